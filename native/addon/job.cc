@@ -1,0 +1,116 @@
+#include "job.h"
+
+#include <exception>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <thread>
+
+#include "values.h"
+
+namespace eigenae::addon {
+
+namespace {
+
+// A thread of its own and not libuv's pool (napi_create_async_work): process.exit and worker.terminate wait for the
+// pool before any cleanup hook runs, so that an epoch could not be cut short, and a long epoch would take one of the
+// four threads that file access shares.
+struct Job {
+  JobSpec spec;
+  std::vector<napi_ref> references;
+  napi_deferred deferred = nullptr;
+  napi_threadsafe_function report = nullptr;
+  std::thread thread;
+  std::string error;
+  bool failed = false;
+};
+
+void compute(Job* job) {
+  try {
+    job->spec.compute();
+  } catch (const std::exception& exception) {
+    job->failed = true;
+    job->error = exception.what();
+  }
+  napi_call_threadsafe_function(job->report, nullptr, napi_tsfn_nonblocking);
+  napi_release_threadsafe_function(job->report, napi_tsfn_release);
+}
+
+// Runs when the environment goes while the job computes: nothing it uses may outlive this call.
+void stopAndJoin(void* data) {
+  Job* job = static_cast<Job*>(data);
+  if (job->spec.stop) job->spec.stop();
+  job->thread.join();
+}
+
+void reject(napi_env env, napi_deferred deferred, const std::string& message) {
+  napi_value text, error;
+  if (napi_create_string_utf8(env, message.c_str(), message.size(), &text) != napi_ok) return;
+  if (napi_create_error(env, nullptr, text, &error) != napi_ok) return;
+  napi_reject_deferred(env, deferred, error);
+}
+
+void settle(napi_env env, Job* job) {
+  if (job->failed) return reject(env, job->deferred, job->error);
+  try {
+    std::vector<napi_value> kept(job->references.size());
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      check(env, napi_get_reference_value(env, job->references[i], &kept[i]));
+    }
+    napi_resolve_deferred(env, job->deferred, job->spec.result(env, kept));
+  } catch (const std::exception& exception) {
+    reject(env, job->deferred, exception.what());
+  }
+}
+
+// On the JavaScript thread once compute is done; without env the environment is going and stopAndJoin has run.
+void onReport(napi_env env, napi_value, void* context, void*) {
+  if (env == nullptr) return;
+  Job* job = static_cast<Job*>(context);
+  job->thread.join();
+  napi_remove_env_cleanup_hook(env, stopAndJoin, job);
+  if (job->spec.finished) job->spec.finished();
+  settle(env, job);
+}
+
+// The last call about a job, either way.
+void destroy(napi_env env, void*, void* context) {
+  Job* job = static_cast<Job*>(context);
+  for (napi_ref reference : job->references) napi_delete_reference(env, reference);
+  delete job;
+}
+
+napi_value resourceName(napi_env env) {
+  napi_value name;
+  check(env, napi_create_string_utf8(env, "eigenae", NAPI_AUTO_LENGTH, &name));
+  return name;
+}
+
+}  // namespace
+
+napi_value startJob(napi_env env, JobSpec spec) {
+  auto owned = std::make_unique<Job>();
+  Job* job = owned.get();
+  check(env, napi_create_threadsafe_function(env, nullptr, nullptr, resourceName(env), 0, 1, nullptr, destroy, job,
+                                             onReport, &job->report));
+  owned.release();  // from here on `destroy` owns it
+  try {
+    for (napi_value value : spec.kept) {
+      napi_ref reference;
+      check(env, napi_create_reference(env, value, 1, &reference));
+      job->references.push_back(reference);
+    }
+    napi_value promise;
+    check(env, napi_create_promise(env, &job->deferred, &promise));
+    spec.kept.clear();
+    job->spec = std::move(spec);
+    job->thread = std::thread(compute, job);
+    napi_add_env_cleanup_hook(env, stopAndJoin, job);
+    return promise;
+  } catch (...) {
+    napi_release_threadsafe_function(job->report, napi_tsfn_abort);
+    throw;
+  }
+}
+
+}  // namespace eigenae::addon

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <node_api.h>
+
+namespace eigenae::addon {
+
+// createTrainer(spec): the object that src/engines/native/binding.ts calls NativeTrainer.
+napi_value createTrainerObject(napi_env env, napi_value spec);
+
+}  // namespace eigenae::addon

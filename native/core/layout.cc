@@ -1,0 +1,51 @@
+#include "layout.h"
+
+namespace eigenae {
+
+namespace {
+
+bool hasBatchNorm(BatchNorm batchNorm, std::size_t layer, std::size_t encoderLayers) {
+  if (batchNorm == BatchNorm::encoder) return layer < encoderLayers;
+  return batchNorm == BatchNorm::all && layer + 1 < 2 * encoderLayers;
+}
+
+Activation activationOf(std::size_t layer, std::size_t encoderLayers) {
+  if (layer + 1 == 2 * encoderLayers) return Activation::sigmoid;
+  return layer + 1 == encoderLayers ? Activation::none : Activation::relu;
+}
+
+std::size_t take(std::size_t& count, int rows, int columns = 1) {
+  const std::size_t offset = count;
+  count += static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
+  return offset;
+}
+
+}  // namespace
+
+Layout makeLayout(const std::vector<int>& encoderWidths, BatchNorm batchNorm) {
+  std::vector<int> widths = encoderWidths;
+  widths.insert(widths.end(), encoderWidths.rbegin() + 1, encoderWidths.rend());
+  const std::size_t encoderLayers = encoderWidths.size() - 1;
+
+  Layout layout;
+  layout.bottleneck = encoderLayers - 1;
+  for (std::size_t i = 0; i + 1 < widths.size(); ++i) {
+    Layer layer;
+    layer.inputs = widths[i];
+    layer.outputs = widths[i + 1];
+    layer.activation = activationOf(i, encoderLayers);
+    layer.batchNorm = hasBatchNorm(batchNorm, i, encoderLayers);
+    layer.weight = take(layout.parameterCount, layer.outputs, layer.inputs);
+    layer.bias = take(layout.parameterCount, layer.outputs);
+    if (layer.batchNorm) {
+      layer.gamma = take(layout.parameterCount, layer.outputs);
+      layer.beta = take(layout.parameterCount, layer.outputs);
+      layer.runningMean = take(layout.runningStatisticCount, layer.outputs);
+      layer.runningVariance = take(layout.runningStatisticCount, layer.outputs);
+    }
+    layout.layers.push_back(layer);
+  }
+  return layout;
+}
+
+}  // namespace eigenae

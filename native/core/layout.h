@@ -1,0 +1,34 @@
+// Where each layer's numbers lie in the flat arrays of State.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "trainer.h"
+
+namespace eigenae {
+
+enum class Activation { none, relu, sigmoid };
+
+struct Layer {
+  int inputs = 0;
+  int outputs = 0;
+  Activation activation = Activation::none;
+  bool batchNorm = false;
+  std::size_t weight = 0, bias = 0, gamma = 0, beta = 0;  // offsets into the parameters
+  std::size_t runningMean = 0, runningVariance = 0;       // offsets into the running statistics
+};
+
+struct Layout {
+  std::vector<Layer> layers;  // the encoder's, then the decoder's
+  std::size_t bottleneck = 0;  // index of the encoder's last layer
+  std::size_t parameterCount = 0;
+  std::size_t runningStatisticCount = 0;
+
+  int inputs() const { return layers.front().inputs; }
+  int latent() const { return layers[bottleneck].outputs; }
+};
+
+Layout makeLayout(const std::vector<int>& encoderWidths, BatchNorm batchNorm);
+
+}  // namespace eigenae

@@ -1,0 +1,110 @@
+// The training core's one door: what an engine built on it can ask for. No Node header is included below here.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace eigenae {
+
+enum class BatchNorm { none, encoder, all };
+
+// One penalty on the singular values of the bottleneck's outputs; `kind` names a row of penalties.cc's table.
+struct PenaltySpec {
+  std::string kind;
+  double weight = 1;
+  bool center = false;
+  std::map<std::string, double> parameters;
+};
+
+struct AdamSpec {
+  double learningRate = 0.005;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+};
+
+struct TrainerSpec {
+  std::vector<int> widths;  // the encoder's, input first, bottleneck last; the decoder mirrors it
+  BatchNorm batchNorm = BatchNorm::none;
+  std::vector<PenaltySpec> penalties;
+  AdamSpec adam;
+  int batchSize = 64;
+  std::uint32_t seed = 0;  // names the training noise
+  float noise = 0.2f;      // standard deviation of the training noise
+  int threads = 1;
+};
+
+// Parameters are one flat array, layer by layer from the first encoder layer to the last decoder layer:
+// weight [out][in], bias [out] and, on a layer with batch norm, gamma [out], beta [out]. The two moments have the
+// same layout. Running statistics: per layer with batch norm, mean [out], variance [out].
+struct State {
+  std::int64_t step = 0;  // Adam steps taken
+  std::vector<float> parameters, firstMoments, secondMoments, runningStatistics;
+};
+
+// A field of standard normal numbers times `deviation`, named by its seed and purpose (random.h) and epoch.
+struct Noise {
+  std::uint32_t seed;
+  std::uint32_t purpose;
+  std::uint32_t epoch;
+  float deviation;
+};
+
+// Sums over what was trained; a mean is a sum divided by its count of images.
+struct Losses {
+  double squaredError = 0;  // sum over images of the mean over pixels
+  double penalty = 0;       // sum of (unweighted penalty × batch images), over batches that had one
+  double weighted = 0;      // the same with the weights
+  std::int64_t images = 0;
+  std::int64_t penaltyImages = 0;
+};
+
+// Shared with the caller's thread while an epoch runs: `stop` is read before each batch, the others are written after.
+struct EpochControl {
+  std::atomic<std::int32_t> stop{0};
+  std::atomic<std::int32_t> batches{0};
+  std::atomic<float> loss{0};  // the epoch's mean loss so far
+};
+
+// Images as bytes [count][inputs] (a pixel's value is byte/255) or as floats [count][inputs]; exactly one is set.
+struct Images {
+  const std::uint8_t* bytes = nullptr;
+  const float* floats = nullptr;
+  std::size_t count = 0;
+};
+
+// Not thread-safe: one call at a time. The same spec, state and input give the same bits at any number of threads.
+class Trainer {
+ public:
+  // Throws std::invalid_argument where a penalty's kind is unknown; everything else of the spec is trusted.
+  static std::unique_ptr<Trainer> create(const TrainerSpec& spec);
+  virtual ~Trainer() = default;
+
+  virtual std::size_t parameterCount() const = 0;
+  virtual std::size_t runningStatisticCount() const = 0;
+  virtual void setState(const State& state) = 0;
+  virtual State getState() const = 0;
+
+  // One pass over images.bytes in the given order [count], batch after batch, the last one short. A batch with no more
+  // images than latent dimensions trains without the penalties. Training noise: Noise{seed, purpose::trainingNoise,
+  // epoch, noise}, its index the image's place in `images` (not in `order`). Returns early once control.stop is set.
+  virtual Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch,
+                            EpochControl& control) = 0;
+
+  // One step on a given batch: clean and noisy are [count][inputs], count ≤ batchSize.
+  virtual Losses trainBatch(const float* clean, const float* noisy, std::size_t count) = 0;
+
+  // Inference mode (batch norm by running statistics). embedding: [count][latent]; output: [count][inputs].
+  virtual void encode(const Images& images, float* embedding) = 0;
+  virtual void reconstruct(const Images& images, float* output) = 0;
+
+  // mean over images and pixels of (reconstruction(x + noise) − x)²; noise may be null.
+  virtual double meanSquaredError(const Images& images, const Noise* noise) = 0;
+};
+
+}  // namespace eigenae
