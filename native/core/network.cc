@@ -70,7 +70,7 @@ void Network::activate(std::size_t layer, int batch) {
 }
 
 void Network::backward(const float* input, const float* target, int batch, const float* parameters,
-                       const float* latentGradient, float* parameterGradient) {
+                       const double* latentGradient, float* parameterGradient) {
   sigmoidMeanSquaredErrorBackward(output(), target, area(batch, layout_.inputs()), passes_.back().gradient.data());
   for (std::size_t i = layout_.layers.size(); i-- > 0;) {
     const Layer& layer = layout_.layers[i];
@@ -79,15 +79,11 @@ void Network::backward(const float* input, const float* target, int batch, const
     const std::size_t count = area(batch, layer.outputs);
 
     if (i == layout_.bottleneck && latentGradient != nullptr) {
-      for (std::size_t j = 0; j < count; ++j) gradient[j] += latentGradient[j];
+      for (std::size_t j = 0; j < count; ++j) gradient[j] += static_cast<float>(latentGradient[j]);
     }
     if (layer.activation == Activation::relu) reluBackward(pass.output.data(), gradient, count);
     if (layer.batchNorm) {
-      batchNormBackward(gradient, batch, layer.outputs, parameters + layer.gamma, pass.normalized.data(),
-                        pass.inverseDeviation.data(), parameterGradient + layer.gamma, parameterGradient + layer.beta);
-      // Batch norm takes the bias away again, so its gradient is exactly 0. Summed up it would be rounding noise, which
-      // Adam scales to full steps.
-      std::fill_n(parameterGradient + layer.bias, layer.outputs, 0.0f);
+      backwardBatchNorm(i, batch, parameters, latentGradient, parameterGradient);
     } else {
       linearBackwardBias(gradient, batch, layer.outputs, parameterGradient + layer.bias);
     }
@@ -97,6 +93,27 @@ void Network::backward(const float* input, const float* target, int batch, const
       linearBackwardInput(gradient, parameters + layer.weight, batch, layer.inputs, layer.outputs,
                           passes_[i - 1].gradient.data());
     }
+  }
+}
+
+// Two gradients are exactly 0 here; summed up they would be rounding noise, which Adam scales to full steps.
+void Network::backwardBatchNorm(std::size_t index, int batch, const float* parameters, const double* latentGradient,
+                                float* parameterGradient) {
+  const Layer& layer = layout_.layers[index];
+  LayerPass& pass = passes_[index];
+  batchNormBackward(pass.gradient.data(), batch, layer.outputs, parameters + layer.gamma, pass.normalized.data(),
+                    pass.inverseDeviation.data(), parameterGradient + layer.gamma, parameterGradient + layer.beta);
+
+  // Batch norm takes the bias before it away again.
+  std::fill_n(parameterGradient + layer.bias, layer.outputs, 0.0f);
+
+  // So does the next layer's with a shift of the latent codes, as no activation lies between: only the penalties, which
+  // see the codes themselves, have a say in the bottleneck's beta.
+  if (index != layout_.bottleneck || !layout_.layers[index + 1].batchNorm) return;
+  for (int i = 0; i < layer.outputs; ++i) {
+    double sum = 0;
+    for (int b = 0; b < batch && latentGradient != nullptr; ++b) sum += latentGradient[area(b, layer.outputs) + i];
+    parameterGradient[layer.beta + i] = static_cast<float>(sum);
   }
 }
 

@@ -23,7 +23,7 @@ class Network {
   // After forwardTraining on the same input. The loss is mean((output − target)²) plus whatever has the gradient
   // latentGradient [batch][latent] at the bottleneck, which may be null. Writes every element of parameterGradient.
   void backward(const float* input, const float* target, int batch, const float* parameters,
-                const float* latentGradient, float* parameterGradient);
+                const double* latentGradient, float* parameterGradient);
 
   const float* latent() const { return passes_[layout_.bottleneck].output.data(); }  // [batch][latent]
   const float* output() const { return passes_.back().output.data(); }               // [batch][inputs]
@@ -37,6 +37,8 @@ class Network {
   };
 
   void activate(std::size_t layer, int batch);
+  void backwardBatchNorm(std::size_t layer, int batch, const float* parameters, const double* latentGradient,
+                         float* parameterGradient);
 
   const Layout layout_;
   std::vector<LayerPass> passes_;

@@ -124,16 +124,15 @@ class ScalarTrainer final : public Trainer {
   void penalize(int batch, Losses& losses) {
     const std::size_t count = static_cast<std::size_t>(batch) * layout_.latent();
     const std::vector<double> latent(network_.latent(), network_.latent() + count);
-    std::vector<double> gradient(count, 0.0);
+    std::fill(latentGradient_.begin(), latentGradient_.end(), 0.0);
     for (const Penalty& penalty : penalties_) {
       const double value = spectralPenalty(latent.data(), batch, layout_.latent(), penalty.spec.center,
                                            penalty.function, penalty.spec.parameters, penalty.spec.weight,
-                                           gradient.data());
+                                           latentGradient_.data());
       losses.penalty += value * batch;
       losses.weighted += penalty.spec.weight * value * batch;
     }
     losses.penaltyImages += batch;
-    std::copy(gradient.begin(), gradient.end(), latentGradient_.begin());
   }
 
   // Runs the first `layers` layers in inference mode on batch after batch, and calls visit(first image, batch).
@@ -163,7 +162,7 @@ class ScalarTrainer final : public Trainer {
   State state_;
   Network network_;
   std::vector<float> clean_, noisy_;    // [batchSize][inputs]
-  std::vector<float> latentGradient_;   // [batchSize][latent]
+  std::vector<double> latentGradient_;  // [batchSize][latent], of the penalties
   std::vector<float> gradient_;         // as the parameters
 };
 
