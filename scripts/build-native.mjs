@@ -7,7 +7,16 @@
 // folder of their own.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
@@ -24,7 +33,15 @@ const variantsBySource = {}
 const onlyVariant = { architecture: process.arch, suffix: '', flags: [] }
 
 // No -ffast-math: a sum keeps its order, so that the same numbers come out at any number of threads.
-const commonFlags = ['-std=c++17', '-fPIC', '-pthread', '-fvisibility=hidden', '-ffp-contract=fast', '-Wall', '-Wextra']
+const commonFlags = [
+  '-std=c++17',
+  '-fPIC',
+  '-pthread',
+  '-fvisibility=hidden',
+  '-ffp-contract=fast',
+  '-Wall',
+  '-Wextra',
+]
 const optimizedFlags = ['-O3', '-fno-math-errno', '-DNDEBUG']
 
 /** Something whose message is all that a person needs. */
@@ -43,7 +60,9 @@ try {
   if (options.tests && !options.sanitize) targets.push(testsTarget())
   for (const target of targets) await build(target)
 } catch (error) {
-  console.error(error instanceof BuildError ? error.message : `The native engine was not built: ${error.message}`)
+  console.error(
+    error instanceof BuildError ? error.message : `The native engine was not built: ${error.message}`,
+  )
   process.exitCode = options.strict || options.tests || options.sanitize ? 1 : 0
 }
 
@@ -133,13 +152,17 @@ function hashSources(target) {
 /** The first of $CXX, g++, clang++ and c++ that compiles C++17, or null. */
 function findCompiler() {
   if (process.platform !== 'linux' && process.platform !== 'darwin') {
-    throw new BuildError(`The native engine was not built: it builds on Linux and macOS, not on ${process.platform}.`)
+    throw new BuildError(
+      `The native engine was not built: it builds on Linux and macOS, not on ${process.platform}.`,
+    )
   }
   const probe = '#include <optional>\nint main() { return std::optional<int>(0).value(); }\n'
   for (const name of [process.env.CXX, 'g++', 'clang++', 'c++']) {
     if (!name) continue
     const [command, ...flags] = name.trim().split(/\s+/)
-    const compiles = spawnSync(command, [...flags, '-std=c++17', '-fsyntax-only', '-x', 'c++', '-'], { input: probe })
+    const compiles = spawnSync(command, [...flags, '-std=c++17', '-fsyntax-only', '-x', 'c++', '-'], {
+      input: probe,
+    })
     if (compiles.status !== 0) continue
     const version = spawnSync(command, [...flags, '--version'], { encoding: 'utf8' }).stdout
     return { command, flags, version: `${name}\n${version}` }
@@ -149,9 +172,14 @@ function findCompiler() {
 
 function runCompiler(compiler, flags) {
   return new Promise((resolve, reject) => {
-    const child = spawn(compiler.command, [...compiler.flags, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(compiler.command, [...compiler.flags, ...flags], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let output = ''
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { output += chunk })
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk) => {
+        output += chunk
+      })
     child.on('error', reject)
     child.on('close', (code) => {
       if (code === 0) {
@@ -176,9 +204,10 @@ async function inParallel(items, work) {
 }
 
 function installHint(reason) {
-  const commands = process.platform === 'darwin'
-    ? ['xcode-select --install']
-    : ['Debian, Ubuntu:  apt-get install g++', 'Fedora:          dnf install gcc-c++']
+  const commands =
+    process.platform === 'darwin'
+      ? ['xcode-select --install']
+      : ['Debian, Ubuntu:  apt-get install g++', 'Fedora:          dnf install gcc-c++']
   return [
     `The native engine was not built: ${reason}. Everything else works. To mend it, install a C++17 compiler,`,
     ...commands.map((command) => `  ${command}`),

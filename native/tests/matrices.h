@@ -1,0 +1,29 @@
+// Matrices for the tests, and a one-sided Jacobi SVD to compare with. All row-major.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace eigenae::testing {
+
+using Matrix = std::vector<double>;
+
+// [rows][columns] of standard normal numbers.
+Matrix randomMatrix(int rows, int columns, std::uint32_t seed);
+
+// [rows][width] with the given singular values, its singular vectors random.
+Matrix matrixWithSingularValues(int rows, const std::vector<double>& singularValues, std::uint32_t seed);
+
+struct Svd {
+  std::vector<double> values;  // largest first
+  Matrix left;                 // U [rows][width]
+  Matrix right;                // V [width][width]
+};
+
+// Hestenes' method: it never forms ZᵀZ and is accurate for every singular value.
+Svd oneSidedJacobi(const Matrix& z, int rows, int width);
+
+// |a − b| / |b| in the Frobenius norm
+double relativeDistance(const Matrix& a, const Matrix& b);
+
+}  // namespace eigenae::testing

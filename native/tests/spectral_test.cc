@@ -1,0 +1,280 @@
+#include "../core/spectral.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+
+#include "matrices.h"
+
+namespace eigenae {
+namespace {
+
+using testing::Matrix;
+using testing::matrixWithSingularValues;
+using testing::oneSidedJacobi;
+using testing::randomMatrix;
+using testing::relativeDistance;
+using testing::Svd;
+
+struct PenaltyCase {
+  const char* kind;
+  PenaltyParameters parameters;
+  bool center;
+
+  double operator()(const Matrix& z, int batch, Matrix& gradient, double scale = 1) const {
+    gradient.assign(z.size(), 0.0);
+    const int width = static_cast<int>(z.size()) / batch;
+    return spectralPenalty(z.data(), batch, width, center, findPenalty(kind), parameters, scale, gradient.data());
+  }
+};
+
+void PrintTo(const PenaltyCase& penalty, std::ostream* out) { *out << penalty.kind; }
+
+class SpectralPenalty : public ::testing::TestWithParam<PenaltyCase> {};
+
+const PenaltyCase penaltyCases[] = {
+    {"top-k", {{"k", 1}}, false}, {"top-k", {{"k", 2}}, false}, {"top-k", {{"k", 2}}, true},
+    {"log-max", {}, false},       {"log-max", {}, true},
+};
+
+std::string caseName(const ::testing::TestParamInfo<PenaltyCase>& info) {
+  std::string name = info.param.kind;
+  for (const auto& [parameter, value] : info.param.parameters) {
+    name += '_' + parameter + std::to_string(static_cast<int>(value));
+  }
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name + (info.param.center ? "_centered" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryKind, SpectralPenalty, ::testing::ValuesIn(penaltyCases), caseName);
+
+Matrix centralDifferences(const PenaltyCase& penalty, Matrix z, int batch) {
+  const double step = 1e-5;
+  Matrix differences(z.size()), ignored;
+  for (std::size_t i = 0; i < z.size(); ++i) {
+    const double kept = z[i];
+    z[i] = kept + step;
+    const double above = penalty(z, batch, ignored);
+    z[i] = kept - step;
+    differences[i] = (above - penalty(z, batch, ignored)) / (2 * step);
+    z[i] = kept;
+  }
+  return differences;
+}
+
+bool allFinite(const Matrix& matrix) {
+  return std::all_of(matrix.begin(), matrix.end(), [](double value) { return std::isfinite(value); });
+}
+
+bool allZero(const Matrix& matrix) {
+  return std::all_of(matrix.begin(), matrix.end(), [](double value) { return value == 0; });
+}
+
+TEST_P(SpectralPenalty, GradientEqualsCentralDifferences) {
+  for (const auto& [batch, width] : {std::pair{5, 3}, {7, 4}, {11, 10}, {64, 10}, {33, 17}}) {
+    const Matrix z = randomMatrix(batch, width, 100 * batch + width);
+    Matrix gradient;
+    GetParam()(z, batch, gradient);
+    EXPECT_LT(relativeDistance(gradient, centralDifferences(GetParam(), z, batch)), 1e-7) << batch << " × " << width;
+  }
+}
+
+TEST_P(SpectralPenalty, GradientIsScaledByTheWeight) {
+  const Matrix z = randomMatrix(16, 4, 1);
+  Matrix once, thrice;
+  GetParam()(z, 16, once);
+  GetParam()(z, 16, thrice, 3);
+  for (double& value : once) value *= 3;
+  EXPECT_LT(relativeDistance(thrice, once), 1e-14);
+}
+
+TEST_P(SpectralPenalty, GradientIsAddedToWhatIsThere) {
+  const Matrix z = randomMatrix(16, 4, 2);
+  Matrix alone;
+  GetParam()(z, 16, alone);
+  Matrix added(z.size(), 1.0);
+  spectralPenalty(z.data(), 16, 4, GetParam().center, findPenalty(GetParam().kind), GetParam().parameters, 1,
+                  added.data());
+  for (std::size_t i = 0; i < z.size(); ++i) EXPECT_DOUBLE_EQ(added[i], alone[i] + 1);
+}
+
+TEST_P(SpectralPenalty, OfADeadDimensionIsFiniteAndLeavesItAlone) {
+  Matrix z = randomMatrix(20, 4, 3), gradient;
+  for (int b = 0; b < 20; ++b) z[b * 4 + 2] = 0;
+  EXPECT_TRUE(std::isfinite(GetParam()(z, 20, gradient)));
+  for (int b = 0; b < 20; ++b) EXPECT_EQ(gradient[b * 4 + 2], 0);
+  EXPECT_TRUE(allFinite(gradient));
+  EXPECT_FALSE(allZero(gradient));
+}
+
+TEST_P(SpectralPenalty, WithADeadDimensionEqualsTheOneWithoutIt) {
+  const Matrix z = randomMatrix(20, 3, 4);
+  Matrix widened(20 * 4, 0.0), gradient, widenedGradient;
+  for (int b = 0; b < 20; ++b) std::copy_n(&z[b * 3], 3, &widened[b * 4]);
+  EXPECT_NEAR(GetParam()(widened, 20, widenedGradient), GetParam()(z, 20, gradient), 1e-14);
+  for (int b = 0; b < 20; ++b) {
+    for (int i = 0; i < 3; ++i) EXPECT_NEAR(widenedGradient[b * 4 + i], gradient[b * 3 + i], 1e-14);
+  }
+}
+
+TEST_P(SpectralPenalty, OfTwoEqualSingularValuesIsFinite) {
+  const Matrix z = matrixWithSingularValues(20, {3, 3, 1, 1, 0.5}, 5);
+  Matrix gradient;
+  EXPECT_TRUE(std::isfinite(GetParam()(z, 20, gradient)));
+  EXPECT_TRUE(allFinite(gradient));
+}
+
+TEST_P(SpectralPenalty, OfRankOneIsFinite) {
+  const Matrix column = randomMatrix(20, 1, 6), row = randomMatrix(1, 4, 7);
+  Matrix z(20 * 4), gradient;
+  for (int b = 0; b < 20; ++b) {
+    for (int i = 0; i < 4; ++i) z[b * 4 + i] = column[b] * row[i];
+  }
+  EXPECT_TRUE(std::isfinite(GetParam()(z, 20, gradient)));
+  EXPECT_TRUE(allFinite(gradient));
+}
+
+TEST_P(SpectralPenalty, OfOneNonZeroElementIsFinite) {
+  Matrix z(20 * 4, 0.0), gradient;
+  z[5] = 1e-30;
+  EXPECT_TRUE(std::isfinite(GetParam()(z, 20, gradient)));
+  EXPECT_TRUE(allFinite(gradient));
+}
+
+TEST_P(SpectralPenalty, OfZerosIsZeroWithoutGradient) {
+  const Matrix z(20 * 4, 0.0);
+  Matrix gradient;
+  EXPECT_EQ(GetParam()(z, 20, gradient), 0);
+  EXPECT_TRUE(allZero(gradient));
+}
+
+TEST_P(SpectralPenalty, OfCodesThatAreAllTheSameIsFinite) {
+  const Matrix row = randomMatrix(1, 4, 8);
+  Matrix z, gradient;
+  for (int b = 0; b < 20; ++b) z.insert(z.end(), row.begin(), row.end());
+  EXPECT_TRUE(std::isfinite(GetParam()(z, 20, gradient)));
+  EXPECT_TRUE(allFinite(gradient));
+}
+
+TEST_P(SpectralPenalty, OfANaNIsNaNAndReturns) {
+  Matrix z = randomMatrix(20, 4, 9), gradient;
+  z[7] = std::nan("");
+  EXPECT_TRUE(std::isnan(GetParam()(z, 20, gradient)));
+}
+
+TEST_P(SpectralPenalty, DoesNotChangeWithTheScaleOfTheCodes) {
+  const Matrix z = randomMatrix(20, 4, 10);
+  Matrix gradient, scaled = z;
+  for (double& value : scaled) value *= 1e-12;
+  EXPECT_NEAR(GetParam()(scaled, 20, gradient), GetParam()(z, 20, gradient), 1e-13);
+}
+
+TEST(CenteredPenalty, IgnoresAShiftAndHasAGradientWithoutMean) {
+  const PenaltyCase penalty{"top-k", {{"k", 2}}, true};
+  const Matrix z = randomMatrix(20, 4, 11);
+  Matrix shifted = z, gradient;
+  for (double& value : shifted) value += 5;
+  EXPECT_NEAR(penalty(shifted, 20, gradient), penalty(z, 20, gradient), 1e-13);
+  for (int i = 0; i < 4; ++i) {
+    double sum = 0;
+    for (int b = 0; b < 20; ++b) sum += gradient[b * 4 + i];
+    EXPECT_NEAR(sum, 0, 1e-15);
+  }
+}
+
+TEST(TopKPenalty, IsTheShareOfTheLargestSingularValues) {
+  Matrix gradient;
+  const Matrix z = matrixWithSingularValues(20, {4, 3, 2, 1}, 12);
+  EXPECT_NEAR((PenaltyCase{"top-k", {{"k", 2}}, false}(z, 20, gradient)), 0.7, 1e-14);
+}
+
+TEST(TopKPenalty, OfAllSingularValuesIsOneWithoutGradient) {
+  Matrix gradient;
+  EXPECT_EQ((PenaltyCase{"top-k", {{"k", 4}}, false}(randomMatrix(20, 4, 15), 20, gradient)), 1);
+  EXPECT_TRUE(allZero(gradient));
+}
+
+TEST(LogMaxPenalty, IsTheLogarithmOfTheLargestEigenvaluesShare) {
+  Matrix gradient;
+  const Matrix z = matrixWithSingularValues(20, {4, 3, 2, 1}, 13);
+  EXPECT_NEAR((PenaltyCase{"log-max", {}, false}(z, 20, gradient)), std::log(16.0 / 30), 1e-14);
+}
+
+TEST(PenaltyTable, RefusesAnUnknownKindByName) {
+  try {
+    findPenalty("top-q");
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("top-q"), std::string::npos);
+  }
+}
+
+class Conditioning : public ::testing::TestWithParam<double> {
+ protected:
+  static constexpr int batch = 64, width = 10;
+
+  // Ten singular values in geometric steps from 1 down to 1 / condition.
+  Matrix latent() const {
+    std::vector<double> values(width);
+    for (int i = 0; i < width; ++i) values[i] = std::pow(GetParam(), -static_cast<double>(i) / (width - 1));
+    return matrixWithSingularValues(batch, values, 14);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(UpToAMillion, Conditioning, ::testing::Values(1.0, 1e2, 1e4, 1e6));
+
+TEST_P(Conditioning, LeavesEverySingularValueAccurate) {
+  const Matrix z = latent();
+  const std::vector<double> expected = oneSidedJacobi(z, batch, width).values;
+  const std::vector<double> values = decompose(z.data(), batch, width).values;
+  for (int i = 0; i < width; ++i) EXPECT_NEAR(values[i] / expected[i], 1, 1e-9);
+}
+
+// Σ f′ᵢ uᵢ vᵢᵀ from an SVD that never forms ZᵀZ
+Matrix expectedGradient(const Matrix& z, int batch, int width, PenaltyFunction penalty,
+                        const PenaltyParameters& parameters) {
+  const Svd svd = oneSidedJacobi(z, batch, width);
+  std::vector<double> derivatives(width);
+  penalty(svd.values.data(), width, parameters, derivatives.data());
+  Matrix gradient(z.size(), 0.0);
+  for (int b = 0; b < batch; ++b) {
+    for (int j = 0; j < width; ++j) {
+      for (int i = 0; i < width; ++i) {
+        gradient[b * width + j] += derivatives[i] * svd.left[b * width + i] * svd.right[j * width + i];
+      }
+    }
+  }
+  return gradient;
+}
+
+// Its gradient UVᵀ is defined for equal singular values too, and weighs all directions the same.
+double nuclearNorm(const double* singularValues, int count, const PenaltyParameters&, double* derivatives) {
+  std::fill_n(derivatives, count, 1.0);
+  return std::accumulate(singularValues, singularValues + count, 0.0);
+}
+
+TEST_P(Conditioning, LeavesTheGradientAccurateInEveryDirection) {
+  const Matrix z = latent();
+  Matrix gradient(z.size(), 0.0);
+  spectralPenalty(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
+  EXPECT_LT(relativeDistance(gradient, expectedGradient(z, batch, width, nuclearNorm, {})), 1e-9);
+}
+
+TEST_P(Conditioning, LeavesThePenaltiesGradientsAccurate) {
+  if (GetParam() == 1) GTEST_SKIP() << "which of equal singular values is the largest is anyone's choice";
+  const Matrix z = latent();
+  for (const PenaltyCase& penalty : penaltyCases) {
+    if (penalty.center) continue;
+    Matrix gradient;
+    penalty(z, batch, gradient);
+    const Matrix expected = expectedGradient(z, batch, width, findPenalty(penalty.kind), penalty.parameters);
+    EXPECT_LT(relativeDistance(gradient, expected), 1e-9) << penalty.kind;
+  }
+}
+
+}  // namespace
+}  // namespace eigenae

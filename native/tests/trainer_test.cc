@@ -1,0 +1,315 @@
+#include "../core/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "../core/layout.h"
+#include "../core/random.h"
+#include "matrices.h"
+
+namespace eigenae {
+namespace {
+
+TrainerSpec tinySpec(BatchNorm batchNorm, std::vector<PenaltySpec> penalties = {}) {
+  TrainerSpec spec;
+  spec.widths = {7, 6, 5, 3};
+  spec.batchNorm = batchNorm;
+  spec.penalties = std::move(penalties);
+  spec.batchSize = 8;
+  spec.seed = 5;
+  return spec;
+}
+
+const PenaltySpec topTwo{"top-k", 0.5, false, {{"k", 2}}};
+
+// Weights of a sensible size, gamma near 1, variances of 1.
+State initialState(const TrainerSpec& spec) {
+  const Layout layout = makeLayout(spec.widths, spec.batchNorm);
+  const testing::Matrix numbers = testing::randomMatrix(1, static_cast<int>(layout.parameterCount), 21);
+  State state;
+  state.parameters.assign(numbers.begin(), numbers.end());
+  for (float& parameter : state.parameters) parameter *= 0.5f;
+  state.firstMoments.resize(layout.parameterCount);
+  state.secondMoments.resize(layout.parameterCount);
+  state.runningStatistics.resize(layout.runningStatisticCount);
+  for (const Layer& layer : layout.layers) {
+    for (int i = 0; i < layer.outputs && layer.batchNorm; ++i) {
+      state.parameters[layer.gamma + i] = 1 + 0.1f * static_cast<float>(i);
+      state.runningStatistics[layer.runningVariance + i] = 1;
+    }
+  }
+  return state;
+}
+
+std::unique_ptr<Trainer> makeTrainer(const TrainerSpec& spec) {
+  auto trainer = Trainer::create(spec);
+  trainer->setState(initialState(spec));
+  return trainer;
+}
+
+std::vector<float> pixels(std::size_t count, int inputs, std::uint32_t seed) {
+  const testing::Matrix numbers = testing::randomMatrix(static_cast<int>(count), inputs, seed);
+  std::vector<float> values(numbers.begin(), numbers.end());
+  for (float& value : values) value = 1 / (1 + std::exp(-value));
+  return values;
+}
+
+std::vector<std::uint8_t> bytes(std::size_t count, int inputs, std::uint32_t seed) {
+  std::vector<std::uint8_t> values;
+  for (float value : pixels(count, inputs, seed)) values.push_back(static_cast<std::uint8_t>(255 * value));
+  return values;
+}
+
+Images imagesOf(const std::vector<std::uint8_t>& values, int inputs) {
+  return {values.data(), nullptr, values.size() / static_cast<std::size_t>(inputs)};
+}
+
+Images imagesOf(const std::vector<float>& values, int inputs) {
+  return {nullptr, values.data(), values.size() / static_cast<std::size_t>(inputs)};
+}
+
+std::vector<std::uint32_t> backwardOrder(std::size_t count) {
+  std::vector<std::uint32_t> order(count);
+  std::iota(order.rbegin(), order.rend(), 0);
+  return order;
+}
+
+void expectSameBits(const State& a, const State& b) {
+  EXPECT_EQ(a.step, b.step);
+  EXPECT_EQ(a.parameters, b.parameters);
+  EXPECT_EQ(a.firstMoments, b.firstMoments);
+  EXPECT_EQ(a.secondMoments, b.secondMoments);
+  EXPECT_EQ(a.runningStatistics, b.runningStatistics);
+}
+
+double meanLoss(const Losses& losses) {
+  const double penalty = losses.penaltyImages > 0 ? losses.weighted / static_cast<double>(losses.penaltyImages) : 0;
+  return losses.squaredError / static_cast<double>(losses.images) + penalty;
+}
+
+struct NetworkCase {
+  const char* name;
+  BatchNorm batchNorm;
+  std::vector<PenaltySpec> penalties;
+};
+
+void PrintTo(const NetworkCase& network, std::ostream* out) { *out << network.name; }
+
+class EveryNetwork : public ::testing::TestWithParam<NetworkCase> {
+ protected:
+  TrainerSpec spec() const { return tinySpec(GetParam().batchNorm, GetParam().penalties); }
+};
+
+const PenaltySpec centeredLogMax{"log-max", 0.3, true, {}};
+
+INSTANTIATE_TEST_SUITE_P(Trainer, EveryNetwork,
+                         ::testing::Values(NetworkCase{"plain", BatchNorm::none, {}},
+                                           NetworkCase{"top_k", BatchNorm::none, {topTwo}},
+                                           NetworkCase{"two_penalties", BatchNorm::none, {topTwo, centeredLogMax}},
+                                           NetworkCase{"encoder_norm", BatchNorm::encoder, {topTwo}},
+                                           NetworkCase{"all_norm", BatchNorm::all, {}},
+                                           NetworkCase{"all_norm_top_k", BatchNorm::all, {topTwo}},
+                                           NetworkCase{"all_norm_centered", BatchNorm::all, {centeredLogMax}}),
+                         [](const auto& info) { return info.param.name; });
+
+TEST_P(EveryNetwork, GradientOfEveryParameterEqualsCentralDifferences) {
+  const auto clean = pixels(8, 7, 31), noisy = pixels(8, 7, 32);
+  const State initial = initialState(spec());
+  const auto trainer = makeTrainer(spec());
+  trainer->trainBatch(clean.data(), noisy.data(), 8);
+  const State after = trainer->getState();
+
+  const auto lossWith = [&](std::size_t index, float change) {
+    State state = initial;
+    state.parameters[index] += change;
+    trainer->setState(state);
+    return meanLoss(trainer->trainBatch(clean.data(), noisy.data(), 8));
+  };
+  const float step = 5e-4f;  // larger ones cross a kink of a ReLU
+  for (std::size_t i = 0; i < initial.parameters.size(); ++i) {
+    const double gradient = after.firstMoments[i] / (1 - spec().adam.beta1);
+    const double difference = (lossWith(i, step) - lossWith(i, -step)) / (2 * static_cast<double>(step));
+    EXPECT_NEAR(gradient, difference, 2e-4 + 2e-3 * std::abs(difference)) << "parameter " << i;
+  }
+}
+
+TEST_P(EveryNetwork, TrainsToTheSameBitsFromTheSameState) {
+  const auto images = bytes(45, 7, 33);
+  const auto order = backwardOrder(45);
+  const auto trainer = makeTrainer(spec()), resumed = makeTrainer(spec()), uninterrupted = makeTrainer(spec());
+  EpochControl control;
+  for (std::uint32_t epoch = 1; epoch <= 4; ++epoch) {
+    uninterrupted->trainEpoch(imagesOf(images, 7), order.data(), 45, epoch, control);
+    (epoch <= 2 ? trainer : resumed)->trainEpoch(imagesOf(images, 7), order.data(), 45, epoch, control);
+    if (epoch == 2) resumed->setState(trainer->getState());
+  }
+  expectSameBits(resumed->getState(), uninterrupted->getState());
+}
+
+TEST_P(EveryNetwork, TrainsToTheSameBitsOnTwoThreads) {
+  const auto images = bytes(45, 7, 34);
+  const auto order = backwardOrder(45);
+  TrainerSpec threaded = spec();
+  threaded.threads = 2;
+  const auto one = makeTrainer(spec()), two = makeTrainer(threaded);
+  EpochControl control;
+  one->trainEpoch(imagesOf(images, 7), order.data(), 45, 1, control);
+  two->trainEpoch(imagesOf(images, 7), order.data(), 45, 1, control);
+  expectSameBits(one->getState(), two->getState());
+}
+
+TEST_P(EveryNetwork, GivesTheLossItHadBeforeTheStep) {
+  const auto clean = pixels(8, 7, 35);
+  const auto trainer = makeTrainer(spec());
+  const double before = meanLoss(trainer->trainBatch(clean.data(), clean.data(), 8));
+  for (int step = 0; step < 200; ++step) trainer->trainBatch(clean.data(), clean.data(), 8);
+  EXPECT_LT(meanLoss(trainer->trainBatch(clean.data(), clean.data(), 8)), before);
+}
+
+TEST(BatchNormAfterTheBottleneck, LeavesTheShiftOfTheLatentCodesToThePenalties) {
+  const TrainerSpec spec = tinySpec(BatchNorm::all);
+  const auto trainer = makeTrainer(spec);
+  const auto clean = pixels(8, 7, 36);
+  for (int step = 0; step < 20; ++step) trainer->trainBatch(clean.data(), clean.data(), 8);
+  const Layout layout = makeLayout(spec.widths, spec.batchNorm);
+  const Layer& bottleneck = layout.layers[layout.bottleneck];
+  const State initial = initialState(spec), trained = trainer->getState();
+  for (int i = 0; i < bottleneck.outputs; ++i) {
+    EXPECT_EQ(trained.parameters[bottleneck.beta + i], initial.parameters[bottleneck.beta + i]);
+    EXPECT_EQ(trained.parameters[bottleneck.bias + i], initial.parameters[bottleneck.bias + i]);
+  }
+}
+
+TEST(TrainEpoch, StopsBeforeTheNextBatchOnceToldTo) {
+  const auto trainer = makeTrainer(tinySpec(BatchNorm::none));
+  const auto images = bytes(45, 7, 37);
+  const auto order = backwardOrder(45);
+  EpochControl control;
+  control.stop = 1;
+  const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), 45, 1, control);
+  EXPECT_EQ(losses.images, 0);
+  EXPECT_EQ(trainer->getState().step, 0);
+}
+
+TEST(TrainEpoch, CountsItsBatchesAndShowsTheMeanLoss) {
+  const auto trainer = makeTrainer(tinySpec(BatchNorm::none, {topTwo}));
+  const auto images = bytes(45, 7, 38);
+  const auto order = backwardOrder(45);
+  EpochControl control;
+  const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), 45, 1, control);
+  EXPECT_EQ(control.batches, 6);
+  EXPECT_FLOAT_EQ(control.loss, static_cast<float>(meanLoss(losses)));
+  EXPECT_EQ(trainer->getState().step, 6);
+  EXPECT_EQ(losses.images, 45);
+}
+
+TEST(TrainEpoch, TrainsAShortBatchWithoutPenaltyUnlessItHasMoreImagesThanLatentDimensions) {
+  for (const auto& [count, penalized] : {std::pair{8 + 3, 8}, {8 + 4, 8 + 4}}) {
+    const auto trainer = makeTrainer(tinySpec(BatchNorm::none, {topTwo}));
+    const auto images = bytes(count, 7, 39);
+    const auto order = backwardOrder(count);
+    EpochControl control;
+    const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), count, 1, control);
+    EXPECT_EQ(losses.images, count);
+    EXPECT_EQ(losses.penaltyImages, penalized);
+  }
+}
+
+TEST(TrainEpoch, IsTrainBatchOnTheOrderedImagesAndTheirNoise) {
+  TrainerSpec spec = tinySpec(BatchNorm::all, {topTwo});
+  const auto images = bytes(8, 7, 40);
+  const auto order = backwardOrder(8);
+  const auto byEpoch = makeTrainer(spec), byBatch = makeTrainer(spec);
+  EpochControl control;
+  byEpoch->trainEpoch(imagesOf(images, 7), order.data(), 8, 3, control);
+
+  std::vector<float> clean, noisy;
+  for (std::uint32_t image : order) {
+    for (std::uint32_t i = 0; i < 7; ++i) {
+      clean.push_back(static_cast<float>(images[image * 7 + i]) / 255.0f);
+      noisy.push_back(clean.back() + 0.2f * normals(5, purpose::trainingNoise, 3, image, i / 4)[i % 4]);
+    }
+  }
+  byBatch->trainBatch(clean.data(), noisy.data(), 8);
+  expectSameBits(byEpoch->getState(), byBatch->getState());
+}
+
+TEST(TrainEpoch, SurvivesABatchOfOneImageWithBatchNorm) {
+  const auto trainer = makeTrainer(tinySpec(BatchNorm::all, {topTwo}));
+  const auto images = bytes(9, 7, 41);
+  const auto order = backwardOrder(9);
+  EpochControl control;
+  trainer->trainEpoch(imagesOf(images, 7), order.data(), 9, 1, control);
+  const State state = trainer->getState();
+  for (float value : state.parameters) EXPECT_TRUE(std::isfinite(value));
+  for (float value : state.runningStatistics) EXPECT_TRUE(std::isfinite(value));
+}
+
+TEST(Inference, DoesNotDependOnTheBatchesItIsDoneIn) {
+  TrainerSpec small = tinySpec(BatchNorm::all), large = small;
+  large.batchSize = 100;
+  const auto images = bytes(45, 7, 42);
+  std::vector<float> a(45 * 3), b(45 * 3);
+  makeTrainer(small)->encode(imagesOf(images, 7), a.data());
+  makeTrainer(large)->encode(imagesOf(images, 7), b.data());
+  EXPECT_EQ(a, b);
+}
+
+TEST(Inference, ReadsBytesAsFractionsOf255) {
+  const auto trainer = makeTrainer(tinySpec(BatchNorm::encoder));
+  const auto images = bytes(10, 7, 43);
+  std::vector<float> floats;
+  for (std::uint8_t value : images) floats.push_back(static_cast<float>(value) / 255.0f);
+  std::vector<float> a(10 * 7), b(10 * 7);
+  trainer->reconstruct(imagesOf(images, 7), a.data());
+  trainer->reconstruct(imagesOf(floats, 7), b.data());
+  EXPECT_EQ(a, b);
+}
+
+TEST(MeanSquaredError, IsTheReconstructionsDistanceFromTheCleanImages) {
+  const auto trainer = makeTrainer(tinySpec(BatchNorm::none));
+  const auto images = pixels(20, 7, 44);
+  const Noise noise{9, purpose::evaluationNoise, 0, 0.2f};
+  std::vector<float> noisy = images, output(20 * 7);
+  for (std::uint32_t image = 0; image < 20; ++image) {
+    for (std::uint32_t i = 0; i < 7; ++i) {
+      noisy[image * 7 + i] += 0.2f * normals(9, purpose::evaluationNoise, 0, image, i / 4)[i % 4];
+    }
+  }
+  for (const Noise* used : {static_cast<const Noise*>(nullptr), &noise}) {
+    trainer->reconstruct(imagesOf(used == nullptr ? images : noisy, 7), output.data());
+    double sum = 0;
+    for (std::size_t i = 0; i < images.size(); ++i) sum += std::pow(output[i] - images[i], 2);
+    EXPECT_NEAR(trainer->meanSquaredError(imagesOf(images, 7), used), sum / (20 * 7), 1e-8);
+  }
+}
+
+TEST(Inference, ChangesNothing) {
+  const auto trainer = makeTrainer(tinySpec(BatchNorm::all));
+  const State before = trainer->getState();
+  const auto images = bytes(20, 7, 45);
+  std::vector<float> output(20 * 7);
+  trainer->reconstruct(imagesOf(images, 7), output.data());
+  trainer->meanSquaredError(imagesOf(images, 7), nullptr);
+  expectSameBits(trainer->getState(), before);
+}
+
+TEST(CreateTrainer, RefusesAnUnknownPenalty) {
+  EXPECT_THROW(Trainer::create(tinySpec(BatchNorm::none, {{"top-q", 1, false, {}}})), std::invalid_argument);
+}
+
+TEST(CreateTrainer, TakesASingleLayerEncoder) {
+  TrainerSpec spec = tinySpec(BatchNorm::all, {topTwo});
+  spec.widths = {7, 3};
+  const auto trainer = makeTrainer(spec);
+  const auto clean = pixels(8, 7, 46);
+  EXPECT_TRUE(std::isfinite(meanLoss(trainer->trainBatch(clean.data(), clean.data(), 8))));
+}
+
+}  // namespace
+}  // namespace eigenae
