@@ -1,0 +1,51 @@
+import { Command } from 'commander'
+import { fetchMnist } from '../data/fetch.js'
+import { embeddedSource, sourceFolder } from '../data/load.js'
+import { verifyMnist } from '../data/verify.js'
+import { writeMessage, writeResult } from '../terminal/output.js'
+import { wholeNumber } from './options.js'
+
+// The copy that PyTorch's torchvision downloads; the original host is gone.
+const defaultMirror = 'http://ossci-datasets.s3.amazonaws.com/mnist/'
+
+interface FetchFlags {
+  readonly mirror: string
+  readonly out: string
+  readonly timeout: number
+}
+
+export function dataCommand(): Command {
+  return new Command('data')
+    .description('Check or download the MNIST data set (a copy comes with the installation)')
+    .addCommand(verifyCommand())
+    .addCommand(fetchCommand())
+}
+
+function verifyCommand(): Command {
+  return new Command('verify')
+    .description('Check that four files are the genuine MNIST, by their SHA-256 sums')
+    .argument(
+      '[source]',
+      'folder with the four idx files, or "mnist" for those that came along',
+      embeddedSource,
+    )
+    .addHelpText('after', '\nExample:\n  eigenae data verify data/mnist')
+    .action(async (source: string) => {
+      const files = await verifyMnist(sourceFolder(source))
+      for (const { file, sha256 } of files) writeResult(`${sha256}  ${file}`)
+    })
+}
+
+function fetchCommand(): Command {
+  return new Command('fetch')
+    .description('Download the four files from a mirror, check their sums, and put them in a folder')
+    .option('--mirror <url>', 'plain-http address of the folder with the four .gz files', defaultMirror)
+    .option('--out <folder>', 'where to put them', 'data/mnist')
+    .option('--timeout <seconds>', 'give up when nothing comes for so long', wholeNumber('--timeout', 1), 30)
+    .addHelpText('after', '\nExample:\n  eigenae data fetch --mirror http://localhost:8000/mnist')
+    .action(async ({ mirror, out, timeout }: FetchFlags) => {
+      const onFile = (file: string) => writeMessage(`${file} checked`)
+      await fetchMnist({ mirror, folder: out, stallSeconds: timeout, onFile })
+      writeResult(out)
+    })
+}

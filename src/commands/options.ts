@@ -1,0 +1,12 @@
+import { usageError } from '../errors.js'
+
+/** Parses a flag's value as a whole number from `minimum`. */
+export function wholeNumber(flag: string, minimum: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value)
+    if (!/^\d+$/.test(value) || number < minimum || !Number.isSafeInteger(number)) {
+      throw usageError({ what: `must be a whole number from ${minimum} (got "${value}")`, where: flag })
+    }
+    return number
+  }
+}

@@ -1,0 +1,79 @@
+import { Command } from 'commander'
+import { type Override, parseSetting } from '../../config/override.js'
+import { devices } from '../../config/schema.js'
+import { usageError } from '../../errors.js'
+import type { FolderUse } from '../../runs/open.js'
+import { wholeNumber } from '../options.js'
+import { train } from './train.js'
+
+interface TrainFlags {
+  readonly config: string
+  readonly set: readonly Override[]
+  readonly seed?: string
+  readonly epochs?: string
+  readonly device?: string
+  readonly threads?: number
+  readonly out?: string
+  readonly resume: boolean
+  readonly overwrite: boolean
+  readonly quiet: boolean
+  readonly json: boolean
+}
+
+export function trainCommand(): Command {
+  return new Command('train')
+    .description('Train one autoencoder and write its run folder')
+    .requiredOption('--config <file>', 'config of the run (JSON)')
+    .option('--set <path=value>', 'set one field of the config, as often as needed', collectSettings, [])
+    .option('--seed <number>', "set the config's seed (default: the config's, or else 0)")
+    .option('--epochs <number>', "set the config's train.epochs (default: the config's, or else 10)")
+    .option('--device <device>', `${devices.join(', ')} (default: the config's, or else auto)`)
+    .option(
+      '--threads <number>',
+      'cores to use (default: all); never changes a number',
+      wholeNumber('--threads', 1),
+    )
+    .option('--out <folder>', 'run folder (default: runs/<name>/seed-<seed>)')
+    .option('--resume', 'go on with the run in the folder, or begin it where there is none', false)
+    .option('--overwrite', 'replace the run in the folder', false)
+    .option('--quiet', 'no progress and no messages', false)
+    .option('--json', 'print the result as JSON', false)
+    .addHelpText(
+      'after',
+      '\nExample:\n  eigenae train --config configs/eigen.json --seed 1 --set loss.eigen.weight=0.5',
+    )
+    .action((flags: TrainFlags) =>
+      train({
+        config: flags.config,
+        overrides: overridesOf(flags),
+        threads: flags.threads,
+        out: flags.out,
+        use: useOf(flags),
+        quiet: flags.quiet,
+        json: flags.json,
+      }),
+    )
+}
+
+function collectSettings(setting: string, before: readonly Override[]): readonly Override[] {
+  return [...before, parseSetting(setting)]
+}
+
+/** The flags that stand for a config field are overrides like --set, and come after them. */
+function overridesOf({ set, seed, epochs, device }: TrainFlags): readonly Override[] {
+  return [
+    ...set,
+    ...fieldOverride('--seed', 'seed', seed),
+    ...fieldOverride('--epochs', 'train.epochs', epochs),
+    ...fieldOverride('--device', 'device', device),
+  ]
+}
+
+function fieldOverride(flag: string, path: string, value: string | undefined): readonly Override[] {
+  return value === undefined ? [] : [{ ...parseSetting(`${path}=${value}`), flag }]
+}
+
+function useOf({ resume, overwrite }: TrainFlags): FolderUse {
+  if (resume && overwrite) throw usageError({ what: 'choose one of --resume and --overwrite' })
+  return resume ? 'resume' : overwrite ? 'overwrite' : 'new'
+}

@@ -1,0 +1,27 @@
+import { readFile } from 'node:fs/promises'
+import { withFileErrors } from '../../errors.js'
+import type { RunFiles } from '../../runs/files.js'
+import { share, significant } from '../../terminal/numbers.js'
+import { writeJson, writeResult } from '../../terminal/output.js'
+import { alignedTable } from '../../terminal/table.js'
+import type { FinalEvaluation } from '../../training/final.js'
+
+/** What came out of a run, as its evaluation.json says it. */
+export async function writeReport(files: RunFiles, json: boolean): Promise<void> {
+  const text = await withFileErrors('read', files.evaluation, () => readFile(files.evaluation, 'utf8'))
+  const evaluation = JSON.parse(text) as FinalEvaluation
+  if (json) writeJson({ folder: files.folder, ...evaluation })
+  else writeResult(reportText(files.folder, evaluation))
+}
+
+function reportText(folder: string, { metrics, spectrum, linear_probe_accuracy }: FinalEvaluation): string {
+  const rows = [
+    ['test MSE', `${significant(metrics.test_mse)} (noisy input ${significant(metrics.test_denoise_mse)})`],
+    ['linear probe', `${(100 * linear_probe_accuracy).toFixed(2)} %`],
+    ['effective rank', `${metrics.effective_rank.toFixed(2)} of ${spectrum.singular_values.length}`],
+    ['dead dimensions', String(metrics.dead_dimensions)],
+    ['spectrum σ/Σσ', spectrum.singular_shares.map(share).join(' ')],
+    ['files', folder],
+  ]
+  return alignedTable(rows, ['left', 'left'])
+}

@@ -1,0 +1,37 @@
+import { exitCode, Interruption } from '../../errors.js'
+import { writeMessage } from '../../terminal/output.js'
+import type { TrainOptions } from './train.js'
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+export interface AbortOnSignals {
+  readonly signal: AbortSignal
+  /** Gives the signals back. */
+  release(): void
+}
+
+/** Aborts on Ctrl-C, SIGTERM and SIGHUP, and says so at once; a second one ends the process as it is. */
+export function abortOnSignals(reason: () => Interruption): AbortOnSignals {
+  const controller = new AbortController()
+  const onSignal = () => {
+    if (controller.signal.aborted) process.exit(exitCode.interrupted)
+    writeMessage('\nstopping …')
+    controller.abort(reason())
+  }
+  for (const name of signals) process.on(name, onSignal)
+  return {
+    signal: controller.signal,
+    release: () => {
+      for (const name of signals) process.off(name, onSignal)
+    },
+  }
+}
+
+/** Says how to go on: the same command with --resume. */
+export function interruptionOf(folder: string, { config }: Pick<TrainOptions, 'config'>): Interruption {
+  return new Interruption({
+    what: 'interrupted; the last whole epoch is saved',
+    where: folder,
+    mend: `Go on with the same command and --resume (eigenae train --config ${config} … --resume).`,
+  })
+}

@@ -1,0 +1,126 @@
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { loadConfig } from '../../config/load.js'
+import type { Override } from '../../config/override.js'
+import type { Config } from '../../config/schema.js'
+import type { DataSet } from '../../data/load.js'
+import { type Selection, selectEngine } from '../../engines/select.js'
+import { EigenaeError } from '../../errors.js'
+import { readCheckpoint } from '../../runs/checkpoint.js'
+import { placeFacts } from '../../runs/facts.js'
+import { runFiles } from '../../runs/files.js'
+import { releaseLock } from '../../runs/lock.js'
+import { claimRunFolder, type FolderUse, inspectRunFolder } from '../../runs/open.js'
+import type { RunFacts, RunRecord } from '../../runs/record.js'
+import { writeMessage } from '../../terminal/output.js'
+import { executeRun } from '../../training/run.js'
+import { loadTrainingData } from '../../training/training-data.js'
+import { type ProgressDisplay, progressDisplay } from './progress.js'
+import { writeReport } from './report.js'
+import { abortOnSignals, interruptionOf } from './signals.js'
+
+export interface TrainOptions {
+  readonly config: string
+  readonly overrides: readonly Override[]
+  readonly threads: number | undefined
+  readonly out: string | undefined
+  readonly use: FolderUse
+  readonly quiet: boolean
+  readonly json: boolean
+}
+
+/** One run, from a config file to a whole run folder; its results go to stdout. */
+export async function train(options: TrainOptions): Promise<void> {
+  const config = await loadConfig(options.config, options.overrides)
+  const folder = options.out ?? join('runs', config.name, `seed-${config.seed}`)
+  const content = await inspectRunFolder(folder, config, options.use)
+  const earlier = content.kind === 'run' && options.use === 'resume' ? content.record : null
+  const say = options.quiet ? () => {} : writeMessage
+  if (earlier?.status === 'completed') say(`${folder}: complete already, nothing to do`)
+  else await trainInto(folder, config, earlier, options, say)
+  await writeReport(runFiles(folder), options.json)
+}
+
+type Say = (message: string) => void
+
+async function trainInto(
+  folder: string,
+  config: Config,
+  earlier: RunRecord | null,
+  options: TrainOptions,
+  say: Say,
+): Promise<void> {
+  const selection = await selectEngine(
+    config.device === 'auto' && earlier ? deviceOf(earlier) : config.device,
+  )
+  const data = await loadTrainingData(config)
+  const facts = await factsOf(config, selection, data, earlier, options.threads ?? availableParallelism())
+  if (earlier !== null) compareWithEarlier(earlier, facts, folder, say)
+  const files = await claimRunFolder(folder, config, options.use)
+  const { signal, release } = abortOnSignals(() => interruptionOf(folder, options))
+  const display = displayOf(config, data, options.quiet)
+  try {
+    const checkpoint = options.use === 'resume' ? await readCheckpoint(files, config) : null
+    say(announcement(facts, data, folder))
+    if (options.use === 'resume')
+      say(checkpoint ? `going on after epoch ${checkpoint.epoch}` : 'nothing to resume yet')
+    const { engine } = selection
+    const { threads } = facts.engine
+    await executeRun({ config, data, engine, threads, files, facts, checkpoint, observer: display, signal })
+  } finally {
+    display.stop()
+    release()
+    await releaseLock(files.lock)
+  }
+}
+
+/** The device that `auto` meant when the run began: another one would give other bytes. */
+function deviceOf(earlier: RunRecord): Config['device'] {
+  return earlier.device as Config['device']
+}
+
+async function factsOf(
+  config: Config,
+  { engine, reason }: Selection,
+  data: DataSet,
+  earlier: RunRecord | null,
+  threads: number,
+): Promise<RunFacts> {
+  return {
+    name: config.name,
+    seed: config.seed,
+    epochs: config.train.epochs,
+    device: engine.device,
+    deviceReason: reason,
+    engine: { name: engine.name, variant: engine.variant, threads },
+    ...(await placeFacts()),
+    dataSha256: data.sha256,
+    started: earlier?.started ?? new Date().toISOString(),
+  }
+}
+
+/** Other data is an error; another version or instruction set may change the last digits, which is said. */
+function compareWithEarlier(earlier: RunRecord, now: RunFacts, folder: string, say: Say): void {
+  const changed = Object.keys(now.dataSha256).filter((key) => earlier.dataSha256[key] !== now.dataSha256[key])
+  if (changed.length > 0) {
+    throw new EigenaeError({
+      what: `the data has changed since this run began (${changed.join(', ')})`,
+      where: folder,
+      mend: 'Bring the old data back, or start again with --overwrite.',
+    })
+  }
+  const before = [earlier.versions.eigenae, earlier.engine.name, earlier.engine.variant].join(' ')
+  const after = [now.versions.eigenae, now.engine.name, now.engine.variant].join(' ')
+  if (before !== after) say(`note: begun with ${before}, resumed with ${after}: the last digits may differ`)
+}
+
+function displayOf(config: Config, data: DataSet, quiet: boolean): ProgressDisplay {
+  const { epochs, batchSize } = config.train
+  return progressDisplay({ epochs, batchSize, images: data.train.images.count, quiet })
+}
+
+function announcement({ device, deviceReason, engine }: RunFacts, data: DataSet, folder: string): string {
+  const cores = `${engine.threads} ${engine.threads === 1 ? 'thread' : 'threads'}`
+  const { count } = data.train.images
+  return `${folder}: ${count} images on ${device} (${deviceReason}), ${engine.name} ${engine.variant}, ${cores}`
+}

@@ -1,0 +1,85 @@
+import { readFile } from 'node:fs/promises'
+import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser'
+import { exitCode, fileError, usageError } from '../errors.js'
+
+export type JsonPath = readonly (string | number)[]
+
+export interface JsonDocument {
+  readonly value: unknown
+  /** "line:column" of the value at this path, or of the nearest value around it. */
+  readonly placeOf: (path: JsonPath) => string
+}
+
+export async function readJson(file: string): Promise<JsonDocument> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw fileError('read the config', file, error, exitCode.usage)
+  })
+  return parseJson(text, file)
+}
+
+/** Strict JSON: no comments, no trailing commas, no key twice. A mistake is said with line and column. */
+export function parseJson(text: string, file: string): JsonDocument {
+  const content = text.replace(/^\uFEFF/, '')
+  const errors: ParseError[] = []
+  const root = parseTree(content, errors, { disallowComments: true, allowTrailingComma: false })
+  const place = (offset: number) => lineAndColumn(content, offset)
+  // Only the first: the parser goes on after it, and what it finds then is mostly its own confusion.
+  const mistakes = errors
+    .slice(0, 1)
+    .map(({ error, offset }) => `${place(offset)} ${inWords(printParseErrorCode(error))}`)
+  if (root !== undefined && mistakes.length === 0) {
+    for (const { key, offset } of repeatedKeys(root))
+      mistakes.push(`${place(offset)} key "${key}" stands twice`)
+  }
+  if (root === undefined || mistakes.length > 0) {
+    throw usageError({ what: 'is not valid JSON', where: file, details: mistakes })
+  }
+  return { value: valueIn(root), placeOf: (path) => place(nodeAt(root, path).offset) }
+}
+
+function lineAndColumn(text: string, offset: number): string {
+  const before = text.slice(0, offset).split('\n')
+  return `${before.length}:${before.at(-1)!.length + 1}`
+}
+
+/** "CommaExpected" → "comma expected". */
+function inWords(code: string): string {
+  return code.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()
+}
+
+function* repeatedKeys(node: Node): Generator<{ key: string; offset: number }> {
+  const seen = new Set<string>()
+  for (const child of node.children ?? []) {
+    if (node.type === 'object') {
+      const [keyNode] = child.children!
+      const key = String(keyNode!.value)
+      if (seen.has(key)) yield { key, offset: keyNode!.offset }
+      seen.add(key)
+    }
+    yield* repeatedKeys(child)
+  }
+}
+
+function valueIn(node: Node): unknown {
+  if (node.type === 'array') return (node.children ?? []).map(valueIn)
+  if (node.type !== 'object') return node.value
+  return Object.fromEntries(
+    (node.children ?? []).map(({ children }) => [String(children![0]!.value), valueIn(children![1]!)]),
+  )
+}
+
+function nodeAt(root: Node, path: JsonPath): Node {
+  let node = root
+  for (const key of path) {
+    const next = childAt(node, key)
+    if (next === undefined) break
+    node = next
+  }
+  return node
+}
+
+function childAt(node: Node, key: string | number): Node | undefined {
+  if (node.type === 'array') return node.children?.[Number(key)]
+  const property = node.children?.find(({ children }) => children?.[0]?.value === key)
+  return property?.children?.[1] ?? property
+}

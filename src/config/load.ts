@@ -1,0 +1,63 @@
+import type { z } from 'zod'
+import { usageError } from '../errors.js'
+import { latentDimension } from '../model/architecture.js'
+import { penaltyMistake } from '../model/penalties/index.js'
+import { type JsonDocument, readJson } from './json.js'
+import { describeIssue, type Mistake } from './mistakes.js'
+import { applyOverrides, type Override } from './override.js'
+import { type Config, configSchema } from './schema.js'
+
+/**
+ * The whole resolved config of a file and what the command line sets over it.
+ * @throws one usage error that lists every mistake, each with its place in the file or its flag.
+ */
+export async function loadConfig(file: string, overrides: readonly Override[] = []): Promise<Config> {
+  const document = await readJson(file)
+  const input = applyOverrides(document.value, overrides)
+  const parsed = configSchema.safeParse(input)
+  const mistakes = parsed.success
+    ? mistakesAcrossFields(parsed.data)
+    : parsed.error.issues.flatMap((issue) => describeIssue(issue, input, configSchema))
+  if (parsed.success && mistakes.length === 0) {
+    const { $schema: _editorsOnly, ...config } = parsed.data
+    return config
+  }
+  const details = mistakes.map((mistake) => inPlace(mistake, document, overrides))
+  throw usageError({ what: 'this config cannot be used', where: file, details })
+}
+
+/** The mistake behind "3:12 data.noise", its place in the file, or behind the flag that set the value. */
+function inPlace({ path, what }: Mistake, document: JsonDocument, overrides: readonly Override[]): string {
+  const name = path.length === 0 ? '(the whole file)' : path.join('.')
+  const setter = overrides.findLast(({ path: set }) => set.every((key, depth) => key === String(path[depth])))
+  if (setter === undefined) return `${document.placeOf(path)} ${name}: ${what}`
+  return setter.flag.endsWith(name) ? `${setter.flag}: ${what}` : `${setter.flag}: ${name} ${what}`
+}
+
+/** What no field can know alone. */
+function mistakesAcrossFields(config: z.output<typeof configSchema>): readonly Mistake[] {
+  return [...batchMistakes(config), ...penaltyMistakes(config)]
+}
+
+function batchMistakes({ train, model, loss }: Config): readonly Mistake[] {
+  const path = ['train', 'batchSize']
+  const latent = latentDimension(model)
+  const got = `(got ${train.batchSize})`
+  if (loss.eigen !== null && train.batchSize <= latent) {
+    const why = "the rank of a batch's embedding is at most its number of images"
+    return [
+      { path, what: `must be over ${latent}, the bottleneck's width, with an eigen loss: ${why} ${got}` },
+    ]
+  }
+  if (model.batchNorm !== 'none' && train.batchSize < 2) {
+    return [{ path, what: `must be at least 2 with batch norm ${got}` }]
+  }
+  return []
+}
+
+function penaltyMistakes({ loss: { eigen }, model }: Config): readonly Mistake[] {
+  const mistake = eigen && penaltyMistake(eigen, latentDimension(model))
+  if (mistake === null) return []
+  const value: unknown = Reflect.get(eigen!, mistake.key)
+  return [{ path: ['loss', 'eigen', mistake.key], what: `${mistake.what} (got ${JSON.stringify(value)})` }]
+}

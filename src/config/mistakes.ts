@@ -1,0 +1,128 @@
+import { closest, distance } from 'fastest-levenshtein'
+import type { z } from 'zod'
+import type { JsonPath } from './json.js'
+
+/** What is wrong with one field. */
+export interface Mistake {
+  readonly path: JsonPath
+  readonly what: string
+}
+
+/** A zod issue in this project's words: one line a mistake, with the value that was given. */
+export function describeIssue(
+  issue: z.core.$ZodIssue,
+  input: unknown,
+  schema: z.ZodType,
+): readonly Mistake[] {
+  const path = issue.path as JsonPath
+  if (issue.code === 'unrecognized_keys') {
+    const valid = validKeys(schema, path, input)
+    return issue.keys.map((key) => ({ path: [...path, key], what: unknownKey(key, valid) }))
+  }
+  const value = valueAt(input, path)
+  if (value === undefined) return [{ path, what: 'is missing' }]
+  return [{ path, what: `${expectation(issue)} (got ${shown(value)})` }]
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${article(issue.expected === 'int' ? 'whole number' : issue.expected)}`
+    case 'too_small':
+      return `must be ${size(issue.origin)}${issue.inclusive === false ? 'over' : 'at least'} ${issue.minimum}`
+    case 'too_big':
+      return `must be ${size(issue.origin)}${issue.inclusive === false ? 'under' : 'at most'} ${issue.maximum}`
+    case 'invalid_value':
+      return `must be ${alternatives(issue.values)}`
+    case 'invalid_union':
+      return `must be ${alternatives(unionOptions(issue))}`
+    default:
+      return issue.message
+  }
+}
+
+function unionOptions(issue: z.core.$ZodIssueInvalidUnion): readonly unknown[] {
+  const options: readonly unknown[] = 'options' in issue && Array.isArray(issue.options) ? issue.options : []
+  return options.filter((option) => option !== undefined)
+}
+
+function article(noun: string): string {
+  const names: Readonly<Record<string, string>> = {
+    boolean: 'true or false',
+    object: 'an object',
+    array: 'a list',
+  }
+  return names[noun] ?? `a ${noun}`
+}
+
+function size(origin: string): string {
+  return origin === 'array' ? 'a list of ' : origin === 'string' ? 'text of length ' : ''
+}
+
+function alternatives(values: readonly unknown[]): string {
+  return values.map((value) => JSON.stringify(value)).join(' or ')
+}
+
+function shown(value: unknown): string {
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text
+}
+
+function unknownKey(key: string, valid: readonly string[]): string {
+  const nearest = valid.length === 0 ? undefined : closest(key, valid)
+  const close = nearest !== undefined && distance(key.toLowerCase(), nearest.toLowerCase()) <= 3
+  return close ? `unknown key; did you mean "${nearest}"?` : `unknown key; known here: ${valid.join(', ')}`
+}
+
+function valueAt(input: unknown, path: JsonPath): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
+    input,
+  )
+}
+
+/** The keys that the object at `path` may have, read from the schema itself. */
+function validKeys(schema: z.ZodType, path: JsonPath, input: unknown): readonly string[] {
+  const here = path.reduce<z.core.$ZodType | undefined>(
+    (type, key) => type && childOf(type, String(key), valueAt(input, path)),
+    schema,
+  )
+  return here === undefined ? [] : Object.keys(shapeOf(here, valueAt(input, path)) ?? {})
+}
+
+function childOf(type: z.core.$ZodType, key: string, value: unknown): z.core.$ZodType | undefined {
+  return shapeOf(type, value)?.[key]
+}
+
+/** An object's fields, through defaults, nullables and pipes; of a union, the member of the value's kind. */
+function shapeOf(
+  type: z.core.$ZodType,
+  value: unknown,
+): Readonly<Record<string, z.core.$ZodType>> | undefined {
+  const { def } = (type as z.core.$ZodTypes)._zod
+  switch (def.type) {
+    case 'object':
+      return def.shape
+    case 'default':
+    case 'prefault':
+    case 'nullable':
+    case 'optional':
+      return shapeOf(def.innerType, value)
+    case 'pipe':
+      return shapeOf(def.in, value)
+    case 'union': {
+      const kind: unknown =
+        typeof value === 'object' && value !== null ? Reflect.get(value, 'kind') : undefined
+      const members = def.options.map((option) => ({ option, shape: shapeOf(option, value) }))
+      const member = members.find(({ shape }) => kindOf(shape) === kind) ?? members[0]
+      return member?.shape
+    }
+    default:
+      return undefined
+  }
+}
+
+function kindOf(shape: Readonly<Record<string, z.core.$ZodType>> | undefined): unknown {
+  const values = shape?.kind?._zod.values
+  return values === undefined ? undefined : [...values][0]
+}

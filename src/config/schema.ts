@@ -1,0 +1,94 @@
+import { z } from 'zod'
+import { eigenLossSchema } from '../model/penalties/index.js'
+
+export const devices = ['auto', 'cpu', 'wasm', 'cuda', 'tensorflow-cpu'] as const
+export type RequestedDevice = (typeof devices)[number]
+export type Device = Exclude<RequestedDevice, 'auto'>
+
+const maximumSeed = 2 ** 32 - 1
+const inputPixels = 784
+
+const data = z.strictObject({
+  source: z
+    .string()
+    .min(1)
+    .default('mnist')
+    .describe(
+      '"mnist", or a folder with the four idx files of a data set of 28 × 28 images (gzipped or not).',
+    ),
+  noise: z.number().min(0).default(0.2).describe("Standard deviation of the noise on the input's pixels."),
+  limit: z.int().min(1).nullable().default(null).describe('Train on the first so many images only.'),
+})
+
+const model = z.strictObject({
+  widths: z
+    .array(z.int().min(1).max(65536))
+    .min(3)
+    .refine((widths) => widths[0] === inputPixels, {
+      error: `must start with ${inputPixels}, the pixels of an image`,
+    })
+    .default([inputPixels, 128, 64, 12, 10])
+    .describe('Widths of the encoder, from the pixels to the bottleneck; the decoder mirrors them.'),
+  batchNorm: z
+    .enum(['none', 'encoder', 'all'])
+    .default('none')
+    .describe(
+      'Layers with batch norm: every layer but the output (all), or the encoder with the bottleneck.',
+    ),
+})
+
+const loss = z.strictObject({
+  eigen: eigenLossSchema
+    .nullable()
+    .default(null)
+    .describe("A penalty on the singular values of the batch's embedding; null for none."),
+})
+
+const optimizer = z.strictObject({
+  kind: z.literal('adam').default('adam'),
+  learningRate: z.number().gt(0).default(0.005),
+  beta1: z.number().min(0).lt(1).default(0.9),
+  beta2: z.number().min(0).lt(1).default(0.999),
+  epsilon: z.number().gt(0).default(1e-8),
+})
+
+const train = z.strictObject({
+  epochs: z.int().min(1).max(1_000_000).default(10),
+  batchSize: z.int().min(1).max(65536).default(64),
+})
+
+const spectrum = z.strictObject({
+  split: z
+    .enum(['train', 'test'])
+    .default('test')
+    .describe('The split whose first images give the spectrum.'),
+  images: z.int().min(1).default(1024).describe('How many; all of them where the split has fewer.'),
+  center: z.boolean().default(false),
+})
+
+/** The contract of a config file. Only `name` is required. */
+export const configSchema = z.strictObject({
+  $schema: z.string().optional(),
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/, {
+      error: 'must be letters, digits, dots, dashes and underscores, and not start with a dot',
+    })
+    .describe("The run's name: it is kept under runs/<name>/seed-<seed>."),
+  seed: z.int().min(0).max(maximumSeed).default(0),
+  data: data.prefault({}),
+  model: model.prefault({}),
+  loss: loss.prefault({}),
+  optimizer: optimizer.prefault({}),
+  train: train.prefault({}),
+  spectrum: spectrum.prefault({}),
+  device: z.enum(devices).default('auto'),
+})
+
+/** A config with every field filled in. */
+export type Config = Readonly<Omit<z.output<typeof configSchema>, '$schema'>>
+
+/** The JSON Schema that editors read: configs/schema.json. */
+export function jsonSchema(): object {
+  return z.toJSONSchema(configSchema, { io: 'input', target: 'draft-7' })
+}

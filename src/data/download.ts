@@ -1,0 +1,62 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { gunzipUrl } from 'mnist-dataset'
+import { EigenaeError } from '../errors.js'
+
+interface Exchange {
+  readonly request: ClientRequest
+  readonly response?: IncomingMessage
+}
+
+const mend = 'Try again, or another mirror with --mirror; "mnist" as data.source needs no download.'
+const started = 'http.client.request.start'
+const answered = 'http.client.response.finish'
+
+/**
+ * The unzipped bytes at a plain-http address, by mnist-dataset's `gunzipUrl`. That function looks at neither status nor
+ * length, and never settles when the connection breaks off; so the exchange is watched through Node's diagnostics
+ * channels, and a bad status, a cut connection or `stallSeconds` without a byte end it with an error.
+ */
+export async function downloadUnzipped(url: string, stallSeconds: number): Promise<Uint8Array> {
+  let requests: readonly ClientRequest[] = []
+  let stall: NodeJS.Timeout | undefined
+  let fail: (reason: string) => void = () => {}
+  const failure = new Promise<never>((_resolve, reject) => {
+    fail = (what) => reject(new EigenaeError({ what, where: url, mend }))
+  })
+  const restartStall = () => {
+    clearTimeout(stall)
+    stall = setTimeout(() => fail(`nothing came for ${stallSeconds} s`), stallSeconds * 1000)
+  }
+  const onStart = (message: unknown) => {
+    const { request } = message as Exchange
+    if (addressOf(request) === url) requests = [...requests, request]
+  }
+  const onAnswer = (message: unknown) => {
+    const { request, response } = message as Exchange
+    if (response === undefined || !requests.includes(request)) return
+    if (response.statusCode !== 200)
+      fail(`the server answered ${response.statusCode} ${response.statusMessage}`)
+    response.on('data', restartStall)
+    response.on('close', () => response.complete || fail('the connection broke off'))
+  }
+  subscribe(started, onStart)
+  subscribe(answered, onAnswer)
+  restartStall()
+  try {
+    return await Promise.race([gunzipUrl(url), failure])
+  } catch (error) {
+    if (error instanceof EigenaeError) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new EigenaeError({ what: `cannot download: ${reason}`, where: url, mend, cause: error })
+  } finally {
+    clearTimeout(stall)
+    unsubscribe(started, onStart)
+    unsubscribe(answered, onAnswer)
+    for (const request of requests) request.destroy()
+  }
+}
+
+function addressOf(request: ClientRequest): string {
+  return new URL(request.path, `http://${request.getHeader('host') ?? request.host}`).href
+}

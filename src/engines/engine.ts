@@ -1,0 +1,84 @@
+import type { Device } from '../config/schema.js'
+import type { Architecture } from '../model/architecture.js'
+import type { EnginePenalty } from '../model/penalties/index.js'
+import type { TrainerState } from '../model/state.js'
+
+/** Something that trains: one row of the table in select.ts. It knows nothing of files, CSV or the terminal. */
+export interface Engine {
+  readonly name: string
+  readonly device: Device
+  /** What its numbers may depend on besides the config: an instruction set, a graphics card. */
+  readonly variant: string
+  createTrainer(spec: TrainerSpec, images: Uint8Array): Promise<Trainer>
+}
+
+export interface TrainerSpec {
+  readonly architecture: Architecture
+  readonly penalties: readonly EnginePenalty[]
+  readonly adam: AdamSpec
+  readonly batchSize: number
+  /** Names the initial parameters, the shuffles and the training noise. */
+  readonly seed: number
+  /** Standard deviation of the training noise. */
+  readonly noise: number
+  /** How many cores to use; it never changes a number. */
+  readonly threads: number
+}
+
+export interface AdamSpec {
+  readonly learningRate: number
+  readonly beta1: number
+  readonly beta2: number
+  readonly epsilon: number
+}
+
+/** Images as [count][inputs]: bytes are pixels of 0 to 255 and are divided by 255, floats are used as they are. */
+export type Images = Uint8Array | Float32Array
+
+/** A named field of normal noise for the images of an evaluation, the same on every engine up to rounding. */
+export interface NoiseField {
+  readonly seed: number
+  readonly deviation: number
+}
+
+/** Means over the images that were trained on. */
+export interface Losses {
+  /** mse + Σ weight · penalty. */
+  readonly loss: number
+  readonly mse: number
+  /** The unweighted penalties' sum, over the batches that had one; 0 without. */
+  readonly penalty: number
+}
+
+export interface EpochProgress {
+  readonly imagesDone: number
+  /** Mean loss of the epoch so far. */
+  readonly loss: number
+}
+
+/**
+ * A network in training on the images given at its creation, from the seed's initial parameters on. Calls are one at a
+ * time. Work runs off the JavaScript thread, so timers and signals go on.
+ */
+export interface Trainer {
+  /**
+   * One pass over all images in the epoch's order (epochs count from 1).
+   * @throws the signal's reason once it is aborted; the state is then that of a part of the epoch.
+   */
+  trainEpoch(
+    epoch: number,
+    onProgress: (progress: EpochProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Losses>
+  /** One step on a given batch, [count][inputs] each, with count ≤ batchSize. */
+  trainBatch(clean: Float32Array, noisy: Float32Array): Promise<Losses>
+  /** The embedding [count][latent], batch norm in inference mode. */
+  encode(images: Images): Promise<Float32Array>
+  /** The network's output [count][inputs], likewise. */
+  reconstruct(images: Images): Promise<Float32Array>
+  /** Mean over images and pixels of (output(image + noise) − image)². */
+  meanSquaredError(images: Images, noise: NoiseField | null): Promise<number>
+  exportState(): Promise<TrainerState>
+  importState(state: TrainerState): Promise<void>
+  dispose(): Promise<void>
+}

@@ -1,0 +1,51 @@
+import type { Device, RequestedDevice } from '../config/schema.js'
+import { EigenaeError } from '../errors.js'
+import type { Engine } from './engine.js'
+import { nativeEngine } from './native/engine.js'
+
+/** An engine and why it was taken: printed, and kept in run.json. */
+export interface Selection {
+  readonly engine: Engine
+  readonly reason: string
+}
+
+interface Candidate {
+  readonly device: Device
+  /** @throws EigenaeError where this machine cannot run it, with what to do about it. */
+  readonly open: () => Engine | Promise<Engine>
+}
+
+/** Every engine, the one that "auto" prefers first. Another engine is a folder beside native/ and a row here. */
+const candidates: readonly Candidate[] = [{ device: 'cpu', open: nativeEngine }]
+
+/** @throws EigenaeError where the device that was asked for cannot be used: never another one in silence. */
+export async function selectEngine(requested: RequestedDevice): Promise<Selection> {
+  return requested === 'auto' ? firstUsable() : asked(requested)
+}
+
+async function asked(device: Device): Promise<Selection> {
+  const candidate = candidates.find((each) => each.device === device)
+  if (candidate === undefined) {
+    throw new EigenaeError({
+      what: 'there is no engine for this device in this version',
+      where: `device ${device}`,
+      mend: `Use one of: auto, ${candidates.map((each) => each.device).join(', ')}.`,
+    })
+  }
+  return { engine: await candidate.open(), reason: 'asked for' }
+}
+
+async function firstUsable(): Promise<Selection> {
+  const refusals: string[] = []
+  for (const { device, open } of candidates) {
+    try {
+      const engine = await open()
+      return { engine, reason: ['auto: the first usable device', ...refusals].join('; not ') }
+    } catch (error) {
+      if (!(error instanceof EigenaeError)) throw error
+      if (candidates.length === 1) throw error
+      refusals.push(`${device} (${error.message.split('\n')[0]})`)
+    }
+  }
+  throw new EigenaeError({ what: 'no device can train here', details: refusals })
+}

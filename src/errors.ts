@@ -1,0 +1,90 @@
+/** Exit codes of the process; 0 is success. */
+export const exitCode = { failed: 1, usage: 2, interrupted: 130 } as const
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
+
+export interface ErrorParts {
+  /** What is wrong, one sentence without a full stop. */
+  readonly what: string
+  /** The file, the config path or the flag it is about. */
+  readonly where?: string
+  /** What to do about it. */
+  readonly mend?: string
+  /** Further lines, one a mistake. */
+  readonly details?: readonly string[]
+  readonly exit?: ExitCode
+  readonly cause?: unknown
+}
+
+/** The one kind of error that users see: what, where and how to mend it. src/cli.ts prints it. */
+export class EigenaeError extends Error {
+  readonly exit: ExitCode
+
+  constructor(parts: ErrorParts) {
+    const head = parts.where === undefined ? parts.what : `${parts.where}: ${parts.what}`
+    const lines = [head, ...(parts.details ?? []).map((line) => `  ${line}`)]
+    super([...lines, ...(parts.mend === undefined ? [] : [parts.mend])].join('\n'), { cause: parts.cause })
+    this.name = 'EigenaeError'
+    this.exit = parts.exit ?? exitCode.failed
+  }
+}
+
+export function usageError(parts: Omit<ErrorParts, 'exit'>): EigenaeError {
+  return new EigenaeError({ ...parts, exit: exitCode.usage })
+}
+
+/** Ctrl-C or SIGTERM: the work stopped where it can be resumed. */
+export class Interruption extends EigenaeError {
+  constructor(parts: Omit<ErrorParts, 'exit'>) {
+    super({ ...parts, exit: exitCode.interrupted })
+    this.name = 'Interruption'
+  }
+}
+
+const fileErrors: Readonly<Record<string, readonly [what: string, mend: string]>> = {
+  ENOENT: ['does not exist', 'Check the path.'],
+  EACCES: ['permission denied', 'Choose another place, or change its permissions.'],
+  EPERM: ['operation not permitted', 'Choose another place, or change its permissions.'],
+  EROFS: ['is on a read-only file system', 'Choose another place.'],
+  ENOSPC: ['no space left on the disk', 'Free some space, then go on with --resume.'],
+  EDQUOT: ['disk quota exceeded', 'Free some space, then go on with --resume.'],
+  EISDIR: ['is a folder, not a file', 'Name a file.'],
+  ENOTDIR: ['a part of this path is a file, not a folder', 'Choose another path.'],
+  ENAMETOOLONG: ['the path is too long', 'Choose a shorter path.'],
+  EMFILE: ['too many open files', 'Raise the limit with "ulimit -n".'],
+}
+
+function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** Says of a failed file operation what failed, where, and what to do. */
+export function fileError(action: string, path: string, error: unknown, exit?: ExitCode): EigenaeError {
+  if (error instanceof EigenaeError) return error
+  const known = fileErrors[errorCode(error) ?? '']
+  const reason = error instanceof Error ? error.message : String(error)
+  return new EigenaeError({
+    what: `cannot ${action}: ${known?.[0] ?? reason}`,
+    where: path,
+    ...(known && { mend: known[1] }),
+    ...(exit && { exit }),
+    cause: error,
+  })
+}
+
+/** Runs a file operation; what it throws is said with the action and the path. */
+export async function withFileErrors<T>(
+  action: string,
+  path: string,
+  operation: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await operation()
+  } catch (error) {
+    throw fileError(action, path, error)
+  }
+}
+
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  const code = errorCode(error)
+  return code !== undefined && codes.includes(code)
+}

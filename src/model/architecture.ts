@@ -1,0 +1,48 @@
+export type BatchNorm = 'none' | 'encoder' | 'all'
+export type Activation = 'relu' | 'linear' | 'sigmoid'
+
+export interface Architecture {
+  /** The encoder's widths, the input first and the bottleneck last; the decoder mirrors them. */
+  readonly widths: readonly number[]
+  readonly batchNorm: BatchNorm
+}
+
+export interface Layer {
+  readonly part: 'encoder' | 'decoder'
+  /** Counted within its part, from 0. */
+  readonly index: number
+  readonly inputs: number
+  readonly outputs: number
+  /** Batch norm between the linear map and the activation. */
+  readonly batchNorm: boolean
+  readonly activation: Activation
+}
+
+/** The dimension of the embedding. */
+export function latentDimension(architecture: Architecture): number {
+  return architecture.widths.at(-1)!
+}
+
+export function inputDimension(architecture: Architecture): number {
+  return architecture.widths[0]!
+}
+
+/** All layers in the order of the forward pass: ReLU but at the bottleneck (linear) and the output (sigmoid). */
+export function layersOf(architecture: Architecture): readonly Layer[] {
+  const { widths } = architecture
+  const depth = widths.length - 1
+  const sizes = [...widths, ...widths.slice(0, -1).reverse()]
+  return Array.from({ length: 2 * depth }, (_, position) => ({
+    part: position < depth ? 'encoder' : 'decoder',
+    index: position < depth ? position : position - depth,
+    inputs: sizes[position]!,
+    outputs: sizes[position + 1]!,
+    batchNorm: hasBatchNorm(architecture.batchNorm, position, depth),
+    activation: position === depth - 1 ? 'linear' : position === 2 * depth - 1 ? 'sigmoid' : 'relu',
+  }))
+}
+
+function hasBatchNorm(kind: BatchNorm, position: number, depth: number): boolean {
+  if (kind === 'all') return position < 2 * depth - 1
+  return kind === 'encoder' && position < depth
+}

@@ -1,0 +1,61 @@
+import type { Architecture } from './architecture.js'
+import { type Layout, layoutOf, type Tensor } from './layout.js'
+import { philox4x32, purpose } from './random.js'
+
+/** All that training changes. Flat arrays in the order of layout.ts. */
+export interface TrainerState {
+  /** Adam steps taken. */
+  readonly step: number
+  readonly parameters: Float32Array
+  readonly firstMoments: Float32Array
+  readonly secondMoments: Float32Array
+  readonly runningStatistics: Float32Array
+}
+
+/** Before training: weights and biases drawn by the seed, gamma 1, beta 0, running mean 0 and variance 1. */
+export function initialState(architecture: Architecture, seed: number): TrainerState {
+  const layout = layoutOf(architecture)
+  return {
+    step: 0,
+    parameters: initialParameters(layout, seed),
+    firstMoments: new Float32Array(layout.parameterCount),
+    secondMoments: new Float32Array(layout.parameterCount),
+    runningStatistics: initialRunningStatistics(layout),
+  }
+}
+
+/**
+ * Weights uniform within ±sqrt(6 / fan_in), PyTorch's `kaiming_uniform_` default; biases within ±1 / sqrt(fan_in),
+ * `nn.Linear`'s default.
+ */
+function initialParameters(layout: Layout, seed: number): Float32Array {
+  const parameters = new Float32Array(layout.parameterCount)
+  layout.parameters.forEach((tensor, position) => {
+    const values = parameters.subarray(tensor.offset, tensor.offset + tensor.size)
+    if (tensor.kind === 'weight') fillUniform(values, Math.sqrt(6 / tensor.layer.inputs), seed, position)
+    else if (tensor.kind === 'bias') fillUniform(values, 1 / Math.sqrt(tensor.layer.inputs), seed, position)
+    else if (tensor.kind === 'gamma') values.fill(1)
+  })
+  return parameters
+}
+
+/** Element i is (2u − 1)·bound, u the upper 24 bits of word i % 4 of block [i / 4, tensor, 0, 0]. */
+function fillUniform(values: Float32Array, bound: number, seed: number, tensor: number): void {
+  let block: readonly number[] = []
+  for (let i = 0; i < values.length; i++) {
+    if (i % 4 === 0) block = philox4x32([i / 4, tensor, 0, 0], [seed, purpose.initialParameters])
+    values[i] = (2 * ((block[i % 4]! >>> 8) / 0x100_0000) - 1) * bound
+  }
+}
+
+function initialRunningStatistics(layout: Layout): Float32Array {
+  const statistics = new Float32Array(layout.runningStatisticCount)
+  for (const { kind, offset, size } of layout.runningStatistics) {
+    if (kind === 'running_var') statistics.fill(1, offset, offset + size)
+  }
+  return statistics
+}
+
+export function tensorValues(tensor: Tensor, flat: Float32Array): Float32Array {
+  return flat.subarray(tensor.offset, tensor.offset + tensor.size)
+}

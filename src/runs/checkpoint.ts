@@ -1,0 +1,96 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import type { Config } from '../config/schema.js'
+import { EigenaeError, fileError, hasCode, withFileErrors } from '../errors.js'
+import { type Layout, layoutOf, type Tensor } from '../model/layout.js'
+import { type TrainerState, tensorValues } from '../model/state.js'
+import { type RunFiles, writeAtomically } from './files.js'
+import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors.js'
+
+/** All that is needed to go on after an epoch, bit for bit. */
+export interface Checkpoint {
+  /** Epochs trained. */
+  readonly epoch: number
+  readonly state: TrainerState
+}
+
+const format = 'eigenae-checkpoint-1'
+const momentPrefixes = { firstMoments: 'adam.first.', secondMoments: 'adam.second.' } as const
+
+/** One file, replaced as a whole: there is always one complete checkpoint. */
+export async function writeCheckpoint(
+  files: RunFiles,
+  config: Config,
+  checkpoint: Checkpoint,
+): Promise<void> {
+  const { epoch, state } = checkpoint
+  const layout = layoutOf(config.model)
+  const tensors = new Map([
+    ...named(layout.parameters, state.parameters),
+    ...named(layout.runningStatistics, state.runningStatistics),
+    ...named(layout.parameters, state.firstMoments, momentPrefixes.firstMoments),
+    ...named(layout.parameters, state.secondMoments, momentPrefixes.secondMoments),
+  ])
+  const metadata = { format, epoch: String(epoch), step: String(state.step) }
+  await withFileErrors('make the folder', files.checkpointFolder, () =>
+    mkdir(files.checkpointFolder, { recursive: true }),
+  )
+  await writeAtomically(files.checkpoint, encodeSafetensors({ tensors, metadata }))
+}
+
+/** Tensors by name, as model.safetensors and a checkpoint hold them. */
+export function named(tensors: readonly Tensor[], flat: Float32Array, prefix = ''): [string, NamedTensor][] {
+  return tensors.map((tensor) => [
+    prefix + tensor.name,
+    { shape: tensor.shape, values: tensorValues(tensor, flat) },
+  ])
+}
+
+/** Null where the run was ended before its first checkpoint. @throws EigenaeError where the file is damaged. */
+export async function readCheckpoint(files: RunFiles, config: Config): Promise<Checkpoint | null> {
+  const file = files.checkpoint
+  const bytes = await readFile(file).catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return null
+    throw fileError('read the checkpoint', file, error)
+  })
+  if (bytes === null) return null
+  const { tensors, metadata } = decodeSafetensors(bytes, file)
+  if (metadata.format !== format) throw notOurs(file, `its format is ${metadata.format ?? 'not said'}`)
+  const layout = layoutOf(config.model)
+  const gather = (list: readonly Tensor[], size: number, prefix = '') =>
+    flattened(list, size, tensors, prefix, file)
+  return {
+    epoch: Number(metadata.epoch),
+    state: {
+      step: Number(metadata.step),
+      parameters: gather(layout.parameters, layout.parameterCount),
+      runningStatistics: gather(layout.runningStatistics, layout.runningStatisticCount),
+      firstMoments: gather(layout.parameters, layout.parameterCount, momentPrefixes.firstMoments),
+      secondMoments: gather(layout.parameters, layout.parameterCount, momentPrefixes.secondMoments),
+    },
+  }
+}
+
+function flattened(
+  list: Layout['parameters'],
+  size: number,
+  tensors: ReadonlyMap<string, NamedTensor>,
+  prefix: string,
+  file: string,
+): Float32Array {
+  const flat = new Float32Array(size)
+  for (const tensor of list) {
+    const found = tensors.get(prefix + tensor.name)
+    if (found?.values.length !== tensor.size)
+      throw notOurs(file, `it lacks ${prefix}${tensor.name} of this config`)
+    flat.set(found.values, tensor.offset)
+  }
+  return flat
+}
+
+function notOurs(file: string, what: string): EigenaeError {
+  return new EigenaeError({
+    what: `this is no checkpoint of this run: ${what}`,
+    where: file,
+    mend: 'Start the run again with --overwrite.',
+  })
+}

@@ -1,0 +1,31 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { promisify } from 'node:util'
+
+/** The version in package.json. */
+export const version = packageVersion()
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+/** What run.json says of the place where a run is made. */
+export async function placeFacts() {
+  return {
+    versions: { eigenae: version, node: process.versions.node },
+    gitCommit: await gitCommit(),
+    host: hostname(),
+  }
+}
+
+/** Of the folder the tool was started in; null outside a repository or without git. */
+async function gitCommit(): Promise<string | null> {
+  try {
+    const { stdout } = await promisify(execFile)('git', ['rev-parse', 'HEAD'])
+    return stdout.trim()
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,59 @@
+import { open, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { withFileErrors } from '../errors.js'
+
+/** The files of a run folder. */
+export interface RunFiles {
+  readonly folder: string
+  readonly config: string
+  readonly record: string
+  readonly metrics: string
+  readonly spectrum: string
+  readonly timings: string
+  readonly evaluation: string
+  readonly checkpointFolder: string
+  readonly checkpoint: string
+  readonly model: string
+  readonly lock: string
+}
+
+export function runFiles(folder: string): RunFiles {
+  const inside = (...names: readonly string[]) => join(folder, ...names)
+  return {
+    folder,
+    config: inside('config.json'),
+    record: inside('run.json'),
+    metrics: inside('metrics.csv'),
+    spectrum: inside('spectrum.csv'),
+    timings: inside('timings.csv'),
+    evaluation: inside('evaluation.json'),
+    checkpointFolder: inside('checkpoint'),
+    checkpoint: inside('checkpoint', 'state.safetensors'),
+    model: inside('model.safetensors'),
+    lock: inside('.lock'),
+  }
+}
+
+/** A reader sees the old file or the new one, never a part; a failed write leaves the old one as it was. */
+export async function writeAtomically(file: string, content: string | Uint8Array): Promise<void> {
+  const temporary = `${file}.${process.pid}.tmp`
+  await withFileErrors('write', file, async () => {
+    try {
+      const handle = await open(temporary, 'w')
+      try {
+        await handle.writeFile(content)
+      } finally {
+        await handle.close()
+      }
+      await rename(temporary, file)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
+  })
+}
+
+/** JSON as people read it, with a newline at the end. */
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}

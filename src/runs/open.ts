@@ -1,0 +1,107 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { configDifferences } from '../config/difference.js'
+import type { Config } from '../config/schema.js'
+import { EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
+import { jsonText, type RunFiles, runFiles, writeAtomically } from './files.js'
+import { acquireLock } from './lock.js'
+import { type RunRecord, readRecord } from './record.js'
+
+/** What to do with a folder that is not empty. */
+export type FolderUse = 'new' | 'resume' | 'overwrite'
+
+/** What lies in the folder of a run to come. */
+export type FolderContent =
+  | { readonly kind: 'nothing' }
+  /** `record` is null where the run was killed before it wrote one. */
+  | { readonly kind: 'run'; readonly record: RunRecord | null }
+
+/**
+ * Looks whether a run of this config may use a folder; writes nothing.
+ * @throws a usage error where the folder holds something that `use` does not allow.
+ */
+export async function inspectRunFolder(
+  folder: string,
+  config: Config,
+  use: FolderUse,
+): Promise<FolderContent> {
+  const files = runFiles(folder)
+  const entries = await entriesOf(folder)
+  if (entries.length === 0) return { kind: 'nothing' }
+  if (use === 'new') {
+    throw usageError({
+      what: 'this folder exists and is not empty',
+      where: folder,
+      mend: 'Go on with the run in it by --resume, replace it by --overwrite, or name another folder with --out.',
+    })
+  }
+  const traces = entries.every((entry) => entry.startsWith('.lock') || entry.endsWith('.tmp'))
+  if (traces) return { kind: 'nothing' }
+  const found = await readRunIn(files, entries)
+  if (use === 'resume') refuseOtherConfig(files, found.config, config)
+  return { kind: 'run', record: found.record }
+}
+
+/** Makes the folder this process's own and leaves `config.json` in it; an earlier run goes if it is overwritten. */
+export async function claimRunFolder(folder: string, config: Config, use: FolderUse): Promise<RunFiles> {
+  const files = runFiles(folder)
+  await withFileErrors('make the folder', folder, () => mkdir(folder, { recursive: true }))
+  await acquireLock(files.lock)
+  if (use === 'overwrite') await removeRun(files)
+  await writeAtomically(files.config, jsonText(config))
+  return files
+}
+
+async function entriesOf(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return []
+    if (hasCode(error, 'ENOTDIR'))
+      throw usageError({ what: 'is a file, or lies under one, not a folder', where: folder })
+    throw error
+  }
+}
+
+interface FoundRun {
+  readonly config: unknown
+  readonly record: RunRecord | null
+}
+
+/** A run is told by its run.json, or, killed before that, by a config.json alone. */
+async function readRunIn(files: RunFiles, entries: readonly string[]): Promise<FoundRun> {
+  const begun = entries.every(
+    (entry) => entry === 'config.json' || entry.startsWith('.lock') || entry.endsWith('.tmp'),
+  )
+  try {
+    const config: unknown = JSON.parse(await readFile(files.config, 'utf8'))
+    return { config, record: begun ? null : await readRecord(files.record) }
+  } catch (cause) {
+    if (!(cause instanceof EigenaeError || cause instanceof SyntaxError || hasCode(cause, 'ENOENT')))
+      throw cause
+    throw usageError({
+      what: 'this folder holds no eigenae run, so it is left as it is',
+      where: files.folder,
+      mend: 'Name another folder with --out.',
+      cause,
+    })
+  }
+}
+
+function refuseOtherConfig(files: RunFiles, old: unknown, config: Config): void {
+  const differences = configDifferences(old, config)
+  if (differences.length === 0) return
+  throw usageError({
+    what: 'the run in this folder has another config, so it cannot be resumed with this one',
+    where: files.config,
+    details: differences.map(({ path, left, right }) => `${path}: ${left} in the folder, ${right} now`),
+    mend: 'Resume with the same config, or start again with --overwrite or in another folder with --out.',
+  })
+}
+
+/** Only the files of a run: what else lies in the folder is not ours. */
+async function removeRun(files: RunFiles): Promise<void> {
+  const { record, metrics, spectrum, timings, evaluation, checkpointFolder, model } = files
+  for (const path of [checkpointFolder, evaluation, model, metrics, spectrum, timings, record]) {
+    await withFileErrors('remove', path, () => rm(path, { recursive: true, force: true }))
+  }
+}

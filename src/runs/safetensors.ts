@@ -1,0 +1,87 @@
+import { EigenaeError } from '../errors.js'
+
+/** The safetensors format: 8 bytes of header length, the header as JSON, the tensors' bytes, all little-endian. */
+export interface TensorFile {
+  readonly tensors: ReadonlyMap<string, NamedTensor>
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** fp32, row-major. */
+export interface NamedTensor {
+  readonly shape: readonly number[]
+  readonly values: Float32Array
+}
+
+const lengthBytes = 8
+const alignment = 8
+const metadataKey = '__metadata__'
+
+export function encodeSafetensors({ tensors, metadata }: TensorFile): Uint8Array {
+  const header: Record<string, unknown> = { [metadataKey]: metadata }
+  let end = 0
+  for (const [name, { shape, values }] of tensors) {
+    header[name] = { dtype: 'F32', shape, data_offsets: [end, end + values.byteLength] }
+    end += values.byteLength
+  }
+  const json = Buffer.from(JSON.stringify(header))
+  const headerLength = Math.ceil(json.length / alignment) * alignment
+  const file = Buffer.alloc(lengthBytes + headerLength + end)
+  file.writeBigUInt64LE(BigInt(headerLength))
+  file.fill(' ', lengthBytes, lengthBytes + headerLength)
+  json.copy(file, lengthBytes)
+  let offset = lengthBytes + headerLength
+  for (const { values } of tensors.values()) {
+    Buffer.from(values.buffer, values.byteOffset, values.byteLength).copy(file, offset)
+    offset += values.byteLength
+  }
+  return file
+}
+
+interface TensorHeader {
+  readonly shape: readonly number[]
+  readonly data_offsets: readonly [number, number]
+}
+
+/** @throws EigenaeError that names the file where it is cut short or no safetensors file. */
+export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const headerLength = bytes.length < lengthBytes ? 0 : Number(view.getBigUint64(0, true))
+  const dataStart = lengthBytes + headerLength
+  if (headerLength === 0 || dataStart > bytes.length)
+    throw damaged(file, bytes.length, 'its header is cut short')
+  const header = parseHeader(bytes.subarray(lengthBytes, dataStart), file)
+  const { [metadataKey]: metadata = {}, ...entries } = header
+  const tensors = Object.entries(entries as Record<string, TensorHeader>)
+  const dataLength = Math.max(0, ...tensors.map(([, tensor]) => tensor.data_offsets[1]))
+  if (dataStart + dataLength !== bytes.length) {
+    throw damaged(file, bytes.length, `its header says ${dataStart + dataLength}`)
+  }
+  return {
+    metadata: metadata as Record<string, string>,
+    tensors: new Map(tensors.map(([name, tensor]) => [name, readTensor(tensor, bytes, dataStart)])),
+  }
+}
+
+function parseHeader(bytes: Uint8Array, file: string): Record<string, unknown> {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>
+  } catch {
+    throw damaged(file, bytes.length, 'its header is not JSON')
+  }
+}
+
+function readTensor(
+  { shape, data_offsets: [begin, end] }: TensorHeader,
+  bytes: Uint8Array,
+  start: number,
+): NamedTensor {
+  return { shape, values: new Float32Array(bytes.slice(start + begin, start + end).buffer) }
+}
+
+function damaged(file: string, length: number, what: string): EigenaeError {
+  return new EigenaeError({
+    what: `this file is damaged: it has ${length} bytes, ${what}`,
+    where: file,
+    mend: 'Start the run again with --overwrite.',
+  })
+}

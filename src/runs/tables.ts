@@ -1,0 +1,97 @@
+import { readFile, stat, truncate } from 'node:fs/promises'
+import { createObjectCsvStringifier, createObjectCsvWriter } from 'csv-writer'
+import { EigenaeError, withFileErrors } from '../errors.js'
+import { writeAtomically } from './files.js'
+
+/** The columns of a run's CSV files, in the files' order. */
+export const metricsColumns = [
+  'epoch',
+  'train_loss',
+  'train_mse',
+  'train_eigen',
+  'test_mse',
+  'test_denoise_mse',
+  'top_share',
+  'effective_rank',
+  'dead_dimensions',
+] as const
+export const spectrumColumns = [
+  'epoch',
+  'rank',
+  'singular_value',
+  'singular_share',
+  'eigenvalue',
+  'eigen_share',
+] as const
+export const timingsColumns = ['epoch', 'train_seconds', 'eval_seconds', 'images_per_second'] as const
+
+/** A row has one number a column. */
+export type Row<Columns extends readonly string[]> = Readonly<Record<Columns[number], number>>
+export type MetricsRow = Row<typeof metricsColumns>
+export type SpectrumRow = Row<typeof spectrumColumns>
+export type TimingsRow = Row<typeof timingsColumns>
+
+/** A CSV file whose rows come epoch by epoch, and which can be cut back to an epoch. */
+export class EpochTable<Columns extends readonly string[]> {
+  readonly #file: string
+  readonly #header: readonly { readonly id: string; readonly title: string }[]
+
+  constructor(file: string, columns: Columns) {
+    this.#file = file
+    this.#header = columns.map((id) => ({ id, title: id }))
+  }
+
+  /** Writes the file anew, with nothing but the header. */
+  async start(): Promise<void> {
+    await writeAtomically(this.#file, this.#headerLine())
+  }
+
+  /** Adds rows; a write that fails in the middle is taken back. */
+  async append(rows: readonly Row<Columns>[]): Promise<void> {
+    await withFileErrors('write', this.#file, async () => {
+      const { size } = await stat(this.#file)
+      try {
+        await this.#writer().writeRecords(rows)
+      } catch (error) {
+        await truncate(this.#file, size)
+        throw error
+      }
+    })
+  }
+
+  /**
+   * Drops what comes after an epoch, a half-written row included.
+   * @throws EigenaeError where an epoch from `first` to `last` has not `rowsAnEpoch` rows: the file was changed.
+   */
+  async cutBack(first: number, last: number, rowsAnEpoch: number): Promise<void> {
+    const text = await withFileErrors('read', this.#file, () => readFile(this.#file, 'utf8'))
+    const lines = text.split('\n').slice(1, -1)
+    const kept = lines.filter((line) => epochOf(line) <= last)
+    for (let epoch = first; epoch <= last; epoch++) {
+      const found = kept.filter((line) => epochOf(line) === epoch).length
+      if (found !== rowsAnEpoch) throw this.#changed(epoch, found, rowsAnEpoch)
+    }
+    const content = [this.#headerLine(), ...kept.map((line) => `${line}\n`)].join('')
+    if (content !== text) await writeAtomically(this.#file, content)
+  }
+
+  #writer() {
+    return createObjectCsvWriter({ path: this.#file, header: this.#header, append: true })
+  }
+
+  #headerLine(): string {
+    return createObjectCsvStringifier({ header: this.#header }).getHeaderString() ?? ''
+  }
+
+  #changed(epoch: number, found: number, expected: number): EigenaeError {
+    return new EigenaeError({
+      what: `has ${found} rows of epoch ${epoch}, the checkpoint's run wrote ${expected}`,
+      where: this.#file,
+      mend: 'The file was changed from outside. Start the run again with --overwrite.',
+    })
+  }
+}
+
+function epochOf(line: string): number {
+  return Number(line.slice(0, line.indexOf(',')))
+}

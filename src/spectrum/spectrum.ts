@@ -1,0 +1,43 @@
+import { singularValues } from './singular-values.js'
+
+/** The singular values of an embedding and what is read from them. Arrays are [latent], the largest first. */
+export interface Spectrum {
+  readonly singularValues: readonly number[]
+  /** p = σ / Σσ. */
+  readonly singularShares: readonly number[]
+  /** λ = σ². */
+  readonly eigenvalues: readonly number[]
+  /** λ / Σλ. */
+  readonly eigenShares: readonly number[]
+  /** exp(−Σ p ln p): from 1, all in one direction, to the number of dimensions, all alike (Roy and Vetterli 2007). */
+  readonly effectiveRank: number
+  /** How many σᵢ are under a thousandth of σ₁. */
+  readonly deadDimensions: number
+}
+
+const deadShare = 1e-3
+
+/** Of an embedding [count][latent]. */
+export function spectrumOf(embedding: ArrayLike<number>, latent: number, center: boolean): Spectrum {
+  const values = Array.from(singularValues(embedding, latent, center))
+  const eigenvalues = values.map((value) => value * value)
+  const singularShares = shares(values)
+  return {
+    singularValues: values,
+    singularShares,
+    eigenvalues,
+    eigenShares: shares(eigenvalues),
+    effectiveRank: values[0] === 0 ? 0 : Math.exp(entropy(singularShares)),
+    deadDimensions: values.filter((value) => value === 0 || value < deadShare * values[0]!).length,
+  }
+}
+
+/** Each value's part of the sum; of an embedding that is all zeros, zeros. */
+function shares(values: readonly number[]): readonly number[] {
+  const sum = values.reduce((total, value) => total + value, 0)
+  return values.map((value) => (sum === 0 ? 0 : value / sum))
+}
+
+function entropy(probabilities: readonly number[]): number {
+  return probabilities.reduce((sum, p) => (p === 0 ? sum : sum - p * Math.log(p)), 0)
+}

@@ -1,0 +1,158 @@
+import type { Config } from '../config/schema.js'
+import type { DataSet } from '../data/load.js'
+import type { Engine, EpochProgress, Losses, Trainer } from '../engines/engine.js'
+import { EigenaeError, Interruption } from '../errors.js'
+import { enginePenalty } from '../model/penalties/index.js'
+import { type Checkpoint, writeCheckpoint } from '../runs/checkpoint.js'
+import type { RunFiles } from '../runs/files.js'
+import { writeModel } from '../runs/model-file.js'
+import { type RunFacts, type RunOutcome, writeRecord } from '../runs/record.js'
+import { EpochTable, metricsColumns, spectrumColumns, timingsColumns } from '../runs/tables.js'
+import { type EpochEvaluation, evaluateEpoch, measureSpectrum } from './evaluate.js'
+import { type FinalEvaluation, writeFinalEvaluation } from './final.js'
+import { metricsRow, spectrumRows } from './rows.js'
+
+/** Everything a run needs: nothing is read from the command line or the environment below here. */
+export interface RunJob {
+  readonly config: Config
+  /** With the images of `data.limit` alone in its train split. */
+  readonly data: DataSet
+  readonly engine: Engine
+  readonly threads: number
+  readonly files: RunFiles
+  readonly facts: RunFacts
+  /** Where to go on; null to begin. */
+  readonly checkpoint: Checkpoint | null
+  readonly observer: RunObserver
+  /** Aborted with an Interruption as its reason. */
+  readonly signal: AbortSignal
+}
+
+export interface RunObserver {
+  onEpochStart(epoch: number): void
+  onProgress(progress: EpochProgress): void
+  onEpoch(report: EpochReport): void
+}
+
+export interface EpochReport {
+  readonly epoch: number
+  readonly losses: Losses
+  readonly evaluation: EpochEvaluation
+  readonly trainSeconds: number
+  readonly imagesPerSecond: number
+}
+
+/** Trains from the checkpoint, or from the beginning, to the last epoch, and records how that ended in run.json. */
+export async function executeRun(job: RunJob): Promise<FinalEvaluation> {
+  const record = (outcome: RunOutcome) => writeRecord(job.files.record, outcome, job.facts)
+  await record({ status: 'running' })
+  try {
+    const evaluation = await trainToTheEnd(job)
+    await record({ status: 'completed', ended: new Date().toISOString() })
+    return evaluation
+  } catch (error) {
+    // What cannot be written, on a full disk say, must not hide why the run ended.
+    await record(outcomeOf(error)).catch(() => undefined)
+    throw error
+  }
+}
+
+function outcomeOf(error: unknown): RunOutcome {
+  const ended = new Date().toISOString()
+  if (error instanceof Interruption) return { status: 'interrupted', ended }
+  return { status: 'failed', error: error instanceof Error ? error.message : String(error), ended }
+}
+
+async function trainToTheEnd(job: RunJob): Promise<FinalEvaluation> {
+  const { config, data, files } = job
+  const trainer = await createTrainer(job)
+  try {
+    const tables = tablesOf(files)
+    const done = await beginOrResume(job, trainer, tables)
+    for (let epoch = done + 1; epoch <= config.train.epochs; epoch++) {
+      await trainOneEpoch(job, trainer, tables, epoch)
+    }
+    job.signal.throwIfAborted()
+    await writeModel(files.model, config, await trainer.exportState())
+    return await writeFinalEvaluation(files, trainer, config, data)
+  } finally {
+    await trainer.dispose()
+  }
+}
+
+function createTrainer({ config, data, engine, threads }: RunJob): Promise<Trainer> {
+  const spec = {
+    architecture: config.model,
+    penalties: config.loss.eigen === null ? [] : [enginePenalty(config.loss.eigen)],
+    adam: config.optimizer,
+    batchSize: config.train.batchSize,
+    seed: config.seed,
+    noise: config.data.noise,
+    threads,
+  }
+  return engine.createTrainer(spec, data.train.images.pixels)
+}
+
+type Tables = ReturnType<typeof tablesOf>
+
+function tablesOf(files: RunFiles) {
+  return {
+    metrics: new EpochTable(files.metrics, metricsColumns),
+    spectrum: new EpochTable(files.spectrum, spectrumColumns),
+    timings: new EpochTable(files.timings, timingsColumns),
+  }
+}
+
+/** Leaves the folder and the trainer as they were at the end of an epoch, which it returns: 0 before training. */
+async function beginOrResume(job: RunJob, trainer: Trainer, tables: Tables): Promise<number> {
+  const { config, data, files, checkpoint } = job
+  if (checkpoint !== null) {
+    const { epoch } = checkpoint
+    await tables.metrics.cutBack(1, epoch, 1)
+    await tables.spectrum.cutBack(0, epoch, config.model.widths.at(-1)!)
+    await tables.timings.cutBack(1, epoch, 1)
+    await trainer.importState(checkpoint.state)
+    return epoch
+  }
+  for (const table of Object.values(tables)) await table.start()
+  await tables.spectrum.append(spectrumRows(0, await measureSpectrum(trainer, config, data)))
+  await writeCheckpoint(files, config, { epoch: 0, state: await trainer.exportState() })
+  return 0
+}
+
+/** Rows come before the checkpoint: a checkpoint of an epoch means that its rows are there. */
+async function trainOneEpoch(job: RunJob, trainer: Trainer, tables: Tables, epoch: number): Promise<void> {
+  const { config, data, files, observer, signal } = job
+  signal.throwIfAborted()
+  observer.onEpochStart(epoch)
+  const started = performance.now()
+  const losses = await trainer.trainEpoch(epoch, (progress) => observer.onProgress(progress), signal)
+  const trained = performance.now()
+  refuseDivergence(losses, epoch, files)
+  const evaluation = await evaluateEpoch(trainer, config, data)
+  const trainSeconds = (trained - started) / 1000
+  const evalSeconds = (performance.now() - trained) / 1000
+  signal.throwIfAborted()
+  const imagesPerSecond = data.train.images.count / trainSeconds
+  await tables.metrics.append([metricsRow(epoch, losses, evaluation)])
+  await tables.spectrum.append(spectrumRows(epoch, evaluation.spectrum))
+  await tables.timings.append([
+    {
+      epoch,
+      train_seconds: Number(trainSeconds.toFixed(4)),
+      eval_seconds: Number(evalSeconds.toFixed(4)),
+      images_per_second: Math.round(imagesPerSecond),
+    },
+  ])
+  await writeCheckpoint(files, config, { epoch, state: await trainer.exportState() })
+  observer.onEpoch({ epoch, losses, evaluation, trainSeconds, imagesPerSecond })
+}
+
+function refuseDivergence({ loss }: Losses, epoch: number, files: RunFiles): void {
+  if (Number.isFinite(loss)) return
+  throw new EigenaeError({
+    what: `training diverged: the loss of epoch ${epoch} is ${loss}`,
+    where: files.folder,
+    mend: 'Lower optimizer.learningRate or loss.eigen.weight.',
+  })
+}
