@@ -1,0 +1,34 @@
+import type { Engine, Trainer, TrainerSpec } from '../../src/engines/engine.js'
+import { nativeEngine } from '../../src/engines/native/engine.js'
+
+/** Every engine that can be opened here: each passes the same suite. */
+export const engines: readonly Engine[] = [nativeEngine()]
+
+export const adam = { learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+
+export const smallSpec: TrainerSpec = {
+  architecture: { widths: [784, 24, 7, 5], batchNorm: 'none' },
+  penalties: [{ kind: 'top-k', weight: 1, center: false, parameters: { k: 2 } }],
+  adam,
+  batchSize: 32,
+  seed: 7,
+  noise: 0.2,
+  threads: 1,
+}
+
+/** Runs `use` on a trainer and gives its threads and memory back. */
+export async function withTrainer<T>(
+  engine: Engine,
+  spec: TrainerSpec,
+  images: Uint8Array,
+  use: (trainer: Trainer) => Promise<T>,
+): Promise<T> {
+  const trainer = await engine.createTrainer(spec, images)
+  try {
+    return await use(trainer)
+  } finally {
+    await trainer.dispose()
+  }
+}
+
+export const never = new AbortController().signal
