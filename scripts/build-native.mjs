@@ -47,13 +47,7 @@ const optimizedFlags = ['-O3', '-fno-math-errno', '-DNDEBUG']
 /** Something whose message is all that a person needs. */
 class BuildError extends Error {}
 
-const { values: options } = parseArgs({
-  options: {
-    strict: { type: 'boolean', default: false },
-    tests: { type: 'boolean', default: false },
-    sanitize: { type: 'string' },
-  },
-})
+const options = readOptions()
 
 try {
   const targets = options.sanitize ? [testsTarget(options.sanitize)] : [addonTarget()]
@@ -66,18 +60,30 @@ try {
   process.exitCode = options.strict || options.tests || options.sanitize ? 1 : 0
 }
 
+function readOptions() {
+  try {
+    const flag = { type: 'boolean', default: false }
+    return parseArgs({ options: { strict: flag, tests: flag, sanitize: { type: 'string' } } }).values
+  } catch (error) {
+    console.error(`build-native: ${error.message}`)
+    process.exit(2)
+  }
+}
+
 function addonTarget() {
   return {
     file: join(buildFolder, 'eigenae.node'),
     folders: [...coreFolders, 'addon'],
-    flags: [...optimizedFlags, '-DNAPI_VERSION=8', `-I${nodeApiHeaders()}`],
+    get flags() {
+      return [...optimizedFlags, '-DNAPI_VERSION=8', `-I${nodeApiHeaders()}`]
+    },
     linkFlags: process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'],
   }
 }
 
 function testsTarget(sanitizers) {
   const sanitizerFlags = sanitizers
-    ? ['-O1', '-g', '-fno-omit-frame-pointer', `-fsanitize=${sanitizers}`, '-fno-sanitize-recover=all']
+    ? ['-O2', '-g', '-fno-omit-frame-pointer', `-fsanitize=${sanitizers}`, '-fno-sanitize-recover=all']
     : []
   return {
     file: join(buildFolder, sanitizers ? `sanitize-${sanitizers}` : '.', 'core-tests'),
@@ -91,8 +97,8 @@ function testsTarget(sanitizers) {
 async function build(target) {
   const stampFile = `${target.file}.stamp`
   const stamp = existsSync(target.file) && existsSync(stampFile) ? readFileSync(stampFile, 'utf8') : ''
-  const sources = hashSources(target)
   try {
+    const sources = hashSources(target)
     const compiler = findCompiler()
     if (compiler === null && stamp.startsWith(sources)) return
     if (compiler === null) throw new BuildError(installHint('no C++17 compiler was found'))
@@ -209,9 +215,9 @@ function installHint(reason) {
       ? ['xcode-select --install']
       : ['Debian, Ubuntu:  apt-get install g++', 'Fedora:          dnf install gcc-c++']
   return [
-    `The native engine was not built: ${reason}. Everything else works. To mend it, install a C++17 compiler,`,
+    `The native engine was not built: ${reason}. It needs a C++17 compiler:`,
     ...commands.map((command) => `  ${command}`),
-    'then run: node scripts/build-native.mjs --strict',
+    'Then run: node scripts/build-native.mjs --strict',
   ].join('\n')
 }
 
