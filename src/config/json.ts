@@ -6,7 +6,7 @@ export type JsonPath = readonly (string | number)[]
 
 export interface JsonDocument {
   readonly value: unknown
-  /** "line:column" of the value at this path, or of the nearest value around it. */
+  /** "line:column" of the field at this path, or of what lies nearest around it. */
   readonly placeOf: (path: JsonPath) => string
 }
 
@@ -68,18 +68,18 @@ function valueIn(node: Node): unknown {
   )
 }
 
+/** Where the path leads, as far as it does: an object's property with its key, or a list's element. */
 function nodeAt(root: Node, path: JsonPath): Node {
-  let node = root
+  let place = root
   for (const key of path) {
-    const next = childAt(node, key)
+    const next = childAt(place.type === 'property' ? place.children![1]! : place, key)
     if (next === undefined) break
-    node = next
+    place = next
   }
-  return node
+  return place
 }
 
-function childAt(node: Node, key: string | number): Node | undefined {
-  if (node.type === 'array') return node.children?.[Number(key)]
-  const property = node.children?.find(({ children }) => children?.[0]?.value === key)
-  return property?.children?.[1] ?? property
+function childAt({ type, children }: Node, key: string | number): Node | undefined {
+  if (type === 'array') return children?.[Number(key)]
+  return children?.find((property) => property.children?.[0]?.value === key)
 }

@@ -1,9 +1,9 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { Config } from '../config/schema.js'
-import { EigenaeError, fileError, hasCode, withFileErrors } from '../errors.js'
+import { EigenaeError, fileError, hasCode } from '../errors.js'
 import { type Layout, layoutOf, type Tensor } from '../model/layout.js'
 import { type TrainerState, tensorValues } from '../model/state.js'
-import { type RunFiles, writeAtomically } from './files.js'
+import { makeFolder, type RunFiles, writeAtomically } from './files.js'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors.js'
 
 /** All that is needed to go on after an epoch, bit for bit. */
@@ -31,9 +31,7 @@ export async function writeCheckpoint(
     ...named(layout.parameters, state.secondMoments, momentPrefixes.secondMoments),
   ])
   const metadata = { format, epoch: String(epoch), step: String(state.step) }
-  await withFileErrors('make the folder', files.checkpointFolder, () =>
-    mkdir(files.checkpointFolder, { recursive: true }),
-  )
+  await makeFolder(files.checkpointFolder)
   await writeAtomically(files.checkpoint, encodeSafetensors({ tensors, metadata }))
 }
 

@@ -1,6 +1,7 @@
-import { open, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { withFileErrors } from '../errors.js'
+import { existsSync } from 'node:fs'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { hasCode, withFileErrors } from '../errors.js'
 
 /** The files of a run folder. */
 export interface RunFiles {
@@ -32,6 +33,24 @@ export function runFiles(folder: string): RunFiles {
     model: inside('model.safetensors'),
     lock: inside('.lock'),
   }
+}
+
+/** Makes a folder with those above it. */
+export async function makeFolder(folder: string): Promise<void> {
+  await withFileErrors('make the folder', folder, async () => {
+    try {
+      await mkdir(folder, { recursive: true })
+    } catch (error) {
+      // Where the file system refuses, Node says ENOENT of a recursive call and the reason of a plain one.
+      if (hasCode(error, 'ENOENT')) await mkdir(firstMissing(resolve(folder)))
+      throw error
+    }
+  })
+}
+
+function firstMissing(folder: string): string {
+  const parent = dirname(folder)
+  return existsSync(parent) ? folder : firstMissing(parent)
 }
 
 /** A reader sees the old file or the new one, never a part; a failed write leaves the old one as it was. */

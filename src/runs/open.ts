@@ -1,8 +1,8 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { configDifferences } from '../config/difference.js'
 import type { Config } from '../config/schema.js'
 import { EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
-import { jsonText, type RunFiles, runFiles, writeAtomically } from './files.js'
+import { jsonText, makeFolder, type RunFiles, runFiles, writeAtomically } from './files.js'
 import { acquireLock } from './lock.js'
 import { type RunRecord, readRecord } from './record.js'
 
@@ -44,7 +44,7 @@ export async function inspectRunFolder(
 /** Makes the folder this process's own and leaves `config.json` in it; an earlier run goes if it is overwritten. */
 export async function claimRunFolder(folder: string, config: Config, use: FolderUse): Promise<RunFiles> {
   const files = runFiles(folder)
-  await withFileErrors('make the folder', folder, () => mkdir(folder, { recursive: true }))
+  await makeFolder(folder)
   await acquireLock(files.lock)
   if (use === 'overwrite') await removeRun(files)
   await writeAtomically(files.config, jsonText(config))

@@ -1,0 +1,199 @@
+import { existsSync } from 'node:fs'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { loadConfig } from '../src/config/load.js'
+import { parseSetting } from '../src/config/override.js'
+import { jsonSchema } from '../src/config/schema.js'
+import { EigenaeError } from '../src/errors.js'
+import { configs, eigenae, scratchFolder } from './support/cli.js'
+
+const scratch = scratchFolder()
+
+async function refusal(text: string, ...settings: readonly string[]): Promise<string> {
+  const file = scratch('config.json')
+  await writeFile(file, text)
+  try {
+    await loadConfig(file, settings.map(parseSetting))
+  } catch (error) {
+    if (error instanceof EigenaeError && error.exit === 2) return error.message
+    throw error
+  }
+  throw new Error('the config was taken')
+}
+
+describe('a config', () => {
+  it('needs nothing but a name', async () => {
+    const file = scratch('named.json')
+    await writeFile(file, '{ "name": "plain" }')
+    expect(await loadConfig(file)).toEqual({
+      name: 'plain',
+      seed: 0,
+      data: { source: 'mnist', noise: 0.2, limit: null },
+      model: { widths: [784, 128, 64, 12, 10], batchNorm: 'none' },
+      loss: { eigen: null },
+      optimizer: { kind: 'adam', learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+      train: { epochs: 10, batchSize: 64 },
+      spectrum: { split: 'test', images: 1024, center: false },
+      device: 'auto',
+    })
+  })
+
+  it('fills in what an eigen loss leaves out', async () => {
+    const file = scratch('eigen.json')
+    await writeFile(file, '{ "name": "e", "loss": { "eigen": {} } }')
+    expect((await loadConfig(file)).loss.eigen).toEqual({ kind: 'top-k', k: 2, weight: 1, center: false })
+  })
+
+  it('takes settings over the file, the later over the earlier, and makes objects on the way', async () => {
+    const settings = [
+      'loss.eigen.kind=log-max',
+      'loss.eigen.weight=0.5',
+      'loss.eigen.weight=0.25',
+      'model.widths=[784,9,3]',
+    ]
+    const config = await loadConfig(join(configs, 'baseline.json'), settings.map(parseSetting))
+    expect(config.loss.eigen).toEqual({ kind: 'log-max', weight: 0.25, center: false })
+    expect(config.model.widths).toEqual([784, 9, 3])
+  })
+
+  it('can change its kind of eigen loss and leave the other fields', async () => {
+    const config = await loadConfig(join(configs, 'eigen.json'), [parseSetting('loss.eigen.kind=log-max')])
+    expect(config.loss.eigen).toEqual({ kind: 'log-max', weight: 1, center: false })
+  })
+
+  it.each([
+    ['{ "name": "x",\n  "seed": NaN }', '2:11 invalid symbol'],
+    ['{ "name": "x",\n  "seed": 1, }', '2:14 property name expected'],
+    ['{ "name": "x" // no\n}', '1:15 invalid comment token'],
+    ['', '1:1 value expected'],
+    ['{ "name": "a",\n "name": "b" }', '2:2 key "name" stands twice'],
+  ])('that is broken JSON is refused with line and column: %j', async (text, message) => {
+    expect(await refusal(text)).toContain(message)
+  })
+
+  it.each([
+    ['{ "sede": 1, "name": "x" }', '1:3 sede: unknown key; did you mean "seed"?'],
+    ['{ "name": "x", "data": { "nois": 1 } }', '1:26 data.nois: unknown key; did you mean "noise"?'],
+    ['{ "name": "x", "loss": { "eigen": { "kk": 2 } } }', 'loss.eigen.kk: unknown key; did you mean "k"?'],
+    ['{ "name": "x", "zzzzzzz": 1 }', 'zzzzzzz: unknown key; known here: $schema, name, seed'],
+    ['{ "name": "x", "seed": "1" }', '1:16 seed: must be a number (got "1")'],
+    ['{ "name": "x", "seed": 1.5 }', 'seed: must be a whole number (got 1.5)'],
+    ['{ "name": "x", "seed": 4294967296 }', 'seed: must be at most 4294967295 (got 4294967296)'],
+    ['{ "name": "x", "seed": 1e999 }', 'seed: must be a number (got Infinity)'],
+    ['{ "name": "x", "train": { "epochs": -1 } }', 'train.epochs: must be at least 1 (got -1)'],
+    [
+      '{ "name": "x", "train": { "batchSize": 10 }, "loss": { "eigen": {} } }',
+      'train.batchSize: must be over 10',
+    ],
+    ['{ "name": "x", "model": { "widths": [783, 9, 3] } }', 'model.widths: must start with 784'],
+    ['{ "name": "x", "model": { "widths": [784, 3] } }', 'model.widths: must be a list of at least 3'],
+    [
+      '{ "name": "x", "model": { "batchNorm": "some" } }',
+      'model.batchNorm: must be "none" or "encoder" or "all"',
+    ],
+    [
+      '{ "name": "x", "loss": { "eigen": { "k": 11 } } }',
+      "loss.eigen.k: must not be over the bottleneck's width of 10",
+    ],
+    [
+      '{ "name": "x", "loss": { "eigen": { "kind": "max" } } }',
+      'loss.eigen.kind: must be "top-k" or "log-max" (got "max")',
+    ],
+    ['{ "name": ".x" }', 'name: must be letters, digits, dots, dashes and underscores'],
+    ['{ "name": "a/b" }', 'name: must be letters'],
+    ['{}', 'name: is missing'],
+    ['[]', '(the whole file): must be an object (got [])'],
+    ['{ "name": "x", "device": "gpu" }', 'device: must be "auto" or "cpu"'],
+  ])('is refused with the path and the reason: %s', async (text, message) => {
+    expect(await refusal(text)).toContain(message)
+  })
+
+  it('is refused with all its mistakes at once, each with its place or its flag', async () => {
+    const text = '{\n  "name": "x",\n  "sed": 1,\n  "data": { "noise": -1 }\n}'
+    const message = await refusal(text, 'train.epochs=NaN', 'optimizer.beta1=1')
+    expect(message.split('\n').slice(1)).toEqual([
+      '  4:13 data.noise: must be at least 0 (got -1)',
+      '  --set optimizer.beta1: must be under 1 (got 1)',
+      '  --set train.epochs: must be a number (got "NaN")',
+      '  3:3 sed: unknown key; did you mean "seed"?',
+    ])
+  })
+})
+
+describe('the configs that come along', () => {
+  it.each([
+    'baseline.json',
+    'eigen.json',
+    'log-max.json',
+    'batch-norm.json',
+    'eigen-latent-2.json',
+    'eigen-latent-4.json',
+    'baseline-latent-2.json',
+    'baseline-latent-4.json',
+  ])('%s is valid and named as its file', async (file) => {
+    const config = await loadConfig(join(configs, file))
+    expect(`${config.name}.json`).toBe(file)
+  })
+
+  it('have a schema.json that says what src/config/schema.ts says (npm run schema writes it)', async () => {
+    expect(JSON.parse(await readFile(join(configs, 'schema.json'), 'utf8'))).toEqual(jsonSchema())
+  })
+})
+
+describe('train with a mistake on the command line', () => {
+  const eigen = join(configs, 'eigen.json')
+  it.each([
+    [['train', '--config', 'missing.json'], 'missing.json: cannot read the config: does not exist'],
+    [['train', '--config', eigen, '--epochs', '-3'], '--epochs: train.epochs must be at least 1 (got -3)'],
+    [['train', '--config', eigen, '--seed', 'x'], '--seed: must be a number (got "x")'],
+    [['train', '--config', eigen, '--set', 'train.epochs'], '--set: expected path=value'],
+    [['train', '--config', eigen, '--threads', '0'], '--threads: must be a whole number from 1'],
+    [['train', '--config', eigen, '--resume', '--overwrite'], 'choose one of --resume and --overwrite'],
+    [['train', '--config', eigen, '--epoch', '3'], 'Did you mean --epochs?'],
+    [
+      ['train', '--config', eigen, '--set', 'data.limit=70000'],
+      'data.limit: is 70000, but there are only 60000 images',
+    ],
+    [['train', '--config', eigen, '--set', 'data.limit=10'], 'data.limit: 10 images are never more'],
+    [
+      ['train', '--config', eigen, '--set', 'data.source=nowhere'],
+      'nowhere/train-images-idx3-ubyte: no such data file',
+    ],
+    [
+      ['train', '--config', join(configs, 'batch-norm.json'), '--set', 'data.limit=129'],
+      'train.batchSize: the last batch',
+    ],
+    [['train'], "required option '--config <file>' not specified"],
+    [['trian'], 'Did you mean train?'],
+  ])('%j: exit code 2, says where, writes nothing', async (args, message) => {
+    const { code, stderr } = await eigenae(args, { cwd: scratch() })
+    expect(stderr).toContain(message)
+    expect(code).toBe(2)
+    expect(existsSync(scratch('runs'))).toBe(false)
+  })
+
+  it('shows the stack only with EIGENAE_DEBUG=1', async () => {
+    const args = ['train', '--config', 'missing.json']
+    expect((await eigenae(args)).stderr).not.toContain('    at ')
+    expect((await eigenae(args, { env: { EIGENAE_DEBUG: '1' } })).stderr).toContain('    at ')
+  })
+
+  it('leaves a folder alone that is not empty', async () => {
+    await writeFile(scratch('diary.txt'), 'mine')
+    for (const flags of [[], ['--resume'], ['--overwrite']]) {
+      const { code, stderr } = await eigenae(['train', '--config', eigen, '--out', scratch(), ...flags])
+      expect(code).toBe(2)
+      expect(stderr).toContain(`${scratch()}: this folder`)
+      expect(await readdir(scratch())).not.toContain('run.json')
+    }
+  })
+
+  it('refuses a device that has no engine, with exit code 1 and never another in silence', async () => {
+    const { code, stderr } = await eigenae(['train', '--config', eigen, '--device', 'cuda'], {
+      cwd: scratch(),
+    })
+    expect(code).toBe(1)
+    expect(stderr).toContain('device cuda: ')
+  })
+})

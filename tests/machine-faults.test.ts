@@ -1,0 +1,66 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { afterAll, describe, expect, it } from 'vitest'
+import { readMetrics } from '../src/runs/read.js'
+import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+
+const scratch = scratchFolder()
+const mounted: string[] = []
+afterAll(() => {
+  for (const folder of mounted) spawnSync('umount', [folder])
+})
+
+/** A small file system of its own; null where this user may not mount one. */
+function smallDisk(name: string, options: string): string | null {
+  const folder = scratch(name)
+  mkdirSync(folder)
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]).status !== 0) return null
+  mounted.push(folder)
+  return folder
+}
+
+const small = ['data.limit=500', 'train.epochs=3']
+const full = smallDisk('full', 'size=3m')
+const readOnly = smallDisk('read-only', 'size=1m,ro')
+const mayMount = full !== null && readOnly !== null
+if (!mayMount && process.env.CI) throw new Error('these tests mount a small tmpfs, which this user may not')
+
+describe.skipIf(!mayMount)('train on a disk that fails (needs the right to mount a tmpfs)', () => {
+  it('says that the disk is full, exits with 1, and leaves whole rows and the run resumable', async () => {
+    const folder = `${full}/run`
+    const filler = `${full}/filler`
+    spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1k', 'count=1000'])
+    const { code, stderr } = await eigenae(trainArgs('eigen.json', folder, ...small))
+    expect(stderr).toContain('no space left on the disk')
+    expect(stderr).toContain(folder)
+    expect(code).toBe(1)
+    expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([])
+    expect((await readFile(`${folder}/spectrum.csv`, 'utf8')).endsWith('\n')).toBe(true)
+  })
+
+  it('goes on with --resume once there is room', async () => {
+    spawnSync('mount', ['-o', 'remount,size=30m', full!])
+    const folder = `${full}/run`
+    expect((await eigenae([...trainArgs('eigen.json', folder, ...small), '--resume'])).code).toBe(0)
+    expect((await readMetrics(`${folder}/metrics.csv`)).map((row) => row.epoch)).toEqual([1, 2, 3])
+  })
+
+  it('says that the folder is read-only and exits with 1', async () => {
+    const { code, stderr } = await eigenae(trainArgs('eigen.json', `${readOnly}/run`, ...small))
+    expect(stderr).toContain(`${readOnly}/run: cannot make the folder: is on a read-only file system`)
+    expect(code).toBe(1)
+  })
+})
+
+describe('train that diverges', () => {
+  it('fails in the epoch where the loss is no number, and says what to lower', async () => {
+    const folder = scratch('diverged')
+    const { code, stderr } = await eigenae(
+      trainArgs('eigen.json', folder, ...small, 'optimizer.learningRate=1e30', 'loss.eigen=null'),
+    )
+    expect(code).toBe(1)
+    expect(stderr).toContain('training diverged: the loss of epoch')
+    expect(JSON.parse(await readFile(`${folder}/run.json`, 'utf8')).status).toBe('failed')
+  })
+})

@@ -1,0 +1,159 @@
+import { readFile, truncate, writeFile } from 'node:fs/promises'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { readRun } from '../src/runs/read.js'
+import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
+
+const scratch = scratchFolder()
+const settings = ['data.limit=3000', 'train.epochs=8']
+const compared = ['metrics.csv', 'spectrum.csv', 'evaluation.json', 'model.safetensors', 'config.json']
+
+const argsFor = (folder: string, ...args: readonly string[]) => [
+  ...trainArgs('eigen.json', folder, ...settings),
+  ...args,
+]
+const jsonOf = async (file: string) => JSON.parse(await readFile(file, 'utf8'))
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+let undisturbed: string
+let undisturbedMilliseconds: number
+
+beforeAll(async () => {
+  undisturbed = scratch('undisturbed')
+  const started = performance.now()
+  await eigenae(argsFor(undisturbed))
+  undisturbedMilliseconds = performance.now() - started
+})
+
+async function expectSameAsUndisturbed(folder: string): Promise<void> {
+  for (const file of compared) {
+    const bytes = await readFile(`${folder}/${file}`)
+    expect(bytes.equals(await readFile(`${undisturbed}/${file}`)), file).toBe(true)
+  }
+}
+
+describe('a run that is resumed', () => {
+  it('ends with the same bytes after kill -9 at five random moments', async () => {
+    const folder = scratch('killed')
+    for (let kill = 0; kill < 5; kill++) {
+      const running = start(argsFor(folder, '--resume'))
+      await pause(100 + Math.random() * 0.5 * undisturbedMilliseconds)
+      running.process.kill('SIGKILL')
+      await running.finished
+    }
+    expect((await eigenae(argsFor(folder, '--resume'))).code).toBe(0)
+    await expectSameAsUndisturbed(folder)
+  })
+
+  it('ends with the same bytes after kill -9 in the middle of a row', async () => {
+    const folder = scratch('half-row')
+    const running = start(argsFor(folder))
+    await running.says('epoch 2/8')
+    running.process.kill('SIGKILL')
+    await running.finished
+    await writeFile(`${folder}/metrics.csv`, '3,0.27', { flag: 'a' })
+    await writeFile(`${folder}/spectrum.csv`, '3,1,12.5,0.2,156.2,0.4\n3,2,', { flag: 'a' })
+    expect((await eigenae(argsFor(folder, '--resume', '--threads', '1'))).code).toBe(0)
+    await expectSameAsUndisturbed(folder)
+  })
+
+  it('shows as interrupted when its process was killed', async () => {
+    const folder = scratch('gone')
+    const running = start(argsFor(folder))
+    await running.says('epoch 1/8')
+    expect((await readRun(folder)).status).toBe('running')
+    running.process.kill('SIGKILL')
+    await running.finished
+    expect((await readRun(folder)).status).toBe('interrupted')
+  })
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'stops on %s within 200 ms with exit code 130, and goes on',
+    async (name) => {
+      const folder = scratch(name)
+      const running = start(argsFor(folder))
+      await running.says('epoch 2/8')
+      await pause(20)
+      const asked = performance.now()
+      running.process.kill(name)
+      const { code, stderr } = await running.finished
+      expect(performance.now() - asked).toBeLessThan(200)
+      expect(code).toBe(130)
+      expect(stderr).toContain('--resume')
+      expect((await readRun(folder)).record.status).toBe('interrupted')
+      expect((await eigenae(argsFor(folder, '--resume'))).code).toBe(0)
+      await expectSameAsUndisturbed(folder)
+    },
+  )
+
+  it('has nothing to do when it is complete', async () => {
+    const before = await readFile(`${undisturbed}/run.json`)
+    const { code, stdout, stderr } = await eigenae(argsFor(undisturbed, '--resume'))
+    expect(code).toBe(0)
+    expect(stderr).toContain('complete already')
+    expect(stdout).toContain('test MSE')
+    expect(await readFile(`${undisturbed}/run.json`)).toEqual(before)
+  })
+
+  it('begins where there is none yet', async () => {
+    const { code, stderr } = await eigenae([
+      ...trainArgs('eigen.json', scratch('fresh'), 'data.limit=100', 'train.epochs=1'),
+      '--resume',
+    ])
+    expect(code).toBe(0)
+    expect(stderr).toContain('nothing to resume yet')
+  })
+})
+
+describe('a resume that cannot be', () => {
+  it('is refused with another config, which names each field that differs', async () => {
+    const before = await readFile(`${undisturbed}/config.json`)
+    const { code, stderr } = await eigenae(
+      argsFor(undisturbed, '--resume', '--set', 'loss.eigen.weight=0.5', '--seed', '4'),
+    )
+    expect(code).toBe(2)
+    expect(stderr).toContain('loss.eigen.weight: 1 in the folder, 0.5 now')
+    expect(stderr).toContain('seed: 0 in the folder, 4 now')
+    expect(await readFile(`${undisturbed}/config.json`)).toEqual(before)
+  })
+
+  it('says so of a truncated checkpoint, names it, and leaves the files as they are', async () => {
+    const folder = scratch('truncated')
+    const running = start(argsFor(folder))
+    await running.says('epoch 2/8')
+    running.process.kill('SIGINT')
+    await running.finished
+    await truncate(`${folder}/checkpoint/state.safetensors`, 100_000)
+    const metrics = await readFile(`${folder}/metrics.csv`)
+    const { code, stderr } = await eigenae(argsFor(folder, '--resume'))
+    expect(code).toBe(1)
+    expect(stderr).toContain(
+      `${folder}/checkpoint/state.safetensors: this file is damaged: it has 100000 bytes`,
+    )
+    expect(await readFile(`${folder}/metrics.csv`)).toEqual(metrics)
+  })
+
+  it('says so where a row of metrics.csv was taken out', async () => {
+    const folder = scratch('edited')
+    const running = start(argsFor(folder))
+    await running.says('epoch 3/8')
+    running.process.kill('SIGINT')
+    await running.finished
+    const lines = (await readFile(`${folder}/metrics.csv`, 'utf8')).split('\n')
+    await writeFile(`${folder}/metrics.csv`, lines.toSpliced(2, 1).join('\n'))
+    const { code, stderr } = await eigenae(argsFor(folder, '--resume'))
+    expect(code).toBe(1)
+    expect(stderr).toContain('metrics.csv: has 0 rows of epoch 2')
+  })
+
+  it('is refused while another process writes into the folder', async () => {
+    const folder = scratch('busy')
+    const running = start(argsFor(folder))
+    await running.says('epoch 1/8')
+    const { code, stderr } = await eigenae(argsFor(folder, '--resume'))
+    expect(code).toBe(1)
+    expect(stderr).toContain(`process ${running.process.pid} is writing into this folder`)
+    expect((await running.finished).code).toBe(0)
+    await expectSameAsUndisturbed(folder)
+    expect((await jsonOf(`${folder}/run.json`)).status).toBe('completed')
+  })
+})

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest'
+import { philox4x32 } from '../src/model/random.js'
+import { singularValues } from '../src/spectrum/singular-values.js'
+import { spectrumOf } from '../src/spectrum/spectrum.js'
+
+/** Uniform numbers in ±½, [rows][columns]. */
+function randomMatrix(rows: number, columns: number, seed: number): Float64Array {
+  return Float64Array.from(
+    { length: rows * columns },
+    (_, i) => philox4x32([i, 0, 0, 0], [seed, 0])[0] / 2 ** 32 - 0.5,
+  )
+}
+
+/** Orthonormal columns [rows][columns] by Gram and Schmidt, twice. */
+function orthonormal(rows: number, columns: number, seed: number): Float64Array {
+  const matrix = randomMatrix(rows, columns, seed)
+  const at = (i: number, j: number) => matrix[i * columns + j]!
+  for (let j = 0; j < columns; j++) {
+    for (const k of [...Array(j).keys(), ...Array(j).keys()]) {
+      let dot = 0
+      for (let i = 0; i < rows; i++) dot += at(i, j) * at(i, k)
+      for (let i = 0; i < rows; i++) matrix[i * columns + j]! -= dot * at(i, k)
+    }
+    let square = 0
+    for (let i = 0; i < rows; i++) square += at(i, j) ** 2
+    for (let i = 0; i < rows; i++) matrix[i * columns + j]! /= Math.sqrt(square)
+  }
+  return matrix
+}
+
+/** U · diag(values) · Vᵀ: a matrix whose singular values are known. */
+function withSingularValues(rows: number, values: readonly number[]): Float64Array {
+  const d = values.length
+  const [u, v] = [orthonormal(rows, d, 1), orthonormal(d, d, 2)]
+  return Float64Array.from({ length: rows * d }, (_, place) => {
+    const [i, j] = [Math.floor(place / d), place % d]
+    return values.reduce((sum, value, k) => sum + u[i * d + k]! * value * v[j * d + k]!, 0)
+  })
+}
+
+describe('singular values', () => {
+  it.each([
+    ['well apart', [9, 4, 2.5, 1]],
+    ['two alike', [3, 3, 1]],
+    ['over six decades', [1e3, 1, 1e-2, 1e-3]],
+    ['one dimension', [2]],
+  ])('%s are found to many digits', (_name, values) => {
+    const found = singularValues(withSingularValues(200, values), values.length, false)
+    for (const [i, value] of values.entries()) expect(Math.abs(found[i]! / value - 1)).toBeLessThan(1e-9)
+  })
+
+  it('of fewer rows than columns end in zeros', () => {
+    const found = singularValues([3, 0, 0, 0, 0, 4], 3, false)
+    expect([...found]).toEqual([4, 3, 0])
+  })
+
+  it('of a dead dimension are exactly zero', () => {
+    const found = singularValues([1, 0, 2, 0, 3, 0], 2, false)
+    expect(found[0]).toBeCloseTo(Math.sqrt(14), 12)
+    expect(found[1]).toBe(0)
+  })
+
+  it('are those about the mean when centred', () => {
+    const found = singularValues([11, 5, 9, 5, 11, 5, 9, 5], 2, true)
+    expect([...found]).toEqual([2, 0])
+  })
+})
+
+describe('a spectrum', () => {
+  it('of two equal directions and a dead one has effective rank 2', () => {
+    const { singularShares, eigenShares, effectiveRank, deadDimensions } = spectrumOf(
+      [1, 0, 0, 0, 1, 0],
+      3,
+      false,
+    )
+    expect(singularShares).toEqual([0.5, 0.5, 0])
+    expect(eigenShares).toEqual([0.5, 0.5, 0])
+    expect(effectiveRank).toBeCloseTo(2, 12)
+    expect(deadDimensions).toBe(1)
+  })
+
+  it('counts a dimension as dead under a thousandth of the largest', () => {
+    expect(spectrumOf(withSingularValues(50, [1, 1.1e-3, 0.9e-3]), 3, false).deadDimensions).toBe(1)
+  })
+
+  it('of an embedding that is all zeros is all zeros, every dimension dead', () => {
+    const spectrum = spectrumOf(new Float32Array(20), 4, false)
+    expect(spectrum.singularShares).toEqual([0, 0, 0, 0])
+    expect([spectrum.effectiveRank, spectrum.deadDimensions]).toEqual([0, 4])
+  })
+})

@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
+
+const bin = join(import.meta.dirname, '../../bin/eigenae.js')
+
+export interface Finished {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Running {
+  readonly process: ChildProcess
+  readonly finished: Promise<Finished>
+  /** Settles once stderr holds the text. */
+  readonly says: (text: string) => Promise<void>
+}
+
+export interface StartOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** The real command line in a process of its own. */
+export function start(args: readonly string[], { cwd, env }: StartOptions = {}): Running {
+  const child = spawn(process.execPath, [bin, ...args], { cwd, env: { ...process.env, ...env } })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk
+  })
+  const finished = new Promise<Finished>((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
+  })
+  const says = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => stderr.includes(text) && resolve()
+      child.stderr.on('data', look)
+      child.on('close', () => reject(new Error(`ended without saying "${text}": ${stderr}`)))
+      look()
+    })
+  return { process: child, finished, says }
+}
+
+export function eigenae(args: readonly string[], options?: StartOptions): Promise<Finished> {
+  return start(args, options).finished
+}
+
+/** A folder of this test file's own, gone when its tests are done. */
+export function scratchFolder(): (...names: readonly string[]) => string {
+  const folder = mkdtempSync(join(tmpdir(), 'eigenae-test-'))
+  afterAll(() => rm(folder, { recursive: true, force: true }))
+  return (...names) => join(folder, ...names)
+}
+
+export const configs = join(import.meta.dirname, '../../configs')
+
+/** A config of configs/ with settings over it, as arguments of train. */
+export function trainArgs(config: string, out: string, ...settings: readonly string[]): string[] {
+  return [
+    'train',
+    '--config',
+    join(configs, config),
+    '--out',
+    out,
+    ...settings.flatMap((each) => ['--set', each]),
+  ]
+}

@@ -1,0 +1,118 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { describe, expect, it } from 'vitest'
+import { readMetrics, readSpectrum } from '../src/runs/read.js'
+import { decodeSafetensors } from '../src/runs/safetensors.js'
+import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+
+const scratch = scratchFolder()
+const small = ['data.limit=2000', 'train.epochs=2']
+
+async function trained(name: string, ...args: readonly string[]) {
+  const folder = scratch(name)
+  const result = await eigenae([...trainArgs('eigen.json', folder, ...small), ...args])
+  return { folder, ...result }
+}
+
+describe('a run folder', () => {
+  it('holds the files of the contract, and nothing else', async () => {
+    const { folder, code } = await trained('whole')
+    expect(code).toBe(0)
+    const files = [
+      'checkpoint',
+      'config.json',
+      'evaluation.json',
+      'metrics.csv',
+      'model.safetensors',
+      'run.json',
+    ]
+    expect((await readdir(folder)).sort()).toEqual([...files, 'spectrum.csv', 'timings.csv'])
+    expect(await readdir(scratch('whole', 'checkpoint'))).toEqual(['state.safetensors'])
+  })
+
+  it('has a row of metrics an epoch, and a row of the spectrum a dimension from epoch 0 on', async () => {
+    const { folder } = await trained('rows')
+    const metrics = await readMetrics(`${folder}/metrics.csv`)
+    const spectrum = await readSpectrum(`${folder}/spectrum.csv`)
+    expect(metrics.map((row) => row.epoch)).toEqual([1, 2])
+    expect(spectrum.map((row) => row.epoch)).toEqual([0, 1, 2].flatMap((epoch) => Array(10).fill(epoch)))
+    for (const { epoch, train_loss, train_mse, train_eigen, top_share } of metrics) {
+      expect(train_loss).toBeCloseTo(train_mse + train_eigen, 6)
+      expect(spectrum.find((row) => row.epoch === epoch && row.rank === 1)?.singular_share).toBe(top_share)
+    }
+    const shares = spectrum.slice(-10).map((row) => row.singular_share)
+    expect(shares.reduce((sum, share) => sum + share)).toBeCloseTo(1, 9)
+    expect([...shares].sort((a, b) => b - a)).toEqual(shares)
+  })
+
+  it('is the same, byte for byte, when its own config.json is trained again', async () => {
+    const { folder } = await trained('first')
+    const again = scratch('again')
+    await eigenae(['train', '--config', `${folder}/config.json`, '--out', again])
+    for (const file of [
+      'config.json',
+      'metrics.csv',
+      'spectrum.csv',
+      'evaluation.json',
+      'model.safetensors',
+    ]) {
+      expect(await readFile(`${again}/${file}`), file).toEqual(await readFile(`${folder}/${file}`))
+    }
+  })
+
+  it('is the same, byte for byte, at 1, 2 and 3 threads', async () => {
+    const one = await trained('one', '--threads', '1')
+    for (const threads of ['2', '3']) {
+      const more = await trained(`threads-${threads}`, '--threads', threads)
+      for (const file of ['metrics.csv', 'spectrum.csv', 'evaluation.json', 'model.safetensors']) {
+        const bytes = await readFile(`${more.folder}/${file}`)
+        expect(bytes.equals(await readFile(`${one.folder}/${file}`)), `${file} at ${threads} threads`).toBe(
+          true,
+        )
+      }
+    }
+  })
+
+  it('says in run.json what ran, where and how it ended', async () => {
+    const { folder } = await trained('record')
+    const record = JSON.parse(await readFile(`${folder}/run.json`, 'utf8'))
+    expect(record).toMatchObject({ status: 'completed', name: 'eigen', seed: 0, device: 'cpu' })
+    expect(record.engine.name).toBe('native')
+    expect(Date.parse(record.ended)).toBeGreaterThan(Date.parse(record.started))
+  })
+
+  it('ends with a model whose tensors carry the names and shapes of the layers', async () => {
+    const folder = scratch('norm')
+    await eigenae(trainArgs('batch-norm.json', folder, 'data.limit=500', 'train.epochs=1'))
+    const file = `${folder}/model.safetensors`
+    const { tensors, metadata } = decodeSafetensors(await readFile(file), file)
+    expect(tensors.get('encoder.0.weight')?.shape).toEqual([128, 784])
+    expect(tensors.get('encoder.3.running_var')?.shape).toEqual([10])
+    expect(tensors.get('decoder.3.bias')?.shape).toEqual([784])
+    expect(tensors.has('decoder.3.gamma')).toBe(false)
+    expect(JSON.parse(metadata.config!).name).toBe('batch-norm')
+  })
+
+  it('lies under runs/<name>/seed-<seed> where --out says nothing', async () => {
+    const args = trainArgs('eigen.json', 'x', 'data.limit=100', 'train.epochs=1').filter(
+      (arg) => arg !== '--out' && arg !== 'x',
+    )
+    const { stdout } = await eigenae([...args, '--seed', '3', '--json'], { cwd: scratch() })
+    expect(JSON.parse(stdout).folder).toBe('runs/eigen/seed-3')
+    expect(await readdir(scratch('runs/eigen/seed-3'))).toContain('evaluation.json')
+  })
+})
+
+describe('what train prints', () => {
+  it('is results on stdout, and a line an epoch on stderr where that is no terminal', async () => {
+    const { stdout, stderr } = await trained('printed')
+    expect(stdout).toMatch(/^test MSE +0\.0\d+ \(noisy input 0\.0\d+\)$/m)
+    expect(stderr).toMatch(/^epoch 1\/2 {2}loss .* images\/s\nepoch 2\/2 {2}loss/m)
+  })
+
+  it('is nothing on stderr with --quiet, and one JSON value on stdout with --json', async () => {
+    const { stdout, stderr, folder } = await trained('quiet', '--quiet', '--json')
+    const evaluation = JSON.parse(await readFile(`${folder}/evaluation.json`, 'utf8'))
+    expect(stderr).toBe('')
+    expect(JSON.parse(stdout)).toEqual({ folder, ...evaluation })
+  })
+})
