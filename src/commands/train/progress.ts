@@ -1,5 +1,4 @@
-import { SingleBar } from 'cli-progress'
-import type { EpochProgress } from '../../engines/engine.js'
+import { Presets, SingleBar } from 'cli-progress'
 import { significant, thousands } from '../../terminal/numbers.js'
 import { writeMessage } from '../../terminal/output.js'
 import type { EpochReport, RunObserver } from '../../training/run.js'
@@ -47,53 +46,70 @@ function epochLine(
   ].join('  ')
 }
 
-function barDisplay({ epochs, images, batchSize }: ProgressOptions): ProgressDisplay {
-  const steps = Math.ceil(images / batchSize)
-  const bar = new SingleBar({
-    stream: process.stderr,
-    format: '{bar} epoch {epoch} · step {step} · {speed} images/s · loss {loss} · {left} left',
-    barsize: 20,
-    hideCursor: true,
-    clearOnComplete: true,
-    stopOnComplete: false,
-    gracefulExit: false,
-    emptyOnZero: true,
-  })
-  let current = 0
-  let started = 0
-  let startOfAll = 0
-  let doneBefore = 0
-  const show = (imagesDone: number, loss: string) => {
+function barDisplay(options: ProgressOptions): ProgressDisplay {
+  const bar = new EpochBar(options)
+  return {
+    onEpochStart: (epoch) => bar.startEpoch(epoch),
+    onProgress: ({ imagesDone, loss }) => bar.show(imagesDone, loss),
+    onEpoch: ({ losses }) => bar.show(options.images, losses.loss),
+    stop: () => bar.stop(),
+  }
+}
+
+/** One bar over all epochs of a run; a resumed run begins where it was. */
+class EpochBar {
+  readonly #options: ProgressOptions
+  readonly #bar = new SingleBar(
+    {
+      stream: process.stderr,
+      format: '{bar} epoch {epoch} · step {step} · {speed} images/s · loss {loss} · {left} left',
+      barsize: 20,
+      hideCursor: true,
+      clearOnComplete: true,
+      gracefulExit: false,
+      emptyOnZero: true,
+    },
+    Presets.shades_classic,
+  )
+  #epoch = 0
+  #epochStarted = 0
+  #firstStarted = 0
+  #imagesBefore = 0
+  #speed = 0
+
+  constructor(options: ProgressOptions) {
+    this.#options = options
+  }
+
+  startEpoch(epoch: number): void {
+    const { epochs, images } = this.#options
+    this.#epoch = epoch
+    this.#epochStarted = performance.now()
+    if (this.#bar.isActive) return
+    this.#firstStarted = this.#epochStarted
+    this.#imagesBefore = (epoch - 1) * images
+    const unknown = { step: '…', speed: '…', loss: '…', left: '…' }
+    this.#bar.start(epochs * images, this.#imagesBefore, { epoch: `${epoch}/${epochs}`, ...unknown })
+  }
+
+  show(imagesDone: number, loss: number): void {
+    const { epochs, images, batchSize } = this.#options
     const now = performance.now()
-    const total = (current - 1) * images + imagesDone
-    const pace = (total - doneBefore) / Math.max(now - startOfAll, 1)
-    bar.update(total, {
-      epoch: `${current}/${epochs}`,
-      step: `${Math.ceil(imagesDone / batchSize)}/${steps}`,
-      speed: thousands((imagesDone / Math.max(now - started, 1)) * 1000),
-      loss,
+    const total = (this.#epoch - 1) * images + imagesDone
+    // Not at an epoch's end, when the time of its evaluation has passed as well.
+    if (imagesDone < images) this.#speed = imagesDone / (now - this.#epochStarted)
+    const pace = (total - this.#imagesBefore) / (now - this.#firstStarted)
+    this.#bar.update(total, {
+      epoch: `${this.#epoch}/${epochs}`,
+      step: `${Math.ceil(imagesDone / batchSize)}/${Math.ceil(images / batchSize)}`,
+      speed: thousands(this.#speed * 1000),
+      loss: significant(loss),
       left: pace > 0 ? clock((epochs * images - total) / pace / 1000) : '…',
     })
   }
-  return {
-    onEpochStart: (epoch) => {
-      current = epoch
-      started = performance.now()
-      if (startOfAll === 0) {
-        startOfAll = started
-        doneBefore = (epoch - 1) * images
-        bar.start(epochs * images, doneBefore, {
-          epoch: `${epoch}/${epochs}`,
-          step: '0',
-          speed: '…',
-          loss: '…',
-          left: '…',
-        })
-      }
-    },
-    onProgress: ({ imagesDone, loss }: EpochProgress) => show(imagesDone, significant(loss)),
-    onEpoch: ({ losses }) => show(images, significant(losses.loss)),
-    stop: () => bar.stop(),
+
+  stop(): void {
+    this.#bar.stop()
   }
 }
 
