@@ -1,0 +1,51 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, symlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { configs, scratchFolder } from './support/cli.js'
+
+const root = join(import.meta.dirname, '..')
+const scratch = scratchFolder()
+
+/** A copy of the project as `npm ci` leaves it where no compiler is found. */
+function withoutCompiler(): string {
+  const project = scratch('project')
+  mkdirSync(project)
+  for (const part of ['bin', 'dist', 'scripts', 'package.json'])
+    cpSync(join(root, part), join(project, part), { recursive: true })
+  cpSync(join(root, 'native'), join(project, 'native'), {
+    recursive: true,
+    filter: (source) => source !== join(root, 'native', 'build'),
+  })
+  symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'))
+  return project
+}
+
+describe('an installation without a C++ compiler', () => {
+  const project = withoutCompiler()
+  // Nothing but Node itself is on the path.
+  const bare = scratch('path')
+  mkdirSync(bare)
+  symlinkSync(process.execPath, join(bare, 'node'))
+  const run = (...args: readonly string[]) =>
+    spawnSync(process.execPath, args, {
+      cwd: project,
+      env: { PATH: bare, HOME: dirname(project) },
+      encoding: 'utf8',
+    })
+
+  it('succeeds, and says what to install', () => {
+    const { status, stdout, stderr } = run('scripts/build-native.mjs')
+    expect(status).toBe(0)
+    expect(stdout + stderr).toMatch(/apt-get install g\+\+/)
+  })
+
+  it('makes train on the cpu say in one message what to install', () => {
+    const config = join(configs, 'eigen.json')
+    const { status, stderr } = run('bin/eigenae.js', 'train', '--config', config, '--device', 'cpu')
+    expect(status).toBe(1)
+    expect(stderr).toMatch(
+      /^eigenae: device cpu: the native engine was not built here\n.*apt-get install g\+\+/,
+    )
+  })
+})
