@@ -2,8 +2,11 @@
 #include <node_api.h>
 
 #include <exception>
+#include <memory>
 
 #include "../core/instruction_set.h"
+#include "../core/peak.h"
+#include "job.h"
 #include "trainer_object.h"
 #include "values.h"
 
@@ -23,6 +26,23 @@ napi_value createTrainer(napi_env env, napi_callback_info info) {
   }
 }
 
+napi_value startPeak(napi_env env, napi_callback_info info) {
+  try {
+    napi_value value;
+    std::size_t count = 1;
+    check(env, napi_get_cb_info(env, info, &count, &value, nullptr, nullptr));
+    const int threads = static_cast<int>(toDouble(env, value));
+    const auto peak = std::make_shared<double>();
+    JobSpec job;
+    job.compute = [peak, threads] { *peak = measurePeak(threads); };
+    job.result = [peak](napi_env env, const std::vector<napi_value>&) { return fromDouble(env, *peak); };
+    return startJob(env, std::move(job));
+  } catch (const std::exception& exception) {
+    napi_throw_error(env, nullptr, exception.what());
+    return nullptr;
+  }
+}
+
 }  // namespace
 
 }  // namespace eigenae::addon
@@ -36,6 +56,8 @@ NAPI_MODULE_INIT() {
     addon::check(env, napi_create_function(env, "createTrainer", NAPI_AUTO_LENGTH, addon::createTrainer, nullptr,
                                            &function));
     addon::setProperty(env, exports, "createTrainer", function);
+    addon::check(env, napi_create_function(env, "measurePeak", NAPI_AUTO_LENGTH, addon::startPeak, nullptr, &function));
+    addon::setProperty(env, exports, "measurePeak", function);
     return exports;
   } catch (const std::exception& exception) {
     napi_throw_error(env, nullptr, exception.what());

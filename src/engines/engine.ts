@@ -10,6 +10,8 @@ export interface Engine {
   /** What its numbers may depend on besides the config: an instruction set, a graphics card. */
   readonly variant: string
   createTrainer(spec: TrainerSpec, images: Uint8Array): Promise<Trainer>
+  /** GFLOP/s that no kernel on this device can pass on so many threads, measured; absent where nobody knows. */
+  measurePeak?(threads: number): Promise<number>
 }
 
 export interface TrainerSpec {

@@ -5,6 +5,8 @@ export interface NativeBinding {
   /** The instruction set the kernels run on here: "avx512", "avx2", "x86-64", "neon" … */
   readonly instructionSet: string
   readonly createTrainer: (spec: NativeSpec) => NativeTrainer
+  /** GFLOP/s of multiply-adds on registers alone, on so many threads at once. */
+  readonly measurePeak: (threads: number) => Promise<number>
 }
 
 export interface NativeSpec {

@@ -16,6 +16,7 @@ export function nativeEngine(): Engine {
     device: 'cpu',
     variant: binding.instructionSet,
     createTrainer: (spec, images) => createNativeTrainer(binding, spec, images),
+    measurePeak: (threads) => binding.measurePeak(threads),
   }
 }
 
