@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { benchCommand } from './commands/bench/index.js'
 import { compareCommand } from './commands/compare.js'
 import { dataCommand } from './commands/data.js'
 import { runsCommand } from './commands/runs.js'
@@ -28,6 +29,7 @@ function program(): Command {
     .addCommand(compareCommand())
     .addCommand(runsCommand())
     .addCommand(dataCommand())
+    .addCommand(benchCommand())
   for (const command of withSubcommands(root)) {
     command.exitOverride().showSuggestionAfterError().showHelpAfterError('(--help shows what there is)')
   }

@@ -1,0 +1,76 @@
+import { writeFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { flopPerImage } from '../src/commands/bench/floor.js'
+import { eigenae, scratchFolder } from './support/cli.js'
+
+const scratch = scratchFolder()
+
+function smallConfig(fields: object = {}): string {
+  const file = scratch('small.json')
+  writeFileSync(file, JSON.stringify({ name: 'small', data: { limit: 640 }, ...fields }))
+  return file
+}
+
+describe('eigenae bench', () => {
+  it("gives each usable device's speed beside the peak of the machine as JSON", async () => {
+    const args = [
+      '--config',
+      smallConfig(),
+      '--epochs',
+      '2',
+      '--threads',
+      '1',
+      '--batch-size',
+      '32',
+      '--json',
+    ]
+    const { code, stdout } = await eigenae(['bench', ...args])
+    expect(code).toBe(0)
+    const result = JSON.parse(stdout)
+    expect(result).toMatchObject({ config: 'small', images: 640, batch_size: 32, threads: 1, rounds: 2 })
+    const cpu = result.devices.find(({ device }: { device: string }) => device === 'cpu')
+    expect(cpu.engine).toBe('native')
+    expect(cpu.seconds).toHaveLength(2)
+    expect(cpu.peak_gigaflops).toBeGreaterThan(1)
+    expect(cpu.share_of_floor).toBeGreaterThan(0)
+    expect(cpu.share_of_floor).toBeLessThan(1.5) // the machine may be busier beside the peak than beside the epochs
+    expect(cpu.gigaflops / cpu.images_per_second).toBeCloseTo(result.flop_per_image / 1e9, 6)
+  })
+
+  it('gives a table on stdout, and says on stderr which devices it left out', async () => {
+    const { code, stdout, stderr } = await eigenae(['bench', '--config', smallConfig(), '--epochs', '1'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^small: 640 images, batch 64, 0\.71 GFLOP an epoch/)
+    expect(stdout).toMatch(/^device +engine +s\/epoch +images\/s +GFLOP\/s +peak +share of floor$/m)
+    expect(stdout).toMatch(/^cpu +native .* %$/m)
+    const measured = (stdout.match(/^(cpu|wasm|cuda|tensorflow-cpu) /gm) ?? []).length
+    expect(measured + (stderr.match(/^not measured: /gm) ?? []).length).toBe(4)
+  })
+
+  it('measures one device where it is asked for one', async () => {
+    const args = ['--config', smallConfig(), '--epochs', '1', '--device', 'cpu', '--json']
+    const { stdout, stderr } = await eigenae(['bench', ...args])
+    expect(JSON.parse(stdout).devices.map(({ device }: { device: string }) => device)).toEqual(['cpu'])
+    expect(stderr).not.toContain('not measured')
+  })
+
+  it.each([
+    ['--batch-size', '0'],
+    ['--batch-size', 'many'],
+    ['--epochs', '0'],
+    ['--threads', '-1'],
+    ['--device', 'abacus'],
+  ])('refuses %s %s by its name', async (flag, value) => {
+    const { code, stderr } = await eigenae(['bench', flag, value])
+    expect(code).toBe(2)
+    expect(stderr).toContain(flag)
+  })
+
+  it('counts the products of every layer, and no gradient of the images', () => {
+    expect(flopPerImage({ widths: [4, 3, 2], batchNorm: 'none' })).toBe(
+      2 * (2 * 4 * 3 + 3 * 3 * 2 + 3 * 2 * 3 + 3 * 3 * 4),
+    )
+    const mnist = flopPerImage({ widths: [784, 128, 64, 12, 10], batchNorm: 'none' })
+    expect((60_000 * mnist) / 1e9).toBeCloseTo(66.75, 2)
+  })
+})
