@@ -1,4 +1,6 @@
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { packageRoot } from '../../package-root.js'
 
 /** What native/addon/addon.cc exports. JavaScript validates before it calls; the addon trusts what it is given. */
 export interface NativeBinding {
@@ -87,7 +89,7 @@ export interface NativeTrainer {
   dispose(): void
 }
 
-const addonFile = '../../../native/build/eigenae.node'
+const addonFile = join(packageRoot, 'native', 'build', 'eigenae.node')
 
 /** @throws the loader's own error when the addon was not built here or does not fit this machine. */
 export function loadNativeBinding(): NativeBinding {
