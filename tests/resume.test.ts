@@ -24,6 +24,14 @@ beforeAll(async () => {
   undisturbedMilliseconds = performance.now() - started
 })
 
+/** A run of the undisturbed one's config that was told to stop after an epoch. */
+async function stoppedAfter(epoch: number, folder: string): Promise<void> {
+  const running = start(argsFor(folder))
+  await running.says(`epoch ${epoch}/8`)
+  running.process.kill('SIGINT')
+  await running.finished
+}
+
 async function expectSameAsUndisturbed(folder: string): Promise<void> {
   for (const file of compared) {
     const bytes = await readFile(`${folder}/${file}`)
@@ -118,10 +126,7 @@ describe('a resume that cannot be', () => {
 
   it('says so of a truncated checkpoint, names it, and leaves the files as they are', async () => {
     const folder = scratch('truncated')
-    const running = start(argsFor(folder))
-    await running.says('epoch 2/8')
-    running.process.kill('SIGINT')
-    await running.finished
+    await stoppedAfter(2, folder)
     await truncate(`${folder}/checkpoint/state.safetensors`, 100_000)
     const metrics = await readFile(`${folder}/metrics.csv`)
     const { code, stderr } = await eigenae(argsFor(folder, '--resume'))
@@ -134,10 +139,7 @@ describe('a resume that cannot be', () => {
 
   it('says so where a row of metrics.csv was taken out', async () => {
     const folder = scratch('edited')
-    const running = start(argsFor(folder))
-    await running.says('epoch 3/8')
-    running.process.kill('SIGINT')
-    await running.finished
+    await stoppedAfter(3, folder)
     const lines = (await readFile(`${folder}/metrics.csv`, 'utf8')).split('\n')
     await writeFile(`${folder}/metrics.csv`, lines.toSpliced(2, 1).join('\n'))
     const { code, stderr } = await eigenae(argsFor(folder, '--resume'))

@@ -1,6 +1,5 @@
 import { exitCode, Interruption } from '../../errors.js'
 import { writeMessage } from '../../terminal/output.js'
-import type { TrainOptions } from './train.js'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
@@ -28,10 +27,10 @@ export function abortOnSignals(reason: () => Interruption): AbortOnSignals {
 }
 
 /** Says how to go on: the same command with --resume. */
-export function interruptionOf(folder: string, { config }: Pick<TrainOptions, 'config'>): Interruption {
+export function interruptionOf(folder: string, configFile: string): Interruption {
   return new Interruption({
     what: 'interrupted; the last whole epoch is saved',
     where: folder,
-    mend: `Go on with the same command and --resume (eigenae train --config ${config} … --resume).`,
+    mend: `Go on with the same command and --resume (eigenae train --config ${configFile} … --resume).`,
   })
 }

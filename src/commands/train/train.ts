@@ -57,7 +57,7 @@ async function trainInto(
   const facts = await factsOf(config, selection, data, earlier, options.threads ?? availableParallelism())
   if (earlier !== null) compareWithEarlier(earlier, facts, folder, say)
   const files = await claimRunFolder(folder, config, options.use)
-  const { signal, release } = abortOnSignals(() => interruptionOf(folder, options))
+  const { signal, release } = abortOnSignals(() => interruptionOf(folder, options.config))
   const display = displayOf(config, data, options.quiet)
   try {
     const checkpoint = options.use === 'resume' ? await readCheckpoint(files, config) : null
