@@ -25,11 +25,22 @@ import { parseArgs } from 'node:util'
 
 const nativeFolder = fileURLToPath(new URL('../native/', import.meta.url))
 const buildFolder = join(nativeFolder, 'build')
-const coreFolders = ['core', 'penalties']
+const coreFolders = ['core', 'kernels', 'penalties']
 
 // A source that is compiled once for each instruction set has its rows here, as
 // { architecture: 'x64', suffix: 'avx2', flags: ['-mavx2', '-mfma'] }; every other source is compiled once.
-const variantsBySource = {}
+const variantsBySource = {
+  'kernels.cc': [
+    { architecture: 'x64', suffix: 'baseline', flags: ['-DEIGENAE_KERNELS=baselineKernels'] },
+    { architecture: 'x64', suffix: 'avx2', flags: ['-DEIGENAE_KERNELS=avx2Kernels', '-mavx2', '-mfma'] },
+    {
+      architecture: 'x64',
+      suffix: 'avx512',
+      flags: ['-DEIGENAE_KERNELS=avx512Kernels', '-mfma', ...['f', 'dq', 'bw', 'vl'].map((set) => `-mavx512${set}`)],
+    },
+    { architecture: 'arm64', suffix: 'baseline', flags: ['-DEIGENAE_KERNELS=baselineKernels'] },
+  ],
+}
 const onlyVariant = { architecture: process.arch, suffix: '', flags: [] }
 
 // No -ffast-math: a sum keeps its order, so that the same numbers come out at any number of threads.
@@ -87,7 +98,7 @@ function testsTarget(sanitizers) {
     : []
   return {
     file: join(buildFolder, sanitizers ? `sanitize-${sanitizers}` : '.', 'core-tests'),
-    folders: [...coreFolders, 'tests'],
+    folders: [...coreFolders, 'tests', 'tests/reference'],
     flags: sanitizers ? sanitizerFlags : optimizedFlags,
     linkFlags: [...sanitizerFlags, '-lgtest', '-lgtest_main'],
   }

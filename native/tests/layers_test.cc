@@ -4,10 +4,10 @@
 #include <cmath>
 #include <vector>
 
-#include "../core/activations.h"
-#include "../core/adam.h"
-#include "../core/batch_norm.h"
-#include "../core/linear.h"
+#include "reference/activations.h"
+#include "reference/adam.h"
+#include "reference/batch_norm.h"
+#include "reference/linear.h"
 #include "matrices.h"
 
 namespace eigenae {

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "layout.h"
+#include "../../core/layout.h"
 
 namespace eigenae {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "trainer.h"
+#include "../../core/trainer.h"
 
 namespace eigenae {
 

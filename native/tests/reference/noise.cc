@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "random.h"
+#include "../../core/random.h"
 
 namespace eigenae {
 

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "trainer.h"
+#include "../../core/trainer.h"
 
 namespace eigenae {
 

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "trainer.h"
+#include "../../core/trainer.h"
 
 namespace eigenae {
 

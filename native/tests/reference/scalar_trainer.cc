@@ -5,11 +5,11 @@
 
 #include "activations.h"
 #include "adam.h"
-#include "layout.h"
+#include "../../core/layout.h"
 #include "network.h"
 #include "noise.h"
-#include "random.h"
-#include "spectral.h"
+#include "../../core/random.h"
+#include "../../core/spectral.h"
 
 namespace eigenae {
 

@@ -1,0 +1,72 @@
+#include "parameters.h"
+
+namespace eigenae {
+
+namespace {
+
+std::size_t take(std::size_t& count, std::size_t floats) {
+  const std::size_t offset = count;
+  count += (floats + 15) / 16 * 16;  // whole cache lines
+  return offset;
+}
+
+}  // namespace
+
+Parameters::Parameters(const Layout& layout, int panelColumns) : layout_(layout), panelColumns_(panelColumns) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < layout.layers.size(); ++i) {
+    const Layer& layer = layout.layers[i];
+    PanelledLayer panelled;
+    panelled.transposed = i <= layout.bottleneck;
+    panelled.rows = panelled.transposed ? layer.inputs : layer.outputs;
+    panelled.columns = panelled.transposed ? layer.outputs : layer.inputs;
+    panelled.stride = panelled.rows * panelColumns_;
+    panelled.weight = take(count, (panelled.columns + panelColumns_ - 1) / panelColumns_ * panelled.stride);
+    panelled.bias = take(count, layer.outputs);
+    if (layer.batchNorm) {
+      panelled.gamma = take(count, layer.outputs);
+      panelled.beta = take(count, layer.outputs);
+    }
+    layers_.push_back(panelled);
+  }
+  for (AlignedFloats& array : arrays_) array = alignedFloats(count);
+}
+
+template <typename Visit>
+void Parameters::forEachPlace(Visit visit) const {
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const Layer& layer = layout_.layers[i];
+    const PanelledLayer& panelled = layers_[i];
+    std::size_t from = layer.weight;
+    for (int output = 0; output < layer.outputs; ++output) {
+      for (int input = 0; input < layer.inputs; ++input, ++from) {
+        const std::size_t row = panelled.transposed ? input : output, column = panelled.transposed ? output : input;
+        visit(from, panelled.weight + column / panelColumns_ * panelled.stride + row * panelColumns_ +
+                        column % panelColumns_);
+      }
+    }
+    for (int output = 0; output < layer.outputs; ++output) {
+      visit(layer.bias + output, panelled.bias + output);
+      if (!layer.batchNorm) continue;
+      visit(layer.gamma + output, panelled.gamma + output);
+      visit(layer.beta + output, panelled.beta + output);
+    }
+  }
+}
+
+void Parameters::setState(const State& state) {
+  const std::vector<float>* from[3] = {&state.parameters, &state.firstMoments, &state.secondMoments};
+  for (int a = 0; a < 3; ++a) {
+    forEachPlace([&](std::size_t there, std::size_t here) { arrays_[a][here] = (*from[a])[there]; });
+  }
+}
+
+void Parameters::getState(State& state) const {
+  std::vector<float>* to[3] = {&state.parameters, &state.firstMoments, &state.secondMoments};
+  for (int a = 0; a < 3; ++a) {
+    to[a]->resize(layout_.parameterCount);
+    forEachPlace([&](std::size_t there, std::size_t here) { (*to[a])[there] = arrays_[a][here]; });
+  }
+}
+
+}  // namespace eigenae

@@ -1,0 +1,45 @@
+// The parameters and their moments in the order the kernels want.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "../kernels/kernels.h"
+#include "aligned.h"
+#include "layout.h"
+
+namespace eigenae {
+
+// A layer's places in the panelled arrays. The encoder's weights lie transposed, so that the pixels are rows of both
+// large matrices: a member of the team owns rows of the first and the last layer.
+struct PanelledLayer {
+  bool transposed = false;
+  int rows = 0, columns = 0;  // of the weight in memory
+  std::size_t weight = 0, stride = 0;
+  std::size_t bias = 0, gamma = 0, beta = 0;
+};
+
+class Parameters {
+ public:
+  Parameters(const Layout& layout, int panelColumns);
+
+  void setState(const State& state);
+  void getState(State& state) const;
+
+  const PanelledLayer& layer(std::size_t index) const { return layers_[index]; }
+  const float* values() const { return arrays_[0].get(); }
+  Trained at(std::size_t offset) const {
+    return {arrays_[0].get() + offset, arrays_[1].get() + offset, arrays_[2].get() + offset};
+  }
+
+ private:
+  template <typename Visit>
+  void forEachPlace(Visit visit) const;  // visit(index in State, index here)
+
+  const Layout layout_;
+  const std::size_t panelColumns_;
+  std::vector<PanelledLayer> layers_;
+  AlignedFloats arrays_[3];  // parameters, first and second moments
+};
+
+}  // namespace eigenae

@@ -1,0 +1,42 @@
+// The penalties on the latent codes of one batch.
+#pragma once
+
+#include <vector>
+
+#include "../penalties/penalties.h"
+#include "aligned.h"
+#include "trainer.h"
+
+namespace eigenae {
+
+class PenaltyTerm {
+ public:
+  PenaltyTerm(const TrainerSpec& spec, int latent, int panelColumns);
+
+  // A batch with no more images than latent dimensions has none: its codes cannot span them all.
+  bool applies(int count) const { return !penalties_.empty() && count > latent_; }
+
+  // codes: panels [latent], `stride` apart.
+  void evaluate(const float* codes, std::size_t stride, int count);
+
+  // After evaluate: panels [latent], latent · panelColumns apart.
+  const float* gradient() const { return gradient_.get(); }
+  const float* gradientSums() const { return gradientSums_.data(); }  // [latent], over the batch
+  double value() const { return value_; }
+  double weighted() const { return weighted_; }
+
+ private:
+  struct Penalty {
+    PenaltySpec spec;
+    PenaltyFunction function;
+  };
+
+  const int latent_, panelColumns_;
+  std::vector<Penalty> penalties_;
+  std::vector<double> codes_, codeGradient_;  // [batch][latent]
+  AlignedFloats gradient_;
+  std::vector<float> gradientSums_;
+  double value_ = 0, weighted_ = 0;
+};
+
+}  // namespace eigenae

@@ -1,0 +1,92 @@
+// One training step, cut into the phases between which all members of the team must meet. Every method is called by all
+// members at once, each with its number.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "../kernels/kernels.h"
+#include "aligned.h"
+#include "parameters.h"
+#include "penalty_term.h"
+#include "slices.h"
+#include "team.h"
+
+namespace eigenae {
+
+// A batch: its images, from the data set with noise, or given.
+struct Batch {
+  int count = 0;
+  AdamStep adam{};
+  // from the data set: noise names seed, purpose, epoch; index [count]
+  const Images* images = nullptr;
+  const std::uint32_t* index = nullptr;
+  Noise noise{};
+  // or given, [count][inputs]
+  const float* clean = nullptr;
+  const float* noisy = nullptr;
+};
+
+class TrainingStep {
+ public:
+  TrainingStep(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels, Parameters& parameters,
+               std::vector<float>& runningStatistics, Team& team);
+
+  // The phases, in this order, each followed by team.wait, but for the last two.
+  void firstLayer(int member, const Batch& batch);      // input, noise; its product with the member's pixels
+  void middleForward(int member, const Batch& batch);   // all layers between, for the member's images
+  void lastLayer(int member, const Batch& batch);       // output, loss, its gradient and update, for the member's pixels; the penalties
+  void middleBackward(int member, const Batch& batch);  // back to the first layer, for the member's images
+  void trainMiddle(int member, const Batch& batch);     // the other layers' updates, for the member's rows
+  // The first layer's updates and, if there is a next batch, what firstLayer does, slice by slice while it is at hand.
+  void trainFirst(int member, const Batch& batch, const Batch* next);
+
+  void addLosses(const Batch& batch, Losses& losses) const;  // after lastLayer
+
+ private:
+  // What a layer leaves for the way back. Activations in panels [outputs].
+  struct Pass {
+    AlignedFloats output, gradient, normalised;
+    AlignedFloats transposed;  // the operand of the weight's gradient that must have its features along the columns
+    std::size_t stride = 0;            // from panel to panel of the activations
+    std::size_t transposedStride = 0;  // and of the transposed ones
+    AlignedFloats sums[2];             // batch norm: [panels][outputs], whatever is summed over the batch
+    std::vector<AlignedFloats> inverse;  // a member each: [outputs] 1 / deviation
+  };
+
+  int panels(const Batch& batch) const { return (batch.count + width_ - 1) / width_; }
+  Range memberPanels(int member, const Batch& batch) const { return share(panels(batch), member, team_.size()); }
+  Range memberSlices(int member) const { return share(slices, member, team_.size()); }
+  int validColumns(const Batch& batch, int panel) const;
+  float* partial(int slice, int panel) const;
+  Parts parts(int panel) const;
+
+  void firstLayerSlice(int slice, int firstSlice, const Batch& batch);
+  void prefetch(Range pixels, const Batch& batch) const;
+  void fillFromFloats(Range pixels, int panel, const Batch& batch);
+  void fillFromImages(Range pixels, int panel, const Batch& batch);
+  void activate(std::size_t layer, int member, const Batch& batch);
+  void normalise(std::size_t layer, int member, const Batch& batch);
+  void activateBackward(std::size_t layer, int member, const Batch& batch);
+  void normaliseBackward(std::size_t layer, int member, const Batch& batch);
+  void addPenaltyGradient(int panel);
+  void trainVectors(std::size_t layer, Range outputs, const Batch& batch);
+
+  const Layout& layout_;
+  const Kernels& kernels_;
+  const int width_;  // of a panel
+  Parameters& parameters_;
+  std::vector<float>& runningStatistics_;
+  Team& team_;
+  PenaltyTerm penalty_;
+
+  AlignedFloats input_, target_;  // panels [inputs]
+  std::size_t inputStride_ = 0;
+  std::size_t partialStride_ = 0;  // from slice to slice
+  AlignedFloats partials_;         // [slices] panels [first layer's outputs]
+  std::vector<Pass> passes_;
+  std::vector<AlignedFloats> scratch_;  // a member each: [4][widest layer]
+  double squaredErrors_[slices] = {};
+};
+
+}  // namespace eigenae

@@ -1,0 +1,152 @@
+#include "vector_trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "inference.h"
+#include "layout.h"
+#include "parameters.h"
+#include "random.h"
+#include "team.h"
+#include "training_step.h"
+
+namespace eigenae {
+
+namespace {
+
+AdamStep adamStep(const AdamSpec& adam, std::int64_t step) {
+  const double correction1 = 1 - std::pow(adam.beta1, static_cast<double>(step));
+  const double rootCorrection2 = std::sqrt(1 - std::pow(adam.beta2, static_cast<double>(step)));
+  return {static_cast<float>(1 - adam.beta1), static_cast<float>(1 - adam.beta2),
+          static_cast<float>(adam.learningRate * rootCorrection2 / correction1),
+          static_cast<float>(adam.epsilon * rootCorrection2)};
+}
+
+float meanLoss(const Losses& losses) {
+  double loss = losses.squaredError / static_cast<double>(losses.images);
+  if (losses.penaltyImages > 0) loss += losses.weighted / static_cast<double>(losses.penaltyImages);
+  return static_cast<float>(loss);
+}
+
+class VectorTrainer final : public Trainer {
+ public:
+  VectorTrainer(const TrainerSpec& spec, const Kernels& kernels)
+      : spec_(spec),
+        layout_(makeLayout(spec.widths, spec.batchNorm)),
+        team_(spec.threads),
+        parameters_(layout_, kernels.panelColumns),
+        runningStatistics_(layout_.runningStatisticCount),
+        training_(spec, layout_, kernels, parameters_, runningStatistics_, team_),
+        inference_(layout_, kernels, parameters_, team_) {}
+
+  std::size_t parameterCount() const override { return layout_.parameterCount; }
+  std::size_t runningStatisticCount() const override { return layout_.runningStatisticCount; }
+
+  void setState(const State& state) override {
+    step_ = state.step;
+    parameters_.setState(state);
+    runningStatistics_ = state.runningStatistics;
+  }
+
+  State getState() const override {
+    State state;
+    state.step = step_;
+    parameters_.getState(state);
+    state.runningStatistics = runningStatistics_;
+    return state;
+  }
+
+  Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch,
+                    EpochControl& control) override {
+    const std::size_t batchSize = spec_.batchSize;
+    const Noise noise{spec_.seed, purpose::trainingNoise, epoch, spec_.noise};
+    return train((count + batchSize - 1) / batchSize, control, [&](std::size_t index) {
+      Batch batch;
+      batch.count = static_cast<int>(std::min(batchSize, count - index * batchSize));
+      batch.images = &images;
+      batch.index = order + index * batchSize;
+      batch.noise = noise;
+      return batch;
+    });
+  }
+
+  Losses trainBatch(const float* clean, const float* noisy, std::size_t count) override {
+    EpochControl control;
+    return train(1, control, [&](std::size_t) {
+      Batch batch;
+      batch.count = static_cast<int>(count);
+      batch.clean = clean;
+      batch.noisy = noisy;
+      return batch;
+    });
+  }
+
+  void encode(const Images& images, float* embedding) override {
+    inference_.encode(images, runningStatistics_, embedding);
+  }
+  void reconstruct(const Images& images, float* output) override {
+    inference_.reconstruct(images, runningStatistics_, output);
+  }
+  double meanSquaredError(const Images& images, const Noise* noise) override {
+    return inference_.meanSquaredError(images, noise, runningStatistics_);
+  }
+
+ private:
+  // Four meetings a step: a member goes from updating its rows of the first layer right on to the next batch, of which
+  // it needs no other rows.
+  template <typename MakeBatch>
+  Losses train(std::size_t batches, EpochControl& control, MakeBatch makeBatch) {
+    Losses losses;
+    if (batches == 0 || control.stop != 0) return losses;
+    bool stop = false;  // member 0 decides for all, before a meeting
+    team_.run([&](int member) {
+      const auto batchOf = [&](std::size_t index) {
+        Batch batch = makeBatch(index);
+        batch.adam = adamStep(spec_.adam, step_ + static_cast<std::int64_t>(index) + 1);
+        return batch;
+      };
+      Batch batch = batchOf(0);
+      training_.firstLayer(member, batch);
+      for (std::size_t index = 0; index < batches && !stop; ++index) {
+        team_.wait(member);
+        training_.middleForward(member, batch);
+        team_.wait(member);
+        training_.lastLayer(member, batch);
+        team_.wait(member);
+        if (member == 0) {
+          training_.addLosses(batch, losses);
+          control.loss = meanLoss(losses);
+          control.batches = static_cast<std::int32_t>(index + 1);
+          stop = control.stop != 0;
+        }
+        training_.middleBackward(member, batch);
+        team_.wait(member);
+        training_.trainMiddle(member, batch);
+        const bool last = index + 1 == batches || stop;
+        const Batch next = last ? Batch{} : batchOf(index + 1);
+        training_.trainFirst(member, batch, last ? nullptr : &next);
+        if (last) break;
+        batch = next;
+      }
+    });
+    step_ += control.batches;
+    return losses;
+  }
+
+  const TrainerSpec spec_;
+  const Layout layout_;
+  Team team_;
+  std::int64_t step_ = 0;
+  Parameters parameters_;
+  std::vector<float> runningStatistics_;
+  TrainingStep training_;
+  Inference inference_;
+};
+
+}  // namespace
+
+std::unique_ptr<Trainer> createVectorTrainer(const TrainerSpec& spec, const Kernels& kernels) {
+  return std::make_unique<VectorTrainer>(spec, kernels);
+}
+
+}  // namespace eigenae

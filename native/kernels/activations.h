@@ -1,0 +1,151 @@
+// Element by element, on panels [rows]; and the sums and transposes between them.
+#pragma once
+
+#include "intrinsics.h"
+#include "kernels.h"
+
+namespace eigenae {
+namespace {
+
+// The negatives become 0; a NaN stays, so that a diverged run shows.
+EIGENAE_INLINE Floats rectified(Floats x) { return atLeast(Floats{}, x); }
+
+// 1 in the lanes of a panel's valid columns, otherwise 0.
+struct ColumnMask {
+  Integers lower, upper;
+
+  explicit ColumnMask(int validColumns) {
+    for (int i = 0; i < lanes; ++i) {
+      lower[i] = i < validColumns ? -1 : 0;
+      upper[i] = i + lanes < validColumns ? -1 : 0;
+    }
+  }
+};
+
+EIGENAE_INLINE Floats masked(Floats x, Integers mask) { return (Floats)((Integers)x & mask); }
+
+// e⁻ˣ to a relative 2e-7, held where it is a normal number: 2ⁿ · e⁻ʳ with x = r − n ln 2, |r| ≤ ½ ln 2.
+EIGENAE_INLINE Floats exponentialOfMinus(Floats x) {
+  constexpr float limit = 87.0f;
+  x = atLeast(broadcast(-limit), atMost(broadcast(limit), x));
+  constexpr float magic = 0x1.8p23f;  // adding it rounds to a whole number, kept in the lowest bits
+  const Floats shifted = x * -1.44269504088896341f + magic;
+  const Floats r = (shifted - magic) * 0.693147180559945f + x;
+  const Floats square = r * r;
+  const Floats series = (r * -8.312399225e-3f + 4.189012219e-2f) * square + (r * -1.6667115617e-1f + 4.999923175e-1f);
+  const Floats result = series * square + (1.0f - r);
+  return (Floats)((Integers)result + ((Integers)shifted << 23));
+}
+
+EIGENAE_INLINE Floats sigmoidOf(Floats x) { return 1.0f / (1.0f + exponentialOfMinus(x)); }
+
+void sumParts(const Parts& parts, int rows, float* out) {
+  const int size = rows * panel;
+  if (parts.groups == 2 && parts.counts[0] == 1 && parts.counts[1] == 1) {  // one and two threads
+    for (int i = 0; i < size; i += lanes) store(out + i, load(parts.parts[0] + i) + load(parts.parts[1] + i));
+    return;
+  }
+  for (int i = 0; i < size; i += lanes) {
+    const float* const* part = parts.parts;
+    Floats total{};
+    for (int group = 0; group < parts.groups; ++group) {
+      Floats sum = load(*part++ + i);
+      for (int j = 1; j < parts.counts[group]; ++j) sum += load(*part++ + i);
+      total = group == 0 ? sum : total + sum;
+    }
+    store(out + i, total);
+  }
+}
+
+void addBias(const float* bias, int rows, bool rectify, float* x) {
+  const Floats least = broadcast(rectify ? 0.0f : -__builtin_inff());
+  for (int r = 0; r < rows; ++r) {
+    const Floats shift = broadcast(bias[r]);
+    EIGENAE_UNROLL
+    for (int c = r * panel; c < (r + 1) * panel; c += lanes) store(x + c, atLeast(least, load(x + c) + shift));
+  }
+}
+
+void rectifyBackward(const float* output, int rows, float* gradient) {
+  for (int i = 0; i < rows * panel; i += lanes) {
+    store(gradient + i, masked(load(gradient + i), (Integers)(load(output + i) > 0.0f)));
+  }
+}
+
+float sigmoidLoss(const float* target, const float* bias, int rows, int validColumns, float scale, float* x) {
+  const ColumnMask mask(validColumns);
+  Floats sum[2] = {};
+  for (int r = 0; r < rows; ++r) {
+    const Floats shift = broadcast(bias[r]);
+    EIGENAE_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      const int at = r * panel + half * lanes;
+      const Floats y = sigmoidOf(load(x + at) + shift);
+      const Floats difference = masked(y - load(target + at), half == 0 ? mask.lower : mask.upper);
+      sum[half] += difference * difference;
+      store(x + at, (difference * scale) * (y - y * y));
+    }
+  }
+  return horizontalSum(sum[0] + sum[1]);
+}
+
+void sigmoid(const float* bias, int rows, float* x) {
+  for (int i = 0; i < rows * panel; i += lanes) store(x + i, sigmoidOf(load(x + i) + broadcast(bias[i / panel])));
+}
+
+float squaredError(const float* x, const float* target, int rows, int validColumns) {
+  const ColumnMask mask(validColumns);
+  Floats sum[2] = {};
+  for (int i = 0; i < rows * panel; i += panel) {
+    const Floats first = masked(load(x + i) - load(target + i), mask.lower);
+    const Floats second = masked(load(x + i + lanes) - load(target + i + lanes), mask.upper);
+    sum[0] += first * first;
+    sum[1] += second * second;
+  }
+  return horizontalSum(sum[0] + sum[1]);
+}
+
+void rowSums(const float* x, std::size_t stride, int rows, int columns, float* sums) {
+  for (int r = 0; r < rows; ++r, x += panel) {
+    Floats lower{}, upper{};
+    const float* from = x;
+    int left = columns;
+    for (; left >= panel; left -= panel, from += stride) {
+      lower += load(from);
+      upper += load(from + lanes);
+    }
+    float sum = horizontalSum(lower + upper);
+    for (int c = 0; c < left; ++c) sum += from[c];
+    sums[r] = sum;
+  }
+}
+
+using Quad = float __attribute__((vector_size(16), may_alias));
+
+// 4 × 4, between rows of `panel` floats
+EIGENAE_INLINE void transposeQuad(const float* x, float* out) {
+  Quad in[4], pairs[4];
+  EIGENAE_UNROLL
+  for (int r = 0; r < 4; ++r) in[r] = *reinterpret_cast<const Quad*>(x + r * panel);
+  pairs[0] = __builtin_shufflevector(in[0], in[1], 0, 4, 1, 5);
+  pairs[1] = __builtin_shufflevector(in[0], in[1], 2, 6, 3, 7);
+  pairs[2] = __builtin_shufflevector(in[2], in[3], 0, 4, 1, 5);
+  pairs[3] = __builtin_shufflevector(in[2], in[3], 2, 6, 3, 7);
+  Quad* to = reinterpret_cast<Quad*>(out);
+  to[0 * panel / 4] = __builtin_shufflevector(pairs[0], pairs[2], 0, 1, 4, 5);
+  to[1 * panel / 4] = __builtin_shufflevector(pairs[0], pairs[2], 2, 3, 6, 7);
+  to[2 * panel / 4] = __builtin_shufflevector(pairs[1], pairs[3], 0, 1, 4, 5);
+  to[3 * panel / 4] = __builtin_shufflevector(pairs[1], pairs[3], 2, 3, 6, 7);
+}
+
+void transpose(const float* x, int rows, float* out, std::size_t outStride) {
+  for (int first = 0; first < rows; first += panel, x += panel * panel, out += outStride) {
+    const int some = rows - first < panel ? rows - first : panel;
+    for (int r = 0; r < some; r += 4) {
+      for (int c = 0; c < panel; c += 4) transposeQuad(x + r * panel + c, out + c * panel + r);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace eigenae

@@ -1,0 +1,167 @@
+// Weight gradients with Adam behind them. Adam is bound by square root and division, products by the multipliers: a
+// tile's update waits in memory and runs, vector by vector, between the products of the next tile.
+#pragma once
+
+#include "intrinsics.h"
+#include "kernels.h"
+#include "products.h"
+
+namespace eigenae {
+namespace {
+
+struct AdamVectors {
+  Floats rest1, rest2, rate, epsilon;
+
+  explicit AdamVectors(const AdamStep& step)
+      : rest1(broadcast(step.rest1)),
+        rest2(broadcast(step.rest2)),
+        rate(broadcast(step.rate)),
+        epsilon(broadcast(step.epsilon)) {}
+};
+
+// torch.optim.Adam in three stages: m += (g − m)(1 − β₁), v += (g² − v)(1 − β₂); √v + ε; w −= rate · m / (√v + ε).
+EIGENAE_INLINE void moveMoments(Floats gradient, float* firstMoments, float* secondMoments, const AdamVectors& step) {
+  const Floats first = loadUnaligned(firstMoments), second = loadUnaligned(secondMoments);
+  storeUnaligned(firstMoments, first + (gradient - first) * step.rest1);
+  storeUnaligned(secondMoments, second + (gradient * gradient - second) * step.rest2);
+}
+
+EIGENAE_INLINE Floats denominator(const float* secondMoments, const AdamVectors& step) {
+  return squareRoot(loadUnaligned(secondMoments)) + step.epsilon;
+}
+
+EIGENAE_INLINE void moveParameters(float* parameters, const float* firstMoments, Floats denominator,
+                                   const AdamVectors& step) {
+  const Floats ratio = loadUnaligned(firstMoments) / denominator;
+  storeUnaligned(parameters, loadUnaligned(parameters) - step.rate * ratio);
+}
+
+// Where the updates stand: the next gradient to be used, and the places of the vectors at the three stages.
+struct Cursor {
+  const float* next;
+  std::size_t first, second, third;
+};
+
+// The updates that wait, of a tile whose gradient is known. One step does a stage each of three neighbouring vectors:
+// the stages of one vector in a row would take longer than the processor looks ahead.
+struct Pending {
+  alignas(64) float gradient[maximalRows * panel];
+  alignas(64) float root[lanes];  // the denominator of the vector that is at its last stage
+  const AdamVectors step;
+  const Trained w;
+  const float* end = gradient;  // of the gradients that wait
+  Cursor cursor{gradient, 0, 0, 0};
+  bool started = false;
+
+  Pending(const Trained& trained, const AdamStep& adamStep) : step(adamStep), w(trained) {}
+
+  EIGENAE_INLINE void stage1(const float* from, std::size_t at) {
+    moveMoments(load(from), w.firstMoments + at, w.secondMoments + at, step);
+  }
+  EIGENAE_INLINE void stage2(std::size_t at) { store(root, denominator(w.secondMoments + at, step)); }
+  EIGENAE_INLINE void stage3(std::size_t at) {
+    moveParameters(w.parameters + at, w.firstMoments + at, load(root), step);
+  }
+
+  EIGENAE_INLINE void advance(Cursor& at) {
+    stage3(at.third);
+    stage2(at.second);
+    stage1(at.next, at.first);
+    at = {at.next + lanes, at.first + lanes, at.first, at.second};
+  }
+
+  // Call when the gradient of the tile at `place` has been written and none waits.
+  void start(std::size_t place, int size) {
+    end = gradient + size;
+    cursor.next = gradient;
+    cursor.first = place;
+    if (started) return;
+    started = true;
+    stage1(gradient, place);
+    stage2(place);
+    stage1(gradient + lanes, place + lanes);
+    cursor = {gradient + 2 * lanes, place + 2 * lanes, place + lanes, place};
+  }
+
+  void finishTile() {
+    while (cursor.next < end) advance(cursor);
+  }
+
+  void finish() {
+    if (!started) return;
+    finishTile();
+    stage3(cursor.third);
+    stage2(cursor.second);
+    stage3(cursor.second);
+  }
+};
+
+constexpr int productsPerUpdate = 4;  // the depth between two steps: a square root and a division fit in behind
+
+// Keeps the compiler from moving loads across: the registers are all taken.
+EIGENAE_INLINE void keepOrder() { __asm__ __volatile__("" : : : "memory"); }
+
+template <int rows>
+__attribute__((noinline)) void gradientTile(const float* d, std::size_t dStride, int depth, const float* b,
+                                            std::size_t place, Pending& pending) {
+  Floats sum[rows][2];
+  clear(sum);
+  Cursor cursor = pending.cursor;
+  const float* const end = pending.end;
+  for (; depth >= panel; depth -= panel, d += dStride, b += panel * panel) {
+    EIGENAE_UNROLL
+    for (int k = 0; k < panel; k += productsPerUpdate) {
+      addProducts<rows, panel, 1>(d + k, b + k * panel, productsPerUpdate, sum);
+      keepOrder();
+      if (cursor.next != end) pending.advance(cursor);
+      keepOrder();
+    }
+  }
+  if (depth > 0) addProducts<rows, panel, 1>(d, b, depth, sum);
+  pending.cursor = cursor;
+  pending.finishTile();
+  storeTile(sum, pending.gradient);
+  pending.start(place, rows * panel);
+}
+
+void trainWeights(const float* d, std::size_t dStride, int rows, int depth, const float* b, std::size_t bStride,
+                  int columns, Trained w, std::size_t wStride, const AdamStep& step) {
+  Pending pending(w, step);
+  for (std::size_t place = 0; columns > 0; columns -= panel, b += bStride, place += wStride) {
+    forTiles(rows, [&](int first, auto height) {
+      gradientTile<decltype(height)::rows>(d + first * panel, dStride, depth, b, place + first * panel, pending);
+    });
+  }
+  pending.finish();
+}
+
+EIGENAE_INLINE void adam(const float* gradient, float* parameters, float* firstMoments, float* secondMoments,
+                         const AdamVectors& step) {
+  moveMoments(loadUnaligned(gradient), firstMoments, secondMoments, step);
+  moveParameters(parameters, firstMoments, denominator(secondMoments, step), step);
+}
+
+void trainArray(const float* gradient, std::size_t count, Trained w, const AdamStep& step) {
+  const AdamVectors vectors(step);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    adam(gradient + i, w.parameters + i, w.firstMoments + i, w.secondMoments + i, vectors);
+  }
+  if (i == count) return;
+  float rest[4][lanes] = {};  // the same vector operations on the last few
+  for (std::size_t j = 0; i + j < count; ++j) {
+    rest[0][j] = gradient[i + j];
+    rest[1][j] = w.parameters[i + j];
+    rest[2][j] = w.firstMoments[i + j];
+    rest[3][j] = w.secondMoments[i + j];
+  }
+  adam(rest[0], rest[1], rest[2], rest[3], vectors);
+  for (std::size_t j = 0; i + j < count; ++j) {
+    w.parameters[i + j] = rest[1][j];
+    w.firstMoments[i + j] = rest[2][j];
+    w.secondMoments[i + j] = rest[3][j];
+  }
+}
+
+}  // namespace
+}  // namespace eigenae

@@ -1,0 +1,74 @@
+// The operations for which the compilers' vector extensions have no word.
+#pragma once
+
+#include "vector.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#elif defined(__wasm_simd128__)
+#include <wasm_simd128.h>
+#endif
+
+namespace eigenae {
+namespace {
+
+EIGENAE_INLINE Floats squareRoot(Floats x) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_sqrt_ps(-1, x);  // the plain one warns of an uninitialised value in GCC 12
+#elif defined(__AVX2__)
+  return _mm256_sqrt_ps(x);
+#elif defined(__SSE2__)
+  return _mm_sqrt_ps(x);
+#elif defined(__aarch64__)
+  return vsqrtq_f32(x);
+#elif defined(__wasm_simd128__)
+  return (Floats)wasm_f32x4_sqrt((v128_t)x);
+#else
+  return Floats{__builtin_sqrtf(x[0]), __builtin_sqrtf(x[1]), __builtin_sqrtf(x[2]), __builtin_sqrtf(x[3])};
+#endif
+}
+
+// The smaller and the larger of two; where x is not a number, x.
+EIGENAE_INLINE Floats atMost(Floats limit, Floats x) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_min_ps(-1, limit, x);
+#elif defined(__AVX2__)
+  return _mm256_min_ps(limit, x);
+#elif defined(__SSE2__)
+  return _mm_min_ps(limit, x);
+#else
+  return select((Integers)(limit < x), limit, x);
+#endif
+}
+
+EIGENAE_INLINE Floats atLeast(Floats limit, Floats x) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_max_ps(-1, limit, x);
+#elif defined(__AVX2__)
+  return _mm256_max_ps(limit, x);
+#elif defined(__SSE2__)
+  return _mm_max_ps(limit, x);
+#else
+  return select((Integers)(limit > x), limit, x);
+#endif
+}
+
+// The 64-bit products of the lanes' lower halves; GCC would multiply all 64 bits.
+EIGENAE_INLINE Longs multiplyLowerHalves(Longs a, Longs b) {
+#if defined(__AVX512F__)
+  return (Longs)_mm512_maskz_mul_epu32(-1, (__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+  return (Longs)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+  return (Longs)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#elif defined(__aarch64__)
+  return (Longs)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
+#else
+  return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu);
+#endif
+}
+
+}  // namespace
+}  // namespace eigenae

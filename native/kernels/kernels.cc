@@ -1,0 +1,24 @@
+// One instruction set's kernels. Compiled once for each, with EIGENAE_KERNELS naming the table.
+#include "kernels.h"
+
+#include "activations.h"
+#include "gradient.h"
+#include "noise.h"
+#include "normalisation.h"
+#include "products.h"
+
+#ifndef EIGENAE_KERNELS
+#define EIGENAE_KERNELS baselineKernels
+#endif
+
+namespace eigenae {
+
+extern const Kernels EIGENAE_KERNELS;
+
+const Kernels EIGENAE_KERNELS = {
+    panel,           multiply,     multiplyTransposed, trainWeights, trainArray, fillInput,     sumParts, addBias,
+    rectifyBackward, sigmoidLoss,  sigmoid,            squaredError, rowSums,    transpose,     moments,
+    normalise,       normaliseSums, normaliseBackward, scaleShift,
+};
+
+}  // namespace eigenae

@@ -1,0 +1,95 @@
+// What a set of kernels offers, whatever its instruction set. Plain functions on plain memory: no allocation, no
+// threads, no library calls, so that they also compile where there is no operating system.
+//
+// Every matrix is kept in panels. A panel is `panelColumns` neighbouring columns, row after row, so that a row of a
+// panel is two vectors. The panels of a matrix follow each other `stride` floats apart; element (r, c) is
+//   data[c / panelColumns · stride + r · panelColumns + c % panelColumns].
+// Activations have a row a feature and a column an image. A pointer to a matrix may point to one of its rows.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace eigenae {
+
+// Adam with its bias corrections folded in: w −= rate · m / (√v + epsilon).
+struct AdamStep {
+  float rest1;  // 1 − β₁
+  float rest2;  // 1 − β₂
+  float rate;
+  float epsilon;
+};
+
+// Corresponding places in three matrices or arrays of the same layout.
+struct Trained {
+  float* parameters;
+  float* firstMoments;
+  float* secondMoments;
+};
+
+// Where a panel of input columns comes from.
+struct NoisyInput {
+  const std::uint8_t* images;   // bytes [count][inputs], `imageStride` from one to the next
+  std::size_t inputs, imageStride;
+  const std::uint32_t* index;   // [panelColumns] each column's image
+  std::uint32_t seed, purpose, epoch;
+  float deviation;              // 0: none
+};
+
+// Matrices to be summed up: first those of a group, then the groups.
+struct Parts {
+  static constexpr int maximalGroups = 2, maximalParts = 8;
+  const float* parts[maximalParts];  // group after group
+  int groups;
+  int counts[maximalGroups];  // each group's parts, at least one
+};
+
+struct Kernels {
+  int panelColumns;
+
+  // products.h. out [rows][panel] = a [rows][depth] · b [depth][panel].
+  void (*multiply)(const float* a, std::size_t aStride, int rows, int depth, const float* b, float* out);
+  // out [columns][panel] = aᵀ · b, for a [depth][columns] and b [depth][panel]; or added to what is there.
+  void (*multiplyTransposed)(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
+                             float* out);
+  // gradient.h. Adam on w [rows][columns] by its gradient d [rows][depth] · b [depth][columns].
+  void (*trainWeights)(const float* d, std::size_t dStride, int rows, int depth, const float* b, std::size_t bStride,
+                       int columns, Trained w, std::size_t wStride, const AdamStep& step);
+  void (*trainArray)(const float* gradient, std::size_t count, Trained w, const AdamStep& step);
+
+  // noise.h. Rows [4·firstBlock, 4·endBlock) of a panel; `target` gets the clean values. Both point to row 0.
+  void (*fillInput)(const NoisyInput& from, int firstBlock, int endBlock, float* input, float* target);
+
+  // activations.h, each on a panel of [rows].
+  // out = Σ over groups (Σ over a group's parts)
+  void (*sumParts)(const Parts& parts, int rows, float* out);
+  // x = x + bias, then the rectifier
+  void (*addBias)(const float* bias, int rows, bool rectify, float* x);
+  // gradient = 0 where the rectifier gave 0.
+  void (*rectifyBackward)(const float* output, int rows, float* gradient);
+  // x becomes (y − target) · y (1 − y) · scale for y = sigmoid(x + bias); returns Σ (y − target)² over the valid columns.
+  float (*sigmoidLoss)(const float* target, const float* bias, int rows, int validColumns, float scale, float* x);
+  void (*sigmoid)(const float* bias, int rows, float* x);
+  float (*squaredError)(const float* x, const float* target, int rows, int validColumns);
+  // sums [rows] over the valid columns of a matrix.
+  void (*rowSums)(const float* x, std::size_t stride, int rows, int columns, float* sums);
+  // out (row = column of x, stride outStride) = xᵀ for x [rows][panel]; reads rows up to a multiple of panelColumns.
+  void (*transpose)(const float* x, int rows, float* out, std::size_t outStride);
+
+  // normalisation.h, batch norm of a panel [rows].
+  // mean and Σ (x − mean)² of each row's valid columns.
+  void (*moments)(const float* x, int rows, int validColumns, float* mean, float* squares);
+  // x = (x − mean) · inverse; out = x · gamma + beta, then the rectifier.
+  void (*normalise)(const float* mean, const float* inverse, const float* gamma, const float* beta, int rows,
+                    bool rectify, float* x, float* out);
+  // Each row's Σ gradient and Σ gradient · normalised over the valid columns.
+  void (*normaliseSums)(const float* gradient, const float* normalised, int rows, int validColumns, float* sums,
+                        float* products);
+  // gradient = scale · (gradient − mean − normalised · projection)
+  void (*normaliseBackward)(const float* normalised, const float* scale, const float* mean, const float* projection,
+                            int rows, float* gradient);
+  // out = x · scale + shift, then the rectifier: batch norm in inference.
+  void (*scaleShift)(const float* scale, const float* shift, int rows, bool rectify, float* x);
+};
+
+}  // namespace eigenae

@@ -1,0 +1,117 @@
+// Matrix products on panels. A tile of rows × one panel is summed up in registers, two vectors a row.
+#pragma once
+
+#include "vector.h"
+
+namespace eigenae {
+namespace {
+
+// Two sums a row, the row of b and a broadcast number must fit the registers: 16 on x86-64 up to AVX2, otherwise 32.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int maximalRows = 12;
+#elif defined(__wasm_simd128__)
+constexpr int maximalRows = 4;
+#else
+constexpr int maximalRows = 6;
+#endif
+
+// sum [rows][panel] += a · b over `depth` rows of b. Steps in a: from row to row, and along the depth.
+template <int rows, int rowStep, int depthStep>
+EIGENAE_INLINE void addProducts(const float* a, const float* b, int depth, Floats (&sum)[rows][2]) {
+#pragma GCC unroll 4
+  for (int k = 0; k < depth; ++k) {
+    const Floats b0 = load(b + k * panel), b1 = load(b + k * panel + lanes);
+    EIGENAE_UNROLL
+    for (int r = 0; r < rows; ++r) {
+      const Floats factor = broadcast(a[r * rowStep + k * depthStep]);
+      sum[r][0] += factor * b0;
+      sum[r][1] += factor * b1;
+    }
+  }
+}
+
+template <int rows>
+EIGENAE_INLINE void clear(Floats (&sum)[rows][2]) {
+  EIGENAE_UNROLL
+  for (int r = 0; r < rows; ++r) sum[r][0] = sum[r][1] = Floats{};
+}
+
+template <int rows>
+EIGENAE_INLINE void storeTile(const Floats (&sum)[rows][2], float* out) {
+  EIGENAE_UNROLL
+  for (int r = 0; r < rows; ++r) {
+    store(out + r * panel, sum[r][0]);
+    store(out + r * panel + lanes, sum[r][1]);
+  }
+}
+
+// Calls body(first row, std::integral_constant-like tile height) on tiles of nearly the same height: a tile of one or
+// two rows would have too few sums to keep the multipliers busy.
+template <int height>
+struct Height {
+  static constexpr int rows = height;
+};
+
+template <int height, typename Body>
+EIGENAE_INLINE void callTile(int rows, int first, Body& body) {
+  if constexpr (height == 1) {
+    body(first, Height<1>());
+  } else {
+    if (rows == height) return body(first, Height<height>());
+    callTile<height - 1>(rows, first, body);
+  }
+}
+
+template <typename Body>
+EIGENAE_INLINE void forTiles(int rows, Body body) {
+  int first = 0;
+  for (int tiles = (rows + maximalRows - 1) / maximalRows; tiles > 0; --tiles) {
+    const int height = (rows - first + tiles - 1) / tiles;
+    callTile<maximalRows>(height, first, body);
+    first += height;
+  }
+}
+
+template <int rows>
+__attribute__((noinline)) void multiplyTile(const float* a, std::size_t aStride, int depth, const float* b,
+                                            float* out) {
+  Floats sum[rows][2];
+  clear(sum);
+  for (; depth > panel; depth -= panel, a += aStride, b += panel * panel) addProducts<rows, panel, 1>(a, b, panel, sum);
+  addProducts<rows, panel, 1>(a, b, depth, sum);
+  storeTile(sum, out);
+}
+
+void multiply(const float* a, std::size_t aStride, int rows, int depth, const float* b, float* out) {
+  forTiles(rows, [&](int first, auto height) {
+    multiplyTile<decltype(height)::rows>(a + first * panel, aStride, depth, b, out + first * panel);
+  });
+}
+
+template <int columns>
+__attribute__((noinline)) void multiplyTransposedTile(const float* a, int depth, const float* b, bool add,
+                                                      float* out) {
+  Floats sum[columns][2];
+  clear(sum);
+  addProducts<columns, 1, panel>(a, b, depth, sum);
+  if (add) {
+    EIGENAE_UNROLL
+    for (int c = 0; c < columns; ++c) {
+      sum[c][0] += load(out + c * panel);
+      sum[c][1] += load(out + c * panel + lanes);
+    }
+  }
+  storeTile(sum, out);
+}
+
+void multiplyTransposed(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
+                        float* out) {
+  for (; columns > 0; columns -= panel, a += aStride, out += panel * panel) {
+    forTiles(columns < panel ? columns : panel, [&](int first, auto height) {
+      multiplyTransposedTile<decltype(height)::rows>(a + first, depth, b, add, out + first * panel);
+    });
+  }
+}
+
+}  // namespace
+}  // namespace eigenae

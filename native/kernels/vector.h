@@ -1,0 +1,59 @@
+// Vectors of the width that this translation unit's instruction set has, by the compiler's vector extensions. Kernels
+// are one source compiled once for each instruction set: everything here is in an unnamed namespace, so that the linker
+// never takes one set's inline function for another's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__clang__)
+#define EIGENAE_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define EIGENAE_UNROLL _Pragma("GCC unroll 32")
+#endif
+#define EIGENAE_INLINE inline __attribute__((always_inline))
+
+namespace eigenae {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int lanes = 16;
+#elif defined(__AVX2__)
+constexpr int lanes = 8;
+#else
+constexpr int lanes = 4;
+#endif
+
+// Columns of a panel, see matrix.h: two vectors, so that each number that is broadcast serves two products.
+constexpr int panel = 2 * lanes;
+
+using Floats = float __attribute__((vector_size(4 * lanes), may_alias));
+using Integers = std::int32_t __attribute__((vector_size(4 * lanes), may_alias));
+using Words = std::uint32_t __attribute__((vector_size(4 * lanes), may_alias));
+using Longs = std::uint64_t __attribute__((vector_size(4 * lanes), may_alias));
+using UnalignedFloats = float __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
+
+EIGENAE_INLINE Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
+EIGENAE_INLINE void store(float* to, Floats value) { *reinterpret_cast<Floats*>(to) = value; }
+EIGENAE_INLINE Floats loadUnaligned(const float* from) { return *reinterpret_cast<const UnalignedFloats*>(from); }
+EIGENAE_INLINE void storeUnaligned(float* to, Floats value) { *reinterpret_cast<UnalignedFloats*>(to) = value; }
+
+// x − 0 and not x + 0: only this keeps a negative zero, so only this compiles to a broadcast alone.
+EIGENAE_INLINE Floats broadcast(float x) { return x - Floats{}; }
+
+EIGENAE_INLINE Floats select(Integers mask, Floats yes, Floats no) {
+  return (Floats)(((Integers)yes & mask) | ((Integers)no & ~mask));
+}
+
+// Always in the same order of additions.
+EIGENAE_INLINE float horizontalSum(Floats v) {
+  float parts[lanes];
+  storeUnaligned(parts, v);
+  for (int width = lanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) parts[i] += parts[i + width];
+  }
+  return parts[0];
+}
+
+}  // namespace
+}  // namespace eigenae

@@ -1,0 +1,241 @@
+// Every kernel of every instruction set that this machine has, against its definition on odd sizes.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "../core/instruction_set.h"
+#include "../core/random.h"
+#include "panels.h"
+#include "reference/adam.h"
+
+namespace eigenae {
+
+void PrintTo(const InstructionSet& set, std::ostream* out) { *out << set.name; }
+
+namespace {
+
+using testing::PanelMatrix;
+using testing::randomMatrix;
+
+const int oddSizes[] = {1, 3, 5, 7, 13, 17, 31, 64, 97};
+
+class Kernel : public ::testing::TestWithParam<InstructionSet> {
+ protected:
+  const Kernels& kernels() const { return *GetParam().kernels; }
+  int width() const { return kernels().panelColumns; }
+};
+
+INSTANTIATE_TEST_SUITE_P(EveryInstructionSet, Kernel, ::testing::ValuesIn(supportedInstructionSets()),
+                         [](const auto& info) {
+                           std::string name = info.param.name;
+                           for (char& c : name) c = c == '-' ? '_' : c;
+                           return name;
+                         });
+
+TEST_P(Kernel, MultiplyIsTheProduct) {
+  for (const int rows : oddSizes) {
+    for (const int depth : oddSizes) {
+      PanelMatrix a(kernels(), rows, depth, 1), b(kernels(), depth, width(), 2), out(kernels(), rows, width());
+      kernels().multiply(a.data(), a.stride(), rows, depth, b.data(), out.data());
+      for (int r = 0; r < rows; ++r) {
+        for (int c = 0; c < width(); ++c) {
+          double sum = 0;
+          for (int k = 0; k < depth; ++k) sum += static_cast<double>(a.at(r, k)) * b.at(k, c);
+          ASSERT_NEAR(out.at(r, c), sum, 3e-5) << rows << " rows, depth " << depth;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Kernel, MultiplyTransposedIsTheProductAndAddsIt) {
+  for (const int columns : oddSizes) {
+    for (const int depth : oddSizes) {
+      PanelMatrix a(kernels(), depth, columns, 1), b(kernels(), depth, width(), 2), out(kernels(), columns, width());
+      kernels().multiplyTransposed(a.data(), a.stride(), columns, depth, b.data(), false, out.data());
+      kernels().multiplyTransposed(a.data(), a.stride(), columns, depth, b.data(), true, out.data());
+      for (int r = 0; r < columns; ++r) {
+        for (int c = 0; c < width(); ++c) {
+          double sum = 0;
+          for (int k = 0; k < depth; ++k) sum += static_cast<double>(a.at(k, r)) * b.at(k, c);
+          ASSERT_NEAR(out.at(r, c), 2 * sum, 6e-5) << columns << " columns, depth " << depth;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Kernel, TrainWeightsIsAdamOnTheProduct) {
+  const AdamSpec spec;
+  const float rootCorrection = std::sqrt(1 - 0.999f);
+  const AdamStep step{0.1f, 0.001f, 0.005f * rootCorrection / 0.1f, 1e-8f * rootCorrection};
+  for (const int rows : oddSizes) {
+    for (const int depth : oddSizes) {
+      const int columns = rows * depth % 41 + 1;
+      PanelMatrix d(kernels(), rows, depth, 1), b(kernels(), depth, columns, 2);
+      PanelMatrix w(kernels(), rows, columns, 3), m(kernels(), rows, columns), v(kernels(), rows, columns);
+      std::vector<float> gradient, parameters, first(rows * columns), second(rows * columns);
+      for (int r = 0; r < rows; ++r) {
+        for (int c = 0; c < columns; ++c) {
+          float sum = 0;
+          for (int k = 0; k < depth; ++k) sum += d.at(r, k) * b.at(k, c);
+          gradient.push_back(sum);
+          parameters.push_back(w.at(r, c));
+        }
+      }
+      adamStep(spec, 1, gradient.data(), gradient.size(), parameters.data(), first.data(), second.data());
+      kernels().trainWeights(d.data(), d.stride(), rows, depth, b.data(), b.stride(), columns,
+                             {w.data(), m.data(), v.data()}, w.stride(), step);
+      for (int r = 0; r < rows; ++r) {
+        for (int c = 0; c < columns; ++c) {
+          const int i = r * columns + c;
+          ASSERT_NEAR(m.at(r, c), first[i], 1e-5) << rows << " rows, depth " << depth;
+          ASSERT_NEAR(v.at(r, c), second[i], 1e-5 * std::abs(second[i]) + 1e-6);
+          if (std::abs(gradient[i]) > 1e-3) {
+            ASSERT_NEAR(w.at(r, c), parameters[i], 1e-5);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Kernel, TrainArrayIsAdamOnUnalignedArrays) {
+  const AdamSpec spec;
+  const float rootCorrection = std::sqrt(1 - 0.999f);
+  const AdamStep step{0.1f, 0.001f, 0.005f * rootCorrection / 0.1f, 1e-8f * rootCorrection};
+  for (const int count : oddSizes) {
+    const auto numbers = randomMatrix(4, count + 1, 9);
+    std::vector<float> gradient(count + 1), w(count + 1), m(count + 1), v(count + 1);
+    for (int i = 0; i <= count; ++i) {
+      gradient[i] = static_cast<float>(numbers[i]);
+      w[i] = static_cast<float>(numbers[count + 1 + i]);
+    }
+    auto w2 = w, m2 = m, v2 = v;
+    adamStep(spec, 1, gradient.data() + 1, count, w2.data() + 1, m2.data() + 1, v2.data() + 1);
+    kernels().trainArray(gradient.data() + 1, count, {w.data() + 1, m.data() + 1, v.data() + 1}, step);
+    for (int i = 0; i <= count; ++i) {
+      EXPECT_NEAR(w[i], w2[i], 1e-6);
+      EXPECT_NEAR(m[i], m2[i], 1e-7);
+      EXPECT_NEAR(v[i], v2[i], 1e-7);
+    }
+  }
+}
+
+TEST_P(Kernel, FillInputIsTheImagesAndTheNoiseTheyName) {
+  for (const int inputs : {1, 3, 4, 7, 30, 97}) {
+    std::vector<std::uint8_t> bytes(1 + 50 * inputs);
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 37);
+    std::vector<std::uint32_t> index;
+    for (int c = 0; c < width(); ++c) index.push_back(static_cast<std::uint32_t>(c * 7 % 50));
+    const std::uint8_t* unaligned = bytes.data() + 1;
+    PanelMatrix input(kernels(), inputs, width()), target(kernels(), inputs, width());
+    for (const float deviation : {0.0f, 0.2f, 1.0f}) {
+      const std::size_t stride = inputs;
+      const NoisyInput from{unaligned, stride, stride, index.data(), 11, 3, 5, deviation};
+      kernels().fillInput(from, 0, 1, input.data(), target.data());
+      kernels().fillInput(from, 1, (inputs + 3) / 4, input.data(), target.data());
+      for (int r = 0; r < inputs; ++r) {
+        for (int c = 0; c < width(); ++c) {
+          const float pixel = static_cast<float>(unaligned[index[c] * inputs + r]) / 255.0f;
+          EXPECT_EQ(target.at(r, c), pixel);
+          const float noise = normals(11, 3, 5, index[c], static_cast<std::uint32_t>(r / 4))[r % 4];
+          ASSERT_NEAR(input.at(r, c), pixel + deviation * noise, 2e-6);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Kernel, NoiseIsStandardNormalAndExactInItsTails) {
+  double sum = 0, squares = 0, worst = 0;
+  constexpr int inputs = 4000, panels = 4;
+  std::vector<std::uint8_t> bytes(inputs);
+  PanelMatrix input(kernels(), inputs, width()), target(kernels(), inputs, width());
+  for (std::uint32_t epoch = 0; epoch < panels; ++epoch) {
+    std::vector<std::uint32_t> index(width(), 0);
+    const NoisyInput from{bytes.data(), inputs, inputs, index.data(), 1, 3, epoch, 1.0f};
+    kernels().fillInput(from, 0, inputs / 4, input.data(), target.data());
+    for (int r = 0; r < inputs; ++r) {
+      const double value = input.at(r, 0);
+      worst = std::max(worst, std::abs(value - normals(1, 3, epoch, 0, static_cast<std::uint32_t>(r / 4))[r % 4]));
+      sum += value;
+      squares += value * value;
+    }
+  }
+  EXPECT_LT(worst, 2e-6);
+  EXPECT_NEAR(sum / (inputs * panels), 0, 0.03);
+  EXPECT_NEAR(squares / (inputs * panels), 1, 0.04);
+}
+
+TEST_P(Kernel, SigmoidLossIsTheSquaredErrorAndItsGradient) {
+  for (const int rows : oddSizes) {
+    for (const int valid : {1, width() / 2 + 1, width()}) {
+      PanelMatrix x(kernels(), rows, width(), 4), target(kernels(), rows, width(), 5);
+      for (int c = 0; c < width(); ++c) x.at(0, c) *= 60;  // far into both ends
+      PanelMatrix before(kernels(), rows, width());
+      std::memcpy(before.data(), x.data(), sizeof(float) * x.stride());
+      std::vector<float> bias;
+      for (int r = 0; r < rows; ++r) bias.push_back(0.1f * static_cast<float>(r % 5));
+      const float loss = kernels().sigmoidLoss(target.data(), bias.data(), rows, valid, 0.5f, x.data());
+      double expected = 0;
+      for (int r = 0; r < rows; ++r) {
+        for (int c = 0; c < width(); ++c) {
+          const double y = 1 / (1 + std::exp(-static_cast<double>(before.at(r, c) + bias[r])));
+          const double difference = c < valid ? y - target.at(r, c) : 0;
+          expected += difference * difference;
+          ASSERT_NEAR(x.at(r, c), 0.5 * difference * y * (1 - y), 5e-7);
+        }
+      }
+      EXPECT_NEAR(loss, expected, 1e-5 * expected + 1e-6);
+    }
+  }
+}
+
+TEST_P(Kernel, TransposeAndRowSumsLeaveOutWhatIsNotThere) {
+  for (const int rows : oddSizes) {
+    for (const int columns : oddSizes) {
+      PanelMatrix x(kernels(), rows, columns, 6), out(kernels(), columns, rows);
+      for (int p = 0; p * width() < columns; ++p) {
+        kernels().transpose(x.panel(p), rows, out.data() + static_cast<std::size_t>(p) * width() * width(),
+                            out.stride());
+      }
+      std::vector<float> sums(rows);
+      kernels().rowSums(x.data(), x.stride(), rows, columns, sums.data());
+      for (int r = 0; r < rows; ++r) {
+        double sum = 0;
+        for (int c = 0; c < columns; ++c) {
+          EXPECT_EQ(out.at(c, r), x.at(r, c));
+          sum += x.at(r, c);
+        }
+        EXPECT_NEAR(sums[r], sum, 1e-5);
+      }
+    }
+  }
+}
+
+TEST_P(Kernel, SumPartsAddsGroupByGroup) {
+  const int rows = 5, size = rows * width();
+  std::vector<AlignedFloats> memory;
+  for (int i = 0; i < 8; ++i) {
+    memory.push_back(alignedFloats(size));
+    for (int j = 0; j < size; ++j) memory[i][j] = 1.0f / static_cast<float>(1 + i + 3 * j);
+  }
+  AlignedFloats out = alignedFloats(size);
+  for (const auto& [first, second] : {std::pair{1, 1}, {3, 3}, {4, 4}, {1, 4}}) {
+    Parts parts{{}, 2, {first, second}};
+    for (int i = 0; i < first + second; ++i) parts.parts[i] = memory[i].get();
+    kernels().sumParts(parts, rows, out.get());
+    for (int j = 0; j < size; ++j) {
+      float a = memory[0][j], b = memory[first][j];
+      for (int i = 1; i < first; ++i) a += memory[i][j];
+      for (int i = 1; i < second; ++i) b += memory[first + i][j];
+      EXPECT_EQ(out[j], a + b);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace eigenae

@@ -1,0 +1,169 @@
+// Whole trainers on every instruction set that this machine has, against the plain one in reference/.
+#include "../core/vector_trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <sstream>
+#include <vector>
+
+#include "../core/instruction_set.h"
+#include "../core/layout.h"
+#include "matrices.h"
+#include "reference/scalar_trainer.h"
+
+namespace eigenae {
+namespace {
+
+struct Case {
+  std::vector<int> widths;
+  BatchNorm batchNorm;
+  int batchSize;
+  std::vector<PenaltySpec> penalties;
+};
+
+void PrintTo(const Case& c, std::ostream* out) {
+  for (const int width : c.widths) *out << width << '-';
+  *out << " norm " << static_cast<int>(c.batchNorm) << " batch " << c.batchSize << " penalties " << c.penalties.size();
+}
+
+const PenaltySpec topTwo{"top-k", 0.5, false, {{"k", 2}}};
+const PenaltySpec centeredLogMax{"log-max", 0.3, true, {}};
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  const std::vector<PenaltySpec> penalties[] = {{}, {topTwo}, {topTwo, centeredLogMax}};
+  int turn = 0;
+  for (const auto& widths : std::vector<std::vector<int>>{
+           {20, 16, 8, 5, 4}, {53, 31, 13, 3}, {17, 3, 2}, {1, 1}, {3, 1, 1}, {7, 5}, {101, 37, 64}, {130, 70, 33}}) {
+    for (const BatchNorm batchNorm : {BatchNorm::none, BatchNorm::encoder, BatchNorm::all}) {
+      for (const int batchSize : {16, 37, 70}) all.push_back({widths, batchNorm, batchSize, penalties[turn++ % 3]});
+    }
+  }
+  return all;
+}
+
+class VectorTrainer : public ::testing::TestWithParam<Case> {
+ protected:
+  TrainerSpec spec(int threads = 1) const {
+    TrainerSpec result;
+    result.widths = GetParam().widths;
+    result.batchNorm = GetParam().batchNorm;
+    result.batchSize = GetParam().batchSize;
+    result.penalties = GetParam().penalties;
+    result.seed = 5;
+    result.threads = threads;
+    return result;
+  }
+
+  State initialState() const {
+    const Layout layout = makeLayout(spec().widths, spec().batchNorm);
+    const testing::Matrix numbers = testing::randomMatrix(1, static_cast<int>(layout.parameterCount), 3);
+    State state;
+    state.parameters.assign(numbers.begin(), numbers.end());
+    state.firstMoments.resize(layout.parameterCount);
+    state.secondMoments.resize(layout.parameterCount);
+    state.runningStatistics.resize(layout.runningStatisticCount);
+    for (const Layer& layer : layout.layers) {
+      const float scale = std::sqrt(2.0f / static_cast<float>(layer.inputs));
+      for (int i = 0; i < layer.inputs * layer.outputs; ++i) state.parameters[layer.weight + i] *= scale;
+      for (int i = 0; i < layer.outputs && layer.batchNorm; ++i) {
+        state.parameters[layer.gamma + i] = 1 + 0.1f * state.parameters[layer.gamma + i];
+        state.runningStatistics[layer.runningVariance + i] = 1;
+      }
+    }
+    return state;
+  }
+
+  Images images() {
+    const int inputs = spec().widths[0], count = 3 * spec().batchSize + 5;
+    bytes_.resize(static_cast<std::size_t>(count) * inputs);
+    for (std::size_t i = 0; i < bytes_.size(); ++i) bytes_[i] = static_cast<std::uint8_t>(i * i % 251);
+    order_.clear();
+    for (int i = 0; i < count; ++i) order_.push_back(static_cast<std::uint32_t>(i * 7 % count));
+    return {bytes_.data(), nullptr, static_cast<std::size_t>(count)};
+  }
+
+  std::vector<std::uint8_t> bytes_;
+  std::vector<std::uint32_t> order_;
+};
+
+INSTANTIATE_TEST_SUITE_P(OddShapes, VectorTrainer, ::testing::ValuesIn(cases()));
+
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  return testing::relativeDistance(testing::Matrix(a.begin(), a.end()), testing::Matrix(b.begin(), b.end()));
+}
+
+TEST_P(VectorTrainer, TakesTheStepOfThePlainTrainer) {
+  const TrainerSpec plainSpec = spec();
+  const int inputs = plainSpec.widths[0], batch = plainSpec.batchSize - 1;
+  const testing::Matrix numbers = testing::randomMatrix(2 * batch, inputs, 8);
+  std::vector<float> pixels(numbers.begin(), numbers.end());
+  for (float& pixel : pixels) pixel = 1 / (1 + std::exp(-pixel));
+  const float* clean = pixels.data();
+  const float* noisy = clean + static_cast<std::size_t>(batch) * inputs;
+
+  const auto plain = createScalarTrainer(plainSpec);
+  plain->setState(initialState());
+  const Losses expected = plain->trainBatch(clean, noisy, batch);
+  const State after = plain->getState();
+  std::vector<float> codes(batch * plainSpec.widths.back()), output(batch * inputs);
+  plain->encode({nullptr, noisy, static_cast<std::size_t>(batch)}, codes.data());
+
+  for (const InstructionSet& set : supportedInstructionSets()) {
+    const auto trainer = createVectorTrainer(plainSpec, *set.kernels);
+    trainer->setState(initialState());
+    const Losses losses = trainer->trainBatch(clean, noisy, batch);
+    const State state = trainer->getState();
+    EXPECT_EQ(state.step, 1);
+    EXPECT_NEAR(losses.squaredError, expected.squaredError, 2e-5 * expected.squaredError) << set.name;
+    EXPECT_NEAR(losses.weighted, expected.weighted, 2e-4 * std::abs(expected.weighted) + 1e-6) << set.name;
+    EXPECT_LT(distance(state.firstMoments, after.firstMoments), 3e-4) << set.name;
+    EXPECT_LT(distance(state.secondMoments, after.secondMoments), 3e-4) << set.name;
+    if (!state.runningStatistics.empty()) {
+      EXPECT_LT(distance(state.runningStatistics, after.runningStatistics), 1e-5) << set.name;
+    }
+    trainer->setState(after);
+    std::vector<float> ownCodes(codes.size());
+    trainer->encode({nullptr, noisy, static_cast<std::size_t>(batch)}, ownCodes.data());
+    EXPECT_LT(distance(ownCodes, codes), 2e-5) << set.name;
+  }
+}
+
+TEST_P(VectorTrainer, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const Images set = images();
+  for (const InstructionSet& instructions : supportedInstructionSets()) {
+    State first;
+    std::vector<float> firstOutput;
+    Losses firstLosses;
+    double firstError = 0;
+    for (const int threads : {1, 2, 3, 5, 9}) {
+      const auto trainer = createVectorTrainer(spec(threads), *instructions.kernels);
+      trainer->setState(initialState());
+      EpochControl control;
+      const Losses losses = trainer->trainEpoch(set, order_.data(), order_.size(), 2, control);
+      const State state = trainer->getState();
+      std::vector<float> output(bytes_.size());
+      trainer->reconstruct(set, output.data());
+      const Noise noise{1, 4, 0, 0.2f};
+      const double error = trainer->meanSquaredError(set, &noise);
+      if (threads == 1) {
+        first = state;
+        firstOutput = output;
+        firstLosses = losses;
+        firstError = error;
+      }
+      EXPECT_EQ(state.parameters, first.parameters) << threads << " threads";
+      EXPECT_EQ(state.firstMoments, first.firstMoments) << threads << " threads";
+      EXPECT_EQ(state.secondMoments, first.secondMoments) << threads << " threads";
+      EXPECT_EQ(state.runningStatistics, first.runningStatistics) << threads << " threads";
+      EXPECT_EQ(losses.squaredError, firstLosses.squaredError) << threads << " threads";
+      EXPECT_EQ(losses.weighted, firstLosses.weighted) << threads << " threads";
+      EXPECT_EQ(output, firstOutput) << threads << " threads";
+      EXPECT_EQ(error, firstError) << threads << " threads";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace eigenae
