@@ -75,7 +75,9 @@ function readTensor(
   bytes: Uint8Array,
   start: number,
 ): NamedTensor {
-  return { shape, values: new Float32Array(bytes.slice(start + begin, start + end).buffer) }
+  // A copy, aligned to 4: a Buffer's slice would be a view of the whole file.
+  const copy = new Uint8Array(bytes.subarray(start + begin, start + end))
+  return { shape, values: new Float32Array(copy.buffer) }
 }
 
 function damaged(file: string, length: number, what: string): EigenaeError {
