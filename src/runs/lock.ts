@@ -63,11 +63,15 @@ function isAtWork({ pid, host, born }: Holder): boolean {
   return host !== hostname() || bornOf(pid) === born
 }
 
-/** When a process started, in the kernel's ticks (Linux: field 22 of its stat); null where there is none. */
+/**
+ * When a process started, in the kernel's ticks (Linux: field 22 of its stat); null where there is none, or only a
+ * zombie (field 3), which writes no more: in a container without an init it stays for good.
+ */
 function bornOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' ? null : (fields[19] ?? null)
   } catch {
     return isAlive(pid) ? 'alive' : null
   }
