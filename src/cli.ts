@@ -3,6 +3,8 @@ import { benchCommand } from './commands/bench/index.js'
 import { compareCommand } from './commands/compare.js'
 import { dataCommand } from './commands/data.js'
 import { runsCommand } from './commands/runs.js'
+import { sweepCommand } from './commands/sweep/index.js'
+import { sweepJobCommand } from './commands/sweep/job.js'
 import { trainCommand } from './commands/train/index.js'
 import { EigenaeError, exitCode, fileError } from './errors.js'
 import { version } from './runs/facts.js'
@@ -26,6 +28,8 @@ function program(): Command {
     )
     .version(version)
     .addCommand(trainCommand())
+    .addCommand(sweepCommand())
+    .addCommand(sweepJobCommand(), { hidden: true })
     .addCommand(compareCommand())
     .addCommand(runsCommand())
     .addCommand(dataCommand())

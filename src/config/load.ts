@@ -7,12 +7,33 @@ import { describeIssue, type Mistake } from './mistakes.js'
 import { applyOverrides, type Override } from './override.js'
 import { type Config, configSchema } from './schema.js'
 
+/** A config file, read once: many configs can be made of it, each with overrides of its own. */
+export interface ConfigFile {
+  readonly file: string
+  readonly document: JsonDocument
+}
+
+/** A config that can be used, or every mistake in it, a line each with its place in the file or its flag. */
+export type Resolution =
+  | { readonly kind: 'config'; readonly config: Config }
+  | { readonly kind: 'mistakes'; readonly lines: readonly string[] }
+
 /**
  * The whole resolved config of a file and what the command line sets over it.
  * @throws one usage error that lists every mistake, each with its place in the file or its flag.
  */
 export async function loadConfig(file: string, overrides: readonly Override[] = []): Promise<Config> {
-  const document = await readJson(file)
+  const resolution = resolveConfig(await readConfigFile(file), overrides)
+  if (resolution.kind === 'config') return resolution.config
+  throw usageError({ what: 'this config cannot be used', where: file, details: resolution.lines })
+}
+
+export async function readConfigFile(file: string): Promise<ConfigFile> {
+  return { file, document: await readJson(file) }
+}
+
+/** @throws a usage error where an override leads into something that has no fields. */
+export function resolveConfig({ document }: ConfigFile, overrides: readonly Override[]): Resolution {
   const input = applyOverrides(document.value, overrides)
   const parsed = configSchema.safeParse(input)
   const mistakes = parsed.success
@@ -20,10 +41,9 @@ export async function loadConfig(file: string, overrides: readonly Override[] = 
     : parsed.error.issues.flatMap((issue) => describeIssue(issue, input, configSchema))
   if (parsed.success && mistakes.length === 0) {
     const { $schema: _editorsOnly, ...config } = parsed.data
-    return config
+    return { kind: 'config', config }
   }
-  const details = mistakes.map((mistake) => inPlace(mistake, document, overrides))
-  throw usageError({ what: 'this config cannot be used', where: file, details })
+  return { kind: 'mistakes', lines: mistakes.map((mistake) => inPlace(mistake, document, overrides)) }
 }
 
 /** The mistake behind "3:12 data.noise", its place in the file, or behind the flag that set the value. */

@@ -16,7 +16,11 @@ export interface RunFiles {
   readonly checkpoint: string
   readonly model: string
   readonly lock: string
+  /** What a run of a sweep said, attempt after attempt. */
+  readonly log: string
 }
+
+export const logName = 'train.log'
 
 export function runFiles(folder: string): RunFiles {
   const inside = (...names: readonly string[]) => join(folder, ...names)
@@ -32,6 +36,7 @@ export function runFiles(folder: string): RunFiles {
     checkpoint: inside('checkpoint', 'state.safetensors'),
     model: inside('model.safetensors'),
     lock: inside('.lock'),
+    log: inside(logName),
   }
 }
 

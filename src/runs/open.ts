@@ -2,7 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises'
 import { configDifferences } from '../config/difference.js'
 import type { Config } from '../config/schema.js'
 import { EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
-import { jsonText, makeFolder, type RunFiles, runFiles, writeAtomically } from './files.js'
+import { jsonText, logName, makeFolder, type RunFiles, runFiles, writeAtomically } from './files.js'
 import { acquireLock } from './lock.js'
 import { type RunRecord, readRecord } from './record.js'
 
@@ -34,8 +34,7 @@ export async function inspectRunFolder(
       mend: 'Go on with the run in it by --resume, replace it by --overwrite, or name another folder with --out.',
     })
   }
-  const traces = entries.every((entry) => entry.startsWith('.lock') || entry.endsWith('.tmp'))
-  if (traces) return { kind: 'nothing' }
+  if (entries.every(isTrace)) return { kind: 'nothing' }
   const found = await readRunIn(files, entries)
   if (use === 'resume') refuseOtherConfig(files, found.config, config)
   return { kind: 'run', record: found.record }
@@ -49,6 +48,11 @@ export async function claimRunFolder(folder: string, config: Config, use: Folder
   if (use === 'overwrite') await removeRun(files)
   await writeAtomically(files.config, jsonText(config))
   return files
+}
+
+/** What a process killed before it wrote anything leaves behind: its lock, a half-written file, its log. */
+export function isTrace(entry: string): boolean {
+  return entry.startsWith('.lock') || entry.endsWith('.tmp') || entry === logName
 }
 
 async function entriesOf(folder: string): Promise<readonly string[]> {
@@ -69,9 +73,7 @@ interface FoundRun {
 
 /** A run is told by its run.json, or, killed before that, by a config.json alone. */
 async function readRunIn(files: RunFiles, entries: readonly string[]): Promise<FoundRun> {
-  const begun = entries.every(
-    (entry) => entry === 'config.json' || entry.startsWith('.lock') || entry.endsWith('.tmp'),
-  )
+  const begun = entries.every((entry) => entry === 'config.json' || isTrace(entry))
   try {
     const config: unknown = JSON.parse(await readFile(files.config, 'utf8'))
     return { config, record: begun ? null : await readRecord(files.record) }

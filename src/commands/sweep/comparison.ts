@@ -1,0 +1,24 @@
+import { join } from 'node:path'
+import { inspectRuns } from '../../sweeps/inspect.js'
+import type { SweepPlan } from '../../sweeps/plan.js'
+import { writeMessage } from '../../terminal/output.js'
+import { compareCommand } from '../compare.js'
+
+/** Beyond that the table is no overview any more, and takes long to read in. */
+const shown = { groups: 40, runs: 1000 }
+
+/** The groups side by side, as `compare` prints them, and the command that shows more. */
+export async function writeComparison(plan: SweepPlan, folder: string, json: boolean): Promise<void> {
+  const groups = completedGroups(plan, folder)
+  if (groups.length === 0 || json) return
+  if (groups.length <= shown.groups && plan.runs.length <= shown.runs)
+    await compareCommand().parseAsync([...groups], { from: 'user' })
+  writeMessage(`more: eigenae compare ${folder}`)
+}
+
+/** Folders of groups with a complete run: `compare` has nothing to say of others. */
+function completedGroups(plan: SweepPlan, folder: string): readonly string[] {
+  const states = inspectRuns(plan, folder)
+  const complete = new Set(plan.runs.filter((_, place) => states[place] === 'done').map(({ group }) => group))
+  return plan.groups.filter((group) => complete.has(group)).map(({ name }) => join(folder, name))
+}

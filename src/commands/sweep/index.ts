@@ -1,0 +1,64 @@
+import { Command, Option } from 'commander'
+import { type Override, parseSetting } from '../../config/override.js'
+import { devices } from '../../config/schema.js'
+import { type LauncherName, type LaunchSettings, launcherNames } from '../../sweeps/launchers/index.js'
+import { wholeNumber } from '../options.js'
+import { sweep } from './sweep.js'
+
+interface SweepFlags extends LaunchSettings {
+  readonly config: string
+  readonly set: readonly Override[]
+  readonly device?: string
+  readonly out?: string
+  readonly launcher: LauncherName
+  readonly resume: boolean
+  readonly dryRun: boolean
+  readonly retries: number
+  readonly failFast: boolean
+  readonly json: boolean
+}
+
+const examples = `
+Examples:
+  eigenae sweep --config configs/sweeps/arms.json --dry-run
+  eigenae sweep --config configs/sweeps/arms.json
+  eigenae sweep --config configs/sweeps/arms.json --resume`
+
+export function sweepCommand(): Command {
+  const command = new Command('sweep')
+    .description('Make many runs from one file: variants × grid × seeds')
+    .requiredOption('--config <file>', 'sweep file (JSON)')
+    .option('--set <path=value>', 'set a config field of every run, as often as needed', collectSettings, [])
+    .option('--device <device>', `${devices.join(', ')} (default: the configs', or else auto)`)
+    .option('--out <folder>', 'folder of the sweep (default: runs/<name>)')
+    .option('--resume', 'go on with the sweep in the folder, or begin it where there is none', false)
+    .option('--dry-run', 'list the runs, done and to do, and start nothing', false)
+    .option('--retries <number>', 'try a failed run again so many times', wholeNumber('--retries', 0), 0)
+    .option('--fail-fast', 'stop all at the first run that fails', false)
+    .option('--json', 'print what happens as it happens, a JSON object a line', false)
+    .addOption(new Option('--launcher <name>', 'where to run').choices(launcherNames).default('local'))
+    .option('--threads <number>', 'cores a run uses (default: as slots allow)', wholeNumber('--threads', 1))
+  return addLocalOptions(command)
+    .addHelpText('after', examples)
+    .action((flags: SweepFlags) => {
+      const { config, set, device, out, launcher, resume, dryRun, retries, failFast, json, ...settings } =
+        flags
+      const forDevice = device === undefined ? [] : [{ path: ['device'], value: device, flag: '--device' }]
+      const run = { resume, dryRun, retries, failFast, json }
+      return sweep({ config, overrides: [...set, ...forDevice], out, launcher, settings, ...run })
+    })
+}
+
+function addLocalOptions(command: Command): Command {
+  return command
+    .option(
+      '--jobs <number>',
+      'runs at once (default: a run a core, or a run a GPU)',
+      wholeNumber('--jobs', 1),
+    )
+    .option('--jobs-per-gpu <number>', 'runs that share a GPU (default: 1)', wholeNumber('--jobs-per-gpu', 1))
+}
+
+function collectSettings(setting: string, before: readonly Override[]): readonly Override[] {
+  return [...before, parseSetting(setting)]
+}

@@ -1,0 +1,36 @@
+import { setTimeout } from 'node:timers/promises'
+import { Command } from 'commander'
+import { runFiles } from '../../runs/files.js'
+import { isLocked } from '../../runs/lock.js'
+import { writeMessage } from '../../terminal/output.js'
+import { wholeNumber } from '../options.js'
+import { train } from '../train/train.js'
+
+const lookMilliseconds = 500
+
+/** What a sweep starts for each run: no command for people, who have `train`. */
+export function sweepJobCommand(): Command {
+  return new Command('sweep-job')
+    .argument('<folder>', 'run folder with its config.json')
+    .requiredOption('--threads <number>', 'cores to use', wholeNumber('--threads', 1))
+    .action(runJob)
+}
+
+/** Trains what the folder's config says, on from its checkpoint. */
+async function runJob(folder: string, { threads }: { readonly threads: number }): Promise<void> {
+  await waitForOther(folder)
+  const { config } = runFiles(folder)
+  await train({ config, overrides: [], threads, out: folder, use: 'resume', quiet: false, json: false })
+}
+
+/**
+ * Another process may be at work on this run: a sweep that was killed leaves its runs going, a cluster gives a job to
+ * another node while the first is out of sight. What it does is not done twice: this one waits, and goes on from there.
+ */
+async function waitForOther(folder: string): Promise<void> {
+  const { lock } = runFiles(folder)
+  for (let waited = false; await isLocked(lock); waited = true) {
+    if (!waited) writeMessage(`${lock}: another process is at work on this run, waiting for it to end`)
+    await setTimeout(lookMilliseconds)
+  }
+}

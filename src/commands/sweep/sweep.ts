@@ -1,0 +1,71 @@
+import { join, resolve } from 'node:path'
+import type { Override } from '../../config/override.js'
+import { readSweepFile } from '../../config/sweep.js'
+import { releaseLock } from '../../runs/lock.js'
+import { executeSweep, type SweepResult } from '../../sweeps/execute.js'
+import { claimSweepFolder, inspectSweepFolder } from '../../sweeps/folder.js'
+import { inspectRuns } from '../../sweeps/inspect.js'
+import {
+  checkSettings,
+  type LauncherName,
+  type LaunchSettings,
+  openLauncher,
+} from '../../sweeps/launchers/index.js'
+import type { LaunchJob } from '../../sweeps/launchers/launcher.js'
+import { type PlannedRun, planSweep } from '../../sweeps/plan.js'
+import { abortOnSignals } from '../train/signals.js'
+import { writeComparison } from './comparison.js'
+import { sweepDisplay } from './display/index.js'
+import { writePlan } from './dry-run.js'
+import { failureOf, interruptionOf, planChanges } from './report.js'
+
+export interface SweepOptions {
+  readonly config: string
+  readonly overrides: readonly Override[]
+  readonly out: string | undefined
+  readonly launcher: LauncherName
+  readonly settings: LaunchSettings
+  readonly resume: boolean
+  readonly dryRun: boolean
+  readonly retries: number
+  readonly failFast: boolean
+  readonly json: boolean
+}
+
+/** Plans a sweep, makes the runs that are to do, and sets its groups side by side. */
+export async function sweep(options: SweepOptions): Promise<void> {
+  checkSettings(options.launcher, options.settings)
+  const plan = await planSweep(await readSweepFile(options.config), options.overrides)
+  const folder = options.out ?? join('runs', plan.sweep.name)
+  const saved = await inspectSweepFolder(folder, plan.sweep.name, options.resume || options.dryRun)
+  const states = inspectRuns(plan, folder)
+  if (options.dryRun) return writePlan(plan, states, folder, options.json)
+  const jobs = plan.runs.filter((_, place) => states[place] !== 'done').map((run) => jobOf(run, folder))
+  const launcher = await openLauncher(options.launcher, options.settings, jobs, folder)
+  const files = await claimSweepFolder(folder, plan)
+  const { signal, release } = abortOnSignals(() => interruptionOf(folder, options.config))
+  const display = sweepDisplay(jobs, options.json)
+  let result: SweepResult
+  try {
+    const [runs, done] = [plan.runs.length, plan.runs.length - jobs.length]
+    const { description } = launcher
+    const planned = { sweep: plan.sweep.name, folder, runs, done, launcher: options.launcher, description }
+    display.on({ event: 'planned', ...planned })
+    for (const text of planChanges(plan, saved)) display.on({ event: 'note', text })
+    const { retries, failFast } = options
+    result = await executeSweep({ jobs, launcher, retries, failFast, observer: display, signal })
+  } finally {
+    display.stop()
+    release()
+    await releaseLock(files.lock)
+  }
+  if (result.end === 'detached') return
+  signal.throwIfAborted()
+  await writeComparison(plan, folder, options.json)
+  if (result.counts.failed > 0) throw failureOf(result, plan.runs.length, folder)
+}
+
+/** With a path that holds wherever its process starts. */
+function jobOf({ name, config }: PlannedRun, folder: string): LaunchJob {
+  return { name, folder: resolve(folder, name), config }
+}

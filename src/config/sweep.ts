@@ -1,0 +1,85 @@
+import { dirname, isAbsolute, join } from 'node:path'
+import { z } from 'zod'
+import { usageError } from '../errors.js'
+import { readJson } from './json.js'
+import { describeIssue, type Mistake } from './mistakes.js'
+import { configSchema } from './schema.js'
+
+const { name, seed } = configSchema.shape
+
+/** What a sweep file holds. Every variant meets every combination of the grid's values, with every seed. */
+export const sweepSchema = z.strictObject({
+  $schema: z.string().optional(),
+  name: name.describe("The sweep's name: its runs are kept under runs/<name>."),
+  variants: z
+    .record(z.string(), z.string().min(1))
+    .describe('Config files by the names of their arms; a path is relative to the sweep file.'),
+  grid: z
+    .record(z.string(), z.array(z.unknown()).min(1))
+    .default({})
+    .describe('Values by config path: {"train.batchSize": [64, 256]}.'),
+  seeds: z.array(seed.unwrap()).min(1).default([0]),
+})
+
+/** A sweep file as it was read; `variants` are paths from the working folder. */
+export interface SweepFile {
+  readonly file: string
+  readonly name: string
+  readonly variants: ReadonlyMap<string, string>
+  readonly grid: ReadonlyMap<string, readonly unknown[]>
+  readonly seeds: readonly number[]
+}
+
+/** Config paths that the sweep itself sets. */
+const ownPaths: Readonly<Record<string, string>> = {
+  seed: 'cannot be in the grid: the seeds are listed in "seeds"',
+  name: 'cannot be in the grid: the runs are named by their variant and the grid',
+  $schema: 'cannot be in the grid: it is for editors only',
+}
+
+/** @throws one usage error that lists every mistake, each with its place in the file. */
+export async function readSweepFile(file: string): Promise<SweepFile> {
+  const { value, placeOf } = await readJson(file)
+  const parsed = sweepSchema.safeParse(value)
+  const mistakes = parsed.success
+    ? mistakesInNames(parsed.data)
+    : parsed.error.issues.flatMap((issue) => describeIssue(issue, value, sweepSchema))
+  if (!parsed.success || mistakes.length > 0) {
+    const details = mistakes.map(
+      ({ path, what }) => `${placeOf(path)} ${path.join('.') || '(the whole file)'}: ${what}`,
+    )
+    throw usageError({ what: 'this sweep cannot be used', where: file, details })
+  }
+  const { variants, grid } = parsed.data
+  const here = dirname(file)
+  return {
+    file,
+    name: parsed.data.name,
+    variants: new Map(
+      Object.entries(variants).map(([variant, path]) => [
+        variant,
+        isAbsolute(path) ? path : join(here, path),
+      ]),
+    ),
+    grid: new Map(Object.entries(grid)),
+    seeds: parsed.data.seeds,
+  }
+}
+
+/** What zod says of a key is of no use to people, so keys are looked at here. */
+function mistakesInNames({ variants, grid }: z.output<typeof sweepSchema>): readonly Mistake[] {
+  const names = Object.keys(variants)
+  if (names.length === 0) return [{ path: ['variants'], what: 'must name at least one config file' }]
+  return [
+    ...names
+      .filter((variant) => !name.safeParse(variant).success)
+      .map((variant) => ({
+        path: ['variants', variant],
+        what: 'a name is letters, digits, dots, dashes and underscores, no dot first',
+      })),
+    ...Object.keys(grid).flatMap((path) => {
+      const what = path.split('.').includes('') ? 'is no config path like train.batchSize' : ownPaths[path]
+      return what === undefined ? [] : [{ path: ['grid', path], what }]
+    }),
+  ]
+}

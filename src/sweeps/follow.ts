@@ -1,0 +1,70 @@
+import { stat } from 'node:fs/promises'
+import { runFiles } from '../runs/files.js'
+import { readMetrics } from '../runs/read.js'
+import type { MetricsRow } from '../runs/tables.js'
+import type { LaunchJob } from './launchers/launcher.js'
+
+const lookMilliseconds = 500
+
+interface Followed {
+  readonly job: LaunchJob
+  size: number
+  epoch: number
+}
+
+/** Tells the epochs of running jobs, by what their folders hold: the same wherever they run. */
+export class Follower {
+  readonly #running = new Map<string, Followed>()
+  readonly #onRow: (job: LaunchJob, row: MetricsRow) => void
+  #timer: NodeJS.Timeout | undefined
+  #looking = Promise.resolve()
+
+  constructor(onRow: (job: LaunchJob, row: MetricsRow) => void) {
+    this.#onRow = onRow
+  }
+
+  add(job: LaunchJob): void {
+    const followed = { job, size: 0, epoch: 0 }
+    this.#running.set(job.name, followed)
+    // Epochs of an earlier attempt are no news.
+    this.#looking = this.#looking.then(async () => {
+      followed.epoch = (await lastRow(job.folder))?.epoch ?? 0
+    })
+    this.#timer ??= setInterval(() => this.#look(), lookMilliseconds)
+  }
+
+  remove(job: LaunchJob): void {
+    this.#running.delete(job.name)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#running.clear()
+  }
+
+  /** One look at a time, however slow the disk is. */
+  #look(): void {
+    this.#looking = this.#looking.then(async () => {
+      for (const followed of [...this.#running.values()]) await this.#lookAt(followed)
+    })
+  }
+
+  /** A file that is being replaced, or cut back at a resume, is read at the next look. */
+  async #lookAt(followed: Followed): Promise<void> {
+    try {
+      const { metrics } = runFiles(followed.job.folder)
+      const { size } = await stat(metrics)
+      if (size === followed.size) return
+      followed.size = size
+      const rows = (await readMetrics(metrics)).filter(({ epoch }) => epoch > followed.epoch)
+      followed.epoch = rows.at(-1)?.epoch ?? followed.epoch
+      if (this.#running.has(followed.job.name)) for (const row of rows) this.#onRow(followed.job, row)
+    } catch {}
+  }
+}
+
+/** The last row that a run has written; null where there is none. */
+export async function lastRow(folder: string): Promise<MetricsRow | null> {
+  const rows = await readMetrics(runFiles(folder).metrics).catch(() => [])
+  return rows.at(-1) ?? null
+}

@@ -1,0 +1,44 @@
+import { appendFile, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { withFileErrors } from '../errors.js'
+import { packageRoot } from '../package-root.js'
+import { jsonText, makeFolder, runFiles, writeAtomically } from '../runs/files.js'
+import type { LaunchJob } from './launchers/launcher.js'
+
+/** The command of one run: eigenae itself, with the config that lies in the folder already. */
+export function jobCommand(folder: string, threads: number): readonly string[] {
+  return [
+    process.execPath,
+    join(packageRoot, 'bin', 'eigenae.js'),
+    'sweep-job',
+    folder,
+    '--threads',
+    String(threads),
+  ]
+}
+
+/** The config is there before the run starts: whatever happens to it, the folder says what it was to be. */
+export async function prepareJob({ folder, config }: LaunchJob): Promise<void> {
+  const files = runFiles(folder)
+  await makeFolder(folder)
+  const wanted = jsonText(config)
+  const there = await readFile(files.config, 'utf8').catch(() => null)
+  if (there !== wanted) await writeAtomically(files.config, wanted)
+}
+
+const attemptMark = '--- attempt'
+
+/** The first line of an attempt in a run's log. */
+export async function beginLog({ folder }: LaunchJob): Promise<void> {
+  const { log } = runFiles(folder)
+  await withFileErrors('write', log, () => appendFile(log, `${attemptMark} ${new Date().toISOString()}\n`))
+}
+
+/** The same line, written by a shell where the job runs. */
+export const beginLogInShell = `echo "${attemptMark} $(date -u +%FT%TZ) on $(hostname)"`
+
+/** What the last attempt said. */
+export function lastAttempt(log: string): string {
+  const start = log.lastIndexOf(attemptMark)
+  return start < 0 ? log : log.slice(log.indexOf('\n', start) + 1)
+}
