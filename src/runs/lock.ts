@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { link, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { EigenaeError, hasCode, withFileErrors } from '../errors.js'
@@ -10,20 +10,30 @@ const holderSchema = z.object({ pid: z.int(), host: z.string(), born: z.string()
 type Holder = z.output<typeof holderSchema>
 
 /**
+ * A holder renews its lock, so that other machines see that it lives: they cannot ask for its process. One that has been
+ * silent for so long is gone, or is cut off from the files.
+ */
+const lease = { renewMilliseconds: 10_000, endMilliseconds: 60_000 }
+
+const renewals = new Map<string, NodeJS.Timeout>()
+
+/**
  * Makes this process the only writer of a folder. A lock left by a process that is gone (kill -9) is taken over.
  * @throws EigenaeError that names the process where one is at work.
  */
 export async function acquireLock(file: string): Promise<void> {
   const mine = `${file}.${process.pid}`
   const holder: Holder = { pid: process.pid, host: hostname(), born: bornOf(process.pid) ?? '' }
+  const text = JSON.stringify(holder)
   await withFileErrors('write', file, async () => {
-    await writeFile(mine, JSON.stringify(holder))
+    await writeFile(mine, text)
     try {
       await linkOrTakeOver(mine, file)
     } finally {
       await rm(mine, { force: true })
     }
   })
+  renewals.set(file, setInterval(() => void renew(file, text), lease.renewMilliseconds).unref())
 }
 
 /** `link` fails where the file exists, and shows it whole from the first moment on. */
@@ -35,19 +45,36 @@ async function linkOrTakeOver(mine: string, file: string): Promise<void> {
       if (!hasCode(error, 'EEXIST')) throw error
     }
     const holder = await readHolder(file)
-    if (holder !== null && isAtWork(holder)) throw inUse(file, holder)
+    // Both times are the file server's: clocks of two machines may differ by minutes.
+    const { mtimeMs: now } = await stat(mine)
+    if (holder !== null && (await isAtWork(holder, file, now))) throw inUse(file, holder)
     await rm(file, { force: true })
   }
 }
 
+/** Written in place: a reader finds the whole text at any moment. */
+async function renew(file: string, text: string): Promise<void> {
+  const handle = await open(file, 'r+').catch(() => null)
+  if (handle === null) return
+  try {
+    const found = await handle.readFile('utf8')
+    if (found !== text) throw takenOver(file)
+    await handle.write(text, 0)
+  } finally {
+    await handle.close()
+  }
+}
+
 export async function releaseLock(file: string): Promise<void> {
+  clearInterval(renewals.get(file))
+  renewals.delete(file)
   await rm(file, { force: true })
 }
 
 /** Whether a process, here or on another machine, holds the folder. */
 export async function isLocked(file: string): Promise<boolean> {
   const holder = await readHolder(file)
-  return holder !== null && isAtWork(holder)
+  return holder !== null && isAtWork(holder, file, Date.now())
 }
 
 async function readHolder(file: string): Promise<Holder | null> {
@@ -58,9 +85,10 @@ async function readHolder(file: string): Promise<Holder | null> {
   }
 }
 
-/** Of another machine's process nothing can be known: it counts as at work. */
-function isAtWork({ pid, host, born }: Holder): boolean {
-  return host !== hostname() || bornOf(pid) === born
+async function isAtWork({ pid, host, born }: Holder, file: string, now: number): Promise<boolean> {
+  if (host === hostname()) return bornOf(pid) === born
+  const renewed = await stat(file).catch(() => null)
+  return renewed !== null && now - renewed.mtimeMs < lease.endMilliseconds
 }
 
 /**
@@ -91,6 +119,17 @@ function inUse(file: string, { pid, host }: Holder): EigenaeError {
   return new EigenaeError({
     what: `process ${pid}${here ? '' : ` on ${host}`} is writing into this folder`,
     where: file,
-    mend: here ? 'Wait for it, or stop it.' : 'Wait for it; if that machine is gone, delete this file.',
+    mend: here
+      ? 'Wait for it, or stop it.'
+      : 'Wait for it; if that machine is gone, the folder is free a minute after.',
+  })
+}
+
+/** Thrown out of a timer, to end the process as it is: whatever it still wrote would harm the other's run. */
+function takenOver(file: string): EigenaeError {
+  return new EigenaeError({
+    what: 'another process has taken this run over while this one was cut off from its files',
+    where: file,
+    mend: 'This one ends; the other goes on from the last whole epoch.',
   })
 }

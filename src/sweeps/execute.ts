@@ -1,7 +1,6 @@
 import { setMaxListeners } from 'node:events'
-import { Interruption } from '../errors.js'
 import { runFiles } from '../runs/files.js'
-import type { SweepCounts, SweepObserver } from './events.js'
+import type { SweepCounts, SweepEvent, SweepObserver } from './events.js'
 import { Follower, lastRow } from './follow.js'
 import type { LaunchEnd, Launcher, LaunchJob, LaunchWatcher, Outcome } from './launchers/launcher.js'
 
@@ -53,7 +52,7 @@ class Execution {
   readonly #stop = new AbortController()
   readonly #follower: Follower
   #completed = 0
-  #ends = Promise.resolve()
+  #told = Promise.resolve()
 
   constructor(sweep: SweepJob) {
     this.#sweep = sweep
@@ -62,7 +61,7 @@ class Execution {
     sweep.signal.addEventListener('abort', this.#interrupt)
     this.#follower = new Follower((job, { epoch, test_mse }) => {
       const { epochs } = job.config.train
-      sweep.observer.on({ event: 'epoch', run: job.name, epoch, epochs, test_mse })
+      this.#tell({ event: 'epoch', run: job.name, epoch, epochs, test_mse })
     })
   }
 
@@ -80,7 +79,7 @@ class Execution {
     for (let attempt = 1; round.length > 0 && attempt <= retries + 1; attempt++) {
       const again: LaunchJob[] = []
       end = await launcher.launch(round, this.#watcher(attempt, again), this.#stop.signal)
-      await this.#ends
+      await this.#told
       round = this.#stop.signal.aborted || end === 'detached' ? [] : again
     }
     const counts = this.#counts()
@@ -89,19 +88,18 @@ class Execution {
   }
 
   #watcher(attempt: number, again: LaunchJob[]): LaunchWatcher {
-    const { observer } = this.#sweep
     return {
       onStart: (job, where) => {
         this.#running.set(job.name, { attempt, started: performance.now() })
         this.#follower.add(job)
-        observer.on({ event: 'started', run: job.name, attempt, where })
+        this.#tell({ event: 'started', run: job.name, attempt, where })
       },
       onRequeue: (job, why) => {
         this.#running.delete(job.name)
         this.#follower.remove(job)
-        observer.on({ event: 'requeued', run: job.name, why })
+        this.#tell({ event: 'requeued', run: job.name, why })
       },
-      onNote: (text) => observer.on({ event: 'note', text }),
+      onNote: (text) => this.#tell({ event: 'note', text }),
       onEnd: (job, outcome) => this.#onEnd(job, outcome, attempt, again),
     }
   }
@@ -110,20 +108,18 @@ class Execution {
     const { started } = this.#running.get(job.name) ?? { started: performance.now() }
     this.#running.delete(job.name)
     this.#follower.remove(job)
-    if (outcome.kind === 'interrupted') this.#sweep.observer.on({ event: 'interrupted', run: job.name })
+    if (outcome.kind === 'interrupted') this.#tell({ event: 'interrupted', run: job.name })
     if (outcome.kind === 'failed') this.#onFailure(job, outcome, attempt, again)
     if (outcome.kind === 'completed') this.#onCompletion(job, performance.now() - started)
   }
 
-  /** Tells it with the run's last row; the launcher need not wait for that. */
   #onCompletion(job: LaunchJob, milliseconds: number): void {
     this.#completed++
     const seconds = Number((milliseconds / 1000).toFixed(3))
-    this.#ends = this.#ends.then(async () => {
-      const row = await lastRow(job.folder)
-      const test_mse = row?.test_mse ?? null
-      this.#sweep.observer.on({ event: 'completed', run: job.name, seconds, test_mse })
-    })
+    const row = lastRow(job.folder)
+    this.#tell(
+      row.then((last) => ({ event: 'completed', run: job.name, seconds, test_mse: last?.test_mse ?? null })),
+    )
   }
 
   #onFailure(
@@ -132,13 +128,18 @@ class Execution {
     attempt: number,
     again: LaunchJob[],
   ): void {
-    const { observer, retries, failFast } = this.#sweep
+    const { retries, failFast } = this.#sweep
     const { log } = runFiles(job.folder)
     const retry = !final && attempt <= retries && !this.#stop.signal.aborted
     if (retry) again.push(job)
     else this.#failures.push({ name: job.name, attempts: attempt, reason, log })
-    observer.on({ event: 'failed', run: job.name, attempt, again: retry, reason, log })
+    this.#tell({ event: 'failed', run: job.name, attempt, again: retry, reason, log })
     if (failFast && !retry) this.#stop.abort(new Error('a run failed'))
+  }
+
+  /** In the order of the calls, though a run's last row is read from its file first; no launcher waits for that. */
+  #tell(event: SweepEvent | Promise<SweepEvent>): void {
+    this.#told = this.#told.then(async () => this.#sweep.observer.on(await event))
   }
 
   #counts(): SweepCounts {
@@ -152,9 +153,4 @@ class Execution {
       runs_per_hour: this.#completed === 0 ? null : Math.round((3600 * this.#completed) / seconds),
     }
   }
-}
-
-/** Whether a launcher's stop came from the user, and not from --fail-fast. */
-export function stoppedByUser(stop: AbortSignal): boolean {
-  return stop.reason instanceof Interruption
 }

@@ -37,8 +37,12 @@ export function sweepCommand(): Command {
     .option('--fail-fast', 'stop all at the first run that fails', false)
     .option('--json', 'print what happens as it happens, a JSON object a line', false)
     .addOption(new Option('--launcher <name>', 'where to run').choices(launcherNames).default('local'))
-    .option('--threads <number>', 'cores a run uses (default: as slots allow)', wholeNumber('--threads', 1))
-  return addLocalOptions(command)
+    .option(
+      '--threads <number>',
+      "cores a run uses (default: local, the machine's shared out; slurm, 1)",
+      wholeNumber('--threads', 1),
+    )
+  return addSlurmOptions(addLocalOptions(command))
     .addHelpText('after', examples)
     .action((flags: SweepFlags) => {
       const { config, set, device, out, launcher, resume, dryRun, retries, failFast, json, ...settings } =
@@ -53,10 +57,37 @@ function addLocalOptions(command: Command): Command {
   return command
     .option(
       '--jobs <number>',
-      'runs at once (default: a run a core, or a run a GPU)',
+      'local: runs at once (default: a run a core, or a run a GPU)',
       wholeNumber('--jobs', 1),
     )
-    .option('--jobs-per-gpu <number>', 'runs that share a GPU (default: 1)', wholeNumber('--jobs-per-gpu', 1))
+    .option(
+      '--jobs-per-gpu <number>',
+      'local: runs that share a GPU (default: 1)',
+      wholeNumber('--jobs-per-gpu', 1),
+    )
+}
+
+function addSlurmOptions(command: Command): Command {
+  return command
+    .option('--partition <name>', "slurm: partition (default: the cluster's)")
+    .option('--time <limit>', "slurm: a run's time limit, as sbatch takes it (default: the partition's)")
+    .option('--mem <size>', "slurm: a run's memory, as sbatch takes it (default: the partition's)")
+    .option(
+      '--gpus-per-run <number>',
+      'slurm: GPUs a run (default: 1 with --device cuda, else 0)',
+      wholeNumber('--gpus-per-run', 1),
+    )
+    .option(
+      '--max-parallel <number>',
+      'slurm: runs at once (default: as many as fit)',
+      wholeNumber('--max-parallel', 1),
+    )
+    .option('--sbatch-arg <argument>', 'slurm: one more argument of sbatch, as often as needed', collectWords)
+    .option('--detach', 'slurm: submit and leave; --resume follows them again')
+}
+
+function collectWords(word: string, before: readonly string[] = []): readonly string[] {
+  return [...before, word]
 }
 
 function collectSettings(setting: string, before: readonly Override[]): readonly Override[] {

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { Command } from 'commander'
+import { exitCode } from '../../errors.js'
 import { runFiles } from '../../runs/files.js'
 import { isLocked } from '../../runs/lock.js'
 import { writeMessage } from '../../terminal/output.js'
@@ -18,6 +19,7 @@ export function sweepJobCommand(): Command {
 
 /** Trains what the folder's config says, on from its checkpoint. */
 async function runJob(folder: string, { threads }: { readonly threads: number }): Promise<void> {
+  process.once('uncaughtException', endAtOnce)
   await waitForOther(folder)
   const { config } = runFiles(folder)
   await train({ config, overrides: [], threads, out: folder, use: 'resume', quiet: false, json: false })
@@ -33,4 +35,10 @@ async function waitForOther(folder: string): Promise<void> {
     if (!waited) writeMessage(`${lock}: another process is at work on this run, waiting for it to end`)
     await setTimeout(lookMilliseconds)
   }
+}
+
+/** A lost lock, say: no more may be written, not even to run.json. */
+function endAtOnce(error: Error): void {
+  writeMessage(`eigenae: ${error.message}`)
+  process.exit(exitCode.failed)
 }

@@ -14,6 +14,7 @@ import {
 import type { LaunchJob } from '../../sweeps/launchers/launcher.js'
 import { type PlannedRun, planSweep } from '../../sweeps/plan.js'
 import { abortOnSignals } from '../train/signals.js'
+import { askCancelOrDetach } from './ask.js'
 import { writeComparison } from './comparison.js'
 import { sweepDisplay } from './display/index.js'
 import { writePlan } from './dry-run.js'
@@ -41,10 +42,16 @@ export async function sweep(options: SweepOptions): Promise<void> {
   const states = inspectRuns(plan, folder)
   if (options.dryRun) return writePlan(plan, states, folder, options.json)
   const jobs = plan.runs.filter((_, place) => states[place] !== 'done').map((run) => jobOf(run, folder))
-  const launcher = await openLauncher(options.launcher, options.settings, jobs, folder)
+  const display = sweepDisplay(jobs, options.json)
+  const launcher = await openLauncher(options.launcher, options.settings, jobs, {
+    sweepFolder: folder,
+    onInterrupt: () => {
+      display.stop()
+      return askCancelOrDetach()
+    },
+  })
   const files = await claimSweepFolder(folder, plan)
   const { signal, release } = abortOnSignals(() => interruptionOf(folder, options.config))
-  const display = sweepDisplay(jobs, options.json)
   let result: SweepResult
   try {
     const [runs, done] = [plan.runs.length, plan.runs.length - jobs.length]
@@ -59,8 +66,8 @@ export async function sweep(options: SweepOptions): Promise<void> {
     release()
     await releaseLock(files.lock)
   }
-  if (result.end === 'detached') return
   signal.throwIfAborted()
+  if (result.end === 'detached') return
   await writeComparison(plan, folder, options.json)
   if (result.counts.failed > 0) throw failureOf(result, plan.runs.length, folder)
 }

@@ -2,36 +2,47 @@ import { usageError } from '../../errors.js'
 import type { Launcher, LaunchJob } from './launcher.js'
 import { localLauncher } from './local.js'
 import { slotsFor } from './slots.js'
+import { type SlurmContext, type SlurmSettings, slurmLauncher } from './slurm/index.js'
 
 /** What the command line says of how runs are launched; absent where it says nothing. */
-export interface LaunchSettings {
-  readonly threads?: number
+export interface LaunchSettings extends SlurmSettings {
   readonly jobs?: number
   readonly jobsPerGpu?: number
 }
 
-export type LauncherName = 'local'
+export type LauncherName = 'local' | 'slurm'
 
 interface Row {
-  /** Settings that mean something to it, besides `threads`. */
+  /** Settings that mean something to it. */
   readonly takes: readonly (keyof LaunchSettings)[]
   /** @throws a usage error where it cannot work here. */
   readonly open: (
     settings: LaunchSettings,
     jobs: readonly LaunchJob[],
-    sweepFolder: string,
+    context: SlurmContext,
   ) => Promise<Launcher>
 }
 
-/** Every launcher. Another one is a file beside local.ts and a row here. */
+/** Every launcher. Another one is a file or folder beside local.ts and a row here. */
 const launchers: Readonly<Record<LauncherName, Row>> = {
   local: {
-    takes: ['jobs', 'jobsPerGpu'],
+    takes: ['threads', 'jobs', 'jobsPerGpu'],
     open: async ({ jobs: atOnce, jobsPerGpu = 1, threads }, jobs) => {
-      const devices = new Set(jobs.map(({ config }) => config.device))
+      const devices = devicesOf(jobs)
       return localLauncher(await slotsFor({ devices, runs: jobs.length, jobs: atOnce, jobsPerGpu, threads }))
     },
   },
+  slurm: {
+    takes: ['threads', 'partition', 'time', 'mem', 'gpusPerRun', 'maxParallel', 'sbatchArg', 'detach'],
+    open: (settings, jobs, context) => {
+      const gpusPerRun = settings.gpusPerRun ?? (devicesOf(jobs).has('cuda') ? 1 : undefined)
+      return slurmLauncher({ ...settings, ...(gpusPerRun && { gpusPerRun }) }, context)
+    },
+  },
+}
+
+function devicesOf(jobs: readonly LaunchJob[]): ReadonlySet<string> {
+  return new Set(jobs.map(({ config }) => config.device))
 }
 
 export const launcherNames = Object.keys(launchers) as readonly LauncherName[]
@@ -41,21 +52,19 @@ export async function openLauncher(
   name: LauncherName,
   settings: LaunchSettings,
   jobs: readonly LaunchJob[],
-  sweepFolder: string,
+  context: SlurmContext,
 ): Promise<Launcher> {
   if (jobs.length === 0) return { description: 'nothing to do', launch: async () => 'ended' }
-  return launchers[name].open(settings, jobs, sweepFolder)
+  return launchers[name].open(settings, jobs, context)
 }
 
 /** @throws a usage error where a setting belongs to another launcher. */
 export function checkSettings(name: LauncherName, settings: LaunchSettings): void {
   for (const key of Object.keys(settings) as (keyof LaunchSettings)[]) {
-    const others = launcherNames.filter((other) => launchers[other].takes.includes(key))
-    if (settings[key] === undefined || key === 'threads' || others.includes(name)) continue
-    throw usageError({
-      what: `is for the launcher ${others.join(' or ')}, not for ${name}`,
-      where: flagOf(key),
-    })
+    const takers = launcherNames.filter((other) => launchers[other].takes.includes(key))
+    if (settings[key] === undefined || takers.includes(name)) continue
+    const mend = `Leave it out, or say --launcher ${takers.join(' or ')}.`
+    throw usageError({ what: `means nothing to the launcher ${name}`, where: flagOf(key), mend })
   }
 }
 

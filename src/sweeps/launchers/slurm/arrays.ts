@@ -1,0 +1,82 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { hasCode } from '../../../errors.js'
+import { logName, makeFolder, writeAtomically } from '../../../runs/files.js'
+import { beginLogInShell, jobCommand } from '../../job.js'
+import type { LaunchJob } from '../launcher.js'
+import type { Task } from './commands.js'
+
+/**
+ * The files of job arrays: in the sweep's slurm/ folder, array-<n>.txt has a run folder a line, array-<n>.sh runs one of
+ * them. The number is in each task's comment, so that a later command finds in squeue alone what is at work on what.
+ */
+export class ArrayFiles {
+  readonly #folder: string
+  readonly #sweepFolder: string
+
+  constructor(sweepFolder: string) {
+    this.#sweepFolder = resolve(sweepFolder)
+    this.#folder = join(this.#sweepFolder, 'slurm')
+  }
+
+  /** Writes the files of another array; gives its script and the options that tell its tasks apart from others. */
+  async write(
+    jobs: readonly LaunchJob[],
+    threads: number,
+  ): Promise<{ script: string; options: readonly string[] }> {
+    await makeFolder(this.#folder)
+    const number = 1 + Math.max(0, ...(await this.#numbers()))
+    const file = (ending: string) => join(this.#folder, `array-${number}.${ending}`)
+    const list = file('txt')
+    const script = file('sh')
+    await writeAtomically(list, jobs.map(({ folder }) => `${folder}\n`).join(''))
+    await writeAtomically(script, scriptText(list, threads))
+    return { script, options: [`--comment=${this.#comment(number)}`, `--output=${file('out')}`] }
+  }
+
+  /** The run folders of this sweep's tasks. */
+  async foldersOf(tasks: readonly Task[]): Promise<ReadonlyMap<Task, string>> {
+    const folders = new Map<Task, string>()
+    for (const number of await this.#numbers()) {
+      const mine = tasks.filter(({ comment }) => comment === this.#comment(number))
+      if (mine.length === 0) continue
+      const lines = (await readFile(join(this.#folder, `array-${number}.txt`), 'utf8')).split('\n')
+      for (const task of mine) folders.set(task, lines[task.index] ?? '')
+    }
+    return folders
+  }
+
+  #comment(number: number): string {
+    return `eigenae ${this.#sweepFolder} ${number}`
+  }
+
+  async #numbers(): Promise<readonly number[]> {
+    try {
+      const names = await readdir(this.#folder)
+      return names.flatMap((name) => /^array-(\d+)\.txt$/.exec(name)?.[1] ?? []).map(Number)
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return []
+      throw error
+    }
+  }
+}
+
+/** `exec`, so that Slurm's signals reach the run itself. */
+function scriptText(list: string, threads: number): string {
+  const [node, cli, ...args] = jobCommand('"$folder"', threads)
+  return `#!/bin/bash
+folder=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" ${quoted(list)})
+if [ ! -d "$folder" ]; then
+  echo "eigenae: task $SLURM_ARRAY_TASK_ID on $(hostname): the run folder '$folder' cannot be seen from this node"
+  exit 2
+fi
+exec >> "$folder/${logName}" 2>&1
+${beginLogInShell}
+export OMP_NUM_THREADS=${threads} TF_NUM_INTRAOP_THREADS=${threads}
+exec ${quoted(node!)} ${quoted(cli!)} ${args.join(' ')}
+`
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
+}

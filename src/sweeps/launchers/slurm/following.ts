@@ -1,0 +1,133 @@
+import { setTimeout } from 'node:timers/promises'
+import { Interruption } from '../../../errors.js'
+import type { LaunchEnd, LaunchJob, LaunchWatcher } from '../launcher.js'
+import type { ArrayFiles } from './arrays.js'
+import { cancel, listTasks, type Task } from './commands.js'
+import { type Phase, phaseOf, taskOutcome } from './states.js'
+
+/** How often squeue is asked: soon at first, then rarely enough for a cluster that many share. */
+const lookMilliseconds = { least: 300, most: 5000 }
+
+interface Followed {
+  readonly job: LaunchJob
+  readonly id: string
+  started: boolean
+  /** At the last look; null where squeue did not show the task. */
+  task: Task | null
+  seen: boolean
+}
+
+/** Follows array tasks by squeue until each has ended. */
+export class Following {
+  readonly #watcher: LaunchWatcher
+  readonly #open = new Map<string, Followed>()
+  readonly #began = performance.now()
+  #notes = { waiting: '', silent: false }
+
+  constructor(watcher: LaunchWatcher) {
+    this.#watcher = watcher
+  }
+
+  /** Takes up the tasks that are at work on these jobs already, and gives their jobs. */
+  async attach(jobs: readonly LaunchJob[], files: ArrayFiles): Promise<ReadonlySet<LaunchJob>> {
+    const tasks = (await listTasks()) ?? []
+    const byFolder = new Map(jobs.map((job) => [job.folder, job]))
+    const attached = new Set<LaunchJob>()
+    for (const [task, folder] of await files.foldersOf(tasks)) {
+      const job = byFolder.get(folder)
+      if (job === undefined || phaseOf(task, task.state) === 'ended') continue
+      this.#follow(job, task.id)
+      attached.add(job)
+    }
+    return attached
+  }
+
+  add(array: string, jobs: readonly LaunchJob[]): void {
+    for (const [index, job] of jobs.entries()) this.#follow(job, `${array}_${index}`)
+  }
+
+  #follow(job: LaunchJob, id: string): void {
+    this.#open.set(id, { job, id, started: false, task: null, seen: false })
+  }
+
+  /** Lets the tasks go on alone. */
+  leave(): LaunchEnd {
+    const arrays = [...new Set([...this.#open.keys()].map((id) => id.split('_')[0]!))].join(' ')
+    this.#watcher.onNote(
+      `the jobs go on under Slurm: follow them with --resume, end them with scancel ${arrays}`,
+    )
+    return 'detached'
+  }
+
+  async toTheEnd(stop: AbortSignal, onInterrupt: () => Promise<'cancel' | 'detach'>): Promise<LaunchEnd> {
+    let cancelled = false
+    while (this.#open.size > 0) {
+      if (stop.aborted && !cancelled) {
+        const byUser = stop.reason instanceof Interruption
+        if (byUser && (await onInterrupt()) === 'detach') return this.leave()
+        await cancel([...this.#open.keys()])
+        cancelled = true
+      }
+      await this.#look(cancelled)
+      if (this.#open.size > 0) await this.#pause(cancelled ? undefined : stop)
+    }
+    return 'ended'
+  }
+
+  async #pause(stop: AbortSignal | undefined): Promise<void> {
+    const { least, most } = lookMilliseconds
+    const time = Math.min(most, Math.max(least, (performance.now() - this.#began) / 20))
+    await setTimeout(time, undefined, stop && { signal: stop }).catch(() => undefined)
+  }
+
+  async #look(cancelled: boolean): Promise<void> {
+    const tasks = await listTasks()
+    if (tasks === null) return this.#noteSilence()
+    this.#notes.silent = false
+    const byId = new Map(tasks.map((task) => [task.id, task]))
+    for (const followed of [...this.#open.values()]) {
+      await this.#update(followed, byId.get(followed.id) ?? null, cancelled)
+    }
+    this.#noteWaiting()
+  }
+
+  async #update(followed: Followed, task: Task | null, cancelled: boolean): Promise<void> {
+    const last = followed.task
+    const phase: Phase = task !== null ? phaseOf(task, last?.state) : followed.seen ? 'ended' : 'waiting'
+    followed.task = task
+    followed.seen = true
+    if (phase === 'waiting') return this.#onWaiting(followed)
+    if (!followed.started && task?.node) this.#onStart(followed, task.node)
+    if (phase === 'running') return
+    this.#open.delete(followed.id)
+    this.#watcher.onEnd(followed.job, await taskOutcome(task, followed.job.folder, cancelled))
+  }
+
+  #onStart(followed: Followed, node: string): void {
+    followed.started = true
+    this.#watcher.onStart(followed.job, `${followed.id} on ${node}`)
+  }
+
+  #onWaiting(followed: Followed): void {
+    if (!followed.started || followed.task === null) return
+    followed.started = false
+    this.#watcher.onRequeue(followed.job, `queued again by Slurm: ${followed.task.reason}`)
+  }
+
+  /** Once for each set of reasons, not for each task. */
+  #noteWaiting(): void {
+    const waiting = [...this.#open.values()].filter(({ started }) => !started)
+    const reasons = [...new Set(waiting.map(({ task }) => task?.reason ?? 'None'))].filter(
+      (why) => why !== 'None',
+    )
+    const text = reasons.sort().join(', ')
+    if (text !== '' && text !== this.#notes.waiting)
+      this.#watcher.onNote(`${waiting.length} tasks wait: ${text}`)
+    this.#notes.waiting = text
+  }
+
+  #noteSilence(): void {
+    if (!this.#notes.silent) this.#watcher.onNote('Slurm does not answer now; asking again')
+    this.#notes.silent = true
+  }
+}

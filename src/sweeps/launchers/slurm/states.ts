@@ -1,0 +1,68 @@
+import { constants } from 'node:os'
+import { runFiles } from '../../../runs/files.js'
+import { readRecord } from '../../../runs/record.js'
+import { type Ending, outcomeOf } from '../../outcome.js'
+import type { Outcome } from '../launcher.js'
+import type { Task } from './commands.js'
+
+export type Phase = 'waiting' | 'running' | 'ended'
+
+const runningStates = new Set(['RUNNING', 'COMPLETING', 'SUSPENDED', 'STOPPED', 'SIGNALING', 'STAGE_OUT'])
+
+/** Ends by themselves; every other end is a failure. */
+const reasons: Readonly<Record<string, string>> = {
+  OUT_OF_MEMORY: 'out of memory, says Slurm: give a run more with --mem',
+  TIMEOUT: 'the time limit is over: give a run more with --time, or go on with --resume',
+  NODE_FAIL: 'its node failed',
+  BOOT_FAIL: 'its node did not boot',
+  PREEMPTED: 'preempted, and not queued again by this partition',
+  DEADLINE: 'its deadline is over',
+}
+
+const endStates = new Set([
+  'COMPLETED',
+  'FAILED',
+  'CANCELLED',
+  'REVOKED',
+  'LAUNCH_FAILED',
+  ...Object.keys(reasons),
+])
+
+/** States that Slurm may turn into a requeue a moment later. */
+const passing = new Set(['NODE_FAIL', 'PREEMPTED'])
+
+/** `last` is the state at the look before. */
+export function phaseOf({ state }: Task, last: string | undefined): Phase {
+  if (runningStates.has(state)) return 'running'
+  if (!endStates.has(state)) return 'waiting'
+  return passing.has(state) && last !== state ? 'waiting' : 'ended'
+}
+
+/** What the end of a task means; `task` is null where Slurm has forgotten it. What the run folder says comes first. */
+export async function taskOutcome(task: Task | null, folder: string, stopped: boolean): Promise<Outcome> {
+  const record = await readRecord(runFiles(folder).record).catch(() => null)
+  if (record?.status === 'completed') return { kind: 'completed' }
+  if (task === null) return { kind: 'failed', reason: 'its job is gone from Slurm', final: false }
+  if (task.state === 'CANCELLED') {
+    return stopped ? { kind: 'interrupted' } : { kind: 'failed', reason: 'cancelled in Slurm', final: false }
+  }
+  const known = reasons[task.state]
+  if (known !== undefined) return { kind: 'failed', reason: known, final: false }
+  const outcome = await outcomeOf(
+    folder,
+    endingOf(task.waitStatus),
+    stopped,
+    `on ${task.node}, or for lack of memory`,
+  )
+  // Exit code 0 without a completed run: the script was cut short, or the folder is another one there.
+  return outcome.kind === 'completed'
+    ? { kind: 'failed', reason: 'its job ended without completing the run', final: false }
+    : outcome
+}
+
+function endingOf(waitStatus: number): Ending {
+  const number = waitStatus % 128
+  if (number === 0) return { kind: 'exit', code: Math.floor(waitStatus / 256) }
+  const name = Object.entries(constants.signals).find(([, value]) => value === number)?.[0]
+  return { kind: 'signal', signal: name ?? `signal ${number}` }
+}
