@@ -1,6 +1,7 @@
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
+import { writeRun } from './support/run-folder.js'
 
 const scratch = scratchFolder()
 const small = ['data.limit=300', 'train.epochs=2']
@@ -65,63 +66,150 @@ describe('eigenae runs', () => {
   })
 })
 
+const [mseOfNone, mseOfEigen] = [
+  [0.0265, 0.0268, 0.0271],
+  [0.0312, 0.0293, 0.0301],
+]
+
+beforeAll(() => {
+  const topK = { kind: 'top-k', k: 2, weight: 1, center: false }
+  for (const seed of [0, 1, 2]) {
+    writeRun(scratch('arms', 'none', `seed-${seed}`), { seed, testMse: mseOfNone[seed]! })
+    writeRun(scratch('arms', 'eigen', `seed-${seed}`), { seed, testMse: mseOfEigen[seed]!, eigen: topK })
+  }
+  writeRun(scratch('arms', 'eigen', 'seed-3'), { seed: 3, status: 'failed', eigen: topK })
+  writeRun(scratch('arms', 'norm', 'seed-7'), { seed: 7, testMse: 0.0171, batchNorm: 'all' })
+})
+
+const compare = (...args: readonly string[]) => eigenae(['compare', ...args], { cwd: scratch() })
+const three = ['arms/none', 'arms/eigen', 'arms/norm']
+
 describe('eigenae compare', () => {
-  it('sets groups side by side with mean and standard deviation, and leaves out what is not complete', async () => {
-    const { code, stdout, stderr } = await eigenae(['compare', 'runs/baseline', 'runs/eigen'], {
-      cwd: scratch(),
-    })
+  it('compares runs that were trained', async () => {
+    const { code, stdout, stderr } = await compare('runs/baseline', 'runs/eigen', '--json')
+    const [a, b] = await Promise.all([0, 1].map((seed) => lastMetrics(scratch(`runs/baseline/seed-${seed}`))))
+    const row = JSON.parse(stdout).rows.find((each: { metric: string }) => each.metric === 'test_mse')
     expect(code).toBe(0)
-    expect(stderr).toContain('left out, not complete: runs/eigen/seed-2')
-    const [header, baseline, eigen] = stdout.trimEnd().split('\n')
-    expect(header).toMatch(
-      /^group +n +test_mse +test_denoise_mse +top_share +effective_rank +dead_dimensions$/,
-    )
-    expect(baseline).toMatch(/^runs\/baseline +2 +0\.\d+ ± 0\.\d+ /)
-    expect(eigen).toMatch(/^runs\/eigen +2 /)
-    expect(
-      new Set(
-        stdout
-          .trimEnd()
-          .split('\n')
-          .map((line) => line.trimEnd().length),
-      ).size,
-    ).toBe(1)
+    expect(stderr).toContain('left out of runs/eigen: runs/eigen/seed-2 is interrupted')
+    expect(row).toMatchObject({ group: 'runs/baseline', n: 2, difference: null, p_value: null })
+    expect(row.mean).toBeCloseTo((a.test_mse + b.test_mse) / 2, 12)
+    expect(row.sd).toBeCloseTo(Math.abs(a.test_mse - b.test_mse) / Math.SQRT2, 12)
   })
 
-  it('takes the values from the runs, as evaluation.json has them', async () => {
-    const folders = [0, 1].map((seed) => scratch('runs', 'baseline', `seed-${seed}`))
-    const [a, b] = await Promise.all(folders.map(lastMetrics))
-    const { stdout } = await eigenae(['compare', scratch('runs', 'baseline'), '--json'])
-    const [group] = JSON.parse(stdout)
-    expect(group.n).toBe(2)
-    expect(group.metrics.test_mse.mean).toBeCloseTo((a.test_mse + b.test_mse) / 2, 12)
-    expect(group.metrics.test_mse.sd).toBeCloseTo(Math.abs(a.test_mse - b.test_mse) / Math.SQRT2, 12)
+  it('prints a table of at most 80 columns with what differs, the best and the test against the baseline', async () => {
+    const { stdout } = await compare(...three, '--metric', 'test_mse')
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines[1]).toMatch(/^none +batchNorm=none eigen=none +3 +▇▅▃ +█▆▅▃$/)
+    expect(lines[2]).toMatch(/^eigen +eigen=top-k +3 +/)
+    expect(lines[3]).toMatch(/^norm +batchNorm=all +1 +/)
+    expect(stdout).toContain('test MSE, clean input, lower is better (test_mse)')
+    expect(stdout).toMatch(/^ {2}batchNorm=none eigen=none +3 +0\.02680 ± 0\.00075 +– +– +–$/m)
+    expect(stdout).toMatch(/^ {2}eigen=top-k +3 +0\.0302 ± 0\.0024 +\+0\.00340 +0\.0\d\d +\+\d\.\d$/m)
+    expect(stdout).toMatch(/^\* batchNorm=all +1 +0\.01710 +−0\.00970 +– +–$/m)
+    expect(stdout).toContain('n = 1: one seed, so no interval and no test.')
+    expect(Math.max(...lines.map((line) => [...line].length))).toBeLessThanOrEqual(80)
   })
 
-  it('takes single runs, without a deviation, and one metric', async () => {
-    const { stdout } = await eigenae(['compare', 'runs/eigen/seed-0', '--metric', 'top_share'], {
-      cwd: scratch(),
-    })
-    expect(stdout).toMatch(/^group +n +top_share\nruns\/eigen\/seed-0 +1 +0\.\d+\n$/)
+  it('tests by pairs where the seeds are the same, and by Welch where they are not', async () => {
+    writeRun(scratch('arms', 'other', 'seed-5'), { seed: 5, testMse: 0.031 })
+    writeRun(scratch('arms', 'other', 'seed-6'), { seed: 6, testMse: 0.033 })
+    const { stdout } = await compare(...three, 'arms/other', '--metric', 'test_mse', '--json')
+    const tests = JSON.parse(stdout).rows.map((row: { test: string | null }) => row.test)
+    expect(tests).toEqual([null, 'paired', null, 'welch'])
   })
 
-  it('takes a folder of groups as each of them', async () => {
-    await cp(scratch('runs', 'baseline'), scratch('sweep', 'none'), { recursive: true })
-    await cp(scratch('runs', 'eigen', 'seed-0'), scratch('sweep', 'eigen', 'seed-0'), { recursive: true })
-    const { stdout } = await eigenae(['compare', 'sweep', '--json'], { cwd: scratch() })
-    expect(JSON.parse(stdout).map((group: { group: string; n: number }) => [group.group, group.n])).toEqual([
-      ['sweep/eigen', 1],
-      ['sweep/none', 2],
+  it('takes the baseline that is named, and puts it first', async () => {
+    const { stdout } = await compare('arms/none', 'arms/eigen', '--baseline', 'arms/eigen/', '--json')
+    const { baseline, groups } = JSON.parse(stdout)
+    expect(baseline).toBe('arms/eigen')
+    expect(groups.map(({ group }: { group: string }) => group)).toEqual(['arms/eigen', 'arms/none'])
+    const several = await compare('arms/none', '--baseline', 'arms')
+    expect(several.stderr).toContain('--baseline arms: holds 4 groups')
+    expect(several.code).toBe(2)
+  })
+
+  it('takes a folder of groups as each of them, and a run as a group of one', async () => {
+    const { stdout } = await compare('arms', 'arms/none/seed-1', '--json')
+    const sizes = JSON.parse(stdout).groups.map((each: { group: string; seeds: number[] }) => [
+      each.group,
+      each.seeds.length,
     ])
+    expect(sizes.slice(-1)).toEqual([['arms/none/seed-1', 1]])
+    expect(Object.fromEntries(sizes)).toMatchObject({ 'arms/none': 3, 'arms/eigen': 3, 'arms/norm': 1 })
   })
 
-  it('refuses a folder without a complete run, and an unknown metric', async () => {
-    const none = await eigenae(['compare', scratch('runs', 'eigen', 'seed-2')])
+  it('warns of other data, noise and epochs by their paths, of runs left out, and of a seed that comes twice', async () => {
+    writeRun(scratch('odd', 'a', 'seed-0'), { epochs: 5, noise: 0.3 })
+    writeRun(scratch('odd', 'a', 'again'), { epochs: 5, noise: 0.3 })
+    const { stderr } = await compare('arms/none', 'arms/eigen', 'odd/a')
+    expect(stderr).toContain('the groups also differ in data.noise, train.epochs')
+    expect(stderr).toContain('left out of arms/eigen: arms/eigen/seed-3 is failed, not complete (no power)')
+    expect(stderr).toContain('odd/a: holds seed 0 more than once')
+    expect((await compare('arms/none', 'arms/norm')).stderr).toBe('')
+  })
+
+  it('writes tables, report and pictures, replaces its own and leaves other files alone', async () => {
+    const out = scratch('report')
+    await mkdir(out)
+    await writeFile(`${out}/notes.txt`, 'mine')
+    for (const groups of [['arms/none'], three]) {
+      expect((await compare(...groups, '--out', out)).code).toBe(0)
+    }
+    const pictures = ['effective-rank', 'evolution', 'final', 'loss', 'spectrum']
+    const files = pictures.flatMap((name) => [`${name}.png`, `${name}.svg`])
+    const all = [...files, 'comparison.csv', 'comparison.json', 'notes.txt', 'report.html']
+    expect((await readdir(out)).sort()).toEqual(all.sort())
+    expect(await readFile(`${out}/notes.txt`, 'utf8')).toBe('mine')
+    const csv = await readFile(`${out}/comparison.csv`, 'utf8')
+    const [header, ...rows] = csv.trimEnd().split('\n')
+    expect(header).toBe('group,metric,n,mean,sd,low,high,difference,p_value')
+    expect(rows).toContainEqual(expect.stringMatching(/^arms\/none,test_mse,3,0\.0268,[^,]+,[^,]+,[^,]+,,$/))
+    expect(rows).toContain('arms/norm,linear_probe_accuracy,1,0.8,,,,0,')
+    expect(csv).not.toMatch(/NaN|Infinity|null/)
+    const json = JSON.parse(await readFile(`${out}/comparison.json`, 'utf8'))
+    expect(json.rows.length).toBe(rows.length)
+  })
+
+  it('does not replace a comparison.json of someone else', async () => {
+    await mkdir(scratch('theirs'))
+    await writeFile(scratch('theirs', 'comparison.json'), '{}')
+    const { code, stderr } = await compare('arms/none', '--out', 'theirs')
+    expect(stderr).toContain('exists and is no comparison of eigenae')
+    expect(code).toBe(2)
+  })
+
+  it('refuses a folder without a complete run, a damaged table, and an unknown metric', async () => {
+    const none = await compare('runs/eigen/seed-2')
     expect(none.stderr).toContain('holds no completed run')
     expect(none.code).toBe(2)
-    const unknown = await eigenae(['compare', scratch('runs', 'eigen'), '--metric', 'test_mze'])
+    writeRun(scratch('damaged'))
+    await appendFile(scratch('damaged', 'metrics.csv'), '4,oops\n')
+    expect((await compare('damaged')).stderr).toContain('metrics.csv:5: is not a row of 9 numbers')
+    const unknown = await compare('runs/eigen', '--metric', 'test_mze')
     expect(unknown.stderr).toContain('test_mse')
     expect(unknown.code).toBe(2)
+  })
+
+  it('compares 1,000 runs in 300 MB, and lists them', { timeout: 120_000 }, async () => {
+    for (let run = 0; run < 1000; run++) {
+      const [arm, seed] = [run % 4, Math.floor(run / 4)]
+      const eigen = arm === 0 ? null : { kind: 'top-k', k: arm, weight: 1, center: false }
+      const testMse = 0.03 + 0.001 * arm + 0.0001 * (seed % 7)
+      writeRun(scratch('thousand', `arm-${arm}`, `seed-${seed}`), {
+        seed,
+        eigen,
+        testMse,
+        epochs: 10,
+        latent: 10,
+      })
+    }
+    const report = `--import=data:text/javascript,process.on('exit',()=>console.error('KB',process.resourceUsage().maxRSS))`
+    const env = { NODE_OPTIONS: report }
+    const { code, stderr } = await eigenae(['compare', 'thousand', '--out', 'big'], { cwd: scratch(), env })
+    expect(code).toBe(0)
+    expect(Number(/KB (\d+)/.exec(stderr)![1])).toBeLessThan(300_000)
+    const listed = await eigenae(['runs', 'thousand'], { cwd: scratch() })
+    expect(listed.stdout.trimEnd().split('\n').length).toBe(1001)
   })
 
   it('ends quietly when its reader has seen enough', async () => {

@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
 import { Command } from 'commander'
-import { findRunFolders, type Run, readRun } from '../runs/read.js'
+import { findRunFolders, type Run, readRun, readRuns } from '../runs/read.js'
 import { significant } from '../terminal/numbers.js'
 import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
 import { alignedTable } from '../terminal/table.js'
@@ -19,7 +19,7 @@ export function runsCommand(): Command {
 }
 
 async function runs(folder: string, { json }: RunsFlags): Promise<void> {
-  const found = await Promise.all((await findRunFolders(folder)).map(readRun))
+  const found = await readRuns(await findRunFolders(folder), readRun)
   if (json) return writeJson(found.map(asJson))
   if (found.length === 0) return writeMessage(`no runs in ${folder}`)
   const header = ['folder', 'name', 'seed', 'status', 'epoch', 'device', 'test MSE', 'effective rank']

@@ -1,72 +1,97 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { usageError, withFileErrors } from '../errors.js'
-import { findRunFolders, type Run, readRun } from '../runs/read.js'
-import type { MetricsRow } from '../runs/tables.js'
+import { basename, join, normalize, resolve } from 'node:path'
+import { usageError } from '../errors.js'
+import { findRunFolders, readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
 
 /** Runs that count as one arm: a run alone, or the runs of a folder over their seeds. */
 export interface Group {
+  /** The folder, as it was named. */
   readonly name: string
   /** Completed runs only. */
-  readonly runs: readonly Run[]
-  /** Folders of runs that are not complete, and so are left out. */
-  readonly leftOut: readonly string[]
+  readonly runs: readonly WholeRun[]
+  /** Runs that are not complete. */
+  readonly leftOut: readonly WholeRun[]
 }
-
-/** Mean and sample standard deviation; the latter null for one value. */
-export interface Statistic {
-  readonly mean: number
-  readonly standardDeviation: number | null
-}
-
-export type Metric = Exclude<keyof MetricsRow, 'epoch'>
 
 /**
- * The groups that the arguments of `compare` name. A run folder is a group of one; a folder of runs is a group; a
- * folder of such folders stands for each of them.
- * @throws a usage error where a folder holds no completed run.
+ * The groups that the arguments of `compare` name, the baseline first. A run folder is a group of one; a folder of
+ * runs is a group; a folder of such folders stands for each of them. A group without a completed run has none.
  */
-export async function readGroups(folders: readonly string[]): Promise<readonly Group[]> {
-  const names = (await Promise.all(folders.map(groupFolders))).flat()
-  return Promise.all([...new Set(names)].map(readGroup))
+export async function readGroups(
+  folders: readonly string[],
+  baseline: string | undefined,
+): Promise<readonly Group[]> {
+  const baselineFolders = baseline === undefined ? [] : await expand(baseline)
+  if (baselineFolders.length > 1) {
+    throw usageError({
+      what: `holds ${baselineFolders.length} groups, the baseline is one`,
+      where: `--baseline ${baseline}`,
+      mend: `Name one of them, for example ${baselineFolders[0]!.name}.`,
+    })
+  }
+  const named = [...baselineFolders, ...(await Promise.all(folders.map(expand))).flat()]
+  const seen = new Set<string>()
+  const once = named.filter(({ name }) => seen.size < seen.add(resolve(name)).size)
+  return readAll(once)
 }
 
-async function groupFolders(folder: string): Promise<readonly string[]> {
-  const entries = await withFileErrors('read the folder', folder, () =>
-    readdir(folder, { withFileTypes: true }),
-  )
-  if (entries.some((entry) => entry.name === 'run.json')) return [folder]
+interface GroupFolders {
+  readonly name: string
+  readonly runs: readonly string[]
+}
+
+async function expand(argument: string): Promise<readonly GroupFolders[]> {
+  const folder = normalize(argument).replace(/(?<=.)\/+$/, '')
   const runs = await findRunFolders(folder)
   if (runs.length === 0) {
     throw usageError({ what: 'holds no run', where: folder, mend: 'Name a run folder, or a folder of runs.' })
   }
-  const parents = new Set(runs.map((run) => join(run, '..')))
-  return [...parents]
+  if (runs[0] === folder) return [{ name: folder, runs }]
+  const byParent = new Map<string, string[]>()
+  for (const run of runs) {
+    const parent = join(run, '..')
+    const siblings = byParent.get(parent)
+    if (siblings === undefined) byParent.set(parent, [run])
+    else siblings.push(run)
+  }
+  return [...byParent].map(([name, children]) => ({ name, runs: children }))
 }
 
-async function readGroup(name: string): Promise<Group> {
-  const runs = await Promise.all((await findRunFolders(name)).map(readRun))
-  const completed = runs.filter((run) => run.status === 'completed')
-  if (completed.length === 0) {
-    throw usageError({
-      what: 'holds no completed run',
-      where: name,
-      details: runs.map((run) => `${run.folder}: ${run.status}`),
-      mend: 'Finish it with eigenae train … --resume.',
-    })
-  }
-  return {
-    name,
-    runs: completed,
-    leftOut: runs.filter((run) => !completed.includes(run)).map((run) => run.folder),
-  }
+async function readAll(groups: readonly GroupFolders[]): Promise<readonly Group[]> {
+  const read = await readRuns(
+    groups.flatMap((group) => group.runs),
+    readWholeRun,
+  )
+  let next = 0
+  return groups.map(({ name, runs }) => {
+    const mine = read.slice(next, next + runs.length)
+    next += runs.length
+    return {
+      name,
+      runs: mine.filter((run) => run.status === 'completed'),
+      leftOut: mine.filter((run) => run.status !== 'completed'),
+    }
+  })
 }
 
-/** Of the last epoch's value, over the group's runs. */
-export function statisticOf(group: Group, metric: Metric): Statistic {
-  const values = group.runs.map((run) => run.metrics.at(-1)![metric])
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
-  if (values.length < 2) return { mean, standardDeviation: null }
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
-  return { mean, standardDeviation: Math.sqrt(squares / (values.length - 1)) }
+/** @throws a usage error where nothing is left to compare. */
+export function withoutEmpty(groups: readonly Group[]): readonly Group[] {
+  const kept = groups.filter((group) => group.runs.length > 0)
+  if (kept.length > 0 && kept[0] === groups[0]) return kept
+  const [first] = groups
+  throw usageError({
+    what: 'holds no completed run',
+    where: first!.name,
+    details: first!.leftOut.slice(0, 10).map((run) => `${run.folder}: ${run.status}`),
+    mend: 'Finish it with eigenae train … --resume, or name another baseline.',
+  })
+}
+
+/** The names without the folders that all of them lie in. */
+export function shortNames(names: readonly string[]): readonly string[] {
+  if (names.length === 1) return [basename(resolve(names[0]!))]
+  const parts = names.map((name) => name.split('/'))
+  const shortest = Math.min(...parts.map((each) => each.length))
+  let shared = 0
+  while (shared < shortest - 1 && parts.every((each) => each[shared] === parts[0]![shared])) shared++
+  return parts.map((each) => each.slice(shared).join('/'))
 }

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parse } from 'csv-parse/sync'
+import { z } from 'zod'
+import type { Config } from '../config/schema.js'
 import { EigenaeError, fileError, hasCode, withFileErrors } from '../errors.js'
 import { runFiles } from './files.js'
 import { isLocked } from './lock.js'
@@ -17,6 +18,15 @@ export interface Run {
   readonly metrics: readonly MetricsRow[]
 }
 
+/** Everything in a run folder but the model. */
+export interface WholeRun extends Run {
+  readonly config: Config
+  /** d rows an epoch, from before training on. */
+  readonly spectrum: readonly SpectrumRow[]
+  /** Null where the run has not come to its end. */
+  readonly linearProbeAccuracy: number | null
+}
+
 export async function readRun(folder: string): Promise<Run> {
   const files = runFiles(folder)
   const record = await readRecord(files.record)
@@ -26,6 +36,34 @@ export async function readRun(folder: string): Promise<Run> {
     record,
     status: alive ? record.status : 'interrupted',
     metrics: await readMetrics(files.metrics),
+  }
+}
+
+export async function readWholeRun(folder: string): Promise<WholeRun> {
+  const files = runFiles(folder)
+  const run = await readRun(folder)
+  return {
+    ...run,
+    config: (await readJsonFile(files.config)) as Config,
+    spectrum: await readSpectrum(files.spectrum),
+    linearProbeAccuracy: await readProbe(files.evaluation),
+  }
+}
+
+const evaluationSchema = z.object({ linear_probe_accuracy: z.number() })
+
+async function readProbe(file: string): Promise<number | null> {
+  const evaluation = evaluationSchema.safeParse(await readJsonFile(file))
+  return evaluation.success ? evaluation.data.linear_probe_accuracy : null
+}
+
+/** Null where there is no such file. */
+async function readJsonFile(file: string): Promise<unknown> {
+  const text = await readIfThere(file)
+  try {
+    return text === null ? null : JSON.parse(text)
+  } catch (cause) {
+    throw new EigenaeError({ what: `is not valid JSON: ${(cause as Error).message}`, where: file, cause })
   }
 }
 
@@ -42,27 +80,61 @@ export function readSpectrum(file: string): Promise<readonly SpectrumRow[]> {
 async function readTable<Columns extends readonly string[]>(
   file: string,
   columns: Columns,
-): Promise<Row<Columns>[]> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return ''
-    throw fileError('read', file, error)
-  })
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1)
-  const [header = [], ...rows] = parseCsv(whole, file)
-  if (whole !== '' && columns.some((column, place) => header[place] !== column)) {
+): Promise<readonly Row<Columns>[]> {
+  const text = (await readIfThere(file)) ?? ''
+  const [header, ...lines] = text.split(/\r?\n/).slice(0, -1)
+  if (header !== undefined && header !== columns.join(',')) {
     throw new EigenaeError({ what: `its columns are not ${columns.join(',')}`, where: file })
   }
-  return rows.map(
-    (row) => Object.fromEntries(columns.map((column, place) => [column, Number(row[place])])) as Row<Columns>,
-  )
+  return lines.map((line, index) => {
+    const row = parseNumbers(line, columns)
+    if (row === null) throw notARow(file, index + 2, columns)
+    return row
+  })
 }
 
-function parseCsv(text: string, file: string): string[][] {
-  try {
-    return parse(text)
-  } catch (cause) {
-    throw new EigenaeError({ what: `is not valid CSV: ${(cause as Error).message}`, where: file, cause })
+/** Of a line of plain numbers, as runs are written: ten times as fast as a reader of any CSV. Null where it is none. */
+function parseNumbers<Columns extends readonly string[]>(
+  line: string,
+  columns: Columns,
+): Row<Columns> | null {
+  const fields = line.split(',')
+  if (fields.length !== columns.length) return null
+  const row: Record<string, number> = {}
+  for (let i = 0; i < columns.length; i++) {
+    const value = Number(fields[i])
+    if (fields[i] === '' || (Number.isNaN(value) && fields[i] !== 'NaN')) return null
+    row[columns[i]!] = value
   }
+  return row as Row<Columns>
+}
+
+function notARow(file: string, line: number, columns: readonly string[]): EigenaeError {
+  return new EigenaeError({ what: `is not a row of ${columns.length} numbers`, where: `${file}:${line}` })
+}
+
+async function readIfThere(file: string): Promise<string | null> {
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return null
+    throw fileError('read', file, error)
+  })
+}
+
+// Under the number of files that a process may have open where the limit is low (macOS: 256).
+const atOnce = 64
+
+/** Reads many run folders, some at once, in the folders' order. */
+export async function readRuns<T>(
+  folders: readonly string[],
+  read: (folder: string) => Promise<T>,
+): Promise<readonly T[]> {
+  const runs = new Array<T>(folders.length)
+  const places = folders.keys()
+  const worker = async () => {
+    for (const place of places) runs[place] = await read(folders[place]!)
+  }
+  await Promise.all(Array.from({ length: atOnce }, worker))
+  return runs
 }
 
 /** The run folders at or under a folder, in the order of their names; not looking inside a run. */
@@ -72,6 +144,9 @@ export async function findRunFolders(folder: string): Promise<readonly string[]>
   )
   if (entries.some((entry) => entry.name === 'run.json')) return [folder]
   const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
-  const inOrder = folders.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+  const inOrder = folders.sort(byName.compare)
   return (await Promise.all(inOrder.map((name) => findRunFolders(join(folder, name))))).flat()
 }
+
+/** "seed-2" before "seed-10". */
+const byName = new Intl.Collator('en', { numeric: true })

@@ -1,12 +1,6 @@
-import Table from 'cli-table3'
-
-const noBorders = {
-  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
-  ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
-  ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
-}
-
 export type Alignment = 'left' | 'right'
+
+const gap = '  '
 
 /** Aligned columns without borders; a line a row, the header first where there is one. */
 export function alignedTable(
@@ -14,17 +8,29 @@ export function alignedTable(
   alignments: readonly Alignment[],
   header?: readonly string[],
 ): string {
-  const table = new Table({
-    ...(header && { head: [...header] }),
-    chars: noBorders,
-    colAligns: [...alignments],
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-  })
-  table.push(...rows.map((row) => [...row]))
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .filter((line) => line !== '')
+  const lines = header === undefined ? rows : [header, ...rows]
+  const widths = alignments.map((_, column) =>
+    lines.reduce((widest, line) => Math.max(widest, terminalWidth(line[column]!)), 0),
+  )
+  return lines
+    .map((line) => line.map((cell, column) => padded(cell, widths[column]!, alignments[column]!)))
+    .map((cells) => cells.join(gap).trimEnd())
     .join('\n')
+}
+
+function padded(cell: string, width: number, alignment: Alignment): string {
+  const space = ' '.repeat(width - terminalWidth(cell))
+  return alignment === 'left' ? cell + space : space + cell
+}
+
+const plain = /^[\x20-\x7e]*$/
+// East Asian characters and emoji take two cells; accents that combine take none.
+const wide =
+  /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}！-｠]/gu
+const combining = /\p{Mark}/gu
+
+/** How many cells of a terminal a text takes. */
+export function terminalWidth(text: string): number {
+  if (plain.test(text)) return text.length
+  return [...text.replace(combining, '')].length + (text.match(wide)?.length ?? 0)
 }

@@ -1,0 +1,31 @@
+import { compareRuns } from '../comparison/compare.js'
+import { asJson } from '../comparison/export.js'
+import { comparisonText } from '../comparison/text.js'
+import { claimOutput, writeComparison } from '../comparison/write.js'
+import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
+import type { CompareFlags } from './compare.js'
+
+export async function compare(
+  folders: readonly string[],
+  { baseline, out, metric, json }: CompareFlags,
+): Promise<void> {
+  if (out !== undefined) await claimOutput(out)
+  const comparison = await compareRuns(folders, baseline)
+  for (const warning of comparison.warnings) writeMessage(`warning: ${warning}`)
+  if (json) writeJson(asJson(comparison, metric))
+  else writeResult(comparisonText(comparison, metric))
+  if (out === undefined) return
+  const files = await writeComparison(out, comparison, commandOf(folders, baseline, out))
+  writeMessage(`\nwritten into ${out}: ${files.join(', ')}`)
+}
+
+function commandOf(folders: readonly string[], baseline: string | undefined, out: string): readonly string[] {
+  return [
+    'eigenae',
+    'compare',
+    ...folders,
+    ...(baseline === undefined ? [] : ['--baseline', baseline]),
+    '--out',
+    out,
+  ]
+}

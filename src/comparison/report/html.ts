@@ -1,0 +1,45 @@
+/** Text that is HTML already; everything else that goes into a page is escaped. */
+export class Html {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+export type Content = string | number | Html | readonly Content[]
+
+/** A template for HTML: what is put into it, in element content or a quoted attribute, stays text. */
+export function html(parts: TemplateStringsArray, ...contents: readonly Content[]): Html {
+  return new Html(parts.reduce((text, part, index) => text + render(contents[index - 1]!) + part))
+}
+
+function render(content: Content): string {
+  if (content instanceof Html) return content.text
+  if (typeof content === 'object') return content.map(render).join('')
+  return escapeHtml(String(content))
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (sign) => entities[sign]!)
+}
+
+/** Data for a script element: no sequence in it can end the element. */
+export function jsonScript(id: string, value: unknown): Html {
+  const json = JSON.stringify(value).replaceAll('<', '\\u003c')
+  return new Html(`<script type="application/json" id="${escapeHtml(id)}">${json}</script>`)
+}
+
+/** A script of ours or of a package, in the page itself. Its map would be a request to elsewhere. */
+export function inlineScript(code: string, type?: 'module'): Html {
+  const inert = code.replace(/^\/\/# sourceMappingURL=.*$/gm, '').replaceAll('</script', '<\\/script')
+  return new Html(`<script${type === undefined ? '' : ` type="${type}"`}>${inert}</script>`)
+}

@@ -1,0 +1,99 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Chart, rowMargin } from '../../plots/chart.js'
+import { comparisonCharts, mostDrawn } from '../../plots/comparison.js'
+import { armDash, armShape, themeOf } from '../../plots/theme.js'
+import { version } from '../../runs/facts.js'
+import type { Arm, Comparison } from '../compare.js'
+import { printable } from '../labels.js'
+import { testsText } from '../numbers.js'
+import type { PageData } from './browser.js'
+import { commandLine, configFile, trainCommands } from './commands.js'
+import { Html, html, inlineScript, jsonScript } from './html.js'
+import { pageStyle } from './style.js'
+import { armsTable, metricTables, runsTable } from './tables.js'
+
+// Nothing may be loaded from anywhere; Vega compiles its expressions, which counts as eval.
+const policy =
+  "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:"
+
+/** report.html: one file that needs no other and no network. */
+export async function reportPage(comparison: Comparison, command: readonly string[]): Promise<string> {
+  const charts = comparisonCharts(comparison, 'elsewhere')
+  const { arms } = comparison
+  const scripts = await Promise.all([
+    packageFile('vega', 'vega.min.js'),
+    packageFile('vega-lite', 'vega-lite.min.js'),
+  ])
+  const page = html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="icon" href="data:,">
+<title>eigenae: ${arms.length} arms compared</title><style>${new Html(pageStyle(drawn(arms).length))}</style></head><body>
+<h1>${arms.length === 1 ? 'One arm' : `${arms.length} arms compared`}</h1>
+<p>${runCount(arms)}. ${arms.length > 1 ? `The baseline is ${arms[0]!.label} (${arms[0]!.name}).` : ''}</p>
+${warningsBox(comparison)}
+<div class="arms" role="group" aria-label="legend: click to hide or show an arm">${drawn(arms).map(armButton)}</div>
+<h2>Arms</h2>${armsTable(comparison)}
+<h2>Pictures</h2><p class="quiet">Point at a mark for its values; click an arm's name above to hide it.${
+    arms.length > mostDrawn ? ` Only the first ${mostDrawn} arms are drawn; the tables have all.` : ''
+  }</p><noscript><p>The charts need JavaScript. The same pictures lie beside this file as SVG and PNG.</p></noscript>
+${charts.map(figure)}
+<h2>Numbers</h2><p class="quiet">${testsText(comparison.results, arms[0]!.label)} ★ the best mean.</p>${metricTables(comparison)}
+<h2>To reproduce</h2><pre>${printable(commandLine(command))}</pre>${arms.slice(0, mostListed).map(reproduction)}
+<h2>Runs</h2><details><summary>All runs</summary>${runsTable(comparison)}</details>
+<p class="quiet">Made by eigenae ${version}.</p><div id="tooltip" hidden></div>
+${jsonScript('report-data', pageData(charts, arms))}
+${scripts.map((script) => inlineScript(script))}${inlineScript(await browserScript(), 'module')}
+</body></html>
+`
+  return page.text
+}
+
+// A page of thousands of configs would open slowly; comparison.json has every one.
+const mostListed = 50
+
+function drawn(arms: readonly Arm[]): readonly Arm[] {
+  return arms.slice(0, mostDrawn)
+}
+
+function pageData(charts: readonly Chart[], arms: readonly Arm[]): PageData {
+  const font = 'system-ui, sans-serif'
+  const themes = { light: themeOf('light', font), dark: themeOf('dark', font) }
+  return { charts, labels: arms.map(({ label }) => label), themes, rowMargin }
+}
+
+function runCount(arms: readonly Arm[]): string {
+  const runs = arms.reduce((sum, arm) => sum + arm.runs.length, 0)
+  return `${runs} completed run${runs === 1 ? '' : 's'}`
+}
+
+function warningsBox({ warnings }: Comparison): Html | '' {
+  if (warnings.length === 0) return ''
+  return html`<div class="warnings"><ul>${warnings.map((warning) => html`<li>${warning}</li>`)}</ul></div>`
+}
+
+function armButton({ label }: Arm, arm: number): Html {
+  return html`<button type="button" data-arm="${arm}" aria-pressed="true"><svg width="34" height="12" viewBox="0 0 34 12" aria-hidden="true"><path d="M0 6h34" stroke="var(--arm-${arm})" stroke-width="2" stroke-dasharray="${armDash(arm)}"/><path d="${armShape(arm)}" fill="var(--arm-${arm})" transform="translate(17 6)"/></svg>${label}</button>`
+}
+
+function figure({ name, title, caption }: Chart): Html {
+  return html`<figure><h3>${title}</h3><div class="chart" id="chart-${name}" role="img" aria-label="${title}"></div><figcaption>${caption}</figcaption></figure>`
+}
+
+function reproduction(arm: Arm): Html {
+  const { name, text } = configFile(arm)
+  return html`<details><summary>${arm.label}: ${name}</summary><pre>${text}</pre><pre>${trainCommands(arm).split('\n').map(printable).join('\n')}</pre></details>`
+}
+
+/** Of a package's build folder, where the file that Node imports lies. */
+async function packageFile(name: string, file: string): Promise<string> {
+  const entry = createRequire(import.meta.url).resolve(name)
+  return readFile(join(dirname(entry), file), 'utf8')
+}
+
+/** As it was compiled, without the line that makes a module of it. */
+async function browserScript(): Promise<string> {
+  return readFile(fileURLToPath(new URL('./browser.js', import.meta.url)), 'utf8')
+}

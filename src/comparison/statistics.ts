@@ -1,0 +1,120 @@
+import { centralQuantile, twoSidedP } from './student.js'
+
+export const confidence = 0.95
+
+export interface Interval {
+  readonly low: number
+  readonly high: number
+}
+
+/** Of a sample; what one value alone cannot give is null. */
+export interface Summary {
+  readonly n: number
+  readonly mean: number
+  /** With n − 1. */
+  readonly sd: number | null
+  /** Student's t interval of the mean. */
+  readonly interval: Interval | null
+}
+
+export function summarise(values: readonly number[]): Summary {
+  const n = values.length
+  const mean = meanOf(values)
+  if (n < 2) return { n, mean, sd: null, interval: null }
+  const sd = Math.sqrt(varianceOf(values, mean))
+  return { n, mean, sd, interval: around(mean, sd / Math.sqrt(n), n - 1) }
+}
+
+export type TestKind = 'welch' | 'paired'
+
+/** How a sample differs from another. Test and interval are null where a sample has one value, or none varies. */
+export interface Difference {
+  /** Mean minus the baseline's mean. */
+  readonly difference: number
+  readonly interval: Interval | null
+  readonly test: Test | null
+  readonly hedgesG: number | null
+}
+
+export interface Test {
+  readonly kind: TestKind
+  readonly t: number
+  readonly degreesOfFreedom: number
+  /** Two-sided, before any correction. */
+  readonly p: number
+}
+
+/** Welch's test (Welch 1947; degrees of freedom by Satterthwaite 1946): the variances need not be alike. */
+export function welch(sample: readonly number[], baseline: readonly number[]): Difference {
+  const [a, b] = [summarise(sample), summarise(baseline)]
+  const [u, v] = [(a.sd ?? 0) ** 2 / a.n, (b.sd ?? 0) ** 2 / b.n]
+  const degreesOfFreedom = (u + v) ** 2 / (u ** 2 / (a.n - 1) + v ** 2 / (b.n - 1))
+  const enough = a.sd !== null && b.sd !== null
+  return {
+    ...tested('welch', a.mean - b.mean, enough ? Math.sqrt(u + v) : 0, degreesOfFreedom),
+    hedgesG: hedgesG(a, b),
+  }
+}
+
+/** Student's test of the differences, pair by pair: both samples in the same order of seeds. */
+export function paired(sample: readonly number[], baseline: readonly number[]): Difference {
+  const { n, mean, sd } = summarise(sample.map((value, index) => value - baseline[index]!))
+  const g = hedgesG(summarise(sample), summarise(baseline))
+  return { ...tested('paired', mean, (sd ?? 0) / Math.sqrt(n), n - 1), hedgesG: g }
+}
+
+function tested(
+  kind: TestKind,
+  difference: number,
+  standardError: number,
+  degreesOfFreedom: number,
+): Omit<Difference, 'hedgesG'> {
+  if (!(standardError > roundingError(difference))) return { difference, interval: null, test: null }
+  const t = difference / standardError
+  const test = { kind, t, degreesOfFreedom, p: twoSidedP(t, degreesOfFreedom) }
+  return { difference, interval: around(difference, standardError, degreesOfFreedom), test }
+}
+
+/** Equal values leave a spread of some last bits, from which no test should be made. */
+function roundingError(value: number): number {
+  return 4 * Number.EPSILON * Math.abs(value)
+}
+
+/**
+ * The difference in pooled standard deviations, with the correction for small samples J ≈ 1 − 3 / (4·df − 1)
+ * (Hedges 1981), also for pairs, so that arms can be set beside each other (Lakens 2013).
+ */
+function hedgesG(a: Summary, b: Summary): number | null {
+  if (a.sd === null || b.sd === null) return null
+  const degreesOfFreedom = a.n + b.n - 2
+  const pooled = Math.sqrt(((a.n - 1) * a.sd ** 2 + (b.n - 1) * b.sd ** 2) / degreesOfFreedom)
+  if (!(pooled > roundingError(a.mean - b.mean))) return null
+  return ((a.mean - b.mean) / pooled) * (1 - 3 / (4 * degreesOfFreedom - 1))
+}
+
+/** Holm's step-down correction (Holm 1979): the smallest p times their number, and so on, never falling, at most 1. */
+export function holm(pValues: readonly number[]): readonly number[] {
+  const ascending = pValues.map((p, index) => ({ p, index })).sort((a, b) => a.p - b.p)
+  const corrected = new Array<number>(pValues.length)
+  let reached = 0
+  for (const [rank, { p, index }] of ascending.entries()) {
+    reached = Math.max(reached, Math.min(1, (pValues.length - rank) * p))
+    corrected[index] = reached
+  }
+  return corrected
+}
+
+function around(center: number, standardError: number, degreesOfFreedom: number): Interval {
+  const half = centralQuantile(confidence, degreesOfFreedom) * standardError
+  return { low: center - half, high: center + half }
+}
+
+/** Exactly the value where all are the same: sums of equal numbers may round. */
+function meanOf(values: readonly number[]): number {
+  const first = values[0]!
+  return first + values.reduce((sum, value) => sum + (value - first), 0) / values.length
+}
+
+function varianceOf(values: readonly number[], mean: number): number {
+  return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1)
+}

@@ -1,0 +1,48 @@
+import type { WholeRun } from '../runs/read.js'
+import type { Group } from './groups.js'
+import { differingPaths, type Fields, fieldsOf } from './labels.js'
+
+/** What should be known before the numbers are believed, a line each. */
+export function warningsOf(groups: readonly Group[]): readonly string[] {
+  return [
+    ...groups.flatMap(withinGroup),
+    ...acrossGroups(groups),
+    ...groups.flatMap(({ name, leftOut }) => leftOut.map((run) => leftOutLine(run, name))),
+  ]
+}
+
+/** Runs of a group are to differ in their seeds alone. */
+function withinGroup({ name, runs }: Group): readonly string[] {
+  const paths = differingPaths(runs.map(({ config }) => fieldsOf(config)))
+  const seeds = runs.map(({ record }) => record.seed)
+  const repeated = [...new Set(seeds.filter((seed, index) => seeds.indexOf(seed) !== index))]
+  return [
+    ...(paths.length > 0 ? [`${name}: its runs differ in ${paths.join(', ')}`] : []),
+    ...(repeated.length > 0 ? [`${name}: holds seed ${repeated.join(', ')} more than once`] : []),
+  ]
+}
+
+// Where these differ, the numbers do not measure the same thing.
+const yardstick = /^(data|spectrum)\.|^train\.epochs$/
+// What an arm is about, most of the time.
+const compared = /^(loss|model)\./
+
+function acrossGroups(groups: readonly Group[]): readonly string[] {
+  const paths = differingPaths(groups.map(({ runs }) => fieldsOf(runs[0]!.config)))
+  const besides = paths.filter((path) => !compared.test(path))
+  const only = paths.length === 1 && !yardstick.test(paths[0]!)
+  const files = differingPaths(groups.map(({ runs }) => dataOf(runs[0]!)))
+  return [
+    ...(besides.length > 0 && !only ? [`the groups also differ in ${besides.join(', ')}`] : []),
+    ...(files.length > 0 ? [`the groups were trained on other data: ${files.join(', ')} differ`] : []),
+  ]
+}
+
+function dataOf({ record }: WholeRun): Fields {
+  return new Map(Object.entries(record.dataSha256))
+}
+
+function leftOutLine({ folder, status, record }: WholeRun, group: string): string {
+  const error = record.status === 'failed' ? ` (${record.error.split('\n')[0]})` : ''
+  return `left out of ${group}: ${folder} is ${status}, not complete${error}`
+}

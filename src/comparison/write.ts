@@ -1,0 +1,55 @@
+import { readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createObjectCsvWriter } from 'csv-writer'
+import { hasCode, usageError, withFileErrors } from '../errors.js'
+import { comparisonCharts } from '../plots/comparison.js'
+import { writeCharts } from '../plots/render.js'
+import { jsonText, makeFolder, writeAtomically } from '../runs/files.js'
+import type { Comparison } from './compare.js'
+import { asJson, comparisonColumns, csvRow, format } from './export.js'
+import { reportPage } from './report/page.js'
+
+/**
+ * Makes the output folder. An earlier comparison in it will be replaced, and other files are left alone.
+ * @throws a usage error where a file that would be replaced is not of an earlier comparison.
+ */
+export async function claimOutput(folder: string): Promise<void> {
+  const file = join(folder, 'comparison.json')
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return null
+    if (hasCode(error, 'ENOTDIR'))
+      throw usageError({ what: 'is a file, or lies under one, not a folder', where: folder })
+    throw error
+  })
+  if (text !== null && !text.includes(`"${format}"`)) {
+    throw usageError({
+      what: 'exists and is no comparison of eigenae, so it is left as it is',
+      where: file,
+      mend: 'Name another folder with --out.',
+    })
+  }
+  await makeFolder(folder)
+}
+
+/** The names of the files that were written. */
+export async function writeComparison(
+  folder: string,
+  comparison: Comparison,
+  command: readonly string[],
+): Promise<readonly string[]> {
+  await writeCsv(join(folder, 'comparison.csv'), comparison)
+  await writeAtomically(join(folder, 'comparison.json'), jsonText({ ...asJson(comparison), command }))
+  const charts = comparisonCharts(comparison, 'own')
+  const pictures = await writeCharts(folder, charts)
+  await writeAtomically(join(folder, 'report.html'), await reportPage(comparison, command))
+  return ['report.html', 'comparison.csv', 'comparison.json', ...pictures]
+}
+
+async function writeCsv(file: string, { results }: Comparison): Promise<void> {
+  const temporary = `${file}.${process.pid}.tmp`
+  const header = comparisonColumns.map((id) => ({ id, title: id }))
+  await withFileErrors('write', file, async () => {
+    await createObjectCsvWriter({ path: temporary, header, append: false }).writeRecords(results.map(csvRow))
+    await rename(temporary, file)
+  })
+}

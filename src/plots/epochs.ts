@@ -1,0 +1,113 @@
+import type { Arm } from '../comparison/compare.js'
+import { epochSeries } from '../comparison/series.js'
+import type { MetricsRow } from '../runs/tables.js'
+import { armField, type Chart, epochAxis, type Spec } from './chart.js'
+import { dashes } from './theme.js'
+
+/** A report has one legend for all its charts. */
+export type Legend = 'own' | 'elsewhere'
+
+interface Column {
+  readonly column: keyof MetricsRow
+  readonly title: string
+}
+
+const lossColumns: readonly Column[] = [
+  { column: 'test_mse', title: 'test images, clean input' },
+  { column: 'test_denoise_mse', title: 'test images, noisy input' },
+]
+
+/** The losses that mean the same in every arm: the penalties are left out of them. */
+export function lossChart(arms: readonly Arm[], legend: Legend): Chart {
+  return {
+    name: 'loss',
+    title: 'Loss by epoch',
+    caption: `Mean squared error of a pixel against the clean image. ${bandText(arms)}`,
+    panels: { count: 2, width: 330, height: 240, columns: 2, margin: 70 },
+    spec: {
+      data: { values: rowsOf(arms, lossColumns) },
+      facet: { field: 'panel', type: 'nominal', title: null, sort: lossColumns.map(({ title }) => title) },
+      spec: layers(arms, 'mean squared error per pixel', legend),
+      resolve: { scale: { y: 'independent' }, axis: { x: 'independent' } },
+    },
+  }
+}
+
+export function effectiveRankChart(arms: readonly Arm[], legend: Legend): Chart {
+  return {
+    name: 'effective-rank',
+    title: 'Effective rank by epoch',
+    caption: `exp(−Σ p ln p) of the shares p = σ/Σσ: how many dimensions the embedding uses. ${bandText(arms)}`,
+    panels: { count: 1, width: 480, height: 260, columns: 1, margin: 70 },
+    spec: {
+      data: { values: rowsOf(arms, [{ column: 'effective_rank', title: '' }]) },
+      ...layers(arms, 'effective rank (dimensions)', legend),
+    },
+  }
+}
+
+function bandText(arms: readonly Arm[]): string {
+  const several = arms.some(({ runs }) => runs.length > 1)
+  return several ? 'Lines: mean over the seeds; bands: its 95 % interval.' : 'One seed, so no interval.'
+}
+
+function rowsOf(arms: readonly Arm[], columns: readonly Column[]): readonly object[] {
+  return arms.flatMap((arm) =>
+    columns.flatMap(({ column, title }) =>
+      epochSeries(arm, column).map(({ epoch, summary: { mean, interval } }) => ({
+        [armField]: arm.label,
+        panel: title,
+        epoch,
+        mean,
+        low: interval?.low ?? mean,
+        high: interval?.high ?? mean,
+      })),
+    ),
+  )
+}
+
+/** Band, line and, where epochs are few, points. */
+function layers(arms: readonly Arm[], title: string, where: Legend): Spec {
+  const labels = arms.map(({ label }) => label)
+  const epochs = Math.max(...arms.map(({ runs }) => runs[0]!.metrics.length))
+  const scale = { domain: labels }
+  const legend = where === 'elsewhere' ? null : legendOf(labels)
+  const color = { field: armField, type: 'nominal', scale, legend }
+  const dash = { field: armField, type: 'nominal', scale: { ...scale, range: dashes }, legend }
+  const shape = { field: armField, type: 'nominal', scale, legend }
+  const y = { type: 'quantitative', title, scale: { zero: false } }
+  const tooltip = [
+    { field: armField, title: 'arm' },
+    { field: 'epoch' },
+    { field: 'mean', format: '.5f' },
+    { field: 'low', format: '.5f', title: '95 % from' },
+    { field: 'high', format: '.5f', title: 'to' },
+  ]
+  return {
+    encoding: {
+      x: { field: 'epoch', type: 'quantitative', axis: epochAxis, scale: { nice: false, padding: 8 } },
+    },
+    layer: [
+      {
+        mark: { type: 'line', strokeWidth: 2, clip: false },
+        encoding: { y: { ...y, field: 'mean' }, color, strokeDash: dash },
+      },
+      {
+        mark: { type: 'point', filled: true, size: epochs > 30 ? 0 : 45, opacity: 1 },
+        encoding: { y: { ...y, field: 'mean' }, color, shape, tooltip },
+      },
+      {
+        mark: { type: 'area', opacity: 0.18 },
+        encoding: { y: { ...y, field: 'low' }, y2: { field: 'high' }, color },
+      },
+    ],
+  }
+}
+
+function legendOf(labels: readonly string[]): Spec {
+  return { orient: 'bottom', columns: longest(labels) > 40 ? 1 : 2, title: null, symbolStrokeWidth: 0 }
+}
+
+function longest(labels: readonly string[]): number {
+  return Math.max(...labels.map((label) => label.length))
+}

@@ -1,0 +1,33 @@
+import { join } from 'node:path'
+import { parse, View } from 'vega'
+import { compile, type TopLevelSpec } from 'vega-lite'
+import { makeFolder, writeAtomically } from '../runs/files.js'
+import { type Chart, laidOut } from './chart.js'
+import { fontFamily, pngOf } from './png.js'
+import { themeOf } from './theme.js'
+
+/** Writes each chart as SVG and PNG; gives the names of the files. No browser is needed. */
+export async function writeCharts(folder: string, charts: readonly Chart[]): Promise<readonly string[]> {
+  await makeFolder(folder)
+  // PNGs are made on other threads, while the next SVG is.
+  const written: Promise<readonly string[]>[] = []
+  for (const chart of charts) written.push(writePicture(folder, chart.name, await svgOf(chart)))
+  return (await Promise.all(written)).flat()
+}
+
+export async function writePicture(folder: string, name: string, svg: string): Promise<readonly string[]> {
+  await writeAtomically(join(folder, `${name}.svg`), svg)
+  await writeAtomically(join(folder, `${name}.png`), await pngOf(svg))
+  return [`${name}.svg`, `${name}.png`]
+}
+
+export async function svgOf(chart: Chart): Promise<string> {
+  const config = { ...themeOf('light', fontFamily), aria: false }
+  const spec = { ...laidOut(chart), title: chart.title, config } as unknown as TopLevelSpec
+  const view = new View(parse(compile(spec).spec), { renderer: 'none' })
+  try {
+    return await view.toSVG()
+  } finally {
+    view.finalize()
+  }
+}

@@ -1,0 +1,115 @@
+import type { Arm } from '../comparison/compare.js'
+import { finalSpectrum, spectrumByEpoch } from '../comparison/series.js'
+import { armField, type Chart, epochAxis, type Panels } from './chart.js'
+
+const rankAxis = { title: 'rank', labelAngle: 0 } as const
+
+/** The shares of the singular values after the last epoch, and the line where all would be alike. */
+export function spectrumChart(arms: readonly Arm[]): Chart {
+  const rows = arms.flatMap((arm) => {
+    const ranks = finalSpectrum(arm)
+    return ranks.map(({ rank, summary: { mean, interval } }) => ({
+      [armField]: arm.label,
+      rank,
+      share: mean,
+      low: Math.max(0, interval?.low ?? mean),
+      high: interval?.high ?? mean,
+      uniform: 1 / ranks.length,
+    }))
+  })
+  const x = { field: 'rank', type: 'ordinal', axis: rankAxis }
+  const y = { field: 'share', type: 'quantitative', axis: { title: 'share of σ, σ/Σσ', format: '.2f' } }
+  const tooltip = [
+    { field: armField, title: 'arm' },
+    { field: 'rank' },
+    { field: 'share', format: '.4f' },
+    { field: 'low', format: '.4f', title: '95 % from' },
+    { field: 'high', format: '.4f', title: 'to' },
+  ]
+  return {
+    name: 'spectrum',
+    title: 'Spectrum of the embedding',
+    caption: `Singular values of the trained encoder's embedding by rank, each as its share of their sum${
+      arms.some(({ runs }) => runs.length > 1) ? ' (mean over the seeds, with its 95 % interval)' : ''
+    }. The dashed line, 1/d, is where all d dimensions would be used alike.`,
+    panels: facetPanels(arms, 200, 180),
+    spec: {
+      data: { values: rows },
+      facet: facetBy(arms),
+      spec: {
+        layer: [
+          { mark: { type: 'bar' }, encoding: { x, y, tooltip } },
+          { mark: { type: 'rule' }, encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } } },
+          {
+            mark: { type: 'rule', strokeDash: [5, 4] },
+            encoding: { y: { field: 'uniform', type: 'quantitative', aggregate: 'min' } },
+          },
+          {
+            mark: { type: 'text', text: '1/d', align: 'right', baseline: 'bottom', dy: -2, x: 'width' },
+            encoding: { y: { field: 'uniform', type: 'quantitative', aggregate: 'min' } },
+          },
+        ],
+      },
+      resolve: { scale: { x: 'independent' }, axis: { x: 'independent', y: 'independent' } },
+    },
+  }
+}
+
+/** Rank by epoch, the share as the colour: how the dimensions come into use, or die. */
+export function evolutionChart(arms: readonly Arm[]): Chart {
+  const rows = arms.flatMap((arm) =>
+    [...spectrumByEpoch(arm)].flatMap(([epoch, ranks]) =>
+      ranks.map(({ rank, summary }) => ({ [armField]: arm.label, epoch, rank, share: summary.mean })),
+    ),
+  )
+  const epochs = new Set(rows.map(({ epoch }) => epoch)).size
+  const every = Math.ceil(epochs / 12)
+  return {
+    name: 'evolution',
+    title: 'Spectrum by epoch',
+    caption:
+      'Share σ/Σσ of each rank after each epoch, mean over the seeds; epoch 0 is before training. Brighter is a larger share.',
+    panels: facetPanels(arms, 220, 180),
+    spec: {
+      data: { values: rows },
+      facet: facetBy(arms),
+      spec: {
+        mark: { type: 'rect' },
+        encoding: {
+          x: {
+            field: 'epoch',
+            type: 'ordinal',
+            axis: { ...epochAxis, labelAngle: 0, labelExpr: `datum.value % ${every} ? '' : datum.label` },
+          },
+          y: { field: 'rank', type: 'ordinal', axis: { title: 'rank' } },
+          color: {
+            field: 'share',
+            type: 'quantitative',
+            scale: { scheme: 'cividis', domainMin: 0 },
+            legend: { title: 'σ/Σσ', format: '.2f', orient: 'bottom' },
+          },
+          tooltip: [
+            { field: armField, title: 'arm' },
+            { field: 'epoch' },
+            { field: 'rank' },
+            { field: 'share', format: '.4f' },
+          ],
+        },
+      },
+      resolve: {
+        scale: { x: 'independent', y: 'independent' },
+        axis: { x: 'independent', y: 'independent' },
+      },
+    },
+  }
+}
+
+function facetBy(arms: readonly Arm[]): object {
+  const title = null
+  return { field: armField, type: 'nominal', title, sort: arms.map(({ label }) => label) }
+}
+
+function facetPanels(arms: readonly Arm[], width: number, height: number): Panels {
+  const count = arms.length
+  return { count, width, height, columns: count === 4 ? 2 : Math.min(count, 3), margin: 64 }
+}

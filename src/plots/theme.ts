@@ -1,0 +1,82 @@
+export type Scheme = 'light' | 'dark'
+
+interface Inks {
+  readonly background: string
+  readonly text: string
+  readonly faint: string
+  readonly arms: readonly string[]
+}
+
+// Okabe and Ito's colours ("Color Universal Design", 2008), which people of any colour vision tell apart: those with
+// enough contrast on white, and lighter ones for a dark page.
+const inks: Readonly<Record<Scheme, Inks>> = {
+  light: {
+    background: '#ffffff',
+    text: '#1b1b1b',
+    faint: '#d9d9d9',
+    arms: ['#0072b2', '#d55e00', '#009e73', '#b0528c', '#000000', '#b07d00', '#3a93c9'],
+  },
+  dark: {
+    background: '#16181c',
+    text: '#e8e8e8',
+    faint: '#3a3e45',
+    arms: ['#56b4e9', '#e69f00', '#2fc99a', '#e29bc4', '#ffffff', '#f0e442', '#ff8a3d'],
+  },
+}
+
+/** Dashes and shapes beside the colours: arms can be told apart in black and white. */
+export const dashes = [
+  [1, 0],
+  [6, 3],
+  [2, 2],
+  [9, 3, 2, 3],
+  [12, 4],
+  [1, 3],
+] as const
+const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down'] as const
+
+/** Vega-Lite's config: how every chart looks. */
+export function themeOf(scheme: Scheme, font: string): object {
+  const { background, text, faint, arms } = inks[scheme]
+  const label = { labelColor: text, titleColor: text, labelFontSize: 11, titleFontSize: 12 }
+  return {
+    background,
+    font,
+    padding: 8,
+    view: { stroke: null },
+    axis: { ...label, titleFontWeight: 'normal', gridColor: faint, domainColor: text, tickColor: text },
+    axisX: { grid: false },
+    axisY: { domain: false, ticks: false },
+    legend: { ...label, titleFontWeight: 'normal', labelLimit: 400, symbolSize: 80 },
+    header: { ...label, titleFontWeight: 'normal', labelFontSize: 12, labelLimit: 300, labelPadding: 4 },
+    title: { color: text, subtitleColor: text, anchor: 'start', fontSize: 14, fontWeight: 600 },
+    mark: { color: arms[0] },
+    range: { category: arms, symbol: shapes },
+    rule: { color: text },
+    text: { color: text },
+  }
+}
+
+export function armColor(scheme: Scheme, arm: number): string {
+  const { arms } = inks[scheme]
+  return arms[arm % arms.length]!
+}
+
+/** Stroke-dasharray of an arm's lines. */
+export function armDash(arm: number): string {
+  return dashes[arm % dashes.length]!.join(' ')
+}
+
+// The same shapes as paths around 0, 0.
+const shapePaths = [
+  'M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0',
+  'M-4-4h8v8h-8z',
+  'M0-5l5 9h-10z',
+  'M0-5.5l4.5 5.5l-4.5 5.5l-4.5-5.5z',
+  'M-1.5-5h3v3.5h3.5v3h-3.5v3.5h-3v-3.5h-3.5v-3h3.5z',
+  'M0 5l5-9h-10z',
+] as const
+
+export function armShape(arm: number): string {
+  return shapePaths[arm % shapePaths.length]!
+}

@@ -1,0 +1,87 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { holm, paired, summarise, welch } from '../src/comparison/statistics.js'
+import { centralQuantile, loadDistributions, twoSidedP } from '../src/comparison/student.js'
+
+// The expected values were printed by SciPy 1.17 (scipy.stats.t, ttest_ind with equal_var=False, ttest_rel and their
+// confidence_interval) and statsmodels (multipletests, method="holm").
+const none = [0.0265, 0.0268, 0.0271, 0.0259, 0.0263]
+const eigen = [0.0312, 0.0293, 0.0301, 0.0307, 0.0299]
+const batchNorm = [0.0171, 0.018, 0.0176]
+
+const near = (value: number | undefined) => {
+  return { to: (expected: number) => expect(value! / expected).toBeCloseTo(1, 10) }
+}
+
+beforeAll(loadDistributions)
+
+describe("Student's t", () => {
+  it.each([
+    [0.1, 1, 0.936548965138893],
+    [2.5, 3.7, 0.07182202291182678],
+    [12, 9, 7.699886222985653e-7],
+    [100, 9.3, 2.031331451666e-15],
+  ])('P(|T| ≥ %d) with %d degrees of freedom', (t, df, p) => {
+    near(twoSidedP(t, df)).to(p)
+    near(twoSidedP(-t, df)).to(p)
+  })
+
+  it.each([
+    [1, 12.706204736174694],
+    [2.5, 3.5746548420036817],
+    [9, 2.262157162798205],
+    [99, 1.9842169515864174],
+    [1e5, 1.9599877075346095],
+  ])('the middle 95 %% with %d degrees of freedom', (df, t) => near(centralQuantile(0.95, df)).to(t))
+})
+
+describe('statistics of a comparison', () => {
+  it('mean, standard deviation and interval', () => {
+    const { mean, sd, interval } = summarise(none)
+    near(mean).to(0.02652)
+    near(sd!).to(0.0004604345773288535)
+    near(interval?.low).to(0.025948294961802593)
+    near(interval?.high).to(0.027091705038197404)
+  })
+
+  it("Welch's test of unequal samples", () => {
+    const { test, interval, hedgesG } = welch(batchNorm, none)
+    near(test?.t).to(-26.97352772745414)
+    near(test?.degreesOfFreedom).to(4.420094631426891)
+    near(test?.p).to(4.482337319821303e-6)
+    near(interval?.low).to(-0.009841383071089671)
+    near(interval?.high).to(-0.008065283595576997)
+    near(hedgesG!).to(-17.025440546349337)
+  })
+
+  it('the paired test', () => {
+    const { test, interval, hedgesG } = paired(eigen, none)
+    near(test?.t).to(8.168429476693685)
+    expect(test?.degreesOfFreedom).toBe(4)
+    near(test?.p).to(0.0012229368943611275)
+    near(interval?.low).to(0.0024555738553163854)
+    near(interval?.high).to(0.004984426144683614)
+    near(hedgesG!).to(5.48685702383432)
+  })
+
+  it("Holm's correction", () => {
+    const corrected = holm([0.01, 0.04, 0.03, 0.005, 0.9])
+    for (const [index, p] of [0.04, 0.09, 0.09, 0.025, 0.9].entries()) near(corrected[index]).to(p)
+    expect(holm([])).toEqual([])
+  })
+
+  it('leaves out what one value cannot give', () => {
+    expect(summarise([0.5])).toEqual({ n: 1, mean: 0.5, sd: null, interval: null })
+    const alone = { difference: -0.25, interval: null, test: null, hedgesG: null }
+    expect(welch([0.25], [0.5])).toEqual(alone)
+    expect(welch([0.25], [0.5, 0.5])).toEqual(alone)
+    expect(paired([0.25], [0.5])).toEqual(alone)
+  })
+
+  it('makes no test of values that do not vary', () => {
+    const same = { difference: 3, interval: null, test: null, hedgesG: null }
+    expect(welch([3, 3, 3], [0, 0, 0])).toEqual(same)
+    expect(paired([3, 3, 3], [0, 0, 0])).toEqual(same)
+    expect(summarise([0.1, 0.1, 0.1])).toEqual({ n: 3, mean: 0.1, sd: 0, interval: { low: 0.1, high: 0.1 } })
+    expect(paired([1.1, 2.1, 3.1], [1, 2, 3]).test).toBeNull()
+  })
+})

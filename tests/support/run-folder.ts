@@ -1,0 +1,87 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { metricsColumns, spectrumColumns } from '../../src/runs/tables.js'
+
+export interface FakeRun {
+  readonly name?: string
+  readonly seed?: number
+  readonly status?: 'completed' | 'failed' | 'interrupted'
+  readonly eigen?: object | null
+  readonly batchNorm?: 'none' | 'all'
+  readonly noise?: number
+  readonly latent?: number
+  readonly epochs?: number
+  /** Of the last epoch. */
+  readonly testMse?: number
+  readonly effectiveRank?: number
+  readonly probe?: number
+}
+
+/** A run folder as `train` leaves it, but for the model: its files written directly. */
+export function writeRun(folder: string, run: FakeRun = {}): string {
+  const { seed = 0, status = 'completed', latent = 4, epochs = 3, testMse = 0.03, probe = 0.8 } = run
+  mkdirSync(folder, { recursive: true })
+  const write = (name: string, content: unknown) =>
+    writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content))
+  write('config.json', configOf(run, seed, latent, epochs))
+  write('run.json', {
+    ...recordOf(run, seed, epochs, status),
+    ...(status === 'failed' && { error: 'no power' }),
+  })
+  write('metrics.csv', csv(metricsColumns, metricsRows(epochs, testMse, run.effectiveRank ?? 3)))
+  write('spectrum.csv', csv(spectrumColumns, spectrumRows(epochs, latent)))
+  if (status === 'completed') write('evaluation.json', { linear_probe_accuracy: probe })
+  return folder
+}
+
+function configOf(run: FakeRun, seed: number, latent: number, epochs: number) {
+  return {
+    name: run.name ?? 'fake',
+    seed,
+    data: { source: 'mnist', noise: run.noise ?? 0.2, limit: null },
+    model: { widths: [784, 32, latent], batchNorm: run.batchNorm ?? 'none' },
+    loss: { eigen: run.eigen ?? null },
+    optimizer: { kind: 'adam', learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+    train: { epochs, batchSize: 64 },
+    spectrum: { split: 'test', images: 1024, center: false },
+    device: 'auto',
+  }
+}
+
+function recordOf(run: FakeRun, seed: number, epochs: number, status: string) {
+  return {
+    ...{ status, ended: '2026-11-24T10:01:00.000Z', name: run.name ?? 'fake', seed, epochs },
+    ...{ device: 'cpu', deviceReason: 'asked for', gitCommit: null, host: 'here' },
+    engine: { name: 'native', variant: 'scalar', threads: 1 },
+    versions: { eigenae: '0.1.0', node: '20.0.0' },
+    dataSha256: { trainImages: 'abc' },
+    started: '2026-11-24T10:00:00.000Z',
+  }
+}
+
+function metricsRows(epochs: number, last: number, effectiveRank: number): readonly (readonly number[])[] {
+  return Array.from({ length: epochs }, (_, index) => {
+    const mse = last * (1 + 0.5 * (epochs - 1 - index))
+    return [index + 1, mse, mse, 0, mse, 1.1 * mse, 0.5, effectiveRank, 0]
+  })
+}
+
+function spectrumRows(epochs: number, latent: number): readonly (readonly number[])[] {
+  const values = Array.from({ length: latent }, (_, index) => latent - index)
+  const sum = values.reduce((total, value) => total + value)
+  const squares = values.reduce((total, value) => total + value * value, 0)
+  return Array.from({ length: epochs + 1 }, (_, epoch) =>
+    values.map((value, index) => [
+      epoch,
+      index + 1,
+      value,
+      value / sum,
+      value * value,
+      (value * value) / squares,
+    ]),
+  ).flat()
+}
+
+function csv(columns: readonly string[], rows: readonly (readonly number[])[]): string {
+  return [columns, ...rows].map((row) => `${row.join(',')}\n`).join('')
+}
