@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { benchCommand } from './commands/bench/index.js'
 import { compareCommand } from './commands/compare.js'
 import { dataCommand } from './commands/data.js'
+import { plotCommand } from './commands/plot.js'
 import { runsCommand } from './commands/runs.js'
 import { sweepCommand } from './commands/sweep/index.js'
 import { sweepJobCommand } from './commands/sweep/job.js'
@@ -31,6 +32,7 @@ function program(): Command {
     .addCommand(sweepCommand())
     .addCommand(sweepJobCommand(), { hidden: true })
     .addCommand(compareCommand())
+    .addCommand(plotCommand())
     .addCommand(runsCommand())
     .addCommand(dataCommand())
     .addCommand(benchCommand())

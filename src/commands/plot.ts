@@ -1,0 +1,29 @@
+import { Command } from 'commander'
+import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
+
+interface PlotFlags {
+  readonly out?: string
+  readonly json: boolean
+}
+
+export function plotCommand(): Command {
+  return new Command('plot')
+    .description(
+      'Draw a run, or a group of runs over their seeds: loss, spectrum, reconstructions, embedding',
+    )
+    .argument('<run>', 'run folder, or a folder of runs')
+    .option('--out <folder>', 'where to put the SVG and PNG files (default: plots/ in the run)')
+    .option('--json', 'print the written files as JSON', false)
+    .addHelpText('after', '\nExample:\n  eigenae plot runs/eigen/seed-0 --out pictures')
+    .action(plot)
+}
+
+async function plot(run: string, { out, json }: PlotFlags): Promise<void> {
+  // Only here: other commands should not wait for charts to be loaded.
+  const { writeRunPictures } = await import('../plots/run-pictures.js')
+  const { folder, files, model } = await writeRunPictures(run, out)
+  if (model === null) writeMessage('no reconstructions and no embedding: the run has no model yet')
+  else writeMessage(`reconstructions and embedding: ${model}`)
+  if (json) writeJson({ folder, files, model })
+  else for (const file of files) writeResult(`${folder}/${file}`)
+}

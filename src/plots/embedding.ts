@@ -1,0 +1,48 @@
+import type { Split } from '../data/load.js'
+import type { Trainer } from '../engines/engine.js'
+import { type Chart, rowMargin } from './chart.js'
+import { principalPlane } from './principal-directions.js'
+
+const shownImages = 2000
+
+// Paul Tol's "muted" scheme ("Colour schemes", SRON technical note, 2021), which any colour vision tells apart.
+const digitColors = [
+  ...['#332288', '#2b8cbe', '#44aa99', '#117733', '#8a8a1f'],
+  ...['#b8860b', '#cc6677', '#882255', '#aa4499', '#555555'],
+]
+
+/** Test images where the encoder puts them, each as its digit: readable in black and white too. */
+export async function embeddingChart(
+  trainer: Trainer,
+  { images, labels }: Split,
+  latent: number,
+): Promise<Chart> {
+  const count = Math.min(shownImages, images.count)
+  const embedding = await trainer.encode(images.pixels.subarray(0, count * images.pixelsPerImage))
+  const { points, shares } = principalPlane(embedding, latent)
+  const axis = (field: string, name: string, share: number) => ({
+    field,
+    type: 'quantitative',
+    axis: {
+      title: `${name} principal direction (${(100 * share).toFixed(0)} % of the variance)`,
+      tickCount: 6,
+    },
+    scale: { zero: false },
+  })
+  return {
+    name: 'embedding',
+    title: 'Embedding of test images',
+    caption: `The first ${count} test images, each as its digit, along the two directions of the largest variance.`,
+    panels: { count: 1, width: 560, height: 520, columns: 1, margin: rowMargin },
+    spec: {
+      data: { values: points.map(([x, y], image) => ({ x, y, digit: String(labels[image]) })) },
+      mark: { type: 'text', fontSize: 10, opacity: 0.8 },
+      encoding: {
+        x: axis('x', 'first', shares[0]),
+        y: axis('y', 'second', shares[1]),
+        text: { field: 'digit' },
+        color: { field: 'digit', type: 'nominal', scale: { range: digitColors }, legend: null },
+      },
+    },
+  }
+}

@@ -1,0 +1,94 @@
+export interface PrincipalPlane {
+  /** Each point's place along the first two principal directions. */
+  readonly points: readonly (readonly [number, number])[]
+  /** Of the variance, along each; the second is 0 where there is one dimension. */
+  readonly shares: readonly [number, number]
+}
+
+/** An embedding [count][latent] seen along the two directions of its largest variance (Pearson 1901). */
+export function principalPlane(embedding: ArrayLike<number>, latent: number): PrincipalPlane {
+  const count = embedding.length / latent
+  const mean = Array.from({ length: latent }, (_, j) => {
+    let sum = 0
+    for (let i = 0; i < count; i++) sum += embedding[i * latent + j]!
+    return sum / count
+  })
+  const centred = Float64Array.from(embedding, (value, index) => value - mean[index % latent]!)
+  const directions = eigenvectors(covariance(centred, latent))
+  const total = directions.reduce((sum, { value }) => sum + value, 0)
+  const [first, second] = directions
+  const along = (i: number, vector: readonly number[] | undefined) =>
+    vector?.reduce((sum, weight, j) => sum + weight * centred[i * latent + j]!, 0) ?? 0
+  const share = (value: number | undefined) => (total > 0 ? (value ?? 0) / total : 0)
+  return {
+    points: Array.from({ length: count }, (_, i) => [along(i, first?.vector), along(i, second?.vector)]),
+    shares: [share(first?.value), share(second?.value)],
+  }
+}
+
+function covariance(centred: Float64Array, latent: number): number[][] {
+  const count = centred.length / latent
+  const sums = Array.from({ length: latent }, () => new Array<number>(latent).fill(0))
+  for (let i = 0; i < count; i++) {
+    for (let j = 0; j < latent; j++) {
+      for (let k = 0; k < latent; k++) sums[j]![k]! += centred[i * latent + j]! * centred[i * latent + k]!
+    }
+  }
+  return sums.map((row) => row.map((sum) => sum / Math.max(1, count - 1)))
+}
+
+interface Direction {
+  readonly value: number
+  readonly vector: readonly number[]
+}
+
+const maximumSweeps = 60
+
+/** Of a symmetric matrix, the largest eigenvalue first: Jacobi's rotations (Golub and Van Loan, 8.5). */
+function eigenvectors(matrix: number[][]): readonly Direction[] {
+  const size = matrix.length
+  const vectors = matrix.map((row, i) => row.map((_, j) => (i === j ? 1 : 0)))
+  for (let sweep = 0; sweep < maximumSweeps; sweep++) {
+    let rotated = false
+    for (let p = 0; p < size; p++) {
+      for (let q = p + 1; q < size; q++) rotated = rotate(matrix, vectors, p, q) || rotated
+    }
+    if (!rotated) break
+  }
+  return matrix
+    .map((row, i) => ({ value: row[i]!, vector: vectors.map((each) => each[i]!) }))
+    .sort((a, b) => b.value - a.value)
+    .map(({ value, vector }) => ({ value, vector: pointedUp(vector) }))
+}
+
+/** Makes matrix[p][q] zero; false where it is so to rounding. */
+function rotate(matrix: number[][], vectors: number[][], p: number, q: number): boolean {
+  const [app, aqq, apq] = [matrix[p]![p]!, matrix[q]![q]!, matrix[p]![q]!]
+  if (Math.abs(apq) <= Number.EPSILON * Math.sqrt(Math.abs(app * aqq))) return false
+  const zeta = (aqq - app) / (2 * apq)
+  const tangent = Math.sign(zeta || 1) / (Math.abs(zeta) + Math.sqrt(1 + zeta * zeta))
+  const cosine = 1 / Math.sqrt(1 + tangent * tangent)
+  const sine = cosine * tangent
+  turnColumns(matrix, p, q, cosine, sine)
+  for (let j = 0; j < matrix.length; j++) {
+    const [a, b] = [matrix[p]![j]!, matrix[q]![j]!]
+    matrix[p]![j] = cosine * a - sine * b
+    matrix[q]![j] = sine * a + cosine * b
+  }
+  turnColumns(vectors, p, q, cosine, sine)
+  return true
+}
+
+function turnColumns(rows: number[][], p: number, q: number, cosine: number, sine: number): void {
+  for (const row of rows) {
+    const [a, b] = [row[p]!, row[q]!]
+    row[p] = cosine * a - sine * b
+    row[q] = sine * a + cosine * b
+  }
+}
+
+/** An eigenvector's sign is anyone's choice: here its largest weight is positive, so that a picture stays the same. */
+function pointedUp(vector: readonly number[]): readonly number[] {
+  const largest = vector.reduce((most, weight) => (Math.abs(weight) > Math.abs(most) ? weight : most), 0)
+  return largest < 0 ? vector.map((weight) => -weight) : vector
+}

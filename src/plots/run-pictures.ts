@@ -1,0 +1,71 @@
+import { join } from 'node:path'
+import { armsOf } from '../comparison/compare.js'
+import { type Group, readGroups } from '../comparison/groups.js'
+import { loadDistributions } from '../comparison/student.js'
+import { loadDataSet } from '../data/load.js'
+import { usageError } from '../errors.js'
+import { latentDimension } from '../model/architecture.js'
+import type { WholeRun } from '../runs/read.js'
+import { embeddingChart } from './embedding.js'
+import { effectiveRankChart, lossChart } from './epochs.js'
+import { reconstructionGrid } from './reconstructions.js'
+import { writeCharts, writePicture } from './render.js'
+import { evolutionChart, spectrumChart } from './spectrum.js'
+import { withTrainedModel } from './trained-model.js'
+
+export interface RunPictures {
+  readonly folder: string
+  readonly files: readonly string[]
+  /** Whose model the reconstructions and the embedding are of; null where it has none. */
+  readonly model: string | null
+}
+
+/** The pictures of a run, complete or not, or of a group over its seeds, where the model is the first run's. */
+export async function writeRunPictures(name: string, out: string | undefined): Promise<RunPictures> {
+  await loadDistributions()
+  const group = await drawableGroup(name)
+  const arms = armsOf([group])
+  const folder = out ?? join(group.name, 'plots')
+  const charts = [
+    lossChart(arms, 'own'),
+    spectrumChart(arms),
+    evolutionChart(arms),
+    effectiveRankChart(arms, 'own'),
+  ]
+  const files = await writeCharts(folder, charts)
+  const pictures = await writeModelPictures(folder, group.runs[0]!)
+  return { folder, files: [...files, ...(pictures ?? [])], model: pictures && group.runs[0]!.folder }
+}
+
+/** Of a group, the completed runs; where none is, what there is. */
+async function drawableGroup(name: string): Promise<Group> {
+  const [group, ...more] = await readGroups([name], undefined)
+  if (more.length > 0) {
+    throw usageError({
+      what: `holds ${more.length + 1} groups, plot draws one`,
+      where: name,
+      mend: `Name one of them, for example ${group!.name}, or compare them with eigenae compare.`,
+    })
+  }
+  const runs = (group!.runs.length > 0 ? group!.runs : group!.leftOut).filter(
+    ({ metrics }) => metrics.length > 0,
+  )
+  if (runs.length > 0) return { ...group!, runs }
+  throw usageError({
+    what: 'has no epoch yet',
+    where: name,
+    mend: 'Train it first: eigenae train … --resume.',
+  })
+}
+
+function writeModelPictures(
+  folder: string,
+  { folder: run, config }: WholeRun,
+): Promise<readonly string[] | null> {
+  return withTrainedModel(run, config, async (trainer) => {
+    const { test } = await loadDataSet(config.data.source)
+    const grid = await reconstructionGrid(trainer, test, config.data.noise)
+    const chart = await embeddingChart(trainer, test, latentDimension(config.model))
+    return [...(await writePicture(folder, 'reconstructions', grid)), ...(await writeCharts(folder, [chart]))]
+  })
+}

@@ -1,0 +1,115 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { evaluationNoise } from '../src/plots/evaluation-noise.js'
+import { principalPlane } from '../src/plots/principal-directions.js'
+import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+import { engines, smallSpec, withTrainer } from './support/engines.js'
+import { writeRun } from './support/run-folder.js'
+
+const scratch = scratchFolder()
+const plot = (...args: readonly string[]) => eigenae(['plot', ...args], { cwd: scratch() })
+const fromTables = ['effective-rank', 'evolution', 'loss', 'spectrum']
+const fromModel = ['embedding', 'reconstructions']
+
+const pictures = (names: readonly string[]) => names.flatMap((name) => [`${name}.png`, `${name}.svg`]).sort()
+
+describe('eigenae plot', () => {
+  beforeAll(async () => {
+    const { code } = await eigenae(
+      trainArgs('baseline.json', scratch('trained', 'seed-0'), 'data.limit=300', 'train.epochs=1'),
+    )
+    expect(code).toBe(0)
+  })
+
+  it('draws a run with its reconstructions and its embedding, into the run itself', async () => {
+    const { code, stdout } = await plot('trained/seed-0')
+    expect(code).toBe(0)
+    const files = await readdir(scratch('trained/seed-0/plots'))
+    expect(files.sort()).toEqual(pictures([...fromTables, ...fromModel]))
+    expect(stdout.split('\n')).toContain('trained/seed-0/plots/embedding.svg')
+    for (const name of [...fromTables, ...fromModel]) {
+      const png = await readFile(scratch('trained/seed-0/plots', `${name}.png`))
+      expect(png.subarray(1, 4).toString()).toBe('PNG')
+      // Width and height, at two pixels a unit.
+      expect(Math.min(png.readUInt32BE(16), png.readUInt32BE(20))).toBeGreaterThan(300)
+    }
+    const embedding = await readFile(scratch('trained/seed-0/plots/embedding.svg'), 'utf8')
+    expect(embedding).toMatch(/first principal direction \(\d+ % of the variance\)/)
+  })
+
+  it('draws a group, with the model of its first run, where --out says', async () => {
+    const { stdout, stderr } = await plot('trained', '--out', 'pictures', '--json')
+    expect(stderr).toContain('reconstructions and embedding: trained/seed-0')
+    expect(JSON.parse(stdout)).toMatchObject({ folder: 'pictures', model: 'trained/seed-0' })
+  })
+
+  it('draws a run that is not complete from its checkpoint, and without one from its tables alone', async () => {
+    await rm(scratch('trained/seed-0/model.safetensors'))
+    expect((await plot('trained/seed-0')).stderr).toContain('reconstructions and embedding: trained/seed-0')
+    writeRun(scratch('stopped'), { status: 'interrupted' })
+    const { code, stderr } = await plot('stopped')
+    expect(code).toBe(0)
+    expect(stderr).toContain('the run has no model yet')
+    expect((await readdir(scratch('stopped/plots'))).sort()).toEqual(pictures(fromTables))
+  })
+
+  it('refuses several groups, and a folder without a run', async () => {
+    writeRun(scratch('sweep', 'a', 'seed-0'))
+    writeRun(scratch('sweep', 'b', 'seed-0'))
+    const several = await plot('sweep')
+    expect(several.stderr).toContain('sweep: holds 2 groups, plot draws one')
+    expect(several.code).toBe(2)
+    await mkdir(scratch('empty'))
+    expect((await plot('empty')).stderr).toContain('holds no run')
+  })
+})
+
+describe('pictures of a model', () => {
+  it('adds the very noise that evaluations add', async () => {
+    const images = Uint8Array.from({ length: 3 * 784 }, (_, index) => (index * 31) % 256)
+    await withTrainer(engines[0]!, smallSpec, images, async (trainer) => {
+      const noisy = Float32Array.from(images, (value) => value / 255)
+      for (const image of [0, 1, 2]) {
+        const noise = evaluationNoise(image, 784, 0.2)
+        for (let i = 0; i < 784; i++) noisy[image * 784 + i]! += noise[i]!
+      }
+      const output = await trainer.reconstruct(noisy)
+      const squares = output.reduce((sum, value, index) => sum + (value - images[index]! / 255) ** 2, 0)
+      const expected = await trainer.meanSquaredError(images, { seed: 0, deviation: 0.2 })
+      expect(squares / images.length / expected).toBeCloseTo(1, 5)
+    })
+  })
+
+  it('finds the principal directions', () => {
+    // A cloud with variances 9, 4 and 1 along the axes of a rotated frame.
+    const [c, s] = [Math.cos(0.4), Math.sin(0.4)]
+    const cloud = [
+      ...[
+        [3, 0, 0],
+        [-3, 0, 0],
+        [0, 2, 0],
+        [0, -2, 0],
+        [0, 0, 1],
+        [0, 0, -1],
+      ].flatMap(([x, y, z]) => [5 + c * x! - s * y!, s * x! + c * y!, z!]),
+    ]
+    const { points, shares } = principalPlane(cloud, 3)
+    expect(shares[0]).toBeCloseTo(9 / 14, 12)
+    expect(shares[1]).toBeCloseTo(4 / 14, 12)
+    expect(points[0]![0]).toBeCloseTo(3, 12)
+    expect(Math.abs(points[2]![1])).toBeCloseTo(2, 12)
+    expect(points[4]![0]).toBeCloseTo(0, 12)
+  })
+
+  it('takes an embedding of one dimension, and one that is all zeros', () => {
+    expect(principalPlane([1, 2, 3], 1)).toEqual({
+      points: [
+        [-1, 0],
+        [0, 0],
+        [1, 0],
+      ],
+      shares: [1, 0],
+    })
+    expect(principalPlane([0, 0, 0, 0], 2).shares).toEqual([0, 0])
+  })
+})
