@@ -23,11 +23,7 @@ export function lossChart(arms: readonly Arm[], legend: Legend): Chart {
     name: 'loss',
     title: 'Loss by epoch',
     caption: `Mean squared error of a pixel against the clean image. ${bandText(arms)}`,
-<<<<<<< HEAD
     panels: { count: 2, width: 330, height: 240, columns: 2, margin: 84 },
-=======
-    panels: { count: 2, width: 330, height: 240, columns: 2, margin: 70 },
->>>>>>> 54e88c4823c92637f1093c652ff13a54bcc32c0e
     spec: {
       data: { values: rowsOf(arms, lossColumns) },
       facet: { field: 'panel', type: 'nominal', title: null, sort: lossColumns.map(({ title }) => title) },
