@@ -1,0 +1,62 @@
+import { parseArgs } from 'node:util'
+
+export const parts = ['peers', 'arms', 'growth', 'process']
+
+const help = `usage: npm run bench -- [options]
+
+  --only PARTS   some of ${parts.join(', ')}, by commas (default: all)
+  --rounds N     measurements of each job, taken in turns (default: 7)
+  --epochs N     epochs of the whole command (default: 10)
+  --images N     train on the first so many (default: 60000)
+  --quick        a check that all of this works: few images, 2 rounds, no peers, nothing written
+  --no-peers     this project alone, without JAX and PyTorch
+  --out FOLDER   where the results go (default: bench/results; with --quick nowhere)
+
+EIGENAE_BENCH_PYTHON names a Python that has bench/peers/requirements.txt; without it they are installed into
+bench/.venv.`
+
+export function readOptions() {
+  const values = parsed()
+  const quick = values.quick
+  const only = values.only?.split(',') ?? parts
+  const unknown = only.filter((part) => !parts.includes(part))
+  if (unknown.length > 0) fail(`--only takes ${parts.join(', ')}, not ${unknown.join(', ')}`)
+  return {
+    only,
+    quick,
+    peers: !quick && !values['no-peers'],
+    rounds: wholeNumber('--rounds', values.rounds ?? (quick ? '2' : '7')),
+    epochs: wholeNumber('--epochs', values.epochs ?? (quick ? '2' : '10')),
+    images: wholeNumber('--images', values.images ?? (quick ? '3000' : '60000')),
+    out: values.out ?? (quick ? null : new URL('results/', import.meta.url).pathname),
+    command: ['npm run bench --', ...process.argv.slice(2)].join(' '),
+  }
+}
+
+function parsed() {
+  const flag = { type: 'boolean', default: false }
+  const text = { type: 'string' }
+  try {
+    const { values } = parseArgs({
+      options: {
+        ...{ only: text, rounds: text, epochs: text, images: text, out: text },
+        ...{ quick: flag, 'no-peers': flag, help: flag },
+      },
+    })
+    if (!values.help) return values
+  } catch (error) {
+    fail(error.message)
+  }
+  console.log(help)
+  process.exit(0)
+}
+
+function wholeNumber(flag, text) {
+  if (!/^[1-9]\d*$/.test(text)) fail(`${flag} must be a whole number from 1, not "${text}"`)
+  return Number(text)
+}
+
+function fail(message) {
+  console.error(`bench: ${message}`)
+  process.exit(2)
+}

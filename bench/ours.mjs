@@ -1,0 +1,107 @@
+// This project's jobs, through the engine's interface.
+import { availableParallelism } from 'node:os'
+import { flopPerImage } from '../dist/commands/bench/floor.js'
+import { trainerSpec } from '../dist/commands/bench/measure.js'
+import { configSchema } from '../dist/config/schema.js'
+import { loadDataSet } from '../dist/data/load.js'
+import { selectEngine } from '../dist/engines/select.js'
+
+const { engine } = await selectEngine('cpu')
+const { train, test } = await loadDataSet('mnist')
+
+const topK = { loss: { eigen: { kind: 'top-k' } } }
+
+/** The parts that were asked for, each measured in turns. */
+export function ourSections(options) {
+  const two = Math.min(2, availableParallelism())
+  const sections = [
+    { name: 'peers', title: 'Beside JAX and PyTorch: top-k', contenders: besidePeers(two) },
+    { name: 'arms', title: 'Arms, latent dimensions and widths', contenders: arms(two) },
+    { name: 'growth', title: 'Growth: top-k', contenders: growth(two, options) },
+  ]
+  return sections
+    .filter(({ name }) => options.only.includes(name))
+    .map((section) => ({
+      ...section,
+      contenders: section.contenders.map((each) => contender(each, options)),
+    }))
+}
+
+function besidePeers(two) {
+  return [64, 256].flatMap((batchSize) =>
+    [two, 1].map((threads) => ({ name: 'eigenae', fields: topK, batchSize, threads })),
+  )
+}
+
+function arms(threads) {
+  const eigen = (loss, ...encoder) => ({ loss: { eigen: loss }, ...model(...encoder) })
+  const model = (...encoder) => (encoder.length === 0 ? {} : { model: { widths: [784, ...encoder] } })
+  const job = (name, batchSize, fields) => ({ name, batchSize, fields, threads })
+  return [
+    job('top-k', 64, topK),
+    job('none', 64, {}),
+    job('log-max', 64, eigen({ kind: 'log-max' })),
+    job('batch norm all', 64, { model: { batchNorm: 'all' } }),
+    job('latent 2', 64, eigen({ kind: 'top-k', k: 1 }, 128, 64, 12, 2)),
+    job('latent 4', 64, eigen({}, 128, 64, 12, 4)),
+    job('784-256-128-32', 64, eigen({}, 256, 128, 32)),
+    // An embedding of 64 dimensions takes a batch of more than 64 for its penalty.
+    job('latent 64, none', 64, model(128, 64, 12, 64)),
+    job('784-512-256-128-64, none', 64, model(512, 256, 128, 64)),
+    job('top-k', 256, topK),
+    job('latent 64', 256, eigen({}, 128, 64, 12, 64)),
+    job('784-512-256-128-64', 256, eigen({}, 512, 256, 128, 64)),
+  ]
+}
+
+function growth(two, { quick, images }) {
+  const batchSizes = quick ? [64, 1024] : [16, 32, 64, 128, 256, 512, 1024]
+  const job = (fields) => ({ fields: topK, batchSize: 64, threads: two, ...fields })
+  return [
+    ...batchSizes.flatMap((batchSize) =>
+      [1, 2, 4].map((threads) => job({ name: `batch ${batchSize}`, batchSize, threads })),
+    ),
+    ...[4, 2, 1].map((part) => job({ name: `${images / part} images`, images: images / part })),
+    ...[1, 2, 4].map((epochs) => job({ name: `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`, epochs })),
+  ]
+}
+
+function contender({ name, fields, batchSize, threads, epochs = 1, images: limit }, options) {
+  const config = configSchema.parse({ name: 'bench', ...fields, train: { batchSize } })
+  const images = limit ?? options.images
+  const gigaflop = (flopPerImage(config.model) * images * epochs) / 1e9
+  return {
+    name,
+    batchSize,
+    threads,
+    epochs,
+    images,
+    gigaflop,
+    open: () => open(config, threads, images, epochs),
+  }
+}
+
+async function open(config, threads, images, epochs) {
+  const pixels = train.images.pixels.subarray(0, images * train.images.pixelsPerImage)
+  const trainer = await engine.createTrainer(trainerSpec(config, threads), pixels)
+  const never = new AbortController().signal
+  let epoch = 0
+  let losses
+  const trainEpoch = async () => {
+    losses = await trainer.trainEpoch(++epoch, () => {}, never)
+  }
+  await trainEpoch()
+  return {
+    measure: async () => {
+      const started = performance.now()
+      for (let i = 0; i < epochs; i++) await trainEpoch()
+      return (performance.now() - started) / 1000
+    },
+    facts: async () => {
+      const version = `${engine.name} ${engine.variant}`
+      const test_mse = await trainer.meanSquaredError(test.images.pixels, null)
+      return { version, epochs: epoch, loss: losses.loss, test_mse }
+    },
+    close: () => trainer.dispose(),
+  }
+}

@@ -1,0 +1,64 @@
+// JAX and PyTorch, each in a process of its own that trains an epoch when it is told to: see bench/peers/job.py.
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { flopPerImage } from '../dist/commands/bench/floor.js'
+import { sourceFolder } from '../dist/data/load.js'
+
+const path = (name) => fileURLToPath(new URL(name, import.meta.url))
+const scripts = { JAX: path('peers/jax_peer.py'), PyTorch: path('peers/torch_peer.py') }
+const architecture = { widths: [784, 128, 64, 12, 10], batchNorm: 'none' }
+
+export async function peerContenders({ images }) {
+  const python = findPython()
+  const gigaflop = (flopPerImage(architecture) * images) / 1e9
+  return [64, 256].flatMap((batchSize) =>
+    Object.entries(scripts).map(([name, script]) => ({
+      ...{ name, batchSize, images, gigaflop, threads: availableParallelism() },
+      open: () => open(name, python, [script, '--batch-size', batchSize, '--images', images]),
+    })),
+  )
+}
+
+/** Of EIGENAE_BENCH_PYTHON, or of bench/.venv, made and filled where requirements.txt has changed since. */
+function findPython() {
+  if (process.env.EIGENAE_BENCH_PYTHON) return process.env.EIGENAE_BENCH_PYTHON
+  const requirements = path('peers/requirements.txt')
+  const python = path('.venv/bin/python')
+  const stamp = path('.venv/requirements.txt')
+  const wanted = readFileSync(requirements, 'utf8')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return python
+  const toStderr = { stdio: ['ignore', 2, 2] }
+  execFileSync('python3', ['-m', 'venv', path('.venv')], toStderr)
+  execFileSync(python, ['-m', 'pip', 'install', '--quiet', '-r', requirements], toStderr)
+  writeFileSync(stamp, wanted)
+  return python
+}
+
+async function open(name, python, args) {
+  const data = sourceFolder('mnist')
+  const child = spawn(python, [...args.map(String), '--data', data, '--on-demand'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const answer = async () => {
+    const { value, done } = await lines.next()
+    if (done) throw new Error(`${name} has ended without an answer`)
+    return JSON.parse(value)
+  }
+  await answer()
+  return {
+    measure: async () => {
+      child.stdin.write('epoch\n')
+      return (await answer()).seconds
+    },
+    facts: async () => {
+      child.stdin.end()
+      const { version, epochs, loss, test_mse } = await answer()
+      return { version, epochs, loss, test_mse }
+    },
+    close: () => child.kill(),
+  }
+}

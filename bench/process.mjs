@@ -1,0 +1,67 @@
+// `eigenae train` from the start of the process to its end.
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { median } from './turns.mjs'
+
+const path = (name) => fileURLToPath(new URL(name, import.meta.url))
+const pollMilliseconds = 5
+
+export async function measureWholeProcess({ epochs, rounds, images }) {
+  const runs = []
+  for (let round = 0; round < Math.min(rounds, 3); round++) runs.push(await trainOnce(epochs, images))
+  const middle = (key) => median(runs.map((run) => run[key]))
+  return {
+    command: `eigenae train --config configs/eigen.json --epochs ${epochs}`,
+    runs,
+    seconds: middle('seconds'),
+    train_seconds: middle('train_seconds'),
+    peak_memory_megabytes: Math.max(...runs.map((run) => run.peak_memory_megabytes)) || null,
+  }
+}
+
+async function trainOnce(epochs, images) {
+  const folder = mkdtempSync(join(tmpdir(), 'eigenae-bench-'))
+  try {
+    const out = join(folder, 'run')
+    const job = ['--config', path('../configs/eigen.json'), '--epochs', epochs, '--out', out, '--quiet']
+    const limit = images < 60_000 ? ['--set', `data.limit=${images}`] : []
+    const measured = await timed([path('../bin/eigenae.js'), 'train', ...job, ...limit])
+    return { ...measured, ...readTimings(join(out, 'timings.csv')) }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** The sum of the seconds in the epochs alone, and each epoch's. */
+function readTimings(file) {
+  const [header, ...rows] = readFileSync(file, 'utf8').trim().split('\n')
+  const column = header.split(',').indexOf('train_seconds')
+  const epochs = rows.map((row) => Number(row.split(',')[column]))
+  return { train_seconds: epochs.reduce((sum, each) => sum + each, 0), epochs }
+}
+
+async function timed(args) {
+  const started = performance.now()
+  const child = spawn(process.execPath, args.map(String), { stdio: ['ignore', 'ignore', 'inherit'] })
+  let peak = null
+  const timer = setInterval(() => {
+    peak = peakMegabytes(child.pid) ?? peak
+  }, pollMilliseconds)
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  clearInterval(timer)
+  if (code !== 0) throw new Error(`eigenae train ended with ${code}`)
+  return { seconds: (performance.now() - started) / 1000, peak_memory_megabytes: peak }
+}
+
+/** The most resident memory the process has had so far; null where there is no /proc. */
+function peakMegabytes(pid) {
+  try {
+    const kilobytes = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    return kilobytes === undefined ? null : Number(kilobytes) / 1024
+  } catch {
+    return null
+  }
+}

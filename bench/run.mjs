@@ -1,0 +1,33 @@
+// Measures this project, its peers and the machine in one run: npm run bench -- --help
+
+import { compileMachine, machineFacts } from './machine.mjs'
+import { readOptions } from './options.mjs'
+import { ourSections } from './ours.mjs'
+import { peerContenders } from './peers.mjs'
+import { measureWholeProcess } from './process.mjs'
+import { writeReport } from './report.mjs'
+import { measureInTurns } from './turns.mjs'
+
+const options = readOptions()
+const machine = await compileMachine()
+const results = { ...(await machineFacts(machine)), command: options.command, rounds: options.rounds }
+say(`${results.machine.cpu}, ${results.machine.cores} cores, ${results.machine.instruction_set}`)
+if (results.load_before > 0.5)
+  say(`the machine is busy (load ${results.load_before.toFixed(1)}): do not trust the numbers`)
+
+results.sections = []
+for (const { name, title, contenders } of ourSections(options)) {
+  const peers = name === 'peers' && options.peers ? await peerContenders(options) : []
+  say(`${title}: ${contenders.length + peers.length} jobs, warming up …`)
+  const measurements = await measureInTurns([...contenders, ...peers], machine, options.rounds, say)
+  results.sections.push({ name, title, measurements })
+}
+if (options.only.includes('process')) {
+  say('the whole command …')
+  results.process = await measureWholeProcess(options)
+}
+await writeReport(results, options)
+
+function say(message) {
+  process.stderr.write(`${message}\n`)
+}

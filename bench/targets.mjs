@@ -1,0 +1,96 @@
+// What the native engine has set itself, checked against one run's results; a part that was not measured is left out.
+
+export function targets({ sections, process: whole }) {
+  const part = (name) => sections.find((section) => section.name === name)?.measurements
+  return [
+    ...besidePeers(part('peers') ?? []),
+    ...besideTopK(part('arms') ?? []),
+    ...linearity(part('growth') ?? []),
+    ...wholeProcess(whole),
+  ]
+}
+
+function besidePeers(measurements) {
+  const limits = [
+    { batch_size: 64, threads: 2, floor: 1.27, peer: 2.5 },
+    { batch_size: 256, threads: 2, floor: 1.2, peer: 2.3 },
+    { batch_size: 64, threads: 1, floor: 1.25 },
+  ]
+  return limits.flatMap(({ batch_size, threads, floor, peer }) => {
+    const same = measurements.filter((each) => each.batch_size === batch_size)
+    const ours = same.find((each) => each.name === 'eigenae' && each.threads === threads)
+    const peers = same.filter((each) => each.name !== 'eigenae')
+    if (ours === undefined) return []
+    const what = `batch ${batch_size}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
+    const toFloor = atMost(`${what}: time over the floor`, floor, ours.times_floor)
+    if (peer === undefined || peers.length === 0) return [toFloor]
+    const best = Math.min(...peers.map((each) => each.median))
+    return [toFloor, atLeast(`${what}: speed over the better peer`, peer, best / ours.median)]
+  })
+}
+
+function besideTopK(measurements) {
+  const find = (name, batch = 64) =>
+    measurements.find((each) => each.name === name && each.batch_size === batch)
+  const overTopK = (name, limit, batch = 64) => {
+    const [job, topK] = [find(name, batch), find('top-k', batch)]
+    return job ? [atMost(`${name}, batch ${batch}: time over top-k's`, limit, job.median / topK.median)] : []
+  }
+  const overFloor = (name, batch) => {
+    const job = find(name, batch)
+    return job ? [atMost(`${name}, batch ${batch}: time over its floor`, 1.5, job.times_floor)] : []
+  }
+  return [
+    ...['none', 'log-max', 'batch norm all'].flatMap((name) => overTopK(name, 1.15)),
+    ...['latent 2', 'latent 4', 'latent 64, none'].flatMap((name) => overTopK(name, 1.1)),
+    ...overTopK('latent 64', 1.1, 256),
+    ...[
+      ['784-256-128-32', 64],
+      ['784-512-256-128-64, none', 64],
+      ['784-512-256-128-64', 256],
+    ].flatMap((each) => overFloor(...each)),
+  ]
+}
+
+/** Time an image, and time an epoch: the furthest from what the largest job takes. */
+function linearity(measurements) {
+  const deviation = (pattern, size) => {
+    const group = measurements.filter(({ name }) => pattern.test(name))
+    if (group.length === 0) return []
+    const costs = group.map((each) => each.median / size(each))
+    const largest = costs[group.indexOf(group.reduce((a, b) => (size(b) > size(a) ? b : a)))]
+    return [Math.max(...costs.map((cost) => Math.abs(cost / largest - 1)))]
+  }
+  return [
+    ...deviation(/images$/, ({ images }) => images).map((off) =>
+      atMost('growth with images: off linear', 0.05, off),
+    ),
+    ...deviation(/epochs?$/, ({ epochs }) => epochs).map((off) =>
+      atMost('growth with epochs: off linear', 0.05, off),
+    ),
+  ]
+}
+
+function wholeProcess(whole) {
+  if (whole === undefined) return []
+  const limit = 1.15 * whole.train_seconds + 0.5
+  const time = atMost(
+    'whole command: seconds (1.15 × its epochs + 0.5)',
+    Number(limit.toFixed(2)),
+    whole.seconds,
+  )
+  const memory = whole.peak_memory_megabytes
+  return memory === null ? [time] : [time, atMost('whole command: peak memory, MB', 400, memory)]
+}
+
+function atMost(what, limit, value) {
+  return { what, limit: `≤ ${limit}`, measured: shown(value), met: value <= limit }
+}
+
+function atLeast(what, limit, value) {
+  return { what, limit: `≥ ${limit}`, measured: shown(value), met: value >= limit }
+}
+
+function shown(value) {
+  return value >= 100 ? value.toFixed(0) : value.toFixed(value < 0.1 ? 3 : 2)
+}

@@ -1,0 +1,56 @@
+import { availableParallelism } from 'node:os'
+import { setTimeout as pause } from 'node:timers/promises'
+
+/** Threads of the one before may still spin for a moment. */
+const restMilliseconds = 100
+
+/**
+ * Measures in turns, A B C A B C …, each beside the machine's peak of the same round, so that a slow minute of the
+ * machine meets all alike. A contender is { name, threads, images, gigaflop, open(): { measure(): seconds, close() } }.
+ */
+export async function measureInTurns(contenders, machine, rounds, say) {
+  const entrants = []
+  try {
+    for (const contender of contenders) {
+      entrants.push({ contender, job: await contender.open(), seconds: [], floors: [] })
+    }
+    for (let round = 1; round <= rounds; round++) {
+      const peak = await machine.peak()
+      for (const entrant of entrants) await measureOnce(entrant, peak)
+      say(`  round ${round} of ${rounds}, peak ${peak.one.toFixed(0)} a core, ${peak.all.toFixed(0)} GFLOP/s`)
+    }
+    for (const entrant of entrants) entrant.facts = await entrant.job.facts?.()
+    return entrants.map(summarise)
+  } finally {
+    for (const { job } of entrants) await job.close()
+  }
+}
+
+async function measureOnce({ contender, job, seconds, floors }, peak) {
+  await pause(restMilliseconds)
+  seconds.push(await job.measure())
+  floors.push(contender.gigaflop / peakOn(contender.threads, peak))
+}
+
+function peakOn(threads, { one, all }) {
+  const cores = availableParallelism()
+  return threads === 1 ? one : threads >= cores ? all : Math.min(all, one * threads)
+}
+
+function summarise({ contender, seconds, floors, facts }) {
+  const { name, threads, batchSize, images, gigaflop, epochs = 1 } = contender
+  const floor = median(floors)
+  return {
+    ...{ name, threads, batch_size: batchSize, images, epochs, gigaflop },
+    ...{ seconds, median: median(seconds), min: Math.min(...seconds), max: Math.max(...seconds) },
+    images_per_second: (images * epochs) / median(seconds),
+    ...{ floor, times_floor: median(seconds.map((each, round) => each / floors[round])) },
+    ...(facts && { facts }),
+  }
+}
+
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
