@@ -1,17 +1,19 @@
 // The penalties on the latent codes of one batch.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "../penalties/penalties.h"
 #include "aligned.h"
+#include "spectral.h"
 #include "trainer.h"
 
 namespace eigenae {
 
 class PenaltyTerm {
  public:
-  PenaltyTerm(const TrainerSpec& spec, int latent, int panelColumns);
+  PenaltyTerm(const TrainerSpec& spec, int latent, const Kernels& kernels);
 
   // A batch with no more images than latent dimensions has none: its codes cannot span them all.
   bool applies(int count) const { return !penalties_.empty() && count > latent_; }
@@ -31,9 +33,11 @@ class PenaltyTerm {
     PenaltyFunction function;
   };
 
+  const Kernels& kernels_;
   const int latent_, panelColumns_;
   std::vector<Penalty> penalties_;
-  std::vector<double> codes_, codeGradient_;  // [batch][latent]
+  std::unique_ptr<Spectrum> spectrum_;  // of the last batch's size
+  std::vector<double> codeGradient_;    // [latent][spectrum's stride]
   AlignedFloats gradient_;
   std::vector<float> gradientSums_;
   double value_ = 0, weighted_ = 0;

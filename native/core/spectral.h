@@ -1,25 +1,50 @@
 // Singular values of a batch's latent codes, and the gradient of any function of them. All in double.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
+#include "../kernels/kernels.h"
 #include "../penalties/penalties.h"
 
 namespace eigenae {
 
-// Z = U Σ Vᵀ for Z [batch][latent], batch ≥ latent.
-struct SingularValues {
-  int batch = 0;
-  int latent = 0;
-  std::vector<double> values;     // σ [latent], largest first
-  std::vector<double> vectors;    // V [latent][latent], its columns in the order of the values
-  std::vector<double> projected;  // Z·V [batch][latent], column i of length σᵢ
+class Spectrum {
+ public:
+  Spectrum(const Kernels& kernels, int batch, int width);
+  Spectrum(const Spectrum&) = delete;
+  Spectrum& operator=(const Spectrum&) = delete;
+
+  // The codes Z [batch][width], each column in one piece, stride() apart. What is behind a column is 0.
+  double* column(int index) { return codes_ + index * stride_; }
+  std::size_t stride() const { return stride_; }
+  int batch() const { return batch_; }
+
+  // Returns f(σ(Z)) and adds scale · ∂f/∂Z to gradient [width][stride()]. With `center`, Z is less its column means.
+  double penalty(bool center, PenaltyFunction function, const PenaltyParameters& parameters, double scale,
+                 double* gradient);
+
+  // σ [width] of Z, largest first
+  const std::vector<double>& decompose(bool center);
+
+ private:
+  void subtractMeans(double* columns) const;
+  bool finite() const;
+
+  const Kernels& kernels_;
+  const int batch_, width_;
+  const std::size_t stride_, smallStride_;  // from column to column of batch · width and width · width matrices
+  std::vector<double> memory_;
+  double *codes_, *centered_, *scratch_;       // [width][stride]
+  double *projections_, *matrix_;              // [width][smallStride]
+  std::vector<double> values_, norms_, derivatives_;
+  std::vector<int> order_;
 };
 
-SingularValues decompose(const double* latent, int batch, int width);
+// The singular values of latent [batch][width], largest first.
+std::vector<double> singularValues(const double* latent, int batch, int width);
 
-// Returns f(σ(Z)) for Z = latent [batch][width] and adds scale · ∂f/∂Z to gradient [batch][width]. With `center`, Z is
-// latent less its column means.
+// Returns f(σ(Z)) for Z = latent [batch][width] and adds scale · ∂f/∂Z to gradient [batch][width].
 double spectralPenalty(const double* latent, int batch, int width, bool center, PenaltyFunction penalty,
                        const PenaltyParameters& parameters, double scale, double* gradient);
 

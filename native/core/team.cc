@@ -1,5 +1,10 @@
 #include "team.h"
 
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
 #include "denormals.h"
 
 namespace eigenae {
@@ -19,27 +24,36 @@ constexpr int spins = 2000;
 
 }  // namespace
 
-Team::Team(int size) : size_(size < 1 ? 1 : size), flags_(new Flag[size_]) {
-  for (int member = 1; member < size_; ++member) threads_.emplace_back([this, member] { serve(member); });
+struct Team::Threads {
+  std::vector<std::thread> threads;
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::uint64_t round = 0;  // of work; a member wakes when it grows
+  bool stop = false;
+  const std::function<void(int)>* work = nullptr;
+};
+
+Team::Team(int size) : size_(size < 1 ? 1 : size), flags_(new Flag[size_]), threads_(new Threads) {
+  for (int member = 1; member < size_; ++member) threads_->threads.emplace_back([this, member] { serve(member); });
 }
 
 Team::~Team() {
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    stop_ = true;
+    const std::lock_guard<std::mutex> lock(threads_->mutex);
+    threads_->stop = true;
   }
-  wake_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  threads_->wake.notify_all();
+  for (std::thread& thread : threads_->threads) thread.join();
 }
 
 void Team::run(const std::function<void(int)>& work) {
   const FlushDenormals flush;
   if (size_ > 1) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    work_ = &work;
-    ++round_;
+    const std::lock_guard<std::mutex> lock(threads_->mutex);
+    threads_->work = &work;
+    ++threads_->round;
   }
-  wake_.notify_all();
+  threads_->wake.notify_all();
   work(0);
   wait(0);
 }
@@ -49,10 +63,10 @@ void Team::serve(int member) {
   for (std::uint64_t done = 0;; ++done) {
     const std::function<void(int)>* work;
     {
-      std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [&] { return stop_ || round_ > done; });
-      if (stop_) return;
-      work = work_;
+      std::unique_lock<std::mutex> lock(threads_->mutex);
+      threads_->wake.wait(lock, [&] { return threads_->stop || threads_->round > done; });
+      if (threads_->stop) return;
+      work = threads_->work;
     }
     (*work)(member);
     wait(member);

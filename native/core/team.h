@@ -2,13 +2,9 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <thread>
-#include <vector>
 
 namespace eigenae {
 
@@ -33,16 +29,13 @@ class Team {
     std::atomic<std::uint32_t> arrivals{0};
   };
 
+  struct Threads;  // members 1 … and how they are woken: team.cc, or wasm/team.cc where a host starts them
+
   void serve(int member);
 
   const int size_;
   std::unique_ptr<Flag[]> flags_;
-  std::vector<std::thread> threads_;  // members 1 …
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::uint64_t round_ = 0;  // of work; a member wakes when it grows
-  bool stop_ = false;
-  const std::function<void(int)>* work_ = nullptr;
+  std::unique_ptr<Threads> threads_;
 };
 
 }  // namespace eigenae

@@ -22,7 +22,7 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
       parameters_(parameters),
       runningStatistics_(runningStatistics),
       team_(team),
-      penalty_(spec, layout.latent(), width_) {
+      penalty_(spec, layout.latent(), kernels) {
   const std::size_t images = roundUp(spec.batchSize, width_), panels = images / width_;
   int widest = 0;
   for (std::size_t i = 0; i < layout.layers.size(); ++i) {

@@ -2,6 +2,7 @@
 #include "kernels.h"
 
 #include "activations.h"
+#include "columns.h"
 #include "gradient.h"
 #include "noise.h"
 #include "normalisation.h"
@@ -19,6 +20,7 @@ const Kernels EIGENAE_KERNELS = {
     panel,           multiply,     multiplyTransposed, trainWeights, trainArray, fillInput,     sumParts, addBias,
     rectifyBackward, sigmoidLoss,  sigmoid,            squaredError, rowSums,    transpose,     moments,
     normalise,       normaliseSums, normaliseBackward, scaleShift,
+    triangularFactor, orthogonalise, combine,
 };
 
 }  // namespace eigenae

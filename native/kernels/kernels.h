@@ -90,6 +90,12 @@ struct Kernels {
                             int rows, float* gradient);
   // out = x · scale + shift, then the rectifier: batch norm in inference.
   void (*scaleShift)(const float* scale, const float* shift, int rows, bool rectify, float* x);
+
+  // columns.h, in double, on matrices of columns that are each in one piece and filled up with zeros.
+  void (*triangularFactor)(double* columns, std::size_t stride, int width, double* rows, std::size_t rowStride);
+  void (*orthogonalise)(double* columns, std::size_t stride, int width);
+  void (*combine)(const double* columns, std::size_t stride, int width, const double* matrix, std::size_t matrixStride,
+                  double* out);
 };
 
 }  // namespace eigenae

@@ -7,7 +7,10 @@ namespace eigenae {
 namespace {
 
 // Two sums a row, the row of b and a broadcast number must fit the registers: 16 on x86-64 up to AVX2, otherwise 32.
-#if defined(__AVX512F__) || defined(__aarch64__)
+// Under a sanitizer every height costs the compiler half a minute.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int maximalRows = 3;
+#elif defined(__AVX512F__) || defined(__aarch64__)
 constexpr int maximalRows = 12;
 #elif defined(__wasm_simd128__)
 constexpr int maximalRows = 4;

@@ -1,0 +1,132 @@
+// The module's face to JavaScript: src/engines/wasm/instance.ts has its types. A memory holds one trainer.
+#include <cstdlib>
+
+#include "../core/vector_trainer.h"
+
+#define EXPORT(name) extern "C" __attribute__((export_name(#name)))
+
+namespace eigenae {
+
+extern const Kernels baselineKernels;
+
+namespace {
+
+TrainerSpec& spec() {
+  static TrainerSpec& spec = *new TrainerSpec;
+  return spec;
+}
+
+Trainer* trainer = nullptr;
+EpochControl epochControl;
+static_assert(sizeof(EpochControl) == 3 * sizeof(std::int32_t));
+
+Images imagesAt(const void* pixels, bool floats, std::size_t count) {
+  Images images;
+  images.count = count;
+  if (floats) {
+    images.floats = static_cast<const float*>(pixels);
+  } else {
+    images.bytes = static_cast<const std::uint8_t*>(pixels);
+  }
+  return images;
+}
+
+void write(const Losses& losses, double* numbers) {
+  numbers[0] = losses.squaredError;
+  numbers[1] = losses.penalty;
+  numbers[2] = losses.weighted;
+  numbers[3] = static_cast<double>(losses.images);
+  numbers[4] = static_cast<double>(losses.penaltyImages);
+}
+
+// The four arrays of a state, one behind the other.
+template <typename StateOrConst, typename Visit>
+void forEachArray(StateOrConst& state, Visit visit) {
+  for (auto* array : {&state.parameters, &state.firstMoments, &state.secondMoments}) {
+    visit(*array, trainer->parameterCount());
+  }
+  visit(state.runningStatistics, trainer->runningStatisticCount());
+}
+
+}  // namespace
+
+// null where there is no more memory
+EXPORT(allocate) void* allocate(std::size_t bytes) { return std::aligned_alloc(64, (bytes + 64) / 64 * 64); }
+EXPORT(release) void release(void* memory) { std::free(memory); }
+
+// The spec's lists come before createTrainer, in their order.
+EXPORT(addWidth) void addWidth(int width) { spec().widths.push_back(width); }
+
+EXPORT(addPenalty) void addPenalty(const char* kind, double weight, bool center) {
+  spec().penalties.push_back({kind, weight, center, {}});
+}
+
+EXPORT(addPenaltyParameter) void addPenaltyParameter(const char* name, double value) {
+  spec().penalties.back().parameters[name] = value;
+}
+
+EXPORT(createTrainer)
+void createTrainer(int batchNorm, double learningRate, double beta1, double beta2, double epsilon, int batchSize,
+                   std::uint32_t seed, float noise, int threads) {
+  TrainerSpec& all = spec();
+  all.batchNorm = static_cast<BatchNorm>(batchNorm);
+  all.adam = {learningRate, beta1, beta2, epsilon};
+  all.batchSize = batchSize;
+  all.seed = seed;
+  all.noise = noise;
+  all.threads = threads;
+  trainer = createVectorTrainer(all, baselineKernels).release();
+}
+
+EXPORT(parameterCount) std::size_t parameterCount() { return trainer->parameterCount(); }
+EXPORT(runningStatisticCount) std::size_t runningStatisticCount() { return trainer->runningStatisticCount(); }
+
+EXPORT(setState) void setState(double step, const float* numbers) {
+  State state;
+  state.step = static_cast<std::int64_t>(step);
+  forEachArray(state, [&](std::vector<float>& array, std::size_t count) {
+    array.assign(numbers, numbers + count);
+    numbers += count;
+  });
+  trainer->setState(state);
+}
+
+// Returns the step.
+EXPORT(getState) double getState(float* numbers) {
+  const State state = trainer->getState();
+  forEachArray(state, [&](const std::vector<float>& array, std::size_t) {
+    for (const float number : array) *numbers++ = number;
+  });
+  return static_cast<double>(state.step);
+}
+
+EXPORT(control) EpochControl* control() { return &epochControl; }
+
+// losses: [5], in the order of Losses
+EXPORT(trainEpoch)
+void trainEpoch(const std::uint8_t* bytes, std::size_t imageCount, const std::uint32_t* order, std::size_t count,
+                std::uint32_t epoch, double* losses) {
+  write(trainer->trainEpoch(imagesAt(bytes, false, imageCount), order, count, epoch, epochControl), losses);
+}
+
+EXPORT(trainBatch)
+void trainBatch(const float* clean, const float* noisy, std::size_t count, double* losses) {
+  write(trainer->trainBatch(clean, noisy, count), losses);
+}
+
+EXPORT(encode) void encode(const void* pixels, bool floats, std::size_t count, float* embedding) {
+  trainer->encode(imagesAt(pixels, floats, count), embedding);
+}
+
+EXPORT(reconstruct) void reconstruct(const void* pixels, bool floats, std::size_t count, float* output) {
+  trainer->reconstruct(imagesAt(pixels, floats, count), output);
+}
+
+EXPORT(meanSquaredError)
+double meanSquaredError(const void* pixels, bool floats, std::size_t count, std::uint32_t seed, std::uint32_t purpose,
+                        std::uint32_t epoch, float deviation) {
+  const Noise noise{seed, purpose, epoch, deviation};
+  return trainer->meanSquaredError(imagesAt(pixels, floats, count), deviation == 0 ? nullptr : &noise);
+}
+
+}  // namespace eigenae
