@@ -8,6 +8,7 @@ import { initialState, type TrainerState, tensorValues } from '../model/state.js
 import { readCheckpoint } from '../runs/checkpoint.js'
 import { runFiles } from '../runs/files.js'
 import { decodeSafetensors } from '../runs/safetensors.js'
+import { trainerSpec } from '../training/spec.js'
 
 /** Runs `use` on the model of a run: the final one, or of one that is not complete, its checkpoint's. Null without. */
 export async function withTrainedModel<T>(
@@ -18,16 +19,7 @@ export async function withTrainedModel<T>(
   const state = await trainedState(folder, config)
   if (state === null) return null
   const { engine } = await selectEngine('auto')
-  const spec = {
-    architecture: config.model,
-    penalties: [],
-    adam: config.optimizer,
-    batchSize: config.train.batchSize,
-    seed: config.seed,
-    noise: config.data.noise,
-    threads: 1,
-  }
-  const trainer = await engine.createTrainer(spec, new Uint8Array(config.model.widths[0]!))
+  const trainer = await engine.createTrainer(trainerSpec(config, 1), new Uint8Array(config.model.widths[0]!))
   try {
     await trainer.importState(state)
     return await use(trainer)

@@ -2,7 +2,6 @@ import type { Config } from '../config/schema.js'
 import type { DataSet } from '../data/load.js'
 import type { Engine, EpochProgress, Losses, Trainer } from '../engines/engine.js'
 import { EigenaeError, Interruption } from '../errors.js'
-import { enginePenalty } from '../model/penalties/index.js'
 import { type Checkpoint, writeCheckpoint } from '../runs/checkpoint.js'
 import type { RunFiles } from '../runs/files.js'
 import { writeModel } from '../runs/model-file.js'
@@ -11,6 +10,7 @@ import { EpochTable, metricsColumns, spectrumColumns, timingsColumns } from '../
 import { type EpochEvaluation, evaluateEpoch, measureSpectrum } from './evaluate.js'
 import { type FinalEvaluation, writeFinalEvaluation } from './final.js'
 import { metricsRow, spectrumRows } from './rows.js'
+import { trainerSpec } from './spec.js'
 
 /** Everything a run needs: nothing is read from the command line or the environment below here. */
 export interface RunJob {
@@ -64,8 +64,8 @@ function outcomeOf(error: unknown): RunOutcome {
 }
 
 async function trainToTheEnd(job: RunJob): Promise<FinalEvaluation> {
-  const { config, data, files } = job
-  const trainer = await createTrainer(job)
+  const { config, data, engine, files, threads } = job
+  const trainer = await engine.createTrainer(trainerSpec(config, threads), data.train.images.pixels)
   try {
     const tables = tablesOf(files)
     const done = await beginOrResume(job, trainer, tables)
@@ -78,19 +78,6 @@ async function trainToTheEnd(job: RunJob): Promise<FinalEvaluation> {
   } finally {
     await trainer.dispose()
   }
-}
-
-function createTrainer({ config, data, engine, threads }: RunJob): Promise<Trainer> {
-  const spec = {
-    architecture: config.model,
-    penalties: config.loss.eigen === null ? [] : [enginePenalty(config.loss.eigen)],
-    adam: config.optimizer,
-    batchSize: config.train.batchSize,
-    seed: config.seed,
-    noise: config.data.noise,
-    threads,
-  }
-  return engine.createTrainer(spec, data.train.images.pixels)
 }
 
 type Tables = ReturnType<typeof tablesOf>

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/schema.js'
-import type { Engine, Trainer, TrainerSpec } from '../../engines/engine.js'
-import { enginePenalty } from '../../model/penalties/index.js'
+import type { Engine, Trainer } from '../../engines/engine.js'
+import { trainerSpec } from '../../training/spec.js'
 import { flopPerImage } from './floor.js'
 
 export interface Job {
@@ -75,18 +75,6 @@ export async function secondsOfEpoch(trainer: Trainer, epoch: number): Promise<n
   const started = performance.now()
   await trainer.trainEpoch(epoch, () => {}, new AbortController().signal)
   return (performance.now() - started) / 1000
-}
-
-export function trainerSpec(config: Config, threads: number): TrainerSpec {
-  return {
-    architecture: config.model,
-    penalties: config.loss.eigen === null ? [] : [enginePenalty(config.loss.eigen)],
-    adam: config.optimizer,
-    batchSize: config.train.batchSize,
-    seed: config.seed,
-    noise: config.data.noise,
-    threads,
-  }
 }
 
 export function median(values: readonly number[]): number {
