@@ -5,7 +5,7 @@
  *   node scripts/results.mjs [--runs runs/results] [--docs docs/results] [--seeds 10] [--epochs 10] [--jobs 2]
  */
 import { spawn } from 'node:child_process'
-import { copyFile, mkdir } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -93,11 +93,37 @@ async function compare(comparison, arms) {
   const folder = join(options.runs, comparison)
   const out = join(options.runs, 'reports', comparison)
   const groups = Object.keys(arms).map((arm) => join(folder, arm))
-  process.stdout.write(`\n## ${comparison}\n\n${await eigenae(['compare', ...groups, '--out', out])}`)
+  const table = await eigenae(['compare', ...groups, '--out', out])
+  process.stdout.write(`\n## ${comparison}\n\n${table}`)
   const target = join(options.docs, comparison)
   await mkdir(target, { recursive: true })
   for (const name of pictures) await copyFile(join(out, `${name}.svg`), join(target, `${name}.svg`))
   await copyFile(join(out, 'comparison.csv'), join(target, 'comparison.csv'))
+  await writeFile(join(target, 'comparison.txt'), table)
+  await writeFile(join(target, 'spectrum.csv'), await meanSpectra(folder, Object.keys(arms)))
+}
+
+/** The shares of the last epoch by rank, mean over the seeds: what the original experiment printed. */
+async function meanSpectra(folder, arms) {
+  const lines = ['arm,rank,singular_share,eigen_share']
+  for (const arm of arms) {
+    const sums = []
+    for (const seed of Array(Number(options.seeds)).keys()) {
+      const text = await readFile(join(folder, arm, `seed-${seed}`, 'spectrum.csv'), 'utf8')
+      const rows = text.trimEnd().split('\n').slice(1)
+      for (const row of rows) {
+        const [epoch, rank, , singularShare, , eigenShare] = row.split(',').map(Number)
+        if (epoch !== Number(options.epochs)) continue
+        const sum = sums[rank - 1] ?? { singular: 0, eigen: 0 }
+        sums[rank - 1] = { singular: sum.singular + singularShare, eigen: sum.eigen + eigenShare }
+      }
+    }
+    const mean = (sum) => (sum / Number(options.seeds)).toFixed(4)
+    sums.forEach(({ singular, eigen }, index) => {
+      lines.push(`${arm},${index + 1},${mean(singular)},${mean(eigen)}`)
+    })
+  }
+  return `${lines.join('\n')}\n`
 }
 
 await trainAll()

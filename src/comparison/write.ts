@@ -39,9 +39,9 @@ export async function writeComparison(
 ): Promise<readonly string[]> {
   await writeCsv(join(folder, 'comparison.csv'), comparison)
   await writeAtomically(join(folder, 'comparison.json'), jsonText({ ...asJson(comparison), command }))
-  const charts = comparisonCharts(comparison, 'own')
+  const charts = comparisonCharts(comparison)
   const pictures = await writeCharts(folder, charts)
-  await writeAtomically(join(folder, 'report.html'), await reportPage(comparison, command))
+  await writeAtomically(join(folder, 'report.html'), await reportPage(comparison, charts, command))
   return ['report.html', 'comparison.csv', 'comparison.json', ...pictures]
 }
 

@@ -1,8 +1,8 @@
 import type { Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
 import { evaluationNoise } from './evaluation-noise.js'
-import { grayPng } from './gray-png.js'
-import { fontFamily } from './png.js'
+import { pngFile } from './png-file.js'
+import { fontFamily } from './raster.js'
 
 const digits = 10
 const side = 28
@@ -33,14 +33,13 @@ export async function reconstructionGrid(trainer: Trainer, test: Split, deviatio
   return gridSvg([clean, noisy, await trainer.reconstruct(noisy)], chosen.length)
 }
 
-function gridSvg(values: readonly Float32Array[], columns: number): string {
+async function gridSvg(values: readonly Float32Array[], columns: number): Promise<string> {
   const cell = (side + gap) * zoom
   const left = 110
   const top = 36
   const [width, height] = [columns * (side + gap) - gap, rows.length * (side + gap) - gap]
-  const image = grayPng(sheetOf(values, columns, width * zoom, height * zoom), width * zoom).toString(
-    'base64',
-  )
+  const sheet = sheetOf(values, columns, width * zoom, height * zoom)
+  const image = (await pngFile(sheet, width * zoom, 'gray')).toString('base64')
   const labels = rows.map(
     (row, index) =>
       `<text x="${left - 10}" y="${top + index * cell + side}" text-anchor="end" dy="4">${row}</text>`,

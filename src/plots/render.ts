@@ -3,16 +3,23 @@ import { parse, View } from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
 import { makeFolder, writeAtomically } from '../runs/files.js'
 import { type Chart, laidOut } from './chart.js'
-import { fontFamily, pngOf } from './png.js'
+import { fontFamily, pngOf } from './raster.js'
 import { themeOf } from './theme.js'
 
 /** Writes each chart as SVG and PNG; gives the names of the files. No browser is needed. */
 export async function writeCharts(folder: string, charts: readonly Chart[]): Promise<readonly string[]> {
   await makeFolder(folder)
-  // PNGs are made on other threads, while the next SVG is.
-  const written: Promise<readonly string[]>[] = []
-  for (const chart of charts) written.push(writePicture(folder, chart.name, await svgOf(chart)))
-  return (await Promise.all(written)).flat()
+  // A PNG is made on other threads while the next SVG is; not all at once, for their memory.
+  const names: string[] = []
+  let before: Promise<readonly string[]> = Promise.resolve([])
+  for (const chart of charts) {
+    const svg = await svgOf(chart)
+    names.push(...(await before))
+    before = writePicture(folder, chart.name, svg)
+    // Its failure is thrown where it is awaited, not as one that nobody handles.
+    before.catch(() => undefined)
+  }
+  return [...names, ...(await before)]
 }
 
 export async function writePicture(folder: string, name: string, svg: string): Promise<readonly string[]> {

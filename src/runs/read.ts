@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Config } from '../config/schema.js'
@@ -44,22 +45,22 @@ export async function readWholeRun(folder: string): Promise<WholeRun> {
   const run = await readRun(folder)
   return {
     ...run,
-    config: (await readJsonFile(files.config)) as Config,
+    config: readJsonFile(files.config) as Config,
     spectrum: await readSpectrum(files.spectrum),
-    linearProbeAccuracy: await readProbe(files.evaluation),
+    linearProbeAccuracy: readProbe(files.evaluation),
   }
 }
 
 const evaluationSchema = z.object({ linear_probe_accuracy: z.number() })
 
-async function readProbe(file: string): Promise<number | null> {
-  const evaluation = evaluationSchema.safeParse(await readJsonFile(file))
+function readProbe(file: string): number | null {
+  const evaluation = evaluationSchema.safeParse(readJsonFile(file))
   return evaluation.success ? evaluation.data.linear_probe_accuracy : null
 }
 
 /** Null where there is no such file. */
-async function readJsonFile(file: string): Promise<unknown> {
-  const text = await readIfThere(file)
+function readJsonFile(file: string): unknown {
+  const text = readIfThere(file)
   try {
     return text === null ? null : JSON.parse(text)
   } catch (cause) {
@@ -81,7 +82,7 @@ async function readTable<Columns extends readonly string[]>(
   file: string,
   columns: Columns,
 ): Promise<readonly Row<Columns>[]> {
-  const text = (await readIfThere(file)) ?? ''
+  const text = readIfThere(file) ?? ''
   const [header, ...lines] = text.split(/\r?\n/).slice(0, -1)
   if (header !== undefined && header !== columns.join(',')) {
     throw new EigenaeError({ what: `its columns are not ${columns.join(',')}`, where: file })
@@ -113,11 +114,14 @@ function notARow(file: string, line: number, columns: readonly string[]): Eigena
   return new EigenaeError({ what: `is not a row of ${columns.length} numbers`, where: `${file}:${line}` })
 }
 
-async function readIfThere(file: string): Promise<string | null> {
-  return readFile(file, 'utf8').catch((error: unknown) => {
+/** Without promises: for thousands of small files they cost several times the reading. */
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
     if (hasCode(error, 'ENOENT')) return null
     throw fileError('read', file, error)
-  })
+  }
 }
 
 // Under the number of files that a process may have open where the limit is low (macOS: 256).

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Chart, rowMargin } from '../../plots/chart.js'
-import { comparisonCharts, mostDrawn } from '../../plots/comparison.js'
+import { mostDrawn, withoutLegends } from '../../plots/comparison.js'
 import { armDash, armShape, themeOf } from '../../plots/theme.js'
 import { version } from '../../runs/facts.js'
 import type { Arm, Comparison } from '../compare.js'
@@ -20,8 +20,12 @@ const policy =
   "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:"
 
 /** report.html: one file that needs no other and no network. */
-export async function reportPage(comparison: Comparison, command: readonly string[]): Promise<string> {
-  const charts = comparisonCharts(comparison, 'elsewhere')
+export async function reportPage(
+  comparison: Comparison,
+  pictures: readonly Chart[],
+  command: readonly string[],
+): Promise<string> {
+  const charts = withoutLegends(pictures, comparison)
   const { arms } = comparison
   const scripts = await Promise.all([
     packageFile('vega', 'vega.min.js'),

@@ -1,0 +1,29 @@
+import { createRequire } from 'node:module'
+import { renderAsync } from '@resvg/resvg-js'
+import { pngFile } from './png-file.js'
+
+export const fontFamily = 'Source Sans 3, sans-serif'
+
+// With no font at hand, resvg leaves text out without a word: it is given the one that comes along.
+const { resolve } = createRequire(import.meta.url)
+const fontFiles = ['400Regular', '600SemiBold'].map((style) =>
+  resolve(`@expo-google-fonts/source-sans-3/${style}/SourceSans3_${style}.ttf`),
+)
+
+// Beyond Latin, Greek, Cyrillic and the signs that charts use.
+const uncovered = /[^\p{ASCII}\u0080-\u04ff\u1e00-\u1eff\u2000-\u22ff\ufffd]/u
+
+const pixelsPerUnit = 2
+
+/** An SVG as a PNG for high-density screens. Names in other scripts take the machine's fonts. */
+export async function pngOf(svg: string): Promise<Uint8Array> {
+  const font = {
+    loadSystemFonts: uncovered.test(svg),
+    fontFiles: [...fontFiles],
+    defaultFontFamily: 'Source Sans 3',
+    sansSerifFamily: 'Source Sans 3',
+  }
+  const { pixels, width } = await renderAsync(svg, { font, fitTo: { mode: 'zoom', value: pixelsPerUnit } })
+  // Not asPng(): it would compress on this thread.
+  return pngFile(pixels, width, 'rgba')
+}
