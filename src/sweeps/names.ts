@@ -10,8 +10,9 @@ export function groupName(variant: string, settings: readonly SweepSetting[]): s
  * systems stumble over ([784,128,2] → 784-128-2).
  */
 function valueName(value: unknown): string {
+  if (typeof value === 'number') return String(value)
   const text = typeof value === 'string' ? value : JSON.stringify(value)
-  return text.replace(/[^A-Za-z0-9._+-]+/g, '-').replace(/^-(?!\d)|-$/g, '')
+  return text.replace(/[^A-Za-z0-9._+-]+/g, '-').replace(/^-+|-+$/g, '')
 }
 
 /** What no file system takes, in bytes. */

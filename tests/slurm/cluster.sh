@@ -84,6 +84,15 @@ await() {
   exit 1
 }
 
+# Asks a process to end, and waits until it has.
+end() {
+  for _ in $(seq 50); do
+    if ! kill "$1" 2>> "$folder/stop.log"; then return; fi
+    sleep 0.1
+  done
+  kill -9 "$1" 2>> "$folder/stop.log" || true
+}
+
 both_idle() { [ "$(sinfo -h -N -t idle -o %N | wc -l)" = 2 ]; }
 
 export SLURM_CONF=$folder/slurm.conf
@@ -102,11 +111,14 @@ case $action in
   stop)
     scancel --signal=KILL --user root > "$folder/stop.log" 2>&1 || true
     scontrol shutdown >> "$folder/stop.log" 2>&1 || true
-    for pid in "$folder"/*.pid "$folder/munge/pid"; do
-      if [ -e "$pid" ]; then kill "$(cat "$pid")" 2>> "$folder/stop.log" || true; fi
+    for file in "$folder"/*.pid "$folder/munge/pid"; do
+      if [ -e "$file" ]; then end "$(cat "$file")"; fi
     done
     ;;
   kill-node) kill -9 "$(cat "$folder/slurmd-$3.pid")" ;;
-  start-node) start_node "$3" ;;
+  start-node)
+    start_node "$3"
+    await "$3" both_idle
+    ;;
   *) echo "unknown action $action" >&2; exit 2 ;;
 esac

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { inspectRuns } from '../../sweeps/inspect.js'
+import type { RunState } from '../../sweeps/inspect.js'
 import type { SweepPlan } from '../../sweeps/plan.js'
 import { writeMessage } from '../../terminal/output.js'
 import { compareCommand } from '../compare.js'
@@ -8,17 +8,20 @@ import { compareCommand } from '../compare.js'
 const shown = { groups: 40, runs: 1000 }
 
 /** The groups side by side, as `compare` prints them, and the command that shows more. */
-export async function writeComparison(plan: SweepPlan, folder: string, json: boolean): Promise<void> {
-  const groups = completedGroups(plan, folder)
-  if (groups.length === 0 || json) return
+export async function writeComparison(
+  plan: SweepPlan,
+  states: readonly RunState[],
+  folder: string,
+): Promise<void> {
+  const groups = completedGroups(plan, states, folder)
+  if (groups.length === 0) return
   if (groups.length <= shown.groups && plan.runs.length <= shown.runs)
     await compareCommand().parseAsync([...groups], { from: 'user' })
   writeMessage(`more: eigenae compare ${folder}`)
 }
 
 /** Folders of groups with a complete run: `compare` has nothing to say of others. */
-function completedGroups(plan: SweepPlan, folder: string): readonly string[] {
-  const states = inspectRuns(plan, folder)
+function completedGroups(plan: SweepPlan, states: readonly RunState[], folder: string): readonly string[] {
   const complete = new Set(plan.runs.filter((_, place) => states[place] === 'done').map(({ group }) => group))
   return plan.groups.filter((group) => complete.has(group)).map(({ name }) => join(folder, name))
 }

@@ -68,7 +68,8 @@ export async function sweep(options: SweepOptions): Promise<void> {
   }
   signal.throwIfAborted()
   if (result.end === 'detached') return
-  await writeComparison(plan, folder, options.json)
+  const statesNow = jobs.length === 0 ? states : inspectRuns(plan, folder)
+  if (!options.json) await writeComparison(plan, statesNow, folder)
   if (result.counts.failed > 0) throw failureOf(result, plan.runs.length, folder)
 }
 

@@ -46,6 +46,17 @@ export class ArrayFiles {
     return folders
   }
 
+  /** What Slurm itself said of this task, in the file that its array's tasks share. */
+  async messagesOf({ comment, id, jobId }: Task): Promise<string> {
+    const number = comment.split(' ').at(-1)
+    const text = await readFile(join(this.#folder, `array-${number}.out`), 'utf8').catch(() => '')
+    const names = [`StepId=${id}.`, `StepId=${jobId}.`, `JOB ${jobId} `, `task ${id.split('_')[1]} on `]
+    return text
+      .split('\n')
+      .filter((line) => names.some((name) => line.includes(name)))
+      .join('\n')
+  }
+
   #comment(number: number): string {
     return `eigenae ${this.#sweepFolder} ${number}`
   }

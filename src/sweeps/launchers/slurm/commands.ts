@@ -7,6 +7,8 @@ export interface Task {
   /** Array and task, as scancel and scontrol take it: "12_3". */
   readonly id: string
   readonly index: number
+  /** The number that Slurm's own messages give it. */
+  readonly jobId: string
   /** PENDING, RUNNING, COMPLETED, FAILED … */
   readonly state: string
   /** Why it waits, or how it ended. */
@@ -17,7 +19,7 @@ export interface Task {
   readonly comment: string
 }
 
-const fields = ['ArrayJobID', 'ArrayTaskID', 'State', 'Reason', 'NodeList', 'exit_code', 'Comment']
+const fields = ['ArrayJobID', 'ArrayTaskID', 'JobID', 'State', 'Reason', 'NodeList', 'exit_code', 'Comment']
 
 /** The user's array tasks, those that ended a moment ago included; null where Slurm does not answer now. */
 export async function listTasks(): Promise<readonly Task[] | null> {
@@ -32,13 +34,14 @@ export async function listTasks(): Promise<readonly Task[] | null> {
 }
 
 function parseTask(line: string): readonly Task[] {
-  const [array = '', index = '', state = '', reason = '', node = '', status = '', ...comment] =
-    line.split('|')
+  const [array = '', index = '', jobId = '', ...more] = line.split('|')
+  const [state = '', reason = '', node = '', status = '', ...comment] = more
   if (!/^\d+$/.test(index.trim())) return []
   return [
     {
       id: `${array.trim()}_${index.trim()}`,
       index: Number(index),
+      jobId: jobId.trim(),
       state: state.trim(),
       reason: reason.trim(),
       node: node.trim(),

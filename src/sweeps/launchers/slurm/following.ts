@@ -20,20 +20,22 @@ interface Followed {
 /** Follows array tasks by squeue until each has ended. */
 export class Following {
   readonly #watcher: LaunchWatcher
+  readonly #files: ArrayFiles
   readonly #open = new Map<string, Followed>()
   readonly #began = performance.now()
   #notes = { waiting: '', silent: false }
 
-  constructor(watcher: LaunchWatcher) {
+  constructor(watcher: LaunchWatcher, files: ArrayFiles) {
     this.#watcher = watcher
+    this.#files = files
   }
 
   /** Takes up the tasks that are at work on these jobs already, and gives their jobs. */
-  async attach(jobs: readonly LaunchJob[], files: ArrayFiles): Promise<ReadonlySet<LaunchJob>> {
+  async attach(jobs: readonly LaunchJob[]): Promise<ReadonlySet<LaunchJob>> {
     const tasks = (await listTasks()) ?? []
     const byFolder = new Map(jobs.map((job) => [job.folder, job]))
     const attached = new Set<LaunchJob>()
-    for (const [task, folder] of await files.foldersOf(tasks)) {
+    for (const [task, folder] of await this.#files.foldersOf(tasks)) {
       const job = byFolder.get(folder)
       if (job === undefined || phaseOf(task, task.state) === 'ended') continue
       this.#follow(job, task.id)
@@ -100,7 +102,7 @@ export class Following {
     if (!followed.started && task?.node) this.#onStart(followed, task.node)
     if (phase === 'running') return
     this.#open.delete(followed.id)
-    this.#watcher.onEnd(followed.job, await taskOutcome(task, followed.job.folder, cancelled))
+    this.#watcher.onEnd(followed.job, await taskOutcome(task, followed.job.folder, cancelled, this.#files))
   }
 
   #onStart(followed: Followed, node: string): void {

@@ -30,8 +30,8 @@ export async function slurmLauncher(settings: SlurmSettings, context: SlurmConte
     description: `job arrays, ${['sbatch', ...options].join(' ')}`,
     launch: async (jobs, watcher, stop) => {
       const files = new ArrayFiles(context.sweepFolder)
-      const following = new Following(watcher)
-      const attached = await following.attach(jobs, files)
+      const following = new Following(watcher, files)
+      const attached = await following.attach(jobs)
       if (attached.size > 0) watcher.onNote(`attached to ${attached.size} tasks that Slurm has already`)
       const others = jobs.filter((job) => !attached.has(job))
       for (const array of await submitArrays(files, others, settings, options)) {

@@ -3,6 +3,7 @@ import { runFiles } from '../../../runs/files.js'
 import { readRecord } from '../../../runs/record.js'
 import { type Ending, outcomeOf } from '../../outcome.js'
 import type { Outcome } from '../launcher.js'
+import type { ArrayFiles } from './arrays.js'
 import type { Task } from './commands.js'
 
 export type Phase = 'waiting' | 'running' | 'ended'
@@ -28,6 +29,9 @@ const endStates = new Set([
   ...Object.keys(reasons),
 ])
 
+/** In the words of slurmstepd. */
+const outOfMemory = /exceeded memory limit|oom.kill/i
+
 /** States that Slurm may turn into a requeue a moment later. */
 const passing = new Set(['NODE_FAIL', 'PREEMPTED'])
 
@@ -39,25 +43,29 @@ export function phaseOf({ state }: Task, last: string | undefined): Phase {
 }
 
 /** What the end of a task means; `task` is null where Slurm has forgotten it. What the run folder says comes first. */
-export async function taskOutcome(task: Task | null, folder: string, stopped: boolean): Promise<Outcome> {
+export async function taskOutcome(
+  task: Task | null,
+  folder: string,
+  stopped: boolean,
+  files: ArrayFiles,
+): Promise<Outcome> {
   const record = await readRecord(runFiles(folder).record).catch(() => null)
   if (record?.status === 'completed') return { kind: 'completed' }
-  if (task === null) return { kind: 'failed', reason: 'its job is gone from Slurm', final: false }
-  if (task.state === 'CANCELLED') {
-    return stopped ? { kind: 'interrupted' } : { kind: 'failed', reason: 'cancelled in Slurm', final: false }
-  }
+  if (task === null) return failed('its job is gone from Slurm')
+  if (task.state === 'CANCELLED') return stopped ? { kind: 'interrupted' } : failed('cancelled in Slurm')
+  const said = await files.messagesOf(task)
+  if (task.state === 'OUT_OF_MEMORY' || outOfMemory.test(said)) return failed(reasons.OUT_OF_MEMORY!)
   const known = reasons[task.state]
-  if (known !== undefined) return { kind: 'failed', reason: known, final: false }
-  const outcome = await outcomeOf(
-    folder,
-    endingOf(task.waitStatus),
-    stopped,
-    `on ${task.node}, or for lack of memory`,
-  )
+  if (known !== undefined) return failed(known)
+  const outcome = await outcomeOf(folder, endingOf(task.waitStatus), stopped, `on ${task.node}`)
+  if (outcome.kind === 'interrupted') return outcome
   // Exit code 0 without a completed run: the script was cut short, or the folder is another one there.
-  return outcome.kind === 'completed'
-    ? { kind: 'failed', reason: 'its job ended without completing the run', final: false }
-    : outcome
+  const why = outcome.kind === 'failed' ? outcome.reason : 'its job ended without completing the run'
+  return { ...failed(`${why} (Slurm: ${task.reason})`), final: outcome.kind === 'failed' && outcome.final }
+}
+
+function failed(reason: string): Extract<Outcome, { kind: 'failed' }> {
+  return { kind: 'failed', reason, final: false }
 }
 
 function endingOf(waitStatus: number): Ending {

@@ -1,0 +1,58 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { expect } from 'vitest'
+import { dataFolder } from './idx.js'
+
+/** Configs of runs that take next to no time: 200 images, a small network. */
+export function tinyConfigs(folder: string, epochs: number) {
+  const data = { source: dataFolder(join(folder, 'data')) }
+  const base = { data, model: { widths: [784, 8, 4] }, train: { epochs, batchSize: 50 } }
+  const eigen = { kind: 'top-k', k: 2 }
+  writeJson(join(folder, 'none.json'), { name: 'none', ...base })
+  writeJson(join(folder, 'eigen.json'), { name: 'eigen', ...base, loss: { eigen } })
+  writeJson(join(folder, 'no-data.json'), { name: 'no-data', ...base, data: { source: '/nowhere' } })
+  // Some 140 GB of parameters.
+  const widths = [784, 65536, 65536, 65536, 4]
+  writeJson(join(folder, 'huge.json'), { name: 'huge', ...base, model: { widths } })
+}
+
+export function writeJson(file: string, value: unknown): string {
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, JSON.stringify(value))
+  return file
+}
+
+export function readJson(file: string) {
+  return JSON.parse(readFileSync(file, 'utf8'))
+}
+
+const files = ['config.json', 'metrics.csv', 'spectrum.csv', 'evaluation.json', 'model.safetensors']
+
+/** That runs have the same bytes in all files that hold no times. */
+export async function expectSameRuns(runs: readonly string[], folder: string, other: string): Promise<void> {
+  for (const file of runs.flatMap((run) => files.map((name) => join(run, name)))) {
+    const [bytes, wanted] = await Promise.all([readFile(join(folder, file)), readFile(join(other, file))])
+    expect(bytes.equals(wanted), file).toBe(true)
+  }
+}
+
+/** Waits until `look` gives something. */
+export async function until<T>(look: () => T | null | Promise<T | null>, what: string): Promise<T> {
+  for (let tries = 0; tries < 600; tries++) {
+    const found = await Promise.resolve()
+      .then(look)
+      .catch(() => null)
+    if (found !== null) return found
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`${what} did not come`)
+}
+
+/** The process that writes into a run folder, once it has trained so many epochs. */
+export function writerOf(run: string, epochs = 1): Promise<number> {
+  return until(() => {
+    const rows = readFileSync(join(run, 'metrics.csv'), 'utf8').split('\n').length - 2
+    return rows >= epochs ? (readJson(join(run, '.lock')).pid as number) : null
+  }, `epoch ${epochs} of ${run}`)
+}

@@ -1,0 +1,137 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Cluster, noSlurm, startCluster } from './slurm/cluster.js'
+import { eigenae, scratchFolder, start } from './support/cli.js'
+import { expectSameRuns, tinyConfigs, writeJson, writerOf } from './support/sweeps.js'
+
+/** A launcher to be tested: another one is a row here. */
+interface Place {
+  readonly name: string
+  readonly args: readonly string[]
+  readonly open: () => Readonly<Record<string, string>>
+  readonly close: () => void
+  readonly missing: string | null
+}
+
+let cluster: Cluster
+const places: readonly Place[] = [
+  { name: 'local', args: ['--jobs', '2'], open: () => ({}), close: () => {}, missing: null },
+  {
+    name: 'slurm',
+    args: ['--mem', '1000'],
+    open: () => {
+      cluster = startCluster()
+      return cluster.env
+    },
+    close: () => cluster.stop(),
+    missing: noSlurm,
+  },
+]
+
+const scratch = scratchFolder()
+const runs = ['none/seed-0', 'eigen/seed-0', 'none/seed-1', 'eigen/seed-1']
+const file = (name: string, variants: readonly string[], seeds: readonly number[]) =>
+  writeJson(scratch(`${name}.json`), {
+    name,
+    variants: Object.fromEntries(variants.map((variant) => [variant, `${variant}.json`])),
+    seeds,
+  })
+
+/** Long enough that something can happen in the middle. */
+const long = ['--set', 'train.epochs=60']
+let undisturbed: string
+
+beforeAll(async () => {
+  tinyConfigs(scratch(), 3)
+  undisturbed = scratch('undisturbed')
+  const sweep = file('undisturbed', ['none', 'eigen'], [0, 1])
+  expect((await eigenae(['sweep', '--config', sweep, '--out', undisturbed, ...long])).code).toBe(0)
+})
+
+describe.each(places)('the launcher $name', ({ name, args, open, close, missing }) => {
+  describe.skipIf(missing !== null)(missing ?? 'passes the suite of all launchers:', () => {
+    let env: Readonly<Record<string, string>>
+    beforeAll(() => {
+      env = open()
+    })
+    afterAll(() => close())
+
+    const out = (test: string) => scratch(name, test)
+    const sweepArgs = (test: string, sweep: string, ...more: readonly string[]) => [
+      ...['sweep', '--config', sweep, '--launcher', name, '--out', out(test)],
+      ...[...args, ...more],
+    ]
+    const sweep = (...all: Parameters<typeof sweepArgs>) => eigenae(sweepArgs(...all), { env })
+
+    it('makes every run, with the bytes that train gives, and compares the arms', async () => {
+      const { code, stdout, stderr } = await sweep('all', file('all', ['none', 'eigen'], [0]))
+      expect(code).toBe(0)
+      expect(stdout).toMatch(/^group .*\n.*none +1 .*\n.*eigen +1 /)
+      expect(stderr).toContain('2 runs completed')
+      await eigenae(['train', '--config', scratch('eigen.json'), '--out', scratch(`train-${name}`)])
+      await expectSameRuns(['.'], `${out('all')}/eigen/seed-0`, scratch(`train-${name}`))
+    })
+
+    it('goes on when a run fails, says why when it happens and at the end, and keeps its log', async () => {
+      const { code, stderr } = await sweep('fails', file('fails', ['no-data', 'none'], [0]))
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/no-data\/seed-0: failed: .*no such data file/)
+      expect(stderr).toMatch(
+        /1 of 2 runs failed\n.*reason.*\n +no-data\/seed-0 .*no such data file.*train\.log/,
+      )
+      expect(stderr).toContain('none/seed-0: completed')
+      expect(readFileSync(`${out('fails')}/no-data/seed-0/train.log`, 'utf8')).toContain('no such data file')
+    })
+
+    it('says of a run without memory that it is that', async () => {
+      const { code, stderr } = await sweep('memory', file('memory', ['huge'], [0]))
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/huge\/seed-0: failed: out of memory/)
+    })
+
+    it('says of a run that was killed that it is that, and resumes it', async () => {
+      const config = file('killed', ['none', 'eigen'], [0])
+      const running = start(sweepArgs('killed', config, ...long), { env })
+      process.kill(await writerOf(`${out('killed')}/eigen/seed-0`, 5), 'SIGKILL')
+      const { code, stderr } = await running.finished
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/eigen\/seed-0: failed: killed by SIGKILL/)
+      const resumed = await sweep('killed', config, '--resume', ...long)
+      expect(resumed.code).toBe(0)
+      expect(resumed.stderr).toContain('2 runs, 1 done')
+      await expectSameRuns(['none/seed-0', 'eigen/seed-0'], out('killed'), undisturbed)
+    })
+
+    it('tries a failed run again with --retries, on from its checkpoint', async () => {
+      const config = file('retried', ['eigen'], [0])
+      const running = start(sweepArgs('retried', config, ...long, '--retries', '1'), { env })
+      process.kill(await writerOf(`${out('retried')}/eigen/seed-0`, 5), 'SIGKILL')
+      const { code, stderr } = await running.finished
+      expect(code).toBe(0)
+      expect(stderr).toContain('attempt 1, tried again later')
+      expect(readFileSync(`${out('retried')}/eigen/seed-0/train.log`, 'utf8')).toContain(
+        'going on after epoch',
+      )
+      await expectSameRuns(['eigen/seed-0'], out('retried'), undisturbed)
+    })
+
+    it('stops at Ctrl-C with exit code 130 and says how to go on, and goes on', async () => {
+      const config = file('stopped', ['none', 'eigen'], [0, 1])
+      const running = start(sweepArgs('stopped', config, ...long), { env })
+      await writerOf(`${out('stopped')}/none/seed-0`, 5)
+      running.process.kill('SIGINT')
+      const { code, stderr } = await running.finished
+      expect(code).toBe(130)
+      expect(stderr).toContain('--resume')
+      expect((await sweep('stopped', config, '--resume', ...long)).code).toBe(0)
+      await expectSameRuns(runs, out('stopped'), undisturbed)
+    })
+
+    it('stops all with --fail-fast', async () => {
+      const config = file('fast', ['no-data', 'none'], [0, 1, 2])
+      const { code, stderr } = await sweep('fast', config, '--set', 'train.epochs=2000', '--fail-fast')
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/0 runs completed, \d failed, \d left/)
+    })
+  })
+})

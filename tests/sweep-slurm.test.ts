@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Cluster, noSlurm, startCluster } from './slurm/cluster.js'
+import { eigenae, scratchFolder, start } from './support/cli.js'
+import { expectSameRuns, tinyConfigs, until, writeJson, writerOf } from './support/sweeps.js'
+
+const scratch = scratchFolder()
+const variants = { none: 'none.json', eigen: 'eigen.json' }
+const long = ['--set', 'train.epochs=100']
+let cluster: Cluster
+
+const config = (name: string, seeds: readonly number[], arms: object = variants) =>
+  writeJson(scratch(`${name}.json`), { name, variants: arms, seeds })
+const argsFor = (name: string, ...more: readonly string[]) => [
+  ...['sweep', '--config', scratch(`${name}.json`), '--out', scratch(name)],
+  ...['--launcher', 'slurm', '--mem', '1000', ...more],
+]
+const sweep = (name: string, ...more: readonly string[]) =>
+  eigenae(argsFor(name, ...more), { env: cluster.env })
+const logOf = (name: string, run: string) => readFileSync(scratch(name, run, 'train.log'), 'utf8')
+/** The task that works on a run, as scontrol and scancel take it. */
+const taskOf = (name: string, run: string) => {
+  const list = readFileSync(scratch(name, 'slurm', 'array-1.txt'), 'utf8').split('\n')
+  const index = list.findIndex((folder) => folder.endsWith(run))
+  const [array] = cluster
+    .run('squeue', '-h', '-o', '%A')
+    .split('\n')
+    .sort((a, b) => Number(a) - Number(b))
+  return `${cluster.run('squeue', '-h', '-j', array!, '-o', '%F').split('\n')[0]}_${index}`
+}
+
+describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real cluster'})`, () => {
+  let undisturbed: string
+
+  beforeAll(async () => {
+    cluster = startCluster()
+    tinyConfigs(scratch(), 3)
+    undisturbed = scratch('undisturbed')
+    const arms = config('local', [0])
+    await eigenae(['sweep', '--config', arms, '--out', undisturbed, ...long])
+  })
+  afterAll(() => cluster.stop())
+
+  it('submits and leaves with --detach; --resume attaches to the same jobs', async () => {
+    config('detached', [0])
+    const { code, stderr } = await sweep('detached', '--detach', ...long)
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/submitted 2 tasks as job array \d+/)
+    expect(stderr).toMatch(/follow them with --resume, end them with scancel \d+/)
+    const resumed = await sweep('detached', '--resume', ...long)
+    expect(resumed.code).toBe(0)
+    expect(resumed.stderr).toContain('attached to 2 tasks')
+    expect(resumed.stderr).not.toContain('submitted')
+    expect(logOf('detached', 'eigen/seed-0').match(/--- attempt/g)?.length).toBe(1)
+    await expectSameRuns(['none/seed-0', 'eigen/seed-0'], scratch('detached'), undisturbed)
+  })
+
+  it('lets jobs that nobody can be asked about go on at SIGTERM', async () => {
+    config('left', [0], { eigen: 'eigen.json' })
+    const running = start(argsFor('left', ...long), { env: cluster.env })
+    await writerOf(scratch('left', 'eigen/seed-0'), 3)
+    running.process.kill('SIGTERM')
+    const { code, stderr } = await running.finished
+    expect(code).toBe(130)
+    expect(stderr).toContain('the jobs go on under Slurm')
+    expect((await sweep('left', '--resume', ...long)).stderr).toMatch(/attached to 1 tasks|1 runs, 1 done/)
+    await expectSameRuns(['eigen/seed-0'], scratch('left'), undisturbed)
+  })
+
+  it('goes on from the checkpoint when Slurm takes a job back and queues it again', async () => {
+    config('requeued', [0])
+    const running = start(argsFor('requeued', ...long), { env: cluster.env })
+    await writerOf(scratch('requeued', 'eigen/seed-0'), 5)
+    const task = taskOf('requeued', 'eigen/seed-0')
+    cluster.run('scontrol', 'requeue', task)
+    await running.says('eigen/seed-0: waits again')
+    cluster.run('scontrol', 'update', `jobid=${task}`, 'starttime=now')
+    const { code, stderr } = await running.finished
+    expect(stderr).not.toContain('failed')
+    expect(code).toBe(0)
+    expect(logOf('requeued', 'eigen/seed-0')).toMatch(/interrupted.*--- attempt.*going on after epoch/s)
+    await expectSameRuns(['none/seed-0', 'eigen/seed-0'], scratch('requeued'), undisturbed)
+  })
+
+  it('lets nobody write beside the process of a node that is out of sight', async () => {
+    config('down', [0], { eigen: 'eigen.json' })
+    const running = start(argsFor('down', '--sbatch-arg', '--nodelist=n1', '--set', 'train.epochs=100'), {
+      env: cluster.env,
+    })
+    const writer = await writerOf(scratch('down', 'eigen/seed-0'), 3)
+    process.kill(writer, 'SIGSTOP')
+    cluster.killNode('n1')
+    cluster.run('scontrol', 'update', 'nodename=n1', 'state=down', 'reason=test')
+    const task = taskOf('down', 'eigen/seed-0')
+    cluster.run('scontrol', 'update', `jobid=${task}`, 'reqnodelist=n2', 'starttime=now')
+    await until(
+      () => (logOf('down', 'eigen/seed-0').includes('waiting for it to end') ? true : null),
+      'the wait',
+    )
+    process.kill(writer, 'SIGCONT')
+    expect((await running.finished).code).toBe(0)
+    cluster.startNode('n1')
+    expect(logOf('down', 'eigen/seed-0')).toContain('complete already')
+    await expectSameRuns(['eigen/seed-0'], scratch('down'), undisturbed)
+  })
+
+  it('calls a cancelled run failed, and makes it at --resume', async () => {
+    config('cancelled', [0])
+    const running = start(argsFor('cancelled', ...long), { env: cluster.env })
+    await writerOf(scratch('cancelled', 'eigen/seed-0'), 5)
+    cluster.run('scancel', taskOf('cancelled', 'eigen/seed-0'))
+    const { code, stderr } = await running.finished
+    expect(stderr).toMatch(/eigen\/seed-0: failed: cancelled in Slurm/)
+    expect(code).toBe(1)
+    expect((await sweep('cancelled', '--resume', ...long)).code).toBe(0)
+    await expectSameRuns(['none/seed-0', 'eigen/seed-0'], scratch('cancelled'), undisturbed)
+  })
+
+  it('gives each run a GPU of its own, at most so many at once, in arrays no larger than the cluster takes', async () => {
+    config('gpus', [0, 1, 2, 3, 4])
+    const { code, stderr } = await sweep('gpus', '--gpus-per-run', '1', '--max-parallel', '2', '--detach')
+    expect(code).toBe(0)
+    expect(stderr.match(/submitted \d tasks/g)).toEqual(['submitted 8 tasks', 'submitted 2 tasks'])
+    const shown = cluster.run('scontrol', 'show', 'job', '-o')
+    expect(shown).toContain('TresPerNode=gres:gpu:1')
+    expect(shown).toContain('ArrayTaskThrottle=2')
+    expect(shown).toMatch(/Dependency=afterany/)
+    expect((await sweep('gpus', '--resume', '--gpus-per-run', '1')).code).toBe(0)
+  })
+
+  it('says of a job that took more than its memory what to change', async () => {
+    config('memory', [0], { eigen: 'eigen.json' })
+    const { code, stderr } = await sweep('memory', '--mem', '40', '--set', 'train.epochs=100000')
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/eigen\/seed-0: failed: out of memory.*--mem/)
+  })
+
+  it('says what sbatch said when it refuses, and what is missing where there is no cluster', async () => {
+    config('refused', [0])
+    const refused = await sweep('refused', '--partition', 'nowhere')
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toMatch(/sbatch refused the jobs: .*[Pp]artition/)
+    const nowhere = await eigenae(argsFor('none'), { env: { SLURM_CONF: '/nowhere/slurm.conf' } })
+    expect(nowhere.code).toBe(2)
+  })
+})

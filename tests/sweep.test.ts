@@ -1,0 +1,263 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { readSweepFile } from '../src/config/sweep.js'
+import { findGpus } from '../src/sweeps/launchers/gpus.js'
+import { slotsFor } from '../src/sweeps/launchers/slots.js'
+import { planSweep } from '../src/sweeps/plan.js'
+import { configs, eigenae, scratchFolder, start } from './support/cli.js'
+import { expectSameRuns, readJson, tinyConfigs, writeJson, writerOf } from './support/sweeps.js'
+
+const scratch = scratchFolder()
+const variants = { none: 'none.json', eigen: 'eigen.json' }
+
+beforeAll(() => tinyConfigs(scratch(), 2))
+
+const file = (name: string, content: object) =>
+  writeJson(scratch(`${name}.json`), { name, variants, ...content })
+const sweep = (config: string, ...args: readonly string[]) =>
+  eigenae(['sweep', '--config', config, ...args], { cwd: scratch() })
+const folderOf = (...names: readonly string[]) => scratch('runs', ...names)
+
+describe('the plan of a sweep', () => {
+  it('is listed by --dry-run: name, what differs, folder, done or to do; nothing is written', async () => {
+    const config = file('listed', { grid: { 'train.batchSize': [20, 50] }, seeds: [0, 7] })
+    const { code, stdout, stderr } = await sweep(config, '--dry-run')
+    expect(code).toBe(0)
+    const [header, ...rows] = stdout.trimEnd().split('\n')
+    expect(header!.split(/ {2,}/)).toEqual(['run', 'what differs', 'folder', 'state'])
+    expect(rows.length).toBe(8)
+    expect(rows.at(-1)!.split(/ {2,}/)).toEqual([
+      'eigen,train.batchSize=50/seed-7',
+      'train.batchSize=50 loss.eigen={"kind":"top-k","k":2,"weight":1,"center":false} seed=7',
+      'runs/listed/eigen,train.batchSize=50/seed-7',
+      'to do',
+    ])
+    expect(stderr).toContain('8 runs: 0 done, 8 to do')
+    expect(existsSync(folderOf('listed'))).toBe(false)
+  })
+
+  it('shows the mistakes of all runs at once, each once, and writes nothing', async () => {
+    const arms = { ...variants, missing: 'missing.json' }
+    const grid = { 'train.batchSize': [2, 0, 50], 'train.epoch': [1] }
+    const { code, stderr } = await sweep(file('wrong', { variants: arms, grid, seeds: [0, 1] }))
+    expect(code).toBe(2)
+    expect(stderr.match(/grid train\.epoch: unknown key; did you mean "epochs"/g)?.length).toBe(2)
+    expect(stderr.match(/grid train\.batchSize: must be at least 1 \(got 0\)/g)?.length).toBe(2)
+    expect(stderr).toContain('variant missing: ')
+    expect(existsSync(folderOf('wrong'))).toBe(false)
+    const batch = await sweep(file('batch', { grid: { 'train.batchSize': [2] } }))
+    expect(batch.stderr).toMatch(
+      /variant eigen .*grid train\.batchSize: must be over 4, the bottleneck's width/,
+    )
+  })
+
+  it('refuses runs that would share a folder', async () => {
+    const grid = {
+      'model.widths': [
+        [784, 12, 4],
+        [784, 12, 4],
+      ],
+    }
+    const { code, stderr } = await sweep(file('shared', { grid, seeds: [3, 3] }))
+    expect(code).toBe(2)
+    expect(stderr).toContain(
+      'two runs would share the folder none,model.widths=784-12-4: a value stands twice',
+    )
+    expect(stderr).toContain('seeds: 3 stands twice')
+  })
+
+  it('names what is wrong in a sweep file, with its place', async () => {
+    const wrong = writeJson(scratch('bad.json'), {
+      name: 'bad',
+      variant: {},
+      grid: { seed: [1], 'a..b': [1] },
+    })
+    const { code, stderr } = await sweep(wrong)
+    expect(code).toBe(2)
+    expect(stderr).toContain('variant: unknown key; did you mean "variants"?')
+    const names = file('names', { variants: { 'a/b': 'none.json' }, grid: { seed: [1], 'a..b': [1] } })
+    const { stderr: said } = await sweep(names)
+    expect(said).toMatch(/\d+:\d+ variants\.a\/b: a name is letters/)
+    expect(said).toContain('the seeds are listed in "seeds"')
+    expect(said).toContain('is no config path')
+  })
+
+  it('refuses a setting of another launcher, and a launcher that is none', async () => {
+    const { code, stderr } = await sweep(file('flags', {}), '--mem', '4G')
+    expect(stderr).toContain('--mem: means nothing to the launcher local')
+    expect(code).toBe(2)
+    expect((await sweep(file('flags', {}), '--launcher', 'slurn')).code).toBe(2)
+  })
+
+  it('of every sweep in configs/ can be made', async () => {
+    for (const name of readdirSync(join(configs, 'sweeps')).filter((each) => each !== 'schema.json')) {
+      const { runs } = await planSweep(await readSweepFile(join(configs, 'sweeps', name)), [])
+      expect(runs.length, name).toBeGreaterThan(3)
+    }
+  })
+})
+
+describe('eigenae sweep', () => {
+  const made = () => file('made', { seeds: [0] })
+  let stdout: string
+  beforeAll(async () => {
+    stdout = (await sweep(made(), '--json')).stdout
+  })
+
+  it('saves plan and configs, tells events as JSON, and is refused in its own folder without --resume', async () => {
+    const events = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(events[0]).toMatchObject({ event: 'planned', sweep: 'made', runs: 2, done: 0, launcher: 'local' })
+    expect(events.filter(({ event }) => event === 'started').map(({ run }) => run)).toEqual([
+      'none/seed-0',
+      'eigen/seed-0',
+    ])
+    expect(events.filter(({ event }) => event === 'completed').length).toBe(2)
+    expect(events.at(-1)).toMatchObject({ event: 'finished', completed: 2, failed: 0, left: 0 })
+    expect(events.at(-1).runs_per_hour).toBeGreaterThan(0)
+    expect(readJson(folderOf('made', 'sweep.json')).runs).toEqual(['none/seed-0', 'eigen/seed-0'])
+    const again = await sweep(made())
+    expect(again.code).toBe(2)
+    expect(again.stderr).toContain('this folder holds this sweep already')
+  })
+
+  it('makes no run twice: --resume adds what is new in the file and refuses to reinterpret the rest', async () => {
+    const grown = file('made', { seeds: [0, 1] })
+    const before = readFileSync(folderOf('made', 'eigen', 'seed-0', 'run.json'))
+    const { code, stderr, stdout: compared } = await sweep(grown, '--resume')
+    expect(code).toBe(0)
+    expect(stderr).toContain('4 runs, 2 done')
+    expect(stderr).toContain('2 runs are new in the sweep file')
+    expect(compared).toMatch(/runs\/made\/none +2 /)
+    expect(stderr).toContain('more: eigenae compare runs/made')
+    expect(readFileSync(folderOf('made', 'eigen', 'seed-0', 'run.json'))).toEqual(before)
+    expect((await sweep(grown, '--dry-run')).stderr).toContain('4 done, 0 to do')
+    const other = await sweep(
+      grown,
+      '--resume',
+      '--set',
+      'loss.eigen.weight=0.5',
+      '--set',
+      'loss.eigen.kind=log-max',
+    )
+    expect(other.code).toBe(2)
+    expect(other.stderr).toMatch(/eigen\/seed-0 \(completed\): loss\.eigen: \{.*\} in the folder, null now/)
+    expect(readFileSync(folderOf('made', 'eigen', 'seed-0', 'run.json'))).toEqual(before)
+  })
+
+  it('leaves a folder alone that holds something else', async () => {
+    await mkdir(folderOf('other'), { recursive: true })
+    await writeFile(folderOf('other', 'notes.txt'), '')
+    const { code, stderr } = await sweep(file('other', {}), '--resume')
+    expect(code).toBe(2)
+    expect(stderr).toContain('this folder holds no sweep')
+  })
+
+  it('goes on beside the runs that a killed sweep left at work, and makes none of them twice', async () => {
+    const config = file('orphans', { seeds: [0] })
+    const args = ['--set', 'train.epochs=250', '--jobs', '2']
+    const running = start(['sweep', '--config', config, ...args], { cwd: scratch() })
+    await writerOf(folderOf('orphans', 'none', 'seed-0'), 3)
+    await writerOf(folderOf('orphans', 'eigen', 'seed-0'), 3)
+    running.process.kill('SIGKILL')
+    await running.finished
+    expect((await sweep(config, ...args, '--resume')).code).toBe(0)
+    const log = readFileSync(folderOf('orphans', 'eigen', 'seed-0', 'train.log'), 'utf8')
+    expect(log).toContain('waiting for it to end')
+    expect(log).toContain('complete already')
+    await rm(folderOf('orphans', 'eigen'), { recursive: true })
+    expect((await sweep(config, ...args, '--resume')).stderr).toContain('2 runs, 1 done')
+  })
+
+  it('ends with the same bytes after SIGKILL of the sweep and all its runs at random moments', async () => {
+    const config = file('killed', { seeds: [0, 1] })
+    const args = ['--set', 'train.epochs=20']
+    await sweep(config, ...args, '--out', 'undisturbed')
+    for (let kill = 0; kill < 3; kill++) {
+      const running = start(['sweep', '--config', config, ...args, '--resume'], { cwd: scratch() })
+      await new Promise((resolve) => setTimeout(resolve, 500 + 1500 * Math.random()))
+      const children = readFileSync(
+        `/proc/${running.process.pid}/task/${running.process.pid}/children`,
+        'utf8',
+      )
+      running.process.kill('SIGKILL')
+      for (const pid of children.split(' ').filter(Boolean)) process.kill(Number(pid), 'SIGKILL')
+      await running.finished
+    }
+    expect((await sweep(config, ...args, '--resume')).code).toBe(0)
+    const runs = readJson(folderOf('killed', 'sweep.json')).runs
+    await expectSameRuns(runs, folderOf('killed'), scratch('undisturbed'))
+  })
+
+  it('takes over the folder of another machine a minute after its last sign of life', async () => {
+    const lock = folderOf('elsewhere', 'none', 'seed-0', '.lock')
+    const config = file('elsewhere', { variants: { none: 'none.json' }, seeds: [0] })
+    writeJson(folderOf('elsewhere', 'sweep.json'), { format: 'eigenae-sweep-1', name: 'elsewhere', runs: [] })
+    writeJson(lock, { pid: 1, host: 'elsewhere', born: '1' })
+    // Three seconds before the minute is over: it waits for those.
+    await utimes(lock, new Date(), new Date(Date.now() - 57_000))
+    const started = performance.now()
+    expect((await sweep(config, '--resume')).code).toBe(0)
+    expect(performance.now() - started).toBeGreaterThan(2500)
+  })
+})
+
+describe('slots', () => {
+  const wishes = { devices: new Set(['cpu']), runs: 100, jobs: undefined, jobsPerGpu: 1, threads: undefined }
+  const cores = availableParallelism()
+
+  it('are a core a run, more cores where runs are few, and as many as asked for', async () => {
+    expect((await slotsFor(wishes)).map(({ threads }) => threads)).toEqual(Array(cores).fill(1))
+    expect((await slotsFor({ ...wishes, runs: 1 })).map(({ threads }) => threads)).toEqual([cores])
+    expect((await slotsFor({ ...wishes, threads: cores })).length).toBe(1)
+    expect((await slotsFor({ ...wishes, jobs: 3 })).length).toBe(3)
+  })
+
+  it('are a GPU each, or several on one, from CUDA_VISIBLE_DEVICES or nvidia-smi', async () => {
+    expect((await findGpus({ CUDA_VISIBLE_DEVICES: '2,0' })).ids).toEqual(['2', '0'])
+    expect((await findGpus({ CUDA_VISIBLE_DEVICES: '-1' })).ids).toEqual([])
+    const smi = scratch('bin', 'nvidia-smi')
+    await mkdir(scratch('bin'), { recursive: true })
+    await writeFile(smi, '#!/bin/sh\necho 0\necho 1\n', { mode: 0o755 })
+    const env = { PATH: `${scratch('bin')}:${process.env.PATH}` }
+    const args = ['--device', 'cuda', '--jobs-per-gpu', '2', '--json']
+    const { stdout } = await eigenae(
+      ['sweep', '--config', file('gpus', { seeds: [0, 1] }), '--out', scratch('gpus'), ...args],
+      { env },
+    )
+    const started = stdout.split('\n').filter((line) => line.includes('"started"'))
+    expect(new Set(started.map((line) => JSON.parse(line).where))).toEqual(new Set(['gpu 0', 'gpu 1']))
+    expect(stdout).toContain('4 at once on gpu 0, gpu 1')
+  })
+})
+
+describe('a sweep of ten thousand runs', () => {
+  const noise = Array.from({ length: 100 }, (_, place) => place / 1000)
+  const big = () =>
+    file('big', { grid: { 'data.noise': noise }, seeds: Array.from({ length: 50 }, (_, i) => i) })
+
+  it('expands and resumes in under three seconds', async () => {
+    const { runs } = await planSweep(await readSweepFile(big()), [])
+    expect(runs.length).toBe(10_000)
+    const record = JSON.stringify({ status: 'completed' })
+    await mkdir(folderOf('big'), { recursive: true })
+    writeJson(folderOf('big', 'sweep.json'), { format: 'eigenae-sweep-1', name: 'big', runs: [] })
+    for (const { name, config } of runs) {
+      mkdirSync(folderOf('big', name), { recursive: true })
+      writeFileSync(folderOf('big', name, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
+      writeFileSync(folderOf('big', name, 'run.json'), record)
+    }
+    for (const args of [['--dry-run'], ['--resume']]) {
+      const started = performance.now()
+      const { code, stderr } = await sweep(big(), ...args)
+      expect(performance.now() - started).toBeLessThan(3000)
+      expect(stderr).toContain('10000')
+      expect(code).toBe(0)
+    }
+  })
+})
