@@ -178,13 +178,16 @@ describe('eigenae compare', () => {
     expect(code).toBe(2)
   })
 
-  it('refuses a folder without a complete run, a damaged table, and an unknown metric', async () => {
+  it('refuses a folder without a complete run, damaged files, and an unknown metric', async () => {
     const none = await compare('runs/eigen/seed-2')
     expect(none.stderr).toContain('holds no completed run')
     expect(none.code).toBe(2)
     writeRun(scratch('damaged'))
     await appendFile(scratch('damaged', 'metrics.csv'), '4,oops\n')
     expect((await compare('damaged')).stderr).toContain('metrics.csv:5: is not a row of 9 numbers')
+    writeRun(scratch('foreign'))
+    await writeFile(scratch('foreign', 'config.json'), '{"name":"x","seed":-1}')
+    expect((await compare('foreign')).stderr).toContain('config.json: this is not the config of a run: seed')
     const unknown = await compare('runs/eigen', '--metric', 'test_mze')
     expect(unknown.stderr).toContain('test_mse')
     expect(unknown.code).toBe(2)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Config } from '../config/schema.js'
+import { type Config, configSchema } from '../config/schema.js'
 import { EigenaeError, fileError, hasCode, withFileErrors } from '../errors.js'
 import { runFiles } from './files.js'
 import { isLocked } from './lock.js'
@@ -45,10 +45,19 @@ export async function readWholeRun(folder: string): Promise<WholeRun> {
   const run = await readRun(folder)
   return {
     ...run,
-    config: readJsonFile(files.config) as Config,
+    config: readConfig(files.config),
     spectrum: await readSpectrum(files.spectrum),
     linearProbeAccuracy: readProbe(files.evaluation),
   }
+}
+
+/** With the defaults of fields that came after the run was made. */
+function readConfig(file: string): Config {
+  const parsed = configSchema.safeParse(readJsonFile(file))
+  if (parsed.success) return parsed.data
+  const { path, message } = parsed.error.issues[0]!
+  const what = `this is not the config of a run: ${[path.join('.'), message].filter(Boolean).join(': ')}`
+  throw new EigenaeError({ what, where: file, cause: parsed.error })
 }
 
 const evaluationSchema = z.object({ linear_probe_accuracy: z.number() })
