@@ -66,7 +66,7 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
     it('makes every run, with the bytes that train gives, and compares the arms', async () => {
       const { code, stdout, stderr } = await sweep('all', file('all', ['none', 'eigen'], [0]))
       expect(code).toBe(0)
-      expect(stdout).toMatch(/^group .*\n.*none +1 .*\n.*eigen +1 /)
+      expect(stdout).toMatch(/^arm .*\nnone .* 1 .*\neigen .* 1 /)
       expect(stderr).toContain('2 runs completed')
       await eigenae(['train', '--config', scratch('eigen.json'), '--out', scratch(`train-${name}`)])
       await expectSameRuns(['.'], `${out('all')}/eigen/seed-0`, scratch(`train-${name}`))

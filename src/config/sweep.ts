@@ -83,3 +83,8 @@ function mistakesInNames({ variants, grid }: z.output<typeof sweepSchema>): read
     }),
   ]
 }
+
+/** The JSON Schema that editors read: configs/sweeps/schema.json. */
+export function sweepJsonSchema(): object {
+  return z.toJSONSchema(sweepSchema, { io: 'input', target: 'draft-7' })
+}

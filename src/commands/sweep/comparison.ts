@@ -17,7 +17,8 @@ export async function writeComparison(
   if (groups.length === 0) return
   if (groups.length <= shown.groups && plan.runs.length <= shown.runs)
     await compareCommand().parseAsync([...groups], { from: 'user' })
-  writeMessage(`more: eigenae compare ${folder}`)
+  const baseline = groups[0]!
+  writeMessage(`more: eigenae compare ${folder} --baseline ${baseline} --out ${join(folder, 'comparison')}`)
 }
 
 /** Folders of groups with a complete run: `compare` has nothing to say of others. */
