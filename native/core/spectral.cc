@@ -51,7 +51,8 @@ const std::vector<double>& Spectrum::decompose(bool center) {
     norms_[i] = std::sqrt(std::inner_product(column, column + width_, column, 0.0));
   }
   std::iota(order_.begin(), order_.end(), 0);
-  std::stable_sort(order_.begin(), order_.end(), [&](int i, int j) { return norms_[i] > norms_[j]; });
+  std::sort(order_.begin(), order_.end(),
+            [&](int i, int j) { return norms_[i] != norms_[j] ? norms_[i] > norms_[j] : i < j; });
   for (int i = 0; i < width_; ++i) values_[i] = norms_[order_[i]];
   return values_;
 }

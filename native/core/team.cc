@@ -19,8 +19,11 @@ void relax() {
 #endif
 }
 
-// A barrier takes less than a microsecond unless another process has the core; then it should get on with it.
-constexpr int spins = 2000;
+// A meeting takes less than a microsecond, unless another thread has the core: then it should get on with it.
+int spinsFor(int size) {
+  static const unsigned cores = std::thread::hardware_concurrency();
+  return static_cast<unsigned>(size) <= cores ? 2000 : 10;
+}
 
 }  // namespace
 
@@ -75,6 +78,7 @@ void Team::serve(int member) {
 
 void Team::wait(int member) {
   if (size_ == 1) return;
+  const int spins = spinsFor(size_);
   const std::uint32_t mine = flags_[member].arrivals.load(std::memory_order_relaxed) + 1;
   flags_[member].arrivals.store(mine, std::memory_order_release);
   for (int other = 0; other < size_; ++other) {

@@ -7,17 +7,17 @@
 namespace eigenae {
 namespace {
 
-constexpr int doubleLanes = lanes / 2;
-using Doubles = double __attribute__((vector_size(4 * lanes), may_alias));
-using Masks = std::int64_t __attribute__((vector_size(4 * lanes), may_alias));
-
 EIGENAE_INLINE Doubles& at(double* from) { return *reinterpret_cast<Doubles*>(from); }
 EIGENAE_INLINE Doubles at(const double* from) { return *reinterpret_cast<const Doubles*>(from); }
 
 EIGENAE_INLINE double sumOf(Doubles v) {
-  double sum = v[0];
-  for (int i = 1; i < doubleLanes; ++i) sum += v[i];
-  return sum;
+  using Two = double __attribute__((vector_size(16)));
+  Two parts[doubleLanes / 2];
+  __builtin_memcpy(parts, &v, sizeof(v));
+  Two sum = parts[0];
+  EIGENAE_UNROLL
+  for (int i = 1; i < doubleLanes / 2; ++i) sum += parts[i];
+  return sum[0] + sum[1];
 }
 
 EIGENAE_INLINE double dot(const double* a, const double* b, std::size_t size) {
@@ -51,7 +51,7 @@ void triangularFactor(double* columns, std::size_t stride, int width, double* ro
   }
 }
 
-// What Hestenes' method knows of the pairs of a round.
+// What Hestenes' method knows of the pairs of a round. A product whose square is below the bound is 0 to rounding.
 struct Pairs {
   static constexpr int maximal = 64;  // at once; a wider matrix takes several
   alignas(64) double difference[maximal], product[maximal], bound[maximal], cosine[maximal], sine[maximal];
@@ -62,23 +62,17 @@ EIGENAE_INLINE Doubles chosen(Masks mask, Doubles yes, Doubles no) {
   return (Doubles)(((Masks)yes & mask) | ((Masks)no & ~mask));
 }
 
-EIGENAE_INLINE Doubles rootOf(Doubles x) {
-  for (int i = 0; i < doubleLanes; ++i) x[i] = __builtin_sqrt(x[i]);
-  return x;
-}
-
 // The rotations that make the pairs orthogonal, none where they are; returns whether any is one.
 EIGENAE_INLINE bool findRotations(Pairs& pairs, int count) {
   Masks any{};
   for (int i = 0; i < count; i += doubleLanes) {
     const Doubles product = at(pairs.product + i), difference = at(pairs.difference + i);
-    const Doubles size = chosen((Masks)(product < 0.0), -product, product);
-    const Masks rotates = (Masks)(size > at(pairs.bound + i));
+    const Masks rotates = (Masks)(product * product > at(pairs.bound + i));
     const Doubles tau = difference / (2.0 * product);
     const Doubles tauSize = chosen((Masks)(tau < 0.0), -tau, tau);
-    const Doubles tangentSize = 1.0 / (tauSize + rootOf(1.0 + tau * tau));
+    const Doubles tangentSize = 1.0 / (tauSize + squareRoot(1.0 + tau * tau));
     const Doubles tangent = chosen((Masks)(tau < 0.0), -tangentSize, tangentSize);
-    const Doubles cosine = 1.0 / rootOf(1.0 + tangent * tangent);
+    const Doubles cosine = 1.0 / squareRoot(1.0 + tangent * tangent);
     at(pairs.cosine + i) = chosen(rotates, cosine, Doubles{} + 1.0);
     at(pairs.sine + i) = chosen(rotates, cosine * tangent, Doubles{});
     any |= rotates;
@@ -106,14 +100,15 @@ void orthogonalise(double* columns, std::size_t stride, int width) {
         for (int i = 0; i < count; ++i) {
           // a tournament: one player stays, the others move on a place each round
           const int place = begin + i, others = players - 1;
-          const int a = place == 0 ? others : (round + place) % others;
-          const int b = (round + others - place) % others;
+          const int up = round + place, down = round - place;
+          const int a = place == 0 ? others : up < others ? up : up - others;
+          const int b = down >= 0 ? down : down + others;
           double* first = pairs.first[i] = columns + a * stride;
           double* second = pairs.second[i] = columns + b * stride;
           const double firstSquare = dot(first, first, stride), secondSquare = dot(second, second, stride);
           pairs.product[i] = dot(first, second, stride);
           pairs.difference[i] = secondSquare - firstSquare;
-          pairs.bound[i] = rounding * __builtin_sqrt(firstSquare) * __builtin_sqrt(secondSquare);
+          pairs.bound[i] = rounding * firstSquare * (rounding * secondSquare);
         }
         for (int i = count; i % doubleLanes != 0; ++i) pairs.product[i] = pairs.bound[i] = 0;
         if (!findRotations(pairs, count)) continue;

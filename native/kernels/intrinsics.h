@@ -30,6 +30,20 @@ EIGENAE_INLINE Floats squareRoot(Floats x) {
 #endif
 }
 
+EIGENAE_INLINE Doubles squareRoot(Doubles x) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_sqrt_pd(-1, x);
+#elif defined(__AVX2__)
+  return _mm256_sqrt_pd(x);
+#elif defined(__SSE2__)
+  return _mm_sqrt_pd(x);
+#elif defined(__aarch64__)
+  return vsqrtq_f64(x);
+#else
+  return Doubles{__builtin_sqrt(x[0]), __builtin_sqrt(x[1])};
+#endif
+}
+
 // The smaller and the larger of two; where x is not a number, x.
 EIGENAE_INLINE Floats atMost(Floats limit, Floats x) {
 #if defined(__AVX512F__)

@@ -26,11 +26,14 @@ constexpr int lanes = 4;
 
 // Columns of a panel, see matrix.h: two vectors, so that each number that is broadcast serves two products.
 constexpr int panel = 2 * lanes;
+constexpr int doubleLanes = lanes / 2;
 
 using Floats = float __attribute__((vector_size(4 * lanes), may_alias));
 using Integers = std::int32_t __attribute__((vector_size(4 * lanes), may_alias));
 using Words = std::uint32_t __attribute__((vector_size(4 * lanes), may_alias));
 using Longs = std::uint64_t __attribute__((vector_size(4 * lanes), may_alias));
+using Doubles = double __attribute__((vector_size(4 * lanes), may_alias));
+using Masks = std::int64_t __attribute__((vector_size(4 * lanes), may_alias));
 using UnalignedFloats = float __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
 
 EIGENAE_INLINE Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }

@@ -1,0 +1,197 @@
+// The way back through the network, and the updates.
+#include <algorithm>
+
+#include "training_step.h"
+
+namespace eigenae {
+
+void TrainingStep::lastLayer(int member, const Batch& batch) {
+  const std::size_t last = layout_.layers.size() - 1;
+  const PanelledLayer& layer = parameters_.layer(last);
+  const Pass& before = passes_[last - 1];
+  Pass& pass = passes_[last];
+  if (member == 0 && penalty_.applies(batch.count)) {
+    const Pass& codes = passes_[layout_.bottleneck];
+    penalty_.evaluate(codes.output.get(), codes.stride, batch.count);
+  }
+  const float scale = 2 / (static_cast<float>(batch.count) * static_cast<float>(layout_.inputs()));
+  const Range range = memberSlices(member);
+  for (int slice = range.begin; slice < range.end; ++slice) {
+    const Range pixels = slicePixels(layout_.inputs(), slice);
+    const int rows = pixels.end - pixels.begin;
+    const std::size_t row = static_cast<std::size_t>(pixels.begin) * width_;
+    const float* weight = parameters_.values() + layer.weight + row;
+    const float* bias = parameters_.values() + layer.bias + pixels.begin;
+    const bool add = addsToGroup(slice, range.begin);
+    const int to = add ? slice - slice % slicesInGroup : slice;
+    squaredErrors_[slice] = 0;
+    for (int p = 0; p < panels(batch); ++p) {
+      float* values = pass.gradient.get() + p * pass.stride + row;
+      kernels_.multiply(weight, layer.stride, rows, layer.columns, before.output.get() + p * before.stride, values);
+      squaredErrors_[slice] += kernels_.sigmoidLoss(target_.get() + p * inputStride_ + row, bias, rows,
+                                                    validColumns(batch, p), scale, values);
+      kernels_.multiplyTransposed(weight, layer.stride, layer.columns, rows, values, add, partial(to, p));
+    }
+    float* sums = scratch_[member].get();
+    kernels_.rowSums(pass.gradient.get() + row, pass.stride, rows, batch.count, sums);
+    kernels_.trainArray(sums, rows, parameters_.at(layer.bias + pixels.begin), batch.adam);
+    kernels_.trainWeights(pass.gradient.get() + row, pass.stride, rows, batch.count, pass.transposed.get(),
+                          pass.transposedStride, layer.columns, parameters_.at(layer.weight + row), layer.stride,
+                          batch.adam);
+  }
+}
+
+void TrainingStep::middleBackward(int member, const Batch& batch) {
+  const Range range = memberPanels(member, batch);
+  const std::size_t first = layout_.layers.size() - 2;
+  for (int p = range.begin; p < range.end; ++p) {
+    kernels_.sumParts(parts(p), layout_.layers[0].outputs,
+                      passes_[first].gradient.get() + p * passes_[first].stride);
+  }
+  for (std::size_t i = first + 1; i-- > 0;) {
+    const PanelledLayer& layer = parameters_.layer(i);
+    const float* weight = parameters_.values() + layer.weight;
+    Pass& pass = passes_[i];
+    activateBackward(i, member, batch);
+    for (int p = range.begin; p < range.end; ++p) {
+      const float* gradient = pass.gradient.get() + p * pass.stride;
+      if (layer.transposed) {
+        kernels_.transpose(gradient, layer.columns, pass.transposed.get() + static_cast<std::size_t>(p) * width_ * width_,
+                           pass.transposedStride);
+      }
+      if (i == 0) continue;
+      float* out = passes_[i - 1].gradient.get() + p * passes_[i - 1].stride;
+      if (layer.transposed) {
+        kernels_.multiply(weight, layer.stride, layer.rows, layer.columns, gradient, out);
+      } else {
+        kernels_.multiplyTransposed(weight, layer.stride, layer.columns, layer.rows, gradient, false, out);
+      }
+    }
+  }
+}
+
+void TrainingStep::activateBackward(std::size_t index, int member, const Batch& batch) {
+  const Range range = memberPanels(member, batch);
+  Pass& pass = passes_[index];
+  for (int p = range.begin; p < range.end; ++p) {
+    if (index == layout_.bottleneck && penalty_.applies(batch.count)) addPenaltyGradient(p);
+    if (layout_.layers[index].activation == Activation::relu) {
+      kernels_.rectifyBackward(pass.output.get() + p * pass.stride, layout_.layers[index].outputs,
+                               pass.gradient.get() + p * pass.stride);
+    }
+  }
+  if (layout_.layers[index].batchNorm) normaliseBackward(index, member, batch);
+}
+
+void TrainingStep::addPenaltyGradient(int panel) {
+  const std::size_t size = static_cast<std::size_t>(layout_.latent()) * width_;
+  Pass& pass = passes_[layout_.bottleneck];
+  float* gradient = pass.gradient.get() + panel * pass.stride;
+  const float* added = penalty_.gradient() + panel * size;
+  for (std::size_t i = 0; i < size; ++i) gradient[i] += added[i];
+}
+
+void TrainingStep::normaliseBackward(std::size_t index, int member, const Batch& batch) {
+  Pass& pass = passes_[index];
+  const Range range = memberPanels(member, batch);
+  const int outputs = layout_.layers[index].outputs;
+  for (int p = range.begin; p < range.end; ++p) {
+    kernels_.normaliseSums(pass.gradient.get() + p * pass.stride, pass.normalised.get() + p * pass.stride, outputs,
+                           validColumns(batch, p), pass.sums[0].get() + p * outputs, pass.sums[1].get() + p * outputs);
+  }
+  team_.wait(member);
+
+  float* mean = scratch_[member].get();
+  float* projection = mean + outputs;
+  float* scale = projection + outputs;
+  const float* gamma = parameters_.values() + parameters_.layer(index).gamma;
+  std::fill_n(mean, 2 * outputs, 0.0f);
+  for (int p = 0; p < panels(batch); ++p) {
+    for (int i = 0; i < outputs; ++i) {
+      mean[i] += pass.sums[0][p * outputs + i];
+      projection[i] += pass.sums[1][p * outputs + i];
+    }
+  }
+  for (int i = 0; i < outputs; ++i) {
+    mean[i] /= static_cast<float>(batch.count);
+    projection[i] /= static_cast<float>(batch.count);
+    scale[i] = gamma[i] * pass.inverse[member][i];
+  }
+  for (int p = range.begin; p < range.end; ++p) {
+    kernels_.normaliseBackward(pass.normalised.get() + p * pass.stride, scale, mean, projection, outputs,
+                               pass.gradient.get() + p * pass.stride);
+  }
+}
+
+void TrainingStep::trainMiddle(int member, const Batch& batch) {
+  for (std::size_t i = 0; i + 1 < layout_.layers.size(); ++i) {
+    const PanelledLayer& layer = parameters_.layer(i);
+    const Pass& pass = passes_[i];
+    trainVectors(i, share(layout_.layers[i].outputs, member, team_.size()), batch);
+    if (i == 0) continue;
+    const Range rows = share(layer.rows, member, team_.size());
+    const std::size_t row = static_cast<std::size_t>(rows.begin) * width_;
+    const float* factor = layer.transposed ? passes_[i - 1].output.get() : pass.gradient.get();
+    kernels_.trainWeights(factor + row, layer.transposed ? passes_[i - 1].stride : pass.stride, rows.end - rows.begin,
+                          batch.count, pass.transposed.get(), pass.transposedStride, layer.columns,
+                          parameters_.at(layer.weight + row), layer.stride, batch.adam);
+  }
+}
+
+// Bias, or gamma and beta: a bias that batch norm takes away again has no gradient. Nor has beta where another batch
+// norm follows with no activation between: there, only the penalties have a say.
+void TrainingStep::trainVectors(std::size_t index, Range outputs, const Batch& batch) {
+  const Layer& layer = layout_.layers[index];
+  const PanelledLayer& places = parameters_.layer(index);
+  const Pass& pass = passes_[index];
+  float sums[2][64];
+  for (int begin = outputs.begin; begin < outputs.end; begin += 64) {
+    const int some = std::min(64, outputs.end - begin);
+    if (!layer.batchNorm) {
+      kernels_.rowSums(pass.gradient.get() + begin * width_, pass.stride, some, batch.count, sums[0]);
+      kernels_.trainArray(sums[0], some, parameters_.at(places.bias + begin), batch.adam);
+      continue;
+    }
+    for (int k = 0; k < 2; ++k) {
+      std::fill_n(sums[k], some, 0.0f);
+      for (int p = 0; p < panels(batch); ++p) {
+        for (int i = 0; i < some; ++i) sums[k][i] += pass.sums[k][p * layer.outputs + begin + i];
+      }
+    }
+    if (index == layout_.bottleneck && layout_.layers[index + 1].batchNorm) {
+      for (int i = 0; i < some; ++i) {
+        sums[0][i] = penalty_.applies(batch.count) ? penalty_.gradientSums()[begin + i] : 0;
+      }
+    }
+    kernels_.trainArray(sums[0], some, parameters_.at(places.beta + begin), batch.adam);
+    kernels_.trainArray(sums[1], some, parameters_.at(places.gamma + begin), batch.adam);
+  }
+}
+
+void TrainingStep::trainFirst(int member, const Batch& batch, const Batch* next) {
+  const PanelledLayer& layer = parameters_.layer(0);
+  const Pass& pass = passes_[0];
+  const Range range = memberSlices(member);
+  for (int slice = range.begin; slice < range.end; ++slice) {
+    const Range pixels = slicePixels(layout_.inputs(), slice);
+    const std::size_t row = static_cast<std::size_t>(pixels.begin) * width_;
+    if (next != nullptr && next->images != nullptr) prefetch(pixels, *next);
+    kernels_.trainWeights(input_.get() + row, inputStride_, pixels.end - pixels.begin, batch.count,
+                          pass.transposed.get(), pass.transposedStride, layer.columns,
+                          parameters_.at(layer.weight + row), layer.stride, batch.adam);
+    if (next != nullptr) firstLayerSlice(slice, range.begin, *next);
+  }
+}
+
+void TrainingStep::addLosses(const Batch& batch, Losses& losses) const {
+  double sum = 0;
+  for (const double squaredError : squaredErrors_) sum += squaredError;
+  losses.squaredError += sum / layout_.inputs();
+  losses.images += batch.count;
+  if (!penalty_.applies(batch.count)) return;
+  losses.penalty += penalty_.value() * batch.count;
+  losses.weighted += penalty_.weighted() * batch.count;
+  losses.penaltyImages += batch.count;
+}
+
+}  // namespace eigenae
