@@ -3,6 +3,8 @@
 
 #include "../core/vector_trainer.h"
 
+extern "C" void __wasm_call_ctors();  // the linker's; named here, it is not put before every export
+
 #define EXPORT(name) extern "C" __attribute__((export_name(#name)))
 
 namespace eigenae {
@@ -49,6 +51,9 @@ void forEachArray(StateOrConst& state, Visit visit) {
 }
 
 }  // namespace
+
+// Before all else, once a memory.
+EXPORT(initialize) void initialize() { __wasm_call_ctors(); }
 
 // null where there is no more memory
 EXPORT(allocate) void* allocate(std::size_t bytes) { return std::aligned_alloc(64, (bytes + 64) / 64 * 64); }

@@ -2,6 +2,7 @@ import type { Device, RequestedDevice } from '../config/schema.js'
 import { EigenaeError } from '../errors.js'
 import type { Engine } from './engine.js'
 import { nativeEngine } from './native/engine.js'
+import { wasmEngine } from './wasm/engine.js'
 
 /** An engine and why it was taken: printed, and kept in run.json. */
 export interface Selection {
@@ -16,7 +17,10 @@ interface Candidate {
 }
 
 /** Every engine, the one that "auto" prefers first. Another engine is a folder beside native/ and a row here. */
-const candidates: readonly Candidate[] = [{ device: 'cpu', open: nativeEngine }]
+const candidates: readonly Candidate[] = [
+  { device: 'cpu', open: nativeEngine },
+  { device: 'wasm', open: () => wasmEngine() },
+]
 
 /** @throws EigenaeError where the device that was asked for cannot be used: never another one in silence. */
 export async function selectEngine(requested: RequestedDevice): Promise<Selection> {

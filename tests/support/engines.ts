@@ -1,8 +1,9 @@
 import type { Engine, Trainer, TrainerSpec } from '../../src/engines/engine.js'
 import { nativeEngine } from '../../src/engines/native/engine.js'
+import { wasmEngine } from '../../src/engines/wasm/engine.js'
 
 /** Every engine that can be opened here: each passes the same suite. */
-export const engines: readonly Engine[] = [nativeEngine()]
+export const engines: readonly Engine[] = [nativeEngine(), await wasmEngine()]
 
 export const adam = { learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
 

@@ -1,7 +1,7 @@
 import { EigenaeError } from '../../errors.js'
+import { coreSpec, trainerOn } from '../core/trainer.js'
 import type { Engine } from '../engine.js'
 import { loadNativeBinding, type NativeBinding } from './binding.js'
-import { createNativeTrainer } from './trainer.js'
 
 const mend = [
   'It is built from C++ at installation. Install a compiler (Debian and Ubuntu: apt-get install g++,',
@@ -15,7 +15,10 @@ export function nativeEngine(): Engine {
     name: 'native',
     device: 'cpu',
     variant: binding.instructionSet,
-    createTrainer: (spec, images) => createNativeTrainer(binding, spec, images),
+    createTrainer: async (spec, images) => {
+      const trainer = binding.createTrainer(coreSpec(spec))
+      return trainerOn({ trainer, control: new Int32Array(new SharedArrayBuffer(12)) }, spec, images)
+    },
     measurePeak: (threads) => binding.measurePeak(threads),
   }
 }
