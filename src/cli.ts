@@ -5,7 +5,7 @@ import { dataCommand } from './commands/data.js'
 import { plotCommand } from './commands/plot.js'
 import { runsCommand } from './commands/runs.js'
 import { sweepCommand } from './commands/sweep/index.js'
-import { sweepJobCommand } from './commands/sweep/job.js'
+import { sweepDeviceCommand, sweepJobCommand } from './commands/sweep/job.js'
 import { trainCommand } from './commands/train/index.js'
 import { EigenaeError, exitCode, fileError } from './errors.js'
 import { version } from './runs/facts.js'
@@ -31,6 +31,7 @@ function program(): Command {
     .addCommand(trainCommand())
     .addCommand(sweepCommand())
     .addCommand(sweepJobCommand(), { hidden: true })
+    .addCommand(sweepDeviceCommand(), { hidden: true })
     .addCommand(compareCommand())
     .addCommand(plotCommand())
     .addCommand(runsCommand())

@@ -5,16 +5,14 @@ import { packageRoot } from '../package-root.js'
 import { jsonText, makeFolder, runFiles, writeAtomically } from '../runs/files.js'
 import type { LaunchJob } from './launchers/launcher.js'
 
+const cli = [process.execPath, join(packageRoot, 'bin', 'eigenae.js')]
+
+/** Prints the device that "auto" means on this machine. */
+export const deviceCommand = [...cli, 'sweep-device']
+
 /** The command of one run: eigenae itself, with the config that lies in the folder already. */
 export function jobCommand(folder: string, threads: number): readonly string[] {
-  return [
-    process.execPath,
-    join(packageRoot, 'bin', 'eigenae.js'),
-    'sweep-job',
-    folder,
-    '--threads',
-    String(threads),
-  ]
+  return [...cli, 'sweep-job', folder, '--threads', String(threads)]
 }
 
 /** The config is there before the run starts: whatever happens to it, the folder says what it was to be. */

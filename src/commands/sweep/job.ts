@@ -1,9 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
 import { Command } from 'commander'
+import { selectEngine } from '../../engines/select.js'
 import { exitCode } from '../../errors.js'
 import { runFiles } from '../../runs/files.js'
 import { isLocked } from '../../runs/lock.js'
-import { writeMessage } from '../../terminal/output.js'
+import { writeMessage, writeResult } from '../../terminal/output.js'
 import { wholeNumber } from '../options.js'
 import { train } from '../train/train.js'
 
@@ -15,6 +16,14 @@ export function sweepJobCommand(): Command {
     .argument('<folder>', 'run folder with its config.json')
     .requiredOption('--threads <number>', 'cores to use', wholeNumber('--threads', 1))
     .action(runJob)
+}
+
+/** Prints the device that "auto" means here. In a process of its own, since looking may take hold of a whole GPU. */
+export function sweepDeviceCommand(): Command {
+  return new Command('sweep-device').action(async () => {
+    const { engine } = await selectEngine('auto')
+    writeResult(engine.device)
+  })
 }
 
 /** Trains what the folder's config says, on from its checkpoint. */

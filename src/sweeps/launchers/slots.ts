@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process'
 import { availableParallelism } from 'node:os'
+import { promisify } from 'node:util'
 import { usageError } from '../../errors.js'
+import { deviceCommand } from '../job.js'
 import { findGpus, type Gpus } from './gpus.js'
 
 /** A place where one run at a time is made. */
@@ -25,13 +28,23 @@ export async function slotsFor(wishes: SlotWishes): Promise<readonly Slot[]> {
   const { devices } = wishes
   if (!devices.has('cuda') && !devices.has('auto')) return coreSlots(wishes)
   const gpus = await findGpus()
-  if (gpus.ids.length > 0) return gpuSlots(wishes, gpus)
+  const wanted = devices.has('cuda') || (gpus.ids.length > 0 && (await autoDevice()) === 'cuda')
+  if (gpus.ids.length > 0 && wanted) return gpuSlots(wishes, gpus)
   if (!devices.has('cuda')) return coreSlots(wishes)
   throw usageError({
     what: `no GPU was found (${gpus.source})`,
     where: '--device cuda',
     mend: 'Look at what nvidia-smi and CUDA_VISIBLE_DEVICES say, or take --device cpu.',
   })
+}
+
+/** A GPU in the machine does not mean that there is an engine for it. */
+async function autoDevice(): Promise<string | null> {
+  const [command, ...args] = deviceCommand
+  return promisify(execFile)(command!, args).then(
+    ({ stdout }) => stdout.trim(),
+    () => null,
+  )
 }
 
 /**

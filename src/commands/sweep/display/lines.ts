@@ -49,6 +49,7 @@ export function lineOf(event: SweepEvent): string | null {
       return event.text
     case 'finished': {
       const { completed, failed, left, seconds, runs_per_hour } = event
+      if (completed + failed + left === 0) return null
       const rest = `${failed > 0 ? `, ${failed} failed` : ''}${left > 0 ? `, ${left} left` : ''}`
       const pace = runs_per_hour === null ? '' : `, ${thousands(runs_per_hour)} runs an hour`
       return `${completed} runs completed${rest} in ${clock(seconds)}${pace}`
