@@ -1,4 +1,4 @@
-import { type MetricsRow, metricsColumns } from '../runs/tables.js'
+import type { MetricsRow } from '../runs/tables.js'
 
 export type Direction = 'lower' | 'higher'
 
@@ -50,5 +50,3 @@ export function metricOf({ metrics: rows, linearProbeAccuracy }: Measured, metri
 function meanTestMse(rows: readonly MetricsRow[]): number {
   return rows.reduce((sum, row) => sum + row.test_mse, 0) / rows.length
 }
-
-export const loggedMetrics = metricsColumns.filter((column) => column !== 'epoch')

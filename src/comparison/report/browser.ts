@@ -19,7 +19,6 @@ interface PageElement {
   readonly clientWidth: number
   readonly dataset: Record<string, string | undefined>
   readonly style: Record<string, string>
-  readonly hidden: boolean
   append(...children: readonly (PageElement | string)[]): void
   replaceChildren(): void
   setAttribute(name: string, value: string): void

@@ -97,7 +97,7 @@ async function packageFile(name: string, file: string): Promise<string> {
   return readFile(join(dirname(entry), file), 'utf8')
 }
 
-/** As it was compiled, without the line that makes a module of it. */
+/** As it was compiled beside this file. */
 async function browserScript(): Promise<string> {
   return readFile(fileURLToPath(new URL('./browser.js', import.meta.url)), 'utf8')
 }
