@@ -1,4 +1,6 @@
+import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cluster, noSlurm, startCluster } from './slurm/cluster.js'
 import { eigenae, scratchFolder, start } from './support/cli.js'
@@ -7,6 +9,8 @@ import { expectSameRuns, tinyConfigs, until, writeJson, writerOf } from './suppo
 const scratch = scratchFolder()
 const variants = { none: 'none.json', eigen: 'eigen.json' }
 const long = ['--set', 'train.epochs=100']
+// util-linux's script runs a command on a pseudo-terminal.
+const hasScript = spawnSync('script', ['--version']).status === 0
 let cluster: Cluster
 
 const config = (name: string, seeds: readonly number[], arms: object = variants) =>
@@ -66,6 +70,29 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     expect((await sweep('left', '--resume', ...long)).stderr).toMatch(/attached to 1 tasks|1 runs, 1 done/)
     await expectSameRuns(['eigen/seed-0'], scratch('left'), undisturbed)
   })
+
+  it.skipIf(!hasScript)(
+    'asks on a terminal whether to cancel the jobs at Ctrl-C, and cancels them',
+    async () => {
+      config('asked', [0, 1, 2])
+      const bin = join(import.meta.dirname, '../bin/eigenae.js')
+      const command = [process.execPath, bin, ...argsFor('asked', '--max-parallel', '1', ...long)].join(' ')
+      const env = { ...process.env, ...cluster.env }
+      const terminal = spawn('script', ['-qec', command, '/dev/null'], { env })
+      let shown = ''
+      terminal.stdout.on('data', (chunk) => {
+        shown += chunk
+      })
+      const ended = new Promise((resolve) => terminal.on('close', resolve))
+      await writerOf(scratch('asked', 'none/seed-0'), 3)
+      terminal.stdin.write('\x03')
+      await until(() => (shown.includes('leave them running') ? true : null), 'the question')
+      terminal.stdin.write('c\r')
+      expect(await ended).toBe(130)
+      expect(shown).toContain('0 runs completed, 6 left')
+      expect(cluster.run('squeue', '-h', '--me', '-t', 'PD,R')).toBe('')
+    },
+  )
 
   it('goes on from the checkpoint when Slurm takes a job back and queues it again', async () => {
     config('requeued', [0])

@@ -51,8 +51,10 @@ export async function taskOutcome(
 ): Promise<Outcome> {
   const record = await readRecord(runFiles(folder).record).catch(() => null)
   if (record?.status === 'completed') return { kind: 'completed' }
+  // Of a task that was cancelled before it began Slurm may show nothing more.
+  if (stopped && (task === null || task.state === 'CANCELLED')) return { kind: 'interrupted' }
   if (task === null) return failed('its job is gone from Slurm')
-  if (task.state === 'CANCELLED') return stopped ? { kind: 'interrupted' } : failed('cancelled in Slurm')
+  if (task.state === 'CANCELLED') return failed('cancelled in Slurm')
   const said = await files.messagesOf(task)
   if (task.state === 'OUT_OF_MEMORY' || outOfMemory.test(said)) return failed(reasons.OUT_OF_MEMORY!)
   const known = reasons[task.state]
