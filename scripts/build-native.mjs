@@ -36,7 +36,11 @@ const variantsBySource = {
     {
       architecture: 'x64',
       suffix: 'avx512',
-      flags: ['-DEIGENAE_KERNELS=avx512Kernels', '-mfma', ...['f', 'dq', 'bw', 'vl'].map((set) => `-mavx512${set}`)],
+      flags: [
+        '-DEIGENAE_KERNELS=avx512Kernels',
+        '-mfma',
+        ...['f', 'dq', 'bw', 'vl'].map((set) => `-mavx512${set}`),
+      ],
     },
     { architecture: 'arm64', suffix: 'baseline', flags: ['-DEIGENAE_KERNELS=baselineKernels'] },
   ],

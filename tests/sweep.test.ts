@@ -154,7 +154,9 @@ describe('eigenae sweep', () => {
       'loss.eigen.kind=log-max',
     )
     expect(other.code).toBe(2)
-    expect(other.stderr).toMatch(/eigen\/seed-0 \(completed\): loss\.eigen\.weight: 1 in the folder, 0\.5 now/)
+    expect(other.stderr).toMatch(
+      /eigen\/seed-0 \(completed\): loss\.eigen\.weight: 1 in the folder, 0\.5 now/,
+    )
     expect(readFileSync(folderOf('made', 'eigen', 'seed-0', 'run.json'))).toEqual(before)
   })
 

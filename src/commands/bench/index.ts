@@ -1,7 +1,8 @@
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { Command } from 'commander'
 import { type Override, parseSetting } from '../../config/override.js'
 import { devices } from '../../config/schema.js'
+import { packageRoot } from '../../package-root.js'
 import { wholeNumber } from '../options.js'
 import { bench } from './bench.js'
 
@@ -15,7 +16,7 @@ interface BenchFlags {
 }
 
 /** The eigen arm, which comes with the package. */
-const defaultConfig = fileURLToPath(new URL('../../../configs/eigen.json', import.meta.url))
+const defaultConfig = join(packageRoot, 'configs', 'eigen.json')
 
 export function benchCommand(): Command {
   return new Command('bench')
