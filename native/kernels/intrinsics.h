@@ -39,6 +39,8 @@ EIGENAE_INLINE Doubles squareRoot(Doubles x) {
   return _mm_sqrt_pd(x);
 #elif defined(__aarch64__)
   return vsqrtq_f64(x);
+#elif defined(__wasm_simd128__)
+  return (Doubles)wasm_f64x2_sqrt((v128_t)x);
 #else
   return Doubles{__builtin_sqrt(x[0]), __builtin_sqrt(x[1])};
 #endif
@@ -52,6 +54,8 @@ EIGENAE_INLINE Floats atMost(Floats limit, Floats x) {
   return _mm256_min_ps(limit, x);
 #elif defined(__SSE2__)
   return _mm_min_ps(limit, x);
+#elif defined(__wasm_simd128__)
+  return (Floats)wasm_f32x4_pmin((v128_t)x, (v128_t)limit);
 #else
   return select((Integers)(limit < x), limit, x);
 #endif
@@ -64,6 +68,8 @@ EIGENAE_INLINE Floats atLeast(Floats limit, Floats x) {
   return _mm256_max_ps(limit, x);
 #elif defined(__SSE2__)
   return _mm_max_ps(limit, x);
+#elif defined(__wasm_simd128__)
+  return (Floats)wasm_f32x4_pmax((v128_t)x, (v128_t)limit);
 #else
   return select((Integers)(limit > x), limit, x);
 #endif
@@ -79,6 +85,10 @@ EIGENAE_INLINE Longs multiplyLowerHalves(Longs a, Longs b) {
   return (Longs)_mm_mul_epu32((__m128i)a, (__m128i)b);
 #elif defined(__aarch64__)
   return (Longs)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
+#elif defined(__wasm_simd128__)
+  const v128_t lowerA = wasm_i32x4_shuffle((v128_t)a, (v128_t)a, 0, 2, 0, 2);
+  const v128_t lowerB = wasm_i32x4_shuffle((v128_t)b, (v128_t)b, 0, 2, 0, 2);
+  return (Longs)wasm_u64x2_extmul_low_u32x4(lowerA, lowerB);
 #else
   return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu);
 #endif

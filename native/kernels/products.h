@@ -2,6 +2,9 @@
 #pragma once
 
 #include "vector.h"
+#if defined(__wasm_simd128__)
+#include "wasm_products.h"
+#endif
 
 namespace eigenae {
 namespace {
@@ -19,6 +22,7 @@ constexpr int maximalRows = 6;
 #endif
 
 // sum [rows][panel] += a · b over `depth` rows of b. Steps in a: from row to row, and along the depth.
+#if !defined(__wasm_simd128__)
 template <int rows, int rowStep, int depthStep>
 EIGENAE_INLINE void addProducts(const float* a, const float* b, int depth, Floats (&sum)[rows][2]) {
 #pragma GCC unroll 4
@@ -32,6 +36,7 @@ EIGENAE_INLINE void addProducts(const float* a, const float* b, int depth, Float
     }
   }
 }
+#endif
 
 template <int rows>
 EIGENAE_INLINE void clear(Floats (&sum)[rows][2]) {
