@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { configs, scratchFolder } from './support/cli.js'
@@ -25,6 +25,7 @@ describe('an installation without a C++ compiler', () => {
   const project = withoutCompiler()
   // Nothing but Node itself is on the path.
   const bare = scratch('path')
+  const out = scratch('run')
   mkdirSync(bare)
   symlinkSync(process.execPath, join(bare, 'node'))
   const run = (...args: readonly string[]) =>
@@ -38,6 +39,16 @@ describe('an installation without a C++ compiler', () => {
     const { status, stdout, stderr } = run('scripts/build-native.mjs')
     expect(status).toBe(0)
     expect(stdout + stderr).toMatch(/apt-get install g\+\+/)
+  })
+
+  it('trains as WebAssembly, and says why', () => {
+    const config = join(configs, 'eigen.json')
+    const small = ['--epochs', '1', '--set', 'data.limit=256']
+    const { status, stderr } = run('bin/eigenae.js', 'train', '--config', config, ...small, '--out', out)
+    expect(stderr).toMatch(/wasm.*not cpu \(.*the native engine was not built here/)
+    expect(status).toBe(0)
+    const record = JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'))
+    expect(record).toMatchObject({ status: 'completed', device: 'wasm' })
   })
 
   it('makes train on the cpu say in one message what to install', () => {
