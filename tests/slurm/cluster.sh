@@ -109,11 +109,11 @@ case $action in
     echo "$SLURM_CONF"
     ;;
   stop)
-    scancel --signal=KILL --user root > "$folder/stop.log" 2>&1 || true
+    # Read now: a daemon that is about to end has removed its file, and waits for its jobs.
+    pids=$(cat "$folder"/*.pid "$folder/munge/pid" 2> "$folder/stop.log" || true)
+    scancel --signal=KILL --user root >> "$folder/stop.log" 2>&1 || true
     scontrol shutdown >> "$folder/stop.log" 2>&1 || true
-    for file in "$folder"/*.pid "$folder/munge/pid"; do
-      if [ -e "$file" ]; then end "$(cat "$file")"; fi
-    done
+    for pid in $pids; do end "$pid"; done
     ;;
   kill-node) kill -9 "$(cat "$folder/slurmd-$3.pid")" ;;
   start-node)
