@@ -53,7 +53,8 @@ export interface WasmCalls {
 /** One thread's view of the module on the memory that all share. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): WasmExports {
   const fail = (message: number) => {
-    throw new Error(textAt(memory, message >>> 0))
+    const text = textAt(memory, message >>> 0)
+    throw new Error(text === 'std::bad_alloc' ? 'out of memory: WebAssembly has 4 GB' : text)
   }
   const { exports } = new WebAssembly.Instance(module, { env: { memory }, host: { fail } })
   return exports as unknown as WasmExports

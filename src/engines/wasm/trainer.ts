@@ -1,3 +1,4 @@
+import { EigenaeError } from '../../errors.js'
 import type {
   CoreImages,
   CoreLosses,
@@ -35,6 +36,7 @@ export class WasmTrainer implements CoreTrainer {
   #disposed = false
 
   constructor(module: WebAssembly.Module, spec: CoreSpec) {
+    requireRoom(spec)
     const pages = { initial: initialBytes / page, maximum: maximalBytes / page }
     const memory = new WebAssembly.Memory({ ...pages, shared: true })
     const threads = Math.min(spec.threads, maximalThreads)
@@ -205,4 +207,18 @@ export class WasmTrainer implements CoreTrainer {
   #kindAndCount(images: CoreImages): readonly [floats: number, count: number] {
     return [Number(images instanceof Float32Array), images.length / this.#inputs]
   }
+}
+
+/** Sizes in the module have 32 bits: one that is too large would wrap. This is a little less than what is needed. */
+function requireRoom({ widths, batchSize }: CoreSpec): void {
+  const mirrored = [...widths, ...widths.slice(0, -1).reverse()]
+  const weights = widths.slice(1).reduce((sum, width, i) => sum + 2 * width * widths[i]!, 0)
+  const activations = mirrored.reduce((sum, width) => sum + 3 * width, 8 * widths[1]!) // and partial sums
+  const bytes = 4 * (3 * weights + batchSize * activations)
+  if (bytes < maximalBytes) return
+  throw new EigenaeError({
+    what: `training needs ${(bytes / 2 ** 30).toFixed(1)} GB, and WebAssembly has 4`,
+    where: 'device wasm',
+    mend: 'Use --device cpu, a smaller batch or narrower layers.',
+  })
 }

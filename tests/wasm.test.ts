@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { wasmEngine } from '../src/engines/wasm/engine.js'
+import { never, smallSpec, withTrainer } from './support/engines.js'
+
+const engine = await wasmEngine()
+const none = new Uint8Array(0)
+
+describe('engine wasm', () => {
+  it("throws the core's own exceptions as JavaScript errors", async () => {
+    const penalties = [{ kind: 'no-such-loss', weight: 1, center: false, parameters: {} }]
+    await expect(engine.createTrainer({ ...smallSpec, penalties }, none)).rejects.toThrow(
+      'unknown penalty kind "no-such-loss"',
+    )
+  })
+
+  it.each([
+    { widths: [784, 20_000, 20_000], batchSize: 32 },
+    { widths: [784, 4_096, 5], batchSize: 65_536 },
+  ])('says that $widths with batches of $batchSize are too much for its memory', async (sizes) => {
+    const architecture = { widths: sizes.widths, batchNorm: 'none' } as const
+    const spec = { ...smallSpec, architecture, batchSize: sizes.batchSize }
+    await expect(engine.createTrainer(spec, none)).rejects.toThrow(/needs .* GB, and WebAssembly has 4/)
+  })
+
+  it('rejects a second call at once, and what runs when it is disposed of', async () => {
+    const images = new Uint8Array(20_000 * 784)
+    await withTrainer(engine, { ...smallSpec, batchSize: 8 }, images, async (trainer) => {
+      const epoch = trainer.trainEpoch(1, () => {}, never)
+      const stopped = expect(epoch).rejects.toThrow('disposed')
+      await expect(trainer.encode(images.subarray(0, 784))).rejects.toThrow('still at work')
+      await trainer.dispose()
+      await stopped
+      await expect(trainer.exportState()).rejects.toThrow('disposed')
+    })
+  })
+})
