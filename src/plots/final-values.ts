@@ -26,7 +26,7 @@ export function finalValuesChart({ arms, results }: Comparison): Chart {
       })),
     ),
   )
-  const y = { field: armField, type: 'nominal', sort: labels, axis: { title: null, labelLimit: 190 } }
+  const y = { field: armField, type: 'nominal', sort: labels, axis: { title: null } }
   const x = {
     field: 'value',
     type: 'quantitative',

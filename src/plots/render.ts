@@ -6,6 +6,9 @@ import { type Chart, laidOut } from './chart.js'
 import { fontFamily, pngOf } from './raster.js'
 import { themeOf } from './theme.js'
 
+// Without a browser Vega guesses the width of texts, half as wide again as they are.
+const labelLimit = 280
+
 /** Writes each chart as SVG and PNG; gives the names of the files. No browser is needed. */
 export async function writeCharts(folder: string, charts: readonly Chart[]): Promise<readonly string[]> {
   await makeFolder(folder)
@@ -29,7 +32,7 @@ export async function writePicture(folder: string, name: string, svg: string): P
 }
 
 export async function svgOf(chart: Chart): Promise<string> {
-  const config = { ...themeOf('light', fontFamily), aria: false }
+  const config = { ...themeOf('light', fontFamily, labelLimit), aria: false }
   const spec = { ...laidOut(chart), title: chart.title, config } as unknown as TopLevelSpec
   const view = new View(parse(compile(spec).spec), { renderer: 'none' })
   try {

@@ -35,8 +35,8 @@ export const dashes = [
 ] as const
 const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down'] as const
 
-/** Vega-Lite's config: how every chart looks. */
-export function themeOf(scheme: Scheme, font: string): object {
+/** Vega-Lite's config: how every chart looks. `labelLimit` is in pixels, for labels of arms beside an axis. */
+export function themeOf(scheme: Scheme, font: string, labelLimit: number): object {
   const { background, text, faint, arms } = inks[scheme]
   const label = { labelColor: text, titleColor: text, labelFontSize: 11, titleFontSize: 12 }
   return {
@@ -46,7 +46,7 @@ export function themeOf(scheme: Scheme, font: string): object {
     view: { stroke: null },
     axis: { ...label, titleFontWeight: 'normal', gridColor: faint, domainColor: text, tickColor: text },
     axisX: { grid: false },
-    axisY: { domain: false, ticks: false },
+    axisY: { domain: false, ticks: false, labelLimit },
     legend: { ...label, titleFontWeight: 'normal', labelLimit: 400, symbolSize: 80 },
     header: { ...label, titleFontWeight: 'normal', labelFontSize: 12, labelLimit: 300, labelPadding: 4 },
     title: { color: text, subtitleColor: text, anchor: 'start', fontSize: 14, fontWeight: 600 },

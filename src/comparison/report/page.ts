@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { packageRoot } from '../../package-root.js'
+import { fileURLToPath } from 'node:url'
 import { type Chart, rowMargin } from '../../plots/chart.js'
 import { mostDrawn, withoutLegends } from '../../plots/comparison.js'
 import { armDash, armShape, themeOf } from '../../plots/theme.js'
@@ -64,7 +64,8 @@ function drawn(arms: readonly Arm[]): readonly Arm[] {
 
 function pageData(charts: readonly Chart[], arms: readonly Arm[]): PageData {
   const font = 'system-ui, sans-serif'
-  const themes = { light: themeOf('light', font), dark: themeOf('dark', font) }
+  const labelLimit = 180
+  const themes = { light: themeOf('light', font, labelLimit), dark: themeOf('dark', font, labelLimit) }
   return { charts, labels: arms.map(({ label }) => label), themes, rowMargin }
 }
 
@@ -97,6 +98,7 @@ async function packageFile(name: string, file: string): Promise<string> {
   return readFile(join(dirname(entry), file), 'utf8')
 }
 
+/** As it was compiled beside this file. */
 async function browserScript(): Promise<string> {
-  return readFile(join(packageRoot, 'dist', 'comparison', 'report', 'browser.js'), 'utf8')
+  return readFile(fileURLToPath(new URL('./browser.js', import.meta.url)), 'utf8')
 }
