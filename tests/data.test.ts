@@ -113,9 +113,18 @@ describe('data fetch', () => {
       level: 1,
     })
 
-  async function fetched(listener: RequestListener, out: string) {
+  async function fetched(listener: RequestListener, out: string, timeout = 20) {
     const url = await mirror(listener)
-    const { code, stderr } = await eigenae(['data', 'fetch', '--mirror', url, '--out', out, '--timeout', '1'])
+    const { code, stderr } = await eigenae([
+      'data',
+      'fetch',
+      '--mirror',
+      url,
+      '--out',
+      out,
+      '--timeout',
+      String(timeout),
+    ])
     return { code, stderr }
   }
 
@@ -163,7 +172,7 @@ describe('data fetch', () => {
     'that meets %s leaves nothing behind and says what to do',
     async (name, listener, message) => {
       const place = name.replaceAll(' ', '-')
-      const { code, stderr } = await fetched(listener, scratch(place, 'mnist'))
+      const { code, stderr } = await fetched(listener, scratch(place, 'mnist'), 1)
       expect(stderr).toContain(message)
       expect(stderr).toContain('--mirror')
       expect(code).toBe(1)
