@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { packageRoot } from '../../package-root.js'
 import { type Chart, rowMargin } from '../../plots/chart.js'
 import { mostDrawn, withoutLegends } from '../../plots/comparison.js'
 import { armDash, armShape, themeOf } from '../../plots/theme.js'
@@ -98,7 +98,7 @@ async function packageFile(name: string, file: string): Promise<string> {
   return readFile(join(dirname(entry), file), 'utf8')
 }
 
-/** As it was compiled beside this file. */
+/** As it was compiled, a file by itself: this one may be part of a bundle elsewhere. */
 async function browserScript(): Promise<string> {
-  return readFile(fileURLToPath(new URL('./browser.js', import.meta.url)), 'utf8')
+  return readFile(join(packageRoot, 'dist/comparison/report/browser.js'), 'utf8')
 }
