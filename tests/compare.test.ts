@@ -187,7 +187,7 @@ describe('eigenae compare', () => {
     expect((await compare('damaged')).stderr).toContain('metrics.csv:5: is not a row of 9 numbers')
     writeRun(scratch('foreign'))
     await writeFile(scratch('foreign', 'config.json'), '{"name":"x","seed":-1}')
-    expect((await compare('foreign')).stderr).toContain('config.json: this is not the config of a run: seed')
+    expect((await compare('foreign')).stderr).toContain('config.json: this is not the config of a run: model')
     const unknown = await compare('runs/eigen', '--metric', 'test_mze')
     expect(unknown.stderr).toContain('test_mse')
     expect(unknown.code).toBe(2)

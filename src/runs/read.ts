@@ -51,13 +51,24 @@ export async function readWholeRun(folder: string): Promise<WholeRun> {
   }
 }
 
-/** With the defaults of fields that came after the run was made. */
+/** What readers rely on in a config that this version would not train. */
+const foreignConfigSchema = z.looseObject({
+  name: z.string(),
+  model: z.looseObject({ widths: z.array(z.int()).min(1) }),
+  loss: z.looseObject({ eigen: z.looseObject({ kind: z.string() }).nullable() }),
+  ...{ data: z.looseObject({}), train: z.looseObject({}), spectrum: z.looseObject({}) },
+})
+
+/** With the defaults of fields that came after the run was made; fields of another version are kept. */
 function readConfig(file: string): Config {
-  const parsed = configSchema.safeParse(readJsonFile(file))
+  const value = readJsonFile(file)
+  const parsed = configSchema.safeParse(value)
   if (parsed.success) return parsed.data
-  const { path, message } = parsed.error.issues[0]!
+  const foreign = foreignConfigSchema.safeParse(value)
+  if (foreign.success) return value as Config
+  const { path, message } = foreign.error.issues[0]!
   const what = `this is not the config of a run: ${[path.join('.'), message].filter(Boolean).join(': ')}`
-  throw new EigenaeError({ what, where: file, cause: parsed.error })
+  throw new EigenaeError({ what, where: file, cause: foreign.error })
 }
 
 const evaluationSchema = z.object({ linear_probe_accuracy: z.number() })
