@@ -19,11 +19,22 @@ struct AdamVectors {
         epsilon(broadcast(step.epsilon)) {}
 };
 
+// WebAssembly cannot flush denormals, see core/denormals.h: there, moments go to 0 before their products are such. Beside
+// Adam's epsilon they have long been nothing.
+EIGENAE_INLINE Floats withoutTraces(Floats moments) {
+#if defined(__wasm_simd128__)
+  const Integers size = (Integers)moments & 0x7FFFFFFF;
+  return (Floats)((Integers)moments & (size > 0x07000000));  // 2⁻¹¹³; what is not a number is kept
+#else
+  return moments;
+#endif
+}
+
 // torch.optim.Adam in three stages: m += (g − m)(1 − β₁), v += (g² − v)(1 − β₂); √v + ε; w −= rate · m / (√v + ε).
 EIGENAE_INLINE void moveMoments(Floats gradient, float* firstMoments, float* secondMoments, const AdamVectors& step) {
   const Floats first = loadUnaligned(firstMoments), second = loadUnaligned(secondMoments);
-  storeUnaligned(firstMoments, first + (gradient - first) * step.rest1);
-  storeUnaligned(secondMoments, second + (gradient * gradient - second) * step.rest2);
+  storeUnaligned(firstMoments, withoutTraces(first + (gradient - first) * step.rest1));
+  storeUnaligned(secondMoments, withoutTraces(second + (gradient * gradient - second) * step.rest2));
 }
 
 EIGENAE_INLINE Floats denominator(const float* secondMoments, const AdamVectors& step) {
