@@ -33,12 +33,13 @@ export function sourceFolder(source: string): string {
 /** @throws a usage error that names the file where one is missing, damaged or not of the size the others have. */
 export async function loadDataSet(source: string): Promise<DataSet> {
   const folder = sourceFolder(source)
-  const [trainImages, trainLabels, testImages, testLabels] = await Promise.all([
-    readDataFile(folder, 'trainImages'),
-    readDataFile(folder, 'trainLabels'),
-    readDataFile(folder, 'testImages'),
-    readDataFile(folder, 'testLabels'),
-  ])
+  const files = await Promise.allSettled(dataFileKeys.map((key) => readDataFile(folder, key)))
+  // The first in the files' order, not in that of the disk's answers: the same mistake is told in the same words.
+  const failure = files.find((file) => file.status === 'rejected')
+  if (failure !== undefined) throw failure.reason
+  const [trainImages, trainLabels, testImages, testLabels] = files.map(
+    (file) => (file as PromiseFulfilledResult<FileBytes>).value,
+  ) as [FileBytes, FileBytes, FileBytes, FileBytes]
   return {
     train: splitOf(trainImages, trainLabels),
     test: splitOf(testImages, testLabels),
