@@ -40,8 +40,9 @@ export async function writeComparison(
   await writeCsv(join(folder, 'comparison.csv'), comparison)
   await writeAtomically(join(folder, 'comparison.json'), jsonText({ ...asJson(comparison), command }))
   const charts = comparisonCharts(comparison)
-  const pictures = await writeCharts(folder, charts)
-  await writeAtomically(join(folder, 'report.html'), await reportPage(comparison, charts, command))
+  const report = async () =>
+    writeAtomically(join(folder, 'report.html'), await reportPage(comparison, charts, command))
+  const [pictures] = await Promise.all([writeCharts(folder, charts), report()])
   return ['report.html', 'comparison.csv', 'comparison.json', ...pictures]
 }
 

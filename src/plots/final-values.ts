@@ -5,7 +5,7 @@ import { armField, type Chart } from './chart.js'
 const shown: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_rank', 'linear_probe_accuracy']
 
 // More lie over each other.
-const mostTicks = 100
+const mostTicks = 50
 
 /** Where every run ended, each a tick, with the arm's mean and interval. */
 export function finalValuesChart({ arms, results }: Comparison): Chart {

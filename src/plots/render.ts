@@ -9,20 +9,22 @@ import { themeOf } from './theme.js'
 // Without a browser Vega guesses the width of texts, half as wide again as they are.
 const labelLimit = 280
 
+const atOnce = 2
+
 /** Writes each chart as SVG and PNG; gives the names of the files. No browser is needed. */
 export async function writeCharts(folder: string, charts: readonly Chart[]): Promise<readonly string[]> {
   await makeFolder(folder)
-  // A PNG is made on other threads while the next SVG is; not all at once, for their memory.
-  const names: string[] = []
-  let before: Promise<readonly string[]> = Promise.resolve([])
+  // PNGs are made on other threads while the next SVG is; not all at once, for their memory.
+  const written: Promise<readonly string[]>[] = []
   for (const chart of charts) {
     const svg = await svgOf(chart)
-    names.push(...(await before))
-    before = writePicture(folder, chart.name, svg)
+    await written.at(-atOnce)
+    const picture = writePicture(folder, chart.name, svg)
     // Its failure is thrown where it is awaited, not as one that nobody handles.
-    before.catch(() => undefined)
+    picture.catch(() => undefined)
+    written.push(picture)
   }
-  return [...names, ...(await before)]
+  return (await Promise.all(written)).flat()
 }
 
 export async function writePicture(folder: string, name: string, svg: string): Promise<readonly string[]> {
