@@ -106,6 +106,11 @@ describe('the plan of a sweep', () => {
   })
 })
 
+/** Of a process that has not ended. */
+function childrenOf(pid: number): readonly number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+}
+
 describe('eigenae sweep', () => {
   const made = () => file('made', { seeds: [0] })
   let stdout: string
@@ -190,16 +195,15 @@ describe('eigenae sweep', () => {
   it('ends with the same bytes after SIGKILL of the sweep and all its runs at random moments', async () => {
     const config = file('killed', { seeds: [0, 1] })
     const args = ['--set', 'train.epochs=20']
+    const began = performance.now()
     await sweep(config, ...args, '--out', 'undisturbed')
+    const whole = performance.now() - began
     for (let kill = 0; kill < 3; kill++) {
       const running = start(['sweep', '--config', config, ...args, '--resume'], { cwd: scratch() })
-      await new Promise((resolve) => setTimeout(resolve, 500 + 1500 * Math.random()))
-      const children = readFileSync(
-        `/proc/${running.process.pid}/task/${running.process.pid}/children`,
-        'utf8',
-      )
+      await new Promise((resolve) => setTimeout(resolve, (0.1 + 0.2 * Math.random()) * whole))
+      const children = childrenOf(running.process.pid!)
       running.process.kill('SIGKILL')
-      for (const pid of children.split(' ').filter(Boolean)) process.kill(Number(pid), 'SIGKILL')
+      for (const pid of children) process.kill(pid, 'SIGKILL')
       await running.finished
     }
     expect((await sweep(config, ...args, '--resume')).code).toBe(0)
