@@ -55,7 +55,8 @@ export function isTrace(entry: string): boolean {
   return entry.startsWith('.lock') || entry.endsWith('.tmp') || entry === logName
 }
 
-async function entriesOf(folder: string): Promise<readonly string[]> {
+/** Names in a folder; none where it does not exist. */
+export async function entriesOf(folder: string): Promise<readonly string[]> {
   try {
     return await readdir(folder)
   } catch (error) {

@@ -1,11 +1,11 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
+import { EigenaeError, usageError, withFileErrors } from '../errors.js'
 import { version } from '../runs/facts.js'
 import { jsonText, makeFolder, writeAtomically } from '../runs/files.js'
 import { acquireLock } from '../runs/lock.js'
-import { isTrace } from '../runs/open.js'
+import { entriesOf, isTrace } from '../runs/open.js'
 import type { SweepPlan } from './plan.js'
 
 const savedPlanSchema = z.object({
@@ -84,16 +84,5 @@ async function readSavedPlan(file: string): Promise<SavedPlan> {
       mend: 'Name another folder with --out.',
       cause,
     })
-  }
-}
-
-async function entriesOf(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return []
-    if (hasCode(error, 'ENOTDIR'))
-      throw usageError({ what: 'is a file, or lies under one, not a folder', where: folder })
-    throw error
   }
 }
