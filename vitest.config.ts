@@ -1,11 +1,16 @@
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({
+/**
+ * `npm test` is what a change needs within three minutes. tests/system/ has what needs more than Node and a compiler
+ * (TensorFlow's wheel, Python's libraries, an emulator) and is run by `npm run test:system`.
+ */
+export default defineConfig(({ mode }) => ({
   test: {
-    include: ['tests/**/*.test.ts'],
+    include: mode === 'system' ? ['tests/system/**/*.test.ts'] : ['tests/**/*.test.ts'],
+    exclude: mode === 'system' ? [] : ['tests/system/**'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Tests start processes that train on every core: more files at once would only measure each other.
     maxWorkers: 2,
   },
-})
+}))

@@ -6,12 +6,12 @@ import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
 import { latentDimension } from '../model/architecture.js'
 import type { WholeRun } from '../runs/read.js'
+import { withTrainedModel } from '../training/trained-model.js'
 import { embeddingChart } from './embedding.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
 import { reconstructionGrid } from './reconstructions.js'
 import { writeCharts, writePicture } from './render.js'
 import { evolutionChart, spectrumChart } from './spectrum.js'
-import { withTrainedModel } from './trained-model.js'
 
 export interface RunPictures {
   readonly folder: string

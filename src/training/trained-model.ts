@@ -8,7 +8,7 @@ import { initialState, type TrainerState, tensorValues } from '../model/state.js
 import { readCheckpoint } from '../runs/checkpoint.js'
 import { runFiles } from '../runs/files.js'
 import { decodeSafetensors } from '../runs/safetensors.js'
-import { trainerSpec } from '../training/spec.js'
+import { trainerSpec } from './spec.js'
 
 /** Runs `use` on the model of a run: the final one, or of one that is not complete, its checkpoint's. Null without. */
 export async function withTrainedModel<T>(
