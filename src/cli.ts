@@ -5,11 +5,12 @@ import { dataCommand } from './commands/data.js'
 import { plotCommand } from './commands/plot.js'
 import { runsCommand } from './commands/runs.js'
 import { sweepCommand } from './commands/sweep/index.js'
-import { sweepDeviceCommand, sweepJobCommand } from './commands/sweep/job.js'
+import { sweepDeviceCommand, sweepJobCommand, sweepRunnerCommand } from './commands/sweep/job.js'
 import { trainCommand } from './commands/train/index.js'
-import { EigenaeError, exitCode, fileError } from './errors.js'
+import { exitCode } from './errors.js'
 import { version } from './runs/facts.js'
-import { endQuietlyWhenOutputCloses, writeMessage } from './terminal/output.js'
+import { writeFailure } from './terminal/failure.js'
+import { endQuietlyWhenOutputCloses } from './terminal/output.js'
 
 /** Runs the command line; gives the process's exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -31,6 +32,7 @@ function program(): Command {
     .addCommand(trainCommand())
     .addCommand(sweepCommand())
     .addCommand(sweepJobCommand(), { hidden: true })
+    .addCommand(sweepRunnerCommand(), { hidden: true })
     .addCommand(sweepDeviceCommand(), { hidden: true })
     .addCommand(compareCommand())
     .addCommand(plotCommand())
@@ -50,16 +52,5 @@ function withSubcommands(command: Command): readonly Command[] {
 function report(error: unknown): number {
   // commander has printed its message, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCode.usage
-  const known = error instanceof EigenaeError ? error : unexpected(error)
-  writeMessage(`eigenae: ${known.message}`)
-  if (process.env.EIGENAE_DEBUG === '1' && error instanceof Error) writeMessage(error.stack ?? '')
-  return known.exit
-}
-
-function unexpected(error: unknown): EigenaeError {
-  if (error instanceof Error && 'path' in error && typeof error.path === 'string') {
-    return fileError('use', error.path, error)
-  }
-  const what = error instanceof Error ? error.message : String(error)
-  return new EigenaeError({ what, mend: 'EIGENAE_DEBUG=1 shows where this comes from.', cause: error })
+  return writeFailure(error)
 }

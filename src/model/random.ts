@@ -13,26 +13,43 @@ function multiplyHigh(a: number, b: number): number {
   const a1 = a >>> 16
   const b0 = b & 0xffff
   const b1 = b >>> 16
-  const middle = a1 * b0 + ((a0 * b0) >>> 16)
-  const low = a0 * b1 + (middle & 0xffff)
-  return (a1 * b1 + Math.floor(middle / 0x10000) + Math.floor(low / 0x10000)) >>> 0
+  const low = Math.imul(a0, b0) >>> 0
+  const middle = (Math.imul(a1, b0) >>> 0) + (low >>> 16)
+  const carry = (Math.imul(a0, b1) >>> 0) + (middle & 0xffff)
+  return Math.imul(a1, b1) + (middle >>> 16) + (carry >>> 16)
 }
 
 /** One block of four 32-bit words. `key` is [seed, purpose] throughout this project. */
 export function philox4x32(counter: Words4, key: readonly [number, number]): Words4 {
-  let [c0, c1, c2, c3] = counter
-  let [k0, k1] = key
+  const block = new Uint32Array(4)
+  philoxInto(block, counter[0], counter[1], counter[2], counter[3], key[0], key[1])
+  return [block[0]!, block[1]!, block[2]!, block[3]!]
+}
+
+/** The same block into four words of the caller's: for those who draw many. */
+export function philoxInto(
+  block: Uint32Array,
+  c0: number,
+  c1: number,
+  c2: number,
+  c3: number,
+  k0: number,
+  k1: number,
+): void {
   for (let round = 0; round < 10; round++) {
     const high0 = multiplyHigh(0xd2511f53, c0)
-    const low0 = Math.imul(0xd2511f53, c0) >>> 0
+    const low0 = Math.imul(0xd2511f53, c0)
     const high1 = multiplyHigh(0xcd9e8d57, c2)
-    const low1 = Math.imul(0xcd9e8d57, c2) >>> 0
-    c0 = (high1 ^ c1 ^ k0) >>> 0
+    const low1 = Math.imul(0xcd9e8d57, c2)
+    c0 = high1 ^ c1 ^ k0
     c1 = low1
-    c2 = (high0 ^ c3 ^ k1) >>> 0
+    c2 = high0 ^ c3 ^ k1
     c3 = low0
-    k0 = (k0 + 0x9e3779b9) >>> 0
-    k1 = (k1 + 0xbb67ae85) >>> 0
+    k0 = (k0 + 0x9e3779b9) | 0
+    k1 = (k1 + 0xbb67ae85) | 0
   }
-  return [c0, c1, c2, c3]
+  block[0] = c0
+  block[1] = c1
+  block[2] = c2
+  block[3] = c3
 }

@@ -1,6 +1,6 @@
 import type { Architecture } from './architecture.js'
 import { type Layout, layoutOf, type Tensor } from './layout.js'
-import { philox4x32, purpose } from './random.js'
+import { philoxInto, purpose } from './random.js'
 
 /** All that training changes. Flat arrays in the order of layout.ts. */
 export interface TrainerState {
@@ -41,9 +41,9 @@ function initialParameters(layout: Layout, seed: number): Float32Array {
 
 /** Element i is (2u − 1)·bound, u the upper 24 bits of word i % 4 of block [i / 4, tensor, 0, 0]. */
 function fillUniform(values: Float32Array, bound: number, seed: number, tensor: number): void {
-  let block: readonly number[] = []
+  const block = new Uint32Array(4)
   for (let i = 0; i < values.length; i++) {
-    if (i % 4 === 0) block = philox4x32([i / 4, tensor, 0, 0], [seed, purpose.initialParameters])
+    if (i % 4 === 0) philoxInto(block, i / 4, tensor, 0, 0, seed, purpose.initialParameters)
     values[i] = (2 * ((block[i % 4]! >>> 8) / 0x100_0000) - 1) * bound
   }
 }

@@ -13,16 +13,19 @@ function packageVersion(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
+let commit: Promise<string | null> | undefined
+
 /** What run.json says of the place where a run is made. */
 export async function placeFacts() {
+  commit ??= gitCommit()
   return {
     versions: { eigenae: version, node: process.versions.node },
-    gitCommit: await gitCommit(),
+    gitCommit: await commit,
     host: hostname(),
   }
 }
 
-/** Of the folder the tool was started in; null outside a repository or without git. */
+/** Of the folder the tool was started in, as it was started; null outside a repository or without git. */
 async function gitCommit(): Promise<string | null> {
   try {
     const { stdout } = await promisify(execFile)('git', ['rev-parse', 'HEAD'])

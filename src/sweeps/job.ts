@@ -10,7 +10,10 @@ const cli = [process.execPath, join(packageRoot, 'bin', 'eigenae.js')]
 /** Prints the device that "auto" means on this machine. */
 export const deviceCommand = [...cli, 'sweep-device']
 
-/** The command of one run: eigenae itself, with the config that lies in the folder already. */
+/** Makes one run after another: each that runner.ts sends it. */
+export const runnerCommand = [...cli, 'sweep-runner']
+
+/** The command of one run on a cluster: eigenae itself, with the config that lies in the folder already. */
 export function jobCommand(folder: string, threads: number): readonly string[] {
   return [...cli, 'sweep-job', folder, '--threads', String(threads)]
 }

@@ -1,6 +1,16 @@
+import { writeSync } from 'node:fs'
+
+/** A file that takes the place of both streams, while one is open. */
+let log: number | null = null
+
+/** From now on results and messages go to an open file; null gives the streams back. */
+export function sendOutputTo(file: number | null): void {
+  log = file
+}
+
 /** Results: what another program reads. */
 export function writeResult(text: string): void {
-  process.stdout.write(`${text}\n`)
+  write(process.stdout, text)
 }
 
 export function writeJson(value: unknown): void {
@@ -9,7 +19,12 @@ export function writeJson(value: unknown): void {
 
 /** Progress and messages. */
 export function writeMessage(text: string): void {
-  process.stderr.write(`${text}\n`)
+  write(process.stderr, text)
+}
+
+function write(stream: NodeJS.WriteStream, text: string): void {
+  if (log === null) stream.write(`${text}\n`)
+  else writeSync(log, `${text}\n`)
 }
 
 /** A reader that has seen enough ("eigenae runs | head") is no error. */

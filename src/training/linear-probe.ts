@@ -88,10 +88,11 @@ function predict(
   weights: Float64Array,
   intercepts: Float64Array,
 ): number {
-  const scores = Float64Array.from(intercepts, (intercept, column) => {
-    let score = intercept
+  let [best, highest] = [0, -Infinity]
+  for (let column = 0; column < classes; column++) {
+    let score = intercepts[column]!
     for (let i = 0; i < row.length; i++) score += (row[i]! - mean[i]!) * weights[i * classes + column]!
-    return score
-  })
-  return scores.indexOf(Math.max(...scores))
+    if (score > highest) [best, highest] = [column, score]
+  }
+  return best
 }

@@ -1,21 +1,39 @@
+import { on } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { Command } from 'commander'
 import { selectEngine } from '../../engines/select.js'
 import { exitCode } from '../../errors.js'
 import { runFiles } from '../../runs/files.js'
 import { isLocked } from '../../runs/lock.js'
-import { writeMessage, writeResult } from '../../terminal/output.js'
+import type { RunOrder, RunReport } from '../../sweeps/launchers/runner.js'
+import { writeFailure } from '../../terminal/failure.js'
+import { sendOutputTo, writeMessage, writeResult } from '../../terminal/output.js'
 import { wholeNumber } from '../options.js'
 import { train } from '../train/train.js'
 
 const lookMilliseconds = 500
 
-/** What a sweep starts for each run: no command for people, who have `train`. */
+/** What a cluster starts for each run: no command for people, who have `train`. */
 export function sweepJobCommand(): Command {
   return new Command('sweep-job')
     .argument('<folder>', 'run folder with its config.json')
     .requiredOption('--threads <number>', 'cores to use', wholeNumber('--threads', 1))
-    .action(runJob)
+    .action((folder: string, { threads }: { readonly threads: number }) => {
+      process.once('uncaughtException', endAtOnce)
+      return runJob(folder, threads)
+    })
+}
+
+/** What a sweep starts for each of its places on this machine: it makes the runs it is sent, one after another. */
+export function sweepRunnerCommand(): Command {
+  return new Command('sweep-runner').action(async () => {
+    process.once('uncaughtException', endAtOnce)
+    for await (const [order] of on(process, 'message', { close: ['disconnect'] })) {
+      const report: RunReport = { code: await followOrder(order as RunOrder) }
+      if (process.connected) process.send!(report)
+    }
+  })
 }
 
 /** Prints the device that "auto" means here. In a process of its own, since looking may take hold of a whole GPU. */
@@ -26,9 +44,23 @@ export function sweepDeviceCommand(): Command {
   })
 }
 
+/** One run, whose messages go to its own log. */
+async function followOrder({ folder, threads }: RunOrder): Promise<number> {
+  const log = openSync(runFiles(folder).log, 'a')
+  sendOutputTo(log)
+  try {
+    await runJob(folder, threads)
+    return 0
+  } catch (error) {
+    return writeFailure(error)
+  } finally {
+    sendOutputTo(null)
+    closeSync(log)
+  }
+}
+
 /** Trains what the folder's config says, on from its checkpoint. */
-async function runJob(folder: string, { threads }: { readonly threads: number }): Promise<void> {
-  process.once('uncaughtException', endAtOnce)
+async function runJob(folder: string, threads: number): Promise<void> {
   await waitForOther(folder)
   const { config } = runFiles(folder)
   await train({ config, overrides: [], threads, out: folder, use: 'resume', quiet: false, json: false })

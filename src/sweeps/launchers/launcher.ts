@@ -1,6 +1,6 @@
 import type { Config } from '../../config/schema.js'
 
-/** A run to be made in a process of its own. */
+/** A run to be made, apart from the sweep's own process. */
 export interface LaunchJob {
   /** As in the plan: `eigen/seed-3`. */
   readonly name: string

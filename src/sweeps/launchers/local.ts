@@ -1,16 +1,10 @@
-import { spawn } from 'node:child_process'
-import { open } from 'node:fs/promises'
-import { withFileErrors } from '../../errors.js'
-import { runFiles } from '../../runs/files.js'
-import { beginLog, jobCommand, prepareJob } from '../job.js'
-import { type Ending, killsForMemory, outcomeOf } from '../outcome.js'
+import { beginLog, prepareJob } from '../job.js'
+import { killsForMemory, outcomeOf } from '../outcome.js'
 import type { Launcher, LaunchJob, LaunchWatcher, Outcome } from './launcher.js'
+import { Runner } from './runner.js'
 import type { Slot } from './slots.js'
 
-/** After so long a run that was asked to stop is killed: its checkpoint is whole at any moment. */
-const graceMilliseconds = 20_000
-
-/** One process a run on this machine, one run at a time in each slot. */
+/** On this machine, one run at a time in each slot. */
 export function localLauncher(slots: readonly Slot[]): Launcher {
   return {
     description: describe(slots),
@@ -35,20 +29,23 @@ async function work(
   watcher: LaunchWatcher,
   stop: AbortSignal,
 ): Promise<void> {
+  let runner: Runner | undefined
   for (const job of queue) {
-    if (stop.aborted) return
+    if (stop.aborted) break
+    if (runner?.isAlive !== true) runner = new Runner(slot)
     watcher.onStart(job, slot.name)
-    watcher.onEnd(job, await runJob(job, slot, stop))
+    watcher.onEnd(job, await runJob(job, runner, stop))
   }
+  runner?.release()
 }
 
 /** What goes wrong with one run's folder or process is that run's failure. */
-async function runJob(job: LaunchJob, slot: Slot, stop: AbortSignal): Promise<Outcome> {
+async function runJob(job: LaunchJob, runner: Runner, stop: AbortSignal): Promise<Outcome> {
   try {
     const killsBefore = await killsForMemory()
     await prepareJob(job)
     await beginLog(job)
-    const ending = await runProcess(job, slot, stop)
+    const ending = await runner.make(job.folder, stop)
     const outOfMemory = killsBefore !== null && ((await killsForMemory()) ?? 0) > killsBefore
     const killer = outOfMemory
       ? 'out of memory, says the kernel'
@@ -56,43 +53,5 @@ async function runJob(job: LaunchJob, slot: Slot, stop: AbortSignal): Promise<Ou
     return await outcomeOf(job.folder, ending, stop.aborted, killer)
   } catch (error) {
     return { kind: 'failed', reason: error instanceof Error ? error.message : String(error), final: false }
-  }
-}
-
-async function runProcess({ folder }: LaunchJob, slot: Slot, stop: AbortSignal): Promise<Ending> {
-  const { log } = runFiles(folder)
-  const output = await withFileErrors('write', log, () => open(log, 'a'))
-  try {
-    const [command, ...args] = jobCommand(folder, slot.threads)
-    // In a group of its own: Ctrl-C goes to this process alone, and a run gets one signal, not two.
-    const child = spawn(command!, args, {
-      detached: true,
-      stdio: ['ignore', output.fd, output.fd],
-      env: { ...process.env, ...slot.environment },
-    })
-    return await endingOf(child, stop)
-  } finally {
-    await output.close()
-  }
-}
-
-async function endingOf(child: ReturnType<typeof spawn>, stop: AbortSignal): Promise<Ending> {
-  let grace: NodeJS.Timeout | undefined
-  const end = () => {
-    child.kill('SIGTERM')
-    grace = setTimeout(() => child.kill('SIGKILL'), graceMilliseconds)
-  }
-  if (stop.aborted) end()
-  stop.addEventListener('abort', end)
-  try {
-    return await new Promise<Ending>((resolve, reject) => {
-      child.on('error', reject)
-      child.on('exit', (code, signal) =>
-        resolve(signal === null ? { kind: 'exit', code: code! } : { kind: 'signal', signal }),
-      )
-    })
-  } finally {
-    stop.removeEventListener('abort', end)
-    clearTimeout(grace)
   }
 }

@@ -1,0 +1,18 @@
+import { EigenaeError, fileError } from '../errors.js'
+import { writeMessage } from './output.js'
+
+/** Says what went wrong, where and how to mend it; gives the exit code that belongs to it. */
+export function writeFailure(error: unknown): number {
+  const known = error instanceof EigenaeError ? error : unexpected(error)
+  writeMessage(`eigenae: ${known.message}`)
+  if (process.env.EIGENAE_DEBUG === '1' && error instanceof Error) writeMessage(error.stack ?? '')
+  return known.exit
+}
+
+function unexpected(error: unknown): EigenaeError {
+  if (error instanceof Error && 'path' in error && typeof error.path === 'string') {
+    return fileError('use', error.path, error)
+  }
+  const what = error instanceof Error ? error.message : String(error)
+  return new EigenaeError({ what, mend: 'EIGENAE_DEBUG=1 shows where this comes from.', cause: error })
+}
