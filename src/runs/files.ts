@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { hasCode, withFileErrors } from '../errors.js'
 
@@ -40,22 +40,28 @@ export function runFiles(folder: string): RunFiles {
   }
 }
 
-/** Makes a folder with those above it. */
+/**
+ * Makes a folder with those above it. One by one: where a file system makes none (/proc), Node's own recursive call
+ * never comes back.
+ */
 export async function makeFolder(folder: string): Promise<void> {
   await withFileErrors('make the folder', folder, async () => {
-    try {
-      await mkdir(folder, { recursive: true })
-    } catch (error) {
-      // Where the file system refuses, Node says ENOENT of a recursive call and the reason of a plain one.
-      if (hasCode(error, 'ENOENT')) await mkdir(firstMissing(resolve(folder)))
-      throw error
-    }
+    for (const missing of missingFolders(resolve(folder))) await makeOne(missing)
   })
 }
 
-function firstMissing(folder: string): string {
+/** The upper ones first; the folder itself always, so that a file in its place is told. */
+function missingFolders(folder: string): readonly string[] {
   const parent = dirname(folder)
-  return existsSync(parent) ? folder : firstMissing(parent)
+  return existsSync(parent) ? [folder] : [...missingFolders(parent), folder]
+}
+
+async function makeOne(folder: string): Promise<void> {
+  try {
+    await mkdir(folder)
+  } catch (error) {
+    if (!(hasCode(error, 'EEXIST') && (await stat(folder)).isDirectory())) throw error
+  }
 }
 
 /** A reader sees the old file or the new one, never a part; a failed write leaves the old one as it was. */
