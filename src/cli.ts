@@ -2,6 +2,9 @@ import { Command, CommanderError } from 'commander'
 import { benchCommand } from './commands/bench/index.js'
 import { compareCommand } from './commands/compare.js'
 import { dataCommand } from './commands/data.js'
+import { embedCommand } from './commands/embed/index.js'
+import { evalCommand } from './commands/eval/index.js'
+import { exportCommand } from './commands/export/index.js'
 import { plotCommand } from './commands/plot.js'
 import { runsCommand } from './commands/runs.js'
 import { sweepCommand } from './commands/sweep/index.js'
@@ -36,6 +39,9 @@ function program(): Command {
     .addCommand(sweepDeviceCommand(), { hidden: true })
     .addCommand(compareCommand())
     .addCommand(plotCommand())
+    .addCommand(evalCommand())
+    .addCommand(embedCommand())
+    .addCommand(exportCommand())
     .addCommand(runsCommand())
     .addCommand(dataCommand())
     .addCommand(benchCommand())

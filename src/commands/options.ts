@@ -10,3 +10,14 @@ export function wholeNumber(flag: string, minimum: number): (value: string) => n
     return number
   }
 }
+
+/** Parses a flag's value as a number from `minimum`. */
+export function numberFrom(flag: string, minimum: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value)
+    if (value.trim() === '' || !Number.isFinite(number) || number < minimum) {
+      throw usageError({ what: `must be a number from ${minimum} (got "${value}")`, where: flag })
+    }
+    return number
+  }
+}

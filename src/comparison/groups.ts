@@ -1,6 +1,7 @@
 import { basename, join, normalize, resolve } from 'node:path'
 import { usageError } from '../errors.js'
-import { findRunFolders, readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
+import { runsNamed } from '../runs/find.js'
+import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
 
 /** Runs that count as one arm: a run alone, or the runs of a folder over their seeds. */
 export interface Group {
@@ -41,10 +42,7 @@ interface GroupFolders {
 
 async function expand(argument: string): Promise<readonly GroupFolders[]> {
   const folder = normalize(argument).replace(/(?<=.)\/+$/, '')
-  const runs = await findRunFolders(folder)
-  if (runs.length === 0) {
-    throw usageError({ what: 'holds no run', where: folder, mend: 'Name a run folder, or a folder of runs.' })
-  }
+  const runs = await runsNamed(folder)
   if (runs[0] === folder) return [{ name: folder, runs }]
   const byParent = new Map<string, string[]>()
   for (const run of runs) {

@@ -14,6 +14,13 @@ export interface Split {
   readonly labels: Uint8Array
 }
 
+/** The first so many images of a split, which has them; all of them for null. */
+export function firstImages({ images, labels }: Split, count: number | null): Split {
+  if (count === null) return { images, labels }
+  const pixels = images.pixels.subarray(0, count * images.pixelsPerImage)
+  return { images: { ...images, pixels, count }, labels: labels.subarray(0, count) }
+}
+
 export interface DataSet {
   readonly train: Split
   readonly test: Split
@@ -88,7 +95,7 @@ export async function readDataFile(folder: string, key: DataFile): Promise<FileB
     throw usageError({
       what: 'no such data file, gzipped or not',
       where: plain,
-      mend: `data.source is "mnist" or a folder with ${names}.`,
+      mend: `A data source is "mnist" or a folder with ${names}.`,
     })
   }
   return { file: plain, bytes }

@@ -1,6 +1,9 @@
 export type BatchNorm = 'none' | 'encoder' | 'all'
 export type Activation = 'relu' | 'linear' | 'sigmoid'
 
+/** Added to a variance before its root is taken, as PyTorch's BatchNorm1d does. */
+export const batchNormEpsilon = 1e-5
+
 export interface Architecture {
   /** The encoder's widths, the input first and the bottleneck last; the decoder mirrors them. */
   readonly widths: readonly number[]

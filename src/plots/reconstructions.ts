@@ -1,6 +1,6 @@
 import type { Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
-import { evaluationNoise } from './evaluation-noise.js'
+import { evaluationNoise } from '../model/evaluation-noise.js'
 import { pngFile } from './png-file.js'
 import { fontFamily } from './raster.js'
 

@@ -64,23 +64,36 @@ async function makeOne(folder: string): Promise<void> {
   }
 }
 
+export interface NamedContent {
+  readonly file: string
+  readonly content: string | Uint8Array
+}
+
 /** A reader sees the old file or the new one, never a part; a failed write leaves the old one as it was. */
-export async function writeAtomically(file: string, content: string | Uint8Array): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`
-  await withFileErrors('write', file, async () => {
-    try {
-      const handle = await open(temporary, 'w')
-      try {
-        await handle.writeFile(content)
-      } finally {
-        await handle.close()
-      }
-      await rename(temporary, file)
-    } catch (error) {
-      await rm(temporary, { force: true })
-      throw error
-    }
-  })
+export function writeAtomically(file: string, content: string | Uint8Array): Promise<void> {
+  return writeTogether([{ file, content }])
+}
+
+/** Several files that belong together: all are written before the first is put in its place. */
+export async function writeTogether(files: readonly NamedContent[]): Promise<void> {
+  const temporary = (file: string) => `${file}.${process.pid}.tmp`
+  try {
+    for (const { file, content } of files)
+      await withFileErrors('write', file, () => writeAnew(temporary(file), content))
+    for (const { file } of files) await withFileErrors('write', file, () => rename(temporary(file), file))
+  } catch (error) {
+    for (const { file } of files) await rm(temporary(file), { force: true })
+    throw error
+  }
+}
+
+async function writeAnew(file: string, content: string | Uint8Array): Promise<void> {
+  const handle = await open(file, 'w')
+  try {
+    await handle.writeFile(content)
+  } finally {
+    await handle.close()
+  }
 }
 
 /** JSON as people read it, with a newline at the end. */

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
 
 /** The safetensors format: 8 bytes of header length, the header as JSON, the tensors' bytes, all little-endian. */
@@ -37,10 +38,15 @@ export function encodeSafetensors({ tensors, metadata }: TensorFile): Uint8Array
   return file
 }
 
-interface TensorHeader {
-  readonly shape: readonly number[]
-  readonly data_offsets: readonly [number, number]
-}
+const offset = z.int().min(0).multipleOf(Float32Array.BYTES_PER_ELEMENT)
+const tensorSchema = z.object({
+  dtype: z.literal('F32'),
+  shape: z.array(z.int().min(0)),
+  data_offsets: z.tuple([offset, offset]),
+})
+type TensorHeader = z.output<typeof tensorSchema>
+const tensorsSchema = z.record(z.string(), tensorSchema)
+const metadataSchema = z.record(z.string(), z.string()).default({})
 
 /** @throws EigenaeError that names the file where it is cut short or no safetensors file. */
 export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
@@ -49,24 +55,24 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
   const dataStart = lengthBytes + headerLength
   if (headerLength === 0 || dataStart > bytes.length)
     throw damaged(file, bytes.length, 'its header is cut short')
-  const header = parseHeader(bytes.subarray(lengthBytes, dataStart), file)
-  const { [metadataKey]: metadata = {}, ...entries } = header
-  const tensors = Object.entries(entries as Record<string, TensorHeader>)
+  const header = parseHeader(bytes.subarray(lengthBytes, dataStart), bytes.length, file)
+  const tensors = Object.entries(header.tensors)
   const dataLength = Math.max(0, ...tensors.map(([, tensor]) => tensor.data_offsets[1]))
   if (dataStart + dataLength !== bytes.length) {
     throw damaged(file, bytes.length, `its header says ${dataStart + dataLength}`)
   }
   return {
-    metadata: metadata as Record<string, string>,
+    metadata: header.metadata,
     tensors: new Map(tensors.map(([name, tensor]) => [name, readTensor(tensor, bytes, dataStart)])),
   }
 }
 
-function parseHeader(bytes: Uint8Array, file: string): Record<string, unknown> {
+function parseHeader(bytes: Uint8Array, fileLength: number, file: string) {
   try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>
+    const { [metadataKey]: metadata, ...tensors } = JSON.parse(Buffer.from(bytes).toString('utf8'))
+    return { metadata: metadataSchema.parse(metadata), tensors: tensorsSchema.parse(tensors) }
   } catch {
-    throw damaged(file, bytes.length, 'its header is not JSON')
+    throw damaged(file, fileLength, 'its header does not describe tensors of fp32')
   }
 }
 

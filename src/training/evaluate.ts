@@ -1,9 +1,11 @@
 import type { Config } from '../config/schema.js'
-import type { DataSet, Split } from '../data/load.js'
+import type { ImageSet } from '../data/idx.js'
+import { type DataSet, firstImages, type Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
 import { latentDimension } from '../model/architecture.js'
 import { type Spectrum, spectrumOf } from '../spectrum/spectrum.js'
-import { linearProbeAccuracy } from './linear-probe.js'
+import { type LabelledEmbedding, linearProbeAccuracy, type Scoring } from './linear-probe.js'
+import { nearestNeighbourAccuracy } from './nearest-neighbours.js'
 
 /** What is measured after each epoch. */
 export interface EpochEvaluation {
@@ -22,12 +24,14 @@ export async function evaluateEpoch(
   config: Config,
   data: DataSet,
 ): Promise<EpochEvaluation> {
-  const { pixels } = data.test.images
-  const noise = { seed: evaluationSeed, deviation: config.data.noise }
+  const { mse, denoiseMse } = await measureErrors(trainer, data.test.images, config.data.noise)
+  return { testMse: mse, testDenoiseMse: denoiseMse, spectrum: await measureSpectrum(trainer, config, data) }
+}
+
+async function measureErrors(trainer: Trainer, { pixels }: ImageSet, deviation: number) {
   return {
-    testMse: await trainer.meanSquaredError(pixels, null),
-    testDenoiseMse: await trainer.meanSquaredError(pixels, noise),
-    spectrum: await measureSpectrum(trainer, config, data),
+    mse: await trainer.meanSquaredError(pixels, null),
+    denoiseMse: await trainer.meanSquaredError(pixels, { seed: evaluationSeed, deviation }),
   }
 }
 
@@ -41,10 +45,74 @@ export async function measureSpectrum(trainer: Trainer, config: Config, data: Da
 
 /** Share of test digits that a linear map reads off the embedding, fitted on the images that were trained on. */
 export async function measureLinearProbe(trainer: Trainer, config: Config, data: DataSet): Promise<number> {
-  const embed = async ({ images, labels }: Split) => ({
-    embedding: await trainer.encode(images.pixels),
-    labels,
-  })
-  const train = await embed(data.train)
-  return linearProbeAccuracy(train, await embed(data.test), latentDimension(config.model))
+  const train = await embed(trainer, data.train)
+  return linearProbeAccuracy(train, await embed(trainer, data.test), latentDimension(config.model), 'apart')
+}
+
+async function embed(trainer: Trainer, { images, labels }: Split): Promise<LabelledEmbedding> {
+  return { embedding: await trainer.encode(images.pixels), labels }
+}
+
+/** What to measure a trained model on; null is what the run's config says. */
+export interface EvaluationChoice {
+  /** Whose first images are measured, the spectrum's included; null: test, and the spectrum as in the config. */
+  readonly split: 'train' | 'test' | null
+  /** How many of them; null: all, and of the spectrum as many as in the config. */
+  readonly images: number | null
+  /** Standard deviation of the noise of the noisy input. */
+  readonly noise: number | null
+}
+
+export interface ModelEvaluation {
+  readonly split: 'train' | 'test'
+  readonly images: number
+  readonly noise: number
+  readonly mse: number
+  readonly denoiseMse: number
+  readonly spectrum: Spectrum
+  /** Shares of the measured images, 0 to 1, each fitted on `data.train`. */
+  readonly linearProbeAccuracy: number
+  readonly neighbourAccuracy: number
+}
+
+/**
+ * Measures a trained model as training does. On the train split an image is left out of what its digit is told by:
+ * otherwise it would be its own neighbour.
+ */
+export async function evaluateModel(
+  trainer: Trainer,
+  config: Config,
+  data: DataSet,
+  choice: EvaluationChoice,
+): Promise<ModelEvaluation> {
+  const split = choice.split ?? 'test'
+  const noise = choice.noise ?? config.data.noise
+  const measured = firstImages(data[split], choice.images)
+  const spectrum = {
+    ...config.spectrum,
+    split: choice.split ?? config.spectrum.split,
+    images: choice.images ?? config.spectrum.images,
+  }
+  return {
+    ...{ split, images: measured.images.count, noise },
+    ...(await measureErrors(trainer, measured.images, noise)),
+    spectrum: await measureSpectrum(trainer, { ...config, spectrum }, data),
+    ...(await measureAccuracies(trainer, config, data, measured, split === 'train' ? 'left-out' : 'apart')),
+  }
+}
+
+async function measureAccuracies(
+  trainer: Trainer,
+  { model }: Config,
+  data: DataSet,
+  measured: Split,
+  scoring: Scoring,
+) {
+  const latent = latentDimension(model)
+  const train = await embed(trainer, data.train)
+  const scored = await embed(trainer, measured)
+  return {
+    linearProbeAccuracy: linearProbeAccuracy(train, scored, latent, scoring),
+    neighbourAccuracy: nearestNeighbourAccuracy(train, scored, latent, scoring),
+  }
 }

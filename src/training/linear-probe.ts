@@ -4,29 +4,36 @@ export interface LabelledEmbedding {
   readonly labels: Uint8Array
 }
 
+/** Whether the scored images lie apart from the train images, or are the first of them and left out one at a time. */
+export type Scoring = 'apart' | 'left-out'
+
 const classes = 10
 const ridge = 1
 
 /**
  * How well the digit can be read off the embedding by a linear map: ridge regression of one-hot labels (λ = 1, with an
- * intercept that is not penalised) on `train`, the largest output taken as the digit, share of hits on `test`.
- * Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 3.4.1 and 4.2.
+ * intercept that is not penalised) on `train`, the largest output taken as the digit, share of hits on `scored`.
+ * Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 3.4.1 and 4.2; 7.10 for leaving out.
  */
 export function linearProbeAccuracy(
   train: LabelledEmbedding,
-  test: LabelledEmbedding,
+  scored: LabelledEmbedding,
   latent: number,
+  scoring: Scoring,
 ): number {
   const mean = columnMeans(train.embedding, latent)
   const { gram, products } = normalEquations(train, mean, latent)
   const weights = solve(gram, products, latent)
   const intercepts = classShares(train.labels)
+  const scores = new Float64Array(classes)
   let hits = 0
-  test.labels.forEach((label, image) => {
-    const row = test.embedding.subarray(image * latent, (image + 1) * latent)
-    if (predict(row, mean, weights, intercepts) === label) hits++
+  scored.labels.forEach((label, image) => {
+    const row = scored.embedding.subarray(image * latent, (image + 1) * latent)
+    predict(row, mean, weights, intercepts, scores)
+    if (scoring === 'left-out') leaveOut(scores, label, leverage(row, mean, gram) + 1 / train.labels.length)
+    if (highest(scores) === label) hits++
   })
-  return hits / test.labels.length
+  return hits / scored.labels.length
 }
 
 function columnMeans(embedding: Float32Array, latent: number): Float64Array {
@@ -58,7 +65,7 @@ function normalEquations({ embedding, labels }: LabelledEmbedding, mean: Float64
   return { gram, products }
 }
 
-/** W of gram · W = products by Cholesky's L·Lᵀ, in place. */
+/** W of gram · W = products, in place; L of Cholesky's L·Lᵀ is left in gram. */
 function solve(gram: Float64Array, products: Float64Array, latent: number): Float64Array {
   for (let i = 0; i < latent; i++) {
     for (let j = 0; j <= i; j++) {
@@ -82,17 +89,46 @@ function solve(gram: Float64Array, products: Float64Array, latent: number): Floa
   return products
 }
 
+/** [classes] into `scores`. */
 function predict(
   row: Float32Array,
   mean: Float64Array,
   weights: Float64Array,
   intercepts: Float64Array,
-): number {
-  let [best, highest] = [0, -Infinity]
+  scores: Float64Array,
+): void {
   for (let column = 0; column < classes; column++) {
     let score = intercepts[column]!
     for (let i = 0; i < row.length; i++) score += (row[i]! - mean[i]!) * weights[i * classes + column]!
-    if (score > highest) [best, highest] = [column, score]
+    scores[column] = score
   }
+}
+
+/** Where the largest is, the first of several. */
+function highest(scores: Float64Array): number {
+  let best = 0
+  for (let column = 1; column < classes; column++) if (scores[column]! > scores[best]!) best = column
   return best
+}
+
+/** xᵀ(XᵀX + λI)⁻¹x of a centred row, by Cholesky's L: how far its own label pulls its prediction. */
+function leverage(row: Float32Array, mean: Float64Array, factor: Float64Array): number {
+  const latent = row.length
+  const solved = new Float64Array(latent)
+  let sum = 0
+  for (let i = 0; i < latent; i++) {
+    let value = row[i]! - mean[i]!
+    for (let k = 0; k < i; k++) value -= factor[i * latent + k]! * solved[k]!
+    solved[i] = value / factor[i * latent + i]!
+    sum += solved[i]! ** 2
+  }
+  return sum
+}
+
+/** Makes the scores those of the map fitted without the image: y − (y − ŷ) / (1 − h), h being its leverage. */
+function leaveOut(scores: Float64Array, label: number, h: number): void {
+  scores.forEach((score, column) => {
+    const target = column === label ? 1 : 0
+    scores[column] = target - (target - score) / (1 - h)
+  })
 }

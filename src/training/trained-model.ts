@@ -1,14 +1,35 @@
 import { readFile } from 'node:fs/promises'
-import type { Config } from '../config/schema.js'
-import type { Trainer } from '../engines/engine.js'
+import { type Config, configSchema, type RequestedDevice } from '../config/schema.js'
+import type { Engine, Trainer } from '../engines/engine.js'
 import { selectEngine } from '../engines/select.js'
-import { EigenaeError, fileError, hasCode } from '../errors.js'
+import { EigenaeError, fileError, hasCode, usageError } from '../errors.js'
 import { layoutOf, type Tensor } from '../model/layout.js'
 import { initialState, type TrainerState, tensorValues } from '../model/state.js'
 import { readCheckpoint } from '../runs/checkpoint.js'
-import { runFiles } from '../runs/files.js'
+import { type RunFiles, runFiles } from '../runs/files.js'
+import { readWholeRun, type WholeRun } from '../runs/read.js'
 import { decodeSafetensors } from '../runs/safetensors.js'
 import { trainerSpec } from './spec.js'
+
+/** What a run has learned. */
+export interface TrainedState {
+  readonly state: TrainerState
+  /** Null for the final model, the checkpoint's epoch for that of a run that is not complete. */
+  readonly epoch: number | null
+}
+
+export interface TrainedRun extends TrainedState {
+  readonly run: WholeRun
+}
+
+/** Where a model is run. */
+export interface Place {
+  readonly device: RequestedDevice
+  /** How many cores; it never changes a number. */
+  readonly threads: number
+}
+
+const onOneCore: Place = { device: 'auto', threads: 1 }
 
 /** Runs `use` on the model of a run: the final one, or of one that is not complete, its checkpoint's. Null without. */
 export async function withTrainedModel<T>(
@@ -16,25 +37,56 @@ export async function withTrainedModel<T>(
   config: Config,
   use: (trainer: Trainer) => Promise<T>,
 ): Promise<T | null> {
-  const state = await trainedState(folder, config)
-  if (state === null) return null
-  const { engine } = await selectEngine('auto')
-  const trainer = await engine.createTrainer(trainerSpec(config, 1), new Uint8Array(config.model.widths[0]!))
+  const trained = await readTrainedState(runFiles(folder), config)
+  return trained && withTrainer(config, trained.state, onOneCore, use)
+}
+
+/**
+ * A run with its model.
+ * @throws EigenaeError where the folder holds no run, the run no model yet, or its config is of another version.
+ */
+export async function readTrainedRun(folder: string): Promise<TrainedRun> {
+  const run = await readWholeRun(folder)
+  const files = runFiles(folder)
+  if (!configSchema.safeParse(run.config).success) {
+    const what = 'this version cannot run the model of this config, which another version of eigenae wrote'
+    throw new EigenaeError({ what, where: files.config })
+  }
+  const trained = await readTrainedState(files, run.config)
+  if (trained === null) {
+    throw usageError({
+      what: 'this run has no model yet',
+      where: folder,
+      mend: 'Train it first: eigenae train … --resume.',
+    })
+  }
+  return { run, ...trained }
+}
+
+/** Runs `use` on a network of these parameters. */
+export async function withTrainer<T>(
+  config: Config,
+  state: TrainerState,
+  { device, threads }: Place,
+  use: (trainer: Trainer, engine: Engine) => Promise<T>,
+): Promise<T> {
+  const { engine } = await selectEngine(device)
+  const noImages = new Uint8Array(config.model.widths[0]!)
+  const trainer = await engine.createTrainer(trainerSpec(config, threads), noImages)
   try {
     await trainer.importState(state)
-    return await use(trainer)
+    return await use(trainer, engine)
   } finally {
     await trainer.dispose()
   }
 }
 
-async function trainedState(folder: string, config: Config): Promise<TrainerState | null> {
-  const files = runFiles(folder)
+async function readTrainedState(files: RunFiles, config: Config): Promise<TrainedState | null> {
   const bytes = await readFile(files.model).catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) return null
     throw fileError('read the model', files.model, error)
   })
-  if (bytes === null) return (await readCheckpoint(files, config))?.state ?? null
+  if (bytes === null) return readCheckpoint(files, config)
   const { tensors } = decodeSafetensors(bytes, files.model)
   const state = initialState(config.model, config.seed)
   const layout = layoutOf(config.model)
@@ -48,5 +100,5 @@ async function trainedState(folder: string, config: Config): Promise<TrainerStat
   }
   fill(layout.parameters, state.parameters)
   fill(layout.runningStatistics, state.runningStatistics)
-  return state
+  return { state, epoch: null }
 }

@@ -1,36 +1,37 @@
 import type { Config } from '../config/schema.js'
-import { type DataSet, loadDataSet, type Split } from '../data/load.js'
+import { type DataSet, firstImages, loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
-import { inputDimension, latentDimension } from '../model/architecture.js'
+import { type Architecture, inputDimension, latentDimension } from '../model/architecture.js'
 
 /**
  * The config's data set, its train split cut to `data.limit`.
  * @throws a usage error, before anything is written, where the data and the config do not fit each other.
  */
 export async function loadTrainingData(config: Config): Promise<DataSet> {
-  const whole = await loadDataSet(config.data.source)
-  for (const { images } of [whole.train, whole.test]) refuseOtherSize(images.pixelsPerImage, config)
-  const train = firstImages(whole.train, config.data.limit)
-  refuseUselessBatches(train.images.count, config)
-  return { ...whole, train }
+  const data = await loadDataOf(config)
+  refuseUselessBatches(data.train.images.count, config)
+  return data
 }
 
-function refuseOtherSize(pixels: number, config: Config): void {
-  const inputs = inputDimension(config.model)
-  if (pixels === inputs) return
-  throw usageError({
-    what: `its images have ${pixels} pixels, the network takes ${inputs}`,
-    where: `data.source ${config.data.source}`,
-  })
+/** What a run of this config trains and is measured on. */
+export async function loadDataOf(config: Config): Promise<DataSet> {
+  const { source, limit } = config.data
+  const whole = await loadDataFor(config.model, source, `data.source ${source}`)
+  const { count } = whole.train.images
+  if (limit !== null && limit > count)
+    throw usageError({ what: `is ${limit}, but there are only ${count} images`, where: 'data.limit' })
+  return { ...whole, train: firstImages(whole.train, limit) }
 }
 
-function firstImages({ images, labels }: Split, limit: number | null): Split {
-  if (limit === null) return { images, labels }
-  if (limit > images.count) {
-    throw usageError({ what: `is ${limit}, but there are only ${images.count} images`, where: 'data.limit' })
+/** A data set for a network. @throws a usage error that says `where` it was named if its images are of another size. */
+export async function loadDataFor(model: Architecture, source: string, where: string): Promise<DataSet> {
+  const data = await loadDataSet(source)
+  const inputs = inputDimension(model)
+  for (const { pixelsPerImage: pixels } of [data.train.images, data.test.images]) {
+    if (pixels === inputs) continue
+    throw usageError({ what: `its images have ${pixels} pixels, the network takes ${inputs}`, where })
   }
-  const pixels = images.pixels.subarray(0, limit * images.pixelsPerImage)
-  return { images: { ...images, pixels, count: limit }, labels: labels.subarray(0, limit) }
+  return data
 }
 
 function refuseUselessBatches(count: number, { model, loss, train }: Config): void {

@@ -8,6 +8,8 @@ export interface ObjectCsvWriterParams {
 export interface ObjectCsvStringifier {
   /** The header line with its newline. */
   getHeaderString(): string | null
+  /** A line a record, each with its newline. */
+  stringifyRecords(records: Iterable<object>): string
 }
 
 export interface CsvWriter {

@@ -1,4 +1,4 @@
-import { philox4x32, purpose } from '../model/random.js'
+import { philox4x32, purpose } from './random.js'
 
 /** The noise that evaluations add to an image, up to rounding: Box and Muller's of native/core/random.h. */
 export function evaluationNoise(image: number, pixels: number, deviation: number): Float32Array {

@@ -1,0 +1,54 @@
+import { availableParallelism } from 'node:os'
+import type { ImageSet } from '../../data/idx.js'
+import type { Trainer } from '../../engines/engine.js'
+import { embeddingFormatOf, writeEmbedding } from '../../exports/embeddings/index.js'
+import { latentDimension } from '../../model/architecture.js'
+import { evaluationNoise } from '../../model/evaluation-noise.js'
+import { runNamed } from '../../runs/find.js'
+import { writeResult } from '../../terminal/output.js'
+import { readTrainedRun, withTrainer } from '../../training/trained-model.js'
+import { loadDataFor } from '../../training/training-data.js'
+import { chosenImages } from '../chosen-images.js'
+import { sayWhichModel } from '../trained-run.js'
+import type { EmbedFlags } from './index.js'
+
+/** Puts images through a run's encoder and writes where they come out; the files' names go to stdout. */
+export async function embed(folder: string, flags: EmbedFlags): Promise<void> {
+  const format = await embeddingFormatOf(flags.out)
+  const trained = await readTrainedRun(await runNamed(folder, 'embed'))
+  const { config } = trained.run
+  const source = flags.data ?? config.data.source
+  const where = flags.data === undefined ? `data.source ${source}` : '--data'
+  const { images, labels } = chosenImages(await loadDataFor(config.model, source, where), flags)
+  sayWhichModel(trained)
+  const place = { device: flags.device, threads: flags.threads ?? availableParallelism() }
+  const values = await withTrainer(config, trained.state, place, (trainer) =>
+    encode(trainer, images, flags.noise),
+  )
+  const embedding = { values, labels, latent: latentDimension(config.model) }
+  for (const file of await writeEmbedding(format, flags.out, embedding)) writeResult(file)
+}
+
+// Noisy pixels are fp32: four times the memory of the images.
+const noisyAtOnce = 2000
+
+async function encode(trainer: Trainer, images: ImageSet, deviation: number): Promise<Float32Array> {
+  if (deviation === 0) return trainer.encode(images.pixels)
+  const parts: Float32Array[] = []
+  for (let first = 0; first < images.count; first += noisyAtOnce) {
+    const end = Math.min(first + noisyAtOnce, images.count)
+    parts.push(await trainer.encode(noisyImages(images, first, end, deviation)))
+  }
+  return Float32Array.from(parts.flatMap((part) => Array.from(part)))
+}
+
+function noisyImages(images: ImageSet, first: number, end: number, deviation: number): Float32Array {
+  const { pixels, pixelsPerImage: size } = images
+  const noisy = new Float32Array((end - first) * size)
+  for (let image = first; image < end; image++) {
+    const noise = evaluationNoise(image, size, deviation)
+    const [from, to] = [image * size, (image - first) * size]
+    for (let i = 0; i < size; i++) noisy[to + i] = pixels[from + i]! / 255 + noise[i]!
+  }
+  return noisy
+}

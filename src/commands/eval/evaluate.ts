@@ -1,0 +1,58 @@
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import type { DataSet } from '../../data/load.js'
+import { runsNamed } from '../../runs/find.js'
+import { evaluateModel } from '../../training/evaluate.js'
+import { readTrainedRun, type TrainedRun, withTrainer } from '../../training/trained-model.js'
+import { loadDataFor, loadDataOf } from '../../training/training-data.js'
+import { chosenImages } from '../chosen-images.js'
+import { sayWhichModel } from '../trained-run.js'
+import type { EvalFlags } from './index.js'
+import { type EvaluatedRun, writeEvaluations } from './report.js'
+
+/** Measures the models of runs, one after the other; figures go to stdout once all are there. */
+export async function evaluate(folders: readonly string[], flags: EvalFlags): Promise<void> {
+  const named = (await Promise.all(folders.map(runsNamed))).flat()
+  const once = [...new Map(named.map((folder) => [resolve(folder), folder])).values()]
+  const trained: TrainedRun[] = []
+  for (const folder of once) trained.push(await readTrainedRun(folder))
+  const data = await dataOf(trained, flags)
+  const evaluated: EvaluatedRun[] = []
+  for (const [index, run] of trained.entries()) evaluated.push(await evaluateRun(run, data[index]!, flags))
+  writeEvaluations(evaluated, flags.json)
+}
+
+async function evaluateRun(trained: TrainedRun, data: DataSet, flags: EvalFlags): Promise<EvaluatedRun> {
+  const { run, state, epoch } = trained
+  sayWhichModel(trained)
+  const choice = {
+    split: flags.split ?? null,
+    images: flags.images ?? null,
+    noise: flags.noise ?? null,
+  }
+  const place = { device: flags.device, threads: flags.threads ?? availableParallelism() }
+  return withTrainer(run.config, state, place, async (trainer, { device, variant }) => ({
+    run,
+    epoch: epoch ?? run.record.epochs,
+    engine: { device, variant },
+    data: flags.data ?? run.config.data.source,
+    evaluation: await evaluateModel(trainer, run.config, data, choice),
+  }))
+}
+
+/** What each run is measured on, read once for all that share it. */
+async function dataOf(trained: readonly TrainedRun[], flags: EvalFlags): Promise<readonly DataSet[]> {
+  const read = new Map<string, DataSet>()
+  const sets: DataSet[] = []
+  for (const { run } of trained) {
+    const { model, data } = run.config
+    const key = flags.data ?? JSON.stringify(data)
+    const set =
+      read.get(key) ??
+      (await (flags.data ? loadDataFor(model, flags.data, '--data') : loadDataOf(run.config)))
+    chosenImages(set, flags)
+    sets.push(set)
+    read.set(key, set)
+  }
+  return sets
+}

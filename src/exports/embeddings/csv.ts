@@ -1,0 +1,34 @@
+import { createObjectCsvStringifier } from 'csv-writer'
+import type { Embedding, EmbeddingFormat } from './embedding.js'
+
+const firstColumns = ['index', 'label'] as const
+
+/** A row an image: its place in the split, its digit, and its coordinates z1 to zd. */
+export const csv: EmbeddingFormat = {
+  extension: '.csv',
+  encode: (file, embedding) => {
+    const columns = [...firstColumns, ...coordinates(embedding.latent)]
+    const stringifier = createObjectCsvStringifier({ header: columns.map((id) => ({ id, title: id })) })
+    const content = stringifier.getHeaderString() + stringifier.stringifyRecords(records(embedding))
+    return [{ file, content }]
+  },
+  isOurs: (_, beginning) => beginning.toString('latin1').startsWith([...firstColumns, 'z1'].join(',')),
+}
+
+function coordinates(latent: number): readonly string[] {
+  return Array.from({ length: latent }, (_, axis) => `z${axis + 1}`)
+}
+
+// With so many digits a number read as fp32 is the same number.
+const fp32Digits = 9
+
+function records({ values, latent, labels }: Embedding): readonly object[] {
+  const names = coordinates(latent)
+  return Array.from(labels, (label, index) => {
+    const record: Record<string, number> = { index, label }
+    names.forEach((name, axis) => {
+      record[name] = Number(values[index * latent + axis]!.toPrecision(fp32Digits))
+    })
+    return record
+  })
+}

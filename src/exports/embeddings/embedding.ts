@@ -1,0 +1,19 @@
+import type { NamedContent } from '../../runs/files.js'
+
+/** Images where the encoder puts them. */
+export interface Embedding {
+  /** [count][latent]. */
+  readonly values: Float32Array
+  readonly latent: number
+  /** One digit an image. */
+  readonly labels: Uint8Array
+}
+
+/** A kind of file: one row of the table in index.ts. */
+export interface EmbeddingFormat {
+  readonly extension: string
+  /** The files, that of the name asked for first. */
+  encode(file: string, embedding: Embedding): readonly NamedContent[]
+  /** Whether a file that is there already was written by `encode`, from its first bytes. */
+  isOurs(file: string, beginning: Buffer): boolean
+}

@@ -1,0 +1,61 @@
+import { open } from 'node:fs/promises'
+import { dirname, extname } from 'node:path'
+import { hasCode, usageError, withFileErrors } from '../../errors.js'
+import { makeFolder, writeTogether } from '../../runs/files.js'
+import { csv } from './csv.js'
+import type { Embedding, EmbeddingFormat } from './embedding.js'
+import { npy } from './npy.js'
+
+/** Every kind of file an embedding is written to. Another is a file beside csv.ts and a row here. */
+const formats: readonly EmbeddingFormat[] = [csv, npy]
+
+/**
+ * The format that a file's name asks for; writes nothing. An earlier embedding is replaced.
+ * @throws a usage error where the name asks for none, or a file is there that is no embedding of eigenae.
+ */
+export async function embeddingFormatOf(file: string): Promise<EmbeddingFormat> {
+  const format = formats.find(({ extension }) => extension === extname(file).toLowerCase())
+  if (format === undefined) {
+    const known = formats.map(({ extension }) => extension).join(' or ')
+    throw usageError({ what: `must end with ${known} (got "${file}")`, where: '--out' })
+  }
+  const beginning = await beginningOf(file)
+  if (beginning !== null && !format.isOurs(file, beginning)) {
+    throw usageError({
+      what: 'exists and is no embedding written by eigenae, so it is left as it is',
+      where: file,
+      mend: 'Name another file with --out.',
+    })
+  }
+  return format
+}
+
+/** The names of the files that were written. */
+export async function writeEmbedding(
+  format: EmbeddingFormat,
+  file: string,
+  embedding: Embedding,
+): Promise<readonly string[]> {
+  const files = format.encode(file, embedding)
+  await makeFolder(dirname(file))
+  await writeTogether(files)
+  return files.map((each) => each.file)
+}
+
+/** Null where there is no such file. */
+function beginningOf(file: string): Promise<Buffer | null> {
+  return withFileErrors('read what is there', file, async () => {
+    try {
+      const handle = await open(file)
+      try {
+        const { buffer, bytesRead } = await handle.read(Buffer.alloc(256), 0, 256, 0)
+        return buffer.subarray(0, bytesRead)
+      } finally {
+        await handle.close()
+      }
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return null
+      throw error
+    }
+  })
+}

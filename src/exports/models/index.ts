@@ -1,0 +1,7 @@
+import type { ModelFormat } from './format.js'
+import { onnx } from './onnx.js'
+import { safetensors } from './safetensors.js'
+import { tfjs } from './tfjs.js'
+
+/** Every format a model is exported to. Another is a file beside onnx.ts and a row here. */
+export const modelFormats: readonly ModelFormat[] = [safetensors, onnx, tfjs]

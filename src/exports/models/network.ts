@@ -1,0 +1,140 @@
+import {
+  type Activation,
+  type Architecture,
+  batchNormEpsilon,
+  inputDimension,
+  type Layer,
+  latentDimension,
+  layersOf,
+} from '../../model/architecture.js'
+import { layoutOf, type TensorKind } from '../../model/layout.js'
+import { type TrainerState, tensorValues } from '../../model/state.js'
+import type { NamedTensor } from '../../runs/safetensors.js'
+
+export const parts = ['autoencoder', 'encoder', 'decoder'] as const
+export type Part = (typeof parts)[number]
+
+/** A trained network, or half of it, as the formats write it. */
+export interface ExportedNetwork {
+  readonly part: Part
+  readonly input: Port
+  readonly output: Port
+  /** In the order of the forward pass. */
+  readonly layers: readonly ExportedLayer[]
+}
+
+/** What goes in or comes out: fp32 [batch][width]. */
+export interface Port {
+  readonly name: 'images' | 'embedding' | 'reconstruction'
+  readonly width: number
+}
+
+/** activation(norm(weight · x + bias)). */
+export interface ExportedLayer {
+  /** As in model.safetensors: `encoder.0`. */
+  readonly name: string
+  readonly inputs: number
+  readonly outputs: number
+  /** [outputs][inputs]. */
+  readonly weight: Float32Array
+  readonly bias: Float32Array
+  readonly norm: BatchNormValues | null
+  readonly activation: Activation
+}
+
+/** [outputs] each. */
+export interface BatchNormValues {
+  readonly gamma: Float32Array
+  readonly beta: Float32Array
+  readonly mean: Float32Array
+  readonly variance: Float32Array
+}
+
+export interface NetworkChoice {
+  readonly part: Part
+  /** Otherwise it is folded into the weights and biases. */
+  readonly keepBatchNorm: boolean
+}
+
+export function exportedNetwork(
+  architecture: Architecture,
+  state: TrainerState,
+  { part, keepBatchNorm }: NetworkChoice,
+): ExportedNetwork {
+  const images = inputDimension(architecture)
+  const embedding = { name: 'embedding', width: latentDimension(architecture) } as const
+  const values = valuesByName(architecture, state)
+  const layers = layersOf(architecture).filter((layer) => part === 'autoencoder' || layer.part === part)
+  const exported = layers.map((layer) => exportedLayer(layer, values))
+  return {
+    part,
+    input: part === 'decoder' ? embedding : { name: 'images', width: images },
+    output: part === 'encoder' ? embedding : { name: 'reconstruction', width: images },
+    layers: keepBatchNorm ? exported : exported.map(folded),
+  }
+}
+
+type Values = (layer: Layer, kind: TensorKind) => Float32Array
+
+function valuesByName(architecture: Architecture, state: TrainerState): Values {
+  const { parameters, runningStatistics } = layoutOf(architecture)
+  const byName = new Map([
+    ...parameters.map((tensor) => [tensor.name, tensorValues(tensor, state.parameters)] as const),
+    ...runningStatistics.map(
+      (tensor) => [tensor.name, tensorValues(tensor, state.runningStatistics)] as const,
+    ),
+  ])
+  return (layer, kind) => byName.get(`${nameOf(layer)}.${kind}`)!
+}
+
+function nameOf({ part, index }: Layer): string {
+  return `${part}.${index}`
+}
+
+function exportedLayer(layer: Layer, values: Values): ExportedLayer {
+  const { inputs, outputs, activation } = layer
+  const norm = {
+    gamma: values(layer, 'gamma'),
+    beta: values(layer, 'beta'),
+    mean: values(layer, 'running_mean'),
+    variance: values(layer, 'running_var'),
+  }
+  return {
+    ...{ name: nameOf(layer), inputs, outputs, activation },
+    weight: values(layer, 'weight'),
+    bias: values(layer, 'bias'),
+    norm: layer.batchNorm ? norm : null,
+  }
+}
+
+/** The layer without its batch norm, which in inference is a scale and a shift of each output. */
+function folded(layer: ExportedLayer): ExportedLayer {
+  const { inputs, weight, bias, norm } = layer
+  if (norm === null) return layer
+  const scale = (output: number) => norm.gamma[output]! / Math.sqrt(norm.variance[output]! + batchNormEpsilon)
+  return {
+    ...layer,
+    weight: weight.map((value, place) => value * scale(Math.floor(place / inputs))),
+    bias: bias.map((value, output) => (value - norm.mean[output]!) * scale(output) + norm.beta[output]!),
+    norm: null,
+  }
+}
+
+/** A layer's tensors under the names of model.safetensors. */
+export function namedTensors(layer: ExportedLayer): [string, NamedTensor][] {
+  const { name, inputs, outputs, weight, bias, norm } = layer
+  const vectors = {
+    bias,
+    ...(norm && {
+      ...{ gamma: norm.gamma, beta: norm.beta },
+      ...{ running_mean: norm.mean, running_var: norm.variance },
+    }),
+  }
+  return [
+    [`${name}.weight`, { shape: [outputs, inputs], values: weight }],
+    ...Object.entries(vectors).map(([kind, values]): [string, NamedTensor] => [
+      `${name}.${kind}`,
+      { shape: [outputs], values },
+    ]),
+  ]
+}

@@ -1,0 +1,51 @@
+import type { ExportFacts, ModelFormat } from './format.js'
+import type { ExportedLayer, ExportedNetwork, Port } from './network.js'
+
+/** How a README.md of an export begins: by this the folder is known as one. */
+export const readmeMark = '<!-- eigenae export -->'
+
+/** README.md of an exported folder: what the model is, what goes in and comes out, and the code that runs it. */
+export function exportReadme(format: ModelFormat, network: ExportedNetwork, facts: ExportFacts): string {
+  const { language, needs, code, inputIs, notes } = format.guide(network)
+  const { part, input, output, layers } = network
+  return `${readmeMark}
+# ${title(part)} of ${facts.run}, seed ${facts.seed}
+
+A denoising autoencoder of MNIST digits, trained for ${facts.epoch} ${facts.epoch === 1 ? 'epoch' : 'epochs'} and exported as ${format.name} by eigenae ${facts.eigenae}.
+
+${needs}
+
+\`\`\`${language}
+${code.join('\n')}
+\`\`\`
+
+- \`${input.name}\` goes in: ${inputIs}, ${meaning(input)}
+- \`${output.name}\` comes out: float32 [batch, ${output.width}], ${meaning(output)}
+
+${[...notes, batchNormNote(layers)].join('\n')}
+
+Layers: ${layers.map(described).join(', ')}.
+`
+}
+
+function title(part: string): string {
+  return part[0]!.toUpperCase() + part.slice(1)
+}
+
+function meaning({ name, width }: Port): string {
+  const pixels = `${width} pixels an image, row by row from the top left`
+  if (name === 'images') return `${pixels}, each its byte divided by 255: 0 is the background, 1 the pen.`
+  if (name === 'reconstruction') return `${pixels}, 0 to 1.`
+  return 'any numbers: the bottleneck is linear.'
+}
+
+function batchNormNote(layers: readonly ExportedLayer[]): string {
+  return layers.some(({ norm }) => norm !== null)
+    ? 'Batch norm is kept as layers of its own, with the running statistics of the training.'
+    : 'There are no batch norm layers: where the run had some, they are folded into the weights and biases.'
+}
+
+function described({ name, inputs, outputs, norm, activation }: ExportedLayer): string {
+  const steps = [norm === null ? '' : 'batch norm', activation === 'linear' ? '' : activation]
+  return [`${name} (${inputs} → ${outputs})`, ...steps.filter(Boolean)].join(' ')
+}

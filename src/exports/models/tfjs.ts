@@ -1,0 +1,117 @@
+import { type Activation, batchNormEpsilon } from '../../model/architecture.js'
+import type { ExportFacts, ModelFormat } from './format.js'
+import type { ExportedLayer, ExportedNetwork } from './network.js'
+
+const modelFile = 'model.json'
+const weightsFile = 'weights.bin'
+
+/** A LayersModel of TensorFlow.js: Keras's description as JSON, and the weights in one file. */
+export const tfjs: ModelFormat = {
+  name: 'tfjs',
+  fileNames: [modelFile, weightsFile],
+  encode: async (network, facts) => {
+    const weights = network.layers.flatMap(weightsOf)
+    return [
+      { name: modelFile, content: `${JSON.stringify(layersModel(network, weights, facts), null, 1)}\n` },
+      { name: weightsFile, content: Buffer.concat(weights.map(({ values }) => bytesOf(values))) },
+    ]
+  },
+  guide: ({ input, output }) => ({
+    language: 'js',
+    needs:
+      '`<script src="https://cdn.jsdelivr.net/npm/@tensorflow/tfjs"></script>`, or `npm install @tensorflow/tfjs` and `import * as tf from \'@tensorflow/tfjs\'`',
+    inputIs: `tensor, \`tf.tensor2d(pixels, [batch, ${input.width}])\``,
+    code: [
+      `const model = await tf.loadLayersModel('${modelFile}')`,
+      `const ${output.name} = model.predict(${input.name})`,
+    ],
+    notes: [
+      'A page loads the model by its address, so the folder must be served, by `npx http-server` for example.',
+    ],
+  }),
+}
+
+interface Weight {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly values: Float32Array
+}
+
+function weightsOf({ name, inputs, outputs, weight, bias, norm }: ExportedLayer): readonly Weight[] {
+  const layer = keras(name)
+  const vector = (path: string, values: Float32Array) => ({ name: path, shape: [outputs], values })
+  return [
+    { name: `${layer}/kernel`, shape: [inputs, outputs], values: transposed(weight, inputs, outputs) },
+    vector(`${layer}/bias`, bias),
+    ...(norm === null
+      ? []
+      : [
+          vector(`${layer}_norm/gamma`, norm.gamma),
+          vector(`${layer}_norm/beta`, norm.beta),
+          vector(`${layer}_norm/moving_mean`, norm.mean),
+          vector(`${layer}_norm/moving_variance`, norm.variance),
+        ]),
+  ]
+}
+
+/** encoder.0 → encoder_0: a dot ends a name there. */
+function keras(name: string): string {
+  return name.replace('.', '_')
+}
+
+/** [outputs][inputs] → [inputs][outputs]. */
+function transposed(weight: Float32Array, inputs: number, outputs: number): Float32Array {
+  return weight.map((_, place) => weight[(place % outputs) * inputs + Math.floor(place / outputs)]!)
+}
+
+function bytesOf(values: Float32Array): Buffer {
+  return Buffer.from(values.buffer, values.byteOffset, values.byteLength)
+}
+
+function layersModel(
+  { part, input, layers }: ExportedNetwork,
+  weights: readonly Weight[],
+  facts: ExportFacts,
+): object {
+  const inputLayer = {
+    class_name: 'InputLayer',
+    config: { name: input.name, batch_input_shape: [null, input.width], dtype: 'float32', sparse: false },
+  }
+  return {
+    format: 'layers-model',
+    generatedBy: `eigenae ${facts.eigenae}`,
+    convertedBy: null,
+    modelTopology: {
+      keras_version: '2.1.6',
+      backend: 'tensor_flow.js',
+      model_config: {
+        class_name: 'Sequential',
+        config: { name: part, layers: [inputLayer, ...layers.flatMap(kerasLayers)] },
+      },
+    },
+    weightsManifest: [
+      {
+        paths: [weightsFile],
+        weights: weights.map(({ name, shape }) => ({ name, shape, dtype: 'float32' })),
+      },
+    ],
+    userDefinedMetadata: { format: 'eigenae-export-1', ...facts },
+  }
+}
+
+function kerasLayers({ name, outputs, norm, activation }: ExportedLayer): readonly object[] {
+  const layer = keras(name)
+  const dense = (then: Activation) => ({
+    class_name: 'Dense',
+    config: { name: layer, units: outputs, activation: then, use_bias: true, dtype: 'float32' },
+  })
+  if (norm === null) return [dense(activation)]
+  return [
+    dense('linear'),
+    {
+      class_name: 'BatchNormalization',
+      config: { name: `${layer}_norm`, axis: -1, epsilon: batchNormEpsilon, center: true, scale: true },
+    },
+    { class_name: 'Activation', config: { name: `${layer}_activation`, activation } },
+  ]
+}
