@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
+import { dataFileKeys } from '../../data/files.js'
 import type { DataSet } from '../../data/load.js'
 import { runsNamed } from '../../runs/find.js'
+import { writeMessage } from '../../terminal/output.js'
 import { evaluateModel } from '../../training/evaluate.js'
 import { readTrainedRun, type TrainedRun, withTrainer } from '../../training/trained-model.js'
 import { loadDataFor, loadDataOf } from '../../training/training-data.js'
@@ -17,6 +19,7 @@ export async function evaluate(folders: readonly string[], flags: EvalFlags): Pr
   const trained: TrainedRun[] = []
   for (const folder of once) trained.push(await readTrainedRun(folder))
   const data = await dataOf(trained, flags)
+  if (flags.data === undefined) for (const [index, run] of trained.entries()) sayIfChanged(run, data[index]!)
   const evaluated: EvaluatedRun[] = []
   for (const [index, run] of trained.entries()) evaluated.push(await evaluateRun(run, data[index]!, flags))
   writeEvaluations(evaluated, flags.json)
@@ -55,4 +58,10 @@ async function dataOf(trained: readonly TrainedRun[], flags: EvalFlags): Promise
     read.set(key, set)
   }
   return sets
+}
+
+function sayIfChanged({ run }: TrainedRun, data: DataSet): void {
+  const { dataSha256 } = run.record
+  if (dataFileKeys.every((key) => dataSha256[key] === data.sha256[key])) return
+  writeMessage(`${run.folder}: the files of ${run.config.data.source} are not those that it was trained on`)
 }

@@ -16,13 +16,14 @@ export const tfjs: ModelFormat = {
       { name: weightsFile, content: Buffer.concat(weights.map(({ values }) => bytesOf(values))) },
     ]
   },
+  // With "./": of an address without a slash TensorFlow.js looks for the weights in the server's root.
   guide: ({ input, output }) => ({
     language: 'js',
     needs:
       '`<script src="https://cdn.jsdelivr.net/npm/@tensorflow/tfjs"></script>`, or `npm install @tensorflow/tfjs` and `import * as tf from \'@tensorflow/tfjs\'`',
     inputIs: `tensor, \`tf.tensor2d(pixels, [batch, ${input.width}])\``,
     code: [
-      `const model = await tf.loadLayersModel('${modelFile}')`,
+      `const model = await tf.loadLayersModel('./${modelFile}')`,
       `const ${output.name} = model.predict(${input.name})`,
     ],
     notes: [

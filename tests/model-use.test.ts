@@ -1,0 +1,207 @@
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { BoxTree } from '../src/training/box-tree.js'
+import { linearProbeAccuracy } from '../src/training/linear-probe.js'
+import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+import { dataFolder, idxImages, idxLabels } from './support/idx.js'
+import { readJson, writeJson } from './support/sweeps.js'
+
+const scratch = scratchFolder()
+const run = (...args: readonly string[]) => eigenae(args, { cwd: scratch() })
+
+beforeAll(async () => {
+  const small = ['data.limit=600', 'train.epochs=1', 'model.widths=[784,16,5]']
+  for (const name of ['a', 'b'])
+    await eigenae(trainArgs('batch-norm.json', scratch('runs', name), ...small, `name=${name}`))
+  dataFolder(scratch('other'))
+  const wrong = { 'train-images-idx3-ubyte': idxImages(20, 14, 14), 'train-labels-idx1-ubyte': idxLabels(20) }
+  dataFolder(scratch('small-images'), wrong)
+})
+
+describe('eigenae eval', () => {
+  it('finds the figures of the run itself, to the last digit', async () => {
+    const { stdout, stderr, code } = await run('eval', 'runs/a', '--json', '--threads', '2')
+    expect([code, stderr]).toEqual([0, ''])
+    const [found] = JSON.parse(stdout)
+    const { metrics, spectrum, linear_probe_accuracy } = readJson(scratch('runs/a/evaluation.json'))
+    expect(found).toMatchObject({ spectrum, linear_probe_accuracy, split: 'test', images: 10000 })
+    expect(found).toMatchObject({
+      mse: metrics.test_mse,
+      denoise_mse: metrics.test_denoise_mse,
+      top_share: metrics.top_share,
+      effective_rank: metrics.effective_rank,
+      dead_dimensions: metrics.dead_dimensions,
+    })
+    expect(found.neighbour_accuracy).toBeGreaterThan(0.3)
+  })
+
+  it('measures other data, another split, other noise, and sets the runs of a folder in one table', async () => {
+    const choice = ['--data', 'other', '--split', 'train', '--images', '30', '--noise', '0']
+    const { stdout, code } = await run('eval', 'runs', ...choice)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^runs\/a +1 +30 train +0\.\d+ +0\.\d+ at 0 .* %$/m)
+    expect(stdout).toMatch(/^spectrum σ\/Σσ\nruns\/a( +\.\d{4}){5}\nruns\/b( +\.\d{4}){5}$/m)
+    const [found] = JSON.parse((await run('eval', 'runs/a', ...choice, '--json')).stdout)
+    expect(found.denoise_mse).toBe(found.mse)
+    expect(found.data).toBe('other')
+  })
+
+  it('measures the checkpoint of a run that is not complete, and says so', async () => {
+    await cp(scratch('runs/a'), scratch('stopped'), { recursive: true })
+    await rm(scratch('stopped/model.safetensors'))
+    writeJson(scratch('stopped/run.json'), {
+      ...readJson(scratch('stopped/run.json')),
+      status: 'interrupted',
+    })
+    const { code, stderr } = await run('eval', 'stopped', '--images', '50')
+    expect(stderr).toContain('stopped: not complete (interrupted); its checkpoint of epoch 1 of 1 is used')
+    expect(code).toBe(0)
+    await rm(scratch('stopped/checkpoint'), { recursive: true })
+    const without = await run('eval', 'stopped')
+    expect(without).toMatchObject({ code: 2, stdout: '' })
+    expect(without.stderr).toContain('stopped: this run has no model yet\nTrain it first')
+  })
+
+  it.each([
+    [['--images', '10001'], '--images: is 10001, but there are only 10000 test images'],
+    [['--noise', '-1'], '--noise: must be a number from 0 (got "-1")'],
+    [['--data', 'small-images'], '--data: its images have 196 pixels, the network takes 784'],
+    [['--data', 'nowhere'], 'no such data file'],
+  ])('refuses %j', async (flags, message) => {
+    const { code, stderr } = await run('eval', 'runs/a', ...flags)
+    expect(stderr).toContain(message)
+    expect(code).toBe(2)
+  })
+})
+
+describe('k-nearest neighbours', () => {
+  it.each([3, 40])('are those that a plain search finds, ties included, in %d dimensions', (dimensions) => {
+    // Whole numbers, so that many distances are equal.
+    const points = Float32Array.from({ length: 900 * dimensions }, (_, i) => (i * i * 31 + i * 7) % 11)
+    const tree = new BoxTree(points, dimensions)
+    const at = (index: number) => points.subarray(index * dimensions, (index + 1) * dimensions)
+    const distance = (a: Float32Array, b: Float32Array) =>
+      a.reduce((sum, value, j) => sum + (value - b[j]!) ** 2, 0)
+    for (const query of [0, 123, 899]) {
+      const others = [...Array(900).keys()].filter((index) => index !== query)
+      const sorted = others
+        .map((index) => ({ index, far: distance(at(query), at(index)) }))
+        .sort((a, b) => a.far - b.far || a.index - b.index)
+      expect(tree.nearest(at(query), 5, query)).toEqual(sorted.slice(0, 5).map(({ index }) => index))
+    }
+  })
+
+  it('are all there are where there are few', () => {
+    expect(new BoxTree(Float32Array.of(1, 1, 5), 1).nearest(Float32Array.of(4), 5, -1)).toEqual([2, 0, 1])
+  })
+})
+
+it('leaves an image out of the linear probe as fitting without it would', () => {
+  const latent = 3
+  const count = 60
+  const labels = Uint8Array.from({ length: count }, (_, i) => (i * i) % 4)
+  const embedding = Float32Array.from(
+    { length: count * latent },
+    (_, i) => ((i * 7919) % 101) / 50 + labels[Math.floor(i / latent)]! / 3,
+  )
+  const without = (list: ArrayLike<number>, from: number, to: number) => [
+    ...Array.from(list).slice(0, from),
+    ...Array.from(list).slice(to),
+  ]
+  let hits = 0
+  for (let i = 0; i < count; i++) {
+    const rest = {
+      embedding: Float32Array.from(without(embedding, i * latent, (i + 1) * latent)),
+      labels: Uint8Array.from(without(labels, i, i + 1)),
+    }
+    const one = { embedding: embedding.slice(i * latent, (i + 1) * latent), labels: labels.slice(i, i + 1) }
+    hits += linearProbeAccuracy(rest, one, latent, 'apart')
+  }
+  const all = { embedding, labels }
+  expect(linearProbeAccuracy(all, all, latent, 'left-out')).toBe(hits / count)
+  expect(linearProbeAccuracy(all, all, latent, 'apart')).not.toBe(hits / count)
+})
+
+describe('eigenae embed', () => {
+  it('writes a row an image as CSV, and replaces an embedding of its own', async () => {
+    for (const images of ['7', '3']) {
+      const { code, stdout } = await run('embed', 'runs/a', '--out', 'made/z.csv', '--images', images)
+      expect([code, stdout]).toEqual([0, 'made/z.csv\n'])
+    }
+    const [header, first, ...more] = (await readFile(scratch('made/z.csv'), 'utf8')).trimEnd().split('\n')
+    expect(header).toBe('index,label,z1,z2,z3,z4,z5')
+    expect(first).toMatch(/^0,7(,-?[\d.e-]+){5}$/)
+    expect(more).toHaveLength(2)
+    expect(await readdir(scratch('made'))).toEqual(['z.csv'])
+  })
+
+  it('moves with noise', async () => {
+    const last = async (...flags: string[]) => {
+      await run('embed', 'runs/a', '--out', 'noisy.csv', '--images', '1', ...flags)
+      return (await readFile(scratch('noisy.csv'), 'utf8')).trimEnd().split('\n').at(-1)
+    }
+    expect(await last('--noise', '0.2')).not.toBe(await last())
+  })
+
+  it('refuses an unknown ending and the files of others before anything is written', async () => {
+    const unknown = await run('embed', 'runs/a', '--out', 'nowhere/z.txt')
+    expect(unknown.stderr).toContain('--out: must end with .csv or .npy (got "nowhere/z.txt")')
+    expect(unknown.code).toBe(2)
+    await writeFile(scratch('theirs.csv'), 'a,b\n1,2\n')
+    const theirs = await run('embed', 'runs/a', '--out', 'theirs.csv')
+    expect(theirs.stderr).toContain('theirs.csv: exists and is no embedding written by eigenae')
+    expect(theirs.code).toBe(2)
+    expect(await readFile(scratch('theirs.csv'), 'utf8')).toBe('a,b\n1,2\n')
+    expect(await readdir(scratch())).not.toContain('nowhere')
+  })
+})
+
+describe('eigenae export', () => {
+  const args = ['export', 'runs/a', '--format', 'onnx', '--out', 'model']
+
+  it('fills a folder, and another time only with --overwrite', async () => {
+    const { code, stdout } = await run(...args)
+    expect([code, stdout]).toEqual([0, 'model/README.md\nmodel/model.onnx\n'])
+    const again = await run(...args)
+    expect(again.stderr).toContain(
+      'model: this folder exists and is not empty\nReplace the export in it by --overwrite',
+    )
+    expect(again.code).toBe(2)
+    const other = await run('export', 'runs/b', '--format', 'tfjs', '--out', 'model', '--overwrite')
+    expect(other.code).toBe(0)
+    expect((await readdir(scratch('model'))).sort()).toEqual(['README.md', 'model.json', 'weights.bin'])
+    expect(await readFile(scratch('model/README.md'), 'utf8')).toContain('# Autoencoder of b, seed 0')
+    expect((await readdir(scratch())).filter((name) => name.startsWith('.'))).toEqual([])
+  })
+
+  it('leaves a folder alone that holds anything else, even with --overwrite', async () => {
+    await run('export', 'runs/a', '--format', 'tfjs', '--out', 'kept')
+    await writeFile(scratch('kept/notes.txt'), 'mine')
+    const { code, stderr } = await run('export', 'runs/a', '--format', 'onnx', '--out', 'kept', '--overwrite')
+    expect(stderr).toContain('kept: this folder holds notes.txt that is no export of eigenae')
+    expect(code).toBe(2)
+    expect(await readdir(scratch('kept'))).toContain('weights.bin')
+  })
+
+  it('refuses what is no single run, and a damaged model, and leaves nothing', async () => {
+    const out = ['--format', 'onnx', '--out', 'none']
+    expect((await run('export', 'runs', ...out)).stderr).toContain(
+      'runs: holds 2 runs, export takes one\nName one of them',
+    )
+    expect((await run('export', 'other', ...out)).stderr).toContain('other: holds no run')
+    expect((await run('export', 'missing', ...out)).stderr).toContain(
+      'missing: cannot read the folder: does not exist',
+    )
+    await cp(scratch('runs/a'), scratch('damaged'), { recursive: true })
+    const file = scratch('damaged/model.safetensors')
+    const bytes = await readFile(file)
+    await writeFile(file, bytes.subarray(0, 5000))
+    expect((await run('export', 'damaged', ...out)).stderr).toContain(
+      'model.safetensors: this file is damaged',
+    )
+    bytes.write('"F99"', bytes.indexOf('"F32"'))
+    await writeFile(file, bytes)
+    expect((await run('export', 'damaged', ...out)).stderr).toContain('does not describe tensors of fp32')
+    expect(await readdir(scratch())).not.toContain('none')
+  })
+})

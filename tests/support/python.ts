@@ -1,0 +1,46 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+const cache = join(import.meta.dirname, '../../node_modules/.cache')
+
+/** Why there is no Python here; null where there is. On CI that is a failure, elsewhere tests are skipped. */
+export function missingPython(testFile: string): string | null {
+  try {
+    execFileSync('python3', ['-c', 'import ensurepip'], { stdio: 'ignore' })
+    return null
+  } catch {
+    const reason = 'no python3 with venv (Debian: apt-get install python3-venv)'
+    if (process.env.CI) throw new Error(reason)
+    console.warn(`${testFile} is skipped: ${reason}`)
+    return reason
+  }
+}
+
+/** A python with these packages from PyPI, in an environment that is made once and kept. */
+export function pythonWith(packages: readonly string[]): string {
+  const name = createHash('sha256').update(packages.join(' ')).digest('hex').slice(0, 12)
+  const place = join(cache, `eigenae-python-${name}`)
+  if (!existsSync(place)) {
+    mkdirSync(cache, { recursive: true })
+    const made = mkdtempSync(`${place}.`)
+    try {
+      execFileSync('python3', ['-m', 'venv', made])
+      execFileSync(pythonOf(made), ['-m', 'pip', 'install', '--quiet', ...packages])
+      renameSync(made, place)
+    } finally {
+      rmSync(made, { recursive: true, force: true })
+    }
+  }
+  return pythonOf(place)
+}
+
+function pythonOf(environment: string): string {
+  return join(environment, 'bin', 'python')
+}
+
+/** What a program prints, its input on stdin. */
+export function runPython(python: string, program: string, cwd: string, input = ''): string {
+  return execFileSync(python, ['-c', program], { cwd, input, encoding: 'utf8' })
+}

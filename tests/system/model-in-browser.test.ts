@@ -1,0 +1,77 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { type Browser, chromium } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { scratchFolder } from '../support/cli.js'
+import { type ExportCase, exportCases, imageCount, makeExports, snippetOf } from '../support/exports.js'
+
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const tensorflow = join(import.meta.dirname, '../../node_modules/@tensorflow/tfjs/dist/tf.min.js')
+const missing = [executablePath, tensorflow].filter((file) => !existsSync(file))
+if (missing.length > 0) {
+  const reason = `no ${missing.join(' and no ')} (Debian: apt-get install chromium, or set CHROMIUM; npm ci)`
+  if (process.env.CI) throw new Error(reason)
+  console.warn(`tests/system/model-in-browser.test.ts is skipped: ${reason}`)
+}
+
+const scratch = scratchFolder()
+const cases = exportCases(['tfjs'])
+
+describe.skipIf(missing.length > 0)('what TensorFlow.js makes of a model in Chromium', () => {
+  let browser: Browser
+  let server: Server
+  let address: string
+
+  beforeAll(async () => {
+    await makeExports(scratch, cases)
+    server = createServer((request, response) => {
+      const path = decodeURI(request.url!)
+      const content = contentAt(path)
+      if (path.endsWith('.html')) response.setHeader('content-type', 'text/html')
+      response.writeHead(content === null ? 404 : 200).end(content)
+    }).listen(0)
+    address = `http://localhost:${(server.address() as AddressInfo).port}`
+    browser = await chromium.launch({ executablePath })
+  }, 300_000)
+
+  afterAll(async () => {
+    server?.close()
+    await browser?.close()
+  })
+
+  function contentAt(path: string): string | Buffer | null {
+    if (path.endsWith('/page.html'))
+      return '<link rel="icon" href="data:,"><script src="/tf.min.js"></script>'
+    const file = path === '/tf.min.js' ? tensorflow : scratch(path.slice(1))
+    return existsSync(file) ? readFileSync(file) : null
+  }
+
+  /** Runs the README's own code in the folder's page. */
+  async function largestDifference(each: ExportCase): Promise<unknown> {
+    const page = await browser.newPage()
+    const complaints: string[] = []
+    page.on('pageerror', (error) => complaints.push(error.message))
+    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+    await page.goto(`${address}/${each.folder}/page.html`)
+    const result = await page.evaluate(`(async () => {
+      const read = async (name) => new Float32Array(await (await fetch('../' + name)).arrayBuffer())
+      // Chromium without a graphics card computes WebGL in software: slow, and no better a test.
+      await tf.setBackend('cpu')
+      const pixels = await read('${each.inputFile}')
+      const ${each.input} = tf.tensor2d(pixels, [${imageCount}, pixels.length / ${imageCount}])
+      ${snippetOf(scratch(each.folder))}
+      const [found, expected] = [await ${each.output}.data(), await read('${each.expectedFile}')]
+      if (found.length !== expected.length) throw new Error(found.length + ' numbers')
+      return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - found[i])), 0)
+    })()`)
+    await page.close()
+    expect(complaints).toEqual([])
+    return result
+  }
+
+  it.each(cases)('by the code in the README is what the engine makes: $title', async (each) => {
+    expect(await largestDifference(each)).toBeLessThan(1e-5)
+  })
+})
