@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { evaluationNoise } from '../src/model/evaluation-noise.js'
-import { principalPlane } from '../src/plots/principal-directions.js'
+import { principalPlane } from '../src/spectrum/principal-directions.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 import { engines, smallSpec, withTrainer } from './support/engines.js'
 import { writeRun } from './support/run-folder.js'

@@ -1,15 +1,10 @@
 import type { Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
+import { principalPlane } from '../spectrum/principal-directions.js'
 import { type Chart, rowMargin } from './chart.js'
-import { principalPlane } from './principal-directions.js'
+import { digitColors } from './theme.js'
 
 const shownImages = 2000
-
-// Paul Tol's "muted" scheme ("Colour schemes", SRON technical note, 2021), which any colour vision tells apart.
-const digitColors = [
-  ...['#332288', '#2b8cbe', '#44aa99', '#117733', '#8a8a1f'],
-  ...['#b8860b', '#cc6677', '#882255', '#aa4499', '#555555'],
-]
 
 /** Test images where the encoder puts them, each as its digit: readable in black and white too. */
 export async function embeddingChart(
@@ -41,7 +36,7 @@ export async function embeddingChart(
         x: axis('x', 'first', shares[0]),
         y: axis('y', 'second', shares[1]),
         text: { field: 'digit' },
-        color: { field: 'digit', type: 'nominal', scale: { range: digitColors }, legend: null },
+        color: { field: 'digit', type: 'nominal', scale: { range: digitColors.light }, legend: null },
       },
     },
   }

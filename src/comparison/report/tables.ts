@@ -1,7 +1,7 @@
+import { type Html, html } from '../../pages/html.js'
 import type { Arm, Comparison, Result } from '../compare.js'
 import { type Metric, metricMeanings, metrics } from '../metrics.js'
 import { differenceText, effectText, meanText, pText } from '../numbers.js'
-import { type Html, html } from './html.js'
 
 /** A table a metric, the main ones open. */
 export function metricTables({ arms, results }: Comparison): Html {

@@ -1,3 +1,19 @@
+export interface PrincipalDirections {
+  /** [latent]: the embedding's mean, from which coordinates count. */
+  readonly mean: readonly number[]
+  /** As many as dimensions, the largest deviation first. */
+  readonly directions: readonly PrincipalDirection[]
+  /** [count][latent]: each point along each direction. */
+  readonly coordinates: Float64Array
+}
+
+export interface PrincipalDirection {
+  /** The standard deviation along it: 0 where the embedding has no extent. */
+  readonly deviation: number
+  /** [latent], of length 1. */
+  readonly vector: readonly number[]
+}
+
 export interface PrincipalPlane {
   /** Each point's place along the first two principal directions. */
   readonly points: readonly (readonly [number, number])[]
@@ -5,25 +21,47 @@ export interface PrincipalPlane {
   readonly shares: readonly [number, number]
 }
 
-/** An embedding [count][latent] seen along the two directions of its largest variance (Pearson 1901). */
+/** The directions of an embedding's [count][latent] largest variances (Pearson 1901). */
+export function principalDirections(embedding: ArrayLike<number>, latent: number): PrincipalDirections {
+  const mean = meanOf(embedding, latent)
+  const centred = Float64Array.from(embedding, (value, index) => value - mean[index % latent]!)
+  const found = eigenvectors(covariance(centred, latent))
+  // Where there is no variance, rounding may leave a little less than none.
+  const directions = found.map(({ value, vector }) => ({ deviation: Math.sqrt(Math.max(0, value)), vector }))
+  return { mean, directions, coordinates: projected(centred, directions) }
+}
+
+/** An embedding [count][latent] seen along the two directions of its largest variance. */
 export function principalPlane(embedding: ArrayLike<number>, latent: number): PrincipalPlane {
+  const { directions, coordinates } = principalDirections(embedding, latent)
+  const variances = directions.map(({ deviation }) => deviation ** 2)
+  const total = variances.reduce((sum, variance) => sum + variance, 0)
+  const share = (variance: number | undefined) => (total > 0 ? (variance ?? 0) / total : 0)
+  return {
+    points: Array.from({ length: embedding.length / latent }, (_, i) => [
+      coordinates[i * latent]!,
+      latent > 1 ? coordinates[i * latent + 1]! : 0,
+    ]),
+    shares: [share(variances[0]), share(variances[1])],
+  }
+}
+
+function meanOf(embedding: ArrayLike<number>, latent: number): readonly number[] {
   const count = embedding.length / latent
-  const mean = Array.from({ length: latent }, (_, j) => {
+  return Array.from({ length: latent }, (_, j) => {
     let sum = 0
     for (let i = 0; i < count; i++) sum += embedding[i * latent + j]!
     return sum / count
   })
-  const centred = Float64Array.from(embedding, (value, index) => value - mean[index % latent]!)
-  const directions = eigenvectors(covariance(centred, latent))
-  const total = directions.reduce((sum, { value }) => sum + value, 0)
-  const [first, second] = directions
-  const along = (i: number, vector: readonly number[] | undefined) =>
-    vector?.reduce((sum, weight, j) => sum + weight * centred[i * latent + j]!, 0) ?? 0
-  const share = (value: number | undefined) => (total > 0 ? (value ?? 0) / total : 0)
-  return {
-    points: Array.from({ length: count }, (_, i) => [along(i, first?.vector), along(i, second?.vector)]),
-    shares: [share(first?.value), share(second?.value)],
-  }
+}
+
+function projected(centred: Float64Array, directions: readonly PrincipalDirection[]): Float64Array {
+  const latent = directions.length
+  return centred.map((_, index) => {
+    const { vector } = directions[index % latent]!
+    const first = index - (index % latent)
+    return vector.reduce((sum, weight, j) => sum + weight * centred[first + j]!, 0)
+  })
 }
 
 function covariance(centred: Float64Array, latent: number): number[][] {
@@ -37,15 +75,12 @@ function covariance(centred: Float64Array, latent: number): number[][] {
   return sums.map((row) => row.map((sum) => sum / Math.max(1, count - 1)))
 }
 
-interface Direction {
-  readonly value: number
-  readonly vector: readonly number[]
-}
-
 const maximumSweeps = 60
 
 /** Of a symmetric matrix, the largest eigenvalue first: Jacobi's rotations (Golub and Van Loan, 8.5). */
-function eigenvectors(matrix: number[][]): readonly Direction[] {
+function eigenvectors(
+  matrix: number[][],
+): readonly { readonly value: number; readonly vector: readonly number[] }[] {
   const size = matrix.length
   const vectors = matrix.map((row, i) => row.map((_, j) => (i === j ? 1 : 0)))
   for (let sweep = 0; sweep < maximumSweeps; sweep++) {

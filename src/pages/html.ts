@@ -38,8 +38,12 @@ export function jsonScript(id: string, value: unknown): Html {
   return new Html(`<script type="application/json" id="${escapeHtml(id)}">${json}</script>`)
 }
 
-/** A script of ours or of a package, in the page itself. Its map would be a request to elsewhere. */
+/** A script of ours or of a package, in the page itself. */
 export function inlineScript(code: string, type?: 'module'): Html {
-  const inert = code.replace(/^\/\/# sourceMappingURL=.*$/gm, '').replaceAll('</script', '<\\/script')
-  return new Html(`<script${type === undefined ? '' : ` type="${type}"`}>${inert}</script>`)
+  return new Html(`<script${type === undefined ? '' : ` type="${type}"`}>${inertScript(code)}</script>`)
+}
+
+/** A script's text as an element can hold it. Its map would be a request to elsewhere. */
+export function inertScript(code: string): string {
+  return code.replace(/^\/\/# sourceMappingURL=.*$/gm, '').replaceAll('</script', '<\\/script')
 }
