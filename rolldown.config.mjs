@@ -6,11 +6,21 @@ const bundled =
   /^(commander|zod|cli-progress|jsonc-parser|csv-writer|fastest-levenshtein|mnist-dataset)(\/|$)/
 const isPackage = (id) => /^[@\w]/.test(id) && !/^[A-Za-z]:[\\/]/.test(id)
 
-export default defineConfig({
+const commandLine = {
   input: 'dist/cli.js',
   platform: 'node',
   external: (id, importer, resolved) =>
     !resolved && isPackage(id) && importer?.includes('/dist/') && !bundled.test(id),
   resolve: { mainFields: ['module', 'main'] },
   output: { dir: 'dist/bundled', format: 'esm', cleanDir: true },
-})
+}
+
+// A page holds its script in itself: one file, as small as may be.
+const explorePage = {
+  input: 'src/explore/page/main.ts',
+  platform: 'browser',
+  tsconfig: 'src/explore/page/tsconfig.json',
+  output: { file: 'dist/explore/page/main.js', format: 'iife', minify: true },
+}
+
+export default defineConfig([commandLine, explorePage])

@@ -5,6 +5,7 @@ import { dataCommand } from './commands/data.js'
 import { embedCommand } from './commands/embed/index.js'
 import { evalCommand } from './commands/eval/index.js'
 import { exportCommand } from './commands/export/index.js'
+import { exploreCommand } from './commands/explore.js'
 import { plotCommand } from './commands/plot.js'
 import { runsCommand } from './commands/runs.js'
 import { sweepCommand } from './commands/sweep/index.js'
@@ -42,6 +43,7 @@ function program(): Command {
     .addCommand(evalCommand())
     .addCommand(embedCommand())
     .addCommand(exportCommand())
+    .addCommand(exploreCommand())
     .addCommand(runsCommand())
     .addCommand(dataCommand())
     .addCommand(benchCommand())

@@ -38,6 +38,16 @@ export function jsonScript(id: string, value: unknown): Html {
   return new Html(`<script type="application/json" id="${escapeHtml(id)}">${json}</script>`)
 }
 
+/** Base64 for the page's script, which no browser takes for a script. */
+export function dataScript(id: string, base64: string): Html {
+  return new Html(`<script type="application/octet-stream" id="${escapeHtml(id)}">${base64}</script>`)
+}
+
+/** Text that is HTML already, a style: of ours, never of a run. */
+export function unescaped(text: string): Html {
+  return new Html(text)
+}
+
 /** A script of ours or of a package, in the page itself. */
 export function inlineScript(code: string, type?: 'module'): Html {
   return new Html(`<script${type === undefined ? '' : ` type="${type}"`}>${inertScript(code)}</script>`)

@@ -1,0 +1,39 @@
+import { type Group, readGroups, shortNames } from '../comparison/groups.js'
+import { differenceLabels } from '../comparison/labels.js'
+import { usageError } from '../errors.js'
+import type { WholeRun } from '../runs/read.js'
+
+const mostRuns = 2
+
+export interface ChosenRun {
+  readonly run: WholeRun
+  /** Short, and no other run of the page has it. */
+  readonly name: string
+  /** What of its config is not as in the other; "" where nothing is, or where it is alone. */
+  readonly difference: string
+}
+
+/** The one or two runs that the arguments name; of a folder of runs over their seeds, the first that is complete. */
+export async function chooseRuns(folders: readonly string[]): Promise<readonly ChosenRun[]> {
+  const groups = await readGroups(folders, undefined)
+  if (groups.length > mostRuns) {
+    const named = folders.length === groups.length ? folders.join(' ') : `${folders.join(' ')}, which hold`
+    throw usageError({
+      what: `${named}: ${groups.length} runs, a page shows one, or two side by side`,
+      details: groups.slice(0, 10).map(({ name }) => name),
+      mend: 'Name one or two of them; eigenae compare takes any number.',
+    })
+  }
+  const runs = groups.map(firstOf)
+  const names = shortNames(groups.map(({ name }) => name))
+  const differences = differenceLabels(runs.map(({ config }) => config))
+  return runs.map((run, index) => ({
+    run,
+    name: names[index]!,
+    difference: runs.length === 1 ? '' : differences[index]!,
+  }))
+}
+
+function firstOf({ runs, leftOut }: Group): WholeRun {
+  return (runs[0] ?? leftOut[0])!
+}

@@ -1,0 +1,21 @@
+/** The one element that the page was made with. */
+export function find<T extends Element>(within: ParentNode, selector: string, kind: new () => T): T {
+  const element = within.querySelector(selector)
+  if (element instanceof kind) return element
+  throw new Error(`the page has no ${selector}`)
+}
+
+export function findAll<T extends Element>(
+  within: ParentNode,
+  selector: string,
+  kind: new () => T,
+): readonly T[] {
+  return [...within.querySelectorAll(selector)].filter((element): element is T => element instanceof kind)
+}
+
+export const darkScheme = matchMedia('(prefers-color-scheme: dark)')
+
+/** A colour of the style, as the reader's scheme has it now. */
+export function ink(name: string, element: Element = document.documentElement): string {
+  return getComputedStyle(element).getPropertyValue(`--${name}`)
+}
