@@ -87,7 +87,7 @@ function explanation(): Html {
 by their share of the spectrum, σ/Σσ: the bar beside each. They start where the encoder puts the noisy picture.</li>
 <li>The small pictures under a slider are what the decoder makes on the way from one end to the other. Where all are alike,
 the direction carries nothing. <em>Dead</em> is a direction with under a thousandth of the first one's deviation: no picture
-lies elsewhere along it.</li>
+lies elsewhere along it. (The spectrum in a run's folder is not centred: what all pictures share counts there as a direction.)</li>
 <li>In the plot each digit is a test image without noise. The ring is the chosen one, the cross where the sliders are.
 Click a digit to choose it; with the keyboard, arrows go to the next one and Enter chooses it.</li>
 <li>The noise is the one that evaluations add to that image, made stronger or weaker.</li></ul>`

@@ -2,7 +2,7 @@ import { type Html, html } from '../pages/html.js'
 import { significant } from '../terminal/numbers.js'
 import type { PageImages } from './images.js'
 import type { ExploredRun } from './page.js'
-import { type PageRun, reach, stripPictures } from './page-data.js'
+import { type PageDirection, type PageRun, reach, stripPictures } from './page-data.js'
 
 // As in a run's spectrum.
 const deadShare = 1e-3
@@ -28,8 +28,9 @@ ${scatter(run, index)}
 </section>`
 }
 
-function facts({ run, difference }: ExploredRun): string {
+function facts({ run, data, difference }: ExploredRun): string {
   const last = run.metrics.at(-1)
+  const dead = data.directions.filter(isDead).length
   const latent = run.config.model.widths.at(-1)
   return [
     difference,
@@ -40,8 +41,8 @@ function facts({ run, difference }: ExploredRun): string {
           `epoch ${last.epoch}`,
           `test MSE ${significant(last.test_mse)}`,
           `effective rank ${last.effective_rank.toFixed(2)} of ${latent}`,
-          `${last.dead_dimensions} dead`,
         ]),
+    `${dead} direction${dead === 1 ? '' : 's'} dead`,
   ]
     .filter(Boolean)
     .join(' · ')
@@ -50,7 +51,7 @@ function facts({ run, difference }: ExploredRun): string {
 function sliderRow(run: ExploredRun, index: number, direction: number, largest: number, side: number): Html {
   const { directions } = run.data
   const share = sharesOf(run.data)[direction]!
-  const dead = directions[direction]!.deviation <= deadShare * directions[0]!.deviation
+  const dead = isDead(directions[direction]!, direction, directions)
   const [id, percent] = [`slider-${index}-${direction}`, dead ? 'dead' : `${percentText(share)} %`]
   const width = largest === 0 ? 0 : (100 * share) / largest
   return html`<div class="direction${dead ? ' dead' : ''}"><label for="${id}">${direction + 1}</label>
@@ -74,6 +75,10 @@ function scatter({ data, name }: ExploredRun, index: number): Html {
 }
 
 const selected = html` selected`
+
+function isDead({ deviation }: PageDirection, _: number, [first]: readonly PageDirection[]): boolean {
+  return deviation === 0 || deviation < deadShare * first!.deviation
+}
 
 /** σ/Σσ of the embedding about its mean. */
 function sharesOf({ directions }: PageRun): readonly number[] {

@@ -19,11 +19,11 @@ ${Array.from({ length: runs }, (_, run) => `[data-run="${run}"] { --arm: var(--a
 .sliders { flex: 2 1 18rem; max-width: 26rem; max-height: 37rem; overflow-y: auto; padding: 3px }
 .direction { display: grid; grid-template-columns: 1.4rem 4.2rem minmax(0, 1fr) 2.9rem; column-gap: .4rem; align-items: center; margin-bottom: .45rem; font-size: .875rem } .direction label, .direction output { text-align: right; font-variant-numeric: tabular-nums } .direction label { font-weight: 600 }
 .direction input { width: calc(100% * 6 / 7 + 16px); margin-left: calc(100% / 14 - 8px) } .strip { grid-column: 3; width: 100%; max-width: 100% } .dead { color: var(--faint) } .dead label { font-weight: 400 }
-.share { grid-row: span 2; display: block; line-height: 1.3 } .share svg { display: block; width: 100%; height: .5rem; background: var(--soft) } .share rect { fill: var(--arm) }
+.direction output, .direction span { white-space: nowrap } .share { grid-row: span 2; align-self: start; padding-top: .4rem; display: block; line-height: 1.3 } .share svg { display: block; width: 100%; height: .5rem; background: var(--soft) } .share rect { fill: var(--arm) }
 .axes { margin: .25rem 0 .5rem; font-size: .875rem } .scatter { position: relative; aspect-ratio: 4 / 3; max-height: 70vh; width: 100%; border: 1px solid var(--line); cursor: crosshair; touch-action: pan-y } .scatter canvas { position: absolute; inset: 0; width: 100%; height: 100%; image-rendering: auto } .point { min-height: 1.5em }
 #preview { position: fixed; z-index: 2; pointer-events: none; padding: 3px; background: var(--page); border: 1px solid var(--line); border-radius: .3rem; font-size: .8rem; line-height: 1.3; text-align: center; font-weight: 600 } #preview canvas { width: 56px }
 li { max-width: 50rem; margin-bottom: .3rem }
-@media (max-width: 30rem) { .pictures canvas { width: 7rem } .decode { display: block } .made { display: grid; grid-template-columns: 9rem 1fr; gap: 0 .8rem; max-width: none; margin-bottom: .75rem } .made .picture { grid-row: span 2 } .made .row { align-content: flex-start } .sliders { max-height: 60vh; max-width: none } .direction { grid-template-columns: 1.2rem 3.2rem minmax(0, 1fr) 2.6rem } button, select { min-height: 2rem } }
+@media (max-width: 30rem) { .labels { gap: .15rem } .labels button { padding: 1px 1px 0 } .pictures canvas { width: 7rem } .decode { display: block } .made { display: grid; grid-template-columns: 9rem 1fr; gap: 0 .8rem; max-width: none; margin-bottom: .75rem } .made .picture { grid-row: span 2 } .made .row { align-content: flex-start } .sliders { max-height: 60vh; max-width: none } .direction { grid-template-columns: 1.2rem 3rem minmax(0, 1fr) 2.7rem } button, select { min-height: 2rem } }
 `
 }
 

@@ -1,5 +1,8 @@
 import type { Network } from './network.js'
 
+// Of the first direction's deviation: what is under it is no place, but the rounding of float32.
+const rounding = 1e-6
+
 /** A place in a network's latent space: where the encoder put a picture, moved along the principal directions. */
 export class LatentPoint {
   readonly #network: Network
@@ -26,7 +29,7 @@ export class LatentPoint {
     this.#start = embedding
     this.#startSettings = directions.map(({ vector, deviation }) => {
       const along = vector.reduce((sum, weight, j) => sum + weight * (embedding[j]! - mean[j]!), 0)
-      return deviation === 0 ? 0 : along / deviation
+      return deviation <= rounding * directions[0]!.deviation ? 0 : along / deviation
     })
     this.#settings = this.#startSettings
   }

@@ -42,7 +42,9 @@ function textOf(id: string): string {
 
 /** From gzip in base64. */
 async function bytesOf(id: string): Promise<Uint8Array<ArrayBuffer>> {
-  const packed = Uint8Array.from(atob(textOf(id)), (letter) => letter.charCodeAt(0))
+  const letters = atob(textOf(id))
+  const packed = new Uint8Array(letters.length)
+  for (let i = 0; i < letters.length; i++) packed[i] = letters.charCodeAt(i)
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'))
   return new Uint8Array(await new Response(stream).arrayBuffer())
 }
