@@ -90,6 +90,8 @@ the direction carries nothing. <em>Dead</em> is a direction with under a thousan
 lies elsewhere along it. (The spectrum in a run's folder is not centred: what all pictures share counts there as a direction.)</li>
 <li>In the plot each digit is a test image without noise. The ring is the chosen one, the cross where the sliders are.
 Click a digit to choose it; with the keyboard, arrows go to the next one and Enter chooses it.</li>
+<li>MSE is between the picture made and the one chosen, without noise. “Moved by” is how far a pixel is from the
+reconstruction (root mean square): 0 where a slider does nothing.</li>
 <li>The noise is the one that evaluations add to that image, made stronger or weaker.</li></ul>`
 }
 

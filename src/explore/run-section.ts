@@ -4,6 +4,9 @@ import type { PageImages } from './images.js'
 import type { ExploredRun } from './page.js'
 import { type PageDirection, type PageRun, reach, stripPictures } from './page-data.js'
 
+// So many sliders stand in their box without scrolling, where there is room.
+const inView = 10
+
 // As in a run's spectrum.
 const deadShare = 1e-3
 
@@ -21,9 +24,9 @@ export function runSection(
 <div class="decode"><div class="made"><canvas class="picture" width="${side}" height="${side}" role="img" aria-label="${name}: the decoded picture"></canvas>
 <p class="quiet"><output class="error"></output></p>
 <div class="row"><button type="button" class="back" disabled>Back to the picture</button><button type="button" class="mean">To the mean</button></div></div>
-<div class="sliders" role="group" aria-label="${name}: principal directions">${data.directions.map(
+<div class="sliders-box">${data.latent > inView ? html`<p class="quiet">${data.latent} directions: scroll for the others</p>` : ''}<div class="sliders" role="group" aria-label="${name}: principal directions">${data.directions.map(
     (_, direction) => sliderRow(run, index, direction, largest, side),
-  )}</div></div>
+  )}</div></div></div>
 ${scatter(run, index)}
 </section>`
 }
@@ -40,9 +43,9 @@ function facts({ run, data, difference }: ExploredRun): string {
       : [
           `epoch ${last.epoch}`,
           `test MSE ${significant(last.test_mse)}`,
-          `effective rank ${last.effective_rank.toFixed(2)} of ${latent}`,
+          `effective rank ${last.effective_rank.toFixed(2)}`,
         ]),
-    `${dead} direction${dead === 1 ? '' : 's'} dead`,
+    `${dead} of ${latent} directions dead`,
   ]
     .filter(Boolean)
     .join(' · ')

@@ -13,7 +13,21 @@ export function findAll<T extends Element>(
   return [...within.querySelectorAll(selector)].filter((element): element is T => element instanceof kind)
 }
 
-export const darkScheme = matchMedia('(prefers-color-scheme: dark)')
+const darkScheme = matchMedia('(prefers-color-scheme: dark)')
+
+// Kept: in Chromium, reading `matches` while a change is on its way swallows the event.
+let dark = darkScheme.matches
+
+export function isDark(): boolean {
+  return dark
+}
+
+export function onSchemeChange(redraw: () => void): void {
+  darkScheme.addEventListener('change', ({ matches }) => {
+    dark = matches
+    redraw()
+  })
+}
 
 /** A colour of the style, as the reader's scheme has it now. */
 export function ink(name: string, element: Element = document.documentElement): string {

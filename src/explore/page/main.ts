@@ -2,7 +2,7 @@
  * The script of the page that `eigenae explore` makes: the networks run here, in the reader's browser. It is bundled into
  * one text, which the page holds.
  */
-import { darkScheme, find } from './elements.js'
+import { find, onSchemeChange } from './elements.js'
 import { InputPanel } from './input-panel.js'
 import { Pictures } from './pictures.js'
 import { Preview } from './preview.js'
@@ -27,7 +27,7 @@ function start({ pixels, labels, side, noise, networks }: Explored): void {
   }
   input.draw()
   takeInput()
-  darkScheme.addEventListener('change', () => {
+  onSchemeChange(() => {
     input.draw()
     for (const panel of panels) panel.redraw()
   })

@@ -1,4 +1,4 @@
-import { darkScheme } from './elements.js'
+import { isDark } from './elements.js'
 
 /** Draws side × side values of 0 to 1, dark on white as on paper or, on a dark page, the other way round. */
 export function drawPicture(
@@ -9,7 +9,7 @@ export function drawPicture(
 ): void {
   const image = new ImageData(side, side)
   const { data } = image
-  const dark = darkScheme.matches
+  const dark = isDark()
   for (let i = 0; i < side * side; i++) {
     // The array of the image rounds and clamps.
     const light = 255 * (dark ? values[i]! : 1 - values[i]!)

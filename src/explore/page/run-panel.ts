@@ -88,11 +88,8 @@ export class RunPanel {
   }
 
   #errorText(): string {
-    const error = distance(this.#made, this.#clean) ** 2
-    const name = this.#point.moved ? 'decoded' : 'reconstruction'
-    const change = distance(this.#made, this.#reconstruction)
-    return `${name}: MSE ${error.toFixed(4)}${
-      this.#point.moved ? `\nchanged by ${change.toFixed(4)} a pixel` : ''
-    }`
+    const error = `MSE ${(distance(this.#made, this.#clean) ** 2).toFixed(4)}`
+    if (!this.#point.moved) return `reconstruction\n${error}`
+    return `decoded\n${error}\nmoved by ${distance(this.#made, this.#reconstruction).toFixed(4)}`
   }
 }
