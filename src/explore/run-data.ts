@@ -2,7 +2,9 @@ import type { Trainer } from '../engines/engine.js'
 import { EigenaeError, usageError } from '../errors.js'
 import { latentDimension } from '../model/architecture.js'
 import { foldedLayers } from '../model/folded.js'
+import { layoutOf } from '../model/layout.js'
 import { principalDirections } from '../spectrum/principal-directions.js'
+import { thousands } from '../terminal/numbers.js'
 import { withTrainedModel } from '../training/trained-model.js'
 import type { ChosenRun } from './chosen-runs.js'
 import type { PageImages } from './images.js'
@@ -16,12 +18,22 @@ export interface RunData {
 
 const mostDimensions = 64
 
+// 128 MB of float32: a browser still opens the page, and its text is far from the longest that JavaScript has.
+const mostParameters = 2 ** 25
+
 /** @throws a usage error where the run has no model, or one too large for a page. */
 export async function runData({ run }: ChosenRun, images: PageImages): Promise<RunData> {
   const latent = latentDimension(run.config.model)
   if (latent > mostDimensions) {
     throw usageError({
       what: `its embedding has ${latent} dimensions, a page has sliders for ${mostDimensions} at most`,
+      where: run.folder,
+    })
+  }
+  const { parameterCount } = layoutOf(run.config.model)
+  if (parameterCount > mostParameters) {
+    throw usageError({
+      what: `its network has ${thousands(parameterCount)} parameters, a page holds ${thousands(mostParameters)} at most`,
       where: run.folder,
     })
   }
