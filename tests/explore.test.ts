@@ -11,6 +11,7 @@ import { tensorValues } from '../src/model/state.js'
 import { runFiles } from '../src/runs/files.js'
 import { readWholeRun } from '../src/runs/read.js'
 import { decodeSafetensors, encodeSafetensors } from '../src/runs/safetensors.js'
+import { principalDirections } from '../src/spectrum/principal-directions.js'
 import { thousands } from '../src/terminal/numbers.js'
 import { withTrainedModel } from '../src/training/trained-model.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
@@ -28,6 +29,7 @@ if (missing) {
 const scratch = scratchFolder()
 const explore = (...args: readonly string[]) => eigenae(['explore', ...args], { cwd: scratch() })
 const pixels = 784
+const shownImages = 200
 const patient = { timeout: 20_000 }
 const folders = [scratch('none', 'seed-0'), scratch('<i>norm', 'seed-0')]
 
@@ -115,8 +117,8 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
   beforeAll(async () => {
     const launched = chromium.launch({ executablePath })
     const written = await Promise.all([
-      explore('none', '<i>norm', '--images', '200', '--out', 'two.html'),
-      explore('latent-64', 'latent-1', '--images', '200', '--out', 'odd.html'),
+      explore('none', '<i>norm', '--images', String(shownImages), '--out', 'two.html'),
+      explore('latent-64', 'latent-1', '--images', String(shownImages), '--out', 'odd.html'),
     ])
     expect(written.map(({ code }) => code)).toEqual([0, 0])
     browser = await launched
@@ -220,6 +222,9 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
         farthest(await drawn(page, `[data-run="${index}"] .picture`), one.runs[index]!.picture),
       ).toBeLessThan(0.51 / 255)
     }
+    expect(await deviations(folders[0]!, test, both.runs[0]!.embedding, 0)).toBeCloseTo(3, 4)
+    expect(await deviations(folders[1]!, test, one.runs[1]!.embedding, 0)).toBeCloseTo(3, 4)
+    expect(await deviations(folders[1]!, test, one.runs[1]!.embedding, 1)).toBeCloseTo(-3, 4)
     expect(one.runs[0]).toEqual(both.runs[0])
     expect(farthest(one.runs[1]!.picture, both.runs[1]!.picture)).toBeGreaterThan(0.05)
     await page.locator('[data-run="1"] .back').click()
@@ -329,6 +334,21 @@ function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
 async function withModel<T>(run: string, use: (trainer: Trainer) => Promise<T>): Promise<T> {
   const { config } = await readWholeRun(run)
   return (await withTrainedModel(run, config, use))!
+}
+
+/** How far an embedding lies along a principal direction of the page's images, in standard deviations. */
+function deviations(
+  run: string,
+  { images }: Split,
+  embedding: readonly number[],
+  direction: number,
+): Promise<number> {
+  return withModel(run, async (trainer) => {
+    const encoded = await trainer.encode(images.pixels.subarray(0, shownImages * pixels))
+    const { mean, directions } = principalDirections(encoded, embedding.length)
+    const { vector, deviation } = directions[direction]!
+    return embedding.reduce((sum, value, j) => sum + (value - mean[j]!) * vector[j]!, 0) / deviation
+  })
 }
 
 /** What the engine's decoder makes of an embedding: its encoder is made to put every image there. */
