@@ -1,7 +1,7 @@
 import type { Trainer } from '../engines/engine.js'
 import { EigenaeError, usageError } from '../errors.js'
+import { exportedNetwork } from '../exports/models/network.js'
 import { latentDimension } from '../model/architecture.js'
-import { foldedLayers } from '../model/folded.js'
 import { layoutOf } from '../model/layout.js'
 import { principalDirections } from '../spectrum/principal-directions.js'
 import { thousands } from '../terminal/numbers.js'
@@ -57,11 +57,12 @@ async function dataOf(trainer: Trainer, run: ChosenRun['run'], { pixels }: PageI
       mend: 'Train it again with a smaller learning rate.',
     })
   }
-  const layers = foldedLayers(model, await trainer.exportState())
+  const state = await trainer.exportState()
+  const { layers } = exportedNetwork(model, state, { part: 'autoencoder', keepBatchNorm: false })
   const { mean, directions, coordinates } = principalDirections(embedding, latent)
   return {
     data: {
-      layers: layers.map(({ layer: { inputs, outputs, activation } }) => ({ inputs, outputs, activation })),
+      layers: layers.map(({ inputs, outputs, activation }) => ({ inputs, outputs, activation })),
       encoderLayers: layers.length / 2,
       latent,
       mean,
