@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { EigenaeError } from '../../errors.js'
+
+export const installationKinds = ['cpu', 'cuda'] as const
+export type InstallationKind = (typeof installationKinds)[number]
+
+/** TensorFlow's two shared libraries inside its Python wheel, which the addon is linked with. */
+export const wheelLibraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'] as const
+
+const installationSchema = z.object({
+  format: z.literal(1),
+  /** TensorFlow's. */
+  version: z.string(),
+  kind: z.enum(installationKinds),
+  /** The folder `tensorflow` of the unpacked wheel, where its libraries and headers are. */
+  tensorflow: z.string(),
+  addon: z.string(),
+  addonSha256: z.string(),
+  /** Size in bytes of each of the wheel's libraries, which tells one wheel from another. */
+  libraries: z.record(z.string(), z.int()),
+  /** Version of `@tensorflow/tfjs-node-gpu` whose sources the addon is built from. */
+  binding: z.string(),
+  /** When, as ISO 8601. */
+  built: z.string(),
+})
+
+/** What `eigenae setup tensorflow` leaves: a wheel's libraries and the addon that was built for them. */
+export type TensorflowInstallation = Readonly<z.output<typeof installationSchema>>
+
+/** Where all installations are, one folder each: `<version>-<kind>`. */
+export function installationRoot(environment: NodeJS.ProcessEnv = process.env): string {
+  const cache = environment.XDG_CACHE_HOME || join(homedir(), '.cache')
+  return environment.EIGENAE_TENSORFLOW_DIR || join(cache, 'eigenae', 'tensorflow')
+}
+
+export function installationFolder(version: string, kind: InstallationKind): string {
+  return join(installationRoot(), `${version}-${kind}`)
+}
+
+/** Its presence means that the installation beside it is whole. */
+export function installationFile(folder: string): string {
+  return join(folder, 'installation.json')
+}
+
+/**
+ * The newest installation for a device; a GPU's also serves the CPU.
+ * @throws EigenaeError where there is none, or where it was damaged since it was built.
+ */
+export function findInstallation(kind: InstallationKind): TensorflowInstallation {
+  const kinds: readonly InstallationKind[] = kind === 'cpu' ? ['cpu', 'cuda'] : ['cuda']
+  for (const each of kinds) {
+    const [newest] = readyVersions(each)
+    if (newest !== undefined) return readInstallation(newest, each)
+  }
+  throw new EigenaeError({
+    what: 'TensorFlow is not set up',
+    where: installationRoot(),
+    mend: `Run: eigenae setup tensorflow --${kind}`,
+  })
+}
+
+function readyVersions(kind: InstallationKind): readonly string[] {
+  return namesIn(installationRoot())
+    .filter((name) => name.endsWith(`-${kind}`) && isFile(installationFile(join(installationRoot(), name))))
+    .map((name) => name.slice(0, -kind.length - 1))
+    .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
+}
+
+/** @throws EigenaeError that says what has happened to the installation, where it is not as it was built. */
+export function readInstallation(version: string, kind: InstallationKind): TensorflowInstallation {
+  const folder = installationFolder(version, kind)
+  const installation = parseInstallation(folder)
+  const damage = installation === null ? 'its installation.json cannot be read' : damageOf(installation)
+  if (installation !== null && damage === null) return installation
+  throw new EigenaeError({
+    what: `TensorFlow is set up, but ${damage}`,
+    where: folder,
+    mend: `Run: eigenae setup tensorflow --${kind} --version ${version}`,
+  })
+}
+
+function parseInstallation(folder: string): TensorflowInstallation | null {
+  try {
+    return installationSchema.parse(JSON.parse(readFileSync(installationFile(folder), 'utf8')))
+  } catch {
+    return null
+  }
+}
+
+function damageOf(installation: TensorflowInstallation): string | null {
+  const { tensorflow, addon, addonSha256, libraries } = installation
+  for (const library of wheelLibraries) {
+    const bytes = sizeOf(join(tensorflow, library))
+    if (bytes === null) return `its wheel is gone (no ${join(tensorflow, library)})`
+    if (bytes !== libraries[library]) return `its addon was built for another wheel (${library} has changed)`
+  }
+  if (sizeOf(addon) === null) return `its addon is gone (no ${addon})`
+  if (fileSha256(addon) !== addonSha256) return `its addon is damaged (${addon})`
+  return null
+}
+
+export function sizeOf(file: string): number | null {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? null
+}
+
+export function fileSha256(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex')
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
