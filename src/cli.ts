@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { benchCommand } from './commands/bench/index.js'
 import { compareCommand } from './commands/compare.js'
 import { dataCommand } from './commands/data.js'
+import { doctorCommand } from './commands/doctor/index.js'
 import { embedCommand } from './commands/embed/index.js'
 import { evalCommand } from './commands/eval/index.js'
 import { exploreCommand } from './commands/explore.js'
@@ -47,6 +48,7 @@ function program(): Command {
     .addCommand(runsCommand())
     .addCommand(dataCommand())
     .addCommand(benchCommand())
+    .addCommand(doctorCommand())
   for (const command of withSubcommands(root)) {
     command.exitOverride().showSuggestionAfterError().showHelpAfterError('(--help shows what there is)')
   }

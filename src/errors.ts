@@ -19,7 +19,7 @@ export interface ErrorParts {
 export class EigenaeError extends Error {
   readonly exit: ExitCode
 
-  constructor(parts: ErrorParts) {
+  constructor(readonly parts: ErrorParts) {
     const head = parts.where === undefined ? parts.what : `${parts.where}: ${parts.what}`
     const lines = [head, ...(parts.details ?? []).map((line) => `  ${line}`)]
     super([...lines, ...(parts.mend === undefined ? [] : [parts.mend])].join('\n'), { cause: parts.cause })

@@ -1,7 +1,8 @@
-import type { Device, RequestedDevice } from '../config/schema.js'
+import { type Device, devices, type RequestedDevice } from '../config/schema.js'
 import { EigenaeError } from '../errors.js'
 import type { Engine } from './engine.js'
 import { nativeEngine } from './native/engine.js'
+import { requireTensorflow } from './tensorflow/requirements.js'
 import { wasmEngine } from './wasm/engine.js'
 
 /** An engine and why it was taken: printed, and kept in run.json. */
@@ -27,7 +28,29 @@ export async function selectEngine(requested: RequestedDevice): Promise<Selectio
   return requested === 'auto' ? firstUsable() : asked(requested)
 }
 
+/** A device of the table, with its engine or what stands against it. */
+export type Probe =
+  | { readonly device: Device; readonly engine: Engine }
+  | { readonly device: Device; readonly refusal: EigenaeError }
+
+/** Opens every device, as `--device` would. */
+export async function probeDevices(): Promise<readonly Probe[]> {
+  const probes: Probe[] = []
+  for (const device of devices) if (device !== 'auto') probes.push(await probe(device))
+  return probes
+}
+
+async function probe(device: Device): Promise<Probe> {
+  try {
+    return { device, engine: (await asked(device)).engine }
+  } catch (error) {
+    if (!(error instanceof EigenaeError)) throw error
+    return { device, refusal: error }
+  }
+}
+
 async function asked(device: Device): Promise<Selection> {
+  if (device === 'cuda' || device === 'tensorflow-cpu') await requireTensorflow(device)
   const candidate = candidates.find((each) => each.device === device)
   if (candidate === undefined) {
     throw new EigenaeError({

@@ -18,3 +18,8 @@ const addonFile = join(packageRoot, 'native', 'build', 'eigenae.node')
 export function loadNativeBinding(): NativeBinding {
   return createRequire(import.meta.url)(addonFile) as NativeBinding
 }
+
+/** Where the addon that is loaded is from, for people. */
+export function addonOrigin(): string {
+  return 'built here'
+}

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { visibleIds } from '../../engines/tensorflow/nvidia.js'
 
 export interface Gpus {
   /** As CUDA_VISIBLE_DEVICES takes them. */
@@ -32,11 +33,4 @@ export async function findGpus(environment: NodeJS.ProcessEnv = process.env): Pr
   } catch (error) {
     return { ids: [], source: `nvidia-smi: ${(error as Error).message.split('\n')[0]}`, environment: {} }
   }
-}
-
-/** CUDA stops at the first id that is none: "-1" and an empty text hide every GPU. */
-function visibleIds(visible: string): readonly string[] {
-  const ids = visible.split(',').map((id) => id.trim())
-  const end = ids.findIndex((id) => id === '' || id.startsWith('-'))
-  return end < 0 ? ids : ids.slice(0, end)
 }

@@ -1,0 +1,72 @@
+import { type Probe, probeDevices } from '../../engines/select.js'
+import { EigenaeError } from '../../errors.js'
+import { writeJson, writeResult } from '../../terminal/output.js'
+import { alignedTable } from '../../terminal/table.js'
+import { type Machine, machineFacts } from './machine.js'
+
+export interface DoctorFlags {
+  readonly json: boolean
+}
+
+/** @throws EigenaeError where nothing here can train, after all has been printed. */
+export async function doctor({ json }: DoctorFlags): Promise<void> {
+  const probes = await probeDevices()
+  const machine = machineFacts(probes)
+  if (json) writeJson({ ...machine, devices: probes.map(asJson) })
+  else writeResult(page(machine, probes))
+  if (!machine.node.supported || !probes.some(isUsable)) {
+    throw new EigenaeError({ what: 'no device of this machine can train as it is' })
+  }
+}
+
+function page(machine: Machine, probes: readonly Probe[]): string {
+  const table = alignedTable(probes.map(row), ['left', 'left', 'left'])
+  return [head(machine), table, ...mends(machine, probes)].join('\n\n')
+}
+
+function head({ eigenae, node, platform, cores, instructionSet, addon }: Machine): string {
+  const core = instructionSet === null ? 'no C++ core' : `C++ core with ${instructionSet}, ${addon}`
+  const facts = [`eigenae ${eigenae}`, `Node ${node.version}`, platform, `${cores} cores`, core]
+  return facts.join(' · ')
+}
+
+function row(probe: Probe): readonly string[] {
+  if (isUsable(probe)) return [probe.device, 'usable', `${probe.engine.name} ${probe.engine.variant}`]
+  return [probe.device, 'no', probe.refusal.parts.what]
+}
+
+/** What to do, a block each device that something can be done about. */
+function mends({ node }: Machine, probes: readonly Probe[]): readonly string[] {
+  const newNode = node.supported
+    ? []
+    : [block('Node is too old', `It must be ${node.needed}: https://nodejs.org/en/download`)]
+  const devices = probes.filter(isRefused).flatMap(({ device, refusal }) => {
+    const { mend } = refusal.parts
+    return mend === undefined ? [] : [block(`To use ${device}`, mend)]
+  })
+  return [...newNode, ...devices]
+}
+
+function block(title: string, mend: string): string {
+  return [`${title}:`, ...mend.split('\n').map((line) => `  ${line}`)].join('\n')
+}
+
+function asJson(probe: Probe) {
+  if (isUsable(probe)) {
+    const { name, variant } = probe.engine
+    return { device: probe.device, usable: true, engine: name, variant }
+  }
+  const { what, where, mend } = probe.refusal.parts
+  return { device: probe.device, usable: false, reason: what, where: where ?? null, mend: mend ?? null }
+}
+
+type Usable = Extract<Probe, { engine: unknown }>
+type Refused = Extract<Probe, { refusal: unknown }>
+
+function isUsable(probe: Probe): probe is Usable {
+  return 'engine' in probe
+}
+
+function isRefused(probe: Probe): probe is Refused {
+  return 'refusal' in probe
+}

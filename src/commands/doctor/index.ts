@@ -1,0 +1,10 @@
+import { Command } from 'commander'
+import { doctor } from './doctor.js'
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('Say which devices of this machine can train, and how to mend those that cannot')
+    .option('--json', 'print what was found as JSON', false)
+    .addHelpText('after', '\nExits with 1 where no device can train.\n\nExample:\n  eigenae doctor')
+    .action(doctor)
+}

@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { addonOrigin } from '../../engines/native/binding.js'
+import type { Probe } from '../../engines/select.js'
+import { packageRoot } from '../../package-root.js'
+import { version } from '../../runs/facts.js'
+
+export interface Machine {
+  readonly eigenae: string
+  readonly node: { readonly version: string; readonly needed: string; readonly supported: boolean }
+  /** "linux x64" */
+  readonly platform: string
+  readonly cores: number
+  /** What the C++ core's kernels run on; null where it was not built. */
+  readonly instructionSet: string | null
+  /** Where the C++ core's addon is from; null likewise. */
+  readonly addon: string | null
+}
+
+export function machineFacts(probes: readonly Probe[]): Machine {
+  const cpu = probes.find((probe) => probe.device === 'cpu' && 'engine' in probe)
+  return {
+    eigenae: version,
+    node: nodeFacts(),
+    platform: `${process.platform} ${process.arch}`,
+    cores: availableParallelism(),
+    instructionSet: cpu && 'engine' in cpu ? cpu.engine.variant : null,
+    addon: cpu ? addonOrigin() : null,
+  }
+}
+
+/** This package's own "engines" field, a lower bound, says which Node it needs. */
+function nodeFacts(): Machine['node'] {
+  const { engines } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
+    readonly engines: { readonly node: string }
+  }
+  const oldest = Number(/\d+/.exec(engines.node)?.[0])
+  const current = process.versions.node
+  return { version: current, needed: engines.node, supported: Number.parseInt(current, 10) >= oldest }
+}
