@@ -9,6 +9,7 @@ import { exploreCommand } from './commands/explore.js'
 import { exportCommand } from './commands/export/index.js'
 import { plotCommand } from './commands/plot.js'
 import { runsCommand } from './commands/runs.js'
+import { setupCommand, verifyTensorflowCommand } from './commands/setup/index.js'
 import { sweepCommand } from './commands/sweep/index.js'
 import { sweepDeviceCommand, sweepJobCommand, sweepRunnerCommand } from './commands/sweep/job.js'
 import { trainCommand } from './commands/train/index.js'
@@ -49,6 +50,8 @@ function program(): Command {
     .addCommand(dataCommand())
     .addCommand(benchCommand())
     .addCommand(doctorCommand())
+    .addCommand(setupCommand())
+    .addCommand(verifyTensorflowCommand(), { hidden: true })
   for (const command of withSubcommands(root)) {
     command.exitOverride().showSuggestionAfterError().showHelpAfterError('(--help shows what there is)')
   }

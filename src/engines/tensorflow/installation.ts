@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError } from '../../errors.js'
 
@@ -34,7 +34,7 @@ export type TensorflowInstallation = Readonly<z.output<typeof installationSchema
 /** Where all installations are, one folder each: `<version>-<kind>`. */
 export function installationRoot(environment: NodeJS.ProcessEnv = process.env): string {
   const cache = environment.XDG_CACHE_HOME || join(homedir(), '.cache')
-  return environment.EIGENAE_TENSORFLOW_DIR || join(cache, 'eigenae', 'tensorflow')
+  return resolve(environment.EIGENAE_TENSORFLOW_DIR || join(cache, 'eigenae', 'tensorflow'))
 }
 
 export function installationFolder(version: string, kind: InstallationKind): string {

@@ -1,0 +1,26 @@
+import { driverCudaVersion } from '../../engines/tensorflow/nvidia.js'
+import { cudaNeeds, requireDriver, requireFittingGpu } from '../../engines/tensorflow/requirements.js'
+import { EigenaeError } from '../../errors.js'
+
+export interface Card {
+  readonly usable: boolean
+  /** What this machine has for CUDA, beside what TensorFlow needs. */
+  readonly line: string
+}
+
+/** Whether TensorFlow's CUDA wheel fits the driver and a card of this machine. */
+export async function findCard(): Promise<Card> {
+  try {
+    const gpus = await requireDriver()
+    const needs = `TensorFlow is built by CUDA ${cudaNeeds.cuda} and needs driver ${cudaNeeds.driver} or newer`
+    if (gpus === null)
+      return { usable: true, line: `NVIDIA driver of unknown version (no nvidia-smi); ${needs}` }
+    const [first] = requireFittingGpu(gpus)
+    const cuda = await driverCudaVersion()
+    const driver = `NVIDIA driver ${first!.driver}${cuda === null ? '' : ` (CUDA ${cuda})`}`
+    return { usable: true, line: `${first!.name}, ${driver}; ${needs}` }
+  } catch (error) {
+    if (!(error instanceof EigenaeError)) throw error
+    return { usable: false, line: `CUDA cannot be used here: ${error.parts.what}` }
+  }
+}

@@ -1,0 +1,35 @@
+import { Command, Option } from 'commander'
+import { type TensorflowDevice, verifyHere } from '../../setup/verify.js'
+import { setupTensorflow } from './tensorflow.js'
+
+export function setupCommand(): Command {
+  return new Command('setup')
+    .description('Make a device ready that needs more than this package')
+    .addCommand(tensorflowCommand())
+}
+
+const notes = `
+TensorFlow's own wheel is downloaded, and the addon of @tensorflow/tfjs-node-gpu is built for the libraries in it, all in
+a folder under ~/.cache/eigenae/tensorflow (or XDG_CACHE_HOME, or EIGENAE_TENSORFLOW_DIR itself). It takes 1.3 GB, with
+CUDA 6.4 GB. Python is needed for the download alone. A call that was broken off goes on.
+
+Example:
+  eigenae setup tensorflow --cuda`
+
+function tensorflowCommand(): Command {
+  return new Command('tensorflow')
+    .description('Set TensorFlow up for the devices cuda and tensorflow-cpu')
+    .addOption(new Option('--cpu', 'for the processor alone').conflicts('cuda'))
+    .option('--cuda', 'with CUDA, for NVIDIA cards (default: where a driver is found)')
+    .option('--version <version>', "TensorFlow's version", '2.21.0')
+    .option('--python <program>', 'Python with pip that downloads (default: python3)')
+    .addHelpText('after', notes)
+    .action(setupTensorflow)
+}
+
+/** What `setup` starts to see whether TensorFlow computes: no command for people, who have `doctor`. */
+export function verifyTensorflowCommand(): Command {
+  return new Command('verify-tensorflow')
+    .argument('<device>')
+    .action((device: TensorflowDevice) => verifyHere(device))
+}

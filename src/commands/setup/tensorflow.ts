@@ -1,0 +1,62 @@
+import { type InstallationKind, installationFolder } from '../../engines/tensorflow/installation.js'
+import { type EigenaeError, Interruption, usageError } from '../../errors.js'
+import { diskBytes, gigabytes } from '../../setup/prerequisites.js'
+import { setUpTensorflow } from '../../setup/tensorflow.js'
+import { writeMessage, writeResult } from '../../terminal/output.js'
+import { abortOnSignals } from '../train/signals.js'
+import { type Card, findCard } from './card.js'
+import { setupDisplay } from './display.js'
+
+export interface SetupFlags {
+  readonly cpu?: boolean
+  readonly cuda?: boolean
+  readonly version: string
+  readonly python?: string
+}
+
+/** Prints the folder of the installation. */
+export async function setupTensorflow({ cpu, cuda, version, python }: SetupFlags): Promise<void> {
+  if (!/^\d+\.\d+\.\d+$/.test(version))
+    throw usageError({ what: `must be a version like 2.21.0 (got "${version}")`, where: '--version' })
+  const card = cpu ? null : await findCard()
+  const kind = cuda || card?.usable ? 'cuda' : 'cpu'
+  const device = kind === 'cuda' && card?.usable ? 'cuda' : 'tensorflow-cpu'
+  const { signal, release } = abortOnSignals(interruption)
+  const display = setupDisplay()
+  const onTools = (summary: string) => writeMessage(announcement(kind, version, summary, card))
+  try {
+    const job = { kind, version, device, python, onTools, observer: display, signal } as const
+    const { folder, already } = await setUpTensorflow(job)
+    display.stop()
+    writeMessage(ending(kind, device, already))
+    writeResult(folder)
+  } finally {
+    display.stop()
+    release()
+  }
+}
+
+function announcement(kind: InstallationKind, version: string, tools: string, card: Card | null): string {
+  const { most, kept } = diskBytes[kind]
+  const what = kind === 'cuda' ? `TensorFlow ${version} with CUDA` : `TensorFlow ${version} for the processor`
+  return [
+    ...(card === null ? [] : [card.line]),
+    `${what}, into ${installationFolder(version, kind)}`,
+    `needs Python 3 with pip, a C++ compiler, ${gigabytes(most)} of disk (${gigabytes(kept)} stay)`,
+    `has ${tools}`,
+  ].join('\n')
+}
+
+function ending(kind: InstallationKind, device: string, already: boolean): string {
+  const state = already ? 'already set up, and it computes' : 'set up'
+  if (kind === 'cuda' && device !== 'cuda')
+    return `${state}; checked on the processor alone: run "eigenae doctor" where the card is`
+  return `${state}: eigenae train --device ${device}`
+}
+
+function interruption(): EigenaeError {
+  return new Interruption({
+    what: 'interrupted; what was finished is kept',
+    mend: 'Go on with the same command.',
+  })
+}

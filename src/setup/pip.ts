@@ -1,0 +1,123 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { EigenaeError } from '../errors.js'
+import type { Observer } from './observer.js'
+import { runTool, type ToolEnding } from './tool.js'
+
+export interface PipJob {
+  readonly python: string
+  /** For the wheels as they are downloaded. */
+  readonly downloads: string
+  /** For pip's temporary files, which are large. */
+  readonly work: string
+  readonly site: string
+  readonly observer: Observer
+  readonly signal: AbortSignal
+}
+
+/**
+ * The wheel is taken for this Python, whichever runs pip: its Python half is never used, and the libraries in it are the
+ * same for all. TensorFlow has had wheels for 3.11 since 2.12.
+ */
+const wheelPython = '3.11'
+const wheelOnly = ['--no-deps', '--only-binary=:all:', '--python-version', wheelPython]
+
+/** A file that an earlier call has downloaded whole is not downloaded again. */
+export async function download(job: PipJob, requirement: string, place = ''): Promise<void> {
+  const { downloads, observer } = job
+  observer.step(`download ${requirement.replace(/[<>=!~].*/, '')}${place}`)
+  const watch = watchDownload(job)
+  try {
+    const args = ['download', '--retries', '2', ...wheelOnly, '--dest', downloads, requirement]
+    const ending = await pip(job, args, watch.onLine)
+    if (ending.code !== 0) throw pipError(requirement, ending)
+  } finally {
+    watch.stop()
+  }
+}
+
+/** Pip says a file's size when it begins; how much of it has come is seen in pip's temporary folder. */
+function watchDownload({ work, observer }: PipJob) {
+  let total = 0
+  const timer = setInterval(async () => {
+    if (total > 0) observer.progress(Math.min(await largestFile(work), total), total)
+  }, 250)
+  return {
+    onLine: (line: string) => {
+      const size = /Downloading .*\.whl \(([\d.]+) (kB|MB|GB)\)/.exec(line)
+      if (size === null) return
+      total = Number(size[1]) * { kB: 1e3, MB: 1e6, GB: 1e9 }[size[2] as 'kB' | 'MB' | 'GB']
+      observer.progress(0, total)
+    },
+    stop: () => clearInterval(timer),
+  }
+}
+
+async function largestFile(folder: string): Promise<number> {
+  const names = await readdir(folder, { recursive: true }).catch(() => [])
+  const sizes = names.map((name) =>
+    stat(join(folder, name)).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  )
+  return Math.max(0, ...(await Promise.all(sizes)))
+}
+
+/** Unpacks downloaded wheels into `site`, which must not hold anything of the same name. */
+export async function unpack(job: PipJob, requirements: readonly string[]): Promise<void> {
+  const from = ['--no-index', '--find-links', job.downloads]
+  const args = ['install', '--no-compile', ...wheelOnly, ...from, '--target', job.site, ...requirements]
+  const ending = await pip(job, args)
+  if (ending.code !== 0) throw pipError(requirements[0]!, ending)
+}
+
+/** The user's own settings (a mirror, a proxy, certificates) hold, but for those that put files elsewhere. */
+function pip({ python, work, signal }: PipJob, args: readonly string[], onLine?: (line: string) => void) {
+  const environment = {
+    ...process.env,
+    TMPDIR: work,
+    PIP_USER: '0',
+    PIP_REQUIRE_VIRTUALENV: '0',
+    PIP_ROOT_USER_ACTION: 'ignore',
+    PIP_DISABLE_PIP_VERSION_CHECK: '1',
+    PIP_NO_INPUT: '1',
+  }
+  return runTool(python, ['-m', 'pip', ...args], { environment, signal, ...(onLine && { onLine }) })
+}
+
+function pipError(requirement: string, { stderr, signal }: ToolEnding): EigenaeError {
+  if (/No space left on device|Errno 28|Disk quota exceeded/.test(stderr))
+    return new EigenaeError({
+      what: 'no space left on the disk',
+      where: requirement,
+      mend: 'Free some, or name a folder on another disk by EIGENAE_TENSORFLOW_DIR; what was downloaded whole is kept.',
+    })
+  if (
+    /connection broken|NewConnectionError|Max retries|timed? ?out|ConnectionError|ProxyError|SSLError/i.test(
+      stderr,
+    )
+  )
+    return new EigenaeError({
+      what: 'the package index cannot be reached',
+      where: requirement,
+      details: lastLines(stderr, 1),
+      mend: 'Check the network (HTTPS_PROXY for a proxy, PIP_INDEX_URL for a mirror), then run this again; what was downloaded whole is kept.',
+    })
+  const versions = /from versions: (?!none)([^)]*)/.exec(stderr)?.[1]
+  if (versions !== undefined || /No matching distribution/.test(stderr))
+    return new EigenaeError({
+      what: `there is no wheel of ${requirement} for this machine (${process.platform} ${process.arch}, Python ${wheelPython})`,
+      where: '--version',
+      ...(versions !== undefined && { mend: `There are: ${versions}` }),
+    })
+  return new EigenaeError({
+    what: signal === null ? 'pip failed' : `pip was ended by ${signal}`,
+    where: requirement,
+    details: lastLines(stderr, 8),
+  })
+}
+
+function lastLines(text: string, count: number): readonly string[] {
+  return text.trim().split('\n').slice(-count)
+}

@@ -1,0 +1,132 @@
+import { statfs } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import {
+  type InstallationKind,
+  installationRoot,
+  type TensorflowInstallation,
+} from '../engines/tensorflow/installation.js'
+import { compareVersions } from '../engines/tensorflow/requirements.js'
+import { EigenaeError, hasCode } from '../errors.js'
+import { runTool } from './tool.js'
+
+/** The tools that a setup works with, all found. */
+export interface Tools {
+  readonly python: string
+  readonly compiler: string
+  /** Folder with the C++ sources of the addon, and the version of the package that it belongs to. */
+  readonly binding: { readonly folder: string; readonly version: TensorflowInstallation['binding'] }
+  readonly nodeHeaders: string
+  /** One line for people. */
+  readonly summary: string
+}
+
+/** Bytes on the disk, measured with TensorFlow 2.21.0: at the most while it is set up, and when it is. */
+export const diskBytes: Readonly<Record<InstallationKind, { readonly most: number; readonly kept: number }>> =
+  { cpu: { most: 1.7e9, kept: 1.3e9 }, cuda: { most: 9.9e9, kept: 6.4e9 } }
+
+type Finding<T> = { readonly found: T } | { readonly missing: string; readonly packages?: readonly string[] }
+
+/** @throws EigenaeError with everything that is missing, and the commands that bring it. */
+export async function findTools(kind: InstallationKind, pythonFlag: string | undefined): Promise<Tools> {
+  const python = pythonFlag ?? 'python3'
+  const compiler = process.env.CXX || 'g++'
+  const findings = await Promise.all([
+    findPlatform(kind),
+    findPip(python),
+    findCompiler(compiler),
+    findBinding(),
+    findSpace(kind),
+  ])
+  const missing = findings.flatMap((each) => ('missing' in each ? [each] : []))
+  const [platform, pip, gcc, binding, space] = findings
+  const whole =
+    'found' in platform && 'found' in pip && 'found' in gcc && 'found' in binding && 'found' in space
+  if (!whole) throw lacking(missing)
+  const nodeHeaders = createRequire(import.meta.url)('node-api-headers').include_dir as string
+  const summary = [pip.found, gcc.found, space.found].join(' · ')
+  return { python, compiler, binding: binding.found, nodeHeaders, summary }
+}
+
+function lacking(missing: readonly Extract<Finding<never>, { missing: string }>[]): EigenaeError {
+  const packages = missing.flatMap((each) => each.packages ?? [])
+  const names = packages.join(' ')
+  return new EigenaeError({
+    what: 'TensorFlow cannot be set up yet',
+    details: missing.map((each) => each.missing),
+    ...(packages.length > 0 && {
+      mend: `Debian, Ubuntu: sudo apt-get install ${names}\nFedora: sudo dnf install ${names.replace('g++', 'gcc-c++')}`,
+    }),
+  })
+}
+
+async function findPlatform(kind: InstallationKind): Promise<Finding<string>> {
+  const { platform, arch } = process
+  if (platform !== 'linux') return { missing: `this is ${platform}, and the TensorFlow engine is for Linux` }
+  if (arch === 'x64' || (arch === 'arm64' && kind === 'cpu')) return { found: arch }
+  return { missing: `there is no TensorFlow with ${kind} for this processor (${arch})` }
+}
+
+// Older ones do not know the wheels' platform tags (manylinux_2_27).
+const oldestPip = '20.3'
+
+async function findPip(python: string): Promise<Finding<string>> {
+  const { found, code, stdout } = await runTool(python, ['-m', 'pip', '--version'])
+  if (!found)
+    return {
+      missing: `${python} was not found (--python names another)`,
+      packages: ['python3', 'python3-pip'],
+    }
+  const version = /^pip (\S+).*\(python (\S+)\)/m.exec(stdout)
+  if (code !== 0 || version === null)
+    return { missing: `${python} has no pip (--python names another)`, packages: ['python3-pip'] }
+  if (compareVersions(version[1]!, oldestPip) < 0)
+    return {
+      missing: `pip ${version[1]} is too old: run ${python} -m pip install --upgrade "pip>=${oldestPip}"`,
+    }
+  return { found: `Python ${version[2]} with pip ${version[1]}` }
+}
+
+async function findCompiler(compiler: string): Promise<Finding<string>> {
+  const { found, code, stdout } = await runTool(compiler, ['--version'])
+  if (found && code === 0) return { found: stdout.split('\n')[0]!.trim() }
+  return { missing: `the C++ compiler ${compiler} was not found`, packages: ['g++'] }
+}
+
+async function findBinding(): Promise<Finding<Tools['binding']>> {
+  try {
+    const file = createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json')
+    const { version } = createRequire(import.meta.url)(file) as { readonly version: string }
+    return { found: { folder: `${dirname(file)}/binding`, version } }
+  } catch {
+    return {
+      missing:
+        'the package @tensorflow/tfjs-node-gpu is not installed: run npm ci --include=optional in the project',
+    }
+  }
+}
+
+/** Pip needs no room elsewhere: its temporary files are beside the installation. */
+async function findSpace(kind: InstallationKind): Promise<Finding<string>> {
+  const root = installationRoot()
+  const free = await freeBytes(root)
+  const { most } = diskBytes[kind]
+  if (free >= most) return { found: `${gigabytes(free)} free` }
+  return {
+    missing: `${root} has ${gigabytes(free)} free, and ${gigabytes(most)} are needed: free some, or name another folder by EIGENAE_TENSORFLOW_DIR`,
+  }
+}
+
+async function freeBytes(folder: string): Promise<number> {
+  try {
+    const { bavail, bsize } = await statfs(folder)
+    return bavail * bsize
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') && dirname(folder) !== folder) return freeBytes(dirname(folder))
+    throw error
+  }
+}
+
+export function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`
+}

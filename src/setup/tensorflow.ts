@@ -1,0 +1,126 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  fileSha256,
+  type InstallationKind,
+  installationFile,
+  installationFolder,
+  installationRoot,
+  readInstallation,
+  sizeOf,
+  type TensorflowInstallation,
+  wheelLibraries,
+} from '../engines/tensorflow/installation.js'
+import { withFileErrors } from '../errors.js'
+import { acquireLock, releaseLock } from '../runs/lock.js'
+import { buildAddon } from './addon.js'
+import type { Observer } from './observer.js'
+import { findTools, type Tools } from './prerequisites.js'
+import { type TensorflowDevice, verifyInChild } from './verify.js'
+import { isWheelWhole, unpackWheels } from './wheel.js'
+
+export interface SetupJob {
+  readonly kind: InstallationKind
+  readonly version: string
+  /** The device that the finished installation is checked on. */
+  readonly device: TensorflowDevice
+  readonly python: string | undefined
+  /** Told what the setup works with, when all that it needs is there. */
+  readonly onTools: (summary: string) => void
+  readonly observer: Observer
+  readonly signal: AbortSignal
+}
+
+export interface SetupResult {
+  readonly folder: string
+  /** Whether it was there already; it has been checked again then. */
+  readonly already: boolean
+}
+
+/**
+ * Leaves TensorFlow's libraries and the addon for them in a folder of their own. What is there and sound is kept: a
+ * call after a broken one goes on with what that one had finished.
+ * @throws EigenaeError that says what is missing or failed; the signal's reason once it is aborted.
+ */
+export async function setUpTensorflow(job: SetupJob): Promise<SetupResult> {
+  const folder = installationFolder(job.version, job.kind)
+  const lock = `${folder}.lock`
+  await withFileErrors('make the folder', installationRoot(), () =>
+    mkdir(installationRoot(), { recursive: true }),
+  )
+  await acquireLock(lock)
+  try {
+    return await setUpIn(folder, job)
+  } finally {
+    await releaseLock(lock)
+  }
+}
+
+async function setUpIn(folder: string, job: SetupJob): Promise<SetupResult> {
+  const { kind, version, device, observer, signal } = job
+  if (isSound(version, kind)) {
+    observer.step(`check ${device}`)
+    await verifyInChild(device, installationRoot(), signal)
+    return { folder, already: true }
+  }
+  const tools = await findTools(kind, job.python)
+  job.onTools(tools.summary)
+  await withFileErrors('tidy', folder, () => keepWhole(folder, version))
+  const site = join(folder, 'site-packages')
+  if (!existsSync(site)) await unpackWheels({ ...job, python: tools.python, folder })
+  const tensorflow = await realpath(join(site, 'tensorflow'))
+  const addon = join(folder, 'tfjs_binding.node')
+  observer.step(`build the addon from @tensorflow/tfjs-node-gpu ${tools.binding.version}`)
+  await buildAddon(tools, tensorflow, addon, signal)
+  observer.step(`check ${device}`)
+  const installation = describe(job, tools, tensorflow, addon)
+  await withFileErrors('write', folder, () => publishWhenRight(folder, installation, job))
+  return { folder, already: false }
+}
+
+function isSound(version: string, kind: InstallationKind): boolean {
+  try {
+    readInstallation(version, kind)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Removes what an earlier call left unfinished, and a wheel that is not whole any more. */
+async function keepWhole(folder: string, version: string): Promise<void> {
+  await rm(installationFile(folder), { force: true })
+  const wheelIsWhole = await isWheelWhole(join(folder, 'site-packages'), version)
+  for (const name of await readdir(folder).catch(() => [])) {
+    const keep = name === 'downloads' || (name === 'site-packages' && wheelIsWhole)
+    if (!keep) await rm(join(folder, name), { recursive: true, force: true })
+  }
+}
+
+function describe({ kind, version }: SetupJob, tools: Tools, tensorflow: string, addon: string) {
+  return {
+    format: 1,
+    version,
+    kind,
+    tensorflow,
+    addon,
+    addonSha256: fileSha256(addon),
+    libraries: Object.fromEntries(
+      wheelLibraries.map((library) => [library, sizeOf(join(tensorflow, library))!]),
+    ),
+    binding: tools.binding.version,
+    built: new Date().toISOString(),
+  } as const satisfies TensorflowInstallation
+}
+
+/** Nobody finds the installation before it has given the right numbers: it is checked under a root of its own. */
+async function publishWhenRight(folder: string, installation: TensorflowInstallation, job: SetupJob) {
+  const root = join(folder, 'unverified')
+  const candidate = join(root, `${job.version}-${job.kind}`)
+  await mkdir(candidate, { recursive: true })
+  await writeFile(installationFile(candidate), `${JSON.stringify(installation, null, 2)}\n`)
+  await verifyInChild(job.device, root, job.signal)
+  await rename(installationFile(candidate), installationFile(folder))
+  await rm(root, { recursive: true })
+}

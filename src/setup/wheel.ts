@@ -1,0 +1,80 @@
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type InstallationKind, sizeOf } from '../engines/tensorflow/installation.js'
+import { EigenaeError, withFileErrors } from '../errors.js'
+import type { Observer } from './observer.js'
+import { download, type PipJob, unpack } from './pip.js'
+
+export interface WheelJob {
+  readonly kind: InstallationKind
+  readonly version: string
+  readonly python: string
+  /** Gets `site-packages/`, when all is unpacked; `downloads/` before that, which a later call goes on from. */
+  readonly folder: string
+  readonly observer: Observer
+  readonly signal: AbortSignal
+}
+
+/**
+ * Downloads TensorFlow's wheel, and the wheels with CUDA's libraries that it asks for, and unpacks them side by side:
+ * TensorFlow looks for CUDA in ../nvidia, from its own real folder. None of what only Python needs comes along.
+ */
+export async function unpackWheels(job: WheelJob): Promise<void> {
+  const { kind, version, folder, observer } = job
+  const name = kind === 'cpu' ? 'tensorflow-cpu' : 'tensorflow'
+  await withFileErrors('make the folder', folder, () => mkdir(join(folder, 'downloads'), { recursive: true }))
+  const work = await mkdtemp(join(folder, 'work-'))
+  try {
+    const site = join(work, 'site-packages')
+    const whole = { ...job, work, site, downloads: join(folder, 'downloads') }
+    await download(whole, `${name}==${version}`)
+    observer.step(`unpack ${name} ${version}`)
+    await unpack(whole, [name])
+    if (kind === 'cuda') await addCuda(whole)
+    await rename(site, join(folder, 'site-packages'))
+    await rm(join(folder, 'downloads'), { recursive: true })
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+}
+
+async function addCuda(job: PipJob & WheelJob): Promise<void> {
+  const requirements = await cudaRequirements(job)
+  for (const [index, requirement] of requirements.entries())
+    await download(job, requirement, `, ${index + 1} of ${requirements.length}`)
+  job.observer.step("unpack CUDA's libraries")
+  // In one call: pip does not add to a folder that is there, and all of these share "nvidia".
+  await unpack(job, requirements)
+}
+
+/** What the unpacked TensorFlow asks for with its extra "and-cuda", as pip names it: "nvidia-cublas-cu12<13.0,>=12.5". */
+async function cudaRequirements({ site, version }: PipJob & WheelJob): Promise<readonly string[]> {
+  const metadata = await readFile(join(site, `tensorflow-${version}.dist-info`, 'METADATA'), 'utf8')
+  const requirements = [...metadata.matchAll(/^Requires-Dist: (nvidia-[^;]+?)\s*;.*and-cuda/gm)]
+  if (requirements.length > 0)
+    return requirements.map(([, requirement]) => requirement!.replaceAll(/[\s()]/g, ''))
+  throw new EigenaeError({
+    what: `TensorFlow ${version} does not name its CUDA libraries`,
+    mend: 'Use a version that does (--version): 2.15.1 to 2.21.0 do.',
+  })
+}
+
+/** Whether an unpacked wheel is of this version and has every file that it came with, by their sizes. */
+export async function isWheelWhole(site: string, version: string): Promise<boolean> {
+  try {
+    const records = (await readdir(site)).filter((name) => name.endsWith('.dist-info'))
+    const texts = await Promise.all(records.map((name) => readFile(join(site, name, 'RECORD'), 'utf8')))
+    const ofVersion = records.some(
+      (name) => /^tensorflow(_cpu)?-(.*)\.dist-info$/.exec(name)?.[2] === version,
+    )
+    return ofVersion && texts.flatMap((text) => text.split('\n')).every((line) => isThere(site, line))
+  } catch {
+    return false
+  }
+}
+
+/** A line of RECORD: path, digest, size. Pip moves what lies outside the two packages. */
+function isThere(site: string, line: string): boolean {
+  const [, path, size] = /^((?:tensorflow|nvidia)\/.*),[^,]*,(\d+)\s*$/.exec(line) ?? []
+  return path === undefined || sizeOf(join(site, path)) === Number(size)
+}
