@@ -35,6 +35,8 @@ function program(): Command {
       'Trains MNIST denoising autoencoders and compares what their embeddings use of their dimensions',
     )
     .version(version)
+    // A command may have a --version of its own.
+    .enablePositionalOptions()
     .addCommand(trainCommand())
     .addCommand(sweepCommand())
     .addCommand(sweepJobCommand(), { hidden: true })

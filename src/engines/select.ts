@@ -44,8 +44,11 @@ async function probe(device: Device): Promise<Probe> {
   try {
     return { device, engine: (await asked(device)).engine }
   } catch (error) {
-    if (!(error instanceof EigenaeError)) throw error
-    return { device, refusal: error }
+    if (error instanceof EigenaeError) return { device, refusal: error }
+    return {
+      device,
+      refusal: new EigenaeError({ what: error instanceof Error ? error.message : String(error) }),
+    }
   }
 }
 

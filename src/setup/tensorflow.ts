@@ -44,28 +44,28 @@ export interface SetupResult {
  * @throws EigenaeError that says what is missing or failed; the signal's reason once it is aborted.
  */
 export async function setUpTensorflow(job: SetupJob): Promise<SetupResult> {
-  const folder = installationFolder(job.version, job.kind)
-  const lock = `${folder}.lock`
-  await withFileErrors('make the folder', installationRoot(), () =>
-    mkdir(installationRoot(), { recursive: true }),
-  )
-  await acquireLock(lock)
-  try {
-    return await setUpIn(folder, job)
-  } finally {
-    await releaseLock(lock)
-  }
-}
-
-async function setUpIn(folder: string, job: SetupJob): Promise<SetupResult> {
-  const { kind, version, device, observer, signal } = job
+  const { kind, version, device, python, observer, signal } = job
+  const folder = installationFolder(version, kind)
   if (isSound(version, kind)) {
     observer.step(`check ${device}`)
     await verifyInChild(device, installationRoot(), signal)
     return { folder, already: true }
   }
-  const tools = await findTools(kind, job.python)
+  const tools = await findTools(kind, python)
   job.onTools(tools.summary)
+  await withFileErrors('make the folder', folder, () => mkdir(folder, { recursive: true }))
+  const lock = `${folder}.lock`
+  await acquireLock(lock)
+  try {
+    await setUpIn(folder, tools, job)
+  } finally {
+    await releaseLock(lock)
+  }
+  return { folder, already: false }
+}
+
+async function setUpIn(folder: string, tools: Tools, job: SetupJob): Promise<void> {
+  const { version, device, observer, signal } = job
   await withFileErrors('tidy', folder, () => keepWhole(folder, version))
   const site = join(folder, 'site-packages')
   if (!existsSync(site)) await unpackWheels({ ...job, python: tools.python, folder })
@@ -76,7 +76,6 @@ async function setUpIn(folder: string, job: SetupJob): Promise<SetupResult> {
   observer.step(`check ${device}`)
   const installation = describe(job, tools, tensorflow, addon)
   await withFileErrors('write', folder, () => publishWhenRight(folder, installation, job))
-  return { folder, already: false }
 }
 
 function isSound(version: string, kind: InstallationKind): boolean {

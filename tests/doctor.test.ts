@@ -1,0 +1,237 @@
+import { spawnSync } from 'node:child_process'
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
+import type { Device } from '../src/config/schema.js'
+import { selectEngine } from '../src/engines/select.js'
+import { EigenaeError } from '../src/errors.js'
+import { eigenae, scratchFolder } from './support/cli.js'
+import { buildLibrary, type FakeInstallation, fakeInstallation, writeProgram } from './support/tensorflow.js'
+
+const scratch = scratchFolder()
+const library = scratch('libstub.so')
+buildLibrary(library, 'extern "C" int cuInit(unsigned) { return 0; }')
+const realDriver = spawnSync(process.execPath, ['-e', "process.dlopen({ exports: {} }, 'libcuda.so.1')"], {
+  encoding: 'utf8',
+}).stderr.includes('self-register')
+
+interface Machine {
+  /** What nvidia-smi answers: GPUs as `name, capability, total, free, driver`, or a shell script; absent without. */
+  readonly smi?: readonly string[] | string
+  readonly libcuda?: 'sound' | 'truncated'
+  readonly setup?: (root: string) => void
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** A machine made of stubs, as the environment that shows it to a process. */
+function environmentOf({ smi, libcuda, setup, environment }: Machine): Record<string, string> {
+  const machine = mkdtempSync(scratch('machine-'))
+  const root = join(machine, 'tensorflow')
+  if (smi !== undefined) writeProgram(join(machine, 'nvidia-smi'), smiScript(smi))
+  if (libcuda !== undefined) cpSync(library, join(machine, 'libcuda.so.1'))
+  if (libcuda === 'truncated') truncateSync(join(machine, 'libcuda.so.1'), 40)
+  setup?.(root)
+  return {
+    PATH: `${machine}:/nowhere`,
+    LD_LIBRARY_PATH: machine,
+    CUDA_VISIBLE_DEVICES: '0',
+    EIGENAE_TENSORFLOW_DIR: root,
+    ...environment,
+  }
+}
+
+function doctorOn(machine: Machine, ...flags: readonly string[]) {
+  return eigenae(['doctor', ...flags], { env: environmentOf(machine) })
+}
+
+function smiScript(smi: readonly string[] | string): string {
+  if (typeof smi === 'string') return smi
+  return smi.map((gpu, index) => `echo "${index}, GPU-0${index}, ${gpu}"`).join('\n')
+}
+
+/** Why a device of such a machine is refused: the line of doctor's table, and what is printed below it. */
+async function refusal(device: Device, machine: Machine) {
+  for (const [name, value] of Object.entries(environmentOf(machine))) vi.stubEnv(name, value)
+  try {
+    await selectEngine(device)
+  } catch (error) {
+    if (error instanceof EigenaeError) return { reason: error.parts.what, mend: error.parts.mend }
+    throw error
+  } finally {
+    vi.unstubAllEnvs()
+  }
+  throw new Error(`${device} is not refused`)
+}
+
+const a100 = 'NVIDIA A100, 8.0, 40960, 40000, 550.54.15'
+const installed = (kind: 'cpu' | 'cuda', change: (installation: FakeInstallation) => void = () => {}) =>
+  ({ setup: (root: string) => change(fakeInstallation(root, library, kind)) }) as const
+
+describe('doctor', () => {
+  it('says of this machine what trains, on what, and what to do about the rest', async () => {
+    const { code, stdout, stderr } = await doctorOn({})
+    expect(stdout).toMatch(
+      /^eigenae \S+ · Node \S+ · \S+ \S+ · \d+ cores? · C\+\+ core with \S+, built here\n/,
+    )
+    expect(stdout).toMatch(/^cpu +usable +native \S+$/m)
+    expect(stdout).toMatch(/^tensorflow-cpu +no +TensorFlow is not set up$/m)
+    expect(stdout).toMatch(/^To use tensorflow-cpu:\n {2}Run: eigenae setup tensorflow --cpu$/m)
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+  })
+
+  it('gives the same as JSON', async () => {
+    const { stdout } = await doctorOn({}, '--json')
+    const { node, cores, devices } = JSON.parse(stdout)
+    expect(node).toEqual({ version: process.versions.node, needed: '>=20', supported: true })
+    expect(cores).toBeGreaterThan(0)
+    expect(devices[0]).toMatchObject({ device: 'cpu', usable: true, engine: 'native' })
+    expect(devices.map(({ device }: { readonly device: string }) => device)).toEqual([
+      'cpu',
+      'wasm',
+      'cuda',
+      'tensorflow-cpu',
+    ])
+  })
+
+  it('ends with 1 where nothing can train', () => {
+    const project = scratch('project')
+    mkdirSync(project)
+    const root = join(import.meta.dirname, '..')
+    for (const part of ['bin', 'dist', 'package.json'])
+      cpSync(join(root, part), join(project, part), { recursive: true })
+    symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'))
+    const env = { PATH: '/nowhere', EIGENAE_TENSORFLOW_DIR: scratch('none') }
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['bin/eigenae.js', 'doctor'], {
+      cwd: project,
+      env,
+      encoding: 'utf8',
+    })
+    expect(stdout).toMatch(/^cpu +no +the native engine was not built here$/m)
+    expect(stdout).toMatch(/^wasm +no /m)
+    expect(stderr).toBe('eigenae: no device of this machine can train as it is\n')
+    expect(status).toBe(1)
+  })
+
+  it('ends with 1 where Node is too old', async () => {
+    const old = scratch('old-node.cjs')
+    writeFileSync(old, "Object.defineProperty(process.versions, 'node', { value: '18.19.0' })")
+    const { code, stdout } = await doctorOn({ environment: { NODE_OPTIONS: `--require ${old}` } })
+    expect(stdout).toMatch(/Node is too old:\n {2}It must be >=20/)
+    expect(code).toBe(1)
+  })
+})
+
+describe('cuda on a machine', () => {
+  it.skipIf(realDriver)('tells a machine without a driver from one without its CUDA library', async () => {
+    const without = await refusal('cuda', {})
+    expect(without.reason).toBe('no NVIDIA driver (libcuda.so.1 was not found)')
+    expect(without.mend).toContain('ubuntu-drivers install')
+    const half = await refusal('cuda', { smi: [a100] })
+    expect(half.reason).toContain('550.54.15 is here without its CUDA library')
+    expect(half.mend).toContain('apt-get install libnvidia-compute-550')
+  })
+
+  it.each<[string, Machine, RegExp, RegExp]>([
+    [
+      'a damaged driver',
+      { libcuda: 'truncated' },
+      /library cannot be loaded \(.*too short/,
+      /ubuntu-drivers/,
+    ],
+    [
+      'a driver that was updated while it ran',
+      {
+        libcuda: 'sound',
+        smi: 'echo "Failed to initialize NVML: Driver/library version mismatch"; exit 18',
+      },
+      /does not answer \(nvidia-smi: .*version mismatch\)/,
+      /sudo reboot/,
+    ],
+    ['no card', { libcuda: 'sound', smi: [] }, /finds no GPU/, /dmesg/],
+    [
+      'hidden cards',
+      { libcuda: 'sound', smi: [a100], environment: { CUDA_VISIBLE_DEVICES: '' } },
+      /CUDA_VISIBLE_DEVICES="" hides every GPU/,
+      /unset CUDA_VISIBLE_DEVICES/,
+    ],
+    [
+      'a driver too old for TensorFlow',
+      { libcuda: 'sound', smi: ['Tesla T4, 7.5, 15360, 15000, 470.256.02'] },
+      /driver 470.256.02 is too old: TensorFlow needs 525.60.13 or newer/,
+      /ubuntu-drivers/,
+    ],
+    [
+      'a driver too old for a new card, which runs from PTX',
+      { libcuda: 'sound', smi: ['NVIDIA H100, 9.0, 81559, 81000, 550.54.15'] },
+      /550.54.15 is too old: TensorFlow needs 555.42.02 or newer on NVIDIA H100/,
+      /ubuntu-drivers/,
+    ],
+    [
+      'a card too old for TensorFlow',
+      { libcuda: 'sound', smi: ['GeForce GTX 960, 5.2, 4096, 4000, 550.54.15'] },
+      /GTX 960 is too old: compute capability 5.2/,
+      /--device cpu/,
+    ],
+    [
+      'TensorFlow not set up',
+      { libcuda: 'sound', smi: [a100] },
+      /^TensorFlow is not set up$/,
+      /setup tensorflow --cuda/,
+    ],
+    [
+      'TensorFlow set up without CUDA',
+      { libcuda: 'sound', smi: [a100], ...installed('cpu') },
+      /^TensorFlow is not set up$/,
+      /setup tensorflow --cuda/,
+    ],
+    [
+      'a full card',
+      { libcuda: 'sound', smi: ['NVIDIA A100, 8.0, 40960, 120, 550.54.15'], ...installed('cuda') },
+      /out of GPU memory: 120 of 40960 MiB are free on GPU 0 \(NVIDIA A100\)/,
+      /nvidia-smi/,
+    ],
+  ])('is refused for %s', async (_, machine, reason, mend) => {
+    const cuda = await refusal('cuda', machine)
+    expect(cuda.reason).toMatch(reason)
+    expect(cuda.mend).toMatch(mend)
+  })
+})
+
+describe('TensorFlow set up', () => {
+  it.each<[string, (installation: FakeInstallation) => void, RegExp]>([
+    [
+      'its wheel was removed',
+      ({ tensorflow }) => rmSync(tensorflow, { recursive: true }),
+      /its wheel is gone/,
+    ],
+    [
+      'its wheel was replaced',
+      ({ tensorflow }) => appendFileSync(join(tensorflow, 'libtensorflow_framework.so.2'), 'newer'),
+      /its addon was built for another wheel/,
+    ],
+    ['its addon was removed', ({ addon }) => rmSync(addon), /its addon is gone/],
+    ['its addon is truncated', ({ addon }) => truncateSync(addon, 100), /its addon is damaged/],
+    [
+      'its record is damaged',
+      ({ root }) => writeFileSync(join(root, '2.21.0-cuda', 'installation.json'), '{'),
+      /installation.json cannot be read/,
+    ],
+  ])('is refused when %s', async (_, change, reason) => {
+    const machine = { libcuda: 'sound', smi: [a100], ...installed('cuda', change) } as const
+    for (const name of ['cuda', 'tensorflow-cpu'] as const) {
+      const { reason: found, mend } = await refusal(name, machine)
+      expect(found).toMatch(reason)
+      expect(mend).toBe('Run: eigenae setup tensorflow --cuda --version 2.21.0')
+    }
+  })
+})

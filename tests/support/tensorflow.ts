@@ -1,0 +1,45 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const libraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2']
+
+/** A real shared library, of which nothing is in any machine's own libraries. */
+export function buildLibrary(file: string, source: string): void {
+  execFileSync('g++', ['-shared', '-fPIC', '-x', 'c++', '-', '-o', file], { input: source })
+}
+
+export function writeProgram(file: string, shell: string): void {
+  writeFileSync(file, `#!/bin/sh\n${shell}\n`)
+  chmodSync(file, 0o755)
+}
+
+export interface FakeInstallation {
+  readonly root: string
+  readonly tensorflow: string
+  readonly addon: string
+}
+
+/** What `setup tensorflow` leaves in `root`, with libraries that hold nothing. */
+export function fakeInstallation(root: string, library: string, kind: 'cpu' | 'cuda'): FakeInstallation {
+  const folder = join(root, `2.21.0-${kind}`)
+  const tensorflow = join(folder, 'site-packages', 'tensorflow')
+  const addon = join(folder, 'tfjs_binding.node')
+  mkdirSync(tensorflow, { recursive: true })
+  const bytes = readFileSync(library)
+  for (const file of [addon, ...libraries.map((name) => join(tensorflow, name))]) writeFileSync(file, bytes)
+  const record = {
+    format: 1,
+    version: '2.21.0',
+    kind,
+    tensorflow,
+    addon,
+    addonSha256: createHash('sha256').update(bytes).digest('hex'),
+    libraries: Object.fromEntries(libraries.map((name) => [name, statSync(join(tensorflow, name)).size])),
+    binding: '4.22.0',
+    built: '2026-11-24T00:00:00.000Z',
+  }
+  writeFileSync(join(folder, 'installation.json'), JSON.stringify(record))
+  return { root, tensorflow, addon }
+}
