@@ -1,5 +1,5 @@
-import { readdir, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { wheelLibraries } from '../engines/tensorflow/installation.js'
 import { EigenaeError } from '../errors.js'
 import type { Tools } from './prerequisites.js'
@@ -10,13 +10,28 @@ import { runTool } from './tool.js'
  * The addon looks for them in that folder alone; links to it would hide CUDA's libraries from TensorFlow.
  */
 export async function buildAddon(
+  tools: Tools,
+  tensorflow: string,
+  addon: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const work = await mkdtemp(join(dirname(addon), 'work-'))
+  try {
+    const built = join(work, basename(addon))
+    await compile(tools, tensorflow, built, signal)
+    await rename(built, addon)
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+}
+
+async function compile(
   { compiler, binding, nodeHeaders }: Tools,
   tensorflow: string,
   addon: string,
   signal: AbortSignal,
 ): Promise<void> {
   const sources = (await readdir(binding.folder)).filter((name) => name.endsWith('.cc'))
-  const unfinished = `${addon}.unfinished`
   const ending = await runTool(
     compiler,
     [
@@ -24,7 +39,7 @@ export async function buildAddon(
       ...[`-I${nodeHeaders}`, `-I${join(tensorflow, 'include')}`],
       ...sources.map((name) => join(binding.folder, name)),
       ...[`-L${tensorflow}`, ...wheelLibraries.map((library) => `-l:${library}`), `-Wl,-rpath,${tensorflow}`],
-      ...['-o', unfinished],
+      ...['-o', addon],
     ],
     { signal },
   )
@@ -36,5 +51,4 @@ export async function buildAddon(
       mend: 'It needs g++ 9 or newer, or a compiler like it; CXX names another.',
     })
   }
-  await rename(unfinished, addon)
 }

@@ -9,7 +9,7 @@ export interface PipJob {
   /** For the wheels as they are downloaded. */
   readonly downloads: string
   /** For pip's temporary files, which are large. */
-  readonly work: string
+  readonly temporary: string
   readonly site: string
   readonly observer: Observer
   readonly signal: AbortSignal
@@ -37,11 +37,17 @@ export async function download(job: PipJob, requirement: string, place = ''): Pr
 }
 
 /** Pip says a file's size when it begins; how much of it has come is seen in pip's temporary folder. */
-function watchDownload({ work, observer }: PipJob) {
+function watchDownload({ temporary, observer }: PipJob) {
   let total = 0
-  const timer = setInterval(async () => {
-    if (total > 0) observer.progress(Math.min(await largestFile(work), total), total)
-  }, 250)
+  let looking = false
+  const look = async () => {
+    if (looking || total === 0) return
+    looking = true
+    const done = await largestFile(temporary)
+    looking = false
+    if (total > 0) observer.progress(Math.min(done, total), total)
+  }
+  const timer = setInterval(look, 250)
   return {
     onLine: (line: string) => {
       const size = /Downloading .*\.whl \(([\d.]+) (kB|MB|GB)\)/.exec(line)
@@ -49,7 +55,10 @@ function watchDownload({ work, observer }: PipJob) {
       total = Number(size[1]) * { kB: 1e3, MB: 1e6, GB: 1e9 }[size[2] as 'kB' | 'MB' | 'GB']
       observer.progress(0, total)
     },
-    stop: () => clearInterval(timer),
+    stop: () => {
+      clearInterval(timer)
+      total = 0
+    },
   }
 }
 
@@ -73,10 +82,14 @@ export async function unpack(job: PipJob, requirements: readonly string[]): Prom
 }
 
 /** The user's own settings (a mirror, a proxy, certificates) hold, but for those that put files elsewhere. */
-function pip({ python, work, signal }: PipJob, args: readonly string[], onLine?: (line: string) => void) {
+function pip(
+  { python, temporary, signal }: PipJob,
+  args: readonly string[],
+  onLine?: (line: string) => void,
+) {
   const environment = {
     ...process.env,
-    TMPDIR: work,
+    TMPDIR: temporary,
     PIP_USER: '0',
     PIP_REQUIRE_VIRTUALENV: '0',
     PIP_ROOT_USER_ACTION: 'ignore',

@@ -92,7 +92,7 @@ async function keepWhole(folder: string, version: string): Promise<void> {
   await rm(installationFile(folder), { force: true })
   const wheelIsWhole = await isWheelWhole(join(folder, 'site-packages'), version)
   for (const name of await readdir(folder).catch(() => [])) {
-    const keep = name === 'downloads' || (name === 'site-packages' && wheelIsWhole)
+    const keep = wheelIsWhole ? name === 'site-packages' : name === 'downloads'
     if (!keep) await rm(join(folder, name), { recursive: true, force: true })
   }
 }

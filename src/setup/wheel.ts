@@ -26,7 +26,9 @@ export async function unpackWheels(job: WheelJob): Promise<void> {
   const work = await mkdtemp(join(folder, 'work-'))
   try {
     const site = join(work, 'site-packages')
-    const whole = { ...job, work, site, downloads: join(folder, 'downloads') }
+    const temporary = join(work, 'temporary')
+    await mkdir(temporary)
+    const whole = { ...job, temporary, site, downloads: join(folder, 'downloads') }
     await download(whole, `${name}==${version}`)
     observer.step(`unpack ${name} ${version}`)
     await unpack(whole, [name])

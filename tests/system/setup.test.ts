@@ -1,0 +1,92 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { findInstallation, type TensorflowInstallation } from '../../src/engines/tensorflow/installation.js'
+import { eigenae, start } from '../support/cli.js'
+
+const installed = findOrNull()
+
+function findOrNull(): TensorflowInstallation | null {
+  try {
+    return findInstallation('cpu')
+  } catch (error) {
+    if (process.env.CI) throw error
+    return null
+  }
+}
+
+const skipped = installed === null ? ' (skipped: eigenae setup tensorflow --cpu was not run)' : ''
+
+// In one order: each test goes on with the folder that the one before left.
+describe.skipIf(installed === null)(
+  `setup tensorflow with the real wheel${skipped}`,
+  { timeout: 240_000 },
+  () => {
+    const { version, kind, tensorflow } = installed ?? { version: '', kind: 'cpu', tensorflow: '' }
+    // Hard links need the same file system.
+    const root = `${join(tensorflow, '../../..')}-test-${process.pid}`
+    const folder = join(root, `${version}-${kind}`)
+    const addon = join(folder, 'tfjs_binding.node')
+    const setup = ['setup', 'tensorflow', `--${kind}`, '--version', version]
+    // No network: whatever is downloaded again fails.
+    const env = {
+      EIGENAE_TENSORFLOW_DIR: root,
+      PIP_INDEX_URL: 'http://127.0.0.1:9/simple',
+      PIP_FIND_LINKS: '',
+    }
+    afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+    it('goes on from an unpacked wheel after kill -9 while the addon is built', async () => {
+      mkdirSync(folder, { recursive: true })
+      spawnSync('cp', ['-al', join(tensorflow, '..'), folder])
+      const killed = start(setup, { env })
+      await killed.says('- build the addon')
+      killed.process.kill('SIGKILL')
+      await killed.finished
+      expect(() => find(root)).toThrow('TensorFlow is not set up')
+      const { code, stdout, stderr } = await eigenae(setup, { env })
+      expect(stderr).not.toContain('- download')
+      expect(stderr).toMatch(/- check tensorflow-cpu\nset up: eigenae train --device tensorflow-cpu\n$/)
+      expect(stdout).toBe(`${folder}\n`)
+      expect(code).toBe(0)
+      expect(readdirSync(folder).sort()).toEqual(['installation.json', 'site-packages', 'tfjs_binding.node'])
+      expect(readdirSync(root)).toEqual([`${version}-${kind}`])
+      expect(find(root)).toMatchObject({ version, kind, addon })
+    })
+
+    it('does nothing the second time but to check that it computes', async () => {
+      const { code, stderr } = await eigenae(setup, { env: { ...env, PATH: '/nowhere' } })
+      expect(stderr).toMatch(/^- check tensorflow-cpu\nalready set up, and it computes/)
+      expect(code).toBe(0)
+    })
+
+    it('builds a truncated addon again', async () => {
+      truncateSync(addon, 1000)
+      expect(() => find(root)).toThrow('its addon is damaged')
+      const { code } = await eigenae(setup, { env })
+      expect(code).toBe(0)
+      expect(find(root).addon).toBe(addon)
+    })
+
+    it('downloads a wheel again that is not whole, and says so where there is no network', async () => {
+      rmSync(join(folder, 'site-packages/tensorflow/libtensorflow_framework.so.2'))
+      const { code, stderr } = await eigenae(setup, { env })
+      expect(stderr).toMatch(/the package index cannot be reached\n.*\nCheck the network/)
+      expect(code).toBe(1)
+      expect(existsSync(join(folder, 'site-packages'))).toBe(false)
+      expect(() => find(root)).toThrow('TensorFlow is not set up')
+    })
+  },
+)
+
+function find(root: string): TensorflowInstallation {
+  const before = process.env.EIGENAE_TENSORFLOW_DIR
+  process.env.EIGENAE_TENSORFLOW_DIR = root
+  try {
+    return findInstallation('cpu')
+  } finally {
+    if (before === undefined) delete process.env.EIGENAE_TENSORFLOW_DIR
+    else process.env.EIGENAE_TENSORFLOW_DIR = before
+  }
+}
