@@ -122,13 +122,21 @@ function pipError(requirement: string, { stderr, signal }: ToolEnding): EigenaeE
     return new EigenaeError({
       what: `there is no wheel of ${requirement} for this machine (${process.platform} ${process.arch}, Python ${wheelPython})`,
       where: '--version',
-      ...(versions !== undefined && { mend: `There are: ${versions}` }),
+      ...(versions !== undefined && { mend: `There are: ${releases(versions)}` }),
     })
   return new EigenaeError({
     what: signal === null ? 'pip failed' : `pip was ended by ${signal}`,
     where: requirement,
     details: lastLines(stderr, 8),
   })
+}
+
+/** Without candidates for a release: "2.21.0rc1". */
+function releases(versions: string): string {
+  return versions
+    .split(', ')
+    .filter((version) => /^[\d.]+$/.test(version))
+    .join(', ')
 }
 
 function lastLines(text: string, count: number): readonly string[] {

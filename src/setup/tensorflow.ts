@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, realpath, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   fileSha256,
@@ -59,6 +59,8 @@ export async function setUpTensorflow(job: SetupJob): Promise<SetupResult> {
   try {
     await setUpIn(folder, tools, job)
   } finally {
+    // Fails where anything is worth keeping.
+    await rmdir(folder).catch(() => {})
     await releaseLock(lock)
   }
   return { folder, already: false }

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type InstallationKind, sizeOf } from '../engines/tensorflow/installation.js'
 import { EigenaeError, withFileErrors } from '../errors.js'
@@ -37,6 +37,8 @@ export async function unpackWheels(job: WheelJob): Promise<void> {
     await rm(join(folder, 'downloads'), { recursive: true })
   } finally {
     await rm(work, { recursive: true, force: true })
+    // Fails, as it shall, where something whole is in it.
+    await rmdir(join(folder, 'downloads')).catch(() => {})
   }
 }
 
