@@ -13,6 +13,7 @@ import {
   wheelLibraries,
 } from '../engines/tensorflow/installation.js'
 import { withFileErrors } from '../errors.js'
+import { makeFolder } from '../runs/files.js'
 import { acquireLock, releaseLock } from '../runs/lock.js'
 import { buildAddon } from './addon.js'
 import type { Observer } from './observer.js'
@@ -53,7 +54,7 @@ export async function setUpTensorflow(job: SetupJob): Promise<SetupResult> {
   }
   const tools = await findTools(kind, python)
   job.onTools(tools.summary)
-  await withFileErrors('make the folder', folder, () => mkdir(folder, { recursive: true }))
+  await makeFolder(folder)
   const lock = `${folder}.lock`
   await acquireLock(lock)
   try {

@@ -1,7 +1,8 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type InstallationKind, sizeOf } from '../engines/tensorflow/installation.js'
-import { EigenaeError, withFileErrors } from '../errors.js'
+import { EigenaeError } from '../errors.js'
+import { makeFolder } from '../runs/files.js'
 import type { Observer } from './observer.js'
 import { download, type PipJob, unpack } from './pip.js'
 
@@ -22,7 +23,7 @@ export interface WheelJob {
 export async function unpackWheels(job: WheelJob): Promise<void> {
   const { kind, version, folder, observer } = job
   const name = kind === 'cpu' ? 'tensorflow-cpu' : 'tensorflow'
-  await withFileErrors('make the folder', folder, () => mkdir(join(folder, 'downloads'), { recursive: true }))
+  await makeFolder(join(folder, 'downloads'))
   const work = await mkdtemp(join(folder, 'work-'))
   try {
     const site = join(work, 'site-packages')
