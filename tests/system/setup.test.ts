@@ -9,7 +9,8 @@ const installed = findOrNull()
 
 function findOrNull(): TensorflowInstallation | null {
   try {
-    return findInstallation('cpu')
+    const found = findInstallation('cpu')
+    return found.kind === 'cpu' ? found : null
   } catch (error) {
     if (process.env.CI) throw error
     return null
