@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { EigenaeError, usageError, withFileErrors } from '../errors.js'
+import { makeFolder } from '../make-folder.js'
 import { downloadUnzipped } from './download.js'
 import { dataFileKeys, dataFiles } from './files.js'
 import { sha256 } from './load.js'
@@ -22,14 +23,14 @@ export async function fetchMnist(options: FetchOptions): Promise<void> {
   const { folder, mirror } = options
   requirePlainHttp(mirror)
   const parent = dirname(folder)
-  const staging = await withFileErrors('make the folder', folder, async () => {
-    await mkdir(parent, { recursive: true })
-    return mkdtemp(join(parent, `.${basename(folder)}-`))
-  })
+  await makeFolder(parent)
+  const staging = await withFileErrors('make the folder', folder, () =>
+    mkdtemp(join(parent, `.${basename(folder)}-`)),
+  )
   try {
     for (const key of dataFileKeys) await downloadInto(staging, dataFiles[key], options)
+    await makeFolder(folder)
     await withFileErrors('write', folder, async () => {
-      await mkdir(folder, { recursive: true })
       for (const key of dataFileKeys) {
         const { name } = dataFiles[key]
         await rename(join(staging, name), join(folder, name))

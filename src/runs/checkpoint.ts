@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import type { Config } from '../config/schema.js'
 import { EigenaeError, fileError, hasCode } from '../errors.js'
+import { makeFolder } from '../make-folder.js'
 import { type Layout, layoutOf, type Tensor } from '../model/layout.js'
 import { type TrainerState, tensorValues } from '../model/state.js'
-import { makeFolder, type RunFiles, writeAtomically } from './files.js'
+import { type RunFiles, writeAtomically } from './files.js'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors.js'
 
 /** All that is needed to go on after an epoch, bit for bit. */

@@ -13,7 +13,7 @@ import {
   wheelLibraries,
 } from '../engines/tensorflow/installation.js'
 import { withFileErrors } from '../errors.js'
-import { makeFolder } from '../runs/files.js'
+import { makeFolder } from '../make-folder.js'
 import { acquireLock, releaseLock } from '../runs/lock.js'
 import { buildAddon } from './addon.js'
 import type { Observer } from './observer.js'
