@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 /**
  * `npm test` is what a change needs within three minutes. tests/system/ has what needs more than Node and a compiler
- * (TensorFlow's wheel, Python's libraries, an emulator) and is run by `npm run test:system`.
+ * (Slurm, TensorFlow's wheel, Python's libraries, an emulator) and is run by `npm run test:system`.
  */
 export default defineConfig(({ mode }) => ({
   test: {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Cluster, noSlurm, startCluster } from './slurm/cluster.js'
 import { eigenae, scratchFolder, start } from './support/cli.js'
 import { expectSameRuns, tinyConfigs, writeJson, writerOf } from './support/sweeps.js'
+import { type Cluster, noSlurm, startCluster } from './system/slurm/cluster.js'
 
 /** A launcher to be tested: another one is a row here. */
 interface Place {

@@ -57,9 +57,12 @@ KillWait=10
 MinJobAge=60
 SchedulerParameters=bf_interval=1,sched_interval=2
 MaxArraySize=8
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=$(free_port) CPUs=2 RealMemory=8000 Gres=gpu:1
 NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=$(free_port) CPUs=2 RealMemory=8000 Gres=gpu:1
-PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
+PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=urgent Nodes=n1,n2 MaxTime=INFINITE State=UP PriorityTier=2
 CONF
   # A fake GPU is any character device.
   cat > "$folder/gres.conf" <<CONF
@@ -93,7 +96,7 @@ end() {
   kill -9 "$1" 2>> "$folder/stop.log" || true
 }
 
-both_idle() { [ "$(sinfo -h -N -t idle -o %N | wc -l)" = 2 ]; }
+both_idle() { [ "$(sinfo -h -N -p main -t idle -o %N | wc -l)" = 2 ]; }
 
 export SLURM_CONF=$folder/slurm.conf
 case $action in

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eigenae, scratchFolder, start } from '../support/cli.js'
+import { expectSameRuns, tinyConfigs, until, writeJson, writerOf } from '../support/sweeps.js'
 import { type Cluster, noSlurm, startCluster } from './slurm/cluster.js'
-import { eigenae, scratchFolder, start } from './support/cli.js'
-import { expectSameRuns, tinyConfigs, until, writeJson, writerOf } from './support/sweeps.js'
 
 const scratch = scratchFolder()
 const variants = { none: 'none.json', eigen: 'eigen.json' }
@@ -111,6 +111,22 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     expect(code).toBe(0)
     expect(logOf(name, 'eigen/seed-0')).toMatch(/interrupted.*--- attempt.*going on after epoch/s)
     await expectSameRuns(['none/seed-0', 'eigen/seed-0'], scratch(name), undisturbed)
+  })
+
+  it('goes on from the checkpoint when a job of higher priority took its place', async () => {
+    config('preempted', [0], { eigen: 'eigen.json' })
+    const running = start(argsFor('preempted', ...long), { env: cluster.env })
+    await writerOf(scratch('preempted', 'eigen/seed-0'), 5)
+    const urgent = ['--partition=urgent', '--nodes=2', '--exclusive', '--output=/dev/null']
+    cluster.run('sbatch', ...urgent, '--wrap', 'sleep 3')
+    await running.says('eigen/seed-0: waits again')
+    const task = taskOf('preempted', 'eigen/seed-0')
+    await until(() => cluster.run('squeue', '-h', '-p', 'urgent') === '' || null, 'the end of the urgent job')
+    cluster.run('scontrol', 'update', `jobid=${task}`, 'starttime=now')
+    const { code } = await running.finished
+    expect(code).toBe(0)
+    expect(logOf('preempted', 'eigen/seed-0')).toMatch(/interrupted.*--- attempt.*going on after epoch/s)
+    await expectSameRuns(['eigen/seed-0'], scratch('preempted'), undisturbed)
   })
 
   it('lets nobody write beside the process of a node that is out of sight', async () => {
