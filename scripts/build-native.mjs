@@ -2,72 +2,23 @@
 //
 //   node scripts/build-native.mjs [--strict] [--tests] [--sanitize=address,undefined|thread]
 //
-// npm runs it as the package's install script, so a machine without a compiler must not fail: it says what to install
+// It runs when the package is installed, so a machine without a compiler must not fail: it says what to install
 // and exits 0, or 1 with --strict. --tests also builds core-tests, with GoogleTest; --sanitize builds only these, in a
 // folder of their own.
-import { spawn, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { createRequire } from 'node:module'
-import { availableParallelism } from 'node:os'
-import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-
-const nativeFolder = fileURLToPath(new URL('../native/', import.meta.url))
-const buildFolder = join(nativeFolder, 'build')
-const coreFolders = ['core', 'kernels', 'penalties']
-
-// A source that is compiled once for each instruction set has its rows here, as
-// { architecture: 'x64', suffix: 'avx2', flags: ['-mavx2', '-mfma'] }; every other source is compiled once.
-const variantsBySource = {
-  'kernels.cc': [
-    { architecture: 'x64', suffix: 'baseline', flags: ['-DEIGENAE_KERNELS=baselineKernels'] },
-    { architecture: 'x64', suffix: 'avx2', flags: ['-DEIGENAE_KERNELS=avx2Kernels', '-mavx2', '-mfma'] },
-    {
-      architecture: 'x64',
-      suffix: 'avx512',
-      flags: [
-        '-DEIGENAE_KERNELS=avx512Kernels',
-        '-mfma',
-        ...['f', 'dq', 'bw', 'vl'].map((set) => `-mavx512${set}`),
-      ],
-    },
-    { architecture: 'arm64', suffix: 'baseline', flags: ['-DEIGENAE_KERNELS=baselineKernels'] },
-  ],
-}
-const onlyVariant = { architecture: process.arch, suffix: '', flags: [] }
-
-// No -ffast-math: a sum keeps its order, so that the same numbers come out at any number of threads.
-const commonFlags = [
-  '-std=c++17',
-  '-fPIC',
-  '-pthread',
-  '-fvisibility=hidden',
-  '-ffp-contract=fast',
-  '-Wall',
-  '-Wextra',
-]
-const optimizedFlags = ['-O3', '-fno-math-errno', '-DNDEBUG']
-
-/** Something whose message is all that a person needs. */
-class BuildError extends Error {}
+import { BuildError } from './building/processes.mjs'
+import { addonFlags, addonFolders, buildFolder, optimizedFlags, testFolders } from './building/sources.mjs'
+import { build } from './building/target.mjs'
 
 const options = readOptions()
 
 try {
+  const compiler = findCompiler()
   const targets = options.sanitize ? [testsTarget(options.sanitize)] : [addonTarget()]
   if (options.tests && !options.sanitize) targets.push(testsTarget())
-  for (const target of targets) await build(target)
+  for (const target of targets) await build(target, compiler)
 } catch (error) {
   console.error(
     error instanceof BuildError ? error.message : `The native engine was not built: ${error.message}`,
@@ -88,10 +39,9 @@ function readOptions() {
 function addonTarget() {
   return {
     file: join(buildFolder, 'eigenae.node'),
-    folders: [...coreFolders, 'addon'],
-    get flags() {
-      return [...optimizedFlags, '-DNAPI_VERSION=8', `-I${nodeApiHeaders()}`]
-    },
+    architecture: process.arch,
+    folders: addonFolders,
+    flags: ['-fPIC', ...addonFlags()],
     linkFlags: process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'],
   }
 }
@@ -102,75 +52,14 @@ function testsTarget(sanitizers) {
     : []
   return {
     file: join(buildFolder, sanitizers ? `sanitize-${sanitizers}` : '.', 'core-tests'),
-    folders: [...coreFolders, 'tests', 'tests/reference'],
-    flags: sanitizers ? sanitizerFlags : optimizedFlags,
+    architecture: process.arch,
+    folders: testFolders,
+    flags: ['-fPIC', ...(sanitizers ? sanitizerFlags : optimizedFlags)],
     linkFlags: [...sanitizerFlags, '-lgtest', '-lgtest_main'],
   }
 }
 
-/** Leaves the target as the sources are now, or, where that fails, none. */
-async function build(target) {
-  const stampFile = `${target.file}.stamp`
-  const stamp = existsSync(target.file) && existsSync(stampFile) ? readFileSync(stampFile, 'utf8') : ''
-  try {
-    const sources = hashSources(target)
-    const compiler = findCompiler()
-    if (compiler === null && stamp.startsWith(sources)) return
-    if (compiler === null) throw new BuildError(installHint('no C++17 compiler was found'))
-    if (stamp === `${sources}\n${compiler.version}`) return
-    await compileAndLink(target, compiler)
-    writeFileSync(stampFile, `${sources}\n${compiler.version}`)
-  } catch (error) {
-    rmSync(target.file, { force: true })
-    rmSync(stampFile, { force: true })
-    throw error
-  }
-}
-
-async function compileAndLink(target, compiler) {
-  mkdirSync(join(target.file, '..'), { recursive: true })
-  const temporary = mkdtempSync(join(buildFolder, 'objects-')) // two builds at once must not share objects
-  try {
-    const objects = await inParallel(compileUnits(target), async (unit) => {
-      const object = join(temporary, `${basename(unit.source)}${unit.suffix}.o`)
-      const flags = [...commonFlags, ...target.flags, ...unit.flags]
-      await runCompiler(compiler, [...flags, '-c', unit.source, '-o', object])
-      return object
-    })
-    const linked = join(temporary, basename(target.file))
-    await runCompiler(compiler, ['-pthread', '-o', linked, ...objects, ...target.linkFlags])
-    renameSync(linked, target.file)
-  } finally {
-    rmSync(temporary, { recursive: true, force: true })
-  }
-}
-
-function compileUnits(target) {
-  return filesOf(target, '.cc').flatMap((source) => {
-    const variants = variantsBySource[basename(source)] ?? [onlyVariant]
-    return variants.filter((v) => v.architecture === process.arch).map((variant) => ({ source, ...variant }))
-  })
-}
-
-function filesOf(target, ...extensions) {
-  return target.folders.flatMap((folder) =>
-    readdirSync(join(nativeFolder, folder))
-      .filter((name) => extensions.some((extension) => name.endsWith(extension)))
-      .sort()
-      .map((name) => join(nativeFolder, folder, name)),
-  )
-}
-
-/** A digest of all that decides what comes out, but the compiler. */
-function hashSources(target) {
-  const hash = createHash('sha256')
-  for (const file of [...filesOf(target, '.cc', '.h'), fileURLToPath(import.meta.url)]) {
-    hash.update(`${file}\0`).update(readFileSync(file)).update('\0')
-  }
-  return hash.update(JSON.stringify([target.flags, target.linkFlags, process.arch])).digest('hex')
-}
-
-/** The first of $CXX, g++, clang++ and c++ that compiles C++17, or null. */
+/** The first of $CXX, g++, clang++ and c++ that compiles C++17; command null where there is none. */
 function findCompiler() {
   if (process.platform !== 'linux' && process.platform !== 'darwin') {
     throw new BuildError(
@@ -186,42 +75,9 @@ function findCompiler() {
     })
     if (compiles.status !== 0) continue
     const version = spawnSync(command, [...flags, '--version'], { encoding: 'utf8' }).stdout
-    return { command, flags, version: `${name}\n${version}` }
+    return { command, flags, version: `${name}\n${version}`, hint: installHint }
   }
-  return null
-}
-
-function runCompiler(compiler, flags) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(compiler.command, [...compiler.flags, ...flags], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk) => {
-        output += chunk
-      })
-    child.on('error', reject)
-    child.on('close', (code) => {
-      if (code === 0) {
-        if (output) console.error(output.trimEnd())
-        resolve()
-      } else {
-        const firstLines = output.trim().split('\n').slice(0, 12).join('\n')
-        reject(new BuildError(`${firstLines}\n${installHint(`${compiler.command} failed`)}`))
-      }
-    })
-  })
-}
-
-async function inParallel(items, work) {
-  const results = []
-  let next = 0
-  const worker = async () => {
-    for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i])
-  }
-  await Promise.all(Array.from({ length: availableParallelism() }, worker))
-  return results
+  return { command: null, hint: installHint }
 }
 
 function installHint(reason) {
@@ -234,8 +90,4 @@ function installHint(reason) {
     ...commands.map((command) => `  ${command}`),
     'Then run: node scripts/build-native.mjs --strict',
   ].join('\n')
-}
-
-function nodeApiHeaders() {
-  return createRequire(import.meta.url)('node-api-headers').include_dir
 }

@@ -4,14 +4,13 @@
 //
 // Both files are committed, so that nobody needs these tools to train. --check builds them in a temporary folder and
 // compares. The bytes depend on the compiler and the C++ library: they are Debian 12's.
-import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { BuildError, inParallel, runTool } from './building/processes.mjs'
+import { coreFolders, filesIn, nativeFolder } from './building/sources.mjs'
 
-const nativeFolder = fileURLToPath(new URL('../native/', import.meta.url))
 const library = '/usr/lib/wasm32-wasi'
 const headers = '/usr/include/wasm32-wasi'
 const packages = 'clang-16 lld-16 libc++-16-dev-wasm32 libc++abi-16-dev-wasm32 wasi-libc'
@@ -47,9 +46,6 @@ const linkFlags = [
   ...['--export=__stack_pointer', `-L${library}`],
 ]
 
-/** Something whose message is all that a person needs. */
-class BuildError extends Error {}
-
 try {
   const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values
   for (const name of [headers, '/usr/bin/clang++-16', '/usr/bin/wasm-ld-16']) {
@@ -76,6 +72,7 @@ async function build(file, flags, check) {
 }
 
 async function compileAndLink(flags) {
+  const run = (command, args) => runTool(command, args, { cwd: nativeFolder })
   const temporary = mkdtempSync(join(tmpdir(), 'eigenae-wasm-'))
   try {
     const objects = await inParallel(sources(), async (source) => {
@@ -94,28 +91,6 @@ async function compileAndLink(flags) {
 
 /** Relative to native/: what a path is spelled like must not reach the bytes. */
 function sources() {
-  return ['core', 'kernels', 'penalties', 'wasm'].flatMap((folder) =>
-    readdirSync(join(nativeFolder, folder))
-      .filter((name) => name.endsWith('.cc') && (folder === 'wasm' || !notHere.includes(name)))
-      .sort()
-      .map((name) => `${folder}/${name}`),
-  )
-}
-
-function run(command, flags) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, flags, { cwd: nativeFolder, stdio: ['ignore', 'inherit', 'inherit'] })
-    child.on('error', reject)
-    child.on('close', (code) => (code === 0 ? resolve() : reject(new BuildError(`${command} failed`))))
-  })
-}
-
-async function inParallel(items, work) {
-  const results = []
-  let next = 0
-  const worker = async () => {
-    for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i])
-  }
-  await Promise.all(Array.from({ length: availableParallelism() }, worker))
-  return results
+  const core = filesIn(coreFolders, '.cc').filter((source) => !notHere.includes(basename(source)))
+  return [...core, ...filesIn(['wasm'], '.cc')]
 }

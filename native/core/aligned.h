@@ -6,10 +6,22 @@
 #include <memory>
 #include <new>
 
+#if defined(_WIN32)
+#include <malloc.h>
+#endif
+
 namespace eigenae {
 
+#if defined(_WIN32)  // has no aligned_alloc, and its free() takes no aligned memory
+inline void* allocateAligned(std::size_t alignment, std::size_t bytes) { return _aligned_malloc(bytes, alignment); }
+inline void freeAligned(void* memory) { _aligned_free(memory); }
+#else
+inline void* allocateAligned(std::size_t alignment, std::size_t bytes) { return std::aligned_alloc(alignment, bytes); }
+inline void freeAligned(void* memory) { std::free(memory); }
+#endif
+
 struct Free {
-  void operator()(float* memory) const { std::free(memory); }
+  void operator()(float* memory) const { freeAligned(memory); }
 };
 
 using AlignedFloats = std::unique_ptr<float[], Free>;
@@ -17,7 +29,7 @@ using AlignedFloats = std::unique_ptr<float[], Free>;
 // Zeros, at the start of a cache line.
 inline AlignedFloats alignedFloats(std::size_t count) {
   const std::size_t bytes = (count * sizeof(float) + 127) / 64 * 64;
-  float* memory = static_cast<float*>(std::aligned_alloc(64, bytes));
+  float* memory = static_cast<float*>(allocateAligned(64, bytes));
   if (memory == nullptr) throw std::bad_alloc();
   std::memset(memory, 0, bytes);
   return AlignedFloats(memory);

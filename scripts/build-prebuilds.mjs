@@ -1,0 +1,131 @@
+// Builds the native engine for every platform that a package brings it for, on one machine, by zig (which cross-links
+// for them all: pip install ziglang==0.17.1).
+//
+//   node scripts/build-prebuilds.mjs [--only linux-arm64] [--stage | --unstage | --tests]
+//
+// The addons lie in native/build/prebuilds/<platform>-<arch>/. --stage also puts them where a package has them,
+// prebuilds/, and --unstage takes them away: npm pack does both, so that in a clone, where there is no such folder, what
+// was built last is what runs. --tests builds the core's GoogleTest tests instead, for an emulator (linux only).
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { BuildError, runTool } from './building/processes.mjs'
+import {
+  addonFlags,
+  addonFolders,
+  buildFolder,
+  nativeFolder,
+  optimizedFlags,
+  testFolders,
+} from './building/sources.mjs'
+import { build } from './building/target.mjs'
+
+const builtFolder = join(buildFolder, 'prebuilds')
+const stagedFolder = join(nativeFolder, '..', 'prebuilds')
+const zigHint = 'It needs zig 0.17: pip install ziglang==0.17.1, or ZIG=/path/to/zig'
+
+// glibc 2.28 is that of Debian 10, RHEL 8 and Ubuntu 18.10, and what Node 20 itself asks for; macOS 11 likewise.
+const platforms = {
+  'linux-x64': { triple: 'x86_64-linux-gnu.2.28' },
+  'linux-arm64': { triple: 'aarch64-linux-gnu.2.28' },
+  'darwin-x64': { triple: 'x86_64-macos.11.0', link: () => ['-Wl,-undefined,dynamic_lookup'] },
+  'darwin-arm64': { triple: 'aarch64-macos.11.0', link: () => ['-Wl,-undefined,dynamic_lookup'] },
+  'win32-x64': { triple: 'x86_64-windows-gnu', link: importLibrary },
+}
+
+// Linked without a C library of the machine's, they need nothing but a kernel, real or emulated.
+const testTriples = { 'linux-x64': 'x86_64-linux-musl', 'linux-arm64': 'aarch64-linux-musl' }
+const googleTest = '/usr/src/googletest/googletest'
+
+try {
+  const { only, stage, unstage, tests } = readOptions()
+  if (unstage) rmSync(stagedFolder, { recursive: true, force: true })
+  else if (tests) for (const name of only ?? Object.keys(testTriples)) await buildTests(name)
+  else {
+    for (const name of only ?? Object.keys(platforms)) await buildAddon(name)
+    if (stage) stageAddons(only ?? Object.keys(platforms))
+  }
+} catch (error) {
+  console.error(error instanceof BuildError ? error.message : error)
+  process.exitCode = 1
+}
+
+function readOptions() {
+  const flag = { type: 'boolean', default: false }
+  const only = { type: 'string', multiple: true }
+  try {
+    const { values } = parseArgs({ options: { only, stage: flag, unstage: flag, tests: flag } })
+    const known = values.tests ? testTriples : platforms
+    const unknown = values.only?.find((name) => !(name in known))
+    if (unknown === undefined) return values
+    throw new Error(`--only takes ${Object.keys(known).join(', ')}, not "${unknown}"`)
+  } catch (error) {
+    console.error(`build-prebuilds: ${error.message}`)
+    process.exit(2)
+  }
+}
+
+async function buildAddon(name) {
+  const { triple, link } = platforms[name]
+  const file = join(builtFolder, name, 'eigenae.node')
+  mkdirSync(join(builtFolder, name), { recursive: true })
+  const compiler = zigCompiler(triple)
+  const target = {
+    file,
+    architecture: name.split('-')[1],
+    folders: addonFolders,
+    flags: [...(name.startsWith('win32') ? [] : ['-fPIC']), ...addonFlags()],
+    linkFlags: ['-shared', '-s', ...((await link?.(name)) ?? [])],
+  }
+  await build(target, compiler)
+  console.error(`${name}: ${file}`)
+}
+
+async function buildTests(name) {
+  const file = join(builtFolder, name, 'core-tests')
+  const library = [googleTest, `${googleTest}/include`].map((folder) => `-I${folder}`)
+  const googleTestSources = ['gtest-all.cc', 'gtest_main.cc'].map((source) => join(googleTest, 'src', source))
+  await build(
+    {
+      file,
+      architecture: name.split('-')[1],
+      folders: testFolders,
+      flags: [...optimizedFlags, ...library],
+      linkFlags: ['-static', '-s', ...library, '-std=c++17', ...googleTestSources],
+    },
+    zigCompiler(testTriples[name]),
+  )
+  console.error(`${name}: ${file}`)
+}
+
+/** $ZIG, else the zig that came with pip, else the one on the path. */
+function zigCompiler(triple) {
+  for (const name of [process.env.ZIG, 'python3 -m ziglang', 'zig']) {
+    if (!name) continue
+    const [command, ...flags] = name.trim().split(/\s+/)
+    const { status, stdout } = spawnSync(command, [...flags, 'version'], { encoding: 'utf8' })
+    if (status !== 0) continue
+    const hint = (reason) => `The addon for ${triple} was not built: ${reason}. ${zigHint}`
+    return { command, flags: [...flags, 'c++', '-target', triple], zig: flags, version: `zig ${stdout}`, hint }
+  }
+  throw new BuildError(`The addons were not built: zig was not found. ${zigHint}`)
+}
+
+/** What Windows links in place of node.exe. */
+async function importLibrary(name) {
+  const { def_paths } = createRequire(import.meta.url)('node-api-headers')
+  const file = join(builtFolder, name, 'node.lib')
+  const { command, zig, hint } = zigCompiler(platforms[name].triple)
+  const machine = ['-m', 'i386:x86-64']
+  await runTool(command, [...zig, 'dlltool', '-d', def_paths.node_api_def, '-l', file, ...machine], { hint })
+  return [file]
+}
+
+function stageAddons(names) {
+  rmSync(stagedFolder, { recursive: true, force: true })
+  for (const name of names) {
+    cpSync(join(builtFolder, name, 'eigenae.node'), join(stagedFolder, name, 'eigenae.node'), { recursive: true })
+  }
+}

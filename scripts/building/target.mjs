@@ -1,0 +1,56 @@
+// A target is a file made from folders of native/ by one compiler:
+// { file, architecture, folders, flags, linkFlags }. A compiler is { command, flags, version, hint }; its command is
+// null where none was found, and hint(reason) is what to tell a person then.
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { BuildError, inParallel, runTool } from './processes.mjs'
+import { buildFolder, commonFlags, compileUnits, filesIn, nativeFolder } from './sources.mjs'
+
+/** Leaves the target as the sources are now, or, where that fails, none. */
+export async function build(target, compiler) {
+  const stampFile = `${target.file}.stamp`
+  const stamp = existsSync(target.file) && existsSync(stampFile) ? readFileSync(stampFile, 'utf8') : ''
+  try {
+    const sources = hashSources(target)
+    if (compiler.command === null && stamp.startsWith(sources)) return
+    if (compiler.command === null) throw new BuildError(compiler.hint('no C++17 compiler was found'))
+    if (stamp === `${sources}\n${compiler.version}`) return
+    await compileAndLink(target, compiler)
+    writeFileSync(stampFile, `${sources}\n${compiler.version}`)
+  } catch (error) {
+    rmSync(target.file, { force: true })
+    rmSync(stampFile, { force: true })
+    throw error
+  }
+}
+
+async function compileAndLink(target, compiler) {
+  mkdirSync(dirname(target.file), { recursive: true })
+  const run = (args) => runTool(compiler.command, [...compiler.flags, ...args], { hint: compiler.hint })
+  const temporary = mkdtempSync(join(buildFolder, 'objects-')) // two builds at once must not share objects
+  try {
+    const objects = await inParallel(compileUnits(target), async (unit) => {
+      const object = join(temporary, `${basename(unit.source)}${unit.suffix}.o`)
+      await run([...commonFlags, ...target.flags, ...unit.flags, '-c', unit.source, '-o', object])
+      return object
+    })
+    const linked = join(temporary, basename(target.file))
+    await run(['-pthread', '-o', linked, ...objects, ...target.linkFlags])
+    renameSync(linked, target.file)
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+/** A digest of all that decides what comes out, but the compiler. */
+function hashSources(target) {
+  const hash = createHash('sha256')
+  const recipe = ['sources.mjs', 'target.mjs'].map((name) => join(dirname(fileURLToPath(import.meta.url)), name))
+  const sources = filesIn(target.folders, '.cc', '.h').map((file) => join(nativeFolder, file))
+  for (const file of [...sources, ...recipe]) {
+    hash.update(`${file}\0`).update(readFileSync(file)).update('\0')
+  }
+  return hash.update(JSON.stringify([target.flags, target.linkFlags, target.architecture])).digest('hex')
+}
