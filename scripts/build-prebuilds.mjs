@@ -35,17 +35,14 @@ const platforms = {
   'win32-x64': { triple: 'x86_64-windows-gnu', link: importLibrary },
 }
 
-// Linked without a C library of the machine's, they need nothing but a kernel, real or emulated.
-const testTriples = { 'linux-x64': 'x86_64-linux-musl', 'linux-arm64': 'aarch64-linux-musl' }
 const googleTest = '/usr/src/googletest/googletest'
 
 try {
   const { only, stage, unstage, tests } = readOptions()
   if (unstage) rmSync(stagedFolder, { recursive: true, force: true })
-  else if (tests) for (const name of only ?? Object.keys(testTriples)) await buildTests(name)
   else {
-    for (const name of only ?? Object.keys(platforms)) await buildAddon(name)
-    if (stage) stageAddons(only ?? Object.keys(platforms))
+    for (const name of only) await (tests ? buildTests(name) : buildAddon(name))
+    if (stage) stageAddons(only)
   }
 } catch (error) {
   console.error(error instanceof BuildError ? error.message : error)
@@ -54,13 +51,12 @@ try {
 
 function readOptions() {
   const flag = { type: 'boolean', default: false }
-  const only = { type: 'string', multiple: true }
+  const only = { type: 'string', multiple: true, default: Object.keys(platforms) }
   try {
     const { values } = parseArgs({ options: { only, stage: flag, unstage: flag, tests: flag } })
-    const known = values.tests ? testTriples : platforms
-    const unknown = values.only?.find((name) => !(name in known))
+    const unknown = values.only.find((name) => !(name in platforms))
     if (unknown === undefined) return values
-    throw new Error(`--only takes ${Object.keys(known).join(', ')}, not "${unknown}"`)
+    throw new Error(`--only takes ${Object.keys(platforms).join(', ')}, not "${unknown}"`)
   } catch (error) {
     console.error(`build-prebuilds: ${error.message}`)
     process.exit(2)
@@ -68,35 +64,25 @@ function readOptions() {
 }
 
 async function buildAddon(name) {
-  const { triple, link } = platforms[name]
-  const file = join(builtFolder, name, 'eigenae.node')
   mkdirSync(join(builtFolder, name), { recursive: true })
-  const compiler = zigCompiler(triple)
-  const target = {
-    file,
-    architecture: name.split('-')[1],
-    folders: addonFolders,
-    flags: [...(name.startsWith('win32') ? [] : ['-fPIC']), ...addonFlags()],
-    linkFlags: ['-shared', '-s', ...((await link?.(name)) ?? [])],
-  }
-  await build(target, compiler)
-  console.error(`${name}: ${file}`)
+  const { link = () => [] } = platforms[name]
+  const linkFlags = ['-shared', '-s', '-O3', ...(await link(name))]
+  await buildFor(name, 'eigenae.node', addonFolders, addonFlags(), linkFlags)
 }
 
 async function buildTests(name) {
-  const file = join(builtFolder, name, 'core-tests')
   const library = [googleTest, `${googleTest}/include`].map((folder) => `-I${folder}`)
-  const googleTestSources = ['gtest-all.cc', 'gtest_main.cc'].map((source) => join(googleTest, 'src', source))
-  await build(
-    {
-      file,
-      architecture: name.split('-')[1],
-      folders: testFolders,
-      flags: [...optimizedFlags, ...library],
-      linkFlags: ['-static', '-s', ...library, '-std=c++17', ...googleTestSources],
-    },
-    zigCompiler(testTriples[name]),
-  )
+  const sources = ['gtest-all.cc', 'gtest_main.cc'].map((source) => join(googleTest, 'src', source))
+  const linkFlags = ['-s', '-std=c++17', '-O2', ...library, ...sources]
+  await buildFor(name, 'core-tests', testFolders, [...optimizedFlags, ...library], linkFlags)
+}
+
+async function buildFor(name, fileName, folders, flags, linkFlags) {
+  const [system, architecture] = name.split('-')
+  const file = join(builtFolder, name, fileName)
+  const position = system === 'win32' ? [] : ['-fPIC'] // Windows' code always is
+  const target = { file, architecture, folders, flags: [...position, ...flags], linkFlags }
+  await build(target, zigCompiler(platforms[name].triple))
   console.error(`${name}: ${file}`)
 }
 
@@ -108,7 +94,13 @@ function zigCompiler(triple) {
     const { status, stdout } = spawnSync(command, [...flags, 'version'], { encoding: 'utf8' })
     if (status !== 0) continue
     const hint = (reason) => `The addon for ${triple} was not built: ${reason}. ${zigHint}`
-    return { command, flags: [...flags, 'c++', '-target', triple], zig: flags, version: `zig ${stdout}`, hint }
+    return {
+      command,
+      flags: [...flags, 'c++', '-target', triple],
+      zig: flags,
+      version: `zig ${stdout}`,
+      hint,
+    }
   }
   throw new BuildError(`The addons were not built: zig was not found. ${zigHint}`)
 }
@@ -126,6 +118,8 @@ async function importLibrary(name) {
 function stageAddons(names) {
   rmSync(stagedFolder, { recursive: true, force: true })
   for (const name of names) {
-    cpSync(join(builtFolder, name, 'eigenae.node'), join(stagedFolder, name, 'eigenae.node'), { recursive: true })
+    cpSync(join(builtFolder, name, 'eigenae.node'), join(stagedFolder, name, 'eigenae.node'), {
+      recursive: true,
+    })
   }
 }

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { benchCommand } from './commands/bench/index.js'
 import { compareCommand } from './commands/compare.js'
+import { completionCommand } from './commands/completion.js'
 import { dataCommand } from './commands/data.js'
 import { doctorCommand } from './commands/doctor/index.js'
 import { embedCommand } from './commands/embed/index.js'
@@ -13,10 +14,10 @@ import { setupCommand, verifyTensorflowCommand } from './commands/setup/index.js
 import { sweepCommand } from './commands/sweep/index.js'
 import { sweepDeviceCommand, sweepJobCommand, sweepRunnerCommand } from './commands/sweep/job.js'
 import { trainCommand } from './commands/train/index.js'
+import { versionLine } from './commands/version.js'
 import { exitCode } from './errors.js'
-import { version } from './runs/facts.js'
 import { writeFailure } from './terminal/failure.js'
-import { endQuietlyWhenOutputCloses } from './terminal/output.js'
+import { endQuietlyWhenOutputCloses, writeResult } from './terminal/output.js'
 
 /** Runs the command line; gives the process's exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -29,12 +30,14 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-function program(): Command {
+/** Every command there is. */
+export function program(): Command {
   const root = new Command('eigenae')
     .description(
       'Trains MNIST denoising autoencoders and compares what their embeddings use of their dimensions',
     )
-    .version(version)
+    .option('-V, --version', 'print the version, and which engine runs here')
+    .on('option:version', printVersion)
     // A command may have a --version of its own.
     .enablePositionalOptions()
     .addCommand(trainCommand())
@@ -54,10 +57,16 @@ function program(): Command {
     .addCommand(doctorCommand())
     .addCommand(setupCommand())
     .addCommand(verifyTensorflowCommand(), { hidden: true })
+    .addCommand(completionCommand())
   for (const command of withSubcommands(root)) {
     command.exitOverride().showSuggestionAfterError().showHelpAfterError('(--help shows what there is)')
   }
   return root
+}
+
+function printVersion(): never {
+  writeResult(versionLine())
+  throw new CommanderError(0, 'commander.version', '')
 }
 
 function withSubcommands(command: Command): readonly Command[] {

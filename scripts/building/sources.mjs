@@ -30,7 +30,14 @@ const variantsBySource = {
 }
 
 // No -ffast-math: a sum keeps its order, so that the same numbers come out at any number of threads.
-export const commonFlags = ['-std=c++17', '-pthread', '-fvisibility=hidden', '-ffp-contract=fast', '-Wall', '-Wextra']
+export const commonFlags = [
+  '-std=c++17',
+  '-pthread',
+  '-fvisibility=hidden',
+  '-ffp-contract=fast',
+  '-Wall',
+  '-Wextra',
+]
 export const optimizedFlags = ['-O3', '-fno-math-errno', '-DNDEBUG']
 
 export function addonFlags() {

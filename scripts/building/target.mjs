@@ -47,7 +47,9 @@ async function compileAndLink(target, compiler) {
 /** A digest of all that decides what comes out, but the compiler. */
 function hashSources(target) {
   const hash = createHash('sha256')
-  const recipe = ['sources.mjs', 'target.mjs'].map((name) => join(dirname(fileURLToPath(import.meta.url)), name))
+  const recipe = ['sources.mjs', 'target.mjs'].map((name) =>
+    join(dirname(fileURLToPath(import.meta.url)), name),
+  )
   const sources = filesIn(target.folders, '.cc', '.h').map((file) => join(nativeFolder, file))
   for (const file of [...sources, ...recipe]) {
     hash.update(`${file}\0`).update(readFileSync(file)).update('\0')

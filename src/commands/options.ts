@@ -1,3 +1,5 @@
+import { Option } from 'commander'
+import { devices } from '../config/schema.js'
 import { usageError } from '../errors.js'
 
 /** Parses a flag's value as a whole number from `minimum`. */
@@ -20,4 +22,9 @@ export function numberFrom(flag: string, minimum: number): (value: string) => nu
     }
     return number
   }
+}
+
+/** The default is said in words: it is the config's. */
+export function deviceOption(description: string): Option {
+  return new Option('--device <device>', description).choices(devices)
 }

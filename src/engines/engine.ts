@@ -9,6 +9,10 @@ export interface Engine {
   readonly device: Device
   /** What its numbers may depend on besides the config: an instruction set, a graphics card. */
   readonly variant: string
+  /** Which of the files that could run it was taken: "prebuilt for linux-x64", "built here" … */
+  readonly origin: string
+  /** Why those before it were not, one line each; none where it is the first. */
+  readonly refusals: readonly string[]
   createTrainer(spec: TrainerSpec, images: Uint8Array): Promise<Trainer>
   /** GFLOP/s that no kernel on this device can pass on so many threads, measured; absent where nobody knows. */
   measurePeak?(threads: number): Promise<number>

@@ -1,9 +1,8 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { type Override, parseSetting } from '../../config/override.js'
-import { devices } from '../../config/schema.js'
 import { packageRoot } from '../../package-root.js'
-import { wholeNumber } from '../options.js'
+import { deviceOption, wholeNumber } from '../options.js'
 import { bench } from './bench.js'
 
 interface BenchFlags {
@@ -23,7 +22,7 @@ export function benchCommand(): Command {
     .description('Measure how fast each device trains, beside the peak of the machine')
     .option('--config <file>', 'config of the job (default: the eigen arm)')
     .option('--batch-size <number>', "set the config's train.batchSize (default: the config's, or else 64)")
-    .option('--device <device>', `one of ${devices.join(', ')} alone (default: every usable one)`)
+    .addOption(deviceOption('this device alone (default: every usable one)'))
     .option(
       '--epochs <number>',
       'measured epochs a device, after one that is not counted',

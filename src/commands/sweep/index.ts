@@ -1,8 +1,7 @@
 import { Command, Option } from 'commander'
 import { type Override, parseSetting } from '../../config/override.js'
-import { devices } from '../../config/schema.js'
 import { type LauncherName, type LaunchSettings, launcherNames } from '../../sweeps/launchers/index.js'
-import { wholeNumber } from '../options.js'
+import { deviceOption, wholeNumber } from '../options.js'
 import { sweep } from './sweep.js'
 
 interface SweepFlags extends LaunchSettings {
@@ -29,7 +28,7 @@ export function sweepCommand(): Command {
     .description('Make many runs from one file: variants × grid × seeds')
     .requiredOption('--config <file>', 'sweep file (JSON)')
     .option('--set <path=value>', 'set a config field of every run, as often as needed', collectSettings, [])
-    .option('--device <device>', `${devices.join(', ')} (default: the configs', or else auto)`)
+    .addOption(deviceOption("where to train (default: the configs', or else auto)"))
     .option('--out <folder>', 'folder of the sweep (default: runs/<name>)')
     .option('--resume', 'go on with the sweep in the folder, or begin it where there is none', false)
     .option('--dry-run', 'list the runs, done and to do, and start nothing', false)

@@ -1,9 +1,8 @@
 import { Command } from 'commander'
 import { type Override, parseSetting } from '../../config/override.js'
-import { devices } from '../../config/schema.js'
 import { usageError } from '../../errors.js'
 import type { FolderUse } from '../../runs/open.js'
-import { wholeNumber } from '../options.js'
+import { deviceOption, wholeNumber } from '../options.js'
 import { train } from './train.js'
 
 interface TrainFlags {
@@ -27,7 +26,7 @@ export function trainCommand(): Command {
     .option('--set <path=value>', 'set one field of the config, as often as needed', collectSettings, [])
     .option('--seed <number>', "set the config's seed (default: the config's, or else 0)")
     .option('--epochs <number>', "set the config's train.epochs (default: the config's, or else 10)")
-    .option('--device <device>', `${devices.join(', ')} (default: the config's, or else auto)`)
+    .addOption(deviceOption("where to train (default: the config's, or else auto)"))
     .option(
       '--threads <number>',
       'cores to use (default: all); never changes a number',

@@ -12,11 +12,54 @@ export interface NativeBinding {
   readonly measurePeak: (threads: number) => Promise<number>
 }
 
-const addonFile = join(packageRoot, 'native', 'build', 'eigenae.node')
+export interface LoadedBinding {
+  readonly binding: NativeBinding
+  /** Where the addon comes from: "prebuilt for linux-x64", "built here". */
+  readonly origin: string
+  /** Why the places before it were passed over. */
+  readonly refusals: readonly string[]
+}
 
-/** @throws the loader's own error when the addon was not built here or does not fit this machine. */
-export function loadNativeBinding(): NativeBinding {
-  return createRequire(import.meta.url)(addonFile) as NativeBinding
+const platform = `${process.platform}-${process.arch}`
+
+/**
+ * The first of them that loads is taken. Only a package has prebuilds/; it was tested with the package's other files, so
+ * it comes first. A clone has none: what was built there last is what runs.
+ */
+const places = [
+  { origin: `prebuilt for ${platform}`, folder: join(packageRoot, 'prebuilds', platform) },
+  { origin: 'built here', folder: join(packageRoot, 'native', 'build') },
+] as const
+
+/** @throws BindingError when no addon is here, or none fits this machine. */
+export function loadNativeBinding(): LoadedBinding {
+  const load = createRequire(import.meta.url)
+  const refusals: string[] = []
+  for (const { origin, folder } of places) {
+    try {
+      return { binding: load(join(folder, 'eigenae.node')) as NativeBinding, origin, refusals }
+    } catch (error) {
+      refusals.push(`${origin}: ${reasonOf(error)}`)
+    }
+  }
+  throw new BindingError(refusals)
+}
+
+const absent = 'there is none'
+
+export class BindingError extends Error {
+  /** What the loader said of the addons that are here, but do not fit; none where there is no addon at all. */
+  readonly found: readonly string[]
+
+  constructor(refusals: readonly string[]) {
+    super(refusals.join('; '))
+    this.found = refusals.filter((refusal) => !refusal.endsWith(absent))
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
+  return line.startsWith('Cannot find module') ? absent : line
 }
 
 /** Where the addon that is loaded is from, for people. */

@@ -1,7 +1,7 @@
 import { EigenaeError } from '../../errors.js'
 import { coreSpec, trainerOn } from '../core/trainer.js'
 import type { Engine } from '../engine.js'
-import { loadNativeBinding, type NativeBinding } from './binding.js'
+import { BindingError, type LoadedBinding, loadNativeBinding } from './binding.js'
 
 const mend = [
   'It is built from C++ at installation. Install a compiler (Debian and Ubuntu: apt-get install g++,',
@@ -10,11 +10,13 @@ const mend = [
 
 /** The engine of this project's own C++ core, on the CPU. @throws where the core was not built on this machine. */
 export function nativeEngine(): Engine {
-  const binding = loadOrExplain()
+  const { binding, origin, refusals } = loadOrExplain()
   return {
     name: 'native',
     device: 'cpu',
     variant: binding.instructionSet,
+    origin,
+    refusals,
     createTrainer: async (spec, images) => {
       const trainer = binding.createTrainer(coreSpec(spec))
       return trainerOn({ trainer, control: new Int32Array(new SharedArrayBuffer(12)) }, spec, images)
@@ -23,16 +25,16 @@ export function nativeEngine(): Engine {
   }
 }
 
-function loadOrExplain(): NativeBinding {
+function loadOrExplain(): LoadedBinding {
   try {
     return loadNativeBinding()
   } catch (error) {
-    const [reason] = (error instanceof Error ? error.message : String(error)).split('\n')
-    const missing = reason?.startsWith('Cannot find module')
+    if (!(error instanceof BindingError)) throw error
     throw new EigenaeError({
-      what: missing
-        ? 'the native engine was not built here'
-        : `the native engine cannot be loaded: ${reason}`,
+      what:
+        error.found.length === 0
+          ? 'the native engine was not built here'
+          : `the native engine cannot be loaded: ${error.found.join('; ')}`,
       where: 'device cpu',
       mend,
       cause: error,

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EigenaeError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
@@ -16,11 +16,14 @@ export type WasmVariant = (typeof variants)[number]['variant']
 
 /** The C++ core as WebAssembly: runs wherever Node does. @throws where this Node cannot. */
 export async function wasmEngine(only?: WasmVariant): Promise<Engine> {
-  const { variant, module } = await compileFirst(only)
+  const { variant, bytes, refusals } = firstValid(only)
+  const module = await WebAssembly.compile(bytes)
   return {
     name: 'wasm',
     device: 'wasm',
     variant,
+    origin: 'comes with the package',
+    refusals,
     createTrainer: async (spec, images) => {
       const trainer = new WasmTrainer(module, coreSpec(spec))
       return trainerOn({ trainer, control: trainer.control }, spec, images)
@@ -28,11 +31,22 @@ export async function wasmEngine(only?: WasmVariant): Promise<Engine> {
   }
 }
 
-async function compileFirst(only?: WasmVariant) {
+/** The variant that wasmEngine would take, found without compiling it; null where this Node can run none. */
+export function wasmVariant(): WasmVariant | null {
+  try {
+    return firstValid().variant
+  } catch {
+    return null
+  }
+}
+
+function firstValid(only?: WasmVariant) {
+  const refusals: string[] = []
   for (const { variant, file } of variants) {
     if (only !== undefined && only !== variant) continue
-    const bytes = await readFile(join(packageRoot, 'native', 'wasm', file))
-    if (WebAssembly.validate(bytes)) return { variant, module: await WebAssembly.compile(bytes) }
+    const bytes = readFileSync(join(packageRoot, 'native', 'wasm', file))
+    if (WebAssembly.validate(bytes)) return { variant, bytes, refusals }
+    refusals.push(`${variant}: Node ${process.version} does not run it`)
   }
   throw new EigenaeError({
     what: `this Node (${process.version}) does not run the WebAssembly that the core was compiled to`,

@@ -1,0 +1,25 @@
+import { Argument, Command } from 'commander'
+import { bashCompletion } from '../manual/completion/bash.js'
+import { fishCompletion } from '../manual/completion/fish.js'
+import { zshCompletion } from '../manual/completion/zsh.js'
+import { outline } from '../manual/outline.js'
+import { writeResult } from '../terminal/output.js'
+
+const shells = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion } as const
+
+const examples = `
+Examples:
+  eval "$(eigenae completion bash)"      # in ~/.bashrc
+  eval "$(eigenae completion zsh)"       # in ~/.zshrc, after compinit
+  eigenae completion fish > ~/.config/fish/completions/eigenae.fish`
+
+export function completionCommand(): Command {
+  const shell = new Argument('<shell>', 'whose words to write').choices(Object.keys(shells))
+  return new Command('completion')
+    .description('Write what a shell needs to complete commands, options and their values')
+    .addArgument(shell)
+    .addHelpText('after', examples)
+    .action((name: keyof typeof shells, _flags: unknown, command: Command) => {
+      writeResult(shells[name](outline(command.parent ?? command)).trimEnd())
+    })
+}

@@ -1,0 +1,49 @@
+import { allCommands, type CommandOutline } from './outline.js'
+
+/** docs/commands.md. */
+export function markdownManual(root: CommandOutline): string {
+  const commands = allCommands(root).slice(1)
+  const overview = commands
+    .filter(({ commands }) => commands.length === 0)
+    .map(({ words, summary }) => `| [\`${words.join(' ')}\`](#${words.join('-')}) | ${cell(summary)} |`)
+  return `# Commands
+
+Made by \`npm run docs\` from what \`--help\` shows; a test keeps it current. The same as a man page: \`man/eigenae.1\`.
+
+| command | does |
+|---|---|
+${overview.join('\n')}
+
+${options(root)}
+
+${commands.map(section).join('\n\n')}
+`
+}
+
+function section(command: CommandOutline): string {
+  const { words, summary, usage, parameters, examples } = command
+  const rows = parameters.map(({ name, description }) => `| \`${name}\` | ${cell(description)} |`)
+  const arguments_ = rows.length === 0 ? [] : [`| argument | |\n|---|---|\n${rows.join('\n')}`]
+  const example = examples === '' ? [] : [code(examples)]
+  return [
+    `## ${words.join(' ')}`,
+    `${summary}.`,
+    code(usage),
+    ...arguments_,
+    options(command),
+    ...example,
+  ].join('\n\n')
+}
+
+function options(command: CommandOutline): string {
+  const rows = command.options.map(({ flags, description }) => `| \`${flags}\` | ${cell(description)} |`)
+  return `| option | |\n|---|---|\n${rows.join('\n')}`
+}
+
+function code(text: string): string {
+  return `\`\`\`\n${text}\n\`\`\``
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('<', '\\<')
+}
