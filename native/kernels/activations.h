@@ -120,7 +120,7 @@ void rowSums(const float* x, std::size_t stride, int rows, int columns, float* s
   }
 }
 
-using Quad = float __attribute__((vector_size(16), may_alias));
+typedef float Quad __attribute__((vector_size(16), may_alias));
 
 // 4 × 4, between rows of `panel` floats
 EIGENAE_INLINE void transposeQuad(const float* x, float* out) {

@@ -28,13 +28,14 @@ constexpr int lanes = 4;
 constexpr int panel = 2 * lanes;
 constexpr int doubleLanes = lanes / 2;
 
-using Floats = float __attribute__((vector_size(4 * lanes), may_alias));
-using Integers = std::int32_t __attribute__((vector_size(4 * lanes), may_alias));
-using Words = std::uint32_t __attribute__((vector_size(4 * lanes), may_alias));
-using Longs = std::uint64_t __attribute__((vector_size(4 * lanes), may_alias));
-using Doubles = double __attribute__((vector_size(4 * lanes), may_alias));
-using Masks = std::int64_t __attribute__((vector_size(4 * lanes), may_alias));
-using UnalignedFloats = float __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
+// Not `using`: clang drops aligned and may_alias there, and takes every load for an aligned one.
+typedef float Floats __attribute__((vector_size(4 * lanes), may_alias));
+typedef std::int32_t Integers __attribute__((vector_size(4 * lanes), may_alias));
+typedef std::uint32_t Words __attribute__((vector_size(4 * lanes), may_alias));
+typedef std::uint64_t Longs __attribute__((vector_size(4 * lanes), may_alias));
+typedef double Doubles __attribute__((vector_size(4 * lanes), may_alias));
+typedef std::int64_t Masks __attribute__((vector_size(4 * lanes), may_alias));
+typedef float UnalignedFloats __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
 
 EIGENAE_INLINE Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
 EIGENAE_INLINE void store(float* to, Floats value) { *reinterpret_cast<Floats*>(to) = value; }

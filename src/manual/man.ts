@@ -15,7 +15,7 @@ export function manPage(root: CommandOutline, version: string): string {
     '.SH NAME',
     `eigenae \\- ${roff(root.summary)}`,
     '.SH SYNOPSIS',
-    ...commands.filter(({ commands }) => commands.length === 0).flatMap(synopsis),
+    ...synopses(commands.filter(({ commands }) => commands.length === 0)),
     '.SH DESCRIPTION',
     'Results go to standard output, progress and messages to standard error.',
     '.SH OPTIONS',
@@ -32,8 +32,8 @@ export function manPage(root: CommandOutline, version: string): string {
   return `${lines.join('\n')}\n`
 }
 
-function synopsis({ usage }: CommandOutline): readonly string[] {
-  return [`.B ${roff(usage)}`, '.br']
+function synopses(commands: readonly CommandOutline[]): readonly string[] {
+  return commands.flatMap(({ usage }, index) => [...(index === 0 ? [] : ['.br']), `.B ${roff(usage)}`])
 }
 
 function section(command: CommandOutline): readonly string[] {

@@ -1,0 +1,81 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { program } from '../src/cli.js'
+import { manPage } from '../src/manual/man.js'
+import { markdownManual } from '../src/manual/markdown.js'
+import { allCommands, outline } from '../src/manual/outline.js'
+import { version } from '../src/runs/facts.js'
+import { eigenae, scratchFolder } from './support/cli.js'
+
+const project = join(import.meta.dirname, '..')
+const root = outline(program())
+const scratch = scratchFolder()
+
+describe('the manual', () => {
+  it('in docs/commands.md is what the commands say (else: npm run docs)', () => {
+    expect(readFileSync(join(project, 'docs/commands.md'), 'utf8')).toBe(markdownManual(root))
+  })
+
+  it('in man/eigenae.1 likewise', () => {
+    expect(readFileSync(join(project, 'man/eigenae.1'), 'utf8')).toBe(manPage(root, version))
+  })
+
+  it('shows no hidden command', () => {
+    const hidden = program()
+      .commands.map((command) => command.name())
+      .filter((name) => !allCommands(root).some(({ words }) => words[1] === name))
+    expect(hidden).toHaveLength(2)
+    for (const name of hidden) expect(markdownManual(root) + manPage(root, version)).not.toContain(name)
+  })
+})
+
+describe('eigenae --version', () => {
+  it('says which engine runs here, on which instructions, and where it comes from', async () => {
+    const { code, stdout } = await eigenae(['--version'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^eigenae \d+\.\d+\.\d+ \(native [\w-]+, built here; node \d+\.\d+\.\d+\)\n$/)
+  })
+
+  it('says the instruction set that EIGENAE_ISA forces, where the processor has it', async () => {
+    const { stdout } = await eigenae(['--version'], { env: { EIGENAE_ISA: 'x86-64' } })
+    expect(stdout).toMatch(process.arch === 'x64' ? /native x86-64,/ : /native neon,/)
+  })
+})
+
+describe('completion in bash', () => {
+  const folder = scratch('work')
+  mkdirSync(join(folder, 'runs', 'first'), { recursive: true })
+  writeFileSync(join(folder, 'my config.json'), '{}')
+  const script = eigenae(['completion', 'bash']).then(({ stdout }) => stdout)
+
+  /** What bash offers for the words so far, the last of which is being typed. */
+  async function offered(...words: readonly string[]): Promise<readonly string[]> {
+    const ask = `COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _eigenae; printf '%s\\n' "\${COMPREPLY[@]}"`
+    const args = ['-c', `${await script}\n${ask}`, 'bash', 'eigenae', ...words]
+    const { stdout, stderr } = spawnSync('bash', ['--norc', ...args], { cwd: folder, encoding: 'utf8' })
+    expect(stderr).toBe('')
+    return stdout.split('\n').filter((word) => word !== '')
+  }
+
+  it('offers commands, and not the hidden ones', async () => {
+    expect(await offered('')).toEqual(root.commands.map(({ words }) => words[1]))
+    expect(await offered('tr')).toEqual(['train'])
+    expect(await offered('data', '')).toEqual(['verify', 'fetch'])
+  })
+
+  it("offers a command's options, and what an option can be", async () => {
+    expect(await offered('train', '--re')).toEqual(['--resume'])
+    expect(await offered('data', 'fetch', '--m')).toEqual(['--mirror'])
+    expect(await offered('train', '--device', 'c')).toEqual(['cpu', 'cuda'])
+    expect(await offered('train', '--device', '=', 'w')).toEqual(['wasm'])
+    expect(await offered('train', '--seed', '')).toEqual([])
+  })
+
+  it('offers files for a config and folders for a run', async () => {
+    expect(await offered('train', '--config', 'my')).toEqual(['my config.json'])
+    expect(await offered('compare', '')).toEqual(['runs'])
+    expect(await offered('compare', 'runs/first', 'runs/')).toEqual(['runs/first'])
+  })
+})

@@ -1,0 +1,67 @@
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { eigenae, scratchFolder } from '../support/cli.js'
+
+const page = join(import.meta.dirname, '../../man/eigenae.1')
+const scratch = scratchFolder()
+/** Missing tools are a failure where CI is set. */
+const has = (tool: string) =>
+  process.env.CI !== undefined || spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0
+
+async function completion(shell: string): Promise<string> {
+  const { stdout } = await eigenae(['completion', shell])
+  writeFileSync(scratch(shell), stdout)
+  return scratch(shell)
+}
+
+describe.runIf(has('fish'))('completion in fish', () => {
+  it('offers commands, options and their values', async () => {
+    const script = await completion('fish')
+    const offered = (line: string) =>
+      spawnSync('fish', ['--no-config', '-c', `source ${script}; complete -C '${line}'`], {
+        encoding: 'utf8',
+      })
+        .stdout.split('\n')
+        .map((each) => each.split('\t')[0])
+        .filter((each) => each !== '')
+    expect(offered('eigenae tr')).toEqual(['train'])
+    expect(offered('eigenae data ').sort()).toEqual(['fetch', 'verify'])
+    expect(offered('eigenae train --re')).toEqual(['--resume'])
+    expect(offered('eigenae train --device c').sort()).toEqual(['cpu', 'cuda'])
+  })
+})
+
+describe.runIf(has('zsh'))('completion in zsh', () => {
+  it.each([
+    ['eigenae tr', 'eigenae train'],
+    ['eigenae train --res', 'eigenae train --resume'],
+    ['eigenae data fe', 'eigenae data fetch'],
+    ['eigenae train --device wa', 'eigenae train --device wasm'],
+  ])('makes of "%s" and a tab "%s"', async (typed, wanted) => {
+    const script = await completion('zsh')
+    const setUp = `autoload -U compinit; compinit -u -d ${scratch('dump')}; source ${script}; echo READY`
+    const ask = `zmodload zsh/zpty
+      zpty z zsh -f -i; zpty -w z '${setUp}'; zpty -r z out '*READY*READY*'
+      zpty -n -w z '${typed}'$'\\t'; zpty -r z out '*${wanted}*' && print -r -- "$out"; zpty -d z`
+    const { stdout } = spawnSync('zsh', ['-f', '-c', ask], { encoding: 'utf8', timeout: 20_000 })
+    expect(stdout).toContain(wanted)
+  })
+})
+
+describe('the man page', () => {
+  it.runIf(has('groff'))('has no mistakes for groff', () => {
+    const { status, stderr } = spawnSync('groff', ['-man', '-ww', '-Tutf8', page], { encoding: 'utf8' })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+
+  it.runIf(has('mandoc'))('has none for mandoc', () => {
+    const { stdout, stderr } = spawnSync('mandoc', ['-T', 'lint', '-W', 'warning', page], {
+      encoding: 'utf8',
+    })
+    // A page that is made again and again has no date.
+    const mistakes = (stdout + stderr).split('\n').filter((line) => line !== '' && !/missing date/.test(line))
+    expect(mistakes).toEqual([])
+  })
+})
