@@ -7,7 +7,7 @@
 // prebuilds/, and --unstage takes them away: npm pack does both, so that in a clone, where there is no such folder, what
 // was built last is what runs. --tests builds the core's GoogleTest tests instead, for an emulator (linux only).
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -30,8 +30,8 @@ const zigHint = 'It needs zig 0.17: pip install ziglang==0.17.1, or ZIG=/path/to
 const platforms = {
   'linux-x64': { triple: 'x86_64-linux-gnu.2.28' },
   'linux-arm64': { triple: 'aarch64-linux-gnu.2.28' },
-  'darwin-x64': { triple: 'x86_64-macos.11.0', link: () => ['-Wl,-undefined,dynamic_lookup'] },
-  'darwin-arm64': { triple: 'aarch64-macos.11.0', link: () => ['-Wl,-undefined,dynamic_lookup'] },
+  'darwin-x64': { triple: 'x86_64-macos.11.0', link: macLink },
+  'darwin-arm64': { triple: 'aarch64-macos.11.0', link: macLink },
   'win32-x64': { triple: 'x86_64-windows-gnu', link: importLibrary },
 }
 
@@ -67,7 +67,10 @@ async function buildAddon(name) {
   mkdirSync(join(builtFolder, name), { recursive: true })
   const { link = () => [] } = platforms[name]
   const linkFlags = ['-shared', '-s', '-O3', ...(await link(name))]
-  await buildFor(name, 'eigenae.node', addonFolders, addonFlags(), linkFlags)
+  const file = await buildFor(name, 'eigenae.node', addonFolders, addonFlags(), linkFlags)
+  if (!readFileSync(file).includes('napi_register_module_v1')) {
+    throw new BuildError(`${file} does not export what Node calls`)
+  }
 }
 
 async function buildTests(name) {
@@ -84,6 +87,7 @@ async function buildFor(name, fileName, folders, flags, linkFlags) {
   const target = { file, architecture, folders, flags: [...position, ...flags], linkFlags }
   await build(target, zigCompiler(platforms[name].triple))
   console.error(`${name}: ${file}`)
+  return file
 }
 
 /** $ZIG, else the zig that came with pip, else the one on the path. */
@@ -103,6 +107,11 @@ function zigCompiler(triple) {
     }
   }
   throw new BuildError(`The addons were not built: zig was not found. ${zigHint}`)
+}
+
+/** Node's functions are found when it loads; without a name of its own the file would keep this machine's path. */
+function macLink() {
+  return ['-Wl,-undefined,dynamic_lookup', '-Wl,-install_name,@rpath/eigenae.node']
 }
 
 /** What Windows links in place of node.exe. */

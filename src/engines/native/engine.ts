@@ -1,11 +1,14 @@
+import { join } from 'node:path'
 import { EigenaeError } from '../../errors.js'
+import { packageRoot } from '../../package-root.js'
 import { coreSpec, trainerOn } from '../core/trainer.js'
 import type { Engine } from '../engine.js'
 import { BindingError, type LoadedBinding, loadNativeBinding } from './binding.js'
 
 const mend = [
-  'It is built from C++ at installation. Install a compiler (Debian and Ubuntu: apt-get install g++,',
-  'Fedora: dnf install gcc-c++, macOS: xcode-select --install), then run: npm run build',
+  'Where no prebuilt one fits it is built from C++. Install a compiler (Debian and Ubuntu: apt-get install g++,',
+  'Fedora: dnf install gcc-c++, macOS: xcode-select --install), then run:',
+  `node ${join(packageRoot, 'scripts', 'build-native.mjs')} --strict`,
 ].join('\n')
 
 /** The engine of this project's own C++ core, on the CPU. @throws where the core was not built on this machine. */
