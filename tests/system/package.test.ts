@@ -23,7 +23,7 @@ function succeed(command: string, args: readonly string[], options: object = {})
 }
 
 const train = (device: string, out: string) => {
-  const small = ['--epochs', '1', '--set', 'data.limit=256', '--device', device, '--out', out]
+  const small = ['--epochs', '1', '--set', 'data.limit=1024', '--device', device, '--out', out]
   return ['train', '--config', join(installed, 'configs/eigen.json'), ...small]
 }
 const command = join(installed, 'bin/eigenae.js')
