@@ -1,0 +1,42 @@
+import type { Losses } from '../engine.js'
+
+/** Sums over the images of a call, of each replica, from the means of its batches [3][replicas]. */
+export class LossSums {
+  readonly #replicas: number
+  readonly #squaredError: Float64Array
+  readonly #penalty: Float64Array
+  readonly #weighted: Float64Array
+  #images = 0
+  #penaltyImages = 0
+
+  constructor(replicas: number) {
+    this.#replicas = replicas
+    this.#squaredError = new Float64Array(replicas)
+    this.#penalty = new Float64Array(replicas)
+    this.#weighted = new Float64Array(replicas)
+  }
+
+  add(means: Float32Array, count: number, penalised: boolean): void {
+    for (let replica = 0; replica < this.#replicas; replica++) {
+      this.#squaredError[replica]! += means[replica]! * count
+      this.#penalty[replica]! += means[this.#replicas + replica]! * count
+      this.#weighted[replica]! += means[2 * this.#replicas + replica]! * count
+    }
+    this.#images += count
+    if (penalised) this.#penaltyImages += count
+  }
+
+  /** Over all replicas so far; 0 before the first batch. */
+  meanLoss(): number {
+    if (this.#images === 0) return 0
+    return this.losses().reduce((sum, { loss }) => sum + loss, 0) / this.#replicas
+  }
+
+  losses(): readonly Losses[] {
+    return Array.from(this.#squaredError, (squaredError, replica) => ({
+      loss: (squaredError + this.#weighted[replica]!) / this.#images,
+      mse: squaredError / this.#images,
+      penalty: this.#penaltyImages === 0 ? 0 : this.#penalty[replica]! / this.#penaltyImages,
+    }))
+  }
+}

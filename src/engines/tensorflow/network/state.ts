@@ -1,0 +1,87 @@
+import { inputDimension } from '../../../model/architecture.js'
+import type { Builder, Procedure, Value, Values } from '../builder.js'
+import { Ops } from '../ops.js'
+import { type NetworkSpec, type StatePart, shapeOf, stateParts, Variables } from './variables.js'
+
+/** What sets the variables and reads them: the data set, an epoch's order, and each replica's state as flat arrays. */
+export function stateProcedures(spec: NetworkSpec): readonly Procedure[] {
+  return [
+    { name: 'clear', inputs: {}, build: (builder) => clear(builder, spec) },
+    {
+      name: 'set-images',
+      inputs: { images: 'uint8' },
+      build: (builder, inputs) => setImages(builder, spec, inputs),
+    },
+    {
+      name: 'set-order',
+      inputs: { order: 'int64' },
+      build: (builder, inputs) => setOrder(builder, spec, inputs),
+    },
+    {
+      name: 'set-state',
+      inputs: {
+        replica: 'int32',
+        ...Object.fromEntries(partsOf(spec).map((part) => [part, 'float' as const])),
+      },
+      build: (builder, inputs) => setState(builder, spec, inputs),
+    },
+    {
+      name: 'get-state',
+      inputs: { replica: 'int32' },
+      build: (builder, inputs) => getState(builder, spec, inputs),
+    },
+  ]
+}
+
+/** The arrays of a state that are not empty. */
+export function partsOf({ architecture }: NetworkSpec): readonly StatePart[] {
+  return stateParts.filter((part) => part !== 'runningStatistics' || architecture.batchNorm !== 'none')
+}
+
+function clear(builder: Builder, spec: NetworkSpec): Values {
+  const ops = new Ops(builder)
+  const variables = new Variables(ops, spec)
+  for (const tensor of partsOf(spec).flatMap((part) => variables.tensorsOf(part))) {
+    ops.assign(variables.handle(tensor), ops.zeros([spec.seeds.length, ...shapeOf(tensor)]))
+  }
+  return { done: ops.float(1) }
+}
+
+// What is fed lies in JavaScript's memory: a variable must not go on using it.
+function setImages(builder: Builder, spec: NetworkSpec, { images }: Values): Values {
+  const ops = new Ops(builder)
+  ops.assign(new Variables(ops, spec).images(inputDimension(spec.architecture)), ops.copy(images!))
+  return { done: ops.float(1) }
+}
+
+function setOrder(builder: Builder, spec: NetworkSpec, { order }: Values): Values {
+  const ops = new Ops(builder)
+  ops.assign(new Variables(ops, spec).order(), ops.copy(order!))
+  return { done: ops.float(1) }
+}
+
+function setState(builder: Builder, spec: NetworkSpec, inputs: Values): Values {
+  const ops = new Ops(builder)
+  const variables = new Variables(ops, spec)
+  for (const part of partsOf(spec)) {
+    for (const tensor of variables.tensorsOf(part)) {
+      const values = ops.slice(inputs[part]!, ops.integers([tensor.offset]), ops.integers([tensor.size]))
+      const update = ops.reshape(values, [1, ...shapeOf(tensor)])
+      ops.scatter(variables.handle(tensor), ops.reshape(inputs.replica!, [1]), update)
+    }
+  }
+  return { done: ops.float(1) }
+}
+
+function getState(builder: Builder, spec: NetworkSpec, { replica }: Values): Values {
+  const ops = new Ops(builder)
+  const variables = new Variables(ops, spec)
+  const flat = (part: StatePart): Value => {
+    const tensors = variables.tensorsOf(part).map((tensor) => {
+      const all = ops.read(variables.handle(tensor), 'float')
+      return ops.reshape(ops.gather(all, replica!, 0), [-1])
+    })
+    return ops.concat(tensors, 0)
+  }
+  return Object.fromEntries(partsOf(spec).map((part) => [part, flat(part)]))
+}

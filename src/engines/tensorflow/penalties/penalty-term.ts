@@ -1,0 +1,60 @@
+import type { EnginePenalty } from '../../../model/penalties/index.js'
+import type { Value } from '../builder.js'
+import type { Ops } from '../ops.js'
+import { penaltyFormula } from './index.js'
+import { codeGradient, type Spectrum, spectrumOf } from './spectrum.js'
+
+/** The penalties' share of a batch's loss. */
+export interface PenaltyTerm {
+  /** The unweighted values' sum [replicas]. */
+  readonly value: Value
+  /** Σ weight · value [replicas]. */
+  readonly weighted: Value
+  /** The gradient of `weighted` at the codes [replicas][batch][latent]. */
+  readonly gradient: Value
+}
+
+/** Of codes [replicas][batch][latent], floats; computed in double, given back as floats. */
+export function penaltyTerm(
+  ops: Ops,
+  penalties: readonly EnginePenalty[],
+  codes: Value,
+  latent: number,
+  largestBatch: number,
+): PenaltyTerm {
+  const exact = ops.cast(codes, 'double')
+  const spectra = new Map<boolean, Spectrum>()
+  const parts = penalties.map((penalty) => {
+    const { center } = penalty
+    const spectrum =
+      spectra.get(center) ?? spectrumOf(ops, center ? centred(ops, exact) : exact, latent, largestBatch)
+    spectra.set(center, spectrum)
+    return weightedPart(ops, penalty, spectrum, latent)
+  })
+  const sum = (values: readonly Value[]) => values.reduce((total, value) => ops.add(total, value))
+  const perReplica = (values: readonly Value[]) => ops.reshape(ops.cast(sum(values), 'float'), [-1])
+  return {
+    value: perReplica(parts.map(({ value }) => value)),
+    weighted: perReplica(parts.map(({ weighted }) => weighted)),
+    gradient: ops.cast(sum(parts.map(({ gradient }) => gradient)), 'float'),
+  }
+}
+
+/** Where all codes are 0 there is no direction to prefer: no value and no gradient. What is not finite gives NaN. */
+function weightedPart(ops: Ops, penalty: EnginePenalty, spectrum: Spectrum, latent: number) {
+  const { kind, weight, center, parameters } = penalty
+  const { value, derivatives } = penaltyFormula(kind)(ops, spectrum.singularValues, latent, parameters)
+  const scaled = ops.multiply(derivatives, ops.double(weight))
+  const gradient = codeGradient(ops, spectrum, scaled, latent)
+  const defined = ops.select(spectrum.present, value, ops.double(0))
+  const told = ops.select(spectrum.finite, defined, ops.double(Number.NaN))
+  return {
+    value: told,
+    weighted: ops.multiply(told, ops.double(weight)),
+    gradient: center ? centred(ops, gradient) : gradient,
+  }
+}
+
+function centred(ops: Ops, codes: Value): Value {
+  return ops.subtract(codes, ops.mean(codes, [1]))
+}

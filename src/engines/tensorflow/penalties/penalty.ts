@@ -1,0 +1,18 @@
+import type { Value } from '../builder.js'
+import type { Ops } from '../ops.js'
+
+/** What a penalty makes of singular values [replicas][latent], largest first, in double. */
+export interface PenaltyValue {
+  /** f(σ) [replicas][1]. */
+  readonly value: Value
+  /** ∂f/∂σᵢ [replicas][latent]. */
+  readonly derivatives: Value
+}
+
+/** The formula of an eigen loss: a row of the table in index.ts. No σ₁ is 0. */
+export type PenaltyFormula = (
+  ops: Ops,
+  singularValues: Value,
+  latent: number,
+  parameters: Readonly<Record<string, number>>,
+) => PenaltyValue
