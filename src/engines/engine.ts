@@ -14,6 +14,11 @@ export interface Engine {
   /** Why those before it were not, one line each; none where it is the first. */
   readonly refusals: readonly string[]
   createTrainer(spec: TrainerSpec, images: Uint8Array): Promise<Trainer>
+  /**
+   * Several seeds of one spec side by side in one device's memory: specs may differ in their seeds alone. Absent where an
+   * engine gains nothing by it.
+   */
+  createReplicas?(specs: readonly TrainerSpec[], images: Uint8Array): Promise<ReplicaTrainer>
   /** GFLOP/s that no kernel on this device can pass on so many threads, measured; absent where nobody knows. */
   measurePeak?(threads: number): Promise<number>
 }
@@ -86,5 +91,23 @@ export interface Trainer {
   meanSquaredError(images: Images, noise: NoiseField | null): Promise<number>
   exportState(): Promise<TrainerState>
   importState(state: TrainerState): Promise<void>
+  dispose(): Promise<void>
+}
+
+/** What is one seed's own among replicas. */
+export type Replica = Pick<
+  Trainer,
+  'encode' | 'reconstruct' | 'meanSquaredError' | 'exportState' | 'importState'
+>
+
+/** Networks in training side by side, in the order of their specs. Calls are one at a time, over all replicas. */
+export interface ReplicaTrainer {
+  readonly replicas: readonly Replica[]
+  /** As Trainer's, a step of all at once; their states must have taken as many steps. */
+  trainEpoch(
+    epoch: number,
+    onProgress: (progress: EpochProgress) => void,
+    signal: AbortSignal,
+  ): Promise<readonly Losses[]>
   dispose(): Promise<void>
 }

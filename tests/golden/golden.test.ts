@@ -1,83 +1,8 @@
-import { describe, expect, it } from 'vitest'
-import type { Engine, Losses, Trainer } from '../../src/engines/engine.js'
-import type { TrainerState } from '../../src/model/state.js'
-import { type Spectrum, spectrumOf } from '../../src/spectrum/spectrum.js'
-import { engines, withTrainer } from '../support/engines.js'
-import {
-  flatMatrix,
-  flatParameters,
-  flatRunningStatistics,
-  type GoldenCase,
-  goldenCases,
-  initialStateOf,
-  specOf,
-} from './case.js'
+import { engines } from '../support/engines.js'
+import { whereTensorflowIs } from '../support/tensorflow-engine.js'
+import { describeGolden } from './suite.js'
 
-const relative = 2e-4
-const absolute = 2e-6
+for (const engine of engines) describeGolden(engine)
 
-function expectNear(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
-  expect(actual.length, `${what}: how many`).toBe(expected.length)
-  for (let i = 0; i < expected.length; i++) {
-    const difference = Math.abs(actual[i]! - expected[i]!)
-    const allowed = Math.max(absolute, relative * Math.abs(expected[i]!))
-    if (!(difference <= allowed)) expect.fail(`${what}[${i}] is ${actual[i]}, PyTorch's is ${expected[i]}`)
-  }
-}
-
-interface Replay {
-  readonly steps: readonly Losses[]
-  readonly afterFirst: TrainerState
-  readonly final: TrainerState
-}
-
-async function replay(trainer: Trainer, golden: GoldenCase): Promise<Replay> {
-  await trainer.importState(initialStateOf(golden))
-  const steps: Losses[] = []
-  let afterFirst: TrainerState | undefined
-  for (const [step, clean] of golden.clean.entries()) {
-    steps.push(await trainer.trainBatch(flatMatrix(clean), flatMatrix(golden.noisy[step]!)))
-    afterFirst ??= await trainer.exportState()
-  }
-  return { steps, afterFirst: afterFirst!, final: await trainer.exportState() }
-}
-
-/** Adam's first moment starts at zero, so after one step it is (1 − β₁) times the gradient. */
-function firstGradients({ firstMoments }: TrainerState, { adam }: GoldenCase): Float64Array {
-  return Float64Array.from(firstMoments, (moment) => moment / (1 - adam.beta1))
-}
-
-async function expectGolden(engine: Engine, golden: GoldenCase): Promise<void> {
-  await withTrainer(engine, specOf(golden), new Uint8Array(0), async (trainer) => {
-    const { expected } = golden
-    const { steps, afterFirst, final } = await replay(trainer, golden)
-    for (const [step, losses] of expected.steps.entries()) {
-      const { loss, mse, penalty } = steps[step]!
-      expectNear([loss, mse, penalty], [losses.loss, losses.mse, losses.penalty], `losses of step ${step}`)
-    }
-    const gradients = flatParameters(golden, expected.firstGradients)
-    expectNear(firstGradients(afterFirst, golden), gradients, 'first gradient')
-    expectNear(final.parameters, flatParameters(golden, expected.final), 'final parameter')
-    expectNear(final.runningStatistics, flatRunningStatistics(golden, expected.final), 'running statistic')
-    await expectEvaluation(trainer, golden)
-  })
-}
-
-async function expectEvaluation(trainer: Trainer, { expected, widths, eigen }: GoldenCase): Promise<void> {
-  const { input, embedding, output, singularValues, singularShares } = expected.evaluation
-  const encoded = await trainer.encode(flatMatrix(input))
-  expectNear(encoded, flatMatrix(embedding), 'embedding')
-  expectNear(await trainer.reconstruct(flatMatrix(input)), flatMatrix(output), 'output')
-  const spectrum = spectrumOf(encoded, widths.at(-1)!, eigen.center)
-  expectNear(spectrum.singularValues, padded(singularValues, spectrum), 'singular value')
-  expectNear(spectrum.singularShares, padded(singularShares, spectrum), 'singular share')
-}
-
-/** PyTorch gives no more singular values than images; a spectrum has one a dimension, zeros last. */
-function padded(values: readonly number[], { singularValues }: Spectrum): readonly number[] {
-  return [...values, ...Array<number>(singularValues.length - values.length).fill(0)]
-}
-
-describe.each(engines)('engine $name reproduces PyTorch', (engine) => {
-  it.each(goldenCases())('$name', ({ golden }) => expectGolden(engine, golden))
-})
+// The cases that come with the project are replayed on TensorFlow by tests/system/, which takes longer.
+if (process.env.EIGENAE_GOLDEN_DIR !== undefined) whereTensorflowIs(describeGolden)

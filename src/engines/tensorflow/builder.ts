@@ -16,8 +16,8 @@ export type Attribute =
   | { readonly shape: readonly number[] }
 export type Attributes = Readonly<Record<string, Attribute>>
 
-/** Where an op runs: with the numbers, on a graphics card where there is one; or in the host's memory. */
-export type Place = 'device' | 'host'
+/** Where an op runs: with the numbers, on a card where there is one; in the host's memory; or, eigenvectors, as chosen. */
+export type Place = 'device' | 'host' | 'eigen'
 
 /**
  * TensorFlow's raw ops. The network is written once over this; graph/ turns it into a GraphDef, eager/ runs each op at

@@ -42,6 +42,10 @@ export class Ops {
     return this.#one('Greater', [a, b], { T: { type: a.type } }, 'bool')
   }
 
+  equal(a: Value, b: Value): Value {
+    return this.#one('Equal', [a, b], { T: { type: a.type }, incompatible_shape_error: true }, 'bool')
+  }
+
   isFinite(x: Value): Value {
     return this.#one('IsFinite', [x], { T: { type: x.type } }, 'bool')
   }
@@ -140,12 +144,6 @@ export class Ops {
 
   read(variable: Value, type: DataType): Value {
     return this.#one('ReadVariableOp', [variable], { dtype: { type } }, type)
-  }
-
-  /** Replaces the rows of a variable that `indices` names. */
-  scatter(variable: Value, indices: Value, rows: Value): void {
-    const attributes = { dtype: { type: rows.type }, Tindices: { type: indices.type } }
-    this.builder.effect('ResourceScatterUpdate', [variable, indices, rows], attributes, [])
   }
 
   zeros(shape: readonly number[]): Value {

@@ -18,7 +18,7 @@ export interface Constant {
   readonly values: readonly number[]
 }
 
-/** Device names by place: on a machine without a card both are the CPU. */
+/** Device names by place: on a machine without a card all are the CPU. */
 export type Devices = Readonly<Record<Place, string>>
 
 /** Writes ops down as nodes. Each procedure is a part of the graph of its own; variables are shared by name. */

@@ -63,14 +63,22 @@ function setOrder(builder: Builder, spec: NetworkSpec, { order }: Values): Value
 function setState(builder: Builder, spec: NetworkSpec, inputs: Values): Values {
   const ops = new Ops(builder)
   const variables = new Variables(ops, spec)
+  const chosen = isReplica(ops, spec, inputs.replica!)
   for (const part of partsOf(spec)) {
     for (const tensor of variables.tensorsOf(part)) {
       const values = ops.slice(inputs[part]!, ops.integers([tensor.offset]), ops.integers([tensor.size]))
-      const update = ops.reshape(values, [1, ...shapeOf(tensor)])
-      ops.scatter(variables.handle(tensor), ops.reshape(inputs.replica!, [1]), update)
+      const handle = variables.handle(tensor)
+      const row = ops.reshape(values, [1, ...shapeOf(tensor)])
+      ops.assign(handle, ops.select(chosen, row, ops.read(handle, 'float')))
     }
   }
   return { done: ops.float(1) }
+}
+
+/** [replicas][1][1] */
+function isReplica(ops: Ops, { seeds }: NetworkSpec, replica: Value): Value {
+  const numbers = ops.builder.constant('float', [seeds.length, 1, 1], [...seeds.keys()])
+  return ops.equal(numbers, ops.cast(replica, 'float'))
 }
 
 function getState(builder: Builder, spec: NetworkSpec, { replica }: Values): Values {

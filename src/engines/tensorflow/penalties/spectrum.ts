@@ -27,7 +27,7 @@ export function spectrumOf(ops: Ops, codes: Value, latent: number, largestBatch:
   const finite = ops.all(ops.isFinite(codes), [1, 2])
   const safe = ops.select(finite, codes, ops.double(0))
   const gram = ops.matMul(safe, safe, { transposeA: true })
-  const vectors = ops.at('host', () => ops.eigenvectors(gram))
+  const vectors = ops.at('eigen', () => ops.eigenvectors(gram))
   const unsorted = ops.matMul(safe, vectors)
   const norms = ops.squareRoot(ops.reshape(ops.sum(ops.square(unsorted), [1]), [-1, latent]))
   const { values, indices } = ops.sortDescending(norms, latent)

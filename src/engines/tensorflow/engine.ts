@@ -1,0 +1,80 @@
+import { EigenaeError } from '../../errors.js'
+import type { Engine, ReplicaTrainer, TrainerSpec } from '../engine.js'
+import type { TensorflowDevice } from './errors.js'
+import { findInstallation, type TensorflowInstallation } from './installation.js'
+import type { NetworkSpec } from './network/variables.js'
+import { TensorflowProcess } from './process.js'
+import { replicaTrainer, singleTrainer } from './remote-trainer.js'
+import type { Execution } from './worker-calls.js'
+
+export type EngineOptions = Partial<Pick<Execution, 'mode' | 'eigen'>>
+
+/**
+ * TensorFlow's raw ops through the addon of `@tensorflow/tfjs-node-gpu`.
+ * @throws EigenaeError where TensorFlow is not set up. Whether a card is there shows when a trainer is made.
+ */
+export function tensorflowEngine(device: TensorflowDevice, options: EngineOptions = {}): Engine {
+  const installation = findInstallation(device === 'cuda' ? 'cuda' : 'cpu')
+  const open = (specs: readonly TrainerSpec[], images: Uint8Array) =>
+    openTrainer(installation, device, networkSpec(specs), images, options)
+  return {
+    name: 'tensorflow',
+    device,
+    variant: installation.version,
+    createTrainer: async (spec, images) => singleTrainer(await open([spec], images)),
+    createReplicas: async (specs, images): Promise<ReplicaTrainer> =>
+      replicaTrainer(await open(specs, images), specs.length),
+  }
+}
+
+async function openTrainer(
+  installation: TensorflowInstallation,
+  device: TensorflowDevice,
+  spec: NetworkSpec,
+  images: Uint8Array,
+  { mode = 'graph', eigen = 'host' }: EngineOptions,
+): Promise<TensorflowProcess> {
+  const worker = await openProcess(installation, device, spec.threads)
+  try {
+    await worker.call('create', [spec, images, { device: device === 'cuda' ? 'gpu' : 'cpu', mode, eigen }])
+    return worker
+  } catch (error) {
+    await worker.close()
+    throw error
+  }
+}
+
+/** A process with TensorFlow loaded. @throws EigenaeError where it cannot be, or finds no card that was asked for. */
+export async function openProcess(
+  installation: TensorflowInstallation,
+  device: TensorflowDevice,
+  threads: number,
+): Promise<TensorflowProcess> {
+  const worker = new TensorflowProcess(device, threads)
+  try {
+    const { gpu } = await worker.call('open', [installation.addon])
+    if (device === 'cuda' && !gpu) throw noCard()
+    return worker
+  } catch (error) {
+    await worker.close()
+    throw error
+  }
+}
+
+function noCard(): EigenaeError {
+  return new EigenaeError({
+    what: 'TensorFlow finds no graphics card that it can use',
+    where: 'device cuda',
+    mend: 'Run "eigenae doctor": it says what is missing. To train on the CPU, use --device cpu.',
+  })
+}
+
+/** @throws Error where the specs differ in more than their seeds. */
+function networkSpec(specs: readonly TrainerSpec[]): NetworkSpec {
+  const [{ seed: _, ...first }, ...others] = specs as readonly [TrainerSpec, ...TrainerSpec[]]
+  const same = JSON.stringify(first)
+  for (const { seed: _, ...other } of others) {
+    if (JSON.stringify(other) !== same) throw new Error('replicas differ in more than their seeds')
+  }
+  return { ...first, seeds: specs.map(({ seed }) => seed) }
+}

@@ -1,0 +1,40 @@
+import { EigenaeError } from '../../errors.js'
+
+export type TensorflowDevice = 'cuda' | 'tensorflow-cpu'
+
+const mends: readonly (readonly [pattern: RegExp, what: string, mend: string])[] = [
+  [
+    /OOM when allocating|RESOURCE_EXHAUSTED|Resource exhausted|out of memory|bad_alloc/i,
+    'it has too little memory for this',
+    'Lower train.batchSize or model.widths, or end what else runs there.',
+  ],
+  [
+    /No space left on device|ENOSPC/,
+    'the folder for temporary files is full',
+    'Free some space there, or name another folder by TMPDIR.',
+  ],
+]
+
+/** What TensorFlow, or the end of its process, says, made one of this project's errors. `said` is its last output. */
+export function tensorflowError(device: TensorflowDevice, reason: string, said = ''): EigenaeError {
+  const known = mends.find(([pattern]) => pattern.test(reason) || pattern.test(said))
+  return new EigenaeError({
+    what: `TensorFlow failed: ${known?.[1] ?? firstLine(reason)}`,
+    where: `device ${device}`,
+    details: lastLines(said),
+    mend: known?.[2] ?? 'Run "eigenae doctor": it says what is wrong here and how to mend it.',
+  })
+}
+
+/** The binding puts its own status line before TensorFlow's message. */
+function firstLine(reason: string): string {
+  const message = reason.replace(/^Invalid TF_Status: \d+\nMessage: /, '').trim()
+  return message.split('\n')[0]!
+}
+
+function lastLines(said: string): readonly string[] {
+  return said
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.startsWith('WARNING: All log messages before'))
+    .slice(-3)
+}

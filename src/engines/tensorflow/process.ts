@@ -1,0 +1,116 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { join } from 'node:path'
+import { EigenaeError } from '../../errors.js'
+import { packageRoot } from '../../package-root.js'
+import type { EpochProgress } from '../engine.js'
+import { type TensorflowDevice, tensorflowError } from './errors.js'
+import type { CallName, Reply, Request, WorkerCalls } from './worker-calls.js'
+
+/** Compiled, even where this module is read as TypeScript. */
+const workerFile = join(packageRoot, 'dist', 'engines', 'tensorflow', 'worker.js')
+/** Of what TensorFlow writes, so much is kept for the case that it dies. */
+const keptCharacters = 2000
+
+interface Pending {
+  readonly resolve: (value: never) => void
+  readonly reject: (error: Error) => void
+  readonly onProgress: (progress: EpochProgress) => void
+}
+
+/** TensorFlow in a process of its own: what ends it does not end this one, and its calls do not block. */
+export class TensorflowProcess {
+  readonly #device: TensorflowDevice
+  readonly #child: ChildProcess
+  readonly #ended: Promise<void>
+  #pending: Pending | null = null
+  #failure: EigenaeError | null = null
+  #said = ''
+
+  constructor(device: TensorflowDevice, threads: number) {
+    this.#device = device
+    this.#child = fork(workerFile, [], {
+      env: { ...process.env, ...environment(device, threads) },
+      execArgv: [],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    })
+    this.#child.stderr!.on('data', (chunk) => {
+      this.#said = (this.#said + chunk).slice(-keptCharacters)
+    })
+    this.#child.on('message', (reply: Reply) => this.#receive(reply))
+    this.#child.on('error', (error) => this.#fail(`its process cannot run: ${error.message}`))
+    this.#ended = new Promise((resolve) => {
+      this.#child.on('close', (code, signal) => {
+        this.#fail(`its process ended (${signal ?? `exit code ${code}`})`)
+        resolve()
+      })
+    })
+  }
+
+  /** @throws EigenaeError with TensorFlow's reason where the call fails, or its process ends. */
+  call<Name extends CallName>(
+    call: Name,
+    args: Parameters<WorkerCalls[Name]>,
+    onProgress: (progress: EpochProgress) => void = () => {},
+  ): Promise<Awaited<ReturnType<WorkerCalls[Name]>>> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== null) return reject(this.#failure)
+      if (this.#pending !== null) return reject(new Error('a trainer takes one call at a time'))
+      this.#pending = { resolve, reject, onProgress }
+      this.#send({ call, args })
+    })
+  }
+
+  /** Ends the epoch under way before its next step. */
+  stop(): void {
+    if (this.#failure === null) this.#send({ stop: true })
+  }
+
+  /** Ends the process. */
+  async close(): Promise<void> {
+    this.#failure ??= new EigenaeError({ what: 'the trainer was disposed of' })
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
+  #send(request: Request): void {
+    this.#child.send(request, (error) => {
+      if (error) this.#fail(`its process takes no calls: ${error.message}`)
+    })
+  }
+
+  #receive(reply: Reply): void {
+    if ('imagesDone' in reply) {
+      this.#pending?.onProgress(reply)
+      return
+    }
+    const pending = this.#pending
+    this.#pending = null
+    if ('error' in reply) pending?.reject(tensorflowError(this.#device, reply.error))
+    else pending?.resolve(reply.value as never)
+  }
+
+  #fail(reason: string): void {
+    this.#failure ??= tensorflowError(this.#device, reason, this.#said)
+    this.#pending?.reject(this.#failure)
+    this.#pending = null
+  }
+}
+
+/**
+ * Ops share the threads, but each runs on one: so the order of its sums does not depend on how many there are. A card's
+ * products are true single precision, not TF32, and its memory is taken as it is needed.
+ */
+function environment(device: TensorflowDevice, threads: number): Readonly<Record<string, string>> {
+  return {
+    TF_CPP_MIN_LOG_LEVEL: '2',
+    TF_NUM_INTRAOP_THREADS: '1',
+    TF_NUM_INTEROP_THREADS: String(threads),
+    OMP_NUM_THREADS: '1',
+    TF_ENABLE_ONEDNN_OPTS: '0',
+    TF_DETERMINISTIC_OPS: '1',
+    TF_FORCE_GPU_ALLOW_GROWTH: 'true',
+    NVIDIA_TF32_OVERRIDE: '0',
+    ...(device === 'tensorflow-cpu' && { CUDA_VISIBLE_DEVICES: '-1' }),
+  }
+}

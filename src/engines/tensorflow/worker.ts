@@ -1,0 +1,87 @@
+import { setImmediate } from 'node:timers/promises'
+import { loadTensorflowBinding, type TensorflowBinding } from './binding.js'
+import { eagerProgram } from './eager/program.js'
+import { graphProgram } from './graph/program.js'
+import { procedures } from './network/procedures.js'
+import type { NetworkSpec } from './network/variables.js'
+import { ReplicaTrainer } from './trainer.js'
+import type { CallName, Execution, Reply, Request, WorkerCalls } from './worker-calls.js'
+
+/** The process that TensorFlow lives in: it answers the calls of process.ts. */
+
+const yieldMilliseconds = 15
+const progressMilliseconds = 100
+
+let binding: TensorflowBinding | null = null
+let trainer: ReplicaTrainer | null = null
+let stopped = false
+
+const calls: WorkerCalls = {
+  open: (addon) => {
+    binding = loadTensorflowBinding(addon)
+    return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() }
+  },
+  create: (spec, images, execution) => {
+    trainer = new ReplicaTrainer(programOf(spec, execution), spec, images)
+  },
+  trainEpoch: (epoch) => {
+    stopped = false
+    return trainer!.trainEpoch(epoch, watchSteps())
+  },
+  trainBatch: (clean, noisy) => trainer!.trainBatch(clean, noisy),
+  encode: (replica, images) => trainer!.encode(replica, images),
+  reconstruct: (replica, images) => trainer!.reconstruct(replica, images),
+  meanSquaredError: (replica, images, noise) => trainer!.meanSquaredError(replica, images, noise),
+  getState: (replica) => trainer!.getState(replica),
+  setState: (replica, state) => trainer!.setState(replica, state),
+  usage: () => ({
+    tensors: binding!.getNumOfTensors(),
+    models: binding!.getNumOfSavedModels(),
+    residentBytes: process.memoryUsage().rss,
+  }),
+}
+
+function programOf(spec: NetworkSpec, { device, mode, eigen }: Execution) {
+  const name = `/device:${device.toUpperCase()}:0`
+  const devices = { device: name, host: '/device:CPU:0', eigen: eigen === 'host' ? '/device:CPU:0' : name }
+  const all = procedures(spec)
+  return mode === 'graph' ? graphProgram(binding!, all, devices) : eagerProgram(binding!, all)
+}
+
+/** Between steps now and then: reads what was sent, says how far the epoch is. */
+function watchSteps() {
+  let yielded = performance.now()
+  let said = yielded
+  return async (imagesDone: number, loss: number) => {
+    const now = performance.now()
+    if (now - yielded < yieldMilliseconds) return stopped
+    if (now - said >= progressMilliseconds) {
+      say({ imagesDone, loss })
+      said = now
+    }
+    await setImmediate()
+    yielded = performance.now()
+    return stopped
+  }
+}
+
+function say(reply: Reply): void {
+  process.send?.(reply)
+}
+
+async function answer(name: CallName, args: readonly unknown[]): Promise<Reply> {
+  try {
+    const call = calls[name] as (...args: readonly unknown[]) => unknown
+    return { value: await call(...args) }
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+process.on('message', (request: Request) => {
+  if ('stop' in request) stopped = true
+  else void answer(request.call, request.args).then(say)
+})
+process.on('disconnect', () => process.exit())
+// A terminal's Ctrl-C reaches this process too: the other one decides what it means.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})

@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest'
+import type { Engine, Trainer } from '../../src/engines/engine.js'
+import { philox4x32, purpose } from '../../src/model/random.js'
+import { initialState } from '../../src/model/state.js'
+import { never, smallSpec, withTrainer } from './engines.js'
+
+const inputs = 784
+const quiet = () => {}
+
+/** Bytes that look like digits: mostly black. */
+function images(count: number): Uint8Array {
+  return Uint8Array.from({ length: count * inputs }, (_, i) =>
+    philox4x32([i, 0, 0, 0], [1, 0])[0] % 5 === 0 ? i % 256 : 0,
+  )
+}
+
+const hundred = images(100)
+
+async function trainTwoEpochs(trainer: Trainer) {
+  const losses = [await trainer.trainEpoch(1, quiet, never), await trainer.trainEpoch(2, quiet, never)]
+  return { losses, state: await trainer.exportState() }
+}
+
+/** What every engine does: the same suite for all. */
+export function describeEngine(engine: Engine): void {
+  describe(`engine ${engine.name}`, () => {
+    const withSmall = <T>(use: (trainer: Trainer) => Promise<T>, changes = {}) =>
+      withTrainer(engine, { ...smallSpec, ...changes }, hundred, use)
+
+    it("begins with the seed's initial parameters", async () => {
+      const state = await withSmall((trainer) => trainer.exportState())
+      expect(state).toEqual(initialState(smallSpec.architecture, smallSpec.seed))
+    })
+
+    it('learns: the loss falls', async () => {
+      const { losses } = await withSmall(trainTwoEpochs)
+      expect(losses[1]!.mse).toBeLessThan(losses[0]!.mse)
+    })
+
+    it('gives the same bits again, and at any number of threads', async () => {
+      const one = await withSmall(trainTwoEpochs)
+      for (const threads of [1, 2, 3, 5]) expect(await withSmall(trainTwoEpochs, { threads })).toEqual(one)
+    })
+
+    it.each(['none', 'encoder', 'all'] as const)(
+      'goes on from an exported state bit for bit, batch norm %s',
+      async (batchNorm) => {
+        const changes = { architecture: { ...smallSpec.architecture, batchNorm } }
+        const whole = await withSmall(trainTwoEpochs, changes)
+        const middle = await withSmall(async (trainer) => {
+          await trainer.trainEpoch(1, quiet, never)
+          return trainer.exportState()
+        }, changes)
+        const resumed = await withSmall(async (trainer) => {
+          await trainer.importState(middle)
+          await trainer.trainEpoch(2, quiet, never)
+          return trainer.exportState()
+        }, changes)
+        expect(resumed).toEqual(whole.state)
+      },
+    )
+
+    it('counts a short last batch by its images, and trains it without the penalty where it is too small', async () => {
+      const short = hundred.subarray(0, 36 * inputs)
+      const losses = await withTrainer(engine, smallSpec, short, (trainer) =>
+        trainer.trainEpoch(1, quiet, never),
+      )
+      expect(losses.penalty).toBeGreaterThan(2 / 5)
+      expect(losses.penalty).toBeLessThanOrEqual(1)
+      expect(losses.loss).toBeCloseTo(losses.mse + losses.penalty * (32 / 36), 5)
+    })
+
+    it('reports progress and stops at once when it is told to, with the reason', async () => {
+      const controller = new AbortController()
+      const reason = new Error('enough')
+      const many = images(2000)
+      let seen = 0
+      await withTrainer(engine, { ...smallSpec, batchSize: 1, penalties: [] }, many, async (trainer) => {
+        const epoch = trainer.trainEpoch(
+          1,
+          ({ imagesDone }) => {
+            seen = imagesDone
+            controller.abort(reason)
+          },
+          controller.signal,
+        )
+        setTimeout(() => controller.abort(reason), 300)
+        await expect(
+          Promise.all([epoch, epoch.then(() => Promise.reject(new Error('it finished')))]),
+        ).rejects.toBe(reason)
+      })
+      expect(seen).toBeLessThan(2000)
+    })
+
+    it('encodes bytes as it encodes them divided by 255', async () => {
+      const floats = Float32Array.from(hundred, (byte) => byte / 255)
+      const [fromBytes, fromFloats] = await withSmall(async (trainer) => [
+        await trainer.encode(hundred),
+        await trainer.encode(floats),
+      ])
+      expect(fromBytes!.length).toBe(100 * 5)
+      for (const [i, value] of fromFloats!.entries())
+        expect(Math.abs(fromBytes![i]! - value)).toBeLessThan(1e-5)
+    })
+
+    it('measures the error that its own reconstruction has', async () => {
+      await withSmall(async (trainer) => {
+        const output = await trainer.reconstruct(hundred)
+        const error =
+          output.reduce((sum, value, i) => sum + (value - hundred[i]! / 255) ** 2, 0) / output.length
+        expect(await trainer.meanSquaredError(hundred, null)).toBeCloseTo(error, 6)
+      })
+    })
+
+    it('adds the noise that is named by seed, image and pixel', async () => {
+      await withSmall(async (trainer) => {
+        const noisy = Float32Array.from(
+          hundred,
+          (byte, i) => byte / 255 + 0.2 * normal(9, Math.floor(i / inputs), i % inputs),
+        )
+        const output = await trainer.reconstruct(noisy)
+        const error =
+          output.reduce((sum, value, i) => sum + (value - hundred[i]! / 255) ** 2, 0) / output.length
+        const measured = await trainer.meanSquaredError(hundred, { seed: 9, deviation: 0.2 })
+        expect(Math.abs(measured / error - 1)).toBeLessThan(1e-5)
+      })
+    })
+  })
+}
+
+/** native/core/random.h's definition, in double. */
+function normal(seed: number, image: number, pixel: number): number {
+  const block = philox4x32([Math.floor(pixel / 4), image, 0, 0], [seed, purpose.evaluationNoise])
+  const pair = 2 * Math.floor((pixel % 4) / 2)
+  const radius = Math.sqrt(-2 * Math.log(((block[pair]! >>> 9) + 0.5) / 2 ** 23))
+  const angle = (2 * Math.PI * (block[pair + 1]! | 0)) / 2 ** 32
+  return radius * (pixel % 2 === 0 ? Math.cos(angle) : Math.sin(angle))
+}

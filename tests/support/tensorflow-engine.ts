@@ -1,0 +1,23 @@
+import { describe, it } from 'vitest'
+import type { Engine } from '../../src/engines/engine.js'
+import { type EngineOptions, tensorflowEngine } from '../../src/engines/tensorflow/engine.js'
+import { EigenaeError } from '../../src/errors.js'
+
+/** The engine on the CPU, or why there is none here. */
+export function openTensorflow(options?: EngineOptions): Engine | EigenaeError {
+  try {
+    return tensorflowEngine('tensorflow-cpu', options)
+  } catch (error) {
+    if (error instanceof EigenaeError) return error
+    throw error
+  }
+}
+
+/** Describes tests of the engine; where TensorFlow is not set up they are skipped and say so, or fail in CI. */
+export function whereTensorflowIs(tests: (engine: Engine) => void): void {
+  const engine = openTensorflow()
+  if (!(engine instanceof EigenaeError)) tests(engine)
+  else if (process.env.CI === undefined)
+    describe.skip(`engine tensorflow: ${engine.message}`, () => it('runs', () => {}))
+  else throw engine
+}
