@@ -2,7 +2,8 @@ import { type Device, devices, type RequestedDevice } from '../config/schema.js'
 import { EigenaeError } from '../errors.js'
 import type { Engine } from './engine.js'
 import { nativeEngine } from './native/engine.js'
-import { requireTensorflow } from './tensorflow/requirements.js'
+import { checkedCudaEngine, cudaMayWork } from './tensorflow/cuda.js'
+import { tensorflowEngine } from './tensorflow/engine.js'
 import { wasmEngine } from './wasm/engine.js'
 
 /** An engine and why it was taken: printed, and kept in run.json. */
@@ -15,12 +16,16 @@ interface Candidate {
   readonly device: Device
   /** @throws EigenaeError where this machine cannot run it, with what to do about it. */
   readonly open: () => Engine | Promise<Engine>
+  /** Whether "auto" tries it, found out in no time. */
+  readonly byAuto: () => boolean
 }
 
 /** Every engine, the one that "auto" prefers first. Another engine is a folder beside native/ and a row here. */
 const candidates: readonly Candidate[] = [
-  { device: 'cpu', open: nativeEngine },
-  { device: 'wasm', open: () => wasmEngine() },
+  { device: 'cuda', open: checkedCudaEngine, byAuto: cudaMayWork },
+  { device: 'cpu', open: nativeEngine, byAuto: () => true },
+  { device: 'wasm', open: () => wasmEngine(), byAuto: () => true },
+  { device: 'tensorflow-cpu', open: () => tensorflowEngine('tensorflow-cpu'), byAuto: () => false },
 ]
 
 /** @throws EigenaeError where the device that was asked for cannot be used: never another one in silence. */
@@ -53,7 +58,6 @@ async function probe(device: Device): Promise<Probe> {
 }
 
 async function asked(device: Device): Promise<Selection> {
-  if (device === 'cuda' || device === 'tensorflow-cpu') await requireTensorflow(device)
   const candidate = candidates.find((each) => each.device === device)
   if (candidate === undefined) {
     throw new EigenaeError({
@@ -67,13 +71,13 @@ async function asked(device: Device): Promise<Selection> {
 
 async function firstUsable(): Promise<Selection> {
   const refusals: string[] = []
-  for (const { device, open } of candidates) {
+  for (const { device, open, byAuto } of candidates) {
+    if (!byAuto()) continue
     try {
       const engine = await open()
       return { engine, reason: ['auto: the first usable device', ...refusals].join('; not ') }
     } catch (error) {
       if (!(error instanceof EigenaeError)) throw error
-      if (candidates.length === 1) throw error
       refusals.push(`${device} (${error.message.split('\n')[0]})`)
     }
   }

@@ -21,11 +21,12 @@ export interface Constant {
 /** Device names by place: on a machine without a card all are the CPU. */
 export type Devices = Readonly<Record<Place, string>>
 
-/** Writes ops down as nodes. Each procedure is a part of the graph of its own; variables are shared by name. */
+/** Writes ops down as nodes. Each procedure is a part of the graph of its own; variables and constants are shared. */
 export class GraphBuilder implements Builder {
   readonly nodes: GraphNode[] = []
   readonly #devices: Devices
   readonly #variables = new Map<string, Value>()
+  readonly #constants = new Map<string, Value>()
   #place: Place = 'device'
   #prefix = ''
   #effects: string[] = []
@@ -68,8 +69,13 @@ export class GraphBuilder implements Builder {
   }
 
   constant(type: Constant['type'], shape: readonly number[], values: readonly number[]): Value {
-    const name = this.#nextName('Const')
-    return this.#node(name, 'Const', [], { dtype: { type } }, type, { type, shape, values })
+    const key = [this.#place, type, shape, values].join(':')
+    const known = this.#constants.get(key)
+    if (known !== undefined) return known
+    const name = `constant/${this.nodes.length}`
+    const constant = this.#node(name, 'Const', [], { dtype: { type } }, type, { type, shape, values })
+    this.#constants.set(key, constant)
+    return constant
   }
 
   variable(name: string, type: DataType, shape: readonly number[]): Value {

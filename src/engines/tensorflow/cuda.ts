@@ -1,0 +1,27 @@
+import { existsSync } from 'node:fs'
+import type { Engine } from '../engine.js'
+import { tensorflowEngine } from './engine.js'
+import { findInstallation } from './installation.js'
+import { requireTensorflow } from './requirements.js'
+import { checkTrainingStep } from './self-check.js'
+
+/** Where NVIDIA's driver shows itself: on Linux, and on Linux within Windows. */
+const driverFiles = ['/dev/nvidiactl', '/dev/dxg']
+
+/** Whether it is worth while to start TensorFlow and see: it was set up for cards, and a driver is there. */
+export function cudaMayWork(): boolean {
+  if (!driverFiles.some((file) => existsSync(file))) return false
+  try {
+    return findInstallation('cuda').kind === 'cuda'
+  } catch {
+    return false
+  }
+}
+
+/** The engine on a card. @throws EigenaeError where it lacks something, or a few steps of training give wrong numbers. */
+export async function checkedCudaEngine(): Promise<Engine> {
+  await requireTensorflow('cuda')
+  const engine = tensorflowEngine('cuda')
+  await checkTrainingStep('cuda')
+  return engine
+}
