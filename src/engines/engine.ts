@@ -100,7 +100,7 @@ export type Replica = Pick<
   'encode' | 'reconstruct' | 'meanSquaredError' | 'exportState' | 'importState'
 >
 
-/** Networks in training side by side, in the order of their specs. Calls are one at a time, over all replicas. */
+/** Networks in training side by side, in the order of their specs. What is asked of several at once is done in turn. */
 export interface ReplicaTrainer {
   readonly replicas: readonly Replica[]
   /** As Trainer's, a step of all at once; their states must have taken as many steps. */

@@ -2,17 +2,10 @@ import { describe, expect, it } from 'vitest'
 import type { Engine, Trainer } from '../../src/engines/engine.js'
 import { philox4x32, purpose } from '../../src/model/random.js'
 import { initialState } from '../../src/model/state.js'
-import { never, smallSpec, withTrainer } from './engines.js'
+import { images, never, smallSpec, withTrainer } from './engines.js'
 
 const inputs = 784
 const quiet = () => {}
-
-/** Bytes that look like digits: mostly black. */
-function images(count: number): Uint8Array {
-  return Uint8Array.from({ length: count * inputs }, (_, i) =>
-    philox4x32([i, 0, 0, 0], [1, 0])[0] % 5 === 0 ? i % 256 : 0,
-  )
-}
 
 const hundred = images(100)
 

@@ -1,6 +1,7 @@
 import type { Engine, Trainer, TrainerSpec } from '../../src/engines/engine.js'
 import { nativeEngine } from '../../src/engines/native/engine.js'
 import { wasmEngine } from '../../src/engines/wasm/engine.js'
+import { philox4x32 } from '../../src/model/random.js'
 
 /** Every engine that can be opened here: each passes the same suite. */
 export const engines: readonly Engine[] = [nativeEngine(), await wasmEngine()]
@@ -33,3 +34,10 @@ export async function withTrainer<T>(
 }
 
 export const never = new AbortController().signal
+
+/** Bytes that look like digits: mostly black. */
+export function images(count: number): Uint8Array {
+  return Uint8Array.from({ length: count * 784 }, (_, i) =>
+    philox4x32([i, 0, 0, 0], [1, 0])[0] % 5 === 0 ? i % 256 : 0,
+  )
+}

@@ -12,7 +12,7 @@ const workerFile = join(packageRoot, 'dist', 'engines', 'tensorflow', 'worker.js
 const keptCharacters = 2000
 
 interface Pending {
-  readonly resolve: (value: never) => void
+  readonly resolve: (value: unknown) => void
   readonly reject: (error: Error) => void
   readonly onProgress: (progress: EpochProgress) => void
 }
@@ -23,6 +23,7 @@ export class TensorflowProcess {
   readonly #child: ChildProcess
   readonly #ended: Promise<void>
   #pending: Pending | null = null
+  #last: Promise<unknown> = Promise.resolve()
   #failure: EigenaeError | null = null
   #said = ''
 
@@ -47,18 +48,15 @@ export class TensorflowProcess {
     })
   }
 
-  /** @throws EigenaeError with TensorFlow's reason where the call fails, or its process ends. */
+  /** One after the other. @throws EigenaeError with TensorFlow's reason where the call fails, or its process ends. */
   call<Name extends CallName>(
     call: Name,
     args: Parameters<WorkerCalls[Name]>,
     onProgress: (progress: EpochProgress) => void = () => {},
   ): Promise<Awaited<ReturnType<WorkerCalls[Name]>>> {
-    return new Promise((resolve, reject) => {
-      if (this.#failure !== null) return reject(this.#failure)
-      if (this.#pending !== null) return reject(new Error('a trainer takes one call at a time'))
-      this.#pending = { resolve, reject, onProgress }
-      this.#send({ call, args })
-    })
+    const answer = this.#last.then(() => this.#exchange({ call, args }, onProgress))
+    this.#last = answer.catch(() => undefined)
+    return answer as Promise<Awaited<ReturnType<WorkerCalls[Name]>>>
   }
 
   /** Ends the epoch under way before its next step. */
@@ -71,6 +69,14 @@ export class TensorflowProcess {
     this.#failure ??= new EigenaeError({ what: 'the trainer was disposed of' })
     this.#child.kill('SIGKILL')
     await this.#ended
+  }
+
+  #exchange(request: Request, onProgress: (progress: EpochProgress) => void): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== null) return reject(this.#failure)
+      this.#pending = { resolve, reject, onProgress }
+      this.#send(request)
+    })
   }
 
   #send(request: Request): void {
@@ -87,7 +93,7 @@ export class TensorflowProcess {
     const pending = this.#pending
     this.#pending = null
     if ('error' in reply) pending?.reject(tensorflowError(this.#device, reply.error))
-    else pending?.resolve(reply.value as never)
+    else pending?.resolve(reply.value)
   }
 
   #fail(reason: string): void {
