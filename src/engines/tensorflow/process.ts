@@ -11,6 +11,8 @@ const workerFile = join(packageRoot, 'dist', 'engines', 'tensorflow', 'worker.js
 /** Of what TensorFlow writes, so much is kept for the case that it dies. */
 const keptCharacters = 2000
 
+const mebibyte = 2 ** 20
+
 interface Pending {
   readonly resolve: (value: unknown) => void
   readonly reject: (error: Error) => void
@@ -105,7 +107,8 @@ export class TensorflowProcess {
 
 /**
  * Ops share the threads, but each runs on one: so the order of its sums does not depend on how many there are. A card's
- * products are true single precision, not TF32, and its memory is taken as it is needed.
+ * products are true single precision, not TF32, and its memory is taken as it is needed. What the C library was given
+ * back it keeps for the next step.
  */
 function environment(device: TensorflowDevice, threads: number): Readonly<Record<string, string>> {
   return {
@@ -117,6 +120,8 @@ function environment(device: TensorflowDevice, threads: number): Readonly<Record
     TF_DETERMINISTIC_OPS: '1',
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
     NVIDIA_TF32_OVERRIDE: '0',
+    MALLOC_MMAP_THRESHOLD_: String(32 * mebibyte),
+    MALLOC_TRIM_THRESHOLD_: String(512 * mebibyte),
     ...(device === 'tensorflow-cpu' && { CUDA_VISIBLE_DEVICES: '-1' }),
   }
 }

@@ -1,0 +1,111 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { openProcess } from '../../src/engines/tensorflow/engine.js'
+import { findInstallation } from '../../src/engines/tensorflow/installation.js'
+import { checkTrainingStep } from '../../src/engines/tensorflow/self-check.js'
+import { describeGolden } from '../golden/suite.js'
+import { eigenae, scratchFolder, start, trainArgs } from '../support/cli.js'
+import { images, smallSpec } from '../support/engines.js'
+import { expectSameRuns, writerOf } from '../support/sweeps.js'
+import { openTensorflow, whereTensorflowIs } from '../support/tensorflow-engine.js'
+
+const scratch = scratchFolder()
+const settings = ['data.limit=3000', 'train.epochs=3', 'device=tensorflow-cpu']
+
+/** TensorFlow's process of the run that this process makes. */
+function workerOf(pid: number): number {
+  const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(pid)], { encoding: 'utf8' })
+  return Number.parseInt(children.split('\n').find((line) => line.includes('tensorflow/worker.js'))!, 10)
+}
+
+whereTensorflowIs(() => {
+  describe('op by op', () => {
+    const eager = openTensorflow({ mode: 'eager' })
+    if (!(eager instanceof Error)) describeGolden(eager)
+  })
+
+  describe('train --device tensorflow-cpu', () => {
+    it('gives the same bytes when it was killed and resumed, at another number of threads', async () => {
+      const whole = scratch('whole')
+      const parts = scratch('parts')
+      expect((await eigenae([...trainArgs('eigen.json', whole, ...settings), '--threads', '2'])).code).toBe(0)
+      const args = [...trainArgs('eigen.json', parts, ...settings), '--threads', '1']
+      const killed = start(args)
+      process.kill(await writerOf(parts), 'SIGKILL')
+      expect((await killed.finished).signal).toBe('SIGKILL')
+      expect((await eigenae([...args, '--resume'])).code).toBe(0)
+      await expectSameRuns([''], parts, whole)
+    })
+
+    it('stops on Ctrl-C with a checkpoint, though the terminal sends it to TensorFlow too', async () => {
+      const out = scratch('interrupted')
+      const running = start(trainArgs('eigen.json', out, ...settings, 'train.epochs=1000'))
+      const pid = await writerOf(out)
+      for (const each of [workerOf(pid), pid]) process.kill(each, 'SIGINT')
+      const { code, stderr } = await running.finished
+      expect(code).toBe(130)
+      expect(stderr).toContain('--resume')
+    })
+
+    it('says that TensorFlow died, and fails', async () => {
+      const out = scratch('died')
+      const running = start(trainArgs('eigen.json', out, ...settings, 'train.epochs=1000'))
+      process.kill(workerOf(await writerOf(out)), 'SIGABRT')
+      const { code, stderr } = await running.finished
+      expect(stderr).toMatch(/device tensorflow-cpu: TensorFlow failed: its process ended \(SIGABRT\)/)
+      expect(code).toBe(1)
+      expect(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')).status).toBe('failed')
+    })
+
+    it('says that memory is short', async () => {
+      const out = scratch('huge')
+      const { code, stderr } = await eigenae(
+        trainArgs('eigen.json', out, ...settings, 'model.widths=[784,65536,65536,65536,4]'),
+      )
+      expect(stderr).toMatch(/TensorFlow failed: it has too little memory/)
+      expect(code).toBe(1)
+    })
+  })
+
+  it('cuda without a card fails and writes nothing', async () => {
+    const out = scratch('cuda')
+    const { code, stderr, stdout } = await eigenae([...trainArgs('eigen.json', out), '--device', 'cuda'])
+    expect(code).toBe(1)
+    expect(stdout).toBe('')
+    expect(stderr).toMatch(/eigenae setup tensorflow|eigenae doctor|driver/)
+    expect(existsSync(out)).toBe(false)
+  })
+
+  it('the check of a training step passes here', async () => {
+    await checkTrainingStep('tensorflow-cpu')
+  })
+
+  it('20,000 steps leak neither tensors nor memory nor files', async () => {
+    const worker = await openProcess(findInstallation('cpu'), 'tensorflow-cpu', 2)
+    try {
+      const { seed, ...rest } = smallSpec
+      const spec = {
+        ...rest,
+        seeds: [seed],
+        architecture: { widths: [784, 16, 5], batchNorm: 'all' as const },
+      }
+      const execution = { device: 'cpu', mode: 'graph', eigen: 'host' } as const
+      await worker.call('create', [spec, images(1000 * 8), execution])
+      const train = async (epochs: number, from: number) => {
+        for (let epoch = from; epoch < from + epochs; epoch++) await worker.call('trainEpoch', [epoch])
+        return worker.call('usage', [])
+      }
+      const before = await train(8, 1)
+      const after = await train(80, 9)
+      expect(after.tensors).toBe(before.tensors)
+      expect(after.models).toBe(before.models)
+      expect(after.residentBytes - before.residentBytes).toBeLessThan(16 * 2 ** 20)
+      expect(readdirSync(tmpdir()).filter((name) => name.startsWith('eigenae-graph-'))).toEqual([])
+    } finally {
+      await worker.close()
+    }
+  })
+})

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest'
+import type { Engine, Trainer, TrainerSpec } from '../../src/engines/engine.js'
+import { nativeEngine } from '../../src/engines/native/engine.js'
+import { layoutOf } from '../../src/model/layout.js'
+import { initialState, type TrainerState } from '../../src/model/state.js'
+import { images, never, smallSpec, withTrainer } from '../support/engines.js'
+import { whereTensorflowIs } from '../support/tensorflow-engine.js'
+
+const quiet = () => {}
+const digits = images(96)
+const clean = Float32Array.from(digits.subarray(0, 32 * 784), (byte) => byte / 255)
+const native = nativeEngine()
+
+function difference(some: Float32Array, others: Float32Array): number {
+  const largest = others.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  return some.reduce((most, value, i) => Math.max(most, Math.abs(value - others[i]!)), 0) / largest
+}
+
+/** What one step on a given batch leaves, from a given state. */
+function stepFrom(engine: Engine, state: TrainerState, spec: TrainerSpec = smallSpec) {
+  return withTrainer(engine, spec, digits, async (trainer) => {
+    await trainer.importState(state)
+    const losses = await trainer.trainBatch(clean, clean)
+    return { losses, state: await trainer.exportState() }
+  })
+}
+
+/** Initial parameters whose bottleneck's outputs are multiplied by `factors`, biases too. */
+function withScaledCodes(factors: readonly number[]): TrainerState {
+  const state = initialState(smallSpec.architecture, 1)
+  const { parameters } = layoutOf(smallSpec.architecture)
+  for (const { name, offset, size } of parameters.filter((each) => each.name.startsWith('encoder.2.'))) {
+    const perUnit = name.endsWith('weight') ? size / factors.length : 1
+    for (let i = 0; i < size; i++) state.parameters[offset + i]! *= factors[Math.floor(i / perUnit)]!
+  }
+  return state
+}
+
+whereTensorflowIs((engine) => {
+  describe('a state from the native engine', () => {
+    it.each(['none', 'encoder', 'all'] as const)(
+      'goes on in TensorFlow and back, batch norm %s',
+      async (batchNorm) => {
+        const spec = { ...smallSpec, architecture: { ...smallSpec.architecture, batchNorm } }
+        const trainOn = (on: Engine, epoch: number, from: TrainerState | null) =>
+          withTrainer(on, spec, digits, async (trainer: Trainer) => {
+            if (from !== null) await trainer.importState(from)
+            const { mse } = await trainer.trainEpoch(epoch, quiet, never)
+            return { mse, state: await trainer.exportState(), embedding: await trainer.encode(digits) }
+          })
+        const first = await trainOn(native, 1, null)
+        const second = await trainOn(engine, 2, first.state)
+        const third = await trainOn(native, 3, second.state)
+        expect([first.state.step, second.state.step, third.state.step]).toEqual([3, 6, 9])
+        expect(second.mse).toBeLessThan(first.mse)
+        expect(third.mse).toBeLessThan(second.mse)
+        const [again, there] = await Promise.all(
+          [native, engine].map((on) =>
+            withTrainer(on, spec, digits, async (trainer) => {
+              await trainer.importState(second.state)
+              return trainer.encode(digits)
+            }),
+          ),
+        )
+        expect(difference(there!, again!)).toBeLessThan(1e-5)
+      },
+    )
+  })
+
+  describe('the eigen loss in TensorFlow', () => {
+    it.each([
+      ['one like another', [1, 1, 1, 1, 1]],
+      ['apart by up to a million', [1, 1e-2, 1e-4, 1e-5, 1e-6]],
+    ])("has the native engine's gradient with singular values %s", async (_, factors) => {
+      const state = withScaledCodes(factors)
+      const here = await stepFrom(engine, state)
+      const there = await stepFrom(native, state)
+      expect(here.losses.penalty).toBeCloseTo(there.losses.penalty, 6)
+      expect(difference(here.state.firstMoments, there.state.firstMoments)).toBeLessThan(2e-4)
+    })
+
+    it('contributes nothing where a code is always 0, or all are', async () => {
+      for (const factors of [
+        [1, 1, 1, 1, 0],
+        [1, 1, 0, 0, 0],
+        [0, 0, 0, 0, 0],
+      ]) {
+        const state = withScaledCodes(factors)
+        const here = await stepFrom(engine, state)
+        const there = await stepFrom(native, state)
+        expect(here.losses.penalty).toBeCloseTo(there.losses.penalty, 6)
+        expect(here.state.parameters.every(Number.isFinite)).toBe(true)
+        expect(difference(here.state.firstMoments, there.state.firstMoments)).toBeLessThan(2e-4)
+      }
+    })
+
+    it('is not a number where the codes are not, and no failure', async () => {
+      const state = initialState(smallSpec.architecture, 1)
+      state.parameters[0] = Number.POSITIVE_INFINITY
+      const { losses } = await stepFrom(engine, state)
+      expect(losses.loss).toBeNaN()
+    })
+  })
+})
