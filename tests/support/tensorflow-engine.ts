@@ -3,10 +3,13 @@ import type { Engine } from '../../src/engines/engine.js'
 import { type EngineOptions, tensorflowEngine } from '../../src/engines/tensorflow/engine.js'
 import { EigenaeError } from '../../src/errors.js'
 
-/** The engine on the CPU, or why there is none here. */
+/** The device that the tests of the engine run on: scripts/gpu-check.sh names a card. */
+export const tensorflowDevice = process.env.EIGENAE_TENSORFLOW_DEVICE === 'cuda' ? 'cuda' : 'tensorflow-cpu'
+
+/** The engine, or why there is none here. */
 export function openTensorflow(options?: EngineOptions): Engine | EigenaeError {
   try {
-    return tensorflowEngine('tensorflow-cpu', options)
+    return tensorflowEngine(tensorflowDevice, options)
   } catch (error) {
     if (error instanceof EigenaeError) return error
     throw error

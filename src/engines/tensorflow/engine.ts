@@ -1,4 +1,5 @@
 import { EigenaeError } from '../../errors.js'
+import { layoutOf } from '../../model/layout.js'
 import type { Engine, ReplicaTrainer, TrainerSpec } from '../engine.js'
 import type { TensorflowDevice } from './errors.js'
 import { findInstallation, type TensorflowInstallation } from './installation.js'
@@ -15,8 +16,10 @@ export type EngineOptions = Partial<Pick<Execution, 'mode' | 'eigen'>>
  */
 export function tensorflowEngine(device: TensorflowDevice, options: EngineOptions = {}): Engine {
   const installation = findInstallation(device === 'cuda' ? 'cuda' : 'cpu')
-  const open = (specs: readonly TrainerSpec[], images: Uint8Array) =>
-    openTrainer(installation, device, networkSpec(specs), images, options)
+  const open = (specs: readonly TrainerSpec[], images: Uint8Array) => {
+    refuseTooLarge(device, specs[0]!)
+    return openTrainer(installation, device, networkSpec(specs), images, options)
+  }
   return {
     name: 'tensorflow',
     device,
@@ -66,6 +69,17 @@ function noCard(): EigenaeError {
     what: 'TensorFlow finds no graphics card that it can use',
     where: 'device cuda',
     mend: 'Run "eigenae doctor": it says what is missing. To train on the CPU, use --device cpu.',
+  })
+}
+
+/** Sizes of arrays are 32-bit numbers in the graph. */
+function refuseTooLarge(device: TensorflowDevice, { architecture }: TrainerSpec): void {
+  const { parameterCount } = layoutOf(architecture)
+  if (parameterCount < 2 ** 31) return
+  throw new EigenaeError({
+    what: `a network of ${parameterCount} parameters is too large for this engine`,
+    where: `device ${device}`,
+    mend: 'Lower model.widths.',
   })
 }
 

@@ -4,7 +4,7 @@ export type TensorflowDevice = 'cuda' | 'tensorflow-cpu'
 
 const mends: readonly (readonly [pattern: RegExp, what: string, mend: string])[] = [
   [
-    /OOM when allocating|RESOURCE_EXHAUSTED|Resource exhausted|out of memory|bad_alloc/i,
+    /OOM when allocating|RESOURCE_EXHAUSTED|Resource exhausted|out of memory|bad_alloc|SIGKILL/i,
     'it has too little memory for this',
     'Lower train.batchSize or model.widths, or end what else runs there.',
   ],

@@ -7,7 +7,7 @@ import { LossSums } from './loss-sums.js'
 import { adamStep } from './network/adam.js'
 import { stepFeed } from './network/batch.js'
 import { type BatchSource, inferenceName, stepName } from './network/procedures.js'
-import { partsOf } from './network/state.js'
+import { drawnParts, partsOf } from './network/state.js'
 import type { NetworkSpec } from './network/variables.js'
 import { type Feeds, feed, type Program, scalar } from './program.js'
 
@@ -35,11 +35,8 @@ export class ReplicaTrainer {
     this.#images = images.length / this.#inputs
     this.#steps = spec.seeds.map(() => 0)
     this.#noise = new EvaluationNoise(this.#inputs)
-    program.run('clear', {})
     program.run('set-images', { images: feed([this.#images, this.#inputs], images) })
-    for (const [replica, seed] of spec.seeds.entries()) {
-      this.setState(replica, initialState(spec.architecture, seed))
-    }
+    this.#begin()
   }
 
   setState(replica: number, state: TrainerState): void {
@@ -101,6 +98,19 @@ export class ReplicaTrainer {
 
   dispose(): void {
     this.#program.dispose()
+  }
+
+  /** From the seeds' initial states. */
+  #begin(): void {
+    const { architecture, seeds } = this.#spec
+    const states = seeds.map((seed) => initialState(architecture, seed))
+    const feeds = drawnParts(this.#spec).map((part) => {
+      const size = states[0]![part].length
+      const values = new Float32Array(seeds.length * size)
+      for (const [replica, state] of states.entries()) values.set(state[part], replica * size)
+      return [part, feed([seeds.length, size], values)]
+    })
+    this.#program.run('begin', Object.fromEntries(feeds))
   }
 
   #setOrder(epoch: number): void {

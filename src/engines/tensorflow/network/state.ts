@@ -6,7 +6,11 @@ import { type NetworkSpec, type StatePart, shapeOf, stateParts, Variables } from
 /** What sets the variables and reads them: the data set, an epoch's order, and each replica's state as flat arrays. */
 export function stateProcedures(spec: NetworkSpec): readonly Procedure[] {
   return [
-    { name: 'clear', inputs: {}, build: (builder) => clear(builder, spec) },
+    {
+      name: 'begin',
+      inputs: Object.fromEntries(drawnParts(spec).map((part) => [part, 'float' as const])),
+      build: (builder, inputs) => begin(builder, spec, inputs),
+    },
     {
       name: 'set-images',
       inputs: { images: 'uint8' },
@@ -38,11 +42,25 @@ export function partsOf({ architecture }: NetworkSpec): readonly StatePart[] {
   return stateParts.filter((part) => part !== 'runningStatistics' || architecture.batchNorm !== 'none')
 }
 
-function clear(builder: Builder, spec: NetworkSpec): Values {
+/** Those of them that are not all zeros before training. */
+export function drawnParts(spec: NetworkSpec): readonly StatePart[] {
+  return partsOf(spec).filter((part) => part === 'parameters' || part === 'runningStatistics')
+}
+
+/** Sets the state of all replicas at once, [replicas][size of the part] each, and all moments to 0. */
+function begin(builder: Builder, spec: NetworkSpec, inputs: Values): Values {
   const ops = new Ops(builder)
   const variables = new Variables(ops, spec)
+  const replicas = spec.seeds.length
   for (const tensor of partsOf(spec).flatMap((part) => variables.tensorsOf(part))) {
-    ops.assign(variables.handle(tensor), ops.zeros([spec.seeds.length, ...shapeOf(tensor)]))
+    const shape = [replicas, ...shapeOf(tensor)]
+    const drawn = inputs[tensor.part]
+    const [from, size] = [
+      [0, tensor.offset],
+      [replicas, tensor.size],
+    ].map((values) => ops.integers(values))
+    const value = drawn ? ops.copy(ops.reshape(ops.slice(drawn, from!, size!), shape)) : ops.zeros(shape)
+    ops.assign(variables.handle(tensor), value)
   }
   return { done: ops.float(1) }
 }
