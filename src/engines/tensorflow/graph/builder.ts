@@ -39,8 +39,14 @@ export class GraphBuilder implements Builder {
   add({ name, inputs, build }: Procedure): readonly string[] {
     this.#prefix = `${name}/`
     this.#effects = []
+    // Whole numbers steer: they are wanted in the host's memory, the rest where the numbers are.
     const placeholders = Object.entries(inputs).map(([input, type]) => {
-      return [input, this.#node(inputName(name, input), 'Placeholder', [], { dtype: { type } }, type)]
+      const place = type === 'int32' ? 'host' : 'device'
+      const attributes = { dtype: { type } }
+      return [
+        input,
+        this.at(place, () => this.#node(inputName(name, input), 'Placeholder', [], attributes, type)),
+      ]
     })
     const outputs = build(this, Object.fromEntries(placeholders))
     for (const [output, value] of Object.entries(outputs)) {

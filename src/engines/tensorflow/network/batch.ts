@@ -61,8 +61,7 @@ export function residentBatch(ops: Ops, spec: NetworkSpec, variables: Variables,
     ops.stack([ops.integer(spec.seeds.length), step.count]),
   ])
   const indices = ops.slice(ops.read(variables.order(), 'int64'), begin!, size!)
-  const bytes = ops.gather(ops.read(variables.images(inputs), 'uint8'), indices, 0)
-  const clean = pixels(ops, bytes)
+  const clean = ops.gather(ops.read(variables.images(inputs), 'float'), indices, 0)
   if (spec.noise === 0) return { clean, noisy: clean }
   const noisy = ops.add(clean, drawnNoise(ops, spec, variables, step))
   drawNoise(ops, spec, variables, { ...step, begin: nextBegin(ops, spec, step) }, [noisy])

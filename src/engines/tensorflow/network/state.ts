@@ -1,6 +1,7 @@
 import { inputDimension } from '../../../model/architecture.js'
 import type { Builder, Procedure, Value, Values } from '../builder.js'
 import { Ops } from '../ops.js'
+import { pixels } from './batch.js'
 import { type NetworkSpec, type StatePart, shapeOf, stateParts, Variables } from './variables.js'
 
 /** What sets the variables and reads them: the data set, an epoch's order, and each replica's state as flat arrays. */
@@ -65,13 +66,13 @@ function begin(builder: Builder, spec: NetworkSpec, inputs: Values): Values {
   return { done: ops.float(1) }
 }
 
-// What is fed lies in JavaScript's memory: a variable must not go on using it.
 function setImages(builder: Builder, spec: NetworkSpec, { images }: Values): Values {
   const ops = new Ops(builder)
-  ops.assign(new Variables(ops, spec).images(inputDimension(spec.architecture)), ops.copy(images!))
+  ops.assign(new Variables(ops, spec).images(inputDimension(spec.architecture)), pixels(ops, images!))
   return { done: ops.float(1) }
 }
 
+// What is fed lies in JavaScript's memory: a variable must not go on using it.
 function setOrder(builder: Builder, spec: NetworkSpec, { order }: Values): Values {
   const ops = new Ops(builder)
   ops.assign(new Variables(ops, spec).order(), ops.copy(order!))

@@ -45,9 +45,9 @@ export class Variables {
     return this.#ops.builder.variable(`${tensor.part}/${tensor.name}`, 'float', shape)
   }
 
-  /** [pixels' bytes of all images], the data set. */
+  /** [images][inputs], the data set. As floats: TensorFlow gathers no bytes on a card. */
   images(inputs: number): Value {
-    return this.#ops.builder.variable('images', 'uint8', [-1, inputs])
+    return this.#ops.builder.variable('images', 'float', [-1, inputs])
   }
 
   /** [replicas][batch][inputs], what is to be added to the next batch. */
