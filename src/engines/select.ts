@@ -4,6 +4,7 @@ import type { Engine } from './engine.js'
 import { nativeEngine } from './native/engine.js'
 import { checkedCudaEngine, cudaMayWork } from './tensorflow/cuda.js'
 import { tensorflowEngine } from './tensorflow/engine.js'
+import { checkTrainingStep } from './tensorflow/self-check.js'
 import { wasmEngine } from './wasm/engine.js'
 
 /** An engine and why it was taken: printed, and kept in run.json. */
@@ -16,6 +17,8 @@ interface Candidate {
   readonly device: Device
   /** @throws EigenaeError where this machine cannot run it, with what to do about it. */
   readonly open: () => Engine | Promise<Engine>
+  /** What else shows that it can train, where opening it does not: it takes a second. */
+  readonly check?: () => Promise<void>
   /** Whether "auto" tries it, found out in no time. */
   readonly byAuto: () => boolean
 }
@@ -25,7 +28,12 @@ const candidates: readonly Candidate[] = [
   { device: 'cuda', open: checkedCudaEngine, byAuto: cudaMayWork },
   { device: 'cpu', open: nativeEngine, byAuto: () => true },
   { device: 'wasm', open: () => wasmEngine(), byAuto: () => true },
-  { device: 'tensorflow-cpu', open: () => tensorflowEngine('tensorflow-cpu'), byAuto: () => false },
+  {
+    device: 'tensorflow-cpu',
+    open: () => tensorflowEngine('tensorflow-cpu'),
+    check: () => checkTrainingStep('tensorflow-cpu'),
+    byAuto: () => false,
+  },
 ]
 
 /** @throws EigenaeError where the device that was asked for cannot be used: never another one in silence. */
@@ -38,7 +46,7 @@ export type Probe =
   | { readonly device: Device; readonly engine: Engine }
   | { readonly device: Device; readonly refusal: EigenaeError }
 
-/** Opens every device, as `--device` would. */
+/** Opens every device, as `--device` would, and sees whether it trains. */
 export async function probeDevices(): Promise<readonly Probe[]> {
   const probes: Probe[] = []
   for (const device of devices) if (device !== 'auto') probes.push(await probe(device))
@@ -47,7 +55,9 @@ export async function probeDevices(): Promise<readonly Probe[]> {
 
 async function probe(device: Device): Promise<Probe> {
   try {
-    return { device, engine: (await asked(device)).engine }
+    const { engine } = await asked(device)
+    await candidateOf(device).check?.()
+    return { device, engine }
   } catch (error) {
     if (error instanceof EigenaeError) return { device, refusal: error }
     return {
@@ -58,15 +68,11 @@ async function probe(device: Device): Promise<Probe> {
 }
 
 async function asked(device: Device): Promise<Selection> {
-  const candidate = candidates.find((each) => each.device === device)
-  if (candidate === undefined) {
-    throw new EigenaeError({
-      what: 'there is no engine for this device in this version',
-      where: `device ${device}`,
-      mend: `Use one of: auto, ${candidates.map((each) => each.device).join(', ')}.`,
-    })
-  }
-  return { engine: await candidate.open(), reason: 'asked for' }
+  return { engine: await candidateOf(device).open(), reason: 'asked for' }
+}
+
+function candidateOf(device: Device): Candidate {
+  return candidates.find((each) => each.device === device)!
 }
 
 async function firstUsable(): Promise<Selection> {

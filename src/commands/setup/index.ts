@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
-import { type TensorflowDevice, verifyHere } from '../../setup/verify.js'
+import { checkTrainingStep } from '../../engines/tensorflow/self-check.js'
+import type { TensorflowDevice } from '../../setup/verify.js'
 import { setupTensorflow } from './tensorflow.js'
 
 export function setupCommand(): Command {
@@ -31,5 +32,5 @@ function tensorflowCommand(): Command {
 export function verifyTensorflowCommand(): Command {
   return new Command('verify-tensorflow')
     .argument('<device>')
-    .action((device: TensorflowDevice) => verifyHere(device))
+    .action((device: TensorflowDevice) => checkTrainingStep(device))
 }

@@ -9,9 +9,9 @@ const mends: readonly (readonly [pattern: RegExp, what: string, mend: string])[]
     'Lower train.batchSize or model.widths, or end what else runs there.',
   ],
   [
-    /No space left on device|ENOSPC/,
-    'the folder for temporary files is full',
-    'Free some space there, or name another folder by TMPDIR.',
+    /No space left on device|ENOSPC|mkdtemp/,
+    'it cannot write into the folder for temporary files',
+    'See that it exists and has some space, or name another folder: export TMPDIR=…',
   ],
 ]
 

@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest'
+import { selectEngine } from '../src/engines/select.js'
+import { rightLosses, trainSteps } from '../src/engines/tensorflow/self-check.js'
+import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+import { engines } from './support/engines.js'
+
+const scratch = scratchFolder()
+
+describe('the devices of TensorFlow', () => {
+  it.each(engines)('are checked by the losses that engine $name has', async (engine) => {
+    for (const [step, { loss, mse, penalty }] of (await trainSteps(engine)).entries()) {
+      const right = rightLosses[step]!
+      expect(loss).toBeCloseTo(right.loss, 6)
+      expect(mse).toBeCloseTo(right.mse, 6)
+      expect(penalty).toBeCloseTo(right.penalty, 6)
+    }
+  })
+
+  it('are not taken by auto where none is set up, nor tensorflow-cpu ever', async () => {
+    expect((await selectEngine('auto')).engine.device).toBe('cpu')
+  })
+
+  it('are an error where they are asked for and cannot be used: nothing is trained elsewhere', async () => {
+    const out = scratch('run')
+    const env = { EIGENAE_TENSORFLOW_DIR: scratch('nothing') }
+    const { code, stdout, stderr } = await eigenae(
+      [...trainArgs('eigen.json', out), '--device', 'tensorflow-cpu'],
+      { env },
+    )
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toContain('eigenae setup tensorflow --cpu')
+  })
+})
