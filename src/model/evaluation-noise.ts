@@ -1,18 +1,31 @@
-import { philox4x32, purpose } from './random.js'
+import { philoxInto, purpose } from './random.js'
 
 /** The noise that evaluations add to an image, up to rounding: Box and Muller's of native/core/random.h. */
-export function evaluationNoise(image: number, pixels: number, deviation: number): Float32Array {
+export function evaluationNoise(image: number, pixels: number, deviation: number, seed = 0): Float32Array {
   const noise = new Float32Array(pixels)
-  for (let first = 0; first < pixels; first += 4) {
-    const [w0, w1, w2, w3] = philox4x32([first / 4, image, 0, 0], [0, purpose.evaluationNoise])
-    const values = [...boxMuller(w0, w1), ...boxMuller(w2, w3)]
-    for (let i = 0; i < Math.min(4, pixels - first); i++) noise[first + i] = deviation * values[i]!
-  }
+  fillEvaluationNoise(noise, image, deviation, seed)
   return noise
 }
 
-function boxMuller(radiusWord: number, angleWord: number): readonly [number, number] {
-  const radius = Math.sqrt(-2 * Math.log(((radiusWord >>> 9) + 0.5) * 2 ** -23))
-  const angle = 2 * Math.PI * (angleWord | 0) * 2 ** -32
-  return [radius * Math.cos(angle), radius * Math.sin(angle)]
+/** The same into an array of the caller's, a pixel each. */
+export function fillEvaluationNoise(
+  noise: Float32Array,
+  image: number,
+  deviation: number,
+  seed: number,
+): void {
+  const words = new Uint32Array(4)
+  for (let pixel = 0; pixel < noise.length; pixel += 4) {
+    philoxInto(words, pixel / 4, image, 0, 0, seed, purpose.evaluationNoise)
+    fillPair(noise, pixel, words[0]!, words[1]!, deviation)
+    fillPair(noise, pixel + 2, words[2]!, words[3]!, deviation)
+  }
+}
+
+/** Two normal numbers from two words. What is written behind the end of the array is lost. */
+function fillPair(noise: Float32Array, at: number, even: number, odd: number, deviation: number): void {
+  const radius = deviation * Math.sqrt(-2 * Math.log(((even >>> 9) + 0.5) * 2 ** -23))
+  const angle = 2 * Math.PI * (odd | 0) * 2 ** -32
+  noise[at] = radius * Math.cos(angle)
+  noise[at + 1] = radius * Math.sin(angle)
 }

@@ -24,6 +24,8 @@ export function tensorflowEngine(device: TensorflowDevice, options: EngineOption
     name: 'tensorflow',
     device,
     variant: installation.version,
+    origin: installation.addon,
+    refusals: [],
     createTrainer: async (spec, images) => singleTrainer(await open([spec], images)),
     createReplicas: async (specs, images): Promise<ReplicaTrainer> =>
       replicaTrainer(await open(specs, images), specs.length),

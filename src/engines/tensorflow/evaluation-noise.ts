@@ -1,4 +1,4 @@
-import { philox4x32, purpose } from '../../model/random.js'
+import { fillEvaluationNoise } from '../../model/evaluation-noise.js'
 import type { NoiseField } from '../engine.js'
 import { type Feed, feed } from './program.js'
 
@@ -31,24 +31,8 @@ export class EvaluationNoise {
     grown.set(this.#values)
     for (let image = from; image < to; image++) {
       const values = grown.subarray(image * this.#inputs, (image + 1) * this.#inputs)
-      fillImage(values, seed, image, deviation)
+      fillEvaluationNoise(values, image, deviation, seed)
     }
     this.#values = grown
   }
-}
-
-function fillImage(values: Float32Array, seed: number, image: number, deviation: number): void {
-  for (let pixel = 0; pixel < values.length; pixel += 4) {
-    const [w0, w1, w2, w3] = philox4x32([pixel / 4, image, 0, 0], [seed, purpose.evaluationNoise])
-    fillPair(values, pixel, w0, w1, deviation)
-    fillPair(values, pixel + 2, w2, w3, deviation)
-  }
-}
-
-/** Box and Muller: two normal numbers from two words. What is written behind the end of the array is lost. */
-function fillPair(values: Float32Array, at: number, even: number, odd: number, deviation: number): void {
-  const radius = deviation * Math.sqrt(-2 * Math.log(((even >>> 9) + 0.5) * 2 ** -23))
-  const angle = 2 * Math.PI * (odd | 0) * 2 ** -32
-  values[at] = radius * Math.cos(angle)
-  values[at + 1] = radius * Math.sin(angle)
 }
