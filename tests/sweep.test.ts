@@ -94,6 +94,12 @@ describe('the plan of a sweep', () => {
     expect((await sweep(file('flags', {}), '--launcher', 'slurn')).code).toBe(2)
   })
 
+  it('refuses seeds side by side where the device trains one run at a time', async () => {
+    const { code, stderr } = await sweep(file('together', { seeds: [0, 1] }), '--replicas', '2')
+    expect(code).toBe(2)
+    expect(stderr).toContain('--replicas: the device auto trains one run at a time')
+  })
+
   it('has a JSON Schema for editors that is current (npm run schema)', () => {
     expect(readJson(join(configs, 'sweeps', 'schema.json'))).toEqual(sweepJsonSchema())
   })

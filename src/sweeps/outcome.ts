@@ -8,6 +8,8 @@ import type { Outcome } from './launchers/launcher.js'
 export type Ending =
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'signal'; readonly signal: string }
+  /** It could not be started. */
+  | { readonly kind: 'nothing'; readonly reason: string }
 
 /** Signs of too little memory in what a run said: V8's, C++'s and CUDA's. */
 const outOfMemory =
@@ -22,6 +24,7 @@ export async function outcomeOf(
   stopped: boolean,
   killer: string,
 ): Promise<Outcome> {
+  if (ending.kind === 'nothing') return { kind: 'failed', reason: ending.reason, final: false }
   if (ending.kind === 'exit' && ending.code === 0) return { kind: 'completed' }
   const bySignal = ending.kind === 'signal' || ending.code === exitCode.interrupted
   if (bySignal && stopped) return { kind: 'interrupted' }
@@ -30,7 +33,7 @@ export async function outcomeOf(
   return { kind: 'failed', reason: reasonOf(ending, said, killer), final }
 }
 
-function reasonOf(ending: Ending, said: string, killer: string): string {
+function reasonOf(ending: Exclude<Ending, { kind: 'nothing' }>, said: string, killer: string): string {
   const message = lastMessage(said)
   if (outOfMemory.test(said)) return `out of memory: ${message ?? outOfMemory.exec(said)![0]}`
   if (ending.kind === 'signal') {

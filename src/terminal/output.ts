@@ -1,11 +1,11 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { writeSync } from 'node:fs'
 
-/** A file that takes the place of both streams, while one is open. */
-let log: number | null = null
+const outputFile = new AsyncLocalStorage<number>()
 
-/** From now on results and messages go to an open file; null gives the streams back. */
-export function sendOutputTo(file: number | null): void {
-  log = file
+/** Results and messages of `act`, and of all that it starts, go to an open file in place of both streams. */
+export function withOutputIn<T>(file: number, act: () => T): T {
+  return outputFile.run(file, act)
 }
 
 /** Results: what another program reads. */
@@ -23,8 +23,9 @@ export function writeMessage(text: string): void {
 }
 
 function write(stream: NodeJS.WriteStream, text: string): void {
-  if (log === null) stream.write(`${text}\n`)
-  else writeSync(log, `${text}\n`)
+  const file = outputFile.getStore()
+  if (file === undefined) stream.write(`${text}\n`)
+  else writeSync(file, `${text}\n`)
 }
 
 /** A reader that has seen enough ("eigenae runs | head") is no error. */

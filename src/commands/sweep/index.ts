@@ -64,6 +64,11 @@ function addLocalOptions(command: Command): Command {
       'local: runs that share a GPU (default: 1)',
       wholeNumber('--jobs-per-gpu', 1),
     )
+    .option(
+      '--replicas <number>',
+      'local, cuda and tensorflow-cpu: seeds of a config that train side by side (default: 1)',
+      wholeNumber('--replicas', 1),
+    )
 }
 
 function addSlurmOptions(command: Command): Command {

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { exitCode, Interruption } from '../../errors.js'
 import { writeMessage } from '../../terminal/output.js'
 
@@ -12,11 +13,12 @@ export interface AbortOnSignals {
 /** Aborts on Ctrl-C, SIGTERM and SIGHUP, and says so at once; a second one ends the process as it is. */
 export function abortOnSignals(reason: () => Interruption): AbortOnSignals {
   const controller = new AbortController()
-  const onSignal = () => {
+  // Bound to where this was called: what it says belongs to that run's output.
+  const onSignal = AsyncResource.bind(() => {
     if (controller.signal.aborted) process.exit(exitCode.interrupted)
     writeMessage('\nstopping …')
     controller.abort(reason())
-  }
+  })
   for (const name of signals) process.on(name, onSignal)
   return {
     signal: controller.signal,

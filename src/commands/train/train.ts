@@ -27,6 +27,8 @@ export interface TrainOptions {
   readonly use: FolderUse
   readonly quiet: boolean
   readonly json: boolean
+  /** Where the engine comes from; by default the table of engines. */
+  readonly select?: typeof selectEngine
 }
 
 /** One run, from a config file to a whole run folder; its results go to stdout. */
@@ -50,7 +52,7 @@ async function trainInto(
   options: TrainOptions,
   say: Say,
 ): Promise<void> {
-  const selection = await selectEngine(
+  const selection = await (options.select ?? selectEngine)(
     config.device === 'auto' && earlier ? deviceOf(earlier) : config.device,
   )
   const data = await loadTrainingData(config)

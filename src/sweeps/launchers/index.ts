@@ -1,6 +1,6 @@
 import { usageError } from '../../errors.js'
 import type { Launcher, LaunchJob } from './launcher.js'
-import { localLauncher } from './local.js'
+import { localLauncher, ordersOf } from './local.js'
 import { slotsFor } from './slots.js'
 import { type SlurmContext, type SlurmSettings, slurmLauncher } from './slurm/index.js'
 
@@ -8,6 +8,7 @@ import { type SlurmContext, type SlurmSettings, slurmLauncher } from './slurm/in
 export interface LaunchSettings extends SlurmSettings {
   readonly jobs?: number
   readonly jobsPerGpu?: number
+  readonly replicas?: number
 }
 
 export type LauncherName = 'local' | 'slurm'
@@ -26,10 +27,13 @@ interface Row {
 /** Every launcher. Another one is a file or folder beside local.ts and a row here. */
 const launchers: Readonly<Record<LauncherName, Row>> = {
   local: {
-    takes: ['threads', 'jobs', 'jobsPerGpu'],
-    open: async ({ jobs: atOnce, jobsPerGpu = 1, threads }, jobs) => {
+    takes: ['threads', 'jobs', 'jobsPerGpu', 'replicas'],
+    open: async ({ jobs: atOnce, jobsPerGpu = 1, threads, replicas = 1 }, jobs) => {
       const devices = devicesOf(jobs)
-      return localLauncher(await slotsFor({ devices, runs: jobs.length, jobs: atOnce, jobsPerGpu, threads }))
+      if (replicas > 1) refuseReplicas(devices)
+      const runs = ordersOf(jobs, replicas).length
+      const slots = await slotsFor({ devices, runs, jobs: atOnce, jobsPerGpu, threads })
+      return localLauncher(slots, replicas)
     },
   },
   slurm: {
@@ -39,6 +43,17 @@ const launchers: Readonly<Record<LauncherName, Row>> = {
       return slurmLauncher({ ...settings, ...(gpusPerRun && { gpusPerRun }) }, context)
     },
   },
+}
+
+/** The C++ core keeps a core busy with one run; side by side pays where one is too small for the device. */
+function refuseReplicas(devices: ReadonlySet<string>): void {
+  const others = [...devices].filter((device) => device !== 'cuda' && device !== 'tensorflow-cpu')
+  if (others.length === 0) return
+  throw usageError({
+    what: `the device ${others.join(' and ')} trains one run at a time`,
+    where: '--replicas',
+    mend: 'Leave it out, or say --device cuda.',
+  })
 }
 
 function devicesOf(jobs: readonly LaunchJob[]): ReadonlySet<string> {

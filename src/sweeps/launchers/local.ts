@@ -4,54 +4,101 @@ import type { Launcher, LaunchJob, LaunchWatcher, Outcome } from './launcher.js'
 import { Runner } from './runner.js'
 import type { Slot } from './slots.js'
 
-/** On this machine, one run at a time in each slot. */
-export function localLauncher(slots: readonly Slot[]): Launcher {
+/**
+ * On this machine.
+ * @param replicas how many seeds of one config train side by side in a slot
+ */
+export function localLauncher(slots: readonly Slot[], replicas = 1): Launcher {
   return {
-    description: describe(slots),
+    description: describe(slots, replicas),
     launch: async (jobs, watcher, stop) => {
-      const queue = jobs.values()
+      const queue = ordersOf(jobs, replicas).values()
       await Promise.all(slots.map((slot) => work(slot, queue, watcher, stop)))
       return 'ended'
     },
   }
 }
 
-function describe(slots: readonly Slot[]): string {
+function describe(slots: readonly Slot[], replicas: number): string {
   const names = [...new Set(slots.map(({ name }) => name))]
   const { threads } = slots[0]!
-  return `${slots.length} at once on ${names.join(', ')}, ${threads} ${threads === 1 ? 'thread' : 'threads'} each`
+  const sideBySide = replicas === 1 ? '' : `, up to ${replicas} seeds side by side in each`
+  const cores = `${threads} ${threads === 1 ? 'thread' : 'threads'} each`
+  return `${slots.length} at once on ${names.join(', ')}, ${cores}${sideBySide}`
 }
 
-/** The slots share one queue: each takes the next job when its last has ended. */
+/** Jobs whose configs differ in their seeds alone, at most so many together. */
+export function ordersOf(jobs: readonly LaunchJob[], replicas: number): readonly (readonly LaunchJob[])[] {
+  const orders: LaunchJob[][] = []
+  const open = new Map<string, LaunchJob[]>()
+  for (const job of jobs) {
+    const key = JSON.stringify({ ...job.config, seed: null })
+    const order = open.get(key)
+    if (order !== undefined && order.length < replicas) {
+      order.push(job)
+    } else {
+      const begun = [job]
+      open.set(key, begun)
+      orders.push(begun)
+    }
+  }
+  return orders
+}
+
+/** The slots share one queue: each takes the next order when its last has ended. */
 async function work(
   slot: Slot,
-  queue: IterableIterator<LaunchJob>,
+  queue: IterableIterator<readonly LaunchJob[]>,
   watcher: LaunchWatcher,
   stop: AbortSignal,
 ): Promise<void> {
   let runner: Runner | undefined
-  for (const job of queue) {
+  for (const jobs of queue) {
     if (stop.aborted) break
     if (runner?.isAlive !== true) runner = new Runner(slot)
-    watcher.onStart(job, slot.name)
-    watcher.onEnd(job, await runJob(job, runner, stop))
+    for (const job of jobs) watcher.onStart(job, slot.name)
+    await runOrder(jobs, runner, watcher, stop)
   }
   runner?.release()
 }
 
-/** What goes wrong with one run's folder or process is that run's failure. */
-async function runJob(job: LaunchJob, runner: Runner, stop: AbortSignal): Promise<Outcome> {
+async function runOrder(
+  jobs: readonly LaunchJob[],
+  runner: Runner,
+  watcher: LaunchWatcher,
+  stop: AbortSignal,
+): Promise<void> {
+  const killsBefore = await killsForMemory()
+  const ready: LaunchJob[] = []
+  for (const job of jobs) {
+    const failure = await prepare(job)
+    if (failure === null) ready.push(job)
+    else watcher.onEnd(job, failure)
+  }
+  if (ready.length === 0) return
+  const folders = ready.map(({ folder }) => folder)
+  const endings = runner.make(folders, stop)
+  await Promise.all(
+    ready.map(async (job, place) => {
+      const ending = await endings[place]!
+      watcher.onEnd(job, await outcomeOf(job.folder, ending, stop.aborted, await killerOf(killsBefore)))
+    }),
+  )
+}
+
+/** What goes wrong with one run's folder is that run's failure. */
+async function prepare(job: LaunchJob): Promise<Outcome | null> {
   try {
-    const killsBefore = await killsForMemory()
     await prepareJob(job)
     await beginLog(job)
-    const ending = await runner.make(job.folder, stop)
-    const outOfMemory = killsBefore !== null && ((await killsForMemory()) ?? 0) > killsBefore
-    const killer = outOfMemory
-      ? 'out of memory, says the kernel'
-      : 'by a person or program, or for lack of memory'
-    return await outcomeOf(job.folder, ending, stop.aborted, killer)
+    return null
   } catch (error) {
     return { kind: 'failed', reason: error instanceof Error ? error.message : String(error), final: false }
   }
+}
+
+/** Who may have sent a SIGKILL. */
+async function killerOf(killsBefore: number | null): Promise<string> {
+  const outOfMemory = killsBefore !== null && ((await killsForMemory()) ?? 0) > killsBefore
+  return outOfMemory ? 'out of memory, says the kernel' : 'by a person or program, or for lack of memory'
 }

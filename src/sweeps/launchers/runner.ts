@@ -1,19 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import { runFiles } from '../../runs/files.js'
 import { runnerCommand } from '../job.js'
 import type { Ending } from '../outcome.js'
 import type { Slot } from './slots.js'
 
-/** What a runner is sent … */
+/** What a runner is sent: a run, or seeds of one config that train side by side … */
 export interface RunOrder {
-  readonly folder: string
+  readonly folders: readonly string[]
   readonly threads: number
 }
 
-/** … and what it answers when the run has ended. */
+/** … and what it answers when one of them has ended. */
 export interface RunReport {
+  readonly folder: string
   /** As `eigenae train` would have exited. */
   readonly code: number
 }
@@ -22,13 +22,14 @@ export interface RunReport {
 const graceMilliseconds = 20_000
 
 /**
- * A process that makes one run after another in its slot: starting Node, reading 55 MB of digits and opening a device
- * take longer than a short run. One run is in it at a time, so one that brings it down brings down nothing else.
+ * A process that follows one order after another in its slot: starting Node, reading 55 MB of digits and opening a
+ * device take longer than a short run. It has one order at a time, so a run that brings it down brings down nothing else.
  */
 export class Runner {
   readonly #process: ChildProcess
   readonly #threads: number
-  #folder = ''
+  /** The runs of its order that have not ended, by folder. */
+  readonly #open = new Map<string, (ending: Ending) => void>()
 
   constructor({ threads, environment }: Slot) {
     const [command, ...args] = runnerCommand
@@ -39,10 +40,12 @@ export class Runner {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, ...environment },
     })
-    this.#process.on('error', () => undefined)
-    // A run writes to its log by itself; this is what V8 or a library says as it goes down.
+    this.#process.on('message', ({ folder, code }: RunReport) => this.#end(folder, { kind: 'exit', code }))
+    this.#process.on('error', (error) => this.#endAll({ kind: 'nothing', reason: error.message }))
+    // Not "exit": what the process last said comes before "close".
+    this.#process.on('close', (code, signal) => this.#endAll(endingOf(code, signal)))
     for (const stream of [this.#process.stdout!, this.#process.stderr!]) {
-      stream.on('data', (text: Buffer) => appendFileSync(runFiles(this.#folder).log, text))
+      stream.on('data', (text: Buffer) => this.#log(text))
     }
   }
 
@@ -50,21 +53,13 @@ export class Runner {
     return this.#process.connected
   }
 
-  async make(folder: string, stop: AbortSignal): Promise<Ending> {
-    this.#folder = folder
-    let grace: NodeJS.Timeout | undefined
-    const end = () => {
-      this.#process.kill('SIGTERM')
-      grace = setTimeout(() => this.#process.kill('SIGKILL'), graceMilliseconds)
-    }
-    if (stop.aborted) end()
-    stop.addEventListener('abort', end)
-    try {
-      return await this.#ending({ folder, threads: this.#threads })
-    } finally {
-      stop.removeEventListener('abort', end)
-      clearTimeout(grace)
-    }
+  /** How each run ends, in the order's order. */
+  make(folders: readonly string[], stop: AbortSignal): readonly Promise<Ending>[] {
+    const endings = folders.map((folder) => new Promise<Ending>((resolve) => this.#open.set(folder, resolve)))
+    const order: RunOrder = { folders, threads: this.#threads }
+    this.#process.send(order, () => undefined)
+    void this.#stopWith(stop, Promise.all(endings))
+    return endings
   }
 
   /** Lets the process go once nothing is left for it. */
@@ -72,21 +67,31 @@ export class Runner {
     if (this.isAlive) this.#process.disconnect()
   }
 
-  async #ending(order: RunOrder): Promise<Ending> {
-    const over = new AbortController()
-    const options = { signal: over.signal }
-    // Not "exit": what the process last said comes before "close".
-    const reported = once(this.#process, 'message', options)
-    const closed = once(this.#process, 'close', options)
-    this.#process.send(order, () => undefined)
-    try {
-      return await Promise.race([
-        reported.then(([report]): Ending => ({ kind: 'exit', code: (report as RunReport).code })),
-        closed.then(([code, signal]): Ending => endingOf(code as number | null, signal as string | null)),
-      ])
-    } finally {
-      over.abort()
+  async #stopWith(stop: AbortSignal, ended: Promise<unknown>): Promise<void> {
+    let grace: NodeJS.Timeout | undefined
+    const end = () => {
+      this.#process.kill('SIGTERM')
+      grace = setTimeout(() => this.#process.kill('SIGKILL'), graceMilliseconds)
     }
+    if (stop.aborted) end()
+    stop.addEventListener('abort', end)
+    await ended
+    stop.removeEventListener('abort', end)
+    clearTimeout(grace)
+  }
+
+  #end(folder: string, ending: Ending): void {
+    this.#open.get(folder)?.(ending)
+    this.#open.delete(folder)
+  }
+
+  #endAll(ending: Ending): void {
+    for (const folder of this.#open.keys()) this.#end(folder, ending)
+  }
+
+  /** A run writes to its log by itself; this is what V8 or a library says as it goes down. */
+  #log(text: Buffer): void {
+    for (const folder of this.#open.keys()) appendFileSync(runFiles(folder).log, text)
   }
 }
 

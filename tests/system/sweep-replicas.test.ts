@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest'
+import { readMetrics } from '../../src/runs/read.js'
+import { eigenae, scratchFolder, start } from '../support/cli.js'
+import { expectSameRuns, readJson, tinyConfigs, writeJson, writerOf } from '../support/sweeps.js'
+import { tensorflowDevice, whereTensorflowIs } from '../support/tensorflow-engine.js'
+
+const scratch = scratchFolder()
+const runs = [0, 1, 2, 3].map((seed) => `eigen/seed-${seed}`)
+
+whereTensorflowIs(() => {
+  tinyConfigs(scratch(), 3)
+  const config = writeJson(scratch('sweep.json'), {
+    ...{ name: 'sweep', variants: { eigen: 'eigen.json' }, seeds: [0, 1, 2, 3] },
+  })
+  const args = (out: string, ...more: readonly string[]) => [
+    ...['sweep', '--config', config, '--device', tensorflowDevice, '--jobs', '1', '--out', scratch(out)],
+    ...more,
+  ]
+  const metricsOf = (out: string, run: string) => readMetrics(scratch(out, run, 'metrics.csv'))
+
+  it('a sweep trains seeds side by side, each as it would train alone but for the last digits', async () => {
+    expect((await eigenae(args('alone'))).code).toBe(0)
+    const { code, stderr } = await eigenae(args('together', '--replicas', '4'))
+    expect(code).toBe(0)
+    expect(stderr).toContain('up to 4 seeds side by side')
+    for (const run of runs) {
+      const [alone, together] = [await metricsOf('alone', run), await metricsOf('together', run)]
+      expect(together.length).toBe(3)
+      for (const [epoch, row] of together.entries()) {
+        expect(Math.abs(row.test_mse / alone[epoch]!.test_mse - 1)).toBeLessThan(1e-3)
+      }
+      expect(readJson(scratch('together', run, 'run.json')).engine.variant).toContain('4 side by side')
+    }
+  })
+
+  it('a killed sweep of seeds side by side goes on to the bytes of an undisturbed one', async () => {
+    const long = ['--replicas', '4', '--set', 'train.epochs=40']
+    expect((await eigenae(args('undisturbed', ...long))).code).toBe(0)
+    const running = start(args('killed', ...long))
+    const writer = await writerOf(scratch('killed', runs[3]!), 5)
+    running.process.kill('SIGKILL')
+    process.kill(writer, 'SIGKILL')
+    await running.finished
+    expect((await eigenae(args('killed', ...long, '--resume'))).code).toBe(0)
+    await expectSameRuns(runs, scratch('killed'), scratch('undisturbed'))
+  })
+
+  it('a run that fails leaves the seeds beside it to go on', async () => {
+    const running = start(args('one-fails', '--replicas', '4', '--set', 'train.epochs=40'))
+    await writerOf(scratch('one-fails', runs[1]!), 3)
+    const { rmSync, writeFileSync } = await import('node:fs')
+    rmSync(scratch('one-fails', runs[1]!, 'checkpoint'), { recursive: true })
+    writeFileSync(scratch('one-fails', runs[1]!, 'checkpoint'), 'in the way')
+    const { code, stderr } = await running.finished
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/eigen\/seed-1: failed: .*checkpoint/)
+    expect(stderr).toContain('3 runs completed, 1 failed')
+  })
+})
