@@ -55,35 +55,34 @@ async function work(
   let runner: Runner | undefined
   for (const jobs of queue) {
     if (stop.aborted) break
-    if (runner?.isAlive !== true) runner = new Runner(slot)
     for (const job of jobs) watcher.onStart(job, slot.name)
-    await runOrder(jobs, runner, watcher, stop)
+    const ready = await prepareAll(jobs, watcher)
+    if (ready.length === 0) continue
+    const killsBefore = await killsForMemory()
+    if (runner?.isAlive !== true) runner = new Runner(slot)
+    const endings = runner.make(
+      ready.map(({ folder }) => folder),
+      stop,
+    )
+    await Promise.all(
+      ready.map(async (job, place) => {
+        const ending = await endings[place]!
+        watcher.onEnd(job, await outcomeOf(job.folder, ending, stop.aborted, await killerOf(killsBefore)))
+      }),
+    )
   }
   runner?.release()
 }
 
-async function runOrder(
-  jobs: readonly LaunchJob[],
-  runner: Runner,
-  watcher: LaunchWatcher,
-  stop: AbortSignal,
-): Promise<void> {
-  const killsBefore = await killsForMemory()
+/** The jobs that can start; of the others it is told why not. */
+async function prepareAll(jobs: readonly LaunchJob[], watcher: LaunchWatcher): Promise<readonly LaunchJob[]> {
   const ready: LaunchJob[] = []
   for (const job of jobs) {
     const failure = await prepare(job)
     if (failure === null) ready.push(job)
     else watcher.onEnd(job, failure)
   }
-  if (ready.length === 0) return
-  const folders = ready.map(({ folder }) => folder)
-  const endings = runner.make(folders, stop)
-  await Promise.all(
-    ready.map(async (job, place) => {
-      const ending = await endings[place]!
-      watcher.onEnd(job, await outcomeOf(job.folder, ending, stop.aborted, await killerOf(killsBefore)))
-    }),
-  )
+  return ready
 }
 
 /** What goes wrong with one run's folder is that run's failure. */
