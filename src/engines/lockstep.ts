@@ -17,9 +17,10 @@ export interface Member {
 }
 
 interface Seat {
+  readonly place: number
   readonly spec: TrainerSpec
   readonly images: Uint8Array
-  readonly take: (replica: Replica, place: number) => void
+  readonly take: (replica: Replica) => void
   readonly refuse: (error: unknown) => void
 }
 
@@ -36,31 +37,33 @@ interface Turn {
  * Lets runs that know nothing of each other train as the replicas of one trainer: each has an engine of its own, the
  * trainer is made when all have asked for theirs, and an epoch is trained when all want it. The runs' specs differ in
  * their seeds alone, and all begin with the same epoch.
+ *
+ * How a library rounds the products of stacked matrices depends on the stack's height and on the place in it. So the
+ * height is the same whether all runs are there or some are done: replicas that belong to nobody fill it.
  */
 export class Lockstep {
   readonly #engine: Engine
-  readonly #variant: string
+  readonly #replicas: number
   #present: number
   #trainer: ReplicaTrainer | undefined
+  #nobodys: Replica[] = []
   readonly #seats: Seat[] = []
   readonly #turns: Turn[] = []
 
-  constructor(engine: Engine, members: number) {
-    this.#engine = engine
-    // TensorFlow multiplies stacks of matrices by other code than single ones: the last digits are the group's.
-    this.#variant = `${engine.variant}, ${members} side by side`
+  constructor(engine: Engine, replicas: number, members: number) {
+    this.#engine = { ...engine, variant: `${engine.variant}, ${replicas} side by side` }
+    this.#replicas = replicas
     this.#present = members
   }
 
-  member(): Member {
+  member(place: number): Member {
     return {
       engine: {
         ...this.#engine,
-        variant: this.#variant,
         createTrainer: (spec, images) =>
           new Promise<Trainer>((resolve, refuse) => {
-            const take = (replica: Replica, place: number) => resolve(this.#trainerOf(replica, place))
-            this.#seats.push({ spec, images, take, refuse })
+            const take = (replica: Replica) => resolve(this.#trainerOf(replica, place))
+            this.#seats.push({ place, spec, images, take, refuse })
             this.#goOn()
           }),
       },
@@ -91,10 +94,15 @@ export class Lockstep {
   }
 
   async #seat(seats: readonly Seat[]): Promise<void> {
+    const [{ spec, images }] = seats as readonly [Seat]
+    const taken = new Map(seats.map((seat) => [seat.place, seat]))
+    const places = Array.from({ length: this.#replicas }, (_, place) => place)
     try {
-      const specs = seats.map(({ spec }) => spec)
-      this.#trainer = await this.#engine.createReplicas!(specs, seats[0]!.images)
-      for (const [place, { take }] of seats.entries()) take(this.#trainer.replicas[place]!, place)
+      const specs = places.map((place) => taken.get(place)?.spec ?? spec)
+      this.#trainer = await this.#engine.createReplicas!(specs, images)
+      const { replicas } = this.#trainer
+      this.#nobodys = replicas.filter((_, place) => !taken.has(place))
+      for (const { place, take } of seats) take(replicas[place]!)
     } catch (error) {
       for (const { refuse } of seats) refuse(error)
     }
@@ -106,11 +114,20 @@ export class Lockstep {
       for (const { onProgress } of turns) onProgress(progress)
     }
     try {
-      const [{ epoch, signal }] = turns as readonly [Turn]
+      const [{ epoch, signal, place: somebody }] = turns as readonly [Turn]
+      await this.#takeAlong(somebody)
       const losses = await this.#trainer!.trainEpoch(epoch, tell, signal)
       for (const { place, end } of turns) end(losses[place]!)
     } catch (error) {
       for (const { signal, fail } of turns) fail(signal.aborted ? signal.reason : error)
     }
+  }
+
+  /** Replicas must have taken as many steps as each other: nobody's get somebody's state, once. */
+  async #takeAlong(somebody: number): Promise<void> {
+    const nobodys = this.#nobodys.splice(0)
+    if (nobodys.length === 0) return
+    const state = await this.#trainer!.replicas[somebody]!.exportState()
+    for (const replica of nobodys) await replica.importState(state)
   }
 }

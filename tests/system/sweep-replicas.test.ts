@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { readMetrics } from '../../src/runs/read.js'
 import { eigenae, scratchFolder, start } from '../support/cli.js'
@@ -33,7 +34,7 @@ whereTensorflowIs(() => {
     }
   })
 
-  it('a killed sweep of seeds side by side goes on to the bytes of an undisturbed one', async () => {
+  it('a killed sweep of seeds side by side goes on to the bytes of an undisturbed one, whatever is left of it', async () => {
     const long = ['--replicas', '4', '--set', 'train.epochs=40']
     expect((await eigenae(args('undisturbed', ...long))).code).toBe(0)
     const running = start(args('killed', ...long))
@@ -43,12 +44,14 @@ whereTensorflowIs(() => {
     await running.finished
     expect((await eigenae(args('killed', ...long, '--resume'))).code).toBe(0)
     await expectSameRuns(runs, scratch('killed'), scratch('undisturbed'))
+    rmSync(scratch('killed', runs[2]!), { recursive: true })
+    expect((await eigenae(args('killed', ...long, '--resume'))).code).toBe(0)
+    await expectSameRuns(runs, scratch('killed'), scratch('undisturbed'))
   })
 
   it('a run that fails leaves the seeds beside it to go on', async () => {
     const running = start(args('one-fails', '--replicas', '4', '--set', 'train.epochs=40'))
     await writerOf(scratch('one-fails', runs[1]!), 3)
-    const { rmSync, writeFileSync } = await import('node:fs')
     rmSync(scratch('one-fails', runs[1]!, 'checkpoint'), { recursive: true })
     writeFileSync(scratch('one-fails', runs[1]!, 'checkpoint'), 'in the way')
     const { code, stderr } = await running.finished

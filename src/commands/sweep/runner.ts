@@ -21,12 +21,16 @@ export function sweepRunnerCommand(): Command {
   })
 }
 
-async function followOrder({ folders, threads }: RunOrder): Promise<void> {
-  const [folder] = folders
-  if (folders.length === 1) return reportEnd(folder!, () => runAlone(folder!, threads))
+type PlacedRun = RunOrder['runs'][number]
+
+async function followOrder({ runs, replicas, threads }: RunOrder): Promise<void> {
+  if (replicas === 1) {
+    for (const { folder } of runs) await reportEnd(folder, () => runAlone(folder, threads))
+    return
+  }
   // Every run listens to the signals and to the others' engine.
-  process.setMaxListeners(4 * folders.length)
-  for (const group of await byEpoch(folders)) await runSideBySide(group, threads)
+  process.setMaxListeners(4 * replicas)
+  for (const group of await byEpoch(runs)) await runSideBySide(group, replicas, threads)
 }
 
 async function runAlone(folder: string, threads: number): Promise<void> {
@@ -35,41 +39,38 @@ async function runAlone(folder: string, threads: number): Promise<void> {
 }
 
 /** Seeds of one config as replicas of one trainer. */
-async function runSideBySide(folders: readonly string[], threads: number): Promise<void> {
-  const lockstep = openLockstep(folders)
+async function runSideBySide(runs: readonly PlacedRun[], replicas: number, threads: number): Promise<void> {
+  const lockstep = openLockstep(runs, replicas)
   await Promise.all(
-    folders.map((folder) => reportEnd(folder, async () => runAsMember(folder, threads, await lockstep))),
+    runs.map(({ folder, place }) =>
+      reportEnd(folder, async () => {
+        const { reason, member } = await lockstep
+        const { engine, leave } = member(place)
+        await runJob(folder, threads, async () => ({ engine, reason })).finally(leave)
+      }),
+    ),
   )
 }
 
 interface OpenLockstep {
   readonly reason: string
-  readonly member: () => Member
+  readonly member: (place: number) => Member
 }
 
-async function openLockstep(folders: readonly string[]): Promise<OpenLockstep> {
-  const { device } = await loadConfig(runFiles(folders[0]!).config, [])
+async function openLockstep(runs: readonly PlacedRun[], replicas: number): Promise<OpenLockstep> {
+  const { device } = await loadConfig(runFiles(runs[0]!.folder).config, [])
   const { engine, reason } = await selectEngine(device)
-  const lockstep = new Lockstep(engine, folders.length)
-  return { reason, member: () => lockstep.member() }
-}
-
-async function runAsMember(folder: string, threads: number, { reason, member }: OpenLockstep): Promise<void> {
-  const { engine, leave } = member()
-  try {
-    await runJob(folder, threads, async () => ({ engine, reason }))
-  } finally {
-    await leave()
-  }
+  const lockstep = new Lockstep(engine, replicas, runs.length)
+  return { reason, member: (place) => lockstep.member(place) }
 }
 
 /** Runs side by side begin with the same epoch: those that a kill left at different ones are different groups. */
-async function byEpoch(folders: readonly string[]): Promise<readonly (readonly string[])[]> {
-  const groups = new Map<number, string[]>()
-  for (const folder of folders) {
-    await waitForOther(folder)
-    const epoch = await epochOf(folder)
-    groups.set(epoch, [...(groups.get(epoch) ?? []), folder])
+async function byEpoch(runs: readonly PlacedRun[]): Promise<readonly (readonly PlacedRun[])[]> {
+  const groups = new Map<number, PlacedRun[]>()
+  for (const run of runs) {
+    await waitForOther(run.folder)
+    const epoch = await epochOf(run.folder)
+    groups.set(epoch, [...(groups.get(epoch) ?? []), run])
   }
   return [...groups.values()]
 }

@@ -41,7 +41,7 @@ export async function sweep(options: SweepOptions): Promise<void> {
   const saved = await inspectSweepFolder(folder, plan.sweep.name, options.resume || options.dryRun)
   const states = inspectRuns(plan, folder)
   if (options.dryRun) return writePlan(plan, states, folder, options.json)
-  const jobs = plan.runs.filter((_, place) => states[place] !== 'done').map((run) => jobOf(run, folder))
+  const jobs = launchJobs(plan.runs, folder).filter((_, place) => states[place] !== 'done')
   const display = sweepDisplay(jobs, options.json)
   const launcher = await openLauncher(options.launcher, options.settings, jobs, {
     sweepFolder: folder,
@@ -73,7 +73,13 @@ export async function sweep(options: SweepOptions): Promise<void> {
   if (result.counts.failed > 0) throw failureOf(result, plan.runs.length, folder)
 }
 
-/** With a path that holds wherever its process starts. */
-function jobOf({ name, config }: PlannedRun, folder: string): LaunchJob {
-  return { name, folder: resolve(folder, name), config }
+/** With paths that hold wherever a process starts. */
+function launchJobs(runs: readonly PlannedRun[], folder: string): readonly LaunchJob[] {
+  const siblings = new Map<string, number>()
+  return runs.map(({ name, config }) => {
+    const key = JSON.stringify({ ...config, seed: null })
+    const sibling = siblings.get(key) ?? 0
+    siblings.set(key, sibling + 1)
+    return { name, folder: resolve(folder, name), config, sibling }
+  })
 }

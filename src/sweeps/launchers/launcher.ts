@@ -6,6 +6,8 @@ export interface LaunchJob {
   readonly name: string
   readonly folder: string
   readonly config: Config
+  /** Its place, from 0, among the plan's runs that differ from it in their seeds alone. */
+  readonly sibling: number
 }
 
 /** How an attempt at a run ended. */

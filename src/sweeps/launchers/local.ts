@@ -13,7 +13,7 @@ export function localLauncher(slots: readonly Slot[], replicas = 1): Launcher {
     description: describe(slots, replicas),
     launch: async (jobs, watcher, stop) => {
       const queue = ordersOf(jobs, replicas).values()
-      await Promise.all(slots.map((slot) => work(slot, queue, watcher, stop)))
+      await Promise.all(slots.map((slot) => work({ ...slot, replicas }, queue, watcher, stop)))
       return 'ended'
     },
   }
@@ -27,27 +27,25 @@ function describe(slots: readonly Slot[], replicas: number): string {
   return `${slots.length} at once on ${names.join(', ')}, ${cores}${sideBySide}`
 }
 
-/** Jobs whose configs differ in their seeds alone, at most so many together. */
+/**
+ * Jobs whose configs differ in their seeds alone, at most so many together: those that a whole plan puts together, so
+ * that a resumed sweep, of which some are done, trains the others in the same company.
+ */
 export function ordersOf(jobs: readonly LaunchJob[], replicas: number): readonly (readonly LaunchJob[])[] {
-  const orders: LaunchJob[][] = []
-  const open = new Map<string, LaunchJob[]>()
+  const orders = new Map<string, LaunchJob[]>()
   for (const job of jobs) {
-    const key = JSON.stringify({ ...job.config, seed: null })
-    const order = open.get(key)
-    if (order !== undefined && order.length < replicas) {
-      order.push(job)
-    } else {
-      const begun = [job]
-      open.set(key, begun)
-      orders.push(begun)
-    }
+    const group = Math.floor(job.sibling / replicas)
+    const key = replicas === 1 ? job.folder : JSON.stringify([group, { ...job.config, seed: null }])
+    const order = orders.get(key)
+    if (order === undefined) orders.set(key, [job])
+    else order.push(job)
   }
-  return orders
+  return [...orders.values()]
 }
 
 /** The slots share one queue: each takes the next order when its last has ended. */
 async function work(
-  slot: Slot,
+  slot: Slot & { readonly replicas: number },
   queue: IterableIterator<readonly LaunchJob[]>,
   watcher: LaunchWatcher,
   stop: AbortSignal,
@@ -60,10 +58,8 @@ async function work(
     if (ready.length === 0) continue
     const killsBefore = await killsForMemory()
     if (runner?.isAlive !== true) runner = new Runner(slot)
-    const endings = runner.make(
-      ready.map(({ folder }) => folder),
-      stop,
-    )
+    const runs = ready.map(({ folder, sibling }) => ({ folder, place: sibling % slot.replicas }))
+    const endings = runner.make({ runs, replicas: slot.replicas, threads: slot.threads }, stop)
     await Promise.all(
       ready.map(async (job, place) => {
         const ending = await endings[place]!

@@ -7,7 +7,10 @@ import type { Slot } from './slots.js'
 
 /** What a runner is sent: a run, or seeds of one config that train side by side … */
 export interface RunOrder {
-  readonly folders: readonly string[]
+  /** `place`: among the replicas. */
+  readonly runs: readonly { readonly folder: string; readonly place: number }[]
+  /** How many train side by side, these and others that are done; 1 for a run alone. */
+  readonly replicas: number
   readonly threads: number
 }
 
@@ -27,13 +30,11 @@ const graceMilliseconds = 20_000
  */
 export class Runner {
   readonly #process: ChildProcess
-  readonly #threads: number
   /** The runs of its order that have not ended, by folder. */
   readonly #open = new Map<string, (ending: Ending) => void>()
 
-  constructor({ threads, environment }: Slot) {
+  constructor({ environment }: Slot) {
     const [command, ...args] = runnerCommand
-    this.#threads = threads
     // In a group of its own: Ctrl-C goes to the sweep alone, and a run gets one signal, not two.
     this.#process = spawn(command!, args, {
       detached: true,
@@ -54,9 +55,10 @@ export class Runner {
   }
 
   /** How each run ends, in the order's order. */
-  make(folders: readonly string[], stop: AbortSignal): readonly Promise<Ending>[] {
-    const endings = folders.map((folder) => new Promise<Ending>((resolve) => this.#open.set(folder, resolve)))
-    const order: RunOrder = { folders, threads: this.#threads }
+  make(order: RunOrder, stop: AbortSignal): readonly Promise<Ending>[] {
+    const endings = order.runs.map(
+      ({ folder }) => new Promise<Ending>((resolve) => this.#open.set(folder, resolve)),
+    )
     this.#process.send(order, () => undefined)
     void this.#stopWith(stop, Promise.all(endings))
     return endings
