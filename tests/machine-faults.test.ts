@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { readMetrics } from '../src/runs/read.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
@@ -62,5 +63,14 @@ describe('train that diverges', () => {
     expect(code).toBe(1)
     expect(stderr).toContain('training diverged: the loss of epoch')
     expect(JSON.parse(await readFile(`${folder}/run.json`, 'utf8')).status).toBe('failed')
+  })
+})
+
+describe('results that cannot be written', () => {
+  it.skipIf(!existsSync('/dev/full'))('are told in a line, with exit code 1', () => {
+    const shell = `${process.execPath} ${join(import.meta.dirname, '../bin/eigenae.js')} doctor > /dev/full`
+    const { status, stderr } = spawnSync('sh', ['-c', shell], { encoding: 'utf8' })
+    expect(stderr).toMatch(/^eigenae: cannot write the results: ENOSPC.*\n$/)
+    expect(status).toBe(1)
   })
 })

@@ -41,10 +41,11 @@ describe('setup tensorflow', () => {
   it('knows a Python without pip, and one whose pip is too old', async () => {
     const python = scratch('python')
     writeProgram(python, 'echo "No module named pip" >&2; exit 1')
-    const without = await eigenae([...setup, '--python', python])
+    const { env } = machine('')
+    const without = await eigenae([...setup, '--python', python], { env })
     expect(without.stderr).toMatch(/has no pip.*\n.*apt-get install python3-pip/)
     writeProgram(python, 'echo "pip 20.0.2 from /usr/lib/python3/dist-packages/pip (python 3.8)"')
-    const old = await eigenae([...setup, '--python', python])
+    const old = await eigenae([...setup, '--python', python], { env })
     expect(old.stderr).toMatch(/pip 20\.0\.2 is too old: run .* -m pip install --upgrade "pip>=20\.3"/)
   })
 

@@ -6,6 +6,6 @@ export function sayWhichModel({ run, epoch }: TrainedRun): void {
   if (epoch === null) return
   const untrained = epoch === 0 ? ', before training' : ''
   writeMessage(
-    `${run.folder}: not complete (${run.status}); its checkpoint of epoch ${epoch} of ${run.config.train.epochs} is used${untrained}`,
+    `${run.folder}: ${run.status === 'completed' ? 'its model.safetensors is missing' : `not complete (${run.status})`}; its checkpoint of epoch ${epoch} of ${run.config.train.epochs} is used${untrained}`,
   )
 }

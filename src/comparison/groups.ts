@@ -51,7 +51,11 @@ async function expand(argument: string): Promise<readonly GroupFolders[]> {
     if (siblings === undefined) byParent.set(parent, [run])
     else siblings.push(run)
   }
-  return [...byParent].map(([name, children]) => ({ name, runs: children }))
+  // A run that lies among groups, by --out runs/first say, goes by its own name.
+  return [...byParent].map(([parent, runs]) => ({
+    name: parent === folder && byParent.size > 1 && runs.length === 1 ? runs[0]! : parent,
+    runs,
+  }))
 }
 
 async function readAll(groups: readonly GroupFolders[]): Promise<readonly Group[]> {

@@ -17,7 +17,8 @@ export interface ChosenRun {
 export async function chooseRuns(folders: readonly string[]): Promise<readonly ChosenRun[]> {
   const groups = await readGroups(folders, undefined)
   if (groups.length > mostRuns) {
-    const named = folders.length === groups.length ? folders.join(' ') : `${folders.join(' ')}, which hold`
+    const named =
+      folders.length === groups.length ? folders.join(' ') : `${folders.join(' ')} and what is in it`
     throw usageError({
       what: `${named}: ${groups.length} runs, a page shows one, or two side by side`,
       details: groups.slice(0, 10).map(({ name }) => name),

@@ -62,6 +62,8 @@ const foreignConfigSchema = z.looseObject({
 /** With the defaults of fields that came after the run was made; fields of another version are kept. */
 function readConfig(file: string): Config {
   const value = readJsonFile(file)
+  if (value === null)
+    throw new EigenaeError({ what: 'is missing: the folder holds a run without its config', where: file })
   const parsed = configSchema.safeParse(value)
   if (parsed.success) return parsed.data
   const foreign = foreignConfigSchema.safeParse(value)

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { writeSync } from 'node:fs'
+import { exitCode } from '../errors.js'
 
 const outputFile = new AsyncLocalStorage<number>()
 
@@ -32,8 +33,9 @@ function write(stream: NodeJS.WriteStream, text: string): void {
 export function endQuietlyWhenOutputCloses(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-      process.exit()
+      if (error.code === 'EPIPE') process.exit()
+      if (stream === process.stdout) writeMessage(`eigenae: cannot write the results: ${error.message}`)
+      process.exit(exitCode.failed)
     })
   }
 }

@@ -87,7 +87,7 @@ async function readTrainedState(files: RunFiles, config: Config): Promise<Traine
     throw fileError('read the model', files.model, error)
   })
   if (bytes === null) return readCheckpoint(files, config)
-  const { tensors } = decodeSafetensors(bytes, files.model)
+  const { tensors } = decodeModel(bytes, files.model)
   const state = initialState(config.model, config.seed)
   const layout = layoutOf(config.model)
   const fill = (list: readonly Tensor[], flat: Float32Array) => {
@@ -101,4 +101,16 @@ async function readTrainedState(files: RunFiles, config: Config): Promise<Traine
   fill(layout.parameters, state.parameters)
   fill(layout.runningStatistics, state.runningStatistics)
   return { state, epoch: null }
+}
+
+function decodeModel(bytes: Uint8Array, file: string) {
+  try {
+    return decodeSafetensors(bytes, file)
+  } catch (error) {
+    if (!(error instanceof EigenaeError)) throw error
+    throw new EigenaeError({
+      ...error.parts,
+      mend: "Remove it: the run's checkpoint is used where it is missing.",
+    })
+  }
 }

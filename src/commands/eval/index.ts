@@ -50,7 +50,7 @@ all of another data set, and scored on the split; on the train split each image 
 Where a run is not complete, its last checkpoint is measured.
 
 Example:
-  eigenae eval runs/eigen/seed-0 runs/batch-norm/seed-0 --data data/fashion-mnist`,
+  eigenae eval runs/eigen/seed-0 runs/batch-norm/seed-0 --data FOLDER   # of Fashion-MNIST's four files, say`,
     )
     .action(async (runs: readonly string[], flags: EvalFlags) => {
       const { evaluate } = await import('./evaluate.js')

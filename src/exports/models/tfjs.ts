@@ -20,7 +20,7 @@ export const tfjs: ModelFormat = {
   guide: ({ input, output }) => ({
     language: 'js',
     needs:
-      '`<script src="https://cdn.jsdelivr.net/npm/@tensorflow/tfjs"></script>`, or `npm install @tensorflow/tfjs` and `import * as tf from \'@tensorflow/tfjs\'`',
+      'In a page: `<script src="https://cdn.jsdelivr.net/npm/@tensorflow/tfjs"></script>`, or `@tensorflow/tfjs` from npm with a bundler.',
     inputIs: `tensor, \`tf.tensor2d(pixels, [batch, ${input.width}])\``,
     code: [
       `const model = await tf.loadLayersModel('./${modelFile}')`,

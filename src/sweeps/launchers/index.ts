@@ -1,3 +1,4 @@
+import { requireTensorflow } from '../../engines/tensorflow/requirements.js'
 import { usageError } from '../../errors.js'
 import type { Launcher, LaunchJob } from './launcher.js'
 import { localLauncher, ordersOf } from './local.js'
@@ -31,6 +32,7 @@ const launchers: Readonly<Record<LauncherName, Row>> = {
     open: async ({ jobs: atOnce, jobsPerGpu = 1, threads, replicas = 1 }, jobs) => {
       const devices = devicesOf(jobs)
       if (replicas > 1) refuseReplicas(devices)
+      if (devices.has('tensorflow-cpu')) await requireTensorflow('tensorflow-cpu')
       const runs = ordersOf(jobs, replicas).length
       const slots = await slotsFor({ devices, runs, jobs: atOnce, jobsPerGpu, threads })
       return localLauncher(slots, replicas)
@@ -52,7 +54,7 @@ function refuseReplicas(devices: ReadonlySet<string>): void {
   throw usageError({
     what: `the device ${others.join(' and ')} trains one run at a time`,
     where: '--replicas',
-    mend: 'Leave it out, or say --device cuda.',
+    mend: 'Leave it out, or say --device cuda or --device tensorflow-cpu.',
   })
 }
 
