@@ -1,5 +1,5 @@
 // Builds the native engine for every platform that a package brings it for, on one machine, by zig (which cross-links
-// for them all: pip install ziglang==0.17.1).
+// for them all; where there is none, it is installed from PyPI into native/build/).
 //
 //   node scripts/build-prebuilds.mjs [--only linux-arm64] [--stage | --unstage | --tests]
 //
@@ -24,7 +24,9 @@ import { build } from './building/target.mjs'
 
 const builtFolder = join(buildFolder, 'prebuilds')
 const stagedFolder = join(nativeFolder, '..', 'prebuilds')
-const zigHint = 'It needs zig 0.17: pip install ziglang==0.17.1, or ZIG=/path/to/zig'
+const zigPackage = 'ziglang==0.17.1'
+const zigFolder = join(buildFolder, 'zig')
+const zigHint = `It needs zig 0.17: pip install ${zigPackage}, or ZIG=/path/to/zig`
 
 // glibc 2.28 is that of Debian 10, RHEL 8 and Ubuntu 18.10, and what Node 20 itself asks for; macOS 11 likewise.
 const platforms = {
@@ -90,23 +92,39 @@ async function buildFor(name, fileName, folders, flags, linkFlags) {
   return file
 }
 
-/** $ZIG, else the zig that came with pip, else the one on the path. */
 function zigCompiler(triple) {
-  for (const name of [process.env.ZIG, 'python3 -m ziglang', 'zig']) {
-    if (!name) continue
-    const [command, ...flags] = name.trim().split(/\s+/)
-    const { status, stdout } = spawnSync(command, [...flags, 'version'], { encoding: 'utf8' })
-    if (status !== 0) continue
+  const found = findZig() ?? installZig()
+  if (found !== null) {
+    const { command, flags, version } = found
     const hint = (reason) => `The addon for ${triple} was not built: ${reason}. ${zigHint}`
     return {
       command,
       flags: [...flags, 'c++', '-target', triple],
       zig: flags,
-      version: `zig ${stdout}`,
+      version,
       hint,
     }
   }
   throw new BuildError(`The addons were not built: zig was not found. ${zigHint}`)
+}
+
+/** $ZIG, else the one that was installed for this, else pip's, else the one on the path; null without. */
+function findZig() {
+  for (const name of [process.env.ZIG, join(zigFolder, 'ziglang', 'zig'), 'python3 -m ziglang', 'zig']) {
+    if (!name) continue
+    const [command, ...flags] = name.trim().split(/\s+/)
+    const { status, stdout } = spawnSync(command, [...flags, 'version'], { encoding: 'utf8' })
+    if (status === 0) return { command, flags, version: `zig ${stdout}` }
+  }
+  return null
+}
+
+/** From PyPI, into the build folder; null where that cannot be. */
+function installZig() {
+  console.error(`installing ${zigPackage} into ${zigFolder}`)
+  const install = ['-m', 'pip', 'install', '--quiet', '--target', zigFolder, zigPackage]
+  const { status } = spawnSync('python3', install, { stdio: ['ignore', 'inherit', 'inherit'] })
+  return status === 0 ? findZig() : null
 }
 
 /** Node's functions are found when it loads; without a name of its own the file would keep this machine's path. */

@@ -45,7 +45,7 @@ function facts({ run, data, difference }: ExploredRun): string {
           `test MSE ${significant(last.test_mse)}`,
           `effective rank ${last.effective_rank.toFixed(2)}`,
         ]),
-    `${dead} of ${latent} directions dead`,
+    `${dead} of ${latent} sliders dead`,
   ]
     .filter(Boolean)
     .join(' · ')
