@@ -76,7 +76,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     'asks on a terminal whether to cancel the jobs at Ctrl-C, and cancels them',
     async () => {
       config('asked', [0, 1, 2])
-      const bin = join(import.meta.dirname, '../bin/eigenae.js')
+      const bin = join(import.meta.dirname, '../../bin/eigenae.js')
       const command = [process.execPath, bin, ...argsFor('asked', '--max-parallel', '1', ...long)].join(' ')
       const env = { ...process.env, ...cluster.env }
       const terminal = spawn('script', ['-qec', command, '/dev/null'], { env })
