@@ -115,7 +115,9 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
 
   it('goes on from the checkpoint when a job of higher priority took its place', async () => {
     config('preempted', [0], { eigen: 'eigen.json' })
-    const running = start(argsFor('preempted', ...long), { env: cluster.env })
+    // Seconds of training, so that Slurm has the time to take the node away in the middle.
+    const longer = ['--set', 'train.epochs=1000']
+    const running = start(argsFor('preempted', ...longer), { env: cluster.env })
     await writerOf(scratch('preempted', 'eigen/seed-0'), 5)
     const urgent = ['--partition=urgent', '--nodes=2', '--exclusive', '--output=/dev/null']
     cluster.run('sbatch', ...urgent, '--wrap', 'sleep 3')
@@ -126,7 +128,9 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     const { code } = await running.finished
     expect(code).toBe(0)
     expect(logOf('preempted', 'eigen/seed-0')).toMatch(/interrupted.*--- attempt.*going on after epoch/s)
-    await expectSameRuns(['eigen/seed-0'], scratch('preempted'), undisturbed)
+    const alone = ['--config', scratch('preempted.json'), '--out', scratch('alone'), ...longer]
+    await eigenae(['sweep', ...alone])
+    await expectSameRuns(['eigen/seed-0'], scratch('preempted'), scratch('alone'))
   })
 
   it('lets nobody write beside the process of a node that is out of sight', async () => {
