@@ -72,6 +72,25 @@ async function refusal(device: Device, machine: Machine) {
   throw new Error(`${device} is not refused`)
 }
 
+const root = join(import.meta.dirname, '..')
+const platform = `${process.platform}-${process.arch}`
+
+/** A copy of the project, with these of its parts beside the command line. */
+function projectWith(name: string, ...parts: readonly string[]): string {
+  const project = scratch(name)
+  mkdirSync(project)
+  for (const part of ['bin', 'dist', 'package.json', ...parts])
+    cpSync(join(root, part), join(project, part), { recursive: true })
+  symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'))
+  return project
+}
+
+function doctorIn(project: string) {
+  const env = { PATH: '/nowhere', EIGENAE_TENSORFLOW_DIR: scratch('none') }
+  const doctor = ['bin/eigenae.js', 'doctor']
+  return spawnSync(process.execPath, doctor, { cwd: project, env, encoding: 'utf8' })
+}
+
 const a100 = 'NVIDIA A100, 8.0, 40960, 40000, 550.54.15'
 const installed = (kind: 'cpu' | 'cuda', change: (installation: FakeInstallation) => void = () => {}) =>
   ({ setup: (root: string) => change(fakeInstallation(root, library, kind)) }) as const
@@ -94,7 +113,7 @@ describe('doctor', () => {
     const { node, cores, devices } = JSON.parse(stdout)
     expect(node).toEqual({ version: process.versions.node, needed: '>=20', supported: true })
     expect(cores).toBeGreaterThan(0)
-    expect(devices[0]).toMatchObject({ device: 'cpu', usable: true, engine: 'native' })
+    expect(devices[0]).toMatchObject({ device: 'cpu', usable: true, engine: 'native', origin: 'built here' })
     expect(devices.map(({ device }: { readonly device: string }) => device)).toEqual([
       'cpu',
       'wasm',
@@ -103,19 +122,18 @@ describe('doctor', () => {
     ])
   })
 
+  it('says which addon was taken, and why those before it were not', () => {
+    const project = projectWith('prebuilt', 'native/build/eigenae.node', 'native/wasm')
+    const prebuilt = join(project, 'prebuilds', platform)
+    mkdirSync(prebuilt, { recursive: true })
+    writeFileSync(join(prebuilt, 'eigenae.node'), 'no addon')
+    expect(doctorIn(project).stdout).toMatch(/, built here\n {2}prebuilt for \S+: .*eigenae\.node: .+\n/)
+    cpSync(join(root, 'native/build/eigenae.node'), join(prebuilt, 'eigenae.node'))
+    expect(doctorIn(project).stdout).toMatch(/, prebuilt for \S+-\S+\n\n/)
+  })
+
   it('ends with 1 where nothing can train', () => {
-    const project = scratch('project')
-    mkdirSync(project)
-    const root = join(import.meta.dirname, '..')
-    for (const part of ['bin', 'dist', 'package.json'])
-      cpSync(join(root, part), join(project, part), { recursive: true })
-    symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'))
-    const env = { PATH: '/nowhere', EIGENAE_TENSORFLOW_DIR: scratch('none') }
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['bin/eigenae.js', 'doctor'], {
-      cwd: project,
-      env,
-      encoding: 'utf8',
-    })
+    const { status, stdout, stderr } = doctorIn(projectWith('nothing'))
     expect(stdout).toMatch(/^cpu +no +the native engine was not built here$/m)
     expect(stdout).toMatch(/^wasm +no /m)
     expect(stderr).toBe('eigenae: no device of this machine can train as it is\n')

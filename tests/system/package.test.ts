@@ -68,6 +68,9 @@ describe.runIf(hasZig)('the package', () => {
   it('trains with the addon that it brings', () => {
     const version = succeed(process.execPath, [command, '--version'], bare())
     expect(version).toContain(`prebuilt for linux-${process.arch};`)
+    expect(succeed(process.execPath, [command, 'doctor'], bare())).toContain(
+      `, prebuilt for linux-${process.arch}\n`,
+    )
     succeed(process.execPath, [command, ...train('cpu', scratch('native'))], bare())
   })
 

@@ -24,10 +24,10 @@ function page(machine: Machine, probes: readonly Probe[]): string {
   return [head(machine), table, ...mends(machine, probes)].join('\n\n')
 }
 
-function head({ eigenae, node, platform, cores, instructionSet, addon }: Machine): string {
+function head({ eigenae, node, platform, cores, instructionSet, addon, addonRefusals }: Machine): string {
   const core = instructionSet === null ? 'no C++ core' : `C++ core with ${instructionSet}, ${addon}`
   const facts = [`eigenae ${eigenae}`, `Node ${node.version}`, platform, `${cores} cores`, core]
-  return facts.join(' · ')
+  return [facts.join(' · '), ...addonRefusals.map((refusal) => `  ${refusal}`)].join('\n')
 }
 
 function row(probe: Probe): readonly string[] {
@@ -53,8 +53,8 @@ function block(title: string, mend: string): string {
 
 function asJson(probe: Probe) {
   if (isUsable(probe)) {
-    const { name, variant } = probe.engine
-    return { device: probe.device, usable: true, engine: name, variant }
+    const { name, variant, origin } = probe.engine
+    return { device: probe.device, usable: true, engine: name, variant, origin }
   }
   const { what, where, mend } = probe.refusal.parts
   return { device: probe.device, usable: false, reason: what, where: where ?? null, mend: mend ?? null }

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { addonOrigin } from '../../engines/native/binding.js'
 import type { Probe } from '../../engines/select.js'
 import { packageRoot } from '../../package-root.js'
 import { version } from '../../runs/facts.js'
@@ -16,17 +15,21 @@ export interface Machine {
   readonly instructionSet: string | null
   /** Where the C++ core's addon is from; null likewise. */
   readonly addon: string | null
+  /** Why the addons that come before it were not taken. */
+  readonly addonRefusals: readonly string[]
 }
 
 export function machineFacts(probes: readonly Probe[]): Machine {
-  const cpu = probes.find((probe) => probe.device === 'cpu' && 'engine' in probe)
+  const cpu = probes.find(({ device }) => device === 'cpu')
+  const engine = cpu !== undefined && 'engine' in cpu ? cpu.engine : null
   return {
     eigenae: version,
     node: nodeFacts(),
     platform: `${process.platform} ${process.arch}`,
     cores: availableParallelism(),
-    instructionSet: cpu && 'engine' in cpu ? cpu.engine.variant : null,
-    addon: cpu ? addonOrigin() : null,
+    instructionSet: engine?.variant ?? null,
+    addon: engine?.origin ?? null,
+    addonRefusals: engine?.refusals ?? [],
   }
 }
 

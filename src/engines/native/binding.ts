@@ -61,8 +61,3 @@ function reasonOf(error: unknown): string {
   const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
   return line.startsWith('Cannot find module') ? absent : line
 }
-
-/** Where the addon that is loaded is from, for people. */
-export function addonOrigin(): string {
-  return 'built here'
-}
