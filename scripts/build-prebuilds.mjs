@@ -123,7 +123,10 @@ function findZig() {
 function installZig() {
   console.error(`installing ${zigPackage} into ${zigFolder}`)
   const install = ['-m', 'pip', 'install', '--quiet', '--target', zigFolder, zigPackage]
-  const { status } = spawnSync('python3', install, { stdio: ['ignore', 'inherit', 'inherit'] })
+  const { status } = spawnSync('python3', install, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, PIP_ROOT_USER_ACTION: 'ignore' },
+  })
   return status === 0 ? findZig() : null
 }
 

@@ -10,7 +10,7 @@ import { exploreCommand } from './commands/explore.js'
 import { exportCommand } from './commands/export/index.js'
 import { plotCommand } from './commands/plot.js'
 import { runsCommand } from './commands/runs.js'
-import { setupCommand, verifyTensorflowCommand } from './commands/setup/index.js'
+import { setupCommand } from './commands/setup/index.js'
 import { sweepCommand } from './commands/sweep/index.js'
 import { sweepDeviceCommand, sweepJobCommand } from './commands/sweep/job.js'
 import { sweepRunnerCommand } from './commands/sweep/runner.js'
@@ -57,7 +57,6 @@ export function program(): Command {
     .addCommand(benchCommand())
     .addCommand(doctorCommand())
     .addCommand(setupCommand())
-    .addCommand(verifyTensorflowCommand(), { hidden: true })
     .addCommand(completionCommand())
   for (const command of withSubcommands(root)) {
     command.exitOverride().showSuggestionAfterError().showHelpAfterError('(--help shows what there is)')

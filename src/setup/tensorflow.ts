@@ -1,24 +1,25 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, realpath, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { readdir, realpath, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { TensorflowDevice } from '../engines/tensorflow/errors.js'
 import {
   fileSha256,
   type InstallationKind,
   installationFile,
   installationFolder,
-  installationRoot,
   readInstallation,
   sizeOf,
   type TensorflowInstallation,
   wheelLibraries,
 } from '../engines/tensorflow/installation.js'
+import { checkTrainingStep } from '../engines/tensorflow/self-check.js'
 import { withFileErrors } from '../errors.js'
 import { makeFolder } from '../make-folder.js'
+import { jsonText, writeAtomically } from '../runs/files.js'
 import { acquireLock, releaseLock } from '../runs/lock.js'
 import { buildAddon } from './addon.js'
 import type { Observer } from './observer.js'
 import { findTools, type Tools } from './prerequisites.js'
-import { type TensorflowDevice, verifyInChild } from './verify.js'
 import { isWheelWhole, unpackWheels } from './wheel.js'
 
 export interface SetupJob {
@@ -45,11 +46,11 @@ export interface SetupResult {
  * @throws EigenaeError that says what is missing or failed; the signal's reason once it is aborted.
  */
 export async function setUpTensorflow(job: SetupJob): Promise<SetupResult> {
-  const { kind, version, device, python, observer, signal } = job
+  const { kind, version, python } = job
   const folder = installationFolder(version, kind)
-  if (isSound(version, kind)) {
-    observer.step(`check ${device}`)
-    await verifyInChild(device, installationRoot(), signal)
+  const sound = soundInstallation(version, kind)
+  if (sound !== null) {
+    await check(job, sound)
     return { folder, already: true }
   }
   const tools = await findTools(kind, python)
@@ -68,7 +69,7 @@ export async function setUpTensorflow(job: SetupJob): Promise<SetupResult> {
 }
 
 async function setUpIn(folder: string, tools: Tools, job: SetupJob): Promise<void> {
-  const { version, device, observer, signal } = job
+  const { version, observer, signal } = job
   await withFileErrors('tidy', folder, () => keepWhole(folder, version))
   const site = join(folder, 'site-packages')
   if (!existsSync(site)) await unpackWheels({ ...job, python: tools.python, folder })
@@ -76,17 +77,23 @@ async function setUpIn(folder: string, tools: Tools, job: SetupJob): Promise<voi
   const addon = join(folder, 'tfjs_binding.node')
   observer.step(`build the addon from @tensorflow/tfjs-node-gpu ${tools.binding.version}`)
   await buildAddon(tools, tensorflow, addon, signal)
-  observer.step(`check ${device}`)
   const installation = describe(job, tools, tensorflow, addon)
-  await withFileErrors('write', folder, () => publishWhenRight(folder, installation, job))
+  await check(job, installation)
+  await writeAtomically(installationFile(folder), jsonText(installation))
 }
 
-function isSound(version: string, kind: InstallationKind): boolean {
+/** Nobody finds an installation before it has given the right numbers. */
+async function check({ device, observer, signal }: SetupJob, installation: TensorflowInstallation) {
+  observer.step(`check ${device}`)
+  await checkTrainingStep(device, installation)
+  signal.throwIfAborted()
+}
+
+function soundInstallation(version: string, kind: InstallationKind): TensorflowInstallation | null {
   try {
-    readInstallation(version, kind)
-    return true
+    return readInstallation(version, kind)
   } catch {
-    return false
+    return null
   }
 }
 
@@ -114,15 +121,4 @@ function describe({ kind, version }: SetupJob, tools: Tools, tensorflow: string,
     binding: tools.binding.version,
     built: new Date().toISOString(),
   } as const satisfies TensorflowInstallation
-}
-
-/** Nobody finds the installation before it has given the right numbers: it is checked under a root of its own. */
-async function publishWhenRight(folder: string, installation: TensorflowInstallation, job: SetupJob) {
-  const root = join(folder, 'unverified')
-  const candidate = join(root, `${job.version}-${job.kind}`)
-  await mkdir(candidate, { recursive: true })
-  await writeFile(installationFile(candidate), `${JSON.stringify(installation, null, 2)}\n`)
-  await verifyInChild(job.device, root, job.signal)
-  await rename(installationFile(candidate), installationFile(folder))
-  await rm(root, { recursive: true })
 }

@@ -1,6 +1,4 @@
 import { Command, Option } from 'commander'
-import { checkTrainingStep } from '../../engines/tensorflow/self-check.js'
-import type { TensorflowDevice } from '../../setup/verify.js'
 import { setupTensorflow } from './tensorflow.js'
 
 export function setupCommand(): Command {
@@ -26,11 +24,4 @@ function tensorflowCommand(): Command {
     .option('--python <program>', 'Python with pip that downloads (default: python3)')
     .addHelpText('after', notes)
     .action(setupTensorflow)
-}
-
-/** What `setup` starts to see whether TensorFlow computes: no command for people, who have `doctor`. */
-export function verifyTensorflowCommand(): Command {
-  return new Command('verify-tensorflow')
-    .argument('<device>')
-    .action((device: TensorflowDevice) => checkTrainingStep(device))
 }

@@ -14,8 +14,11 @@ export type EngineOptions = Partial<Pick<Execution, 'mode' | 'eigen'>>
  * TensorFlow's raw ops through the addon of `@tensorflow/tfjs-node-gpu`.
  * @throws EigenaeError where TensorFlow is not set up. Whether a card is there shows when a trainer is made.
  */
-export function tensorflowEngine(device: TensorflowDevice, options: EngineOptions = {}): Engine {
-  const installation = findInstallation(device === 'cuda' ? 'cuda' : 'cpu')
+export function tensorflowEngine(
+  device: TensorflowDevice,
+  options: EngineOptions = {},
+  installation: TensorflowInstallation = findInstallation(device === 'cuda' ? 'cuda' : 'cpu'),
+): Engine {
   const open = (specs: readonly TrainerSpec[], images: Uint8Array) => {
     refuseTooLarge(device, specs[0]!)
     return openTrainer(installation, device, networkSpec(specs), images, options)

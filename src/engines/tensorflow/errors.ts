@@ -8,6 +8,7 @@ const mends: readonly (readonly [pattern: RegExp, what: string, mend: string])[]
     'it has too little memory for this',
     'Lower train.batchSize or model.widths, or end what else runs there.',
   ],
+  [/SIGILL/, 'this processor lacks what its wheels are built for', 'They need a processor with AVX.'],
   [
     /No space left on device|ENOSPC|mkdtemp/,
     'it cannot write into the folder for temporary files',

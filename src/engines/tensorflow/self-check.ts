@@ -3,6 +3,7 @@ import { philox4x32 } from '../../model/random.js'
 import type { Engine, Losses, TrainerSpec } from '../engine.js'
 import { tensorflowEngine } from './engine.js'
 import type { TensorflowDevice } from './errors.js'
+import type { TensorflowInstallation } from './installation.js'
 
 const spec: TrainerSpec = {
   architecture: { widths: [20, 12, 8, 4], batchNorm: 'encoder' },
@@ -25,10 +26,14 @@ const tolerance = 2e-4
 
 /**
  * Trains a few steps of a small network with all that may go wrong in it: products, batch norm, an eigen loss, Adam.
+ * @param installation the one to check; by default the one that trains
  * @throws EigenaeError where the device cannot be used, or its numbers are wrong.
  */
-export async function checkTrainingStep(device: TensorflowDevice): Promise<void> {
-  const losses = await trainSteps(tensorflowEngine(device))
+export async function checkTrainingStep(
+  device: TensorflowDevice,
+  installation?: TensorflowInstallation,
+): Promise<void> {
+  const losses = await trainSteps(tensorflowEngine(device, {}, installation))
   for (const [step, right] of rightLosses.entries()) {
     const { loss, mse, penalty } = losses[step]!
     if (near(loss, right.loss) && near(mse, right.mse) && near(penalty, right.penalty)) continue
