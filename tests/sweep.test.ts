@@ -246,7 +246,11 @@ describe('slots', () => {
     expect((await findGpus({ CUDA_VISIBLE_DEVICES: '-1' })).ids).toEqual([])
     const smi = scratch('bin', 'nvidia-smi')
     await mkdir(scratch('bin'), { recursive: true })
-    await writeFile(smi, '#!/bin/sh\necho 0\necho 1\n', { mode: 0o755 })
+    await writeFile(
+      smi,
+      '#!/bin/sh\nfor i in 0 1; do echo "$i, GPU-0$i, H100, 9.0, 81559, 81000, 570.86.15"; done\n',
+      { mode: 0o755 },
+    )
     const env = { PATH: `${scratch('bin')}:${process.env.PATH}` }
     const args = ['--device', 'cuda', '--jobs-per-gpu', '2', '--json']
     const { stdout } = await eigenae(

@@ -1,5 +1,7 @@
 /** The C++ core of native/ as JavaScript sees it, whatever it was compiled to. */
 
+import type { LossSums } from '../losses.js'
+
 export interface CoreSpec {
   readonly widths: readonly number[]
   readonly batchNorm: 'none' | 'encoder' | 'all'
@@ -34,15 +36,6 @@ export interface CoreState {
   readonly runningStatistics: Float32Array
 }
 
-/** Sums over what was trained, as `Losses` in native/core/trainer.h. */
-export interface CoreLosses {
-  readonly squaredError: number
-  readonly penalty: number
-  readonly weighted: number
-  readonly images: number
-  readonly penaltyImages: number
-}
-
 export interface CoreNoise {
   readonly seed: number
   readonly purpose: number
@@ -64,8 +57,8 @@ export interface CoreTrainer {
    * `control` is three words of shared memory: [0] is set to 1 to stop before the next batch,
    * [1] counts the batches done, [2] holds the bits of a float32, the mean loss so far.
    */
-  trainEpoch(images: Uint8Array, order: Uint32Array, epoch: number, control: Int32Array): Promise<CoreLosses>
-  trainBatch(clean: Float32Array, noisy: Float32Array): Promise<CoreLosses>
+  trainEpoch(images: Uint8Array, order: Uint32Array, epoch: number, control: Int32Array): Promise<LossSums>
+  trainBatch(clean: Float32Array, noisy: Float32Array): Promise<LossSums>
   encode(images: CoreImages): Promise<Float32Array>
   reconstruct(images: CoreImages): Promise<Float32Array>
   meanSquaredError(images: CoreImages, noise: CoreNoise | null): Promise<number>

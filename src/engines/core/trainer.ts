@@ -2,8 +2,9 @@ import { inputDimension } from '../../model/architecture.js'
 import { purpose } from '../../model/random.js'
 import { epochOrder } from '../../model/shuffle.js'
 import { initialState } from '../../model/state.js'
-import type { EpochProgress, Images, Losses, NoiseField, Trainer, TrainerSpec } from '../engine.js'
-import type { CoreLosses, CoreSpec, CoreTrainer } from './core.js'
+import type { EpochProgress, Images, NoiseField, Trainer, TrainerSpec } from '../engine.js'
+import { meanLosses } from '../losses.js'
+import type { CoreSpec, CoreTrainer } from './core.js'
 
 const progressMilliseconds = 100
 
@@ -41,14 +42,6 @@ export function coreSpec({ architecture, ...spec }: TrainerSpec): CoreSpec {
 
 function meanSquaredError(trainer: CoreTrainer, images: Images, noise: NoiseField | null): Promise<number> {
   return trainer.meanSquaredError(images, noise && { ...noise, purpose: purpose.evaluationNoise, epoch: 0 })
-}
-
-function meanLosses({ squaredError, penalty, weighted, images, penaltyImages }: CoreLosses): Losses {
-  return {
-    loss: (squaredError + weighted) / images,
-    mse: squaredError / images,
-    penalty: penaltyImages === 0 ? 0 : penalty / penaltyImages,
-  }
 }
 
 /** Looks at an epoch's words, see core.ts, while it runs. */

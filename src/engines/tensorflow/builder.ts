@@ -39,6 +39,11 @@ export interface Builder {
   at<T>(place: Place, build: () => T): T
 }
 
+/** Of the op VarHandleOp: variables of one name are one. */
+export function variableAttributes(name: string, type: DataType, shape: readonly number[]): Attributes {
+  return { dtype: { type }, shape: { shape }, shared_name: name, container: '' }
+}
+
 export type Values = Readonly<Record<string, Value>>
 
 /** Something that can be called with arrays: what its inputs are and what it makes of them. */

@@ -3,13 +3,13 @@ import { epochOrder } from '../../model/shuffle.js'
 import { initialState, type TrainerState } from '../../model/state.js'
 import type { Images, Losses, NoiseField } from '../engine.js'
 import { EvaluationNoise } from './evaluation-noise.js'
-import { LossSums } from './loss-sums.js'
 import { adamStep } from './network/adam.js'
 import { stepFeed } from './network/batch.js'
 import { type BatchSource, inferenceName, stepName } from './network/procedures.js'
 import { drawnParts, partsOf } from './network/state.js'
 import type { NetworkSpec } from './network/variables.js'
 import { type Feeds, feed, type Program, scalar } from './program.js'
+import { ReplicaLosses } from './replica-losses.js'
 
 /** Images at a time in an evaluation: what their activations take is bounded. */
 const imagesAtOnce = 2000
@@ -17,7 +17,7 @@ const imagesAtOnce = 2000
 const noUpdate = { rate: 0, epsilon: 0 }
 
 /** Says how far an epoch is, and whether to stop. Called between steps. */
-export type StepWatch = (imagesDone: number, loss: number) => Promise<boolean>
+export type StepWatch = (imagesDone: number, meanLoss: () => number) => Promise<boolean>
 
 /** Replicas of a network in training, on a program of network/procedures.ts. Its calls block but for trainEpoch. */
 export class ReplicaTrainer {
@@ -62,9 +62,9 @@ export class ReplicaTrainer {
   async trainEpoch(epoch: number, watch: StepWatch): Promise<readonly Losses[] | null> {
     this.#setOrder(epoch)
     this.#program.run('draw-noise', { place: stepFeed({ epoch, begin: 0, count: 0, adam: noUpdate }) })
-    const sums = new LossSums(this.#spec.seeds.length)
+    const sums = new ReplicaLosses(this.#spec.seeds.length)
     for (let begin = 0; begin < this.#images; begin += this.#spec.batchSize) {
-      if (await watch(begin, sums.meanLoss())) return null
+      if (await watch(begin, () => sums.meanLoss())) return null
       const count = Math.min(this.#spec.batchSize, this.#images - begin)
       this.#step('resident', epoch, begin, count, sums, {})
     }
@@ -76,7 +76,7 @@ export class ReplicaTrainer {
     const replicas = this.#spec.seeds.length
     const count = clean.length / this.#inputs / replicas
     const shape = [replicas, count, this.#inputs]
-    const sums = new LossSums(replicas)
+    const sums = new ReplicaLosses(replicas)
     this.#step('given', 0, 0, count, sums, { clean: feed(shape, clean), noisy: feed(shape, noisy) })
     return sums.losses()
   }
@@ -129,7 +129,7 @@ export class ReplicaTrainer {
     epoch: number,
     begin: number,
     count: number,
-    sums: LossSums,
+    sums: ReplicaLosses,
     feeds: Feeds,
   ): void {
     const { penalties, architecture, adam } = this.#spec

@@ -52,11 +52,11 @@ function programOf(spec: NetworkSpec, { device, mode, eigen }: Execution) {
 function watchSteps() {
   let yielded = performance.now()
   let said = yielded
-  return async (imagesDone: number, loss: number) => {
+  return async (imagesDone: number, meanLoss: () => number) => {
     const now = performance.now()
     if (now - yielded < yieldMilliseconds) return stopped
     if (now - said >= progressMilliseconds) {
-      say({ imagesDone, loss })
+      say({ imagesDone, loss: meanLoss() })
       said = now
     }
     await setImmediate()

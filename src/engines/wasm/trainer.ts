@@ -1,13 +1,6 @@
 import { EigenaeError } from '../../errors.js'
-import type {
-  CoreImages,
-  CoreLosses,
-  CoreNoise,
-  CorePenalty,
-  CoreSpec,
-  CoreState,
-  CoreTrainer,
-} from '../core/core.js'
+import type { CoreImages, CoreNoise, CorePenalty, CoreSpec, CoreState, CoreTrainer } from '../core/core.js'
+import type { LossSums } from '../losses.js'
 import { Crew } from './crew.js'
 import { Heap } from './heap.js'
 import { instantiate, type WasmExports } from './instance.js'
@@ -83,7 +76,7 @@ export class WasmTrainer implements CoreTrainer {
     }
   }
 
-  async trainEpoch(images: Uint8Array, order: Uint32Array, epoch: number): Promise<CoreLosses> {
+  async trainEpoch(images: Uint8Array, order: Uint32Array, epoch: number): Promise<LossSums> {
     this.#requireIdle()
     const pixels = this.#keep(images)
     return this.#with([this.#heap.put(order)], ([places]) =>
@@ -101,7 +94,7 @@ export class WasmTrainer implements CoreTrainer {
     )
   }
 
-  async trainBatch(clean: Float32Array, noisy: Float32Array): Promise<CoreLosses> {
+  async trainBatch(clean: Float32Array, noisy: Float32Array): Promise<LossSums> {
     this.#requireIdle()
     const count = clean.length / this.#inputs
     return this.#with([this.#heap.put(clean), this.#heap.put(noisy)], ([cleanAt, noisyAt]) =>
@@ -179,7 +172,7 @@ export class WasmTrainer implements CoreTrainer {
     return result
   }
 
-  #losses(train: (losses: number) => Promise<unknown>): Promise<CoreLosses> {
+  #losses(train: (losses: number) => Promise<unknown>): Promise<LossSums> {
     return this.#with([this.#heap.allocate(5 * 8)], async ([address]) => {
       await train(address!)
       const numbers = this.#heap.doubles(address!, 5)

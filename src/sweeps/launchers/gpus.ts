@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-import { visibleIds } from '../../engines/tensorflow/nvidia.js'
+import { askNvidiaSmi, visibleIds } from '../../engines/tensorflow/nvidia.js'
 
 export interface Gpus {
   /** As CUDA_VISIBLE_DEVICES takes them. */
   readonly ids: readonly string[]
-  /** Where they were found, or why none was. */
+  /** Where it was looked: why there are none, where there are none. */
   readonly source: string
   /** What makes the ids mean the same to CUDA as to whoever gave them. */
   readonly environment: Readonly<Record<string, string>>
@@ -16,21 +14,12 @@ export async function findGpus(environment: NodeJS.ProcessEnv = process.env): Pr
   const visible = environment.CUDA_VISIBLE_DEVICES
   if (visible !== undefined)
     return { ids: visibleIds(visible), source: `CUDA_VISIBLE_DEVICES="${visible}"`, environment: {} }
-  try {
-    const { stdout } = await promisify(execFile)(
-      'nvidia-smi',
-      ['--query-gpu=index', '--format=csv,noheader'],
-      {
-        timeout: 20_000,
-      },
-    )
-    const ids = stdout
-      .split('\n')
-      .map((line) => line.trim())
-      .filter((line) => /^\d+$/.test(line))
+  const report = await askNvidiaSmi()
+  if (report.kind === 'gpus') {
+    const ids = report.gpus.map(({ index }) => index)
     // CUDA's own order is the fastest first, nvidia-smi's is the bus's.
-    return { ids, source: 'nvidia-smi', environment: { CUDA_DEVICE_ORDER: 'PCI_BUS_ID' } }
-  } catch (error) {
-    return { ids: [], source: `nvidia-smi: ${(error as Error).message.split('\n')[0]}`, environment: {} }
+    return { ids, source: 'nvidia-smi lists none', environment: { CUDA_DEVICE_ORDER: 'PCI_BUS_ID' } }
   }
+  const why = report.kind === 'absent' ? 'there is no nvidia-smi' : `nvidia-smi: ${report.reason}`
+  return { ids: [], source: why, environment: {} }
 }

@@ -5,7 +5,14 @@ import {
   dataTypes,
   type TensorflowBinding,
 } from '../binding.js'
-import type { Attribute, Attributes, Builder, Place, Value } from '../builder.js'
+import {
+  type Attribute,
+  type Attributes,
+  type Builder,
+  type Place,
+  type Value,
+  variableAttributes,
+} from '../builder.js'
 
 /** Runs each op at once. TensorFlow chooses the place: the binding cannot say one. */
 export class EagerBuilder implements Builder {
@@ -54,7 +61,7 @@ export class EagerBuilder implements Builder {
   variable(name: string, type: DataType, shape: readonly number[]): Value {
     const known = this.#variables.get(name)
     if (known !== undefined) return known
-    const attributes = { dtype: { type }, shape: { shape }, shared_name: name, container: '' }
+    const attributes = variableAttributes(name, type, shape)
     const [info] = this.#execute('VarHandleOp', [], attributes, 1)
     const handle: Value = { type: 'resource', node: info!.id, output: 0 }
     this.#variables.set(name, handle)

@@ -1,5 +1,12 @@
 import type { DataType } from '../binding.js'
-import type { Attributes, Builder, Place, Procedure, Value } from '../builder.js'
+import {
+  type Attributes,
+  type Builder,
+  type Place,
+  type Procedure,
+  type Value,
+  variableAttributes,
+} from '../builder.js'
 
 /** A node of a GraphDef, as saved-model.ts writes it. */
 export interface GraphNode {
@@ -87,7 +94,7 @@ export class GraphBuilder implements Builder {
   variable(name: string, type: DataType, shape: readonly number[]): Value {
     const known = this.#variables.get(name)
     if (known !== undefined) return known
-    const attributes = { dtype: { type }, shape: { shape }, shared_name: name, container: '' }
+    const attributes = variableAttributes(name, type, shape)
     const handle = this.#node(`variable/${name}`, 'VarHandleOp', [], attributes, 'resource')
     this.#variables.set(name, handle)
     return handle

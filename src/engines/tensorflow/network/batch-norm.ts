@@ -1,8 +1,8 @@
+import { batchNormEpsilon } from '../../../model/architecture.js'
 import type { Value } from '../builder.js'
 import type { Ops } from '../ops.js'
-import type { LayerValues } from './forward.js'
+import type { LayerValues } from './variables.js'
 
-const epsilon = 1e-5
 const momentum = 0.1
 
 /** Of a batch [replicas][batch][outputs]; the moments are [replicas][1][outputs]. */
@@ -21,7 +21,7 @@ export function normaliseBatch(ops: Ops, x: Value, { gamma, beta }: LayerValues)
   const mean = ops.mean(x, [1])
   const shifted = ops.subtract(x, mean)
   const variance = ops.mean(ops.square(shifted), [1])
-  const inverse = ops.inverseSquareRoot(ops.add(variance, ops.float(epsilon)))
+  const inverse = ops.inverseSquareRoot(ops.add(variance, ops.float(batchNormEpsilon)))
   const normalised = ops.multiply(shifted, inverse)
   const output = ops.add(ops.multiply(normalised, gamma!), beta!)
   return { output, moments: { mean, variance, inverse, normalised } satisfies BatchMoments }
@@ -30,7 +30,7 @@ export function normaliseBatch(ops: Ops, x: Value, { gamma, beta }: LayerValues)
 /** The same by the running statistics. */
 export function normaliseByStatistics(ops: Ops, x: Value, values: LayerValues): Value {
   const { gamma, beta, running_mean, running_var } = values
-  const inverse = ops.inverseSquareRoot(ops.add(running_var!, ops.float(epsilon)))
+  const inverse = ops.inverseSquareRoot(ops.add(running_var!, ops.float(batchNormEpsilon)))
   return ops.add(ops.multiply(ops.subtract(x, running_mean!), ops.multiply(gamma!, inverse)), beta!)
 }
 

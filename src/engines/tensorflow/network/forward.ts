@@ -1,11 +1,8 @@
 import type { Layer } from '../../../model/architecture.js'
-import type { TensorKind } from '../../../model/layout.js'
 import type { Value } from '../builder.js'
 import type { Ops } from '../ops.js'
 import { type BatchMoments, normaliseBatch, normaliseByStatistics } from './batch-norm.js'
-
-/** The values of a layer's tensors by kind, [replicas] × shapeOf. */
-export type LayerValues = Readonly<Partial<Record<TensorKind, Value>>>
+import type { LayerValues } from './variables.js'
 
 /** What a layer leaves for the way back. All [replicas][batch][outputs]. */
 export interface Pass {

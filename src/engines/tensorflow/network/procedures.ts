@@ -1,13 +1,12 @@
 import { layersOf } from '../../../model/architecture.js'
-import type { TensorKind } from '../../../model/layout.js'
 import type { DataType } from '../binding.js'
 import type { Builder, Procedure, Value, Values } from '../builder.js'
-import { Ops } from '../ops.js'
+import type { Ops } from '../ops.js'
 import { drawNoise, givenBatch, pixels, residentBatch, stepNumbers } from './batch.js'
-import { inference, type LayerValues } from './forward.js'
+import { inference } from './forward.js'
 import { stateProcedures } from './state.js'
 import { trainingStep } from './step.js'
-import { type NetworkSpec, shapeOf, Variables } from './variables.js'
+import { context, type LayerValues, type NetworkSpec, shapeOf, type Variables } from './variables.js'
 
 /** What a step trains on: a batch of the resident data set, or one that is given to it. */
 export type BatchSource = 'resident' | 'given'
@@ -103,17 +102,8 @@ function inferenceProcedures(spec: NetworkSpec, type: ImageType): readonly Proce
 }
 
 function replicaLayers(ops: Ops, variables: Variables, replica: Value): readonly LayerValues[] {
-  const layers: Partial<Record<TensorKind, Value>>[] = []
-  for (const tensor of [...variables.tensorsOf('parameters'), ...variables.tensorsOf('runningStatistics')]) {
-    const position = variables.positionOf(tensor)
+  return variables.layers((tensor) => {
     const all = ops.read(variables.handle(tensor), 'float')
-    const one = ops.reshape(ops.gather(all, replica, 0), [1, ...shapeOf(tensor)])
-    layers[position] = { ...layers[position], [tensor.kind]: one }
-  }
-  return layers
-}
-
-function context(builder: Builder, spec: NetworkSpec) {
-  const ops = new Ops(builder)
-  return { ops, variables: new Variables(ops, spec) }
+    return ops.reshape(ops.gather(all, replica, 0), [1, ...shapeOf(tensor)])
+  })
 }

@@ -1,8 +1,8 @@
 import { inputDimension } from '../../../model/architecture.js'
 import type { Builder, Procedure, Value, Values } from '../builder.js'
-import { Ops } from '../ops.js'
+import type { Ops } from '../ops.js'
 import { pixels } from './batch.js'
-import { type NetworkSpec, type StatePart, shapeOf, stateParts, Variables } from './variables.js'
+import { context, type NetworkSpec, type StatePart, shapeOf, stateParts } from './variables.js'
 
 /** What sets the variables and reads them: the data set, an epoch's order, and each replica's state as flat arrays. */
 export function stateProcedures(spec: NetworkSpec): readonly Procedure[] {
@@ -50,8 +50,7 @@ export function drawnParts(spec: NetworkSpec): readonly StatePart[] {
 
 /** Sets the state of all replicas at once, [replicas][size of the part] each, and all moments to 0. */
 function begin(builder: Builder, spec: NetworkSpec, inputs: Values): Values {
-  const ops = new Ops(builder)
-  const variables = new Variables(ops, spec)
+  const { ops, variables } = context(builder, spec)
   const replicas = spec.seeds.length
   for (const tensor of partsOf(spec).flatMap((part) => variables.tensorsOf(part))) {
     const shape = [replicas, ...shapeOf(tensor)]
@@ -67,21 +66,20 @@ function begin(builder: Builder, spec: NetworkSpec, inputs: Values): Values {
 }
 
 function setImages(builder: Builder, spec: NetworkSpec, { images }: Values): Values {
-  const ops = new Ops(builder)
-  ops.assign(new Variables(ops, spec).images(inputDimension(spec.architecture)), pixels(ops, images!))
+  const { ops, variables } = context(builder, spec)
+  ops.assign(variables.images(inputDimension(spec.architecture)), pixels(ops, images!))
   return { done: ops.float(1) }
 }
 
 // What is fed lies in JavaScript's memory: a variable must not go on using it.
 function setOrder(builder: Builder, spec: NetworkSpec, { order }: Values): Values {
-  const ops = new Ops(builder)
-  ops.assign(new Variables(ops, spec).order(), ops.copy(order!))
+  const { ops, variables } = context(builder, spec)
+  ops.assign(variables.order(), ops.copy(order!))
   return { done: ops.float(1) }
 }
 
 function setState(builder: Builder, spec: NetworkSpec, inputs: Values): Values {
-  const ops = new Ops(builder)
-  const variables = new Variables(ops, spec)
+  const { ops, variables } = context(builder, spec)
   const chosen = isReplica(ops, spec, inputs.replica!)
   for (const part of partsOf(spec)) {
     for (const tensor of variables.tensorsOf(part)) {
@@ -101,8 +99,7 @@ function isReplica(ops: Ops, { seeds }: NetworkSpec, replica: Value): Value {
 }
 
 function getState(builder: Builder, spec: NetworkSpec, { replica }: Values): Values {
-  const ops = new Ops(builder)
-  const variables = new Variables(ops, spec)
+  const { ops, variables } = context(builder, spec)
   const flat = (part: StatePart): Value => {
     const tensors = variables.tensorsOf(part).map((tensor) => {
       const all = ops.read(variables.handle(tensor), 'float')

@@ -1,5 +1,4 @@
 import { inputDimension, latentDimension, layersOf } from '../../../model/architecture.js'
-import type { TensorKind } from '../../../model/layout.js'
 import type { Value } from '../builder.js'
 import type { Ops } from '../ops.js'
 import { type PenaltyTerm, penaltyTerm } from '../penalties/penalty-term.js'
@@ -7,8 +6,8 @@ import { adamInputs, applyAdam } from './adam.js'
 import { backward, type LayerGradients } from './backward.js'
 import type { Batch, StepNumbers } from './batch.js'
 import { movedStatistics } from './batch-norm.js'
-import { forward, type LayerValues, type Pass } from './forward.js'
-import type { NetworkSpec, StateTensor, Variables } from './variables.js'
+import { forward, type Pass } from './forward.js'
+import type { LayerValues, NetworkSpec, StateTensor, Variables } from './variables.js'
 
 /** One step of training. Returns [3][replicas]: the mean squared error, the penalties' value, and weighted. */
 export function trainingStep(
@@ -20,7 +19,8 @@ export function trainingStep(
   penalised: boolean,
 ): Value {
   const { architecture, penalties, seeds } = spec
-  const passes = forward(ops, layersOf(architecture), readLayers(ops, variables), batch.noisy)
+  const values = variables.layers((tensor) => ops.read(variables.handle(tensor), 'float'))
+  const passes = forward(ops, layersOf(architecture), values, batch.noisy)
   const latent = latentDimension(architecture)
   const codes = passes[passes.length / 2 - 1]!.output
   const penalty = penalised ? penaltyTerm(ops, penalties, codes, latent, spec.batchSize) : null
@@ -35,16 +35,6 @@ export function trainingStep(
   updateParameters(ops, spec, variables, step, backward(ops, passes, gradient, penalty))
   updateStatistics(ops, variables, passes, count)
   return losses(ops, error, penalty, seeds.length)
-}
-
-/** The values of each layer's tensors. */
-function readLayers(ops: Ops, variables: Variables): readonly LayerValues[] {
-  const layers: Partial<Record<TensorKind, Value>>[] = []
-  for (const tensor of [...variables.tensorsOf('parameters'), ...variables.tensorsOf('runningStatistics')]) {
-    const position = variables.positionOf(tensor)
-    layers[position] = { ...layers[position], [tensor.kind]: ops.read(variables.handle(tensor), 'float') }
-  }
-  return layers
 }
 
 /** mean((y − x)²) [replicas], and its gradient before the sigmoid that gave y. */

@@ -1,7 +1,7 @@
-import { type Layout, layoutOf, type Tensor } from '../../../model/layout.js'
+import { type Layout, layoutOf, type Tensor, type TensorKind } from '../../../model/layout.js'
 import type { TrainerSpec } from '../../engine.js'
-import type { Value } from '../builder.js'
-import type { Ops } from '../ops.js'
+import type { Builder, Value } from '../builder.js'
+import { Ops } from '../ops.js'
 
 /** What a trainer is made for: several seeds of one spec are trained side by side as replicas. */
 export interface NetworkSpec extends Omit<TrainerSpec, 'seed'> {
@@ -15,6 +15,9 @@ export interface StateTensor extends Tensor {
 
 export const stateParts = ['parameters', 'firstMoments', 'secondMoments', 'runningStatistics'] as const
 export type StatePart = (typeof stateParts)[number]
+
+/** The values of a layer's tensors by kind, [replicas] × shapeOf. */
+export type LayerValues = Readonly<Partial<Record<TensorKind, Value>>>
 
 /** The network's variables. Each has the replicas as its first axis. */
 export class Variables {
@@ -33,6 +36,16 @@ export class Variables {
   tensorsOf(part: StatePart): readonly StateTensor[] {
     const tensors = part === 'runningStatistics' ? this.layout.runningStatistics : this.layout.parameters
     return tensors.map((tensor) => ({ ...tensor, part }))
+  }
+
+  /** What `read` makes of the tensors of each layer that inference needs, by their kind. */
+  layers(read: (tensor: StateTensor) => Value): readonly LayerValues[] {
+    const layers: Partial<Record<TensorKind, Value>>[] = []
+    for (const tensor of [...this.tensorsOf('parameters'), ...this.tensorsOf('runningStatistics')]) {
+      const position = this.positionOf(tensor)
+      layers[position] = { ...layers[position], [tensor.kind]: read(tensor) }
+    }
+    return layers
   }
 
   /** The tensor's layer, counted through the network. */
@@ -64,4 +77,10 @@ export class Variables {
 /** Of one replica: a weight is [out][in]; what belongs to a unit is [1][out], to be added to [batch][out]. */
 export function shapeOf({ shape }: Tensor): readonly number[] {
   return shape.length === 1 ? [1, ...shape] : shape
+}
+
+/** What a procedure is written with. */
+export function context(builder: Builder, spec: NetworkSpec) {
+  const ops = new Ops(builder)
+  return { ops, variables: new Variables(ops, spec) }
 }

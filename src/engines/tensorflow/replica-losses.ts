@@ -1,7 +1,8 @@
 import type { Losses } from '../engine.js'
+import { meanLosses } from '../losses.js'
 
 /** Sums over the images of a call, of each replica, from the means of its batches [3][replicas]. */
-export class LossSums {
+export class ReplicaLosses {
   readonly #replicas: number
   readonly #squaredError: Float64Array
   readonly #penalty: Float64Array
@@ -33,10 +34,10 @@ export class LossSums {
   }
 
   losses(): readonly Losses[] {
-    return Array.from(this.#squaredError, (squaredError, replica) => ({
-      loss: (squaredError + this.#weighted[replica]!) / this.#images,
-      mse: squaredError / this.#images,
-      penalty: this.#penaltyImages === 0 ? 0 : this.#penalty[replica]! / this.#penaltyImages,
-    }))
+    const [images, penaltyImages] = [this.#images, this.#penaltyImages]
+    return Array.from(this.#squaredError, (squaredError, replica) => {
+      const [penalty, weighted] = [this.#penalty[replica]!, this.#weighted[replica]!]
+      return meanLosses({ squaredError, penalty, weighted, images, penaltyImages })
+    })
   }
 }
