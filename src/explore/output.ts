@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises'
 import { hasCode, usageError, withFileErrors } from '../errors.js'
+import { firstBytes } from '../first-bytes.js'
 
 /** In the head of every page of ours. */
 export const generator = 'eigenae explore'
@@ -18,12 +18,11 @@ export async function refuseForeignFile(file: string): Promise<void> {
 }
 
 /** Null where there is no such file. */
-async function headOf(file: string): Promise<string | null> {
+async function headOf(file: string): Promise<Buffer | null> {
   try {
-    return await withFileErrors('read', file, () => readHead(file))
+    return await withFileErrors('read', file, () => firstBytes(file, headBytes))
   } catch (error) {
     const { cause } = error as Error
-    if (hasCode(cause, 'ENOENT')) return null
     if (hasCode(cause, 'EISDIR'))
       throw usageError({
         what: 'is a folder, --out names a file',
@@ -32,15 +31,5 @@ async function headOf(file: string): Promise<string | null> {
       })
     if (hasCode(cause, 'ENOTDIR')) throw usageError({ what: 'lies under a file, not a folder', where: file })
     throw error
-  }
-}
-
-async function readHead(file: string): Promise<string> {
-  const handle = await open(file)
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(headBytes), 0, headBytes)
-    return buffer.toString('latin1', 0, bytesRead)
-  } finally {
-    await handle.close()
   }
 }

@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises'
 import { dirname, extname } from 'node:path'
-import { hasCode, usageError, withFileErrors } from '../../errors.js'
+import { usageError, withFileErrors } from '../../errors.js'
+import { firstBytes } from '../../first-bytes.js'
 import { makeFolder } from '../../make-folder.js'
 import { writeTogether } from '../../runs/files.js'
 import { csv } from './csv.js'
@@ -9,6 +9,9 @@ import { npy } from './npy.js'
 
 /** Every kind of file an embedding is written to. Another is a file beside csv.ts and a row here. */
 const formats: readonly EmbeddingFormat[] = [csv, npy]
+
+// What tells an embedding from another file lies in these.
+const headBytes = 256
 
 /**
  * The format that a file's name asks for; writes nothing. An earlier embedding is replaced.
@@ -20,7 +23,7 @@ export async function embeddingFormatOf(file: string): Promise<EmbeddingFormat> 
     const known = formats.map(({ extension }) => extension).join(' or ')
     throw usageError({ what: `must end with ${known} (got "${file}")`, where: '--out' })
   }
-  const beginning = await beginningOf(file)
+  const beginning = await withFileErrors('read what is there', file, () => firstBytes(file, headBytes))
   if (beginning !== null && !format.isOurs(file, beginning)) {
     throw usageError({
       what: 'exists and is no embedding written by eigenae, so it is left as it is',
@@ -41,22 +44,4 @@ export async function writeEmbedding(
   await makeFolder(dirname(file))
   await writeTogether(files)
   return files.map((each) => each.file)
-}
-
-/** Null where there is no such file. */
-function beginningOf(file: string): Promise<Buffer | null> {
-  return withFileErrors('read what is there', file, async () => {
-    try {
-      const handle = await open(file)
-      try {
-        const { buffer, bytesRead } = await handle.read(Buffer.alloc(256), 0, 256, 0)
-        return buffer.subarray(0, bytesRead)
-      } finally {
-        await handle.close()
-      }
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return null
-      throw error
-    }
-  })
 }
