@@ -22,24 +22,30 @@ export async function embed(folder: string, flags: EmbedFlags): Promise<void> {
   const { images, labels } = chosenImages(await loadDataFor(config.model, source, where), flags)
   sayWhichModel(trained)
   const place = { device: flags.device, threads: flags.threads ?? availableParallelism() }
+  const latent = latentDimension(config.model)
   const values = await withTrainer(config, trained.state, place, (trainer) =>
-    encode(trainer, images, flags.noise),
+    encode(trainer, images, flags.noise, latent),
   )
-  const embedding = { values, labels, latent: latentDimension(config.model) }
+  const embedding = { values, labels, latent }
   for (const file of await writeEmbedding(format, flags.out, embedding)) writeResult(file)
 }
 
 // Noisy pixels are fp32: four times the memory of the images.
 const noisyAtOnce = 2000
 
-async function encode(trainer: Trainer, images: ImageSet, deviation: number): Promise<Float32Array> {
+async function encode(
+  trainer: Trainer,
+  images: ImageSet,
+  deviation: number,
+  latent: number,
+): Promise<Float32Array> {
   if (deviation === 0) return trainer.encode(images.pixels)
-  const parts: Float32Array[] = []
+  const values = new Float32Array(images.count * latent)
   for (let first = 0; first < images.count; first += noisyAtOnce) {
     const end = Math.min(first + noisyAtOnce, images.count)
-    parts.push(await trainer.encode(noisyImages(images, first, end, deviation)))
+    values.set(await trainer.encode(noisyImages(images, first, end, deviation)), first * latent)
   }
-  return Float32Array.from(parts.flatMap((part) => Array.from(part)))
+  return values
 }
 
 function noisyImages(images: ImageSet, first: number, end: number, deviation: number): Float32Array {
