@@ -24,7 +24,7 @@ export function numberFrom(flag: string, minimum: number): (value: string) => nu
   }
 }
 
-/** The default is said in words: it is the config's. */
+/** Without a default: where it is the config's, the description says so. */
 export function deviceOption(description: string): Option {
   return new Option('--device <device>', description).choices(devices)
 }

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
-import { devices, type RequestedDevice } from '../../config/schema.js'
-import { numberFrom, wholeNumber } from '../options.js'
+import type { RequestedDevice } from '../../config/schema.js'
+import { deviceOption, numberFrom, wholeNumber } from '../options.js'
 
 export interface EmbedFlags {
   readonly out: string
@@ -32,7 +32,7 @@ export function embedCommand(): Command {
       0,
     )
     .option('--images <number>', 'the first so many images only (default: all)', wholeNumber('--images', 1))
-    .addOption(new Option('--device <device>', 'what runs the model').choices(devices).default('auto'))
+    .addOption(deviceOption('what runs the model').default('auto'))
     .option(
       '--threads <number>',
       'cores to use (default: all); never changes a number',

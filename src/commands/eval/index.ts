@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
-import { devices, type RequestedDevice } from '../../config/schema.js'
-import { numberFrom, wholeNumber } from '../options.js'
+import type { RequestedDevice } from '../../config/schema.js'
+import { deviceOption, numberFrom, wholeNumber } from '../options.js'
 
 export interface EvalFlags {
   readonly data?: string
@@ -35,7 +35,7 @@ export function evalCommand(): Command {
       "measure the first so many images only (default: all; for the spectrum, as many as the run's config says)",
       wholeNumber('--images', 1),
     )
-    .addOption(new Option('--device <device>', 'what runs the models').choices(devices).default('auto'))
+    .addOption(deviceOption('what runs the models').default('auto'))
     .option(
       '--threads <number>',
       'cores to use (default: all); never changes a number',
