@@ -51,11 +51,11 @@ async function expand(argument: string): Promise<readonly GroupFolders[]> {
     if (siblings === undefined) byParent.set(parent, [run])
     else siblings.push(run)
   }
-  // A run that lies among groups, by --out runs/first say, goes by its own name.
-  return [...byParent].map(([parent, runs]) => ({
-    name: parent === folder && byParent.size > 1 && runs.length === 1 ? runs[0]! : parent,
-    runs,
-  }))
+  return [...byParent].map(([parent, siblings]) => {
+    // A run that lies among groups, by --out runs/first say, goes by its own name.
+    const amongGroups = parent === folder && byParent.size > 1 && siblings.length === 1
+    return { name: amongGroups ? siblings[0]! : parent, runs: siblings }
+  })
 }
 
 async function readAll(groups: readonly GroupFolders[]): Promise<readonly Group[]> {
