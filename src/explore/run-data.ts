@@ -1,11 +1,12 @@
-import type { Trainer } from '../engines/engine.js'
 import { EigenaeError, usageError } from '../errors.js'
 import { exportedNetwork } from '../exports/models/network.js'
 import { latentDimension } from '../model/architecture.js'
 import { layoutOf } from '../model/layout.js'
+import type { TrainerState } from '../model/state.js'
+import type { WholeRun } from '../runs/read.js'
 import { principalDirections } from '../spectrum/principal-directions.js'
 import { thousands } from '../terminal/numbers.js'
-import { withTrainedModel } from '../training/trained-model.js'
+import { onOneCore, readTrainedState, withTrainer } from '../training/trained-model.js'
 import type { ChosenRun } from './chosen-runs.js'
 import type { PageImages } from './images.js'
 import type { PageRun } from './page-data.js'
@@ -22,43 +23,20 @@ const mostDimensions = 64
 const mostParameters = 2 ** 25
 
 /** @throws a usage error where the run has no model, or one too large for a page. */
-export async function runData({ run }: ChosenRun, images: PageImages): Promise<RunData> {
-  const latent = latentDimension(run.config.model)
-  if (latent > mostDimensions) {
-    throw usageError({
-      what: `its embedding has ${latent} dimensions, a page has sliders for ${mostDimensions} at most`,
-      where: run.folder,
-    })
-  }
-  const { parameterCount } = layoutOf(run.config.model)
-  if (parameterCount > mostParameters) {
-    throw usageError({
-      what: `its network has ${thousands(parameterCount)} parameters, a page holds ${thousands(mostParameters)} at most`,
-      where: run.folder,
-    })
-  }
-  const data = await withTrainedModel(run.folder, run.config, (trainer) => dataOf(trainer, run, images))
-  if (data !== null) return data
-  throw usageError({
-    what: 'has no trained model yet',
-    where: run.folder,
-    mend: 'Train it first: eigenae train … --resume.',
-  })
-}
-
-async function dataOf(trainer: Trainer, run: ChosenRun['run'], { pixels }: PageImages): Promise<RunData> {
+export async function runData({ run }: ChosenRun, { pixels }: PageImages): Promise<RunData> {
   const { model } = run.config
   const latent = latentDimension(model)
-  const embedding = await trainer.encode(pixels)
-  if (!embedding.every(Number.isFinite)) {
-    throw new EigenaeError({
-      what: 'its embedding holds values that are no numbers: the training diverged',
+  refuseTooLarge(run, latent)
+  const trained = await readTrainedState(run.folder, run.config)
+  if (trained === null) {
+    throw usageError({
+      what: 'has no trained model yet',
       where: run.folder,
-      mend: 'Train it again with a smaller learning rate.',
+      mend: 'Train it first: eigenae train … --resume.',
     })
   }
-  const state = await trainer.exportState()
-  const { layers } = exportedNetwork(model, state, { part: 'autoencoder', keepBatchNorm: false })
+  const embedding = await embeddingOf(run, trained.state, pixels)
+  const { layers } = exportedNetwork(model, trained.state, { part: 'autoencoder', keepBatchNorm: false })
   const { mean, directions, coordinates } = principalDirections(embedding, latent)
   return {
     data: {
@@ -70,4 +48,34 @@ async function dataOf(trainer: Trainer, run: ChosenRun['run'], { pixels }: PageI
     },
     floats: [...layers.flatMap(({ weight, bias }) => [weight, bias]), Float32Array.from(coordinates)],
   }
+}
+
+function refuseTooLarge({ folder, config }: WholeRun, latent: number): void {
+  if (latent > mostDimensions) {
+    throw usageError({
+      what: `its embedding has ${latent} dimensions, a page has sliders for ${mostDimensions} at most`,
+      where: folder,
+    })
+  }
+  const { parameterCount } = layoutOf(config.model)
+  if (parameterCount > mostParameters) {
+    throw usageError({
+      what: `its network has ${thousands(parameterCount)} parameters, a page holds ${thousands(mostParameters)} at most`,
+      where: folder,
+    })
+  }
+}
+
+async function embeddingOf(
+  { folder, config }: WholeRun,
+  state: TrainerState,
+  pixels: Uint8Array,
+): Promise<Float32Array> {
+  const embedding = await withTrainer(config, state, onOneCore, (trainer) => trainer.encode(pixels))
+  if (embedding.every(Number.isFinite)) return embedding
+  throw new EigenaeError({
+    what: 'its embedding holds values that are no numbers: the training diverged',
+    where: folder,
+    mend: 'Train it again with a smaller learning rate.',
+  })
 }

@@ -6,7 +6,7 @@ import { EigenaeError, fileError, hasCode, usageError } from '../errors.js'
 import { layoutOf, type Tensor } from '../model/layout.js'
 import { initialState, type TrainerState, tensorValues } from '../model/state.js'
 import { readCheckpoint } from '../runs/checkpoint.js'
-import { type RunFiles, runFiles } from '../runs/files.js'
+import { runFiles } from '../runs/files.js'
 import { readWholeRun, type WholeRun } from '../runs/read.js'
 import { decodeSafetensors } from '../runs/safetensors.js'
 import { trainerSpec } from './spec.js'
@@ -29,7 +29,7 @@ export interface Place {
   readonly threads: number
 }
 
-const onOneCore: Place = { device: 'auto', threads: 1 }
+export const onOneCore: Place = { device: 'auto', threads: 1 }
 
 /** Runs `use` on the model of a run: the final one, or of one that is not complete, its checkpoint's. Null without. */
 export async function withTrainedModel<T>(
@@ -37,7 +37,7 @@ export async function withTrainedModel<T>(
   config: Config,
   use: (trainer: Trainer) => Promise<T>,
 ): Promise<T | null> {
-  const trained = await readTrainedState(runFiles(folder), config)
+  const trained = await readTrainedState(folder, config)
   return trained && withTrainer(config, trained.state, onOneCore, use)
 }
 
@@ -47,12 +47,11 @@ export async function withTrainedModel<T>(
  */
 export async function readTrainedRun(folder: string): Promise<TrainedRun> {
   const run = await readWholeRun(folder)
-  const files = runFiles(folder)
   if (!configSchema.safeParse(run.config).success) {
     const what = 'this version cannot run the model of this config, which another version of eigenae wrote'
-    throw new EigenaeError({ what, where: files.config })
+    throw new EigenaeError({ what, where: runFiles(folder).config })
   }
-  const trained = await readTrainedState(files, run.config)
+  const trained = await readTrainedState(folder, run.config)
   if (trained === null) {
     throw usageError({
       what: 'this run has no model yet',
@@ -81,7 +80,9 @@ export async function withTrainer<T>(
   }
 }
 
-async function readTrainedState(files: RunFiles, config: Config): Promise<TrainedState | null> {
+/** Null where the run has no model yet. */
+export async function readTrainedState(folder: string, config: Config): Promise<TrainedState | null> {
+  const files = runFiles(folder)
   const bytes = await readFile(files.model).catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) return null
     throw fileError('read the model', files.model, error)
