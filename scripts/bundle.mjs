@@ -1,4 +1,6 @@
-import { defineConfig } from 'rolldown'
+// Bundles the command line and the script of the explore page: a part of npm run compile. By rolldown's API, since its
+// command line lists every file that it wrote; warnings and errors are printed here, too.
+import { build } from 'rolldown'
 
 // A command starts in half the time when its many small modules, and those of the libraries that every command needs,
 // are read as a few files. What is not named here stays in node_modules.
@@ -23,4 +25,9 @@ const explorePage = {
   output: { file: 'dist/explore/page/main.js', format: 'iife', minify: true },
 }
 
-export default defineConfig([commandLine, explorePage])
+try {
+  await build([commandLine, explorePage].map((bundle) => ({ ...bundle, logLevel: 'warn' })))
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+}
