@@ -62,6 +62,8 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
     await page.emulateMedia({ colorScheme: 'light' })
     await page.goto(address)
     await page.waitForSelector('body[data-ready]')
+    // The plots are drawn, and their points have places for the arrow keys, in the first frame after that.
+    await page.evaluate('new Promise((done) => requestAnimationFrame(done))')
     expect(complaints).toEqual([address])
     complaints = []
   }
