@@ -19,8 +19,10 @@ export function openTensorflow(options?: EngineOptions): Engine | EigenaeError {
 /** Describes tests of the engine; where TensorFlow is not set up they are skipped and say so, or fail in CI. */
 export function whereTensorflowIs(tests: (engine: Engine) => void): void {
   const engine = openTensorflow()
-  if (!(engine instanceof EigenaeError)) tests(engine)
-  else if (process.env.CI === undefined)
-    describe.skip(`engine tensorflow: ${engine.message}`, () => it('runs', () => {}))
-  else throw engine
+  const missing = engine instanceof EigenaeError
+  if (missing && process.env.CI !== undefined) throw engine
+  describe.skipIf(missing)(missing ? `engine tensorflow: ${engine.message}` : 'with TensorFlow', () => {
+    if (missing) it('runs', () => {})
+    else tests(engine)
+  })
 }
