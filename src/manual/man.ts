@@ -27,6 +27,11 @@ export function manPage(root: CommandOutline, version: string): string {
     '.SH ENVIRONMENT',
     ...item('EIGENAE_ISA', 'forces an instruction set: avx512, avx2, x86-64'),
     ...item('EIGENAE_DEBUG', '1 adds the stack trace to an error'),
+    ...item(
+      'EIGENAE_TENSORFLOW_DIR',
+      'the folder that setup tensorflow puts its installations in, and that they are looked for in',
+    ),
+    ...item('XDG_CACHE_HOME', 'where that folder is by default, as eigenae/tensorflow; else ~/.cache'),
     ...item('NO_COLOR', 'no colours'),
   ]
   return `${lines.join('\n')}\n`
