@@ -26,9 +26,10 @@ Spectrum::Spectrum(const Kernels& kernels, int batch, int width)
       stride_(roundUp(batch)),
       smallStride_(roundUp(width)),
       memory_(3 * width * stride_ + 2 * (width + 1) * smallStride_ + line),
+      squares_(width + 1),
       values_(width),
-      norms_(width),
       derivatives_(width),
+      weights_(width),
       order_(width) {
   const auto address = reinterpret_cast<std::uintptr_t>(memory_.data()) / sizeof(double);
   codes_ = memory_.data() + (line - address % line) % line;
@@ -45,15 +46,11 @@ const std::vector<double>& Spectrum::decompose(bool center) {
   if (center) subtractMeans(centered_);
   std::copy_n(centered_, width_ * stride_, scratch_);
   kernels_.triangularFactor(scratch_, stride_, width_, projections_, smallStride_);
-  kernels_.orthogonalise(projections_, smallStride_, width_);
-  for (int i = 0; i < width_; ++i) {
-    const double* column = projections_ + i * smallStride_;
-    norms_[i] = std::sqrt(std::inner_product(column, column + width_, column, 0.0));
-  }
+  kernels_.orthogonalise(projections_, smallStride_, width_, squares_.data());
   std::iota(order_.begin(), order_.end(), 0);
   std::sort(order_.begin(), order_.end(),
-            [&](int i, int j) { return norms_[i] != norms_[j] ? norms_[i] > norms_[j] : i < j; });
-  for (int i = 0; i < width_; ++i) values_[i] = norms_[order_[i]];
+            [&](int i, int j) { return squares_[i] != squares_[j] ? squares_[i] > squares_[j] : i < j; });
+  for (int i = 0; i < width_; ++i) values_[i] = std::sqrt(squares_[order_[i]]);
   return values_;
 }
 
@@ -67,20 +64,14 @@ double Spectrum::penalty(bool center, PenaltyFunction function, const PenaltyPar
   if (values_[0] == 0) return 0;
   const double value = function(values_.data(), width_, parameters, derivatives_.data());
 
-  // ∂f/∂Z = Σ f′ᵢ uᵢ vᵢᵀ = Z · V diag(f′/σ) Vᵀ. Where σᵢ is 0 to rounding, uᵢ is not defined (σ has a kink there) and the
-  // direction contributes nothing. The projections' columns are vᵢσᵢ.
+  // ∂f/∂Z = Σ f′ᵢ uᵢ vᵢᵀ = Z · V diag(f′/σ) Vᵀ. The projections' columns are vᵢσᵢ, whence the cube. Where σᵢ is 0 to
+  // rounding, uᵢ is not defined (σ has a kink there) and the direction contributes nothing.
   const double negligible = rounding * std::max(batch_, width_) * values_[0];
-  std::fill_n(matrix_, width_ * smallStride_, 0.0);
   for (int i = 0; i < width_; ++i) {
     const double sigma = values_[i];
-    if (!(sigma > negligible)) break;
-    const double factor = scale * derivatives_[i] / sigma, inverse = 1 / sigma;
-    const double* projection = projections_ + order_[i] * smallStride_;
-    for (int r = 0; r < width_; ++r) {
-      const double weight = factor * (projection[r] * inverse) * inverse;
-      for (std::size_t c = 0; c < smallStride_; ++c) matrix_[r * smallStride_ + c] += weight * projection[c];
-    }
+    weights_[order_[i]] = sigma > negligible ? scale * derivatives_[i] / sigma / sigma / sigma : 0;
   }
+  kernels_.weightedSquare(projections_, smallStride_, width_, weights_.data(), matrix_);
   kernels_.combine(centered_, stride_, width_, matrix_, smallStride_, scratch_);
   if (center) subtractMeans(scratch_);
   for (std::size_t i = 0; i < width_ * stride_; ++i) gradient[i] += scratch_[i];

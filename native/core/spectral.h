@@ -37,7 +37,8 @@ class Spectrum {
   std::vector<double> memory_;
   double *codes_, *centered_, *scratch_;       // [width][stride]
   double *projections_, *matrix_;              // [width][smallStride]
-  std::vector<double> values_, norms_, derivatives_;
+  std::vector<double> squares_;               // [width + 1] of the projections' columns
+  std::vector<double> values_, derivatives_, weights_;
   std::vector<int> order_;
 };
 

@@ -123,32 +123,53 @@ void TrainingStep::normaliseBackward(std::size_t index, int member, const Batch&
   }
 }
 
+// A member gets neighbouring rows of all these weights, taken one layer after the other: whole layers where it can, so
+// that it fetches a layer's factors from the other cores and the others do not.
+Range TrainingStep::memberRows(std::size_t index, int member) const {
+  std::int64_t before = 0, all = 0;
+  for (std::size_t i = 1; i + 1 < layout_.layers.size(); ++i) {
+    const PanelledLayer& layer = parameters_.layer(i);
+    const std::int64_t size = std::int64_t{layer.rows} * layer.columns;
+    if (i < index) before += size;
+    all += size;
+  }
+  const PanelledLayer& layer = parameters_.layer(index);
+  const auto bound = [&](int end) {
+    const std::int64_t weights = all * end / team_.size() - before;
+    return static_cast<int>(std::clamp<std::int64_t>(weights / layer.columns, 0, layer.rows));
+  };
+  return {bound(member), bound(member + 1)};
+}
+
+// From the last to the first: what middleBackward has left in another core's nearest cache is fetched last.
 void TrainingStep::trainMiddle(int member, const Batch& batch) {
-  for (std::size_t i = 0; i + 1 < layout_.layers.size(); ++i) {
+  const std::size_t layers = layout_.layers.size() - 1;
+  for (std::size_t i = layers; i-- > 1;) {
     const PanelledLayer& layer = parameters_.layer(i);
     const Pass& pass = passes_[i];
-    trainVectors(i, share(layout_.layers[i].outputs, member, team_.size()), batch);
-    if (i == 0) continue;
-    const Range rows = share(layer.rows, member, team_.size());
+    const Range rows = memberRows(i, member);
+    if (rows.begin == rows.end) continue;
     const std::size_t row = static_cast<std::size_t>(rows.begin) * width_;
     const float* factor = layer.transposed ? passes_[i - 1].output.get() : pass.gradient.get();
     kernels_.trainWeights(factor + row, layer.transposed ? passes_[i - 1].stride : pass.stride, rows.end - rows.begin,
                           batch.count, pass.transposed.get(), pass.transposedStride, layer.columns,
                           parameters_.at(layer.weight + row), layer.stride, batch.adam);
   }
+  const Range mine = share(static_cast<int>(layers), member, team_.size());
+  for (int i = mine.begin; i < mine.end; ++i) trainVectors(i, batch);
 }
 
 // Bias, or gamma and beta: a bias that batch norm takes away again has no gradient. Nor has beta where another batch
 // norm follows with no activation between: there, only the penalties have a say.
-void TrainingStep::trainVectors(std::size_t index, Range outputs, const Batch& batch) {
+void TrainingStep::trainVectors(std::size_t index, const Batch& batch) {
   const Layer& layer = layout_.layers[index];
   const PanelledLayer& places = parameters_.layer(index);
   const Pass& pass = passes_[index];
   float sums[2][64];
-  for (int begin = outputs.begin; begin < outputs.end; begin += 64) {
-    const int some = std::min(64, outputs.end - begin);
+  for (int begin = 0; begin < layer.outputs; begin += 64) {
+    const int some = std::min(64, layer.outputs - begin);
     if (!layer.batchNorm) {
-      kernels_.rowSums(pass.gradient.get() + begin * width_, pass.stride, some, batch.count, sums[0]);
+      sumGradients(index, {begin, begin + some}, batch.count, sums[0]);
       kernels_.trainArray(sums[0], some, parameters_.at(places.bias + begin), batch.adam);
       continue;
     }
@@ -165,6 +186,18 @@ void TrainingStep::trainVectors(std::size_t index, Range outputs, const Batch& b
     }
     kernels_.trainArray(sums[0], some, parameters_.at(places.beta + begin), batch.adam);
     kernels_.trainArray(sums[1], some, parameters_.at(places.gamma + begin), batch.adam);
+  }
+}
+
+// Over the batch, of whichever copy the weights' update reads; outputs.begin is a panel's.
+void TrainingStep::sumGradients(std::size_t index, Range outputs, int count, float* sums) const {
+  const Pass& pass = passes_[index];
+  const int some = outputs.end - outputs.begin;
+  if (parameters_.layer(index).transposed) {
+    kernels_.columnSums(pass.transposed.get() + outputs.begin / width_ * pass.transposedStride, pass.transposedStride,
+                        count, some, sums);
+  } else {
+    kernels_.rowSums(pass.gradient.get() + outputs.begin * width_, pass.stride, some, count, sums);
   }
 }
 

@@ -37,7 +37,7 @@ class TrainingStep {
   void middleForward(int member, const Batch& batch);   // all layers between, for the member's images
   void lastLayer(int member, const Batch& batch);       // output, loss, its gradient and update, for the member's pixels; the penalties
   void middleBackward(int member, const Batch& batch);  // back to the first layer, for the member's images
-  void trainMiddle(int member, const Batch& batch);     // the other layers' updates, for the member's rows
+  void trainMiddle(int member, const Batch& batch);     // the other layers' updates, for the member's rows and vectors
   // The first layer's updates and, if there is a next batch, what firstLayer does, slice by slice while it is at hand.
   void trainFirst(int member, const Batch& batch, const Batch* next);
 
@@ -57,6 +57,7 @@ class TrainingStep {
   int panels(const Batch& batch) const { return (batch.count + width_ - 1) / width_; }
   Range memberPanels(int member, const Batch& batch) const { return share(panels(batch), member, team_.size()); }
   Range memberSlices(int member) const { return share(slices, member, team_.size()); }
+  Range memberRows(std::size_t layer, int member) const;
   int validColumns(const Batch& batch, int panel) const;
   float* partial(int slice, int panel) const;
   Parts parts(int panel) const;
@@ -70,7 +71,8 @@ class TrainingStep {
   void activateBackward(std::size_t layer, int member, const Batch& batch);
   void normaliseBackward(std::size_t layer, int member, const Batch& batch);
   void addPenaltyGradient(int panel);
-  void trainVectors(std::size_t layer, Range outputs, const Batch& batch);
+  void trainVectors(std::size_t layer, const Batch& batch);
+  void sumGradients(std::size_t layer, Range outputs, int count, float* sums) const;
 
   const Layout& layout_;
   const Kernels& kernels_;

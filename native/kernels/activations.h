@@ -120,6 +120,20 @@ void rowSums(const float* x, std::size_t stride, int rows, int columns, float* s
   }
 }
 
+void columnSums(const float* x, std::size_t stride, int rows, int columns, float* sums) {
+  for (; columns > 0; columns -= panel, x += stride, sums += panel) {
+    Floats lower{}, upper{};
+    for (int r = 0; r < rows; ++r) {
+      lower += load(x + r * panel);
+      upper += load(x + r * panel + lanes);
+    }
+    float all[panel];
+    storeUnaligned(all, lower);
+    storeUnaligned(all + lanes, upper);
+    for (int c = 0; c < panel && c < columns; ++c) sums[c] = all[c];
+  }
+}
+
 typedef float Quad __attribute__((vector_size(16), may_alias));
 
 // 4 × 4, between rows of `panel` floats

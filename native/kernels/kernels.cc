@@ -17,10 +17,10 @@ namespace eigenae {
 extern const Kernels EIGENAE_KERNELS;
 
 const Kernels EIGENAE_KERNELS = {
-    panel,           multiply,     multiplyTransposed, trainWeights, trainArray, fillInput,     sumParts, addBias,
-    rectifyBackward, sigmoidLoss,  sigmoid,            squaredError, rowSums,    transpose,     moments,
-    normalise,       normaliseSums, normaliseBackward, scaleShift,
-    triangularFactor, orthogonalise, combine,
+    panel,           multiply,      multiplyTransposed, trainWeights, trainArray, fillInput,  sumParts, addBias,
+    rectifyBackward, sigmoidLoss,   sigmoid,            squaredError, rowSums,    columnSums, transpose, moments,
+    normalise,       normaliseSums, normaliseBackward,  scaleShift,
+    triangularFactor, orthogonalise, weightedSquare, combine,
 };
 
 }  // namespace eigenae

@@ -73,6 +73,8 @@ struct Kernels {
   float (*squaredError)(const float* x, const float* target, int rows, int validColumns);
   // sums [rows] over the valid columns of a matrix.
   void (*rowSums)(const float* x, std::size_t stride, int rows, int columns, float* sums);
+  // sums [columns] over the rows of a matrix.
+  void (*columnSums)(const float* x, std::size_t stride, int rows, int columns, float* sums);
   // out (row = column of x, stride outStride) = xᵀ for x [rows][panel]; reads rows up to a multiple of panelColumns.
   void (*transpose)(const float* x, int rows, float* out, std::size_t outStride);
 
@@ -93,7 +95,8 @@ struct Kernels {
 
   // columns.h, in double, on matrices of columns that are each in one piece and filled up with zeros.
   void (*triangularFactor)(double* columns, std::size_t stride, int width, double* rows, std::size_t rowStride);
-  void (*orthogonalise)(double* columns, std::size_t stride, int width);
+  void (*orthogonalise)(double* columns, std::size_t stride, int width, double* squares);
+  void (*weightedSquare)(const double* columns, std::size_t stride, int width, const double* weights, double* out);
   void (*combine)(const double* columns, std::size_t stride, int width, const double* matrix, std::size_t matrixStride,
                   double* out);
 };

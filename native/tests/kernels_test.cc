@@ -194,7 +194,7 @@ TEST_P(Kernel, SigmoidLossIsTheSquaredErrorAndItsGradient) {
   }
 }
 
-TEST_P(Kernel, TransposeAndRowSumsLeaveOutWhatIsNotThere) {
+TEST_P(Kernel, TransposeAndSumsLeaveOutWhatIsNotThere) {
   for (const int rows : oddSizes) {
     for (const int columns : oddSizes) {
       PanelMatrix x(kernels(), rows, columns, 6), out(kernels(), columns, rows);
@@ -211,6 +211,13 @@ TEST_P(Kernel, TransposeAndRowSumsLeaveOutWhatIsNotThere) {
           sum += x.at(r, c);
         }
         EXPECT_NEAR(sums[r], sum, 1e-5);
+      }
+      sums.assign(columns, 0);
+      kernels().columnSums(x.data(), x.stride(), rows, columns, sums.data());
+      for (int c = 0; c < columns; ++c) {
+        double sum = 0;
+        for (int r = 0; r < rows; ++r) sum += x.at(r, c);
+        EXPECT_NEAR(sums[c], sum, 1e-5);
       }
     }
   }

@@ -213,27 +213,6 @@ TEST(PenaltyTable, RefusesAnUnknownKindByName) {
   }
 }
 
-class Conditioning : public ::testing::TestWithParam<double> {
- protected:
-  static constexpr int batch = 64, width = 10;
-
-  // Ten singular values in geometric steps from 1 down to 1 / condition.
-  Matrix latent() const {
-    std::vector<double> values(width);
-    for (int i = 0; i < width; ++i) values[i] = std::pow(GetParam(), -static_cast<double>(i) / (width - 1));
-    return matrixWithSingularValues(batch, values, 14);
-  }
-};
-
-INSTANTIATE_TEST_SUITE_P(UpToAMillion, Conditioning, ::testing::Values(1.0, 1e2, 1e4, 1e6));
-
-TEST_P(Conditioning, LeavesEverySingularValueAccurate) {
-  const Matrix z = latent();
-  const std::vector<double> expected = oneSidedJacobi(z, batch, width).values;
-  const std::vector<double> values = singularValues(z.data(), batch, width);
-  for (int i = 0; i < width; ++i) EXPECT_NEAR(values[i] / expected[i], 1, 1e-9);
-}
-
 // Σ f′ᵢ uᵢ vᵢᵀ from an SVD that never forms ZᵀZ
 Matrix expectedGradient(const Matrix& z, int batch, int width, PenaltyFunction penalty,
                         const PenaltyParameters& parameters) {
@@ -255,6 +234,59 @@ Matrix expectedGradient(const Matrix& z, int batch, int width, PenaltyFunction p
 double nuclearNorm(const double* singularValues, int count, const PenaltyParameters&, double* derivatives) {
   std::fill_n(derivatives, count, 1.0);
   return std::accumulate(singularValues, singularValues + count, 0.0);
+}
+
+TEST(SingularValues, OfAnyWidthEqualThoseOfAPlainSvd) {
+  for (const auto& [batch, width] : {std::pair{5, 1}, {3, 2}, {17, 13}, {40, 33}, {150, 131}}) {
+    const Matrix z = randomMatrix(batch, width, 16);
+    const std::vector<double> expected = oneSidedJacobi(z, batch, width).values;
+    const std::vector<double> values = singularValues(z.data(), batch, width);
+    for (int i = 0; i < width; ++i) EXPECT_NEAR(values[i] / expected[i], 1, 1e-11) << batch << " × " << width;
+  }
+}
+
+TEST(SingularValues, OfALowRankAreExactBesideTheLargest) {
+  constexpr int batch = 90, width = 64, rank = 12;
+  const Matrix left = randomMatrix(batch, rank, 18), right = randomMatrix(rank, width, 19);
+  Matrix z(batch * width, 0.0);
+  for (int b = 0; b < batch; ++b) {
+    for (int k = 0; k < rank; ++k) {
+      for (int i = 0; i < width; ++i) z[b * width + i] += left[b * rank + k] * right[k * width + i];
+    }
+  }
+  const std::vector<double> expected = oneSidedJacobi(z, batch, width).values;
+  const std::vector<double> values = singularValues(z.data(), batch, width);
+  for (int i = 0; i < width; ++i) EXPECT_NEAR(values[i], expected[i], 1e-13 * expected[0]);
+}
+
+TEST(NuclearNorm, OfAnyWidthHasTheGradientOfAPlainSvd) {
+  for (const auto& [batch, width] : {std::pair{5, 1}, {3, 2}, {17, 13}, {40, 33}, {150, 131}}) {
+    const Matrix z = randomMatrix(batch, width, 17);
+    Matrix gradient(z.size(), 0.0);
+    spectralPenalty(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
+    EXPECT_LT(relativeDistance(gradient, expectedGradient(z, batch, width, nuclearNorm, {})), 1e-10);
+  }
+}
+
+class Conditioning : public ::testing::TestWithParam<double> {
+ protected:
+  static constexpr int batch = 64, width = 10;
+
+  // Ten singular values in geometric steps from 1 down to 1 / condition.
+  Matrix latent() const {
+    std::vector<double> values(width);
+    for (int i = 0; i < width; ++i) values[i] = std::pow(GetParam(), -static_cast<double>(i) / (width - 1));
+    return matrixWithSingularValues(batch, values, 14);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(UpToAMillion, Conditioning, ::testing::Values(1.0, 1e2, 1e4, 1e6));
+
+TEST_P(Conditioning, LeavesEverySingularValueAccurate) {
+  const Matrix z = latent();
+  const std::vector<double> expected = oneSidedJacobi(z, batch, width).values;
+  const std::vector<double> values = singularValues(z.data(), batch, width);
+  for (int i = 0; i < width; ++i) EXPECT_NEAR(values[i] / expected[i], 1, 1e-9);
 }
 
 TEST_P(Conditioning, LeavesTheGradientAccurateInEveryDirection) {
