@@ -43,7 +43,10 @@ export interface AdamSpec {
   readonly epsilon: number
 }
 
-/** Images as [count][inputs]: bytes are pixels of 0 to 255 and are divided by 255, floats are used as they are. */
+/**
+ * Images as [count][inputs]: bytes are pixels of 0 to 255 and are divided by 255, floats are used as they are. Bytes are a
+ * data set's and never change: an engine may keep a copy.
+ */
 export type Images = Uint8Array | Float32Array
 
 /** A named field of normal noise for the images of an evaluation, the same on every engine up to rounding. */

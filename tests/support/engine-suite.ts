@@ -96,6 +96,23 @@ export function describeEngine(engine: Engine): void {
         expect(Math.abs(fromBytes![i]! - value)).toBeLessThan(1e-5)
     })
 
+    it('answers about the same many images as it did before, and about others among them apart', async () => {
+      const many = images(3000)
+      const parts = [0, 1500, 750].map((first) => many.subarray(first * inputs, (first + 1500) * inputs))
+      await withSmall(async (trainer) => {
+        const ask = async () => {
+          const answers: Float32Array[] = []
+          for (const part of parts) answers.push(await trainer.encode(part))
+          return answers
+        }
+        const [first, ...again] = [await ask(), await ask(), await ask(), await ask()]
+        for (const answers of again) expect(answers).toEqual(first)
+        const half = 750 * 5
+        expect(first![0]!.slice(half)).toEqual(first![2]!.slice(0, half))
+        expect(first![0]!.slice(0, half)).not.toEqual(first![1]!.slice(0, half))
+      })
+    })
+
     it('measures the error that its own reconstruction has', async () => {
       await withSmall(async (trainer) => {
         const output = await trainer.reconstruct(hundred)

@@ -1,5 +1,6 @@
 import type { TrainerState } from '../../model/state.js'
-import type { Images, Losses, NoiseField } from '../engine.js'
+import type { Losses, NoiseField } from '../engine.js'
+import type { SentImages } from './kept-images.js'
 import type { NetworkSpec } from './network/variables.js'
 
 /** How a trainer's ops are run. */
@@ -26,9 +27,9 @@ export interface WorkerCalls {
   /** Null once it was stopped. */
   trainEpoch(epoch: number): Promise<readonly Losses[] | null>
   trainBatch(clean: Float32Array, noisy: Float32Array): readonly Losses[]
-  encode(replica: number, images: Images): Float32Array
-  reconstruct(replica: number, images: Images): Float32Array
-  meanSquaredError(replica: number, images: Images, noise: NoiseField | null): number
+  encode(replica: number, images: SentImages): Float32Array
+  reconstruct(replica: number, images: SentImages): Float32Array
+  meanSquaredError(replica: number, images: SentImages, noise: NoiseField | null): number
   getState(replica: number): TrainerState
   setState(replica: number, state: TrainerState): void
   usage(): WorkerUsage

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { loadTensorflowBinding, type TensorflowBinding } from './binding.js'
 import { eagerProgram } from './eager/program.js'
 import { graphProgram } from './graph/program.js'
+import { ImageKeeper } from './kept-images.js'
 import { procedures } from './network/procedures.js'
 import type { NetworkSpec } from './network/variables.js'
 import { ReplicaTrainer } from './trainer.js'
@@ -12,6 +13,7 @@ import type { CallName, Execution, Reply, Request, WorkerCalls } from './worker-
 const yieldMilliseconds = 15
 const progressMilliseconds = 100
 
+const images = new ImageKeeper()
 let binding: TensorflowBinding | null = null
 let trainer: ReplicaTrainer | null = null
 let stopped = false
@@ -21,17 +23,17 @@ const calls: WorkerCalls = {
     binding = loadTensorflowBinding(addon)
     return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() }
   },
-  create: (spec, images, execution) => {
-    trainer = new ReplicaTrainer(programOf(spec, execution), spec, images)
+  create: (spec, trainingImages, execution) => {
+    trainer = new ReplicaTrainer(programOf(spec, execution), spec, trainingImages)
   },
   trainEpoch: (epoch) => {
     stopped = false
     return trainer!.trainEpoch(epoch, watchSteps())
   },
   trainBatch: (clean, noisy) => trainer!.trainBatch(clean, noisy),
-  encode: (replica, images) => trainer!.encode(replica, images),
-  reconstruct: (replica, images) => trainer!.reconstruct(replica, images),
-  meanSquaredError: (replica, images, noise) => trainer!.meanSquaredError(replica, images, noise),
+  encode: (replica, sent) => trainer!.encode(replica, images.receive(sent)),
+  reconstruct: (replica, sent) => trainer!.reconstruct(replica, images.receive(sent)),
+  meanSquaredError: (replica, sent, noise) => trainer!.meanSquaredError(replica, images.receive(sent), noise),
   getState: (replica) => trainer!.getState(replica),
   setState: (replica, state) => trainer!.setState(replica, state),
   usage: () => ({
