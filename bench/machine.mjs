@@ -42,7 +42,8 @@ export async function machineFacts(machine) {
     commit: git('rev-parse', '--short', 'HEAD'),
     /** Of the minute before: over about 0.3, others were at work here too. */
     load_before: loadavg()[0],
-    changed_since_commit: git('status', '--porcelain', '--', 'src', 'native', 'bench', ':!bench/results') !== '',
+    changed_since_commit:
+      git('status', '--porcelain', '--', 'src', 'native', 'bench', ':!bench/results') !== '',
     machine: {
       cpu: cpus()[0]?.model.trim() || 'unknown',
       cores: availableParallelism(),
