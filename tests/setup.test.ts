@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { bareProject } from './support/bare-project.js'
 import { eigenae, scratchFolder, start } from './support/cli.js'
 import { writeProgram } from './support/tensorflow.js'
 
@@ -58,20 +59,14 @@ describe('setup tensorflow', () => {
     expect(code).toBe(1)
   })
 
-  it('knows an installation without the package that the addon is built from', () => {
-    const project = scratch('project')
-    const root = join(import.meta.dirname, '..')
-    mkdirSync(join(project, 'node_modules'), { recursive: true })
-    for (const part of ['bin', 'dist', 'package.json'])
-      cpSync(join(root, part), join(project, part), { recursive: true })
-    for (const name of readdirSync(join(root, 'node_modules')).filter((each) => each !== '@tensorflow'))
-      symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name))
-    const { status, stderr } = spawnSync(process.execPath, ['bin/eigenae.js', ...setup], {
-      cwd: project,
-      encoding: 'utf8',
-      env: { ...process.env, ...machine('').env },
-    })
-    expect(stderr).toContain('@tensorflow/tfjs-node-gpu is not installed: run npm ci --include=optional')
+  it('needs npm where this project was installed without the package of the addon', () => {
+    const tools = scratch('tools')
+    mkdirSync(tools)
+    symlinkSync('/usr/bin/g++', join(tools, 'g++'))
+    const command = [bareProject(scratch('project')), ...setup]
+    const env = { ...process.env, ...machine('', tools).env }
+    const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8', env })
+    expect(stderr).toMatch(/npm was not found, which brings .*tfjs-node-gpu\n.*apt-get install npm\n/)
     expect(status).toBe(1)
   })
 

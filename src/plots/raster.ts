@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { renderAsync } from '@resvg/resvg-js'
+import { EigenaeError } from '../errors.js'
 import { pngFile } from './png-file.js'
 
 export const fontFamily = 'Source Sans 3, sans-serif'
@@ -15,6 +15,19 @@ const uncovered = /[^\p{ASCII}\u0080-\u04ff\u1e00-\u1eff\u2000-\u22ff\ufffd]/u
 
 const pixelsPerUnit = 2
 
+/** Loaded where a PNG is wanted: its part for the platform is an optional package, and all else goes without. */
+async function loadRenderer() {
+  try {
+    return (await import('@resvg/resvg-js')).renderAsync
+  } catch (cause) {
+    throw new EigenaeError({
+      what: 'no PNG can be drawn: the part of @resvg/resvg-js for this machine is not installed',
+      mend: 'npm leaves it out after --omit=optional: install without that.',
+      cause,
+    })
+  }
+}
+
 /** An SVG as a PNG for high-density screens. Names in other scripts take the machine's fonts. */
 export async function pngOf(svg: string): Promise<Uint8Array> {
   const font = {
@@ -23,6 +36,7 @@ export async function pngOf(svg: string): Promise<Uint8Array> {
     defaultFontFamily: 'Source Sans 3',
     sansSerifFamily: 'Source Sans 3',
   }
+  const renderAsync = await loadRenderer()
   const { pixels, width } = await renderAsync(svg, { font, fitTo: { mode: 'zoom', value: pixelsPerUnit } })
   // Not asPng(): it would compress on this thread.
   return pngFile(pixels, width, 'rgba')

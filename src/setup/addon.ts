@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { wheelLibraries } from '../engines/tensorflow/installation.js'
 import { EigenaeError } from '../errors.js'
+import type { Binding } from './binding.js'
 import type { Tools } from './prerequisites.js'
 import { runTool } from './tool.js'
 
@@ -11,6 +12,7 @@ import { runTool } from './tool.js'
  */
 export async function buildAddon(
   tools: Tools,
+  binding: Binding,
   tensorflow: string,
   addon: string,
   signal: AbortSignal,
@@ -18,7 +20,7 @@ export async function buildAddon(
   const work = await mkdtemp(join(dirname(addon), 'work-'))
   try {
     const built = join(work, basename(addon))
-    await compile(tools, tensorflow, built, signal)
+    await compile(tools, binding, tensorflow, built, signal)
     await rename(built, addon)
   } finally {
     await rm(work, { recursive: true, force: true })
@@ -26,18 +28,19 @@ export async function buildAddon(
 }
 
 async function compile(
-  { compiler, binding, nodeHeaders }: Tools,
+  { compiler, nodeHeaders }: Tools,
+  { sources: folder }: Binding,
   tensorflow: string,
   addon: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const sources = (await readdir(binding.folder)).filter((name) => name.endsWith('.cc'))
+  const sources = (await readdir(folder)).filter((name) => name.endsWith('.cc'))
   const ending = await runTool(
     compiler,
     [
       ...['-shared', '-fPIC', '-O2', '-std=c++17', '-DNAPI_VERSION=8'],
       ...[`-I${nodeHeaders}`, `-I${join(tensorflow, 'include')}`],
-      ...sources.map((name) => join(binding.folder, name)),
+      ...sources.map((name) => join(folder, name)),
       ...[`-L${tensorflow}`, ...wheelLibraries.map((library) => `-l:${library}`), `-Wl,-rpath,${tensorflow}`],
       ...['-o', addon],
     ],
@@ -46,7 +49,7 @@ async function compile(
   if (ending.code !== 0) {
     throw new EigenaeError({
       what: `${compiler} could not build the addon`,
-      where: binding.folder,
+      where: folder,
       details: ending.stderr.trim().split('\n').slice(0, 8),
       mend: 'It needs g++ 9 or newer, or a compiler like it; CXX names another.',
     })

@@ -1,21 +1,16 @@
 import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
-import {
-  type InstallationKind,
-  installationRoot,
-  type TensorflowInstallation,
-} from '../engines/tensorflow/installation.js'
+import { type InstallationKind, installationRoot } from '../engines/tensorflow/installation.js'
 import { compareVersions } from '../engines/tensorflow/requirements.js'
 import { EigenaeError, hasCode } from '../errors.js'
+import { hasBinding } from './binding.js'
 import { runTool } from './tool.js'
 
 /** The tools that a setup works with, all found. */
 export interface Tools {
   readonly python: string
   readonly compiler: string
-  /** Folder with the C++ sources of the addon, and the version of the package that it belongs to. */
-  readonly binding: { readonly folder: string; readonly version: TensorflowInstallation['binding'] }
   readonly nodeHeaders: string
   /** One line for people. */
   readonly summary: string
@@ -35,7 +30,7 @@ export async function findTools(kind: InstallationKind, pythonFlag: string | und
     findPlatform(kind),
     findPip(python),
     findCompiler(compiler),
-    findBinding(),
+    findSourceOfBinding(),
     findSpace(kind),
   ])
   const missing = findings.flatMap((each) => ('missing' in each ? [each] : []))
@@ -45,7 +40,7 @@ export async function findTools(kind: InstallationKind, pythonFlag: string | und
   if (!whole) throw lacking(missing)
   const nodeHeaders = createRequire(import.meta.url)('node-api-headers').include_dir as string
   const summary = [pip.found, gcc.found, space.found].join(' · ')
-  return { python, compiler, binding: binding.found, nodeHeaders, summary }
+  return { python, compiler, nodeHeaders, summary }
 }
 
 function lacking(missing: readonly Extract<Finding<never>, { missing: string }>[]): EigenaeError {
@@ -93,16 +88,13 @@ async function findCompiler(compiler: string): Promise<Finding<string>> {
   return { missing: `the C++ compiler ${compiler} was not found`, packages: ['g++'] }
 }
 
-async function findBinding(): Promise<Finding<Tools['binding']>> {
-  try {
-    const file = createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json')
-    const { version } = createRequire(import.meta.url)(file) as { readonly version: string }
-    return { found: { folder: `${dirname(file)}/binding`, version } }
-  } catch {
-    return {
-      missing:
-        'the package @tensorflow/tfjs-node-gpu is not installed: run npm ci --include=optional in the project',
-    }
+async function findSourceOfBinding(): Promise<Finding<string>> {
+  if (hasBinding()) return { found: 'this project' }
+  const { found, code } = await runTool('npm', ['--version'])
+  if (found && code === 0) return { found: 'npm' }
+  return {
+    missing: 'npm was not found, which brings the package @tensorflow/tfjs-node-gpu',
+    packages: ['npm'],
   }
 }
 

@@ -18,6 +18,7 @@ import { makeFolder } from '../make-folder.js'
 import { jsonText, writeAtomically } from '../runs/files.js'
 import { acquireLock, releaseLock } from '../runs/lock.js'
 import { buildAddon } from './addon.js'
+import { type Binding, bringBinding } from './binding.js'
 import type { Observer } from './observer.js'
 import { findTools, type Tools } from './prerequisites.js'
 import { isWheelWhole, unpackWheels } from './wheel.js'
@@ -75,9 +76,10 @@ async function setUpIn(folder: string, tools: Tools, job: SetupJob): Promise<voi
   if (!existsSync(site)) await unpackWheels({ ...job, python: tools.python, folder })
   const tensorflow = await realpath(join(site, 'tensorflow'))
   const addon = join(folder, 'tfjs_binding.node')
-  observer.step(`build the addon from @tensorflow/tfjs-node-gpu ${tools.binding.version}`)
-  await buildAddon(tools, tensorflow, addon, signal)
-  const installation = describe(job, tools, tensorflow, addon)
+  const binding = await withFileErrors('write', folder, () => bringBinding({ folder, observer, signal }))
+  observer.step(`build the addon from @tensorflow/tfjs-node-gpu ${binding.version}`)
+  await buildAddon(tools, binding, tensorflow, addon, signal)
+  const installation = describe(job, binding, tensorflow, addon)
   await check(job, installation)
   await writeAtomically(installationFile(folder), jsonText(installation))
 }
@@ -107,7 +109,7 @@ async function keepWhole(folder: string, version: string): Promise<void> {
   }
 }
 
-function describe({ kind, version }: SetupJob, tools: Tools, tensorflow: string, addon: string) {
+function describe({ kind, version }: SetupJob, binding: Binding, tensorflow: string, addon: string) {
   return {
     format: 1,
     version,
@@ -118,7 +120,8 @@ function describe({ kind, version }: SetupJob, tools: Tools, tensorflow: string,
     libraries: Object.fromEntries(
       wheelLibraries.map((library) => [library, sizeOf(join(tensorflow, library))!]),
     ),
-    binding: tools.binding.version,
+    binding: binding.version,
+    protocol: binding.protocol,
     built: new Date().toISOString(),
   } as const satisfies TensorflowInstallation
 }

@@ -74,6 +74,17 @@ describe.runIf(hasZig)('the package', () => {
     succeed(process.execPath, [command, ...train('cpu', scratch('native'))], bare())
   })
 
+  it('compares without the optional renderer of pictures, and says what a PNG needs', () => {
+    const compare = [command, 'compare', scratch('native')]
+    expect(succeed(process.execPath, compare, bare())).toContain('test MSE, clean input')
+    const pictures = [...compare, '--out', scratch('comparison')]
+    const { status, stderr } = spawnSync(process.execPath, pictures, { ...bare(), encoding: 'utf8' })
+    expect(stderr).toMatch(
+      /no PNG can be drawn: .*\nnpm leaves it out after --omit=optional: install without that\.\n$/,
+    )
+    expect(status).toBe(1)
+  })
+
   it('trains as WebAssembly where none of them fits', () => {
     renameSync(join(installed, 'prebuilds'), join(installed, 'elsewhere'))
     try {

@@ -3,7 +3,10 @@ import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync } from 'node:f
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { findInstallation, type TensorflowInstallation } from '../../src/engines/tensorflow/installation.js'
-import { eigenae, start } from '../support/cli.js'
+import { bareProject } from '../support/bare-project.js'
+import { eigenae, scratchFolder, start } from '../support/cli.js'
+
+const scratch = scratchFolder()
 
 const installed = findOrNull()
 
@@ -51,7 +54,9 @@ describe.skipIf(installed === null)(
       expect(stderr).toMatch(/- check tensorflow-cpu\nset up: eigenae train --device tensorflow-cpu\n$/)
       expect(stdout).toBe(`${folder}\n`)
       expect(code).toBe(0)
-      expect(readdirSync(folder).sort()).toEqual(['installation.json', 'site-packages', 'tfjs_binding.node'])
+      expect(readdirSync(folder).sort()).toEqual([
+        ...['installation.json', 'package', 'site-packages', 'tfjs_binding.node'],
+      ])
       expect(readdirSync(root)).toEqual([`${version}-${kind}`])
       expect(find(root)).toMatchObject({ version, kind, addon })
     })
@@ -68,6 +73,24 @@ describe.skipIf(installed === null)(
       const { code } = await eigenae(setup, { env })
       expect(code).toBe(0)
       expect(find(root).addon).toBe(addon)
+    })
+
+    it('brings the package itself where the project came without it, or says why it cannot', async () => {
+      const command = [bareProject(scratch('project')), ...setup]
+      const run = (registry: object) =>
+        spawnSync(process.execPath, command, {
+          encoding: 'utf8',
+          env: { ...process.env, ...env, ...registry },
+        })
+      rmSync(join(folder, 'installation.json'))
+      const offline = run({ npm_config_registry: 'http://127.0.0.1:9', npm_config_fetch_retries: '0' })
+      expect(offline.stderr).toMatch(/npm's registry cannot be reached\n(.*\n)*Check the network/)
+      expect(offline.status).toBe(1)
+      expect(readdirSync(folder)).toEqual(['site-packages'])
+      const online = run({})
+      expect(online.stderr).toMatch(/- download @tensorflow\/tfjs-node-gpu\n- build/)
+      expect(online.status).toBe(0)
+      expect(find(root).protocol).toContain(folder)
     })
 
     it('downloads a wheel again that is not whole, and says so where there is no network', async () => {

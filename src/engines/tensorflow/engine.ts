@@ -60,7 +60,7 @@ export async function openProcess(
 ): Promise<TensorflowProcess> {
   const worker = new TensorflowProcess(device, threads)
   try {
-    const { gpu } = await worker.call('open', [installation.addon])
+    const { gpu } = await worker.call('open', [installation.addon, installation.protocol])
     if (device === 'cuda' && !gpu) throw noCard()
     return worker
   } catch (error) {

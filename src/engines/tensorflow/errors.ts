@@ -23,7 +23,9 @@ export function tensorflowError(device: TensorflowDevice, reason: string, said =
     what: `TensorFlow failed: ${known?.[1] ?? firstLine(reason)}`,
     where: `device ${device}`,
     details: lastLines(said),
-    mend: known?.[2] ?? 'Run "eigenae doctor": it says what is wrong here and how to mend it.',
+    mend:
+      known?.[2] ??
+      `See what "eigenae doctor" says. If that does not help: eigenae setup tensorflow --${device === 'cuda' ? 'cuda' : 'cpu'}`,
   })
 }
 

@@ -24,6 +24,8 @@ const installationSchema = z.object({
   libraries: z.record(z.string(), z.int()),
   /** Version of `@tensorflow/tfjs-node-gpu` whose sources the addon is built from. */
   binding: z.string(),
+  /** That package's dist/proto/api_pb.js. */
+  protocol: z.string(),
   /** When, as ISO 8601. */
   built: z.string(),
 })
@@ -92,12 +94,13 @@ function parseInstallation(folder: string): TensorflowInstallation | null {
 }
 
 function damageOf(installation: TensorflowInstallation): string | null {
-  const { tensorflow, addon, addonSha256, libraries } = installation
+  const { tensorflow, addon, addonSha256, libraries, protocol } = installation
   for (const library of wheelLibraries) {
     const bytes = sizeOf(join(tensorflow, library))
     if (bytes === null) return `its wheel is gone (no ${join(tensorflow, library)})`
     if (bytes !== libraries[library]) return `its addon was built for another wheel (${library} has changed)`
   }
+  if (sizeOf(protocol) === null) return `its package is gone (no ${protocol})`
   if (sizeOf(addon) === null) return `its addon is gone (no ${addon})`
   if (fileSha256(addon) !== addonSha256) return `its addon is damaged (${addon})`
   return null

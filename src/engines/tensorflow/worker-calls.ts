@@ -21,8 +21,8 @@ export interface WorkerUsage {
 
 /** What the process that TensorFlow lives in can be asked, one call at a time. */
 export interface WorkerCalls {
-  /** Loads the addon. `gpu` is whether TensorFlow found a card that it can use. */
-  open(addon: string): { readonly version: string; readonly gpu: boolean }
+  /** Loads the addon and its messages. `gpu` is whether TensorFlow found a card that it can use. */
+  open(addon: string, protocol: string): { readonly version: string; readonly gpu: boolean }
   create(spec: NetworkSpec, images: Uint8Array, execution: Execution): void
   /** Null once it was stopped. */
   trainEpoch(epoch: number): Promise<readonly Losses[] | null>

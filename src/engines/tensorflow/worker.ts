@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { loadTensorflowBinding, type TensorflowBinding } from './binding.js'
 import { eagerProgram } from './eager/program.js'
 import { graphProgram } from './graph/program.js'
+import { loadProtocol, type Protocol } from './graph/protocol.js'
 import { ImageKeeper } from './kept-images.js'
 import { procedures } from './network/procedures.js'
 import type { NetworkSpec } from './network/variables.js'
@@ -15,12 +16,14 @@ const progressMilliseconds = 100
 
 const images = new ImageKeeper()
 let binding: TensorflowBinding | null = null
+let protocol: Protocol | null = null
 let trainer: ReplicaTrainer | null = null
 let stopped = false
 
 const calls: WorkerCalls = {
-  open: (addon) => {
+  open: (addon, protocolFile) => {
     binding = loadTensorflowBinding(addon)
+    protocol = loadProtocol(protocolFile)
     return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() }
   },
   create: (spec, trainingImages, execution) => {
@@ -47,7 +50,7 @@ function programOf(spec: NetworkSpec, { device, mode, eigen }: Execution) {
   const name = `/device:${device.toUpperCase()}:0`
   const devices = { device: name, host: '/device:CPU:0', eigen: eigen === 'host' ? '/device:CPU:0' : name }
   const all = procedures(spec)
-  return mode === 'graph' ? graphProgram(binding!, all, devices) : eagerProgram(binding!, all)
+  return mode === 'graph' ? graphProgram(binding!, protocol!, all, devices) : eagerProgram(binding!, all)
 }
 
 /** Between steps now and then: reads what was sent, says how far the epoch is. */

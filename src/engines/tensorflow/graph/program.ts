@@ -5,6 +5,7 @@ import { dataTypes, type TensorflowBinding } from '../binding.js'
 import type { Procedure } from '../builder.js'
 import type { Feeds, Program, Results } from '../program.js'
 import { type Devices, GraphBuilder, inputName, outputName } from './builder.js'
+import type { Protocol } from './protocol.js'
 import { encodeSavedModel, savedModelTag } from './saved-model.js'
 
 interface Call {
@@ -17,12 +18,13 @@ interface Call {
 /** The procedures as one graph in a session of TensorFlow: a call is one step of the session. */
 export function graphProgram(
   binding: TensorflowBinding,
+  protocol: Protocol,
   procedures: readonly Procedure[],
   devices: Devices,
 ): Program {
   const builder = new GraphBuilder(devices)
   const calls = new Map(procedures.map((procedure) => [procedure.name, addCall(builder, procedure)]))
-  const model = loadGraph(binding, builder)
+  const model = loadGraph(binding, protocol, builder)
   return {
     run: (procedure, feeds) => run(binding, model, calls.get(procedure)!, feeds),
     dispose: () => binding.deleteSavedModel(model),
@@ -41,10 +43,10 @@ function addCall(builder: GraphBuilder, procedure: Procedure): Call {
 }
 
 /** The binding loads graphs from folders alone. */
-function loadGraph(binding: TensorflowBinding, { nodes }: GraphBuilder): number {
+function loadGraph(binding: TensorflowBinding, protocol: Protocol, { nodes }: GraphBuilder): number {
   const folder = mkdtempSync(join(tmpdir(), 'eigenae-graph-'))
   try {
-    writeFileSync(join(folder, 'saved_model.pb'), encodeSavedModel(nodes))
+    writeFileSync(join(folder, 'saved_model.pb'), encodeSavedModel(protocol, nodes))
     return binding.loadSavedModel(folder, savedModelTag)
   } finally {
     rmSync(folder, { recursive: true, force: true })

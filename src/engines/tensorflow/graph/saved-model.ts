@@ -1,85 +1,68 @@
-import { createRequire } from 'node:module'
 import { dataTypes } from '../binding.js'
 import type { Attribute } from '../builder.js'
 import type { Constant, GraphNode } from './builder.js'
+import type { Message, Protocol } from './protocol.js'
 
 /** The tag by which the model in the file is loaded. */
 export const savedModelTag = 'eigenae'
 
-/** What is used here of dist/proto/api_pb.js, generated from TensorFlow's api.proto by google-protobuf. */
-interface Message {
-  readonly [method: string]: (...values: readonly unknown[]) => Message
-}
-type MessageClass = new () => Message
-interface Api {
-  readonly SavedModel: MessageClass
-  readonly MetaGraphDef: MessageClass & { readonly MetaInfoDef: MessageClass }
-  readonly GraphDef: MessageClass
-  readonly NodeDef: MessageClass
-  readonly AttrValue: MessageClass
-  readonly Tensor: MessageClass
-  readonly TensorShape: MessageClass & { readonly Dim: MessageClass }
-  readonly VersionDef: MessageClass
-}
-
 /** The bytes of saved_model.pb for a graph: a model without files of its own, that Session loads as it is. */
-export function encodeSavedModel(nodes: readonly GraphNode[]): Uint8Array {
-  const api = loadApi()
-  const model = new api.SavedModel()
+export function encodeSavedModel(protocol: Protocol, nodes: readonly GraphNode[]): Uint8Array {
+  const model = new protocol.SavedModel()
   model.setSavedModelSchemaVersion!(1)
-  model.addMetaGraphs!(metaGraph(api, nodes))
+  model.addMetaGraphs!(metaGraph(protocol, nodes))
   return model.serializeBinary!() as unknown as Uint8Array
 }
 
-function loadApi(): Api {
-  return createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js') as Api
-}
-
-function metaGraph(api: Api, nodes: readonly GraphNode[]): Message {
-  const info = new api.MetaGraphDef.MetaInfoDef()
+function metaGraph(protocol: Protocol, nodes: readonly GraphNode[]): Message {
+  const info = new protocol.MetaGraphDef.MetaInfoDef()
   info.setTagsList!([savedModelTag])
-  const graph = new api.GraphDef()
-  graph.setNodeList!(nodes.map((node) => encodeNode(api, node)))
-  graph.setVersions!(versions(api))
-  const meta = new api.MetaGraphDef()
+  const graph = new protocol.GraphDef()
+  graph.setNodeList!(nodes.map((node) => encodeNode(protocol, node)))
+  graph.setVersions!(versions(protocol))
+  const meta = new protocol.MetaGraphDef()
   meta.setMetaInfoDef!(info)
   meta.setGraphDef!(graph)
   return meta
 }
 
 /** The producer says by which rules the graph was written: those since 2021 are the last that changed anything here. */
-function versions(api: Api): Message {
-  const message = new api.VersionDef()
+function versions(protocol: Protocol): Message {
+  const message = new protocol.VersionDef()
   message.setProducer!(987)
   return message
 }
 
-function encodeNode(api: Api, { name, op, inputs, attributes, constant, device }: GraphNode): Message {
-  const message = new api.NodeDef()
+function encodeNode(
+  protocol: Protocol,
+  { name, op, inputs, attributes, constant, device }: GraphNode,
+): Message {
+  const message = new protocol.NodeDef()
   message.setName!(name)
   message.setOp!(op)
   message.setInputList!(inputs)
   message.setDevice!(device)
   const map = message.getAttrMap!()
-  for (const [key, attribute] of Object.entries(attributes)) map.set!(key, encodeAttribute(api, attribute))
-  if (constant !== null) map.set!('value', encodeConstant(api, constant))
+  for (const [key, attribute] of Object.entries(attributes))
+    map.set!(key, encodeAttribute(protocol, attribute))
+  if (constant !== null) map.set!('value', encodeConstant(protocol, constant))
   return message
 }
 
-function encodeAttribute(api: Api, attribute: Attribute): Message {
-  const message = new api.AttrValue()
+function encodeAttribute(protocol: Protocol, attribute: Attribute): Message {
+  const message = new protocol.AttrValue()
   if (typeof attribute === 'boolean') message.setB!(attribute)
   else if (typeof attribute === 'number') message.setI!(attribute)
   else if (typeof attribute === 'string') message.setS!(Buffer.from(attribute))
   else if ('type' in attribute) message.setType!(dataTypes[attribute.type])
-  else message.setShape!(encodeShape(api, attribute.shape))
+  else message.setShape!(encodeShape(protocol, attribute.shape))
   return message
 }
 
-function encodeShape(api: Api, shape: readonly number[]): Message {
-  const message = new api.TensorShape()
+function encodeShape(protocol: Protocol, shape: readonly number[]): Message {
+  const message = new protocol.TensorShape()
   const dimensions = shape.map((size) => {
-    const dimension = new api.TensorShape.Dim()
+    const dimension = new protocol.TensorShape.Dim()
     dimension.setSize!(size)
     return dimension
   })
@@ -87,14 +70,14 @@ function encodeShape(api: Api, shape: readonly number[]): Message {
   return message
 }
 
-function encodeConstant(api: Api, { type, shape, values }: Constant): Message {
+function encodeConstant(protocol: Protocol, { type, shape, values }: Constant): Message {
   const arrays = { float: Float32Array, double: Float64Array, int32: Int32Array }
   const content = arrays[type].from(values)
-  const tensor = new api.Tensor()
+  const tensor = new protocol.Tensor()
   tensor.setDtype!(dataTypes[type])
-  tensor.setTensorShape!(encodeShape(api, shape))
+  tensor.setTensorShape!(encodeShape(protocol, shape))
   tensor.setTensorContent!(new Uint8Array(content.buffer))
-  const message = new api.AttrValue()
+  const message = new protocol.AttrValue()
   message.setTensor!(tensor)
   return message
 }
