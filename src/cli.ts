@@ -5,6 +5,7 @@ import { completionCommand } from './commands/completion.js'
 import { dataCommand } from './commands/data.js'
 import { doctorCommand } from './commands/doctor/index.js'
 import { embedCommand } from './commands/embed/index.js'
+import { refuseEmptyValues } from './commands/empty-values.js'
 import { evalCommand } from './commands/eval/index.js'
 import { exploreCommand } from './commands/explore.js'
 import { exportCommand } from './commands/export/index.js'
@@ -41,6 +42,7 @@ export function program(): Command {
     .on('option:version', printVersion)
     // A command may have a --version of its own.
     .enablePositionalOptions()
+    .hook('preAction', (_, command) => refuseEmptyValues(command))
     .addCommand(trainCommand())
     .addCommand(sweepCommand())
     .addCommand(sweepJobCommand(), { hidden: true })

@@ -45,8 +45,11 @@ const fileErrors: Readonly<Record<string, readonly [what: string, mend: string]>
   EACCES: ['permission denied', 'Choose another place, or change its permissions.'],
   EPERM: ['operation not permitted', 'Choose another place, or change its permissions.'],
   EROFS: ['is on a read-only file system', 'Choose another place.'],
-  ENOSPC: ['no space left on the disk', 'Free some space, then go on with --resume.'],
-  EDQUOT: ['disk quota exceeded', 'Free some space, then go on with --resume.'],
+  ENOSPC: [
+    'no space left on the disk',
+    'Free some space, then run it again (train and sweep: with --resume).',
+  ],
+  EDQUOT: ['disk quota exceeded', 'Free some space, then run it again (train and sweep: with --resume).'],
   EISDIR: ['is a folder, not a file', 'Name a file.'],
   ENOTDIR: ['a part of this path is a file, not a folder', 'Choose another path.'],
   ENAMETOOLONG: ['the path is too long', 'Choose a shorter path.'],

@@ -15,6 +15,7 @@ import type { Device } from '../src/config/schema.js'
 import { selectEngine } from '../src/engines/select.js'
 import { EigenaeError } from '../src/errors.js'
 import { eigenae, scratchFolder } from './support/cli.js'
+import { copyProject } from './support/project.js'
 import { buildLibrary, type FakeInstallation, fakeInstallation, writeProgram } from './support/tensorflow.js'
 
 const scratch = scratchFolder()
@@ -78,9 +79,7 @@ const platform = `${process.platform}-${process.arch}`
 /** A copy of the project, with these of its parts beside the command line. */
 function projectWith(name: string, ...parts: readonly string[]): string {
   const project = scratch(name)
-  mkdirSync(project)
-  for (const part of ['bin', 'dist', 'package.json', ...parts])
-    cpSync(join(root, part), join(project, part), { recursive: true })
+  copyProject(project, ...parts)
   symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'))
   return project
 }

@@ -3,11 +3,13 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFile
 import { dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { bareProject } from './support/bare-project.js'
 import { eigenae, scratchFolder, start } from './support/cli.js'
-import { writeProgram } from './support/tensorflow.js'
+import { bareProject } from './support/project.js'
+import { buildLibrary, fakeInstallation, writeProgram } from './support/tensorflow.js'
 
 const scratch = scratchFolder()
+const library = scratch('libstub.so')
+buildLibrary(library, 'extern "C" int stub() { return 0; }')
 
 /** A machine whose Python is a script; `pip` is what its pip does. */
 function machine(pip: string, path = '/usr/bin:/bin') {
@@ -119,6 +121,30 @@ describe('setup tensorflow', () => {
       '2.21.0-cpu/downloads',
       '2.21.0-cpu/downloads/other.whl',
     ])
+  })
+
+  it('stops at Ctrl-C while it checks, which takes minutes where a card compiles first', async () => {
+    const { env, root } = machine('')
+    const slow = scratch('libslow.so')
+    buildLibrary(slow, '#include <unistd.h>\n__attribute__((constructor)) static void wait() { sleep(30); }')
+    fakeInstallation(root, slow, 'cpu')
+    const running = start(setup, { env })
+    await running.says('- check tensorflow-cpu')
+    await setTimeout(300)
+    running.process.kill('SIGINT')
+    const { code, stderr } = await running.finished
+    expect(stderr).toMatch(/interrupted; what was finished is kept\nGo on with the same command\.\n$/)
+    expect(code).toBe(130)
+  })
+
+  it('makes an installation again that does not compute, and says why where it cannot', async () => {
+    const { env, root } = machine('echo "ERROR: something else" >&2; exit 1')
+    fakeInstallation(root, library, 'cpu')
+    const without = await eigenae(setup, { env: { ...env, PATH: '/nowhere' } })
+    expect(without.stderr).toMatch(/TensorFlow failed: /)
+    const again = await eigenae(setup, { env })
+    expect(again.stderr).toMatch(/- check tensorflow-cpu\n.*- download tensorflow-cpu\n.*pip failed/s)
+    expect(again.code).toBe(1)
   })
 
   it('is made by one process at a time, and tidies up after one that was killed', async () => {

@@ -13,6 +13,16 @@ export function wholeNumber(flag: string, minimum: number): (value: string) => n
   }
 }
 
+/** More threads than any machine has cores only take its memory, down to the last process's. */
+const mostThreads = 1024
+
+/** Parses the value of --threads. */
+export function threadCount(value: string): number {
+  const threads = wholeNumber('--threads', 1)(value)
+  if (threads <= mostThreads) return threads
+  throw usageError({ what: `must be at most ${mostThreads} (got ${value})`, where: '--threads' })
+}
+
 /** Parses a flag's value as a number from `minimum`. */
 export function numberFrom(flag: string, minimum: number): (value: string) => number {
   return (value) => {

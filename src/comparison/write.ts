@@ -4,6 +4,7 @@ import { createObjectCsvWriter } from 'csv-writer'
 import { hasCode, usageError, withFileErrors } from '../errors.js'
 import { makeFolder } from '../make-folder.js'
 import { comparisonCharts } from '../plots/comparison.js'
+import { loadRenderer } from '../plots/raster.js'
 import { writeCharts } from '../plots/render.js'
 import { jsonText, writeAtomically } from '../runs/files.js'
 import type { Comparison } from './compare.js'
@@ -15,6 +16,7 @@ import { reportPage } from './report/page.js'
  * @throws a usage error where a file that would be replaced is not of an earlier comparison.
  */
 export async function claimOutput(folder: string): Promise<void> {
+  await loadRenderer()
   const file = join(folder, 'comparison.json')
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) return null

@@ -16,7 +16,7 @@ const uncovered = /[^\p{ASCII}\u0080-\u04ff\u1e00-\u1eff\u2000-\u22ff\ufffd]/u
 const pixelsPerUnit = 2
 
 /** Loaded where a PNG is wanted: its part for the platform is an optional package, and all else goes without. */
-async function loadRenderer() {
+export async function loadRenderer() {
   try {
     return (await import('@resvg/resvg-js')).renderAsync
   } catch (cause) {

@@ -9,6 +9,7 @@ import type { WholeRun } from '../runs/read.js'
 import { withTrainedModel } from '../training/trained-model.js'
 import { embeddingChart } from './embedding.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
+import { loadRenderer } from './raster.js'
 import { reconstructionGrid } from './reconstructions.js'
 import { writeCharts, writePicture } from './render.js'
 import { evolutionChart, spectrumChart } from './spectrum.js'
@@ -22,7 +23,7 @@ export interface RunPictures {
 
 /** The pictures of a run, complete or not, or of a group over its seeds, where the model is the first run's. */
 export async function writeRunPictures(name: string, out: string | undefined): Promise<RunPictures> {
-  await loadDistributions()
+  await Promise.all([loadDistributions(), loadRenderer()])
   const group = await drawableGroup(name)
   const arms = armsOf([group])
   const folder = out ?? join(group.name, 'plots')

@@ -1,7 +1,7 @@
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { EigenaeError } from '../errors.js'
+import { EigenaeError, fileError, hasCode } from '../errors.js'
 import type { Observer } from './observer.js'
 import { runTool, type ToolEnding } from './tool.js'
 
@@ -58,14 +58,21 @@ export async function bringBinding(job: BindingJob): Promise<Binding> {
     const { dependencies } = manifestOf(folder)
     await download(job, `${messages}@${dependencies[messages]}`, join(modules, messages))
   } else {
-    for (const part of partsOfPackage) await cp(join(here, part), join(folder, part), { recursive: true })
-    const beside = installedPackage(messages, join(here, 'package.json'))!
-    await cp(beside, join(modules, messages), { recursive: true })
+    for (const part of partsOfPackage) await copy(join(here, part), join(folder, part))
+    await copy(installedPackage(messages, join(here, 'package.json'))!, join(modules, messages))
   }
   return {
     version: manifestOf(folder).version,
     sources: join(folder, 'binding'),
     protocol: join(folder, 'dist/proto/api_pb.js'),
+  }
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  try {
+    await cp(from, to, { recursive: true })
+  } catch (error) {
+    throw hasCode(error, 'ENOSPC', 'EDQUOT') ? fullDisk(to) : fileError('write', to, error)
   }
 }
 
@@ -81,8 +88,10 @@ async function download({ folder, signal }: BindingJob, spec: string, to: string
     const packed = await runTool('npm', ['pack', ...flags, spec], { signal })
     if (packed.code !== 0) throw npmError(spec, packed)
     await mkdir(to, { recursive: true })
-    const archive = join(work, packed.stdout.trim().split('\n').at(-1)!)
-    const unpacked = await runTool('tar', ['-xzf', archive, '-C', to, '--strip-components=1'], { signal })
+    const [archive] = await readdir(work)
+    const unpacked = await runTool('tar', ['-xzf', join(work, archive!), '-C', to, '--strip-components=1'], {
+      signal,
+    })
     if (unpacked.code !== 0) throw failure('tar failed', spec, unpacked.stderr)
   } finally {
     await rm(work, { recursive: true, force: true })
@@ -90,15 +99,17 @@ async function download({ folder, signal }: BindingJob, spec: string, to: string
 }
 
 function npmError(spec: string, { stderr }: ToolEnding): EigenaeError {
-  if (/ENOSPC|EDQUOT/.test(stderr)) {
-    const mend = 'Free some, or name a folder on another disk by EIGENAE_TENSORFLOW_DIR.'
-    return failure('no space left on the disk', spec, '', mend)
-  }
+  if (/ENOSPC|EDQUOT/.test(stderr)) return fullDisk(spec)
   if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|CERT|network/i.test(stderr)) {
     const mend = "Check the network (npm's settings proxy and registry), then run this again."
     return failure("npm's registry cannot be reached", spec, stderr, mend)
   }
   return failure('npm failed', spec, stderr)
+}
+
+function fullDisk(where: string): EigenaeError {
+  const mend = 'Free some, or name a folder on another disk by EIGENAE_TENSORFLOW_DIR.'
+  return failure('no space left on the disk', where, '', mend)
 }
 
 function failure(what: string, where: string, said: string, mend?: string): EigenaeError {

@@ -39,7 +39,9 @@ export async function findTools(kind: InstallationKind, pythonFlag: string | und
     'found' in platform && 'found' in pip && 'found' in gcc && 'found' in binding && 'found' in space
   if (!whole) throw lacking(missing)
   const nodeHeaders = createRequire(import.meta.url)('node-api-headers').include_dir as string
-  const summary = [pip.found, gcc.found, space.found].join(' · ')
+  const summary = [pip.found, gcc.found, binding.found, space.found]
+    .filter((each) => each !== null)
+    .join(' · ')
   return { python, compiler, nodeHeaders, summary }
 }
 
@@ -88,10 +90,11 @@ async function findCompiler(compiler: string): Promise<Finding<string>> {
   return { missing: `the C++ compiler ${compiler} was not found`, packages: ['g++'] }
 }
 
-async function findSourceOfBinding(): Promise<Finding<string>> {
-  if (hasBinding()) return { found: 'this project' }
-  const { found, code } = await runTool('npm', ['--version'])
-  if (found && code === 0) return { found: 'npm' }
+/** What will bring the addon's package: null where this project has it. */
+async function findSourceOfBinding(): Promise<Finding<string | null>> {
+  if (hasBinding()) return { found: null }
+  const { found, code, stdout } = await runTool('npm', ['--version'])
+  if (found && code === 0) return { found: `npm ${stdout.trim()}` }
   return {
     missing: 'npm was not found, which brings the package @tensorflow/tfjs-node-gpu',
     packages: ['npm'],

@@ -50,11 +50,11 @@ export async function setUpTensorflow(job: SetupJob): Promise<SetupResult> {
   const { kind, version, python } = job
   const folder = installationFolder(version, kind)
   const sound = soundInstallation(version, kind)
-  if (sound !== null) {
-    await check(job, sound)
-    return { folder, already: true }
-  }
-  const tools = await findTools(kind, python)
+  const failure = sound === null ? null : await failureOf(job, sound)
+  if (sound !== null && failure === null) return { folder, already: true }
+  const tools = await findTools(kind, python).catch((error) => {
+    throw failure ?? error
+  })
   job.onTools(tools.summary)
   await makeFolder(folder)
   const lock = `${folder}.lock`
@@ -76,7 +76,7 @@ async function setUpIn(folder: string, tools: Tools, job: SetupJob): Promise<voi
   if (!existsSync(site)) await unpackWheels({ ...job, python: tools.python, folder })
   const tensorflow = await realpath(join(site, 'tensorflow'))
   const addon = join(folder, 'tfjs_binding.node')
-  const binding = await withFileErrors('write', folder, () => bringBinding({ folder, observer, signal }))
+  const binding = await bringBinding({ folder, observer, signal })
   observer.step(`build the addon from @tensorflow/tfjs-node-gpu ${binding.version}`)
   await buildAddon(tools, binding, tensorflow, addon, signal)
   const installation = describe(job, binding, tensorflow, addon)
@@ -87,8 +87,19 @@ async function setUpIn(folder: string, tools: Tools, job: SetupJob): Promise<voi
 /** Nobody finds an installation before it has given the right numbers. */
 async function check({ device, observer, signal }: SetupJob, installation: TensorflowInstallation) {
   observer.step(`check ${device}`)
-  await checkTrainingStep(device, installation)
+  await checkTrainingStep(device, installation, signal)
   signal.throwIfAborted()
+}
+
+/** What keeps an installation from computing: null where it does. All of it but its wheel is made again then. */
+async function failureOf(job: SetupJob, installation: TensorflowInstallation): Promise<unknown> {
+  try {
+    await check(job, installation)
+    return null
+  } catch (error) {
+    job.signal.throwIfAborted()
+    return error
+  }
 }
 
 function soundInstallation(version: string, kind: InstallationKind): TensorflowInstallation | null {

@@ -83,6 +83,7 @@ describe.runIf(hasZig)('the package', () => {
       /no PNG can be drawn: .*\nnpm leaves it out after --omit=optional: install without that\.\n$/,
     )
     expect(status).toBe(1)
+    expect(existsSync(scratch('comparison'))).toBe(false)
   })
 
   it('trains as WebAssembly where none of them fits', () => {

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync } from 'node:f
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { findInstallation, type TensorflowInstallation } from '../../src/engines/tensorflow/installation.js'
-import { bareProject } from '../support/bare-project.js'
 import { eigenae, scratchFolder, start } from '../support/cli.js'
+import { bareProject } from '../support/project.js'
 
 const scratch = scratchFolder()
 

@@ -72,7 +72,14 @@ async function statesAfter(
 /** Largest difference, as a share of the largest value. */
 function difference(some: Float32Array, others: Float32Array): number {
   const largest = others.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-  return some.reduce((most, value, i) => Math.max(most, Math.abs(value - others[i]!)), 0) / largest
+  const apart = some.reduce((most, value, i) => Math.max(most, Math.abs(value - others[i]!)), 0)
+  return apart === 0 ? 0 : apart / largest
+}
+
+/** The parameters whose gradient, as `reference` has it, is more than rounding. */
+function withGradient({ parameters }: TrainerState, { firstMoments }: TrainerState): Float32Array {
+  const largest = firstMoments.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  return parameters.filter((_, i) => Math.abs(firstMoments[i]!) > 1e-3 * largest)
 }
 
 whereTensorflowIs((engine) => {
@@ -88,6 +95,10 @@ whereTensorflowIs((engine) => {
         expect(error).toBeCloseTo(alone.error, 6)
         expect(losses.loss).toBeCloseTo(alone.losses.loss, 6)
         expect(difference(state.firstMoments, alone.state.firstMoments)).toBeLessThan(1e-5)
+        expect(difference(state.secondMoments, alone.state.secondMoments)).toBeLessThan(1e-5)
+        expect(difference(state.runningStatistics, alone.state.runningStatistics)).toBeLessThan(1e-5)
+        const [some, others] = [state, alone.state].map((each) => withGradient(each, alone.state))
+        expect(difference(some!, others!)).toBeLessThan(1e-5)
       }
     })
 

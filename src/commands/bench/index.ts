@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { type Override, parseSetting } from '../../config/override.js'
 import { packageRoot } from '../../package-root.js'
-import { deviceOption, wholeNumber } from '../options.js'
+import { deviceOption, threadCount, wholeNumber } from '../options.js'
 import { bench } from './bench.js'
 
 interface BenchFlags {
@@ -29,7 +29,7 @@ export function benchCommand(): Command {
       wholeNumber('--epochs', 1),
       3,
     )
-    .option('--threads <number>', 'cores to use (default: all)', wholeNumber('--threads', 1))
+    .option('--threads <number>', 'cores to use (default: all)', threadCount)
     .option('--json', 'print the measurements as JSON', false)
     .addHelpText('after', '\nExample:\n  eigenae bench --batch-size 256 --epochs 5')
     .action((flags: BenchFlags) =>

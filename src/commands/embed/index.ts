@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import type { RequestedDevice } from '../../config/schema.js'
-import { deviceOption, numberFrom, wholeNumber } from '../options.js'
+import { deviceOption, numberFrom, threadCount, wholeNumber } from '../options.js'
 
 export interface EmbedFlags {
   readonly out: string
@@ -33,11 +33,7 @@ export function embedCommand(): Command {
     )
     .option('--images <number>', 'the first so many images only (default: all)', wholeNumber('--images', 1))
     .addOption(deviceOption('what runs the model').default('auto'))
-    .option(
-      '--threads <number>',
-      'cores to use (default: all); never changes a number',
-      wholeNumber('--threads', 1),
-    )
+    .option('--threads <number>', 'cores to use (default: all); never changes a number', threadCount)
     .addHelpText(
       'after',
       `

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import type { RequestedDevice } from '../../config/schema.js'
-import { deviceOption, numberFrom, wholeNumber } from '../options.js'
+import { deviceOption, numberFrom, threadCount, wholeNumber } from '../options.js'
 
 export interface EvalFlags {
   readonly data?: string
@@ -36,11 +36,7 @@ export function evalCommand(): Command {
       wholeNumber('--images', 1),
     )
     .addOption(deviceOption('what runs the models').default('auto'))
-    .option(
-      '--threads <number>',
-      'cores to use (default: all); never changes a number',
-      wholeNumber('--threads', 1),
-    )
+    .option('--threads <number>', 'cores to use (default: all); never changes a number', threadCount)
     .option('--json', 'print every figure as JSON', false)
     .addHelpText(
       'after',

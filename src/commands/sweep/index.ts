@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { type Override, parseSetting } from '../../config/override.js'
 import { type LauncherName, type LaunchSettings, launcherNames } from '../../sweeps/launchers/index.js'
-import { deviceOption, wholeNumber } from '../options.js'
+import { deviceOption, threadCount, wholeNumber } from '../options.js'
 import { sweep } from './sweep.js'
 
 interface SweepFlags extends LaunchSettings {
@@ -39,7 +39,7 @@ export function sweepCommand(): Command {
     .option(
       '--threads <number>',
       "cores a run uses (default: local, the machine's shared out; slurm, 1)",
-      wholeNumber('--threads', 1),
+      threadCount,
     )
   return addSlurmOptions(addLocalOptions(command))
     .addHelpText('after', examples)

@@ -5,7 +5,7 @@ import { exitCode } from '../../errors.js'
 import { runFiles } from '../../runs/files.js'
 import { isLocked } from '../../runs/lock.js'
 import { writeMessage, writeResult } from '../../terminal/output.js'
-import { wholeNumber } from '../options.js'
+import { threadCount } from '../options.js'
 import { train } from '../train/train.js'
 
 const lookMilliseconds = 500
@@ -14,7 +14,7 @@ const lookMilliseconds = 500
 export function sweepJobCommand(): Command {
   return new Command('sweep-job')
     .argument('<folder>', 'run folder with its config.json')
-    .requiredOption('--threads <number>', 'cores to use', wholeNumber('--threads', 1))
+    .requiredOption('--threads <number>', 'cores to use', threadCount)
     .action(async (folder: string, { threads }: { readonly threads: number }) => {
       process.once('uncaughtException', endAtOnce)
       await waitForOther(folder)

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { type Override, parseSetting } from '../../config/override.js'
 import { usageError } from '../../errors.js'
 import type { FolderUse } from '../../runs/open.js'
-import { deviceOption, wholeNumber } from '../options.js'
+import { deviceOption, threadCount } from '../options.js'
 import { train } from './train.js'
 
 interface TrainFlags {
@@ -27,11 +27,7 @@ export function trainCommand(): Command {
     .option('--seed <number>', "set the config's seed (default: the config's, or else 0)")
     .option('--epochs <number>', "set the config's train.epochs (default: the config's, or else 10)")
     .addOption(deviceOption("where to train (default: the config's, or else auto)"))
-    .option(
-      '--threads <number>',
-      'cores to use (default: all); never changes a number',
-      wholeNumber('--threads', 1),
-    )
+    .option('--threads <number>', 'cores to use (default: all); never changes a number', threadCount)
     .option('--out <folder>', 'run folder (default: runs/<name>/seed-<seed>)')
     .option('--resume', 'go on with the run in the folder, or begin it where there is none', false)
     .option('--overwrite', 'replace the run in the folder', false)

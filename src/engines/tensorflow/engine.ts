@@ -8,7 +8,10 @@ import { TensorflowProcess } from './process.js'
 import { replicaTrainer, singleTrainer } from './remote-trainer.js'
 import type { Execution } from './worker-calls.js'
 
-export type EngineOptions = Partial<Pick<Execution, 'mode' | 'eigen'>>
+export interface EngineOptions extends Partial<Pick<Execution, 'mode' | 'eigen'>> {
+  /** Ends the processes of its trainers, whatever they are at. */
+  readonly signal?: AbortSignal | undefined
+}
 
 /**
  * TensorFlow's raw ops through the addon of `@tensorflow/tfjs-node-gpu`.
@@ -40,9 +43,9 @@ async function openTrainer(
   device: TensorflowDevice,
   spec: NetworkSpec,
   images: Uint8Array,
-  { mode = 'graph', eigen = 'host' }: EngineOptions,
+  { mode = 'graph', eigen = 'host', signal }: EngineOptions,
 ): Promise<TensorflowProcess> {
-  const worker = await openProcess(installation, device, spec.threads)
+  const worker = await openProcess(installation, device, spec.threads, signal)
   try {
     await worker.call('create', [spec, images, { device: device === 'cuda' ? 'gpu' : 'cpu', mode, eigen }])
     return worker
@@ -57,8 +60,10 @@ export async function openProcess(
   installation: TensorflowInstallation,
   device: TensorflowDevice,
   threads: number,
+  signal?: AbortSignal,
 ): Promise<TensorflowProcess> {
   const worker = new TensorflowProcess(device, threads)
+  signal?.addEventListener('abort', () => void worker.close(), { once: true })
   try {
     const { gpu } = await worker.call('open', [installation.addon, installation.protocol])
     if (device === 'cuda' && !gpu) throw noCard()

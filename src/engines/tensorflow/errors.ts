@@ -25,7 +25,7 @@ export function tensorflowError(device: TensorflowDevice, reason: string, said =
     details: lastLines(said),
     mend:
       known?.[2] ??
-      `See what "eigenae doctor" says. If that does not help: eigenae setup tensorflow --${device === 'cuda' ? 'cuda' : 'cpu'}`,
+      'See what "eigenae doctor" says; "eigenae setup tensorflow" builds again what does not compute.',
   })
 }
 

@@ -27,13 +27,18 @@ const tolerance = 2e-4
 /**
  * Trains a few steps of a small network with all that may go wrong in it: products, batch norm, an eigen loss, Adam.
  * @param installation the one to check; by default the one that trains
- * @throws EigenaeError where the device cannot be used, or its numbers are wrong.
+ * @param signal ends the check, which takes minutes where a card's kernels are compiled first
+ * @throws EigenaeError where the device cannot be used, or its numbers are wrong; the signal's reason once it is aborted.
  */
 export async function checkTrainingStep(
   device: TensorflowDevice,
   installation?: TensorflowInstallation,
+  signal?: AbortSignal,
 ): Promise<void> {
-  const losses = await trainSteps(tensorflowEngine(device, {}, installation))
+  const losses = await trainSteps(tensorflowEngine(device, { signal }, installation)).catch((error) => {
+    signal?.throwIfAborted()
+    throw error
+  })
   for (const [step, right] of rightLosses.entries()) {
     const { loss, mse, penalty } = losses[step]!
     if (near(loss, right.loss) && near(mse, right.mse) && near(penalty, right.penalty)) continue

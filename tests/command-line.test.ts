@@ -1,0 +1,31 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { configs, eigenae, scratchFolder } from './support/cli.js'
+
+const scratch = scratchFolder()
+const config = `${configs}/eigen.json`
+
+describe('what the command line refuses before anything is done', () => {
+  it.each([
+    [['train', '--config', config, '--out', ''], '--out'],
+    [['train', '--config', ''], '--config'],
+    [['sweep', '--config', ''], '--config'],
+    [['export', 'run', '--format', 'onnx', '--out', ''], '--out'],
+    [['compare', 'run', '--out', ''], '--out'],
+    [['plot', 'run', '--out', ''], '--out'],
+    [['explore', 'run', '--out', ''], '--out'],
+    [['runs', ''], 'folder'],
+  ])('an empty value, which as a path would be the working folder: %j', async (args, where) => {
+    writeFileSync(scratch('thesis.tex'), '')
+    const { code, stderr } = await eigenae(args, { cwd: scratch() })
+    expect(stderr).toBe(`eigenae: ${where}: is empty\n`)
+    expect(code).toBe(2)
+    expect(readdirSync(scratch())).toEqual(['thesis.tex'])
+  })
+
+  it('more threads than a machine can bear', async () => {
+    const { code, stderr } = await eigenae(['train', '--config', config, '--threads', '1000000'])
+    expect(stderr).toBe('eigenae: --threads: must be at most 1024 (got 1000000)\n')
+    expect(code).toBe(2)
+  })
+})
