@@ -57,11 +57,14 @@ describe('eigenae runs', () => {
     expect(missing.code).toBe(1)
   })
 
-  it('names a run.json that is none', async () => {
-    await mkdir(scratch('broken'), { recursive: true })
-    await writeFile(scratch('broken', 'run.json'), '{}')
-    const { code, stderr } = await eigenae(['runs', scratch('broken')])
-    expect(stderr).toContain('run.json: this is not the run.json of an eigenae run')
+  it('lists the others beside a run.json that is none, and names that', async () => {
+    await mkdir(scratch('broken', 'b'), { recursive: true })
+    await writeFile(scratch('broken', 'b', 'run.json'), '{}')
+    writeRun(scratch('broken', 'a'))
+    const { code, stdout, stderr } = await eigenae(['runs', scratch('broken')])
+    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^a +/)
+    expect(stderr).toContain('1 of 2 runs cannot be read\n')
+    expect(stderr).toContain('b/run.json: this is not the run.json of an eigenae run')
     expect(code).toBe(1)
   })
 })

@@ -127,6 +127,29 @@ describe('a resume that cannot be', () => {
     expect(await readFile(`${undisturbed}/config.json`)).toEqual(before)
   })
 
+  it('keeps the device that auto meant, and why', async () => {
+    const folder = scratch('auto')
+    await stoppedAfter(2, folder)
+    const { device, deviceReason } = await jsonOf(`${folder}/run.json`)
+    expect((await eigenae(argsFor(folder, '--resume'))).code).toBe(0)
+    expect(await jsonOf(`${folder}/run.json`)).toMatchObject({ device, deviceReason })
+    expect(deviceReason).not.toBe('asked for')
+  })
+
+  it('does not go on from a checkpoint in which a bit has flipped', async () => {
+    const folder = scratch('flipped')
+    await stoppedAfter(2, folder)
+    const file = `${folder}/checkpoint/state.safetensors`
+    const bytes = await readFile(file)
+    bytes[bytes.length - 1000]! ^= 1
+    await writeFile(file, bytes)
+    const { code, stderr } = await eigenae(argsFor(folder, '--resume'))
+    expect(stderr).toContain(
+      `${file}: this is no checkpoint of this run: its numbers are not those that were`,
+    )
+    expect(code).toBe(1)
+  })
+
   it('says so of a truncated checkpoint, names it, and leaves the files as they are', async () => {
     const folder = scratch('truncated')
     await stoppedAfter(2, folder)

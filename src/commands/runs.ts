@@ -1,5 +1,6 @@
 import { relative } from 'node:path'
 import { Command } from 'commander'
+import { EigenaeError } from '../errors.js'
 import { findRunFolders, type Run, readRun, readRuns } from '../runs/read.js'
 import { significant } from '../terminal/numbers.js'
 import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
@@ -18,18 +19,38 @@ export function runsCommand(): Command {
     .action(runs)
 }
 
+/** Those that can be read are listed before the others are told of. */
 async function runs(folder: string, { json }: RunsFlags): Promise<void> {
-  const found = await readRuns(await findRunFolders(folder), readRun)
-  if (json) return writeJson(found.map(asJson))
-  if (found.length === 0) return writeMessage(`no runs in ${folder}`)
+  const all = await readRuns(await findRunFolders(folder), readRunOrError)
+  const found = all.flatMap((each) => (each instanceof EigenaeError ? [] : [each]))
+  const errors = all.flatMap((each) => (each instanceof EigenaeError ? [each] : []))
+  if (json) writeJson(found.map(asJson))
+  else if (all.length === 0) writeMessage(`no runs in ${folder}`)
+  else if (found.length > 0) writeResult(tableOf(found, folder))
+  if (errors.length === 0) return
+  throw new EigenaeError({
+    what: `${errors.length} of ${all.length} runs cannot be read`,
+    where: folder,
+    details: errors.map(({ message }) => message),
+  })
+}
+
+async function readRunOrError(folder: string): Promise<Run | EigenaeError> {
+  try {
+    return await readRun(folder)
+  } catch (error) {
+    if (error instanceof EigenaeError) return error
+    throw error
+  }
+}
+
+function tableOf(found: readonly Run[], folder: string): string {
   const header = ['folder', 'name', 'seed', 'status', 'epoch', 'device', 'test MSE', 'effective rank']
   const alignments = ['left', 'left', 'right', 'left', 'right', 'left', 'right', 'right'] as const
-  writeResult(
-    alignedTable(
-      found.map((run) => listed(run, folder)),
-      alignments,
-      header,
-    ),
+  return alignedTable(
+    found.map((run) => listed(run, folder)),
+    alignments,
+    header,
   )
 }
 

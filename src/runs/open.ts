@@ -85,10 +85,17 @@ async function readRunIn(files: RunFiles, entries: readonly string[]): Promise<F
     throw usageError({
       what: 'this folder holds no eigenae run, so it is left as it is',
       where: files.folder,
+      details: [reasonOf(cause, files.config)],
       mend: 'Name another folder with --out.',
       cause,
     })
   }
+}
+
+/** Which file says so: a damaged one can be restored. */
+function reasonOf(cause: unknown, config: string): string {
+  if (cause instanceof EigenaeError) return `${cause.parts.where}: ${cause.parts.what}`
+  return `${config}: ${cause instanceof SyntaxError ? 'is not valid JSON' : 'is missing'}`
 }
 
 function refuseOtherConfig(files: RunFiles, old: unknown, config: Config): void {

@@ -52,9 +52,7 @@ async function trainInto(
   options: TrainOptions,
   say: Say,
 ): Promise<void> {
-  const selection = await (options.select ?? selectEngine)(
-    config.device === 'auto' && earlier ? deviceOf(earlier) : config.device,
-  )
+  const selection = await selectionFor(config, earlier, options.select ?? selectEngine)
   const data = await loadTrainingData(config)
   const facts = await factsOf(config, selection, data, earlier, options.threads ?? availableParallelism())
   if (earlier !== null) compareWithEarlier(earlier, facts, folder, say)
@@ -76,9 +74,14 @@ async function trainInto(
   }
 }
 
-/** The device that `auto` meant when the run began: another one would give other bytes. */
-function deviceOf(earlier: RunRecord): Config['device'] {
-  return earlier.device as Config['device']
+/** What `auto` meant when the run began, it means when it goes on: another device would give other bytes. */
+async function selectionFor(
+  { device }: Config,
+  earlier: RunRecord | null,
+  select: typeof selectEngine,
+): Promise<Selection> {
+  if (device !== 'auto' || earlier === null) return select(device)
+  return { ...(await select(earlier.device as Config['device'])), reason: earlier.deviceReason }
 }
 
 async function factsOf(
