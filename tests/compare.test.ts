@@ -129,6 +129,13 @@ describe('eigenae compare', () => {
     const several = await compare('arms/none', '--baseline', 'arms')
     expect(several.stderr).toContain('--baseline arms: holds 4 groups')
     expect(several.code).toBe(2)
+    const byName = await compare('arms/none', 'arms/eigen', '--baseline', 'eigen', '--json')
+    expect(JSON.parse(byName.stdout).baseline).toBe('arms/eigen')
+    const nobody = await compare('arms/none', 'arms/eigen', '--baseline', 'eigne')
+    expect(nobody.stderr).toBe(
+      'eigenae: --baseline eigne: is no folder of runs, and no arm\nThe arms: none, eigen.\n',
+    )
+    expect(nobody.code).toBe(2)
   })
 
   it('takes a folder of groups as each of them, and a run as a group of one', async () => {
@@ -191,7 +198,10 @@ describe('eigenae compare', () => {
     writeRun(scratch('shortened'))
     const rows = (await readFile(scratch('shortened', 'metrics.csv'), 'utf8')).trimEnd().split('\n')
     await writeFile(scratch('shortened', 'metrics.csv'), `${rows.slice(0, -1).join('\n')}\n`)
-    expect((await compare('shortened')).stderr).toMatch(/metrics\.csv: has 2 of 3 epochs, though the run is/)
+    const shortened = await compare('shortened')
+    expect(shortened.stderr).toMatch(
+      /^warning: shortened: its metrics\.csv has 2 of 3 epochs, though the run is/,
+    )
     writeRun(scratch('foreign'))
     await writeFile(scratch('foreign', 'config.json'), '{"name":"x","seed":-1}')
     expect((await compare('foreign')).stderr).toContain('config.json: this is not the config of a run: model')

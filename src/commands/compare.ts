@@ -12,7 +12,10 @@ export function compareCommand(): Command {
   return new Command('compare')
     .description('Set runs side by side: mean, 95 % interval over seeds, and tests against a baseline')
     .argument('<run...>', 'run folders, or folders of runs over their seeds (a group each)')
-    .option('--baseline <run>', 'the run or group that the others are tested against (default: the first)')
+    .option(
+      '--baseline <run>',
+      'the folder, or the arm by its name in the table, that the others are tested against (default: the first)',
+    )
     .option('--out <folder>', 'write comparison.csv, comparison.json, report.html and the pictures here')
     .addOption(
       new Option('--metric <name>', 'show this metric alone (default: the main ones)').choices(metrics),

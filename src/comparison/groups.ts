@@ -1,5 +1,5 @@
 import { basename, join, normalize, resolve } from 'node:path'
-import { usageError } from '../errors.js'
+import { EigenaeError, usageError } from '../errors.js'
 import { runsNamed } from '../runs/find.js'
 import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
 
@@ -21,18 +21,33 @@ export async function readGroups(
   folders: readonly string[],
   baseline: string | undefined,
 ): Promise<readonly Group[]> {
-  const baselineFolders = baseline === undefined ? [] : await expand(baseline)
-  if (baselineFolders.length > 1) {
-    throw usageError({
-      what: `holds ${baselineFolders.length} groups, the baseline is one`,
-      where: `--baseline ${baseline}`,
-      mend: `Name one of them, for example ${baselineFolders[0]!.name}.`,
-    })
-  }
-  const named = [...baselineFolders, ...(await Promise.all(folders.map(expand))).flat()]
+  const arms = (await Promise.all(folders.map(expand))).flat()
+  const named = baseline === undefined ? arms : [await baselineOf(baseline, arms), ...arms]
   const seen = new Set<string>()
   const once = named.filter(({ name }) => seen.size < seen.add(resolve(name)).size)
   return readAll(once)
+}
+
+/** A folder, or else an arm by its name in the table. */
+async function baselineOf(baseline: string, arms: readonly GroupFolders[]): Promise<GroupFolders> {
+  const where = `--baseline ${baseline}`
+  const found = await expand(baseline).catch((error) => {
+    if (!(error instanceof EigenaeError)) throw error
+    const names = shortNames(arms.map(({ name }) => name))
+    const arm = arms[names.indexOf(baseline)]
+    if (arm !== undefined) return [arm]
+    throw usageError({
+      what: 'is no folder of runs, and no arm',
+      where,
+      mend: `The arms: ${names.join(', ')}.`,
+    })
+  })
+  if (found.length === 1) return found[0]!
+  throw usageError({
+    what: `holds ${found.length} groups, the baseline is one`,
+    where,
+    mend: `Name one of them, for example ${found[0]!.name}.`,
+  })
 }
 
 interface GroupFolders {

@@ -6,6 +6,7 @@ import { differingPaths, type Fields, fieldsOf } from './labels.js'
 export function warningsOf(groups: readonly Group[]): readonly string[] {
   return [
     ...groups.flatMap(withinGroup),
+    ...groups.flatMap(({ runs }) => runs.flatMap(lostRows)),
     ...acrossGroups(groups),
     ...groups.flatMap(({ name, leftOut }) => leftOut.map((run) => leftOutLine(run, name))),
   ]
@@ -19,6 +20,14 @@ function withinGroup({ name, runs }: Group): readonly string[] {
   return [
     ...(paths.length > 0 ? [`${name}: its runs differ in ${paths.join(', ')}`] : []),
     ...(repeated.length > 0 ? [`${name}: holds seed ${repeated.join(', ')} more than once`] : []),
+  ]
+}
+
+/** The last row that is left would be taken for the last epoch. */
+function lostRows({ folder, record, metrics }: WholeRun): readonly string[] {
+  if (record.status !== 'completed' || metrics.length === record.epochs) return []
+  return [
+    `${folder}: its metrics.csv has ${metrics.length} of ${record.epochs} epochs, though the run is complete`,
   ]
 }
 

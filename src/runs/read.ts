@@ -43,23 +43,12 @@ export async function readRun(folder: string): Promise<Run> {
 export async function readWholeRun(folder: string): Promise<WholeRun> {
   const files = runFiles(folder)
   const run = await readRun(folder)
-  refuseLostRows(run, files.metrics)
   return {
     ...run,
     config: readConfig(files.config),
     spectrum: await readSpectrum(files.spectrum),
     linearProbeAccuracy: readProbe(files.evaluation),
   }
-}
-
-/** A complete run that lost rows would be taken for one whose last epoch was an earlier one. */
-function refuseLostRows({ record, metrics }: Run, file: string): void {
-  if (record.status !== 'completed' || metrics.length === record.epochs) return
-  throw new EigenaeError({
-    what: `has ${metrics.length} of ${record.epochs} epochs, though the run is complete`,
-    where: file,
-    mend: 'Restore it, or train the run again with --overwrite.',
-  })
 }
 
 /** What readers rely on in a config that this version would not train. */
