@@ -6,6 +6,7 @@ export type JsonPath = readonly (string | number)[]
 
 export interface JsonDocument {
   readonly value: unknown
+  readonly has: (path: JsonPath) => boolean
   /** "line:column" of the field at this path, or of what lies nearest around it. */
   readonly placeOf: (path: JsonPath) => string
 }
@@ -34,7 +35,11 @@ export function parseJson(text: string, file: string): JsonDocument {
   if (root === undefined || mistakes.length > 0) {
     throw usageError({ what: 'is not valid JSON', where: file, details: mistakes })
   }
-  return { value: valueIn(root), placeOf: (path) => place(nodeAt(root, path).offset) }
+  return {
+    value: valueIn(root),
+    has: (path) => nodesOn(root, path).length === path.length,
+    placeOf: (path) => place((nodesOn(root, path).at(-1) ?? root).offset),
+  }
 }
 
 function lineAndColumn(text: string, offset: number): string {
@@ -68,15 +73,16 @@ function valueIn(node: Node): unknown {
   )
 }
 
-/** Where the path leads, as far as it does: an object's property with its key, or a list's element. */
-function nodeAt(root: Node, path: JsonPath): Node {
-  let place = root
+/** The way along the path, as far as it leads: an object's properties with their keys, a list's elements. */
+function nodesOn(root: Node, path: JsonPath): readonly Node[] {
+  const nodes: Node[] = []
   for (const key of path) {
-    const next = childAt(place.type === 'property' ? place.children![1]! : place, key)
+    const last = nodes.at(-1) ?? root
+    const next = childAt(last.type === 'property' ? last.children![1]! : last, key)
     if (next === undefined) break
-    place = next
+    nodes.push(next)
   }
-  return place
+  return nodes
 }
 
 function childAt({ type, children }: Node, key: string | number): Node | undefined {

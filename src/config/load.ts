@@ -49,9 +49,18 @@ export function resolveConfig({ document }: ConfigFile, overrides: readonly Over
 /** The mistake behind "3:12 data.noise", its place in the file, or behind the flag that set the value. */
 function inPlace({ path, what }: Mistake, document: JsonDocument, overrides: readonly Override[]): string {
   const name = path.length === 0 ? '(the whole file)' : path.join('.')
-  const setter = overrides.findLast(({ path: set }) => set.every((key, depth) => key === String(path[depth])))
+  const setter = overrides.findLast((override) => isOf(override, path, document))
   if (setter === undefined) return `${document.placeOf(path)} ${name}: ${what}`
   return setter.flag.endsWith(name) ? `${setter.flag}: ${what}` : `${setter.flag}: ${name} ${what}`
+}
+
+/** Whether an override set what is wrong, or made the object on its way that is. */
+function isOf({ path: set }: Override, path: Mistake['path'], document: JsonDocument): boolean {
+  const shared = set.slice(0, path.length)
+  return (
+    shared.every((key, depth) => key === String(path[depth])) &&
+    (set.length <= path.length || !document.has(path))
+  )
 }
 
 /** What no field can know alone. */
