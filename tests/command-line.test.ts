@@ -15,6 +15,7 @@ describe('what the command line refuses before anything is done', () => {
     [['plot', 'run', '--out', ''], '--out'],
     [['explore', 'run', '--out', ''], '--out'],
     [['runs', ''], 'folder'],
+    [['compare', 'run', ''], 'run'],
   ])('an empty value, which as a path would be the working folder: %j', async (args, where) => {
     writeFileSync(scratch('thesis.tex'), '')
     const { code, stderr } = await eigenae(args, { cwd: scratch() })

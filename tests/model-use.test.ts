@@ -199,6 +199,10 @@ describe('eigenae export', () => {
     expect((await run('export', 'damaged', ...out)).stderr).toContain(
       'model.safetensors: this file is damaged',
     )
+    const flipped = Buffer.from(bytes)
+    flipped[flipped.length - 100]! ^= 1
+    await writeFile(file, flipped)
+    expect((await run('export', 'damaged', ...out)).stderr).toContain('and not the numbers that were written')
     bytes.write('"F99"', bytes.indexOf('"F32"'))
     await writeFile(file, bytes)
     expect((await run('export', 'damaged', ...out)).stderr).toContain('does not describe tensors of fp32')

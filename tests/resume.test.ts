@@ -145,7 +145,7 @@ describe('a resume that cannot be', () => {
     await writeFile(file, bytes)
     const { code, stderr } = await eigenae(argsFor(folder, '--resume'))
     expect(stderr).toContain(
-      `${file}: this is no checkpoint of this run: its numbers are not those that were`,
+      `${file}: this file is damaged: it has ${bytes.length} bytes, and not the numbers that were written`,
     )
     expect(code).toBe(1)
   })

@@ -10,8 +10,11 @@ export function refuseEmptyValues(command: Command): void {
     option.long!,
     command.getOptionValue(option.attributeName()),
   ])
-  const places = command.registeredArguments.map((argument, index) => [argument.name(), command.args[index]])
+  // The last argument may stand for many.
+  const places = command.args.map((value, index) => [
+    (command.registeredArguments[index] ?? command.registeredArguments.at(-1))!.name(),
+    value,
+  ])
   for (const [where, value] of [...flags, ...places])
     if (value === '') throw usageError({ what: 'is empty', where: String(where) })
-  if (command.args.includes('')) throw usageError({ what: 'one of the arguments is empty' })
 }

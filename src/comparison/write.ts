@@ -12,7 +12,8 @@ import { asJson, comparisonColumns, csvRow, format } from './export.js'
 import { reportPage } from './report/page.js'
 
 /**
- * Makes the output folder. An earlier comparison in it will be replaced, and other files are left alone.
+ * Makes the output folder, once its pictures can be drawn. An earlier comparison in it will be replaced, and other files
+ * are left alone.
  * @throws a usage error where a file that would be replaced is not of an earlier comparison.
  */
 export async function claimOutput(folder: string): Promise<void> {

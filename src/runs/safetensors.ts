@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
 
@@ -17,8 +18,11 @@ const lengthBytes = 8
 const alignment = 8
 const metadataKey = '__metadata__'
 
+/** With a digest of it all in the metadata: decoded again, a flipped bit is found. */
 export function encodeSafetensors({ tensors, metadata }: TensorFile): Uint8Array {
-  const header: Record<string, unknown> = { [metadataKey]: metadata }
+  const header: Record<string, unknown> = {
+    [metadataKey]: { ...metadata, sha256: digestOf({ tensors, metadata }) },
+  }
   let end = 0
   for (const [name, { shape, values }] of tensors) {
     header[name] = { dtype: 'F32', shape, data_offsets: [end, end + values.byteLength] }
@@ -36,6 +40,13 @@ export function encodeSafetensors({ tensors, metadata }: TensorFile): Uint8Array
     offset += values.byteLength
   }
   return file
+}
+
+function digestOf({ tensors, metadata }: TensorFile): string {
+  const hash = createHash('sha256').update(JSON.stringify(metadata))
+  for (const [name, { shape, values }] of tensors)
+    hash.update(`${name} ${shape}`).update(Buffer.from(values.buffer, values.byteOffset, values.byteLength))
+  return hash.digest('hex')
 }
 
 const offset = z.int().min(0).multipleOf(Float32Array.BYTES_PER_ELEMENT)
@@ -61,10 +72,15 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
   if (dataStart + dataLength !== bytes.length) {
     throw damaged(file, bytes.length, `its header says ${dataStart + dataLength}`)
   }
-  return {
-    metadata: header.metadata,
+  const { sha256, ...metadata } = header.metadata
+  const decoded = {
+    metadata,
     tensors: new Map(tensors.map(([name, tensor]) => [name, readTensor(tensor, bytes, dataStart)])),
   }
+  // One that another program wrote has none.
+  if (sha256 !== undefined && sha256 !== digestOf(decoded))
+    throw damaged(file, bytes.length, 'and not the numbers that were written')
+  return decoded
 }
 
 function parseHeader(bytes: Uint8Array, fileLength: number, file: string) {
