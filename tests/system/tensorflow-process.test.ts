@@ -59,6 +59,17 @@ whereTensorflowIs(() => {
       expect(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')).status).toBe('failed')
     })
 
+    it('says why it died to the call whose pipe breaks, too', async () => {
+      for (let milliseconds = 0; milliseconds < 30; milliseconds += 5) {
+        const worker = await openProcess(findInstallation('cpu'), 'tensorflow-cpu', 1)
+        process.kill(workerOf(process.pid), 'SIGABRT')
+        const until = performance.now() + milliseconds
+        while (performance.now() < until); // so that this process does not learn of the end first
+        await expect(worker.call('usage', [])).rejects.toThrow('its process ended (SIGABRT)')
+        await worker.close()
+      }
+    })
+
     it('refuses a network that is too large', async () => {
       const out = scratch('huge')
       const { code, stderr } = await eigenae(

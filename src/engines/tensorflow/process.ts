@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { EigenaeError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
 import type { EpochProgress } from '../engine.js'
@@ -10,6 +11,8 @@ import type { CallName, Reply, Request, WorkerCalls } from './worker-calls.js'
 const workerFile = join(packageRoot, 'dist', 'engines', 'tensorflow', 'worker.js')
 /** Of what TensorFlow writes, so much is kept for the case that it dies. */
 const keptCharacters = 2000
+/** So long is waited for the end of a process that takes no calls any more. */
+const endMilliseconds = 2000
 
 const mebibyte = 2 ** 20
 
@@ -83,8 +86,14 @@ export class TensorflowProcess {
 
   #send(request: Request): void {
     this.#child.send(request, (error) => {
-      if (error) this.#fail(`its process takes no calls: ${error.message}`)
+      if (error) void this.#failOnceEnded(`its process takes no calls: ${error.message}`)
     })
+  }
+
+  /** A pipe breaks before the end of its process is known, which has the reason: a signal, say, for want of memory. */
+  async #failOnceEnded(reason: string): Promise<void> {
+    await Promise.race([this.#ended, setTimeout(endMilliseconds)])
+    this.#fail(reason)
   }
 
   #receive(reply: Reply): void {
