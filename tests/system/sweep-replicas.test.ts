@@ -51,9 +51,11 @@ whereTensorflowIs(() => {
 
   it('a run that fails leaves the seeds beside it to go on', async () => {
     const running = start(args('one-fails', '--replicas', '4', '--set', 'train.epochs=40'))
-    await writerOf(scratch('one-fails', runs[1]!), 3)
-    rmSync(scratch('one-fails', runs[1]!, 'checkpoint'), { recursive: true })
+    const writer = await writerOf(scratch('one-fails', runs[1]!), 3)
+    process.kill(writer, 'SIGSTOP') // or it writes into the folder while that is removed
+    rmSync(scratch('one-fails', runs[1]!, 'checkpoint'), { recursive: true, maxRetries: 5 })
     writeFileSync(scratch('one-fails', runs[1]!, 'checkpoint'), 'in the way')
+    process.kill(writer, 'SIGCONT')
     const { code, stderr } = await running.finished
     expect(code).toBe(1)
     expect(stderr).toMatch(/eigen\/seed-1: failed: .*checkpoint/)
