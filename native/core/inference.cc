@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernel_use.h"
 #include "slices.h"
 
 namespace eigenae {
@@ -34,7 +35,10 @@ Inference::Inference(const Layout& layout, const Kernels& kernels, const Paramet
   for (const Layer& layer : layout.layers) widest = std::max(widest, layer.outputs);
   inputStride_ = static_cast<std::size_t>(layout.inputs()) * width_;
   stride_ = static_cast<std::size_t>(widest) * width_;
-  scratch_.resize(team.size());
+  for (int member = 0; member < team.size(); ++member) {
+    scratch_.push_back({nullptr, nullptr, {nullptr, nullptr}, Prepared(kernels)});
+    scratch_[member].factor.reserve(widest, 1);
+  }
 }
 
 void Inference::encode(const Images& images, const std::vector<float>& runningStatistics, float* embedding) {
@@ -96,6 +100,7 @@ void Inference::forEachTile(const Images& images, const Noise* noise, std::size_
   const std::size_t tiles = (images.count + tileImages - 1) / tileImages;
   std::atomic<std::size_t> next{0};
   team_.run([&](int member) {
+    const KernelUse use(kernels_);
     Scratch& scratch = scratch_[member];
     if (scratch.input == nullptr) {
       constexpr std::size_t widestPanel = 32;
@@ -145,7 +150,7 @@ const float* Inference::forward(std::size_t layers, int panels, Scratch& scratch
   std::size_t inStride = inputStride_;
   for (std::size_t i = 0; i < layers; ++i) {
     float* out = scratch.activations[i % 2].get();
-    linear(i, in, inStride, panels, out);
+    linear(i, in, inStride, panels, scratch.factor, out);
     activate(i, panels, out);
     in = out;
     inStride = stride_;
@@ -153,17 +158,19 @@ const float* Inference::forward(std::size_t layers, int panels, Scratch& scratch
   return in;
 }
 
-void Inference::linear(std::size_t index, const float* in, std::size_t inStride, int panels, float* out) const {
+void Inference::linear(std::size_t index, const float* in, std::size_t inStride, int panels, Prepared& factor,
+                       float* out) const {
   const PanelledLayer& layer = parameters_.layer(index);
   const float* weight = parameters_.values() + layer.weight;
   if (!layer.transposed) {
     for (int p = 0; p < panels; ++p) {
-      kernels_.multiply(weight, layer.stride, layer.rows, layer.columns, in + p * inStride, out + p * stride_);
+      kernels_.multiply(weight, layer.stride, layer.rows, layer.columns,
+                        factor(in + p * inStride, 0, layer.columns).data, out + p * stride_);
     }
     return;
   }
   for (int slice = 0; slice < slices; ++slice) {  // so that its weights stay in the cache from panel to panel
-    const Range rows = slicePixels(layer.rows, slice);
+    const Range rows = slicePixels(layer.rows, slice, kernels_.rowsAtOnce);
     const std::size_t row = static_cast<std::size_t>(rows.begin) * width_;
     for (int p = 0; p < panels; ++p) {
       kernels_.multiplyTransposed(weight + row, layer.stride, layer.columns, rows.end - rows.begin,

@@ -7,6 +7,7 @@
 #include "../kernels/kernels.h"
 #include "aligned.h"
 #include "parameters.h"
+#include "prepared.h"
 #include "team.h"
 
 namespace eigenae {
@@ -24,6 +25,7 @@ class Inference {
   struct Scratch {
     AlignedFloats input, target;        // panels [inputs]
     AlignedFloats activations[2];       // panels [widest layer], layers in turn
+    Prepared factor;                    // of those, what a layer takes
   };
   struct Norm {
     std::vector<float> scale, shift;
@@ -34,7 +36,7 @@ class Inference {
   void forEachTile(const Images& images, const Noise* noise, std::size_t layers, Visit visit);
   void fill(const Images& images, const Noise* noise, std::size_t first, int count, Scratch& scratch);
   const float* forward(std::size_t layers, int panels, Scratch& scratch) const;
-  void linear(std::size_t layer, const float* in, std::size_t inStride, int panels, float* out) const;
+  void linear(std::size_t layer, const float* in, std::size_t inStride, int panels, Prepared& factor, float* out) const;
   void activate(std::size_t layer, int panels, float* values) const;
 
   const Layout& layout_;

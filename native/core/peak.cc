@@ -48,8 +48,9 @@ EIGENAE_PEAK_LOOP(plainLoop, 16, 16, )
 
 Loop loopOfThisMachine() {
 #if defined(__x86_64__)
-  if (std::strcmp(instructionSet(), "avx512") == 0) return {avx512Loop, avx512LoopFlops};
-  if (std::strcmp(instructionSet(), "avx2") == 0) return {avx2Loop, avx2LoopFlops};
+  const char* set = instructionSet();
+  if (std::strcmp(set, "amx") == 0 || std::strcmp(set, "avx512") == 0) return {avx512Loop, avx512LoopFlops};
+  if (std::strcmp(set, "avx2") == 0) return {avx2Loop, avx2LoopFlops};
 #endif
   return {plainLoop, plainLoopFlops};
 }

@@ -20,8 +20,8 @@ inline Range share(int count, int index, int parts) {
 constexpr int slices = 8;
 constexpr int slicesInGroup = 4;
 
-inline Range slicePixels(int pixels, int slice) {
-  constexpr int block = 4;  // pixels that share a noise counter
+inline Range slicePixels(int pixels, int slice, int rowsAtOnce) {
+  const int block = rowsAtOnce < 4 ? 4 : rowsAtOnce;  // four pixels share a noise counter
   const Range range = share((pixels + block - 1) / block, slice, slices);
   return {range.begin * block, range.end * block < pixels ? range.end * block : pixels};
 }

@@ -15,9 +15,11 @@ void TrainingStep::lastLayer(int member, const Batch& batch) {
     penalty_.evaluate(codes.output.get(), codes.stride, batch.count);
   }
   const float scale = 2 / (static_cast<float>(batch.count) * static_cast<float>(layout_.inputs()));
+  const PreparedFactor inputs = factors_[member](before.output.get(), before.stride, layer.columns, panels(batch));
+  const PreparedFactor factor = gradientFactor(last, member, batch);
   const Range range = memberSlices(member);
   for (int slice = range.begin; slice < range.end; ++slice) {
-    const Range pixels = slicePixels(layout_.inputs(), slice);
+    const Range pixels = slicePixels(layout_.inputs(), slice, kernels_.rowsAtOnce);
     const int rows = pixels.end - pixels.begin;
     const std::size_t row = static_cast<std::size_t>(pixels.begin) * width_;
     const float* weight = parameters_.values() + layer.weight + row;
@@ -27,18 +29,24 @@ void TrainingStep::lastLayer(int member, const Batch& batch) {
     squaredErrors_[slice] = 0;
     for (int p = 0; p < panels(batch); ++p) {
       float* values = pass.gradient.get() + p * pass.stride + row;
-      kernels_.multiply(weight, layer.stride, rows, layer.columns, before.output.get() + p * before.stride, values);
+      kernels_.multiply(weight, layer.stride, rows, layer.columns, inputs.data + p * inputs.stride, values);
       squaredErrors_[slice] += kernels_.sigmoidLoss(target_.get() + p * inputStride_ + row, bias, rows,
                                                     validColumns(batch, p), scale, values);
-      kernels_.multiplyTransposed(weight, layer.stride, layer.columns, rows, values, add, partial(to, p));
+      kernels_.multiplyPart(weight, layer.stride, layer.columns, rows, values, add, partial(to, p));
     }
     float* sums = scratch_[member].get();
     kernels_.rowSums(pass.gradient.get() + row, pass.stride, rows, batch.count, sums);
     kernels_.trainArray(sums, rows, parameters_.at(layer.bias + pixels.begin), batch.adam);
-    kernels_.trainWeights(pass.gradient.get() + row, pass.stride, rows, batch.count, pass.transposed.get(),
-                          pass.transposedStride, layer.columns, parameters_.at(layer.weight + row), layer.stride,
-                          batch.adam);
+    kernels_.trainWeights(pass.gradient.get() + row, pass.stride, rows, batch.count, factor.data, factor.stride,
+                          layer.columns, parameters_.at(layer.weight + row), layer.stride, batch.adam);
   }
+}
+
+// The right factor of the gradient of a layer's weights.
+PreparedFactor TrainingStep::gradientFactor(std::size_t index, int member, const Batch& batch) {
+  const Pass& pass = passes_[index];
+  const int panels = (parameters_.layer(index).columns + width_ - 1) / width_;
+  return gradientFactors_[member](pass.transposed.get(), pass.transposedStride, batch.count, panels);
 }
 
 void TrainingStep::middleBackward(int member, const Batch& batch) {
@@ -62,7 +70,8 @@ void TrainingStep::middleBackward(int member, const Batch& batch) {
       if (i == 0) continue;
       float* out = passes_[i - 1].gradient.get() + p * passes_[i - 1].stride;
       if (layer.transposed) {
-        kernels_.multiply(weight, layer.stride, layer.rows, layer.columns, gradient, out);
+        kernels_.multiply(weight, layer.stride, layer.rows, layer.columns,
+                          factors_[member](gradient, 0, layer.columns).data, out);
       } else {
         kernels_.multiplyTransposed(weight, layer.stride, layer.columns, layer.rows, gradient, false, out);
       }
@@ -152,9 +161,10 @@ void TrainingStep::trainMiddle(int member, const Batch& batch) {
     const Range rows = memberRows(i, member);
     if (rows.begin == rows.end) continue;
     const std::size_t row = static_cast<std::size_t>(rows.begin) * width_;
-    const float* factor = layer.transposed ? passes_[i - 1].output.get() : pass.gradient.get();
-    kernels_.trainWeights(factor + row, layer.transposed ? passes_[i - 1].stride : pass.stride, rows.end - rows.begin,
-                          batch.count, pass.transposed.get(), pass.transposedStride, layer.columns,
+    const PreparedFactor factor = gradientFactor(i, member, batch);
+    const float* left = layer.transposed ? passes_[i - 1].output.get() : pass.gradient.get();
+    kernels_.trainWeights(left + row, layer.transposed ? passes_[i - 1].stride : pass.stride, rows.end - rows.begin,
+                          batch.count, factor.data, factor.stride, layer.columns,
                           parameters_.at(layer.weight + row), layer.stride, batch.adam);
   }
   const Range mine = share(static_cast<int>(layers), member, team_.size());
@@ -205,14 +215,14 @@ void TrainingStep::sumGradients(std::size_t index, Range outputs, int count, flo
 
 void TrainingStep::trainFirst(int member, const Batch& batch, const Batch* next) {
   const PanelledLayer& layer = parameters_.layer(0);
-  const Pass& pass = passes_[0];
+  const PreparedFactor factor = gradientFactor(0, member, batch);
   const Range range = memberSlices(member);
   for (int slice = range.begin; slice < range.end; ++slice) {
-    const Range pixels = slicePixels(layout_.inputs(), slice);
+    const Range pixels = slicePixels(layout_.inputs(), slice, kernels_.rowsAtOnce);
     const std::size_t row = static_cast<std::size_t>(pixels.begin) * width_;
     if (next != nullptr && next->images != nullptr) prefetch(pixels, *next);
     kernels_.trainWeights(input_.get() + row, inputStride_, pixels.end - pixels.begin, batch.count,
-                          pass.transposed.get(), pass.transposedStride, layer.columns,
+                          factor.data, factor.stride, layer.columns,
                           parameters_.at(layer.weight + row), layer.stride, batch.adam);
     if (next != nullptr) firstLayerSlice(slice, range.begin, *next);
   }

@@ -45,10 +45,18 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
   inputStride_ = static_cast<std::size_t>(layout.inputs()) * width_;
   input_ = alignedFloats(panels * inputStride_);
   target_ = alignedFloats(panels * inputStride_);
-  partialStride_ = panels * layout.layers[0].outputs * width_;
+  partialPanel_ = roundUp(layout.layers[0].outputs, width_) * width_;
+  partialStride_ = panels * partialPanel_;
   partials_ = alignedFloats(slices * partialStride_);
   for (int member = 0; member < team.size(); ++member) {
     scratch_.push_back(alignedFloats(4 * std::max(widest, layout.inputs())));
+    factors_.emplace_back(kernels);
+    gradientFactors_.emplace_back(kernels);
+    for (std::size_t i = 0; i < layout.layers.size(); ++i) {
+      const PanelledLayer& layer = parameters.layer(i);
+      factors_[member].reserve(layer.columns, static_cast<int>(panels));
+      gradientFactors_[member].reserve(static_cast<int>(images), (layer.columns + width_ - 1) / width_);
+    }
   }
 }
 
@@ -57,8 +65,7 @@ int TrainingStep::validColumns(const Batch& batch, int panel) const {
 }
 
 float* TrainingStep::partial(int slice, int panel) const {
-  return partials_.get() + slice * partialStride_ +
-         static_cast<std::size_t>(panel) * layout_.layers[0].outputs * width_;
+  return partials_.get() + slice * partialStride_ + panel * partialPanel_;
 }
 
 Parts TrainingStep::parts(int panel) const {
@@ -84,14 +91,14 @@ void TrainingStep::firstLayer(int member, const Batch& batch) {
 void TrainingStep::firstLayerSlice(int slice, int firstSlice, const Batch& batch) {
   const PanelledLayer& layer = parameters_.layer(0);
   const float* weight = parameters_.values() + layer.weight;
-  const Range pixels = slicePixels(layout_.inputs(), slice);
+  const Range pixels = slicePixels(layout_.inputs(), slice, kernels_.rowsAtOnce);
   const bool add = addsToGroup(slice, firstSlice);
   const int to = add ? slice - slice % slicesInGroup : slice;
   for (int p = 0; p < panels(batch); ++p) {
     batch.images != nullptr ? fillFromImages(pixels, p, batch) : fillFromFloats(pixels, p, batch);
     const std::size_t row = static_cast<std::size_t>(pixels.begin) * width_;
-    kernels_.multiplyTransposed(weight + row, layer.stride, layer.columns, pixels.end - pixels.begin,
-                                input_.get() + p * inputStride_ + row, add, partial(to, p));
+    kernels_.multiplyPart(weight + row, layer.stride, layer.columns, pixels.end - pixels.begin,
+                          input_.get() + p * inputStride_ + row, add, partial(to, p));
   }
 }
 
@@ -150,7 +157,8 @@ void TrainingStep::middleForward(int member, const Batch& batch) {
       if (layer.transposed) {
         kernels_.multiplyTransposed(weight, layer.stride, layer.columns, layer.rows, in, false, out);
       } else {
-        kernels_.multiply(weight, layer.stride, layer.rows, layer.columns, in, out);
+        kernels_.multiply(weight, layer.stride, layer.rows, layer.columns,
+                          factors_[member](in, 0, layer.columns).data, out);
       }
     }
     activate(i, member, batch);

@@ -9,6 +9,7 @@
 #include "aligned.h"
 #include "parameters.h"
 #include "penalty_term.h"
+#include "prepared.h"
 #include "slices.h"
 #include "team.h"
 
@@ -71,6 +72,7 @@ class TrainingStep {
   void activateBackward(std::size_t layer, int member, const Batch& batch);
   void normaliseBackward(std::size_t layer, int member, const Batch& batch);
   void addPenaltyGradient(int panel);
+  PreparedFactor gradientFactor(std::size_t layer, int member, const Batch& batch);
   void trainVectors(std::size_t layer, const Batch& batch);
   void sumGradients(std::size_t layer, Range outputs, int count, float* sums) const;
 
@@ -84,10 +86,11 @@ class TrainingStep {
 
   AlignedFloats input_, target_;  // panels [inputs]
   std::size_t inputStride_ = 0;
-  std::size_t partialStride_ = 0;  // from slice to slice
+  std::size_t partialStride_ = 0, partialPanel_ = 0;  // from slice to slice, and from panel to panel
   AlignedFloats partials_;         // [slices] panels [first layer's outputs]
   std::vector<Pass> passes_;
   std::vector<AlignedFloats> scratch_;  // a member each: [4][widest layer]
+  std::vector<Prepared> factors_, gradientFactors_;  // a member each: activations and gradients, and their transposes
   double squaredErrors_[slices] = {};
 };
 

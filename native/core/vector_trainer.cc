@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "inference.h"
+#include "kernel_use.h"
 #include "layout.h"
 #include "parameters.h"
 #include "random.h"
@@ -32,6 +33,7 @@ class VectorTrainer final : public Trainer {
  public:
   VectorTrainer(const TrainerSpec& spec, const Kernels& kernels)
       : spec_(spec),
+        kernels_(kernels),
         layout_(makeLayout(spec.widths, spec.batchNorm)),
         team_(spec.threads),
         parameters_(layout_, kernels.panelColumns),
@@ -100,6 +102,7 @@ class VectorTrainer final : public Trainer {
     if (batches == 0 || control.stop != 0) return losses;
     bool stop = false;  // member 0 decides for all, before a meeting
     team_.run([&](int member) {
+      const KernelUse use(kernels_);
       const auto batchOf = [&](std::size_t index) {
         Batch batch = makeBatch(index);
         batch.adam = adamStep(spec_.adam, step_ + static_cast<std::int64_t>(index) + 1);
@@ -134,6 +137,7 @@ class VectorTrainer final : public Trainer {
   }
 
   const TrainerSpec spec_;
+  const Kernels& kernels_;
   const Layout layout_;
   Team team_;
   std::int64_t step_ = 0;

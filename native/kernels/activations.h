@@ -39,24 +39,6 @@ EIGENAE_INLINE Floats exponentialOfMinus(Floats x) {
 
 EIGENAE_INLINE Floats sigmoidOf(Floats x) { return 1.0f / (1.0f + exponentialOfMinus(x)); }
 
-void sumParts(const Parts& parts, int rows, float* out) {
-  const int size = rows * panel;
-  if (parts.groups == 2 && parts.counts[0] == 1 && parts.counts[1] == 1) {  // one and two threads
-    for (int i = 0; i < size; i += lanes) store(out + i, load(parts.parts[0] + i) + load(parts.parts[1] + i));
-    return;
-  }
-  for (int i = 0; i < size; i += lanes) {
-    const float* const* part = parts.parts;
-    Floats total{};
-    for (int group = 0; group < parts.groups; ++group) {
-      Floats sum = load(*part++ + i);
-      for (int j = 1; j < parts.counts[group]; ++j) sum += load(*part++ + i);
-      total = group == 0 ? sum : total + sum;
-    }
-    store(out + i, total);
-  }
-}
-
 void addBias(const float* bias, int rows, bool rectify, float* x) {
   const Floats least = broadcast(rectify ? 0.0f : -__builtin_inff());
   for (int r = 0; r < rows; ++r) {

@@ -2,11 +2,15 @@
 #include "kernels.h"
 
 #include "activations.h"
+#include "adam.h"
 #include "columns.h"
 #include "gradient.h"
 #include "noise.h"
 #include "normalisation.h"
 #include "products.h"
+#if defined(__AMX_BF16__)
+#include "tiled_gradient.h"
+#endif
 
 #ifndef EIGENAE_KERNELS
 #define EIGENAE_KERNELS baselineKernels
@@ -14,13 +18,21 @@
 
 namespace eigenae {
 
+#if defined(__AMX_BF16__)
+#define EIGENAE_PRODUCTS \
+  blockSize, openTiles, closeTiles, preparedFloats, prepare, multiplyTiled, multiplyTransposedTiled, \
+      multiplyPartTiled, sumTurnedParts, trainWeightsTiled
+#else
+#define EIGENAE_PRODUCTS \
+  1, nullptr, nullptr, nullptr, nullptr, multiply, multiplyTransposed, multiplyTransposed, sumParts, trainWeights
+#endif
+
 extern const Kernels EIGENAE_KERNELS;
 
 const Kernels EIGENAE_KERNELS = {
-    panel,           multiply,      multiplyTransposed, trainWeights, trainArray, fillInput,  sumParts, addBias,
-    rectifyBackward, sigmoidLoss,   sigmoid,            squaredError, rowSums,    columnSums, transpose, moments,
-    normalise,       normaliseSums, normaliseBackward,  scaleShift,
-    triangularFactor, orthogonalise, weightedSquare, combine,
+    panel,           EIGENAE_PRODUCTS, trainArray,    fillInput,    addBias,       rectifyBackward, sigmoidLoss,
+    sigmoid,         squaredError,     rowSums,       columnSums,   transpose,     moments,         normalise,
+    normaliseSums,   normaliseBackward, scaleShift,   triangularFactor, orthogonalise, weightedSquare, combine,
 };
 
 }  // namespace eigenae

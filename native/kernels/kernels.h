@@ -36,7 +36,7 @@ struct NoisyInput {
   float deviation;              // 0: none
 };
 
-// Matrices to be summed up: first those of a group, then the groups.
+// The parts of a sum: first those of a group, then the groups.
 struct Parts {
   static constexpr int maximalGroups = 2, maximalParts = 8;
   const float* parts[maximalParts];  // group after group
@@ -46,13 +46,28 @@ struct Parts {
 
 struct Kernels {
   int panelColumns;
+  int rowsAtOnce;  // products of whole multiples of so many rows, and depths, take the least time a row
 
-  // products.h. out [rows][panel] = a [rows][depth] · b [depth][panel].
+  // To be called by each thread before and after it calls products; null: nothing is to be done.
+  void (*open)();
+  void (*close)();
+
+  // A panel b [depth] as multiply and trainWeights want it, in preparedFloats(depth); null: as it is.
+  std::size_t (*preparedFloats)(int depth);
+  void (*prepare)(const float* b, int depth, float* prepared);
+
+  // products.h. out [rows][panel] = a [rows][depth] · b [depth][panel], b prepared.
   void (*multiply)(const float* a, std::size_t aStride, int rows, int depth, const float* b, float* out);
   // out [columns][panel] = aᵀ · b, for a [depth][columns] and b [depth][panel]; or added to what is there.
   void (*multiplyTransposed)(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
                              float* out);
-  // gradient.h. Adam on w [rows][columns] by its gradient d [rows][depth] · b [depth][columns].
+  // The same for out that is one of the parts of a sum: in what order it lies only sumParts knows. Room for whole panels
+  // of columns.
+  void (*multiplyPart)(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
+                       float* out);
+  // out [rows] = Σ over groups (Σ over a group's parts)
+  void (*sumParts)(const Parts& parts, int rows, float* out);
+  // gradient.h, adam.h. Adam on w [rows][columns] by its gradient d [rows][depth] · b [depth][columns], b prepared.
   void (*trainWeights)(const float* d, std::size_t dStride, int rows, int depth, const float* b, std::size_t bStride,
                        int columns, Trained w, std::size_t wStride, const AdamStep& step);
   void (*trainArray)(const float* gradient, std::size_t count, Trained w, const AdamStep& step);
@@ -61,8 +76,6 @@ struct Kernels {
   void (*fillInput)(const NoisyInput& from, int firstBlock, int endBlock, float* input, float* target);
 
   // activations.h, each on a panel of [rows].
-  // out = Σ over groups (Σ over a group's parts)
-  void (*sumParts)(const Parts& parts, int rows, float* out);
   // x = x + bias, then the rectifier
   void (*addBias)(const float* bias, int rows, bool rectify, float* x);
   // gradient = 0 where the rectifier gave 0.

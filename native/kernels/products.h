@@ -1,7 +1,7 @@
 // Matrix products on panels. A tile of rows × one panel is summed up in registers, two vectors a row.
 #pragma once
 
-#include "vector.h"
+#include "parts.h"
 #if defined(__wasm_simd128__)
 #include "wasm_products.h"
 #endif
@@ -119,6 +119,15 @@ void multiplyTransposed(const float* a, std::size_t aStride, int columns, int de
       multiplyTransposedTile<decltype(height)::rows>(a + first, depth, b, add, out + first * panel);
     });
   }
+}
+
+[[maybe_unused]] void sumParts(const Parts& parts, int rows, float* out) {
+  const int size = rows * panel;
+  if (parts.groups == 2 && parts.counts[0] == 1 && parts.counts[1] == 1) {  // one and two threads
+    for (int i = 0; i < size; i += lanes) store(out + i, load(parts.parts[0] + i) + load(parts.parts[1] + i));
+    return;
+  }
+  for (int i = 0; i < size; i += lanes) store(out + i, sumOf(parts, i));
 }
 
 }  // namespace

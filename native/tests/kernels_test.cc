@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "../core/instruction_set.h"
+#include "../core/kernel_use.h"
+#include "../core/prepared.h"
 #include "../core/random.h"
 #include "panels.h"
 #include "reference/adam.h"
@@ -21,10 +23,28 @@ using testing::randomMatrix;
 
 const int oddSizes[] = {1, 3, 5, 7, 13, 17, 31, 64, 97};
 
+// All pairs of them, and two that are larger than what any kernel does in one go.
+std::vector<std::pair<int, int>> shapes() {
+  std::vector<std::pair<int, int>> pairs{{70, 301}, {301, 70}};
+  for (const int first : oddSizes) {
+    for (const int second : oddSizes) pairs.emplace_back(first, second);
+  }
+  return pairs;
+}
+
 class Kernel : public ::testing::TestWithParam<InstructionSet> {
  protected:
   const Kernels& kernels() const { return *GetParam().kernels; }
   int width() const { return kernels().panelColumns; }
+  PreparedFactor prepared(PanelMatrix& b, int depth, int columns = 1) {
+    const int panels = (columns + width() - 1) / width();
+    prepared_.reserve(depth, panels);
+    return prepared_(b.data(), b.stride(), depth, panels);
+  }
+
+ private:
+  const KernelUse use_{kernels()};
+  Prepared prepared_{kernels()};
 };
 
 INSTANTIATE_TEST_SUITE_P(EveryInstructionSet, Kernel, ::testing::ValuesIn(supportedInstructionSets()),
@@ -34,34 +54,47 @@ INSTANTIATE_TEST_SUITE_P(EveryInstructionSet, Kernel, ::testing::ValuesIn(suppor
                            return name;
                          });
 
-TEST_P(Kernel, MultiplyIsTheProduct) {
-  for (const int rows : oddSizes) {
-    for (const int depth : oddSizes) {
-      PanelMatrix a(kernels(), rows, depth, 1), b(kernels(), depth, width(), 2), out(kernels(), rows, width());
-      kernels().multiply(a.data(), a.stride(), rows, depth, b.data(), out.data());
-      for (int r = 0; r < rows; ++r) {
-        for (int c = 0; c < width(); ++c) {
-          double sum = 0;
-          for (int k = 0; k < depth; ++k) sum += static_cast<double>(a.at(r, k)) * b.at(k, c);
-          ASSERT_NEAR(out.at(r, c), sum, 3e-5) << rows << " rows, depth " << depth;
+// Beside the sum of the sizes of their products: three to four roundings of float32 sums of these depths, or the parts of
+// a product that tiles leave out and as many roundings.
+constexpr double exactness = 4 * 0x1p-24;
+
+TEST_P(Kernel, MultiplyIsTheProductToAFloatsPrecision) {
+  for (const auto& [rows, depth] : shapes()) {
+    PanelMatrix a(kernels(), rows, depth, 1), b(kernels(), depth, width(), 2), out(kernels(), rows, width());
+    kernels().multiply(a.data(), a.stride(), rows, depth, prepared(b, depth).data, out.data());
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < width(); ++c) {
+        double sum = 0, size = 0;
+        for (int k = 0; k < depth; ++k) {
+          const double product = static_cast<double>(a.at(r, k)) * b.at(k, c);
+          sum += product;
+          size += std::abs(product);
         }
+        ASSERT_NEAR(out.at(r, c), sum, exactness * size) << rows << " rows, depth " << depth;
       }
     }
   }
 }
 
 TEST_P(Kernel, MultiplyTransposedIsTheProductAndAddsIt) {
-  for (const int columns : oddSizes) {
-    for (const int depth : oddSizes) {
-      PanelMatrix a(kernels(), depth, columns, 1), b(kernels(), depth, width(), 2), out(kernels(), columns, width());
-      kernels().multiplyTransposed(a.data(), a.stride(), columns, depth, b.data(), false, out.data());
-      kernels().multiplyTransposed(a.data(), a.stride(), columns, depth, b.data(), true, out.data());
-      for (int r = 0; r < columns; ++r) {
-        for (int c = 0; c < width(); ++c) {
-          double sum = 0;
-          for (int k = 0; k < depth; ++k) sum += static_cast<double>(a.at(k, r)) * b.at(k, c);
-          ASSERT_NEAR(out.at(r, c), 2 * sum, 6e-5) << columns << " columns, depth " << depth;
+  for (const auto& [columns, depth] : shapes()) {
+    PanelMatrix a(kernels(), depth, columns, 1), b(kernels(), depth, width(), 2), out(kernels(), columns, width());
+    PanelMatrix part(kernels(), columns, width());
+    kernels().multiplyTransposed(a.data(), a.stride(), columns, depth, b.data(), false, out.data());
+    kernels().multiplyPart(a.data(), a.stride(), columns, depth, b.data(), false, part.data());
+    PanelMatrix sum(kernels(), columns, width());
+    kernels().sumParts({{part.data(), part.data()}, 2, {1, 1}}, columns, sum.data());
+    kernels().multiplyTransposed(a.data(), a.stride(), columns, depth, b.data(), true, out.data());
+    for (int r = 0; r < columns; ++r) {
+      for (int c = 0; c < width(); ++c) {
+        double expected = 0, size = 0;
+        for (int k = 0; k < depth; ++k) {
+          const double product = static_cast<double>(a.at(k, r)) * b.at(k, c);
+          expected += product;
+          size += std::abs(product);
         }
+        ASSERT_NEAR(out.at(r, c), 2 * expected, 2 * exactness * size) << columns << " columns, depth " << depth;
+        ASSERT_NEAR(sum.at(r, c), 2 * expected, 2 * exactness * size) << columns << " columns, depth " << depth;
       }
     }
   }
@@ -71,31 +104,30 @@ TEST_P(Kernel, TrainWeightsIsAdamOnTheProduct) {
   const AdamSpec spec;
   const float rootCorrection = std::sqrt(1 - 0.999f);
   const AdamStep step{0.1f, 0.001f, 0.005f * rootCorrection / 0.1f, 1e-8f * rootCorrection};
-  for (const int rows : oddSizes) {
-    for (const int depth : oddSizes) {
-      const int columns = rows * depth % 41 + 1;
-      PanelMatrix d(kernels(), rows, depth, 1), b(kernels(), depth, columns, 2);
-      PanelMatrix w(kernels(), rows, columns, 3), m(kernels(), rows, columns), v(kernels(), rows, columns);
-      std::vector<float> gradient, parameters, first(rows * columns), second(rows * columns);
-      for (int r = 0; r < rows; ++r) {
-        for (int c = 0; c < columns; ++c) {
-          float sum = 0;
-          for (int k = 0; k < depth; ++k) sum += d.at(r, k) * b.at(k, c);
-          gradient.push_back(sum);
-          parameters.push_back(w.at(r, c));
-        }
+  for (const auto& [rows, depth] : shapes()) {
+    const int columns = rows * depth % 41 + 1;
+    PanelMatrix d(kernels(), rows, depth, 1), b(kernels(), depth, columns, 2);
+    PanelMatrix w(kernels(), rows, columns, 3), m(kernels(), rows, columns), v(kernels(), rows, columns);
+    std::vector<float> gradient, parameters, first(rows * columns), second(rows * columns);
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < columns; ++c) {
+        float sum = 0;
+        for (int k = 0; k < depth; ++k) sum += d.at(r, k) * b.at(k, c);
+        gradient.push_back(sum);
+        parameters.push_back(w.at(r, c));
       }
-      adamStep(spec, 1, gradient.data(), gradient.size(), parameters.data(), first.data(), second.data());
-      kernels().trainWeights(d.data(), d.stride(), rows, depth, b.data(), b.stride(), columns,
-                             {w.data(), m.data(), v.data()}, w.stride(), step);
-      for (int r = 0; r < rows; ++r) {
-        for (int c = 0; c < columns; ++c) {
-          const int i = r * columns + c;
-          ASSERT_NEAR(m.at(r, c), first[i], 1e-5) << rows << " rows, depth " << depth;
-          ASSERT_NEAR(v.at(r, c), second[i], 1e-5 * std::abs(second[i]) + 1e-6);
-          if (std::abs(gradient[i]) > 1e-3) {
-            ASSERT_NEAR(w.at(r, c), parameters[i], 1e-5);
-          }
+    }
+    adamStep(spec, 1, gradient.data(), gradient.size(), parameters.data(), first.data(), second.data());
+    const PreparedFactor factor = prepared(b, depth, columns);
+    kernels().trainWeights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns,
+                           {w.data(), m.data(), v.data()}, w.stride(), step);
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < columns; ++c) {
+        const int i = r * columns + c;
+        ASSERT_NEAR(m.at(r, c), first[i], 1e-5) << rows << " rows, depth " << depth;
+        ASSERT_NEAR(v.at(r, c), second[i], 1e-5 * std::abs(second[i]) + 1e-6);
+        if (std::abs(gradient[i]) > 1e-3) {
+          ASSERT_NEAR(w.at(r, c), parameters[i], 1e-5);
         }
       }
     }
@@ -223,23 +255,34 @@ TEST_P(Kernel, TransposeAndSumsLeaveOutWhatIsNotThere) {
   }
 }
 
-TEST_P(Kernel, SumPartsAddsGroupByGroup) {
-  const int rows = 5, size = rows * width();
+// Products with powers of two, exact in every instruction set: what is rounded is the sums alone, in their order.
+TEST_P(Kernel, SumPartsAddsGroupByGroupWhatMultiplyPartMade) {
+  const int columns = 37, padded = (columns + width() - 1) / width() * width();
+  PanelMatrix a(kernels(), 1, columns), out(kernels(), columns, width());
+  for (int c = 0; c < columns; ++c) a.at(0, c) = static_cast<float>(1 << c % 3);
   std::vector<AlignedFloats> memory;
+  const auto number = [](int part, int column) { return 1.0f / static_cast<float>(1 + part + 3 * column); };
+  const auto multiplyPart = [&](int i, bool add, float* to) {
+    PanelMatrix b(kernels(), 1, width());
+    for (int c = 0; c < width(); ++c) b.at(0, c) = number(i, c);
+    kernels().multiplyPart(a.data(), a.stride(), columns, 1, b.data(), add, to);
+  };
   for (int i = 0; i < 8; ++i) {
-    memory.push_back(alignedFloats(size));
-    for (int j = 0; j < size; ++j) memory[i][j] = 1.0f / static_cast<float>(1 + i + 3 * j);
+    memory.push_back(alignedFloats(padded * width()));
+    multiplyPart(i, false, memory[i].get());
   }
-  AlignedFloats out = alignedFloats(size);
+  multiplyPart(8, true, memory[0].get());
   for (const auto& [first, second] : {std::pair{1, 1}, {3, 3}, {4, 4}, {1, 4}}) {
     Parts parts{{}, 2, {first, second}};
     for (int i = 0; i < first + second; ++i) parts.parts[i] = memory[i].get();
-    kernels().sumParts(parts, rows, out.get());
-    for (int j = 0; j < size; ++j) {
-      float a = memory[0][j], b = memory[first][j];
-      for (int i = 1; i < first; ++i) a += memory[i][j];
-      for (int i = 1; i < second; ++i) b += memory[first + i][j];
-      EXPECT_EQ(out[j], a + b);
+    kernels().sumParts(parts, columns, out.data());
+    for (int c = 0; c < columns; ++c) {
+      for (int j = 0; j < width(); ++j) {
+        float x = number(0, j) + number(8, j), y = number(first, j);
+        for (int i = 1; i < first; ++i) x += number(i, j);
+        for (int i = 1; i < second; ++i) y += number(first + i, j);
+        ASSERT_EQ(out.at(c, j), a.at(0, c) * (x + y)) << first << " and " << second << " parts";
+      }
     }
   }
 }

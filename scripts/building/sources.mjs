@@ -12,18 +12,16 @@ export const testFolders = [...coreFolders, 'tests', 'tests/reference']
 
 // A source that is compiled once for each instruction set has its rows here, as
 // { architecture: 'x64', suffix: 'avx2', flags: ['-mavx2', '-mfma'] }; every other source is compiled once.
+const avx512Flags = ['-mfma', ...['f', 'dq', 'bw', 'vl'].map((set) => `-mavx512${set}`)]
 const variantsBySource = {
   'kernels.cc': [
     { architecture: 'x64', suffix: 'baseline', flags: ['-DEIGENAE_KERNELS=baselineKernels'] },
     { architecture: 'x64', suffix: 'avx2', flags: ['-DEIGENAE_KERNELS=avx2Kernels', '-mavx2', '-mfma'] },
+    { architecture: 'x64', suffix: 'avx512', flags: ['-DEIGENAE_KERNELS=avx512Kernels', ...avx512Flags] },
     {
       architecture: 'x64',
-      suffix: 'avx512',
-      flags: [
-        '-DEIGENAE_KERNELS=avx512Kernels',
-        '-mfma',
-        ...['f', 'dq', 'bw', 'vl'].map((set) => `-mavx512${set}`),
-      ],
+      suffix: 'amx',
+      flags: ['-DEIGENAE_KERNELS=amxKernels', ...avx512Flags, '-mamx-tile', '-mamx-bf16'],
     },
     { architecture: 'arm64', suffix: 'baseline', flags: ['-DEIGENAE_KERNELS=baselineKernels'] },
   ],

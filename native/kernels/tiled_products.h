@@ -1,0 +1,181 @@
+// The kernels of products.h on tiles. A sum's bits depend on its depth alone, never on the rows and columns that are
+// computed beside it.
+#pragma once
+
+#include "products.h"
+#include "tiles.h"
+
+namespace eigenae {
+namespace {
+
+EIGENAE_INLINE int blocksIn(int count) { return (count + blockSize - 1) / blockSize; }
+
+// A product of less depth is left to the vectors, and its right factor as it is.
+EIGENAE_INLINE bool isSmall(int depth) { return depth < blockSize; }
+
+std::size_t preparedFloats(int depth) { return blocksIn(depth) * sizeof(Block) / sizeof(float); }
+
+void prepare(const float* b, int depth, float* prepared) {
+  if (isSmall(depth)) {
+    for (int i = 0; i < depth * panel; i += lanes) store(prepared + i, load(b + i));
+    return;
+  }
+  Block* to = reinterpret_cast<Block*>(prepared);
+  for (; depth > 0; depth -= blockSize, b += blockSize * panel) cut<RightFactor>(Square(b, depth, panel), *to++);
+}
+
+void multiplyTiled(const float* a, std::size_t aStride, int rows, int depth, const float* b, float* out) {
+  if (isSmall(depth)) return multiply(a, aStride, rows, depth, b, out);
+  const Block* right = reinterpret_cast<const Block*>(b);
+  Block left[2];  // of this step and the next
+  const int blocks = blocksIn(depth);
+  const auto leftSquare = [&](int first, int k) {
+    return Square(a + k * aStride + first * panel, rows - first, depth - k * blockSize);
+  };
+  cut<LeftFactor>(leftSquare(0, 0), left[0]);
+  int step = 0;
+  for (int first = 0; first < rows; first += blockSize) {
+    clearSums();
+    for (int k = 0; k < blocks; ++k, ++step) {
+      const bool last = k + 1 == blocks, more = !last || first + blockSize < rows;
+      const Square next = leftSquare(more && last ? first + blockSize : first, last ? 0 : k + 1);
+      addBlocks(left[step % 2], right[k], [&](auto term) {
+        if (more) cutSome<LeftFactor>(term, next, left[(step + 1) % 2]);
+      });
+    }
+    if (rows - first >= blockSize) {
+      storeSums(out + first * panel);
+    } else {
+      alignas(64) float whole[blockSize * panel];
+      storeSums(whole);
+      for (int i = 0; i < (rows - first) * panel; i += lanes) store(out + first * panel + i, load(whole + i));
+    }
+  }
+}
+
+constexpr int turnedBlocks = 4;  // along the depth
+
+// The sums of a panel of a in multiplyTransposed: [columns of b][halves of the panel], four tiles.
+struct Turned {
+  Floats rows[blockSize][2];
+};
+
+// A tile of them where it belongs in out, of which so many rows are there.
+template <int tile>
+EIGENAE_INLINE void putInOrder(const Turned& turned, int rows, bool add, float* out) {
+  constexpr int half = tile % 2, image = tile / 2 * tileSize, first = half * tileSize;
+  Floats sums[tileSize];
+  EIGENAE_UNROLL
+  for (int i = 0; i < tileSize; ++i) sums[i] = turned.rows[image + i][half];
+  transposeTile(sums);
+  for (int i = 0; i < tileSize && first + i < rows; ++i) {
+    float* to = out + (first + i) * panel + image;
+    store(to, add ? load(to) + sums[i] : sums[i]);
+  }
+}
+
+// Puts the sums in their order, or adds them up as they are: partial sums are put in order once, by sumTurnedParts.
+struct InOrder {
+  template <int tile>
+  static EIGENAE_INLINE void put(const Turned& turned, int rows, bool add, float* out) {
+    putInOrder<tile>(turned, rows, add, out);
+  }
+};
+
+struct AsTheyAre {
+  template <int tile>
+  static EIGENAE_INLINE void put(const Turned& turned, int, bool add, float* out) {
+    constexpr int begin = tile * blockSize / 4;
+    EIGENAE_UNROLL
+    for (int i = begin; i < begin + blockSize / 4; ++i) {
+      EIGENAE_UNROLL
+      for (int half = 0; half < 2; ++half) {
+        float* to = out + i * panel + half * lanes;
+        store(to, add ? load(to) + turned.rows[i][half] : turned.rows[i][half]);
+      }
+    }
+  }
+};
+
+// out (+)= aᵀ · b as the transpose of bᵀ · a, for a depth of at most turnedBlocks: the smaller factor is turned.
+template <typename Put>
+void multiplyTransposedBlocks(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
+                              float* out) {
+  Block left[turnedBlocks], right[2];
+  Turned turned;
+  const int blocks = blocksIn(depth), panels = blocksIn(columns);
+  const auto leftSquare = [&](int k) { return Square(b + k * blockSize * panel, depth - k * blockSize, panel); };
+  const auto rightSquare = [&](int p, int k) {
+    return Square(a + p * aStride + k * blockSize * panel, depth - k * blockSize, panel);
+  };
+  const auto put = [&](int p, auto tile) {
+    Put::template put<decltype(tile)::value>(turned, columns - p * panel, add, out + p * panel * panel);
+  };
+  {
+    const Square square = leftSquare(0);
+    cutTransposed<0>(square, left[0]);
+    cutTransposed<1>(square, left[0]);
+  }
+  cut<RightFactor>(rightSquare(0, 0), right[0]);
+  int step = 0;
+  for (int p = 0; p < panels; ++p) {
+    clearSums();
+    for (int k = 0; k < blocks; ++k, ++step) {
+      const bool last = k + 1 == blocks, more = !last || p + 1 < panels;
+      const Square nextRight = rightSquare(more && last ? p + 1 : p, last ? 0 : k + 1);
+      const bool cutsLeft = p == 0 && !last;
+      const Square nextLeft = leftSquare(last ? 0 : k + 1);
+      addBlocks(left[k], right[step % 2], [&](auto term) {
+        constexpr int number = decltype(term)::value;
+        if constexpr (number < 4) {
+          if (p > 0 && k == 0) put(p - 1, term);
+        }
+        if (more) cutSome<RightFactor>(term, nextRight, right[(step + 1) % 2]);
+        if (number % 3 == 1 && cutsLeft) cutTransposed<number / 3>(nextLeft, left[k + 1]);
+      });
+    }
+    storeSums(reinterpret_cast<float*>(&turned));
+  }
+  put(panels - 1, Term<0>());
+  put(panels - 1, Term<1>());
+  put(panels - 1, Term<2>());
+  put(panels - 1, Term<3>());
+}
+
+template <typename Put>
+void multiplyTransposedInChunks(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
+                                float* out) {
+  constexpr int most = turnedBlocks * blockSize;
+  for (int begin = 0; begin < depth; begin += most) {
+    multiplyTransposedBlocks<Put>(a + begin * panel, aStride, columns, depth - begin < most ? depth - begin : most,
+                                  b + begin * panel, add || begin > 0, out);
+  }
+}
+
+void multiplyTransposedTiled(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
+                             float* out) {
+  if (columns < blockSize || isSmall(depth)) return multiplyTransposed(a, aStride, columns, depth, b, add, out);
+  multiplyTransposedInChunks<InOrder>(a, aStride, columns, depth, b, add, out);
+}
+
+void multiplyPartTiled(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
+                       float* out) {
+  if (depth == 0 && !add) {
+    for (int i = 0; i < blocksIn(columns) * blockSize * panel; i += lanes) store(out + i, Floats{});
+  }
+  multiplyTransposedInChunks<AsTheyAre>(a, aStride, columns, depth, b, add, out);
+}
+
+void sumTurnedParts(const Parts& parts, int rows, float* out) {
+  Turned turned;
+  for (int first = 0; first < rows; first += panel, out += panel * panel) {
+    for (int i = 0; i < panel * 2; ++i) turned.rows[i / 2][i % 2] = sumOf(parts, first * panel + i * lanes);
+    putInOrder<0>(turned, rows - first, false, out);
+    putInOrder<1>(turned, rows - first, false, out);
+    putInOrder<2>(turned, rows - first, false, out);
+    putInOrder<3>(turned, rows - first, false, out);
+  }
+}
+
+}  // namespace
+}  // namespace eigenae
