@@ -54,7 +54,7 @@ describe('eigenae runs', () => {
     expect((await eigenae(['runs', scratch('empty')])).stderr).toContain('no runs in')
     const missing = await eigenae(['runs', scratch('missing')])
     expect(missing.stderr).toContain('missing: cannot read the folder: does not exist')
-    expect(missing.code).toBe(1)
+    expect(missing.code).toBe(2)
   })
 
   it('lists the others beside a run.json that is none, and names that', async () => {
@@ -156,6 +156,15 @@ describe('eigenae compare', () => {
     expect(stderr).toContain('left out of arms/eigen: arms/eigen/seed-3 is failed, not complete (no power)')
     expect(stderr).toContain('odd/a: holds seed 0 more than once')
     expect((await compare('arms/none', 'arms/norm')).stderr).toBe('')
+  })
+
+  it('does not warn of what a grid varies and its folders name, but for what a result is measured by', async () => {
+    const arm = (settings: string) => scratch('grid', `none,${settings}`, 'seed-0')
+    writeRun(arm('train.batchSize=64,data.noise=0.2'))
+    writeRun(arm('train.batchSize=256,data.noise=0.3'), { batchSize: 256, noise: 0.3 })
+    writeRun(arm('train.batchSize=256,data.noise=0.2'), { batchSize: 256 })
+    const { stderr } = await compare('grid')
+    expect(stderr).toBe('warning: the groups also differ in data.noise\n')
   })
 
   it('writes tables, report and pictures, replaces its own and leaves other files alone', async () => {

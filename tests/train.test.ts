@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { readMetrics, readSpectrum } from '../src/runs/read.js'
@@ -114,5 +115,19 @@ describe('what train prints', () => {
     const evaluation = JSON.parse(await readFile(`${folder}/evaluation.json`, 'utf8'))
     expect(stderr).toBe('')
     expect(JSON.parse(stdout)).toEqual({ folder, ...evaluation })
+  })
+})
+
+describe('an instruction set that this processor does not have', () => {
+  it('is refused before anything is written, and no other device is taken in its place', async () => {
+    const folder = scratch('no-such-set')
+    const { code, stderr } = await eigenae(trainArgs('eigen.json', folder), {
+      env: { EIGENAE_ISA: 'avx1024' },
+    })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(
+      /^eigenae: EIGENAE_ISA: this processor has no instruction set "avx1024"\nIt has [\w-]+(, [\w-]+)*: name one/,
+    )
+    expect(existsSync(folder)).toBe(false)
   })
 })

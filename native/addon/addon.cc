@@ -50,9 +50,14 @@ napi_value startPeak(napi_env env, napi_callback_info info) {
 NAPI_MODULE_INIT() {
   using namespace eigenae;
   try {
-    napi_value name, function;
-    addon::check(env, napi_create_string_utf8(env, instructionSet(), NAPI_AUTO_LENGTH, &name));
-    addon::setProperty(env, exports, "instructionSet", name);
+    napi_value sets, name, function;
+    addon::check(env, napi_create_array(env, &sets));
+    std::uint32_t count = 0;
+    for (const InstructionSet& set : supportedInstructionSets()) {
+      addon::check(env, napi_create_string_utf8(env, set.name, NAPI_AUTO_LENGTH, &name));
+      addon::check(env, napi_set_element(env, sets, count++, name));
+    }
+    addon::setProperty(env, exports, "instructionSets", sets);
     addon::check(env, napi_create_function(env, "createTrainer", NAPI_AUTO_LENGTH, addon::createTrainer, nullptr,
                                            &function));
     addon::setProperty(env, exports, "createTrainer", function);

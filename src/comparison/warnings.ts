@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import type { WholeRun } from '../runs/read.js'
 import type { Group } from './groups.js'
 import { differingPaths, type Fields, fieldsOf } from './labels.js'
@@ -38,13 +39,18 @@ const compared = /^(loss|model)\./
 
 function acrossGroups(groups: readonly Group[]): readonly string[] {
   const paths = differingPaths(groups.map(({ runs }) => fieldsOf(runs[0]!.config)))
-  const besides = paths.filter((path) => !compared.test(path))
+  const besides = paths.filter((path) => !compared.test(path) && !inNames(path, groups))
   const only = paths.length === 1 && !yardstick.test(paths[0]!)
   const files = differingPaths(groups.map(({ runs }) => dataOf(runs[0]!)))
   return [
     ...(besides.length > 0 && !only ? [`the groups also differ in ${besides.join(', ')}`] : []),
     ...(files.length > 0 ? [`the groups were trained on other data: ${files.join(', ')} differ`] : []),
   ]
+}
+
+/** A sweep's grid names its arms by what differs in them: that is meant to. */
+function inNames(path: string, groups: readonly Group[]): boolean {
+  return !yardstick.test(path) && groups.every(({ name }) => basename(name).includes(`,${path}=`))
 }
 
 function dataOf({ record }: WholeRun): Fields {

@@ -1,5 +1,5 @@
 import { type Device, devices, type RequestedDevice } from '../config/schema.js'
-import { EigenaeError } from '../errors.js'
+import { EigenaeError, exitCode } from '../errors.js'
 import type { Engine } from './engine.js'
 import { nativeEngine } from './native/engine.js'
 import { checkedCudaEngine, cudaMayWork } from './tensorflow/cuda.js'
@@ -83,7 +83,7 @@ async function firstUsable(): Promise<Selection> {
       const engine = await open()
       return { engine, reason: ['auto: the first usable device', ...refusals].join('; not ') }
     } catch (error) {
-      if (!(error instanceof EigenaeError)) throw error
+      if (!(error instanceof EigenaeError) || error.exit === exitCode.usage) throw error
       refusals.push(`${device} (${error.message.split('\n')[0]})`)
     }
   }

@@ -25,7 +25,7 @@ export function manPage(root: CommandOutline, version: string): string {
     '.SH EXIT STATUS',
     ...exitStatus.flatMap(([code, meaning]) => item(code, meaning)),
     '.SH ENVIRONMENT',
-    ...item('EIGENAE_ISA', 'forces an instruction set: avx512, avx2, x86-64'),
+    ...item('EIGENAE_ISA', 'forces an instruction set: amx, avx512, avx2, x86-64'),
     ...item('EIGENAE_DEBUG', '1 adds the stack trace to an error'),
     ...item(
       'EIGENAE_TENSORFLOW_DIR',

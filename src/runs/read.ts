@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
+import { type Dirent, readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Config, configSchema } from '../config/schema.js'
-import { EigenaeError, fileError, hasCode, withFileErrors } from '../errors.js'
+import { EigenaeError, exitCode, fileError, hasCode } from '../errors.js'
 import { runFiles } from './files.js'
 import { isLocked } from './lock.js'
 import { type RunRecord, type RunStatus, readRecord } from './record.js'
@@ -165,13 +165,21 @@ export async function readRuns<T>(
 
 /** The run folders at or under a folder, in the order of their names; not looking inside a run. */
 export async function findRunFolders(folder: string): Promise<readonly string[]> {
-  const entries = await withFileErrors('read the folder', folder, () =>
-    readdir(folder, { withFileTypes: true }),
-  )
+  const entries = await entriesOf(folder)
   if (entries.some((entry) => entry.name === 'run.json')) return [folder]
   const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
   const inOrder = folders.sort(byName.compare)
   return (await Promise.all(inOrder.map((name) => findRunFolders(join(folder, name))))).flat()
+}
+
+/** @throws where it cannot be read; a usage error where there is no such folder. */
+async function entriesOf(folder: string): Promise<readonly Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true })
+  } catch (error) {
+    const mistaken = hasCode(error, 'ENOENT', 'ENOTDIR')
+    throw fileError('read the folder', folder, error, mistaken ? exitCode.usage : undefined)
+  }
 }
 
 /** "seed-2" before "seed-10". */

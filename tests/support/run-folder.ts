@@ -9,6 +9,7 @@ export interface FakeRun {
   readonly eigen?: object | null
   readonly batchNorm?: 'none' | 'all'
   readonly noise?: number
+  readonly batchSize?: number
   readonly latent?: number
   readonly epochs?: number
   /** Of the last epoch. */
@@ -42,7 +43,7 @@ function configOf(run: FakeRun, seed: number, latent: number, epochs: number) {
     model: { widths: [784, 32, latent], batchNorm: run.batchNorm ?? 'none' },
     loss: { eigen: run.eigen ?? null },
     optimizer: { kind: 'adam', learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
-    train: { epochs, batchSize: 64 },
+    train: { epochs, batchSize: run.batchSize ?? 64 },
     spectrum: { split: 'test', images: 1024, center: false },
     device: 'auto',
   }

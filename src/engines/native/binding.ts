@@ -5,8 +5,8 @@ import type { CoreSpec, CoreTrainer } from '../core/core.js'
 
 /** What native/addon/addon.cc exports. JavaScript validates before it calls; the addon trusts what it is given. */
 export interface NativeBinding {
-  /** The instruction set the kernels run on here: "avx512", "avx2", "x86-64", "neon" … */
-  readonly instructionSet: string
+  /** The instruction sets of this processor that the kernels know, the fastest first: "amx", "avx512", "x86-64", "neon" … */
+  readonly instructionSets: readonly string[]
   readonly createTrainer: (spec: CoreSpec) => CoreTrainer
   /** GFLOP/s of multiply-adds on registers alone, on so many threads at once. */
   readonly measurePeak: (threads: number) => Promise<number>

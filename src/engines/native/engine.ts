@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { EigenaeError } from '../../errors.js'
+import { EigenaeError, usageError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
 import { coreSpec, trainerOn } from '../core/trainer.js'
 import type { Engine } from '../engine.js'
-import { BindingError, type LoadedBinding, loadNativeBinding } from './binding.js'
+import { BindingError, type LoadedBinding, loadNativeBinding, type NativeBinding } from './binding.js'
 
 const mend = [
   'Where no prebuilt one fits it is built from C++. Install a compiler (Debian and Ubuntu: apt-get install g++,',
@@ -17,7 +17,7 @@ export function nativeEngine(): Engine {
   return {
     name: 'native',
     device: 'cpu',
-    variant: binding.instructionSet,
+    variant: instructionSet(binding),
     origin,
     refusals,
     createTrainer: async (spec, images) => {
@@ -26,6 +26,18 @@ export function nativeEngine(): Engine {
     },
     measurePeak: (threads) => binding.measurePeak(threads),
   }
+}
+
+/** The fastest, or the one that EIGENAE_ISA names, which the core takes then. @throws a usage error where it is not here. */
+function instructionSet({ instructionSets }: NativeBinding): string {
+  const wanted = process.env.EIGENAE_ISA
+  if (wanted === undefined || wanted === '') return instructionSets[0]!
+  if (instructionSets.includes(wanted)) return wanted
+  throw usageError({
+    what: `this processor has no instruction set "${wanted}"`,
+    where: 'EIGENAE_ISA',
+    mend: `It has ${instructionSets.join(', ')}: name one of them, or none for the fastest.`,
+  })
 }
 
 function loadOrExplain(): LoadedBinding {
