@@ -181,9 +181,10 @@ struct BlockWords {
   Words words[blocksAtOnce][4];
 };
 
-EIGENAE_INLINE void drawWords(const Longs (&image)[2], const PixelRounds* pixels, const RoundKeys& keys,
+// For `count` blocks, made even.
+EIGENAE_INLINE void drawWords(const Longs (&image)[2], const PixelRounds* pixels, const RoundKeys& keys, int count,
                               BlockWords& to) {
-  for (int i = 0; i < blocksAtOnce; i += 2) {
+  for (int i = 0; i < count; i += 2) {
     Counters drawn;
     philox(image, pixels + i, keys, drawn);
     EIGENAE_UNROLL
@@ -236,7 +237,7 @@ void fillInput(const NoisyInput& from, int firstBlock, int endBlock, float* inpu
     const int count = endBlock - block < blocksAtOnce ? endBlock - block : blocksAtOnce;
     for (int i = 0; i < blocksAtOnce; ++i) pixels[i] = pixelRounds(block + i, from.epoch, keys);
     for (int half = 0; half < 2; ++half) {
-      if (from.deviation != 0) drawWords(images[half].product, pixels, keys, drawn);
+      if (from.deviation != 0) drawWords(images[half].product, pixels, keys, count, drawn);
       fillBlocks(from, images[half], drawn, block, count, input + half * lanes, target + half * lanes);
     }
   }

@@ -49,14 +49,22 @@ EIGENAE_INLINE Floats select(Integers mask, Floats yes, Floats no) {
   return (Floats)(((Integers)yes & mask) | ((Integers)no & ~mask));
 }
 
-// Always in the same order of additions.
+// The upper half is added to the lower one, and so on: always in the same order.
 EIGENAE_INLINE float horizontalSum(Floats v) {
-  float parts[lanes];
-  storeUnaligned(parts, v);
-  for (int width = lanes / 2; width > 0; width /= 2) {
-    for (int i = 0; i < width; ++i) parts[i] += parts[i + width];
-  }
-  return parts[0];
+#if defined(__AVX512F__)
+  v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3);
+  v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1);
+  v += __builtin_shufflevector(v, v, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0);
+#elif defined(__AVX2__)
+  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
+  v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1);
+  v += __builtin_shufflevector(v, v, 1, 0, 1, 0, 1, 0, 1, 0);
+#else
+  v += __builtin_shufflevector(v, v, 2, 3, 0, 1);
+  v += __builtin_shufflevector(v, v, 1, 0, 1, 0);
+#endif
+  return v[0];
 }
 
 }  // namespace
