@@ -83,8 +83,7 @@ __attribute__((noinline)) void gradientTile(const float* d, std::size_t dStride,
   Cursor cursor = pending.cursor;
   const float* const end = pending.end;
   for (; depth >= panel; depth -= panel, d += dStride, b += panel * panel) {
-    EIGENAE_UNROLL
-    for (int k = 0; k < panel; k += productsPerUpdate) {
+    for (int k = 0; k < panel; k += productsPerUpdate) {  // unrolled, the code of two heights is too long: 5 % of a step
       addProducts<rows, panel, 1>(d + k, b + k * panel, productsPerUpdate, sum);
       keepOrder();
       if (cursor.next != end) pending.advance(cursor);
