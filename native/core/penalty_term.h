@@ -18,6 +18,9 @@ class PenaltyTerm {
   // A batch with no more images than latent dimensions has none: its codes cannot span them all.
   bool applies(int count) const { return !penalties_.empty() && count > latent_; }
 
+  // As many products of floats take about the time that the penalties do.
+  double products(int count) const;
+
   // codes: panels [latent], `stride` apart.
   void evaluate(const float* codes, std::size_t stride, int count);
 
@@ -37,7 +40,6 @@ class PenaltyTerm {
   const int latent_, panelColumns_;
   std::vector<Penalty> penalties_;
   std::unique_ptr<Spectrum> spectrum_;  // of the last batch's size
-  std::vector<double> codeGradient_;    // [latent][spectrum's stride]
   AlignedFloats gradient_;
   std::vector<float> gradientSums_;
   double value_ = 0, weighted_ = 0;

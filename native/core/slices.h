@@ -20,10 +20,18 @@ inline Range share(int count, int index, int parts) {
 constexpr int slices = 8;
 constexpr int slicesInGroup = 4;
 
-inline Range slicePixels(int pixels, int slice, int rowsAtOnce) {
+//
+// Whoever has slice 0 has other work that takes as long as `relief` pixels: as if there were so many more, the first of
+// them no work at all. Slices may so be empty.
+inline Range slicePixels(int pixels, int slice, int rowsAtOnce, int relief = 0) {
   const int block = rowsAtOnce < 4 ? 4 : rowsAtOnce;  // four pixels share a noise counter
-  const Range range = share((pixels + block - 1) / block, slice, slices);
-  return {range.begin * block, range.end * block < pixels ? range.end * block : pixels};
+  const int relieved = (relief + block / 2) / block;
+  const Range range = share((pixels + block - 1) / block + relieved, slice, slices);
+  const auto pixel = [&](int end) {
+    const int pixelsBefore = end > relieved ? (end - relieved) * block : 0;
+    return pixelsBefore < pixels ? pixelsBefore : pixels;
+  };
+  return {pixel(range.begin), pixel(range.end)};
 }
 
 // A slice is added to its group's sum at once when its own thread began the group; otherwise it gets a part of its own.

@@ -25,7 +25,7 @@ Spectrum::Spectrum(const Kernels& kernels, int batch, int width)
       width_(width),
       stride_(roundUp(batch)),
       smallStride_(roundUp(width)),
-      memory_(3 * width * stride_ + 2 * (width + 1) * smallStride_ + line),
+      memory_(4 * width * stride_ + 2 * (width + 1) * smallStride_ + line),
       squares_(width + 1),
       values_(width),
       derivatives_(width),
@@ -35,17 +35,24 @@ Spectrum::Spectrum(const Kernels& kernels, int batch, int width)
   codes_ = memory_.data() + (line - address % line) % line;
   centered_ = codes_ + width * stride_;
   scratch_ = centered_ + width * stride_;
-  projections_ = scratch_ + width * stride_;
+  gradient_ = scratch_ + width * stride_;
+  projections_ = gradient_ + width * stride_;
   matrix_ = projections_ + (width + 1) * smallStride_;
 }
 
 // Z = QR, then rotations make the rows of R orthogonal, RᵀJ = VΣ: neither forms ZᵀZ, which would square the condition
 // number and lose what is smaller than 1e-8 of the largest.
 const std::vector<double>& Spectrum::decompose(bool center) {
-  std::copy_n(codes_, width_ * stride_, centered_);
-  if (center) subtractMeans(centered_);
-  std::copy_n(centered_, width_ * stride_, scratch_);
+  std::copy_n(codes_, width_ * stride_, scratch_);
+  if (center) {
+    subtractMeans(scratch_);
+    std::copy_n(scratch_, width_ * stride_, centered_);
+  }
   kernels_.triangularFactor(scratch_, stride_, width_, projections_, smallStride_);
+  if (!factorIsFinite()) {
+    values_.assign(width_, std::numeric_limits<double>::quiet_NaN());
+    return values_;
+  }
   kernels_.orthogonalise(projections_, smallStride_, width_, squares_.data());
   std::iota(order_.begin(), order_.end(), 0);
   std::sort(order_.begin(), order_.end(),
@@ -54,10 +61,9 @@ const std::vector<double>& Spectrum::decompose(bool center) {
   return values_;
 }
 
-double Spectrum::penalty(bool center, PenaltyFunction function, const PenaltyParameters& parameters, double scale,
-                         double* gradient) {
-  if (!finite()) return std::numeric_limits<double>::quiet_NaN();
+double Spectrum::penalty(bool center, PenaltyFunction function, const PenaltyParameters& parameters, double scale) {
   decompose(center);
+  if (std::isnan(values_[0])) return values_[0];
 
   // A spectrum of zeros has no shares: whatever the limit, it depends on the direction from which it is approached. No
   // direction is better than another, hence no value and no gradient.
@@ -72,11 +78,13 @@ double Spectrum::penalty(bool center, PenaltyFunction function, const PenaltyPar
     weights_[order_[i]] = sigma > negligible ? scale * derivatives_[i] / sigma / sigma / sigma : 0;
   }
   kernels_.weightedSquare(projections_, smallStride_, width_, weights_.data(), matrix_);
-  kernels_.combine(centered_, stride_, width_, matrix_, smallStride_, scratch_);
+  kernels_.combine(center ? centered_ : codes_, stride_, width_, matrix_, smallStride_, scratch_);
   if (center) subtractMeans(scratch_);
-  for (std::size_t i = 0; i < width_ * stride_; ++i) gradient[i] += scratch_[i];
+  for (std::size_t i = 0; i < width_ * stride_; ++i) gradient_[i] += scratch_[i];
   return value;
 }
+
+void Spectrum::clearGradient() { std::fill_n(gradient_, width_ * stride_, 0.0); }
 
 void Spectrum::subtractMeans(double* columns) const {
   for (int i = 0; i < width_; ++i, columns += stride_) {
@@ -85,10 +93,12 @@ void Spectrum::subtractMeans(double* columns) const {
   }
 }
 
-bool Spectrum::finite() const {
-  double sum = 0;  // 0 · x is 0, unless x is not finite
-  for (std::size_t i = 0; i < width_ * stride_; ++i) sum += 0 * codes_[i];
-  return sum == 0;
+// A column that is not finite has no finite length, before or after others are taken off it.
+bool Spectrum::factorIsFinite() const {
+  for (int i = 0; i < width_; ++i) {
+    if (!std::isfinite(projections_[i * smallStride_ + i])) return false;
+  }
+  return true;
 }
 
 namespace {
@@ -111,11 +121,10 @@ double spectralPenalty(const double* latent, int batch, int width, bool center, 
                        const PenaltyParameters& parameters, double scale, double* gradient) {
   Spectrum spectrum(*chosenInstructionSet().kernels, batch, width);
   setCodes(spectrum, latent, batch, width);
-  std::vector<double> columns(width * spectrum.stride());
-  const double value = spectrum.penalty(center, penalty, parameters, scale, columns.data());
+  const double value = spectrum.penalty(center, penalty, parameters, scale);
   for (int b = 0; b < batch; ++b) {
     for (int i = 0; i < width; ++i) {
-      gradient[static_cast<std::size_t>(b) * width + i] += columns[i * spectrum.stride() + b];
+      gradient[static_cast<std::size_t>(b) * width + i] += spectrum.gradient(i)[b];
     }
   }
   return value;

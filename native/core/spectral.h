@@ -20,22 +20,25 @@ class Spectrum {
   std::size_t stride() const { return stride_; }
   int batch() const { return batch_; }
 
-  // Returns f(σ(Z)) and adds scale · ∂f/∂Z to gradient [width][stride()]. With `center`, Z is less its column means.
-  double penalty(bool center, PenaltyFunction function, const PenaltyParameters& parameters, double scale,
-                 double* gradient);
+  // Returns f(σ(Z)) and adds scale · ∂f/∂Z to the gradient. With `center`, Z is less its column means.
+  double penalty(bool center, PenaltyFunction function, const PenaltyParameters& parameters, double scale);
+
+  // The gradient [batch][width], in columns as the codes are.
+  void clearGradient();
+  const double* gradient(int index) const { return gradient_ + index * stride_; }
 
   // σ [width] of Z, largest first
   const std::vector<double>& decompose(bool center);
 
  private:
   void subtractMeans(double* columns) const;
-  bool finite() const;
+  bool factorIsFinite() const;
 
   const Kernels& kernels_;
   const int batch_, width_;
   const std::size_t stride_, smallStride_;  // from column to column of batch · width and width · width matrices
   std::vector<double> memory_;
-  double *codes_, *centered_, *scratch_;       // [width][stride]
+  double *codes_, *centered_, *scratch_, *gradient_;  // [width][stride]
   double *projections_, *matrix_;              // [width][smallStride]
   std::vector<double> squares_;               // [width + 1] of the projections' columns
   std::vector<double> values_, derivatives_, weights_;

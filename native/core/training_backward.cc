@@ -19,7 +19,7 @@ void TrainingStep::lastLayer(int member, const Batch& batch) {
   const PreparedFactor factor = gradientFactor(last, member, batch);
   const Range range = memberSlices(member);
   for (int slice = range.begin; slice < range.end; ++slice) {
-    const Range pixels = slicePixels(layout_.inputs(), slice, kernels_.rowsAtOnce);
+    const Range pixels = slicePixels(layout_.inputs(), slice, kernels_.rowsAtOnce, relief_);
     const int rows = pixels.end - pixels.begin;
     const std::size_t row = static_cast<std::size_t>(pixels.begin) * width_;
     const float* weight = parameters_.values() + layer.weight + row;

@@ -42,6 +42,10 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
     }
     passes_.push_back(std::move(pass));
   }
+  // Not only the products take time: Adam takes that of 13 images, sigmoid and loss that of 16 inputs.
+  const double inputs = passes_.size() > 1 ? layout.layers.back().inputs : 0;
+  const double productsOfRow = 3 * spec.batchSize * inputs + 16 * spec.batchSize + 13 * inputs;
+  relief_ = static_cast<int>(std::min<double>(layout.inputs(), penalty_.products(spec.batchSize) / productsOfRow));
   inputStride_ = static_cast<std::size_t>(layout.inputs()) * width_;
   input_ = alignedFloats(panels * inputStride_);
   target_ = alignedFloats(panels * inputStride_);

@@ -31,6 +31,25 @@ EIGENAE_INLINE double dot(const double* a, const double* b, std::size_t size) {
   return sumOf(even + odd);
 }
 
+// column [columns] = a row of a matrix in panels `stride` apart.
+void widen(const float* row, std::size_t stride, int columns, double* column) {
+  for (; columns > 0; columns -= panel, row += stride, column += panel) {
+    const int some = columns < panel ? columns : panel;
+    for (int c = 0; c < some; ++c) column[c] = row[c];
+  }
+}
+
+// The other way round; returns the column's sum.
+double narrow(const double* column, int columns, float* row, std::size_t stride) {
+  Doubles sum{};
+  for (int c = 0; c < columns; c += doubleLanes) sum += at(column + c);
+  for (; columns > 0; columns -= panel, row += stride, column += panel) {
+    const int some = columns < panel ? columns : panel;
+    for (int c = 0; c < some; ++c) row[c] = static_cast<float>(column[c]);
+  }
+  return sumOf(sum);
+}
+
 // Gram–Schmidt, modified: columns = Q · R. Row i of R becomes column i of `rows`; of the columns nothing is left.
 void triangularFactor(double* columns, std::size_t stride, int width, double* rows, std::size_t rowStride) {
   for (int i = 0; i < width; ++i) {
