@@ -220,7 +220,7 @@ void TrainingStep::trainFirst(int member, const Batch& batch, const Batch* next)
   for (int slice = range.begin; slice < range.end; ++slice) {
     const Range pixels = slicePixels(layout_.inputs(), slice, kernels_.rowsAtOnce);
     const std::size_t row = static_cast<std::size_t>(pixels.begin) * width_;
-    if (next != nullptr && next->images != nullptr) prefetch(pixels, *next);
+    if (next != nullptr && next->images != nullptr) prefetchImages(pixels, *next);
     kernels_.trainWeights(input_.get() + row, inputStride_, pixels.end - pixels.begin, batch.count,
                           factor.data, factor.stride, layer.columns,
                           parameters_.at(layer.weight + row), layer.stride, batch.adam);

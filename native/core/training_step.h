@@ -64,7 +64,7 @@ class TrainingStep {
   Parts parts(int panel) const;
 
   void firstLayerSlice(int slice, int firstSlice, const Batch& batch);
-  void prefetch(Range pixels, const Batch& batch) const;
+  void prefetchImages(Range pixels, const Batch& batch) const;
   void fillFromFloats(Range pixels, int panel, const Batch& batch);
   void fillFromImages(Range pixels, int panel, const Batch& batch);
   void activate(std::size_t layer, int member, const Batch& batch);
