@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { median } from './turns.mjs'
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url))
-const pollMilliseconds = 5
+const pollMilliseconds = 25
 
 export async function measureWholeProcess({ epochs, rounds, images }) {
   const runs = []

@@ -1,6 +1,6 @@
 import { EigenaeError } from '../errors.js'
 import { dataFileKeys, dataFiles } from './files.js'
-import { readDataFile, sha256 } from './load.js'
+import { readDataFile } from './load.js'
 
 export interface VerifiedFile {
   readonly file: string
@@ -11,8 +11,8 @@ export interface VerifiedFile {
 export async function verifyMnist(folder: string): Promise<readonly VerifiedFile[]> {
   const files = await Promise.all(
     dataFileKeys.map(async (key) => {
-      const { file, bytes } = await readDataFile(folder, key)
-      return { file, sha256: sha256(bytes), expected: dataFiles[key].sha256 }
+      const { file, sha256 } = await readDataFile(folder, key)
+      return { file, sha256, expected: dataFiles[key].sha256 }
     }),
   )
   const wrong = files.filter((each) => each.sha256 !== each.expected)
