@@ -39,8 +39,12 @@ describe('eigenae --version', () => {
   })
 
   it('says the instruction set that EIGENAE_ISA forces, where the processor has it', async () => {
-    const { stdout } = await eigenae(['--version'], { env: { EIGENAE_ISA: 'x86-64' } })
-    expect(stdout).toMatch(process.arch === 'x64' ? /native x86-64,/ : /native neon,/)
+    const own = process.arch === 'x64' ? 'x86-64' : 'neon'
+    const { stdout } = await eigenae(['--version'], { env: { EIGENAE_ISA: own } })
+    expect(stdout).toContain(`native ${own},`)
+    const refused = await eigenae(['--version'], { env: { EIGENAE_ISA: 'avx1024' } })
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toMatch(/^eigenae: EIGENAE_ISA: this processor has no instruction set "avx1024"\n/)
   })
 })
 

@@ -20,7 +20,6 @@ inline Range share(int count, int index, int parts) {
 constexpr int slices = 8;
 constexpr int slicesInGroup = 4;
 
-//
 // Whoever has slice 0 has other work that takes as long as `relief` pixels: as if there were so many more, the first of
 // them no work at all. Slices may so be empty.
 inline Range slicePixels(int pixels, int slice, int rowsAtOnce, int relief = 0) {

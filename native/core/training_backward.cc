@@ -10,14 +10,15 @@ void TrainingStep::lastLayer(int member, const Batch& batch) {
   const PanelledLayer& layer = parameters_.layer(last);
   const Pass& before = passes_[last - 1];
   Pass& pass = passes_[last];
-  if (member == 0 && penalty_.applies(batch.count)) {
+  const Range range = memberSlices(member);
+  const bool hasSlice0 = range.begin == 0 && range.end > 0;
+  if (hasSlice0 && penalty_.applies(batch.count)) {
     const Pass& codes = passes_[layout_.bottleneck];
     penalty_.evaluate(codes.output.get(), codes.stride, batch.count);
   }
   const float scale = 2 / (static_cast<float>(batch.count) * static_cast<float>(layout_.inputs()));
   const PreparedFactor inputs = factors_[member](before.output.get(), before.stride, layer.columns, panels(batch));
   const PreparedFactor factor = gradientFactor(last, member, batch);
-  const Range range = memberSlices(member);
   for (int slice = range.begin; slice < range.end; ++slice) {
     const Range pixels = slicePixels(layout_.inputs(), slice, kernels_.rowsAtOnce, relief_);
     const int rows = pixels.end - pixels.begin;

@@ -1,4 +1,4 @@
-// Factors of products for tiles, see tiles.h. A float is exactly the sum of three bfloat16 numbers of eight bits each; of
+// Factors of products for tiles, see tiles.h. A float that is neither next to 0 nor next to infinity is exactly the sum of three bfloat16 numbers of eight bits each; of
 // the nine products of the parts of two floats six matter at the precision of a float. (Henry, Tang, Heinecke: Leveraging
 // the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations, 2019, arXiv:1904.06376.)
 #pragma once
@@ -13,8 +13,8 @@ constexpr int blockSize = 32;  // rows, columns and depth of a step
 constexpr int partCount = 3;
 static_assert(panel == blockSize && lanes == tileSize, "a panel is as wide as a block");
 
-// 32 × 32 numbers of a factor as the tiles want them: of each part two tiles, each [16 rows or columns of the sums][16
-// pairs], the two of a pair being sixteen apart along the depth.
+// 32 × 32 numbers of a factor as the tiles want them: of each part two tiles, of a left factor [16 rows of the sums][16
+// pairs], of a right one [16 pairs][16 columns], the two of a pair being sixteen apart along the depth.
 struct Block {
   alignas(64) Words parts[partCount][2][tileSize];
 };

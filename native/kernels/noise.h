@@ -181,7 +181,7 @@ struct BlockWords {
   Words words[blocksAtOnce][4];
 };
 
-// For `count` blocks, made even.
+// For `count` blocks, rounded up to an even number.
 EIGENAE_INLINE void drawWords(const Longs (&image)[2], const PixelRounds* pixels, const RoundKeys& keys, int count,
                               BlockWords& to) {
   for (int i = 0; i < count; i += 2) {

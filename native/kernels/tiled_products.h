@@ -163,7 +163,15 @@ void multiplyPartTiled(const float* a, std::size_t aStride, int columns, int dep
   if (depth == 0 && !add) {
     for (int i = 0; i < blocksIn(columns) * blockSize * panel; i += lanes) store(out + i, Floats{});
   }
-  multiplyTransposedInChunks<AsTheyAre>(a, aStride, columns, depth, b, add, out);
+  if (!add || depth <= turnedBlocks * blockSize) {
+    return multiplyTransposedInChunks<AsTheyAre>(a, aStride, columns, depth, b, add, out);
+  }
+  // What is added is first summed up for itself, as it would be for a part of its own: which it is depends on the threads.
+  alignas(64) float sum[panel * panel];
+  for (; columns > 0; columns -= panel, a += aStride, out += panel * panel) {
+    multiplyTransposedInChunks<AsTheyAre>(a, aStride, panel, depth, b, false, sum);
+    for (int i = 0; i < panel * panel; i += lanes) store(out + i, load(out + i) + load(sum + i));
+  }
 }
 
 void sumTurnedParts(const Parts& parts, int rows, float* out) {

@@ -134,6 +134,28 @@ TEST_P(Kernel, TrainWeightsIsAdamOnTheProduct) {
   }
 }
 
+// From 0 on, so that a parameter is as exact as its update is.
+TEST_P(Kernel, TrainWeightsMovesParametersByTheirMomentsToAFloatsPrecision) {
+  const AdamStep step{0.1f, 0.001f, 0.0016f, 3e-10f};
+  for (const auto& [rows, depth] : {std::pair{1, 1}, {17, 31}, {97, 64}, {70, 301}}) {
+    constexpr int columns = 37;
+    PanelMatrix d(kernels(), rows, depth, 1), b(kernels(), depth, columns, 2);
+    PanelMatrix w(kernels(), rows, columns), m(kernels(), rows, columns, 3), v(kernels(), rows, columns, 4);
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < columns; ++c) v.at(r, c) *= v.at(r, c);
+    }
+    const PreparedFactor factor = prepared(b, depth, columns);
+    kernels().trainWeights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns,
+                           {w.data(), m.data(), v.data()}, w.stride(), step);
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < columns; ++c) {
+        const double update = step.rate * double{m.at(r, c)} / (std::sqrt(double{v.at(r, c)}) + step.epsilon);
+        ASSERT_NEAR(w.at(r, c), -update, 5 * 0x1p-23 * std::abs(update)) << rows << " rows, depth " << depth;
+      }
+    }
+  }
+}
+
 TEST_P(Kernel, TrainArrayIsAdamOnUnalignedArrays) {
   const AdamSpec spec;
   const float rootCorrection = std::sqrt(1 - 0.999f);
@@ -283,6 +305,29 @@ TEST_P(Kernel, SumPartsAddsGroupByGroupWhatMultiplyPartMade) {
         for (int i = 1; i < second; ++i) y += number(first + i, j);
         ASSERT_EQ(out.at(c, j), a.at(0, c) * (x + y)) << first << " and " << second << " parts";
       }
+    }
+  }
+}
+
+// Which of the two happens depends on the number of threads.
+TEST_P(Kernel, APartAddsUpToTheSameBitsWhetherItIsAddedToAnotherOrItsOwn) {
+  for (const int depth : {1, 31, 64, 129, 160, 301}) {
+    const int columns = 37, padded = (columns + width() - 1) / width() * width();
+    const AlignedFloats first = alignedFloats(padded * width()), second = alignedFloats(padded * width());
+    const AlignedFloats both = alignedFloats(padded * width());
+    const auto multiplyPart = [&](std::uint32_t seed, bool add, float* to) {
+      PanelMatrix a(kernels(), depth, columns, seed), b(kernels(), depth, width(), seed + 1);
+      kernels().multiplyPart(a.data(), a.stride(), columns, depth, b.data(), add, to);
+    };
+    multiplyPart(1, false, first.get());
+    multiplyPart(3, false, second.get());
+    multiplyPart(1, false, both.get());
+    multiplyPart(3, true, both.get());
+    PanelMatrix apart(kernels(), columns, width()), together(kernels(), columns, width());
+    kernels().sumParts({{first.get(), second.get()}, 1, {2}}, columns, apart.data());
+    kernels().sumParts({{both.get()}, 1, {1}}, columns, together.data());
+    for (int c = 0; c < columns; ++c) {
+      for (int j = 0; j < width(); ++j) ASSERT_EQ(apart.at(c, j), together.at(c, j)) << "depth " << depth;
     }
   }
 }

@@ -160,10 +160,14 @@ TEST_P(SpectralPenalty, OfCodesThatAreAllTheSameIsFinite) {
   EXPECT_TRUE(allFinite(gradient));
 }
 
-TEST_P(SpectralPenalty, OfANaNIsNaNAndReturns) {
-  Matrix z = randomMatrix(20, 4, 9), gradient;
-  z[7] = std::nan("");
-  EXPECT_TRUE(std::isnan(GetParam()(z, 20, gradient)));
+TEST_P(SpectralPenalty, OfWhatIsNotFiniteIsNaNAndReturns) {
+  for (const double value : {std::nan(""), double{INFINITY}}) {
+    for (const int place : {4, 7}) {  // in the first and in the last dimension
+      Matrix z = randomMatrix(20, 4, 9), gradient;
+      z[place] = value;
+      EXPECT_TRUE(std::isnan(GetParam()(z, 20, gradient)));
+    }
+  }
 }
 
 TEST_P(SpectralPenalty, DoesNotChangeWithTheScaleOfTheCodes) {

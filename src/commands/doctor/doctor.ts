@@ -25,7 +25,8 @@ function page(machine: Machine, probes: readonly Probe[]): string {
 }
 
 function head({ eigenae, node, platform, cores, instructionSet, addon, addonRefusals }: Machine): string {
-  const core = instructionSet === null ? 'no C++ core' : `C++ core with ${instructionSet}, ${addon}`
+  const core =
+    instructionSet === null ? 'the C++ core does not run' : `C++ core with ${instructionSet}, ${addon}`
   const facts = [`eigenae ${eigenae}`, `Node ${node.version}`, platform, `${cores} cores`, core]
   return [facts.join(' · '), ...addonRefusals.map((refusal) => `  ${refusal}`)].join('\n')
 }

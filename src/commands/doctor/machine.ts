@@ -11,7 +11,7 @@ export interface Machine {
   /** "linux x64" */
   readonly platform: string
   readonly cores: number
-  /** What the C++ core's kernels run on; null where it was not built. */
+  /** What the C++ core's kernels run on; null where it does not run, for the reason that the device cpu gives. */
   readonly instructionSet: string | null
   /** Where the C++ core's addon is from; null likewise. */
   readonly addon: string | null

@@ -36,7 +36,7 @@ function instructionSet({ instructionSets }: NativeBinding): string {
   throw usageError({
     what: `this processor has no instruction set "${wanted}"`,
     where: 'EIGENAE_ISA',
-    mend: `It has ${instructionSets.join(', ')}: name one of them, or none for the fastest.`,
+    mend: `The processor has ${instructionSets.join(', ')}: name one of them, or none for the fastest.`,
   })
 }
 
