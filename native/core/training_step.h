@@ -73,6 +73,7 @@ class TrainingStep {
   void normaliseBackward(std::size_t layer, int member, const Batch& batch);
   void addPenaltyGradient(int panel);
   PreparedFactor gradientFactor(std::size_t layer, int member, const Batch& batch);
+  void claimWeights(const PanelledLayer& layer, Range rows) const;
   void trainVectors(std::size_t layer, const Batch& batch);
   void sumGradients(std::size_t layer, Range outputs, int count, float* sums) const;
 
