@@ -11,7 +11,7 @@ PenaltyTerm::PenaltyTerm(const TrainerSpec& spec, int latent, const Kernels& ker
 }
 
 // Conversions, triangular factor and gradient, rotations by rounds and by pairs; as measured with AVX-512.
-double PenaltyTerm::products(int count) const {
+double PenaltyTerm::timeInProducts(int count) const {
   const double images = count, latent = latent_;
   const double each = images * latent * (58 + 7 * latent) + latent * latent * (1800 + 46 * latent);
   return penalties_.empty() ? 0 : 1e5 + penalties_.size() * each;

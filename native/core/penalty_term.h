@@ -19,7 +19,7 @@ class PenaltyTerm {
   bool applies(int count) const { return !penalties_.empty() && count > latent_; }
 
   // As many products of floats take about the time that the penalties do.
-  double products(int count) const;
+  double timeInProducts(int count) const;
 
   // codes: panels [latent], `stride` apart.
   void evaluate(const float* codes, std::size_t stride, int count);

@@ -15,7 +15,7 @@ inline void prefetch(const std::uint8_t* bytes, std::size_t count) {
   };
   if (count == 0) return;
   for (std::size_t i = 0; i < count; i += cacheLine) fetch(bytes + i);
-  fetch(bytes + count - 1);
+  fetch(bytes + count - 1);  // on one line more, unless the first byte begins one
   __asm__ __volatile__("");  // a function of nothing but prefetches is taken to do nothing
 }
 

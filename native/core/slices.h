@@ -1,7 +1,7 @@
 // How work is cut up.
 #pragma once
 
-#include <cstddef>
+#include <algorithm>
 
 namespace eigenae {
 
@@ -26,10 +26,7 @@ inline Range slicePixels(int pixels, int slice, int rowsAtOnce, int relief = 0) 
   const int block = rowsAtOnce < 4 ? 4 : rowsAtOnce;  // four pixels share a noise counter
   const int relieved = (relief + block / 2) / block;
   const Range range = share((pixels + block - 1) / block + relieved, slice, slices);
-  const auto pixel = [&](int end) {
-    const int pixelsBefore = end > relieved ? (end - relieved) * block : 0;
-    return pixelsBefore < pixels ? pixelsBefore : pixels;
-  };
+  const auto pixel = [&](int end) { return std::clamp((end - relieved) * block, 0, pixels); };
   return {pixel(range.begin), pixel(range.end)};
 }
 

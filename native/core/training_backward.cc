@@ -153,9 +153,9 @@ Range TrainingStep::memberRows(std::size_t index, int member) const {
   return {bound(place), bound(place + 1)};
 }
 
-// Stores what is there already. The other members have read these weights, and a core must have a line for itself before it
-// writes to it; so it asks for all of them at once, not for one after the other between the products. A step of two
-// threads took 379 µs as before on two cores of a Zen 4 that share a cache, and 497 instead of 520 on two that do not.
+// Stores what is there already. The other members have read these weights, and a core must have a line for itself before
+// it writes to it; so it asks for all of them at once, not for one after the other between the products. A step of two
+// threads took 500 instead of 524 µs on two cores of a Zen 4 that share no cache, and 380 as before on two that do.
 void TrainingStep::claimWeights(const PanelledLayer& layer, Range rows) const {
   constexpr std::ptrdiff_t cacheLine = 64 / sizeof(float);
   for (int column = 0; column < layer.columns; column += width_) {

@@ -84,7 +84,7 @@ class TrainingStep {
   std::vector<float>& runningStatistics_;
   Team& team_;
   PenaltyTerm penalty_;
-  int relief_ = 0;  // the penalties' time in rows of the last layer, see slicePixels
+  const int relief_;  // rows of the last layer, see slicePixels
 
   AlignedFloats input_, target_;  // panels [inputs]
   std::size_t inputStride_ = 0;

@@ -1,6 +1,7 @@
-// Factors of products for tiles, see tiles.h. A float that is neither next to 0 nor next to infinity is exactly the sum of three bfloat16 numbers of eight bits each; of
-// the nine products of the parts of two floats six matter at the precision of a float. (Henry, Tang, Heinecke: Leveraging
-// the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations, 2019, arXiv:1904.06376.)
+// Factors of products for tiles, see tiles.h. A float is exactly the sum of three bfloat16 numbers of eight bits each,
+// unless it is next to 0 or to infinity; of the nine products of the parts of two floats six matter at the precision of a
+// float. (Henry, Tang, Heinecke: Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision
+// Computations, 2019, arXiv:1904.06376.)
 #pragma once
 
 #include "intrinsics.h"

@@ -31,7 +31,6 @@ EIGENAE_INLINE double dot(const double* a, const double* b, std::size_t size) {
   return sumOf(even + odd);
 }
 
-// column [columns] = a row of a matrix in panels `stride` apart.
 void widen(const float* row, std::size_t stride, int columns, double* column) {
   for (; columns > 0; columns -= panel, row += stride, column += panel) {
     const int some = columns < panel ? columns : panel;
@@ -39,7 +38,6 @@ void widen(const float* row, std::size_t stride, int columns, double* column) {
   }
 }
 
-// The other way round; returns the column's sum.
 double narrow(const double* column, int columns, float* row, std::size_t stride) {
   Doubles sum{};
   for (int c = 0; c < columns; c += doubleLanes) sum += at(column + c);

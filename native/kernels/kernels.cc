@@ -30,9 +30,10 @@ namespace eigenae {
 extern const Kernels EIGENAE_KERNELS;
 
 const Kernels EIGENAE_KERNELS = {
-    panel,           EIGENAE_PRODUCTS, trainArray,    fillInput,    addBias,       rectifyBackward, sigmoidLoss,
-    sigmoid,         squaredError,     rowSums,       columnSums,   transpose,     moments,         normalise,
-    normaliseSums,   normaliseBackward, scaleShift,   widen, narrow, triangularFactor, orthogonalise, weightedSquare, combine,
+    panel,         EIGENAE_PRODUCTS,  trainArray, fillInput,        addBias,       rectifyBackward, sigmoidLoss,
+    sigmoid,       squaredError,      rowSums,    columnSums,       transpose,     moments,         normalise,
+    normaliseSums, normaliseBackward, scaleShift, widen,            narrow,        triangularFactor, orthogonalise,
+    weightedSquare, combine,
 };
 
 }  // namespace eigenae

@@ -107,6 +107,7 @@ struct Kernels {
   void (*scaleShift)(const float* scale, const float* shift, int rows, bool rectify, float* x);
 
   // columns.h, in double, on matrices of columns that are each in one piece and filled up with zeros.
+  // column [columns] = a row of a matrix in panels; and the other way round, returning the column's sum.
   void (*widen)(const float* row, std::size_t stride, int columns, double* column);
   double (*narrow)(const double* column, int columns, float* row, std::size_t stride);
   void (*triangularFactor)(double* columns, std::size_t stride, int width, double* rows, std::size_t rowStride);

@@ -166,7 +166,7 @@ void multiplyPartTiled(const float* a, std::size_t aStride, int columns, int dep
   if (!add || depth <= turnedBlocks * blockSize) {
     return multiplyTransposedInChunks<AsTheyAre>(a, aStride, columns, depth, b, add, out);
   }
-  // What is added is first summed up for itself, as it would be for a part of its own: which it is depends on the threads.
+  // What is added is first summed up for itself, as for a part of its own: which of the two depends on the threads.
   alignas(64) float sum[panel * panel];
   for (; columns > 0; columns -= panel, a += aStride, out += panel * panel) {
     multiplyTransposedInChunks<AsTheyAre>(a, aStride, panel, depth, b, false, sum);

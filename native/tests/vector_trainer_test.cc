@@ -35,7 +35,8 @@ std::vector<Case> cases() {
   const std::vector<PenaltySpec> penalties[] = {{}, {topTwo}, {topTwo, centeredLogMax}};
   int turn = 0;
   for (const auto& widths : std::vector<std::vector<int>>{
-           {20, 16, 8, 5, 4}, {53, 31, 13, 3}, {17, 3, 2}, {1, 1}, {3, 1, 1}, {7, 5}, {101, 37, 64}, {130, 70, 33}, {784, 20, 32}}) {
+           {20, 16, 8, 5, 4}, {53, 31, 13, 3}, {17, 3, 2}, {1, 1}, {3, 1, 1}, {7, 5}, {101, 37, 64}, {130, 70, 33},
+           {784, 20, 32}}) {
     for (const BatchNorm batchNorm : {BatchNorm::none, BatchNorm::encoder, BatchNorm::all}) {
       for (const int batchSize : {16, 37, 70}) all.push_back({widths, batchNorm, batchSize, penalties[turn++ % 3]});
     }

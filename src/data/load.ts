@@ -122,14 +122,15 @@ async function readHashed(handle: FileHandle): Promise<Hashed> {
   const { size } = await handle.stat()
   const bytes = Buffer.allocUnsafeSlow(size)
   const hash = createHash('sha256')
-  let [hashed, read, last] = [0, 0, -1]
-  while (last !== 0) {
+  let read = 0
+  let piece = bytes.subarray(0, 0)
+  do {
     const reading = handle.read(bytes, read, Math.min(pieceBytes, size - read), read)
-    hash.update(bytes.subarray(hashed, read))
-    hashed = read
-    last = (await reading).bytesRead
-    read += last
-  }
+    hash.update(piece)
+    const { bytesRead } = await reading
+    piece = bytes.subarray(read, read + bytesRead)
+    read += bytesRead
+  } while (piece.length > 0)
   return { bytes: bytes.subarray(0, read), sha256: hash.digest('hex') }
 }
 
