@@ -38,7 +38,7 @@ Inference::Inference(const Layout& layout, const Kernels& kernels, const Paramet
   stride_ = static_cast<std::size_t>(widest) * width_;
   for (int member = 0; member < team.size(); ++member) {
     scratch_.push_back({nullptr, nullptr, {nullptr, nullptr}, Prepared(kernels)});
-    scratch_[member].factor.reserve(widest, 1);
+    scratch_[member].factor.reserve(std::max(widest, layout.inputs()), 1);
   }
 }
 
@@ -165,19 +165,22 @@ void Inference::linear(std::size_t index, const float* in, std::size_t inStride,
                        float* out) const {
   const PanelledLayer& layer = parameters_.layer(index);
   const float* weight = parameters_.values() + layer.weight;
-  if (!layer.transposed) {
+  if (layer.transposed) {
     for (int p = 0; p < panels; ++p) {
-      kernels_.multiply(weight, layer.stride, layer.rows, layer.columns,
-                        factor(in + p * inStride, 0, layer.columns).data, out + p * stride_);
+      kernels_.multiplyTransposed(weight, layer.stride, layer.columns, layer.rows, in + p * inStride, false,
+                                  out + p * stride_);
     }
     return;
   }
   for (int slice = 0; slice < slices; ++slice) {  // so that its weights stay in the cache from panel to panel
-    const Range rows = slicePixels(layer.rows, slice, kernels_.rowsAtOnce);
-    const std::size_t row = static_cast<std::size_t>(rows.begin) * width_;
+    const Range columns = slicePixels(layer.columns, slice, width_);
+    const int count = columns.end - columns.begin;
+    if (count == 0) continue;
+    const float* some = weight + columns.begin / width_ * layer.stride;
     for (int p = 0; p < panels; ++p) {
-      kernels_.multiplyTransposed(weight + row, layer.stride, layer.columns, rows.end - rows.begin,
-                                  in + p * inStride + row, slice > 0, out + p * stride_);
+      const float* from = in + p * inStride + static_cast<std::size_t>(columns.begin) * width_;
+      kernels_.multiply(some, layer.stride, layer.rows, count, factor(from, 0, count).data, columns.begin > 0,
+                        out + p * stride_);
     }
   }
 }

@@ -10,8 +10,9 @@
 
 namespace eigenae {
 
-// A layer's places in the panelled arrays. The encoder's weights lie transposed, so that the pixels are rows of both
-// large matrices: a member of the team owns rows of the first and the last layer.
+// A layer's places in the panelled arrays. The pixels are columns of both large matrices, the first layer's and the last
+// one's: a member of the team owns panels of them. Of the layers between the encoder's lie transposed. A bias has room
+// for whole panels.
 struct PanelledLayer {
   bool transposed = false;
   int rows = 0, columns = 0;  // of the weight in memory
@@ -27,10 +28,8 @@ class Parameters {
   void getState(State& state) const;
 
   const PanelledLayer& layer(std::size_t index) const { return layers_[index]; }
-  const float* values() const { return arrays_[0].get(); }
-  Trained at(std::size_t offset) const {
-    return {arrays_[0].get() + offset, arrays_[1].get() + offset, arrays_[2].get() + offset};
-  }
+  const float* values() const { return arrays_[0]; }
+  Trained at(std::size_t offset) const { return {arrays_[0] + offset, arrays_[1] + offset, arrays_[2] + offset}; }
 
  private:
   template <typename Visit>
@@ -39,7 +38,8 @@ class Parameters {
   const Layout layout_;
   const std::size_t panelColumns_;
   std::vector<PanelledLayer> layers_;
-  AlignedFloats arrays_[3];  // parameters, first and second moments
+  AlignedFloats memory_;
+  float* arrays_[3];  // parameters, first and second moments
 };
 
 }  // namespace eigenae

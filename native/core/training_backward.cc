@@ -9,38 +9,94 @@ void TrainingStep::lastLayer(int member, const Batch& batch) {
   const std::size_t last = layout_.layers.size() - 1;
   const PanelledLayer& layer = parameters_.layer(last);
   const Pass& before = passes_[last - 1];
-  Pass& pass = passes_[last];
   const Range range = memberSlices(member);
   const bool hasSlice0 = range.begin == 0 && range.end > 0;
   if (hasSlice0 && penalty_.applies(batch.count)) {
     const Pass& codes = passes_[layout_.bottleneck];
     penalty_.evaluate(codes.output.get(), codes.stride, batch.count);
   }
-  const float scale = 2 / (static_cast<float>(batch.count) * static_cast<float>(layout_.inputs()));
-  const PreparedFactor inputs = factors_[member](before.output.get(), before.stride, layer.columns, panels(batch));
-  const PreparedFactor factor = gradientFactor(last, member, batch);
-  for (int slice = range.begin; slice < range.end; ++slice) {
-    const Range pixels = slicePixels(layout_.inputs(), slice, kernels_.rowsAtOnce, relief_);
-    const int rows = pixels.end - pixels.begin;
-    const std::size_t row = static_cast<std::size_t>(pixels.begin) * width_;
-    const float* weight = parameters_.values() + layer.weight + row;
-    const float* bias = parameters_.values() + layer.bias + pixels.begin;
-    const bool add = addsToGroup(slice, range.begin);
-    const int to = add ? slice - slice % slicesInGroup : slice;
-    squaredErrors_[slice] = 0;
-    for (int p = 0; p < panels(batch); ++p) {
-      float* values = pass.gradient.get() + p * pass.stride + row;
-      kernels_.multiply(weight, layer.stride, rows, layer.columns, inputs.data + p * inputs.stride, values);
-      squaredErrors_[slice] += kernels_.sigmoidLoss(target_.get() + p * inputStride_ + row, bias, rows,
-                                                    validColumns(batch, p), scale, values);
-      kernels_.multiplyPart(weight, layer.stride, layer.columns, rows, values, add, partial(to, p));
-    }
-    float* sums = scratch_[member].get();
-    kernels_.rowSums(pass.gradient.get() + row, pass.stride, rows, batch.count, sums);
-    kernels_.trainArray(sums, rows, parameters_.at(layer.bias + pixels.begin), batch.adam);
-    kernels_.trainWeights(pass.gradient.get() + row, pass.stride, rows, batch.count, factor.data, factor.stride,
-                          layer.columns, parameters_.at(layer.weight + row), layer.stride, batch.adam);
+  imageRows_[member].list(lastFeatures_.get(), lastFeaturesStride_, batch.count, layer.rows);
+  unitRows_[member].list(before.output.get(), before.stride, layer.rows, batch.count);
+  for (int slice = range.begin; slice < range.end; ++slice) lastLayerSlice(member, slice, batch);
+}
+
+void TrainingStep::lastLayerSlice(int member, int slice, const Batch& batch) {
+  const std::size_t last = layout_.layers.size() - 1;
+  const PanelledLayer& layer = parameters_.layer(last);
+  Pass& pass = passes_[last];
+  const Range pixels = slicePixels(layout_.inputs(), slice, width_, relief_);
+  const int count = pixels.end - pixels.begin;
+  reconstruct(member, pixels, batch);
+  squaredErrors_[slice] = reconstructionLoss(pixels, batch);
+
+  const float* weight = parameters_.values() + layer.weight + pixelPanels(pixels, layer.stride);
+  const bool add = addsToGroup(slice, memberSlices(member).begin);
+  const int to = add ? slice - slice % slicesInGroup : slice;
+  for (int p = 0; p < panels(batch); ++p) {
+    const float* gradient = pass.gradient.get() + p * pass.stride + static_cast<std::size_t>(pixels.begin) * width_;
+    kernels_.multiply(weight, layer.stride, layer.rows, count, factors_[member](gradient, 0, count).data, add,
+                      partial(to, p));
   }
+
+  float* sums = scratch_[member].get();
+  kernels_.columnSums(pass.transposed.get() + pixelPanels(pixels, pass.transposedStride), pass.transposedStride,
+                      batch.count, count, sums);
+  kernels_.trainArray(sums, count, parameters_.at(layer.bias + pixels.begin), batch.adam);
+  trainSlice(last, member, pixels, batch);
+}
+
+// The last layer's linear outputs, with a row an image.
+void TrainingStep::reconstruct(int member, Range pixels, const Batch& batch) {
+  const std::size_t last = layout_.layers.size() - 1;
+  const PanelledLayer& layer = parameters_.layer(last);
+  const Pass& before = passes_[last - 1];
+  Pass& pass = passes_[last];
+  const float* weight = parameters_.values() + layer.weight + pixelPanels(pixels, layer.stride);
+  float* out = pass.transposed.get() + pixelPanels(pixels, pass.transposedStride);
+  const int panels = countPanels(pixels);
+  const SparseFactor& images = imageRows_[member];
+  if (images.saves()) {
+    return kernels_.multiplySparse(images.matrix(), weight, layer.stride, panels, out, pass.transposedStride);
+  }
+  for (int p = 0; p < panels; ++p) {
+    kernels_.multiplyTransposed(before.output.get(), before.stride, batch.count, layer.rows, weight + p * layer.stride,
+                                false, out + p * pass.transposedStride);
+  }
+}
+
+// Makes of the linear outputs their gradient, in both copies, and returns the squared error.
+double TrainingStep::reconstructionLoss(Range pixels, const Batch& batch) {
+  const std::size_t last = layout_.layers.size() - 1;
+  Pass& pass = passes_[last];
+  const float* bias = parameters_.values() + parameters_.layer(last).bias;
+  const float scale = 2 / (static_cast<float>(batch.count) * static_cast<float>(layout_.inputs()));
+  double squaredError = 0;
+  for (int begin = pixels.begin; begin < pixels.end; begin += width_) {
+    const std::size_t at = begin / width_ * pass.transposedStride;
+    float* values = pass.transposed.get() + at;
+    squaredError += kernels_.sigmoidLoss(target_.get() + at, bias + begin, batch.count,
+                                         std::min(width_, pixels.end - begin), scale, values);
+    kernels_.transpose(values, batch.count, pass.gradient.get() + static_cast<std::size_t>(begin) * width_, pass.stride);
+  }
+  return squaredError;
+}
+
+// The update of some pixels' weights in the first or the last layer. unitRows_ lists the left factor of their gradient.
+void TrainingStep::trainSlice(std::size_t index, int member, Range pixels, const Batch& batch) {
+  const PanelledLayer& layer = parameters_.layer(index);
+  const Pass& pass = passes_[index];
+  const Pass& left = index == 0 ? pass : passes_[index - 1];
+  const float* right = pass.transposed.get() + pixelPanels(pixels, pass.transposedStride);
+  const Trained weight = parameters_.at(layer.weight + pixelPanels(pixels, layer.stride));
+  const int panels = countPanels(pixels);
+  const SparseFactor& units = unitRows_[member];
+  if (units.saves()) {
+    return kernels_.trainWeightsSparse(units.matrix(), right, pass.transposedStride, panels, weight, layer.stride,
+                                       batch.adam);
+  }
+  const PreparedFactor factor = gradientFactors_[member](right, pass.transposedStride, batch.count, panels);
+  kernels_.trainWeights(index == 0 ? left.gradient.get() : left.output.get(), left.stride, layer.rows, batch.count,
+                        factor.data, factor.stride, pixels.end - pixels.begin, weight, layer.stride, batch.adam);
 }
 
 // The right factor of the gradient of a layer's weights.
@@ -72,7 +128,7 @@ void TrainingStep::middleBackward(int member, const Batch& batch) {
       float* out = passes_[i - 1].gradient.get() + p * passes_[i - 1].stride;
       if (layer.transposed) {
         kernels_.multiply(weight, layer.stride, layer.rows, layer.columns,
-                          factors_[member](gradient, 0, layer.columns).data, out);
+                          factors_[member](gradient, 0, layer.columns).data, false, out);
       } else {
         kernels_.multiplyTransposed(weight, layer.stride, layer.columns, layer.rows, gradient, false, out);
       }
@@ -228,17 +284,14 @@ void TrainingStep::sumGradients(std::size_t index, Range outputs, int count, flo
 }
 
 void TrainingStep::trainFirst(int member, const Batch& batch, const Batch* next) {
-  const PanelledLayer& layer = parameters_.layer(0);
-  const PreparedFactor factor = gradientFactor(0, member, batch);
+  const Pass& pass = passes_[0];
+  unitRows_[member].list(pass.gradient.get(), pass.stride, parameters_.layer(0).rows, batch.count);
   const Range range = memberSlices(member);
   for (int slice = range.begin; slice < range.end; ++slice) {
-    const Range pixels = slicePixels(layout_.inputs(), slice, kernels_.rowsAtOnce);
-    const std::size_t row = static_cast<std::size_t>(pixels.begin) * width_;
+    const Range pixels = slicePixels(layout_.inputs(), slice, width_);
     if (next != nullptr && next->images != nullptr) prefetchImages(pixels, *next);
-    kernels_.trainWeights(input_.get() + row, inputStride_, pixels.end - pixels.begin, batch.count,
-                          factor.data, factor.stride, layer.columns,
-                          parameters_.at(layer.weight + row), layer.stride, batch.adam);
-    if (next != nullptr) firstLayerSlice(slice, range.begin, *next);
+    trainSlice(0, member, pixels, batch);
+    if (next != nullptr) firstLayerSlice(member, slice, *next);
   }
 }
 

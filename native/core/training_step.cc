@@ -14,11 +14,11 @@ constexpr float normMomentum = 0.1f;
 
 std::size_t roundUp(std::size_t count, std::size_t step) { return (count + step - 1) / step * step; }
 
-// How many rows of the last layer take as long as the penalties. Of a row's time not all is products: Adam takes that of
-// 13 images, sigmoid and loss that of 16 inputs.
-int rowsOfPenalties(const PenaltyTerm& penalty, const Layer& lastLayer, int images) {
-  const double inputs = lastLayer.inputs, productsOfRow = 3 * images * inputs + 16 * images + 13 * inputs;
-  return static_cast<int>(std::min<double>(lastLayer.outputs, penalty.timeInProducts(images) / productsOfRow));
+// How many pixels of the last layer take as long as the penalties. Of a pixel's time not all is products: Adam takes that
+// of 13 images, sigmoid and loss that of 16 inputs. Of the three products two leave out the zeros, about three quarters.
+int pixelsOfPenalties(const PenaltyTerm& penalty, const Layer& lastLayer, int images) {
+  const double inputs = lastLayer.inputs, productsOfPixel = 1.8 * images * inputs + 16 * images + 13 * inputs;
+  return static_cast<int>(std::min<double>(lastLayer.outputs, penalty.timeInProducts(images) / productsOfPixel));
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
       runningStatistics_(runningStatistics),
       team_(team),
       penalty_(spec, layout.latent(), kernels),
-      relief_(rowsOfPenalties(penalty_, layout.layers.back(), spec.batchSize)) {
+      relief_(pixelsOfPenalties(penalty_, layout.layers.back(), spec.batchSize)) {
   const std::size_t images = roundUp(spec.batchSize, width_), panels = images / width_;
   int widest = 0;
   for (std::size_t i = 0; i < layout.layers.size(); ++i) {
@@ -52,19 +52,25 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
     }
     passes_.push_back(std::move(pass));
   }
-  inputStride_ = static_cast<std::size_t>(layout.inputs()) * width_;
+  const Layer& firstLayer = layout.layers.front();
+  const Layer& lastLayer = layout.layers.back();
+  inputStride_ = roundUp(layout.inputs(), width_) * width_;  // transposing reads whole squares
   input_ = alignedFloats(panels * inputStride_);
-  target_ = alignedFloats(panels * inputStride_);
+  target_ = alignedFloats(roundUp(layout.inputs(), width_) * images);
+  lastFeaturesStride_ = images * width_;
+  lastFeatures_ = alignedFloats(roundUp(lastLayer.inputs, width_) * images);
   partialPanel_ = roundUp(layout.layers[0].outputs, width_) * width_;
   partialStride_ = panels * partialPanel_;
   partials_ = alignedFloats(slices * partialStride_);
   for (int member = 0; member < team.size(); ++member) {
     scratch_.push_back(alignedFloats(4 * std::max(widest, layout.inputs())));
+    imageRows_.emplace_back(kernels, spec.batchSize, lastLayer.inputs);
+    unitRows_.emplace_back(kernels, std::max(firstLayer.outputs, lastLayer.inputs), spec.batchSize);
     factors_.emplace_back(kernels);
     gradientFactors_.emplace_back(kernels);
     for (std::size_t i = 0; i < layout.layers.size(); ++i) {
       const PanelledLayer& layer = parameters.layer(i);
-      factors_[member].reserve(layer.columns, static_cast<int>(panels));
+      factors_[member].reserve(layer.columns, 1);
       gradientFactors_[member].reserve(static_cast<int>(images), (layer.columns + width_ - 1) / width_);
     }
   }
@@ -95,20 +101,25 @@ Parts TrainingStep::parts(int panel) const {
 
 void TrainingStep::firstLayer(int member, const Batch& batch) {
   const Range range = memberSlices(member);
-  for (int slice = range.begin; slice < range.end; ++slice) firstLayerSlice(slice, range.begin, batch);
+  for (int slice = range.begin; slice < range.end; ++slice) firstLayerSlice(member, slice, batch);
 }
 
-void TrainingStep::firstLayerSlice(int slice, int firstSlice, const Batch& batch) {
+void TrainingStep::firstLayerSlice(int member, int slice, const Batch& batch) {
   const PanelledLayer& layer = parameters_.layer(0);
-  const float* weight = parameters_.values() + layer.weight;
-  const Range pixels = slicePixels(layout_.inputs(), slice, kernels_.rowsAtOnce);
-  const bool add = addsToGroup(slice, firstSlice);
+  const Range pixels = slicePixels(layout_.inputs(), slice, width_);
+  const int count = pixels.end - pixels.begin;
+  const float* weight = parameters_.values() + layer.weight + pixelPanels(pixels, layer.stride);
+  Pass& pass = passes_[0];
+  float* transposed = pass.transposed.get() + pixelPanels(pixels, pass.transposedStride);
+  const bool add = addsToGroup(slice, memberSlices(member).begin);
   const int to = add ? slice - slice % slicesInGroup : slice;
+  fillTarget(pixels, batch);  // the last layer's slices are others, but now the images are at hand
   for (int p = 0; p < panels(batch); ++p) {
-    batch.images != nullptr ? fillFromImages(pixels, p, batch) : fillFromFloats(pixels, p, batch);
-    const std::size_t row = static_cast<std::size_t>(pixels.begin) * width_;
-    kernels_.multiplyPart(weight + row, layer.stride, layer.columns, pixels.end - pixels.begin,
-                          input_.get() + p * inputStride_ + row, add, partial(to, p));
+    const float* input = input_.get() + p * inputStride_ + static_cast<std::size_t>(pixels.begin) * width_;
+    fillInput(pixels, p, batch);
+    kernels_.transpose(input, count, transposed + static_cast<std::size_t>(p) * width_ * width_, pass.transposedStride);
+    kernels_.multiply(weight, layer.stride, layer.rows, count, factors_[member](input, 0, count).data, add,
+                      partial(to, p));
   }
 }
 
@@ -121,30 +132,38 @@ void TrainingStep::prefetchImages(Range pixels, const Batch& batch) const {
   }
 }
 
-void TrainingStep::fillFromImages(Range pixels, int panel, const Batch& batch) {
+void TrainingStep::fillInput(Range pixels, int panel, const Batch& batch) {
+  float* input = input_.get() + panel * inputStride_;
+  const std::size_t inputs = layout_.inputs();
+  if (batch.images == nullptr) {
+    for (int c = 0; c < width_; ++c) {
+      const float* image = batch.noisy + std::min(panel * width_ + c, batch.count - 1) * inputs;
+      for (int i = pixels.begin; i < pixels.end; ++i) input[i * width_ + c] = image[i];
+    }
+    return;
+  }
   constexpr int widestPanel = 32;
   std::uint32_t index[widestPanel];
   for (int c = 0; c < width_; ++c) {  // surplus columns repeat an image; nothing of theirs is used
     index[c] = batch.index[std::min(panel * width_ + c, batch.count - 1)];
   }
-  const std::size_t inputs = layout_.inputs();
   const NoisyInput from{batch.images->bytes, inputs,
                         inputs,              index,
                         batch.noise.seed,    batch.noise.purpose,
                         batch.noise.epoch,   batch.noise.deviation};
-  kernels_.fillInput(from, pixels.begin / 4, (pixels.end + 3) / 4, input_.get() + panel * inputStride_,
-                     target_.get() + panel * inputStride_);
+  kernels_.fillInput(from, pixels.begin / 4, (pixels.end + 3) / 4, input, nullptr);
 }
 
-void TrainingStep::fillFromFloats(Range pixels, int panel, const Batch& batch) {
-  float* input = input_.get() + panel * inputStride_;
-  float* target = target_.get() + panel * inputStride_;
-  for (int c = 0; c < width_; ++c) {
-    const std::size_t image = std::min(panel * width_ + c, batch.count - 1);
-    for (int i = pixels.begin; i < pixels.end; ++i) {
-      input[i * width_ + c] = batch.noisy[image * layout_.inputs() + i];
-      target[i * width_ + c] = batch.clean[image * layout_.inputs() + i];
+void TrainingStep::fillTarget(Range pixels, const Batch& batch) {
+  const std::size_t inputs = layout_.inputs(), stride = passes_.back().transposedStride;
+  for (int begin = pixels.begin; begin < pixels.end; begin += width_) {
+    const int count = std::min(width_, pixels.end - begin);
+    float* target = target_.get() + begin / width_ * stride;
+    if (batch.images != nullptr) {
+      kernels_.readPixels(batch.images->bytes + begin, inputs, batch.index, batch.count, count, target);
+      continue;
     }
+    for (int i = 0; i < batch.count; ++i) std::copy_n(batch.clean + i * inputs + begin, count, target + i * width_);
   }
 }
 
@@ -158,7 +177,7 @@ void TrainingStep::middleForward(int member, const Batch& batch) {
     for (int p = range.begin; p < range.end; ++p) {
       float* out = linear + p * pass.stride;
       if (i == 0) {
-        kernels_.sumParts(parts(p), layer.columns, out);
+        kernels_.sumParts(parts(p), layer.rows, out);
         continue;
       }
       const float* in = passes_[i - 1].output.get() + p * passes_[i - 1].stride;
@@ -166,15 +185,17 @@ void TrainingStep::middleForward(int member, const Batch& batch) {
         kernels_.multiplyTransposed(weight, layer.stride, layer.columns, layer.rows, in, false, out);
       } else {
         kernels_.multiply(weight, layer.stride, layer.rows, layer.columns,
-                          factors_[member](in, 0, layer.columns).data, out);
+                          factors_[member](in, 0, layer.columns).data, false, out);
       }
     }
     activate(i, member, batch);
     if (i < layout_.bottleneck) continue;
-    Pass& next = passes_[i + 1];
+    const bool beforeLast = i + 2 == layout_.layers.size();
+    float* transposed = beforeLast ? lastFeatures_.get() : passes_[i + 1].transposed.get();
+    const std::size_t stride = beforeLast ? lastFeaturesStride_ : passes_[i + 1].transposedStride;
     for (int p = range.begin; p < range.end; ++p) {
       kernels_.transpose(pass.output.get() + p * pass.stride, layout_.layers[i].outputs,
-                         next.transposed.get() + static_cast<std::size_t>(p) * width_ * width_, next.transposedStride);
+                         transposed + static_cast<std::size_t>(p) * width_ * width_, stride);
     }
   }
 }

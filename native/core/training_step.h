@@ -11,6 +11,7 @@
 #include "penalty_term.h"
 #include "prepared.h"
 #include "slices.h"
+#include "sparse_factor.h"
 #include "team.h"
 
 namespace eigenae {
@@ -63,10 +64,18 @@ class TrainingStep {
   float* partial(int slice, int panel) const;
   Parts parts(int panel) const;
 
-  void firstLayerSlice(int slice, int firstSlice, const Batch& batch);
+  // Where the panels of some pixels begin in an array of panels so far apart, and how many they are.
+  std::size_t pixelPanels(Range pixels, std::size_t stride) const { return pixels.begin / width_ * stride; }
+  int countPanels(Range pixels) const { return (pixels.end - pixels.begin + width_ - 1) / width_; }
+
+  void firstLayerSlice(int member, int slice, const Batch& batch);
   void prefetchImages(Range pixels, const Batch& batch) const;
-  void fillFromFloats(Range pixels, int panel, const Batch& batch);
-  void fillFromImages(Range pixels, int panel, const Batch& batch);
+  void fillInput(Range pixels, int panel, const Batch& batch);
+  void fillTarget(Range pixels, const Batch& batch);
+  void lastLayerSlice(int member, int slice, const Batch& batch);
+  void reconstruct(int member, Range pixels, const Batch& batch);
+  double reconstructionLoss(Range pixels, const Batch& batch);
+  void trainSlice(std::size_t layer, int member, Range pixels, const Batch& batch);
   void activate(std::size_t layer, int member, const Batch& batch);
   void normalise(std::size_t layer, int member, const Batch& batch);
   void activateBackward(std::size_t layer, int member, const Batch& batch);
@@ -84,15 +93,19 @@ class TrainingStep {
   std::vector<float>& runningStatistics_;
   Team& team_;
   PenaltyTerm penalty_;
-  const int relief_;  // rows of the last layer, see slicePixels
+  const int relief_;  // pixels of the last layer, see slicePixels
 
-  AlignedFloats input_, target_;  // panels [inputs]
+  AlignedFloats input_;  // panels [inputs]
   std::size_t inputStride_ = 0;
+  AlignedFloats target_;  // as the last layer's gradient, transposed
+  AlignedFloats lastFeatures_;  // what the last layer reads, transposed: with a row an image
+  std::size_t lastFeaturesStride_ = 0;
   std::size_t partialStride_ = 0, partialPanel_ = 0;  // from slice to slice, and from panel to panel
   AlignedFloats partials_;         // [slices] panels [first layer's outputs]
   std::vector<Pass> passes_;
   std::vector<AlignedFloats> scratch_;  // a member each: [4][widest layer]
   std::vector<Prepared> factors_, gradientFactors_;  // a member each: activations and gradients, and their transposes
+  std::vector<SparseFactor> imageRows_, unitRows_;   // a member each: the last layer's features; they or gradients, transposed
   double squaredErrors_[slices] = {};
 };
 

@@ -1,4 +1,4 @@
-// Element by element, on panels [rows]; and the sums and transposes between them.
+// Element by element, on panels [rows]; and the sums between them.
 #pragma once
 
 #include "intrinsics.h"
@@ -56,13 +56,13 @@ void rectifyBackward(const float* output, int rows, float* gradient) {
 
 float sigmoidLoss(const float* target, const float* bias, int rows, int validColumns, float scale, float* x) {
   const ColumnMask mask(validColumns);
+  const Floats shift[2] = {loadUnaligned(bias), loadUnaligned(bias + lanes)};
   Floats sum[2] = {};
   for (int r = 0; r < rows; ++r) {
-    const Floats shift = broadcast(bias[r]);
     EIGENAE_UNROLL
     for (int half = 0; half < 2; ++half) {
       const int at = r * panel + half * lanes;
-      const Floats y = sigmoidOf(load(x + at) + shift);
+      const Floats y = sigmoidOf(load(x + at) + shift[half]);
       const Floats difference = masked(y - load(target + at), half == 0 ? mask.lower : mask.upper);
       sum[half] += difference * difference;
       store(x + at, (difference * scale) * (y - y * y));
@@ -113,33 +113,6 @@ void columnSums(const float* x, std::size_t stride, int rows, int columns, float
     storeUnaligned(all, lower);
     storeUnaligned(all + lanes, upper);
     for (int c = 0; c < panel && c < columns; ++c) sums[c] = all[c];
-  }
-}
-
-typedef float Quad __attribute__((vector_size(16), may_alias));
-
-// 4 × 4, between rows of `panel` floats
-EIGENAE_INLINE void transposeQuad(const float* x, float* out) {
-  Quad in[4], pairs[4];
-  EIGENAE_UNROLL
-  for (int r = 0; r < 4; ++r) in[r] = *reinterpret_cast<const Quad*>(x + r * panel);
-  pairs[0] = __builtin_shufflevector(in[0], in[1], 0, 4, 1, 5);
-  pairs[1] = __builtin_shufflevector(in[0], in[1], 2, 6, 3, 7);
-  pairs[2] = __builtin_shufflevector(in[2], in[3], 0, 4, 1, 5);
-  pairs[3] = __builtin_shufflevector(in[2], in[3], 2, 6, 3, 7);
-  Quad* to = reinterpret_cast<Quad*>(out);
-  to[0 * panel / 4] = __builtin_shufflevector(pairs[0], pairs[2], 0, 1, 4, 5);
-  to[1 * panel / 4] = __builtin_shufflevector(pairs[0], pairs[2], 2, 3, 6, 7);
-  to[2 * panel / 4] = __builtin_shufflevector(pairs[1], pairs[3], 0, 1, 4, 5);
-  to[3 * panel / 4] = __builtin_shufflevector(pairs[1], pairs[3], 2, 3, 6, 7);
-}
-
-void transpose(const float* x, int rows, float* out, std::size_t outStride) {
-  for (int first = 0; first < rows; first += panel, x += panel * panel, out += outStride) {
-    const int some = rows - first < panel ? rows - first : panel;
-    for (int r = 0; r < some; r += 4) {
-      for (int c = 0; c < panel; c += 4) transposeQuad(x + r * panel + c, out + c * panel + r);
-    }
   }
 }
 

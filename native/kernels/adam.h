@@ -45,9 +45,9 @@ EIGENAE_INLINE void moveParameters(float* parameters, const float* firstMoments,
   storeUnaligned(parameters, loadUnaligned(parameters) - step.rate * ratio);
 }
 
-EIGENAE_INLINE void adam(const float* gradient, float* parameters, float* firstMoments, float* secondMoments,
+EIGENAE_INLINE void adam(Floats gradient, float* parameters, float* firstMoments, float* secondMoments,
                          const AdamVectors& step) {
-  moveMoments(loadUnaligned(gradient), firstMoments, secondMoments, step);
+  moveMoments(gradient, firstMoments, secondMoments, step);
   moveParameters(parameters, firstMoments, denominator(secondMoments, step), step);
 }
 
@@ -55,7 +55,7 @@ void trainArray(const float* gradient, std::size_t count, Trained w, const AdamS
   const AdamVectors vectors(step);
   std::size_t i = 0;
   for (; i + lanes <= count; i += lanes) {
-    adam(gradient + i, w.parameters + i, w.firstMoments + i, w.secondMoments + i, vectors);
+    adam(loadUnaligned(gradient + i), w.parameters + i, w.firstMoments + i, w.secondMoments + i, vectors);
   }
   if (i == count) return;
   float rest[4][lanes] = {};  // the same vector operations on the last few
@@ -65,7 +65,7 @@ void trainArray(const float* gradient, std::size_t count, Trained w, const AdamS
     rest[2][j] = w.firstMoments[i + j];
     rest[3][j] = w.secondMoments[i + j];
   }
-  adam(rest[0], rest[1], rest[2], rest[3], vectors);
+  adam(loadUnaligned(rest[0]), rest[1], rest[2], rest[3], vectors);
   for (std::size_t j = 0; i + j < count; ++j) {
     w.parameters[i + j] = rest[1][j];
     w.firstMoments[i + j] = rest[2][j];

@@ -4,7 +4,7 @@
 // Computations, 2019, arXiv:1904.06376.)
 #pragma once
 
-#include "intrinsics.h"
+#include "transpose.h"
 
 namespace eigenae {
 namespace {
@@ -79,40 +79,6 @@ template <typename Factor, int begin = 0, int end = blockSize>
 EIGENAE_INLINE void cut(const Square& square, Block& to) {
   EIGENAE_UNROLL
   for (int i = begin; i < end; ++i) Factor::cut(square, i, to);
-}
-
-// 16 × 16
-EIGENAE_INLINE void transposeTile(Floats (&x)[tileSize]) {
-  Floats y[tileSize];
-  EIGENAE_UNROLL
-  for (int i = 0; i < 16; i += 2) {
-    y[i] = __builtin_shufflevector(x[i], x[i + 1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
-    y[i + 1] = __builtin_shufflevector(x[i], x[i + 1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
-  }
-  EIGENAE_UNROLL
-  for (int i = 0; i < 16; i += 4) {
-    EIGENAE_UNROLL
-    for (int j = 0; j < 2; ++j) {
-      const Floats a = y[i + j], b = y[i + j + 2];
-      x[i + 2 * j] = __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
-      x[i + 2 * j + 1] = __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
-    }
-  }
-  EIGENAE_UNROLL
-  for (int i = 0; i < 16; i += 8) {
-    EIGENAE_UNROLL
-    for (int j = 0; j < 4; ++j) {
-      const Floats a = x[i + j], b = x[i + j + 4];
-      y[i + j] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
-      y[i + j + 4] = __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
-    }
-  }
-  EIGENAE_UNROLL
-  for (int j = 0; j < 8; ++j) {
-    const Floats a = y[j], b = y[j + 8];
-    x[j] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
-    x[j + 8] = __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
-  }
 }
 
 // The left factor that is the square's transpose: a tile of its rows.

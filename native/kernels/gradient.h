@@ -101,8 +101,8 @@ void trainWeights(const float* d, std::size_t dStride, int rows, int depth, cons
                   int columns, Trained w, std::size_t wStride, const AdamStep& step) {
   Pending pending(w, step);
   for (std::size_t place = 0; columns > 0; columns -= panel, b += bStride, place += wStride) {
-    forTiles(rows, [&](int first, auto height) {
-      gradientTile<decltype(height)::rows>(d + first * panel, dStride, depth, b, place + first * panel, pending);
+    forParts<maximalRows>(rows, [&](int first, auto height) {
+      gradientTile<decltype(height)::value>(d + first * panel, dStride, depth, b, place + first * panel, pending);
     });
   }
   pending.finish();

@@ -75,6 +75,24 @@ EIGENAE_INLINE Floats atLeast(Floats limit, Floats x) {
 #endif
 }
 
+// A byte a lane. GCC 12 widens a vector of bytes one by one.
+EIGENAE_INLINE Words loadBytes(const std::uint8_t* from) {
+#if defined(__AVX512F__)
+  return (Words)_mm512_maskz_cvtepu8_epi32(-1, _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+#elif defined(__AVX2__)
+  return (Words)_mm256_cvtepu8_epi32(_mm_loadu_si64(from));
+#else
+  std::uint32_t four;
+  __builtin_memcpy(&four, from, sizeof(four));
+#if defined(__SSE2__)
+  const __m128i zeros = _mm_setzero_si128();
+  return (Words)_mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(static_cast<int>(four)), zeros), zeros);
+#else
+  return Words{four & 0xFFu, (four >> 8) & 0xFFu, (four >> 16) & 0xFFu, four >> 24};
+#endif
+#endif
+}
+
 // The 64-bit products of the lanes' lower halves; GCC would multiply all 64 bits.
 EIGENAE_INLINE Longs multiplyLowerHalves(Longs a, Longs b) {
 #if defined(__AVX512F__)

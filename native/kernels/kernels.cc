@@ -8,6 +8,8 @@
 #include "noise.h"
 #include "normalisation.h"
 #include "products.h"
+#include "sparse.h"
+#include "transpose.h"
 #if defined(__AMX_BF16__)
 #include "tiled_gradient.h"
 #endif
@@ -20,20 +22,42 @@ namespace eigenae {
 
 #if defined(__AMX_BF16__)
 #define EIGENAE_PRODUCTS \
-  blockSize, openTiles, closeTiles, preparedFloats, prepare, multiplyTiled, multiplyTransposedTiled, \
-      multiplyPartTiled, sumTurnedParts, trainWeightsTiled
+  openTiles, closeTiles, preparedFloats, prepare, multiplyTiled, multiplyTransposedTiled, sumParts, trainWeightsTiled
 #else
 #define EIGENAE_PRODUCTS \
-  1, nullptr, nullptr, nullptr, nullptr, multiply, multiplyTransposed, multiplyTransposed, sumParts, trainWeights
+  nullptr, nullptr, nullptr, nullptr, multiply, multiplyTransposed, sumParts, trainWeights
 #endif
 
 extern const Kernels EIGENAE_KERNELS;
 
 const Kernels EIGENAE_KERNELS = {
-    panel,         EIGENAE_PRODUCTS,  trainArray, fillInput,        addBias,       rectifyBackward, sigmoidLoss,
-    sigmoid,       squaredError,      rowSums,    columnSums,       transpose,     moments,         normalise,
-    normaliseSums, normaliseBackward, scaleShift, widen,            narrow,        triangularFactor, orthogonalise,
-    weightedSquare, combine,
+    panel,
+    EIGENAE_PRODUCTS,
+    trainArray,
+    listNonZeros,
+    multiplySparse,
+    trainWeightsSparse,
+    fillInput,
+    readPixels,
+    addBias,
+    rectifyBackward,
+    sigmoidLoss,
+    sigmoid,
+    squaredError,
+    rowSums,
+    columnSums,
+    transpose,
+    moments,
+    normalise,
+    normaliseSums,
+    normaliseBackward,
+    scaleShift,
+    widen,
+    narrow,
+    triangularFactor,
+    orthogonalise,
+    weightedSquare,
+    combine,
 };
 
 }  // namespace eigenae

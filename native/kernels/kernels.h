@@ -44,9 +44,17 @@ struct Parts {
   int counts[maximalGroups];  // each group's parts, at least one
 };
 
+// A matrix [rows][depth] without its zeros, cut along the depth into chunks. A chunk's numbers lie row after row.
+struct SparseMatrix {
+  static constexpr int chunk = 64;
+  int rows, depth;
+  std::uint32_t* ends;    // [chunks][rows] where a row ends in both arrays below; it begins where the one before it ends
+  std::uint32_t* places;  // of each number: its column in the chunk · panelColumns
+  float* values;
+};
+
 struct Kernels {
   int panelColumns;
-  int rowsAtOnce;  // products of whole multiples of so many rows, and depths, take the least time a row
 
   // To be called by each thread before and after it calls products; null: nothing is to be done.
   void (*open)();
@@ -56,15 +64,11 @@ struct Kernels {
   std::size_t (*preparedFloats)(int depth);
   void (*prepare)(const float* b, int depth, float* prepared);
 
-  // products.h. out [rows][panel] = a [rows][depth] · b [depth][panel], b prepared.
-  void (*multiply)(const float* a, std::size_t aStride, int rows, int depth, const float* b, float* out);
+  // products.h. out [rows][panel] = a [rows][depth] · b [depth][panel], b prepared; or added to what is there.
+  void (*multiply)(const float* a, std::size_t aStride, int rows, int depth, const float* b, bool add, float* out);
   // out [columns][panel] = aᵀ · b, for a [depth][columns] and b [depth][panel]; or added to what is there.
   void (*multiplyTransposed)(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
                              float* out);
-  // The same for out that is one of the parts of a sum: in what order it lies only sumParts knows. Room for whole panels
-  // of columns.
-  void (*multiplyPart)(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
-                       float* out);
   // out [rows] = Σ over groups (Σ over a group's parts)
   void (*sumParts)(const Parts& parts, int rows, float* out);
   // gradient.h, adam.h. Adam on w [rows][columns] by its gradient d [rows][depth] · b [depth][columns], b prepared.
@@ -72,15 +76,31 @@ struct Kernels {
                        int columns, Trained w, std::size_t wStride, const AdamStep& step);
   void (*trainArray)(const float* gradient, std::size_t count, Trained w, const AdamStep& step);
 
-  // noise.h. Rows [4·firstBlock, 4·endBlock) of a panel; `target` gets the clean values. Both point to row 0.
-  void (*fillInput)(const NoisyInput& from, int firstBlock, int endBlock, float* input, float* target);
+  // sparse.h. Lists what of x [rows][depth] is not 0 and returns how many numbers that are. Room for all of them and 15
+  // more.
+  std::size_t (*listNonZeros)(const float* x, std::size_t stride, SparseMatrix& to);
+  // out [rows] = a · b [depth], both of so many panels.
+  void (*multiplySparse)(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, float* out,
+                         std::size_t outStride);
+  // Adam on w [rows] of so many panels by its gradient a · b.
+  void (*trainWeightsSparse)(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, Trained w,
+                             std::size_t wStride, const AdamStep& step);
+
+  // noise.h. Rows [4·firstBlock, 4·endBlock) of a panel; `clean`, unless null, gets the pixels without noise. Both point
+  // to row 0.
+  void (*fillInput)(const NoisyInput& from, int firstBlock, int endBlock, float* input, float* clean);
+  // out [images] = some pixels / 255 of a panel's width or less, with a row an image: `count` of image index[i] from
+  // bytes + index[i] · imageStride on.
+  void (*readPixels)(const std::uint8_t* bytes, std::size_t imageStride, const std::uint32_t* index, int images,
+                     int count, float* out);
 
   // activations.h, each on a panel of [rows].
   // x = x + bias, then the rectifier
   void (*addBias)(const float* bias, int rows, bool rectify, float* x);
   // gradient = 0 where the rectifier gave 0.
   void (*rectifyBackward)(const float* output, int rows, float* gradient);
-  // x becomes (y − target) · y (1 − y) · scale for y = sigmoid(x + bias); returns Σ (y − target)² over the valid columns.
+  // With a row an image: x becomes (y − target) · y (1 − y) · scale for y = sigmoid(x + bias [panel]), and 0 in columns
+  // that are not valid; returns Σ (y − target)².
   float (*sigmoidLoss)(const float* target, const float* bias, int rows, int validColumns, float scale, float* x);
   void (*sigmoid)(const float* bias, int rows, float* x);
   float (*squaredError)(const float* x, const float* target, int rows, int validColumns);

@@ -212,14 +212,14 @@ struct ImageVector {
 };
 
 void fillBlocks(const NoisyInput& from, const ImageVector& images, const BlockWords& drawn, int firstBlock, int count,
-                float* input, float* target) {
+                float* input, float* clean) {
   const float minusTwoSquaredDeviation = -2 * from.deviation * from.deviation;
   const int wholeBlocks = static_cast<int>(from.inputs / 4);
   for (int i = 0; i < count; ++i) {
     const std::size_t row = std::size_t{4} * (firstBlock + i);
     const int rows = firstBlock + i < wholeBlocks ? 4 : static_cast<int>(from.inputs % 4);
     PixelBlock pixels = cleanPixels(images.bytes, row, rows);
-    storeRows(pixels, rows, target + row * panel);
+    if (clean != nullptr) storeRows(pixels, rows, clean + row * panel);
     if (from.deviation != 0) {
       addNormals(drawn.words[i][0], drawn.words[i][1], minusTwoSquaredDeviation, pixels.rows[0], pixels.rows[1]);
       addNormals(drawn.words[i][2], drawn.words[i][3], minusTwoSquaredDeviation, pixels.rows[2], pixels.rows[3]);
@@ -228,7 +228,7 @@ void fillBlocks(const NoisyInput& from, const ImageVector& images, const BlockWo
   }
 }
 
-void fillInput(const NoisyInput& from, int firstBlock, int endBlock, float* input, float* target) {
+void fillInput(const NoisyInput& from, int firstBlock, int endBlock, float* input, float* clean) {
   const RoundKeys keys(from.seed, from.purpose);
   const ImageVector images[2] = {{from, from.index, keys}, {from, from.index + lanes, keys}};
   PixelRounds pixels[blocksAtOnce];
@@ -238,8 +238,19 @@ void fillInput(const NoisyInput& from, int firstBlock, int endBlock, float* inpu
     for (int i = 0; i < blocksAtOnce; ++i) pixels[i] = pixelRounds(block + i, from.epoch, keys);
     for (int half = 0; half < 2; ++half) {
       if (from.deviation != 0) drawWords(images[half].product, pixels, keys, count, drawn);
-      fillBlocks(from, images[half], drawn, block, count, input + half * lanes, target + half * lanes);
+      fillBlocks(from, images[half], drawn, block, count, input + half * lanes,
+                 clean == nullptr ? nullptr : clean + half * lanes);
     }
+  }
+}
+
+void readPixels(const std::uint8_t* bytes, std::size_t imageStride, const std::uint32_t* index, int images, int count,
+                float* out) {
+  for (int i = 0; i < images; ++i, out += panel) {
+    const std::uint8_t* from = bytes + index[i] * imageStride;
+    int c = 0;
+    for (; c + lanes <= count; c += lanes) store(out + c, toPixels(loadBytes(from + c)));
+    for (; c < count; ++c) out[c] = static_cast<float>(from[c]) / 255.0f;
   }
 }
 

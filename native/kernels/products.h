@@ -21,6 +21,10 @@ constexpr int maximalRows = 4;
 constexpr int maximalRows = 6;
 #endif
 
+#if !defined(__wasm_simd128__)
+EIGENAE_INLINE void addProduct(Floats a, Floats b, Floats& sum) { sum += a * b; }
+#endif
+
 // sum [rows][panel] += a · b over `depth` rows of b. Steps in a: from row to row, and along the depth.
 #if !defined(__wasm_simd128__)
 template <int rows, int rowStep, int depthStep>
@@ -53,46 +57,56 @@ EIGENAE_INLINE void storeTile(const Floats (&sum)[rows][2], float* out) {
   }
 }
 
-// Calls body(first row, std::integral_constant-like tile height) on tiles of nearly the same height: a tile of one or
-// two rows would have too few sums to keep the multipliers busy.
-template <int height>
-struct Height {
-  static constexpr int rows = height;
+// Calls body(first, std::integral_constant-like size) for parts of nearly the same size, of which none is larger than
+// `most`: a tile of one or two rows would have too few sums to keep the multipliers busy.
+template <int count>
+struct Size {
+  static constexpr int value = count;
 };
 
-template <int height, typename Body>
-EIGENAE_INLINE void callTile(int rows, int first, Body& body) {
-  if constexpr (height == 1) {
-    body(first, Height<1>());
+template <int most, typename Body>
+EIGENAE_INLINE void callPart(int size, int first, Body& body) {
+  if constexpr (most == 1) {
+    body(first, Size<1>());
   } else {
-    if (rows == height) return body(first, Height<height>());
-    callTile<height - 1>(rows, first, body);
+    if (size == most) return body(first, Size<most>());
+    callPart<most - 1>(size, first, body);
   }
 }
 
-template <typename Body>
-EIGENAE_INLINE void forTiles(int rows, Body body) {
+template <int most, typename Body>
+EIGENAE_INLINE void forParts(int count, Body body) {
   int first = 0;
-  for (int tiles = (rows + maximalRows - 1) / maximalRows; tiles > 0; --tiles) {
-    const int height = (rows - first + tiles - 1) / tiles;
-    callTile<maximalRows>(height, first, body);
-    first += height;
+  for (int parts = (count + most - 1) / most; parts > 0; --parts) {
+    const int size = (count - first + parts - 1) / parts;
+    callPart<most>(size, first, body);
+    first += size;
   }
 }
 
 template <int rows>
-__attribute__((noinline)) void multiplyTile(const float* a, std::size_t aStride, int depth, const float* b,
+EIGENAE_INLINE void addTile(const float* out, Floats (&sum)[rows][2]) {
+  EIGENAE_UNROLL
+  for (int r = 0; r < rows; ++r) {
+    sum[r][0] += load(out + r * panel);
+    sum[r][1] += load(out + r * panel + lanes);
+  }
+}
+
+template <int rows>
+__attribute__((noinline)) void multiplyTile(const float* a, std::size_t aStride, int depth, const float* b, bool add,
                                             float* out) {
   Floats sum[rows][2];
   clear(sum);
   for (; depth > panel; depth -= panel, a += aStride, b += panel * panel) addProducts<rows, panel, 1>(a, b, panel, sum);
   addProducts<rows, panel, 1>(a, b, depth, sum);
+  if (add) addTile(out, sum);
   storeTile(sum, out);
 }
 
-void multiply(const float* a, std::size_t aStride, int rows, int depth, const float* b, float* out) {
-  forTiles(rows, [&](int first, auto height) {
-    multiplyTile<decltype(height)::rows>(a + first * panel, aStride, depth, b, out + first * panel);
+void multiply(const float* a, std::size_t aStride, int rows, int depth, const float* b, bool add, float* out) {
+  forParts<maximalRows>(rows, [&](int first, auto height) {
+    multiplyTile<decltype(height)::value>(a + first * panel, aStride, depth, b, add, out + first * panel);
   });
 }
 
@@ -102,26 +116,20 @@ __attribute__((noinline)) void multiplyTransposedTile(const float* a, int depth,
   Floats sum[columns][2];
   clear(sum);
   addProducts<columns, 1, panel>(a, b, depth, sum);
-  if (add) {
-    EIGENAE_UNROLL
-    for (int c = 0; c < columns; ++c) {
-      sum[c][0] += load(out + c * panel);
-      sum[c][1] += load(out + c * panel + lanes);
-    }
-  }
+  if (add) addTile(out, sum);
   storeTile(sum, out);
 }
 
 void multiplyTransposed(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
                         float* out) {
   for (; columns > 0; columns -= panel, a += aStride, out += panel * panel) {
-    forTiles(columns < panel ? columns : panel, [&](int first, auto height) {
-      multiplyTransposedTile<decltype(height)::rows>(a + first, depth, b, add, out + first * panel);
+    forParts<maximalRows>(columns < panel ? columns : panel, [&](int first, auto height) {
+      multiplyTransposedTile<decltype(height)::value>(a + first, depth, b, add, out + first * panel);
     });
   }
 }
 
-[[maybe_unused]] void sumParts(const Parts& parts, int rows, float* out) {
+void sumParts(const Parts& parts, int rows, float* out) {
   const int size = rows * panel;
   if (parts.groups == 2 && parts.counts[0] == 1 && parts.counts[1] == 1) {  // one and two threads
     for (int i = 0; i < size; i += lanes) store(out + i, load(parts.parts[0] + i) + load(parts.parts[1] + i));

@@ -24,8 +24,8 @@ void prepare(const float* b, int depth, float* prepared) {
   for (; depth > 0; depth -= blockSize, b += blockSize * panel) cut<RightFactor>(Square(b, depth, panel), *to++);
 }
 
-void multiplyTiled(const float* a, std::size_t aStride, int rows, int depth, const float* b, float* out) {
-  if (isSmall(depth)) return multiply(a, aStride, rows, depth, b, out);
+void multiplyTiled(const float* a, std::size_t aStride, int rows, int depth, const float* b, bool add, float* out) {
+  if (isSmall(depth)) return multiply(a, aStride, rows, depth, b, add, out);
   const Block* right = reinterpret_cast<const Block*>(b);
   Block left[2];  // of this step and the next
   const int blocks = blocksIn(depth);
@@ -43,12 +43,14 @@ void multiplyTiled(const float* a, std::size_t aStride, int rows, int depth, con
         if (more) cutSome<LeftFactor>(term, next, left[(step + 1) % 2]);
       });
     }
-    if (rows - first >= blockSize) {
+    if (!add && rows - first >= blockSize) {
       storeSums(out + first * panel);
     } else {
-      alignas(64) float whole[blockSize * panel];
-      storeSums(whole);
-      for (int i = 0; i < (rows - first) * panel; i += lanes) store(out + first * panel + i, load(whole + i));
+      alignas(64) float sums[blockSize * panel];
+      storeSums(sums);
+      const int some = rows - first < blockSize ? rows - first : blockSize;
+      float* to = out + first * panel;
+      for (int i = 0; i < some * panel; i += lanes) store(to + i, add ? load(to + i) + load(sums + i) : load(sums + i));
     }
   }
 }
@@ -74,31 +76,7 @@ EIGENAE_INLINE void putInOrder(const Turned& turned, int rows, bool add, float* 
   }
 }
 
-// Puts the sums in their order, or adds them up as they are: partial sums are put in order once, by sumTurnedParts.
-struct InOrder {
-  template <int tile>
-  static EIGENAE_INLINE void put(const Turned& turned, int rows, bool add, float* out) {
-    putInOrder<tile>(turned, rows, add, out);
-  }
-};
-
-struct AsTheyAre {
-  template <int tile>
-  static EIGENAE_INLINE void put(const Turned& turned, int, bool add, float* out) {
-    constexpr int begin = tile * blockSize / 4;
-    EIGENAE_UNROLL
-    for (int i = begin; i < begin + blockSize / 4; ++i) {
-      EIGENAE_UNROLL
-      for (int half = 0; half < 2; ++half) {
-        float* to = out + i * panel + half * lanes;
-        store(to, add ? load(to) + turned.rows[i][half] : turned.rows[i][half]);
-      }
-    }
-  }
-};
-
 // out (+)= aᵀ · b as the transpose of bᵀ · a, for a depth of at most turnedBlocks: the smaller factor is turned.
-template <typename Put>
 void multiplyTransposedBlocks(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
                               float* out) {
   Block left[turnedBlocks], right[2];
@@ -109,7 +87,7 @@ void multiplyTransposedBlocks(const float* a, std::size_t aStride, int columns, 
     return Square(a + p * aStride + k * blockSize * panel, depth - k * blockSize, panel);
   };
   const auto put = [&](int p, auto tile) {
-    Put::template put<decltype(tile)::value>(turned, columns - p * panel, add, out + p * panel * panel);
+    putInOrder<decltype(tile)::value>(turned, columns - p * panel, add, out + p * panel * panel);
   };
   {
     const Square square = leftSquare(0);
@@ -142,46 +120,13 @@ void multiplyTransposedBlocks(const float* a, std::size_t aStride, int columns, 
   put(panels - 1, Term<3>());
 }
 
-template <typename Put>
-void multiplyTransposedInChunks(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
-                                float* out) {
-  constexpr int most = turnedBlocks * blockSize;
-  for (int begin = 0; begin < depth; begin += most) {
-    multiplyTransposedBlocks<Put>(a + begin * panel, aStride, columns, depth - begin < most ? depth - begin : most,
-                                  b + begin * panel, add || begin > 0, out);
-  }
-}
-
 void multiplyTransposedTiled(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
                              float* out) {
   if (columns < blockSize || isSmall(depth)) return multiplyTransposed(a, aStride, columns, depth, b, add, out);
-  multiplyTransposedInChunks<InOrder>(a, aStride, columns, depth, b, add, out);
-}
-
-void multiplyPartTiled(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
-                       float* out) {
-  if (depth == 0 && !add) {
-    for (int i = 0; i < blocksIn(columns) * blockSize * panel; i += lanes) store(out + i, Floats{});
-  }
-  if (!add || depth <= turnedBlocks * blockSize) {
-    return multiplyTransposedInChunks<AsTheyAre>(a, aStride, columns, depth, b, add, out);
-  }
-  // What is added is first summed up for itself, as for a part of its own: which of the two depends on the threads.
-  alignas(64) float sum[panel * panel];
-  for (; columns > 0; columns -= panel, a += aStride, out += panel * panel) {
-    multiplyTransposedInChunks<AsTheyAre>(a, aStride, panel, depth, b, false, sum);
-    for (int i = 0; i < panel * panel; i += lanes) store(out + i, load(out + i) + load(sum + i));
-  }
-}
-
-void sumTurnedParts(const Parts& parts, int rows, float* out) {
-  Turned turned;
-  for (int first = 0; first < rows; first += panel, out += panel * panel) {
-    for (int i = 0; i < panel * 2; ++i) turned.rows[i / 2][i % 2] = sumOf(parts, first * panel + i * lanes);
-    putInOrder<0>(turned, rows - first, false, out);
-    putInOrder<1>(turned, rows - first, false, out);
-    putInOrder<2>(turned, rows - first, false, out);
-    putInOrder<3>(turned, rows - first, false, out);
+  constexpr int most = turnedBlocks * blockSize;
+  for (int begin = 0; begin < depth; begin += most) {
+    multiplyTransposedBlocks(a + begin * panel, aStride, columns, depth - begin < most ? depth - begin : most,
+                             b + begin * panel, add || begin > 0, out);
   }
 }
 

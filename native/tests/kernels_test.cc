@@ -9,6 +9,7 @@
 #include "../core/kernel_use.h"
 #include "../core/prepared.h"
 #include "../core/random.h"
+#include "../core/sparse_factor.h"
 #include "panels.h"
 #include "reference/adam.h"
 
@@ -58,19 +59,30 @@ INSTANTIATE_TEST_SUITE_P(EveryInstructionSet, Kernel, ::testing::ValuesIn(suppor
 // a product that tiles leave out and as many roundings.
 constexpr double exactness = 4 * 0x1p-24;
 
-TEST_P(Kernel, MultiplyIsTheProductToAFloatsPrecision) {
+// The product of two rows of numbers, and how large it can be beside rounding.
+struct Product {
+  double sum = 0, size = 0;
+
+  void add(double a, double b) {
+    sum += a * b;
+    size += std::abs(a * b);
+  }
+};
+
+TEST_P(Kernel, MultiplyIsTheProductToAFloatsPrecisionAndAddsIt) {
   for (const auto& [rows, depth] : shapes()) {
     PanelMatrix a(kernels(), rows, depth, 1), b(kernels(), depth, width(), 2), out(kernels(), rows, width());
-    kernels().multiply(a.data(), a.stride(), rows, depth, prepared(b, depth).data, out.data());
+    PanelMatrix twice(kernels(), rows, width());
+    const float* factor = prepared(b, depth).data;
+    kernels().multiply(a.data(), a.stride(), rows, depth, factor, false, out.data());
+    kernels().multiply(a.data(), a.stride(), rows, depth, factor, false, twice.data());
+    kernels().multiply(a.data(), a.stride(), rows, depth, factor, true, twice.data());
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < width(); ++c) {
-        double sum = 0, size = 0;
-        for (int k = 0; k < depth; ++k) {
-          const double product = static_cast<double>(a.at(r, k)) * b.at(k, c);
-          sum += product;
-          size += std::abs(product);
-        }
-        ASSERT_NEAR(out.at(r, c), sum, exactness * size) << rows << " rows, depth " << depth;
+        Product product;
+        for (int k = 0; k < depth; ++k) product.add(a.at(r, k), b.at(k, c));
+        ASSERT_NEAR(out.at(r, c), product.sum, exactness * product.size) << rows << " rows, depth " << depth;
+        ASSERT_EQ(twice.at(r, c), 2 * out.at(r, c)) << rows << " rows, depth " << depth;
       }
     }
   }
@@ -79,58 +91,135 @@ TEST_P(Kernel, MultiplyIsTheProductToAFloatsPrecision) {
 TEST_P(Kernel, MultiplyTransposedIsTheProductAndAddsIt) {
   for (const auto& [columns, depth] : shapes()) {
     PanelMatrix a(kernels(), depth, columns, 1), b(kernels(), depth, width(), 2), out(kernels(), columns, width());
-    PanelMatrix part(kernels(), columns, width());
     kernels().multiplyTransposed(a.data(), a.stride(), columns, depth, b.data(), false, out.data());
-    kernels().multiplyPart(a.data(), a.stride(), columns, depth, b.data(), false, part.data());
-    PanelMatrix sum(kernels(), columns, width());
-    kernels().sumParts({{part.data(), part.data()}, 2, {1, 1}}, columns, sum.data());
     kernels().multiplyTransposed(a.data(), a.stride(), columns, depth, b.data(), true, out.data());
     for (int r = 0; r < columns; ++r) {
       for (int c = 0; c < width(); ++c) {
-        double expected = 0, size = 0;
-        for (int k = 0; k < depth; ++k) {
-          const double product = static_cast<double>(a.at(k, r)) * b.at(k, c);
-          expected += product;
-          size += std::abs(product);
-        }
-        ASSERT_NEAR(out.at(r, c), 2 * expected, 2 * exactness * size) << columns << " columns, depth " << depth;
-        ASSERT_NEAR(sum.at(r, c), 2 * expected, 2 * exactness * size) << columns << " columns, depth " << depth;
+        Product product;
+        for (int k = 0; k < depth; ++k) product.add(a.at(k, r), b.at(k, c));
+        ASSERT_NEAR(out.at(r, c), 2 * product.sum, 2 * exactness * product.size) << columns << " columns, depth " << depth;
       }
     }
   }
 }
 
+// A matrix of which so many numbers in a hundred are not 0; of some rows none is.
+class SparseMatrixCase {
+ public:
+  SparseMatrixCase(const Kernels& kernels, int rows, int depth, int percent)
+      : factor(kernels, rows + 2, depth + 3), dense(kernels, rows, depth, 1) {
+    std::uint32_t draw = 7;
+    for (int r = 0; r < rows; ++r) {
+      for (int k = 0; k < depth; ++k) {
+        draw = draw * 1664525u + 1013904223u;
+        if (r % 5 == 3 || static_cast<int>((draw >> 16) % 100) >= percent) dense.at(r, k) = 0;
+      }
+    }
+    factor.list(dense.data(), dense.stride(), rows, depth);
+  }
+
+  SparseFactor factor;
+  PanelMatrix dense;
+};
+
+TEST_P(Kernel, ListNonZerosLeavesOutZerosAlone) {
+  for (const auto& [rows, depth] : shapes()) {
+    for (const int percent : {0, 30, 100}) {
+      SparseMatrixCase a(kernels(), rows, depth, percent);
+      PanelMatrix listed(kernels(), rows, depth);
+      const SparseMatrix& matrix = a.factor.matrix();
+      std::size_t row = 0, at = 0;
+      for (int begin = 0; begin < depth; begin += SparseMatrix::chunk) {
+        for (int r = 0; r < rows; ++r, ++row) {
+          for (; at < matrix.ends[row]; ++at) {
+            ASSERT_NE(matrix.values[at], 0);
+            ASSERT_EQ(matrix.places[at] % width(), 0u);
+            const int column = begin + static_cast<int>(matrix.places[at]) / width();
+            ASSERT_LT(column, depth);
+            listed.at(r, column) += matrix.values[at];
+          }
+        }
+      }
+      for (int r = 0; r < rows; ++r) {
+        for (int k = 0; k < depth; ++k) ASSERT_EQ(listed.at(r, k), a.dense.at(r, k)) << rows << " rows, depth " << depth;
+      }
+    }
+  }
+}
+
+// Of a row with few numbers all may be of one sign: then its sums are as large as the sum of the sizes from the start.
+TEST_P(Kernel, MultiplySparseIsTheProductToAFloatsPrecision) {
+  for (const auto& [rows, depth] : shapes()) {
+    const int columns = rows * depth % 150 + 1, panels = (columns + width() - 1) / width();
+    SparseMatrixCase a(kernels(), rows, depth, 30);
+    PanelMatrix b(kernels(), depth, columns, 2), out(kernels(), rows, columns, 3);
+    kernels().multiplySparse(a.factor.matrix(), b.data(), b.stride(), panels, out.data(), out.stride());
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < columns; ++c) {
+        Product product;
+        for (int k = 0; k < depth; ++k) product.add(a.dense.at(r, k), b.at(k, c));
+        ASSERT_NEAR(out.at(r, c), product.sum, 2 * exactness * product.size) << rows << " rows, depth " << depth;
+      }
+    }
+  }
+}
+
+struct TrainedMatrix {
+  PanelMatrix w, m, v;
+
+  TrainedMatrix(const Kernels& kernels, int rows, int columns)
+      : w(kernels, rows, columns, 3), m(kernels, rows, columns), v(kernels, rows, columns) {}
+  Trained places() { return {w.data(), m.data(), v.data()}; }
+};
+
+// Whether `trained` is what Adam's first step makes of a new one by the gradient d · b.
+void expectFirstStep(TrainedMatrix& trained, TrainedMatrix& before, PanelMatrix& d, PanelMatrix& b, int rows, int depth,
+                     int columns) {
+  std::vector<float> gradient, parameters, first(rows * columns), second(rows * columns);
+  for (int r = 0; r < rows; ++r) {
+    for (int c = 0; c < columns; ++c) {
+      float sum = 0;
+      for (int k = 0; k < depth; ++k) sum += d.at(r, k) * b.at(k, c);
+      gradient.push_back(sum);
+      parameters.push_back(before.w.at(r, c));
+    }
+  }
+  adamStep(AdamSpec(), 1, gradient.data(), gradient.size(), parameters.data(), first.data(), second.data());
+  for (int r = 0; r < rows; ++r) {
+    for (int c = 0; c < columns; ++c) {
+      const int i = r * columns + c;
+      ASSERT_NEAR(trained.m.at(r, c), first[i], 1e-5) << rows << " rows, depth " << depth;
+      ASSERT_NEAR(trained.v.at(r, c), second[i], 1e-5 * std::abs(second[i]) + 1e-6);
+      if (std::abs(gradient[i]) > 1e-3) {
+        ASSERT_NEAR(trained.w.at(r, c), parameters[i], 1e-5);
+      }
+    }
+  }
+}
+
+const AdamStep firstStep{0.1f, 0.001f, 0.005f * std::sqrt(1 - 0.999f) / 0.1f, 1e-8f * std::sqrt(1 - 0.999f)};
+
 TEST_P(Kernel, TrainWeightsIsAdamOnTheProduct) {
-  const AdamSpec spec;
-  const float rootCorrection = std::sqrt(1 - 0.999f);
-  const AdamStep step{0.1f, 0.001f, 0.005f * rootCorrection / 0.1f, 1e-8f * rootCorrection};
   for (const auto& [rows, depth] : shapes()) {
     const int columns = rows * depth % 41 + 1;
     PanelMatrix d(kernels(), rows, depth, 1), b(kernels(), depth, columns, 2);
-    PanelMatrix w(kernels(), rows, columns, 3), m(kernels(), rows, columns), v(kernels(), rows, columns);
-    std::vector<float> gradient, parameters, first(rows * columns), second(rows * columns);
-    for (int r = 0; r < rows; ++r) {
-      for (int c = 0; c < columns; ++c) {
-        float sum = 0;
-        for (int k = 0; k < depth; ++k) sum += d.at(r, k) * b.at(k, c);
-        gradient.push_back(sum);
-        parameters.push_back(w.at(r, c));
-      }
-    }
-    adamStep(spec, 1, gradient.data(), gradient.size(), parameters.data(), first.data(), second.data());
+    TrainedMatrix before(kernels(), rows, columns), trained(kernels(), rows, columns);
     const PreparedFactor factor = prepared(b, depth, columns);
-    kernels().trainWeights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns,
-                           {w.data(), m.data(), v.data()}, w.stride(), step);
-    for (int r = 0; r < rows; ++r) {
-      for (int c = 0; c < columns; ++c) {
-        const int i = r * columns + c;
-        ASSERT_NEAR(m.at(r, c), first[i], 1e-5) << rows << " rows, depth " << depth;
-        ASSERT_NEAR(v.at(r, c), second[i], 1e-5 * std::abs(second[i]) + 1e-6);
-        if (std::abs(gradient[i]) > 1e-3) {
-          ASSERT_NEAR(w.at(r, c), parameters[i], 1e-5);
-        }
-      }
-    }
+    kernels().trainWeights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns, trained.places(),
+                           trained.w.stride(), firstStep);
+    expectFirstStep(trained, before, d, b, rows, depth, columns);
+  }
+}
+
+TEST_P(Kernel, TrainWeightsSparseIsAdamOnTheProduct) {
+  for (const auto& [rows, depth] : shapes()) {
+    const int columns = rows * depth % 150 + 1, panels = (columns + width() - 1) / width();
+    SparseMatrixCase d(kernels(), rows, depth, 30);
+    PanelMatrix b(kernels(), depth, columns, 2);
+    TrainedMatrix before(kernels(), rows, columns), trained(kernels(), rows, columns);
+    kernels().trainWeightsSparse(d.factor.matrix(), b.data(), b.stride(), panels, trained.places(), trained.w.stride(),
+                                 firstStep);
+    expectFirstStep(trained, before, d.dense, b, rows, depth, columns);
   }
 }
 
@@ -185,19 +274,36 @@ TEST_P(Kernel, FillInputIsTheImagesAndTheNoiseTheyName) {
     std::vector<std::uint32_t> index;
     for (int c = 0; c < width(); ++c) index.push_back(static_cast<std::uint32_t>(c * 7 % 50));
     const std::uint8_t* unaligned = bytes.data() + 1;
-    PanelMatrix input(kernels(), inputs, width()), target(kernels(), inputs, width());
+    PanelMatrix input(kernels(), inputs, width()), clean(kernels(), inputs, width());
     for (const float deviation : {0.0f, 0.2f, 1.0f}) {
       const std::size_t stride = inputs;
       const NoisyInput from{unaligned, stride, stride, index.data(), 11, 3, 5, deviation};
-      kernels().fillInput(from, 0, 1, input.data(), target.data());
-      kernels().fillInput(from, 1, (inputs + 3) / 4, input.data(), target.data());
+      kernels().fillInput(from, 0, 1, input.data(), clean.data());
+      kernels().fillInput(from, 1, (inputs + 3) / 4, input.data(), clean.data());
       for (int r = 0; r < inputs; ++r) {
         for (int c = 0; c < width(); ++c) {
           const float pixel = static_cast<float>(unaligned[index[c] * inputs + r]) / 255.0f;
-          EXPECT_EQ(target.at(r, c), pixel);
+          EXPECT_EQ(clean.at(r, c), pixel);
           const float noise = normals(11, 3, 5, index[c], static_cast<std::uint32_t>(r / 4))[r % 4];
           ASSERT_NEAR(input.at(r, c), pixel + deviation * noise, 2e-6);
         }
+      }
+    }
+  }
+}
+
+TEST_P(Kernel, ReadPixelsGivesFractionsOf255) {
+  constexpr std::size_t imageStride = 83;
+  std::vector<std::uint8_t> bytes;
+  for (std::size_t i = 0; i < 11 * imageStride; ++i) bytes.push_back(static_cast<std::uint8_t>(i * 7));
+  const std::vector<std::uint32_t> index{9, 3, 4, 4, 0};
+  for (int count = 1; count <= width(); ++count) {
+    PanelMatrix pixels(kernels(), static_cast<int>(index.size()), width());
+    kernels().readPixels(bytes.data() + 1, imageStride, index.data(), 5, count, pixels.data());
+    for (int i = 0; i < 5; ++i) {
+      for (int c = 0; c < width(); ++c) {
+        const std::size_t at = 1 + index[i] * imageStride + c;
+        EXPECT_EQ(pixels.at(i, c), c < count ? static_cast<float>(bytes[at]) / 255.0f : 0);
       }
     }
   }
@@ -207,11 +313,11 @@ TEST_P(Kernel, NoiseIsStandardNormalAndExactInItsTails) {
   double sum = 0, squares = 0, worst = 0;
   constexpr int inputs = 4000, panels = 4;
   std::vector<std::uint8_t> bytes(inputs);
-  PanelMatrix input(kernels(), inputs, width()), target(kernels(), inputs, width());
+  PanelMatrix input(kernels(), inputs, width());
   for (std::uint32_t epoch = 0; epoch < panels; ++epoch) {
     std::vector<std::uint32_t> index(width(), 0);
     const NoisyInput from{bytes.data(), inputs, inputs, index.data(), 1, 3, epoch, 1.0f};
-    kernels().fillInput(from, 0, inputs / 4, input.data(), target.data());
+    kernels().fillInput(from, 0, inputs / 4, input.data(), nullptr);
     for (int r = 0; r < inputs; ++r) {
       const double value = input.at(r, 0);
       worst = std::max(worst, std::abs(value - normals(1, 3, epoch, 0, static_cast<std::uint32_t>(r / 4))[r % 4]));
@@ -232,12 +338,12 @@ TEST_P(Kernel, SigmoidLossIsTheSquaredErrorAndItsGradient) {
       PanelMatrix before(kernels(), rows, width());
       std::memcpy(before.data(), x.data(), sizeof(float) * x.stride());
       std::vector<float> bias;
-      for (int r = 0; r < rows; ++r) bias.push_back(0.1f * static_cast<float>(r % 5));
+      for (int c = 0; c < width(); ++c) bias.push_back(0.1f * static_cast<float>(c % 5));
       const float loss = kernels().sigmoidLoss(target.data(), bias.data(), rows, valid, 0.5f, x.data());
       double expected = 0;
       for (int r = 0; r < rows; ++r) {
         for (int c = 0; c < width(); ++c) {
-          const double y = 1 / (1 + std::exp(-static_cast<double>(before.at(r, c) + bias[r])));
+          const double y = 1 / (1 + std::exp(-static_cast<double>(before.at(r, c) + bias[c])));
           const double difference = c < valid ? y - target.at(r, c) : 0;
           expected += difference * difference;
           ASSERT_NEAR(x.at(r, c), 0.5 * difference * y * (1 - y), 5e-7);
@@ -277,57 +383,43 @@ TEST_P(Kernel, TransposeAndSumsLeaveOutWhatIsNotThere) {
   }
 }
 
-// Products with powers of two, exact in every instruction set: what is rounded is the sums alone, in their order.
-TEST_P(Kernel, SumPartsAddsGroupByGroupWhatMultiplyPartMade) {
-  const int columns = 37, padded = (columns + width() - 1) / width() * width();
-  PanelMatrix a(kernels(), 1, columns), out(kernels(), columns, width());
-  for (int c = 0; c < columns; ++c) a.at(0, c) = static_cast<float>(1 << c % 3);
-  std::vector<AlignedFloats> memory;
-  const auto number = [](int part, int column) { return 1.0f / static_cast<float>(1 + part + 3 * column); };
-  const auto multiplyPart = [&](int i, bool add, float* to) {
-    PanelMatrix b(kernels(), 1, width());
-    for (int c = 0; c < width(); ++c) b.at(0, c) = number(i, c);
-    kernels().multiplyPart(a.data(), a.stride(), columns, 1, b.data(), add, to);
-  };
-  for (int i = 0; i < 8; ++i) {
-    memory.push_back(alignedFloats(padded * width()));
-    multiplyPart(i, false, memory[i].get());
-  }
-  multiplyPart(8, true, memory[0].get());
+TEST_P(Kernel, SumPartsAddsGroupByGroup) {
+  constexpr int rows = 37;
+  std::vector<PanelMatrix> memory;
+  for (std::uint32_t i = 0; i < 8; ++i) memory.emplace_back(kernels(), rows, width(), i + 1);
+  PanelMatrix out(kernels(), rows, width());
   for (const auto& [first, second] : {std::pair{1, 1}, {3, 3}, {4, 4}, {1, 4}}) {
     Parts parts{{}, 2, {first, second}};
-    for (int i = 0; i < first + second; ++i) parts.parts[i] = memory[i].get();
-    kernels().sumParts(parts, columns, out.data());
-    for (int c = 0; c < columns; ++c) {
-      for (int j = 0; j < width(); ++j) {
-        float x = number(0, j) + number(8, j), y = number(first, j);
-        for (int i = 1; i < first; ++i) x += number(i, j);
-        for (int i = 1; i < second; ++i) y += number(first + i, j);
-        ASSERT_EQ(out.at(c, j), a.at(0, c) * (x + y)) << first << " and " << second << " parts";
+    for (int i = 0; i < first + second; ++i) parts.parts[i] = memory[i].data();
+    kernels().sumParts(parts, rows, out.data());
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < width(); ++c) {
+        float x = memory[0].at(r, c), y = memory[first].at(r, c);
+        for (int i = 1; i < first; ++i) x += memory[i].at(r, c);
+        for (int i = 1; i < second; ++i) y += memory[first + i].at(r, c);
+        ASSERT_EQ(out.at(r, c), x + y) << first << " and " << second << " parts";
       }
     }
   }
 }
 
 // Which of the two happens depends on the number of threads.
-TEST_P(Kernel, APartAddsUpToTheSameBitsWhetherItIsAddedToAnotherOrItsOwn) {
+TEST_P(Kernel, AProductAddsUpToTheSameBitsWhetherItIsAddedToAnotherOrItsOwn) {
+  constexpr int rows = 37;
   for (const int depth : {1, 31, 64, 129, 160, 301}) {
-    const int columns = 37, padded = (columns + width() - 1) / width() * width();
-    const AlignedFloats first = alignedFloats(padded * width()), second = alignedFloats(padded * width());
-    const AlignedFloats both = alignedFloats(padded * width());
-    const auto multiplyPart = [&](std::uint32_t seed, bool add, float* to) {
-      PanelMatrix a(kernels(), depth, columns, seed), b(kernels(), depth, width(), seed + 1);
-      kernels().multiplyPart(a.data(), a.stride(), columns, depth, b.data(), add, to);
+    PanelMatrix first(kernels(), rows, width()), second(kernels(), rows, width()), both(kernels(), rows, width());
+    const auto multiply = [&](std::uint32_t seed, bool add, PanelMatrix& to) {
+      PanelMatrix a(kernels(), rows, depth, seed), b(kernels(), depth, width(), seed + 1);
+      kernels().multiply(a.data(), a.stride(), rows, depth, prepared(b, depth).data, add, to.data());
     };
-    multiplyPart(1, false, first.get());
-    multiplyPart(3, false, second.get());
-    multiplyPart(1, false, both.get());
-    multiplyPart(3, true, both.get());
-    PanelMatrix apart(kernels(), columns, width()), together(kernels(), columns, width());
-    kernels().sumParts({{first.get(), second.get()}, 1, {2}}, columns, apart.data());
-    kernels().sumParts({{both.get()}, 1, {1}}, columns, together.data());
-    for (int c = 0; c < columns; ++c) {
-      for (int j = 0; j < width(); ++j) ASSERT_EQ(apart.at(c, j), together.at(c, j)) << "depth " << depth;
+    multiply(1, false, first);
+    multiply(3, false, second);
+    multiply(1, false, both);
+    multiply(3, true, both);
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < width(); ++c) {
+        ASSERT_EQ(both.at(r, c), first.at(r, c) + second.at(r, c)) << "depth " << depth;
+      }
     }
   }
 }
