@@ -29,20 +29,43 @@ void TrainingStep::lastLayerSlice(int member, int slice, const Batch& batch) {
   reconstruct(member, pixels, batch);
   squaredErrors_[slice] = reconstructionLoss(pixels, batch);
 
-  const float* weight = parameters_.values() + layer.weight + pixelPanels(pixels, layer.stride);
-  const bool add = addsToGroup(slice, memberSlices(member).begin);
-  const int to = add ? slice - slice % slicesInGroup : slice;
-  for (int p = 0; p < panels(batch); ++p) {
-    const float* gradient = pass.gradient.get() + p * pass.stride + static_cast<std::size_t>(pixels.begin) * width_;
-    kernels_.multiply(weight, layer.stride, layer.rows, count, factors_[member](gradient, 0, count).data, add,
-                      partial(to, p));
-  }
+  lastLayerBackward(member, slice, pixels, batch);
 
   float* sums = scratch_[member].get();
   kernels_.columnSums(pass.transposed.get() + pixelPanels(pixels, pass.transposedStride), pass.transposedStride,
                       batch.count, count, sums);
   kernels_.trainArray(sums, count, parameters_.at(layer.bias + pixels.begin), batch.adam);
   trainSlice(last, member, pixels, batch);
+}
+
+// Behind a rectifier only gradients of what it has let through are wanted: those of its outputs that are not 0.
+bool TrainingStep::leavesOutDeadGradients(int member) const {
+  const Layer& before = layout_.layers[layout_.layers.size() - 2];
+  return before.activation == Activation::relu && imageRows_[member].savesElsewhere();
+}
+
+// The slice's part of the gradient of what the last layer reads: panels, or an array as imageRows_.
+void TrainingStep::lastLayerBackward(int member, int slice, Range pixels, const Batch& batch) {
+  const std::size_t last = layout_.layers.size() - 1;
+  const PanelledLayer& layer = parameters_.layer(last);
+  const Pass& pass = passes_[last];
+  const float* weight = parameters_.values() + layer.weight + pixelPanels(pixels, layer.stride);
+  const float* transposed = pass.transposed.get() + pixelPanels(pixels, pass.transposedStride);
+  const bool add = addsToGroup(slice, memberSlices(member).begin);
+  const int to = add ? slice - slice % slicesInGroup : slice;
+  if (leavesOutDeadGradients(member)) {
+    return kernels_.multiplyWhereListed(imageRows_[member].matrix(), transposed, pass.transposedStride, weight,
+                                        layer.stride, countPanels(pixels), add, partial(to, 0));
+  }
+  float* gradient = pass.gradient.get() + static_cast<std::size_t>(pixels.begin) * width_;
+  for (int q = 0; q < countPanels(pixels); ++q) {
+    kernels_.transpose(transposed + q * pass.transposedStride, batch.count, gradient + q * width_ * width_, pass.stride);
+  }
+  const int count = pixels.end - pixels.begin;
+  for (int p = 0; p < panels(batch); ++p) {
+    kernels_.multiply(weight, layer.stride, layer.rows, count,
+                      factors_[member](gradient + p * pass.stride, 0, count).data, add, partial(to, p));
+  }
 }
 
 // The last layer's linear outputs, with a row an image.
@@ -64,7 +87,7 @@ void TrainingStep::reconstruct(int member, Range pixels, const Batch& batch) {
   }
 }
 
-// Makes of the linear outputs their gradient, in both copies, and returns the squared error.
+// Makes of the linear outputs their gradient and returns the squared error.
 double TrainingStep::reconstructionLoss(Range pixels, const Batch& batch) {
   const std::size_t last = layout_.layers.size() - 1;
   Pass& pass = passes_[last];
@@ -73,10 +96,8 @@ double TrainingStep::reconstructionLoss(Range pixels, const Batch& batch) {
   double squaredError = 0;
   for (int begin = pixels.begin; begin < pixels.end; begin += width_) {
     const std::size_t at = begin / width_ * pass.transposedStride;
-    float* values = pass.transposed.get() + at;
     squaredError += kernels_.sigmoidLoss(target_.get() + at, bias + begin, batch.count,
-                                         std::min(width_, pixels.end - begin), scale, values);
-    kernels_.transpose(values, batch.count, pass.gradient.get() + static_cast<std::size_t>(begin) * width_, pass.stride);
+                                         std::min(width_, pixels.end - begin), scale, pass.transposed.get() + at);
   }
   return squaredError;
 }
@@ -110,8 +131,12 @@ void TrainingStep::middleBackward(int member, const Batch& batch) {
   const Range range = memberPanels(member, batch);
   const std::size_t first = layout_.layers.size() - 2;
   for (int p = range.begin; p < range.end; ++p) {
-    kernels_.sumParts(parts(p), layout_.layers[0].outputs,
-                      passes_[first].gradient.get() + p * passes_[first].stride);
+    float* gradient = passes_[first].gradient.get() + p * passes_[first].stride;
+    if (leavesOutDeadGradients(member)) {
+      kernels_.spreadParts(imageRows_[member].matrix(), parts(0), p * width_, gradient);
+    } else {
+      kernels_.sumParts(parts(p), layout_.layers[first].outputs, gradient);
+    }
   }
   for (std::size_t i = first + 1; i-- > 0;) {
     const PanelledLayer& layer = parameters_.layer(i);

@@ -75,6 +75,8 @@ class TrainingStep {
   void lastLayerSlice(int member, int slice, const Batch& batch);
   void reconstruct(int member, Range pixels, const Batch& batch);
   double reconstructionLoss(Range pixels, const Batch& batch);
+  bool leavesOutDeadGradients(int member) const;
+  void lastLayerBackward(int member, int slice, Range pixels, const Batch& batch);
   void trainSlice(std::size_t layer, int member, Range pixels, const Batch& batch);
   void activate(std::size_t layer, int member, const Batch& batch);
   void normalise(std::size_t layer, int member, const Batch& batch);

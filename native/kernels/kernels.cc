@@ -36,6 +36,8 @@ const Kernels EIGENAE_KERNELS = {
     trainArray,
     listNonZeros,
     multiplySparse,
+    multiplyWhereListed,
+    spreadParts,
     trainWeightsSparse,
     fillInput,
     readPixels,

@@ -82,6 +82,13 @@ struct Kernels {
   // out [rows] = a · b [depth], both of so many panels.
   void (*multiplySparse)(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, float* out,
                          std::size_t outStride);
+  // Of x [rows] · wᵀ for w [depth], both of so many panels, what is at a's numbers: an array as their list, with room
+  // for 15 more. Or added to it.
+  void (*multiplyWhereListed)(const SparseMatrix& a, const float* x, std::size_t xStride, const float* w,
+                              std::size_t wStride, int panels, bool add, float* out);
+  // A panel [depth] = the transpose of a's rows from firstRow on, as many as there are, with sums of such arrays in place
+  // of a's numbers.
+  void (*spreadParts)(const SparseMatrix& a, const Parts& parts, int firstRow, float* out);
   // Adam on w [rows] of so many panels by its gradient a · b.
   void (*trainWeightsSparse)(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, Trained w,
                              std::size_t wStride, const AdamStep& step);

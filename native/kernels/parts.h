@@ -7,12 +7,14 @@
 namespace eigenae {
 namespace {
 
-EIGENAE_INLINE Floats sumOf(const Parts& parts, int i) {
+// Of what loadAt makes of a place in a part.
+template <typename LoadAt>
+EIGENAE_INLINE auto sumOf(const Parts& parts, LoadAt loadAt) {
   const float* const* part = parts.parts;
-  Floats total{};
+  decltype(loadAt(*part)) total{};
   for (int group = 0; group < parts.groups; ++group) {
-    Floats sum = load(*part++ + i);
-    for (int j = 1; j < parts.counts[group]; ++j) sum += load(*part++ + i);
+    auto sum = loadAt(*part++);
+    for (int j = 1; j < parts.counts[group]; ++j) sum += loadAt(*part++);
     total = group == 0 ? sum : total + sum;
   }
   return total;

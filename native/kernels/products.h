@@ -135,7 +135,7 @@ void sumParts(const Parts& parts, int rows, float* out) {
     for (int i = 0; i < size; i += lanes) store(out + i, load(parts.parts[0] + i) + load(parts.parts[1] + i));
     return;
   }
-  for (int i = 0; i < size; i += lanes) store(out + i, sumOf(parts, i));
+  for (int i = 0; i < size; i += lanes) store(out + i, sumOf(parts, [i](const float* part) { return load(part + i); }));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "adam.h"
 #include "products.h"
+#include "transpose.h"
 
 namespace eigenae {
 namespace {
@@ -14,6 +15,22 @@ static_assert(chunk % panel == 0, "a chunk is whole panels of columns");
 
 // Panels of the right factor at once: a chunk of them should fit in the nearest cache, and their sums in the registers.
 constexpr int maximalPanels = lanes == 16 ? 3 : 4;
+
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// For each mask of eight lanes those that are in it, from the lowest on.
+struct LanesOfMask {
+  std::uint8_t lanes[256][8] = {};
+
+  constexpr LanesOfMask() {
+    for (int mask = 0; mask < 256; ++mask) {
+      for (int lane = 0, count = 0; lane < 8; ++lane) {
+        if ((mask >> lane & 1) != 0) lanes[mask][count++] = static_cast<std::uint8_t>(lane);
+      }
+    }
+  }
+};
+constexpr LanesOfMask lanesOfMask;
+#endif
 
 // Puts the numbers of x that are not 0, and their places, at `values` and `places`, room for a whole vector in both;
 // returns how many they are. Only the first `valid` lanes count.
@@ -27,6 +44,14 @@ EIGENAE_INLINE int putNonZeros(Floats x, int valid, int place, float* values, st
   const __m512i some = _mm512_maskz_compress_epi32(mask, (__m512i)all);
   __builtin_memcpy(places, &some, sizeof(some));
   return __builtin_popcount(mask);
+#elif defined(__AVX2__)
+  const int present = valid >= lanes ? 0xFF : (1 << valid) - 1;
+  const int mask = _mm256_movemask_ps(_mm256_cmp_ps(x, Floats{}, _CMP_NEQ_UQ)) & present;
+  const Words order = loadBytes(lanesOfMask.lanes[mask]);
+  const Words some = (order + static_cast<std::uint32_t>(place)) * panel;
+  storeUnaligned(values, _mm256_permutevar8x32_ps(x, (__m256i)order));
+  __builtin_memcpy(places, &some, sizeof(some));
+  return __builtin_popcount(static_cast<unsigned>(mask));
 #else
   int count = 0;
   for (int i = 0; i < lanes && i < valid; ++i) {
@@ -111,6 +136,92 @@ __attribute__((noinline)) void multiplySparsePanels(const SparseMatrix& a, const
       if (begin > 0) loadRow(out + r * panel, outStride, sum);
       addRow(SparseRow(a, index++), b, bStride, sum);
       storeRow(sum, out + r * panel, outStride);
+    }
+  }
+}
+
+// Each vector's sum. Always added in the same order, whatever the place among the four.
+EIGENAE_INLINE Quad sumsOfFour(const Floats (&x)[4]) {
+  Quad quads[4];
+  EIGENAE_UNROLL
+  for (int i = 0; i < 4; ++i) quads[i] = foldToQuad(x[i]);
+  transposeQuads(quads);
+  return (quads[0] + quads[1]) + (quads[2] + quads[3]);
+}
+
+// Fours of numbers of a row, the last one repeated where the row ends among them.
+template <int fours>
+EIGENAE_INLINE void multiplyRows(const float* x, std::size_t xStride, const float* w, std::size_t wStride, int panels,
+                                 const std::uint32_t* places, int count, Quad (&sums)[fours]) {
+  const float* rows[fours][4];
+  Floats sum[fours][4] = {};
+  EIGENAE_UNROLL
+  for (int i = 0; i < 4 * fours; ++i) rows[i / 4][i % 4] = w + places[i < count ? i : count - 1];
+  for (int p = 0; p < panels; ++p, x += xStride) {
+    const std::size_t at = p * wStride;
+    const Floats x0 = load(x), x1 = load(x + lanes);
+    EIGENAE_UNROLL
+    for (int i = 0; i < 4 * fours; ++i) {
+      addProduct(x0, load(rows[i / 4][i % 4] + at), sum[i / 4][i % 4]);
+    }
+    EIGENAE_UNROLL
+    for (int i = 0; i < 4 * fours; ++i) {
+      addProduct(x1, load(rows[i / 4][i % 4] + at + lanes), sum[i / 4][i % 4]);
+    }
+  }
+  EIGENAE_UNROLL
+  for (int i = 0; i < fours; ++i) sums[i] = sumsOfFour(sum[i]);
+}
+
+EIGENAE_INLINE void putQuad(Quad sums, int count, bool add, float* out) {
+  if (count >= 4) {
+    Quad before{};
+    if (add) __builtin_memcpy(&before, out, sizeof(before));
+    if (add) sums += before;
+    __builtin_memcpy(out, &sums, sizeof(sums));
+    return;
+  }
+  for (int i = 0; i < count; ++i) out[i] = add ? out[i] + sums[i] : sums[i];
+}
+
+void multiplyWhereListed(const SparseMatrix& a, const float* x, std::size_t xStride, const float* w, std::size_t wStride,
+                         int panels, bool add, float* out) {
+  std::size_t index = 0;
+  for (int begin = 0; begin < a.depth; begin += chunk, w += chunk * panel) {
+    for (int r = 0; r < a.rows; ++r) {
+      const SparseRow row(a, index++);
+      const float* from = x + r * panel;
+      int i = 0;
+      for (; row.count - i > 4; i += 8, out += 8) {
+        Quad sums[2];
+        multiplyRows<2>(from, xStride, w, wStride, panels, row.places + i, row.count - i, sums);
+        putQuad(sums[0], 4, add, out);
+        putQuad(sums[1], row.count - i - 4, add, out + 4);
+      }
+      if (i < row.count) {
+        Quad sums[1];
+        multiplyRows<1>(from, xStride, w, wStride, panels, row.places + i, row.count - i, sums);
+        putQuad(sums[0], row.count - i, add, out);
+        i += 4;
+        out += 4;
+      }
+      out -= i - row.count;
+    }
+  }
+}
+
+void spreadParts(const SparseMatrix& a, const Parts& parts, int firstRow, float* out) {
+  alignas(64) float sums[chunk + lanes];
+  const int rows = a.rows - firstRow < panel ? a.rows - firstRow : panel;
+  for (int i = 0; i < a.depth * panel; i += lanes) store(out + i, Floats{});
+  for (int begin = 0; begin < a.depth; begin += chunk, out += chunk * panel) {
+    for (int r = 0; r < rows; ++r) {
+      const SparseRow row(a, static_cast<std::size_t>(begin / chunk) * a.rows + firstRow + r);
+      const std::size_t first = row.places - a.places;
+      for (int i = 0; i < row.count; i += lanes) {
+        store(sums + i, sumOf(parts, [at = first + i](const float* part) { return loadUnaligned(part + at); }));
+      }
+      for (int i = 0; i < row.count; ++i) out[row.places[i] + r] = sums[i];
     }
   }
 }

@@ -6,6 +6,32 @@
 namespace eigenae {
 namespace {
 
+typedef float Quad __attribute__((vector_size(16), may_alias));
+
+// 4 × 4
+EIGENAE_INLINE void transposeQuads(Quad (&x)[4]) {
+  const Quad a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5), b = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7);
+  const Quad c = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5), d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
+  x[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+  x[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+  x[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+  x[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+}
+
+// The upper half added to the lower one, until four sums are left.
+EIGENAE_INLINE Quad foldToQuad(Floats x) {
+#if defined(__AVX512F__)
+  typedef float Eight __attribute__((vector_size(32)));
+  const Eight eight = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
+                      __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
+  return __builtin_shufflevector(eight, eight, 0, 1, 2, 3) + __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
+#elif defined(__AVX2__)
+  return __builtin_shufflevector(x, x, 0, 1, 2, 3) + __builtin_shufflevector(x, x, 4, 5, 6, 7);
+#else
+  return (Quad)x;
+#endif
+}
+
 #if defined(__AVX512F__)
 // 16 × 16, of rows in registers
 EIGENAE_INLINE void transposeTile(Floats (&x)[lanes]) {
@@ -52,23 +78,15 @@ EIGENAE_INLINE void transposeSquare(const float* x, float* out) {
   for (int i = 0; i < squareSize; ++i) store(out + i * panel, rows[i]);
 }
 #else
-typedef float Quad __attribute__((vector_size(16), may_alias));
-
 constexpr int squareSize = 4;
 
 EIGENAE_INLINE void transposeSquare(const float* x, float* out) {
-  Quad in[4], pairs[4];
+  Quad rows[squareSize];
   EIGENAE_UNROLL
-  for (int r = 0; r < 4; ++r) in[r] = *reinterpret_cast<const Quad*>(x + r * panel);
-  pairs[0] = __builtin_shufflevector(in[0], in[1], 0, 4, 1, 5);
-  pairs[1] = __builtin_shufflevector(in[0], in[1], 2, 6, 3, 7);
-  pairs[2] = __builtin_shufflevector(in[2], in[3], 0, 4, 1, 5);
-  pairs[3] = __builtin_shufflevector(in[2], in[3], 2, 6, 3, 7);
-  Quad* to = reinterpret_cast<Quad*>(out);
-  to[0 * panel / 4] = __builtin_shufflevector(pairs[0], pairs[2], 0, 1, 4, 5);
-  to[1 * panel / 4] = __builtin_shufflevector(pairs[0], pairs[2], 2, 3, 6, 7);
-  to[2 * panel / 4] = __builtin_shufflevector(pairs[1], pairs[3], 0, 1, 4, 5);
-  to[3 * panel / 4] = __builtin_shufflevector(pairs[1], pairs[3], 2, 3, 6, 7);
+  for (int i = 0; i < squareSize; ++i) rows[i] = *reinterpret_cast<const Quad*>(x + i * panel);
+  transposeQuads(rows);
+  EIGENAE_UNROLL
+  for (int i = 0; i < squareSize; ++i) *reinterpret_cast<Quad*>(out + i * panel) = rows[i];
 }
 #endif
 

@@ -164,6 +164,44 @@ TEST_P(Kernel, MultiplySparseIsTheProductToAFloatsPrecision) {
   }
 }
 
+TEST_P(Kernel, MultiplyWhereListedIsTheProductAtTheListAndSpreadPartsPutsItThere) {
+  for (const auto& [rows, depth] : shapes()) {
+    const int columns = rows * depth % 150 + 1, panels = (columns + width() - 1) / width();
+    SparseMatrixCase a(kernels(), rows, depth, 30);
+    PanelMatrix x(kernels(), rows, columns, 2), w(kernels(), depth, columns, 3);
+    const AlignedFloats once = alignedFloats(rows * depth + 15), twice = alignedFloats(rows * depth + 15);
+    for (const bool add : {false, true}) {
+      for (float* out : {once.get(), twice.get()}) {
+        if (add && out == once.get()) continue;
+        kernels().multiplyWhereListed(a.factor.matrix(), x.data(), x.stride(), w.data(), w.stride(), panels, add, out);
+      }
+    }
+    for (int firstRow = 0; firstRow < rows; firstRow += width()) {
+      PanelMatrix spread(kernels(), depth, width(), 4);
+      kernels().spreadParts(a.factor.matrix(), {{once.get(), twice.get()}, 2, {1, 1}}, firstRow, spread.data());
+      for (int c = 0; c < width(); ++c) {
+        for (int k = 0; k < depth; ++k) {
+          const int r = firstRow + c;
+          Product product;
+          if (r < rows && a.dense.at(r, k) != 0) {
+            for (int i = 0; i < columns; ++i) product.add(x.at(r, i), w.at(k, i));
+          }
+          ASSERT_NEAR(spread.at(k, c), 3 * product.sum, 3 * exactness * product.size) << rows << " rows, depth " << depth;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Kernel, MultiplyWhereListedOfNoPanelsIsZero) {
+  SparseMatrixCase a(kernels(), 5, 7, 100);
+  std::vector<float> out(5 * 7, 3);
+  PanelMatrix unused(kernels(), 7, 1);
+  kernels().multiplyWhereListed(a.factor.matrix(), unused.data(), unused.stride(), unused.data(), unused.stride(), 0,
+                                false, out.data());
+  for (std::size_t i = 0; i < a.factor.matrix().ends[4]; ++i) EXPECT_EQ(out[i], 0);
+}
+
 struct TrainedMatrix {
   PanelMatrix w, m, v;
 
