@@ -1,7 +1,9 @@
 #include "inference.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <numeric>
 
 #include "kernel_use.h"
 #include "prefetch.h"
@@ -11,16 +13,10 @@ namespace eigenae {
 
 namespace {
 
-constexpr int tileImages = 64;
+constexpr int tileImages = 64;  // whole panels
 constexpr float normEpsilon = 1e-5f;
 
-// Copies panels [rows] to rows [images][rows].
-void unpack(const float* panels, std::size_t stride, int width, int count, int rows, float* out) {
-  for (int b = 0; b < count; ++b) {
-    const float* from = panels + b / width * stride + b % width;
-    for (int r = 0; r < rows; ++r) out[static_cast<std::size_t>(b) * rows + r] = from[r * width];
-  }
-}
+std::size_t roundUp(std::size_t count, std::size_t step) { return (count + step - 1) / step * step; }
 
 }  // namespace
 
@@ -30,50 +26,70 @@ Inference::Inference(const Layout& layout, const Kernels& kernels, const Paramet
       width_(kernels.panelColumns),
       parameters_(parameters),
       team_(team),
+      scratch_(team.size()),
       black_(layout.inputs()),
       norms_(layout.layers.size()) {
-  int widest = 0;
-  for (const Layer& layer : layout.layers) widest = std::max(widest, layer.outputs);
+  std::size_t widest = 0;
+  for (const Layer& layer : layout.layers) widest = std::max<std::size_t>(widest, layer.outputs);
   inputStride_ = static_cast<std::size_t>(layout.inputs()) * width_;
-  stride_ = static_cast<std::size_t>(widest) * width_;
-  for (int member = 0; member < team.size(); ++member) {
-    scratch_.push_back({nullptr, nullptr, {nullptr, nullptr}, Prepared(kernels)});
-    scratch_[member].factor.reserve(std::max(widest, layout.inputs()), 1);
-  }
+  stride_ = roundUp(widest, width_) * width_;  // transposing reads and writes whole squares
+  rowsStride_ = static_cast<std::size_t>(tileImages) * width_;
+  firstWeightStride_ = roundUp(layout.inputs(), width_) * width_;
+  firstWeight_ = alignedFloats(roundUp(layout.layers[0].outputs, width_) / width_ * firstWeightStride_);
 }
 
 void Inference::encode(const Images& images, const std::vector<float>& runningStatistics, float* embedding) {
   prepareNorms(runningStatistics);
+  prepareFirstLayer();
   const int latent = layout_.latent();
-  forEachTile(images, nullptr, layout_.bottleneck + 1, [&](std::size_t first, int count, const float* values, Scratch&) {
-    unpack(values, stride_, width_, count, latent, embedding + first * latent);
+  forEachTile(images, [&](std::size_t first, int count, Scratch& scratch) {
+    fillClean(images, first, count, scratch);
+    const float* codes = forward(false, layout_.bottleneck + 1, count, scratch);
+    for (int b = 0; b < count; ++b) {
+      const float* from = codes + b / width_ * stride_ + b % width_;
+      for (int i = 0; i < latent; ++i) embedding[(first + b) * latent + i] = from[i * width_];
+    }
   });
 }
 
 void Inference::reconstruct(const Images& images, const std::vector<float>& runningStatistics, float* output) {
   prepareNorms(runningStatistics);
+  prepareFirstLayer();
   const int inputs = layout_.inputs();
-  forEachTile(images, nullptr, layout_.layers.size(), [&](std::size_t first, int count, const float* values, Scratch&) {
-    unpack(values, stride_, width_, count, inputs, output + first * inputs);
+  forEachTile(images, [&](std::size_t first, int count, Scratch& scratch) {
+    fillClean(images, first, count, scratch);
+    lastLayer(forward(false, layout_.layers.size() - 1, count, scratch), count, scratch);
+    for (int b = 0; b < count; ++b) {
+      for (int begin = 0; begin < inputs; begin += width_) {
+        std::copy_n(scratch.rows.get() + begin / width_ * rowsStride_ + b * width_, std::min(width_, inputs - begin),
+                    output + (first + b) * inputs + begin);
+      }
+    }
   });
 }
 
 double Inference::meanSquaredError(const Images& images, const Noise* noise,
                                    const std::vector<float>& runningStatistics) {
   prepareNorms(runningStatistics);
+  prepareFirstLayer();
+  const bool noisy = noise != nullptr && noise->deviation != 0;
+  const int inputs = layout_.inputs();
   std::vector<double> sums((images.count + tileImages - 1) / tileImages);  // a tile each, so that their order is fixed
-  forEachTile(images, noise, layout_.layers.size(),
-              [&](std::size_t first, int count, const float* values, Scratch& scratch) {
-                double sum = 0;
-                for (int p = 0; p * width_ < count; ++p) {
-                  sum += kernels_.squaredError(values + p * stride_, scratch.target.get() + p * inputStride_,
-                                               layout_.inputs(), std::min(width_, count - p * width_));
-                }
-                sums[first / tileImages] = sum;
-              });
+  forEachTile(images, [&](std::size_t first, int count, Scratch& scratch) {
+    fillClean(images, first, count, scratch);
+    if (noisy) fillNoisy(images, *noise, first, count, scratch);
+    lastLayer(forward(noisy, layout_.layers.size() - 1, count, scratch), count, scratch);
+    double sum = 0;
+    for (int begin = 0; begin < inputs; begin += width_) {
+      const std::size_t at = begin / width_ * rowsStride_;
+      sum += kernels_.squaredError(scratch.rows.get() + at, scratch.clean.get() + at, count,
+                                   std::min(width_, inputs - begin));
+    }
+    sums[first / tileImages] = sum;
+  });
   double sum = 0;
   for (const double tile : sums) sum += tile;
-  return sum / (static_cast<double>(images.count) * layout_.inputs());
+  return sum / (static_cast<double>(images.count) * inputs);
 }
 
 // gamma · (x + bias − mean) / deviation + beta as scale · x + shift
@@ -95,70 +111,114 @@ void Inference::prepareNorms(const std::vector<float>& runningStatistics) {
   }
 }
 
-// Runs the first `layers` layers; visit(first image, count, their output in panels, scratch).
+// Transposed, so that the units lie along the vectors and black pixels can be left out.
+void Inference::prepareFirstLayer() {
+  const PanelledLayer& layer = parameters_.layer(0);
+  const float* weight = parameters_.values() + layer.weight;
+  for (int begin = 0; begin < layer.columns; begin += width_, weight += layer.stride) {
+    kernels_.transpose(weight, layer.rows, firstWeight_.get() + static_cast<std::size_t>(begin) * width_,
+                       firstWeightStride_);
+  }
+}
+
+Inference::Scratch Inference::makeScratch() const {
+  const std::size_t panels = tileImages / width_, inputs = layout_.inputs();
+  const std::size_t lastInputs = layout_.layers.back().inputs, widest = std::max(inputs, lastInputs);
+  Scratch scratch{alignedFloats(roundUp(inputs, width_) * tileImages),
+                  alignedFloats(panels * inputStride_),
+                  {alignedFloats(panels * stride_), alignedFloats(panels * stride_)},
+                  alignedFloats(roundUp(std::max<std::size_t>(inputs, layout_.layers[0].outputs), width_) * tileImages),
+                  alignedFloats(roundUp(lastInputs, width_) * tileImages),
+                  Prepared(kernels_),
+                  SparseFactor(kernels_, tileImages, static_cast<int>(widest))};
+  scratch.factor.reserve(static_cast<int>(std::max(inputs, stride_ / width_)), 1);
+  return scratch;
+}
+
+// Calls visit(first image, count, scratch).
 template <typename Visit>
-void Inference::forEachTile(const Images& images, const Noise* noise, std::size_t layers, Visit visit) {
+void Inference::forEachTile(const Images& images, Visit visit) {
   const std::size_t tiles = (images.count + tileImages - 1) / tileImages;
   std::atomic<std::size_t> next{0};
   team_.run([&](int member) {
     const KernelUse use(kernels_);
-    Scratch& scratch = scratch_[member];
-    if (scratch.input == nullptr) {
-      constexpr std::size_t widestPanel = 32;
-      const std::size_t panels = (tileImages + widestPanel - 1) / width_ + 1;
-      scratch.input = alignedFloats(panels * inputStride_);
-      scratch.target = alignedFloats(panels * inputStride_);
-      for (AlignedFloats& activations : scratch.activations) activations = alignedFloats(panels * stride_);
-    }
+    if (scratch_[member] == nullptr) scratch_[member] = std::make_unique<Scratch>(makeScratch());
     for (std::size_t tile = next++; tile < tiles; tile = next++) {
       const std::size_t first = tile * tileImages;
-      const int count = static_cast<int>(std::min<std::size_t>(tileImages, images.count - first));
-      const std::size_t inputs = layout_.inputs();  // asked for at once, not row by row: 7 % of a pass on a Zen 4
-      if (images.bytes != nullptr) prefetch(images.bytes + first * inputs, count * inputs);
-      fill(images, noise, first, count, scratch);
-      visit(first, count, forward(layers, (count + width_ - 1) / width_, scratch), scratch);
+      visit(first, static_cast<int>(std::min<std::size_t>(tileImages, images.count - first)), *scratch_[member]);
     }
   });
 }
 
-void Inference::fill(const Images& images, const Noise* noise, std::size_t first, int count, Scratch& scratch) {
+void Inference::fillClean(const Images& images, std::size_t first, int count, Scratch& scratch) const {
+  const std::size_t inputs = layout_.inputs();
+  std::uint32_t index[tileImages];
+  std::iota(index, index + count, 0);
+  // Asked for at once, not panel by panel: 7 % of a pass on a Zen 4.
+  if (images.bytes != nullptr) prefetch(images.bytes + first * inputs, count * inputs);
+  for (std::size_t begin = 0; begin < inputs; begin += width_) {
+    const int some = static_cast<int>(std::min<std::size_t>(width_, inputs - begin));
+    float* clean = scratch.clean.get() + begin / width_ * rowsStride_;
+    if (images.bytes != nullptr) {
+      kernels_.readPixels(images.bytes + first * inputs + begin, inputs, index, count, some, clean);
+      continue;
+    }
+    for (int i = 0; i < count; ++i) std::copy_n(images.floats + (first + i) * inputs + begin, some, clean + i * width_);
+  }
+}
+
+void Inference::fillNoisy(const Images& images, const Noise& noise, std::size_t first, int count,
+                          Scratch& scratch) const {
   constexpr int widestPanel = 32;
   const std::size_t inputs = layout_.inputs();
-  const Noise none{};
-  const Noise& named = noise == nullptr ? none : *noise;
+  const bool floats = images.floats != nullptr;
   for (int p = 0; p * width_ < count; ++p) {
     float* input = scratch.input.get() + p * inputStride_;
-    float* target = scratch.target.get() + p * inputStride_;
     std::uint32_t index[widestPanel];
     for (int c = 0; c < width_; ++c) index[c] = static_cast<std::uint32_t>(first + std::min(p * width_ + c, count - 1));
-    const bool floats = images.floats != nullptr;
     const NoisyInput from{floats ? black_.data() : images.bytes, inputs,
                           floats ? 0 : inputs,                   index,
-                          named.seed,                            named.purpose,
-                          named.epoch,                           named.deviation};
-    kernels_.fillInput(from, 0, static_cast<int>((inputs + 3) / 4), input, target);
-    if (!floats) continue;
-    for (int c = 0; c < width_; ++c) {
+                          noise.seed,                            noise.purpose,
+                          noise.epoch,                           noise.deviation};
+    kernels_.fillInput(from, 0, static_cast<int>((inputs + 3) / 4), input);
+    for (int c = 0; floats && c < width_; ++c) {
       const float* values = images.floats + index[c] * inputs;
-      for (std::size_t i = 0; i < inputs; ++i) {
-        target[i * width_ + c] = values[i];
-        input[i * width_ + c] += values[i];
-      }
+      for (std::size_t i = 0; i < inputs; ++i) input[i * width_ + c] += values[i];
     }
   }
 }
 
-const float* Inference::forward(std::size_t layers, int panels, Scratch& scratch) const {
+// Runs the first `layers` layers; returns their output in panels. How a layer is computed must not depend on the images
+// beside one: an image gives the same bits in every tile.
+const float* Inference::forward(bool noisy, std::size_t layers, int count, Scratch& scratch) const {
+  const int panels = (count + width_ - 1) / width_;
   const float* in = scratch.input.get();
   std::size_t inStride = inputStride_;
   for (std::size_t i = 0; i < layers; ++i) {
     float* out = scratch.activations[i % 2].get();
-    linear(i, in, inStride, panels, scratch.factor, out);
+    if (i == 0 && !noisy) {
+      firstLayer(count, scratch, out);
+    } else {
+      linear(i, in, inStride, panels, scratch.factor, out);
+    }
     activate(i, panels, out);
     in = out;
     inStride = stride_;
   }
   return in;
+}
+
+// Of clean images: four fifths of MNIST's pixels are black.
+void Inference::firstLayer(int count, Scratch& scratch, float* out) const {
+  const Layer& layer = layout_.layers[0];
+  const int panels = (layer.outputs + width_ - 1) / width_;
+  scratch.sparse.list(scratch.clean.get(), rowsStride_, count, layer.inputs);
+  kernels_.multiplySparse(scratch.sparse.matrix(), firstWeight_.get(), firstWeightStride_, panels, scratch.rows.get(),
+                          rowsStride_);
+  for (int p = 0; p < panels; ++p) {
+    kernels_.transpose(scratch.rows.get() + p * rowsStride_, count,
+                       out + static_cast<std::size_t>(p) * width_ * width_, stride_);
+  }
 }
 
 void Inference::linear(std::size_t index, const float* in, std::size_t inStride, int panels, Prepared& factor,
@@ -192,12 +252,34 @@ void Inference::activate(std::size_t index, int panels, float* values) const {
   for (int p = 0; p < panels; ++p, values += stride_) {
     if (layer.batchNorm) {
       kernels_.scaleShift(norms_[index].scale.data(), norms_[index].shift.data(), layer.outputs, rectify, values);
-    } else if (layer.activation == Activation::sigmoid) {
-      kernels_.sigmoid(bias, layer.outputs, values);
     } else {
       kernels_.addBias(bias, layer.outputs, rectify, values);
     }
   }
+}
+
+// Leaves the outputs in scratch.rows.
+void Inference::lastLayer(const float* in, int count, Scratch& scratch) const {
+  const std::size_t last = layout_.layers.size() - 1;
+  const PanelledLayer& layer = parameters_.layer(last);
+  const float* weight = parameters_.values() + layer.weight;
+  const float* bias = parameters_.values() + layer.bias;
+  const int panels = (layer.columns + width_ - 1) / width_;
+  float* rows = scratch.rows.get();
+  if (layout_.layers[last - 1].activation == Activation::relu) {
+    for (int p = 0; p * width_ < count; ++p) {
+      kernels_.transpose(in + p * stride_, layer.rows,
+                         scratch.features.get() + static_cast<std::size_t>(p) * width_ * width_, rowsStride_);
+    }
+    scratch.sparse.list(scratch.features.get(), rowsStride_, count, layer.rows);
+    kernels_.multiplySparse(scratch.sparse.matrix(), weight, layer.stride, panels, rows, rowsStride_);
+  } else {
+    for (int p = 0; p < panels; ++p) {
+      kernels_.multiplyTransposed(in, stride_, count, layer.rows, weight + p * layer.stride, false,
+                                  rows + p * rowsStride_);
+    }
+  }
+  for (int p = 0; p < panels; ++p) kernels_.sigmoid(bias + p * width_, count, rows + p * rowsStride_);
 }
 
 }  // namespace eigenae

@@ -1,13 +1,14 @@
 // Images through the network, batch norm by its running statistics: tile after tile, each wholly on one thread.
 #pragma once
 
-#include <functional>
+#include <memory>
 #include <vector>
 
 #include "../kernels/kernels.h"
 #include "aligned.h"
 #include "parameters.h"
 #include "prepared.h"
+#include "sparse_factor.h"
 #include "team.h"
 
 namespace eigenae {
@@ -22,31 +23,43 @@ class Inference {
   double meanSquaredError(const Images& images, const Noise* noise, const std::vector<float>& runningStatistics);
 
  private:
+  // Of a tile. With a row an image: panels of all its images, rowsStride_ apart.
   struct Scratch {
-    AlignedFloats input, target;        // panels [inputs]
-    AlignedFloats activations[2];       // panels [widest layer], layers in turn
-    Prepared factor;                    // of those, what a layer takes
+    AlignedFloats clean;           // [inputs], with a row an image
+    AlignedFloats input;           // panels [inputs], with noise
+    AlignedFloats activations[2];  // panels [widest layer], layers in turn
+    AlignedFloats rows;            // the first layer's or the last one's outputs, with a row an image
+    AlignedFloats features;        // what the last layer takes, with a row an image
+    Prepared factor;               // of activations, what a layer takes
+    SparseFactor sparse;           // of clean or features
   };
   struct Norm {
     std::vector<float> scale, shift;
   };
 
   void prepareNorms(const std::vector<float>& runningStatistics);
+  void prepareFirstLayer();
+  Scratch makeScratch() const;
   template <typename Visit>
-  void forEachTile(const Images& images, const Noise* noise, std::size_t layers, Visit visit);
-  void fill(const Images& images, const Noise* noise, std::size_t first, int count, Scratch& scratch);
-  const float* forward(std::size_t layers, int panels, Scratch& scratch) const;
+  void forEachTile(const Images& images, Visit visit);
+  void fillClean(const Images& images, std::size_t first, int count, Scratch& scratch) const;
+  void fillNoisy(const Images& images, const Noise& noise, std::size_t first, int count, Scratch& scratch) const;
+  const float* forward(bool noisy, std::size_t layers, int count, Scratch& scratch) const;
+  void firstLayer(int count, Scratch& scratch, float* out) const;
   void linear(std::size_t layer, const float* in, std::size_t inStride, int panels, Prepared& factor, float* out) const;
   void activate(std::size_t layer, int panels, float* values) const;
+  void lastLayer(const float* in, int count, Scratch& scratch) const;
 
   const Layout& layout_;
   const Kernels& kernels_;
   const int width_;
   const Parameters& parameters_;
   Team& team_;
-  std::size_t inputStride_ = 0, stride_ = 0;  // from panel to panel
-  std::vector<Scratch> scratch_;              // a member each
-  const std::vector<std::uint8_t> black_;     // an image, for noise on images that are not bytes
+  std::size_t inputStride_ = 0, stride_ = 0, rowsStride_ = 0;  // from panel to panel
+  std::vector<std::unique_ptr<Scratch>> scratch_;              // a member each, made by itself
+  const std::vector<std::uint8_t> black_;                      // an image, for noise on images that are not bytes
+  AlignedFloats firstWeight_;                                  // the first layer's, transposed
+  std::size_t firstWeightStride_ = 0;
   std::vector<Norm> norms_;                   // a layer each
 };
 

@@ -151,7 +151,7 @@ void TrainingStep::fillInput(Range pixels, int panel, const Batch& batch) {
                         inputs,              index,
                         batch.noise.seed,    batch.noise.purpose,
                         batch.noise.epoch,   batch.noise.deviation};
-  kernels_.fillInput(from, pixels.begin / 4, (pixels.end + 3) / 4, input, nullptr);
+  kernels_.fillInput(from, pixels.begin / 4, (pixels.end + 3) / 4, input);
 }
 
 void TrainingStep::fillTarget(Range pixels, const Batch& batch) {

@@ -72,7 +72,11 @@ float sigmoidLoss(const float* target, const float* bias, int rows, int validCol
 }
 
 void sigmoid(const float* bias, int rows, float* x) {
-  for (int i = 0; i < rows * panel; i += lanes) store(x + i, sigmoidOf(load(x + i) + broadcast(bias[i / panel])));
+  const Floats shift[2] = {loadUnaligned(bias), loadUnaligned(bias + lanes)};
+  for (int r = 0; r < rows; ++r, x += panel) {
+    store(x, sigmoidOf(load(x) + shift[0]));
+    store(x + lanes, sigmoidOf(load(x + lanes) + shift[1]));
+  }
 }
 
 float squaredError(const float* x, const float* target, int rows, int validColumns) {

@@ -93,9 +93,8 @@ struct Kernels {
   void (*trainWeightsSparse)(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, Trained w,
                              std::size_t wStride, const AdamStep& step);
 
-  // noise.h. Rows [4·firstBlock, 4·endBlock) of a panel; `clean`, unless null, gets the pixels without noise. Both point
-  // to row 0.
-  void (*fillInput)(const NoisyInput& from, int firstBlock, int endBlock, float* input, float* clean);
+  // noise.h. Rows [4·firstBlock, 4·endBlock) of a panel, which points to row 0.
+  void (*fillInput)(const NoisyInput& from, int firstBlock, int endBlock, float* input);
   // out [images] = some pixels / 255 of a panel's width or less, with a row an image: `count` of image index[i] from
   // bytes + index[i] · imageStride on.
   void (*readPixels)(const std::uint8_t* bytes, std::size_t imageStride, const std::uint32_t* index, int images,
@@ -109,6 +108,7 @@ struct Kernels {
   // With a row an image: x becomes (y − target) · y (1 − y) · scale for y = sigmoid(x + bias [panel]), and 0 in columns
   // that are not valid; returns Σ (y − target)².
   float (*sigmoidLoss)(const float* target, const float* bias, int rows, int validColumns, float scale, float* x);
+  // x = sigmoid(x + bias [panel])
   void (*sigmoid)(const float* bias, int rows, float* x);
   float (*squaredError)(const float* x, const float* target, int rows, int validColumns);
   // sums [rows] over the valid columns of a matrix.

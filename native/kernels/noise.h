@@ -212,14 +212,13 @@ struct ImageVector {
 };
 
 void fillBlocks(const NoisyInput& from, const ImageVector& images, const BlockWords& drawn, int firstBlock, int count,
-                float* input, float* clean) {
+                float* input) {
   const float minusTwoSquaredDeviation = -2 * from.deviation * from.deviation;
   const int wholeBlocks = static_cast<int>(from.inputs / 4);
   for (int i = 0; i < count; ++i) {
     const std::size_t row = std::size_t{4} * (firstBlock + i);
     const int rows = firstBlock + i < wholeBlocks ? 4 : static_cast<int>(from.inputs % 4);
     PixelBlock pixels = cleanPixels(images.bytes, row, rows);
-    if (clean != nullptr) storeRows(pixels, rows, clean + row * panel);
     if (from.deviation != 0) {
       addNormals(drawn.words[i][0], drawn.words[i][1], minusTwoSquaredDeviation, pixels.rows[0], pixels.rows[1]);
       addNormals(drawn.words[i][2], drawn.words[i][3], minusTwoSquaredDeviation, pixels.rows[2], pixels.rows[3]);
@@ -228,7 +227,7 @@ void fillBlocks(const NoisyInput& from, const ImageVector& images, const BlockWo
   }
 }
 
-void fillInput(const NoisyInput& from, int firstBlock, int endBlock, float* input, float* clean) {
+void fillInput(const NoisyInput& from, int firstBlock, int endBlock, float* input) {
   const RoundKeys keys(from.seed, from.purpose);
   const ImageVector images[2] = {{from, from.index, keys}, {from, from.index + lanes, keys}};
   PixelRounds pixels[blocksAtOnce];
@@ -238,8 +237,7 @@ void fillInput(const NoisyInput& from, int firstBlock, int endBlock, float* inpu
     for (int i = 0; i < blocksAtOnce; ++i) pixels[i] = pixelRounds(block + i, from.epoch, keys);
     for (int half = 0; half < 2; ++half) {
       if (from.deviation != 0) drawWords(images[half].product, pixels, keys, count, drawn);
-      fillBlocks(from, images[half], drawn, block, count, input + half * lanes,
-                 clean == nullptr ? nullptr : clean + half * lanes);
+      fillBlocks(from, images[half], drawn, block, count, input + half * lanes);
     }
   }
 }

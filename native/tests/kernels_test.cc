@@ -312,16 +312,15 @@ TEST_P(Kernel, FillInputIsTheImagesAndTheNoiseTheyName) {
     std::vector<std::uint32_t> index;
     for (int c = 0; c < width(); ++c) index.push_back(static_cast<std::uint32_t>(c * 7 % 50));
     const std::uint8_t* unaligned = bytes.data() + 1;
-    PanelMatrix input(kernels(), inputs, width()), clean(kernels(), inputs, width());
+    PanelMatrix input(kernels(), inputs, width());
     for (const float deviation : {0.0f, 0.2f, 1.0f}) {
       const std::size_t stride = inputs;
       const NoisyInput from{unaligned, stride, stride, index.data(), 11, 3, 5, deviation};
-      kernels().fillInput(from, 0, 1, input.data(), clean.data());
-      kernels().fillInput(from, 1, (inputs + 3) / 4, input.data(), clean.data());
+      kernels().fillInput(from, 0, 1, input.data());
+      kernels().fillInput(from, 1, (inputs + 3) / 4, input.data());
       for (int r = 0; r < inputs; ++r) {
         for (int c = 0; c < width(); ++c) {
           const float pixel = static_cast<float>(unaligned[index[c] * inputs + r]) / 255.0f;
-          EXPECT_EQ(clean.at(r, c), pixel);
           const float noise = normals(11, 3, 5, index[c], static_cast<std::uint32_t>(r / 4))[r % 4];
           ASSERT_NEAR(input.at(r, c), pixel + deviation * noise, 2e-6);
         }
@@ -355,7 +354,7 @@ TEST_P(Kernel, NoiseIsStandardNormalAndExactInItsTails) {
   for (std::uint32_t epoch = 0; epoch < panels; ++epoch) {
     std::vector<std::uint32_t> index(width(), 0);
     const NoisyInput from{bytes.data(), inputs, inputs, index.data(), 1, 3, epoch, 1.0f};
-    kernels().fillInput(from, 0, inputs / 4, input.data(), nullptr);
+    kernels().fillInput(from, 0, inputs / 4, input.data());
     for (int r = 0; r < inputs; ++r) {
       const double value = input.at(r, 0);
       worst = std::max(worst, std::abs(value - normals(1, 3, epoch, 0, static_cast<std::uint32_t>(r / 4))[r % 4]));
