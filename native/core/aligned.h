@@ -20,6 +20,8 @@ inline void* allocateAligned(std::size_t alignment, std::size_t bytes) { return 
 inline void freeAligned(void* memory) { std::free(memory); }
 #endif
 
+inline std::size_t roundUp(std::size_t count, std::size_t step) { return (count + step - 1) / step * step; }
+
 struct Free {
   void operator()(float* memory) const { freeAligned(memory); }
 };

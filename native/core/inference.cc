@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <numeric>
 
 #include "kernel_use.h"
@@ -14,9 +13,6 @@ namespace eigenae {
 namespace {
 
 constexpr int tileImages = 64;  // whole panels
-constexpr float normEpsilon = 1e-5f;
-
-std::size_t roundUp(std::size_t count, std::size_t step) { return (count + step - 1) / step * step; }
 
 }  // namespace
 
@@ -30,7 +26,9 @@ Inference::Inference(const Layout& layout, const Kernels& kernels, const Paramet
       black_(layout.inputs()),
       norms_(layout.layers.size()) {
   std::size_t widest = 0;
-  for (const Layer& layer : layout.layers) widest = std::max<std::size_t>(widest, layer.outputs);
+  for (std::size_t i = 0; i + 1 < layout.layers.size(); ++i) {
+    widest = std::max<std::size_t>(widest, layout.layers[i].outputs);
+  }
   inputStride_ = static_cast<std::size_t>(layout.inputs()) * width_;
   stride_ = roundUp(widest, width_) * width_;  // transposing reads and writes whole squares
   rowsStride_ = static_cast<std::size_t>(tileImages) * width_;
@@ -92,35 +90,6 @@ double Inference::meanSquaredError(const Images& images, const Noise* noise,
   return sum / (static_cast<double>(images.count) * inputs);
 }
 
-// gamma · (x + bias − mean) / deviation + beta as scale · x + shift
-void Inference::prepareNorms(const std::vector<float>& runningStatistics) {
-  for (std::size_t i = 0; i < norms_.size(); ++i) {
-    const Layer& layer = layout_.layers[i];
-    if (!layer.batchNorm) continue;
-    const PanelledLayer& places = parameters_.layer(i);
-    const float* values = parameters_.values();
-    norms_[i].scale.resize(layer.outputs);
-    norms_[i].shift.resize(layer.outputs);
-    for (int j = 0; j < layer.outputs; ++j) {
-      const float variance = runningStatistics[layer.runningVariance + j];
-      const float scale = values[places.gamma + j] / std::sqrt(variance + normEpsilon);
-      norms_[i].scale[j] = scale;
-      norms_[i].shift[j] =
-          values[places.beta + j] + (values[places.bias + j] - runningStatistics[layer.runningMean + j]) * scale;
-    }
-  }
-}
-
-// Transposed, so that the units lie along the vectors and black pixels can be left out.
-void Inference::prepareFirstLayer() {
-  const PanelledLayer& layer = parameters_.layer(0);
-  const float* weight = parameters_.values() + layer.weight;
-  for (int begin = 0; begin < layer.columns; begin += width_, weight += layer.stride) {
-    kernels_.transpose(weight, layer.rows, firstWeight_.get() + static_cast<std::size_t>(begin) * width_,
-                       firstWeightStride_);
-  }
-}
-
 Inference::Scratch Inference::makeScratch() const {
   const std::size_t panels = tileImages / width_, inputs = layout_.inputs();
   const std::size_t lastInputs = layout_.layers.back().inputs, widest = std::max(inputs, lastInputs);
@@ -169,7 +138,6 @@ void Inference::fillClean(const Images& images, std::size_t first, int count, Sc
 
 void Inference::fillNoisy(const Images& images, const Noise& noise, std::size_t first, int count,
                           Scratch& scratch) const {
-  constexpr int widestPanel = 32;
   const std::size_t inputs = layout_.inputs();
   const bool floats = images.floats != nullptr;
   for (int p = 0; p * width_ < count; ++p) {
@@ -186,100 +154,6 @@ void Inference::fillNoisy(const Images& images, const Noise& noise, std::size_t 
       for (std::size_t i = 0; i < inputs; ++i) input[i * width_ + c] += values[i];
     }
   }
-}
-
-// Runs the first `layers` layers; returns their output in panels. How a layer is computed must not depend on the images
-// beside one: an image gives the same bits in every tile.
-const float* Inference::forward(bool noisy, std::size_t layers, int count, Scratch& scratch) const {
-  const int panels = (count + width_ - 1) / width_;
-  const float* in = scratch.input.get();
-  std::size_t inStride = inputStride_;
-  for (std::size_t i = 0; i < layers; ++i) {
-    float* out = scratch.activations[i % 2].get();
-    if (i == 0 && !noisy) {
-      firstLayer(count, scratch, out);
-    } else {
-      linear(i, in, inStride, panels, scratch.factor, out);
-    }
-    activate(i, panels, out);
-    in = out;
-    inStride = stride_;
-  }
-  return in;
-}
-
-// Of clean images: four fifths of MNIST's pixels are black.
-void Inference::firstLayer(int count, Scratch& scratch, float* out) const {
-  const Layer& layer = layout_.layers[0];
-  const int panels = (layer.outputs + width_ - 1) / width_;
-  scratch.sparse.list(scratch.clean.get(), rowsStride_, count, layer.inputs);
-  kernels_.multiplySparse(scratch.sparse.matrix(), firstWeight_.get(), firstWeightStride_, panels, scratch.rows.get(),
-                          rowsStride_);
-  for (int p = 0; p < panels; ++p) {
-    kernels_.transpose(scratch.rows.get() + p * rowsStride_, count,
-                       out + static_cast<std::size_t>(p) * width_ * width_, stride_);
-  }
-}
-
-void Inference::linear(std::size_t index, const float* in, std::size_t inStride, int panels, Prepared& factor,
-                       float* out) const {
-  const PanelledLayer& layer = parameters_.layer(index);
-  const float* weight = parameters_.values() + layer.weight;
-  if (layer.transposed) {
-    for (int p = 0; p < panels; ++p) {
-      kernels_.multiplyTransposed(weight, layer.stride, layer.columns, layer.rows, in + p * inStride, false,
-                                  out + p * stride_);
-    }
-    return;
-  }
-  for (int slice = 0; slice < slices; ++slice) {  // so that its weights stay in the cache from panel to panel
-    const Range columns = slicePixels(layer.columns, slice, width_);
-    const int count = columns.end - columns.begin;
-    if (count == 0) continue;
-    const float* some = weight + columns.begin / width_ * layer.stride;
-    for (int p = 0; p < panels; ++p) {
-      const float* from = in + p * inStride + static_cast<std::size_t>(columns.begin) * width_;
-      kernels_.multiply(some, layer.stride, layer.rows, count, factor(from, 0, count).data, columns.begin > 0,
-                        out + p * stride_);
-    }
-  }
-}
-
-void Inference::activate(std::size_t index, int panels, float* values) const {
-  const Layer& layer = layout_.layers[index];
-  const float* bias = parameters_.values() + parameters_.layer(index).bias;
-  const bool rectify = layer.activation == Activation::relu;
-  for (int p = 0; p < panels; ++p, values += stride_) {
-    if (layer.batchNorm) {
-      kernels_.scaleShift(norms_[index].scale.data(), norms_[index].shift.data(), layer.outputs, rectify, values);
-    } else {
-      kernels_.addBias(bias, layer.outputs, rectify, values);
-    }
-  }
-}
-
-// Leaves the outputs in scratch.rows.
-void Inference::lastLayer(const float* in, int count, Scratch& scratch) const {
-  const std::size_t last = layout_.layers.size() - 1;
-  const PanelledLayer& layer = parameters_.layer(last);
-  const float* weight = parameters_.values() + layer.weight;
-  const float* bias = parameters_.values() + layer.bias;
-  const int panels = (layer.columns + width_ - 1) / width_;
-  float* rows = scratch.rows.get();
-  if (layout_.layers[last - 1].activation == Activation::relu) {
-    for (int p = 0; p * width_ < count; ++p) {
-      kernels_.transpose(in + p * stride_, layer.rows,
-                         scratch.features.get() + static_cast<std::size_t>(p) * width_ * width_, rowsStride_);
-    }
-    scratch.sparse.list(scratch.features.get(), rowsStride_, count, layer.rows);
-    kernels_.multiplySparse(scratch.sparse.matrix(), weight, layer.stride, panels, rows, rowsStride_);
-  } else {
-    for (int p = 0; p < panels; ++p) {
-      kernels_.multiplyTransposed(in, stride_, count, layer.rows, weight + p * layer.stride, false,
-                                  rows + p * rowsStride_);
-    }
-  }
-  for (int p = 0; p < panels; ++p) kernels_.sigmoid(bias + p * width_, count, rows + p * rowsStride_);
 }
 
 }  // namespace eigenae

@@ -37,13 +37,14 @@ class Inference {
     std::vector<float> scale, shift;
   };
 
-  void prepareNorms(const std::vector<float>& runningStatistics);
-  void prepareFirstLayer();
   Scratch makeScratch() const;
   template <typename Visit>
   void forEachTile(const Images& images, Visit visit);
   void fillClean(const Images& images, std::size_t first, int count, Scratch& scratch) const;
   void fillNoisy(const Images& images, const Noise& noise, std::size_t first, int count, Scratch& scratch) const;
+  // inference_layers.cc
+  void prepareNorms(const std::vector<float>& runningStatistics);
+  void prepareFirstLayer();
   const float* forward(bool noisy, std::size_t layers, int count, Scratch& scratch) const;
   void firstLayer(int count, Scratch& scratch, float* out) const;
   void linear(std::size_t layer, const float* in, std::size_t inStride, int panels, Prepared& factor, float* out) const;

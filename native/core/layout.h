@@ -8,6 +8,8 @@
 
 namespace eigenae {
 
+constexpr float normEpsilon = 1e-5f;  // added to a variance by batch norm, as torch.nn.BatchNorm1d does
+
 enum class Activation { none, relu, sigmoid };
 
 struct Layer {

@@ -11,8 +11,8 @@
 namespace eigenae {
 
 // A layer's places in the panelled arrays. The pixels are columns of both large matrices, the first layer's and the last
-// one's: a member of the team owns panels of them. Of the layers between the encoder's lie transposed. A bias has room
-// for whole panels.
+// one's: a member of the team owns panels of them. The encoder's other weights lie transposed, the decoder's other ones
+// do not. A bias has room for whole panels.
 struct PanelledLayer {
   bool transposed = false;
   int rows = 0, columns = 0;  // of the weight in memory

@@ -20,9 +20,9 @@ inline Range share(int count, int index, int parts) {
 constexpr int slices = 8;
 constexpr int slicesInGroup = 4;
 
-// A slice is whole blocks of pixels: panels of the weights' columns, since no two threads may write to one line of the
-// cache. Whoever has slice 0 has other work that takes as long as `relief` pixels: as if there were so many more, the first of
-// them no work at all. Slices may so be empty.
+// A slice is whole blocks of pixels: panels of the weights' columns, so that no two members write to one line of the
+// cache. Whoever has slice 0 has other work that takes as long as `relief` pixels: as if there were so many more, the
+// first of them no work at all. Slices may so be empty.
 inline Range slicePixels(int pixels, int slice, int block, int relief = 0) {
   const int relieved = (relief + block / 2) / block;
   const Range range = share((pixels + block - 1) / block + relieved, slice, slices);

@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 
+#include "aligned.h"
 #include "instruction_set.h"
 
 namespace eigenae {
@@ -15,16 +16,14 @@ namespace {
 constexpr double rounding = std::numeric_limits<double>::epsilon();
 constexpr std::size_t line = 8;  // doubles in a cache line, to which columns are filled up
 
-std::size_t roundUp(std::size_t count) { return (count + line - 1) / line * line; }
-
 }  // namespace
 
 Spectrum::Spectrum(const Kernels& kernels, int batch, int width)
     : kernels_(kernels),
       batch_(batch),
       width_(width),
-      stride_(roundUp(batch)),
-      smallStride_(roundUp(width)),
+      stride_(roundUp(batch, line)),
+      smallStride_(roundUp(width, line)),
       memory_(4 * width * stride_ + 2 * (width + 1) * smallStride_ + line),
       squares_(width + 1),
       values_(width),

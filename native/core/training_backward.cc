@@ -1,130 +1,15 @@
-// The way back through the network, and the updates.
+// The way back through the layers between the first and the last one, and the updates there.
 #include <algorithm>
 
 #include "training_step.h"
 
 namespace eigenae {
 
-void TrainingStep::lastLayer(int member, const Batch& batch) {
-  const std::size_t last = layout_.layers.size() - 1;
-  const PanelledLayer& layer = parameters_.layer(last);
-  const Pass& before = passes_[last - 1];
-  const Range range = memberSlices(member);
-  const bool hasSlice0 = range.begin == 0 && range.end > 0;
-  if (hasSlice0 && penalty_.applies(batch.count)) {
-    const Pass& codes = passes_[layout_.bottleneck];
-    penalty_.evaluate(codes.output.get(), codes.stride, batch.count);
-  }
-  imageRows_[member].list(lastFeatures_.get(), lastFeaturesStride_, batch.count, layer.rows);
-  unitRows_[member].list(before.output.get(), before.stride, layer.rows, batch.count);
-  for (int slice = range.begin; slice < range.end; ++slice) lastLayerSlice(member, slice, batch);
-}
-
-void TrainingStep::lastLayerSlice(int member, int slice, const Batch& batch) {
-  const std::size_t last = layout_.layers.size() - 1;
-  const PanelledLayer& layer = parameters_.layer(last);
-  Pass& pass = passes_[last];
-  const Range pixels = slicePixels(layout_.inputs(), slice, width_, relief_);
-  const int count = pixels.end - pixels.begin;
-  reconstruct(member, pixels, batch);
-  squaredErrors_[slice] = reconstructionLoss(pixels, batch);
-
-  lastLayerBackward(member, slice, pixels, batch);
-
-  float* sums = scratch_[member].get();
-  kernels_.columnSums(pass.transposed.get() + pixelPanels(pixels, pass.transposedStride), pass.transposedStride,
-                      batch.count, count, sums);
-  kernels_.trainArray(sums, count, parameters_.at(layer.bias + pixels.begin), batch.adam);
-  trainSlice(last, member, pixels, batch);
-}
-
-// Behind a rectifier only gradients of what it has let through are wanted: those of its outputs that are not 0.
-bool TrainingStep::leavesOutDeadGradients(int member) const {
-  const Layer& before = layout_.layers[layout_.layers.size() - 2];
-  return before.activation == Activation::relu && imageRows_[member].savesElsewhere();
-}
-
-// The slice's part of the gradient of what the last layer reads: panels, or an array as imageRows_.
-void TrainingStep::lastLayerBackward(int member, int slice, Range pixels, const Batch& batch) {
-  const std::size_t last = layout_.layers.size() - 1;
-  const PanelledLayer& layer = parameters_.layer(last);
-  const Pass& pass = passes_[last];
-  const float* weight = parameters_.values() + layer.weight + pixelPanels(pixels, layer.stride);
-  const float* transposed = pass.transposed.get() + pixelPanels(pixels, pass.transposedStride);
-  const bool add = addsToGroup(slice, memberSlices(member).begin);
-  const int to = add ? slice - slice % slicesInGroup : slice;
-  if (leavesOutDeadGradients(member)) {
-    return kernels_.multiplyWhereListed(imageRows_[member].matrix(), transposed, pass.transposedStride, weight,
-                                        layer.stride, countPanels(pixels), add, partial(to, 0));
-  }
-  float* gradient = pass.gradient.get() + static_cast<std::size_t>(pixels.begin) * width_;
-  for (int q = 0; q < countPanels(pixels); ++q) {
-    kernels_.transpose(transposed + q * pass.transposedStride, batch.count, gradient + q * width_ * width_, pass.stride);
-  }
-  const int count = pixels.end - pixels.begin;
-  for (int p = 0; p < panels(batch); ++p) {
-    kernels_.multiply(weight, layer.stride, layer.rows, count,
-                      factors_[member](gradient + p * pass.stride, 0, count).data, add, partial(to, p));
-  }
-}
-
-// The last layer's linear outputs, with a row an image.
-void TrainingStep::reconstruct(int member, Range pixels, const Batch& batch) {
-  const std::size_t last = layout_.layers.size() - 1;
-  const PanelledLayer& layer = parameters_.layer(last);
-  const Pass& before = passes_[last - 1];
-  Pass& pass = passes_[last];
-  const float* weight = parameters_.values() + layer.weight + pixelPanels(pixels, layer.stride);
-  float* out = pass.transposed.get() + pixelPanels(pixels, pass.transposedStride);
-  const int panels = countPanels(pixels);
-  const SparseFactor& images = imageRows_[member];
-  if (images.saves()) {
-    return kernels_.multiplySparse(images.matrix(), weight, layer.stride, panels, out, pass.transposedStride);
-  }
-  for (int p = 0; p < panels; ++p) {
-    kernels_.multiplyTransposed(before.output.get(), before.stride, batch.count, layer.rows, weight + p * layer.stride,
-                                false, out + p * pass.transposedStride);
-  }
-}
-
-// Makes of the linear outputs their gradient and returns the squared error.
-double TrainingStep::reconstructionLoss(Range pixels, const Batch& batch) {
-  const std::size_t last = layout_.layers.size() - 1;
-  Pass& pass = passes_[last];
-  const float* bias = parameters_.values() + parameters_.layer(last).bias;
-  const float scale = 2 / (static_cast<float>(batch.count) * static_cast<float>(layout_.inputs()));
-  double squaredError = 0;
-  for (int begin = pixels.begin; begin < pixels.end; begin += width_) {
-    const std::size_t at = begin / width_ * pass.transposedStride;
-    squaredError += kernels_.sigmoidLoss(target_.get() + at, bias + begin, batch.count,
-                                         std::min(width_, pixels.end - begin), scale, pass.transposed.get() + at);
-  }
-  return squaredError;
-}
-
-// The update of some pixels' weights in the first or the last layer. unitRows_ lists the left factor of their gradient.
-void TrainingStep::trainSlice(std::size_t index, int member, Range pixels, const Batch& batch) {
-  const PanelledLayer& layer = parameters_.layer(index);
-  const Pass& pass = passes_[index];
-  const Pass& left = index == 0 ? pass : passes_[index - 1];
-  const float* right = pass.transposed.get() + pixelPanels(pixels, pass.transposedStride);
-  const Trained weight = parameters_.at(layer.weight + pixelPanels(pixels, layer.stride));
-  const int panels = countPanels(pixels);
-  const SparseFactor& units = unitRows_[member];
-  if (units.saves()) {
-    return kernels_.trainWeightsSparse(units.matrix(), right, pass.transposedStride, panels, weight, layer.stride,
-                                       batch.adam);
-  }
-  const PreparedFactor factor = gradientFactors_[member](right, pass.transposedStride, batch.count, panels);
-  kernels_.trainWeights(index == 0 ? left.gradient.get() : left.output.get(), left.stride, layer.rows, batch.count,
-                        factor.data, factor.stride, pixels.end - pixels.begin, weight, layer.stride, batch.adam);
-}
-
 // The right factor of the gradient of a layer's weights.
 PreparedFactor TrainingStep::gradientFactor(std::size_t index, int member, const Batch& batch) {
   const Pass& pass = passes_[index];
   const int panels = (parameters_.layer(index).columns + width_ - 1) / width_;
-  return gradientFactors_[member](pass.transposed.get(), pass.transposedStride, batch.count, panels);
+  return gradientFactors_[member](pass.transposed.get(), rowsStride_, batch.count, panels);
 }
 
 void TrainingStep::middleBackward(int member, const Batch& batch) {
@@ -132,7 +17,7 @@ void TrainingStep::middleBackward(int member, const Batch& batch) {
   const std::size_t first = layout_.layers.size() - 2;
   for (int p = range.begin; p < range.end; ++p) {
     float* gradient = passes_[first].gradient.get() + p * passes_[first].stride;
-    if (leavesOutDeadGradients(member)) {
+    if (imageRows_[member].savesWhereListed()) {
       kernels_.spreadParts(imageRows_[member].matrix(), parts(0), p * width_, gradient);
     } else {
       kernels_.sumParts(parts(p), layout_.layers[first].outputs, gradient);
@@ -147,7 +32,7 @@ void TrainingStep::middleBackward(int member, const Batch& batch) {
       const float* gradient = pass.gradient.get() + p * pass.stride;
       if (layer.transposed) {
         kernels_.transpose(gradient, layer.columns, pass.transposed.get() + static_cast<std::size_t>(p) * width_ * width_,
-                           pass.transposedStride);
+                           rowsStride_);
       }
       if (i == 0) continue;
       float* out = passes_[i - 1].gradient.get() + p * passes_[i - 1].stride;
@@ -155,7 +40,7 @@ void TrainingStep::middleBackward(int member, const Batch& batch) {
         kernels_.multiply(weight, layer.stride, layer.rows, layer.columns,
                           factors_[member](gradient, 0, layer.columns).data, false, out);
       } else {
-        kernels_.multiplyTransposed(weight, layer.stride, layer.columns, layer.rows, gradient, false, out);
+        kernels_.multiplyTransposed(weight, layer.stride, layer.columns, layer.rows, gradient, out);
       }
     }
   }
@@ -301,22 +186,10 @@ void TrainingStep::sumGradients(std::size_t index, Range outputs, int count, flo
   const Pass& pass = passes_[index];
   const int some = outputs.end - outputs.begin;
   if (parameters_.layer(index).transposed) {
-    kernels_.columnSums(pass.transposed.get() + outputs.begin / width_ * pass.transposedStride, pass.transposedStride,
+    kernels_.columnSums(pass.transposed.get() + outputs.begin / width_ * rowsStride_, rowsStride_,
                         count, some, sums);
   } else {
     kernels_.rowSums(pass.gradient.get() + outputs.begin * width_, pass.stride, some, count, sums);
-  }
-}
-
-void TrainingStep::trainFirst(int member, const Batch& batch, const Batch* next) {
-  const Pass& pass = passes_[0];
-  unitRows_[member].list(pass.gradient.get(), pass.stride, parameters_.layer(0).rows, batch.count);
-  const Range range = memberSlices(member);
-  for (int slice = range.begin; slice < range.end; ++slice) {
-    const Range pixels = slicePixels(layout_.inputs(), slice, width_);
-    if (next != nullptr && next->images != nullptr) prefetchImages(pixels, *next);
-    trainSlice(0, member, pixels, batch);
-    if (next != nullptr) firstLayerSlice(member, slice, *next);
   }
 }
 

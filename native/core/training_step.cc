@@ -3,19 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
-#include "prefetch.h"
-
 namespace eigenae {
 
 namespace {
 
-constexpr float normEpsilon = 1e-5f;
 constexpr float normMomentum = 0.1f;
 
-std::size_t roundUp(std::size_t count, std::size_t step) { return (count + step - 1) / step * step; }
-
-// How many pixels of the last layer take as long as the penalties. Of a pixel's time not all is products: Adam takes that
-// of 13 images, sigmoid and loss that of 16 inputs. The three products take half their time, without the zeros.
+// How many pixels of the last layer take as long as the penalties. Of a pixel's time not all is products: Adam takes
+// that of 13 images, sigmoid and loss that of 16 inputs. The three products take half their time, without the zeros.
 int pixelsOfPenalties(const PenaltyTerm& penalty, const Layer& lastLayer, int images) {
   const double inputs = lastLayer.inputs, productsOfPixel = 1.5 * images * inputs + 16 * images + 13 * inputs;
   return static_cast<int>(std::min<double>(lastLayer.outputs, penalty.timeInProducts(images) / productsOfPixel));
@@ -34,6 +29,7 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
       penalty_(spec, layout.latent(), kernels),
       relief_(pixelsOfPenalties(penalty_, layout.layers.back(), spec.batchSize)) {
   const std::size_t images = roundUp(spec.batchSize, width_), panels = images / width_;
+  rowsStride_ = images * width_;
   int widest = 0;
   for (std::size_t i = 0; i < layout.layers.size(); ++i) {
     const Layer& layer = layout.layers[i];
@@ -43,7 +39,6 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
     pass.stride = roundUp(layer.outputs, width_) * width_;  // transposing reads whole squares
     pass.gradient = alignedFloats(panels * pass.stride);
     if (!last) pass.output = alignedFloats(panels * pass.stride);
-    pass.transposedStride = images * width_;
     pass.transposed = alignedFloats(roundUp(parameters.layer(i).columns, width_) * images);
     if (layer.batchNorm) {
       pass.normalised = alignedFloats(panels * pass.stride);
@@ -52,20 +47,18 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
     }
     passes_.push_back(std::move(pass));
   }
-  const Layer& firstLayer = layout.layers.front();
-  const Layer& lastLayer = layout.layers.back();
+  const int firstOutputs = layout.layers.front().outputs;  // as many as the last layer has inputs
   inputStride_ = roundUp(layout.inputs(), width_) * width_;  // transposing reads whole squares
   input_ = alignedFloats(panels * inputStride_);
   target_ = alignedFloats(roundUp(layout.inputs(), width_) * images);
-  lastFeaturesStride_ = images * width_;
-  lastFeatures_ = alignedFloats(roundUp(lastLayer.inputs, width_) * images);
-  partialPanel_ = roundUp(layout.layers[0].outputs, width_) * width_;
+  lastFeatures_ = alignedFloats(roundUp(firstOutputs, width_) * images);
+  partialPanel_ = roundUp(firstOutputs, width_) * width_;
   partialStride_ = panels * partialPanel_;
   partials_ = alignedFloats(slices * partialStride_);
   for (int member = 0; member < team.size(); ++member) {
-    scratch_.push_back(alignedFloats(4 * std::max(widest, layout.inputs())));
-    imageRows_.emplace_back(kernels, spec.batchSize, lastLayer.inputs);
-    unitRows_.emplace_back(kernels, std::max(firstLayer.outputs, lastLayer.inputs), spec.batchSize);
+    scratch_.push_back(alignedFloats(4 * widest));
+    imageRows_.emplace_back(kernels, spec.batchSize, firstOutputs);
+    unitRows_.emplace_back(kernels, firstOutputs, spec.batchSize);
     factors_.emplace_back(kernels);
     gradientFactors_.emplace_back(kernels);
     for (std::size_t i = 0; i < layout.layers.size(); ++i) {
@@ -84,6 +77,11 @@ float* TrainingStep::partial(int slice, int panel) const {
   return partials_.get() + slice * partialStride_ + panel * partialPanel_;
 }
 
+TrainingStep::Part TrainingStep::partOf(int member, int slice) const {
+  const bool adds = addsToGroup(slice, memberSlices(member).begin);
+  return {adds ? slice - slice % slicesInGroup : slice, adds};
+}
+
 Parts TrainingStep::parts(int panel) const {
   Parts parts{};
   int count = 0;
@@ -97,74 +95,6 @@ Parts TrainingStep::parts(int panel) const {
   }
   parts.groups = slices / slicesInGroup;
   return parts;
-}
-
-void TrainingStep::firstLayer(int member, const Batch& batch) {
-  const Range range = memberSlices(member);
-  for (int slice = range.begin; slice < range.end; ++slice) firstLayerSlice(member, slice, batch);
-}
-
-void TrainingStep::firstLayerSlice(int member, int slice, const Batch& batch) {
-  const PanelledLayer& layer = parameters_.layer(0);
-  const Range pixels = slicePixels(layout_.inputs(), slice, width_);
-  const int count = pixels.end - pixels.begin;
-  const float* weight = parameters_.values() + layer.weight + pixelPanels(pixels, layer.stride);
-  Pass& pass = passes_[0];
-  float* transposed = pass.transposed.get() + pixelPanels(pixels, pass.transposedStride);
-  const bool add = addsToGroup(slice, memberSlices(member).begin);
-  const int to = add ? slice - slice % slicesInGroup : slice;
-  fillTarget(pixels, batch);  // the last layer's slices are others, but now the images are at hand
-  for (int p = 0; p < panels(batch); ++p) {
-    const float* input = input_.get() + p * inputStride_ + static_cast<std::size_t>(pixels.begin) * width_;
-    fillInput(pixels, p, batch);
-    kernels_.transpose(input, count, transposed + static_cast<std::size_t>(p) * width_ * width_, pass.transposedStride);
-    kernels_.multiply(weight, layer.stride, layer.rows, count, factors_[member](input, 0, count).data, add,
-                      partial(to, p));
-  }
-}
-
-// The random numbers take longer than these bytes take to arrive, if they are asked for before the update. Fetched into
-// the nearest cache instead, they cost 12 of 753 µs a step on a Zen 4.
-void TrainingStep::prefetchImages(Range pixels, const Batch& batch) const {
-  for (int i = 0; i < batch.count; ++i) {
-    const std::uint8_t* image = batch.images->bytes + static_cast<std::size_t>(batch.index[i]) * layout_.inputs();
-    prefetch(image + pixels.begin, pixels.end - pixels.begin);
-  }
-}
-
-void TrainingStep::fillInput(Range pixels, int panel, const Batch& batch) {
-  float* input = input_.get() + panel * inputStride_;
-  const std::size_t inputs = layout_.inputs();
-  if (batch.images == nullptr) {
-    for (int c = 0; c < width_; ++c) {
-      const float* image = batch.noisy + std::min(panel * width_ + c, batch.count - 1) * inputs;
-      for (int i = pixels.begin; i < pixels.end; ++i) input[i * width_ + c] = image[i];
-    }
-    return;
-  }
-  constexpr int widestPanel = 32;
-  std::uint32_t index[widestPanel];
-  for (int c = 0; c < width_; ++c) {  // surplus columns repeat an image; nothing of theirs is used
-    index[c] = batch.index[std::min(panel * width_ + c, batch.count - 1)];
-  }
-  const NoisyInput from{batch.images->bytes, inputs,
-                        inputs,              index,
-                        batch.noise.seed,    batch.noise.purpose,
-                        batch.noise.epoch,   batch.noise.deviation};
-  kernels_.fillInput(from, pixels.begin / 4, (pixels.end + 3) / 4, input);
-}
-
-void TrainingStep::fillTarget(Range pixels, const Batch& batch) {
-  const std::size_t inputs = layout_.inputs(), stride = passes_.back().transposedStride;
-  for (int begin = pixels.begin; begin < pixels.end; begin += width_) {
-    const int count = std::min(width_, pixels.end - begin);
-    float* target = target_.get() + begin / width_ * stride;
-    if (batch.images != nullptr) {
-      kernels_.readPixels(batch.images->bytes + begin, inputs, batch.index, batch.count, count, target);
-      continue;
-    }
-    for (int i = 0; i < batch.count; ++i) std::copy_n(batch.clean + i * inputs + begin, count, target + i * width_);
-  }
 }
 
 void TrainingStep::middleForward(int member, const Batch& batch) {
@@ -182,7 +112,7 @@ void TrainingStep::middleForward(int member, const Batch& batch) {
       }
       const float* in = passes_[i - 1].output.get() + p * passes_[i - 1].stride;
       if (layer.transposed) {
-        kernels_.multiplyTransposed(weight, layer.stride, layer.columns, layer.rows, in, false, out);
+        kernels_.multiplyTransposed(weight, layer.stride, layer.columns, layer.rows, in, out);
       } else {
         kernels_.multiply(weight, layer.stride, layer.rows, layer.columns,
                           factors_[member](in, 0, layer.columns).data, false, out);
@@ -192,10 +122,9 @@ void TrainingStep::middleForward(int member, const Batch& batch) {
     if (i < layout_.bottleneck) continue;
     const bool beforeLast = i + 2 == layout_.layers.size();
     float* transposed = beforeLast ? lastFeatures_.get() : passes_[i + 1].transposed.get();
-    const std::size_t stride = beforeLast ? lastFeaturesStride_ : passes_[i + 1].transposedStride;
     for (int p = range.begin; p < range.end; ++p) {
       kernels_.transpose(pass.output.get() + p * pass.stride, layout_.layers[i].outputs,
-                         transposed + static_cast<std::size_t>(p) * width_ * width_, stride);
+                         transposed + static_cast<std::size_t>(p) * width_ * width_, rowsStride_);
     }
   }
 }

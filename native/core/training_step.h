@@ -49,10 +49,11 @@ class TrainingStep {
   // What a layer leaves for the way back. Activations in panels [outputs].
   struct Pass {
     AlignedFloats output, gradient, normalised;
-    AlignedFloats transposed;  // the operand of the weight's gradient that must have its features along the columns
-    std::size_t stride = 0;            // from panel to panel of the activations
-    std::size_t transposedStride = 0;  // and of the transposed ones
-    AlignedFloats sums[2];             // batch norm: [panels][outputs], whatever is summed over the batch
+    // The operand of the weight's gradient that must have its features along the columns, rowsStride_ from panel to
+    // panel; in the last layer its linear outputs before.
+    AlignedFloats transposed;
+    std::size_t stride = 0;  // from panel to panel of the activations
+    AlignedFloats sums[2];   // batch norm: [panels][outputs], whatever is summed over the batch
     std::vector<AlignedFloats> inverse;  // a member each: [outputs] 1 / deviation
   };
 
@@ -61,6 +62,12 @@ class TrainingStep {
   Range memberSlices(int member) const { return share(slices, member, team_.size()); }
   Range memberRows(std::size_t layer, int member) const;
   int validColumns(const Batch& batch, int panel) const;
+  // Where a slice's part of a sum over pixels goes: a place of its own, or added to what its member has begun.
+  struct Part {
+    int slice;
+    bool adds;
+  };
+  Part partOf(int member, int slice) const;
   float* partial(int slice, int panel) const;
   Parts parts(int panel) const;
 
@@ -68,18 +75,21 @@ class TrainingStep {
   std::size_t pixelPanels(Range pixels, std::size_t stride) const { return pixels.begin / width_ * stride; }
   int countPanels(Range pixels) const { return (pixels.end - pixels.begin + width_ - 1) / width_; }
 
+  // training_pixels.cc
   void firstLayerSlice(int member, int slice, const Batch& batch);
   void prefetchImages(Range pixels, const Batch& batch) const;
   void fillInput(Range pixels, int panel, const Batch& batch);
   void fillTarget(Range pixels, const Batch& batch);
   void lastLayerSlice(int member, int slice, const Batch& batch);
-  void reconstruct(int member, Range pixels, const Batch& batch);
+  void lastLayerLinear(int member, Range pixels, const Batch& batch);
   double reconstructionLoss(Range pixels, const Batch& batch);
-  bool leavesOutDeadGradients(int member) const;
   void lastLayerBackward(int member, int slice, Range pixels, const Batch& batch);
-  void trainSlice(std::size_t layer, int member, Range pixels, const Batch& batch);
+  void trainPixels(std::size_t layer, const float* left, std::size_t leftStride, int member, Range pixels,
+                   const Batch& batch);
+  // training_step.cc
   void activate(std::size_t layer, int member, const Batch& batch);
   void normalise(std::size_t layer, int member, const Batch& batch);
+  // training_backward.cc
   void activateBackward(std::size_t layer, int member, const Batch& batch);
   void normaliseBackward(std::size_t layer, int member, const Batch& batch);
   void addPenaltyGradient(int panel);
@@ -99,15 +109,16 @@ class TrainingStep {
 
   AlignedFloats input_;  // panels [inputs]
   std::size_t inputStride_ = 0;
-  AlignedFloats target_;  // as the last layer's gradient, transposed
-  AlignedFloats lastFeatures_;  // what the last layer reads, transposed: with a row an image
-  std::size_t lastFeaturesStride_ = 0;
+  AlignedFloats target_;        // panels of pixels, [images]
+  AlignedFloats lastFeatures_;  // what the last layer reads: panels of features, [images]
+  std::size_t rowsStride_ = 0;  // from panel to panel of what has a row an image
   std::size_t partialStride_ = 0, partialPanel_ = 0;  // from slice to slice, and from panel to panel
   AlignedFloats partials_;         // [slices] panels [first layer's outputs]
   std::vector<Pass> passes_;
   std::vector<AlignedFloats> scratch_;  // a member each: [4][widest layer]
   std::vector<Prepared> factors_, gradientFactors_;  // a member each: activations and gradients, and their transposes
-  std::vector<SparseFactor> imageRows_, unitRows_;   // a member each: the last layer's features; they or gradients, transposed
+  // A member each: what the last layer reads [images][units]; that [units][images], later the first layer's gradient.
+  std::vector<SparseFactor> imageRows_, unitRows_;
   double squaredErrors_[slices] = {};
 };
 

@@ -4,6 +4,7 @@
 // Computations, 2019, arXiv:1904.06376.)
 #pragma once
 
+#include "intrinsics.h"
 #include "transpose.h"
 
 namespace eigenae {

@@ -8,7 +8,8 @@
 #include "noise.h"
 #include "normalisation.h"
 #include "products.h"
-#include "sparse.h"
+#include "sparse_gradient.h"
+#include "sparse_products.h"
 #include "transpose.h"
 #if defined(__AMX_BF16__)
 #include "tiled_gradient.h"

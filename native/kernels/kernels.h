@@ -4,13 +4,16 @@
 // Every matrix is kept in panels. A panel is `panelColumns` neighbouring columns, row after row, so that a row of a
 // panel is two vectors. The panels of a matrix follow each other `stride` floats apart; element (r, c) is
 //   data[c / panelColumns · stride + r · panelColumns + c % panelColumns].
-// Activations have a row a feature and a column an image. A pointer to a matrix may point to one of its rows.
+// Activations have a row a feature and a column an image; transposed, the other way round. A pointer to a matrix may
+// point to one of its rows.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 namespace eigenae {
+
+constexpr int widestPanel = 32;  // columns, of all instruction sets
 
 // Adam with its bias corrections folded in: w −= rate · m / (√v + epsilon).
 struct AdamStep {
@@ -48,7 +51,7 @@ struct Parts {
 struct SparseMatrix {
   static constexpr int chunk = 64;
   int rows, depth;
-  std::uint32_t* ends;    // [chunks][rows] where a row ends in both arrays below; it begins where the one before it ends
+  std::uint32_t* ends;    // [chunks][rows] where a row ends in both arrays below; it begins where the one before ends
   std::uint32_t* places;  // of each number: its column in the chunk · panelColumns
   float* values;
 };
@@ -66,9 +69,8 @@ struct Kernels {
 
   // products.h. out [rows][panel] = a [rows][depth] · b [depth][panel], b prepared; or added to what is there.
   void (*multiply)(const float* a, std::size_t aStride, int rows, int depth, const float* b, bool add, float* out);
-  // out [columns][panel] = aᵀ · b, for a [depth][columns] and b [depth][panel]; or added to what is there.
-  void (*multiplyTransposed)(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
-                             float* out);
+  // out [columns][panel] = aᵀ · b, for a [depth][columns] and b [depth][panel].
+  void (*multiplyTransposed)(const float* a, std::size_t aStride, int columns, int depth, const float* b, float* out);
   // out [rows] = Σ over groups (Σ over a group's parts)
   void (*sumParts)(const Parts& parts, int rows, float* out);
   // gradient.h, adam.h. Adam on w [rows][columns] by its gradient d [rows][depth] · b [depth][columns], b prepared.
@@ -76,24 +78,24 @@ struct Kernels {
                        int columns, Trained w, std::size_t wStride, const AdamStep& step);
   void (*trainArray)(const float* gradient, std::size_t count, Trained w, const AdamStep& step);
 
-  // sparse.h. Lists what of x [rows][depth] is not 0 and returns how many numbers that are. Room for all of them and 15
-  // more.
+  // sparse_lists.h. Lists what of x [rows][depth] is not 0 and returns how many numbers that are. Room for all of them
+  // and 15 more.
   std::size_t (*listNonZeros)(const float* x, std::size_t stride, SparseMatrix& to);
-  // out [rows] = a · b [depth], both of so many panels.
+  // sparse_products.h. out [rows] = a · b [depth], both of so many panels.
   void (*multiplySparse)(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, float* out,
                          std::size_t outStride);
-  // Of x [rows] · wᵀ for w [depth], both of so many panels, what is at a's numbers: an array as their list, with room
-  // for 15 more. Or added to it.
+  // Of x [rows] · wᵀ for w [depth], both of so many panels, what is at a's numbers: an array as their list; or added to
+  // it.
   void (*multiplyWhereListed)(const SparseMatrix& a, const float* x, std::size_t xStride, const float* w,
                               std::size_t wStride, int panels, bool add, float* out);
-  // A panel [depth] = the transpose of a's rows from firstRow on, as many as there are, with sums of such arrays in place
-  // of a's numbers.
+  // A panel [depth] = the transpose of a's rows from firstRow on, as many as there are, with sums of such arrays, which
+  // have room for 15 more, in place of a's numbers.
   void (*spreadParts)(const SparseMatrix& a, const Parts& parts, int firstRow, float* out);
-  // Adam on w [rows] of so many panels by its gradient a · b.
+  // sparse_gradient.h. Adam on w [rows] of so many panels by its gradient a · b.
   void (*trainWeightsSparse)(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, Trained w,
                              std::size_t wStride, const AdamStep& step);
 
-  // noise.h. Rows [4·firstBlock, 4·endBlock) of a panel, which points to row 0.
+  // noise.h. Rows [4·firstBlock, 4·endBlock) of a panel; `input` is its row 0.
   void (*fillInput)(const NoisyInput& from, int firstBlock, int endBlock, float* input);
   // out [images] = some pixels / 255 of a panel's width or less, with a row an image: `count` of image index[i] from
   // bytes + index[i] · imageStride on.
@@ -115,7 +117,7 @@ struct Kernels {
   void (*rowSums)(const float* x, std::size_t stride, int rows, int columns, float* sums);
   // sums [columns] over the rows of a matrix.
   void (*columnSums)(const float* x, std::size_t stride, int rows, int columns, float* sums);
-  // out (row = column of x, stride outStride) = xᵀ for x [rows][panel]; reads rows up to a multiple of panelColumns.
+  // out (row = column of x, stride outStride) = xᵀ for x [rows][panel]; reads and writes whole squares of panelColumns.
   void (*transpose)(const float* x, int rows, float* out, std::size_t outStride);
 
   // normalisation.h, batch norm of a panel [rows].

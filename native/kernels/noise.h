@@ -1,5 +1,5 @@
-// A panel of noisy input: bytes / 255 + deviation · N(0, 1), the numbers that core/random.h defines, for a vector of
-// images at once.
+// Images as numbers. A panel of noisy input: bytes / 255 + deviation · N(0, 1), the numbers that core/random.h defines,
+// for a vector of images at once; and rows of clean ones.
 #pragma once
 
 #include "../core/random.h"

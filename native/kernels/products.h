@@ -23,10 +23,8 @@ constexpr int maximalRows = 6;
 
 #if !defined(__wasm_simd128__)
 EIGENAE_INLINE void addProduct(Floats a, Floats b, Floats& sum) { sum += a * b; }
-#endif
 
 // sum [rows][panel] += a · b over `depth` rows of b. Steps in a: from row to row, and along the depth.
-#if !defined(__wasm_simd128__)
 template <int rows, int rowStep, int depthStep>
 EIGENAE_INLINE void addProducts(const float* a, const float* b, int depth, Floats (&sum)[rows][2]) {
 #pragma GCC unroll 4
@@ -58,7 +56,7 @@ EIGENAE_INLINE void storeTile(const Floats (&sum)[rows][2], float* out) {
 }
 
 // Calls body(first, std::integral_constant-like size) for parts of nearly the same size, of which none is larger than
-// `most`: a tile of one or two rows would have too few sums to keep the multipliers busy.
+// `most`: a part of one or two would have too few sums to keep the multipliers busy.
 template <int count>
 struct Size {
   static constexpr int value = count;
@@ -111,20 +109,17 @@ void multiply(const float* a, std::size_t aStride, int rows, int depth, const fl
 }
 
 template <int columns>
-__attribute__((noinline)) void multiplyTransposedTile(const float* a, int depth, const float* b, bool add,
-                                                      float* out) {
+__attribute__((noinline)) void multiplyTransposedTile(const float* a, int depth, const float* b, float* out) {
   Floats sum[columns][2];
   clear(sum);
   addProducts<columns, 1, panel>(a, b, depth, sum);
-  if (add) addTile(out, sum);
   storeTile(sum, out);
 }
 
-void multiplyTransposed(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
-                        float* out) {
+void multiplyTransposed(const float* a, std::size_t aStride, int columns, int depth, const float* b, float* out) {
   for (; columns > 0; columns -= panel, a += aStride, out += panel * panel) {
     forParts<maximalRows>(columns < panel ? columns : panel, [&](int first, auto height) {
-      multiplyTransposedTile<decltype(height)::value>(a + first, depth, b, add, out + first * panel);
+      multiplyTransposedTile<decltype(height)::value>(a + first, depth, b, out + first * panel);
     });
   }
 }

@@ -65,13 +65,13 @@ struct Turned {
 // A tile of them where it belongs in out, of which so many rows are there.
 template <int tile>
 EIGENAE_INLINE void putInOrder(const Turned& turned, int rows, bool add, float* out) {
-  constexpr int half = tile % 2, image = tile / 2 * tileSize, first = half * tileSize;
+  constexpr int half = tile % 2, column = tile / 2 * tileSize, first = half * tileSize;
   Floats sums[tileSize];
   EIGENAE_UNROLL
-  for (int i = 0; i < tileSize; ++i) sums[i] = turned.rows[image + i][half];
+  for (int i = 0; i < tileSize; ++i) sums[i] = turned.rows[column + i][half];
   transposeTile(sums);
   for (int i = 0; i < tileSize && first + i < rows; ++i) {
-    float* to = out + (first + i) * panel + image;
+    float* to = out + (first + i) * panel + column;
     store(to, add ? load(to) + sums[i] : sums[i]);
   }
 }
@@ -120,13 +120,12 @@ void multiplyTransposedBlocks(const float* a, std::size_t aStride, int columns, 
   put(panels - 1, Term<3>());
 }
 
-void multiplyTransposedTiled(const float* a, std::size_t aStride, int columns, int depth, const float* b, bool add,
-                             float* out) {
-  if (columns < blockSize || isSmall(depth)) return multiplyTransposed(a, aStride, columns, depth, b, add, out);
+void multiplyTransposedTiled(const float* a, std::size_t aStride, int columns, int depth, const float* b, float* out) {
+  if (columns < blockSize || isSmall(depth)) return multiplyTransposed(a, aStride, columns, depth, b, out);
   constexpr int most = turnedBlocks * blockSize;
   for (int begin = 0; begin < depth; begin += most) {
     multiplyTransposedBlocks(a + begin * panel, aStride, columns, depth - begin < most ? depth - begin : most,
-                             b + begin * panel, add || begin > 0, out);
+                             b + begin * panel, begin > 0, out);
   }
 }
 

@@ -1,7 +1,7 @@
 // Transposes of panels, by squares in registers.
 #pragma once
 
-#include "intrinsics.h"
+#include "vector.h"
 
 namespace eigenae {
 namespace {

@@ -24,7 +24,7 @@ constexpr int lanes = 8;
 constexpr int lanes = 4;
 #endif
 
-// Columns of a panel, see matrix.h: two vectors, so that each number that is broadcast serves two products.
+// Columns of a panel, see kernels.h: two vectors, so that each number that is broadcast serves two products.
 constexpr int panel = 2 * lanes;
 constexpr int doubleLanes = lanes / 2;
 

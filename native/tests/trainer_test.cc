@@ -281,6 +281,21 @@ TEST(Inference, DoesNotDependOnTheBatchesItIsDoneIn) {
   EXPECT_EQ(a, b);
 }
 
+TEST(Inference, GivesAnImageTheSameBitsAmongOthersAndAlone) {
+  constexpr std::size_t count = 70, last = 6;
+  for (const std::vector<int>& widths : {std::vector<int>{7, 40}, {7, 40, 3}, {7, 6, 5, 3}}) {
+    TrainerSpec spec = tinySpec(BatchNorm::none);
+    spec.widths = widths;
+    const auto trainer = makeTrainer(spec);
+    const auto images = bytes(count, 7, 47);
+    std::vector<float> all(count * 7), some(last * 7);
+    trainer->reconstruct(imagesOf(images, 7), all.data());
+    const std::vector<std::uint8_t> lastImages(images.end() - last * 7, images.end());
+    trainer->reconstruct(imagesOf(lastImages, 7), some.data());
+    EXPECT_EQ(some, std::vector<float>(all.end() - last * 7, all.end())) << widths.size() << " widths";
+  }
+}
+
 TEST(Inference, ReadsBytesAsFractionsOf255) {
   const auto trainer = makeTrainer(tinySpec(BatchNorm::encoder));
   const auto images = bytes(10, 7, 43);
