@@ -38,6 +38,10 @@ function heading({ date, load_before, commit, changed_since_commit, command, rou
     ['versions', `Node ${machine.node}, ${machine.compiler}`],
     ['FMA peak', peakText(machine)],
     [
+      'floor',
+      'all products of the linear layers at this peak, also those with a zero, which eigenae leaves out',
+    ],
+    [
       'cache line',
       `${machine.cache_line_nanoseconds_from_first_core.join(', ')} ns from the first core to the others`,
     ],
