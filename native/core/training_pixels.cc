@@ -96,12 +96,25 @@ void TrainingStep::lastLayer(int member, const Batch& batch) {
     imageRows_[member].listNothing();
     unitRows_[member].listNothing();
   }
-  for (int slice = range.begin; slice < range.end; ++slice) lastLayerSlice(member, slice, batch);
+  const int relieved = relief(member, batch);
+  for (int slice = range.begin; slice < range.end; ++slice) {
+    lastLayerSlice(member, slice, slicePixels(layout_.inputs(), slice, width_, relieved), batch);
+  }
 }
 
-void TrainingStep::lastLayerSlice(int member, int slice, const Batch& batch) {
+// How many pixels of the last layer take as long as the penalties, see slicePixels. Of a pixel's time not all is products:
+// Adam takes that of 13 images, sigmoid and loss that of 16 units.
+int TrainingStep::relief(int member, const Batch& batch) const {
+  if (!penalty_.applies(batch.count)) return 0;
+  const Layer& layer = layout_.layers.back();
+  const SparseFactor& images = imageRows_[member];
+  const double products = 2 * images.timeAsFactor() + images.timeWhereListed();
+  const double timeOfPixel = products * batch.count * layer.inputs + 16 * batch.count + 13 * layer.inputs;
+  return static_cast<int>(std::min<double>(layer.outputs, penalty_.timeInProducts(batch.count) / timeOfPixel));
+}
+
+void TrainingStep::lastLayerSlice(int member, int slice, Range pixels, const Batch& batch) {
   const std::size_t last = layout_.layers.size() - 1;
-  const Range pixels = slicePixels(layout_.inputs(), slice, width_, relief_);
   const int count = pixels.end - pixels.begin;
   lastLayerLinear(member, pixels, batch);
   squaredErrors_[slice] = reconstructionLoss(pixels, batch);

@@ -9,13 +9,6 @@ namespace {
 
 constexpr float normMomentum = 0.1f;
 
-// How many pixels of the last layer take as long as the penalties. Of a pixel's time not all is products: Adam takes
-// that of 13 images, sigmoid and loss that of 16 inputs. The three products take half their time, without the zeros.
-int pixelsOfPenalties(const PenaltyTerm& penalty, const Layer& lastLayer, int images) {
-  const double inputs = lastLayer.inputs, productsOfPixel = 1.5 * images * inputs + 16 * images + 13 * inputs;
-  return static_cast<int>(std::min<double>(lastLayer.outputs, penalty.timeInProducts(images) / productsOfPixel));
-}
-
 }  // namespace
 
 TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels,
@@ -26,8 +19,7 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
       parameters_(parameters),
       runningStatistics_(runningStatistics),
       team_(team),
-      penalty_(spec, layout.latent(), kernels),
-      relief_(pixelsOfPenalties(penalty_, layout.layers.back(), spec.batchSize)) {
+      penalty_(spec, layout.latent(), kernels) {
   const std::size_t images = roundUp(spec.batchSize, width_), panels = images / width_;
   rowsStride_ = images * width_;
   int widest = 0;

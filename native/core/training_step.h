@@ -80,7 +80,8 @@ class TrainingStep {
   void prefetchImages(Range pixels, const Batch& batch) const;
   void fillInput(Range pixels, int panel, const Batch& batch);
   void fillTarget(Range pixels, const Batch& batch);
-  void lastLayerSlice(int member, int slice, const Batch& batch);
+  int relief(int member, const Batch& batch) const;
+  void lastLayerSlice(int member, int slice, Range pixels, const Batch& batch);
   void lastLayerLinear(int member, Range pixels, const Batch& batch);
   double reconstructionLoss(Range pixels, const Batch& batch);
   void lastLayerBackward(int member, int slice, Range pixels, const Batch& batch);
@@ -105,7 +106,6 @@ class TrainingStep {
   std::vector<float>& runningStatistics_;
   Team& team_;
   PenaltyTerm penalty_;
-  const int relief_;  // pixels of the last layer, see slicePixels
 
   AlignedFloats input_;  // panels [inputs]
   std::size_t inputStride_ = 0;
