@@ -61,12 +61,14 @@ function growth(two, { quick, images }) {
     ...batchSizes.flatMap((batchSize) =>
       [1, 2, 4].map((threads) => job({ name: `batch ${batchSize}`, batchSize, threads })),
     ),
-    ...[4, 2, 1].map((part) => job({ name: `${images / part} images`, images: images / part })),
-    ...[1, 2, 4].map((epochs) => job({ name: `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`, epochs })),
+    ...[4, 2, 1].map((part) => job({ name: `${images / part} images`, images: images / part, again: true })),
+    ...[1, 2, 4].map((epochs) =>
+      job({ name: `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`, epochs, again: true }),
+    ),
   ]
 }
 
-function contender({ name, fields, batchSize, threads, epochs = 1, images: limit }, options) {
+function contender({ name, fields, batchSize, threads, epochs = 1, images: limit, again }, options) {
   const config = configSchema.parse({ name: 'bench', ...fields, train: { batchSize } })
   const images = limit ?? options.images
   const gigaflop = (flopPerImage(config.model) * images * epochs) / 1e9
@@ -77,14 +79,17 @@ function contender({ name, fields, batchSize, threads, epochs = 1, images: limit
     epochs,
     images,
     gigaflop,
-    open: () => open(config, threads, images, epochs),
+    open: () => open(config, threads, images, epochs, again ? options.images : null),
   }
 }
 
-async function open(config, threads, images, epochs) {
-  const pixels = train.images.pixels.subarray(0, images * train.images.pixelsPerImage)
-  const trainer = await engine.createTrainer(trainerSpec(config, threads), pixels)
-  const never = new AbortController().signal
+/**
+ * `startImages`: measure from the same state each time, that after an epoch of so many images, since how many zeros can be
+ * left out changes in training; null: on and on.
+ */
+async function open(config, threads, images, epochs, startImages) {
+  const trainer = await createTrainer(config, threads, images)
+  const start = startImages === null ? null : await stateAfterEpoch(config, threads, startImages)
   let epoch = 0
   let losses
   const trainEpoch = async () => {
@@ -93,6 +98,7 @@ async function open(config, threads, images, epochs) {
   await trainEpoch()
   return {
     measure: async () => {
+      if (start !== null) await trainer.importState(start)
       const started = performance.now()
       for (let i = 0; i < epochs; i++) await trainEpoch()
       return (performance.now() - started) / 1000
@@ -103,5 +109,22 @@ async function open(config, threads, images, epochs) {
       return { version, epochs: epoch, loss: losses.loss, test_mse }
     },
     close: () => trainer.dispose(),
+  }
+}
+
+const never = new AbortController().signal
+
+function createTrainer(config, threads, images) {
+  const pixels = train.images.pixels.subarray(0, images * train.images.pixelsPerImage)
+  return engine.createTrainer(trainerSpec(config, threads), pixels)
+}
+
+async function stateAfterEpoch(config, threads, images) {
+  const trainer = await createTrainer(config, threads, images)
+  try {
+    await trainer.trainEpoch(1, () => {}, never)
+    return await trainer.exportState()
+  } finally {
+    await trainer.dispose()
   }
 }
