@@ -8,10 +8,16 @@
 namespace eigenae {
 namespace {
 
-#define EIGENAE_LOAD_TILE(TILE, FROM, STRIDE) \
-  __asm__ __volatile__("tileloadd (%0,%1,1), %%tmm" #TILE : : "r"(FROM), "r"(static_cast<long>(STRIDE)) : "memory")
-#define EIGENAE_STORE_TILE(TILE, TO, STRIDE) \
-  __asm__ __volatile__("tilestored %%tmm" #TILE ", (%0,%1,1)" : : "r"(TO), "r"(static_cast<long>(STRIDE)) : "memory")
+#define EIGENAE_LOAD_TILE(TILE, FROM, STRIDE)                      \
+  __asm__ __volatile__("tileloadd (%0,%1,1), %%tmm" #TILE          \
+                       :                                           \
+                       : "r"(FROM), "r"(std::int64_t{STRIDE})      \
+                       : "memory")
+#define EIGENAE_STORE_TILE(TILE, TO, STRIDE)                       \
+  __asm__ __volatile__("tilestored %%tmm" #TILE ", (%0,%1,1)"      \
+                       :                                           \
+                       : "r"(TO), "r"(std::int64_t{STRIDE})        \
+                       : "memory")
 #define EIGENAE_CLEAR_TILE(TILE) __asm__ __volatile__("tilezero %%tmm" #TILE : :)
 #define EIGENAE_ADD_PRODUCT(SUMS, LEFT, RIGHT) \
   __asm__ __volatile__("tdpbf16ps %%tmm" #RIGHT ", %%tmm" #LEFT ", %%tmm" #SUMS : :)
