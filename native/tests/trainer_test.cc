@@ -3,94 +3,27 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "../core/layout.h"
 #include "../core/random.h"
-#include "matrices.h"
+#include "tiny_trainer.h"
 
 namespace eigenae {
 namespace {
 
-TrainerSpec tinySpec(BatchNorm batchNorm, std::vector<PenaltySpec> penalties = {}) {
-  TrainerSpec spec;
-  spec.widths = {7, 6, 5, 3};
-  spec.batchNorm = batchNorm;
-  spec.penalties = std::move(penalties);
-  spec.batchSize = 8;
-  spec.seed = 5;
-  return spec;
-}
-
-const PenaltySpec topTwo{"top-k", 0.5, false, {{"k", 2}}};
-
-// Weights of a sensible size, gamma near 1, variances of 1.
-State initialState(const TrainerSpec& spec) {
-  const Layout layout = makeLayout(spec.widths, spec.batchNorm);
-  const testing::Matrix numbers = testing::randomMatrix(1, static_cast<int>(layout.parameterCount), 21);
-  State state;
-  state.parameters.assign(numbers.begin(), numbers.end());
-  for (float& parameter : state.parameters) parameter *= 0.5f;
-  state.firstMoments.resize(layout.parameterCount);
-  state.secondMoments.resize(layout.parameterCount);
-  state.runningStatistics.resize(layout.runningStatisticCount);
-  for (const Layer& layer : layout.layers) {
-    for (int i = 0; i < layer.outputs && layer.batchNorm; ++i) {
-      state.parameters[layer.gamma + i] = 1 + 0.1f * static_cast<float>(i);
-      state.runningStatistics[layer.runningVariance + i] = 1;
-    }
-  }
-  return state;
-}
-
-std::unique_ptr<Trainer> makeTrainer(const TrainerSpec& spec) {
-  auto trainer = Trainer::create(spec);
-  trainer->setState(initialState(spec));
-  return trainer;
-}
-
-std::vector<float> pixels(std::size_t count, int inputs, std::uint32_t seed) {
-  const testing::Matrix numbers = testing::randomMatrix(static_cast<int>(count), inputs, seed);
-  std::vector<float> values(numbers.begin(), numbers.end());
-  for (float& value : values) value = 1 / (1 + std::exp(-value));
-  return values;
-}
-
-std::vector<std::uint8_t> bytes(std::size_t count, int inputs, std::uint32_t seed) {
-  std::vector<std::uint8_t> values;
-  for (float value : pixels(count, inputs, seed)) values.push_back(static_cast<std::uint8_t>(255 * value));
-  return values;
-}
-
-Images imagesOf(const std::vector<std::uint8_t>& values, int inputs) {
-  return {values.data(), nullptr, values.size() / static_cast<std::size_t>(inputs)};
-}
-
-Images imagesOf(const std::vector<float>& values, int inputs) {
-  return {nullptr, values.data(), values.size() / static_cast<std::size_t>(inputs)};
-}
-
-std::vector<std::uint32_t> backwardOrder(std::size_t count) {
-  std::vector<std::uint32_t> order(count);
-  std::iota(order.rbegin(), order.rend(), 0);
-  return order;
-}
-
-void expectSameBits(const State& a, const State& b) {
-  EXPECT_EQ(a.step, b.step);
-  EXPECT_EQ(a.parameters, b.parameters);
-  EXPECT_EQ(a.firstMoments, b.firstMoments);
-  EXPECT_EQ(a.secondMoments, b.secondMoments);
-  EXPECT_EQ(a.runningStatistics, b.runningStatistics);
-}
-
-double meanLoss(const Losses& losses) {
-  const double penalty = losses.penaltyImages > 0 ? losses.weighted / static_cast<double>(losses.penaltyImages) : 0;
-  return losses.squaredError / static_cast<double>(losses.images) + penalty;
-}
+using testing::backwardOrder;
+using testing::bytes;
+using testing::expectSameBits;
+using testing::imagesOf;
+using testing::initialState;
+using testing::makeTrainer;
+using testing::meanLoss;
+using testing::pixels;
+using testing::tinySpec;
+using testing::topTwo;
 
 struct NetworkCase {
   const char* name;
@@ -269,70 +202,6 @@ TEST(TrainEpoch, SurvivesABatchOfOneImageWithBatchNorm) {
   const State state = trainer->getState();
   for (float value : state.parameters) EXPECT_TRUE(std::isfinite(value));
   for (float value : state.runningStatistics) EXPECT_TRUE(std::isfinite(value));
-}
-
-TEST(Inference, DoesNotDependOnTheBatchesItIsDoneIn) {
-  TrainerSpec small = tinySpec(BatchNorm::all), large = small;
-  large.batchSize = 100;
-  const auto images = bytes(45, 7, 42);
-  std::vector<float> a(45 * 3), b(45 * 3);
-  makeTrainer(small)->encode(imagesOf(images, 7), a.data());
-  makeTrainer(large)->encode(imagesOf(images, 7), b.data());
-  EXPECT_EQ(a, b);
-}
-
-TEST(Inference, GivesAnImageTheSameBitsAmongOthersAndAlone) {
-  constexpr std::size_t count = 70, last = 6;
-  for (const std::vector<int>& widths : {std::vector<int>{7, 40}, {7, 40, 3}, {7, 6, 5, 3}}) {
-    TrainerSpec spec = tinySpec(BatchNorm::none);
-    spec.widths = widths;
-    const auto trainer = makeTrainer(spec);
-    const auto images = bytes(count, 7, 47);
-    std::vector<float> all(count * 7), some(last * 7);
-    trainer->reconstruct(imagesOf(images, 7), all.data());
-    const std::vector<std::uint8_t> lastImages(images.end() - last * 7, images.end());
-    trainer->reconstruct(imagesOf(lastImages, 7), some.data());
-    EXPECT_EQ(some, std::vector<float>(all.end() - last * 7, all.end())) << widths.size() << " widths";
-  }
-}
-
-TEST(Inference, ReadsBytesAsFractionsOf255) {
-  const auto trainer = makeTrainer(tinySpec(BatchNorm::encoder));
-  const auto images = bytes(10, 7, 43);
-  std::vector<float> floats;
-  for (std::uint8_t value : images) floats.push_back(static_cast<float>(value) / 255.0f);
-  std::vector<float> a(10 * 7), b(10 * 7);
-  trainer->reconstruct(imagesOf(images, 7), a.data());
-  trainer->reconstruct(imagesOf(floats, 7), b.data());
-  EXPECT_EQ(a, b);
-}
-
-TEST(MeanSquaredError, IsTheReconstructionsDistanceFromTheCleanImages) {
-  const auto trainer = makeTrainer(tinySpec(BatchNorm::none));
-  const auto images = pixels(20, 7, 44);
-  const Noise noise{9, purpose::evaluationNoise, 0, 0.2f};
-  std::vector<float> noisy = images, output(20 * 7);
-  for (std::uint32_t image = 0; image < 20; ++image) {
-    for (std::uint32_t i = 0; i < 7; ++i) {
-      noisy[image * 7 + i] += 0.2f * normals(9, purpose::evaluationNoise, 0, image, i / 4)[i % 4];
-    }
-  }
-  for (const Noise* used : {static_cast<const Noise*>(nullptr), &noise}) {
-    trainer->reconstruct(imagesOf(used == nullptr ? images : noisy, 7), output.data());
-    double sum = 0;
-    for (std::size_t i = 0; i < images.size(); ++i) sum += std::pow(output[i] - images[i], 2);
-    EXPECT_NEAR(trainer->meanSquaredError(imagesOf(images, 7), used), sum / (20 * 7), 1e-8);
-  }
-}
-
-TEST(Inference, ChangesNothing) {
-  const auto trainer = makeTrainer(tinySpec(BatchNorm::all));
-  const State before = trainer->getState();
-  const auto images = bytes(20, 7, 45);
-  std::vector<float> output(20 * 7);
-  trainer->reconstruct(imagesOf(images, 7), output.data());
-  trainer->meanSquaredError(imagesOf(images, 7), nullptr);
-  expectSameBits(trainer->getState(), before);
 }
 
 TEST(CreateTrainer, RefusesAnUnknownPenalty) {

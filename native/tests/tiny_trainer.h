@@ -1,0 +1,94 @@
+// A small network with images for it, for the tests of trainers.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <memory>
+#include <numeric>
+#include <vector>
+
+#include "../core/layout.h"
+#include "../core/trainer.h"
+#include "matrices.h"
+
+namespace eigenae::testing {
+
+inline TrainerSpec tinySpec(BatchNorm batchNorm, std::vector<PenaltySpec> penalties = {}) {
+  TrainerSpec spec;
+  spec.widths = {7, 6, 5, 3};
+  spec.batchNorm = batchNorm;
+  spec.penalties = std::move(penalties);
+  spec.batchSize = 8;
+  spec.seed = 5;
+  return spec;
+}
+
+inline const PenaltySpec topTwo{"top-k", 0.5, false, {{"k", 2}}};
+
+// Weights of a sensible size, gamma near 1, variances of 1.
+inline State initialState(const TrainerSpec& spec) {
+  const Layout layout = makeLayout(spec.widths, spec.batchNorm);
+  const Matrix numbers = randomMatrix(1, static_cast<int>(layout.parameterCount), 21);
+  State state;
+  state.parameters.assign(numbers.begin(), numbers.end());
+  for (float& parameter : state.parameters) parameter *= 0.5f;
+  state.firstMoments.resize(layout.parameterCount);
+  state.secondMoments.resize(layout.parameterCount);
+  state.runningStatistics.resize(layout.runningStatisticCount);
+  for (const Layer& layer : layout.layers) {
+    for (int i = 0; i < layer.outputs && layer.batchNorm; ++i) {
+      state.parameters[layer.gamma + i] = 1 + 0.1f * static_cast<float>(i);
+      state.runningStatistics[layer.runningVariance + i] = 1;
+    }
+  }
+  return state;
+}
+
+inline std::unique_ptr<Trainer> makeTrainer(const TrainerSpec& spec) {
+  auto trainer = Trainer::create(spec);
+  trainer->setState(initialState(spec));
+  return trainer;
+}
+
+inline std::vector<float> pixels(std::size_t count, int inputs, std::uint32_t seed) {
+  const Matrix numbers = randomMatrix(static_cast<int>(count), inputs, seed);
+  std::vector<float> values(numbers.begin(), numbers.end());
+  for (float& value : values) value = 1 / (1 + std::exp(-value));
+  return values;
+}
+
+inline std::vector<std::uint8_t> bytes(std::size_t count, int inputs, std::uint32_t seed) {
+  std::vector<std::uint8_t> values;
+  for (float value : pixels(count, inputs, seed)) values.push_back(static_cast<std::uint8_t>(255 * value));
+  return values;
+}
+
+inline Images imagesOf(const std::vector<std::uint8_t>& values, int inputs) {
+  return {values.data(), nullptr, values.size() / static_cast<std::size_t>(inputs)};
+}
+
+inline Images imagesOf(const std::vector<float>& values, int inputs) {
+  return {nullptr, values.data(), values.size() / static_cast<std::size_t>(inputs)};
+}
+
+inline std::vector<std::uint32_t> backwardOrder(std::size_t count) {
+  std::vector<std::uint32_t> order(count);
+  std::iota(order.rbegin(), order.rend(), 0);
+  return order;
+}
+
+inline void expectSameBits(const State& a, const State& b) {
+  EXPECT_EQ(a.step, b.step);
+  EXPECT_EQ(a.parameters, b.parameters);
+  EXPECT_EQ(a.firstMoments, b.firstMoments);
+  EXPECT_EQ(a.secondMoments, b.secondMoments);
+  EXPECT_EQ(a.runningStatistics, b.runningStatistics);
+}
+
+inline double meanLoss(const Losses& losses) {
+  const double penalty = losses.penaltyImages > 0 ? losses.weighted / static_cast<double>(losses.penaltyImages) : 0;
+  return losses.squaredError / static_cast<double>(losses.images) + penalty;
+}
+
+}  // namespace eigenae::testing
