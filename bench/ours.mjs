@@ -55,21 +55,23 @@ function arms(threads) {
 }
 
 function growth(two, { quick, images }) {
+  // How many zeros can be left out changes in training: what is compared begins at the same state.
+  const start = once(() => stateAfterEpoch(configOf(topK, 64), two, images))
   const batchSizes = quick ? [64, 1024] : [16, 32, 64, 128, 256, 512, 1024]
   const job = (fields) => ({ fields: topK, batchSize: 64, threads: two, ...fields })
   return [
     ...batchSizes.flatMap((batchSize) =>
       [1, 2, 4].map((threads) => job({ name: `batch ${batchSize}`, batchSize, threads })),
     ),
-    ...[4, 2, 1].map((part) => job({ name: `${images / part} images`, images: images / part, again: true })),
+    ...[4, 2, 1].map((part) => job({ name: `${images / part} images`, images: images / part, start })),
     ...[1, 2, 4].map((epochs) =>
-      job({ name: `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`, epochs, again: true }),
+      job({ name: `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`, epochs, start }),
     ),
   ]
 }
 
-function contender({ name, fields, batchSize, threads, epochs = 1, images: limit, again }, options) {
-  const config = configSchema.parse({ name: 'bench', ...fields, train: { batchSize } })
+function contender({ name, fields, batchSize, threads, epochs = 1, images: limit, start }, options) {
+  const config = configOf(fields, batchSize)
   const images = limit ?? options.images
   const gigaflop = (flopPerImage(config.model) * images * epochs) / 1e9
   return {
@@ -79,17 +81,18 @@ function contender({ name, fields, batchSize, threads, epochs = 1, images: limit
     epochs,
     images,
     gigaflop,
-    open: () => open(config, threads, images, epochs, again ? options.images : null),
+    open: () => open(config, threads, images, epochs, start),
   }
 }
 
-/**
- * `startImages`: measure from the same state each time, that after an epoch of so many images, since how many zeros can be
- * left out changes in training; null: on and on.
- */
-async function open(config, threads, images, epochs, startImages) {
+function configOf(fields, batchSize) {
+  return configSchema.parse({ name: 'bench', ...fields, train: { batchSize } })
+}
+
+/** Each measurement begins at the state that `start` gives; without it, where the one before ended. */
+async function open(config, threads, images, epochs, start) {
   const trainer = await createTrainer(config, threads, images)
-  const start = startImages === null ? null : await stateAfterEpoch(config, threads, startImages)
+  const state = await start?.()
   let epoch = 0
   let losses
   const trainEpoch = async () => {
@@ -98,7 +101,7 @@ async function open(config, threads, images, epochs, startImages) {
   await trainEpoch()
   return {
     measure: async () => {
-      if (start !== null) await trainer.importState(start)
+      if (state !== undefined) await trainer.importState(state)
       const started = performance.now()
       for (let i = 0; i < epochs; i++) await trainEpoch()
       return (performance.now() - started) / 1000
@@ -117,6 +120,11 @@ const never = new AbortController().signal
 function createTrainer(config, threads, images) {
   const pixels = train.images.pixels.subarray(0, images * train.images.pixelsPerImage)
   return engine.createTrainer(trainerSpec(config, threads), pixels)
+}
+
+function once(make) {
+  let made
+  return () => (made ??= make())
 }
 
 async function stateAfterEpoch(config, threads, images) {

@@ -68,9 +68,9 @@ void Inference::reconstruct(const Images& images, const std::vector<float>& runn
 
 double Inference::meanSquaredError(const Images& images, const Noise* noise,
                                    const std::vector<float>& runningStatistics) {
-  prepareNorms(runningStatistics);
-  prepareFirstLayer();
   const bool noisy = noise != nullptr && noise->deviation != 0;
+  prepareNorms(runningStatistics);
+  if (!noisy) prepareFirstLayer();
   const int inputs = layout_.inputs();
   std::vector<double> sums((images.count + tileImages - 1) / tileImages);  // a tile each, so that their order is fixed
   forEachTile(images, [&](std::size_t first, int count, Scratch& scratch) {
@@ -92,12 +92,13 @@ double Inference::meanSquaredError(const Images& images, const Noise* noise,
 
 Inference::Scratch Inference::makeScratch() const {
   const std::size_t panels = tileImages / width_, inputs = layout_.inputs();
-  const std::size_t lastInputs = layout_.layers.back().inputs, widest = std::max(inputs, lastInputs);
+  const std::size_t lastInputs = layout_.layers.back().inputs;  // as many as the first layer has outputs
+  const std::size_t widest = std::max(inputs, lastInputs);
   Scratch scratch{alignedFloats(roundUp(inputs, width_) * tileImages),
+                  alignedFloats(roundUp(widest, width_) * tileImages),
+                  alignedFloats(roundUp(lastInputs, width_) * tileImages),
                   alignedFloats(panels * inputStride_),
                   {alignedFloats(panels * stride_), alignedFloats(panels * stride_)},
-                  alignedFloats(roundUp(std::max<std::size_t>(inputs, layout_.layers[0].outputs), width_) * tileImages),
-                  alignedFloats(roundUp(lastInputs, width_) * tileImages),
                   Prepared(kernels_),
                   SparseFactor(kernels_, tileImages, static_cast<int>(widest))};
   scratch.factor.reserve(static_cast<int>(std::max(inputs, stride_ / width_)), 1);

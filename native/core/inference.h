@@ -23,13 +23,13 @@ class Inference {
   double meanSquaredError(const Images& images, const Noise* noise, const std::vector<float>& runningStatistics);
 
  private:
-  // Of a tile. With a row an image: panels of all its images, rowsStride_ apart.
+  // Of a tile.
   struct Scratch {
-    AlignedFloats clean;           // [inputs], with a row an image
+    // With a row an image, panels rowsStride_ apart: the images without noise; the first or the last layer's outputs;
+    // what the last layer takes.
+    AlignedFloats clean, rows, features;
     AlignedFloats input;           // panels [inputs], with noise
     AlignedFloats activations[2];  // panels [widest layer], layers in turn
-    AlignedFloats rows;            // the first layer's or the last one's outputs, with a row an image
-    AlignedFloats features;        // what the last layer takes, with a row an image
     Prepared factor;               // of activations, what a layer takes
     SparseFactor sparse;           // of clean or features
   };
@@ -44,7 +44,7 @@ class Inference {
   void fillNoisy(const Images& images, const Noise& noise, std::size_t first, int count, Scratch& scratch) const;
   // inference_layers.cc
   void prepareNorms(const std::vector<float>& runningStatistics);
-  void prepareFirstLayer();
+  void prepareFirstLayer();  // for images without noise
   const float* forward(bool noisy, std::size_t layers, int count, Scratch& scratch) const;
   void firstLayer(int count, Scratch& scratch, float* out) const;
   void linear(std::size_t layer, const float* in, std::size_t inStride, int panels, Prepared& factor, float* out) const;
@@ -61,7 +61,7 @@ class Inference {
   const std::vector<std::uint8_t> black_;                      // an image, for noise on images that are not bytes
   AlignedFloats firstWeight_;                                  // the first layer's, transposed
   std::size_t firstWeightStride_ = 0;
-  std::vector<Norm> norms_;                   // a layer each
+  std::vector<Norm> norms_;  // a layer each
 };
 
 }  // namespace eigenae

@@ -122,7 +122,7 @@ void Inference::lastLayer(const float* in, int count, Scratch& scratch) const {
     scratch.sparse.list(scratch.features.get(), rowsStride_, count, layer.rows);
     kernels_.multiplySparse(scratch.sparse.matrix(), weight, layer.stride, panels, rows, rowsStride_);
   } else {
-    const int columns = static_cast<int>(roundUp(count, width_));  // with fewer, tiles would leave them to vectors
+    const int columns = static_cast<int>(roundUp(count, width_));  // see tiled_products.h
     for (int p = 0; p < panels; ++p) {
       kernels_.multiplyTransposed(in, stride_, columns, layer.rows, weight + p * layer.stride, rows + p * rowsStride_);
     }

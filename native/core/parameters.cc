@@ -28,7 +28,7 @@ Parameters::Parameters(const Layout& layout, int panelColumns) : layout_(layout)
     panelled.rows = panelled.transposed ? layer.inputs : layer.outputs;
     panelled.columns = panelled.transposed ? layer.outputs : layer.inputs;
     panelled.stride = roundUp(panelled.rows, panelColumns_) * panelColumns_ + panelGap;  // transposing reads whole squares
-    panelled.weight = take(count, (panelled.columns + panelColumns_ - 1) / panelColumns_ * panelled.stride);
+    panelled.weight = take(count, roundUp(panelled.columns, panelColumns_) / panelColumns_ * panelled.stride);
     panelled.bias = take(count, roundUp(layer.outputs, panelColumns_));
     if (layer.batchNorm) {
       panelled.gamma = take(count, layer.outputs);

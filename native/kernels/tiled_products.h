@@ -1,5 +1,5 @@
-// The kernels of products.h on tiles. A sum's bits depend on its depth alone, never on the rows and columns that are
-// computed beside it.
+// The kernels of products.h on tiles. A sum's bits depend on its depth, and in multiplyTransposed on whether a block of
+// columns is asked for: never on how many rows and columns are computed beside it.
 #pragma once
 
 #include "products.h"

@@ -35,10 +35,10 @@ function asText(measurements: readonly Measurement[], { config, images, threads,
     `median of ${rounds} ${rounds === 1 ? 'epoch' : 'epochs'}`,
   ]
   const fastestFirst = [...measurements].sort((a, b) => b.imagesPerSecond - a.imagesPerSecond)
-  return `${what.join(', ')}\n${alignedTable(fastestFirst.map(row), alignments, header)}\n${ofZeros}`
+  return `${what.join(', ')}\n${alignedTable(fastestFirst.map(row), alignments, header)}\n${remark}`
 }
 
-const ofZeros =
+const remark =
   'GFLOP count every product; cpu and wasm leave out those with a zero of a rectifier, so a share may pass 100 %.'
 
 function row({ engine, seconds, imagesPerSecond, gigaflops, peak }: Measurement): readonly string[] {
