@@ -1,6 +1,7 @@
 // Where each layer's numbers lie in the flat arrays of State.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct Layout {
 
   int inputs() const { return layers.front().inputs; }
   int latent() const { return layers[bottleneck].outputs; }
+  // At most so many latent dimensions are independent: codes are sums of the features before, and a bias.
+  int codeRank() const { return std::min(latent(), layers[bottleneck].inputs + 1); }
 };
 
 Layout makeLayout(const std::vector<int>& encoderWidths, BatchNorm batchNorm);

@@ -6,6 +6,7 @@
 
 #include "../penalties/penalties.h"
 #include "aligned.h"
+#include "layout.h"
 #include "spectral.h"
 #include "trainer.h"
 
@@ -13,7 +14,7 @@ namespace eigenae {
 
 class PenaltyTerm {
  public:
-  PenaltyTerm(const TrainerSpec& spec, int latent, const Kernels& kernels);
+  PenaltyTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels);
 
   // A batch with no more images than latent dimensions has none: its codes cannot span them all.
   bool applies(int count) const { return !penalties_.empty() && count > latent_; }
@@ -37,7 +38,7 @@ class PenaltyTerm {
   };
 
   const Kernels& kernels_;
-  const int latent_, panelColumns_;
+  const int latent_, rank_, panelColumns_;
   std::vector<Penalty> penalties_;
   std::unique_ptr<Spectrum> spectrum_;  // of the last batch's size
   AlignedFloats gradient_;

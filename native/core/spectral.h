@@ -32,7 +32,6 @@ class Spectrum {
 
  private:
   void subtractMeans(double* columns) const;
-  bool factorIsFinite() const;
 
   const Kernels& kernels_;
   const int batch_, width_;
@@ -40,7 +39,8 @@ class Spectrum {
   std::vector<double> memory_;
   double *codes_, *centered_, *scratch_, *gradient_;  // [width][stride]
   double *projections_, *matrix_;              // [width][smallStride]
-  std::vector<double> squares_;               // [width + 1] of the projections' columns
+  int rank_ = 0;                              // of the codes: so many projections
+  std::vector<double> squares_;               // [2][width + 1] of lengths
   std::vector<double> values_, derivatives_, weights_;
   std::vector<int> order_;
 };

@@ -20,15 +20,38 @@ EIGENAE_INLINE double sumOf(Doubles v) {
   return sum[0] + sum[1];
 }
 
-EIGENAE_INLINE double dot(const double* a, const double* b, std::size_t size) {
-  Doubles even{}, odd{};
+// Sums of as many vectors side by side as a sum takes cycles.
+struct Sums {
+  static constexpr int count = 4;
+  Doubles parts[count] = {};
+
+  EIGENAE_INLINE double all() const { return sumOf((parts[0] + parts[1]) + (parts[2] + parts[3])); }
+};
+
+// Calls visit(place, sum) for each vector of so many numbers.
+template <typename Visit>
+EIGENAE_INLINE double sumOver(std::size_t size, Visit visit) {
+  Sums sums;
   std::size_t i = 0;
-  for (; i + 2 * doubleLanes <= size; i += 2 * doubleLanes) {
-    even += at(a + i) * at(b + i);
-    odd += at(a + i + doubleLanes) * at(b + i + doubleLanes);
+  for (; i + Sums::count * doubleLanes <= size; i += Sums::count * doubleLanes) {
+    EIGENAE_UNROLL
+    for (int part = 0; part < Sums::count; ++part) visit(i + part * doubleLanes, sums.parts[part]);
   }
-  for (; i < size; i += doubleLanes) even += at(a + i) * at(b + i);
-  return sumOf(even + odd);
+  for (; i < size; i += doubleLanes) visit(i, sums.parts[0]);
+  return sums.all();
+}
+
+EIGENAE_INLINE double dot(const double* a, const double* b, std::size_t size) {
+  return sumOver(size, [&](std::size_t i, Doubles& sum) { sum += at(a + i) * at(b + i); });
+}
+
+// other −= share · unit; returns the square of its length.
+EIGENAE_INLINE double takeOff(double share, const double* unit, double* other, std::size_t size) {
+  return sumOver(size, [&](std::size_t i, Doubles& sum) {
+    const Doubles rest = at(other + i) - share * at(unit + i);
+    at(other + i) = rest;
+    sum += rest * rest;
+  });
 }
 
 void widen(const float* row, std::size_t stride, int columns, double* column) {
@@ -48,22 +71,42 @@ double narrow(const double* column, int columns, float* row, std::size_t stride)
   return sumOf(sum);
 }
 
-// Gram–Schmidt, modified: columns = Q · R. Row i of R becomes column i of `rows`; of the columns nothing is left.
-void triangularFactor(double* columns, std::size_t stride, int width, double* rows, std::size_t rowStride) {
-  for (int i = 0; i < width; ++i) {
-    double* unit = columns + i * stride;
-    double* row = rows + i * rowStride;
-    for (std::size_t j = 0; j < rowStride; ++j) row[j] = 0;
-    const double length = __builtin_sqrt(dot(unit, unit, stride));
-    if (length == 0) continue;
-    row[i] = length;
-    const double scale = 1 / length;
+// Gram–Schmidt, modified, the longest column first: columns = Q · R. Row i of R becomes column i of `rows`, behind the last
+// one comes one of zeros. Ends where of every column no more than `negligible` of its length is left, and returns how many
+// rows there are; −1 where a column is not finite. Of the columns nothing is left. Room for squares [2][width] and for
+// others [width].
+int triangularFactor(double* columns, std::size_t stride, int width, double negligible, double* rows,
+                     std::size_t rowStride, double* squares, int* others) {
+  double* const limits = squares + width;
+  for (int j = 0; j < width; ++j) {
+    squares[j] = dot(columns + j * stride, columns + j * stride, stride);
+    if (!(squares[j] <= __DBL_MAX__)) return -1;
+    limits[j] = negligible * negligible * squares[j];
+    others[j] = j;
+  }
+  for (int i = 0;; ++i, rows += rowStride) {
+    for (std::size_t j = 0; j < rowStride; ++j) rows[j] = 0;
+    int longest = width;
+    double square = 0;
+    for (int place = i; place < width; ++place) {
+      const int j = others[place];
+      if (squares[j] <= limits[j] || squares[j] <= square) continue;
+      longest = place;
+      square = squares[j];
+    }
+    if (longest == width) return i;
+    const int chosen = others[longest];
+    others[longest] = others[i];
+
+    double* unit = columns + chosen * stride;
+    const double length = __builtin_sqrt(square), scale = 1 / length;
+    rows[chosen] = length;
     for (std::size_t k = 0; k < stride; k += doubleLanes) at(unit + k) *= scale;
-    for (int j = i + 1; j < width; ++j) {
+    for (int place = i + 1; place < width; ++place) {
+      const int j = others[place];
       double* other = columns + j * stride;
-      const double share = dot(unit, other, stride);
-      row[j] = share;
-      for (std::size_t k = 0; k < stride; k += doubleLanes) at(other + k) -= share * at(unit + k);
+      rows[j] = dot(unit, other, stride);
+      squares[j] = takeOff(rows[j], unit, other, stride);
     }
   }
 }
@@ -81,17 +124,16 @@ EIGENAE_INLINE Doubles chosen(Masks mask, Doubles yes, Doubles no) {
 
 EIGENAE_INLINE Doubles notNegative(Doubles x) { return chosen((Masks)(x > 0.0), x, Doubles{}); }
 
-// The rotations that make the pairs orthogonal, none where they are to rounding, and the squares after them; returns
-// whether any is one. For p = product, δ = difference of the squares, h² = δ² + 4p² and u = |δ| + h, the cosine is
+// The rotations that make the pairs orthogonal, none where they are to rounding, and the squares after them; returns the
+// largest square of a sine. For p = product, δ = difference of the squares, h² = δ² + 4p² and u = |δ| + h, the cosine is
 // u / √(2hu) and the sine 2p / √(2hu). The longer column's square gains 2p² / u and the shorter's loses it: computed as
 // (sum ± h) / 2 the shorter's would be lost where lengths differ much, and codes of a low rank take thirty sweeps.
-EIGENAE_INLINE bool findRotations(Pairs& pairs, int count, double rounding) {
-  Masks any{};
+EIGENAE_INLINE double findRotations(Pairs& pairs, int count, double rounding) {
+  Doubles largest{};
   for (int i = 0; i < count; i += doubleLanes) {
     const Doubles product = at(pairs.product + i), first = at(pairs.firstSquare + i);
     const Doubles second = at(pairs.secondSquare + i);
     const Masks rotates = (Masks)(product * product > (rounding * first) * (rounding * second));
-    any |= rotates;
     const Doubles difference = second - first, twice = 2.0 * product;
     const Doubles h = squareRoot(difference * difference + twice * twice);
     const Masks falls = (Masks)(difference < 0.0);
@@ -99,14 +141,17 @@ EIGENAE_INLINE bool findRotations(Pairs& pairs, int count, double rounding) {
     const Doubles scale = 1.0 / squareRoot(2.0 * h * u);
     const Doubles sine = twice * scale, shift = twice * product / u;
     at(pairs.cosine + i) = chosen(rotates, u * scale, Doubles{} + 1.0);
-    at(pairs.sine + i) = chosen(rotates, chosen(falls, -sine, sine), Doubles{});
+    const Doubles signedSine = chosen(rotates, chosen(falls, -sine, sine), Doubles{});
+    at(pairs.sine + i) = signedSine;
+    const Doubles square = signedSine * signedSine;
+    largest = chosen((Masks)(square > largest), square, largest);
     const Doubles signedShift = chosen(rotates, chosen(falls, -shift, shift), Doubles{});
     at(pairs.firstSquare + i) = notNegative(first - signedShift);
     at(pairs.secondSquare + i) = notNegative(second + signedShift);
   }
-  std::int64_t some = 0;
-  for (int i = 0; i < doubleLanes; ++i) some |= any[i];
-  return some != 0;
+  double all = 0;
+  for (int i = 0; i < doubleLanes; ++i) all = largest[i] > all ? largest[i] : all;
+  return all;
 }
 
 // Pairs [begin, begin + count) of a round. A tournament: one player stays, the others move on a place each round.
@@ -140,36 +185,43 @@ EIGENAE_INLINE void rotate(const Pairs& pairs, int count, double* columns, std::
   }
 }
 
-// Rotates pairs of columns until all are orthogonal to rounding (Hestenes' method). Each round takes every column once,
-// so that its pairs are independent and the processor can work on all of them at once. The column behind the last, if
-// `width` is odd, must be zeros. The squares [width, made even] are computed anew in each sweep and followed through
-// its rotations: in the last sweep, which finds none, they are exact.
+EIGENAE_INLINE void squareLengths(const double* columns, std::size_t stride, int width, double* squares) {
+  for (int i = 0; i < width; ++i) squares[i] = dot(columns + i * stride, columns + i * stride, stride);
+}
+
+// Rotates pairs of columns until all are orthogonal (Hestenes' method). Each round takes every column once, so that its
+// pairs are independent and the processor can work on all of them at once. The column behind the last, if `width` is odd,
+// must be zeros. What a sweep leaves over is as small as the square of what it turned: the last one is that which turns no
+// pair by more than 1e-5. The squares [width, made even] are followed through a sweep and computed anew behind it.
 void orthogonalise(double* columns, std::size_t stride, int width, double* squares) {
   const double rounding = 2.3e-16 * (4 + width / 8);  // of a sum of products
-  constexpr int maximalSweeps = 40;  // six to ten are needed; a bound in case the input is not finite
+  constexpr double lastSweep = 1e-10;                 // the largest square of a sine in it
+  constexpr int maximalSweeps = 40;                   // five to nine are needed; a bound in case the input is not finite
   const int players = width + width % 2;
   Pairs pairs;
-  bool rotated = players > 1;
-  for (int sweep = 0; rotated && sweep < maximalSweeps; ++sweep) {
-    rotated = false;
-    for (int i = 0; i < players; ++i) squares[i] = dot(columns + i * stride, columns + i * stride, stride);
+  squareLengths(columns, stride, players, squares);
+  double largest = players > 1 ? 1 : 0;
+  for (int sweep = 0; largest > lastSweep && sweep < maximalSweeps; ++sweep) {
+    largest = 0;
     for (int round = 0; round + 1 < players; ++round) {
       for (int begin = 0; begin < players / 2; begin += Pairs::maximal) {
         const int count = players / 2 - begin < Pairs::maximal ? players / 2 - begin : Pairs::maximal;
         pairUp(columns, stride, squares, players, round, begin, count, pairs);
-        if (!findRotations(pairs, count, rounding)) continue;
-        rotated = true;
+        const double turned = findRotations(pairs, count, rounding);
+        if (turned == 0) continue;
+        if (turned > largest) largest = turned;
         rotate(pairs, count, columns, stride, squares);
       }
     }
+    squareLengths(columns, stride, players, squares);
   }
 }
 
-// out [width][stride] = columns · diag(weights) · columnsᵀ, for as many rows as columns.
-void weightedSquare(const double* columns, std::size_t stride, int width, const double* weights, double* out) {
+// out [rows][stride] = columns · diag(weights) · columnsᵀ for so many columns [rows].
+void weightedSquare(const double* columns, std::size_t stride, int width, int rows, const double* weights, double* out) {
   for (std::size_t k = 0; k < stride; k += doubleLanes) {
-    for (int r = 0; r < width; r += 4) {
-      const int some = width - r < 4 ? width - r : 4;
+    for (int r = 0; r < rows; r += 4) {
+      const int some = rows - r < 4 ? rows - r : 4;
       Doubles sums[4] = {};
       for (int i = 0; i < width; ++i) {
         const Doubles value = weights[i] * at(columns + i * stride + k);

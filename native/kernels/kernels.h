@@ -139,9 +139,11 @@ struct Kernels {
   // column [columns] = a row of a matrix in panels; and the other way round, returning the column's sum.
   void (*widen)(const float* row, std::size_t stride, int columns, double* column);
   double (*narrow)(const double* column, int columns, float* row, std::size_t stride);
-  void (*triangularFactor)(double* columns, std::size_t stride, int width, double* rows, std::size_t rowStride);
+  int (*triangularFactor)(double* columns, std::size_t stride, int width, double negligible, double* rows,
+                          std::size_t rowStride, double* squares, int* others);
   void (*orthogonalise)(double* columns, std::size_t stride, int width, double* squares);
-  void (*weightedSquare)(const double* columns, std::size_t stride, int width, const double* weights, double* out);
+  void (*weightedSquare)(const double* columns, std::size_t stride, int width, int rows, const double* weights,
+                         double* out);
   void (*combine)(const double* columns, std::size_t stride, int width, const double* matrix, std::size_t matrixStride,
                   double* out);
 };

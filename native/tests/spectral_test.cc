@@ -1,5 +1,3 @@
-#include "../core/spectral.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,38 +6,19 @@
 #include <stdexcept>
 #include <string>
 
-#include "matrices.h"
+#include "penalty_cases.h"
 
 namespace eigenae {
 namespace {
 
 using testing::Matrix;
 using testing::matrixWithSingularValues;
-using testing::oneSidedJacobi;
+using testing::PenaltyCase;
+using testing::penaltyCases;
 using testing::randomMatrix;
 using testing::relativeDistance;
-using testing::Svd;
-
-struct PenaltyCase {
-  const char* kind;
-  PenaltyParameters parameters;
-  bool center;
-
-  double operator()(const Matrix& z, int batch, Matrix& gradient, double scale = 1) const {
-    gradient.assign(z.size(), 0.0);
-    const int width = static_cast<int>(z.size()) / batch;
-    return spectralPenalty(z.data(), batch, width, center, findPenalty(kind), parameters, scale, gradient.data());
-  }
-};
-
-void PrintTo(const PenaltyCase& penalty, std::ostream* out) { *out << penalty.kind; }
 
 class SpectralPenalty : public ::testing::TestWithParam<PenaltyCase> {};
-
-const PenaltyCase penaltyCases[] = {
-    {"top-k", {{"k", 1}}, false}, {"top-k", {{"k", 2}}, false}, {"top-k", {{"k", 2}}, true},
-    {"log-max", {}, false},       {"log-max", {}, true},
-};
 
 std::string caseName(const ::testing::TestParamInfo<PenaltyCase>& info) {
   std::string name = info.param.kind;
@@ -214,101 +193,6 @@ TEST(PenaltyTable, RefusesAnUnknownKindByName) {
     FAIL();
   } catch (const std::invalid_argument& error) {
     EXPECT_NE(std::string(error.what()).find("top-q"), std::string::npos);
-  }
-}
-
-// Σ f′ᵢ uᵢ vᵢᵀ from an SVD that never forms ZᵀZ
-Matrix expectedGradient(const Matrix& z, int batch, int width, PenaltyFunction penalty,
-                        const PenaltyParameters& parameters) {
-  const Svd svd = oneSidedJacobi(z, batch, width);
-  std::vector<double> derivatives(width);
-  penalty(svd.values.data(), width, parameters, derivatives.data());
-  Matrix gradient(z.size(), 0.0);
-  for (int b = 0; b < batch; ++b) {
-    for (int j = 0; j < width; ++j) {
-      for (int i = 0; i < width; ++i) {
-        gradient[b * width + j] += derivatives[i] * svd.left[b * width + i] * svd.right[j * width + i];
-      }
-    }
-  }
-  return gradient;
-}
-
-// Its gradient UVᵀ is defined for equal singular values too, and weighs all directions the same.
-double nuclearNorm(const double* singularValues, int count, const PenaltyParameters&, double* derivatives) {
-  std::fill_n(derivatives, count, 1.0);
-  return std::accumulate(singularValues, singularValues + count, 0.0);
-}
-
-TEST(SingularValues, OfAnyWidthEqualThoseOfAPlainSvd) {
-  for (const auto& [batch, width] : {std::pair{5, 1}, {3, 2}, {17, 13}, {40, 33}, {150, 131}}) {
-    const Matrix z = randomMatrix(batch, width, 16);
-    const std::vector<double> expected = oneSidedJacobi(z, batch, width).values;
-    const std::vector<double> values = singularValues(z.data(), batch, width);
-    for (int i = 0; i < width; ++i) EXPECT_NEAR(values[i] / expected[i], 1, 1e-11) << batch << " × " << width;
-  }
-}
-
-TEST(SingularValues, OfALowRankAreExactBesideTheLargest) {
-  constexpr int batch = 90, width = 64, rank = 12;
-  const Matrix left = randomMatrix(batch, rank, 18), right = randomMatrix(rank, width, 19);
-  Matrix z(batch * width, 0.0);
-  for (int b = 0; b < batch; ++b) {
-    for (int k = 0; k < rank; ++k) {
-      for (int i = 0; i < width; ++i) z[b * width + i] += left[b * rank + k] * right[k * width + i];
-    }
-  }
-  const std::vector<double> expected = oneSidedJacobi(z, batch, width).values;
-  const std::vector<double> values = singularValues(z.data(), batch, width);
-  for (int i = 0; i < width; ++i) EXPECT_NEAR(values[i], expected[i], 1e-13 * expected[0]);
-}
-
-TEST(NuclearNorm, OfAnyWidthHasTheGradientOfAPlainSvd) {
-  for (const auto& [batch, width] : {std::pair{5, 1}, {3, 2}, {17, 13}, {40, 33}, {150, 131}}) {
-    const Matrix z = randomMatrix(batch, width, 17);
-    Matrix gradient(z.size(), 0.0);
-    spectralPenalty(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
-    EXPECT_LT(relativeDistance(gradient, expectedGradient(z, batch, width, nuclearNorm, {})), 1e-10);
-  }
-}
-
-class Conditioning : public ::testing::TestWithParam<double> {
- protected:
-  static constexpr int batch = 64, width = 10;
-
-  // Ten singular values in geometric steps from 1 down to 1 / condition.
-  Matrix latent() const {
-    std::vector<double> values(width);
-    for (int i = 0; i < width; ++i) values[i] = std::pow(GetParam(), -static_cast<double>(i) / (width - 1));
-    return matrixWithSingularValues(batch, values, 14);
-  }
-};
-
-INSTANTIATE_TEST_SUITE_P(UpToAMillion, Conditioning, ::testing::Values(1.0, 1e2, 1e4, 1e6));
-
-TEST_P(Conditioning, LeavesEverySingularValueAccurate) {
-  const Matrix z = latent();
-  const std::vector<double> expected = oneSidedJacobi(z, batch, width).values;
-  const std::vector<double> values = singularValues(z.data(), batch, width);
-  for (int i = 0; i < width; ++i) EXPECT_NEAR(values[i] / expected[i], 1, 1e-9);
-}
-
-TEST_P(Conditioning, LeavesTheGradientAccurateInEveryDirection) {
-  const Matrix z = latent();
-  Matrix gradient(z.size(), 0.0);
-  spectralPenalty(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
-  EXPECT_LT(relativeDistance(gradient, expectedGradient(z, batch, width, nuclearNorm, {})), 1e-9);
-}
-
-TEST_P(Conditioning, LeavesThePenaltiesGradientsAccurate) {
-  if (GetParam() == 1) GTEST_SKIP() << "which of equal singular values is the largest is anyone's choice";
-  const Matrix z = latent();
-  for (const PenaltyCase& penalty : penaltyCases) {
-    if (penalty.center) continue;
-    Matrix gradient;
-    penalty(z, batch, gradient);
-    const Matrix expected = expectedGradient(z, batch, width, findPenalty(penalty.kind), penalty.parameters);
-    EXPECT_LT(relativeDistance(gradient, expected), 1e-9) << penalty.kind;
   }
 }
 

@@ -1,0 +1,149 @@
+// Singular values and gradients beside those of a plain SVD in double, whatever the condition, rank and width.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "penalty_cases.h"
+
+namespace eigenae {
+namespace {
+
+using testing::Matrix;
+using testing::matrixWithSingularValues;
+using testing::oneSidedJacobi;
+using testing::PenaltyCase;
+using testing::penaltyCases;
+using testing::randomMatrix;
+using testing::relativeDistance;
+using testing::Svd;
+
+// Σ f′ᵢ uᵢ vᵢᵀ from an SVD that never forms ZᵀZ
+Matrix expectedGradient(const Matrix& z, int batch, int width, PenaltyFunction penalty,
+                        const PenaltyParameters& parameters) {
+  const Svd svd = oneSidedJacobi(z, batch, width);
+  std::vector<double> derivatives(width);
+  penalty(svd.values.data(), width, parameters, derivatives.data());
+  Matrix gradient(z.size(), 0.0);
+  for (int b = 0; b < batch; ++b) {
+    for (int j = 0; j < width; ++j) {
+      for (int i = 0; i < width; ++i) {
+        gradient[b * width + j] += derivatives[i] * svd.left[b * width + i] * svd.right[j * width + i];
+      }
+    }
+  }
+  return gradient;
+}
+
+// Its gradient UVᵀ is defined for equal singular values too, and weighs all directions the same.
+double nuclearNorm(const double* singularValues, int count, const PenaltyParameters&, double* derivatives) {
+  std::fill_n(derivatives, count, 1.0);
+  return std::accumulate(singularValues, singularValues + count, 0.0);
+}
+
+Matrix matrixOfRank(int rank, int batch, int width) {
+  const Matrix left = randomMatrix(batch, rank, 18), right = randomMatrix(rank, width, 19);
+  Matrix z(static_cast<std::size_t>(batch) * width, 0.0);
+  for (int b = 0; b < batch; ++b) {
+    for (int k = 0; k < rank; ++k) {
+      for (int i = 0; i < width; ++i) z[b * width + i] += left[b * rank + k] * right[k * width + i];
+    }
+  }
+  return z;
+}
+
+TEST(SingularValues, OfAnyWidthEqualThoseOfAPlainSvd) {
+  for (const auto& [batch, width] : {std::pair{5, 1}, {3, 2}, {17, 13}, {40, 33}, {150, 131}}) {
+    const Matrix z = randomMatrix(batch, width, 16);
+    const std::vector<double> expected = oneSidedJacobi(z, batch, width).values;
+    const std::vector<double> values = singularValues(z.data(), batch, width);
+    for (int i = 0; i < width; ++i) EXPECT_NEAR(values[i] / expected[i], 1, 1e-11) << batch << " × " << width;
+  }
+}
+
+TEST(SingularValues, OfALowRankAreExactBesideTheLargest) {
+  constexpr int batch = 90, width = 64, rank = 12;
+  const Matrix z = matrixOfRank(rank, batch, width);
+  const std::vector<double> expected = oneSidedJacobi(z, batch, width).values;
+  const std::vector<double> values = singularValues(z.data(), batch, width);
+  for (int i = 0; i < width; ++i) EXPECT_NEAR(values[i], expected[i], 1e-13 * expected[0]);
+}
+
+TEST(NuclearNorm, OfAnyWidthHasTheGradientOfAPlainSvd) {
+  for (const auto& [batch, width] : {std::pair{5, 1}, {3, 2}, {17, 13}, {40, 33}, {150, 131}}) {
+    const Matrix z = randomMatrix(batch, width, 17);
+    Matrix gradient(z.size(), 0.0);
+    spectralPenalty(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
+    EXPECT_LT(relativeDistance(gradient, expectedGradient(z, batch, width, nuclearNorm, {})), 1e-10);
+  }
+}
+
+double squaredLength(const Matrix& x) { return std::inner_product(x.begin(), x.end(), x.begin(), 0.0); }
+
+Matrix roundedToFloat(Matrix z) {
+  for (double& value : z) value = static_cast<float>(value);
+  return z;
+}
+
+// UVᵀ has a squared length of 1 for each direction that contributes.
+TEST(NuclearNorm, OfCodesOfALowRankHasNoGradientWhereTheyAreRoundingAlone) {
+  constexpr int batch = 90, width = 64, rank = 12;
+  const Matrix z = roundedToFloat(matrixOfRank(rank, batch, width));
+  Matrix gradient(z.size(), 0.0);
+  spectralPenalty(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
+  EXPECT_NEAR(squaredLength(gradient), rank, 1e-9);
+}
+
+TEST(NuclearNorm, OfDimensionsOfAnySizeHasAGradientInAllOfThem) {
+  constexpr int batch = 40, width = 6;
+  Matrix z = randomMatrix(batch, width, 20);
+  for (std::size_t i = 0; i < z.size(); ++i) z[i] *= std::pow(10.0, -2.0 * static_cast<double>(i % width));
+  z = roundedToFloat(z);
+  Matrix gradient(z.size(), 0.0);
+  spectralPenalty(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
+  EXPECT_NEAR(squaredLength(gradient), width, 1e-9);
+}
+
+class Conditioning : public ::testing::TestWithParam<double> {
+ protected:
+  static constexpr int batch = 64, width = 10;
+
+  // Ten singular values in geometric steps from 1 down to 1 / condition.
+  Matrix latent() const {
+    std::vector<double> values(width);
+    for (int i = 0; i < width; ++i) values[i] = std::pow(GetParam(), -static_cast<double>(i) / (width - 1));
+    return matrixWithSingularValues(batch, values, 14);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(UpToAMillion, Conditioning, ::testing::Values(1.0, 1e2, 1e4, 1e6));
+
+TEST_P(Conditioning, LeavesEverySingularValueAccurate) {
+  const Matrix z = latent();
+  const std::vector<double> expected = oneSidedJacobi(z, batch, width).values;
+  const std::vector<double> values = singularValues(z.data(), batch, width);
+  for (int i = 0; i < width; ++i) EXPECT_NEAR(values[i] / expected[i], 1, 1e-9);
+}
+
+TEST_P(Conditioning, LeavesTheGradientAccurateInEveryDirection) {
+  const Matrix z = latent();
+  Matrix gradient(z.size(), 0.0);
+  spectralPenalty(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
+  EXPECT_LT(relativeDistance(gradient, expectedGradient(z, batch, width, nuclearNorm, {})), 1e-9);
+}
+
+TEST_P(Conditioning, LeavesThePenaltiesGradientsAccurate) {
+  if (GetParam() == 1) GTEST_SKIP() << "which of equal singular values is the largest is anyone's choice";
+  const Matrix z = latent();
+  for (const PenaltyCase& penalty : penaltyCases) {
+    if (penalty.center) continue;
+    Matrix gradient;
+    penalty(z, batch, gradient);
+    const Matrix expected = expectedGradient(z, batch, width, findPenalty(penalty.kind), penalty.parameters);
+    EXPECT_LT(relativeDistance(gradient, expected), 1e-9) << penalty.kind;
+  }
+}
+
+}  // namespace
+}  // namespace eigenae
