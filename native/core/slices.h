@@ -22,12 +22,21 @@ constexpr int slicesInGroup = 4;
 
 // A slice is whole blocks of pixels: panels of the weights' columns, so that no two members write to one line of the
 // cache. Whoever has slice 0 has other work that takes as long as `relief` pixels: as if there were so many more, the
-// first of them no work at all. Slices may so be empty.
+// first of them no work at all. Bounds are the nearest blocks'; slices may so be empty.
 inline Range slicePixels(int pixels, int slice, int block, int relief = 0) {
-  const int relieved = (relief + block / 2) / block;
-  const Range range = share((pixels + block - 1) / block + relieved, slice, slices);
-  const auto pixel = [&](int end) { return std::clamp((end - relieved) * block, 0, pixels); };
-  return {pixel(range.begin), pixel(range.end)};
+  const auto bound = [&](int end) {
+    if (end == slices) return pixels;
+    const long long parts = (static_cast<long long>(pixels) + relief) * end - static_cast<long long>(relief) * slices;
+    const long long partsOfBlock = static_cast<long long>(block) * slices;
+    const long long blocks = std::max(0LL, (2 * parts + partsOfBlock - 1) / (2 * partsOfBlock));  // a half is left out
+    return static_cast<int>(std::min<long long>(pixels, blocks * block));
+  };
+  return {bound(slice), bound(slice + 1)};
+}
+
+// No slice is larger where the relief is not, in whole blocks.
+inline int largestSlice(int pixels, int block, int relief = 0) {
+  return ((pixels + relief) / slices + 2 * block) / block * block;
 }
 
 // A slice is added to its group's sum at once when its own thread began the group; otherwise it gets a part of its own.

@@ -26,10 +26,11 @@ void TrainingStep::firstLayerSlice(int member, int slice, const Batch& batch) {
   Pass& pass = passes_[0];
   float* transposed = pass.transposed.get() + pixelPanels(pixels, rowsStride_);
   const auto [part, add] = partOf(member, slice);
+  float* input = sliceRooms_[member].input.get();
+  std::fill(input + count * width_, input + roundUp(count, width_) * width_, 0.0f);  // transposing reads whole squares
   fillTarget(pixels, batch);  // the last layer's slices are others, but now the images are at hand
   for (int p = 0; p < panels(batch); ++p) {
-    const float* input = input_.get() + p * inputStride_ + static_cast<std::size_t>(pixels.begin) * width_;
-    fillInput(pixels, p, batch);
+    fillInput(pixels, p, batch, input);
     kernels_.transpose(input, count, transposed + static_cast<std::size_t>(p) * width_ * width_, rowsStride_);
     kernels_.multiply(weight, layer.stride, layer.rows, count, factors_[member](input, 0, count).data, add,
                       partial(part, p));
@@ -45,13 +46,12 @@ void TrainingStep::prefetchImages(Range pixels, const Batch& batch) const {
   }
 }
 
-void TrainingStep::fillInput(Range pixels, int panel, const Batch& batch) {
-  float* input = input_.get() + panel * inputStride_;
+void TrainingStep::fillInput(Range pixels, int panel, const Batch& batch, float* input) const {
   const std::size_t inputs = layout_.inputs();
   if (batch.images == nullptr) {
     for (int c = 0; c < width_; ++c) {
       const float* image = batch.noisy + std::min(panel * width_ + c, batch.count - 1) * inputs;
-      for (int i = pixels.begin; i < pixels.end; ++i) input[i * width_ + c] = image[i];
+      for (int i = pixels.begin; i < pixels.end; ++i) input[(i - pixels.begin) * width_ + c] = image[i];
     }
     return;
   }
@@ -117,23 +117,23 @@ void TrainingStep::lastLayerSlice(int member, int slice, Range pixels, const Bat
   const std::size_t last = layout_.layers.size() - 1;
   const int count = pixels.end - pixels.begin;
   lastLayerLinear(member, pixels, batch);
-  squaredErrors_[slice] = reconstructionLoss(pixels, batch);
+  squaredErrors_[slice] = reconstructionLoss(member, pixels, batch);
   lastLayerBackward(member, slice, pixels, batch);
 
+  const float* gradient = sliceRooms_[member].output.get();
   float* sums = scratch_[member].get();
-  kernels_.columnSums(passes_[last].transposed.get() + pixelPanels(pixels, rowsStride_), rowsStride_, batch.count, count,
-                      sums);
+  kernels_.columnSums(gradient, rowsStride_, batch.count, count, sums);
   kernels_.trainArray(sums, count, parameters_.at(parameters_.layer(last).bias + pixels.begin), batch.adam);
-  trainPixels(last, passes_[last - 1].output.get(), passes_[last - 1].stride, member, pixels, batch);
+  trainPixels(last, passes_[last - 1].output.get(), passes_[last - 1].stride, gradient, member, pixels, batch);
 }
 
-// The last layer's linear outputs, where its gradient will be, with a row an image.
+// The last layer's linear outputs, with a row an image.
 void TrainingStep::lastLayerLinear(int member, Range pixels, const Batch& batch) {
   const std::size_t last = layout_.layers.size() - 1;
   const PanelledLayer& layer = parameters_.layer(last);
   const Pass& before = passes_[last - 1];
   const float* weight = parameters_.values() + layer.weight + pixelPanels(pixels, layer.stride);
-  float* out = passes_[last].transposed.get() + pixelPanels(pixels, rowsStride_);
+  float* out = sliceRooms_[member].output.get();
   const int panels = countPanels(pixels);
   const SparseFactor& images = imageRows_[member];
   if (images.savesAsFactor()) {
@@ -146,17 +146,18 @@ void TrainingStep::lastLayerLinear(int member, Range pixels, const Batch& batch)
 }
 
 // Makes of the linear outputs their gradient and returns the squared error.
-double TrainingStep::reconstructionLoss(Range pixels, const Batch& batch) {
+double TrainingStep::reconstructionLoss(int member, Range pixels, const Batch& batch) {
   const std::size_t last = layout_.layers.size() - 1;
   const float* bias = parameters_.values() + parameters_.layer(last).bias;
   const float scale = 2 / (static_cast<float>(batch.count) * static_cast<float>(layout_.inputs()));
+  const float* target = target_.get() + pixelPanels(pixels, rowsStride_);
+  float* output = sliceRooms_[member].output.get();
   double squaredError = 0;
-  for (int begin = pixels.begin; begin < pixels.end; begin += width_) {
+  for (int begin = pixels.begin; begin < pixels.end; begin += width_, target += rowsStride_, output += rowsStride_) {
     for (int image = 0; image < batch.count; image += imagesInSum) {
-      const std::size_t at = begin / width_ * rowsStride_ + static_cast<std::size_t>(image) * width_;
-      squaredError += kernels_.sigmoidLoss(target_.get() + at, bias + begin, std::min(imagesInSum, batch.count - image),
-                                           std::min(width_, pixels.end - begin), scale,
-                                           passes_[last].transposed.get() + at);
+      const std::size_t at = static_cast<std::size_t>(image) * width_;
+      squaredError += kernels_.sigmoidLoss(target + at, bias + begin, std::min(imagesInSum, batch.count - image),
+                                           std::min(width_, pixels.end - begin), scale, output + at);
     }
   }
   return squaredError;
@@ -166,33 +167,32 @@ double TrainingStep::reconstructionLoss(Range pixels, const Batch& batch) {
 void TrainingStep::lastLayerBackward(int member, int slice, Range pixels, const Batch& batch) {
   const std::size_t last = layout_.layers.size() - 1;
   const PanelledLayer& layer = parameters_.layer(last);
-  const Pass& pass = passes_[last];
   const float* weight = parameters_.values() + layer.weight + pixelPanels(pixels, layer.stride);
-  const float* rows = pass.transposed.get() + pixelPanels(pixels, rowsStride_);
+  const SliceRoom& room = sliceRooms_[member];
+  const float* rows = room.output.get();
   const auto [part, add] = partOf(member, slice);
   const SparseFactor& images = imageRows_[member];
   if (images.savesWhereListed()) {
     return kernels_.multiplyWhereListed(images.matrix(), rows, rowsStride_, weight, layer.stride, countPanels(pixels),
                                         add, partial(part, 0));
   }
-  float* gradient = pass.gradient.get() + static_cast<std::size_t>(pixels.begin) * width_;
   for (int p = 0; p < countPanels(pixels); ++p) {
-    kernels_.transpose(rows + p * rowsStride_, batch.count, gradient + static_cast<std::size_t>(p) * width_ * width_,
-                       pass.stride);
+    kernels_.transpose(rows + p * rowsStride_, batch.count,
+                       room.gradient.get() + static_cast<std::size_t>(p) * width_ * width_, room.gradientStride);
   }
   const int count = pixels.end - pixels.begin;
   for (int p = 0; p < panels(batch); ++p) {
     kernels_.multiply(weight, layer.stride, layer.rows, count,
-                      factors_[member](gradient + p * pass.stride, 0, count).data, add, partial(part, p));
+                      factors_[member](room.gradient.get() + p * room.gradientStride, 0, count).data, add,
+                      partial(part, p));
   }
 }
 
 // The update of some pixels' weights in the first or the last layer. Their gradient is left [units][images], which
 // unitRows_ lists, times the layer's transposed operand [images][pixels].
-void TrainingStep::trainPixels(std::size_t index, const float* left, std::size_t leftStride, int member, Range pixels,
-                               const Batch& batch) {
+void TrainingStep::trainPixels(std::size_t index, const float* left, std::size_t leftStride, const float* right,
+                               int member, Range pixels, const Batch& batch) {
   const PanelledLayer& layer = parameters_.layer(index);
-  const float* right = passes_[index].transposed.get() + pixelPanels(pixels, rowsStride_);
   const Trained weight = parameters_.at(layer.weight + pixelPanels(pixels, layer.stride));
   const int panels = countPanels(pixels);
   const SparseFactor& units = unitRows_[member];
@@ -216,7 +216,8 @@ void TrainingStep::trainFirst(int member, const Batch& batch, const Batch* next)
   for (int slice = range.begin; slice < range.end; ++slice) {
     const Range pixels = slicePixels(layout_.inputs(), slice, width_);
     if (next != nullptr && next->images != nullptr) prefetchImages(pixels, *next);
-    trainPixels(0, pass.gradient.get(), pass.stride, member, pixels, batch);
+    trainPixels(0, pass.gradient.get(), pass.stride, pass.transposed.get() + pixelPanels(pixels, rowsStride_), member,
+                pixels, batch);
     if (next != nullptr) firstLayerSlice(member, slice, *next);
   }
 }

@@ -25,12 +25,12 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
   int widest = 0;
   for (std::size_t i = 0; i < layout.layers.size(); ++i) {
     const Layer& layer = layout.layers[i];
-    const bool last = i + 1 == layout.layers.size();
     widest = std::max(widest, layer.outputs);
+    if (i + 1 == layout.layers.size()) break;
     Pass pass;
     pass.stride = roundUp(layer.outputs, width_) * width_;  // transposing reads whole squares
     pass.gradient = alignedFloats(panels * pass.stride);
-    if (!last) pass.output = alignedFloats(panels * pass.stride);
+    pass.output = alignedFloats(panels * pass.stride);
     pass.transposed = alignedFloats(roundUp(parameters.layer(i).columns, width_) * images);
     if (layer.batchNorm) {
       pass.normalised = alignedFloats(panels * pass.stride);
@@ -40,14 +40,16 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
     passes_.push_back(std::move(pass));
   }
   const int firstOutputs = layout.layers.front().outputs;  // as many as the last layer has inputs
-  inputStride_ = roundUp(layout.inputs(), width_) * width_;  // transposing reads whole squares
-  input_ = alignedFloats(panels * inputStride_);
   target_ = alignedFloats(roundUp(layout.inputs(), width_) * images);
   lastFeatures_ = alignedFloats(roundUp(firstOutputs, width_) * images);
   partialPanel_ = roundUp(firstOutputs, width_) * width_;
   partialStride_ = panels * partialPanel_;
   partials_ = alignedFloats(slices * partialStride_);
   for (int member = 0; member < team.size(); ++member) {
+    const std::size_t firstSlice = largestSlice(layout.inputs(), width_);
+    const std::size_t lastSlice = largestSlice(layout.inputs(), width_, layout.inputs());
+    sliceRooms_.push_back({alignedFloats(firstSlice * width_), alignedFloats(lastSlice * images),
+                           alignedFloats(lastSlice * images), lastSlice * width_});
     scratch_.push_back(alignedFloats(4 * widest));
     imageRows_.emplace_back(kernels, spec.batchSize, firstOutputs);
     unitRows_.emplace_back(kernels, firstOutputs, spec.batchSize);

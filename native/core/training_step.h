@@ -46,15 +46,23 @@ class TrainingStep {
   void addLosses(const Batch& batch, Losses& losses) const;  // after lastLayer
 
  private:
-  // What a layer leaves for the way back. Activations in panels [outputs].
+  // What a layer leaves for the way back, but for the last one. Activations in panels [outputs].
   struct Pass {
     AlignedFloats output, gradient, normalised;
     // The operand of the weight's gradient that must have its features along the columns, rowsStride_ from panel to
-    // panel; in the last layer its linear outputs before.
+    // panel.
     AlignedFloats transposed;
     std::size_t stride = 0;  // from panel to panel of the activations
     AlignedFloats sums[2];   // batch norm: [panels][outputs], whatever is summed over the batch
     std::vector<AlignedFloats> inverse;  // a member each: [outputs] 1 / deviation
+  };
+
+  // What a member has of a slice only while it is at it, where the nearest caches keep it.
+  struct SliceRoom {
+    AlignedFloats input;     // a panel [pixels]
+    AlignedFloats output;    // the last layer's linear outputs, then their gradient: panels of pixels [images]
+    AlignedFloats gradient;  // the same gradient in panels of images [pixels], where no list saves it
+    std::size_t gradientStride;
   };
 
   int panels(const Batch& batch) const { return (batch.count + width_ - 1) / width_; }
@@ -78,15 +86,15 @@ class TrainingStep {
   // training_pixels.cc
   void firstLayerSlice(int member, int slice, const Batch& batch);
   void prefetchImages(Range pixels, const Batch& batch) const;
-  void fillInput(Range pixels, int panel, const Batch& batch);
+  void fillInput(Range pixels, int panel, const Batch& batch, float* input) const;
   void fillTarget(Range pixels, const Batch& batch);
   int relief(int member, const Batch& batch) const;
   void lastLayerSlice(int member, int slice, Range pixels, const Batch& batch);
   void lastLayerLinear(int member, Range pixels, const Batch& batch);
-  double reconstructionLoss(Range pixels, const Batch& batch);
+  double reconstructionLoss(int member, Range pixels, const Batch& batch);
   void lastLayerBackward(int member, int slice, Range pixels, const Batch& batch);
-  void trainPixels(std::size_t layer, const float* left, std::size_t leftStride, int member, Range pixels,
-                   const Batch& batch);
+  void trainPixels(std::size_t layer, const float* left, std::size_t leftStride, const float* right, int member,
+                   Range pixels, const Batch& batch);
   // training_step.cc
   void activate(std::size_t layer, int member, const Batch& batch);
   void normalise(std::size_t layer, int member, const Batch& batch);
@@ -107,14 +115,13 @@ class TrainingStep {
   Team& team_;
   PenaltyTerm penalty_;
 
-  AlignedFloats input_;  // panels [inputs]
-  std::size_t inputStride_ = 0;
   AlignedFloats target_;        // panels of pixels, [images]
   AlignedFloats lastFeatures_;  // what the last layer reads: panels of features, [images]
   std::size_t rowsStride_ = 0;  // from panel to panel of what has a row an image
   std::size_t partialStride_ = 0, partialPanel_ = 0;  // from slice to slice, and from panel to panel
   AlignedFloats partials_;         // [slices] panels [first layer's outputs]
   std::vector<Pass> passes_;
+  std::vector<SliceRoom> sliceRooms_;   // a member each
   std::vector<AlignedFloats> scratch_;  // a member each: [4][widest layer]
   std::vector<Prepared> factors_, gradientFactors_;  // a member each: activations and gradients, and their transposes
   // A member each: what the last layer reads [images][units]; that [units][images], later the first layer's gradient.

@@ -95,8 +95,8 @@ struct Kernels {
   void (*trainWeightsSparse)(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, Trained w,
                              std::size_t wStride, const AdamStep& step);
 
-  // noise.h. Rows [4·firstBlock, 4·endBlock) of a panel; `input` is its row 0.
-  void (*fillInput)(const NoisyInput& from, int firstBlock, int endBlock, float* input);
+  // noise.h. Rows [4·firstBlock, 4·endBlock) of a panel, to where the first of them shall be.
+  void (*fillInput)(const NoisyInput& from, int firstBlock, int endBlock, float* to);
   // out [images] = some pixels / 255 of a panel's width or less, with a row an image: `count` of image index[i] from
   // bytes + index[i] · imageStride on.
   void (*readPixels)(const std::uint8_t* bytes, std::size_t imageStride, const std::uint32_t* index, int images,

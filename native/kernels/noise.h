@@ -212,7 +212,7 @@ struct ImageVector {
 };
 
 void fillBlocks(const NoisyInput& from, const ImageVector& images, const BlockWords& drawn, int firstBlock, int count,
-                float* input) {
+                float* to) {
   const float minusTwoSquaredDeviation = -2 * from.deviation * from.deviation;
   const int wholeBlocks = static_cast<int>(from.inputs / 4);
   for (int i = 0; i < count; ++i) {
@@ -223,21 +223,21 @@ void fillBlocks(const NoisyInput& from, const ImageVector& images, const BlockWo
       addNormals(drawn.words[i][0], drawn.words[i][1], minusTwoSquaredDeviation, pixels.rows[0], pixels.rows[1]);
       addNormals(drawn.words[i][2], drawn.words[i][3], minusTwoSquaredDeviation, pixels.rows[2], pixels.rows[3]);
     }
-    storeRows(pixels, rows, input + row * panel);
+    storeRows(pixels, rows, to + i * 4 * panel);
   }
 }
 
-void fillInput(const NoisyInput& from, int firstBlock, int endBlock, float* input) {
+void fillInput(const NoisyInput& from, int firstBlock, int endBlock, float* to) {
   const RoundKeys keys(from.seed, from.purpose);
   const ImageVector images[2] = {{from, from.index, keys}, {from, from.index + lanes, keys}};
   PixelRounds pixels[blocksAtOnce];
   BlockWords drawn;
-  for (int block = firstBlock; block < endBlock; block += blocksAtOnce) {
+  for (int block = firstBlock; block < endBlock; block += blocksAtOnce, to += blocksAtOnce * 4 * panel) {
     const int count = endBlock - block < blocksAtOnce ? endBlock - block : blocksAtOnce;
     for (int i = 0; i < blocksAtOnce; ++i) pixels[i] = pixelRounds(block + i, from.epoch, keys);
     for (int half = 0; half < 2; ++half) {
       if (from.deviation != 0) drawWords(images[half].product, pixels, keys, count, drawn);
-      fillBlocks(from, images[half], drawn, block, count, input + half * lanes);
+      fillBlocks(from, images[half], drawn, block, count, to + half * lanes);
     }
   }
 }

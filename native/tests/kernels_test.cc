@@ -54,7 +54,7 @@ TEST_P(Kernel, FillInputIsTheImagesAndTheNoiseTheyName) {
       const std::size_t stride = inputs;
       const NoisyInput from{unaligned, stride, stride, index.data(), 11, 3, 5, deviation};
       kernels().fillInput(from, 0, 1, input.data());
-      kernels().fillInput(from, 1, (inputs + 3) / 4, input.data());
+      kernels().fillInput(from, 1, (inputs + 3) / 4, input.data() + 4 * width());
       for (int r = 0; r < inputs; ++r) {
         for (int c = 0; c < width(); ++c) {
           const float pixel = static_cast<float>(unaligned[index[c] * inputs + r]) / 255.0f;

@@ -18,6 +18,7 @@ TEST(Slices, FollowEachOtherFromTheFirstPixelToTheLastInWholeBlocks) {
           EXPECT_EQ(range.begin, end);
           EXPECT_GE(range.end, range.begin);
           EXPECT_TRUE(range.end == pixels || range.end % block == 0);
+          EXPECT_LE(range.end - range.begin, largestSlice(pixels, block, relief));
           end = range.end;
         }
         EXPECT_EQ(end, pixels) << pixels << " pixels, relief " << relief;
@@ -41,6 +42,14 @@ TEST(Slices, LeaveTheFirstMemberTheReliefWhateverTheNumberOfMembers) {
     const int each = oneSlice * slices / members;
     EXPECT_NEAR(count(mine), std::max(each - relief, 0), 8) << members << " members";
     EXPECT_NEAR(count(others), std::min(each, 2 * each - relief), 8) << members << " members";
+  }
+}
+
+TEST(Slices, DifferFromTheirShareByLessThanABlock) {
+  for (const int relief : {0, 9, 26, 100}) {
+    const Range first = slicePixels(784, 0, 16, relief), middle = slicePixels(784, 4, 16, relief);
+    EXPECT_NEAR(first.end, std::max(0.0, (784 + relief) / 8.0 - relief), 8) << relief;
+    EXPECT_NEAR(middle.begin, (784 + relief) / 2.0 - relief, 8) << relief;
   }
 }
 
