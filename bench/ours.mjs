@@ -55,22 +55,28 @@ function arms(threads) {
 }
 
 function growth(two, { quick, images }) {
-  // How many zeros can be left out changes in training: what is compared begins at the same state.
+  // How many zeros can be left out changes in training. So what is compared stays where one epoch has led, and each
+  // measurement takes as long.
   const start = once(() => stateAfterEpoch(configOf(topK, 64), two, images))
+  const still = { ...topK, optimizer: { learningRate: 1e-30 } }
   const batchSizes = quick ? [64, 1024] : [16, 32, 64, 128, 256, 512, 1024]
   const job = (fields) => ({ fields: topK, batchSize: 64, threads: two, ...fields })
+  const stillJob = (fields) => job({ fields: still, start, ...fields })
   return [
     ...batchSizes.flatMap((batchSize) =>
       [1, 2, 4].map((threads) => job({ name: `batch ${batchSize}`, batchSize, threads })),
     ),
-    ...[4, 2, 1].map((part) => job({ name: `${images / part} images`, images: images / part, start })),
+    ...[4, 2, 1].map((part) =>
+      stillJob({ name: `${images / part} images`, images: images / part, passes: part }),
+    ),
     ...[1, 2, 4].map((epochs) =>
-      job({ name: `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`, epochs, start }),
+      stillJob({ name: `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`, epochs, passes: 4 / epochs }),
     ),
   ]
 }
 
-function contender({ name, fields, batchSize, threads, epochs = 1, images: limit, start }, options) {
+function contender({ name, fields, batchSize, threads, images: limit, ...rest }, options) {
+  const { epochs = 1, passes = 1, start } = rest
   const config = configOf(fields, batchSize)
   const images = limit ?? options.images
   const gigaflop = (flopPerImage(config.model) * images * epochs) / 1e9
@@ -81,7 +87,7 @@ function contender({ name, fields, batchSize, threads, epochs = 1, images: limit
     epochs,
     images,
     gigaflop,
-    open: () => open(config, threads, images, epochs, start),
+    open: () => open(config, threads, images, { epochs, passes, start }),
   }
 }
 
@@ -89,10 +95,10 @@ function configOf(fields, batchSize) {
   return configSchema.parse({ name: 'bench', ...fields, train: { batchSize } })
 }
 
-/** Each measurement begins at the state that `start` gives; without it, where the one before ended. */
-async function open(config, threads, images, epochs, start) {
+/** Trains on from the state that `start` gives, if any; a measurement is the mean of so many passes of so many epochs. */
+async function open(config, threads, images, { epochs, passes, start }) {
   const trainer = await createTrainer(config, threads, images)
-  const state = await start?.()
+  if (start !== undefined) await trainer.importState(await start())
   let epoch = 0
   let losses
   const trainEpoch = async () => {
@@ -101,10 +107,9 @@ async function open(config, threads, images, epochs, start) {
   await trainEpoch()
   return {
     measure: async () => {
-      if (state !== undefined) await trainer.importState(state)
       const started = performance.now()
-      for (let i = 0; i < epochs; i++) await trainEpoch()
-      return (performance.now() - started) / 1000
+      for (let i = 0; i < passes * epochs; i++) await trainEpoch()
+      return (performance.now() - started) / 1000 / passes
     },
     facts: async () => {
       const version = `${engine.name} ${engine.variant}`

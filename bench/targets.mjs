@@ -1,5 +1,7 @@
 // What the native engine has set itself, checked against one run's results; a part that was not measured is left out.
 
+import { median } from './turns.mjs'
+
 export function targets({ sections, process: whole }) {
   const part = (name) => sections.find((section) => section.name === name)?.measurements
   return [
@@ -52,14 +54,17 @@ function besideTopK(measurements) {
   ]
 }
 
-/** Time an image, and time an epoch: the furthest from what the largest job takes. */
+/** Time an image, and time an epoch: the furthest from what the largest job takes in the same round. */
 function linearity(measurements) {
   const deviation = (pattern, size) => {
     const group = measurements.filter(({ name }) => pattern.test(name))
     if (group.length === 0) return []
-    const costs = group.map((each) => each.median / size(each))
-    const largest = costs[group.indexOf(group.reduce((a, b) => (size(b) > size(a) ? b : a)))]
-    return [Math.max(...costs.map((cost) => Math.abs(cost / largest - 1)))]
+    const largest = group.reduce((a, b) => (size(b) > size(a) ? b : a))
+    const offLinear = (job) => {
+      const cost = (each, round) => each.seconds[round] / size(each)
+      return Math.abs(median(job.seconds.map((_, round) => cost(job, round) / cost(largest, round))) - 1)
+    }
+    return [Math.max(...group.map(offLinear))]
   }
   return [
     ...deviation(/images$/, ({ images }) => images).map((off) =>
