@@ -34,7 +34,7 @@ inline Range slicePixels(int pixels, int slice, int block, int relief = 0) {
   return {bound(slice), bound(slice + 1)};
 }
 
-// No slice is larger where the relief is not, in whole blocks.
+// At least the pixels of any slice, whatever the relief up to this one; whole blocks.
 inline int largestSlice(int pixels, int block, int relief = 0) {
   return ((pixels + relief) / slices + 2 * block) / block * block;
 }

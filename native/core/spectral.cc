@@ -14,8 +14,7 @@ namespace eigenae {
 namespace {
 
 constexpr double rounding = std::numeric_limits<double>::epsilon();
-// Codes come as floats. Of a column that depends on others such a share is left by their rounding and that of the sums
-// before; where the condition is below two million, more than that is left of every column.
+// Of codes, which come as floats, and of the sums they are: a few units in the last place.
 constexpr double codeRounding = 0x1p-21;
 constexpr std::size_t line = 8;  // doubles in a cache line, to which columns are filled up
 
@@ -28,33 +27,39 @@ Spectrum::Spectrum(const Kernels& kernels, int batch, int width)
       stride_(roundUp(batch, line)),
       smallStride_(roundUp(width, line)),
       memory_(4 * width * stride_ + 2 * (width + 1) * smallStride_ + line),
-      squares_(2 * (width + 1)),
+      squares_(width + 1),
+      noise_(width),
       values_(width),
       derivatives_(width),
       weights_(width),
       order_(width) {
   const auto address = reinterpret_cast<std::uintptr_t>(memory_.data()) / sizeof(double);
   codes_ = memory_.data() + (line - address % line) % line;
-  centered_ = codes_ + width * stride_;
-  scratch_ = centered_ + width * stride_;
+  factored_ = codes_ + width * stride_;
+  scratch_ = factored_ + width * stride_;
   gradient_ = scratch_ + width * stride_;
   projections_ = gradient_ + width * stride_;
   matrix_ = projections_ + (width + 1) * smallStride_;
 }
 
 // Z = QR, then rotations make the rows of R orthogonal, RᵀJ = VΣ: neither forms ZᵀZ, which would square the condition
-// number and lose what is smaller than 1e-8 of the largest. R has as many rows as Z has rank.
+// number and lose what is smaller than 1e-8 of the largest. R has as many rows as Z has rank beside the codes' rounding; the
+// rounding that is left of a column is taken off Z.
 const std::vector<double>& Spectrum::decompose(bool center) {
-  std::copy_n(codes_, width_ * stride_, scratch_);
-  if (center) {
-    subtractMeans(scratch_);
-    std::copy_n(scratch_, width_ * stride_, centered_);
-  }
+  std::copy_n(codes_, width_ * stride_, factored_);
+  std::fill(noise_.begin(), noise_.end(), 0.0);
+  if (center) subtractMeans(factored_, noise_.data());
+  std::copy_n(factored_, width_ * stride_, scratch_);
   rank_ = kernels_.triangularFactor(scratch_, stride_, width_, codeRounding, projections_, smallStride_, squares_.data(),
-                                    order_.data());
+                                    noise_.data(), order_.data());
   if (rank_ < 0) {
     values_.assign(width_, std::numeric_limits<double>::quiet_NaN());
     return values_;
+  }
+  for (int i = rank_; i < width_; ++i) {
+    const double* rounding = scratch_ + order_[i] * stride_;
+    double* column = factored_ + order_[i] * stride_;
+    for (std::size_t k = 0; k < stride_; ++k) column[k] -= rounding[k];
   }
   std::fill(squares_.begin(), squares_.end(), 0.0);
   kernels_.orthogonalise(projections_, smallStride_, rank_, squares_.data());
@@ -82,18 +87,20 @@ double Spectrum::penalty(bool center, PenaltyFunction function, const PenaltyPar
     weights_[order_[i]] = sigma > negligible ? scale * derivatives_[i] / sigma / sigma / sigma : 0;
   }
   kernels_.weightedSquare(projections_, smallStride_, rank_, width_, weights_.data(), matrix_);
-  kernels_.combine(center ? centered_ : codes_, stride_, width_, matrix_, smallStride_, scratch_);
-  if (center) subtractMeans(scratch_);
+  kernels_.combine(factored_, stride_, width_, matrix_, smallStride_, scratch_);
+  if (center) subtractMeans(scratch_, noise_.data());
   for (std::size_t i = 0; i < width_ * stride_; ++i) gradient_[i] += scratch_[i];
   return value;
 }
 
 void Spectrum::clearGradient() { std::fill_n(gradient_, width_ * stride_, 0.0); }
 
-void Spectrum::subtractMeans(double* columns) const {
+// Sets by how much that makes the squares of the columns' lengths smaller.
+void Spectrum::subtractMeans(double* columns, double* lost) const {
   for (int i = 0; i < width_; ++i, columns += stride_) {
     const double mean = std::accumulate(columns, columns + batch_, 0.0) / batch_;
     for (int b = 0; b < batch_; ++b) columns[b] -= mean;
+    lost[i] = batch_ * mean * mean;
   }
 }
 

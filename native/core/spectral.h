@@ -31,16 +31,17 @@ class Spectrum {
   const std::vector<double>& decompose(bool center);
 
  private:
-  void subtractMeans(double* columns) const;
+  void subtractMeans(double* columns, double* lost) const;
 
   const Kernels& kernels_;
   const int batch_, width_;
   const std::size_t stride_, smallStride_;  // from column to column of batch · width and width · width matrices
   std::vector<double> memory_;
-  double *codes_, *centered_, *scratch_, *gradient_;  // [width][stride]
-  double *projections_, *matrix_;              // [width][smallStride]
-  int rank_ = 0;                              // of the codes: so many projections
-  std::vector<double> squares_;               // [2][width + 1] of lengths
+  double *codes_, *factored_, *scratch_, *gradient_;  // [width][stride]; factored: less means and rounding
+  double *projections_, *matrix_;                     // [width + 1][smallStride]
+  int rank_ = 0;                                      // of the codes: so many projections
+  std::vector<double> squares_;                       // [width + 1] of lengths
+  std::vector<double> noise_;                         // [width] squares of what rounding may be in a column
   std::vector<double> values_, derivatives_, weights_;
   std::vector<int> order_;
 };

@@ -71,42 +71,50 @@ double narrow(const double* column, int columns, float* row, std::size_t stride)
   return sumOf(sum);
 }
 
-// Gram–Schmidt, modified, the longest column first: columns = Q · R. Row i of R becomes column i of `rows`, behind the last
-// one comes one of zeros. Ends where of every column no more than `negligible` of its length is left, and returns how many
-// rows there are; −1 where a column is not finite. Of the columns nothing is left. Room for squares [2][width] and for
-// others [width].
-int triangularFactor(double* columns, std::size_t stride, int width, double negligible, double* rows,
-                     std::size_t rowStride, double* squares, int* others) {
-  double* const limits = squares + width;
+// Gram–Schmidt, modified, the longest column first: columns = Q · R. Row i of R becomes column i of `rows` [width + 1],
+// behind the last one comes one of zeros. Returns how many rows there are; −1 where a column is not finite.
+//
+// `rounding` is the columns' own, beside their lengths before means were taken off them, whose squares that made smaller by
+// `noise`. What is taken off a column brings its pivot's rounding along; where no more is left than all of that, it is
+// left there and the column has no part in further rows. `order` gets the pivots, then those columns. `squares` is room.
+int triangularFactor(double* columns, std::size_t stride, int width, double rounding, double* rows,
+                     std::size_t rowStride, double* squares, double* noise, int* order) {
   for (int j = 0; j < width; ++j) {
     squares[j] = dot(columns + j * stride, columns + j * stride, stride);
     if (!(squares[j] <= __DBL_MAX__)) return -1;
-    limits[j] = negligible * negligible * squares[j];
-    others[j] = j;
+    noise[j] = rounding * rounding * (squares[j] + noise[j]);
+    order[j] = j;
   }
+  int end = width;  // of what is not rounding alone
   for (int i = 0;; ++i, rows += rowStride) {
     for (std::size_t j = 0; j < rowStride; ++j) rows[j] = 0;
-    int longest = width;
-    double square = 0;
-    for (int place = i; place < width; ++place) {
-      const int j = others[place];
-      if (squares[j] <= limits[j] || squares[j] <= square) continue;
-      longest = place;
-      square = squares[j];
+    int longest = i;
+    for (int place = i; place < end;) {
+      const int j = order[place];
+      if (squares[j] <= noise[j]) {
+        order[place] = order[--end];
+        order[end] = j;
+        continue;
+      }
+      if (squares[j] > squares[order[longest]]) longest = place;
+      ++place;
     }
-    if (longest == width) return i;
-    const int chosen = others[longest];
-    others[longest] = others[i];
+    if (i == end) return i;
+    const int pivot = order[longest];
+    order[longest] = order[i];
+    order[i] = pivot;
 
-    double* unit = columns + chosen * stride;
-    const double length = __builtin_sqrt(square), scale = 1 / length;
-    rows[chosen] = length;
+    double* unit = columns + pivot * stride;
+    const double length = __builtin_sqrt(squares[pivot]), scale = 1 / length;
+    rows[pivot] = length;
     for (std::size_t k = 0; k < stride; k += doubleLanes) at(unit + k) *= scale;
-    for (int place = i + 1; place < width; ++place) {
-      const int j = others[place];
+    for (int place = i + 1; place < end; ++place) {
+      const int j = order[place];
       double* other = columns + j * stride;
       rows[j] = dot(unit, other, stride);
       squares[j] = takeOff(rows[j], unit, other, stride);
+      const double part = rows[j] * scale;
+      noise[j] += part * part * noise[pivot];
     }
   }
 }
@@ -125,7 +133,7 @@ EIGENAE_INLINE Doubles chosen(Masks mask, Doubles yes, Doubles no) {
 EIGENAE_INLINE Doubles notNegative(Doubles x) { return chosen((Masks)(x > 0.0), x, Doubles{}); }
 
 // The rotations that make the pairs orthogonal, none where they are to rounding, and the squares after them; returns the
-// largest square of a sine. For p = product, δ = difference of the squares, h² = δ² + 4p² and u = |δ| + h, the cosine is
+// square of the largest sine, of a rotation or of what the columns' angle lacks of a right one. For p = product, δ = difference of the squares, h² = δ² + 4p² and u = |δ| + h, the cosine is
 // u / √(2hu) and the sine 2p / √(2hu). The longer column's square gains 2p² / u and the shorter's loses it: computed as
 // (sum ± h) / 2 the shorter's would be lost where lengths differ much, and codes of a low rank take thirty sweeps.
 EIGENAE_INLINE double findRotations(Pairs& pairs, int count, double rounding) {
@@ -143,8 +151,10 @@ EIGENAE_INLINE double findRotations(Pairs& pairs, int count, double rounding) {
     at(pairs.cosine + i) = chosen(rotates, u * scale, Doubles{} + 1.0);
     const Doubles signedSine = chosen(rotates, chosen(falls, -sine, sine), Doubles{});
     at(pairs.sine + i) = signedSine;
-    const Doubles square = signedSine * signedSine;
-    largest = chosen((Masks)(square > largest), square, largest);
+    const Doubles turned = signedSine * signedSine;
+    const Doubles oblique = chosen(rotates, product * product / (first * second), Doubles{});
+    const Doubles larger = chosen((Masks)(turned > oblique), turned, oblique);
+    largest = chosen((Masks)(larger > largest), larger, largest);
     const Doubles signedShift = chosen(rotates, chosen(falls, -shift, shift), Doubles{});
     at(pairs.firstSquare + i) = notNegative(first - signedShift);
     at(pairs.secondSquare + i) = notNegative(second + signedShift);
@@ -191,11 +201,12 @@ EIGENAE_INLINE void squareLengths(const double* columns, std::size_t stride, int
 
 // Rotates pairs of columns until all are orthogonal (Hestenes' method). Each round takes every column once, so that its
 // pairs are independent and the processor can work on all of them at once. The column behind the last, if `width` is odd,
-// must be zeros. What a sweep leaves over is as small as the square of what it turned: the last one is that which turns no
-// pair by more than 1e-5. The squares [width, made even] are followed through a sweep and computed anew behind it.
+// must be zeros. What a sweep leaves over is as small as the square of what it found: the last one is that which finds
+// columns at right angles, and turns them, to 1e-5. The squares [width, made even] are followed through a sweep and computed
+// anew behind it.
 void orthogonalise(double* columns, std::size_t stride, int width, double* squares) {
   const double rounding = 2.3e-16 * (4 + width / 8);  // of a sum of products
-  constexpr double lastSweep = 1e-10;                 // the largest square of a sine in it
+  constexpr double lastSweep = 1e-10;                 // the square of that
   constexpr int maximalSweeps = 40;                   // five to nine are needed; a bound in case the input is not finite
   const int players = width + width % 2;
   Pairs pairs;
@@ -207,9 +218,9 @@ void orthogonalise(double* columns, std::size_t stride, int width, double* squar
       for (int begin = 0; begin < players / 2; begin += Pairs::maximal) {
         const int count = players / 2 - begin < Pairs::maximal ? players / 2 - begin : Pairs::maximal;
         pairUp(columns, stride, squares, players, round, begin, count, pairs);
-        const double turned = findRotations(pairs, count, rounding);
-        if (turned == 0) continue;
-        if (turned > largest) largest = turned;
+        const double found = findRotations(pairs, count, rounding);
+        if (found == 0) continue;
+        if (found > largest) largest = found;
         rotate(pairs, count, columns, stride, squares);
       }
     }

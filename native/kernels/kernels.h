@@ -139,8 +139,8 @@ struct Kernels {
   // column [columns] = a row of a matrix in panels; and the other way round, returning the column's sum.
   void (*widen)(const float* row, std::size_t stride, int columns, double* column);
   double (*narrow)(const double* column, int columns, float* row, std::size_t stride);
-  int (*triangularFactor)(double* columns, std::size_t stride, int width, double negligible, double* rows,
-                          std::size_t rowStride, double* squares, int* others);
+  int (*triangularFactor)(double* columns, std::size_t stride, int width, double rounding, double* rows,
+                          std::size_t rowStride, double* squares, double* noise, int* order);
   void (*orthogonalise)(double* columns, std::size_t stride, int width, double* squares);
   void (*weightedSquare)(const double* columns, std::size_t stride, int width, int rows, const double* weights,
                          double* out);

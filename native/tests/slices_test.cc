@@ -45,7 +45,7 @@ TEST(Slices, LeaveTheFirstMemberTheReliefWhateverTheNumberOfMembers) {
   }
 }
 
-TEST(Slices, DifferFromTheirShareByLessThanABlock) {
+TEST(Slices, EndAtTheBlockThatIsNearestToTheirShare) {
   for (const int relief : {0, 9, 26, 100}) {
     const Range first = slicePixels(784, 0, 16, relief), middle = slicePixels(784, 4, 16, relief);
     EXPECT_NEAR(first.end, std::max(0.0, (784 + relief) / 8.0 - relief), 8) << relief;

@@ -87,22 +87,82 @@ Matrix roundedToFloat(Matrix z) {
 }
 
 // UVᵀ has a squared length of 1 for each direction that contributes.
-TEST(NuclearNorm, OfCodesOfALowRankHasNoGradientWhereTheyAreRoundingAlone) {
-  constexpr int batch = 90, width = 64, rank = 12;
-  const Matrix z = roundedToFloat(matrixOfRank(rank, batch, width));
+double directionsOf(const Matrix& z, int batch, bool center = false) {
   Matrix gradient(z.size(), 0.0);
-  spectralPenalty(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
-  EXPECT_NEAR(squaredLength(gradient), rank, 1e-9);
+  const int width = static_cast<int>(z.size()) / batch;
+  spectralPenalty(z.data(), batch, width, center, nuclearNorm, {}, 1, gradient.data());
+  return squaredLength(gradient);
+}
+
+TEST(NuclearNorm, OfCodesOfALowRankHasNoGradientWhereTheyAreRoundingAlone) {
+  EXPECT_NEAR(directionsOf(roundedToFloat(matrixOfRank(12, 90, 64)), 90), 12, 1e-9);
+}
+
+TEST(NuclearNorm, OfCodesFarFromZeroHasNoGradientWhereTheyAreRoundingAlone) {
+  for (const double mean : {10.0, 100.0}) {
+    Matrix z = matrixOfRank(12, 90, 64);
+    for (std::size_t i = 0; i < z.size(); ++i) z[i] += mean * static_cast<double>(1 + i % 64 % 5);
+    z = roundedToFloat(z);
+    EXPECT_NEAR(directionsOf(z, 90), 13, 1e-9) << mean;
+    EXPECT_NEAR(directionsOf(z, 90, true), 12, 1e-9) << mean;
+  }
+}
+
+// As a layer makes codes: sums in float of features of different sizes, which a rectifier has cut, and a bias.
+TEST(NuclearNorm, OfWhatALayerMakesHasAGradientInAsManyDirectionsAsFeaturesAndABias) {
+  constexpr int batch = 256, width = 64, features = 12;
+  for (const std::uint32_t seed : {30, 31, 32, 33, 34}) {
+    const Matrix before = randomMatrix(batch, features, seed), size = randomMatrix(features, 1, seed + 10);
+    const Matrix weight = randomMatrix(width, features + 1, seed + 20);
+    Matrix z;
+    for (int b = 0; b < batch; ++b) {
+      for (int i = 0; i < width; ++i) {
+        const double* row = &weight[i * (features + 1)];
+        float sum = static_cast<float>(row[features]);
+        for (int k = 0; k < features; ++k) {
+          const double feature = std::max(0.0, before[b * features + k]) * std::exp(size[k]);
+          sum += static_cast<float>(row[k]) * static_cast<float>(feature);
+        }
+        z.push_back(sum);
+      }
+    }
+    EXPECT_NEAR(directionsOf(z, batch), features + 1, 1e-6) << seed;
+  }
 }
 
 TEST(NuclearNorm, OfDimensionsOfAnySizeHasAGradientInAllOfThem) {
   constexpr int batch = 40, width = 6;
   Matrix z = randomMatrix(batch, width, 20);
   for (std::size_t i = 0; i < z.size(); ++i) z[i] *= std::pow(10.0, -2.0 * static_cast<double>(i % width));
-  z = roundedToFloat(z);
+  EXPECT_NEAR(directionsOf(roundedToFloat(z), batch), width, 1e-9);
+}
+
+TEST(NuclearNorm, OfATinyDimensionBesideADependentOneCountsItOnceAndTheOtherNot) {
+  constexpr int batch = 40, width = 4;
+  for (std::uint32_t seed = 40; seed < 60; ++seed) {
+    Matrix z = randomMatrix(batch, width, seed);
+    for (int b = 0; b < batch; ++b) {
+      double* row = &z[b * width];
+      row[3] *= 1e-10;
+      row[2] = 0.37 * static_cast<float>(row[0]) + 0.81 * static_cast<float>(row[1]);
+    }
+    EXPECT_NEAR(directionsOf(roundedToFloat(z), batch), 3, 1e-9) << seed;
+  }
+}
+
+// Columns at so acute an angle that hardly a rotation makes them orthogonal.
+TEST(NuclearNorm, OfNearlyParallelDimensionsHasTheGradientOfAPlainSvd) {
+  constexpr int batch = 8, width = 3;
+  Matrix z;
+  for (int b = 0; b < batch; ++b) {
+    const double sign1 = b % 2 == 0 ? 1 : -1, sign2 = b / 2 % 2 == 0 ? 1 : -1, sign3 = b / 4 == 0 ? 1 : -1;
+    for (const double value : {sign1, 0.875 * sign1 + 0x1p-17 * sign2, 0.875 * sign1 + 0x1p-17 * sign3}) {
+      z.push_back(value);
+    }
+  }
   Matrix gradient(z.size(), 0.0);
   spectralPenalty(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
-  EXPECT_NEAR(squaredLength(gradient), width, 1e-9);
+  EXPECT_LT(relativeDistance(gradient, expectedGradient(z, batch, width, nuclearNorm, {})), 1e-9);
 }
 
 class Conditioning : public ::testing::TestWithParam<double> {
