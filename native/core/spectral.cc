@@ -48,7 +48,10 @@ Spectrum::Spectrum(const Kernels& kernels, int batch, int width)
 const std::vector<double>& Spectrum::decompose(bool center) {
   std::copy_n(codes_, width_ * stride_, factored_);
   std::fill(noise_.begin(), noise_.end(), 0.0);
-  if (center) subtractMeans(factored_, noise_.data());
+  for (int i = 0; center && i < width_; ++i) {
+    const double mean = subtractMean(factored_ + i * stride_);
+    noise_[i] = batch_ * mean * mean;
+  }
   std::copy_n(factored_, width_ * stride_, scratch_);
   rank_ = kernels_.triangularFactor(scratch_, stride_, width_, codeRounding, projections_, smallStride_, squares_.data(),
                                     noise_.data(), order_.data());
@@ -88,20 +91,17 @@ double Spectrum::penalty(bool center, PenaltyFunction function, const PenaltyPar
   }
   kernels_.weightedSquare(projections_, smallStride_, rank_, width_, weights_.data(), matrix_);
   kernels_.combine(factored_, stride_, width_, matrix_, smallStride_, scratch_);
-  if (center) subtractMeans(scratch_, noise_.data());
+  for (int i = 0; center && i < width_; ++i) subtractMean(scratch_ + i * stride_);
   for (std::size_t i = 0; i < width_ * stride_; ++i) gradient_[i] += scratch_[i];
   return value;
 }
 
 void Spectrum::clearGradient() { std::fill_n(gradient_, width_ * stride_, 0.0); }
 
-// Sets by how much that makes the squares of the columns' lengths smaller.
-void Spectrum::subtractMeans(double* columns, double* lost) const {
-  for (int i = 0; i < width_; ++i, columns += stride_) {
-    const double mean = std::accumulate(columns, columns + batch_, 0.0) / batch_;
-    for (int b = 0; b < batch_; ++b) columns[b] -= mean;
-    lost[i] = batch_ * mean * mean;
-  }
+double Spectrum::subtractMean(double* column) const {
+  const double mean = std::accumulate(column, column + batch_, 0.0) / batch_;
+  for (int b = 0; b < batch_; ++b) column[b] -= mean;
+  return mean;
 }
 
 namespace {

@@ -31,7 +31,7 @@ class Spectrum {
   const std::vector<double>& decompose(bool center);
 
  private:
-  void subtractMeans(double* columns, double* lost) const;
+  double subtractMean(double* column) const;  // returns it
 
   const Kernels& kernels_;
   const int batch_, width_;

@@ -20,25 +20,18 @@ EIGENAE_INLINE double sumOf(Doubles v) {
   return sum[0] + sum[1];
 }
 
-// Sums of as many vectors side by side as a sum takes cycles.
-struct Sums {
-  static constexpr int count = 4;
-  Doubles parts[count] = {};
-
-  EIGENAE_INLINE double all() const { return sumOf((parts[0] + parts[1]) + (parts[2] + parts[3])); }
-};
-
-// Calls visit(place, sum) for each vector of so many numbers.
+// Calls visit(place, sum) for each vector of so many numbers, with as many sums in turn as one takes cycles; returns all.
 template <typename Visit>
 EIGENAE_INLINE double sumOver(std::size_t size, Visit visit) {
-  Sums sums;
+  constexpr int count = 4;
+  Doubles sums[count] = {};
   std::size_t i = 0;
-  for (; i + Sums::count * doubleLanes <= size; i += Sums::count * doubleLanes) {
+  for (; i + count * doubleLanes <= size; i += count * doubleLanes) {
     EIGENAE_UNROLL
-    for (int part = 0; part < Sums::count; ++part) visit(i + part * doubleLanes, sums.parts[part]);
+    for (int s = 0; s < count; ++s) visit(i + s * doubleLanes, sums[s]);
   }
-  for (; i < size; i += doubleLanes) visit(i, sums.parts[0]);
-  return sums.all();
+  for (; i < size; i += doubleLanes) visit(i, sums[0]);
+  return sumOf((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
 EIGENAE_INLINE double dot(const double* a, const double* b, std::size_t size) {
@@ -74,9 +67,10 @@ double narrow(const double* column, int columns, float* row, std::size_t stride)
 // Gram–Schmidt, modified, the longest column first: columns = Q · R. Row i of R becomes column i of `rows` [width + 1],
 // behind the last one comes one of zeros. Returns how many rows there are; −1 where a column is not finite.
 //
-// `rounding` is the columns' own, beside their lengths before means were taken off them, whose squares that made smaller by
-// `noise`. What is taken off a column brings its pivot's rounding along; where no more is left than all of that, it is
-// left there and the column has no part in further rows. `order` gets the pivots, then those columns. `squares` is room.
+// `noise` comes with what each column's squared length has lost already, and becomes the square of what rounding may be in
+// the column: `rounding` of its whole length, and what a pivot that is taken off it brings along. Where no more than that
+// is left of a column, it stays there, and the column has no part in further rows. `order` gets the pivots, then those
+// columns. `squares` is room.
 int triangularFactor(double* columns, std::size_t stride, int width, double rounding, double* rows,
                      std::size_t rowStride, double* squares, double* noise, int* order) {
   for (int j = 0; j < width; ++j) {
