@@ -1,5 +1,7 @@
 #include "parameters.h"
 
+#include <algorithm>
+
 namespace eigenae {
 
 namespace {
@@ -46,12 +48,15 @@ void Parameters::forEachPlace(Visit visit) const {
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layout_.layers[i];
     const PanelledLayer& panelled = layers_[i];
-    std::size_t from = layer.weight;
-    for (int output = 0; output < layer.outputs; ++output) {
-      for (int input = 0; input < layer.inputs; ++input, ++from) {
-        const std::size_t row = panelled.transposed ? input : output, column = panelled.transposed ? output : input;
-        visit(from, panelled.weight + column / panelColumns_ * panelled.stride + row * panelColumns_ +
-                        column % panelColumns_);
+    const std::size_t rows = panelled.rows, columns = panelled.columns;
+    const std::size_t rowStep = panelled.transposed ? 1 : columns, columnStep = panelled.transposed ? rows : 1;
+    std::size_t panel = panelled.weight;
+    for (std::size_t begin = 0; begin < columns; begin += panelColumns_, panel += panelled.stride) {
+      const std::size_t some = std::min(panelColumns_, columns - begin);
+      for (std::size_t row = 0; row < rows; ++row) {
+        for (std::size_t c = 0; c < some; ++c) {
+          visit(layer.weight + row * rowStep + (begin + c) * columnStep, panel + row * panelColumns_ + c);
+        }
       }
     }
     for (int output = 0; output < layer.outputs; ++output) {

@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { packageRoot } from '../package-root.js'
+import type { RunFacts } from './record.js'
 
 /** The version in package.json. */
 export const version = packageVersion()
@@ -16,7 +17,9 @@ function packageVersion(): string {
 let commit: Promise<string | null> | undefined
 
 /** What run.json says of the place where a run is made. */
-export async function placeFacts() {
+export type PlaceFacts = Pick<RunFacts, 'versions' | 'gitCommit' | 'host'>
+
+export async function placeFacts(): Promise<PlaceFacts> {
   commit ??= gitCommit()
   return {
     versions: { eigenae: version, node: process.versions.node },

@@ -6,9 +6,9 @@ export function significant(value: number, digits = 4): string {
   return decimals > 10 ? value.toExponential(digits - 1) : value.toFixed(decimals)
 }
 
-/** 97342.6 → "97,343" in every locale. */
+/** 97342.6 → "97,343" in every locale; without those of Node, which take 16 ms to load. */
 export function thousands(value: number): string {
-  return Math.round(value).toLocaleString('en-US')
+  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
 /** Shares as in papers: .3424. */

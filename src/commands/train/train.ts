@@ -7,7 +7,7 @@ import type { DataSet } from '../../data/load.js'
 import { type Selection, selectEngine } from '../../engines/select.js'
 import { EigenaeError } from '../../errors.js'
 import { readCheckpoint } from '../../runs/checkpoint.js'
-import { placeFacts } from '../../runs/facts.js'
+import { type PlaceFacts, placeFacts } from '../../runs/facts.js'
 import { runFiles } from '../../runs/files.js'
 import { releaseLock } from '../../runs/lock.js'
 import { claimRunFolder, type FolderUse, inspectRunFolder } from '../../runs/open.js'
@@ -52,9 +52,11 @@ async function trainInto(
   options: TrainOptions,
   say: Say,
 ): Promise<void> {
+  const place = placeFacts() // git answers while the data is read
   const selection = await selectionFor(config, earlier, options.select ?? selectEngine)
   const data = await loadTrainingData(config)
-  const facts = await factsOf(config, selection, data, earlier, options.threads ?? availableParallelism())
+  const threads = options.threads ?? availableParallelism()
+  const facts = factsOf(config, selection, data, earlier, threads, await place)
   if (earlier !== null) compareWithEarlier(earlier, facts, folder, say)
   const files = await claimRunFolder(folder, config, options.use)
   const { signal, release } = abortOnSignals(() => interruptionOf(folder, options.config))
@@ -84,13 +86,14 @@ async function selectionFor(
   return { ...(await select(earlier.device as Config['device'])), reason: earlier.deviceReason }
 }
 
-async function factsOf(
+function factsOf(
   config: Config,
   { engine, reason }: Selection,
   data: DataSet,
   earlier: RunRecord | null,
   threads: number,
-): Promise<RunFacts> {
+  place: PlaceFacts,
+): RunFacts {
   return {
     name: config.name,
     seed: config.seed,
@@ -98,7 +101,7 @@ async function factsOf(
     device: engine.device,
     deviceReason: reason,
     engine: { name: engine.name, variant: engine.variant, threads },
-    ...(await placeFacts()),
+    ...place,
     dataSha256: data.sha256,
     started: earlier?.started ?? new Date().toISOString(),
   }
