@@ -83,5 +83,6 @@ describe('statistics of a comparison', () => {
     expect(paired([3, 3, 3], [0, 0, 0])).toEqual(same)
     expect(summarise([0.1, 0.1, 0.1])).toEqual({ n: 3, mean: 0.1, sd: 0, interval: { low: 0.1, high: 0.1 } })
     expect(paired([1.1, 2.1, 3.1], [1, 2, 3]).test).toBeNull()
+    expect(paired([0.8412, 0.8371, 0.8405], [0.8302, 0.8261, 0.8295]).test).toBeNull()
   })
 })

@@ -148,6 +148,13 @@ describe('eigenae compare', () => {
     expect(Object.fromEntries(sizes)).toMatchObject({ 'arms/none': 3, 'arms/eigen': 3, 'arms/norm': 1 })
   })
 
+  it('takes runs that lie among groups each as a group of one', async () => {
+    for (const run of ['first', 'second', 'group/seed-0', 'group/seed-1']) writeRun(scratch('mixed', run))
+    const { groups } = JSON.parse((await compare('mixed', '--json')).stdout)
+    const names = groups.map(({ group }: { group: string }) => group)
+    expect(names).toEqual(['mixed/first', 'mixed/second', 'mixed/group'])
+  })
+
   it('warns of other data, noise and epochs by their paths, of runs left out, and of a seed that comes twice', async () => {
     writeRun(scratch('odd', 'a', 'seed-0'), { epochs: 5, noise: 0.3 })
     writeRun(scratch('odd', 'a', 'again'), { epochs: 5, noise: 0.3 })

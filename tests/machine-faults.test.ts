@@ -64,6 +64,17 @@ describe('train that diverges', () => {
     expect(stderr).toContain('training diverged: the loss of epoch')
     expect(JSON.parse(await readFile(`${folder}/run.json`, 'utf8')).status).toBe('failed')
   })
+
+  it('fails in the epoch whose last step broke the network', async () => {
+    const folder = scratch('diverged-last')
+    const oneBatch = ['train.epochs=1', 'train.batchSize=64', 'data.limit=64', 'optimizer.learningRate=1e30']
+    const { code, stderr } = await eigenae(trainArgs('eigen.json', folder, ...oneBatch))
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /training diverged: test_mse of epoch 1 is NaN\nLower optimizer.learningRate or loss/,
+    )
+    expect(JSON.parse(await readFile(`${folder}/run.json`, 'utf8')).status).toBe('failed')
+  })
 })
 
 describe('results that cannot be written', () => {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { evaluationNoise } from '../src/model/evaluation-noise.js'
 import { principalPlane } from '../src/spectrum/principal-directions.js'
@@ -51,6 +51,17 @@ describe('eigenae plot', () => {
     expect(code).toBe(0)
     expect(stderr).toContain('the run has no model yet')
     expect((await readdir(scratch('stopped/plots'))).sort()).toEqual(pictures(fromTables))
+  })
+
+  it('refuses a model whose config is of another version', async () => {
+    const config = scratch('trained/seed-0/config.json')
+    await writeFile(
+      config,
+      (await readFile(config, 'utf8')).replace('"batchNorm": "none"', '"batchNorm": "layers"'),
+    )
+    const { code, stderr } = await plot('trained/seed-0')
+    expect(stderr).toContain('config.json: this version cannot run the model of this config')
+    expect(code).toBe(1)
   })
 
   it('refuses several groups, and a folder without a run', async () => {

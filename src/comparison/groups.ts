@@ -66,10 +66,12 @@ async function expand(argument: string): Promise<readonly GroupFolders[]> {
     if (siblings === undefined) byParent.set(parent, [run])
     else siblings.push(run)
   }
-  return [...byParent].map(([parent, siblings]) => {
-    // A run that lies among groups, by --out runs/first say, goes by its own name.
-    const amongGroups = parent === folder && byParent.size > 1 && siblings.length === 1
-    return { name: amongGroups ? siblings[0]! : parent, runs: siblings }
+  return [...byParent].flatMap(([parent, siblings]) => {
+    // Runs that lie among groups, by --out runs/first say, go each by its own name.
+    const amongGroups = parent === folder && byParent.size > 1
+    return amongGroups
+      ? siblings.map((run) => ({ name: run, runs: [run] }))
+      : [{ name: parent, runs: siblings }]
   })
 }
 

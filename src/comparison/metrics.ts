@@ -41,8 +41,7 @@ export interface Measured {
 export function metricOf({ metrics: rows, linearProbeAccuracy }: Measured, metric: Metric): number | null {
   if (metric === 'linear_probe_accuracy') return linearProbeAccuracy
   if (rows.length === 0) return null
-  if (metric === 'test_mse_over_epochs') return meanTestMse(rows)
-  const value = rows.at(-1)![metric]
+  const value = metric === 'test_mse_over_epochs' ? meanTestMse(rows) : rows.at(-1)![metric]
   return Number.isFinite(value) ? value : null
 }
 

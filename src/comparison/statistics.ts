@@ -50,17 +50,19 @@ export function welch(sample: readonly number[], baseline: readonly number[]): D
   const [u, v] = [(a.sd ?? 0) ** 2 / a.n, (b.sd ?? 0) ** 2 / b.n]
   const degreesOfFreedom = (u + v) ** 2 / (u ** 2 / (a.n - 1) + v ** 2 / (b.n - 1))
   const enough = a.sd !== null && b.sd !== null
+  const scale = largest(sample, baseline)
   return {
-    ...tested('welch', a.mean - b.mean, enough ? Math.sqrt(u + v) : 0, degreesOfFreedom),
-    hedgesG: hedgesG(a, b),
+    ...tested('welch', a.mean - b.mean, enough ? Math.sqrt(u + v) : 0, degreesOfFreedom, scale),
+    hedgesG: hedgesG(a, b, scale),
   }
 }
 
 /** Student's test of the differences, pair by pair: both samples in the same order of seeds. */
 export function paired(sample: readonly number[], baseline: readonly number[]): Difference {
   const { n, mean, sd } = summarise(sample.map((value, index) => value - baseline[index]!))
-  const g = hedgesG(summarise(sample), summarise(baseline))
-  return { ...tested('paired', mean, (sd ?? 0) / Math.sqrt(n), n - 1), hedgesG: g }
+  const scale = largest(sample, baseline)
+  const g = hedgesG(summarise(sample), summarise(baseline), scale)
+  return { ...tested('paired', mean, (sd ?? 0) / Math.sqrt(n), n - 1, scale), hedgesG: g }
 }
 
 function tested(
@@ -68,27 +70,35 @@ function tested(
   difference: number,
   standardError: number,
   degreesOfFreedom: number,
+  scale: number,
 ): Omit<Difference, 'hedgesG'> {
-  if (!(standardError > roundingError(difference))) return { difference, interval: null, test: null }
+  if (!(standardError > roundingError(scale))) return { difference, interval: null, test: null }
   const t = difference / standardError
   const test = { kind, t, degreesOfFreedom, p: twoSidedP(t, degreesOfFreedom) }
   return { difference, interval: around(difference, standardError, degreesOfFreedom), test }
 }
 
-/** Equal values leave a spread of some last bits, from which no test should be made. */
-function roundingError(value: number): number {
-  return 4 * Number.EPSILON * Math.abs(value)
+/**
+ * What does not vary leaves a spread of some last bits, from which no test should be made: those of the values that
+ * were subtracted, not of what is left of them.
+ */
+function roundingError(scale: number): number {
+  return 4 * Number.EPSILON * scale
+}
+
+function largest(...samples: readonly (readonly number[])[]): number {
+  return Math.max(...samples.flat().map(Math.abs))
 }
 
 /**
  * The difference in pooled standard deviations, with the correction for small samples J ≈ 1 − 3 / (4·df − 1)
  * (Hedges 1981), also for pairs, so that arms can be set beside each other (Lakens 2013).
  */
-function hedgesG(a: Summary, b: Summary): number | null {
+function hedgesG(a: Summary, b: Summary, scale: number): number | null {
   if (a.sd === null || b.sd === null) return null
   const degreesOfFreedom = a.n + b.n - 2
   const pooled = Math.sqrt(((a.n - 1) * a.sd ** 2 + (b.n - 1) * b.sd ** 2) / degreesOfFreedom)
-  if (!(pooled > roundingError(a.mean - b.mean))) return null
+  if (!(pooled > roundingError(scale))) return null
   return ((a.mean - b.mean) / pooled) * (1 - 3 / (4 * degreesOfFreedom - 1))
 }
 

@@ -18,6 +18,7 @@ const classes = 10
 export function parseImages(bytes: Uint8Array, file: string): ImageSet {
   const header = readHeader(bytes, file, imagesMagic, imagesHeader, 'images')
   const [count, rows, columns] = [header.getUint32(4), header.getUint32(8), header.getUint32(12)]
+  if (count === 0) throw damaged(file, 'holds no images')
   const pixelsPerImage = rows * columns
   const described = `${count} images of ${rows} × ${columns} pixels`
   checkLength(bytes, file, imagesHeader + count * pixelsPerImage, described)

@@ -1,11 +1,13 @@
-import { type Dirent, readFileSync } from 'node:fs'
+import type { Dirent } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Config, configSchema } from '../config/schema.js'
 import { EigenaeError, exitCode, fileError, hasCode } from '../errors.js'
-import { runFiles } from './files.js'
+import { readProbe } from './evaluation.js'
+import { type RunFiles, runFiles } from './files.js'
 import { isLocked } from './lock.js'
+import { readIfThere, readJsonIfThere } from './read-file.js'
 import { type RunRecord, type RunStatus, readRecord } from './record.js'
 import { type MetricsRow, metricsColumns, type Row, type SpectrumRow, spectrumColumns } from './tables.js'
 
@@ -30,14 +32,19 @@ export interface WholeRun extends Run {
 
 export async function readRun(folder: string): Promise<Run> {
   const files = runFiles(folder)
-  const record = await readRecord(files.record)
-  const alive = record.status !== 'running' || (await isLocked(files.lock))
   return {
     folder,
-    record,
-    status: alive ? record.status : 'interrupted',
+    ...(await readStatus(files)),
     metrics: await readMetrics(files.metrics),
   }
+}
+
+async function readStatus(files: RunFiles): Promise<Pick<Run, 'record' | 'status'>> {
+  const record = await readRecord(files.record)
+  if (record.status !== 'running' || (await isLocked(files.lock))) return { record, status: record.status }
+  // Between the two it may have come to its end.
+  const again = await readRecord(files.record)
+  return { record: again, status: again.status === 'running' ? 'interrupted' : again.status }
 }
 
 export async function readWholeRun(folder: string): Promise<WholeRun> {
@@ -61,7 +68,7 @@ const foreignConfigSchema = z.looseObject({
 
 /** With the defaults of fields that came after the run was made; fields of another version are kept. */
 function readConfig(file: string): Config {
-  const value = readJsonFile(file)
+  const value = readJsonIfThere(file)
   if (value === null)
     throw new EigenaeError({ what: 'is missing: the folder holds a run without its config', where: file })
   const parsed = configSchema.safeParse(value)
@@ -71,23 +78,6 @@ function readConfig(file: string): Config {
   const { path, message } = foreign.error.issues[0]!
   const what = `this is not the config of a run: ${[path.join('.'), message].filter(Boolean).join(': ')}`
   throw new EigenaeError({ what, where: file, cause: foreign.error })
-}
-
-const evaluationSchema = z.object({ linear_probe_accuracy: z.number() })
-
-function readProbe(file: string): number | null {
-  const evaluation = evaluationSchema.safeParse(readJsonFile(file))
-  return evaluation.success ? evaluation.data.linear_probe_accuracy : null
-}
-
-/** Null where there is no such file. */
-function readJsonFile(file: string): unknown {
-  const text = readIfThere(file)
-  try {
-    return text === null ? null : JSON.parse(text)
-  } catch (cause) {
-    throw new EigenaeError({ what: `is not valid JSON: ${(cause as Error).message}`, where: file, cause })
-  }
 }
 
 /** Empty where the run has not written one yet. */
@@ -134,16 +124,6 @@ function parseNumbers<Columns extends readonly string[]>(
 
 function notARow(file: string, line: number, columns: readonly string[]): EigenaeError {
   return new EigenaeError({ what: `is not a row of ${columns.length} numbers`, where: `${file}:${line}` })
-}
-
-/** Without promises: for thousands of small files they cost several times the reading. */
-function readIfThere(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null
-    throw fileError('read', file, error)
-  }
 }
 
 // Under the number of files that a process may have open where the limit is low (macOS: 256).

@@ -1,23 +1,10 @@
 import type { Config } from '../config/schema.js'
 import type { DataSet } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
+import type { FinalEvaluation } from '../runs/evaluation.js'
 import { jsonText, type RunFiles, writeAtomically } from '../runs/files.js'
 import { readMetrics } from '../runs/read.js'
-import type { MetricsRow } from '../runs/tables.js'
 import { measureLinearProbe, measureSpectrum } from './evaluate.js'
-
-/** evaluation.json: the last epoch's metrics, the spectrum they rest on, and the linear probe. */
-export interface FinalEvaluation {
-  readonly metrics: MetricsRow
-  readonly spectrum: {
-    readonly singular_values: readonly number[]
-    readonly singular_shares: readonly number[]
-    readonly eigenvalues: readonly number[]
-    readonly eigen_shares: readonly number[]
-  }
-  /** Share of the test images, 0 to 1. */
-  readonly linear_probe_accuracy: number
-}
 
 export async function writeFinalEvaluation(
   files: RunFiles,

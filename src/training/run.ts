@@ -3,12 +3,13 @@ import type { DataSet } from '../data/load.js'
 import type { Engine, EpochProgress, Losses, Trainer } from '../engines/engine.js'
 import { EigenaeError, Interruption } from '../errors.js'
 import { type Checkpoint, writeCheckpoint } from '../runs/checkpoint.js'
+import type { FinalEvaluation } from '../runs/evaluation.js'
 import type { RunFiles } from '../runs/files.js'
 import { writeModel } from '../runs/model-file.js'
 import { type RunFacts, type RunOutcome, writeRecord } from '../runs/record.js'
 import { EpochTable, metricsColumns, spectrumColumns, timingsColumns } from '../runs/tables.js'
 import { type EpochEvaluation, evaluateEpoch, measureSpectrum } from './evaluate.js'
-import { type FinalEvaluation, writeFinalEvaluation } from './final.js'
+import { writeFinalEvaluation } from './final.js'
 import { metricsRow, spectrumRows } from './rows.js'
 import { trainerSpec } from './spec.js'
 
@@ -115,13 +116,15 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, tables: Tables, epoc
   const started = performance.now()
   const losses = await trainer.trainEpoch(epoch, (progress) => observer.onProgress(progress), signal)
   const trained = performance.now()
-  refuseDivergence(losses, epoch, files)
+  refuseDivergence({ 'the loss': losses.loss }, epoch, job)
   const evaluation = await evaluateEpoch(trainer, config, data)
+  const row = metricsRow(epoch, losses, evaluation)
+  refuseDivergence(row, epoch, job)
   const trainSeconds = (trained - started) / 1000
   const evalSeconds = (performance.now() - trained) / 1000
   signal.throwIfAborted()
   const imagesPerSecond = data.train.images.count / trainSeconds
-  await tables.metrics.append([metricsRow(epoch, losses, evaluation)])
+  await tables.metrics.append([row])
   await tables.spectrum.append(spectrumRows(epoch, evaluation.spectrum))
   await tables.timings.append([
     {
@@ -135,11 +138,23 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, tables: Tables, epoc
   observer.onEpoch({ epoch, losses, evaluation, trainSeconds, imagesPerSecond })
 }
 
-function refuseDivergence({ loss }: Losses, epoch: number, files: RunFiles): void {
-  if (Number.isFinite(loss)) return
+/** The last step of an epoch shows in its evaluation alone. */
+function refuseDivergence(
+  values: Readonly<Record<string, number>>,
+  epoch: number,
+  { config, files }: RunJob,
+): void {
+  const diverged = Object.entries(values).find(([, value]) => !Number.isFinite(value))
+  if (diverged === undefined) return
+  const [name, value] = diverged
+  const causes = [
+    'optimizer.learningRate',
+    ...(config.loss.eigen === null ? [] : ['loss.eigen.weight']),
+    ...(config.data.noise > 1 ? ['data.noise'] : []),
+  ]
   throw new EigenaeError({
-    what: `training diverged: the loss of epoch ${epoch} is ${loss}`,
+    what: `training diverged: ${name} of epoch ${epoch} is ${value}`,
     where: files.folder,
-    mend: 'Lower optimizer.learningRate or loss.eigen.weight.',
+    mend: `Lower ${causes.join(' or ')}.`,
   })
 }

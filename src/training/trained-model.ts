@@ -47,10 +47,6 @@ export async function withTrainedModel<T>(
  */
 export async function readTrainedRun(folder: string): Promise<TrainedRun> {
   const run = await readWholeRun(folder)
-  if (!configSchema.safeParse(run.config).success) {
-    const what = 'this version cannot run the model of this config, which another version of eigenae wrote'
-    throw new EigenaeError({ what, where: runFiles(folder).config })
-  }
   const trained = await readTrainedState(folder, run.config)
   if (trained === null) {
     throw usageError({
@@ -80,9 +76,13 @@ export async function withTrainer<T>(
   }
 }
 
-/** Null where the run has no model yet. */
+/** Null where the run has no model yet. @throws EigenaeError where the config is one that this version cannot run. */
 export async function readTrainedState(folder: string, config: Config): Promise<TrainedState | null> {
   const files = runFiles(folder)
+  if (!configSchema.safeParse(config).success) {
+    const what = 'this version cannot run the model of this config, which another version of eigenae wrote'
+    throw new EigenaeError({ what, where: files.config })
+  }
   const bytes = await readFile(files.model).catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) return null
     throw fileError('read the model', files.model, error)

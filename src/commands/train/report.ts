@@ -1,15 +1,12 @@
-import { readFile } from 'node:fs/promises'
-import { withFileErrors } from '../../errors.js'
+import { type FinalEvaluation, readEvaluation } from '../../runs/evaluation.js'
 import type { RunFiles } from '../../runs/files.js'
 import { share, significant } from '../../terminal/numbers.js'
 import { writeJson, writeResult } from '../../terminal/output.js'
 import { alignedTable } from '../../terminal/table.js'
-import type { FinalEvaluation } from '../../training/final.js'
 
 /** What came out of a run, as its evaluation.json says it. */
-export async function writeReport(files: RunFiles, json: boolean): Promise<void> {
-  const text = await withFileErrors('read', files.evaluation, () => readFile(files.evaluation, 'utf8'))
-  const evaluation = JSON.parse(text) as FinalEvaluation
+export function writeReport(files: RunFiles, json: boolean): void {
+  const evaluation = readEvaluation(files.evaluation)
   if (json) writeJson({ folder: files.folder, ...evaluation })
   else writeResult(reportText(files.folder, evaluation))
 }

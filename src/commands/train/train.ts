@@ -40,7 +40,7 @@ export async function train(options: TrainOptions): Promise<void> {
   const say = options.quiet ? () => {} : writeMessage
   if (earlier?.status === 'completed') say(`${folder}: complete already, nothing to do`)
   else await trainInto(folder, config, earlier, options, say)
-  await writeReport(runFiles(folder), options.json)
+  writeReport(runFiles(folder), options.json)
 }
 
 type Say = (message: string) => void

@@ -1,0 +1,40 @@
+import { z } from 'zod'
+import { EigenaeError } from '../errors.js'
+import { readJsonIfThere } from './read-file.js'
+import { metricsColumns } from './tables.js'
+
+const numbers = z.array(z.number()).readonly()
+const schema = z.object({
+  metrics: z.record(z.enum(metricsColumns), z.number()),
+  spectrum: z.object({
+    singular_values: numbers,
+    singular_shares: numbers,
+    eigenvalues: numbers,
+    eigen_shares: numbers,
+  }),
+  /** Share of the test images, 0 to 1. */
+  linear_probe_accuracy: z.number(),
+})
+
+/** evaluation.json: the last epoch's metrics, the spectrum they rest on, and the linear probe. */
+export type FinalEvaluation = z.output<typeof schema>
+
+/** Of a completed run. @throws EigenaeError where the file is missing or damaged. */
+export function readEvaluation(file: string): FinalEvaluation {
+  const evaluation = schema.safeParse(readJsonIfThere(file))
+  if (evaluation.success) return evaluation.data
+  throw new EigenaeError({
+    what: 'is missing, or is not the evaluation of a completed run',
+    where: file,
+    mend: 'Restore the file, or train the run again with --overwrite.',
+    cause: evaluation.error,
+  })
+}
+
+const probeSchema = schema.pick({ linear_probe_accuracy: true })
+
+/** Of a run of any version; null where it has not come to its end. */
+export function readProbe(file: string): number | null {
+  const evaluation = probeSchema.safeParse(readJsonIfThere(file))
+  return evaluation.success ? evaluation.data.linear_probe_accuracy : null
+}
