@@ -21,9 +21,13 @@ import { exitCode } from './errors.js'
 import { writeFailure } from './terminal/failure.js'
 import { endQuietlyWhenOutputCloses, writeResult } from './terminal/output.js'
 
-/** Runs the command line; gives the process's exit code. */
+/**
+ * Runs the command line; gives the process's exit code. What is thrown out of a timer, a lost lock say, ends it at once:
+ * no more may be written.
+ */
 export async function main(argv: readonly string[]): Promise<number> {
   endQuietlyWhenOutputCloses()
+  process.once('uncaughtException', (error) => process.exit(writeFailure(error)))
   try {
     await program().parseAsync(argv)
     return 0

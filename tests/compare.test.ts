@@ -1,4 +1,5 @@
-import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { appendFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
@@ -246,6 +247,17 @@ describe('eigenae compare', () => {
     expect(Number(/KB (\d+)/.exec(stderr)![1])).toBeLessThan(300_000)
     const listed = await eigenae(['runs', 'thousand'], { cwd: scratch() })
     expect(listed.stdout.trimEnd().split('\n').length).toBe(1001)
+  })
+
+  it('makes no folder for what it refuses to compare', async () => {
+    expect((await compare('nowhere', '--out', 'refused')).code).toBe(2)
+    expect(existsSync(scratch('refused'))).toBe(false)
+  })
+
+  it('finds a run that is a link to its folder', async () => {
+    await mkdir(scratch('links'))
+    await symlink(scratch('arms/none/seed-0'), scratch('links', 'linked'))
+    expect((await eigenae(['runs', scratch('links')])).stdout).toMatch(/^linked +/m)
   })
 
   it('ends quietly when its reader has seen enough', async () => {

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { readMetrics, readSpectrum } from '../src/runs/read.js'
 import { decodeSafetensors } from '../src/runs/safetensors.js'
-import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
 
 const scratch = scratchFolder()
 const small = ['data.limit=2000', 'train.epochs=2']
@@ -108,6 +108,16 @@ describe('what train prints', () => {
     const { stdout, stderr } = await trained('printed')
     expect(stdout).toMatch(/^test MSE +0\.0\d+ \(noisy input 0\.0\d+\)$/m)
     expect(stderr).toMatch(/^epoch 1\/2 {2}loss .* images\/s\nepoch 2\/2 {2}loss/m)
+  })
+
+  it('is whole though nobody reads on', async () => {
+    const folder = scratch('unread')
+    const running = start(trainArgs('baseline.json', folder, 'data.limit=500', 'train.epochs=3'))
+    running.process.stdout?.destroy()
+    await running.says('epoch 1/3')
+    running.process.stderr?.destroy()
+    expect((await running.finished).code).toBe(0)
+    expect(JSON.parse(await readFile(`${folder}/run.json`, 'utf8')).status).toBe('completed')
   })
 
   it('is nothing on stderr with --quiet, and one JSON value on stdout with --json', async () => {

@@ -1,7 +1,7 @@
 import { compareRuns } from '../comparison/compare.js'
 import { asJson } from '../comparison/export.js'
 import { comparisonText } from '../comparison/text.js'
-import { claimOutput, writeComparison } from '../comparison/write.js'
+import { checkOutput, writeComparison } from '../comparison/write.js'
 import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
 import type { CompareFlags } from './compare.js'
 
@@ -9,7 +9,7 @@ export async function compare(
   folders: readonly string[],
   { baseline, out, metric, json }: CompareFlags,
 ): Promise<void> {
-  if (out !== undefined) await claimOutput(out)
+  if (out !== undefined) await checkOutput(out)
   const comparison = await compareRuns(folders, baseline)
   for (const warning of comparison.warnings) writeMessage(`warning: ${warning}`)
   if (json) writeJson(asJson(comparison, metric))

@@ -2,8 +2,10 @@ import { Command } from 'commander'
 import { fetchMnist } from '../data/fetch.js'
 import { embeddedSource, sourceFolder } from '../data/load.js'
 import { verifyMnist } from '../data/verify.js'
+import { Interruption } from '../errors.js'
 import { writeMessage, writeResult } from '../terminal/output.js'
 import { wholeNumber } from './options.js'
+import { abortOnSignals } from './signals.js'
 
 // The copy that PyTorch's torchvision downloads; the original host is gone.
 const defaultMirror = 'http://ossci-datasets.s3.amazonaws.com/mnist/'
@@ -45,7 +47,15 @@ function fetchCommand(): Command {
     .addHelpText('after', '\nExample:\n  eigenae data fetch --mirror http://localhost:8000/mnist')
     .action(async ({ mirror, out, timeout }: FetchFlags) => {
       const onFile = (file: string) => writeMessage(`${file} checked`)
-      await fetchMnist({ mirror, folder: out, stallSeconds: timeout, onFile })
+      const { signal, release } = abortOnSignals(interruption)
+      await fetchMnist({ mirror, folder: out, stallSeconds: timeout, onFile, signal }).finally(release)
       writeResult(out)
     })
+}
+
+function interruption(): Interruption {
+  return new Interruption({
+    what: 'interrupted; nothing was kept',
+    mend: 'Start it again with the same command.',
+  })
 }

@@ -1,4 +1,4 @@
-import { readFile, rename } from 'node:fs/promises'
+import { readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createObjectCsvWriter } from 'csv-writer'
 import { hasCode, usageError, withFileErrors } from '../errors.js'
@@ -12,11 +12,10 @@ import { asJson, comparisonColumns, csvRow, format } from './export.js'
 import { reportPage } from './report/page.js'
 
 /**
- * Makes the output folder, once its pictures can be drawn. An earlier comparison in it will be replaced, and other files
- * are left alone.
+ * Whether a comparison can be drawn and written there. An earlier one will be replaced, and other files are left alone.
  * @throws a usage error where a file that would be replaced is not of an earlier comparison.
  */
-export async function claimOutput(folder: string): Promise<void> {
+export async function checkOutput(folder: string): Promise<void> {
   await loadRenderer()
   const file = join(folder, 'comparison.json')
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
@@ -32,7 +31,6 @@ export async function claimOutput(folder: string): Promise<void> {
       mend: 'Name another folder with --out.',
     })
   }
-  await makeFolder(folder)
 }
 
 /** The names of the files that were written. */
@@ -41,6 +39,7 @@ export async function writeComparison(
   comparison: Comparison,
   command: readonly string[],
 ): Promise<readonly string[]> {
+  await makeFolder(folder)
   await writeCsv(join(folder, 'comparison.csv'), comparison)
   await writeAtomically(join(folder, 'comparison.json'), jsonText({ ...asJson(comparison), command }))
   const charts = comparisonCharts(comparison)
@@ -54,7 +53,14 @@ async function writeCsv(file: string, { results }: Comparison): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`
   const header = comparisonColumns.map((id) => ({ id, title: id }))
   await withFileErrors('write', file, async () => {
-    await createObjectCsvWriter({ path: temporary, header, append: false }).writeRecords(results.map(csvRow))
-    await rename(temporary, file)
+    try {
+      await createObjectCsvWriter({ path: temporary, header, append: false }).writeRecords(
+        results.map(csvRow),
+      )
+      await rename(temporary, file)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
   })
 }

@@ -15,15 +15,23 @@ const answered = 'http.client.response.finish'
 /**
  * The unzipped bytes at a plain-http address, by mnist-dataset's `gunzipUrl`. That function looks at neither status nor
  * length, and never settles when the connection breaks off; so the exchange is watched through Node's diagnostics
- * channels, and a bad status, a cut connection or `stallSeconds` without a byte end it with an error.
+ * channels, and a bad status, a cut connection, `stallSeconds` without a byte, or the signal end it with an error.
  */
-export async function downloadUnzipped(url: string, stallSeconds: number): Promise<Uint8Array> {
+export async function downloadUnzipped(
+  url: string,
+  stallSeconds: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   let requests: readonly ClientRequest[] = []
   let stall: NodeJS.Timeout | undefined
+  signal.throwIfAborted()
   let fail: (reason: string) => void = () => {}
+  let stop: () => void = () => {}
   const failure = new Promise<never>((_resolve, reject) => {
     fail = (what) => reject(new EigenaeError({ what, where: url, mend }))
+    stop = () => reject(signal.reason)
   })
+  signal.addEventListener('abort', stop)
   const restartStall = () => {
     clearTimeout(stall)
     stall = setTimeout(() => fail(`nothing came for ${stallSeconds} s`), stallSeconds * 1000)
@@ -51,6 +59,7 @@ export async function downloadUnzipped(url: string, stallSeconds: number): Promi
     throw new EigenaeError({ what: `cannot download: ${reason}`, where: url, mend, cause: error })
   } finally {
     clearTimeout(stall)
+    signal.removeEventListener('abort', stop)
     unsubscribe(started, onStart)
     unsubscribe(answered, onAnswer)
     for (const request of requests) request.destroy()

@@ -13,6 +13,7 @@ export interface FetchOptions {
   /** How long the server may send nothing. */
   readonly stallSeconds: number
   readonly onFile: (file: string) => void
+  readonly signal: AbortSignal
 }
 
 /**
@@ -48,7 +49,7 @@ interface PinnedFile {
 
 async function downloadInto(staging: string, file: PinnedFile, options: FetchOptions): Promise<void> {
   const url = new URL(`${file.name}.gz`, options.mirror.replace(/\/*$/, '/')).href
-  const bytes = await downloadUnzipped(url, options.stallSeconds)
+  const bytes = await downloadUnzipped(url, options.stallSeconds, options.signal)
   const found = sha256(bytes)
   if (found !== file.sha256) {
     throw new EigenaeError({

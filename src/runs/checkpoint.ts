@@ -54,13 +54,16 @@ export async function readCheckpoint(files: RunFiles, config: Config): Promise<C
   if (bytes === null) return null
   const { tensors, metadata } = decodeSafetensors(bytes, file)
   if (metadata.format !== format) throw notOurs(file, `its format is ${metadata.format ?? 'not said'}`)
+  const [epoch, step] = [Number(metadata.epoch), Number(metadata.step)]
+  if (!Number.isInteger(epoch) || !Number.isInteger(step))
+    throw notOurs(file, 'it does not say its epoch and step')
   const layout = layoutOf(config.model)
   const gather = (list: readonly Tensor[], size: number, prefix = '') =>
     flattened(list, size, tensors, prefix, file)
   return {
-    epoch: Number(metadata.epoch),
+    epoch,
     state: {
-      step: Number(metadata.step),
+      step,
       parameters: gather(layout.parameters, layout.parameterCount),
       runningStatistics: gather(layout.runningStatistics, layout.runningStatisticCount),
       firstMoments: gather(layout.parameters, layout.parameterCount, momentPrefixes.firstMoments),

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { link, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
 import { EigenaeError, hasCode, withFileErrors } from '../errors.js'
 
@@ -15,6 +16,9 @@ type Holder = z.output<typeof holderSchema>
  */
 const lease = { renewMilliseconds: 10_000, endMilliseconds: 60_000 }
 
+/** Between two looks at a guard that another process has. */
+const guardMilliseconds = 10
+
 const renewals = new Map<string, NodeJS.Timeout>()
 
 /**
@@ -26,8 +30,8 @@ export async function acquireLock(file: string): Promise<void> {
   const holder: Holder = { pid: process.pid, host: hostname(), born: bornOf(process.pid) ?? '' }
   const text = JSON.stringify(holder)
   await withFileErrors('write', file, async () => {
-    await writeFile(mine, text)
     try {
+      await writeFile(mine, text)
       await linkOrTakeOver(mine, file)
     } finally {
       await rm(mine, { force: true })
@@ -44,24 +48,56 @@ async function linkOrTakeOver(mine: string, file: string): Promise<void> {
     } catch (error) {
       if (!hasCode(error, 'EEXIST')) throw error
     }
-    const holder = await readHolder(file)
-    // Both times are the file server's: clocks of two machines may differ by minutes.
-    const { mtimeMs: now } = await stat(mine)
-    if (holder !== null && (await isAtWork(holder, file, now))) throw inUse(file, holder)
-    await rm(file, { force: true })
+    const found = await judge(file, mine)
+    if (found.state === 'at work') throw inUse(file, found.holder)
+    if (found.state === 'left behind') await removeStale(mine, file)
   }
 }
 
-/** Written in place: a reader finds the whole text at any moment. */
+type Judgement =
+  | { readonly state: 'none' | 'left behind' }
+  /** By a process of another version: null. */
+  | { readonly state: 'at work'; readonly holder: Holder | null }
+
+/** By the file server's times: clocks of two machines may differ by minutes. */
+async function judge(file: string, mine: string): Promise<Judgement> {
+  const found = await readLock(file)
+  if (found === null) return { state: 'none' }
+  const { mtimeMs: now } = await stat(mine)
+  const { holder } = found
+  return (await isAtWork(holder, file, now)) ? { state: 'at work', holder } : { state: 'left behind' }
+}
+
+/**
+ * One process at a time, which judges again: another may have been faster, and its lock is to stay. Who is killed in
+ * here leaves the guard behind, which the next one finds.
+ */
+async function removeStale(mine: string, file: string): Promise<void> {
+  const guard = `${file}.takeover`
+  try {
+    await link(mine, guard)
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error
+    if ((await judge(guard, mine)).state === 'left behind') await rm(guard, { force: true })
+    return void (await setTimeout(guardMilliseconds))
+  }
+  try {
+    if ((await judge(file, mine)).state === 'left behind') await rm(file, { force: true })
+  } finally {
+    await rm(guard, { force: true })
+  }
+}
+
+/** Written in place: a reader finds the whole text at any moment. Files that are out of reach are tried again later. */
 async function renew(file: string, text: string): Promise<void> {
   const handle = await open(file, 'r+').catch(() => null)
   if (handle === null) return
   try {
-    const found = await handle.readFile('utf8')
-    if (found !== text) throw takenOver(file)
-    await handle.write(text, 0)
+    const found = await handle.readFile('utf8').catch(() => null)
+    if (found !== null && found !== text) throw takenOver(file)
+    if (found !== null) await handle.write(text, 0).catch(() => undefined)
   } finally {
-    await handle.close()
+    await handle.close().catch(() => undefined)
   }
 }
 
@@ -71,22 +107,32 @@ export async function releaseLock(file: string): Promise<void> {
   await rm(file, { force: true })
 }
 
-/** Whether a process, here or on another machine, holds the folder. */
+/** Whether a process, here or on another machine, holds the folder: by this machine's clock, as a reader writes nothing. */
 export async function isLocked(file: string): Promise<boolean> {
-  const holder = await readHolder(file)
-  return holder !== null && isAtWork(holder, file, Date.now())
+  const found = await readLock(file).catch(() => ({ holder: null }))
+  return found !== null && isAtWork(found.holder, file, Date.now())
 }
 
-async function readHolder(file: string): Promise<Holder | null> {
+/** `holder` is null where another version wrote it. Null where there is no lock. */
+async function readLock(file: string): Promise<{ readonly holder: Holder | null } | null> {
   try {
-    return holderSchema.parse(JSON.parse(await readFile(file, 'utf8')))
+    return { holder: holderOf(await readFile(file, 'utf8')) }
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null
+    throw error
+  }
+}
+
+function holderOf(text: string): Holder | null {
+  try {
+    return holderSchema.parse(JSON.parse(text))
   } catch {
     return null
   }
 }
 
-async function isAtWork({ pid, host, born }: Holder, file: string, now: number): Promise<boolean> {
-  if (host === hostname()) return bornOf(pid) === born
+async function isAtWork(holder: Holder | null, file: string, now: number): Promise<boolean> {
+  if (holder?.host === hostname()) return bornOf(holder.pid) === holder.born
   const renewed = await stat(file).catch(() => null)
   return renewed !== null && now - renewed.mtimeMs < lease.endMilliseconds
 }
@@ -114,10 +160,11 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function inUse(file: string, { pid, host }: Holder): EigenaeError {
-  const here = host === hostname()
+function inUse(file: string, holder: Holder | null): EigenaeError {
+  const here = holder?.host === hostname()
+  const who = holder === null ? 'another process' : `process ${holder.pid}${here ? '' : ` on ${holder.host}`}`
   return new EigenaeError({
-    what: `process ${pid}${here ? '' : ` on ${host}`} is writing into this folder`,
+    what: `${who} is writing into this folder`,
     where: file,
     mend: here
       ? 'Wait for it, or stop it.'

@@ -4,7 +4,7 @@ import type { Config } from '../config/schema.js'
 import { EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
 import { makeFolder } from '../make-folder.js'
 import { jsonText, logName, type RunFiles, runFiles, writeAtomically } from './files.js'
-import { acquireLock } from './lock.js'
+import { acquireLock, releaseLock } from './lock.js'
 import { type RunRecord, readRecord } from './record.js'
 
 /** What to do with a folder that is not empty. */
@@ -46,8 +46,13 @@ export async function claimRunFolder(folder: string, config: Config, use: Folder
   const files = runFiles(folder)
   await makeFolder(folder)
   await acquireLock(files.lock)
-  if (use === 'overwrite') await removeRun(files)
-  await writeAtomically(files.config, jsonText(config))
+  try {
+    if (use === 'overwrite') await removeRun(files)
+    await writeAtomically(files.config, jsonText(config))
+  } catch (error) {
+    await releaseLock(files.lock)
+    throw error
+  }
   return files
 }
 

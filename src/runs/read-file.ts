@@ -17,6 +17,11 @@ export function readJsonIfThere(file: string): unknown {
   try {
     return text === null ? null : JSON.parse(text)
   } catch (cause) {
-    throw new EigenaeError({ what: `is not valid JSON: ${(cause as Error).message}`, where: file, cause })
+    throw new EigenaeError({
+      what: `is not valid JSON: ${(cause as Error).message}`,
+      where: file,
+      mend: 'Restore the file, or train the run again with --overwrite.',
+      cause,
+    })
   }
 }

@@ -1,4 +1,4 @@
-import type { Dirent } from 'node:fs'
+import { type Dirent, existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -147,9 +147,14 @@ export async function readRuns<T>(
 export async function findRunFolders(folder: string): Promise<readonly string[]> {
   const entries = await entriesOf(folder)
   if (entries.some((entry) => entry.name === 'run.json')) return [folder]
-  const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
-  const inOrder = folders.sort(byName.compare)
+  const folders = entries.filter((entry) => entry.isDirectory() || isLinkedRun(folder, entry))
+  const inOrder = folders.map((entry) => entry.name).sort(byName.compare)
   return (await Promise.all(inOrder.map((name) => findRunFolders(join(folder, name))))).flat()
+}
+
+/** Links to folders of runs are not followed: they may lead in circles. */
+function isLinkedRun(folder: string, entry: Dirent): boolean {
+  return entry.isSymbolicLink() && existsSync(runFiles(join(folder, entry.name)).record)
 }
 
 /** @throws where it cannot be read; a usage error where there is no such folder. */

@@ -5,7 +5,7 @@ import { EigenaeError, usageError, withFileErrors } from '../errors.js'
 import { makeFolder } from '../make-folder.js'
 import { version } from '../runs/facts.js'
 import { jsonText, writeAtomically } from '../runs/files.js'
-import { acquireLock } from '../runs/lock.js'
+import { acquireLock, releaseLock } from '../runs/lock.js'
 import { entriesOf, isTrace } from '../runs/open.js'
 import type { SweepPlan } from './plan.js'
 
@@ -70,7 +70,10 @@ export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise
     ...{ variants: Object.fromEntries(variants), grid: Object.fromEntries(grid), seeds },
     runs: runs.map((run) => run.name),
   }
-  await writeAtomically(files.plan, jsonText(saved))
+  await writeAtomically(files.plan, jsonText(saved)).catch(async (error: unknown) => {
+    await releaseLock(files.lock)
+    throw error
+  })
   return files
 }
 

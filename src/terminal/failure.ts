@@ -5,7 +5,9 @@ import { writeMessage } from './output.js'
 export function writeFailure(error: unknown): number {
   const known = error instanceof EigenaeError ? error : unexpected(error)
   writeMessage(`eigenae: ${known.message}`)
-  if (process.env.EIGENAE_DEBUG === '1' && error instanceof Error) writeMessage(error.stack ?? '')
+  if (process.env.EIGENAE_DEBUG === '1') {
+    for (let each = error; each instanceof Error; each = each.cause) writeMessage(each.stack ?? each.message)
+  }
   return known.exit
 }
 

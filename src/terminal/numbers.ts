@@ -15,3 +15,11 @@ export function thousands(value: number): string {
 export function share(value: number): string {
   return value.toFixed(4).replace(/^0/, '')
 }
+
+/** 83 s → "1:23", 7384 s → "2:03:04". */
+export function clock(seconds: number): string {
+  const whole = Math.ceil(seconds)
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
+  const parts = hours > 0 ? [hours, String(minutes).padStart(2, '0')] : [minutes]
+  return [...parts, String(whole % 60).padStart(2, '0')].join(':')
+}

@@ -29,10 +29,21 @@ function write(stream: NodeJS.WriteStream, text: string): void {
   else writeSync(file, `${text}\n`)
 }
 
+let worksUnread = 0
+
+/** Until the function that it gives is called, what counts is the files that are written, not who reads the output. */
+export function workOnUnread(): () => void {
+  worksUnread++
+  return () => {
+    worksUnread--
+  }
+}
+
 /** A reader that has seen enough ("eigenae runs | head") is no error. */
 export function endQuietlyWhenOutputCloses(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE' && worksUnread > 0) return
       if (error.code === 'EPIPE') process.exit()
       if (stream === process.stdout) writeMessage(`eigenae: cannot write the results: ${error.message}`)
       process.exit(exitCode.failed)

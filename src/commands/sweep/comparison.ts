@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import type { RunState } from '../../sweeps/inspect.js'
 import type { SweepPlan } from '../../sweeps/plan.js'
 import { writeMessage } from '../../terminal/output.js'
-import { compareCommand } from '../compare.js'
 
 /** Beyond that the table is no overview any more, and takes long to read in. */
 const shown = { groups: 40, runs: 1000 }
@@ -15,8 +14,10 @@ export async function writeComparison(
 ): Promise<void> {
   const groups = completedGroups(plan, states, folder)
   if (groups.length === 0) return
-  if (groups.length <= shown.groups && plan.runs.length <= shown.runs)
-    await compareCommand().parseAsync([...groups], { from: 'user' })
+  if (groups.length <= shown.groups && plan.runs.length <= shown.runs) {
+    const { compare } = await import('../compare-runs.js')
+    await compare(groups, { json: false })
+  }
   const baseline = groups[0]!
   writeMessage(`more: eigenae compare ${folder} --baseline ${baseline} --out ${join(folder, 'comparison')}`)
 }

@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { Command } from 'commander'
 import { selectEngine } from '../../engines/select.js'
-import { exitCode } from '../../errors.js'
 import { runFiles } from '../../runs/files.js'
 import { isLocked } from '../../runs/lock.js'
 import { writeMessage, writeResult } from '../../terminal/output.js'
@@ -16,7 +15,6 @@ export function sweepJobCommand(): Command {
     .argument('<folder>', 'run folder with its config.json')
     .requiredOption('--threads <number>', 'cores to use', threadCount)
     .action(async (folder: string, { threads }: { readonly threads: number }) => {
-      process.once('uncaughtException', endAtOnce)
       await waitForOther(folder)
       await runJob(folder, threads)
     })
@@ -47,10 +45,4 @@ export async function waitForOther(folder: string): Promise<void> {
     if (!waited) writeMessage(`${lock}: another process is at work on this run, waiting for it to end`)
     await setTimeout(lookMilliseconds)
   }
-}
-
-/** A lost lock, say: no more may be written, not even to run.json. */
-export function endAtOnce(error: Error): void {
-  writeMessage(`eigenae: ${error.message}`)
-  process.exit(exitCode.failed)
 }

@@ -9,12 +9,11 @@ import { runFiles } from '../../runs/files.js'
 import type { RunOrder, RunReport } from '../../sweeps/launchers/runner.js'
 import { writeFailure } from '../../terminal/failure.js'
 import { withOutputIn } from '../../terminal/output.js'
-import { endAtOnce, runJob, waitForOther } from './job.js'
+import { runJob, waitForOther } from './job.js'
 
 /** What a sweep starts for each of its places on this machine: it makes the runs it is sent, one order after another. */
 export function sweepRunnerCommand(): Command {
   return new Command('sweep-runner').action(async () => {
-    process.once('uncaughtException', endAtOnce)
     for await (const [order] of on(process, 'message', { close: ['disconnect'] })) {
       await followOrder(order as RunOrder)
     }

@@ -1,5 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress'
-import { significant, thousands } from '../../terminal/numbers.js'
+import { clock, significant, thousands } from '../../terminal/numbers.js'
 import { writeMessage } from '../../terminal/output.js'
 import type { EpochReport, RunObserver } from '../../training/run.js'
 
@@ -111,10 +111,4 @@ class EpochBar {
   stop(): void {
     this.#bar.stop()
   }
-}
-
-/** 83 s → "1:23". */
-function clock(seconds: number): string {
-  const whole = Math.ceil(seconds)
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`
 }

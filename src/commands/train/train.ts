@@ -15,9 +15,9 @@ import type { RunFacts, RunRecord } from '../../runs/record.js'
 import { writeMessage } from '../../terminal/output.js'
 import { executeRun } from '../../training/run.js'
 import { loadTrainingData } from '../../training/training-data.js'
+import { abortOnSignals, interruptionOf } from '../signals.js'
 import { type ProgressDisplay, progressDisplay } from './progress.js'
 import { writeReport } from './report.js'
-import { abortOnSignals, interruptionOf } from './signals.js'
 
 export interface TrainOptions {
   readonly config: string

@@ -1,9 +1,9 @@
 import { relative } from 'node:path'
 import type { SweepEvent } from '../../../sweeps/events.js'
-import { significant, thousands } from '../../../terminal/numbers.js'
+import { clock, significant, thousands } from '../../../terminal/numbers.js'
 import { writeMessage } from '../../../terminal/output.js'
 import { firstLine } from '../report.js'
-import { clock, type SweepProgress } from './progress.js'
+import type { SweepProgress } from './progress.js'
 
 /** A line for what ends, fails or waits: in a log of many runs, the starts and epochs would hide it. */
 export class LineDisplay {

@@ -1,10 +1,12 @@
 import type { SweepEvent } from '../../../sweeps/events.js'
 import type { LaunchJob } from '../../../sweeps/launchers/launcher.js'
+import { clock } from '../../../terminal/numbers.js'
 
 export interface RunningRun {
   readonly run: string
   readonly where: string
   readonly epochs: number
+  /** 0 until its first new one: a run that goes on begins in the middle. */
   epoch: number
   testMse: number | null
 }
@@ -16,13 +18,14 @@ export class SweepProgress {
   completed = 0
   failed = 0
   readonly #epochsOf: ReadonlyMap<string, number>
+  /** A run each: epochs that are to come, as far as is known. */
+  readonly #left: Map<string, number>
   readonly #started = performance.now()
-  #epochsLeft: number
   #epochsSeen = 0
 
   constructor(jobs: readonly LaunchJob[]) {
     this.#epochsOf = new Map(jobs.map(({ name, config }) => [name, config.train.epochs]))
-    this.#epochsLeft = jobs.reduce((sum, { config }) => sum + config.train.epochs, 0)
+    this.#left = new Map(this.#epochsOf)
   }
 
   on(event: SweepEvent): void {
@@ -39,11 +42,13 @@ export class SweepProgress {
         break
       case 'completed':
         this.completed++
-        this.#onEpoch(event.run, this.#epochsOf.get(event.run) ?? 0, event.test_mse)
+        this.#epochsSeen += this.#left.get(event.run) ?? 0
+        this.#left.delete(event.run)
         this.running.delete(event.run)
         break
       case 'failed':
-        if (!event.again) this.#giveUp(event.run)
+        if (!event.again) this.failed++
+        if (!event.again) this.#left.delete(event.run)
         this.running.delete(event.run)
         break
       case 'interrupted':
@@ -62,7 +67,8 @@ export class SweepProgress {
   /** By the pace of the epochs so far. */
   timeLeft(): string {
     const pace = this.#epochsSeen / (performance.now() - this.#started)
-    return pace > 0 ? clock(this.#epochsLeft / pace / 1000) : '…'
+    const left = [...this.#left.values()].reduce((sum, epochs) => sum + epochs, 0)
+    return pace > 0 ? clock(left / pace / 1000) : '…'
   }
 
   #begun(run: string, where: string): RunningRun {
@@ -71,24 +77,10 @@ export class SweepProgress {
 
   #onEpoch(run: string, epoch: number, testMse: number | null): void {
     const state = this.running.get(run)
-    if (state === undefined || epoch < state.epoch) return
-    this.#epochsSeen += epoch - state.epoch
-    this.#epochsLeft -= epoch - state.epoch
+    if (state === undefined || epoch <= state.epoch) return
+    this.#epochsSeen += state.epoch === 0 ? 1 : epoch - state.epoch
+    this.#left.set(run, state.epochs - epoch)
     state.epoch = epoch
     state.testMse = testMse
   }
-
-  #giveUp(run: string): void {
-    const state = this.running.get(run)
-    this.failed++
-    this.#epochsLeft -= (this.#epochsOf.get(run) ?? 0) - (state?.epoch ?? 0)
-  }
-}
-
-/** 83 s → "1:23", 7384 s → "2:03:04". */
-export function clock(seconds: number): string {
-  const whole = Math.ceil(seconds)
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
-  const parts = hours > 0 ? [hours, String(minutes).padStart(2, '0')] : [minutes]
-  return [...parts, String(whole % 60).padStart(2, '0')].join(':')
 }

@@ -74,9 +74,9 @@ export async function cancel(ids: readonly string[]): Promise<void> {
   }
 }
 
-/** How many tasks an array may have. */
+/** How many tasks an array may have; where Slurm does not say, as many as it allows without being told. */
 export async function largestArray(): Promise<number> {
-  const config = await run('scontrol', ['show', 'config'])
+  const config = await run('scontrol', ['show', 'config']).catch(() => '')
   // MaxArraySize is one more than the largest index.
   return Number(/^MaxArraySize\s*=\s*(\d+)/m.exec(config)?.[1] ?? 1001)
 }

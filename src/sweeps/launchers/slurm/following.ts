@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import { Interruption } from '../../../errors.js'
+import { EigenaeError, Interruption } from '../../../errors.js'
 import type { LaunchEnd, LaunchJob, LaunchWatcher } from '../launcher.js'
 import type { ArrayFiles } from './arrays.js'
 import { cancel, listTasks, type Task } from './commands.js'
@@ -7,6 +7,8 @@ import { type Phase, phaseOf, taskOutcome } from './states.js'
 
 /** How often squeue is asked: soon at first, then rarely enough for a cluster that many share. */
 const lookMilliseconds = { least: 300, most: 5000 }
+
+const attachAttempts = 3
 
 interface Followed {
   readonly job: LaunchJob
@@ -32,7 +34,7 @@ export class Following {
 
   /** Takes up the tasks that are at work on these jobs already, and gives their jobs. */
   async attach(jobs: readonly LaunchJob[]): Promise<ReadonlySet<LaunchJob>> {
-    const tasks = (await listTasks()) ?? []
+    const tasks = await this.#tasksNow()
     const byFolder = new Map(jobs.map((job) => [job.folder, job]))
     const attached = new Set<LaunchJob>()
     for (const [task, folder] of await this.#files.foldersOf(tasks)) {
@@ -42,6 +44,21 @@ export class Following {
       attached.add(job)
     }
     return attached
+  }
+
+  /** @throws EigenaeError where Slurm stays silent: a job that is at work would be submitted once more. */
+  async #tasksNow(): Promise<readonly Task[]> {
+    for (let attempt = 1; attempt <= attachAttempts; attempt++) {
+      const tasks = await listTasks()
+      if (tasks !== null) return tasks
+      this.#noteSilence()
+      await setTimeout(lookMilliseconds.most)
+    }
+    throw new EigenaeError({
+      what: 'squeue does not answer, so it is not known which of the runs are at work',
+      where: '--launcher slurm',
+      mend: 'Try again with --resume.',
+    })
   }
 
   add(array: string, jobs: readonly LaunchJob[]): void {

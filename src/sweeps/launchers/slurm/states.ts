@@ -32,6 +32,9 @@ const endStates = new Set([
 /** In the words of slurmstepd. */
 const outOfMemory = /exceeded memory limit|oom.kill/i
 
+/** Of the script (arrays.ts), where it could not reach the run's own log. */
+const ownMessage = /^eigenae: (task .+)$/m
+
 /** States that Slurm may turn into a requeue a moment later. */
 const passing = new Set(['NODE_FAIL', 'PREEMPTED'])
 
@@ -62,7 +65,8 @@ export async function taskOutcome(
   const outcome = await outcomeOf(folder, endingOf(task.waitStatus), stopped, `on ${task.node}`)
   if (outcome.kind === 'interrupted') return outcome
   // Exit code 0 without a completed run: the script was cut short, or the folder is another one there.
-  const why = outcome.kind === 'failed' ? outcome.reason : 'its job ended without completing the run'
+  const ended = outcome.kind === 'failed' ? outcome.reason : 'its job ended without completing the run'
+  const why = ownMessage.exec(said)?.[1] ?? ended
   return { ...failed(`${why} (Slurm: ${task.reason})`), final: outcome.kind === 'failed' && outcome.final }
 }
 

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
-import { exitCode, Interruption } from '../../errors.js'
-import { writeMessage } from '../../terminal/output.js'
+import { exitCode, Interruption } from '../errors.js'
+import { workOnUnread, writeMessage } from '../terminal/output.js'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
@@ -10,7 +10,10 @@ export interface AbortOnSignals {
   release(): void
 }
 
-/** Aborts on Ctrl-C, SIGTERM and SIGHUP, and says so at once; a second one ends the process as it is. */
+/**
+ * Aborts on Ctrl-C, SIGTERM and SIGHUP, and says so at once; a second one ends the process as it is. Until then the work
+ * goes on, also where nobody reads what it says.
+ */
 export function abortOnSignals(reason: () => Interruption): AbortOnSignals {
   const controller = new AbortController()
   // Bound to where this was called: what it says belongs to that run's output.
@@ -20,10 +23,12 @@ export function abortOnSignals(reason: () => Interruption): AbortOnSignals {
     controller.abort(reason())
   })
   for (const name of signals) process.on(name, onSignal)
+  const readersCount = workOnUnread()
   return {
     signal: controller.signal,
     release: () => {
       for (const name of signals) process.off(name, onSignal)
+      readersCount()
     },
   }
 }

@@ -1,0 +1,38 @@
+import { execFile } from 'node:child_process'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+
+const scratch = scratchFolder()
+const small = ['data.limit=200', 'train.epochs=1']
+const program = join(import.meta.dirname, 'support/take-locks.mjs')
+
+describe('the lock of a folder', () => {
+  it('goes to one of several processes that find it left behind at the same moment', async () => {
+    const places = Array.from({ length: 40 }, (_, index) => scratch(`left-${index}`))
+    const leftBehind = JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), born: '1' })
+    for (const folder of places) {
+      await mkdir(folder)
+      await writeFile(join(folder, '.lock'), leftBehind)
+    }
+    const args = [program, String(Date.now() + 1000), ...places.map((folder) => join(folder, '.lock'))]
+    const take = () => promisify(execFile)(process.execPath, args)
+    const outputs = await Promise.all([take(), take(), take(), take()])
+    const taken = outputs.flatMap(({ stdout }) => stdout.trim().split('\n')).filter((line) => line !== '')
+    expect(taken.sort()).toEqual(args.slice(2).sort())
+  })
+
+  it('holds though another version wrote it, until it has not been renewed for a minute', async () => {
+    await mkdir(scratch('newer'))
+    await writeFile(scratch('newer', '.lock'), '{"format":2}')
+    const { code, stderr } = await eigenae([
+      ...trainArgs('baseline.json', scratch('newer'), ...small),
+      '--resume',
+    ])
+    expect(stderr).toContain('.lock: another process is writing into this folder')
+    expect(code).toBe(1)
+  })
+})
