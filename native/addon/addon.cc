@@ -21,7 +21,7 @@ napi_value createTrainer(napi_env env, napi_callback_info info) {
     check(env, napi_get_cb_info(env, info, &count, &spec, nullptr, nullptr));
     return createTrainerObject(env, spec);
   } catch (const std::exception& exception) {
-    napi_throw_error(env, nullptr, exception.what());
+    throwInJavaScript(env, exception);
     return nullptr;
   }
 }
@@ -38,7 +38,7 @@ napi_value startPeak(napi_env env, napi_callback_info info) {
     job.result = [peak](napi_env env, const std::vector<napi_value>&) { return fromDouble(env, *peak); };
     return startJob(env, std::move(job));
   } catch (const std::exception& exception) {
-    napi_throw_error(env, nullptr, exception.what());
+    throwInJavaScript(env, exception);
     return nullptr;
   }
 }
@@ -65,7 +65,7 @@ NAPI_MODULE_INIT() {
     addon::setProperty(env, exports, "measurePeak", function);
     return exports;
   } catch (const std::exception& exception) {
-    napi_throw_error(env, nullptr, exception.what());
+    addon::throwInJavaScript(env, exception);
     return nullptr;
   }
 }

@@ -49,7 +49,7 @@ napi_value callback(napi_env env, napi_callback_info info) {
   } catch (const std::exception& exception) {
     bool pending = false;
     napi_is_exception_pending(env, &pending);
-    if (!pending) napi_throw_error(env, nullptr, exception.what());
+    if (!pending) throwInJavaScript(env, exception);
     return nullptr;
   }
 }

@@ -1,6 +1,7 @@
 #include "values.h"
 
 #include <cstring>
+#include <new>
 #include <stdexcept>
 
 namespace eigenae::addon {
@@ -11,6 +12,11 @@ void check(napi_env env, napi_status status) {
   napi_get_last_error_info(env, &info);
   const bool described = info != nullptr && info->error_message != nullptr;
   throw std::runtime_error(described ? info->error_message : "a Node-API call failed");
+}
+
+void throwInJavaScript(napi_env env, const std::exception& exception) {
+  const bool memory = dynamic_cast<const std::bad_alloc*>(&exception) != nullptr;
+  napi_throw_error(env, memory ? "ENOMEM" : nullptr, exception.what());
 }
 
 napi_value property(napi_env env, napi_value object, const char* name) {

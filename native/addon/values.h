@@ -4,6 +4,7 @@
 #include <node_api.h>
 
 #include <cstddef>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,9 @@ namespace eigenae::addon {
 
 // Throws std::runtime_error with Node's own message unless status is napi_ok.
 void check(napi_env env, napi_status status);
+
+// The other way round: throws an Error in JavaScript. Its code is ENOMEM where there was not enough memory.
+void throwInJavaScript(napi_env env, const std::exception& exception);
 
 napi_value property(napi_env env, napi_value object, const char* name);
 std::vector<napi_value> elements(napi_env env, napi_value array);

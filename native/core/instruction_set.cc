@@ -98,12 +98,4 @@ InstructionSet chosenInstructionSet() {
   throw std::invalid_argument("EIGENAE_ISA is \"" + std::string(wanted) + "\", but this processor has " + names);
 }
 
-const char* instructionSet() {
-  try {
-    return chosenInstructionSet().name;
-  } catch (const std::invalid_argument&) {
-    return supportedInstructionSets().front().name;
-  }
-}
-
 }  // namespace eigenae

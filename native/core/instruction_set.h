@@ -18,7 +18,4 @@ std::vector<InstructionSet> supportedInstructionSets();
 // The fastest, or the one that EIGENAE_ISA names: throws std::invalid_argument if this processor does not have it.
 InstructionSet chosenInstructionSet();
 
-// The instruction set the kernels run on here, by the name that is shown to people.
-const char* instructionSet();
-
 }  // namespace eigenae

@@ -39,7 +39,8 @@ Parameters::Parameters(const Layout& layout, int panelColumns) : layout_(layout)
     layers_.push_back(panelled);
   }
   const std::size_t distance = roundUp(count, page) + arrayGap;
-  memory_ = alignedFloats(3 * distance);
+  size_ = 3 * distance;
+  memory_ = alignedFloats(size_);
   for (int a = 0; a < 3; ++a) arrays_[a] = memory_.get() + a * distance;
 }
 
@@ -68,7 +69,9 @@ void Parameters::forEachPlace(Visit visit) const {
   }
 }
 
+// What lies between the numbers of the state is 0, also after a training that made something else of it.
 void Parameters::setState(const State& state) {
+  std::fill_n(memory_.get(), size_, 0.0f);
   const std::vector<float>* from[3] = {&state.parameters, &state.firstMoments, &state.secondMoments};
   for (int a = 0; a < 3; ++a) {
     forEachPlace([&](std::size_t there, std::size_t here) { arrays_[a][here] = (*from[a])[there]; });

@@ -38,7 +38,8 @@ class Parameters {
   const Layout layout_;
   const std::size_t panelColumns_;
   std::vector<PanelledLayer> layers_;
-  AlignedFloats memory_;
+  std::size_t size_;
+  AlignedFloats memory_;  // [size_]
   float* arrays_[3];  // parameters, first and second moments
 };
 

@@ -48,7 +48,7 @@ EIGENAE_PEAK_LOOP(plainLoop, 16, 16, )
 
 Loop loopOfThisMachine() {
 #if defined(__x86_64__)
-  const char* set = instructionSet();
+  const char* set = chosenInstructionSet().name;
   if (std::strcmp(set, "amx") == 0 || std::strcmp(set, "avx512") == 0) return {avx512Loop, avx512LoopFlops};
   if (std::strcmp(set, "avx2") == 0) return {avx2Loop, avx2LoopFlops};
 #endif
@@ -64,7 +64,13 @@ double secondsOfPass(const Loop& loop, int threads) {
     for (--missing; missing > 0;) std::this_thread::yield();
     result = loop.run(0.5f);
   };
-  for (int t = 1; t < threads; ++t) others.emplace_back(work);
+  try {
+    for (int t = 1; t < threads; ++t) others.emplace_back(work);
+  } catch (...) {
+    missing = 0;
+    for (std::thread& other : others) other.join();
+    throw;
+  }
   while (missing > 1) std::this_thread::yield();
   const auto start = std::chrono::steady_clock::now();
   work();

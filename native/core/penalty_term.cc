@@ -4,11 +4,18 @@ namespace eigenae {
 
 PenaltyTerm::PenaltyTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels)
     : kernels_(kernels),
+      batchSize_(spec.batchSize),
       latent_(layout.latent()),
       rank_(layout.codeRank()),
       panelColumns_(kernels.panelColumns),
       gradientSums_(latent_) {
-  for (const PenaltySpec& penalty : spec.penalties) penalties_.push_back({penalty, findPenalty(penalty.kind)});
+  const std::vector<double> flat(latent_, 1.0);
+  std::vector<double> derivatives(latent_);
+  for (const PenaltySpec& penalty : spec.penalties) {
+    penalties_.push_back({penalty, findPenalty(penalty.kind)});
+    // Asks for its parameters now: a step must not throw.
+    penalties_.back().function(flat.data(), latent_, penalty.parameters, derivatives.data());
+  }
   if (penalties_.empty()) return;
   const std::size_t images = (spec.batchSize + panelColumns_ - 1) / panelColumns_ * panelColumns_;
   gradient_ = alignedFloats(images * latent_);
@@ -22,23 +29,27 @@ double PenaltyTerm::timeInProducts(int count) const {
   return penalties_.empty() ? 0 : 1e5 + penalties_.size() * each;
 }
 
+void PenaltyTerm::prepare(int count) {
+  if (!applies(count)) return;
+  std::unique_ptr<Spectrum>& spectrum = spectra_[count == batchSize_ ? 0 : 1];
+  if (spectrum == nullptr || spectrum->batch() != count) spectrum = std::make_unique<Spectrum>(kernels_, count, latent_);
+}
+
 void PenaltyTerm::evaluate(const float* codes, std::size_t stride, int count) {
-  if (spectrum_ == nullptr || spectrum_->batch() != count) {
-    spectrum_ = std::make_unique<Spectrum>(kernels_, count, latent_);
-  }
+  Spectrum& spectrum = *spectra_[count == batchSize_ ? 0 : 1];
   for (int i = 0; i < latent_; ++i) {
-    kernels_.widen(codes + i * panelColumns_, stride, count, spectrum_->column(i));
+    kernels_.widen(codes + i * panelColumns_, stride, count, spectrum.column(i));
   }
-  spectrum_->clearGradient();
+  spectrum.clearGradient();
   value_ = weighted_ = 0;
   for (const Penalty& penalty : penalties_) {
     const double value =
-        spectrum_->penalty(penalty.spec.center, penalty.function, penalty.spec.parameters, penalty.spec.weight);
+        spectrum.penalty(penalty.spec.center, penalty.function, penalty.spec.parameters, penalty.spec.weight);
     value_ += value;
     weighted_ += penalty.spec.weight * value;
   }
   for (int i = 0; i < latent_; ++i) {
-    const double sum = kernels_.narrow(spectrum_->gradient(i), count, gradient_.get() + i * panelColumns_,
+    const double sum = kernels_.narrow(spectrum.gradient(i), count, gradient_.get() + i * panelColumns_,
                                        latent_ * panelColumns_);
     gradientSums_[i] = static_cast<float>(sum);
   }

@@ -14,6 +14,7 @@ namespace eigenae {
 
 class PenaltyTerm {
  public:
+  // Throws std::invalid_argument for an unknown kind, std::out_of_range where a kind's parameter is missing.
   PenaltyTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels);
 
   // A batch with no more images than latent dimensions has none: its codes cannot span them all.
@@ -22,7 +23,10 @@ class PenaltyTerm {
   // As many products of floats take about the time that the penalties do.
   double timeInProducts(int count) const;
 
-  // codes: panels [latent], `stride` apart.
+  // Makes room for batches of so many images: of one size, and of another for an epoch's last one.
+  void prepare(int count);
+
+  // codes: panels [latent], `stride` apart. After prepare(count).
   void evaluate(const float* codes, std::size_t stride, int count);
 
   // After evaluate: panels [latent], latent · panelColumns apart.
@@ -38,9 +42,9 @@ class PenaltyTerm {
   };
 
   const Kernels& kernels_;
-  const int latent_, rank_, panelColumns_;
+  const int batchSize_, latent_, rank_, panelColumns_;
   std::vector<Penalty> penalties_;
-  std::unique_ptr<Spectrum> spectrum_;  // of the last batch's size
+  std::unique_ptr<Spectrum> spectra_[2];  // of whole batches, of another size
   AlignedFloats gradient_;
   std::vector<float> gradientSums_;
   double value_ = 0, weighted_ = 0;

@@ -8,7 +8,7 @@
 namespace eigenae {
 
 namespace purpose {
-constexpr std::uint32_t initialParameters = 1;  // drawn in TypeScript: src/model/initial.ts
+constexpr std::uint32_t initialParameters = 1;  // drawn in TypeScript: src/model/state.ts
 constexpr std::uint32_t shuffle = 2;            // drawn in TypeScript: src/model/shuffle.ts
 constexpr std::uint32_t trainingNoise = 3;
 constexpr std::uint32_t evaluationNoise = 4;

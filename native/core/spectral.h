@@ -15,9 +15,8 @@ class Spectrum {
   Spectrum(const Spectrum&) = delete;
   Spectrum& operator=(const Spectrum&) = delete;
 
-  // The codes Z [batch][width], each column in one piece, stride() apart. What is behind a column is 0.
+  // The codes Z [batch][width], each column in one piece. What is behind a column is 0.
   double* column(int index) { return codes_ + index * stride_; }
-  std::size_t stride() const { return stride_; }
   int batch() const { return batch_; }
 
   // Returns f(σ(Z)) and adds scale · ∂f/∂Z to the gradient. With `center`, Z is less its column means.

@@ -1,8 +1,13 @@
 #include "team.h"
 
 #include <condition_variable>
+#include <exception>
 #include <mutex>
+#include <stdexcept>
+#include <string>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "denormals.h"
@@ -34,13 +39,21 @@ struct Team::Threads {
   std::uint64_t round = 0;  // of work; a member wakes when it grows
   bool stop = false;
   const std::function<void(int)>* work = nullptr;
+  std::exception_ptr failure;  // the first of this round
 };
 
 Team::Team(int size) : size_(size < 1 ? 1 : size), flags_(new Flag[size_]), threads_(new Threads) {
-  for (int member = 1; member < size_; ++member) threads_->threads.emplace_back([this, member] { serve(member); });
+  try {
+    for (int member = 1; member < size_; ++member) threads_->threads.emplace_back([this, member] { serve(member); });
+  } catch (const std::system_error& error) {
+    end();
+    throw std::runtime_error("cannot start " + std::to_string(size_) + " threads: " + error.what());
+  }
 }
 
-Team::~Team() {
+Team::~Team() { end(); }
+
+void Team::end() {
   {
     const std::lock_guard<std::mutex> lock(threads_->mutex);
     threads_->stop = true;
@@ -57,8 +70,18 @@ void Team::run(const std::function<void(int)>& work) {
     ++threads_->round;
   }
   threads_->wake.notify_all();
-  work(0);
+  attempt(work, 0);
   wait(0);
+  if (threads_->failure != nullptr) std::rethrow_exception(std::exchange(threads_->failure, nullptr));
+}
+
+void Team::attempt(const std::function<void(int)>& work, int member) {
+  try {
+    work(member);
+  } catch (...) {
+    const std::lock_guard<std::mutex> lock(threads_->mutex);
+    if (threads_->failure == nullptr) threads_->failure = std::current_exception();
+  }
 }
 
 void Team::serve(int member) {
@@ -71,7 +94,7 @@ void Team::serve(int member) {
       if (threads_->stop) return;
       work = threads_->work;
     }
-    (*work)(member);
+    attempt(*work, member);
     wait(member);
   }
 }

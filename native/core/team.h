@@ -10,6 +10,7 @@ namespace eigenae {
 
 class Team {
  public:
+  // Throws std::runtime_error where the machine starts no more threads.
   explicit Team(int size);
   ~Team();
   Team(const Team&) = delete;
@@ -17,7 +18,8 @@ class Team {
 
   int size() const { return size_; }
 
-  // Runs work(member) on all members at once and returns when all are done.
+  // Runs work(member) on all members at once and returns when all are done. Throws what a member's work throws, which is
+  // not to meet the others inside: they would wait for it.
   void run(const std::function<void(int)>& work);
 
   // Inside run: waits until every member is here. What each wrote before, all see after.
@@ -32,6 +34,8 @@ class Team {
   struct Threads;  // members 1 … and how they are woken: team.cc, or wasm/team.cc where a host starts them
 
   void serve(int member);
+  void attempt(const std::function<void(int)>& work, int member);
+  void end();
 
   const int size_;
   std::unique_ptr<Flag[]> flags_;

@@ -64,7 +64,8 @@ struct Losses {
   std::int64_t penaltyImages = 0;
 };
 
-// Shared with the caller's thread while an epoch runs: `stop` is read before each batch, the others are written after.
+// Shared with the caller's thread while an epoch runs: once in each batch `stop` is read, to end with it, and the others
+// are written.
 struct EpochControl {
   std::atomic<std::int32_t> stop{0};
   std::atomic<std::int32_t> batches{0};
@@ -81,7 +82,8 @@ struct Images {
 // Not thread-safe: one call at a time. The same spec, state and input give the same bits at any number of threads.
 class Trainer {
  public:
-  // Throws std::invalid_argument where a penalty's kind is unknown; everything else of the spec is trusted.
+  // Throws std::invalid_argument where a penalty's kind is unknown or EIGENAE_ISA names what is not here, out_of_range
+  // where a penalty lacks a parameter, runtime_error where there are not so many threads; the rest of the spec is trusted.
   static std::unique_ptr<Trainer> create(const TrainerSpec& spec);
   virtual ~Trainer() = default;
 

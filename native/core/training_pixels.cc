@@ -84,18 +84,17 @@ void TrainingStep::lastLayer(int member, const Batch& batch) {
   const PanelledLayer& layer = parameters_.layer(last);
   const Pass& before = passes_[last - 1];
   const Range range = memberSlices(member);
-  const bool hasSlice0 = range.begin == 0 && range.end > 0;
+  const bool hasSlice0 = range.begin == 0 && hasSlices(member);
   if (hasSlice0 && penalty_.applies(batch.count)) {
     const Pass& codes = passes_[layout_.bottleneck];
     penalty_.evaluate(codes.output.get(), codes.stride, batch.count);
   }
-  if (layout_.layers[last - 1].activation == Activation::relu) {
-    imageRows_[member].list(lastFeatures_.get(), rowsStride_, batch.count, layer.rows);
-    unitRows_[member].list(before.output.get(), before.stride, layer.rows, batch.count);
-  } else {
-    imageRows_[member].listNothing();
-    unitRows_[member].listNothing();
-  }
+  const bool rectified = layout_.layers[last - 1].activation == Activation::relu;
+  imageRows_[member].listNothing();
+  if (rectified) imageRows_[member].list(lastFeatures_.get(), rowsStride_, batch.count, layer.rows);
+  if (!hasSlices(member)) return;
+  unitRows_[member].listNothing();
+  if (rectified) unitRows_[member].list(before.output.get(), before.stride, layer.rows, batch.count);
   const int relieved = relief(member, batch);
   for (int slice = range.begin; slice < range.end; ++slice) {
     lastLayerSlice(member, slice, slicePixels(layout_.inputs(), slice, width_, relieved), batch);
@@ -205,6 +204,7 @@ void TrainingStep::trainPixels(std::size_t index, const float* left, std::size_t
 }
 
 void TrainingStep::trainFirst(int member, const Batch& batch, const Batch* next) {
+  if (!hasSlices(member)) return;
   const Pass& pass = passes_[0];
   const Layer& layer = layout_.layers[0];
   if (layer.activation == Activation::relu && !layer.batchNorm) {

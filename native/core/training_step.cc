@@ -9,6 +9,8 @@ namespace {
 
 constexpr float normMomentum = 0.1f;
 
+static_assert(Parts::maximalParts == slices && Parts::maximalGroups == slices / slicesInGroup, "a part for each slice");
+
 }  // namespace
 
 TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels,
@@ -48,11 +50,14 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
   for (int member = 0; member < team.size(); ++member) {
     const std::size_t firstSlice = largestSlice(layout.inputs(), width_);
     const std::size_t lastSlice = largestSlice(layout.inputs(), width_, layout.inputs());
-    sliceRooms_.push_back({alignedFloats(firstSlice * width_), alignedFloats(lastSlice * images),
-                           alignedFloats(lastSlice * images), lastSlice * width_});
-    scratch_.push_back(alignedFloats(4 * widest));
+    sliceRooms_.emplace_back();
+    if (hasSlices(member)) {
+      sliceRooms_.back() = {alignedFloats(firstSlice * width_), alignedFloats(lastSlice * images),
+                            alignedFloats(lastSlice * images), lastSlice * width_};
+    }
+    scratch_.push_back(alignedFloats(3 * widest));
     imageRows_.emplace_back(kernels, spec.batchSize, firstOutputs);
-    unitRows_.emplace_back(kernels, firstOutputs, spec.batchSize);
+    unitRows_.emplace_back(kernels, hasSlices(member) ? firstOutputs : 0, spec.batchSize);
     factors_.emplace_back(kernels);
     gradientFactors_.emplace_back(kernels);
     for (std::size_t i = 0; i < layout.layers.size(); ++i) {

@@ -34,6 +34,9 @@ class TrainingStep {
   TrainingStep(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels, Parameters& parameters,
                std::vector<float>& runningStatistics, Team& team);
 
+  // Before steps of so many images: in a step nothing may throw.
+  void prepare(int count) { penalty_.prepare(count); }
+
   // The phases, in this order, each followed by team.wait, but for the last two.
   void firstLayer(int member, const Batch& batch);      // input, noise; its product with the member's pixels
   void middleForward(int member, const Batch& batch);   // all layers between, for the member's images
@@ -50,7 +53,7 @@ class TrainingStep {
   struct Pass {
     AlignedFloats output, gradient, normalised;
     // The operand of the weight's gradient that must have its features along the columns, rowsStride_ from panel to
-    // panel.
+    // panel: what the first layer and those of the decoder read, the gradient of the encoder's others.
     AlignedFloats transposed;
     std::size_t stride = 0;  // from panel to panel of the activations
     AlignedFloats sums[2];   // batch norm: [panels][outputs], whatever is summed over the batch
@@ -62,12 +65,13 @@ class TrainingStep {
     AlignedFloats input;     // a panel [pixels]
     AlignedFloats output;    // the last layer's linear outputs, then their gradient: panels of pixels [images]
     AlignedFloats gradient;  // the same gradient in panels of images [pixels], where no list saves it
-    std::size_t gradientStride;
+    std::size_t gradientStride = 0;
   };
 
   int panels(const Batch& batch) const { return (batch.count + width_ - 1) / width_; }
   Range memberPanels(int member, const Batch& batch) const { return share(panels(batch), member, team_.size()); }
   Range memberSlices(int member) const { return share(slices, member, team_.size()); }
+  bool hasSlices(int member) const { return memberSlices(member).begin < memberSlices(member).end; }
   Range memberRows(std::size_t layer, int member) const;
   int validColumns(const Batch& batch, int panel) const;
   // Where a slice's part of a sum over pixels goes: a place of its own, or added to what its member has begun.
@@ -121,10 +125,11 @@ class TrainingStep {
   std::size_t partialStride_ = 0, partialPanel_ = 0;  // from slice to slice, and from panel to panel
   AlignedFloats partials_;         // [slices] panels [first layer's outputs]
   std::vector<Pass> passes_;
-  std::vector<SliceRoom> sliceRooms_;   // a member each
-  std::vector<AlignedFloats> scratch_;  // a member each: [4][widest layer]
+  std::vector<SliceRoom> sliceRooms_;   // a member each; without arrays where it has no slice
+  std::vector<AlignedFloats> scratch_;  // a member each: [3][widest layer]
   std::vector<Prepared> factors_, gradientFactors_;  // a member each: activations and gradients, and their transposes
-  // A member each: what the last layer reads [images][units]; that [units][images], later the first layer's gradient.
+  // A member each: what the last layer reads [images][units]; that [units][images], later the first layer's gradient,
+  // where the member has pixels.
   std::vector<SparseFactor> imageRows_, unitRows_;
   double squaredErrors_[slices] = {};
 };

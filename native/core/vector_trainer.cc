@@ -94,14 +94,16 @@ class VectorTrainer final : public Trainer {
   }
 
  private:
-  // Four meetings a step: a member goes from updating its pixels' weights of the first layer right on to the next batch,
+  // Four meetings a step, two more for each layer with batch norm: a member goes from updating its pixels' weights of the first layer right on to the next batch,
   // of which it needs no other pixels.
   template <typename MakeBatch>
   Losses train(std::size_t batches, EpochControl& control, MakeBatch makeBatch) {
     Losses losses;
     if (batches == 0 || control.stop != 0) return losses;
     bool stop = false;  // member 0 decides for all, before a meeting
-    team_.run([&](int member) {
+    training_.prepare(makeBatch(0).count);
+    training_.prepare(makeBatch(batches - 1).count);
+    team_.run([&](int member) noexcept {
       const KernelUse use(kernels_);
       const auto batchOf = [&](std::size_t index) {
         Batch batch = makeBatch(index);

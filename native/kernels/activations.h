@@ -65,7 +65,7 @@ float sigmoidLoss(const float* target, const float* bias, int rows, int validCol
       const Floats y = sigmoidOf(load(x + at) + shift[half]);
       const Floats difference = masked(y - load(target + at), half == 0 ? mask.lower : mask.upper);
       sum[half] += difference * difference;
-      store(x + at, (difference * scale) * (y - y * y));
+      store(x + at, masked((difference * scale) * (y - y * y), half == 0 ? mask.lower : mask.upper));
     }
   }
   return horizontalSum(sum[0] + sum[1]);

@@ -2,7 +2,6 @@
 // for a vector of images at once; and rows of clean ones.
 #pragma once
 
-#include "../core/random.h"
 #include "intrinsics.h"
 #include "kernels.h"
 
@@ -93,7 +92,7 @@ EIGENAE_INLINE Words merge(Longs even, Longs odd) {
 
 EIGENAE_INLINE Floats toFloats(Integers x) { return __builtin_convertvector(x, Floats); }
 
-// −2 ln((w >> 9) + ½) · 2⁻²³) · deviation². The logarithm of m in [√½, √2) by its series in s = (m − 1) / (m + 1).
+// −2 ln(((w >> 9) + ½) · 2⁻²³) · deviation². The logarithm of m in [√½, √2) by its series in s = (m − 1) / (m + 1).
 EIGENAE_INLINE Floats squaredRadius(Words w, float minusTwoSquaredDeviation) {
   const Floats uniform = (Floats)((w >> 9) | 0x3F800000u) - 0x1.fffffep-1f;
   const Integers bits = (Integers)uniform;

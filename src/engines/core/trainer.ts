@@ -1,7 +1,9 @@
+import { EigenaeError } from '../../errors.js'
 import { inputDimension } from '../../model/architecture.js'
+import { layoutOf } from '../../model/layout.js'
 import { purpose } from '../../model/random.js'
 import { epochOrder } from '../../model/shuffle.js'
-import { initialState } from '../../model/state.js'
+import { initialState, type TrainerState } from '../../model/state.js'
 import type { EpochProgress, Images, NoiseField, Trainer, TrainerSpec } from '../engine.js'
 import { meanLosses } from '../losses.js'
 import type { CoreSpec, CoreTrainer } from './core.js'
@@ -26,14 +28,40 @@ export function trainerOn({ trainer, control }: Core, spec: TrainerSpec, images:
       signal.throwIfAborted()
       return meanLosses(losses)
     },
-    trainBatch: async (clean, noisy) => meanLosses(await trainer.trainBatch(clean, noisy)),
+    trainBatch: async (clean, noisy) => {
+      requireBatch(clean, noisy, spec)
+      return meanLosses(await trainer.trainBatch(clean, noisy))
+    },
     encode: (input) => trainer.encode(input),
     reconstruct: (input) => trainer.reconstruct(input),
     meanSquaredError: (input, noise) => meanSquaredError(trainer, input, noise),
     exportState: async () => trainer.getState(),
-    importState: async (state) => trainer.setState(state),
+    importState: async (state) => {
+      requireSizes(state, spec)
+      trainer.setState(state)
+    },
     dispose: async () => trainer.dispose(),
   }
+}
+
+/** The core trusts what it is given. */
+function requireBatch(
+  clean: Float32Array,
+  noisy: Float32Array,
+  { architecture, batchSize }: TrainerSpec,
+): void {
+  const count = clean.length / inputDimension(architecture)
+  const sound = Number.isInteger(count) && count >= 1 && count <= batchSize && noisy.length === clean.length
+  if (!sound) throw new EigenaeError({ what: `a batch has 1 to ${batchSize} whole images, clean and noisy` })
+}
+
+function requireSizes(state: TrainerState, { architecture }: TrainerSpec): void {
+  const { parameterCount, runningStatisticCount } = layoutOf(architecture)
+  const sound =
+    [state.parameters, state.firstMoments, state.secondMoments].every(
+      ({ length }) => length === parameterCount,
+    ) && state.runningStatistics.length === runningStatisticCount
+  if (!sound) throw new EigenaeError({ what: `a state of this network has ${parameterCount} parameters` })
 }
 
 export function coreSpec({ architecture, ...spec }: TrainerSpec): CoreSpec {

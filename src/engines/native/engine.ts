@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import { EigenaeError, usageError } from '../../errors.js'
+import { EigenaeError, hasCode, usageError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
+import type { CoreTrainer } from '../core/core.js'
 import { coreSpec, trainerOn } from '../core/trainer.js'
-import type { Engine } from '../engine.js'
+import type { Engine, TrainerSpec } from '../engine.js'
 import { BindingError, type LoadedBinding, loadNativeBinding, type NativeBinding } from './binding.js'
 
 const mend = [
@@ -21,10 +22,28 @@ export function nativeEngine(): Engine {
     origin,
     refusals,
     createTrainer: async (spec, images) => {
-      const trainer = binding.createTrainer(coreSpec(spec))
+      const trainer = createTrainer(binding, spec)
       return trainerOn({ trainer, control: new Int32Array(new SharedArrayBuffer(12)) }, spec, images)
     },
     measurePeak: (threads) => binding.measurePeak(threads),
+  }
+}
+
+function createTrainer(binding: NativeBinding, spec: TrainerSpec): CoreTrainer {
+  try {
+    return binding.createTrainer(coreSpec(spec))
+  } catch (cause) {
+    if (hasCode(cause, 'ENOMEM')) {
+      const what = `this machine has not enough memory for this network (${(cause as Error).message})`
+      throw new EigenaeError({
+        what,
+        where: 'device cpu',
+        mend: 'Use narrower layers or a smaller batch.',
+        cause,
+      })
+    }
+    const what = `the native engine cannot train here: ${(cause as Error).message}`
+    throw new EigenaeError({ what, where: 'device cpu', mend: 'Use fewer --threads.', cause })
   }
 }
 
