@@ -50,6 +50,7 @@ const fileErrors: Readonly<Record<string, readonly [what: string, mend: string]>
     'Free some space, then run it again (train and sweep: with --resume).',
   ],
   EDQUOT: ['disk quota exceeded', 'Free some space, then run it again (train and sweep: with --resume).'],
+  EEXIST: ['a file is in its place', 'Choose another place.'],
   EISDIR: ['is a folder, not a file', 'Name a file.'],
   ENOTDIR: ['a part of this path is a file, not a folder', 'Choose another path.'],
   ENAMETOOLONG: ['the path is too long', 'Choose a shorter path.'],

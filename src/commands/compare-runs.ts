@@ -2,6 +2,7 @@ import { compareRuns } from '../comparison/compare.js'
 import { asJson } from '../comparison/export.js'
 import { comparisonText } from '../comparison/text.js'
 import { checkOutput, writeComparison } from '../comparison/write.js'
+import { mostDrawn } from '../plots/comparison.js'
 import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
 import type { CompareFlags } from './compare.js'
 
@@ -16,7 +17,9 @@ export async function compare(
   else writeResult(comparisonText(comparison, metric))
   if (out === undefined) return
   const files = await writeComparison(out, comparison, commandOf(folders, baseline, out))
-  writeMessage(`\nwritten into ${out}: ${files.join(', ')}`)
+  const { length } = comparison.arms
+  const few = length > mostDrawn ? ` (the pictures show the first ${mostDrawn} of ${length} arms)` : ''
+  writeMessage(`\nwritten into ${out}: ${files.join(', ')}${few}`)
 }
 
 function commandOf(folders: readonly string[], baseline: string | undefined, out: string): readonly string[] {

@@ -1,5 +1,5 @@
 import { Option } from 'commander'
-import { devices } from '../config/schema.js'
+import { devices, mostNoise } from '../config/schema.js'
 import { usageError } from '../errors.js'
 
 /** Parses a flag's value as a whole number from `minimum`. */
@@ -23,12 +23,12 @@ export function threadCount(value: string): number {
   throw usageError({ what: `must be at most ${mostThreads} (got ${value})`, where: '--threads' })
 }
 
-/** Parses a flag's value as a number from `minimum`. */
-export function numberFrom(flag: string, minimum: number): (value: string) => number {
+/** Parses a flag's value as the deviation of a noise. */
+export function deviation(flag: string): (value: string) => number {
   return (value) => {
     const number = Number(value)
-    if (value.trim() === '' || !Number.isFinite(number) || number < minimum) {
-      throw usageError({ what: `must be a number from ${minimum} (got "${value}")`, where: flag })
+    if (value.trim() === '' || !(number >= 0 && number <= mostNoise)) {
+      throw usageError({ what: `must be a number from 0 to ${mostNoise} (got "${value}")`, where: flag })
     }
     return number
   }

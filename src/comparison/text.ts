@@ -1,8 +1,10 @@
+import { shortenedApart } from '../terminal/shorten.js'
 import { alignedTable, terminalWidth } from '../terminal/table.js'
 import type { Comparison, Result } from './compare.js'
 import { type Metric, metricMeanings, metrics } from './metrics.js'
 import { differenceText, effectText, meanText, pText, testsText } from './numbers.js'
 import { epochSeries, finalSpectrum } from './series.js'
+
 import { sparkline } from './sparkline.js'
 
 // Of the smallest terminals.
@@ -30,9 +32,17 @@ function armsTable({ arms }: Comparison): string {
   const shares = arms.map((arm) => finalSpectrum(arm).map(({ summary }) => summary.mean))
   const lossRange = rangeOf(losses.flat())
   const shareRange = [0, rangeOf(shares.flat())[1]] as const
-  const rows = arms.map(({ shortName, difference, runs }, index) => [
-    shortened(shortName, widths.name),
-    shortened(difference || 'same config', widths.difference),
+  const names = shortenedApart(
+    arms.map(({ shortName }) => shortName),
+    widths.name,
+  )
+  const differences = shortenedApart(
+    arms.map(({ difference }) => difference || 'same config'),
+    widths.difference,
+  )
+  const rows = arms.map(({ runs }, index) => [
+    names[index]!,
+    differences[index]!,
     String(runs.length),
     sparkline(losses[index]!, lossRange),
     sparkline(shares[index]!, shareRange),
@@ -60,8 +70,11 @@ function metricTable(results: readonly Result[]): string {
   const header = ['n', 'mean', 'difference', 'p', 'g']
   const right = header.map(() => 'right' as const)
   const width = columns - terminalWidth(alignedTable(cells, right, header).split('\n')[0]!) - gap
-  const labels = results.map(({ best, arm }) => `${best ? '*' : ' '} ${shortened(arm.label, width - 2)}`)
-  const rows = cells.map((row, index) => [labels[index]!, ...row])
+  const labels = shortenedApart(
+    results.map(({ arm }) => arm.label),
+    width - 2,
+  )
+  const rows = cells.map((row, index) => [`${results[index]!.best ? '*' : ' '} ${labels[index]}`, ...row])
   const head = better === null ? title : `${title}, ${better} is better`
   return `${head} (${results[0]!.metric})\n${alignedTable(rows, ['left', ...right], ['', ...header])}`
 }
@@ -89,12 +102,4 @@ function wrapped(text: string, width: number): readonly string[] {
     else lines.push(word)
   }
   return lines
-}
-
-/** The end is kept: what differs in long names mostly stands there. */
-function shortened(text: string, width: number): string {
-  if (terminalWidth(text) <= width) return text
-  let kept = [...text]
-  while (terminalWidth(kept.join('')) > width - 1) kept = kept.slice(1)
-  return `…${kept.join('')}`
 }

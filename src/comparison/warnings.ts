@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import type { WholeRun } from '../runs/read.js'
+import { tooFewImages } from '../spectrum/spectrum.js'
 import type { Group } from './groups.js'
 import { differingPaths, type Fields, fieldsOf } from './labels.js'
 
@@ -8,6 +9,7 @@ export function warningsOf(groups: readonly Group[]): readonly string[] {
   return [
     ...groups.flatMap(withinGroup),
     ...groups.flatMap(({ runs }) => runs.flatMap(lostRows)),
+    ...groups.flatMap(fewImages),
     ...acrossGroups(groups),
     ...groups.flatMap(({ name, leftOut }) => leftOut.map((run) => leftOutLine(run, name))),
   ]
@@ -25,11 +27,22 @@ function withinGroup({ name, runs }: Group): readonly string[] {
 }
 
 /** The last row that is left would be taken for the last epoch. */
-function lostRows({ folder, record, metrics }: WholeRun): readonly string[] {
-  if (record.status !== 'completed' || metrics.length === record.epochs) return []
+function lostRows({ folder, record, config, metrics, spectrum }: WholeRun): readonly string[] {
+  if (record.status !== 'completed') return []
+  const lost = (file: string, there: number, written: number, what: string) =>
+    there === written
+      ? []
+      : [`${folder}: its ${file} has ${there} of ${written} ${what}, though the run is complete`]
   return [
-    `${folder}: its metrics.csv has ${metrics.length} of ${record.epochs} epochs, though the run is complete`,
+    ...lost('metrics.csv', metrics.length, record.epochs, 'epochs'),
+    ...lost('spectrum.csv', spectrum.length, (record.epochs + 1) * config.model.widths.at(-1)!, 'rows'),
   ]
+}
+
+function fewImages({ name, runs }: Group): readonly string[] {
+  const { model, spectrum } = runs[0]!.config
+  const few = tooFewImages(spectrum.images, model.widths.at(-1)!, spectrum.center)
+  return few === null ? [] : [`${name}: ${few}`]
 }
 
 // Where these differ, the numbers do not measure the same thing.
@@ -43,7 +56,9 @@ function acrossGroups(groups: readonly Group[]): readonly string[] {
   const only = paths.length === 1 && !yardstick.test(paths[0]!)
   const files = differingPaths(groups.map(({ runs }) => dataOf(runs[0]!)))
   return [
-    ...(besides.length > 0 && !only ? [`the groups also differ in ${besides.join(', ')}`] : []),
+    ...(besides.length > 0 && !only
+      ? [`the groups ${besides.length < paths.length ? 'also ' : ''}differ in ${besides.join(', ')}`]
+      : []),
     ...(files.length > 0 ? [`the groups were trained on other data: ${files.join(', ')} differ`] : []),
   ]
 }

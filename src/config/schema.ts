@@ -8,6 +8,9 @@ export type Device = Exclude<RequestedDevice, 'auto'>
 const maximumSeed = 2 ** 32 - 1
 const inputPixels = 784
 
+/** Far beyond any use, and far from where float32 ends. */
+export const mostNoise = 1000
+
 const data = z.strictObject({
   source: z
     .string()
@@ -16,7 +19,12 @@ const data = z.strictObject({
     .describe(
       '"mnist", or a folder with the four idx files of a data set of 28 × 28 images (gzipped or not).',
     ),
-  noise: z.number().min(0).default(0.2).describe("Standard deviation of the noise on the input's pixels."),
+  noise: z
+    .number()
+    .min(0)
+    .max(mostNoise)
+    .default(0.2)
+    .describe("Standard deviation of the noise on the input's pixels."),
   limit: z.int().min(1).nullable().default(null).describe('Train on the first so many images only.'),
 })
 

@@ -5,6 +5,7 @@ import { loadDistributions } from '../comparison/student.js'
 import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
 import { latentDimension } from '../model/architecture.js'
+import { runFiles } from '../runs/files.js'
 import type { WholeRun } from '../runs/read.js'
 import { withTrainedModel } from '../training/trained-model.js'
 import { embeddingChart } from './embedding.js'
@@ -52,6 +53,12 @@ async function drawableGroup(name: string): Promise<Group> {
     ({ metrics }) => metrics.length > 0,
   )
   if (runs.length > 0) return { ...group!, runs }
+  const complete = group!.runs[0]
+  if (complete !== undefined) {
+    const where = runFiles(complete.folder).metrics
+    const mend = 'Restore the file, or train the run again with --overwrite.'
+    throw usageError({ what: 'is missing or empty, though the run is complete', where, mend })
+  }
   throw usageError({
     what: 'has no epoch yet',
     where: name,

@@ -80,6 +80,8 @@ function readConfig(file: string): Config {
   throw new EigenaeError({ what, where: file, cause: foreign.error })
 }
 
+const restore = 'The file was changed from outside: restore it, or train the run again with --overwrite.'
+
 /** Empty where the run has not written one yet. */
 export function readMetrics(file: string): Promise<readonly MetricsRow[]> {
   return readTable(file, metricsColumns)
@@ -97,7 +99,7 @@ async function readTable<Columns extends readonly string[]>(
   const text = readIfThere(file) ?? ''
   const [header, ...lines] = text.split(/\r?\n/).slice(0, -1)
   if (header !== undefined && header !== columns.join(',')) {
-    throw new EigenaeError({ what: `its columns are not ${columns.join(',')}`, where: file })
+    throw new EigenaeError({ what: `its columns are not ${columns.join(',')}`, where: file, mend: restore })
   }
   return lines.map((line, index) => {
     const row = parseNumbers(line, columns)
@@ -123,7 +125,8 @@ function parseNumbers<Columns extends readonly string[]>(
 }
 
 function notARow(file: string, line: number, columns: readonly string[]): EigenaeError {
-  return new EigenaeError({ what: `is not a row of ${columns.length} numbers`, where: `${file}:${line}` })
+  const what = `is not a row of ${columns.length} numbers`
+  return new EigenaeError({ what, where: `${file}:${line}`, mend: restore })
 }
 
 // Under the number of files that a process may have open where the limit is low (macOS: 256).

@@ -32,6 +32,13 @@ export function spectrumOf(embedding: ArrayLike<number>, latent: number, center:
   }
 }
 
+/** What to say of a spectrum whose images are too few to show how many dimensions the network uses; null elsewhere. */
+export function tooFewImages(images: number, latent: number, center: boolean): string | null {
+  const most = center ? images - 1 : images
+  if (!(most < latent)) return null
+  return `a spectrum of ${images} image${images === 1 ? '' : 's'}${center ? ', centered,' : ''} fills ${most} of ${latent} dimensions at most, whatever the network does`
+}
+
 /** Each value's part of the sum; of an embedding that is all zeros, zeros. */
 function shares(values: readonly number[]): readonly number[] {
   const sum = values.reduce((total, value) => total + value, 0)

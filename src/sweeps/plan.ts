@@ -39,7 +39,7 @@ export interface SweepPlan {
  * @throws one usage error with the mistakes of all runs, each once.
  */
 export async function planSweep(sweep: SweepFile, overrides: readonly Override[]): Promise<SweepPlan> {
-  const lines = new Set<string>()
+  const lines = new Set(overrides.flatMap((override) => overruled(override, sweep)))
   const files = await readVariants(sweep, lines)
   const resolved = [...files].flatMap(([variant, file]) =>
     combinations(sweep.grid).flatMap((settings) => {
@@ -65,6 +65,13 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
     })),
   )
   return { sweep, groups: resolved.map(({ group }) => group), runs }
+}
+
+/** What the sweep file sets for each run alone would be taken back. */
+function overruled({ path, flag }: Override, { grid }: SweepFile): readonly string[] {
+  if (path[0] === 'seed') return [`${flag}: the runs have the seeds of the sweep file`]
+  const axis = [...grid.keys()].find((axis) => `${path.join('.')}.`.startsWith(`${axis}.`))
+  return axis === undefined ? [] : [`${flag}: the grid of the sweep file has values for ${axis}`]
 }
 
 async function readVariants(sweep: SweepFile, lines: Set<string>): Promise<ReadonlyMap<string, ConfigFile>> {

@@ -35,6 +35,11 @@ async function measureErrors(trainer: Trainer, { pixels }: ImageSet, deviation: 
   }
 }
 
+/** How many images the spectrum rests on. */
+export function spectrumImages({ spectrum }: Config, data: DataSet): number {
+  return Math.min(spectrum.images, data[spectrum.split].images.count)
+}
+
 /** Of the embedding of the first `spectrum.images` images of the split. */
 export async function measureSpectrum(trainer: Trainer, config: Config, data: DataSet): Promise<Spectrum> {
   const { split, images, center } = config.spectrum

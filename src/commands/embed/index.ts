@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import type { RequestedDevice } from '../../config/schema.js'
-import { deviceOption, numberFrom, threadCount, wholeNumber } from '../options.js'
+import { deviation, deviceOption, threadCount, wholeNumber } from '../options.js'
 
 export interface EmbedFlags {
   readonly out: string
@@ -28,7 +28,7 @@ export function embedCommand(): Command {
     .option(
       '--noise <deviation>',
       "standard deviation of noise on the input, the evaluations' noise",
-      numberFrom('--noise', 0),
+      deviation('--noise'),
       0,
     )
     .option('--images <number>', 'the first so many images only (default: all)', wholeNumber('--images', 1))

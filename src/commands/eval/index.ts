@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import type { RequestedDevice } from '../../config/schema.js'
-import { deviceOption, numberFrom, threadCount, wholeNumber } from '../options.js'
+import { deviation, deviceOption, threadCount, wholeNumber } from '../options.js'
 
 export interface EvalFlags {
   readonly data?: string
@@ -28,7 +28,7 @@ export function evalCommand(): Command {
     .option(
       '--noise <deviation>',
       "standard deviation of the noisy input's noise (default: the run's, or else 0.2)",
-      numberFrom('--noise', 0),
+      deviation('--noise'),
     )
     .option(
       '--images <number>',

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { packageRoot } from '../../package-root.js'
 import { Html, html, inlineScript, jsonScript } from '../../pages/html.js'
 import { type Chart, rowMargin } from '../../plots/chart.js'
-import { mostDrawn, withoutLegends } from '../../plots/comparison.js'
+import { drawnArms, mostDrawn, withoutLegends } from '../../plots/comparison.js'
 import { armDash, armShape, themeOf } from '../../plots/theme.js'
 import { version } from '../../runs/facts.js'
 import type { Arm, Comparison } from '../compare.js'
@@ -48,7 +48,7 @@ ${charts.map(figure)}
 <h2>To reproduce</h2><pre>${printable(commandLine(command))}</pre>${arms.slice(0, mostListed).map(reproduction)}
 <h2>Runs</h2><details><summary>All runs</summary>${runsTable(comparison)}</details>
 <p class="quiet">Made by eigenae ${version}.</p><div id="tooltip" hidden></div>
-${jsonScript('report-data', pageData(charts, arms))}
+${jsonScript('report-data', pageData(charts, drawnArms(comparison)))}
 ${scripts.map((script) => inlineScript(script))}${inlineScript(await browserScript(), 'module')}
 </body></html>
 `
