@@ -254,6 +254,21 @@ describe('eigenae compare', () => {
     expect(existsSync(scratch('refused'))).toBe(false)
   })
 
+  it('reads the columns of another version by their names', async () => {
+    writeRun(scratch('versions', 'older'), { testMse: 0.03 })
+    writeRun(scratch('versions', 'newer'), { testMse: 0.03 })
+    const lines = async (run: string) =>
+      (await readFile(scratch('versions', run, 'metrics.csv'), 'utf8')).split('\n')
+    const without = (await lines('older')).map((line) => line.split(',').slice(0, -1).join(','))
+    await writeFile(scratch('versions', 'older', 'metrics.csv'), without.join('\n'))
+    const more = (await lines('newer')).map((line, row) => line && `${line},${row === 0 ? 'sharpness' : row}`)
+    await writeFile(scratch('versions', 'newer', 'metrics.csv'), more.join('\n'))
+    const { rows } = JSON.parse((await compare('versions/older', 'versions/newer', '--json')).stdout)
+    const of = (metric: string) => rows.filter((row: { metric: string }) => row.metric === metric)
+    expect(of('test_mse').map(({ mean }: { mean: number }) => mean)).toEqual([0.03, 0.03])
+    expect(of('dead_dimensions').map(({ group }: { group: string }) => group)).toEqual(['versions/newer'])
+  })
+
   it('finds a run that is a link to its folder', async () => {
     await mkdir(scratch('links'))
     await symlink(scratch('arms/none/seed-0'), scratch('links', 'linked'))

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { type Metric, metrics } from '../comparison/metrics.js'
+import { type Metric, metrics } from '../runs/metrics.js'
 
 export interface CompareFlags {
   readonly baseline?: string

@@ -1,8 +1,8 @@
 import type { Config } from '../config/schema.js'
+import { type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
 import { type Group, readGroups, shortNames, withoutEmpty } from './groups.js'
 import { differenceLabels, printable, uniqueLabels } from './labels.js'
-import { type Metric, metricMeanings, metricOf, metrics } from './metrics.js'
 import { type Difference, holm, paired, type Summary, summarise, welch } from './statistics.js'
 import { loadDistributions } from './student.js'
 import { warningsOf } from './warnings.js'
@@ -128,7 +128,7 @@ function corrections(differences: readonly Difference[]): ReadonlyMap<Difference
 }
 
 function bestMean(summaries: readonly Summary[], metric: Metric): number | null {
-  const { better } = metricMeanings[metric]
+  const { better } = meaningOf(metric)
   const means = summaries.map(({ mean }) => mean)
   if (better === null || new Set(means).size < 2) return null
   return better === 'lower' ? Math.min(...means) : Math.max(...means)

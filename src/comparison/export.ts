@@ -1,5 +1,5 @@
+import type { Metric } from '../runs/metrics.js'
 import type { Arm, Comparison, Result } from './compare.js'
-import type { Metric } from './metrics.js'
 
 /** How a comparison.json is told from a file of someone else's. */
 export const format = 'eigenae-comparison-1'

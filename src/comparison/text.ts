@@ -1,7 +1,7 @@
+import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { shortenedApart } from '../terminal/shorten.js'
 import { alignedTable, terminalWidth } from '../terminal/table.js'
 import type { Comparison, Result } from './compare.js'
-import { type Metric, metricMeanings, metrics } from './metrics.js'
 import { differenceText, effectText, meanText, pText, testsText } from './numbers.js'
 import { epochSeries, finalSpectrum } from './series.js'
 
@@ -15,7 +15,7 @@ const widths = { name: 18, difference: 30 }
 /** The comparison for a terminal of 80 columns: who the arms are, then a table a metric, and what the signs mean. */
 export function comparisonText(comparison: Comparison, metric: Metric | undefined): string {
   const { arms, results } = comparison
-  const shown = metrics.filter((each) => (metric === undefined ? metricMeanings[each].main : each === metric))
+  const shown = metrics.filter((each) => (metric === undefined ? meaningOf(each).main : each === metric))
   const tables = shown
     .map((each) => results.filter((result) => result.metric === each))
     .filter((of) => of.length > 0)
@@ -59,7 +59,7 @@ function rangeOf(values: readonly number[]): readonly [number, number] {
 }
 
 function metricTable(results: readonly Result[]): string {
-  const { title, better } = metricMeanings[results[0]!.metric]
+  const { title, better } = meaningOf(results[0]!.metric)
   const cells = results.map((result) => [
     String(result.summary.n),
     meanText(result.summary),

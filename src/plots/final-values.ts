@@ -1,5 +1,5 @@
 import type { Comparison } from '../comparison/compare.js'
-import { type Metric, metricMeanings, metricOf } from '../comparison/metrics.js'
+import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import { armField, type Chart } from './chart.js'
 
 const shown: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_rank', 'linear_probe_accuracy']
@@ -11,7 +11,7 @@ const mostTicks = 50
 export function finalValuesChart({ arms, results }: Comparison): Chart {
   const labels = arms.map(({ label }) => label)
   const chosen = shown.filter((metric) => results.some((result) => result.metric === metric))
-  const title = (metric: Metric) => metricMeanings[metric].title
+  const title = (metric: Metric) => meaningOf(metric).title
   const means = results
     .filter(({ arm, metric }) => arms.includes(arm) && chosen.includes(metric))
     .map(({ arm, metric, summary: { mean, interval } }) => ({

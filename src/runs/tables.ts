@@ -2,19 +2,10 @@ import { readFile, stat, truncate } from 'node:fs/promises'
 import { createObjectCsvStringifier, createObjectCsvWriter } from 'csv-writer'
 import { EigenaeError, withFileErrors } from '../errors.js'
 import { writeAtomically } from './files.js'
+import { loggedMetrics } from './metrics.js'
 
 /** The columns of a run's CSV files, in the files' order. */
-export const metricsColumns = [
-  'epoch',
-  'train_loss',
-  'train_mse',
-  'train_eigen',
-  'test_mse',
-  'test_denoise_mse',
-  'top_share',
-  'effective_rank',
-  'dead_dimensions',
-] as const
+export const metricsColumns = ['epoch', ...loggedMetrics] as const
 export const spectrumColumns = [
   'epoch',
   'rank',
@@ -29,7 +20,6 @@ export const timingsColumns = ['epoch', 'train_seconds', 'eval_seconds', 'images
 export type Row<Columns extends readonly string[]> = Readonly<Record<Columns[number], number>>
 export type MetricsRow = Row<typeof metricsColumns>
 export type SpectrumRow = Row<typeof spectrumColumns>
-export type TimingsRow = Row<typeof timingsColumns>
 
 /** A CSV file whose rows come epoch by epoch, and which can be cut back to an epoch. */
 export class EpochTable<Columns extends readonly string[]> {
@@ -65,7 +55,8 @@ export class EpochTable<Columns extends readonly string[]> {
    */
   async cutBack(first: number, last: number, rowsAnEpoch: number): Promise<void> {
     const text = await withFileErrors('read', this.#file, () => readFile(this.#file, 'utf8'))
-    const lines = text.split('\n').slice(1, -1)
+    const [header, ...lines] = text.split('\n').slice(0, -1)
+    if (`${header}\n` !== this.#headerLine()) throw this.#ofOthers()
     const kept = lines.filter((line) => epochOf(line) <= last)
     for (let epoch = first; epoch <= last; epoch++) {
       const found = kept.filter((line) => epochOf(line) === epoch).length
@@ -81,6 +72,14 @@ export class EpochTable<Columns extends readonly string[]> {
 
   #headerLine(): string {
     return createObjectCsvStringifier({ header: this.#header }).getHeaderString() ?? ''
+  }
+
+  #ofOthers(): EigenaeError {
+    return new EigenaeError({
+      what: 'its columns are not those of this version of eigenae',
+      where: this.#file,
+      mend: 'Go on with the version that began the run, or start it again with --overwrite.',
+    })
   }
 
   #changed(epoch: number, found: number, expected: number): EigenaeError {

@@ -3,18 +3,10 @@ import type { ImageSet } from '../data/idx.js'
 import { type DataSet, firstImages, type Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
 import { latentDimension } from '../model/architecture.js'
+import type { EpochEvaluation } from '../runs/metrics.js'
 import { type Spectrum, spectrumOf } from '../spectrum/spectrum.js'
 import { type LabelledEmbedding, linearProbeAccuracy, type Scoring } from './linear-probe.js'
 import { nearestNeighbourAccuracy } from './nearest-neighbours.js'
-
-/** What is measured after each epoch. */
-export interface EpochEvaluation {
-  /** Mean squared error on the test images, clean input. */
-  readonly testMse: number
-  /** The same with noisy input, from one noise for all runs; the target stays clean. */
-  readonly testDenoiseMse: number
-  readonly spectrum: Spectrum
-}
 
 /** Names the noise of the evaluation: the same for all seeds, so that runs are compared on the same input. */
 const evaluationSeed = 0

@@ -1,21 +1,11 @@
 import type { Losses } from '../engines/engine.js'
+import { type EpochEvaluation, type LoggedMetric, loggedMetrics, metricTable } from '../runs/metrics.js'
 import type { MetricsRow, SpectrumRow } from '../runs/tables.js'
 import type { Spectrum } from '../spectrum/spectrum.js'
-import type { EpochEvaluation } from './evaluate.js'
 
 export function metricsRow(epoch: number, losses: Losses, evaluation: EpochEvaluation): MetricsRow {
-  const { spectrum } = evaluation
-  return {
-    epoch,
-    train_loss: losses.loss,
-    train_mse: losses.mse,
-    train_eigen: losses.penalty,
-    test_mse: evaluation.testMse,
-    test_denoise_mse: evaluation.testDenoiseMse,
-    top_share: spectrum.singularShares[0]!,
-    effective_rank: spectrum.effectiveRank,
-    dead_dimensions: spectrum.deadDimensions,
-  }
+  const values = loggedMetrics.map((name) => [name, metricTable[name].value(losses, evaluation)])
+  return { epoch, ...(Object.fromEntries(values) as Record<LoggedMetric, number>) }
 }
 
 /** One row a dimension, the largest singular value first. */

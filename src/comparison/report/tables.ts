@@ -1,18 +1,18 @@
 import { type Html, html } from '../../pages/html.js'
+import { type Metric, meaningOf, metrics } from '../../runs/metrics.js'
 import type { Arm, Comparison, Result } from '../compare.js'
-import { type Metric, metricMeanings, metrics } from '../metrics.js'
 import { differenceText, effectText, meanText, pText } from '../numbers.js'
 
 /** A table a metric, the main ones open. */
 export function metricTables({ arms, results }: Comparison): Html {
   const table = (metric: Metric) => metricTable(metric, results, arms)
   const shown = metrics.filter((metric) => results.some((result) => result.metric === metric))
-  return html`${shown.filter((metric) => metricMeanings[metric].main).map(table)}
-<details><summary>Further metrics</summary>${shown.filter((metric) => !metricMeanings[metric].main).map(table)}</details>`
+  return html`${shown.filter((metric) => meaningOf(metric).main).map(table)}
+<details><summary>Further metrics</summary>${shown.filter((metric) => !meaningOf(metric).main).map(table)}</details>`
 }
 
 function metricTable(metric: Metric, results: readonly Result[], arms: readonly Arm[]): Html {
-  const { title, better } = metricMeanings[metric]
+  const { title, better } = meaningOf(metric)
   const rows = results.filter((result) => result.metric === metric)
   return html`<h3>${title}${better === null ? '' : `, ${better} is better`} <span class="quiet">${metric}</span></h3>
 <div class="table"><table><thead><tr><th>arm</th><th>n</th><th>mean ± 95 %</th><th>difference ± 95 %</th><th>p</th><th>g</th></tr></thead>
