@@ -1,8 +1,8 @@
 import { compareRuns } from '../comparison/compare.js'
 import { asJson } from '../comparison/export.js'
 import { comparisonText } from '../comparison/text.js'
-import { checkOutput, writeComparison } from '../comparison/write.js'
 import { mostDrawn } from '../plots/comparison.js'
+import { checkOutput, writeComparison } from '../report/write.js'
 import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
 import type { CompareFlags } from './compare.js'
 

@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import { type Override, parseSetting } from '../config/override.js'
 import { devices, mostNoise } from '../config/schema.js'
 import { usageError } from '../errors.js'
 
@@ -37,4 +38,14 @@ export function deviation(flag: string): (value: string) => number {
 /** Without a default: where it is the config's, the description says so. */
 export function deviceOption(description: string): Option {
   return new Option('--device <device>', description).choices(devices)
+}
+
+/** Parses a --set, which can be given as often as needed. */
+export function collectSettings(setting: string, before: readonly Override[]): readonly Override[] {
+  return [...before, parseSetting(setting)]
+}
+
+/** Of a flag that stands for a config field; none where it was not given. */
+export function fieldOverride(flag: string, path: string, value: string | undefined): readonly Override[] {
+  return value === undefined ? [] : [{ ...parseSetting(`${path}=${value}`), flag }]
 }

@@ -74,7 +74,8 @@ function unknownKey(key: string, valid: readonly string[]): string {
   return close ? `unknown key; did you mean "${nearest}"?` : `unknown key; known here: ${valid.join(', ')}`
 }
 
-function valueAt(input: unknown, path: JsonPath): unknown {
+/** Undefined where there is nothing. */
+export function valueAt(input: unknown, path: JsonPath): unknown {
   return path.reduce<unknown>(
     (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
     input,

@@ -1,5 +1,5 @@
 import { armVariables, baseStyle } from '../pages/style.js'
-import { digitColors, type Scheme } from '../plots/theme.js'
+import { digitColors, type Scheme } from '../pages/theme.js'
 
 /** The page's look: two columns where they fit, one on a phone. */
 export function exploreStyle(runs: number): string {

@@ -1,4 +1,4 @@
-import { armColor, type Scheme } from '../plots/theme.js'
+import { armColor, type Scheme } from './theme.js'
 
 /** What pages have in common: readable from 320 pixels on, light or dark as the reader's system is. */
 export function baseStyle(variables: (scheme: Scheme) => string): string {

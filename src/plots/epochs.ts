@@ -1,8 +1,8 @@
 import type { Arm } from '../comparison/compare.js'
 import { epochSeries } from '../comparison/series.js'
+import { dashes } from '../pages/theme.js'
 import type { MetricsRow } from '../runs/tables.js'
 import { armField, type Chart, epochAxis, type Spec } from './chart.js'
-import { dashes } from './theme.js'
 
 /** A report has one legend for all its charts. */
 export type Legend = 'own' | 'elsewhere'

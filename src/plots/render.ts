@@ -2,10 +2,10 @@ import { join } from 'node:path'
 import { parse, View } from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
 import { makeFolder } from '../make-folder.js'
+import { themeOf } from '../pages/theme.js'
 import { writeAtomically } from '../runs/files.js'
 import { type Chart, laidOut } from './chart.js'
 import { fontFamily, pngOf } from './raster.js'
-import { themeOf } from './theme.js'
 
 // Without a browser Vega guesses the width of texts, half as wide again as they are.
 const labelLimit = 280

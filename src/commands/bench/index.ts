@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { type Override, parseSetting } from '../../config/override.js'
 import { packageRoot } from '../../package-root.js'
-import { deviceOption, threadCount, wholeNumber } from '../options.js'
+import { deviceOption, fieldOverride, threadCount, wholeNumber } from '../options.js'
 import { bench } from './bench.js'
 
 interface BenchFlags {
@@ -45,8 +44,4 @@ export function benchCommand(): Command {
         json: flags.json,
       }),
     )
-}
-
-function fieldOverride(flag: string, path: string, value: string | undefined): readonly Override[] {
-  return value === undefined ? [] : [{ ...parseSetting(`${path}=${value}`), flag }]
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { configDifferences } from '../../config/difference.js'
+import { valueAt } from '../../config/mistakes.js'
 import type { Config } from '../../config/schema.js'
 import type { RunState } from '../../sweeps/inspect.js'
 import type { PlannedGroup, SweepPlan } from '../../sweeps/plan.js'
@@ -40,7 +41,7 @@ function differencesByGroup({ groups, runs }: SweepPlan): ReadonlyMap<PlannedGro
   return new Map(
     groups.map((group) => [
       group,
-      Object.fromEntries(shown.map((path) => [path, valueAt(configs.get(group)!, path)])),
+      Object.fromEntries(shown.map((path) => [path, valueAt(configs.get(group)!, path.split('.'))])),
     ]),
   )
 }
@@ -48,15 +49,6 @@ function differencesByGroup({ groups, runs }: SweepPlan): ReadonlyMap<PlannedGro
 function hasParentIn(paths: ReadonlySet<string>, path: string): boolean {
   const keys = path.split('.')
   return keys.some((_, depth) => depth > 0 && paths.has(keys.slice(0, depth).join('.')))
-}
-
-function valueAt(config: unknown, path: string): unknown {
-  return path
-    .split('.')
-    .reduce<unknown>(
-      (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
-      config,
-    )
 }
 
 function inWords(fields: Readonly<Record<string, unknown>>): string {

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
-import { type Override, parseSetting } from '../../config/override.js'
+import type { Override } from '../../config/override.js'
 import { type LauncherName, type LaunchSettings, launcherNames } from '../../sweeps/launchers/index.js'
-import { deviceOption, threadCount, wholeNumber } from '../options.js'
+import { collectSettings, deviceOption, threadCount, wholeNumber } from '../options.js'
 import { sweep } from './sweep.js'
 
 interface SweepFlags extends LaunchSettings {
@@ -92,8 +92,4 @@ function addSlurmOptions(command: Command): Command {
 
 function collectWords(word: string, before: readonly string[] = []): readonly string[] {
   return [...before, word]
-}
-
-function collectSettings(setting: string, before: readonly Override[]): readonly Override[] {
-  return [...before, parseSetting(setting)]
 }

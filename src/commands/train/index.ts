@@ -1,8 +1,8 @@
 import { Command } from 'commander'
-import { type Override, parseSetting } from '../../config/override.js'
+import type { Override } from '../../config/override.js'
 import { usageError } from '../../errors.js'
 import type { FolderUse } from '../../runs/open.js'
-import { deviceOption, threadCount } from '../options.js'
+import { collectSettings, deviceOption, fieldOverride, threadCount } from '../options.js'
 import { train } from './train.js'
 
 interface TrainFlags {
@@ -50,10 +50,6 @@ export function trainCommand(): Command {
     )
 }
 
-function collectSettings(setting: string, before: readonly Override[]): readonly Override[] {
-  return [...before, parseSetting(setting)]
-}
-
 /** The flags that stand for a config field are overrides like --set, and come after them. */
 function overridesOf({ set, seed, epochs, device }: TrainFlags): readonly Override[] {
   return [
@@ -62,10 +58,6 @@ function overridesOf({ set, seed, epochs, device }: TrainFlags): readonly Overri
     ...fieldOverride('--epochs', 'train.epochs', epochs),
     ...fieldOverride('--device', 'device', device),
   ]
-}
-
-function fieldOverride(flag: string, path: string, value: string | undefined): readonly Override[] {
-  return value === undefined ? [] : [{ ...parseSetting(`${path}=${value}`), flag }]
 }
 
 function useOf({ resume, overwrite }: TrainFlags): FolderUse {

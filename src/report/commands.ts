@@ -1,4 +1,4 @@
-import type { Arm } from '../compare.js'
+import type { Arm } from '../comparison/compare.js'
 
 /** The config in this arm's file, under a name that the commands use: without a seed, which the commands give. */
 export function configFile(arm: Arm): { readonly name: string; readonly text: string } {

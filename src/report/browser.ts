@@ -3,7 +3,7 @@
  * the pointer is, and hides an arm when its name is clicked. It is put into the page as it is compiled, and so imports
  * nothing at run time. Everything that comes from runs is data to it: text of elements, values of signals.
  */
-import type { Chart } from '../../plots/chart.js'
+import type { Chart } from '../plots/chart.js'
 
 /** What the page holds as JSON in the element "report-data". */
 export interface PageData {

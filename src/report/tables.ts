@@ -1,7 +1,7 @@
-import { type Html, html } from '../../pages/html.js'
-import { type Metric, meaningOf, metrics } from '../../runs/metrics.js'
-import type { Arm, Comparison, Result } from '../compare.js'
-import { differenceText, effectText, meanText, pText } from '../numbers.js'
+import type { Arm, Comparison, Result } from '../comparison/compare.js'
+import { differenceText, effectText, meanText, pText } from '../comparison/numbers.js'
+import { type Html, html } from '../pages/html.js'
+import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 
 /** A table a metric, the main ones open. */
 export function metricTables({ arms, results }: Comparison): Html {

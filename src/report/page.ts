@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { packageRoot } from '../../package-root.js'
-import { Html, html, inlineScript, jsonScript } from '../../pages/html.js'
-import { type Chart, rowMargin } from '../../plots/chart.js'
-import { drawnArms, mostDrawn, withoutLegends } from '../../plots/comparison.js'
-import { armDash, armShape, themeOf } from '../../plots/theme.js'
-import { version } from '../../runs/facts.js'
-import type { Arm, Comparison } from '../compare.js'
-import { printable } from '../labels.js'
-import { testsText } from '../numbers.js'
+import type { Arm, Comparison } from '../comparison/compare.js'
+import { printable } from '../comparison/labels.js'
+import { testsText } from '../comparison/numbers.js'
+import { packageRoot } from '../package-root.js'
+import { Html, html, inlineScript, jsonScript } from '../pages/html.js'
+import { armDash, armShape, themeOf } from '../pages/theme.js'
+import { type Chart, rowMargin } from '../plots/chart.js'
+import { drawnArms, mostDrawn, withoutLegends } from '../plots/comparison.js'
+import { version } from '../runs/facts.js'
 import type { PageData } from './browser.js'
 import { commandLine, configFile, trainCommands } from './commands.js'
 import { pageStyle } from './style.js'
@@ -100,5 +100,5 @@ async function packageFile(name: string, file: string): Promise<string> {
 
 /** As it was compiled, a file by itself: this one may be part of a bundle elsewhere. */
 async function browserScript(): Promise<string> {
-  return readFile(join(packageRoot, 'dist/comparison/report/browser.js'), 'utf8')
+  return readFile(join(packageRoot, 'dist/report/browser.js'), 'utf8')
 }

@@ -1,15 +1,15 @@
 import { readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createObjectCsvWriter } from 'csv-writer'
+import type { Comparison } from '../comparison/compare.js'
+import { asJson, comparisonColumns, csvRow, format } from '../comparison/export.js'
 import { hasCode, usageError, withFileErrors } from '../errors.js'
 import { makeFolder } from '../make-folder.js'
 import { comparisonCharts } from '../plots/comparison.js'
 import { loadRenderer } from '../plots/raster.js'
 import { writeCharts } from '../plots/render.js'
 import { jsonText, writeAtomically } from '../runs/files.js'
-import type { Comparison } from './compare.js'
-import { asJson, comparisonColumns, csvRow, format } from './export.js'
-import { reportPage } from './report/page.js'
+import { reportPage } from './page.js'
 
 /**
  * Whether a comparison can be drawn and written there. An earlier one will be replaced, and other files are left alone.
