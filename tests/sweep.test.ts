@@ -113,6 +113,13 @@ describe('the plan of a sweep', () => {
 })
 
 /** Of a process that has not ended. */
+/** A child may have ended by itself meanwhile. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {}
+}
+
 function childrenOf(pid: number): readonly number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
 }
@@ -209,7 +216,7 @@ describe('eigenae sweep', () => {
       await new Promise((resolve) => setTimeout(resolve, (0.1 + 0.2 * Math.random()) * whole))
       const children = childrenOf(running.process.pid!)
       running.process.kill('SIGKILL')
-      for (const pid of children) process.kill(pid, 'SIGKILL')
+      for (const pid of children) killIfThere(pid)
       await running.finished
     }
     expect((await sweep(config, ...args, '--resume')).code).toBe(0)

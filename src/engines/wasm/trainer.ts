@@ -1,5 +1,8 @@
 import { EigenaeError } from '../../errors.js'
-import type { CoreImages, CoreNoise, CorePenalty, CoreSpec, CoreState, CoreTrainer } from '../core/core.js'
+import type { EnginePenalty } from '../../model/penalties/index.js'
+import type { TrainerState } from '../../model/state.js'
+import type { CoreNoise, CoreSpec, CoreTrainer } from '../core/core.js'
+import type { Images } from '../engine.js'
 import type { LossSums } from '../losses.js'
 import { Crew } from './crew.js'
 import { Heap } from './heap.js'
@@ -44,7 +47,7 @@ export class WasmTrainer implements CoreTrainer {
     this.#crew = new Crew(module, memory, stackTops)
   }
 
-  setState(state: CoreState): void {
+  setState(state: TrainerState): void {
     this.#requireIdle()
     const { step, parameters, firstMoments, secondMoments, runningStatistics } = state
     const arrays = [parameters, firstMoments, secondMoments, runningStatistics]
@@ -59,7 +62,7 @@ export class WasmTrainer implements CoreTrainer {
     this.#heap.release(address)
   }
 
-  getState(): CoreState {
+  getState(): TrainerState {
     this.#requireIdle()
     const count = this.#exports.parameterCount()
     const total = 3 * count + this.#exports.runningStatisticCount()
@@ -102,15 +105,15 @@ export class WasmTrainer implements CoreTrainer {
     )
   }
 
-  encode(images: CoreImages): Promise<Float32Array> {
+  encode(images: Images): Promise<Float32Array> {
     return this.#infer('encode', images, this.#latent)
   }
 
-  reconstruct(images: CoreImages): Promise<Float32Array> {
+  reconstruct(images: Images): Promise<Float32Array> {
     return this.#infer('reconstruct', images, this.#inputs)
   }
 
-  async meanSquaredError(images: CoreImages, noise: CoreNoise | null): Promise<number> {
+  async meanSquaredError(images: Images, noise: CoreNoise | null): Promise<number> {
     this.#requireIdle()
     const { seed, purpose, epoch, deviation } = noise ?? { seed: 0, purpose: 0, epoch: 0, deviation: 0 }
     return this.#with([this.#heap.put(images)], ([pixels]) =>
@@ -142,7 +145,7 @@ export class WasmTrainer implements CoreTrainer {
     this.#exports.createTrainer(layers, learningRate, beta1, beta2, epsilon, batchSize, seed, noise, threads)
   }
 
-  #addPenalty({ kind, weight, center, parameters }: CorePenalty): void {
+  #addPenalty({ kind, weight, center, parameters }: EnginePenalty): void {
     this.#exports.addPenalty(this.#heap.putText(kind), weight, Number(center))
     for (const [name, value] of Object.entries(parameters)) {
       this.#exports.addPenaltyParameter(this.#heap.putText(name), value)
@@ -187,7 +190,7 @@ export class WasmTrainer implements CoreTrainer {
     })
   }
 
-  async #infer(name: 'encode' | 'reconstruct', images: CoreImages, width: number): Promise<Float32Array> {
+  async #infer(name: 'encode' | 'reconstruct', images: Images, width: number): Promise<Float32Array> {
     this.#requireIdle()
     const [floats, count] = this.#kindAndCount(images)
     const output = this.#heap.allocate(4 * count * width)
@@ -197,7 +200,7 @@ export class WasmTrainer implements CoreTrainer {
     })
   }
 
-  #kindAndCount(images: CoreImages): readonly [floats: number, count: number] {
+  #kindAndCount(images: Images): readonly [floats: number, count: number] {
     return [Number(images instanceof Float32Array), images.length / this.#inputs]
   }
 }
