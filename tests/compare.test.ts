@@ -149,6 +149,26 @@ describe('eigenae compare', () => {
     expect(Object.fromEntries(sizes)).toMatchObject({ 'arms/none': 3, 'arms/eigen': 3, 'arms/norm': 1 })
   })
 
+  it('shortens long names so that none is like another', async () => {
+    for (const variant of ['none', 'eigen']) {
+      for (const batchSize of [64, 256]) {
+        writeRun(scratch('grid', `${variant},train.batchSize=${batchSize}`, 'seed-0'), { batchSize })
+      }
+    }
+    const names = (await compare('grid')).stdout.split('\n').slice(1, 5)
+    expect(new Set(names.map((line) => line.split(/ {2,}/)[0])).size).toBe(4)
+  })
+
+  it('warns where a spectrum has fewer images than dimensions', async () => {
+    writeRun(scratch('few'))
+    const config = JSON.parse(await readFile(scratch('few', 'config.json'), 'utf8'))
+    const spectrum = { ...config.spectrum, images: 3 }
+    await writeFile(scratch('few', 'config.json'), JSON.stringify({ ...config, spectrum }))
+    expect((await compare('few')).stderr).toContain(
+      'warning: few: a spectrum of 3 images fills 3 of 4 dimensions at most, whatever the network does',
+    )
+  })
+
   it('takes runs that lie among groups each as a group of one', async () => {
     for (const run of ['first', 'second', 'group/seed-0', 'group/seed-1']) writeRun(scratch('mixed', run))
     const { groups } = JSON.parse((await compare('mixed', '--json')).stdout)
@@ -195,6 +215,13 @@ describe('eigenae compare', () => {
     expect(csv).not.toMatch(/NaN|Infinity|null/)
     const json = JSON.parse(await readFile(`${out}/comparison.json`, 'utf8'))
     expect(json.rows.length).toBe(rows.length)
+  })
+
+  it('takes away what an interrupted comparison left behind', async () => {
+    await mkdir(scratch('interrupted'))
+    await writeFile(scratch('interrupted', `loss.svg.${2 ** 22 + 1}.tmp`), '<svg')
+    expect((await compare('arms/none', '--out', 'interrupted')).code).toBe(0)
+    expect((await readdir(scratch('interrupted'))).filter((name) => name.endsWith('.tmp'))).toEqual([])
   })
 
   it('does not replace a comparison.json of someone else', async () => {

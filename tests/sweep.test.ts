@@ -56,6 +56,16 @@ describe('the plan of a sweep', () => {
     )
   })
 
+  it('refuses a --set that the file would take back', async () => {
+    const config = file('overruled', { grid: { 'train.batchSize': [20, 50] }, seeds: [0] })
+    const { code, stderr } = await sweep(config, '--dry-run', '--set', 'train.batchSize=7', '--set', 'seed=3')
+    expect(stderr).toContain(
+      '--set train.batchSize: the grid of the sweep file has values for train.batchSize',
+    )
+    expect(stderr).toContain('--set seed: the runs have the seeds of the sweep file')
+    expect(code).toBe(2)
+  })
+
   it('refuses runs that would share a folder', async () => {
     const grid = {
       'model.widths': [

@@ -8,7 +8,7 @@ import { makeFolder } from '../make-folder.js'
 import { comparisonCharts } from '../plots/comparison.js'
 import { loadRenderer } from '../plots/raster.js'
 import { writeCharts } from '../plots/render.js'
-import { jsonText, writeAtomically } from '../runs/files.js'
+import { jsonText, removeLeftovers, writeAtomically } from '../runs/files.js'
 import { reportPage } from './page.js'
 
 /**
@@ -40,6 +40,7 @@ export async function writeComparison(
   command: readonly string[],
 ): Promise<readonly string[]> {
   await makeFolder(folder)
+  await removeLeftovers(folder)
   await writeCsv(join(folder, 'comparison.csv'), comparison)
   await writeAtomically(join(folder, 'comparison.json'), jsonText({ ...asJson(comparison), command }))
   const charts = comparisonCharts(comparison)

@@ -1,6 +1,7 @@
-import { open, rename, rm } from 'node:fs/promises'
+import { open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { withFileErrors } from '../errors.js'
+import { isAlive } from './processes.js'
 
 /** The files of a run folder. */
 export interface RunFiles {
@@ -59,6 +60,14 @@ export async function writeTogether(files: readonly NamedContent[]): Promise<voi
   } catch (error) {
     for (const { file } of files) await rm(temporary(file), { force: true })
     throw error
+  }
+}
+
+/** Removes what writes have left in a folder whose processes were ended in the middle. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const pid = /\.(\d+)\.tmp$/.exec(name)?.[1]
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(folder, name), { force: true })
   }
 }
 

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { link, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
 import { EigenaeError, hasCode, withFileErrors } from '../errors.js'
+import { bornOf } from './processes.js'
 
 const holderSchema = z.object({ pid: z.int(), host: z.string(), born: z.string() })
 
@@ -135,29 +135,6 @@ async function isAtWork(holder: Holder | null, file: string, now: number): Promi
   if (holder?.host === hostname()) return bornOf(holder.pid) === holder.born
   const renewed = await stat(file).catch(() => null)
   return renewed !== null && now - renewed.mtimeMs < lease.endMilliseconds
-}
-
-/**
- * When a process started, in the kernel's ticks (Linux: field 22 of its stat); null where there is none, or only a
- * zombie (field 3), which writes no more: in a container without an init it stays for good.
- */
-function bornOf(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' ? null : (fields[19] ?? null)
-  } catch {
-    return isAlive(pid) ? 'alive' : null
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return hasCode(error, 'EPERM')
-  }
 }
 
 function inUse(file: string, holder: Holder | null): EigenaeError {

@@ -3,7 +3,7 @@ import { configDifferences } from '../config/difference.js'
 import type { Config } from '../config/schema.js'
 import { EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
 import { makeFolder } from '../make-folder.js'
-import { jsonText, logName, type RunFiles, runFiles, writeAtomically } from './files.js'
+import { jsonText, logName, type RunFiles, removeLeftovers, runFiles, writeAtomically } from './files.js'
 import { acquireLock, releaseLock } from './lock.js'
 import { type RunRecord, readRecord } from './record.js'
 
@@ -47,6 +47,7 @@ export async function claimRunFolder(folder: string, config: Config, use: Folder
   await makeFolder(folder)
   await acquireLock(files.lock)
   try {
+    await removeLeftovers(folder)
     if (use === 'overwrite') await removeRun(files)
     await writeAtomically(files.config, jsonText(config))
   } catch (error) {
