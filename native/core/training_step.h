@@ -40,7 +40,7 @@ class TrainingStep {
   // The phases, in this order, each followed by team.wait, but for the last two.
   void firstLayer(int member, const Batch& batch);      // input, noise; its product with the member's pixels
   void middleForward(int member, const Batch& batch);   // all layers between, for the member's images
-  void lastLayer(int member, const Batch& batch);       // output, loss, its gradient and update, for the member's pixels; the penalties
+  void lastLayer(int member, const Batch& batch);       // output, loss, gradient, update for its pixels; the penalties
   void middleBackward(int member, const Batch& batch);  // back to the first layer, for the member's images
   void trainMiddle(int member, const Batch& batch);     // the other layers' updates, for the member's rows and vectors
   // The first layer's updates and, if there is a next batch, what firstLayer does, slice by slice while it is at hand.

@@ -94,8 +94,8 @@ class VectorTrainer final : public Trainer {
   }
 
  private:
-  // Four meetings a step, two more for each layer with batch norm: a member goes from updating its pixels' weights of the first layer right on to the next batch,
-  // of which it needs no other pixels.
+  // Four meetings a step, two more for each layer with batch norm: a member goes from updating its pixels' weights of the
+  // first layer right on to the next batch, of which it needs no other pixels.
   template <typename MakeBatch>
   Losses train(std::size_t batches, EpochControl& control, MakeBatch makeBatch) {
     Losses losses;

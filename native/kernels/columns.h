@@ -128,8 +128,9 @@ EIGENAE_INLINE Doubles notNegative(Doubles x) { return chosen((Masks)(x > 0.0), 
 
 // The rotations that make the pairs orthogonal, none where they are to rounding, and the squares after them; returns the
 // square of the largest sine, of a rotation or of what the columns' angle lacks of a right one. For p = product,
-// δ = difference of the squares, h² = δ² + 4p² and u = |δ| + h, the cosine is u / √(2hu) and the sine 2p / √(2hu). The longer column's square gains 2p² / u and the shorter's loses it: computed as
-// (sum ± h) / 2 the shorter's would be lost where lengths differ much, and codes of a low rank take thirty sweeps.
+// δ = difference of the squares, h² = δ² + 4p² and u = |δ| + h, the cosine is u / √(2hu) and the sine 2p / √(2hu). The
+// longer column's square gains 2p² / u and the shorter's loses it: computed as (sum ± h) / 2 the shorter's would be lost
+// where lengths differ much, and codes of a low rank take thirty sweeps.
 EIGENAE_INLINE double findRotations(Pairs& pairs, int count, double rounding) {
   Doubles largest{};
   for (int i = 0; i < count; i += doubleLanes) {

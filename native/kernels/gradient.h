@@ -14,11 +14,18 @@ struct Cursor {
   std::size_t first, second, third;
 };
 
-// The updates that wait, of a tile whose gradient is known. One step does a stage each of three neighbouring vectors:
+// The updates that wait, of a tile whose gradient is known. One advance does a stage each of three neighbouring vectors:
 // the stages of one vector in a row would take longer than the processor looks ahead.
+//
+//   advance      …  n      n+1    n+2
+//   vector i        3
+//   vector i+1      2      3               3 comes first, and reads the root that 2 has left in the advance before
+//   vector i+2      1      2      3
+//   vector i+3             1      2        of the next tile, where this one has no more
+//
 struct Pending {
   alignas(64) float gradient[maximalRows * panel];
-  alignas(64) float root[lanes];  // the denominator of the vector that is at its last stage
+  alignas(64) float root[lanes];  // the denominator of the vector whose last stage is next
   const AdamVectors step;
   const Trained w;
   const float* end = gradient;  // of the gradients that wait

@@ -33,9 +33,16 @@ EIGENAE_INLINE Longs imageProduct(Longs image, std::uint32_t epoch, const RoundK
   return multiplyLowerHalves(image ^ broadcastLong((product1 >> 32) ^ keys.key0[0]), broadcastLong(multiplier0));
 }
 
-// The pixels' share of them, as plain numbers that are the same for all images.
+// The pixels' share of them, as plain numbers that are the same for all images. Round for round of counter
+// {block, image, epoch, 0}, products of a half by M₀ and M₁, and what comes from the image marked by *:
+//   1: M₀ · block, M₁ · epoch; the image goes into word 0
+//   2: M₀ · word 0* (imageProduct), M₁ · word 2 (second1)
+//   3: M₀ · word 0 (third0), M₁ · word 2*
 struct PixelRounds {
-  std::uint64_t xor2, xor0, xor2After, xor2Next;
+  std::uint64_t xor2;       // into word 2 of round 3, beside imageProduct's upper half
+  std::uint64_t xor0;       // into word 0 of round 4, beside the upper half of the product with word 2
+  std::uint64_t xor2After;  // into word 2 of round 4, beside imageProduct's lower half
+  std::uint64_t xor2Next;   // into word 2 of round 5
 };
 
 EIGENAE_INLINE PixelRounds pixelRounds(std::uint32_t block, std::uint32_t epoch, const RoundKeys& keys) {

@@ -58,7 +58,11 @@ struct Updates {
 constexpr int blocksToStay = 8;  // along the depth
 
 // The blocks of d stay for all panels of columns, if their room is large enough for the depth. One more is cut up for the
-// next step.
+// next step, so `left` is a ring, here of a stripe of three blocks in a room of four:
+//
+//   stripe 0   [0 1 2 .]   place 0; at block 2 of the last panel the next stripe's block 0 is cut up into the free room
+//   stripe 1   [1 2 . 0]   place 3
+//
 void trainWeightsTiled(const float* d, std::size_t dStride, int rows, int depth, const float* b, std::size_t bStride,
                        int columns, Trained w, std::size_t wStride, const AdamStep& step) {
   if (isSmall(depth)) return trainWeights(d, dStride, rows, depth, b, bStride, columns, w, wStride, step);
