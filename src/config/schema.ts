@@ -94,7 +94,9 @@ export const configSchema = z.strictObject({
 })
 
 /** A config with every field filled in. */
-export type Config = Readonly<Omit<z.output<typeof configSchema>, '$schema'>>
+export type Config = DeepReadonly<Omit<z.output<typeof configSchema>, '$schema'>>
+
+type DeepReadonly<T> = T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> } : T
 
 /** The JSON Schema that editors read: configs/schema.json. */
 export function jsonSchema(): object {

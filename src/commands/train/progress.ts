@@ -63,7 +63,7 @@ class EpochBar {
     {
       stream: process.stderr,
       format: '{bar} epoch {epoch} · step {step} · {speed} images/s · loss {loss} · {left} left',
-      barsize: 20,
+      barsize: process.stderr.columns < 80 ? 5 : 20,
       hideCursor: true,
       clearOnComplete: true,
       gracefulExit: false,
