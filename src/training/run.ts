@@ -2,13 +2,20 @@ import type { Config } from '../config/schema.js'
 import type { DataSet } from '../data/load.js'
 import type { Engine, EpochProgress, Losses, Trainer } from '../engines/engine.js'
 import { EigenaeError, Interruption } from '../errors.js'
+import type { TrainerState } from '../model/state.js'
 import { type Checkpoint, writeCheckpoint } from '../runs/checkpoint.js'
 import type { FinalEvaluation } from '../runs/evaluation.js'
 import type { RunFiles } from '../runs/files.js'
 import type { EpochEvaluation } from '../runs/metrics.js'
 import { writeModel } from '../runs/model-file.js'
 import { type RunFacts, type RunOutcome, writeRecord } from '../runs/record.js'
-import { EpochTable, metricsColumns, spectrumColumns, timingsColumns } from '../runs/tables.js'
+import {
+  EpochTable,
+  type MetricsRow,
+  metricsColumns,
+  spectrumColumns,
+  timingsColumns,
+} from '../runs/tables.js'
 import { evaluateEpoch, measureSpectrum } from './evaluate.js'
 import { writeFinalEvaluation } from './final.js'
 import { metricsRow, spectrumRows } from './rows.js'
@@ -68,16 +75,23 @@ function outcomeOf(error: unknown): RunOutcome {
 async function trainToTheEnd(job: RunJob): Promise<FinalEvaluation> {
   const { config, data, engine, files, threads } = job
   const trainer = await engine.createTrainer(trainerSpec(config, threads), data.train.images.pixels)
+  let written = Promise.resolve()
   try {
     const tables = tablesOf(files)
     const done = await beginOrResume(job, trainer, tables)
     for (let epoch = done + 1; epoch <= config.train.epochs; epoch++) {
-      await trainOneEpoch(job, trainer, tables, epoch)
+      const trained = await trainOneEpoch(job, trainer, epoch)
+      await written
+      // An epoch is written while the next one trains. What goes wrong is thrown where it is awaited.
+      written = writeEpoch(job, tables, trained)
+      written.catch(() => undefined)
     }
+    await written
     job.signal.throwIfAborted()
     await writeModel(files.model, config, await trainer.exportState())
     return await writeFinalEvaluation(files, trainer, config, data)
   } finally {
+    await written.catch(() => undefined)
     await trainer.dispose()
   }
 }
@@ -109,9 +123,15 @@ async function beginOrResume(job: RunJob, trainer: Trainer, tables: Tables): Pro
   return 0
 }
 
-/** Rows come before the checkpoint: a checkpoint of an epoch means that its rows are there. */
-async function trainOneEpoch(job: RunJob, trainer: Trainer, tables: Tables, epoch: number): Promise<void> {
-  const { config, data, files, observer, signal } = job
+/** An epoch with all that is kept of it. */
+interface TrainedEpoch extends EpochReport {
+  readonly row: MetricsRow
+  readonly evalSeconds: number
+  readonly state: TrainerState
+}
+
+async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Promise<TrainedEpoch> {
+  const { config, data, observer, signal } = job
   signal.throwIfAborted()
   observer.onEpochStart(epoch)
   const started = performance.now()
@@ -125,6 +145,14 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, tables: Tables, epoc
   const evalSeconds = (performance.now() - trained) / 1000
   signal.throwIfAborted()
   const imagesPerSecond = data.train.images.count / trainSeconds
+  const report = { epoch, losses, evaluation, trainSeconds, imagesPerSecond }
+  observer.onEpoch(report)
+  return { ...report, row, evalSeconds, state: await trainer.exportState() }
+}
+
+/** Rows come before the checkpoint: a checkpoint of an epoch means that its rows are there. */
+async function writeEpoch({ config, files }: RunJob, tables: Tables, trained: TrainedEpoch): Promise<void> {
+  const { epoch, row, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
   await tables.metrics.append([row])
   await tables.spectrum.append(spectrumRows(epoch, evaluation.spectrum))
   await tables.timings.append([
@@ -135,8 +163,7 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, tables: Tables, epoc
       images_per_second: Math.round(imagesPerSecond),
     },
   ])
-  await writeCheckpoint(files, config, { epoch, state: await trainer.exportState() })
-  observer.onEpoch({ epoch, losses, evaluation, trainSeconds, imagesPerSecond })
+  await writeCheckpoint(files, config, { epoch, state })
 }
 
 /** The last step of an epoch shows in its evaluation alone. */
