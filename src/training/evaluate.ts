@@ -34,10 +34,17 @@ export function spectrumImages({ spectrum }: Config, data: DataSet): number {
 
 /** Of the embedding of the first `spectrum.images` images of the split. */
 export async function measureSpectrum(trainer: Trainer, config: Config, data: DataSet): Promise<Spectrum> {
-  const { split, images, center } = config.spectrum
+  return spectrumOfEmbedding(await embedForSpectrum(trainer, config, data), config)
+}
+
+export function embedForSpectrum(trainer: Trainer, config: Config, data: DataSet): Promise<Float32Array> {
+  const { split, images } = config.spectrum
   const { pixels, pixelsPerImage } = data[split].images
-  const embedding = await trainer.encode(pixels.subarray(0, images * pixelsPerImage))
-  return spectrumOf(embedding, latentDimension(config.model), center)
+  return trainer.encode(pixels.subarray(0, images * pixelsPerImage))
+}
+
+export function spectrumOfEmbedding(embedding: Float32Array, { model, spectrum }: Config): Spectrum {
+  return spectrumOf(embedding, latentDimension(model), spectrum.center)
 }
 
 /** Share of test digits that a linear map reads off the embedding, fitted on the images that were trained on. */

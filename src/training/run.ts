@@ -16,7 +16,7 @@ import {
   spectrumColumns,
   timingsColumns,
 } from '../runs/tables.js'
-import { evaluateEpoch, measureSpectrum } from './evaluate.js'
+import { embedForSpectrum, evaluateEpoch, spectrumOfEmbedding } from './evaluate.js'
 import { writeFinalEvaluation } from './final.js'
 import { metricsRow, spectrumRows } from './rows.js'
 import { trainerSpec } from './spec.js'
@@ -75,16 +75,17 @@ function outcomeOf(error: unknown): RunOutcome {
 async function trainToTheEnd(job: RunJob): Promise<FinalEvaluation> {
   const { config, data, engine, files, threads } = job
   const trainer = await engine.createTrainer(trainerSpec(config, threads), data.train.images.pixels)
+  // An epoch is written while the next one trains. What goes wrong is thrown where it is awaited.
   let written = Promise.resolve()
   try {
     const tables = tablesOf(files)
-    const done = await beginOrResume(job, trainer, tables)
-    for (let epoch = done + 1; epoch <= config.train.epochs; epoch++) {
+    if (job.checkpoint === null) written = writeBeginning(job, tables, await measureBeginning(job, trainer))
+    else await resume(job, trainer, tables, job.checkpoint)
+    for (let epoch = 1 + (job.checkpoint?.epoch ?? 0); epoch <= config.train.epochs; epoch++) {
+      written.catch(() => undefined)
       const trained = await trainOneEpoch(job, trainer, epoch)
       await written
-      // An epoch is written while the next one trains. What goes wrong is thrown where it is awaited.
       written = writeEpoch(job, tables, trained)
-      written.catch(() => undefined)
     }
     await written
     job.signal.throwIfAborted()
@@ -106,21 +107,36 @@ function tablesOf(files: RunFiles) {
   }
 }
 
-/** Leaves the folder and the trainer as they were at the end of an epoch, which it returns: 0 before training. */
-async function beginOrResume(job: RunJob, trainer: Trainer, tables: Tables): Promise<number> {
-  const { config, data, files, checkpoint } = job
-  if (checkpoint !== null) {
-    const { epoch } = checkpoint
-    await tables.metrics.cutBack(1, epoch, 1)
-    await tables.spectrum.cutBack(0, epoch, config.model.widths.at(-1)!)
-    await tables.timings.cutBack(1, epoch, 1)
-    await trainer.importState(checkpoint.state)
-    return epoch
+/** Leaves the folder and the trainer as they were at the end of the checkpoint's epoch. */
+async function resume(job: RunJob, trainer: Trainer, tables: Tables, checkpoint: Checkpoint): Promise<void> {
+  const { epoch, state } = checkpoint
+  await tables.metrics.cutBack(1, epoch, 1)
+  await tables.spectrum.cutBack(0, epoch, job.config.model.widths.at(-1)!)
+  await tables.timings.cutBack(1, epoch, 1)
+  await trainer.importState(state)
+}
+
+/** What is kept of a network before training. */
+interface Beginning {
+  readonly embedding: Float32Array
+  readonly state: TrainerState
+}
+
+async function measureBeginning({ config, data }: RunJob, trainer: Trainer): Promise<Beginning> {
+  return {
+    embedding: await embedForSpectrum(trainer, config, data),
+    state: await trainer.exportState(),
   }
+}
+
+async function writeBeginning(
+  { config, files }: RunJob,
+  tables: Tables,
+  { embedding, state }: Beginning,
+): Promise<void> {
   for (const table of Object.values(tables)) await table.start()
-  await tables.spectrum.append(spectrumRows(0, await measureSpectrum(trainer, config, data)))
-  await writeCheckpoint(files, config, { epoch: 0, state: await trainer.exportState() })
-  return 0
+  await tables.spectrum.append(spectrumRows(0, spectrumOfEmbedding(embedding, config)))
+  await writeCheckpoint(files, config, { epoch: 0, state })
 }
 
 /** An epoch with all that is kept of it. */
