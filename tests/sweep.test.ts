@@ -122,7 +122,6 @@ describe('the plan of a sweep', () => {
   })
 })
 
-/** Of a process that has not ended. */
 /** A child may have ended by itself meanwhile. */
 function killIfThere(pid: number): void {
   try {
@@ -130,6 +129,7 @@ function killIfThere(pid: number): void {
   } catch {}
 }
 
+/** Of a process that has not ended. */
 function childrenOf(pid: number): readonly number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
 }

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <new>
 #include <stdexcept>
+#include <system_error>
 
 namespace eigenae::addon {
 
@@ -15,8 +16,10 @@ void check(napi_env env, napi_status status) {
 }
 
 void throwInJavaScript(napi_env env, const std::exception& exception) {
-  const bool memory = dynamic_cast<const std::bad_alloc*>(&exception) != nullptr;
-  napi_throw_error(env, memory ? "ENOMEM" : nullptr, exception.what());
+  const char* code = nullptr;
+  if (dynamic_cast<const std::bad_alloc*>(&exception) != nullptr) code = "ENOMEM";
+  if (dynamic_cast<const std::system_error*>(&exception) != nullptr) code = "EAGAIN";
+  napi_throw_error(env, code, exception.what());
 }
 
 napi_value property(napi_env env, napi_value object, const char* name) {

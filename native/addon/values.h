@@ -13,7 +13,8 @@ namespace eigenae::addon {
 // Throws std::runtime_error with Node's own message unless status is napi_ok.
 void check(napi_env env, napi_status status);
 
-// The other way round: throws an Error in JavaScript. Its code is ENOMEM where there was not enough memory.
+// The other way round: throws an Error in JavaScript. Its code is ENOMEM where there was not enough memory,
+// EAGAIN where the machine did not start a thread.
 void throwInJavaScript(napi_env env, const std::exception& exception);
 
 napi_value property(napi_env env, napi_value object, const char* name);

@@ -17,8 +17,7 @@ PenaltyTerm::PenaltyTerm(const TrainerSpec& spec, const Layout& layout, const Ke
     penalties_.back().function(flat.data(), latent_, penalty.parameters, derivatives.data());
   }
   if (penalties_.empty()) return;
-  const std::size_t images = (spec.batchSize + panelColumns_ - 1) / panelColumns_ * panelColumns_;
-  gradient_ = alignedFloats(images * latent_);
+  gradient_ = alignedFloats(roundUp(spec.batchSize, panelColumns_) * latent_);
 }
 
 // Copies and conversions, gradient, triangular factor, rotations by pairs and by their length; as measured with AVX2.
@@ -31,12 +30,13 @@ double PenaltyTerm::timeInProducts(int count) const {
 
 void PenaltyTerm::prepare(int count) {
   if (!applies(count)) return;
-  std::unique_ptr<Spectrum>& spectrum = spectra_[count == batchSize_ ? 0 : 1];
-  if (spectrum == nullptr || spectrum->batch() != count) spectrum = std::make_unique<Spectrum>(kernels_, count, latent_);
+  std::unique_ptr<Spectrum>& spectrum = spectrumOf(count);
+  if (spectrum != nullptr && spectrum->batch() == count) return;
+  spectrum = std::make_unique<Spectrum>(kernels_, count, latent_);
 }
 
 void PenaltyTerm::evaluate(const float* codes, std::size_t stride, int count) {
-  Spectrum& spectrum = *spectra_[count == batchSize_ ? 0 : 1];
+  Spectrum& spectrum = *spectrumOf(count);
   for (int i = 0; i < latent_; ++i) {
     kernels_.widen(codes + i * panelColumns_, stride, count, spectrum.column(i));
   }

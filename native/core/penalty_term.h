@@ -41,6 +41,8 @@ class PenaltyTerm {
     PenaltyFunction function;
   };
 
+  std::unique_ptr<Spectrum>& spectrumOf(int count) { return spectra_[count == batchSize_ ? 0 : 1]; }
+
   const Kernels& kernels_;
   const int batchSize_, latent_, rank_, panelColumns_;
   std::vector<Penalty> penalties_;

@@ -3,7 +3,6 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -47,7 +46,7 @@ Team::Team(int size) : size_(size < 1 ? 1 : size), flags_(new Flag[size_]), thre
     for (int member = 1; member < size_; ++member) threads_->threads.emplace_back([this, member] { serve(member); });
   } catch (const std::system_error& error) {
     end();
-    throw std::runtime_error("cannot start " + std::to_string(size_) + " threads: " + error.what());
+    throw std::system_error(error.code(), "cannot start " + std::to_string(size_) + " threads");
   }
 }
 

@@ -10,7 +10,7 @@ namespace eigenae {
 
 class Team {
  public:
-  // Throws std::runtime_error where the machine starts no more threads.
+  // Throws std::system_error where the machine starts no more threads.
   explicit Team(int size);
   ~Team();
   Team(const Team&) = delete;

@@ -83,7 +83,7 @@ struct Images {
 class Trainer {
  public:
   // Throws std::invalid_argument where a penalty's kind is unknown or EIGENAE_ISA names what is not here, out_of_range
-  // where a penalty lacks a parameter, runtime_error where there are not so many threads; the rest of the spec is trusted.
+  // where a penalty lacks a parameter, system_error where there are not so many threads; the rest of the spec is trusted.
   static std::unique_ptr<Trainer> create(const TrainerSpec& spec);
   virtual ~Trainer() = default;
 

@@ -23,12 +23,12 @@ export function abortOnSignals(reason: () => Interruption): AbortOnSignals {
     controller.abort(reason())
   })
   for (const name of signals) process.on(name, onSignal)
-  const readersCount = workOnUnread()
+  const stopWorkingUnread = workOnUnread()
   return {
     signal: controller.signal,
     release: () => {
       for (const name of signals) process.off(name, onSignal)
-      readersCount()
+      stopWorkingUnread()
     },
   }
 }

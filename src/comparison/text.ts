@@ -4,7 +4,6 @@ import { alignedTable, terminalWidth } from '../terminal/table.js'
 import type { Comparison, Result } from './compare.js'
 import { differenceText, effectText, meanText, pText, testsText } from './numbers.js'
 import { epochSeries, finalSpectrum } from './series.js'
-
 import { sparkline } from './sparkline.js'
 
 // Of the smallest terminals.

@@ -1,9 +1,9 @@
-import { readFile, rename, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createObjectCsvWriter } from 'csv-writer'
+import { createObjectCsvStringifier } from 'csv-writer'
 import type { Comparison } from '../comparison/compare.js'
 import { asJson, comparisonColumns, csvRow, format } from '../comparison/export.js'
-import { hasCode, usageError, withFileErrors } from '../errors.js'
+import { hasCode, usageError } from '../errors.js'
 import { makeFolder } from '../make-folder.js'
 import { comparisonCharts } from '../plots/comparison.js'
 import { loadRenderer } from '../plots/raster.js'
@@ -41,7 +41,7 @@ export async function writeComparison(
 ): Promise<readonly string[]> {
   await makeFolder(folder)
   await removeLeftovers(folder)
-  await writeCsv(join(folder, 'comparison.csv'), comparison)
+  await writeAtomically(join(folder, 'comparison.csv'), csvText(comparison))
   await writeAtomically(join(folder, 'comparison.json'), jsonText({ ...asJson(comparison), command }))
   const charts = comparisonCharts(comparison)
   const report = async () =>
@@ -50,18 +50,8 @@ export async function writeComparison(
   return ['report.html', 'comparison.csv', 'comparison.json', ...pictures]
 }
 
-async function writeCsv(file: string, { results }: Comparison): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`
+function csvText({ results }: Comparison): string {
   const header = comparisonColumns.map((id) => ({ id, title: id }))
-  await withFileErrors('write', file, async () => {
-    try {
-      await createObjectCsvWriter({ path: temporary, header, append: false }).writeRecords(
-        results.map(csvRow),
-      )
-      await rename(temporary, file)
-    } catch (error) {
-      await rm(temporary, { force: true })
-      throw error
-    }
-  })
+  const csv = createObjectCsvStringifier({ header })
+  return (csv.getHeaderString() ?? '') + csv.stringifyRecords(results.map(csvRow))
 }

@@ -129,9 +129,7 @@ export function meaningOf(metric: Metric): Meaning {
 
 /** Null where the run lacks it. */
 export function metricOf(run: MeasuredRun, metric: Metric): number | null {
-  const last = run.metrics.at(-1)
-  if (last === undefined) return null
   const entry: EpochMetric | RunMetric = metricTable[metric]
-  const value = entry.of === 'run' ? entry.value(run) : last[metric]
-  return value !== null && Number.isFinite(value) ? value! : null
+  const value = (entry.of === 'run' ? entry.value(run) : run.metrics.at(-1)?.[metric]) ?? Number.NaN
+  return Number.isFinite(value) ? value : null
 }

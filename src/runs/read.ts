@@ -107,21 +107,30 @@ async function readTable<Columns extends readonly string[]>(
   }
   const places = columns.map((column) => written.indexOf(column))
   return lines.map((line, index) => {
-    const values = parseNumbers(line, written.length)
-    if (values === null) throw notARow(file, index + 2, written.length)
-    const row = columns.map((column, at) => [column, values[places[at]!] ?? Number.NaN])
-    return Object.fromEntries(row) as Row<Columns>
+    const fields = line.split(',')
+    const row = fields.length === written.length ? parseNumbers(fields, columns, places) : null
+    if (row === null) throw notARow(file, index + 2, written.length)
+    return row
   })
 }
 
-/** Of a line of plain numbers, as runs are written: ten times as fast as a reader of any CSV. Null where it is none. */
-function parseNumbers(line: string, count: number): readonly number[] | null {
-  const fields = line.split(',')
-  if (fields.length !== count) return null
-  const values = fields.map(Number)
-  return values.some((value, at) => fields[at] === '' || (Number.isNaN(value) && fields[at] !== 'NaN'))
-    ? null
-    : values
+/**
+ * Of plain numbers, as runs are written: ten times as fast as a reader of any CSV. A column's place is −1 where the file
+ * has none. Null where a field is no number.
+ */
+function parseNumbers<Columns extends readonly string[]>(
+  fields: readonly string[],
+  columns: Columns,
+  places: readonly number[],
+): Row<Columns> | null {
+  const row: Record<string, number> = {}
+  for (let i = 0; i < columns.length; i++) {
+    const field = fields[places[i]!] ?? 'NaN'
+    const value = Number(field)
+    if (field === '' || (Number.isNaN(value) && field !== 'NaN')) return null
+    row[columns[i]!] = value
+  }
+  return row as Row<Columns>
 }
 
 function notARow(file: string, line: number, count: number): EigenaeError {

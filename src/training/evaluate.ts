@@ -4,7 +4,7 @@ import { type DataSet, firstImages, type Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
 import { latentDimension } from '../model/architecture.js'
 import type { EpochEvaluation } from '../runs/metrics.js'
-import { type Spectrum, spectrumOf } from '../spectrum/spectrum.js'
+import { type Spectrum, spectrumOf, tooFewImages } from '../spectrum/spectrum.js'
 import { type LabelledEmbedding, linearProbeAccuracy, type Scoring } from './linear-probe.js'
 import { nearestNeighbourAccuracy } from './nearest-neighbours.js'
 
@@ -27,9 +27,10 @@ async function measureErrors(trainer: Trainer, { pixels }: ImageSet, deviation: 
   }
 }
 
-/** How many images the spectrum rests on. */
-export function spectrumImages({ spectrum }: Config, data: DataSet): number {
-  return Math.min(spectrum.images, data[spectrum.split].images.count)
+/** What to say of a spectrum that rests on too few images; null elsewhere. */
+export function spectrumDoubt({ model, spectrum }: Config, data: DataSet): string | null {
+  const images = Math.min(spectrum.images, data[spectrum.split].images.count)
+  return tooFewImages(images, latentDimension(model), spectrum.center)
 }
 
 /** Of the embedding of the first `spectrum.images` images of the split. */
@@ -79,6 +80,13 @@ export interface ModelEvaluation {
   readonly neighbourAccuracy: number
 }
 
+/** The config with what is chosen in place of its spectrum's split and images. */
+export function withChoice(config: Config, { split, images }: EvaluationChoice): Config {
+  const { spectrum } = config
+  const chosen = { split: split ?? spectrum.split, images: images ?? spectrum.images }
+  return { ...config, spectrum: { ...spectrum, ...chosen } }
+}
+
 /**
  * Measures a trained model as training does. On the train split an image is left out of what its digit is told by:
  * otherwise it would be its own neighbour.
@@ -92,15 +100,10 @@ export async function evaluateModel(
   const split = choice.split ?? 'test'
   const noise = choice.noise ?? config.data.noise
   const measured = firstImages(data[split], choice.images)
-  const spectrum = {
-    ...config.spectrum,
-    split: choice.split ?? config.spectrum.split,
-    images: choice.images ?? config.spectrum.images,
-  }
   return {
     ...{ split, images: measured.images.count, noise },
     ...(await measureErrors(trainer, measured.images, noise)),
-    spectrum: await measureSpectrum(trainer, { ...config, spectrum }, data),
+    spectrum: await measureSpectrum(trainer, withChoice(config, choice), data),
     ...(await measureAccuracies(trainer, config, data, measured, split === 'train' ? 'left-out' : 'apart')),
   }
 }

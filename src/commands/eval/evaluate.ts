@@ -2,11 +2,9 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { dataFileKeys } from '../../data/files.js'
 import type { DataSet } from '../../data/load.js'
-import { latentDimension } from '../../model/architecture.js'
 import { runsNamed } from '../../runs/find.js'
-import { tooFewImages } from '../../spectrum/spectrum.js'
 import { writeMessage } from '../../terminal/output.js'
-import { evaluateModel, spectrumImages } from '../../training/evaluate.js'
+import { evaluateModel, spectrumDoubt, withChoice } from '../../training/evaluate.js'
 import { readTrainedRun, type TrainedRun, withTrainer } from '../../training/trained-model.js'
 import { loadDataFor, loadDataOf } from '../../training/training-data.js'
 import { chosenImages } from '../chosen-images.js'
@@ -30,12 +28,13 @@ export async function evaluate(folders: readonly string[], flags: EvalFlags): Pr
 async function evaluateRun(trained: TrainedRun, data: DataSet, flags: EvalFlags): Promise<EvaluatedRun> {
   const { run, state, epoch } = trained
   sayWhichModel(trained)
-  sayIfFewImages(trained, data, flags)
   const choice = {
     split: flags.split ?? null,
     images: flags.images ?? null,
     noise: flags.noise ?? null,
   }
+  const doubt = spectrumDoubt(withChoice(run.config, choice), data)
+  if (doubt !== null) writeMessage(`${run.folder}: ${doubt}`)
   const place = { device: flags.device, threads: flags.threads ?? availableParallelism() }
   return withTrainer(run.config, state, place, async (trainer, { device, variant }) => ({
     run,
@@ -44,14 +43,6 @@ async function evaluateRun(trained: TrainedRun, data: DataSet, flags: EvalFlags)
     data: flags.data ?? run.config.data.source,
     evaluation: await evaluateModel(trainer, run.config, data, choice),
   }))
-}
-
-function sayIfFewImages({ run }: TrainedRun, data: DataSet, { split, images }: EvalFlags): void {
-  const { model, spectrum } = run.config
-  const measured = { ...spectrum, split: split ?? spectrum.split, images: images ?? spectrum.images }
-  const count = spectrumImages({ ...run.config, spectrum: measured }, data)
-  const few = tooFewImages(count, latentDimension(model), spectrum.center)
-  if (few !== null) writeMessage(`${run.folder}: ${few}`)
 }
 
 /** What each run is measured on, read once for all that share it. */

@@ -6,16 +6,14 @@ import type { Config } from '../../config/schema.js'
 import type { DataSet } from '../../data/load.js'
 import { type Selection, selectEngine } from '../../engines/select.js'
 import { EigenaeError } from '../../errors.js'
-import { latentDimension } from '../../model/architecture.js'
 import { readCheckpoint } from '../../runs/checkpoint.js'
 import { type PlaceFacts, placeFacts } from '../../runs/facts.js'
 import { runFiles } from '../../runs/files.js'
 import { releaseLock } from '../../runs/lock.js'
 import { claimRunFolder, type FolderUse, inspectRunFolder } from '../../runs/open.js'
 import type { RunFacts, RunRecord } from '../../runs/record.js'
-import { tooFewImages } from '../../spectrum/spectrum.js'
 import { writeMessage } from '../../terminal/output.js'
-import { spectrumImages } from '../../training/evaluate.js'
+import { spectrumDoubt } from '../../training/evaluate.js'
 import { executeRun } from '../../training/run.js'
 import { loadTrainingData } from '../../training/training-data.js'
 import { abortOnSignals, interruptionOf } from '../signals.js'
@@ -67,12 +65,8 @@ async function trainInto(
   try {
     const checkpoint = options.use === 'resume' ? await readCheckpoint(files, config) : null
     say(announcement(facts, data, folder))
-    const few = tooFewImages(
-      spectrumImages(config, data),
-      latentDimension(config.model),
-      config.spectrum.center,
-    )
-    if (few !== null) say(`note: ${few}: raise spectrum.images`)
+    const doubt = spectrumDoubt(config, data)
+    if (doubt !== null) say(`note: ${doubt}: raise spectrum.images`)
     if (options.use === 'resume')
       say(checkpoint ? `going on after epoch ${checkpoint.epoch}` : 'nothing to resume yet')
     const { engine } = selection

@@ -29,21 +29,25 @@ export function nativeEngine(): Engine {
   }
 }
 
+/** What the machine lacked, by the code of the addon's error. */
+const lacks: Readonly<Record<string, readonly [what: string, mend: string]>> = {
+  ENOMEM: ['this machine has not enough memory for this network', 'Use narrower layers or a smaller batch.'],
+  EAGAIN: ['this machine starts no more threads', 'Use fewer --threads.'],
+}
+
 function createTrainer(binding: NativeBinding, spec: TrainerSpec): CoreTrainer {
   try {
     return binding.createTrainer(coreSpec(spec))
   } catch (cause) {
-    if (hasCode(cause, 'ENOMEM')) {
-      const what = `this machine has not enough memory for this network (${(cause as Error).message})`
-      throw new EigenaeError({
-        what,
-        where: 'device cpu',
-        mend: 'Use narrower layers or a smaller batch.',
-        cause,
-      })
-    }
-    const what = `the native engine cannot train here: ${(cause as Error).message}`
-    throw new EigenaeError({ what, where: 'device cpu', mend: 'Use fewer --threads.', cause })
+    const lack = Object.keys(lacks).find((code) => hasCode(cause, code))
+    if (lack === undefined) throw cause
+    const [what, mend] = lacks[lack]!
+    throw new EigenaeError({
+      what: `${what} (${(cause as Error).message})`,
+      where: 'device cpu',
+      mend,
+      cause,
+    })
   }
 }
 
