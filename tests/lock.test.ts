@@ -1,7 +1,9 @@
-import { execFile } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { type ChildProcess, execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
@@ -9,6 +11,15 @@ import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 const scratch = scratchFolder()
 const small = ['data.limit=200', 'train.epochs=1']
 const program = join(import.meta.dirname, 'support/take-locks.mjs')
+
+/** A process that holds a folder's lock until its standard input ends. */
+async function hold(name: string): Promise<ChildProcess> {
+  await mkdir(scratch(name))
+  const file = join(scratch(name), '.lock')
+  const child = execFile(process.execPath, [join(import.meta.dirname, 'support/hold-lock.mjs'), file])
+  await once(child.stdout!, 'data')
+  return child
+}
 
 describe('the lock of a folder', () => {
   it('goes to one of several processes that find it left behind at the same moment', async () => {
@@ -23,6 +34,22 @@ describe('the lock of a folder', () => {
     const outputs = await Promise.all([take(), take(), take(), take()])
     const taken = outputs.flatMap(({ stdout }) => stdout.trim().split('\n')).filter((line) => line !== '')
     expect(taken.sort()).toEqual(args.slice(2).sort())
+  })
+
+  it('stays where another has taken it over by the time it is released', async () => {
+    const holder = await hold('overtaken')
+    await writeFile(scratch('overtaken', '.lock'), 'of another')
+    holder.stdin!.end()
+    expect(await once(holder, 'exit')).toEqual([0, null])
+    expect(await readFile(scratch('overtaken', '.lock'), 'utf8')).toBe('of another')
+  })
+
+  it('ends the process when it is found gone', async () => {
+    const holder = await hold('gone')
+    await rm(scratch('gone', '.lock'))
+    const [[code], stderr] = await Promise.all([once(holder, 'exit'), text(holder.stderr!)])
+    expect(stderr).toContain('this process has lost its lock')
+    expect(code).toBe(1)
   })
 
   it('holds though another version wrote it, until it has not been renewed for a minute', async () => {

@@ -19,7 +19,8 @@ const lease = { renewMilliseconds: 10_000, endMilliseconds: 60_000 }
 /** Between two looks at a guard that another process has. */
 const guardMilliseconds = 10
 
-const renewals = new Map<string, NodeJS.Timeout>()
+/** What this process holds, by file. */
+const held = new Map<string, { readonly text: string; readonly renewal: NodeJS.Timeout }>()
 
 /**
  * Makes this process the only writer of a folder. A lock left by a process that is gone (kill -9) is taken over.
@@ -37,7 +38,10 @@ export async function acquireLock(file: string): Promise<void> {
       await rm(mine, { force: true })
     }
   })
-  renewals.set(file, setInterval(() => void renew(file, text), lease.renewMilliseconds).unref())
+  held.set(file, {
+    text,
+    renewal: setInterval(() => void renew(file, text), lease.renewMilliseconds).unref(),
+  })
 }
 
 /** `link` fails where the file exists, and shows it whole from the first moment on. */
@@ -90,21 +94,28 @@ async function removeStale(mine: string, file: string): Promise<void> {
 
 /** Written in place: a reader finds the whole text at any moment. Files that are out of reach are tried again later. */
 async function renew(file: string, text: string): Promise<void> {
-  const handle = await open(file, 'r+').catch(() => null)
+  const handle = await open(file, 'r+').catch((error: unknown) => {
+    // Whoever took it over has come to its end; or it was released here just now.
+    if (hasCode(error, 'ENOENT') && held.has(file)) throw lost(file)
+    return null
+  })
   if (handle === null) return
   try {
     const found = await handle.readFile('utf8').catch(() => null)
-    if (found !== null && found !== text) throw takenOver(file)
+    if (found !== null && found !== text) throw lost(file)
     if (found !== null) await handle.write(text, 0).catch(() => undefined)
   } finally {
     await handle.close().catch(() => undefined)
   }
 }
 
+/** Another's lock stays: this process may have been cut off from its files for long. */
 export async function releaseLock(file: string): Promise<void> {
-  clearInterval(renewals.get(file))
-  renewals.delete(file)
-  await rm(file, { force: true })
+  const mine = held.get(file)
+  if (mine === undefined) return
+  clearInterval(mine.renewal)
+  held.delete(file)
+  if ((await readFile(file, 'utf8').catch(() => null)) === mine.text) await rm(file, { force: true })
 }
 
 /** Whether a process, here or on another machine, holds the folder: by this machine's clock, as a reader writes nothing. */
@@ -150,10 +161,10 @@ function inUse(file: string, holder: Holder | null): EigenaeError {
 }
 
 /** Thrown out of a timer, to end the process as it is: whatever it still wrote would harm the other's run. */
-function takenOver(file: string): EigenaeError {
+function lost(file: string): EigenaeError {
   return new EigenaeError({
-    what: 'another process has taken this run over while this one was cut off from its files',
+    what: 'this process has lost its lock: another took the folder over while this one was cut off from its files, or the folder was removed',
     where: file,
-    mend: 'This one ends; the other goes on from the last whole epoch.',
+    mend: 'This one ends, so that it writes into nothing of the other.',
   })
 }

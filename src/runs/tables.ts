@@ -58,8 +58,10 @@ export class EpochTable<Columns extends readonly string[]> {
     const [header, ...lines] = text.split('\n').slice(0, -1)
     if (`${header}\n` !== this.#headerLine()) throw this.#ofOthers()
     const kept = lines.filter((line) => epochOf(line) <= last)
+    const counts = new Map<number, number>()
+    for (const epoch of kept.map(epochOf)) counts.set(epoch, (counts.get(epoch) ?? 0) + 1)
     for (let epoch = first; epoch <= last; epoch++) {
-      const found = kept.filter((line) => epochOf(line) === epoch).length
+      const found = counts.get(epoch) ?? 0
       if (found !== rowsAnEpoch) throw this.#changed(epoch, found, rowsAnEpoch)
     }
     const content = [this.#headerLine(), ...kept.map((line) => `${line}\n`)].join('')
