@@ -1,3 +1,5 @@
+import { jacobiRotation, maximumSweeps } from './jacobi.js'
+
 export interface PrincipalDirections {
   /** [latent]: the embedding's mean, from which coordinates count. */
   readonly mean: readonly number[]
@@ -75,18 +77,17 @@ function covariance(centred: Float64Array, latent: number): number[][] {
   return sums.map((row) => row.map((sum) => sum / Math.max(1, count - 1)))
 }
 
-const maximumSweeps = 60
-
 /** Of a symmetric matrix, the largest eigenvalue first: Jacobi's rotations (Golub and Van Loan, 8.5). */
 function eigenvectors(
   matrix: number[][],
 ): readonly { readonly value: number; readonly vector: readonly number[] }[] {
   const size = matrix.length
+  const rounding = Number.EPSILON * Math.max(...matrix.map((row, i) => row[i]!))
   const vectors = matrix.map((row, i) => row.map((_, j) => (i === j ? 1 : 0)))
   for (let sweep = 0; sweep < maximumSweeps; sweep++) {
     let rotated = false
     for (let p = 0; p < size; p++) {
-      for (let q = p + 1; q < size; q++) rotated = rotate(matrix, vectors, p, q) || rotated
+      for (let q = p + 1; q < size; q++) rotated = rotate(matrix, vectors, p, q, rounding) || rotated
     }
     if (!rotated) break
   }
@@ -96,14 +97,10 @@ function eigenvectors(
     .map(({ value, vector }) => ({ value, vector: pointedUp(vector) }))
 }
 
-/** Makes matrix[p][q] zero; false where it is so to rounding. */
-function rotate(matrix: number[][], vectors: number[][], p: number, q: number): boolean {
-  const [app, aqq, apq] = [matrix[p]![p]!, matrix[q]![q]!, matrix[p]![q]!]
-  if (Math.abs(apq) <= Number.EPSILON * Math.sqrt(Math.abs(app * aqq))) return false
-  const zeta = (aqq - app) / (2 * apq)
-  const tangent = Math.sign(zeta || 1) / (Math.abs(zeta) + Math.sqrt(1 + zeta * zeta))
-  const cosine = 1 / Math.sqrt(1 + tangent * tangent)
-  const sine = cosine * tangent
+/** Makes matrix[p][q] zero; false where it is so to rounding, that of the largest variance. */
+function rotate(matrix: number[][], vectors: number[][], p: number, q: number, rounding: number): boolean {
+  if (Math.abs(matrix[p]![q]!) <= rounding) return false
+  const { cosine, sine } = jacobiRotation(matrix[p]![p]!, matrix[q]![q]!, matrix[p]![q]!)
   turnColumns(matrix, p, q, cosine, sine)
   for (let j = 0; j < matrix.length; j++) {
     const [a, b] = [matrix[p]![j]!, matrix[q]![j]!]

@@ -1,14 +1,23 @@
+import { jacobiRotation, maximumSweeps } from './jacobi.js'
+import { Turns } from './turns.js'
+
 /**
  * Singular values of a matrix [rows][columns], largest first; the smaller of the two dimensions does not matter: there
- * are always `columns` of them, zeros last. Householder's QR leaves a small triangle, and one-sided Jacobi rotations
- * (Hestenes 1958; Demmel and Veselić, "Jacobi's method is more accurate than QR", 1992) make its columns orthogonal:
- * all in double, so small values keep their digits, which those of a Gram matrix would lose.
+ * are always `columns` of them, zeros last. Householder's QR with column pivoting leaves a small triangle, and one-sided
+ * Jacobi rotations (Hestenes 1958) make its rows orthogonal, in few sweeps as they are nearly so (Drmač and Veselić, "New
+ * fast and accurate Jacobi SVD algorithm", 2008). All in double, so small values keep their digits, which those of a Gram
+ * matrix would lose. Hundreds of columns take seconds, in which other work of the process has its turns.
  */
-export function singularValues(values: ArrayLike<number>, columns: number, center: boolean): Float64Array {
+export async function singularValues(
+  values: ArrayLike<number>,
+  columns: number,
+  center: boolean,
+): Promise<Float64Array> {
   const matrix = columnsOf(values, columns, center)
-  triangularise(matrix)
-  const triangle = matrix.map((column) => column.subarray(0, columns))
-  orthogonalise(triangle)
+  const turns = new Turns()
+  await triangularise(matrix, turns)
+  const triangle = Array.from(matrix, (_, row) => Float64Array.from(matrix, (column) => column[row]!))
+  await orthogonalise(triangle, turns)
   return Float64Array.from(triangle, norm).sort().reverse()
 }
 
@@ -38,48 +47,80 @@ function norm(column: Float64Array): number {
   return Math.sqrt(dot(column, column))
 }
 
-/** Householder reflections, one a column (Golub and Van Loan, "Matrix Computations", 5.2.1); R stays above. */
-function triangularise(matrix: readonly Float64Array[]): void {
-  for (const [k, column] of matrix.entries()) {
-    const length = Math.sqrt(dot(column, column, k))
-    if (length === 0) continue
-    const diagonal = column[k]! > 0 ? -length : length
-    const reflector = column.slice()
-    reflector[k]! -= diagonal
-    const scale = 2 / dot(reflector, reflector, k)
-    for (const other of matrix.slice(k + 1)) {
-      const factor = scale * dot(reflector, other, k)
-      for (let i = k; i < other.length; i++) other[i]! -= factor * reflector[i]!
-    }
-    column.fill(0, k)
-    column[k] = diagonal
+/**
+ * Householder reflections, one a column, each of the column of which most is left (Golub and Van Loan, "Matrix
+ * Computations", 5.4.2), which changes the columns' order; R stays above.
+ */
+async function triangularise(matrix: Float64Array[], turns: Turns): Promise<void> {
+  // What is left of each column's squared length: what rounding does to it changes the order alone.
+  const left = matrix.map((column) => dot(column, column))
+  for (let k = 0; k < matrix.length; k++) {
+    const longest = left.indexOf(Math.max(...left.slice(k)), k)
+    swap(matrix, k, longest)
+    swap(left, k, longest)
+    reflect(matrix, k)
+    for (let j = k + 1; j < matrix.length; j++) left[j]! -= matrix[j]![k]! ** 2
+    if (turns.isOver()) await turns.next()
   }
 }
 
-const maximumSweeps = 60
+function swap<T>(array: T[], a: number, b: number): void {
+  const first = array[a]!
+  array[a] = array[b]!
+  array[b] = first
+}
 
-function orthogonalise(columns: readonly Float64Array[]): void {
+/** Makes column k zero below its diagonal, by a reflection of all columns from there on. */
+function reflect(matrix: readonly Float64Array[], k: number): void {
+  const column = matrix[k]!
+  const length = Math.sqrt(dot(column, column, k))
+  if (length === 0) return
+  const diagonal = column[k]! > 0 ? -length : length
+  const reflector = column.slice()
+  reflector[k]! -= diagonal
+  const scale = 2 / dot(reflector, reflector, k)
+  for (const other of matrix.slice(k + 1)) {
+    const factor = scale * dot(reflector, other, k)
+    for (let i = k; i < other.length; i++) other[i]! -= factor * reflector[i]!
+  }
+  column.fill(0, k)
+  column[k] = diagonal
+}
+
+async function orthogonalise(rows: readonly Float64Array[], turns: Turns): Promise<void> {
+  const rounding = Number.EPSILON * Math.sqrt(rows.length)
   for (let sweep = 0; sweep < maximumSweeps; sweep++) {
+    // Followed through the sweep, and computed anew before the next.
+    const squares = rows.map((row) => dot(row, row))
     let rotated = false
-    for (let p = 0; p < columns.length; p++) {
-      for (let q = p + 1; q < columns.length; q++) rotated = rotatePair(columns[p]!, columns[q]!) || rotated
+    for (let p = 0; p < rows.length; p++) {
+      for (let q = p + 1; q < rows.length; q++) rotated = rotatePair(rows, squares, p, q, rounding) || rotated
+      if (turns.isOver()) await turns.next()
     }
     if (!rotated) return
   }
 }
 
-/** Makes two columns orthogonal; false where they are so to rounding. */
-function rotatePair(p: Float64Array, q: Float64Array): boolean {
-  const [alpha, beta, gamma] = [dot(p, p), dot(q, q), dot(p, q)]
-  if (Math.abs(gamma) <= Number.EPSILON * Math.sqrt(alpha * beta)) return false
-  const zeta = (beta - alpha) / (2 * gamma)
-  const tangent = Math.sign(zeta || 1) / (Math.abs(zeta) + Math.sqrt(1 + zeta * zeta))
-  const cosine = 1 / Math.sqrt(1 + tangent * tangent)
-  const sine = cosine * tangent
+/** Makes two rows orthogonal; false where they are so to rounding. */
+function rotatePair(
+  rows: readonly Float64Array[],
+  squares: number[],
+  first: number,
+  second: number,
+  rounding: number,
+): boolean {
+  const [p, q] = [rows[first]!, rows[second]!]
+  const product = dot(p, q)
+  if (Math.abs(product) <= rounding * Math.sqrt(squares[first]! * squares[second]!)) return false
+  const { cosine, sine } = jacobiRotation(squares[first]!, squares[second]!, product)
   for (let i = 0; i < p.length; i++) {
-    const [a, b] = [p[i]!, q[i]!]
+    const a = p[i]!
+    const b = q[i]!
     p[i] = cosine * a - sine * b
     q[i] = sine * a + cosine * b
   }
+  const moved = (sine / cosine) * product
+  squares[first] = Math.max(0, squares[first]! - moved)
+  squares[second]! += moved
   return true
 }

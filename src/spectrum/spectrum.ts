@@ -18,8 +18,12 @@ export interface Spectrum {
 const deadShare = 1e-3
 
 /** Of an embedding [count][latent]. */
-export function spectrumOf(embedding: ArrayLike<number>, latent: number, center: boolean): Spectrum {
-  const values = Array.from(singularValues(embedding, latent, center))
+export async function spectrumOf(
+  embedding: ArrayLike<number>,
+  latent: number,
+  center: boolean,
+): Promise<Spectrum> {
+  const values = Array.from(await singularValues(embedding, latent, center))
   const eigenvalues = values.map((value) => value * value)
   const singularShares = shares(values)
   return {

@@ -44,7 +44,7 @@ export function embedForSpectrum(trainer: Trainer, config: Config, data: DataSet
   return trainer.encode(pixels.subarray(0, images * pixelsPerImage))
 }
 
-export function spectrumOfEmbedding(embedding: Float32Array, { model, spectrum }: Config): Spectrum {
+export function spectrumOfEmbedding(embedding: Float32Array, { model, spectrum }: Config): Promise<Spectrum> {
   return spectrumOf(embedding, latentDimension(model), spectrum.center)
 }
 

@@ -135,7 +135,7 @@ async function writeBeginning(
   { embedding, state }: Beginning,
 ): Promise<void> {
   for (const table of Object.values(tables)) await table.start()
-  await tables.spectrum.append(spectrumRows(0, spectrumOfEmbedding(embedding, config)))
+  await tables.spectrum.append(spectrumRows(0, await spectrumOfEmbedding(embedding, config)))
   await writeCheckpoint(files, config, { epoch: 0, state })
 }
 

@@ -68,7 +68,7 @@ async function expectEvaluation(trainer: Trainer, { expected, widths, eigen }: G
   const encoded = await trainer.encode(flatMatrix(input))
   expectNear(encoded, flatMatrix(embedding), 'embedding')
   expectNear(await trainer.reconstruct(flatMatrix(input)), flatMatrix(output), 'output')
-  const spectrum = spectrumOf(encoded, widths.at(-1)!, eigen.center)
+  const spectrum = await spectrumOf(encoded, widths.at(-1)!, eigen.center)
   expectNear(spectrum.singularValues, padded(singularValues, spectrum), 'singular value')
   expectNear(spectrum.singularShares, padded(singularShares, spectrum), 'singular share')
 }

@@ -1,0 +1,13 @@
+/** A bound, for numbers that are not finite: four to fifteen sweeps are needed. */
+export const maximumSweeps = 60
+
+/**
+ * The rotation (a, b) → (cosine·a − sine·b, sine·a + cosine·b) that makes [[α, γ], [γ, β]] diagonal, by the smaller angle
+ * (Golub and Van Loan, "Matrix Computations", 8.5.2). α loses tan·γ, which β gains.
+ */
+export function jacobiRotation(alpha: number, beta: number, gamma: number) {
+  const zeta = (beta - alpha) / (2 * gamma)
+  const tangent = Math.sign(zeta || 1) / (Math.abs(zeta) + Math.sqrt(1 + zeta * zeta))
+  const cosine = 1 / Math.sqrt(1 + tangent * tangent)
+  return { cosine, sine: cosine * tangent }
+}
