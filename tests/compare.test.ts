@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { appendFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
@@ -224,13 +225,18 @@ describe('eigenae compare', () => {
     expect((await readdir(scratch('interrupted'))).filter((name) => name.endsWith('.tmp'))).toEqual([])
   })
 
-  it('does not replace a comparison.json of someone else', async () => {
-    await mkdir(scratch('theirs'))
-    await writeFile(scratch('theirs', 'comparison.json'), '{}')
-    const { code, stderr } = await compare('arms/none', '--out', 'theirs')
-    expect(stderr).toContain('exists and is no comparison of eigenae')
-    expect(code).toBe(2)
-  })
+  it.each(['comparison.json', 'comparison.csv', 'report.html', 'loss.png'])(
+    'does not replace a %s of someone else',
+    async (name) => {
+      const folder = scratch('theirs', name)
+      await mkdir(folder, { recursive: true })
+      await writeFile(join(folder, name), 'mine')
+      const { code, stderr } = await compare('arms/none', '--out', folder)
+      expect(stderr).toContain(`${join(folder, name)}: exists and was not written by this command of eigenae`)
+      expect(code).toBe(2)
+      expect(await readdir(folder)).toEqual([name])
+    },
+  )
 
   it('refuses a folder without a complete run, damaged files, and an unknown metric', async () => {
     const none = await compare('runs/eigen/seed-2')

@@ -41,6 +41,10 @@ describe('eigenae plot', () => {
     const { stdout, stderr } = await plot('trained', '--out', 'pictures', '--json')
     expect(stderr).toContain('reconstructions and embedding: trained/seed-0')
     expect(JSON.parse(stdout)).toMatchObject({ folder: 'pictures', model: 'trained/seed-0' })
+    await writeFile(scratch('pictures', 'embedding.png'), 'mine')
+    const refused = await plot('trained', '--out', 'pictures')
+    expect(refused.stderr).toContain('pictures/embedding.png: exists and was not written by this command')
+    expect(refused.code).toBe(2)
   })
 
   it('draws a run that is not complete from its checkpoint, and without one from its tables alone', async () => {

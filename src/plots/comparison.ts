@@ -21,6 +21,9 @@ export function drawnArms({ arms }: Comparison): readonly Arm[] {
   return drawn.map((arm, index) => ({ ...arm, label: labels[index]! }))
 }
 
+/** The names of a comparison's pictures. */
+export const comparisonPictures = ['final', 'loss', 'spectrum', 'evolution', 'effective-rank'] as const
+
 /** The pictures of a comparison, from what the runs' CSV files hold. */
 export function comparisonCharts(comparison: Comparison): readonly Chart[] {
   const arms = drawnArms(comparison)

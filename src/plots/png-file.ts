@@ -1,7 +1,8 @@
 import { promisify } from 'node:util'
 import { deflate } from 'node:zlib'
+import { signature } from '../foreign-files.js'
 
-const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
+const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
 const colorTypes = { gray: { code: 0, channels: 1 }, rgba: { code: 6, channels: 4 } } as const
 
 /** Pixels [height][width][channels] of 0 to 255 as a PNG (ISO/IEC 15948); compressed on another thread. */
@@ -23,8 +24,9 @@ export async function pngFile(
     lines.set(pixels.subarray(y * lineLength, (y + 1) * lineLength), y * (lineLength + 1) + 1)
   }
   return Buffer.concat([
-    signature,
+    pngSignature,
     chunk('IHDR', header),
+    chunk('tEXt', Buffer.from(`Software\0${signature}`, 'latin1')),
     chunk('IDAT', await promisify(deflate)(lines)),
     chunk('IEND', Buffer.alloc(0)),
   ])

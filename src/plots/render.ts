@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { parse, View } from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
+import { signature } from '../foreign-files.js'
 import { makeFolder } from '../make-folder.js'
 import { themeOf } from '../pages/theme.js'
 import { writeAtomically } from '../runs/files.js'
@@ -29,8 +30,13 @@ export async function writeCharts(folder: string, charts: readonly Chart[]): Pro
 }
 
 export async function writePicture(folder: string, name: string, svg: string): Promise<readonly string[]> {
-  await writeAtomically(join(folder, `${name}.svg`), svg)
-  await writeAtomically(join(folder, `${name}.png`), await pngOf(svg))
+  const [svgFile, pngFile] = pictureFiles(name)
+  await writeAtomically(join(folder, svgFile), svg.replace('<svg ', `<svg data-generator="${signature}" `))
+  await writeAtomically(join(folder, pngFile), await pngOf(svg))
+  return [svgFile, pngFile]
+}
+
+export function pictureFiles(name: string): readonly [svg: string, png: string] {
   return [`${name}.svg`, `${name}.png`]
 }
 

@@ -4,6 +4,7 @@ import { type Group, readGroups } from '../comparison/groups.js'
 import { loadDistributions } from '../comparison/student.js'
 import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
+import { refuseForeignFiles, signature } from '../foreign-files.js'
 import { latentDimension } from '../model/architecture.js'
 import { runFiles } from '../runs/files.js'
 import type { WholeRun } from '../runs/read.js'
@@ -12,7 +13,7 @@ import { embeddingChart } from './embedding.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
 import { loadRenderer } from './raster.js'
 import { reconstructionGrid } from './reconstructions.js'
-import { writeCharts, writePicture } from './render.js'
+import { pictureFiles, writeCharts, writePicture } from './render.js'
 import { evolutionChart, spectrumChart } from './spectrum.js'
 
 export interface RunPictures {
@@ -22,12 +23,17 @@ export interface RunPictures {
   readonly model: string | null
 }
 
+const pictures = ['loss', 'spectrum', 'evolution', 'effective-rank', 'reconstructions', 'embedding'] as const
+
 /** The pictures of a run, complete or not, or of a group over its seeds, where the model is the first run's. */
 export async function writeRunPictures(name: string, out: string | undefined): Promise<RunPictures> {
   await Promise.all([loadDistributions(), loadRenderer()])
   const group = await drawableGroup(name)
   const arms = armsOf([group])
   const folder = out ?? join(group.name, 'plots')
+  await refuseForeignFiles(
+    pictures.flatMap(pictureFiles).map((file) => ({ file: join(folder, file), mark: signature })),
+  )
   const charts = [
     lossChart(arms, 'own'),
     spectrumChart(arms),
@@ -35,8 +41,8 @@ export async function writeRunPictures(name: string, out: string | undefined): P
     effectiveRankChart(arms, 'own'),
   ]
   const files = await writeCharts(folder, charts)
-  const pictures = await writeModelPictures(folder, group.runs[0]!)
-  return { folder, files: [...files, ...(pictures ?? [])], model: pictures && group.runs[0]!.folder }
+  const ofModel = await writeModelPictures(folder, group.runs[0]!)
+  return { folder, files: [...files, ...(ofModel ?? [])], model: ofModel && group.runs[0]!.folder }
 }
 
 /** Of a group, the completed runs; where none is, what there is. */

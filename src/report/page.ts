@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import type { Arm, Comparison } from '../comparison/compare.js'
 import { printable } from '../comparison/labels.js'
 import { testsText } from '../comparison/numbers.js'
+import { signature } from '../foreign-files.js'
 import { packageRoot } from '../package-root.js'
 import { Html, html, inlineScript, jsonScript } from '../pages/html.js'
 import { armDash, armShape, themeOf } from '../pages/theme.js'
@@ -33,7 +34,7 @@ export async function reportPage(
   ])
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="icon" href="data:,">
+<meta name="generator" content="${signature}"><meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="icon" href="data:,">
 <title>eigenae: ${arms.length} arms compared</title><style>${new Html(pageStyle(drawn(arms).length))}</style></head><body>
 <h1>${arms.length === 1 ? 'One arm' : `${arms.length} arms compared`}</h1>
 <p>${runCount(arms)}. ${arms.length > 1 ? `The baseline is ${arms[0]!.label} (${arms[0]!.name}).` : ''}</p>

@@ -1,13 +1,12 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createObjectCsvStringifier } from 'csv-writer'
 import type { Comparison } from '../comparison/compare.js'
 import { asJson, comparisonColumns, csvRow, format } from '../comparison/export.js'
-import { hasCode, usageError } from '../errors.js'
+import { refuseForeignFiles, signature } from '../foreign-files.js'
 import { makeFolder } from '../make-folder.js'
-import { comparisonCharts } from '../plots/comparison.js'
+import { comparisonCharts, comparisonPictures } from '../plots/comparison.js'
 import { loadRenderer } from '../plots/raster.js'
-import { writeCharts } from '../plots/render.js'
+import { pictureFiles, writeCharts } from '../plots/render.js'
 import { jsonText, removeLeftovers, writeAtomically } from '../runs/files.js'
 import { reportPage } from './page.js'
 
@@ -17,20 +16,14 @@ import { reportPage } from './page.js'
  */
 export async function checkOutput(folder: string): Promise<void> {
   await loadRenderer()
-  const file = join(folder, 'comparison.json')
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return null
-    if (hasCode(error, 'ENOTDIR'))
-      throw usageError({ what: 'is a file, or lies under one, not a folder', where: folder })
-    throw error
-  })
-  if (text !== null && !text.includes(`"${format}"`)) {
-    throw usageError({
-      what: 'exists and is no comparison of eigenae, so it is left as it is',
-      where: file,
-      mend: 'Name another folder with --out.',
-    })
-  }
+  await refuseForeignFiles([
+    { file: join(folder, 'comparison.json'), mark: `"${format}"` },
+    { file: join(folder, 'comparison.csv'), mark: comparisonColumns.join(',') },
+    ...['report.html', ...comparisonPictures.flatMap(pictureFiles)].map((name) => ({
+      file: join(folder, name),
+      mark: signature,
+    })),
+  ])
 }
 
 /** The names of the files that were written. */
