@@ -35,7 +35,7 @@ fi
 
 cache=$(mktemp -d)
 trap 'rm -rf "$cache"' EXIT
-step 'first start: nothing compiled for this card yet' env CUDA_CACHE_PATH="$cache" CUDA_CACHE_MAXSIZE=4294967296 \
+step 'first start: nothing compiled for this card yet' env CUDA_CACHE_PATH="$cache" \
   node bench/tensorflow/check.mjs --device "$device" --what start
 step 'second start' env CUDA_CACHE_PATH="$cache" node bench/tensorflow/check.mjs --device "$device" --what start
 step 'the golden files, and the suite that every engine passes' env EIGENAE_TENSORFLOW_DEVICE="$device" CI=true \
@@ -45,6 +45,12 @@ step "batch 64, one network, $steps steps" check --what modes --steps "$steps"
 step "batch 64, R networks at once, $steps steps" check --what replicas --steps "$steps" --replicas "$replicas"
 step 'one epoch of the eigen arm on MNIST' node bin/eigenae.js train --config configs/eigen.json --epochs 1 \
   --device "$device" --out "$cache/run"
+if [ "$device" = cuda ]; then
+  step 'auto takes the card' bash -c 'node bin/eigenae.js train --config configs/eigen.json --epochs 1 --quiet \
+    --out "$1" >/dev/null && grep "\"device\": \"cuda\"" "$1/run.json"' - "$cache/auto"
+  step 'a sweep, two runs at once on a card' node bin/eigenae.js sweep --config configs/sweeps/small.json \
+    --device cuda --jobs-per-gpu 2 --out "$cache/sweep"
+fi
 step 'the same bytes again' bash -c 'node bin/eigenae.js train --config configs/eigen.json --epochs 1 --quiet \
   --device "$1" --out "$2/again" >/dev/null && cmp "$2/run/metrics.csv" "$2/again/metrics.csv"' - "$device" "$cache"
 

@@ -65,7 +65,8 @@ async function refusal(device: Device, machine: Machine) {
   try {
     await selectEngine(device)
   } catch (error) {
-    if (error instanceof EigenaeError) return { reason: error.parts.what, mend: error.parts.mend }
+    if (error instanceof EigenaeError)
+      return { reason: error.parts.what, mend: error.parts.mend, message: error.message }
     throw error
   } finally {
     vi.unstubAllEnvs()
@@ -89,6 +90,28 @@ function doctorIn(project: string) {
   const doctor = ['bin/eigenae.js', 'doctor']
   return spawnSync(process.execPath, doctor, { cwd: project, env, encoding: 'utf8' })
 }
+
+/** What tfjs's addon is where TensorFlow finds no card, and says what it was given. */
+const addonWithoutCard = `
+#include <node_api.h>
+#include <cstdio>
+#include <cstdlib>
+static napi_value no(napi_env env, napi_callback_info) {
+  napi_value value;
+  napi_get_boolean(env, false, &value);
+  return value;
+}
+NAPI_MODULE_INIT() {
+  const char* place = "2026-01-01 00:00:00.000000: W tensorflow/gpu_device.cc:1] ";
+  fprintf(stderr, "%sCannot dlopen some GPU libraries\\n", place);
+  fprintf(stderr, "W0000 00:00:1764111111.123456 42 gpu.cc:2] libraries: %s, cards: %s\\n",
+          getenv("LD_LIBRARY_PATH"), getenv("CUDA_VISIBLE_DEVICES"));
+  napi_value answer;
+  napi_create_function(env, "isUsingGpuDevice", NAPI_AUTO_LENGTH, no, nullptr, &answer);
+  napi_set_named_property(env, exports, "isUsingGpuDevice", answer);
+  return exports;
+}
+`
 
 const a100 = 'NVIDIA A100, 8.0, 40960, 40000, 550.54.15'
 const installed = (kind: 'cpu' | 'cuda', change: (installation: FakeInstallation) => void = () => {}) =>
@@ -194,6 +217,18 @@ describe('cuda on a machine', () => {
       /ubuntu-drivers/,
     ],
     [
+      'a driver that does not even know how to tell what a card can do',
+      {
+        libcuda: 'sound',
+        smi: `case "$*" in
+*compute_cap*) echo 'Field "compute_cap" is not a valid field to query.'; exit 2 ;;
+*) echo "0, GPU-00, Tesla T4, Tesla T4, 15360, 15000, 470.256.02" ;;
+esac`,
+      },
+      /driver 470.256.02 is too old: TensorFlow needs 525.60.13 or newer/,
+      /ubuntu-drivers/,
+    ],
+    [
       'a card too old for TensorFlow',
       { libcuda: 'sound', smi: ['GeForce GTX 960, 5.2, 4096, 4000, 550.54.15'] },
       /GTX 960 is too old: compute capability 5.2/,
@@ -221,6 +256,25 @@ describe('cuda on a machine', () => {
     const cuda = await refusal('cuda', machine)
     expect(cuda.reason).toMatch(reason)
     expect(cuda.mend).toMatch(mend)
+  })
+})
+
+describe('cuda where TensorFlow takes no card', () => {
+  it("is refused in TensorFlow's words, which was shown where CUDA's libraries are, and one card", async () => {
+    const addon = scratch('no-card.node')
+    buildLibrary(addon, addonWithoutCard, ['-I', join(root, 'node_modules/node-api-headers/include')])
+    const setup = (folder: string) => {
+      const { tensorflow } = fakeInstallation(folder, addon, 'cuda')
+      const cusolver = join(tensorflow, '..', 'nvidia', 'cusolver', 'lib')
+      mkdirSync(cusolver, { recursive: true })
+      writeFileSync(join(cusolver, 'libcusolver.so.11'), '')
+    }
+    const cards = ['NVIDIA A100, 8.0, 40960, 200, 550.54.15', a100]
+    const { message } = await refusal('cuda', {
+      ...{ libcuda: 'sound', smi: cards, setup, environment: { CUDA_VISIBLE_DEVICES: '0,1' } },
+    })
+    expect(message).toMatch(/^ {2}Cannot dlopen some GPU libraries$/m)
+    expect(message).toMatch(/^ {2}libraries: \S+\/nvidia\/cusolver\/lib:\S+, cards: GPU-01$/m)
   })
 })
 

@@ -23,7 +23,7 @@ await measurements[options.what]()
 /** From nothing to the right numbers: on a card that TensorFlow was not built for, the first start compiles. */
 async function start() {
   const started = performance.now()
-  await checkTrainingStep(device)
+  await checkTrainingStep(tensorflowEngine(device))
   console.log(`right numbers after ${((performance.now() - started) / 1000).toFixed(1)} s`)
 }
 

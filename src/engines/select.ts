@@ -18,7 +18,7 @@ interface Candidate {
   /** @throws EigenaeError where this machine cannot run it, with what to do about it. */
   readonly open: () => Engine | Promise<Engine>
   /** What else shows that it can train, where opening it does not: it takes a second. */
-  readonly check?: () => Promise<void>
+  readonly check?: (engine: Engine) => Promise<void>
   /** Whether "auto" tries it, found out in no time. */
   readonly byAuto: () => boolean
 }
@@ -31,7 +31,7 @@ const candidates: readonly Candidate[] = [
   {
     device: 'tensorflow-cpu',
     open: () => tensorflowEngine('tensorflow-cpu'),
-    check: () => checkTrainingStep('tensorflow-cpu'),
+    check: checkTrainingStep,
     byAuto: () => false,
   },
 ]
@@ -56,7 +56,7 @@ export async function probeDevices(): Promise<readonly Probe[]> {
 async function probe(device: Device): Promise<Probe> {
   try {
     const { engine } = await asked(device)
-    await candidateOf(device).check?.()
+    await candidateOf(device).check?.(engine)
     return { device, engine }
   } catch (error) {
     if (error instanceof EigenaeError) return { device, refusal: error }

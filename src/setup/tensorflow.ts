@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readdir, realpath, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { tensorflowEngine } from '../engines/tensorflow/engine.js'
 import type { TensorflowDevice } from '../engines/tensorflow/errors.js'
 import {
   fileSha256,
@@ -87,7 +88,7 @@ async function setUpIn(folder: string, tools: Tools, job: SetupJob): Promise<voi
 /** Nobody finds an installation before it has given the right numbers. */
 async function check({ device, observer, signal }: SetupJob, installation: TensorflowInstallation) {
   observer.step(`check ${device}`)
-  await checkTrainingStep(device, installation, signal)
+  await checkTrainingStep(tensorflowEngine(device, { signal }, installation), signal)
   signal.throwIfAborted()
 }
 

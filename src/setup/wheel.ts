@@ -17,8 +17,8 @@ export interface WheelJob {
 }
 
 /**
- * Downloads TensorFlow's wheel, and the wheels with CUDA's libraries that it asks for, and unpacks them side by side:
- * TensorFlow looks for CUDA in ../nvidia, from its own real folder. None of what only Python needs comes along.
+ * Downloads TensorFlow's wheel, and the wheels with CUDA's libraries that it asks for, and unpacks them side by side, as
+ * pip would: CUDA's come to lie in ../nvidia, seen from TensorFlow's real folder. None of what only Python needs comes along.
  */
 export async function unpackWheels(job: WheelJob): Promise<void> {
   const { kind, version, folder, observer } = job

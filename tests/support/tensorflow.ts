@@ -6,8 +6,8 @@ import { join } from 'node:path'
 const libraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2']
 
 /** A real shared library, of which nothing is in any machine's own libraries. */
-export function buildLibrary(file: string, source: string): void {
-  execFileSync('g++', ['-shared', '-fPIC', '-x', 'c++', '-', '-o', file], { input: source })
+export function buildLibrary(file: string, source: string, flags: readonly string[] = []): void {
+  execFileSync('g++', ['-shared', '-fPIC', ...flags, '-x', 'c++', '-', '-o', file], { input: source })
 }
 
 export function writeProgram(file: string, shell: string): void {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
-import { openProcess } from '../../src/engines/tensorflow/engine.js'
+import { openProcess, tensorflowEngine } from '../../src/engines/tensorflow/engine.js'
 import { findInstallation } from '../../src/engines/tensorflow/installation.js'
 import { checkTrainingStep } from '../../src/engines/tensorflow/self-check.js'
 import { describeGolden } from '../golden/suite.js'
@@ -13,6 +13,7 @@ import { openTensorflow, whereTensorflowIs } from '../support/tensorflow-engine.
 
 const scratch = scratchFolder()
 const settings = ['data.limit=3000', 'train.epochs=3', 'device=tensorflow-cpu']
+const cpu = { device: 'tensorflow-cpu', threads: 1, card: null } as const
 
 /** TensorFlow's process of the run that this process makes. */
 function workerOf(pid: number): number {
@@ -61,7 +62,7 @@ whereTensorflowIs(() => {
 
     it('says why it died to the call whose pipe breaks, too', async () => {
       for (let milliseconds = 0; milliseconds < 30; milliseconds += 5) {
-        const worker = await openProcess(findInstallation('cpu'), 'tensorflow-cpu', 1)
+        const worker = await openProcess(findInstallation('cpu'), cpu)
         process.kill(workerOf(process.pid), 'SIGABRT')
         const until = performance.now() + milliseconds
         while (performance.now() < until); // so that this process does not learn of the end first
@@ -91,8 +92,10 @@ whereTensorflowIs(() => {
 
   it('cuda where TensorFlow sees no card is refused, and no graph for a card is put on the processor', async () => {
     const installation = findInstallation('cpu')
-    await expect(openProcess(installation, 'cuda', 1)).rejects.toThrow('finds no graphics card')
-    const worker = await openProcess(installation, 'tensorflow-cpu', 1)
+    await expect(openProcess(installation, { ...cpu, device: 'cuda' })).rejects.toThrow(
+      'finds no graphics card',
+    )
+    const worker = await openProcess(installation, cpu)
     try {
       const { seed, ...rest } = smallSpec
       const execution = { device: 'gpu', mode: 'graph', eigen: 'host' } as const
@@ -104,14 +107,14 @@ whereTensorflowIs(() => {
   })
 
   it('the check of a training step passes here', async () => {
-    await checkTrainingStep('tensorflow-cpu')
+    await checkTrainingStep(tensorflowEngine('tensorflow-cpu'))
   })
 
   it('20,000 steps leak neither tensors nor memory nor files', { timeout: 240_000 }, async () => {
     const temporary = scratch('temporary')
     mkdirSync(temporary)
     vi.stubEnv('TMPDIR', temporary) // the other test files' graphs come and go in the machine's
-    const worker = await openProcess(findInstallation('cpu'), 'tensorflow-cpu', 2)
+    const worker = await openProcess(findInstallation('cpu'), { ...cpu, threads: 2 })
     try {
       const { seed, ...rest } = smallSpec
       const spec = {

@@ -12,11 +12,12 @@ export interface Card {
 export async function findCard(): Promise<Card> {
   try {
     const gpus = await requireDriver()
-    const needs = `TensorFlow is built by CUDA ${cudaNeeds.cuda} and needs driver ${cudaNeeds.driver} or newer`
+    const { ptx, native } = cudaNeeds
+    const needs = `TensorFlow is built by CUDA ${ptx.cuda} and needs driver ${native.driver} or newer`
     if (gpus === null)
       return { usable: true, line: `NVIDIA driver of unknown version (no nvidia-smi); ${needs}` }
-    const [first] = requireFittingGpu(gpus)
     const cuda = await driverCudaVersion()
+    const [first] = requireFittingGpu(gpus, cuda)
     const driver = `NVIDIA driver ${first!.driver}${cuda === null ? '' : ` (CUDA ${cuda})`}`
     return { usable: true, line: `${first!.name}, ${driver}; ${needs}` }
   } catch (error) {

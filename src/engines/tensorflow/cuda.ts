@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import type { Engine } from '../engine.js'
 import { tensorflowEngine } from './engine.js'
 import { findInstallation } from './installation.js'
-import { requireTensorflow } from './requirements.js'
+import { requireCard } from './requirements.js'
 import { checkTrainingStep } from './self-check.js'
 
 /** Where NVIDIA's driver shows itself: on Linux, and on Linux within Windows. */
@@ -20,8 +20,8 @@ export function cudaMayWork(): boolean {
 
 /** The engine on a card. @throws EigenaeError where it lacks something, or a few steps of training give wrong numbers. */
 export async function checkedCudaEngine(): Promise<Engine> {
-  await requireTensorflow('cuda')
-  const engine = tensorflowEngine('cuda')
-  await checkTrainingStep('cuda')
+  const card = await requireCard()
+  const engine = tensorflowEngine('cuda', { card: card?.uuid ?? null })
+  await checkTrainingStep(engine)
   return engine
 }

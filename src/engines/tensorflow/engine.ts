@@ -4,13 +4,15 @@ import type { Engine, ReplicaTrainer, TrainerSpec } from '../engine.js'
 import type { TensorflowDevice } from './errors.js'
 import { findInstallation, type TensorflowInstallation } from './installation.js'
 import type { NetworkSpec } from './network/variables.js'
-import { TensorflowProcess } from './process.js'
+import { type ProcessPlace, TensorflowProcess } from './process.js'
 import { replicaTrainer, singleTrainer } from './remote-trainer.js'
 import type { Execution } from './worker-calls.js'
 
 export interface EngineOptions extends Partial<Pick<Execution, 'mode' | 'eigen'>> {
   /** Ends the processes of its trainers, whatever they are at. */
   readonly signal?: AbortSignal | undefined
+  /** The card to train on, as CUDA_VISIBLE_DEVICES takes it; null or absent: the first that TensorFlow sees. */
+  readonly card?: string | null
 }
 
 /**
@@ -43,9 +45,9 @@ async function openTrainer(
   device: TensorflowDevice,
   spec: NetworkSpec,
   images: Uint8Array,
-  { mode = 'graph', eigen = 'host', signal }: EngineOptions,
+  { mode = 'graph', eigen = 'host', signal, card = null }: EngineOptions,
 ): Promise<TensorflowProcess> {
-  const worker = await openProcess(installation, device, spec.threads, signal)
+  const worker = await openProcess(installation, { device, threads: spec.threads, card }, signal)
   try {
     await worker.call('create', [spec, images, { device: device === 'cuda' ? 'gpu' : 'cpu', mode, eigen }])
     return worker
@@ -58,27 +60,37 @@ async function openTrainer(
 /** A process with TensorFlow loaded. @throws EigenaeError where it cannot be, or finds no card that was asked for. */
 export async function openProcess(
   installation: TensorflowInstallation,
-  device: TensorflowDevice,
-  threads: number,
+  place: ProcessPlace,
   signal?: AbortSignal,
 ): Promise<TensorflowProcess> {
-  const worker = new TensorflowProcess(device, threads)
+  const worker = new TensorflowProcess(place, installation)
   signal?.addEventListener('abort', () => void worker.close(), { once: true })
   try {
     const { gpu } = await worker.call('open', [installation.addon, installation.protocol])
-    if (device === 'cuda' && !gpu) throw noCard()
-    return worker
+    if (place.device !== 'cuda' || gpu) return worker
   } catch (error) {
     await worker.close()
     throw error
   }
+  await worker.close()
+  throw noCard(worker.said)
 }
 
-function noCard(): EigenaeError {
+/** `said` by TensorFlow while it looked for one. */
+function noCard(said: string): EigenaeError {
   return new EigenaeError({
     what: 'TensorFlow finds no graphics card that it can use',
     where: 'device cuda',
-    mend: 'Run "eigenae doctor": it says what is missing. To train on the CPU, use --device cpu.',
+    details: complaintsIn(said),
+    mend: 'Mend what TensorFlow names, or train on the processor: --device cpu',
+  })
+}
+
+/** TensorFlow's warnings, errors and missing libraries, without the time and the place in its source. */
+function complaintsIn(said: string): readonly string[] {
+  return said.split('\n').flatMap((line) => {
+    const [, level, text] = /^(?:\S+ \S+: )?([IWEF])(?:\d+ \S+ +\d+)? \S+:\d+\] (.*)$/.exec(line) ?? []
+    return text !== undefined && (level !== 'I' || /could not/i.test(text)) ? [text] : []
   })
 }
 

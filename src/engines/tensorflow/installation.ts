@@ -65,6 +65,14 @@ export function findInstallation(kind: InstallationKind): TensorflowInstallation
   })
 }
 
+/** Where the wheels unpacked beside TensorFlow's have CUDA's libraries; none in an installation for the CPU. */
+export function cudaLibraryFolders({ tensorflow }: TensorflowInstallation): readonly string[] {
+  const nvidia = join(tensorflow, '..', 'nvidia')
+  return namesIn(nvidia)
+    .map((name) => join(nvidia, name, 'lib'))
+    .filter((folder) => namesIn(folder).length > 0)
+}
+
 function readyVersions(kind: InstallationKind): readonly string[] {
   return namesIn(installationRoot())
     .filter((name) => name.endsWith(`-${kind}`) && isFile(installationFile(join(installationRoot(), name))))

@@ -6,7 +6,7 @@ export interface Gpu {
   readonly index: string
   readonly uuid: string
   readonly name: string
-  /** CUDA's compute capability: 7.5, 9. */
+  /** CUDA's compute capability: 7.5, 9; NaN where the driver does not tell. */
   readonly capability: number
   readonly totalMiB: number
   readonly freeMiB: number
@@ -22,15 +22,21 @@ export type NvidiaReport =
 
 const run = promisify(execFile)
 const patienceMilliseconds = 20_000
-const fields = ['index', 'uuid', 'name', 'compute_cap', 'memory.total', 'memory.free', 'driver_version']
+const capabilityField = 'compute_cap'
+const fields = ['index', 'uuid', 'name', capabilityField, 'memory.total', 'memory.free', 'driver_version']
 
 export async function askNvidiaSmi(): Promise<NvidiaReport> {
+  const report = await query(fields)
+  // Drivers before 510 do not know a card's capability. Its name stands there instead, which is no number.
+  const isOld =
+    report.kind === 'refused' && report.reason.includes(`"${capabilityField}" is not a valid field`)
+  return isOld ? query(fields.map((field) => (field === capabilityField ? 'name' : field))) : report
+}
+
+async function query(names: readonly string[]): Promise<NvidiaReport> {
+  const args = [`--query-gpu=${names.join(',')}`, '--format=csv,noheader,nounits']
   try {
-    const { stdout } = await run(
-      'nvidia-smi',
-      [`--query-gpu=${fields.join(',')}`, '--format=csv,noheader,nounits'],
-      { timeout: patienceMilliseconds },
-    )
+    const { stdout } = await run('nvidia-smi', args, { timeout: patienceMilliseconds })
     return { kind: 'gpus', gpus: stdout.split('\n').flatMap(gpuOf) }
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return { kind: 'absent' }

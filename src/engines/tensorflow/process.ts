@@ -5,16 +5,24 @@ import { EigenaeError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
 import type { EpochProgress } from '../engine.js'
 import { type TensorflowDevice, tensorflowError } from './errors.js'
+import { cudaLibraryFolders, type TensorflowInstallation } from './installation.js'
 import type { CallName, Reply, Request, WorkerCalls } from './worker-calls.js'
 
 /** Compiled, even where this module is read as TypeScript. */
 const workerFile = join(packageRoot, 'dist', 'engines', 'tensorflow', 'worker.js')
 /** Of what TensorFlow writes, so much is kept for the case that it dies. */
-const keptCharacters = 2000
+const keptCharacters = 4000
 /** So long is waited for the end of a process that takes no calls any more. */
 const endMilliseconds = 2000
 
 const mebibyte = 2 ** 20
+
+export interface ProcessPlace {
+  readonly device: TensorflowDevice
+  readonly threads: number
+  /** The only card that it sees, as CUDA_VISIBLE_DEVICES takes it; null: those that this process sees. */
+  readonly card: string | null
+}
 
 interface Pending {
   readonly resolve: (value: unknown) => void
@@ -32,10 +40,10 @@ export class TensorflowProcess {
   #failure: EigenaeError | null = null
   #said = ''
 
-  constructor(device: TensorflowDevice, threads: number) {
-    this.#device = device
+  constructor(place: ProcessPlace, installation: TensorflowInstallation) {
+    this.#device = place.device
     this.#child = fork(workerFile, [], {
-      env: { ...process.env, ...environment(device, threads) },
+      env: { ...process.env, ...environment(place, installation) },
       execArgv: [],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -62,6 +70,11 @@ export class TensorflowProcess {
     const answer = this.#last.then(() => this.#exchange({ call, args }, onProgress))
     this.#last = answer.catch(() => undefined)
     return answer as Promise<Awaited<ReturnType<WorkerCalls[Name]>>>
+  }
+
+  /** The end of what it has written on stderr; all of it once it is closed. */
+  get said(): string {
+    return this.#said
   }
 
   /** Ends the epoch under way before its next step. */
@@ -115,22 +128,44 @@ export class TensorflowProcess {
 }
 
 /**
- * Ops share the threads, but each runs on one: so the order of its sums does not depend on how many there are. A card's
- * products are true single precision, not TF32, and its memory is taken as it is needed. What the C library was given
- * back it keeps for the next step.
+ * Ops share the threads, but each runs on one: so the order of its sums does not depend on how many there are. What the C
+ * library was given back it keeps for the next step.
  */
-function environment(device: TensorflowDevice, threads: number): Readonly<Record<string, string>> {
+function environment(
+  { device, threads, card }: ProcessPlace,
+  installation: TensorflowInstallation,
+): Readonly<Record<string, string>> {
   return {
-    TF_CPP_MIN_LOG_LEVEL: '2',
     TF_NUM_INTRAOP_THREADS: '1',
     TF_NUM_INTEROP_THREADS: String(threads),
     OMP_NUM_THREADS: '1',
     TF_ENABLE_ONEDNN_OPTS: '0',
     TF_DETERMINISTIC_OPS: '1',
-    TF_FORCE_GPU_ALLOW_GROWTH: 'true',
-    NVIDIA_TF32_OVERRIDE: '0',
     MALLOC_MMAP_THRESHOLD_: String(32 * mebibyte),
     MALLOC_TRIM_THRESHOLD_: String(512 * mebibyte),
-    ...(device === 'tensorflow-cpu' && { CUDA_VISIBLE_DEVICES: '-1' }),
+    ...(device === 'cuda'
+      ? cardEnvironment(card, installation)
+      : { TF_CPP_MIN_LOG_LEVEL: '2', CUDA_VISIBLE_DEVICES: '-1' }),
+  }
+}
+
+/**
+ * Products are true single precision, not TF32, and memory is taken as it is needed. What TensorFlow says while it looks
+ * for a card is the reason where it takes none. It loads CUDA's libraries by their names, with the folders that one of its
+ * own libraries knows: 2.21's lacks cuSOLVER's. What is compiled for a card newer than the wheel is kept, more than CUDA's
+ * 1 GiB where need be: otherwise every process would compile for minutes.
+ */
+function cardEnvironment(
+  card: string | null,
+  installation: TensorflowInstallation,
+): Readonly<Record<string, string>> {
+  const { LD_LIBRARY_PATH: libraries } = process.env
+  return {
+    TF_CPP_MIN_LOG_LEVEL: '0',
+    TF_FORCE_GPU_ALLOW_GROWTH: 'true',
+    NVIDIA_TF32_OVERRIDE: '0',
+    LD_LIBRARY_PATH: [...cudaLibraryFolders(installation), ...(libraries ? [libraries] : [])].join(':'),
+    CUDA_CACHE_MAXSIZE: process.env.CUDA_CACHE_MAXSIZE ?? String(4096 * mebibyte),
+    ...(card !== null && { CUDA_VISIBLE_DEVICES: card }),
   }
 }

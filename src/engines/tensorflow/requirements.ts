@@ -1,6 +1,13 @@
 import { EigenaeError } from '../../errors.js'
-import { findInstallation, type TensorflowInstallation } from './installation.js'
-import { askNvidiaSmi, cudaLibraryRefusal, type Gpu, type NvidiaReport, visibleGpus } from './nvidia.js'
+import { findInstallation } from './installation.js'
+import {
+  askNvidiaSmi,
+  cudaLibraryRefusal,
+  driverCudaVersion,
+  type Gpu,
+  type NvidiaReport,
+  visibleGpus,
+} from './nvidia.js'
 
 /**
  * What TensorFlow's GPU wheels from 2.18 to 2.21 need: they are built by CUDA 12.5 for compute capabilities 6.0 to 8.9
@@ -8,10 +15,9 @@ import { askNvidiaSmi, cudaLibraryRefusal, type Gpu, type NvidiaReport, visibleG
  * Newer cards run from PTX code, which only a driver as new as CUDA 12.5 compiles.
  */
 export const cudaNeeds = {
-  cuda: '12.5',
-  driver: '525.60.13',
   capability: 6,
-  ptx: { capability: 9, driver: '555.42.02' },
+  native: { cuda: '12.0', driver: '525.60.13' },
+  ptx: { capability: 9, cuda: '12.5', driver: '555.42.02' },
   freeMiB: 1024,
 } as const
 
@@ -27,16 +33,17 @@ const driverMend = [
 const newerDriverMend = ['Install a newer driver and restart:', ...driverCommands].join('\n')
 
 /**
- * What a device of TensorFlow runs on.
+ * The card that TensorFlow is to train on: of those that fit, the first of which most memory is free. Null where
+ * nvidia-smi, which tells of them, is not there, or CUDA_VISIBLE_DEVICES names parts of cards (MIG): TensorFlow's first.
  * @throws EigenaeError that says what this machine lacks for it, and the command that mends it.
  */
-export async function requireTensorflow(device: 'cuda' | 'tensorflow-cpu'): Promise<TensorflowInstallation> {
-  if (device === 'tensorflow-cpu') return findInstallation('cpu')
+export async function requireCard(): Promise<Gpu | null> {
   const gpus = await requireDriver()
-  const usable = gpus === null ? null : requireFittingGpu(gpus)
-  const installation = findInstallation('cuda')
-  if (usable !== null) requireMemory(usable)
-  return installation
+  const fitting = gpus === null ? null : requireFittingGpu(gpus, await driverCudaVersion())
+  findInstallation('cuda')
+  if (fitting === null) return null
+  const free = requireMemory(fitting)
+  return process.env.CUDA_VISIBLE_DEVICES?.includes('MIG-') ? null : free
 }
 
 /**
@@ -81,15 +88,20 @@ function requireVisible(gpus: readonly Gpu[]): readonly Gpu[] {
   )
 }
 
-/** @throws EigenaeError where the driver is too old for TensorFlow, or every card is. */
-export function requireFittingGpu(gpus: readonly Gpu[]): readonly Gpu[] {
+/**
+ * `cuda` is the newest that the driver serves: NVIDIA's compatibility package (cuda-compat) makes that newer than the
+ * driver is.
+ * @throws EigenaeError where the driver is too old for TensorFlow, or every card is.
+ */
+export function requireFittingGpu(gpus: readonly Gpu[], cuda: string | null): readonly Gpu[] {
   const { driver } = gpus[0]!
   const fitting = gpus.filter(({ capability }) => !(capability < cudaNeeds.capability))
   const first = fitting[0] ?? gpus[0]!
-  const needed = first.capability >= cudaNeeds.ptx.capability ? cudaNeeds.ptx.driver : cudaNeeds.driver
-  if (compareVersions(driver, needed) < 0)
+  const needs = first.capability >= cudaNeeds.ptx.capability ? cudaNeeds.ptx : cudaNeeds.native
+  const serves = cuda !== null && compareVersions(cuda, needs.cuda) >= 0
+  if (!serves && compareVersions(driver, needs.driver) < 0)
     throw unusable(
-      `the NVIDIA driver ${driver} is too old: TensorFlow needs ${needed} or newer on ${first.name}`,
+      `the NVIDIA driver ${driver} is too old: TensorFlow needs ${needs.driver} or newer on ${first.name}`,
       newerDriverMend,
     )
   if (fitting.length === 0)
@@ -100,9 +112,10 @@ export function requireFittingGpu(gpus: readonly Gpu[]): readonly Gpu[] {
   return fitting
 }
 
-function requireMemory(gpus: readonly Gpu[]): void {
-  if (gpus.some(({ freeMiB }) => !(freeMiB < cudaNeeds.freeMiB))) return
-  const { index, name, freeMiB, totalMiB } = gpus[0]!
+function requireMemory(gpus: readonly Gpu[]): Gpu {
+  const freest = gpus.reduce((best, gpu) => (gpu.freeMiB > best.freeMiB ? gpu : best))
+  const { index, name, freeMiB, totalMiB } = freest
+  if (!(freeMiB < cudaNeeds.freeMiB)) return freest
   throw unusable(
     `out of GPU memory: ${freeMiB} of ${totalMiB} MiB are free on GPU ${index} (${name})`,
     'Stop the processes that "nvidia-smi" lists, or wait for them.',

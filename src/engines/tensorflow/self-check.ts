@@ -1,9 +1,6 @@
 import { EigenaeError } from '../../errors.js'
 import { philox4x32 } from '../../model/random.js'
 import type { Engine, Losses, TrainerSpec } from '../engine.js'
-import { tensorflowEngine } from './engine.js'
-import type { TensorflowDevice } from './errors.js'
-import type { TensorflowInstallation } from './installation.js'
 
 const spec: TrainerSpec = {
   architecture: { widths: [20, 12, 8, 4], batchNorm: 'encoder' },
@@ -26,16 +23,11 @@ const tolerance = 2e-4
 
 /**
  * Trains a few steps of a small network with all that may go wrong in it: products, batch norm, an eigen loss, Adam.
- * @param installation the one to check; by default the one that trains
- * @param signal ends the check, which takes minutes where a card's kernels are compiled first
+ * @param signal that of the engine, if any: ends the check, which takes minutes where a card's kernels are compiled first
  * @throws EigenaeError where the device cannot be used, or its numbers are wrong; the signal's reason once it is aborted.
  */
-export async function checkTrainingStep(
-  device: TensorflowDevice,
-  installation?: TensorflowInstallation,
-  signal?: AbortSignal,
-): Promise<void> {
-  const losses = await trainSteps(tensorflowEngine(device, { signal }, installation)).catch((error) => {
+export async function checkTrainingStep(engine: Engine, signal?: AbortSignal): Promise<void> {
+  const losses = await trainSteps(engine).catch((error) => {
     signal?.throwIfAborted()
     throw error
   })
@@ -44,7 +36,7 @@ export async function checkTrainingStep(
     if (near(loss, right.loss) && near(mse, right.mse) && near(penalty, right.penalty)) continue
     throw new EigenaeError({
       what: `training gives wrong numbers: a loss of ${loss} in step ${step + 1} of a check that has ${right.loss}`,
-      where: `device ${device}`,
+      where: `device ${engine.device}`,
       mend: 'Do not train there. Run "eigenae setup tensorflow" again, or take another device.',
     })
   }

@@ -1,4 +1,4 @@
-import { requireTensorflow } from '../../engines/tensorflow/requirements.js'
+import { findInstallation } from '../../engines/tensorflow/installation.js'
 import { usageError } from '../../errors.js'
 import type { Launcher, LaunchJob } from './launcher.js'
 import { localLauncher, ordersOf } from './local.js'
@@ -32,7 +32,7 @@ const launchers: Readonly<Record<LauncherName, Row>> = {
     open: async ({ jobs: atOnce, jobsPerGpu = 1, threads, replicas = 1 }, jobs) => {
       const devices = devicesOf(jobs)
       if (replicas > 1) refuseReplicas(devices)
-      if (devices.has('tensorflow-cpu')) await requireTensorflow('tensorflow-cpu')
+      if (devices.has('tensorflow-cpu')) findInstallation('cpu')
       const runs = ordersOf(jobs, replicas).length
       const slots = await slotsFor({ devices, runs, jobs: atOnce, jobsPerGpu, threads })
       return localLauncher(slots, replicas)
