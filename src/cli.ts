@@ -10,6 +10,7 @@ import { evalCommand } from './commands/eval/index.js'
 import { exploreCommand } from './commands/explore.js'
 import { exportCommand } from './commands/export/index.js'
 import { plotCommand } from './commands/plot.js'
+import { requireOptionsLast } from './commands/required-options.js'
 import { runsCommand } from './commands/runs.js'
 import { setupCommand } from './commands/setup/index.js'
 import { sweepCommand } from './commands/sweep/index.js'
@@ -64,7 +65,12 @@ export function program(): Command {
     .addCommand(doctorCommand())
     .addCommand(setupCommand())
     .addCommand(completionCommand())
+    .addHelpText(
+      'after',
+      '\nExample:\n  eigenae train --config configs/eigen.json\n  eigenae compare runs/baseline runs/eigen --out comparison',
+    )
   for (const command of withSubcommands(root)) {
+    requireOptionsLast(command)
     command.exitOverride().showSuggestionAfterError().showHelpAfterError('(--help shows what there is)')
   }
   return root

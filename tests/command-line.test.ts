@@ -24,6 +24,22 @@ describe('what the command line refuses before anything is done', () => {
     expect(readdirSync(scratch())).toEqual(['thesis.tex'])
   })
 
+  it.each([
+    [['train', '--confg', 'x'], "unknown option '--confg'\n(Did you mean --config?)"],
+    [
+      ['export', 'run', '--out', 'x', '--formt', 'onnx'],
+      "unknown option '--formt'\n(Did you mean --format?)",
+    ],
+    [['sweep', '--dryrun'], "unknown option '--dryrun'\n(Did you mean --dry-run?)"],
+    [['sweep'], "required option '--config <file>' not specified"],
+    [['embed', 'run'], "required option '--out <file>' not specified"],
+  ])('a slip in an option, before one that is missing: %j', async (args, message) => {
+    const { code, stdout, stderr } = await eigenae(args)
+    expect(stderr).toContain(`error: ${message}\n`)
+    expect(stdout).toBe('')
+    expect(code).toBe(2)
+  })
+
   it('more threads than a machine can bear', async () => {
     const { code, stderr } = await eigenae(['train', '--config', config, '--threads', '1000000'])
     expect(stderr).toBe('eigenae: --threads: must be at most 1024 (got 1000000)\n')

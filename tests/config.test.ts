@@ -119,6 +119,37 @@ describe('a config', () => {
       '  3:3 sed: unknown key; did you mean "seed"?',
     ])
   })
+
+  it('is refused for what fields only show together, too, beside other mistakes', async () => {
+    const eigen = '{ "kind": "top-k", "k": 20 }'
+    const text = `{ "name": "x", "sed": 1, "train": { "batchSize": 4 }, "loss": { "eigen": ${eigen} } }`
+    const lines = (await refusal(text, 'name.x=1', 'seed=-1')).split('\n').slice(1)
+    expect(lines.map((line) => line.slice(2, line.indexOf(': ')).replace(/^1:\d+ /, ''))).toEqual([
+      ...['--set name.x', '--set seed', 'sed'],
+      ...['train.batchSize', 'loss.eigen.k'],
+    ])
+    // The rank that a batch needs is not known where the widths are wrong.
+    expect(await refusal(text, 'model.widths=[784,0,2]')).not.toContain('batchSize')
+  })
+
+  it('is refused for all that is wrong in an eigen loss whose kind is, and in widths', async () => {
+    const eigen = '{ "kind": "topk", "k": 0, "weight": "1", "centre": false }'
+    const text = `{ "name": "x", "loss": { "eigen": ${eigen} }, "model": { "widths": [100, 0, "a"] } }`
+    const lines = (await refusal(text)).split('\n').slice(1)
+    expect(lines.map((line) => line.replace(/^ +\d+:\d+ /, ''))).toEqual([
+      'loss.eigen.kind: must be "top-k" or "log-max" (got "topk")',
+      'model.widths.1: must be at least 1 (got 0)',
+      'model.widths.2: must be a number (got "a")',
+      'model.widths: must start with 784, the pixels of an image (got [100,0,"a"])',
+      'loss.eigen.k: must be at least 1 (got 0)',
+      'loss.eigen.weight: must be a number (got "1")',
+      'loss.eigen.centre: unknown key; did you mean "center"?',
+    ])
+  })
+
+  it('is refused where it is nested too deep to be one', async () => {
+    expect(await refusal('['.repeat(20_000))).toContain('is nested more than 500 levels deep')
+  })
 })
 
 describe('the configs that come along', () => {

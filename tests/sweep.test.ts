@@ -90,6 +90,13 @@ describe('the plan of a sweep', () => {
     const { code, stderr } = await sweep(wrong)
     expect(code).toBe(2)
     expect(stderr).toContain('variant: unknown key; did you mean "variants"?')
+    expect(stderr).toContain('grid.a..b: is no config path')
+    const grid = { train: [{ epochs: 1 }], 'train.batchSize': [64], toString: [1] }
+    const nested = await sweep(file('nested', { grid }))
+    expect(nested.stderr).toContain('grid.train: holds train.batchSize, which is an axis of its own')
+    expect((await sweep(file('odd', { grid: { toString: [1] } }))).stderr).toContain(
+      'grid toString: unknown key',
+    )
     const names = file('names', { variants: { 'a/b': 'none.json' }, grid: { seed: [1], 'a..b': [1] } })
     const { stderr: said } = await sweep(names)
     expect(said).toMatch(/\d+:\d+ variants\.a\/b: a name is letters/)

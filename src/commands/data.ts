@@ -21,6 +21,7 @@ export function dataCommand(): Command {
     .description('Check or download the MNIST data set (a copy comes with the installation)')
     .addCommand(verifyCommand())
     .addCommand(fetchCommand())
+    .addHelpText('after', '\nExample:\n  eigenae data verify')
 }
 
 function verifyCommand(): Command {

@@ -2,6 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser'
 import { exitCode, fileError, usageError } from '../errors.js'
 
+// A config has four levels; the parser, which calls itself for each, takes some thousands.
+const deepest = 500
+
 export type JsonPath = readonly (string | number)[]
 
 export interface JsonDocument {
@@ -22,6 +25,8 @@ export async function readJson(file: string): Promise<JsonDocument> {
 export function parseJson(text: string, file: string): JsonDocument {
   const content = text.replace(/^\uFEFF/, '')
   const errors: ParseError[] = []
+  if (nesting(content) > deepest)
+    throw usageError({ what: `is nested more than ${deepest} levels deep`, where: file })
   const root = parseTree(content, errors, { disallowComments: true, allowTrailingComma: false })
   const place = (offset: number) => lineAndColumn(content, offset)
   // Only the first: the parser goes on after it, and what it finds then is mostly its own confusion.
@@ -40,6 +45,16 @@ export function parseJson(text: string, file: string): JsonDocument {
     has: (path) => nodesOn(root, path).length === path.length,
     placeOf: (path) => place((nodesOn(root, path).at(-1) ?? root).offset),
   }
+}
+
+/** Brackets open at once, at the most: those within texts count too, which do not matter in such numbers. */
+function nesting(text: string): number {
+  let [open, most] = [0, 0]
+  for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
+    open += bracket === '[' || bracket === '{' ? 1 : -1
+    most = Math.max(most, open)
+  }
+  return most
 }
 
 function lineAndColumn(text: string, offset: number): string {

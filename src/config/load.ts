@@ -1,11 +1,9 @@
-import type { z } from 'zod'
 import { usageError } from '../errors.js'
-import { latentDimension } from '../model/architecture.js'
-import { penaltyMistake } from '../model/penalties/index.js'
+import { checkConfig } from './check.js'
 import { type JsonDocument, readJson } from './json.js'
-import { describeIssue, type Mistake } from './mistakes.js'
+import type { Mistake } from './mistakes.js'
 import { applyOverrides, type Override } from './override.js'
-import { type Config, configSchema } from './schema.js'
+import type { Config } from './schema.js'
 
 /** A config file, read once: many configs can be made of it, each with overrides of its own. */
 export interface ConfigFile {
@@ -32,18 +30,13 @@ export async function readConfigFile(file: string): Promise<ConfigFile> {
   return { file, document: await readJson(file) }
 }
 
-/** @throws a usage error where an override leads into something that has no fields. */
 export function resolveConfig({ document }: ConfigFile, overrides: readonly Override[]): Resolution {
-  const input = applyOverrides(document.value, overrides)
-  const parsed = configSchema.safeParse(input)
-  const mistakes = parsed.success
-    ? mistakesAcrossFields(parsed.data)
-    : parsed.error.issues.flatMap((issue) => describeIssue(issue, input, configSchema))
-  if (parsed.success && mistakes.length === 0) {
-    const { $schema: _editorsOnly, ...config } = parsed.data
-    return { kind: 'config', config }
-  }
-  return { kind: 'mistakes', lines: mistakes.map((mistake) => inPlace(mistake, document, overrides)) }
+  const { value, mistakes } = applyOverrides(document.value, overrides)
+  const checked = checkConfig(value)
+  if (checked.kind === 'config' && mistakes.length === 0) return checked
+  const inFields = checked.kind === 'mistakes' ? checked.mistakes : []
+  const lines = inFields.map((mistake) => inPlace(mistake, document, overrides))
+  return { kind: 'mistakes', lines: [...mistakes, ...lines] }
 }
 
 /** The mistake behind "3:12 data.noise", its place in the file, or behind the flag that set the value. */
@@ -61,32 +54,4 @@ function isOf({ path: set }: Override, path: Mistake['path'], document: JsonDocu
     shared.every((key, depth) => key === String(path[depth])) &&
     (set.length <= path.length || !document.has(path))
   )
-}
-
-/** What no field can know alone. */
-function mistakesAcrossFields(config: z.output<typeof configSchema>): readonly Mistake[] {
-  return [...batchMistakes(config), ...penaltyMistakes(config)]
-}
-
-function batchMistakes({ train, model, loss }: Config): readonly Mistake[] {
-  const path = ['train', 'batchSize']
-  const latent = latentDimension(model)
-  const got = `(got ${train.batchSize})`
-  if (loss.eigen !== null && train.batchSize <= latent) {
-    const why = "the rank of a batch's embedding is at most its number of images"
-    return [
-      { path, what: `must be over ${latent}, the bottleneck's width, with an eigen loss: ${why} ${got}` },
-    ]
-  }
-  if (model.batchNorm !== 'none' && train.batchSize < 2) {
-    return [{ path, what: `must be at least 2 with batch norm ${got}` }]
-  }
-  return []
-}
-
-function penaltyMistakes({ loss: { eigen }, model }: Config): readonly Mistake[] {
-  const mistake = eigen && penaltyMistake(eigen, latentDimension(model))
-  if (mistake === null) return []
-  const value: unknown = Reflect.get(eigen!, mistake.key)
-  return [{ path: ['loss', 'eigen', mistake.key], what: `${mistake.what} (got ${JSON.stringify(value)})` }]
 }

@@ -41,7 +41,7 @@ function expectation(issue: z.core.$ZodIssue): string {
   }
 }
 
-function unionOptions(issue: z.core.$ZodIssueInvalidUnion): readonly unknown[] {
+export function unionOptions(issue: z.core.$ZodIssueInvalidUnion): readonly unknown[] {
   const options: readonly unknown[] = 'options' in issue && Array.isArray(issue.options) ? issue.options : []
   return options.filter((option) => option !== undefined)
 }
@@ -51,6 +51,7 @@ function article(noun: string): string {
     boolean: 'true or false',
     object: 'an object',
     array: 'a list',
+    record: 'an object',
   }
   return names[noun] ?? `a ${noun}`
 }

@@ -30,25 +30,41 @@ function jsonOrWord(text: string): unknown {
   }
 }
 
-/** A copy of `config` with the overrides in it, the later one winning; objects on the way are made where missing. */
-export function applyOverrides(config: unknown, overrides: readonly Override[]): unknown {
-  return overrides.reduce((value, { path, value: leaf, flag }) => withValue(value, path, leaf, flag), config)
+export interface Overridden {
+  readonly value: unknown
+  /** A line for each override that leads to nothing. */
+  readonly mistakes: readonly string[]
 }
 
-function withValue(target: unknown, path: readonly string[], leaf: unknown, flag: string): unknown {
+/** A copy of `config` with the overrides in it, the later one winning; objects on the way are made where missing. */
+export function applyOverrides(config: unknown, overrides: readonly Override[]): Overridden {
+  return overrides.reduce<Overridden>(
+    ({ value, mistakes }, { path, value: leaf, flag }) => {
+      const mistake = wayMistake(value, path)
+      return mistake === null
+        ? { value: withValue(value, path, leaf), mistakes }
+        : { value, mistakes: [...mistakes, `${flag}: ${mistake}`] }
+    },
+    { value: config, mistakes: [] },
+  )
+}
+
+/** Why a path leads to nothing, if it does. */
+function wayMistake(target: unknown, [key, ...rest]: readonly string[]): string | null {
+  if (key === undefined || target === null || target === undefined) return null
+  if (typeof target !== 'object') return `${JSON.stringify(target)} has no field "${key}"`
+  if (Array.isArray(target) && !(/^\d+$/.test(key) && Number(key) < target.length))
+    return `there is no element ${key} in a list of ${target.length}`
+  return wayMistake(Object.hasOwn(target, key) ? Reflect.get(target, key) : undefined, rest)
+}
+
+function withValue(target: unknown, path: readonly string[], leaf: unknown): unknown {
   const [key, ...rest] = path
   if (key === undefined) return leaf
-  if (Array.isArray(target)) {
-    if (!/^\d+$/.test(key) || Number(key) >= target.length) {
-      throw usageError({ what: `there is no element ${key} in a list of ${target.length}`, where: flag })
-    }
-    return target.map((value, index) => (index === Number(key) ? withValue(value, rest, leaf, flag) : value))
-  }
-  if (target !== null && target !== undefined && typeof target !== 'object') {
-    throw usageError({ what: `${JSON.stringify(target)} has no field "${key}"`, where: flag })
-  }
+  if (Array.isArray(target))
+    return target.map((value, index) => (index === Number(key) ? withValue(value, rest, leaf) : value))
   const fields = Object.entries(target ?? {}).filter(([name]) => name !== key)
   const old =
     fields.length === Object.keys(target ?? {}).length ? undefined : Reflect.get(target as object, key)
-  return Object.fromEntries([...fields, [key, withValue(old, rest, leaf, flag)]])
+  return Object.fromEntries([...fields, [key, withValue(old, rest, leaf)]])
 }

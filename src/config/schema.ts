@@ -34,6 +34,8 @@ const model = z.strictObject({
     .min(3)
     .refine((widths) => widths[0] === inputPixels, {
       error: `must start with ${inputPixels}, the pixels of an image`,
+      // Whatever else is wrong with it.
+      when: ({ value }) => Array.isArray(value),
     })
     .default([inputPixels, 128, 64, 12, 10])
     .describe('Widths of the encoder, from the pixels to the bottleneck; the decoder mirrors them.'),

@@ -2,7 +2,7 @@ import { dirname, isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { usageError } from '../errors.js'
 import { readJson } from './json.js'
-import { describeIssue, type Mistake } from './mistakes.js'
+import { describeIssue, type Mistake, valueAt } from './mistakes.js'
 import { configSchema } from './schema.js'
 
 const { name, seed } = configSchema.shape
@@ -41,9 +41,11 @@ const ownPaths: Readonly<Record<string, string>> = {
 export async function readSweepFile(file: string): Promise<SweepFile> {
   const { value, placeOf } = await readJson(file)
   const parsed = sweepSchema.safeParse(value)
-  const mistakes = parsed.success
-    ? mistakesInNames(parsed.data)
-    : parsed.error.issues.flatMap((issue) => describeIssue(issue, value, sweepSchema))
+  const issues = parsed.success ? [] : parsed.error.issues
+  const mistakes = [
+    ...issues.flatMap((issue) => describeIssue(issue, value, sweepSchema)),
+    ...mistakesInNames(keysAt(value, 'variants'), keysAt(value, 'grid') ?? []),
+  ]
   if (!parsed.success || mistakes.length > 0) {
     const details = mistakes.map(
       ({ path, what }) => `${placeOf(path)} ${path.join('.') || '(the whole file)'}: ${what}`,
@@ -66,22 +68,34 @@ export async function readSweepFile(file: string): Promise<SweepFile> {
   }
 }
 
+/** Null where there is no object. */
+function keysAt(file: unknown, field: string): readonly string[] | null {
+  const value = valueAt(file, [field])
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : null
+}
+
 /** What zod says of a key is of no use to people, so keys are looked at here. */
-function mistakesInNames({ variants, grid }: z.output<typeof sweepSchema>): readonly Mistake[] {
-  const names = Object.keys(variants)
-  if (names.length === 0) return [{ path: ['variants'], what: 'must name at least one config file' }]
+function mistakesInNames(variants: readonly string[] | null, axes: readonly string[]): readonly Mistake[] {
   return [
-    ...names
+    ...(variants?.length === 0 ? [{ path: ['variants'], what: 'must name at least one config file' }] : []),
+    ...(variants ?? [])
       .filter((variant) => !name.safeParse(variant).success)
       .map((variant) => ({
         path: ['variants', variant],
         what: 'a name is letters, digits, dots, dashes and underscores, no dot first',
       })),
-    ...Object.keys(grid).flatMap((path) => {
-      const what = path.split('.').includes('') ? 'is no config path like train.batchSize' : ownPaths[path]
-      return what === undefined ? [] : [{ path: ['grid', path], what }]
+    ...axes.flatMap((axis) => {
+      const what = axisMistake(axis, axes)
+      return what === null ? [] : [{ path: ['grid', axis], what }]
     }),
   ]
+}
+
+function axisMistake(axis: string, axes: readonly string[]): string | null {
+  if (axis.split('.').includes('')) return 'is no config path like train.batchSize'
+  if (Object.hasOwn(ownPaths, axis)) return ownPaths[axis]!
+  const inside = axes.find((other) => other.startsWith(`${axis}.`))
+  return inside === undefined ? null : `holds ${inside}, which is an axis of its own`
 }
 
 /** The JSON Schema that editors read: configs/sweeps/schema.json. */

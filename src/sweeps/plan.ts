@@ -105,14 +105,9 @@ function configOf(
   lines: Set<string>,
 ): Config | null {
   const fromGrid = settings.map(({ path, value }) => ({ path: path.split('.'), value, flag: `grid ${path}` }))
-  try {
-    const resolution = resolveConfig(file, [...overrides, ...fromGrid])
-    if (resolution.kind === 'config') return resolution.config
-    for (const line of resolution.lines) lines.add(`variant ${variant} (${file.file}): ${line}`)
-  } catch (error) {
-    if (!(error instanceof EigenaeError)) throw error
-    lines.add(`variant ${variant} (${file.file}): ${error.message}`)
-  }
+  const resolution = resolveConfig(file, [...overrides, ...fromGrid])
+  if (resolution.kind === 'config') return resolution.config
+  for (const line of resolution.lines) lines.add(`variant ${variant} (${file.file}): ${line}`)
   return null
 }
 

@@ -5,6 +5,7 @@ export function setupCommand(): Command {
   return new Command('setup')
     .description('Make a device ready that needs more than this package')
     .addCommand(tensorflowCommand())
+    .addHelpText('after', '\nExample:\n  eigenae setup tensorflow')
 }
 
 const notes = `
