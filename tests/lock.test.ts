@@ -6,10 +6,12 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { processSpace } from '../src/runs/processes.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 
 const scratch = scratchFolder()
 const small = ['data.limit=200', 'train.epochs=1']
+const holder = { pid: process.pid, host: hostname(), space: processSpace(), born: '1' }
 const program = join(import.meta.dirname, 'support/take-locks.mjs')
 
 /** A process that holds a folder's lock until its standard input ends. */
@@ -24,7 +26,7 @@ async function hold(name: string): Promise<ChildProcess> {
 describe('the lock of a folder', () => {
   it('goes to one of several processes that find it left behind at the same moment', async () => {
     const places = Array.from({ length: 40 }, (_, index) => scratch(`left-${index}`))
-    const leftBehind = JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), born: '1' })
+    const leftBehind = JSON.stringify({ ...holder, pid: 2 ** 22 + 1 })
     for (const folder of places) {
       await mkdir(folder)
       await writeFile(join(folder, '.lock'), leftBehind)
@@ -49,6 +51,18 @@ describe('the lock of a folder', () => {
     await rm(scratch('gone', '.lock'))
     const [[code], stderr] = await Promise.all([once(holder, 'exit'), text(holder.stderr!)])
     expect(stderr).toContain('this process has lost its lock')
+    expect(code).toBe(1)
+  })
+
+  it('holds though its process lives in another container, where numbers mean others', async () => {
+    await mkdir(scratch('contained'))
+    const lock = { ...holder, pid: 2 ** 22 + 1, space: 'of a container' }
+    await writeFile(scratch('contained', '.lock'), JSON.stringify(lock))
+    const { code, stderr } = await eigenae([
+      ...trainArgs('baseline.json', scratch('contained'), ...small),
+      '--resume',
+    ])
+    expect(stderr).toContain(`process ${lock.pid} in another container here is writing into this folder`)
     expect(code).toBe(1)
   })
 

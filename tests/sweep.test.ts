@@ -245,7 +245,7 @@ describe('eigenae sweep', () => {
     const lock = folderOf('elsewhere', 'none', 'seed-0', '.lock')
     const config = file('elsewhere', { variants: { none: 'none.json' }, seeds: [0] })
     writeJson(folderOf('elsewhere', 'sweep.json'), { format: 'eigenae-sweep-1', name: 'elsewhere', runs: [] })
-    writeJson(lock, { pid: 1, host: 'elsewhere', born: '1' })
+    writeJson(lock, { pid: 1, host: 'elsewhere', space: 'elsewhere', born: '1' })
     // Three seconds before the minute is over: it waits for those.
     await utimes(lock, new Date(), new Date(Date.now() - 57_000))
     const started = performance.now()

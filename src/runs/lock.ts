@@ -3,16 +3,16 @@ import { hostname } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
 import { EigenaeError, hasCode, withFileErrors } from '../errors.js'
-import { bornOf } from './processes.js'
+import { bornOf, processSpace } from './processes.js'
 
-const holderSchema = z.object({ pid: z.int(), host: z.string(), born: z.string() })
+const holderSchema = z.object({ pid: z.int(), host: z.string(), space: z.string(), born: z.string() })
 
-/** A process that writes into a run folder. `born` tells it from a later one with the same number. */
+/** A process that writes into a run folder. `born` tells it from a later one with the same number in its `space`. */
 type Holder = z.output<typeof holderSchema>
 
 /**
- * A holder renews its lock, so that other machines see that it lives: they cannot ask for its process. One that has been
- * silent for so long is gone, or is cut off from the files.
+ * A holder renews its lock, so that other machines and containers see that it lives: they cannot ask for its process. One
+ * that has been silent for so long is gone, or is cut off from the files.
  */
 const lease = { renewMilliseconds: 10_000, endMilliseconds: 60_000 }
 
@@ -28,7 +28,8 @@ const held = new Map<string, { readonly text: string; readonly renewal: NodeJS.T
  */
 export async function acquireLock(file: string): Promise<void> {
   const mine = `${file}.${process.pid}`
-  const holder: Holder = { pid: process.pid, host: hostname(), born: bornOf(process.pid) ?? '' }
+  const born = bornOf(process.pid) ?? ''
+  const holder: Holder = { pid: process.pid, host: hostname(), space: processSpace(), born }
   const text = JSON.stringify(holder)
   await withFileErrors('write', file, async () => {
     try {
@@ -143,20 +144,21 @@ function holderOf(text: string): Holder | null {
 }
 
 async function isAtWork(holder: Holder | null, file: string, now: number): Promise<boolean> {
-  if (holder?.host === hostname()) return bornOf(holder.pid) === holder.born
+  if (holder?.space === processSpace()) return bornOf(holder.pid) === holder.born
   const renewed = await stat(file).catch(() => null)
   return renewed !== null && now - renewed.mtimeMs < lease.endMilliseconds
 }
 
 function inUse(file: string, holder: Holder | null): EigenaeError {
-  const here = holder?.host === hostname()
-  const who = holder === null ? 'another process' : `process ${holder.pid}${here ? '' : ` on ${holder.host}`}`
+  const here = holder?.space === processSpace()
+  const where = holder?.host === hostname() ? 'in another container here' : `on ${holder?.host}`
+  const who = holder === null ? 'another process' : `process ${holder.pid}${here ? '' : ` ${where}`}`
   return new EigenaeError({
     what: `${who} is writing into this folder`,
     where: file,
     mend: here
       ? 'Wait for it, or stop it.'
-      : 'Wait for it; if that machine is gone, the folder is free a minute after.',
+      : 'Wait for it; if it is gone, the folder is free a minute after its last sign of life.',
   })
 }
 

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { hasCode } from '../errors.js'
 
 /**
@@ -12,6 +13,19 @@ export function bornOf(pid: number): string | null {
     return fields[0] === 'Z' ? null : (fields[19] ?? null)
   } catch {
     return isAlive(pid) ? 'alive' : null
+  }
+}
+
+/**
+ * Where numbers of processes mean the same: this boot of this machine, and in it this container (Linux: the namespace of
+ * its processes).
+ */
+export function processSpace(): string {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    return `${hostname()} ${boot} ${readlinkSync('/proc/self/ns/pid')}`
+  } catch {
+    return hostname()
   }
 }
 

@@ -91,10 +91,19 @@ export class Runner {
     for (const folder of this.#open.keys()) this.#end(folder, ending)
   }
 
-  /** A run writes to its log by itself; this is what V8 or a library says as it goes down. */
   #log(text: Buffer): void {
-    for (const folder of this.#open.keys()) appendFileSync(runFiles(folder).log, text)
+    for (const folder of this.#open.keys()) appendToLog(folder, text)
   }
+}
+
+/**
+ * A run writes to its log by itself; this is what V8 or a library says as it goes down. Where that cannot be written, the
+ * run's own files cannot either, and it says so.
+ */
+function appendToLog(folder: string, text: Buffer): void {
+  try {
+    appendFileSync(runFiles(folder).log, text)
+  } catch {}
 }
 
 function endingOf(code: number | null, signal: string | null): Ending {
