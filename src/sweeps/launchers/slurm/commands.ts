@@ -45,7 +45,7 @@ function parseTask(line: string): readonly Task[] {
       state: state.trim(),
       reason: reason.trim(),
       node: node.trim(),
-      waitStatus: Number(status),
+      waitStatus: Number(status) || 0,
       comment: comment.join('|').replace(/\|$/, '').trim(),
     },
   ]
@@ -53,32 +53,41 @@ function parseTask(line: string): readonly Task[] {
 
 /** Submits a script and gives the array's number. @throws EigenaeError with what sbatch said. */
 export async function submit(script: string, options: readonly string[]): Promise<string> {
-  try {
-    const output = await run('sbatch', ['--parsable', ...options, script])
-    return output.trim().split(';')[0]!
-  } catch (error) {
+  const output = await run('sbatch', ['--parsable', ...options, script]).catch((error) => {
     if (!(error instanceof SlurmError)) throw error
     throw new EigenaeError({
       what: `sbatch refused the jobs: ${error.message}`,
       where: script,
       mend: 'Mend the options (--partition, --time, --mem, --gpus-per-run, --sbatch-arg), then use --resume.',
     })
-  }
+  })
+  // A site's own sbatch may greet people before it.
+  const [, number] = /^(\d+)(?:;.*)?$/.exec(output.trim().split('\n').at(-1)!) ?? []
+  if (number !== undefined) return number
+  throw new EigenaeError({
+    what: `sbatch took the jobs, it seems, but gave no number for them: ${output.trim()}`,
+    where: script,
+    mend: 'Look at squeue --me; --resume takes up what is at work.',
+  })
 }
 
-/** Ends tasks as Ctrl-C would: each gets SIGTERM and time to save. */
-export async function cancel(ids: readonly string[]): Promise<void> {
-  // A task that ended meanwhile is no error of ours; a command line has room for some thousand names.
+/** Ends tasks as Ctrl-C would: each gets SIGTERM and time to save. Gives what scancel says against it, null if nothing. */
+export async function cancel(ids: readonly string[]): Promise<string | null> {
+  let refusal: string | null = null
+  // A command line has room for some thousand names.
   for (let start = 0; start < ids.length; start += 500) {
-    await run('scancel', ids.slice(start, start + 500)).catch(() => undefined)
+    await run('scancel', ids.slice(start, start + 500)).catch((error: Error) => {
+      refusal = error.message
+    })
   }
+  return refusal
 }
 
 /** How many tasks an array may have; where Slurm does not say, as many as it allows without being told. */
 export async function largestArray(): Promise<number> {
   const config = await run('scontrol', ['show', 'config']).catch(() => '')
   // MaxArraySize is one more than the largest index.
-  return Number(/^MaxArraySize\s*=\s*(\d+)/m.exec(config)?.[1] ?? 1001)
+  return Number(/^MaxArraySize\s*=\s*([1-9]\d*)/m.exec(config)?.[1] ?? 1001)
 }
 
 /** @throws a usage error where this machine is no part of a cluster. */

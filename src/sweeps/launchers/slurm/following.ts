@@ -1,5 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { EigenaeError, Interruption } from '../../../errors.js'
+import { runFiles } from '../../../runs/files.js'
+import { isLocked } from '../../../runs/lock.js'
 import type { LaunchEnd, LaunchJob, LaunchWatcher } from '../launcher.js'
 import type { ArrayFiles } from './arrays.js'
 import { cancel, listTasks, type Task } from './commands.js'
@@ -10,13 +12,17 @@ const lookMilliseconds = { least: 300, most: 5000 }
 
 const attachAttempts = 3
 
+/** So often squeue must not show a task before it counts as gone: it may come up empty once while Slurm restarts. */
+const looksUntilGone = 3
+
 interface Followed {
   readonly job: LaunchJob
   readonly id: string
   started: boolean
   /** At the last look; null where squeue did not show the task. */
   task: Task | null
-  seen: boolean
+  /** Looks in a row, the last one among them, at which squeue did not show it, though it had before. */
+  missing: number
 }
 
 /** Follows array tasks by squeue until each has ended. */
@@ -25,7 +31,11 @@ export class Following {
   readonly #files: ArrayFiles
   readonly #open = new Map<string, Followed>()
   readonly #began = performance.now()
-  #notes = { waiting: '', silent: false }
+  #notes: { waiting: string; silent: boolean; refusal: string | null } = {
+    waiting: '',
+    silent: false,
+    refusal: null,
+  }
 
   constructor(watcher: LaunchWatcher, files: ArrayFiles) {
     this.#watcher = watcher
@@ -66,11 +76,12 @@ export class Following {
   }
 
   #follow(job: LaunchJob, id: string): void {
-    this.#open.set(id, { job, id, started: false, task: null, seen: false })
+    this.#open.set(id, { job, id, started: false, task: null, missing: 0 })
   }
 
   /** Lets the tasks go on alone. */
   leave(): LaunchEnd {
+    if (this.#open.size === 0) return 'detached'
     const arrays = [...new Set([...this.#open.keys()].map((id) => id.split('_')[0]!))].join(' ')
     this.#watcher.onNote(
       `the jobs go on under Slurm: follow them with --resume, end them with scancel ${arrays}`,
@@ -79,18 +90,27 @@ export class Following {
   }
 
   async toTheEnd(stop: AbortSignal, onInterrupt: () => Promise<'cancel' | 'detach'>): Promise<LaunchEnd> {
-    let cancelled = false
+    let stopping: 'no' | 'asked' | 'cancelled' = 'no'
     while (this.#open.size > 0) {
-      if (stop.aborted && !cancelled) {
+      if (stop.aborted && stopping === 'no') {
         const byUser = stop.reason instanceof Interruption
         if (byUser && (await onInterrupt()) === 'detach') return this.leave()
-        await cancel([...this.#open.keys()])
-        cancelled = true
+        stopping = 'asked'
       }
-      await this.#look(cancelled)
-      if (this.#open.size > 0) await this.#pause(cancelled ? undefined : stop)
+      if (stopping === 'asked' && (await this.#cancelAll())) stopping = 'cancelled'
+      await this.#look(stopping !== 'no')
+      if (this.#open.size > 0) await this.#pause(stopping === 'no' ? stop : undefined)
     }
     return 'ended'
+  }
+
+  /** Whether Slurm took it. A task that ended meanwhile is refused, and is not there at the next try. */
+  async #cancelAll(): Promise<boolean> {
+    const refusal = await cancel([...this.#open.keys()])
+    if (refusal !== null && refusal !== this.#notes.refusal)
+      this.#watcher.onNote(`scancel says: ${refusal}; trying again`)
+    this.#notes.refusal = refusal
+    return refusal === null
   }
 
   async #pause(stop: AbortSignal | undefined): Promise<void> {
@@ -111,13 +131,12 @@ export class Following {
   }
 
   async #update(followed: Followed, task: Task | null, cancelled: boolean): Promise<void> {
-    const last = followed.task
-    const phase: Phase = task !== null ? phaseOf(task, last?.state) : followed.seen ? 'ended' : 'waiting'
+    const phase = task !== null ? phaseOf(task, followed.task?.state) : await phaseUnseen(followed)
     followed.task = task
-    followed.seen = true
+    followed.missing = task === null ? followed.missing + 1 : 0
     if (phase === 'waiting') return this.#onWaiting(followed)
     if (!followed.started && task?.node) this.#onStart(followed, task.node)
-    if (phase === 'running') return
+    if (phase !== 'ended') return
     this.#open.delete(followed.id)
     this.#watcher.onEnd(followed.job, await taskOutcome(task, followed.job.folder, cancelled, this.#files))
   }
@@ -149,4 +168,10 @@ export class Following {
     if (!this.#notes.silent) this.#watcher.onNote('Slurm does not answer now; asking again')
     this.#notes.silent = true
   }
+}
+
+/** Slurm forgets a task minutes after its end, and knows a new one a moment after its submission. */
+async function phaseUnseen({ job, missing, started }: Followed): Promise<Phase> {
+  if (missing + 1 < looksUntilGone) return started ? 'running' : 'waiting'
+  return (await isLocked(runFiles(job.folder).lock)) ? 'running' : 'ended'
 }

@@ -1,3 +1,4 @@
+import { usageError } from '../../../errors.js'
 import { prepareJob } from '../../job.js'
 import type { Launcher, LaunchJob } from '../launcher.js'
 import { ArrayFiles } from './arrays.js'
@@ -24,6 +25,7 @@ export interface SlurmContext {
 
 /** Runs as tasks of job arrays. What is at work already, left by an earlier command, is followed and not done twice. */
 export async function slurmLauncher(settings: SlurmSettings, context: SlurmContext): Promise<Launcher> {
+  refuseOwnOptions(settings.sbatchArg ?? [])
   await requireSlurm()
   const options = sbatchOptions(settings)
   return {
@@ -34,13 +36,31 @@ export async function slurmLauncher(settings: SlurmSettings, context: SlurmConte
       const attached = await following.attach(jobs)
       if (attached.size > 0) watcher.onNote(`attached to ${attached.size} tasks that Slurm has already`)
       const others = jobs.filter((job) => !attached.has(job))
-      for (const array of await submitArrays(files, others, settings, options)) {
-        following.add(array.id, array.jobs)
-        watcher.onNote(`submitted ${array.jobs.length} tasks as job array ${array.id}`)
+      try {
+        for await (const array of submitArrays(files, others, settings, options)) {
+          following.add(array.id, array.jobs)
+          watcher.onNote(`submitted ${array.jobs.length} tasks as job array ${array.id}`)
+        }
+      } catch (error) {
+        following.leave()
+        throw error
       }
       return settings.detach ? following.leave() : following.toTheEnd(stop, context.onInterrupt)
     },
   }
+}
+
+/** What tells the tasks of a sweep apart from others, and what they write, is set here. */
+const ownOptions = ['array', 'comment', 'output', 'parsable', 'wrap']
+
+function refuseOwnOptions(sbatchArg: readonly string[]): void {
+  const own = sbatchArg.find((arg) => ownOptions.some((name) => new RegExp(`^--${name}(=|$)`).test(arg)))
+  if (own === undefined) return
+  throw usageError({
+    what: `${own} is set by the sweep itself`,
+    where: '--sbatch-arg',
+    mend: 'Leave it out.',
+  })
 }
 
 function sbatchOptions(settings: SlurmSettings): readonly string[] {
@@ -59,25 +79,25 @@ function sbatchOptions(settings: SlurmSettings): readonly string[] {
  * One array, or several where a cluster limits their size: then each waits for the one before, if --max-parallel is to
  * hold over all of them.
  */
-async function submitArrays(
+async function* submitArrays(
   files: ArrayFiles,
   jobs: readonly LaunchJob[],
   { maxParallel, threads = 1 }: SlurmSettings,
   options: readonly string[],
-): Promise<readonly SubmittedArray[]> {
-  const arrays: SubmittedArray[] = []
+): AsyncGenerator<SubmittedArray> {
+  let before: string | null = null
   const size = jobs.length === 0 ? 1 : await largestArray()
   for (const job of jobs) await prepareJob(job)
   for (let start = 0; start < jobs.length; start += size) {
     const part = jobs.slice(start, start + size)
     const { script, options: ownOptions } = await files.write(part, threads)
     const limit = maxParallel === undefined ? '' : `%${maxParallel}`
-    const after = limit === '' || start === 0 ? [] : [`--dependency=afterany:${arrays.at(-1)!.id}`]
+    const after = limit === '' || before === null ? [] : [`--dependency=afterany:${before}`]
     const array = [`--array=0-${part.length - 1}${limit}`, '--requeue', '--open-mode=append', ...after]
-    const id = await submit(script, ['--job-name=eigenae', ...ownOptions, ...array, ...options])
-    arrays.push({ id, jobs: part })
+    const id: string = await submit(script, ['--job-name=eigenae', ...ownOptions, ...array, ...options])
+    yield { id, jobs: part }
+    before = id
   }
-  return arrays
 }
 
 interface SubmittedArray {

@@ -6,7 +6,8 @@ import type { Outcome } from '../launcher.js'
 import type { ArrayFiles } from './arrays.js'
 import type { Task } from './commands.js'
 
-export type Phase = 'waiting' | 'running' | 'ended'
+/** `passing`: it has failed, or Slurm queues it again a moment later. */
+export type Phase = 'waiting' | 'running' | 'passing' | 'ended'
 
 const runningStates = new Set(['RUNNING', 'COMPLETING', 'SUSPENDED', 'STOPPED', 'SIGNALING', 'STAGE_OUT'])
 
@@ -42,7 +43,7 @@ const passing = new Set(['NODE_FAIL', 'PREEMPTED'])
 export function phaseOf({ state }: Task, last: string | undefined): Phase {
   if (runningStates.has(state)) return 'running'
   if (!endStates.has(state)) return 'waiting'
-  return passing.has(state) && last !== state ? 'waiting' : 'ended'
+  return passing.has(state) && last !== state ? 'passing' : 'ended'
 }
 
 /** What the end of a task means; `task` is null where Slurm has forgotten it. What the run folder says comes first. */
@@ -56,7 +57,7 @@ export async function taskOutcome(
   if (record?.status === 'completed') return { kind: 'completed' }
   // Of a task that was cancelled before it began Slurm may show nothing more.
   if (stopped && (task === null || task.state === 'CANCELLED')) return { kind: 'interrupted' }
-  if (task === null) return failed('its job is gone from Slurm')
+  if (task === null) return failed(record?.status === 'failed' ? record.error : 'its job is gone from Slurm')
   if (task.state === 'CANCELLED') return failed('cancelled in Slurm')
   const said = await files.messagesOf(task)
   if (task.state === 'OUT_OF_MEMORY' || outOfMemory.test(said)) return failed(reasons.OUT_OF_MEMORY!)
