@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../src/config/load.js'
@@ -214,13 +214,20 @@ describe('train with a mistake on the command line', () => {
     expect((await eigenae(args, { env: { EIGENAE_DEBUG: '1' } })).stderr).toContain('    at ')
   })
 
-  it('leaves a folder alone that is not empty', async () => {
-    await writeFile(scratch('diary.txt'), 'mine')
+  it.each([
+    ['diary.txt', 'mine'],
+    ['thesis.tmp', 'mine'],
+    ['config.json', '[1, 2]'],
+    ['config.json', '{ "name": "of my own making" }'],
+  ])('leaves a folder alone that holds a %s: %s', async (name, content) => {
+    const folder = scratch(content.slice(0, 8), name)
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, name), content)
     for (const flags of [[], ['--resume'], ['--overwrite']]) {
-      const { code, stderr } = await eigenae(['train', '--config', eigen, '--out', scratch(), ...flags])
+      const { code, stderr } = await eigenae(['train', '--config', eigen, '--out', folder, ...flags])
       expect(code).toBe(2)
-      expect(stderr).toContain(`${scratch()}: this folder`)
-      expect(await readdir(scratch())).not.toContain('run.json')
+      expect(stderr).toContain(`${folder}: this folder`)
+      expect(await readdir(folder)).toEqual([name])
     }
   })
 

@@ -72,6 +72,13 @@ describe('singular values', () => {
     expect([...found]).toEqual([4, 3, 0])
   })
 
+  it('of an embedding that is not finite are NaN', async () => {
+    expect([...(await singularValues([1, 2, Number.NaN, 3, 4, 5], 2, false))]).toEqual([
+      Number.NaN,
+      Number.NaN,
+    ])
+  })
+
   it('of a dead dimension are exactly zero', async () => {
     const found = await singularValues([1, 0, 2, 0, 3, 0], 2, false)
     expect(found[0]).toBeCloseTo(Math.sqrt(14), 12)

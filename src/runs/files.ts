@@ -63,11 +63,17 @@ export async function writeTogether(files: readonly NamedContent[]): Promise<voi
   }
 }
 
+/** The process that wrote, or writes, a file by this temporary name; null where the name is none. */
+export function writerOf(name: string): number | null {
+  const [, pid] = /\.(\d+)\.tmp$/.exec(name) ?? []
+  return pid === undefined ? null : Number(pid)
+}
+
 /** Removes what writes have left in a folder whose processes were ended in the middle. */
 export async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    const pid = /\.(\d+)\.tmp$/.exec(name)?.[1]
-    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(folder, name), { force: true })
+    const pid = writerOf(name)
+    if (pid !== null && !isAlive(pid)) await rm(join(folder, name), { force: true })
   }
 }
 

@@ -1,9 +1,18 @@
 import { readdir, readFile, rm } from 'node:fs/promises'
+import { checkConfig } from '../config/check.js'
 import { configDifferences } from '../config/difference.js'
 import type { Config } from '../config/schema.js'
 import { EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
 import { makeFolder } from '../make-folder.js'
-import { jsonText, logName, type RunFiles, removeLeftovers, runFiles, writeAtomically } from './files.js'
+import {
+  jsonText,
+  logName,
+  type RunFiles,
+  removeLeftovers,
+  runFiles,
+  writeAtomically,
+  writerOf,
+} from './files.js'
 import { acquireLock, releaseLock } from './lock.js'
 import { type RunRecord, readRecord } from './record.js'
 
@@ -59,7 +68,7 @@ export async function claimRunFolder(folder: string, config: Config, use: Folder
 
 /** What a process killed before it wrote anything leaves behind: its lock, a half-written file, its log. */
 export function isTrace(entry: string): boolean {
-  return entry.startsWith('.lock') || entry.endsWith('.tmp') || entry === logName
+  return entry.startsWith('.lock') || writerOf(entry) !== null || entry === logName
 }
 
 /** Names in a folder; none where it does not exist. */
@@ -83,7 +92,9 @@ interface FoundRun {
 async function readRunIn(files: RunFiles, entries: readonly string[]): Promise<FoundRun> {
   const begun = entries.every((entry) => entry === 'config.json' || isTrace(entry))
   try {
-    const config: unknown = JSON.parse(await readFile(files.config, 'utf8'))
+    const text = await readFile(files.config, 'utf8')
+    const config: unknown = JSON.parse(text)
+    if (begun) refuseForeignConfig(files, text, config)
     return { config, record: begun ? null : await readRecord(files.record) }
   } catch (cause) {
     if (!(cause instanceof EigenaeError || cause instanceof SyntaxError || hasCode(cause, 'ENOENT')))
@@ -96,6 +107,13 @@ async function readRunIn(files: RunFiles, entries: readonly string[]): Promise<F
       cause,
     })
   }
+}
+
+/** Alone in a folder, a config that is not written as runs write theirs, every field filled in, is someone's own. */
+function refuseForeignConfig(files: RunFiles, text: string, config: unknown): void {
+  const checked = checkConfig(config)
+  if (checked.kind === 'config' && text === jsonText(checked.config)) return
+  throw new EigenaeError({ what: 'is not the config of a run that was begun', where: files.config })
 }
 
 /** Which file says so: a damaged one can be restored. */

@@ -55,13 +55,18 @@ async function triangularise(matrix: Float64Array[], turns: Turns): Promise<void
   // What is left of each column's squared length: what rounding does to it changes the order alone.
   const left = matrix.map((column) => dot(column, column))
   for (let k = 0; k < matrix.length; k++) {
-    const longest = left.indexOf(Math.max(...left.slice(k)), k)
+    const longest = placeOfLargest(left, k)
     swap(matrix, k, longest)
     swap(left, k, longest)
     reflect(matrix, k)
     for (let j = k + 1; j < matrix.length; j++) left[j]! -= matrix[j]![k]! ** 2
     if (turns.isOver()) await turns.next()
   }
+}
+
+/** `from` where nothing is larger, as among numbers that are none. */
+function placeOfLargest(values: readonly number[], from: number): number {
+  return values.reduce((best, value, place) => (place > best && value > values[best]! ? place : best), from)
 }
 
 function swap<T>(array: T[], a: number, b: number): void {
