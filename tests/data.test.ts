@@ -180,6 +180,17 @@ describe('data fetch', () => {
     },
   )
 
+  it('goes to a mirror with a user as to any, and does not show the password', async () => {
+    const url = await mirror((request, response) => {
+      const { authorization } = request.headers
+      response.writeHead(authorization === `Basic ${btoa('me:secret')}` ? 404 : 401).end()
+    })
+    const withUser = url.replace('http://', 'http://me:secret@')
+    const { stderr } = await eigenae(['data', 'fetch', '--mirror', withUser, '--out', scratch('user')])
+    expect(stderr).toContain(`${url}/train-images-idx3-ubyte.gz: the server answered 404`)
+    expect(stderr).not.toContain('secret')
+  })
+
   it('leaves older files as they are when a later file fails', async () => {
     const out = scratch('older')
     await writeFile(join(dataFolder(out), 'note.txt'), 'mine')

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { thousands } from '../src/terminal/numbers.js'
 import { eigenae, scratchFolder } from './support/cli.js'
@@ -9,6 +9,11 @@ import { writeRun } from './support/run-folder.js'
 
 const scratch = scratchFolder()
 const explore = (...args: readonly string[]) => eigenae(['explore', ...args], { cwd: scratch() })
+
+async function copyRunFile(name: string, folder: string): Promise<void> {
+  await mkdir(scratch(folder), { recursive: true })
+  await copyFile(scratch('none/seed-0', name), scratch(folder, name))
+}
 
 beforeAll(() => trainSmall(scratch, ['none', '<i>norm']))
 
@@ -36,13 +41,22 @@ describe('eigenae explore', () => {
     expect((await explore(...page, 'none')).stderr).toContain('none: is a folder, --out names a file')
   })
 
+  it('says so where a model is not the final one', async () => {
+    for (const name of ['config.json', 'run.json', 'metrics.csv', 'spectrum.csv', 'evaluation.json'])
+      await copyRunFile(name, 'without-model')
+    await cp(scratch('none/seed-0/checkpoint'), scratch('without-model/checkpoint'), { recursive: true })
+    const { stderr } = await explore('without-model', '--out', 'checkpoint.html')
+    expect(stderr).toMatch(
+      /^without-model: its model.safetensors is missing; its checkpoint of epoch \d of \d is/,
+    )
+  })
+
   it('refuses what it cannot show, and says why', async () => {
     const out = ['--out', 'refused.html'] as const
     writeRun(scratch('stopped'), { status: 'interrupted' })
     dataFolder(scratch('tiny'), { 't10k-images-idx3-ubyte': idxImages(50, 4, 3) })
-    await mkdir(scratch('damaged'))
     for (const name of ['config.json', 'run.json', 'metrics.csv', 'spectrum.csv', 'evaluation.json'])
-      await copyFile(scratch('none/seed-0', name), scratch('damaged', name))
+      await copyRunFile(name, 'damaged')
     await writeFile(scratch('damaged/model.safetensors'), 'cut')
     const cases = [
       [['none', '<i>norm', 'stopped', ...out], 2, '3 runs, a page shows one, or two side by side'],

@@ -49,7 +49,9 @@ describe('eigenae plot', () => {
 
   it('draws a run that is not complete from its checkpoint, and without one from its tables alone', async () => {
     await rm(scratch('trained/seed-0/model.safetensors'))
-    expect((await plot('trained/seed-0')).stderr).toContain('reconstructions and embedding: trained/seed-0')
+    const { stderr: said } = await plot('trained/seed-0')
+    expect(said).toContain('reconstructions and embedding: trained/seed-0')
+    expect(said).toContain('model.safetensors is missing; its checkpoint of epoch 1 of 1 is used')
     writeRun(scratch('stopped'), { status: 'interrupted' })
     const { code, stderr } = await plot('stopped')
     expect(code).toBe(0)

@@ -136,6 +136,16 @@ describe('a resume that cannot be', () => {
     expect(deviceReason).not.toBe('asked for')
   })
 
+  it('is refused where the run began on a device of another version', async () => {
+    const folder = scratch('other-device')
+    await stoppedAfter(1, folder)
+    const record = await jsonOf(`${folder}/run.json`)
+    await writeFile(`${folder}/run.json`, JSON.stringify({ ...record, device: 'tpu' }))
+    const { code, stderr } = await eigenae(argsFor(folder, '--resume'))
+    expect(stderr).toContain('this run began on the device tpu, which this version does not know')
+    expect(code).toBe(1)
+  })
+
   it('does not go on from a checkpoint in which a bit has flipped', async () => {
     const folder = scratch('flipped')
     await stoppedAfter(2, folder)

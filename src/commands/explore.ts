@@ -39,6 +39,7 @@ async function explore(runs: readonly string[], { out, images, data, json }: Exp
   // Only here: other commands should not wait for statistics to be loaded.
   const { exploreRuns } = await import('../explore/explore.js')
   const explored = await exploreRuns(runs, { out, images, data })
+  for (const note of explored.notes) writeMessage(note)
   if (json) return writeJson(explored)
   for (const run of explored.runs) writeMessage(`model: ${run}`)
   writeMessage(

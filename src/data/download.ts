@@ -22,13 +22,14 @@ export async function downloadUnzipped(
   stallSeconds: number,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
+  const address = withoutUser(url)
   let requests: readonly ClientRequest[] = []
   let stall: NodeJS.Timeout | undefined
   signal.throwIfAborted()
   let fail: (reason: string) => void = () => {}
   let stop: () => void = () => {}
   const failure = new Promise<never>((_resolve, reject) => {
-    fail = (what) => reject(new EigenaeError({ what, where: url, mend }))
+    fail = (what) => reject(new EigenaeError({ what, where: address, mend }))
     stop = () => reject(signal.reason)
   })
   signal.addEventListener('abort', stop)
@@ -38,7 +39,7 @@ export async function downloadUnzipped(
   }
   const onStart = (message: unknown) => {
     const { request } = message as Exchange
-    if (addressOf(request) === url) requests = [...requests, request]
+    if (addressOf(request) === address) requests = [...requests, request]
   }
   const onAnswer = (message: unknown) => {
     const { request, response } = message as Exchange
@@ -56,7 +57,7 @@ export async function downloadUnzipped(
   } catch (error) {
     if (error instanceof EigenaeError) throw error
     const reason = error instanceof Error ? error.message : String(error)
-    throw new EigenaeError({ what: `cannot download: ${reason}`, where: url, mend, cause: error })
+    throw new EigenaeError({ what: `cannot download: ${reason}`, where: address, mend, cause: error })
   } finally {
     clearTimeout(stall)
     signal.removeEventListener('abort', stop)
@@ -64,6 +65,11 @@ export async function downloadUnzipped(
     unsubscribe(answered, onAnswer)
     for (const request of requests) request.destroy()
   }
+}
+
+/** A password has no place in messages, and none in what a request knows of its address. */
+export function withoutUser(url: string): string {
+  return Object.assign(new URL(url), { username: '', password: '' }).href
 }
 
 function addressOf(request: ClientRequest): string {

@@ -2,7 +2,7 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { EigenaeError, usageError, withFileErrors } from '../errors.js'
 import { makeFolder } from '../make-folder.js'
-import { downloadUnzipped } from './download.js'
+import { downloadUnzipped, withoutUser } from './download.js'
 import { dataFileKeys, dataFiles } from './files.js'
 import { sha256 } from './load.js'
 
@@ -54,7 +54,7 @@ async function downloadInto(staging: string, file: PinnedFile, options: FetchOpt
   if (found !== file.sha256) {
     throw new EigenaeError({
       what: `this is not MNIST's file: SHA-256 is ${found}, expected ${file.sha256}`,
-      where: url,
+      where: withoutUser(url),
       mend: 'Try another mirror with --mirror; "mnist" as data.source needs no download.',
     })
   }

@@ -21,6 +21,8 @@ export interface Explored {
   /** The folders of the runs whose models are in the page. */
   readonly runs: readonly string[]
   readonly images: number
+  /** What to say of models that are not final. */
+  readonly notes: readonly string[]
 }
 
 /** Writes the page on which one looks around in the latent space of one or two runs. */
@@ -39,5 +41,6 @@ export async function exploreRuns(folders: readonly string[], options: ExploreOp
     bytes: Buffer.byteLength(page),
     runs: chosen.map(({ run }) => run.folder),
     images: images.labels.length,
+    notes: runs.flatMap(({ note }) => note ?? []),
   }
 }

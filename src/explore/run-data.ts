@@ -6,7 +6,7 @@ import type { TrainerState } from '../model/state.js'
 import type { WholeRun } from '../runs/read.js'
 import { principalDirections } from '../spectrum/principal-directions.js'
 import { thousands } from '../terminal/numbers.js'
-import { onOneCore, readTrainedState, withTrainer } from '../training/trained-model.js'
+import { modelNote, onOneCore, readTrainedState, withTrainer } from '../training/trained-model.js'
 import type { ChosenRun } from './chosen-runs.js'
 import type { PageImages } from './images.js'
 import type { PageRun } from './page-data.js'
@@ -15,6 +15,8 @@ import type { PageRun } from './page-data.js'
 export interface RunData {
   readonly data: PageRun
   readonly floats: readonly Float32Array[]
+  /** What to say of its model; null where it is the final one. */
+  readonly note: string | null
 }
 
 const mostDimensions = 64
@@ -47,6 +49,7 @@ export async function runData({ run }: ChosenRun, { pixels }: PageImages): Promi
       directions,
     },
     floats: [...layers.flatMap(({ weight, bias }) => [weight, bias]), Float32Array.from(coordinates)],
+    note: modelNote({ run, ...trained }),
   }
 }
 

@@ -7,8 +7,13 @@ import { usageError } from '../errors.js'
 import { refuseForeignFiles, signature } from '../foreign-files.js'
 import { latentDimension } from '../model/architecture.js'
 import { runFiles } from '../runs/files.js'
-import type { WholeRun } from '../runs/read.js'
-import { withTrainedModel } from '../training/trained-model.js'
+import {
+  modelNote,
+  onOneCore,
+  readTrainedState,
+  type TrainedRun,
+  withTrainer,
+} from '../training/trained-model.js'
 import { embeddingChart } from './embedding.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
 import { loadRenderer } from './raster.js'
@@ -21,6 +26,8 @@ export interface RunPictures {
   readonly files: readonly string[]
   /** Whose model the reconstructions and the embedding are of; null where it has none. */
   readonly model: string | null
+  /** What to say of that model; null where it is a final one. */
+  readonly note: string | null
 }
 
 const pictures = ['loss', 'spectrum', 'evolution', 'effective-rank', 'reconstructions', 'embedding'] as const
@@ -41,8 +48,11 @@ export async function writeRunPictures(name: string, out: string | undefined): P
     effectiveRankChart(arms, 'own'),
   ]
   const files = await writeCharts(folder, charts)
-  const ofModel = await writeModelPictures(folder, group.runs[0]!)
-  return { folder, files: [...files, ...(ofModel ?? [])], model: ofModel && group.runs[0]!.folder }
+  const run = group.runs[0]!
+  const trained = await readTrainedState(run.folder, run.config)
+  if (trained === null) return { folder, files, model: null, note: null }
+  const ofModel = await writeModelPictures(folder, { run, ...trained })
+  return { folder, files: [...files, ...ofModel], model: run.folder, note: modelNote({ run, ...trained }) }
 }
 
 /** Of a group, the completed runs; where none is, what there is. */
@@ -74,9 +84,9 @@ async function drawableGroup(name: string): Promise<Group> {
 
 function writeModelPictures(
   folder: string,
-  { folder: run, config }: WholeRun,
-): Promise<readonly string[] | null> {
-  return withTrainedModel(run, config, async (trainer) => {
+  { run: { config }, state }: TrainedRun,
+): Promise<readonly string[]> {
+  return withTrainer(config, state, onOneCore, async (trainer) => {
     const { test } = await loadDataSet(config.data.source)
     const grid = await reconstructionGrid(trainer, test, config.data.noise)
     const chart = await embeddingChart(trainer, test, latentDimension(config.model))

@@ -5,7 +5,8 @@ import { metricsColumns } from './tables.js'
 
 const numbers = z.array(z.number()).readonly()
 const schema = z.object({
-  metrics: z.record(z.enum(metricsColumns), z.number()),
+  /** A run of another version may lack some. */
+  metrics: z.partialRecord(z.enum(metricsColumns), z.number()),
   spectrum: z.object({
     singular_values: numbers,
     singular_shares: numbers,

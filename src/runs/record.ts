@@ -7,6 +7,7 @@ const facts = {
   name: z.string(),
   seed: z.int(),
   epochs: z.int(),
+  /** Of any version: a reader has no need to know it. */
   device: z.string(),
   deviceReason: z.string(),
   engine: z.object({ name: z.string(), variant: z.string(), threads: z.int() }),

@@ -31,16 +31,6 @@ export interface Place {
 
 export const onOneCore: Place = { device: 'auto', threads: 1 }
 
-/** Runs `use` on the model of a run: the final one, or of one that is not complete, its checkpoint's. Null without. */
-export async function withTrainedModel<T>(
-  folder: string,
-  config: Config,
-  use: (trainer: Trainer) => Promise<T>,
-): Promise<T | null> {
-  const trained = await readTrainedState(folder, config)
-  return trained && withTrainer(config, trained.state, onOneCore, use)
-}
-
 /**
  * A run with its model.
  * @throws EigenaeError where the folder holds no run, the run no model yet, or its config is of another version.
@@ -56,6 +46,14 @@ export async function readTrainedRun(folder: string): Promise<TrainedRun> {
     })
   }
   return { run, ...trained }
+}
+
+/** What to say of a model that is not the final one; null of one that is. */
+export function modelNote({ run, epoch }: TrainedRun): string | null {
+  if (epoch === null) return null
+  const why = run.status === 'completed' ? 'its model.safetensors is missing' : `not complete (${run.status})`
+  const used = `its checkpoint of epoch ${epoch} of ${run.config.train.epochs} is used`
+  return `${run.folder}: ${why}; ${used}${epoch === 0 ? ', before training' : ''}`
 }
 
 /** Runs `use` on a network of these parameters. */

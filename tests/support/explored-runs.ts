@@ -7,7 +7,7 @@ import { runFiles } from '../../src/runs/files.js'
 import { readWholeRun } from '../../src/runs/read.js'
 import { decodeSafetensors, encodeSafetensors } from '../../src/runs/safetensors.js'
 import { principalDirections } from '../../src/spectrum/principal-directions.js'
-import { withTrainedModel } from '../../src/training/trained-model.js'
+import { onOneCore, readTrainedState, withTrainer } from '../../src/training/trained-model.js'
 import { eigenae, trainArgs } from './cli.js'
 
 type Arguments = readonly [config: string, folder: string, ...settings: readonly string[]]
@@ -47,7 +47,8 @@ export async function killDimensions(run: string, dimensions: readonly number[])
 /** Runs `use` on the engine with a run's model. */
 export async function withModel<T>(run: string, use: (trainer: Trainer) => Promise<T>): Promise<T> {
   const { config } = await readWholeRun(run)
-  return (await withTrainedModel(run, config, use))!
+  const trained = await readTrainedState(run, config)
+  return withTrainer(config, trained!.state, onOneCore, use)
 }
 
 /** How far an embedding lies along a principal direction of images, in standard deviations. */

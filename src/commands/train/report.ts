@@ -13,12 +13,20 @@ export function writeReport(files: RunFiles, json: boolean): void {
 
 function reportText(folder: string, { metrics, spectrum, linear_probe_accuracy }: FinalEvaluation): string {
   const rows = [
-    ['test MSE', `${significant(metrics.test_mse)} (noisy input ${significant(metrics.test_denoise_mse)})`],
+    ['test MSE', `${shown(metrics.test_mse)} (noisy input ${shown(metrics.test_denoise_mse)})`],
     ['linear probe', `${(100 * linear_probe_accuracy).toFixed(2)} %`],
-    ['effective rank', `${metrics.effective_rank.toFixed(2)} of ${spectrum.singular_values.length}`],
-    ['dead dimensions', String(metrics.dead_dimensions)],
+    [
+      'effective rank',
+      `${shown(metrics.effective_rank, (value) => value.toFixed(2))} of ${spectrum.singular_values.length}`,
+    ],
+    ['dead dimensions', shown(metrics.dead_dimensions, String)],
     ['spectrum σ/Σσ', spectrum.singular_shares.map(share).join(' ')],
     ['files', folder],
   ]
   return alignedTable(rows, ['left', 'left'])
+}
+
+/** A dash where the run lacks it. */
+function shown(value: number | undefined, format: (value: number) => string = significant): string {
+  return value === undefined ? '–' : format(value)
 }

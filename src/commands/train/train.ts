@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig } from '../../config/load.js'
 import type { Override } from '../../config/override.js'
-import type { Config } from '../../config/schema.js'
+import { type Config, devices } from '../../config/schema.js'
 import type { DataSet } from '../../data/load.js'
 import { type Selection, selectEngine } from '../../engines/select.js'
 import { EigenaeError } from '../../errors.js'
@@ -54,7 +54,7 @@ async function trainInto(
   say: Say,
 ): Promise<void> {
   const place = placeFacts() // git answers while the data is read
-  const selection = await selectionFor(config, earlier, options.select ?? selectEngine)
+  const selection = await selectionFor(folder, config, earlier, options.select ?? selectEngine)
   const data = await loadTrainingData(config)
   const threads = options.threads ?? availableParallelism()
   const facts = factsOf(config, selection, data, earlier, threads, await place)
@@ -81,12 +81,20 @@ async function trainInto(
 
 /** What `auto` meant when the run began, it means when it goes on: another device would give other bytes. */
 async function selectionFor(
+  folder: string,
   { device }: Config,
   earlier: RunRecord | null,
   select: typeof selectEngine,
 ): Promise<Selection> {
   if (device !== 'auto' || earlier === null) return select(device)
-  return { ...(await select(earlier.device as Config['device'])), reason: earlier.deviceReason }
+  const began = devices.find((each) => each === earlier.device)
+  if (began === undefined)
+    throw new EigenaeError({
+      what: `this run began on the device ${earlier.device}, which this version does not know`,
+      where: folder,
+      mend: 'Go on with the version that began it, or start again with --overwrite.',
+    })
+  return { ...(await select(began)), reason: earlier.deviceReason }
 }
 
 function factsOf(
