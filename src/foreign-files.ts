@@ -14,15 +14,20 @@ export interface Replaced {
 
 /** @throws a usage error where something else than an earlier file of ours would be replaced. Writes nothing. */
 export async function refuseForeignFiles(files: readonly Replaced[]): Promise<void> {
-  for (const { file, mark } of files) {
-    const head = await headOf(file)
-    if (head === null || head.includes(mark)) continue
+  for (const each of files) {
+    if ((await isOurs(each)) !== false) continue
     throw usageError({
       what: 'exists and was not written by this command of eigenae, so it is left as it is',
-      where: file,
+      where: each.file,
       mend: 'Name another folder with --out.',
     })
   }
+}
+
+/** Null where there is no such file. */
+export async function isOurs({ file, mark }: Replaced): Promise<boolean | null> {
+  const head = await headOf(file)
+  return head === null ? null : head.includes(mark)
 }
 
 async function headOf(file: string): Promise<Buffer | null> {

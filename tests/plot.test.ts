@@ -59,6 +59,15 @@ describe('eigenae plot', () => {
     expect((await readdir(scratch('stopped/plots'))).sort()).toEqual(pictures(fromTables))
   })
 
+  it('leaves no picture of a run that is trained anew', async () => {
+    const args = trainArgs('baseline.json', scratch('anew'), 'data.limit=300', 'train.epochs=1')
+    await eigenae(args)
+    await plot('anew')
+    await writeFile(scratch('anew/plots/loss.png'), 'mine')
+    expect((await eigenae([...args, '--overwrite'])).code).toBe(0)
+    expect(await readdir(scratch('anew/plots'))).toEqual(['loss.png'])
+  })
+
   it('refuses a model whose config is of another version', async () => {
     const config = scratch('trained/seed-0/config.json')
     await writeFile(

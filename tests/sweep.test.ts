@@ -56,6 +56,14 @@ describe('the plan of a sweep', () => {
     )
   })
 
+  it('says so where the grid gives an arm without an eigen loss one', async () => {
+    const grid = { 'loss.eigen.weight': [0.5, 1] }
+    const { stderr } = await sweep(file('given', { grid }), '--dry-run')
+    expect(stderr.match(/^note: .*$/gm)).toEqual([
+      "note: the grid's loss.eigen.weight gives the variant none an eigen loss, which its config has not",
+    ])
+  })
+
   it('refuses a --set that the file would take back', async () => {
     const config = file('overruled', { grid: { 'train.batchSize': [20, 50] }, seeds: [0] })
     const { code, stderr } = await sweep(config, '--dry-run', '--set', 'train.batchSize=7', '--set', 'seed=3')

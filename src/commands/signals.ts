@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { exitCode, Interruption } from '../errors.js'
 import { workOnUnread, writeMessage } from '../terminal/output.js'
+import { commandLine } from '../terminal/shell.js'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
@@ -38,6 +39,6 @@ export function interruptionOf(folder: string, configFile: string): Interruption
   return new Interruption({
     what: 'interrupted; the last whole epoch is saved',
     where: folder,
-    mend: `Go on with the same command and --resume (eigenae train --config ${configFile} … --resume).`,
+    mend: `Go on with the same command and --resume (eigenae train --config ${commandLine([configFile])} … --resume).`,
   })
 }

@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { latentDimension } from '../model/architecture.js'
 import type { WholeRun } from '../runs/read.js'
 import { tooFewImages } from '../spectrum/spectrum.js'
 import type { Group } from './groups.js'
@@ -35,13 +36,13 @@ function lostRows({ folder, record, config, metrics, spectrum }: WholeRun): read
       : [`${folder}: its ${file} has ${there} of ${written} ${what}, though the run is complete`]
   return [
     ...lost('metrics.csv', metrics.length, record.epochs, 'epochs'),
-    ...lost('spectrum.csv', spectrum.length, (record.epochs + 1) * config.model.widths.at(-1)!, 'rows'),
+    ...lost('spectrum.csv', spectrum.length, (record.epochs + 1) * latentDimension(config.model), 'rows'),
   ]
 }
 
 function fewImages({ name, runs }: Group): readonly string[] {
   const { model, spectrum } = runs[0]!.config
-  const few = tooFewImages(spectrum.images, model.widths.at(-1)!, spectrum.center)
+  const few = tooFewImages(spectrum.images, latentDimension(model), spectrum.center)
   return few === null ? [] : [`${name}: ${few}`]
 }
 

@@ -14,7 +14,6 @@ export interface Selection {
 }
 
 interface Candidate {
-  readonly device: Device
   /** @throws EigenaeError where this machine cannot run it, with what to do about it. */
   readonly open: () => Engine | Promise<Engine>
   /** What else shows that it can train, where opening it does not: it takes a second. */
@@ -24,17 +23,16 @@ interface Candidate {
 }
 
 /** Every engine, the one that "auto" prefers first. Another engine is a folder beside native/ and a row here. */
-const candidates: readonly Candidate[] = [
-  { device: 'cuda', open: checkedCudaEngine, byAuto: cudaMayWork },
-  { device: 'cpu', open: nativeEngine, byAuto: () => true },
-  { device: 'wasm', open: () => wasmEngine(), byAuto: () => true },
-  {
-    device: 'tensorflow-cpu',
+const candidates: Readonly<Record<Device, Candidate>> = {
+  cuda: { open: checkedCudaEngine, byAuto: cudaMayWork },
+  cpu: { open: nativeEngine, byAuto: () => true },
+  wasm: { open: () => wasmEngine(), byAuto: () => true },
+  'tensorflow-cpu': {
     open: () => tensorflowEngine('tensorflow-cpu'),
     check: checkTrainingStep,
     byAuto: () => false,
   },
-]
+}
 
 /** @throws EigenaeError where the device that was asked for cannot be used: never another one in silence. */
 export async function selectEngine(requested: RequestedDevice): Promise<Selection> {
@@ -43,8 +41,8 @@ export async function selectEngine(requested: RequestedDevice): Promise<Selectio
 
 /** A device of the table, with its engine or what stands against it. */
 export type Probe =
-  | { readonly device: Device; readonly engine: Engine }
-  | { readonly device: Device; readonly refusal: EigenaeError }
+  | { readonly kind: 'usable'; readonly device: Device; readonly engine: Engine }
+  | { readonly kind: 'refused'; readonly device: Device; readonly refusal: EigenaeError }
 
 /** Opens every device, as `--device` would, and sees whether it trains. */
 export async function probeDevices(): Promise<readonly Probe[]> {
@@ -56,28 +54,22 @@ export async function probeDevices(): Promise<readonly Probe[]> {
 async function probe(device: Device): Promise<Probe> {
   try {
     const { engine } = await asked(device)
-    await candidateOf(device).check?.(engine)
-    return { device, engine }
+    await candidates[device].check?.(engine)
+    return { kind: 'usable', device, engine }
   } catch (error) {
-    if (error instanceof EigenaeError) return { device, refusal: error }
-    return {
-      device,
-      refusal: new EigenaeError({ what: error instanceof Error ? error.message : String(error) }),
-    }
+    const what = error instanceof Error ? error.message : String(error)
+    const refusal = error instanceof EigenaeError ? error : new EigenaeError({ what })
+    return { kind: 'refused', device, refusal }
   }
 }
 
 async function asked(device: Device): Promise<Selection> {
-  return { engine: await candidateOf(device).open(), reason: 'asked for' }
-}
-
-function candidateOf(device: Device): Candidate {
-  return candidates.find((each) => each.device === device)!
+  return { engine: await candidates[device].open(), reason: 'asked for' }
 }
 
 async function firstUsable(): Promise<Selection> {
   const refusals: string[] = []
-  for (const { device, open, byAuto } of candidates) {
+  for (const [device, { open, byAuto }] of Object.entries(candidates)) {
     if (!byAuto()) continue
     try {
       const engine = await open()

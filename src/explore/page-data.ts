@@ -1,4 +1,5 @@
 import type { Activation } from '../model/architecture.js'
+import type { PrincipalDirection } from '../spectrum/principal-directions.js'
 
 /**
  * What the page holds as JSON in the element "explore-data". The numbers are in two elements beside it, gzipped, in
@@ -24,7 +25,7 @@ export interface PageRun {
   /** The embedding's mean, [latent]. */
   readonly mean: readonly number[]
   /** The principal directions, the largest standard deviation first. */
-  readonly directions: readonly PageDirection[]
+  readonly directions: readonly PrincipalDirection[]
   // Floats, at last: each image's coordinates along the directions, [images][latent].
 }
 
@@ -32,11 +33,6 @@ export interface PageLayer {
   readonly inputs: number
   readonly outputs: number
   readonly activation: Activation
-}
-
-export interface PageDirection {
-  readonly vector: readonly number[]
-  readonly deviation: number
 }
 
 /** As far as a slider goes to both sides, in standard deviations. */

@@ -1,14 +1,12 @@
 import { type Html, html } from '../pages/html.js'
+import { isDead } from '../spectrum/spectrum.js'
 import { significant } from '../terminal/numbers.js'
 import type { PageImages } from './images.js'
 import type { ExploredRun } from './page.js'
-import { type PageDirection, type PageRun, reach, stripPictures } from './page-data.js'
+import { type PageRun, reach, stripPictures } from './page-data.js'
 
 // So many sliders stand in their box without scrolling, where there is room.
 const inView = 10
-
-// As in a run's spectrum.
-const deadShare = 1e-3
 
 /** One run: what its decoder makes, its sliders, its embedding. */
 export function runSection(
@@ -33,7 +31,9 @@ ${scatter(run, index)}
 
 function facts({ run, data, difference }: ExploredRun): string {
   const last = run.metrics.at(-1)
-  const dead = data.directions.filter(isDead).length
+  const dead = data.directions.filter(({ deviation }) =>
+    isDead(deviation, data.directions[0]!.deviation),
+  ).length
   const latent = run.config.model.widths.at(-1)
   return [
     difference,
@@ -54,7 +54,7 @@ function facts({ run, data, difference }: ExploredRun): string {
 function sliderRow(run: ExploredRun, index: number, direction: number, largest: number, side: number): Html {
   const { directions } = run.data
   const share = sharesOf(run.data)[direction]!
-  const dead = isDead(directions[direction]!, direction, directions)
+  const dead = isDead(directions[direction]!.deviation, directions[0]!.deviation)
   const [id, percent] = [`slider-${index}-${direction}`, dead ? 'dead' : `${percentText(share)} %`]
   const width = largest === 0 ? 0 : (100 * share) / largest
   return html`<div class="direction${dead ? ' dead' : ''}"><label for="${id}">${direction + 1}</label>
@@ -78,10 +78,6 @@ function scatter({ data, name }: ExploredRun, index: number): Html {
 }
 
 const selected = html` selected`
-
-function isDead({ deviation }: PageDirection, _: number, [first]: readonly PageDirection[]): boolean {
-  return deviation === 0 || deviation < deadShare * first!.deviation
-}
 
 /** σ/Σσ of the embedding about its mean. */
 function sharesOf({ directions }: PageRun): readonly number[] {

@@ -6,7 +6,7 @@ import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
 import { refuseForeignFiles, signature } from '../foreign-files.js'
 import { latentDimension } from '../model/architecture.js'
-import { runFiles } from '../runs/files.js'
+import { plotsName, runFiles } from '../runs/files.js'
 import {
   modelNote,
   onOneCore,
@@ -37,7 +37,7 @@ export async function writeRunPictures(name: string, out: string | undefined): P
   await Promise.all([loadDistributions(), loadRenderer()])
   const group = await drawableGroup(name)
   const arms = armsOf([group])
-  const folder = out ?? join(group.name, 'plots')
+  const folder = out ?? join(group.name, plotsName)
   await refuseForeignFiles(
     pictures.flatMap(pictureFiles).map((file) => ({ file: join(folder, file), mark: signature })),
   )

@@ -1,4 +1,5 @@
 import type { Arm } from '../comparison/compare.js'
+import { commandLine } from '../terminal/shell.js'
 
 /** The config in this arm's file, under a name that the commands use: without a seed, which the commands give. */
 export function configFile(arm: Arm): { readonly name: string; readonly text: string } {
@@ -14,11 +15,4 @@ export function trainCommands(arm: Arm): string {
       commandLine(['eigenae', 'train', '--config', name, '--seed', String(record.seed), '--out', folder]),
     )
     .join('\n')
-}
-
-/** As a shell takes it. */
-export function commandLine(words: readonly string[]): string {
-  return words
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
-    .join(' ')
 }

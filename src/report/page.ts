@@ -6,13 +6,14 @@ import { printable } from '../comparison/labels.js'
 import { testsText } from '../comparison/numbers.js'
 import { signature } from '../foreign-files.js'
 import { packageRoot } from '../package-root.js'
-import { Html, html, inlineScript, jsonScript } from '../pages/html.js'
+import { type Html, html, inlineScript, jsonScript, unescaped } from '../pages/html.js'
 import { armDash, armShape, themeOf } from '../pages/theme.js'
 import { type Chart, rowMargin } from '../plots/chart.js'
 import { drawnArms, mostDrawn, withoutLegends } from '../plots/comparison.js'
 import { version } from '../runs/facts.js'
+import { commandLine } from '../terminal/shell.js'
 import type { PageData } from './browser.js'
-import { commandLine, configFile, trainCommands } from './commands.js'
+import { configFile, trainCommands } from './commands.js'
 import { pageStyle } from './style.js'
 import { armsTable, metricTables, runsTable } from './tables.js'
 
@@ -35,7 +36,7 @@ export async function reportPage(
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="${signature}"><meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="icon" href="data:,">
-<title>eigenae: ${arms.length} arms compared</title><style>${new Html(pageStyle(drawn(arms).length))}</style></head><body>
+<title>eigenae: ${arms.length} arms compared</title><style>${unescaped(pageStyle(drawn(arms).length))}</style></head><body>
 <h1>${arms.length === 1 ? 'One arm' : `${arms.length} arms compared`}</h1>
 <p>${runCount(arms)}. ${arms.length > 1 ? `The baseline is ${arms[0]!.label} (${arms[0]!.name}).` : ''}</p>
 ${warningsBox(comparison)}

@@ -22,6 +22,9 @@ export interface RunFiles {
 
 export const logName = 'train.log'
 
+/** Of the folder that pictures of a run, or of a group, are put into. */
+export const plotsName = 'plots'
+
 export function runFiles(folder: string): RunFiles {
   const inside = (...names: readonly string[]) => join(folder, ...names)
   return {

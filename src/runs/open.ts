@@ -1,12 +1,15 @@
 import { readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { checkConfig } from '../config/check.js'
 import { configDifferences } from '../config/difference.js'
 import type { Config } from '../config/schema.js'
 import { EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
+import { isOurs, signature } from '../foreign-files.js'
 import { makeFolder } from '../make-folder.js'
 import {
   jsonText,
   logName,
+  plotsName,
   type RunFiles,
   removeLeftovers,
   runFiles,
@@ -138,5 +141,14 @@ async function removeRun(files: RunFiles): Promise<void> {
   const { record, metrics, spectrum, timings, evaluation, checkpointFolder, model } = files
   for (const path of [checkpointFolder, evaluation, model, metrics, spectrum, timings, record]) {
     await withFileErrors('remove', path, () => rm(path, { recursive: true, force: true }))
+  }
+  await removePictures(join(files.folder, plotsName))
+}
+
+/** They would show the run that was there before. */
+async function removePictures(folder: string): Promise<void> {
+  for (const name of (await entriesOf(folder)).filter((entry) => /\.(svg|png)$/.test(entry))) {
+    const file = join(folder, name)
+    if (await isOurs({ file, mark: signature })) await withFileErrors('remove', file, () => rm(file))
   }
 }

@@ -15,6 +15,11 @@ export interface Spectrum {
   readonly deadDimensions: number
 }
 
+/** Whether a dimension of this size is dead beside the largest: singular values, or deviations. */
+export function isDead(size: number, largest: number): boolean {
+  return size === 0 || size < deadShare * largest
+}
+
 const deadShare = 1e-3
 
 /** Of an embedding [count][latent]. */
@@ -32,7 +37,7 @@ export async function spectrumOf(
     eigenvalues,
     eigenShares: shares(eigenvalues),
     effectiveRank: values[0] === 0 ? 0 : Math.exp(entropy(singularShares)),
-    deadDimensions: values.filter((value) => value === 0 || value < deadShare * values[0]!).length,
+    deadDimensions: values.filter((value) => isDead(value, values[0]!)).length,
   }
 }
 

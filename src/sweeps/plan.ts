@@ -32,6 +32,8 @@ export interface SweepPlan {
   readonly groups: readonly PlannedGroup[]
   /** Seed by seed, so that a sweep stopped half-way has something of every group. */
   readonly runs: readonly PlannedRun[]
+  /** What may not be meant. */
+  readonly notes: readonly string[]
 }
 
 /**
@@ -64,7 +66,22 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
       config: { ...config, seed },
     })),
   )
-  return { sweep, groups: resolved.map(({ group }) => group), runs }
+  const notes = [...files].flatMap(([variant, file]) => givenLoss(variant, file, sweep, overrides))
+  return { sweep, groups: resolved.map(({ group }) => group), runs, notes }
+}
+
+/** An axis of an eigen loss makes one where a variant has none: a baseline would be none any more. */
+function givenLoss(
+  variant: string,
+  file: ConfigFile,
+  { grid }: SweepFile,
+  overrides: readonly Override[],
+): readonly string[] {
+  const axis = [...grid.keys()].find((path) => path.startsWith('loss.eigen.'))
+  if (axis === undefined) return []
+  const alone = resolveConfig(file, overrides)
+  if (alone.kind !== 'config' || alone.config.loss.eigen !== null) return []
+  return [`the grid's ${axis} gives the variant ${variant} an eigen loss, which its config has not`]
 }
 
 /** What the sweep file sets for each run alone would be taken back. */

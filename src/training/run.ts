@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.js'
 import type { DataSet } from '../data/load.js'
 import type { Engine, EpochProgress, Losses, Trainer } from '../engines/engine.js'
 import { EigenaeError, Interruption } from '../errors.js'
+import { latentDimension } from '../model/architecture.js'
 import type { TrainerState } from '../model/state.js'
 import { type Checkpoint, writeCheckpoint } from '../runs/checkpoint.js'
 import type { FinalEvaluation } from '../runs/evaluation.js'
@@ -111,7 +112,7 @@ function tablesOf(files: RunFiles) {
 async function resume(job: RunJob, trainer: Trainer, tables: Tables, checkpoint: Checkpoint): Promise<void> {
   const { epoch, state } = checkpoint
   await tables.metrics.cutBack(1, epoch, 1)
-  await tables.spectrum.cutBack(0, epoch, job.config.model.widths.at(-1)!)
+  await tables.spectrum.cutBack(0, epoch, latentDimension(job.config.model))
   await tables.timings.cutBack(1, epoch, 1)
   await trainer.importState(state)
 }

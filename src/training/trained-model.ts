@@ -3,6 +3,7 @@ import { type Config, configSchema, type RequestedDevice } from '../config/schem
 import type { Engine, Trainer } from '../engines/engine.js'
 import { selectEngine } from '../engines/select.js'
 import { EigenaeError, fileError, hasCode, usageError } from '../errors.js'
+import { inputDimension } from '../model/architecture.js'
 import { layoutOf, type Tensor } from '../model/layout.js'
 import { initialState, type TrainerState, tensorValues } from '../model/state.js'
 import { readCheckpoint } from '../runs/checkpoint.js'
@@ -64,7 +65,7 @@ export async function withTrainer<T>(
   use: (trainer: Trainer, engine: Engine) => Promise<T>,
 ): Promise<T> {
   const { engine } = await selectEngine(device)
-  const noImages = new Uint8Array(config.model.widths[0]!)
+  const noImages = new Uint8Array(inputDimension(config.model))
   const trainer = await engine.createTrainer(trainerSpec(config, threads), noImages)
   try {
     await trainer.importState(state)

@@ -19,7 +19,11 @@ export async function loadDataOf(config: Config): Promise<DataSet> {
   const whole = await loadDataFor(config.model, source, `data.source ${source}`)
   const { count } = whole.train.images
   if (limit !== null && limit > count)
-    throw usageError({ what: `is ${limit}, but there are only ${count} images`, where: 'data.limit' })
+    throw usageError({
+      what: `is ${limit}, but there are only ${count} images`,
+      where: 'data.limit',
+      mend: 'Lower it, or set it to null for all of them.',
+    })
   return { ...whole, train: firstImages(whole.train, limit) }
 }
 

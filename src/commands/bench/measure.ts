@@ -1,5 +1,6 @@
 import type { Config } from '../../config/schema.js'
 import type { Engine, Trainer } from '../../engines/engine.js'
+import { inputDimension } from '../../model/architecture.js'
 import { trainerSpec } from '../../training/spec.js'
 import { flopPerImage } from './floor.js'
 
@@ -57,7 +58,7 @@ async function runRound({ engine, trainer, seconds, peaks }: Contender, epoch: n
 }
 
 function summarise({ engine, seconds, peaks }: Contender, { config, images }: Job): Measurement {
-  const count = images.length / config.model.widths[0]!
+  const count = images.length / inputDimension(config.model)
   const gigaflop = (flopPerImage(config.model) * count) / 1e9
   const typical = median(seconds)
   const peak = peaks.length === 0 ? null : median(peaks)

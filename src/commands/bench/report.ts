@@ -1,4 +1,5 @@
 import type { Device } from '../../config/schema.js'
+import { inputDimension } from '../../model/architecture.js'
 import { thousands } from '../../terminal/numbers.js'
 import { writeJson, writeResult } from '../../terminal/output.js'
 import { alignedTable } from '../../terminal/table.js'
@@ -25,7 +26,7 @@ const header = ['device', 'engine', 's/epoch', 'images/s', 'GFLOP/s', 'peak', 's
 const alignments = ['left', 'left', 'right', 'right', 'right', 'right', 'right'] as const
 
 function asText(measurements: readonly Measurement[], { config, images, threads, rounds }: Job): string {
-  const count = images.length / config.model.widths[0]!
+  const count = images.length / inputDimension(config.model)
   const gigaflop = (flopPerImage(config.model) * count) / 1e9
   const what = [
     `${config.name}: ${count} images`,
@@ -57,7 +58,7 @@ function asJson(measurements: readonly Measurement[], job: Job, refusals: readon
   const { config, images, threads, rounds } = job
   return {
     config: config.name,
-    images: images.length / config.model.widths[0]!,
+    images: images.length / inputDimension(config.model),
     batch_size: config.train.batchSize,
     flop_per_image: flopPerImage(config.model),
     threads,

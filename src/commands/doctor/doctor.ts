@@ -14,7 +14,7 @@ export async function doctor({ json }: DoctorFlags): Promise<void> {
   const machine = machineFacts(probes)
   if (json) writeJson({ ...machine, devices: probes.map(asJson) })
   else writeResult(page(machine, probes))
-  if (!machine.node.supported || !probes.some(isUsable)) {
+  if (!machine.node.supported || !probes.some(({ kind }) => kind === 'usable')) {
     throw new EigenaeError({ what: 'no device of this machine can train as it is' })
   }
 }
@@ -32,7 +32,7 @@ function head({ eigenae, node, platform, cores, instructionSet, addon, addonRefu
 }
 
 function row(probe: Probe): readonly string[] {
-  if (isUsable(probe)) return [probe.device, 'usable', `${probe.engine.name} ${probe.engine.variant}`]
+  if (probe.kind === 'usable') return [probe.device, 'usable', `${probe.engine.name} ${probe.engine.variant}`]
   return [probe.device, 'no', probe.refusal.parts.what]
 }
 
@@ -41,9 +41,9 @@ function mends({ node }: Machine, probes: readonly Probe[]): readonly string[] {
   const newNode = node.supported
     ? []
     : [block('Node is too old', `It must be ${node.needed}: https://nodejs.org/en/download`)]
-  const devices = probes.filter(isRefused).flatMap(({ device, refusal }) => {
-    const { mend } = refusal.parts
-    return mend === undefined ? [] : [block(`To use ${device}`, mend)]
+  const devices = probes.flatMap((probe) => {
+    const mend = probe.kind === 'refused' ? probe.refusal.parts.mend : undefined
+    return mend === undefined ? [] : [block(`To use ${probe.device}`, mend)]
   })
   return [...newNode, ...devices]
 }
@@ -53,21 +53,10 @@ function block(title: string, mend: string): string {
 }
 
 function asJson(probe: Probe) {
-  if (isUsable(probe)) {
+  if (probe.kind === 'usable') {
     const { name, variant, origin } = probe.engine
     return { device: probe.device, usable: true, engine: name, variant, origin }
   }
   const { what, where, mend } = probe.refusal.parts
   return { device: probe.device, usable: false, reason: what, where: where ?? null, mend: mend ?? null }
-}
-
-type Usable = Extract<Probe, { engine: unknown }>
-type Refused = Extract<Probe, { refusal: unknown }>
-
-function isUsable(probe: Probe): probe is Usable {
-  return 'engine' in probe
-}
-
-function isRefused(probe: Probe): probe is Refused {
-  return 'refusal' in probe
 }

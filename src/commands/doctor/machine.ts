@@ -21,7 +21,7 @@ export interface Machine {
 
 export function machineFacts(probes: readonly Probe[]): Machine {
   const cpu = probes.find(({ device }) => device === 'cpu')
-  const engine = cpu !== undefined && 'engine' in cpu ? cpu.engine : null
+  const engine = cpu?.kind === 'usable' ? cpu.engine : null
   return {
     eigenae: version,
     node: nodeFacts(),

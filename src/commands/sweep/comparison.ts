@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { RunState } from '../../sweeps/inspect.js'
 import type { SweepPlan } from '../../sweeps/plan.js'
 import { writeMessage } from '../../terminal/output.js'
+import { commandLine } from '../../terminal/shell.js'
 
 /** Beyond that the table is no overview any more, and takes long to read in. */
 const shown = { groups: 40, runs: 1000 }
@@ -18,8 +19,8 @@ export async function writeComparison(
     const { compare } = await import('../compare-runs.js')
     await compare(groups, { json: false })
   }
-  const baseline = groups[0]!
-  writeMessage(`more: eigenae compare ${folder} --baseline ${baseline} --out ${join(folder, 'comparison')}`)
+  const more = ['compare', folder, '--baseline', groups[0]!, '--out', join(folder, 'comparison')]
+  writeMessage(`more: ${commandLine(['eigenae', ...more])}`)
 }
 
 /** Folders of groups with a complete run: `compare` has nothing to say of others. */

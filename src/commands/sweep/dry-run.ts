@@ -25,6 +25,7 @@ export function writePlan(plan: SweepPlan, states: readonly RunState[], folder: 
       ...rows.map((row) => [row.run, inWords(row.differs), row.folder, row.state]),
     ]),
   )
+  for (const note of plan.notes) writeMessage(`note: ${note}`)
   const done = states.filter((state) => state === 'done').length
   writeMessage(`${plan.runs.length} runs: ${done} done, ${plan.runs.length - done} to do`)
 }

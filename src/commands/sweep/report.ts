@@ -3,6 +3,7 @@ import { EigenaeError, Interruption } from '../../errors.js'
 import type { FailedRun, SweepResult } from '../../sweeps/execute.js'
 import type { SavedPlan } from '../../sweeps/folder.js'
 import type { SweepPlan } from '../../sweeps/plan.js'
+import { commandLine } from '../../terminal/shell.js'
 import { alignedTable } from '../../terminal/table.js'
 
 /** Ten thousand lines of the same reason help nobody. */
@@ -35,7 +36,7 @@ export function interruptionOf(folder: string, config: string): Interruption {
   return new Interruption({
     what: 'interrupted; every run keeps its last whole epoch',
     where: folder,
-    mend: `Go on with the same command and --resume (eigenae sweep --config ${config} … --resume).`,
+    mend: `Go on with the same command and --resume (eigenae sweep --config ${commandLine([config])} … --resume).`,
   })
 }
 

@@ -58,7 +58,7 @@ export async function sweep(options: SweepOptions): Promise<void> {
     const { description } = launcher
     const planned = { sweep: plan.sweep.name, folder, runs, done, launcher: options.launcher, description }
     display.on({ event: 'planned', ...planned })
-    for (const text of planChanges(plan, saved)) display.on({ event: 'note', text })
+    for (const text of [...plan.notes, ...planChanges(plan, saved)]) display.on({ event: 'note', text })
     const { retries, failFast } = options
     result = await executeSweep({ jobs, launcher, retries, failFast, observer: display, signal })
   } finally {

@@ -1,5 +1,6 @@
 /** The C++ core of native/ as JavaScript sees it, whatever it was compiled to. */
 
+import type { BatchNorm } from '../../model/architecture.js'
 import type { EnginePenalty } from '../../model/penalties/index.js'
 import type { TrainerState } from '../../model/state.js'
 import type { AdamSpec, Images } from '../engine.js'
@@ -7,7 +8,7 @@ import type { LossSums } from '../losses.js'
 
 export interface CoreSpec {
   readonly widths: readonly number[]
-  readonly batchNorm: 'none' | 'encoder' | 'all'
+  readonly batchNorm: BatchNorm
   readonly penalties: readonly EnginePenalty[]
   readonly adam: AdamSpec
   readonly batchSize: number

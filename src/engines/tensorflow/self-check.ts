@@ -1,4 +1,5 @@
 import { EigenaeError } from '../../errors.js'
+import { inputDimension } from '../../model/architecture.js'
 import { philox4x32 } from '../../model/random.js'
 import type { Engine, Losses, TrainerSpec } from '../engine.js'
 
@@ -58,7 +59,7 @@ export async function trainSteps(engine: Engine): Promise<readonly Losses[]> {
 
 /** A batch of numbers of 0 to 1. */
 function numbers(batch: number): Float32Array {
-  const count = spec.batchSize * spec.architecture.widths[0]!
+  const count = spec.batchSize * inputDimension(spec.architecture)
   return Float32Array.from({ length: count }, (_, i) => philox4x32([i, batch, 0, 0], [0, 0])[0] / 2 ** 32)
 }
 

@@ -1,4 +1,5 @@
-import type { PageDirection, PageLayer } from '../page-data.js'
+import type { PrincipalDirection } from '../../spectrum/principal-directions.js'
+import type { PageLayer } from '../page-data.js'
 
 export interface Layer extends PageLayer {
   /** [out, in] */
@@ -12,7 +13,7 @@ export interface Network {
   readonly encoder: readonly Layer[]
   readonly decoder: readonly Layer[]
   readonly mean: readonly number[]
-  readonly directions: readonly PageDirection[]
+  readonly directions: readonly PrincipalDirection[]
   /** [images][latent], along the directions. */
   readonly coordinates: Float32Array
 }

@@ -7,7 +7,10 @@ export type { PenaltyConfig } from './penalty.js'
 
 /** The eigen losses there are. Another one is a file beside top-k.ts and an entry in each of these two lists. */
 export const eigenLossSchema = z.discriminatedUnion('kind', [topKSchema, logMaxSchema])
-const penalties = [topK, logMax] as const
+const penalties: { readonly [Kind in EigenLoss['kind']]: Penalty<Extract<EigenLoss, { kind: Kind }>> } = {
+  'top-k': topK,
+  'log-max': logMax,
+}
 
 export type EigenLoss = z.output<typeof eigenLossSchema>
 
@@ -26,5 +29,5 @@ export function penaltyMistake(config: EigenLoss, latent: number): PenaltyMistak
 }
 
 function penaltyOf(config: EigenLoss): Penalty<EigenLoss> {
-  return penalties.find(({ kind }) => kind === config.kind) as Penalty<EigenLoss>
+  return penalties[config.kind] as Penalty<EigenLoss>
 }

@@ -11,7 +11,6 @@ export const logMaxSchema = z
 
 /** ln(λ₁ / Σλ), λ = σ². The formula and its derivatives: native/penalties/log_max.cc. */
 export const logMax: Penalty<z.output<typeof logMaxSchema>> = {
-  kind: 'log-max',
   parameters: () => ({}),
   mistake: () => null,
 }

@@ -17,7 +17,6 @@ export interface PenaltyMistake {
 
 /** A row of the table in index.ts: what a penalty's config may hold and how an engine is told of it. */
 export interface Penalty<Config extends PenaltyConfig = PenaltyConfig> {
-  readonly kind: Config['kind']
   /** The numbers that its formula needs besides the singular values, by the name the engines know. */
   parameters(config: Config): Readonly<Record<string, number>>
   /** A mistake that only shows beside the bottleneck's width. */

@@ -9,7 +9,6 @@ export const topKSchema = z.strictObject({
 
 /** (σ₁ + … + σ_k) / Σσ. The formula and its derivatives: native/penalties/top_k.cc. */
 export const topK: Penalty<z.output<typeof topKSchema>> = {
-  kind: 'top-k',
   parameters: ({ k }) => ({ k }),
   mistake: ({ k }, latent) =>
     k > latent ? { key: 'k', what: `must not be over the bottleneck's width of ${latent}` } : null,

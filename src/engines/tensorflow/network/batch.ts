@@ -1,3 +1,4 @@
+import { inputDimension } from '../../../model/architecture.js'
 import { purpose } from '../../../model/random.js'
 import type { Value, Values } from '../builder.js'
 import type { Ops } from '../ops.js'
@@ -55,7 +56,7 @@ export function stepNumbers(ops: Ops, place: Value): StepNumbers {
  * before. The noise of the next batch is drawn beside the step: on the CPU it takes a fourth of its time.
  */
 export function residentBatch(ops: Ops, spec: NetworkSpec, variables: Variables, step: StepNumbers): Batch {
-  const inputs = spec.architecture.widths[0]!
+  const inputs = inputDimension(spec.architecture)
   const [begin, size] = ops.at('host', () => [
     ops.stack([ops.integer(0), step.begin]),
     ops.stack([ops.integer(spec.seeds.length), step.count]),
@@ -75,7 +76,7 @@ function nextBegin(ops: Ops, { batchSize }: NetworkSpec, { begin }: StepNumbers)
 /** The drawn noise of the batch, which may be shorter than the one it was drawn for. */
 function drawnNoise(ops: Ops, spec: NetworkSpec, variables: Variables, { count }: StepNumbers): Value {
   const { seeds, batchSize, architecture } = spec
-  const inputs = architecture.widths[0]!
+  const inputs = inputDimension(architecture)
   const size = ops.at('host', () => ops.stack([ops.integer(seeds.length), count, ops.integer(inputs)]))
   return ops.slice(ops.read(variables.noise(batchSize, inputs), 'float'), ops.integers([0, 0, 0]), size)
 }
@@ -101,7 +102,7 @@ export function drawNoise(
   { epoch, begin }: Pick<StepNumbers, 'epoch' | 'begin'>,
   after: readonly Value[] = [],
 ): void {
-  const inputs = architecture.widths[0]!
+  const inputs = inputDimension(architecture)
   const counter = ops.at('host', () => {
     const zero = ops.integer(0)
     return ops.bitcast(ops.reshape(ops.stack([zero, zero, begin, epoch]), [2, 2]), 'uint64')
