@@ -32,7 +32,7 @@ export function manPage(root: CommandOutline, version: string): string {
       'the folder that setup tensorflow puts its installations in, and that they are looked for in',
     ),
     ...item('XDG_CACHE_HOME', 'where that folder is by default, as eigenae/tensorflow; else ~/.cache'),
-    ...item('NO_COLOR', 'no colours'),
+    ...item('NO_COLOR', 'is kept, whether set or not: no output has colours'),
   ]
   return `${lines.join('\n')}\n`
 }

@@ -10,11 +10,13 @@ export interface AdamStep {
 
 /**
  * TensorFlow's Adam leaves out the bias correction of ε that PyTorch's has; and its own correction, of the rate, starts
- * from powers in single precision. Both are in these two numbers instead. `step` counts from 1.
+ * from powers in single precision. Both are in these two numbers instead, with the β that the op has: what 1 − β₂ loses in
+ * single precision, 1.3e-5 of it, is then corrected as well. `step` counts from 1.
  */
-export function adamStep({ learningRate, beta1, beta2, epsilon }: AdamSpec, step: number): AdamStep {
-  const root = Math.sqrt(1 - beta2 ** step)
-  return { rate: (learningRate * root) / (1 - beta1 ** step), epsilon: epsilon * root }
+export function adamStep(adam: AdamSpec, step: number): AdamStep {
+  const root = Math.sqrt(1 - Math.fround(adam.beta2) ** step)
+  const rate = (adam.learningRate * root) / (1 - Math.fround(adam.beta1) ** step)
+  return { rate, epsilon: adam.epsilon * root }
 }
 
 /** The op's inputs but for the variables: powers of 0 switch its own correction off. */

@@ -49,6 +49,6 @@ function throughNorm(ops: Ops, { moments, values }: Pass, gradient: Value) {
 
 /** Nor has beta where another batch norm follows with no activation between: there, only the penalties have a say. */
 function betaOfPenalty(ops: Ops, { values }: Pass, term: PenaltyTerm | null): Value {
-  if (term !== null) return ops.sum(term.gradient, [1])
+  if (term !== null) return term.gradientSums
   return ops.multiply(values.beta!, ops.float(0))
 }

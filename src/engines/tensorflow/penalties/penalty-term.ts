@@ -12,6 +12,8 @@ export interface PenaltyTerm {
   readonly weighted: Value
   /** The gradient of `weighted` at the codes [replicas][batch][latent]. */
   readonly gradient: Value
+  /** That summed over the batch [replicas][latent], before it was rounded: 0 where all penalties are of centred codes. */
+  readonly gradientSums: Value
 }
 
 /** Of codes [replicas][batch][latent], floats; computed in double, given back as floats. */
@@ -33,10 +35,12 @@ export function penaltyTerm(
   })
   const sum = (values: readonly Value[]) => values.reduce((total, value) => ops.add(total, value))
   const perReplica = (values: readonly Value[]) => ops.reshape(ops.cast(sum(values), 'float'), [-1])
+  const gradient = sum(parts.map((part) => part.gradient))
   return {
     value: perReplica(parts.map(({ value }) => value)),
     weighted: perReplica(parts.map(({ weighted }) => weighted)),
-    gradient: ops.cast(sum(parts.map(({ gradient }) => gradient)), 'float'),
+    gradient: ops.cast(gradient, 'float'),
+    gradientSums: ops.cast(ops.sum(gradient, [1]), 'float'),
   }
 }
 
