@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * `npm test` is what a change needs within three minutes. tests/system/ has what needs more than Node and a compiler
- * (Slurm, TensorFlow's wheel, Python's libraries, an emulator) and is run by `npm run test:system`.
+ * `npm test` is what a change needs within three minutes. tests/system/ has what takes longer (whole trainings beside
+ * PyTorch's), or needs more than Node and a compiler (Slurm, TensorFlow's wheel, Python's libraries, an emulator), and is
+ * run by `npm run test:system`.
  */
 export default defineConfig(({ mode }) => ({
   test: {

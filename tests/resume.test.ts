@@ -32,24 +32,26 @@ async function stoppedAfter(epoch: number, folder: string): Promise<void> {
   await running.finished
 }
 
-async function expectSameAsUndisturbed(folder: string): Promise<void> {
+async function expectSameAsUndisturbed(folder: string, after = ''): Promise<void> {
   for (const file of compared) {
     const bytes = await readFile(`${folder}/${file}`)
-    expect(bytes.equals(await readFile(`${undisturbed}/${file}`)), file).toBe(true)
+    expect(bytes.equals(await readFile(`${undisturbed}/${file}`)), `${file} ${after}`).toBe(true)
   }
 }
 
 describe('a run that is resumed', () => {
   it('ends with the same bytes after kill -9 at five random moments', async () => {
     const folder = scratch('killed')
-    for (let kill = 0; kill < 5; kill++) {
+    const moments = Array.from({ length: 5 }, () => 100 + Math.random() * 0.5 * undisturbedMilliseconds)
+    for (const moment of moments) {
       const running = start(argsFor(folder, '--resume'))
-      await pause(100 + Math.random() * 0.5 * undisturbedMilliseconds)
+      await pause(moment)
       running.process.kill('SIGKILL')
       await running.finished
     }
-    expect((await eigenae(argsFor(folder, '--resume'))).code).toBe(0)
-    await expectSameAsUndisturbed(folder)
+    const after = `killed after ${moments.map(Math.round).join(', ')} ms`
+    expect((await eigenae(argsFor(folder, '--resume'))).code, after).toBe(0)
+    await expectSameAsUndisturbed(folder, after)
   })
 
   it('ends with the same bytes after kill -9 in the middle of a row', async () => {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
-import { describe, expect, it } from 'vitest'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { readMetrics, readSpectrum } from '../src/runs/read.js'
 import { decodeSafetensors } from '../src/runs/safetensors.js'
 import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
@@ -15,9 +16,19 @@ async function trained(name: string, ...args: readonly string[]) {
 }
 
 describe('a run folder', () => {
+  const folder = scratch('whole')
+  beforeAll(async () => {
+    expect((await trained('whole', '--threads', '1')).code).toBe(0)
+  })
+
+  async function expectSameBytes(other: string): Promise<void> {
+    for (const file of ['metrics.csv', 'spectrum.csv', 'evaluation.json', 'model.safetensors']) {
+      const [bytes, wanted] = await Promise.all([readFile(join(other, file)), readFile(join(folder, file))])
+      expect(bytes.equals(wanted), `${file} of ${other}`).toBe(true)
+    }
+  }
+
   it('holds the files of the contract, and nothing else', async () => {
-    const { folder, code } = await trained('whole')
-    expect(code).toBe(0)
     const files = [
       'checkpoint',
       'config.json',
@@ -31,7 +42,6 @@ describe('a run folder', () => {
   })
 
   it('has a row of metrics an epoch, and a row of the spectrum a dimension from epoch 0 on', async () => {
-    const { folder } = await trained('rows')
     const metrics = await readMetrics(`${folder}/metrics.csv`)
     const spectrum = await readSpectrum(`${folder}/spectrum.csv`)
     expect(metrics.map((row) => row.epoch)).toEqual([1, 2])
@@ -46,35 +56,20 @@ describe('a run folder', () => {
   })
 
   it('is the same, byte for byte, when its own config.json is trained again', async () => {
-    const { folder } = await trained('first')
     const again = scratch('again')
     await eigenae(['train', '--config', `${folder}/config.json`, '--out', again])
-    for (const file of [
-      'config.json',
-      'metrics.csv',
-      'spectrum.csv',
-      'evaluation.json',
-      'model.safetensors',
-    ]) {
-      expect(await readFile(`${again}/${file}`), file).toEqual(await readFile(`${folder}/${file}`))
-    }
+    await expectSameBytes(again)
+    expect(await readFile(`${again}/config.json`, 'utf8')).toBe(
+      await readFile(`${folder}/config.json`, 'utf8'),
+    )
   })
 
   it('is the same, byte for byte, at 1, 2 and 3 threads', async () => {
-    const one = await trained('one', '--threads', '1')
-    for (const threads of ['2', '3']) {
-      const more = await trained(`threads-${threads}`, '--threads', threads)
-      for (const file of ['metrics.csv', 'spectrum.csv', 'evaluation.json', 'model.safetensors']) {
-        const bytes = await readFile(`${more.folder}/${file}`)
-        expect(bytes.equals(await readFile(`${one.folder}/${file}`)), `${file} at ${threads} threads`).toBe(
-          true,
-        )
-      }
-    }
+    for (const threads of ['2', '3'])
+      await expectSameBytes((await trained(`threads-${threads}`, '--threads', threads)).folder)
   })
 
   it('says in run.json what ran, where and how it ended', async () => {
-    const { folder } = await trained('record')
     const record = JSON.parse(await readFile(`${folder}/run.json`, 'utf8'))
     expect(record).toMatchObject({ status: 'completed', name: 'eigen', seed: 0, device: 'cpu' })
     expect(record.engine.name).toBe('native')

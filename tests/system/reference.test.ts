@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+import { eigenae, scratchFolder, trainArgs } from '../support/cli.js'
 
 const scratch = scratchFolder()
 
