@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { alignedTable } from '../dist/terminal/table.js'
+import { alignedTable } from '../dist/text/table.js'
 import { targets } from './targets.mjs'
 
 /** The tables on stdout, and in a .md beside a .json with every number. */

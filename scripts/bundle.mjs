@@ -1,4 +1,4 @@
-// Bundles the command line and the script of the explore page: a part of npm run compile. By rolldown's API, since its
+// Bundles the command line and the scripts of the two pages: a part of npm run compile. By rolldown's API, since its
 // command line lists every file that it wrote; warnings and errors are printed here, too.
 import { build } from 'rolldown'
 
@@ -18,15 +18,15 @@ const commandLine = {
 }
 
 // A page holds its script in itself: one file, as small as may be.
-const explorePage = {
-  input: 'src/explore/page/main.ts',
+const pages = ['explore', 'report'].map((name) => ({
+  input: `src/${name}/page/main.ts`,
   platform: 'browser',
-  tsconfig: 'src/explore/page/tsconfig.json',
-  output: { file: 'dist/explore/page/main.js', format: 'iife', minify: true },
-}
+  tsconfig: `src/${name}/page/tsconfig.json`,
+  output: { file: `dist/${name}/page/main.js`, format: 'iife', minify: true },
+}))
 
 try {
-  await build([commandLine, explorePage].map((bundle) => ({ ...bundle, logLevel: 'warn' })))
+  await build([commandLine, ...pages].map((bundle) => ({ ...bundle, logLevel: 'warn' })))
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exitCode = 1

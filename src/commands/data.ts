@@ -4,8 +4,8 @@ import { embeddedSource, sourceFolder } from '../data/load.js'
 import { verifyMnist } from '../data/verify.js'
 import { Interruption } from '../errors.js'
 import { writeMessage, writeResult } from '../terminal/output.js'
-import { wholeNumber } from './options.js'
-import { abortOnSignals } from './signals.js'
+import { wholeNumber } from './shared/options.js'
+import { abortOnSignals } from './shared/signals.js'
 
 // The copy that PyTorch's torchvision downloads; the original host is gone.
 const defaultMirror = 'http://ossci-datasets.s3.amazonaws.com/mnist/'

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
-import { thousands } from '../terminal/numbers.js'
 import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
-import { wholeNumber } from './options.js'
+import { thousands } from '../text/numbers.js'
+import { wholeNumber } from './shared/options.js'
 
 interface ExploreFlags {
   readonly out: string

@@ -2,9 +2,9 @@ import { relative } from 'node:path'
 import { Command } from 'commander'
 import { EigenaeError } from '../errors.js'
 import { findRunFolders, type Run, readRun, readRuns } from '../runs/read.js'
-import { significant } from '../terminal/numbers.js'
 import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
-import { alignedTable } from '../terminal/table.js'
+import { significant } from '../text/numbers.js'
+import { alignedTable } from '../text/table.js'
 
 interface RunsFlags {
   readonly json: boolean

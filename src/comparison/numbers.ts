@@ -1,4 +1,4 @@
-import { significant } from '../terminal/numbers.js'
+import { significant } from '../text/numbers.js'
 import type { Result } from './compare.js'
 import type { Summary } from './statistics.js'
 

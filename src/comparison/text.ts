@@ -1,6 +1,6 @@
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
-import { shortenedApart } from '../terminal/shorten.js'
-import { alignedTable, terminalWidth } from '../terminal/table.js'
+import { shortenedApart } from '../text/shorten.js'
+import { alignedTable, terminalWidth } from '../text/table.js'
 import type { Comparison, Result } from './compare.js'
 import { differenceText, effectText, meanText, pText, testsText } from './numbers.js'
 import { epochSeries, finalSpectrum } from './series.js'

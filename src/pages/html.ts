@@ -49,8 +49,8 @@ export function unescaped(text: string): Html {
 }
 
 /** A script of ours or of a package, in the page itself. */
-export function inlineScript(code: string, type?: 'module'): Html {
-  return new Html(`<script${type === undefined ? '' : ` type="${type}"`}>${inertScript(code)}</script>`)
+export function inlineScript(code: string): Html {
+  return new Html(`<script>${inertScript(code)}</script>`)
 }
 
 /** A script's text as an element can hold it. Its map would be a request to elsewhere. */

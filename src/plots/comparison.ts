@@ -1,5 +1,5 @@
 import type { Arm, Comparison } from '../comparison/compare.js'
-import { shortenedApart } from '../terminal/shorten.js'
+import { shortenedApart } from '../text/shorten.js'
 import type { Chart } from './chart.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
 import { finalValuesChart } from './final-values.js'

@@ -8,12 +8,12 @@ import { signature } from '../foreign-files.js'
 import { packageRoot } from '../package-root.js'
 import { type Html, html, inlineScript, jsonScript, unescaped } from '../pages/html.js'
 import { armDash, armShape, themeOf } from '../pages/theme.js'
-import { type Chart, rowMargin } from '../plots/chart.js'
+import type { Chart } from '../plots/chart.js'
 import { drawnArms, mostDrawn, withoutLegends } from '../plots/comparison.js'
 import { version } from '../runs/facts.js'
-import { commandLine } from '../terminal/shell.js'
-import type { PageData } from './browser.js'
+import { commandLine } from '../text/shell.js'
 import { configFile, trainCommands } from './commands.js'
+import type { ReportData } from './report-data.js'
 import { pageStyle } from './style.js'
 import { armsTable, metricTables, runsTable } from './tables.js'
 
@@ -51,7 +51,7 @@ ${charts.map(figure)}
 <h2>Runs</h2><details><summary>All runs</summary>${runsTable(comparison)}</details>
 <p class="quiet">Made by eigenae ${version}.</p><div id="tooltip" hidden></div>
 ${jsonScript('report-data', pageData(charts, drawnArms(comparison)))}
-${scripts.map((script) => inlineScript(script))}${inlineScript(await browserScript(), 'module')}
+${scripts.map((script) => inlineScript(script))}${inlineScript(await pageScript())}
 </body></html>
 `
   return page.text
@@ -64,11 +64,11 @@ function drawn(arms: readonly Arm[]): readonly Arm[] {
   return arms.slice(0, mostDrawn)
 }
 
-function pageData(charts: readonly Chart[], arms: readonly Arm[]): PageData {
+function pageData(charts: readonly Chart[], arms: readonly Arm[]): ReportData {
   const font = 'system-ui, sans-serif'
   const labelLimit = 180
   const themes = { light: themeOf('light', font, labelLimit), dark: themeOf('dark', font, labelLimit) }
-  return { charts, labels: arms.map(({ label }) => label), themes, rowMargin }
+  return { charts, labels: arms.map(({ label }) => label), themes }
 }
 
 function runCount(arms: readonly Arm[]): string {
@@ -100,7 +100,6 @@ async function packageFile(name: string, file: string): Promise<string> {
   return readFile(join(dirname(entry), file), 'utf8')
 }
 
-/** As it was compiled, a file by itself: this one may be part of a bundle elsewhere. */
-async function browserScript(): Promise<string> {
-  return readFile(join(packageRoot, 'dist/report/browser.js'), 'utf8')
+async function pageScript(): Promise<string> {
+  return readFile(join(packageRoot, 'dist/report/page/main.js'), 'utf8')
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { packageRoot } from '../../package-root.js'
-import { deviceOption, fieldOverride, threadCount, wholeNumber } from '../options.js'
+import { deviceOption, fieldOverride, threadCount, wholeNumber } from '../shared/options.js'
 import { bench } from './bench.js'
 
 interface BenchFlags {

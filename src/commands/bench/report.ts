@@ -1,8 +1,8 @@
 import type { Device } from '../../config/schema.js'
 import { inputDimension } from '../../model/architecture.js'
-import { thousands } from '../../terminal/numbers.js'
 import { writeJson, writeResult } from '../../terminal/output.js'
-import { alignedTable } from '../../terminal/table.js'
+import { thousands } from '../../text/numbers.js'
+import { alignedTable } from '../../text/table.js'
 import { flopPerImage } from './floor.js'
 import { type Job, type Measurement, median } from './measure.js'
 

@@ -1,7 +1,7 @@
 import { type Probe, probeDevices } from '../../engines/select.js'
 import { EigenaeError } from '../../errors.js'
 import { writeJson, writeResult } from '../../terminal/output.js'
-import { alignedTable } from '../../terminal/table.js'
+import { alignedTable } from '../../text/table.js'
 import { type Machine, machineFacts } from './machine.js'
 
 export interface DoctorFlags {

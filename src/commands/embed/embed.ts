@@ -8,8 +8,8 @@ import { runNamed } from '../../runs/find.js'
 import { writeResult } from '../../terminal/output.js'
 import { readTrainedRun, withTrainer } from '../../training/trained-model.js'
 import { loadDataFor } from '../../training/training-data.js'
-import { chosenImages } from '../chosen-images.js'
-import { sayWhichModel } from '../trained-run.js'
+import { chosenImages } from '../shared/chosen-images.js'
+import { sayWhichModel } from '../shared/trained-run.js'
 import type { EmbedFlags } from './index.js'
 
 /** Puts images through a run's encoder and writes where they come out; the files' names go to stdout. */

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import type { RequestedDevice } from '../../config/schema.js'
-import { deviation, deviceOption, threadCount, wholeNumber } from '../options.js'
+import { deviation, deviceOption, threadCount, wholeNumber } from '../shared/options.js'
 
 export interface EvalFlags {
   readonly data?: string

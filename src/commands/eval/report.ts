@@ -1,7 +1,7 @@
 import type { WholeRun } from '../../runs/read.js'
-import { share, significant } from '../../terminal/numbers.js'
 import { writeJson, writeResult } from '../../terminal/output.js'
-import { type Alignment, alignedTable } from '../../terminal/table.js'
+import { share, significant } from '../../text/numbers.js'
+import { type Alignment, alignedTable } from '../../text/table.js'
 import type { ModelEvaluation } from '../../training/evaluate.js'
 import { neighbourCount } from '../../training/nearest-neighbours.js'
 

@@ -8,7 +8,7 @@ import { version } from '../../runs/facts.js'
 import { runNamed } from '../../runs/find.js'
 import { writeResult } from '../../terminal/output.js'
 import { readTrainedRun, type TrainedRun } from '../../training/trained-model.js'
-import { sayWhichModel } from '../trained-run.js'
+import { sayWhichModel } from '../shared/trained-run.js'
 import type { ExportFlags } from './index.js'
 
 /** Writes a run's model into a folder of its own; the files' names go to stdout. */

@@ -3,7 +3,7 @@ import { type EigenaeError, Interruption, usageError } from '../../errors.js'
 import { diskBytes, gigabytes } from '../../setup/prerequisites.js'
 import { setUpTensorflow } from '../../setup/tensorflow.js'
 import { writeMessage, writeResult } from '../../terminal/output.js'
-import { abortOnSignals } from '../signals.js'
+import { abortOnSignals } from '../shared/signals.js'
 import { type Card, findCard } from './card.js'
 import { setupDisplay } from './display.js'
 

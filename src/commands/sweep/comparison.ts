@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { RunState } from '../../sweeps/inspect.js'
 import type { SweepPlan } from '../../sweeps/plan.js'
 import { writeMessage } from '../../terminal/output.js'
-import { commandLine } from '../../terminal/shell.js'
+import { commandLine } from '../../text/shell.js'
 
 /** Beyond that the table is no overview any more, and takes long to read in. */
 const shown = { groups: 40, runs: 1000 }
@@ -16,7 +16,7 @@ export async function writeComparison(
   const groups = completedGroups(plan, states, folder)
   if (groups.length === 0) return
   if (groups.length <= shown.groups && plan.runs.length <= shown.runs) {
-    const { compare } = await import('../compare-runs.js')
+    const { compare } = await import('../compare/compare.js')
     await compare(groups, { json: false })
   }
   const more = ['compare', folder, '--baseline', groups[0]!, '--out', join(folder, 'comparison')]

@@ -4,7 +4,7 @@ import { selectEngine } from '../../engines/select.js'
 import { runFiles } from '../../runs/files.js'
 import { isLocked } from '../../runs/lock.js'
 import { writeMessage, writeResult } from '../../terminal/output.js'
-import { threadCount } from '../options.js'
+import { threadCount } from '../shared/options.js'
 import { train } from '../train/train.js'
 
 const lookMilliseconds = 500

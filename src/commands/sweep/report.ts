@@ -3,8 +3,8 @@ import { EigenaeError, Interruption } from '../../errors.js'
 import type { FailedRun, SweepResult } from '../../sweeps/execute.js'
 import type { SavedPlan } from '../../sweeps/folder.js'
 import type { SweepPlan } from '../../sweeps/plan.js'
-import { commandLine } from '../../terminal/shell.js'
-import { alignedTable } from '../../terminal/table.js'
+import { commandLine } from '../../text/shell.js'
+import { alignedTable } from '../../text/table.js'
 
 /** Ten thousand lines of the same reason help nobody. */
 const shownFailures = 30

@@ -13,7 +13,7 @@ import {
 } from '../../sweeps/launchers/index.js'
 import type { LaunchJob } from '../../sweeps/launchers/launcher.js'
 import { type PlannedRun, planSweep } from '../../sweeps/plan.js'
-import { abortOnSignals } from '../signals.js'
+import { abortOnSignals } from '../shared/signals.js'
 import { askCancelOrDetach } from './ask.js'
 import { writeComparison } from './comparison.js'
 import { sweepDisplay } from './display/index.js'

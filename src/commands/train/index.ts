@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import type { Override } from '../../config/override.js'
 import { usageError } from '../../errors.js'
 import type { FolderUse } from '../../runs/open.js'
-import { collectSettings, deviceOption, fieldOverride, threadCount } from '../options.js'
+import { collectSettings, deviceOption, fieldOverride, threadCount } from '../shared/options.js'
 import { train } from './train.js'
 
 interface TrainFlags {

@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress'
-import { clock, significant, thousands } from '../../terminal/numbers.js'
 import { writeMessage } from '../../terminal/output.js'
+import { clock, significant, thousands } from '../../text/numbers.js'
 import type { EpochReport, RunObserver } from '../../training/run.js'
 
 export interface ProgressOptions {

@@ -1,8 +1,8 @@
 import { type FinalEvaluation, readEvaluation } from '../../runs/evaluation.js'
 import type { RunFiles } from '../../runs/files.js'
-import { share, significant } from '../../terminal/numbers.js'
 import { writeJson, writeResult } from '../../terminal/output.js'
-import { alignedTable } from '../../terminal/table.js'
+import { share, significant } from '../../text/numbers.js'
+import { alignedTable } from '../../text/table.js'
 
 /** What came out of a run, as its evaluation.json says it. */
 export function writeReport(files: RunFiles, json: boolean): void {

@@ -16,7 +16,7 @@ import { writeMessage } from '../../terminal/output.js'
 import { spectrumDoubt } from '../../training/evaluate.js'
 import { executeRun } from '../../training/run.js'
 import { loadTrainingData } from '../../training/training-data.js'
-import { abortOnSignals, interruptionOf } from '../signals.js'
+import { abortOnSignals, interruptionOf } from '../shared/signals.js'
 import { type ProgressDisplay, progressDisplay } from './progress.js'
 import { writeReport } from './report.js'
 

@@ -1,6 +1,6 @@
 import { MultiBar, Presets, type SingleBar } from 'cli-progress'
 import type { SweepEvent } from '../../../sweeps/events.js'
-import { significant } from '../../../terminal/numbers.js'
+import { significant } from '../../../text/numbers.js'
 import { lineOf } from './lines.js'
 import type { RunningRun, SweepProgress } from './progress.js'
 

@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
 import type { SweepEvent } from '../../../sweeps/events.js'
-import { clock, significant, thousands } from '../../../terminal/numbers.js'
 import { writeMessage } from '../../../terminal/output.js'
+import { clock, significant, thousands } from '../../../text/numbers.js'
 import { firstLine } from '../report.js'
 import type { SweepProgress } from './progress.js'
 

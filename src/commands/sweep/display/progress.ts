@@ -1,6 +1,6 @@
 import type { SweepEvent } from '../../../sweeps/events.js'
 import type { LaunchJob } from '../../../sweeps/launchers/launcher.js'
-import { clock } from '../../../terminal/numbers.js'
+import { clock } from '../../../text/numbers.js'
 
 export interface RunningRun {
   readonly run: string

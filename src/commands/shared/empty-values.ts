@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { usageError } from '../errors.js'
+import { usageError } from '../../errors.js'
 
 /**
  * Refuses flags and arguments without a value, as an unset variable of a shell leaves them: as a path they would mean the

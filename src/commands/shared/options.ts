@@ -1,7 +1,7 @@
 import { Option } from 'commander'
-import { type Override, parseSetting } from '../config/override.js'
-import { devices, mostNoise } from '../config/schema.js'
-import { usageError } from '../errors.js'
+import { type Override, parseSetting } from '../../config/override.js'
+import { devices, mostNoise } from '../../config/schema.js'
+import { usageError } from '../../errors.js'
 
 /** Parses a flag's value as a whole number from `minimum`. */
 export function wholeNumber(flag: string, minimum: number): (value: string) => number {

@@ -1,5 +1,5 @@
-import { writeMessage } from '../terminal/output.js'
-import { modelNote, type TrainedRun } from '../training/trained-model.js'
+import { writeMessage } from '../../terminal/output.js'
+import { modelNote, type TrainedRun } from '../../training/trained-model.js'
 
 /** Says so where a model is not the final one. */
 export function sayWhichModel(trained: TrainedRun): void {

@@ -1,16 +1,16 @@
-import { compareRuns } from '../comparison/compare.js'
-import { asJson } from '../comparison/export.js'
-import { comparisonText } from '../comparison/text.js'
-import { mostDrawn } from '../plots/comparison.js'
-import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
-import type { CompareFlags } from './compare.js'
+import { compareRuns } from '../../comparison/compare.js'
+import { asJson } from '../../comparison/export.js'
+import { comparisonText } from '../../comparison/text.js'
+import { mostDrawn } from '../../plots/comparison.js'
+import { writeJson, writeMessage, writeResult } from '../../terminal/output.js'
+import type { CompareFlags } from './index.js'
 
 export async function compare(
   folders: readonly string[],
   { baseline, out, metric, json }: CompareFlags,
 ): Promise<void> {
   // Only for --out: without pictures it takes half the time.
-  const report = out === undefined ? null : { folder: out, ...(await import('../report/write.js')) }
+  const report = out === undefined ? null : { folder: out, ...(await import('../../report/write.js')) }
   await report?.checkOutput(report.folder)
   const comparison = await compareRuns(folders, baseline)
   for (const warning of comparison.warnings) writeMessage(`warning: ${warning}`)

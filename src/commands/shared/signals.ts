@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
-import { exitCode, Interruption } from '../errors.js'
-import { workOnUnread, writeMessage } from '../terminal/output.js'
-import { commandLine } from '../terminal/shell.js'
+import { exitCode, Interruption } from '../../errors.js'
+import { workOnUnread, writeMessage } from '../../terminal/output.js'
+import { commandLine } from '../../text/shell.js'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 

@@ -1,5 +1,5 @@
-import { type DataSet, firstImages, type Split } from '../data/load.js'
-import { usageError } from '../errors.js'
+import { type DataSet, firstImages, type Split } from '../../data/load.js'
+import { usageError } from '../../errors.js'
 
 export interface ImageFlags {
   readonly split?: 'train' | 'test'

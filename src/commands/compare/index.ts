@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { type Metric, metrics } from '../runs/metrics.js'
+import { type Metric, metrics } from '../../runs/metrics.js'
 
 export interface CompareFlags {
   readonly baseline?: string
@@ -27,7 +27,7 @@ export function compareCommand(): Command {
     )
     .action(async (folders: readonly string[], flags: CompareFlags) => {
       // Only here: other commands should not wait for statistics and charts to be loaded.
-      const { compare } = await import('./compare-runs.js')
+      const { compare } = await import('./compare.js')
       await compare(folders, flags)
     })
 }

@@ -1,7 +1,7 @@
-import { nativeEngine } from '../engines/native/engine.js'
-import { wasmVariant } from '../engines/wasm/engine.js'
-import { EigenaeError, exitCode } from '../errors.js'
-import { version } from '../runs/facts.js'
+import { nativeEngine } from '../../engines/native/engine.js'
+import { wasmVariant } from '../../engines/wasm/engine.js'
+import { EigenaeError, exitCode } from '../../errors.js'
+import { version } from '../../runs/facts.js'
 
 /**
  * "eigenae 0.1.0 (native avx2, built here; node 20.20.2)": the engine that runs on the processor here.

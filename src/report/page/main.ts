@@ -1,0 +1,95 @@
+/**
+ * The report's script: it draws the charts, anew when the page's width or the colour scheme changes, shows values where
+ * the pointer is, and hides an arm when its name is clicked. Everything that comes from runs is data to it: text of
+ * elements, values of signals.
+ */
+import type * as Vega from 'vega'
+import type * as VegaLite from 'vega-lite'
+import { armField, type Chart, laidOut } from '../../plots/chart.js'
+import type { ReportData } from '../report-data.js'
+
+// Scripts of the page before this one.
+declare const vega: typeof Vega
+declare const vegaLite: typeof VegaLite
+
+const data = JSON.parse(document.getElementById('report-data')!.textContent!) as ReportData
+const darkScheme = matchMedia('(prefers-color-scheme: dark)')
+const tooltip = document.getElementById('tooltip')!
+const hidden = new Set<string>()
+let views: readonly Vega.View[] = []
+
+/** As many panels side by side as fit, each as wide as they then may be. */
+function fitted(chart: Chart, width: number): VegaLite.TopLevelSpec {
+  const { panels } = chart
+  const fitting = Math.floor(width / (Math.min(panels.width, 200) + panels.margin))
+  const columns = Math.max(1, Math.min(panels.count, panels.columns, fitting))
+  const widest = Math.floor((width - 24) / columns) - panels.margin
+  const panelWidth = Math.max(110, Math.min(panels.width * 1.4, widest))
+  const spec = laidOut({ ...chart, panels: { ...panels, columns, width: panelWidth } })
+  const hiding = {
+    params: [{ name: 'hidden', value: [...hidden] }],
+    transform: [{ filter: `indexof(hidden, datum.${armField}) < 0` }],
+  }
+  return { ...spec, ...hiding } as unknown as VegaLite.TopLevelSpec
+}
+
+function draw(chart: Chart): Vega.View {
+  const element = document.getElementById(`chart-${chart.name}`)!
+  element.replaceChildren()
+  const config = data.themes[darkScheme.matches ? 'dark' : 'light']
+  const { spec } = vegaLite.compile({ ...fitted(chart, element.clientWidth), config })
+  const view = new vega.View(vega.parse(spec), {
+    container: element,
+    hover: true,
+    renderer: 'svg',
+  })
+  view.tooltip((_, event, __, value) => showTooltip(event, value))
+  void view.runAsync()
+  return view
+}
+
+function drawAll(): void {
+  for (const view of views) view.finalize()
+  views = data.charts.map(draw)
+}
+
+/** Vega gives the tooltip's fields as an object, and no event or null where the pointer leaves. */
+function showTooltip(pointer: MouseEvent | null, value: unknown): void {
+  tooltip.replaceChildren()
+  const fields = value !== null && typeof value === 'object' ? Object.entries(value) : []
+  tooltip.toggleAttribute('hidden', pointer === null || fields.length === 0)
+  for (const [name, text] of fields) {
+    const line = document.createElement('div')
+    const head = document.createElement('b')
+    head.textContent = name
+    line.append(head, ` ${String(text)}`)
+    tooltip.append(line)
+  }
+  if (pointer === null) return
+  const right = innerWidth - tooltip.clientWidth - 12
+  tooltip.style.left = `${Math.max(4, Math.min(pointer.clientX + 14, right))}px`
+  tooltip.style.top = `${pointer.clientY + 14}px`
+}
+
+function toggle(button: HTMLElement): void {
+  const label = data.labels[Number(button.dataset.arm)]!
+  if (!hidden.delete(label)) hidden.add(label)
+  button.setAttribute('aria-pressed', String(!hidden.has(label)))
+  for (const view of views) void view.signal('hidden', [...hidden]).runAsync()
+  for (const row of document.querySelectorAll(`tr[data-arm="${button.dataset.arm}"]`)) {
+    row.toggleAttribute('hidden', hidden.has(label))
+  }
+}
+
+for (const button of document.querySelectorAll<HTMLElement>('button[data-arm]')) {
+  button.addEventListener('click', () => toggle(button))
+}
+let width = innerWidth
+addEventListener('resize', () => {
+  if (innerWidth === width) return
+  width = innerWidth
+  drawAll()
+})
+darkScheme.addEventListener('change', drawAll)
+drawAll()
+document.body.dataset.ready = 'true'
