@@ -263,7 +263,13 @@ describe('eigenae sweep', () => {
 })
 
 describe('slots', () => {
-  const wishes = { devices: new Set(['cpu']), runs: 100, jobs: undefined, jobsPerGpu: 1, threads: undefined }
+  const wishes = {
+    devices: new Set(['cpu'] as const),
+    runs: 100,
+    jobs: undefined,
+    jobsPerGpu: 1,
+    threads: undefined,
+  }
   const cores = availableParallelism()
 
   it('are a core a run, more cores where runs are few, and as many as asked for', async () => {

@@ -4,6 +4,7 @@ import type { Engine } from './engine.js'
 import { nativeEngine } from './native/engine.js'
 import { checkedCudaEngine, cudaMayWork } from './tensorflow/cuda.js'
 import { tensorflowEngine } from './tensorflow/engine.js'
+import { findInstallation } from './tensorflow/installation.js'
 import { checkTrainingStep } from './tensorflow/self-check.js'
 import { wasmEngine } from './wasm/engine.js'
 
@@ -20,23 +21,44 @@ interface Candidate {
   readonly check?: (engine: Engine) => Promise<void>
   /** Whether "auto" tries it, found out in no time. */
   readonly byAuto: () => boolean
+  /** A run takes a GPU, not a core. */
+  readonly onGpu?: true
+  /** Networks that differ in their seeds train side by side: `createReplicas`. */
+  readonly sideBySide?: true
+  /** Looks without opening it, before many runs are begun. @throws EigenaeError where it is not set up. */
+  readonly look?: () => unknown
 }
 
 /** Every engine, the one that "auto" prefers first. Another engine is a folder beside native/ and a row here. */
 const candidates: Readonly<Record<Device, Candidate>> = {
-  cuda: { open: checkedCudaEngine, byAuto: cudaMayWork },
+  cuda: { open: checkedCudaEngine, byAuto: cudaMayWork, onGpu: true, sideBySide: true },
   cpu: { open: nativeEngine, byAuto: () => true },
-  wasm: { open: () => wasmEngine(), byAuto: () => true },
+  wasm: { open: wasmEngine, byAuto: () => true },
   'tensorflow-cpu': {
     open: () => tensorflowEngine('tensorflow-cpu'),
     check: checkTrainingStep,
     byAuto: () => false,
+    sideBySide: true,
+    look: () => findInstallation('cpu'),
   },
 }
 
 /** @throws EigenaeError where the device that was asked for cannot be used: never another one in silence. */
 export async function selectEngine(requested: RequestedDevice): Promise<Selection> {
   return requested === 'auto' ? firstUsable() : asked(requested)
+}
+
+export function isOnGpu(device: RequestedDevice): boolean {
+  return device !== 'auto' && candidates[device].onGpu === true
+}
+
+export function trainsSideBySide(device: RequestedDevice): boolean {
+  return device !== 'auto' && candidates[device].sideBySide === true
+}
+
+/** @throws EigenaeError where the device is not set up, as far as shows without opening it. */
+export function requireSetUp(device: RequestedDevice): void {
+  if (device !== 'auto') candidates[device].look?.()
 }
 
 /** A device of the table, with its engine or what stands against it. */

@@ -15,8 +15,8 @@ const variants = [
 export type WasmVariant = (typeof variants)[number]['variant']
 
 /** The C++ core as WebAssembly: runs wherever Node does. @throws where this Node cannot. */
-export async function wasmEngine(only?: WasmVariant): Promise<Engine> {
-  const { variant, bytes, refusals } = firstValid(only)
+export async function wasmEngine(): Promise<Engine> {
+  const { variant, bytes, refusals } = firstValid()
   const module = await WebAssembly.compile(bytes)
   return {
     name: 'wasm',
@@ -40,10 +40,9 @@ export function wasmVariant(): WasmVariant | null {
   }
 }
 
-function firstValid(only?: WasmVariant) {
+function firstValid() {
   const refusals: string[] = []
   for (const { variant, file } of variants) {
-    if (only !== undefined && only !== variant) continue
     const bytes = readFileSync(join(packageRoot, 'native', 'wasm', file))
     if (WebAssembly.validate(bytes)) return { variant, bytes, refusals }
     refusals.push(`${variant}: Node ${process.version} does not run it`)

@@ -1,4 +1,5 @@
-import { findInstallation } from '../../engines/tensorflow/installation.js'
+import type { RequestedDevice } from '../../config/schema.js'
+import { isOnGpu, requireSetUp, trainsSideBySide } from '../../engines/select.js'
 import { usageError } from '../../errors.js'
 import type { Launcher, LaunchJob } from './launcher.js'
 import { localLauncher, ordersOf } from './local.js'
@@ -32,7 +33,7 @@ const launchers: Readonly<Record<LauncherName, Row>> = {
     open: async ({ jobs: atOnce, jobsPerGpu = 1, threads, replicas = 1 }, jobs) => {
       const devices = devicesOf(jobs)
       if (replicas > 1) refuseReplicas(devices)
-      if (devices.has('tensorflow-cpu')) findInstallation('cpu')
+      for (const device of devices) requireSetUp(device)
       const runs = ordersOf(jobs, replicas).length
       const slots = await slotsFor({ devices, runs, jobs: atOnce, jobsPerGpu, threads })
       return localLauncher(slots, replicas)
@@ -41,15 +42,15 @@ const launchers: Readonly<Record<LauncherName, Row>> = {
   slurm: {
     takes: ['threads', 'partition', 'time', 'mem', 'gpusPerRun', 'maxParallel', 'sbatchArg', 'detach'],
     open: (settings, jobs, context) => {
-      const gpusPerRun = settings.gpusPerRun ?? (devicesOf(jobs).has('cuda') ? 1 : undefined)
+      const gpusPerRun = settings.gpusPerRun ?? ([...devicesOf(jobs)].some(isOnGpu) ? 1 : undefined)
       return slurmLauncher({ ...settings, ...(gpusPerRun && { gpusPerRun }) }, context)
     },
   },
 }
 
 /** The C++ core keeps a core busy with one run; side by side pays where one is too small for the device. */
-function refuseReplicas(devices: ReadonlySet<string>): void {
-  const others = [...devices].filter((device) => device !== 'cuda' && device !== 'tensorflow-cpu')
+function refuseReplicas(devices: ReadonlySet<RequestedDevice>): void {
+  const others = [...devices].filter((device) => !trainsSideBySide(device))
   if (others.length === 0) return
   throw usageError({
     what: `the device ${others.join(' and ')} trains one run at a time`,
@@ -58,7 +59,7 @@ function refuseReplicas(devices: ReadonlySet<string>): void {
   })
 }
 
-function devicesOf(jobs: readonly LaunchJob[]): ReadonlySet<string> {
+function devicesOf(jobs: readonly LaunchJob[]): ReadonlySet<RequestedDevice> {
   return new Set(jobs.map(({ config }) => config.device))
 }
 

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
+import { devices, type RequestedDevice } from '../../config/schema.js'
+import { isOnGpu } from '../../engines/select.js'
 import { usageError } from '../../errors.js'
 import { deviceCommand } from '../job.js'
 import { findGpus, type Gpus } from './gpus.js'
@@ -15,7 +17,7 @@ export interface Slot {
 
 export interface SlotWishes {
   /** Devices that the configs ask for. */
-  readonly devices: ReadonlySet<string>
+  readonly devices: ReadonlySet<RequestedDevice>
   /** Runs there are: more places would stay empty. */
   readonly runs: number
   readonly jobs: number | undefined
@@ -26,25 +28,24 @@ export interface SlotWishes {
 /** GPUs where a config asks for one, or leaves it open on a machine that has some; cores otherwise. */
 export async function slotsFor(wishes: SlotWishes): Promise<readonly Slot[]> {
   const { devices } = wishes
-  if (!devices.has('cuda') && !devices.has('auto')) return coreSlots(wishes)
+  const asked = [...devices].find(isOnGpu)
+  if (asked === undefined && !devices.has('auto')) return coreSlots(wishes)
   const gpus = await findGpus()
-  const wanted = devices.has('cuda') || (gpus.ids.length > 0 && (await autoDevice()) === 'cuda')
+  const wanted = asked !== undefined || (gpus.ids.length > 0 && (await autoIsOnGpu()))
   if (gpus.ids.length > 0 && wanted) return gpuSlots(wishes, gpus)
-  if (!devices.has('cuda')) return coreSlots(wishes)
+  if (asked === undefined) return coreSlots(wishes)
   throw usageError({
     what: `no GPU was found (${gpus.source})`,
-    where: '--device cuda',
+    where: `--device ${asked}`,
     mend: 'Look at what nvidia-smi and CUDA_VISIBLE_DEVICES say, or take --device cpu.',
   })
 }
 
 /** A GPU in the machine does not mean that there is an engine for it. */
-async function autoDevice(): Promise<string | null> {
+async function autoIsOnGpu(): Promise<boolean> {
   const [command, ...args] = deviceCommand
-  return promisify(execFile)(command!, args).then(
-    ({ stdout }) => stdout.trim(),
-    () => null,
-  )
+  const answer = await promisify(execFile)(command!, args).catch(() => null)
+  return devices.some((device) => device === answer?.stdout.trim() && isOnGpu(device))
 }
 
 /**
