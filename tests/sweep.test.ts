@@ -169,6 +169,10 @@ describe('eigenae sweep', () => {
     expect(events.filter(({ event }) => event === 'completed').length).toBe(2)
     expect(events.at(-1)).toMatchObject({ event: 'finished', completed: 2, failed: 0, left: 0 })
     expect(events.at(-1).runs_per_hour).toBeGreaterThan(0)
+    const ofEigen = events.filter(({ run }) => run === 'eigen/seed-0')
+    expect(ofEigen.map(({ event, epoch = '' }) => `${event} ${epoch}`.trimEnd())).toEqual([
+      ...['started', 'epoch 1', 'epoch 2', 'completed'],
+    ])
     expect(readJson(folderOf('made', 'sweep.json')).runs).toEqual(['none/seed-0', 'eigen/seed-0'])
     const again = await sweep(made())
     expect(again.code).toBe(2)

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { runFiles } from '../runs/files.js'
+import type { MetricsRow } from '../runs/tables.js'
 import type { SweepCounts, SweepEvent, SweepObserver } from './events.js'
 import { Follower, lastRow } from './follow.js'
 import type { LaunchEnd, Launcher, LaunchJob, LaunchWatcher, Outcome } from './launchers/launcher.js'
@@ -59,10 +60,7 @@ class Execution {
     setMaxListeners(0, this.#stop.signal)
     if (sweep.signal.aborted) this.#interrupt()
     sweep.signal.addEventListener('abort', this.#interrupt)
-    this.#follower = new Follower((job, { epoch, test_mse }) => {
-      const { epochs } = job.config.train
-      this.#tell({ event: 'epoch', run: job.name, epoch, epochs, test_mse })
-    })
+    this.#follower = new Follower((job, row) => this.#tell(epochEvent(job, row)))
   }
 
   dispose(): void {
@@ -107,7 +105,8 @@ class Execution {
   #onEnd(job: LaunchJob, outcome: Outcome, attempt: number, again: LaunchJob[]): void {
     const { started } = this.#running.get(job.name) ?? { started: performance.now() }
     this.#running.delete(job.name)
-    this.#follower.remove(job)
+    const rows = this.#follower.finish(job)
+    this.#tell(rows.then((last) => last.map((row) => epochEvent(job, row))))
     if (outcome.kind === 'interrupted') this.#tell({ event: 'interrupted', run: job.name })
     if (outcome.kind === 'failed') this.#onFailure(job, outcome, attempt, again)
     if (outcome.kind === 'completed') this.#onCompletion(job, performance.now() - started)
@@ -137,9 +136,11 @@ class Execution {
     if (failFast && !retry) this.#stop.abort(new Error('a run failed'))
   }
 
-  /** In the order of the calls, though a run's last row is read from its file first; no launcher waits for that. */
-  #tell(event: SweepEvent | Promise<SweepEvent>): void {
-    this.#told = this.#told.then(async () => this.#sweep.observer.on(await event))
+  /** In the order of the calls, though a run's last rows are read from its file first; no launcher waits for that. */
+  #tell(event: SweepEvent | Promise<SweepEvent | readonly SweepEvent[]>): void {
+    this.#told = this.#told.then(async () => {
+      for (const each of [await event].flat()) this.#sweep.observer.on(each)
+    })
   }
 
   #counts(): SweepCounts {
@@ -153,4 +154,8 @@ class Execution {
       runs_per_hour: this.#completed === 0 ? null : Math.round((3600 * this.#completed) / seconds),
     }
   }
+}
+
+function epochEvent({ name, config }: LaunchJob, { epoch, test_mse }: MetricsRow): SweepEvent {
+  return { event: 'epoch', run: name, epoch, epochs: config.train.epochs, test_mse }
 }

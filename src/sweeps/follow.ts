@@ -37,6 +37,15 @@ export class Follower {
     this.#running.delete(job.name)
   }
 
+  /** The rows of a run that has ended which were not told before; it is followed no further. */
+  async finish(job: LaunchJob): Promise<readonly MetricsRow[]> {
+    const followed = this.#running.get(job.name)
+    this.#running.delete(job.name)
+    if (followed === undefined) return []
+    await this.#looking
+    return newRows(followed).catch(() => [])
+  }
+
   stop(): void {
     clearInterval(this.#timer)
     this.#running.clear()
@@ -56,11 +65,16 @@ export class Follower {
       const { size } = await stat(metrics)
       if (size === followed.size) return
       followed.size = size
-      const rows = (await readMetrics(metrics)).filter(({ epoch }) => epoch > followed.epoch)
+      const rows = await newRows(followed)
       followed.epoch = rows.at(-1)?.epoch ?? followed.epoch
       if (this.#running.has(followed.job.name)) for (const row of rows) this.#onRow(followed.job, row)
     } catch {}
   }
+}
+
+async function newRows({ job, epoch: told }: Followed): Promise<readonly MetricsRow[]> {
+  const rows = await readMetrics(runFiles(job.folder).metrics)
+  return rows.filter(({ epoch }) => epoch > told)
 }
 
 /** The last row that a run has written; null where there is none. */
