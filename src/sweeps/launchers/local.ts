@@ -1,6 +1,6 @@
-import { beginLog, prepareJob } from '../job.js'
-import { killsForMemory, outcomeOf } from '../outcome.js'
+import { beginLog, prepareJob } from './job.js'
 import type { Launcher, LaunchJob, LaunchWatcher, Outcome } from './launcher.js'
+import { killsForMemory, outcomeOf } from './outcome.js'
 import { Runner } from './runner.js'
 import type { Slot } from './slots.js'
 

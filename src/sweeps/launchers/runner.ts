@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { appendFileSync } from 'node:fs'
 import { runFiles } from '../../runs/files.js'
-import { runnerCommand } from '../job.js'
-import type { Ending } from '../outcome.js'
+import { runnerCommand } from './job.js'
+import type { Ending } from './outcome.js'
 import type { Slot } from './slots.js'
 
 /** What a runner is sent: a run, or seeds of one config that train side by side … */

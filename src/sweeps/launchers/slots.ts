@@ -4,8 +4,8 @@ import { promisify } from 'node:util'
 import { devices, type RequestedDevice } from '../../config/schema.js'
 import { isOnGpu } from '../../engines/select.js'
 import { usageError } from '../../errors.js'
-import { deviceCommand } from '../job.js'
 import { findGpus, type Gpus } from './gpus.js'
+import { deviceCommand } from './job.js'
 
 /** A place where one run at a time is made. */
 export interface Slot {

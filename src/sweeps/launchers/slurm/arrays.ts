@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { hasCode } from '../../../errors.js'
 import { makeFolder } from '../../../make-folder.js'
 import { logName, writeAtomically } from '../../../runs/files.js'
-import { beginLogInShell, jobCommand } from '../../job.js'
+import { beginLogInShell, jobCommand } from '../job.js'
 import type { LaunchJob } from '../launcher.js'
 import type { Task } from './commands.js'
 

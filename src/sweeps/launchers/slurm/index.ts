@@ -1,5 +1,5 @@
 import { usageError } from '../../../errors.js'
-import { prepareJob } from '../../job.js'
+import { prepareJob } from '../job.js'
 import type { Launcher, LaunchJob } from '../launcher.js'
 import { ArrayFiles } from './arrays.js'
 import { largestArray, requireSlurm, submit } from './commands.js'

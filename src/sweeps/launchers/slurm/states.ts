@@ -1,8 +1,8 @@
 import { constants } from 'node:os'
 import { runFiles } from '../../../runs/files.js'
 import { readRecord } from '../../../runs/record.js'
-import { type Ending, outcomeOf } from '../../outcome.js'
 import type { Outcome } from '../launcher.js'
+import { type Ending, outcomeOf } from '../outcome.js'
 import type { ArrayFiles } from './arrays.js'
 import type { Task } from './commands.js'
 

@@ -1,8 +1,8 @@
 import { open, readFile } from 'node:fs/promises'
-import { exitCode } from '../errors.js'
-import { runFiles } from '../runs/files.js'
+import { exitCode } from '../../errors.js'
+import { runFiles } from '../../runs/files.js'
 import { lastAttempt } from './job.js'
-import type { Outcome } from './launchers/launcher.js'
+import type { Outcome } from './launcher.js'
 
 /** How a run's process ended. */
 export type Ending =

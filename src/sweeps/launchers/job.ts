@@ -1,10 +1,10 @@
 import { appendFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { withFileErrors } from '../errors.js'
-import { makeFolder } from '../make-folder.js'
-import { packageRoot } from '../package-root.js'
-import { jsonText, runFiles, writeAtomically } from '../runs/files.js'
-import type { LaunchJob } from './launchers/launcher.js'
+import { withFileErrors } from '../../errors.js'
+import { makeFolder } from '../../make-folder.js'
+import { packageRoot } from '../../package-root.js'
+import { jsonText, runFiles, writeAtomically } from '../../runs/files.js'
+import type { LaunchJob } from './launcher.js'
 
 const cli = [process.execPath, join(packageRoot, 'bin', 'eigenae.js')]
 
