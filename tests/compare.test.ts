@@ -300,6 +300,8 @@ describe('eigenae compare', () => {
     const of = (metric: string) => rows.filter((row: { metric: string }) => row.metric === metric)
     expect(of('test_mse').map(({ mean }: { mean: number }) => mean)).toEqual([0.03, 0.03])
     expect(of('dead_dimensions').map(({ group }: { group: string }) => group)).toEqual(['versions/newer'])
+    const lacking = await compare('versions/older', '--metric', 'dead_dimensions')
+    expect(lacking.stdout).toContain('\n\nnone of these runs has dead_dimensions\n\n')
   })
 
   it('finds a run that is a link to its folder', async () => {

@@ -21,7 +21,7 @@ export function comparisonText(comparison: Comparison, metric: Metric | undefine
     .map(metricTable)
   return [
     armsTable(comparison),
-    ...tables,
+    ...(tables.length === 0 ? [`none of these runs has ${shown.join(', ')}`] : tables),
     notes(results, arms[0]!.label, arms.length, metric === undefined),
   ].join('\n\n')
 }
