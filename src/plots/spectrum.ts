@@ -1,31 +1,11 @@
 import type { Arm } from '../comparison/compare.js'
 import { finalSpectrum, spectrumByEpoch } from '../comparison/series.js'
-import { armField, type Chart, epochAxis, type Panels } from './chart.js'
+import { armField, type Chart, epochAxis, type Panels, type Spec } from './chart.js'
 
 const rankAxis = { title: 'rank', labelAngle: 0 } as const
 
 /** The shares of the singular values after the last epoch, and the line where all would be alike. */
 export function spectrumChart(arms: readonly Arm[]): Chart {
-  const rows = arms.flatMap((arm) => {
-    const ranks = finalSpectrum(arm)
-    return ranks.map(({ rank, summary: { mean, interval } }) => ({
-      [armField]: arm.label,
-      rank,
-      share: mean,
-      low: Math.max(0, interval?.low ?? mean),
-      high: interval?.high ?? mean,
-      uniform: 1 / ranks.length,
-    }))
-  })
-  const x = { field: 'rank', type: 'ordinal', axis: rankAxis }
-  const y = { field: 'share', type: 'quantitative', axis: { title: 'share of σ, σ/Σσ', format: '.2f' } }
-  const tooltip = [
-    { field: armField, title: 'arm' },
-    { field: 'rank' },
-    { field: 'share', format: '.4f' },
-    { field: 'low', format: '.4f', title: '95 % from' },
-    { field: 'high', format: '.4f', title: 'to' },
-  ]
   return {
     name: 'spectrum',
     title: 'Spectrum of the embedding',
@@ -34,26 +14,49 @@ export function spectrumChart(arms: readonly Arm[]): Chart {
     }. The dashed line, 1/d, is where all d dimensions would be used alike.`,
     panels: facetPanels(arms, 200, 180),
     spec: {
-      data: { values: rows },
+      data: { values: arms.flatMap(sharesByRank) },
       facet: facetBy(arms),
-      spec: {
-        layer: [
-          { mark: { type: 'bar' }, encoding: { x, y, tooltip } },
-          { mark: { type: 'rule' }, encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } } },
-          {
-            mark: { type: 'rule', strokeDash: [5, 4] },
-            encoding: { y: { field: 'uniform', type: 'quantitative', aggregate: 'min' } },
-          },
-          {
-            mark: { type: 'text', text: '1/d', align: 'right', baseline: 'bottom', dy: -2, x: 'width' },
-            encoding: { y: { field: 'uniform', type: 'quantitative', aggregate: 'min' } },
-          },
-        ],
-      },
+      spec: { layer: shareLayers() },
       resolve: { scale: { x: 'independent' }, axis: { x: 'independent', y: 'independent' } },
     },
   }
 }
+
+function sharesByRank(arm: Arm): readonly Spec[] {
+  const ranks = finalSpectrum(arm)
+  return ranks.map(({ rank, summary: { mean, interval } }) => ({
+    [armField]: arm.label,
+    rank,
+    share: mean,
+    low: Math.max(0, interval?.low ?? mean),
+    high: interval?.high ?? mean,
+    uniform: 1 / ranks.length,
+  }))
+}
+
+/** Bars with their intervals, and the line at 1/d with its name. */
+function shareLayers(): readonly Spec[] {
+  const x = { field: 'rank', type: 'ordinal', axis: rankAxis }
+  const y = { field: 'share', type: 'quantitative', axis: { title: 'share of σ, σ/Σσ', format: '.2f' } }
+  const uniform = { y: { field: 'uniform', type: 'quantitative', aggregate: 'min' } }
+  return [
+    { mark: { type: 'bar' }, encoding: { x, y, tooltip: shareTooltip } },
+    { mark: { type: 'rule' }, encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } } },
+    { mark: { type: 'rule', strokeDash: [5, 4] }, encoding: uniform },
+    {
+      mark: { type: 'text', text: '1/d', align: 'right', baseline: 'bottom', dy: -2, x: 'width' },
+      encoding: uniform,
+    },
+  ]
+}
+
+const shareTooltip = [
+  { field: armField, title: 'arm' },
+  { field: 'rank' },
+  { field: 'share', format: '.4f' },
+  { field: 'low', format: '.4f', title: '95 % from' },
+  { field: 'high', format: '.4f', title: 'to' },
+]
 
 /** Rank by epoch, the share as the colour: how the dimensions come into use, or die. */
 export function evolutionChart(arms: readonly Arm[]): Chart {
@@ -63,7 +66,7 @@ export function evolutionChart(arms: readonly Arm[]): Chart {
     ),
   )
   const epochs = new Set(rows.map(({ epoch }) => epoch)).size
-  const every = Math.ceil(epochs / 12)
+  const independent = { x: 'independent', y: 'independent' }
   return {
     name: 'evolution',
     title: 'Spectrum by epoch',
@@ -73,34 +76,30 @@ export function evolutionChart(arms: readonly Arm[]): Chart {
     spec: {
       data: { values: rows },
       facet: facetBy(arms),
-      spec: {
-        mark: { type: 'rect' },
-        encoding: {
-          x: {
-            field: 'epoch',
-            type: 'ordinal',
-            axis: { ...epochAxis, labelAngle: 0, labelExpr: `datum.value % ${every} ? '' : datum.label` },
-          },
-          y: { field: 'rank', type: 'ordinal', axis: { title: 'rank' } },
-          color: {
-            field: 'share',
-            type: 'quantitative',
-            scale: { scheme: 'cividis', domainMin: 0 },
-            legend: { title: 'σ/Σσ', format: '.2f', orient: 'bottom' },
-          },
-          tooltip: [
-            { field: armField, title: 'arm' },
-            { field: 'epoch' },
-            { field: 'rank' },
-            { field: 'share', format: '.4f' },
-          ],
-        },
-      },
-      resolve: {
-        scale: { x: 'independent', y: 'independent' },
-        axis: { x: 'independent', y: 'independent' },
-      },
+      spec: { mark: { type: 'rect' }, encoding: evolutionEncoding(epochs) },
+      resolve: { scale: independent, axis: independent },
     },
+  }
+}
+
+function evolutionEncoding(epochs: number): Spec {
+  const every = Math.ceil(epochs / 12)
+  const labelExpr = `datum.value % ${every} ? '' : datum.label`
+  return {
+    x: { field: 'epoch', type: 'ordinal', axis: { ...epochAxis, labelAngle: 0, labelExpr } },
+    y: { field: 'rank', type: 'ordinal', axis: { title: 'rank' } },
+    color: {
+      field: 'share',
+      type: 'quantitative',
+      scale: { scheme: 'cividis', domainMin: 0 },
+      legend: { title: 'σ/Σσ', format: '.2f', orient: 'bottom' },
+    },
+    tooltip: [
+      { field: armField, title: 'arm' },
+      { field: 'epoch' },
+      { field: 'rank' },
+      { field: 'share', format: '.4f' },
+    ],
   }
 }
 

@@ -63,7 +63,9 @@ const foreignConfigSchema = z.looseObject({
   name: z.string(),
   model: z.looseObject({ widths: z.array(z.int()).min(1) }),
   loss: z.looseObject({ eigen: z.looseObject({ kind: z.string() }).nullable() }),
-  ...{ data: z.looseObject({}), train: z.looseObject({}), spectrum: z.looseObject({}) },
+  data: z.looseObject({}),
+  train: z.looseObject({}),
+  spectrum: z.looseObject({}),
 })
 
 /** With the defaults of fields that came after the run was made; fields of another version are kept. */

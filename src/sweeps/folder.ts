@@ -66,8 +66,12 @@ export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise
   const { name, variants, grid, seeds } = sweep
   const saved = {
     format: 'eigenae-sweep-1',
-    ...{ name, file: sweep.file, version },
-    ...{ variants: Object.fromEntries(variants), grid: Object.fromEntries(grid), seeds },
+    name,
+    file: sweep.file,
+    version,
+    variants: Object.fromEntries(variants),
+    grid: Object.fromEntries(grid),
+    seeds,
     runs: runs.map((run) => run.name),
   }
   await writeAtomically(files.plan, jsonText(saved)).catch(async (error: unknown) => {

@@ -101,7 +101,9 @@ export async function evaluateModel(
   const noise = choice.noise ?? config.data.noise
   const measured = firstImages(data[split], choice.images)
   return {
-    ...{ split, images: measured.images.count, noise },
+    split,
+    images: measured.images.count,
+    noise,
     ...(await measureErrors(trainer, measured.images, noise)),
     spectrum: await measureSpectrum(trainer, withChoice(config, choice), data),
     ...(await measureAccuracies(trainer, config, data, measured, split === 'train' ? 'left-out' : 'apart')),

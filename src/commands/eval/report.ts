@@ -24,9 +24,16 @@ export function writeEvaluations(evaluated: readonly EvaluatedRun[], json: boole
 function asJson({ run, epoch, engine, data, evaluation }: EvaluatedRun) {
   const { spectrum } = evaluation
   return {
-    ...{ folder: run.folder, name: run.record.name, seed: run.record.seed, status: run.status, epoch },
+    folder: run.folder,
+    name: run.record.name,
+    seed: run.record.seed,
+    status: run.status,
+    epoch,
     engine,
-    ...{ data, split: evaluation.split, images: evaluation.images, noise: evaluation.noise },
+    data,
+    split: evaluation.split,
+    images: evaluation.images,
+    noise: evaluation.noise,
     mse: evaluation.mse,
     denoise_mse: evaluation.denoiseMse,
     top_share: spectrum.singularShares[0]!,

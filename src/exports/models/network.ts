@@ -100,7 +100,10 @@ function exportedLayer(layer: Layer, values: Values): ExportedLayer {
     variance: values(layer, 'running_var'),
   }
   return {
-    ...{ name: nameOf(layer), inputs, outputs, activation },
+    name: nameOf(layer),
+    inputs,
+    outputs,
+    activation,
     weight: values(layer, 'weight'),
     bias: values(layer, 'bias'),
     norm: layer.batchNorm ? norm : null,
@@ -126,8 +129,10 @@ export function namedTensors(layer: ExportedLayer): [string, NamedTensor][] {
   const vectors = {
     bias,
     ...(norm && {
-      ...{ gamma: norm.gamma, beta: norm.beta },
-      ...{ running_mean: norm.mean, running_var: norm.variance },
+      gamma: norm.gamma,
+      beta: norm.beta,
+      running_mean: norm.mean,
+      running_var: norm.variance,
     }),
   }
   return [

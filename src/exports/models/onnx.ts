@@ -81,11 +81,14 @@ const activationTypes = { linear: null, relu: 'Relu', sigmoid: 'Sigmoid' } as co
 function operatorsOf({ name, norm, activation }: ExportedLayer): readonly Operator[] {
   const tensors = (...kinds: readonly string[]) => kinds.map((kind) => `${name}.${kind}`)
   const linear: Operator = {
-    ...{ name: `${name}.linear`, type: 'Gemm', constants: tensors('weight', 'bias') },
+    name: `${name}.linear`,
+    type: 'Gemm',
+    constants: tensors('weight', 'bias'),
     attributes: [{ name: 'transB', i: 1, type: 'INT' }],
   }
   const normalised: Operator = {
-    ...{ name: `${name}.norm`, type: 'BatchNormalization' },
+    name: `${name}.norm`,
+    type: 'BatchNormalization',
     constants: tensors('gamma', 'beta', 'running_mean', 'running_var'),
     attributes: [{ name: 'epsilon', f: batchNormEpsilon, type: 'FLOAT' }],
   }
