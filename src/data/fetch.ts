@@ -18,7 +18,7 @@ export interface FetchOptions {
 
 /**
  * Downloads MNIST's four files. They are checked in a folder beside `folder` and renamed into it only when all four
- * have the pinned sums; whatever fails leaves nothing behind.
+ * have the pinned sums: whatever fails before that leaves what was there.
  */
 export async function fetchMnist(options: FetchOptions): Promise<void> {
   const { folder, mirror } = options
