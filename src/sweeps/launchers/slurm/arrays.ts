@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { hasCode } from '../../../errors.js'
 import { makeFolder } from '../../../make-folder.js'
 import { logName, writeAtomically } from '../../../runs/files.js'
+import { commandLine } from '../../../text/shell.js'
 import { beginLogInShell, jobCommand } from '../job.js'
 import type { LaunchJob } from '../launcher.js'
 import type { Task } from './commands.js'
@@ -77,7 +78,7 @@ export class ArrayFiles {
 function scriptText(list: string, threads: number): string {
   const [node, cli, ...args] = jobCommand('"$folder"', threads)
   return `#!/bin/bash
-folder=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" ${quoted(list)})
+folder=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" ${commandLine([list])})
 if [ ! -d "$folder" ]; then
   echo "eigenae: task $SLURM_ARRAY_TASK_ID on $(hostname): the run folder '$folder' cannot be seen from this node"
   exit 2
@@ -85,10 +86,6 @@ fi
 exec >> "$folder/${logName}" 2>&1
 ${beginLogInShell}
 export OMP_NUM_THREADS=${threads} TF_NUM_INTRAOP_THREADS=${threads}
-exec ${quoted(node!)} ${quoted(cli!)} ${args.join(' ')}
+exec ${commandLine([node!, cli!])} ${args.join(' ')}
 `
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`
 }
