@@ -17,7 +17,7 @@ export async function refuseForeignFiles(files: readonly Replaced[]): Promise<vo
   for (const each of files) {
     if ((await isOurs(each)) !== false) continue
     throw usageError({
-      what: 'exists and was not written by this command of eigenae, so it is left as it is',
+      what: 'exists and does not say that eigenae made it, so it is left as it is',
       where: each.file,
       mend: 'Name another folder with --out.',
     })

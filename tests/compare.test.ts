@@ -232,7 +232,7 @@ describe('eigenae compare', () => {
       await mkdir(folder, { recursive: true })
       await writeFile(join(folder, name), 'mine')
       const { code, stderr } = await compare('arms/none', '--out', folder)
-      expect(stderr).toContain(`${join(folder, name)}: exists and was not written by this command of eigenae`)
+      expect(stderr).toContain(`${join(folder, name)}: exists and does not say that eigenae made it`)
       expect(code).toBe(2)
       expect(await readdir(folder)).toEqual([name])
     },

@@ -62,7 +62,9 @@ describe('the lock of a folder', () => {
       ...trainArgs('baseline.json', scratch('contained'), ...small),
       '--resume',
     ])
-    expect(stderr).toContain(`process ${lock.pid} in another container here is writing into this folder`)
+    expect(stderr).toContain(
+      `process ${lock.pid} in another container, or before a restart, of this machine is writing into this folder`,
+    )
     expect(code).toBe(1)
   })
 

@@ -43,7 +43,7 @@ describe('eigenae plot', () => {
     expect(JSON.parse(stdout)).toMatchObject({ folder: 'pictures', model: 'trained/seed-0' })
     await writeFile(scratch('pictures', 'embedding.png'), 'mine')
     const refused = await plot('trained', '--out', 'pictures')
-    expect(refused.stderr).toContain('pictures/embedding.png: exists and was not written by this command')
+    expect(refused.stderr).toContain('pictures/embedding.png: exists and does not say that eigenae made it')
     expect(refused.code).toBe(2)
   })
 
@@ -64,8 +64,9 @@ describe('eigenae plot', () => {
     await eigenae(args)
     await plot('anew')
     await writeFile(scratch('anew/plots/loss.png'), 'mine')
+    await mkdir(scratch('anew/plots/more.svg'))
     expect((await eigenae([...args, '--overwrite'])).code).toBe(0)
-    expect(await readdir(scratch('anew/plots'))).toEqual(['loss.png'])
+    expect((await readdir(scratch('anew/plots'))).sort()).toEqual(['loss.png', 'more.svg'])
   })
 
   it('refuses a model whose config is of another version', async () => {

@@ -66,7 +66,7 @@ async function downloadInto(staging: string, file: PinnedFile, options: FetchOpt
 function requirePlainHttp(mirror: string): void {
   if (!/^http:\/\//.test(mirror) || !URL.canParse(mirror)) {
     throw usageError({
-      what: `expected an address that starts with http://, got "${mirror}"`,
+      what: `expected an address that starts with http://, got "${mirror.replace(/\/\/[^/]*@/, '//')}"`,
       where: '--mirror',
       mend: 'Downloads are plain http; the sums of the files are checked.',
     })

@@ -38,9 +38,7 @@ export async function writeRunPictures(name: string, out: string | undefined): P
   const group = await drawableGroup(name)
   const arms = armsOf([group])
   const folder = out ?? join(group.name, plotsName)
-  await refuseForeignFiles(
-    pictures.flatMap(pictureFiles).map((file) => ({ file: join(folder, file), mark: signature })),
-  )
+  if (out !== undefined) await refuseForeignPictures(out)
   const charts = [
     lossChart(arms, 'own'),
     spectrumChart(arms),
@@ -53,6 +51,11 @@ export async function writeRunPictures(name: string, out: string | undefined): P
   if (trained === null) return { folder, files, model: null, note: null }
   const ofModel = await writeModelPictures(folder, { run, ...trained })
   return { folder, files: [...files, ...ofModel], model: run.folder, note: modelNote({ run, ...trained }) }
+}
+
+function refuseForeignPictures(folder: string): Promise<void> {
+  const files = pictures.flatMap(pictureFiles)
+  return refuseForeignFiles(files.map((file) => ({ file: join(folder, file), mark: signature })))
 }
 
 /** Of a group, the completed runs; where none is, what there is. */

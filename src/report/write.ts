@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { createObjectCsvStringifier } from 'csv-writer'
 import type { Comparison } from '../comparison/compare.js'
 import { asJson, comparisonColumns, csvRow, format } from '../comparison/export.js'
-import { refuseForeignFiles, signature } from '../foreign-files.js'
+import { isOurs, refuseForeignFiles, signature } from '../foreign-files.js'
 import { makeFolder } from '../make-folder.js'
 import { comparisonCharts, comparisonPictures } from '../plots/comparison.js'
 import { loadRenderer } from '../plots/raster.js'
@@ -16,8 +16,10 @@ import { reportPage } from './page.js'
  */
 export async function checkOutput(folder: string): Promise<void> {
   await loadRenderer()
+  const earlier = { file: join(folder, 'comparison.json'), mark: `"${format}"` }
+  if (await isOurs(earlier)) return
   await refuseForeignFiles([
-    { file: join(folder, 'comparison.json'), mark: `"${format}"` },
+    earlier,
     { file: join(folder, 'comparison.csv'), mark: comparisonColumns.join(',') },
     ...['report.html', ...comparisonPictures.flatMap(pictureFiles)].map((name) => ({
       file: join(folder, name),

@@ -151,7 +151,10 @@ async function isAtWork(holder: Holder | null, file: string, now: number): Promi
 
 function inUse(file: string, holder: Holder | null): EigenaeError {
   const here = holder?.space === processSpace()
-  const where = holder?.host === hostname() ? 'in another container here' : `on ${holder?.host}`
+  const where =
+    holder?.host === hostname()
+      ? 'in another container, or before a restart, of this machine'
+      : `on ${holder?.host}`
   const who = holder === null ? 'another process' : `process ${holder.pid}${here ? '' : ` ${where}`}`
   return new EigenaeError({
     what: `${who} is writing into this folder`,

@@ -93,7 +93,7 @@ interface FoundRun {
 
 /** A run is told by its run.json, or, killed before that, by a config.json alone. */
 async function readRunIn(files: RunFiles, entries: readonly string[]): Promise<FoundRun> {
-  const begun = entries.every((entry) => entry === 'config.json' || isTrace(entry))
+  const begun = entries.every((entry) => entry === 'config.json' || entry === plotsName || isTrace(entry))
   try {
     const text = await readFile(files.config, 'utf8')
     const config: unknown = JSON.parse(text)
@@ -136,19 +136,20 @@ function refuseOtherConfig(files: RunFiles, old: unknown, config: Config): void 
   })
 }
 
-/** Only the files of a run: what else lies in the folder is not ours. */
+/** Only the files of a run: what else lies in the folder is not ours. run.json goes last: until then a run is there. */
 async function removeRun(files: RunFiles): Promise<void> {
   const { record, metrics, spectrum, timings, evaluation, checkpointFolder, model } = files
+  await removePictures(join(files.folder, plotsName))
   for (const path of [checkpointFolder, evaluation, model, metrics, spectrum, timings, record]) {
     await withFileErrors('remove', path, () => rm(path, { recursive: true, force: true }))
   }
-  await removePictures(join(files.folder, plotsName))
 }
 
 /** They would show the run that was there before. */
 async function removePictures(folder: string): Promise<void> {
-  for (const name of (await entriesOf(folder)).filter((entry) => /\.(svg|png)$/.test(entry))) {
-    const file = join(folder, name)
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
+  for (const entry of entries.filter((each) => each.isFile() && /\.(svg|png)$/.test(each.name))) {
+    const file = join(folder, entry.name)
     if (await isOurs({ file, mark: signature })) await withFileErrors('remove', file, () => rm(file))
   }
 }

@@ -66,8 +66,10 @@ export class Follower {
       if (size === followed.size) return
       followed.size = size
       const rows = await newRows(followed)
+      // It may have ended meanwhile: `finish` gives these rows then.
+      if (this.#running.get(followed.job.name) !== followed) return
       followed.epoch = rows.at(-1)?.epoch ?? followed.epoch
-      if (this.#running.has(followed.job.name)) for (const row of rows) this.#onRow(followed.job, row)
+      for (const row of rows) this.#onRow(followed.job, row)
     } catch {}
   }
 }

@@ -3,6 +3,7 @@ import { layoutOf } from '../../model/layout.js'
 import type { Engine, ReplicaTrainer, TrainerSpec } from '../engine.js'
 import type { TensorflowDevice } from './errors.js'
 import { findInstallation, type TensorflowInstallation } from './installation.js'
+import { logLines } from './log.js'
 import type { NetworkSpec } from './network/variables.js'
 import { type ProcessPlace, TensorflowProcess } from './process.js'
 import { replicaTrainer, singleTrainer } from './remote-trainer.js'
@@ -86,12 +87,11 @@ function noCard(said: string): EigenaeError {
   })
 }
 
-/** TensorFlow's warnings, errors and missing libraries, without the time and the place in its source. */
+/** TensorFlow's warnings, errors and missing libraries. */
 function complaintsIn(said: string): readonly string[] {
-  return said.split('\n').flatMap((line) => {
-    const [, level, text] = /^(?:\S+ \S+: )?([IWEF])(?:\d+ \S+ +\d+)? \S+:\d+\] (.*)$/.exec(line) ?? []
-    return text !== undefined && (level !== 'I' || /could not/i.test(text)) ? [text] : []
-  })
+  return logLines(said).flatMap(({ level, text }) =>
+    (level !== null && level !== 'I') || /could not/i.test(text) ? [text] : [],
+  )
 }
 
 /** Sizes of arrays are 32-bit numbers in the graph. */

@@ -1,4 +1,5 @@
 import { EigenaeError } from '../../errors.js'
+import { logLines } from './log.js'
 
 export type TensorflowDevice = 'cuda' | 'tensorflow-cpu'
 
@@ -18,11 +19,12 @@ const mends: readonly (readonly [pattern: RegExp, what: string, mend: string])[]
 
 /** What TensorFlow, or the end of its process, says, made one of this project's errors. `said` is its last output. */
 export function tensorflowError(device: TensorflowDevice, reason: string, said = ''): EigenaeError {
-  const known = mends.find(([pattern]) => pattern.test(reason) || pattern.test(said))
+  const failures = failuresIn(said)
+  const known = mends.find(([pattern]) => [reason, ...failures].some((text) => pattern.test(text)))
   return new EigenaeError({
     what: `TensorFlow failed: ${known?.[1] ?? firstLine(reason)}`,
     where: `device ${device}`,
-    details: lastLines(said),
+    details: failures.slice(-3),
     mend:
       known?.[2] ??
       'See what "eigenae doctor" says; "eigenae setup tensorflow" builds again what does not compute.',
@@ -35,9 +37,7 @@ function firstLine(reason: string): string {
   return message.split('\n')[0]!
 }
 
-function lastLines(said: string): readonly string[] {
-  return said
-    .split('\n')
-    .filter((line) => line.trim() !== '' && !line.startsWith('WARNING: All log messages before'))
-    .slice(-3)
+/** Not what TensorFlow says in passing: of memory that it ran out of for a while, say. */
+function failuresIn(said: string): readonly string[] {
+  return logLines(said).flatMap(({ level, text }) => (level === 'I' || level === 'W' ? [] : [text]))
 }

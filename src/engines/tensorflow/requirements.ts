@@ -94,22 +94,31 @@ function requireVisible(gpus: readonly Gpu[]): readonly Gpu[] {
  * @throws EigenaeError where the driver is too old for TensorFlow, or every card is.
  */
 export function requireFittingGpu(gpus: readonly Gpu[], cuda: string | null): readonly Gpu[] {
-  const { driver } = gpus[0]!
   const fitting = gpus.filter(({ capability }) => !(capability < cudaNeeds.capability))
-  const first = fitting[0] ?? gpus[0]!
-  const needs = first.capability >= cudaNeeds.ptx.capability ? cudaNeeds.ptx : cudaNeeds.native
-  const serves = cuda !== null && compareVersions(cuda, needs.cuda) >= 0
-  if (!serves && compareVersions(driver, needs.driver) < 0)
+  const [first] = fitting
+  if (first === undefined)
     throw unusable(
-      `the NVIDIA driver ${driver} is too old: TensorFlow needs ${needs.driver} or newer on ${first.name}`,
-      newerDriverMend,
-    )
-  if (fitting.length === 0)
-    throw unusable(
-      `${first.name} is too old: compute capability ${first.capability.toFixed(1)}, and TensorFlow is built for ${cudaNeeds.capability.toFixed(1)} and newer`,
+      `${gpus[0]!.name} is too old: compute capability ${gpus[0]!.capability.toFixed(1)}, and TensorFlow is built for ${cudaNeeds.capability.toFixed(1)} and newer`,
       'Train on the processor: --device cpu',
     )
-  return fitting
+  const served = fitting.filter((gpu) => isServed(gpu, cuda))
+  if (served.length > 0) return served
+  throw unusable(
+    `the NVIDIA driver ${first.driver} is too old: TensorFlow needs ${needsOf(first).driver} or newer on ${first.name}`,
+    newerDriverMend,
+  )
+}
+
+function needsOf({ capability }: Gpu) {
+  return capability >= cudaNeeds.ptx.capability ? cudaNeeds.ptx : cudaNeeds.native
+}
+
+function isServed(gpu: Gpu, cuda: string | null): boolean {
+  const needs = needsOf(gpu)
+  return (
+    compareVersions(gpu.driver, needs.driver) >= 0 ||
+    (cuda !== null && compareVersions(cuda, needs.cuda) >= 0)
+  )
 }
 
 function requireMemory(gpus: readonly Gpu[]): Gpu {

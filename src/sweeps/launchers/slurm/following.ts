@@ -12,8 +12,8 @@ const lookMilliseconds = { least: 300, most: 5000 }
 
 const attachAttempts = 3
 
-/** So often squeue must not show a task before it counts as gone: it may come up empty once while Slurm restarts. */
-const looksUntilGone = 3
+/** So long squeue must not show a task before it counts as gone: it may come up empty while Slurm restarts. */
+const goneMilliseconds = 10_000
 
 interface Followed {
   readonly job: LaunchJob
@@ -21,8 +21,8 @@ interface Followed {
   started: boolean
   /** At the last look; null where squeue did not show the task. */
   task: Task | null
-  /** Looks in a row, the last one among them, at which squeue did not show it, though it had before. */
-  missing: number
+  /** Since when squeue does not show it; null where it did at the last look. */
+  missingSince: number | null
 }
 
 /** Follows array tasks by squeue until each has ended. */
@@ -76,7 +76,7 @@ export class Following {
   }
 
   #follow(job: LaunchJob, id: string): void {
-    this.#open.set(id, { job, id, started: false, task: null, missing: 0 })
+    this.#open.set(id, { job, id, started: false, task: null, missingSince: null })
   }
 
   /** Lets the tasks go on alone. */
@@ -133,7 +133,7 @@ export class Following {
   async #update(followed: Followed, task: Task | null, cancelled: boolean): Promise<void> {
     const phase = task !== null ? phaseOf(task, followed.task?.state) : await phaseUnseen(followed)
     followed.task = task
-    followed.missing = task === null ? followed.missing + 1 : 0
+    followed.missingSince = task === null ? (followed.missingSince ?? performance.now()) : null
     if (phase === 'waiting') return this.#onWaiting(followed)
     if (!followed.started && task?.node) this.#onStart(followed, task.node)
     if (phase !== 'ended') return
@@ -171,7 +171,8 @@ export class Following {
 }
 
 /** Slurm forgets a task minutes after its end, and knows a new one a moment after its submission. */
-async function phaseUnseen({ job, missing, started }: Followed): Promise<Phase> {
-  if (missing + 1 < looksUntilGone) return started ? 'running' : 'waiting'
+async function phaseUnseen({ job, missingSince, started }: Followed): Promise<Phase> {
+  const isNew = missingSince === null || performance.now() - missingSince < goneMilliseconds
+  if (isNew) return started ? 'running' : 'waiting'
   return (await isLocked(runFiles(job.folder).lock)) ? 'running' : 'ended'
 }

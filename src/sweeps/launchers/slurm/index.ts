@@ -54,13 +54,19 @@ export async function slurmLauncher(settings: SlurmSettings, context: SlurmConte
 const ownOptions = ['array', 'comment', 'output', 'parsable', 'wrap']
 
 function refuseOwnOptions(sbatchArg: readonly string[]): void {
-  const own = sbatchArg.find((arg) => ownOptions.some((name) => new RegExp(`^--${name}(=|$)`).test(arg)))
+  const own = sbatchArg.find(isOwn)
   if (own === undefined) return
   throw usageError({
     what: `${own} is set by the sweep itself`,
     where: '--sbatch-arg',
     mend: 'Leave it out.',
   })
+}
+
+/** sbatch takes the beginning of a name for the name, and a letter for some. */
+function isOwn(arg: string): boolean {
+  const [, name] = /^--([\w-]+)/.exec(arg) ?? []
+  return /^-[ao]/.test(arg) || (name !== undefined && ownOptions.some((own) => own.startsWith(name)))
 }
 
 function sbatchOptions(settings: SlurmSettings): readonly string[] {
