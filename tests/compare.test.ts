@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { appendFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { comparisonPictures } from '../src/plots/comparison.js'
 import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
 
@@ -203,8 +204,7 @@ describe('eigenae compare', () => {
     for (const groups of [['arms/none'], three]) {
       expect((await compare(...groups, '--out', out)).code).toBe(0)
     }
-    const pictures = ['effective-rank', 'evolution', 'final', 'loss', 'spectrum']
-    const files = pictures.flatMap((name) => [`${name}.png`, `${name}.svg`])
+    const files = comparisonPictures.flatMap((name) => [`${name}.png`, `${name}.svg`])
     const all = [...files, 'comparison.csv', 'comparison.json', 'notes.txt', 'report.html']
     expect((await readdir(out)).sort()).toEqual(all.sort())
     expect(await readFile(`${out}/notes.txt`, 'utf8')).toBe('mine')

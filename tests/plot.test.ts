@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { evaluationNoise } from '../src/model/evaluation-noise.js'
+import { runPictures } from '../src/plots/run-pictures.js'
 import { principalPlane } from '../src/spectrum/principal-directions.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 import { engines, smallSpec, withTrainer } from './support/engines.js'
@@ -25,7 +26,7 @@ describe('eigenae plot', () => {
     const { code, stdout } = await plot('trained/seed-0')
     expect(code).toBe(0)
     const files = await readdir(scratch('trained/seed-0/plots'))
-    expect(files.sort()).toEqual(pictures([...fromTables, ...fromModel]))
+    expect(files.sort()).toEqual(pictures(runPictures))
     expect(stdout.split('\n')).toContain('trained/seed-0/plots/embedding.svg')
     for (const name of [...fromTables, ...fromModel]) {
       const png = await readFile(scratch('trained/seed-0/plots', `${name}.png`))

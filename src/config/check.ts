@@ -2,6 +2,7 @@ import { closest } from 'fastest-levenshtein'
 import type { z } from 'zod'
 import type { JsonPath } from './json.js'
 import { describeIssue, type Mistake, unionOptions, valueAt } from './mistakes.js'
+import { withValue } from './override.js'
 import { rules } from './rules.js'
 import { type Config, configSchema } from './schema.js'
 
@@ -26,7 +27,7 @@ function allMistakes(input: unknown, issues: Issues): readonly Mistake[] {
   if (ofKind === undefined) return [...describeAll(input, issues), ...mistakesBeside(input, issues)]
   const path = ofKind.path as JsonPath
   const nearest = closest(String(valueAt(input, path)), unionOptions(ofKind).map(String))
-  const mended = replacedAt(input, path, nearest)
+  const mended = withValue(input, path.map(String), nearest)
   const { error } = configSchema.safeParse(mended)
   return [...describeAll(input, [ofKind]), ...allMistakes(mended, error?.issues ?? [])]
 }
@@ -48,16 +49,13 @@ function mistakesBeside(input: unknown, issues: Issues): readonly Mistake[] {
 
 function brokenRules(config: Config, wrong: readonly JsonPath[]): readonly Mistake[] {
   const isWrong = (field: string) =>
-    wrong.some(
-      (path) => `${path.join('.')}.`.startsWith(`${field}.`) || `${field}.`.startsWith(`${path.join('.')}.`),
-    )
+    wrong.some((path) => isWithin(path.join('.'), field) || isWithin(field, path.join('.')))
   return rules.filter(({ fields }) => !fields.some(isWrong)).flatMap(({ mistake }) => mistake(config) ?? [])
 }
 
-function replacedAt(input: unknown, path: JsonPath, value: unknown): unknown {
-  const [key, ...rest] = path
-  if (key === undefined) return value
-  return { ...(input as object), [key]: replacedAt(valueAt(input, [key]), rest, value) }
+/** Whether a path is another, or leads on from it. */
+function isWithin(path: string, other: string): boolean {
+  return `${path}.`.startsWith(`${other}.`)
 }
 
 /** A copy without the field: of a list's element, without the list. */

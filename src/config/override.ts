@@ -36,7 +36,7 @@ export interface Overridden {
   readonly mistakes: readonly string[]
 }
 
-/** A copy of `config` with the overrides in it, the later one winning; objects on the way are made where missing. */
+/** A copy of `config` with the overrides in it, the later one winning. */
 export function applyOverrides(config: unknown, overrides: readonly Override[]): Overridden {
   return overrides.reduce<Overridden>(
     ({ value, mistakes }, { path, value: leaf, flag }) => {
@@ -58,7 +58,8 @@ function wayMistake(target: unknown, [key, ...rest]: readonly string[]): string 
   return wayMistake(Object.hasOwn(target, key) ? Reflect.get(target, key) : undefined, rest)
 }
 
-function withValue(target: unknown, path: readonly string[], leaf: unknown): unknown {
+/** A copy with the value at a path that leads somewhere; objects on the way are made where missing. */
+export function withValue(target: unknown, path: readonly string[], leaf: unknown): unknown {
   const [key, ...rest] = path
   if (key === undefined) return leaf
   if (Array.isArray(target))

@@ -1,15 +1,12 @@
-import { hasCode, usageError, withFileErrors } from '../errors.js'
-import { firstBytes } from '../first-bytes.js'
+import { hasCode, usageError } from '../errors.js'
+import { isOurs } from '../foreign-files.js'
 
 /** In the head of every page of ours. */
 export const generator = 'eigenae explore'
 
-const headBytes = 1000
-
 /** @throws a usage error where the page would replace something else than an earlier page. Writes nothing. */
 export async function refuseForeignFile(file: string): Promise<void> {
-  const head = await headOf(file)
-  if (head === null || head.includes(`content="${generator}"`)) return
+  if ((await isOurPage(file)) !== false) return
   throw usageError({
     what: 'exists and is no page of eigenae explore, so it is left as it is',
     where: file,
@@ -18,18 +15,15 @@ export async function refuseForeignFile(file: string): Promise<void> {
 }
 
 /** Null where there is no such file. */
-async function headOf(file: string): Promise<Buffer | null> {
+async function isOurPage(file: string): Promise<boolean | null> {
   try {
-    return await withFileErrors('read', file, () => firstBytes(file, headBytes))
+    return await isOurs({ file, mark: `content="${generator}"` })
   } catch (error) {
-    const { cause } = error as Error
-    if (hasCode(cause, 'EISDIR'))
-      throw usageError({
-        what: 'is a folder, --out names a file',
-        where: file,
-        mend: `For example ${file.replace(/\/+$/, '')}/page.html`,
-      })
-    if (hasCode(cause, 'ENOTDIR')) throw usageError({ what: 'lies under a file, not a folder', where: file })
-    throw error
+    if (!hasCode((error as Error).cause, 'EISDIR')) throw error
+    throw usageError({
+      what: 'is a folder, --out names a file',
+      where: file,
+      mend: `For example ${file.replace(/\/+$/, '')}/page.html`,
+    })
   }
 }

@@ -27,6 +27,18 @@ export interface Panels {
 /** The field that holds an arm's label in all data, and by which the report hides arms. */
 export const armField = 'arm'
 
+/** What is shown of a value where the pointer is: its arm, its place, the value and its interval. */
+export function intervalTooltip(value: Spec, digits: number, ...place: readonly Spec[]): readonly Spec[] {
+  const format = `.${digits}f`
+  return [
+    { field: armField, title: 'arm' },
+    ...place,
+    { ...value, format },
+    { field: 'low', format, title: '95 % from' },
+    { field: 'high', format, title: 'to' },
+  ]
+}
+
 export const epochAxis = { title: 'epoch', tickMinStep: 1, format: 'd' } as const
 
 // For an axis with its title and the next panel's head.

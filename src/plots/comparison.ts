@@ -21,7 +21,7 @@ export function drawnArms({ arms }: Comparison): readonly Arm[] {
   return drawn.map((arm, index) => ({ ...arm, label: labels[index]! }))
 }
 
-/** The names of a comparison's pictures. */
+/** The names of a comparison's pictures, before there is one. */
 export const comparisonPictures = ['final', 'loss', 'spectrum', 'evolution', 'effective-rank'] as const
 
 /** The pictures of a comparison, from what the runs' CSV files hold. */

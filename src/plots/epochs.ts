@@ -2,7 +2,7 @@ import type { Arm } from '../comparison/compare.js'
 import { epochSeries } from '../comparison/series.js'
 import { dashes } from '../pages/theme.js'
 import type { MetricsRow } from '../runs/tables.js'
-import { armField, type Chart, epochAxis, type Spec } from './chart.js'
+import { armField, type Chart, epochAxis, intervalTooltip, type Spec } from './chart.js'
 
 /** A report has one legend for all its charts. */
 export type Legend = 'own' | 'elsewhere'
@@ -76,13 +76,7 @@ function layers(arms: readonly Arm[], title: string, where: Legend): Spec {
   const dash = { field: armField, type: 'nominal', scale: { ...scale, range: dashes }, legend }
   const shape = { field: armField, type: 'nominal', scale, legend }
   const y = { type: 'quantitative', title, scale: { zero: false } }
-  const tooltip = [
-    { field: armField, title: 'arm' },
-    { field: 'epoch' },
-    { field: 'mean', format: '.5f' },
-    { field: 'low', format: '.5f', title: '95 % from' },
-    { field: 'high', format: '.5f', title: 'to' },
-  ]
+  const tooltip = intervalTooltip({ field: 'mean' }, 5, { field: 'epoch' })
   return {
     encoding: {
       x: { field: 'epoch', type: 'quantitative', axis: epochAxis, scale: { nice: false, padding: 8 } },

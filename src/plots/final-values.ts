@@ -1,6 +1,6 @@
 import type { Comparison } from '../comparison/compare.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
-import { armField, type Chart, type Spec } from './chart.js'
+import { armField, type Chart, intervalTooltip, type Spec } from './chart.js'
 
 const shown: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_rank', 'linear_probe_accuracy']
 
@@ -76,13 +76,10 @@ function layers(labels: readonly string[]): readonly Spec[] {
       { tooltip: [{ field: armField, title: 'arm' }, { field: 'seed' }, value] },
     ),
     layer('mean', { type: 'rule', strokeWidth: 2 }, { x: { ...x, field: 'low' }, x2: { field: 'high' } }),
-    layer('mean', { type: 'point', filled: true, size: 60, opacity: 1 }, { tooltip: meanTooltip }),
+    layer(
+      'mean',
+      { type: 'point', filled: true, size: 60, opacity: 1 },
+      { tooltip: intervalTooltip({ field: 'value', title: 'mean' }, 5) },
+    ),
   ]
 }
-
-const meanTooltip = [
-  { field: armField, title: 'arm' },
-  { field: 'value', format: '.5f', title: 'mean' },
-  { field: 'low', format: '.5f', title: '95 % from' },
-  { field: 'high', format: '.5f', title: 'to' },
-]

@@ -30,7 +30,15 @@ export interface RunPictures {
   readonly note: string | null
 }
 
-const pictures = ['loss', 'spectrum', 'evolution', 'effective-rank', 'reconstructions', 'embedding'] as const
+/** Their names, before they are drawn. */
+export const runPictures = [
+  'loss',
+  'spectrum',
+  'evolution',
+  'effective-rank',
+  'reconstructions',
+  'embedding',
+] as const
 
 /** The pictures of a run, complete or not, or of a group over its seeds, where the model is the first run's. */
 export async function writeRunPictures(name: string, out: string | undefined): Promise<RunPictures> {
@@ -54,7 +62,7 @@ export async function writeRunPictures(name: string, out: string | undefined): P
 }
 
 function refuseForeignPictures(folder: string): Promise<void> {
-  const files = pictures.flatMap(pictureFiles)
+  const files = runPictures.flatMap(pictureFiles)
   return refuseForeignFiles(files.map((file) => ({ file: join(folder, file), mark: signature })))
 }
 

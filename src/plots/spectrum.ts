@@ -1,6 +1,6 @@
 import type { Arm } from '../comparison/compare.js'
 import { finalSpectrum, spectrumByEpoch } from '../comparison/series.js'
-import { armField, type Chart, epochAxis, type Panels, type Spec } from './chart.js'
+import { armField, type Chart, epochAxis, intervalTooltip, type Panels, type Spec } from './chart.js'
 
 const rankAxis = { title: 'rank', labelAngle: 0 } as const
 
@@ -38,9 +38,10 @@ function sharesByRank(arm: Arm): readonly Spec[] {
 function shareLayers(): readonly Spec[] {
   const x = { field: 'rank', type: 'ordinal', axis: rankAxis }
   const y = { field: 'share', type: 'quantitative', axis: { title: 'share of σ, σ/Σσ', format: '.2f' } }
+  const tooltip = intervalTooltip({ field: 'share' }, 4, { field: 'rank' })
   const uniform = { y: { field: 'uniform', type: 'quantitative', aggregate: 'min' } }
   return [
-    { mark: { type: 'bar' }, encoding: { x, y, tooltip: shareTooltip } },
+    { mark: { type: 'bar' }, encoding: { x, y, tooltip } },
     { mark: { type: 'rule' }, encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } } },
     { mark: { type: 'rule', strokeDash: [5, 4] }, encoding: uniform },
     {
@@ -49,14 +50,6 @@ function shareLayers(): readonly Spec[] {
     },
   ]
 }
-
-const shareTooltip = [
-  { field: armField, title: 'arm' },
-  { field: 'rank' },
-  { field: 'share', format: '.4f' },
-  { field: 'low', format: '.4f', title: '95 % from' },
-  { field: 'high', format: '.4f', title: 'to' },
-]
 
 /** Rank by epoch, the share as the colour: how the dimensions come into use, or die. */
 export function evolutionChart(arms: readonly Arm[]): Chart {

@@ -79,11 +79,13 @@ export async function openProcess(
 
 /** `said` by TensorFlow while it looked for one. */
 function noCard(said: string): EigenaeError {
+  const details = complaintsIn(said)
+  const first = details.length > 0 ? 'Mend what TensorFlow names' : 'See what "eigenae doctor" says'
   return new EigenaeError({
     what: 'TensorFlow finds no graphics card that it can use',
     where: 'device cuda',
-    details: complaintsIn(said),
-    mend: 'Mend what TensorFlow names, or train on the processor: --device cpu',
+    details,
+    mend: `${first}, or train on the processor: --device cpu`,
   })
 }
 

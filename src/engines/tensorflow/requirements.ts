@@ -122,9 +122,10 @@ function isServed(gpu: Gpu, cuda: string | null): boolean {
 }
 
 function requireMemory(gpus: readonly Gpu[]): Gpu {
-  const freest = gpus.reduce((best, gpu) => (gpu.freeMiB > best.freeMiB ? gpu : best))
-  const { index, name, freeMiB, totalMiB } = freest
-  if (!(freeMiB < cudaNeeds.freeMiB)) return freest
+  // What is not a number is not known, and may be enough.
+  const roomy = gpus.filter(({ freeMiB }) => !(freeMiB < cudaNeeds.freeMiB))
+  if (roomy.length > 0) return roomy.reduce((best, gpu) => (gpu.freeMiB > best.freeMiB ? gpu : best))
+  const { index, name, freeMiB, totalMiB } = gpus[0]!
   throw unusable(
     `out of GPU memory: ${freeMiB} of ${totalMiB} MiB are free on GPU ${index} (${name})`,
     'Stop the processes that "nvidia-smi" lists, or wait for them.',
