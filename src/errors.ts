@@ -7,22 +7,22 @@ export interface ErrorParts {
   readonly what: string
   /** The file, the config path or the flag it is about. */
   readonly where?: string
-  /** What to do about it. */
-  readonly mend?: string
+  /** The advice: an imperative. */
+  readonly hint?: string
   /** Further lines, one a mistake. */
   readonly details?: readonly string[]
   readonly exit?: ExitCode
   readonly cause?: unknown
 }
 
-/** The one kind of error that users see: what, where and how to mend it. src/cli.ts prints it. */
+/** The one kind of error that users see: problem, place and hint. src/cli.ts prints it. */
 export class EigenaeError extends Error {
   readonly exit: ExitCode
 
   constructor(readonly parts: ErrorParts) {
     const head = parts.where === undefined ? parts.what : `${parts.where}: ${parts.what}`
     const lines = [head, ...(parts.details ?? []).map((line) => `  ${line}`)]
-    super([...lines, ...(parts.mend === undefined ? [] : [parts.mend])].join('\n'), { cause: parts.cause })
+    super([...lines, ...(parts.hint === undefined ? [] : [parts.hint])].join('\n'), { cause: parts.cause })
     this.name = 'EigenaeError'
     this.exit = parts.exit ?? exitCode.failed
   }
@@ -40,7 +40,7 @@ export class Interruption extends EigenaeError {
   }
 }
 
-const fileErrors: Readonly<Record<string, readonly [what: string, mend: string]>> = {
+const fileErrors: Readonly<Record<string, readonly [what: string, hint: string]>> = {
   ENOENT: ['does not exist', 'Check the path.'],
   EACCES: ['permission denied', 'Choose another place, or change its permissions.'],
   EPERM: ['operation not permitted', 'Choose another place, or change its permissions.'],
@@ -69,7 +69,7 @@ export function fileError(action: string, path: string, error: unknown, exit?: E
   return new EigenaeError({
     what: `cannot ${action}: ${known?.[0] ?? reason}`,
     where: path,
-    ...(known && { mend: known[1] }),
+    ...(known && { hint: known[1] }),
     ...(exit && { exit }),
     cause: error,
   })

@@ -19,7 +19,7 @@ export async function refuseForeignFiles(files: readonly Replaced[]): Promise<vo
     throw usageError({
       what: 'exists and does not say that eigenae made it, so it is left as it is',
       where: each.file,
-      mend: 'Name another folder with --out.',
+      hint: 'Name another folder with --out.',
     })
   }
 }

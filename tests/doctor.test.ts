@@ -66,7 +66,7 @@ async function refusal(device: Device, machine: Machine) {
     await selectEngine(device)
   } catch (error) {
     if (error instanceof EigenaeError)
-      return { reason: error.parts.what, mend: error.parts.mend, message: error.message }
+      return { reason: error.parts.what, hint: error.parts.hint, message: error.message }
     throw error
   } finally {
     vi.unstubAllEnvs()
@@ -175,10 +175,10 @@ describe('cuda on a machine', () => {
   it.skipIf(realDriver)('tells a machine without a driver from one without its CUDA library', async () => {
     const without = await refusal('cuda', {})
     expect(without.reason).toBe('no NVIDIA driver (libcuda.so.1 was not found)')
-    expect(without.mend).toContain('ubuntu-drivers install')
+    expect(without.hint).toContain('ubuntu-drivers install')
     const half = await refusal('cuda', { smi: [a100] })
     expect(half.reason).toContain('550.54.15 is here without its CUDA library')
-    expect(half.mend).toContain('apt-get install libnvidia-compute-550')
+    expect(half.hint).toContain('apt-get install libnvidia-compute-550')
   })
 
   it.each<[string, Machine, RegExp, RegExp]>([
@@ -252,10 +252,10 @@ esac`,
       /out of GPU memory: 120 of 40960 MiB are free on GPU 0 \(NVIDIA A100\)/,
       /nvidia-smi/,
     ],
-  ])('is refused for %s', async (_, machine, reason, mend) => {
+  ])('is refused for %s', async (_, machine, reason, hint) => {
     const cuda = await refusal('cuda', machine)
     expect(cuda.reason).toMatch(reason)
-    expect(cuda.mend).toMatch(mend)
+    expect(cuda.hint).toMatch(hint)
   })
 })
 
@@ -301,9 +301,9 @@ describe('TensorFlow set up', () => {
   ])('is refused when %s', async (_, change, reason) => {
     const machine = { libcuda: 'sound', smi: [a100], ...installed('cuda', change) } as const
     for (const name of ['cuda', 'tensorflow-cpu'] as const) {
-      const { reason: found, mend } = await refusal(name, machine)
+      const { reason: found, hint } = await refusal(name, machine)
       expect(found).toMatch(reason)
-      expect(mend).toBe('Run: eigenae setup tensorflow --cuda --version 2.21.0')
+      expect(hint).toBe('Run: eigenae setup tensorflow --cuda --version 2.21.0')
     }
   })
 })

@@ -57,6 +57,6 @@ function fetchCommand(): Command {
 function interruption(): Interruption {
   return new Interruption({
     what: 'interrupted; nothing was kept',
-    mend: 'Start it again with the same command.',
+    hint: 'Start it again with the same command.',
   })
 }

@@ -39,14 +39,14 @@ async function baselineOf(baseline: string, arms: readonly GroupFolders[]): Prom
     throw usageError({
       what: 'is no folder of runs, and no arm',
       where,
-      mend: `The arms: ${names.join(', ')}.`,
+      hint: `The arms: ${names.join(', ')}.`,
     })
   })
   if (found.length === 1) return found[0]!
   throw usageError({
     what: `holds ${found.length} groups, the baseline is one`,
     where,
-    mend: `Name one of them, for example ${found[0]!.name}.`,
+    hint: `Name one of them, for example ${found[0]!.name}.`,
   })
 }
 
@@ -101,7 +101,7 @@ export function withoutEmpty(groups: readonly Group[]): readonly Group[] {
     what: 'holds no completed run',
     where: first!.name,
     details: first!.leftOut.slice(0, 10).map((run) => `${run.folder}: ${run.status}`),
-    mend: 'Finish it with eigenae train … --resume, or name another baseline.',
+    hint: 'Finish it with eigenae train … --resume, or name another baseline.',
   })
 }
 

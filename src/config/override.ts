@@ -16,7 +16,7 @@ export function parseSetting(setting: string): Override {
     throw usageError({
       what: `expected path=value, got "${setting}"`,
       where: '--set',
-      mend: 'For example: --set loss.eigen.weight=0.5',
+      hint: 'For example: --set loss.eigen.weight=0.5',
     })
   }
   return { path, value: jsonOrWord(setting.slice(equals + 1)), flag: `--set ${path.join('.')}` }

@@ -8,7 +8,7 @@ interface Exchange {
   readonly response?: IncomingMessage
 }
 
-const mend = 'Try again, or another mirror with --mirror; "mnist" as data.source needs no download.'
+const hint = 'Try again, or another mirror with --mirror; "mnist" as data.source needs no download.'
 const started = 'http.client.request.start'
 const answered = 'http.client.response.finish'
 
@@ -29,7 +29,7 @@ export async function downloadUnzipped(
   let fail: (reason: string) => void = () => {}
   let stop: () => void = () => {}
   const failure = new Promise<never>((_resolve, reject) => {
-    fail = (what) => reject(new EigenaeError({ what, where: address, mend }))
+    fail = (what) => reject(new EigenaeError({ what, where: address, hint }))
     stop = () => reject(signal.reason)
   })
   signal.addEventListener('abort', stop)
@@ -57,7 +57,7 @@ export async function downloadUnzipped(
   } catch (error) {
     if (error instanceof EigenaeError) throw error
     const reason = error instanceof Error ? error.message : String(error)
-    throw new EigenaeError({ what: `cannot download: ${reason}`, where: address, mend, cause: error })
+    throw new EigenaeError({ what: `cannot download: ${reason}`, where: address, hint, cause: error })
   } finally {
     clearTimeout(stall)
     signal.removeEventListener('abort', stop)

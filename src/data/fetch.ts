@@ -55,7 +55,7 @@ async function downloadInto(staging: string, file: PinnedFile, options: FetchOpt
     throw new EigenaeError({
       what: `this is not MNIST's file: SHA-256 is ${found}, expected ${file.sha256}`,
       where: withoutUser(url),
-      mend: 'Try another mirror with --mirror; "mnist" as data.source needs no download.',
+      hint: 'Try another mirror with --mirror; "mnist" as data.source needs no download.',
     })
   }
   const target = join(staging, file.name)
@@ -68,7 +68,7 @@ function requirePlainHttp(mirror: string): void {
     throw usageError({
       what: `expected an address that starts with http://, got "${mirror.replace(/\/\/[^/]*@/, '//')}"`,
       where: '--mirror',
-      mend: 'Downloads are plain http; the sums of the files are checked.',
+      hint: 'Downloads are plain http; the sums of the files are checked.',
     })
   }
 }

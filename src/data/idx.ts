@@ -63,6 +63,6 @@ function damaged(file: string, what: string): Error {
   return usageError({
     what,
     where: file,
-    mend: 'Replace the file; "eigenae data fetch" downloads MNIST, and data.source "mnist" needs no file.',
+    hint: 'Replace the file; "eigenae data fetch" downloads MNIST, and data.source "mnist" needs no file.',
   })
 }

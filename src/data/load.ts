@@ -99,7 +99,7 @@ export async function readDataFile(folder: string, key: DataFile): Promise<FileB
     throw usageError({
       what: 'no such data file, gzipped or not',
       where: plain,
-      mend: `A data source (data.source, --data) is "mnist" or a folder, as seen from where the command runs, with ${names}.`,
+      hint: `A data source (data.source, --data) is "mnist" or a folder, as seen from where the command runs, with ${names}.`,
     })
   }
   return { file: plain, ...content }

@@ -21,7 +21,7 @@ export async function verifyMnist(folder: string): Promise<readonly VerifiedFile
       what: 'these files are not the genuine MNIST',
       where: folder,
       details: wrong.map((each) => `${each.file}: SHA-256 is ${each.sha256}, MNIST's is ${each.expected}`),
-      mend: 'Download them again with "eigenae data fetch", or check what put them there.',
+      hint: 'Download them again with "eigenae data fetch", or check what put them there.',
     })
   }
   return files

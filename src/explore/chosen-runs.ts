@@ -22,7 +22,7 @@ export async function chooseRuns(folders: readonly string[]): Promise<readonly C
     throw usageError({
       what: `${named}: ${groups.length} runs, a page shows one, or two side by side`,
       details: groups.slice(0, 10).map(({ name }) => name),
-      mend: 'Name one or two of them; eigenae compare takes any number.',
+      hint: 'Name one or two of them; eigenae compare takes any number.',
     })
   }
   const runs = groups.map(firstOf)

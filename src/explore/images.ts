@@ -29,7 +29,7 @@ export async function pageImages(
       throw usageError({
         what: `its network takes ${inputs} pixels, and the images of ${source} have ${images.pixelsPerImage}`,
         where: run.folder,
-        mend: 'Name a folder of fitting images with --data.',
+        hint: 'Name a folder of fitting images with --data.',
       })
     }
   }
@@ -47,7 +47,7 @@ function commonSource(chosen: readonly ChosenRun[]): string {
   if (sources.length === 1) return sources[0]!
   throw usageError({
     what: `the runs were trained on different data: ${sources.join(' and ')}`,
-    mend: 'Say whose test images the page shows: --data mnist, or --data FOLDER.',
+    hint: 'Say whose test images the page shows: --data mnist, or --data FOLDER.',
   })
 }
 

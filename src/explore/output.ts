@@ -10,7 +10,7 @@ export async function refuseForeignFile(file: string): Promise<void> {
   throw usageError({
     what: 'exists and is no page of eigenae explore, so it is left as it is',
     where: file,
-    mend: 'Name another file with --out.',
+    hint: 'Name another file with --out.',
   })
 }
 
@@ -23,7 +23,7 @@ async function isOurPage(file: string): Promise<boolean | null> {
     throw usageError({
       what: 'is a folder, --out names a file',
       where: file,
-      mend: `For example ${file.replace(/\/+$/, '')}/page.html`,
+      hint: `For example ${file.replace(/\/+$/, '')}/page.html`,
     })
   }
 }

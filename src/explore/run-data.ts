@@ -34,7 +34,7 @@ export async function runData({ run }: ChosenRun, { pixels }: PageImages): Promi
     throw usageError({
       what: 'has no trained model yet',
       where: run.folder,
-      mend: 'Train it first: eigenae train … --resume.',
+      hint: 'Train it first: eigenae train … --resume.',
     })
   }
   const embedding = await embeddingOf(run, trained.state, pixels)
@@ -79,6 +79,6 @@ async function embeddingOf(
   throw new EigenaeError({
     what: 'its embedding holds values that are no numbers: the training diverged',
     where: folder,
-    mend: 'Train it again with a smaller learning rate.',
+    hint: 'Train it again with a smaller learning rate.',
   })
 }

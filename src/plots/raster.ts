@@ -22,7 +22,7 @@ export async function loadRenderer() {
   } catch (cause) {
     throw new EigenaeError({
       what: 'no PNG can be drawn: the part of @resvg/resvg-js for this machine is not installed',
-      mend: 'npm leaves it out after --omit=optional: install without that.',
+      hint: 'npm leaves it out after --omit=optional: install without that.',
       cause,
     })
   }

@@ -73,7 +73,7 @@ async function drawableGroup(name: string): Promise<Group> {
     throw usageError({
       what: `holds ${more.length + 1} groups, plot draws one`,
       where: name,
-      mend: `Name one of them, for example ${group!.name}, or compare them with eigenae compare.`,
+      hint: `Name one of them, for example ${group!.name}, or compare them with eigenae compare.`,
     })
   }
   const runs = (group!.runs.length > 0 ? group!.runs : group!.leftOut).filter(
@@ -83,13 +83,13 @@ async function drawableGroup(name: string): Promise<Group> {
   const complete = group!.runs[0]
   if (complete !== undefined) {
     const where = runFiles(complete.folder).metrics
-    const mend = 'Restore the file, or train the run again with --overwrite.'
-    throw usageError({ what: 'is missing or empty, though the run is complete', where, mend })
+    const hint = 'Restore the file, or train the run again with --overwrite.'
+    throw usageError({ what: 'is missing or empty, though the run is complete', where, hint })
   }
   throw usageError({
     what: 'has no epoch yet',
     where: name,
-    mend: 'Train it first: eigenae train … --resume.',
+    hint: 'Train it first: eigenae train … --resume.',
   })
 }
 

@@ -93,6 +93,6 @@ function notOurs(file: string, what: string): EigenaeError {
   return new EigenaeError({
     what: `this is no checkpoint of this run: ${what}`,
     where: file,
-    mend: 'Start the run again with --overwrite.',
+    hint: 'Start the run again with --overwrite.',
   })
 }

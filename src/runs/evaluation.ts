@@ -27,7 +27,7 @@ export function readEvaluation(file: string): FinalEvaluation {
   throw new EigenaeError({
     what: 'is missing, or is not the evaluation of a completed run',
     where: file,
-    mend: 'Restore the file, or train the run again with --overwrite.',
+    hint: 'Restore the file, or train the run again with --overwrite.',
     cause: evaluation.error,
   })
 }

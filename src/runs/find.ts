@@ -7,7 +7,7 @@ export async function runsNamed(argument: string): Promise<readonly string[]> {
   const folder = normalize(argument).replace(/(?<=.)\/+$/, '')
   const runs = await findRunFolders(folder)
   if (runs.length > 0) return runs
-  throw usageError({ what: 'holds no run', where: folder, mend: 'Name a run folder, or a folder of runs.' })
+  throw usageError({ what: 'holds no run', where: folder, hint: 'Name a run folder, or a folder of runs.' })
 }
 
 /** The one run that an argument names: a run, or a folder with a single one. */
@@ -17,6 +17,6 @@ export async function runNamed(argument: string, command: string): Promise<strin
   throw usageError({
     what: `holds ${more.length + 1} runs, ${command} takes one`,
     where: argument,
-    mend: `Name one of them, for example ${run}.`,
+    hint: `Name one of them, for example ${run}.`,
   })
 }

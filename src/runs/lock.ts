@@ -159,7 +159,7 @@ function inUse(file: string, holder: Holder | null): EigenaeError {
   return new EigenaeError({
     what: `${who} is writing into this folder`,
     where: file,
-    mend: here
+    hint: here
       ? 'Wait for it, or stop it.'
       : 'Wait for it; if it is gone, the folder is free a minute after its last sign of life.',
   })
@@ -170,6 +170,6 @@ function lost(file: string): EigenaeError {
   return new EigenaeError({
     what: 'this process has lost its lock: another took the folder over while this one was cut off from its files, or the folder was removed',
     where: file,
-    mend: 'This one ends, so that it writes into nothing of the other.',
+    hint: 'This one ends, so that it writes into nothing of the other.',
   })
 }

@@ -44,7 +44,7 @@ export async function inspectRunFolder(
     throw usageError({
       what: 'this folder exists and is not empty',
       where: folder,
-      mend: 'Go on with the run in it by --resume, replace it by --overwrite, or name another folder with --out.',
+      hint: 'Go on with the run in it by --resume, replace it by --overwrite, or name another folder with --out.',
     })
   }
   if (entries.every(isTrace)) return { kind: 'nothing' }
@@ -106,7 +106,7 @@ async function readRunIn(files: RunFiles, entries: readonly string[]): Promise<F
       what: 'this folder holds no eigenae run, so it is left as it is',
       where: files.folder,
       details: [reasonOf(cause, files.config)],
-      mend: 'Name another folder with --out.',
+      hint: 'Name another folder with --out.',
       cause,
     })
   }
@@ -132,7 +132,7 @@ function refuseOtherConfig(files: RunFiles, old: unknown, config: Config): void 
     what: 'the run in this folder has another config, so it cannot be resumed with this one',
     where: files.config,
     details: differences.map(({ path, left, right }) => `${path}: ${left} in the folder, ${right} now`),
-    mend: 'Resume with the same config, or start again with --overwrite or in another folder with --out.',
+    hint: 'Resume with the same config, or start again with --overwrite or in another folder with --out.',
   })
 }
 

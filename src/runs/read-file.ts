@@ -20,7 +20,7 @@ export function readJsonIfThere(file: string): unknown {
     throw new EigenaeError({
       what: `is not valid JSON: ${(cause as Error).message}`,
       where: file,
-      mend: 'Restore the file, or train the run again with --overwrite.',
+      hint: 'Restore the file, or train the run again with --overwrite.',
       cause,
     })
   }

@@ -105,7 +105,7 @@ async function readTable<Columns extends readonly string[]>(
   const [header, ...lines] = text.split(/\r?\n/).slice(0, -1)
   const written = header?.split(',') ?? []
   if (header !== undefined && written[0] !== columns[0]) {
-    throw new EigenaeError({ what: `its columns are not ${columns.join(',')}`, where: file, mend: restore })
+    throw new EigenaeError({ what: `its columns are not ${columns.join(',')}`, where: file, hint: restore })
   }
   const places = columns.map((column) => written.indexOf(column))
   return lines.map((line, index) => {
@@ -137,7 +137,7 @@ function parseNumbers<Columns extends readonly string[]>(
 
 function notARow(file: string, line: number, count: number): EigenaeError {
   const what = `is not a row of ${count} numbers`
-  return new EigenaeError({ what, where: `${file}:${line}`, mend: restore })
+  return new EigenaeError({ what, where: `${file}:${line}`, hint: restore })
 }
 
 // Under the number of files that a process may have open where the limit is low (macOS: 256).

@@ -106,6 +106,6 @@ function damaged(file: string, length: number, what: string): EigenaeError {
   return new EigenaeError({
     what: `this file is damaged: it has ${length} bytes, ${what}`,
     where: file,
-    mend: 'Start the run again with --overwrite.',
+    hint: 'Start the run again with --overwrite.',
   })
 }

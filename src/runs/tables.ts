@@ -80,7 +80,7 @@ export class EpochTable<Columns extends readonly string[]> {
     return new EigenaeError({
       what: 'its columns are not those of this version of eigenae',
       where: this.#file,
-      mend: 'Go on with the version that began the run, or start it again with --overwrite.',
+      hint: 'Go on with the version that began the run, or start it again with --overwrite.',
     })
   }
 
@@ -88,7 +88,7 @@ export class EpochTable<Columns extends readonly string[]> {
     return new EigenaeError({
       what: `has ${found} rows of epoch ${epoch}, the checkpoint's run wrote ${expected}`,
       where: this.#file,
-      mend: 'The file was changed from outside. Start the run again with --overwrite.',
+      hint: 'The file was changed from outside. Start the run again with --overwrite.',
     })
   }
 }

@@ -51,7 +51,7 @@ async function compile(
       what: `${compiler} could not build the addon`,
       where: folder,
       details: ending.stderr.trim().split('\n').slice(0, 8),
-      mend: 'It needs g++ 9 or newer, or a compiler like it; CXX names another.',
+      hint: 'It needs g++ 9 or newer, or a compiler like it; CXX names another.',
     })
   }
 }

@@ -101,23 +101,23 @@ async function download({ folder, signal }: BindingJob, spec: string, to: string
 function npmError(spec: string, { stderr }: ToolEnding): EigenaeError {
   if (/ENOSPC|EDQUOT/.test(stderr)) return fullDisk(spec)
   if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|CERT|network/i.test(stderr)) {
-    const mend = "Check the network (npm's settings proxy and registry), then run this again."
-    return failure("npm's registry cannot be reached", spec, stderr, mend)
+    const hint = "Check the network (npm's settings proxy and registry), then run this again."
+    return failure("npm's registry cannot be reached", spec, stderr, hint)
   }
   return failure('npm failed', spec, stderr)
 }
 
 function fullDisk(where: string): EigenaeError {
-  const mend = 'Free some, or name a folder on another disk by EIGENAE_TENSORFLOW_DIR.'
-  return failure('no space left on the disk', where, '', mend)
+  const hint = 'Free some, or name a folder on another disk by EIGENAE_TENSORFLOW_DIR.'
+  return failure('no space left on the disk', where, '', hint)
 }
 
-function failure(what: string, where: string, said: string, mend?: string): EigenaeError {
+function failure(what: string, where: string, said: string, hint?: string): EigenaeError {
   const details = said.trim().split('\n').slice(0, 4)
   return new EigenaeError({
     what,
     where,
     ...(said !== '' && { details }),
-    ...(mend !== undefined && { mend }),
+    ...(hint !== undefined && { hint }),
   })
 }

@@ -104,7 +104,7 @@ function pipError(requirement: string, { stderr, signal }: ToolEnding): EigenaeE
     return new EigenaeError({
       what: 'no space left on the disk',
       where: requirement,
-      mend: 'Free some, or name a folder on another disk by EIGENAE_TENSORFLOW_DIR; what was downloaded whole is kept.',
+      hint: 'Free some, or name a folder on another disk by EIGENAE_TENSORFLOW_DIR; what was downloaded whole is kept.',
     })
   if (
     /connection broken|NewConnectionError|Max retries|timed? ?out|ConnectionError|ProxyError|SSLError/i.test(
@@ -115,14 +115,14 @@ function pipError(requirement: string, { stderr, signal }: ToolEnding): EigenaeE
       what: 'the package index cannot be reached',
       where: requirement,
       details: lastLines(stderr, 1),
-      mend: 'Check the network (HTTPS_PROXY for a proxy, PIP_INDEX_URL for a mirror), then run this again; what was downloaded whole is kept.',
+      hint: 'Check the network (HTTPS_PROXY for a proxy, PIP_INDEX_URL for a mirror), then run this again; what was downloaded whole is kept.',
     })
   const versions = /from versions: (?!none)([^)]*)/.exec(stderr)?.[1]
   if (versions !== undefined || /No matching distribution/.test(stderr))
     return new EigenaeError({
       what: `there is no wheel of ${requirement} for this machine (${process.platform} ${process.arch}, Python ${wheelPython})`,
       where: '--version',
-      ...(versions !== undefined && { mend: `There are: ${releases(versions)}` }),
+      ...(versions !== undefined && { hint: `There are: ${releases(versions)}` }),
     })
   return new EigenaeError({
     what: signal === null ? 'pip failed' : `pip was ended by ${signal}`,

@@ -52,7 +52,7 @@ function lacking(missing: readonly Extract<Finding<never>, { missing: string }>[
     what: 'TensorFlow cannot be set up yet',
     details: missing.map((each) => each.missing),
     ...(packages.length > 0 && {
-      mend: `Debian, Ubuntu: sudo apt-get install ${names}\nFedora: sudo dnf install ${names.replace('g++', 'gcc-c++')}`,
+      hint: `Debian, Ubuntu: sudo apt-get install ${names}\nFedora: sudo dnf install ${names.replace('g++', 'gcc-c++')}`,
     }),
   })
 }

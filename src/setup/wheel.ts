@@ -60,7 +60,7 @@ async function cudaRequirements({ site, version }: PipJob & WheelJob): Promise<r
     return requirements.map(([, requirement]) => requirement!.replaceAll(/[\s()]/g, ''))
   throw new EigenaeError({
     what: `TensorFlow ${version} does not name its CUDA libraries`,
-    mend: 'Use a version that does (--version): 2.15.1 to 2.21.0 do.',
+    hint: 'Use a version that does (--version): 2.15.1 to 2.21.0 do.',
   })
 }
 

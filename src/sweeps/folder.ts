@@ -46,14 +46,14 @@ export async function inspectSweepFolder(
           ? 'this folder holds no sweep, so it is left as it is'
           : `this folder holds the sweep "${saved.name}"`,
       where: folder,
-      mend: 'Name another folder with --out.',
+      hint: 'Name another folder with --out.',
     })
   }
   if (resume) return saved
   throw usageError({
     what: 'this folder holds this sweep already',
     where: folder,
-    mend: 'Go on with it by --resume, or name another folder with --out.',
+    hint: 'Go on with it by --resume, or name another folder with --out.',
   })
 }
 
@@ -89,7 +89,7 @@ async function readSavedPlan(file: string): Promise<SavedPlan> {
     throw new EigenaeError({
       what: 'this is not the plan of a sweep',
       where: file,
-      mend: 'Name another folder with --out.',
+      hint: 'Name another folder with --out.',
       cause,
     })
   }

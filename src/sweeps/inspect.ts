@@ -27,7 +27,7 @@ export function inspectRuns({ runs }: SweepPlan, sweepFolder: string): readonly 
     what: 'folders of this sweep hold runs with another config than its file has now',
     where: sweepFolder,
     details: [...conflicts.slice(0, shownConflicts), ...(more > 0 ? [`… and ${more} more`] : [])],
-    mend: 'Bring the old configs back, remove those folders, or name another folder with --out.',
+    hint: 'Bring the old configs back, remove those folders, or name another folder with --out.',
   })
 }
 

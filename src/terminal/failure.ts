@@ -1,7 +1,7 @@
 import { EigenaeError, fileError } from '../errors.js'
 import { writeMessage } from './output.js'
 
-/** Says what went wrong, where and how to mend it; gives the exit code that belongs to it. */
+/** Prints an error with its place and hint. Returns the exit code that belongs to it. */
 export function writeFailure(error: unknown): number {
   const known = error instanceof EigenaeError ? error : unexpected(error)
   writeMessage(`eigenae: ${known.message}`)
@@ -16,5 +16,5 @@ function unexpected(error: unknown): EigenaeError {
     return fileError('use', error.path, error)
   }
   const what = error instanceof Error ? error.message : String(error)
-  return new EigenaeError({ what, mend: 'EIGENAE_DEBUG=1 shows where this comes from.', cause: error })
+  return new EigenaeError({ what, hint: 'EIGENAE_DEBUG=1 shows where this comes from.', cause: error })
 }

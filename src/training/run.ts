@@ -200,6 +200,6 @@ function refuseDivergence(
   throw new EigenaeError({
     what: `training diverged: ${name} of epoch ${epoch} is ${value}`,
     where: files.folder,
-    mend: `Lower ${causes.join(' or ')}.`,
+    hint: `Lower ${causes.join(' or ')}.`,
   })
 }

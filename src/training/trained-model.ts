@@ -43,7 +43,7 @@ export async function readTrainedRun(folder: string): Promise<TrainedRun> {
     throw usageError({
       what: 'this run has no model yet',
       where: folder,
-      mend: 'Train it first: eigenae train … --resume.',
+      hint: 'Train it first: eigenae train … --resume.',
     })
   }
   return { run, ...trained }
@@ -110,7 +110,7 @@ function decodeModel(bytes: Uint8Array, file: string) {
     if (!(error instanceof EigenaeError)) throw error
     throw new EigenaeError({
       ...error.parts,
-      mend: "Remove it: the run's checkpoint is used where it is missing.",
+      hint: "Remove it: the run's checkpoint is used where it is missing.",
     })
   }
 }

@@ -22,7 +22,7 @@ export async function loadDataOf(config: Config): Promise<DataSet> {
     throw usageError({
       what: `is ${limit}, but there are only ${count} images`,
       where: 'data.limit',
-      mend: 'Lower it, or set it to null for all of them.',
+      hint: 'Lower it, or set it to null for all of them.',
     })
   return { ...whole, train: firstImages(whole.train, limit) }
 }
@@ -50,7 +50,7 @@ function refuseUselessBatches(count: number, { model, loss, train }: Config): vo
     throw usageError({
       what: `the last batch of ${count} images in batches of ${train.batchSize} has one image, which has no variance for batch norm`,
       where: 'train.batchSize',
-      mend: 'Choose another batch size, or another data.limit.',
+      hint: 'Choose another batch size, or another data.limit.',
     })
   }
 }

@@ -21,7 +21,7 @@ export async function doctor({ json }: DoctorFlags): Promise<void> {
 
 function page(machine: Machine, probes: readonly Probe[]): string {
   const table = alignedTable(probes.map(row), ['left', 'left', 'left'])
-  return [head(machine), table, ...mends(machine, probes)].join('\n\n')
+  return [head(machine), table, ...hints(machine, probes)].join('\n\n')
 }
 
 function head({ eigenae, node, platform, cores, instructionSet, addon, addonRefusals }: Machine): string {
@@ -37,19 +37,19 @@ function row(probe: Probe): readonly string[] {
 }
 
 /** What to do, a block each device that something can be done about. */
-function mends({ node }: Machine, probes: readonly Probe[]): readonly string[] {
+function hints({ node }: Machine, probes: readonly Probe[]): readonly string[] {
   const newNode = node.supported
     ? []
     : [block('Node is too old', `It must be ${node.needed}: https://nodejs.org/en/download`)]
   const devices = probes.flatMap((probe) => {
-    const mend = probe.kind === 'refused' ? probe.refusal.parts.mend : undefined
-    return mend === undefined ? [] : [block(`To use ${probe.device}`, mend)]
+    const hint = probe.kind === 'refused' ? probe.refusal.parts.hint : undefined
+    return hint === undefined ? [] : [block(`To use ${probe.device}`, hint)]
   })
   return [...newNode, ...devices]
 }
 
-function block(title: string, mend: string): string {
-  return [`${title}:`, ...mend.split('\n').map((line) => `  ${line}`)].join('\n')
+function block(title: string, hint: string): string {
+  return [`${title}:`, ...hint.split('\n').map((line) => `  ${line}`)].join('\n')
 }
 
 function asJson(probe: Probe) {
@@ -57,6 +57,6 @@ function asJson(probe: Probe) {
     const { name, variant, origin } = probe.engine
     return { device: probe.device, usable: true, engine: name, variant, origin }
   }
-  const { what, where, mend } = probe.refusal.parts
-  return { device: probe.device, usable: false, reason: what, where: where ?? null, mend: mend ?? null }
+  const { what, where, hint } = probe.refusal.parts
+  return { device: probe.device, usable: false, reason: what, where: where ?? null, mend: hint ?? null }
 }

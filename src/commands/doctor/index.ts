@@ -3,7 +3,7 @@ import { doctor } from './doctor.js'
 
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('Say which devices of this machine can train, and how to mend those that cannot')
+    .description('List the devices that can train and how to fix the others')
     .option('--json', 'print what was found as JSON', false)
     .addHelpText('after', '\nExits with 1 where no device can train.\n\nExample:\n  eigenae doctor')
     .action(doctor)

@@ -57,6 +57,6 @@ function ending(kind: InstallationKind, device: string, already: boolean): strin
 function interruption(): EigenaeError {
   return new Interruption({
     what: 'interrupted; what was finished is kept',
-    mend: 'Go on with the same command.',
+    hint: 'Go on with the same command.',
   })
 }

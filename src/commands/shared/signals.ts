@@ -39,6 +39,6 @@ export function interruptionOf(folder: string, configFile: string): Interruption
   return new Interruption({
     what: 'interrupted; the last whole epoch is saved',
     where: folder,
-    mend: `Go on with the same command and --resume (eigenae train --config ${commandLine([configFile])} … --resume).`,
+    hint: `Go on with the same command and --resume (eigenae train --config ${commandLine([configFile])} … --resume).`,
   })
 }

@@ -18,7 +18,7 @@ export function failureOf({ failures, counts }: SweepResult, runs: number, folde
     what: `${counts.failed} of ${runs} runs failed`,
     where: folder,
     details: [...table.split('\n'), ...(more > 0 ? [`… and ${more} more`] : [])],
-    mend: 'Once that is mended, --resume makes these runs again and keeps the others.',
+    hint: 'Once that is mended, --resume makes these runs again and keeps the others.',
   })
 }
 
@@ -36,7 +36,7 @@ export function interruptionOf(folder: string, config: string): Interruption {
   return new Interruption({
     what: 'interrupted; every run keeps its last whole epoch',
     where: folder,
-    mend: `Go on with the same command and --resume (eigenae sweep --config ${commandLine([config])} … --resume).`,
+    hint: `Go on with the same command and --resume (eigenae sweep --config ${commandLine([config])} … --resume).`,
   })
 }
 

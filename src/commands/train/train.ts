@@ -92,7 +92,7 @@ async function selectionFor(
     throw new EigenaeError({
       what: `this run began on the device ${earlier.device}, which this version does not know`,
       where: folder,
-      mend: 'Go on with the version that began it, or start again with --overwrite.',
+      hint: 'Go on with the version that began it, or start again with --overwrite.',
     })
   return { ...(await select(began)), reason: earlier.deviceReason }
 }
@@ -125,7 +125,7 @@ function compareWithEarlier(earlier: RunRecord, now: RunFacts, folder: string, s
     throw new EigenaeError({
       what: `the data has changed since this run began (${changed.join(', ')})`,
       where: folder,
-      mend: 'Bring the old data back, or start again with --overwrite.',
+      hint: 'Bring the old data back, or start again with --overwrite.',
     })
   }
   const before = [earlier.versions.eigenae, earlier.engine.name, earlier.engine.variant].join(' ')

@@ -6,7 +6,7 @@ import { coreSpec, trainerOn } from '../core/trainer.js'
 import type { Engine, TrainerSpec } from '../engine.js'
 import { BindingError, type LoadedBinding, loadNativeBinding, type NativeBinding } from './binding.js'
 
-const mend = [
+const hint = [
   'Where no prebuilt one fits it is built from C++. Install a compiler (Debian and Ubuntu: apt-get install g++,',
   'Fedora: dnf install gcc-c++, macOS: xcode-select --install), then run:',
   `node ${join(packageRoot, 'scripts', 'build-native.mjs')} --strict`,
@@ -30,7 +30,7 @@ export function nativeEngine(): Engine {
 }
 
 /** What the machine lacked, by the code of the addon's error. */
-const lacks: Readonly<Record<string, readonly [what: string, mend: string]>> = {
+const lacks: Readonly<Record<string, readonly [what: string, hint: string]>> = {
   ENOMEM: ['this machine has not enough memory for this network', 'Use narrower layers or a smaller batch.'],
   EAGAIN: ['this machine starts no more threads', 'Use fewer --threads.'],
 }
@@ -41,11 +41,11 @@ function createTrainer(binding: NativeBinding, spec: TrainerSpec): CoreTrainer {
   } catch (cause) {
     const lack = Object.keys(lacks).find((code) => hasCode(cause, code))
     if (lack === undefined) throw cause
-    const [what, mend] = lacks[lack]!
+    const [what, hint] = lacks[lack]!
     throw new EigenaeError({
       what: `${what} (${(cause as Error).message})`,
       where: 'device cpu',
-      mend,
+      hint,
       cause,
     })
   }
@@ -59,7 +59,7 @@ function instructionSet({ instructionSets }: NativeBinding): string {
   throw usageError({
     what: `this processor has no instruction set "${wanted}"`,
     where: 'EIGENAE_ISA',
-    mend: `The processor has ${instructionSets.join(', ')}: name one of them, or none for the fastest.`,
+    hint: `The processor has ${instructionSets.join(', ')}: name one of them, or none for the fastest.`,
   })
 }
 
@@ -74,7 +74,7 @@ function loadOrExplain(): LoadedBinding {
           ? 'the native engine was not built here'
           : `the native engine cannot be loaded: ${error.found.join('; ')}`,
       where: 'device cpu',
-      mend,
+      hint,
       cause: error,
     })
   }

@@ -85,7 +85,7 @@ function noCard(said: string): EigenaeError {
     what: 'TensorFlow finds no graphics card that it can use',
     where: 'device cuda',
     details,
-    mend: `${first}, or train on the processor: --device cpu`,
+    hint: `${first}, or train on the processor: --device cpu`,
   })
 }
 
@@ -103,7 +103,7 @@ function refuseTooLarge(device: TensorflowDevice, { architecture }: TrainerSpec)
   throw new EigenaeError({
     what: `a network of ${parameterCount} parameters is too large for this engine`,
     where: `device ${device}`,
-    mend: 'Lower model.widths.',
+    hint: 'Lower model.widths.',
   })
 }
 

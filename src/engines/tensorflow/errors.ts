@@ -3,7 +3,7 @@ import { logLines } from './log.js'
 
 export type TensorflowDevice = 'cuda' | 'tensorflow-cpu'
 
-const mends: readonly (readonly [pattern: RegExp, what: string, mend: string])[] = [
+const mends: readonly (readonly [pattern: RegExp, what: string, hint: string])[] = [
   [
     /OOM when allocating|RESOURCE_EXHAUSTED|Resource exhausted|out of memory|bad_alloc|SIGKILL/i,
     'it has too little memory for this',
@@ -25,7 +25,7 @@ export function tensorflowError(device: TensorflowDevice, reason: string, said =
     what: `TensorFlow failed: ${known?.[1] ?? firstLine(reason)}`,
     where: `device ${device}`,
     details: failures.slice(-3),
-    mend:
+    hint:
       known?.[2] ??
       'See what "eigenae doctor" says; "eigenae setup tensorflow" builds again what does not compute.',
   })

@@ -61,7 +61,7 @@ export function findInstallation(kind: InstallationKind): TensorflowInstallation
   throw new EigenaeError({
     what: 'TensorFlow is not set up',
     where: installationRoot(),
-    mend: `Run: eigenae setup tensorflow --${kind}`,
+    hint: `Run: eigenae setup tensorflow --${kind}`,
   })
 }
 
@@ -89,7 +89,7 @@ export function readInstallation(version: string, kind: InstallationKind): Tenso
   throw new EigenaeError({
     what: `TensorFlow is set up, but ${damage}`,
     where: folder,
-    mend: `Run: eigenae setup tensorflow --${kind} --version ${version}`,
+    hint: `Run: eigenae setup tensorflow --${kind} --version ${version}`,
   })
 }
 

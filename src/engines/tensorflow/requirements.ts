@@ -137,6 +137,6 @@ export function compareVersions(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true })
 }
 
-function unusable(what: string, mend: string): EigenaeError {
-  return new EigenaeError({ what, where: 'device cuda', mend })
+function unusable(what: string, hint: string): EigenaeError {
+  return new EigenaeError({ what, where: 'device cuda', hint })
 }

@@ -38,7 +38,7 @@ export async function checkTrainingStep(engine: Engine, signal?: AbortSignal): P
     throw new EigenaeError({
       what: `training gives wrong numbers: a loss of ${loss} in step ${step + 1} of a check that has ${right.loss}`,
       where: `device ${engine.device}`,
-      mend: 'Do not train there. Run "eigenae setup tensorflow" again, or take another device.',
+      hint: 'Do not train there. Run "eigenae setup tensorflow" again, or take another device.',
     })
   }
 }

@@ -50,6 +50,6 @@ function firstValid() {
   throw new EigenaeError({
     what: `this Node (${process.version}) does not run the WebAssembly that the core was compiled to`,
     where: 'device wasm',
-    mend: 'It needs SIMD and threads: use an unmodified Node of version 20 or later.',
+    hint: 'It needs SIMD and threads: use an unmodified Node of version 20 or later.',
   })
 }

@@ -215,6 +215,6 @@ function requireRoom({ widths, batchSize }: CoreSpec): void {
   throw new EigenaeError({
     what: `training needs ${(bytes / 2 ** 30).toFixed(1)} GB, and WebAssembly has 4`,
     where: 'device wasm',
-    mend: 'Use --device cpu, a smaller batch or narrower layers.',
+    hint: 'Use --device cpu, a smaller batch or narrower layers.',
   })
 }

@@ -28,7 +28,7 @@ export async function embeddingFormatOf(file: string): Promise<EmbeddingFormat> 
     throw usageError({
       what: 'exists and is no embedding written by eigenae, so it is left as it is',
       where: file,
-      mend: 'Name another file with --out.',
+      hint: 'Name another file with --out.',
     })
   }
   return format

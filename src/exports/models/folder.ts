@@ -22,7 +22,7 @@ export async function refuseUsedFolder(
     throw usageError({
       what: 'this folder exists and is not empty',
       where: folder,
-      mend: 'Replace the export in it by --overwrite, or name another folder with --out.',
+      hint: 'Replace the export in it by --overwrite, or name another folder with --out.',
     })
   }
   const strange = entries.find((entry) => !ours.includes(entry))
@@ -30,7 +30,7 @@ export async function refuseUsedFolder(
   throw usageError({
     what: `this folder holds ${strange ?? 'something'} that is no export of eigenae, so it is left as it is`,
     where: folder,
-    mend: 'Name another folder with --out.',
+    hint: 'Name another folder with --out.',
   })
 }
 

@@ -55,7 +55,7 @@ function refuseReplicas(devices: ReadonlySet<RequestedDevice>): void {
   throw usageError({
     what: `the device ${others.join(' and ')} trains one run at a time`,
     where: '--replicas',
-    mend: 'Leave it out, or say --device cuda or --device tensorflow-cpu.',
+    hint: 'Leave it out, or say --device cuda or --device tensorflow-cpu.',
   })
 }
 
@@ -81,8 +81,8 @@ export function checkSettings(name: LauncherName, settings: LaunchSettings): voi
   for (const key of Object.keys(settings) as (keyof LaunchSettings)[]) {
     const takers = launcherNames.filter((other) => launchers[other].takes.includes(key))
     if (settings[key] === undefined || takers.includes(name)) continue
-    const mend = `Leave it out, or say --launcher ${takers.join(' or ')}.`
-    throw usageError({ what: `means nothing to the launcher ${name}`, where: flagOf(key), mend })
+    const hint = `Leave it out, or say --launcher ${takers.join(' or ')}.`
+    throw usageError({ what: `means nothing to the launcher ${name}`, where: flagOf(key), hint })
   }
 }
 

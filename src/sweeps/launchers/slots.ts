@@ -37,7 +37,7 @@ export async function slotsFor(wishes: SlotWishes): Promise<readonly Slot[]> {
   throw usageError({
     what: `no GPU was found (${gpus.source})`,
     where: `--device ${asked}`,
-    mend: 'Look at what nvidia-smi and CUDA_VISIBLE_DEVICES say, or take --device cpu.',
+    hint: 'Look at what nvidia-smi and CUDA_VISIBLE_DEVICES say, or take --device cpu.',
   })
 }
 
@@ -66,7 +66,7 @@ function gpuSlots(
     throw usageError({
       what: `${jobs} runs at once need more than ${ids.length} GPUs with ${jobsPerGpu} each`,
       where: '--jobs',
-      mend: 'Several runs share a GPU with --jobs-per-gpu.',
+      hint: 'Several runs share a GPU with --jobs-per-gpu.',
     })
   }
   const used = places.slice(0, Math.max(1, Math.min(runs, jobs ?? places.length)))

@@ -58,7 +58,7 @@ export async function submit(script: string, options: readonly string[]): Promis
     throw new EigenaeError({
       what: `sbatch refused the jobs: ${error.message}`,
       where: script,
-      mend: 'Mend the options (--partition, --time, --mem, --gpus-per-run, --sbatch-arg), then use --resume.',
+      hint: 'Mend the options (--partition, --time, --mem, --gpus-per-run, --sbatch-arg), then use --resume.',
     })
   })
   // A site's own sbatch may greet people before it.
@@ -67,7 +67,7 @@ export async function submit(script: string, options: readonly string[]): Promis
   throw new EigenaeError({
     what: `sbatch took the jobs, it seems, but gave no number for them: ${output.trim()}`,
     where: script,
-    mend: 'Look at squeue --me; --resume takes up what is at work.',
+    hint: 'Look at squeue --me; --resume takes up what is at work.',
   })
 }
 
@@ -98,7 +98,7 @@ export async function requireSlurm(): Promise<void> {
     throw usageError({
       what: `Slurm cannot be reached: ${(error as Error).message}`,
       where: '--launcher slurm',
-      mend: 'Start the sweep where sbatch and squeue work, or take --launcher local.',
+      hint: 'Start the sweep where sbatch and squeue work, or take --launcher local.',
     })
   }
 }

@@ -67,7 +67,7 @@ export class Following {
     throw new EigenaeError({
       what: 'squeue does not answer, so it is not known which of the runs are at work',
       where: '--launcher slurm',
-      mend: 'Try again with --resume.',
+      hint: 'Try again with --resume.',
     })
   }
 

@@ -59,7 +59,7 @@ function refuseOwnOptions(sbatchArg: readonly string[]): void {
   throw usageError({
     what: `${own} is set by the sweep itself`,
     where: '--sbatch-arg',
-    mend: 'Leave it out.',
+    hint: 'Leave it out.',
   })
 }
 
