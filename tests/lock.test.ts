@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { processSpace } from '../src/runs/processes.js'
+import { pidNamespace } from '../src/files/processes.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 
 const scratch = scratchFolder()
 const small = ['data.limit=200', 'train.epochs=1']
-const holder = { pid: process.pid, host: hostname(), space: processSpace(), born: '1' }
+const holder = { pid: process.pid, host: hostname(), space: pidNamespace(), born: '1' }
 const program = join(import.meta.dirname, 'support/take-locks.mjs')
 
 /** A process that holds a folder's lock until its standard input ends. */

@@ -1,7 +1,7 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { EigenaeError, usageError, withFileErrors } from '../errors.js'
-import { makeFolder } from '../make-folder.js'
+import { makeFolder } from '../files/folder.js'
 import { downloadUnzipped, withoutUser } from './download.js'
 import { dataFileKeys, dataFiles } from './files.js'
 import { sha256 } from './load.js'

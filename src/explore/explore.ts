@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
-import { makeFolder } from '../make-folder.js'
-import { writeAtomically } from '../runs/files.js'
+import { makeFolder } from '../files/folder.js'
+import { writeAtomically } from '../files/write.js'
 import { chooseRuns } from './chosen-runs.js'
 import { pageImages } from './images.js'
 import { refuseForeignFile } from './output.js'

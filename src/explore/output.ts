@@ -1,5 +1,5 @@
 import { hasCode, usageError } from '../errors.js'
-import { isOurs } from '../foreign-files.js'
+import { isOurs } from '../files/overwrite-guard.js'
 
 /** In the head of every page of ours. */
 export const generator = 'eigenae explore'

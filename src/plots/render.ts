@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { parse, View } from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
-import { signature } from '../foreign-files.js'
-import { makeFolder } from '../make-folder.js'
+import { makeFolder } from '../files/folder.js'
+import { signature } from '../files/overwrite-guard.js'
+import { writeAtomically } from '../files/write.js'
 import { themeOf } from '../pages/theme.js'
-import { writeAtomically } from '../runs/files.js'
 import { type Chart, laidOut } from './chart.js'
 import { fontFamily, pngOf } from './raster.js'
 

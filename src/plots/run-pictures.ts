@@ -4,7 +4,7 @@ import { type Group, readGroups } from '../comparison/groups.js'
 import { loadDistributions } from '../comparison/student.js'
 import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
-import { refuseForeignFiles, signature } from '../foreign-files.js'
+import { refuseForeignFiles, signature } from '../files/overwrite-guard.js'
 import { latentDimension } from '../model/architecture.js'
 import { plotsName, runFiles } from '../runs/files.js'
 import {

@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import type { Config } from '../config/schema.js'
-import { EigenaeError, fileError, hasCode } from '../errors.js'
-import { makeFolder } from '../make-folder.js'
+import { EigenaeError } from '../errors.js'
+import { makeFolder } from '../files/folder.js'
+import { readIfPresent, sizeLimits } from '../files/read.js'
+import { writeDurably } from '../files/write.js'
 import { type Layout, layoutOf, type Tensor } from '../model/layout.js'
 import { type TrainerState, tensorValues } from '../model/state.js'
-import { type RunFiles, writeAtomically } from './files.js'
+import type { RunFiles } from './files.js'
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors.js'
 
 /** All that is needed to go on after an epoch, bit for bit. */
@@ -33,7 +34,7 @@ export async function writeCheckpoint(
   ])
   const metadata = { format, epoch: String(epoch), step: String(state.step) }
   await makeFolder(files.checkpointFolder)
-  await writeAtomically(files.checkpoint, encodeSafetensors({ tensors, metadata }))
+  await writeDurably(files.checkpoint, encodeSafetensors({ tensors, metadata }))
 }
 
 /** Tensors by name, as model.safetensors and a checkpoint hold them. */
@@ -47,11 +48,8 @@ export function named(tensors: readonly Tensor[], flat: Float32Array, prefix = '
 /** Null where the run was ended before its first checkpoint. @throws EigenaeError where the file is damaged. */
 export async function readCheckpoint(files: RunFiles, config: Config): Promise<Checkpoint | null> {
   const file = files.checkpoint
-  const bytes = await readFile(file).catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return null
-    throw fileError('read the checkpoint', file, error)
-  })
-  if (bytes === null) return null
+  const bytes = readIfPresent(file, sizeLimits.tensors)
+  if (bytes === undefined) return null
   const { tensors, metadata } = decodeSafetensors(bytes, file)
   if (metadata.format !== format) throw notOurs(file, `its format is ${metadata.format ?? 'not said'}`)
   const [epoch, step] = [Number(metadata.epoch), Number(metadata.step)]

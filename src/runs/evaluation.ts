@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
-import { readJsonIfThere } from './read-file.js'
+import { readJsonIfPresent } from '../files/read.js'
 import { metricsColumns } from './tables.js'
 
 const numbers = z.array(z.number()).readonly()
@@ -22,7 +22,7 @@ export type FinalEvaluation = z.output<typeof schema>
 
 /** Of a completed run. @throws EigenaeError where the file is missing or damaged. */
 export function readEvaluation(file: string): FinalEvaluation {
-  const evaluation = schema.safeParse(readJsonIfThere(file))
+  const evaluation = schema.safeParse(readJsonIfPresent(file))
   if (evaluation.success) return evaluation.data
   throw new EigenaeError({
     what: 'is missing, or is not the evaluation of a completed run',
@@ -36,6 +36,6 @@ const probeSchema = schema.pick({ linear_probe_accuracy: true })
 
 /** Of a run of any version; null where it has not come to its end. */
 export function readProbe(file: string): number | null {
-  const evaluation = probeSchema.safeParse(readJsonIfThere(file))
+  const evaluation = probeSchema.safeParse(readJsonIfPresent(file))
   return evaluation.success ? evaluation.data.linear_probe_accuracy : null
 }

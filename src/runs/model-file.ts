@@ -1,9 +1,9 @@
 import type { Config } from '../config/schema.js'
+import { writeDurably } from '../files/write.js'
 import { layersOf } from '../model/architecture.js'
 import { layoutOf } from '../model/layout.js'
 import type { TrainerState } from '../model/state.js'
 import { named } from './checkpoint.js'
-import { writeAtomically } from './files.js'
 import { encodeSafetensors } from './safetensors.js'
 
 /** model.safetensors: the final parameters and running statistics; architecture and config in the metadata. */
@@ -18,5 +18,5 @@ export async function writeModel(file: string, config: Config, state: TrainerSta
     architecture: JSON.stringify(layersOf(config.model)),
     config: JSON.stringify(config),
   }
-  await writeAtomically(file, encodeSafetensors({ tensors, metadata }))
+  await writeDurably(file, encodeSafetensors({ tensors, metadata }))
 }

@@ -4,19 +4,11 @@ import { checkConfig } from '../config/check.js'
 import { configDifferences } from '../config/difference.js'
 import type { Config } from '../config/schema.js'
 import { EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
-import { isOurs, signature } from '../foreign-files.js'
-import { makeFolder } from '../make-folder.js'
-import {
-  jsonText,
-  logName,
-  plotsName,
-  type RunFiles,
-  removeLeftovers,
-  runFiles,
-  writeAtomically,
-  writerOf,
-} from './files.js'
-import { acquireLock, releaseLock } from './lock.js'
+import { makeFolder } from '../files/folder.js'
+import { acquireLock, releaseLock } from '../files/lock.js'
+import { isOurs, signature } from '../files/overwrite-guard.js'
+import { isTemporary, jsonText, removeLeftovers, writeDurably } from '../files/write.js'
+import { logName, plotsName, type RunFiles, runFiles } from './files.js'
 import { type RunRecord, readRecord } from './record.js'
 
 /** What to do with a folder that is not empty. */
@@ -61,7 +53,7 @@ export async function claimRunFolder(folder: string, config: Config, use: Folder
   try {
     await removeLeftovers(folder)
     if (use === 'overwrite') await removeRun(files)
-    await writeAtomically(files.config, jsonText(config))
+    await writeDurably(files.config, jsonText(config))
   } catch (error) {
     await releaseLock(files.lock)
     throw error
@@ -71,7 +63,7 @@ export async function claimRunFolder(folder: string, config: Config, use: Folder
 
 /** What a process killed before it wrote anything leaves behind: its lock, a half-written file, its log. */
 export function isTrace(entry: string): boolean {
-  return entry.startsWith('.lock') || writerOf(entry) !== null || entry === logName
+  return entry.startsWith('.lock') || isTemporary(entry) || entry === logName
 }
 
 /** Names in a folder; none where it does not exist. */

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type Config, configSchema } from '../config/schema.js'
 import { EigenaeError, exitCode, fileError, hasCode } from '../errors.js'
+import { isLocked } from '../files/lock.js'
+import { readJsonIfPresent, readTextIfPresent, sizeLimits } from '../files/read.js'
 import { readProbe } from './evaluation.js'
 import { type RunFiles, runFiles } from './files.js'
-import { isLocked } from './lock.js'
-import { readIfThere, readJsonIfThere } from './read-file.js'
 import { type RunRecord, type RunStatus, readRecord } from './record.js'
 import { type MetricsRow, metricsColumns, type Row, type SpectrumRow, spectrumColumns } from './tables.js'
 
@@ -70,8 +70,8 @@ const foreignConfigSchema = z.looseObject({
 
 /** With the defaults of fields that came after the run was made; fields of another version are kept. */
 function readConfig(file: string): Config {
-  const value = readJsonIfThere(file)
-  if (value === null)
+  const value = readJsonIfPresent(file)
+  if (value === undefined)
     throw new EigenaeError({ what: 'is missing: the folder holds a run without its config', where: file })
   const parsed = configSchema.safeParse(value)
   if (parsed.success) return parsed.data
@@ -101,7 +101,7 @@ async function readTable<Columns extends readonly string[]>(
   file: string,
   columns: Columns,
 ): Promise<readonly Row<Columns>[]> {
-  const text = readIfThere(file) ?? ''
+  const text = readTextIfPresent(file, sizeLimits.table) ?? ''
   const [header, ...lines] = text.split(/\r?\n/).slice(0, -1)
   const written = header?.split(',') ?? []
   if (header !== undefined && written[0] !== columns[0]) {

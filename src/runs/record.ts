@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { EigenaeError, fileError } from '../errors.js'
-import { jsonText, writeAtomically } from './files.js'
+import { EigenaeError } from '../errors.js'
+import { readTextIfPresent } from '../files/read.js'
+import { jsonText, writeDurably } from '../files/write.js'
 
 const facts = {
   name: z.string(),
@@ -37,24 +37,17 @@ export type RunOutcome =
   | { readonly status: 'failed'; readonly error: string; readonly ended: string }
 
 export async function writeRecord(file: string, outcome: RunOutcome, runFacts: RunFacts): Promise<void> {
-  await writeAtomically(file, jsonText({ ...outcome, ...runFacts }))
+  await writeDurably(file, jsonText({ ...outcome, ...runFacts }))
 }
 
-/** @throws EigenaeError where the file is missing or no run.json. */
+/** @throws EigenaeError if the file is missing or is not a run.json. */
 export async function readRecord(file: string): Promise<RunRecord> {
-  const text = readText(file)
+  const text = readTextIfPresent(file)
+  if (text === undefined)
+    throw new EigenaeError({ what: 'does not exist', where: file, hint: 'Check the path.' })
   try {
     return recordSchema.parse(JSON.parse(text))
   } catch (cause) {
     throw new EigenaeError({ what: 'this is not the run.json of an eigenae run', where: file, cause })
-  }
-}
-
-/** Without promises: for a thousand small files they cost several times the reading. */
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw fileError('read the run', file, error)
   }
 }

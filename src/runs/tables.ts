@@ -1,7 +1,7 @@
 import { readFile, stat, truncate } from 'node:fs/promises'
 import { createObjectCsvStringifier, createObjectCsvWriter } from 'csv-writer'
 import { EigenaeError, withFileErrors } from '../errors.js'
-import { writeAtomically } from './files.js'
+import { syncFile, writeDurably } from '../files/write.js'
 import { loggedMetrics } from './metrics.js'
 
 /** The columns of a run's CSV files, in the files' order. */
@@ -33,10 +33,10 @@ export class EpochTable<Columns extends readonly string[]> {
 
   /** Writes the file anew, with nothing but the header. */
   async start(): Promise<void> {
-    await writeAtomically(this.#file, this.#headerLine())
+    await writeDurably(this.#file, this.#headerLine())
   }
 
-  /** Adds rows; a write that fails in the middle is taken back. */
+  /** Adds rows; removes them again if the write fails in the middle. They are not synced yet: `sync` does that. */
   async append(rows: readonly Row<Columns>[]): Promise<void> {
     await withFileErrors('write', this.#file, async () => {
       const { size } = await stat(this.#file)
@@ -47,6 +47,11 @@ export class EpochTable<Columns extends readonly string[]> {
         throw error
       }
     })
+  }
+
+  /** Returns once all rows would survive a loss of power. */
+  sync(): Promise<void> {
+    return syncFile(this.#file)
   }
 
   /**
@@ -65,7 +70,7 @@ export class EpochTable<Columns extends readonly string[]> {
       if (found !== rowsAnEpoch) throw this.#changed(epoch, found, rowsAnEpoch)
     }
     const content = [this.#headerLine(), ...kept.map((line) => `${line}\n`)].join('')
-    if (content !== text) await writeAtomically(this.#file, content)
+    if (content !== text) await writeDurably(this.#file, content)
   }
 
   #writer() {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir } from 'node:fs/pr
 import { join } from 'node:path'
 import { type InstallationKind, sizeOf } from '../engines/tensorflow/installation.js'
 import { EigenaeError } from '../errors.js'
-import { makeFolder } from '../make-folder.js'
+import { makeFolder } from '../files/folder.js'
 import type { Observer } from './observer.js'
 import { download, type PipJob, unpack } from './pip.js'
 

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError, usageError, withFileErrors } from '../errors.js'
-import { makeFolder } from '../make-folder.js'
+import { makeFolder } from '../files/folder.js'
+import { acquireLock, releaseLock } from '../files/lock.js'
+import { jsonText, writeDurably } from '../files/write.js'
 import { version } from '../runs/facts.js'
-import { jsonText, writeAtomically } from '../runs/files.js'
-import { acquireLock, releaseLock } from '../runs/lock.js'
 import { entriesOf, isTrace } from '../runs/open.js'
 import type { SweepPlan } from './plan.js'
 
@@ -74,7 +74,7 @@ export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise
     seeds,
     runs: runs.map((run) => run.name),
   }
-  await writeAtomically(files.plan, jsonText(saved)).catch(async (error: unknown) => {
+  await writeDurably(files.plan, jsonText(saved)).catch(async (error: unknown) => {
     await releaseLock(files.lock)
     throw error
   })

@@ -1,8 +1,9 @@
 import type { Config } from '../config/schema.js'
 import type { DataSet } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
+import { jsonText, writeDurably } from '../files/write.js'
 import type { FinalEvaluation } from '../runs/evaluation.js'
-import { jsonText, type RunFiles, writeAtomically } from '../runs/files.js'
+import type { RunFiles } from '../runs/files.js'
 import { readMetrics } from '../runs/read.js'
 import { measureLinearProbe, measureSpectrum } from './evaluate.js'
 
@@ -23,6 +24,6 @@ export async function writeFinalEvaluation(
     },
     linear_probe_accuracy: await measureLinearProbe(trainer, config, data),
   }
-  await writeAtomically(files.evaluation, jsonText(evaluation))
+  await writeDurably(files.evaluation, jsonText(evaluation))
   return evaluation
 }

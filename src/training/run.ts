@@ -137,6 +137,7 @@ async function writeBeginning(
 ): Promise<void> {
   for (const table of Object.values(tables)) await table.start()
   await tables.spectrum.append(spectrumRows(0, await spectrumOfEmbedding(embedding, config)))
+  await tables.spectrum.sync()
   await writeCheckpoint(files, config, { epoch: 0, state })
 }
 
@@ -167,7 +168,7 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Prom
   return { ...report, row, evalSeconds, state: await trainer.exportState() }
 }
 
-/** Rows come before the checkpoint: a checkpoint of an epoch means that its rows are there. */
+/** The rows are synced before the checkpoint is written: after any cut, the rows of a checkpoint's epoch are there. */
 async function writeEpoch({ config, files }: RunJob, tables: Tables, trained: TrainedEpoch): Promise<void> {
   const { epoch, row, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
   await tables.metrics.append([row])
@@ -180,6 +181,7 @@ async function writeEpoch({ config, files }: RunJob, tables: Tables, trained: Tr
       images_per_second: Math.round(imagesPerSecond),
     },
   ])
+  await Promise.all(Object.values(tables).map((table) => table.sync()))
   await writeCheckpoint(files, config, { epoch, state })
 }
 

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { type Config, configSchema, type RequestedDevice } from '../config/schema.js'
 import type { Engine, Trainer } from '../engines/engine.js'
 import { selectEngine } from '../engines/select.js'
-import { EigenaeError, fileError, hasCode, usageError } from '../errors.js'
+import { EigenaeError, usageError } from '../errors.js'
+import { readIfPresent, sizeLimits } from '../files/read.js'
 import { inputDimension } from '../model/architecture.js'
 import { layoutOf, type Tensor } from '../model/layout.js'
 import { initialState, type TrainerState, tensorValues } from '../model/state.js'
@@ -82,11 +82,8 @@ export async function readTrainedState(folder: string, config: Config): Promise<
     const what = 'this version cannot run the model of this config, which another version of eigenae wrote'
     throw new EigenaeError({ what, where: files.config })
   }
-  const bytes = await readFile(files.model).catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return null
-    throw fileError('read the model', files.model, error)
-  })
-  if (bytes === null) return readCheckpoint(files, config)
+  const bytes = readIfPresent(files.model, sizeLimits.tensors)
+  if (bytes === undefined) return readCheckpoint(files, config)
   const { tensors } = decodeModel(bytes, files.model)
   const state = initialState(config.model, config.seed)
   const layout = layoutOf(config.model)

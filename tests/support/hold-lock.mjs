@@ -1,6 +1,6 @@
 // Holds a lock until its standard input ends, and then releases it: hold-lock.mjs <file>. It renews it every tenth of a
 // second, instead of every ten, so that a test need not wait.
-import { acquireLock, releaseLock } from '../../dist/runs/lock.js'
+import { acquireLock, releaseLock } from '../../dist/files/lock.js'
 
 const { setInterval } = globalThis
 globalThis.setInterval = (callback, milliseconds) => setInterval(callback, milliseconds / 100)

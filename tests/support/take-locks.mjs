@@ -1,6 +1,6 @@
 // Takes each lock of a list at its own moment, and prints those that it got: take-locks.mjs <start in ms> <file>…
 import { setTimeout } from 'node:timers/promises'
-import { acquireLock } from '../../dist/runs/lock.js'
+import { acquireLock } from '../../dist/files/lock.js'
 
 const [start, ...files] = process.argv.slice(2)
 const spacing = 20

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import type { Override } from '../../config/override.js'
 import { readSweepFile } from '../../config/sweep.js'
-import { releaseLock } from '../../runs/lock.js'
+import { releaseLock } from '../../files/lock.js'
 import { executeSweep, type SweepResult } from '../../sweeps/execute.js'
 import { claimSweepFolder, inspectSweepFolder } from '../../sweeps/folder.js'
 import { inspectRuns } from '../../sweeps/inspect.js'

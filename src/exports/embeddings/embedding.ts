@@ -1,4 +1,4 @@
-import type { NamedContent } from '../../runs/files.js'
+import type { NamedContent } from '../../files/write.js'
 
 /** Images where the encoder puts them. */
 export interface Embedding {

@@ -1,8 +1,8 @@
 import { dirname, extname } from 'node:path'
-import { usageError, withFileErrors } from '../../errors.js'
-import { firstBytes } from '../../first-bytes.js'
-import { makeFolder } from '../../make-folder.js'
-import { writeTogether } from '../../runs/files.js'
+import { usageError } from '../../errors.js'
+import { makeFolder } from '../../files/folder.js'
+import { readFirstBytes } from '../../files/read.js'
+import { writeTogether } from '../../files/write.js'
 import { csv } from './csv.js'
 import type { Embedding, EmbeddingFormat } from './embedding.js'
 import { npy } from './npy.js'
@@ -23,8 +23,8 @@ export async function embeddingFormatOf(file: string): Promise<EmbeddingFormat> 
     const known = formats.map(({ extension }) => extension).join(' or ')
     throw usageError({ what: `must end with ${known} (got "${file}")`, where: '--out' })
   }
-  const beginning = await withFileErrors('read what is there', file, () => firstBytes(file, headBytes))
-  if (beginning !== null && !format.isOurs(file, beginning)) {
+  const beginning = readFirstBytes(file, headBytes)
+  if (beginning !== undefined && !format.isOurs(file, beginning)) {
     throw usageError({
       what: 'exists and is no embedding written by eigenae, so it is left as it is',
       where: file,

@@ -1,9 +1,10 @@
 import { appendFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { withFileErrors } from '../../errors.js'
-import { makeFolder } from '../../make-folder.js'
+import { makeFolder } from '../../files/folder.js'
+import { jsonText, writeDurably } from '../../files/write.js'
 import { packageRoot } from '../../package-root.js'
-import { jsonText, runFiles, writeAtomically } from '../../runs/files.js'
+import { runFiles } from '../../runs/files.js'
 import type { LaunchJob } from './launcher.js'
 
 const cli = [process.execPath, join(packageRoot, 'bin', 'eigenae.js')]
@@ -25,7 +26,7 @@ export async function prepareJob({ folder, config }: LaunchJob): Promise<void> {
   await makeFolder(folder)
   const wanted = jsonText(config)
   const there = await readFile(files.config, 'utf8').catch(() => null)
-  if (there !== wanted) await writeAtomically(files.config, wanted)
+  if (there !== wanted) await writeDurably(files.config, wanted)
 }
 
 const attemptMark = '--- attempt'

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { EigenaeError, Interruption } from '../../../errors.js'
+import { isLocked } from '../../../files/lock.js'
 import { runFiles } from '../../../runs/files.js'
-import { isLocked } from '../../../runs/lock.js'
 import type { LaunchEnd, LaunchJob, LaunchWatcher } from '../launcher.js'
 import type { ArrayFiles } from './arrays.js'
 import { cancel, listTasks, type Task } from './commands.js'

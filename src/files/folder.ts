@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { hasCode, withFileErrors } from './errors.js'
+import { hasCode, withFileErrors } from '../errors.js'
+import { syncFolder } from './write.js'
 
 /**
- * Makes a folder with those above it. One by one: where a file system makes none (/proc), Node's own recursive call
- * never comes back.
+ * Creates a folder and its missing parents, and returns once they would survive a loss of power. One by one: on a file
+ * system that creates none (/proc), Node's own recursive call never returns.
  */
 export async function makeFolder(folder: string): Promise<void> {
   await withFileErrors('make the folder', folder, async () => {
@@ -13,7 +14,7 @@ export async function makeFolder(folder: string): Promise<void> {
   })
 }
 
-/** The upper ones first; the folder itself always, so that a file in its place is told. */
+/** Returns the parents first; the folder itself always, so that a file in its place is an error. */
 function missingFolders(folder: string): readonly string[] {
   const parent = dirname(folder)
   return existsSync(parent) ? [folder] : [...missingFolders(parent), folder]
@@ -22,6 +23,7 @@ function missingFolders(folder: string): readonly string[] {
 async function makeOne(folder: string): Promise<void> {
   try {
     await mkdir(folder)
+    await syncFolder(dirname(folder))
   } catch (error) {
     if (!(hasCode(error, 'EEXIST') && (await stat(folder)).isDirectory())) throw error
   }

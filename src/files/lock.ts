@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
 import { EigenaeError, hasCode, withFileErrors } from '../errors.js'
-import { bornOf, processSpace } from './processes.js'
+import { pidNamespace, processStartTime } from './processes.js'
 
 const holderSchema = z.object({ pid: z.int(), host: z.string(), space: z.string(), born: z.string() })
 
@@ -28,8 +28,8 @@ const held = new Map<string, { readonly text: string; readonly renewal: NodeJS.T
  */
 export async function acquireLock(file: string): Promise<void> {
   const mine = `${file}.${process.pid}`
-  const born = bornOf(process.pid) ?? ''
-  const holder: Holder = { pid: process.pid, host: hostname(), space: processSpace(), born }
+  const born = processStartTime(process.pid) ?? ''
+  const holder: Holder = { pid: process.pid, host: hostname(), space: pidNamespace(), born }
   const text = JSON.stringify(holder)
   await withFileErrors('write', file, async () => {
     try {
@@ -144,13 +144,13 @@ function holderOf(text: string): Holder | null {
 }
 
 async function isAtWork(holder: Holder | null, file: string, now: number): Promise<boolean> {
-  if (holder?.space === processSpace()) return bornOf(holder.pid) === holder.born
+  if (holder?.space === pidNamespace()) return processStartTime(holder.pid) === holder.born
   const renewed = await stat(file).catch(() => null)
   return renewed !== null && now - renewed.mtimeMs < lease.endMilliseconds
 }
 
 function inUse(file: string, holder: Holder | null): EigenaeError {
-  const here = holder?.space === processSpace()
+  const here = holder?.space === pidNamespace()
   const where =
     holder?.host === hostname()
       ? 'in another container, or before a restart, of this machine'

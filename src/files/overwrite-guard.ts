@@ -1,5 +1,5 @@
-import { hasCode, usageError, withFileErrors } from './errors.js'
-import { firstBytes } from './first-bytes.js'
+import { hasCode, usageError } from '../errors.js'
+import { readFirstBytes } from './read.js'
 
 /** In the first bytes of every picture and report, as the sign that a later call may replace it. */
 export const signature = 'made by eigenae'
@@ -24,15 +24,14 @@ export async function refuseForeignFiles(files: readonly Replaced[]): Promise<vo
   }
 }
 
-/** Null where there is no such file. */
+/** Whether eigenae wrote the file; null if there is none. */
 export async function isOurs({ file, mark }: Replaced): Promise<boolean | null> {
-  const head = await headOf(file)
-  return head === null ? null : head.includes(mark)
+  return headOf(file)?.includes(mark) ?? null
 }
 
-async function headOf(file: string): Promise<Buffer | null> {
+function headOf(file: string): Buffer | undefined {
   try {
-    return await withFileErrors('read', file, () => firstBytes(file, headBytes))
+    return readFirstBytes(file, headBytes)
   } catch (error) {
     if (!hasCode((error as Error).cause, 'ENOTDIR')) throw error
     throw usageError({ what: 'lies under a file, not a folder', where: file })

@@ -1,0 +1,92 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { EigenaeError, fileError, hasCode } from '../errors.js'
+
+/**
+ * Largest sizes, in bytes, of the files that eigenae writes itself. A file over its limit is refused before memory is
+ * allocated for it. A table must fit a JavaScript string.
+ */
+export const sizeLimits = { json: 64 << 20, table: 512 << 20, tensors: 8 * 2 ** 30 } as const
+
+// O_NONBLOCK: opening a FIFO without a writer returns at once instead of waiting for one.
+const openFlags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+
+/**
+ * Returns the bytes of a regular file, undefined if it does not exist. Synchronous: for thousands of small files,
+ * promises cost several times the reading.
+ * @throws EigenaeError if it is not a regular file (a FIFO, a device, a folder) or has more than `limit` bytes.
+ */
+export function readIfPresent(file: string, limit: number): Buffer | undefined {
+  return withOpenFile(file, (descriptor, size) => {
+    if (size > limit) throw tooLarge(file, size, limit)
+    return readAt(descriptor, size)
+  })
+}
+
+/** Returns the text of a regular file, undefined if it does not exist. @throws as `readIfPresent`. */
+export function readTextIfPresent(file: string, limit: number = sizeLimits.json): string | undefined {
+  return readIfPresent(file, limit)?.toString('utf8')
+}
+
+/** Returns the first bytes of a regular file, at most `count`; undefined if it does not exist. */
+export function readFirstBytes(file: string, count: number): Buffer | undefined {
+  return withOpenFile(file, (descriptor, size) => readAt(descriptor, Math.min(size, count)))
+}
+
+/** Returns the parsed JSON of a file, undefined if it does not exist. @throws EigenaeError if it is not JSON. */
+export function readJsonIfPresent(file: string): unknown {
+  const text = readTextIfPresent(file)
+  try {
+    return text === undefined ? undefined : JSON.parse(text)
+  } catch (cause) {
+    throw new EigenaeError({
+      what: `is not valid JSON: ${(cause as Error).message}`,
+      where: file,
+      hint: 'Restore the file, or train the run again with --resume.',
+      cause,
+    })
+  }
+}
+
+function withOpenFile<T>(file: string, use: (descriptor: number, size: number) => T): T | undefined {
+  let descriptor: number | undefined
+  try {
+    descriptor = openSync(file, openFlags)
+    const status = fstatSync(descriptor)
+    if (!status.isFile()) throw notRegular(file)
+    return use(descriptor, status.size)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined
+    // Opening a socket fails with ENXIO.
+    throw hasCode(error, 'ENXIO') ? notRegular(file) : fileError('read', file, error)
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor)
+  }
+}
+
+/** Reads up to `size` bytes from the start: fewer if the file was cut meanwhile. */
+function readAt(descriptor: number, size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size)
+  let read = 0
+  while (read < size) {
+    const count = readSync(descriptor, bytes, read, size - read, read)
+    if (count === 0) break
+    read += count
+  }
+  return bytes.subarray(0, read)
+}
+
+function notRegular(file: string): EigenaeError {
+  return new EigenaeError({
+    what: 'is not a regular file',
+    where: file,
+    hint: 'Remove it, or restore the file that belongs there.',
+  })
+}
+
+function tooLarge(file: string, size: number, limit: number): EigenaeError {
+  return new EigenaeError({
+    what: `has ${size} bytes, more than the ${limit} that eigenae reads`,
+    where: file,
+    hint: 'Restore the file that belongs there.',
+  })
+}

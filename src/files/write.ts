@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { open, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { hasCode, withFileErrors } from '../errors.js'
+import { isDeadProcess, ownProcessTag } from './processes.js'
+
+export interface NamedContent {
+  readonly file: string
+  readonly content: string | Uint8Array
+}
+
+/** Replaces a file: a reader sees the old one or the new one, never a part; on failure the old one stays. */
+export function writeAtomically(file: string, content: string | Uint8Array): Promise<void> {
+  return writeTogether([{ file, content }])
+}
+
+/** Replaces several files that belong together: all are written before the first is renamed into its place. */
+export function writeTogether(files: readonly NamedContent[]): Promise<void> {
+  return replaceAll(files, false)
+}
+
+/**
+ * Replaces a file and returns once it would survive a loss of power: the content is synced before the rename, the
+ * folder after it. The order makes a cut in between leave the old file or the new one, never an empty one.
+ */
+export async function writeDurably(file: string, content: string | Uint8Array): Promise<void> {
+  await replaceAll([{ file, content }], true)
+  await syncFolder(dirname(file))
+}
+
+/** Returns once the content of a file that was written before would survive a loss of power. */
+export async function syncFile(file: string): Promise<void> {
+  await withFileErrors('sync', file, async () => {
+    const handle = await open(file, constants.O_RDWR | constants.O_NOFOLLOW)
+    await handle.datasync().finally(() => handle.close())
+  })
+}
+
+/**
+ * Returns once the names in a folder would survive a loss of power. Skipped if the
+ * file system has no such call, or the folder may be written but not read.
+ */
+export async function syncFolder(folder: string): Promise<void> {
+  await withFileErrors('sync', folder, async () => {
+    try {
+      const handle = await open(folder)
+      await handle.sync().finally(() => handle.close())
+    } catch (error) {
+      if (!hasCode(error, 'EINVAL', 'ENOTSUP', 'EACCES')) throw error
+    }
+  })
+}
+
+/** Removes the temporary files in a folder whose processes ended before they renamed them. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const tag = temporaryPattern.exec(name)?.[1]
+    if (tag !== undefined && isDeadProcess(tag)) await rm(join(folder, name), { force: true })
+  }
+}
+
+/** Whether eigenae itself gave a file this name while it wrote it. */
+export function isTemporary(name: string): boolean {
+  return temporaryPattern.test(name)
+}
+
+// .metrics.csv.<process tag>.<6 random bytes>.eigenae-tmp
+const temporaryPattern = /^\..+\.([0-9a-z-]+)\.[0-9a-f]{12}\.eigenae-tmp$/
+
+/** Returns a name beside `file` that nobody can guess and `removeLeftovers` recognises. */
+export function temporaryName(file: string): string {
+  const nonce = randomBytes(6).toString('hex')
+  return join(dirname(file), `.${basename(file)}.${ownProcessTag()}.${nonce}.eigenae-tmp`)
+}
+
+async function replaceAll(files: readonly NamedContent[], durable: boolean): Promise<void> {
+  const replacements = files.map(({ file, content }) => ({ file, content, temporary: temporaryName(file) }))
+  try {
+    for (const { file, content, temporary } of replacements)
+      await withFileErrors('write', file, () => writeNew(temporary, content, durable))
+    for (const { file, temporary } of replacements)
+      await withFileErrors('write', file, () => rename(temporary, file))
+  } catch (error) {
+    for (const { temporary } of replacements) await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+/** wx: fails if anything has the name, a link included. */
+async function writeNew(file: string, content: string | Uint8Array, durable: boolean): Promise<void> {
+  const handle = await open(file, 'wx')
+  try {
+    await handle.writeFile(content)
+    if (durable) await handle.datasync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Returns JSON as people read it, with a newline at the end. */
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}
