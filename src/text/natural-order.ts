@@ -1,0 +1,37 @@
+// A number that stands alone between separators, with its decimals and exponent. A sign belongs to it after "=" only:
+// elsewhere a dash separates ("seed-2").
+const numbers = /(?<=^|[=,_/-])(?:(?<==)[+-])?(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?(?=[,_/-]|$)/gi
+
+const textOrder = new Intl.Collator('en', { numeric: true })
+
+/**
+ * Compares two names as people sort them: "seed-2" before "seed-10", "rate=0.003" before "rate=0.01". A number between
+ * separators counts by its value; elsewhere each group of digits counts by itself ("v1.9" before "v1.10").
+ */
+export function compareNaturally(a: string, b: string): number {
+  const [left, right] = [partsOf(a), partsOf(b)]
+  for (const [place, part] of left.entries()) {
+    const other = right[place]
+    if (other === undefined) return 1
+    const order = comparePart(part, other)
+    if (order !== 0) return order
+  }
+  if (left.length < right.length) return -1
+  return a < b ? -1 : Number(a > b)
+}
+
+/** Returns the name as text, number, text, …: at each place, two names have the same type. */
+function partsOf(name: string): readonly (string | number)[] {
+  const parts: (string | number)[] = []
+  let end = 0
+  for (const match of name.matchAll(numbers)) {
+    parts.push(name.slice(end, match.index), Number(match[0]))
+    end = match.index + match[0].length
+  }
+  return [...parts, name.slice(end)]
+}
+
+function comparePart(a: string | number, b: string | number): number {
+  if (typeof a === 'string' && typeof b === 'string') return textOrder.compare(a, b)
+  return a < b ? -1 : Number(a > b)
+}
