@@ -1,7 +1,8 @@
 import { relative } from 'node:path'
 import { Command } from 'commander'
 import { EigenaeError } from '../errors.js'
-import { findRunFolders, type Run, readRun, readRuns } from '../runs/read.js'
+import { findRuns } from '../runs/find.js'
+import { type Run, readRun, readRuns } from '../runs/read.js'
 import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
 import { significant } from '../text/numbers.js'
 import { alignedTable } from '../text/table.js'
@@ -19,19 +20,25 @@ export function runsCommand(): Command {
     .action(runs)
 }
 
-/** Those that can be read are listed before the others are told of. */
+/** Lists the runs that can be read, then fails if a run or a folder in between cannot be. */
 async function runs(folder: string, { json }: RunsFlags): Promise<void> {
-  const all = await readRuns(await findRunFolders(folder), readRunOrError)
+  const { runs: folders, unreadable } = await findRuns(folder)
+  const all = await readRuns(folders, readRunOrError)
   const found = all.flatMap((each) => (each instanceof EigenaeError ? [] : [each]))
   const errors = all.flatMap((each) => (each instanceof EigenaeError ? [each] : []))
   if (json) writeJson(found.map(asJson))
   else if (all.length === 0) writeMessage(`no runs in ${folder}`)
   else if (found.length > 0) writeResult(tableOf(found, folder))
-  if (errors.length === 0) return
+  if (errors.length + unreadable.length === 0) return
   throw new EigenaeError({
-    what: `${errors.length} of ${all.length} runs cannot be read`,
+    what: [
+      ...(errors.length > 0 ? [`${errors.length} of ${all.length} runs cannot be read`] : []),
+      ...(unreadable.length > 0
+        ? [`${unreadable.length} folder${unreadable.length === 1 ? '' : 's'} in it cannot be read`]
+        : []),
+    ].join(', '),
     where: folder,
-    details: errors.map(({ message }) => message),
+    details: [...errors, ...unreadable].map(({ message }) => message),
   })
 }
 

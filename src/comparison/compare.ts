@@ -45,7 +45,7 @@ export async function compareRuns(
   baseline: string | undefined,
 ): Promise<Comparison> {
   await loadDistributions()
-  const groups = await readGroups(folders, baseline)
+  const { groups, notes } = await readGroups(folders, baseline)
   const kept = withoutEmpty(groups)
   const arms = armsOf(kept)
   const dropped = groups.filter((group) => !kept.includes(group))
@@ -53,6 +53,7 @@ export async function compareRuns(
     arms,
     results: metrics.flatMap((metric) => resultsOf(arms, metric)),
     warnings: [
+      ...notes,
       ...warningsOf(kept),
       ...dropped.map(
         ({ name, leftOut }) => `left out: ${name}, ${leftOut.map((run) => run.status).join(', ')}`,

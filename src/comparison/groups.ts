@@ -1,6 +1,7 @@
-import { basename, join, normalize, resolve } from 'node:path'
+import { basename, dirname, join, normalize, resolve } from 'node:path'
 import { EigenaeError, usageError } from '../errors.js'
-import { runsNamed } from '../runs/find.js'
+import { readArmOrder } from '../runs/arm-order.js'
+import { headOf, runsNamed } from '../runs/find.js'
 import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
 
 /** Runs that count as one arm: a run alone, or the runs of a folder over their seeds. */
@@ -13,29 +14,47 @@ export interface Group {
   readonly leftOut: readonly WholeRun[]
 }
 
+export interface Groups {
+  /** The baseline first. */
+  readonly groups: readonly Group[]
+  /** Folders and files beside the runs that could not be read, a line each. */
+  readonly notes: readonly string[]
+}
+
 /**
- * The groups that the arguments of `compare` name, the baseline first. A run folder is a group of one; a folder of
- * runs is a group; a folder of such folders stands for each of them. A group without a completed run has none.
+ * Reads the groups that the arguments of `compare` name. A run folder is a group of one; a folder of runs is a group; a
+ * folder of such folders stands for each of them, in the order of the sweep file if a sweep made them. Unless another
+ * baseline is named, it is the first group; in a folder of several, the first with a completed run.
  */
-export async function readGroups(
-  folders: readonly string[],
-  baseline: string | undefined,
-): Promise<readonly Group[]> {
-  const arms = (await Promise.all(folders.map(expand))).flat()
+export async function readGroups(folders: readonly string[], baseline: string | undefined): Promise<Groups> {
+  const expanded = await Promise.all(folders.map(expand))
+  const arms = expanded.flatMap(({ groups }) => groups)
   const named = baseline === undefined ? arms : [await baselineOf(baseline, arms), ...arms]
   const seen = new Set<string>()
   const once = named.filter(({ name }) => seen.size < seen.add(resolve(name)).size)
-  return readAll(once)
+  const groups = await readAll(once)
+  const candidates = baseline === undefined ? expanded[0]!.groups.length : 1
+  return {
+    groups: completedFirst(groups, candidates),
+    notes: [...new Set(expanded.flatMap(({ notes }) => notes))],
+  }
+}
+
+/** Moves the first group with a completed run to the front if it is among the first `candidates`. */
+function completedFirst(groups: readonly Group[], candidates: number): readonly Group[] {
+  const place = groups.slice(0, candidates).findIndex(({ runs }) => runs.length > 0)
+  if (place <= 0) return groups
+  return [groups[place]!, ...groups.slice(0, place), ...groups.slice(place + 1)]
 }
 
 /** A folder, or else an arm by its name in the table. */
 async function baselineOf(baseline: string, arms: readonly GroupFolders[]): Promise<GroupFolders> {
   const where = `--baseline ${baseline}`
-  const found = await expand(baseline).catch((error) => {
+  const { groups: found } = await expand(baseline).catch((error) => {
     if (!(error instanceof EigenaeError)) throw error
     const names = shortNames(arms.map(({ name }) => name))
     const arm = arms[names.indexOf(baseline)]
-    if (arm !== undefined) return [arm]
+    if (arm !== undefined) return { groups: [arm], notes: [] }
     throw usageError({
       what: 'is no folder of runs, and no arm',
       where,
@@ -55,24 +74,58 @@ interface GroupFolders {
   readonly runs: readonly string[]
 }
 
-async function expand(argument: string): Promise<readonly GroupFolders[]> {
+interface Expanded {
+  readonly groups: readonly GroupFolders[]
+  readonly notes: readonly string[]
+}
+
+async function expand(argument: string): Promise<Expanded> {
   const folder = normalize(argument).replace(/(?<=.)\/+$/, '')
-  const runs = await runsNamed(folder)
-  if (runs[0] === folder) return [{ name: folder, runs }]
-  const byParent = new Map<string, string[]>()
-  for (const run of runs) {
-    const parent = join(run, '..')
-    const siblings = byParent.get(parent)
-    if (siblings === undefined) byParent.set(parent, [run])
-    else siblings.push(run)
-  }
+  const { runs, unreadable } = await runsNamed(folder)
+  if (runs[0] === folder) return { groups: [{ name: folder, runs }], notes: [] }
+  const { groups, notes } = inSweepOrder(groupsIn(folder, runs))
+  return { groups, notes: [...unreadable.map((error) => `left out: ${headOf(error)}`), ...notes] }
+}
+
+function groupsIn(folder: string, runs: readonly string[]): readonly GroupFolders[] {
+  const byParent = groupBy(runs, (run) => join(run, '..'))
   return [...byParent].flatMap(([parent, siblings]) => {
-    // Runs that lie among groups, by --out runs/first say, go each by its own name.
+    // Runs that lie among groups, for example by --out runs/first, count each by its own name.
     const amongGroups = parent === folder && byParent.size > 1
     return amongGroups
       ? siblings.map((run) => ({ name: run, runs: [run] }))
       : [{ name: parent, runs: siblings }]
   })
+}
+
+/** Sorts the arms of each sweep as its sweep file has them; arms that it does not name come last. */
+function inSweepOrder(groups: readonly GroupFolders[]): Expanded {
+  const notes: string[] = []
+  const sorted = [...groups]
+  for (const [folder, places] of groupBy([...groups.keys()], (place) => dirname(groups[place]!.name))) {
+    if (places.length === 1) continue
+    try {
+      const order = readArmOrder(folder)
+      if (order === undefined) continue
+      const rank = ({ name }: GroupFolders) => order.get(basename(name)) ?? order.size
+      const arms = places.map((place) => groups[place]!).sort((a, b) => rank(a) - rank(b))
+      for (const [index, place] of places.entries()) sorted[place] = arms[index]!
+    } catch (error) {
+      if (!(error instanceof EigenaeError)) throw error
+      notes.push(`${headOf(error)}; the arms are in the order of their names`)
+    }
+  }
+  return { groups: sorted, notes }
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const siblings = groups.get(keyOf(item))
+    if (siblings === undefined) groups.set(keyOf(item), [item])
+    else siblings.push(item)
+  }
+  return groups
 }
 
 async function readAll(groups: readonly GroupFolders[]): Promise<readonly Group[]> {

@@ -15,7 +15,7 @@ export interface ChosenRun {
 
 /** The one or two runs that the arguments name; of a folder of runs over their seeds, the first that is complete. */
 export async function chooseRuns(folders: readonly string[]): Promise<readonly ChosenRun[]> {
-  const groups = await readGroups(folders, undefined)
+  const { groups } = await readGroups(folders, undefined)
   if (groups.length > mostRuns) {
     const named =
       folders.length === groups.length ? folders.join(' ') : `${folders.join(' ')} and what is in it`

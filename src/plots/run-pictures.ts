@@ -68,7 +68,9 @@ function refuseForeignPictures(folder: string): Promise<void> {
 
 /** Of a group, the completed runs; where none is, what there is. */
 async function drawableGroup(name: string): Promise<Group> {
-  const [group, ...more] = await readGroups([name], undefined)
+  const {
+    groups: [group, ...more],
+  } = await readGroups([name], undefined)
   if (more.length > 0) {
     throw usageError({
       what: `holds ${more.length + 1} groups, plot draws one`,

@@ -1,9 +1,6 @@
-import { type Dirent, existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { z } from 'zod'
 import { type Config, configSchema } from '../config/schema.js'
-import { EigenaeError, exitCode, fileError, hasCode } from '../errors.js'
+import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
 import { readJsonIfPresent, readTextIfPresent, sizeLimits } from '../files/read.js'
 import { readProbe } from './evaluation.js'
@@ -156,30 +153,3 @@ export async function readRuns<T>(
   await Promise.all(Array.from({ length: atOnce }, worker))
   return runs
 }
-
-/** The run folders at or under a folder, in the order of their names; not looking inside a run. */
-export async function findRunFolders(folder: string): Promise<readonly string[]> {
-  const entries = await entriesOf(folder)
-  if (entries.some((entry) => entry.name === 'run.json')) return [folder]
-  const folders = entries.filter((entry) => entry.isDirectory() || isLinkedRun(folder, entry))
-  const inOrder = folders.map((entry) => entry.name).sort(byName.compare)
-  return (await Promise.all(inOrder.map((name) => findRunFolders(join(folder, name))))).flat()
-}
-
-/** Links to folders of runs are not followed: they may lead in circles. */
-function isLinkedRun(folder: string, entry: Dirent): boolean {
-  return entry.isSymbolicLink() && existsSync(runFiles(join(folder, entry.name)).record)
-}
-
-/** @throws where it cannot be read; a usage error where there is no such folder. */
-async function entriesOf(folder: string): Promise<readonly Dirent[]> {
-  try {
-    return await readdir(folder, { withFileTypes: true })
-  } catch (error) {
-    const mistaken = hasCode(error, 'ENOENT', 'ENOTDIR')
-    throw fileError('read the folder', folder, error, mistaken ? exitCode.usage : undefined)
-  }
-}
-
-/** "seed-2" before "seed-10". */
-const byName = new Intl.Collator('en', { numeric: true })

@@ -12,9 +12,13 @@ import { sayWhichModel } from '../shared/trained-run.js'
 import type { EvalFlags } from './index.js'
 import { type EvaluatedRun, writeEvaluations } from './report.js'
 
-/** Measures the models of runs, one after the other; figures go to stdout once all are there. */
+/**
+ * Measures the models of runs, one after the other; figures go to stdout once all are there. Fails after that if a folder
+ * that may hold further runs cannot be read.
+ */
 export async function evaluate(folders: readonly string[], flags: EvalFlags): Promise<void> {
-  const named = (await Promise.all(folders.map(runsNamed))).flat()
+  const found = await Promise.all(folders.map(runsNamed))
+  const named = found.flatMap(({ runs }) => runs)
   const once = [...new Map(named.map((folder) => [resolve(folder), folder])).values()]
   const trained: TrainedRun[] = []
   for (const folder of once) trained.push(await readTrainedRun(folder))
@@ -23,6 +27,8 @@ export async function evaluate(folders: readonly string[], flags: EvalFlags): Pr
   const evaluated: EvaluatedRun[] = []
   for (const [index, run] of trained.entries()) evaluated.push(await evaluateRun(run, data[index]!, flags))
   writeEvaluations(evaluated, flags.json)
+  const unreadable = found.flatMap((each) => each.unreadable)
+  if (unreadable.length > 0) throw unreadable[0]!
 }
 
 async function evaluateRun(trained: TrainedRun, data: DataSet, flags: EvalFlags): Promise<EvaluatedRun> {

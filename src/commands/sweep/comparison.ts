@@ -19,11 +19,11 @@ export async function writeComparison(
     const { compare } = await import('../compare/compare.js')
     await compare(groups, { json: false })
   }
-  const more = ['compare', folder, '--baseline', groups[0]!, '--out', join(folder, 'comparison')]
+  const more = ['compare', folder, '--out', join(folder, 'comparison')]
   writeMessage(`more: ${commandLine(['eigenae', ...more])}`)
 }
 
-/** Folders of groups with a complete run: `compare` has nothing to say of others. */
+/** The folders of the groups with a completed run: `compare` refuses others. */
 function completedGroups(plan: SweepPlan, states: readonly RunState[], folder: string): readonly string[] {
   const complete = new Set(plan.runs.filter((_, place) => states[place] === 'done').map(({ group }) => group))
   return plan.groups.filter((group) => complete.has(group)).map(({ name }) => join(folder, name))

@@ -1,0 +1,141 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eigenae, scratchFolder } from './support/cli.js'
+import { writeRun } from './support/run-folder.js'
+import { writeJson } from './support/sweeps.js'
+
+const bin = join(import.meta.dirname, '../bin/eigenae.js')
+const scratch = scratchFolder()
+const compare = (...args: readonly string[]) => eigenae(['compare', ...args, '--json'], { cwd: scratch() })
+
+async function groupsOf(...args: readonly string[]): Promise<readonly string[]> {
+  const { stdout } = await compare(...args)
+  return JSON.parse(stdout).groups.map(({ group }: { group: string }) => group)
+}
+
+const rates = ['1e-05', '0.001', '0.003', '0.01', '0.03', '0.1', '0.3', '1', '3']
+
+describe('the order of runs', () => {
+  it('goes by the value of decimals and exponents, and of seeds', async () => {
+    for (const [place, rate] of rates.entries()) {
+      writeRun(scratch('rates', `none,optimizer.learningRate=${rate}`, `seed-${place}`))
+    }
+    for (const seed of [2, 10]) writeRun(scratch('seeds', `seed-${seed}`), { seed })
+    const arms = rates.map((rate) => `none,optimizer.learningRate=${rate}`)
+    expect(await groupsOf('rates')).toEqual(arms.map((arm) => `rates/${arm}`))
+    const { stdout } = await eigenae(['runs', scratch('rates')])
+    expect(
+      stdout
+        .split('\n')
+        .slice(1, -1)
+        .map((line) => line.split('/')[0]),
+    ).toEqual(arms)
+    const seeds = await eigenae(['runs', scratch('seeds'), '--json'])
+    expect(JSON.parse(seeds.stdout).map(({ seed }: { seed: number }) => seed)).toEqual([2, 10])
+  })
+})
+
+describe('the arms of a sweep', () => {
+  const arms = ['none,train.batchSize=256', 'none,train.batchSize=64', 'eigen,train.batchSize=256']
+
+  beforeAll(() => {
+    for (const arm of [...arms, 'added']) {
+      for (const seed of [0, 1]) writeRun(scratch('sweep', arm, `seed-${seed}`), { seed })
+    }
+    const runs = [0, 1].flatMap((seed) => arms.map((arm) => `${arm}/seed-${seed}`))
+    writeJson(scratch('sweep', 'sweep.json'), { format: 'eigenae-sweep-1', name: 'sweep', runs })
+  })
+
+  it('are in the order of the sweep file, and its first is the baseline', async () => {
+    expect(await groupsOf('sweep')).toEqual([...arms, 'added'].map((arm) => `sweep/${arm}`))
+    expect((await groupsOf('.')).filter((name) => name.startsWith('sweep/'))).toEqual(
+      [...arms, 'added'].map((arm) => `sweep/${arm}`),
+    )
+    expect((await groupsOf('sweep', '--baseline', 'added'))[0]).toBe('sweep/added')
+    const given = [`sweep/${arms[2]}`, `sweep/${arms[0]}`]
+    expect(await groupsOf(...given)).toEqual(given)
+  })
+
+  it('have the first with a completed run as the baseline', async () => {
+    for (const arm of arms) {
+      writeRun(scratch('partly', arm, 'seed-0'), { status: arm === arms[0] ? 'failed' : 'completed' })
+    }
+    writeJson(scratch('partly', 'sweep.json'), { runs: arms.map((arm) => `${arm}/seed-0`) })
+    const { code, stderr, stdout } = await compare('partly')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout).baseline).toBe(`partly/${arms[1]}`)
+    expect(stderr).toContain(`warning: left out: partly/${arms[0]}, failed\n`)
+  })
+
+  it('are in the order of their names, with a warning, if sweep.json is damaged', async () => {
+    for (const arm of ['b', 'a']) writeRun(scratch('damaged', arm, 'seed-0'))
+    for (const text of ['{"runs": [', '{"runs": 3}', '[]']) {
+      writeFileSync(scratch('damaged', 'sweep.json'), text)
+      const { code, stderr, stdout } = await compare('damaged')
+      expect(code).toBe(0)
+      expect(stderr).toMatch(
+        /^warning: damaged\/sweep\.json: is not (valid JSON: .*|the plan of a sweep); the arms are in the order of their names\n$/,
+      )
+      expect(JSON.parse(stdout).baseline).toBe('damaged/a')
+    }
+  })
+})
+
+/** Root reads every folder unless it has lost the capability to. */
+const withoutOverride =
+  process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search'] : []
+
+/** The command line as a user whom permissions bind. */
+async function eigenaeAsUser(...args: readonly string[]) {
+  const [program, ...words] = [...withoutOverride, process.execPath, bin, ...args]
+  const child = spawn(program!, words, { cwd: scratch() })
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ])
+  return { code, stdout, stderr }
+}
+
+describe('a folder without permission', () => {
+  beforeAll(() => {
+    for (const arm of ['a', 'b', 'c']) writeRun(scratch('mixed', arm, 'seed-0'))
+    mkdirSync(scratch('closed'))
+    writeRun(scratch('closed', 'b'))
+    for (const folder of [scratch('mixed', 'b'), scratch('closed', 'b')]) chmodSync(folder, 0)
+  })
+  afterAll(() => {
+    for (const folder of [scratch('mixed', 'b'), scratch('closed', 'b')]) chmodSync(folder, 0o700)
+  })
+
+  it('hides no other runs from runs, which then fails', async () => {
+    const { code, stdout, stderr } = await eigenaeAsUser('runs', 'mixed')
+    const listed = stdout.split('\n').slice(1, -1)
+    expect(listed.map((line) => line.split(' ')[0])).toEqual(['a/seed-0', 'c/seed-0'])
+    expect(stderr).toBe(
+      `eigenae: mixed: 1 folder in it cannot be read
+  mixed/b: cannot read the folder: permission denied
+Choose another place, or change its permissions.
+`,
+    )
+    expect(code).toBe(1)
+  })
+
+  it('is a warning of compare', async () => {
+    const { code, stdout, stderr } = await eigenaeAsUser('compare', 'mixed', '--json')
+    const warning = 'left out: mixed/b: cannot read the folder: permission denied'
+    expect(stderr).toBe(`warning: ${warning}\n`)
+    expect(JSON.parse(stdout)).toMatchObject({ warnings: [warning], baseline: 'mixed/a' })
+    expect(code).toBe(0)
+  })
+
+  it('is named if no run is found beside it', async () => {
+    const { code, stderr } = await eigenaeAsUser('compare', 'closed')
+    expect(stderr).toContain('closed: holds no run\n  closed/b: cannot read the folder: permission denied\n')
+    expect(code).toBe(2)
+  })
+})
