@@ -188,6 +188,34 @@ describe('eigenae compare', () => {
     expect((await compare('arms/none', 'arms/norm')).stderr).toBe('')
   })
 
+  it('warns of other devices, engines and versions, between arms and within one', async () => {
+    const tensorflow = { device: 'tensorflow-cpu', engine: { name: 'tensorflow', variant: '2.15.0' } }
+    const wide = { engine: { name: 'native', variant: 'avx512' } }
+    for (const seed of [0, 1]) {
+      writeRun(scratch('made', 'native', `seed-${seed}`), { seed })
+      writeRun(scratch('made', 'tensorflow', `seed-${seed}`), { seed, ...tensorflow })
+      writeRun(scratch('made', 'mixed', `seed-${seed}`), { seed, ...(seed === 1 && wide) })
+      writeRun(scratch('made', 'newer', `seed-${seed}`), { seed, version: '0.2.0' })
+    }
+    const between = await compare('made/native', 'made/tensorflow', '--out', 'made/report')
+    const warning =
+      'the groups differ in device (cpu, tensorflow-cpu), engine (native scalar, tensorflow 2.15.0): ' +
+      'differences between them may come from that'
+    expect(between.stderr).toContain(`warning: ${warning}\n`)
+    expect(between.stdout).toMatch(/^native +device=cpu /m)
+    expect(between.stdout).toMatch(/^tensorflow +device=tensorflow-cpu /m)
+    const json = JSON.parse(await readFile(scratch('made/report/comparison.json'), 'utf8'))
+    expect(json.warnings).toEqual([warning])
+    expect(await readFile(scratch('made/report/report.html'), 'utf8')).toContain(`<li>${warning}</li>`)
+    expect((await compare('made/mixed')).stderr).toBe(
+      'warning: made/mixed: its runs differ in engine (native scalar, native avx512)\n',
+    )
+    expect((await compare('made/native', 'made/newer')).stderr).toContain(
+      'differ in eigenae (0.1.0, 0.2.0): ',
+    )
+    expect((await compare('made/native/seed-0', 'made/native')).stderr).toBe('')
+  })
+
   it('does not warn of what a grid varies and its folders name, but for what a result is measured by', async () => {
     const arm = (settings: string) => scratch('grid', `none,${settings}`, 'seed-0')
     writeRun(arm('train.batchSize=64,data.noise=0.2'))

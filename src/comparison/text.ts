@@ -2,6 +2,8 @@ import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { shortenedApart } from '../text/shorten.js'
 import { alignedTable, terminalWidth } from '../text/table.js'
 import type { Comparison, Result } from './compare.js'
+import { printable } from './labels.js'
+import { differingMakers } from './makers.js'
 import { differenceText, effectText, meanText, pText, testsText } from './numbers.js'
 import { epochSeries, finalSpectrum } from './series.js'
 import { sparkline } from './sparkline.js'
@@ -35,8 +37,11 @@ function armsTable({ arms }: Comparison): string {
     arms.map(({ shortName }) => shortName),
     widths.name,
   )
+  const maker = differingMakers(arms.map(({ runs }) => runs))[0]
+  const otherwise = (place: number) =>
+    maker === undefined ? 'same config' : `${maker.what}=${printable(maker.values[place]!)}`
   const differences = shortenedApart(
-    arms.map(({ difference }) => difference || 'same config'),
+    arms.map(({ difference }, place) => difference || otherwise(place)),
     widths.difference,
   )
   const rows = arms.map(({ runs }, index) => [

@@ -4,6 +4,7 @@ import type { WholeRun } from '../runs/read.js'
 import { tooFewImages } from '../spectrum/spectrum.js'
 import type { Group } from './groups.js'
 import { differingPaths, type Fields, fieldsOf } from './labels.js'
+import { differingMakers, makersText } from './makers.js'
 
 /** What should be known before the numbers are believed, a line each. */
 export function warningsOf(groups: readonly Group[]): readonly string[] {
@@ -21,8 +22,10 @@ function withinGroup({ name, runs }: Group): readonly string[] {
   const paths = differingPaths(runs.map(({ config }) => fieldsOf(config)))
   const seeds = runs.map(({ record }) => record.seed)
   const repeated = [...new Set(seeds.filter((seed, index) => seeds.indexOf(seed) !== index))]
+  const makers = differingMakers(runs.map((run) => [run]))
   return [
     ...(paths.length > 0 ? [`${name}: its runs differ in ${paths.join(', ')}`] : []),
+    ...(makers.length > 0 ? [`${name}: its runs differ in ${makersText(makers)}`] : []),
     ...(repeated.length > 0 ? [`${name}: holds seed ${repeated.join(', ')} more than once`] : []),
   ]
 }
@@ -61,7 +64,15 @@ function acrossGroups(groups: readonly Group[]): readonly string[] {
       ? [`the groups ${besides.length < paths.length ? 'also ' : ''}differ in ${besides.join(', ')}`]
       : []),
     ...(files.length > 0 ? [`the groups were trained on other data: ${files.join(', ')} differ`] : []),
+    ...otherMakers(groups),
   ]
+}
+
+/** Other engines add in another order or draw other noise. */
+function otherMakers(groups: readonly Group[]): readonly string[] {
+  const differing = differingMakers(groups.map(({ runs }) => runs))
+  if (differing.length === 0) return []
+  return [`the groups differ in ${makersText(differing)}: differences between them may come from that`]
 }
 
 /** A sweep's grid names its arms by what differs in them: that is meant to. */

@@ -16,6 +16,9 @@ export interface FakeRun {
   readonly testMse?: number
   readonly effectiveRank?: number
   readonly probe?: number
+  readonly device?: string
+  readonly engine?: { readonly name: string; readonly variant: string }
+  readonly version?: string
 }
 
 /** A run folder as `train` leaves it, but for the model: its files written directly. */
@@ -52,9 +55,9 @@ function configOf(run: FakeRun, seed: number, latent: number, epochs: number) {
 function recordOf(run: FakeRun, seed: number, epochs: number, status: string) {
   return {
     ...{ status, ended: '2026-11-24T10:01:00.000Z', name: run.name ?? 'fake', seed, epochs },
-    ...{ device: 'cpu', deviceReason: 'asked for', gitCommit: null, host: 'here' },
-    engine: { name: 'native', variant: 'scalar', threads: 1 },
-    versions: { eigenae: '0.1.0', node: '20.0.0' },
+    ...{ device: run.device ?? 'cpu', deviceReason: 'asked for', gitCommit: null, host: 'here' },
+    engine: { ...(run.engine ?? { name: 'native', variant: 'scalar' }), threads: 1 },
+    versions: { eigenae: run.version ?? '0.1.0', node: '20.0.0' },
     dataSha256: { trainImages: 'abc' },
     started: '2026-11-24T10:00:00.000Z',
   }
