@@ -216,6 +216,18 @@ describe('eigenae compare', () => {
     expect((await compare('made/native/seed-0', 'made/native')).stderr).toBe('')
   })
 
+  it('keeps folder names in comparison.csv from being formulas', async () => {
+    const names = ['=1+1', '+1', '-1', '@sum', 'a=1']
+    for (const name of names) writeRun(scratch('formulas', name, 'seed-0'))
+    const args = ['--out', 'out', '--', ...names]
+    expect((await eigenae(['compare', ...args], { cwd: scratch('formulas') })).code).toBe(0)
+    const rows = (await readFile(scratch('formulas/out/comparison.csv'), 'utf8')).trimEnd().split('\n')
+    const groups = new Set(rows.slice(1).map((row) => row.split(',')[0]))
+    expect([...groups]).toEqual(["'=1+1", "'+1", "'-1", "'@sum", 'a=1'])
+    const json = JSON.parse(await readFile(scratch('formulas/out/comparison.json'), 'utf8'))
+    expect(json.groups.map(({ group }: { group: string }) => group)).toEqual(names)
+  })
+
   it('does not warn of what a grid varies and its folders name, but for what a result is measured by', async () => {
     const arm = (settings: string) => scratch('grid', `none,${settings}`, 'seed-0')
     writeRun(arm('train.batchSize=64,data.noise=0.2'))

@@ -8,6 +8,7 @@ import { jsonText, removeLeftovers, writeAtomically } from '../files/write.js'
 import { comparisonCharts, comparisonPictures } from '../plots/comparison.js'
 import { loadRenderer } from '../plots/raster.js'
 import { pictureFiles, writeCharts } from '../plots/render.js'
+import { csvText } from '../text/csv.js'
 import { reportPage } from './page.js'
 
 /**
@@ -36,7 +37,7 @@ export async function writeComparison(
 ): Promise<readonly string[]> {
   await makeFolder(folder)
   await removeLeftovers(folder)
-  await writeAtomically(join(folder, 'comparison.csv'), csvText(comparison))
+  await writeAtomically(join(folder, 'comparison.csv'), csvOf(comparison))
   await writeAtomically(join(folder, 'comparison.json'), jsonText({ ...asJson(comparison), command }))
   const charts = comparisonCharts(comparison)
   const report = async () =>
@@ -45,8 +46,9 @@ export async function writeComparison(
   return ['report.html', 'comparison.csv', 'comparison.json', ...pictures]
 }
 
-function csvText({ results }: Comparison): string {
+function csvOf({ results }: Comparison): string {
   const header = comparisonColumns.map((id) => ({ id, title: id }))
   const csv = createObjectCsvStringifier({ header })
-  return (csv.getHeaderString() ?? '') + csv.stringifyRecords(results.map(csvRow))
+  const rows = results.map(csvRow).map((row) => ({ ...row, group: csvText(row.group) }))
+  return (csv.getHeaderString() ?? '') + csv.stringifyRecords(rows)
 }
