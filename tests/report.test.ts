@@ -101,6 +101,15 @@ describe.skipIf(missing)('report.html in Chromium', () => {
     await expect.poll(points).toBe(before)
   })
 
+  it('stands beside pictures whose texts have no serifs', async () => {
+    const page = await browser.newPage()
+    await page.goto(pathToFileURL(scratch('out', 'loss.svg')).href)
+    const families = await page.evaluate(
+      "[...new Set([...document.querySelectorAll('text')].map((each) => getComputedStyle(each).fontFamily))]",
+    )
+    expect(families).toEqual(['"Source Sans 3", sans-serif'])
+  })
+
   it('says how to make every run again', async () => {
     const { page } = await open(1280, 'light')
     const text = await page.locator('body').textContent()

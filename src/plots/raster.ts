@@ -2,7 +2,10 @@ import { createRequire } from 'node:module'
 import { EigenaeError } from '../errors.js'
 import { pngFile } from './png-file.js'
 
-export const fontFamily = 'Source Sans 3, sans-serif'
+const fontName = 'Source Sans 3'
+
+/** As CSS takes it: a name with a digit at the start of a word must be quoted, or the whole list is invalid. */
+export const fontFamily = `'${fontName}', sans-serif`
 
 // With no font at hand, resvg leaves text out without a word: it is given the one that comes along.
 const { resolve } = createRequire(import.meta.url)
@@ -33,8 +36,8 @@ export async function pngOf(svg: string): Promise<Uint8Array> {
   const font = {
     loadSystemFonts: uncovered.test(svg),
     fontFiles: [...fontFiles],
-    defaultFontFamily: 'Source Sans 3',
-    sansSerifFamily: 'Source Sans 3',
+    defaultFontFamily: fontName,
+    sansSerifFamily: fontName,
   }
   const renderAsync = await loadRenderer()
   const { pixels, width } = await renderAsync(svg, { font, fitTo: { mode: 'zoom', value: pixelsPerUnit } })
