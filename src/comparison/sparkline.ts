@@ -1,3 +1,5 @@
+import { evenly } from './thinning.js'
+
 const blocks = '▁▂▃▄▅▆▇█'
 
 /** Small bars, one a value, from the range's lowest to its highest; at most `width` of them, evenly taken. */
@@ -11,10 +13,4 @@ function blockOf(value: number, [lowest, highest]: readonly [number, number]): s
   if (!Number.isFinite(value)) return ' '
   const part = highest > lowest ? (value - lowest) / (highest - lowest) : 0
   return blocks[Math.max(0, Math.min(blocks.length - 1, Math.round(part * (blocks.length - 1))))]!
-}
-
-/** The first and the last are always among them. */
-function evenly(values: readonly number[], width: number): readonly number[] {
-  if (values.length <= width) return values
-  return Array.from({ length: width }, (_, i) => values[Math.round((i * (values.length - 1)) / (width - 1))]!)
 }

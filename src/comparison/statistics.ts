@@ -120,7 +120,7 @@ function around(center: number, standardError: number, degreesOfFreedom: number)
 }
 
 /** Exactly the value where all are the same: sums of equal numbers may round. */
-function meanOf(values: readonly number[]): number {
+export function meanOf(values: readonly number[]): number {
   const first = values[0]!
   return first + values.reduce((sum, value) => sum + (value - first), 0) / values.length
 }

@@ -5,7 +5,7 @@ import type { Comparison, Result } from './compare.js'
 import { printable } from './labels.js'
 import { differingMakers } from './makers.js'
 import { differenceText, effectText, meanText, pText, testsText } from './numbers.js'
-import { epochSeries, finalSpectrum } from './series.js'
+import { epochMeans, finalSpectrum } from './series.js'
 import { sparkline } from './sparkline.js'
 
 // Of the smallest terminals.
@@ -29,7 +29,7 @@ export function comparisonText(comparison: Comparison, metric: Metric | undefine
 }
 
 function armsTable({ arms }: Comparison): string {
-  const losses = arms.map((arm) => epochSeries(arm, 'test_mse').map(({ summary }) => summary.mean))
+  const losses = arms.map((arm) => epochMeans(arm, 'test_mse'))
   const shares = arms.map((arm) => finalSpectrum(arm).map(({ summary }) => summary.mean))
   const lossRange = rangeOf(losses.flat())
   const shareRange = [0, rangeOf(shares.flat())[1]] as const

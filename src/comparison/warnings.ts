@@ -31,7 +31,7 @@ function withinGroup({ name, runs }: Group): readonly string[] {
 }
 
 /** The last row that is left would be taken for the last epoch. */
-function lostRows({ folder, record, config, metrics, spectrum }: WholeRun): readonly string[] {
+function lostRows({ folder, record, config, metrics, spectrumRows }: WholeRun): readonly string[] {
   if (record.status !== 'completed') return []
   const lost = (file: string, there: number, written: number, what: string) =>
     there === written
@@ -39,7 +39,7 @@ function lostRows({ folder, record, config, metrics, spectrum }: WholeRun): read
       : [`${folder}: its ${file} has ${there} of ${written} ${what}, though the run is complete`]
   return [
     ...lost('metrics.csv', metrics.length, record.epochs, 'epochs'),
-    ...lost('spectrum.csv', spectrum.length, (record.epochs + 1) * latentDimension(config.model), 'rows'),
+    ...lost('spectrum.csv', spectrumRows, (record.epochs + 1) * latentDimension(config.model), 'rows'),
   ]
 }
 

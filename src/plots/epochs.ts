@@ -1,5 +1,6 @@
 import type { Arm } from '../comparison/compare.js'
 import { epochSeries } from '../comparison/series.js'
+import { evenly } from '../comparison/thinning.js'
 import { dashes } from '../pages/theme.js'
 import type { MetricsRow } from '../runs/tables.js'
 import { armField, type Chart, epochAxis, intervalTooltip, type Spec } from './chart.js'
@@ -51,32 +52,46 @@ function bandText(arms: readonly Arm[]): string {
   return several ? 'Lines: mean over the seeds; bands: its 95 % interval.' : 'One seed, so no interval.'
 }
 
+// More points than a screen has pixels make a picture slow to draw, not more exact.
+const mostPoints = { line: 1000, chart: 8000 }
+// Points under the pointer for the values of a line without markers.
+const mostHovered = 100
+
 function rowsOf(arms: readonly Arm[], columns: readonly Column[]): readonly object[] {
+  const most = Math.min(mostPoints.line, Math.floor(mostPoints.chart / (arms.length * columns.length)))
   return arms.flatMap((arm) =>
-    columns.flatMap(({ column, title }) =>
-      epochSeries(arm, column).map(({ epoch, summary: { mean, interval } }) => ({
-        [armField]: arm.label,
-        panel: title,
-        epoch,
-        mean,
-        low: interval?.low ?? mean,
-        high: interval?.high ?? mean,
-      })),
-    ),
+    columns.flatMap(({ column, title }) => {
+      const series = epochSeries(arm, column, most)
+      const hovered = new Set(evenly(series, mostHovered))
+      return series.map((each) => {
+        const { mean, interval } = each.summary
+        const [low, high] = [interval?.low ?? mean, interval?.high ?? mean]
+        const place = { [armField]: arm.label, panel: title, epoch: each.epoch }
+        return { ...place, mean, low, high, hovered: hovered.has(each) }
+      })
+    }),
   )
 }
 
-/** Band, line and, where epochs are few, points. */
+/** Whether each epoch has a marker on the lines: if they are few enough to be told apart. */
+export function hasMarkers(arms: readonly Arm[]): boolean {
+  return arms.every(({ runs }) => runs.every(({ metrics }) => metrics.length <= 30))
+}
+
+/** The bands, the lines over them, and on these a marker for each epoch if the epochs are few. */
 function layers(arms: readonly Arm[], title: string, where: Legend): Spec {
   const labels = arms.map(({ label }) => label)
-  const epochs = Math.max(...arms.map(({ runs }) => runs[0]!.metrics.length))
+  const markers = hasMarkers(arms)
   const scale = { domain: labels }
-  const legend = where === 'elsewhere' ? null : legendOf(labels)
+  const legend = where === 'elsewhere' ? null : legendOf(labels, markers)
   const color = { field: armField, type: 'nominal', scale, legend }
   const dash = { field: armField, type: 'nominal', scale: { ...scale, range: dashes }, legend }
   const shape = { field: armField, type: 'nominal', scale, legend }
   const y = { type: 'quantitative', title, scale: { zero: false } }
   const tooltip = intervalTooltip({ field: 'mean' }, 5, { field: 'epoch' })
+  const points = markers
+    ? { mark: { type: 'point', filled: true, size: 45, opacity: 1 }, shape }
+    : { mark: { type: 'point', filled: true, size: 45, opacity: 0 }, shape: { value: 'circle' } }
   return {
     encoding: {
       x: { field: 'epoch', type: 'quantitative', axis: epochAxis, scale: { nice: false, padding: 8 } },
@@ -86,10 +101,15 @@ function layers(arms: readonly Arm[], title: string, where: Legend): Spec {
         mark: { type: 'line', strokeWidth: 2, clip: false },
         encoding: { y: { ...y, field: 'mean' }, color, strokeDash: dash },
       },
-      {
-        mark: { type: 'point', filled: true, size: epochs > 30 ? 0 : 45, opacity: 1 },
-        encoding: { y: { ...y, field: 'mean' }, color, shape, tooltip },
-      },
+      ...(markers || where === 'elsewhere'
+        ? [
+            {
+              mark: points.mark,
+              transform: [{ filter: 'datum.hovered' }],
+              encoding: { y: { ...y, field: 'mean' }, color, shape: points.shape, tooltip },
+            },
+          ]
+        : []),
       {
         mark: { type: 'area', opacity: 0.18 },
         encoding: { y: { ...y, field: 'low' }, y2: { field: 'high' }, color },
@@ -98,8 +118,12 @@ function layers(arms: readonly Arm[], title: string, where: Legend): Spec {
   }
 }
 
-function legendOf(labels: readonly string[]): Spec {
-  return { orient: 'bottom', columns: longest(labels) > 40 ? 1 : 2, title: null, symbolStrokeWidth: 0 }
+/** Shows markers if the lines have them, and else pieces of the lines. */
+function legendOf(labels: readonly string[], markers: boolean): Spec {
+  const symbol = markers
+    ? { symbolStrokeWidth: 0 }
+    : { symbolType: 'stroke', symbolSize: 700, symbolStrokeWidth: 2, symbolOpacity: 1, rowPadding: -8 }
+  return { orient: 'bottom', columns: longest(labels) > 40 ? 1 : 2, title: null, ...symbol }
 }
 
 function longest(labels: readonly string[]): number {

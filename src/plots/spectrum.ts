@@ -1,8 +1,12 @@
 import type { Arm } from '../comparison/compare.js'
-import { finalSpectrum, spectrumByEpoch } from '../comparison/series.js'
+import { finalSpectrum, type SpectrumCell, spectrumCells } from '../comparison/series.js'
+import { type Span, spanText } from '../comparison/thinning.js'
 import { armField, type Chart, epochAxis, intervalTooltip, type Panels, type Spec } from './chart.js'
 
-const rankAxis = { title: 'rank', labelAngle: 0 } as const
+const rankAxis = { title: 'rank', tickMinStep: 1, tickCount: 8, format: 'd', grid: false } as const
+
+// As many as a panel has pixels.
+const mostBars = 200
 
 /** The shares of the singular values after the last epoch, and the line where all would be alike. */
 export function spectrumChart(arms: readonly Arm[]): Chart {
@@ -23,26 +27,44 @@ export function spectrumChart(arms: readonly Arm[]): Chart {
 }
 
 function sharesByRank(arm: Arm): readonly Spec[] {
-  const ranks = finalSpectrum(arm)
-  return ranks.map(({ rank, summary: { mean, interval } }) => ({
+  const shares = finalSpectrum(arm, mostBars)
+  const dimensions = shares.at(-1)?.ranks.last ?? 1
+  return shares.map(({ ranks, summary: { mean, interval } }) => ({
     [armField]: arm.label,
-    rank,
+    ...extent(ranks, 'rank', 0.45),
     share: mean,
     low: Math.max(0, interval?.low ?? mean),
     high: interval?.high ?? mean,
-    uniform: 1 / ranks.length,
+    uniform: 1 / dimensions,
   }))
+}
+
+/** The fields of a span: its name, its middle, and where it starts and ends, `half` beyond its first and last. */
+function extent(span: Span, name: 'epoch' | 'rank', half: number): Spec {
+  return {
+    [name]: spanText(span),
+    [`${name}Middle`]: (span.first + span.last) / 2,
+    [`${name}From`]: span.first - half,
+    [`${name}To`]: span.last + half,
+  }
 }
 
 /** Bars with their intervals, and the line at 1/d with its name. */
 function shareLayers(): readonly Spec[] {
-  const x = { field: 'rank', type: 'ordinal', axis: rankAxis }
+  const scale = { nice: false, zero: false, padding: 4 }
+  const x = { field: 'rankFrom', type: 'quantitative', axis: rankAxis, scale }
   const y = { field: 'share', type: 'quantitative', axis: { title: 'share of σ, σ/Σσ', format: '.2f' } }
   const tooltip = intervalTooltip({ field: 'share' }, 4, { field: 'rank' })
   const uniform = { y: { field: 'uniform', type: 'quantitative', aggregate: 'min' } }
   return [
-    { mark: { type: 'bar' }, encoding: { x, y, tooltip } },
-    { mark: { type: 'rule' }, encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } } },
+    {
+      mark: { type: 'rect', ariaRoleDescription: 'bar' },
+      encoding: { x, x2: { field: 'rankTo' }, y: { ...y, scale: { zero: true } }, y2: { datum: 0 }, tooltip },
+    },
+    {
+      mark: { type: 'rule' },
+      encoding: { x: { ...x, field: 'rankMiddle' }, y: { ...y, field: 'low' }, y2: { field: 'high' } },
+    },
     { mark: { type: 'rule', strokeDash: [5, 4] }, encoding: uniform },
     {
       mark: { type: 'text', text: '1/d', align: 'right', baseline: 'bottom', dy: -2, x: 'width' },
@@ -51,36 +73,57 @@ function shareLayers(): readonly Spec[] {
   ]
 }
 
+// A panel of 220 × 180 pixels shows no more columns and rows, a picture of all arms no more cells.
+const mostCells = { columns: 200, rows: 64, chart: 20_000 }
+const fewestColumns = 24
+
 /** Rank by epoch, the share as the colour: how the dimensions come into use, or die. */
 export function evolutionChart(arms: readonly Arm[]): Chart {
-  const rows = arms.flatMap((arm) =>
-    [...spectrumByEpoch(arm)].flatMap(([epoch, ranks]) =>
-      ranks.map(({ rank, summary }) => ({ [armField]: arm.label, epoch, rank, share: summary.mean })),
-    ),
-  )
-  const epochs = new Set(rows.map(({ epoch }) => epoch)).size
+  const { columns, rows, chart } = mostCells
+  const fitting = Math.max(fewestColumns, Math.floor(chart / (arms.length * rows)))
+  const cells = arms.map((arm) => spectrumCells(arm, Math.min(columns, fitting), rows))
   const independent = { x: 'independent', y: 'independent' }
   return {
     name: 'evolution',
     title: 'Spectrum by epoch',
-    caption:
-      'Share σ/Σσ of each rank after each epoch, mean over the seeds; epoch 0 is before training. Brighter is a larger share.',
+    caption: `Share σ/Σσ of each rank after each epoch, mean over the seeds; epoch 0 is before training. Brighter is a larger share.${
+      cells.flat().some(isMerged) ? ' A cell is the mean of several epochs or ranks.' : ''
+    }`,
     panels: facetPanels(arms, 220, 180),
     spec: {
-      data: { values: rows },
+      data: { values: arms.flatMap((arm, place) => cellRows(arm, cells[place]!)) },
       facet: facetBy(arms),
-      spec: { mark: { type: 'rect' }, encoding: evolutionEncoding(epochs) },
+      spec: { mark: cellMark, encoding: evolutionEncoding() },
       resolve: { scale: independent, axis: independent },
     },
   }
 }
 
-function evolutionEncoding(epochs: number): Spec {
-  const every = Math.ceil(epochs / 12)
-  const labelExpr = `datum.value % ${every} ? '' : datum.label`
+function isMerged({ epochs, ranks }: SpectrumCell): boolean {
+  return epochs.first !== epochs.last || ranks.first !== ranks.last
+}
+
+function cellRows(arm: Arm, cells: readonly SpectrumCell[]): readonly Spec[] {
+  return cells.map(({ epochs, ranks, share }) => ({
+    [armField]: arm.label,
+    ...extent(epochs, 'epoch', 0.5),
+    ...extent(ranks, 'rank', 0.5),
+    share,
+  }))
+}
+
+// Each cell reaches two pixels under the next ones, which are drawn over it: edges that only meet are smoothed into lines of
+// the background.
+const cellMark = { type: 'rect', x2Offset: 2, y2Offset: 2, clip: true } as const
+
+function evolutionEncoding(): Spec {
+  const scale = { nice: false, zero: false }
+  const epoch = { ...epochAxis, tickCount: 10, grid: false }
   return {
-    x: { field: 'epoch', type: 'ordinal', axis: { ...epochAxis, labelAngle: 0, labelExpr } },
-    y: { field: 'rank', type: 'ordinal', axis: { title: 'rank' } },
+    x: { field: 'epochFrom', type: 'quantitative', axis: epoch, scale },
+    x2: { field: 'epochTo' },
+    y: { field: 'rankFrom', type: 'quantitative', axis: rankAxis, scale: { ...scale, reverse: true } },
+    y2: { field: 'rankTo' },
     color: {
       field: 'share',
       type: 'quantitative',

@@ -10,6 +10,7 @@ import { type Html, html, inlineScript, jsonScript, unescaped } from '../pages/h
 import { armDash, armShape, themeOf } from '../pages/theme.js'
 import type { Chart } from '../plots/chart.js'
 import { drawnArms, mostDrawn, withoutLegends } from '../plots/comparison.js'
+import { hasMarkers } from '../plots/epochs.js'
 import { version } from '../runs/facts.js'
 import { commandLine } from '../text/shell.js'
 import { configFile, trainCommands } from './commands.js'
@@ -40,7 +41,7 @@ export async function reportPage(
 <h1>${arms.length === 1 ? 'One arm' : `${arms.length} arms compared`}</h1>
 <p>${runCount(arms)}. ${arms.length > 1 ? `The baseline is ${arms[0]!.label} (${arms[0]!.name}).` : ''}</p>
 ${warningsBox(comparison)}
-<div class="arms" role="group" aria-label="legend: click to hide or show an arm">${drawn(arms).map(armButton)}</div>
+<div class="arms" role="group" aria-label="legend: click to hide or show an arm">${drawn(arms).map((arm, place) => armButton(arm, place, hasMarkers(drawn(arms))))}</div>
 <h2>Arms</h2>${armsTable(comparison)}
 <h2>Pictures</h2><p class="quiet">Point at a mark for its values; click an arm's name above to hide it.${
     arms.length > mostDrawn ? ` Only the first ${mostDrawn} arms are drawn; the tables have all.` : ''
@@ -81,8 +82,9 @@ function warningsBox({ warnings }: Comparison): Html | '' {
   return html`<div class="warnings"><ul>${warnings.map((warning) => html`<li>${warning}</li>`)}</ul></div>`
 }
 
-function armButton({ label }: Arm, arm: number): Html {
-  return html`<button type="button" data-arm="${arm}" aria-pressed="true"><svg width="34" height="12" viewBox="0 0 34 12" aria-hidden="true"><path d="M0 6h34" stroke="var(--arm-${arm})" stroke-width="2" stroke-dasharray="${armDash(arm)}"/><path d="${armShape(arm)}" fill="var(--arm-${arm})" transform="translate(17 6)"/></svg>${label}</button>`
+function armButton({ label }: Arm, arm: number, marker: boolean): Html {
+  const shape = html`<path d="${armShape(arm)}" fill="var(--arm-${arm})" transform="translate(17 6)"/>`
+  return html`<button type="button" data-arm="${arm}" aria-pressed="true"><svg width="34" height="12" viewBox="0 0 34 12" aria-hidden="true"><path d="M0 6h34" stroke="var(--arm-${arm})" stroke-width="2" stroke-dasharray="${armDash(arm)}"/>${marker ? shape : ''}</svg>${label}</button>`
 }
 
 function figure({ name, title, caption }: Chart): Html {

@@ -5,6 +5,7 @@ import { isLocked } from '../files/lock.js'
 import { readJsonIfPresent, readTextIfPresent, sizeLimits } from '../files/read.js'
 import { readProbe } from './evaluation.js'
 import { type RunFiles, runFiles } from './files.js'
+import { KeptEpochs } from './kept-epochs.js'
 import { type RunRecord, type RunStatus, readRecord } from './record.js'
 import { type MetricsRow, metricsColumns, type Row, type SpectrumRow, spectrumColumns } from './tables.js'
 
@@ -21,8 +22,10 @@ export interface Run {
 /** Everything in a run folder but the model. */
 export interface WholeRun extends Run {
   readonly config: Config
-  /** d rows an epoch, from before training on. */
+  /** d rows an epoch, from before training on; of long runs only of some epochs, the first and the last among them. */
   readonly spectrum: readonly SpectrumRow[]
+  /** The number of rows in spectrum.csv. */
+  readonly spectrumRows: number
   /** Null where the run has not come to its end. */
   readonly linearProbeAccuracy: number | null
 }
@@ -47,10 +50,12 @@ async function readStatus(files: RunFiles): Promise<Pick<Run, 'record' | 'status
 export async function readWholeRun(folder: string): Promise<WholeRun> {
   const files = runFiles(folder)
   const run = await readRun(folder)
+  const spectrum = keptSpectrum(files.spectrum)
   return {
     ...run,
     config: readConfig(files.config),
-    spectrum: await readSpectrum(files.spectrum),
+    spectrum: spectrum.rows,
+    spectrumRows: spectrum.count,
     linearProbeAccuracy: readProbe(files.evaluation),
   }
 }
@@ -81,36 +86,58 @@ function readConfig(file: string): Config {
 
 const restore = 'The file was changed from outside: restore it, or train the run again with --overwrite.'
 
-/** Empty where the run has not written one yet. */
-export function readMetrics(file: string): Promise<readonly MetricsRow[]> {
-  return readTable(file, metricsColumns)
+/** Empty if the run has not written one yet. */
+export async function readMetrics(file: string): Promise<readonly MetricsRow[]> {
+  return [...tableRows(file, metricsColumns)]
 }
 
-export function readSpectrum(file: string): Promise<readonly SpectrumRow[]> {
-  return readTable(file, spectrumColumns)
+export async function readSpectrum(file: string): Promise<readonly SpectrumRow[]> {
+  return [...tableRows(file, spectrumColumns)]
+}
+
+function keptSpectrum(file: string) {
+  const kept = new KeptEpochs<SpectrumRow>()
+  let count = 0
+  for (const row of tableRows(file, spectrumColumns)) {
+    kept.add(row)
+    count++
+  }
+  return { rows: kept.rows, count }
 }
 
 /**
- * By the names of its columns: those of another version are left out, and those that it lacks are NaN. A row that is
- * being written, the last one without its newline, is left out.
+ * Reads a table by the names of its columns: those of another version are left out, and those that it lacks are NaN. A
+ * row that is being written, the last one without its newline, is left out.
  */
-async function readTable<Columns extends readonly string[]>(
+function* tableRows<Columns extends readonly string[]>(
   file: string,
   columns: Columns,
-): Promise<readonly Row<Columns>[]> {
-  const text = readTextIfPresent(file, sizeLimits.table) ?? ''
-  const [header, ...lines] = text.split(/\r?\n/).slice(0, -1)
-  const written = header?.split(',') ?? []
-  if (header !== undefined && written[0] !== columns[0]) {
+): Generator<Row<Columns>> {
+  const lines = wholeLines(readTextIfPresent(file, sizeLimits.table) ?? '')
+  const { value: header } = lines.next()
+  if (header === undefined) return
+  const written = header.split(',')
+  if (written[0] !== columns[0]) {
     throw new EigenaeError({ what: `its columns are not ${columns.join(',')}`, where: file, hint: restore })
   }
   const places = columns.map((column) => written.indexOf(column))
-  return lines.map((line, index) => {
+  let number = 1
+  for (const line of lines) {
+    number++
     const fields = line.split(',')
     const row = fields.length === written.length ? parseNumbers(fields, columns, places) : null
-    if (row === null) throw notARow(file, index + 2, written.length)
-    return row
-  })
+    if (row === null) throw notARow(file, number, written.length)
+    yield row
+  }
+}
+
+/** The lines of a text that end with a newline, one after the other: a long table has millions. */
+function* wholeLines(text: string): Generator<string, undefined> {
+  let start = 0
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
+    yield text.slice(start, text[end - 1] === '\r' ? end - 1 : end)
+    start = end + 1
+  }
 }
 
 /**

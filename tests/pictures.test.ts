@@ -1,0 +1,194 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { renderAsync } from '@resvg/resvg-js'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { linePlaces, spansOf } from '../src/comparison/thinning.js'
+import { KeptEpochs } from '../src/runs/kept-epochs.js'
+import { eigenae, scratchFolder } from './support/cli.js'
+import { writeRun } from './support/run-folder.js'
+
+const scratch = scratchFolder()
+const plot = (run: string) => eigenae(['plot', run, '--out', `${run}-pictures`], { cwd: scratch() })
+const svg = (run: string, name: string) => readFile(scratch(`${run}-pictures`, `${name}.svg`), 'utf8')
+
+/** Runs with any number of columns and rows, whose cells in the picture of rank by epoch all have the same colour. */
+function writeEvenRun(folder: string, latent: number, epochs: number): void {
+  writeRun(folder, { latent, epochs })
+  const [header, ...rows] = readFileSync(`${folder}/spectrum.csv`, 'utf8').trimEnd().split('\n')
+  const even = rows.map((row) => [...row.split(',').slice(0, 2), 1, 1 / latent, 1, 1 / latent].join(','))
+  writeFileSync(`${folder}/spectrum.csv`, `${[header, ...even].join('\n')}\n`)
+}
+
+// Latent dimensions and epochs.
+const evenRuns = [
+  [2, 10],
+  [10, 10],
+  [64, 10],
+  [64, 150],
+  [3, 1500],
+] as const
+
+beforeAll(async () => {
+  for (const [latent, epochs] of evenRuns) {
+    writeEvenRun(scratch(`even-${latent}-${epochs}`), latent, epochs)
+    expect((await plot(`even-${latent}-${epochs}`)).code).toBe(0)
+  }
+})
+
+describe('the fonts of pictures', () => {
+  it('are a list that CSS can read', async () => {
+    const folder = scratch('even-10-10-pictures')
+    for (const file of (await readdir(folder)).filter((name) => name.endsWith('.svg'))) {
+      const families = new Set((await readFile(`${folder}/${file}`, 'utf8')).match(/font-family="[^"]*"/g))
+      expect([...families], file).toEqual([`font-family="'Source Sans 3', sans-serif"`])
+    }
+  })
+})
+
+describe('the picture of rank by epoch', () => {
+  it.each([
+    [10, 10, 1.37],
+    [64, 10, 1],
+    [64, 150, 0.83],
+    [3, 1500, 2.9],
+  ])('has no lines between cells: %d dimensions, %d epochs, zoom %d', async (latent, epochs, zoom) => {
+    const text = await svg(`even-${latent}-${epochs}`, 'evolution')
+    // Legend and texts aside, only the cells have a colour of the scheme.
+    const [fill] = /(?<=fill=")rgb\([^"]*\)(?="\/>)/.exec(text.slice(text.indexOf('mark-rect')))!
+    const color = fill.match(/\d+/g)!.map(Number)
+    const image = await renderAsync(text, { fitTo: { mode: 'zoom', value: zoom } })
+    expect(holesIn(image, color)).toEqual({ holes: 0, found: true })
+  })
+})
+
+/** Counts the pixels of another colour in the largest area of `color`: the panel, without its smoothed edges. */
+function holesIn(
+  { pixels, width }: { readonly pixels: Buffer; readonly width: number },
+  color: readonly number[],
+) {
+  const is = (x: number, y: number) => color.every((value, i) => pixels[(y * width + x) * 4 + i] === value)
+  const rows = Array.from({ length: pixels.length / 4 / width }, (_, y) => y).filter(
+    (y) => Array.from({ length: width }, (_, x) => x).filter((x) => is(x, y)).length > width / 3,
+  )
+  const middle = rows[Math.floor(rows.length / 2)] ?? 0
+  const columns = Array.from({ length: width }, (_, x) => x).filter((x) => is(x, middle))
+  const [left, right, top, bottom] = [columns[0]!, columns.at(-1)!, rows[0]!, rows.at(-1)!]
+  let holes = 0
+  for (let y = top; y <= bottom; y++) for (let x = left; x <= right; x++) if (!is(x, y)) holes++
+  return { holes, found: right - left > 100 && bottom - top > 100 }
+}
+
+describe('rank axes', () => {
+  it.each([
+    [2, ['1', '2']],
+    [10, ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10']],
+    [64, ['0', '10', '20', '30', '40', '50', '60']],
+  ])('name at most ten ranks: %d dimensions', async (latent, expected) => {
+    const labels = [...(await svg(`even-${latent}-10`, 'spectrum')).matchAll(/>(\d+)<\/text>/g)].map(
+      ([, label]) => label,
+    )
+    expect(labels).toEqual(expected)
+  })
+})
+
+describe('the legend', () => {
+  const arms = ['none', 'eigen'] as const
+  const lineOnly = /^M[-\d.]+,0L[-\d.]+,0$/
+
+  beforeAll(async () => {
+    for (const epochs of [30, 31]) {
+      for (const arm of arms) {
+        const eigen = arm === 'none' ? null : { kind: 'top-k', k: 2, weight: 1, center: false }
+        writeRun(scratch(`legend-${epochs}`, arm, 'seed-0'), { epochs, eigen })
+      }
+      const { code } = await eigenae(['compare', `legend-${epochs}`, '--out', `legend-${epochs}-pictures`], {
+        cwd: scratch(),
+      })
+      expect(code).toBe(0)
+    }
+  })
+
+  it.each([
+    [30, true],
+    [31, false],
+  ])('shows markers only if the lines have them: %d epochs', async (epochs, markers) => {
+    for (const name of ['loss', 'effective-rank']) {
+      const text = await svg(`legend-${epochs}`, name)
+      const legend = text.slice(text.indexOf('role-legend-symbol'))
+      const symbols = [...legend.matchAll(/ d="([^"]*)"[^>]*stroke/g)].map(([, d]) => d!)
+      const drawn = symbols.filter((d) => d !== 'M0,0h0v0h0Z')
+      expect(
+        drawn.some((d) => lineOnly.test(d)),
+        name,
+      ).toBe(!markers)
+      expect(text.includes('mark-symbol role-mark'), name).toBe(markers)
+    }
+    const page = await readFile(scratch(`legend-${epochs}-pictures`, 'report.html'), 'utf8')
+    const paths = page.match(/<button[^>]*>.*?<\/button>/g)!.map((button) => button.match(/<path/g)!.length)
+    expect(paths).toEqual(arms.map(() => (markers ? 2 : 1)))
+  })
+})
+
+describe('runs of 100,000 epochs', () => {
+  const report = `--import=data:text/javascript,process.on('exit',()=>console.error('KB',process.resourceUsage().maxRSS))`
+  const env = { NODE_OPTIONS: report }
+
+  it('are drawn in bounded size and memory', { timeout: 60_000 }, async () => {
+    writeRun(scratch('long'), { epochs: 100_000, latent: 2 })
+    const rows = readFileSync(scratch('long', 'metrics.csv'), 'utf8').split('\n')
+    const peak = rows[43_211]!.split(',').with(4, '999999')
+    writeFileSync(scratch('long', 'metrics.csv'), rows.with(43_211, peak.join(',')).join('\n'))
+    const args = ['compare', 'long', '--out', 'long-pictures']
+    const { code, stdout, stderr } = await eigenae(args, { cwd: scratch(), env })
+    expect(code).toBe(0)
+    expect(stderr).not.toContain('warning')
+    expect(stdout).toMatch(/test MSE, clean input/)
+    expect(Number(/KB (\d+)/.exec(stderr)![1])).toBeLessThan(600_000)
+    for (const name of ['loss.svg', 'evolution.svg', 'effective-rank.svg', 'report.html'])
+      expect((await stat(scratch('long-pictures', name))).size, name).toBeLessThan(2_500_000)
+    const page = await readFile(scratch('long-pictures', 'report.html'), 'utf8')
+    const { charts } = JSON.parse(/id="report-data">(.*?)<\/script>/.exec(page)![1]!)
+    const loss = charts.find(({ name }: { name: string }) => name === 'loss').spec.data.values
+    const epochs = loss.map(({ epoch }: { epoch: number }) => epoch)
+    expect(epochs).toEqual(expect.arrayContaining([1, 43_211, 100_000]))
+    const cells = charts.find(({ name }: { name: string }) => name === 'evolution').spec.data.values
+    expect(cells.length).toBeLessThanOrEqual(400)
+    expect(cells[0].epochFrom).toBe(-0.5)
+    expect(cells.at(-1).epochTo).toBe(100_000.5)
+  })
+})
+
+describe('thinning', () => {
+  it('keeps the first, the last and the extremes of a line', () => {
+    const values = Array.from({ length: 10_000 }, (_, i) => (i === 777 ? 9 : i === 5555 ? -9 : Math.sin(i)))
+    const places = linePlaces(values, 100)
+    expect(places.length).toBeLessThanOrEqual(100)
+    expect(places).toEqual(expect.arrayContaining([0, 777, 5555, 9999]))
+    expect([...places].sort((a, b) => a - b)).toEqual(places)
+    expect(linePlaces(values, 10_000).length).toBe(10_000)
+    expect(linePlaces([3, Number.NaN, 1], 3)).toEqual([0, 1, 2])
+    expect(linePlaces([], 3)).toEqual([])
+  })
+
+  it('cuts numbers into spans that hold all of them', () => {
+    expect(spansOf([1, 2, 3, 4, 5], 2)).toEqual([
+      { first: 1, last: 3 },
+      { first: 4, last: 5 },
+    ])
+    expect(spansOf([1, 2], 5).length).toBe(2)
+    expect(spansOf([], 5)).toEqual([])
+    expect(spansOf([1, 2, 3], Number.POSITIVE_INFINITY).length).toBe(3)
+  })
+
+  it.each([0, 1, 1024, 1025, 1500, 2048, 5000])('keeps epochs evenly and the last: %d epochs', (last) => {
+    const kept = new KeptEpochs<{ readonly epoch: number; readonly rank: number }>()
+    for (let epoch = 0; epoch <= last; epoch++) for (const rank of [1, 2]) kept.add({ epoch, rank })
+    const epochs = [...new Set(kept.rows.map(({ epoch }) => epoch))]
+    expect(kept.rows.length).toBe(2 * epochs.length)
+    expect([epochs[0], epochs.at(-1)]).toEqual([0, last])
+    expect(epochs.length).toBeLessThanOrEqual(1025)
+    expect(epochs.length).toBeGreaterThan(Math.min(last, 510))
+    const step = epochs[1] ?? 1
+    expect(epochs.slice(0, -1).every((epoch, place) => epoch === place * step)).toBe(true)
+  })
+})
