@@ -188,6 +188,8 @@ describe('eigenae sweep', () => {
     expect(stderr).toContain('2 runs are new in the sweep file')
     expect(compared).toMatch(/^arm .*\nnone .* 2 .*\neigen .* 2 /)
     expect(stderr).toContain('more: eigenae compare runs/made --out runs/made/comparison')
+    const { stdout: more } = await eigenae(['compare', 'runs/made'], { cwd: scratch() })
+    expect(more).toBe(compared)
     expect(readFileSync(folderOf('made', 'eigen', 'seed-0', 'run.json'))).toEqual(before)
     expect((await sweep(grown, '--dry-run')).stderr).toContain('4 done, 0 to do')
     const other = await sweep(
