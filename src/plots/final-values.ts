@@ -61,7 +61,7 @@ function runsOf({ arms }: Comparison, chosen: readonly Metric[]): readonly Spec[
 /** The runs' ticks, and over them the intervals and the means. */
 function layers(labels: readonly string[]): readonly Spec[] {
   const y = { field: armField, type: 'nominal', sort: labels, axis: { title: null } }
-  const axis = { title: null, scale: { zero: false }, axis: { tickCount: 4 } }
+  const axis = { title: null, scale: { zero: false, padding: 8 }, axis: { tickCount: 4 } }
   const x = { field: 'value', type: 'quantitative', ...axis }
   const layer = (kind: 'run' | 'mean', mark: Spec, encoding: Spec) => ({
     mark,

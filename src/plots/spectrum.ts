@@ -53,7 +53,7 @@ function extent(span: Span, name: 'epoch' | 'rank', half: number): Spec {
 function shareLayers(): readonly Spec[] {
   const scale = { nice: false, zero: false, padding: 4 }
   const x = { field: 'rankFrom', type: 'quantitative', axis: rankAxis, scale }
-  const y = { field: 'share', type: 'quantitative', axis: { title: 'share of σ, σ/Σσ', format: '.2f' } }
+  const y = { field: 'share', type: 'quantitative', axis: { title: 'share of σ, σ/Σσ', format: '~g' } }
   const tooltip = intervalTooltip({ field: 'share' }, 4, { field: 'rank' })
   const uniform = { y: { field: 'uniform', type: 'quantitative', aggregate: 'min' } }
   return [
@@ -128,7 +128,7 @@ function evolutionEncoding(): Spec {
       field: 'share',
       type: 'quantitative',
       scale: { scheme: 'cividis', domainMin: 0 },
-      legend: { title: 'σ/Σσ', format: '.2f', orient: 'bottom' },
+      legend: { title: 'σ/Σσ', format: '~g', orient: 'bottom' },
     },
     tooltip: [
       { field: armField, title: 'arm' },
