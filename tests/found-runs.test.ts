@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
-import { writeJson } from './support/sweeps.js'
+import { tinyConfigs, writeJson } from './support/sweeps.js'
 
 const bin = join(import.meta.dirname, '../bin/eigenae.js')
 const scratch = scratchFolder()
@@ -131,6 +131,22 @@ Choose another place, or change its permissions.
     expect(stderr).toBe(`warning: ${warning}\n`)
     expect(JSON.parse(stdout)).toMatchObject({ warnings: [warning], baseline: 'mixed/a' })
     expect(code).toBe(0)
+  })
+
+  it('fails eval after the others are measured, and a command for a single run at once', async () => {
+    tinyConfigs(scratch('tiny'), 1)
+    const args = ['--config', scratch('tiny', 'none.json'), '--out', scratch('trained', 'a')]
+    expect((await eigenae(['train', ...args])).code).toBe(0)
+    mkdirSync(scratch('trained', 'b'), 0)
+    const problem = 'eigenae: trained/b: cannot read the folder: permission denied\n'
+    const measured = await eigenaeAsUser('eval', 'trained')
+    expect(measured.stdout).toMatch(/^trained\/a +1 /m)
+    expect(measured.stderr).toContain(problem)
+    expect(measured.code).toBe(1)
+    const embedded = await eigenaeAsUser('embed', 'trained', '--out', 'embedding.csv')
+    expect(embedded.stderr).toContain(problem)
+    expect(embedded.code).toBe(1)
+    chmodSync(scratch('trained', 'b'), 0o700)
   })
 
   it('is named if no run is found beside it', async () => {

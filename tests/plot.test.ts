@@ -35,6 +35,10 @@ describe('eigenae plot', () => {
       expect(Math.min(png.readUInt32BE(16), png.readUInt32BE(20))).toBeGreaterThan(300)
     }
     const embedding = await readFile(scratch('trained/seed-0/plots/embedding.svg'), 'utf8')
+    for (const name of fromModel) {
+      const svg = await readFile(scratch('trained/seed-0/plots', `${name}.svg`), 'utf8')
+      expect(svg).toContain(`font-family="'Source Sans 3', sans-serif"`)
+    }
     expect(embedding).toMatch(/first principal direction \(\d+ % of the variance\)/)
   })
 

@@ -14,7 +14,7 @@ export function compareCommand(): Command {
     .argument('<run...>', 'run folders, or folders of runs over their seeds (a group each)')
     .option(
       '--baseline <run>',
-      'the folder, or the arm by its whole name, that the others are tested against (default: the first)',
+      "the folder, or the arm by its whole name, that the others are tested against (default: the first; in a sweep's folder, the first of its sweep file)",
     )
     .option('--out <folder>', 'write comparison.csv, comparison.json, report.html and the pictures here')
     .addOption(
