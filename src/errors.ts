@@ -1,3 +1,5 @@
+import { constants } from 'node:os'
+
 /** Exit codes of the process; 0 is success. */
 export const exitCode = { failed: 1, usage: 2, interrupted: 130 } as const
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
@@ -54,11 +56,15 @@ const fileErrors: Readonly<Record<string, readonly [what: string, hint: string]>
   EISDIR: ['is a folder, not a file', 'Name a file.'],
   ENOTDIR: ['a part of this path is a file, not a folder', 'Choose another path.'],
   ENAMETOOLONG: ['the path is too long', 'Choose a shorter path.'],
+  ELOOP: ['is a link, where a file or folder is required', 'Replace the link by what it leads to.'],
   EMFILE: ['too many open files', 'Raise the limit with "ulimit -n".'],
 }
 
 function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  if (!(error instanceof Error)) return undefined
+  // Node has no name for it: its code is "Unknown system error -122".
+  if ('errno' in error && error.errno === -constants.errno.EDQUOT) return 'EDQUOT'
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
 /** Says of a failed file operation what failed, where, and what to do. */
