@@ -1,9 +1,13 @@
-import { link, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { link, open, readFile, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { dirname } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
 import { EigenaeError, hasCode, withFileErrors } from '../errors.js'
 import { pidNamespace, processStartTime } from './processes.js'
+import { readTextIfPresent } from './read.js'
+import { createTemporary } from './write.js'
 
 const holderSchema = z.object({ pid: z.int(), host: z.string(), space: z.string(), born: z.string() })
 
@@ -27,14 +31,14 @@ const held = new Map<string, { readonly text: string; readonly renewal: NodeJS.T
  * @throws EigenaeError that names the process where one is at work.
  */
 export async function acquireLock(file: string): Promise<void> {
-  const mine = `${file}.${process.pid}`
   const born = processStartTime(process.pid) ?? ''
   const holder: Holder = { pid: process.pid, host: hostname(), space: pidNamespace(), born }
   const text = JSON.stringify(holder)
   await withFileErrors('write', file, async () => {
+    const mine = await createTemporary(file, text)
     try {
-      await writeFile(mine, text)
       await linkOrTakeOver(mine, file)
+      await removeGuard(mine, file)
     } finally {
       await rm(mine, { force: true })
     }
@@ -66,7 +70,7 @@ type Judgement =
 
 /** By the file server's times: clocks of two machines may differ by minutes. */
 async function judge(file: string, mine: string): Promise<Judgement> {
-  const found = await readLock(file)
+  const found = readLock(file)
   if (found === null) return { state: 'none' }
   const { mtimeMs: now } = await stat(mine)
   const { holder } = found
@@ -78,12 +82,12 @@ async function judge(file: string, mine: string): Promise<Judgement> {
  * here leaves the guard behind, which the next one finds.
  */
 async function removeStale(mine: string, file: string): Promise<void> {
-  const guard = `${file}.takeover`
+  const guard = guardOf(file)
   try {
     await link(mine, guard)
   } catch (error) {
     if (!hasCode(error, 'EEXIST')) throw error
-    if ((await judge(guard, mine)).state === 'left behind') await rm(guard, { force: true })
+    await removeGuard(mine, file)
     return void (await setTimeout(guardMilliseconds))
   }
   try {
@@ -93,9 +97,19 @@ async function removeStale(mine: string, file: string): Promise<void> {
   }
 }
 
+/** Removes the guard of a process that was killed while it had it. */
+async function removeGuard(mine: string, file: string): Promise<void> {
+  const guard = guardOf(file)
+  if ((await judge(guard, mine)).state === 'left behind') await rm(guard, { force: true })
+}
+
+function guardOf(file: string): string {
+  return `${file}.takeover`
+}
+
 /** Written in place: a reader finds the whole text at any moment. Files that are out of reach are tried again later. */
 async function renew(file: string, text: string): Promise<void> {
-  const handle = await open(file, 'r+').catch((error: unknown) => {
+  const handle = await open(file, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0)).catch((error: unknown) => {
     // Whoever took it over has come to its end; or it was released here just now.
     if (hasCode(error, 'ENOENT') && held.has(file)) throw lost(file)
     return null
@@ -119,19 +133,54 @@ export async function releaseLock(file: string): Promise<void> {
   if ((await readFile(file, 'utf8').catch(() => null)) === mine.text) await rm(file, { force: true })
 }
 
-/** Whether a process, here or on another machine, holds the folder: by this machine's clock, as a reader writes nothing. */
+/** Whether a process, here or on another machine, holds the folder. */
 export async function isLocked(file: string): Promise<boolean> {
-  const found = await readLock(file).catch(() => ({ holder: null }))
-  return found !== null && isAtWork(found.holder, file, Date.now())
+  const found = readLockOrUnknown(file)
+  if (found === null) return false
+  const { holder } = found
+  const now = isForeign(holder) ? await fileTimeNow(file) : 0
+  return isAtWork(holder, file, now)
 }
 
-/** `holder` is null where another version wrote it. Null where there is no lock. */
-async function readLock(file: string): Promise<{ readonly holder: Holder | null } | null> {
+const measuredTimes = new Map<number, { readonly fileTime: number; readonly at: number }>()
+
+// A machine that slept meanwhile measures again.
+const measuredForMilliseconds = 60_000
+
+/**
+ * Returns the present time, in milliseconds, as the file system stamps files: the time of a new file, made once a minute
+ * for a file system and removed at once. In a folder that this process may not write into it is the machine's own time.
+ */
+async function fileTimeNow(file: string): Promise<number> {
+  const { dev } = await stat(dirname(file))
+  const earlier = measuredTimes.get(dev)
+  const elapsed = performance.now() - (earlier?.at ?? 0)
+  if (earlier !== undefined && elapsed < measuredForMilliseconds) return earlier.fileTime + elapsed
+  const temporary = await createTemporary(file, '').catch(() => null)
+  if (temporary === null) return Date.now()
   try {
-    return { holder: holderOf(await readFile(file, 'utf8')) }
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null
-    throw error
+    const { mtimeMs: fileTime } = await stat(temporary)
+    measuredTimes.set(dev, { fileTime, at: performance.now() })
+    return fileTime
+  } finally {
+    await rm(temporary, { force: true })
+  }
+}
+
+/** The holder is null if another version wrote the lock, and the lock null if there is none. */
+type FoundLock = { readonly holder: Holder | null } | null
+
+function readLock(file: string): FoundLock {
+  const text = readTextIfPresent(file)
+  return text === undefined ? null : { holder: holderOf(text) }
+}
+
+/** A lock that cannot be read is one of an unknown holder. */
+function readLockOrUnknown(file: string): FoundLock {
+  try {
+    return readLock(file)
+  } catch {
+    return { holder: null }
   }
 }
 
@@ -144,9 +193,14 @@ function holderOf(text: string): Holder | null {
 }
 
 async function isAtWork(holder: Holder | null, file: string, now: number): Promise<boolean> {
-  if (holder?.space === pidNamespace()) return processStartTime(holder.pid) === holder.born
+  if (holder !== null && !isForeign(holder)) return processStartTime(holder.pid) === holder.born
   const renewed = await stat(file).catch(() => null)
   return renewed !== null && now - renewed.mtimeMs < lease.endMilliseconds
+}
+
+/** Whether only the lock's renewal shows if its holder lives. */
+function isForeign(holder: Holder | null): boolean {
+  return holder?.space !== pidNamespace()
 }
 
 function inUse(file: string, holder: Holder | null): EigenaeError {

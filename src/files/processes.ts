@@ -56,9 +56,19 @@ export function isDeadProcess(tag: string): boolean {
   return namespace === ownNamespace && `s${processStartTime(Number(pid?.slice(1))) ?? 'none'}` !== started
 }
 
+/** Machines may share a name ("localhost"), so the host's tag covers its identifier too. */
 function placeTag(): readonly [host: string, boot: string, namespace: string] {
   const { boot, namespace } = surroundings()
-  return [`h${shortHash(hostname())}`, `b${shortHash(boot)}`, `n${shortHash(namespace)}`]
+  return [`h${shortHash(`${hostname()} ${machineId()}`)}`, `b${shortHash(boot)}`, `n${shortHash(namespace)}`]
+}
+
+/** Empty on systems without systemd's file, and in many containers. */
+function machineId(): string {
+  try {
+    return readFileSync('/etc/machine-id', 'utf8').trim()
+  } catch {
+    return ''
+  }
 }
 
 /** Both empty on systems without /proc. */

@@ -32,6 +32,13 @@ export function readFirstBytes(file: string, count: number): Buffer | undefined 
   return withOpenFile(file, (descriptor, size) => readAt(descriptor, Math.min(size, count)))
 }
 
+/** Returns the text of the last bytes of a regular file, at most `count`; undefined if it does not exist. */
+export function readLastText(file: string, count: number): string | undefined {
+  return withOpenFile(file, (descriptor, size) =>
+    readAt(descriptor, Math.min(size, count), Math.max(0, size - count)).toString('utf8'),
+  )
+}
+
 /** Returns the parsed JSON of a file, undefined if it does not exist. @throws EigenaeError if it is not JSON. */
 export function readJsonIfPresent(file: string): unknown {
   const text = readTextIfPresent(file)
@@ -63,19 +70,19 @@ function withOpenFile<T>(file: string, use: (descriptor: number, size: number) =
   }
 }
 
-/** Reads up to `size` bytes from the start: fewer if the file was cut meanwhile. */
-function readAt(descriptor: number, size: number): Buffer {
+/** Reads up to `size` bytes from `start`: fewer if the file was cut meanwhile. */
+function readAt(descriptor: number, size: number, start = 0): Buffer {
   const bytes = Buffer.allocUnsafe(size)
   let read = 0
   while (read < size) {
-    const count = readSync(descriptor, bytes, read, size - read, read)
+    const count = readSync(descriptor, bytes, read, size - read, start + read)
     if (count === 0) break
     read += count
   }
   return bytes.subarray(0, read)
 }
 
-function notRegular(file: string): EigenaeError {
+export function notRegular(file: string): EigenaeError {
   return new EigenaeError({
     what: 'is not a regular file',
     where: file,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, readdir, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { hasCode, withFileErrors } from '../errors.js'
 import { isDeadProcess, ownProcessTag } from './processes.js'
 
@@ -52,12 +52,47 @@ export async function syncFolder(folder: string): Promise<void> {
   })
 }
 
-/** Removes the temporary files in a folder whose processes ended before they renamed them. */
-export async function removeLeftovers(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const tag = temporaryPattern.exec(name)?.[1]
-    if (tag !== undefined && isDeadProcess(tag)) await rm(join(folder, name), { force: true })
+/** Folders that this process has freed of leftovers. */
+const cleaned = new Set<string>()
+
+/**
+ * Creates a temporary file beside `file` and returns its path. The first one in a folder also removes what killed
+ * processes left there.
+ */
+export async function createTemporary(
+  file: string,
+  content: string | Uint8Array,
+  durable = false,
+): Promise<string> {
+  const folder = dirname(resolve(file))
+  if (!cleaned.has(folder)) await removeLeftovers(folder)
+  cleaned.add(folder)
+  const temporary = temporaryName(file)
+  // wx: fails if anything has the name, a link included.
+  const handle = await open(temporary, 'wx')
+  try {
+    await handle.writeFile(content)
+    if (durable) await handle.datasync()
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  } finally {
+    await handle.close()
   }
+  return temporary
+}
+
+/**
+ * Removes the temporary files and folders in a folder whose processes ended before they renamed them. What cannot be
+ * listed or removed stays: it blocks nothing.
+ */
+export async function removeLeftovers(folder: string): Promise<void> {
+  const leftovers = (await readdir(folder).catch(() => [])).filter((name) => {
+    const tag = temporaryPattern.exec(name)?.[1]
+    return tag !== undefined && isDeadProcess(tag)
+  })
+  for (const name of leftovers)
+    await rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined)
 }
 
 /** Whether eigenae itself gave a file this name while it wrote it. */
@@ -66,35 +101,31 @@ export function isTemporary(name: string): boolean {
 }
 
 // .metrics.csv.<process tag>.<6 random bytes>.eigenae-tmp
-const temporaryPattern = /^\..+\.([0-9a-z-]+)\.[0-9a-f]{12}\.eigenae-tmp$/
+const temporaryPattern =
+  /^\..+\.(h[0-9a-f]{8}-b[0-9a-f]{8}-n[0-9a-f]{8}-p\d+-s[0-9a-z]*)\.[0-9a-f]{12}\.eigenae-tmp$/
+
+// The rest of a temporary name has at most 90 bytes, and a name 255 in all.
+const keptCharacters = 40
 
 /** Returns a name beside `file` that nobody can guess and `removeLeftovers` recognises. */
 export function temporaryName(file: string): string {
   const nonce = randomBytes(6).toString('hex')
-  return join(dirname(file), `.${basename(file)}.${ownProcessTag()}.${nonce}.eigenae-tmp`)
+  const name = basename(file).slice(0, keptCharacters)
+  return join(dirname(file), `.${name}.${ownProcessTag()}.${nonce}.eigenae-tmp`)
 }
 
 async function replaceAll(files: readonly NamedContent[], durable: boolean): Promise<void> {
-  const replacements = files.map(({ file, content }) => ({ file, content, temporary: temporaryName(file) }))
+  const temporaries = new Map<string, string>()
   try {
-    for (const { file, content, temporary } of replacements)
-      await withFileErrors('write', file, () => writeNew(temporary, content, durable))
-    for (const { file, temporary } of replacements)
+    for (const { file, content } of files) {
+      const temporary = await withFileErrors('write', file, () => createTemporary(file, content, durable))
+      temporaries.set(file, temporary)
+    }
+    for (const [file, temporary] of temporaries)
       await withFileErrors('write', file, () => rename(temporary, file))
   } catch (error) {
-    for (const { temporary } of replacements) await rm(temporary, { force: true })
+    for (const temporary of temporaries.values()) await rm(temporary, { force: true })
     throw error
-  }
-}
-
-/** wx: fails if anything has the name, a link included. */
-async function writeNew(file: string, content: string | Uint8Array, durable: boolean): Promise<void> {
-  const handle = await open(file, 'wx')
-  try {
-    await handle.writeFile(content)
-    if (durable) await handle.datasync()
-  } finally {
-    await handle.close()
   }
 }
 
