@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser'
 import { exitCode, fileError, usageError } from '../errors.js'
+import { readInput } from '../files/read-input.js'
 
 // A config has four levels; the parser, which calls itself for each, takes some thousands.
 const deepest = 500
@@ -15,7 +15,7 @@ export interface JsonDocument {
 }
 
 export async function readJson(file: string): Promise<JsonDocument> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+  const text = await readInput(file).catch((error: unknown) => {
     throw fileError('read the config', file, error, exitCode.usage)
   })
   return parseJson(text, file)

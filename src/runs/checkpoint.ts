@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.js'
 import { EigenaeError } from '../errors.js'
-import { makeFolder } from '../files/folder.js'
+import { makeInnerFolder } from '../files/inner.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
 import { type Layout, layoutOf, type Tensor } from '../model/layout.js'
@@ -33,7 +33,7 @@ export async function writeCheckpoint(
     ...named(layout.parameters, state.secondMoments, momentPrefixes.secondMoments),
   ])
   const metadata = { format, epoch: String(epoch), step: String(state.step) }
-  await makeFolder(files.checkpointFolder)
+  await makeInnerFolder(files.checkpointFolder)
   await writeDurably(files.checkpoint, encodeSafetensors({ tensors, metadata }))
 }
 

@@ -1,6 +1,7 @@
-import { readFile, stat, truncate } from 'node:fs/promises'
-import { createObjectCsvStringifier, createObjectCsvWriter } from 'csv-writer'
-import { EigenaeError, withFileErrors } from '../errors.js'
+import { createObjectCsvStringifier } from 'csv-writer'
+import { EigenaeError } from '../errors.js'
+import { appendWhole } from '../files/append.js'
+import { readTextIfPresent, sizeLimits } from '../files/read.js'
 import { syncFile, writeDurably } from '../files/write.js'
 import { loggedMetrics } from './metrics.js'
 
@@ -38,15 +39,7 @@ export class EpochTable<Columns extends readonly string[]> {
 
   /** Adds rows; removes them again if the write fails in the middle. They are not synced yet: `sync` does that. */
   async append(rows: readonly Row<Columns>[]): Promise<void> {
-    await withFileErrors('write', this.#file, async () => {
-      const { size } = await stat(this.#file)
-      try {
-        await this.#writer().writeRecords(rows)
-      } catch (error) {
-        await truncate(this.#file, size)
-        throw error
-      }
-    })
+    await appendWhole(this.#file, this.#stringifier().stringifyRecords(rows))
   }
 
   /** Returns once all rows would survive a loss of power. */
@@ -59,7 +52,8 @@ export class EpochTable<Columns extends readonly string[]> {
    * @throws EigenaeError where an epoch from `first` to `last` has not `rowsAnEpoch` rows: the file was changed.
    */
   async cutBack(first: number, last: number, rowsAnEpoch: number): Promise<void> {
-    const text = await withFileErrors('read', this.#file, () => readFile(this.#file, 'utf8'))
+    const text = readTextIfPresent(this.#file, sizeLimits.table)
+    if (text === undefined) throw this.#missing()
     const [header, ...lines] = text.split('\n').slice(0, -1)
     if (`${header}\n` !== this.#headerLine()) throw this.#ofOthers()
     const kept = lines.filter((line) => epochOf(line) <= last)
@@ -73,12 +67,20 @@ export class EpochTable<Columns extends readonly string[]> {
     if (content !== text) await writeDurably(this.#file, content)
   }
 
-  #writer() {
-    return createObjectCsvWriter({ path: this.#file, header: this.#header, append: true })
+  #stringifier() {
+    return createObjectCsvStringifier({ header: this.#header })
   }
 
   #headerLine(): string {
-    return createObjectCsvStringifier({ header: this.#header }).getHeaderString() ?? ''
+    return this.#stringifier().getHeaderString() ?? ''
+  }
+
+  #missing(): EigenaeError {
+    return new EigenaeError({
+      what: 'does not exist',
+      where: this.#file,
+      hint: 'Restore the file, or start the run again with --overwrite.',
+    })
   }
 
   #ofOthers(): EigenaeError {

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { EigenaeError, usageError, withFileErrors } from '../errors.js'
+import { EigenaeError, usageError } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
+import { readTextIfPresent } from '../files/read.js'
 import { jsonText, writeDurably } from '../files/write.js'
 import { version } from '../runs/facts.js'
 import { entriesOf, isTrace } from '../runs/open.js'
@@ -38,7 +38,7 @@ export async function inspectSweepFolder(
 ): Promise<SavedPlan | null> {
   const entries = await entriesOf(folder)
   if (entries.every(isTrace)) return null
-  const saved = entries.includes('sweep.json') ? await readSavedPlan(sweepFiles(folder).plan) : null
+  const saved = entries.includes('sweep.json') ? readSavedPlan(sweepFiles(folder).plan) : null
   if (saved === null || saved.name !== name) {
     throw usageError({
       what:
@@ -81,8 +81,8 @@ export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise
   return files
 }
 
-async function readSavedPlan(file: string): Promise<SavedPlan> {
-  const text = await withFileErrors('read the plan', file, () => readFile(file, 'utf8'))
+function readSavedPlan(file: string): SavedPlan {
+  const text = readTextIfPresent(file) ?? ''
   try {
     return savedPlanSchema.parse(JSON.parse(text))
   } catch (cause) {

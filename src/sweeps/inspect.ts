@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { configDifferences } from '../config/difference.js'
 import type { Config } from '../config/schema.js'
 import { hasCode, usageError } from '../errors.js'
+import { readTextIfPresent } from '../files/read.js'
 import { jsonText } from '../files/write.js'
 import { runFiles } from '../runs/files.js'
 import { isTrace } from '../runs/open.js'
@@ -65,11 +66,12 @@ function parsed(text: string | null): unknown {
   }
 }
 
+/** Null if the file, or a folder on its path, does not exist. */
 function readIfThere(file: string): string | null {
   try {
-    return readFileSync(file, 'utf8')
+    return readTextIfPresent(file) ?? null
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null
+    if (error instanceof Error && hasCode(error.cause, 'ENOTDIR')) return null
     throw error
   }
 }

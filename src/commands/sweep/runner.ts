@@ -1,9 +1,10 @@
 import { on } from 'node:events'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { Command } from 'commander'
 import { loadConfig } from '../../config/load.js'
 import { Lockstep, type Member } from '../../engines/lockstep.js'
 import { selectEngine } from '../../engines/select.js'
+import { openLog } from '../../files/append.js'
 import { readCheckpoint } from '../../runs/checkpoint.js'
 import { runFiles } from '../../runs/files.js'
 import type { RunOrder, RunReport } from '../../sweeps/launchers/runner.js'
@@ -86,7 +87,7 @@ async function epochOf(folder: string): Promise<number> {
 
 /** A run's messages go to its own log, its end to the sweep. */
 async function reportEnd(folder: string, run: () => Promise<void>): Promise<void> {
-  const log = openSync(runFiles(folder).log, 'a')
+  const log = openLog(runFiles(folder).log)
   const code = await withOutputIn(log, () => run().then(() => 0, writeFailure))
   closeSync(log)
   const report: RunReport = { folder, code }

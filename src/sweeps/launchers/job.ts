@@ -1,7 +1,7 @@
-import { appendFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { withFileErrors } from '../../errors.js'
+import { appendToLog } from '../../files/append.js'
 import { makeFolder } from '../../files/folder.js'
+import { readTextIfPresent } from '../../files/read.js'
 import { jsonText, writeDurably } from '../../files/write.js'
 import { packageRoot } from '../../package-root.js'
 import { runFiles } from '../../runs/files.js'
@@ -25,16 +25,14 @@ export async function prepareJob({ folder, config }: LaunchJob): Promise<void> {
   const files = runFiles(folder)
   await makeFolder(folder)
   const wanted = jsonText(config)
-  const there = await readFile(files.config, 'utf8').catch(() => null)
-  if (there !== wanted) await writeDurably(files.config, wanted)
+  if (readTextIfPresent(files.config) !== wanted) await writeDurably(files.config, wanted)
 }
 
 const attemptMark = '--- attempt'
 
 /** The first line of an attempt in a run's log. */
-export async function beginLog({ folder }: LaunchJob): Promise<void> {
-  const { log } = runFiles(folder)
-  await withFileErrors('write', log, () => appendFile(log, `${attemptMark} ${new Date().toISOString()}\n`))
+export function beginLog({ folder }: LaunchJob): void {
+  appendToLog(runFiles(folder).log, `${attemptMark} ${new Date().toISOString()}\n`)
 }
 
 /** The same line, written by a shell where the job runs. */

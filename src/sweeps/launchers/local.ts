@@ -85,7 +85,7 @@ async function prepareAll(jobs: readonly LaunchJob[], watcher: LaunchWatcher): P
 async function prepare(job: LaunchJob): Promise<Outcome | null> {
   try {
     await prepareJob(job)
-    await beginLog(job)
+    beginLog(job)
     return null
   } catch (error) {
     return { kind: 'failed', reason: error instanceof Error ? error.message : String(error), final: false }

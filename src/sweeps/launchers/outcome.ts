@@ -1,5 +1,6 @@
-import { open, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { exitCode } from '../../errors.js'
+import { readLastText } from '../../files/read.js'
 import { runFiles } from '../../runs/files.js'
 import { lastAttempt } from './job.js'
 import type { Outcome } from './launcher.js'
@@ -28,7 +29,7 @@ export async function outcomeOf(
   if (ending.kind === 'exit' && ending.code === 0) return { kind: 'completed' }
   const bySignal = ending.kind === 'signal' || ending.code === exitCode.interrupted
   if (bySignal && stopped) return { kind: 'interrupted' }
-  const said = lastAttempt(await logTail(runFiles(folder).log))
+  const said = lastAttempt(logTail(runFiles(folder).log))
   const final = ending.kind === 'exit' && ending.code === exitCode.usage
   return { kind: 'failed', reason: reasonOf(ending, said, killer), final }
 }
@@ -52,17 +53,9 @@ function lastMessage(said: string): string | null {
 }
 
 /** The end of a log; of a run that filled its own with a gigabyte, too. */
-async function logTail(file: string): Promise<string> {
+function logTail(file: string): string {
   try {
-    const handle = await open(file)
-    try {
-      const { size } = await handle.stat()
-      const start = Math.max(0, size - tailBytes)
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(tailBytes), 0, tailBytes, start)
-      return buffer.toString('utf8', 0, bytesRead)
-    } finally {
-      await handle.close()
-    }
+    return readLastText(file, tailBytes) ?? ''
   } catch {
     return ''
   }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { appendFileSync } from 'node:fs'
+import { appendToLog } from '../../files/append.js'
 import { runFiles } from '../../runs/files.js'
 import { runnerCommand } from './job.js'
 import type { Ending } from './outcome.js'
@@ -92,7 +92,7 @@ export class Runner {
   }
 
   #log(text: Buffer): void {
-    for (const folder of this.#open.keys()) appendToLog(folder, text)
+    for (const folder of this.#open.keys()) appendIfPossible(folder, text)
   }
 }
 
@@ -100,9 +100,9 @@ export class Runner {
  * A run writes to its log by itself; this is what V8 or a library says as it goes down. Where that cannot be written, the
  * run's own files cannot either, and it says so.
  */
-function appendToLog(folder: string, text: Buffer): void {
+function appendIfPossible(folder: string, text: Buffer): void {
   try {
-    appendFileSync(runFiles(folder).log, text)
+    appendToLog(runFiles(folder).log, text)
   } catch {}
 }
 

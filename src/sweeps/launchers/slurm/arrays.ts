@@ -1,7 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { hasCode } from '../../../errors.js'
-import { makeFolder } from '../../../files/folder.js'
+import { makeInnerFolder } from '../../../files/inner.js'
+import { readLastText, readTextIfPresent } from '../../../files/read.js'
 import { writeAtomically } from '../../../files/write.js'
 import { logName } from '../../../runs/files.js'
 import { commandLine } from '../../../text/shell.js'
@@ -27,7 +28,7 @@ export class ArrayFiles {
     jobs: readonly LaunchJob[],
     threads: number,
   ): Promise<{ script: string; options: readonly string[] }> {
-    await makeFolder(this.#folder)
+    await makeInnerFolder(this.#folder)
     const number = 1 + Math.max(0, ...(await this.#numbers()))
     const file = (ending: string) => join(this.#folder, `array-${number}.${ending}`)
     const list = file('txt')
@@ -43,7 +44,7 @@ export class ArrayFiles {
     for (const number of await this.#numbers()) {
       const mine = tasks.filter(({ comment }) => comment === this.#comment(number))
       if (mine.length === 0) continue
-      const lines = (await readFile(join(this.#folder, `array-${number}.txt`), 'utf8')).split('\n')
+      const lines = (readTextIfPresent(join(this.#folder, `array-${number}.txt`)) ?? '').split('\n')
       for (const task of mine) folders.set(task, lines[task.index] ?? '')
     }
     return folders
@@ -52,7 +53,7 @@ export class ArrayFiles {
   /** What Slurm itself said of this task, in the file that its array's tasks share. */
   async messagesOf({ comment, id, jobId }: Task): Promise<string> {
     const number = comment.split(' ').at(-1)
-    const text = await readFile(join(this.#folder, `array-${number}.out`), 'utf8').catch(() => '')
+    const text = readLastText(join(this.#folder, `array-${number}.out`), messageBytes) ?? ''
     const names = [`StepId=${id}.`, `StepId=${jobId}.`, `JOB ${jobId} `, `task ${id.split('_')[1]} on `]
     return text
       .split('\n')
@@ -75,6 +76,9 @@ export class ArrayFiles {
   }
 }
 
+// Slurm writes a line a task: thousands of tasks fit.
+const messageBytes = 1 << 20
+
 /** `exec`, so that Slurm's signals reach the run itself. */
 function scriptText(list: string, threads: number): string {
   const [node, cli, ...args] = jobCommand('"$folder"', threads)
@@ -82,6 +86,10 @@ function scriptText(list: string, threads: number): string {
 folder=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" ${commandLine([list])})
 if [ ! -d "$folder" ]; then
   echo "eigenae: task $SLURM_ARRAY_TASK_ID on $(hostname): the run folder '$folder' cannot be seen from this node"
+  exit 2
+fi
+if [ -L "$folder/${logName}" ] || { [ -e "$folder/${logName}" ] && [ ! -f "$folder/${logName}" ]; }; then
+  echo "eigenae: task $SLURM_ARRAY_TASK_ID on $(hostname): '$folder/${logName}' is not a regular file"
   exit 2
 fi
 exec >> "$folder/${logName}" 2>&1

@@ -1,0 +1,47 @@
+import type { Stats } from 'node:fs'
+import { lstat } from 'node:fs/promises'
+import { type EigenaeError, hasCode, usageError } from '../errors.js'
+import { makeFolder } from './folder.js'
+
+type Kind = 'file' | 'folder'
+
+/**
+ * Throws a usage error if a path inside a folder of eigenae is a link, or exists and is not of its kind. This is the
+ * boundary for writing: a folder that the user names may be a link (runs on another disk), but what lies inside may
+ * not, as a link there could make eigenae write or delete files anywhere.
+ */
+export async function requireKind(kind: Kind, path: string): Promise<void> {
+  const status = await statusOf(path)
+  if (status === null) return
+  if (status.isSymbolicLink()) throw isLink(path)
+  if (kind === 'file' ? status.isFile() : status.isDirectory()) return
+  throw usageError({
+    what: kind === 'file' ? 'is not a regular file' : 'is not a folder',
+    where: path,
+    hint: `Remove it: eigenae writes a ${kind} there.`,
+  })
+}
+
+/** Creates a folder inside one of eigenae's. @throws a usage error if it is a link. */
+export async function makeInnerFolder(folder: string): Promise<void> {
+  await requireKind('folder', folder)
+  await makeFolder(folder)
+}
+
+/** Null if there is nothing. */
+async function statusOf(path: string): Promise<Stats | null> {
+  try {
+    return await lstat(path)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null
+    throw error
+  }
+}
+
+function isLink(path: string): EigenaeError {
+  return usageError({
+    what: 'is a link, and eigenae writes through no link inside its folders',
+    where: path,
+    hint: 'Replace the link by the file or folder that it leads to. The run folder itself may be a link.',
+  })
+}

@@ -1,0 +1,76 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { setTimeout } from 'node:timers/promises'
+import { hasCode, usageError } from '../errors.js'
+
+/** Largest size, in bytes, of a file that a user writes: a sweep over ten thousand runs takes some kilobytes. */
+const mostBytes = 16 << 20
+
+/** A pipe that is silent for longer is given up. */
+const silenceMilliseconds = 10_000
+
+const pollMilliseconds = 10
+const pieceBytes = 1 << 16
+
+/**
+ * Returns the text of a file that the user names, which may be a pipe: `--config <(jq … base.json)`.
+ * @throws a usage error if it is longer than a config can be, or if it is a pipe and no data arrives.
+ */
+export async function readInput(file: string): Promise<string> {
+  // O_NONBLOCK: opening a FIFO without a writer would block a thread for good.
+  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  try {
+    return await readAll(handle, file)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function readAll(handle: FileHandle, file: string): Promise<string> {
+  const isPipe = (await handle.stat()).isFIFO()
+  const pieces: Buffer[] = []
+  let size = 0
+  let lastData = performance.now()
+  for (;;) {
+    const piece = await readPiece(handle)
+    if (piece !== null && piece.length > 0) {
+      pieces.push(piece)
+      size += piece.length
+      lastData = performance.now()
+      if (size > mostBytes) throw tooLong(file)
+      continue
+    }
+    // A FIFO that no process has opened for writing yet is at its end, too.
+    const ended = piece !== null && (size > 0 || !isPipe)
+    if (ended) return Buffer.concat(pieces).toString('utf8')
+    if (performance.now() - lastData > silenceMilliseconds) throw silent(file)
+    await setTimeout(pollMilliseconds)
+  }
+}
+
+/** Returns the next bytes, none at the end, null if there are none yet. */
+async function readPiece(handle: FileHandle): Promise<Buffer | null> {
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(pieceBytes), 0, pieceBytes, null)
+    return buffer.subarray(0, bytesRead)
+  } catch (error) {
+    if (hasCode(error, 'EAGAIN')) return null
+    throw error
+  }
+}
+
+function tooLong(file: string): Error {
+  return usageError({
+    what: `has more than ${mostBytes >> 20} MiB, the most that eigenae reads of such a file`,
+    where: file,
+    hint: 'Check the path.',
+  })
+}
+
+function silent(file: string): Error {
+  return usageError({
+    what: `no data arrived within ${silenceMilliseconds / 1000} seconds`,
+    where: file,
+    hint: 'Write the config to a file first.',
+  })
+}
