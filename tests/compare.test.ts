@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { appendFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { ownProcessTag } from '../src/files/processes.js'
 import { comparisonPictures } from '../src/plots/comparison.js'
 import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
@@ -260,9 +261,10 @@ describe('eigenae compare', () => {
 
   it('takes away what an interrupted comparison left behind', async () => {
     await mkdir(scratch('interrupted'))
-    await writeFile(scratch('interrupted', `loss.svg.${2 ** 22 + 1}.tmp`), '<svg')
+    const dead = ownProcessTag().replace(/-p\d+-s.*$/, `-p${2 ** 22 + 1}-s1`)
+    await writeFile(scratch('interrupted', `.loss.svg.${dead}.0123456789ab.eigenae-tmp`), '<svg')
     expect((await compare('arms/none', '--out', 'interrupted')).code).toBe(0)
-    expect((await readdir(scratch('interrupted'))).filter((name) => name.endsWith('.tmp'))).toEqual([])
+    expect((await readdir(scratch('interrupted'))).filter((name) => name.startsWith('.'))).toEqual([])
   })
 
   it.each(['comparison.json', 'comparison.csv', 'report.html', 'loss.png'])(
@@ -272,7 +274,7 @@ describe('eigenae compare', () => {
       await mkdir(folder, { recursive: true })
       await writeFile(join(folder, name), 'mine')
       const { code, stderr } = await compare('arms/none', '--out', folder)
-      expect(stderr).toContain(`${join(folder, name)}: exists and does not say that eigenae made it`)
+      expect(stderr).toContain(`${join(folder, name)}: exists and was not written by this command`)
       expect(code).toBe(2)
       expect(await readdir(folder)).toEqual([name])
     },

@@ -36,9 +36,9 @@ describe('eigenae explore', () => {
     await writeFile(scratch('thesis.html'), '<p>three years')
     const refused = await explore(...page, 'thesis.html')
     expect(refused).toMatchObject({ code: 2, stdout: '' })
-    expect(refused.stderr).toContain('thesis.html: exists and is no page of eigenae explore')
+    expect(refused.stderr).toContain('thesis.html: exists and was not written by this command')
     expect(await readFile(scratch('thesis.html'), 'utf8')).toBe('<p>three years')
-    expect((await explore(...page, 'none')).stderr).toContain('none: is a folder, --out names a file')
+    expect((await explore(...page, 'none')).stderr).toContain('none: is a folder, not a file')
   })
 
   it('says so where a model is not the final one', async () => {

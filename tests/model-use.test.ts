@@ -125,7 +125,9 @@ it('leaves an image out of the linear probe as fitting without it would', () => 
 describe('eigenae embed', () => {
   it('writes a row an image as CSV, and replaces an embedding of its own', async () => {
     for (const images of ['7', '3']) {
-      const { code, stdout } = await run('embed', 'runs/a', '--out', 'made/z.csv', '--images', images)
+      const { code, stdout } = await run(
+        ...['embed', 'runs/a', '--out', 'made/z.csv', '--images', images, '--overwrite'],
+      )
       expect([code, stdout]).toEqual([0, 'made/z.csv\n'])
     }
     const [header, first, ...more] = (await readFile(scratch('made/z.csv'), 'utf8')).trimEnd().split('\n')
@@ -137,7 +139,7 @@ describe('eigenae embed', () => {
 
   it('moves with noise', async () => {
     const last = async (...flags: string[]) => {
-      await run('embed', 'runs/a', '--out', 'noisy.csv', '--images', '1', ...flags)
+      await run('embed', 'runs/a', '--out', 'noisy.csv', '--images', '1', '--overwrite', ...flags)
       return (await readFile(scratch('noisy.csv'), 'utf8')).trimEnd().split('\n').at(-1)
     }
     expect(await last('--noise', '0.2')).not.toBe(await last())
@@ -149,7 +151,7 @@ describe('eigenae embed', () => {
     expect(unknown.code).toBe(2)
     await writeFile(scratch('theirs.csv'), 'a,b\n1,2\n')
     const theirs = await run('embed', 'runs/a', '--out', 'theirs.csv')
-    expect(theirs.stderr).toContain('theirs.csv: exists and is no embedding written by eigenae')
+    expect(theirs.stderr).toContain('theirs.csv: exists and was not written by this command')
     expect(theirs.code).toBe(2)
     expect(await readFile(scratch('theirs.csv'), 'utf8')).toBe('a,b\n1,2\n')
     expect(await readdir(scratch())).not.toContain('nowhere')

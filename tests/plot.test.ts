@@ -48,7 +48,7 @@ describe('eigenae plot', () => {
     expect(JSON.parse(stdout)).toMatchObject({ folder: 'pictures', model: 'trained/seed-0' })
     await writeFile(scratch('pictures', 'embedding.png'), 'mine')
     const refused = await plot('trained', '--out', 'pictures')
-    expect(refused.stderr).toContain('pictures/embedding.png: exists and does not say that eigenae made it')
+    expect(refused.stderr).toContain('pictures/embedding.png: exists and was not written by this command')
     expect(refused.code).toBe(2)
   })
 

@@ -1,10 +1,10 @@
 import { dirname } from 'node:path'
 import { makeFolder } from '../files/folder.js'
+import { refuseForeignFiles } from '../files/overwrite-guard.js'
 import { writeAtomically } from '../files/write.js'
 import { chooseRuns } from './chosen-runs.js'
 import { pageImages } from './images.js'
-import { refuseForeignFile } from './output.js'
-import { explorePage } from './page.js'
+import { explorePage, explorePageMark } from './page.js'
 import { runData } from './run-data.js'
 
 export interface ExploreOptions {
@@ -28,7 +28,7 @@ export interface Explored {
 /** Writes the page on which one looks around in the latent space of one or two runs. */
 export async function exploreRuns(folders: readonly string[], options: ExploreOptions): Promise<Explored> {
   const { out } = options
-  await refuseForeignFile(out)
+  refuseForeignFiles([{ file: out, mark: explorePageMark }], 'Name another file with --out.')
   const chosen = await chooseRuns(folders)
   const images = await pageImages(chosen, options.data, options.images)
   const runs = []

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
+import { pageMark } from '../files/overwrite-guard.js'
 import { packageRoot } from '../package-root.js'
 import {
   dataScript,
@@ -16,11 +17,16 @@ import {
 import { version } from '../runs/facts.js'
 import type { ChosenRun } from './chosen-runs.js'
 import type { PageImages } from './images.js'
-import { generator } from './output.js'
 import type { PageData } from './page-data.js'
 import type { RunData } from './run-data.js'
 import { runSection } from './run-section.js'
 import { exploreStyle } from './style.js'
+
+/** Named as such in the head of every page. */
+const generator = 'eigenae explore'
+
+/** How an earlier page is recognised. */
+export const explorePageMark = pageMark(generator)
 
 export type ExploredRun = ChosenRun & RunData
 

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import { deflate } from 'node:zlib'
-import { signature } from '../files/overwrite-guard.js'
+import { pngText } from '../files/overwrite-guard.js'
 
 const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
 const colorTypes = { gray: { code: 0, channels: 1 }, rgba: { code: 6, channels: 4 } } as const
@@ -26,7 +26,7 @@ export async function pngFile(
   return Buffer.concat([
     pngSignature,
     chunk('IHDR', header),
-    chunk('tEXt', Buffer.from(`Software\0${signature}`, 'latin1')),
+    chunk('tEXt', Buffer.from(pngText, 'latin1')),
     chunk('IDAT', await promisify(deflate)(lines)),
     chunk('IEND', Buffer.alloc(0)),
   ])

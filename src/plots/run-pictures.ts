@@ -4,7 +4,8 @@ import { type Group, readGroups } from '../comparison/groups.js'
 import { loadDistributions } from '../comparison/student.js'
 import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
-import { refuseForeignFiles, signature } from '../files/overwrite-guard.js'
+import { requireKind } from '../files/inner.js'
+import { pictureMark, refuseForeignFiles } from '../files/overwrite-guard.js'
 import { latentDimension } from '../model/architecture.js'
 import { plotsName, runFiles } from '../runs/files.js'
 import {
@@ -46,7 +47,8 @@ export async function writeRunPictures(name: string, out: string | undefined): P
   const group = await drawableGroup(name)
   const arms = armsOf([group])
   const folder = out ?? join(group.name, plotsName)
-  if (out !== undefined) await refuseForeignPictures(out)
+  if (out === undefined) await requireKind('folder', folder)
+  refuseForeignPictures(folder)
   const charts = [
     lossChart(arms, 'own'),
     spectrumChart(arms),
@@ -61,9 +63,12 @@ export async function writeRunPictures(name: string, out: string | undefined): P
   return { folder, files: [...files, ...ofModel], model: run.folder, note: modelNote({ run, ...trained }) }
 }
 
-function refuseForeignPictures(folder: string): Promise<void> {
-  const files = runPictures.flatMap(pictureFiles)
-  return refuseForeignFiles(files.map((file) => ({ file: join(folder, file), mark: signature })))
+function refuseForeignPictures(folder: string): void {
+  const files = runPictures.flatMap(pictureFiles).map((name) => join(folder, name))
+  refuseForeignFiles(
+    files.map((file) => ({ file, mark: pictureMark(file) })),
+    'Name another folder with --out.',
+  )
 }
 
 /** Of a group, the completed runs; where none is, what there is. */

@@ -3,8 +3,16 @@ import { createObjectCsvStringifier } from 'csv-writer'
 import type { Comparison } from '../comparison/compare.js'
 import { asJson, comparisonColumns, csvRow, format } from '../comparison/export.js'
 import { makeFolder } from '../files/folder.js'
-import { isOurs, refuseForeignFiles, signature } from '../files/overwrite-guard.js'
-import { jsonText, removeLeftovers, writeAtomically } from '../files/write.js'
+import {
+  beginsWith,
+  isOurs,
+  type Output,
+  pageMark,
+  pictureMark,
+  refuseForeignFiles,
+  signature,
+} from '../files/overwrite-guard.js'
+import { jsonText, writeAtomically } from '../files/write.js'
 import { comparisonCharts, comparisonPictures } from '../plots/comparison.js'
 import { loadRenderer } from '../plots/raster.js'
 import { pictureFiles, writeCharts } from '../plots/render.js'
@@ -12,21 +20,25 @@ import { csvText } from '../text/csv.js'
 import { reportPage } from './page.js'
 
 /**
- * Whether a comparison can be drawn and written there. An earlier one will be replaced, and other files are left alone.
- * @throws a usage error where a file that would be replaced is not of an earlier comparison.
+ * Checks that a comparison can be drawn and written into a folder. An earlier one will be replaced.
+ * @throws a usage error if another file would be replaced.
  */
 export async function checkOutput(folder: string): Promise<void> {
   await loadRenderer()
-  const earlier = { file: join(folder, 'comparison.json'), mark: `"${format}"` }
-  if (await isOurs(earlier)) return
-  await refuseForeignFiles([
-    earlier,
-    { file: join(folder, 'comparison.csv'), mark: comparisonColumns.join(',') },
-    ...['report.html', ...comparisonPictures.flatMap(pictureFiles)].map((name) => ({
-      file: join(folder, name),
-      mark: signature,
-    })),
-  ])
+  refuseForeignFiles(outputsIn(folder), 'Name another folder with --out.')
+}
+
+function outputsIn(folder: string): readonly Output[] {
+  const json = { file: join(folder, 'comparison.json'), mark: beginsWith(`{\n  "format": "${format}",`) }
+  const header = beginsWith(`${comparisonColumns.join(',')}\n`)
+  const pictures = comparisonPictures.flatMap(pictureFiles).map((name) => join(folder, name))
+  return [
+    json,
+    // A CSV file has no place for a mark: the JSON beside it stands for both.
+    { file: join(folder, 'comparison.csv'), mark: (head) => header(head) && isOurs(json) === true },
+    { file: join(folder, 'report.html'), mark: pageMark(signature) },
+    ...pictures.map((file) => ({ file, mark: pictureMark(file) })),
+  ]
 }
 
 /** The names of the files that were written. */
@@ -36,9 +48,8 @@ export async function writeComparison(
   command: readonly string[],
 ): Promise<readonly string[]> {
   await makeFolder(folder)
-  await removeLeftovers(folder)
-  await writeAtomically(join(folder, 'comparison.csv'), csvOf(comparison))
   await writeAtomically(join(folder, 'comparison.json'), jsonText({ ...asJson(comparison), command }))
+  await writeAtomically(join(folder, 'comparison.csv'), csvOf(comparison))
   const charts = comparisonCharts(comparison)
   const report = async () =>
     writeAtomically(join(folder, 'report.html'), await reportPage(comparison, charts, command))

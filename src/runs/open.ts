@@ -1,12 +1,14 @@
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkConfig } from '../config/check.js'
 import { configDifferences } from '../config/difference.js'
 import type { Config } from '../config/schema.js'
 import { EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
+import { requireKind } from '../files/inner.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
-import { isOurs, signature } from '../files/overwrite-guard.js'
+import { isOurs, pictureMark } from '../files/overwrite-guard.js'
+import { readTextIfPresent } from '../files/read.js'
 import { isTemporary, jsonText, removeLeftovers, writeDurably } from '../files/write.js'
 import { logName, plotsName, type RunFiles, runFiles } from './files.js'
 import { type RunRecord, readRecord } from './record.js'
@@ -48,10 +50,11 @@ export async function inspectRunFolder(
 /** Makes the folder this process's own and leaves `config.json` in it; an earlier run goes if it is overwritten. */
 export async function claimRunFolder(folder: string, config: Config, use: FolderUse): Promise<RunFiles> {
   const files = runFiles(folder)
+  await refuseLinks(files)
   await makeFolder(folder)
   await acquireLock(files.lock)
   try {
-    await removeLeftovers(folder)
+    for (const written of [folder, files.checkpointFolder]) await removeLeftovers(written)
     if (use === 'overwrite') await removeRun(files)
     await writeDurably(files.config, jsonText(config))
   } catch (error) {
@@ -59,6 +62,11 @@ export async function claimRunFolder(folder: string, config: Config, use: Folder
     throw error
   }
   return files
+}
+
+async function refuseLinks({ folder, checkpointFolder, ...inside }: RunFiles): Promise<void> {
+  for (const inner of [checkpointFolder, join(folder, plotsName)]) await requireKind('folder', inner)
+  for (const file of Object.values(inside)) await requireKind('file', file)
 }
 
 /** What a process killed before it wrote anything leaves behind: its lock, a half-written file, its log. */
@@ -87,13 +95,13 @@ interface FoundRun {
 async function readRunIn(files: RunFiles, entries: readonly string[]): Promise<FoundRun> {
   const begun = entries.every((entry) => entry === 'config.json' || entry === plotsName || isTrace(entry))
   try {
-    const text = await readFile(files.config, 'utf8')
+    const text = readTextIfPresent(files.config)
+    if (text === undefined) throw new EigenaeError({ what: 'is missing', where: files.config })
     const config: unknown = JSON.parse(text)
     if (begun) refuseForeignConfig(files, text, config)
     return { config, record: begun ? null : await readRecord(files.record) }
   } catch (cause) {
-    if (!(cause instanceof EigenaeError || cause instanceof SyntaxError || hasCode(cause, 'ENOENT')))
-      throw cause
+    if (!(cause instanceof EigenaeError || cause instanceof SyntaxError)) throw cause
     throw usageError({
       what: 'this folder holds no eigenae run, so it is left as it is',
       where: files.folder,
@@ -112,9 +120,9 @@ function refuseForeignConfig(files: RunFiles, text: string, config: unknown): vo
 }
 
 /** Which file says so: a damaged one can be restored. */
-function reasonOf(cause: unknown, config: string): string {
+function reasonOf(cause: EigenaeError | SyntaxError, config: string): string {
   if (cause instanceof EigenaeError) return `${cause.parts.where}: ${cause.parts.what}`
-  return `${config}: ${cause instanceof SyntaxError ? 'is not valid JSON' : 'is missing'}`
+  return `${config}: is not valid JSON`
 }
 
 function refuseOtherConfig(files: RunFiles, old: unknown, config: Config): void {
@@ -130,10 +138,21 @@ function refuseOtherConfig(files: RunFiles, old: unknown, config: Config): void 
 
 /** Only the files of a run: what else lies in the folder is not ours. run.json goes last: until then a run is there. */
 async function removeRun(files: RunFiles): Promise<void> {
-  const { record, metrics, spectrum, timings, evaluation, checkpointFolder, model } = files
+  const { record, metrics, spectrum, timings, evaluation, checkpoint, checkpointFolder, model } = files
   await removePictures(join(files.folder, plotsName))
-  for (const path of [checkpointFolder, evaluation, model, metrics, spectrum, timings, record]) {
-    await withFileErrors('remove', path, () => rm(path, { recursive: true, force: true }))
+  await withFileErrors('remove', checkpoint, () => rm(checkpoint, { force: true }))
+  await withFileErrors('remove', checkpointFolder, () => removeIfEmpty(checkpointFolder))
+  for (const path of [evaluation, model, metrics, spectrum, timings, record]) {
+    await withFileErrors('remove', path, () => rm(path, { force: true }))
+  }
+}
+
+/** A folder with files of the user's stays. */
+async function removeIfEmpty(folder: string): Promise<void> {
+  try {
+    await rmdir(folder)
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT', 'ENOTEMPTY')) throw error
   }
 }
 
@@ -142,6 +161,6 @@ async function removePictures(folder: string): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
   for (const entry of entries.filter((each) => each.isFile() && /\.(svg|png)$/.test(each.name))) {
     const file = join(folder, entry.name)
-    if (await isOurs({ file, mark: signature })) await withFileErrors('remove', file, () => rm(file))
+    if (isOurs({ file, mark: pictureMark(file) })) await withFileErrors('remove', file, () => rm(file))
   }
 }

@@ -14,7 +14,7 @@ import type { EmbedFlags } from './index.js'
 
 /** Puts images through a run's encoder and writes where they come out; the files' names go to stdout. */
 export async function embed(folder: string, flags: EmbedFlags): Promise<void> {
-  const format = await embeddingFormatOf(flags.out)
+  const format = embeddingFormatOf(flags.out, flags.overwrite)
   const trained = await readTrainedRun(await runNamed(folder, 'embed'))
   const { config } = trained.run
   const source = flags.data ?? config.data.source

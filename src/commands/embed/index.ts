@@ -10,6 +10,7 @@ export interface EmbedFlags {
   readonly images?: number
   readonly device: RequestedDevice
   readonly threads?: number
+  readonly overwrite: boolean
 }
 
 export function embedCommand(): Command {
@@ -34,11 +35,12 @@ export function embedCommand(): Command {
     .option('--images <number>', 'the first so many images only (default: all)', wholeNumber('--images', 1))
     .addOption(deviceOption('what runs the model').default('auto'))
     .option('--threads <number>', 'cores to use (default: all); never changes a number', threadCount)
+    .option('--overwrite', 'replace an earlier embedding in the file', false)
     .addHelpText(
       'after',
       `
-The train split is all of its images, whatever the run's data.limit. An earlier embedding in the file is replaced,
-any other file is left alone. Where a run is not complete, its last checkpoint is used.
+The train split is all of its images, whatever the run's data.limit. A file that is no embedding of eigenae is never
+replaced. Where a run is not complete, its last checkpoint is used.
 
 Example:
   eigenae embed runs/eigen/seed-0 --out eigen.npy && python3 -c 'import numpy; print(numpy.load("eigen.npy").shape)'`,

@@ -3,7 +3,7 @@ import { refuseUsedFolder, writeFolder } from '../../exports/models/folder.js'
 import type { ExportFacts } from '../../exports/models/format.js'
 import { modelFormats } from '../../exports/models/index.js'
 import { exportedNetwork } from '../../exports/models/network.js'
-import { exportReadme } from '../../exports/models/readme.js'
+import { exportReadme, readmeName } from '../../exports/models/readme.js'
 import { version } from '../../runs/facts.js'
 import { runNamed } from '../../runs/find.js'
 import { writeResult } from '../../terminal/output.js'
@@ -13,16 +13,15 @@ import type { ExportFlags } from './index.js'
 
 /** Writes a run's model into a folder of its own; the files' names go to stdout. */
 export async function exportModel(folder: string, flags: ExportFlags): Promise<void> {
-  const ours = ['README.md', ...modelFormats.flatMap(({ fileNames }) => fileNames)]
-  await refuseUsedFolder(flags.out, flags.overwrite, ours)
+  const replaced = await refuseUsedFolder(flags.out, flags.overwrite, modelFormats)
   const trained = await readTrainedRun(await runNamed(folder, 'export'))
   const format = modelFormats.find(({ name }) => name === flags.format)!
   const network = exportedNetwork(trained.run.config.model, trained.state, flags)
   const facts = factsOf(trained)
-  const readme = { name: 'README.md', content: exportReadme(format, network, facts) }
+  const readme = { name: readmeName, content: exportReadme(format, network, facts) }
   const files = [readme, ...(await format.encode(network, facts))]
   sayWhichModel(trained)
-  await writeFolder(flags.out, files)
+  await writeFolder(flags.out, files, replaced)
   for (const { name } of files) writeResult(join(flags.out, name))
 }
 

@@ -1,4 +1,5 @@
 import { createObjectCsvStringifier } from 'csv-writer'
+import { beginsWith } from '../../files/overwrite-guard.js'
 import type { Embedding, EmbeddingFormat } from './embedding.js'
 
 const firstColumns = ['index', 'label'] as const
@@ -12,7 +13,7 @@ export const csv: EmbeddingFormat = {
     const content = stringifier.getHeaderString() + stringifier.stringifyRecords(records(embedding))
     return [{ file, content }]
   },
-  isOurs: (_, beginning) => beginning.toString('latin1').startsWith([...firstColumns, 'z1'].join(',')),
+  outputs: (file) => [{ file, mark: beginsWith([...firstColumns, 'z1'].join(',')) }],
 }
 
 function coordinates(latent: number): readonly string[] {

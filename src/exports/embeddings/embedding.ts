@@ -1,3 +1,4 @@
+import type { Output } from '../../files/overwrite-guard.js'
 import type { NamedContent } from '../../files/write.js'
 
 /** Images where the encoder puts them. */
@@ -14,6 +15,6 @@ export interface EmbeddingFormat {
   readonly extension: string
   /** The files, that of the name asked for first. */
   encode(file: string, embedding: Embedding): readonly NamedContent[]
-  /** Whether a file that is there already was written by `encode`, from its first bytes. */
-  isOurs(file: string, beginning: Buffer): boolean
+  /** The same files, with how an earlier one of `encode` is recognised. */
+  outputs(file: string): readonly Output[]
 }

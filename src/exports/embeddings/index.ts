@@ -1,7 +1,7 @@
 import { dirname, extname } from 'node:path'
 import { usageError } from '../../errors.js'
 import { makeFolder } from '../../files/folder.js'
-import { readFirstBytes } from '../../files/read.js'
+import { refuseExistingFiles, refuseForeignFiles } from '../../files/overwrite-guard.js'
 import { writeTogether } from '../../files/write.js'
 import { csv } from './csv.js'
 import type { Embedding, EmbeddingFormat } from './embedding.js'
@@ -10,27 +10,21 @@ import { npy } from './npy.js'
 /** Every kind of file an embedding is written to. Another is a file beside csv.ts and a row here. */
 const formats: readonly EmbeddingFormat[] = [csv, npy]
 
-// What tells an embedding from another file lies in these.
-const headBytes = 256
-
 /**
- * The format that a file's name asks for; writes nothing. An earlier embedding is replaced.
- * @throws a usage error where the name asks for none, or a file is there that is no embedding of eigenae.
+ * Returns the format that a file's name asks for. Writes nothing.
+ * @throws a usage error if the name asks for none, if a file would be replaced that is no embedding, or, without
+ * `overwrite`, any file: a CSV file has no place for a mark, so its header is all that is recognised.
  */
-export async function embeddingFormatOf(file: string): Promise<EmbeddingFormat> {
+export function embeddingFormatOf(file: string, overwrite: boolean): EmbeddingFormat {
   const format = formats.find(({ extension }) => extension === extname(file).toLowerCase())
   if (format === undefined) {
     const known = formats.map(({ extension }) => extension).join(' or ')
     throw usageError({ what: `must end with ${known} (got "${file}")`, where: '--out' })
   }
-  const beginning = readFirstBytes(file, headBytes)
-  if (beginning !== undefined && !format.isOurs(file, beginning)) {
-    throw usageError({
-      what: 'exists and is no embedding written by eigenae, so it is left as it is',
-      where: file,
-      hint: 'Name another file with --out.',
-    })
-  }
+  const outputs = format.outputs(file)
+  refuseForeignFiles(outputs, 'Name another file with --out.')
+  const hint = 'Replace the embedding by --overwrite, or name another file with --out.'
+  if (!overwrite) refuseExistingFiles(outputs, hint)
   return format
 }
 

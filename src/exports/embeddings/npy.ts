@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import type { Mark } from '../../files/overwrite-guard.js'
 import type { EmbeddingFormat } from './embedding.js'
 
 /** numpy's own format: the embedding as float32 [count][latent], and beside it the labels as uint8 [count]. */
@@ -8,7 +8,10 @@ export const npy: EmbeddingFormat = {
     { file, content: encodeNpy('<f4', [labels.length, latent], values) },
     { file: labelsFile(file), content: encodeNpy('|u1', [labels.length], labels) },
   ],
-  isOurs: (file, beginning) => beginning.includes("'<f4'") && existsSync(labelsFile(file)),
+  outputs: (file) => [
+    { file, mark: headerMark('<f4') },
+    { file: labelsFile(file), mark: headerMark('|u1') },
+  ],
 }
 
 /** z.npy → z.labels.npy */
@@ -16,23 +19,35 @@ function labelsFile(file: string): string {
   return file.replace(/\.npy$/i, '.labels.npy')
 }
 
+type Dtype = '<f4' | '|u1'
+
 const magic = Buffer.from('\x93NUMPY\x01\x00', 'latin1')
 const lengthBytes = 2
-const alignment = 64
 
-/** numpy.lib.format, version 1.0: the header is a Python dict, padded so that the values are aligned. */
-function encodeNpy(
-  dtype: '<f4' | '|u1',
-  shape: readonly number[],
-  values: Float32Array | Uint8Array,
-): Buffer {
-  const tuple = `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`
-  const dict = `{'descr': '${dtype}', 'fortran_order': False, 'shape': ${tuple}, }`
-  const before = magic.length + lengthBytes
-  const headerLength = Math.ceil((before + dict.length + 1) / alignment) * alignment - before
-  const length = Buffer.alloc(lengthBytes)
-  length.writeUInt16LE(headerLength)
-  const header = `${dict.padEnd(headerLength - 1)}\n`
+/**
+ * The values begin here, at a multiple of 64. numpy itself pads such a header to 128 bytes: the longer padding is the mark
+ * of eigenae's own files. The format has no place for any other, and every reader skips the padding.
+ */
+const headerBytes = 256
+
+/** numpy.lib.format, version 1.0: the header is a Python dict, padded with spaces. */
+function encodeNpy(dtype: Dtype, shape: readonly number[], values: Float32Array | Uint8Array): Buffer {
   const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength)
-  return Buffer.concat([magic, length, Buffer.from(header, 'latin1'), bytes])
+  return Buffer.concat([encodeHeader(dtype, `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`), bytes])
+}
+
+function encodeHeader(dtype: Dtype, shape: string): Buffer {
+  const dict = `{'descr': '${dtype}', 'fortran_order': False, 'shape': ${shape}, }`
+  const dictBytes = headerBytes - magic.length - lengthBytes
+  const length = Buffer.alloc(lengthBytes)
+  length.writeUInt16LE(dictBytes)
+  return Buffer.concat([magic, length, Buffer.from(`${dict.padEnd(dictBytes - 1)}\n`, 'latin1')])
+}
+
+/** Whether a file begins with the very header that `encodeNpy` would write for its shape. */
+function headerMark(dtype: Dtype): Mark {
+  return (head) => {
+    const [shape] = /\([\d, ]+\)/.exec(head.toString('latin1')) ?? []
+    return shape !== undefined && encodeHeader(dtype, shape).equals(head.subarray(0, headerBytes))
+  }
 }

@@ -1,17 +1,31 @@
+import type { Mark } from '../../files/overwrite-guard.js'
 import type { ExportFacts, ModelFormat } from './format.js'
 import type { ExportedLayer, ExportedNetwork, Port } from './network.js'
 
-/** How a README.md of an export begins: by this the folder is known as one. */
-export const readmeMark = '<!-- eigenae export -->'
+export const readmeName = 'README.md'
+
+const firstLine = '<!-- eigenae export -->'
+
+/** How the README.md of an export in a format is recognised. */
+export function readmeMark(format: string): Mark {
+  return (head) => {
+    const text = head.toString('utf8')
+    return text.startsWith(`${firstLine}\n`) && text.includes(origin(format))
+  }
+}
+
+function origin(format: string): string {
+  return `exported as ${format} by eigenae`
+}
 
 /** README.md of an exported folder: what the model is, what goes in and comes out, and the code that runs it. */
 export function exportReadme(format: ModelFormat, network: ExportedNetwork, facts: ExportFacts): string {
   const { language, needs, code, inputIs, notes } = format.guide(network)
   const { part, input, output, layers } = network
-  return `${readmeMark}
+  return `${firstLine}
 # ${title(part)} of ${facts.run}, seed ${facts.seed}
 
-A denoising autoencoder of MNIST digits, trained for ${facts.epoch} ${facts.epoch === 1 ? 'epoch' : 'epochs'} and exported as ${format.name} by eigenae ${facts.eigenae}.
+A denoising autoencoder of MNIST digits, trained for ${facts.epoch} ${facts.epoch === 1 ? 'epoch' : 'epochs'} and ${origin(format.name)} ${facts.eigenae}.
 
 ${needs}
 
