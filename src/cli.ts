@@ -18,6 +18,7 @@ import { sweepCommand } from './commands/sweep/index.js'
 import { sweepDeviceCommand, sweepJobCommand } from './commands/sweep/job.js'
 import { sweepRunnerCommand } from './commands/sweep/runner.js'
 import { trainCommand } from './commands/train/index.js'
+import { verifyCommand } from './commands/verify.js'
 import { exitCode } from './errors.js'
 import { writeFailure } from './terminal/failure.js'
 import { endQuietlyWhenOutputCloses, writeResult } from './terminal/output.js'
@@ -60,6 +61,7 @@ export function program(): Command {
     .addCommand(exportCommand())
     .addCommand(exploreCommand())
     .addCommand(runsCommand())
+    .addCommand(verifyCommand())
     .addCommand(dataCommand())
     .addCommand(benchCommand())
     .addCommand(doctorCommand())

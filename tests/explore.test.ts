@@ -6,6 +6,7 @@ import { eigenae, scratchFolder } from './support/cli.js'
 import { trainSmall } from './support/explored-runs.js'
 import { dataFolder, idxImages } from './support/idx.js'
 import { writeRun } from './support/run-folder.js'
+import { sealRun } from './support/seal.js'
 
 const scratch = scratchFolder()
 const explore = (...args: readonly string[]) => eigenae(['explore', ...args], { cwd: scratch() })
@@ -45,6 +46,7 @@ describe('eigenae explore', () => {
     for (const name of ['config.json', 'run.json', 'metrics.csv', 'spectrum.csv', 'evaluation.json'])
       await copyRunFile(name, 'without-model')
     await cp(scratch('none/seed-0/checkpoint'), scratch('without-model/checkpoint'), { recursive: true })
+    sealRun(scratch('without-model'))
     const { stderr } = await explore('without-model', '--out', 'checkpoint.html')
     expect(stderr).toMatch(
       /^without-model: its model.safetensors is missing; its checkpoint of epoch \d of \d is/,
@@ -58,6 +60,7 @@ describe('eigenae explore', () => {
     for (const name of ['config.json', 'run.json', 'metrics.csv', 'spectrum.csv', 'evaluation.json'])
       await copyRunFile(name, 'damaged')
     await writeFile(scratch('damaged/model.safetensors'), 'cut')
+    sealRun(scratch('damaged'))
     const cases = [
       [['none', '<i>norm', 'stopped', ...out], 2, '3 runs, a page shows one, or two side by side'],
       [['stopped', ...out], 2, 'stopped: has no trained model yet'],

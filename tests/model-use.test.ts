@@ -4,7 +4,8 @@ import { BoxTree } from '../src/training/box-tree.js'
 import { linearProbeAccuracy } from '../src/training/linear-probe.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 import { dataFolder, idxImages, idxLabels } from './support/idx.js'
-import { readJson, writeJson } from './support/sweeps.js'
+import { sealRun } from './support/seal.js'
+import { readJson } from './support/sweeps.js'
 
 const scratch = scratchFolder()
 const run = (...args: readonly string[]) => eigenae(args, { cwd: scratch() })
@@ -49,14 +50,12 @@ describe('eigenae eval', () => {
   it('measures the checkpoint of a run that is not complete, and says so', async () => {
     await cp(scratch('runs/a'), scratch('stopped'), { recursive: true })
     await rm(scratch('stopped/model.safetensors'))
-    writeJson(scratch('stopped/run.json'), {
-      ...readJson(scratch('stopped/run.json')),
-      status: 'interrupted',
-    })
+    sealRun(scratch('stopped'), { status: 'interrupted', files: undefined })
     const { code, stderr } = await run('eval', 'stopped', '--images', '50')
     expect(stderr).toContain('stopped: not complete (interrupted); its checkpoint of epoch 1 of 1 is used')
     expect(code).toBe(0)
     await rm(scratch('stopped/checkpoint'), { recursive: true })
+    await rm(scratch('stopped/metrics.csv'))
     const without = await run('eval', 'stopped')
     expect(without).toMatchObject({ code: 2, stdout: '' })
     expect(without.stderr).toContain('stopped: this run has no model yet\nTrain it first')
@@ -198,15 +197,18 @@ describe('eigenae export', () => {
     const file = scratch('damaged/model.safetensors')
     const bytes = await readFile(file)
     await writeFile(file, bytes.subarray(0, 5000))
+    sealRun(scratch('damaged'))
     expect((await run('export', 'damaged', ...out)).stderr).toContain(
       'model.safetensors: this file is damaged',
     )
     const flipped = Buffer.from(bytes)
     flipped[flipped.length - 100]! ^= 1
     await writeFile(file, flipped)
+    sealRun(scratch('damaged'))
     expect((await run('export', 'damaged', ...out)).stderr).toContain('and not the numbers that were written')
     bytes.write('"F99"', bytes.indexOf('"F32"'))
     await writeFile(file, bytes)
+    sealRun(scratch('damaged'))
     expect((await run('export', 'damaged', ...out)).stderr).toContain('does not describe tensors of fp32')
     expect(await readdir(scratch())).not.toContain('none')
   })

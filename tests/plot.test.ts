@@ -6,6 +6,7 @@ import { principalPlane } from '../src/spectrum/principal-directions.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 import { engines, smallSpec, withTrainer } from './support/engines.js'
 import { writeRun } from './support/run-folder.js'
+import { sealRun } from './support/seal.js'
 
 const scratch = scratchFolder()
 const plot = (...args: readonly string[]) => eigenae(['plot', ...args], { cwd: scratch() })
@@ -54,6 +55,7 @@ describe('eigenae plot', () => {
 
   it('draws a run that is not complete from its checkpoint, and without one from its tables alone', async () => {
     await rm(scratch('trained/seed-0/model.safetensors'))
+    sealRun(scratch('trained/seed-0'))
     const { stderr: said } = await plot('trained/seed-0')
     expect(said).toContain('reconstructions and embedding: trained/seed-0')
     expect(said).toContain('model.safetensors is missing; its checkpoint of epoch 1 of 1 is used')
@@ -80,6 +82,8 @@ describe('eigenae plot', () => {
       config,
       (await readFile(config, 'utf8')).replace('"batchNorm": "none"', '"batchNorm": "layers"'),
     )
+    await rm(scratch('trained/seed-0/checkpoint'), { recursive: true })
+    sealRun(scratch('trained/seed-0'))
     const { code, stderr } = await plot('trained/seed-0')
     expect(stderr).toContain('config.json: this version cannot run the model of this config')
     expect(code).toBe(1)

@@ -10,6 +10,7 @@ import { findGpus } from '../src/sweeps/launchers/gpus.js'
 import { slotsFor } from '../src/sweeps/launchers/slots.js'
 import { planSweep } from '../src/sweeps/plan.js'
 import { configs, eigenae, scratchFolder, start } from './support/cli.js'
+import { writeRun } from './support/run-folder.js'
 import { expectSameRuns, readJson, tinyConfigs, until, writeJson, writerOf } from './support/sweeps.js'
 
 const scratch = scratchFolder()
@@ -316,9 +317,8 @@ describe('a sweep of ten thousand runs', () => {
     writeJson(folderOf('big', 'sweep.json'), { format: 'eigenae-sweep-1', name: 'big', runs: [] })
     // Writing all ten thousand folders would take far longer than reading them.
     for (const { name, config } of runs.slice(0, 1000)) {
-      mkdirSync(folderOf('big', name), { recursive: true })
+      writeRun(folderOf('big', name), { name: config.name, seed: config.seed, epochs: config.train.epochs })
       writeFileSync(folderOf('big', name, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
-      writeFileSync(folderOf('big', name, 'run.json'), '{ "status": "completed" }')
     }
     const { stderr, seconds } = await timed(['sweep', '--config', big(), '--dry-run'])
     expect(stderr).toContain('10000 runs: 1000 done, 9000 to do')

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { readMetrics, readSpectrum } from '../src/runs/read.js'
+import { readWholeRun } from '../src/runs/read.js'
 import { decodeSafetensors } from '../src/runs/safetensors.js'
 import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
 
@@ -42,8 +42,7 @@ describe('a run folder', () => {
   })
 
   it('has a row of metrics an epoch, and a row of the spectrum a dimension from epoch 0 on', async () => {
-    const metrics = await readMetrics(`${folder}/metrics.csv`)
-    const spectrum = await readSpectrum(`${folder}/spectrum.csv`)
+    const { metrics, spectrum } = await readWholeRun(folder)
     expect(metrics.map((row) => row.epoch)).toEqual([1, 2])
     expect(spectrum.map((row) => row.epoch)).toEqual([0, 1, 2].flatMap((epoch) => Array(10).fill(epoch)))
     for (const { epoch, train_loss, train_mse, train_eigen, top_share } of metrics) {

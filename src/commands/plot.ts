@@ -21,10 +21,10 @@ export function plotCommand(): Command {
 async function plot(run: string, { out, json }: PlotFlags): Promise<void> {
   // Only here: other commands should not wait for charts to be loaded.
   const { writeRunPictures } = await import('../plots/run-pictures.js')
-  const { folder, files, model, note } = await writeRunPictures(run, out)
+  const { folder, files, model, notes } = await writeRunPictures(run, out)
   if (model === null) writeMessage('no reconstructions and no embedding: the run has no model yet')
   else writeMessage(`reconstructions and embedding: ${model}`)
-  if (note !== null) writeMessage(note)
+  for (const note of notes) writeMessage(note)
   if (json) writeJson({ folder, files, model })
   else for (const file of files) writeResult(`${folder}/${file}`)
 }

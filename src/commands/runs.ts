@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import { Command } from 'commander'
 import { EigenaeError } from '../errors.js'
+import { damageText, remakeHint } from '../runs/damage.js'
 import { findRuns } from '../runs/find.js'
 import { type Run, readRun, readRuns } from '../runs/read.js'
 import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
@@ -29,6 +30,9 @@ async function runs(folder: string, { json }: RunsFlags): Promise<void> {
   if (json) writeJson(found.map(asJson))
   else if (all.length === 0) writeMessage(`no runs in ${folder}`)
   else if (found.length > 0) writeResult(tableOf(found, folder))
+  for (const { folder: run, damage } of found)
+    if (damage.length > 0) writeMessage(`warning: ${run}: ${damage.map(damageText).join('; ')}`)
+  if (found.some(({ damage }) => damage.length > 0)) writeMessage(remakeHint)
   if (errors.length + unreadable.length === 0) return
   throw new EigenaeError({
     what: [
@@ -75,7 +79,7 @@ function listed({ folder, record, status, metrics }: Run, root: string): readonl
   ]
 }
 
-function asJson({ folder, record, status, metrics }: Run) {
+function asJson({ folder, record, status, damage, metrics }: Run) {
   const last = metrics.at(-1)
   return {
     folder,
@@ -88,5 +92,6 @@ function asJson({ folder, record, status, metrics }: Run) {
     test_mse: last?.test_mse ?? null,
     effective_rank: last?.effective_rank ?? null,
     error: record.status === 'failed' ? record.error : null,
+    damage,
   }
 }

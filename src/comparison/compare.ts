@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.js'
 import { type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
-import { type Group, readGroups, shortNames, withoutEmpty } from './groups.js'
+import { type Group, readGroups, shortNames, unusableLine, withoutEmpty } from './groups.js'
 import { differenceLabels, printable, uniqueLabels } from './labels.js'
 import { type Difference, holm, paired, type Summary, summarise, welch } from './statistics.js'
 import { loadDistributions } from './student.js'
@@ -56,8 +56,10 @@ export async function compareRuns(
       ...notes,
       ...warningsOf(kept),
       ...dropped.map(
-        ({ name, leftOut }) => `left out: ${name}, ${leftOut.map((run) => run.status).join(', ')}`,
+        ({ name, leftOut, unusable }) =>
+          `left out: ${name}, ${[...leftOut.map((run) => run.status), ...unusable.map(() => 'damaged')].join(', ')}`,
       ),
+      ...dropped.flatMap(({ name, unusable }) => unusable.map((run) => unusableLine(run, name))),
     ].map(printable),
   }
 }

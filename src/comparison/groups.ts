@@ -12,6 +12,20 @@ export interface Group {
   readonly runs: readonly WholeRun[]
   /** Runs that are not complete. */
   readonly leftOut: readonly WholeRun[]
+  /** Runs that are damaged, or cannot be read. */
+  readonly unusable: readonly UnusableRun[]
+}
+
+export interface UnusableRun {
+  readonly folder: string
+  readonly error: EigenaeError
+}
+
+/** Returns a line on why a run is left out. */
+export function unusableLine({ folder, error }: UnusableRun, group: string): string {
+  const { what, where = folder, details = [], hint } = error.parts
+  const lines = [`${where}: ${what}`, ...details].join('; ')
+  return `left out of ${group}: ${lines}${hint === undefined ? '' : `. ${hint}`}`
 }
 
 export interface Groups {
@@ -131,18 +145,33 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMa
 async function readAll(groups: readonly GroupFolders[]): Promise<readonly Group[]> {
   const read = await readRuns(
     groups.flatMap((group) => group.runs),
-    readWholeRun,
+    readUsable,
   )
   let next = 0
   return groups.map(({ name, runs }) => {
     const mine = read.slice(next, next + runs.length)
     next += runs.length
+    const usable = mine.filter((run): run is WholeRun => !isUnusable(run))
     return {
       name,
-      runs: mine.filter((run) => run.status === 'completed'),
-      leftOut: mine.filter((run) => run.status !== 'completed'),
+      runs: usable.filter((run) => run.status === 'completed'),
+      leftOut: usable.filter((run) => run.status !== 'completed'),
+      unusable: mine.filter(isUnusable),
     }
   })
+}
+
+async function readUsable(folder: string): Promise<WholeRun | UnusableRun> {
+  try {
+    return await readWholeRun(folder)
+  } catch (error) {
+    if (error instanceof EigenaeError) return { folder, error }
+    throw error
+  }
+}
+
+function isUnusable(run: WholeRun | UnusableRun): run is UnusableRun {
+  return 'error' in run
 }
 
 /** @throws a usage error where nothing is left to compare. */
@@ -153,7 +182,10 @@ export function withoutEmpty(groups: readonly Group[]): readonly Group[] {
   throw usageError({
     what: 'holds no completed run',
     where: first!.name,
-    details: first!.leftOut.slice(0, 10).map((run) => `${run.folder}: ${run.status}`),
+    details: [
+      ...first!.leftOut.map((run) => `${run.folder}: ${run.status}`),
+      ...first!.unusable.flatMap(({ error }) => error.message.split('\n')),
+    ].slice(0, 10),
     hint: 'Finish it with eigenae train … --resume, or name another baseline.',
   })
 }

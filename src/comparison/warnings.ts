@@ -1,8 +1,9 @@
 import { basename } from 'node:path'
 import { latentDimension } from '../model/architecture.js'
+import { metricOf, metrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
 import { tooFewImages } from '../spectrum/spectrum.js'
-import type { Group } from './groups.js'
+import { type Group, unusableLine } from './groups.js'
 import { differingPaths, type Fields, fieldsOf } from './labels.js'
 import { differingMakers, makersText } from './makers.js'
 
@@ -11,9 +12,11 @@ export function warningsOf(groups: readonly Group[]): readonly string[] {
   return [
     ...groups.flatMap(withinGroup),
     ...groups.flatMap(({ runs }) => runs.flatMap(lostRows)),
+    ...groups.flatMap(lackingMetrics),
     ...groups.flatMap(fewImages),
     ...acrossGroups(groups),
     ...groups.flatMap(({ name, leftOut }) => leftOut.map((run) => leftOutLine(run, name))),
+    ...groups.flatMap(({ name, unusable }) => unusable.map((run) => unusableLine(run, name))),
   ]
 }
 
@@ -41,6 +44,15 @@ function lostRows({ folder, record, config, metrics, spectrumRows }: WholeRun): 
     ...lost('metrics.csv', metrics.length, record.epochs, 'epochs'),
     ...lost('spectrum.csv', spectrumRows, (record.epochs + 1) * latentDimension(config.model), 'rows'),
   ]
+}
+
+/** A mean over fewer runs than the others of its arm is not to pass unnoticed. */
+function lackingMetrics({ name, runs }: Group): readonly string[] {
+  return metrics.flatMap((metric) => {
+    const lacking = runs.filter((run) => metricOf(run, metric) === null).map(({ folder }) => folder)
+    if (lacking.length === 0 || lacking.length === runs.length) return []
+    return [`${name}: ${lacking.join(', ')} ${lacking.length === 1 ? 'lacks' : 'lack'} ${metric}`]
+  })
 }
 
 function fewImages({ name, runs }: Group): readonly string[] {

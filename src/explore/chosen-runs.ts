@@ -1,4 +1,4 @@
-import { type Group, readGroups, shortNames } from '../comparison/groups.js'
+import { type Group, readGroups, shortNames, unusableLine } from '../comparison/groups.js'
 import { differenceLabels } from '../comparison/labels.js'
 import { usageError } from '../errors.js'
 import type { WholeRun } from '../runs/read.js'
@@ -9,6 +9,8 @@ export interface ChosenRun {
   readonly run: WholeRun
   /** Short, and no other run of the page has it. */
   readonly name: string
+  /** On the other runs of its folder, if they are damaged. */
+  readonly notes: readonly string[]
   /** What of its config is not as in the other; "" where nothing is, or where it is alone. */
   readonly difference: string
 }
@@ -31,10 +33,13 @@ export async function chooseRuns(folders: readonly string[]): Promise<readonly C
   return runs.map((run, index) => ({
     run,
     name: names[index]!,
+    notes: groups[index]!.unusable.map((each) => unusableLine(each, groups[index]!.name)),
     difference: runs.length === 1 ? '' : differences[index]!,
   }))
 }
 
-function firstOf({ runs, leftOut }: Group): WholeRun {
-  return (runs[0] ?? leftOut[0])!
+function firstOf({ runs, leftOut, unusable }: Group): WholeRun {
+  const first = runs[0] ?? leftOut[0]
+  if (first === undefined) throw unusable[0]!.error
+  return first
 }

@@ -41,6 +41,6 @@ export async function exploreRuns(folders: readonly string[], options: ExploreOp
     bytes: Buffer.byteLength(page),
     runs: chosen.map(({ run }) => run.folder),
     images: images.labels.length,
-    notes: runs.flatMap(({ note }) => note ?? []),
+    notes: runs.flatMap(({ note, notes }) => [...(note === null ? [] : [note]), ...notes]),
   }
 }

@@ -29,7 +29,7 @@ export async function runData({ run }: ChosenRun, { pixels }: PageImages): Promi
   const { model } = run.config
   const latent = latentDimension(model)
   refuseTooLarge(run, latent)
-  const trained = await readTrainedState(run.folder, run.config)
+  const trained = readTrainedState(run)
   if (trained === null) {
     throw usageError({
       what: 'has no trained model yet',

@@ -27,9 +27,38 @@ export function readTextIfPresent(file: string, limit: number = sizeLimits.json)
   return readIfPresent(file, limit)?.toString('utf8')
 }
 
+/** The first bytes of a file, and how many it has in all. */
+export interface FileHead {
+  readonly bytes: Buffer
+  readonly fileLength: number
+}
+
+/** Returns the head of a regular file, undefined if it does not exist. */
+export function readHead(file: string, count: number): FileHead | undefined {
+  return withOpenFile(file, (descriptor, size) => ({
+    bytes: readAt(descriptor, Math.min(size, count)),
+    fileLength: size,
+  }))
+}
+
 /** Returns the first bytes of a regular file, at most `count`; undefined if it does not exist. */
 export function readFirstBytes(file: string, count: number): Buffer | undefined {
-  return withOpenFile(file, (descriptor, size) => readAt(descriptor, Math.min(size, count)))
+  return readHead(file, count)?.bytes
+}
+
+const chunkBytes = 1 << 20
+
+/** Calls `use` with each part of a regular file in turn; returns false if it does not exist. */
+export function forEachChunk(file: string, use: (chunk: Buffer) => void): boolean {
+  const read = withOpenFile(file, (descriptor) => {
+    const chunk = Buffer.allocUnsafe(chunkBytes)
+    for (;;) {
+      const count = readSync(descriptor, chunk)
+      if (count === 0) return true
+      use(chunk.subarray(0, count))
+    }
+  })
+  return read ?? false
 }
 
 /** Returns the text of the last bytes of a regular file, at most `count`; undefined if it does not exist. */

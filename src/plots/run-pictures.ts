@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { armsOf } from '../comparison/compare.js'
-import { type Group, readGroups } from '../comparison/groups.js'
+import { type Group, readGroups, unusableLine } from '../comparison/groups.js'
 import { loadDistributions } from '../comparison/student.js'
 import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
 import { requireKind } from '../files/inner.js'
 import { pictureMark, refuseForeignFiles } from '../files/overwrite-guard.js'
 import { latentDimension } from '../model/architecture.js'
+import { remakeHint } from '../runs/damage.js'
 import { plotsName, runFiles } from '../runs/files.js'
 import {
   modelNote,
@@ -27,8 +28,8 @@ export interface RunPictures {
   readonly files: readonly string[]
   /** Whose model the reconstructions and the embedding are of; null where it has none. */
   readonly model: string | null
-  /** What to say of that model; null where it is a final one. */
-  readonly note: string | null
+  /** On that model if it is not a final one, and on the runs that are left out as they are damaged. */
+  readonly notes: readonly string[]
 }
 
 /** Their names, before they are drawn. */
@@ -57,10 +58,17 @@ export async function writeRunPictures(name: string, out: string | undefined): P
   ]
   const files = await writeCharts(folder, charts)
   const run = group.runs[0]!
-  const trained = await readTrainedState(run.folder, run.config)
-  if (trained === null) return { folder, files, model: null, note: null }
+  const trained = readTrainedState(run)
+  const unusable = group.unusable.map((each) => unusableLine(each, group.name))
+  if (trained === null) return { folder, files, model: null, notes: unusable }
   const ofModel = await writeModelPictures(folder, { run, ...trained })
-  return { folder, files: [...files, ...ofModel], model: run.folder, note: modelNote({ run, ...trained }) }
+  const note = modelNote({ run, ...trained })
+  return {
+    folder,
+    files: [...files, ...ofModel],
+    model: run.folder,
+    notes: [...(note === null ? [] : [note]), ...unusable],
+  }
 }
 
 function refuseForeignPictures(folder: string): void {
@@ -87,11 +95,12 @@ async function drawableGroup(name: string): Promise<Group> {
     ({ metrics }) => metrics.length > 0,
   )
   if (runs.length > 0) return { ...group!, runs }
+  const [unusable] = group!.unusable
+  if (unusable !== undefined) throw unusable.error
   const complete = group!.runs[0]
   if (complete !== undefined) {
     const where = runFiles(complete.folder).metrics
-    const hint = 'Restore the file, or train the run again with --overwrite.'
-    throw usageError({ what: 'is missing or empty, though the run is complete', where, hint })
+    throw usageError({ what: 'is missing or empty, though the run is complete', where, hint: remakeHint })
   }
   throw usageError({
     what: 'has no epoch yet',

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { Config } from '../config/schema.js'
 import { EigenaeError } from '../errors.js'
 import { makeInnerFolder } from '../files/inner.js'
@@ -5,15 +6,40 @@ import { readIfPresent, sizeLimits } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
 import { type Layout, layoutOf, type Tensor } from '../model/layout.js'
 import { type TrainerState, tensorValues } from '../model/state.js'
-import type { RunFiles } from './files.js'
-import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors.js'
+import { fileSumSchema } from './checksums.js'
+import { remakeHint } from './damage.js'
+import { type RunFiles, tableNames } from './files.js'
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type NamedTensor,
+  readMetadata,
+  type TensorFile,
+} from './safetensors.js'
 
 /** All that is needed to go on after an epoch, bit for bit. */
 export interface Checkpoint {
   /** Epochs trained. */
   readonly epoch: number
   readonly state: TrainerState
+  /** The run that it belongs to; null in runs of 0.1.0. */
+  readonly origin: CheckpointOrigin | null
 }
+
+const tableSumsSchema = z.record(z.enum(tableNames), fileSumSchema)
+
+/** Length and digest of each table up to an epoch. */
+export type TableSums = z.output<typeof tableSumsSchema>
+
+const originSchema = z.object({
+  configSha256: z.string(),
+  device: z.string(),
+  dataSha256: z.record(z.string(), z.string()),
+  tables: tableSumsSchema,
+})
+
+/** Connects a checkpoint with its run: what it was trained from, and the tables up to its epoch. */
+export type CheckpointOrigin = z.output<typeof originSchema>
 
 const format = 'eigenae-checkpoint-1'
 const momentPrefixes = { firstMoments: 'adam.first.', secondMoments: 'adam.second.' } as const
@@ -24,7 +50,7 @@ export async function writeCheckpoint(
   config: Config,
   checkpoint: Checkpoint,
 ): Promise<void> {
-  const { epoch, state } = checkpoint
+  const { epoch, state, origin } = checkpoint
   const layout = layoutOf(config.model)
   const tensors = new Map([
     ...named(layout.parameters, state.parameters),
@@ -32,7 +58,12 @@ export async function writeCheckpoint(
     ...named(layout.parameters, state.firstMoments, momentPrefixes.firstMoments),
     ...named(layout.parameters, state.secondMoments, momentPrefixes.secondMoments),
   ])
-  const metadata = { format, epoch: String(epoch), step: String(state.step) }
+  const metadata = {
+    format,
+    epoch: String(epoch),
+    step: String(state.step),
+    ...(origin && { origin: JSON.stringify(origin) }),
+  }
   await makeInnerFolder(files.checkpointFolder)
   await writeDurably(files.checkpoint, encodeSafetensors({ tensors, metadata }))
 }
@@ -45,21 +76,47 @@ export function named(tensors: readonly Tensor[], flat: Float32Array, prefix = '
   ])
 }
 
-/** Null where the run was ended before its first checkpoint. @throws EigenaeError where the file is damaged. */
-export async function readCheckpoint(files: RunFiles, config: Config): Promise<Checkpoint | null> {
+/** What a checkpoint's header holds besides the tensors. */
+export interface CheckpointHead {
+  readonly epoch: number
+  readonly step: number
+  readonly origin: CheckpointOrigin | null
+}
+
+/** Returns the head alone, null if there is no checkpoint. @throws EigenaeError if it or the file's length is wrong. */
+export function readCheckpointHead({ checkpoint: file }: RunFiles): CheckpointHead | null {
+  const metadata = readMetadata(file)
+  return metadata === undefined ? null : headOf(metadata, file)
+}
+
+function headOf(metadata: TensorFile['metadata'], file: string): CheckpointHead {
+  if (metadata.format !== format) throw notOurs(file, `its format is ${metadata.format ?? 'not given'}`)
+  const [epoch, step] = [Number(metadata.epoch), Number(metadata.step)]
+  if (!Number.isInteger(epoch) || !Number.isInteger(step)) throw notOurs(file, 'it lacks its epoch and step')
+  return { epoch, step, origin: metadata.origin === undefined ? null : originOf(metadata.origin, file) }
+}
+
+function originOf(text: string, file: string): CheckpointOrigin {
+  try {
+    return originSchema.parse(JSON.parse(text))
+  } catch {
+    throw notOurs(file, 'it does not name its run')
+  }
+}
+
+/** Null if the run ended before its first checkpoint. @throws EigenaeError if the file is damaged. */
+export function readCheckpoint(files: RunFiles, config: Config): Checkpoint | null {
   const file = files.checkpoint
   const bytes = readIfPresent(file, sizeLimits.tensors)
   if (bytes === undefined) return null
   const { tensors, metadata } = decodeSafetensors(bytes, file)
-  if (metadata.format !== format) throw notOurs(file, `its format is ${metadata.format ?? 'not said'}`)
-  const [epoch, step] = [Number(metadata.epoch), Number(metadata.step)]
-  if (!Number.isInteger(epoch) || !Number.isInteger(step))
-    throw notOurs(file, 'it does not say its epoch and step')
+  const { epoch, step, origin } = headOf(metadata, file)
   const layout = layoutOf(config.model)
   const gather = (list: readonly Tensor[], size: number, prefix = '') =>
     flattened(list, size, tensors, prefix, file)
   return {
     epoch,
+    origin,
     state: {
       step,
       parameters: gather(layout.parameters, layout.parameterCount),
@@ -89,8 +146,8 @@ function flattened(
 
 function notOurs(file: string, what: string): EigenaeError {
   return new EigenaeError({
-    what: `this is no checkpoint of this run: ${what}`,
+    what: `is no checkpoint of this run: ${what}`,
     where: file,
-    hint: 'Start the run again with --overwrite.',
+    hint: remakeHint,
   })
 }

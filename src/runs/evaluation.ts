@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
 import { readJsonIfPresent } from '../files/read.js'
+import { remakeHint } from './damage.js'
 import { metricsColumns } from './tables.js'
 
 const numbers = z.array(z.number()).readonly()
@@ -27,15 +28,18 @@ export function readEvaluation(file: string): FinalEvaluation {
   throw new EigenaeError({
     what: 'is missing, or is not the evaluation of a completed run',
     where: file,
-    hint: 'Restore the file, or train the run again with --overwrite.',
+    hint: remakeHint,
     cause: evaluation.error,
   })
 }
 
 const probeSchema = schema.pick({ linear_probe_accuracy: true })
 
-/** Of a run of any version; null where it has not come to its end. */
-export function readProbe(file: string): number | null {
-  const evaluation = probeSchema.safeParse(readJsonIfPresent(file))
-  return evaluation.success ? evaluation.data.linear_probe_accuracy : null
+/** Returns the accuracy in an evaluation.json of any version, null if it is none. */
+export function probeOf(content: Buffer): number | null {
+  try {
+    return probeSchema.parse(JSON.parse(content.toString('utf8'))).linear_probe_accuracy
+  } catch {
+    return null
+  }
 }

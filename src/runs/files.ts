@@ -17,6 +17,12 @@ export interface RunFiles {
   readonly log: string
 }
 
+/** The tables that grow by an epoch's rows. */
+export const tableNames = ['metrics.csv', 'spectrum.csv', 'timings.csv'] as const
+export type TableName = (typeof tableNames)[number]
+
+export const checkpointName = 'checkpoint/state.safetensors'
+
 export const logName = 'train.log'
 
 /** Of the folder that pictures of a run, or of a group, are put into. */

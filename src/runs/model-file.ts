@@ -1,22 +1,99 @@
-import type { Config } from '../config/schema.js'
+import { configDifferences } from '../config/difference.js'
+import { type Config, configSchema } from '../config/schema.js'
+import { EigenaeError } from '../errors.js'
+import { readIfPresent, sizeLimits } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
 import { layersOf } from '../model/architecture.js'
-import { layoutOf } from '../model/layout.js'
-import type { TrainerState } from '../model/state.js'
+import { layoutOf, type Tensor } from '../model/layout.js'
+import { initialState, type TrainerState, tensorValues } from '../model/state.js'
 import { named } from './checkpoint.js'
-import { encodeSafetensors } from './safetensors.js'
+import { type FileSum, mismatch, sumOf } from './checksums.js'
+import { remakeHint } from './damage.js'
+import { decodeSafetensors, encodeSafetensors, readMetadata, type TensorFile } from './safetensors.js'
 
-/** model.safetensors: the final parameters and running statistics; architecture and config in the metadata. */
-export async function writeModel(file: string, config: Config, state: TrainerState): Promise<void> {
+const format = 'eigenae-model-1'
+
+/**
+ * Writes model.safetensors: the final parameters and running statistics; architecture and config in the metadata.
+ * Returns the file's sum.
+ */
+export async function writeModel(file: string, config: Config, state: TrainerState): Promise<FileSum> {
   const layout = layoutOf(config.model)
   const tensors = new Map([
     ...named(layout.parameters, state.parameters),
     ...named(layout.runningStatistics, state.runningStatistics),
   ])
   const metadata = {
-    format: 'eigenae-model-1',
+    format,
     architecture: JSON.stringify(layersOf(config.model)),
     config: JSON.stringify(config),
   }
-  await writeDurably(file, encodeSafetensors({ tensors, metadata }))
+  const bytes = encodeSafetensors({ tensors, metadata })
+  await writeDurably(file, bytes)
+  return sumOf(bytes)
+}
+
+/**
+ * Returns the final state of a run, null if it has no model yet.
+ * @param sum of the file as the run wrote it; undefined in runs of 0.1.0
+ * @throws EigenaeError if the file is damaged or is another run's.
+ */
+export function readModel(file: string, config: Config, sum: FileSum | undefined): TrainerState | null {
+  const bytes = readIfPresent(file, sizeLimits.tensors)
+  if (bytes === undefined) return null
+  const { tensors, metadata } = decodeSafetensors(bytes, file)
+  const reason = otherConfig(metadata, config) ?? (sum === undefined ? null : mismatch(bytes, sum))
+  if (reason !== null) throw new EigenaeError({ what: reason, where: file, hint: remakeHint })
+  const state = initialState(config.model, config.seed)
+  const layout = layoutOf(config.model)
+  const fill = (list: readonly Tensor[], flat: Float32Array) => {
+    for (const tensor of list) {
+      const found = tensors.get(tensor.name)
+      if (found?.values.length !== tensor.size)
+        throw new EigenaeError({ what: `lacks ${tensor.name} of this run's config`, where: file })
+      tensorValues(tensor, flat).set(found.values)
+    }
+  }
+  fill(layout.parameters, state.parameters)
+  fill(layout.runningStatistics, state.runningStatistics)
+  return state
+}
+
+/** A model's header beside a run's config. */
+export interface ModelHead {
+  /** Whether the header names the config that the model was trained with. */
+  readonly hasConfig: boolean
+  /** Why the model is not of the config, null if it is or may be. */
+  readonly mismatch: string | null
+}
+
+/** Null if there is no model. @throws EigenaeError if the header or the file's length is wrong. */
+export function readModelHead(file: string, config: unknown): ModelHead | null {
+  const metadata = readMetadata(file)
+  if (metadata === undefined) return null
+  const hasConfig = metadata.format === format && metadata.config !== undefined
+  return { hasConfig, mismatch: otherConfig(metadata, config) }
+}
+
+/** Another program's model may lack the config. */
+function otherConfig(metadata: TensorFile['metadata'], config: unknown): string | null {
+  if (metadata.config === undefined || metadata.config === JSON.stringify(config)) return null
+  const [difference] = configDifferences(resolved(parsed(metadata.config)), resolved(config))
+  if (difference === undefined) return null
+  const { path, left, right } = difference
+  return `is another run's model (${path}: ${left} in it, ${right} in config.json)`
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+/** With the defaults of fields that came after a file was written. */
+function resolved(config: unknown): unknown {
+  const checked = configSchema.safeParse(config)
+  return checked.success ? checked.data : config
 }

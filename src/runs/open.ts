@@ -1,17 +1,17 @@
 import { readdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkConfig } from '../config/check.js'
-import { configDifferences } from '../config/difference.js'
 import type { Config } from '../config/schema.js'
-import { EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
+import { type EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import { requireKind } from '../files/inner.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
 import { isOurs, pictureMark } from '../files/overwrite-guard.js'
 import { readTextIfPresent } from '../files/read.js'
 import { isTemporary, jsonText, removeLeftovers, writeDurably } from '../files/write.js'
+import type { Damage } from './damage.js'
 import { logName, plotsName, type RunFiles, runFiles } from './files.js'
-import { type RunRecord, readRecord } from './record.js'
+import { recognise, recogniseBegun } from './recognise.js'
+import type { RunRecord } from './record.js'
 
 /** What to do with a folder that is not empty. */
 export type FolderUse = 'new' | 'resume' | 'overwrite'
@@ -19,12 +19,12 @@ export type FolderUse = 'new' | 'resume' | 'overwrite'
 /** What lies in the folder of a run to come. */
 export type FolderContent =
   | { readonly kind: 'nothing' }
-  /** `record` is null where the run was killed before it wrote one. */
-  | { readonly kind: 'run'; readonly record: RunRecord | null }
+  /** `record` is null if the run was killed before it wrote one, or if it is damaged. */
+  | { readonly kind: 'run'; readonly record: RunRecord | null; readonly damage: readonly Damage[] }
 
 /**
- * Looks whether a run of this config may use a folder; writes nothing.
- * @throws a usage error where the folder holds something that `use` does not allow.
+ * Returns what a run of this config finds in a folder; writes nothing.
+ * @throws a usage error if the folder holds something that `use` does not allow.
  */
 export async function inspectRunFolder(
   folder: string,
@@ -42,9 +42,12 @@ export async function inspectRunFolder(
     })
   }
   if (entries.every(isTrace)) return { kind: 'nothing' }
-  const found = await readRunIn(files, entries)
-  if (use === 'resume') refuseOtherConfig(files, found.config, config)
-  return { kind: 'run', record: found.record }
+  const begun = entries.every((entry) => entry === 'config.json' || entry === plotsName || isTrace(entry))
+  const found = begun ? recogniseBegun(files, config) : recognise(files, config)
+  if (found.kind === 'none') throw notARun(files, found.reason)
+  if (use === 'overwrite') return { kind: 'run', record: null, damage: [] }
+  if (found.kind === 'other') throw otherConfig(files, found.differences)
+  return { kind: 'run', record: found.record, damage: found.damage }
 }
 
 /** Makes the folder this process's own and leaves `config.json` in it; an earlier run goes if it is overwritten. */
@@ -86,52 +89,20 @@ export async function entriesOf(folder: string): Promise<readonly string[]> {
   }
 }
 
-interface FoundRun {
-  readonly config: unknown
-  readonly record: RunRecord | null
+function notARun({ folder }: RunFiles, reason: string): EigenaeError {
+  return usageError({
+    what: 'this folder holds no eigenae run, so it is left as it is',
+    where: folder,
+    details: [reason],
+    hint: 'Name another folder with --out.',
+  })
 }
 
-/** A run is told by its run.json, or, killed before that, by a config.json alone. */
-async function readRunIn(files: RunFiles, entries: readonly string[]): Promise<FoundRun> {
-  const begun = entries.every((entry) => entry === 'config.json' || entry === plotsName || isTrace(entry))
-  try {
-    const text = readTextIfPresent(files.config)
-    if (text === undefined) throw new EigenaeError({ what: 'is missing', where: files.config })
-    const config: unknown = JSON.parse(text)
-    if (begun) refuseForeignConfig(files, text, config)
-    return { config, record: begun ? null : await readRecord(files.record) }
-  } catch (cause) {
-    if (!(cause instanceof EigenaeError || cause instanceof SyntaxError)) throw cause
-    throw usageError({
-      what: 'this folder holds no eigenae run, so it is left as it is',
-      where: files.folder,
-      details: [reasonOf(cause, files.config)],
-      hint: 'Name another folder with --out.',
-      cause,
-    })
-  }
-}
-
-/** Alone in a folder, a config that is not written as runs write theirs, every field filled in, is someone's own. */
-function refuseForeignConfig(files: RunFiles, text: string, config: unknown): void {
-  const checked = checkConfig(config)
-  if (checked.kind === 'config' && text === jsonText(checked.config)) return
-  throw new EigenaeError({ what: 'is not the config of a run that was begun', where: files.config })
-}
-
-/** Which file says so: a damaged one can be restored. */
-function reasonOf(cause: EigenaeError | SyntaxError, config: string): string {
-  if (cause instanceof EigenaeError) return `${cause.parts.where}: ${cause.parts.what}`
-  return `${config}: is not valid JSON`
-}
-
-function refuseOtherConfig(files: RunFiles, old: unknown, config: Config): void {
-  const differences = configDifferences(old, config)
-  if (differences.length === 0) return
-  throw usageError({
+function otherConfig({ config }: RunFiles, differences: readonly string[]): EigenaeError {
+  return usageError({
     what: 'the run in this folder has another config, so it cannot be resumed with this one',
-    where: files.config,
-    details: differences.map(({ path, left, right }) => `${path}: ${left} in the folder, ${right} now`),
+    where: config,
+    details: differences,
     hint: 'Resume with the same config, or start again with --overwrite or in another folder with --out.',
   })
 }

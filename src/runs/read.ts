@@ -2,62 +2,83 @@ import { z } from 'zod'
 import { type Config, configSchema } from '../config/schema.js'
 import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
-import { readJsonIfPresent, readTextIfPresent, sizeLimits } from '../files/read.js'
-import { readProbe } from './evaluation.js'
+import { readIfPresent, sizeLimits } from '../files/read.js'
+import { type Damage, damagedRun, remakeHint } from './damage.js'
+import { probeOf } from './evaluation.js'
 import { type RunFiles, runFiles } from './files.js'
+import { type Inspection, inspectRun, type RunContents } from './inspect.js'
 import { KeptEpochs } from './kept-epochs.js'
-import { type RunRecord, type RunStatus, readRecord } from './record.js'
+import type { RunRecord, RunStatus } from './record.js'
 import { type MetricsRow, metricsColumns, type Row, type SpectrumRow, spectrumColumns } from './tables.js'
 
 /** A run folder as others read it. */
 export interface Run {
   readonly folder: string
   readonly record: RunRecord
-  /** `record.status`, but "interrupted" where it says running and its process is gone (kill -9, a crash). */
-  readonly status: RunStatus
+  /**
+   * `record.status`, but "interrupted" if it says running and its process is gone (kill -9, a crash), and "damaged" if
+   * a file is not what the run wrote.
+   */
+  readonly status: RunStatus | 'damaged'
+  readonly damage: readonly Damage[]
   /** One row an epoch trained. */
   readonly metrics: readonly MetricsRow[]
 }
 
 /** Everything in a run folder but the model. */
 export interface WholeRun extends Run {
+  readonly status: RunStatus
   readonly config: Config
   /** d rows an epoch, from before training on; of long runs only of some epochs, the first and the last among them. */
   readonly spectrum: readonly SpectrumRow[]
   /** The number of rows in spectrum.csv. */
   readonly spectrumRows: number
-  /** Null where the run has not come to its end. */
+  /** Null if the run has not come to its end. */
   readonly linearProbeAccuracy: number | null
 }
 
+/** @throws EigenaeError if run.json cannot be read, or the metrics of a run without checksums. */
 export async function readRun(folder: string): Promise<Run> {
   const files = runFiles(folder)
-  return {
-    folder,
-    ...(await readStatus(files)),
-    metrics: await readMetrics(files.metrics),
-  }
+  const { record, damage, contents, status } = await inspectWithStatus(files)
+  if (damage.length === 0) return { folder, record, status, damage, metrics: metricsIn(files, contents) }
+  const isUnknown = damage.some(({ file }) => ['run.json', 'config.json', 'metrics.csv'].includes(file))
+  return { folder, record, status: 'damaged', damage, metrics: isUnknown ? [] : metricsIn(files, contents) }
 }
 
-async function readStatus(files: RunFiles): Promise<Pick<Run, 'record' | 'status'>> {
-  const record = await readRecord(files.record)
-  if (record.status !== 'running' || (await isLocked(files.lock))) return { record, status: record.status }
+type InspectionWithStatus = Inspection & { readonly status: RunStatus }
+
+async function inspectWithStatus(files: RunFiles): Promise<InspectionWithStatus> {
+  const inspection = inspectRun(files)
+  const { status } = inspection.record
+  if (status !== 'running' || (await isLocked(files.lock))) return { ...inspection, status }
   // Between the two it may have come to its end.
-  const again = await readRecord(files.record)
-  return { record: again, status: again.status === 'running' ? 'interrupted' : again.status }
+  const again = inspectRun(files)
+  return { ...again, status: again.record.status === 'running' ? 'interrupted' : again.record.status }
 }
 
+/** @throws EigenaeError if the run is damaged. */
 export async function readWholeRun(folder: string): Promise<WholeRun> {
   const files = runFiles(folder)
-  const run = await readRun(folder)
-  const spectrum = keptSpectrum(files.spectrum)
+  const { record, damage, contents, status } = await inspectWithStatus(files)
+  if (damage.length > 0) throw damagedRun(folder, damage)
+  const spectrum = keptSpectrum(contents['spectrum.csv'], files.spectrum)
+  const evaluation = contents['evaluation.json']
   return {
-    ...run,
-    config: readConfig(files.config),
+    folder,
+    record,
+    status,
+    damage,
+    metrics: metricsIn(files, contents),
+    config: configIn(contents['config.json']!, files.config),
     spectrum: spectrum.rows,
     spectrumRows: spectrum.count,
-    linearProbeAccuracy: readProbe(files.evaluation),
+    linearProbeAccuracy: evaluation === undefined ? null : probeOf(evaluation),
   }
+}
+
+function metricsIn(files: RunFiles, contents: RunContents): readonly MetricsRow[] {
+  return [...tableRows(contents['metrics.csv'], files.metrics, metricsColumns)]
 }
 
 /** What readers rely on in a config that this version would not train. */
@@ -71,10 +92,8 @@ const foreignConfigSchema = z.looseObject({
 })
 
 /** With the defaults of fields that came after the run was made; fields of another version are kept. */
-function readConfig(file: string): Config {
-  const value = readJsonIfPresent(file)
-  if (value === undefined)
-    throw new EigenaeError({ what: 'is missing: the folder holds a run without its config', where: file })
+function configIn(content: Buffer, file: string): Config {
+  const value: unknown = JSON.parse(content.toString('utf8'))
   const parsed = configSchema.safeParse(value)
   if (parsed.success) return parsed.data
   const foreign = foreignConfigSchema.safeParse(value)
@@ -84,21 +103,15 @@ function readConfig(file: string): Config {
   throw new EigenaeError({ what, where: file, cause: foreign.error })
 }
 
-const restore = 'The file was changed from outside: restore it, or train the run again with --overwrite.'
-
 /** Empty if the run has not written one yet. */
-export async function readMetrics(file: string): Promise<readonly MetricsRow[]> {
-  return [...tableRows(file, metricsColumns)]
+export function readMetrics(file: string): readonly MetricsRow[] {
+  return [...tableRows(readIfPresent(file, sizeLimits.table), file, metricsColumns)]
 }
 
-export async function readSpectrum(file: string): Promise<readonly SpectrumRow[]> {
-  return [...tableRows(file, spectrumColumns)]
-}
-
-function keptSpectrum(file: string) {
+function keptSpectrum(content: Buffer | undefined, file: string) {
   const kept = new KeptEpochs<SpectrumRow>()
   let count = 0
-  for (const row of tableRows(file, spectrumColumns)) {
+  for (const row of tableRows(content, file, spectrumColumns)) {
     kept.add(row)
     count++
   }
@@ -106,19 +119,20 @@ function keptSpectrum(file: string) {
 }
 
 /**
- * Reads a table by the names of its columns: those of another version are left out, and those that it lacks are NaN. A
+ * Parses a table by the names of its columns: those of another version are left out, and those that it lacks are NaN. A
  * row that is being written, the last one without its newline, is left out.
  */
 function* tableRows<Columns extends readonly string[]>(
+  content: Buffer | undefined,
   file: string,
   columns: Columns,
 ): Generator<Row<Columns>> {
-  const lines = wholeLines(readTextIfPresent(file, sizeLimits.table) ?? '')
+  const lines = wholeLines(content?.toString('utf8') ?? '')
   const { value: header } = lines.next()
   if (header === undefined) return
   const written = header.split(',')
   if (written[0] !== columns[0]) {
-    throw new EigenaeError({ what: `its columns are not ${columns.join(',')}`, where: file, hint: restore })
+    throw new EigenaeError({ what: `its columns are not ${columns.join(',')}`, where: file, hint: remakeHint })
   }
   const places = columns.map((column) => written.indexOf(column))
   let number = 1
@@ -161,7 +175,7 @@ function parseNumbers<Columns extends readonly string[]>(
 
 function notARow(file: string, line: number, count: number): EigenaeError {
   const what = `is not a row of ${count} numbers`
-  return new EigenaeError({ what, where: `${file}:${line}`, hint: restore })
+  return new EigenaeError({ what, where: `${file}:${line}`, hint: remakeHint })
 }
 
 // Under the number of files that a process may have open where the limit is low (macOS: 256).

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
 import { readTextIfPresent } from '../files/read.js'
 import { jsonText, writeDurably } from '../files/write.js'
+import { fileSumSchema, sha256 } from './checksums.js'
+import type { Damage } from './damage.js'
 
 const facts = {
   name: z.string(),
@@ -16,11 +18,16 @@ const facts = {
   host: z.string(),
   dataSha256: z.record(z.string(), z.string()),
   started: z.string(),
+  /** Of config.json; undefined in runs of 0.1.0, which kept no checksums. */
+  configSha256: z.string().optional(),
 }
+
+/** By name in the run folder. */
+const fileSums = z.record(z.string(), fileSumSchema)
 
 const recordSchema = z.discriminatedUnion('status', [
   z.object({ status: z.literal('running'), ...facts }),
-  z.object({ status: z.literal('completed'), ended: z.string(), ...facts }),
+  z.object({ status: z.literal('completed'), ended: z.string(), files: fileSums.optional(), ...facts }),
   z.object({ status: z.literal('interrupted'), ended: z.string(), ...facts }),
   z.object({ status: z.literal('failed'), error: z.string(), ended: z.string(), ...facts }),
 ])
@@ -28,26 +35,50 @@ const recordSchema = z.discriminatedUnion('status', [
 /** run.json: what ran, where, and how it ended. */
 export type RunRecord = z.output<typeof recordSchema>
 export type RunStatus = RunRecord['status']
+export type FileSums = z.output<typeof fileSums>
 export type RunFacts = Omit<Extract<RunRecord, { status: 'running' }>, 'status'>
 
 /** How a run ended, or that it has not. */
 export type RunOutcome =
   | { readonly status: 'running' }
-  | { readonly status: 'completed' | 'interrupted'; readonly ended: string }
+  | { readonly status: 'completed'; readonly ended: string; readonly files: FileSums }
+  | { readonly status: 'interrupted'; readonly ended: string }
   | { readonly status: 'failed'; readonly error: string; readonly ended: string }
 
 export async function writeRecord(file: string, outcome: RunOutcome, runFacts: RunFacts): Promise<void> {
-  await writeDurably(file, jsonText({ ...outcome, ...runFacts }))
+  await writeDurably(file, jsonText(withChecksum({ ...outcome, ...runFacts })))
 }
 
+/** Adds the SHA-256 of the other fields' JSON, so that a change from outside is noticed. */
+export function withChecksum(fields: object): object {
+  return { ...fields, sha256: sha256(JSON.stringify(fields)) }
+}
+
+export interface CheckedRecord {
+  readonly record: RunRecord
+  /** Whether its own checksum is right; "none" in runs of 0.1.0. */
+  readonly checksum: 'right' | 'wrong' | 'none'
+}
+
+export const changedRecord: Damage = { file: 'run.json', reason: 'was changed (its checksum differs)' }
+
 /** @throws EigenaeError if the file is missing or is not a run.json. */
-export async function readRecord(file: string): Promise<RunRecord> {
+export function readRecord(file: string): CheckedRecord {
   const text = readTextIfPresent(file)
   if (text === undefined)
     throw new EigenaeError({ what: 'does not exist', where: file, hint: 'Check the path.' })
   try {
-    return recordSchema.parse(JSON.parse(text))
+    const value: unknown = JSON.parse(text)
+    return { record: recordSchema.parse(value), checksum: checksumOf(value as Record<string, unknown>) }
   } catch (cause) {
     throw new EigenaeError({ what: 'this is not the run.json of an eigenae run', where: file, cause })
   }
+}
+
+function checksumOf({
+  sha256: sum,
+  ...fields
+}: Readonly<Record<string, unknown>>): CheckedRecord['checksum'] {
+  if (sum === undefined && fields.configSha256 === undefined) return 'none'
+  return sum === sha256(JSON.stringify(fields)) ? 'right' : 'wrong'
 }

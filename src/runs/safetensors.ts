@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
+import { readHead } from '../files/read.js'
+import { remakeHint } from './damage.js'
 
 /** The safetensors format: 8 bytes of header length, the header as JSON, the tensors' bytes, all little-endian. */
 export interface TensorFile {
@@ -59,28 +61,67 @@ type TensorHeader = z.output<typeof tensorSchema>
 const tensorsSchema = z.record(z.string(), tensorSchema)
 const metadataSchema = z.record(z.string(), z.string()).default({})
 
-/** @throws EigenaeError that names the file where it is cut short or no safetensors file. */
+/** @throws EigenaeError that names the file if it is no safetensors file, is cut short or has changed. */
 export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const headerLength = bytes.length < lengthBytes ? 0 : Number(view.getBigUint64(0, true))
-  const dataStart = lengthBytes + headerLength
-  if (headerLength === 0 || dataStart > bytes.length)
-    throw damaged(file, bytes.length, 'its header is cut short')
-  const header = parseHeader(bytes.subarray(lengthBytes, dataStart), bytes.length, file)
-  const tensors = Object.entries(header.tensors)
-  const dataLength = Math.max(0, ...tensors.map(([, tensor]) => tensor.data_offsets[1]))
-  if (dataStart + dataLength !== bytes.length) {
-    throw damaged(file, bytes.length, `its header says ${dataStart + dataLength}`)
-  }
-  const { sha256, ...metadata } = header.metadata
+  const { tensors, metadata, dataStart } = parseHead(bytes, bytes.length, file)
+  const { sha256, ...kept } = metadata
   const decoded = {
-    metadata,
+    metadata: kept,
     tensors: new Map(tensors.map(([name, tensor]) => [name, readTensor(tensor, bytes, dataStart)])),
   }
-  // One that another program wrote has none.
+  // A file of another program has no sum.
+  if (sha256 === undefined && kept.format?.startsWith('eigenae-'))
+    throw damaged(file, bytes.length, 'and lacks the checksum that eigenae writes')
   if (sha256 !== undefined && sha256 !== digestOf(decoded))
     throw damaged(file, bytes.length, 'and not the numbers that were written')
   return decoded
+}
+
+const headBytes = 16 << 10
+
+/**
+ * Returns the metadata of a file without reading its tensors, undefined if it does not exist.
+ * @throws EigenaeError if its header or its length is wrong.
+ */
+export function readMetadata(file: string): TensorFile['metadata'] | undefined {
+  const head = readHead(file, headBytes)
+  if (head === undefined) return undefined
+  const { bytes, fileLength } = head
+  const dataStart = dataStartOf(bytes)
+  const whole = dataStart > bytes.length && dataStart <= fileLength ? readHead(file, dataStart)! : head
+  return parseHead(whole.bytes, fileLength, file).metadata
+}
+
+function dataStartOf(bytes: Uint8Array): number {
+  if (bytes.length < lengthBytes) return Number.POSITIVE_INFINITY
+  const headerLength = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))
+  return headerLength === 0 ? Number.POSITIVE_INFINITY : lengthBytes + headerLength
+}
+
+/** Checks everything but the numbers. */
+function parseHead(head: Uint8Array, fileLength: number, file: string) {
+  const dataStart = dataStartOf(head)
+  if (dataStart > head.length) throw damaged(file, fileLength, 'its header is cut short')
+  const header = parseHeader(head.subarray(lengthBytes, dataStart), fileLength, file)
+  const tensors = Object.entries(header.tensors)
+  const dataLength = tensors.reduce((end, [, { data_offsets }]) => Math.max(end, data_offsets[1]), 0)
+  if (dataStart + dataLength !== fileLength)
+    throw damaged(file, fileLength, `its header says ${dataStart + dataLength}`)
+  if (!tiles(tensors.map(([, tensor]) => tensor)))
+    throw damaged(file, fileLength, 'and its tensors overlap or leave gaps')
+  return { tensors, metadata: header.metadata, dataStart }
+}
+
+/** Whether the tensors lie one after the other, each as long as its shape asks. */
+function tiles(tensors: readonly TensorHeader[]): boolean {
+  let end = 0
+  for (const { shape, data_offsets } of tensors.toSorted((a, b) => a.data_offsets[0] - b.data_offsets[0])) {
+    const [from, to] = data_offsets
+    const size = shape.reduce((product, length) => product * length, Float32Array.BYTES_PER_ELEMENT)
+    if (from !== end || to !== from + size) return false
+    end = to
+  }
+  return true
 }
 
 function parseHeader(bytes: Uint8Array, fileLength: number, file: string) {
@@ -106,6 +147,6 @@ function damaged(file: string, length: number, what: string): EigenaeError {
   return new EigenaeError({
     what: `this file is damaged: it has ${length} bytes, ${what}`,
     where: file,
-    hint: 'Start the run again with --overwrite.',
+    hint: remakeHint,
   })
 }

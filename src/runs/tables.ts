@@ -1,8 +1,9 @@
 import { createObjectCsvStringifier } from 'csv-writer'
 import { EigenaeError } from '../errors.js'
 import { appendWhole } from '../files/append.js'
-import { readTextIfPresent, sizeLimits } from '../files/read.js'
+import { readIfPresent, readTextIfPresent, sizeLimits } from '../files/read.js'
 import { syncFile, writeDurably } from '../files/write.js'
+import { type FileSum, RunningSum } from './checksums.js'
 import { loggedMetrics } from './metrics.js'
 
 /** The columns of a run's CSV files, in the files' order. */
@@ -25,21 +26,29 @@ export type SpectrumRow = Row<typeof spectrumColumns>
 /** A CSV file whose rows come epoch by epoch, and which can be cut back to an epoch. */
 export class EpochTable<Columns extends readonly string[]> {
   readonly #file: string
-  readonly #header: readonly { readonly id: string; readonly title: string }[]
+  readonly #csv: ReturnType<typeof createObjectCsvStringifier>
+  #sum = new RunningSum()
 
   constructor(file: string, columns: Columns) {
     this.#file = file
-    this.#header = columns.map((id) => ({ id, title: id }))
+    this.#csv = createObjectCsvStringifier({ header: columns.map((id) => ({ id, title: id })) })
+  }
+
+  /** Length and digest of the header and of all rows, as they were written. */
+  get sum(): FileSum {
+    return this.#sum.current()
   }
 
   /** Writes the file anew, with nothing but the header. */
-  async start(): Promise<void> {
-    await writeDurably(this.#file, this.#headerLine())
+  start(): Promise<void> {
+    return this.#replace(this.#csv.getHeaderString() ?? '')
   }
 
   /** Adds rows; removes them again if the write fails in the middle. They are not synced yet: `sync` does that. */
   async append(rows: readonly Row<Columns>[]): Promise<void> {
-    await appendWhole(this.#file, this.#stringifier().stringifyRecords(rows))
+    const text = this.#csv.stringifyRecords([...rows])
+    await appendWhole(this.#file, text)
+    this.#sum.add(text)
   }
 
   /** Returns once all rows would survive a loss of power. */
@@ -47,59 +56,62 @@ export class EpochTable<Columns extends readonly string[]> {
     return syncFile(this.#file)
   }
 
-  /**
-   * Drops what comes after an epoch, a half-written row included.
-   * @throws EigenaeError where an epoch from `first` to `last` has not `rowsAnEpoch` rows: the file was changed.
-   */
-  async cutBack(first: number, last: number, rowsAnEpoch: number): Promise<void> {
-    const text = readTextIfPresent(this.#file, sizeLimits.table)
-    if (text === undefined) throw this.#missing()
-    const [header, ...lines] = text.split('\n').slice(0, -1)
-    if (`${header}\n` !== this.#headerLine()) throw this.#ofOthers()
-    const kept = lines.filter((line) => epochOf(line) <= last)
-    const counts = new Map<number, number>()
-    for (const epoch of kept.map(epochOf)) counts.set(epoch, (counts.get(epoch) ?? 0) + 1)
-    for (let epoch = first; epoch <= last; epoch++) {
-      const found = counts.get(epoch) ?? 0
-      if (found !== rowsAnEpoch) throw this.#changed(epoch, found, rowsAnEpoch)
-    }
-    const content = [this.#headerLine(), ...kept.map((line) => `${line}\n`)].join('')
-    if (content !== text) await writeDurably(this.#file, content)
+  /** Keeps the first bytes and drops the rows after them, a half-written one included. */
+  async cutBack(bytes: number): Promise<void> {
+    const content = readIfPresent(this.#file, sizeLimits.table) ?? Buffer.alloc(0)
+    if (content.length !== bytes) return this.#replace(content.subarray(0, bytes))
+    this.#startSum(content)
   }
 
-  #stringifier() {
-    return createObjectCsvStringifier({ header: this.#header })
+  async #replace(content: string | Uint8Array): Promise<void> {
+    await writeDurably(this.#file, content)
+    this.#startSum(content)
   }
 
-  #headerLine(): string {
-    return this.#stringifier().getHeaderString() ?? ''
+  #startSum(content: string | Uint8Array): void {
+    this.#sum = new RunningSum()
+    this.#sum.add(content)
   }
+}
 
-  #missing(): EigenaeError {
-    return new EigenaeError({
-      what: 'does not exist',
-      where: this.#file,
-      hint: 'Restore the file, or start the run again with --overwrite.',
-    })
-  }
+/** The rows that a table holds up to an epoch. */
+export interface ExpectedRows {
+  readonly columns: readonly string[]
+  readonly firstEpoch: number
+  readonly lastEpoch: number
+  readonly rowsAnEpoch: number
+}
 
-  #ofOthers(): EigenaeError {
-    return new EigenaeError({
-      what: 'its columns are not those of this version of eigenae',
-      where: this.#file,
-      hint: 'Go on with the version that began the run, or start it again with --overwrite.',
-    })
+/**
+ * Returns the length in bytes of a table up to an epoch, or why it is not what the run wrote: for runs of 0.1.0,
+ * whose checkpoints hold no checksums of the tables.
+ * @throws EigenaeError if its columns are those of another version.
+ */
+export function bytesUpTo(file: string, expected: ExpectedRows): number | string {
+  const text = readTextIfPresent(file, sizeLimits.table)
+  if (text === undefined) return 'is missing'
+  const { columns, firstEpoch, lastEpoch, rowsAnEpoch } = expected
+  const [header, ...lines] = text.split('\n').slice(0, -1)
+  if (header !== columns.join(',')) throw ofOtherVersion(file)
+  const end = lines.findIndex((line) => !(epochOf(line) <= lastEpoch))
+  const kept = end < 0 ? lines : lines.slice(0, end)
+  const counts = new Map<number, number>()
+  for (const epoch of kept.map(epochOf)) counts.set(epoch, (counts.get(epoch) ?? 0) + 1)
+  for (let epoch = firstEpoch; epoch <= lastEpoch; epoch++) {
+    const found = counts.get(epoch) ?? 0
+    if (found !== rowsAnEpoch) return `has ${found} rows of epoch ${epoch}, the run wrote ${rowsAnEpoch}`
   }
-
-  #changed(epoch: number, found: number, expected: number): EigenaeError {
-    return new EigenaeError({
-      what: `has ${found} rows of epoch ${epoch}, the checkpoint's run wrote ${expected}`,
-      where: this.#file,
-      hint: 'The file was changed from outside. Start the run again with --overwrite.',
-    })
-  }
+  return Buffer.byteLength([header, ...kept].map((line) => `${line}\n`).join(''))
 }
 
 function epochOf(line: string): number {
   return Number(line.slice(0, line.indexOf(',')))
+}
+
+function ofOtherVersion(file: string): EigenaeError {
+  return new EigenaeError({
+    what: 'its columns are not those of this version of eigenae',
+    where: file,
+    hint: 'Go on with the version that began the run, or start it again with --overwrite.',
+  })
 }

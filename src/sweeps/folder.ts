@@ -5,9 +5,12 @@ import { makeFolder } from '../files/folder.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
 import { readTextIfPresent } from '../files/read.js'
 import { jsonText, writeDurably } from '../files/write.js'
+import { collect, type Damage, damageText } from '../runs/damage.js'
 import { version } from '../runs/facts.js'
+import { runFiles } from '../runs/files.js'
 import { entriesOf, isTrace } from '../runs/open.js'
-import type { SweepPlan } from './plan.js'
+import { recognise } from '../runs/recognise.js'
+import type { PlannedRun, SweepPlan } from './plan.js'
 
 const savedPlanSchema = z.object({
   format: z.literal('eigenae-sweep-1'),
@@ -16,7 +19,7 @@ const savedPlanSchema = z.object({
 })
 
 /** sweep.json in the sweep's folder: which runs belong to it. Their configs are in their own folders. */
-export type SavedPlan = z.output<typeof savedPlanSchema>
+type SavedPlan = z.output<typeof savedPlanSchema>
 
 export interface SweepFiles {
   readonly plan: string
@@ -27,34 +30,53 @@ export function sweepFiles(folder: string): SweepFiles {
   return { plan: join(folder, 'sweep.json'), lock: join(folder, '.lock') }
 }
 
+/** What is known of the sweep in a folder. */
+export interface SavedSweep {
+  /** The names of its runs; null if sweep.json is damaged. */
+  readonly runs: readonly string[] | null
+  readonly damage: readonly string[]
+}
+
 /**
- * The plan saved in a folder, null where it holds nothing yet; writes nothing.
- * @throws a usage error where the folder is another's, or not empty without `resume`.
+ * Returns the sweep in a folder, null if it holds nothing yet; writes nothing.
+ * @throws a usage error if the folder is another's, or is not empty without `resume`.
  */
 export async function inspectSweepFolder(
   folder: string,
-  name: string,
+  plan: SweepPlan,
   resume: boolean,
-): Promise<SavedPlan | null> {
+): Promise<SavedSweep | null> {
   const entries = await entriesOf(folder)
   if (entries.every(isTrace)) return null
-  const saved = entries.includes('sweep.json') ? readSavedPlan(sweepFiles(folder).plan) : null
-  if (saved === null || saved.name !== name) {
-    throw usageError({
-      what:
-        saved === null
-          ? 'this folder holds no sweep, so it is left as it is'
-          : `this folder holds the sweep "${saved.name}"`,
-      where: folder,
-      hint: 'Name another folder with --out.',
-    })
-  }
+  const saved = savedSweep(folder, plan)
   if (resume) return saved
   throw usageError({
     what: 'this folder holds this sweep already',
     where: folder,
     hint: 'Go on with it by --resume, or name another folder with --out.',
   })
+}
+
+/** A sweep.json that is damaged is made anew if a run of the plan lies in the folder. */
+function savedSweep(folder: string, plan: SweepPlan): SavedSweep {
+  const { name } = plan.sweep
+  const damage: Damage[] = []
+  const saved = collect(damage, 'sweep.json', () => readSavedPlan(sweepFiles(folder).plan))
+  if (saved?.name === name) return { runs: saved.runs, damage: [] }
+  if (saved === undefined && plan.runs.some((run) => holdsRun(folder, run)))
+    return { runs: null, damage: damage.map(damageText) }
+  throw usageError({
+    what:
+      saved === undefined
+        ? 'this folder holds no sweep, so it is left as it is'
+        : `this folder holds the sweep "${saved.name}"`,
+    where: folder,
+    hint: 'Name another folder with --out.',
+  })
+}
+
+function holdsRun(folder: string, { name, config }: PlannedRun): boolean {
+  return recognise(runFiles(join(folder, name)), config).kind === 'same'
 }
 
 /** Makes this process the folder's only sweep, and saves the plan. */
@@ -82,15 +104,11 @@ export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise
 }
 
 function readSavedPlan(file: string): SavedPlan {
-  const text = readTextIfPresent(file) ?? ''
+  const text = readTextIfPresent(file)
+  if (text === undefined) throw new EigenaeError({ what: 'is missing', where: file })
   try {
     return savedPlanSchema.parse(JSON.parse(text))
   } catch (cause) {
-    throw new EigenaeError({
-      what: 'this is not the plan of a sweep',
-      where: file,
-      hint: 'Name another folder with --out.',
-      cause,
-    })
+    throw new EigenaeError({ what: 'is not the plan of a sweep', where: file, cause })
   }
 }

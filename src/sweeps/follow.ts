@@ -75,12 +75,15 @@ export class Follower {
 }
 
 async function newRows({ job, epoch: told }: Followed): Promise<readonly MetricsRow[]> {
-  const rows = await readMetrics(runFiles(job.folder).metrics)
+  const rows = readMetrics(runFiles(job.folder).metrics)
   return rows.filter(({ epoch }) => epoch > told)
 }
 
 /** The last row that a run has written; null where there is none. */
 export async function lastRow(folder: string): Promise<MetricsRow | null> {
-  const rows = await readMetrics(runFiles(folder).metrics).catch(() => [])
-  return rows.at(-1) ?? null
+  try {
+    return readMetrics(runFiles(folder).metrics).at(-1) ?? null
+  } catch {
+    return null
+  }
 }

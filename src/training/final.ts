@@ -2,20 +2,27 @@ import type { Config } from '../config/schema.js'
 import type { DataSet } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
 import { jsonText, writeDurably } from '../files/write.js'
+import { type FileSum, sumOf } from '../runs/checksums.js'
 import type { FinalEvaluation } from '../runs/evaluation.js'
 import type { RunFiles } from '../runs/files.js'
 import { readMetrics } from '../runs/read.js'
 import { measureLinearProbe, measureSpectrum } from './evaluate.js'
+
+export interface WrittenEvaluation {
+  readonly evaluation: FinalEvaluation
+  /** Of evaluation.json. */
+  readonly sum: FileSum
+}
 
 export async function writeFinalEvaluation(
   files: RunFiles,
   trainer: Trainer,
   config: Config,
   data: DataSet,
-): Promise<FinalEvaluation> {
+): Promise<WrittenEvaluation> {
   const spectrum = await measureSpectrum(trainer, config, data)
   const evaluation: FinalEvaluation = {
-    metrics: (await readMetrics(files.metrics)).at(-1)!,
+    metrics: readMetrics(files.metrics).at(-1)!,
     spectrum: {
       singular_values: spectrum.singularValues,
       singular_shares: spectrum.singularShares,
@@ -24,6 +31,7 @@ export async function writeFinalEvaluation(
     },
     linear_probe_accuracy: await measureLinearProbe(trainer, config, data),
   }
-  await writeDurably(files.evaluation, jsonText(evaluation))
-  return evaluation
+  const text = jsonText(evaluation)
+  await writeDurably(files.evaluation, text)
+  return { evaluation, sum: sumOf(text) }
 }

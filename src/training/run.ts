@@ -2,14 +2,16 @@ import type { Config } from '../config/schema.js'
 import type { DataSet } from '../data/load.js'
 import type { Engine, EpochProgress, Losses, Trainer } from '../engines/engine.js'
 import { EigenaeError, Interruption } from '../errors.js'
-import { latentDimension } from '../model/architecture.js'
+import { jsonText } from '../files/write.js'
 import type { TrainerState } from '../model/state.js'
-import { type Checkpoint, writeCheckpoint } from '../runs/checkpoint.js'
+import { type TableSums, writeCheckpoint } from '../runs/checkpoint.js'
+import { configSha256, sumOf, sumOfFile } from '../runs/checksums.js'
 import type { FinalEvaluation } from '../runs/evaluation.js'
-import type { RunFiles } from '../runs/files.js'
+import { checkpointName, type RunFiles, tableNames } from '../runs/files.js'
 import type { EpochEvaluation } from '../runs/metrics.js'
 import { writeModel } from '../runs/model-file.js'
-import { type RunFacts, type RunOutcome, writeRecord } from '../runs/record.js'
+import { type FileSums, type RunFacts, type RunOutcome, writeRecord } from '../runs/record.js'
+import type { ResumePoint } from '../runs/resume.js'
 import {
   EpochTable,
   type MetricsRow,
@@ -32,7 +34,7 @@ export interface RunJob {
   readonly files: RunFiles
   readonly facts: RunFacts
   /** Where to go on; null to begin. */
-  readonly checkpoint: Checkpoint | null
+  readonly point: ResumePoint | null
   readonly observer: RunObserver
   /** Aborted with an Interruption as its reason. */
   readonly signal: AbortSignal
@@ -57,8 +59,8 @@ export async function executeRun(job: RunJob): Promise<FinalEvaluation> {
   const record = (outcome: RunOutcome) => writeRecord(job.files.record, outcome, job.facts)
   await record({ status: 'running' })
   try {
-    const evaluation = await trainToTheEnd(job)
-    await record({ status: 'completed', ended: new Date().toISOString() })
+    const { evaluation, files } = await trainToTheEnd(job)
+    await record({ status: 'completed', ended: new Date().toISOString(), files })
     return evaluation
   } catch (error) {
     // What cannot be written, on a full disk say, must not hide why the run ended.
@@ -73,16 +75,21 @@ function outcomeOf(error: unknown): RunOutcome {
   return { status: 'failed', error: error instanceof Error ? error.message : String(error), ended }
 }
 
-async function trainToTheEnd(job: RunJob): Promise<FinalEvaluation> {
-  const { config, data, engine, files, threads } = job
+interface TrainedToTheEnd {
+  readonly evaluation: FinalEvaluation
+  readonly files: FileSums
+}
+
+async function trainToTheEnd(job: RunJob): Promise<TrainedToTheEnd> {
+  const { config, data, engine, files, threads, point } = job
   const trainer = await engine.createTrainer(trainerSpec(config, threads), data.train.images.pixels)
   // An epoch is written while the next one trains. What goes wrong is thrown where it is awaited.
   let written = Promise.resolve()
   try {
     const tables = tablesOf(files)
-    if (job.checkpoint === null) written = writeBeginning(job, tables, await measureBeginning(job, trainer))
-    else await resume(job, trainer, tables, job.checkpoint)
-    for (let epoch = 1 + (job.checkpoint?.epoch ?? 0); epoch <= config.train.epochs; epoch++) {
+    if (point === null) written = writeBeginning(job, tables, await measureBeginning(job, trainer))
+    else await resume(trainer, tables, point)
+    for (let epoch = 1 + (point?.checkpoint.epoch ?? 0); epoch <= config.train.epochs; epoch++) {
       written.catch(() => undefined)
       const trained = await trainOneEpoch(job, trainer, epoch)
       await written
@@ -90,8 +97,18 @@ async function trainToTheEnd(job: RunJob): Promise<FinalEvaluation> {
     }
     await written
     job.signal.throwIfAborted()
-    await writeModel(files.model, config, await trainer.exportState())
-    return await writeFinalEvaluation(files, trainer, config, data)
+    const model = await writeModel(files.model, config, await trainer.exportState())
+    const { evaluation, sum } = await writeFinalEvaluation(files, trainer, config, data)
+    return {
+      evaluation,
+      files: {
+        'config.json': sumOf(jsonText(config)),
+        ...sumsOf(tables),
+        'evaluation.json': sum,
+        'model.safetensors': model,
+        [checkpointName]: sumOfFile(files.checkpoint)!,
+      },
+    }
   } finally {
     await written.catch(() => undefined)
     await trainer.dispose()
@@ -102,19 +119,24 @@ type Tables = ReturnType<typeof tablesOf>
 
 function tablesOf(files: RunFiles) {
   return {
-    metrics: new EpochTable(files.metrics, metricsColumns),
-    spectrum: new EpochTable(files.spectrum, spectrumColumns),
-    timings: new EpochTable(files.timings, timingsColumns),
+    'metrics.csv': new EpochTable(files.metrics, metricsColumns),
+    'spectrum.csv': new EpochTable(files.spectrum, spectrumColumns),
+    'timings.csv': new EpochTable(files.timings, timingsColumns),
+  }
+}
+
+function sumsOf(tables: Tables): TableSums {
+  return {
+    'metrics.csv': tables['metrics.csv'].sum,
+    'spectrum.csv': tables['spectrum.csv'].sum,
+    'timings.csv': tables['timings.csv'].sum,
   }
 }
 
 /** Leaves the folder and the trainer as they were at the end of the checkpoint's epoch. */
-async function resume(job: RunJob, trainer: Trainer, tables: Tables, checkpoint: Checkpoint): Promise<void> {
-  const { epoch, state } = checkpoint
-  await tables.metrics.cutBack(1, epoch, 1)
-  await tables.spectrum.cutBack(0, epoch, latentDimension(job.config.model))
-  await tables.timings.cutBack(1, epoch, 1)
-  await trainer.importState(state)
+async function resume(trainer: Trainer, tables: Tables, point: ResumePoint): Promise<void> {
+  for (const name of tableNames) await tables[name].cutBack(point.tableBytes[name])
+  await trainer.importState(point.checkpoint.state)
 }
 
 /** What is kept of a network before training. */
@@ -130,15 +152,11 @@ async function measureBeginning({ config, data }: RunJob, trainer: Trainer): Pro
   }
 }
 
-async function writeBeginning(
-  { config, files }: RunJob,
-  tables: Tables,
-  { embedding, state }: Beginning,
-): Promise<void> {
+async function writeBeginning(job: RunJob, tables: Tables, { embedding, state }: Beginning): Promise<void> {
   for (const table of Object.values(tables)) await table.start()
-  await tables.spectrum.append(spectrumRows(0, await spectrumOfEmbedding(embedding, config)))
-  await tables.spectrum.sync()
-  await writeCheckpoint(files, config, { epoch: 0, state })
+  await tables['spectrum.csv'].append(spectrumRows(0, await spectrumOfEmbedding(embedding, job.config)))
+  await tables['spectrum.csv'].sync()
+  await saveCheckpoint(job, tables, 0, state)
 }
 
 /** An epoch with all that is kept of it. */
@@ -169,11 +187,11 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Prom
 }
 
 /** The rows are synced before the checkpoint is written: after any cut, the rows of a checkpoint's epoch are there. */
-async function writeEpoch({ config, files }: RunJob, tables: Tables, trained: TrainedEpoch): Promise<void> {
+async function writeEpoch(job: RunJob, tables: Tables, trained: TrainedEpoch): Promise<void> {
   const { epoch, row, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
-  await tables.metrics.append([row])
-  await tables.spectrum.append(spectrumRows(epoch, evaluation.spectrum))
-  await tables.timings.append([
+  await tables['metrics.csv'].append([row])
+  await tables['spectrum.csv'].append(spectrumRows(epoch, evaluation.spectrum))
+  await tables['timings.csv'].append([
     {
       epoch,
       train_seconds: Number(trainSeconds.toFixed(4)),
@@ -182,7 +200,18 @@ async function writeEpoch({ config, files }: RunJob, tables: Tables, trained: Tr
     },
   ])
   await Promise.all(Object.values(tables).map((table) => table.sync()))
-  await writeCheckpoint(files, config, { epoch, state })
+  await saveCheckpoint(job, tables, epoch, state)
+}
+
+function saveCheckpoint(
+  { config, files, facts }: RunJob,
+  tables: Tables,
+  epoch: number,
+  state: TrainerState,
+): Promise<void> {
+  const { device, dataSha256 } = facts
+  const origin = { configSha256: configSha256(config), device, dataSha256, tables: sumsOf(tables) }
+  return writeCheckpoint(files, config, { epoch, state, origin })
 }
 
 /** The last step of an epoch shows in its evaluation alone. */

@@ -2,14 +2,12 @@ import { type Config, configSchema, type RequestedDevice } from '../config/schem
 import type { Engine, Trainer } from '../engines/engine.js'
 import { selectEngine } from '../engines/select.js'
 import { EigenaeError, usageError } from '../errors.js'
-import { readIfPresent, sizeLimits } from '../files/read.js'
 import { inputDimension } from '../model/architecture.js'
-import { layoutOf, type Tensor } from '../model/layout.js'
-import { initialState, type TrainerState, tensorValues } from '../model/state.js'
+import type { TrainerState } from '../model/state.js'
 import { readCheckpoint } from '../runs/checkpoint.js'
 import { runFiles } from '../runs/files.js'
+import { readModel } from '../runs/model-file.js'
 import { readWholeRun, type WholeRun } from '../runs/read.js'
-import { decodeSafetensors } from '../runs/safetensors.js'
 import { trainerSpec } from './spec.js'
 
 /** What a run has learned. */
@@ -33,12 +31,13 @@ export interface Place {
 export const onOneCore: Place = { device: 'auto', threads: 1 }
 
 /**
- * A run with its model.
- * @throws EigenaeError where the folder holds no run, the run no model yet, or its config is of another version.
+ * Returns a run with its model.
+ * @throws EigenaeError if the folder holds no run, the run is damaged or has no model yet, or its config is of another
+ * version.
  */
 export async function readTrainedRun(folder: string): Promise<TrainedRun> {
   const run = await readWholeRun(folder)
-  const trained = await readTrainedState(folder, run.config)
+  const trained = readTrainedState(run)
   if (trained === null) {
     throw usageError({
       what: 'this run has no model yet',
@@ -75,39 +74,17 @@ export async function withTrainer<T>(
   }
 }
 
-/** Null where the run has no model yet. @throws EigenaeError where the config is one that this version cannot run. */
-export async function readTrainedState(folder: string, config: Config): Promise<TrainedState | null> {
+/**
+ * Returns the final model, or that of the checkpoint; null if the run has neither yet.
+ * @throws EigenaeError if it is damaged, or if this version cannot run the config.
+ */
+export function readTrainedState({ folder, config, record }: WholeRun): TrainedState | null {
   const files = runFiles(folder)
   if (!configSchema.safeParse(config).success) {
     const what = 'this version cannot run the model of this config, which another version of eigenae wrote'
     throw new EigenaeError({ what, where: files.config })
   }
-  const bytes = readIfPresent(files.model, sizeLimits.tensors)
-  if (bytes === undefined) return readCheckpoint(files, config)
-  const { tensors } = decodeModel(bytes, files.model)
-  const state = initialState(config.model, config.seed)
-  const layout = layoutOf(config.model)
-  const fill = (list: readonly Tensor[], flat: Float32Array) => {
-    for (const tensor of list) {
-      const found = tensors.get(tensor.name)
-      if (found?.values.length !== tensor.size)
-        throw new EigenaeError({ what: `lacks ${tensor.name} of this run's config`, where: files.model })
-      tensorValues(tensor, flat).set(found.values)
-    }
-  }
-  fill(layout.parameters, state.parameters)
-  fill(layout.runningStatistics, state.runningStatistics)
-  return { state, epoch: null }
-}
-
-function decodeModel(bytes: Uint8Array, file: string) {
-  try {
-    return decodeSafetensors(bytes, file)
-  } catch (error) {
-    if (!(error instanceof EigenaeError)) throw error
-    throw new EigenaeError({
-      ...error.parts,
-      hint: "Remove it: the run's checkpoint is used where it is missing.",
-    })
-  }
+  const sums = record.status === 'completed' ? record.files : undefined
+  const state = readModel(files.model, config, sums?.['model.safetensors'])
+  return state === null ? readCheckpoint(files, config) : { state, epoch: null }
 }

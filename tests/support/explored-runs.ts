@@ -9,6 +9,7 @@ import { decodeSafetensors, encodeSafetensors } from '../../src/runs/safetensors
 import { principalDirections } from '../../src/spectrum/principal-directions.js'
 import { onOneCore, readTrainedState, withTrainer } from '../../src/training/trained-model.js'
 import { eigenae, trainArgs } from './cli.js'
+import { sealRun } from './seal.js'
 
 type Arguments = readonly [config: string, folder: string, ...settings: readonly string[]]
 
@@ -42,13 +43,14 @@ export async function killDimensions(run: string, dimensions: readonly number[])
   const { shape, values } = file.tensors.get('encoder.1.weight')!
   for (const dimension of dimensions) values.fill(0, dimension * shape[1]!, (dimension + 1) * shape[1]!)
   await writeFile(model, encodeSafetensors(file))
+  sealRun(run)
 }
 
 /** Runs `use` on the engine with a run's model. */
 export async function withModel<T>(run: string, use: (trainer: Trainer) => Promise<T>): Promise<T> {
-  const { config } = await readWholeRun(run)
-  const trained = await readTrainedState(run, config)
-  return withTrainer(config, trained!.state, onOneCore, use)
+  const whole = await readWholeRun(run)
+  const trained = readTrainedState(whole)
+  return withTrainer(whole.config, trained!.state, onOneCore, use)
 }
 
 /** How far an embedding lies along a principal direction of images, in standard deviations. */

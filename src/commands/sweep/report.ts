@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
 import { EigenaeError, Interruption } from '../../errors.js'
 import type { FailedRun, SweepResult } from '../../sweeps/execute.js'
-import type { SavedPlan } from '../../sweeps/folder.js'
+import type { SavedSweep } from '../../sweeps/folder.js'
 import type { SweepPlan } from '../../sweeps/plan.js'
 import { commandLine } from '../../text/shell.js'
 import { alignedTable } from '../../text/table.js'
@@ -41,8 +41,8 @@ export function interruptionOf(folder: string, config: string): Interruption {
 }
 
 /** What the sweep file has gained and lost since its plan was saved. */
-export function planChanges({ runs }: SweepPlan, saved: SavedPlan | null): readonly string[] {
-  if (saved === null) return []
+export function planChanges({ runs }: SweepPlan, saved: SavedSweep | null): readonly string[] {
+  if (saved === null || saved.runs === null) return []
   const [before, now] = [new Set(saved.runs), new Set(runs.map(({ name }) => name))]
   const added = runs.filter(({ name }) => !before.has(name)).length
   const dropped = saved.runs.filter((name) => !now.has(name)).length

@@ -38,8 +38,8 @@ export async function sweep(options: SweepOptions): Promise<void> {
   checkSettings(options.launcher, options.settings)
   const plan = await planSweep(await readSweepFile(options.config), options.overrides)
   const folder = options.out ?? join('runs', plan.sweep.name)
-  const saved = await inspectSweepFolder(folder, plan.sweep.name, options.resume || options.dryRun)
-  const states = inspectRuns(plan, folder)
+  const saved = await inspectSweepFolder(folder, plan, options.resume || options.dryRun)
+  const { states, damage } = inspectRuns(plan, folder)
   if (options.dryRun) return writePlan(plan, states, folder, options.json)
   const jobs = launchJobs(plan.runs, folder).filter((_, place) => states[place] !== 'done')
   const display = sweepDisplay(jobs, options.json)
@@ -58,7 +58,9 @@ export async function sweep(options: SweepOptions): Promise<void> {
     const { description } = launcher
     const planned = { sweep: plan.sweep.name, folder, runs, done, launcher: options.launcher, description }
     display.on({ event: 'planned', ...planned })
-    for (const text of [...plan.notes, ...planChanges(plan, saved)]) display.on({ event: 'note', text })
+    const remade = [...(saved?.damage ?? []), ...damage].map((line) => `damaged, so it is remade: ${line}`)
+    for (const text of [...plan.notes, ...planChanges(plan, saved), ...remade])
+      display.on({ event: 'note', text })
     const { retries, failFast } = options
     result = await executeSweep({ jobs, launcher, retries, failFast, observer: display, signal })
   } finally {
@@ -68,7 +70,7 @@ export async function sweep(options: SweepOptions): Promise<void> {
   }
   signal.throwIfAborted()
   if (result.end === 'detached') return
-  const statesNow = jobs.length === 0 ? states : inspectRuns(plan, folder)
+  const statesNow = jobs.length === 0 ? states : inspectRuns(plan, folder).states
   if (!options.json) await writeComparison(plan, statesNow, folder)
   if (result.counts.failed > 0) throw failureOf(result, plan.runs.length, folder)
 }

@@ -7,11 +7,21 @@ import type { DataSet } from '../../data/load.js'
 import { type Selection, selectEngine } from '../../engines/select.js'
 import { EigenaeError } from '../../errors.js'
 import { releaseLock } from '../../files/lock.js'
-import { readCheckpoint } from '../../runs/checkpoint.js'
+import { configSha256 } from '../../runs/checksums.js'
+import { damageText } from '../../runs/damage.js'
 import { type PlaceFacts, placeFacts } from '../../runs/facts.js'
-import { runFiles } from '../../runs/files.js'
-import { claimRunFolder, type FolderUse, inspectRunFolder } from '../../runs/open.js'
+import { type RunFiles, runFiles } from '../../runs/files.js'
+import { inspectRun } from '../../runs/inspect.js'
+import { claimRunFolder, type FolderContent, type FolderUse, inspectRunFolder } from '../../runs/open.js'
 import type { RunFacts, RunRecord } from '../../runs/record.js'
+import {
+  type EarlierRun,
+  earlierRun,
+  planResume,
+  type ResumePoint,
+  removeResults,
+} from '../../runs/resume.js'
+import { verifyRun } from '../../runs/verify.js'
 import { writeMessage } from '../../terminal/output.js'
 import { spectrumDoubt } from '../../training/evaluate.js'
 import { executeRun } from '../../training/run.js'
@@ -37,11 +47,21 @@ export async function train(options: TrainOptions): Promise<void> {
   const config = await loadConfig(options.config, options.overrides)
   const folder = options.out ?? join('runs', config.name, `seed-${config.seed}`)
   const content = await inspectRunFolder(folder, config, options.use)
-  const earlier = content.kind === 'run' && options.use === 'resume' ? content.record : null
   const say = options.quiet ? () => {} : writeMessage
-  if (earlier?.status === 'completed') say(`${folder}: complete already, nothing to do`)
-  else await trainInto(folder, config, earlier, options, say)
+  const found = content.kind === 'run' && options.use === 'resume' ? lookAgain(folder, content) : null
+  if (found?.record?.status === 'completed' && found.damage.length === 0)
+    say(`${folder}: complete already, nothing to do`)
+  else await trainInto(folder, config, found, options, say)
   writeReport(runFiles(folder), options.json)
+}
+
+type FoundRun = Omit<Extract<FolderContent, { readonly kind: 'run' }>, 'kind'>
+
+/** Checks a completed run to the last byte before it passes for done, and another one as far as that costs little. */
+function lookAgain(folder: string, { record, damage }: FoundRun): FoundRun {
+  if (record === null || damage.length > 0) return { record, damage }
+  const files = runFiles(folder)
+  return { record, damage: (record.status === 'completed' ? verifyRun(files) : inspectRun(files)).damage }
 }
 
 type Say = (message: string) => void
@@ -49,29 +69,28 @@ type Say = (message: string) => void
 async function trainInto(
   folder: string,
   config: Config,
-  earlier: RunRecord | null,
+  found: FoundRun | null,
   options: TrainOptions,
   say: Say,
 ): Promise<void> {
   const place = placeFacts() // git answers while the data is read
+  const earlier = found && earlierRun(runFiles(folder), found.record)
   const selection = await selectionFor(folder, config, earlier, options.select ?? selectEngine)
   const data = await loadTrainingData(config)
   const threads = options.threads ?? availableParallelism()
-  const facts = factsOf(config, selection, data, earlier, threads, await place)
+  const facts = factsOf(config, selection, data, earlier?.record ?? null, threads, await place)
   if (earlier !== null) compareWithEarlier(earlier, facts, folder, say)
   const files = await claimRunFolder(folder, config, options.use)
   const { signal, release } = abortOnSignals(() => interruptionOf(folder, options.config))
   const display = displayOf(config, data, options.quiet)
   try {
-    const checkpoint = options.use === 'resume' ? await readCheckpoint(files, config) : null
     say(announcement(facts, data, folder))
     const doubt = spectrumDoubt(config, data)
     if (doubt !== null) say(`note: ${doubt}: raise spectrum.images`)
-    if (options.use === 'resume')
-      say(checkpoint ? `going on after epoch ${checkpoint.epoch}` : 'nothing to resume yet')
+    const point = options.use === 'resume' ? await findPoint(files, config, found, earlier, say) : null
     const { engine } = selection
     const { threads } = facts.engine
-    await executeRun({ config, data, engine, threads, files, facts, checkpoint, observer: display, signal })
+    await executeRun({ config, data, engine, threads, files, facts, point, observer: display, signal })
   } finally {
     display.stop()
     release()
@@ -79,11 +98,31 @@ async function trainInto(
   }
 }
 
+/** Returns where to go on, null at the beginning. What is damaged is remade; that is a warning. */
+async function findPoint(
+  files: RunFiles,
+  config: Config,
+  found: FoundRun | null,
+  earlier: EarlierRun | null,
+  say: Say,
+): Promise<ResumePoint | null> {
+  const plan = planResume(files, config, earlier)
+  const damage = new Map([...(found?.damage ?? []), ...plan.damage].map((each) => [each.file, each]))
+  const after = plan.point && `after epoch ${plan.point.checkpoint.epoch}`
+  if (damage.size > 0) {
+    const what = [...damage.values()].map(damageText).join('; ')
+    say(`warning: ${files.folder}: ${what}; it is remade ${after ?? 'from the beginning'}`)
+    await removeResults(files, plan.point)
+  }
+  say(after === null ? 'nothing to resume yet' : `going on ${after}`)
+  return plan.point
+}
+
 /** What `auto` meant when the run began, it means when it goes on: another device would give other bytes. */
 async function selectionFor(
   folder: string,
   { device }: Config,
-  earlier: RunRecord | null,
+  earlier: EarlierRun | null,
   select: typeof selectEngine,
 ): Promise<Selection> {
   if (device !== 'auto' || earlier === null) return select(device)
@@ -94,7 +133,7 @@ async function selectionFor(
       where: folder,
       hint: 'Go on with the version that began it, or start again with --overwrite.',
     })
-  return { ...(await select(began)), reason: earlier.deviceReason }
+  return { ...(await select(began)), reason: earlier.record?.deviceReason ?? 'as in its checkpoint' }
 }
 
 function factsOf(
@@ -115,11 +154,12 @@ function factsOf(
     ...place,
     dataSha256: data.sha256,
     started: earlier?.started ?? new Date().toISOString(),
+    configSha256: configSha256(config),
   }
 }
 
 /** Other data is an error; another version or instruction set may change the last digits, which is said. */
-function compareWithEarlier(earlier: RunRecord, now: RunFacts, folder: string, say: Say): void {
+function compareWithEarlier(earlier: EarlierRun, now: RunFacts, folder: string, say: Say): void {
   const changed = Object.keys(now.dataSha256).filter((key) => earlier.dataSha256[key] !== now.dataSha256[key])
   if (changed.length > 0) {
     throw new EigenaeError({
@@ -128,7 +168,9 @@ function compareWithEarlier(earlier: RunRecord, now: RunFacts, folder: string, s
       hint: 'Bring the old data back, or start again with --overwrite.',
     })
   }
-  const before = [earlier.versions.eigenae, earlier.engine.name, earlier.engine.variant].join(' ')
+  const { record } = earlier
+  if (record === null) return
+  const before = [record.versions.eigenae, record.engine.name, record.engine.variant].join(' ')
   const after = [now.versions.eigenae, now.engine.name, now.engine.variant].join(' ')
   if (before !== after) say(`note: begun with ${before}, resumed with ${after}: the last digits may differ`)
 }

@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { runFiles } from '../../../runs/files.js'
-import { readRecord } from '../../../runs/record.js'
+import { type Inspection, inspectRun } from '../../../runs/inspect.js'
 import type { Outcome } from '../launcher.js'
 import { type Ending, outcomeOf } from '../outcome.js'
 import type { ArrayFiles } from './arrays.js'
@@ -53,8 +53,9 @@ export async function taskOutcome(
   stopped: boolean,
   files: ArrayFiles,
 ): Promise<Outcome> {
-  const record = await readRecord(runFiles(folder).record).catch(() => null)
-  if (record?.status === 'completed') return { kind: 'completed' }
+  const run = inspected(folder)
+  const record = run?.record
+  if (record?.status === 'completed' && run?.damage.length === 0) return { kind: 'completed' }
   // Of a task that was cancelled before it began Slurm may show nothing more.
   if (stopped && (task === null || task.state === 'CANCELLED')) return { kind: 'interrupted' }
   if (task === null) return failed(record?.status === 'failed' ? record.error : 'its job is gone from Slurm')
@@ -69,6 +70,14 @@ export async function taskOutcome(
   const ended = outcome.kind === 'failed' ? outcome.reason : 'its job ended without completing the run'
   const why = ownMessage.exec(said)?.[1] ?? ended
   return { ...failed(`${why} (Slurm: ${task.reason})`), final: outcome.kind === 'failed' && outcome.final }
+}
+
+function inspected(folder: string): Inspection | null {
+  try {
+    return inspectRun(runFiles(folder))
+  } catch {
+    return null
+  }
 }
 
 function failed(reason: string): Extract<Outcome, { kind: 'failed' }> {

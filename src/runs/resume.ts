@@ -1,0 +1,99 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Config } from '../config/schema.js'
+import { withFileErrors } from '../errors.js'
+import { readIfPresent, sizeLimits } from '../files/read.js'
+import { latentDimension } from '../model/architecture.js'
+import { type Checkpoint, readCheckpoint, readCheckpointHead } from './checkpoint.js'
+import { configSha256, prefixMismatch } from './checksums.js'
+import { collect, type Damage } from './damage.js'
+import { checkpointName, type RunFiles, type TableName, tableNames } from './files.js'
+import type { RunRecord } from './record.js'
+import { bytesUpTo, type ExpectedRows, metricsColumns, spectrumColumns, timingsColumns } from './tables.js'
+
+/** What a resumed run keeps to from when it began. */
+export interface EarlierRun {
+  readonly device: string
+  readonly dataSha256: Readonly<Record<string, string>>
+  /** Null if run.json is damaged. */
+  readonly record: RunRecord | null
+}
+
+/** Where a run goes on: its checkpoint, and the length of each table up to the checkpoint's epoch, in bytes. */
+export interface ResumePoint {
+  readonly checkpoint: Checkpoint
+  readonly tableBytes: Readonly<Record<TableName, number>>
+}
+
+export interface ResumePlan {
+  /** Null to start from the beginning. */
+  readonly point: ResumePoint | null
+  /** Why the checkpoint that is there cannot be used. */
+  readonly damage: readonly Damage[]
+}
+
+/** Returns what the run's record holds of its beginning, or else its checkpoint; null if neither does. */
+export function earlierRun(files: RunFiles, record: RunRecord | null): EarlierRun | null {
+  if (record !== null) return { device: record.device, dataSha256: record.dataSha256, record }
+  const origin = collect([], checkpointName, () => readCheckpointHead(files))?.origin ?? null
+  return origin && { device: origin.device, dataSha256: origin.dataSha256, record: null }
+}
+
+/**
+ * Returns where to go on with a run of this config. Its checkpoint is used only if it is whole, of this run, and not newer than
+ * the tables; otherwise training starts over, which gives the same bytes.
+ * @throws EigenaeError if another version wrote the tables.
+ */
+export function planResume(files: RunFiles, config: Config, earlier: EarlierRun | null): ResumePlan {
+  const damage: Damage[] = []
+  const checkpoint = collect(damage, checkpointName, () => readCheckpoint(files, config)) ?? null
+  if (checkpoint === null) return { point: null, damage }
+  const reason = otherOrigin(checkpoint, config, earlier)
+  if (reason !== null) return { point: null, damage: [{ file: checkpointName, reason }] }
+  const tableBytes = Object.fromEntries(
+    tableNames.map((name) => {
+      const kept = keptBytes(join(files.folder, name), name, checkpoint, config)
+      if (typeof kept === 'string') damage.push({ file: name, reason: kept })
+      return [name, kept]
+    }),
+  )
+  if (damage.length > 0) return { point: null, damage }
+  return { point: { checkpoint, tableBytes: tableBytes as ResumePoint['tableBytes'] }, damage }
+}
+
+/** Returns why a checkpoint is not one of this run, null if it is. */
+function otherOrigin({ origin }: Checkpoint, config: Config, earlier: EarlierRun | null): string | null {
+  // Without a record nothing tells which device and which data a checkpoint of 0.1.0 comes from.
+  if (origin === null) return earlier === null ? 'does not name its device and its data' : null
+  const sameData = Object.entries(origin.dataSha256).every(([key, sum]) => earlier?.dataSha256[key] === sum)
+  const isSame = origin.configSha256 === configSha256(config) && origin.device === earlier?.device && sameData
+  return isSame ? null : "is another run's checkpoint"
+}
+
+/** Returns how many bytes of a table belong to a checkpoint, or why they are not there. */
+function keptBytes(
+  file: string,
+  name: TableName,
+  { epoch, origin }: Checkpoint,
+  config: Config,
+): number | string {
+  if (origin === null) return bytesUpTo(file, expectedRows(name, epoch, config))
+  const sum = origin.tables[name]
+  return prefixMismatch(readIfPresent(file, sizeLimits.table), sum) ?? sum.bytes
+}
+
+function expectedRows(name: TableName, lastEpoch: number, { model }: Config): ExpectedRows {
+  const tables = {
+    'metrics.csv': { columns: metricsColumns, firstEpoch: 1, rowsAnEpoch: 1 },
+    'spectrum.csv': { columns: spectrumColumns, firstEpoch: 0, rowsAnEpoch: latentDimension(model) },
+    'timings.csv': { columns: timingsColumns, firstEpoch: 1, rowsAnEpoch: 1 },
+  } as const
+  return { ...tables[name], lastEpoch }
+}
+
+/** Removes what a run writes at its end, and the checkpoint too if it starts over: nothing old may pass for new. */
+export async function removeResults(files: RunFiles, point: ResumePoint | null): Promise<void> {
+  const { model, evaluation, checkpoint } = files
+  for (const file of [model, evaluation, ...(point === null ? [checkpoint] : [])])
+    await withFileErrors('remove', file, () => rm(file, { force: true }))
+}
