@@ -67,12 +67,12 @@ const changes: Readonly<Record<string, readonly [file: string, change: Change, c
   "another seed's model": [
     'model.safetensors',
     (f) => copy('whole/seed-1/model.safetensors', `${f}/model.safetensors`),
-    true,
+    false,
   ],
   "another seed's checkpoint": [
     checkpoint,
     (f) => copy(`whole/seed-1/${checkpoint}`, `${f}/${checkpoint}`),
-    true,
+    false,
   ],
   'a cut checkpoint': [checkpoint, (f) => cut(`${f}/${checkpoint}`, 3000), true],
   'a checkpoint with a flipped bit': [checkpoint, (f) => flip(`${f}/${checkpoint}`), false],
@@ -351,6 +351,9 @@ describe('a sweep', () => {
     cut(`${folder(2)}/model.safetensors`, 30)
     cut('runs/swept/sweep.json', 30)
     const before = await readFile(scratch(folder(3), 'run.json'))
+    const { stdout, code: verifyCode } = await run('verify', 'runs/swept')
+    expect(stdout).toMatch(/^runs\/swept +damaged +sweep.json .*$/m)
+    expect(verifyCode).toBe(1)
     expect((await sweep('--dry-run')).stderr).toContain('4 runs: 1 done, 3 to do')
     const { code, stderr } = await sweep('--resume')
     expect(stderr).toContain('4 runs, 1 done')

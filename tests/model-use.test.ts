@@ -50,6 +50,7 @@ describe('eigenae eval', () => {
   it('measures the checkpoint of a run that is not complete, and says so', async () => {
     await cp(scratch('runs/a'), scratch('stopped'), { recursive: true })
     await rm(scratch('stopped/model.safetensors'))
+    await rm(scratch('stopped/evaluation.json'))
     sealRun(scratch('stopped'), { status: 'interrupted', files: undefined })
     const { code, stderr } = await run('eval', 'stopped', '--images', '50')
     expect(stderr).toContain('stopped: not complete (interrupted); its checkpoint of epoch 1 of 1 is used')

@@ -1,11 +1,13 @@
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { Command } from 'commander'
 import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
-import { type Damage, damageText, remakeHint } from '../runs/damage.js'
+import { collect, type Damage, damageText, remakeHint } from '../runs/damage.js'
 import { runFiles } from '../runs/files.js'
 import { runsNamed } from '../runs/find.js'
 import { type Verification, verifyRun } from '../runs/verify.js'
+import { readSavedPlan, sweepFiles } from '../sweeps/folder.js'
 import { writeJson, writeResult } from '../terminal/output.js'
 import { alignedTable } from '../text/table.js'
 
@@ -31,6 +33,8 @@ Example:
     .action(verify)
 }
 
+const shownRuns = 20
+
 type State = 'ok' | 'incomplete' | 'no checksums' | 'damaged'
 
 interface VerifiedRun {
@@ -41,16 +45,42 @@ interface VerifiedRun {
 }
 
 async function verify(named: readonly string[], { json }: VerifyFlags): Promise<void> {
-  const found = (await Promise.all(named.map(runsNamed))).flat()
-  const folders = [...new Map(found.map((folder) => [resolve(folder), folder])).values()]
+  const found = await Promise.all(named.map(runsNamed))
+  const folders = [
+    ...new Map(found.flatMap(({ runs: each }) => each).map((folder) => [resolve(folder), folder])).values(),
+  ]
   const runs: VerifiedRun[] = []
+  for (const folder of sweepFolders(named, folders)) runs.push(...damagedSweep(folder))
   for (const folder of folders) runs.push(await verifiedRun(folder))
   if (json) writeJson(runs.map(({ folder, state, damage }) => ({ folder, state, damage })))
   else writeResult(alignedTable(runs.map(lineOf), ['left', 'left', 'left']))
   const damaged = runs.filter(({ state }) => state === 'damaged')
+  const [unreadable] = found.flatMap((each) => each.unreadable)
+  if (damaged.length === 0 && unreadable !== undefined) throw unreadable
   if (damaged.length === 0) return
   const what = `${damaged.length} of ${runs.length} ${runs.length === 1 ? 'run is' : 'runs are'} damaged`
-  throw new EigenaeError({ what, hint: remakeHint })
+  const details = damaged.map(({ folder, note }) => `${folder}: ${note}`)
+  throw new EigenaeError({ what, details: details.slice(0, shownRuns), hint: remakeHint })
+}
+
+/** The folders of sweeps from an argument down to its runs. */
+function sweepFolders(named: readonly string[], runs: readonly string[]): readonly string[] {
+  const tops = new Set(named.map((folder) => resolve(folder)))
+  const sweeps = new Set<string>()
+  for (const run of runs) {
+    for (let folder = run; !tops.has(resolve(folder)) && folder !== dirname(folder); ) {
+      folder = dirname(folder)
+      if (existsSync(sweepFiles(folder).plan)) sweeps.add(folder)
+    }
+  }
+  return [...sweeps]
+}
+
+function damagedSweep(folder: string): readonly VerifiedRun[] {
+  const damage: Damage[] = []
+  collect(damage, 'sweep.json', () => readSavedPlan(sweepFiles(folder).plan))
+  const note = damage.map(damageText).join('; ')
+  return damage.length === 0 ? [] : [{ folder, state: 'damaged', note, damage }]
 }
 
 async function verifiedRun(folder: string): Promise<VerifiedRun> {

@@ -49,7 +49,7 @@ export function headOf({ message }: EigenaeError): string {
  */
 export async function findRuns(folder: string): Promise<FoundRuns> {
   const entries = await entriesOf(folder)
-  if (entries.some((entry) => entry.name === 'run.json')) return { runs: [folder], unreadable: [] }
+  if (holdsRun(entries)) return { runs: [folder], unreadable: [] }
   const folders = entries.filter((entry) => entry.isDirectory() || isLinkedRun(folder, entry))
   const inOrder = folders.map((entry) => entry.name).sort(compareNaturally)
   const found = await Promise.all(inOrder.map((name) => findRunsInside(join(folder, name))))
@@ -68,6 +68,12 @@ async function findRunsInside(folder: string): Promise<FoundRuns> {
     if (hasCode(error.cause, 'ENOENT')) return { runs: [], unreadable: [] }
     return { runs: [], unreadable: [error] }
   }
+}
+
+/** A run whose run.json is gone is a damaged run, not none. */
+function holdsRun(entries: readonly Dirent[]): boolean {
+  const has = (name: string) => entries.some((entry) => entry.name === name)
+  return has('run.json') || (has('config.json') && has('metrics.csv'))
 }
 
 /** Links to folders of runs are not followed: they may lead in circles. */

@@ -1,6 +1,7 @@
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { readHead, readIfPresent, sizeLimits } from '../files/read.js'
+import { readIfPresent, sizeLimits } from '../files/read.js'
 import { type CheckpointHead, readCheckpointHead } from './checkpoint.js'
 import { changed, mismatch, prefixMismatch, sha256 } from './checksums.js'
 import { collect, type Damage } from './damage.js'
@@ -27,27 +28,32 @@ export interface Inspection {
   readonly damage: readonly Damage[]
 }
 
+/** How far a look goes: "heads" also reads those of a completed run's model and checkpoint, which name their config. */
+export type Depth = 'tables' | 'heads'
+
 /**
- * Checks all of a run that costs little: its small files, and the headers and lengths of model and checkpoint. Synchronous, as
+ * Checks all of a run that costs little: its small files, and the lengths of model and checkpoint. Synchronous, as
  * `readIfPresent` is. What looks damaged is looked at twice, since another process may be writing the run.
  * @throws EigenaeError if run.json cannot be read.
  */
-export function inspectRun(files: RunFiles): Inspection {
-  const first = inspectOnce(files)
-  return first.damage.length === 0 ? first : inspectOnce(files)
+export function inspectRun(files: RunFiles, depth: Depth): Inspection {
+  const first = inspectOnce(files, depth)
+  return first.damage.length === 0 ? first : inspectOnce(files, depth)
 }
 
-function inspectOnce(files: RunFiles): Inspection {
+function inspectOnce(files: RunFiles, depth: Depth): Inspection {
   const damage: Damage[] = []
   const { record, checksum } = readRecord(files.record)
   if (checksum === 'wrong') damage.push(changedRecord)
   // Before the tables: a run at work adds rows first, then replaces its checkpoint.
-  const head = collect(damage, checkpointName, () => readCheckpointHead(files)) ?? null
+  const needsHead = depth === 'heads' || record.status !== 'completed'
+  const head = needsHead ? (collect(damage, checkpointName, () => readCheckpointHead(files)) ?? null) : null
   const contents = readContents(files, damage)
-  const config = checkConfig(record, contents['config.json'], damage)
+  for (const reason of configReasons(record, contents['config.json']))
+    damage.push({ file: 'config.json', reason })
   if (record.status === 'completed') {
     checkCompleted(files, record.files, contents, damage)
-    checkHeaders(files, config, head, contents['config.json'], damage)
+    if (depth === 'heads') checkHeaders(files, head, contents['config.json'], damage)
     return { record, checksum, contents, damage }
   }
   return { record, checksum, contents: checkIncomplete(record, head, contents, damage), damage }
@@ -71,23 +77,22 @@ const identitySchema = z.object({
   train: z.object({ epochs: z.number() }),
 })
 
-/** Returns the parsed config.json, undefined if it is none. */
-function checkConfig(record: RunRecord, content: Buffer | undefined, damage: Damage[]): unknown {
-  const add = (reason: string) => void damage.push({ file: 'config.json', reason })
-  if (content === undefined) return add('is missing')
-  if (record.configSha256 !== undefined && sha256(content) !== record.configSha256) return add(changed)
+function configReasons(record: RunRecord, content: Buffer | undefined): readonly string[] {
+  if (content === undefined) return ['is missing']
+  const { configSha256 } = record
+  if (configSha256 !== undefined) return sha256(content) === configSha256 ? [] : [changed]
   const config = parsed(content)
-  if (config === undefined) return add('is not valid JSON')
+  if (config === undefined) return ['is not valid JSON']
   const { success, data } = identitySchema.safeParse(config)
-  if (!success) return config
+  if (!success) return []
   const pairs = [
     ['name', data.name, record.name],
     ['seed', data.seed, record.seed],
     ['train.epochs', data.train.epochs, record.epochs],
   ] as const
-  for (const [field, mine, recorded] of pairs)
-    if (mine !== recorded) add(`has ${field} ${mine}, run.json has ${recorded}`)
-  return config
+  return pairs
+    .filter(([, mine, recorded]) => mine !== recorded)
+    .map(([field, mine, recorded]) => `has ${field} ${mine}, run.json has ${recorded}`)
 }
 
 function parsed(content: Buffer): unknown {
@@ -113,32 +118,32 @@ function checkCompleted(
     if (reason !== null) damage.push({ file: name, reason })
   }
   const evaluation = contents['evaluation.json']
-  if (damage.some(({ file }) => file === 'evaluation.json')) return
+  if (sums !== undefined || damage.some(({ file }) => file === 'evaluation.json')) return
   if (evaluation === undefined) damage.push({ file: 'evaluation.json', reason: 'is missing' })
   else if (probeOf(evaluation) === null)
     damage.push({ file: 'evaluation.json', reason: 'is not the evaluation of a completed run' })
 }
 
 function lengthMismatch(file: string, bytes: number): string | null {
-  const head = readHead(file, 0)
-  if (head === undefined) return 'is missing'
-  return head.fileLength === bytes ? null : `has ${head.fileLength} bytes, the run wrote ${bytes}`
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (found === undefined) return 'is missing'
+  return found.size === bytes ? null : `has ${found.size} bytes, the run wrote ${bytes}`
 }
 
 /** Whether model and checkpoint, which may be whole, are this run's. */
 function checkHeaders(
   files: RunFiles,
-  config: unknown,
   head: CheckpointHead | null,
   content: Buffer | undefined,
   damage: Damage[],
 ): void {
-  if (config === undefined || damage.some(({ file }) => file === 'config.json')) return
+  if (content === undefined || damage.some(({ file }) => file === 'config.json')) return
+  const config = parsed(content)
   if (!damage.some(({ file }) => file === 'model.safetensors')) {
     const model = collect(damage, 'model.safetensors', () => readModelHead(files.model, config))
     if (model?.mismatch) damage.push({ file: 'model.safetensors', reason: model.mismatch })
   }
-  if (head?.origin && head.origin.configSha256 !== sha256(content!)) damage.push(ofAnotherRun)
+  if (head?.origin && head.origin.configSha256 !== sha256(content)) damage.push(ofAnotherRun)
 }
 
 const ofAnotherRun: Damage = { file: checkpointName, reason: "is another run's checkpoint" }
@@ -150,6 +155,10 @@ function checkIncomplete(
   contents: RunContents,
   damage: Damage[],
 ): RunContents {
+  // An evaluation is written after the last moment at which a run can be interrupted, and removed by a resume.
+  const isEarlier = record.status === 'interrupted' && contents['evaluation.json'] !== undefined
+  if (isEarlier && record.configSha256 !== undefined)
+    damage.push({ file: 'run.json', reason: 'is of an earlier moment than evaluation.json' })
   if (damage.some(({ file }) => file === checkpointName)) return contents
   if (head === null) {
     const begun = (contents['metrics.csv']?.toString('utf8').split('\n').length ?? 0) > 2

@@ -49,11 +49,11 @@ export async function readRun(folder: string): Promise<Run> {
 type InspectionWithStatus = Inspection & { readonly status: RunStatus }
 
 async function inspectWithStatus(files: RunFiles): Promise<InspectionWithStatus> {
-  const inspection = inspectRun(files)
+  const inspection = inspectRun(files, 'tables')
   const { status } = inspection.record
   if (status !== 'running' || (await isLocked(files.lock))) return { ...inspection, status }
   // Between the two it may have come to its end.
-  const again = inspectRun(files)
+  const again = inspectRun(files, 'tables')
   return { ...again, status: again.record.status === 'running' ? 'interrupted' : again.record.status }
 }
 
@@ -132,7 +132,11 @@ function* tableRows<Columns extends readonly string[]>(
   if (header === undefined) return
   const written = header.split(',')
   if (written[0] !== columns[0]) {
-    throw new EigenaeError({ what: `its columns are not ${columns.join(',')}`, where: file, hint: remakeHint })
+    throw new EigenaeError({
+      what: `its columns are not ${columns.join(',')}`,
+      where: file,
+      hint: remakeHint,
+    })
   }
   const places = columns.map((column) => written.indexOf(column))
   let number = 1

@@ -22,7 +22,7 @@ const modelName = 'model.safetensors'
 /** Checks every byte of a run that can be checked, those of model and checkpoint too. */
 export function verifyRun(files: RunFiles): Verification {
   try {
-    const { record, checksum, contents, damage } = inspectRun(files)
+    const { record, checksum, contents, damage } = inspectRun(files, 'heads')
     const config = damage.some(({ file }) => file === 'config.json')
       ? null
       : configIn(contents['config.json']!)

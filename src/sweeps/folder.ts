@@ -5,17 +5,21 @@ import { makeFolder } from '../files/folder.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
 import { readTextIfPresent } from '../files/read.js'
 import { jsonText, writeDurably } from '../files/write.js'
+import { sha256 } from '../runs/checksums.js'
 import { collect, type Damage, damageText } from '../runs/damage.js'
 import { version } from '../runs/facts.js'
 import { runFiles } from '../runs/files.js'
 import { entriesOf, isTrace } from '../runs/open.js'
 import { recognise } from '../runs/recognise.js'
+import { withChecksum } from '../runs/record.js'
 import type { PlannedRun, SweepPlan } from './plan.js'
 
-const savedPlanSchema = z.object({
+const savedPlanSchema = z.looseObject({
   format: z.literal('eigenae-sweep-1'),
   name: z.string(),
   runs: z.array(z.string()),
+  /** Of the other fields; undefined in sweeps of 0.1.0. */
+  sha256: z.string().optional(),
 })
 
 /** sweep.json in the sweep's folder: which runs belong to it. Their configs are in their own folders. */
@@ -96,19 +100,30 @@ export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise
     seeds,
     runs: runs.map((run) => run.name),
   }
-  await writeDurably(files.plan, jsonText(saved)).catch(async (error: unknown) => {
+  await writeDurably(files.plan, jsonText(withChecksum(saved))).catch(async (error: unknown) => {
     await releaseLock(files.lock)
     throw error
   })
   return files
 }
 
-function readSavedPlan(file: string): SavedPlan {
+/** @throws EigenaeError if sweep.json is missing or damaged. */
+export function readSavedPlan(file: string): SavedPlan {
   const text = readTextIfPresent(file)
   if (text === undefined) throw new EigenaeError({ what: 'is missing', where: file })
+  const plan = parsedPlan(text)
+  if (plan === null) throw new EigenaeError({ what: 'is not the plan of a sweep', where: file })
+  const { sha256: sum, ...fields } = plan
+  if (sum !== undefined && sum !== sha256(JSON.stringify(fields)))
+    throw new EigenaeError({ what: 'was changed (its checksum differs)', where: file })
+  return plan
+}
+
+function parsedPlan(text: string): SavedPlan | null {
   try {
-    return savedPlanSchema.parse(JSON.parse(text))
-  } catch (cause) {
-    throw new EigenaeError({ what: 'is not the plan of a sweep', where: file, cause })
+    const value: unknown = JSON.parse(text)
+    return savedPlanSchema.safeParse(value).success ? (value as SavedPlan) : null
+  } catch {
+    return null
   }
 }

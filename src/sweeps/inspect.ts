@@ -81,7 +81,7 @@ function prefix(name: string, run: Inspection | null): string {
 /** Null if there is no run, or its run.json cannot be read. */
 function inspected(files: RunFiles): Inspection | null {
   try {
-    return inspectRun(files)
+    return inspectRun(files, 'heads')
   } catch (error) {
     if (error instanceof EigenaeError) return null
     throw error

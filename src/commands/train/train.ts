@@ -61,7 +61,10 @@ type FoundRun = Omit<Extract<FolderContent, { readonly kind: 'run' }>, 'kind'>
 function lookAgain(folder: string, { record, damage }: FoundRun): FoundRun {
   if (record === null || damage.length > 0) return { record, damage }
   const files = runFiles(folder)
-  return { record, damage: (record.status === 'completed' ? verifyRun(files) : inspectRun(files)).damage }
+  return {
+    record,
+    damage: (record.status === 'completed' ? verifyRun(files) : inspectRun(files, 'heads')).damage,
+  }
 }
 
 type Say = (message: string) => void
@@ -112,8 +115,8 @@ async function findPoint(
   if (damage.size > 0) {
     const what = [...damage.values()].map(damageText).join('; ')
     say(`warning: ${files.folder}: ${what}; it is remade ${after ?? 'from the beginning'}`)
-    await removeResults(files, plan.point)
   }
+  await removeResults(files, plan.point)
   say(after === null ? 'nothing to resume yet' : `going on ${after}`)
   return plan.point
 }

@@ -74,7 +74,7 @@ export async function taskOutcome(
 
 function inspected(folder: string): Inspection | null {
   try {
-    return inspectRun(runFiles(folder))
+    return inspectRun(runFiles(folder), 'heads')
   } catch {
     return null
   }
