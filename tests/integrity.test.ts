@@ -230,7 +230,9 @@ describe('an interrupted run with', () => {
   it('rows after its checkpoint shows and keeps none of them', async () => {
     await copy('stopped', 'more-rows')
     await appendFile(scratch('more-rows/metrics.csv'), '4,0,0,0,0,0,0,0,0\n')
-    expect((await run('verify', 'more-rows')).stdout).toMatch(/^more-rows +incomplete +/)
+    const verified = await run('verify', 'more-rows')
+    expect(verified.stdout).toMatch(/^more-rows +incomplete +/)
+    expect(verified.stderr).toContain('more-rows: metrics.csv')
     expect((await run('runs', 'more-rows')).stdout).toMatch(/interrupted +2\/3/)
     const { stderr } = await resume('more-rows')
     expect(stderr).toContain('going on after epoch 2')

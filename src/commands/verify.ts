@@ -8,7 +8,7 @@ import { runFiles } from '../runs/files.js'
 import { runsNamed } from '../runs/find.js'
 import { type Verification, verifyRun } from '../runs/verify.js'
 import { readSavedPlan, sweepFiles } from '../sweeps/folder.js'
-import { writeJson, writeResult } from '../terminal/output.js'
+import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
 import { alignedTable } from '../text/table.js'
 
 interface VerifyFlags {
@@ -88,6 +88,10 @@ async function verifiedRun(folder: string): Promise<VerifiedRun> {
   // A run at work may be half-way through a file: once more, then.
   const first = verifyRun(files)
   const again = first.damage.length > 0 && (await isLocked(files.lock)) ? verifyRun(files) : first
+  if (again.surplus.length > 0 && !(await isLocked(files.lock)))
+    writeMessage(
+      `${folder}: ${again.surplus.join(', ')}: rows after the last checkpoint, which a resume drops`,
+    )
   return { folder, ...judge(again) }
 }
 

@@ -24,6 +24,8 @@ export interface Inspection {
   readonly record: RunRecord
   readonly checksum: CheckedRecord['checksum']
   readonly contents: RunContents
+  /** Tables of an incomplete run with rows after its checkpoint. They do not count, and a resume drops them. */
+  readonly surplus: readonly TableName[]
   /** Empty if nothing is wrong. */
   readonly damage: readonly Damage[]
 }
@@ -54,9 +56,11 @@ function inspectOnce(files: RunFiles, depth: Depth): Inspection {
   if (record.status === 'completed') {
     checkCompleted(files, record.files, contents, damage)
     if (depth === 'heads') checkHeaders(files, head, contents['config.json'], damage)
-    return { record, checksum, contents, damage }
+    return { record, checksum, contents, surplus: [], damage }
   }
-  return { record, checksum, contents: checkIncomplete(record, head, contents, damage), damage }
+  const kept = checkIncomplete(record, head, contents, damage)
+  const surplus = tableNames.filter((name) => kept[name]?.length !== contents[name]?.length)
+  return { record, checksum, contents: kept, surplus, damage }
 }
 
 function readContents(files: RunFiles, damage: Damage[]): RunContents {

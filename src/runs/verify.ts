@@ -15,6 +15,8 @@ export interface Verification {
   /** Whether the run was made with checksums. */
   readonly checksums: boolean
   readonly damage: readonly Damage[]
+  /** Tables with rows after the last checkpoint. */
+  readonly surplus: readonly string[]
 }
 
 const modelName = 'model.safetensors'
@@ -22,15 +24,20 @@ const modelName = 'model.safetensors'
 /** Checks every byte of a run that can be checked, those of model and checkpoint too. */
 export function verifyRun(files: RunFiles): Verification {
   try {
-    const { record, checksum, contents, damage } = inspectRun(files, 'heads')
+    const { record, checksum, contents, surplus, damage } = inspectRun(files, 'heads')
     const config = damage.some(({ file }) => file === 'config.json')
       ? null
       : configIn(contents['config.json']!)
     const found = [...damage, ...checkTensors(files, record, config, damage)]
-    return { record, checksums: checksum !== 'none', damage: found }
+    return { record, checksums: checksum !== 'none', damage: found, surplus }
   } catch (error) {
     if (!(error instanceof EigenaeError)) throw error
-    return { record: null, checksums: false, damage: [{ file: 'run.json', reason: error.parts.what }] }
+    return {
+      record: null,
+      checksums: false,
+      damage: [{ file: 'run.json', reason: error.parts.what }],
+      surplus: [],
+    }
   }
 }
 
