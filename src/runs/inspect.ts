@@ -131,6 +131,7 @@ function checkCompleted(
 function lengthMismatch(file: string, bytes: number): string | null {
   const found = statSync(file, { throwIfNoEntry: false })
   if (found === undefined) return 'is missing'
+  if (!found.isFile()) return 'is not a regular file'
   return found.size === bytes ? null : `has ${found.size} bytes, the run wrote ${bytes}`
 }
 

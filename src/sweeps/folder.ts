@@ -75,6 +75,7 @@ function savedSweep(folder: string, plan: SweepPlan): SavedSweep {
         ? 'this folder holds no sweep, so it is left as it is'
         : `this folder holds the sweep "${saved.name}"`,
     where: folder,
+    details: damage.map((each) => join(folder, damageText(each))),
     hint: 'Name another folder with --out.',
   })
 }
