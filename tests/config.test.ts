@@ -60,6 +60,22 @@ describe('a config', () => {
   it('can change its kind of eigen loss and leave the other fields', async () => {
     const config = await loadConfig(join(configs, 'eigen.json'), [parseSetting('loss.eigen.kind=log-max')])
     expect(config.loss.eigen).toEqual({ kind: 'log-max', weight: 1, center: false })
+    const own = ['loss.eigen.k=1', 'loss.eigen.kind=log-max']
+    expect(await refusal(await readFile(join(configs, 'eigen.json'), 'utf8'), ...own)).toContain(
+      '--set loss.eigen.k: is not a field of the kind "log-max"',
+    )
+  })
+
+  it('is refused with far too many layers', async () => {
+    const widths = JSON.stringify([784, ...Array<number>(200_000).fill(9)])
+    expect(await refusal(`{ "name": "x", "model": { "widths": ${widths} } }`)).toContain(
+      'model.widths: must be a list of at most 256 (got [784,9,9,',
+    )
+  })
+
+  it('can have an encoder of one layer', async () => {
+    const config = await loadConfig(join(configs, 'eigen.json'), [parseSetting('model.widths=[784,10]')])
+    expect(config.model.widths).toEqual([784, 10])
   })
 
   it.each([
@@ -87,7 +103,11 @@ describe('a config', () => {
       'train.batchSize: must be over 10',
     ],
     ['{ "name": "x", "model": { "widths": [783, 9, 3] } }', 'model.widths: must start with 784'],
-    ['{ "name": "x", "model": { "widths": [784, 3] } }', 'model.widths: must be a list of at least 3'],
+    ['{ "name": "x", "model": { "widths": [784] } }', 'model.widths: must be a list of at least 2'],
+    [
+      '{ "name": "x", "loss": { "eigen": { "kind": "log-max", "k": 2 } } }',
+      'loss.eigen.k: is not a field of the kind "log-max", only of "top-k": remove it, or change the kind',
+    ],
     [
       '{ "name": "x", "model": { "batchNorm": "some" } }',
       'model.batchNorm: must be "none" or "encoder" or "all"',

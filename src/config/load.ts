@@ -1,6 +1,7 @@
 import { usageError } from '../errors.js'
 import { checkConfig } from './check.js'
 import { type JsonDocument, readJson } from './json.js'
+import { withoutOldKinds } from './kinds.js'
 import type { Mistake } from './mistakes.js'
 import { applyOverrides, type Override } from './override.js'
 import type { Config } from './schema.js'
@@ -31,7 +32,7 @@ export async function readConfigFile(file: string): Promise<ConfigFile> {
 }
 
 export function resolveConfig({ document }: ConfigFile, overrides: readonly Override[]): Resolution {
-  const { value, mistakes } = applyOverrides(document.value, overrides)
+  const { value, mistakes } = applyOverrides(withoutOldKinds(document.value, overrides), overrides)
   const checked = checkConfig(value)
   if (checked.kind === 'config' && mistakes.length === 0) return checked
   const inFields = checked.kind === 'mistakes' ? checked.mistakes : []

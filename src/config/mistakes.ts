@@ -17,7 +17,10 @@ export function describeIssue(
   const path = issue.path as JsonPath
   if (issue.code === 'unrecognized_keys') {
     const valid = validKeys(schema, path, input)
-    return issue.keys.map((key) => ({ path: [...path, key], what: unknownKey(key, valid) }))
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      what: keyOfOtherKind(key, schema, path, input) ?? unknownKey(key, valid),
+    }))
   }
   const value = valueAt(input, path)
   if (value === undefined) return [{ path, what: 'is missing' }]
@@ -75,6 +78,33 @@ function unknownKey(key: string, valid: readonly string[]): string {
   return close ? `unknown key; did you mean "${nearest}"?` : `unknown key; known here: ${valid.join(', ')}`
 }
 
+/** The mistake if another kind of the object has this field; null otherwise. */
+function keyOfOtherKind(key: string, schema: z.ZodType, path: JsonPath, input: unknown): string | null {
+  const type = typeAt(schema, path, input)
+  const others = (type === undefined ? [] : kindsOf(type)).filter((shape) => Object.hasOwn(shape, key))
+  if (others.length === 0) return null
+  const kind = JSON.stringify(valueAt(input, [...path, 'kind']))
+  return `is not a field of the kind ${kind}, only of ${alternatives(others.map(kindOf))}: remove it, or change the kind`
+}
+
+/** The fields of each member of a union, through defaults, nullables and pipes; none of another type. */
+function kindsOf(type: z.core.$ZodType): readonly Readonly<Record<string, z.core.$ZodType>>[] {
+  const { def } = (type as z.core.$ZodTypes)._zod
+  switch (def.type) {
+    case 'default':
+    case 'prefault':
+    case 'nullable':
+    case 'optional':
+      return kindsOf(def.innerType)
+    case 'pipe':
+      return kindsOf(def.in)
+    case 'union':
+      return def.options.map((option) => shapeOf(option, undefined) ?? {})
+    default:
+      return []
+  }
+}
+
 /** Undefined where there is nothing. */
 export function valueAt(input: unknown, path: JsonPath): unknown {
   return path.reduce<unknown>(
@@ -85,11 +115,15 @@ export function valueAt(input: unknown, path: JsonPath): unknown {
 
 /** The keys that the object at `path` may have, read from the schema itself. */
 function validKeys(schema: z.ZodType, path: JsonPath, input: unknown): readonly string[] {
-  const here = path.reduce<z.core.$ZodType | undefined>(
+  const here = typeAt(schema, path, input)
+  return here === undefined ? [] : Object.keys(shapeOf(here, valueAt(input, path)) ?? {})
+}
+
+function typeAt(schema: z.ZodType, path: JsonPath, input: unknown): z.core.$ZodType | undefined {
+  return path.reduce<z.core.$ZodType | undefined>(
     (type, key) => type && childOf(type, String(key), valueAt(input, path)),
     schema,
   )
-  return here === undefined ? [] : Object.keys(shapeOf(here, valueAt(input, path)) ?? {})
 }
 
 function childOf(type: z.core.$ZodType, key: string, value: unknown): z.core.$ZodType | undefined {

@@ -8,6 +8,10 @@ export type Device = Exclude<RequestedDevice, 'auto'>
 const maximumSeed = 2 ** 32 - 1
 const inputPixels = 784
 
+// Every layer is a set of buffers and a meeting of the threads. Far beyond this depth a mirrored network without skip
+// connections learns nothing: its gradient vanishes on the way back.
+const mostWidths = 256
+
 /** Far beyond any use, and far from where float32 ends. */
 export const mostNoise = 1000
 
@@ -31,7 +35,8 @@ const data = z.strictObject({
 const model = z.strictObject({
   widths: z
     .array(z.int().min(1).max(65536))
-    .min(3)
+    .min(2)
+    .max(mostWidths)
     .refine((widths) => widths[0] === inputPixels, {
       error: `must start with ${inputPixels}, the pixels of an image`,
       // Whatever else is wrong with it.

@@ -12,7 +12,6 @@ const imagesMagic = 2051
 const labelsMagic = 2049
 const imagesHeader = 16
 const labelsHeader = 8
-const classes = 10
 
 /** @throws a usage error that names the file and both numbers where the bytes are no idx file of images. */
 export function parseImages(bytes: Uint8Array, file: string): ImageSet {
@@ -25,16 +24,11 @@ export function parseImages(bytes: Uint8Array, file: string): ImageSet {
   return { pixels: bytes.subarray(imagesHeader), count, pixelsPerImage }
 }
 
-/** @throws a usage error as `parseImages`; a label over 9 is refused too. */
+/** Labels of any kind, 0 to 255. @throws a usage error as `parseImages` does. */
 export function parseLabels(bytes: Uint8Array, file: string): Uint8Array {
   const count = readHeader(bytes, file, labelsMagic, labelsHeader, 'labels').getUint32(4)
   checkLength(bytes, file, labelsHeader + count, `${count} labels`)
-  const labels = bytes.subarray(labelsHeader)
-  const wrong = labels.findIndex((label) => label >= classes)
-  if (wrong >= 0) {
-    throw damaged(file, `label ${labels[wrong]} of image ${wrong} is over ${classes - 1}`)
-  }
-  return labels
+  return bytes.subarray(labelsHeader)
 }
 
 function readHeader(

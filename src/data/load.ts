@@ -10,7 +10,7 @@ import { type ImageSet, parseImages, parseLabels } from './idx.js'
 
 export interface Split {
   readonly images: ImageSet
-  /** One digit an image. */
+  /** One label an image, 0 to 255. */
   readonly labels: Uint8Array
 }
 

@@ -9,7 +9,7 @@ import type { PrincipalDirection } from '../spectrum/principal-directions.js'
 export interface PageData {
   /** An image is side × side pixels. */
   readonly side: number
-  /** Of each image, 0 to 9. */
+  /** Of each image, 0 to 255. */
   readonly labels: readonly number[]
   readonly noise: { readonly initial: number; readonly maximum: number; readonly step: number }
   readonly runs: readonly PageRun[]

@@ -14,6 +14,7 @@ import {
   jsonScript,
   unescaped,
 } from '../pages/html.js'
+import { distinctLabels } from '../pages/labels.js'
 import { version } from '../runs/facts.js'
 import type { ChosenRun } from './chosen-runs.js'
 import type { PageImages } from './images.js'
@@ -32,7 +33,8 @@ export type ExploredRun = ChosenRun & RunData
 
 /** The page: one file that needs no other and no network, and runs no script but its own. */
 export async function explorePage(runs: readonly ExploredRun[], images: PageImages): Promise<string> {
-  const style = exploreStyle(runs.length)
+  const labels = distinctLabels(images.labels)
+  const style = exploreStyle(runs.length, labels)
   const script = inertScript(await readFile(join(packageRoot, 'dist/explore/page/main.js'), 'utf8'))
   const policy = `default-src 'none'; script-src ${hashOf(script)}; style-src ${hashOf(style)}; img-src data:`
   const title = `Latent space: ${runs.map(({ name }) => name).join(' and ')}`
@@ -47,7 +49,7 @@ Choose a picture, add noise, and move the numbers${
     runs.length > 1 ? ': the same picture goes through both networks.' : '.'
   }</p>
 <noscript><p>This page computes in the browser: it needs JavaScript.</p></noscript><p id="trouble" role="alert" hidden></p>
-${inputSection(data, runs.length)}
+${inputSection(data, labels, runs.length)}
 <div class="runs">${runs.map((run, index) => runSection(run, index, images, runs))}</div>
 <h2>How to read it</h2>${explanation()}
 <p class="quiet">${images.labels.length} test images of ${images.source}. Made by eigenae ${version}.</p>
@@ -72,13 +74,12 @@ function pageData(runs: readonly ExploredRun[], { labels, side }: PageImages): P
   }
 }
 
-function inputSection({ side, noise, labels }: PageData, runs: number): Html {
-  const known = [...new Set(labels)].sort((a, b) => a - b)
+function inputSection({ side, noise }: PageData, labels: readonly number[], runs: number): Html {
   const picture = (name: string, label: string) =>
     html`<figure><canvas id="${name}" width="${side}" height="${side}" role="img" aria-label="${label}"></canvas><figcaption>${label}</figcaption></figure>`
   return html`<section class="input" aria-label="the picture that goes in">
 <div class="pictures">${picture('clean', 'picture')}${picture('noisy', 'with noise')}</div>
-<div class="controls"><div class="labels" role="group" aria-label="choose a picture by its label">${known.map(
+<div class="controls"><div class="labels" role="group" aria-label="choose a picture by its label">${labels.map(
     (label) =>
       html`<button type="button" data-label="${label}" title="the next ${label}"><canvas width="${side}" height="${side}" aria-hidden="true"></canvas><span>${label}</span></button>`,
   )}</div>
@@ -94,8 +95,8 @@ by their share of the spectrum, σ/Σσ: the bar beside each. They start where t
 <li>The small pictures under a slider are what the decoder makes on the way from one end to the other. Where all are alike,
 the direction carries nothing. <em>Dead</em> is a direction with under a thousandth of the first one's deviation: no picture
 lies elsewhere along it. (The spectrum in a run's folder is not centred: what all pictures share counts there as a direction.)</li>
-<li>In the plot each digit is a test image without noise. The ring is the chosen one, the cross where the sliders are.
-Click a digit to choose it; with the keyboard, arrows go to the next one and Enter chooses it.</li>
+<li>In the plot each number is the label of a test image without noise. The ring is the chosen one, the cross where the sliders are.
+Click one to choose it; with the keyboard, arrows go to the next one and Enter chooses it.</li>
 <li>MSE is between the picture made and the one chosen, without noise. “Moved by” is how far a pixel is from the
 reconstruction (root mean square): 0 where a slider does nothing.</li>
 <li>The noise is the one that evaluations add to that image, made stronger or weaker.</li></ul>`

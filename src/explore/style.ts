@@ -1,9 +1,9 @@
 import { armVariables, baseStyle } from '../pages/style.js'
-import { digitColors, type Scheme } from '../pages/theme.js'
+import { labelColor, type Scheme } from '../pages/theme.js'
 
 /** The page's look: two columns where they fit, one on a phone. */
-export function exploreStyle(runs: number): string {
-  return `${baseStyle((scheme) => `${armVariables(scheme, runs)} ${digitVariables(scheme)}`)}
+export function exploreStyle(runs: number, labels: readonly number[]): string {
+  return `${baseStyle((scheme) => `${armVariables(scheme, runs)} ${labelVariables(scheme, labels)}`)}
 body { max-width: ${runs > 1 ? '78rem' : '64rem'} } h2 { margin-top: 2rem } figure { margin: 0 } canvas { display: block; image-rendering: pixelated }
 .lead { max-width: 58rem } .quiet { margin: .25rem 0 } [hidden] { display: none !important } #trouble { border-left: 4px solid #d55e00; padding: .5rem 1rem; background: var(--soft) }
 .row { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .7rem; min-height: 2rem }
@@ -12,7 +12,7 @@ button, select { font: inherit; font-size: .875rem; padding: .2rem .7rem; border
 .input { --arm: var(--arm-0); display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start; margin: 1.25rem 0 0 } .pictures { display: flex; gap: .75rem } .pictures canvas { width: 8.75rem; border: 1px solid var(--line) }
 .controls { flex: 1 1 21rem; min-width: 0 } .controls .row label { min-width: 3rem } #noise { flex: 1; max-width: 20rem; min-width: 8rem } #image { min-width: 9.5rem; text-align: center; font-variant-numeric: tabular-nums }
 .labels { display: flex; flex-wrap: wrap; gap: .35rem; margin-bottom: .4rem } .labels button { padding: 2px 2px 0; border-radius: .35rem; line-height: 1.3; font-weight: 600 } .labels canvas { width: 28px } .labels button[aria-pressed=true] { border-color: var(--text); box-shadow: 0 0 0 1px var(--text) }
-${Array.from({ length: 10 }, (_, digit) => `.labels [data-label="${digit}"] { color: var(--digit-${digit}) }`).join(' ')}
+${labels.map((label) => `.labels [data-label="${label}"] { color: var(--label-${label}) }`).join(' ')}
 .runs { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 29rem), 1fr)); gap: 0 2rem } .run { min-width: 0 } .run h2 { border-top: 4px solid var(--arm); padding-top: .5rem; margin-bottom: 0 } .facts { min-height: 1.4em }
 ${Array.from({ length: runs }, (_, run) => `[data-run="${run}"] { --arm: var(--arm-${run}) }`).join(' ')}
 .decode { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; margin-top: .75rem } .made { flex: 1 1 9rem; max-width: 14rem } .made .picture { width: 100%; border: 1px solid var(--line) } .made .row { margin-top: .4rem } .error { display: block; min-height: 3em; white-space: pre-line; line-height: 1.4 }
@@ -27,6 +27,6 @@ li { max-width: 50rem; margin-bottom: .3rem }
 `
 }
 
-function digitVariables(scheme: Scheme): string {
-  return digitColors[scheme].map((color, digit) => `--digit-${digit}: ${color};`).join(' ')
+function labelVariables(scheme: Scheme, labels: readonly number[]): string {
+  return labels.map((label) => `--label-${label}: ${labelColor(scheme, label)};`).join(' ')
 }

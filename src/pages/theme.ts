@@ -25,10 +25,10 @@ const inks: Readonly<Record<Scheme, Inks>> = {
 }
 
 /**
- * Of the digits 0 to 9, which any colour vision tells apart: Paul Tol's "muted" scheme ("Colour schemes", SRON technical
- * note, 2021) on a light page, lighter ones of the same hues on a dark one.
+ * Colours of the labels 0 to 9, which any colour vision tells apart: Paul Tol's "muted" scheme ("Colour schemes", SRON
+ * technical note, 2021) on a light page, lighter ones of the same hues on a dark one.
  */
-export const digitColors: Readonly<Record<Scheme, readonly string[]>> = {
+const labelColors: Readonly<Record<Scheme, readonly string[]>> = {
   light: [
     ...['#332288', '#2b8cbe', '#44aa99', '#117733', '#8a8a1f'],
     ...['#b8860b', '#cc6677', '#882255', '#aa4499', '#555555'],
@@ -37,6 +37,16 @@ export const digitColors: Readonly<Record<Scheme, readonly string[]>> = {
     ...['#9d94ff', '#5ab4e5', '#5fd3bf', '#57b86a', '#d2d25a'],
     ...['#f0b429', '#f08a94', '#e06a9a', '#d98be0', '#b8b8b8'],
   ],
+}
+
+// Of the labels over 9, enough contrast with the page for text: saturation and lightness in percent.
+const furtherLabels: Readonly<Record<Scheme, string>> = { light: '65%, 33%', dark: '75%, 72%' }
+
+/** The colour of any label. Over 9 the hues are golden angles apart, so that near labels have unlike ones. */
+export function labelColor(scheme: Scheme, label: number): string {
+  const goldenAngle = 137.508
+  const hue = Math.round((label * goldenAngle) % 360)
+  return labelColors[scheme][label] ?? `hsl(${hue}, ${furtherLabels[scheme]})`
 }
 
 /** Dashes and shapes beside the colours: arms can be told apart in black and white. */

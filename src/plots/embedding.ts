@@ -1,12 +1,13 @@
 import type { Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
-import { digitColors } from '../pages/theme.js'
+import { distinctLabels } from '../pages/labels.js'
+import { labelColor } from '../pages/theme.js'
 import { principalPlane } from '../spectrum/principal-directions.js'
 import { type Chart, rowMargin } from './chart.js'
 
 const shownImages = 2000
 
-/** Test images where the encoder puts them, each as its digit: readable in black and white too. */
+/** Test images where the encoder puts them, each as its label: readable in black and white too. */
 export async function embeddingChart(
   trainer: Trainer,
   { images, labels }: Split,
@@ -14,6 +15,7 @@ export async function embeddingChart(
 ): Promise<Chart> {
   const count = Math.min(shownImages, images.count)
   const embedding = await trainer.encode(images.pixels.subarray(0, count * images.pixelsPerImage))
+  const shownLabels = distinctLabels(labels.subarray(0, count))
   const { points, shares } = principalPlane(embedding, latent)
   const axis = (field: string, name: string, share: number) => ({
     field,
@@ -27,16 +29,24 @@ export async function embeddingChart(
   return {
     name: 'embedding',
     title: 'Embedding of test images',
-    caption: `The first ${count} test images, each as its digit, along the two directions of the largest variance.`,
+    caption: `The first ${count} test images, each as its label, along the two directions of the largest variance.`,
     panels: { count: 1, width: 560, height: 520, columns: 1, margin: rowMargin },
     spec: {
-      data: { values: points.map(([x, y], image) => ({ x, y, digit: String(labels[image]) })) },
+      data: { values: points.map(([x, y], image) => ({ x, y, label: String(labels[image]) })) },
       mark: { type: 'text', fontSize: 10, opacity: 0.8 },
       encoding: {
         x: axis('x', 'first', shares[0]),
         y: axis('y', 'second', shares[1]),
-        text: { field: 'digit' },
-        color: { field: 'digit', type: 'nominal', scale: { range: digitColors.light }, legend: null },
+        text: { field: 'label' },
+        color: {
+          field: 'label',
+          type: 'nominal',
+          scale: {
+            domain: shownLabels.map(String),
+            range: shownLabels.map((label) => labelColor('light', label)),
+          },
+          legend: null,
+        },
       },
     },
   }

@@ -1,20 +1,22 @@
 import type { Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
 import { evaluationNoise } from '../model/evaluation-noise.js'
+import { distinctLabels } from '../pages/labels.js'
 import { pngFile } from './png-file.js'
 import { fontFamily } from './raster.js'
 
-const digits = 10
+// EMNIST's 26 letters fit.
+const mostLabels = 32
 const side = 28
 const gap = 4
 const zoom = 2
 const rows = ['original', 'noisy input', 'reconstruction'] as const
 
-/** The first test image of each digit, with the evaluations' noise, and what the network makes of it: an SVG. */
+/** The first test image of each label, with the evaluations' noise, and what the network makes of it: an SVG. */
 export async function reconstructionGrid(trainer: Trainer, test: Split, deviation: number): Promise<string> {
-  const chosen = Array.from({ length: digits }, (_, digit) => test.labels.indexOf(digit)).filter(
-    (i) => i >= 0,
-  )
+  const chosen = distinctLabels(test.labels)
+    .slice(0, mostLabels)
+    .map((label) => test.labels.indexOf(label))
   const { pixelsPerImage } = test.images
   const noisy = new Float32Array(chosen.length * pixelsPerImage)
   const clean = new Float32Array(noisy.length)

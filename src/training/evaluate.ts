@@ -48,7 +48,7 @@ export function spectrumOfEmbedding(embedding: Float32Array, { model, spectrum }
   return spectrumOf(embedding, latentDimension(model), spectrum.center)
 }
 
-/** Share of test digits that a linear map reads off the embedding, fitted on the images that were trained on. */
+/** Share of test labels that a linear map reads off the embedding, fitted on the images that were trained on. */
 export async function measureLinearProbe(trainer: Trainer, config: Config, data: DataSet): Promise<number> {
   const train = await embed(trainer, data.train)
   return linearProbeAccuracy(train, await embed(trainer, data.test), latentDimension(config.model), 'apart')

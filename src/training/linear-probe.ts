@@ -1,4 +1,4 @@
-/** Embeddings [count][latent] with their digits. */
+/** Embeddings [count][latent] with their labels. */
 export interface LabelledEmbedding {
   readonly embedding: Float32Array
   readonly labels: Uint8Array
@@ -7,12 +7,13 @@ export interface LabelledEmbedding {
 /** Whether the scored images lie apart from the train images, or are the first of them and left out one at a time. */
 export type Scoring = 'apart' | 'left-out'
 
-const classes = 10
 const ridge = 1
 
 /**
- * How well the digit can be read off the embedding by a linear map: ridge regression of one-hot labels (λ = 1, with an
- * intercept that is not penalised) on `train`, the largest output taken as the digit, share of hits on `scored`.
+ * How well the label can be read off the embedding by a linear map: ridge regression of one-hot labels (λ = 1, with an
+ * intercept that is not penalised) on `train`, the largest output taken as the label, share of hits on `scored`. The
+ * classes are 0 to the largest label of `train`; one without images has the output 0, which is never the largest,
+ * because the outputs sum to 1.
  * Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 3.4.1 and 4.2; 7.10 for leaving out.
  */
 export function linearProbeAccuracy(
@@ -22,9 +23,10 @@ export function linearProbeAccuracy(
   scoring: Scoring,
 ): number {
   const mean = columnMeans(train.embedding, latent)
-  const { gram, products } = normalEquations(train, mean, latent)
-  const weights = solve(gram, products, latent)
   const intercepts = classShares(train.labels)
+  const classes = intercepts.length
+  const { gram, products } = normalEquations(train, mean, latent, classes)
+  const weights = solve(gram, products, latent, classes)
   const scores = new Float64Array(classes)
   let hits = 0
   scored.labels.forEach((label, image) => {
@@ -42,15 +44,21 @@ function columnMeans(embedding: Float32Array, latent: number): Float64Array {
   return sums.map((sum) => sum / (embedding.length / latent))
 }
 
-/** One-hot labels' means: what the intercepts are once the columns are centred. */
+/** The means of the one-hot labels, [classes]: the intercepts once the columns are centred. */
 function classShares(labels: Uint8Array): Float64Array {
-  const counts = new Float64Array(classes)
+  const largest = labels.reduce((most, label) => Math.max(most, label), 0)
+  const counts = new Float64Array(largest + 1)
   for (const label of labels) counts[label]! += 1
   return counts.map((count) => count / labels.length)
 }
 
 /** XᵀX + λI, [latent][latent] (its lower triangle), and XᵀY, [latent][classes], X centred. */
-function normalEquations({ embedding, labels }: LabelledEmbedding, mean: Float64Array, latent: number) {
+function normalEquations(
+  { embedding, labels }: LabelledEmbedding,
+  mean: Float64Array,
+  latent: number,
+  classes: number,
+) {
   const gram = new Float64Array(latent * latent)
   const products = new Float64Array(latent * classes)
   const row = new Float64Array(latent)
@@ -66,7 +74,7 @@ function normalEquations({ embedding, labels }: LabelledEmbedding, mean: Float64
 }
 
 /** W of gram · W = products, in place; L of Cholesky's L·Lᵀ is left in gram. */
-function solve(gram: Float64Array, products: Float64Array, latent: number): Float64Array {
+function solve(gram: Float64Array, products: Float64Array, latent: number, classes: number): Float64Array {
   for (let i = 0; i < latent; i++) {
     for (let j = 0; j <= i; j++) {
       let sum = gram[i * latent + j]!
@@ -97,6 +105,7 @@ function predict(
   intercepts: Float64Array,
   scores: Float64Array,
 ): void {
+  const classes = scores.length
   for (let column = 0; column < classes; column++) {
     let score = intercepts[column]!
     for (let i = 0; i < row.length; i++) score += (row[i]! - mean[i]!) * weights[i * classes + column]!
@@ -107,7 +116,7 @@ function predict(
 /** Where the largest is, the first of several. */
 function highest(scores: Float64Array): number {
   let best = 0
-  for (let column = 1; column < classes; column++) if (scores[column]! > scores[best]!) best = column
+  for (let column = 1; column < scores.length; column++) if (scores[column]! > scores[best]!) best = column
   return best
 }
 

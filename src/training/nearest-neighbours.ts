@@ -5,7 +5,7 @@ import type { LabelledEmbedding, Scoring } from './linear-probe.js'
 export const neighbourCount = 5
 
 /**
- * Share of `scored` whose digit is that of most of the five nearest embeddings in `train`; between digits with as many
+ * Share of `scored` whose label is that of most of the five nearest embeddings in `train`; between labels with as many
  * votes, that of the nearest. Exact (Fix and Hodges 1951).
  */
 export function nearestNeighbourAccuracy(

@@ -25,7 +25,7 @@ export interface ScatterParts {
   readonly onChoose: (image: number) => void
 }
 
-/** The embedding along two directions, each image as its digit, to be picked by pointer or keys. */
+/** The embedding along two directions, each image as its label, to be picked by pointer or keys. */
 export class Scatter {
   readonly #parts: ScatterParts
   readonly #box: HTMLElement
@@ -68,10 +68,11 @@ export class Scatter {
     context.textAlign = 'center'
     context.textBaseline = 'middle'
     context.globalAlpha = 0.85
-    const inks = Array.from({ length: 10 }, (_, label) => ink(`digit-${label}`))
+    const inks = new Map(this.#parts.labels.map((label) => [label, '']))
+    for (const label of inks.keys()) inks.set(label, ink(`label-${label}`))
     for (const [image, { x, y }] of this.#places.entries()) {
       const label = this.#parts.labels[image]!
-      context.fillStyle = inks[label]!
+      context.fillStyle = inks.get(label)!
       context.fillText(String(label), x, y)
     }
     this.drawMarks()
@@ -154,7 +155,7 @@ export class Scatter {
   #scaleAlong(axis: number): Scale {
     const { labels, network } = this.#parts
     const direction = this.#direction(axis)
-    if (direction === null) return { low: -0.7, high: 9.7 }
+    if (direction === null) return besideEach(labels)
     const values = labels.map((_, image) => this.#value(axis, image))
     const first = network.directions[0]!.deviation
     return scaleOf(
@@ -170,6 +171,15 @@ export class Scatter {
       y: clientHeight - scaled(this.#scales[1], value(1), clientHeight),
     }
   }
+}
+
+/** Room for a row of images a label. */
+function besideEach(labels: readonly number[]): Scale {
+  const [lowest, highest] = labels.reduce(
+    ([low, high], label) => [Math.min(low, label), Math.max(high, label)],
+    [255, 0],
+  )
+  return { low: lowest - 0.7, high: highest + 0.7 }
 }
 
 /** An empty canvas with as many pixels as the screen has there, to draw on in the page's units. */

@@ -4,7 +4,7 @@ import type { Embedding, EmbeddingFormat } from './embedding.js'
 
 const firstColumns = ['index', 'label'] as const
 
-/** A row an image: its place in the split, its digit, and its coordinates z1 to zd. */
+/** A row an image: its place in the split, its label, and its coordinates z1 to zd. */
 export const csv: EmbeddingFormat = {
   extension: '.csv',
   encode: (file, embedding) => {

@@ -6,7 +6,7 @@ export interface Embedding {
   /** [count][latent]. */
   readonly values: Float32Array
   readonly latent: number
-  /** One digit an image. */
+  /** One label an image. */
   readonly labels: Uint8Array
 }
 

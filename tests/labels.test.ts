@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { linearProbeAccuracy } from '../src/training/linear-probe.js'
+import { nearestNeighbourAccuracy } from '../src/training/nearest-neighbours.js'
+import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+import { dataFolder, idxLabels } from './support/idx.js'
+import { readJson } from './support/sweeps.js'
+
+const scratch = scratchFolder()
+const run = (...args: readonly string[]) => eigenae(args, { cwd: scratch() })
+
+/** Labels 1 to 26, as EMNIST's letters have them. */
+function letters(count: number): Buffer {
+  const bytes = idxLabels(count)
+  for (let i = 0; i < count; i++) bytes[8 + i] = 1 + (i % 26)
+  return bytes
+}
+
+describe('a data set with labels 1 to 26', () => {
+  beforeAll(async () => {
+    const labels = { 'train-labels-idx1-ubyte': letters(200), 't10k-labels-idx1-ubyte': letters(50) }
+    dataFolder(scratch('letters'), labels)
+    const settings = [`data.source=${scratch('letters')}`, 'model.widths=[784,6]', 'train.epochs=1']
+    const { code, stderr } = await eigenae(trainArgs('eigen.json', scratch('run'), ...settings))
+    expect([stderr, code]).toEqual([expect.not.stringContaining('label'), 0])
+  })
+
+  it('is trained on and measured, by an encoder of one layer', async () => {
+    const { linear_probe_accuracy } = readJson(scratch('run/evaluation.json'))
+    expect(linear_probe_accuracy).toBeGreaterThanOrEqual(0)
+    const { code, stdout } = await run('eval', 'run', '--json')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)[0].linear_probe_accuracy).toBe(linear_probe_accuracy)
+  })
+
+  it('is embedded with its labels', async () => {
+    expect((await run('embed', 'run', '--out', 'z.csv')).code).toBe(0)
+    const rows = (await readFile(scratch('z.csv'), 'utf8')).trimEnd().split('\n').slice(1)
+    expect(rows[25]).toMatch(/^25,26,/)
+  })
+
+  it('is drawn with a colour and a reconstruction of each label', async () => {
+    expect((await run('plot', 'run')).code).toBe(0)
+    const embedding = await readFile(scratch('run/plots/embedding.svg'), 'utf8')
+    const colors = new Set(
+      [...embedding.matchAll(/fill="(hsl\([^"]+|#[0-9a-f]{6})"[^>]*>\d+</g)].map(([, color]) => color),
+    )
+    // One more is the ink of the axes' numbers.
+    expect(colors.size).toBe(26 + 1)
+    const grid = await readFile(scratch('run/plots/reconstructions.svg'), 'utf8')
+    expect(Number(/^<svg [^>]*width="(\d+)"/.exec(grid)![1])).toBeGreaterThan(26 * 28)
+  })
+
+  it('is explored with a button of its own colour for each label', async () => {
+    expect((await run('explore', 'run', '--out', 'page.html')).code).toBe(0)
+    const page = await readFile(scratch('page.html'), 'utf8')
+    expect(
+      [...page.matchAll(/<button type="button" data-label="(\d+)"/g)].map(([, label]) => Number(label)),
+    ).toEqual(Array.from({ length: 26 }, (_, i) => i + 1))
+    expect(page).toMatch(/--label-26: hsl/)
+  })
+})
+
+it('reads off labels up to 255', () => {
+  const classes = [3, 77, 255]
+  const labels = Uint8Array.from({ length: 90 }, (_, i) => classes[i % 3]!)
+  const embedding = Float32Array.from({ length: 90 * 3 }, (_, i) =>
+    Math.floor(i / 3) % 3 === i % 3 ? 5 : (i % 7) / 7,
+  )
+  const set = { embedding, labels }
+  for (const scoring of ['apart', 'left-out'] as const) {
+    expect(linearProbeAccuracy(set, set, 3, scoring)).toBe(1)
+    expect(nearestNeighbourAccuracy(set, set, 3, scoring)).toBe(1)
+  }
+})
