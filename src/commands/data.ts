@@ -42,9 +42,14 @@ function verifyCommand(): Command {
 function fetchCommand(): Command {
   return new Command('fetch')
     .description('Download the four files from a mirror, check their sums, and put them in a folder')
-    .option('--mirror <url>', 'plain-http address of the folder with the four .gz files', defaultMirror)
+    .option('--mirror <url>', 'http or https address of the folder with the four .gz files', defaultMirror)
     .option('--out <folder>', 'where to put them', 'data/mnist')
-    .option('--timeout <seconds>', 'give up when nothing comes for so long', wholeNumber('--timeout', 1), 30)
+    .option(
+      '--timeout <seconds>',
+      'abort if no data arrives for this many seconds',
+      wholeNumber('--timeout', 1),
+      30,
+    )
     .addHelpText('after', '\nExample:\n  eigenae data fetch --mirror http://localhost:8000/mnist')
     .action(async ({ mirror, out, timeout }: FetchFlags) => {
       const onFile = (file: string) => writeMessage(`${file} checked`)

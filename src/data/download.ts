@@ -1,77 +1,118 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { ClientRequest, IncomingMessage } from 'node:http'
-import { gunzipUrl } from 'mnist-dataset'
-import { EigenaeError } from '../errors.js'
+import http, { type IncomingMessage, STATUS_CODES } from 'node:http'
+import https from 'node:https'
+import { createGunzip } from 'node:zlib'
+import { EigenaeError, hasCode } from '../errors.js'
 
-interface Exchange {
-  readonly request: ClientRequest
-  readonly response?: IncomingMessage
+export interface DownloadOptions {
+  /** Bytes of the unzipped file. A longer one is refused before it fills the memory. */
+  readonly bytes: number
+  /** The download fails if no data arrives for this many seconds. */
+  readonly stallSeconds: number
+  readonly signal: AbortSignal
 }
 
 const hint = 'Try again, or another mirror with --mirror; "mnist" as data.source needs no download.'
-const started = 'http.client.request.start'
-const answered = 'http.client.response.finish'
+const mostRedirects = 5
+// What gzip may add to data that it cannot compress is far below this.
+const gzipOverhead = 1 << 20
 
 /**
- * The unzipped bytes at a plain-http address, by mnist-dataset's `gunzipUrl`. That function looks at neither status nor
- * length, and never settles when the connection breaks off; so the exchange is watched through Node's diagnostics
- * channels, and a bad status, a cut connection, `stallSeconds` without a byte, or the signal end it with an error.
+ * Returns the unzipped bytes at an http or https address. mnist-dataset's own `gunzipUrl` cannot be used: it
+ * unzips without a bound, knows http alone, ignores the status, and never settles if the connection breaks off.
+ * @throws EigenaeError for a bad status, a cut or silent connection, and too many bytes; the signal's reason if aborted.
  */
-export async function downloadUnzipped(
-  url: string,
-  stallSeconds: number,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  const address = withoutUser(url)
-  let requests: readonly ClientRequest[] = []
-  let stall: NodeJS.Timeout | undefined
+export async function downloadUnzipped(url: string, options: DownloadOptions): Promise<Uint8Array> {
+  const { signal, stallSeconds } = options
   signal.throwIfAborted()
-  let fail: (reason: string) => void = () => {}
-  let stop: () => void = () => {}
-  const failure = new Promise<never>((_resolve, reject) => {
-    fail = (what) => reject(new EigenaeError({ what, where: address, hint }))
-    stop = () => reject(signal.reason)
-  })
+  const exchange = new AbortController()
+  const stop = () => exchange.abort(signal.reason)
+  const stall = setTimeout(
+    () => exchange.abort(failure(url, `no data arrived for ${stallSeconds} s`)),
+    stallSeconds * 1000,
+  )
   signal.addEventListener('abort', stop)
-  const restartStall = () => {
-    clearTimeout(stall)
-    stall = setTimeout(() => fail(`nothing came for ${stallSeconds} s`), stallSeconds * 1000)
-  }
-  const onStart = (message: unknown) => {
-    const { request } = message as Exchange
-    if (addressOf(request) === address) requests = [...requests, request]
-  }
-  const onAnswer = (message: unknown) => {
-    const { request, response } = message as Exchange
-    if (response === undefined || !requests.includes(request)) return
-    if (response.statusCode !== 200)
-      fail(`the server answered ${response.statusCode} ${response.statusMessage}`)
-    response.on('data', restartStall)
-    response.on('close', () => response.complete || fail('the connection broke off'))
-  }
-  subscribe(started, onStart)
-  subscribe(answered, onAnswer)
-  restartStall()
   try {
-    return await Promise.race([gunzipUrl(url), failure])
+    const response = await followRedirects(new URL(url), exchange.signal)
+    response.on('data', () => stall.refresh())
+    return await unzipAtMost(response, options.bytes, url).finally(() => response.destroy())
   } catch (error) {
+    if (exchange.signal.aborted) throw exchange.signal.reason
     if (error instanceof EigenaeError) throw error
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new EigenaeError({ what: `cannot download: ${reason}`, where: address, hint, cause: error })
+    throw failure(url, `cannot download: ${reasonOf(error)}`, error)
   } finally {
     clearTimeout(stall)
     signal.removeEventListener('abort', stop)
-    unsubscribe(started, onStart)
-    unsubscribe(answered, onAnswer)
-    for (const request of requests) request.destroy()
   }
 }
 
-/** A password has no place in messages, and none in what a request knows of its address. */
+/** An address as messages show it: without user and password. */
 export function withoutUser(url: string): string {
   return Object.assign(new URL(url), { username: '', password: '' }).href
 }
 
-function addressOf(request: ClientRequest): string {
-  return new URL(request.path, `http://${request.getHeader('host') ?? request.host}`).href
+function failure(url: string, what: string, cause?: unknown): EigenaeError {
+  return new EigenaeError({ what, where: withoutUser(url), hint, cause })
+}
+
+/** Node's error for an address with several places, none of which answers, has no message. */
+function reasonOf(error: unknown): string {
+  const { message, code } = error as NodeJS.ErrnoException
+  return message || code || String(error)
+}
+
+async function followRedirects(first: URL, signal: AbortSignal): Promise<IncomingMessage> {
+  let url = first
+  for (let redirects = 0; redirects <= mostRedirects; redirects++) {
+    const response = await request(url, signal)
+    const { statusCode = 0, headers } = response
+    if (statusCode === 200) return response
+    response.destroy()
+    if (![301, 302, 303, 307, 308].includes(statusCode) || headers.location === undefined)
+      throw failure(url.href, `the server answered ${statusCode} ${STATUS_CODES[statusCode] ?? ''}`.trimEnd())
+    url = redirected(url, headers.location)
+  }
+  throw failure(first.href, `the server redirects more than ${mostRedirects} times`)
+}
+
+function request(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+  const { get } = url.protocol === 'https:' ? https : http
+  return new Promise((resolve, reject) => {
+    get(url, { signal, agent: false }, resolve).on('error', reject)
+  })
+}
+
+function redirected(from: URL, location: string): URL {
+  const to = URL.canParse(location, from.href) ? new URL(location, from) : null
+  const allowed = from.protocol === 'https:' ? ['https:'] : ['http:', 'https:']
+  if (to !== null && allowed.includes(to.protocol)) return to
+  const target = to === null ? 'no address' : withoutUser(to.href)
+  throw failure(from.href, `the server redirects to ${target}, which is not ${allowed.join(' or ')}`)
+}
+
+async function unzipAtMost(response: IncomingMessage, most: number, url: string): Promise<Uint8Array> {
+  const unzipped = createGunzip()
+  response.on('error', (error) => unzipped.destroy(error))
+  let received = 0
+  response.on('data', (chunk: Uint8Array) => {
+    received += chunk.length
+    if (received > most + gzipOverhead) unzipped.destroy(tooMuch(url, most))
+  })
+  response.pipe(unzipped)
+  const chunks: Uint8Array[] = []
+  let length = 0
+  try {
+    for await (const chunk of unzipped as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk)
+      length += chunk.length
+      if (length > most) throw tooMuch(url, most)
+    }
+  } catch (error) {
+    if (hasCode(error, 'ECONNRESET', 'ABORT_ERR')) throw failure(url, 'the connection broke off', error)
+    throw error
+  }
+  return Buffer.concat(chunks, length)
+}
+
+function tooMuch(url: string, most: number): EigenaeError {
+  return failure(url, `this is not MNIST's file: it has more than ${most} bytes`)
 }

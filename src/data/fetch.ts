@@ -1,16 +1,19 @@
+import { createHash } from 'node:crypto'
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { testImagesUrl, testLabelsUrl, trainingImagesUrl, trainingLabelsUrl } from 'mnist-dataset'
 import { EigenaeError, usageError, withFileErrors } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import { downloadUnzipped, withoutUser } from './download.js'
-import { dataFileKeys, dataFiles } from './files.js'
-import { sha256 } from './load.js'
+import { type DataFile, dataFileKeys, dataFiles } from './files.js'
+import { readDataFileIfPresent } from './read.js'
+import { differenceFromMnist } from './verify.js'
 
 export interface FetchOptions {
-  /** Plain-http address of the folder that holds the four .gz files. */
+  /** The http or https address of the folder that holds the four .gz files. */
   readonly mirror: string
   readonly folder: string
-  /** How long the server may send nothing. */
+  /** The download fails if no data arrives for this many seconds. */
   readonly stallSeconds: number
   readonly onFile: (file: string) => void
   readonly signal: AbortSignal
@@ -18,18 +21,20 @@ export interface FetchOptions {
 
 /**
  * Downloads MNIST's four files. They are checked in a folder beside `folder` and renamed into it only when all four
- * have the pinned sums: whatever fails before that leaves what was there.
+ * have the pinned sums; on failure the existing files stay untouched.
+ * @throws a usage error, before anything is downloaded, if the folder holds data files of another data set.
  */
 export async function fetchMnist(options: FetchOptions): Promise<void> {
   const { folder, mirror } = options
-  requirePlainHttp(mirror)
+  requireHttp(mirror)
+  await refuseOtherData(folder)
   const parent = dirname(folder)
   await makeFolder(parent)
   const staging = await withFileErrors('make the folder', folder, () =>
     mkdtemp(join(parent, `.${basename(folder)}-`)),
   )
   try {
-    for (const key of dataFileKeys) await downloadInto(staging, dataFiles[key], options)
+    for (const key of dataFileKeys) await downloadInto(staging, key, options)
     await makeFolder(folder)
     await withFileErrors('write', folder, async () => {
       for (const key of dataFileKeys) {
@@ -42,15 +47,19 @@ export async function fetchMnist(options: FetchOptions): Promise<void> {
   }
 }
 
-interface PinnedFile {
-  readonly name: string
-  readonly sha256: string
+/** The addresses that mnist-dataset has: mirrors keep the names. */
+const originals: Readonly<Record<DataFile, string>> = {
+  trainImages: trainingImagesUrl,
+  trainLabels: trainingLabelsUrl,
+  testImages: testImagesUrl,
+  testLabels: testLabelsUrl,
 }
 
-async function downloadInto(staging: string, file: PinnedFile, options: FetchOptions): Promise<void> {
-  const url = new URL(`${file.name}.gz`, options.mirror.replace(/\/*$/, '/')).href
-  const bytes = await downloadUnzipped(url, options.stallSeconds, options.signal)
-  const found = sha256(bytes)
+async function downloadInto(staging: string, key: DataFile, options: FetchOptions): Promise<void> {
+  const file = dataFiles[key]
+  const url = new URL(basename(originals[key]), options.mirror.replace(/\/*$/, '/')).href
+  const bytes = await downloadUnzipped(url, { ...options, bytes: file.bytes })
+  const found = createHash('sha256').update(bytes).digest('hex')
   if (found !== file.sha256) {
     throw new EigenaeError({
       what: `this is not MNIST's file: SHA-256 is ${found}, expected ${file.sha256}`,
@@ -63,12 +72,29 @@ async function downloadInto(staging: string, file: PinnedFile, options: FetchOpt
   options.onFile(join(options.folder, file.name))
 }
 
-function requirePlainHttp(mirror: string): void {
-  if (!/^http:\/\//.test(mirror) || !URL.canParse(mirror)) {
+/** A gzipped file counts, too: the plain one beside it would take its place. */
+async function refuseOtherData(folder: string): Promise<void> {
+  const others: string[] = []
+  for (const key of dataFileKeys) {
+    const found = await readDataFileIfPresent(folder, key, () => dataFiles[key].bytes)
+    const difference = found === null ? null : differenceFromMnist(found, key)
+    if (difference !== null) others.push(difference)
+  }
+  if (others.length === 0) return
+  throw usageError({
+    what: 'holds data files that are not MNIST, which the download would replace',
+    where: folder,
+    details: others,
+    hint: 'Name another folder with --out, or move these files away.',
+  })
+}
+
+function requireHttp(mirror: string): void {
+  if (!/^https?:\/\//.test(mirror) || !URL.canParse(mirror)) {
     throw usageError({
-      what: `expected an address that starts with http://, got "${mirror.replace(/\/\/[^/]*@/, '//')}"`,
+      what: `expected an address that starts with http:// or https://, got "${mirror.replace(/\/\/[^/]*@/, '//')}"`,
       where: '--mirror',
-      hint: 'Downloads are plain http; the sums of the files are checked.',
+      hint: 'For example: --mirror https://ossci-datasets.s3.amazonaws.com/mnist',
     })
   }
 }

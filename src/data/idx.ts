@@ -1,4 +1,6 @@
 import { usageError } from '../errors.js'
+import type { dataFiles } from './files.js'
+import type { Bound, DataBytes } from './read.js'
 
 /** Images of one split: `pixels` is [count][pixelsPerImage], each 0 to 255. */
 export interface ImageSet {
@@ -7,50 +9,70 @@ export interface ImageSet {
   readonly pixelsPerImage: number
 }
 
+type Content = (typeof dataFiles)[keyof typeof dataFiles]['content']
+
 // The idx format (http://yann.lecun.com/exdb/mnist): a magic number, the sizes as 32-bit big-endian, then the bytes.
-const imagesMagic = 2051
-const labelsMagic = 2049
-const imagesHeader = 16
-const labelsHeader = 8
+const formats = {
+  images: { magic: 2051, headerBytes: 16 },
+  labels: { magic: 2049, headerBytes: 8 },
+} as const
 
-/** @throws a usage error that names the file and both numbers where the bytes are no idx file of images. */
-export function parseImages(bytes: Uint8Array, file: string): ImageSet {
-  const header = readHeader(bytes, file, imagesMagic, imagesHeader, 'images')
-  const [count, rows, columns] = [header.getUint32(4), header.getUint32(8), header.getUint32(12)]
-  if (count === 0) throw damaged(file, 'holds no images')
-  const pixelsPerImage = rows * columns
-  const described = `${count} images of ${rows} × ${columns} pixels`
-  checkLength(bytes, file, imagesHeader + count * pixelsPerImage, described)
-  return { pixels: bytes.subarray(imagesHeader), count, pixelsPerImage }
+/** Bytes of the longest header of an idx file. */
+export const longestHeader = formats.images.headerBytes
+
+/** Four times EMNIST's largest file. A header that promises more is refused before memory is allocated. */
+const mostBytes = 2 ** 31
+
+interface Header {
+  readonly count: number
+  readonly pixelsPerImage: number
+  /** Bytes of the whole file. */
+  readonly length: number
+  readonly described: string
 }
 
-/** Labels of any kind, 0 to 255. @throws a usage error as `parseImages` does. */
-export function parseLabels(bytes: Uint8Array, file: string): Uint8Array {
-  const count = readHeader(bytes, file, labelsMagic, labelsHeader, 'labels').getUint32(4)
-  checkLength(bytes, file, labelsHeader + count, `${count} labels`)
-  return bytes.subarray(labelsHeader)
+/** The length of an idx file by its header. @throws a usage error that names the file if it is no idx file. */
+export function idxLength(content: Content): Bound {
+  return (head, file) => readHeader(head, file, content).length
 }
 
-function readHeader(
-  bytes: Uint8Array,
-  file: string,
-  magic: number,
-  length: number,
-  content: string,
-): DataView {
-  if (bytes.length < length) {
-    throw damaged(file, `has ${bytes.length} bytes, an idx file of ${content} has a header of ${length}`)
+/** @throws a usage error that names the file and both numbers if the bytes are no idx file of images. */
+export function parseImages(data: DataBytes): ImageSet {
+  const { count, pixelsPerImage } = checkedHeader(data, 'images')
+  if (count === 0) throw damaged(data.file, 'holds no images')
+  return { pixels: data.bytes.subarray(formats.images.headerBytes), count, pixelsPerImage }
+}
+
+/** Returns labels of any kind, 0 to 255. @throws a usage error as `parseImages` does. */
+export function parseLabels(data: DataBytes): Uint8Array {
+  checkedHeader(data, 'labels')
+  return data.bytes.subarray(formats.labels.headerBytes)
+}
+
+function checkedHeader({ bytes, file, size }: DataBytes, content: Content): Header {
+  const header = readHeader(bytes, file, content)
+  if (size === header.length) return header
+  const has = size === null ? `unzips to more than ${bytes.length} bytes` : `has ${size} bytes`
+  throw damaged(file, `${has}, its header says ${header.described}: ${header.length} bytes`)
+}
+
+function readHeader(bytes: Uint8Array, file: string, content: Content): Header {
+  const { magic, headerBytes } = formats[content]
+  if (bytes.length < headerBytes) {
+    throw damaged(file, `has ${bytes.length} bytes, an idx file of ${content} has a header of ${headerBytes}`)
   }
-  const header = new DataView(bytes.buffer, bytes.byteOffset, length)
-  const found = header.getUint32(0)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, headerBytes)
+  const found = view.getUint32(0)
   if (found !== magic) throw damaged(file, `magic number is ${found}, an idx file of ${content} has ${magic}`)
-  return header
-}
-
-function checkLength(bytes: Uint8Array, file: string, expected: number, described: string): void {
-  if (bytes.length !== expected) {
-    throw damaged(file, `has ${bytes.length} bytes, its header says ${described}: ${expected} bytes`)
-  }
+  const count = view.getUint32(4)
+  const [rows, columns] = content === 'images' ? [view.getUint32(8), view.getUint32(12)] : [1, 1]
+  const pixelsPerImage = rows * columns
+  const length = headerBytes + count * pixelsPerImage
+  const described =
+    content === 'images' ? `${count} images of ${rows} × ${columns} pixels` : `${count} labels`
+  if (length > mostBytes)
+    throw damaged(file, `its header says ${described}: ${length} bytes, and at most ${mostBytes} are read`)
+  return { count, pixelsPerImage, length, described }
 }
 
 function damaged(file: string, what: string): Error {

@@ -1,6 +1,6 @@
 import { EigenaeError } from '../errors.js'
-import { dataFileKeys, dataFiles } from './files.js'
-import { readDataFile } from './load.js'
+import { type DataFile, dataFileKeys, dataFiles } from './files.js'
+import { type DataBytes, readDataFile } from './read.js'
 
 export interface VerifiedFile {
   readonly file: string
@@ -10,19 +10,24 @@ export interface VerifiedFile {
 /** Checks the four files of a folder against MNIST's pinned sums. @throws an error that lists each that differs. */
 export async function verifyMnist(folder: string): Promise<readonly VerifiedFile[]> {
   const files = await Promise.all(
-    dataFileKeys.map(async (key) => {
-      const { file, sha256 } = await readDataFile(folder, key)
-      return { file, sha256, expected: dataFiles[key].sha256 }
-    }),
+    dataFileKeys.map((key) => readDataFile(folder, key, () => dataFiles[key].bytes)),
   )
-  const wrong = files.filter((each) => each.sha256 !== each.expected)
+  const wrong = dataFileKeys.flatMap((key, index) => differenceFromMnist(files[index]!, key) ?? [])
   if (wrong.length > 0) {
     throw new EigenaeError({
       what: 'these files are not the genuine MNIST',
       where: folder,
-      details: wrong.map((each) => `${each.file}: SHA-256 is ${each.sha256}, MNIST's is ${each.expected}`),
+      details: wrong,
       hint: 'Download them again with "eigenae data fetch", or check what put them there.',
     })
   }
   return files
+}
+
+/** A line on how a file differs from MNIST's own; null if it is the same. */
+export function differenceFromMnist({ file, size, sha256 }: DataBytes, key: DataFile): string | null {
+  const mnist = dataFiles[key]
+  if (size !== mnist.bytes)
+    return `${file}: has ${size ?? `more than ${mnist.bytes}`} bytes, MNIST's has ${mnist.bytes}`
+  return sha256 === mnist.sha256 ? null : `${file}: SHA-256 is ${sha256}, MNIST's is ${mnist.sha256}`
 }

@@ -1,4 +1,7 @@
 declare module 'mnist-dataset' {
-  /** Downloads by plain http and unzips. Neither the status nor the length is looked at, and nothing times out. */
-  export function gunzipUrl(url: string): Promise<Buffer>
+  /** Addresses of the four gzipped files on MNIST's first host, which no longer serves them. */
+  export const trainingImagesUrl: string
+  export const trainingLabelsUrl: string
+  export const testImagesUrl: string
+  export const testLabelsUrl: string
 }
