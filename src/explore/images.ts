@@ -1,6 +1,7 @@
 import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
 import { inputDimension } from '../model/architecture.js'
+import { sourceOfRun } from '../training/training-data.js'
 import type { ChosenRun } from './chosen-runs.js'
 
 export interface PageImages {
@@ -21,8 +22,9 @@ export async function pageImages(
   folder: string | undefined,
   count: number,
 ): Promise<PageImages> {
-  const source = folder ?? commonSource(chosen)
-  const { images, labels } = (await loadDataSet(source)).test
+  const from = folder ?? commonSource(chosen)
+  const source = folder ?? chosen[0]!.run.config.data.source
+  const { images, labels } = (await loadDataSet(from)).test
   for (const { run } of chosen) {
     const inputs = inputDimension(run.config.model)
     if (inputs !== images.pixelsPerImage) {
@@ -43,7 +45,7 @@ export async function pageImages(
 }
 
 function commonSource(chosen: readonly ChosenRun[]): string {
-  const sources = [...new Set(chosen.map(({ run }) => run.config.data.source))]
+  const sources = [...new Set(chosen.map(({ run }) => sourceOfRun(run)))]
   if (sources.length === 1) return sources[0]!
   throw usageError({
     what: `the runs were trained on different data: ${sources.join(' and ')}`,

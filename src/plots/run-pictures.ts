@@ -16,6 +16,7 @@ import {
   type TrainedRun,
   withTrainer,
 } from '../training/trained-model.js'
+import { sourceOfRun } from '../training/training-data.js'
 import { embeddingChart } from './embedding.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
 import { loadRenderer } from './raster.js'
@@ -109,12 +110,10 @@ async function drawableGroup(name: string): Promise<Group> {
   })
 }
 
-function writeModelPictures(
-  folder: string,
-  { run: { config }, state }: TrainedRun,
-): Promise<readonly string[]> {
+function writeModelPictures(folder: string, { run, state }: TrainedRun): Promise<readonly string[]> {
+  const { config } = run
   return withTrainer(config, state, onOneCore, async (trainer) => {
-    const { test } = await loadDataSet(config.data.source)
+    const { test } = await loadDataSet(sourceOfRun(run))
     const grid = await reconstructionGrid(trainer, test, config.data.noise)
     const chart = await embeddingChart(trainer, test, latentDimension(config.model))
     return [...(await writePicture(folder, 'reconstructions', grid)), ...(await writeCharts(folder, [chart]))]

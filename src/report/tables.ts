@@ -54,6 +54,6 @@ export function runsTable({ arms }: Comparison): Html {
       status,
     }) => html`<tr><td>${folder}</td><td>${record.seed}</td><td class="left">${status}</td>
 <td class="left">${`${record.engine.name} ${record.engine.variant}, ${record.device}`}</td><td class="left">${record.versions.eigenae}</td>
-<td class="left">${record.gitCommit?.slice(0, 10) ?? '–'}</td></tr>`,
+<td class="left">${record.gitCommit?.slice(0, 10) ?? '–'}${record.gitDirty ? ' (modified)' : ''}</td></tr>`,
   )}</tbody></table></div>`
 }

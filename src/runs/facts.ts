@@ -14,25 +14,66 @@ function packageVersion(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
-let commit: Promise<string | null> | undefined
+/** The facts in run.json about the place where a run is made. */
+export type PlaceFacts = Pick<RunFacts, 'versions' | 'gitCommit' | 'gitDirty' | 'eigenae' | 'host'>
 
-/** What run.json says of the place where a run is made. */
-export type PlaceFacts = Pick<RunFacts, 'versions' | 'gitCommit' | 'host'>
+let repositories: Promise<Pick<PlaceFacts, 'gitCommit' | 'gitDirty' | 'eigenae'>> | undefined
 
+/** Asks git once a process, as the process was started. */
 export async function placeFacts(): Promise<PlaceFacts> {
-  commit ??= gitCommit()
+  repositories ??= repositoryFacts()
   return {
     versions: { eigenae: version, node: process.versions.node },
-    gitCommit: await commit,
+    ...(await repositories),
     host: hostname(),
   }
 }
 
-/** Of the folder the tool was started in, as it was started; null outside a repository or without git. */
-async function gitCommit(): Promise<string | null> {
+async function repositoryFacts() {
+  const [here, own] = await Promise.all([repositoryState('.'), ownState()])
+  return { gitCommit: here.commit, gitDirty: here.dirty, eigenae: own }
+}
+
+/** A commit, and whether tracked files differ from it; null outside a repository, or if git is missing or too slow. */
+export interface RepositoryState {
+  readonly commit: string | null
+  readonly dirty: boolean | null
+}
+
+/** The commit that eigenae itself runs from: its repository's, or the one that `npm pack` wrote into the package. */
+async function ownState(): Promise<RepositoryState> {
+  const top = await git(packageRoot, ['rev-parse', '--show-prefix'])
+  // Below the top of a repository, in node_modules say, the commit would be that of someone else's project.
+  if (top === '') return repositoryState(packageRoot)
   try {
-    const { stdout } = await promisify(execFile)('git', ['rev-parse', 'HEAD'])
-    return stdout.trim()
+    const stamp = JSON.parse(
+      readFileSync(join(packageRoot, 'dist', 'commit.json'), 'utf8'),
+    ) as RepositoryState
+    return { commit: stamp.commit, dirty: stamp.dirty }
+  } catch {
+    return { commit: null, dirty: null }
+  }
+}
+
+export async function repositoryState(folder: string): Promise<RepositoryState> {
+  const [commit, changes] = await Promise.all([
+    git(folder, ['rev-parse', 'HEAD']),
+    git(folder, ['status', '--porcelain', '--untracked-files=no']),
+  ])
+  return { commit, dirty: commit === null || changes === null ? null : changes !== '' }
+}
+
+const slowestMilliseconds = 3000
+
+/**
+ * Returns what git prints, null if it fails or takes too long. No locks: a status must not disturb a commit made
+ * meanwhile. No monitor: that is a program which a repository's own configuration names.
+ */
+async function git(folder: string, args: readonly string[]): Promise<string | null> {
+  const options = ['--no-optional-locks', '-c', 'core.fsmonitor=false', '-C', folder]
+  try {
+    const limits = { timeout: slowestMilliseconds, maxBuffer: 64 << 20 }
+    return (await promisify(execFile)('git', [...options, ...args], limits)).stdout.trim()
   } catch {
     return null
   }

@@ -14,8 +14,16 @@ const facts = {
   deviceReason: z.string(),
   engine: z.object({ name: z.string(), variant: z.string(), threads: z.int() }),
   versions: z.object({ eigenae: z.string(), node: z.string() }),
+  /** Of the folder that the command was started in; null outside a git repository. */
   gitCommit: z.string().nullable(),
+  // Runs of earlier versions lack the optional facts.
+  /** Whether tracked files differed from that commit; null if git did not answer in time. */
+  gitDirty: z.boolean().nullable().optional(),
+  /** The commit of eigenae itself, null if unknown, and whether its own files differed from it. */
+  eigenae: z.object({ commit: z.string().nullable(), dirty: z.boolean().nullable() }).optional(),
   host: z.string(),
+  /** The config's `data.source` as an absolute path, or "mnist". */
+  dataSource: z.string().optional(),
   dataSha256: z.record(z.string(), z.string()),
   started: z.string(),
   /** Of config.json; undefined in runs of 0.1.0, which kept no checksums. */

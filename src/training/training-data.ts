@@ -1,21 +1,39 @@
+import { existsSync } from 'node:fs'
 import type { Config } from '../config/schema.js'
-import { type DataSet, firstImages, loadDataSet } from '../data/load.js'
+import { type DataSet, embeddedSource, firstImages, loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
 import { type Architecture, inputDimension, latentDimension } from '../model/architecture.js'
+import type { RunRecord } from '../runs/record.js'
+
+/** What a run's folder records of where its data lies. */
+interface RecordedSource {
+  readonly config: Config
+  readonly record: Pick<RunRecord, 'dataSource'>
+}
+
+/** Returns the absolute path in run.json if it still exists, or else the config's data.source. */
+export function sourceOfRun({ config, record: { dataSource } }: RecordedSource): string {
+  const usable = dataSource !== undefined && (dataSource === embeddedSource || existsSync(dataSource))
+  return usable ? dataSource : config.data.source
+}
 
 /**
- * The config's data set, its train split cut to `data.limit`.
+ * The data set at `source`, its train split cut to the config's `data.limit`.
  * @throws a usage error, before anything is written, where the data and the config do not fit each other.
  */
-export async function loadTrainingData(config: Config): Promise<DataSet> {
-  const data = await loadDataOf(config)
+export async function loadTrainingData(config: Config, source: string): Promise<DataSet> {
+  const data = await loadDataAt(source, config)
   refuseUselessBatches(data.train.images.count, config)
   return data
 }
 
-/** What a run of this config trains and is measured on. */
-export async function loadDataOf(config: Config): Promise<DataSet> {
-  const { source, limit } = config.data
+/** The data set that a run trained and is measured on. */
+export function loadDataOf(run: RecordedSource): Promise<DataSet> {
+  return loadDataAt(sourceOfRun(run), run.config)
+}
+
+async function loadDataAt(source: string, config: Config): Promise<DataSet> {
+  const { limit } = config.data
   const whole = await loadDataFor(config.model, source, `data.source ${source}`)
   const { count } = whole.train.images
   if (limit !== null && limit > count)

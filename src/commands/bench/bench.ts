@@ -22,7 +22,7 @@ export interface BenchOptions {
 /** How fast each device of this machine trains the config; to stdout. */
 export async function bench(options: BenchOptions): Promise<void> {
   const config = await loadConfig(options.config, options.overrides)
-  const images = (await loadTrainingData(config)).train.images.pixels
+  const images = (await loadTrainingData(config, config.data.source)).train.images.pixels
   const threads = options.threads ?? availableParallelism()
   const { engines, refusals } =
     config.device === 'auto'

@@ -7,7 +7,7 @@ import { evaluationNoise } from '../../model/evaluation-noise.js'
 import { runNamed } from '../../runs/find.js'
 import { writeResult } from '../../terminal/output.js'
 import { readTrainedRun, withTrainer } from '../../training/trained-model.js'
-import { loadDataFor } from '../../training/training-data.js'
+import { loadDataFor, sourceOfRun } from '../../training/training-data.js'
 import { chosenImages } from '../shared/chosen-images.js'
 import { sayWhichModel } from '../shared/trained-run.js'
 import type { EmbedFlags } from './index.js'
@@ -17,7 +17,7 @@ export async function embed(folder: string, flags: EmbedFlags): Promise<void> {
   const format = embeddingFormatOf(flags.out, flags.overwrite)
   const trained = await readTrainedRun(await runNamed(folder, 'embed'))
   const { config } = trained.run
-  const source = flags.data ?? config.data.source
+  const source = flags.data ?? sourceOfRun(trained.run)
   const where = flags.data === undefined ? `data.source ${source}` : '--data'
   const { images, labels } = chosenImages(await loadDataFor(config.model, source, where), flags)
   sayWhichModel(trained)

@@ -6,7 +6,7 @@ import { runsNamed } from '../../runs/find.js'
 import { writeMessage } from '../../terminal/output.js'
 import { evaluateModel, spectrumDoubt, withChoice } from '../../training/evaluate.js'
 import { readTrainedRun, type TrainedRun, withTrainer } from '../../training/trained-model.js'
-import { loadDataFor, loadDataOf } from '../../training/training-data.js'
+import { loadDataFor, loadDataOf, sourceOfRun } from '../../training/training-data.js'
 import { chosenImages } from '../shared/chosen-images.js'
 import { sayWhichModel } from '../shared/trained-run.js'
 import type { EvalFlags } from './index.js'
@@ -57,10 +57,9 @@ async function dataOf(trained: readonly TrainedRun[], flags: EvalFlags): Promise
   const sets: DataSet[] = []
   for (const { run } of trained) {
     const { model, data } = run.config
-    const key = flags.data ?? JSON.stringify(data)
+    const key = flags.data ?? JSON.stringify([sourceOfRun(run), data.limit])
     const set =
-      read.get(key) ??
-      (await (flags.data ? loadDataFor(model, flags.data, '--data') : loadDataOf(run.config)))
+      read.get(key) ?? (await (flags.data ? loadDataFor(model, flags.data, '--data') : loadDataOf(run)))
     chosenImages(set, flags)
     sets.push(set)
     read.set(key, set)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { loadConfig } from '../../config/load.js'
 import type { Override } from '../../config/override.js'
 import { type Config, devices } from '../../config/schema.js'
-import type { DataSet } from '../../data/load.js'
+import { absoluteSource, type DataSet } from '../../data/load.js'
 import { type Selection, selectEngine } from '../../engines/select.js'
 import { EigenaeError } from '../../errors.js'
 import { releaseLock } from '../../files/lock.js'
@@ -25,7 +25,7 @@ import { verifyRun } from '../../runs/verify.js'
 import { writeMessage } from '../../terminal/output.js'
 import { spectrumDoubt } from '../../training/evaluate.js'
 import { executeRun } from '../../training/run.js'
-import { loadTrainingData } from '../../training/training-data.js'
+import { loadTrainingData, sourceOfRun } from '../../training/training-data.js'
 import { abortOnSignals, interruptionOf } from '../shared/signals.js'
 import { type ProgressDisplay, progressDisplay } from './progress.js'
 import { writeReport } from './report.js'
@@ -79,9 +79,11 @@ async function trainInto(
   const place = placeFacts() // git answers while the data is read
   const earlier = found && earlierRun(runFiles(folder), found.record)
   const selection = await selectionFor(folder, config, earlier, options.select ?? selectEngine)
-  const data = await loadTrainingData(config)
+  const record = earlier?.record ?? null
+  const source = record === null ? config.data.source : sourceOfRun({ config, record })
+  const data = await loadTrainingData(config, source)
   const threads = options.threads ?? availableParallelism()
-  const facts = factsOf(config, selection, data, earlier?.record ?? null, threads, await place)
+  const facts = factsOf(config, selection, { source, ...data }, record, threads, await place)
   if (earlier !== null) compareWithEarlier(earlier, facts, folder, say)
   const files = await claimRunFolder(folder, config, options.use)
   const { signal, release } = abortOnSignals(() => interruptionOf(folder, options.config))
@@ -142,7 +144,7 @@ async function selectionFor(
 function factsOf(
   config: Config,
   { engine, reason }: Selection,
-  data: DataSet,
+  data: DataSet & { readonly source: string },
   earlier: RunRecord | null,
   threads: number,
   place: PlaceFacts,
@@ -155,6 +157,7 @@ function factsOf(
     deviceReason: reason,
     engine: { name: engine.name, variant: engine.variant, threads },
     ...place,
+    dataSource: absoluteSource(data.source),
     dataSha256: data.sha256,
     started: earlier?.started ?? new Date().toISOString(),
     configSha256: configSha256(config),

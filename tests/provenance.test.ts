@@ -1,0 +1,109 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+import { dataFolder } from './support/idx.js'
+import { readJson, writeJson } from './support/sweeps.js'
+
+const scratch = scratchFolder()
+const project = join(import.meta.dirname, '..')
+const small = ['data.source=data', 'model.widths=[784,6]', 'train.epochs=1']
+
+function git(folder: string, ...args: readonly string[]): string {
+  const identity = ['-c', 'user.name=test', '-c', 'user.email=test@localhost']
+  return execFileSync('git', ['-C', folder, ...identity, ...args], { encoding: 'utf8' }).trim()
+}
+
+/** Nulls if the project was unpacked without its repository. */
+function stateOf(folder: string) {
+  if (!existsSync(join(folder, '.git'))) return { commit: null, dirty: null }
+  const changes = git(folder, 'status', '--porcelain', '--untracked-files=no')
+  return { commit: git(folder, 'rev-parse', 'HEAD'), dirty: changes !== '' }
+}
+
+describe('run.json records the code', () => {
+  const home = scratch('repository')
+  beforeAll(() => {
+    dataFolder(join(home, 'data'))
+    git(home, 'init', '-q')
+    writeFileSync(join(home, 'notes.txt'), 'first')
+    git(home, 'add', 'notes.txt')
+    git(home, 'commit', '-q', '-m', 'first')
+  })
+
+  const trained = async (name: string) => {
+    expect((await eigenae(trainArgs('baseline.json', join(home, name), ...small), { cwd: home })).code).toBe(
+      0,
+    )
+    return readJson(join(home, name, 'run.json'))
+  }
+
+  it('by the commit of the folder it was started in, and whether that was modified', async () => {
+    const commit = git(home, 'rev-parse', 'HEAD')
+    expect(await trained('clean')).toMatchObject({ gitCommit: commit, gitDirty: false })
+    writeFileSync(join(home, 'notes.txt'), 'second')
+    expect(await trained('modified')).toMatchObject({ gitCommit: commit, gitDirty: true })
+  })
+
+  it("by eigenae's own commit, whatever folder it is started in", async () => {
+    const { eigenae: own, versions } = await trained('own')
+    expect(own).toEqual(stateOf(project))
+    expect(versions.eigenae).toMatch(/^\d/)
+  })
+
+  it('not at all outside a repository', async () => {
+    mkdirSync(scratch('outside'))
+    dataFolder(scratch('outside/data'))
+    const args = trainArgs('baseline.json', 'run', ...small)
+    expect(
+      (await eigenae(args, { cwd: scratch('outside'), env: { GIT_CEILING_DIRECTORIES: scratch() } })).code,
+    ).toBe(0)
+    expect(readJson(scratch('outside/run/run.json'))).toMatchObject({ gitCommit: null, gitDirty: null })
+  })
+})
+
+describe('a run on data that a relative path names', () => {
+  const home = scratch('home')
+  const elsewhere = scratch('elsewhere')
+  const args = [...trainArgs('baseline.json', join(home, 'run'), ...small), '--epochs', '1']
+  beforeAll(async () => {
+    dataFolder(join(home, 'data'))
+    mkdirSync(elsewhere)
+    expect((await eigenae(args, { cwd: home })).code).toBe(0)
+  })
+
+  it('keeps the path as the user wrote it in config.json and as it was meant in run.json', () => {
+    expect(readJson(join(home, 'run/config.json')).data.source).toBe('data')
+    expect(readJson(join(home, 'run/run.json')).dataSource).toBe(join(home, 'data'))
+  })
+
+  it.each([
+    ['eval', ['eval', '../home/run', '--json']],
+    ['embed', ['embed', '../home/run', '--out', 'z.csv']],
+    ['explore', ['explore', '../home/run', '--out', 'page.html']],
+    ['plot', ['plot', '../home/run', '--out', 'pictures']],
+  ])('can be used by %s from another folder', async (_command, command) => {
+    const { code, stderr } = await eigenae(command, { cwd: elsewhere })
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('no such data file')])
+  })
+
+  it('is resumed from another folder, on the same data', async () => {
+    const record = join(home, 'run/run.json')
+    writeJson(record, { ...readJson(record), status: 'interrupted' })
+    const resumed = await eigenae([...args, '--resume'], { cwd: elsewhere })
+    expect([resumed.code, resumed.stderr]).toEqual([0, expect.stringContaining('going on after epoch 1')])
+    expect(readJson(record).dataSource).toBe(join(home, 'data'))
+  })
+
+  it("is used with the config's path if the data was moved, and an older run, which recorded none", async () => {
+    renameSync(join(home, 'data'), join(elsewhere, 'data'))
+    expect((await eigenae(['eval', '../home/run'], { cwd: elsewhere })).code).toBe(0)
+    const lost = await eigenae(['eval', 'run'], { cwd: home })
+    expect([lost.code, lost.stderr]).toEqual([2, expect.stringContaining('no such data file')])
+    const record = join(home, 'run/run.json')
+    const { dataSource: _, gitDirty: __, eigenae: ___, ...old } = readJson(record)
+    writeJson(record, old)
+    expect((await eigenae(['eval', '../home/run'], { cwd: elsewhere })).code).toBe(0)
+  })
+})
