@@ -219,6 +219,17 @@ describe('train with a mistake on the command line', () => {
       ['train', '--config', join(configs, 'batch-norm.json'), '--set', 'data.limit=129'],
       'train.batchSize: the last batch',
     ],
+    [
+      ['train', '--config', eigen, '--set', 'model.widths=[784,65536,65536,10]'],
+      'model.widths: make 8,694,268,698 parameters; a checkpoint holds',
+    ],
+    [
+      [
+        ...['train', '--config', eigen, '--set', 'model.widths=[784,65536,10]'],
+        ...['--set', 'train.batchSize=65536', '--threads', '1024'],
+      ],
+      'model.widths: make 104,203,034 parameters, which need about',
+    ],
     [['train'], "required option '--config <file>' not specified"],
     [['trian'], 'Did you mean train?'],
   ])('%j: exit code 2, says where, writes nothing', async (args, message) => {

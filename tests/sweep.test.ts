@@ -42,6 +42,22 @@ describe('the plan of a sweep', () => {
     expect(existsSync(folderOf('listed'))).toBe(false)
   })
 
+  it('is counted before it is expanded, and refused beyond 100,000 runs', async () => {
+    const count = (length: number) => Array.from({ length }, (_, i) => i + 20)
+    const grid = { 'train.batchSize': count(3000), 'data.limit': count(4000) }
+    for (const flags of [[], ['--dry-run']]) {
+      const { code, stdout, stderr } = await sweep(file('huge', { grid }), ...flags)
+      expect(stderr).toContain(
+        'huge.json: this sweep has 24,000,000 runs, and at most 100,000 are planned at once',
+      )
+      expect(stderr).toContain(
+        '2 variants × 3,000 values of train.batchSize × 4,000 values of data.limit × 1 seed',
+      )
+      expect([code, stdout]).toEqual([2, ''])
+    }
+    expect(existsSync(folderOf('huge'))).toBe(false)
+  })
+
   it('shows the mistakes of all runs at once, each once, and writes nothing', async () => {
     const arms = { ...variants, missing: 'missing.json' }
     const grid = { 'train.batchSize': [2, 0, 50], 'train.epoch': [1] }

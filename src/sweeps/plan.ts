@@ -5,6 +5,7 @@ import type { Override } from '../config/override.js'
 import type { Config } from '../config/schema.js'
 import type { SweepFile } from '../config/sweep.js'
 import { EigenaeError, usageError } from '../errors.js'
+import { thousands } from '../text/numbers.js'
 import { groupName, longestName } from './names.js'
 
 /** One point of the grid's axis. */
@@ -41,6 +42,7 @@ export interface SweepPlan {
  * @throws one usage error with the mistakes of all runs, each once.
  */
 export async function planSweep(sweep: SweepFile, overrides: readonly Override[]): Promise<SweepPlan> {
+  refuseTooManyRuns(sweep)
   const lines = new Set(overrides.flatMap((override) => overruled(override, sweep)))
   const files = await readVariants(sweep, lines)
   const resolved = [...files].flatMap(([variant, file]) =>
@@ -68,6 +70,31 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
   )
   const notes = [...files].flatMap(([variant, file]) => givenLoss(variant, file, sweep, overrides))
   return { sweep, groups: resolved.map(({ group }) => group), runs, notes }
+}
+
+// A plan keeps every run's config in memory, and inspects every run's folder.
+const mostRuns = 100_000
+
+/** Counted before anything is expanded. */
+function refuseTooManyRuns({ file, variants, grid, seeds }: SweepFile): void {
+  const combinations = [...grid.values()].reduce((product, values) => product * values.length, 1)
+  const runs = variants.size * combinations * seeds.length
+  if (runs <= mostRuns) return
+  const factors = [
+    counted(variants.size, 'variant'),
+    ...[...grid].map(([path, values]) => `${counted(values.length, 'value')} of ${path}`),
+    counted(seeds.length, 'seed'),
+  ]
+  throw usageError({
+    what: `this sweep has ${thousands(runs)} runs, and at most ${thousands(mostRuns)} are planned at once`,
+    where: file,
+    details: [factors.join(' × ')],
+    hint: 'Shorten the lists, or cut the sweep into several files.',
+  })
+}
+
+function counted(count: number, noun: string): string {
+  return `${thousands(count)} ${noun}${count === 1 ? '' : 's'}`
 }
 
 /** An axis of an eigen loss makes one where a variant has none: a baseline would be none any more. */
@@ -140,7 +167,8 @@ function sharedFolders(groups: readonly PlannedGroup[], seeds: readonly number[]
     if (byteLength > longestName)
       lines.push(`the folder ${group.name} has a name of ${byteLength} bytes, over ${longestName}`)
   }
-  const repeated = seeds.filter((seed, place) => seeds.indexOf(seed) !== place)
+  const met = new Set<number>()
+  const repeated = seeds.filter((seed) => met.size === met.add(seed).size)
   return [
     ...lines,
     ...new Set(repeated.map((seed) => `seeds: ${seed} stands twice, its runs would share a folder`)),

@@ -24,6 +24,7 @@ import {
 import { verifyRun } from '../../runs/verify.js'
 import { writeMessage } from '../../terminal/output.js'
 import { spectrumDoubt } from '../../training/evaluate.js'
+import { refuseTooLarge } from '../../training/memory.js'
 import { executeRun } from '../../training/run.js'
 import { loadTrainingData, sourceOfRun } from '../../training/training-data.js'
 import { abortOnSignals, interruptionOf } from '../shared/signals.js'
@@ -83,6 +84,7 @@ async function trainInto(
   const source = record === null ? config.data.source : sourceOfRun({ config, record })
   const data = await loadTrainingData(config, source)
   const threads = options.threads ?? availableParallelism()
+  refuseTooLarge(config, { train: data.train.images.count, test: data.test.images.count }, threads)
   const facts = factsOf(config, selection, { source, ...data }, record, threads, await place)
   if (earlier !== null) compareWithEarlier(earlier, facts, folder, say)
   const files = await claimRunFolder(folder, config, options.use)
