@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 import { dataFolder } from './support/idx.js'
+import { sealRun } from './support/seal.js'
 import { readJson, writeJson } from './support/sweeps.js'
 
 const scratch = scratchFolder()
@@ -90,7 +91,7 @@ describe('a run on data that a relative path names', () => {
 
   it('is resumed from another folder, on the same data', async () => {
     const record = join(home, 'run/run.json')
-    writeJson(record, { ...readJson(record), status: 'interrupted' })
+    sealRun(join(home, 'run'), { status: 'interrupted' })
     const resumed = await eigenae([...args, '--resume'], { cwd: elsewhere })
     expect([resumed.code, resumed.stderr]).toEqual([0, expect.stringContaining('going on after epoch 1')])
     expect(readJson(record).dataSource).toBe(join(home, 'data'))
@@ -104,6 +105,7 @@ describe('a run on data that a relative path names', () => {
     const record = join(home, 'run/run.json')
     const { dataSource: _, gitDirty: __, eigenae: ___, ...old } = readJson(record)
     writeJson(record, old)
+    sealRun(join(home, 'run'))
     expect((await eigenae(['eval', '../home/run'], { cwd: elsewhere })).code).toBe(0)
   })
 })
