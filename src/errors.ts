@@ -60,6 +60,17 @@ const fileErrors: Readonly<Record<string, readonly [what: string, hint: string]>
   EMFILE: ['too many open files', 'Raise the limit with "ulimit -n".'],
 }
 
+export const outOfMemory = [
+  'not enough memory',
+  'Close other programs, or raise the limit ("ulimit -v").',
+] as const
+
+/** Memory that the system, zlib, Node or V8 refuses. V8 gives its error no code. */
+export function isOutOfMemory(error: unknown): boolean {
+  if (hasCode(error, 'ENOMEM', 'Z_MEM_ERROR', 'ERR_MEMORY_ALLOCATION_FAILED')) return true
+  return error instanceof RangeError && /allocation failed|out of memory/i.test(error.message)
+}
+
 function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
   // Node has no name for it: its code is "Unknown system error -122".
@@ -67,16 +78,17 @@ function errorCode(error: unknown): string | undefined {
   return 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-/** Says of a failed file operation what failed, where, and what to do. */
+/** Says of a failed file operation what failed, where, and what to do. Too little memory is never a usage error. */
 export function fileError(action: string, path: string, error: unknown, exit?: ExitCode): EigenaeError {
   if (error instanceof EigenaeError) return error
-  const known = fileErrors[errorCode(error) ?? '']
+  const memory = isOutOfMemory(error)
+  const known = memory ? outOfMemory : fileErrors[errorCode(error) ?? '']
   const reason = error instanceof Error ? error.message : String(error)
   return new EigenaeError({
     what: `cannot ${action}: ${known?.[0] ?? reason}`,
     where: path,
     ...(known && { hint: known[1] }),
-    ...(exit && { exit }),
+    ...(exit && !memory && { exit }),
     cause: error,
   })
 }

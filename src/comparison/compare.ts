@@ -4,7 +4,6 @@ import type { WholeRun } from '../runs/read.js'
 import { type Group, readGroups, shortNames, unusableLine, withoutEmpty } from './groups.js'
 import { differenceLabels, printable, uniqueLabels } from './labels.js'
 import { type Difference, holm, paired, type Summary, summarise, welch } from './statistics.js'
-import { loadDistributions } from './student.js'
 import { warningsOf } from './warnings.js'
 
 /** A group beside the others. */
@@ -44,7 +43,6 @@ export async function compareRuns(
   folders: readonly string[],
   baseline: string | undefined,
 ): Promise<Comparison> {
-  await loadDistributions()
   const { groups, notes } = await readGroups(folders, baseline)
   const kept = withoutEmpty(groups)
   const arms = armsOf(kept)

@@ -1,24 +1,69 @@
-import { compiled, incbet, incbi } from 'cephes'
+/**
+ * Student's t with any positive degrees of freedom n. P(|T| ≥ |t|) is the regularised incomplete beta function I_x(n/2, 1/2)
+ * at x = n / (n + t²) (Abramowitz and Stegun 26.7.1 by 26.5.27; DLMF is the NIST Digital Library of Mathematical Functions).
+ */
 
-/** Cephes is WebAssembly: to be awaited once before the functions below. */
-export async function loadDistributions(): Promise<void> {
-  await compiled
-}
-
-/** P(|T| ≥ |t|) of Student's t with any positive degrees of freedom (Abramowitz and Stegun 26.7.1 by 26.5.27). */
+/** P(|T| ≥ |t|). */
 export function twoSidedP(t: number, degreesOfFreedom: number): number {
-  return incbet(degreesOfFreedom / 2, 0.5, degreesOfFreedom / (degreesOfFreedom + t * t))
+  const a = degreesOfFreedom / 2
+  const x = 1 / (1 + (t * t) / degreesOfFreedom)
+  const y = 1 / (1 + degreesOfFreedom / (t * t))
+  const front = betaFront(t, degreesOfFreedom)
+  // The continued fraction converges fast up to here; beyond it 1 − I_y(1/2, a) does (DLMF 8.17.4).
+  if (x < (a + 1) / (a + 2.5)) return (front / a) * betaFraction(a, 0.5, x)
+  return 1 - 2 * front * betaFraction(0.5, a, y)
 }
 
-const quantiles = new Map<string, number>()
-
-/** The t that |T| stays under with this probability: 2.26 for 0.95 and 9 degrees of freedom. Each is found once. */
+/** The t that |T| stays under with the given probability: 2.26 for 0.95 and 9 degrees of freedom. */
 export function centralQuantile(probability: number, degreesOfFreedom: number): number {
-  const key = `${probability} ${degreesOfFreedom}`
-  const known = quantiles.get(key)
-  if (known !== undefined) return known
-  const x = incbi(degreesOfFreedom / 2, 0.5, 1 - probability)
-  const quantile = Math.sqrt((degreesOfFreedom * (1 - x)) / x)
-  quantiles.set(key, quantile)
-  return quantile
+  const target = Math.log1p(-probability)
+  let logT = 0
+  // Newton's method. The curve log P(|T| ≥ t) over log t is concave: from its right side no step passes the solution.
+  for (let step = 1, tries = 0; Math.abs(step) > 2 * Number.EPSILON && tries < 100; tries++) {
+    const t = Math.exp(logT)
+    const p = twoSidedP(t, degreesOfFreedom)
+    const slope = (-2 * betaFront(t, degreesOfFreedom)) / p
+    step = (target - Math.log(p)) / slope
+    logT += step
+  }
+  return Math.exp(logT)
+}
+
+/** x^a · (1 − x)^½ / B(a, ½) for a = n/2, which is also t times the density of T. */
+function betaFront(t: number, degreesOfFreedom: number): number {
+  const a = degreesOfFreedom / 2
+  const power = Math.exp(-a * Math.log1p((t * t) / degreesOfFreedom))
+  return power * Math.sqrt(1 / (1 + degreesOfFreedom / (t * t))) * (gammaRatio(a) / Math.sqrt(Math.PI))
+}
+
+/**
+ * Γ(a + ½) / Γ(a), from its series in w = a − ¼ (DLMF 5.11.14), which gives all digits from w = 20 on; smaller a are
+ * reached by Γ(z + 1) = z Γ(z).
+ */
+function gammaRatio(a: number): number {
+  let factor = 1
+  let z = a
+  for (; z < 21; z++) factor *= z / (z + 0.5)
+  const u = 1 / (z - 0.25) ** 2
+  const series = 1 + u * (1 / 64 + u * (-19 / 8192 + u * (631 / 524288 - u * (174317 / 134217728))))
+  return factor * Math.sqrt(z - 0.25) * series
+}
+
+/** The continued fraction of I_x(a, b) · a · B(a, b) / (x^a (1 − x)^b) (DLMF 8.17.22), by Lentz's method. */
+function betaFraction(a: number, b: number, x: number): number {
+  let d = 1 / (1 - ((a + b) * x) / (a + 1))
+  let c = 1
+  let value = d
+  for (let m = 1, change = 0; Math.abs(change - 1) > Number.EPSILON && m < 100_000; m++) {
+    const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m))
+    d = 1 / (1 + even * d)
+    c = 1 + even / c
+    value *= c * d
+    const odd = (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1))
+    d = 1 / (1 + odd * d)
+    c = 1 + odd / c
+    change = c * d
+    value *= change
+  }
+  return value
 }

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { armsOf } from '../comparison/compare.js'
 import { type Group, readGroups, unusableLine } from '../comparison/groups.js'
-import { loadDistributions } from '../comparison/student.js'
 import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
 import { requireKind } from '../files/inner.js'
@@ -45,7 +44,7 @@ export const runPictures = [
 
 /** The pictures of a run, complete or not, or of a group over its seeds, where the model is the first run's. */
 export async function writeRunPictures(name: string, out: string | undefined): Promise<RunPictures> {
-  await Promise.all([loadDistributions(), loadRenderer()])
+  await loadRenderer()
   const group = await drawableGroup(name)
   const arms = armsOf([group])
   const folder = out ?? join(group.name, plotsName)

@@ -1,4 +1,4 @@
-import { EigenaeError, fileError } from '../errors.js'
+import { EigenaeError, fileError, isOutOfMemory, outOfMemory } from '../errors.js'
 import { writeMessage } from './output.js'
 
 /** Prints an error with its place and hint. Returns the exit code that belongs to it. */
@@ -14,6 +14,10 @@ export function writeFailure(error: unknown): number {
 function unexpected(error: unknown): EigenaeError {
   if (error instanceof Error && 'path' in error && typeof error.path === 'string') {
     return fileError('use', error.path, error)
+  }
+  if (isOutOfMemory(error)) {
+    const [what, hint] = outOfMemory
+    return new EigenaeError({ what, hint, cause: error })
   }
   const what = error instanceof Error ? error.message : String(error)
   return new EigenaeError({ what, hint: 'EIGENAE_DEBUG=1 shows where this comes from.', cause: error })

@@ -1,0 +1,50 @@
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { scratchFolder } from './support/cli.js'
+import { dataFolder } from './support/idx.js'
+
+const scratch = scratchFolder()
+const bin = join(import.meta.dirname, '../bin/eigenae.js')
+
+/** The command line with a limit on its address space, in gigabytes, as login nodes of clusters have one. */
+function limited(gigabytes: number, ...args: readonly string[]): SpawnSyncReturns<string> {
+  const shell = `ulimit -v ${gigabytes * 1e6} && exec "$0" "$@"`
+  return spawnSync('bash', ['-c', shell, process.execPath, bin, ...args], { encoding: 'utf8' })
+}
+
+function writeJson(file: string, value: unknown): string {
+  writeFileSync(file, JSON.stringify(value))
+  return file
+}
+
+// Node itself takes up to 1 GB of addresses. macOS has no such limit.
+describe.skipIf(process.platform !== 'linux')('with limited address space', () => {
+  it('sweeps, compares and draws', () => {
+    mkdirSync(scratch('sweep'))
+    const small = { data: { limit: 300 }, train: { epochs: 1 } }
+    writeJson(scratch('sweep', 'none.json'), { name: 'none', ...small })
+    writeJson(scratch('sweep', 'eigen.json'), { name: 'eigen', ...small, loss: { eigen: { kind: 'top-k' } } })
+    const variants = { none: 'none.json', eigen: 'eigen.json' }
+    const sweep = writeJson(scratch('sweep', 'sweep.json'), { name: 's', variants, seeds: [1, 2] })
+    const runs = scratch('sweep', 'runs')
+    const statusOf = (...args: readonly string[]) => {
+      const { status, stderr } = limited(4, ...args)
+      return status === 0 ? 0 : stderr
+    }
+    expect(statusOf('sweep', '--config', sweep, '--out', runs)).toBe(0)
+    expect(statusOf('compare', runs, '--out', scratch('comparison'))).toBe(0)
+    expect(readdirSync(scratch('comparison'))).toContain('final.png')
+    expect(statusOf('plot', join(runs, 'eigen'))).toBe(0)
+  })
+
+  it('fails with exit code 1 if a data file does not fit into memory', () => {
+    const source = dataFolder(scratch('large'))
+    truncateSync(join(source, 'train-images-idx3-ubyte'), 1.2e9)
+    const config = writeJson(scratch('large.json'), { name: 'large', data: { source } })
+    const { status, stderr } = limited(1.5, 'train', '--config', config, '--out', scratch('never'))
+    expect(stderr).toMatch(/train-images-idx3-ubyte: cannot read the data: not enough memory\n.*ulimit -v/)
+    expect(status).toBe(1)
+  })
+})
