@@ -20,8 +20,8 @@ const modules = [
   { file: 'eigenae-relaxed.wasm', flags: ['-msimd128', '-mrelaxed-simd'] },
 ]
 
-// In place of these: native/wasm/, which calls the one set of kernels.
-const notHere = ['team.cc', 'instruction_set.cc', 'trainer.cc', 'peak.cc']
+// In place of the first three: native/wasm/, which calls the one set of kernels. The others start threads of their own.
+const notHere = ['team.cc', 'instruction_set.cc', 'trainer.cc', 'peak.cc', 'neighbours.cc']
 
 // Products and sums stay two operations, so that the same numbers come out on every machine.
 const compileFlags = [

@@ -254,6 +254,7 @@ describe('eigenae compare', () => {
     expect(header).toBe('group,metric,n,mean,sd,low,high,difference,p_value')
     expect(rows).toContainEqual(expect.stringMatching(/^arms\/none,test_mse,3,0\.0268,[^,]+,[^,]+,[^,]+,,$/))
     expect(rows).toContain('arms/norm,linear_probe_accuracy,1,0.8,,,,0,')
+    expect(rows).toContain('arms/norm,neighbour_accuracy,1,0.9,,,,0,')
     expect(csv).not.toMatch(/NaN|Infinity|null/)
     const json = JSON.parse(await readFile(`${out}/comparison.json`, 'utf8'))
     expect(json.rows.length).toBe(rows.length)
@@ -344,6 +345,16 @@ describe('eigenae compare', () => {
     expect(of('dead_dimensions').map(({ group }: { group: string }) => group)).toEqual(['versions/newer'])
     const lacking = await compare('versions/older', '--metric', 'dead_dimensions')
     expect(lacking.stdout).toContain('\n\nnone of these runs has dead_dimensions\n\n')
+  })
+
+  it('compares runs of version 0.1 without their 5-NN accuracy', async () => {
+    writeRun(scratch('without', 'old'), { neighbours: null })
+    writeRun(scratch('without', 'new'))
+    const { rows } = JSON.parse((await compare('without/old', 'without/new', '--json')).stdout)
+    const groupsWith = (metric: string) =>
+      rows.flatMap((row: { metric: string; group: string }) => (row.metric === metric ? [row.group] : []))
+    expect(groupsWith('linear_probe_accuracy')).toEqual(['without/old', 'without/new'])
+    expect(groupsWith('neighbour_accuracy')).toEqual(['without/new'])
   })
 
   it('finds a run that is a link to its folder', async () => {

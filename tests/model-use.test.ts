@@ -1,7 +1,9 @@
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { loadNativeBinding } from '../src/engines/native/binding.js'
 import { BoxTree } from '../src/training/box-tree.js'
 import { linearProbeAccuracy } from '../src/training/linear-probe.js'
+import { nearestIndices } from '../src/training/nearest-neighbours.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 import { dataFolder, idxImages, idxLabels } from './support/idx.js'
 import { sealRun } from './support/seal.js'
@@ -24,8 +26,9 @@ describe('eigenae eval', () => {
     const { stdout, stderr, code } = await run('eval', 'runs/a', '--json', '--threads', '2')
     expect([code, stderr]).toEqual([0, ''])
     const [found] = JSON.parse(stdout)
-    const { metrics, spectrum, linear_probe_accuracy } = readJson(scratch('runs/a/evaluation.json'))
-    expect(found).toMatchObject({ spectrum, linear_probe_accuracy, split: 'test', images: 10000 })
+    const { metrics, ...evaluation } = readJson(scratch('runs/a/evaluation.json'))
+    expect(Object.keys(evaluation)).toEqual(['spectrum', 'linear_probe_accuracy', 'neighbour_accuracy'])
+    expect(found).toMatchObject({ ...evaluation, split: 'test', images: 10000 })
     expect(found).toMatchObject({
       mse: metrics.test_mse,
       denoise_mse: metrics.test_denoise_mse,
@@ -89,6 +92,77 @@ describe('k-nearest neighbours', () => {
         .sort((a, b) => a.far - b.far || a.index - b.index)
       expect(tree.nearest(at(query), 5, query)).toEqual(sorted.slice(0, 5).map(({ index }) => index))
     }
+  })
+
+  describe.each(['', 'no such set', ...loadNativeBinding().binding.instructionSets])(
+    'with EIGENAE_ISA="%s"',
+    (isa) => {
+      beforeEach(() => vi.stubEnv('EIGENAE_ISA', isa))
+      afterEach(() => vi.unstubAllEnvs())
+
+      it.each(['apart', 'left-out'] as const)(
+        'are those of the tree, found on any number of threads (%s)',
+        async (scoring) => {
+          for (const latent of [1, 10, 40]) {
+            // Numbers that float32 rounds, and whole numbers with many equal distances.
+            for (const round of [(x: number) => Math.sin(x * x), (x: number) => (x * x * 31 + x * 7) % 11]) {
+              const points = Float32Array.from({ length: 700 * latent }, (_, i) => round(i))
+              const queries =
+                scoring === 'apart' ? points.map((value) => 1 - value) : points.subarray(0, 200 * latent)
+              const tree = new BoxTree(points, latent)
+              const expected = Array.from({ length: queries.length / latent }, (_, i) => {
+                const query = queries.subarray(i * latent, (i + 1) * latent)
+                return tree.nearest(query, 5, scoring === 'apart' ? -1 : i)
+              })
+              for (const threads of [1, 3]) {
+                const found = await nearestIndices(points, queries, { latent, scoring, threads })
+                expect(Array.from(found)).toEqual(expected.flat())
+              }
+            }
+          }
+        },
+      )
+
+      it('are looked for no longer once the signal is aborted', async () => {
+        const controller = new AbortController()
+        const points = new Float32Array(3000 * 40).map((_, i) => Math.sin(i * i))
+        const search = { latent: 40, scoring: 'left-out', threads: 1, signal: controller.signal } as const
+        const searching = nearestIndices(points, points, search)
+        controller.abort(new Error('enough'))
+        await expect(searching).rejects.toThrow('enough')
+        await expect(nearestIndices(points, points, search)).rejects.toThrow('enough')
+      })
+    },
+  )
+
+  it('are refused by the core if the arrays do not fit', async () => {
+    const { findNeighbours } = loadNativeBinding().binding
+    const whole = {
+      points: new Float32Array(20),
+      queries: new Float32Array(10),
+      indices: new Int32Array(10),
+      control: new Int32Array(new SharedArrayBuffer(4)),
+      dimensions: 5,
+      neighbours: 5,
+      leaveOut: false,
+      threads: 1,
+    }
+    await findNeighbours(whole)
+    expect(Array.from(whole.indices)).toEqual([0, 1, 2, 3, -1, 0, 1, 2, 3, -1])
+    const wrong = [
+      { points: new Float32Array(21) },
+      { queries: new Float32Array(15) },
+      { indices: new Int32Array(9) },
+      { indices: new Float32Array(10) },
+      { control: new Int32Array(0) },
+      { dimensions: 0 },
+      { neighbours: 1.5 },
+      { threads: -1 },
+      { leaveOut: 'no' },
+    ]
+    for (const part of wrong)
+      expect(() => findNeighbours({ ...whole, ...part } as typeof whole), JSON.stringify(part)).toThrow()
+    expect(() => (findNeighbours as unknown as () => void)()).toThrow()
   })
 
   it('are all there are where there are few', () => {

@@ -7,6 +7,7 @@
 #include "../core/instruction_set.h"
 #include "../core/peak.h"
 #include "job.h"
+#include "neighbour_search.h"
 #include "trainer_object.h"
 #include "values.h"
 
@@ -20,6 +21,18 @@ napi_value createTrainer(napi_env env, napi_callback_info info) {
     std::size_t count = 1;
     check(env, napi_get_cb_info(env, info, &count, &spec, nullptr, nullptr));
     return createTrainerObject(env, spec);
+  } catch (const std::exception& exception) {
+    throwInJavaScript(env, exception);
+    return nullptr;
+  }
+}
+
+napi_value findNeighbours(napi_env env, napi_callback_info info) {
+  try {
+    napi_value search;
+    std::size_t count = 1;
+    check(env, napi_get_cb_info(env, info, &count, &search, nullptr, nullptr));
+    return startNeighbours(env, search);
   } catch (const std::exception& exception) {
     throwInJavaScript(env, exception);
     return nullptr;
@@ -63,6 +76,9 @@ NAPI_MODULE_INIT() {
     addon::setProperty(env, exports, "createTrainer", function);
     addon::check(env, napi_create_function(env, "measurePeak", NAPI_AUTO_LENGTH, addon::startPeak, nullptr, &function));
     addon::setProperty(env, exports, "measurePeak", function);
+    addon::check(env, napi_create_function(env, "findNeighbours", NAPI_AUTO_LENGTH, addon::findNeighbours, nullptr,
+                                           &function));
+    addon::setProperty(env, exports, "findNeighbours", function);
     return exports;
   } catch (const std::exception& exception) {
     addon::throwInJavaScript(env, exception);

@@ -75,6 +75,22 @@ EIGENAE_INLINE Floats atLeast(Floats limit, Floats x) {
 #endif
 }
 
+// A bit a lane, the first lane's lowest: set unless x is above the limit.
+EIGENAE_INLINE std::uint32_t lanesNotAbove(Floats x, Floats limit) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(x, limit, _CMP_NGT_UQ);
+#elif defined(__AVX2__)
+  return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(x, limit, _CMP_NGT_UQ)));
+#elif defined(__SSE2__)
+  return static_cast<std::uint32_t>(_mm_movemask_ps(_mm_cmpngt_ps(x, limit)));
+#elif defined(__wasm_simd128__)
+  return wasm_i32x4_bitmask((v128_t) ~(Integers)(x > limit));
+#else
+  const Words bits = (Words) ~(Integers)(x > limit) & Words{1, 2, 4, 8};
+  return bits[0] | bits[1] | bits[2] | bits[3];
+#endif
+}
+
 // A byte a lane. GCC 12 widens a vector of bytes one by one.
 EIGENAE_INLINE Words loadBytes(const std::uint8_t* from) {
 #if defined(__AVX512F__)

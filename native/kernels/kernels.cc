@@ -4,6 +4,7 @@
 #include "activations.h"
 #include "adam.h"
 #include "columns.h"
+#include "distances.h"
 #include "gradient.h"
 #include "noise.h"
 #include "normalisation.h"
@@ -61,6 +62,7 @@ const Kernels EIGENAE_KERNELS = {
     orthogonalise,
     weightedSquare,
     combine,
+    findNear,
 };
 
 }  // namespace eigenae

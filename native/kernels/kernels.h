@@ -146,6 +146,11 @@ struct Kernels {
                          double* out);
   void (*combine)(const double* columns, std::size_t stride, int width, const double* matrix, std::size_t matrixStride,
                   double* out);
+
+  // distances.h. near [count]: a bit for each of a panel's columns, points of [depth], that is set if the sum of its
+  // squared distance from the query [count][depth] is at most the query's bound, or is not a number.
+  void (*findNear)(const float* points, int depth, const float* queries, int count, const float* bounds,
+                   std::uint32_t* near);
 };
 
 }  // namespace eigenae

@@ -16,9 +16,11 @@ const schema = z.object({
   }),
   /** Share of the test images, 0 to 1. */
   linear_probe_accuracy: z.number(),
+  /** Share of the test images, 0 to 1. Runs of version 0.1 lack it. */
+  neighbour_accuracy: z.number().optional(),
 })
 
-/** evaluation.json: the last epoch's metrics, the spectrum they rest on, and the linear probe. */
+/** evaluation.json: the last epoch's metrics, the spectrum they rest on, and two ways to read off labels. */
 export type FinalEvaluation = z.output<typeof schema>
 
 /** Of a completed run. @throws EigenaeError where the file is missing or damaged. */
@@ -33,13 +35,27 @@ export function readEvaluation(file: string): FinalEvaluation {
   })
 }
 
-const probeSchema = schema.pick({ linear_probe_accuracy: true })
+const accuraciesSchema = schema.pick({ linear_probe_accuracy: true, neighbour_accuracy: true })
 
-/** Returns the accuracy in an evaluation.json of any version, null if it is none. */
-export function probeOf(content: Buffer): number | null {
+/** How well labels can be read off the embedding of a run, as shares of the test images; null if unknown. */
+export interface RunAccuracies {
+  readonly linearProbeAccuracy: number | null
+  readonly neighbourAccuracy: number | null
+}
+
+/** Returns the accuracies in an evaluation.json of any version; unknown if it is undefined or damaged. */
+export function accuraciesIn(content: Buffer | undefined): RunAccuracies {
+  const found = accuraciesSchema.safeParse(jsonIn(content)).data
+  return {
+    linearProbeAccuracy: found?.linear_probe_accuracy ?? null,
+    neighbourAccuracy: found?.neighbour_accuracy ?? null,
+  }
+}
+
+function jsonIn(content: Buffer | undefined): unknown {
   try {
-    return probeSchema.parse(JSON.parse(content.toString('utf8'))).linear_probe_accuracy
+    return content && JSON.parse(content.toString('utf8'))
   } catch {
-    return null
+    return undefined
   }
 }

@@ -5,7 +5,7 @@ import { readIfPresent, sizeLimits } from '../files/read.js'
 import { type CheckpointHead, readCheckpointHead } from './checkpoint.js'
 import { changed, mismatch, prefixMismatch, sha256 } from './checksums.js'
 import { collect, type Damage } from './damage.js'
-import { probeOf } from './evaluation.js'
+import { accuraciesIn } from './evaluation.js'
 import { checkpointName, type RunFiles, type TableName, tableNames } from './files.js'
 import { readModelHead } from './model-file.js'
 import { type CheckedRecord, changedRecord, type FileSums, type RunRecord, readRecord } from './record.js'
@@ -124,7 +124,7 @@ function checkCompleted(
   const evaluation = contents['evaluation.json']
   if (sums !== undefined || damage.some(({ file }) => file === 'evaluation.json')) return
   if (evaluation === undefined) damage.push({ file: 'evaluation.json', reason: 'is missing' })
-  else if (probeOf(evaluation) === null)
+  else if (accuraciesIn(evaluation).linearProbeAccuracy === null)
     damage.push({ file: 'evaluation.json', reason: 'is not the evaluation of a completed run' })
 }
 

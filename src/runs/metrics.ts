@@ -1,5 +1,6 @@
 import type { Losses } from '../engines/engine.js'
 import type { Spectrum } from '../spectrum/spectrum.js'
+import type { RunAccuracies } from './evaluation.js'
 
 /** What is measured after each epoch. */
 export interface EpochEvaluation {
@@ -11,9 +12,8 @@ export interface EpochEvaluation {
 }
 
 /** What a run holds for its metrics, the rows of metrics.csv by column. */
-export interface MeasuredRun {
+export interface MeasuredRun extends RunAccuracies {
   readonly metrics: readonly Readonly<Record<string, number>>[]
-  readonly linearProbeAccuracy: number | null
 }
 
 export type Direction = 'lower' | 'higher'
@@ -111,6 +111,13 @@ export const metricTable = {
     better: 'higher',
     main: true,
     value: ({ linearProbeAccuracy }) => linearProbeAccuracy,
+  },
+  neighbour_accuracy: {
+    of: 'run',
+    title: '5-NN accuracy',
+    better: 'higher',
+    main: true,
+    value: ({ neighbourAccuracy }) => neighbourAccuracy,
   },
 } as const satisfies Readonly<Record<string, EpochMetric | RunMetric>>
 

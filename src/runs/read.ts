@@ -4,7 +4,7 @@ import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
 import { type Damage, damagedRun, remakeHint } from './damage.js'
-import { probeOf } from './evaluation.js'
+import { accuraciesIn, type RunAccuracies } from './evaluation.js'
 import { type RunFiles, runFiles } from './files.js'
 import { type Inspection, inspectRun, type RunContents } from './inspect.js'
 import { KeptEpochs } from './kept-epochs.js'
@@ -26,15 +26,13 @@ export interface Run {
 }
 
 /** Everything in a run folder but the model. */
-export interface WholeRun extends Run {
+export interface WholeRun extends Run, RunAccuracies {
   readonly status: RunStatus
   readonly config: Config
   /** d rows an epoch, from before training on; of long runs only of some epochs, the first and the last among them. */
   readonly spectrum: readonly SpectrumRow[]
   /** The number of rows in spectrum.csv. */
   readonly spectrumRows: number
-  /** Null if the run has not come to its end. */
-  readonly linearProbeAccuracy: number | null
 }
 
 /** @throws EigenaeError if run.json cannot be read, or the metrics of a run without checksums. */
@@ -73,7 +71,7 @@ export async function readWholeRun(folder: string): Promise<WholeRun> {
     config: configIn(contents['config.json']!, files.config),
     spectrum: spectrum.rows,
     spectrumRows: spectrum.count,
-    linearProbeAccuracy: evaluation === undefined ? null : probeOf(evaluation),
+    ...accuraciesIn(evaluation),
   }
 }
 

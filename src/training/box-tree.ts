@@ -165,7 +165,8 @@ class Nearest {
   }
 }
 
-function widestFirst(points: Float32Array, dimensions: number): Int32Array {
+/** The axes of points [count][dimensions] by falling variance. */
+export function widestFirst(points: Float32Array, dimensions: number): Int32Array {
   const sums = new Float64Array(dimensions)
   const squares = new Float64Array(dimensions)
   points.forEach((value, place) => {

@@ -48,14 +48,37 @@ export function spectrumOfEmbedding(embedding: Float32Array, { model, spectrum }
   return spectrumOf(embedding, latentDimension(model), spectrum.center)
 }
 
-/** Share of test labels that a linear map reads off the embedding, fitted on the images that were trained on. */
-export async function measureLinearProbe(trainer: Trainer, config: Config, data: DataSet): Promise<number> {
-  const train = await embed(trainer, data.train)
-  return linearProbeAccuracy(train, await embed(trainer, data.test), latentDimension(config.model), 'apart')
-}
-
 async function embed(trainer: Trainer, { images, labels }: Split): Promise<LabelledEmbedding> {
   return { embedding: await trainer.encode(images.pixels), labels }
+}
+
+/** What the accuracies are computed with. */
+export interface AccuracyEffort {
+  readonly threads: number
+  readonly signal?: AbortSignal
+}
+
+/** Shares of the measured images, 0 to 1, whose label the embedding gives, each fitted on `data.train`. */
+export interface Accuracies {
+  readonly linearProbeAccuracy: number
+  readonly neighbourAccuracy: number
+}
+
+export async function measureAccuracies(
+  trainer: Trainer,
+  { model }: Config,
+  data: DataSet,
+  measured: Split,
+  scoring: Scoring,
+  effort: AccuracyEffort,
+): Promise<Accuracies> {
+  const latent = latentDimension(model)
+  const train = await embed(trainer, data.train)
+  const scored = await embed(trainer, measured)
+  return {
+    linearProbeAccuracy: linearProbeAccuracy(train, scored, latent, scoring),
+    neighbourAccuracy: await nearestNeighbourAccuracy(train, scored, { latent, scoring, ...effort }),
+  }
 }
 
 /** What to measure a trained model on; null is what the run's config says. */
@@ -68,16 +91,13 @@ export interface EvaluationChoice {
   readonly noise: number | null
 }
 
-export interface ModelEvaluation {
+export interface ModelEvaluation extends Accuracies {
   readonly split: 'train' | 'test'
   readonly images: number
   readonly noise: number
   readonly mse: number
   readonly denoiseMse: number
   readonly spectrum: Spectrum
-  /** Shares of the measured images, 0 to 1, each fitted on `data.train`. */
-  readonly linearProbeAccuracy: number
-  readonly neighbourAccuracy: number
 }
 
 /** The config with what is chosen in place of its spectrum's split and images. */
@@ -96,32 +116,18 @@ export async function evaluateModel(
   config: Config,
   data: DataSet,
   choice: EvaluationChoice,
+  effort: AccuracyEffort,
 ): Promise<ModelEvaluation> {
   const split = choice.split ?? 'test'
   const noise = choice.noise ?? config.data.noise
   const measured = firstImages(data[split], choice.images)
+  const scoring = split === 'train' ? 'left-out' : 'apart'
   return {
     split,
     images: measured.images.count,
     noise,
     ...(await measureErrors(trainer, measured.images, noise)),
     spectrum: await measureSpectrum(trainer, withChoice(config, choice), data),
-    ...(await measureAccuracies(trainer, config, data, measured, split === 'train' ? 'left-out' : 'apart')),
-  }
-}
-
-async function measureAccuracies(
-  trainer: Trainer,
-  { model }: Config,
-  data: DataSet,
-  measured: Split,
-  scoring: Scoring,
-) {
-  const latent = latentDimension(model)
-  const train = await embed(trainer, data.train)
-  const scored = await embed(trainer, measured)
-  return {
-    linearProbeAccuracy: linearProbeAccuracy(train, scored, latent, scoring),
-    neighbourAccuracy: nearestNeighbourAccuracy(train, scored, latent, scoring),
+    ...(await measureAccuracies(trainer, config, data, measured, scoring, effort)),
   }
 }

@@ -6,7 +6,7 @@ import { type FileSum, sumOf } from '../runs/checksums.js'
 import type { FinalEvaluation } from '../runs/evaluation.js'
 import type { RunFiles } from '../runs/files.js'
 import { readMetrics } from '../runs/read.js'
-import { measureLinearProbe, measureSpectrum } from './evaluate.js'
+import { type AccuracyEffort, measureAccuracies, measureSpectrum } from './evaluate.js'
 
 export interface WrittenEvaluation {
   readonly evaluation: FinalEvaluation
@@ -19,8 +19,10 @@ export async function writeFinalEvaluation(
   trainer: Trainer,
   config: Config,
   data: DataSet,
+  effort: AccuracyEffort,
 ): Promise<WrittenEvaluation> {
   const spectrum = await measureSpectrum(trainer, config, data)
+  const accuracies = await measureAccuracies(trainer, config, data, data.test, 'apart', effort)
   const evaluation: FinalEvaluation = {
     metrics: readMetrics(files.metrics).at(-1)!,
     spectrum: {
@@ -29,7 +31,8 @@ export async function writeFinalEvaluation(
       eigenvalues: spectrum.eigenvalues,
       eigen_shares: spectrum.eigenShares,
     },
-    linear_probe_accuracy: await measureLinearProbe(trainer, config, data),
+    linear_probe_accuracy: accuracies.linearProbeAccuracy,
+    neighbour_accuracy: accuracies.neighbourAccuracy,
   }
   const text = jsonText(evaluation)
   await writeDurably(files.evaluation, text)

@@ -98,7 +98,7 @@ async function trainToTheEnd(job: RunJob): Promise<TrainedToTheEnd> {
     await written
     job.signal.throwIfAborted()
     const model = await writeModel(files.model, config, await trainer.exportState())
-    const { evaluation, sum } = await writeFinalEvaluation(files, trainer, config, data)
+    const { evaluation, sum } = await writeFinalEvaluation(files, trainer, config, data, job)
     return {
       evaluation,
       files: {

@@ -19,11 +19,13 @@ export interface FakeRun {
   readonly device?: string
   readonly engine?: { readonly name: string; readonly variant: string }
   readonly version?: string
+  /** Null for a run of version 0.1, which lacks it. */
+  readonly neighbours?: number | null
 }
 
 /** A run folder as `train` leaves it, but for the model: its files written directly. */
 export function writeRun(folder: string, run: FakeRun = {}): string {
-  const { seed = 0, status = 'completed', latent = 4, epochs = 3, testMse = 0.03, probe = 0.8 } = run
+  const { seed = 0, status = 'completed', latent = 4, epochs = 3, testMse = 0.03 } = run
   mkdirSync(folder, { recursive: true })
   const write = (name: string, content: unknown) =>
     writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content))
@@ -34,8 +36,12 @@ export function writeRun(folder: string, run: FakeRun = {}): string {
   })
   write('metrics.csv', csv(metricsColumns, metricsRows(epochs, testMse, run.effectiveRank ?? 3)))
   write('spectrum.csv', csv(spectrumColumns, spectrumRows(epochs, latent)))
-  if (status === 'completed') write('evaluation.json', { linear_probe_accuracy: probe })
+  if (status === 'completed') write('evaluation.json', evaluationOf(run))
   return folder
+}
+
+function evaluationOf({ probe = 0.8, neighbours = 0.9 }: FakeRun) {
+  return { linear_probe_accuracy: probe, ...(neighbours !== null && { neighbour_accuracy: neighbours }) }
 }
 
 function configOf(run: FakeRun, seed: number, latent: number, epochs: number) {

@@ -47,7 +47,7 @@ async function evaluateRun(trained: TrainedRun, data: DataSet, flags: EvalFlags)
     epoch: epoch ?? run.record.epochs,
     engine: { device, variant },
     data: flags.data ?? run.config.data.source,
-    evaluation: await evaluateModel(trainer, run.config, data, choice),
+    evaluation: await evaluateModel(trainer, run.config, data, choice, place),
   }))
 }
 

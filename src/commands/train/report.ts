@@ -11,10 +11,12 @@ export function writeReport(files: RunFiles, json: boolean): void {
   else writeResult(reportText(files.folder, evaluation))
 }
 
-function reportText(folder: string, { metrics, spectrum, linear_probe_accuracy }: FinalEvaluation): string {
+function reportText(folder: string, evaluation: FinalEvaluation): string {
+  const { metrics, spectrum, linear_probe_accuracy, neighbour_accuracy } = evaluation
   const rows = [
     ['test MSE', `${shown(metrics.test_mse)} (noisy input ${shown(metrics.test_denoise_mse)})`],
-    ['linear probe', `${(100 * linear_probe_accuracy).toFixed(2)} %`],
+    ['linear probe', percent(linear_probe_accuracy)],
+    ['5-NN', shown(neighbour_accuracy, percent)],
     [
       'effective rank',
       `${shown(metrics.effective_rank, (value) => value.toFixed(2))} of ${spectrum.singular_values.length}`,
@@ -24,6 +26,10 @@ function reportText(folder: string, { metrics, spectrum, linear_probe_accuracy }
     ['files', folder],
   ]
   return alignedTable(rows, ['left', 'left'])
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`
 }
 
 /** A dash where the run lacks it. */

@@ -10,6 +10,24 @@ export interface NativeBinding {
   readonly createTrainer: (spec: CoreSpec) => CoreTrainer
   /** GFLOP/s of multiply-adds on registers alone, on so many threads at once. */
   readonly measurePeak: (threads: number) => Promise<number>
+  /** Fills `indices`: each query's nearest points, the nearest first, −1 after the last if there are too few. */
+  readonly findNeighbours: (search: NeighbourSearch) => Promise<void>
+}
+
+export interface NeighbourSearch {
+  /** [count][dimensions], row-major. */
+  readonly points: Float32Array
+  /** [count][dimensions], row-major. */
+  readonly queries: Float32Array
+  /** [queries][neighbours], row-major. */
+  readonly indices: Int32Array
+  /** One word of shared memory: any number but 0 ends the search early. */
+  readonly control: Int32Array
+  readonly dimensions: number
+  readonly neighbours: number
+  /** The queries are the first of the points, and no point is its own neighbour. */
+  readonly leaveOut: boolean
+  readonly threads: number
 }
 
 export interface LoadedBinding {

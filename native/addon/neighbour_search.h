@@ -1,0 +1,10 @@
+#pragma once
+
+#include <node_api.h>
+
+namespace eigenae::addon {
+
+// findNeighbours of src/engines/native/binding.ts: the promise of nothing, `indices` being filled then.
+napi_value startNeighbours(napi_env env, napi_value search);
+
+}  // namespace eigenae::addon
