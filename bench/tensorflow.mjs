@@ -1,6 +1,7 @@
 // Milliseconds a step of training on tensorflow-cpu: this project's graph and the same network by the idiomatic API of
 // @tensorflow/tfjs-node-gpu (optimizer.minimize), on the same addon, in turns, each in a process of its own.
 import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const { values: options } = parseArgs({
@@ -33,7 +34,11 @@ class Contender {
     this.name = name
     const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' }
     if (name === 'tfjs')
-      Object.assign(env, { TF_NUM_INTRAOP_THREADS: options.threads, CUDA_VISIBLE_DEVICES: '-1' })
+      Object.assign(env, {
+        TF_NUM_INTRAOP_THREADS: options.threads,
+        CUDA_VISIBLE_DEVICES: '-1',
+        NODE_PATH: fileURLToPath(new URL('../node_modules', import.meta.url)),
+      })
     const file = name === 'tfjs' ? 'tfjs-loop.mjs' : 'engine-loop.mjs'
     const args = [options.steps, options.threads, name]
     this.child = fork(new URL(`./tensorflow/${file}`, import.meta.url), args, { env })

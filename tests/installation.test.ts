@@ -21,6 +21,15 @@ function withoutCompiler(): string {
   return project
 }
 
+// npm 10 runs every package's install script, and has no setting to leave out those of some.
+it('brings no package that runs an install script', () => {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
+  const withScript = Object.entries<Record<string, unknown>>(packages).filter(
+    ([name, { hasInstallScript, dev }]) => name !== '' && hasInstallScript && !dev,
+  )
+  expect(withScript).toEqual([])
+})
+
 describe('an installation without a C++ compiler', () => {
   const project = withoutCompiler()
   // Nothing but Node itself is on the path.

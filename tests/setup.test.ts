@@ -1,10 +1,18 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { eigenae, scratchFolder, start } from './support/cli.js'
-import { bareProject } from './support/project.js'
+import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
 import { buildLibrary, fakeInstallation, writeProgram } from './support/tensorflow.js'
 
 const scratch = scratchFolder()
@@ -16,8 +24,12 @@ function machine(pip: string, path = '/usr/bin:/bin') {
   const folder = mkdtempSync(scratch('machine-'))
   const version = 'case "$*" in *--version*) echo "pip 24.0 from /x (python 3.12)"; exit 0;; esac'
   writeProgram(join(folder, 'python3'), `${version}\n${pip}`)
+  writeProgram(
+    join(folder, 'npm'),
+    'case "$1" in --version) echo 10.8.2; exit 0;; esac; echo "npm is not to run" >&2; exit 1',
+  )
   const root = join(folder, 'tensorflow')
-  return { root, env: { PATH: `${folder}:${path}`, EIGENAE_TENSORFLOW_DIR: root } }
+  return { folder, root, env: { PATH: `${folder}:${path}`, EIGENAE_TENSORFLOW_DIR: root } }
 }
 
 const setup = ['setup', 'tensorflow', '--cpu']
@@ -32,8 +44,9 @@ describe('setup tensorflow', () => {
         'eigenae: TensorFlow cannot be set up yet',
         '  python3 was not found (--python names another)',
         '  the C++ compiler g++ was not found',
-        'Debian, Ubuntu: sudo apt-get install python3 python3-pip g++',
-        'Fedora: sudo dnf install python3 python3-pip gcc-c++',
+        '  npm was not found, which brings the package @tensorflow/tfjs-node-gpu',
+        'Debian, Ubuntu: sudo apt-get install python3 python3-pip g++ npm',
+        'Fedora: sudo dnf install python3 python3-pip gcc-c++ npm',
         '',
       ].join('\n'),
     )
@@ -61,20 +74,10 @@ describe('setup tensorflow', () => {
     expect(code).toBe(1)
   })
 
-  it('needs npm where this project was installed without the package of the addon', () => {
-    const tools = scratch('tools')
-    mkdirSync(tools)
-    symlinkSync('/usr/bin/g++', join(tools, 'g++'))
-    const command = [bareProject(scratch('project')), ...setup]
-    const env = { ...process.env, ...machine('', tools).env }
-    const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8', env })
-    expect(stderr).toMatch(/npm was not found, which brings .*tfjs-node-gpu\n.*apt-get install npm\n/)
-    expect(status).toBe(1)
-  })
-
   it.each([
     ['--cpu', '--cuda'],
     ['--version', 'latest'],
+    ['--version', '2.20.0'],
   ])('refuses %s %s with exit code 2', async (...flags) => {
     const { code } = await eigenae(['setup', 'tensorflow', ...flags])
     expect(code).toBe(2)
@@ -96,6 +99,11 @@ describe('setup tensorflow', () => {
       'ERROR: Could not find a version that satisfies the requirement tensorflow-cpu==2.21.0 (from versions: 2.15.1, 2.20.0)',
       /no wheel of tensorflow-cpu==2\.21\.0 .*\nThere are: 2\.15\.1, 2\.20\.0/,
     ],
+    [
+      'a wheel with another checksum',
+      'ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n        Expected sha256 aaaa\n             Got        bbbb',
+      /tensorflow-cpu==2\.21\.0: the downloaded wheel does not have the checksum .*\n {2}Expected sha256 aaaa\n {2}Got +bbbb\n.*PIP_INDEX_URL/,
+    ],
     ['any other failure of pip', 'ERROR: something else', /pip failed\n {2}ERROR: something else/],
   ])('says what to do about %s, and leaves nothing that counts as set up', async (_, words, message) => {
     const { env, root } = machine(`printf '%s\\n' "${words}" >&2; exit 1`)
@@ -103,6 +111,79 @@ describe('setup tensorflow', () => {
     expect(stderr).toMatch(message)
     expect(code).toBe(1)
     expect(readdirSync(root)).toEqual([])
+  })
+
+  it('has pip check the wheels by their checksums, unless they are not known and that is accepted', async () => {
+    const seen = scratch('seen')
+    const { env } =
+      machine(`echo "$*" > ${seen}; while [ "$1" != --requirement ] && [ $# -gt 0 ]; do shift; done
+[ $# -gt 0 ] && cat "$2" >> ${seen}; exit 1`)
+    await eigenae(setup, { env })
+    expect(readFileSync(seen, 'utf8')).toMatch(
+      /^-m pip download .*--require-hashes .*\n(tensorflow(-cpu)?==2\.21\.0 --hash=sha256:[\da-f]{64}\n)$/,
+    )
+    const refused = await eigenae([...setup, '--version', '2.20.0'], { env })
+    expect(refused.stderr).toMatch(
+      /--version: no checksums are known .* TensorFlow 2\.20\.0\nUse 2\.21\.0, or .*--no-checksums/,
+    )
+    await eigenae([...setup, '--version', '2.20.0', '--no-checksums'], { env })
+    expect(readFileSync(seen, 'utf8')).toMatch(/^-m pip download .* tensorflow(-cpu)?==2\.20\.0\n$/)
+  })
+
+  it('refuses a package from npm that has another checksum', async () => {
+    // A pip that unpacks a TensorFlow of two empty files, and an npm whose registry serves something else.
+    const { env, folder } = machine(`while [ "$1" != --target ] && [ $# -gt 0 ]; do shift; done
+[ $# -eq 0 ] || { mkdir -p "$2/tensorflow" && cd "$2/tensorflow" && touch libtensorflow_cc.so.2 libtensorflow_framework.so.2; }`)
+    writeProgram(
+      join(folder, 'npm'),
+      'case "$1" in --version) echo 10.8.2;; *) while [ "$1" != --pack-destination ]; do shift; done; echo other > "$2/x.tgz";; esac',
+    )
+    const { code, stderr } = await eigenae(setup, { env })
+    expect(stderr).toMatch(
+      /tfjs-node-gpu@4\.22\.0: the downloaded package does not have the checksum.*\n {2}Expected sha512-p\/\/NN/,
+    )
+    expect(code).toBe(1)
+  })
+
+  const writable = 'other users can write to it\nRun: chmod -R go-w '
+  const openings: Readonly<Record<string, readonly [open: (path: string) => void, message: string]>> = {
+    'writable by its group': [(path) => chmodSync(path, 0o775), writable],
+    'writable by all': [(path) => chmodSync(path, 0o757), writable],
+    'of another user': [(path) => chownSync(path, 4242, 4242), 'it belongs to another user\n'],
+  }
+  const mayChown = process.getuid?.() === 0
+  it.each(Object.keys(openings).filter((each) => mayChown || each !== 'of another user'))(
+    'loads nothing from an installation %s',
+    async (name) => {
+      const [open, message] = openings[name]!
+      const { env, root } = machine('exit 1')
+      const { tensorflow, addon } = fakeInstallation(root, library, 'cpu')
+      const train = [...trainArgs('eigen.json', scratch('untrusted')), '--device', 'tensorflow-cpu']
+      const expectRefused = async (path: string, args: readonly string[]) => {
+        const { code, stderr } = await eigenae(args, { env })
+        expect(stderr).toContain(`${path}: TensorFlow is not loaded from here: ${message}`)
+        expect(code).toBe(1)
+      }
+      for (const path of [root, join(root, '2.21.0-cpu'), tensorflow, addon]) {
+        const { mode, uid, gid } = statSync(path)
+        open(path)
+        await expectRefused(path, train)
+        if (path === root) await expectRefused(path, setup)
+        chownSync(path, uid, gid)
+        chmodSync(path, mode)
+      }
+      expect(existsSync(scratch('untrusted'))).toBe(false)
+    },
+  )
+
+  it('makes folders that others cannot write to, whatever the umask', async () => {
+    const { env, root } = machine('mkdir "$TMPDIR/made"; exit 1')
+    mkdirSync(dirname(root), { recursive: true })
+    const before = process.umask(0o002)
+    const running = start(setup, { env: { ...env, EIGENAE_TENSORFLOW_DIR: join(root, 'new') } })
+    process.umask(before)
+    await running.finished
+    expect(statSync(join(root, 'new')).mode & 0o777).toBe(0o755)
   })
 
   it('stops at Ctrl-C with exit code 130, and keeps what was downloaded', async () => {

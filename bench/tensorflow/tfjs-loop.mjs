@@ -1,6 +1,7 @@
 // One contender of bench/tensorflow.mjs: the loop that the manual of TensorFlow.js teaches, on the addon that
 // `eigenae setup tensorflow` built. Without the eigen loss, whose eigenvectors TensorFlow.js does not have: it has less to do.
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import util from 'node:util'
 import { findInstallation } from '../../dist/engines/tensorflow/installation.js'
 import { digits, spec } from './job.mjs'
@@ -10,11 +11,17 @@ util.isNullOrUndefined ??= (value) => value === null || value === undefined
 util.isArray ??= Array.isArray
 
 const require = createRequire(import.meta.url)
+const { addon, protocol } = findInstallation('cpu')
+// The setup's copy of @tensorflow/tfjs-node-gpu finds @tensorflow/tfjs by NODE_PATH: both must use the same one.
+const dist = join(dirname(protocol), '..')
 const tf = require('@tensorflow/tfjs')
-const { NodeJSKernelBackend } = require('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js')
-const binding = require(findInstallation('cpu').addon)
-tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node-gpu'), 3)
-require('@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js')
+const { NodeJSKernelBackend } = require(join(dist, 'nodejs_kernel_backend.js'))
+tf.registerBackend(
+  'tensorflow',
+  () => new NodeJSKernelBackend(require(addon), '@tensorflow/tfjs-node-gpu'),
+  3,
+)
+require(join(dist, 'register_all_kernels.js'))
 await tf.setBackend('tensorflow')
 
 const steps = Number(process.argv[2])

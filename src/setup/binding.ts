@@ -1,7 +1,7 @@
-import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { EigenaeError, fileError, hasCode } from '../errors.js'
+import { EigenaeError } from '../errors.js'
 import type { Observer } from './observer.js'
 import { runTool, type ToolEnding } from './tool.js'
 
@@ -20,82 +20,97 @@ export interface BindingJob {
   readonly signal: AbortSignal
 }
 
-const packageName = '@tensorflow/tfjs-node-gpu'
-const packageVersion = '4.22.0'
-const messages = 'google-protobuf'
-const partsOfPackage = ['binding', 'dist/proto', 'package.json']
-
-interface Manifest {
+/** A package of npm's registry, by the checksum of its archive as npm's lock files have it. */
+interface PinnedPackage {
+  readonly name: string
   readonly version: string
-  readonly dependencies: Readonly<Record<string, string>>
+  readonly integrity: string
 }
 
-/** Folder of a package as `from` sees it; null where it is not installed. */
-function installedPackage(name: string, from: string): string | null {
-  try {
-    return dirname(createRequire(from).resolve(`${name}/package.json`))
-  } catch {
-    return null
-  }
+const bindingPackage: PinnedPackage = {
+  name: '@tensorflow/tfjs-node-gpu',
+  version: '4.22.0',
+  integrity:
+    'sha512-p//NN6DGiN4hInUmIkRffaFVMcdTREUMjPyjW04J7OXvB2zBlQimj61eFKSgRrH3f5TnOfKzb0n56he/B6a4bw==',
 }
 
-/** Whether it came along with this project. npm leaves it out where its install script fails, as it does on many machines. */
-export function hasBinding(): boolean {
-  return installedPackage(packageName, import.meta.url) !== null
+/** What its messages are generated for. */
+const messagesPackage: PinnedPackage = {
+  name: 'google-protobuf',
+  version: '3.21.4',
+  integrity:
+    'sha512-MnG7N936zcKTco4Jd2PX2U96Kf9PxygAPKBug+74LHzmHXmceN16MmRcdgZv+DGef/S9YvQAfRsNCn4cjf9yyQ==',
 }
 
 /**
- * Puts the package, and the one that its messages need, into `folder`/package: from this project, or else from npm's
- * registry. None of its scripts run: they would download a TensorFlow of 2022.
+ * Puts the package, and the one that its messages need, into `folder`/package. Only their archives are taken: a script
+ * of the package would download a TensorFlow of 2022, and what it depends on are 300 MB.
  */
 export async function bringBinding(job: BindingJob): Promise<Binding> {
   const modules = join(job.folder, 'package', 'node_modules')
-  const folder = join(modules, packageName)
-  const here = installedPackage(packageName, import.meta.url)
-  if (here === null) {
-    job.observer.step(`download ${packageName}`)
-    await download(job, `${packageName}@${packageVersion}`, folder)
-    const { dependencies } = manifestOf(folder)
-    await download(job, `${messages}@${dependencies[messages]}`, join(modules, messages))
-  } else {
-    for (const part of partsOfPackage) await copy(join(here, part), join(folder, part))
-    await copy(installedPackage(messages, join(here, 'package.json'))!, join(modules, messages))
-  }
+  await rm(modules, { recursive: true, force: true })
+  for (const each of [bindingPackage, messagesPackage])
+    await unpack(job, await archiveOf(job, each), modules, each)
+  const folder = join(modules, bindingPackage.name)
   return {
-    version: manifestOf(folder).version,
+    version: bindingPackage.version,
     sources: join(folder, 'binding'),
     protocol: join(folder, 'dist/proto/api_pb.js'),
   }
 }
 
-async function copy(from: string, to: string): Promise<void> {
-  try {
-    await cp(from, to, { recursive: true })
-  } catch (error) {
-    throw hasCode(error, 'ENOSPC', 'EDQUOT') ? fullDisk(to) : fileError('write', to, error)
-  }
-}
-
-function manifestOf(folder: string): Manifest {
-  return createRequire(import.meta.url)(join(folder, 'package.json')) as Manifest
-}
-
-/** The package alone, without what it depends on: that is 300 MB. */
-async function download({ folder, signal }: BindingJob, spec: string, to: string): Promise<void> {
+/** The package's archive in `folder`/package, which an earlier call may have left there. */
+async function archiveOf({ folder, observer, signal }: BindingJob, wanted: PinnedPackage): Promise<string> {
+  const { name, version, integrity } = wanted
+  const archive = join(folder, 'package', `${name.replace(/^@(.*)\//, '$1-')}-${version}.tgz`)
+  if ((await integrityOf(archive)) === integrity) return archive
+  observer.step(`download ${name}`)
   const work = await mkdtemp(join(folder, 'work-'))
   try {
+    const spec = `${name}@${version}`
     const flags = ['--ignore-scripts', '--loglevel', 'error', '--pack-destination', work]
     const packed = await runTool('npm', ['pack', ...flags, spec], { signal })
     if (packed.code !== 0) throw npmError(spec, packed)
-    await mkdir(to, { recursive: true })
-    const [archive] = await readdir(work)
-    const unpacked = await runTool('tar', ['-xzf', join(work, archive!), '-C', to, '--strip-components=1'], {
-      signal,
-    })
-    if (unpacked.code !== 0) throw failure('tar failed', spec, unpacked.stderr)
+    const [packedName] = await readdir(work)
+    const found = await integrityOf(join(work, packedName!))
+    if (found !== integrity) throw wrongChecksum(spec, integrity, found)
+    await mkdir(dirname(archive), { recursive: true })
+    await rename(join(work, packedName!), archive)
+    return archive
   } finally {
     await rm(work, { recursive: true, force: true })
   }
+}
+
+/** As npm writes it: "sha512-…"; null if there is no such file. */
+async function integrityOf(file: string): Promise<string | null> {
+  const bytes = await readFile(file).catch(() => null)
+  return bytes && `sha512-${createHash('sha512').update(bytes).digest('base64')}`
+}
+
+async function unpack(
+  { signal }: BindingJob,
+  archive: string,
+  modules: string,
+  { name }: PinnedPackage,
+): Promise<void> {
+  const to = join(modules, name)
+  await mkdir(to, { recursive: true })
+  const args = ['-xzf', archive, '-C', to, '--strip-components=1', '--no-same-owner']
+  const { code, stderr } = await runTool('tar', args, { signal })
+  if (code === 0) return
+  if (/No space left|quota exceeded/i.test(stderr)) throw fullDisk(to)
+  throw failure('tar failed', archive, stderr)
+}
+
+function wrongChecksum(spec: string, integrity: string, found: string | null): EigenaeError {
+  const details = [`Expected ${integrity}`, `Got      ${found}`]
+  return new EigenaeError({
+    what: 'the downloaded package does not have the checksum that it should have',
+    where: spec,
+    details,
+    hint: "npm's registry, or the mirror that npm's setting registry names, serves another file: use another one.",
+  })
 }
 
 function npmError(spec: string, { stderr }: ToolEnding): EigenaeError {

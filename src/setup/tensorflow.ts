@@ -8,7 +8,9 @@ import {
   type InstallationKind,
   installationFile,
   installationFolder,
+  installationRoot,
   readInstallation,
+  requireTrusted,
   sizeOf,
   type TensorflowInstallation,
   wheelLibraries,
@@ -50,6 +52,9 @@ export interface SetupResult {
 export async function setUpTensorflow(job: SetupJob): Promise<SetupResult> {
   const { kind, version, python } = job
   const folder = installationFolder(version, kind)
+  // Also for pip, npm and the compiler: no other user may write into the folder.
+  process.umask(process.umask() | 0o022)
+  requireTrusted(installationRoot(), folder)
   const sound = soundInstallation(version, kind)
   const failure = sound === null ? null : await failureOf(job, sound)
   if (sound !== null && failure === null) return { folder, already: true }
@@ -111,12 +116,13 @@ function soundInstallation(version: string, kind: InstallationKind): TensorflowI
   }
 }
 
-/** Removes what an earlier call left unfinished, and a wheel that is not whole any more. */
+/** Removes the files that an earlier call left unfinished, and a wheel that is not whole any more. */
 async function keepWhole(folder: string, version: string): Promise<void> {
   await rm(installationFile(folder), { force: true })
   const wheelIsWhole = await isWheelWhole(join(folder, 'site-packages'), version)
   for (const name of await readdir(folder).catch(() => [])) {
-    const keep = wheelIsWhole ? name === 'site-packages' : name === 'downloads'
+    // An archive in package/ is compared with its checksum before it is used.
+    const keep = name === 'package' || name === (wheelIsWhole ? 'site-packages' : 'downloads')
     if (!keep) await rm(join(folder, name), { recursive: true, force: true })
   }
 }

@@ -4,7 +4,8 @@ import { type InstallationKind, sizeOf } from '../engines/tensorflow/installatio
 import { EigenaeError } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import type { Observer } from './observer.js'
-import { download, type PipJob, unpack } from './pip.js'
+import { type PinnedWheel, pinnedWheelsOf } from './pins.js'
+import { download, type PipJob, type Requirement, unpack } from './pip.js'
 
 export interface WheelJob {
   readonly kind: InstallationKind
@@ -22,7 +23,8 @@ export interface WheelJob {
  */
 export async function unpackWheels(job: WheelJob): Promise<void> {
   const { kind, version, folder, observer } = job
-  const name = kind === 'cpu' ? 'tensorflow-cpu' : 'tensorflow'
+  const pinned = pinnedWheelsOf(version, kind)?.map(requirementOf) ?? null
+  const tensorflow = pinned?.[0] ?? { specifier: `${unpinnedName(kind)}==${version}`, sha256: null }
   await makeFolder(join(folder, 'downloads'))
   const work = await mkdtemp(join(folder, 'work-'))
   try {
@@ -30,10 +32,10 @@ export async function unpackWheels(job: WheelJob): Promise<void> {
     const temporary = join(work, 'temporary')
     await mkdir(temporary)
     const whole = { ...job, temporary, site, downloads: join(folder, 'downloads') }
-    await download(whole, `${name}==${version}`)
-    observer.step(`unpack ${name} ${version}`)
-    await unpack(whole, [name])
-    if (kind === 'cuda') await addCuda(whole)
+    await download(whole, tensorflow)
+    observer.step(`unpack ${tensorflow.specifier.replace('==', ' ')}`)
+    await unpack(whole, [tensorflow])
+    if (kind === 'cuda') await addCuda(whole, pinned?.slice(1) ?? (await cudaRequirements(whole)))
     await rename(site, join(folder, 'site-packages'))
     await rm(join(folder, 'downloads'), { recursive: true })
   } finally {
@@ -43,8 +45,16 @@ export async function unpackWheels(job: WheelJob): Promise<void> {
   }
 }
 
-async function addCuda(job: PipJob & WheelJob): Promise<void> {
-  const requirements = await cudaRequirements(job)
+function requirementOf({ name, version, sha256 }: PinnedWheel): Requirement {
+  return { specifier: `${name}==${version}`, sha256 }
+}
+
+/** There is no tensorflow-cpu for arm64, where tensorflow itself has no CUDA. */
+function unpinnedName(kind: InstallationKind): string {
+  return kind === 'cpu' && process.arch === 'x64' ? 'tensorflow-cpu' : 'tensorflow'
+}
+
+async function addCuda(job: PipJob & WheelJob, requirements: readonly Requirement[]): Promise<void> {
   for (const [index, requirement] of requirements.entries())
     await download(job, requirement, `, ${index + 1} of ${requirements.length}`)
   job.observer.step("unpack CUDA's libraries")
@@ -53,11 +63,11 @@ async function addCuda(job: PipJob & WheelJob): Promise<void> {
 }
 
 /** What the unpacked TensorFlow asks for with its extra "and-cuda", as pip names it: "nvidia-cublas-cu12<13.0,>=12.5". */
-async function cudaRequirements({ site, version }: PipJob & WheelJob): Promise<readonly string[]> {
+async function cudaRequirements({ site, version }: PipJob & WheelJob): Promise<readonly Requirement[]> {
   const metadata = await readFile(join(site, `tensorflow-${version}.dist-info`, 'METADATA'), 'utf8')
   const requirements = [...metadata.matchAll(/^Requires-Dist: (nvidia-[^;]+?)\s*;.*and-cuda/gm)]
   if (requirements.length > 0)
-    return requirements.map(([, requirement]) => requirement!.replaceAll(/[\s()]/g, ''))
+    return requirements.map(([, each]) => ({ specifier: each!.replaceAll(/[\s()]/g, ''), sha256: null }))
   throw new EigenaeError({
     what: `TensorFlow ${version} does not name its CUDA libraries`,
     hint: 'Use a version that does (--version): 2.15.1 to 2.21.0 do.',

@@ -3,10 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync } from 'node:f
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { findInstallation, type TensorflowInstallation } from '../../src/engines/tensorflow/installation.js'
-import { eigenae, scratchFolder, start } from '../support/cli.js'
-import { bareProject } from '../support/project.js'
-
-const scratch = scratchFolder()
+import { eigenae, start } from '../support/cli.js'
 
 const installed = findOrNull()
 
@@ -75,22 +72,23 @@ describe.skipIf(installed === null)(
       expect(find(root).addon).toBe(addon)
     })
 
-    it('brings the package itself where the project came without it, or says why it cannot', async () => {
-      const command = [bareProject(scratch('project')), ...setup]
-      const run = (registry: object) =>
-        spawnSync(process.execPath, command, {
-          encoding: 'utf8',
-          env: { ...process.env, ...env, ...registry },
-        })
+    it('downloads the package of the addon, or reports why it cannot', async () => {
       rmSync(join(folder, 'installation.json'))
-      const offline = run({ npm_config_registry: 'http://127.0.0.1:9', npm_config_fetch_retries: '0' })
+      rmSync(join(folder, 'package'), { recursive: true })
+      const noRegistry = { npm_config_registry: 'http://127.0.0.1:9', npm_config_fetch_retries: '0' }
+      const offline = await eigenae(setup, { env: { ...env, ...noRegistry } })
       expect(offline.stderr).toMatch(/npm's registry cannot be reached\n(.*\n)*Check the network/)
-      expect(offline.status).toBe(1)
+      expect(offline.code).toBe(1)
       expect(readdirSync(folder)).toEqual(['site-packages'])
-      const online = run({})
-      expect(online.stderr).toMatch(/- download @tensorflow\/tfjs-node-gpu\n- build/)
-      expect(online.status).toBe(0)
+      const online = await eigenae(setup, { env })
+      expect(online.stderr).toMatch(
+        /- download @tensorflow\/tfjs-node-gpu\n- download google-protobuf\n- build/,
+      )
+      expect(online.code).toBe(0)
       expect(find(root).protocol).toContain(folder)
+      rmSync(join(folder, 'installation.json'))
+      const again = await eigenae(setup, { env: { ...env, ...noRegistry } })
+      expect([again.code, again.stderr]).toEqual([0, expect.not.stringContaining('- download')])
     })
 
     it('downloads a wheel again that is not whole, and says so where there is no network', async () => {

@@ -1,5 +1,6 @@
 import { type InstallationKind, installationFolder } from '../../engines/tensorflow/installation.js'
 import { type EigenaeError, Interruption, usageError } from '../../errors.js'
+import { pinnedVersions } from '../../setup/pins.js'
 import { diskBytes, gigabytes } from '../../setup/prerequisites.js'
 import { setUpTensorflow } from '../../setup/tensorflow.js'
 import { writeMessage, writeResult } from '../../terminal/output.js'
@@ -11,13 +12,21 @@ export interface SetupFlags {
   readonly cpu?: boolean
   readonly cuda?: boolean
   readonly version: string
+  readonly checksums: boolean
   readonly python?: string
 }
 
 /** Prints the folder of the installation. */
-export async function setupTensorflow({ cpu, cuda, version, python }: SetupFlags): Promise<void> {
+export async function setupTensorflow(flags: SetupFlags): Promise<void> {
+  const { cpu, cuda, version, checksums, python } = flags
   if (!/^\d+\.\d+\.\d+$/.test(version))
     throw usageError({ what: `must be a version like 2.21.0 (got "${version}")`, where: '--version' })
+  if (checksums && !pinnedVersions.includes(version))
+    throw usageError({
+      what: `no checksums are known for the wheels of TensorFlow ${version}`,
+      where: '--version',
+      hint: `Use ${pinnedVersions.join(' or ')}, or accept any file that the package index serves: --no-checksums`,
+    })
   const card = cpu ? null : await findCard()
   const kind = cuda || card?.usable ? 'cuda' : 'cpu'
   const device = kind === 'cuda' && card?.usable ? 'cuda' : 'tensorflow-cpu'

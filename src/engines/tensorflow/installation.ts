@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError } from '../../errors.js'
+import { commandLine } from '../../text/shell.js'
 
 export const installationKinds = ['cpu', 'cuda'] as const
 export type InstallationKind = (typeof installationKinds)[number]
@@ -80,10 +81,15 @@ function readyVersions(kind: InstallationKind): readonly string[] {
     .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
 }
 
-/** @throws EigenaeError that says what has happened to the installation, where it is not as it was built. */
+/**
+ * @throws EigenaeError if the installation is not as it was built, or another user may have changed it: its libraries
+ * are code that this process runs.
+ */
 export function readInstallation(version: string, kind: InstallationKind): TensorflowInstallation {
   const folder = installationFolder(version, kind)
+  requireTrusted(installationRoot(), folder, installationFile(folder))
   const installation = parseInstallation(folder)
+  if (installation !== null) requireTrusted(...loadedPaths(installation))
   const damage = installation === null ? 'its installation.json cannot be read' : damageOf(installation)
   if (installation !== null && damage === null) return installation
   throw new EigenaeError({
@@ -91,6 +97,41 @@ export function readInstallation(version: string, kind: InstallationKind): Tenso
     where: folder,
     hint: `Run: eigenae setup tensorflow --${kind} --version ${version}`,
   })
+}
+
+/** The files that are loaded, and the folders that name them. */
+function loadedPaths({ tensorflow, addon, protocol }: TensorflowInstallation): readonly string[] {
+  const libraries = wheelLibraries.map((library) => join(tensorflow, library))
+  return [dirname(tensorflow), tensorflow, ...libraries, addon, dirname(protocol), protocol]
+}
+
+/**
+ * Throws if another user than root owns one of the paths, or others may write into it. A sticky folder, like /tmp, keeps
+ * their hands off files that they do not own. Missing paths are passed over.
+ */
+export function requireTrusted(...paths: readonly string[]): void {
+  const user = process.getuid?.()
+  if (user === undefined) return
+  for (const path of paths) {
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (found === undefined) continue
+    if (found.uid !== user && found.uid !== 0)
+      throw untrusted(path, 'it belongs to another user', chooseAnother)
+    const sticky = found.isDirectory() && (found.mode & 0o1000) !== 0
+    if ((found.mode & 0o022) !== 0 && !sticky)
+      throw untrusted(
+        path,
+        'other users can write to it',
+        `Run: ${commandLine(['chmod', '-R', 'go-w', path])}`,
+      )
+  }
+}
+
+const chooseAnother =
+  'Name a folder of your own by EIGENAE_TENSORFLOW_DIR, then run: eigenae setup tensorflow'
+
+function untrusted(path: string, reason: string, hint: string): EigenaeError {
+  return new EigenaeError({ what: `TensorFlow is not loaded from here: ${reason}`, where: path, hint })
 }
 
 function parseInstallation(folder: string): TensorflowInstallation | null {
