@@ -68,7 +68,7 @@ export const outOfMemory = [
 /** Memory that the system, zlib, Node or V8 refuses. V8 gives its error no code. */
 export function isOutOfMemory(error: unknown): boolean {
   if (hasCode(error, 'ENOMEM', 'Z_MEM_ERROR', 'ERR_MEMORY_ALLOCATION_FAILED')) return true
-  return error instanceof RangeError && /allocation failed|out of memory/i.test(error.message)
+  return error instanceof RangeError && /allocation failed|allocate memory|out of memory/i.test(error.message)
 }
 
 function errorCode(error: unknown): string | undefined {

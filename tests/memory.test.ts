@@ -47,4 +47,24 @@ describe.skipIf(process.platform !== 'linux')('with limited address space', () =
     expect(stderr).toMatch(/train-images-idx3-ubyte: cannot read the data: not enough memory\n.*ulimit -v/)
     expect(status).toBe(1)
   })
+
+  it('reports that WebAssembly, which reserves gigabytes, does not fit', () => {
+    const config = writeJson(scratch('wasm.json'), {
+      name: 'wasm',
+      data: { limit: 300 },
+      train: { epochs: 1 },
+    })
+    const { status, stderr } = limited(
+      4,
+      'train',
+      '--config',
+      config,
+      '--device',
+      'wasm',
+      '--out',
+      scratch('wasm'),
+    )
+    expect(stderr).toMatch(/eigenae: not enough memory\n.*ulimit -v/)
+    expect(status).toBe(1)
+  })
 })
