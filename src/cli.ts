@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Help, type Option } from 'commander'
 import { benchCommand } from './commands/bench/index.js'
 import { compareCommand } from './commands/compare/index.js'
 import { completionCommand } from './commands/completion.js'
@@ -73,9 +73,18 @@ export function program(): Command {
     )
   for (const command of withSubcommands(root)) {
     requireOptionsLast(command)
+    command.configureHelp({ optionDescription })
     command.exitOverride().showSuggestionAfterError().showHelpAfterError('(--help shows what there is)')
   }
   return root
+}
+
+/** As commander describes an option, but for the defaults "false" and "[]" of options that are off unless given. */
+function optionDescription(option: Option): string {
+  const { defaultValue } = option
+  const isOff = defaultValue === false || (Array.isArray(defaultValue) && defaultValue.length === 0)
+  const described: Option = isOff ? Object.assign(Object.create(option), { defaultValue: undefined }) : option
+  return new Help().optionDescription(described)
 }
 
 function printVersion(): never {

@@ -196,12 +196,12 @@ describe('train with a mistake on the command line', () => {
   const eigen = join(configs, 'eigen.json')
   it.each([
     [['train', '--config', 'missing.json'], 'missing.json: cannot read the config: does not exist'],
-    [['train', '--config', eigen, '--epochs', '-3'], '--epochs: train.epochs must be at least 1 (got -3)'],
+    [['train', '--config', eigen, '--epochs', '-3'], '--epochs: train.epochs: must be at least 1 (got -3)'],
     [['train', '--config', eigen, '--seed', 'x'], '--seed: must be a number (got "x")'],
     [['train', '--config', eigen, '--set', 'train.epochs'], '--set: expected path=value'],
     [
       ['train', '--config', eigen, '--set', 'los.eigen=3'],
-      '--set los.eigen: los unknown key; did you mean "loss"?',
+      '--set los.eigen: los: unknown key; did you mean "loss"?',
     ],
     [['train', '--config', eigen, '--threads', '0'], '--threads: must be a whole number from 1'],
     [['train', '--config', eigen, '--resume', '--overwrite'], 'choose one of --resume and --overwrite'],

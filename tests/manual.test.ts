@@ -22,6 +22,11 @@ describe('the manual', () => {
     expect(readFileSync(join(project, 'man/eigenae.1'), 'utf8')).toBe(manPage(root, version))
   })
 
+  it('shows a default only where there is a value', () => {
+    expect(markdownManual(root)).toContain('(default: 0)')
+    expect(markdownManual(root)).not.toMatch(/default: (false|\[\])/)
+  })
+
   it('shows no hidden command', () => {
     const hidden = program()
       .commands.map((command) => command.name())

@@ -13,7 +13,7 @@ namespace eigenae::addon {
 
 namespace {
 
-// The three words of binding.ts's control are used as they are.
+// The three words of `control` in src/engines/core/core.ts are used as they are.
 static_assert(sizeof(EpochControl) == 3 * sizeof(std::int32_t) && std::atomic<std::int32_t>::is_always_lock_free &&
               std::atomic<float>::is_always_lock_free);
 

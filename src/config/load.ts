@@ -45,7 +45,7 @@ function inPlace({ path, what }: Mistake, document: JsonDocument, overrides: rea
   const name = path.length === 0 ? '(the whole file)' : path.join('.')
   const setter = overrides.findLast((override) => isOf(override, path, document))
   if (setter === undefined) return `${document.placeOf(path)} ${name}: ${what}`
-  return setter.flag.endsWith(name) ? `${setter.flag}: ${what}` : `${setter.flag}: ${name} ${what}`
+  return setter.flag.endsWith(name) ? `${setter.flag}: ${what}` : `${setter.flag}: ${name}: ${what}`
 }
 
 /** Whether an override set what is wrong, or made the object on its way that is. */

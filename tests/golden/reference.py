@@ -1,4 +1,4 @@
-"""Trains the four arms in PyTorch on MNIST and prints what tests/reference.test.ts compares with.
+"""Trains the four arms in PyTorch on MNIST and prints what tests/system/reference.test.ts compares with.
 
 usage: reference.py FOLDER_WITH_IDX_FILES EPOCHS SEED [SEED ...]
 One line a run: arm, seed, test MSE with noisy input, and the shares σ/Σσ of the embedding of the first 1,024 test

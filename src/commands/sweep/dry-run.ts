@@ -5,6 +5,7 @@ import type { Config } from '../../config/schema.js'
 import type { RunState } from '../../sweeps/inspect.js'
 import type { PlannedGroup, SweepPlan } from '../../sweeps/plan.js'
 import { writeMessage, writeResult } from '../../terminal/output.js'
+import { alignedTable } from '../../text/table.js'
 
 /** Every run of a plan: its name, what sets it apart, its folder, and whether it is done. */
 export function writePlan(plan: SweepPlan, states: readonly RunState[], folder: string, json: boolean): void {
@@ -20,10 +21,11 @@ export function writePlan(plan: SweepPlan, states: readonly RunState[], folder: 
     return
   }
   writeResult(
-    inColumns([
+    alignedTable(
+      rows.map((row) => [row.run, inWords(row.differs), row.folder, row.state]),
+      ['left', 'left', 'left', 'left'],
       ['run', 'what differs', 'folder', 'state'],
-      ...rows.map((row) => [row.run, inWords(row.differs), row.folder, row.state]),
-    ]),
+    ),
   )
   for (const note of plan.notes) writeMessage(`note: ${note}`)
   const done = states.filter((state) => state === 'done').length
@@ -57,19 +59,4 @@ function inWords(fields: Readonly<Record<string, unknown>>): string {
     .filter(([, value]) => value !== undefined)
     .map(([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(' ')
-}
-
-/** Like alignedTable, in a hundredth of its time: a plan may have ten thousand rows. */
-function inColumns(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) =>
-    rows.reduce((most, row) => Math.max(most, row[column]!.length), 0),
-  )
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
 }

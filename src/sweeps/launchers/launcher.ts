@@ -34,7 +34,7 @@ export type LaunchEnd = 'ended' | 'detached'
 
 /**
  * Where runs are made: a file here, a row in index.ts, a row in tests/sweep-launchers.test.ts. It runs each job by
- * jobCommand (../job.ts), or as commands/sweep/job.ts does: what is in the folder is resumed.
+ * jobCommand (job.ts), or as commands/sweep/job.ts does: what is in the folder is resumed.
  */
 export interface Launcher {
   /** For people: "2 at once on cpu, 1 thread each". */
