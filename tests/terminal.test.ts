@@ -1,32 +1,89 @@
-import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { configs, scratchFolder } from './support/cli.js'
+import { scratchFolder } from './support/cli.js'
+import { tinyConfigs, writeJson } from './support/sweeps.js'
+import { hasScript, onTerminal, prompt } from './support/terminal.js'
 
 const scratch = scratchFolder()
-const bin = join(import.meta.dirname, '../bin/eigenae.js')
-// util-linux's script runs a command on a pseudo-terminal.
-const hasScript = spawnSync('script', ['--version']).status === 0
-if (!hasScript && process.env.CI) throw new Error('these tests need the command "script" of util-linux')
-
-function onTerminal(command: string): string {
-  const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', cwd: scratch() })
-  return stdout
-}
+tinyConfigs(scratch(), 3)
+const cwd = scratch()
 
 describe.skipIf(!hasScript)('train on a terminal (needs util-linux script)', () => {
-  const config = join(configs, 'eigen.json')
-  const train = `${process.execPath} ${bin} train --config ${config} --epochs 2 --set data.limit=20000`
+  const train = (out: string, ...more: readonly string[]) => [
+    ...['train', '--config', 'none.json', '--out', out, '--threads', '1'],
+    ...more,
+  ]
 
-  it('shows a bar with epoch, step, images a second, loss and time left, and clears it away', () => {
-    const shown = onTerminal(`${train} --out bar`)
-    const step = /█*░* epoch 1\/2 · step \d+\/313 · [\d,]+ images\/s · loss 0\.\d+ · \d+:\d\d left/
-    expect(shown).toMatch(step)
-    expect(shown.split('\r').at(-1)).not.toContain('░')
-    expect(shown).toContain('test MSE')
+  it('shows a bar with epoch, step, images a second, loss and time left, and clears it away', async () => {
+    const { output, lines, cursorHidden } = await onTerminal(train('bar'), { cwd, columns: 120 })
+    expect(output).toMatch(/█*░* epoch 1\/3 · step 4\/4 · [\d,]+ images\/s · loss 0\.\d+ · \d+:\d\d left/)
+    expect(lines.join('\n')).not.toMatch(/[█░]{5}/)
+    expect(lines.find((line) => line.startsWith('test MSE'))).toBeDefined()
+    expect(cursorHidden).toBe(false)
   })
 
-  it('shows none with --quiet', () => {
-    expect(onTerminal(`${train} --out quiet --quiet`)).not.toContain('epoch')
+  it('shows the speed of epochs that are shorter than the time between two looks', async () => {
+    const { output } = await onTerminal(train('fast'), { cwd, columns: 120 })
+    const ends = output.match(/step 4\/4 · \S+ images\/s/g)
+    expect(ends?.length).toBeGreaterThanOrEqual(3)
+    expect(ends).not.toContain('step 4/4 · 0 images/s')
+    expect(output).not.toContain(' 0 images/s')
+  })
+
+  it('shows none with --quiet', async () => {
+    expect((await onTerminal(train('quiet', '--quiet'), { cwd })).output).not.toContain('epoch')
+  })
+
+  it.each([40, 80, 200])('leaves no bar over the prompt after Ctrl-C at %i columns', async (columns) => {
+    const args = train(`interrupted-${columns}`, '--epochs', '100000')
+    const { code, lines, cursorHidden } = await onTerminal(args, { cwd, columns, interruptAt: 'epoch 2/' })
+    expect(code).toBe(130)
+    expect(lines.slice(1)).toEqual([
+      'stopping …',
+      `eigenae: interrupted-${columns}: interrupted; the last whole epoch is saved`,
+      'Go on with the same command and --resume (eigenae train --config none.json … --resume).',
+      prompt,
+    ])
+    expect(cursorHidden).toBe(false)
+  })
+})
+
+describe.skipIf(!hasScript)('sweep on a terminal (needs util-linux script)', () => {
+  const file = (name: string, runs: number) =>
+    writeJson(join(cwd, `${name}.json`), {
+      ...{ name, variants: { none: 'none.json' } },
+      seeds: Array.from({ length: runs }, (_, seed) => seed),
+    })
+  const sweep = (name: string, runs: number, jobs: number, ...more: readonly string[]) => [
+    ...['sweep', '--config', file(name, runs), '--jobs', String(jobs), '--set', 'device=cpu'],
+    ...more,
+  ]
+
+  it.each([
+    [40, 1, 8],
+    [80, 4, 12],
+    [200, 16, 16],
+  ])('shows every line of every run whole at %i columns with %i jobs', async (columns, jobs, runs) => {
+    const { code, lines } = await onTerminal(sweep(`whole-${columns}`, runs, jobs), { cwd, columns })
+    expect(code).toBe(0)
+    const ended = lines.filter((line) => /^none\/seed-\d+: /.test(line))
+    for (const line of ended)
+      expect(line).toMatch(/^none\/seed-\d+: completed in \d+\.\d s {2}test MSE 0\.\d+$/)
+    expect(new Set(ended.map((line) => line.split(':')[0])).size).toBe(runs)
+    expect(ended.length).toBe(runs)
+    expect(lines.find((line) => line.startsWith(`${runs} runs completed in `))).toBeDefined()
+    expect(lines.join('\n')).not.toMatch(/[█░]{5}/)
+  })
+
+  it.each([1, 4])('names every interrupted run and leaves no bar after Ctrl-C with %i jobs', async (jobs) => {
+    const args = sweep(`stopped-${jobs}`, 6, jobs, '--set', 'train.epochs=100000')
+    const { code, lines, cursorHidden } = await onTerminal(args, { cwd, interruptAt: `${jobs} running` })
+    expect(code).toBe(130)
+    const shown = lines.join('\n')
+    expect(shown).not.toMatch(/[█░]{5}/)
+    expect(lines.filter((line) => /^none\/seed-\d: interrupted$/.test(line)).length).toBe(jobs)
+    expect(shown).toContain(`0 runs completed, 6 left in `)
+    expect(lines.at(-1)).toBe(prompt)
+    expect(cursorHidden).toBe(false)
   })
 })

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { writeSync } from 'node:fs'
 import { exitCode } from '../errors.js'
+import { escapeControls, safeJson } from '../text/controls.js'
 
 const outputFile = new AsyncLocalStorage<number>()
 
@@ -11,22 +12,46 @@ export function withOutputIn<T>(file: number, act: () => T): T {
 
 /** Results: what another program reads. */
 export function writeResult(text: string): void {
-  write(process.stdout, text)
+  write(process.stdout, escapeControls(text))
 }
 
 export function writeJson(value: unknown): void {
-  writeResult(JSON.stringify(value, null, 2))
+  write(process.stdout, safeJson(value, 2))
+}
+
+/** A JSON object in one line, for output that is read line by line. */
+export function writeJsonLine(value: unknown): void {
+  write(process.stdout, safeJson(value))
 }
 
 /** Progress and messages. */
 export function writeMessage(text: string): void {
-  write(process.stderr, text)
+  write(process.stderr, escapeControls(text))
 }
 
+/** What is drawn at the foot of the terminal: it gives way to a line and is drawn anew below it. */
+export interface Foot {
+  writeAbove(write: () => void): void
+}
+
+let foot: Foot | null = null
+
+/** Names what is drawn at the foot of the terminal from now on; null: nothing. */
+export function setFoot(drawn: Foot | null): void {
+  foot = drawn
+}
+
+/** Whether the terminal's cursor may stand behind the "^C" that it echoed. */
+export function mayFollowEcho(): boolean {
+  return foot === null && process.stderr.isTTY && outputFile.getStore() === undefined
+}
+
+/** The one place that writes to stdout and stderr, the progress bars apart. */
 function write(stream: NodeJS.WriteStream, text: string): void {
   const file = outputFile.getStore()
-  if (file === undefined) stream.write(`${text}\n`)
-  else writeSync(file, `${text}\n`)
+  if (file !== undefined) writeSync(file, `${text}\n`)
+  else if (foot !== null && stream.isTTY) foot.writeAbove(() => stream.write(`${text}\n`))
+  else stream.write(`${text}\n`)
 }
 
 let worksUnread = 0

@@ -13,7 +13,8 @@ export function shortenedApart(texts: readonly string[], width: number): readonl
   return ways[told.indexOf(Math.max(...told))]!
 }
 
-function shortened(text: string, width: number, startShare: number): string {
+/** A text that is too wide with "…" for a part of it; `startShare` of what is kept is its start, the rest its end. */
+export function shortened(text: string, width: number, startShare: number): string {
   if (terminalWidth(text) <= width) return text
   const start = firstOf([...text], Math.round((width - 1) * startShare))
   const end = firstOf([...text].reverse(), width - 1 - terminalWidth(start.join('')))

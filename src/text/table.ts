@@ -1,3 +1,5 @@
+import { escapeLine } from './controls.js'
+
 export type Alignment = 'left' | 'right'
 
 const gap = '  '
@@ -8,7 +10,7 @@ export function alignedTable(
   alignments: readonly Alignment[],
   header?: readonly string[],
 ): string {
-  const lines = header === undefined ? rows : [header, ...rows]
+  const lines = (header === undefined ? rows : [header, ...rows]).map((line) => line.map(escapeLine))
   const widths = alignments.map((_, column) =>
     lines.reduce((widest, line) => Math.max(widest, terminalWidth(line[column]!)), 0),
   )

@@ -1,5 +1,5 @@
-import { Presets, SingleBar } from 'cli-progress'
 import type { Observer } from '../../setup/observer.js'
+import { Bars } from '../../terminal/bars.js'
 import { writeMessage } from '../../terminal/output.js'
 
 export interface SetupDisplay extends Observer {
@@ -8,9 +8,9 @@ export interface SetupDisplay extends Observer {
 
 /** A line a step; under it on a terminal a bar while something is downloaded, and elsewhere its size. */
 export function setupDisplay(): SetupDisplay {
-  const bar = process.stderr.isTTY ? newBar() : null
+  const bars = process.stderr.isTTY ? new Bars() : null
   let sized = false
-  const stop = () => bar?.stop()
+  const stop = () => bars?.stop()
   return {
     step: (what) => {
       stop()
@@ -18,31 +18,13 @@ export function setupDisplay(): SetupDisplay {
       writeMessage(`- ${what}`)
     },
     progress: (done, total) => {
-      if (bar === null && !sized) writeMessage(`  ${megabytes(total)} MB`)
-      if (bar !== null && !sized) bar.start(total, done, words(done, total))
-      else bar?.update(done, words(done, total))
+      if (bars === null && !sized) writeMessage(`  ${megabytes(total)} MB`)
       sized = true
+      const text = `${megabytes(done)} of ${megabytes(total)} MB`
+      bars?.show([{ done, total, text, cells: 20, indent: 2 }])
     },
     stop,
   }
-}
-
-function newBar(): SingleBar {
-  return new SingleBar(
-    {
-      stream: process.stderr,
-      format: '  {bar} {done} of {size} MB',
-      barsize: 20,
-      hideCursor: true,
-      clearOnComplete: true,
-      gracefulExit: false,
-    },
-    Presets.shades_classic,
-  )
-}
-
-function words(done: number, total: number) {
-  return { done: megabytes(done), size: megabytes(total) }
 }
 
 function megabytes(bytes: number): string {

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { exitCode, Interruption } from '../../errors.js'
-import { workOnUnread, writeMessage } from '../../terminal/output.js'
+import { mayFollowEcho, workOnUnread, writeMessage } from '../../terminal/output.js'
 import { commandLine } from '../../text/shell.js'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -20,7 +20,7 @@ export function abortOnSignals(reason: () => Interruption): AbortOnSignals {
   // Bound to where this was called: what it says belongs to that run's output.
   const onSignal = AsyncResource.bind(() => {
     if (controller.signal.aborted) process.exit(exitCode.interrupted)
-    writeMessage('\nstopping …')
+    writeMessage(mayFollowEcho() ? '\nstopping …' : 'stopping …')
     controller.abort(reason())
   })
   for (const name of signals) process.on(name, onSignal)

@@ -4,7 +4,7 @@ import { valueAt } from '../../config/mistakes.js'
 import type { Config } from '../../config/schema.js'
 import type { RunState } from '../../sweeps/inspect.js'
 import type { PlannedGroup, SweepPlan } from '../../sweeps/plan.js'
-import { writeMessage, writeResult } from '../../terminal/output.js'
+import { writeJsonLine, writeMessage, writeResult } from '../../terminal/output.js'
 import { alignedTable } from '../../text/table.js'
 
 /** Every run of a plan: its name, what sets it apart, its folder, and whether it is done. */
@@ -17,7 +17,7 @@ export function writePlan(plan: SweepPlan, states: readonly RunState[], folder: 
     state: states[place] === 'done' ? 'done' : 'to do',
   }))
   if (json) {
-    writeResult(rows.map((row) => JSON.stringify({ event: 'run', ...row })).join('\n'))
+    for (const row of rows) writeJsonLine({ event: 'run', ...row })
     return
   }
   writeResult(

@@ -1,7 +1,10 @@
-import { Presets, SingleBar } from 'cli-progress'
+import type { EpochProgress } from '../../engines/engine.js'
+import { Bars } from '../../terminal/bars.js'
 import { writeMessage } from '../../terminal/output.js'
 import { clock, significant, thousands } from '../../text/numbers.js'
 import type { EpochReport, RunObserver } from '../../training/run.js'
+
+const cells = 20
 
 export interface ProgressOptions {
   readonly epochs: number
@@ -19,7 +22,7 @@ export interface ProgressDisplay extends RunObserver {
 export function progressDisplay(options: ProgressOptions): ProgressDisplay {
   if (options.quiet)
     return { onEpochStart: () => {}, onProgress: () => {}, onEpoch: () => {}, stop: () => {} }
-  return process.stderr.isTTY ? barDisplay(options) : lineDisplay(options)
+  return process.stderr.isTTY ? new EpochBar(options) : lineDisplay(options)
 }
 
 function lineDisplay({ epochs }: ProgressOptions): ProgressDisplay {
@@ -46,69 +49,61 @@ function epochLine(
   ].join('  ')
 }
 
-function barDisplay(options: ProgressOptions): ProgressDisplay {
-  const bar = new EpochBar(options)
-  return {
-    onEpochStart: (epoch) => bar.startEpoch(epoch),
-    onProgress: ({ imagesDone, loss }) => bar.show(imagesDone, loss),
-    onEpoch: ({ losses }) => bar.show(options.images, losses.loss),
-    stop: () => bar.stop(),
-  }
-}
-
 /** One bar over all epochs of a run; a resumed run begins where it was. */
-class EpochBar {
+class EpochBar implements ProgressDisplay {
   readonly #options: ProgressOptions
-  readonly #bar = new SingleBar(
-    {
-      stream: process.stderr,
-      format: '{bar} epoch {epoch} · step {step} · {speed} images/s · loss {loss} · {left} left',
-      barsize: process.stderr.columns < 80 ? 5 : 20,
-      hideCursor: true,
-      clearOnComplete: true,
-      gracefulExit: false,
-      emptyOnZero: true,
-    },
-    Presets.shades_classic,
-  )
+  readonly #bars = new Bars()
   #epoch = 0
   #epochStarted = 0
-  #firstStarted = 0
-  #imagesBefore = 0
-  #speed = 0
+  #first: { readonly started: number; readonly images: number } | null = null
+  #speed: number | null = null
 
   constructor(options: ProgressOptions) {
     this.#options = options
   }
 
-  startEpoch(epoch: number): void {
+  onEpochStart(epoch: number): void {
     const { epochs, images } = this.#options
     this.#epoch = epoch
     this.#epochStarted = performance.now()
-    if (this.#bar.isActive) return
-    this.#firstStarted = this.#epochStarted
-    this.#imagesBefore = (epoch - 1) * images
-    const unknown = { step: '…', speed: '…', loss: '…', left: '…' }
-    this.#bar.start(epochs * images, this.#imagesBefore, { epoch: `${epoch}/${epochs}`, ...unknown })
+    if (this.#first !== null) return
+    const before = (epoch - 1) * images
+    this.#first = { started: this.#epochStarted, images: before }
+    const text = `epoch ${epoch}/${epochs} · step … · … images/s · loss … · … left`
+    this.#bars.show([{ done: before, total: epochs * images, text, cells }])
   }
 
-  show(imagesDone: number, loss: number): void {
-    const { epochs, images, batchSize } = this.#options
-    const now = performance.now()
-    const total = (this.#epoch - 1) * images + imagesDone
-    // Not at an epoch's end, when the time of its evaluation has passed as well.
-    if (imagesDone < images) this.#speed = imagesDone / (now - this.#epochStarted)
-    const pace = (total - this.#imagesBefore) / (now - this.#firstStarted)
-    this.#bar.update(total, {
-      epoch: `${this.#epoch}/${epochs}`,
-      step: `${Math.ceil(imagesDone / batchSize)}/${Math.ceil(images / batchSize)}`,
-      speed: thousands(this.#speed * 1000),
-      loss: significant(loss),
-      left: pace > 0 ? clock((epochs * images - total) / pace / 1000) : '…',
-    })
+  onProgress({ imagesDone, loss }: EpochProgress): void {
+    const { images } = this.#options
+    // At an epoch's end the time of its evaluation may have passed as well: its report has the speed.
+    if (imagesDone > 0 && imagesDone < images)
+      this.#speed = (1000 * imagesDone) / (performance.now() - this.#epochStarted)
+    this.#show(imagesDone, loss)
+  }
+
+  /** Drawn at once: short epochs end faster than the bar is drawn otherwise. */
+  onEpoch({ losses, imagesPerSecond }: EpochReport): void {
+    this.#speed = imagesPerSecond
+    this.#show(this.#options.images, losses.loss)
+    this.#bars.draw()
   }
 
   stop(): void {
-    this.#bar.stop()
+    this.#bars.stop()
+  }
+
+  #show(imagesDone: number, loss: number): void {
+    const { epochs, images, batchSize } = this.#options
+    const total = (this.#epoch - 1) * images + imagesDone
+    const { started, images: before } = this.#first!
+    const pace = (total - before) / (performance.now() - started)
+    const text = [
+      `epoch ${this.#epoch}/${epochs}`,
+      `step ${Math.ceil(imagesDone / batchSize)}/${Math.ceil(images / batchSize)}`,
+      `${this.#speed === null ? '…' : thousands(this.#speed)} images/s`,
+      `loss ${significant(loss)}`,
+      `${pace > 0 ? clock((epochs * images - total) / pace / 1000) : '…'} left`,
+    ].join(' · ')
+    this.#bars.show([{ done: total, total: epochs * images, text, cells }])
   }
 }

@@ -1,6 +1,6 @@
 import type { SweepEvent, SweepObserver } from '../../../sweeps/events.js'
 import type { LaunchJob } from '../../../sweeps/launchers/launcher.js'
-import { writeResult } from '../../../terminal/output.js'
+import { writeJsonLine } from '../../../terminal/output.js'
 import { BarDisplay } from './bars.js'
 import { LineDisplay } from './lines.js'
 import { SweepProgress } from './progress.js'
@@ -12,7 +12,7 @@ export interface SweepDisplay extends SweepObserver {
 
 /** A line of JSON an event on stdout; or, on stderr, bars on a terminal and plain lines elsewhere. */
 export function sweepDisplay(jobs: readonly LaunchJob[], json: boolean): SweepDisplay {
-  if (json) return { on: (event: SweepEvent) => writeResult(JSON.stringify(event)), stop: () => {} }
+  if (json) return { on: (event: SweepEvent) => writeJsonLine(event), stop: () => {} }
   const progress = new SweepProgress(jobs)
   return process.stderr.isTTY ? new BarDisplay(progress) : new LineDisplay(progress)
 }

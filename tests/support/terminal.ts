@@ -1,0 +1,66 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import xterm from '@xterm/headless'
+import { commandLine } from '../../src/text/shell.js'
+
+const bin = join(import.meta.dirname, '../../bin/eigenae.js')
+
+/** util-linux's script runs a command on a pseudo-terminal. */
+export const hasScript = spawnSync('script', ['--version']).status === 0
+if (!hasScript && process.env.CI) throw new Error('these tests need the command "script" of util-linux')
+
+export interface TerminalOptions {
+  readonly columns?: number
+  readonly rows?: number
+  readonly cwd: string
+  /** Ctrl-C is pressed once this has been shown. */
+  readonly interruptAt?: string
+}
+
+export interface Shown {
+  readonly code: number | null
+  /** Every byte that came to the terminal. */
+  readonly output: string
+  /** The lines that stand on the terminal in the end, scrolled ones too; a wrapped line is one. */
+  readonly lines: readonly string[]
+  readonly cursorHidden: boolean
+}
+
+/** What a shell prints when the command has ended. */
+export const prompt = 'PROMPT>'
+
+/** Runs the command line on a real terminal, as a shell would, until its prompt is back. */
+export async function onTerminal(args: readonly string[], options: TerminalOptions): Promise<Shown> {
+  const { columns = 80, rows = 24, cwd, interruptAt } = options
+  const command = commandLine([process.execPath, bin, ...args])
+  const shell = `trap : INT; stty cols ${columns} rows ${rows}; ${command}; code=$?; printf '${prompt}'; exit $code`
+  const child = spawn('script', ['-qec', shell, '/dev/null'], { cwd })
+  let output = ''
+  let interrupted = interruptAt === undefined
+  child.stdout.setEncoding('utf8')
+  child.stdout.on('data', (text: string) => {
+    output += text
+    if (interrupted || !output.includes(interruptAt!)) return
+    interrupted = true
+    child.stdin.write('\x03')
+  })
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  return { code, output, ...(await screenOf(output, columns, rows)) }
+}
+
+async function screenOf(output: string, cols: number, rows: number) {
+  const terminal = new xterm.Terminal({ cols, rows, scrollback: 100_000, allowProposedApi: true })
+  await new Promise<void>((resolve) => terminal.write(output, resolve))
+  const lines: string[] = []
+  for (let row = 0; row < terminal.buffer.active.length; row++) {
+    const line = terminal.buffer.active.getLine(row)!
+    // Trailing blanks of a row that goes on in the next one are a part of its line.
+    const continues = terminal.buffer.active.getLine(row + 1)?.isWrapped === true
+    const text = line.translateToString(!continues)
+    if (line.isWrapped) lines[lines.length - 1] += text
+    else lines.push(text)
+  }
+  terminal.dispose()
+  while (lines.at(-1) === '') lines.pop()
+  return { lines, cursorHidden: output.lastIndexOf('\x1b[?25l') > output.lastIndexOf('\x1b[?25h') }
+}
