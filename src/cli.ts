@@ -21,7 +21,7 @@ import { trainCommand } from './commands/train/index.js'
 import { verifyCommand } from './commands/verify.js'
 import { exitCode } from './errors.js'
 import { writeFailure } from './terminal/failure.js'
-import { endQuietlyWhenOutputCloses, writeResult } from './terminal/output.js'
+import { endQuietlyWhenOutputCloses, writeMessage, writeResult } from './terminal/output.js'
 
 /**
  * Runs the command line; gives the process's exit code. What is thrown out of a timer, a lost lock say, ends it at once:
@@ -73,7 +73,10 @@ export function program(): Command {
     )
   for (const command of withSubcommands(root)) {
     requireOptionsLast(command)
-    command.configureHelp({ optionDescription })
+    command.configureHelp({ optionDescription }).configureOutput({
+      writeOut: (text) => writeResult(text.trimEnd()),
+      writeErr: (text) => writeMessage(text.trimEnd()),
+    })
     command.exitOverride().showSuggestionAfterError().showHelpAfterError('(--help shows what there is)')
   }
   return root

@@ -2,7 +2,7 @@ import type { Config } from '../config/schema.js'
 import { type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
 import { type Group, readGroups, shortNames, unusableLine, withoutEmpty } from './groups.js'
-import { differenceLabels, printable, uniqueLabels } from './labels.js'
+import { differenceLabels, uniqueLabels } from './labels.js'
 import { type Difference, holm, paired, type Summary, summarise, welch } from './statistics.js'
 import { warningsOf } from './warnings.js'
 
@@ -58,7 +58,7 @@ export async function compareRuns(
           `left out: ${name}, ${[...leftOut.map((run) => run.status), ...unusable.map(() => 'damaged')].join(', ')}`,
       ),
       ...dropped.flatMap(({ name, unusable }) => unusable.map((run) => unusableLine(run, name))),
-    ].map(printable),
+    ],
   }
 }
 
@@ -68,8 +68,8 @@ export function armsOf(groups: readonly Group[]): readonly Arm[] {
   const short = shortNames(groups.map(({ name }) => name))
   const labels = uniqueLabels(differences, short)
   return groups.map(({ name, runs, leftOut }, index) => ({
-    name: printable(name),
-    shortName: printable(short[index]!),
+    name,
+    shortName: short[index]!,
     difference: differences[index]!,
     label: labels[index]!,
     config: configs[index]!,

@@ -72,13 +72,8 @@ export function uniqueLabels(differences: readonly string[], names: readonly str
   const counts = new Map<string, number>()
   for (const each of differences) counts.set(each, (counts.get(each) ?? 0) + 1)
   return differences.map((difference, index) => {
-    const name = printable(names[index]!)
+    const name = names[index]!
     if (difference === '') return name
     return counts.get(difference)! > 1 ? `${name}: ${difference}` : difference
   })
-}
-
-/** Folder names may hold anything, escape sequences for the terminal included. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '\ufffd')
 }

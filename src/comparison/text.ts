@@ -2,7 +2,6 @@ import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { shortenedApart } from '../text/shorten.js'
 import { alignedTable, terminalWidth } from '../text/table.js'
 import type { Comparison, Result } from './compare.js'
-import { printable } from './labels.js'
 import { differingMakers } from './makers.js'
 import { differenceText, effectText, meanText, pText, testsText } from './numbers.js'
 import { epochMeans, finalSpectrum } from './series.js'
@@ -39,7 +38,7 @@ function armsTable({ arms }: Comparison): string {
   )
   const maker = differingMakers(arms.map(({ runs }) => runs))[0]
   const otherwise = (place: number) =>
-    maker === undefined ? 'same config' : `${maker.what}=${printable(maker.values[place]!)}`
+    maker === undefined ? 'same config' : `${maker.what}=${maker.values[place]!}`
   const differences = shortenedApart(
     arms.map(({ difference }, place) => difference || otherwise(place)),
     widths.difference,

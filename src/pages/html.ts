@@ -1,3 +1,5 @@
+import { escapeControls, safeJson } from '../text/controls.js'
+
 /** Text that is HTML already; everything else that goes into a page is escaped. */
 export class Html {
   readonly text: string
@@ -29,12 +31,12 @@ const entities: Readonly<Record<string, string>> = {
 }
 
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (sign) => entities[sign]!)
+  return escapeControls(text).replace(/[&<>"']/g, (sign) => entities[sign]!)
 }
 
 /** Data for a script element: no sequence in it can end the element. */
 export function jsonScript(id: string, value: unknown): Html {
-  const json = JSON.stringify(value).replaceAll('<', '\\u003c')
+  const json = safeJson(value).replaceAll('<', '\\u003c')
   return new Html(`<script type="application/json" id="${escapeHtml(id)}">${json}</script>`)
 }
 

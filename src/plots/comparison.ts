@@ -1,4 +1,5 @@
 import type { Arm, Comparison } from '../comparison/compare.js'
+import { escapeLine } from '../text/controls.js'
 import { shortenedApart } from '../text/shorten.js'
 import type { Chart } from './chart.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
@@ -11,11 +12,11 @@ export const mostDrawn = 12
 // Beside a panel and above one.
 const labelCharacters = 36
 
-/** The arms as pictures name them. */
+/** The arms as pictures name them: Vega, too, takes no separators of lines in a name. */
 export function drawnArms({ arms }: Comparison): readonly Arm[] {
   const drawn = arms.slice(0, mostDrawn)
   const labels = shortenedApart(
-    drawn.map(({ label }) => label),
+    drawn.map(({ label }) => escapeLine(label)),
     labelCharacters,
   )
   return drawn.map((arm, index) => ({ ...arm, label: labels[index]! }))

@@ -5,6 +5,7 @@ import { makeFolder } from '../files/folder.js'
 import { signature } from '../files/overwrite-guard.js'
 import { writeAtomically } from '../files/write.js'
 import { themeOf } from '../pages/theme.js'
+import { escapeControls } from '../text/controls.js'
 import { type Chart, laidOut } from './chart.js'
 import { fontFamily, pngOf } from './raster.js'
 
@@ -29,7 +30,9 @@ export async function writeCharts(folder: string, charts: readonly Chart[]): Pro
   return (await Promise.all(written)).flat()
 }
 
-export async function writePicture(folder: string, name: string, svg: string): Promise<readonly string[]> {
+/** An SVG and the PNG of it. Names of runs may hold characters that XML forbids: they are made visible. */
+export async function writePicture(folder: string, name: string, drawn: string): Promise<readonly string[]> {
+  const svg = escapeControls(drawn)
   const [svgFile, pngFile] = pictureFiles(name)
   await writeAtomically(join(folder, svgFile), svg.replace('<svg ', `<svg data-generator="${signature}" `))
   await writeAtomically(join(folder, pngFile), await pngOf(svg))

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Arm, Comparison } from '../comparison/compare.js'
-import { printable } from '../comparison/labels.js'
 import { testsText } from '../comparison/numbers.js'
 import { signature } from '../files/overwrite-guard.js'
 import { packageRoot } from '../package-root.js'
@@ -48,7 +47,7 @@ ${warningsBox(comparison)}
   }</p><noscript><p>The charts need JavaScript. The same pictures lie beside this file as SVG and PNG.</p></noscript>
 ${charts.map(figure)}
 <h2>Numbers</h2><p class="quiet">${testsText(comparison.results, arms[0]!.label)} ★ the best mean.</p>${metricTables(comparison)}
-<h2>To reproduce</h2><pre>${printable(commandLine(command))}</pre>${arms.slice(0, mostListed).map(reproduction)}
+<h2>To reproduce</h2><pre>${commandLine(command)}</pre>${arms.slice(0, mostListed).map(reproduction)}
 <h2>Runs</h2><details><summary>All runs</summary>${runsTable(comparison)}</details>
 <p class="quiet">Made by eigenae ${version}.</p><div id="tooltip" hidden></div>
 ${jsonScript('report-data', pageData(charts, drawnArms(comparison)))}
@@ -93,7 +92,7 @@ function figure({ name, title, caption }: Chart): Html {
 
 function reproduction(arm: Arm): Html {
   const { name, text } = configFile(arm)
-  return html`<details><summary>${arm.label}: ${name}</summary><pre>${text}</pre><pre>${trainCommands(arm).split('\n').map(printable).join('\n')}</pre></details>`
+  return html`<details><summary>${arm.label}: ${name}</summary><pre>${text}</pre><pre>${trainCommands(arm)}</pre></details>`
 }
 
 /** Of a package's build folder, where the file that Node imports lies. */
