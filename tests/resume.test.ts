@@ -77,6 +77,19 @@ describe('a run that is resumed', () => {
     expect((await readRun(folder)).status).toBe('interrupted')
   })
 
+  it('takes SIGUSR1 for SIGTERM, and opens no debugger', async () => {
+    const folder = scratch('usr1')
+    const running = start(argsFor(folder))
+    await running.says('epoch 2/8')
+    running.process.kill('SIGUSR1')
+    const { code, stderr } = await running.finished
+    expect(code).toBe(130)
+    expect(stderr).not.toContain('Debugger')
+    expect((await readRun(folder)).record.status).toBe('interrupted')
+    expect((await eigenae(argsFor(folder, '--resume'))).code).toBe(0)
+    await expectSameAsUndisturbed(folder)
+  })
+
   // A machine busy with other things may be late once; it is not late three times.
   it.each(['SIGINT', 'SIGTERM'] as const)(
     'answers %s within 200 ms, ends with 130, and goes on',

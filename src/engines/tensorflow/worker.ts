@@ -88,5 +88,5 @@ process.on('message', (request: Request) => {
   else void answer(request.call, request.args).then(say)
 })
 process.on('disconnect', () => process.exit())
-// A terminal's Ctrl-C reaches this process too: the other one decides what it means.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+// A terminal's Ctrl-C and a cluster's signals reach this process too: the other one decides what they mean.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => {})
