@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events'
 import { runFiles } from '../runs/files.js'
 import type { MetricsRow } from '../runs/tables.js'
+import { stalledWarning } from '../training/stalled.js'
 import type { SweepCounts, SweepEvent, SweepObserver } from './events.js'
-import { Follower, lastRow } from './follow.js'
+import { Follower, rowsOf } from './follow.js'
 import type { LaunchEnd, Launcher, LaunchJob, LaunchWatcher, Outcome } from './launchers/launcher.js'
 
 export interface SweepJob {
@@ -115,20 +116,28 @@ class Execution {
   #onCompletion(job: LaunchJob, milliseconds: number): void {
     this.#completed++
     const seconds = Number((milliseconds / 1000).toFixed(3))
-    const row = lastRow(job.folder)
     this.#tell(
-      row.then((last) => ({ event: 'completed', run: job.name, seconds, test_mse: last?.test_mse ?? null })),
+      rowsOf(job.folder).then((rows) => {
+        const test_mse = rows.at(-1)?.test_mse ?? null
+        const stalled = stalledWarning(rows)
+        return [
+          { event: 'completed', run: job.name, seconds, test_mse },
+          ...(stalled === null ? [] : [{ event: 'note', text: `warning: ${job.name}: ${stalled}` } as const]),
+        ]
+      }),
     )
   }
 
   #onFailure(
     job: LaunchJob,
-    { reason, final }: Extract<Outcome, { kind: 'failed' }>,
+    { reason: whole, final }: Extract<Outcome, { kind: 'failed' }>,
     attempt: number,
     again: LaunchJob[],
   ): void {
     const { retries, failFast } = this.#sweep
     const { log } = runFiles(job.folder)
+    // The run is named beside it: its folder would only push the reason away.
+    const reason = whole.replaceAll(`${job.folder}: `, '').replaceAll(`${job.folder}/`, '')
     const retry = !final && attempt <= retries && !this.#stop.signal.aborted
     if (retry) again.push(job)
     else this.#failures.push({ name: job.name, attempts: attempt, reason, log })

@@ -28,7 +28,7 @@ export class Follower {
     this.#running.set(job.name, followed)
     // Epochs of an earlier attempt are no news.
     this.#looking = this.#looking.then(async () => {
-      followed.epoch = (await lastRow(job.folder))?.epoch ?? 0
+      followed.epoch = (await rowsOf(job.folder)).at(-1)?.epoch ?? 0
     })
     this.#timer ??= setInterval(() => this.#look(), lookMilliseconds)
   }
@@ -79,11 +79,11 @@ async function newRows({ job, epoch: told }: Followed): Promise<readonly Metrics
   return rows.filter(({ epoch }) => epoch > told)
 }
 
-/** The last row that a run has written; null where there is none. */
-export async function lastRow(folder: string): Promise<MetricsRow | null> {
+/** The rows that a run has written; none if they cannot be read. */
+export async function rowsOf(folder: string): Promise<readonly MetricsRow[]> {
   try {
-    return readMetrics(runFiles(folder).metrics).at(-1) ?? null
+    return readMetrics(runFiles(folder).metrics)
   } catch {
-    return null
+    return []
   }
 }

@@ -1,34 +1,38 @@
-import { relative } from 'node:path'
+import { join } from 'node:path'
 import { EigenaeError, Interruption } from '../../errors.js'
+import { logName } from '../../runs/files.js'
 import type { FailedRun, SweepResult } from '../../sweeps/execute.js'
 import type { SavedSweep } from '../../sweeps/folder.js'
 import type { SweepPlan } from '../../sweeps/plan.js'
 import { commandLine } from '../../text/shell.js'
+import { shortened } from '../../text/shorten.js'
 import { alignedTable } from '../../text/table.js'
 
-/** Ten thousand lines of the same reason help nobody. */
+/** More lines than this would hide what they have in common. */
 const shownFailures = 30
 
-/** Every run that failed, why, and where its log is. */
+// Cells of a reason: it has a path first and what is wrong last, so both ends are kept.
+const reasonCells = 200
+
+/** Every run that failed and why, and where the logs are. */
 export function failureOf({ failures, counts }: SweepResult, runs: number, folder: string): EigenaeError {
   const rows = failures.slice(0, shownFailures).map(failureRow)
-  const table = alignedTable(rows, ['left', 'right', 'left', 'left'], ['run', 'attempts', 'reason', 'log'])
+  const table = alignedTable(rows, ['left', 'right', 'left'], ['run', 'attempts', 'reason'])
   const more = failures.length - rows.length
   return new EigenaeError({
     what: `${counts.failed} of ${runs} runs failed`,
     where: folder,
     details: [...table.split('\n'), ...(more > 0 ? [`… and ${more} more`] : [])],
-    hint: 'Once that is mended, --resume makes these runs again and keeps the others.',
+    hint: `Each run's log is ${join(folder, '<run>', logName)}. Once the cause is removed, --resume makes these runs again.`,
   })
 }
 
-function failureRow({ name, attempts, reason, log }: FailedRun): readonly string[] {
-  return [name, String(attempts), firstLine(reason), relative('.', log)]
+function failureRow({ name, attempts, reason }: FailedRun): readonly string[] {
+  return [name, String(attempts), firstLine(reason)]
 }
 
 export function firstLine(reason: string): string {
-  const line = reason.split('\n')[0]!
-  return line.length > 120 ? `${line.slice(0, 119)}…` : line
+  return shortened(reason.split('\n')[0]!, reasonCells, 1 / 3)
 }
 
 /** Says how to go on: the same command with --resume. */

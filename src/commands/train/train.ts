@@ -13,6 +13,7 @@ import { type PlaceFacts, placeFacts } from '../../runs/facts.js'
 import { type RunFiles, runFiles } from '../../runs/files.js'
 import { inspectRun } from '../../runs/inspect.js'
 import { claimRunFolder, type FolderContent, type FolderUse, inspectRunFolder } from '../../runs/open.js'
+import { readMetrics } from '../../runs/read.js'
 import type { RunFacts, RunRecord } from '../../runs/record.js'
 import {
   type EarlierRun,
@@ -26,6 +27,7 @@ import { writeMessage } from '../../terminal/output.js'
 import { spectrumDoubt } from '../../training/evaluate.js'
 import { refuseTooLarge } from '../../training/memory.js'
 import { executeRun } from '../../training/run.js'
+import { stalledWarning } from '../../training/stalled.js'
 import { loadTrainingData, sourceOfRun } from '../../training/training-data.js'
 import { abortOnSignals, interruptionOf } from '../shared/signals.js'
 import { type ProgressDisplay, progressDisplay } from './progress.js'
@@ -98,6 +100,8 @@ async function trainInto(
     const { engine } = selection
     const { threads } = facts.engine
     await executeRun({ config, data, engine, threads, files, facts, point, observer: display, signal })
+    const stalled = stalledWarning(readMetrics(files.metrics))
+    if (stalled !== null) say(`warning: ${folder}: ${stalled}`)
   } finally {
     display.stop()
     release()

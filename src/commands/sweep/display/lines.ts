@@ -1,4 +1,3 @@
-import { relative } from 'node:path'
 import type { SweepEvent } from '../../../sweeps/events.js'
 import { writeMessage } from '../../../terminal/output.js'
 import { clock, significant, thousands } from '../../../text/numbers.js'
@@ -39,7 +38,7 @@ export function lineOf(event: SweepEvent): string | null {
     }
     case 'failed': {
       const attempt = event.again ? `failed (attempt ${event.attempt}, tried again later)` : 'failed'
-      return `${event.run}: ${attempt}: ${firstLine(event.reason)}  [${relative('.', event.log)}]`
+      return `${event.run}: ${attempt}: ${firstLine(event.reason)}`
     }
     case 'interrupted':
       return `${event.run}: interrupted`
