@@ -38,6 +38,7 @@ function readOptions() {
 
 function addonTarget() {
   return {
+    name: 'the native engine',
     file: join(buildFolder, 'eigenae.node'),
     architecture: process.arch,
     folders: addonFolders,
@@ -51,6 +52,7 @@ function testsTarget(sanitizers) {
     ? ['-O2', '-g', '-fno-omit-frame-pointer', `-fsanitize=${sanitizers}`, '-fno-sanitize-recover=all']
     : []
   return {
+    name: "the native engine's tests",
     file: join(buildFolder, sanitizers ? `sanitize-${sanitizers}` : '.', 'core-tests'),
     architecture: process.arch,
     folders: testFolders,

@@ -86,7 +86,7 @@ async function buildFor(name, fileName, folders, flags, linkFlags) {
   const [system, architecture] = name.split('-')
   const file = join(builtFolder, name, fileName)
   const position = system === 'win32' ? [] : ['-fPIC'] // Windows' code always is
-  const target = { file, architecture, folders, flags: [...position, ...flags], linkFlags }
+  const target = { name, file, architecture, folders, flags: [...position, ...flags], linkFlags }
   await build(target, zigCompiler(platforms[name].triple))
   console.error(`${name}: ${file}`)
   return file

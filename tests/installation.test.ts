@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { configs, scratchFolder } from './support/cli.js'
@@ -7,9 +7,9 @@ import { configs, scratchFolder } from './support/cli.js'
 const root = join(import.meta.dirname, '..')
 const scratch = scratchFolder()
 
-/** A copy of the project as `npm ci` leaves it where no compiler is found. */
-function withoutCompiler(): string {
-  const project = scratch('project')
+/** A copy of the project as `npm ci` leaves it if no compiler is found. */
+function copyOfProject(name: string): string {
+  const project = scratch(name)
   mkdirSync(project)
   for (const part of ['bin', 'dist', 'scripts', 'package.json'])
     cpSync(join(root, part), join(project, part), { recursive: true })
@@ -30,8 +30,25 @@ it('brings no package that runs an install script', () => {
   expect(withScript).toEqual([])
 })
 
+describe('an installation that compiles', () => {
+  it('prints what it does before and after, and nothing when there is nothing to compile', () => {
+    const project = copyOfProject('compiled')
+    const compiler = scratch('compiler')
+    const script = '#!/bin/sh\nwhile [ $# -gt 1 ]; do [ "$1" = -o ] && : > "$2"; shift; done\n'
+    writeFileSync(compiler, script, { mode: 0o755 })
+    const install = () =>
+      spawnSync(process.execPath, ['scripts/install.mjs'], {
+        ...{ cwd: project, encoding: 'utf8', env: { ...process.env, CXX: compiler } },
+      }).stderr
+    expect(install()).toMatch(
+      /^compiling the native engine \(C\+\+\), about half a minute …\ncompiled the native engine in \d+ s\n$/,
+    )
+    expect(install()).toBe('')
+  })
+})
+
 describe('an installation without a C++ compiler', () => {
-  const project = withoutCompiler()
+  const project = copyOfProject('project')
   // Nothing but Node itself is on the path.
   const bare = scratch('path')
   const out = scratch('run')

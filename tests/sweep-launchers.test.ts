@@ -77,7 +77,7 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
       expect(code).toBe(1)
       expect(stderr).toMatch(/no-data\/seed-0: failed: .*no such data file/)
       expect(stderr).toMatch(
-        /1 of 2 runs failed\n.*reason\n +no-data\/seed-0 .*no such data file[^]*<run>\/train\.log/,
+        /1 of 2 runs failed\n.*reason\n +no-data\/seed-0 .*no such data file[\s\S]*<run>\/train\.log/,
       )
       expect(stderr).toContain('none/seed-0: completed')
       expect(readFileSync(`${out('fails')}/no-data/seed-0/train.log`, 'utf8')).toContain('no such data file')

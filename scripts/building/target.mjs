@@ -1,5 +1,5 @@
 // A target is a file made from folders of native/ by one compiler:
-// { file, architecture, folders, flags, linkFlags }. A compiler is { command, flags, version, hint }; its command is
+// { name, file, architecture, folders, flags, linkFlags }; the name is for people. A compiler is { command, flags, version, hint }; its command is
 // null where none was found, and hint(reason) is what to tell a person then.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,13 +17,21 @@ export async function build(target, compiler) {
     if (compiler.command === null && stamp.startsWith(sources)) return
     if (compiler.command === null) throw new BuildError(compiler.hint('no C++17 compiler was found'))
     if (stamp === `${sources}\n${compiler.version}`) return
-    await compileAndLink(target, compiler)
+    await announced(target, () => compileAndLink(target, compiler))
     writeFileSync(stampFile, `${sources}\n${compiler.version}`)
   } catch (error) {
     rmSync(target.file, { force: true })
     rmSync(stampFile, { force: true })
     throw error
   }
+}
+
+/** Prints a line before and one after. npm shows what a project's own install script prints, in a clone. */
+async function announced({ name }, compile) {
+  const started = performance.now()
+  console.error(`compiling ${name} (C++), about half a minute …`)
+  await compile()
+  console.error(`compiled ${name} in ${((performance.now() - started) / 1000).toFixed(0)} s`)
 }
 
 async function compileAndLink(target, compiler) {
