@@ -45,6 +45,11 @@ void stopAndJoin(void* data) {
 
 void reject(napi_env env, napi_deferred deferred, const std::string& message) {
   napi_value text, error;
+  bool pending = false;
+  if (napi_is_exception_pending(env, &pending) == napi_ok && pending) {
+    if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_reject_deferred(env, deferred, error);
+    return;
+  }
   if (napi_create_string_utf8(env, message.c_str(), message.size(), &text) != napi_ok) return;
   if (napi_create_error(env, nullptr, text, &error) != napi_ok) return;
   napi_reject_deferred(env, deferred, error);

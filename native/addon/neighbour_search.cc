@@ -1,10 +1,9 @@
 #include "neighbour_search.h"
 
 #include <atomic>
-#include <cmath>
-#include <limits>
-#include <stdexcept>
-#include <string>
+#include <cstring>
+#include <memory>
+#include <vector>
 
 #include "../core/neighbours.h"
 #include "job.h"
@@ -14,60 +13,70 @@ namespace eigenae::addon {
 
 namespace {
 
-// A whole number of at least `least` that an int holds.
-int wholeNumber(napi_env env, napi_value object, const char* name, int least) {
-  const double value = toDouble(env, property(env, object, name));
-  if (value >= least && value <= std::numeric_limits<int>::max() && value == std::floor(value)) {
-    return static_cast<int>(value);
-  }
-  throw std::invalid_argument(std::string(name) + " must be a whole number of at least " + std::to_string(least));
+constexpr std::int64_t maximalDimensions = 1 << 16, maximalNeighbours = 1 << 16, maximalThreads = 1 << 12;
+
+struct Search {
+  std::vector<float> points, queries;
+  std::vector<std::int32_t> indices;
+  NeighbourSearch search{};
+  int threads = 1;
+  std::atomic<std::int32_t> stop{0};
+};
+
+using SharedSearch = std::shared_ptr<Search>;
+
+SharedSearch toSearch(const Argument& argument) {
+  const auto found = std::make_shared<Search>();
+  NeighbourSearch& search = found->search;
+  search.dimensions = static_cast<int>(argument.property("dimensions").integer(1, maximalDimensions));
+  search.neighbours = static_cast<int>(argument.property("neighbours").integer(1, maximalNeighbours));
+  search.leaveOut = argument.property("leaveOut").boolean();
+  found->threads = static_cast<int>(argument.property("threads").integer(1, maximalThreads));
+  const auto dimensions = static_cast<std::size_t>(search.dimensions);
+  const Argument points = argument.property("points"), queries = argument.property("queries");
+  found->points = points.floats(dimensions);
+  found->queries = queries.floats(dimensions);
+  search.pointCount = found->points.size() / dimensions;
+  search.queryCount = found->queries.size() / dimensions;
+  if (search.pointCount > 0x7fffffff) points.refuseValue("fewer points");
+  search.points = found->points.data();
+  search.queries = found->queries.data();
+  found->indices.resize(search.queryCount * search.neighbours);
+  return found;
 }
 
-TypedArray arrayOf(napi_env env, napi_value value, napi_typedarray_type type, std::size_t rowLength, const char* name) {
-  const TypedArray array = typedArray(env, value);
-  if (array.type != type) throw std::invalid_argument(std::string(name) + " has the wrong type of elements");
-  if (array.length % rowLength != 0 || array.length / rowLength > std::numeric_limits<std::int32_t>::max()) {
-    throw std::invalid_argument(std::string(name) + " has the wrong length");
-  }
-  return array;
+napi_value stop(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    void* data;
+    check(env, napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data));
+    (*static_cast<SharedSearch*>(data))->stop = 1;
+    return nullptr;
+  });
+}
+
+// A function that stops the search, and keeps it as long as it lives itself.
+napi_value stopFunction(napi_env env, const SharedSearch& search) {
+  auto owned = std::make_unique<SharedSearch>(search);
+  napi_value function;
+  check(env, napi_create_function(env, "stop", NAPI_AUTO_LENGTH, stop, owned.get(), &function));
+  const auto destroy = [](napi_env, void* data, void*) { delete static_cast<SharedSearch*>(data); };
+  check(env, napi_add_finalizer(env, function, owned.get(), destroy, nullptr, nullptr));
+  owned.release();
+  return function;
 }
 
 }  // namespace
 
 napi_value startNeighbours(napi_env env, napi_value value) {
-  NeighbourSearch search;
-  search.dimensions = wholeNumber(env, value, "dimensions", 1);
-  search.neighbours = wholeNumber(env, value, "neighbours", 1);
-  search.leaveOut = toBool(env, property(env, value, "leaveOut"));
-  const int threads = wholeNumber(env, value, "threads", 1);
-  const napi_value points = property(env, value, "points"), queries = property(env, value, "queries"),
-                   indices = property(env, value, "indices"), control = property(env, value, "control");
-  const auto dimensions = static_cast<std::size_t>(search.dimensions);
-  const TypedArray pointArray = arrayOf(env, points, napi_float32_array, dimensions, "points");
-  const TypedArray queryArray = arrayOf(env, queries, napi_float32_array, dimensions, "queries");
-  const TypedArray indexArray = arrayOf(env, indices, napi_int32_array, search.neighbours, "indices");
-  const TypedArray controlArray = arrayOf(env, control, napi_int32_array, 1, "control");
-  search.points = pointArray.as<float>();
-  search.queries = queryArray.as<float>();
-  search.pointCount = pointArray.length / dimensions;
-  search.queryCount = queryArray.length / dimensions;
-  if (indexArray.length / search.neighbours != search.queryCount) {
-    throw std::invalid_argument("indices has the wrong length");
-  }
-  if (controlArray.length != 1) throw std::invalid_argument("control has the wrong length");
-  auto* const stop = controlArray.as<std::atomic<std::int32_t>>();
+  const SharedSearch search = toSearch({env, value, "search"});
+  const napi_value started = newObject(env);
+  setProperty(env, started, "stop", stopFunction(env, search));
   JobSpec job;
-  job.kept = {points, queries, indices, control};
-  job.compute = [search, threads, stop, to = indexArray.as<std::int32_t>()] {
-    findNeighbours(search, threads, *stop, to);
-  };
-  job.stop = [stop] { *stop = 1; };
-  job.result = [](napi_env env, const std::vector<napi_value>&) {
-    napi_value nothing;
-    check(env, napi_get_undefined(env, &nothing));
-    return nothing;
-  };
-  return startJob(env, std::move(job));
+  job.compute = [search] { findNeighbours(search->search, search->threads, search->stop, search->indices.data()); };
+  job.stop = [search] { search->stop = 1; };
+  job.result = [search](napi_env env, const std::vector<napi_value>&) { return fromIntegers(env, search->indices); };
+  setProperty(env, started, "found", startJob(env, std::move(job)));
+  return started;
 }
 
 }  // namespace eigenae::addon

@@ -1,72 +1,98 @@
 #include "spec.h"
 
-#include "values.h"
+#include <algorithm>
+#include <stdexcept>
+
+#include "../penalties/penalties.h"
 
 namespace eigenae::addon {
 
 namespace {
 
-double number(napi_env env, napi_value object, const char* name) {
-  return toDouble(env, property(env, object, name));
-}
+constexpr std::int64_t maximalWord = 0xffffffff;
+// A config's own bounds are narrower. With these, no size in the core leaves its type.
+constexpr std::int64_t maximalWidth = 1 << 16, maximalBatch = 1 << 16, maximalActivations = 1 << 30;
+constexpr std::int64_t maximalThreads = 1 << 12;
+constexpr std::uint32_t maximalWidths = 1 << 16, maximalPenalties = 64, maximalParameters = 64;
+constexpr std::int64_t maximalParameter = 1'000'000'000;
 
-std::uint32_t word(napi_env env, napi_value object, const char* name) {
-  return static_cast<std::uint32_t>(number(env, object, name));
-}
+std::uint32_t word(const Argument& argument) { return static_cast<std::uint32_t>(argument.integer(0, maximalWord)); }
 
-BatchNorm toBatchNorm(const std::string& name) {
+BatchNorm toBatchNorm(const Argument& argument) {
+  const std::string name = argument.text();
+  if (name == "none") return BatchNorm::none;
   if (name == "encoder") return BatchNorm::encoder;
-  return name == "all" ? BatchNorm::all : BatchNorm::none;
+  if (name != "all") argument.refuseValue("\"none\", \"encoder\" or \"all\"");
+  return BatchNorm::all;
 }
 
-PenaltySpec toPenalty(napi_env env, napi_value value) {
-  PenaltySpec penalty;
-  penalty.kind = toString(env, property(env, value, "kind"));
-  penalty.weight = number(env, value, "weight");
-  penalty.center = toBool(env, property(env, value, "center"));
-  const napi_value parameters = property(env, value, "parameters");
-  for (const std::string& name : propertyNames(env, parameters)) {
-    penalty.parameters[name] = number(env, parameters, name.c_str());
+// Asks the penalty for a value as the core does at a trainer's creation.
+void requireParameters(const Argument& argument, const PenaltySpec& penalty) {
+  const double one = 1;
+  double derivative;
+  try {
+    findPenalty(penalty.kind)(&one, 1, penalty.parameters, &derivative);
+  } catch (const std::invalid_argument&) {
+    argument.property("kind").refuseValue("a known penalty: unknown penalty kind \"" + penalty.kind + "\"");
+  } catch (const std::out_of_range&) {
+    argument.property("parameters").refuseValue("complete for the penalty \"" + penalty.kind + "\"");
   }
+}
+
+PenaltySpec toPenalty(const Argument& argument) {
+  PenaltySpec penalty;
+  penalty.kind = argument.property("kind").text();
+  penalty.weight = argument.property("weight").number();
+  penalty.center = argument.property("center").boolean();
+  const Argument parameters = argument.property("parameters");
+  for (const std::string& key : parameters.keys(maximalParameters)) {
+    const Argument parameter = parameters.property(key);
+    const double value = parameter.number();
+    if (value < -maximalParameter || value > maximalParameter) parameter.refuseValue("within ±1e9");
+    penalty.parameters[key] = value;
+  }
+  requireParameters(argument, penalty);
   return penalty;
 }
 
-AdamSpec toAdam(napi_env env, napi_value value) {
-  return {number(env, value, "learningRate"), number(env, value, "beta1"), number(env, value, "beta2"),
-          number(env, value, "epsilon")};
+AdamSpec toAdam(const Argument& adam) {
+  return {adam.property("learningRate").number(), adam.property("beta1").number(), adam.property("beta2").number(),
+          adam.property("epsilon").number()};
 }
 
 }  // namespace
 
-TrainerSpec toSpec(napi_env env, napi_value value) {
+TrainerSpec toSpec(const Argument& argument) {
   TrainerSpec spec;
-  for (napi_value width : elements(env, property(env, value, "widths"))) {
-    spec.widths.push_back(static_cast<int>(toDouble(env, width)));
+  for (const Argument& width : argument.property("widths").elements(2, maximalWidths)) {
+    spec.widths.push_back(static_cast<int>(width.integer(1, maximalWidth)));
   }
-  spec.batchNorm = toBatchNorm(toString(env, property(env, value, "batchNorm")));
-  for (napi_value penalty : elements(env, property(env, value, "penalties"))) {
-    spec.penalties.push_back(toPenalty(env, penalty));
+  spec.batchNorm = toBatchNorm(argument.property("batchNorm"));
+  for (const Argument& penalty : argument.property("penalties").elements(0, maximalPenalties)) {
+    spec.penalties.push_back(toPenalty(penalty));
   }
-  spec.adam = toAdam(env, property(env, value, "adam"));
-  spec.batchSize = static_cast<int>(number(env, value, "batchSize"));
-  spec.seed = word(env, value, "seed");
-  spec.noise = static_cast<float>(number(env, value, "noise"));
-  spec.threads = static_cast<int>(number(env, value, "threads"));
+  spec.adam = toAdam(argument.property("adam"));
+  const std::int64_t widest = *std::max_element(spec.widths.begin(), spec.widths.end());
+  spec.batchSize = static_cast<int>(
+      argument.property("batchSize").integer(1, std::min(maximalBatch, maximalActivations / widest)));
+  spec.seed = word(argument.property("seed"));
+  spec.noise = argument.property("noise").singleNumber();
+  spec.threads = static_cast<int>(argument.property("threads").integer(1, maximalThreads));
   return spec;
 }
 
-Noise toNoise(napi_env env, napi_value noise) {
-  return {word(env, noise, "seed"), word(env, noise, "purpose"), word(env, noise, "epoch"),
-          static_cast<float>(number(env, noise, "deviation"))};
+Noise toNoise(const Argument& noise) {
+  return {word(noise.property("seed")), word(noise.property("purpose")), word(noise.property("epoch")),
+          noise.property("deviation").singleNumber()};
 }
 
-State toState(napi_env env, napi_value value) {
+State toState(const Argument& argument) {
   State state;
-  state.step = static_cast<std::int64_t>(number(env, value, "step"));
-  state.parameters = toFloats(env, property(env, value, "parameters"));
-  state.firstMoments = toFloats(env, property(env, value, "firstMoments"));
-  state.secondMoments = toFloats(env, property(env, value, "secondMoments"));
-  state.runningStatistics = toFloats(env, property(env, value, "runningStatistics"));
+  state.step = argument.property("step").integer(0, 1LL << 53);
+  state.parameters = argument.property("parameters").floats();
+  state.firstMoments = argument.property("firstMoments").floats();
+  state.secondMoments = argument.property("secondMoments").floats();
+  state.runningStatistics = argument.property("runningStatistics").floats();
   return state;
 }
 
@@ -82,9 +108,9 @@ napi_value fromState(napi_env env, const State& state) {
 
 napi_value fromLosses(napi_env env, const Losses& losses) {
   const napi_value value = newObject(env);
+  setProperty(env, value, "loss", fromDouble(env, losses.loss()));
   setProperty(env, value, "squaredError", fromDouble(env, losses.squaredError));
   setProperty(env, value, "penalty", fromDouble(env, losses.penalty));
-  setProperty(env, value, "weighted", fromDouble(env, losses.weighted));
   setProperty(env, value, "images", fromDouble(env, static_cast<double>(losses.images)));
   setProperty(env, value, "penaltyImages", fromDouble(env, static_cast<double>(losses.penaltyImages)));
   return value;

@@ -3,12 +3,13 @@
 #include <node_api.h>
 
 #include "../core/trainer.h"
+#include "values.h"
 
 namespace eigenae::addon {
 
-TrainerSpec toSpec(napi_env env, napi_value spec);
-Noise toNoise(napi_env env, napi_value noise);
-State toState(napi_env env, napi_value state);
+TrainerSpec toSpec(const Argument& spec);
+Noise toNoise(const Argument& noise);
+State toState(const Argument& state);
 napi_value fromState(napi_env env, const State& state);
 napi_value fromLosses(napi_env env, const Losses& losses);
 

@@ -1,6 +1,7 @@
 #include "trainer_object.h"
 
 #include <array>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -13,15 +14,14 @@ namespace eigenae::addon {
 
 namespace {
 
-// The three words of `control` in src/engines/core/core.ts are used as they are.
-static_assert(sizeof(EpochControl) == 3 * sizeof(std::int32_t) && std::atomic<std::int32_t>::is_always_lock_free &&
-              std::atomic<float>::is_always_lock_free);
+// Marks this module's trainers, so that no other object with something inside is taken for one.
+constexpr napi_type_tag trainerTag = {0x6b0d3f7c52a84e19, 0x9f51c2e07ad34b86};
 
 struct Session {
   std::unique_ptr<Trainer> trainer;  // null once disposed
-  std::size_t inputs = 0, latent = 0;
+  std::vector<std::uint8_t> images;  // [count][inputs], to be trained on
+  std::size_t inputs = 0, latent = 0, batchSize = 0;
   bool busy = false, disposed = false;
-  EpochControl* control = nullptr;  // of the epoch that runs
 };
 
 using SharedSession = std::shared_ptr<Session>;
@@ -29,33 +29,43 @@ using SharedSession = std::shared_ptr<Session>;
 struct Call {
   napi_env env;
   napi_value self;
-  std::array<napi_value, 4> arguments;
+  std::array<napi_value, 2> arguments;
   SharedSession session;
+
+  Argument argument(std::size_t index, const char* name) const { return {env, arguments[index], name}; }
 };
 
 using Method = napi_value (*)(const Call&);
 
-// The face of a method to Node: finds the session, and turns a C++ exception into a JavaScript one.
+SharedSession sessionOf(napi_env env, napi_value self) {
+  bool ours = false;
+  napi_valuetype type;
+  check(env, napi_typeof(env, self, &type));
+  if (type == napi_object) check(env, napi_check_object_type_tag(env, self, &trainerTag, &ours));
+  if (!ours) Argument(env, self, "this").refuseType("a trainer");
+  void* data;
+  check(env, napi_unwrap(env, self, &data));
+  return *static_cast<SharedSession*>(data);
+}
+
 template <Method method>
 napi_value callback(napi_env env, napi_callback_info info) {
-  try {
+  return guarded(env, [&] {
     Call call{env, nullptr, {}, nullptr};
     std::size_t count = call.arguments.size();
     check(env, napi_get_cb_info(env, info, &count, call.arguments.data(), &call.self, nullptr));
-    void* data;
-    check(env, napi_unwrap(env, call.self, &data));
-    call.session = *static_cast<SharedSession*>(data);
+    call.session = sessionOf(env, call.self);
     return method(call);
-  } catch (const std::exception& exception) {
-    bool pending = false;
-    napi_is_exception_pending(env, &pending);
-    if (!pending) throwInJavaScript(env, exception);
-    return nullptr;
-  }
+  });
 }
 
+void requireAlive(const Session& session) {
+  if (session.disposed) throw std::runtime_error("the trainer has been disposed of");
+}
+
+// To be asked for once all arguments are read: reading them may run a getter, which may call this trainer.
 Trainer& idleTrainer(const Call& call) {
-  if (call.session->disposed) throw std::runtime_error("the trainer has been disposed of");
+  requireAlive(*call.session);
   if (call.session->busy) throw std::runtime_error("the trainer is still at work on another call");
   return *call.session->trainer;
 }
@@ -63,81 +73,113 @@ Trainer& idleTrainer(const Call& call) {
 // Runs spec.compute as the session's one call at a time.
 napi_value startCall(const Call& call, JobSpec spec) {
   const SharedSession session = call.session;
-  spec.stop = [session] {
-    if (session->control != nullptr) session->control->stop = 1;
-  };
+  session->trainer->control.begin();
+  spec.kept.push_back(call.self);
+  spec.stop = [session] { session->trainer->control.stop(); };
   spec.finished = [session] {
     session->busy = false;
-    session->control = nullptr;
     if (session->disposed) session->trainer.reset();
+  };
+  spec.result = [session, result = std::move(spec.result)](napi_env env, const std::vector<napi_value>& kept) {
+    requireAlive(*session);
+    return result(env, kept);
   };
   const napi_value promise = startJob(call.env, std::move(spec));
   session->busy = true;
   return promise;
 }
 
-Images toImages(const Call& call, napi_value value) {
-  const TypedArray array = typedArray(call.env, value);
-  Images images;
-  if (array.type == napi_float32_array) {
-    images.floats = array.as<float>();
-  } else {
-    images.bytes = array.as<std::uint8_t>();
+// Images that a job uses: a copy, as JavaScript could take the memory away while it runs.
+struct ImageCopy {
+  std::vector<std::uint8_t> bytes;
+  std::vector<float> floats;
+  std::size_t count = 0;
+
+  Images images() const {
+    return {floats.empty() ? bytes.data() : nullptr, floats.empty() ? nullptr : floats.data(), count};
   }
-  images.count = array.length / call.session->inputs;
-  return images;
+};
+
+std::shared_ptr<const ImageCopy> toImages(const Call& call, const Argument& argument) {
+  const auto copy = std::make_shared<ImageCopy>();
+  const std::size_t inputs = call.session->inputs;
+  if (argument.holdsFloats()) {
+    copy->floats = argument.floats(inputs);
+  } else {
+    copy->bytes = argument.bytes(inputs);
+  }
+  copy->count = (copy->floats.size() + copy->bytes.size()) / inputs;
+  return copy;
 }
 
 napi_value setState(const Call& call) {
-  idleTrainer(call).setState(toState(call.env, call.arguments[0]));
+  const Argument argument = call.argument(0, "state");
+  const State state = toState(argument);
+  Trainer& trainer = idleTrainer(call);
+  const std::size_t parameters = trainer.parameterCount(), statistics = trainer.runningStatisticCount();
+  const auto require = [&](const char* name, const std::vector<float>& values, std::size_t length) {
+    if (values.size() == length) return;
+    Argument(call.env, call.arguments[0], argument.name() + "." + name)
+        .refuseValue("an array of " + std::to_string(length) + " numbers");
+  };
+  require("parameters", state.parameters, parameters);
+  require("firstMoments", state.firstMoments, parameters);
+  require("secondMoments", state.secondMoments, parameters);
+  require("runningStatistics", state.runningStatistics, statistics);
+  trainer.setState(state);
   return nullptr;
 }
 
 napi_value getState(const Call& call) { return fromState(call.env, idleTrainer(call).getState()); }
 
 // A job whose result is the losses that `train` returns.
-napi_value startTraining(const Call& call, std::vector<napi_value> kept, std::function<Losses()> train) {
+napi_value startTraining(const Call& call, std::function<Losses()> train) {
   const auto losses = std::make_shared<Losses>();
   JobSpec spec;
-  spec.kept = std::move(kept);
   spec.compute = [losses, train = std::move(train)] { *losses = train(); };
   spec.result = [losses](napi_env env, const std::vector<napi_value>&) { return fromLosses(env, *losses); };
   return startCall(call, std::move(spec));
 }
 
 napi_value trainEpoch(const Call& call) {
+  const Argument orderArgument = call.argument(0, "order");
+  const auto order = std::make_shared<const std::vector<std::uint32_t>>(orderArgument.words());
+  const auto epoch = static_cast<std::uint32_t>(call.argument(1, "epoch").integer(0, 0xffffffff));
+  const std::vector<std::uint8_t>& bytes = call.session->images;
+  const Images images{bytes.data(), nullptr, bytes.size() / call.session->inputs};
+  for (const std::uint32_t image : *order) {
+    if (image >= images.count) orderArgument.refuseValue("of numbers below " + std::to_string(images.count));
+  }
   Trainer& trainer = idleTrainer(call);
-  const auto [imageArray, orderArray, epochNumber, controlArray] = call.arguments;
-  const Images images = toImages(call, imageArray);
-  const TypedArray order = typedArray(call.env, orderArray);
-  const auto epoch = static_cast<std::uint32_t>(toDouble(call.env, epochNumber));
-  EpochControl* control = typedArray(call.env, controlArray).as<EpochControl>();
-  const napi_value promise =
-      startTraining(call, {call.self, imageArray, orderArray, controlArray}, [&trainer, images, order, epoch, control] {
-        return trainer.trainEpoch(images, order.as<std::uint32_t>(), order.length, epoch, *control);
-      });
-  call.session->control = control;
-  return promise;
+  return startTraining(
+      call, [&trainer, images, order, epoch] { return trainer.trainEpoch(images, order->data(), order->size(), epoch); });
 }
 
 napi_value trainBatch(const Call& call) {
+  const Argument cleanArgument = call.argument(0, "clean"), noisyArgument = call.argument(1, "noisy");
+  const Session& session = *call.session;
+  const auto clean = std::make_shared<const std::vector<float>>(cleanArgument.floats(session.inputs));
+  const auto noisy = std::make_shared<const std::vector<float>>(noisyArgument.floats(session.inputs));
+  const std::size_t count = clean->size() / session.inputs;
+  if (count < 1 || count > session.batchSize) {
+    cleanArgument.refuseValue("1 to " + std::to_string(session.batchSize) + " images");
+  }
+  if (noisy->size() != clean->size()) noisyArgument.refuseValue("as many images as clean");
   Trainer& trainer = idleTrainer(call);
-  const napi_value cleanArray = call.arguments[0], noisyArray = call.arguments[1];
-  const Images clean = toImages(call, cleanArray), noisy = toImages(call, noisyArray);
-  return startTraining(call, {call.self, cleanArray, noisyArray}, [&trainer, clean, noisy] {
-    return trainer.trainBatch(clean.floats, noisy.floats, clean.count);
+  return startTraining(call, [&trainer, clean, noisy, count] {
+    return trainer.trainBatch(clean->data(), noisy->data(), count);
   });
 }
 
 // A job that writes [count][width] floats for the images of the first argument.
 napi_value startInference(const Call& call, std::size_t width, void (Trainer::*infer)(const Images&, float*)) {
+  const auto images = toImages(call, call.argument(0, "images"));
+  float* output;
+  const napi_value outputArray = newFloat32Array(call.env, images->count * width, &output);
   Trainer& trainer = idleTrainer(call);
-  const Images images = toImages(call, call.arguments[0]);
-  const napi_value outputArray = newFloat32Array(call.env, images.count * width);
-  float* output = typedArray(call.env, outputArray).as<float>();
   JobSpec spec;
-  spec.kept = {outputArray, call.self, call.arguments[0]};
-  spec.compute = [&trainer, infer, images, output] { (trainer.*infer)(images, output); };
+  spec.kept = {outputArray};
+  spec.compute = [&trainer, infer, images, output] { (trainer.*infer)(images->images(), output); };
   spec.result = [](napi_env, const std::vector<napi_value>& kept) { return kept.front(); };
   return startCall(call, std::move(spec));
 }
@@ -147,26 +189,43 @@ napi_value encode(const Call& call) { return startInference(call, call.session->
 napi_value reconstruct(const Call& call) { return startInference(call, call.session->inputs, &Trainer::reconstruct); }
 
 napi_value meanSquaredError(const Call& call) {
-  Trainer& trainer = idleTrainer(call);
-  const Images images = toImages(call, call.arguments[0]);
+  const auto images = toImages(call, call.argument(0, "images"));
   std::optional<Noise> noise;
-  if (!isNull(call.env, call.arguments[1])) noise = toNoise(call.env, call.arguments[1]);
+  if (const Argument argument = call.argument(1, "noise"); !argument.isNull()) noise = toNoise(argument);
+  Trainer& trainer = idleTrainer(call);
   const auto error = std::make_shared<double>();
   JobSpec spec;
-  spec.kept = {call.self, call.arguments[0]};
   spec.compute = [&trainer, images, noise, error] {
-    *error = trainer.meanSquaredError(images, noise ? &*noise : nullptr);
+    *error = trainer.meanSquaredError(images->images(), noise ? &*noise : nullptr);
   };
   spec.result = [error](napi_env env, const std::vector<napi_value>&) { return fromDouble(env, *error); };
   return startCall(call, std::move(spec));
+}
+
+napi_value progress(const Call& call) {
+  requireAlive(*call.session);
+  const Progress progress = call.session->trainer->control.progress();
+  const napi_value value = newObject(call.env);
+  setProperty(call.env, value, "images", fromDouble(call.env, progress.images));
+  setProperty(call.env, value, "loss", fromDouble(call.env, progress.loss));
+  return value;
+}
+
+napi_value stop(const Call& call) {
+  requireAlive(*call.session);
+  call.session->trainer->control.stop();
+  return nullptr;
 }
 
 // While a call runs, it is told to stop and the memory goes when it has.
 napi_value dispose(const Call& call) {
   Session& session = *call.session;
   session.disposed = true;
-  if (!session.busy) session.trainer.reset();
-  if (session.control != nullptr) session.control->stop = 1;
+  if (session.busy) {
+    session.trainer->control.stop();
+  } else {
+    session.trainer.reset();
+  }
   return nullptr;
 }
 
@@ -176,12 +235,14 @@ napi_property_descriptor methodProperty(const char* name, napi_callback method) 
 
 }  // namespace
 
-napi_value createTrainerObject(napi_env env, napi_value value) {
-  const TrainerSpec spec = toSpec(env, value);
+napi_value createTrainerObject(napi_env env, napi_value specValue, napi_value imagesValue) {
+  const TrainerSpec spec = toSpec({env, specValue, "spec"});
   const auto session = std::make_shared<Session>();
-  session->trainer = Trainer::create(spec);
   session->inputs = static_cast<std::size_t>(spec.widths.front());
   session->latent = static_cast<std::size_t>(spec.widths.back());
+  session->batchSize = static_cast<std::size_t>(spec.batchSize);
+  session->images = Argument(env, imagesValue, "images").bytes(session->inputs);
+  session->trainer = Trainer::create(spec);
 
   const napi_value object = newObject(env);
   const napi_property_descriptor methods[] = {
@@ -192,6 +253,8 @@ napi_value createTrainerObject(napi_env env, napi_value value) {
       methodProperty("encode", callback<encode>),
       methodProperty("reconstruct", callback<reconstruct>),
       methodProperty("meanSquaredError", callback<meanSquaredError>),
+      methodProperty("progress", callback<progress>),
+      methodProperty("stop", callback<stop>),
       methodProperty("dispose", callback<dispose>),
   };
   check(env, napi_define_properties(env, object, std::size(methods), methods));
@@ -199,6 +262,7 @@ napi_value createTrainerObject(napi_env env, napi_value value) {
   const auto destroy = [](napi_env, void* data, void*) { delete static_cast<SharedSession*>(data); };
   check(env, napi_wrap(env, object, owned.get(), destroy, nullptr, nullptr));
   owned.release();
+  check(env, napi_type_tag_object(env, object, &trainerTag));
   return object;
 }
 

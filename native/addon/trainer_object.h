@@ -4,7 +4,7 @@
 
 namespace eigenae::addon {
 
-// createTrainer(spec): the object that src/engines/core/core.ts describes as CoreTrainer.
-napi_value createTrainerObject(napi_env env, napi_value spec);
+// createTrainer(spec, images): the object that src/engines/core/core.ts calls CoreTrainer.
+napi_value createTrainerObject(napi_env env, napi_value spec, napi_value images);
 
 }  // namespace eigenae::addon

@@ -16,12 +16,14 @@ constexpr int tileImages = 64;  // whole panels
 
 }  // namespace
 
-Inference::Inference(const Layout& layout, const Kernels& kernels, const Parameters& parameters, Team& team)
+Inference::Inference(const Layout& layout, const Kernels& kernels, const Parameters& parameters, Team& team,
+                     const CallControl& control)
     : layout_(layout),
       kernels_(kernels),
       width_(kernels.panelColumns),
       parameters_(parameters),
       team_(team),
+      control_(control),
       scratch_(team.size()),
       black_(layout.inputs()),
       norms_(layout.layers.size()) {
@@ -105,7 +107,7 @@ Inference::Scratch Inference::makeScratch() const {
   return scratch;
 }
 
-// Calls visit(first image, count, scratch).
+// Calls visit(first image, count, scratch), until it is stopped.
 template <typename Visit>
 void Inference::forEachTile(const Images& images, Visit visit) {
   const std::size_t tiles = (images.count + tileImages - 1) / tileImages;
@@ -113,7 +115,7 @@ void Inference::forEachTile(const Images& images, Visit visit) {
   team_.run([&](int member) {
     const KernelUse use(kernels_);
     if (scratch_[member] == nullptr) scratch_[member] = std::make_unique<Scratch>(makeScratch());
-    for (std::size_t tile = next++; tile < tiles; tile = next++) {
+    for (std::size_t tile = next++; tile < tiles && !control_.stopped(); tile = next++) {
       const std::size_t first = tile * tileImages;
       visit(first, static_cast<int>(std::min<std::size_t>(tileImages, images.count - first)), *scratch_[member]);
     }

@@ -6,6 +6,7 @@
 
 #include "../kernels/kernels.h"
 #include "aligned.h"
+#include "call_control.h"
 #include "parameters.h"
 #include "prepared.h"
 #include "sparse_factor.h"
@@ -15,7 +16,8 @@ namespace eigenae {
 
 class Inference {
  public:
-  Inference(const Layout& layout, const Kernels& kernels, const Parameters& parameters, Team& team);
+  Inference(const Layout& layout, const Kernels& kernels, const Parameters& parameters, Team& team,
+            const CallControl& control);
 
   void encode(const Images& images, const std::vector<float>& runningStatistics, float* embedding);
   void reconstruct(const Images& images, const std::vector<float>& runningStatistics, float* output);
@@ -56,6 +58,7 @@ class Inference {
   const int width_;
   const Parameters& parameters_;
   Team& team_;
+  const CallControl& control_;
   std::size_t inputStride_ = 0, stride_ = 0, rowsStride_ = 0;  // from panel to panel
   std::vector<std::unique_ptr<Scratch>> scratch_;              // a member each, made by itself
   const std::vector<std::uint8_t> black_;                      // an image, for noise on images that are not bytes

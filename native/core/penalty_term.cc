@@ -2,8 +2,10 @@
 
 namespace eigenae {
 
-PenaltyTerm::PenaltyTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels)
+PenaltyTerm::PenaltyTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels,
+                         const CallControl& control)
     : kernels_(kernels),
+      control_(control),
       batchSize_(spec.batchSize),
       latent_(layout.latent()),
       rank_(layout.codeRank()),
@@ -32,7 +34,7 @@ void PenaltyTerm::prepare(int count) {
   if (!applies(count)) return;
   std::unique_ptr<Spectrum>& spectrum = spectrumOf(count);
   if (spectrum != nullptr && spectrum->batch() == count) return;
-  spectrum = std::make_unique<Spectrum>(kernels_, count, latent_);
+  spectrum = std::make_unique<Spectrum>(kernels_, control_, count, latent_);
 }
 
 void PenaltyTerm::evaluate(const float* codes, std::size_t stride, int count) {
@@ -47,6 +49,10 @@ void PenaltyTerm::evaluate(const float* codes, std::size_t stride, int count) {
         spectrum.penalty(penalty.spec.center, penalty.function, penalty.spec.parameters, penalty.spec.weight);
     value_ += value;
     weighted_ += penalty.spec.weight * value;
+  }
+  if (control_.stopped()) {
+    value_ = weighted_ = 0;
+    spectrum.clearGradient();
   }
   for (int i = 0; i < latent_; ++i) {
     const double sum = kernels_.narrow(spectrum.gradient(i), count, gradient_.get() + i * panelColumns_,

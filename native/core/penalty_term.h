@@ -15,7 +15,7 @@ namespace eigenae {
 class PenaltyTerm {
  public:
   // Throws std::invalid_argument for an unknown kind, std::out_of_range where a kind's parameter is missing.
-  PenaltyTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels);
+  PenaltyTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels, const CallControl& control);
 
   // A batch with no more images than latent dimensions has none: its codes cannot span them all.
   bool applies(int count) const { return !penalties_.empty() && count > latent_; }
@@ -26,7 +26,8 @@ class PenaltyTerm {
   // Makes room for batches of so many images: of one size, and of another for an epoch's last one.
   void prepare(int count);
 
-  // codes: panels [latent], `stride` apart. After prepare(count).
+  // codes: panels [latent], `stride` apart. After prepare(count). If it is stopped, value and gradient are those of a
+  // batch without penalties.
   void evaluate(const float* codes, std::size_t stride, int count);
 
   // After evaluate: panels [latent], latent · panelColumns apart.
@@ -44,6 +45,7 @@ class PenaltyTerm {
   std::unique_ptr<Spectrum>& spectrumOf(int count) { return spectra_[count == batchSize_ ? 0 : 1]; }
 
   const Kernels& kernels_;
+  const CallControl& control_;
   const int batchSize_, latent_, rank_, panelColumns_;
   std::vector<Penalty> penalties_;
   std::unique_ptr<Spectrum> spectra_[2];  // of whole batches, of another size

@@ -20,8 +20,9 @@ constexpr std::size_t line = 8;  // doubles in a cache line, to which columns ar
 
 }  // namespace
 
-Spectrum::Spectrum(const Kernels& kernels, int batch, int width)
+Spectrum::Spectrum(const Kernels& kernels, const CallControl& control, int batch, int width)
     : kernels_(kernels),
+      control_(control),
       batch_(batch),
       width_(width),
       stride_(roundUp(batch, line)),
@@ -54,7 +55,7 @@ const std::vector<double>& Spectrum::decompose(bool center) {
   }
   std::copy_n(factored_, width_ * stride_, scratch_);
   rank_ = kernels_.triangularFactor(scratch_, stride_, width_, codeRounding, projections_, smallStride_, squares_.data(),
-                                    noise_.data(), order_.data());
+                                    noise_.data(), order_.data(), control_.stopWord());
   if (rank_ < 0) {
     values_.assign(width_, std::numeric_limits<double>::quiet_NaN());
     return values_;
@@ -65,7 +66,7 @@ const std::vector<double>& Spectrum::decompose(bool center) {
     for (std::size_t k = 0; k < stride_; ++k) column[k] -= rounding[k];
   }
   std::fill(squares_.begin(), squares_.end(), 0.0);
-  kernels_.orthogonalise(projections_, smallStride_, rank_, squares_.data());
+  kernels_.orthogonalise(projections_, smallStride_, rank_, squares_.data(), control_.stopWord());
   std::iota(order_.begin(), order_.end(), 0);
   std::sort(order_.begin(), order_.end(),
             [&](int i, int j) { return squares_[i] != squares_[j] ? squares_[i] > squares_[j] : i < j; });
@@ -75,6 +76,7 @@ const std::vector<double>& Spectrum::decompose(bool center) {
 
 double Spectrum::penalty(bool center, PenaltyFunction function, const PenaltyParameters& parameters, double scale) {
   decompose(center);
+  if (control_.stopped()) return 0;
   if (std::isnan(values_[0])) return values_[0];
 
   // A spectrum of zeros has no shares: whatever the limit, it depends on the direction from which it is approached. No
@@ -115,14 +117,16 @@ void setCodes(Spectrum& spectrum, const double* latent, int batch, int width) {
 }  // namespace
 
 std::vector<double> singularValues(const double* latent, int batch, int width) {
-  Spectrum spectrum(*chosenInstructionSet().kernels, batch, width);
+  const CallControl control;
+  Spectrum spectrum(*chosenInstructionSet().kernels, control, batch, width);
   setCodes(spectrum, latent, batch, width);
   return spectrum.decompose(false);
 }
 
 double spectralPenalty(const double* latent, int batch, int width, bool center, PenaltyFunction penalty,
                        const PenaltyParameters& parameters, double scale, double* gradient) {
-  Spectrum spectrum(*chosenInstructionSet().kernels, batch, width);
+  const CallControl control;
+  Spectrum spectrum(*chosenInstructionSet().kernels, control, batch, width);
   setCodes(spectrum, latent, batch, width);
   const double value = spectrum.penalty(center, penalty, parameters, scale);
   for (int b = 0; b < batch; ++b) {

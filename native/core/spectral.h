@@ -6,12 +6,13 @@
 
 #include "../kernels/kernels.h"
 #include "../penalties/penalties.h"
+#include "call_control.h"
 
 namespace eigenae {
 
 class Spectrum {
  public:
-  Spectrum(const Kernels& kernels, int batch, int width);
+  Spectrum(const Kernels& kernels, const CallControl& control, int batch, int width);
   Spectrum(const Spectrum&) = delete;
   Spectrum& operator=(const Spectrum&) = delete;
 
@@ -19,20 +20,22 @@ class Spectrum {
   double* column(int index) { return codes_ + index * stride_; }
   int batch() const { return batch_; }
 
-  // Returns f(σ(Z)) and adds scale · ∂f/∂Z to the gradient. With `center`, Z is less its column means.
+  // Returns f(σ(Z)) and adds scale · ∂f/∂Z to the gradient. With `center`, Z is less its column means. If it is stopped,
+  // the value is of no use and nothing is added.
   double penalty(bool center, PenaltyFunction function, const PenaltyParameters& parameters, double scale);
 
   // The gradient [batch][width], in columns as the codes are.
   void clearGradient();
   const double* gradient(int index) const { return gradient_ + index * stride_; }
 
-  // σ [width] of Z, largest first
+  // σ [width] of Z, largest first; of no use if it is stopped
   const std::vector<double>& decompose(bool center);
 
  private:
   double subtractMean(double* column) const;  // returns it
 
   const Kernels& kernels_;
+  const CallControl& control_;
   const int batch_, width_;
   const std::size_t stride_, smallStride_;  // from column to column of batch · width and width · width matrices
   std::vector<double> memory_;

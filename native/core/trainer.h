@@ -1,13 +1,14 @@
 // The training core's one door: what an engine built on it can ask for. No Node header is included below here.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "call_control.h"
 
 namespace eigenae {
 
@@ -62,14 +63,9 @@ struct Losses {
   double weighted = 0;      // the same with the weights
   std::int64_t images = 0;
   std::int64_t penaltyImages = 0;
-};
 
-// Shared with the caller's thread while an epoch runs: once in each batch `stop` is read, to end with it, and the others
-// are written.
-struct EpochControl {
-  std::atomic<std::int32_t> stop{0};
-  std::atomic<std::int32_t> batches{0};
-  std::atomic<float> loss{0};  // the epoch's mean loss so far
+  // Sum over images of what is minimised. Over all images, as a batch without a penalty adds 0.
+  double loss() const { return squaredError + weighted; }
 };
 
 // Images as bytes [count][inputs] (a pixel's value is byte/255) or as floats [count][inputs]; exactly one is set.
@@ -79,7 +75,8 @@ struct Images {
   std::size_t count = 0;
 };
 
-// Not thread-safe: one call at a time. The same spec, state and input give the same bits at any number of threads.
+// Not thread-safe: one call at a time, except for `control`. The same spec, state and input give the same bits at any
+// number of threads.
 class Trainer {
  public:
   // Throws std::invalid_argument where a penalty's kind is unknown or EIGENAE_ISA names what is not here, out_of_range
@@ -94,9 +91,9 @@ class Trainer {
 
   // One pass over images.bytes in the given order [count], batch after batch, the last one short. A batch with no more
   // images than latent dimensions trains without the penalties. Training noise: Noise{seed, purpose::trainingNoise,
-  // epoch, noise}, its index the image's place in `images` (not in `order`). Returns early once control.stop is set.
-  virtual Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch,
-                            EpochControl& control) = 0;
+  // epoch, noise}, its index the image's place in `images` (not in `order`).
+  virtual Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count,
+                            std::uint32_t epoch) = 0;
 
   // One step on a given batch: clean and noisy are [count][inputs], count ≤ batchSize.
   virtual Losses trainBatch(const float* clean, const float* noisy, std::size_t count) = 0;
@@ -107,6 +104,10 @@ class Trainer {
 
   // mean over images and pixels of (reconstruction(x + noise) − x)²; noise may be null.
   virtual double meanSquaredError(const Images& images, const Noise* noise) = 0;
+
+  // A call that it stops returns within about a second. An epoch ends behind a batch, whose penalties may be left out; what
+  // any other call gives is of no use. The next call is stopped, too, unless control.begin() comes before it.
+  CallControl control;
 };
 
 }  // namespace eigenae

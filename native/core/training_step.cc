@@ -14,14 +14,15 @@ static_assert(Parts::maximalParts == slices && Parts::maximalGroups == slices / 
 }  // namespace
 
 TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels,
-                           Parameters& parameters, std::vector<float>& runningStatistics, Team& team)
+                           Parameters& parameters, std::vector<float>& runningStatistics, Team& team,
+                           const CallControl& control)
     : layout_(layout),
       kernels_(kernels),
       width_(kernels.panelColumns),
       parameters_(parameters),
       runningStatistics_(runningStatistics),
       team_(team),
-      penalty_(spec, layout, kernels) {
+      penalty_(spec, layout, kernels, control) {
   const std::size_t images = roundUp(spec.batchSize, width_), panels = images / width_;
   rowsStride_ = images * width_;
   int widest = 0;

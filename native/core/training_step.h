@@ -32,7 +32,7 @@ struct Batch {
 class TrainingStep {
  public:
   TrainingStep(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels, Parameters& parameters,
-               std::vector<float>& runningStatistics, Team& team);
+               std::vector<float>& runningStatistics, Team& team, const CallControl& control);
 
   // Before steps of so many images: in a step nothing may throw.
   void prepare(int count) { penalty_.prepare(count); }

@@ -23,12 +23,6 @@ AdamStep adamStep(const AdamSpec& adam, std::int64_t step) {
           static_cast<float>(adam.epsilon * rootCorrection2)};
 }
 
-float meanLoss(const Losses& losses) {
-  double loss = losses.squaredError / static_cast<double>(losses.images);
-  if (losses.penaltyImages > 0) loss += losses.weighted / static_cast<double>(losses.penaltyImages);
-  return static_cast<float>(loss);
-}
-
 class VectorTrainer final : public Trainer {
  public:
   VectorTrainer(const TrainerSpec& spec, const Kernels& kernels)
@@ -38,8 +32,8 @@ class VectorTrainer final : public Trainer {
         team_(spec.threads),
         parameters_(layout_, kernels.panelColumns),
         runningStatistics_(layout_.runningStatisticCount),
-        training_(spec, layout_, kernels, parameters_, runningStatistics_, team_),
-        inference_(layout_, kernels, parameters_, team_) {}
+        training_(spec, layout_, kernels, parameters_, runningStatistics_, team_, control),
+        inference_(layout_, kernels, parameters_, team_, control) {}
 
   std::size_t parameterCount() const override { return layout_.parameterCount; }
   std::size_t runningStatisticCount() const override { return layout_.runningStatisticCount; }
@@ -58,11 +52,10 @@ class VectorTrainer final : public Trainer {
     return state;
   }
 
-  Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch,
-                    EpochControl& control) override {
+  Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch) override {
     const std::size_t batchSize = spec_.batchSize;
     const Noise noise{spec_.seed, purpose::trainingNoise, epoch, spec_.noise};
-    return train((count + batchSize - 1) / batchSize, control, [&](std::size_t index) {
+    return train((count + batchSize - 1) / batchSize, [&](std::size_t index) {
       Batch batch;
       batch.count = static_cast<int>(std::min(batchSize, count - index * batchSize));
       batch.images = &images;
@@ -73,8 +66,7 @@ class VectorTrainer final : public Trainer {
   }
 
   Losses trainBatch(const float* clean, const float* noisy, std::size_t count) override {
-    EpochControl control;
-    return train(1, control, [&](std::size_t) {
+    return train(1, [&](std::size_t) {
       Batch batch;
       batch.count = static_cast<int>(count);
       batch.clean = clean;
@@ -97,10 +89,11 @@ class VectorTrainer final : public Trainer {
   // Four meetings a step, two more for each layer with batch norm: a member goes from updating its pixels' weights of the
   // first layer right on to the next batch, of which it needs no other pixels.
   template <typename MakeBatch>
-  Losses train(std::size_t batches, EpochControl& control, MakeBatch makeBatch) {
+  Losses train(std::size_t batches, MakeBatch makeBatch) {
     Losses losses;
-    if (batches == 0 || control.stop != 0) return losses;
+    if (batches == 0 || control.stopped()) return losses;
     bool stop = false;  // member 0 decides for all, before a meeting
+    std::int64_t done = 0;
     training_.prepare(makeBatch(0).count);
     training_.prepare(makeBatch(batches - 1).count);
     team_.run([&](int member) noexcept {
@@ -119,10 +112,11 @@ class VectorTrainer final : public Trainer {
         training_.lastLayer(member, batch);
         team_.wait(member);
         if (member == 0) {
+          done = static_cast<std::int64_t>(index) + 1;
+          stop = control.stopped();
           training_.addLosses(batch, losses);
-          control.loss = meanLoss(losses);
-          control.batches = static_cast<std::int32_t>(index + 1);
-          stop = control.stop != 0;
+          // Of a penalty that was stopped there is no value to show.
+          if (!stop) control.publish({static_cast<std::uint32_t>(losses.images), static_cast<float>(losses.loss())});
         }
         training_.middleBackward(member, batch);
         team_.wait(member);
@@ -134,7 +128,7 @@ class VectorTrainer final : public Trainer {
         batch = next;
       }
     });
-    step_ += control.batches;
+    step_ += done;
     return losses;
   }
 

@@ -38,6 +38,8 @@ EIGENAE_INLINE double dot(const double* a, const double* b, std::size_t size) {
   return sumOver(size, [&](std::size_t i, Doubles& sum) { sum += at(a + i) * at(b + i); });
 }
 
+EIGENAE_INLINE bool isSet(const std::int32_t* word) { return __atomic_load_n(word, __ATOMIC_RELAXED) != 0; }
+
 // other −= share · unit; returns the square of its length.
 EIGENAE_INLINE double takeOff(double share, const double* unit, double* other, std::size_t size) {
   return sumOver(size, [&](std::size_t i, Doubles& sum) {
@@ -72,7 +74,8 @@ double narrow(const double* column, int columns, float* row, std::size_t stride)
 // is left of a column, it stays there, and the column has no part in further rows. `order` gets the pivots, then those
 // columns. `squares` is room.
 int triangularFactor(double* columns, std::size_t stride, int width, double rounding, double* rows,
-                     std::size_t rowStride, double* squares, double* noise, int* order) {
+                     std::size_t rowStride, double* squares, double* noise, int* order,
+                     const std::int32_t* stop) {
   for (int j = 0; j < width; ++j) {
     squares[j] = dot(columns + j * stride, columns + j * stride, stride);
     if (!(squares[j] <= __DBL_MAX__)) return -1;
@@ -93,7 +96,7 @@ int triangularFactor(double* columns, std::size_t stride, int width, double roun
       if (squares[j] > squares[order[longest]]) longest = place;
       ++place;
     }
-    if (i == end) return i;
+    if (i == end || isSet(stop)) return i;
     const int pivot = order[longest];
     order[longest] = order[i];
     order[i] = pivot;
@@ -199,7 +202,7 @@ EIGENAE_INLINE void squareLengths(const double* columns, std::size_t stride, int
 // must be zeros. What a sweep leaves over is as small as the square of what it found: the last one is that which finds
 // columns at right angles, and turns them, to 1e-5. The squares [width, made even] are followed through a sweep and computed
 // anew behind it.
-void orthogonalise(double* columns, std::size_t stride, int width, double* squares) {
+void orthogonalise(double* columns, std::size_t stride, int width, double* squares, const std::int32_t* stop) {
   const double rounding = 2.3e-16 * (4 + width / 8);  // of a sum of products
   constexpr double lastSweep = 1e-10;                 // the square of that
   constexpr int maximalSweeps = 40;                   // five to nine are needed; a bound in case the input is not finite
@@ -210,6 +213,7 @@ void orthogonalise(double* columns, std::size_t stride, int width, double* squar
   for (int sweep = 0; largest > lastSweep && sweep < maximalSweeps; ++sweep) {
     largest = 0;
     for (int round = 0; round + 1 < players; ++round) {
+      if (isSet(stop)) return;
       for (int begin = 0; begin < players / 2; begin += Pairs::maximal) {
         const int count = players / 2 - begin < Pairs::maximal ? players / 2 - begin : Pairs::maximal;
         pairUp(columns, stride, squares, players, round, begin, count, pairs);

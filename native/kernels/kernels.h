@@ -135,13 +135,14 @@ struct Kernels {
   // out = x · scale + shift, then the rectifier: batch norm in inference.
   void (*scaleShift)(const float* scale, const float* shift, int rows, bool rectify, float* x);
 
-  // columns.h, in double, on matrices of columns that are each in one piece and filled up with zeros.
+  // columns.h, in double, on matrices of columns that are each in one piece and filled up with zeros. Where `stop` is not 0
+  // any more, a function returns early, and what it leaves is of no use.
   // column [columns] = a row of a matrix in panels; and the other way round, returning the column's sum.
   void (*widen)(const float* row, std::size_t stride, int columns, double* column);
   double (*narrow)(const double* column, int columns, float* row, std::size_t stride);
   int (*triangularFactor)(double* columns, std::size_t stride, int width, double rounding, double* rows,
-                          std::size_t rowStride, double* squares, double* noise, int* order);
-  void (*orthogonalise)(double* columns, std::size_t stride, int width, double* squares);
+                          std::size_t rowStride, double* squares, double* noise, int* order, const std::int32_t* stop);
+  void (*orthogonalise)(double* columns, std::size_t stride, int width, double* squares, const std::int32_t* stop);
   void (*weightedSquare)(const double* columns, std::size_t stride, int width, int rows, const double* weights,
                          double* out);
   void (*combine)(const double* columns, std::size_t stride, int width, const double* matrix, std::size_t matrixStride,

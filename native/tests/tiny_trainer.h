@@ -86,9 +86,6 @@ inline void expectSameBits(const State& a, const State& b) {
   EXPECT_EQ(a.runningStatistics, b.runningStatistics);
 }
 
-inline double meanLoss(const Losses& losses) {
-  const double penalty = losses.penaltyImages > 0 ? losses.weighted / static_cast<double>(losses.penaltyImages) : 0;
-  return losses.squaredError / static_cast<double>(losses.images) + penalty;
-}
+inline double meanLoss(const Losses& losses) { return losses.loss() / static_cast<double>(losses.images); }
 
 }  // namespace eigenae::testing

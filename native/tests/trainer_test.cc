@@ -2,13 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "../core/instruction_set.h"
 #include "../core/layout.h"
 #include "../core/random.h"
+#include "../core/spectral.h"
 #include "tiny_trainer.h"
 
 namespace eigenae {
@@ -21,7 +24,9 @@ using testing::imagesOf;
 using testing::initialState;
 using testing::makeTrainer;
 using testing::meanLoss;
+using testing::Matrix;
 using testing::pixels;
+using testing::randomMatrix;
 using testing::tinySpec;
 using testing::topTwo;
 
@@ -75,10 +80,9 @@ TEST_P(EveryNetwork, TrainsToTheSameBitsFromTheSameState) {
   const auto images = bytes(45, 7, 33);
   const auto order = backwardOrder(45);
   const auto trainer = makeTrainer(spec()), resumed = makeTrainer(spec()), uninterrupted = makeTrainer(spec());
-  EpochControl control;
   for (std::uint32_t epoch = 1; epoch <= 4; ++epoch) {
-    uninterrupted->trainEpoch(imagesOf(images, 7), order.data(), 45, epoch, control);
-    (epoch <= 2 ? trainer : resumed)->trainEpoch(imagesOf(images, 7), order.data(), 45, epoch, control);
+    uninterrupted->trainEpoch(imagesOf(images, 7), order.data(), 45, epoch);
+    (epoch <= 2 ? trainer : resumed)->trainEpoch(imagesOf(images, 7), order.data(), 45, epoch);
     if (epoch == 2) resumed->setState(trainer->getState());
   }
   expectSameBits(resumed->getState(), uninterrupted->getState());
@@ -90,9 +94,8 @@ TEST_P(EveryNetwork, TrainsToTheSameBitsOnTwoThreads) {
   TrainerSpec threaded = spec();
   threaded.threads = 2;
   const auto one = makeTrainer(spec()), two = makeTrainer(threaded);
-  EpochControl control;
-  one->trainEpoch(imagesOf(images, 7), order.data(), 45, 1, control);
-  two->trainEpoch(imagesOf(images, 7), order.data(), 45, 1, control);
+  one->trainEpoch(imagesOf(images, 7), order.data(), 45, 1);
+  two->trainEpoch(imagesOf(images, 7), order.data(), 45, 1);
   expectSameBits(one->getState(), two->getState());
 }
 
@@ -122,21 +125,44 @@ TEST(TrainEpoch, StopsBeforeTheNextBatchOnceToldTo) {
   const auto trainer = makeTrainer(tinySpec(BatchNorm::none));
   const auto images = bytes(45, 7, 37);
   const auto order = backwardOrder(45);
-  EpochControl control;
-  control.stop = 1;
-  const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), 45, 1, control);
+  trainer->control.stop();
+  const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), 45, 1);
   EXPECT_EQ(losses.images, 0);
   EXPECT_EQ(trainer->getState().step, 0);
 }
 
-TEST(TrainEpoch, CountsItsBatchesAndShowsTheMeanLoss) {
+TEST(Spectrum, LeavesNoGradientIfItIsStopped) {
+  CallControl control;
+  Spectrum spectrum(*chosenInstructionSet().kernels, control, 8, 3);
+  const Matrix codes = randomMatrix(8, 3, 47);
+  for (int i = 0; i < 3; ++i) std::copy_n(codes.begin() + 8 * i, 8, spectrum.column(i));
+  spectrum.clearGradient();
+  control.stop();
+  spectrum.penalty(false, findPenalty("top-k"), {{"k", 2}}, 1);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(std::count(spectrum.gradient(i), spectrum.gradient(i) + 8, 0.0), 8);
+  }
+}
+
+TEST(Inference, TakesNoMoreImagesOnceItIsStopped) {
+  const auto trainer = makeTrainer(tinySpec(BatchNorm::none));
+  const auto images = bytes(45, 7, 48);
+  std::vector<float> codes(45 * 3, -1);
+  trainer->control.stop();
+  trainer->encode(imagesOf(images, 7), codes.data());
+  EXPECT_EQ(codes, std::vector<float>(45 * 3, -1));
+  trainer->control.begin();
+  trainer->encode(imagesOf(images, 7), codes.data());
+  EXPECT_NE(codes, std::vector<float>(45 * 3, -1));
+}
+
+TEST(TrainEpoch, ShowsItsImagesAndTheirLosses) {
   const auto trainer = makeTrainer(tinySpec(BatchNorm::none, {topTwo}));
   const auto images = bytes(45, 7, 38);
   const auto order = backwardOrder(45);
-  EpochControl control;
-  const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), 45, 1, control);
-  EXPECT_EQ(control.batches, 6);
-  EXPECT_FLOAT_EQ(control.loss, static_cast<float>(meanLoss(losses)));
+  const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), 45, 1);
+  EXPECT_EQ(trainer->control.progress().images, 45);
+  EXPECT_EQ(trainer->control.progress().loss, static_cast<float>(losses.loss()));
   EXPECT_EQ(trainer->getState().step, 6);
   EXPECT_EQ(losses.images, 45);
 }
@@ -146,8 +172,7 @@ TEST(TrainEpoch, TrainsAShortBatchWithoutPenaltyUnlessItHasMoreImagesThanLatentD
     const auto trainer = makeTrainer(tinySpec(BatchNorm::none, {topTwo}));
     const auto images = bytes(count, 7, 39);
     const auto order = backwardOrder(count);
-    EpochControl control;
-    const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), count, 1, control);
+      const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), count, 1);
     EXPECT_EQ(losses.images, count);
     EXPECT_EQ(losses.penaltyImages, penalized);
   }
@@ -163,8 +188,7 @@ TwoStates trainBothWays(float deviation) {
   const auto images = bytes(8, 7, 40);
   const auto order = backwardOrder(8);
   const auto byEpoch = makeTrainer(spec), byBatch = makeTrainer(spec);
-  EpochControl control;
-  byEpoch->trainEpoch(imagesOf(images, 7), order.data(), 8, 3, control);
+  byEpoch->trainEpoch(imagesOf(images, 7), order.data(), 8, 3);
 
   std::vector<float> clean, noisy;
   for (std::uint32_t image : order) {
@@ -197,8 +221,7 @@ TEST(TrainEpoch, SurvivesABatchOfOneImageWithBatchNorm) {
   const auto trainer = makeTrainer(tinySpec(BatchNorm::all, {topTwo}));
   const auto images = bytes(9, 7, 41);
   const auto order = backwardOrder(9);
-  EpochControl control;
-  trainer->trainEpoch(imagesOf(images, 7), order.data(), 9, 1, control);
+  trainer->trainEpoch(imagesOf(images, 7), order.data(), 9, 1);
   const State state = trainer->getState();
   for (float value : state.parameters) EXPECT_TRUE(std::isfinite(value));
   for (float value : state.runningStatistics) EXPECT_TRUE(std::isfinite(value));

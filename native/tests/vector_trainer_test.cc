@@ -141,8 +141,7 @@ TEST_P(VectorTrainer, GivesTheSameBitsOnAnyNumberOfThreads) {
     for (const int threads : {1, 2, 3, 5, spec().batchSize == 16 ? 11 : 4}) {
       const auto trainer = createVectorTrainer(spec(threads), *instructions.kernels);
       trainer->setState(initialState());
-      EpochControl control;
-      const Losses losses = trainer->trainEpoch(set, order_.data(), order_.size(), 2, control);
+      const Losses losses = trainer->trainEpoch(set, order_.data(), order_.size(), 2);
       const State state = trainer->getState();
       std::vector<float> output(bytes_.size());
       trainer->reconstruct(set, output.data());

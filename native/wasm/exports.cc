@@ -1,5 +1,7 @@
-// The module's face to JavaScript: src/engines/wasm/instance.ts has its types. A memory holds one trainer.
+// The module's face to JavaScript: src/engines/wasm/instance.ts has its types. A memory holds one trainer. Numbers and
+// addresses are trusted: src/engines/wasm/trainer.ts checks what its callers give it.
 #include <cstdlib>
+#include <cstring>
 
 #include "../core/vector_trainer.h"
 
@@ -19,8 +21,6 @@ TrainerSpec& spec() {
 }
 
 Trainer* trainer = nullptr;
-EpochControl epochControl;
-static_assert(sizeof(EpochControl) == 3 * sizeof(std::int32_t));
 
 Images imagesAt(const void* pixels, bool floats, std::size_t count) {
   Images images;
@@ -34,9 +34,9 @@ Images imagesAt(const void* pixels, bool floats, std::size_t count) {
 }
 
 void write(const Losses& losses, double* numbers) {
-  numbers[0] = losses.squaredError;
-  numbers[1] = losses.penalty;
-  numbers[2] = losses.weighted;
+  numbers[0] = losses.loss();
+  numbers[1] = losses.squaredError;
+  numbers[2] = losses.penalty;
   numbers[3] = static_cast<double>(losses.images);
   numbers[4] = static_cast<double>(losses.penaltyImages);
 }
@@ -105,13 +105,24 @@ EXPORT(getState) double getState(float* numbers) {
   return static_cast<double>(state.step);
 }
 
-EXPORT(control) EpochControl* control() { return &epochControl; }
+// While a call runs, another thread may call these.
+EXPORT(beginCall) void beginCall() { trainer->control.begin(); }
+EXPORT(stopCall) void stopCall() { trainer->control.stop(); }
 
-// losses: [5], in the order of Losses
+// Progress: the images in the lower half, the bits of their losses' sum in the upper one.
+EXPORT(progress) std::uint64_t progress() {
+  const Progress progress = trainer->control.progress();
+  std::uint64_t bits;
+  static_assert(sizeof(bits) == sizeof(progress));
+  std::memcpy(&bits, &progress, sizeof(bits));
+  return bits;
+}
+
+// losses: [5], as `write` has them
 EXPORT(trainEpoch)
 void trainEpoch(const std::uint8_t* bytes, std::size_t imageCount, const std::uint32_t* order, std::size_t count,
                 std::uint32_t epoch, double* losses) {
-  write(trainer->trainEpoch(imagesAt(bytes, false, imageCount), order, count, epoch, epochControl), losses);
+  write(trainer->trainEpoch(imagesAt(bytes, false, imageCount), order, count, epoch), losses);
 }
 
 EXPORT(trainBatch)

@@ -66,7 +66,7 @@ export interface Losses {
 
 export interface EpochProgress {
   readonly imagesDone: number
-  /** Mean loss of the epoch so far. */
+  /** Mean loss over the images done, by the definition of `Losses.loss`; 0 before the first batch. */
   readonly loss: number
 }
 
@@ -76,8 +76,10 @@ export interface EpochProgress {
  */
 export interface Trainer {
   /**
-   * One pass over all images in the epoch's order (epochs count from 1).
-   * @throws the signal's reason once it is aborted; the state is then that of a part of the epoch.
+   * One pass over all images in the epoch's order (epochs count from 1). `onProgress` is called now and then, and at the
+   * end with all images and the loss that is returned, as far as single precision has it.
+   * @throws the signal's reason once it is aborted; the state is then that of a part of the epoch, whose last step may
+   * lack the penalties.
    */
   trainEpoch(
     epoch: number,
@@ -86,12 +88,12 @@ export interface Trainer {
   ): Promise<Losses>
   /** One step on a given batch, [count][inputs] each, with count ≤ batchSize. */
   trainBatch(clean: Float32Array, noisy: Float32Array): Promise<Losses>
-  /** The embedding [count][latent], batch norm in inference mode. */
-  encode(images: Images): Promise<Float32Array>
+  /** The embedding [count][latent], batch norm in inference mode. @throws the signal's reason if it is aborted. */
+  encode(images: Images, signal?: AbortSignal): Promise<Float32Array>
   /** The network's output [count][inputs], likewise. */
   reconstruct(images: Images): Promise<Float32Array>
-  /** Mean over images and pixels of (output(image + noise) − image)². */
-  meanSquaredError(images: Images, noise: NoiseField | null): Promise<number>
+  /** Mean over images and pixels of (output(image + noise) − image)². @throws the signal's reason if it is aborted. */
+  meanSquaredError(images: Images, noise: NoiseField | null, signal?: AbortSignal): Promise<number>
   exportState(): Promise<TrainerState>
   importState(state: TrainerState): Promise<void>
   dispose(): Promise<void>
@@ -106,7 +108,7 @@ export type Replica = Pick<
 /** Networks in training side by side, in the order of their specs. What is asked of several at once is done in turn. */
 export interface ReplicaTrainer {
   readonly replicas: readonly Replica[]
-  /** As Trainer's, a step of all at once; their states must have taken as many steps. */
+  /** As Trainer's, a step of all at once; their states must have taken as many steps. Progress has their mean loss. */
   trainEpoch(
     epoch: number,
     onProgress: (progress: EpochProgress) => void,

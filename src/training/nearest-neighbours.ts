@@ -69,27 +69,22 @@ async function searchByCore(
   queries: Float32Array,
   { latent, scoring, threads, signal }: NeighbourSearch,
 ): Promise<Int32Array> {
-  const indices = new Int32Array((queries.length / latent) * neighbourCount)
-  const control = new Int32Array(new SharedArrayBuffer(4))
-  const stop = () => Atomics.store(control, 0, 1)
-  signal?.addEventListener('abort', stop)
   // In the tree's order, so that both add up a distance alike.
   const axes = widestFirst(points, latent)
+  const { found, stop } = binding.findNeighbours({
+    points: reordered(points, axes),
+    queries: reordered(queries, axes),
+    dimensions: latent,
+    neighbours: neighbourCount,
+    leaveOut: scoring === 'left-out',
+    threads,
+  })
+  signal?.addEventListener('abort', stop)
   try {
-    await binding.findNeighbours({
-      points: reordered(points, axes),
-      queries: reordered(queries, axes),
-      indices,
-      control,
-      dimensions: latent,
-      neighbours: neighbourCount,
-      leaveOut: scoring === 'left-out',
-      threads,
-    })
+    return await found
   } finally {
     signal?.removeEventListener('abort', stop)
   }
-  return indices
 }
 
 function reordered(vectors: Float32Array, axes: Int32Array): Float32Array {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Engine, Trainer } from '../../src/engines/engine.js'
+import type { Engine, EpochProgress, Trainer } from '../../src/engines/engine.js'
 import { philox4x32, purpose } from '../../src/model/random.js'
 import { initialState } from '../../src/model/state.js'
 import { images, never, smallSpec, withTrainer } from './engines.js'
@@ -61,6 +61,18 @@ export function describeEngine(engine: Engine): void {
       expect(losses.penalty).toBeGreaterThan(2 / 5)
       expect(losses.penalty).toBeLessThanOrEqual(1)
       expect(losses.loss).toBeCloseTo(losses.mse + losses.penalty * (32 / 36), 5)
+    })
+
+    it.each([
+      ['every batch has the penalty', 64],
+      ['the last batch has no penalty', 36],
+    ])('reports at the end of an epoch the loss that it returns, if %s', async (_, count) => {
+      const reports: EpochProgress[] = []
+      const losses = await withTrainer(engine, smallSpec, hundred.subarray(0, count * inputs), (trainer) =>
+        trainer.trainEpoch(1, (progress) => reports.push(progress), never),
+      )
+      expect(reports.at(-1)!.imagesDone).toBe(count)
+      expect(Math.abs(reports.at(-1)!.loss / losses.loss - 1)).toBeLessThan(1e-6)
     })
 
     it('reports progress and stops at once when it is told to, with the reason', async () => {

@@ -30,12 +30,6 @@ void copyImages(const Images& images, std::size_t first, std::size_t count, int 
   }
 }
 
-float meanLoss(const Losses& losses) {
-  double loss = losses.squaredError / static_cast<double>(losses.images);
-  if (losses.penaltyImages > 0) loss += losses.weighted / static_cast<double>(losses.penaltyImages);
-  return static_cast<float>(loss);
-}
-
 class ScalarTrainer final : public Trainer {
  public:
   explicit ScalarTrainer(const TrainerSpec& spec)
@@ -58,12 +52,11 @@ class ScalarTrainer final : public Trainer {
   void setState(const State& state) override { state_ = state; }
   State getState() const override { return state_; }
 
-  Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch,
-                    EpochControl& control) override {
+  Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch) override {
     const Noise noise{spec_.seed, purpose::trainingNoise, epoch, spec_.noise};
     const std::size_t inputs = layout_.inputs(), batchSize = spec_.batchSize;
     Losses losses;
-    for (std::size_t first = 0; first < count && control.stop == 0; first += batchSize) {
+    for (std::size_t first = 0; first < count && !control.stopped(); first += batchSize) {
       const std::size_t batch = std::min(batchSize, count - first);
       for (std::size_t b = 0; b < batch; ++b) {
         copyImages(images, order[first + b], 1, layout_.inputs(), &clean_[b * inputs]);
@@ -71,8 +64,7 @@ class ScalarTrainer final : public Trainer {
         addNoise(noise, order[first + b], layout_.inputs(), &noisy_[b * inputs]);
       }
       step(clean_.data(), noisy_.data(), static_cast<int>(batch), losses);
-      control.loss = meanLoss(losses);
-      control.batches = static_cast<std::int32_t>(first / batchSize + 1);
+      control.publish({static_cast<std::uint32_t>(losses.images), static_cast<float>(losses.loss())});
     }
     return losses;
   }

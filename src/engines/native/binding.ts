@@ -3,15 +3,14 @@ import { join } from 'node:path'
 import { packageRoot } from '../../package-root.js'
 import type { CoreSpec, CoreTrainer } from '../core/core.js'
 
-/** What native/addon/addon.cc exports. JavaScript validates before it calls; the addon trusts what it is given. */
+/** What native/addon/addon.cc exports. @throws TypeError or RangeError with the name of a wrong argument. */
 export interface NativeBinding {
   /** The instruction sets of this processor that the kernels know, the fastest first: "amx", "avx512", "x86-64", "neon" … */
   readonly instructionSets: readonly string[]
-  readonly createTrainer: (spec: CoreSpec) => CoreTrainer
+  readonly createTrainer: (spec: CoreSpec, images: Uint8Array) => CoreTrainer
   /** GFLOP/s of multiply-adds on registers alone, on so many threads at once. */
   readonly measurePeak: (threads: number) => Promise<number>
-  /** Fills `indices`: each query's nearest points, the nearest first, −1 after the last if there are too few. */
-  readonly findNeighbours: (search: NeighbourSearch) => Promise<void>
+  readonly findNeighbours: (search: NeighbourSearch) => RunningSearch
 }
 
 export interface NeighbourSearch {
@@ -19,15 +18,18 @@ export interface NeighbourSearch {
   readonly points: Float32Array
   /** [count][dimensions], row-major. */
   readonly queries: Float32Array
-  /** [queries][neighbours], row-major. */
-  readonly indices: Int32Array
-  /** One word of shared memory: any number but 0 ends the search early. */
-  readonly control: Int32Array
   readonly dimensions: number
   readonly neighbours: number
   /** The queries are the first of the points, and no point is its own neighbour. */
   readonly leaveOut: boolean
   readonly threads: number
+}
+
+export interface RunningSearch {
+  /** [queries][neighbours]: each query's nearest points, the nearest first, −1 after the last if there are too few. */
+  readonly found: Promise<Int32Array>
+  /** Ends the search early; what it has found is of no use then. */
+  readonly stop: () => void
 }
 
 export interface LoadedBinding {

@@ -21,10 +21,7 @@ export function nativeEngine(): Engine {
     variant: instructionSet(binding),
     origin,
     refusals,
-    createTrainer: async (spec, images) => {
-      const trainer = createTrainer(binding, spec)
-      return trainerOn({ trainer, control: new Int32Array(new SharedArrayBuffer(12)) }, spec, images)
-    },
+    createTrainer: async (spec, images) => trainerOn(createTrainer(binding, spec, images), spec, images),
     measurePeak: (threads) => binding.measurePeak(threads),
   }
 }
@@ -35,9 +32,9 @@ const lacks: Readonly<Record<string, readonly [what: string, hint: string]>> = {
   EAGAIN: ['this machine starts no more threads', 'Use fewer --threads.'],
 }
 
-function createTrainer(binding: NativeBinding, spec: TrainerSpec): CoreTrainer {
+function createTrainer(binding: NativeBinding, spec: TrainerSpec, images: Uint8Array): CoreTrainer {
   try {
-    return binding.createTrainer(coreSpec(spec))
+    return binding.createTrainer(coreSpec(spec), images)
   } catch (cause) {
     const lack = Object.keys(lacks).find((code) => hasCode(cause, code))
     if (lack === undefined) throw cause

@@ -30,14 +30,18 @@ export class ReplicaLosses {
   /** Over all replicas so far; 0 before the first batch. */
   meanLoss(): number {
     if (this.#images === 0) return 0
-    return this.losses().reduce((sum, { loss }) => sum + loss, 0) / this.#replicas
+    return meanOverReplicas(this.losses())
   }
 
   losses(): readonly Losses[] {
     const [images, penaltyImages] = [this.#images, this.#penaltyImages]
     return Array.from(this.#squaredError, (squaredError, replica) => {
       const [penalty, weighted] = [this.#penalty[replica]!, this.#weighted[replica]!]
-      return meanLosses({ squaredError, penalty, weighted, images, penaltyImages })
+      return meanLosses({ loss: squaredError + weighted, squaredError, penalty, images, penaltyImages })
     })
   }
+}
+
+export function meanOverReplicas(losses: readonly Losses[]): number {
+  return losses.reduce((sum, { loss }) => sum + loss, 0) / losses.length
 }

@@ -24,7 +24,8 @@ export class ReplicaTrainer {
   readonly #program: Program
   readonly #spec: NetworkSpec
   readonly #inputs: number
-  readonly #images: number
+  /** How many it trains on. */
+  readonly images: number
   readonly #steps: number[]
   readonly #noise: EvaluationNoise
 
@@ -32,10 +33,10 @@ export class ReplicaTrainer {
     this.#program = program
     this.#spec = spec
     this.#inputs = inputDimension(spec.architecture)
-    this.#images = images.length / this.#inputs
+    this.images = images.length / this.#inputs
     this.#steps = spec.seeds.map(() => 0)
     this.#noise = new EvaluationNoise(this.#inputs)
-    program.run('set-images', { images: feed([this.#images, this.#inputs], images) })
+    program.run('set-images', { images: feed([this.images, this.#inputs], images) })
     this.#begin()
   }
 
@@ -63,9 +64,9 @@ export class ReplicaTrainer {
     this.#setOrder(epoch)
     this.#program.run('draw-noise', { place: stepFeed({ epoch, begin: 0, count: 0, adam: noUpdate }) })
     const sums = new ReplicaLosses(this.#spec.seeds.length)
-    for (let begin = 0; begin < this.#images; begin += this.#spec.batchSize) {
+    for (let begin = 0; begin < this.images; begin += this.#spec.batchSize) {
       if (await watch(begin, () => sums.meanLoss())) return null
-      const count = Math.min(this.#spec.batchSize, this.#images - begin)
+      const count = Math.min(this.#spec.batchSize, this.images - begin)
       this.#step('resident', epoch, begin, count, sums, {})
     }
     return sums.losses()
@@ -115,13 +116,13 @@ export class ReplicaTrainer {
 
   #setOrder(epoch: number): void {
     const { seeds } = this.#spec
-    const words = new Int32Array(2 * seeds.length * this.#images)
+    const words = new Int32Array(2 * seeds.length * this.images)
     for (const [replica, seed] of seeds.entries()) {
-      const order = epochOrder(seed, epoch, this.#images)
-      const first = 2 * replica * this.#images
+      const order = epochOrder(seed, epoch, this.images)
+      const first = 2 * replica * this.images
       for (let i = 0; i < order.length; i++) words[first + 2 * i] = order[i]!
     }
-    this.#program.run('set-order', { order: feed([seeds.length, this.#images], words) })
+    this.#program.run('set-order', { order: feed([seeds.length, this.images], words) })
   }
 
   #step(

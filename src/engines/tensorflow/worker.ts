@@ -6,6 +6,7 @@ import { loadProtocol, type Protocol } from './graph/protocol.js'
 import { ImageKeeper } from './kept-images.js'
 import { procedures } from './network/procedures.js'
 import type { NetworkSpec } from './network/variables.js'
+import { meanOverReplicas } from './replica-losses.js'
 import { ReplicaTrainer } from './trainer.js'
 import type { CallName, Execution, Reply, Request, WorkerCalls } from './worker-calls.js'
 
@@ -29,9 +30,11 @@ const calls: WorkerCalls = {
   create: (spec, trainingImages, execution) => {
     trainer = new ReplicaTrainer(programOf(spec, execution), spec, trainingImages)
   },
-  trainEpoch: (epoch) => {
+  trainEpoch: async (epoch) => {
     stopped = false
-    return trainer!.trainEpoch(epoch, watchSteps())
+    const losses = await trainer!.trainEpoch(epoch, watchSteps())
+    if (losses !== null) say({ imagesDone: trainer!.images, loss: meanOverReplicas(losses) })
+    return losses
   },
   trainBatch: (clean, noisy) => trainer!.trainBatch(clean, noisy),
   encode: (replica, sent) => trainer!.encode(replica, images.receive(sent)),

@@ -24,10 +24,8 @@ export async function wasmEngine(): Promise<Engine> {
     variant,
     origin: 'comes with the package',
     refusals,
-    createTrainer: async (spec, images) => {
-      const trainer = new WasmTrainer(module, coreSpec(spec))
-      return trainerOn({ trainer, control: trainer.control }, spec, images)
-    },
+    createTrainer: async (spec, images) =>
+      trainerOn(new WasmTrainer(module, coreSpec(spec), images), spec, images),
   }
 }
 

@@ -1,5 +1,8 @@
 import type { WasmExports } from './instance.js'
 
+/** A little less than the memory: sizes in the module have 32 bits, and allocate rounds up. */
+const maximalBytes = 2 ** 32 - 2 ** 16
+
 /** Numbers in and out of the module's memory. */
 export class Heap {
   readonly #memory: WebAssembly.Memory
@@ -12,7 +15,7 @@ export class Heap {
 
   /** @returns the address, a multiple of 64. */
   allocate(bytes: number): number {
-    const address = this.#exports.allocate(bytes) >>> 0
+    const address = bytes < maximalBytes ? this.#exports.allocate(bytes) >>> 0 : 0
     if (address === 0)
       throw new Error(`out of memory: WebAssembly has 4 GB, and ${bytes} bytes more were needed`)
     return address
@@ -39,10 +42,5 @@ export class Heap {
 
   doubles(address: number, length: number): Float64Array {
     return new Float64Array(this.#memory.buffer, address, length).slice()
-  }
-
-  /** Not a copy: what the threads write is seen here. */
-  sharedWords(address: number, length: number): Int32Array {
-    return new Int32Array(this.#memory.buffer, address, length)
   }
 }

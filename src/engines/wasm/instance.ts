@@ -22,7 +22,11 @@ export interface WasmExports extends WasmCalls {
   readonly runningStatisticCount: () => number
   readonly setState: (step: number, numbers: number) => void
   readonly getState: (numbers: number) => number
-  readonly control: () => number
+  /** Before a call of WasmCalls; the next two while it runs. */
+  readonly beginCall: () => void
+  readonly stopCall: () => void
+  /** The images in the lower half, the bits of their losses' sum, a float32, in the upper one. */
+  readonly progress: () => bigint
   readonly serve: (member: number) => never
 }
 

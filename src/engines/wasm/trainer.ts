@@ -1,12 +1,23 @@
 import { EigenaeError } from '../../errors.js'
 import type { EnginePenalty } from '../../model/penalties/index.js'
 import type { TrainerState } from '../../model/state.js'
-import type { CoreNoise, CoreSpec, CoreTrainer } from '../core/core.js'
+import type { CoreNoise, CoreProgress, CoreSpec, CoreTrainer } from '../core/core.js'
 import type { Images } from '../engine.js'
 import type { LossSums } from '../losses.js'
 import { Crew } from './crew.js'
+import {
+  checkedBytes,
+  checkedEpoch,
+  checkedFloats,
+  checkedImages,
+  checkedNoise,
+  checkedOrder,
+  checkedSpec,
+  checkedState,
+  countImages,
+} from './door.js'
 import { Heap } from './heap.js'
-import { instantiate, type WasmExports } from './instance.js'
+import { instantiate, type WasmCalls, type WasmExports } from './instance.js'
 
 const page = 2 ** 16
 const initialBytes = 2 ** 21 // what scripts/build-wasm.mjs tells the linker
@@ -16,40 +27,51 @@ const stackBytes = 2 ** 18
 /** native/core/slices.h cuts sums into so many: more threads would only wait. */
 const maximalThreads = 8
 
+const noNoise: CoreNoise = { seed: 0, purpose: 0, epoch: 0, deviation: 0 }
+
 /**
  * A trainer in a memory of its own. This thread has an instance, too, for what is quick; it only touches the memory
- * while no call is under way, but for the words of `control`.
+ * while no call is under way, except for `progress` and `stop`.
  */
 export class WasmTrainer implements CoreTrainer {
-  readonly control: Int32Array
   readonly #exports: WasmExports
   readonly #heap: Heap
   readonly #crew: Crew
   readonly #inputs: number
   readonly #latent: number
-  /** The images that were trained on last, and where they are: every epoch has the same. */
-  #kept: { readonly images: Uint8Array; readonly address: number } | null = null
+  readonly #batchSize: number
+  /** The images to train on, in the module's memory. */
+  readonly #images: { readonly count: number; readonly address: number }
   #disposed = false
 
-  constructor(module: WebAssembly.Module, spec: CoreSpec) {
-    requireRoom(spec)
+  constructor(module: WebAssembly.Module, spec: CoreSpec, images: Uint8Array) {
+    const checked = checkedSpec(spec)
+    const bytes = checkedBytes(images, 'images')
+    requireRoom(checked)
     const pages = { initial: initialBytes / page, maximum: maximalBytes / page }
     const memory = new WebAssembly.Memory({ ...pages, shared: true })
-    const threads = Math.min(spec.threads, maximalThreads)
+    const threads = Math.min(checked.threads, maximalThreads)
     this.#exports = instantiate(module, memory)
     this.#exports.initialize()
     this.#heap = new Heap(memory, this.#exports)
-    this.#inputs = spec.widths[0]!
-    this.#latent = spec.widths.at(-1)!
-    this.#create(spec, threads)
-    this.control = this.#heap.sharedWords(this.#exports.control() >>> 0, 3)
+    this.#inputs = checked.widths[0]!
+    this.#latent = checked.widths.at(-1)!
+    this.#batchSize = checked.batchSize
+    const count = countImages(bytes, 'images', this.#inputs)
+    this.#create(checked, threads)
+    this.#images = { count, address: this.#heap.put(bytes) }
     const stackTops = Array.from({ length: threads }, () => this.#heap.allocate(stackBytes) + stackBytes)
     this.#crew = new Crew(module, memory, stackTops)
   }
 
   setState(state: TrainerState): void {
     this.#requireIdle()
-    const { step, parameters, firstMoments, secondMoments, runningStatistics } = state
+    const counts = [this.#exports.parameterCount(), this.#exports.runningStatisticCount()] as const
+    const { step, parameters, firstMoments, secondMoments, runningStatistics } = checkedState(
+      state,
+      ...counts,
+    )
+    this.#requireIdle() // the state may have getters
     const arrays = [parameters, firstMoments, secondMoments, runningStatistics]
     const numbers = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0))
     let end = 0
@@ -79,29 +101,28 @@ export class WasmTrainer implements CoreTrainer {
     }
   }
 
-  async trainEpoch(images: Uint8Array, order: Uint32Array, epoch: number): Promise<LossSums> {
+  async trainEpoch(order: Uint32Array, epoch: number): Promise<LossSums> {
+    const { address, count } = this.#images
+    const places = checkedOrder(order, count)
+    const number = checkedEpoch(epoch)
     this.#requireIdle()
-    const pixels = this.#keep(images)
-    return this.#with([this.#heap.put(order)], ([places]) =>
+    return this.#with([this.#heap.put(places)], ([placesAt]) =>
       this.#losses((losses) =>
-        this.#crew.call(
-          'trainEpoch',
-          pixels,
-          images.length / this.#inputs,
-          places!,
-          order.length,
-          epoch,
-          losses,
-        ),
+        this.#call('trainEpoch', address, count, placesAt!, places.length, number, losses),
       ),
     )
   }
 
   async trainBatch(clean: Float32Array, noisy: Float32Array): Promise<LossSums> {
+    const [cleanValues, noisyValues] = [checkedFloats(clean, 'clean'), checkedFloats(noisy, 'noisy')]
+    const count = countImages(cleanValues, 'clean', this.#inputs)
+    if (count < 1 || count > this.#batchSize)
+      throw new RangeError(`clean must be 1 to ${this.#batchSize} images`)
+    if (noisyValues.length !== cleanValues.length)
+      throw new RangeError('noisy must be as many images as clean')
     this.#requireIdle()
-    const count = clean.length / this.#inputs
-    return this.#with([this.#heap.put(clean), this.#heap.put(noisy)], ([cleanAt, noisyAt]) =>
-      this.#losses((losses) => this.#crew.call('trainBatch', cleanAt!, noisyAt!, count, losses)),
+    return this.#with([this.#heap.put(cleanValues), this.#heap.put(noisyValues)], ([cleanAt, noisyAt]) =>
+      this.#losses((losses) => this.#call('trainBatch', cleanAt!, noisyAt!, count, losses)),
     )
   }
 
@@ -114,25 +135,30 @@ export class WasmTrainer implements CoreTrainer {
   }
 
   async meanSquaredError(images: Images, noise: CoreNoise | null): Promise<number> {
+    const { seed, purpose, epoch, deviation } = checkedNoise(noise) ?? noNoise
+    const values = checkedImages(images, this.#inputs)
     this.#requireIdle()
-    const { seed, purpose, epoch, deviation } = noise ?? { seed: 0, purpose: 0, epoch: 0, deviation: 0 }
-    return this.#with([this.#heap.put(images)], ([pixels]) =>
-      this.#crew.call(
-        'meanSquaredError',
-        pixels!,
-        ...this.#kindAndCount(images),
-        seed,
-        purpose,
-        epoch,
-        deviation,
-      ),
-    )
+    return this.#with([this.#heap.put(values)], ([pixels]) => {
+      const [floats, count] = this.#kindAndCount(values)
+      return this.#call('meanSquaredError', pixels!, floats, count, seed, purpose, epoch, deviation)
+    })
+  }
+
+  progress(): CoreProgress {
+    this.#requireAlive()
+    const halves = new BigUint64Array([this.#exports.progress()]).buffer
+    return { images: new Uint32Array(halves)[0]!, loss: new Float32Array(halves)[1]! }
+  }
+
+  stop(): void {
+    this.#requireAlive()
+    this.#exports.stopCall()
   }
 
   /** The memory goes with the last reference to it. */
   async dispose(): Promise<void> {
     this.#disposed = true
-    Atomics.store(this.control, 0, 1)
+    this.#exports.stopCall()
     await this.#crew.end(new Error('the trainer has been disposed of'))
   }
 
@@ -142,7 +168,21 @@ export class WasmTrainer implements CoreTrainer {
     const { learningRate, beta1, beta2, epsilon } = adam
     const layers = ['none', 'encoder', 'all'].indexOf(batchNorm)
     const { batchSize, seed, noise } = spec
-    this.#exports.createTrainer(layers, learningRate, beta1, beta2, epsilon, batchSize, seed, noise, threads)
+    try {
+      this.#exports.createTrainer(
+        layers,
+        learningRate,
+        beta1,
+        beta2,
+        epsilon,
+        batchSize,
+        seed,
+        noise,
+        threads,
+      )
+    } catch (error) {
+      throw creationError(error)
+    }
   }
 
   #addPenalty({ kind, weight, center, parameters }: EnginePenalty): void {
@@ -152,17 +192,19 @@ export class WasmTrainer implements CoreTrainer {
     }
   }
 
-  #requireIdle(): void {
+  #requireAlive(): void {
     if (this.#disposed) throw new Error('the trainer has been disposed of')
+  }
+
+  /** To be asked for once all arguments are read. */
+  #requireIdle(): void {
+    this.#requireAlive()
     if (this.#crew.busy) throw new Error('the trainer is still at work on another call')
   }
 
-  #keep(images: Uint8Array): number {
-    if (this.#kept?.images !== images) {
-      if (this.#kept !== null) this.#heap.release(this.#kept.address)
-      this.#kept = { images, address: this.#heap.put(images) }
-    }
-    return this.#kept.address
+  #call<Name extends keyof WasmCalls>(name: Name, ...args: Parameters<WasmCalls[Name]>): Promise<number> {
+    this.#exports.beginCall()
+    return this.#crew.call(name, ...args)
   }
 
   /** Releases the addresses when `use` is done. Where it fails, the memory is of no use any more. */
@@ -179,23 +221,24 @@ export class WasmTrainer implements CoreTrainer {
     return this.#with([this.#heap.allocate(5 * 8)], async ([address]) => {
       await train(address!)
       const numbers = this.#heap.doubles(address!, 5)
-      const [squaredError, penalty, weighted, images, penaltyImages] = numbers as unknown as readonly [
+      const [loss, squaredError, penalty, images, penaltyImages] = numbers as unknown as readonly [
         number,
         number,
         number,
         number,
         number,
       ]
-      return { squaredError, penalty, weighted, images, penaltyImages }
+      return { loss, squaredError, penalty, images, penaltyImages }
     })
   }
 
   async #infer(name: 'encode' | 'reconstruct', images: Images, width: number): Promise<Float32Array> {
+    const values = checkedImages(images, this.#inputs)
     this.#requireIdle()
-    const [floats, count] = this.#kindAndCount(images)
+    const [floats, count] = this.#kindAndCount(values)
     const output = this.#heap.allocate(4 * count * width)
-    return this.#with([this.#heap.put(images), output], async ([pixels]) => {
-      await this.#crew.call(name, pixels!, floats, count, output)
+    return this.#with([this.#heap.put(values), output], async ([pixels]) => {
+      await this.#call(name, pixels!, floats, count, output)
       return this.#heap.floats(output, count * width)
     })
   }
@@ -217,4 +260,10 @@ function requireRoom({ widths, batchSize }: CoreSpec): void {
     where: 'device wasm',
     hint: 'Use --device cpu, a smaller batch or narrower layers.',
   })
+}
+
+/** The module knows the penalties, and which parameters each has. */
+function creationError(error: unknown): unknown {
+  if (!(error instanceof Error) || error.message.startsWith('out of memory')) return error
+  return new RangeError(`spec.penalties must be known and complete: ${error.message}`)
 }

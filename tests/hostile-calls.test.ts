@@ -1,0 +1,13 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const script = join(import.meta.dirname, 'support', 'hostile-calls.mjs')
+
+describe("the core's doors", () => {
+  it.each(['native', 'wasm'])('refuse every wrong argument of %s, by its name', (door) => {
+    const { status, stdout } = spawnSync(process.execPath, [script, '--door', door], { encoding: 'utf8' })
+    expect(stdout).toMatch(/: \d{4} calls, \d+ as they should be, 0 not\n$/)
+    expect(status).toBe(0)
+  })
+})

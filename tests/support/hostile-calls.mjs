@@ -1,0 +1,536 @@
+// Calls the core's two doors, the addon and src/engines/wasm, with everything that a caller may get wrong. Each call must be
+// refused with a TypeError or a RangeError that names the argument, or do what it can; none may end the process.
+//
+//   node tests/support/hostile-calls.mjs [--door native|wasm] [--addon FILE]
+//
+// Calls run in child processes: one that ends its process is counted, and the next one goes on. Under a sanitizer, set
+// LD_PRELOAD, and name the addon that was built with it.
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const require = createRequire(import.meta.url)
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const inputs = 5
+const layers = [inputs, 4, 2]
+
+const penalty = () => ({ kind: 'top-k', weight: 1, center: false, parameters: { k: 1 } })
+const spec = (changes = {}) => ({
+  widths: [...layers],
+  batchNorm: 'all',
+  penalties: [penalty()],
+  adam: { learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+  batchSize: 4,
+  seed: 1,
+  noise: 0.2,
+  threads: 2,
+  ...changes,
+})
+const bytes = (count) => Uint8Array.from({ length: count * inputs }, (_, i) => (i * 37) % 256)
+const floats = (count) => Float32Array.from(bytes(count), (byte) => byte / 255)
+const order = (count) => Uint32Array.from({ length: count }, (_, i) => count - 1 - i)
+const noise = (changes = {}) => ({ seed: 1, purpose: 4, epoch: 0, deviation: 0.2, ...changes })
+const detach = (array) => {
+  structuredClone(array.buffer, { transfer: [array.buffer] })
+  return array
+}
+const after = (effect, value) => {
+  effect()
+  return value
+}
+const shared = (array) => {
+  const copy = new array.constructor(new SharedArrayBuffer(array.byteLength))
+  copy.set(array)
+  return copy
+}
+
+/** Values that are no object. */
+const primitives = [undefined, null, 5, Number.NaN, 'text', true, 7n, Symbol('s')]
+const notObjects = [...primitives, () => {}]
+const notStrings = [undefined, null, 5, {}, [], true, 7n, Symbol('s'), new String('top-k')]
+const notBooleans = [undefined, null, 0, 1, 'true', {}, new Boolean(true)]
+const notNumbers = [
+  undefined,
+  null,
+  '1',
+  true,
+  7n,
+  {},
+  [],
+  [1],
+  Symbol('s'),
+  () => 1,
+  new Number(1),
+  { valueOf: () => 1 },
+]
+const notFinite = [Number.NaN, Infinity, -Infinity]
+const notCounts = [...notNumbers, ...notFinite, -1, 1.5, 2 ** 32, 2 ** 53, 1e300, -1e300]
+const typedArrays = [
+  ...[Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array],
+  ...[Float32Array, Float64Array, BigInt64Array, BigUint64Array],
+]
+/** Values that are no array of these types. */
+const notArraysOf = (...types) => [
+  ...notObjects,
+  ...[{}, [], [1, 2, 3, 4, 5], { length: 5 }, new ArrayBuffer(40), new SharedArrayBuffer(40)],
+  ...[new DataView(new ArrayBuffer(40)), new Proxy(new types[0](10), {}), Object.create(new types[0](10))],
+  ...typedArrays.filter((type) => !types.includes(type)).map((type) => new type(10)),
+  ...types.map((type) => detach(new type(10))),
+]
+
+/** Rows of { name, refusal, call }: `refusal` is in the message, or null if the call may also succeed. */
+function rows(door) {
+  const found = []
+  const add = (name, refusal, call) => found.push({ name, refusal, call })
+  const each = (name, refusal, values, call) => {
+    for (const [i, value] of values.entries())
+      add(`${name} ${shown(value)} (${i})`, refusal, () => call(value))
+  }
+  const trainer = () => door.create(spec(), bytes(7))
+  const withTrainer = async (use) => {
+    const made = trainer()
+    try {
+      return await use(made)
+    } finally {
+      await made.dispose()
+    }
+  }
+
+  // The spec, field by field.
+  const create = (changes) => door.create(spec(changes), bytes(7))
+  each('spec', 'spec', [...notObjects, []], (value) => door.create(value, bytes(7)))
+  each('widths', 'spec.widths', [...notObjects, {}, new Uint32Array(3), { length: 3 }], (widths) =>
+    create({ widths }),
+  )
+  const lengths = [[], [5], new Array(2 ** 32 - 1), new Array(70_000)]
+  each('widths', 'spec.widths', lengths, (widths) => create({ widths }))
+  const notWidths = [...notCounts, 0, 65_537]
+  each('width', 'spec.widths[1]', notWidths, (width) => create({ widths: [inputs, width, 2] }))
+  each('latent', 'spec.widths[2]', notWidths, (width) => create({ widths: [inputs, 4, width] }))
+  each('batchNorm', 'spec.batchNorm', [...notStrings, '', 'None', 'x'.repeat(1e6)], (batchNorm) =>
+    create({ batchNorm }),
+  )
+  each('penalties', 'spec.penalties', [...notObjects, {}, new Array(2 ** 32 - 1)], (penalties) =>
+    create({ penalties }),
+  )
+  each('penalty', 'spec.penalties[0]', notObjects, (value) => create({ penalties: [value] }))
+  const changed = (changes) => create({ penalties: [{ ...penalty(), ...changes }] })
+  const kinds = [...notStrings, '', 'top-q', 'top-k\0', 'x'.repeat(1e6)]
+  each('kind', 'spec.penalties', kinds, (kind) => changed({ kind }))
+  each('weight', 'spec.penalties[0].weight', [...notNumbers, ...notFinite], (weight) => changed({ weight }))
+  each('center', 'spec.penalties[0].center', notBooleans, (center) => changed({ center }))
+  each('parameters', 'spec.penalties', [...notObjects, {}, []], (parameters) => changed({ parameters }))
+  const notParameters = [...notNumbers, ...notFinite, 1e300, -1e300]
+  each('k', 'spec.penalties[0].parameters.k', notParameters, (k) => changed({ parameters: { k } }))
+  each('adam', 'spec.adam', notObjects, (adam) => create({ adam }))
+  for (const key of ['learningRate', 'beta1', 'beta2', 'epsilon']) {
+    const adam = (value) => ({ ...spec().adam, [key]: value })
+    each(key, `spec.adam.${key}`, [...notNumbers, ...notFinite], (value) => create({ adam: adam(value) }))
+  }
+  each('batchSize', 'spec.batchSize', [...notCounts, 0, 65_537], (batchSize) => create({ batchSize }))
+  add('batches that overflow', 'spec.batchSize', () =>
+    create({ widths: [inputs, 65_536, 2], batchSize: 65_536 }),
+  )
+  each('seed', 'spec.seed', notCounts, (seed) => create({ seed }))
+  each('noise', 'spec.noise', [...notNumbers, ...notFinite], (deviation) => create({ noise: deviation }))
+  each('threads', 'spec.threads', [...notCounts, 0, 4097], (threads) => create({ threads }))
+  const notBytes = notArraysOf(Uint8Array)
+  each('training images', 'images', [...notBytes, new Uint8Array(inputs + 1)], (images) =>
+    door.create(spec(), images),
+  )
+  add('4 GiB of training images', 'images', () => door.create(spec(), new Uint8Array(2 ** 32)))
+
+  // Methods.
+  const method = (name, refusal, values, call) =>
+    each(name, refusal, values, (value) => withTrainer((made) => call(made, value)))
+  method('order', 'order', notArraysOf(Uint32Array), (made, value) => made.trainEpoch(value, 1))
+  const notOrders = [Uint32Array.of(7), Uint32Array.of(0, 2 ** 32 - 1), Uint32Array.of(-1)]
+  method('order', 'order', notOrders, (made, value) => made.trainEpoch(value, 1))
+  method('epoch', 'epoch', notCounts, (made, value) => made.trainEpoch(order(7), value))
+  const notFloats = [
+    ...notArraysOf(Float32Array),
+    new Float32Array(0),
+    new Float32Array(inputs + 1),
+    floats(5),
+  ]
+  method('clean', 'clean', notFloats, (made, value) => made.trainBatch(value, floats(2)))
+  method('noisy', 'noisy', [...notFloats, floats(1)], (made, value) => made.trainBatch(floats(2), value))
+  const notImages = notArraysOf(Uint8Array, Float32Array)
+  const parts = [new Uint8Array(inputs + 1), new Float32Array(inputs - 1), new Uint8Array(2 ** 32)]
+  for (const name of ['encode', 'reconstruct', 'meanSquaredError']) {
+    method(name, 'images', [...notImages, ...parts], (made, value) => made[name](value, null))
+    add(`${name} of no image`, null, () => withTrainer((made) => made[name](new Uint8Array(0), null)))
+  }
+  const error = (made, value) => made.meanSquaredError(bytes(3), value)
+  const someNotObjects = notObjects.filter((value) => value !== null && value !== undefined)
+  method('noise', 'noise', [...someNotObjects, {}], error)
+  for (const key of ['seed', 'purpose', 'epoch']) {
+    method(key, `noise.${key}`, notCounts, (made, value) => error(made, noise({ [key]: value })))
+  }
+  method('deviation', 'noise.deviation', [...notNumbers, ...notFinite], (made, value) =>
+    error(made, noise({ deviation: value })),
+  )
+  const set = (made, changes) => made.setState({ ...made.getState(), ...changes })
+  method('state', 'state', [...notObjects, {}, []], (made, value) => made.setState(value))
+  method(
+    'step',
+    'state.step',
+    notCounts.filter((value) => value !== 2 ** 32 && value !== 2 ** 53),
+    (made, step) => set(made, { step }),
+  )
+  for (const key of ['parameters', 'firstMoments', 'secondMoments', 'runningStatistics']) {
+    const notStates = [
+      ...notArraysOf(Float32Array),
+      new Float32Array(0),
+      new Float32Array(1),
+      new Float32Array(1e6),
+    ]
+    method(key, `state.${key}`, notStates, (made, value) => set(made, { [key]: value }))
+  }
+
+  // Methods of other objects, and of none.
+  const names = [
+    'setState',
+    'getState',
+    'trainEpoch',
+    'trainBatch',
+    'encode',
+    'reconstruct',
+    'meanSquaredError',
+  ]
+  for (const name of [...names, 'progress', 'stop', 'dispose']) {
+    const others = [...primitives, {}, () => {}, door, ...door.foreign]
+    const wrong = door.wrongThis
+    method(`${name} of`, wrong, others, (made, value) => made[name].call(value, bytes(1), null))
+    add(`${name} of an heir`, wrong, () => withTrainer((made) => Object.create(made)[name](bytes(1), null)))
+    add(`${name} of a proxy`, wrong, () => withTrainer((made) => new Proxy(made, {})[name](bytes(1), null)))
+    add(`new ${name}`, '', () => withTrainer((made) => new made[name](bytes(1), null)))
+  }
+
+  // Calls at the wrong time: an Error, whatever its class.
+  for (const name of names) {
+    const given = { setState: [{}], trainEpoch: [order(7), 1], trainBatch: [floats(2), floats(2)] }[name]
+    const state = (made) => (name === 'setState' ? [made.getState()] : (given ?? [bytes(2), null]))
+    add(`${name} after dispose`, 'Error: disposed', async () => {
+      const made = trainer()
+      const values = state(made)
+      await made.dispose()
+      await made.dispose()
+      return made[name](...values)
+    })
+    add(`${name} while another runs`, 'Error: still at work', () =>
+      withTrainer(async (made) => {
+        const values = state(made)
+        const first = made.encode(bytes(1000))
+        try {
+          return await made[name](...values)
+        } finally {
+          await first
+        }
+      }),
+    )
+    add(`dispose while ${name} runs`, null, async () => {
+      const made = trainer()
+      const pending = Promise.resolve(made[name](...state(made))).catch(() => {})
+      await made.dispose()
+      return pending
+    })
+    add(`stop while ${name} runs`, null, () =>
+      withTrainer((made) => {
+        const pending = made[name](...state(made))
+        made.stop()
+        return pending
+      }),
+    )
+  }
+  for (const name of ['progress', 'stop']) {
+    add(`${name} after dispose`, 'Error: disposed', async () => {
+      const made = trainer()
+      await made.dispose()
+      return made[name]()
+    })
+    add(`${name} before any call`, null, () => withTrainer((made) => made[name]()))
+  }
+
+  // Getters that throw, or change what was read before them.
+  const thrown = () => {
+    throw new RangeError('thrown by a getter')
+  }
+  const getter = (object, key, get) => Object.defineProperty({ ...object }, key, { get, enumerable: true })
+  for (const key of Object.keys(spec())) {
+    add(`spec.${key} throws`, 'thrown by a getter', () => door.create(getter(spec(), key, thrown), bytes(1)))
+  }
+  add('noise.seed throws', 'thrown by a getter', () =>
+    withTrainer((made) => error(made, getter(noise(), 'seed', thrown))),
+  )
+  add('state.step throws', 'thrown by a getter', () =>
+    withTrainer((made) => made.setState(getter(made.getState(), 'step', thrown))),
+  )
+  add('noise.seed disposes of the trainer', 'Error: disposed', () =>
+    withTrainer((made) =>
+      error(
+        made,
+        getter(noise(), 'seed', () => after(made.dispose.bind(made), 1)),
+      ),
+    ),
+  )
+  add('state.firstMoments disposes of the trainer', 'Error: disposed', () =>
+    withTrainer((made) => {
+      const state = made.getState()
+      return made.setState(
+        getter(state, 'firstMoments', () => after(made.dispose.bind(made), state.firstMoments)),
+      )
+    }),
+  )
+  add('noise.epoch starts another call', 'Error: still at work', () =>
+    withTrainer((made) =>
+      error(
+        made,
+        getter(noise(), 'epoch', () => after(() => made.encode(bytes(99)).catch(() => {}), 1)),
+      ),
+    ),
+  )
+  add('noise.seed detaches the images', null, () =>
+    withTrainer((made) => {
+      const images = bytes(9)
+      return made.meanSquaredError(
+        images,
+        getter(noise(), 'seed', () => after(() => detach(images), 1)),
+      )
+    }),
+  )
+  add('state.secondMoments detaches the parameters', null, () =>
+    withTrainer((made) => {
+      const state = made.getState()
+      const get = () => after(() => detach(state.parameters), state.secondMoments)
+      return made.setState(getter(state, 'secondMoments', get))
+    }),
+  )
+  add('a width empties the widths', 'spec.widths', () => {
+    const widths = [...layers]
+    Object.defineProperty(widths, 0, { get: () => after(() => widths.splice(1), inputs) })
+    return create({ widths })
+  })
+  add('parameters are a proxy whose keys never end', 'spec.penalties', () => {
+    const ownKeys = () => Array.from({ length: 1000 }, (_, i) => `key${i}`)
+    const getOwnPropertyDescriptor = () => ({ value: 1, enumerable: true, configurable: true })
+    return changed({ parameters: new Proxy({}, { ownKeys, getOwnPropertyDescriptor }) })
+  })
+
+  // Memory that goes, or changes, while a call uses it.
+  for (const name of ['encode', 'reconstruct', 'meanSquaredError']) {
+    add(`${name} of images that are detached meanwhile`, null, () =>
+      withTrainer((made) => {
+        const images = bytes(20_000)
+        const pending = made[name](images, null)
+        detach(images)
+        return pending
+      }),
+    )
+  }
+  add('an order that is spoilt meanwhile', null, () =>
+    withTrainer((made) => {
+      const places = order(7)
+      const pending = made.trainEpoch(places, 1)
+      places.fill(2 ** 32 - 1)
+      return pending
+    }),
+  )
+  add('training images that are detached', null, () => {
+    const images = bytes(7)
+    const made = door.create(spec(), images)
+    detach(images)
+    return made.trainEpoch(order(7), 1).finally(() => made.dispose())
+  })
+  add('a batch that is detached meanwhile', null, () =>
+    withTrainer((made) => {
+      const clean = floats(2)
+      const pending = made.trainBatch(clean, clean)
+      detach(clean)
+      return pending
+    }),
+  )
+
+  // The search for neighbours.
+  function addSearches() {
+    const valid = () => ({
+      ...{
+        points: floats(9),
+        queries: floats(3),
+        dimensions: inputs,
+        neighbours: 2,
+        leaveOut: true,
+        threads: 2,
+      },
+    })
+    const search = (changes) => door.findNeighbours({ ...valid(), ...changes }).found
+    each('search', 'search', [...notObjects, {}, []], door.findNeighbours)
+    for (const key of ['points', 'queries']) {
+      const values = [...notArraysOf(Float32Array), new Float32Array(inputs + 1)]
+      each(key, `search.${key}`, values, (value) => search({ [key]: value }))
+      add(`no ${key}`, null, () => search({ [key]: new Float32Array(0) }))
+    }
+    for (const key of ['dimensions', 'neighbours', 'threads'])
+      each(key, `search.${key}`, [...notCounts, 0], (value) => search({ [key]: value }))
+    each('leaveOut', 'search.leaveOut', notBooleans, (leaveOut) => search({ leaveOut }))
+    add('points that are detached meanwhile', null, () => {
+      const points = floats(50_000)
+      const { found: indices } = door.findNeighbours({ ...valid(), points, queries: points })
+      detach(points)
+      return indices
+    })
+    add('a search that is stopped, by another object', null, () => {
+      const { found: indices, stop } = door.findNeighbours({ ...valid(), points: floats(50_000) })
+      stop.call({})
+      return indices
+    })
+    add('more neighbours than points', null, () => search({ neighbours: 65_536 }))
+    const nan = () => search({ points: new Float32Array(45).fill(Number.NaN) })
+    add('points that are no numbers', null, nan)
+  }
+
+  // What is odd, and may succeed.
+  const odd = (name, call) => add(name, null, () => withTrainer(call))
+  odd('shared images', (made) => made.encode(shared(bytes(9))))
+  odd('a shared order', (made) => made.trainEpoch(shared(order(7)), 1))
+  odd('a shared batch', (made) => made.trainBatch(shared(floats(2)), shared(floats(2))))
+  odd('images off a cache line', (made) => made.encode(floats(9).subarray(inputs)))
+  odd('bytes off a word', (made) => made.encode(bytes(9).subarray(inputs)))
+  odd('an order twice as long', (made) => made.trainEpoch(Uint32Array.of(0, 0, 0, 1, 1, 1, 6, 6, 6, 6, 6), 1))
+  odd('an empty order', (made) => made.trainEpoch(new Uint32Array(0), 1))
+  odd('no numbers', async (made) => {
+    await made.trainBatch(new Float32Array(10).fill(Number.NaN), floats(2))
+    await made.trainEpoch(order(7), 1)
+    return made.encode(bytes(3))
+  })
+  odd('infinite parameters', (made) => {
+    const state = made.getState()
+    made.setState({ ...state, parameters: state.parameters.fill(Infinity) })
+    return made.trainEpoch(order(7), 2 ** 32 - 1)
+  })
+  odd('an array that hides its length', (made) =>
+    made.encode(Object.defineProperty(bytes(2), 'length', { value: 2 ** 20 * inputs })),
+  )
+  odd('an array that hides its buffer', (made) =>
+    made.trainEpoch(Object.defineProperty(order(7), 'buffer', { value: new ArrayBuffer(4) }), 1),
+  )
+  add('one layer each way', null, () => {
+    const made = create({ widths: [inputs, 2] })
+    return made.trainEpoch(order(7), 1).finally(() => made.dispose())
+  })
+  each('images that the embedding would outgrow all memory of', null, [1e6], async (count) => {
+    const made = door.create(spec({ widths: [1, 1, 65_536], batchSize: 1, penalties: [] }), new Uint8Array(0))
+    try {
+      return await made.encode(new Uint8Array(count))
+    } finally {
+      await made.dispose()
+    }
+  })
+  if (door.findNeighbours) addSearches()
+  if (door.measurePeak) each('peak', 'threads', [...notCounts, 0, 4097], door.measurePeak)
+  return found
+}
+
+function shown(value) {
+  const type = typeof value === 'object' && value !== null ? value.constructor?.name : typeof value
+  return `${type} ${typeof value === 'number' || typeof value === 'boolean' ? value : ''}`.trim()
+}
+
+async function nativeDoor(addon) {
+  const binding = require(addon)
+  const { Resvg } = require('@resvg/resvg-js')
+  return {
+    create: binding.createTrainer,
+    measurePeak: binding.measurePeak,
+    findNeighbours: binding.findNeighbours,
+    // Another addon's object has something else inside.
+    foreign: [binding, new Resvg('<svg xmlns="http://www.w3.org/2000/svg"/>')],
+    wrongThis: 'this',
+  }
+}
+
+async function wasmDoor() {
+  const { WasmTrainer } = await import(`${root}dist/engines/wasm/trainer.js`)
+  const module = await WebAssembly.compile(readFileSync(`${root}native/wasm/eigenae.wasm`))
+  return { create: (...values) => new WasmTrainer(module, ...values), foreign: [], wrongThis: '' }
+}
+
+/** null if the outcome is right, or what is wrong with it. */
+function judge(error, refusal) {
+  if (error === null) return refusal === null ? null : 'it was not refused'
+  if (refusal === null) return null // it is refused
+  if (!(error instanceof Error)) return `it throws ${String(error)}`
+  const outOfTime = refusal.startsWith('Error: ')
+  if (!outOfTime && !(error instanceof TypeError || error instanceof RangeError)) return `it throws ${error}`
+  return error.message.includes(refusal.replace('Error: ', '')) ? null : `it throws ${error}`
+}
+
+async function runRows(door, first) {
+  for (const [index, { name, refusal, call }] of rows(door).entries()) {
+    if (index < first) continue
+    process.send({ begun: index, name })
+    const error = await (async () => call())().then(
+      () => null,
+      (thrown) => thrown ?? new Error('it throws nothing'),
+    )
+    process.send({ ended: index, name, wrong: judge(error, refusal) })
+  }
+  process.send({ done: true })
+}
+
+/** Runs all rows, in as many processes as it takes. Returns how many there were, and what was wrong with which. */
+async function campaign(doorName, addon) {
+  const wrong = []
+  let tries = 0
+  for (let first = 0, done = false; !done; ) {
+    let begun = null
+    const args = [
+      fileURLToPath(import.meta.url),
+      '--door',
+      doorName,
+      '--addon',
+      addon,
+      '--from',
+      String(first),
+    ]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
+    let stderr = ''
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk
+    })
+    child.on('message', (message) => {
+      if ('begun' in message) begun = message
+      if ('ended' in message) tries++
+      if (message.wrong) wrong.push(`${message.name}: ${message.wrong}`)
+      if ('done' in message) done = true
+    })
+    const [code, signal] = await new Promise((resolve) => child.on('close', (...end) => resolve(end)))
+    if (done && code === 0) break
+    tries++
+    wrong.push(
+      `${begun?.name ?? 'the start'}: its process ended (${signal ?? code}) ${done ? 'at its exit' : ''}\n${stderr.slice(0, 4000)}`,
+    )
+    if (begun === null) break
+    first = begun.begun + 1
+  }
+  return { tries, wrong }
+}
+
+const { values } = parseArgs({
+  options: { door: { type: 'string' }, addon: { type: 'string' }, from: { type: 'string' } },
+})
+const addon = values.addon ?? `${root}native/build/eigenae.node`
+if (values.from !== undefined) {
+  const door = values.door === 'native' ? await nativeDoor(addon) : await wasmDoor()
+  await runRows(door, Number(values.from))
+  process.disconnect()
+} else {
+  for (const door of values.door ? [values.door] : ['native', 'wasm']) {
+    const { tries, wrong } = await campaign(door, addon)
+    console.log(`${door}: ${tries} calls, ${tries - wrong.length} as they should be, ${wrong.length} not`)
+    for (const each of wrong) console.log(`  ${each}`)
+    if (wrong.length > 0) process.exitCode = 1
+  }
+}
