@@ -165,7 +165,7 @@ describe('k-nearest neighbours', () => {
   })
 })
 
-it('leaves an image out of the linear probe as fitting without it would', () => {
+it('leaves an image out of the linear probe as fitting without it would', async () => {
   const latent = 3
   const count = 60
   const labels = Uint8Array.from({ length: count }, (_, i) => (i * i) % 4)
@@ -184,11 +184,11 @@ it('leaves an image out of the linear probe as fitting without it would', () => 
       labels: Uint8Array.from(without(labels, i, i + 1)),
     }
     const one = { embedding: embedding.slice(i * latent, (i + 1) * latent), labels: labels.slice(i, i + 1) }
-    hits += linearProbeAccuracy(rest, one, latent, 'apart')
+    hits += await linearProbeAccuracy(rest, one, latent, 'apart')
   }
   const all = { embedding, labels }
-  expect(linearProbeAccuracy(all, all, latent, 'left-out')).toBe(hits / count)
-  expect(linearProbeAccuracy(all, all, latent, 'apart')).not.toBe(hits / count)
+  expect(await linearProbeAccuracy(all, all, latent, 'left-out')).toBe(hits / count)
+  expect(await linearProbeAccuracy(all, all, latent, 'apart')).not.toBe(hits / count)
 })
 
 describe('eigenae embed', () => {

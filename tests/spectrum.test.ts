@@ -49,6 +49,14 @@ describe('singular values', () => {
     for (const [i, value] of values.entries()) expect(Math.abs(found[i]! / value - 1)).toBeLessThan(1e-9)
   })
 
+  it('stop being computed once the signal is aborted, with its reason', async () => {
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    const found = singularValues(randomMatrix(600, 600, 3), 600, false, controller.signal)
+    controller.abort(reason)
+    await expect(found).rejects.toBe(reason)
+  })
+
   it('are found in seconds where most of 200 dimensions are dead but for rounding', async () => {
     const [rows, columns, rank] = [400, 200, 12]
     const [left, right] = [randomMatrix(rows, rank, 1), randomMatrix(rank, columns, 2)]

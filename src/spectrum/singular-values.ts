@@ -7,14 +7,16 @@ import { Turns } from './turns.js'
  * Jacobi rotations (Hestenes 1958) make its rows orthogonal, in few sweeps as they are nearly so (Drmač and Veselić, "New
  * fast and accurate Jacobi SVD algorithm", 2008). All in double, so small values keep their digits, which those of a Gram
  * matrix would lose. Hundreds of columns take seconds, in which other work of the process has its turns.
+ * @throws the signal's reason once it is aborted.
  */
 export async function singularValues(
   values: ArrayLike<number>,
   columns: number,
   center: boolean,
+  signal?: AbortSignal,
 ): Promise<Float64Array> {
   const matrix = columnsOf(values, columns, center)
-  const turns = new Turns()
+  const turns = new Turns(signal)
   await triangularise(matrix, turns)
   const triangle = Array.from(matrix, (_, row) => Float64Array.from(matrix, (column) => column[row]!))
   await orthogonalise(triangle, turns)

@@ -22,13 +22,14 @@ export function isDead(size: number, largest: number): boolean {
 
 const deadShare = 1e-3
 
-/** Of an embedding [count][latent]. */
+/** Computes the spectrum of an embedding [count][latent]. @throws the signal's reason once it is aborted. */
 export async function spectrumOf(
   embedding: ArrayLike<number>,
   latent: number,
   center: boolean,
+  signal?: AbortSignal,
 ): Promise<Spectrum> {
-  const values = Array.from(await singularValues(embedding, latent, center))
+  const values = Array.from(await singularValues(embedding, latent, center, signal))
   const eigenvalues = values.map((value) => value * value)
   const singularShares = shares(values)
   return {

@@ -15,15 +15,22 @@ export async function evaluateEpoch(
   trainer: Trainer,
   config: Config,
   data: DataSet,
+  signal?: AbortSignal,
 ): Promise<EpochEvaluation> {
-  const { mse, denoiseMse } = await measureErrors(trainer, data.test.images, config.data.noise)
-  return { testMse: mse, testDenoiseMse: denoiseMse, spectrum: await measureSpectrum(trainer, config, data) }
+  const { mse, denoiseMse } = await measureErrors(trainer, data.test.images, config.data.noise, signal)
+  const spectrum = await measureSpectrum(trainer, config, data, signal)
+  return { testMse: mse, testDenoiseMse: denoiseMse, spectrum }
 }
 
-async function measureErrors(trainer: Trainer, { pixels }: ImageSet, deviation: number) {
+async function measureErrors(
+  trainer: Trainer,
+  { pixels }: ImageSet,
+  deviation: number,
+  signal?: AbortSignal,
+) {
   return {
-    mse: await trainer.meanSquaredError(pixels, null),
-    denoiseMse: await trainer.meanSquaredError(pixels, { seed: evaluationSeed, deviation }),
+    mse: await trainer.meanSquaredError(pixels, null, signal),
+    denoiseMse: await trainer.meanSquaredError(pixels, { seed: evaluationSeed, deviation }, signal),
   }
 }
 
@@ -34,22 +41,40 @@ export function spectrumDoubt({ model, spectrum }: Config, data: DataSet): strin
 }
 
 /** Of the embedding of the first `spectrum.images` images of the split. */
-export async function measureSpectrum(trainer: Trainer, config: Config, data: DataSet): Promise<Spectrum> {
-  return spectrumOfEmbedding(await embedForSpectrum(trainer, config, data), config)
+export async function measureSpectrum(
+  trainer: Trainer,
+  config: Config,
+  data: DataSet,
+  signal?: AbortSignal,
+): Promise<Spectrum> {
+  return spectrumOfEmbedding(await embedForSpectrum(trainer, config, data, signal), config, signal)
 }
 
-export function embedForSpectrum(trainer: Trainer, config: Config, data: DataSet): Promise<Float32Array> {
+export function embedForSpectrum(
+  trainer: Trainer,
+  config: Config,
+  data: DataSet,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
   const { split, images } = config.spectrum
   const { pixels, pixelsPerImage } = data[split].images
-  return trainer.encode(pixels.subarray(0, images * pixelsPerImage))
+  return trainer.encode(pixels.subarray(0, images * pixelsPerImage), signal)
 }
 
-export function spectrumOfEmbedding(embedding: Float32Array, { model, spectrum }: Config): Promise<Spectrum> {
-  return spectrumOf(embedding, latentDimension(model), spectrum.center)
+export function spectrumOfEmbedding(
+  embedding: Float32Array,
+  { model, spectrum }: Config,
+  signal?: AbortSignal,
+): Promise<Spectrum> {
+  return spectrumOf(embedding, latentDimension(model), spectrum.center, signal)
 }
 
-async function embed(trainer: Trainer, { images, labels }: Split): Promise<LabelledEmbedding> {
-  return { embedding: await trainer.encode(images.pixels), labels }
+async function embed(
+  trainer: Trainer,
+  { images, labels }: Split,
+  signal?: AbortSignal,
+): Promise<LabelledEmbedding> {
+  return { embedding: await trainer.encode(images.pixels, signal), labels }
 }
 
 /** What the accuracies are computed with. */
@@ -73,10 +98,10 @@ export async function measureAccuracies(
   effort: AccuracyEffort,
 ): Promise<Accuracies> {
   const latent = latentDimension(model)
-  const train = await embed(trainer, data.train)
-  const scored = await embed(trainer, measured)
+  const train = await embed(trainer, data.train, effort.signal)
+  const scored = await embed(trainer, measured, effort.signal)
   return {
-    linearProbeAccuracy: linearProbeAccuracy(train, scored, latent, scoring),
+    linearProbeAccuracy: await linearProbeAccuracy(train, scored, latent, scoring, effort.signal),
     neighbourAccuracy: await nearestNeighbourAccuracy(train, scored, { latent, scoring, ...effort }),
   }
 }
@@ -126,8 +151,8 @@ export async function evaluateModel(
     split,
     images: measured.images.count,
     noise,
-    ...(await measureErrors(trainer, measured.images, noise)),
-    spectrum: await measureSpectrum(trainer, withChoice(config, choice), data),
+    ...(await measureErrors(trainer, measured.images, noise, effort.signal)),
+    spectrum: await measureSpectrum(trainer, withChoice(config, choice), data, effort.signal),
     ...(await measureAccuracies(trainer, config, data, measured, scoring, effort)),
   }
 }

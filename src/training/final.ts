@@ -21,7 +21,7 @@ export async function writeFinalEvaluation(
   data: DataSet,
   effort: AccuracyEffort,
 ): Promise<WrittenEvaluation> {
-  const spectrum = await measureSpectrum(trainer, config, data)
+  const spectrum = await measureSpectrum(trainer, config, data, effort.signal)
   const accuracies = await measureAccuracies(trainer, config, data, data.test, 'apart', effort)
   const evaluation: FinalEvaluation = {
     metrics: readMetrics(files.metrics).at(-1)!,

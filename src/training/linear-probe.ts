@@ -1,3 +1,5 @@
+import { Turns } from '../spectrum/turns.js'
+
 /** Embeddings [count][latent] with their labels. */
 export interface LabelledEmbedding {
   readonly embedding: Float32Array
@@ -15,26 +17,31 @@ const ridge = 1
  * classes are 0 to the largest label of `train`; one without images has the output 0, which is never the largest,
  * because the outputs sum to 1.
  * Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 3.4.1 and 4.2; 7.10 for leaving out.
+ * Hundreds of dimensions take minutes, in which other work of the process has its turns.
+ * @throws the signal's reason once it is aborted.
  */
-export function linearProbeAccuracy(
+export async function linearProbeAccuracy(
   train: LabelledEmbedding,
   scored: LabelledEmbedding,
   latent: number,
   scoring: Scoring,
-): number {
+  signal?: AbortSignal,
+): Promise<number> {
+  const turns = new Turns(signal)
   const mean = columnMeans(train.embedding, latent)
   const intercepts = classShares(train.labels)
   const classes = intercepts.length
-  const { gram, products } = normalEquations(train, mean, latent, classes)
-  const weights = solve(gram, products, latent, classes)
+  const { gram, products } = await normalEquations(train, mean, latent, classes, turns)
+  const weights = await solve(gram, products, latent, classes, turns)
   const scores = new Float64Array(classes)
   let hits = 0
-  scored.labels.forEach((label, image) => {
+  for (const [image, label] of scored.labels.entries()) {
     const row = scored.embedding.subarray(image * latent, (image + 1) * latent)
     predict(row, mean, weights, intercepts, scores)
     if (scoring === 'left-out') leaveOut(scores, label, leverage(row, mean, gram) + 1 / train.labels.length)
     if (highest(scores) === label) hits++
-  })
+    if (turns.isOver()) await turns.next()
+  }
   return hits / scored.labels.length
 }
 
@@ -53,34 +60,43 @@ function classShares(labels: Uint8Array): Float64Array {
 }
 
 /** XᵀX + λI, [latent][latent] (its lower triangle), and XᵀY, [latent][classes], X centred. */
-function normalEquations(
+async function normalEquations(
   { embedding, labels }: LabelledEmbedding,
   mean: Float64Array,
   latent: number,
   classes: number,
+  turns: Turns,
 ) {
   const gram = new Float64Array(latent * latent)
   const products = new Float64Array(latent * classes)
   const row = new Float64Array(latent)
-  labels.forEach((label, image) => {
+  for (const [image, label] of labels.entries()) {
     for (let i = 0; i < latent; i++) row[i] = embedding[image * latent + i]! - mean[i]!
     for (let i = 0; i < latent; i++) {
       products[i * classes + label]! += row[i]!
       for (let j = 0; j <= i; j++) gram[i * latent + j]! += row[i]! * row[j]!
     }
-  })
+    if (turns.isOver()) await turns.next()
+  }
   for (let i = 0; i < latent; i++) gram[i * latent + i]! += ridge
   return { gram, products }
 }
 
 /** W of gram · W = products, in place; L of Cholesky's L·Lᵀ is left in gram. */
-function solve(gram: Float64Array, products: Float64Array, latent: number, classes: number): Float64Array {
+async function solve(
+  gram: Float64Array,
+  products: Float64Array,
+  latent: number,
+  classes: number,
+  turns: Turns,
+): Promise<Float64Array> {
   for (let i = 0; i < latent; i++) {
     for (let j = 0; j <= i; j++) {
       let sum = gram[i * latent + j]!
       for (let k = 0; k < j; k++) sum -= gram[i * latent + k]! * gram[j * latent + k]!
       gram[i * latent + j] = i === j ? Math.sqrt(sum) : sum / gram[j * latent + j]!
     }
+    if (turns.isOver()) await turns.next()
   }
   for (let column = 0; column < classes; column++) {
     for (let i = 0; i < latent; i++) {

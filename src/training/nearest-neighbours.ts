@@ -102,16 +102,14 @@ async function searchTree(
 ): Promise<Int32Array> {
   const tree = new BoxTree(points, latent)
   const indices = new Int32Array((queries.length / latent) * neighbourCount).fill(-1)
-  const turns = new Turns()
+  const turns = new Turns(signal)
   for (let query = 0; query * latent < queries.length; query++) {
     const point = queries.subarray(query * latent, (query + 1) * latent)
     indices.set(
       tree.nearest(point, neighbourCount, scoring === 'left-out' ? query : -1),
       query * neighbourCount,
     )
-    if (!turns.isOver()) continue
-    await turns.next()
-    signal?.throwIfAborted()
+    if (turns.isOver()) await turns.next()
   }
   return indices
 }

@@ -145,16 +145,18 @@ interface Beginning {
   readonly state: TrainerState
 }
 
-async function measureBeginning({ config, data }: RunJob, trainer: Trainer): Promise<Beginning> {
+async function measureBeginning({ config, data, signal }: RunJob, trainer: Trainer): Promise<Beginning> {
   return {
-    embedding: await embedForSpectrum(trainer, config, data),
+    embedding: await embedForSpectrum(trainer, config, data, signal),
     state: await trainer.exportState(),
   }
 }
 
 async function writeBeginning(job: RunJob, tables: Tables, { embedding, state }: Beginning): Promise<void> {
   for (const table of Object.values(tables)) await table.start()
-  await tables['spectrum.csv'].append(spectrumRows(0, await spectrumOfEmbedding(embedding, job.config)))
+  await tables['spectrum.csv'].append(
+    spectrumRows(0, await spectrumOfEmbedding(embedding, job.config, job.signal)),
+  )
   await tables['spectrum.csv'].sync()
   await saveCheckpoint(job, tables, 0, state)
 }
@@ -174,7 +176,7 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Prom
   const losses = await trainer.trainEpoch(epoch, (progress) => observer.onProgress(progress), signal)
   const trained = performance.now()
   refuseDivergence({ 'the loss': losses.loss }, epoch, job)
-  const evaluation = await evaluateEpoch(trainer, config, data)
+  const evaluation = await evaluateEpoch(trainer, config, data, signal)
   const row = metricsRow(epoch, losses, evaluation)
   refuseDivergence(row, epoch, job)
   const trainSeconds = (trained - started) / 1000
