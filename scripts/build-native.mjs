@@ -1,10 +1,10 @@
 // Builds the native engine into native/build/ with whatever C++17 compiler is at hand.
 //
-//   node scripts/build-native.mjs [--strict] [--tests] [--sanitize=address,undefined|thread]
+//   node scripts/build-native.mjs [--strict] [--tests] [--sanitize=address,undefined|thread [--addon]]
 //
 // It runs when the package is installed, so a machine without a compiler must not fail: it says what to install
-// and exits 0, or 1 with --strict. --tests also builds core-tests, with GoogleTest; --sanitize builds only these, in a
-// folder of their own.
+// and exits 0, or 1 with --strict. --tests also builds core-tests, with GoogleTest; --sanitize builds only these, or with
+// --addon only the addon, in a folder of their own. Node loads such an addon if the sanitizer's library is preloaded.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -16,8 +16,9 @@ const options = readOptions()
 
 try {
   const compiler = findCompiler()
-  const targets = options.sanitize ? [testsTarget(options.sanitize)] : [addonTarget()]
-  if (options.tests && !options.sanitize) targets.push(testsTarget())
+  const { sanitize } = options
+  const targets = [sanitize && !options.addon ? testsTarget(sanitize) : addonTarget(sanitize)]
+  if (options.tests && !sanitize) targets.push(testsTarget())
   for (const target of targets) await build(target, compiler)
 } catch (error) {
   console.error(
@@ -29,35 +30,39 @@ try {
 function readOptions() {
   try {
     const flag = { type: 'boolean', default: false }
-    return parseArgs({ options: { strict: flag, tests: flag, sanitize: { type: 'string' } } }).values
+    return parseArgs({ options: { strict: flag, tests: flag, addon: flag, sanitize: { type: 'string' } } })
+      .values
   } catch (error) {
     console.error(`build-native: ${error.message}`)
     process.exit(2)
   }
 }
 
-function addonTarget() {
+function addonTarget(sanitizers) {
+  const linkFlags = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared']
   return {
     name: 'the native engine',
-    file: join(buildFolder, 'eigenae.node'),
+    file: join(buildFolder, sanitizers ? `sanitize-${sanitizers}` : '.', 'eigenae.node'),
     architecture: process.arch,
     folders: addonFolders,
-    flags: ['-fPIC', ...addonFlags()],
-    linkFlags: process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'],
+    flags: ['-fPIC', ...addonFlags(), ...sanitizerFlags(sanitizers), ...(sanitizers ? ['-O1'] : [])],
+    linkFlags: [...sanitizerFlags(sanitizers), ...linkFlags],
   }
 }
 
+function sanitizerFlags(sanitizers) {
+  if (!sanitizers) return []
+  return ['-O2', '-g', '-fno-omit-frame-pointer', `-fsanitize=${sanitizers}`, '-fno-sanitize-recover=all']
+}
+
 function testsTarget(sanitizers) {
-  const sanitizerFlags = sanitizers
-    ? ['-O2', '-g', '-fno-omit-frame-pointer', `-fsanitize=${sanitizers}`, '-fno-sanitize-recover=all']
-    : []
   return {
     name: "the native engine's tests",
     file: join(buildFolder, sanitizers ? `sanitize-${sanitizers}` : '.', 'core-tests'),
     architecture: process.arch,
     folders: testFolders,
-    flags: ['-fPIC', ...(sanitizers ? sanitizerFlags : optimizedFlags)],
-    linkFlags: [...sanitizerFlags, '-lgtest', '-lgtest_main'],
+    flags: ['-fPIC', ...(sanitizers ? sanitizerFlags(sanitizers) : optimizedFlags)],
+    linkFlags: [...sanitizerFlags(sanitizers), '-lgtest', '-lgtest_main'],
   }
 }
 
