@@ -9,8 +9,10 @@ export default defineConfig(({ mode }) => ({
   test: {
     include: mode === 'system' ? ['tests/system/**/*.test.ts'] : ['tests/**/*.test.ts'],
     exclude: mode === 'system' ? [] : ['tests/system/**'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // They end what hangs; no test is a race against them.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 120_000 } },
     // Tests start processes that train on every core: more files at once would only measure each other.
     maxWorkers: 2,
   },

@@ -18,8 +18,8 @@ beforeAll(async () => {
     }
   }
   const killed = scratch('runs', 'eigen', 'seed-2')
-  const running = start(trainArgs('eigen.json', killed, 'data.limit=3000', 'train.epochs=1000'))
-  await running.says('epoch    1/1000')
+  const running = start(trainArgs('eigen.json', killed, 'data.limit=3000', 'train.epochs=1000000'))
+  await running.says('epoch       1/1000000')
   running.process.kill('SIGKILL')
   await running.finished
 })
@@ -44,7 +44,7 @@ describe('eigenae runs', () => {
     ])
     expect(rows.length).toBe(5)
     expect(rows[0]).toMatch(/^baseline\/seed-0 +baseline +0 +completed +2\/2 +cpu +0\.\d+ +\d+\.\d\d$/)
-    expect(rows[4]).toMatch(/^eigen\/seed-2 +eigen +0 +interrupted +\d+\/1000 +cpu/)
+    expect(rows[4]).toMatch(/^eigen\/seed-2 +eigen +0 +interrupted +\d+\/1000000 +cpu/)
   })
 
   it('gives the same as JSON', async () => {
@@ -303,7 +303,7 @@ describe('eigenae compare', () => {
     expect(unknown.code).toBe(2)
   })
 
-  it('compares 1,000 runs in 300 MB, and lists them', { timeout: 120_000 }, async () => {
+  it('compares 1,000 runs in 300 MB, and lists them', async () => {
     for (let run = 0; run < 1000; run++) {
       const [arm, seed] = [run % 4, Math.floor(run / 4)]
       const eigen = arm === 0 ? null : { kind: 'top-k', k: arm, weight: 1, center: false }

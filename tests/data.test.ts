@@ -171,7 +171,7 @@ describe('data fetch', () => {
     return bytes
   }
 
-  async function fetched(listener: RequestListener, out: string, timeout = 20) {
+  async function fetched(listener: RequestListener, out: string, timeout = 100) {
     const url = await mirror(listener)
     const { code, stderr } = await eigenae([
       'data',
@@ -264,7 +264,7 @@ describe('data fetch', () => {
       const { code, stderr } = await fetched(
         listener,
         scratch(place, 'mnist'),
-        message.includes('1 s') ? 1 : 20,
+        message.includes('1 s') ? 1 : 100,
       )
       expect(stderr).toContain(message)
       expect(stderr).toContain('--mirror')

@@ -26,7 +26,6 @@ const scratch = scratchFolder()
 const explore = (...args: readonly string[]) => eigenae(['explore', ...args], { cwd: scratch() })
 const pixels = 784
 const shownImages = 200
-const patient = { timeout: 20_000 }
 const folders = [scratch('none', 'seed-0'), scratch('<i>norm', 'seed-0')]
 
 describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
@@ -87,7 +86,7 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
         expect(plot).toBe(run)
         // A corner of the digit's picture: as light or dark as the page.
         const corner = async () => (await drawn(page, '#clean'))[0]
-        await expect.poll(corner, patient).toBe(colorScheme === 'light' ? 0 : 1)
+        await expect.poll(corner).toBe(colorScheme === 'light' ? 0 : 1)
       }
       expect(complaints).toEqual([])
     },
@@ -162,8 +161,8 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
     const dead = page.locator('[data-run="0"] .direction.dead label')
     expect(await dead.allTextContents()).toEqual(['5', '6'])
     expect(await page.locator('[data-run="1"] .dead').count()).toBe(0)
-    await expect.poll(() => stripChanges(page, 1, 5), patient).toBe(true)
-    await expect.poll(() => stripChanges(page, 0, 0), patient).toBe(true)
+    await expect.poll(() => stripChanges(page, 1, 5)).toBe(true)
+    await expect.poll(() => stripChanges(page, 0, 0)).toBe(true)
     expect(await stripChanges(page, 0, 5)).toBe(false)
     const before = await shown(page)
     await page.locator('#slider-0-5').press('Home')

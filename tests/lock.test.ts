@@ -1,10 +1,10 @@
-import { type ChildProcess, execFile } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
-import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { pidNamespace } from '../src/files/processes.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
@@ -23,6 +23,27 @@ async function hold(name: string): Promise<ChildProcess> {
   return child
 }
 
+/** A process that waits to take locks at the same moments as others. */
+async function readyTaker(locks: readonly string[]) {
+  const { stdin, stdout } = spawn(process.execPath, [program, ...locks], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]()
+  expect((await lines.next()).value).toBe('ready')
+  return {
+    take: async (start: number) => {
+      stdin.write(`${start}\n`)
+      const taken: string[] = []
+      for (let line = await lines.next(); line.value !== 'done'; line = await lines.next()) {
+        if (line.done === true) throw new Error('a taker of locks has ended')
+        taken.push(line.value)
+      }
+      return taken
+    },
+    end: () => stdin.end(),
+  }
+}
+
 describe('the lock of a folder', () => {
   it('goes to one of several processes that find it left behind at the same moment', async () => {
     const places = Array.from({ length: 40 }, (_, index) => scratch(`left-${index}`))
@@ -31,11 +52,12 @@ describe('the lock of a folder', () => {
       await mkdir(folder)
       await writeFile(join(folder, '.lock'), leftBehind)
     }
-    const args = [program, String(Date.now() + 1000), ...places.map((folder) => join(folder, '.lock'))]
-    const take = () => promisify(execFile)(process.execPath, args)
-    const outputs = await Promise.all([take(), take(), take(), take()])
-    const taken = outputs.flatMap(({ stdout }) => stdout.trim().split('\n')).filter((line) => line !== '')
-    expect(taken.sort()).toEqual(args.slice(2).sort())
+    const locks = places.map((folder) => join(folder, '.lock'))
+    const takers = await Promise.all(Array.from({ length: 4 }, () => readyTaker(locks)))
+    const start = Date.now() + 100
+    const taken = await Promise.all(takers.map((taker) => taker.take(start)))
+    for (const taker of takers) taker.end()
+    expect(taken.flat().sort()).toEqual([...locks].sort())
   })
 
   it('stays where another has taken it over by the time it is released', async () => {

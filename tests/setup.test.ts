@@ -10,9 +10,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
+import { until } from './support/sweeps.js'
 import { buildLibrary, fakeInstallation, writeProgram } from './support/tensorflow.js'
 
 const scratch = scratchFolder()
@@ -33,7 +33,18 @@ function machine(pip: string, path = '/usr/bin:/bin') {
 }
 
 const setup = ['setup', 'tensorflow', '--cpu']
-const slowDownload = 'echo "  Downloading tensorflow_cpu.whl (273.8 MB)"; exec sleep 60'
+/** It never ends, but with the command line that started it. */
+const slowDownload = 'echo "  Downloading tensorflow_cpu.whl (273.8 MB)"; exec tail --pid=$PPID -f /dev/null'
+
+/** Makes the file $LOADED when it is loaded, and never returns. */
+const endlessLibrary = `
+#include <cstdio>
+#include <cstdlib>
+#include <unistd.h>
+__attribute__((constructor)) static void wait() {
+  fclose(fopen(getenv("LOADED"), "w"));
+  for (;;) pause();
+}`
 
 describe('setup tensorflow', () => {
   it('says in one message all that is missing, and the command that brings it', async () => {
@@ -207,11 +218,11 @@ describe('setup tensorflow', () => {
   it('stops at Ctrl-C while it checks, which takes minutes where a card compiles first', async () => {
     const { env, root } = machine('')
     const slow = scratch('libslow.so')
-    buildLibrary(slow, '#include <unistd.h>\n__attribute__((constructor)) static void wait() { sleep(30); }')
+    buildLibrary(slow, endlessLibrary)
     fakeInstallation(root, slow, 'cpu')
-    const running = start(setup, { env })
-    await running.says('- check tensorflow-cpu')
-    await setTimeout(300)
+    const loaded = scratch('loaded')
+    const running = start(setup, { env: { ...env, LOADED: loaded } })
+    await until(() => existsSync(loaded) || null, 'the check')
     running.process.kill('SIGINT')
     const { code, stderr } = await running.finished
     expect(stderr).toMatch(/interrupted; what was finished is kept\nGo on with the same command\.\n$/)
@@ -236,8 +247,7 @@ describe('setup tensorflow', () => {
     expect(second.stderr).toContain(`process ${first.process.pid} is writing into this folder`)
     expect(second.code).toBe(1)
     first.process.kill('SIGKILL')
-    await first.finished.catch(() => {})
-    await setTimeout(50)
+    await first.finished
     const third = start(setup, { env })
     await third.says('274 MB')
     const left = readdirSync(join(root, '2.21.0-cpu')).filter((name) => name.startsWith('work-'))

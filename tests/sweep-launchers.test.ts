@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, start } from './support/cli.js'
-import { expectSameRuns, tinyConfigs, writeJson, writerOf } from './support/sweeps.js'
+import { holdAt } from './support/hold.js'
+import { expectSameRuns, tinyConfigs, writeJson } from './support/sweeps.js'
 import { type Cluster, noSlurm, startCluster } from './system/slurm/cluster.js'
 
 /** A launcher to be tested: another one is a row here. */
@@ -37,8 +38,7 @@ const file = (name: string, variants: readonly string[], seeds: readonly number[
     seeds,
   })
 
-/** Long enough that something can happen in the middle. */
-const long = ['--set', 'train.epochs=60']
+const long = ['--set', 'train.epochs=8']
 let undisturbed: string
 
 beforeAll(async () => {
@@ -91,8 +91,9 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
 
     it('says of a run that was killed that it is that, and resumes it', async () => {
       const config = file('killed', ['none', 'eigen'], [0])
-      const running = start(sweepArgs('killed', config, ...long), { env })
-      process.kill(await writerOf(`${out('killed')}/eigen/seed-0`, 5), 'SIGKILL')
+      const hold = holdAt(5, { run: 'eigen/seed-0' })
+      const running = start(sweepArgs('killed', config, ...long), { env: { ...env, ...hold.env } })
+      process.kill(await hold.reached(), 'SIGKILL')
       const { code, stderr } = await running.finished
       expect(code).toBe(1)
       expect(stderr).toMatch(/eigen\/seed-0: failed: killed by SIGKILL/)
@@ -104,8 +105,10 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
 
     it('tries a failed run again with --retries, on from its checkpoint', async () => {
       const config = file('retried', ['eigen'], [0])
-      const running = start(sweepArgs('retried', config, ...long, '--retries', '1'), { env })
-      process.kill(await writerOf(`${out('retried')}/eigen/seed-0`, 5), 'SIGKILL')
+      const hold = holdAt(5, { run: 'eigen/seed-0' })
+      const args = sweepArgs('retried', config, ...long, '--retries', '1')
+      const running = start(args, { env: { ...env, ...hold.env } })
+      process.kill(await hold.reached(), 'SIGKILL')
       const { code, stderr } = await running.finished
       expect(code).toBe(0)
       expect(stderr).toContain('attempt 1, tried again later')
@@ -117,8 +120,9 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
 
     it('stops at Ctrl-C with exit code 130 and says how to go on, and goes on', async () => {
       const config = file('stopped', ['none', 'eigen'], [0, 1])
-      const running = start(sweepArgs('stopped', config, ...long), { env })
-      await writerOf(`${out('stopped')}/none/seed-0`, 5)
+      const hold = holdAt(5, { run: 'none/seed-0', release: 'SIGTERM' })
+      const running = start(sweepArgs('stopped', config, ...long), { env: { ...env, ...hold.env } })
+      await hold.reached()
       running.process.kill('SIGINT')
       const { code, stderr } = await running.finished
       expect(code).toBe(130)
@@ -129,7 +133,7 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
 
     it('stops all with --fail-fast', async () => {
       const config = file('fast', ['no-data', 'none'], [0, 1, 2])
-      const { code, stderr } = await sweep('fast', config, '--set', 'train.epochs=2000', '--fail-fast')
+      const { code, stderr } = await sweep('fast', config, '--set', 'train.epochs=1000000', '--fail-fast')
       expect(code).toBe(1)
       expect(stderr).toMatch(/0 runs completed, \d failed, \d left/)
     })

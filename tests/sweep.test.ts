@@ -10,6 +10,7 @@ import { findGpus } from '../src/sweeps/launchers/gpus.js'
 import { slotsFor } from '../src/sweeps/launchers/slots.js'
 import { planSweep } from '../src/sweeps/plan.js'
 import { configs, eigenae, scratchFolder, start } from './support/cli.js'
+import { holdAt } from './support/hold.js'
 import { writeRun } from './support/run-folder.js'
 import { expectSameRuns, readJson, tinyConfigs, until, writeJson, writerOf } from './support/sweeps.js'
 
@@ -161,9 +162,10 @@ function killIfThere(pid: number): void {
   } catch {}
 }
 
-/** Of a process that has not ended. */
+/** None of a process that has ended. */
 function childrenOf(pid: number): readonly number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  const file = `/proc/${pid}/task/${pid}/children`
+  return existsSync(file) ? readFileSync(file, 'utf8').split(' ').filter(Boolean).map(Number) : []
 }
 
 describe('eigenae sweep', () => {
@@ -234,10 +236,10 @@ describe('eigenae sweep', () => {
 
   it('goes on beside the runs that a killed sweep left at work, and makes none of them twice', async () => {
     const config = file('orphans', { seeds: [0] })
-    const args = ['--set', 'train.epochs=40', '--jobs', '2']
-    const running = start(['sweep', '--config', config, ...args], { cwd: scratch() })
-    const orphan = await writerOf(folderOf('orphans', 'eigen', 'seed-0'), 3)
-    process.kill(orphan, 'SIGSTOP')
+    const args = ['--set', 'train.epochs=8', '--jobs', '2']
+    const hold = holdAt(3, { run: 'eigen/seed-0' })
+    const running = start(['sweep', '--config', config, ...args], { cwd: scratch(), env: hold.env })
+    const orphan = await hold.reached()
     running.process.kill('SIGKILL')
     await running.finished
     const resumed = start(['sweep', '--config', config, ...args, '--resume'], { cwd: scratch() })
@@ -275,11 +277,11 @@ describe('eigenae sweep', () => {
     const config = file('elsewhere', { variants: { none: 'none.json' }, seeds: [0] })
     writeJson(folderOf('elsewhere', 'sweep.json'), { format: 'eigenae-sweep-1', name: 'elsewhere', runs: [] })
     writeJson(lock, { pid: 1, host: 'elsewhere', space: 'elsewhere', born: '1' })
-    // Three seconds before the minute is over: it waits for those.
-    await utimes(lock, new Date(), new Date(Date.now() - 57_000))
-    const started = performance.now()
+    // Three seconds before the minute is over: it waits for those, by the kernel's clock of files, which ticks coarsely.
+    const lastSign = Date.now() - 57_000
+    await utimes(lock, new Date(), new Date(lastSign))
     expect((await sweep(config, '--resume')).code).toBe(0)
-    expect(performance.now() - started).toBeGreaterThan(2500)
+    expect(Date.now() - lastSign).toBeGreaterThan(59_900)
   })
 })
 
@@ -324,11 +326,11 @@ describe('slots', () => {
 
 describe('a sweep of ten thousand runs', () => {
   const noise = Array.from({ length: 100 }, (_, place) => place / 1000)
-  const big = () =>
-    file('big', { grid: { 'data.noise': noise }, seeds: Array.from({ length: 50 }, (_, i) => i) })
+  const big = (seeds: number) =>
+    file('big', { grid: { 'data.noise': noise }, seeds: Array.from({ length: seeds }, (_, i) => i) })
 
-  it('expands and looks at what is done in under three seconds', async () => {
-    const { runs } = await planSweep(await readSweepFile(big()), [])
+  it('expands and looks at what is done in a time that grows with their number, not with its square', async () => {
+    const { runs } = await planSweep(await readSweepFile(big(50)), [])
     expect(runs.length).toBe(10_000)
     writeJson(folderOf('big', 'sweep.json'), { format: 'eigenae-sweep-1', name: 'big', runs: [] })
     // Writing all ten thousand folders would take far longer than reading them.
@@ -336,9 +338,10 @@ describe('a sweep of ten thousand runs', () => {
       writeRun(folderOf('big', name), { name: config.name, seed: config.seed, epochs: config.train.epochs })
       writeFileSync(folderOf('big', name, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
     }
-    const { stderr, seconds } = await timed(['sweep', '--config', big(), '--dry-run'])
-    expect(stderr).toContain('10000 runs: 1000 done, 9000 to do')
-    expect(seconds).toBeLessThan(3)
+    const fewer = await timed(['sweep', '--config', big(10), '--dry-run'])
+    const all = await timed(['sweep', '--config', big(50), '--dry-run'])
+    expect(all.stderr).toContain('10000 runs: 1000 done, 9000 to do')
+    expect(all.seconds / fewer.seconds).toBeLessThan(10)
   })
 })
 

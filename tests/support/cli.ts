@@ -21,6 +21,9 @@ export interface Running {
   readonly says: (text: string) => Promise<void>
 }
 
+/** A failed test may leave some that would never end. */
+const running = new Set<ChildProcess>()
+
 export interface StartOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
@@ -37,8 +40,12 @@ export function start(args: readonly string[], { cwd, env }: StartOptions = {}):
   child.stderr.on('data', (chunk) => {
     stderr += chunk
   })
+  running.add(child)
   const finished = new Promise<Finished>((resolve) => {
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
+    child.on('close', (code, signal) => {
+      running.delete(child)
+      resolve({ code, signal, stdout, stderr })
+    })
   })
   const says = (text: string) =>
     new Promise<void>((resolve, reject) => {
@@ -54,10 +61,13 @@ export function eigenae(args: readonly string[], options?: StartOptions): Promis
   return start(args, options).finished
 }
 
-/** A folder of this test file's own, gone when its tests are done. */
+/** A folder of this test file's own, gone when its tests are done, as are the processes that they started. */
 export function scratchFolder(): (...names: readonly string[]) => string {
   const folder = mkdtempSync(join(tmpdir(), 'eigenae-test-'))
-  afterAll(() => rm(folder, { recursive: true, force: true }))
+  afterAll(async () => {
+    for (const child of running) child.kill('SIGKILL')
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 })
+  })
   return (...names) => join(folder, ...names)
 }
 

@@ -37,14 +37,18 @@ export async function expectSameRuns(runs: readonly string[], folder: string, ot
   }
 }
 
+/** Less than a test may take, so that its failure names what did not come. */
+const patienceMilliseconds = 150_000
+
 /** Waits until `look` gives something. */
 export async function until<T>(look: () => T | null | Promise<T | null>, what: string): Promise<T> {
-  for (let tries = 0; tries < 600; tries++) {
+  const began = performance.now()
+  while (performance.now() - began < patienceMilliseconds) {
     const found = await Promise.resolve()
       .then(look)
       .catch(() => null)
     if (found !== null) return found
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await new Promise((resolve) => setTimeout(resolve, 20))
   }
   throw new Error(`${what} did not come`)
 }

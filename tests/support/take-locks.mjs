@@ -1,8 +1,11 @@
-// Takes each lock of a list at its own moment, and prints those that it got: take-locks.mjs <start in ms> <file>…
+// Takes each lock of a list at its own moment, and prints those that it got: take-locks.mjs <file>…
+// It prints "ready", waits for the moment of the first (in ms since 1970) on its standard input, prints "done", and lives
+// until that ends: the lock of a process that is gone may be taken over.
+import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { acquireLock } from '../../dist/files/lock.js'
 
-const [start, ...files] = process.argv.slice(2)
+const files = process.argv.slice(2)
 const spacing = 20
 
 /** To the millisecond, for the last few of which it spins. */
@@ -11,8 +14,11 @@ async function until(time) {
   while (Date.now() < time);
 }
 
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+console.log('ready')
+const start = Number((await lines.next()).value)
 for (const [index, file] of files.entries()) {
-  await until(Number(start) + spacing * index)
+  await until(start + spacing * index)
   await acquireLock(file).then(
     () => console.log(file),
     (error) => {
@@ -20,5 +26,5 @@ for (const [index, file] of files.entries()) {
     },
   )
 }
-// Alive until all have tried: the lock of a process that is gone may be taken over.
-await setTimeout(Number(start) + spacing * files.length + 1000 - Date.now())
+console.log('done')
+await lines.next()

@@ -2,7 +2,8 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { readMetrics } from '../../src/runs/read.js'
 import { eigenae, scratchFolder, start } from '../support/cli.js'
-import { expectSameRuns, readJson, tinyConfigs, writeJson, writerOf } from '../support/sweeps.js'
+import { holdAt } from '../support/hold.js'
+import { expectSameRuns, readJson, tinyConfigs, writeJson } from '../support/sweeps.js'
 import { tensorflowDevice, whereTensorflowIs } from '../support/tensorflow-engine.js'
 
 const scratch = scratchFolder()
@@ -35,10 +36,11 @@ whereTensorflowIs(() => {
   })
 
   it('a killed sweep of seeds side by side goes on to the bytes of an undisturbed one, whatever is left of it', async () => {
-    const long = ['--replicas', '4', '--set', 'train.epochs=40']
+    const long = ['--replicas', '4', '--set', 'train.epochs=10']
     expect((await eigenae(args('undisturbed', ...long))).code).toBe(0)
-    const running = start(args('killed', ...long))
-    const writer = await writerOf(scratch('killed', runs[3]!), 5)
+    const hold = holdAt(5, { run: runs[3]! })
+    const running = start(args('killed', ...long), { env: hold.env })
+    const writer = await hold.reached()
     running.process.kill('SIGKILL')
     process.kill(writer, 'SIGKILL')
     await running.finished
@@ -50,9 +52,9 @@ whereTensorflowIs(() => {
   })
 
   it('a run that fails leaves the seeds beside it to go on', async () => {
-    const running = start(args('one-fails', '--replicas', '4', '--set', 'train.epochs=40'))
-    const writer = await writerOf(scratch('one-fails', runs[1]!), 3)
-    process.kill(writer, 'SIGSTOP') // or it writes into the folder while that is removed
+    const hold = holdAt(3, { run: runs[1]! })
+    const running = start(args('one-fails', '--replicas', '4', '--set', 'train.epochs=10'), { env: hold.env })
+    const writer = await hold.reached()
     rmSync(scratch('one-fails', runs[1]!, 'checkpoint'), { recursive: true, maxRetries: 5 })
     writeFileSync(scratch('one-fails', runs[1]!, 'checkpoint'), 'in the way')
     process.kill(writer, 'SIGCONT')

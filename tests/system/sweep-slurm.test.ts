@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, start } from '../support/cli.js'
+import { holdAt } from '../support/hold.js'
 import { expectSameRuns, tinyConfigs, until, writeJson, writerOf } from '../support/sweeps.js'
 import { type Cluster, noSlurm, startCluster } from './slurm/cluster.js'
 
 const scratch = scratchFolder()
 const variants = { none: 'none.json', eigen: 'eigen.json' }
-const long = ['--set', 'train.epochs=100']
+const long = ['--set', 'train.epochs=10']
 // util-linux's script runs a command on a pseudo-terminal.
 const hasScript = spawnSync('script', ['--version']).status === 0
 let cluster: Cluster
@@ -62,10 +63,12 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
 
   it('lets jobs that nobody can be asked about go on at SIGTERM', async () => {
     config('left', [0], { eigen: 'eigen.json' })
-    const running = start(argsFor('left', ...long), { env: cluster.env })
-    await writerOf(scratch('left', 'eigen/seed-0'), 3)
+    const hold = holdAt(3)
+    const running = start(argsFor('left', ...long), { env: { ...cluster.env, ...hold.env } })
+    const writer = await hold.reached()
     running.process.kill('SIGTERM')
     const { code, stderr } = await running.finished
+    process.kill(writer, 'SIGCONT')
     expect(code).toBe(130)
     expect(stderr).toContain('the jobs go on under Slurm')
     expect((await sweep('left', '--resume', ...long)).stderr).toMatch(/attached to 1 tasks|1 runs, 1 done/)
@@ -77,7 +80,11 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     async () => {
       config('asked', [0, 1, 2])
       const bin = join(import.meta.dirname, '../../bin/eigenae.js')
-      const command = [process.execPath, bin, ...argsFor('asked', '--max-parallel', '1', ...long)].join(' ')
+      const command = [
+        process.execPath,
+        bin,
+        ...argsFor('asked', '--max-parallel', '1', '--set', 'train.epochs=1000000'),
+      ].join(' ')
       const env = { ...process.env, ...cluster.env }
       const terminal = spawn('script', ['-qec', command, '/dev/null'], { env })
       let shown = ''
@@ -98,8 +105,9 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
   it('goes on from the checkpoint when Slurm takes a job back and queues it again', async () => {
     const name = `requeued-${Date.now()}`
     config(name, [0])
-    const running = start(argsFor(name, ...long), { env: cluster.env })
-    await writerOf(scratch(name, 'eigen/seed-0'), 5)
+    const hold = holdAt(5, { run: 'eigen/seed-0', release: 'SIGTERM' })
+    const running = start(argsFor(name, ...long), { env: { ...cluster.env, ...hold.env } })
+    await hold.reached()
     const task = taskOf(name, 'eigen/seed-0')
     cluster.run('scontrol', 'requeue', task)
     await running.says('eigen/seed-0: waits again')
@@ -115,10 +123,9 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
 
   it('goes on from the checkpoint when a job of higher priority took its place', async () => {
     config('preempted', [0], { eigen: 'eigen.json' })
-    // Seconds of training, so that Slurm has the time to take the node away in the middle.
-    const longer = ['--set', 'train.epochs=1000']
-    const running = start(argsFor('preempted', ...longer), { env: cluster.env })
-    await writerOf(scratch('preempted', 'eigen/seed-0'), 5)
+    const hold = holdAt(5, { release: 'SIGTERM' })
+    const running = start(argsFor('preempted', ...long), { env: { ...cluster.env, ...hold.env } })
+    await hold.reached()
     const urgent = ['--partition=urgent', '--nodes=2', '--exclusive', '--output=/dev/null']
     cluster.run('sbatch', ...urgent, '--wrap', 'sleep 3')
     await running.says('eigen/seed-0: waits again')
@@ -128,18 +135,16 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     const { code } = await running.finished
     expect(code).toBe(0)
     expect(logOf('preempted', 'eigen/seed-0')).toMatch(/interrupted.*--- attempt.*going on after epoch/s)
-    const alone = ['--config', scratch('preempted.json'), '--out', scratch('alone'), ...longer]
-    await eigenae(['sweep', ...alone])
-    await expectSameRuns(['eigen/seed-0'], scratch('preempted'), scratch('alone'))
+    await expectSameRuns(['eigen/seed-0'], scratch('preempted'), undisturbed)
   })
 
   it('lets nobody write beside the process of a node that is out of sight', async () => {
     config('down', [0], { eigen: 'eigen.json' })
-    const running = start(argsFor('down', '--sbatch-arg', '--nodelist=n1', '--set', 'train.epochs=100'), {
-      env: cluster.env,
+    const hold = holdAt(3)
+    const running = start(argsFor('down', '--sbatch-arg', '--nodelist=n1', ...long), {
+      env: { ...cluster.env, ...hold.env },
     })
-    const writer = await writerOf(scratch('down', 'eigen/seed-0'), 3)
-    process.kill(writer, 'SIGSTOP')
+    const writer = await hold.reached()
     cluster.killNode('n1')
     cluster.run('scontrol', 'update', 'nodename=n1', 'state=down', 'reason=test')
     const task = taskOf('down', 'eigen/seed-0')
@@ -157,8 +162,9 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
 
   it('calls a cancelled run failed, and makes it at --resume', async () => {
     config('cancelled', [0])
-    const running = start(argsFor('cancelled', ...long), { env: cluster.env })
-    await writerOf(scratch('cancelled', 'eigen/seed-0'), 5)
+    const hold = holdAt(5, { run: 'eigen/seed-0', release: 'SIGTERM' })
+    const running = start(argsFor('cancelled', ...long), { env: { ...cluster.env, ...hold.env } })
+    await hold.reached()
     cluster.run('scancel', taskOf('cancelled', 'eigen/seed-0'))
     const { code, stderr } = await running.finished
     expect(stderr).toMatch(/eigen\/seed-0: failed: cancelled in Slurm/)
@@ -181,7 +187,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
 
   it('says of a job that took more than its memory what to change', async () => {
     config('memory', [0], { eigen: 'eigen.json' })
-    const { code, stderr } = await sweep('memory', '--mem', '40', '--set', 'train.epochs=100000')
+    const { code, stderr } = await sweep('memory', '--mem', '40', '--set', 'train.epochs=1000000')
     expect(code).toBe(1)
     expect(stderr).toMatch(/eigen\/seed-0: failed: out of memory.*--mem/)
   })

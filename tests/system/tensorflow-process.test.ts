@@ -8,6 +8,7 @@ import { checkTrainingStep } from '../../src/engines/tensorflow/self-check.js'
 import { describeGolden } from '../golden/suite.js'
 import { eigenae, scratchFolder, start, trainArgs } from '../support/cli.js'
 import { images, smallSpec } from '../support/engines.js'
+import { holdAt } from '../support/hold.js'
 import { expectSameRuns, writerOf } from '../support/sweeps.js'
 import { openTensorflow, whereTensorflowIs } from '../support/tensorflow-engine.js'
 
@@ -33,8 +34,9 @@ whereTensorflowIs(() => {
       const parts = scratch('parts')
       expect((await eigenae([...trainArgs('eigen.json', whole, ...settings), '--threads', '2'])).code).toBe(0)
       const args = [...trainArgs('eigen.json', parts, ...settings), '--threads', '1']
-      const killed = start(args)
-      process.kill(await writerOf(parts), 'SIGKILL')
+      const hold = holdAt(1)
+      const killed = start(args, { env: hold.env })
+      process.kill(await hold.reached(), 'SIGKILL')
       expect((await killed.finished).signal).toBe('SIGKILL')
       expect((await eigenae([...args, '--resume'])).code).toBe(0)
       await expectSameRuns([''], parts, whole)
@@ -42,7 +44,7 @@ whereTensorflowIs(() => {
 
     it('stops on Ctrl-C with a checkpoint, though the terminal sends it to TensorFlow too', async () => {
       const out = scratch('interrupted')
-      const running = start(trainArgs('eigen.json', out, ...settings, 'train.epochs=1000'))
+      const running = start(trainArgs('eigen.json', out, ...settings, 'train.epochs=1000000'))
       const pid = await writerOf(out)
       for (const each of [workerOf(pid), pid]) process.kill(each, 'SIGINT')
       const { code, stderr } = await running.finished
@@ -52,7 +54,7 @@ whereTensorflowIs(() => {
 
     it('says that TensorFlow died, and fails', async () => {
       const out = scratch('died')
-      const running = start(trainArgs('eigen.json', out, ...settings, 'train.epochs=1000'))
+      const running = start(trainArgs('eigen.json', out, ...settings, 'train.epochs=1000000'))
       process.kill(workerOf(await writerOf(out)), 'SIGABRT')
       const { code, stderr } = await running.finished
       expect(stderr).toMatch(/device tensorflow-cpu: TensorFlow failed: its process ended \(SIGABRT\)/)
