@@ -1,0 +1,130 @@
+import { rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { outcomeOf } from '../core/campaign.mjs'
+import { bin, eigenae, run } from '../core/command.mjs'
+import { Disk, noDisk } from '../core/disk.mjs'
+import { compile, withOperations } from '../core/operations.mjs'
+import { differenceOf, recordOf, runsOf, sweepDifferenceOf, treeOf } from '../core/workplace.mjs'
+
+/**
+ * ext4 may write names before contents, or contents at any later time: `noauto_da_alloc` and `data=writeback` take away
+ * what helps programs that do not sync, `commit=1` has the names written a second later.
+ */
+const mountOptions = ['rw', 'commit=1', 'commit=1,noauto_da_alloc', 'commit=1,noauto_da_alloc,data=writeback']
+
+/** Of EXT4_IOC_SHUTDOWN: with the names that are not written yet, and without. */
+const cutFlags = [1, 2]
+
+/**
+ * The power of a disk is cut at an operation of `train` or `sweep`, or after their end. Whatever had been reported as
+ * saved must be there when the disk is mounted again, and a resume must end with the bytes of an undisturbed run.
+ */
+export const powerCuts = {
+  name: 'power-cuts',
+  sample: 12,
+  missing: (workplace) => noDisk(workplace, 'ext4'),
+  prepare: async (workplace) => {
+    const commands = [await trainCase(workplace), await sweepCase(workplace)]
+    for (const each of commands) each.operations = await countOperations(workplace, each)
+    return {
+      tries: 80,
+      attempt: async (number, choice) => {
+        const command = commands[Math.floor(number / 2) % 2]
+        const options = choice.of(mountOptions)
+        const disk = Disk.ext4(workplace.newFolder(), options)
+        const out = join(disk.folder, 'run')
+        const cut = number % 2 === 0 ? cutDuring : cutAfter
+        const { result, cutAt } = await cut(workplace, command, disk, out, choice)
+        await disk.unmount()
+        disk.mount()
+        const verdict = await verdictOf(command, out, result)
+        await disk.unmount()
+        return { outcome: verdict.outcome, detail: `${options}, cut ${cutAt}; ${verdict.ended}` }
+      },
+    }
+  },
+}
+
+async function trainCase(workplace) {
+  const reference = await workplace.referenceRun()
+  return {
+    args: (out, ...more) => workplace.trainArgs(out, ...more),
+    difference: (out) => differenceOf(out, reference),
+    /** What `result` reported as saved and is not there; null if all is. */
+    missing: (out, { code }) =>
+      code === 0 || recordOf(out)?.status === 'completed' ? (differenceOf(out, reference)?.lost ?? null) : null,
+    lostEpochs: (result, resumed) => {
+      const reported = Math.max(0, ...[...result.stderr.matchAll(/^epoch +(\d+)\//gm)].map(([, epoch]) => Number(epoch)))
+      const after = Number(/going on after epoch (\d+)/.exec(resumed.stderr)?.[1] ?? 0)
+      return /complete already/.test(resumed.stderr) ? 0 : reported - after
+    },
+  }
+}
+
+async function sweepCase(workplace) {
+  const reference = await workplace.referenceSweep()
+  return {
+    args: (out, ...more) => workplace.sweepArgs(out, '--json', ...more),
+    difference: (out) => sweepDifferenceOf(out, reference),
+    missing: (out, { stdout }) => {
+      const completed = [...stdout.matchAll(/"completed","run":"([^"]+)"/g)].map(([, run]) => run)
+      const recorded = runsOf(reference).filter((run) => recordOf(join(out, run))?.status === 'completed')
+      for (const run of new Set([...completed, ...recorded])) {
+        const lost = differenceOf(join(out, run), join(reference, run))?.lost
+        if (lost !== undefined) return `${run}: ${lost}`
+      }
+      return null
+    },
+    lostEpochs: () => 0,
+  }
+}
+
+async function countOperations(workplace, { args }) {
+  const out = join(workplace.newFolder(), 'run')
+  return (await withOperations(workplace, out, {}, process.execPath, [bin, ...args(out)])).operations
+}
+
+async function cutDuring(workplace, { args, operations }, disk, out, choice) {
+  const at = choice.between(1, operations)
+  const cut = choice.of(cutFlags)
+  const commit = choice.chance(0.5) ? choice.between(1, at) : 0
+  const settings = { at, action: 'cut', cut, commit, disk: disk.folder }
+  const result = await withOperations(workplace, out, settings, process.execPath, [bin, ...args(out)])
+  return { result, cutAt: `at ${result.operation} (flag ${cut}, names written before ${commit})` }
+}
+
+async function cutAfter(workplace, { args }, disk, out, choice) {
+  const result = await eigenae(args(out))
+  const wait = choice.of([0, 0, 1500])
+  await setTimeout(wait)
+  const cut = choice.of(cutFlags)
+  const { code, stderr } = await run(compile(workplace, 'power-cut'), [disk.folder, String(cut)])
+  if (code !== 0) throw new Error(stderr)
+  return { result, cutAt: `${wait} ms after the end (flag ${cut})` }
+}
+
+/** The last epoch that was reported may still be being written, as may the one before it. */
+const epochsInProgress = 2
+
+async function verdictOf(command, out, result) {
+  const missing = command.missing(out, result)
+  if (missing !== null) return { outcome: 'lost', ended: `after mounting again: ${missing}` }
+  const resume = () => eigenae(command.args(out, '--resume'))
+  let resumed = await resume()
+  const locked = /another process is writing into this folder/.test(resumed.stderr)
+  if (locked) {
+    removeLocks(out)
+    resumed = await resume()
+  }
+  const verdict = outcomeOf(resumed, resumed.code === 0 ? command.difference(out) : null)
+  const lost = command.lostEpochs(result, resumed)
+  if (lost > epochsInProgress) return { outcome: 'lost', ended: `${lost} epochs had to be trained again` }
+  if (locked && verdict.outcome === 'survived')
+    return { outcome: 'locked', ended: 'the lock of a process that is gone holds for a minute' }
+  return { ...verdict, ended: `resumed: ${verdict.ended}` }
+}
+
+function removeLocks(out) {
+  for (const name of treeOf(out).filter((each) => basename(each) === '.lock')) rmSync(join(out, name))
+}

@@ -1,0 +1,47 @@
+import { isCrash, summaryOf } from './command.mjs'
+import { Choice } from './random.mjs'
+
+/** As many tries at once: each trains on one thread. */
+const parallel = 2
+
+/**
+ * Outcomes that make a campaign fail. Litter: a file that a fault leaves for good. Locked: a resume is refused because of
+ * a process that is gone.
+ */
+export const failures = ['lost', 'litter', 'locked', 'silent', 'hung', 'crashed']
+
+/**
+ * Makes the tries of a campaign and counts their outcomes. A try gives { outcome, detail }, where the detail is
+ * printed for failures. What a try throws is a failure of the campaign itself.
+ */
+export async function makeTries({ name, seed, tries, attempt }) {
+  const counts = new Map()
+  const failed = []
+  const numbers = tries.values()
+  const began = performance.now()
+  const work = async (slot) => {
+    for (const number of numbers) {
+      const { outcome, detail = '' } = await attempt(number, new Choice(name, seed, number), slot)
+      counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
+      if (failures.includes(outcome)) failed.push({ number, outcome, detail })
+    }
+  }
+  await Promise.all(Array.from({ length: parallel }, (_, slot) => work(slot)))
+  return { tries: tries.length, counts, failed, seconds: (performance.now() - began) / 1000 }
+}
+
+/** The outcome of the command after a fault that should have led to the end of an undisturbed run. */
+export function outcomeOf(result, difference) {
+  if (result.hung) return { outcome: 'hung', ended: summaryOf(result) }
+  if (isCrash(result)) return { outcome: 'crashed', ended: summaryOf(result) }
+  if (result.code !== 0) return { outcome: 'lost', ended: summaryOf(result) }
+  if (difference?.lost !== undefined) return { outcome: 'lost', ended: difference.lost }
+  if (difference !== null) return { outcome: 'litter', ended: difference.litter }
+  return { outcome: 'survived', ended: 'the same' }
+}
+
+/** A row of the report: tries, and how often each outcome came. */
+export function rowOf(name, { tries, counts, seconds }) {
+  const outcomes = [...counts].sort().map(([outcome, count]) => `${count} ${outcome}`)
+  return `${name.padEnd(14)} ${String(tries).padStart(5)} tries: ${outcomes.join(', ')} (${Math.round(seconds)} s)`
+}
