@@ -7,9 +7,9 @@
  * in two minutes at most; --only repeats one try of a campaign.
  */
 import { parseArgs } from 'node:util'
+import { campaigns } from './campaigns/index.mjs'
 import { makeTries, rowOf } from './core/campaign.mjs'
 import { Workplace } from './core/workplace.mjs'
-import { campaigns } from './campaigns/index.mjs'
 
 const shownFailures = 20
 
@@ -25,7 +25,9 @@ const { values: options } = parseArgs({
 
 const unknown = (options.campaign ?? []).filter((name) => !campaigns.some((each) => each.name === name))
 if (unknown.length > 0) {
-  console.error(`no campaign ${unknown.join(', ')}; there are ${campaigns.map(({ name }) => name).join(', ')}`)
+  console.error(
+    `no campaign ${unknown.join(', ')}; there are ${campaigns.map(({ name }) => name).join(', ')}`,
+  )
   process.exit(2)
 }
 
@@ -51,7 +53,8 @@ async function conduct(campaign) {
     console.log(rowOf(name, result))
     for (const { number, outcome, detail } of result.failed.slice(0, shownFailures))
       console.log(`  ${outcome} --seed ${options.seed} --only ${number}: ${detail}`)
-    if (result.failed.length > shownFailures) console.log(`  and ${result.failed.length - shownFailures} more`)
+    if (result.failed.length > shownFailures)
+      console.log(`  and ${result.failed.length - shownFailures} more`)
     failed ||= result.failed.length > 0
   } finally {
     await close?.()

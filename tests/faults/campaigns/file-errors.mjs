@@ -37,12 +37,20 @@ export const fileErrors = {
         const { args, difference, operations } = commands[name]
         const out = join(workplace.newFolder(), 'run')
         const begun = choice.chance(0.3)
-        if (begun) await withOperations(workplace, out, killAtRandom(choice, operations), process.execPath, [bin, ...args(out)])
+        if (begun)
+          await withOperations(workplace, out, killAtRandom(choice, operations), process.execPath, [
+            bin,
+            ...args(out),
+          ])
         const error = choice.of(Object.keys(errorNumbers))
         const lasting = choice.chance(0.5)
         const settings = { at: choice.between(1, operations), action: errorNumbers[error], lasting }
         const first = await disturbed(args(out, ...(begun ? ['--resume'] : [])), out, settings)
-        const verdict = await verdictOf(first, () => eigenae(args(out, '--resume')), () => difference(out))
+        const verdict = await verdictOf(
+          first,
+          () => eigenae(args(out, '--resume')),
+          () => difference(out),
+        )
         const meets = `${error} ${lasting ? 'from' : 'at'} ${first.operation}${begun ? ', resumed after a kill' : ''}`
         return { outcome: verdict.outcome, detail: `${name} meets ${meets}; ${verdict.ended}` }
       },
@@ -59,7 +67,8 @@ async function verdictOf(first, resume, difference) {
   if (isCrash(first)) return { outcome: 'crashed', ended: summaryOf(first) }
   if (first.code !== 0 && (first.code !== 1 || first.stderr.trim() === ''))
     return { outcome: 'lost', ended: `no message with exit code 1: ${summaryOf(first)}` }
-  if (first.code === 0 && difference()?.lost !== undefined) return { outcome: 'silent', ended: difference().lost }
+  if (first.code === 0 && difference()?.lost !== undefined)
+    return { outcome: 'silent', ended: difference().lost }
   const resumed = await resume()
   const verdict = outcomeOf(resumed, resumed.code === 0 ? difference() : null)
   return { ...verdict, ended: `${summaryOf(first)}; resumed: ${verdict.ended}` }

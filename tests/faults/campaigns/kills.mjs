@@ -21,7 +21,7 @@ export const kills = {
 /** The same of `sweep`, whose own process is killed as often as those of its runs. */
 export const sweepKills = {
   name: 'sweep-kills',
-  sample: 6,
+  sample: 4,
   prepare: async (workplace) => {
     const reference = await workplace.referenceSweep()
     const args = (out, ...more) => workplace.sweepArgs(out, ...more)

@@ -22,7 +22,7 @@ const cutFlags = [1, 2]
  */
 export const powerCuts = {
   name: 'power-cuts',
-  sample: 12,
+  sample: 8,
   missing: (workplace) => noDisk(workplace, 'ext4'),
   prepare: async (workplace) => {
     const commands = [await trainCase(workplace), await sweepCase(workplace)]
@@ -53,9 +53,14 @@ async function trainCase(workplace) {
     difference: (out) => differenceOf(out, reference),
     /** What `result` reported as saved and is not there; null if all is. */
     missing: (out, { code }) =>
-      code === 0 || recordOf(out)?.status === 'completed' ? (differenceOf(out, reference)?.lost ?? null) : null,
+      code === 0 || recordOf(out)?.status === 'completed'
+        ? (differenceOf(out, reference)?.lost ?? null)
+        : null,
     lostEpochs: (result, resumed) => {
-      const reported = Math.max(0, ...[...result.stderr.matchAll(/^epoch +(\d+)\//gm)].map(([, epoch]) => Number(epoch)))
+      const reported = Math.max(
+        0,
+        ...[...result.stderr.matchAll(/^epoch +(\d+)\//gm)].map(([, epoch]) => Number(epoch)),
+      )
       const after = Number(/going on after epoch (\d+)/.exec(resumed.stderr)?.[1] ?? 0)
       return /complete already/.test(resumed.stderr) ? 0 : reported - after
     },

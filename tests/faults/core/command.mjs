@@ -12,7 +12,11 @@ const patienceSeconds = 60
  * given number of seconds.
  */
 export function start(program, args, { cwd, env = {}, seconds = patienceSeconds } = {}) {
-  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr']) {
     child[name].setEncoding('utf8')
@@ -57,6 +61,7 @@ export function isCrash({ stderr, signal }) {
 /** How a command ended, for a report: its exit code and the first line of what it said. */
 export function summaryOf({ code, signal, hung, stderr }) {
   const end = hung ? 'hung' : signal === null ? `exit code ${code}` : `killed by ${signal}`
-  const line = stderr.split('\n').find((each) => each.startsWith('eigenae: ')) ?? stderr.trim().split('\n').at(-1)
+  const line =
+    stderr.split('\n').find((each) => each.startsWith('eigenae: ')) ?? stderr.trim().split('\n').at(-1)
   return line ? `${end}: ${line.slice(0, 300)}` : end
 }
