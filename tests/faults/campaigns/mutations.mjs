@@ -260,7 +260,9 @@ class Slot {
 
 /** Messages, and the warnings in JSON, without their numbers, which are times. */
 function linesOf({ stdout, stderr }) {
-  return [...stderr.split('\n'), ...warningsIn(stdout)].map((line) => line.replace(/\d+(\.\d+)?(e-?\d+)?/g, '#'))
+  return [...stderr.split('\n'), ...warningsIn(stdout)].map((line) =>
+    line.replace(/\d+(\.\d+)?(e-?\d+)?/g, '#'),
+  )
 }
 
 function warningsIn(stdout) {
