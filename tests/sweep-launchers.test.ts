@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, start } from './support/cli.js'
 import { holdAt } from './support/hold.js'
-import { expectSameRuns, tinyConfigs, writeJson } from './support/sweeps.js'
+import { expectSameRuns, killIfThere, tinyConfigs, writeJson } from './support/sweeps.js'
 import { type Cluster, noSlurm, startCluster } from './system/slurm/cluster.js'
 
 /** A launcher to be tested: another one is a row here. */
@@ -120,11 +120,13 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
 
     it('stops at Ctrl-C with exit code 130 and says how to go on, and goes on', async () => {
       const config = file('stopped', ['none', 'eigen'], [0, 1])
-      const hold = holdAt(5, { run: 'none/seed-0', release: 'SIGTERM' })
+      const hold = holdAt(5, { run: 'none/seed-0', release: ['SIGTERM', 'SIGCONT'] })
       const running = start(sweepArgs('stopped', config, ...long), { env: { ...env, ...hold.env } })
-      await hold.reached()
+      const held = await hold.reached()
       running.process.kill('SIGINT')
       const { code, stderr } = await running.finished
+      // A cluster's jobs go on, as nobody can be asked about them.
+      killIfThere(held, 'SIGCONT')
       expect(code).toBe(130)
       expect(stderr).toContain('--resume')
       expect((await sweep('stopped', config, '--resume', ...long)).code).toBe(0)

@@ -12,7 +12,7 @@ import { planSweep } from '../src/sweeps/plan.js'
 import { configs, eigenae, scratchFolder, start } from './support/cli.js'
 import { holdAt } from './support/hold.js'
 import { writeRun } from './support/run-folder.js'
-import { expectSameRuns, readJson, tinyConfigs, until, writeJson, writerOf } from './support/sweeps.js'
+import { expectSameRuns, killIfThere, readJson, tinyConfigs, until, writeJson } from './support/sweeps.js'
 
 const scratch = scratchFolder()
 const variants = { none: 'none.json', eigen: 'eigen.json' }
@@ -155,13 +155,6 @@ describe('the plan of a sweep', () => {
   })
 })
 
-/** A child may have ended by itself meanwhile. */
-function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {}
-}
-
 /** None of a process that has ended. */
 function childrenOf(pid: number): readonly number[] {
   const file = `/proc/${pid}/task/${pid}/children`
@@ -264,7 +257,7 @@ describe('eigenae sweep', () => {
       await new Promise((resolve) => setTimeout(resolve, (0.1 + 0.2 * Math.random()) * whole))
       const children = childrenOf(running.process.pid!)
       running.process.kill('SIGKILL')
-      for (const pid of children) killIfThere(pid)
+      for (const pid of children) killIfThere(pid, 'SIGKILL')
       await running.finished
     }
     expect((await sweep(config, ...args, '--resume')).code).toBe(0)

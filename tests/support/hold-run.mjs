@@ -20,7 +20,7 @@ async function holdOnce(folder) {
   if (rows !== epoch || existsSync(reached)) return
   // A promise alone keeps no process alive.
   const alive = setInterval(() => {}, 1e6)
-  const released = new Promise((resolve) => process.once(release, resolve))
+  const released = Promise.race(release.map((name) => new Promise((resolve) => process.once(name, resolve))))
   writeFileSync(reached, String(process.pid), { flag: 'wx' })
   await released
   clearInterval(alive)

@@ -8,8 +8,8 @@ import { until } from './sweeps.js'
 const program = pathToFileURL(join(import.meta.dirname, 'hold-run.mjs'))
 
 export interface HoldOptions {
-  /** The signal that lets the run go on. */
-  readonly release?: NodeJS.Signals
+  /** The signals that let the run go on: Slurm sends SIGCONT before each SIGTERM. */
+  readonly release?: readonly NodeJS.Signals[]
   /** The end of the path of the run's folder; by default every run is meant, and the first one is held. */
   readonly run?: string
 }
@@ -22,7 +22,7 @@ export interface Hold {
 }
 
 /** Holds a run, once, between an epoch's rows and its checkpoint, until its process receives a signal. */
-export function holdAt(epoch: number, { release = 'SIGCONT', run = '' }: HoldOptions = {}): Hold {
+export function holdAt(epoch: number, { release = ['SIGCONT'], run = '' }: HoldOptions = {}): Hold {
   const folder = mkdtempSync(join(tmpdir(), 'eigenae-hold-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const reached = join(folder, 'pid')

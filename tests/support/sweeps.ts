@@ -53,6 +53,13 @@ export async function until<T>(look: () => T | null | Promise<T | null>, what: s
   throw new Error(`${what} did not come`)
 }
 
+/** Sends a signal to a process that may have ended by itself. */
+export function killIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {}
+}
+
 /** The process that writes into a run folder, once it has trained so many epochs. */
 export function writerOf(run: string, epochs = 1): Promise<number> {
   return until(() => {

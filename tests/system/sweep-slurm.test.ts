@@ -105,7 +105,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
   it('goes on from the checkpoint when Slurm takes a job back and queues it again', async () => {
     const name = `requeued-${Date.now()}`
     config(name, [0])
-    const hold = holdAt(5, { run: 'eigen/seed-0', release: 'SIGTERM' })
+    const hold = holdAt(5, { run: 'eigen/seed-0', release: ['SIGTERM'] })
     const running = start(argsFor(name, ...long), { env: { ...cluster.env, ...hold.env } })
     await hold.reached()
     const task = taskOf(name, 'eigen/seed-0')
@@ -123,7 +123,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
 
   it('goes on from the checkpoint when a job of higher priority took its place', async () => {
     config('preempted', [0], { eigen: 'eigen.json' })
-    const hold = holdAt(5, { release: 'SIGTERM' })
+    const hold = holdAt(5, { release: ['SIGTERM'] })
     const running = start(argsFor('preempted', ...long), { env: { ...cluster.env, ...hold.env } })
     await hold.reached()
     const urgent = ['--partition=urgent', '--nodes=2', '--exclusive', '--output=/dev/null']
@@ -162,7 +162,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
 
   it('calls a cancelled run failed, and makes it at --resume', async () => {
     config('cancelled', [0])
-    const hold = holdAt(5, { run: 'eigen/seed-0', release: 'SIGTERM' })
+    const hold = holdAt(5, { run: 'eigen/seed-0', release: ['SIGTERM'] })
     const running = start(argsFor('cancelled', ...long), { env: { ...cluster.env, ...hold.env } })
     await hold.reached()
     cluster.run('scancel', taskOf('cancelled', 'eigen/seed-0'))

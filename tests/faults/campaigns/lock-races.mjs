@@ -34,7 +34,7 @@ export const lockRaces = {
 async function race(args, reached) {
   const env = {
     NODE_OPTIONS: `--import=${pathToFileURL(join(root, 'tests/support/hold-run.mjs'))}`,
-    EIGENAE_TEST_HOLD: JSON.stringify({ epoch: 3, run: '', release: 'SIGCONT', reached }),
+    EIGENAE_TEST_HOLD: JSON.stringify({ epoch: 3, run: '', release: ['SIGCONT'], reached }),
   }
   const running = Array.from({ length: contenders }, () => startEigenae(args, { env }))
   let refused = 0

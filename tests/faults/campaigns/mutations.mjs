@@ -108,7 +108,7 @@ async function interruptedRun(workplace, out) {
   const reached = workplace.path('held')
   const env = {
     NODE_OPTIONS: `--import=${pathToFileURL(join(root, 'tests/support/hold-run.mjs'))}`,
-    EIGENAE_TEST_HOLD: JSON.stringify({ epoch: 2, run: '', release: 'SIGINT', reached }),
+    EIGENAE_TEST_HOLD: JSON.stringify({ epoch: 2, run: '', release: ['SIGINT'], reached }),
   }
   const running = startEigenae(['train', '--config', workplace.path('eigen.json'), '--out', out], { env })
   while (readIfThere(reached) === null) await new Promise((resolve) => setTimeout(resolve, 20))
