@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { EigenaeError, hasCode, withFileErrors } from '../errors.js'
 import { pidNamespace, processStartTime } from './processes.js'
 import { readTextIfPresent } from './read.js'
-import { createTemporary } from './write.js'
+import { createTemporary, syncFolder } from './write.js'
 
 const holderSchema = z.object({ pid: z.int(), host: z.string(), space: z.string(), born: z.string() })
 
@@ -130,7 +130,10 @@ export async function releaseLock(file: string): Promise<void> {
   if (mine === undefined) return
   clearInterval(mine.renewal)
   held.delete(file)
-  if ((await readFile(file, 'utf8').catch(() => null)) === mine.text) await rm(file, { force: true })
+  if ((await readFile(file, 'utf8').catch(() => null)) !== mine.text) return
+  await rm(file, { force: true })
+  // A loss of power would bring it back. What cannot be synced is not worth an error.
+  await syncFolder(dirname(file)).catch(() => undefined)
 }
 
 /** Whether a process, here or on another machine, holds the folder. */

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { existsSync, utimesSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { outcomeOf } from '../core/campaign.mjs'
@@ -115,21 +115,18 @@ const epochsInProgress = 2
 async function verdictOf(command, out, result) {
   const missing = command.missing(out, result)
   if (missing !== null) return { outcome: 'lost', ended: `after mounting again: ${missing}` }
-  const resume = () => eigenae(command.args(out, '--resume'))
-  let resumed = await resume()
-  const locked = /another process is writing into this folder/.test(resumed.stderr)
-  if (locked) {
-    removeLocks(out)
-    resumed = await resume()
-  }
+  ageLocks(out)
+  const resumed = await eigenae(command.args(out, '--resume'))
   const verdict = outcomeOf(resumed, resumed.code === 0 ? command.difference(out) : null)
   const lost = command.lostEpochs(result, resumed)
   if (lost > epochsInProgress) return { outcome: 'lost', ended: `${lost} epochs had to be trained again` }
-  if (locked && verdict.outcome === 'survived')
-    return { outcome: 'locked', ended: 'the lock of a process that is gone holds for a minute' }
   return { ...verdict, ended: `resumed: ${verdict.ended}` }
 }
 
-function removeLocks(out) {
-  for (const name of treeOf(out).filter((each) => basename(each) === '.lock')) rmSync(join(out, name))
+/** The lock from before a restart holds for a minute after its last sign of life: here the restart takes as long. */
+function ageLocks(out) {
+  const names = existsSync(out) ? treeOf(out) : []
+  const then = new Date(Date.now() - 61_000)
+  for (const name of names.filter((each) => basename(each) === '.lock'))
+    utimesSync(join(out, name), then, then)
 }

@@ -5,10 +5,9 @@ import { Choice } from './random.mjs'
 const parallel = 2
 
 /**
- * Outcomes that make a campaign fail. Litter: a file that a fault leaves for good. Locked: a resume is refused because of
- * a process that is gone. Unnamed: a refusal names neither the file nor the run. Raw: control characters in the output.
+ * Outcomes that make a campaign fail. Litter: a file that a fault leaves for good. Unnamed: a refusal names neither the file nor the run. Raw: control characters in the output.
  */
-export const failures = ['lost', 'litter', 'locked', 'silent', 'unnamed', 'raw', 'hung', 'crashed']
+export const failures = ['lost', 'litter', 'silent', 'unnamed', 'raw', 'hung', 'crashed']
 
 /**
  * Makes the tries of a campaign and counts their outcomes. A try gives { outcome, detail }, where the detail is

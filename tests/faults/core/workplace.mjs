@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { eigenae } from './command.mjs'
 import { Choice } from './random.mjs'
 
@@ -134,9 +134,10 @@ export function sweepDifferenceOf(sweep, reference) {
   return litterOf(sweep, reference)
 }
 
+/** Not a lock: that of a process that is gone says nothing, and goes to the next one that writes into the folder. */
 function litterOf(folder, reference) {
   const wanted = treeOf(reference)
-  const left = treeOf(folder).filter((name) => !wanted.includes(name))
+  const left = treeOf(folder).filter((name) => !wanted.includes(name) && basename(name) !== '.lock')
   return left.length === 0 ? null : { litter: `${left.join(', ')} was left behind` }
 }
 
