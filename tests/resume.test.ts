@@ -28,8 +28,8 @@ beforeAll(async () => {
 })
 
 /** A run of the undisturbed one's config that is ended by a signal after it has written the rows of an epoch. */
-async function endedAfter(epoch: number, folder: string, signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL') {
-  const hold = holdAt(epoch, { release: ['SIGINT', 'SIGTERM'] })
+async function endedAfter(epoch: number, folder: string, signal: NodeJS.Signals) {
+  const hold = holdAt(epoch, { release: ['SIGINT', 'SIGTERM', 'SIGUSR1'] })
   const running = start(argsFor(folder), { env: hold.env })
   await hold.reached()
   running.process.kill(signal)
