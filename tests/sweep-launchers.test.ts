@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, start } from './support/cli.js'
 import { holdAt } from './support/hold.js'
@@ -28,6 +30,8 @@ const places: readonly Place[] = [
     missing: noSlurm,
   },
 ]
+
+const withoutMemory = pathToFileURL(join(import.meta.dirname, 'support/no-memory.mjs'))
 
 const scratch = scratchFolder()
 const runs = ['none/seed-0', 'eigen/seed-0', 'none/seed-1', 'eigen/seed-1']
@@ -83,10 +87,11 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
       expect(readFileSync(`${out('fails')}/no-data/seed-0/train.log`, 'utf8')).toContain('no such data file')
     })
 
-    it('says of a run without memory that it is that', async () => {
-      const { code, stderr } = await sweep('memory', file('memory', ['huge'], [0]))
+    it('names the lack of memory as the reason of a run that failed for it', async () => {
+      const options = { env: { ...env, NODE_OPTIONS: `--import=${withoutMemory}` } }
+      const { code, stderr } = await eigenae(sweepArgs('memory', file('memory', ['none'], [0])), options)
       expect(code).toBe(1)
-      expect(stderr).toMatch(/huge\/seed-0: failed: out of memory/)
+      expect(stderr).toMatch(/none\/seed-0: failed: out of memory/)
     })
 
     it('says of a run that was killed that it is that, and resumes it', async () => {

@@ -12,9 +12,6 @@ export function tinyConfigs(folder: string, epochs: number) {
   writeJson(join(folder, 'none.json'), { name: 'none', ...base })
   writeJson(join(folder, 'eigen.json'), { name: 'eigen', ...base, loss: { eigen } })
   writeJson(join(folder, 'no-data.json'), { name: 'no-data', ...base, data: { source: '/nowhere' } })
-  // Some 140 GB of parameters.
-  const widths = [784, 65536, 65536, 65536, 4]
-  writeJson(join(folder, 'huge.json'), { name: 'huge', ...base, model: { widths } })
 }
 
 export function writeJson(file: string, value: unknown): string {

@@ -14,7 +14,7 @@ export type Ending =
 
 /** Signs of too little memory in what a run said: V8's, C++'s and CUDA's. */
 const outOfMemory =
-  /heap out of memory|allocation failed|Invalid typed array length|bad_alloc|Cannot allocate memory|ENOMEM|OUT_OF_MEMORY|OOM when/
+  /heap out of memory|not enough memory|allocation failed|Invalid typed array length|bad_alloc|Cannot allocate memory|ENOMEM|OUT_OF_MEMORY|OOM when/
 
 const tailBytes = 8192
 
