@@ -83,6 +83,17 @@ describe('the arms of a sweep', () => {
       expect(JSON.parse(stdout).baseline).toBe('damaged/a')
     }
   })
+
+  it('are in the order of their names, with a warning, if the sweep.json of a sweep is gone', async () => {
+    for (const arm of ['b', 'a'])
+      writeFileSync(join(writeRun(scratch('gone', arm, 'seed-0')), 'train.log'), '')
+    const { code, stderr, stdout } = await compare('gone')
+    expect(code).toBe(0)
+    expect(stderr).toBe('warning: gone/sweep.json: is missing; the arms are in the order of their names\n')
+    expect(JSON.parse(stdout).baseline).toBe('gone/a')
+    const verified = await eigenae(['verify', 'gone'], { cwd: scratch() })
+    expect(verified.stderr).toContain('gone/sweep.json: is missing')
+  })
 })
 
 /** Root reads every folder unless it has lost the capability to. */

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
+import { lacksPlan } from '../runs/arm-order.js'
 import { collect, type Damage, damageText, remakeHint } from '../runs/damage.js'
 import { runFiles } from '../runs/files.js'
 import { runsNamed } from '../runs/find.js'
@@ -49,6 +50,7 @@ async function verify(named: readonly string[], { json }: VerifyFlags): Promise<
   const folders = [
     ...new Map(found.flatMap(({ runs: each }) => each).map((folder) => [resolve(folder), folder])).values(),
   ]
+  warnOfMissingPlans(named, folders)
   const runs: VerifiedRun[] = []
   for (const folder of sweepFolders(named, folders)) runs.push(...damagedSweep(folder))
   for (const folder of folders) runs.push(await verifiedRun(folder))
@@ -74,6 +76,18 @@ function sweepFolders(named: readonly string[], runs: readonly string[]): readon
     }
   }
   return [...sweeps]
+}
+
+/** Warns of each folder within the named ones whose runs a sweep made, but which holds no sweep.json. */
+function warnOfMissingPlans(named: readonly string[], runs: readonly string[]): void {
+  const lacking = runs.filter((run) => lacksPlan(dirname(dirname(run)), run))
+  for (const folder of new Set(lacking.map((run) => dirname(dirname(run)))))
+    if (named.some((top) => isWithin(folder, top)))
+      writeMessage(`${join(folder, 'sweep.json')}: is missing; sweep … --resume makes it anew`)
+}
+
+function isWithin(folder: string, top: string): boolean {
+  return `${resolve(folder)}/`.startsWith(`${resolve(top)}/`)
 }
 
 function damagedSweep(folder: string): readonly VerifiedRun[] {

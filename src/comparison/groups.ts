@@ -1,6 +1,6 @@
 import { basename, dirname, join, normalize, resolve } from 'node:path'
 import { EigenaeError, usageError } from '../errors.js'
-import { readArmOrder } from '../runs/arm-order.js'
+import { lacksPlan, readArmOrder } from '../runs/arm-order.js'
 import { headOf, runsNamed } from '../runs/find.js'
 import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
 
@@ -120,7 +120,11 @@ function inSweepOrder(groups: readonly GroupFolders[]): Expanded {
     if (places.length === 1) continue
     try {
       const order = readArmOrder(folder)
-      if (order === undefined) continue
+      if (order === undefined) {
+        if (lacksPlan(folder, groups[places[0]!]!.runs[0]!))
+          notes.push(`${join(folder, 'sweep.json')}: is missing; the arms are in the order of their names`)
+        continue
+      }
       const rank = ({ name }: GroupFolders) => order.get(basename(name)) ?? order.size
       const arms = places.map((place) => groups[place]!).sort((a, b) => rank(a) - rank(b))
       for (const [index, place] of places.entries()) sorted[place] = arms[index]!

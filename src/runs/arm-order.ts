@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
 import { readJsonIfPresent } from '../files/read.js'
+import { runFiles } from './files.js'
 
 /** The part of a sweep.json that gives its arms their order: runs as `<arm>/seed-<n>`. */
 const planSchema = z.object({ runs: z.array(z.string()) })
@@ -20,4 +22,9 @@ export function readArmOrder(folder: string): ReadonlyMap<string, number> | unde
   }
   const arms = new Set(plan.data.runs.map((run) => basename(dirname(run))))
   return new Map([...arms].map((arm, place) => [arm, place]))
+}
+
+/** Whether a sweep made a run in this folder, as `<arm>/seed-<n>`, but its sweep.json is gone. Only sweeps keep a log. */
+export function lacksPlan(folder: string, run: string): boolean {
+  return !existsSync(join(folder, 'sweep.json')) && existsSync(runFiles(run).log)
 }
