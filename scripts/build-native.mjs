@@ -41,7 +41,7 @@ function readOptions() {
 function addonTarget(sanitizers) {
   const linkFlags = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared']
   return {
-    name: 'the native engine',
+    name: sanitizers ? 'the native engine with sanitizers' : 'the native engine',
     file: join(buildFolder, sanitizers ? `sanitize-${sanitizers}` : '.', 'eigenae.node'),
     architecture: process.arch,
     folders: addonFolders,
