@@ -69,7 +69,7 @@ it('reads off labels up to 255', async () => {
   )
   const set = { embedding, labels }
   for (const scoring of ['apart', 'left-out'] as const) {
-    expect(linearProbeAccuracy(set, set, 3, scoring)).toBe(1)
+    expect(await linearProbeAccuracy(set, set, 3, scoring)).toBe(1)
     expect(await nearestNeighbourAccuracy(set, set, { latent: 3, scoring, threads: 1 })).toBe(1)
   }
 })

@@ -41,7 +41,12 @@ describe.skipIf(process.platform !== 'linux')('with limited address space', () =
 
   it('fails with exit code 1 if a data file does not fit into memory', () => {
     const source = dataFolder(scratch('large'))
-    truncateSync(join(source, 'train-images-idx3-ubyte'), 1.2e9)
+    const count = 1_500_000
+    const images = join(source, 'train-images-idx3-ubyte')
+    const header = Buffer.from([0, 0, 8, 3, 0, 0, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28])
+    header.writeUInt32BE(count, 4)
+    writeFileSync(images, header)
+    truncateSync(images, header.length + count * 784)
     const config = writeJson(scratch('large.json'), { name: 'large', data: { source } })
     const { status, stderr } = limited(1.5, 'train', '--config', config, '--out', scratch('never'))
     expect(stderr).toMatch(/train-images-idx3-ubyte: cannot read the data: not enough memory\n.*ulimit -v/)

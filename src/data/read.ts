@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
-import { EigenaeError, exitCode, fileError, hasCode, usageError } from '../errors.js'
+import { type EigenaeError, exitCode, fileError, hasCode, usageError } from '../errors.js'
 import { type DataFile, dataFileKeys, dataFiles } from './files.js'
 import { longestHeader } from './idx.js'
 
@@ -62,7 +62,6 @@ async function withRegularFile<T>(
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null
     if (hasCode(error, 'ENXIO')) throw notRegular(file)
-    if (error instanceof RangeError) throw outOfMemory(file, error)
     const action = hasZlibCode(error) ? 'unzip the data' : 'read the data'
     throw fileError(action, file, error, exitCode.usage)
   } finally {
@@ -75,16 +74,6 @@ function notRegular(file: string): EigenaeError {
     what: 'is not a regular file',
     where: file,
     hint: 'Name a folder with the data files.',
-  })
-}
-
-function outOfMemory(file: string, cause: RangeError): EigenaeError {
-  const hint = 'Free memory, or raise the limit ("ulimit -v").'
-  return new EigenaeError({
-    what: `not enough memory to read it: ${cause.message}`,
-    where: file,
-    hint,
-    cause,
   })
 }
 

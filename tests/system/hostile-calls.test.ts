@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
-const script = join(import.meta.dirname, 'support', 'hostile-calls.mjs')
+const script = join(import.meta.dirname, '../support/hostile-calls.mjs')
 
 describe("the core's doors", () => {
   it.each(['native', 'wasm'])('refuse every wrong argument of %s, by its name', (door) => {
