@@ -42,7 +42,7 @@ class Argument {
 
   Argument property(const std::string& key) const;
   std::vector<Argument> elements(std::uint32_t min, std::uint32_t max) const;
-  std::vector<std::string> keys(std::uint32_t max) const;  // of its properties
+  std::vector<std::string> keys(std::uint32_t max) const;  // names of its properties
 
   bool boolean() const;
   double number() const;  // finite

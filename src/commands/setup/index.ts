@@ -11,8 +11,8 @@ export function setupCommand(): Command {
 const notes = `
 TensorFlow's own wheel is downloaded, and the addon of @tensorflow/tfjs-node-gpu is built for the libraries in it, all in
 a folder under ~/.cache/eigenae/tensorflow (or XDG_CACHE_HOME, or EIGENAE_TENSORFLOW_DIR itself). It takes 1.3 GB, with
-CUDA 6.4 GB. Python is needed for the download alone. Each download must have its known checksum. A call that was broken
-off goes on. A folder that other users can write to is refused.
+CUDA 6.4 GB. Python is needed for the download alone. Each download must have its known checksum. A second
+call resumes one that was interrupted. A folder that other users can write to is refused.
 
 Example:
   eigenae setup tensorflow --cuda`

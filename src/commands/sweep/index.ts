@@ -30,7 +30,7 @@ export function sweepCommand(): Command {
     .option('--set <path=value>', 'set a config field of every run, as often as needed', collectSettings, [])
     .addOption(deviceOption("where to train (default: the configs', or else auto)"))
     .option('--out <folder>', 'folder of the sweep (default: runs/<name>)')
-    .option('--resume', 'go on with the sweep in the folder, or begin it where there is none', false)
+    .option('--resume', 'resume the sweep in the folder, or start it if there is none', false)
     .option('--dry-run', 'list the runs, done and to do, and start nothing', false)
     .option('--retries <number>', 'try a failed run again so many times', wholeNumber('--retries', 0), 0)
     .option('--fail-fast', 'stop all at the first run that fails', false)

@@ -29,7 +29,7 @@ export function trainCommand(): Command {
     .addOption(deviceOption("where to train (default: the config's, or else auto)"))
     .option('--threads <number>', 'cores to use (default: all); never changes a number', threadCount)
     .option('--out <folder>', 'run folder (default: runs/<name>/seed-<seed>)')
-    .option('--resume', 'go on with the run in the folder, or begin it where there is none', false)
+    .option('--resume', 'resume the run in the folder, or start it if there is none', false)
     .option('--overwrite', 'replace the run in the folder', false)
     .option('--quiet', 'no progress and no messages', false)
     .option('--json', 'print the result as JSON', false)

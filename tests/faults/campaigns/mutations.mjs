@@ -111,7 +111,10 @@ async function interruptedRun(workplace, out) {
     EIGENAE_TEST_HOLD: JSON.stringify({ epoch: 2, run: '', release: ['SIGINT'], reached }),
   }
   const running = startEigenae(['train', '--config', workplace.path('eigen.json'), '--out', out], { env })
-  while (readIfThere(reached) === null) await new Promise((resolve) => setTimeout(resolve, 20))
+  while (readIfThere(reached) === null) {
+    if (running.child.exitCode !== null) throw new Error('the run ended before it was held')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
   running.child.kill('SIGINT')
   const { code, stderr } = await running.ended
   if (code !== 130) throw new Error(`the interrupted run ended with ${code}: ${stderr}`)
