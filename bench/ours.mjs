@@ -45,7 +45,7 @@ function arms(threads) {
     job('latent 2', 64, eigen({ kind: 'top-k', k: 1 }, 128, 64, 12, 2)),
     job('latent 4', 64, eigen({}, 128, 64, 12, 4)),
     job('784-256-128-32', 64, eigen({}, 256, 128, 32)),
-    // An embedding of 64 dimensions takes a batch of more than 64 for its penalty.
+    // An embedding of 64 dimensions takes a batch of more than 64 for its eigen loss.
     job('latent 64, none', 64, model(128, 64, 12, 64)),
     job('784-512-256-128-64, none', 64, model(512, 256, 128, 64)),
     job('top-k', 256, topK),

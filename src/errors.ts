@@ -5,10 +5,10 @@ export const exitCode = { failed: 1, usage: 2, interrupted: 130 } as const
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
 export interface ErrorParts {
-  /** What is wrong, one sentence without a full stop. */
-  readonly what: string
-  /** The file, the config path or the flag it is about. */
-  readonly where?: string
+  /** The problem in the present tense, without a full stop. */
+  readonly problem: string
+  /** The file, the config path or the flag that the problem is about. */
+  readonly subject?: string
   /** The advice: an imperative. */
   readonly hint?: string
   /** Further lines, one a mistake. */
@@ -17,12 +17,12 @@ export interface ErrorParts {
   readonly cause?: unknown
 }
 
-/** The one kind of error that users see: problem, place and hint. src/cli.ts prints it. */
+/** The one kind of error that users see: subject, problem and hint. src/cli.ts prints it. */
 export class EigenaeError extends Error {
   readonly exit: ExitCode
 
   constructor(readonly parts: ErrorParts) {
-    const head = parts.where === undefined ? parts.what : `${parts.where}: ${parts.what}`
+    const head = parts.subject === undefined ? parts.problem : `${parts.subject}: ${parts.problem}`
     const lines = [head, ...(parts.details ?? []).map((line) => `  ${line}`)]
     super([...lines, ...(parts.hint === undefined ? [] : [parts.hint])].join('\n'), { cause: parts.cause })
     this.name = 'EigenaeError'
@@ -85,8 +85,8 @@ export function fileError(action: string, path: string, error: unknown, exit?: E
   const known = memory ? outOfMemory : fileErrors[errorCode(error) ?? '']
   const reason = error instanceof Error ? error.message : String(error)
   return new EigenaeError({
-    what: `cannot ${action}: ${known?.[0] ?? reason}`,
-    where: path,
+    problem: `cannot ${action}: ${known?.[0] ?? reason}`,
+    subject: path,
     ...(known && { hint: known[1] }),
     ...(exit && !memory && { exit }),
     cause: error,

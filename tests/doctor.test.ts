@@ -66,7 +66,7 @@ async function refusal(device: Device, machine: Machine) {
     await selectEngine(device)
   } catch (error) {
     if (error instanceof EigenaeError)
-      return { reason: error.parts.what, hint: error.parts.hint, message: error.message }
+      return { reason: error.parts.problem, hint: error.parts.hint, message: error.message }
     throw error
   } finally {
     vi.unstubAllEnvs()

@@ -8,11 +8,11 @@ const scratch = scratchFolder()
 
 describe('the devices of TensorFlow', () => {
   it.each(engines)('are checked by the losses that engine $name has', async (engine) => {
-    for (const [step, { loss, mse, penalty }] of (await trainSteps(engine)).entries()) {
+    for (const [step, { loss, mse, eigenLoss }] of (await trainSteps(engine)).entries()) {
       const right = rightLosses[step]!
       expect(loss).toBeCloseTo(right.loss, 6)
       expect(mse).toBeCloseTo(right.mse, 6)
-      expect(penalty).toBeCloseTo(right.penalty, 6)
+      expect(eigenLoss).toBeCloseTo(right.eigenLoss, 6)
     }
   })
 

@@ -7,9 +7,9 @@ const none = new Uint8Array(0)
 
 describe('engine wasm', () => {
   it("throws the core's own exceptions as JavaScript errors", async () => {
-    const penalties = [{ kind: 'no-such-loss', weight: 1, center: false, parameters: {} }]
-    await expect(engine.createTrainer({ ...smallSpec, penalties }, none)).rejects.toThrow(
-      'unknown penalty kind "no-such-loss"',
+    const eigenLosses = [{ kind: 'no-such-loss', weight: 1, center: false, parameters: {} }]
+    await expect(engine.createTrainer({ ...smallSpec, eigenLosses }, none)).rejects.toThrow(
+      'unknown eigen loss kind "no-such-loss"',
     )
   })
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "../penalties/penalties.h"
+#include "../eigen_losses/eigen_losses.h"
 
 namespace eigenae::addon {
 
@@ -13,7 +13,7 @@ constexpr std::int64_t maximalWord = 0xffffffff;
 // A config's own bounds are narrower. With these, no size in the core leaves its type.
 constexpr std::int64_t maximalWidth = 1 << 16, maximalBatch = 1 << 16, maximalActivations = 1 << 30;
 constexpr std::int64_t maximalThreads = 1 << 12;
-constexpr std::uint32_t maximalWidths = 1 << 16, maximalPenalties = 64, maximalParameters = 64;
+constexpr std::uint32_t maximalWidths = 1 << 16, maximalEigenLosses = 64, maximalParameters = 64;
 constexpr std::int64_t maximalParameter = 1'000'000'000;
 
 std::uint32_t word(const Argument& argument) { return static_cast<std::uint32_t>(argument.integer(0, maximalWord)); }
@@ -26,33 +26,33 @@ BatchNorm toBatchNorm(const Argument& argument) {
   return BatchNorm::all;
 }
 
-// Asks the penalty for a value as the core does at a trainer's creation.
-void requireParameters(const Argument& argument, const PenaltySpec& penalty) {
+// Asks the eigen loss for a value as the core does at a trainer's creation.
+void requireParameters(const Argument& argument, const EigenLossSpec& eigenLoss) {
   const double one = 1;
   double derivative;
   try {
-    findPenalty(penalty.kind)(&one, 1, penalty.parameters, &derivative);
+    findEigenLoss(eigenLoss.kind)(&one, 1, eigenLoss.parameters, &derivative);
   } catch (const std::invalid_argument&) {
-    argument.property("kind").refuseValue("a known penalty: unknown penalty kind \"" + penalty.kind + "\"");
+    argument.property("kind").refuseValue("a known eigen loss: unknown eigen loss kind \"" + eigenLoss.kind + "\"");
   } catch (const std::out_of_range&) {
-    argument.property("parameters").refuseValue("complete for the penalty \"" + penalty.kind + "\"");
+    argument.property("parameters").refuseValue("complete for the eigen loss \"" + eigenLoss.kind + "\"");
   }
 }
 
-PenaltySpec toPenalty(const Argument& argument) {
-  PenaltySpec penalty;
-  penalty.kind = argument.property("kind").text();
-  penalty.weight = argument.property("weight").number();
-  penalty.center = argument.property("center").boolean();
+EigenLossSpec toEigenLoss(const Argument& argument) {
+  EigenLossSpec eigenLoss;
+  eigenLoss.kind = argument.property("kind").text();
+  eigenLoss.weight = argument.property("weight").number();
+  eigenLoss.center = argument.property("center").boolean();
   const Argument parameters = argument.property("parameters");
   for (const std::string& key : parameters.keys(maximalParameters)) {
     const Argument parameter = parameters.property(key);
     const double value = parameter.number();
     if (value < -maximalParameter || value > maximalParameter) parameter.refuseValue("within ±1e9");
-    penalty.parameters[key] = value;
+    eigenLoss.parameters[key] = value;
   }
-  requireParameters(argument, penalty);
-  return penalty;
+  requireParameters(argument, eigenLoss);
+  return eigenLoss;
 }
 
 AdamSpec toAdam(const Argument& adam) {
@@ -68,8 +68,8 @@ TrainerSpec toSpec(const Argument& argument) {
     spec.widths.push_back(static_cast<int>(width.integer(1, maximalWidth)));
   }
   spec.batchNorm = toBatchNorm(argument.property("batchNorm"));
-  for (const Argument& penalty : argument.property("penalties").elements(0, maximalPenalties)) {
-    spec.penalties.push_back(toPenalty(penalty));
+  for (const Argument& eigenLoss : argument.property("eigenLosses").elements(0, maximalEigenLosses)) {
+    spec.eigenLosses.push_back(toEigenLoss(eigenLoss));
   }
   spec.adam = toAdam(argument.property("adam"));
   const std::int64_t widest = *std::max_element(spec.widths.begin(), spec.widths.end());
@@ -110,9 +110,9 @@ napi_value fromLosses(napi_env env, const Losses& losses) {
   const napi_value value = newObject(env);
   setProperty(env, value, "loss", fromDouble(env, losses.loss()));
   setProperty(env, value, "squaredError", fromDouble(env, losses.squaredError));
-  setProperty(env, value, "penalty", fromDouble(env, losses.penalty));
+  setProperty(env, value, "eigenLoss", fromDouble(env, losses.eigenLoss));
   setProperty(env, value, "images", fromDouble(env, static_cast<double>(losses.images)));
-  setProperty(env, value, "penaltyImages", fromDouble(env, static_cast<double>(losses.penaltyImages)));
+  setProperty(env, value, "eigenLossImages", fromDouble(env, static_cast<double>(losses.eigenLossImages)));
   return value;
 }
 

@@ -74,7 +74,7 @@ const std::vector<double>& Spectrum::decompose(bool center) {
   return values_;
 }
 
-double Spectrum::penalty(bool center, PenaltyFunction function, const PenaltyParameters& parameters, double scale) {
+double Spectrum::eigenLoss(bool center, EigenLossFunction function, const EigenLossParameters& parameters, double scale) {
   decompose(center);
   if (control_.stopped()) return 0;
   if (std::isnan(values_[0])) return values_[0];
@@ -123,12 +123,12 @@ std::vector<double> singularValues(const double* latent, int batch, int width) {
   return spectrum.decompose(false);
 }
 
-double spectralPenalty(const double* latent, int batch, int width, bool center, PenaltyFunction penalty,
-                       const PenaltyParameters& parameters, double scale, double* gradient) {
+double spectralEigenLoss(const double* latent, int batch, int width, bool center, EigenLossFunction eigenLoss,
+                       const EigenLossParameters& parameters, double scale, double* gradient) {
   const CallControl control;
   Spectrum spectrum(*chosenInstructionSet().kernels, control, batch, width);
   setCodes(spectrum, latent, batch, width);
-  const double value = spectrum.penalty(center, penalty, parameters, scale);
+  const double value = spectrum.eigenLoss(center, eigenLoss, parameters, scale);
   for (int b = 0; b < batch; ++b) {
     for (int i = 0; i < width; ++i) {
       gradient[static_cast<std::size_t>(b) * width + i] += spectrum.gradient(i)[b];

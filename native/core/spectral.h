@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "../kernels/kernels.h"
-#include "../penalties/penalties.h"
+#include "../eigen_losses/eigen_losses.h"
 #include "call_control.h"
 
 namespace eigenae {
@@ -22,7 +22,7 @@ class Spectrum {
 
   // Returns f(σ(Z)) and adds scale · ∂f/∂Z to the gradient. With `center`, Z is less its column means. If it is stopped,
   // the value is of no use and nothing is added.
-  double penalty(bool center, PenaltyFunction function, const PenaltyParameters& parameters, double scale);
+  double eigenLoss(bool center, EigenLossFunction function, const EigenLossParameters& parameters, double scale);
 
   // The gradient [batch][width], in columns as the codes are.
   void clearGradient();
@@ -52,7 +52,7 @@ class Spectrum {
 std::vector<double> singularValues(const double* latent, int batch, int width);
 
 // Returns f(σ(Z)) for Z = latent [batch][width] and adds scale · ∂f/∂Z to gradient [batch][width].
-double spectralPenalty(const double* latent, int batch, int width, bool center, PenaltyFunction penalty,
-                       const PenaltyParameters& parameters, double scale, double* gradient);
+double spectralEigenLoss(const double* latent, int batch, int width, bool center, EigenLossFunction eigenLoss,
+                       const EigenLossParameters& parameters, double scale, double* gradient);
 
 }  // namespace eigenae

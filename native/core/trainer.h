@@ -14,8 +14,8 @@ namespace eigenae {
 
 enum class BatchNorm { none, encoder, all };
 
-// One penalty on the singular values of the bottleneck's outputs; `kind` names a row of penalties.cc's table.
-struct PenaltySpec {
+// One eigen loss on the singular values of the bottleneck's outputs; `kind` names a row of eigen_losses.cc's table.
+struct EigenLossSpec {
   std::string kind;
   double weight = 1;
   bool center = false;
@@ -32,7 +32,7 @@ struct AdamSpec {
 struct TrainerSpec {
   std::vector<int> widths;  // the encoder's, input first, bottleneck last; the decoder mirrors it
   BatchNorm batchNorm = BatchNorm::none;
-  std::vector<PenaltySpec> penalties;
+  std::vector<EigenLossSpec> eigenLosses;
   AdamSpec adam;
   int batchSize = 64;
   std::uint32_t seed = 0;  // names the training noise
@@ -59,12 +59,12 @@ struct Noise {
 // Sums over what was trained; a mean is a sum divided by its count of images.
 struct Losses {
   double squaredError = 0;  // sum over images of the mean over pixels
-  double penalty = 0;       // sum of (unweighted penalty × batch images), over batches that had one
+  double eigenLoss = 0;       // sum of (unweighted eigen loss × batch images), over batches that had one
   double weighted = 0;      // the same with the weights
   std::int64_t images = 0;
-  std::int64_t penaltyImages = 0;
+  std::int64_t eigenLossImages = 0;
 
-  // Sum over images of what is minimised. Over all images, as a batch without a penalty adds 0.
+  // Sum over images of what is minimised. Over all images, as a batch without an eigen loss adds 0.
   double loss() const { return squaredError + weighted; }
 };
 
@@ -79,8 +79,8 @@ struct Images {
 // number of threads.
 class Trainer {
  public:
-  // Throws std::invalid_argument where a penalty's kind is unknown or EIGENAE_ISA names what is not here, out_of_range
-  // where a penalty lacks a parameter, system_error where there are not so many threads; the rest of the spec is trusted.
+  // Throws std::invalid_argument where an eigen loss's kind is unknown or EIGENAE_ISA names what is not here, out_of_range
+  // where an eigen loss lacks a parameter, system_error where there are not so many threads; the rest of the spec is trusted.
   static std::unique_ptr<Trainer> create(const TrainerSpec& spec);
   virtual ~Trainer() = default;
 
@@ -90,7 +90,7 @@ class Trainer {
   virtual State getState() const = 0;
 
   // One pass over images.bytes in the given order [count], batch after batch, the last one short. A batch with no more
-  // images than latent dimensions trains without the penalties. Training noise: Noise{seed, purpose::trainingNoise,
+  // images than latent dimensions trains without the eigen losses. Training noise: Noise{seed, purpose::trainingNoise,
   // epoch, noise}, its index the image's place in `images` (not in `order`).
   virtual Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count,
                             std::uint32_t epoch) = 0;
@@ -105,7 +105,7 @@ class Trainer {
   // mean over images and pixels of (reconstruction(x + noise) − x)²; noise may be null.
   virtual double meanSquaredError(const Images& images, const Noise* noise) = 0;
 
-  // A call that it stops returns within about a second. An epoch ends behind a batch, whose penalties may be left out; what
+  // A call that it stops returns within about a second. An epoch ends behind a batch, whose eigen losses may be left out; what
   // any other call gives is of no use. The next call is stopped, too, unless control.begin() comes before it.
   CallControl control;
 };

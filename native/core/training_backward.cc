@@ -50,7 +50,7 @@ void TrainingStep::activateBackward(std::size_t index, int member, const Batch& 
   const Range range = memberPanels(member, batch);
   Pass& pass = passes_[index];
   for (int p = range.begin; p < range.end; ++p) {
-    if (index == layout_.bottleneck && penalty_.applies(batch.count)) addPenaltyGradient(p);
+    if (index == layout_.bottleneck && eigenLoss_.applies(batch.count)) addEigenLossGradient(p);
     if (layout_.layers[index].activation == Activation::relu) {
       kernels_.rectifyBackward(pass.output.get() + p * pass.stride, layout_.layers[index].outputs,
                                pass.gradient.get() + p * pass.stride);
@@ -59,11 +59,11 @@ void TrainingStep::activateBackward(std::size_t index, int member, const Batch& 
   if (layout_.layers[index].batchNorm) normaliseBackward(index, member, batch);
 }
 
-void TrainingStep::addPenaltyGradient(int panel) {
+void TrainingStep::addEigenLossGradient(int panel) {
   const std::size_t size = static_cast<std::size_t>(layout_.latent()) * width_;
   Pass& pass = passes_[layout_.bottleneck];
   float* gradient = pass.gradient.get() + panel * pass.stride;
-  const float* added = penalty_.gradient() + panel * size;
+  const float* added = eigenLoss_.gradient() + panel * size;
   for (std::size_t i = 0; i < size; ++i) gradient[i] += added[i];
 }
 
@@ -152,7 +152,7 @@ void TrainingStep::trainMiddle(int member, const Batch& batch) {
 }
 
 // Bias, or gamma and beta: a bias that batch norm takes away again has no gradient. Nor has beta where another batch
-// norm follows with no activation between: there, only the penalties have a say.
+// norm follows with no activation between: there, only the eigen losses have a say.
 void TrainingStep::trainVectors(std::size_t index, const Batch& batch) {
   const Layer& layer = layout_.layers[index];
   const PanelledLayer& places = parameters_.layer(index);
@@ -173,7 +173,7 @@ void TrainingStep::trainVectors(std::size_t index, const Batch& batch) {
     }
     if (index == layout_.bottleneck && layout_.layers[index + 1].batchNorm) {
       for (int i = 0; i < some; ++i) {
-        sums[0][i] = penalty_.applies(batch.count) ? penalty_.gradientSums()[begin + i] : 0;
+        sums[0][i] = eigenLoss_.applies(batch.count) ? eigenLoss_.gradientSums()[begin + i] : 0;
       }
     }
     kernels_.trainArray(sums[0], some, parameters_.at(places.beta + begin), batch.adam);
@@ -198,10 +198,10 @@ void TrainingStep::addLosses(const Batch& batch, Losses& losses) const {
   for (const double squaredError : squaredErrors_) sum += squaredError;
   losses.squaredError += sum / layout_.inputs();
   losses.images += batch.count;
-  if (!penalty_.applies(batch.count)) return;
-  losses.penalty += penalty_.value() * batch.count;
-  losses.weighted += penalty_.weighted() * batch.count;
-  losses.penaltyImages += batch.count;
+  if (!eigenLoss_.applies(batch.count)) return;
+  losses.eigenLoss += eigenLoss_.value() * batch.count;
+  losses.weighted += eigenLoss_.weighted() * batch.count;
+  losses.eigenLossImages += batch.count;
 }
 
 }  // namespace eigenae

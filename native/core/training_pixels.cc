@@ -85,9 +85,9 @@ void TrainingStep::lastLayer(int member, const Batch& batch) {
   const Pass& before = passes_[last - 1];
   const Range range = memberSlices(member);
   const bool hasSlice0 = range.begin == 0 && hasSlices(member);
-  if (hasSlice0 && penalty_.applies(batch.count)) {
+  if (hasSlice0 && eigenLoss_.applies(batch.count)) {
     const Pass& codes = passes_[layout_.bottleneck];
-    penalty_.evaluate(codes.output.get(), codes.stride, batch.count);
+    eigenLoss_.evaluate(codes.output.get(), codes.stride, batch.count);
   }
   const bool rectified = layout_.layers[last - 1].activation == Activation::relu;
   imageRows_[member].listNothing();
@@ -101,15 +101,15 @@ void TrainingStep::lastLayer(int member, const Batch& batch) {
   }
 }
 
-// How many pixels of the last layer take as long as the penalties, see slicePixels. Of a pixel's time not all is products:
+// How many pixels of the last layer take as long as the eigen losses, see slicePixels. Of a pixel's time not all is products:
 // Adam takes that of 13 images, sigmoid and loss that of 16 units.
 int TrainingStep::relief(int member, const Batch& batch) const {
-  if (!penalty_.applies(batch.count)) return 0;
+  if (!eigenLoss_.applies(batch.count)) return 0;
   const Layer& layer = layout_.layers.back();
   const SparseFactor& images = imageRows_[member];
   const double products = 2 * images.timeAsFactor() + images.timeWhereListed();
   const double timeOfPixel = products * batch.count * layer.inputs + 16 * batch.count + 13 * layer.inputs;
-  return static_cast<int>(std::min<double>(layer.outputs, penalty_.timeInProducts(batch.count) / timeOfPixel));
+  return static_cast<int>(std::min<double>(layer.outputs, eigenLoss_.timeInProducts(batch.count) / timeOfPixel));
 }
 
 void TrainingStep::lastLayerSlice(int member, int slice, Range pixels, const Batch& batch) {

@@ -22,7 +22,7 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
       parameters_(parameters),
       runningStatistics_(runningStatistics),
       team_(team),
-      penalty_(spec, layout, kernels, control) {
+      eigenLoss_(spec, layout, kernels, control) {
   const std::size_t images = roundUp(spec.batchSize, width_), panels = images / width_;
   rowsStride_ = images * width_;
   int widest = 0;

@@ -8,7 +8,7 @@
 #include "../kernels/kernels.h"
 #include "aligned.h"
 #include "parameters.h"
-#include "penalty_term.h"
+#include "eigen_loss_term.h"
 #include "prepared.h"
 #include "slices.h"
 #include "sparse_factor.h"
@@ -35,12 +35,12 @@ class TrainingStep {
                std::vector<float>& runningStatistics, Team& team, const CallControl& control);
 
   // Before steps of so many images: in a step nothing may throw.
-  void prepare(int count) { penalty_.prepare(count); }
+  void prepare(int count) { eigenLoss_.prepare(count); }
 
   // The phases, in this order, each followed by team.wait, but for the last two.
   void firstLayer(int member, const Batch& batch);      // input, noise; its product with the member's pixels
   void middleForward(int member, const Batch& batch);   // all layers between, for the member's images
-  void lastLayer(int member, const Batch& batch);       // output, loss, gradient, update for its pixels; the penalties
+  void lastLayer(int member, const Batch& batch);       // output, loss, gradient, update for its pixels; the eigen losses
   void middleBackward(int member, const Batch& batch);  // back to the first layer, for the member's images
   void trainMiddle(int member, const Batch& batch);     // the other layers' updates, for the member's rows and vectors
   // The first layer's updates and, if there is a next batch, what firstLayer does, slice by slice while it is at hand.
@@ -105,7 +105,7 @@ class TrainingStep {
   // training_backward.cc
   void activateBackward(std::size_t layer, int member, const Batch& batch);
   void normaliseBackward(std::size_t layer, int member, const Batch& batch);
-  void addPenaltyGradient(int panel);
+  void addEigenLossGradient(int panel);
   PreparedFactor gradientFactor(std::size_t layer, int member, const Batch& batch);
   void claimWeights(const PanelledLayer& layer, Range rows) const;
   void trainVectors(std::size_t layer, const Batch& batch);
@@ -117,7 +117,7 @@ class TrainingStep {
   Parameters& parameters_;
   std::vector<float>& runningStatistics_;
   Team& team_;
-  PenaltyTerm penalty_;
+  EigenLossTerm eigenLoss_;
 
   AlignedFloats target_;        // panels of pixels, [images]
   AlignedFloats lastFeatures_;  // what the last layer reads: panels of features, [images]

@@ -115,7 +115,7 @@ class VectorTrainer final : public Trainer {
           done = static_cast<std::int64_t>(index) + 1;
           stop = control.stopped();
           training_.addLosses(batch, losses);
-          // Of a penalty that was stopped there is no value to show.
+          // Of an eigen loss that was stopped there is no value to show.
           if (!stop) control.publish({static_cast<std::uint32_t>(losses.images), static_cast<float>(losses.loss())});
         }
         training_.middleBackward(member, batch);

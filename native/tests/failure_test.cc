@@ -28,7 +28,7 @@ TEST(Team, ThrowsWhatAnyMemberThrowsAndWorksOn) {
   }
 }
 
-TEST(Trainer, RefusesAPenaltyWithoutItsParameter) {
+TEST(Trainer, RefusesAnEigenLossWithoutItsParameter) {
   EXPECT_THROW(Trainer::create(tinySpec(BatchNorm::none, {{"top-k", 1, false, {}}})), std::out_of_range);
 }
 

@@ -6,21 +6,21 @@
 #include <stdexcept>
 #include <string>
 
-#include "penalty_cases.h"
+#include "eigen_loss_cases.h"
 
 namespace eigenae {
 namespace {
 
 using testing::Matrix;
 using testing::matrixWithSingularValues;
-using testing::PenaltyCase;
-using testing::penaltyCases;
+using testing::EigenLossCase;
+using testing::eigenLossCases;
 using testing::randomMatrix;
 using testing::relativeDistance;
 
-class SpectralPenalty : public ::testing::TestWithParam<PenaltyCase> {};
+class SpectralEigenLoss : public ::testing::TestWithParam<EigenLossCase> {};
 
-std::string caseName(const ::testing::TestParamInfo<PenaltyCase>& info) {
+std::string caseName(const ::testing::TestParamInfo<EigenLossCase>& info) {
   std::string name = info.param.kind;
   for (const auto& [parameter, value] : info.param.parameters) {
     name += '_' + parameter + std::to_string(static_cast<int>(value));
@@ -29,17 +29,17 @@ std::string caseName(const ::testing::TestParamInfo<PenaltyCase>& info) {
   return name + (info.param.center ? "_centered" : "");
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryKind, SpectralPenalty, ::testing::ValuesIn(penaltyCases), caseName);
+INSTANTIATE_TEST_SUITE_P(EveryKind, SpectralEigenLoss, ::testing::ValuesIn(eigenLossCases), caseName);
 
-Matrix centralDifferences(const PenaltyCase& penalty, Matrix z, int batch) {
+Matrix centralDifferences(const EigenLossCase& eigenLoss, Matrix z, int batch) {
   const double step = 1e-5;
   Matrix differences(z.size()), ignored;
   for (std::size_t i = 0; i < z.size(); ++i) {
     const double kept = z[i];
     z[i] = kept + step;
-    const double above = penalty(z, batch, ignored);
+    const double above = eigenLoss(z, batch, ignored);
     z[i] = kept - step;
-    differences[i] = (above - penalty(z, batch, ignored)) / (2 * step);
+    differences[i] = (above - eigenLoss(z, batch, ignored)) / (2 * step);
     z[i] = kept;
   }
   return differences;
@@ -53,7 +53,7 @@ bool allZero(const Matrix& matrix) {
   return std::all_of(matrix.begin(), matrix.end(), [](double value) { return value == 0; });
 }
 
-TEST_P(SpectralPenalty, GradientEqualsCentralDifferences) {
+TEST_P(SpectralEigenLoss, GradientEqualsCentralDifferences) {
   for (const auto& [batch, width] : {std::pair{5, 3}, {7, 4}, {11, 10}, {64, 10}, {33, 17}}) {
     const Matrix z = randomMatrix(batch, width, 100 * batch + width);
     Matrix gradient;
@@ -62,7 +62,7 @@ TEST_P(SpectralPenalty, GradientEqualsCentralDifferences) {
   }
 }
 
-TEST_P(SpectralPenalty, GradientIsScaledByTheWeight) {
+TEST_P(SpectralEigenLoss, GradientIsScaledByTheWeight) {
   const Matrix z = randomMatrix(16, 4, 1);
   Matrix once, thrice;
   GetParam()(z, 16, once);
@@ -71,17 +71,17 @@ TEST_P(SpectralPenalty, GradientIsScaledByTheWeight) {
   EXPECT_LT(relativeDistance(thrice, once), 1e-14);
 }
 
-TEST_P(SpectralPenalty, GradientIsAddedToWhatIsThere) {
+TEST_P(SpectralEigenLoss, GradientIsAddedToWhatIsThere) {
   const Matrix z = randomMatrix(16, 4, 2);
   Matrix alone;
   GetParam()(z, 16, alone);
   Matrix added(z.size(), 1.0);
-  spectralPenalty(z.data(), 16, 4, GetParam().center, findPenalty(GetParam().kind), GetParam().parameters, 1,
+  spectralEigenLoss(z.data(), 16, 4, GetParam().center, findEigenLoss(GetParam().kind), GetParam().parameters, 1,
                   added.data());
   for (std::size_t i = 0; i < z.size(); ++i) EXPECT_DOUBLE_EQ(added[i], alone[i] + 1);
 }
 
-TEST_P(SpectralPenalty, OfADeadDimensionIsFiniteAndLeavesItAlone) {
+TEST_P(SpectralEigenLoss, OfADeadDimensionIsFiniteAndLeavesItAlone) {
   Matrix z = randomMatrix(20, 4, 3), gradient;
   for (int b = 0; b < 20; ++b) z[b * 4 + 2] = 0;
   EXPECT_TRUE(std::isfinite(GetParam()(z, 20, gradient)));
@@ -90,7 +90,7 @@ TEST_P(SpectralPenalty, OfADeadDimensionIsFiniteAndLeavesItAlone) {
   EXPECT_FALSE(allZero(gradient));
 }
 
-TEST_P(SpectralPenalty, WithADeadDimensionEqualsTheOneWithoutIt) {
+TEST_P(SpectralEigenLoss, WithADeadDimensionEqualsTheOneWithoutIt) {
   const Matrix z = randomMatrix(20, 3, 4);
   Matrix widened(20 * 4, 0.0), gradient, widenedGradient;
   for (int b = 0; b < 20; ++b) std::copy_n(&z[b * 3], 3, &widened[b * 4]);
@@ -100,14 +100,14 @@ TEST_P(SpectralPenalty, WithADeadDimensionEqualsTheOneWithoutIt) {
   }
 }
 
-TEST_P(SpectralPenalty, OfTwoEqualSingularValuesIsFinite) {
+TEST_P(SpectralEigenLoss, OfTwoEqualSingularValuesIsFinite) {
   const Matrix z = matrixWithSingularValues(20, {3, 3, 1, 1, 0.5}, 5);
   Matrix gradient;
   EXPECT_TRUE(std::isfinite(GetParam()(z, 20, gradient)));
   EXPECT_TRUE(allFinite(gradient));
 }
 
-TEST_P(SpectralPenalty, OfRankOneIsFinite) {
+TEST_P(SpectralEigenLoss, OfRankOneIsFinite) {
   const Matrix column = randomMatrix(20, 1, 6), row = randomMatrix(1, 4, 7);
   Matrix z(20 * 4), gradient;
   for (int b = 0; b < 20; ++b) {
@@ -117,21 +117,21 @@ TEST_P(SpectralPenalty, OfRankOneIsFinite) {
   EXPECT_TRUE(allFinite(gradient));
 }
 
-TEST_P(SpectralPenalty, OfOneNonZeroElementIsFinite) {
+TEST_P(SpectralEigenLoss, OfOneNonZeroElementIsFinite) {
   Matrix z(20 * 4, 0.0), gradient;
   z[5] = 1e-30;
   EXPECT_TRUE(std::isfinite(GetParam()(z, 20, gradient)));
   EXPECT_TRUE(allFinite(gradient));
 }
 
-TEST_P(SpectralPenalty, OfZerosIsZeroWithoutGradient) {
+TEST_P(SpectralEigenLoss, OfZerosIsZeroWithoutGradient) {
   const Matrix z(20 * 4, 0.0);
   Matrix gradient;
   EXPECT_EQ(GetParam()(z, 20, gradient), 0);
   EXPECT_TRUE(allZero(gradient));
 }
 
-TEST_P(SpectralPenalty, OfCodesThatAreAllTheSameIsFinite) {
+TEST_P(SpectralEigenLoss, OfCodesThatAreAllTheSameIsFinite) {
   const Matrix row = randomMatrix(1, 4, 8);
   Matrix z, gradient;
   for (int b = 0; b < 20; ++b) z.insert(z.end(), row.begin(), row.end());
@@ -139,7 +139,7 @@ TEST_P(SpectralPenalty, OfCodesThatAreAllTheSameIsFinite) {
   EXPECT_TRUE(allFinite(gradient));
 }
 
-TEST_P(SpectralPenalty, OfWhatIsNotFiniteIsNaNAndReturns) {
+TEST_P(SpectralEigenLoss, OfWhatIsNotFiniteIsNaNAndReturns) {
   for (const double value : {std::nan(""), double{INFINITY}}) {
     for (const int place : {4, 7}) {  // in the first and in the last dimension
       Matrix z = randomMatrix(20, 4, 9), gradient;
@@ -149,19 +149,19 @@ TEST_P(SpectralPenalty, OfWhatIsNotFiniteIsNaNAndReturns) {
   }
 }
 
-TEST_P(SpectralPenalty, DoesNotChangeWithTheScaleOfTheCodes) {
+TEST_P(SpectralEigenLoss, DoesNotChangeWithTheScaleOfTheCodes) {
   const Matrix z = randomMatrix(20, 4, 10);
   Matrix gradient, scaled = z;
   for (double& value : scaled) value *= 1e-12;
   EXPECT_NEAR(GetParam()(scaled, 20, gradient), GetParam()(z, 20, gradient), 1e-13);
 }
 
-TEST(CenteredPenalty, IgnoresAShiftAndHasAGradientWithoutMean) {
-  const PenaltyCase penalty{"top-k", {{"k", 2}}, true};
+TEST(CenteredEigenLoss, IgnoresAShiftAndHasAGradientWithoutMean) {
+  const EigenLossCase eigenLoss{"top-k", {{"k", 2}}, true};
   const Matrix z = randomMatrix(20, 4, 11);
   Matrix shifted = z, gradient;
   for (double& value : shifted) value += 5;
-  EXPECT_NEAR(penalty(shifted, 20, gradient), penalty(z, 20, gradient), 1e-13);
+  EXPECT_NEAR(eigenLoss(shifted, 20, gradient), eigenLoss(z, 20, gradient), 1e-13);
   for (int i = 0; i < 4; ++i) {
     double sum = 0;
     for (int b = 0; b < 20; ++b) sum += gradient[b * 4 + i];
@@ -169,27 +169,27 @@ TEST(CenteredPenalty, IgnoresAShiftAndHasAGradientWithoutMean) {
   }
 }
 
-TEST(TopKPenalty, IsTheShareOfTheLargestSingularValues) {
+TEST(TopKEigenLoss, IsTheShareOfTheLargestSingularValues) {
   Matrix gradient;
   const Matrix z = matrixWithSingularValues(20, {4, 3, 2, 1}, 12);
-  EXPECT_NEAR((PenaltyCase{"top-k", {{"k", 2}}, false}(z, 20, gradient)), 0.7, 1e-14);
+  EXPECT_NEAR((EigenLossCase{"top-k", {{"k", 2}}, false}(z, 20, gradient)), 0.7, 1e-14);
 }
 
-TEST(TopKPenalty, OfAllSingularValuesIsOneWithoutGradient) {
+TEST(TopKEigenLoss, OfAllSingularValuesIsOneWithoutGradient) {
   Matrix gradient;
-  EXPECT_EQ((PenaltyCase{"top-k", {{"k", 4}}, false}(randomMatrix(20, 4, 15), 20, gradient)), 1);
+  EXPECT_EQ((EigenLossCase{"top-k", {{"k", 4}}, false}(randomMatrix(20, 4, 15), 20, gradient)), 1);
   EXPECT_TRUE(allZero(gradient));
 }
 
-TEST(LogMaxPenalty, IsTheLogarithmOfTheLargestEigenvaluesShare) {
+TEST(LogMaxEigenLoss, IsTheLogarithmOfTheLargestEigenvaluesShare) {
   Matrix gradient;
   const Matrix z = matrixWithSingularValues(20, {4, 3, 2, 1}, 13);
-  EXPECT_NEAR((PenaltyCase{"log-max", {}, false}(z, 20, gradient)), std::log(16.0 / 30), 1e-14);
+  EXPECT_NEAR((EigenLossCase{"log-max", {}, false}(z, 20, gradient)), std::log(16.0 / 30), 1e-14);
 }
 
-TEST(PenaltyTable, RefusesAnUnknownKindByName) {
+TEST(EigenLossTable, RefusesAnUnknownKindByName) {
   try {
-    findPenalty("top-q");
+    findEigenLoss("top-q");
     FAIL();
   } catch (const std::invalid_argument& error) {
     EXPECT_NE(std::string(error.what()).find("top-q"), std::string::npos);

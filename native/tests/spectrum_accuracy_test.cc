@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "penalty_cases.h"
+#include "eigen_loss_cases.h"
 
 namespace eigenae {
 namespace {
@@ -13,18 +13,18 @@ namespace {
 using testing::Matrix;
 using testing::matrixWithSingularValues;
 using testing::oneSidedJacobi;
-using testing::PenaltyCase;
-using testing::penaltyCases;
+using testing::EigenLossCase;
+using testing::eigenLossCases;
 using testing::randomMatrix;
 using testing::relativeDistance;
 using testing::Svd;
 
 // Σ f′ᵢ uᵢ vᵢᵀ from an SVD that never forms ZᵀZ
-Matrix expectedGradient(const Matrix& z, int batch, int width, PenaltyFunction penalty,
-                        const PenaltyParameters& parameters) {
+Matrix expectedGradient(const Matrix& z, int batch, int width, EigenLossFunction eigenLoss,
+                        const EigenLossParameters& parameters) {
   const Svd svd = oneSidedJacobi(z, batch, width);
   std::vector<double> derivatives(width);
-  penalty(svd.values.data(), width, parameters, derivatives.data());
+  eigenLoss(svd.values.data(), width, parameters, derivatives.data());
   Matrix gradient(z.size(), 0.0);
   for (int b = 0; b < batch; ++b) {
     for (int j = 0; j < width; ++j) {
@@ -37,7 +37,7 @@ Matrix expectedGradient(const Matrix& z, int batch, int width, PenaltyFunction p
 }
 
 // Its gradient UVᵀ is defined for equal singular values too, and weighs all directions the same.
-double nuclearNorm(const double* singularValues, int count, const PenaltyParameters&, double* derivatives) {
+double nuclearNorm(const double* singularValues, int count, const EigenLossParameters&, double* derivatives) {
   std::fill_n(derivatives, count, 1.0);
   return std::accumulate(singularValues, singularValues + count, 0.0);
 }
@@ -74,7 +74,7 @@ TEST(NuclearNorm, OfAnyWidthHasTheGradientOfAPlainSvd) {
   for (const auto& [batch, width] : {std::pair{5, 1}, {3, 2}, {17, 13}, {40, 33}, {150, 131}}) {
     const Matrix z = randomMatrix(batch, width, 17);
     Matrix gradient(z.size(), 0.0);
-    spectralPenalty(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
+    spectralEigenLoss(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
     EXPECT_LT(relativeDistance(gradient, expectedGradient(z, batch, width, nuclearNorm, {})), 1e-10);
   }
 }
@@ -90,7 +90,7 @@ Matrix roundedToFloat(Matrix z) {
 double directionsOf(const Matrix& z, int batch, bool center = false) {
   Matrix gradient(z.size(), 0.0);
   const int width = static_cast<int>(z.size()) / batch;
-  spectralPenalty(z.data(), batch, width, center, nuclearNorm, {}, 1, gradient.data());
+  spectralEigenLoss(z.data(), batch, width, center, nuclearNorm, {}, 1, gradient.data());
   return squaredLength(gradient);
 }
 
@@ -161,7 +161,7 @@ TEST(NuclearNorm, OfNearlyParallelDimensionsHasTheGradientOfAPlainSvd) {
     }
   }
   Matrix gradient(z.size(), 0.0);
-  spectralPenalty(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
+  spectralEigenLoss(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
   EXPECT_LT(relativeDistance(gradient, expectedGradient(z, batch, width, nuclearNorm, {})), 1e-9);
 }
 
@@ -189,19 +189,19 @@ TEST_P(Conditioning, LeavesEverySingularValueAccurate) {
 TEST_P(Conditioning, LeavesTheGradientAccurateInEveryDirection) {
   const Matrix z = latent();
   Matrix gradient(z.size(), 0.0);
-  spectralPenalty(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
+  spectralEigenLoss(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
   EXPECT_LT(relativeDistance(gradient, expectedGradient(z, batch, width, nuclearNorm, {})), 1e-9);
 }
 
-TEST_P(Conditioning, LeavesThePenaltiesGradientsAccurate) {
+TEST_P(Conditioning, LeavesTheEigenLossesGradientsAccurate) {
   if (GetParam() == 1) GTEST_SKIP() << "which of equal singular values is the largest is anyone's choice";
   const Matrix z = latent();
-  for (const PenaltyCase& penalty : penaltyCases) {
-    if (penalty.center) continue;
+  for (const EigenLossCase& eigenLoss : eigenLossCases) {
+    if (eigenLoss.center) continue;
     Matrix gradient;
-    penalty(z, batch, gradient);
-    const Matrix expected = expectedGradient(z, batch, width, findPenalty(penalty.kind), penalty.parameters);
-    EXPECT_LT(relativeDistance(gradient, expected), 1e-9) << penalty.kind;
+    eigenLoss(z, batch, gradient);
+    const Matrix expected = expectedGradient(z, batch, width, findEigenLoss(eigenLoss.kind), eigenLoss.parameters);
+    EXPECT_LT(relativeDistance(gradient, expected), 1e-9) << eigenLoss.kind;
   }
 }
 

@@ -14,17 +14,17 @@
 
 namespace eigenae::testing {
 
-inline TrainerSpec tinySpec(BatchNorm batchNorm, std::vector<PenaltySpec> penalties = {}) {
+inline TrainerSpec tinySpec(BatchNorm batchNorm, std::vector<EigenLossSpec> eigenLosses = {}) {
   TrainerSpec spec;
   spec.widths = {7, 6, 5, 3};
   spec.batchNorm = batchNorm;
-  spec.penalties = std::move(penalties);
+  spec.eigenLosses = std::move(eigenLosses);
   spec.batchSize = 8;
   spec.seed = 5;
   return spec;
 }
 
-inline const PenaltySpec topTwo{"top-k", 0.5, false, {{"k", 2}}};
+inline const EigenLossSpec topTwo{"top-k", 0.5, false, {{"k", 2}}};
 
 // Weights of a sensible size, gamma near 1, variances of 1.
 inline State initialState(const TrainerSpec& spec) {

@@ -33,22 +33,22 @@ using testing::topTwo;
 struct NetworkCase {
   const char* name;
   BatchNorm batchNorm;
-  std::vector<PenaltySpec> penalties;
+  std::vector<EigenLossSpec> eigenLosses;
 };
 
 void PrintTo(const NetworkCase& network, std::ostream* out) { *out << network.name; }
 
 class EveryNetwork : public ::testing::TestWithParam<NetworkCase> {
  protected:
-  TrainerSpec spec() const { return tinySpec(GetParam().batchNorm, GetParam().penalties); }
+  TrainerSpec spec() const { return tinySpec(GetParam().batchNorm, GetParam().eigenLosses); }
 };
 
-const PenaltySpec centeredLogMax{"log-max", 0.3, true, {}};
+const EigenLossSpec centeredLogMax{"log-max", 0.3, true, {}};
 
 INSTANTIATE_TEST_SUITE_P(Trainer, EveryNetwork,
                          ::testing::Values(NetworkCase{"plain", BatchNorm::none, {}},
                                            NetworkCase{"top_k", BatchNorm::none, {topTwo}},
-                                           NetworkCase{"two_penalties", BatchNorm::none, {topTwo, centeredLogMax}},
+                                           NetworkCase{"two_eigen_losses", BatchNorm::none, {topTwo, centeredLogMax}},
                                            NetworkCase{"encoder_norm", BatchNorm::encoder, {topTwo}},
                                            NetworkCase{"all_norm", BatchNorm::all, {}},
                                            NetworkCase{"all_norm_top_k", BatchNorm::all, {topTwo}},
@@ -107,7 +107,7 @@ TEST_P(EveryNetwork, GivesTheLossItHadBeforeTheStep) {
   EXPECT_LT(meanLoss(trainer->trainBatch(clean.data(), clean.data(), 8)), before);
 }
 
-TEST(BatchNormAfterTheBottleneck, LeavesTheShiftOfTheLatentCodesToThePenalties) {
+TEST(BatchNormAfterTheBottleneck, LeavesTheShiftOfTheLatentCodesToTheEigenLosses) {
   const TrainerSpec spec = tinySpec(BatchNorm::all);
   const auto trainer = makeTrainer(spec);
   const auto clean = pixels(8, 7, 36);
@@ -138,7 +138,7 @@ TEST(Spectrum, LeavesNoGradientIfItIsStopped) {
   for (int i = 0; i < 3; ++i) std::copy_n(codes.begin() + 8 * i, 8, spectrum.column(i));
   spectrum.clearGradient();
   control.stop();
-  spectrum.penalty(false, findPenalty("top-k"), {{"k", 2}}, 1);
+  spectrum.eigenLoss(false, findEigenLoss("top-k"), {{"k", 2}}, 1);
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(std::count(spectrum.gradient(i), spectrum.gradient(i) + 8, 0.0), 8);
   }
@@ -167,14 +167,14 @@ TEST(TrainEpoch, ShowsItsImagesAndTheirLosses) {
   EXPECT_EQ(losses.images, 45);
 }
 
-TEST(TrainEpoch, TrainsAShortBatchWithoutPenaltyUnlessItHasMoreImagesThanLatentDimensions) {
+TEST(TrainEpoch, TrainsAShortBatchWithoutEigenLossUnlessItHasMoreImagesThanLatentDimensions) {
   for (const auto& [count, penalized] : {std::pair{8 + 3, 8}, {8 + 4, 8 + 4}}) {
     const auto trainer = makeTrainer(tinySpec(BatchNorm::none, {topTwo}));
     const auto images = bytes(count, 7, 39);
     const auto order = backwardOrder(count);
       const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), count, 1);
     EXPECT_EQ(losses.images, count);
-    EXPECT_EQ(losses.penaltyImages, penalized);
+    EXPECT_EQ(losses.eigenLossImages, penalized);
   }
 }
 
@@ -227,7 +227,7 @@ TEST(TrainEpoch, SurvivesABatchOfOneImageWithBatchNorm) {
   for (float value : state.runningStatistics) EXPECT_TRUE(std::isfinite(value));
 }
 
-TEST(CreateTrainer, RefusesAnUnknownPenalty) {
+TEST(CreateTrainer, RefusesAnUnknownEigenLoss) {
   EXPECT_THROW(Trainer::create(tinySpec(BatchNorm::none, {{"top-q", 1, false, {}}})), std::invalid_argument);
 }
 

@@ -19,26 +19,26 @@ struct Case {
   std::vector<int> widths;
   BatchNorm batchNorm;
   int batchSize;
-  std::vector<PenaltySpec> penalties;
+  std::vector<EigenLossSpec> eigenLosses;
 };
 
 void PrintTo(const Case& c, std::ostream* out) {
   for (const int width : c.widths) *out << width << '-';
-  *out << " norm " << static_cast<int>(c.batchNorm) << " batch " << c.batchSize << " penalties " << c.penalties.size();
+  *out << " norm " << static_cast<int>(c.batchNorm) << " batch " << c.batchSize << " eigen losses " << c.eigenLosses.size();
 }
 
-const PenaltySpec topTwo{"top-k", 0.5, false, {{"k", 2}}};
-const PenaltySpec centeredLogMax{"log-max", 0.3, true, {}};
+const EigenLossSpec topTwo{"top-k", 0.5, false, {{"k", 2}}};
+const EigenLossSpec centeredLogMax{"log-max", 0.3, true, {}};
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  const std::vector<PenaltySpec> penalties[] = {{}, {topTwo}, {topTwo, centeredLogMax}};
+  const std::vector<EigenLossSpec> eigenLosses[] = {{}, {topTwo}, {topTwo, centeredLogMax}};
   int turn = 0;
   for (const auto& widths : std::vector<std::vector<int>>{
            {20, 16, 8, 5, 4}, {53, 31, 13, 3}, {17, 3, 2}, {1, 1}, {3, 1, 1}, {7, 5}, {101, 37, 64}, {130, 70, 33},
            {784, 20, 32}}) {
     for (const BatchNorm batchNorm : {BatchNorm::none, BatchNorm::encoder, BatchNorm::all}) {
-      for (const int batchSize : {16, 37, 70}) all.push_back({widths, batchNorm, batchSize, penalties[turn++ % 3]});
+      for (const int batchSize : {16, 37, 70}) all.push_back({widths, batchNorm, batchSize, eigenLosses[turn++ % 3]});
     }
   }
   return all;
@@ -51,7 +51,7 @@ class VectorTrainer : public ::testing::TestWithParam<Case> {
     result.widths = GetParam().widths;
     result.batchNorm = GetParam().batchNorm;
     result.batchSize = GetParam().batchSize;
-    result.penalties = GetParam().penalties;
+    result.eigenLosses = GetParam().eigenLosses;
     result.seed = 5;
     result.threads = threads;
     return result;

@@ -36,9 +36,9 @@ Images imagesAt(const void* pixels, bool floats, std::size_t count) {
 void write(const Losses& losses, double* numbers) {
   numbers[0] = losses.loss();
   numbers[1] = losses.squaredError;
-  numbers[2] = losses.penalty;
+  numbers[2] = losses.eigenLoss;
   numbers[3] = static_cast<double>(losses.images);
-  numbers[4] = static_cast<double>(losses.penaltyImages);
+  numbers[4] = static_cast<double>(losses.eigenLossImages);
 }
 
 // The four arrays of a state, one behind the other.
@@ -62,12 +62,12 @@ EXPORT(release) void release(void* memory) { std::free(memory); }
 // The spec's lists come before createTrainer, in their order.
 EXPORT(addWidth) void addWidth(int width) { spec().widths.push_back(width); }
 
-EXPORT(addPenalty) void addPenalty(const char* kind, double weight, bool center) {
-  spec().penalties.push_back({kind, weight, center, {}});
+EXPORT(addEigenLoss) void addEigenLoss(const char* kind, double weight, bool center) {
+  spec().eigenLosses.push_back({kind, weight, center, {}});
 }
 
-EXPORT(addPenaltyParameter) void addPenaltyParameter(const char* name, double value) {
-  spec().penalties.back().parameters[name] = value;
+EXPORT(addEigenLossParameter) void addEigenLossParameter(const char* name, double value) {
+  spec().eigenLosses.back().parameters[name] = value;
 }
 
 EXPORT(createTrainer)

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 export const nativeFolder = fileURLToPath(new URL('../../native/', import.meta.url))
 export const buildFolder = join(nativeFolder, 'build')
-export const coreFolders = ['core', 'kernels', 'penalties']
+export const coreFolders = ['core', 'kernels', 'eigen_losses']
 export const addonFolders = [...coreFolders, 'addon']
 export const testFolders = [...coreFolders, 'tests', 'tests/reference']
 

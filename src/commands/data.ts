@@ -61,7 +61,7 @@ function fetchCommand(): Command {
 
 function interruption(): Interruption {
   return new Interruption({
-    what: 'interrupted; nothing was kept',
+    problem: 'interrupted; nothing was kept',
     hint: 'Start it again with the same command.',
   })
 }

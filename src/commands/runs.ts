@@ -35,13 +35,13 @@ async function runs(folder: string, { json }: RunsFlags): Promise<void> {
   if (found.some(({ damage }) => damage.length > 0)) writeMessage(remakeHint)
   if (errors.length + unreadable.length === 0) return
   throw new EigenaeError({
-    what: [
+    problem: [
       ...(errors.length > 0 ? [`${errors.length} of ${all.length} runs cannot be read`] : []),
       ...(unreadable.length > 0
         ? [`${unreadable.length} folder${unreadable.length === 1 ? '' : 's'} in it cannot be read`]
         : []),
     ].join(', '),
-    where: folder,
+    subject: folder,
     details: [...errors, ...unreadable].map(({ message }) => message),
   })
 }

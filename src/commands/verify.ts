@@ -62,7 +62,7 @@ async function verify(named: readonly string[], { json }: VerifyFlags): Promise<
   if (damaged.length === 0) return
   const what = `${damaged.length} of ${runs.length} ${runs.length === 1 ? 'run is' : 'runs are'} damaged`
   const details = damaged.map(({ folder, note }) => `${folder}: ${note}`)
-  throw new EigenaeError({ what, details: details.slice(0, shownRuns), hint: remakeHint })
+  throw new EigenaeError({ problem: what, details: details.slice(0, shownRuns), hint: remakeHint })
 }
 
 /** The folders of sweeps from an argument down to its runs. */

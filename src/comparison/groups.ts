@@ -23,8 +23,8 @@ export interface UnusableRun {
 
 /** Returns a line on why a run is left out. */
 export function unusableLine({ folder, error }: UnusableRun, group: string): string {
-  const { what, where = folder, details = [], hint } = error.parts
-  const lines = [`${where}: ${what}`, ...details].join('; ')
+  const { problem, subject = folder, details = [], hint } = error.parts
+  const lines = [`${subject}: ${problem}`, ...details].join('; ')
   return `left out of ${group}: ${lines}${hint === undefined ? '' : `. ${hint}`}`
 }
 
@@ -70,15 +70,15 @@ async function baselineOf(baseline: string, arms: readonly GroupFolders[]): Prom
     const arm = arms[names.indexOf(baseline)]
     if (arm !== undefined) return { groups: [arm], notes: [] }
     throw usageError({
-      what: 'is no folder of runs, and no arm',
-      where,
+      problem: 'is no folder of runs, and no arm',
+      subject: where,
       hint: `The arms: ${names.join(', ')}.`,
     })
   })
   if (found.length === 1) return found[0]!
   throw usageError({
-    what: `holds ${found.length} groups, the baseline is one`,
-    where,
+    problem: `holds ${found.length} groups, the baseline is one`,
+    subject: where,
     hint: `Name one of them, for example ${found[0]!.name}.`,
   })
 }
@@ -184,8 +184,8 @@ export function withoutEmpty(groups: readonly Group[]): readonly Group[] {
   if (kept.length > 0 && kept[0] === groups[0]) return kept
   const [first] = groups
   throw usageError({
-    what: 'holds no completed run',
-    where: first!.name,
+    problem: 'holds no completed run',
+    subject: first!.name,
     details: [
       ...first!.leftOut.map((run) => `${run.folder}: ${run.status}`),
       ...first!.unusable.flatMap(({ error }) => error.message.split('\n')),

@@ -26,7 +26,7 @@ export function parseJson(text: string, file: string): JsonDocument {
   const content = text.replace(/^\uFEFF/, '')
   const errors: ParseError[] = []
   if (nesting(content) > deepest)
-    throw usageError({ what: `is nested more than ${deepest} levels deep`, where: file })
+    throw usageError({ problem: `is nested more than ${deepest} levels deep`, subject: file })
   const root = parseTree(content, errors, { disallowComments: true, allowTrailingComma: false })
   const place = (offset: number) => lineAndColumn(content, offset)
   // Only the first: the parser goes on after it, and what it finds then is mostly its own confusion.
@@ -38,7 +38,7 @@ export function parseJson(text: string, file: string): JsonDocument {
       mistakes.push(`${place(offset)} key "${key}" stands twice`)
   }
   if (root === undefined || mistakes.length > 0) {
-    throw usageError({ what: 'is not valid JSON', where: file, details: mistakes })
+    throw usageError({ problem: 'is not valid JSON', subject: file, details: mistakes })
   }
   return {
     value: valueIn(root),

@@ -24,7 +24,7 @@ export type Resolution =
 export async function loadConfig(file: string, overrides: readonly Override[] = []): Promise<Config> {
   const resolution = resolveConfig(await readConfigFile(file), overrides)
   if (resolution.kind === 'config') return resolution.config
-  throw usageError({ what: 'this config cannot be used', where: file, details: resolution.lines })
+  throw usageError({ problem: 'this config cannot be used', subject: file, details: resolution.lines })
 }
 
 export async function readConfigFile(file: string): Promise<ConfigFile> {

@@ -14,8 +14,8 @@ export function parseSetting(setting: string): Override {
   const path = setting.slice(0, equals).split('.')
   if (equals < 1 || path.includes('')) {
     throw usageError({
-      what: `expected path=value, got "${setting}"`,
-      where: '--set',
+      problem: `expected path=value, got "${setting}"`,
+      subject: '--set',
       hint: 'For example: --set loss.eigen.weight=0.5',
     })
   }

@@ -1,5 +1,5 @@
 import { latentDimension } from '../model/architecture.js'
-import { penaltyMistake } from '../model/penalties/index.js'
+import { eigenLossMistake } from '../model/eigen-losses/index.js'
 import type { Mistake } from './mistakes.js'
 import type { Config } from './schema.js'
 
@@ -14,7 +14,7 @@ interface Rule {
 export const rules: readonly Rule[] = [
   { fields: ['train.batchSize', 'model.widths', 'loss.eigen'], mistake: rankOfBatch },
   { fields: ['train.batchSize', 'model.batchNorm'], mistake: batchOfOne },
-  { fields: ['model.widths', 'loss.eigen'], mistake: penaltyOfBottleneck },
+  { fields: ['model.widths', 'loss.eigen'], mistake: eigenLossOfBottleneck },
 ]
 
 const batchSize = ['train', 'batchSize']
@@ -33,8 +33,8 @@ function batchOfOne({ train, model, loss }: Config): Mistake | null {
   return { path: batchSize, what: `must be at least 2 with batch norm (got ${train.batchSize})` }
 }
 
-function penaltyOfBottleneck({ loss: { eigen }, model }: Config): Mistake | null {
-  const mistake = eigen && penaltyMistake(eigen, latentDimension(model))
+function eigenLossOfBottleneck({ loss: { eigen }, model }: Config): Mistake | null {
+  const mistake = eigen && eigenLossMistake(eigen, latentDimension(model))
   if (mistake === null) return null
   const value: unknown = Reflect.get(eigen!, mistake.key)
   return { path: ['loss', 'eigen', mistake.key], what: `${mistake.what} (got ${JSON.stringify(value)})` }

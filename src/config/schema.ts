@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { eigenLossSchema } from '../model/penalties/index.js'
+import { eigenLossSchema } from '../model/eigen-losses/index.js'
 
 export const devices = ['auto', 'cpu', 'wasm', 'cuda', 'tensorflow-cpu'] as const
 export type RequestedDevice = (typeof devices)[number]
@@ -56,7 +56,7 @@ const loss = z.strictObject({
   eigen: eigenLossSchema
     .nullable()
     .default(null)
-    .describe("A penalty on the singular values of the batch's embedding; null for none."),
+    .describe("An eigen loss on the singular values of the batch's embedding; null for none."),
 })
 
 const optimizer = z.strictObject({

@@ -50,7 +50,7 @@ export async function readSweepFile(file: string): Promise<SweepFile> {
     const details = mistakes.map(
       ({ path, what }) => `${placeOf(path)} ${path.join('.') || '(the whole file)'}: ${what}`,
     )
-    throw usageError({ what: 'this sweep cannot be used', where: file, details })
+    throw usageError({ problem: 'this sweep cannot be used', subject: file, details })
   }
   const { variants, grid } = parsed.data
   const here = dirname(file)

@@ -51,7 +51,7 @@ export function withoutUser(url: string): string {
 }
 
 function failure(url: string, what: string, cause?: unknown): EigenaeError {
-  return new EigenaeError({ what, where: withoutUser(url), hint, cause })
+  return new EigenaeError({ problem: what, subject: withoutUser(url), hint, cause })
 }
 
 /** Node's error for an address with several places, none of which answers, has no message. */

@@ -62,8 +62,8 @@ async function downloadInto(staging: string, key: DataFile, options: FetchOption
   const found = createHash('sha256').update(bytes).digest('hex')
   if (found !== file.sha256) {
     throw new EigenaeError({
-      what: `this is not MNIST's file: SHA-256 is ${found}, expected ${file.sha256}`,
-      where: withoutUser(url),
+      problem: `this is not MNIST's file: SHA-256 is ${found}, expected ${file.sha256}`,
+      subject: withoutUser(url),
       hint: 'Try another mirror with --mirror; "mnist" as data.source needs no download.',
     })
   }
@@ -82,8 +82,8 @@ async function refuseOtherData(folder: string): Promise<void> {
   }
   if (others.length === 0) return
   throw usageError({
-    what: 'holds data files that are not MNIST, which the download would replace',
-    where: folder,
+    problem: 'holds data files that are not MNIST, which the download would replace',
+    subject: folder,
     details: others,
     hint: 'Name another folder with --out, or move these files away.',
   })
@@ -92,8 +92,8 @@ async function refuseOtherData(folder: string): Promise<void> {
 function requireHttp(mirror: string): void {
   if (!/^https?:\/\//.test(mirror) || !URL.canParse(mirror)) {
     throw usageError({
-      what: `expected an address that starts with http:// or https://, got "${mirror.replace(/\/\/[^/]*@/, '//')}"`,
-      where: '--mirror',
+      problem: `expected an address that starts with http:// or https://, got "${mirror.replace(/\/\/[^/]*@/, '//')}"`,
+      subject: '--mirror',
       hint: 'For example: --mirror https://ossci-datasets.s3.amazonaws.com/mnist',
     })
   }

@@ -77,8 +77,8 @@ function readHeader(bytes: Uint8Array, file: string, content: Content): Header {
 
 function damaged(file: string, what: string): Error {
   return usageError({
-    what,
-    where: file,
+    problem: what,
+    subject: file,
     hint: 'Replace the file; "eigenae data fetch" downloads MNIST, and data.source "mnist" needs no file.',
   })
 }

@@ -92,8 +92,8 @@ function splitOf(images: DataBytes, labels: DataBytes): Split {
   }
   if (split.images.count !== split.labels.length) {
     throw usageError({
-      what: `has ${split.labels.length} labels for the ${split.images.count} images of ${images.file}`,
-      where: labels.file,
+      problem: `has ${split.labels.length} labels for the ${split.images.count} images of ${images.file}`,
+      subject: labels.file,
     })
   }
   return split

@@ -26,8 +26,8 @@ export async function readDataFile(folder: string, key: DataFile, bound: Bound):
   if (found !== null) return found
   const names = dataFileKeys.map((each) => dataFiles[each].name).join(', ')
   throw usageError({
-    what: 'no such data file, gzipped or not',
-    where: join(folder, dataFiles[key].name),
+    problem: 'no such data file, gzipped or not',
+    subject: join(folder, dataFiles[key].name),
     hint: `A data source (data.source, --data) is "mnist" or a folder, as seen from where the command runs, with ${names}.`,
   })
 }
@@ -71,8 +71,8 @@ async function withRegularFile<T>(
 
 function notRegular(file: string): EigenaeError {
   return usageError({
-    what: 'is not a regular file',
-    where: file,
+    problem: 'is not a regular file',
+    subject: file,
     hint: 'Name a folder with the data files.',
   })
 }

@@ -15,8 +15,8 @@ export async function verifyMnist(folder: string): Promise<readonly VerifiedFile
   const wrong = dataFileKeys.flatMap((key, index) => differenceFromMnist(files[index]!, key) ?? [])
   if (wrong.length > 0) {
     throw new EigenaeError({
-      what: 'these files are not the genuine MNIST',
-      where: folder,
+      problem: 'these files are not the genuine MNIST',
+      subject: folder,
       details: wrong,
       hint: 'Download them again with "eigenae data fetch", or check what put them there.',
     })

@@ -1,6 +1,6 @@
 import type { Device } from '../config/schema.js'
 import type { Architecture } from '../model/architecture.js'
-import type { EnginePenalty } from '../model/penalties/index.js'
+import type { EngineEigenLoss } from '../model/eigen-losses/index.js'
 import type { TrainerState } from '../model/state.js'
 
 /** Something that trains: one row of the table in select.ts. It knows nothing of files, CSV or the terminal. */
@@ -25,7 +25,7 @@ export interface Engine {
 
 export interface TrainerSpec {
   readonly architecture: Architecture
-  readonly penalties: readonly EnginePenalty[]
+  readonly eigenLosses: readonly EngineEigenLoss[]
   readonly adam: AdamSpec
   readonly batchSize: number
   /** Names the initial parameters, the shuffles and the training noise. */
@@ -57,11 +57,11 @@ export interface NoiseField {
 
 /** Means over the images that were trained on. */
 export interface Losses {
-  /** mse + Σ weight · penalty. */
+  /** mse + Σ weight · eigen loss. */
   readonly loss: number
   readonly mse: number
-  /** The unweighted penalties' sum, over the batches that had one; 0 without. */
-  readonly penalty: number
+  /** The unweighted eigen losses' sum, over the batches that had one; 0 without. */
+  readonly eigenLoss: number
 }
 
 export interface EpochProgress {
@@ -79,7 +79,7 @@ export interface Trainer {
    * One pass over all images in the epoch's order (epochs count from 1). `onProgress` is called now and then, and at the
    * end with all images and the loss that is returned, as far as single precision has it.
    * @throws the signal's reason once it is aborted; the state is then that of a part of the epoch, whose last step may
-   * lack the penalties.
+   * lack the eigen losses.
    */
   trainEpoch(
     epoch: number,

@@ -80,7 +80,7 @@ async function probe(device: Device): Promise<Probe> {
     return { kind: 'usable', device, engine }
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error)
-    const refusal = error instanceof EigenaeError ? error : new EigenaeError({ what })
+    const refusal = error instanceof EigenaeError ? error : new EigenaeError({ problem: what })
     return { kind: 'refused', device, refusal }
   }
 }
@@ -101,5 +101,5 @@ async function firstUsable(): Promise<Selection> {
       refusals.push(`${device} (${error.message.split('\n')[0]})`)
     }
   }
-  throw new EigenaeError({ what: 'no device can train here', details: refusals })
+  throw new EigenaeError({ problem: 'no device can train here', details: refusals })
 }

@@ -22,7 +22,7 @@ export async function chooseRuns(folders: readonly string[]): Promise<readonly C
     const named =
       folders.length === groups.length ? folders.join(' ') : `${folders.join(' ')} and what is in it`
     throw usageError({
-      what: `${named}: ${groups.length} runs, a page shows one, or two side by side`,
+      problem: `${named}: ${groups.length} runs, a page shows one, or two side by side`,
       details: groups.slice(0, 10).map(({ name }) => name),
       hint: 'Name one or two of them; eigenae compare takes any number.',
     })

@@ -29,8 +29,8 @@ export async function pageImages(
     const inputs = inputDimension(run.config.model)
     if (inputs !== images.pixelsPerImage) {
       throw usageError({
-        what: `its network takes ${inputs} pixels, and the images of ${source} have ${images.pixelsPerImage}`,
-        where: run.folder,
+        problem: `its network takes ${inputs} pixels, and the images of ${source} have ${images.pixelsPerImage}`,
+        subject: run.folder,
         hint: 'Name a folder of fitting images with --data.',
       })
     }
@@ -48,7 +48,7 @@ function commonSource(chosen: readonly ChosenRun[]): string {
   const sources = [...new Set(chosen.map(({ run }) => sourceOfRun(run)))]
   if (sources.length === 1) return sources[0]!
   throw usageError({
-    what: `the runs were trained on different data: ${sources.join(' and ')}`,
+    problem: `the runs were trained on different data: ${sources.join(' and ')}`,
     hint: 'Say whose test images the page shows: --data mnist, or --data FOLDER.',
   })
 }
@@ -56,5 +56,8 @@ function commonSource(chosen: readonly ChosenRun[]): string {
 function sideOf(pixels: number, source: string): number {
   const side = Math.sqrt(pixels)
   if (Number.isInteger(side)) return side
-  throw usageError({ what: `its images have ${pixels} pixels, which make no square to draw`, where: source })
+  throw usageError({
+    problem: `its images have ${pixels} pixels, which make no square to draw`,
+    subject: source,
+  })
 }

@@ -32,8 +32,8 @@ export async function runData({ run }: ChosenRun, { pixels }: PageImages): Promi
   const trained = readTrainedState(run)
   if (trained === null) {
     throw usageError({
-      what: 'has no trained model yet',
-      where: run.folder,
+      problem: 'has no trained model yet',
+      subject: run.folder,
       hint: 'Train it first: eigenae train … --resume.',
     })
   }
@@ -56,15 +56,15 @@ export async function runData({ run }: ChosenRun, { pixels }: PageImages): Promi
 function refuseTooLarge({ folder, config }: WholeRun, latent: number): void {
   if (latent > mostDimensions) {
     throw usageError({
-      what: `its embedding has ${latent} dimensions, a page has sliders for ${mostDimensions} at most`,
-      where: folder,
+      problem: `its embedding has ${latent} dimensions, a page has sliders for ${mostDimensions} at most`,
+      subject: folder,
     })
   }
   const { parameterCount } = layoutOf(config.model)
   if (parameterCount > mostParameters) {
     throw usageError({
-      what: `its network has ${thousands(parameterCount)} parameters, a page holds ${thousands(mostParameters)} at most`,
-      where: folder,
+      problem: `its network has ${thousands(parameterCount)} parameters, a page holds ${thousands(mostParameters)} at most`,
+      subject: folder,
     })
   }
 }
@@ -77,8 +77,8 @@ async function embeddingOf(
   const embedding = await withTrainer(config, state, onOneCore, (trainer) => trainer.encode(pixels))
   if (embedding.every(Number.isFinite)) return embedding
   throw new EigenaeError({
-    what: 'its embedding holds values that are no numbers: the training diverged',
-    where: folder,
+    problem: 'its embedding holds values that are no numbers: the training diverged',
+    subject: folder,
     hint: 'Train it again with a smaller learning rate.',
   })
 }

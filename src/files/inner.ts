@@ -16,8 +16,8 @@ export async function requireKind(kind: Kind, path: string): Promise<void> {
   if (status.isSymbolicLink()) throw isLink(path)
   if (kind === 'file' ? status.isFile() : status.isDirectory()) return
   throw usageError({
-    what: kind === 'file' ? 'is not a regular file' : 'is not a folder',
-    where: path,
+    problem: kind === 'file' ? 'is not a regular file' : 'is not a folder',
+    subject: path,
     hint: `Remove it: eigenae writes a ${kind} there.`,
   })
 }
@@ -40,8 +40,8 @@ async function statusOf(path: string): Promise<Stats | null> {
 
 function isLink(path: string): EigenaeError {
   return usageError({
-    what: 'is a link, and eigenae writes through no link inside its folders',
-    where: path,
+    problem: 'is a link, and eigenae writes through no link inside its folders',
+    subject: path,
     hint: 'Replace the link by the file or folder that it leads to. The run folder itself may be a link.',
   })
 }

@@ -214,8 +214,8 @@ function inUse(file: string, holder: Holder | null): EigenaeError {
       : `on ${holder?.host}`
   const who = holder === null ? 'another process' : `process ${holder.pid}${here ? '' : ` ${where}`}`
   return new EigenaeError({
-    what: `${who} is writing into this folder`,
-    where: file,
+    problem: `${who} is writing into this folder`,
+    subject: file,
     hint: here
       ? 'Wait for it, or stop it.'
       : 'Wait for it; if it is gone, the folder is free a minute after its last sign of life.',
@@ -225,8 +225,9 @@ function inUse(file: string, holder: Holder | null): EigenaeError {
 /** Thrown out of a timer, to end the process as it is: whatever it still wrote would harm the other's run. */
 function lost(file: string): EigenaeError {
   return new EigenaeError({
-    what: 'this process has lost its lock: another took the folder over while this one was cut off from its files, or the folder was removed',
-    where: file,
+    problem:
+      'this process has lost its lock: another took the folder over while this one was cut off from its files, or the folder was removed',
+    subject: file,
     hint: 'This one ends, so that it writes into nothing of the other.',
   })
 }

@@ -52,11 +52,12 @@ export function pictureMark(file: string): Mark {
  */
 export function refuseForeignFiles(outputs: readonly Output[], hint: string): void {
   for (const output of outputs) {
-    if (isFolder(output.file)) throw usageError({ what: 'is a folder, not a file', where: output.file, hint })
+    if (isFolder(output.file))
+      throw usageError({ problem: 'is a folder, not a file', subject: output.file, hint })
     if (isOurs(output) !== false) continue
     throw usageError({
-      what: 'exists and was not written by this command; refusing to overwrite it',
-      where: output.file,
+      problem: 'exists and was not written by this command; refusing to overwrite it',
+      subject: output.file,
       hint,
     })
   }
@@ -66,7 +67,7 @@ export function refuseForeignFiles(outputs: readonly Output[], hint: string): vo
 export function refuseExistingFiles(outputs: readonly Output[], hint: string): void {
   for (const { file } of outputs) {
     if (lstatSync(file, { throwIfNoEntry: false }) === undefined) continue
-    throw usageError({ what: 'exists already', where: file, hint })
+    throw usageError({ problem: 'exists already', subject: file, hint })
   }
 }
 
@@ -89,6 +90,6 @@ function headOf(file: string): Buffer | undefined {
     return readFirstBytes(file, headBytes)
   } catch (error) {
     if (!hasCode((error as Error).cause, 'ENOTDIR')) throw error
-    throw usageError({ what: 'lies under a file, not a folder', where: file })
+    throw usageError({ problem: 'lies under a file, not a folder', subject: file })
   }
 }

@@ -61,16 +61,16 @@ async function readPiece(handle: FileHandle): Promise<Buffer | null> {
 
 function tooLong(file: string): Error {
   return usageError({
-    what: `has more than ${mostBytes >> 20} MiB, the most that eigenae reads of such a file`,
-    where: file,
+    problem: `has more than ${mostBytes >> 20} MiB, the most that eigenae reads of such a file`,
+    subject: file,
     hint: 'Check the path.',
   })
 }
 
 function silent(file: string): Error {
   return usageError({
-    what: `no data arrived within ${silenceMilliseconds / 1000} seconds`,
-    where: file,
+    problem: `no data arrived within ${silenceMilliseconds / 1000} seconds`,
+    subject: file,
     hint: 'Write the config to a file first.',
   })
 }

@@ -75,8 +75,8 @@ export function readJsonIfPresent(file: string): unknown {
     return text === undefined ? undefined : JSON.parse(text)
   } catch (cause) {
     throw new EigenaeError({
-      what: `is not valid JSON: ${(cause as Error).message}`,
-      where: file,
+      problem: `is not valid JSON: ${(cause as Error).message}`,
+      subject: file,
       hint: 'Restore the file, or train the run again with --resume.',
       cause,
     })
@@ -113,16 +113,16 @@ function readAt(descriptor: number, size: number, start = 0): Buffer {
 
 export function notRegular(file: string): EigenaeError {
   return new EigenaeError({
-    what: 'is not a regular file',
-    where: file,
+    problem: 'is not a regular file',
+    subject: file,
     hint: 'Remove it, or restore the file that belongs there.',
   })
 }
 
 function tooLarge(file: string, size: number, limit: number): EigenaeError {
   return new EigenaeError({
-    what: `has ${size} bytes, more than the ${limit} that eigenae reads`,
-    where: file,
+    problem: `has ${size} bytes, more than the ${limit} that eigenae reads`,
+    subject: file,
     hint: 'Restore the file that belongs there.',
   })
 }

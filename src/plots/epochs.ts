@@ -18,7 +18,7 @@ const lossColumns: readonly Column[] = [
   { column: 'test_denoise_mse', title: 'test images, noisy input' },
 ]
 
-/** The losses that mean the same in every arm: the penalties are left out of them. */
+/** The losses that mean the same in every arm: the eigen losses are left out of them. */
 export function lossChart(arms: readonly Arm[], legend: Legend): Chart {
   return {
     name: 'loss',

@@ -24,7 +24,7 @@ export async function loadRenderer() {
     return (await import('@resvg/resvg-js')).renderAsync
   } catch (cause) {
     throw new EigenaeError({
-      what: 'no PNG can be drawn: the part of @resvg/resvg-js for this machine is not installed',
+      problem: 'no PNG can be drawn: the part of @resvg/resvg-js for this machine is not installed',
       hint: 'npm leaves it out after --omit=optional: install without that.',
       cause,
     })

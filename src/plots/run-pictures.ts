@@ -86,8 +86,8 @@ async function drawableGroup(name: string): Promise<Group> {
   } = await readGroups([name], undefined)
   if (more.length > 0) {
     throw usageError({
-      what: `holds ${more.length + 1} groups, plot draws one`,
-      where: name,
+      problem: `holds ${more.length + 1} groups, plot draws one`,
+      subject: name,
       hint: `Name one of them, for example ${group!.name}, or compare them with eigenae compare.`,
     })
   }
@@ -100,11 +100,15 @@ async function drawableGroup(name: string): Promise<Group> {
   const complete = group!.runs[0]
   if (complete !== undefined) {
     const where = runFiles(complete.folder).metrics
-    throw usageError({ what: 'is missing or empty, though the run is complete', where, hint: remakeHint })
+    throw usageError({
+      problem: 'is missing or empty, though the run is complete',
+      subject: where,
+      hint: remakeHint,
+    })
   }
   throw usageError({
-    what: 'has no epoch yet',
-    where: name,
+    problem: 'has no epoch yet',
+    subject: name,
     hint: 'Train it first: eigenae train … --resume.',
   })
 }

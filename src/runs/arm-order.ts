@@ -18,7 +18,7 @@ export function readArmOrder(folder: string): ReadonlyMap<string, number> | unde
   if (value === undefined) return undefined
   const plan = planSchema.safeParse(value)
   if (!plan.success) {
-    throw new EigenaeError({ what: 'is not the plan of a sweep', where: file, cause: plan.error })
+    throw new EigenaeError({ problem: 'is not the plan of a sweep', subject: file, cause: plan.error })
   }
   const arms = new Set(plan.data.runs.map((run) => basename(dirname(run))))
   return new Map([...arms].map((arm, place) => [arm, place]))

@@ -146,8 +146,8 @@ function flattened(
 
 function notOurs(file: string, what: string): EigenaeError {
   return new EigenaeError({
-    what: `is no checkpoint of this run: ${what}`,
-    where: file,
+    problem: `is no checkpoint of this run: ${what}`,
+    subject: file,
     hint: remakeHint,
   })
 }

@@ -18,8 +18,8 @@ export function damageText({ file, reason }: Damage): string {
 /** An error of a run that must not be used as it is. */
 export function damagedRun(folder: string, damage: readonly Damage[]): EigenaeError {
   return new EigenaeError({
-    what: 'this run is damaged',
-    where: folder,
+    problem: 'this run is damaged',
+    subject: folder,
     details: damage.map(({ file, reason }) => `${join(folder, file)}: ${reason}`),
     hint: remakeHint,
   })
@@ -31,7 +31,7 @@ export function collect<T>(damage: Damage[], file: string, read: () => T): T | u
     return read()
   } catch (error) {
     if (!(error instanceof EigenaeError)) throw error
-    damage.push({ file, reason: error.parts.what })
+    damage.push({ file, reason: error.parts.problem })
     return undefined
   }
 }

@@ -28,8 +28,8 @@ export function readEvaluation(file: string): FinalEvaluation {
   const evaluation = schema.safeParse(readJsonIfPresent(file))
   if (evaluation.success) return evaluation.data
   throw new EigenaeError({
-    what: 'is missing, or is not the evaluation of a completed run',
-    where: file,
+    problem: 'is missing, or is not the evaluation of a completed run',
+    subject: file,
     hint: remakeHint,
     cause: evaluation.error,
   })

@@ -18,8 +18,8 @@ export async function runsNamed(argument: string): Promise<FoundRuns> {
   const found = await findRuns(folder)
   if (found.runs.length > 0) return found
   throw usageError({
-    what: 'holds no run',
-    where: folder,
+    problem: 'holds no run',
+    subject: folder,
     details: found.unreadable.map(headOf),
     hint: 'Name a run folder, or a folder of runs.',
   })
@@ -32,8 +32,8 @@ export async function runNamed(argument: string, command: string): Promise<strin
   if (unreadable.length > 0) throw unreadable[0]!
   if (runs.length === 1) return runs[0]!
   throw usageError({
-    what: `holds ${runs.length} runs, ${command} takes one`,
-    where: argument,
+    problem: `holds ${runs.length} runs, ${command} takes one`,
+    subject: argument,
     hint: `Name one of them, for example ${runs[0]}.`,
   })
 }

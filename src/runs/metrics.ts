@@ -43,7 +43,7 @@ interface RunMetric extends Meaning {
 export const metricTable = {
   train_loss: {
     of: 'epoch',
-    title: 'training loss, penalty included',
+    title: 'training loss, eigen loss included',
     better: null,
     main: false,
     value: ({ loss }) => loss,
@@ -57,10 +57,10 @@ export const metricTable = {
   },
   train_eigen: {
     of: 'epoch',
-    title: 'penalty on the training batches',
+    title: 'eigen loss on the training batches',
     better: null,
     main: false,
-    value: ({ penalty }) => penalty,
+    value: ({ eigenLoss }) => eigenLoss,
   },
   test_mse: {
     of: 'epoch',

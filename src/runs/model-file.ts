@@ -43,14 +43,14 @@ export function readModel(file: string, config: Config, sum: FileSum | undefined
   if (bytes === undefined) return null
   const { tensors, metadata } = decodeSafetensors(bytes, file)
   const reason = otherConfig(metadata, config) ?? (sum === undefined ? null : mismatch(bytes, sum))
-  if (reason !== null) throw new EigenaeError({ what: reason, where: file, hint: remakeHint })
+  if (reason !== null) throw new EigenaeError({ problem: reason, subject: file, hint: remakeHint })
   const state = initialState(config.model, config.seed)
   const layout = layoutOf(config.model)
   const fill = (list: readonly Tensor[], flat: Float32Array) => {
     for (const tensor of list) {
       const found = tensors.get(tensor.name)
       if (found?.values.length !== tensor.size)
-        throw new EigenaeError({ what: `lacks ${tensor.name} of this run's config`, where: file })
+        throw new EigenaeError({ problem: `lacks ${tensor.name} of this run's config`, subject: file })
       tensorValues(tensor, flat).set(found.values)
     }
   }

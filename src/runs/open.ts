@@ -35,8 +35,8 @@ export async function inspectRunFolder(
   if (entries.length === 0) return { kind: 'nothing' }
   if (use === 'new') {
     throw usageError({
-      what: 'this folder exists and is not empty',
-      where: folder,
+      problem: 'this folder exists and is not empty',
+      subject: folder,
       hint: 'Go on with the run in it by --resume, replace it by --overwrite, or name another folder with --out.',
     })
   }
@@ -83,15 +83,15 @@ export async function entriesOf(folder: string): Promise<readonly string[]> {
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return []
     if (hasCode(error, 'ENOTDIR'))
-      throw usageError({ what: 'is a file, or lies under one, not a folder', where: folder })
+      throw usageError({ problem: 'is a file, or lies under one, not a folder', subject: folder })
     throw error
   }
 }
 
 function notARun({ folder }: RunFiles, reason: string): EigenaeError {
   return usageError({
-    what: 'this folder holds no eigenae run, so it is left as it is',
-    where: folder,
+    problem: 'this folder holds no eigenae run, so it is left as it is',
+    subject: folder,
     details: [reason],
     hint: 'Name another folder with --out.',
   })
@@ -99,8 +99,8 @@ function notARun({ folder }: RunFiles, reason: string): EigenaeError {
 
 function otherConfig({ config }: RunFiles, differences: readonly string[]): EigenaeError {
   return usageError({
-    what: 'the run in this folder has another config, so it cannot be resumed with this one',
-    where: config,
+    problem: 'the run in this folder has another config, so it cannot be resumed with this one',
+    subject: config,
     details: differences,
     hint: 'Resume with the same config, or start again with --overwrite or in another folder with --out.',
   })

@@ -98,7 +98,7 @@ function configIn(content: Buffer, file: string): Config {
   if (foreign.success) return value as Config
   const { path, message } = foreign.error.issues[0]!
   const what = `this is not the config of a run: ${[path.join('.'), message].filter(Boolean).join(': ')}`
-  throw new EigenaeError({ what, where: file, cause: foreign.error })
+  throw new EigenaeError({ problem: what, subject: file, cause: foreign.error })
 }
 
 /** Empty if the run has not written one yet. */
@@ -131,8 +131,8 @@ function* tableRows<Columns extends readonly string[]>(
   const written = header.split(',')
   if (written[0] !== columns[0]) {
     throw new EigenaeError({
-      what: `its columns are not ${columns.join(',')}`,
-      where: file,
+      problem: `its columns are not ${columns.join(',')}`,
+      subject: file,
       hint: remakeHint,
     })
   }
@@ -177,7 +177,7 @@ function parseNumbers<Columns extends readonly string[]>(
 
 function notARow(file: string, line: number, count: number): EigenaeError {
   const what = `is not a row of ${count} numbers`
-  return new EigenaeError({ what, where: `${file}:${line}`, hint: remakeHint })
+  return new EigenaeError({ problem: what, subject: `${file}:${line}`, hint: remakeHint })
 }
 
 // Under the number of files that a process may have open where the limit is low (macOS: 256).

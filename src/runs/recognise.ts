@@ -71,9 +71,9 @@ interface SavedConfig {
 
 function savedConfig(file: string, config: Config): SavedConfig {
   const text = readTextIfPresent(file)
-  if (text === undefined) throw new EigenaeError({ what: 'is missing', where: file })
+  if (text === undefined) throw new EigenaeError({ problem: 'is missing', subject: file })
   const value = parsed(text)
-  if (value === undefined) throw new EigenaeError({ what: 'is not valid JSON', where: file })
+  if (value === undefined) throw new EigenaeError({ problem: 'is not valid JSON', subject: file })
   const checked = checkConfig(value)
   const isCanonical = checked.kind === 'config' && text === jsonText(checked.config)
   return { text, differences: configDifferences(value, config), isCanonical }

@@ -74,12 +74,12 @@ export const changedRecord: Damage = { file: 'run.json', reason: 'was changed (i
 export function readRecord(file: string): CheckedRecord {
   const text = readTextIfPresent(file)
   if (text === undefined)
-    throw new EigenaeError({ what: 'does not exist', where: file, hint: 'Check the path.' })
+    throw new EigenaeError({ problem: 'does not exist', subject: file, hint: 'Check the path.' })
   try {
     const value: unknown = JSON.parse(text)
     return { record: recordSchema.parse(value), checksum: checksumOf(value as Record<string, unknown>) }
   } catch (cause) {
-    throw new EigenaeError({ what: 'this is not the run.json of an eigenae run', where: file, cause })
+    throw new EigenaeError({ problem: 'this is not the run.json of an eigenae run', subject: file, cause })
   }
 }
 

@@ -145,8 +145,8 @@ function readTensor(
 
 function damaged(file: string, length: number, what: string): EigenaeError {
   return new EigenaeError({
-    what: `this file is damaged: it has ${length} bytes, ${what}`,
-    where: file,
+    problem: `this file is damaged: it has ${length} bytes, ${what}`,
+    subject: file,
     hint: remakeHint,
   })
 }

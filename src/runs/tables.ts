@@ -110,8 +110,8 @@ function epochOf(line: string): number {
 
 function ofOtherVersion(file: string): EigenaeError {
   return new EigenaeError({
-    what: 'its columns are not those of this version of eigenae',
-    where: file,
+    problem: 'its columns are not those of this version of eigenae',
+    subject: file,
     hint: 'Go on with the version that began the run, or start it again with --overwrite.',
   })
 }

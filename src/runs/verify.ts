@@ -35,7 +35,7 @@ export function verifyRun(files: RunFiles): Verification {
     return {
       record: null,
       checksums: false,
-      damage: [{ file: 'run.json', reason: error.parts.what }],
+      damage: [{ file: 'run.json', reason: error.parts.problem }],
       surplus: [],
     }
   }

@@ -48,8 +48,8 @@ async function compile(
   )
   if (ending.code !== 0) {
     throw new EigenaeError({
-      what: `${compiler} could not build the addon`,
-      where: folder,
+      problem: `${compiler} could not build the addon`,
+      subject: folder,
       details: ending.stderr.trim().split('\n').slice(0, 8),
       hint: 'It needs g++ 9 or newer, or a compiler like it; CXX names another.',
     })

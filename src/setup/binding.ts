@@ -106,8 +106,8 @@ async function unpack(
 function wrongChecksum(spec: string, integrity: string, found: string | null): EigenaeError {
   const details = [`Expected ${integrity}`, `Got      ${found}`]
   return new EigenaeError({
-    what: 'the downloaded package does not have the checksum that it should have',
-    where: spec,
+    problem: 'the downloaded package does not have the checksum that it should have',
+    subject: spec,
     details,
     hint: "npm's registry, or the mirror that npm's setting registry names, serves another file: use another one.",
   })
@@ -130,8 +130,8 @@ function fullDisk(where: string): EigenaeError {
 function failure(what: string, where: string, said: string, hint?: string): EigenaeError {
   const details = said.trim().split('\n').slice(0, 4)
   return new EigenaeError({
-    what,
-    where,
+    problem: what,
+    subject: where,
     ...(said !== '' && { details }),
     ...(hint !== undefined && { hint }),
   })

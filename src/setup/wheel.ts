@@ -69,7 +69,7 @@ async function cudaRequirements({ site, version }: PipJob & WheelJob): Promise<r
   if (requirements.length > 0)
     return requirements.map(([, each]) => ({ specifier: each!.replaceAll(/[\s()]/g, ''), sha256: null }))
   throw new EigenaeError({
-    what: `TensorFlow ${version} does not name its CUDA libraries`,
+    problem: `TensorFlow ${version} does not name its CUDA libraries`,
     hint: 'Use a version that does (--version): 2.15.1 to 2.21.0 do.',
   })
 }

@@ -55,8 +55,8 @@ export async function inspectSweepFolder(
   const saved = savedSweep(folder, plan)
   if (resume) return saved
   throw usageError({
-    what: 'this folder holds this sweep already',
-    where: folder,
+    problem: 'this folder holds this sweep already',
+    subject: folder,
     hint: 'Go on with it by --resume, or name another folder with --out.',
   })
 }
@@ -70,11 +70,11 @@ function savedSweep(folder: string, plan: SweepPlan): SavedSweep {
   if (saved === undefined && plan.runs.some((run) => holdsRun(folder, run)))
     return { runs: null, damage: damage.map(damageText) }
   throw usageError({
-    what:
+    problem:
       saved === undefined
         ? 'this folder holds no sweep, so it is left as it is'
         : `this folder holds the sweep "${saved.name}"`,
-    where: folder,
+    subject: folder,
     details: damage.map((each) => join(folder, damageText(each))),
     hint: 'Name another folder with --out.',
   })
@@ -111,12 +111,12 @@ export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise
 /** @throws EigenaeError if sweep.json is missing or damaged. */
 export function readSavedPlan(file: string): SavedPlan {
   const text = readTextIfPresent(file)
-  if (text === undefined) throw new EigenaeError({ what: 'is missing', where: file })
+  if (text === undefined) throw new EigenaeError({ problem: 'is missing', subject: file })
   const plan = parsedPlan(text)
-  if (plan === null) throw new EigenaeError({ what: 'is not the plan of a sweep', where: file })
+  if (plan === null) throw new EigenaeError({ problem: 'is not the plan of a sweep', subject: file })
   const { sha256: sum, ...fields } = plan
   if (sum !== undefined && sum !== sha256(JSON.stringify(fields)))
-    throw new EigenaeError({ what: 'was changed (its checksum differs)', where: file })
+    throw new EigenaeError({ problem: 'was changed (its checksum differs)', subject: file })
   return plan
 }
 

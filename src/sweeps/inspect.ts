@@ -32,8 +32,8 @@ export function inspectRuns({ runs }: SweepPlan, sweepFolder: string): Inspected
   const states = runs.map((run) => inspectPlanned(run, join(sweepFolder, run.name), lines))
   if (lines.conflicts.length === 0) return { states, damage: shortened(lines.damage) }
   throw usageError({
-    what: 'folders of this sweep hold runs with another config than its file has now',
-    where: sweepFolder,
+    problem: 'folders of this sweep hold runs with another config than its file has now',
+    subject: sweepFolder,
     details: shortened(lines.conflicts),
     hint: 'Bring the old configs back, remove those folders, or name another folder with --out.',
   })

@@ -59,7 +59,7 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
   ))
     lines.add(line)
   if (lines.size > 0) {
-    throw usageError({ what: 'this sweep cannot be run', where: sweep.file, details: [...lines] })
+    throw usageError({ problem: 'this sweep cannot be run', subject: sweep.file, details: [...lines] })
   }
   const runs = sweep.seeds.flatMap((seed) =>
     resolved.map(({ group, config }) => ({
@@ -86,8 +86,8 @@ function refuseTooManyRuns({ file, variants, grid, seeds }: SweepFile): void {
     counted(seeds.length, 'seed'),
   ]
   throw usageError({
-    what: `this sweep has ${thousands(runs)} runs, and at most ${thousands(mostRuns)} are planned at once`,
-    where: file,
+    problem: `this sweep has ${thousands(runs)} runs, and at most ${thousands(mostRuns)} are planned at once`,
+    subject: file,
     details: [factors.join(' × ')],
     hint: 'Shorten the lists, or cut the sweep into several files.',
   })

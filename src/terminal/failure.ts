@@ -17,8 +17,12 @@ function unexpected(error: unknown): EigenaeError {
   }
   if (isOutOfMemory(error)) {
     const [what, hint] = outOfMemory
-    return new EigenaeError({ what, hint, cause: error })
+    return new EigenaeError({ problem: what, hint, cause: error })
   }
   const what = error instanceof Error ? error.message : String(error)
-  return new EigenaeError({ what, hint: 'EIGENAE_DEBUG=1 shows where this comes from.', cause: error })
+  return new EigenaeError({
+    problem: what,
+    hint: 'EIGENAE_DEBUG=1 shows where this comes from.',
+    cause: error,
+  })
 }

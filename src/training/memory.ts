@@ -63,7 +63,11 @@ export function refuseTooLarge(config: Config, images: ImageCounts, threads: num
 }
 
 function tooLarge(what: string): Error {
-  return usageError({ what, where: 'model.widths', hint: 'Lower the widths, train.batchSize or --threads.' })
+  return usageError({
+    problem: what,
+    subject: 'model.widths',
+    hint: 'Lower the widths, train.batchSize or --threads.',
+  })
 }
 
 function gibibytes(bytes: number): string {

@@ -231,8 +231,8 @@ function refuseDivergence(
     ...(config.data.noise > 1 ? ['data.noise'] : []),
   ]
   throw new EigenaeError({
-    what: `training diverged: ${name} of epoch ${epoch} is ${value}`,
-    where: files.folder,
+    problem: `training diverged: ${name} of epoch ${epoch} is ${value}`,
+    subject: files.folder,
     hint: `Lower ${causes.join(' or ')}.`,
   })
 }

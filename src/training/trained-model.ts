@@ -40,8 +40,8 @@ export async function readTrainedRun(folder: string): Promise<TrainedRun> {
   const trained = readTrainedState(run)
   if (trained === null) {
     throw usageError({
-      what: 'this run has no model yet',
-      where: folder,
+      problem: 'this run has no model yet',
+      subject: folder,
       hint: 'Train it first: eigenae train … --resume.',
     })
   }
@@ -82,7 +82,7 @@ export function readTrainedState({ folder, config, record }: WholeRun): TrainedS
   const files = runFiles(folder)
   if (!configSchema.safeParse(config).success) {
     const what = 'this version cannot run the model of this config, which another version of eigenae wrote'
-    throw new EigenaeError({ what, where: files.config })
+    throw new EigenaeError({ problem: what, subject: files.config })
   }
   const sums = record.status === 'completed' ? record.files : undefined
   const state = readModel(files.model, config, sums?.['model.safetensors'])

@@ -38,8 +38,8 @@ async function loadDataAt(source: string, config: Config): Promise<DataSet> {
   const { count } = whole.train.images
   if (limit !== null && limit > count)
     throw usageError({
-      what: `is ${limit}, but there are only ${count} images`,
-      where: 'data.limit',
+      problem: `is ${limit}, but there are only ${count} images`,
+      subject: 'data.limit',
       hint: 'Lower it, or set it to null for all of them.',
     })
   return { ...whole, train: firstImages(whole.train, limit) }
@@ -51,7 +51,10 @@ export async function loadDataFor(model: Architecture, source: string, where: st
   const inputs = inputDimension(model)
   for (const { pixelsPerImage: pixels } of [data.train.images, data.test.images]) {
     if (pixels === inputs) continue
-    throw usageError({ what: `its images have ${pixels} pixels, the network takes ${inputs}`, where })
+    throw usageError({
+      problem: `its images have ${pixels} pixels, the network takes ${inputs}`,
+      subject: where,
+    })
   }
   return data
 }
@@ -60,14 +63,14 @@ function refuseUselessBatches(count: number, { model, loss, train }: Config): vo
   const latent = latentDimension(model)
   if (loss.eigen !== null && count <= latent) {
     throw usageError({
-      what: `${count} images are never more than the bottleneck's ${latent} dimensions, as an eigen loss needs`,
-      where: 'data.limit',
+      problem: `${count} images are never more than the bottleneck's ${latent} dimensions, as an eigen loss needs`,
+      subject: 'data.limit',
     })
   }
   if (model.batchNorm !== 'none' && count % train.batchSize === 1) {
     throw usageError({
-      what: `the last batch of ${count} images in batches of ${train.batchSize} has one image, which has no variance for batch norm`,
-      where: 'train.batchSize',
+      problem: `the last batch of ${count} images in batches of ${train.batchSize} has one image, which has no variance for batch norm`,
+      subject: 'train.batchSize',
       hint: 'Choose another batch size, or another data.limit.',
     })
   }

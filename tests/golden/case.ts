@@ -50,7 +50,7 @@ export function specOf({ widths, batchNorm, batch, eigen, adam }: GoldenCase): T
   const parameters: Record<string, number> = kind === 'top-k' ? { k } : {}
   return {
     architecture: { widths, batchNorm },
-    penalties: kind === 'none' ? [] : [{ kind, weight, center, parameters }],
+    eigenLosses: kind === 'none' ? [] : [{ kind, weight, center, parameters }],
     adam,
     batchSize: batch,
     seed: 0,

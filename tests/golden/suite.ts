@@ -52,8 +52,8 @@ async function expectGolden(engine: Engine, golden: GoldenCase): Promise<void> {
     const { expected } = golden
     const { steps, afterFirst, final } = await replay(trainer, golden)
     for (const [step, losses] of expected.steps.entries()) {
-      const { loss, mse, penalty } = steps[step]!
-      expectNear([loss, mse, penalty], [losses.loss, losses.mse, losses.penalty], `losses of step ${step}`)
+      const { loss, mse, eigenLoss } = steps[step]!
+      expectNear([loss, mse, eigenLoss], [losses.loss, losses.mse, losses.penalty], `losses of step ${step}`)
     }
     const gradients = flatParameters(golden, expected.firstGradients)
     expectNear(firstGradients(afterFirst, golden), gradients, 'first gradient')

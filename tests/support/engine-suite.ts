@@ -13,7 +13,7 @@ const hundred = images(100)
 const endlessSpec: TrainerSpec = {
   ...smallSpec,
   architecture: { widths: [784, 512, 512, 5], batchNorm: 'none' },
-  penalties: [],
+  eigenLosses: [],
   batchSize: 1,
 }
 const endlessCount = 60_000
@@ -63,19 +63,19 @@ export function describeEngine(engine: Engine): void {
       },
     )
 
-    it('counts a short last batch by its images, and trains it without the penalty where it is too small', async () => {
+    it('counts a short last batch by its images, and trains it without the eigen loss where it is too small', async () => {
       const short = hundred.subarray(0, 36 * inputs)
       const losses = await withTrainer(engine, smallSpec, short, (trainer) =>
         trainer.trainEpoch(1, quiet, never),
       )
-      expect(losses.penalty).toBeGreaterThan(2 / 5)
-      expect(losses.penalty).toBeLessThanOrEqual(1)
-      expect(losses.loss).toBeCloseTo(losses.mse + losses.penalty * (32 / 36), 5)
+      expect(losses.eigenLoss).toBeGreaterThan(2 / 5)
+      expect(losses.eigenLoss).toBeLessThanOrEqual(1)
+      expect(losses.loss).toBeCloseTo(losses.mse + losses.eigenLoss * (32 / 36), 5)
     })
 
     it.each([
-      ['every batch has the penalty', 64],
-      ['the last batch has no penalty', 36],
+      ['every batch has the eigen loss', 64],
+      ['the last batch has no eigen loss', 36],
     ])('reports at the end of an epoch the loss that it returns, if %s', async (_, count) => {
       const reports: EpochProgress[] = []
       const losses = await withTrainer(engine, smallSpec, hundred.subarray(0, count * inputs), (trainer) =>

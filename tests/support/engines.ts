@@ -10,7 +10,7 @@ export const adam = { learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e
 
 export const smallSpec: TrainerSpec = {
   architecture: { widths: [784, 24, 7, 5], batchNorm: 'none' },
-  penalties: [{ kind: 'top-k', weight: 1, center: false, parameters: { k: 2 } }],
+  eigenLosses: [{ kind: 'top-k', weight: 1, center: false, parameters: { k: 2 } }],
   adam,
   batchSize: 32,
   seed: 7,

@@ -16,11 +16,11 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const inputs = 5
 const layers = [inputs, 4, 2]
 
-const penalty = () => ({ kind: 'top-k', weight: 1, center: false, parameters: { k: 1 } })
+const eigenLoss = () => ({ kind: 'top-k', weight: 1, center: false, parameters: { k: 1 } })
 const spec = (changes = {}) => ({
   widths: [...layers],
   batchNorm: 'all',
-  penalties: [penalty()],
+  eigenLosses: [eigenLoss()],
   adam: { learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
   batchSize: 4,
   seed: 1,
@@ -112,18 +112,18 @@ function rows(door) {
   each('batchNorm', 'spec.batchNorm', [...notStrings, '', 'None', 'x'.repeat(1e6)], (batchNorm) =>
     create({ batchNorm }),
   )
-  each('penalties', 'spec.penalties', [...notObjects, {}, new Array(2 ** 32 - 1)], (penalties) =>
-    create({ penalties }),
+  each('eigenLosses', 'spec.eigenLosses', [...notObjects, {}, new Array(2 ** 32 - 1)], (eigenLosses) =>
+    create({ eigenLosses }),
   )
-  each('penalty', 'spec.penalties[0]', notObjects, (value) => create({ penalties: [value] }))
-  const changed = (changes) => create({ penalties: [{ ...penalty(), ...changes }] })
+  each('eigenLoss', 'spec.eigenLosses[0]', notObjects, (value) => create({ eigenLosses: [value] }))
+  const changed = (changes) => create({ eigenLosses: [{ ...eigenLoss(), ...changes }] })
   const kinds = [...notStrings, '', 'top-q', 'top-k\0', 'x'.repeat(1e6)]
-  each('kind', 'spec.penalties', kinds, (kind) => changed({ kind }))
-  each('weight', 'spec.penalties[0].weight', [...notNumbers, ...notFinite], (weight) => changed({ weight }))
-  each('center', 'spec.penalties[0].center', notBooleans, (center) => changed({ center }))
-  each('parameters', 'spec.penalties', [...notObjects, {}, []], (parameters) => changed({ parameters }))
+  each('kind', 'spec.eigenLosses', kinds, (kind) => changed({ kind }))
+  each('weight', 'spec.eigenLosses[0].weight', [...notNumbers, ...notFinite], (weight) => changed({ weight }))
+  each('center', 'spec.eigenLosses[0].center', notBooleans, (center) => changed({ center }))
+  each('parameters', 'spec.eigenLosses', [...notObjects, {}, []], (parameters) => changed({ parameters }))
   const notParameters = [...notNumbers, ...notFinite, 1e300, -1e300]
-  each('k', 'spec.penalties[0].parameters.k', notParameters, (k) => changed({ parameters: { k } }))
+  each('k', 'spec.eigenLosses[0].parameters.k', notParameters, (k) => changed({ parameters: { k } }))
   each('adam', 'spec.adam', notObjects, (adam) => create({ adam }))
   for (const key of ['learningRate', 'beta1', 'beta2', 'epsilon']) {
     const adam = (value) => ({ ...spec().adam, [key]: value })
@@ -313,7 +313,7 @@ function rows(door) {
     Object.defineProperty(widths, 0, { get: () => after(() => widths.splice(1), inputs) })
     return create({ widths })
   })
-  add('parameters are a proxy whose keys never end', 'spec.penalties', () => {
+  add('parameters are a proxy whose keys never end', 'spec.eigenLosses', () => {
     const ownKeys = () => Array.from({ length: 1000 }, (_, i) => `key${i}`)
     const getOwnPropertyDescriptor = () => ({ value: 1, enumerable: true, configurable: true })
     return changed({ parameters: new Proxy({}, { ownKeys, getOwnPropertyDescriptor }) })
@@ -421,7 +421,10 @@ function rows(door) {
     return made.trainEpoch(order(7), 1).finally(() => made.dispose())
   })
   each('images that the embedding would outgrow all memory of', null, [1e6], async (count) => {
-    const made = door.create(spec({ widths: [1, 1, 65_536], batchSize: 1, penalties: [] }), new Uint8Array(0))
+    const made = door.create(
+      spec({ widths: [1, 1, 65_536], batchSize: 1, eigenLosses: [] }),
+      new Uint8Array(0),
+    )
     try {
       return await made.encode(new Uint8Array(count))
     } finally {

@@ -61,7 +61,7 @@ describe.runIf(hasZig)('the package', () => {
   it('is small, and holds no tests and nothing that was built for this machine', () => {
     expect(statSync(archive()).size).toBeLessThan(10e6)
     expect(readdirSync(join(installed, 'native')).sort()).toEqual([
-      ...['addon', 'core', 'kernels', 'penalties', 'wasm'],
+      ...['addon', 'core', 'kernels', 'eigen_losses', 'wasm'],
     ])
   })
 

@@ -5,7 +5,7 @@ const scratch = scratchFolder()
 
 /**
  * Three epochs on all 60,000 images, beside PyTorch's: test MSE with noisy input of tests/golden/reference.py, seeds 0 to
- * 2, run on 2026-11-24, ± 15 %. Without a penalty units die by chance, so that arm spreads more.
+ * 2, run on 2026-11-24, ± 15 %. Without an eigen loss units die by chance, so that arm spreads more.
  */
 const arms = [
   { config: 'baseline.json', denoiseMse: [0.0242, 0.0475], topShare: [0.35, 0.95], dead: [2, 8] },

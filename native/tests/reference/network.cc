@@ -107,7 +107,7 @@ void Network::backwardBatchNorm(std::size_t index, int batch, const float* param
   // Batch norm takes the bias before it away again.
   std::fill_n(parameterGradient + layer.bias, layer.outputs, 0.0f);
 
-  // So does the next layer's with a shift of the latent codes, as no activation lies between: only the penalties, which
+  // So does the next layer's with a shift of the latent codes, as no activation lies between: only the eigen losses, which
   // see the codes themselves, have a say in the bottleneck's beta.
   if (index != layout_.bottleneck || !layout_.layers[index + 1].batchNorm) return;
   for (int i = 0; i < layer.outputs; ++i) {

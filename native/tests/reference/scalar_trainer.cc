@@ -15,9 +15,9 @@ namespace eigenae {
 
 namespace {
 
-struct Penalty {
-  PenaltySpec spec;
-  PenaltyFunction function;
+struct EigenLoss {
+  EigenLossSpec spec;
+  EigenLossFunction function;
 };
 
 // The values of pixels from bytes or floats: images [first, first + count) of [inputs] floats each.
@@ -40,7 +40,7 @@ class ScalarTrainer final : public Trainer {
         noisy_(batchArea(layout_.inputs())),
         latentGradient_(batchArea(layout_.latent())),
         gradient_(layout_.parameterCount) {
-    for (const PenaltySpec& penalty : spec.penalties) penalties_.push_back({penalty, findPenalty(penalty.kind)});
+    for (const EigenLossSpec& eigenLoss : spec.eigenLosses) eigenLosses_.push_back({eigenLoss, findEigenLoss(eigenLoss.kind)});
     state_.parameters.resize(layout_.parameterCount);
     state_.firstMoments.resize(layout_.parameterCount);
     state_.secondMoments.resize(layout_.parameterCount);
@@ -104,7 +104,7 @@ class ScalarTrainer final : public Trainer {
     losses.squaredError += squaredErrorForward(network_.output(), clean, pixels) / layout_.inputs();
     losses.images += batch;
 
-    const bool penalized = !penalties_.empty() && batch > layout_.latent();
+    const bool penalized = !eigenLosses_.empty() && batch > layout_.latent();
     if (penalized) penalize(batch, losses);
     network_.backward(noisy, clean, batch, state_.parameters.data(), penalized ? latentGradient_.data() : nullptr,
                       gradient_.data());
@@ -117,14 +117,14 @@ class ScalarTrainer final : public Trainer {
     const std::size_t count = static_cast<std::size_t>(batch) * layout_.latent();
     const std::vector<double> latent(network_.latent(), network_.latent() + count);
     std::fill(latentGradient_.begin(), latentGradient_.end(), 0.0);
-    for (const Penalty& penalty : penalties_) {
-      const double value = spectralPenalty(latent.data(), batch, layout_.latent(), penalty.spec.center,
-                                           penalty.function, penalty.spec.parameters, penalty.spec.weight,
+    for (const EigenLoss& eigenLoss : eigenLosses_) {
+      const double value = spectralEigenLoss(latent.data(), batch, layout_.latent(), eigenLoss.spec.center,
+                                           eigenLoss.function, eigenLoss.spec.parameters, eigenLoss.spec.weight,
                                            latentGradient_.data());
-      losses.penalty += value * batch;
-      losses.weighted += penalty.spec.weight * value * batch;
+      losses.eigenLoss += value * batch;
+      losses.weighted += eigenLoss.spec.weight * value * batch;
     }
-    losses.penaltyImages += batch;
+    losses.eigenLossImages += batch;
   }
 
   // Runs the first `layers` layers in inference mode on batch after batch, and calls visit(first image, batch).
@@ -150,11 +150,11 @@ class ScalarTrainer final : public Trainer {
 
   const TrainerSpec spec_;
   const Layout layout_;
-  std::vector<Penalty> penalties_;
+  std::vector<EigenLoss> eigenLosses_;
   State state_;
   Network network_;
   std::vector<float> clean_, noisy_;    // [batchSize][inputs]
-  std::vector<double> latentGradient_;  // [batchSize][latent], of the penalties
+  std::vector<double> latentGradient_;  // [batchSize][latent], of the eigen losses
   std::vector<float> gradient_;         // as the parameters
 };
 

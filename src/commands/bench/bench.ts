@@ -47,7 +47,7 @@ async function usableEngines() {
   }
   if (engines.length > 0) return { engines, refusals }
   const details = refusals.map(({ reason }) => reason)
-  throw new EigenaeError({ what: 'no device can train here', details })
+  throw new EigenaeError({ problem: 'no device can train here', details })
 }
 
 async function engineOf(device: Device): Promise<Engine> {

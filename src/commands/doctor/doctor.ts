@@ -15,7 +15,7 @@ export async function doctor({ json }: DoctorFlags): Promise<void> {
   if (json) writeJson({ ...machine, devices: probes.map(asJson) })
   else writeResult(page(machine, probes))
   if (!machine.node.supported || !probes.some(({ kind }) => kind === 'usable')) {
-    throw new EigenaeError({ what: 'no device of this machine can train as it is' })
+    throw new EigenaeError({ problem: 'no device of this machine can train as it is' })
   }
 }
 
@@ -33,7 +33,7 @@ function head({ eigenae, node, platform, cores, instructionSet, addon, addonRefu
 
 function row(probe: Probe): readonly string[] {
   if (probe.kind === 'usable') return [probe.device, 'usable', `${probe.engine.name} ${probe.engine.variant}`]
-  return [probe.device, 'no', probe.refusal.parts.what]
+  return [probe.device, 'no', probe.refusal.parts.problem]
 }
 
 /** What to do, a block each device that something can be done about. */
@@ -57,6 +57,6 @@ function asJson(probe: Probe) {
     const { name, variant, origin } = probe.engine
     return { device: probe.device, usable: true, engine: name, variant, origin }
   }
-  const { what, where, hint } = probe.refusal.parts
-  return { device: probe.device, usable: false, reason: what, where: where ?? null, mend: hint ?? null }
+  const { problem, subject, hint } = probe.refusal.parts
+  return { device: probe.device, usable: false, reason: problem, where: subject ?? null, mend: hint ?? null }
 }

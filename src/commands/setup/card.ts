@@ -22,6 +22,6 @@ export async function findCard(): Promise<Card> {
     return { usable: true, line: `${first!.name}, ${driver}; ${needs}` }
   } catch (error) {
     if (!(error instanceof EigenaeError)) throw error
-    return { usable: false, line: `CUDA cannot be used here: ${error.parts.what}` }
+    return { usable: false, line: `CUDA cannot be used here: ${error.parts.problem}` }
   }
 }

@@ -20,11 +20,11 @@ export interface SetupFlags {
 export async function setupTensorflow(flags: SetupFlags): Promise<void> {
   const { cpu, cuda, version, checksums, python } = flags
   if (!/^\d+\.\d+\.\d+$/.test(version))
-    throw usageError({ what: `must be a version like 2.21.0 (got "${version}")`, where: '--version' })
+    throw usageError({ problem: `must be a version like 2.21.0 (got "${version}")`, subject: '--version' })
   if (checksums && !pinnedVersions.includes(version))
     throw usageError({
-      what: `no checksums are known for the wheels of TensorFlow ${version}`,
-      where: '--version',
+      problem: `no checksums are known for the wheels of TensorFlow ${version}`,
+      subject: '--version',
       hint: `Use ${pinnedVersions.join(' or ')}, or accept any file that the package index serves: --no-checksums`,
     })
   const card = cpu ? null : await findCard()
@@ -65,7 +65,7 @@ function ending(kind: InstallationKind, device: string, already: boolean): strin
 
 function interruption(): EigenaeError {
   return new Interruption({
-    what: 'interrupted; what was finished is kept',
+    problem: 'interrupted; what was finished is kept',
     hint: 'Go on with the same command.',
   })
 }

@@ -10,6 +10,9 @@ export interface ImageFlags {
 export function chosenImages(data: DataSet, { split = 'test', images }: ImageFlags): Split {
   const { count } = data[split].images
   if (images !== undefined && images > count)
-    throw usageError({ what: `is ${images}, but there are only ${count} ${split} images`, where: '--images' })
+    throw usageError({
+      problem: `is ${images}, but there are only ${count} ${split} images`,
+      subject: '--images',
+    })
   return firstImages(data[split], images ?? null)
 }

@@ -16,5 +16,5 @@ export function refuseEmptyValues(command: Command): void {
     value,
   ])
   for (const [where, value] of [...flags, ...places])
-    if (value === '') throw usageError({ what: 'is empty', where: String(where) })
+    if (value === '') throw usageError({ problem: 'is empty', subject: String(where) })
 }

@@ -8,7 +8,7 @@ export function wholeNumber(flag: string, minimum: number): (value: string) => n
   return (value) => {
     const number = Number(value)
     if (!/^\d+$/.test(value) || number < minimum || !Number.isSafeInteger(number)) {
-      throw usageError({ what: `must be a whole number from ${minimum} (got "${value}")`, where: flag })
+      throw usageError({ problem: `must be a whole number from ${minimum} (got "${value}")`, subject: flag })
     }
     return number
   }
@@ -21,7 +21,7 @@ const mostThreads = 1024
 export function threadCount(value: string): number {
   const threads = wholeNumber('--threads', 1)(value)
   if (threads <= mostThreads) return threads
-  throw usageError({ what: `must be at most ${mostThreads} (got ${value})`, where: '--threads' })
+  throw usageError({ problem: `must be at most ${mostThreads} (got ${value})`, subject: '--threads' })
 }
 
 /** Parses a flag's value as the deviation of a noise. */
@@ -29,7 +29,7 @@ export function deviation(flag: string): (value: string) => number {
   return (value) => {
     const number = Number(value)
     if (value.trim() === '' || !(number >= 0 && number <= mostNoise)) {
-      throw usageError({ what: `must be a number from 0 to ${mostNoise} (got "${value}")`, where: flag })
+      throw usageError({ problem: `must be a number from 0 to ${mostNoise} (got "${value}")`, subject: flag })
     }
     return number
   }

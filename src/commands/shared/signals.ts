@@ -37,8 +37,8 @@ export function abortOnSignals(reason: () => Interruption): AbortOnSignals {
 /** Says how to go on: the same command with --resume. */
 export function interruptionOf(folder: string, configFile: string): Interruption {
   return new Interruption({
-    what: 'interrupted; the last whole epoch is saved',
-    where: folder,
+    problem: 'interrupted; the last whole epoch is saved',
+    subject: folder,
     hint: `Go on with the same command and --resume (eigenae train --config ${commandLine([configFile])} … --resume).`,
   })
 }

@@ -20,8 +20,8 @@ export function failureOf({ failures, counts }: SweepResult, runs: number, folde
   const table = alignedTable(rows, ['left', 'right', 'left'], ['run', 'attempts', 'reason'])
   const more = failures.length - rows.length
   return new EigenaeError({
-    what: `${counts.failed} of ${runs} runs failed`,
-    where: folder,
+    problem: `${counts.failed} of ${runs} runs failed`,
+    subject: folder,
     details: [...table.split('\n'), ...(more > 0 ? [`… and ${more} more`] : [])],
     hint: `Each run's log is ${join(folder, '<run>', logName)}. Once the cause is removed, --resume makes these runs again.`,
   })
@@ -38,8 +38,8 @@ export function firstLine(reason: string): string {
 /** Says how to go on: the same command with --resume. */
 export function interruptionOf(folder: string, config: string): Interruption {
   return new Interruption({
-    what: 'interrupted; every run keeps its last whole epoch',
-    where: folder,
+    problem: 'interrupted; every run keeps its last whole epoch',
+    subject: folder,
     hint: `Go on with the same command and --resume (eigenae sweep --config ${commandLine([config])} … --resume).`,
   })
 }

@@ -61,6 +61,6 @@ function overridesOf({ set, seed, epochs, device }: TrainFlags): readonly Overri
 }
 
 function useOf({ resume, overwrite }: TrainFlags): FolderUse {
-  if (resume && overwrite) throw usageError({ what: 'choose one of --resume and --overwrite' })
+  if (resume && overwrite) throw usageError({ problem: 'choose one of --resume and --overwrite' })
   return resume ? 'resume' : overwrite ? 'overwrite' : 'new'
 }

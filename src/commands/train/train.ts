@@ -140,8 +140,8 @@ async function selectionFor(
   const began = devices.find((each) => each === earlier.device)
   if (began === undefined)
     throw new EigenaeError({
-      what: `this run began on the device ${earlier.device}, which this version does not know`,
-      where: folder,
+      problem: `this run began on the device ${earlier.device}, which this version does not know`,
+      subject: folder,
       hint: 'Go on with the version that began it, or start again with --overwrite.',
     })
   return { ...(await select(began)), reason: earlier.record?.deviceReason ?? 'as in its checkpoint' }
@@ -175,8 +175,8 @@ function compareWithEarlier(earlier: EarlierRun, now: RunFacts, folder: string, 
   const changed = Object.keys(now.dataSha256).filter((key) => earlier.dataSha256[key] !== now.dataSha256[key])
   if (changed.length > 0) {
     throw new EigenaeError({
-      what: `the data has changed since this run began (${changed.join(', ')})`,
-      where: folder,
+      problem: `the data has changed since this run began (${changed.join(', ')})`,
+      subject: folder,
       hint: 'Bring the old data back, or start again with --overwrite.',
     })
   }

@@ -1,7 +1,7 @@
 /** The C++ core of native/ as JavaScript sees it, whatever it was compiled to. */
 
 import type { BatchNorm } from '../../model/architecture.js'
-import type { EnginePenalty } from '../../model/penalties/index.js'
+import type { EngineEigenLoss } from '../../model/eigen-losses/index.js'
 import type { TrainerState } from '../../model/state.js'
 import type { AdamSpec, Images } from '../engine.js'
 import type { LossSums } from '../losses.js'
@@ -9,7 +9,7 @@ import type { LossSums } from '../losses.js'
 export interface CoreSpec {
   readonly widths: readonly number[]
   readonly batchNorm: BatchNorm
-  readonly penalties: readonly EnginePenalty[]
+  readonly eigenLosses: readonly EngineEigenLoss[]
   readonly adam: AdamSpec
   readonly batchSize: number
   readonly seed: number

@@ -40,8 +40,8 @@ function createTrainer(binding: NativeBinding, spec: TrainerSpec, images: Uint8A
     if (lack === undefined) throw cause
     const [what, hint] = lacks[lack]!
     throw new EigenaeError({
-      what: `${what} (${(cause as Error).message})`,
-      where: 'device cpu',
+      problem: `${what} (${(cause as Error).message})`,
+      subject: 'device cpu',
       hint,
       cause,
     })
@@ -54,8 +54,8 @@ function instructionSet({ instructionSets }: NativeBinding): string {
   if (wanted === undefined || wanted === '') return instructionSets[0]!
   if (instructionSets.includes(wanted)) return wanted
   throw usageError({
-    what: `this processor has no instruction set "${wanted}"`,
-    where: 'EIGENAE_ISA',
+    problem: `this processor has no instruction set "${wanted}"`,
+    subject: 'EIGENAE_ISA',
     hint: `The processor has ${instructionSets.join(', ')}: name one of them, or none for the fastest.`,
   })
 }
@@ -66,11 +66,11 @@ function loadOrExplain(): LoadedBinding {
   } catch (error) {
     if (!(error instanceof BindingError)) throw error
     throw new EigenaeError({
-      what:
+      problem:
         error.found.length === 0
           ? 'the native engine was not built here'
           : `the native engine cannot be loaded: ${error.found.join('; ')}`,
-      where: 'device cpu',
+      subject: 'device cpu',
       hint,
       cause: error,
     })

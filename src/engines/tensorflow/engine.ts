@@ -82,8 +82,8 @@ function noCard(said: string): EigenaeError {
   const details = complaintsIn(said)
   const first = details.length > 0 ? 'Mend what TensorFlow names' : 'See what "eigenae doctor" says'
   return new EigenaeError({
-    what: 'TensorFlow finds no graphics card that it can use',
-    where: 'device cuda',
+    problem: 'TensorFlow finds no graphics card that it can use',
+    subject: 'device cuda',
     details,
     hint: `${first}, or train on the processor: --device cpu`,
   })
@@ -101,8 +101,8 @@ function refuseTooLarge(device: TensorflowDevice, { architecture }: TrainerSpec)
   const { parameterCount } = layoutOf(architecture)
   if (parameterCount < 2 ** 31) return
   throw new EigenaeError({
-    what: `a network of ${parameterCount} parameters is too large for this engine`,
-    where: `device ${device}`,
+    problem: `a network of ${parameterCount} parameters is too large for this engine`,
+    subject: `device ${device}`,
     hint: 'Lower model.widths.',
   })
 }

@@ -22,8 +22,8 @@ export function tensorflowError(device: TensorflowDevice, reason: string, said =
   const failures = failuresIn(said)
   const known = mends.find(([pattern]) => [reason, ...failures].some((text) => pattern.test(text)))
   return new EigenaeError({
-    what: `TensorFlow failed: ${known?.[1] ?? firstLine(reason)}`,
-    where: `device ${device}`,
+    problem: `TensorFlow failed: ${known?.[1] ?? firstLine(reason)}`,
+    subject: `device ${device}`,
     details: failures.slice(-3),
     hint:
       known?.[2] ??

@@ -60,8 +60,8 @@ export function findInstallation(kind: InstallationKind): TensorflowInstallation
     if (newest !== undefined) return readInstallation(newest, each)
   }
   throw new EigenaeError({
-    what: 'TensorFlow is not set up',
-    where: installationRoot(),
+    problem: 'TensorFlow is not set up',
+    subject: installationRoot(),
     hint: `Run: eigenae setup tensorflow --${kind}`,
   })
 }
@@ -93,8 +93,8 @@ export function readInstallation(version: string, kind: InstallationKind): Tenso
   const damage = installation === null ? 'its installation.json cannot be read' : damageOf(installation)
   if (installation !== null && damage === null) return installation
   throw new EigenaeError({
-    what: `TensorFlow is set up, but ${damage}`,
-    where: folder,
+    problem: `TensorFlow is set up, but ${damage}`,
+    subject: folder,
     hint: `Run: eigenae setup tensorflow --${kind} --version ${version}`,
   })
 }
@@ -131,7 +131,7 @@ const chooseAnother =
   'Name a folder of your own by EIGENAE_TENSORFLOW_DIR, then run: eigenae setup tensorflow'
 
 function untrusted(path: string, reason: string, hint: string): EigenaeError {
-  return new EigenaeError({ what: `TensorFlow is not loaded from here: ${reason}`, where: path, hint })
+  return new EigenaeError({ problem: `TensorFlow is not loaded from here: ${reason}`, subject: path, hint })
 }
 
 function parseInstallation(folder: string): TensorflowInstallation | null {

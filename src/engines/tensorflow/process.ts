@@ -84,7 +84,7 @@ export class TensorflowProcess {
 
   /** Ends the process. */
   async close(): Promise<void> {
-    this.#failure ??= new EigenaeError({ what: 'the trainer was disposed of' })
+    this.#failure ??= new EigenaeError({ problem: 'the trainer was disposed of' })
     this.#child.kill('SIGKILL')
     await this.#ended
   }

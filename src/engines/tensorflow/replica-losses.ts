@@ -5,26 +5,26 @@ import { meanLosses } from '../losses.js'
 export class ReplicaLosses {
   readonly #replicas: number
   readonly #squaredError: Float64Array
-  readonly #penalty: Float64Array
+  readonly #eigenLoss: Float64Array
   readonly #weighted: Float64Array
   #images = 0
-  #penaltyImages = 0
+  #eigenLossImages = 0
 
   constructor(replicas: number) {
     this.#replicas = replicas
     this.#squaredError = new Float64Array(replicas)
-    this.#penalty = new Float64Array(replicas)
+    this.#eigenLoss = new Float64Array(replicas)
     this.#weighted = new Float64Array(replicas)
   }
 
   add(means: Float32Array, count: number, penalised: boolean): void {
     for (let replica = 0; replica < this.#replicas; replica++) {
       this.#squaredError[replica]! += means[replica]! * count
-      this.#penalty[replica]! += means[this.#replicas + replica]! * count
+      this.#eigenLoss[replica]! += means[this.#replicas + replica]! * count
       this.#weighted[replica]! += means[2 * this.#replicas + replica]! * count
     }
     this.#images += count
-    if (penalised) this.#penaltyImages += count
+    if (penalised) this.#eigenLossImages += count
   }
 
   /** Over all replicas so far; 0 before the first batch. */
@@ -34,10 +34,10 @@ export class ReplicaLosses {
   }
 
   losses(): readonly Losses[] {
-    const [images, penaltyImages] = [this.#images, this.#penaltyImages]
+    const [images, eigenLossImages] = [this.#images, this.#eigenLossImages]
     return Array.from(this.#squaredError, (squaredError, replica) => {
-      const [penalty, weighted] = [this.#penalty[replica]!, this.#weighted[replica]!]
-      return meanLosses({ loss: squaredError + weighted, squaredError, penalty, images, penaltyImages })
+      const [eigenLoss, weighted] = [this.#eigenLoss[replica]!, this.#weighted[replica]!]
+      return meanLosses({ loss: squaredError + weighted, squaredError, eigenLoss, images, eigenLossImages })
     })
   }
 }

@@ -138,5 +138,5 @@ export function compareVersions(a: string, b: string): number {
 }
 
 function unusable(what: string, hint: string): EigenaeError {
-  return new EigenaeError({ what, where: 'device cuda', hint })
+  return new EigenaeError({ problem: what, subject: 'device cuda', hint })
 }

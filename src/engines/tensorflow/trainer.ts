@@ -133,8 +133,8 @@ export class ReplicaTrainer {
     sums: ReplicaLosses,
     feeds: Feeds,
   ): void {
-    const { penalties, architecture, adam } = this.#spec
-    const penalised = penalties.length > 0 && count > latentDimension(architecture)
+    const { eigenLosses, architecture, adam } = this.#spec
+    const penalised = eigenLosses.length > 0 && count > latentDimension(architecture)
     const place = stepFeed({ epoch, begin, count, adam: adamStep(adam, this.#nextStep()) })
     const { losses } = this.#program.run(stepName(source, penalised), { place, ...feeds })
     sums.add(losses!, count, penalised)

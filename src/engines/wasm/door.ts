@@ -3,7 +3,7 @@
  * once, and throws a TypeError or a RangeError with the argument's name.
  */
 
-import type { EnginePenalty } from '../../model/penalties/index.js'
+import type { EngineEigenLoss } from '../../model/eigen-losses/index.js'
 import type { TrainerState } from '../../model/state.js'
 import type { CoreNoise, CoreSpec } from '../core/core.js'
 
@@ -14,7 +14,7 @@ const maximalParameter = 1e9
 const batchNorms = ['none', 'encoder', 'all'] as const
 
 export function checkedSpec(spec: unknown): CoreSpec {
-  const { widths, batchNorm, penalties, adam, batchSize, seed, noise, threads } = object(spec, 'spec')
+  const { widths, batchNorm, eigenLosses, adam, batchSize, seed, noise, threads } = object(spec, 'spec')
   const checkedWidths = array(widths, 'spec.widths', 2, 2 ** 16).map((width, i) =>
     integer(width, `spec.widths[${i}]`, 1, 2 ** 16),
   )
@@ -22,8 +22,8 @@ export function checkedSpec(spec: unknown): CoreSpec {
   return {
     widths: checkedWidths,
     batchNorm: oneOf(batchNorm, 'spec.batchNorm', batchNorms),
-    penalties: array(penalties, 'spec.penalties', 0, 64).map((penalty, i) =>
-      checkedPenalty(penalty, `spec.penalties[${i}]`),
+    eigenLosses: array(eigenLosses, 'spec.eigenLosses', 0, 64).map((eigenLoss, i) =>
+      checkedEigenLoss(eigenLoss, `spec.eigenLosses[${i}]`),
     ),
     adam: checkedAdam(adam),
     batchSize: integer(batchSize, 'spec.batchSize', 1, largestBatch),
@@ -33,7 +33,7 @@ export function checkedSpec(spec: unknown): CoreSpec {
   }
 }
 
-function checkedPenalty(value: unknown, name: string): EnginePenalty {
+function checkedEigenLoss(value: unknown, name: string): EngineEigenLoss {
   const { kind, weight, center, parameters } = object(value, name)
   const entries = Object.entries(object(parameters, `${name}.parameters`))
   return {

@@ -46,8 +46,8 @@ function firstValid() {
     refusals.push(`${variant}: Node ${process.version} does not run it`)
   }
   throw new EigenaeError({
-    what: `this Node (${process.version}) does not run the WebAssembly that the core was compiled to`,
-    where: 'device wasm',
+    problem: `this Node (${process.version}) does not run the WebAssembly that the core was compiled to`,
+    subject: 'device wasm',
     hint: 'It needs SIMD and threads: use an unmodified Node of version 20 or later.',
   })
 }

@@ -5,8 +5,8 @@ export interface WasmExports extends WasmCalls {
   readonly allocate: (bytes: number) => number
   readonly release: (address: number) => void
   readonly addWidth: (width: number) => void
-  readonly addPenalty: (kind: number, weight: number, center: number) => void
-  readonly addPenaltyParameter: (name: number, value: number) => void
+  readonly addEigenLoss: (kind: number, weight: number, center: number) => void
+  readonly addEigenLossParameter: (name: number, value: number) => void
   readonly createTrainer: (
     batchNorm: number,
     learningRate: number,

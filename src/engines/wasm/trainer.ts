@@ -1,10 +1,9 @@
 import { EigenaeError } from '../../errors.js'
-import type { EnginePenalty } from '../../model/penalties/index.js'
+import type { EngineEigenLoss } from '../../model/eigen-losses/index.js'
 import type { TrainerState } from '../../model/state.js'
 import type { CoreNoise, CoreProgress, CoreSpec, CoreTrainer } from '../core/core.js'
 import type { Images } from '../engine.js'
 import type { LossSums } from '../losses.js'
-import { Crew } from './crew.js'
 import {
   checkedBytes,
   checkedEpoch,
@@ -18,6 +17,7 @@ import {
 } from './door.js'
 import { Heap } from './heap.js'
 import { instantiate, type WasmCalls, type WasmExports } from './instance.js'
+import { Team } from './team.js'
 
 const page = 2 ** 16
 const initialBytes = 2 ** 21 // what scripts/build-wasm.mjs tells the linker
@@ -36,7 +36,7 @@ const noNoise: CoreNoise = { seed: 0, purpose: 0, epoch: 0, deviation: 0 }
 export class WasmTrainer implements CoreTrainer {
   readonly #exports: WasmExports
   readonly #heap: Heap
-  readonly #crew: Crew
+  readonly #team: Team
   readonly #inputs: number
   readonly #latent: number
   readonly #batchSize: number
@@ -61,7 +61,7 @@ export class WasmTrainer implements CoreTrainer {
     this.#create(checked, threads)
     this.#images = { count, address: this.#heap.put(bytes) }
     const stackTops = Array.from({ length: threads }, () => this.#heap.allocate(stackBytes) + stackBytes)
-    this.#crew = new Crew(module, memory, stackTops)
+    this.#team = new Team(module, memory, stackTops)
   }
 
   setState(state: TrainerState): void {
@@ -159,12 +159,12 @@ export class WasmTrainer implements CoreTrainer {
   async dispose(): Promise<void> {
     this.#disposed = true
     this.#exports.stopCall()
-    await this.#crew.end(new Error('the trainer has been disposed of'))
+    await this.#team.end(new Error('the trainer has been disposed of'))
   }
 
-  #create({ widths, penalties, batchNorm, adam, ...spec }: CoreSpec, threads: number): void {
+  #create({ widths, eigenLosses, batchNorm, adam, ...spec }: CoreSpec, threads: number): void {
     for (const width of widths) this.#exports.addWidth(width)
-    for (const penalty of penalties) this.#addPenalty(penalty)
+    for (const eigenLoss of eigenLosses) this.#addEigenLoss(eigenLoss)
     const { learningRate, beta1, beta2, epsilon } = adam
     const layers = ['none', 'encoder', 'all'].indexOf(batchNorm)
     const { batchSize, seed, noise } = spec
@@ -185,10 +185,10 @@ export class WasmTrainer implements CoreTrainer {
     }
   }
 
-  #addPenalty({ kind, weight, center, parameters }: EnginePenalty): void {
-    this.#exports.addPenalty(this.#heap.putText(kind), weight, Number(center))
+  #addEigenLoss({ kind, weight, center, parameters }: EngineEigenLoss): void {
+    this.#exports.addEigenLoss(this.#heap.putText(kind), weight, Number(center))
     for (const [name, value] of Object.entries(parameters)) {
-      this.#exports.addPenaltyParameter(this.#heap.putText(name), value)
+      this.#exports.addEigenLossParameter(this.#heap.putText(name), value)
     }
   }
 
@@ -199,12 +199,12 @@ export class WasmTrainer implements CoreTrainer {
   /** To be asked for once all arguments are read. */
   #requireIdle(): void {
     this.#requireAlive()
-    if (this.#crew.busy) throw new Error('the trainer is still at work on another call')
+    if (this.#team.busy) throw new Error('the trainer is still at work on another call')
   }
 
   #call<Name extends keyof WasmCalls>(name: Name, ...args: Parameters<WasmCalls[Name]>): Promise<number> {
     this.#exports.beginCall()
-    return this.#crew.call(name, ...args)
+    return this.#team.call(name, ...args)
   }
 
   /** Releases the addresses when `use` is done. Where it fails, the memory is of no use any more. */
@@ -221,14 +221,14 @@ export class WasmTrainer implements CoreTrainer {
     return this.#with([this.#heap.allocate(5 * 8)], async ([address]) => {
       await train(address!)
       const numbers = this.#heap.doubles(address!, 5)
-      const [loss, squaredError, penalty, images, penaltyImages] = numbers as unknown as readonly [
+      const [loss, squaredError, eigenLoss, images, eigenLossImages] = numbers as unknown as readonly [
         number,
         number,
         number,
         number,
         number,
       ]
-      return { loss, squaredError, penalty, images, penaltyImages }
+      return { loss, squaredError, eigenLoss, images, eigenLossImages }
     })
   }
 
@@ -256,14 +256,14 @@ function requireRoom({ widths, batchSize }: CoreSpec): void {
   const bytes = 4 * (3 * weights + batchSize * activations)
   if (bytes < maximalBytes) return
   throw new EigenaeError({
-    what: `training needs ${(bytes / 2 ** 30).toFixed(1)} GB, and WebAssembly has 4`,
-    where: 'device wasm',
+    problem: `training needs ${(bytes / 2 ** 30).toFixed(1)} GB, and WebAssembly has 4`,
+    subject: 'device wasm',
     hint: 'Use --device cpu, a smaller batch or narrower layers.',
   })
 }
 
-/** The module knows the penalties, and which parameters each has. */
+/** The module knows the eigen losses, and which parameters each has. */
 function creationError(error: unknown): unknown {
   if (!(error instanceof Error) || error.message.startsWith('out of memory')) return error
-  return new RangeError(`spec.penalties must be known and complete: ${error.message}`)
+  return new RangeError(`spec.eigenLosses must be known and complete: ${error.message}`)
 }

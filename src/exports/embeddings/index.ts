@@ -19,7 +19,7 @@ export function embeddingFormatOf(file: string, overwrite: boolean): EmbeddingFo
   const format = formats.find(({ extension }) => extension === extname(file).toLowerCase())
   if (format === undefined) {
     const known = formats.map(({ extension }) => extension).join(' or ')
-    throw usageError({ what: `must end with ${known} (got "${file}")`, where: '--out' })
+    throw usageError({ problem: `must end with ${known} (got "${file}")`, subject: '--out' })
   }
   const outputs = format.outputs(file)
   refuseForeignFiles(outputs, 'Name another file with --out.')

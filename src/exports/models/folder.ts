@@ -23,8 +23,8 @@ export async function refuseUsedFolder(
   if (entries.length === 0) return []
   if (!overwrite) {
     throw usageError({
-      what: 'this folder exists and is not empty',
-      where: folder,
+      problem: 'this folder exists and is not empty',
+      subject: folder,
       hint: 'Replace the export in it by --overwrite, or name another folder with --out.',
     })
   }
@@ -34,8 +34,8 @@ export async function refuseUsedFolder(
   const strange = entries.find((name) => !(names.includes(name) && lstatSync(join(folder, name)).isFile()))
   if (strange === undefined) return entries
   throw usageError({
-    what: `this folder holds ${strange} that is no export of eigenae; refusing to overwrite it`,
-    where: folder,
+    problem: `this folder holds ${strange} that is no export of eigenae; refusing to overwrite it`,
+    subject: folder,
     hint: 'Name another folder with --out.',
   })
 }

@@ -53,8 +53,8 @@ function refuseReplicas(devices: ReadonlySet<RequestedDevice>): void {
   const others = [...devices].filter((device) => !trainsSideBySide(device))
   if (others.length === 0) return
   throw usageError({
-    what: `the device ${others.join(' and ')} trains one run at a time`,
-    where: '--replicas',
+    problem: `the device ${others.join(' and ')} trains one run at a time`,
+    subject: '--replicas',
     hint: 'Leave it out, or say --device cuda or --device tensorflow-cpu.',
   })
 }
@@ -82,7 +82,7 @@ export function checkSettings(name: LauncherName, settings: LaunchSettings): voi
     const takers = launcherNames.filter((other) => launchers[other].takes.includes(key))
     if (settings[key] === undefined || takers.includes(name)) continue
     const hint = `Leave it out, or say --launcher ${takers.join(' or ')}.`
-    throw usageError({ what: `means nothing to the launcher ${name}`, where: flagOf(key), hint })
+    throw usageError({ problem: `means nothing to the launcher ${name}`, subject: flagOf(key), hint })
   }
 }
 

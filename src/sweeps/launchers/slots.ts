@@ -35,8 +35,8 @@ export async function slotsFor(wishes: SlotWishes): Promise<readonly Slot[]> {
   if (gpus.ids.length > 0 && wanted) return gpuSlots(wishes, gpus)
   if (asked === undefined) return coreSlots(wishes)
   throw usageError({
-    what: `no GPU was found (${gpus.source})`,
-    where: `--device ${asked}`,
+    problem: `no GPU was found (${gpus.source})`,
+    subject: `--device ${asked}`,
     hint: 'Look at what nvidia-smi and CUDA_VISIBLE_DEVICES say, or take --device cpu.',
   })
 }
@@ -64,8 +64,8 @@ function gpuSlots(
   const places = Array.from({ length: jobsPerGpu }, () => ids).flat()
   if (jobs !== undefined && jobs > places.length) {
     throw usageError({
-      what: `${jobs} runs at once need more than ${ids.length} GPUs with ${jobsPerGpu} each`,
-      where: '--jobs',
+      problem: `${jobs} runs at once need more than ${ids.length} GPUs with ${jobsPerGpu} each`,
+      subject: '--jobs',
       hint: 'Several runs share a GPU with --jobs-per-gpu.',
     })
   }

@@ -1,7 +1,7 @@
 import type { TensorKind } from '../../../model/layout.js'
 import type { Value } from '../builder.js'
+import type { EigenLossTerm } from '../eigen-losses/eigen-loss-term.js'
 import type { Ops } from '../ops.js'
-import type { PenaltyTerm } from '../penalties/penalty-term.js'
 import { normaliseBackward } from './batch-norm.js'
 import type { Pass } from './forward.js'
 
@@ -16,19 +16,19 @@ export function backward(
   ops: Ops,
   passes: readonly Pass[],
   gradient: Value,
-  penalty: PenaltyTerm | null,
+  eigenLoss: EigenLossTerm | null,
 ): readonly LayerGradients[] {
   const bottleneck = passes.length / 2 - 1
   const all: LayerGradients[] = []
   let behind = gradient
   for (let position = passes.length - 1; position >= 0; position--) {
     const pass = passes[position]!
-    const term = position === bottleneck ? penalty : null
+    const term = position === bottleneck ? eigenLoss : null
     if (term !== null) behind = ops.add(behind, term.gradient)
     if (pass.layer.activation === 'relu') behind = ops.reluGradient(behind, pass.output)
     const { linear, vectors } = throughNorm(ops, pass, behind)
     if (position === bottleneck && pass.moments !== null && passes[position + 1]!.moments !== null)
-      vectors.beta = betaOfPenalty(ops, pass, term)
+      vectors.beta = betaOfEigenLoss(ops, pass, term)
     const weight = ops.matMul(linear, pass.input, { transposeA: true })
     if (position > 0) behind = ops.matMul(linear, pass.values.weight!)
     all.unshift({ gradients: { weight, ...vectors }, after: position > 0 ? [behind] : [] })
@@ -47,8 +47,8 @@ function throughNorm(ops: Ops, { moments, values }: Pass, gradient: Value) {
   return { linear: x, vectors: { gamma, beta } as typeof vectors }
 }
 
-/** Nor has beta where another batch norm follows with no activation between: there, only the penalties have a say. */
-function betaOfPenalty(ops: Ops, { values }: Pass, term: PenaltyTerm | null): Value {
+/** Nor has beta where another batch norm follows with no activation between: there, only the eigen losses have a say. */
+function betaOfEigenLoss(ops: Ops, { values }: Pass, term: EigenLossTerm | null): Value {
   if (term !== null) return term.gradientSums
   return ops.multiply(values.beta!, ops.float(0))
 }

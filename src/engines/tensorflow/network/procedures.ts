@@ -21,7 +21,7 @@ export const inferenceName = (what: 'encode' | 'reconstruct' | 'error', type: Im
 
 /** All that a trainer can ask of TensorFlow. */
 export function procedures(spec: NetworkSpec): readonly Procedure[] {
-  const kinds = spec.penalties.length === 0 ? [false] : [false, true]
+  const kinds = spec.eigenLosses.length === 0 ? [false] : [false, true]
   return [
     ...stateProcedures(spec),
     firstNoise(spec),

@@ -1,7 +1,7 @@
 import { inputDimension, latentDimension, layersOf } from '../../../model/architecture.js'
 import type { Value } from '../builder.js'
+import { type EigenLossTerm, eigenLossTerm } from '../eigen-losses/eigen-loss-term.js'
 import type { Ops } from '../ops.js'
-import { type PenaltyTerm, penaltyTerm } from '../penalties/penalty-term.js'
 import { adamInputs, applyAdam } from './adam.js'
 import { backward, type LayerGradients } from './backward.js'
 import type { Batch, StepNumbers } from './batch.js'
@@ -9,7 +9,7 @@ import { movedStatistics } from './batch-norm.js'
 import { forward, type Pass } from './forward.js'
 import type { LayerValues, NetworkSpec, StateTensor, Variables } from './variables.js'
 
-/** One step of training. Returns [3][replicas]: the mean squared error, the penalties' value, and weighted. */
+/** One step of training. Returns [3][replicas]: the mean squared error, the eigen losses' value, and weighted. */
 export function trainingStep(
   ops: Ops,
   spec: NetworkSpec,
@@ -18,12 +18,12 @@ export function trainingStep(
   step: StepNumbers,
   penalised: boolean,
 ): Value {
-  const { architecture, penalties, seeds } = spec
+  const { architecture, eigenLosses, seeds } = spec
   const values = variables.layers((tensor) => ops.read(variables.handle(tensor), 'float'))
   const passes = forward(ops, layersOf(architecture), values, batch.noisy)
   const latent = latentDimension(architecture)
   const codes = passes[passes.length / 2 - 1]!.output
-  const penalty = penalised ? penaltyTerm(ops, penalties, codes, latent, spec.batchSize) : null
+  const eigenLoss = penalised ? eigenLossTerm(ops, eigenLosses, codes, latent, spec.batchSize) : null
   const count = ops.at('host', () => ops.cast(step.count, 'float'))
   const { error, gradient } = squaredError(
     ops,
@@ -32,9 +32,9 @@ export function trainingStep(
     count,
     inputDimension(architecture),
   )
-  updateParameters(ops, spec, variables, step, backward(ops, passes, gradient, penalty))
+  updateParameters(ops, spec, variables, step, backward(ops, passes, gradient, eigenLoss))
   updateStatistics(ops, variables, passes, count)
-  return losses(ops, error, penalty, seeds.length)
+  return losses(ops, error, eigenLoss, seeds.length)
 }
 
 /** mean((y − x)²) [replicas], and its gradient before the sigmoid that gave y. */
@@ -72,8 +72,8 @@ function updateStatistics(ops: Ops, variables: Variables, passes: readonly Pass[
   }
 }
 
-function losses(ops: Ops, error: Value, penalty: PenaltyTerm | null, replicas: number): Value {
-  if (penalty !== null) return ops.stack([error, penalty.value, penalty.weighted])
+function losses(ops: Ops, error: Value, eigenLoss: EigenLossTerm | null, replicas: number): Value {
+  if (eigenLoss !== null) return ops.stack([error, eigenLoss.value, eigenLoss.weighted])
   const none = ops.builder.constant('float', [replicas], Array<number>(replicas).fill(0))
   return ops.stack([error, none, none])
 }

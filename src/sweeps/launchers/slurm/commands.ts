@@ -56,8 +56,8 @@ export async function submit(script: string, options: readonly string[]): Promis
   const output = await run('sbatch', ['--parsable', ...options, script]).catch((error) => {
     if (!(error instanceof SlurmError)) throw error
     throw new EigenaeError({
-      what: `sbatch refused the jobs: ${error.message}`,
-      where: script,
+      problem: `sbatch refused the jobs: ${error.message}`,
+      subject: script,
       hint: 'Mend the options (--partition, --time, --mem, --gpus-per-run, --sbatch-arg), then use --resume.',
     })
   })
@@ -65,8 +65,8 @@ export async function submit(script: string, options: readonly string[]): Promis
   const [, number] = /^(\d+)(?:;.*)?$/.exec(output.trim().split('\n').at(-1)!) ?? []
   if (number !== undefined) return number
   throw new EigenaeError({
-    what: `sbatch took the jobs, it seems, but gave no number for them: ${output.trim()}`,
-    where: script,
+    problem: `sbatch took the jobs, it seems, but gave no number for them: ${output.trim()}`,
+    subject: script,
     hint: 'Look at squeue --me; --resume takes up what is at work.',
   })
 }
@@ -96,8 +96,8 @@ export async function requireSlurm(): Promise<void> {
     await run('scontrol', ['ping'])
   } catch (error) {
     throw usageError({
-      what: `Slurm cannot be reached: ${(error as Error).message}`,
-      where: '--launcher slurm',
+      problem: `Slurm cannot be reached: ${(error as Error).message}`,
+      subject: '--launcher slurm',
       hint: 'Start the sweep where sbatch and squeue work, or take --launcher local.',
     })
   }

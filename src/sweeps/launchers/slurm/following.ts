@@ -65,8 +65,8 @@ export class Following {
       await setTimeout(lookMilliseconds.most)
     }
     throw new EigenaeError({
-      what: 'squeue does not answer, so it is not known which of the runs are at work',
-      where: '--launcher slurm',
+      problem: 'squeue does not answer, so it is not known which of the runs are at work',
+      subject: '--launcher slurm',
       hint: 'Try again with --resume.',
     })
   }

@@ -57,8 +57,8 @@ function refuseOwnOptions(sbatchArg: readonly string[]): void {
   const own = sbatchArg.find(isOwn)
   if (own === undefined) return
   throw usageError({
-    what: `${own} is set by the sweep itself`,
-    where: '--sbatch-arg',
+    problem: `${own} is set by the sweep itself`,
+    subject: '--sbatch-arg',
     hint: 'Leave it out.',
   })
 }

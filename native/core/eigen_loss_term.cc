@@ -1,8 +1,8 @@
-#include "penalty_term.h"
+#include "eigen_loss_term.h"
 
 namespace eigenae {
 
-PenaltyTerm::PenaltyTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels,
+EigenLossTerm::EigenLossTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels,
                          const CallControl& control)
     : kernels_(kernels),
       control_(control),
@@ -13,42 +13,42 @@ PenaltyTerm::PenaltyTerm(const TrainerSpec& spec, const Layout& layout, const Ke
       gradientSums_(latent_) {
   const std::vector<double> flat(latent_, 1.0);
   std::vector<double> derivatives(latent_);
-  for (const PenaltySpec& penalty : spec.penalties) {
-    penalties_.push_back({penalty, findPenalty(penalty.kind)});
+  for (const EigenLossSpec& eigenLoss : spec.eigenLosses) {
+    eigenLosses_.push_back({eigenLoss, findEigenLoss(eigenLoss.kind)});
     // Asks for its parameters now: a step must not throw.
-    penalties_.back().function(flat.data(), latent_, penalty.parameters, derivatives.data());
+    eigenLosses_.back().function(flat.data(), latent_, eigenLoss.parameters, derivatives.data());
   }
-  if (penalties_.empty()) return;
+  if (eigenLosses_.empty()) return;
   gradient_ = alignedFloats(roundUp(spec.batchSize, panelColumns_) * latent_);
 }
 
 // Copies and conversions, gradient, triangular factor, rotations by pairs and by their length; as measured with AVX2.
-double PenaltyTerm::timeInProducts(int count) const {
+double EigenLossTerm::timeInProducts(int count) const {
   const double images = count, latent = latent_, rank = rank_;
   const double each = images * latent * (67 + 2.3 * latent) + 13.6 * images * rank * (latent - rank / 2) +
                       rank * rank * (1500 + 46 * latent);
-  return penalties_.empty() ? 0 : 1e5 + penalties_.size() * each;
+  return eigenLosses_.empty() ? 0 : 1e5 + eigenLosses_.size() * each;
 }
 
-void PenaltyTerm::prepare(int count) {
+void EigenLossTerm::prepare(int count) {
   if (!applies(count)) return;
   std::unique_ptr<Spectrum>& spectrum = spectrumOf(count);
   if (spectrum != nullptr && spectrum->batch() == count) return;
   spectrum = std::make_unique<Spectrum>(kernels_, control_, count, latent_);
 }
 
-void PenaltyTerm::evaluate(const float* codes, std::size_t stride, int count) {
+void EigenLossTerm::evaluate(const float* codes, std::size_t stride, int count) {
   Spectrum& spectrum = *spectrumOf(count);
   for (int i = 0; i < latent_; ++i) {
     kernels_.widen(codes + i * panelColumns_, stride, count, spectrum.column(i));
   }
   spectrum.clearGradient();
   value_ = weighted_ = 0;
-  for (const Penalty& penalty : penalties_) {
+  for (const EigenLoss& eigenLoss : eigenLosses_) {
     const double value =
-        spectrum.penalty(penalty.spec.center, penalty.function, penalty.spec.parameters, penalty.spec.weight);
+        spectrum.eigenLoss(eigenLoss.spec.center, eigenLoss.function, eigenLoss.spec.parameters, eigenLoss.spec.weight);
     value_ += value;
-    weighted_ += penalty.spec.weight * value;
+    weighted_ += eigenLoss.spec.weight * value;
   }
   if (control_.stopped()) {
     value_ = weighted_ = 0;

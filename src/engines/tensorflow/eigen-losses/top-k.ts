@@ -1,7 +1,7 @@
-import type { PenaltyFormula } from './penalty.js'
+import type { EigenLossFormula } from './eigen-loss.js'
 
 /** f = (σ₁ + … + σ_k) / Σσ, so ∂f/∂σᵢ = ([i ≤ k] − f) / Σσ. */
-export const topK: PenaltyFormula = (ops, sigma, latent, { k }) => {
+export const topK: EigenLossFormula = (ops, sigma, latent, { k }) => {
   const top = ops.doubles(Array.from({ length: latent }, (_, i) => (i < k! ? 1 : 0)))
   const sum = ops.sum(sigma, [1])
   const value = ops.divide(ops.sum(ops.multiply(sigma, top), [1]), sum)

@@ -1,7 +1,7 @@
-import type { PenaltyFormula } from './penalty.js'
+import type { EigenLossFormula } from './eigen-loss.js'
 
 /** f = ln(λ₁ / Σλ) with λ = σ², so ∂f/∂σᵢ = 2·[i = 1]/σ₁ − 2·σᵢ/Σλ. */
-export const logMax: PenaltyFormula = (ops, sigma, latent) => {
+export const logMax: EigenLossFormula = (ops, sigma, latent) => {
   const first = ops.doubles(Array.from({ length: latent }, (_, i) => (i === 0 ? 1 : 0)))
   const lambda = ops.square(sigma)
   const sum = ops.sum(lambda, [1])

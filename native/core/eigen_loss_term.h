@@ -1,10 +1,10 @@
-// The penalties on the latent codes of one batch.
+// The eigen losses on the latent codes of one batch.
 #pragma once
 
 #include <memory>
 #include <vector>
 
-#include "../penalties/penalties.h"
+#include "../eigen_losses/eigen_losses.h"
 #include "aligned.h"
 #include "layout.h"
 #include "spectral.h"
@@ -12,22 +12,22 @@
 
 namespace eigenae {
 
-class PenaltyTerm {
+class EigenLossTerm {
  public:
   // Throws std::invalid_argument for an unknown kind, std::out_of_range where a kind's parameter is missing.
-  PenaltyTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels, const CallControl& control);
+  EigenLossTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels, const CallControl& control);
 
   // A batch with no more images than latent dimensions has none: its codes cannot span them all.
-  bool applies(int count) const { return !penalties_.empty() && count > latent_; }
+  bool applies(int count) const { return !eigenLosses_.empty() && count > latent_; }
 
-  // As many products of floats take about the time that the penalties do.
+  // As many products of floats take about the time that the eigen losses do.
   double timeInProducts(int count) const;
 
   // Makes room for batches of so many images: of one size, and of another for an epoch's last one.
   void prepare(int count);
 
   // codes: panels [latent], `stride` apart. After prepare(count). If it is stopped, value and gradient are those of a
-  // batch without penalties.
+  // batch without eigen losses.
   void evaluate(const float* codes, std::size_t stride, int count);
 
   // After evaluate: panels [latent], latent · panelColumns apart.
@@ -37,9 +37,9 @@ class PenaltyTerm {
   double weighted() const { return weighted_; }
 
  private:
-  struct Penalty {
-    PenaltySpec spec;
-    PenaltyFunction function;
+  struct EigenLoss {
+    EigenLossSpec spec;
+    EigenLossFunction function;
   };
 
   std::unique_ptr<Spectrum>& spectrumOf(int count) { return spectra_[count == batchSize_ ? 0 : 1]; }
@@ -47,7 +47,7 @@ class PenaltyTerm {
   const Kernels& kernels_;
   const CallControl& control_;
   const int batchSize_, latent_, rank_, panelColumns_;
-  std::vector<Penalty> penalties_;
+  std::vector<EigenLoss> eigenLosses_;
   std::unique_ptr<Spectrum> spectra_[2];  // of whole batches, of another size
   AlignedFloats gradient_;
   std::vector<float> gradientSums_;

@@ -13,7 +13,7 @@ interface Pending {
 }
 
 /** The threads of a trainer: a worker for each member of the core's team. One call at a time. */
-export class Crew {
+export class Team {
   readonly #workers: readonly Worker[]
   #pending: Pending | null = null
   #failure: Error | null = null

@@ -1,8 +1,8 @@
 import type { Value } from '../builder.js'
 import type { Ops } from '../ops.js'
 
-/** What a penalty makes of singular values [replicas][latent], largest first, in double. */
-export interface PenaltyValue {
+/** What an eigen loss makes of singular values [replicas][latent], largest first, in double. */
+export interface EigenLossValue {
   /** f(σ) [replicas][1]. */
   readonly value: Value
   /** ∂f/∂σᵢ [replicas][latent]. */
@@ -10,9 +10,9 @@ export interface PenaltyValue {
 }
 
 /** The formula of an eigen loss: a row of the table in index.ts. No σ₁ is 0. */
-export type PenaltyFormula = (
+export type EigenLossFormula = (
   ops: Ops,
   singularValues: Value,
   latent: number,
   parameters: Readonly<Record<string, number>>,
-) => PenaltyValue
+) => EigenLossValue

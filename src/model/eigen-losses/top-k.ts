@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { commonFields, type Penalty } from './penalty.js'
+import { commonFields, type EigenLossKind } from './eigen-loss.js'
 
 export const topKSchema = z.strictObject({
   kind: z.literal('top-k').default('top-k'),
@@ -7,8 +7,8 @@ export const topKSchema = z.strictObject({
   ...commonFields,
 })
 
-/** (σ₁ + … + σ_k) / Σσ. The formula and its derivatives: native/penalties/top_k.cc. */
-export const topK: Penalty<z.output<typeof topKSchema>> = {
+/** (σ₁ + … + σ_k) / Σσ. The formula and its derivatives: native/eigen_losses/top_k.cc. */
+export const topK: EigenLossKind<z.output<typeof topKSchema>> = {
   parameters: ({ k }) => ({ k }),
   mistake: ({ k }, latent) =>
     k > latent ? { key: 'k', what: `must not be over the bottleneck's width of ${latent}` } : null,

@@ -1,4 +1,4 @@
-// Penalties as the tests of their values, gradients and accuracy take them.
+// Eigen losses as the tests of their values, gradients and accuracy take them.
 #pragma once
 
 #include <ostream>
@@ -8,21 +8,21 @@
 
 namespace eigenae::testing {
 
-struct PenaltyCase {
+struct EigenLossCase {
   const char* kind;
-  PenaltyParameters parameters;
+  EigenLossParameters parameters;
   bool center;
 
   double operator()(const Matrix& z, int batch, Matrix& gradient, double scale = 1) const {
     gradient.assign(z.size(), 0.0);
     const int width = static_cast<int>(z.size()) / batch;
-    return spectralPenalty(z.data(), batch, width, center, findPenalty(kind), parameters, scale, gradient.data());
+    return spectralEigenLoss(z.data(), batch, width, center, findEigenLoss(kind), parameters, scale, gradient.data());
   }
 };
 
-inline void PrintTo(const PenaltyCase& penalty, std::ostream* out) { *out << penalty.kind; }
+inline void PrintTo(const EigenLossCase& eigenLoss, std::ostream* out) { *out << eigenLoss.kind; }
 
-inline const PenaltyCase penaltyCases[] = {
+inline const EigenLossCase eigenLossCases[] = {
     {"top-k", {{"k", 1}}, false}, {"top-k", {{"k", 2}}, false}, {"top-k", {{"k", 2}}, true},
     {"log-max", {}, false},       {"log-max", {}, true},
 };

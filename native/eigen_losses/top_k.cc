@@ -1,9 +1,9 @@
-#include "penalties.h"
+#include "eigen_losses.h"
 
 namespace eigenae {
 
 // f = (σ₁ + … + σ_k) / Σσ, so ∂f/∂σᵢ = ([i ≤ k] − f) / Σσ.
-double topK(const double* singularValues, int count, const PenaltyParameters& parameters, double* derivatives) {
+double topK(const double* singularValues, int count, const EigenLossParameters& parameters, double* derivatives) {
   const int k = static_cast<int>(parameters.at("k"));
   double top = 0, sum = 0;
   for (int i = 0; i < count; ++i) {

@@ -1,11 +1,11 @@
 #include <cmath>
 
-#include "penalties.h"
+#include "eigen_losses.h"
 
 namespace eigenae {
 
 // f = ln(λ₁ / Σλ) with λ = σ², so ∂f/∂σᵢ = 2·[i = 1]/σ₁ − 2·σᵢ/Σλ.
-double logMax(const double* singularValues, int count, const PenaltyParameters&, double* derivatives) {
+double logMax(const double* singularValues, int count, const EigenLossParameters&, double* derivatives) {
   double sum = 0;
   for (int i = 0; i < count; ++i) sum += singularValues[i] * singularValues[i];
   for (int i = 0; i < count; ++i) derivatives[i] = -2 * singularValues[i] / sum;

@@ -1,0 +1,31 @@
+#include "eigen_losses.h"
+
+#include <stdexcept>
+
+namespace eigenae {
+
+double topK(const double* singularValues, int count, const EigenLossParameters& parameters, double* derivatives);
+double logMax(const double* singularValues, int count, const EigenLossParameters& parameters, double* derivatives);
+
+namespace {
+
+struct EigenLossRow {
+  const char* kind;
+  EigenLossFunction function;
+};
+
+constexpr EigenLossRow table[] = {
+    {"top-k", topK},
+    {"log-max", logMax},
+};
+
+}  // namespace
+
+EigenLossFunction findEigenLoss(const std::string& kind) {
+  for (const EigenLossRow& row : table) {
+    if (kind == row.kind) return row.function;
+  }
+  throw std::invalid_argument("unknown eigen loss kind \"" + kind + "\"");
+}
+
+}  // namespace eigenae
