@@ -3,7 +3,7 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import util from 'node:util'
-import { findInstallation } from '../../dist/engines/tensorflow/installation.js'
+import { findInstallation } from '../../dist/setup/installation.js'
 import { digits, spec } from './job.mjs'
 
 // Gone from Node since 23, and used by the package.

@@ -3,7 +3,7 @@ import { bashCompletion } from '../manual/completion/bash.js'
 import { fishCompletion } from '../manual/completion/fish.js'
 import { zshCompletion } from '../manual/completion/zsh.js'
 import { outline } from '../manual/outline.js'
-import { writeResult } from '../terminal/output.js'
+import { writeResult } from '../text/output.js'
 
 const shells = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion } as const
 

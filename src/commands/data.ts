@@ -3,7 +3,7 @@ import { fetchMnist } from '../data/fetch.js'
 import { embeddedSource, sourceFolder } from '../data/load.js'
 import { verifyMnist } from '../data/verify.js'
 import { Interruption } from '../errors.js'
-import { writeMessage, writeResult } from '../terminal/output.js'
+import { writeMessage, writeResult } from '../text/output.js'
 import { wholeNumber } from './shared/options.js'
 import { abortOnSignals } from './shared/signals.js'
 

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
 import { thousands } from '../text/numbers.js'
+import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { wholeNumber } from './shared/options.js'
 
 interface ExploreFlags {

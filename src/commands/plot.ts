@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
+import { writeJson, writeMessage, writeResult } from '../text/output.js'
 
 interface PlotFlags {
   readonly out?: string

@@ -4,8 +4,8 @@ import { EigenaeError } from '../errors.js'
 import { damageText, remakeHint } from '../runs/damage.js'
 import { findRuns } from '../runs/find.js'
 import { type Run, readRun, readRuns } from '../runs/read.js'
-import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
 import { significant } from '../text/numbers.js'
+import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 
 interface RunsFlags {

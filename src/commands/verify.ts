@@ -9,7 +9,7 @@ import { runFiles } from '../runs/files.js'
 import { runsNamed } from '../runs/find.js'
 import { type Verification, verifyRun } from '../runs/verify.js'
 import { readSavedPlan, sweepFiles } from '../sweeps/folder.js'
-import { writeJson, writeMessage, writeResult } from '../terminal/output.js'
+import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 
 interface VerifyFlags {

@@ -1,4 +1,4 @@
-import { eigenLossSchema } from '../model/eigen-losses/index.js'
+import { eigenLossSchema } from '../eigen-losses/index.js'
 import { valueAt } from './mistakes.js'
 import { type Override, withValue } from './override.js'
 

@@ -1,5 +1,5 @@
+import { eigenLossMistake } from '../eigen-losses/index.js'
 import { latentDimension } from '../model/architecture.js'
-import { eigenLossMistake } from '../model/eigen-losses/index.js'
 import type { Mistake } from './mistakes.js'
 import type { Config } from './schema.js'
 

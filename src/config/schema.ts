@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { eigenLossSchema } from '../model/eigen-losses/index.js'
+import { eigenLossSchema } from '../eigen-losses/index.js'
 
 export const devices = ['auto', 'cpu', 'wasm', 'cuda', 'tensorflow-cpu'] as const
 export type RequestedDevice = (typeof devices)[number]

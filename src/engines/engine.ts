@@ -1,6 +1,6 @@
 import type { Device } from '../config/schema.js'
+import type { EngineEigenLoss } from '../eigen-losses/index.js'
 import type { Architecture } from '../model/architecture.js'
-import type { EngineEigenLoss } from '../model/eigen-losses/index.js'
 import type { TrainerState } from '../model/state.js'
 
 /** Something that trains: one row of the table in select.ts. It knows nothing of files, CSV or the terminal. */

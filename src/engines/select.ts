@@ -1,10 +1,10 @@
 import { type Device, devices, type RequestedDevice } from '../config/schema.js'
 import { EigenaeError, exitCode } from '../errors.js'
+import { checkedCudaEngine, cudaMayWork } from '../setup/cuda.js'
+import { findInstallation } from '../setup/installation.js'
 import type { Engine } from './engine.js'
 import { nativeEngine } from './native/engine.js'
-import { checkedCudaEngine, cudaMayWork } from './tensorflow/cuda.js'
 import { tensorflowEngine } from './tensorflow/engine.js'
-import { findInstallation } from './tensorflow/installation.js'
 import { checkTrainingStep } from './tensorflow/self-check.js'
 import { wasmEngine } from './wasm/engine.js'
 

@@ -1,8 +1,8 @@
 import { mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { wheelLibraries } from '../engines/tensorflow/installation.js'
 import { EigenaeError } from '../errors.js'
 import type { Binding } from './binding.js'
+import { wheelLibraries } from './installation.js'
 import type { Tools } from './prerequisites.js'
 import { runTool } from './tool.js'
 

@@ -1,4 +1,4 @@
-import type { InstallationKind } from '../engines/tensorflow/installation.js'
+import type { InstallationKind } from './installation.js'
 
 /** A wheel of the package index, by the SHA-256 of its file. */
 export interface PinnedWheel {

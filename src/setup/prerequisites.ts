@@ -1,9 +1,9 @@
 import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
-import { type InstallationKind, installationRoot } from '../engines/tensorflow/installation.js'
-import { compareVersions } from '../engines/tensorflow/requirements.js'
 import { EigenaeError, hasCode } from '../errors.js'
+import { type InstallationKind, installationRoot } from './installation.js'
+import { compareVersions } from './requirements.js'
 import { runTool } from './tool.js'
 
 /** The tools that a setup works with, all found. */

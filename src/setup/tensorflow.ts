@@ -3,6 +3,13 @@ import { readdir, realpath, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tensorflowEngine } from '../engines/tensorflow/engine.js'
 import type { TensorflowDevice } from '../engines/tensorflow/errors.js'
+import { checkTrainingStep } from '../engines/tensorflow/self-check.js'
+import { withFileErrors } from '../errors.js'
+import { makeFolder } from '../files/folder.js'
+import { acquireLock, releaseLock } from '../files/lock.js'
+import { jsonText, writeAtomically } from '../files/write.js'
+import { buildAddon } from './addon.js'
+import { type Binding, bringBinding } from './binding.js'
 import {
   fileSha256,
   type InstallationKind,
@@ -14,14 +21,7 @@ import {
   sizeOf,
   type TensorflowInstallation,
   wheelLibraries,
-} from '../engines/tensorflow/installation.js'
-import { checkTrainingStep } from '../engines/tensorflow/self-check.js'
-import { withFileErrors } from '../errors.js'
-import { makeFolder } from '../files/folder.js'
-import { acquireLock, releaseLock } from '../files/lock.js'
-import { jsonText, writeAtomically } from '../files/write.js'
-import { buildAddon } from './addon.js'
-import { type Binding, bringBinding } from './binding.js'
+} from './installation.js'
 import type { Observer } from './observer.js'
 import { findTools, type Tools } from './prerequisites.js'
 import { isWheelWhole, unpackWheels } from './wheel.js'

@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events'
+import type { LaunchEnd, Launcher, LaunchJob, LaunchWatcher, Outcome } from '../launchers/launcher.js'
 import { runFiles } from '../runs/files.js'
 import type { MetricsRow } from '../runs/tables.js'
 import { stalledWarning } from '../training/stalled.js'
 import type { SweepCounts, SweepEvent, SweepObserver } from './events.js'
 import { Follower, rowsOf } from './follow.js'
-import type { LaunchEnd, Launcher, LaunchJob, LaunchWatcher, Outcome } from './launchers/launcher.js'
 
 export interface SweepJob {
   readonly jobs: readonly LaunchJob[]

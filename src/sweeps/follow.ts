@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises'
+import type { LaunchJob } from '../launchers/launcher.js'
 import { runFiles } from '../runs/files.js'
 import { readMetrics } from '../runs/read.js'
 import type { MetricsRow } from '../runs/tables.js'
-import type { LaunchJob } from './launchers/launcher.js'
 
 const lookMilliseconds = 500
 

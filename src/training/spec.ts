@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.js'
+import { engineEigenLoss } from '../eigen-losses/index.js'
 import type { TrainerSpec } from '../engines/engine.js'
-import { engineEigenLoss } from '../model/eigen-losses/index.js'
 
 /** What a config says to an engine. */
 export function trainerSpec(config: Config, threads: number): TrainerSpec {

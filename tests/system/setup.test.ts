@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { findInstallation, type TensorflowInstallation } from '../../src/engines/tensorflow/installation.js'
+import { findInstallation, type TensorflowInstallation } from '../../src/setup/installation.js'
 import { eigenae, start } from '../support/cli.js'
 
 const installed = findOrNull()

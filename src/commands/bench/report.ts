@@ -1,7 +1,7 @@
 import type { Device } from '../../config/schema.js'
 import { inputDimension } from '../../model/architecture.js'
-import { writeJson, writeResult } from '../../terminal/output.js'
 import { thousands } from '../../text/numbers.js'
+import { writeJson, writeResult } from '../../text/output.js'
 import { alignedTable } from '../../text/table.js'
 import { flopPerImage } from './floor.js'
 import { type Job, type Measurement, median } from './measure.js'

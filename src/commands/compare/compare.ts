@@ -2,7 +2,7 @@ import { type Comparison, compareRuns } from '../../comparison/compare.js'
 import { asJson } from '../../comparison/export.js'
 import { comparisonText } from '../../comparison/text.js'
 import { mostDrawn } from '../../plots/comparison.js'
-import { writeJson, writeMessage, writeResult } from '../../terminal/output.js'
+import { writeJson, writeMessage, writeResult } from '../../text/output.js'
 import type { CompareFlags } from './index.js'
 
 export async function compare(folders: readonly string[], flags: CompareFlags): Promise<void> {

@@ -1,6 +1,6 @@
 import { type Probe, probeDevices } from '../../engines/select.js'
 import { EigenaeError } from '../../errors.js'
-import { writeJson, writeResult } from '../../terminal/output.js'
+import { writeJson, writeResult } from '../../text/output.js'
 import { alignedTable } from '../../text/table.js'
 import { type Machine, machineFacts } from './machine.js'
 

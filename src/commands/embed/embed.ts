@@ -5,7 +5,7 @@ import { embeddingFormatOf, writeEmbedding } from '../../exports/embeddings/inde
 import { latentDimension } from '../../model/architecture.js'
 import { evaluationNoise } from '../../model/evaluation-noise.js'
 import { runNamed } from '../../runs/find.js'
-import { writeResult } from '../../terminal/output.js'
+import { writeResult } from '../../text/output.js'
 import { readTrainedRun, withTrainer } from '../../training/trained-model.js'
 import { loadDataFor, sourceOfRun } from '../../training/training-data.js'
 import { chosenImages } from '../shared/chosen-images.js'

@@ -1,6 +1,6 @@
 import type { WholeRun } from '../../runs/read.js'
-import { writeJson, writeResult } from '../../terminal/output.js'
 import { share, significant } from '../../text/numbers.js'
+import { writeJson, writeResult } from '../../text/output.js'
 import { type Alignment, alignedTable } from '../../text/table.js'
 import type { ModelEvaluation } from '../../training/evaluate.js'
 import { neighbourCount } from '../../training/nearest-neighbours.js'

@@ -1,6 +1,6 @@
-import { driverCudaVersion } from '../../engines/tensorflow/nvidia.js'
-import { cudaNeeds, requireDriver, requireFittingGpu } from '../../engines/tensorflow/requirements.js'
 import { EigenaeError } from '../../errors.js'
+import { driverCudaVersion } from '../../setup/nvidia.js'
+import { cudaNeeds, requireDriver, requireFittingGpu } from '../../setup/requirements.js'
 
 export interface Card {
   readonly usable: boolean

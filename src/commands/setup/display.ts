@@ -1,6 +1,6 @@
 import type { Observer } from '../../setup/observer.js'
-import { Bars } from '../../terminal/bars.js'
-import { writeMessage } from '../../terminal/output.js'
+import { Bars } from '../../text/bars.js'
+import { writeMessage } from '../../text/output.js'
 
 export interface SetupDisplay extends Observer {
   stop(): void

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { exitCode, Interruption } from '../../errors.js'
-import { mayFollowEcho, workOnUnread, writeMessage } from '../../terminal/output.js'
+import { mayFollowEcho, workOnUnread, writeMessage } from '../../text/output.js'
 import { commandLine } from '../../text/shell.js'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const

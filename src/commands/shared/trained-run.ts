@@ -1,4 +1,4 @@
-import { writeMessage } from '../../terminal/output.js'
+import { writeMessage } from '../../text/output.js'
 import { modelNote, type TrainedRun } from '../../training/trained-model.js'
 
 /** Says so where a model is not the final one. */

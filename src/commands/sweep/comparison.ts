@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { RunState } from '../../sweeps/inspect.js'
 import type { SweepPlan } from '../../sweeps/plan.js'
-import { writeMessage } from '../../terminal/output.js'
+import { writeMessage } from '../../text/output.js'
 import { commandLine } from '../../text/shell.js'
 
 /** Beyond that the table is no overview any more, and takes long to read in. */

@@ -4,7 +4,7 @@ import { valueAt } from '../../config/mistakes.js'
 import type { Config } from '../../config/schema.js'
 import type { RunState } from '../../sweeps/inspect.js'
 import type { PlannedGroup, SweepPlan } from '../../sweeps/plan.js'
-import { writeJsonLine, writeMessage, writeResult } from '../../terminal/output.js'
+import { writeJsonLine, writeMessage, writeResult } from '../../text/output.js'
 import { alignedTable } from '../../text/table.js'
 
 /** Every run of a plan: its name, what sets it apart, its folder, and whether it is done. */

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import type { Override } from '../../config/override.js'
-import { type LauncherName, type LaunchSettings, launcherNames } from '../../sweeps/launchers/index.js'
+import { type LauncherName, type LaunchSettings, launcherNames } from '../../launchers/index.js'
 import { collectSettings, deviceOption, threadCount, wholeNumber } from '../shared/options.js'
 import { sweep } from './sweep.js'
 

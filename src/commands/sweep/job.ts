@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { selectEngine } from '../../engines/select.js'
 import { isLocked } from '../../files/lock.js'
 import { runFiles } from '../../runs/files.js'
-import { writeMessage, writeResult } from '../../terminal/output.js'
+import { writeMessage, writeResult } from '../../text/output.js'
 import { threadCount } from '../shared/options.js'
 import { train } from '../train/train.js'
 

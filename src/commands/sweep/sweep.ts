@@ -2,16 +2,11 @@ import { join, resolve } from 'node:path'
 import type { Override } from '../../config/override.js'
 import { readSweepFile } from '../../config/sweep.js'
 import { releaseLock } from '../../files/lock.js'
+import { checkSettings, type LauncherName, type LaunchSettings, openLauncher } from '../../launchers/index.js'
+import type { LaunchJob } from '../../launchers/launcher.js'
 import { executeSweep, type SweepResult } from '../../sweeps/execute.js'
 import { claimSweepFolder, inspectSweepFolder } from '../../sweeps/folder.js'
 import { inspectRuns } from '../../sweeps/inspect.js'
-import {
-  checkSettings,
-  type LauncherName,
-  type LaunchSettings,
-  openLauncher,
-} from '../../sweeps/launchers/index.js'
-import type { LaunchJob } from '../../sweeps/launchers/launcher.js'
 import { type PlannedRun, planSweep } from '../../sweeps/plan.js'
 import { abortOnSignals } from '../shared/signals.js'
 import { askCancelOrDetach } from './ask.js'

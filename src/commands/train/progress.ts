@@ -1,7 +1,7 @@
 import type { EpochProgress } from '../../engines/engine.js'
-import { Bars } from '../../terminal/bars.js'
-import { writeMessage } from '../../terminal/output.js'
+import { Bars } from '../../text/bars.js'
 import { clock, significant, thousands } from '../../text/numbers.js'
+import { writeMessage } from '../../text/output.js'
 import type { EpochReport, RunObserver } from '../../training/run.js'
 
 const cells = 20

@@ -1,7 +1,7 @@
 import { type FinalEvaluation, readEvaluation } from '../../runs/evaluation.js'
 import type { RunFiles } from '../../runs/files.js'
-import { writeJson, writeResult } from '../../terminal/output.js'
 import { share, significant } from '../../text/numbers.js'
+import { writeJson, writeResult } from '../../text/output.js'
 import { alignedTable } from '../../text/table.js'
 
 /** What came out of a run, as its evaluation.json says it. */

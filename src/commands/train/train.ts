@@ -23,7 +23,7 @@ import {
   removeResults,
 } from '../../runs/resume.js'
 import { verifyRun } from '../../runs/verify.js'
-import { writeMessage } from '../../terminal/output.js'
+import { writeMessage } from '../../text/output.js'
 import { spectrumDoubt } from '../../training/evaluate.js'
 import { refuseTooLarge } from '../../training/memory.js'
 import { executeRun } from '../../training/run.js'

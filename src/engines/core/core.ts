@@ -1,7 +1,7 @@
 /** The C++ core of native/ as JavaScript sees it, whatever it was compiled to. */
 
+import type { EngineEigenLoss } from '../../eigen-losses/index.js'
 import type { BatchNorm } from '../../model/architecture.js'
-import type { EngineEigenLoss } from '../../model/eigen-losses/index.js'
 import type { TrainerState } from '../../model/state.js'
 import type { AdamSpec, Images } from '../engine.js'
 import type { LossSums } from '../losses.js'

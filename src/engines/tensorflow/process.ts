@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { EigenaeError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
+import { cudaLibraryFolders, type TensorflowInstallation } from '../../setup/installation.js'
 import type { EpochProgress } from '../engine.js'
 import { type TensorflowDevice, tensorflowError } from './errors.js'
-import { cudaLibraryFolders, type TensorflowInstallation } from './installation.js'
 import type { CallName, Reply, Request, WorkerCalls } from './worker-calls.js'
 
 /** Compiled, even where this module is read as TypeScript. */

@@ -1,7 +1,7 @@
 import type { TrainerState } from '../../model/state.js'
 import type { Losses, NoiseField } from '../engine.js'
+import type { NetworkSpec } from '../tensorflow-graph/variables.js'
 import type { SentImages } from './kept-images.js'
-import type { NetworkSpec } from './network/variables.js'
 
 /** How a trainer's ops are run. */
 export interface Execution {

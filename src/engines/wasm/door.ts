@@ -3,7 +3,7 @@
  * once, and throws a TypeError or a RangeError with the argument's name.
  */
 
-import type { EngineEigenLoss } from '../../model/eigen-losses/index.js'
+import type { EngineEigenLoss } from '../../eigen-losses/index.js'
 import type { TrainerState } from '../../model/state.js'
 import type { CoreNoise, CoreSpec } from '../core/core.js'
 

@@ -1,5 +1,5 @@
+import type { EngineEigenLoss } from '../../eigen-losses/index.js'
 import { EigenaeError } from '../../errors.js'
-import type { EngineEigenLoss } from '../../model/eigen-losses/index.js'
 import type { TrainerState } from '../../model/state.js'
 import type { CoreNoise, CoreProgress, CoreSpec, CoreTrainer } from '../core/core.js'
 import type { Images } from '../engine.js'

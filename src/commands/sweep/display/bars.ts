@@ -1,7 +1,7 @@
 import type { SweepEvent } from '../../../sweeps/events.js'
-import { Bars } from '../../../terminal/bars.js'
-import { writeMessage } from '../../../terminal/output.js'
+import { Bars } from '../../../text/bars.js'
 import { significant } from '../../../text/numbers.js'
+import { writeMessage } from '../../../text/output.js'
 import { lineOf } from './lines.js'
 import type { RunningRun, SweepProgress } from './progress.js'
 

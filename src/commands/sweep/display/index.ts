@@ -1,6 +1,6 @@
+import type { LaunchJob } from '../../../launchers/launcher.js'
 import type { SweepEvent, SweepObserver } from '../../../sweeps/events.js'
-import type { LaunchJob } from '../../../sweeps/launchers/launcher.js'
-import { writeJsonLine } from '../../../terminal/output.js'
+import { writeJsonLine } from '../../../text/output.js'
 import { BarDisplay } from './bars.js'
 import { LineDisplay } from './lines.js'
 import { SweepProgress } from './progress.js'

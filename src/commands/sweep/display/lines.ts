@@ -1,6 +1,6 @@
 import type { SweepEvent } from '../../../sweeps/events.js'
-import { writeMessage } from '../../../terminal/output.js'
 import { clock, significant, thousands } from '../../../text/numbers.js'
+import { writeMessage } from '../../../text/output.js'
 import { firstLine } from '../report.js'
 import type { SweepProgress } from './progress.js'
 

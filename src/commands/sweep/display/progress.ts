@@ -1,5 +1,5 @@
+import type { LaunchJob } from '../../../launchers/launcher.js'
 import type { SweepEvent } from '../../../sweeps/events.js'
-import type { LaunchJob } from '../../../sweeps/launchers/launcher.js'
 import { clock } from '../../../text/numbers.js'
 
 export interface RunningRun {

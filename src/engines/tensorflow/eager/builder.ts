@@ -1,18 +1,18 @@
 import {
-  attributeTypes,
-  type BindingAttribute,
-  type DataType,
-  dataTypes,
-  type TensorflowBinding,
-} from '../binding.js'
-import {
   type Attribute,
   type Attributes,
   type Builder,
   type Place,
   type Value,
   variableAttributes,
-} from '../builder.js'
+} from '../../tensorflow-graph/builder.js'
+import {
+  attributeTypes,
+  type BindingAttribute,
+  type DataType,
+  dataTypes,
+  type TensorflowBinding,
+} from '../binding.js'
 
 /** Runs each op at once. TensorFlow chooses the place: the binding cannot say one. */
 export class EagerBuilder implements Builder {

@@ -1,5 +1,5 @@
+import type { Procedure, Value } from '../../tensorflow-graph/builder.js'
 import { dataTypes, type TensorflowBinding } from '../binding.js'
-import type { Procedure, Value } from '../builder.js'
 import type { Feeds, Program, Results } from '../program.js'
 import { EagerBuilder } from './builder.js'
 

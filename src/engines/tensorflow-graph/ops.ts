@@ -1,0 +1,185 @@
+import type { DataType } from '../tensorflow/binding.js'
+import type { Attributes, Builder, Place, Value } from './builder.js'
+
+type Axes = readonly number[]
+
+/** The raw ops that the network needs, by what they do to arrays. Shapes follow NumPy's rules of broadcasting. */
+export class Ops {
+  readonly builder: Builder
+
+  constructor(builder: Builder) {
+    this.builder = builder
+  }
+
+  /** [..., m, k] · [..., k, n], each transposed first where that is said. */
+  matMul(a: Value, b: Value, { transposeA = false, transposeB = false } = {}): Value {
+    return this.#one(
+      'BatchMatMulV2',
+      [a, b],
+      { T: { type: a.type }, adj_x: transposeA, adj_y: transposeB },
+      a.type,
+    )
+  }
+
+  add = (a: Value, b: Value) => this.#elementwise('AddV2', a, b)
+  subtract = (a: Value, b: Value) => this.#elementwise('Sub', a, b)
+  multiply = (a: Value, b: Value) => this.#elementwise('Mul', a, b)
+  divide = (a: Value, b: Value) => this.#elementwise('RealDiv', a, b)
+
+  relu = (x: Value) => this.#unary('Relu', x)
+  sigmoid = (x: Value) => this.#unary('Sigmoid', x)
+  square = (x: Value) => this.#unary('Square', x)
+  squareRoot = (x: Value) => this.#unary('Sqrt', x)
+  inverseSquareRoot = (x: Value) => this.#unary('Rsqrt', x)
+  logarithm = (x: Value) => this.#unary('Log', x)
+
+  /** The gradient before a ReLU from that behind it. */
+  reluGradient = (gradient: Value, output: Value) => this.#elementwise('ReluGrad', gradient, output)
+  /** The gradient before a sigmoid from that behind it. */
+  sigmoidGradient = (output: Value, gradient: Value) => this.#elementwise('SigmoidGrad', output, gradient)
+
+  greater(a: Value, b: Value): Value {
+    return this.#one('Greater', [a, b], { T: { type: a.type } }, 'bool')
+  }
+
+  equal(a: Value, b: Value): Value {
+    return this.#one('Equal', [a, b], { T: { type: a.type }, incompatible_shape_error: true }, 'bool')
+  }
+
+  isFinite(x: Value): Value {
+    return this.#one('IsFinite', [x], { T: { type: x.type } }, 'bool')
+  }
+
+  select(condition: Value, yes: Value, no: Value): Value {
+    return this.#one('SelectV2', [condition, yes, no], { T: { type: yes.type } }, yes.type)
+  }
+
+  /** Summed axes stay, with length 1. */
+  sum = (x: Value, axes: Axes) => this.#reduce('Sum', x, axes)
+  mean = (x: Value, axes: Axes) => this.#reduce('Mean', x, axes)
+
+  all(x: Value, axes: Axes): Value {
+    const inputs = [x, this.integers(axes)]
+    return this.#one('All', inputs, { Tidx: { type: 'int32' }, keep_dims: true }, 'bool')
+  }
+
+  cast(x: Value, type: DataType): Value {
+    if (x.type === type) return x
+    return this.#one('Cast', [x], { SrcT: { type: x.type }, DstT: { type }, Truncate: false }, type)
+  }
+
+  /** The same bits as another type. */
+  bitcast(x: Value, type: DataType): Value {
+    return this.#one('Bitcast', [x], { T: { type: x.type }, type: { type } }, type)
+  }
+
+  reshape(x: Value, shape: readonly number[]): Value {
+    return this.#one(
+      'Reshape',
+      [x, this.integers(shape)],
+      { T: { type: x.type }, Tshape: { type: 'int32' } },
+      x.type,
+    )
+  }
+
+  slice(x: Value, begin: Value, size: Value): Value {
+    return this.#one('Slice', [x, begin, size], { T: { type: x.type }, Index: { type: 'int32' } }, x.type)
+  }
+
+  /** Element `index` of a vector, as a scalar. */
+  element(vector: Value, index: number): Value {
+    const one = this.slice(vector, this.integers([index]), this.integers([1]))
+    return this.reshape(one, [])
+  }
+
+  concat(parts: readonly Value[], axis: number): Value {
+    const type = parts[0]!.type
+    const attributes = { N: parts.length, T: { type }, Tidx: { type: 'int32' as const } }
+    return this.#one('ConcatV2', [...parts, this.integer(axis)], attributes, type)
+  }
+
+  /** Puts arrays of the same shape along a new first axis. */
+  stack(parts: readonly Value[]): Value {
+    const type = parts[0]!.type
+    return this.#one('Pack', parts, { N: parts.length, T: { type }, axis: 0 }, type)
+  }
+
+  gather(x: Value, indices: Value, axis: number, batchDimensions = 0): Value {
+    const types = {
+      Tparams: { type: x.type },
+      Tindices: { type: indices.type },
+      Taxis: { type: 'int32' as const },
+    }
+    const attributes = { ...types, batch_dims: batchDimensions }
+    return this.#one('GatherV2', [x, indices, this.integer(axis)], attributes, x.type)
+  }
+
+  /** An array that shares no memory with `x`. */
+  copy = (x: Value) => this.#unary('DeepCopy', x)
+
+  /** Each row's values, the largest first, and where they were. */
+  sortDescending(x: Value, length: number): { readonly values: Value; readonly indices: Value } {
+    const types = {
+      T: { type: x.type },
+      Tk: { type: 'int32' as const },
+      index_type: { type: 'int32' as const },
+    }
+    const attributes = { ...types, sorted: true }
+    const outputs = this.builder.op('TopKV2', [x, this.integer(length)], attributes, [x.type, 'int32'])
+    return { values: outputs[0]!, indices: outputs[1]! }
+  }
+
+  /** Of symmetric matrices [..., n, n]: the columns are unit eigenvectors. */
+  eigenvectors(x: Value): Value {
+    const attributes = { compute_v: true, T: { type: x.type } }
+    return this.builder.op('SelfAdjointEigV2', [x], attributes, [x.type, x.type])[1]!
+  }
+
+  /** Standard normal numbers named by key [1] and counter [2], both uint64; by Philox, the same on every device kind. */
+  normals(shape: Value, key: Value, counter: Value): Value {
+    const philox = this.integer(1)
+    const attributes = { dtype: { type: 'float' as const }, Tshape: { type: 'int32' as const } }
+    return this.#one('StatelessRandomNormalV2', [shape, key, counter, philox], attributes, 'float')
+  }
+
+  read(variable: Value, type: DataType): Value {
+    return this.#one('ReadVariableOp', [variable], { dtype: { type } }, type)
+  }
+
+  zeros(shape: readonly number[]): Value {
+    const attributes = { T: { type: 'float' as const }, index_type: { type: 'int32' as const } }
+    return this.#one('Fill', [this.integers(shape), this.float(0)], attributes, 'float')
+  }
+
+  assign(variable: Value, value: Value, after: readonly Value[] = []): void {
+    const attributes = { dtype: { type: value.type }, validate_shape: false }
+    this.builder.effect('AssignVariableOp', [variable, value], attributes, after)
+  }
+
+  float = (value: number) => this.builder.constant('float', [], [value])
+  double = (value: number) => this.builder.constant('double', [], [value])
+  integer = (value: number) => this.builder.constant('int32', [], [value])
+  integers = (values: readonly number[]) => this.builder.constant('int32', [values.length], values)
+  doubles = (values: readonly number[]) => this.builder.constant('double', [values.length], values)
+
+  at<T>(place: Place, build: () => T): T {
+    return this.builder.at(place, build)
+  }
+
+  #one(name: string, inputs: readonly Value[], attributes: Attributes, type: DataType): Value {
+    return this.builder.op(name, inputs, attributes, [type])[0]!
+  }
+
+  #unary(name: string, x: Value): Value {
+    return this.#one(name, [x], { T: { type: x.type } }, x.type)
+  }
+
+  #elementwise(name: string, a: Value, b: Value): Value {
+    return this.#one(name, [a, b], { T: { type: a.type } }, a.type)
+  }
+
+  #reduce(name: string, x: Value, axes: Axes): Value {
+    const attributes = { T: { type: x.type }, Tidx: { type: 'int32' as const }, keep_dims: true }
+    return this.#one(name, [x, this.integers(axes)], attributes, x.type)
+  }
+}

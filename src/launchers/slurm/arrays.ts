@@ -1,0 +1,100 @@
+import { readdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { hasCode } from '../../errors.js'
+import { makeInnerFolder } from '../../files/inner.js'
+import { readLastText, readTextIfPresent } from '../../files/read.js'
+import { writeAtomically } from '../../files/write.js'
+import { logName } from '../../runs/files.js'
+import { commandLine } from '../../text/shell.js'
+import { beginLogInShell, jobCommand } from '../job.js'
+import type { LaunchJob } from '../launcher.js'
+import type { Task } from './commands.js'
+
+/**
+ * The files of job arrays: in the sweep's slurm/ folder, array-<n>.txt has a run folder a line, array-<n>.sh runs one of
+ * them. The number is in each task's comment, so that a later command finds in squeue alone what is at work on what.
+ */
+export class ArrayFiles {
+  readonly #folder: string
+  readonly #sweepFolder: string
+
+  constructor(sweepFolder: string) {
+    this.#sweepFolder = resolve(sweepFolder)
+    this.#folder = join(this.#sweepFolder, 'slurm')
+  }
+
+  /** Writes the files of another array; gives its script and the options that tell its tasks apart from others. */
+  async write(
+    jobs: readonly LaunchJob[],
+    threads: number,
+  ): Promise<{ script: string; options: readonly string[] }> {
+    await makeInnerFolder(this.#folder)
+    const number = 1 + Math.max(0, ...(await this.#numbers()))
+    const file = (ending: string) => join(this.#folder, `array-${number}.${ending}`)
+    const list = file('txt')
+    const script = file('sh')
+    await writeAtomically(list, jobs.map(({ folder }) => `${folder}\n`).join(''))
+    await writeAtomically(script, scriptText(list, threads))
+    return { script, options: [`--comment=${this.#comment(number)}`, `--output=${file('out')}`] }
+  }
+
+  /** The run folders of this sweep's tasks. */
+  async foldersOf(tasks: readonly Task[]): Promise<ReadonlyMap<Task, string>> {
+    const folders = new Map<Task, string>()
+    for (const number of await this.#numbers()) {
+      const mine = tasks.filter(({ comment }) => comment === this.#comment(number))
+      if (mine.length === 0) continue
+      const lines = (readTextIfPresent(join(this.#folder, `array-${number}.txt`)) ?? '').split('\n')
+      for (const task of mine) folders.set(task, lines[task.index] ?? '')
+    }
+    return folders
+  }
+
+  /** What Slurm itself said of this task, in the file that its array's tasks share. */
+  async messagesOf({ comment, id, jobId }: Task): Promise<string> {
+    const number = comment.split(' ').at(-1)
+    const text = readLastText(join(this.#folder, `array-${number}.out`), messageBytes) ?? ''
+    const names = [`StepId=${id}.`, `StepId=${jobId}.`, `JOB ${jobId} `, `task ${id.split('_')[1]} on `]
+    return text
+      .split('\n')
+      .filter((line) => names.some((name) => line.includes(name)))
+      .join('\n')
+  }
+
+  #comment(number: number): string {
+    return `eigenae ${this.#sweepFolder} ${number}`
+  }
+
+  async #numbers(): Promise<readonly number[]> {
+    try {
+      const names = await readdir(this.#folder)
+      return names.flatMap((name) => /^array-(\d+)\.txt$/.exec(name)?.[1] ?? []).map(Number)
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return []
+      throw error
+    }
+  }
+}
+
+// Slurm writes a line a task: thousands of tasks fit.
+const messageBytes = 1 << 20
+
+/** `exec`, so that Slurm's signals reach the run itself. */
+function scriptText(list: string, threads: number): string {
+  const [node, cli, ...args] = jobCommand('"$folder"', threads)
+  return `#!/bin/bash
+folder=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" ${commandLine([list])})
+if [ ! -d "$folder" ]; then
+  echo "eigenae: task $SLURM_ARRAY_TASK_ID on $(hostname): the run folder '$folder' cannot be seen from this node"
+  exit 2
+fi
+if [ -L "$folder/${logName}" ] || { [ -e "$folder/${logName}" ] && [ ! -f "$folder/${logName}" ]; }; then
+  echo "eigenae: task $SLURM_ARRAY_TASK_ID on $(hostname): '$folder/${logName}' is not a regular file"
+  exit 2
+fi
+exec >> "$folder/${logName}" 2>&1
+${beginLogInShell}
+export OMP_NUM_THREADS=${threads} TF_NUM_INTRAOP_THREADS=${threads}
+exec ${commandLine([node!, cli!])} ${args.join(' ')}
+`
+}

@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { z } from 'zod'
+import { EigenaeError } from '../errors.js'
+import { commandLine } from '../text/shell.js'
+
+export const installationKinds = ['cpu', 'cuda'] as const
+export type InstallationKind = (typeof installationKinds)[number]
+
+/** TensorFlow's two shared libraries inside its Python wheel, which the addon is linked with. */
+export const wheelLibraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'] as const
+
+const installationSchema = z.object({
+  format: z.literal(1),
+  /** TensorFlow's. */
+  version: z.string(),
+  kind: z.enum(installationKinds),
+  /** The folder `tensorflow` of the unpacked wheel, where its libraries and headers are. */
+  tensorflow: z.string(),
+  addon: z.string(),
+  addonSha256: z.string(),
+  /** Size in bytes of each of the wheel's libraries, which tells one wheel from another. */
+  libraries: z.record(z.string(), z.int()),
+  /** Version of `@tensorflow/tfjs-node-gpu` whose sources the addon is built from. */
+  binding: z.string(),
+  /** That package's dist/proto/api_pb.js. */
+  protocol: z.string(),
+  /** When, as ISO 8601. */
+  built: z.string(),
+})
+
+/** What `eigenae setup tensorflow` leaves: a wheel's libraries and the addon that was built for them. */
+export type TensorflowInstallation = Readonly<z.output<typeof installationSchema>>
+
+/** Where all installations are, one folder each: `<version>-<kind>`. */
+export function installationRoot(environment: NodeJS.ProcessEnv = process.env): string {
+  const cache = environment.XDG_CACHE_HOME || join(homedir(), '.cache')
+  return resolve(environment.EIGENAE_TENSORFLOW_DIR || join(cache, 'eigenae', 'tensorflow'))
+}
+
+export function installationFolder(version: string, kind: InstallationKind): string {
+  return join(installationRoot(), `${version}-${kind}`)
+}
+
+/** Its presence means that the installation beside it is whole. */
+export function installationFile(folder: string): string {
+  return join(folder, 'installation.json')
+}
+
+/**
+ * The newest installation for a device; a GPU's also serves the CPU.
+ * @throws EigenaeError where there is none, or where it was damaged since it was built.
+ */
+export function findInstallation(kind: InstallationKind): TensorflowInstallation {
+  const kinds: readonly InstallationKind[] = kind === 'cpu' ? ['cpu', 'cuda'] : ['cuda']
+  for (const each of kinds) {
+    const [newest] = readyVersions(each)
+    if (newest !== undefined) return readInstallation(newest, each)
+  }
+  throw new EigenaeError({
+    problem: 'TensorFlow is not set up',
+    subject: installationRoot(),
+    hint: `Run: eigenae setup tensorflow --${kind}`,
+  })
+}
+
+/** Where the wheels unpacked beside TensorFlow's have CUDA's libraries; none in an installation for the CPU. */
+export function cudaLibraryFolders({ tensorflow }: TensorflowInstallation): readonly string[] {
+  const nvidia = join(tensorflow, '..', 'nvidia')
+  return namesIn(nvidia)
+    .map((name) => join(nvidia, name, 'lib'))
+    .filter((folder) => namesIn(folder).length > 0)
+}
+
+function readyVersions(kind: InstallationKind): readonly string[] {
+  return namesIn(installationRoot())
+    .filter((name) => name.endsWith(`-${kind}`) && isFile(installationFile(join(installationRoot(), name))))
+    .map((name) => name.slice(0, -kind.length - 1))
+    .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
+}
+
+/**
+ * @throws EigenaeError if the installation is not as it was built, or another user may have changed it: its libraries
+ * are code that this process runs.
+ */
+export function readInstallation(version: string, kind: InstallationKind): TensorflowInstallation {
+  const folder = installationFolder(version, kind)
+  requireTrusted(installationRoot(), folder, installationFile(folder))
+  const installation = parseInstallation(folder)
+  if (installation !== null) requireTrusted(...loadedPaths(installation))
+  const damage = installation === null ? 'its installation.json cannot be read' : damageOf(installation)
+  if (installation !== null && damage === null) return installation
+  throw new EigenaeError({
+    problem: `TensorFlow is set up, but ${damage}`,
+    subject: folder,
+    hint: `Run: eigenae setup tensorflow --${kind} --version ${version}`,
+  })
+}
+
+/** The files that are loaded, and the folders that name them. */
+function loadedPaths({ tensorflow, addon, protocol }: TensorflowInstallation): readonly string[] {
+  const libraries = wheelLibraries.map((library) => join(tensorflow, library))
+  return [dirname(tensorflow), tensorflow, ...libraries, addon, dirname(protocol), protocol]
+}
+
+/**
+ * Throws if another user than root owns one of the paths, or others may write into it. A sticky folder, like /tmp, keeps
+ * their hands off files that they do not own. Missing paths are passed over.
+ */
+export function requireTrusted(...paths: readonly string[]): void {
+  const user = process.getuid?.()
+  if (user === undefined) return
+  for (const path of paths) {
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (found === undefined) continue
+    if (found.uid !== user && found.uid !== 0)
+      throw untrusted(path, 'it belongs to another user', chooseAnother)
+    const sticky = found.isDirectory() && (found.mode & 0o1000) !== 0
+    if ((found.mode & 0o022) !== 0 && !sticky)
+      throw untrusted(
+        path,
+        'other users can write to it',
+        `Run: ${commandLine(['chmod', '-R', 'go-w', path])}`,
+      )
+  }
+}
+
+const chooseAnother =
+  'Name a folder of your own by EIGENAE_TENSORFLOW_DIR, then run: eigenae setup tensorflow'
+
+function untrusted(path: string, reason: string, hint: string): EigenaeError {
+  return new EigenaeError({ problem: `TensorFlow is not loaded from here: ${reason}`, subject: path, hint })
+}
+
+function parseInstallation(folder: string): TensorflowInstallation | null {
+  try {
+    return installationSchema.parse(JSON.parse(readFileSync(installationFile(folder), 'utf8')))
+  } catch {
+    return null
+  }
+}
+
+function damageOf(installation: TensorflowInstallation): string | null {
+  const { tensorflow, addon, addonSha256, libraries, protocol } = installation
+  for (const library of wheelLibraries) {
+    const bytes = sizeOf(join(tensorflow, library))
+    if (bytes === null) return `its wheel is gone (no ${join(tensorflow, library)})`
+    if (bytes !== libraries[library]) return `its addon was built for another wheel (${library} has changed)`
+  }
+  if (sizeOf(protocol) === null) return `its package is gone (no ${protocol})`
+  if (sizeOf(addon) === null) return `its addon is gone (no ${addon})`
+  if (fileSha256(addon) !== addonSha256) return `its addon is damaged (${addon})`
+  return null
+}
+
+export function sizeOf(file: string): number | null {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? null
+}
+
+export function fileSha256(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex')
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}

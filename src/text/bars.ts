@@ -1,0 +1,96 @@
+import cliProgress, { type MultiBar, type Options, type Params, type SingleBar } from 'cli-progress'
+import { escapeLine } from './controls.js'
+import { setFoot } from './output.js'
+import { shortened } from './shorten.js'
+
+/** One progress bar with the text behind it. */
+export interface Bar {
+  readonly done: number
+  readonly total: number
+  readonly text: string
+  /** Cells of the bar itself on a terminal of at least 80 columns. */
+  readonly cells: number
+  readonly indent?: number
+}
+
+// The terminal echoes "^C" behind the last bar; in the last column it would begin another line.
+const echoCells = 3
+
+/**
+ * Progress bars at the foot of the terminal that stderr is. What output.ts writes meanwhile appears above them: they are
+ * erased, the line is written whole, and they are drawn again. cli-progress's own `log` erases only the first bar, and
+ * its `stop` drops the lines that it has not written yet.
+ */
+export class Bars {
+  #drawn: MultiBar | null = null
+  readonly #elements: SingleBar[] = []
+  readonly #above: (() => void)[] = []
+
+  /** Shows these bars, from top to bottom, in place of the ones before. cli-progress draws them ten times a second. */
+  show(bars: readonly Bar[]): void {
+    const isFirst = this.#drawn === null
+    const drawn = this.#drawn ?? this.#start()
+    while (this.#elements.length > bars.length) drawn.remove(this.#elements.pop()!)
+    while (this.#elements.length < bars.length) this.#elements.push(drawn.create(1, 0))
+    for (const [place, bar] of bars.entries()) {
+      this.#elements[place]!.setTotal(bar.total)
+      this.#elements[place]!.update(bar.done, bar)
+    }
+    if (isFirst) drawn.update()
+  }
+
+  /** Draws at once: what has ended would else be replaced by what follows before it was seen. */
+  draw(): void {
+    this.#drawn?.update()
+  }
+
+  /** Erases the bars and gives the cursor back. */
+  readonly stop = (): void => {
+    process.off('exit', this.stop)
+    setFoot(null)
+    this.#drawn?.stop()
+    this.#drawn = null
+    this.#elements.length = 0
+  }
+
+  #start(): MultiBar {
+    const drawn = new cliProgress.MultiBar(
+      {
+        stream: process.stderr,
+        format: formatBar,
+        hideCursor: true,
+        clearOnComplete: true,
+        gracefulExit: false,
+        emptyOnZero: true,
+        forceRedraw: true,
+        // Lines above the bars shall wrap, and the bars are cut to the terminal's width.
+        linewrap: true,
+      },
+      cliProgress.Presets.shades_classic,
+    )
+    // The cursor stands at the start of the first bar then.
+    drawn.on('redraw-pre', () => {
+      if (this.#above.length > 0) process.stderr.write('\x1b[J')
+      for (const write of this.#above.splice(0)) write()
+    })
+    this.#drawn = drawn
+    setFoot({
+      writeAbove: (write) => {
+        this.#above.push(write)
+        drawn.update()
+      },
+    })
+    process.on('exit', this.stop)
+    return drawn
+  }
+}
+
+function formatBar(
+  options: Options,
+  { progress, maxWidth }: Params,
+  { cells, text, indent = 0 }: Bar,
+): string {
+  const barsize = maxWidth < 80 ? Math.round(cells / 3) : cells
+  const line = `${cliProgress.Format.BarFormat(progress, { ...options, barsize })} ${escapeLine(text)}`
+  return ' '.repeat(indent) + shortened(line, maxWidth - indent - echoCells, 1)
+}
