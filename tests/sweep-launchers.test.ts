@@ -116,7 +116,7 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
       process.kill(await hold.reached(), 'SIGKILL')
       const { code, stderr } = await running.finished
       expect(code).toBe(0)
-      expect(stderr).toContain('attempt 1, tried again later')
+      expect(stderr).toContain('attempt 1, retried later')
       expect(readFileSync(`${out('retried')}/eigen/seed-0/train.log`, 'utf8')).toContain(
         'going on after epoch',
       )

@@ -5,14 +5,11 @@ import type { FailedRun, SweepResult } from '../../sweeps/execute.js'
 import type { SavedSweep } from '../../sweeps/folder.js'
 import type { SweepPlan } from '../../sweeps/plan.js'
 import { commandLine } from '../../text/shell.js'
-import { shortened } from '../../text/shorten.js'
 import { alignedTable } from '../../text/table.js'
+import { reasonLine } from './display.js'
 
 /** More lines than this would hide what they have in common. */
 const shownFailures = 30
-
-// Cells of a reason: it has a path first and what is wrong last, so both ends are kept.
-const reasonCells = 200
 
 /** Every run that failed and why, and where the logs are. */
 export function failureOf({ failures, counts }: SweepResult, runs: number, folder: string): EigenaeError {
@@ -28,11 +25,7 @@ export function failureOf({ failures, counts }: SweepResult, runs: number, folde
 }
 
 function failureRow({ name, attempts, reason }: FailedRun): readonly string[] {
-  return [name, String(attempts), firstLine(reason)]
-}
-
-export function firstLine(reason: string): string {
-  return shortened(reason.split('\n')[0]!, reasonCells, 1 / 3)
+  return [name, String(attempts), reasonLine(reason)]
 }
 
 /** Says how to go on: the same command with --resume. */

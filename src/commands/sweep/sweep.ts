@@ -11,7 +11,7 @@ import { type PlannedRun, planSweep } from '../../sweeps/plan.js'
 import { abortOnSignals } from '../shared/signals.js'
 import { askCancelOrDetach } from './ask.js'
 import { writeComparison } from './comparison.js'
-import { sweepDisplay } from './display/index.js'
+import { sweepDisplay } from './display.js'
 import { writePlan } from './dry-run.js'
 import { failureOf, interruptionOf, planChanges } from './report.js'
 

@@ -1,0 +1,199 @@
+import type { LaunchJob } from '../../launchers/launcher.js'
+import type { SweepEvent, SweepObserver } from '../../sweeps/events.js'
+import { Bars } from '../../text/bars.js'
+import { clock, significant, thousands } from '../../text/numbers.js'
+import { writeJsonLine, writeMessage } from '../../text/output.js'
+import { shortened } from '../../text/shorten.js'
+
+/** The output of `sweep` while it runs. `stop` removes the bars from the terminal. */
+export interface SweepDisplay extends SweepObserver {
+  stop(): void
+}
+
+/** Prints a line of JSON per event to stdout; otherwise, to stderr, bars on a terminal and plain lines elsewhere. */
+export function sweepDisplay(runs: readonly LaunchJob[], json: boolean): SweepDisplay {
+  if (json) return { on: (event: SweepEvent) => writeJsonLine(event), stop: () => {} }
+  const progress = new SweepProgress(runs)
+  return process.stderr.isTTY ? new BarDisplay(progress) : lineDisplay(progress)
+}
+
+const refreshMilliseconds = 250
+
+/** Draws a bar for the sweep, and below it one for each running run, as many as the terminal has lines for. */
+class BarDisplay {
+  readonly #progress: SweepProgress
+  readonly #bars = new Bars()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(progress: SweepProgress) {
+    this.#progress = progress
+  }
+
+  on(event: SweepEvent): void {
+    this.#progress.on(event)
+    if (event.event === 'finished') this.stop()
+    const text = lineOf(event)
+    if (text !== null) writeMessage(text)
+    if (event.event === 'planned' && event.done < event.runs) this.#begin()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#bars.stop()
+  }
+
+  #begin(): void {
+    this.#draw()
+    this.#timer = setInterval(() => this.#draw(), refreshMilliseconds)
+  }
+
+  #draw(): void {
+    const { runs, completed, failed, running } = this.#progress
+    const lines = Math.max(1, (process.stderr.rows ?? 24) - 4)
+    const sweep = { done: completed + failed, total: runs, text: this.#progress.summary(), cells: 24 }
+    this.#bars.show([sweep, ...[...running.values()].slice(0, lines).map(barOf)])
+  }
+}
+
+function barOf({ run, where, epoch, epochs, testMse }: RunningRun) {
+  const mse = testMse === null ? '' : ` · test MSE ${significant(testMse)}`
+  const text = `${run} · epoch ${epoch}/${epochs}${mse} · ${where}`
+  return { done: epoch, total: epochs, text, cells: 10, indent: 2 }
+}
+
+/** Prints no lines for starts and epochs, which would hide the others in the log of many runs. */
+function lineDisplay(progress: SweepProgress): SweepDisplay {
+  return {
+    on: (event) => {
+      progress.on(event)
+      const text = lineOf(event)
+      if (text === null) return
+      const hasEnded = event.event === 'completed' || event.event === 'failed'
+      writeMessage(hasEnded ? `${text}  (${progress.summary()})` : text)
+    },
+    stop: () => {},
+  }
+}
+
+/** Returns the line for an event, null if it has none. */
+function lineOf(event: SweepEvent): string | null {
+  switch (event.event) {
+    case 'planned': {
+      const { folder, runs, done, launcher, description } = event
+      return `${folder}: ${runs} runs, ${done} done, ${launcher}: ${description}`
+    }
+    case 'completed': {
+      const mse = event.test_mse === null ? '' : `  test MSE ${significant(event.test_mse)}`
+      return `${event.run}: completed in ${event.seconds.toFixed(1)} s${mse}`
+    }
+    case 'failed': {
+      const attempt = event.again ? `failed (attempt ${event.attempt}, retried later)` : 'failed'
+      return `${event.run}: ${attempt}: ${reasonLine(event.reason)}`
+    }
+    case 'interrupted':
+      return `${event.run}: interrupted`
+    case 'requeued':
+      return `${event.run}: waiting again (${event.why})`
+    case 'note':
+      return event.text
+    case 'finished': {
+      const { completed, failed, left, seconds, runs_per_hour } = event
+      if (completed + failed + left === 0) return null
+      const rest = `${failed > 0 ? `, ${failed} failed` : ''}${left > 0 ? `, ${left} left` : ''}`
+      const pace = runs_per_hour === null ? '' : `, ${thousands(runs_per_hour)} runs per hour`
+      return `${completed} runs completed${rest} in ${clock(seconds)}${pace}`
+    }
+    default:
+      return null
+  }
+}
+
+// Columns of a terminal.
+const reasonWidth = 200
+
+/** Returns a reason's first line; of a long one both ends, because a path comes first and the problem last. */
+export function reasonLine(reason: string): string {
+  return shortened(reason.split('\n')[0]!, reasonWidth, 1 / 3)
+}
+
+interface RunningRun {
+  readonly run: string
+  readonly where: string
+  readonly epochs: number
+  /** 0 before the first epoch of this attempt, which is not epoch 1 in a resumed run. */
+  epoch: number
+  testMse: number | null
+}
+
+/** Counts runs and epochs from the events. */
+class SweepProgress {
+  readonly running = new Map<string, RunningRun>()
+  runs = 0
+  completed = 0
+  failed = 0
+  readonly #epochsOf: ReadonlyMap<string, number>
+  /** Epochs left by run. A resumed run counts in full until its first new epoch. */
+  readonly #left: Map<string, number>
+  readonly #began = performance.now()
+  #epochsSeen = 0
+
+  constructor(runs: readonly LaunchJob[]) {
+    this.#epochsOf = new Map(runs.map(({ name, config }) => [name, config.train.epochs]))
+    this.#left = new Map(this.#epochsOf)
+  }
+
+  on(event: SweepEvent): void {
+    switch (event.event) {
+      case 'planned':
+        this.runs = event.runs
+        this.completed = event.done
+        break
+      case 'started': {
+        const { run, where } = event
+        const epochs = this.#epochsOf.get(run) ?? 0
+        this.running.set(run, { run, where, epochs, epoch: 0, testMse: null })
+        break
+      }
+      case 'epoch':
+        this.#onEpoch(event.run, event.epoch, event.test_mse)
+        break
+      case 'completed':
+        this.completed++
+        this.#epochsSeen += this.#left.get(event.run) ?? 0
+        this.#left.delete(event.run)
+        this.running.delete(event.run)
+        break
+      case 'failed':
+        if (!event.again) this.failed++
+        if (!event.again) this.#left.delete(event.run)
+        this.running.delete(event.run)
+        break
+      case 'interrupted':
+      case 'requeued':
+        this.running.delete(event.run)
+    }
+  }
+
+  #onEpoch(run: string, epoch: number, testMse: number | null): void {
+    const state = this.running.get(run)
+    if (state === undefined || epoch <= state.epoch) return
+    this.#epochsSeen += state.epoch === 0 ? 1 : epoch - state.epoch
+    this.#left.set(run, state.epochs - epoch)
+    state.epoch = epoch
+    state.testMse = testMse
+  }
+
+  /** "12/40 done · 2 running · 1 failed · 1:20 left" */
+  summary(): string {
+    const parts = [`${this.completed}/${this.runs} done`, `${this.running.size} running`]
+    if (this.failed > 0) parts.push(`${this.failed} failed`)
+    return [...parts, `${this.#timeLeft()} left`].join(' · ')
+  }
+
+  /** At the pace of the epochs so far. */
+  #timeLeft(): string {
+    const pace = this.#epochsSeen / (performance.now() - this.#began)
+    const left = [...this.#left.values()].reduce((sum, epochs) => sum + epochs, 0)
+    return pace > 0 ? clock(left / pace / 1000) : '…'
+  }
+}
