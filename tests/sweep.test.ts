@@ -26,7 +26,7 @@ const sweep = (config: string, ...args: readonly string[]) =>
 const folderOf = (...names: readonly string[]) => scratch('runs', ...names)
 
 describe('the plan of a sweep', () => {
-  it('is listed by --dry-run: name, what differs, folder, done or to do; nothing is written', async () => {
+  it('is listed by --dry-run with name, settings, folder and state, and nothing is written', async () => {
     const config = file('listed', { grid: { 'train.batchSize': [20, 50] }, seeds: [0, 7] })
     const { code, stdout, stderr } = await sweep(config, '--dry-run')
     expect(code).toBe(0)
@@ -43,56 +43,52 @@ describe('the plan of a sweep', () => {
     expect(existsSync(folderOf('listed'))).toBe(false)
   })
 
-  it('is counted before it is expanded, and refused beyond 100,000 runs', async () => {
+  it('is counted before it is expanded, and refused above 100,000 runs', async () => {
     const count = (length: number) => Array.from({ length }, (_, i) => i + 20)
     const grid = { 'train.batchSize': count(3000), 'data.limit': count(4000) }
     for (const flags of [[], ['--dry-run']]) {
       const { code, stdout, stderr } = await sweep(file('huge', { grid }), ...flags)
+      expect(stderr).toContain('huge.json: this sweep has 24,000,000 runs, more than the limit of 100,000')
       expect(stderr).toContain(
-        'huge.json: this sweep has 24,000,000 runs, and at most 100,000 are planned at once',
-      )
-      expect(stderr).toContain(
-        '2 variants × 3,000 values of train.batchSize × 4,000 values of data.limit × 1 seed',
+        '2 configs × 3,000 values of train.batchSize × 4,000 values of data.limit × 1 seed',
       )
       expect([code, stdout]).toEqual([2, ''])
     }
     expect(existsSync(folderOf('huge'))).toBe(false)
   })
 
-  it('shows the mistakes of all runs at once, each once, and writes nothing', async () => {
+  it('lists the mistakes of all runs, each once, and writes nothing', async () => {
     const arms = { ...variants, missing: 'missing.json' }
     const grid = { 'train.batchSize': [2, 0, 50], 'train.epoch': [1] }
     const { code, stderr } = await sweep(file('wrong', { variants: arms, grid, seeds: [0, 1] }))
     expect(code).toBe(2)
     expect(stderr.match(/grid train\.epoch: unknown key; did you mean "epochs"/g)?.length).toBe(2)
     expect(stderr.match(/grid train\.batchSize: must be at least 1 \(got 0\)/g)?.length).toBe(2)
-    expect(stderr).toContain('variant missing: ')
+    expect(stderr).toContain('variants.missing: ')
     expect(existsSync(folderOf('wrong'))).toBe(false)
     const batch = await sweep(file('batch', { grid: { 'train.batchSize': [2] } }))
     expect(batch.stderr).toMatch(
-      /variant eigen .*grid train\.batchSize: must be over 4, the bottleneck's width/,
+      /variants\.eigen .*grid train\.batchSize: must be over 4, the bottleneck's width/,
     )
   })
 
-  it('says so where the grid gives an arm without an eigen loss one', async () => {
+  it('notes that the grid adds an eigen loss to a config without one', async () => {
     const grid = { 'loss.eigen.weight': [0.5, 1] }
     const { stderr } = await sweep(file('given', { grid }), '--dry-run')
     expect(stderr.match(/^note: .*$/gm)).toEqual([
-      "note: the grid's loss.eigen.weight gives the variant none an eigen loss, which its config has not",
+      "note: the grid's loss.eigen.weight adds an eigen loss to variants.none, whose config has none",
     ])
   })
 
-  it('refuses a --set that the file would take back', async () => {
+  it('rejects a --set of a field that the sweep file sets', async () => {
     const config = file('overruled', { grid: { 'train.batchSize': [20, 50] }, seeds: [0] })
     const { code, stderr } = await sweep(config, '--dry-run', '--set', 'train.batchSize=7', '--set', 'seed=3')
-    expect(stderr).toContain(
-      '--set train.batchSize: the grid of the sweep file has values for train.batchSize',
-    )
-    expect(stderr).toContain('--set seed: the runs have the seeds of the sweep file')
+    expect(stderr).toContain('--set train.batchSize: the grid of the sweep file sets train.batchSize')
+    expect(stderr).toContain('--set seed: the sweep file sets the seeds')
     expect(code).toBe(2)
   })
 
-  it('refuses runs that would share a folder', async () => {
+  it('rejects runs that would share a folder', async () => {
     const grid = {
       'model.widths': [
         [784, 12, 4],
@@ -101,13 +97,11 @@ describe('the plan of a sweep', () => {
     }
     const { code, stderr } = await sweep(file('shared', { grid, seeds: [3, 3] }))
     expect(code).toBe(2)
-    expect(stderr).toContain(
-      'two runs would share the folder none,model.widths=784-12-4: a value stands twice',
-    )
-    expect(stderr).toContain('seeds: 3 stands twice')
+    expect(stderr).toContain('two runs would share the folder none,model.widths=784-12-4: duplicate value')
+    expect(stderr).toContain('seeds: duplicate seed 3')
   })
 
-  it('names what is wrong in a sweep file, with its place', async () => {
+  it('lists the mistakes in a sweep file with their locations', async () => {
     const wrong = writeJson(scratch('bad.json'), {
       name: 'bad',
       variant: {},
@@ -124,30 +118,30 @@ describe('the plan of a sweep', () => {
       'grid toString: unknown key',
     )
     const names = file('names', { variants: { 'a/b': 'none.json' }, grid: { seed: [1], 'a..b': [1] } })
-    const { stderr: said } = await sweep(names)
-    expect(said).toMatch(/\d+:\d+ variants\.a\/b: a name is letters/)
-    expect(said).toContain('the seeds are listed in "seeds"')
-    expect(said).toContain('is no config path')
+    const { stderr: message } = await sweep(names)
+    expect(message).toMatch(/\d+:\d+ variants\.a\/b: a name is letters/)
+    expect(message).toContain('the seeds are listed in "seeds"')
+    expect(message).toContain('is no config path')
   })
 
-  it('refuses a setting of another launcher, and a launcher that is none', async () => {
+  it('rejects a flag of another launcher, and an unknown launcher', async () => {
     const { code, stderr } = await sweep(file('flags', {}), '--mem', '4G')
     expect(stderr).toContain('--mem: means nothing to the launcher local')
     expect(code).toBe(2)
     expect((await sweep(file('flags', {}), '--launcher', 'slurn')).code).toBe(2)
   })
 
-  it('refuses seeds side by side where the device trains one run at a time', async () => {
+  it('rejects --replicas if the device trains one run at a time', async () => {
     const { code, stderr } = await sweep(file('together', { seeds: [0, 1] }), '--replicas', '2')
     expect(code).toBe(2)
     expect(stderr).toContain('--replicas: the device auto trains one run at a time')
   })
 
-  it('has a JSON Schema for editors that is current (npm run schema)', () => {
+  it('has an up-to-date JSON Schema for editors (npm run schema)', () => {
     expect(readJson(join(configs, 'sweeps', 'schema.json'))).toEqual(sweepJsonSchema())
   })
 
-  it('of every sweep in configs/ can be made', async () => {
+  it('can be made of every sweep file in configs/', async () => {
     for (const name of readdirSync(join(configs, 'sweeps')).filter((each) => each !== 'schema.json')) {
       const { runs } = await planSweep(await readSweepFile(join(configs, 'sweeps', name)), [])
       expect(runs.length, name).toBeGreaterThan(3)
@@ -155,7 +149,7 @@ describe('the plan of a sweep', () => {
   })
 })
 
-/** None of a process that has ended. */
+/** Returns no children if the process has ended. */
 function childrenOf(pid: number): readonly number[] {
   const file = `/proc/${pid}/task/${pid}/children`
   return existsSync(file) ? readFileSync(file, 'utf8').split(' ').filter(Boolean).map(Number) : []
@@ -168,7 +162,7 @@ describe('eigenae sweep', () => {
     stdout = (await sweep(made(), '--json')).stdout
   })
 
-  it('saves plan and configs, tells events as JSON, and is refused in its own folder without --resume', async () => {
+  it('saves the plan and prints events as JSON; without --resume a second one is refused', async () => {
     const events = stdout
       .trimEnd()
       .split('\n')
@@ -188,10 +182,10 @@ describe('eigenae sweep', () => {
     expect(readJson(folderOf('made', 'sweep.json')).runs).toEqual(['none/seed-0', 'eigen/seed-0'])
     const again = await sweep(made())
     expect(again.code).toBe(2)
-    expect(again.stderr).toContain('this folder holds this sweep already')
+    expect(again.stderr).toContain('already holds this sweep')
   })
 
-  it('makes no run twice: --resume adds what is new in the file and refuses to reinterpret the rest', async () => {
+  it('makes no run twice: --resume adds the new runs of the file and rejects runs of other configs', async () => {
     const grown = file('made', { seeds: [0, 1] })
     const before = readFileSync(folderOf('made', 'eigen', 'seed-0', 'run.json'))
     const { code, stderr, stdout: compared } = await sweep(grown, '--resume')
@@ -219,15 +213,15 @@ describe('eigenae sweep', () => {
     expect(readFileSync(folderOf('made', 'eigen', 'seed-0', 'run.json'))).toEqual(before)
   })
 
-  it('leaves a folder alone that holds something else', async () => {
+  it('refuses a folder that holds something else', async () => {
     await mkdir(folderOf('other'), { recursive: true })
     await writeFile(folderOf('other', 'notes.txt'), '')
     const { code, stderr } = await sweep(file('other', {}), '--resume')
     expect(code).toBe(2)
-    expect(stderr).toContain('this folder holds no sweep')
+    expect(stderr).toContain('not the folder of a sweep')
   })
 
-  it('goes on beside the runs that a killed sweep left at work, and makes none of them twice', async () => {
+  it('waits for the runs that a killed sweep left running, and makes none of them twice', async () => {
     const config = file('orphans', { seeds: [0] })
     const args = ['--set', 'train.epochs=8', '--jobs', '2']
     const hold = holdAt(3, { run: 'eigen/seed-0' })
@@ -246,7 +240,7 @@ describe('eigenae sweep', () => {
     expect((await sweep(config, ...args, '--resume')).stderr).toContain('2 runs, 1 done')
   })
 
-  it('ends with the same bytes after SIGKILL of the sweep and all its runs at random moments', async () => {
+  it('gives the same bytes after SIGKILL of the sweep and all its runs at random moments', async () => {
     const config = file('killed', { seeds: [0, 1] })
     const args = ['--set', 'train.epochs=20']
     const began = performance.now()
@@ -265,21 +259,21 @@ describe('eigenae sweep', () => {
     await expectSameRuns(runs, folderOf('killed'), scratch('undisturbed'))
   })
 
-  it('takes over the folder of another machine a minute after its last sign of life', async () => {
+  it('takes over a folder locked by another machine a minute after its last sign of life', async () => {
     const lock = folderOf('elsewhere', 'none', 'seed-0', '.lock')
     const config = file('elsewhere', { variants: { none: 'none.json' }, seeds: [0] })
     writeJson(folderOf('elsewhere', 'sweep.json'), { format: 'eigenae-sweep-1', name: 'elsewhere', runs: [] })
     writeJson(lock, { pid: 1, host: 'elsewhere', space: 'elsewhere', born: '1' })
-    // Three seconds before the minute is over: it waits for those, by the kernel's clock of files, which ticks coarsely.
-    const lastSign = Date.now() - 57_000
-    await utimes(lock, new Date(), new Date(lastSign))
+    // Three seconds remain of the minute. They are measured by the file system's clock, which is coarse.
+    const lastUpdate = Date.now() - 57_000
+    await utimes(lock, new Date(), new Date(lastUpdate))
     expect((await sweep(config, '--resume')).code).toBe(0)
-    expect(Date.now() - lastSign).toBeGreaterThan(59_900)
+    expect(Date.now() - lastUpdate).toBeGreaterThan(59_900)
   })
 })
 
 describe('slots', () => {
-  const wishes = {
+  const request = {
     devices: new Set(['cpu'] as const),
     runs: 100,
     jobs: undefined,
@@ -288,14 +282,14 @@ describe('slots', () => {
   }
   const cores = availableParallelism()
 
-  it('are a core a run, more cores where runs are few, and as many as asked for', async () => {
-    expect((await slotsFor(wishes)).map(({ threads }) => threads)).toEqual(Array(cores).fill(1))
-    expect((await slotsFor({ ...wishes, runs: 1 })).map(({ threads }) => threads)).toEqual([cores])
-    expect((await slotsFor({ ...wishes, threads: cores })).length).toBe(1)
-    expect((await slotsFor({ ...wishes, jobs: 3 })).length).toBe(3)
+  it('are one core per run, more cores if there are few runs, and as many as requested', async () => {
+    expect((await slotsFor(request)).map(({ threads }) => threads)).toEqual(Array(cores).fill(1))
+    expect((await slotsFor({ ...request, runs: 1 })).map(({ threads }) => threads)).toEqual([cores])
+    expect((await slotsFor({ ...request, threads: cores })).length).toBe(1)
+    expect((await slotsFor({ ...request, jobs: 3 })).length).toBe(3)
   })
 
-  it('are a GPU each, or several on one, from CUDA_VISIBLE_DEVICES or nvidia-smi', async () => {
+  it('are one per GPU, or several, from CUDA_VISIBLE_DEVICES or nvidia-smi', async () => {
     expect((await findGpus({ CUDA_VISIBLE_DEVICES: '2,0' })).ids).toEqual(['2', '0'])
     expect((await findGpus({ CUDA_VISIBLE_DEVICES: '-1' })).ids).toEqual([])
     const smi = scratch('bin', 'nvidia-smi')
@@ -322,11 +316,11 @@ describe('a sweep of ten thousand runs', () => {
   const big = (seeds: number) =>
     file('big', { grid: { 'data.noise': noise }, seeds: Array.from({ length: seeds }, (_, i) => i) })
 
-  it('expands and looks at what is done in a time that grows with their number, not with its square', async () => {
+  it('is planned and inspected in a time that grows with their number, not with its square', async () => {
     const { runs } = await planSweep(await readSweepFile(big(50)), [])
     expect(runs.length).toBe(10_000)
     writeJson(folderOf('big', 'sweep.json'), { format: 'eigenae-sweep-1', name: 'big', runs: [] })
-    // Writing all ten thousand folders would take far longer than reading them.
+    // Writing all ten thousand folders would take far longer than inspecting them.
     for (const { name, config } of runs.slice(0, 1000)) {
       writeRun(folderOf('big', name), { name: config.name, seed: config.seed, epochs: config.train.epochs })
       writeFileSync(folderOf('big', name, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
@@ -338,7 +332,7 @@ describe('a sweep of ten thousand runs', () => {
   })
 })
 
-/** Of the processor, so that what else runs on the machine does not count. */
+/** Measures processor time, which does not depend on the other processes of the machine. */
 async function timed(args: readonly string[]): Promise<{ stderr: string; seconds: number }> {
   const bin = join(configs, '..', 'bin', 'eigenae.js')
   const script = 'TIMEFORMAT="seconds %U %S"; time "$@"'

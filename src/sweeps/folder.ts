@@ -1,6 +1,7 @@
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { EigenaeError, usageError } from '../errors.js'
+import { EigenaeError, hasCode, usageError } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
 import { readTextIfPresent } from '../files/read.js'
@@ -8,22 +9,12 @@ import { jsonText, writeDurably } from '../files/write.js'
 import { sha256 } from '../runs/checksums.js'
 import { collect, type Damage, damageText } from '../runs/damage.js'
 import { version } from '../runs/facts.js'
-import { runFiles } from '../runs/files.js'
+import { type RunFiles, runFiles } from '../runs/files.js'
+import { type Inspection, inspectRun } from '../runs/inspect.js'
 import { entriesOf, isTrace } from '../runs/open.js'
 import { recognise } from '../runs/recognise.js'
 import { withChecksum } from '../runs/record.js'
 import type { PlannedRun, SweepPlan } from './plan.js'
-
-const savedPlanSchema = z.looseObject({
-  format: z.literal('eigenae-sweep-1'),
-  name: z.string(),
-  runs: z.array(z.string()),
-  /** Of the other fields; undefined in sweeps of 0.1.0. */
-  sha256: z.string().optional(),
-})
-
-/** sweep.json in the sweep's folder: which runs belong to it. Their configs are in their own folders. */
-type SavedPlan = z.output<typeof savedPlanSchema>
 
 export interface SweepFiles {
   readonly plan: string
@@ -34,7 +25,18 @@ export function sweepFiles(folder: string): SweepFiles {
   return { plan: join(folder, 'sweep.json'), lock: join(folder, '.lock') }
 }
 
-/** What is known of the sweep in a folder. */
+const savedPlanSchema = z.looseObject({
+  format: z.literal('eigenae-sweep-1'),
+  name: z.string(),
+  runs: z.array(z.string()),
+  /** Covers the other fields; undefined in sweeps of 0.1.0. */
+  sha256: z.string().optional(),
+})
+
+/** sweep.json lists the names of the sweep's runs. Their configs are in their own folders. */
+type SavedPlan = z.output<typeof savedPlanSchema>
+
+/** The sweep that a folder already holds. */
 export interface SavedSweep {
   /** The names of its runs; null if sweep.json is damaged. */
   readonly runs: readonly string[] | null
@@ -42,8 +44,8 @@ export interface SavedSweep {
 }
 
 /**
- * Returns the sweep in a folder, null if it holds nothing yet; writes nothing.
- * @throws a usage error if the folder is another's, or is not empty without `resume`.
+ * Returns the sweep in a folder, null if the folder is empty; writes nothing.
+ * @throws a usage error if the folder holds something else, or if it is not empty and `resume` is false.
  */
 export async function inspectSweepFolder(
   folder: string,
@@ -52,17 +54,17 @@ export async function inspectSweepFolder(
 ): Promise<SavedSweep | null> {
   const entries = await entriesOf(folder)
   if (entries.every(isTrace)) return null
-  const saved = savedSweep(folder, plan)
+  const saved = inspectSavedSweep(folder, plan)
   if (resume) return saved
   throw usageError({
-    problem: 'this folder holds this sweep already',
+    problem: 'already holds this sweep',
     subject: folder,
-    hint: 'Go on with it by --resume, or name another folder with --out.',
+    hint: 'Resume it with --resume, or name another folder with --out.',
   })
 }
 
-/** A sweep.json that is damaged is made anew if a run of the plan lies in the folder. */
-function savedSweep(folder: string, plan: SweepPlan): SavedSweep {
+/** A damaged sweep.json is accepted, to be rewritten, if the folder holds a run of the plan. */
+function inspectSavedSweep(folder: string, plan: SweepPlan): SavedSweep {
   const { name } = plan.sweep
   const damage: Damage[] = []
   const saved = collect(damage, 'sweep.json', () => readSavedPlan(sweepFiles(folder).plan))
@@ -72,8 +74,8 @@ function savedSweep(folder: string, plan: SweepPlan): SavedSweep {
   throw usageError({
     problem:
       saved === undefined
-        ? 'this folder holds no sweep, so it is left as it is'
-        : `this folder holds the sweep "${saved.name}"`,
+        ? 'not the folder of a sweep; refusing to write to it'
+        : `holds another sweep, "${saved.name}"`,
     subject: folder,
     details: damage.map((each) => join(folder, damageText(each))),
     hint: 'Name another folder with --out.',
@@ -84,22 +86,43 @@ function holdsRun(folder: string, { name, config }: PlannedRun): boolean {
   return recognise(runFiles(join(folder, name)), config).kind === 'same'
 }
 
-/** Makes this process the folder's only sweep, and saves the plan. */
+/** @throws EigenaeError if sweep.json is missing or damaged. */
+export function readSavedPlan(file: string): SavedPlan {
+  const text = readTextIfPresent(file)
+  if (text === undefined) throw new EigenaeError({ problem: 'is missing', subject: file })
+  const plan = parsePlan(text)
+  if (plan === null) throw new EigenaeError({ problem: 'is not the plan of a sweep', subject: file })
+  const { sha256: sum, ...fields } = plan
+  if (sum !== undefined && sum !== sha256(JSON.stringify(fields)))
+    throw new EigenaeError({ problem: 'was changed (its checksum differs)', subject: file })
+  return plan
+}
+
+/** Returns the parsed value itself, because the checksum covers the order of the fields, which zod's copy may change. */
+function parsePlan(text: string): SavedPlan | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return savedPlanSchema.safeParse(value).success ? (value as SavedPlan) : null
+  } catch {
+    return null
+  }
+}
+
+/** Locks the folder, so that no other sweep uses it, and saves the plan. */
 export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise<SweepFiles> {
   const files = sweepFiles(folder)
   await makeFolder(folder)
   await acquireLock(files.lock)
-  const { sweep, runs } = plan
-  const { name, variants, grid, seeds } = sweep
+  const { name, file, variants, grid, seeds } = plan.sweep
   const saved = {
     format: 'eigenae-sweep-1',
     name,
-    file: sweep.file,
+    file,
     version,
     variants: Object.fromEntries(variants),
     grid: Object.fromEntries(grid),
     seeds,
-    runs: runs.map((run) => run.name),
+    runs: plan.runs.map((run) => run.name),
   }
   await writeDurably(files.plan, jsonText(withChecksum(saved))).catch(async (error: unknown) => {
     await releaseLock(files.lock)
@@ -108,23 +131,89 @@ export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise
   return files
 }
 
-/** @throws EigenaeError if sweep.json is missing or damaged. */
-export function readSavedPlan(file: string): SavedPlan {
-  const text = readTextIfPresent(file)
-  if (text === undefined) throw new EigenaeError({ problem: 'is missing', subject: file })
-  const plan = parsedPlan(text)
-  if (plan === null) throw new EigenaeError({ problem: 'is not the plan of a sweep', subject: file })
-  const { sha256: sum, ...fields } = plan
-  if (sum !== undefined && sum !== sha256(JSON.stringify(fields)))
-    throw new EigenaeError({ problem: 'was changed (its checksum differs)', subject: file })
-  return plan
+/** The content of a planned run's folder. "damaged" is a run that has to be remade. */
+export type RunState = 'done' | 'damaged' | 'begun' | 'new'
+
+export interface InspectedRuns {
+  /** In the order of the plan. */
+  readonly states: readonly RunState[]
+  /** One line for each damaged run. */
+  readonly damage: readonly string[]
 }
 
-function parsedPlan(text: string): SavedPlan | null {
+/**
+ * Returns the state of every planned run. Only the heads of models and checkpoints are checked. Ten thousand folders take
+ * some seconds; with promises instead of synchronous reads they would take many times as long.
+ * @throws a usage error if a folder holds a run with another config, which must not count as the planned one.
+ */
+export function inspectRuns({ runs }: SweepPlan, sweepFolder: string): InspectedRuns {
+  const found: Findings = { conflicts: [], damage: [] }
+  const states = runs.map((run) => inspectPlannedRun(run, join(sweepFolder, run.name), found))
+  if (found.conflicts.length === 0) return { states, damage: firstLines(found.damage) }
+  throw usageError({
+    problem: 'folders of this sweep hold runs whose config differs from the sweep file',
+    subject: sweepFolder,
+    details: firstLines(found.conflicts),
+    hint: 'Restore the old configs, remove those folders, or name another folder with --out.',
+  })
+}
+
+interface Findings {
+  readonly conflicts: string[]
+  readonly damage: string[]
+}
+
+// More lines would hide what they have in common.
+const maxLines = 20
+
+function firstLines(lines: readonly string[]): readonly string[] {
+  const more = lines.length - maxLines
+  return [...lines.slice(0, maxLines), ...(more > 0 ? [`… and ${more} more`] : [])]
+}
+
+function inspectPlannedRun({ name, config }: PlannedRun, folder: string, findings: Findings): RunState {
+  const files = runFiles(folder)
+  const run = inspectIfReadable(files)
+  if (run !== null && run.damage.length === 0 && run.contents['config.json']!.toString() === jsonText(config))
+    return run.record.status === 'completed' ? 'done' : 'begun'
+  // Without run.json and checkpoint nothing was trained, as a rule, and a lone config.json is replaced.
+  if (!existsSync(files.record) && !existsSync(files.checkpoint)) {
+    if (!existsSync(files.config) && isForeign(folder)) findings.conflicts.push(`${name}: is not a run`)
+    return 'new'
+  }
+  const found = recognise(files, config)
+  if (found.kind === 'none') findings.conflicts.push(`${name}: is not a run`)
+  if (found.kind === 'other') {
+    const prefix = run === null ? name : `${name} (${run.record.status})`
+    findings.conflicts.push(...found.differences.map((line) => `${prefix}: ${line}`))
+  }
+  if (found.kind !== 'same') return 'begun'
+  const damage = [
+    ...new Map([...(run?.damage ?? []), ...found.damage].map((each) => [each.file, each])).values(),
+  ]
+  if (damage.length > 0) {
+    findings.damage.push(`${name}: ${damage.map(damageText).join('; ')}`)
+    return 'damaged'
+  }
+  return found.record?.status === 'completed' ? 'done' : 'begun'
+}
+
+/** Returns null if there is no run, or if its run.json cannot be read. */
+function inspectIfReadable(files: RunFiles): Inspection | null {
   try {
-    const value: unknown = JSON.parse(text)
-    return savedPlanSchema.safeParse(value).success ? (value as SavedPlan) : null
-  } catch {
-    return null
+    return inspectRun(files, 'heads')
+  } catch (error) {
+    if (error instanceof EigenaeError) return null
+    throw error
+  }
+}
+
+/** Returns whether a folder holds anything that eigenae did not leave there. */
+function isForeign(folder: string): boolean {
+  try {
+    return !readdirSync(folder).every(isTrace)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false
+    throw error
   }
 }

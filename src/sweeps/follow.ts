@@ -4,83 +4,80 @@ import { runFiles } from '../runs/files.js'
 import { readMetrics } from '../runs/read.js'
 import type { MetricsRow } from '../runs/tables.js'
 
-const lookMilliseconds = 500
+const pollMilliseconds = 500
 
-interface Followed {
-  readonly job: LaunchJob
+interface FollowedRun {
+  readonly run: LaunchJob
+  /** Bytes of metrics.csv at the last poll. */
   size: number
+  /** The last epoch that was reported. */
   epoch: number
 }
 
-/** Tells the epochs of running jobs, by what their folders hold: the same wherever they run. */
-export class Follower {
-  readonly #running = new Map<string, Followed>()
-  readonly #onRow: (job: LaunchJob, row: MetricsRow) => void
+/** Reports the new epochs of running runs by polling their folders, which works for every launcher. */
+export class EpochFollower {
+  readonly #followed = new Map<string, FollowedRun>()
+  readonly #onRow: (run: LaunchJob, row: MetricsRow) => void
   #timer: NodeJS.Timeout | undefined
-  #looking = Promise.resolve()
+  /** The reads of files, which are done one after another however slow the disk is. */
+  #reads = Promise.resolve()
 
-  constructor(onRow: (job: LaunchJob, row: MetricsRow) => void) {
+  constructor(onRow: (run: LaunchJob, row: MetricsRow) => void) {
     this.#onRow = onRow
   }
 
-  add(job: LaunchJob): void {
-    const followed = { job, size: 0, epoch: 0 }
-    this.#running.set(job.name, followed)
-    // Epochs of an earlier attempt are no news.
-    this.#looking = this.#looking.then(async () => {
-      followed.epoch = (await rowsOf(job.folder)).at(-1)?.epoch ?? 0
+  add(run: LaunchJob): void {
+    const followed = { run, size: 0, epoch: 0 }
+    this.#followed.set(run.name, followed)
+    // The epochs of earlier attempts have been reported.
+    this.#reads = this.#reads.then(async () => {
+      followed.epoch = readRows(run.folder).at(-1)?.epoch ?? 0
     })
-    this.#timer ??= setInterval(() => this.#look(), lookMilliseconds)
+    this.#timer ??= setInterval(() => this.#poll(), pollMilliseconds)
   }
 
-  remove(job: LaunchJob): void {
-    this.#running.delete(job.name)
+  remove(run: LaunchJob): void {
+    this.#followed.delete(run.name)
   }
 
-  /** The rows of a run that has ended which were not told before; it is followed no further. */
-  async finish(job: LaunchJob): Promise<readonly MetricsRow[]> {
-    const followed = this.#running.get(job.name)
-    this.#running.delete(job.name)
+  /** Stops following a run that has ended, and returns its rows that were not reported. */
+  async finish(run: LaunchJob): Promise<readonly MetricsRow[]> {
+    const followed = this.#followed.get(run.name)
+    this.#followed.delete(run.name)
     if (followed === undefined) return []
-    await this.#looking
-    return newRows(followed).catch(() => [])
+    await this.#reads
+    return readRows(run.folder).filter(({ epoch }) => epoch > followed.epoch)
   }
 
   stop(): void {
     clearInterval(this.#timer)
-    this.#running.clear()
+    this.#followed.clear()
   }
 
-  /** One look at a time, however slow the disk is. */
-  #look(): void {
-    this.#looking = this.#looking.then(async () => {
-      for (const followed of [...this.#running.values()]) await this.#lookAt(followed)
+  #poll(): void {
+    this.#reads = this.#reads.then(async () => {
+      for (const followed of [...this.#followed.values()]) await this.#reportNewRows(followed)
     })
   }
 
-  /** A file that is being replaced, or cut back at a resume, is read at the next look. */
-  async #lookAt(followed: Followed): Promise<void> {
-    try {
-      const { metrics } = runFiles(followed.job.folder)
-      const { size } = await stat(metrics)
-      if (size === followed.size) return
-      followed.size = size
-      const rows = await newRows(followed)
-      // It may have ended meanwhile: `finish` gives these rows then.
-      if (this.#running.get(followed.job.name) !== followed) return
-      followed.epoch = rows.at(-1)?.epoch ?? followed.epoch
-      for (const row of rows) this.#onRow(followed.job, row)
-    } catch {}
+  async #reportNewRows(followed: FollowedRun): Promise<void> {
+    const { run } = followed
+    const size = await stat(runFiles(run.folder).metrics).then(
+      (file) => file.size,
+      () => followed.size,
+    )
+    // If the run has ended meanwhile, `finish` returns its new rows.
+    if (size === followed.size || this.#followed.get(run.name) !== followed) return
+    followed.size = size
+    for (const row of readRows(run.folder).filter(({ epoch }) => epoch > followed.epoch)) {
+      followed.epoch = row.epoch
+      this.#onRow(run, row)
+    }
   }
 }
 
-async function newRows({ job, epoch: told }: Followed): Promise<readonly MetricsRow[]> {
-  const rows = readMetrics(runFiles(job.folder).metrics)
-  return rows.filter(({ epoch }) => epoch > told)
-}
-
-/** The rows that a run has written; none if they cannot be read. */
-export async function rowsOf(folder: string): Promise<readonly MetricsRow[]> {
+/** Returns the rows that a run has written; none if they cannot be read, as while a resume replaces the file. */
+export function readRows(folder: string): readonly MetricsRow[] {
   try {
     return readMetrics(runFiles(folder).metrics)
   } catch {

@@ -6,99 +6,141 @@ import type { Config } from '../config/schema.js'
 import type { SweepFile } from '../config/sweep.js'
 import { EigenaeError, usageError } from '../errors.js'
 import { thousands } from '../text/numbers.js'
-import { groupName, longestName } from './names.js'
 
-/** One point of the grid's axis. */
-export interface SweepSetting {
+/** A config path of the grid with one of its values. */
+interface GridSetting {
   readonly path: string
   readonly value: unknown
 }
 
-/** The runs of one variant with one combination of the grid's values: they differ in the seed alone. */
-export interface PlannedGroup {
+/** A config of the sweep file with one combination of the grid's values. The runs of an arm differ only in the seed. */
+export interface Arm {
+  /** `eigen,train.batchSize=64`, which is also the arm's folder in the sweep's folder. */
   readonly name: string
-  readonly variant: string
-  readonly settings: readonly SweepSetting[]
+  readonly settings: readonly GridSetting[]
 }
 
 export interface PlannedRun {
-  /** `<group>/seed-<n>`: the folder under the sweep's. */
+  /** `<arm>/seed-<n>`, which is also the run's folder in the sweep's folder. */
   readonly name: string
-  readonly group: PlannedGroup
+  readonly arm: Arm
   readonly config: Config
 }
 
 export interface SweepPlan {
   readonly sweep: SweepFile
-  readonly groups: readonly PlannedGroup[]
-  /** Seed by seed, so that a sweep stopped half-way has something of every group. */
+  readonly arms: readonly Arm[]
+  /** Ordered by seed first, so that a sweep that was stopped half-way has runs of every arm. */
   readonly runs: readonly PlannedRun[]
-  /** What may not be meant. */
+  /** Warnings about what may not be intended. */
   readonly notes: readonly string[]
 }
 
 /**
- * Expands a sweep: variants × grid × seeds, each with its whole config.
- * @throws one usage error with the mistakes of all runs, each once.
+ * Expands a sweep file: every config of its field `variants` × every combination of the grid × every seed.
+ * @throws one usage error that lists the mistakes of all runs, each once.
  */
 export async function planSweep(sweep: SweepFile, overrides: readonly Override[]): Promise<SweepPlan> {
-  refuseTooManyRuns(sweep)
-  const lines = new Set(overrides.flatMap((override) => overruled(override, sweep)))
-  const files = await readVariants(sweep, lines)
-  const resolved = [...files].flatMap(([variant, file]) =>
+  rejectTooManyRuns(sweep)
+  const mistakes = new Set(overrides.flatMap((override) => overrideMistakes(override, sweep)))
+  const files = await readVariants(sweep, mistakes)
+  const arms = [...files].flatMap(([variant, file]) =>
     combinations(sweep.grid).flatMap((settings) => {
-      const config = configOf(variant, file, settings, overrides, lines)
-      return config === null
-        ? []
-        : [{ group: { name: groupName(variant, settings), variant, settings }, config }]
+      const config = resolveArm(variant, file, settings, overrides, mistakes)
+      return config === null ? [] : [{ arm: { name: armName(variant, settings), settings }, config }]
     }),
   )
-  for (const line of sharedFolders(
-    resolved.map(({ group }) => group),
-    sweep.seeds,
-  ))
-    lines.add(line)
-  if (lines.size > 0) {
-    throw usageError({ problem: 'this sweep cannot be run', subject: sweep.file, details: [...lines] })
+  for (const mistake of sharedFolders(arms.map(({ arm }) => arm))) mistakes.add(mistake)
+  for (const mistake of repeatedSeeds(sweep.seeds)) mistakes.add(mistake)
+  if (mistakes.size > 0) {
+    throw usageError({ problem: 'this sweep cannot be run', subject: sweep.file, details: [...mistakes] })
   }
   const runs = sweep.seeds.flatMap((seed) =>
-    resolved.map(({ group, config }) => ({
-      name: join(group.name, `seed-${seed}`),
-      group,
+    arms.map(({ arm, config }) => ({
+      name: join(arm.name, `seed-${seed}`),
+      arm,
       config: { ...config, seed },
     })),
   )
-  const notes = [...files].flatMap(([variant, file]) => givenLoss(variant, file, sweep, overrides))
-  return { sweep, groups: resolved.map(({ group }) => group), runs, notes }
+  const notes = [...files].flatMap(([variant, file]) => addedLossNotes(variant, file, sweep, overrides))
+  return { sweep, arms: arms.map(({ arm }) => arm), runs, notes }
 }
 
-// A plan keeps every run's config in memory, and inspects every run's folder.
-const mostRuns = 100_000
+// A plan keeps the config of every run in memory, and the folder of every run is inspected.
+const maxRuns = 100_000
 
-/** Counted before anything is expanded. */
-function refuseTooManyRuns({ file, variants, grid, seeds }: SweepFile): void {
+/** Counts the runs before anything is expanded. */
+function rejectTooManyRuns({ file, variants, grid, seeds }: SweepFile): void {
   const combinations = [...grid.values()].reduce((product, values) => product * values.length, 1)
   const runs = variants.size * combinations * seeds.length
-  if (runs <= mostRuns) return
+  if (runs <= maxRuns) return
   const factors = [
-    counted(variants.size, 'variant'),
-    ...[...grid].map(([path, values]) => `${counted(values.length, 'value')} of ${path}`),
-    counted(seeds.length, 'seed'),
+    count(variants.size, 'config'),
+    ...[...grid].map(([path, values]) => `${count(values.length, 'value')} of ${path}`),
+    count(seeds.length, 'seed'),
   ]
   throw usageError({
-    problem: `this sweep has ${thousands(runs)} runs, and at most ${thousands(mostRuns)} are planned at once`,
+    problem: `this sweep has ${thousands(runs)} runs, more than the limit of ${thousands(maxRuns)}`,
     subject: file,
     details: [factors.join(' × ')],
-    hint: 'Shorten the lists, or cut the sweep into several files.',
+    hint: 'Shorten the lists, or split the sweep into several files.',
   })
 }
 
-function counted(count: number, noun: string): string {
-  return `${thousands(count)} ${noun}${count === 1 ? '' : 's'}`
+function count(number: number, noun: string): string {
+  return `${thousands(number)} ${noun}${number === 1 ? '' : 's'}`
 }
 
-/** An axis of an eigen loss makes one where a variant has none: a baseline would be none any more. */
-function givenLoss(
+/** Returns the mistakes of an override of a field that the sweep file sets for each run. */
+function overrideMistakes({ path, flag }: Override, { grid }: SweepFile): readonly string[] {
+  if (path[0] === 'seed') return [`${flag}: the sweep file sets the seeds`]
+  const axis = [...grid.keys()].find((axis) => `${path.join('.')}.`.startsWith(`${axis}.`))
+  return axis === undefined ? [] : [`${flag}: the grid of the sweep file sets ${axis}`]
+}
+
+/** Reads the configs of the field `variants`. */
+async function readVariants(
+  sweep: SweepFile,
+  mistakes: Set<string>,
+): Promise<ReadonlyMap<string, ConfigFile>> {
+  const files = new Map<string, ConfigFile>()
+  for (const [variant, path] of sweep.variants) {
+    try {
+      files.set(variant, await readConfigFile(path))
+    } catch (error) {
+      if (!(error instanceof EigenaeError)) throw error
+      mistakes.add(`variants.${variant}: ${error.message}`)
+    }
+  }
+  return files
+}
+
+/** Returns every choice of one value per axis, the last axis changing fastest; one empty choice without axes. */
+function combinations(grid: SweepFile['grid']): readonly (readonly GridSetting[])[] {
+  return [...grid].reduce<readonly (readonly GridSetting[])[]>(
+    (before, [path, values]) =>
+      before.flatMap((settings) => values.map((value) => [...settings, { path, value }])),
+    [[]],
+  )
+}
+
+/** Returns the config of an arm, but for the seed; null if it has mistakes, which are added to `mistakes`. */
+function resolveArm(
+  variant: string,
+  file: ConfigFile,
+  settings: readonly GridSetting[],
+  overrides: readonly Override[],
+  mistakes: Set<string>,
+): Config | null {
+  const fromGrid = settings.map(({ path, value }) => ({ path: path.split('.'), value, flag: `grid ${path}` }))
+  const resolution = resolveConfig(file, [...overrides, ...fromGrid])
+  if (resolution.kind === 'config') return resolution.config
+  for (const line of resolution.lines) mistakes.add(`variants.${variant} (${file.file}): ${line}`)
+  return null
+}
+
+/** Notes that an axis of an eigen loss adds one to a config without: a baseline would no longer be one. */
+function addedLossNotes(
   variant: string,
   file: ConfigFile,
   { grid }: SweepFile,
@@ -106,82 +148,55 @@ function givenLoss(
 ): readonly string[] {
   const axis = [...grid.keys()].find((path) => path.startsWith('loss.eigen.'))
   if (axis === undefined) return []
-  const alone = resolveConfig(file, overrides)
-  if (alone.kind !== 'config' || alone.config.loss.eigen !== null) return []
-  return [`the grid's ${axis} gives the variant ${variant} an eigen loss, which its config has not`]
+  const withoutGrid = resolveConfig(file, overrides)
+  if (withoutGrid.kind !== 'config' || withoutGrid.config.loss.eigen !== null) return []
+  return [`the grid's ${axis} adds an eigen loss to variants.${variant}, whose config has none`]
 }
 
-/** What the sweep file sets for each run alone would be taken back. */
-function overruled({ path, flag }: Override, { grid }: SweepFile): readonly string[] {
-  if (path[0] === 'seed') return [`${flag}: the runs have the seeds of the sweep file`]
-  const axis = [...grid.keys()].find((axis) => `${path.join('.')}.`.startsWith(`${axis}.`))
-  return axis === undefined ? [] : [`${flag}: the grid of the sweep file has values for ${axis}`]
+function armName(variant: string, settings: readonly GridSetting[]): string {
+  return [variant, ...settings.map(({ path, value }) => `${path}=${valueName(value)}`)].join(',')
 }
 
-async function readVariants(sweep: SweepFile, lines: Set<string>): Promise<ReadonlyMap<string, ConfigFile>> {
-  const files = new Map<string, ConfigFile>()
-  for (const [variant, path] of sweep.variants) {
-    try {
-      files.set(variant, await readConfigFile(path))
-    } catch (error) {
-      if (!(error instanceof EigenaeError)) throw error
-      lines.add(`variant ${variant}: ${error.message}`)
-    }
-  }
-  return files
+/** Keeps numbers and words, and replaces characters that shells or file systems treat specially: [784,2] → 784-2. */
+function valueName(value: unknown): string {
+  if (typeof value === 'number') return String(value)
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return text.replace(/[^A-Za-z0-9._+-]+/g, '-').replace(/^-+|-+$/g, '')
 }
 
-/** Every way to take one value of each axis, the last axis turning fastest; one empty way without axes. */
-function combinations(grid: SweepFile['grid']): readonly (readonly SweepSetting[])[] {
-  return [...grid].reduce<readonly (readonly SweepSetting[])[]>(
-    (before, [path, values]) =>
-      before.flatMap((settings) => values.map((value) => [...settings, { path, value }])),
-    [[]],
-  )
-}
+// The limit of common file systems.
+const maxNameBytes = 255
 
-/** Null where it has mistakes, which are added to `lines`. */
-function configOf(
-  variant: string,
-  file: ConfigFile,
-  settings: readonly SweepSetting[],
-  overrides: readonly Override[],
-  lines: Set<string>,
-): Config | null {
-  const fromGrid = settings.map(({ path, value }) => ({ path: path.split('.'), value, flag: `grid ${path}` }))
-  const resolution = resolveConfig(file, [...overrides, ...fromGrid])
-  if (resolution.kind === 'config') return resolution.config
-  for (const line of resolution.lines) lines.add(`variant ${variant} (${file.file}): ${line}`)
-  return null
-}
-
-/** Two runs in one folder would be one run. Names that differ in capitals alone share a folder on some machines. */
-function sharedFolders(groups: readonly PlannedGroup[], seeds: readonly number[]): readonly string[] {
+/** Returns a line for each arm whose folder another arm has, or whose name is too long for a folder. */
+function sharedFolders(arms: readonly Arm[]): readonly string[] {
   const lines: string[] = []
-  const seen = new Map<string, PlannedGroup>()
-  for (const group of groups) {
-    const other = seen.get(group.name.toLowerCase())
-    if (other !== undefined) lines.push(sharing(group, other))
-    seen.set(group.name.toLowerCase(), group)
-    const { byteLength } = Buffer.from(group.name)
-    if (byteLength > longestName)
-      lines.push(`the folder ${group.name} has a name of ${byteLength} bytes, over ${longestName}`)
+  const seen = new Map<string, Arm>()
+  for (const arm of arms) {
+    // Some file systems ignore case.
+    const key = arm.name.toLowerCase()
+    const other = seen.get(key)
+    if (other !== undefined) lines.push(describeSharing(arm, other))
+    seen.set(key, arm)
+    const { byteLength } = Buffer.from(arm.name)
+    if (byteLength > maxNameBytes)
+      lines.push(`the folder name ${arm.name} has ${byteLength} bytes, over ${maxNameBytes}`)
   }
-  const met = new Set<number>()
-  const repeated = seeds.filter((seed) => met.size === met.add(seed).size)
-  return [
-    ...lines,
-    ...new Set(repeated.map((seed) => `seeds: ${seed} stands twice, its runs would share a folder`)),
-  ]
+  return lines
 }
 
-function sharing(group: PlannedGroup, other: PlannedGroup): string {
-  if (group.name !== other.name)
-    return `${group.name} and ${other.name} would share a folder where capitals do not count`
-  const differing = group.settings.filter(
+function describeSharing(arm: Arm, other: Arm): string {
+  if (arm.name !== other.name)
+    return `${arm.name} and ${other.name} would share a folder on file systems that ignore case`
+  const differing = arm.settings.filter(
     ({ value }, axis) => !isDeepStrictEqual(value, other.settings[axis]?.value),
   )
   if (differing.length === 0)
-    return `two runs would share the folder ${group.name}: a value stands twice in the grid`
-  return `two runs would share the folder ${group.name}: ${differing.map(({ path }) => path).join(', ')} differs in signs that names leave out`
+    return `two runs would share the folder ${arm.name}: duplicate value in the grid`
+  return `two runs would share the folder ${arm.name}: the values of ${differing.map(({ path }) => path).join(', ')} differ only in characters that folder names leave out`
+}
+
+function repeatedSeeds(seeds: readonly number[]): readonly string[] {
+  const seen = new Set<number>()
+  const repeated = seeds.filter((seed) => seen.size === seen.add(seed).size)
+  return [...new Set(repeated)].map((seed) => `seeds: duplicate seed ${seed}; its runs would share a folder`)
 }

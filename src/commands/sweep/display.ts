@@ -1,5 +1,5 @@
 import type { LaunchJob } from '../../launchers/launcher.js'
-import type { SweepEvent, SweepObserver } from '../../sweeps/events.js'
+import type { SweepEvent, SweepObserver } from '../../sweeps/sweep.js'
 import { Bars } from '../../text/bars.js'
 import { clock, significant, thousands } from '../../text/numbers.js'
 import { writeJsonLine, writeMessage } from '../../text/output.js'

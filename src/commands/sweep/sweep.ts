@@ -1,19 +1,18 @@
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline/promises'
 import type { Override } from '../../config/override.js'
-import { readSweepFile } from '../../config/sweep.js'
-import { releaseLock } from '../../files/lock.js'
+import { EigenaeError, Interruption } from '../../errors.js'
 import { checkSettings, type LauncherName, type LaunchSettings, openLauncher } from '../../launchers/index.js'
-import type { LaunchJob } from '../../launchers/launcher.js'
-import { executeSweep, type SweepResult } from '../../sweeps/execute.js'
-import { claimSweepFolder, inspectSweepFolder } from '../../sweeps/folder.js'
-import { inspectRuns } from '../../sweeps/inspect.js'
-import { type PlannedRun, planSweep } from '../../sweeps/plan.js'
+import { logName } from '../../runs/files.js'
+import { inspectRuns, type RunState } from '../../sweeps/folder.js'
+import type { SweepPlan } from '../../sweeps/plan.js'
+import { executeSweep, inspectSweep, type SweepResult } from '../../sweeps/sweep.js'
+import { writeMessage } from '../../text/output.js'
+import { commandLine } from '../../text/shell.js'
+import { alignedTable } from '../../text/table.js'
 import { abortOnSignals } from '../shared/signals.js'
-import { askCancelOrDetach } from './ask.js'
-import { writeComparison } from './comparison.js'
-import { sweepDisplay } from './display.js'
-import { writePlan } from './dry-run.js'
-import { failureOf, interruptionOf, planChanges } from './report.js'
+import { reasonLine, sweepDisplay } from './display.js'
+import { writeDryRun } from './dry-run.js'
 
 export interface SweepOptions {
   readonly config: string
@@ -28,55 +27,104 @@ export interface SweepOptions {
   readonly json: boolean
 }
 
-/** Plans a sweep, makes the runs that are to do, and sets its groups side by side. */
+/** Plans a sweep, trains the runs that are not done, and compares its arms. src/sweeps/sweep.ts describes the course. */
 export async function sweep(options: SweepOptions): Promise<void> {
+  const { config, overrides, out, resume, dryRun, json } = options
   checkSettings(options.launcher, options.settings)
-  const plan = await planSweep(await readSweepFile(options.config), options.overrides)
-  const folder = options.out ?? join('runs', plan.sweep.name)
-  const saved = await inspectSweepFolder(folder, plan, options.resume || options.dryRun)
-  const { states, damage } = inspectRuns(plan, folder)
-  if (options.dryRun) return writePlan(plan, states, folder, options.json)
-  const jobs = launchJobs(plan.runs, folder).filter((_, place) => states[place] !== 'done')
-  const display = sweepDisplay(jobs, options.json)
-  const launcher = await openLauncher(options.launcher, options.settings, jobs, {
+  const inspected = await inspectSweep({ config, overrides, out, resume: resume || dryRun })
+  if (dryRun) return writeDryRun(inspected, json)
+  const { plan, folder, missing } = inspected
+  const display = sweepDisplay(missing, json)
+  const launcher = await openLauncher(options.launcher, options.settings, missing, {
     sweepFolder: folder,
     onInterrupt: () => {
       display.stop()
       return askCancelOrDetach()
     },
   })
-  const files = await claimSweepFolder(folder, plan)
-  const { signal, release } = abortOnSignals(() => interruptionOf(folder, options.config))
+  const { retries, failFast } = options
+  const { signal, release } = abortOnSignals(() => interruptionOf(folder, config))
   let result: SweepResult
   try {
-    const [runs, done] = [plan.runs.length, plan.runs.length - jobs.length]
-    const { description } = launcher
-    const planned = { sweep: plan.sweep.name, folder, runs, done, launcher: options.launcher, description }
-    display.on({ event: 'planned', ...planned })
-    const remade = [...(saved?.damage ?? []), ...damage].map((line) => `damaged, so it is remade: ${line}`)
-    for (const text of [...plan.notes, ...planChanges(plan, saved), ...remade])
-      display.on({ event: 'note', text })
-    const { retries, failFast } = options
-    result = await executeSweep({ jobs, launcher, retries, failFast, observer: display, signal })
+    const execution = {
+      launcher,
+      launcherName: options.launcher,
+      retries,
+      failFast,
+      observer: display,
+      signal,
+    }
+    result = await executeSweep(inspected, execution)
   } finally {
     display.stop()
     release()
-    await releaseLock(files.lock)
   }
   signal.throwIfAborted()
   if (result.end === 'detached') return
-  const statesNow = jobs.length === 0 ? states : inspectRuns(plan, folder).states
-  if (!options.json) await writeComparison(plan, statesNow, folder)
+  const states = missing.length === 0 ? inspected.states : inspectRuns(plan, folder).states
+  if (!json) await writeComparison(plan, states, folder)
   if (result.counts.failed > 0) throw failureOf(result, plan.runs.length, folder)
 }
 
-/** With paths that hold wherever a process starts. */
-function launchJobs(runs: readonly PlannedRun[], folder: string): readonly LaunchJob[] {
-  const siblings = new Map<string, number>()
-  return runs.map(({ name, config }) => {
-    const key = JSON.stringify({ ...config, seed: null })
-    const sibling = siblings.get(key) ?? 0
-    siblings.set(key, sibling + 1)
-    return { name, folder: resolve(folder, name), config, sibling }
+/**
+ * Asks whether the jobs of a cluster are to be cancelled. Without a terminal they continue: a lost connection to a login
+ * node must not end a night's work.
+ */
+async function askCancelOrDetach(): Promise<'cancel' | 'detach'> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return 'detach'
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  // While readline reads, a second Ctrl-C reaches readline rather than the process. It counts as "leave them running".
+  const leave = new AbortController()
+  terminal.on('SIGINT', () => leave.abort())
+  try {
+    const question = 'Jobs are still running. Cancel them (c), or leave them running (Enter)? '
+    const answer = await terminal.question(question, { signal: leave.signal })
+    return answer.trim().toLowerCase().startsWith('c') ? 'cancel' : 'detach'
+  } catch {
+    return 'detach'
+  } finally {
+    terminal.close()
+  }
+}
+
+function interruptionOf(folder: string, config: string): Interruption {
+  return new Interruption({
+    problem: 'interrupted; the last whole epoch of every run is saved',
+    subject: folder,
+    hint: `Resume it with the same command and --resume (eigenae sweep --config ${commandLine([config])} … --resume).`,
+  })
+}
+
+/** A larger table gives no overview, and takes long to compute. */
+const comparisonLimits = { arms: 40, runs: 1000 }
+
+/** Compares the arms that have a completed run, as `compare` does, which rejects others. */
+async function writeComparison(plan: SweepPlan, states: readonly RunState[], folder: string): Promise<void> {
+  const complete = new Set(plan.runs.filter((_, index) => states[index] === 'done').map(({ arm }) => arm))
+  const arms = plan.arms.filter((arm) => complete.has(arm)).map(({ name }) => join(folder, name))
+  if (arms.length === 0) return
+  if (arms.length <= comparisonLimits.arms && plan.runs.length <= comparisonLimits.runs) {
+    const { compare } = await import('../compare/compare.js')
+    await compare(arms, { json: false })
+  }
+  const more = ['compare', folder, '--out', join(folder, 'comparison')]
+  writeMessage(`more: ${commandLine(['eigenae', ...more])}`)
+}
+
+// More rows would hide what they have in common.
+const maxFailureRows = 30
+
+/** Returns an error with a table of the failed runs. */
+function failureOf({ failures, counts }: SweepResult, runs: number, folder: string): EigenaeError {
+  const rows = failures
+    .slice(0, maxFailureRows)
+    .map(({ name, attempts, reason }) => [name, String(attempts), reasonLine(reason)])
+  const table = alignedTable(rows, ['left', 'right', 'left'], ['run', 'attempts', 'reason'])
+  const more = failures.length - rows.length
+  return new EigenaeError({
+    problem: `${counts.failed} of ${runs} runs failed`,
+    subject: folder,
+    details: [...table.split('\n'), ...(more > 0 ? [`… and ${more} more`] : [])],
+    hint: `Each run's log is ${join(folder, '<run>', logName)}. Remove the cause, then remake these runs with --resume.`,
   })
 }

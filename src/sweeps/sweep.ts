@@ -1,0 +1,308 @@
+import { setMaxListeners } from 'node:events'
+import { join, resolve } from 'node:path'
+import type { Override } from '../config/override.js'
+import { readSweepFile } from '../config/sweep.js'
+import { releaseLock } from '../files/lock.js'
+import type { LaunchEnd, Launcher, LaunchJob, LaunchWatcher, Outcome } from '../launchers/launcher.js'
+import { runFiles } from '../runs/files.js'
+import type { MetricsRow } from '../runs/tables.js'
+import { stalledWarning } from '../training/stalled.js'
+import {
+  claimSweepFolder,
+  inspectRuns,
+  inspectSweepFolder,
+  type RunState,
+  type SavedSweep,
+} from './folder.js'
+import { EpochFollower, readRows } from './follow.js'
+import { planSweep, type SweepPlan } from './plan.js'
+
+// The course of a sweep:
+// 1. inspectSweep plans the runs (plan.ts) and inspects their folders (folder.ts). Nothing is written.
+// 2. The command opens a launcher (src/launchers) for the runs that are not done.
+// 3. executeSweep claims the folder, launches these runs, follows them, and retries the failed ones.
+// 4. The command compares the arms that have completed runs, or lists the failures.
+
+/** A planned sweep with the state of its runs. */
+export interface InspectedSweep {
+  readonly plan: SweepPlan
+  readonly folder: string
+  /** In the order of the plan. */
+  readonly states: readonly RunState[]
+  /** The runs that are not done. */
+  readonly missing: readonly LaunchJob[]
+  readonly notes: readonly string[]
+}
+
+export interface SweepRequest {
+  /** The sweep file. */
+  readonly config: string
+  readonly overrides: readonly Override[]
+  /** The sweep's folder; undefined for runs/<name>. */
+  readonly out: string | undefined
+  /** Whether the folder may hold runs already. */
+  readonly resume: boolean
+}
+
+/** @throws a usage error if the sweep file has mistakes, or if the folder holds something else. */
+export async function inspectSweep(request: SweepRequest): Promise<InspectedSweep> {
+  const plan = await planSweep(await readSweepFile(request.config), request.overrides)
+  const folder = request.out ?? join('runs', plan.sweep.name)
+  const saved = await inspectSweepFolder(folder, plan, request.resume)
+  const { states, damage } = inspectRuns(plan, folder)
+  const missing = withSiblings(plan, folder).filter((_, index) => states[index] !== 'done')
+  const remade = [...(saved?.damage ?? []), ...damage].map((line) => `damaged, so it is remade: ${line}`)
+  return { plan, folder, states, missing, notes: [...plan.notes, ...planChanges(plan, saved), ...remade] }
+}
+
+function withSiblings({ runs }: SweepPlan, folder: string): readonly LaunchJob[] {
+  const counts = new Map<string, number>()
+  return runs.map(({ name, config }) => {
+    const key = JSON.stringify({ ...config, seed: null })
+    const sibling = counts.get(key) ?? 0
+    counts.set(key, sibling + 1)
+    return { name, folder: resolve(folder, name), config, sibling }
+  })
+}
+
+/** Returns notes about the runs that the sweep file has gained or lost since its plan was saved. */
+function planChanges({ runs }: SweepPlan, saved: SavedSweep | null): readonly string[] {
+  if (saved === null || saved.runs === null) return []
+  const [before, now] = [new Set(saved.runs), new Set(runs.map(({ name }) => name))]
+  const added = runs.filter(({ name }) => !before.has(name)).length
+  const dropped = saved.runs.filter((name) => !now.has(name)).length
+  return [
+    ...(added > 0 ? [`${added} runs are new in the sweep file`] : []),
+    ...(dropped > 0 ? [`${dropped} runs are no longer in the sweep file; their folders stay untouched`] : []),
+  ]
+}
+
+/** An event of a sweep. `--json` prints each as a line. Times are seconds. */
+export type SweepEvent =
+  | {
+      readonly event: 'planned'
+      readonly sweep: string
+      readonly folder: string
+      readonly runs: number
+      /** Runs that were complete before. */
+      readonly done: number
+      readonly launcher: string
+      readonly description: string
+    }
+  | { readonly event: 'started'; readonly run: string; readonly attempt: number; readonly where: string }
+  | {
+      readonly event: 'epoch'
+      readonly run: string
+      readonly epoch: number
+      readonly epochs: number
+      readonly test_mse: number
+    }
+  | {
+      readonly event: 'completed'
+      readonly run: string
+      readonly seconds: number
+      readonly test_mse: number | null
+    }
+  | {
+      readonly event: 'failed'
+      readonly run: string
+      readonly attempt: number
+      /** Whether another attempt follows. */
+      readonly again: boolean
+      readonly reason: string
+      readonly log: string
+    }
+  | { readonly event: 'interrupted'; readonly run: string }
+  | { readonly event: 'requeued'; readonly run: string; readonly why: string }
+  | { readonly event: 'note'; readonly text: string }
+  | ({ readonly event: 'finished' } & SweepCounts)
+
+export interface SweepCounts {
+  /** Runs that this command completed. */
+  readonly completed: number
+  readonly failed: number
+  /** Runs that neither completed nor failed: interrupted, detached or never started. */
+  readonly left: number
+  readonly seconds: number
+  /** The measured rate of this command; null if no run was completed. */
+  readonly runs_per_hour: number | null
+}
+
+export interface SweepObserver {
+  on(event: SweepEvent): void
+}
+
+export interface SweepExecution {
+  readonly launcher: Launcher
+  /** The launcher's name in the event `planned`. */
+  readonly launcherName: string
+  /** The number of further attempts at a run that failed. */
+  readonly retries: number
+  /** Stop all runs when one fails for good. */
+  readonly failFast: boolean
+  readonly observer: SweepObserver
+  /** Aborted with an Interruption as its reason. */
+  readonly signal: AbortSignal
+}
+
+export interface FailedRun {
+  readonly name: string
+  readonly attempts: number
+  readonly reason: string
+  readonly log: string
+}
+
+export interface SweepResult {
+  readonly end: LaunchEnd
+  readonly counts: SweepCounts
+  readonly failures: readonly FailedRun[]
+}
+
+/** Trains the missing runs. The failure of a run is part of the result rather than an exception. */
+export async function executeSweep(sweep: InspectedSweep, execution: SweepExecution): Promise<SweepResult> {
+  const { plan, folder, missing, notes } = sweep
+  const { launcher, launcherName, observer } = execution
+  const files = await claimSweepFolder(folder, plan)
+  const rounds = new LaunchRounds(missing, execution)
+  try {
+    observer.on({
+      event: 'planned',
+      sweep: plan.sweep.name,
+      folder,
+      runs: plan.runs.length,
+      done: plan.runs.length - missing.length,
+      launcher: launcherName,
+      description: launcher.description,
+    })
+    for (const text of notes) observer.on({ event: 'note', text })
+    return await rounds.launchAll()
+  } finally {
+    rounds.dispose()
+    await releaseLock(files.lock)
+  }
+}
+
+/** Launches all runs, then once more those that failed and may be retried, and so on. */
+class LaunchRounds {
+  readonly #runs: readonly LaunchJob[]
+  readonly #execution: SweepExecution
+  readonly #began = performance.now()
+  /** When the running runs started, by name. */
+  readonly #started = new Map<string, number>()
+  readonly #failures: FailedRun[] = []
+  readonly #stop = new AbortController()
+  readonly #follower: EpochFollower
+  #completed = 0
+  /** Resolves when all events so far have reached the observer. */
+  #emitted = Promise.resolve()
+
+  constructor(runs: readonly LaunchJob[], execution: SweepExecution) {
+    this.#runs = runs
+    this.#execution = execution
+    setMaxListeners(0, this.#stop.signal)
+    if (execution.signal.aborted) this.#interrupt()
+    execution.signal.addEventListener('abort', this.#interrupt)
+    this.#follower = new EpochFollower((run, row) => this.#emit(epochEvent(run, row)))
+  }
+
+  dispose(): void {
+    this.#follower.stop()
+    this.#execution.signal.removeEventListener('abort', this.#interrupt)
+  }
+
+  readonly #interrupt = () => this.#stop.abort(this.#execution.signal.reason)
+
+  async launchAll(): Promise<SweepResult> {
+    const { launcher, retries, observer } = this.#execution
+    let round = this.#runs
+    let end: LaunchEnd = 'ended'
+    for (let attempt = 1; round.length > 0 && attempt <= retries + 1; attempt++) {
+      const toRetry: LaunchJob[] = []
+      end = await launcher.launch(round, this.#watcher(attempt, toRetry), this.#stop.signal)
+      await this.#emitted
+      round = this.#stop.signal.aborted || end === 'detached' ? [] : toRetry
+    }
+    const counts = this.#counts()
+    observer.on({ event: 'finished', ...counts })
+    return { end, counts, failures: this.#failures }
+  }
+
+  #watcher(attempt: number, toRetry: LaunchJob[]): LaunchWatcher {
+    return {
+      onStart: (run, where) => {
+        this.#started.set(run.name, performance.now())
+        this.#follower.add(run)
+        this.#emit({ event: 'started', run: run.name, attempt, where })
+      },
+      onRequeue: (run, why) => {
+        this.#started.delete(run.name)
+        this.#follower.remove(run)
+        this.#emit({ event: 'requeued', run: run.name, why })
+      },
+      onNote: (text) => this.#emit({ event: 'note', text }),
+      onEnd: (run, outcome) => {
+        const rows = this.#follower.finish(run)
+        this.#emit(rows.then((last) => last.map((row) => epochEvent(run, row))))
+        if (outcome.kind === 'interrupted') this.#emit({ event: 'interrupted', run: run.name })
+        if (outcome.kind === 'failed') this.#onFailure(run, outcome, attempt, toRetry)
+        if (outcome.kind === 'completed') this.#onCompletion(run)
+        this.#started.delete(run.name)
+      },
+    }
+  }
+
+  #onCompletion(run: LaunchJob): void {
+    this.#completed++
+    const now = performance.now()
+    const seconds = roundedSeconds(now - (this.#started.get(run.name) ?? now))
+    const rows = readRows(run.folder)
+    const test_mse = rows.at(-1)?.test_mse ?? null
+    this.#emit({ event: 'completed', run: run.name, seconds, test_mse })
+    const stalled = stalledWarning(rows)
+    if (stalled !== null) this.#emit({ event: 'note', text: `warning: ${run.name}: ${stalled}` })
+  }
+
+  #onFailure(
+    run: LaunchJob,
+    outcome: Extract<Outcome, { kind: 'failed' }>,
+    attempt: number,
+    toRetry: LaunchJob[],
+  ): void {
+    const { retries, failFast } = this.#execution
+    const { log } = runFiles(run.folder)
+    // The run's name is shown beside the reason, so its folder would only push the reason out of sight.
+    const reason = outcome.reason.replaceAll(`${run.folder}: `, '').replaceAll(`${run.folder}/`, '')
+    const again = !outcome.final && attempt <= retries && !this.#stop.signal.aborted
+    if (again) toRetry.push(run)
+    else this.#failures.push({ name: run.name, attempts: attempt, reason, log })
+    this.#emit({ event: 'failed', run: run.name, attempt, again, reason, log })
+    if (failFast && !again) this.#stop.abort(new Error('a run failed'))
+  }
+
+  /** Passes events on in the order of the calls, although the last rows of a run are read from its file first. */
+  #emit(event: SweepEvent | Promise<readonly SweepEvent[]>): void {
+    this.#emitted = this.#emitted.then(async () => {
+      for (const each of [await event].flat()) this.#execution.observer.on(each)
+    })
+  }
+
+  #counts(): SweepCounts {
+    const milliseconds = performance.now() - this.#began
+    const [completed, failed] = [this.#completed, this.#failures.length]
+    return {
+      completed,
+      failed,
+      left: this.#runs.length - completed - failed,
+      seconds: roundedSeconds(milliseconds),
+      runs_per_hour: completed === 0 ? null : Math.round((3_600_000 * completed) / milliseconds),
+    }
+  }
+}
+
+function roundedSeconds(milliseconds: number): number {
+  return Number((milliseconds / 1000).toFixed(3))
+}
+
+function epochEvent({ name, config }: LaunchJob, { epoch, test_mse }: MetricsRow): SweepEvent {
+  return { event: 'epoch', run: name, epoch, epochs: config.train.epochs, test_mse }
+}
