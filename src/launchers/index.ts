@@ -1,8 +1,8 @@
 import type { RequestedDevice } from '../config/schema.js'
 import { isOnGpu, requireSetUp, trainsSideBySide } from '../engines/select.js'
 import { usageError } from '../errors.js'
-import type { Launcher, LaunchJob } from './launcher.js'
-import { localLauncher, ordersOf } from './local.js'
+import type { Launcher, SweepRun } from './launcher.js'
+import { groupReplicas, localLauncher } from './local.js'
 import { slotsFor } from './slots.js'
 import { type SlurmContext, type SlurmSettings, slurmLauncher } from './slurm/index.js'
 
@@ -21,7 +21,7 @@ interface Row {
   /** @throws a usage error where it cannot work here. */
   readonly open: (
     settings: LaunchSettings,
-    jobs: readonly LaunchJob[],
+    jobs: readonly SweepRun[],
     context: SlurmContext,
   ) => Promise<Launcher>
 }
@@ -34,7 +34,7 @@ const launchers: Readonly<Record<LauncherName, Row>> = {
       const devices = devicesOf(jobs)
       if (replicas > 1) refuseReplicas(devices)
       for (const device of devices) requireSetUp(device)
-      const runs = ordersOf(jobs, replicas).length
+      const runs = groupReplicas(jobs, replicas).length
       const slots = await slotsFor({ devices, runs, jobs: atOnce, jobsPerGpu, threads })
       return localLauncher(slots, replicas)
     },
@@ -59,7 +59,7 @@ function refuseReplicas(devices: ReadonlySet<RequestedDevice>): void {
   })
 }
 
-function devicesOf(jobs: readonly LaunchJob[]): ReadonlySet<RequestedDevice> {
+function devicesOf(jobs: readonly SweepRun[]): ReadonlySet<RequestedDevice> {
   return new Set(jobs.map(({ config }) => config.device))
 }
 
@@ -69,7 +69,7 @@ export const launcherNames = Object.keys(launchers) as readonly LauncherName[]
 export async function openLauncher(
   name: LauncherName,
   settings: LaunchSettings,
-  jobs: readonly LaunchJob[],
+  jobs: readonly SweepRun[],
   context: SlurmContext,
 ): Promise<Launcher> {
   if (jobs.length === 0) return { description: 'nothing to do', launch: async () => 'ended' }

@@ -1,47 +1,45 @@
 import type { Config } from '../config/schema.js'
 
-/** A run to be made, apart from the sweep's own process. */
-export interface LaunchJob {
-  /** As in the plan: `eigen/seed-3`. */
+/** A run of a sweep that is to be trained in a process of its own. */
+export interface SweepRun {
+  /** Its name in the plan: `eigen/seed-3`. */
   readonly name: string
+  /** An absolute path, because the run's process may start in another working directory. */
   readonly folder: string
   readonly config: Config
-  /** Its place, from 0, among the plan's runs that differ from it in their seeds alone. */
-  readonly sibling: number
+  /** Its index, from 0, among the plan's runs that have the same config but for the seed. */
+  readonly indexInArm: number
 }
 
 /** How an attempt at a run ended. */
 export type Outcome =
   | { readonly kind: 'completed' }
-  /** `final` where a second attempt would fail alike: a mistake in a config or missing data. */
+  /** `final` if a second attempt would fail for the same reason: a mistake in a config, or missing data. */
   | { readonly kind: 'failed'; readonly reason: string; readonly final: boolean }
-  /** The sweep stopped it; it can go on from its checkpoint. */
+  /** The sweep stopped it. It can be resumed from its checkpoint. */
   | { readonly kind: 'interrupted' }
 
-/** What a launcher tells while it works, in this order for each job. */
+/** Receives the events of a launch: for each run a start, then either an end, or a requeue and another start. */
 export interface LaunchWatcher {
-  /** `where`: the device or node, for people. */
-  onStart(job: LaunchJob, where: string): void
-  onEnd(job: LaunchJob, outcome: Outcome): void
-  /** The job waits again (a cluster took its node away) and will go on from its checkpoint. */
-  onRequeue(job: LaunchJob, why: string): void
-  /** For people: an array's number, jobs that wait and why. */
+  /** `where` is the device or the node, for display. */
+  onStart(run: SweepRun, where: string): void
+  onEnd(run: SweepRun, outcome: Outcome): void
+  /** The run is waiting again because a cluster took its node away; it will resume from its checkpoint. */
+  onRequeue(run: SweepRun, reason: string): void
+  /** A message for people, such as the number of a job array, or why tasks are waiting. */
   onNote(text: string): void
 }
 
-/** `detached`: jobs go on without this process, and `sweep --resume` finds them again. */
+/** `detached`: runs continue without this process, and `sweep --resume` follows them again. */
 export type LaunchEnd = 'ended' | 'detached'
 
-/**
- * Where runs are made: a file here, a row in index.ts, a row in tests/sweep-launchers.test.ts. It runs each job by
- * jobCommand (job.ts), or as commands/sweep/job.ts does: what is in the folder is resumed.
- */
+/** Starts the runs of a sweep, as processes of src/launchers/attempt.ts or src/launchers/runner.ts. */
 export interface Launcher {
-  /** For people: "2 at once on cpu, 1 thread each". */
+  /** For display: "2 at once on cpu, 1 thread each". */
   readonly description: string
   /**
-   * Brings every job to an end. When `stop` is aborted the running ones are ended so that they can go on later, and no
-   * other begins.
+   * Brings every run to an end. When `stop` is aborted, the running ones are ended so that they can be resumed, and no
+   * other run starts.
    */
-  launch(jobs: readonly LaunchJob[], watcher: LaunchWatcher, stop: AbortSignal): Promise<LaunchEnd>
+  launch(runs: readonly SweepRun[], watcher: LaunchWatcher, stop: AbortSignal): Promise<LaunchEnd>
 }

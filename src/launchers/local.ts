@@ -1,25 +1,21 @@
-import { beginLog, prepareJob } from './job.js'
-import type { Launcher, LaunchJob, LaunchWatcher, Outcome } from './launcher.js'
-import { killsForMemory, outcomeOf } from './outcome.js'
+import { beginLog, countMemoryKills, outcomeOf, prepareRun } from './attempt.js'
+import type { Launcher, LaunchWatcher, Outcome, SweepRun } from './launcher.js'
 import { Runner } from './runner.js'
 import type { Slot } from './slots.js'
 
-/**
- * On this machine.
- * @param replicas how many seeds of one config train side by side in a slot
- */
-export function localLauncher(slots: readonly Slot[], replicas = 1): Launcher {
+/** Trains the runs on this machine, one runner process per slot. */
+export function localLauncher(slots: readonly Slot[], replicas: number): Launcher {
   return {
-    description: describe(slots, replicas),
-    launch: async (jobs, watcher, stop) => {
-      const queue = ordersOf(jobs, replicas).values()
-      await Promise.all(slots.map((slot) => work({ ...slot, replicas }, queue, watcher, stop)))
+    description: describeSlots(slots, replicas),
+    launch: async (runs, watcher, stop) => {
+      const queue = groupReplicas(runs, replicas).values()
+      await Promise.all(slots.map((slot) => work(slot, replicas, queue, watcher, stop)))
       return 'ended'
     },
   }
 }
 
-function describe(slots: readonly Slot[], replicas: number): string {
+function describeSlots(slots: readonly Slot[], replicas: number): string {
   const names = [...new Set(slots.map(({ name }) => name))]
   const { threads } = slots[0]!
   const sideBySide = replicas === 1 ? '' : `, up to ${replicas} seeds side by side in each`
@@ -28,72 +24,78 @@ function describe(slots: readonly Slot[], replicas: number): string {
 }
 
 /**
- * Jobs whose configs differ in their seeds alone, at most so many together: those that a whole plan puts together, so
- * that a resumed sweep, of which some are done, trains the others in the same company.
+ * Groups runs whose configs differ only in their seeds, at most `replicas` together. Groups are formed by the index in
+ * the whole plan, so that a resumed sweep, in which some runs are complete, trains the others with the same neighbours.
  */
-export function ordersOf(jobs: readonly LaunchJob[], replicas: number): readonly (readonly LaunchJob[])[] {
-  const orders = new Map<string, LaunchJob[]>()
-  for (const job of jobs) {
-    const group = Math.floor(job.sibling / replicas)
-    const key = replicas === 1 ? job.folder : JSON.stringify([group, { ...job.config, seed: null }])
-    const order = orders.get(key)
-    if (order === undefined) orders.set(key, [job])
-    else order.push(job)
+export function groupReplicas(runs: readonly SweepRun[], replicas: number): readonly (readonly SweepRun[])[] {
+  if (replicas === 1) return runs.map((run) => [run])
+  const groups = new Map<string, SweepRun[]>()
+  for (const run of runs) {
+    const key = JSON.stringify([Math.floor(run.indexInArm / replicas), { ...run.config, seed: null }])
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [run])
+    else group.push(run)
   }
-  return [...orders.values()]
+  return [...groups.values()]
 }
 
-/** The slots share one queue: each takes the next order when its last has ended. */
+/** Trains one group after another in a slot. All slots share one queue. */
 async function work(
-  slot: Slot & { readonly replicas: number },
-  queue: IterableIterator<readonly LaunchJob[]>,
+  slot: Slot,
+  replicas: number,
+  queue: IterableIterator<readonly SweepRun[]>,
   watcher: LaunchWatcher,
   stop: AbortSignal,
 ): Promise<void> {
   let runner: Runner | undefined
-  for (const jobs of queue) {
+  for (const group of queue) {
     if (stop.aborted) break
-    for (const job of jobs) watcher.onStart(job, slot.name)
-    const ready = await prepareAll(jobs, watcher)
+    for (const run of group) watcher.onStart(run, slot.name)
+    const ready = await prepareAll(group, watcher)
     if (ready.length === 0) continue
-    const killsBefore = await killsForMemory()
+    const killsBefore = await countMemoryKills()
     if (runner?.isAlive !== true) runner = new Runner(slot)
-    const runs = ready.map(({ folder, sibling }) => ({ folder, place: sibling % slot.replicas }))
-    const endings = runner.make({ runs, replicas: slot.replicas, threads: slot.threads }, stop)
+    const runs = ready.map(({ folder, indexInArm }) => ({ folder, replica: indexInArm % replicas }))
+    const endings = runner.train({ runs, replicas, threads: slot.threads }, stop)
     await Promise.all(
-      ready.map(async (job, place) => {
-        const ending = await endings[place]!
-        watcher.onEnd(job, await outcomeOf(job.folder, ending, stop.aborted, await killerOf(killsBefore)))
+      ready.map(async (run, index) => {
+        const ending = await endings[index]!
+        watcher.onEnd(
+          run,
+          await outcomeOf(run.folder, ending, stop.aborted, await describeKiller(killsBefore)),
+        )
       }),
     )
   }
   runner?.release()
 }
 
-/** The jobs that can start; of the others it is told why not. */
-async function prepareAll(jobs: readonly LaunchJob[], watcher: LaunchWatcher): Promise<readonly LaunchJob[]> {
-  const ready: LaunchJob[] = []
-  for (const job of jobs) {
-    const failure = await prepare(job)
-    if (failure === null) ready.push(job)
-    else watcher.onEnd(job, failure)
+/** Returns the runs whose folders are ready. The others have failed. */
+async function prepareAll(runs: readonly SweepRun[], watcher: LaunchWatcher): Promise<readonly SweepRun[]> {
+  const ready: SweepRun[] = []
+  for (const run of runs) {
+    const failure = await prepare(run)
+    if (failure === null) ready.push(run)
+    else watcher.onEnd(run, failure)
   }
   return ready
 }
 
-/** What goes wrong with one run's folder is that run's failure. */
-async function prepare(job: LaunchJob): Promise<Outcome | null> {
+/** Returns the failure of a run whose folder or log cannot be written; null if both can. */
+async function prepare(run: SweepRun): Promise<Outcome | null> {
   try {
-    await prepareJob(job)
-    beginLog(job)
+    await prepareRun(run)
+    beginLog(run)
     return null
   } catch (error) {
     return { kind: 'failed', reason: error instanceof Error ? error.message : String(error), final: false }
   }
 }
 
-/** Who may have sent a SIGKILL. */
-async function killerOf(killsBefore: number | null): Promise<string> {
-  const outOfMemory = killsBefore !== null && ((await killsForMemory()) ?? 0) > killsBefore
-  return outOfMemory ? 'out of memory, says the kernel' : 'by a person or program, or for lack of memory'
+/** Returns who may have sent a SIGKILL: the kernel if it has killed a process since `killsBefore` was counted. */
+async function describeKiller(killsBefore: number | null): Promise<string> {
+  const outOfMemory = killsBefore !== null && ((await countMemoryKills()) ?? 0) > killsBefore
+  return outOfMemory
+    ? 'the kernel reports that it ran out of memory'
+    : 'by a person or program, or for lack of memory'
 }

@@ -1,49 +1,63 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { appendToLog } from '../files/append.js'
+import { on } from 'node:events'
+import { closeSync } from 'node:fs'
+import { loadConfig } from '../config/load.js'
+import { Lockstep } from '../engines/lockstep.js'
+import { type Selection, selectEngine } from '../engines/select.js'
+import { appendToLog, openLog } from '../files/append.js'
+import { readCheckpoint } from '../runs/checkpoint.js'
 import { runFiles } from '../runs/files.js'
-import { runnerCommand } from './job.js'
-import type { Ending } from './outcome.js'
+import { writeFailure } from '../text/failure.js'
+import { withOutputIn } from '../text/output.js'
+import { type Ending, runnerCommand, waitForOtherProcess } from './attempt.js'
 import type { Slot } from './slots.js'
 
-/** What a runner is sent: a run, or seeds of one config that train side by side … */
-export interface RunOrder {
-  /** `place`: among the replicas. */
-  readonly runs: readonly { readonly folder: string; readonly place: number }[]
-  /** How many train side by side, these and others that are done; 1 for a run alone. */
+// The protocol between a sweep and its runners, over Node's channel between processes: the sweep (class Runner) sends an
+// Order, the runner (followOrders) trains its runs and answers with a Report as each one ends.
+
+interface Order {
+  readonly runs: readonly OrderedRun[]
+  /** The number of seeds that train side by side, including any that are complete already; 1 for a run on its own. */
   readonly replicas: number
   readonly threads: number
 }
 
-/** … and what it answers when one of them has ended. */
-export interface RunReport {
+interface OrderedRun {
   readonly folder: string
-  /** As `eigenae train` would have exited. */
+  /** Its index, from 0, among the replicas. */
+  readonly replica: number
+}
+
+interface Report {
+  readonly folder: string
+  /** The exit code that `eigenae train` would have had. */
   readonly code: number
 }
 
-/** After so long a run that was asked to stop is killed: its checkpoint is whole at any moment. */
+/** The time until a run that was asked to stop is killed, which is safe because its checkpoint is always whole. */
 const graceMilliseconds = 20_000
 
 /**
- * A process that follows one order after another in its slot: starting Node, reading 55 MB of digits and opening a
- * device take longer than a short run. It has one order at a time, so a run that brings it down brings down nothing else.
+ * The sweep's end: a process that follows one order after another in its slot, because starting Node, reading 55 MB of
+ * digits and opening a device take longer than a short run. It has one order at a time, so that a run that crashes the
+ * process takes no other run with it.
  */
 export class Runner {
   readonly #process: ChildProcess
-  /** The runs of its order that have not ended, by folder. */
+  /** Resolves the ending of each run of the current order that has not ended, by folder. */
   readonly #open = new Map<string, (ending: Ending) => void>()
 
   constructor({ environment }: Slot) {
     const [command, ...args] = runnerCommand
-    // In a group of its own: Ctrl-C goes to the sweep alone, and a run gets one signal, not two.
+    // In a process group of its own, so that Ctrl-C reaches only the sweep, and a run gets one signal rather than two.
     this.#process = spawn(command!, args, {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, ...environment },
     })
-    this.#process.on('message', ({ folder, code }: RunReport) => this.#end(folder, { kind: 'exit', code }))
-    this.#process.on('error', (error) => this.#endAll({ kind: 'nothing', reason: error.message }))
-    // Not "exit": what the process last said comes before "close".
+    this.#process.on('message', ({ folder, code }: Report) => this.#end(folder, { kind: 'exit', code }))
+    this.#process.on('error', (error) => this.#endAll({ kind: 'not-started', reason: error.message }))
+    // Not "exit", which may come before the last output.
     this.#process.on('close', (code, signal) => this.#endAll(endingOf(code, signal)))
     for (const stream of [this.#process.stdout!, this.#process.stderr!]) {
       stream.on('data', (text: Buffer) => this.#log(text))
@@ -54,8 +68,8 @@ export class Runner {
     return this.#process.connected
   }
 
-  /** How each run ends, in the order's order. */
-  make(order: RunOrder, stop: AbortSignal): readonly Promise<Ending>[] {
+  /** Returns a promise of each run's ending, in the order's order. */
+  train(order: Order, stop: AbortSignal): readonly Promise<Ending>[] {
     const endings = order.runs.map(
       ({ folder }) => new Promise<Ending>((resolve) => this.#open.set(folder, resolve)),
     )
@@ -64,7 +78,7 @@ export class Runner {
     return endings
   }
 
-  /** Lets the process go once nothing is left for it. */
+  /** Lets the process end. */
   release(): void {
     if (this.isAlive) this.#process.disconnect()
   }
@@ -91,21 +105,101 @@ export class Runner {
     for (const folder of this.#open.keys()) this.#end(folder, ending)
   }
 
+  /** A run writes its own log. This is the output of V8 or of a library when the process crashes. */
   #log(text: Buffer): void {
-    for (const folder of this.#open.keys()) appendIfPossible(folder, text)
+    for (const folder of this.#open.keys()) {
+      try {
+        appendToLog(runFiles(folder).log, text)
+      } catch {
+        // If the log cannot be written, the run's other files cannot either, and the run fails with that error.
+      }
+    }
   }
-}
-
-/**
- * A run writes to its log by itself; this is what V8 or a library says as it goes down. Where that cannot be written, the
- * run's own files cannot either, and it says so.
- */
-function appendIfPossible(folder: string, text: Buffer): void {
-  try {
-    appendToLog(runFiles(folder).log, text)
-  } catch {}
 }
 
 function endingOf(code: number | null, signal: string | null): Ending {
   return signal === null ? { kind: 'exit', code: code! } : { kind: 'signal', signal }
+}
+
+/** Trains the run in a folder from its config.json, resuming from its checkpoint, as the command `train` does. */
+export type TrainRun = (folder: string, threads: number, select?: () => Promise<Selection>) => Promise<void>
+
+/** The runner's end: follows orders until the sweep disconnects. */
+export async function followOrders(train: TrainRun): Promise<void> {
+  for await (const [order] of on(process, 'message', { close: ['disconnect'] })) {
+    await followOrder(order as Order, train)
+  }
+}
+
+async function followOrder({ runs, replicas, threads }: Order, train: TrainRun): Promise<void> {
+  if (replicas === 1) {
+    for (const { folder } of runs) {
+      await trainAndReport(folder, async () => {
+        await waitForOtherProcess(folder)
+        await train(folder, threads)
+      })
+    }
+    return
+  }
+  // Every run listens to the signals and to the engine that the runs share.
+  process.setMaxListeners(4 * replicas)
+  for (const sameEpoch of await groupByEpoch(runs)) await trainSideBySide(sameEpoch, replicas, threads, train)
+}
+
+/** Groups runs by their next epoch, because replicas start together; a kill may have left them at different epochs. */
+async function groupByEpoch(runs: readonly OrderedRun[]): Promise<readonly (readonly OrderedRun[])[]> {
+  const byEpoch = new Map<number, OrderedRun[]>()
+  for (const run of runs) {
+    await waitForOtherProcess(run.folder)
+    const epoch = await savedEpoch(run.folder)
+    byEpoch.set(epoch, [...(byEpoch.get(epoch) ?? []), run])
+  }
+  return [...byEpoch.values()]
+}
+
+/** Returns the epoch of the checkpoint, 0 without one, -1 if it cannot be read: training the run reports why. */
+async function savedEpoch(folder: string): Promise<number> {
+  const files = runFiles(folder)
+  try {
+    return (await readCheckpoint(files, await loadConfig(files.config, [])))?.epoch ?? 0
+  } catch {
+    return -1
+  }
+}
+
+/** Trains seeds of one config as replicas of one trainer. */
+async function trainSideBySide(
+  runs: readonly OrderedRun[],
+  replicas: number,
+  threads: number,
+  train: TrainRun,
+): Promise<void> {
+  const opened = openLockstep(runs, replicas)
+  await Promise.all(
+    runs.map(({ folder, replica }) =>
+      trainAndReport(folder, async () => {
+        const { lockstep, reason } = await opened
+        const { engine, leave } = lockstep.member(replica)
+        await train(folder, threads, async () => ({ engine, reason })).finally(leave)
+      }),
+    ),
+  )
+}
+
+async function openLockstep(
+  runs: readonly OrderedRun[],
+  replicas: number,
+): Promise<{ readonly lockstep: Lockstep; readonly reason: string }> {
+  const { device } = await loadConfig(runFiles(runs[0]!.folder).config, [])
+  const { engine, reason } = await selectEngine(device)
+  return { lockstep: new Lockstep(engine, replicas, runs.length), reason }
+}
+
+/** Trains with the output in the run's own log, and reports the exit code to the sweep. */
+async function trainAndReport(folder: string, train: () => Promise<void>): Promise<void> {
+  const log = openLog(runFiles(folder).log)
+  const code = await withOutputIn(log, () => train().then(() => 0, writeFailure))
+  closeSync(log)
+  const report: Report = { folder, code }
+  if (process.connected) process.send!(report)
 }

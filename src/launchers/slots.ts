@@ -4,89 +4,118 @@ import { promisify } from 'node:util'
 import { devices, type RequestedDevice } from '../config/schema.js'
 import { isOnGpu } from '../engines/select.js'
 import { usageError } from '../errors.js'
-import { findGpus, type Gpus } from './gpus.js'
-import { deviceCommand } from './job.js'
+import { askNvidiaSmi, visibleIds } from '../setup/nvidia.js'
+import { deviceCommand } from './attempt.js'
 
-/** A place where one run at a time is made. */
+/** A share of this machine that trains one run at a time. */
 export interface Slot {
-  /** For people: "cpu", "gpu 1". */
+  /** For display: "cpu", "gpu 1". */
   readonly name: string
   readonly threads: number
   readonly environment: Readonly<Record<string, string>>
 }
 
-export interface SlotWishes {
-  /** Devices that the configs ask for. */
+export interface SlotRequest {
+  /** The devices of the configs. */
   readonly devices: ReadonlySet<RequestedDevice>
-  /** Runs there are: more places would stay empty. */
+  /** The number of runs: more slots would stay empty. */
   readonly runs: number
   readonly jobs: number | undefined
   readonly jobsPerGpu: number
   readonly threads: number | undefined
 }
 
-/** GPUs where a config asks for one, or leaves it open on a machine that has some; cores otherwise. */
-export async function slotsFor(wishes: SlotWishes): Promise<readonly Slot[]> {
-  const { devices } = wishes
-  const asked = [...devices].find(isOnGpu)
-  if (asked === undefined && !devices.has('auto')) return coreSlots(wishes)
+/** Returns GPU slots if a config's device is on a GPU, or if it is "auto" and that means a GPU; otherwise CPU slots. */
+export async function slotsFor(request: SlotRequest): Promise<readonly Slot[]> {
+  const { devices } = request
+  const gpuDevice = [...devices].find(isOnGpu)
+  if (gpuDevice === undefined && !devices.has('auto')) return cpuSlots(request)
   const gpus = await findGpus()
-  const wanted = asked !== undefined || (gpus.ids.length > 0 && (await autoIsOnGpu()))
-  if (gpus.ids.length > 0 && wanted) return gpuSlots(wishes, gpus)
-  if (asked === undefined) return coreSlots(wishes)
+  const onGpu = gpuDevice !== undefined || (gpus.ids.length > 0 && (await autoIsOnGpu()))
+  if (gpus.ids.length > 0 && onGpu) return gpuSlots(request, gpus)
+  if (gpuDevice === undefined) return cpuSlots(request)
   throw usageError({
-    problem: `no GPU was found (${gpus.source})`,
-    subject: `--device ${asked}`,
-    hint: 'Look at what nvidia-smi and CUDA_VISIBLE_DEVICES say, or take --device cpu.',
+    problem: `no GPU was found (${gpus.absence})`,
+    subject: `--device ${gpuDevice}`,
+    hint: 'Check nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu.',
   })
 }
 
-/** A GPU in the machine does not mean that there is an engine for it. */
+/**
+ * Returns whether "auto" selects a GPU: there may be no engine for the GPUs of this machine. Asks another process,
+ * because opening a device may reserve a whole GPU.
+ */
 async function autoIsOnGpu(): Promise<boolean> {
   const [command, ...args] = deviceCommand
   const answer = await promisify(execFile)(command!, args).catch(() => null)
   return devices.some((device) => device === answer?.stdout.trim() && isOnGpu(device))
 }
 
-/**
- * A core a run, as long as there are runs enough: threads within a run wait for each other at every batch, runs never.
- */
-function coreSlots({ runs, jobs, threads }: SlotWishes): readonly Slot[] {
+/** One core per run if there are enough runs: threads within a run wait for each other at every batch, runs never do. */
+function cpuSlots({ runs, jobs, threads }: SlotRequest): readonly Slot[] {
   const cores = availableParallelism()
-  const atOnce = Math.max(1, Math.min(runs, jobs ?? Math.floor(cores / (threads ?? 1))))
-  return slots(Array<string>(atOnce).fill('cpu'), threads ?? shareOf(cores, atOnce), () => ({}))
+  const count = Math.max(1, Math.min(runs, jobs ?? Math.floor(cores / (threads ?? 1))))
+  return createSlots(Array<string>(count).fill('cpu'), threads ?? shareOf(cores, count), () => ({}))
 }
 
 function gpuSlots(
-  { runs, jobs, jobsPerGpu, threads }: SlotWishes,
+  { runs, jobs, jobsPerGpu, threads }: SlotRequest,
   { ids, environment }: Gpus,
 ): readonly Slot[] {
-  const places = Array.from({ length: jobsPerGpu }, () => ids).flat()
-  if (jobs !== undefined && jobs > places.length) {
+  const available = Array.from({ length: jobsPerGpu }, () => ids).flat()
+  if (jobs !== undefined && jobs > available.length) {
     throw usageError({
       problem: `${jobs} runs at once need more than ${ids.length} GPUs with ${jobsPerGpu} each`,
       subject: '--jobs',
-      hint: 'Several runs share a GPU with --jobs-per-gpu.',
+      hint: 'Let several runs share a GPU with --jobs-per-gpu.',
     })
   }
-  const used = places.slice(0, Math.max(1, Math.min(runs, jobs ?? places.length)))
-  return slots(
+  const used = available.slice(0, Math.max(1, Math.min(runs, jobs ?? available.length)))
+  return createSlots(
     used.map((id) => `gpu ${id}`),
     threads ?? shareOf(availableParallelism(), used.length),
-    // Without growth TensorFlow takes the whole GPU, so that a second run on it finds nothing.
-    (place) => ({ ...environment, CUDA_VISIBLE_DEVICES: used[place]!, TF_FORCE_GPU_ALLOW_GROWTH: 'true' }),
+    // Without growth TensorFlow takes all of a GPU's memory, so that a second run on it finds none.
+    (index) => ({ ...environment, CUDA_VISIBLE_DEVICES: used[index]!, TF_FORCE_GPU_ALLOW_GROWTH: 'true' }),
   )
 }
 
-function slots(
+function createSlots(
   names: readonly string[],
   threads: number,
-  environment: (place: number) => Readonly<Record<string, string>>,
+  environmentOf: (index: number) => Readonly<Record<string, string>>,
 ): readonly Slot[] {
   const libraries = { OMP_NUM_THREADS: String(threads), TF_NUM_INTRAOP_THREADS: String(threads) }
-  return names.map((name, place) => ({ name, threads, environment: { ...libraries, ...environment(place) } }))
+  return names.map((name, index) => ({
+    name,
+    threads,
+    environment: { ...libraries, ...environmentOf(index) },
+  }))
 }
 
-function shareOf(cores: number, atOnce: number): number {
-  return Math.max(1, Math.floor(cores / atOnce))
+function shareOf(cores: number, slots: number): number {
+  return Math.max(1, Math.floor(cores / slots))
+}
+
+export interface Gpus {
+  /** In the notation of CUDA_VISIBLE_DEVICES. */
+  readonly ids: readonly string[]
+  /** The reason if there are no ids. */
+  readonly absence: string
+  /** The variables with which CUDA counts GPUs as the source of the ids does. */
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** Returns the GPUs that this process may use: those of CUDA_VISIBLE_DEVICES if a scheduler has set it, or else all. */
+export async function findGpus(environment: NodeJS.ProcessEnv = process.env): Promise<Gpus> {
+  const visible = environment.CUDA_VISIBLE_DEVICES
+  if (visible !== undefined)
+    return { ids: visibleIds(visible), absence: `CUDA_VISIBLE_DEVICES="${visible}"`, environment: {} }
+  const report = await askNvidiaSmi()
+  if (report.kind === 'gpus') {
+    const ids = report.gpus.map(({ index }) => index)
+    // CUDA's own order is fastest first; nvidia-smi lists GPUs in the order of the bus.
+    return { ids, absence: 'nvidia-smi lists none', environment: { CUDA_DEVICE_ORDER: 'PCI_BUS_ID' } }
+  }
+  const absence = report.kind === 'absent' ? 'nvidia-smi is not installed' : `nvidia-smi: ${report.reason}`
+  return { ids: [], absence, environment: {} }
 }

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import type { LaunchJob } from '../launchers/launcher.js'
+import type { SweepRun } from '../launchers/launcher.js'
 import { runFiles } from '../runs/files.js'
 import { readMetrics } from '../runs/read.js'
 import type { MetricsRow } from '../runs/tables.js'
@@ -7,7 +7,7 @@ import type { MetricsRow } from '../runs/tables.js'
 const pollMilliseconds = 500
 
 interface FollowedRun {
-  readonly run: LaunchJob
+  readonly run: SweepRun
   /** Bytes of metrics.csv at the last poll. */
   size: number
   /** The last epoch that was reported. */
@@ -17,16 +17,16 @@ interface FollowedRun {
 /** Reports the new epochs of running runs by polling their folders, which works for every launcher. */
 export class EpochFollower {
   readonly #followed = new Map<string, FollowedRun>()
-  readonly #onRow: (run: LaunchJob, row: MetricsRow) => void
+  readonly #onRow: (run: SweepRun, row: MetricsRow) => void
   #timer: NodeJS.Timeout | undefined
   /** The reads of files, which are done one after another however slow the disk is. */
   #reads = Promise.resolve()
 
-  constructor(onRow: (run: LaunchJob, row: MetricsRow) => void) {
+  constructor(onRow: (run: SweepRun, row: MetricsRow) => void) {
     this.#onRow = onRow
   }
 
-  add(run: LaunchJob): void {
+  add(run: SweepRun): void {
     const followed = { run, size: 0, epoch: 0 }
     this.#followed.set(run.name, followed)
     // The epochs of earlier attempts have been reported.
@@ -36,12 +36,12 @@ export class EpochFollower {
     this.#timer ??= setInterval(() => this.#poll(), pollMilliseconds)
   }
 
-  remove(run: LaunchJob): void {
+  remove(run: SweepRun): void {
     this.#followed.delete(run.name)
   }
 
   /** Stops following a run that has ended, and returns its rows that were not reported. */
-  async finish(run: LaunchJob): Promise<readonly MetricsRow[]> {
+  async finish(run: SweepRun): Promise<readonly MetricsRow[]> {
     const followed = this.#followed.get(run.name)
     this.#followed.delete(run.name)
     if (followed === undefined) return []

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import type { Override } from '../config/override.js'
 import { readSweepFile } from '../config/sweep.js'
 import { releaseLock } from '../files/lock.js'
-import type { LaunchEnd, Launcher, LaunchJob, LaunchWatcher, Outcome } from '../launchers/launcher.js'
+import type { LaunchEnd, Launcher, LaunchWatcher, Outcome, SweepRun } from '../launchers/launcher.js'
 import { runFiles } from '../runs/files.js'
 import type { MetricsRow } from '../runs/tables.js'
 import { stalledWarning } from '../training/stalled.js'
@@ -30,7 +30,7 @@ export interface InspectedSweep {
   /** In the order of the plan. */
   readonly states: readonly RunState[]
   /** The runs that are not done. */
-  readonly missing: readonly LaunchJob[]
+  readonly missing: readonly SweepRun[]
   readonly notes: readonly string[]
 }
 
@@ -50,18 +50,18 @@ export async function inspectSweep(request: SweepRequest): Promise<InspectedSwee
   const folder = request.out ?? join('runs', plan.sweep.name)
   const saved = await inspectSweepFolder(folder, plan, request.resume)
   const { states, damage } = inspectRuns(plan, folder)
-  const missing = withSiblings(plan, folder).filter((_, index) => states[index] !== 'done')
+  const missing = withIndexInArm(plan, folder).filter((_, index) => states[index] !== 'done')
   const remade = [...(saved?.damage ?? []), ...damage].map((line) => `damaged, so it is remade: ${line}`)
   return { plan, folder, states, missing, notes: [...plan.notes, ...planChanges(plan, saved), ...remade] }
 }
 
-function withSiblings({ runs }: SweepPlan, folder: string): readonly LaunchJob[] {
+function withIndexInArm({ runs }: SweepPlan, folder: string): readonly SweepRun[] {
   const counts = new Map<string, number>()
   return runs.map(({ name, config }) => {
     const key = JSON.stringify({ ...config, seed: null })
-    const sibling = counts.get(key) ?? 0
-    counts.set(key, sibling + 1)
-    return { name, folder: resolve(folder, name), config, sibling }
+    const indexInArm = counts.get(key) ?? 0
+    counts.set(key, indexInArm + 1)
+    return { name, folder: resolve(folder, name), config, indexInArm }
   })
 }
 
@@ -184,7 +184,7 @@ export async function executeSweep(sweep: InspectedSweep, execution: SweepExecut
 
 /** Launches all runs, then once more those that failed and may be retried, and so on. */
 class LaunchRounds {
-  readonly #runs: readonly LaunchJob[]
+  readonly #runs: readonly SweepRun[]
   readonly #execution: SweepExecution
   readonly #began = performance.now()
   /** When the running runs started, by name. */
@@ -196,7 +196,7 @@ class LaunchRounds {
   /** Resolves when all events so far have reached the observer. */
   #emitted = Promise.resolve()
 
-  constructor(runs: readonly LaunchJob[], execution: SweepExecution) {
+  constructor(runs: readonly SweepRun[], execution: SweepExecution) {
     this.#runs = runs
     this.#execution = execution
     setMaxListeners(0, this.#stop.signal)
@@ -217,7 +217,7 @@ class LaunchRounds {
     let round = this.#runs
     let end: LaunchEnd = 'ended'
     for (let attempt = 1; round.length > 0 && attempt <= retries + 1; attempt++) {
-      const toRetry: LaunchJob[] = []
+      const toRetry: SweepRun[] = []
       end = await launcher.launch(round, this.#watcher(attempt, toRetry), this.#stop.signal)
       await this.#emitted
       round = this.#stop.signal.aborted || end === 'detached' ? [] : toRetry
@@ -227,7 +227,7 @@ class LaunchRounds {
     return { end, counts, failures: this.#failures }
   }
 
-  #watcher(attempt: number, toRetry: LaunchJob[]): LaunchWatcher {
+  #watcher(attempt: number, toRetry: SweepRun[]): LaunchWatcher {
     return {
       onStart: (run, where) => {
         this.#started.set(run.name, performance.now())
@@ -251,7 +251,7 @@ class LaunchRounds {
     }
   }
 
-  #onCompletion(run: LaunchJob): void {
+  #onCompletion(run: SweepRun): void {
     this.#completed++
     const now = performance.now()
     const seconds = roundedSeconds(now - (this.#started.get(run.name) ?? now))
@@ -263,10 +263,10 @@ class LaunchRounds {
   }
 
   #onFailure(
-    run: LaunchJob,
+    run: SweepRun,
     outcome: Extract<Outcome, { kind: 'failed' }>,
     attempt: number,
-    toRetry: LaunchJob[],
+    toRetry: SweepRun[],
   ): void {
     const { retries, failFast } = this.#execution
     const { log } = runFiles(run.folder)
@@ -303,6 +303,6 @@ function roundedSeconds(milliseconds: number): number {
   return Number((milliseconds / 1000).toFixed(3))
 }
 
-function epochEvent({ name, config }: LaunchJob, { epoch, test_mse }: MetricsRow): SweepEvent {
+function epochEvent({ name, config }: SweepRun, { epoch, test_mse }: MetricsRow): SweepEvent {
   return { event: 'epoch', run: name, epoch, epochs: config.train.epochs, test_mse }
 }

@@ -70,7 +70,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     const { code, stderr } = await running.finished
     process.kill(writer, 'SIGCONT')
     expect(code).toBe(130)
-    expect(stderr).toContain('the jobs go on under Slurm')
+    expect(stderr).toContain('the jobs continue under Slurm')
     expect((await sweep('left', '--resume', ...long)).stderr).toMatch(/attached to 1 tasks|1 runs, 1 done/)
     await expectSameRuns(['eigen/seed-0'], scratch('left'), undisturbed)
   })

@@ -1,4 +1,4 @@
-import type { LaunchJob } from '../../launchers/launcher.js'
+import type { SweepRun } from '../../launchers/launcher.js'
 import type { SweepEvent, SweepObserver } from '../../sweeps/sweep.js'
 import { Bars } from '../../text/bars.js'
 import { clock, significant, thousands } from '../../text/numbers.js'
@@ -11,7 +11,7 @@ export interface SweepDisplay extends SweepObserver {
 }
 
 /** Prints a line of JSON per event to stdout; otherwise, to stderr, bars on a terminal and plain lines elsewhere. */
-export function sweepDisplay(runs: readonly LaunchJob[], json: boolean): SweepDisplay {
+export function sweepDisplay(runs: readonly SweepRun[], json: boolean): SweepDisplay {
   if (json) return { on: (event: SweepEvent) => writeJsonLine(event), stop: () => {} }
   const progress = new SweepProgress(runs)
   return process.stderr.isTTY ? new BarDisplay(progress) : lineDisplay(progress)
@@ -137,7 +137,7 @@ class SweepProgress {
   readonly #began = performance.now()
   #epochsSeen = 0
 
-  constructor(runs: readonly LaunchJob[]) {
+  constructor(runs: readonly SweepRun[]) {
     this.#epochsOf = new Map(runs.map(({ name, config }) => [name, config.train.epochs]))
     this.#left = new Map(this.#epochsOf)
   }

@@ -6,13 +6,14 @@ import { readLastText, readTextIfPresent } from '../../files/read.js'
 import { writeAtomically } from '../../files/write.js'
 import { logName } from '../../runs/files.js'
 import { commandLine } from '../../text/shell.js'
-import { beginLogInShell, jobCommand } from '../job.js'
-import type { LaunchJob } from '../launcher.js'
+import { beginLogInShell, runCommand } from '../attempt.js'
+import type { SweepRun } from '../launcher.js'
 import type { Task } from './commands.js'
 
 /**
- * The files of job arrays: in the sweep's slurm/ folder, array-<n>.txt has a run folder a line, array-<n>.sh runs one of
- * them. The number is in each task's comment, so that a later command finds in squeue alone what is at work on what.
+ * The files of a sweep's job arrays, in its folder slurm/: array-<n>.txt lists one run folder per line, array-<n>.sh is
+ * the script that trains the run of one task, and Slurm writes its messages to array-<n>.out. Each task's comment holds
+ * n, so that a later command can match the tasks in squeue to their runs.
  */
 export class ArrayFiles {
   readonly #folder: string
@@ -23,9 +24,9 @@ export class ArrayFiles {
     this.#folder = join(this.#sweepFolder, 'slurm')
   }
 
-  /** Writes the files of another array; gives its script and the options that tell its tasks apart from others. */
+  /** Writes the files of another array; returns its script, and the options of sbatch that identify its tasks. */
   async write(
-    jobs: readonly LaunchJob[],
+    runs: readonly SweepRun[],
     threads: number,
   ): Promise<{ script: string; options: readonly string[] }> {
     await makeInnerFolder(this.#folder)
@@ -33,24 +34,24 @@ export class ArrayFiles {
     const file = (ending: string) => join(this.#folder, `array-${number}.${ending}`)
     const list = file('txt')
     const script = file('sh')
-    await writeAtomically(list, jobs.map(({ folder }) => `${folder}\n`).join(''))
+    await writeAtomically(list, runs.map(({ folder }) => `${folder}\n`).join(''))
     await writeAtomically(script, scriptText(list, threads))
     return { script, options: [`--comment=${this.#comment(number)}`, `--output=${file('out')}`] }
   }
 
-  /** The run folders of this sweep's tasks. */
+  /** Returns the run folders of those tasks that belong to this sweep. */
   async foldersOf(tasks: readonly Task[]): Promise<ReadonlyMap<Task, string>> {
     const folders = new Map<Task, string>()
     for (const number of await this.#numbers()) {
-      const mine = tasks.filter(({ comment }) => comment === this.#comment(number))
-      if (mine.length === 0) continue
+      const own = tasks.filter(({ comment }) => comment === this.#comment(number))
+      if (own.length === 0) continue
       const lines = (readTextIfPresent(join(this.#folder, `array-${number}.txt`)) ?? '').split('\n')
-      for (const task of mine) folders.set(task, lines[task.index] ?? '')
+      for (const task of own) folders.set(task, lines[task.index] ?? '')
     }
     return folders
   }
 
-  /** What Slurm itself said of this task, in the file that its array's tasks share. */
+  /** Returns Slurm's messages about a task, from the output file that the tasks of an array share. */
   async messagesOf({ comment, id, jobId }: Task): Promise<string> {
     const number = comment.split(' ').at(-1)
     const text = readLastText(join(this.#folder, `array-${number}.out`), messageBytes) ?? ''
@@ -76,16 +77,16 @@ export class ArrayFiles {
   }
 }
 
-// Slurm writes a line a task: thousands of tasks fit.
+// Slurm writes about one line per task, so this holds the messages of thousands.
 const messageBytes = 1 << 20
 
-/** `exec`, so that Slurm's signals reach the run itself. */
+/** Ends in `exec`, so that Slurm's signals reach the run itself. */
 function scriptText(list: string, threads: number): string {
-  const [node, cli, ...args] = jobCommand('"$folder"', threads)
+  const [node, cli, ...args] = runCommand('"$folder"', threads)
   return `#!/bin/bash
 folder=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" ${commandLine([list])})
 if [ ! -d "$folder" ]; then
-  echo "eigenae: task $SLURM_ARRAY_TASK_ID on $(hostname): the run folder '$folder' cannot be seen from this node"
+  echo "eigenae: task $SLURM_ARRAY_TASK_ID on $(hostname): this node cannot read the run folder '$folder'"
   exit 2
 fi
 if [ -L "$folder/${logName}" ] || { [ -e "$folder/${logName}" ] && [ ! -f "$folder/${logName}" ]; }; then

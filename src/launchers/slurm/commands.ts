@@ -2,26 +2,26 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { EigenaeError, hasCode, usageError } from '../../errors.js'
 
-/** One task of a job array as squeue shows it. */
+/** One task of a job array in the output of squeue. */
 export interface Task {
-  /** Array and task, as scancel and scontrol take it: "12_3". */
+  /** Array and index, in the notation of scancel and scontrol: "12_3". */
   readonly id: string
   readonly index: number
-  /** The number that Slurm's own messages give it. */
+  /** The number by which Slurm's own messages refer to it. */
   readonly jobId: string
   /** PENDING, RUNNING, COMPLETED, FAILED … */
   readonly state: string
-  /** Why it waits, or how it ended. */
+  /** Why it is waiting, or how it ended. */
   readonly reason: string
   readonly node: string
-  /** As wait(2) gives it: the exit code times 256, or the signal. */
+  /** The status that wait(2) returns: 256 times the exit code, or the signal. */
   readonly waitStatus: number
   readonly comment: string
 }
 
 const fields = ['ArrayJobID', 'ArrayTaskID', 'JobID', 'State', 'Reason', 'NodeList', 'exit_code', 'Comment']
 
-/** The user's array tasks, those that ended a moment ago included; null where Slurm does not answer now. */
+/** Returns the user's array tasks, including those that ended recently; null if Slurm does not answer. */
 export async function listTasks(): Promise<readonly Task[] | null> {
   const format = fields.map((field) => `${field}:|`).join(',')
   try {
@@ -51,27 +51,27 @@ function parseTask(line: string): readonly Task[] {
   ]
 }
 
-/** Submits a script and gives the array's number. @throws EigenaeError with what sbatch said. */
+/** Submits a script and returns the array's number. @throws EigenaeError with the message of sbatch. */
 export async function submit(script: string, options: readonly string[]): Promise<string> {
   const output = await run('sbatch', ['--parsable', ...options, script]).catch((error) => {
     if (!(error instanceof SlurmError)) throw error
     throw new EigenaeError({
       problem: `sbatch refused the jobs: ${error.message}`,
       subject: script,
-      hint: 'Mend the options (--partition, --time, --mem, --gpus-per-run, --sbatch-arg), then use --resume.',
+      hint: 'Correct the options (--partition, --time, --mem, --gpus-per-run, --sbatch-arg), then use --resume.',
     })
   })
-  // A site's own sbatch may greet people before it.
+  // A site's own sbatch may print a greeting before the number.
   const [, number] = /^(\d+)(?:;.*)?$/.exec(output.trim().split('\n').at(-1)!) ?? []
   if (number !== undefined) return number
   throw new EigenaeError({
-    problem: `sbatch took the jobs, it seems, but gave no number for them: ${output.trim()}`,
+    problem: `sbatch seems to have accepted the jobs, but printed no number for them: ${output.trim()}`,
     subject: script,
-    hint: 'Look at squeue --me; --resume takes up what is at work.',
+    hint: 'Check squeue --me; --resume follows the tasks that are running.',
   })
 }
 
-/** Ends tasks as Ctrl-C would: each gets SIGTERM and time to save. Gives what scancel says against it, null if nothing. */
+/** Cancels tasks: each gets SIGTERM and time to save. Returns the error of scancel, null if there is none. */
 export async function cancel(ids: readonly string[]): Promise<string | null> {
   let refusal: string | null = null
   // A command line has room for some thousand names.
@@ -83,14 +83,14 @@ export async function cancel(ids: readonly string[]): Promise<string | null> {
   return refusal
 }
 
-/** How many tasks an array may have; where Slurm does not say, as many as it allows without being told. */
-export async function largestArray(): Promise<number> {
+/** Returns the largest number of tasks in an array, or Slurm's default if the configuration does not set it. */
+export async function maxArraySize(): Promise<number> {
   const config = await run('scontrol', ['show', 'config']).catch(() => '')
   // MaxArraySize is one more than the largest index.
   return Number(/^MaxArraySize\s*=\s*([1-9]\d*)/m.exec(config)?.[1] ?? 1001)
 }
 
-/** @throws a usage error where this machine is no part of a cluster. */
+/** @throws a usage error if this machine is not part of a cluster. */
 export async function requireSlurm(): Promise<void> {
   try {
     await run('scontrol', ['ping'])
@@ -98,7 +98,7 @@ export async function requireSlurm(): Promise<void> {
     throw usageError({
       problem: `Slurm cannot be reached: ${(error as Error).message}`,
       subject: '--launcher slurm',
-      hint: 'Start the sweep where sbatch and squeue work, or take --launcher local.',
+      hint: 'Start the sweep on a machine on which sbatch and squeue work, or use --launcher local.',
     })
   }
 }
@@ -110,7 +110,7 @@ async function run(command: string, args: readonly string[]): Promise<string> {
     const { stdout } = await promisify(execFile)(command, [...args], { maxBuffer: 2 ** 28, timeout: 120_000 })
     return stdout
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) throw new SlurmError(`the command ${command} is not here`)
+    if (hasCode(error, 'ENOENT')) throw new SlurmError(`the command ${command} was not found`)
     const { stderr = '', message } = error as Error & { stderr?: string }
     throw new SlurmError(stderr.trim().split('\n').at(-1) || message)
   }

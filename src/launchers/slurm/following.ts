@@ -1,37 +1,41 @@
+import { constants } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 import { EigenaeError, Interruption } from '../../errors.js'
 import { isLocked } from '../../files/lock.js'
 import { runFiles } from '../../runs/files.js'
-import type { LaunchEnd, LaunchJob, LaunchWatcher } from '../launcher.js'
+import { type Inspection, inspectRun } from '../../runs/inspect.js'
+import { type Ending, outcomeOf } from '../attempt.js'
+import type { LaunchEnd, LaunchWatcher, Outcome, SweepRun } from '../launcher.js'
 import type { ArrayFiles } from './arrays.js'
 import { cancel, listTasks, type Task } from './commands.js'
-import { type Phase, phaseOf, taskOutcome } from './states.js'
 
-/** How often squeue is asked: soon at first, then rarely enough for a cluster that many share. */
-const lookMilliseconds = { least: 300, most: 5000 }
+/** The interval between calls of squeue: short at first, then long enough for a cluster that many people share. */
+const pollMilliseconds = { min: 300, max: 5000 }
 
 const attachAttempts = 3
 
-/** So long squeue must not show a task before it counts as gone: it may come up empty while Slurm restarts. */
+/** A task that squeue has not listed for this time is gone. Shorter gaps occur while Slurm restarts. */
 const goneMilliseconds = 10_000
 
-interface Followed {
-  readonly job: LaunchJob
+interface FollowedTask {
+  readonly run: SweepRun
   readonly id: string
   started: boolean
-  /** At the last look; null where squeue did not show the task. */
+  /** From the last poll; null if squeue did not list the task. */
   task: Task | null
-  /** Since when squeue does not show it; null where it did at the last look. */
+  /** When squeue first stopped listing the task; null if it did at the last poll. */
   missingSince: number | null
 }
 
-/** Follows array tasks by squeue until each has ended. */
-export class Following {
+/** Follows array tasks by polling squeue until each has ended. */
+export class TaskFollower {
   readonly #watcher: LaunchWatcher
   readonly #files: ArrayFiles
-  readonly #open = new Map<string, Followed>()
+  /** The tasks that have not ended, by id. */
+  readonly #open = new Map<string, FollowedTask>()
   readonly #began = performance.now()
-  #notes: { waiting: string; silent: boolean; refusal: string | null } = {
+  /** The last notes, so that none is repeated. */
+  #noted: { waiting: string; silent: boolean; refusal: string | null } = {
     waiting: '',
     silent: false,
     refusal: null,
@@ -42,87 +46,88 @@ export class Following {
     this.#files = files
   }
 
-  /** Takes up the tasks that are at work on these jobs already, and gives their jobs. */
-  async attach(jobs: readonly LaunchJob[]): Promise<ReadonlySet<LaunchJob>> {
-    const tasks = await this.#tasksNow()
-    const byFolder = new Map(jobs.map((job) => [job.folder, job]))
-    const attached = new Set<LaunchJob>()
+  /** Follows the tasks that Slurm already has for these runs, and returns those runs. */
+  async attach(runs: readonly SweepRun[]): Promise<ReadonlySet<SweepRun>> {
+    const tasks = await this.#requireTasks()
+    const byFolder = new Map(runs.map((run) => [run.folder, run]))
+    const attached = new Set<SweepRun>()
     for (const [task, folder] of await this.#files.foldersOf(tasks)) {
-      const job = byFolder.get(folder)
-      if (job === undefined || phaseOf(task, task.state) === 'ended') continue
-      this.#follow(job, task.id)
-      attached.add(job)
+      const run = byFolder.get(folder)
+      if (run === undefined || phaseOf(task, task.state) === 'ended') continue
+      this.#follow(run, task.id)
+      attached.add(run)
     }
     return attached
   }
 
-  /** @throws EigenaeError where Slurm stays silent: a job that is at work would be submitted once more. */
-  async #tasksNow(): Promise<readonly Task[]> {
+  /** @throws EigenaeError if Slurm does not answer: runs that it already has would be submitted again. */
+  async #requireTasks(): Promise<readonly Task[]> {
     for (let attempt = 1; attempt <= attachAttempts; attempt++) {
       const tasks = await listTasks()
       if (tasks !== null) return tasks
       this.#noteSilence()
-      await setTimeout(lookMilliseconds.most)
+      await setTimeout(pollMilliseconds.max)
     }
     throw new EigenaeError({
-      problem: 'squeue does not answer, so it is not known which of the runs are at work',
+      problem: 'squeue does not answer, so the runs that Slurm already has are unknown',
       subject: '--launcher slurm',
       hint: 'Try again with --resume.',
     })
   }
 
-  add(array: string, jobs: readonly LaunchJob[]): void {
-    for (const [index, job] of jobs.entries()) this.#follow(job, `${array}_${index}`)
+  /** Follows the tasks of a new array. */
+  add(array: string, runs: readonly SweepRun[]): void {
+    for (const [index, run] of runs.entries()) this.#follow(run, `${array}_${index}`)
   }
 
-  #follow(job: LaunchJob, id: string): void {
-    this.#open.set(id, { job, id, started: false, task: null, missingSince: null })
+  #follow(run: SweepRun, id: string): void {
+    this.#open.set(id, { run, id, started: false, task: null, missingSince: null })
   }
 
-  /** Lets the tasks go on alone. */
-  leave(): LaunchEnd {
+  /** Leaves the tasks to Slurm. */
+  detach(): LaunchEnd {
     if (this.#open.size === 0) return 'detached'
     const arrays = [...new Set([...this.#open.keys()].map((id) => id.split('_')[0]!))].join(' ')
     this.#watcher.onNote(
-      `the jobs go on under Slurm: follow them with --resume, end them with scancel ${arrays}`,
+      `the jobs continue under Slurm: follow them with --resume, end them with scancel ${arrays}`,
     )
     return 'detached'
   }
 
-  async toTheEnd(stop: AbortSignal, onInterrupt: () => Promise<'cancel' | 'detach'>): Promise<LaunchEnd> {
-    let stopping: 'no' | 'asked' | 'cancelled' = 'no'
+  async followToEnd(stop: AbortSignal, onInterrupt: () => Promise<'cancel' | 'detach'>): Promise<LaunchEnd> {
+    let stopping: 'no' | 'requested' | 'cancelled' = 'no'
     while (this.#open.size > 0) {
       if (stop.aborted && stopping === 'no') {
         const byUser = stop.reason instanceof Interruption
-        if (byUser && (await onInterrupt()) === 'detach') return this.leave()
-        stopping = 'asked'
+        if (byUser && (await onInterrupt()) === 'detach') return this.detach()
+        stopping = 'requested'
       }
-      if (stopping === 'asked' && (await this.#cancelAll())) stopping = 'cancelled'
-      await this.#look(stopping !== 'no')
+      if (stopping === 'requested' && (await this.#cancelAll())) stopping = 'cancelled'
+      await this.#poll(stopping !== 'no')
       if (this.#open.size > 0) await this.#pause(stopping === 'no' ? stop : undefined)
     }
     return 'ended'
   }
 
-  /** Whether Slurm took it. A task that ended meanwhile is refused, and is not there at the next try. */
+  /** Returns whether scancel succeeded. It fails for a task that has just ended, which is not listed at the next try. */
   async #cancelAll(): Promise<boolean> {
     const refusal = await cancel([...this.#open.keys()])
-    if (refusal !== null && refusal !== this.#notes.refusal)
-      this.#watcher.onNote(`scancel says: ${refusal}; trying again`)
-    this.#notes.refusal = refusal
+    if (refusal !== null && refusal !== this.#noted.refusal)
+      this.#watcher.onNote(`scancel failed, trying again: ${refusal}`)
+    this.#noted.refusal = refusal
     return refusal === null
   }
 
   async #pause(stop: AbortSignal | undefined): Promise<void> {
-    const { least, most } = lookMilliseconds
-    const time = Math.min(most, Math.max(least, (performance.now() - this.#began) / 20))
+    const { min, max } = pollMilliseconds
+    const time = Math.min(max, Math.max(min, (performance.now() - this.#began) / 20))
     await setTimeout(time, undefined, stop && { signal: stop }).catch(() => undefined)
   }
 
-  async #look(cancelled: boolean): Promise<void> {
+  async #poll(cancelled: boolean): Promise<void> {
     const tasks = await listTasks()
     if (tasks === null) return this.#noteSilence()
-    this.#notes.silent = false
+    this.#noted.silent = false
     const byId = new Map(tasks.map((task) => [task.id, task]))
     for (const followed of [...this.#open.values()]) {
       await this.#update(followed, byId.get(followed.id) ?? null, cancelled)
@@ -130,49 +135,138 @@ export class Following {
     this.#noteWaiting()
   }
 
-  async #update(followed: Followed, task: Task | null, cancelled: boolean): Promise<void> {
-    const phase = task !== null ? phaseOf(task, followed.task?.state) : await phaseUnseen(followed)
+  async #update(followed: FollowedTask, task: Task | null, cancelled: boolean): Promise<void> {
+    const phase = task !== null ? phaseOf(task, followed.task?.state) : await phaseOfUnlisted(followed)
     followed.task = task
     followed.missingSince = task === null ? (followed.missingSince ?? performance.now()) : null
     if (phase === 'waiting') return this.#onWaiting(followed)
     if (!followed.started && task?.node) this.#onStart(followed, task.node)
     if (phase !== 'ended') return
     this.#open.delete(followed.id)
-    this.#watcher.onEnd(followed.job, await taskOutcome(task, followed.job.folder, cancelled, this.#files))
+    this.#watcher.onEnd(followed.run, await taskOutcome(task, followed.run.folder, cancelled, this.#files))
   }
 
-  #onStart(followed: Followed, node: string): void {
+  #onStart(followed: FollowedTask, node: string): void {
     followed.started = true
-    this.#watcher.onStart(followed.job, `${followed.id} on ${node}`)
+    this.#watcher.onStart(followed.run, `${followed.id} on ${node}`)
   }
 
-  #onWaiting(followed: Followed): void {
+  #onWaiting(followed: FollowedTask): void {
     if (!followed.started || followed.task === null) return
     followed.started = false
-    this.#watcher.onRequeue(followed.job, `queued again by Slurm: ${followed.task.reason}`)
+    this.#watcher.onRequeue(followed.run, `requeued by Slurm: ${followed.task.reason}`)
   }
 
-  /** Once for each set of reasons, not for each task. */
+  /** One note for each set of reasons rather than for each task. */
   #noteWaiting(): void {
     const waiting = [...this.#open.values()].filter(({ started }) => !started)
     const reasons = [...new Set(waiting.map(({ task }) => task?.reason ?? 'None'))].filter(
-      (why) => why !== 'None',
+      (reason) => reason !== 'None',
     )
     const text = reasons.sort().join(', ')
-    if (text !== '' && text !== this.#notes.waiting)
-      this.#watcher.onNote(`${waiting.length} tasks wait: ${text}`)
-    this.#notes.waiting = text
+    if (text !== '' && text !== this.#noted.waiting)
+      this.#watcher.onNote(`${waiting.length} tasks are waiting: ${text}`)
+    this.#noted.waiting = text
   }
 
   #noteSilence(): void {
-    if (!this.#notes.silent) this.#watcher.onNote('Slurm does not answer now; asking again')
-    this.#notes.silent = true
+    if (!this.#noted.silent) this.#watcher.onNote('Slurm does not answer, trying again')
+    this.#noted.silent = true
   }
 }
 
-/** Slurm forgets a task minutes after its end, and knows a new one a moment after its submission. */
-async function phaseUnseen({ job, missingSince, started }: Followed): Promise<Phase> {
-  const isNew = missingSince === null || performance.now() - missingSince < goneMilliseconds
-  if (isNew) return started ? 'running' : 'waiting'
-  return (await isLocked(runFiles(job.folder).lock)) ? 'running' : 'ended'
+/** `undecided`: the task has failed, but Slurm may requeue it a moment later. */
+type Phase = 'waiting' | 'running' | 'undecided' | 'ended'
+
+const runningStates = new Set(['RUNNING', 'COMPLETING', 'SUSPENDED', 'STOPPED', 'SIGNALING', 'STAGE_OUT'])
+
+/** The reasons of failures that a state alone explains. */
+const failureReasons: Readonly<Record<string, string>> = {
+  OUT_OF_MEMORY: 'out of memory according to Slurm: raise --mem',
+  TIMEOUT: 'the time limit was reached: raise --time, or continue with --resume',
+  NODE_FAIL: 'its node failed',
+  BOOT_FAIL: 'its node did not boot',
+  PREEMPTED: 'preempted, and this partition does not requeue it',
+  DEADLINE: 'its deadline has passed',
+}
+
+const endStates = new Set([
+  'COMPLETED',
+  'FAILED',
+  'CANCELLED',
+  'REVOKED',
+  'LAUNCH_FAILED',
+  ...Object.keys(failureReasons),
+])
+
+const undecidedStates = new Set(['NODE_FAIL', 'PREEMPTED'])
+
+/** @param previousState the state at the poll before */
+function phaseOf({ state }: Task, previousState: string | undefined): Phase {
+  if (runningStates.has(state)) return 'running'
+  if (!endStates.has(state)) return 'waiting'
+  return undecidedStates.has(state) && previousState !== state ? 'undecided' : 'ended'
+}
+
+/** Slurm drops a task from its list minutes after the end, and lists a new one only a moment after its submission. */
+async function phaseOfUnlisted({ run, missingSince, started }: FollowedTask): Promise<Phase> {
+  const isRecent = missingSince === null || performance.now() - missingSince < goneMilliseconds
+  if (isRecent) return started ? 'running' : 'waiting'
+  return (await isLocked(runFiles(run.folder).lock)) ? 'running' : 'ended'
+}
+
+/** A message of slurmstepd. */
+const outOfMemory = /exceeded memory limit|oom.kill/i
+
+/** A message of the script (arrays.ts) if it could not write to the run's log. */
+const scriptMessage = /^eigenae: (task .+)$/m
+
+/**
+ * Returns the outcome of a task that has ended; the run folder takes precedence over Slurm.
+ * @param task null if squeue no longer lists it
+ */
+async function taskOutcome(
+  task: Task | null,
+  folder: string,
+  stopped: boolean,
+  files: ArrayFiles,
+): Promise<Outcome> {
+  const run = inspectIfPossible(folder)
+  const record = run?.record
+  if (record?.status === 'completed' && run?.damage.length === 0) return { kind: 'completed' }
+  // squeue may no longer list a task that was cancelled before it began.
+  if (stopped && (task === null || task.state === 'CANCELLED')) return { kind: 'interrupted' }
+  if (task === null)
+    return failure(record?.status === 'failed' ? record.error : 'Slurm no longer lists its job')
+  if (task.state === 'CANCELLED') return failure('cancelled in Slurm')
+  const messages = await files.messagesOf(task)
+  if (task.state === 'OUT_OF_MEMORY' || outOfMemory.test(messages))
+    return failure(failureReasons.OUT_OF_MEMORY!)
+  const knownReason = failureReasons[task.state]
+  if (knownReason !== undefined) return failure(knownReason)
+  const outcome = await outcomeOf(folder, endingOf(task.waitStatus), stopped, `on ${task.node}`)
+  if (outcome.kind === 'interrupted') return outcome
+  // Exit code 0 without a completed run: the script was cut short, or the node has another folder at this path.
+  const reason = outcome.kind === 'failed' ? outcome.reason : 'its job ended without completing the run'
+  const final = outcome.kind === 'failed' && outcome.final
+  return { ...failure(`${scriptMessage.exec(messages)?.[1] ?? reason} (Slurm: ${task.reason})`), final }
+}
+
+function inspectIfPossible(folder: string): Inspection | null {
+  try {
+    return inspectRun(runFiles(folder), 'heads')
+  } catch {
+    return null
+  }
+}
+
+function failure(reason: string): Extract<Outcome, { kind: 'failed' }> {
+  return { kind: 'failed', reason, final: false }
+}
+
+function endingOf(waitStatus: number): Ending {
+  const number = waitStatus % 128
+  if (number === 0) return { kind: 'exit', code: Math.floor(waitStatus / 256) }
+  const name = Object.entries(constants.signals).find(([, value]) => value === number)?.[0]
+  return { kind: 'signal', signal: name ?? `signal ${number}` }
 }

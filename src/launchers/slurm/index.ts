@@ -1,9 +1,9 @@
 import { usageError } from '../../errors.js'
-import { prepareJob } from '../job.js'
-import type { Launcher, LaunchJob } from '../launcher.js'
+import { prepareRun } from '../attempt.js'
+import type { Launcher, SweepRun } from '../launcher.js'
 import { ArrayFiles } from './arrays.js'
-import { largestArray, requireSlurm, submit } from './commands.js'
-import { Following } from './following.js'
+import { maxArraySize, requireSlurm, submit } from './commands.js'
+import { TaskFollower } from './following.js'
 
 export interface SlurmSettings {
   readonly partition?: string
@@ -32,20 +32,20 @@ export async function slurmLauncher(settings: SlurmSettings, context: SlurmConte
     description: `job arrays, ${['sbatch', ...options].join(' ')}`,
     launch: async (jobs, watcher, stop) => {
       const files = new ArrayFiles(context.sweepFolder)
-      const following = new Following(watcher, files)
+      const following = new TaskFollower(watcher, files)
       const attached = await following.attach(jobs)
-      if (attached.size > 0) watcher.onNote(`attached to ${attached.size} tasks that Slurm has already`)
+      if (attached.size > 0) watcher.onNote(`attached to ${attached.size} tasks that Slurm already has`)
       const others = jobs.filter((job) => !attached.has(job))
       try {
         for await (const array of submitArrays(files, others, settings, options)) {
-          following.add(array.id, array.jobs)
-          watcher.onNote(`submitted ${array.jobs.length} tasks as job array ${array.id}`)
+          following.add(array.id, array.runs)
+          watcher.onNote(`submitted ${array.runs.length} tasks as job array ${array.id}`)
         }
       } catch (error) {
-        following.leave()
+        following.detach()
         throw error
       }
-      return settings.detach ? following.leave() : following.toTheEnd(stop, context.onInterrupt)
+      return settings.detach ? following.detach() : following.followToEnd(stop, context.onInterrupt)
     },
   }
 }
@@ -87,13 +87,13 @@ function sbatchOptions(settings: SlurmSettings): readonly string[] {
  */
 async function* submitArrays(
   files: ArrayFiles,
-  jobs: readonly LaunchJob[],
+  jobs: readonly SweepRun[],
   { maxParallel, threads = 1 }: SlurmSettings,
   options: readonly string[],
 ): AsyncGenerator<SubmittedArray> {
   let before: string | null = null
-  const size = jobs.length === 0 ? 1 : await largestArray()
-  for (const job of jobs) await prepareJob(job)
+  const size = jobs.length === 0 ? 1 : await maxArraySize()
+  for (const job of jobs) await prepareRun(job)
   for (let start = 0; start < jobs.length; start += size) {
     const part = jobs.slice(start, start + size)
     const { script, options: ownOptions } = await files.write(part, threads)
@@ -101,7 +101,7 @@ async function* submitArrays(
     const after = limit === '' || before === null ? [] : [`--dependency=afterany:${before}`]
     const array = [`--array=0-${part.length - 1}${limit}`, '--requeue', '--open-mode=append', ...after]
     const id: string = await submit(script, ['--job-name=eigenae', ...ownOptions, ...array, ...options])
-    yield { id, jobs: part }
+    yield { id, runs: part }
     before = id
   }
 }
@@ -109,5 +109,5 @@ async function* submitArrays(
 interface SubmittedArray {
   readonly id: string
   /** By their index in the array. */
-  readonly jobs: readonly LaunchJob[]
+  readonly runs: readonly SweepRun[]
 }

@@ -1,0 +1,133 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { exitCode } from '../errors.js'
+import { appendToLog } from '../files/append.js'
+import { makeFolder } from '../files/folder.js'
+import { isLocked } from '../files/lock.js'
+import { readLastText, readTextIfPresent } from '../files/read.js'
+import { jsonText, writeDurably } from '../files/write.js'
+import { packageRoot } from '../package-root.js'
+import { runFiles } from '../runs/files.js'
+import { writeMessage } from '../text/output.js'
+import type { Outcome, SweepRun } from './launcher.js'
+
+// An attempt at a run: its folder is prepared, a process trains it, and the way that process ended decides the outcome.
+
+const cli = [process.execPath, join(packageRoot, 'bin', 'eigenae.js')]
+
+/** The command that prints the device that "auto" selects on this machine. */
+export const deviceCommand = [...cli, 'sweep-device']
+
+/** The command of a runner, which trains the runs that it is sent one after another (runner.ts). */
+export const runnerCommand = [...cli, 'sweep-runner']
+
+/** Returns the command that trains one run on a cluster, resuming what its folder holds. */
+export function runCommand(folder: string, threads: number): readonly string[] {
+  return [...cli, 'sweep-job', folder, '--threads', String(threads)]
+}
+
+/** Writes the config before the run starts, so that the folder records which run it was to hold, whatever happens. */
+export async function prepareRun({ folder, config }: SweepRun): Promise<void> {
+  const files = runFiles(folder)
+  await makeFolder(folder)
+  const text = jsonText(config)
+  if (readTextIfPresent(files.config) !== text) await writeDurably(files.config, text)
+}
+
+const attemptMark = '--- attempt'
+
+/** Appends the first line of an attempt to the run's log. */
+export function beginLog({ folder }: SweepRun): void {
+  appendToLog(runFiles(folder).log, `${attemptMark} ${new Date().toISOString()}\n`)
+}
+
+/** The same line, for a shell script on the node that trains the run. */
+export const beginLogInShell = `echo "${attemptMark} $(date -u +%FT%TZ) on $(hostname)"`
+
+const lockPollMilliseconds = 500
+
+/**
+ * Waits until no other process trains this run. There may be one: the runs of a killed sweep continue, and a cluster
+ * requeues a task while its lost node still runs it. The next attempt resumes where that process ends.
+ */
+export async function waitForOtherProcess(folder: string): Promise<void> {
+  const { lock } = runFiles(folder)
+  for (let waited = false; await isLocked(lock); waited = true) {
+    if (!waited) writeMessage(`${lock}: another process is training this run, waiting for it to end`)
+    await setTimeout(lockPollMilliseconds)
+  }
+}
+
+/** How a run's process ended. */
+export type Ending =
+  | { readonly kind: 'exit'; readonly code: number }
+  | { readonly kind: 'signal'; readonly signal: string }
+  | { readonly kind: 'not-started'; readonly reason: string }
+
+/**
+ * Returns the outcome of an attempt.
+ * @param stopped whether the sweep itself ended the process
+ * @param killer who may have sent a SIGKILL, for the reason of the failure
+ */
+export async function outcomeOf(
+  folder: string,
+  ending: Ending,
+  stopped: boolean,
+  killer: string,
+): Promise<Outcome> {
+  if (ending.kind === 'not-started') return { kind: 'failed', reason: ending.reason, final: false }
+  if (ending.kind === 'exit' && ending.code === 0) return { kind: 'completed' }
+  const bySignal = ending.kind === 'signal' || ending.code === exitCode.interrupted
+  if (bySignal && stopped) return { kind: 'interrupted' }
+  const final = ending.kind === 'exit' && ending.code === exitCode.usage
+  return { kind: 'failed', reason: failureReason(ending, lastAttemptLog(folder), killer), final }
+}
+
+/** Messages about too little memory, by V8, C++ and CUDA. */
+const outOfMemory =
+  /heap out of memory|not enough memory|allocation failed|Invalid typed array length|bad_alloc|Cannot allocate memory|ENOMEM|OUT_OF_MEMORY|OOM when/
+
+function failureReason(
+  ending: Exclude<Ending, { kind: 'not-started' }>,
+  log: string,
+  killer: string,
+): string {
+  const message = lastMessage(log)
+  const memory = outOfMemory.exec(log)
+  if (memory !== null) return `out of memory: ${message ?? memory[0]}`
+  if (ending.kind === 'signal') {
+    return ending.signal === 'SIGKILL' ? `killed by SIGKILL: ${killer}` : `ended by ${ending.signal}`
+  }
+  if (ending.code === exitCode.interrupted)
+    return 'stopped by a signal from outside; its last whole epoch is saved'
+  return message ?? `exit code ${ending.code}`
+}
+
+/** Returns the error that src/cli.ts printed, or else the last line; null if the log is empty. */
+function lastMessage(log: string): string | null {
+  const start = log.lastIndexOf('eigenae: ')
+  if (start >= 0) return log.slice(start + 'eigenae: '.length).trim()
+  return log.trim().split('\n').at(-1) || null
+}
+
+// A run may have filled its log with a gigabyte.
+const logTailBytes = 8192
+
+function lastAttemptLog(folder: string): string {
+  let log: string
+  try {
+    log = readLastText(runFiles(folder).log, logTailBytes) ?? ''
+  } catch {
+    return ''
+  }
+  const start = log.lastIndexOf(attemptMark)
+  return start < 0 ? log : log.slice(log.indexOf('\n', start) + 1)
+}
+
+/** Returns how many processes the kernel has killed for lack of memory since boot; null if it does not count them. */
+export async function countMemoryKills(): Promise<number | null> {
+  const text = await readFile('/proc/vmstat', 'utf8').catch(() => '')
+  const count = /^oom_kill (\d+)$/m.exec(text)?.[1]
+  return count === undefined ? null : Number(count)
+}
