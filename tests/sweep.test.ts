@@ -125,7 +125,7 @@ describe('the plan of a sweep', () => {
 
   it('rejects a flag of another launcher, and an unknown launcher', async () => {
     const { code, stderr } = await sweep(file('flags', {}), '--mem', '4G')
-    expect(stderr).toContain('--mem: means nothing to the launcher local')
+    expect(stderr).toContain('--mem: requires --launcher slurm')
     expect(code).toBe(2)
     expect((await sweep(file('flags', {}), '--launcher', 'slurn')).code).toBe(2)
   })

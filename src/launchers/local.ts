@@ -1,10 +1,48 @@
+import { requireSetUp, trainsSideBySide } from '../engines/select.js'
+import { usageError } from '../errors.js'
 import { beginLog, countMemoryKills, outcomeOf, prepareRun } from './attempt.js'
-import type { Launcher, LaunchWatcher, Outcome, SweepRun } from './launcher.js'
+import { defineLauncher, type Launcher, type LaunchWatcher, type Outcome, type SweepRun } from './launcher.js'
 import { Runner } from './runner.js'
-import type { Slot } from './slots.js'
+import { type Slot, slotsFor } from './slots.js'
 
 /** Trains the runs on this machine, one runner process per slot. */
-export function localLauncher(slots: readonly Slot[], replicas: number): Launcher {
+export const local = defineLauncher({
+  flags: {
+    jobs: {
+      flag: '--jobs <number>',
+      type: 'count',
+      help: 'runs at once (default: one per core, or one per GPU)',
+    },
+    jobsPerGpu: {
+      flag: '--jobs-per-gpu <number>',
+      type: 'count',
+      help: 'runs that share a GPU (default: 1)',
+    },
+    replicas: {
+      flag: '--replicas <number>',
+      type: 'count',
+      help: 'on cuda and tensorflow-cpu, seeds of an arm that train side by side (default: 1)',
+    },
+  },
+  defaultThreads: "an equal share of the machine's cores",
+  open: async ({ jobs, jobsPerGpu = 1, replicas = 1, threads }, runs) => {
+    const devices = new Set(runs.map(({ config }) => config.device))
+    const single = [...devices].filter((device) => !trainsSideBySide(device))
+    // The C++ core keeps a core busy with one run. Training side by side pays if one run is too small for the device.
+    if (replicas > 1 && single.length > 0) {
+      throw usageError({
+        problem: `the device ${single.join(' and ')} trains one run at a time`,
+        subject: '--replicas',
+        hint: 'Leave it out, or choose --device cuda or --device tensorflow-cpu.',
+      })
+    }
+    for (const device of devices) requireSetUp(device)
+    const count = groupReplicas(runs, replicas).length
+    return localLauncher(await slotsFor({ devices, runs: count, jobs, jobsPerGpu, threads }), replicas)
+  },
+})
+
+function localLauncher(slots: readonly Slot[], replicas: number): Launcher {
   return {
     description: describeSlots(slots, replicas),
     launch: async (runs, watcher, stop) => {
@@ -27,7 +65,7 @@ function describeSlots(slots: readonly Slot[], replicas: number): string {
  * Groups runs whose configs differ only in their seeds, at most `replicas` together. Groups are formed by the index in
  * the whole plan, so that a resumed sweep, in which some runs are complete, trains the others with the same neighbours.
  */
-export function groupReplicas(runs: readonly SweepRun[], replicas: number): readonly (readonly SweepRun[])[] {
+function groupReplicas(runs: readonly SweepRun[], replicas: number): readonly (readonly SweepRun[])[] {
   if (replicas === 1) return runs.map((run) => [run])
   const groups = new Map<string, SweepRun[]>()
   for (const run of runs) {

@@ -1,10 +1,18 @@
 import { Command, Option } from 'commander'
 import type { Override } from '../../config/override.js'
-import { type LauncherName, type LaunchSettings, launcherNames } from '../../launchers/index.js'
+import {
+  type AcceptedFlag,
+  checkSettings,
+  defaultThreads,
+  type LauncherName,
+  launcherFlags,
+  launcherNames,
+} from '../../launchers/index.js'
+import type { LauncherSettings } from '../../launchers/launcher.js'
 import { collectSettings, deviceOption, threadCount, wholeNumber } from '../shared/options.js'
 import { sweep } from './sweep.js'
 
-interface SweepFlags extends LaunchSettings {
+interface SweepFlags {
   readonly config: string
   readonly set: readonly Override[]
   readonly device?: string
@@ -15,6 +23,7 @@ interface SweepFlags extends LaunchSettings {
   readonly retries: number
   readonly failFast: boolean
   readonly json: boolean
+  readonly threads?: number
 }
 
 const examples = `
@@ -24,6 +33,7 @@ Examples:
   eigenae sweep --config configs/sweeps/arms.json --resume`
 
 export function sweepCommand(): Command {
+  const ofLaunchers = launcherFlags.map(launcherOption)
   const command = new Command('sweep')
     .description('Make many runs from one file: variants × grid × seeds')
     .requiredOption('--config <file>', 'sweep file (JSON)')
@@ -32,64 +42,42 @@ export function sweepCommand(): Command {
     .option('--out <folder>', 'folder of the sweep (default: runs/<name>)')
     .option('--resume', 'resume the sweep in the folder, or start it if there is none', false)
     .option('--dry-run', 'list the runs, done and to do, and start nothing', false)
-    .option('--retries <number>', 'try a failed run again so many times', wholeNumber('--retries', 0), 0)
-    .option('--fail-fast', 'stop all at the first run that fails', false)
-    .option('--json', 'print what happens as it happens, a JSON object a line', false)
+    .option('--retries <number>', 'retry a failed run this many times', wholeNumber('--retries', 0), 0)
+    .option('--fail-fast', 'stop all runs when one fails', false)
+    .option('--json', 'print each event as it happens, one JSON object per line', false)
     .addOption(new Option('--launcher <name>', 'where to run').choices(launcherNames).default('local'))
-    .option(
-      '--threads <number>',
-      "cores a run uses (default: local, the machine's shared out; slurm, 1)",
-      threadCount,
-    )
-  return addSlurmOptions(addLocalOptions(command))
-    .addHelpText('after', examples)
-    .action((flags: SweepFlags) => {
-      const { config, set, device, out, launcher, resume, dryRun, retries, failFast, json, ...settings } =
-        flags
-      const forDevice = device === undefined ? [] : [{ path: ['device'], value: device, flag: '--device' }]
-      const run = { resume, dryRun, retries, failFast, json }
-      return sweep({ config, overrides: [...set, ...forDevice], out, launcher, settings, ...run })
+    .option('--threads <number>', `cores per run (default: ${defaultThreads})`, threadCount)
+  for (const { option } of ofLaunchers) command.addOption(option)
+  return command.addHelpText('after', examples).action((flags: SweepFlags) => {
+    const { launcher, threads, set, device } = flags
+    const given = ofLaunchers.map(({ key, option }) => [key, command.getOptionValue(option.attributeName())])
+    const settings: LauncherSettings = { threads, ...Object.fromEntries(given) }
+    checkSettings(launcher, settings)
+    const deviceOverride = device === undefined ? [] : [{ path: ['device'], value: device, flag: '--device' }]
+    return sweep({
+      config: flags.config,
+      overrides: [...set, ...deviceOverride],
+      out: flags.out,
+      launcher,
+      settings,
+      resume: flags.resume,
+      dryRun: flags.dryRun,
+      retries: flags.retries,
+      failFast: flags.failFast,
+      json: flags.json,
     })
+  })
 }
 
-function addLocalOptions(command: Command): Command {
-  return command
-    .option(
-      '--jobs <number>',
-      'local: runs at once (default: a run a core, or a run a GPU)',
-      wholeNumber('--jobs', 1),
-    )
-    .option(
-      '--jobs-per-gpu <number>',
-      'local: runs that share a GPU (default: 1)',
-      wholeNumber('--jobs-per-gpu', 1),
-    )
-    .option(
-      '--replicas <number>',
-      'local, cuda and tensorflow-cpu: seeds of a config that train side by side (default: 1)',
-      wholeNumber('--replicas', 1),
-    )
+interface LauncherOption {
+  /** The flag's key in the launcher's settings. */
+  readonly key: string
+  readonly option: Option
 }
 
-function addSlurmOptions(command: Command): Command {
-  return command
-    .option('--partition <name>', "slurm: partition (default: the cluster's)")
-    .option('--time <limit>', "slurm: a run's time limit, as sbatch takes it (default: the partition's)")
-    .option('--mem <size>', "slurm: a run's memory, as sbatch takes it (default: the partition's)")
-    .option(
-      '--gpus-per-run <number>',
-      'slurm: GPUs a run (default: 1 with --device cuda, else 0)',
-      wholeNumber('--gpus-per-run', 1),
-    )
-    .option(
-      '--max-parallel <number>',
-      'slurm: runs at once (default: as many as fit)',
-      wholeNumber('--max-parallel', 1),
-    )
-    .option('--sbatch-arg <argument>', 'slurm: one more argument of sbatch, as often as needed', collectWords)
-    .option('--detach', 'slurm: submit and leave; --resume follows them again')
-}
-
-function collectWords(word: string, before: readonly string[] = []): readonly string[] {
-  return [...before, word]
+function launcherOption({ key, flag, type, help, acceptedBy }: AcceptedFlag): LauncherOption {
+  const option = new Option(flag, `${acceptedBy.join(', ')}: ${help}`)
+  if (type === 'count') option.argParser(wholeNumber(option.long!, 1))
+  if (type === 'texts') option.argParser((text: string, before: readonly string[] = []) => [...before, text])
+  return { key, option }
 }

@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import type { Override } from '../../config/override.js'
 import { EigenaeError, Interruption } from '../../errors.js'
-import { checkSettings, type LauncherName, type LaunchSettings, openLauncher } from '../../launchers/index.js'
+import { type LauncherName, openLauncher } from '../../launchers/index.js'
+import type { LauncherSettings } from '../../launchers/launcher.js'
 import { logName } from '../../runs/files.js'
 import { inspectRuns, type RunState } from '../../sweeps/folder.js'
 import type { SweepPlan } from '../../sweeps/plan.js'
@@ -19,7 +20,7 @@ export interface SweepOptions {
   readonly overrides: readonly Override[]
   readonly out: string | undefined
   readonly launcher: LauncherName
-  readonly settings: LaunchSettings
+  readonly settings: LauncherSettings
   readonly resume: boolean
   readonly dryRun: boolean
   readonly retries: number
@@ -30,7 +31,6 @@ export interface SweepOptions {
 /** Plans a sweep, trains the runs that are not done, and compares its arms. src/sweeps/sweep.ts describes the course. */
 export async function sweep(options: SweepOptions): Promise<void> {
   const { config, overrides, out, resume, dryRun, json } = options
-  checkSettings(options.launcher, options.settings)
   const inspected = await inspectSweep({ config, overrides, out, resume: resume || dryRun })
   if (dryRun) return writeDryRun(inspected, json)
   const { plan, folder, missing } = inspected
