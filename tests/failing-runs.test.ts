@@ -17,7 +17,7 @@ const train = (out: string, ...settings: readonly string[]) =>
   })
 
 describe('a run that fails', () => {
-  it('is shown with its reason first, and without its path', async () => {
+  it('is listed with its reason first, without its path', async () => {
     const { code, stderr } = await sweep('diverges', 'optimizer.learningRate=1e30')
     expect(code).toBe(1)
     expect(stderr).toMatch(/^none\/seed-0: failed: training diverged: /m)
@@ -30,19 +30,19 @@ describe('a run that fails', () => {
 describe('a network that is dead', () => {
   const warning = /^warning: .*: the test MSE is exactly the same in (all 4|the last 3) epochs/m
 
-  it('is warned of by train', async () => {
+  it('causes a warning of train', async () => {
     const { code, stderr } = await train('dead', 'optimizer.learningRate=100', 'train.batchSize=10')
     expect(code).toBe(0)
     expect(stderr).toMatch(warning)
   })
 
-  it('is warned of by sweep', async () => {
+  it('causes a warning of sweep', async () => {
     const { code, stderr } = await sweep('dead', 'optimizer.learningRate=100', 'train.batchSize=10')
     expect(code).toBe(0)
     expect(stderr).toMatch(warning)
   })
 
-  it('is none if it learns', async () => {
+  it('causes no warning if it learns', async () => {
     expect((await train('alive')).stderr).not.toContain('warning')
   })
 
@@ -53,7 +53,7 @@ describe('a network that is dead', () => {
     [[2, 1, 1], null],
     [[2, 1, 1, 1], 'the last 3'],
     [[1, 1, 1, 2], null],
-  ])('is told by its last test errors: %j', (errors, epochs) => {
+  ])('is recognised by its last test errors: %j', (errors, epochs) => {
     const found = stalledWarning(errors.map((test_mse) => ({ test_mse })))
     if (epochs === null) expect(found).toBeNull()
     else expect(found).toContain(`in ${epochs} epochs`)

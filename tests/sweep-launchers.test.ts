@@ -7,17 +7,19 @@ import { holdAt } from './support/hold.js'
 import { expectSameRuns, killIfThere, tinyConfigs, writeJson } from './support/sweeps.js'
 import { type Cluster, noSlurm, startCluster } from './system/slurm/cluster.js'
 
-/** A launcher to be tested: another one is a row here. */
-interface Place {
+/** A launcher that the suite tests. To add one, add a row to `launchers`. */
+interface TestedLauncher {
   readonly name: string
   readonly args: readonly string[]
+  /** Returns the environment of the sweep. */
   readonly open: () => Readonly<Record<string, string>>
   readonly close: () => void
+  /** Why the launcher cannot be tested here; null if it can. */
   readonly missing: string | null
 }
 
 let cluster: Cluster
-const places: readonly Place[] = [
+const launchers: readonly TestedLauncher[] = [
   { name: 'local', args: ['--jobs', '2'], open: () => ({}), close: () => {}, missing: null },
   {
     name: 'slurm',
@@ -52,7 +54,7 @@ beforeAll(async () => {
   expect((await eigenae(['sweep', '--config', sweep, '--out', undisturbed, ...long])).code).toBe(0)
 })
 
-describe.each(places)('the launcher $name', ({ name, args, open, close, missing }) => {
+describe.each(launchers)('the launcher $name', ({ name, args, open, close, missing }) => {
   describe.skipIf(missing !== null)(missing ?? 'passes the suite of all launchers:', () => {
     let env: Readonly<Record<string, string>>
     beforeAll(() => {
@@ -67,7 +69,7 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
     ]
     const sweep = (...all: Parameters<typeof sweepArgs>) => eigenae(sweepArgs(...all), { env })
 
-    it('makes every run, with the bytes that train gives, and compares the arms', async () => {
+    it('makes every run, with the same bytes as train, and compares the arms', async () => {
       const { code, stdout, stderr } = await sweep('all', file('all', ['none', 'eigen'], [0]))
       expect(code).toBe(0)
       expect(stdout).toMatch(/^arm .*\nnone .* 1 .*\neigen .* 1 /)
@@ -76,7 +78,7 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
       await expectSameRuns(['.'], `${out('all')}/eigen/seed-0`, scratch(`train-${name}`))
     })
 
-    it('goes on when a run fails, says why when it happens and at the end, and keeps its log', async () => {
+    it('continues after a run has failed, prints the reason at once and at the end, and keeps the log', async () => {
       const { code, stderr } = await sweep('fails', file('fails', ['no-data', 'none'], [0]))
       expect(code).toBe(1)
       expect(stderr).toMatch(/no-data\/seed-0: failed: .*no such data file/)
@@ -87,14 +89,14 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
       expect(readFileSync(`${out('fails')}/no-data/seed-0/train.log`, 'utf8')).toContain('no such data file')
     })
 
-    it('names the lack of memory as the reason of a run that failed for it', async () => {
+    it('reports a lack of memory as the reason of a failure', async () => {
       const options = { env: { ...env, NODE_OPTIONS: `--import=${withoutMemory}` } }
       const { code, stderr } = await eigenae(sweepArgs('memory', file('memory', ['none'], [0])), options)
       expect(code).toBe(1)
       expect(stderr).toMatch(/none\/seed-0: failed: out of memory/)
     })
 
-    it('says of a run that was killed that it is that, and resumes it', async () => {
+    it('reports that a run was killed, and resumes it', async () => {
       const config = file('killed', ['none', 'eigen'], [0])
       const hold = holdAt(5, { run: 'eigen/seed-0' })
       const running = start(sweepArgs('killed', config, ...long), { env: { ...env, ...hold.env } })
@@ -108,7 +110,7 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
       await expectSameRuns(['none/seed-0', 'eigen/seed-0'], out('killed'), undisturbed)
     })
 
-    it('tries a failed run again with --retries, on from its checkpoint', async () => {
+    it('retries a failed run with --retries, from its checkpoint', async () => {
       const config = file('retried', ['eigen'], [0])
       const hold = holdAt(5, { run: 'eigen/seed-0' })
       const args = sweepArgs('retried', config, ...long, '--retries', '1')
@@ -123,14 +125,14 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
       await expectSameRuns(['eigen/seed-0'], out('retried'), undisturbed)
     })
 
-    it('stops at Ctrl-C with exit code 130 and says how to go on, and goes on', async () => {
+    it('stops on Ctrl-C with exit code 130, prints how to resume, and can be resumed', async () => {
       const config = file('stopped', ['none', 'eigen'], [0, 1])
       const hold = holdAt(5, { run: 'none/seed-0', release: ['SIGTERM', 'SIGCONT'] })
       const running = start(sweepArgs('stopped', config, ...long), { env: { ...env, ...hold.env } })
       const held = await hold.reached()
       running.process.kill('SIGINT')
       const { code, stderr } = await running.finished
-      // A cluster's jobs go on, as nobody can be asked about them.
+      // Without a terminal a cluster's jobs continue.
       killIfThere(held, 'SIGCONT')
       expect(code).toBe(130)
       expect(stderr).toContain('--resume')
@@ -138,7 +140,7 @@ describe.each(places)('the launcher $name', ({ name, args, open, close, missing 
       await expectSameRuns(runs, out('stopped'), undisturbed)
     })
 
-    it('stops all with --fail-fast', async () => {
+    it('stops all runs with --fail-fast', async () => {
       const config = file('fast', ['no-data', 'none'], [0, 1, 2])
       const { code, stderr } = await sweep('fast', config, '--set', 'train.epochs=1000000', '--fail-fast')
       expect(code).toBe(1)

@@ -12,10 +12,10 @@ const sweep = (name: string, env: Readonly<Record<string, string>>, ...more: rea
   })
 const runs = ['none/seed-0', 'none/seed-1', 'none/seed-2']
 
-describe('a sweep on a cluster that is not quite well', () => {
+describe('a sweep on an unreliable cluster', () => {
   beforeAll(() => tinyConfigs(scratch(), 30))
 
-  it('reads the number behind a greeting, and loses no task that squeue does not show once', async () => {
+  it('finds the number after a greeting, and keeps a task that squeue does not list once', async () => {
     const { code, stderr } = await sweep('greeted', oddSlurm(scratch('greeting')))
     expect(stderr).toContain('submitted 2 tasks as job array 1')
     expect(stderr).toContain('submitted 1 tasks as job array 2')
@@ -23,20 +23,20 @@ describe('a sweep on a cluster that is not quite well', () => {
     expect(code).toBe(0)
   })
 
-  it('says what goes on by itself where a further array is refused', async () => {
+  it('prints which jobs continue if a later array is refused', async () => {
     const env = { ...oddSlurm(scratch('refusing')), REFUSED_ARRAY: '2' }
     const { code, stderr } = await sweep('refused', env)
     expect(stderr).toContain('follow them with --resume, end them with scancel 1')
     expect(stderr).toContain('sbatch refused the jobs: sbatch: error: Job violates accounting/QOS policy')
     expect(code).toBe(1)
-    // They are to be at their end before their folder is taken away.
+    // The runs must end before their folder is removed.
     for (const run of runs.slice(0, 2)) {
       const status = () => readJson(scratch('refused', 'runs', run, 'run.json')).status
       await until(() => (status() === 'completed' ? true : null), `the end of ${run}`)
     }
   })
 
-  it('refuses an option by which it tells its own tasks', async () => {
+  it('rejects an option that identifies its own tasks', async () => {
     const { code, stderr } = await sweep('own', {}, '--sbatch-arg=--comment=mine')
     expect(stderr).toContain('--sbatch-arg: --comment=mine is set by the sweep itself')
     expect(code).toBe(2)

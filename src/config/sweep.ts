@@ -21,7 +21,7 @@ export const sweepSchema = z.strictObject({
   seeds: z.array(seed.unwrap()).min(1).default([0]),
 })
 
-/** A sweep file as it was read; `variants` are paths from the working folder. */
+/** A parsed sweep file. `variants` holds paths relative to the working directory. */
 export interface SweepFile {
   readonly file: string
   readonly name: string

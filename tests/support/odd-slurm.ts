@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { writeProgram } from './tensorflow.js'
 
 /**
- * Slurm's commands as a cluster may have them that is not quite well: sbatch greets people, refuses from the array
- * $REFUSED_ARRAY on, and squeue shows nothing at its third look. Tasks really run; arrays have two of them at most.
+ * Writes stand-ins for Slurm's commands on an unreliable cluster: sbatch prints a greeting and refuses arrays from
+ * number $REFUSED_ARRAY on, and squeue lists nothing at its third call. Tasks really run, at most two per array.
  */
 export function oddSlurm(folder: string): Readonly<Record<string, string>> {
   mkdirSync(folder)
@@ -42,7 +42,7 @@ done
 echo 'Welcome to the cluster'
 echo "$array;main"`
 
-const squeue = `looks=$(($(cat $CLUSTER/looks 2>/dev/null || echo 0) + 1))
-echo $looks > $CLUSTER/looks
-[ $looks = 3 ] || cat $CLUSTER/*.task 2>/dev/null
+const squeue = `calls=$(($(cat $CLUSTER/calls 2>/dev/null || echo 0) + 1))
+echo $calls > $CLUSTER/calls
+[ $calls = 3 ] || cat $CLUSTER/*.task 2>/dev/null
 exit 0`

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { expect } from 'vitest'
 import { dataFolder } from './idx.js'
 
-/** Configs of runs that take next to no time: 200 images, a small network. */
+/** Writes configs of runs that take little time: 200 images, a small network. */
 export function tinyConfigs(folder: string, epochs: number) {
   const data = { source: dataFolder(join(folder, 'data')) }
   const base = { data, model: { widths: [784, 8, 4] }, train: { epochs, batchSize: 50 } }
@@ -26,28 +26,28 @@ export function readJson(file: string) {
 
 const files = ['config.json', 'metrics.csv', 'spectrum.csv', 'evaluation.json', 'model.safetensors']
 
-/** That runs have the same bytes in all files that hold no times. */
+/** Expects the same bytes in all files of the runs that hold no times. */
 export async function expectSameRuns(runs: readonly string[], folder: string, other: string): Promise<void> {
   for (const file of runs.flatMap((run) => files.map((name) => join(run, name)))) {
-    const [bytes, wanted] = await Promise.all([readFile(join(folder, file)), readFile(join(other, file))])
-    expect(bytes.equals(wanted), file).toBe(true)
+    const [bytes, expected] = await Promise.all([readFile(join(folder, file)), readFile(join(other, file))])
+    expect(bytes.equals(expected), file).toBe(true)
   }
 }
 
-/** Less than a test may take, so that its failure names what did not come. */
-const patienceMilliseconds = 150_000
+/** Less than the timeout of a test, so that its failure names the missing event. */
+const timeoutMilliseconds = 150_000
 
-/** Waits until `look` gives something. */
-export async function until<T>(look: () => T | null | Promise<T | null>, what: string): Promise<T> {
+/** Polls until `check` returns a value other than null, ignoring its errors. */
+export async function until<T>(check: () => T | null | Promise<T | null>, what: string): Promise<T> {
   const began = performance.now()
-  while (performance.now() - began < patienceMilliseconds) {
+  while (performance.now() - began < timeoutMilliseconds) {
     const found = await Promise.resolve()
-      .then(look)
+      .then(check)
       .catch(() => null)
     if (found !== null) return found
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  throw new Error(`${what} did not come`)
+  throw new Error(`timed out waiting for ${what}`)
 }
 
 /** Sends a signal to a process that may have ended by itself. */
@@ -57,7 +57,7 @@ export function killIfThere(pid: number, signal: NodeJS.Signals): void {
   } catch {}
 }
 
-/** The process that writes into a run folder, once it has trained so many epochs. */
+/** Returns the process that writes into a run folder, once it has trained the given number of epochs. */
 export function writerOf(run: string, epochs = 1): Promise<number> {
   return until(() => {
     const rows = readFileSync(join(run, 'metrics.csv'), 'utf8').split('\n').length - 2

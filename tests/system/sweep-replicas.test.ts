@@ -20,7 +20,7 @@ whereTensorflowIs(() => {
   ]
   const metricsOf = (out: string, run: string) => readMetrics(scratch(out, run, 'metrics.csv'))
 
-  it('a sweep trains seeds side by side, each as it would train alone but for the last digits', async () => {
+  it('a sweep trains seeds side by side with the results of separate training up to the last digits', async () => {
     expect((await eigenae(args('alone'))).code).toBe(0)
     const { code, stderr } = await eigenae(args('together', '--replicas', '4'))
     expect(code).toBe(0)
@@ -35,7 +35,7 @@ whereTensorflowIs(() => {
     }
   })
 
-  it('a killed sweep of seeds side by side goes on to the bytes of an undisturbed one, whatever is left of it', async () => {
+  it('a killed sweep of seeds side by side gives the bytes of an undisturbed one, whichever runs are left', async () => {
     const long = ['--replicas', '4', '--set', 'train.epochs=10']
     expect((await eigenae(args('undisturbed', ...long))).code).toBe(0)
     const hold = holdAt(5, { run: runs[3]! })
@@ -51,7 +51,7 @@ whereTensorflowIs(() => {
     await expectSameRuns(runs, scratch('killed'), scratch('undisturbed'))
   })
 
-  it('a run that fails leaves the seeds beside it to go on', async () => {
+  it('a run that fails does not stop the seeds beside it', async () => {
     const hold = holdAt(3, { run: runs[1]! })
     const running = start(args('one-fails', '--replicas', '4', '--set', 'train.epochs=10'), { env: hold.env })
     const writer = await hold.reached()

@@ -24,7 +24,7 @@ const argsFor = (name: string, ...more: readonly string[]) => [
 const sweep = (name: string, ...more: readonly string[]) =>
   eigenae(argsFor(name, ...more), { env: cluster.env })
 const logOf = (name: string, run: string) => readFileSync(scratch(name, run, 'train.log'), 'utf8')
-/** The task that works on a run, as scontrol and scancel take it. */
+/** Returns the task that trains a run, in the notation of scontrol and scancel. */
 const taskOf = (name: string, run: string) => {
   const list = readFileSync(scratch(name, 'slurm', 'array-1.txt'), 'utf8').split('\n')
   const index = list.findIndex((folder) => folder.endsWith(run))
@@ -47,7 +47,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
   })
   afterAll(() => cluster.stop())
 
-  it('submits and leaves with --detach; --resume attaches to the same jobs', async () => {
+  it('submits and exits with --detach, and attaches to the same jobs with --resume', async () => {
     config('detached', [0])
     const { code, stderr } = await sweep('detached', '--detach', ...long)
     expect(code).toBe(0)
@@ -61,7 +61,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     await expectSameRuns(['none/seed-0', 'eigen/seed-0'], scratch('detached'), undisturbed)
   })
 
-  it('lets jobs that nobody can be asked about go on at SIGTERM', async () => {
+  it('leaves the jobs running on SIGTERM without a terminal', async () => {
     config('left', [0], { eigen: 'eigen.json' })
     const hold = holdAt(3)
     const running = start(argsFor('left', ...long), { env: { ...cluster.env, ...hold.env } })
@@ -76,7 +76,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
   })
 
   it.skipIf(!hasScript)(
-    'asks on a terminal whether to cancel the jobs at Ctrl-C, and cancels them',
+    'asks on Ctrl-C in a terminal whether to cancel the jobs, and cancels them',
     async () => {
       config('asked', [0, 1, 2])
       const bin = join(import.meta.dirname, '../../bin/eigenae.js')
@@ -102,7 +102,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     },
   )
 
-  it('goes on from the checkpoint when Slurm takes a job back and queues it again', async () => {
+  it('resumes from the checkpoint after Slurm has requeued a job', async () => {
     const name = `requeued-${Date.now()}`
     config(name, [0])
     const hold = holdAt(5, { run: 'eigen/seed-0', release: ['SIGTERM'] })
@@ -111,7 +111,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     const task = taskOf(name, 'eigen/seed-0')
     cluster.run('scontrol', 'requeue', task)
     await running.says('eigen/seed-0: waiting again')
-    // By itself Slurm waits two minutes. A start in the second of the requeue fails: "Job credential revoked".
+    // Slurm would wait two minutes. A start within a second of the requeue fails: "Job credential revoked".
     await setTimeout(2000)
     cluster.run('scontrol', 'update', `jobid=${task}`, 'starttime=now')
     const { code, stderr } = await running.finished
@@ -121,7 +121,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     await expectSameRuns(['none/seed-0', 'eigen/seed-0'], scratch(name), undisturbed)
   })
 
-  it('goes on from the checkpoint when a job of higher priority took its place', async () => {
+  it('resumes from the checkpoint after a job of higher priority has preempted it', async () => {
     config('preempted', [0], { eigen: 'eigen.json' })
     const hold = holdAt(5, { release: ['SIGTERM'] })
     const running = start(argsFor('preempted', ...long), { env: { ...cluster.env, ...hold.env } })
@@ -138,7 +138,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     await expectSameRuns(['eigen/seed-0'], scratch('preempted'), undisturbed)
   })
 
-  it('lets nobody write beside the process of a node that is out of sight', async () => {
+  it('waits for the process of a node that Slurm has lost', async () => {
     config('down', [0], { eigen: 'eigen.json' })
     const hold = holdAt(3)
     const running = start(argsFor('down', '--sbatch-arg', '--nodelist=n1', ...long), {
@@ -160,7 +160,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     await expectSameRuns(['eigen/seed-0'], scratch('down'), undisturbed)
   })
 
-  it('calls a cancelled run failed, and makes it at --resume', async () => {
+  it('reports a cancelled run as failed, and remakes it with --resume', async () => {
     config('cancelled', [0])
     const hold = holdAt(5, { run: 'eigen/seed-0', release: ['SIGTERM'] })
     const running = start(argsFor('cancelled', ...long), { env: { ...cluster.env, ...hold.env } })
@@ -173,7 +173,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     await expectSameRuns(['none/seed-0', 'eigen/seed-0'], scratch('cancelled'), undisturbed)
   })
 
-  it('gives each run a GPU of its own, at most so many at once, in arrays no larger than the cluster takes', async () => {
+  it('gives each run its own GPU, and keeps to --max-parallel and to the maximum array size', async () => {
     config('gpus', [0, 1, 2, 3, 4])
     const { code, stderr } = await sweep('gpus', '--gpus-per-run', '1', '--max-parallel', '2', '--detach')
     expect(code).toBe(0)
@@ -185,14 +185,14 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     expect((await sweep('gpus', '--resume', '--gpus-per-run', '1')).code).toBe(0)
   })
 
-  it('says of a job that took more than its memory what to change', async () => {
+  it('reports which flag to change if a job used more than its memory', async () => {
     config('memory', [0], { eigen: 'eigen.json' })
     const { code, stderr } = await sweep('memory', '--mem', '40', '--set', 'train.epochs=1000000')
     expect(code).toBe(1)
     expect(stderr).toMatch(/eigen\/seed-0: failed: out of memory.*--mem/)
   })
 
-  it('says what sbatch said when it refuses, and what is missing where there is no cluster', async () => {
+  it('prints the message of sbatch if it refuses, and fails without a cluster', async () => {
     config('refused', [0])
     const refused = await sweep('refused', '--partition', 'nowhere')
     expect(refused.code).toBe(1)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A Slurm cluster of two nodes on this machine, for tests: one fake GPU each, munged and slurmctld of its own.
-#   cluster.sh start FOLDER   prints FOLDER/slurm.conf, to be set as SLURM_CONF
+# Starts a Slurm cluster for tests on this machine: two nodes with one fake GPU each, its own munged and slurmctld.
+#   cluster.sh start FOLDER   prints FOLDER/slurm.conf, the value for SLURM_CONF
 #   cluster.sh stop FOLDER
-#   cluster.sh kill-node FOLDER NODE     as a node dies: its slurmd is gone at once
+#   cluster.sh kill-node FOLDER NODE     kills the node's slurmd, as a power cut would
 #   cluster.sh start-node FOLDER NODE
 # Needs root and Debian's slurm-wlm and munge (apt-get install --no-install-recommends slurm-wlm munge).
 set -euo pipefail
@@ -18,7 +18,7 @@ start_munged() {
   chmod 700 "$folder/munge"
   head -c 1024 /dev/urandom > "$folder/munge/key"
   chmod 400 "$folder/munge/key"
-  # munged refuses folders that others may write to, /tmp among them, unless forced.
+  # munged refuses folders that others can write to, such as /tmp, unless forced.
   munged --force --key-file="$folder/munge/key" --socket="$folder/munge/socket" \
     --pid-file="$folder/munge/pid" --log-file="$folder/munge/log" --seed-file="$folder/munge/seed" 2> "$folder/munge/err"
 }
@@ -83,11 +83,11 @@ await() {
     if "$@" > /dev/null 2>&1; then return; fi
     sleep 0.1
   done
-  echo "$what did not come; see $folder/*.log" >&2
+  echo "timed out waiting for $what; see $folder/*.log" >&2
   exit 1
 }
 
-# Asks a process to end, and waits until it has.
+# Sends SIGTERM to a process and waits for its end; kills it after five seconds.
 end() {
   for _ in $(seq 50); do
     if ! kill "$1" 2>> "$folder/stop.log"; then return; fi
@@ -112,7 +112,7 @@ case $action in
     echo "$SLURM_CONF"
     ;;
   stop)
-    # Read now: a daemon that is about to end has removed its file, and waits for its jobs.
+    # Read before the shutdown, because a daemon removes its file first and then waits for its jobs.
     pids=$(cat "$folder"/*.pid "$folder/munge/pid" 2> "$folder/stop.log" || true)
     scancel --signal=KILL --user root >> "$folder/stop.log" 2>&1 || true
     scontrol shutdown >> "$folder/stop.log" 2>&1 || true

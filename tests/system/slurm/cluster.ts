@@ -6,28 +6,28 @@ import { join } from 'node:path'
 const script = join(import.meta.dirname, 'cluster.sh')
 const commands = ['slurmctld', 'slurmd', 'munged', 'sbatch', 'squeue']
 
-/** Why no cluster can be started here; null where it can. */
-export const noSlurm = reasonAgainst()
+/** Why no cluster can be started here; null if one can. */
+export const noSlurm = findReason()
 if (noSlurm !== null && process.env.CI) throw new Error(`the tests of the slurm launcher: ${noSlurm}`)
 
-function reasonAgainst(): string | null {
+function findReason(): string | null {
   const missing = commands.filter((command) => spawnSync('which', [command]).status !== 0)
   if (missing.length > 0) return `needs Debian's slurm-wlm and munge (missing: ${missing.join(', ')})`
   return process.getuid?.() === 0 ? null : 'needs root'
 }
 
 export interface Cluster {
-  /** For the command line, to find this cluster. */
+  /** Points Slurm's commands at this cluster. */
   readonly env: { readonly SLURM_CONF: string }
-  /** A command of Slurm's, scontrol say; gives what it prints. */
+  /** Runs a command of Slurm, and returns its output. */
   readonly run: (command: string, ...args: readonly string[]) => string
-  /** Ends a node's slurmd at once, as a power cut does. */
+  /** Kills a node's slurmd, as a power cut would. */
   readonly killNode: (node: string) => void
   readonly startNode: (node: string) => void
   readonly stop: () => void
 }
 
-/** A cluster of two nodes, n1 and n2, each with a fake GPU. */
+/** Starts a cluster of two nodes, n1 and n2, each with a fake GPU. */
 export function startCluster(): Cluster {
   const folder = mkdtempSync(join(tmpdir(), 'eigenae-slurm-'))
   const control = (action: string, ...args: readonly string[]) =>
