@@ -19,8 +19,7 @@ import { sweepDeviceCommand, sweepJobCommand, sweepRunnerCommand } from './comma
 import { trainCommand } from './commands/train/index.js'
 import { verifyCommand } from './commands/verify.js'
 import { exitCode } from './errors.js'
-import { writeFailure } from './text/failure.js'
-import { endQuietlyWhenOutputCloses, writeMessage, writeResult } from './text/output.js'
+import { endQuietlyWhenOutputCloses, writeFailure, writeMessage, writeResult } from './text/output.js'
 
 /**
  * Runs the command line; gives the process's exit code. What is thrown out of a timer, a lost lock say, ends it at once:

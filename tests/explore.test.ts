@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { copyFile, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { thousands } from '../src/text/numbers.js'
+import { thousands } from '../src/text/format.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { trainSmall } from './support/explored-runs.js'
 import { dataFolder, idxImages } from './support/idx.js'

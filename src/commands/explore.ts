@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { thousands } from '../text/numbers.js'
+import { thousands } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { wholeNumber } from './shared/options.js'
 

@@ -4,7 +4,7 @@ import { EigenaeError } from '../errors.js'
 import { damageText, remakeHint } from '../runs/damage.js'
 import { findRuns } from '../runs/find.js'
 import { type Run, readRun, readRuns } from '../runs/read.js'
-import { significant } from '../text/numbers.js'
+import { significant } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 

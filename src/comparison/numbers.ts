@@ -1,4 +1,4 @@
-import { significant } from '../text/numbers.js'
+import { significant } from '../text/format.js'
 import type { Result } from './compare.js'
 import type { Summary } from './statistics.js'
 

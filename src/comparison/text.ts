@@ -1,6 +1,5 @@
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
-import { shortenedApart } from '../text/shorten.js'
-import { alignedTable, terminalWidth } from '../text/table.js'
+import { alignedTable, terminalWidth, truncateDistinct } from '../text/table.js'
 import type { Comparison, Result } from './compare.js'
 import { differingMakers } from './makers.js'
 import { differenceText, effectText, meanText, pText, testsText } from './numbers.js'
@@ -32,14 +31,14 @@ function armsTable({ arms }: Comparison): string {
   const shares = arms.map((arm) => finalSpectrum(arm).map(({ summary }) => summary.mean))
   const lossRange = rangeOf(losses.flat())
   const shareRange = [0, rangeOf(shares.flat())[1]] as const
-  const names = shortenedApart(
+  const names = truncateDistinct(
     arms.map(({ shortName }) => shortName),
     widths.name,
   )
   const maker = differingMakers(arms.map(({ runs }) => runs))[0]
   const otherwise = (place: number) =>
     maker === undefined ? 'same config' : `${maker.what}=${maker.values[place]!}`
-  const differences = shortenedApart(
+  const differences = truncateDistinct(
     arms.map(({ difference }, place) => difference || otherwise(place)),
     widths.difference,
   )
@@ -73,7 +72,7 @@ function metricTable(results: readonly Result[]): string {
   const header = ['n', 'mean', 'difference', 'p', 'g']
   const right = header.map(() => 'right' as const)
   const width = columns - terminalWidth(alignedTable(cells, right, header).split('\n')[0]!) - gap
-  const labels = shortenedApart(
+  const labels = truncateDistinct(
     results.map(({ arm }) => arm.label),
     width - 2,
   )

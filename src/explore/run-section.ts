@@ -1,6 +1,6 @@
 import { type Html, html } from '../pages/html.js'
 import { isDead } from '../spectrum/spectrum.js'
-import { significant } from '../text/numbers.js'
+import { significant } from '../text/format.js'
 import type { PageImages } from './images.js'
 import type { ExploredRun } from './page.js'
 import { type PageRun, reach, stripPictures } from './page-data.js'

@@ -1,4 +1,4 @@
-import { escapeControls, safeJson } from '../text/controls.js'
+import { escapeControls, safeJson } from '../text/format.js'
 
 /** Text that is HTML already; everything else that goes into a page is escaped. */
 export class Html {

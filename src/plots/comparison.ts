@@ -1,6 +1,6 @@
 import type { Arm, Comparison } from '../comparison/compare.js'
-import { escapeLine } from '../text/controls.js'
-import { shortenedApart } from '../text/shorten.js'
+import { escapeLine } from '../text/format.js'
+import { truncateDistinct } from '../text/table.js'
 import type { Chart } from './chart.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
 import { finalValuesChart } from './final-values.js'
@@ -15,7 +15,7 @@ const labelCharacters = 36
 /** The arms as pictures name them: Vega, too, takes no separators of lines in a name. */
 export function drawnArms({ arms }: Comparison): readonly Arm[] {
   const drawn = arms.slice(0, mostDrawn)
-  const labels = shortenedApart(
+  const labels = truncateDistinct(
     drawn.map(({ label }) => escapeLine(label)),
     labelCharacters,
   )

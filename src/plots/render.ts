@@ -5,7 +5,7 @@ import { makeFolder } from '../files/folder.js'
 import { signature } from '../files/overwrite-guard.js'
 import { writeAtomically } from '../files/write.js'
 import { themeOf } from '../pages/theme.js'
-import { escapeControls } from '../text/controls.js'
+import { escapeControls } from '../text/format.js'
 import { type Chart, laidOut } from './chart.js'
 import { fontFamily, pngOf } from './raster.js'
 

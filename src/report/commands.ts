@@ -1,5 +1,5 @@
 import type { Arm } from '../comparison/compare.js'
-import { commandLine } from '../text/shell.js'
+import { commandLine } from '../text/format.js'
 
 /** The config in this arm's file, under a name that the commands use: without a seed, which the commands give. */
 export function configFile(arm: Arm): { readonly name: string; readonly text: string } {

@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
-import { commandLine } from '../text/shell.js'
+import { commandLine } from '../text/format.js'
 
 export const installationKinds = ['cpu', 'cuda'] as const
 export type InstallationKind = (typeof installationKinds)[number]

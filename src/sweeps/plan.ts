@@ -5,7 +5,7 @@ import type { Override } from '../config/override.js'
 import type { Config } from '../config/schema.js'
 import type { SweepFile } from '../config/sweep.js'
 import { EigenaeError, usageError } from '../errors.js'
-import { thousands } from '../text/numbers.js'
+import { thousands } from '../text/format.js'
 
 /** A config path of the grid with one of its values. */
 interface GridSetting {

@@ -1,32 +1,32 @@
 import cliProgress, { type MultiBar, type Options, type Params, type SingleBar } from 'cli-progress'
-import { escapeLine } from './controls.js'
+import { escapeLine } from './format.js'
 import { setFoot } from './output.js'
-import { shortened } from './shorten.js'
+import { truncate } from './table.js'
 
-/** One progress bar with the text behind it. */
+/** One progress bar and the text to the right of it. */
 export interface Bar {
   readonly done: number
   readonly total: number
   readonly text: string
-  /** Cells of the bar itself on a terminal of at least 80 columns. */
+  /** Width of the bar without its text, in cells, on a terminal of at least 80 columns. */
   readonly cells: number
   readonly indent?: number
 }
 
-// The terminal echoes "^C" behind the last bar; in the last column it would begin another line.
+// The terminal echoes "^C" after the last bar. In the last column, the echo would start another line.
 const echoCells = 3
 
 /**
- * Progress bars at the foot of the terminal that stderr is. What output.ts writes meanwhile appears above them: they are
- * erased, the line is written whole, and they are drawn again. cli-progress's own `log` erases only the first bar, and
- * its `stop` drops the lines that it has not written yet.
+ * Progress bars at the foot of the terminal on stderr. Text that output.ts writes in the meantime appears above them: the
+ * bars are erased, the whole line is written, and the bars are drawn again. cli-progress's own `log` erases only the first
+ * bar, and its `stop` drops the lines that it has not written yet.
  */
 export class Bars {
   #drawn: MultiBar | null = null
   readonly #elements: SingleBar[] = []
   readonly #above: (() => void)[] = []
 
-  /** Shows these bars, from top to bottom, in place of the ones before. cli-progress draws them ten times a second. */
+  /** Replaces the bars by the given ones, from top to bottom. cli-progress draws them ten times a second. */
   show(bars: readonly Bar[]): void {
     const isFirst = this.#drawn === null
     const drawn = this.#drawn ?? this.#start()
@@ -39,12 +39,12 @@ export class Bars {
     if (isFirst) drawn.update()
   }
 
-  /** Draws at once: what has ended would else be replaced by what follows before it was seen. */
+  /** Draws immediately. Without this, the last state of a bar could be replaced before it was ever drawn. */
   draw(): void {
     this.#drawn?.update()
   }
 
-  /** Erases the bars and gives the cursor back. */
+  /** Erases the bars and shows the cursor again. */
   readonly stop = (): void => {
     process.off('exit', this.stop)
     setFoot(null)
@@ -63,12 +63,12 @@ export class Bars {
         gracefulExit: false,
         emptyOnZero: true,
         forceRedraw: true,
-        // Lines above the bars shall wrap, and the bars are cut to the terminal's width.
+        // Lines above the bars must wrap; formatBar cuts the bars themselves to the terminal's width.
         linewrap: true,
       },
       cliProgress.Presets.shades_classic,
     )
-    // The cursor stands at the start of the first bar then.
+    // At this event, the cursor is at the start of the first bar.
     drawn.on('redraw-pre', () => {
       if (this.#above.length > 0) process.stderr.write('\x1b[J')
       for (const write of this.#above.splice(0)) write()
@@ -92,5 +92,5 @@ function formatBar(
 ): string {
   const barsize = maxWidth < 80 ? Math.round(cells / 3) : cells
   const line = `${cliProgress.Format.BarFormat(progress, { ...options, barsize })} ${escapeLine(text)}`
-  return ' '.repeat(indent) + shortened(line, maxWidth - indent - echoCells, 1)
+  return ' '.repeat(indent) + truncate(line, maxWidth - indent - echoCells, 1)
 }

@@ -1,12 +1,12 @@
-// A number that stands alone between separators, with its decimals and exponent. A sign belongs to it after "=" only:
-// elsewhere a dash separates ("seed-2").
+// A number between separators, with its decimals and exponent. A sign belongs to the number only after "=": elsewhere a
+// dash is a separator ("seed-2").
 const numbers = /(?<=^|[=,_/-])(?:(?<==)[+-])?(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?(?=[,_/-]|$)/gi
 
 const textOrder = new Intl.Collator('en', { numeric: true })
 
 /**
  * Compares two names as people sort them: "seed-2" before "seed-10", "rate=0.003" before "rate=0.01". A number between
- * separators counts by its value; elsewhere each group of digits counts by itself ("v1.9" before "v1.10").
+ * separators is compared by its value. Elsewhere each run of digits is compared on its own ("v1.9" before "v1.10").
  */
 export function compareNaturally(a: string, b: string): number {
   const [left, right] = [partsOf(a), partsOf(b)]
@@ -20,7 +20,7 @@ export function compareNaturally(a: string, b: string): number {
   return a < b ? -1 : Number(a > b)
 }
 
-/** Returns the name as text, number, text, …: at each place, two names have the same type. */
+/** Splits a name into text, number, text, …, so that the parts of two names have the same type at each position. */
 function partsOf(name: string): readonly (string | number)[] {
   const parts: (string | number)[] = []
   let end = 0

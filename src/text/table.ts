@@ -1,10 +1,10 @@
-import { escapeLine } from './controls.js'
+import { escapeLine } from './format.js'
 
 export type Alignment = 'left' | 'right'
 
 const gap = '  '
 
-/** Aligned columns without borders; a line a row, the header first where there is one. */
+/** Returns aligned columns without borders, one line per row, after the header if one is given. */
 export function alignedTable(
   rows: readonly (readonly string[])[],
   alignments: readonly Alignment[],
@@ -15,24 +15,51 @@ export function alignedTable(
     lines.reduce((widest, line) => Math.max(widest, terminalWidth(line[column]!)), 0),
   )
   return lines
-    .map((line) => line.map((cell, column) => padded(cell, widths[column]!, alignments[column]!)))
+    .map((line) => line.map((cell, column) => pad(cell, widths[column]!, alignments[column]!)))
     .map((cells) => cells.join(gap).trimEnd())
     .join('\n')
 }
 
-function padded(cell: string, width: number, alignment: Alignment): string {
+function pad(cell: string, width: number, alignment: Alignment): string {
   const space = ' '.repeat(width - terminalWidth(cell))
   return alignment === 'left' ? cell + space : space + cell
 }
 
 const plain = /^[\x20-\x7e]*$/
-// East Asian characters and emoji take two cells; accents that combine take none.
+// East Asian characters and emoji take two cells, combining accents none.
 const wide =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}！-｠]/gu
 const combining = /\p{Mark}/gu
 
-/** How many cells of a terminal a text takes. */
+/** Returns the number of terminal cells that a text takes. */
 export function terminalWidth(text: string): number {
   if (plain.test(text)) return text.length
   return [...text.replace(combining, '')].length + (text.match(wide)?.length ?? 0)
+}
+
+// The start's share of the text that is kept.
+const startShares = [0, 1 / 3, 1 / 2, 2 / 3, 1]
+
+/**
+ * Replaces the same part of every text that is too wide by "…". Long names mostly differ at their ends, so the ends are
+ * kept; more of the starts is kept only if that leaves more of the texts distinct.
+ */
+export function truncateDistinct(texts: readonly string[], width: number): readonly string[] {
+  const candidates = startShares.map((startShare) => texts.map((text) => truncate(text, width, startShare)))
+  const distinct = candidates.map((candidate) => new Set(candidate).size)
+  return candidates[distinct.indexOf(Math.max(...distinct))]!
+}
+
+/** Replaces a part of a text that is too wide by "…". `startShare` of the rest comes from its start. */
+export function truncate(text: string, width: number, startShare: number): string {
+  if (terminalWidth(text) <= width) return text
+  const start = fittingPrefix([...text], Math.round((width - 1) * startShare))
+  const end = fittingPrefix([...text].reverse(), width - 1 - terminalWidth(start.join('')))
+  return `${start.join('')}…${end.reverse().join('')}`
+}
+
+function fittingPrefix(characters: string[], width: number): string[] {
+  let kept = characters
+  while (terminalWidth(kept.join('')) > width) kept = kept.slice(0, -1)
+  return kept
 }

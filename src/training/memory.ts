@@ -4,7 +4,7 @@ import type { Config } from '../config/schema.js'
 import { usageError } from '../errors.js'
 import { latentDimension, layersOf } from '../model/architecture.js'
 import { layoutOf } from '../model/layout.js'
-import { thousands } from '../text/numbers.js'
+import { thousands } from '../text/format.js'
 
 /** Images that a run holds or embeds at once. */
 export interface ImageCounts {

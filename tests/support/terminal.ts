@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import xterm from '@xterm/headless'
-import { commandLine } from '../../src/text/shell.js'
+import { commandLine } from '../../src/text/format.js'
 
 const bin = join(import.meta.dirname, '../../bin/eigenae.js')
 

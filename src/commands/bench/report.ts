@@ -1,6 +1,6 @@
 import type { Device } from '../../config/schema.js'
 import { inputDimension } from '../../model/architecture.js'
-import { thousands } from '../../text/numbers.js'
+import { thousands } from '../../text/format.js'
 import { writeJson, writeResult } from '../../text/output.js'
 import { alignedTable } from '../../text/table.js'
 import { flopPerImage } from './floor.js'

@@ -1,5 +1,5 @@
 import type { WholeRun } from '../../runs/read.js'
-import { share, significant } from '../../text/numbers.js'
+import { share, significant } from '../../text/format.js'
 import { writeJson, writeResult } from '../../text/output.js'
 import { type Alignment, alignedTable } from '../../text/table.js'
 import type { ModelEvaluation } from '../../training/evaluate.js'

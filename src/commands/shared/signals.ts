@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { exitCode, Interruption } from '../../errors.js'
+import { commandLine } from '../../text/format.js'
 import { mayFollowEcho, workOnUnread, writeMessage } from '../../text/output.js'
-import { commandLine } from '../../text/shell.js'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 

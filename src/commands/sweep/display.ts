@@ -1,9 +1,9 @@
 import type { SweepRun } from '../../launchers/launcher.js'
 import type { SweepEvent, SweepObserver } from '../../sweeps/sweep.js'
 import { Bars } from '../../text/bars.js'
-import { clock, significant, thousands } from '../../text/numbers.js'
+import { clock, significant, thousands } from '../../text/format.js'
 import { writeJsonLine, writeMessage } from '../../text/output.js'
-import { shortened } from '../../text/shorten.js'
+import { truncate } from '../../text/table.js'
 
 /** The output of `sweep` while it runs. `stop` removes the bars from the terminal. */
 export interface SweepDisplay extends SweepObserver {
@@ -113,7 +113,7 @@ const reasonWidth = 200
 
 /** Returns a reason's first line; of a long one both ends, because a path comes first and the problem last. */
 export function reasonLine(reason: string): string {
-  return shortened(reason.split('\n')[0]!, reasonWidth, 1 / 3)
+  return truncate(reason.split('\n')[0]!, reasonWidth, 1 / 3)
 }
 
 interface RunningRun {

@@ -1,6 +1,6 @@
 import type { EpochProgress } from '../../engines/engine.js'
 import { Bars } from '../../text/bars.js'
-import { clock, significant, thousands } from '../../text/numbers.js'
+import { clock, significant, thousands } from '../../text/format.js'
 import { writeMessage } from '../../text/output.js'
 import type { EpochReport, RunObserver } from '../../training/run.js'
 

@@ -1,6 +1,6 @@
 import { type FinalEvaluation, readEvaluation } from '../../runs/evaluation.js'
 import type { RunFiles } from '../../runs/files.js'
-import { share, significant } from '../../text/numbers.js'
+import { share, significant } from '../../text/format.js'
 import { writeJson, writeResult } from '../../text/output.js'
 import { alignedTable } from '../../text/table.js'
 

@@ -1,0 +1,63 @@
+/** Returns the value with the given number of significant digits and no exponent: .0312 becomes 0.03120. */
+export function significant(value: number, digits = 4): string {
+  if (!Number.isFinite(value)) return String(value)
+  if (value === 0) return '0'
+  const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))))
+  return decimals > 10 ? value.toExponential(digits - 1) : value.toFixed(decimals)
+}
+
+/** 97342.6 → "97,343" in every locale. Node's own locale data takes 16 ms to load. */
+export function thousands(value: number): string {
+  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+/** A share as papers print it: ".3424". */
+export function share(value: number): string {
+  return value.toFixed(4).replace(/^0/, '')
+}
+
+/** 83 s → "1:23", 7384 s → "2:03:04". */
+export function clock(seconds: number): string {
+  const whole = Math.ceil(seconds)
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
+  const parts = hours > 0 ? [hours, String(minutes).padStart(2, '0')] : [minutes]
+  return [...parts, String(whole % 60).padStart(2, '0')].join(':')
+}
+
+/** Returns a command as a POSIX shell reads it, with quotes around the words that need them. */
+export function commandLine(words: readonly string[]): string {
+  return words
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+    .join(' ')
+}
+
+/**
+ * Characters that a terminal obeys (C0, DEL, C1), that reorder the text (bidirectional controls), that break a line
+ * invisibly, or that XML forbids. Newline and tab are not among them.
+ */
+const controls = /(?![\n\t])[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\ufffe\uffff]/gu
+
+/** Makes control characters visible: an escape sequence becomes "\x1b[2J". */
+export function escapeControls(text: string): string {
+  return text.replace(controls, (character) => {
+    const code = character.charCodeAt(0)
+    return code < 0x100 ? `\\x${hex(code, 2)}` : `\\u{${hex(code, 4)}}`
+  })
+}
+
+/** Does the same for one line or one cell of a table: newlines and tabs become "\n" and "\t". */
+export function escapeLine(text: string): string {
+  return escapeControls(text).replaceAll('\n', '\\n').replaceAll('\t', '\\t')
+}
+
+/** Returns JSON without raw control characters; JSON.stringify does not escape DEL, C1 and bidirectional controls. */
+export function safeJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(
+    controls,
+    (character) => `\\u${hex(character.charCodeAt(0), 4)}`,
+  )
+}
+
+function hex(code: number, digits: number): string {
+  return code.toString(16).padStart(digits, '0')
+}
