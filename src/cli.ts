@@ -1,6 +1,6 @@
 import { Command, CommanderError, Help, type Option } from 'commander'
 import { benchCommand } from './commands/bench/index.js'
-import { compareCommand } from './commands/compare/index.js'
+import { compareCommand } from './commands/compare.js'
 import { completionCommand } from './commands/completion.js'
 import { dataCommand } from './commands/data.js'
 import { doctorCommand } from './commands/doctor/index.js'

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { renderAsync } from '@resvg/resvg-js'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { linePlaces, spansOf } from '../src/comparison/thinning.js'
+import { lineIndexes, spansOf } from '../src/comparison/series.js'
 import { KeptEpochs } from '../src/runs/kept-epochs.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
@@ -161,13 +161,13 @@ describe('runs of 100,000 epochs', () => {
 describe('thinning', () => {
   it('keeps the first, the last and the extremes of a line', () => {
     const values = Array.from({ length: 10_000 }, (_, i) => (i === 777 ? 9 : i === 5555 ? -9 : Math.sin(i)))
-    const places = linePlaces(values, 100)
+    const places = lineIndexes(values, 100)
     expect(places.length).toBeLessThanOrEqual(100)
     expect(places).toEqual(expect.arrayContaining([0, 777, 5555, 9999]))
     expect([...places].sort((a, b) => a - b)).toEqual(places)
-    expect(linePlaces(values, 10_000).length).toBe(10_000)
-    expect(linePlaces([3, Number.NaN, 1], 3)).toEqual([0, 1, 2])
-    expect(linePlaces([], 3)).toEqual([])
+    expect(lineIndexes(values, 10_000).length).toBe(10_000)
+    expect(lineIndexes([3, Number.NaN, 1], 3)).toEqual([0, 1, 2])
+    expect(lineIndexes([], 3)).toEqual([])
   })
 
   it('cuts numbers into spans that hold all of them', () => {

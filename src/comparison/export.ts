@@ -1,24 +1,35 @@
+import { createObjectCsvStringifier } from 'csv-writer'
+import { beginsWith } from '../files/overwrite-guard.js'
 import type { Metric } from '../runs/metrics.js'
 import type { Arm, Comparison, Result } from './compare.js'
 
-/** How a comparison.json is told from a file of someone else's. */
-export const format = 'eigenae-comparison-1'
+const format = 'eigenae-comparison-1'
 
-/** The columns of comparison.csv, in the file's order. */
-export const comparisonColumns = [
-  'group',
-  'metric',
-  'n',
-  'mean',
-  'sd',
-  'low',
-  'high',
-  'difference',
-  'p_value',
-] as const
+/** The columns of comparison.csv, in the order of the file. */
+const columns = ['group', 'metric', 'n', 'mean', 'sd', 'low', 'high', 'difference', 'p_value'] as const
 
-/** A row of comparison.csv: null is written as an empty field. p_value is corrected by Holm's method. */
-export function csvRow({ arm, metric, summary, versus }: Result) {
+/** Recognise earlier files. */
+export const comparisonMarks = {
+  json: beginsWith(`{\n  "format": "${format}",`),
+  csv: beginsWith(`${columns.join(',')}\n`),
+} as const
+
+export function comparisonCsv({ results }: Comparison): string {
+  const csv = createObjectCsvStringifier({ header: columns.map((id) => ({ id, title: id })) })
+  const rows = results.map(csvRow).map((row) => ({ ...row, group: withoutFormula(row.group) }))
+  return (csv.getHeaderString() ?? '') + csv.stringifyRecords(rows)
+}
+
+/**
+ * Puts an apostrophe before text that a spreadsheet would read as a formula. OWASP's "CSV Injection" lists the characters
+ * that start a formula and this remedy.
+ */
+function withoutFormula(text: string): string {
+  return /^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text
+}
+
+/** A row of comparison.csv. null becomes an empty field; p_value is corrected by Holm's method. */
+function csvRow({ arm, metric, summary, versus }: Result) {
   return {
     group: arm.name,
     metric,
@@ -32,19 +43,19 @@ export function csvRow({ arm, metric, summary, versus }: Result) {
   }
 }
 
-/** comparison.json, and what --json prints: the rows of comparison.csv with what lies behind them. */
-export function asJson({ arms, results, warnings }: Comparison, metric?: Metric) {
+/** comparison.json, also printed by --json: the rows of comparison.csv with the arms and tests behind them. */
+export function comparisonJson({ arms, results, warnings }: Comparison, metric?: Metric) {
   const chosen = metric === undefined ? results : results.filter((result) => result.metric === metric)
   return {
     format,
     baseline: arms[0]!.name,
     warnings,
-    groups: arms.map(groupJson),
+    groups: arms.map(armJson),
     rows: chosen.map((result) => ({ ...csvRow(result), ...testJson(result), best: result.best })),
   }
 }
 
-function groupJson({ name, label, difference, config, runs, leftOut }: Arm) {
+function armJson({ name, label, difference, config, runs, leftOut }: Arm) {
   return {
     group: name,
     label,

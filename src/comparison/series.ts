@@ -1,55 +1,59 @@
+/** Data series of the pictures, thinned to what a picture can show. */
 import type { MetricsRow, SpectrumRow } from '../runs/tables.js'
-import type { Arm } from './compare.js'
+import type { ArmRuns } from './compare.js'
 import { meanOf, type Summary, summarise } from './statistics.js'
-import { linePlaces, type Span, spansOf } from './thinning.js'
 
 export interface EpochSummary {
   readonly epoch: number
   readonly summary: Summary
 }
 
-/** Returns a column of metrics.csv over the epochs, summarised over the arm's runs: at most `most` epochs. */
-export function epochSeries(arm: Arm, column: keyof MetricsRow, most: number): readonly EpochSummary[] {
+/** Returns a column of metrics.csv by epoch, summarised over the arm's runs, for at most `most` epochs. */
+export function epochSeries(arm: ArmRuns, column: keyof MetricsRow, most: number): readonly EpochSummary[] {
   const epochs = valuesByEpoch(arm, column)
-  const places = linePlaces(
+  const indexes = lineIndexes(
     epochs.map(([, values]) => meanOf(values)),
     most,
   )
-  return places.map((place) => ({ epoch: epochs[place]![0], summary: summarise(epochs[place]![1]) }))
+  return indexes.map((index) => ({ epoch: epochs[index]![0], summary: summarise(epochs[index]![1]) }))
 }
 
 /** Returns the mean of a column over the arm's runs, epoch by epoch. */
-export function epochMeans(arm: Arm, column: keyof MetricsRow): readonly number[] {
+export function epochMeans(arm: ArmRuns, column: keyof MetricsRow): readonly number[] {
   return valuesByEpoch(arm, column).map(([, values]) => meanOf(values))
 }
 
-function valuesByEpoch({ runs }: Arm, column: keyof MetricsRow) {
+function valuesByEpoch({ runs }: ArmRuns, column: keyof MetricsRow) {
   const byEpoch = new Map<number, number[]>()
   for (const { metrics } of runs) {
-    for (const row of metrics) push(byEpoch, row.epoch, row[column])
+    for (const row of metrics) {
+      const values = byEpoch.get(row.epoch)
+      if (values === undefined) byEpoch.set(row.epoch, [row[column]])
+      else values.push(row[column])
+    }
   }
-  return inOrder(byEpoch)
+  return [...byEpoch].sort(([a], [b]) => a - b)
 }
 
 export interface RankSummary {
   readonly ranks: Span
-  /** Of σ/Σσ, the mean over the ranks. */
+  /** Of σ/Σσ, averaged over the ranks. */
   readonly summary: Summary
 }
 
-/** Returns σ/Σσ by rank after the last epoch, summarised over the arm's runs: at most `most` spans of ranks. */
-export function finalSpectrum({ runs }: Arm, most = Number.POSITIVE_INFINITY): readonly RankSummary[] {
+/** Returns σ/Σσ by rank after the last epoch, summarised over the arm's runs, in at most `most` spans of ranks. */
+export function finalSpectrum({ runs }: ArmRuns, most = Number.POSITIVE_INFINITY): readonly RankSummary[] {
   const last = runs.reduce((latest, { spectrum }) => Math.max(latest, spectrum.at(-1)?.epoch ?? 0), 0)
   const rows = runs.map(({ spectrum }) => spectrum.filter(({ epoch }) => epoch === last))
   const ranks = new SpanIndex(ranksOf(rows.flat()), most)
   const shares = rows.map((each) => meanShares(each, ranks))
-  return ranks.spans.map((span, place) => {
-    const values = shares.map((each) => each[place]!).filter((share) => !Number.isNaN(share))
+  return ranks.spans.map((span, index) => {
+    const values = shares.map((each) => each[index]!).filter((share) => !Number.isNaN(share))
     return { ranks: span, summary: summarise(values) }
   })
 }
 
-/** The mean share of a run's ranks by span; NaN if it has none of them. */
+/** Returns the mean share of a run's ranks by span; NaN for a span without ranks. */
 function meanShares(rows: readonly SpectrumRow[], { spans, of }: SpanIndex): readonly number[] {
   const sums = spans.map(() => ({ sum: 0, count: 0 }))
   for (const { rank, singular_share } of rows) {
@@ -60,16 +64,16 @@ function meanShares(rows: readonly SpectrumRow[], { spans, of }: SpanIndex): rea
   return sums.map(({ sum, count }) => sum / count)
 }
 
-/** A part of the picture of rank by epoch. */
+/** A cell of the picture of rank by epoch. */
 export interface SpectrumCell {
   readonly epochs: Span
   readonly ranks: Span
-  /** σ/Σσ, the mean over the runs, the epochs and the ranks. */
+  /** σ/Σσ, averaged over the runs, the epochs and the ranks. */
   readonly share: number
 }
 
-/** Returns the spectrum after each epoch, 0 being before training, in at most `columns` × `rows` cells. */
-export function spectrumCells({ runs }: Arm, columns: number, rows: number): readonly SpectrumCell[] {
+/** Returns the spectrum by epoch (0 is before training) in at most `columns` × `rows` cells. */
+export function spectrumCells({ runs }: ArmRuns, columns: number, rows: number): readonly SpectrumCell[] {
   const all = runs.flatMap(({ spectrum }) => spectrum)
   const epochs = new SpanIndex([...new Set(all.map(({ epoch }) => epoch))].sort(ascending), columns)
   const ranks = new SpanIndex(ranksOf(all), rows)
@@ -81,32 +85,15 @@ export function spectrumCells({ runs }: Arm, columns: number, rows: number): rea
     counts[cell]!++
   }
   return epochs.spans.flatMap((span, column) => {
-    // Long runs are read without all of their epochs: a column reaches up to the next.
+    // Only some epochs of a long run are read, so each column reaches up to the next one.
     const next = epochs.spans[column + 1]
-    const reached = { first: span.first, last: next === undefined ? span.last : next.first - 1 }
+    const covered = { first: span.first, last: next === undefined ? span.last : next.first - 1 }
     return ranks.spans.flatMap((rankSpan, row) => {
       const cell = column * ranks.spans.length + row
       if (counts[cell] === 0) return []
-      return [{ epochs: reached, ranks: rankSpan, share: sums[cell]! / counts[cell]! }]
+      return [{ epochs: covered, ranks: rankSpan, share: sums[cell]! / counts[cell]! }]
     })
   })
-}
-
-/** Finds the span of a number. */
-class SpanIndex {
-  readonly spans: readonly Span[]
-  readonly of: (number: number) => number
-
-  constructor(ascending: readonly number[], most: number) {
-    this.spans = spansOf(ascending, most)
-    const places = new Map<number, number>()
-    let span = 0
-    for (const number of ascending) {
-      if (number > this.spans[span]!.last) span++
-      places.set(number, span)
-    }
-    this.of = (number) => places.get(number)!
-  }
 }
 
 function ranksOf(rows: readonly SpectrumRow[]): readonly number[] {
@@ -117,12 +104,66 @@ function ascending(a: number, b: number): number {
   return a - b
 }
 
-function push<T>(lists: Map<number, T[]>, key: number, value: T): void {
-  const list = lists.get(key)
-  if (list === undefined) lists.set(key, [value])
-  else list.push(value)
+/** Consecutive numbers that are drawn as one. */
+export interface Span {
+  readonly first: number
+  readonly last: number
 }
 
-function inOrder<T>(map: ReadonlyMap<number, T>): readonly (readonly [number, T])[] {
-  return [...map].sort(([a], [b]) => a - b)
+/** Cuts ascending numbers into at most `most` spans with the same count of numbers; the last span may have fewer. */
+export function spansOf(numbers: readonly number[], most: number): readonly Span[] {
+  const size = Math.max(1, Math.ceil(numbers.length / most))
+  return Array.from({ length: Math.ceil(numbers.length / size) }, (_, span) => ({
+    first: numbers[span * size]!,
+    last: numbers[Math.min((span + 1) * size, numbers.length) - 1]!,
+  }))
+}
+
+export function spanText({ first, last }: Span): string {
+  return first === last ? String(first) : `${first} to ${last}`
+}
+
+/** Maps each of some ascending numbers to the index of its span. */
+class SpanIndex {
+  readonly spans: readonly Span[]
+  readonly of: (number: number) => number
+
+  constructor(ascending: readonly number[], most: number) {
+    this.spans = spansOf(ascending, most)
+    const indexes = new Map<number, number>()
+    let span = 0
+    for (const number of ascending) {
+      if (number > this.spans[span]!.last) span++
+      indexes.set(number, span)
+    }
+    this.of = (number) => indexes.get(number)!
+  }
+}
+
+/**
+ * Returns the indexes of the values that draw the same line as all values: the first, the last, and the lowest and the
+ * highest of each of several equal parts. Ascending; every index if there are at most `most`.
+ */
+export function lineIndexes(values: readonly number[], most: number): readonly number[] {
+  const last = values.length - 1
+  if (last < most) return [...values.keys()]
+  const parts = Math.max(1, Math.floor((most - 2) / 2))
+  const partStart = (part: number) => Math.floor((part * values.length) / parts)
+  const indexes = new Set([0])
+  for (let part = 0; part < parts; part++) {
+    const [start, end] = [partStart(part), partStart(part + 1)]
+    let [lowest, highest] = [start, start]
+    for (let index = start + 1; index < end; index++) {
+      if (values[index]! < values[lowest]!) lowest = index
+      if (values[index]! > values[highest]!) highest = index
+    }
+    indexes.add(Math.min(lowest, highest)).add(Math.max(lowest, highest))
+  }
+  return [...indexes.add(last)]
+}
+
+/** Returns at most `most` evenly spaced values, the first and the last among them. */
+export function evenly<T>(values: readonly T[], most: number): readonly T[] {
+  if (values.length <= most) return values
+  return Array.from({ length: most }, (_, i) => values[Math.round((i * (values.length - 1)) / (most - 1))]!)
 }

@@ -7,13 +7,13 @@ export interface Interval {
   readonly high: number
 }
 
-/** Of a sample; what one value alone cannot give is null. */
+/** Statistics of a sample; null if a single value cannot give them. */
 export interface Summary {
   readonly n: number
   readonly mean: number
-  /** With n − 1. */
+  /** The sample standard deviation, with n − 1. */
   readonly sd: number | null
-  /** Student's t interval of the mean. */
+  /** The confidence interval of the mean, by Student's t. */
   readonly interval: Interval | null
 }
 
@@ -27,7 +27,7 @@ export function summarise(values: readonly number[]): Summary {
 
 export type TestKind = 'welch' | 'paired'
 
-/** How a sample differs from another. Test and interval are null where a sample has one value, or none varies. */
+/** The difference between a sample and the baseline. Test and interval are null if a sample has one value or none varies. */
 export interface Difference {
   /** Mean minus the baseline's mean. */
   readonly difference: number
@@ -44,7 +44,7 @@ export interface Test {
   readonly p: number
 }
 
-/** Welch's test (Welch 1947; degrees of freedom by Satterthwaite 1946): the variances need not be alike. */
+/** Welch's test (Welch 1947; degrees of freedom by Satterthwaite 1946), which does not assume equal variances. */
 export function welch(sample: readonly number[], baseline: readonly number[]): Difference {
   const [a, b] = [summarise(sample), summarise(baseline)]
   const [u, v] = [(a.sd ?? 0) ** 2 / a.n, (b.sd ?? 0) ** 2 / b.n]
@@ -52,20 +52,20 @@ export function welch(sample: readonly number[], baseline: readonly number[]): D
   const enough = a.sd !== null && b.sd !== null
   const scale = largest(sample, baseline)
   return {
-    ...tested('welch', a.mean - b.mean, enough ? Math.sqrt(u + v) : 0, degreesOfFreedom, scale),
+    ...testDifference('welch', a.mean - b.mean, enough ? Math.sqrt(u + v) : 0, degreesOfFreedom, scale),
     hedgesG: hedgesG(a, b, scale),
   }
 }
 
-/** Student's test of the differences, pair by pair: both samples in the same order of seeds. */
+/** Student's paired test. Both samples have the same order of seeds. */
 export function paired(sample: readonly number[], baseline: readonly number[]): Difference {
   const { n, mean, sd } = summarise(sample.map((value, index) => value - baseline[index]!))
   const scale = largest(sample, baseline)
   const g = hedgesG(summarise(sample), summarise(baseline), scale)
-  return { ...tested('paired', mean, (sd ?? 0) / Math.sqrt(n), n - 1, scale), hedgesG: g }
+  return { ...testDifference('paired', mean, (sd ?? 0) / Math.sqrt(n), n - 1, scale), hedgesG: g }
 }
 
-function tested(
+function testDifference(
   kind: TestKind,
   difference: number,
   standardError: number,
@@ -79,8 +79,8 @@ function tested(
 }
 
 /**
- * What does not vary leaves a spread of some last bits, from which no test should be made: those of the values that
- * were subtracted, not of what is left of them.
+ * Values that do not vary still leave a spread of some last bits, which must not be tested. Its size depends on the values
+ * that were subtracted, not on their difference.
  */
 function roundingError(scale: number): number {
   return 4 * Number.EPSILON * scale
@@ -91,8 +91,8 @@ function largest(...samples: readonly (readonly number[])[]): number {
 }
 
 /**
- * The difference in pooled standard deviations, with the correction for small samples J ≈ 1 − 3 / (4·df − 1)
- * (Hedges 1981), also for pairs, so that arms can be set beside each other (Lakens 2013).
+ * Hedges' g: the difference in pooled standard deviations, with the correction for small samples J ≈ 1 − 3 / (4·df − 1)
+ * (Hedges 1981). Pairs use the same formula, so that the values of all arms are comparable (Lakens 2013).
  */
 function hedgesG(a: Summary, b: Summary, scale: number): number | null {
   if (a.sd === null || b.sd === null) return null
@@ -102,7 +102,7 @@ function hedgesG(a: Summary, b: Summary, scale: number): number | null {
   return ((a.mean - b.mean) / pooled) * (1 - 3 / (4 * degreesOfFreedom - 1))
 }
 
-/** Holm's step-down correction (Holm 1979): the smallest p times their number, and so on, never falling, at most 1. */
+/** Holm's step-down correction (Holm 1979): the smallest of m p-values times m, the next times m − 1, …; at most 1, ascending. */
 export function holm(pValues: readonly number[]): readonly number[] {
   const ascending = pValues.map((p, index) => ({ p, index })).sort((a, b) => a.p - b.p)
   const corrected = new Array<number>(pValues.length)
@@ -119,7 +119,7 @@ function around(center: number, standardError: number, degreesOfFreedom: number)
   return { low: center - half, high: center + half }
 }
 
-/** Exactly the value where all are the same: sums of equal numbers may round. */
+/** Returns exactly the common value if all values are equal. A plain sum of equal numbers may round. */
 export function meanOf(values: readonly number[]): number {
   const first = values[0]!
   return first + values.reduce((sum, value) => sum + (value - first), 0) / values.length

@@ -1,5 +1,5 @@
 /**
- * Student's t with any positive degrees of freedom n. P(|T| ≥ |t|) is the regularised incomplete beta function I_x(n/2, 1/2)
+ * Student's t distribution with any positive degrees of freedom n. P(|T| ≥ |t|) is the regularised incomplete beta function I_x(n/2, 1/2)
  * at x = n / (n + t²) (Abramowitz and Stegun 26.7.1 by 26.5.27; DLMF is the NIST Digital Library of Mathematical Functions).
  */
 
@@ -9,16 +9,16 @@ export function twoSidedP(t: number, degreesOfFreedom: number): number {
   const x = 1 / (1 + (t * t) / degreesOfFreedom)
   const y = 1 / (1 + degreesOfFreedom / (t * t))
   const front = betaFront(t, degreesOfFreedom)
-  // The continued fraction converges fast up to here; beyond it 1 − I_y(1/2, a) does (DLMF 8.17.4).
+  // The continued fraction of I_x(a, 1/2) converges fast up to this x, that of I_y(1/2, a) beyond it (DLMF 8.17.4).
   if (x < (a + 1) / (a + 2.5)) return (front / a) * betaFraction(a, 0.5, x)
   return 1 - 2 * front * betaFraction(0.5, a, y)
 }
 
-/** The t that |T| stays under with the given probability: 2.26 for 0.95 and 9 degrees of freedom. */
+/** Returns the t for which P(|T| < t) is the given probability: 2.26 for 0.95 and 9 degrees of freedom. */
 export function centralQuantile(probability: number, degreesOfFreedom: number): number {
   const target = Math.log1p(-probability)
   let logT = 0
-  // Newton's method. The curve log P(|T| ≥ t) over log t is concave: from its right side no step passes the solution.
+  // Newton's method. log P(|T| ≥ t) is concave in log t, so a step from above the solution never passes it.
   for (let step = 1, tries = 0; Math.abs(step) > 2 * Number.EPSILON && tries < 100; tries++) {
     const t = Math.exp(logT)
     const p = twoSidedP(t, degreesOfFreedom)
@@ -37,8 +37,8 @@ function betaFront(t: number, degreesOfFreedom: number): number {
 }
 
 /**
- * Γ(a + ½) / Γ(a), from its series in w = a − ¼ (DLMF 5.11.14), which gives all digits from w = 20 on; smaller a are
- * reached by Γ(z + 1) = z Γ(z).
+ * Γ(a + ½) / Γ(a), from its series in w = a − ¼ (DLMF 5.11.14), which is exact to double precision from w = 20 on. For
+ * smaller a, Γ(z + 1) = z Γ(z) is applied.
  */
 function gammaRatio(a: number): number {
   let factor = 1

@@ -1,23 +1,23 @@
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
+import { significant } from '../text/format.js'
 import { alignedTable, terminalWidth, truncateDistinct } from '../text/table.js'
 import type { Comparison, Result } from './compare.js'
-import { differingMakers } from './makers.js'
-import { differenceText, effectText, meanText, pText, testsText } from './numbers.js'
-import { epochMeans, finalSpectrum } from './series.js'
-import { sparkline } from './sparkline.js'
+import { originDifferences } from './differences.js'
+import { epochMeans, evenly, finalSpectrum } from './series.js'
+import type { Summary } from './statistics.js'
 
-// Of the smallest terminals.
+// The width of the smallest common terminal.
 const columns = 80
 const gap = 2
 const widths = { name: 18, difference: 30 }
 
-/** The comparison for a terminal of 80 columns: who the arms are, then a table a metric, and what the signs mean. */
+/** Returns the comparison for a terminal of 80 columns: the arms, a table per metric, and notes on the symbols. */
 export function comparisonText(comparison: Comparison, metric: Metric | undefined): string {
   const { arms, results } = comparison
   const shown = metrics.filter((each) => (metric === undefined ? meaningOf(each).main : each === metric))
   const tables = shown
     .map((each) => results.filter((result) => result.metric === each))
-    .filter((of) => of.length > 0)
+    .filter((rows) => rows.length > 0)
     .map(metricTable)
   return [
     armsTable(comparison),
@@ -35,29 +35,46 @@ function armsTable({ arms }: Comparison): string {
     arms.map(({ shortName }) => shortName),
     widths.name,
   )
-  const maker = differingMakers(arms.map(({ runs }) => runs))[0]
-  const otherwise = (place: number) =>
-    maker === undefined ? 'same config' : `${maker.what}=${maker.values[place]!}`
+  const [origin] = originDifferences(arms.map(({ runs }) => runs))
+  const otherDifference = (arm: number) =>
+    origin === undefined ? 'same config' : `${origin.name}=${origin.values[arm]!}`
   const differences = truncateDistinct(
-    arms.map(({ difference }, place) => difference || otherwise(place)),
+    arms.map(({ difference }, arm) => difference || otherDifference(arm)),
     widths.difference,
   )
-  const rows = arms.map(({ runs }, index) => [
-    names[index]!,
-    differences[index]!,
+  const rows = arms.map(({ runs }, arm) => [
+    names[arm]!,
+    differences[arm]!,
     String(runs.length),
-    sparkline(losses[index]!, lossRange),
-    sparkline(shares[index]!, shareRange),
+    sparkline(losses[arm]!, lossRange),
+    sparkline(shares[arm]!, shareRange),
   ])
   const header = ['arm', 'what differs', 'n', 'test MSE', 'σ/Σσ']
   return alignedTable(rows, ['left', 'left', 'right', 'left', 'left'], header)
 }
 
-function rangeOf(values: readonly number[]): readonly [number, number] {
+function rangeOf(values: readonly number[]): readonly [lowest: number, highest: number] {
   return [
-    values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY),
-    values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY),
+    values.reduce((lowest, value) => Math.min(lowest, value), Number.POSITIVE_INFINITY),
+    values.reduce((highest, value) => Math.max(highest, value), Number.NEGATIVE_INFINITY),
   ]
+}
+
+const blocks = '▁▂▃▄▅▆▇█'
+
+/** Returns one block per value, as high as the value lies in the range; at most `width` evenly spaced values. */
+function sparkline(
+  values: readonly number[],
+  [lowest, highest]: readonly [number, number],
+  width = 10,
+): string {
+  return evenly(values, width)
+    .map((value) => {
+      if (!Number.isFinite(value)) return ' '
+      const height = highest > lowest ? (value - lowest) / (highest - lowest) : 0
+      return blocks[Math.max(0, Math.min(blocks.length - 1, Math.round(height * (blocks.length - 1))))]!
+    })
+    .join('')
 }
 
 function metricTable(results: readonly Result[]): string {
@@ -77,8 +94,8 @@ function metricTable(results: readonly Result[]): string {
     width - 2,
   )
   const rows = cells.map((row, index) => [`${results[index]!.best ? '*' : ' '} ${labels[index]}`, ...row])
-  const head = better === null ? title : `${title}, ${better} is better`
-  return `${head} (${results[0]!.metric})\n${alignedTable(rows, ['left', ...right], ['', ...header])}`
+  const heading = better === null ? title : `${title}, ${better} is better`
+  return `${heading} (${results[0]!.metric})\n${alignedTable(rows, ['left', ...right], ['', ...header])}`
 }
 
 function notes(results: readonly Result[], baseline: string, arms: number, everyMetric: boolean): string {
@@ -92,11 +109,11 @@ function notes(results: readonly Result[], baseline: string, arms: number, every
     ...(tests === '' ? [] : [tests]),
     ...(everyMetric ? ['test MSE: by epoch; σ/Σσ: by rank after the last epoch.'] : []),
   ]
-    .flatMap((line) => wrapped(line, columns))
+    .flatMap((line) => wrap(line, columns))
     .join('\n')
 }
 
-function wrapped(text: string, width: number): readonly string[] {
+function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = []
   for (const word of text.split(' ')) {
     const longer = `${lines.at(-1) ?? ''} ${word}`
@@ -104,4 +121,46 @@ function wrapped(text: string, width: number): readonly string[] {
     else lines.push(word)
   }
   return lines
+}
+
+/** "0.02661 ± 0.00021", both numbers with the decimals that suit the half-width of the interval. */
+export function meanText({ mean, interval }: Summary): string {
+  if (interval === null) return significant(mean)
+  const half = (interval.high - interval.low) / 2
+  const decimals = decimalsFor(half, mean)
+  return `${mean.toFixed(decimals)} ± ${half.toFixed(decimals)}`
+}
+
+/** Two significant digits of the half-width, and at least three of the mean. */
+function decimalsFor(half: number, mean: number): number {
+  const decimals = (value: number, digits: number) =>
+    value === 0 ? 0 : digits - 1 - Math.floor(Math.log10(Math.abs(value)))
+  return Math.min(8, Math.max(0, half === 0 ? decimals(mean, 3) : decimals(half, 2), decimals(mean, 3)))
+}
+
+/** "+0.00123"; an en dash for the baseline. */
+export function differenceText({ versus }: Result): string {
+  if (versus === null) return '–'
+  const { difference } = versus
+  return `${difference > 0 ? '+' : ''}${significant(difference, 3)}`.replace('-', '−')
+}
+
+export function pText({ versus }: Result): string {
+  const p = versus?.correctedP ?? null
+  if (p === null) return '–'
+  return p < 0.001 ? '< 0.001' : p.toFixed(3)
+}
+
+export function effectText({ versus }: Result): string {
+  const g = versus?.hedgesG ?? null
+  return g === null ? '–' : `${g > 0 ? '+' : ''}${g.toFixed(Math.abs(g) < 10 ? 1 : 0)}`.replace('-', '−')
+}
+
+/** Names the tests behind the columns p and g; "" if nothing was tested. */
+export function testsText(results: readonly Result[], baseline: string): string {
+  const kinds = new Set(results.flatMap(({ versus }) => versus?.test?.kind ?? []))
+  if (kinds.size === 0) return ''
+  const names = { paired: 'paired t-test over the same seeds', welch: "Welch's t-test" } as const
+  const tests = [...kinds].map((kind) => names[kind]).join(', or ')
+  return `p: ${tests}, against ${baseline}, corrected by Holm over the arms; g: Hedges' g.`
 }

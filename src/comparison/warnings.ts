@@ -3,51 +3,55 @@ import { latentDimension } from '../model/architecture.js'
 import { metricOf, metrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
 import { tooFewImages } from '../spectrum/spectrum.js'
-import { type Group, unusableLine } from './groups.js'
-import { differingPaths, type Fields, fieldsOf } from './labels.js'
-import { differingMakers, makersText } from './makers.js'
+import type { ArmRuns, UnusableRun } from './compare.js'
+import { differingPaths, type Fields, fieldsOf, originDifferences, originText } from './differences.js'
 
-/** What should be known before the numbers are believed, a line each. */
-export function warningsOf(groups: readonly Group[]): readonly string[] {
+/**
+ * Returns what a reader should know before trusting the numbers, one warning per line.
+ * @param dropped the arms without a completed run
+ */
+export function warningsOf(arms: readonly ArmRuns[], dropped: readonly ArmRuns[]): readonly string[] {
   return [
-    ...groups.flatMap(withinGroup),
-    ...groups.flatMap(({ runs }) => runs.flatMap(lostRows)),
-    ...groups.flatMap(lackingMetrics),
-    ...groups.flatMap(fewImages),
-    ...acrossGroups(groups),
-    ...groups.flatMap(({ name, leftOut }) => leftOut.map((run) => leftOutLine(run, name))),
-    ...groups.flatMap(({ name, unusable }) => unusable.map((run) => unusableLine(run, name))),
+    ...arms.flatMap(differencesWithin),
+    ...arms.flatMap(({ runs }) => runs.flatMap(missingRows)),
+    ...arms.flatMap(missingMetrics),
+    ...arms.flatMap(tooFewSpectrumImages),
+    ...differencesBetween(arms),
+    ...arms.flatMap(({ name, leftOut }) => leftOut.map((run) => incompleteText(run, name))),
+    ...arms.flatMap(({ name, unusable }) => unusable.map((run) => unusableText(run, name))),
+    ...dropped.map(droppedText),
+    ...dropped.flatMap(({ name, unusable }) => unusable.map((run) => unusableText(run, name))),
   ]
 }
 
-/** Runs of a group are to differ in their seeds alone. */
-function withinGroup({ name, runs }: Group): readonly string[] {
+/** The runs of an arm should differ only in their seeds. */
+function differencesWithin({ name, runs }: ArmRuns): readonly string[] {
   const paths = differingPaths(runs.map(({ config }) => fieldsOf(config)))
   const seeds = runs.map(({ record }) => record.seed)
   const repeated = [...new Set(seeds.filter((seed, index) => seeds.indexOf(seed) !== index))]
-  const makers = differingMakers(runs.map((run) => [run]))
+  const origins = originDifferences(runs.map((run) => [run]))
   return [
     ...(paths.length > 0 ? [`${name}: its runs differ in ${paths.join(', ')}`] : []),
-    ...(makers.length > 0 ? [`${name}: its runs differ in ${makersText(makers)}`] : []),
+    ...(origins.length > 0 ? [`${name}: its runs differ in ${originText(origins)}`] : []),
     ...(repeated.length > 0 ? [`${name}: holds seed ${repeated.join(', ')} more than once`] : []),
   ]
 }
 
-/** The last row that is left would be taken for the last epoch. */
-function lostRows({ folder, record, config, metrics, spectrumRows }: WholeRun): readonly string[] {
+/** If rows are missing, the last remaining row is not the last epoch's. */
+function missingRows({ folder, record, config, metrics, spectrumRows }: WholeRun): readonly string[] {
   if (record.status !== 'completed') return []
-  const lost = (file: string, there: number, written: number, what: string) =>
-    there === written
+  const missing = (file: string, found: number, written: number, unit: string) =>
+    found === written
       ? []
-      : [`${folder}: its ${file} has ${there} of ${written} ${what}, though the run is complete`]
+      : [`${folder}: its ${file} has ${found} of ${written} ${unit}, though the run is complete`]
   return [
-    ...lost('metrics.csv', metrics.length, record.epochs, 'epochs'),
-    ...lost('spectrum.csv', spectrumRows, (record.epochs + 1) * latentDimension(config.model), 'rows'),
+    ...missing('metrics.csv', metrics.length, record.epochs, 'epochs'),
+    ...missing('spectrum.csv', spectrumRows, (record.epochs + 1) * latentDimension(config.model), 'rows'),
   ]
 }
 
-/** A mean over fewer runs than the others of its arm is not to pass unnoticed. */
-function lackingMetrics({ name, runs }: Group): readonly string[] {
+/** Names the runs whose lack of a metric makes the arm's mean one over fewer runs. */
+function missingMetrics({ name, runs }: ArmRuns): readonly string[] {
   return metrics.flatMap((metric) => {
     const lacking = runs.filter((run) => metricOf(run, metric) === null).map(({ folder }) => folder)
     if (lacking.length === 0 || lacking.length === runs.length) return []
@@ -55,48 +59,57 @@ function lackingMetrics({ name, runs }: Group): readonly string[] {
   })
 }
 
-function fewImages({ name, runs }: Group): readonly string[] {
+function tooFewSpectrumImages({ name, runs }: ArmRuns): readonly string[] {
   const { model, spectrum } = runs[0]!.config
-  const few = tooFewImages(spectrum.images, latentDimension(model), spectrum.center)
-  return few === null ? [] : [`${name}: ${few}`]
+  const warning = tooFewImages(spectrum.images, latentDimension(model), spectrum.center)
+  return warning === null ? [] : [`${name}: ${warning}`]
 }
 
-// Where these differ, the numbers do not measure the same thing.
-const yardstick = /^(data|spectrum)\.|^train\.epochs$/
-// What an arm is about, most of the time.
-const compared = /^(loss|model)\./
+// If these fields differ, the metrics of the arms do not measure the same quantity.
+const comparabilityPaths = /^(data|spectrum)\.|^train\.epochs$/
+// Most comparisons are about differences in these fields.
+const comparedPaths = /^(loss|model)\./
 
-function acrossGroups(groups: readonly Group[]): readonly string[] {
-  const paths = differingPaths(groups.map(({ runs }) => fieldsOf(runs[0]!.config)))
-  const besides = paths.filter((path) => !compared.test(path) && !inNames(path, groups))
-  const only = paths.length === 1 && !yardstick.test(paths[0]!)
-  const files = differingPaths(groups.map(({ runs }) => dataOf(runs[0]!)))
+function differencesBetween(arms: readonly ArmRuns[]): readonly string[] {
+  const paths = differingPaths(arms.map(({ runs }) => fieldsOf(runs[0]!.config)))
+  const unexpected = paths.filter((path) => !comparedPaths.test(path) && !isNamedInFolders(path, arms))
+  const isOnlyDifference = paths.length === 1 && !comparabilityPaths.test(paths[0]!)
+  const files = differingPaths(arms.map(({ runs }) => dataFiles(runs[0]!)))
+  const origins = originDifferences(arms.map(({ runs }) => runs))
   return [
-    ...(besides.length > 0 && !only
-      ? [`the groups ${besides.length < paths.length ? 'also ' : ''}differ in ${besides.join(', ')}`]
+    ...(unexpected.length > 0 && !isOnlyDifference
+      ? [`the arms ${unexpected.length < paths.length ? 'also ' : ''}differ in ${unexpected.join(', ')}`]
       : []),
-    ...(files.length > 0 ? [`the groups were trained on other data: ${files.join(', ')} differ`] : []),
-    ...otherMakers(groups),
+    ...(files.length > 0 ? [`the arms were trained on different data: ${files.join(', ')} differ`] : []),
+    // Other engines add in another order or draw other noise.
+    ...(origins.length > 0
+      ? [`the arms differ in ${originText(origins)}: differences between them may come from that`]
+      : []),
   ]
 }
 
-/** Other engines add in another order or draw other noise. */
-function otherMakers(groups: readonly Group[]): readonly string[] {
-  const differing = differingMakers(groups.map(({ runs }) => runs))
-  if (differing.length === 0) return []
-  return [`the groups differ in ${makersText(differing)}: differences between them may come from that`]
+/** Whether the field is one that a sweep's grid varies: it names its arms by these fields. */
+function isNamedInFolders(path: string, arms: readonly ArmRuns[]): boolean {
+  return !comparabilityPaths.test(path) && arms.every(({ name }) => basename(name).includes(`,${path}=`))
 }
 
-/** A sweep's grid names its arms by what differs in them: that is meant to. */
-function inNames(path: string, groups: readonly Group[]): boolean {
-  return !yardstick.test(path) && groups.every(({ name }) => basename(name).includes(`,${path}=`))
-}
-
-function dataOf({ record }: WholeRun): Fields {
+function dataFiles({ record }: WholeRun): Fields {
   return new Map(Object.entries(record.dataSha256))
 }
 
-function leftOutLine({ folder, status, record }: WholeRun, group: string): string {
-  const error = record.status === 'failed' ? ` (${record.error.split('\n')[0]})` : ''
-  return `left out of ${group}: ${folder} is ${status}, not complete${error}`
+function incompleteText({ folder, status, record }: WholeRun, arm: string): string {
+  const reason =
+    record.status === 'failed' ? `failed (${record.error.split('\n')[0]})` : `is ${status}, not complete`
+  return `left out of ${arm}: ${folder} ${reason}`
+}
+
+function droppedText({ name, leftOut, unusable }: ArmRuns): string {
+  return `left out: ${name}, ${[...leftOut.map((run) => run.status), ...unusable.map(() => 'damaged')].join(', ')}`
+}
+
+/** Returns a line that explains why a damaged run is left out of its arm. */
+export function unusableText({ folder, error }: UnusableRun, arm: string): string {
+  const { problem, subject = folder, details = [], hint } = error.parts
+  const lines = [`${subject}: ${problem}`, ...details].join('; ')
+  return `left out of ${arm}: ${lines}${hint === undefined ? '' : `. ${hint}`}`
 }

@@ -1,5 +1,6 @@
-import { type Group, readGroups, shortNames, unusableLine } from '../comparison/groups.js'
-import { differenceLabels } from '../comparison/labels.js'
+import { type ArmRuns, readArms } from '../comparison/compare.js'
+import { differenceLabels, shortNames } from '../comparison/differences.js'
+import { unusableText } from '../comparison/warnings.js'
 import { usageError } from '../errors.js'
 import type { WholeRun } from '../runs/read.js'
 
@@ -17,7 +18,7 @@ export interface ChosenRun {
 
 /** The one or two runs that the arguments name; of a folder of runs over their seeds, the first that is complete. */
 export async function chooseRuns(folders: readonly string[]): Promise<readonly ChosenRun[]> {
-  const { groups } = await readGroups(folders, undefined)
+  const { arms: groups } = await readArms(folders, undefined)
   if (groups.length > mostRuns) {
     const named =
       folders.length === groups.length ? folders.join(' ') : `${folders.join(' ')} and what is in it`
@@ -33,12 +34,12 @@ export async function chooseRuns(folders: readonly string[]): Promise<readonly C
   return runs.map((run, index) => ({
     run,
     name: names[index]!,
-    notes: groups[index]!.unusable.map((each) => unusableLine(each, groups[index]!.name)),
+    notes: groups[index]!.unusable.map((each) => unusableText(each, groups[index]!.name)),
     difference: runs.length === 1 ? '' : differences[index]!,
   }))
 }
 
-function firstOf({ runs, leftOut, unusable }: Group): WholeRun {
+function firstOf({ runs, leftOut, unusable }: ArmRuns): WholeRun {
   const first = runs[0] ?? leftOut[0]
   if (first === undefined) throw unusable[0]!.error
   return first

@@ -1,6 +1,5 @@
 import type { Arm } from '../comparison/compare.js'
-import { epochSeries } from '../comparison/series.js'
-import { evenly } from '../comparison/thinning.js'
+import { epochSeries, evenly } from '../comparison/series.js'
 import { dashes } from '../pages/theme.js'
 import type { MetricsRow } from '../runs/tables.js'
 import { armField, type Chart, epochAxis, intervalTooltip, type Spec } from './chart.js'

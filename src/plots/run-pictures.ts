@@ -1,6 +1,7 @@
 import { join } from 'node:path'
-import { armsOf } from '../comparison/compare.js'
-import { type Group, readGroups, unusableLine } from '../comparison/groups.js'
+import { type ArmRuns, readArms } from '../comparison/compare.js'
+import { labelArms } from '../comparison/differences.js'
+import { unusableText } from '../comparison/warnings.js'
 import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
 import { requireKind } from '../files/inner.js'
@@ -46,7 +47,7 @@ export const runPictures = [
 export async function writeRunPictures(name: string, out: string | undefined): Promise<RunPictures> {
   await loadRenderer()
   const group = await drawableGroup(name)
-  const arms = armsOf([group])
+  const arms = labelArms([group])
   const folder = out ?? join(group.name, plotsName)
   if (out === undefined) await requireKind('folder', folder)
   refuseForeignPictures(folder)
@@ -59,7 +60,7 @@ export async function writeRunPictures(name: string, out: string | undefined): P
   const files = await writeCharts(folder, charts)
   const run = group.runs[0]!
   const trained = readTrainedState(run)
-  const unusable = group.unusable.map((each) => unusableLine(each, group.name))
+  const unusable = group.unusable.map((each) => unusableText(each, group.name))
   if (trained === null) return { folder, files, model: null, notes: unusable }
   const ofModel = await writeModelPictures(folder, { run, ...trained })
   const note = modelNote({ run, ...trained })
@@ -80,10 +81,10 @@ function refuseForeignPictures(folder: string): void {
 }
 
 /** Of a group, the completed runs; where none is, what there is. */
-async function drawableGroup(name: string): Promise<Group> {
+async function drawableGroup(name: string): Promise<ArmRuns> {
   const {
-    groups: [group, ...more],
-  } = await readGroups([name], undefined)
+    arms: [group, ...more],
+  } = await readArms([name], undefined)
   if (more.length > 0) {
     throw usageError({
       problem: `holds ${more.length + 1} groups, plot draws one`,

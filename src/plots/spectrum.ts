@@ -1,6 +1,5 @@
 import type { Arm } from '../comparison/compare.js'
-import { finalSpectrum, type SpectrumCell, spectrumCells } from '../comparison/series.js'
-import { type Span, spanText } from '../comparison/thinning.js'
+import { finalSpectrum, type Span, type SpectrumCell, spanText, spectrumCells } from '../comparison/series.js'
 import { armField, type Chart, epochAxis, intervalTooltip, type Panels, type Spec } from './chart.js'
 
 const rankAxis = { title: 'rank', tickMinStep: 1, tickCount: 8, format: 'd', grid: false } as const

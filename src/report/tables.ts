@@ -1,5 +1,5 @@
 import type { Arm, Comparison, Result } from '../comparison/compare.js'
-import { differenceText, effectText, meanText, pText } from '../comparison/numbers.js'
+import { differenceText, effectText, meanText, pText } from '../comparison/text.js'
 import { type Html, html } from '../pages/html.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 

@@ -11,6 +11,7 @@ import { executeSweep, inspectSweep, type SweepResult } from '../../sweeps/sweep
 import { commandLine } from '../../text/format.js'
 import { writeMessage } from '../../text/output.js'
 import { alignedTable } from '../../text/table.js'
+import { compare } from '../compare.js'
 import { abortOnSignals } from '../shared/signals.js'
 import { reasonLine, sweepDisplay } from './display.js'
 import { writeDryRun } from './dry-run.js'
@@ -104,7 +105,6 @@ async function writeComparison(plan: SweepPlan, states: readonly RunState[], fol
   const arms = plan.arms.filter((arm) => complete.has(arm)).map(({ name }) => join(folder, name))
   if (arms.length === 0) return
   if (arms.length <= comparisonLimits.arms && plan.runs.length <= comparisonLimits.runs) {
-    const { compare } = await import('../compare/compare.js')
     await compare(arms, { json: false })
   }
   const more = ['compare', folder, '--out', join(folder, 'comparison')]

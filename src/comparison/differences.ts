@@ -1,0 +1,137 @@
+/** What distinguishes arms: the fields of their configs, the programs and devices that trained them, and their labels. */
+import { basename, resolve } from 'node:path'
+import { type Config, configSchema } from '../config/schema.js'
+import type { WholeRun } from '../runs/read.js'
+import type { Arm, ArmRuns } from './compare.js'
+
+export function labelArms(arms: readonly ArmRuns[]): readonly Arm[] {
+  const configs = arms.map(({ runs }) => runs[0]!.config)
+  const differences = differenceLabels(configs)
+  const shortened = shortNames(arms.map(({ name }) => name))
+  const labels = uniqueLabels(differences, shortened)
+  return arms.map((arm, index) => ({
+    ...arm,
+    shortName: shortened[index]!,
+    difference: differences[index]!,
+    label: labels[index]!,
+    config: configs[index]!,
+  }))
+}
+
+/** A config's fields by their paths: "loss.eigen.kind" → "top-k". A list is a single value. */
+export type Fields = ReadonlyMap<string, string>
+
+// These name a run or say where it was made. No arm is about them.
+const ignored = new Set(['$schema', 'name', 'seed', 'device'])
+
+export function fieldsOf(config: unknown, path = ''): Fields {
+  if (config === null || typeof config !== 'object' || Array.isArray(config)) {
+    return new Map([[path, valueText(config)]])
+  }
+  const entries = Object.entries(config).filter(([key]) => path !== '' || !ignored.has(key))
+  return new Map(
+    entries.flatMap(([key, value]) => [...fieldsOf(value, path === '' ? key : `${path}.${key}`)]),
+  )
+}
+
+function valueText(value: unknown): string {
+  if (Array.isArray(value)) return value.join('-')
+  return value === null ? 'none' : String(value)
+}
+
+/** Returns the paths whose values are not the same everywhere. A missing field counts as a different value. */
+export function differingPaths(fields: readonly Fields[]): readonly string[] {
+  const paths = new Set(fields.flatMap((each) => [...each.keys()]))
+  return [...paths].filter((path) => new Set(fields.map((each) => each.get(path))).size > 1)
+}
+
+/**
+ * Returns for each config the settings that distinguish it: for the baseline (the first config) its values where others
+ * differ, for the others their values that differ from the baseline's; "" if there are none. Fields that only one kind of
+ * eigen loss has are left out if they have their defaults.
+ */
+export function differenceLabels(configs: readonly Config[]): readonly string[] {
+  const all = configs.map((config) => fieldsOf(config))
+  const paths = differingPaths(all)
+  const varying = new Set(paths.filter((path) => new Set(valuesAt(all, path)).size > 1))
+  return all.map((fields, index) => {
+    const defaults = fieldsOf(defaultsLike(configs[index]!))
+    const distinguishing = paths.filter((path) => {
+      const value = fields.get(path)
+      if (value === undefined || (index > 0 && value === all[0]!.get(path))) return false
+      return (
+        varying.has(path) || path.endsWith('.eigen') || value !== defaults.get(path) || path.endsWith('.kind')
+      )
+    })
+    return distinguishing.map((path) => `${shortPath(path)}=${fields.get(path)}`).join(' ')
+  })
+}
+
+function valuesAt(all: readonly Fields[], path: string): readonly string[] {
+  return all.flatMap((fields) => fields.get(path) ?? [])
+}
+
+/** Returns a config with the same kind of eigen loss and defaults everywhere else. */
+function defaultsLike({ loss }: Config): unknown {
+  const eigen = loss.eigen === null ? null : { kind: loss.eigen.kind }
+  const { data } = configSchema.safeParse({ name: 'defaults', loss: { eigen } })
+  return data ?? {}
+}
+
+/** "loss.eigen.kind" → "eigen", "loss.eigen.k" → "k", "train.batchSize" → "batchSize". */
+function shortPath(path: string): string {
+  return path
+    .replace(/^(?!spectrum)\w+\./, '')
+    .replace(/\.kind$/, '')
+    .replace(/^eigen\./, '')
+}
+
+/** Returns a unique label for each arm: its difference, with or replaced by its name if that alone is not distinguishing. */
+export function uniqueLabels(differences: readonly string[], names: readonly string[]): readonly string[] {
+  const counts = new Map<string, number>()
+  for (const each of differences) counts.set(each, (counts.get(each) ?? 0) + 1)
+  return differences.map((difference, index) => {
+    const name = names[index]!
+    if (difference === '') return name
+    return counts.get(difference)! > 1 ? `${name}: ${difference}` : difference
+  })
+}
+
+/** Returns the names without the parent folders that all of them share. */
+export function shortNames(names: readonly string[]): readonly string[] {
+  if (names.length === 1) return [basename(resolve(names[0]!))]
+  const parts = names.map((name) => name.split('/'))
+  const shortest = Math.min(...parts.map((each) => each.length))
+  let shared = 0
+  while (shared < shortest - 1 && parts.every((each) => each[shared] === parts[0]![shared])) shared++
+  return parts.map((each) => each.slice(shared).join('/'))
+}
+
+/** The properties of a run's origin that can change its results. The number of threads cannot. */
+const originProperties: readonly { readonly name: string; readonly of: (run: WholeRun) => string }[] = [
+  { name: 'device', of: ({ record }) => record.device },
+  { name: 'engine', of: ({ record }) => `${record.engine.name} ${record.engine.variant}` },
+  { name: 'eigenae', of: ({ record }) => record.versions.eigenae },
+]
+
+/** A property of the origin in which samples of runs differ. */
+export interface OriginDifference {
+  readonly name: string
+  /** One text per sample, made of the distinct values of its runs. */
+  readonly values: readonly string[]
+}
+
+/** Returns the properties whose sets of values are not the same in all samples. */
+export function originDifferences(samples: readonly (readonly WholeRun[])[]): readonly OriginDifference[] {
+  return originProperties
+    .map(({ name, of }) => ({
+      name,
+      values: samples.map((runs) => [...new Set(runs.map(of))].sort().join(' and ')),
+    }))
+    .filter(({ values }) => new Set(values).size > 1)
+}
+
+/** Lists the properties with all their values: "device (cpu, cuda), engine (native avx2, tensorflow 2.15)". */
+export function originText(differences: readonly OriginDifference[]): string {
+  return differences.map(({ name, values }) => `${name} (${[...new Set(values)].join(', ')})`).join(', ')
+}
