@@ -14,7 +14,7 @@ import {
   jsonScript,
   unescaped,
 } from '../pages/html.js'
-import { distinctLabels } from '../pages/labels.js'
+import { distinctLabels } from '../pages/theme.js'
 import { version } from '../runs/facts.js'
 import type { ChosenRun } from './chosen-runs.js'
 import type { PageImages } from './images.js'

@@ -1,5 +1,4 @@
-import { armVariables, baseStyle } from '../pages/style.js'
-import { labelColor, type Scheme } from '../pages/theme.js'
+import { armVariables, baseStyle, labelColor, type Scheme } from '../pages/theme.js'
 
 /** The page's look: two columns where they fit, one on a phone. */
 export function exploreStyle(runs: number, labels: readonly number[]): string {

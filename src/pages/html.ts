@@ -1,6 +1,6 @@
 import { escapeControls, safeJson } from '../text/format.js'
 
-/** Text that is HTML already; everything else that goes into a page is escaped. */
+/** Text that is already HTML. All other content of a page is escaped. */
 export class Html {
   readonly text: string
 
@@ -11,7 +11,7 @@ export class Html {
 
 export type Content = string | number | Html | readonly Content[]
 
-/** A template for HTML: what is put into it, in element content or a quoted attribute, stays text. */
+/** A template tag for HTML. Values in element content or quoted attributes are escaped. */
 export function html(parts: TemplateStringsArray, ...contents: readonly Content[]): Html {
   return new Html(parts.reduce((text, part, index) => text + render(contents[index - 1]!) + part))
 }
@@ -31,31 +31,31 @@ const entities: Readonly<Record<string, string>> = {
 }
 
 export function escapeHtml(text: string): string {
-  return escapeControls(text).replace(/[&<>"']/g, (sign) => entities[sign]!)
+  return escapeControls(text).replace(/[&<>"']/g, (character) => entities[character]!)
 }
 
-/** Data for a script element: no sequence in it can end the element. */
+/** Returns a script element with JSON. No sequence in the JSON can end the element. */
 export function jsonScript(id: string, value: unknown): Html {
   const json = safeJson(value).replaceAll('<', '\\u003c')
   return new Html(`<script type="application/json" id="${escapeHtml(id)}">${json}</script>`)
 }
 
-/** Base64 for the page's script, which no browser takes for a script. */
+/** Returns a script element with base64 data. Its type keeps browsers from running it. */
 export function dataScript(id: string, base64: string): Html {
   return new Html(`<script type="application/octet-stream" id="${escapeHtml(id)}">${base64}</script>`)
 }
 
-/** Text that is HTML already, a style: of ours, never of a run. */
+/** Marks our own text, such as a style, as HTML. Never use it for text from a run. */
 export function unescaped(text: string): Html {
   return new Html(text)
 }
 
-/** A script of ours or of a package, in the page itself. */
+/** Returns a script element with our own code or that of a package. */
 export function inlineScript(code: string): Html {
   return new Html(`<script>${inertScript(code)}</script>`)
 }
 
-/** A script's text as an element can hold it. Its map would be a request to elsewhere. */
+/** Makes code safe inside a script element. The source map's address is removed because a browser would request it. */
 export function inertScript(code: string): string {
   return code.replace(/^\/\/# sourceMappingURL=.*$/gm, '').replaceAll('</script', '<\\/script')
 }

@@ -7,8 +7,8 @@ interface Inks {
   readonly arms: readonly string[]
 }
 
-// Okabe and Ito's colours ("Color Universal Design", 2008), which people of any colour vision tell apart: those with
-// enough contrast on white, and lighter ones for a dark page.
+// Okabe and Ito's colours ("Color Universal Design", 2008), distinct for every kind of colour vision: those with enough
+// contrast on white, and lighter ones for a dark page.
 const inks: Readonly<Record<Scheme, Inks>> = {
   light: {
     background: '#ffffff',
@@ -25,8 +25,8 @@ const inks: Readonly<Record<Scheme, Inks>> = {
 }
 
 /**
- * Colours of the labels 0 to 9, which any colour vision tells apart: Paul Tol's "muted" scheme ("Colour schemes", SRON
- * technical note, 2021) on a light page, lighter ones of the same hues on a dark one.
+ * Colours of the labels 0 to 9, distinct for every kind of colour vision: Paul Tol's "muted" scheme ("Colour schemes", SRON
+ * technical note, 2021) on a light page, and lighter colours of the same hues on a dark page.
  */
 const labelColors: Readonly<Record<Scheme, readonly string[]>> = {
   light: [
@@ -39,17 +39,22 @@ const labelColors: Readonly<Record<Scheme, readonly string[]>> = {
   ],
 }
 
-// Of the labels over 9, enough contrast with the page for text: saturation and lightness in percent.
+// Saturation and lightness of the labels above 9, with enough contrast for text.
 const furtherLabels: Readonly<Record<Scheme, string>> = { light: '65%, 33%', dark: '75%, 72%' }
 
-/** The colour of any label. Over 9 the hues are golden angles apart, so that near labels have unlike ones. */
+/** Returns the colour of a label. Above 9, the hues are golden angles apart, so that neighbouring labels look different. */
 export function labelColor(scheme: Scheme, label: number): string {
   const goldenAngle = 137.508
   const hue = Math.round((label * goldenAngle) % 360)
   return labelColors[scheme][label] ?? `hsl(${hue}, ${furtherLabels[scheme]})`
 }
 
-/** Dashes and shapes beside the colours: arms can be told apart in black and white. */
+/** Returns the distinct labels, ascending. */
+export function distinctLabels(labels: Iterable<number>): readonly number[] {
+  return [...new Set(labels)].sort((a, b) => a - b)
+}
+
+/** Dashes and shapes distinguish the arms in black and white. */
 export const dashes = [
   [1, 0],
   [6, 3],
@@ -60,7 +65,7 @@ export const dashes = [
 ] as const
 const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down'] as const
 
-/** Vega-Lite's config: how every chart looks. `labelLimit` is in pixels, for labels of arms beside an axis. */
+/** Returns Vega-Lite's config for all charts. `labelLimit` is the width of the arms' labels beside an axis, in pixels. */
 export function themeOf(scheme: Scheme, font: string, labelLimit: number): object {
   const { background, text, faint, arms } = inks[scheme]
   const label = { labelColor: text, titleColor: text, labelFontSize: 11, titleFontSize: 12 }
@@ -87,12 +92,12 @@ export function armColor(scheme: Scheme, arm: number): string {
   return arms[arm % arms.length]!
 }
 
-/** Stroke-dasharray of an arm's lines. */
+/** The stroke-dasharray of an arm's lines. */
 export function armDash(arm: number): string {
   return dashes[arm % dashes.length]!.join(' ')
 }
 
-// The same shapes as paths around 0, 0.
+// The same shapes as SVG paths around the origin.
 const shapePaths = [
   'M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0',
   'M-4-4h8v8h-8z',
@@ -104,4 +109,22 @@ const shapePaths = [
 
 export function armShape(arm: number): string {
   return shapePaths[arm % shapePaths.length]!
+}
+
+/** The style that all pages share: readable from 320 pixels on, light or dark as the reader's system is. */
+export function baseStyle(variables: (scheme: Scheme) => string): string {
+  return `
+:root { color-scheme: light dark; --page: #fff; --text: #1b1b1b; --faint: #6a6a6a; --line: #d9d9d9; --soft: #f4f5f7; ${variables('light')} }
+@media (prefers-color-scheme: dark) {
+  :root { --page: #16181c; --text: #e8e8e8; --faint: #a2a8b1; --line: #3a3e45; --soft: #20242a; ${variables('dark')} }
+}
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 64rem; background: var(--page); color: var(--text); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .5rem } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem } h3 { font-size: 1rem; margin: 1.5rem 0 .25rem }
+p { margin: .5rem 0; max-width: 46rem } .quiet, figcaption { color: var(--faint); font-size: .9rem }`
+}
+
+/** Returns the variables `--arm-0`, `--arm-1`, … with the same colours as in the pictures. */
+export function armVariables(scheme: Scheme, arms: number): string {
+  return Array.from({ length: arms }, (_, arm) => `--arm-${arm}: ${armColor(scheme, arm)};`).join(' ')
 }

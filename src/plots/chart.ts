@@ -1,38 +1,38 @@
-/** Vega-Lite, as far as this project needs to know it. */
+/** A specification in Vega-Lite, or a part of one. */
 export type Spec = Readonly<Record<string, unknown>>
 
-/** A picture: a chart in Vega-Lite. The same is rendered to files and, in the report, drawn by the browser. */
+/** A picture in Vega-Lite. It is rendered to files here and, in the report, drawn by the browser. */
 export interface Chart {
-  /** Of its files, without the ending. */
+  /** The name of its files without the extension. */
   readonly name: string
   readonly title: string
-  /** What it shows and how to read it, a sentence or two. */
+  /** One or two sentences on its content and how to read it. */
   readonly caption: string
   readonly panels: Panels
   readonly spec: Spec
 }
 
-/** How the chart fits a page: panels of one width side by side. */
+/** The panels of a chart, all of the same size. Lengths are in pixels. */
 export interface Panels {
   /** 1 for a chart without facets. */
   readonly count: number
   readonly width: number
   readonly height: number
-  /** As many stand side by side on paper. */
+  /** Panels side by side in the files. */
   readonly columns: number
-  /** What an axis with its title takes beside a panel. */
+  /** Width of an axis with its title beside a panel. */
   readonly margin: number
 }
 
-/** The field that holds an arm's label in all data, and by which the report hides arms. */
+/** The field with an arm's label in all data. The report hides arms by it. */
 export const armField = 'arm'
 
-/** What is shown of a value where the pointer is: its arm, its place, the value and its interval. */
-export function intervalTooltip(value: Spec, digits: number, ...place: readonly Spec[]): readonly Spec[] {
+/** Returns the fields of a tooltip: the arm, the position, the value and its interval. */
+export function intervalTooltip(value: Spec, digits: number, ...position: readonly Spec[]): readonly Spec[] {
   const format = `.${digits}f`
   return [
     { field: armField, title: 'arm' },
-    ...place,
+    ...position,
     { ...value, format },
     { field: 'low', format, title: '95 % from' },
     { field: 'high', format, title: 'to' },
@@ -41,11 +41,11 @@ export function intervalTooltip(value: Spec, digits: number, ...place: readonly 
 
 export const epochAxis = { title: 'epoch', tickMinStep: 1, format: 'd' } as const
 
-// For an axis with its title and the next panel's head.
+/** Height of an axis with its title and of the next panel's heading. */
 export const rowMargin = 74
 
-/** Places a spec's panels: as wide as asked, so many side by side. */
-export function laidOut({ spec, panels }: Chart): Spec {
+/** Returns the chart's specification with the size and arrangement of its panels. */
+export function applyLayout({ spec, panels }: Chart): Spec {
   const size = { width: panels.width, height: panels.height }
   if (!('facet' in spec)) return { ...spec, ...size }
   const spacing = { row: rowMargin, column: panels.margin }

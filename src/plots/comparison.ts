@@ -6,13 +6,13 @@ import { effectiveRankChart, lossChart } from './epochs.js'
 import { finalValuesChart } from './final-values.js'
 import { evolutionChart, spectrumChart } from './spectrum.js'
 
-/** More arms than this no picture can tell apart; the tables have them all. */
+/** The pictures show this many arms, because more could not be distinguished. The tables list all of them. */
 export const mostDrawn = 12
 
-// Beside a panel and above one.
+// Space beside and above a panel.
 const labelCharacters = 36
 
-/** The arms as pictures name them: Vega, too, takes no separators of lines in a name. */
+/** Returns the arms of the pictures, with short labels on a single line: Vega cannot draw line separators. */
 export function drawnArms({ arms }: Comparison): readonly Arm[] {
   const drawn = arms.slice(0, mostDrawn)
   const labels = truncateDistinct(
@@ -22,10 +22,10 @@ export function drawnArms({ arms }: Comparison): readonly Arm[] {
   return drawn.map((arm, index) => ({ ...arm, label: labels[index]! }))
 }
 
-/** The names of a comparison's pictures, before there is one. */
+/** The names of the pictures. */
 export const comparisonPictures = ['final', 'loss', 'spectrum', 'evolution', 'effective-rank'] as const
 
-/** The pictures of a comparison, from what the runs' CSV files hold. */
+/** Returns the pictures of a comparison, which need only the runs' CSV files. */
 export function comparisonCharts(comparison: Comparison): readonly Chart[] {
   const arms = drawnArms(comparison)
   const results = comparison.results.flatMap((result) => {
@@ -39,15 +39,15 @@ export function comparisonCharts(comparison: Comparison): readonly Chart[] {
     evolutionChart(arms),
     effectiveRankChart(arms, 'own'),
   ]
-  return charts.map((chart) => ({ ...chart, title: `${chart.title}${leftOut(comparison)}` }))
+  return charts.map((chart) => ({ ...chart, title: `${chart.title}${titleSuffix(comparison)}` }))
 }
 
-/** A picture stands alone: it says what it does not show. */
-function leftOut({ arms }: Comparison): string {
+/** A picture can be used without the page, so its title says which arms it lacks. */
+function titleSuffix({ arms }: Comparison): string {
   return arms.length > mostDrawn ? `, the first ${mostDrawn} of ${arms.length} arms` : ''
 }
 
-/** The same for a page that has one legend for all. */
+/** Removes the charts' own legends for a page that has one legend for all charts. */
 export function withoutLegends(charts: readonly Chart[], comparison: Comparison): readonly Chart[] {
   const arms = drawnArms(comparison)
   const replaced = [lossChart(arms, 'elsewhere'), effectiveRankChart(arms, 'elsewhere')]

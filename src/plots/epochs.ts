@@ -4,7 +4,7 @@ import { dashes } from '../pages/theme.js'
 import type { MetricsRow } from '../runs/tables.js'
 import { armField, type Chart, epochAxis, intervalTooltip, type Spec } from './chart.js'
 
-/** A report has one legend for all its charts. */
+/** 'elsewhere' is for the report, which has one legend for all charts. */
 export type Legend = 'own' | 'elsewhere'
 
 interface Column {
@@ -17,12 +17,12 @@ const lossColumns: readonly Column[] = [
   { column: 'test_denoise_mse', title: 'test images, noisy input' },
 ]
 
-/** The losses that mean the same in every arm: the eigen losses are left out of them. */
+/** Draws the losses that are comparable between arms, which are those without the eigen losses. */
 export function lossChart(arms: readonly Arm[], legend: Legend): Chart {
   return {
     name: 'loss',
     title: 'Loss by epoch',
-    caption: `Mean squared error of a pixel against the clean image. ${bandText(arms)}`,
+    caption: `Mean squared error per pixel, measured against the clean image. ${bandText(arms)}`,
     panels: { count: 2, width: 330, height: 240, columns: 2, margin: 84 },
     spec: {
       data: { values: rowsOf(arms, lossColumns) },
@@ -51,9 +51,9 @@ function bandText(arms: readonly Arm[]): string {
   return several ? 'Lines: mean over the seeds; bands: its 95 % interval.' : 'One seed, so no interval.'
 }
 
-// More points than a screen has pixels make a picture slow to draw, not more exact.
+// More points than the screen has pixels make a picture slower, not more exact.
 const mostPoints = { line: 1000, chart: 8000 }
-// Points under the pointer for the values of a line without markers.
+// Invisible points that show the values of a line without markers under the pointer.
 const mostHovered = 100
 
 function rowsOf(arms: readonly Arm[], columns: readonly Column[]): readonly object[] {
@@ -65,19 +65,19 @@ function rowsOf(arms: readonly Arm[], columns: readonly Column[]): readonly obje
       return series.map((each) => {
         const { mean, interval } = each.summary
         const [low, high] = [interval?.low ?? mean, interval?.high ?? mean]
-        const place = { [armField]: arm.label, panel: title, epoch: each.epoch }
-        return { ...place, mean, low, high, hovered: hovered.has(each) }
+        const position = { [armField]: arm.label, panel: title, epoch: each.epoch }
+        return { ...position, mean, low, high, hovered: hovered.has(each) }
       })
     }),
   )
 }
 
-/** Whether each epoch has a marker on the lines: if they are few enough to be told apart. */
+/** Whether the lines have a marker for each epoch. Markers of more than 30 epochs would overlap. */
 export function hasMarkers(arms: readonly Arm[]): boolean {
   return arms.every(({ runs }) => runs.every(({ metrics }) => metrics.length <= 30))
 }
 
-/** The bands, the lines over them, and on these a marker for each epoch if the epochs are few. */
+/** Returns the layers of lines, markers and bands. */
 function layers(arms: readonly Arm[], title: string, where: Legend): Spec {
   const labels = arms.map(({ label }) => label)
   const markers = hasMarkers(arms)
@@ -117,7 +117,7 @@ function layers(arms: readonly Arm[], title: string, where: Legend): Spec {
   }
 }
 
-/** Shows markers if the lines have them, and else pieces of the lines. */
+/** Returns a legend with the lines' markers or, if they have none, with pieces of the lines. */
 function legendOf(labels: readonly string[], markers: boolean): Spec {
   const symbol = markers
     ? { symbolStrokeWidth: 0 }

@@ -4,10 +4,10 @@ import { armField, type Chart, intervalTooltip, type Spec } from './chart.js'
 
 const shown: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_rank', 'linear_probe_accuracy']
 
-// More lie over each other.
+// More ticks would overlap.
 const mostTicks = 50
 
-/** Where every run ended, each a tick, with the arm's mean and interval. */
+/** Draws the final value of every run as a tick, with the arm's mean and interval. */
 export function finalValuesChart(comparison: Comparison): Chart {
   const { arms, results } = comparison
   const chosen = shown.filter((metric) => results.some((result) => result.metric === metric))
@@ -15,8 +15,7 @@ export function finalValuesChart(comparison: Comparison): Chart {
   return {
     name: 'final',
     title: 'After the last epoch',
-    caption:
-      'Ticks: single runs. Dots and bars: their mean with its 95 % interval, where there are several seeds.',
+    caption: 'Ticks: single runs. Dots and bars: their mean and, with several seeds, its 95 % interval.',
     panels: { count: chosen.length, ...panel, columns: 2, margin: 190 },
     spec: {
       data: { values: [...meansOf(comparison, chosen), ...runsOf(comparison, chosen)] },
@@ -58,7 +57,7 @@ function runsOf({ arms }: Comparison, chosen: readonly Metric[]): readonly Spec[
   )
 }
 
-/** The runs' ticks, and over them the intervals and the means. */
+/** Returns the layers: ticks of runs below intervals and means. */
 function layers(labels: readonly string[]): readonly Spec[] {
   const y = { field: armField, type: 'nominal', sort: labels, axis: { title: null } }
   const axis = { title: null, scale: { zero: false, padding: 8 }, axis: { tickCount: 4 } }

@@ -17,23 +17,21 @@ import {
   withTrainer,
 } from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
-import { embeddingChart } from './embedding.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
-import { loadRenderer } from './raster.js'
-import { reconstructionGrid } from './reconstructions.js'
-import { pictureFiles, writeCharts, writePicture } from './render.js'
+import { embeddingChart, reconstructionGrid } from './model-pictures.js'
+import { loadRenderer, pictureFiles, writeCharts, writePicture } from './render.js'
 import { evolutionChart, spectrumChart } from './spectrum.js'
 
 export interface RunPictures {
   readonly folder: string
   readonly files: readonly string[]
-  /** Whose model the reconstructions and the embedding are of; null where it has none. */
+  /** The run whose model made the reconstructions and the embedding; null if it has no model yet. */
   readonly model: string | null
-  /** On that model if it is not a final one, and on the runs that are left out as they are damaged. */
+  /** Notes on a model that is not the final one, and on damaged runs that are left out. */
   readonly notes: readonly string[]
 }
 
-/** Their names, before they are drawn. */
+/** The names of the pictures. */
 export const runPictures = [
   'loss',
   'spectrum',
@@ -43,12 +41,12 @@ export const runPictures = [
   'embedding',
 ] as const
 
-/** The pictures of a run, complete or not, or of a group over its seeds, where the model is the first run's. */
+/** Draws a run, complete or not, or an arm over its seeds, with the model of its first run. */
 export async function writeRunPictures(name: string, out: string | undefined): Promise<RunPictures> {
   await loadRenderer()
-  const group = await drawableGroup(name)
-  const arms = labelArms([group])
-  const folder = out ?? join(group.name, plotsName)
+  const arm = await readDrawableArm(name)
+  const arms = labelArms([arm])
+  const folder = out ?? join(arm.name, plotsName)
   if (out === undefined) await requireKind('folder', folder)
   refuseForeignPictures(folder)
   const charts = [
@@ -58,15 +56,15 @@ export async function writeRunPictures(name: string, out: string | undefined): P
     effectiveRankChart(arms, 'own'),
   ]
   const files = await writeCharts(folder, charts)
-  const run = group.runs[0]!
+  const run = arm.runs[0]!
   const trained = readTrainedState(run)
-  const unusable = group.unusable.map((each) => unusableText(each, group.name))
+  const unusable = arm.unusable.map((each) => unusableText(each, arm.name))
   if (trained === null) return { folder, files, model: null, notes: unusable }
-  const ofModel = await writeModelPictures(folder, { run, ...trained })
+  const modelFiles = await writeModelPictures(folder, { run, ...trained })
   const note = modelNote({ run, ...trained })
   return {
     folder,
-    files: [...files, ...ofModel],
+    files: [...files, ...modelFiles],
     model: run.folder,
     notes: [...(note === null ? [] : [note]), ...unusable],
   }
@@ -80,30 +78,27 @@ function refuseForeignPictures(folder: string): void {
   )
 }
 
-/** Of a group, the completed runs; where none is, what there is. */
-async function drawableGroup(name: string): Promise<ArmRuns> {
+/** Reads an arm with its completed runs or, if there are none, with its incomplete runs. */
+async function readDrawableArm(name: string): Promise<ArmRuns> {
   const {
-    arms: [group, ...more],
+    arms: [arm, ...more],
   } = await readArms([name], undefined)
   if (more.length > 0) {
     throw usageError({
-      problem: `holds ${more.length + 1} groups, plot draws one`,
+      problem: `holds ${more.length + 1} arms; plot draws one`,
       subject: name,
-      hint: `Name one of them, for example ${group!.name}, or compare them with eigenae compare.`,
+      hint: `Name one of them, for example ${arm!.name}, or compare them with eigenae compare.`,
     })
   }
-  const runs = (group!.runs.length > 0 ? group!.runs : group!.leftOut).filter(
-    ({ metrics }) => metrics.length > 0,
-  )
-  if (runs.length > 0) return { ...group!, runs }
-  const [unusable] = group!.unusable
+  const runs = (arm!.runs.length > 0 ? arm!.runs : arm!.leftOut).filter(({ metrics }) => metrics.length > 0)
+  if (runs.length > 0) return { ...arm!, runs }
+  const [unusable] = arm!.unusable
   if (unusable !== undefined) throw unusable.error
-  const complete = group!.runs[0]
+  const complete = arm!.runs[0]
   if (complete !== undefined) {
-    const where = runFiles(complete.folder).metrics
     throw usageError({
       problem: 'is missing or empty, though the run is complete',
-      subject: where,
+      subject: runFiles(complete.folder).metrics,
       hint: remakeHint,
     })
   }

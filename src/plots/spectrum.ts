@@ -4,17 +4,17 @@ import { armField, type Chart, epochAxis, intervalTooltip, type Panels, type Spe
 
 const rankAxis = { title: 'rank', tickMinStep: 1, tickCount: 8, format: 'd', grid: false } as const
 
-// As many as a panel has pixels.
+// The width of a panel in pixels.
 const mostBars = 200
 
-/** The shares of the singular values after the last epoch, and the line where all would be alike. */
+/** Draws the shares of the singular values after the last epoch, and the line where all shares would be equal. */
 export function spectrumChart(arms: readonly Arm[]): Chart {
   return {
     name: 'spectrum',
     title: 'Spectrum of the embedding',
     caption: `Singular values of the trained encoder's embedding by rank, each as its share of their sum${
       arms.some(({ runs }) => runs.length > 1) ? ' (mean over the seeds, with its 95 % interval)' : ''
-    }. The dashed line, 1/d, is where all d dimensions would be used alike.`,
+    }. The dashed line at 1/d marks equal use of all d dimensions.`,
     panels: facetPanels(arms, 200, 180),
     spec: {
       data: { values: arms.flatMap(sharesByRank) },
@@ -38,7 +38,7 @@ function sharesByRank(arm: Arm): readonly Spec[] {
   }))
 }
 
-/** The fields of a span: its name, its middle, and where it starts and ends, `half` beyond its first and last. */
+/** Returns the fields of a span: its text, its middle, and its edges `half` a step beyond the first and the last number. */
 function extent(span: Span, name: 'epoch' | 'rank', half: number): Spec {
   return {
     [name]: spanText(span),
@@ -48,7 +48,7 @@ function extent(span: Span, name: 'epoch' | 'rank', half: number): Spec {
   }
 }
 
-/** Bars with their intervals, and the line at 1/d with its name. */
+/** Returns the layers: bars with their intervals, and the labelled line at 1/d. */
 function shareLayers(): readonly Spec[] {
   const scale = { nice: false, zero: false, padding: 4 }
   const x = { field: 'rankFrom', type: 'quantitative', axis: rankAxis, scale }
@@ -72,11 +72,11 @@ function shareLayers(): readonly Spec[] {
   ]
 }
 
-// A panel of 220 × 180 pixels shows no more columns and rows, a picture of all arms no more cells.
+// Limits for a panel of 220 × 180 pixels, and for the cells of all arms in one picture.
 const mostCells = { columns: 200, rows: 64, chart: 20_000 }
 const fewestColumns = 24
 
-/** Rank by epoch, the share as the colour: how the dimensions come into use, or die. */
+/** Draws the share of each rank by epoch as a colour, which shows when dimensions come into use or die. */
 export function evolutionChart(arms: readonly Arm[]): Chart {
   const { columns, rows, chart } = mostCells
   const fitting = Math.max(fewestColumns, Math.floor(chart / (arms.length * rows)))
@@ -90,7 +90,7 @@ export function evolutionChart(arms: readonly Arm[]): Chart {
     }`,
     panels: facetPanels(arms, 220, 180),
     spec: {
-      data: { values: arms.flatMap((arm, place) => cellRows(arm, cells[place]!)) },
+      data: { values: arms.flatMap((arm, index) => cellRows(arm, cells[index]!)) },
       facet: facetBy(arms),
       spec: { mark: cellMark, encoding: evolutionEncoding() },
       resolve: { scale: independent, axis: independent },
@@ -111,8 +111,8 @@ function cellRows(arm: Arm, cells: readonly SpectrumCell[]): readonly Spec[] {
   }))
 }
 
-// Each cell reaches two pixels under the next ones, which are drawn over it: edges that only meet are smoothed into lines of
-// the background.
+// Each cell extends two pixels under the next ones, which are drawn over it. Edges that only touch would be antialiased into
+// visible lines of the background colour.
 const cellMark = { type: 'rect', x2Offset: 2, y2Offset: 2, clip: true } as const
 
 function evolutionEncoding(): Spec {

@@ -1,4 +1,4 @@
-import { armVariables, baseStyle } from '../pages/style.js'
+import { armVariables, baseStyle } from '../pages/theme.js'
 
 export function pageStyle(arms: number): string {
   return `${baseStyle((scheme) => armVariables(scheme, arms))}

@@ -12,8 +12,7 @@ import {
 } from '../files/overwrite-guard.js'
 import { jsonText, writeAtomically } from '../files/write.js'
 import { comparisonCharts, comparisonPictures } from '../plots/comparison.js'
-import { loadRenderer } from '../plots/raster.js'
-import { pictureFiles, writeCharts } from '../plots/render.js'
+import { loadRenderer, pictureFiles, writeCharts } from '../plots/render.js'
 import { reportPage } from './page.js'
 
 /**

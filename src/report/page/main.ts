@@ -5,7 +5,7 @@
  */
 import type * as Vega from 'vega'
 import type * as VegaLite from 'vega-lite'
-import { armField, type Chart, laidOut } from '../../plots/chart.js'
+import { applyLayout, armField, type Chart } from '../../plots/chart.js'
 import type { ReportData } from '../report-data.js'
 
 // Scripts of the page before this one.
@@ -25,7 +25,7 @@ function fitted(chart: Chart, width: number): VegaLite.TopLevelSpec {
   const columns = Math.max(1, Math.min(panels.count, panels.columns, fitting))
   const widest = Math.floor((width - 24) / columns) - panels.margin
   const panelWidth = Math.max(110, Math.min(panels.width * 1.4, widest))
-  const spec = laidOut({ ...chart, panels: { ...panels, columns, width: panelWidth } })
+  const spec = applyLayout({ ...chart, panels: { ...panels, columns, width: panelWidth } })
   const hiding = {
     params: [{ name: 'hidden', value: [...hidden] }],
     transform: [{ filter: `indexof(hidden, datum.${armField}) < 0` }],

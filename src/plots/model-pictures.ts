@@ -1,18 +1,67 @@
+/** The pictures of a run that need its trained model. */
 import type { Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
 import { evaluationNoise } from '../model/evaluation-noise.js'
-import { distinctLabels } from '../pages/labels.js'
-import { pngFile } from './png-file.js'
-import { fontFamily } from './raster.js'
+import { distinctLabels, labelColor } from '../pages/theme.js'
+import { principalPlane } from '../spectrum/principal-directions.js'
+import { type Chart, rowMargin } from './chart.js'
+import { encodePng, fontFamily } from './render.js'
 
-// EMNIST's 26 letters fit.
+const shownImages = 2000
+
+/** Draws the embedding of test images. Each point is its label, so the chart is readable in black and white. */
+export async function embeddingChart(
+  trainer: Trainer,
+  { images, labels }: Split,
+  latent: number,
+): Promise<Chart> {
+  const count = Math.min(shownImages, images.count)
+  const embedding = await trainer.encode(images.pixels.subarray(0, count * images.pixelsPerImage))
+  const shownLabels = distinctLabels(labels.subarray(0, count))
+  const { points, shares } = principalPlane(embedding, latent)
+  const axis = (field: string, name: string, share: number) => ({
+    field,
+    type: 'quantitative',
+    axis: {
+      title: `${name} principal direction (${(100 * share).toFixed(0)} % of the variance)`,
+      tickCount: 6,
+    },
+    scale: { zero: false },
+  })
+  return {
+    name: 'embedding',
+    title: 'Embedding of test images',
+    caption: `The first ${count} test images, each drawn as its label, along the two directions with the largest variance.`,
+    panels: { count: 1, width: 560, height: 520, columns: 1, margin: rowMargin },
+    spec: {
+      data: { values: points.map(([x, y], image) => ({ x, y, label: String(labels[image]) })) },
+      mark: { type: 'text', fontSize: 10, opacity: 0.8 },
+      encoding: {
+        x: axis('x', 'first', shares[0]),
+        y: axis('y', 'second', shares[1]),
+        text: { field: 'label' },
+        color: {
+          field: 'label',
+          type: 'nominal',
+          scale: {
+            domain: shownLabels.map(String),
+            range: shownLabels.map((label) => labelColor('light', label)),
+          },
+          legend: null,
+        },
+      },
+    },
+  }
+}
+
+// Enough for EMNIST's 26 letters.
 const mostLabels = 32
 const side = 28
 const gap = 4
 const zoom = 2
 const rows = ['original', 'noisy input', 'reconstruction'] as const
 
-/** The first test image of each label, with the evaluations' noise, and what the network makes of it: an SVG. */
+/** Returns an SVG of the first test image of each label, the same with the evaluations' noise, and its reconstruction. */
 export async function reconstructionGrid(trainer: Trainer, test: Split, deviation: number): Promise<string> {
   const chosen = distinctLabels(test.labels)
     .slice(0, mostLabels)
@@ -20,16 +69,16 @@ export async function reconstructionGrid(trainer: Trainer, test: Split, deviatio
   const { pixelsPerImage } = test.images
   const noisy = new Float32Array(chosen.length * pixelsPerImage)
   const clean = new Float32Array(noisy.length)
-  for (const [place, image] of chosen.entries()) {
+  for (const [column, image] of chosen.entries()) {
     const noise = evaluationNoise(image, pixelsPerImage, deviation)
     const pixels = test.images.pixels.subarray(image * pixelsPerImage, (image + 1) * pixelsPerImage)
     clean.set(
       Array.from(pixels, (value) => value / 255),
-      place * pixelsPerImage,
+      column * pixelsPerImage,
     )
     noisy.set(
       noise.map((value, i) => value + pixels[i]! / 255),
-      place * pixelsPerImage,
+      column * pixelsPerImage,
     )
   }
   return gridSvg([clean, noisy, await trainer.reconstruct(noisy)], chosen.length)
@@ -41,7 +90,7 @@ async function gridSvg(values: readonly Float32Array[], columns: number): Promis
   const top = 36
   const [width, height] = [columns * (side + gap) - gap, rows.length * (side + gap) - gap]
   const sheet = sheetOf(values, columns, width * zoom, height * zoom)
-  const image = (await pngFile(sheet, width * zoom, 'gray')).toString('base64')
+  const image = (await encodePng(sheet, width * zoom, 'gray')).toString('base64')
   const labels = rows.map(
     (row, index) =>
       `<text x="${left - 10}" y="${top + index * cell + side}" text-anchor="end" dy="4">${row}</text>`,
@@ -56,7 +105,7 @@ ${labels.join('\n')}
 `
 }
 
-/** All images in one, enlarged pixel by pixel, dark on white as on paper. */
+/** Returns the enlarged images side by side as one, [height][width], dark on white as on paper. */
 function sheetOf(
   values: readonly Float32Array[],
   columns: number,
