@@ -16,7 +16,7 @@ import { loadRenderer, pictureFiles, writeCharts } from '../plots/render.js'
 import { reportPage } from './page.js'
 
 /**
- * Checks that a comparison can be drawn and written into a folder. An earlier one will be replaced.
+ * Checks that a comparison can be drawn and written to a folder, in which an earlier one may be replaced. Writes nothing.
  * @throws a usage error if another file would be replaced.
  */
 export async function checkOutput(folder: string): Promise<void> {
@@ -29,7 +29,7 @@ function outputsIn(folder: string): readonly Output[] {
   const pictures = comparisonPictures.flatMap(pictureFiles).map((name) => join(folder, name))
   return [
     json,
-    // A CSV file has no place for a mark: the JSON beside it stands for both.
+    // A CSV file cannot hold a mark, so the JSON file beside it must be ours, too.
     {
       file: join(folder, 'comparison.csv'),
       mark: (head) => comparisonMarks.csv(head) && isOurs(json) === true,
@@ -39,7 +39,7 @@ function outputsIn(folder: string): readonly Output[] {
   ]
 }
 
-/** The names of the files that were written. */
+/** Writes all files of a comparison and returns their names. */
 export async function writeComparison(
   folder: string,
   comparison: Comparison,
@@ -49,8 +49,8 @@ export async function writeComparison(
   await writeAtomically(join(folder, 'comparison.json'), jsonText({ ...comparisonJson(comparison), command }))
   await writeAtomically(join(folder, 'comparison.csv'), comparisonCsv(comparison))
   const charts = comparisonCharts(comparison)
-  const report = async () =>
+  const writeReport = async () =>
     writeAtomically(join(folder, 'report.html'), await reportPage(comparison, charts, command))
-  const [pictures] = await Promise.all([writeCharts(folder, charts), report()])
+  const [pictures] = await Promise.all([writeCharts(folder, charts), writeReport()])
   return ['report.html', 'comparison.csv', 'comparison.json', ...pictures]
 }

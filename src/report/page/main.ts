@@ -1,14 +1,14 @@
 /**
- * The report's script: it draws the charts, anew when the page's width or the colour scheme changes, shows values where
- * the pointer is, and hides an arm when its name is clicked. Everything that comes from runs is data to it: text of
- * elements, values of signals.
+ * The report's script. It draws the charts, redraws them when the page's width or the colour scheme changes, shows the
+ * values under the pointer, and hides an arm when its name is clicked. Text from runs is only ever used as the text of
+ * elements or the values of signals, never as markup or code.
  */
 import type * as Vega from 'vega'
 import type * as VegaLite from 'vega-lite'
 import { applyLayout, armField, type Chart } from '../../plots/chart.js'
 import type { ReportData } from '../report-data.js'
 
-// Scripts of the page before this one.
+// Earlier scripts of the page define these.
 declare const vega: typeof Vega
 declare const vegaLite: typeof VegaLite
 
@@ -18,8 +18,8 @@ const tooltip = document.getElementById('tooltip')!
 const hidden = new Set<string>()
 let views: readonly Vega.View[] = []
 
-/** As many panels side by side as fit, each as wide as they then may be. */
-function fitted(chart: Chart, width: number): VegaLite.TopLevelSpec {
+/** Returns the chart with as many panels side by side as fit into the width. */
+function fitToWidth(chart: Chart, width: number): VegaLite.TopLevelSpec {
   const { panels } = chart
   const fitting = Math.floor(width / (Math.min(panels.width, 200) + panels.margin))
   const columns = Math.max(1, Math.min(panels.count, panels.columns, fitting))
@@ -37,7 +37,7 @@ function draw(chart: Chart): Vega.View {
   const element = document.getElementById(`chart-${chart.name}`)!
   element.replaceChildren()
   const config = data.themes[darkScheme.matches ? 'dark' : 'light']
-  const { spec } = vegaLite.compile({ ...fitted(chart, element.clientWidth), config })
+  const { spec } = vegaLite.compile({ ...fitToWidth(chart, element.clientWidth), config })
   const view = new vega.View(vega.parse(spec), {
     container: element,
     hover: true,
@@ -53,7 +53,7 @@ function drawAll(): void {
   views = data.charts.map(draw)
 }
 
-/** Vega gives the tooltip's fields as an object, and no event or null where the pointer leaves. */
+/** Vega passes the tooltip's fields as an object. When the pointer leaves a mark, the event or the object is null. */
 function showTooltip(pointer: MouseEvent | null, value: unknown): void {
   tooltip.replaceChildren()
   const fields = value !== null && typeof value === 'object' ? Object.entries(value) : []
