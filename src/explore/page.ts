@@ -14,24 +14,39 @@ import {
   jsonScript,
   unescaped,
 } from '../pages/html.js'
-import { distinctLabels } from '../pages/theme.js'
+import { armVariables, baseStyle, distinctLabels, labelColor, type Scheme } from '../pages/theme.js'
 import { version } from '../runs/facts.js'
-import type { ChosenRun } from './chosen-runs.js'
-import type { PageImages } from './images.js'
-import type { PageData } from './page-data.js'
-import type { RunData } from './run-data.js'
-import { runSection } from './run-section.js'
-import { exploreStyle } from './style.js'
+import { isDead } from '../spectrum/spectrum.js'
+import { significant } from '../text/format.js'
+import type { ChosenRun } from './explore.js'
+import { type PageData, type PageRun, reach, stripPictures } from './page-data.js'
 
-/** Named as such in the head of every page. */
+// The generator in the head of every page.
 const generator = 'eigenae explore'
 
-/** How an earlier page is recognised. */
+/** Recognises an earlier page. */
 export const explorePageMark = pageMark(generator)
 
-export type ExploredRun = ChosenRun & RunData
+export interface PageImages {
+  /** The name or folder of their data set. */
+  readonly source: string
+  /** [count][side²], 0 to 255. */
+  readonly pixels: Uint8Array
+  readonly labels: Uint8Array
+  readonly side: number
+}
 
-/** The page: one file that needs no other and no network, and runs no script but its own. */
+/** A run's part of the page's data, and its numbers in the order that page-data.ts defines. */
+export interface RunData {
+  readonly data: PageRun
+  readonly floats: readonly Float32Array[]
+  /** A note on its model; null if it is the final one. */
+  readonly note: string | null
+}
+
+type ExploredRun = ChosenRun & RunData
+
+/** Returns the page, a single file that needs no other file and no network and runs only its own script. */
 export async function explorePage(runs: readonly ExploredRun[], images: PageImages): Promise<string> {
   const labels = distinctLabels(images.labels)
   const style = exploreStyle(runs.length, labels)
@@ -44,11 +59,11 @@ export async function explorePage(runs: readonly ExploredRun[], images: PageImag
 <meta name="generator" content="${generator}"><meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="icon" href="data:,">
 <title>${title}</title><style>${unescaped(style)}</style></head><body>
 <h1>${title}</h1>
-<p class="lead">An autoencoder squeezes a noisy picture into a few numbers, the embedding, and makes a clean picture of them.
-Choose a picture, add noise, and move the numbers${
-    runs.length > 1 ? ': the same picture goes through both networks.' : '.'
+<p class="lead">An autoencoder compresses a noisy picture into a few numbers, the embedding, and decodes them into a clean picture.
+Choose a picture, add noise, and move along the directions of the embedding.${
+    runs.length > 1 ? ' Both networks get the same picture.' : ''
   }</p>
-<noscript><p>This page computes in the browser: it needs JavaScript.</p></noscript><p id="trouble" role="alert" hidden></p>
+<noscript><p>This page computes in the browser, so it needs JavaScript.</p></noscript><p id="trouble" role="alert" hidden></p>
 ${inputSection(data, labels, runs.length)}
 <div class="runs">${runs.map((run, index) => runSection(run, index, images, runs))}</div>
 <h2>How to read it</h2>${explanation()}
@@ -77,32 +92,115 @@ function pageData(runs: readonly ExploredRun[], { labels, side }: PageImages): P
 function inputSection({ side, noise }: PageData, labels: readonly number[], runs: number): Html {
   const picture = (name: string, label: string) =>
     html`<figure><canvas id="${name}" width="${side}" height="${side}" role="img" aria-label="${label}"></canvas><figcaption>${label}</figcaption></figure>`
-  return html`<section class="input" aria-label="the picture that goes in">
+  return html`<section class="input" aria-label="Input picture">
 <div class="pictures">${picture('clean', 'picture')}${picture('noisy', 'with noise')}</div>
-<div class="controls"><div class="labels" role="group" aria-label="choose a picture by its label">${labels.map(
+<div class="controls"><div class="labels" role="group" aria-label="Choose a picture by its label">${labels.map(
     (label) =>
-      html`<button type="button" data-label="${label}" title="the next ${label}"><canvas width="${side}" height="${side}" aria-hidden="true"></canvas><span>${label}</span></button>`,
+      html`<button type="button" data-label="${label}" title="next picture with label ${label}"><canvas width="${side}" height="${side}" aria-hidden="true"></canvas><span>${label}</span></button>`,
   )}</div>
 <div class="row"><button type="button" id="previous" aria-label="previous picture">‹</button><span id="image" aria-live="polite"></span><button type="button" id="next" aria-label="next picture">›</button></div>
 <div class="row"><label for="noise">noise</label><input type="range" id="noise" min="0" max="${noise.maximum}" step="${noise.step}" value="${noise.initial}"><output id="noise-value" for="noise"></output></div>
-${runs > 1 ? html`<div class="row"><label><input type="checkbox" id="together" checked> move the same slider in both networks</label></div>` : ''}
+${runs > 1 ? html`<div class="row"><label><input type="checkbox" id="together" checked> move the sliders of both networks together</label></div>` : ''}
 </div></section>`
 }
 
-function explanation(): Html {
-  return html`<ul><li>The sliders are the embedding's principal directions, from −3 to +3 standard deviations about its mean, ordered
-by their share of the spectrum, σ/Σσ: the bar beside each. They start where the encoder puts the noisy picture.</li>
-<li>The small pictures under a slider are what the decoder makes on the way from one end to the other. Where all are alike,
-the direction carries nothing. <em>Dead</em> is a direction with under a thousandth of the first one's deviation: no picture
-lies elsewhere along it. (The spectrum in a run's folder is not centred: what all pictures share counts there as a direction.)</li>
-<li>In the plot each number is the label of a test image without noise. The ring is the chosen one, the cross where the sliders are.
-Click one to choose it; with the keyboard, arrows go to the next one and Enter chooses it.</li>
-<li>MSE is between the picture made and the one chosen, without noise. “Moved by” is how far a pixel is from the
-reconstruction (root mean square): 0 where a slider does nothing.</li>
-<li>The noise is the one that evaluations add to that image, made stronger or weaker.</li></ul>`
+// The number of sliders that fit into their box without scrolling.
+const inView = 10
+
+/** Returns the section of one run: the decoded picture, the sliders and the embedding. */
+function runSection(
+  run: ExploredRun,
+  index: number,
+  { side }: PageImages,
+  runs: readonly ExploredRun[],
+): Html {
+  const { data, name } = run
+  const largest = Math.max(...runs.flatMap((each) => sharesOf(each.data)))
+  return html`<section class="run" data-run="${index}" aria-labelledby="run-${index}">
+<h2 id="run-${index}">${name}</h2><p class="quiet facts">${facts(run)}</p>
+<div class="decode"><div class="made"><canvas class="picture" width="${side}" height="${side}" role="img" aria-label="${name}: decoded picture"></canvas>
+<p class="quiet"><output class="error"></output></p>
+<div class="row"><button type="button" class="back" disabled>Back to the picture</button><button type="button" class="mean">To the mean</button></div></div>
+<div class="sliders-box">${data.latent > inView ? html`<p class="quiet">${data.latent} directions; scroll to see all</p>` : ''}<div class="sliders" role="group" aria-label="${name}: principal directions">${data.directions.map(
+    (_, direction) => sliderRow(run, index, direction, largest, side),
+  )}</div></div></div>
+${scatter(run, index)}
+</section>`
 }
 
-/** Bytes in an element that the page's script unpacks. */
+function facts({ run, data, difference }: ExploredRun): string {
+  const last = run.metrics.at(-1)
+  const dead = data.directions.filter(({ deviation }) =>
+    isDead(deviation, data.directions[0]!.deviation),
+  ).length
+  const latent = run.config.model.widths.at(-1)
+  return [
+    difference,
+    `seed ${run.config.seed}`,
+    ...(last === undefined
+      ? []
+      : [
+          `epoch ${last.epoch}`,
+          `test MSE ${significant(last.test_mse)}`,
+          `effective rank ${last.effective_rank.toFixed(2)}`,
+        ]),
+    `${dead} of ${latent} sliders dead`,
+  ]
+    .filter(Boolean)
+    .join(' · ')
+}
+
+function sliderRow(run: ExploredRun, index: number, direction: number, largest: number, side: number): Html {
+  const { directions } = run.data
+  const share = sharesOf(run.data)[direction]!
+  const dead = isDead(directions[direction]!.deviation, directions[0]!.deviation)
+  const [id, percent] = [`slider-${index}-${direction}`, dead ? 'dead' : `${percentText(share)} %`]
+  const width = largest === 0 ? 0 : (100 * share) / largest
+  return html`<div class="direction${dead ? ' dead' : ''}"><label for="${id}">${direction + 1}</label>
+<span class="share"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="${width.toFixed(2)}" height="8"/></svg><span>${percent}</span></span>
+<input type="range" id="${id}" min="${-reach}" max="${reach}" step="0.05" value="0" aria-label="${run.name}, direction ${direction + 1}, ${percent}">
+<output for="${id}"></output><canvas class="strip" width="${stripPictures * (side + 1) - 1}" height="${side}" aria-hidden="true"></canvas></div>`
+}
+
+function scatter({ data, name }: ExploredRun, index: number): Html {
+  const axis = (word: string, chosen: number) =>
+    html`<label>${word} <select class="${word}">${data.directions.map(
+      (_, direction) =>
+        html`<option value="${direction}"${direction === chosen ? html` selected` : ''}>direction ${direction + 1}</option>`,
+    )}</select></label>`
+  const flat = data.latent === 1
+  return html`<h3>Embedding</h3><div class="row axes">${axis('across', 0)}${
+    flat ? html`<span class="quiet">up: label</span>` : axis('up', 1)
+  }</div>
+<div class="scatter" role="application" tabindex="0" aria-label="${name}: embedding. Arrow keys move from image to image, Enter chooses one" aria-describedby="point-${index}"><canvas class="points" aria-hidden="true"></canvas><canvas class="marks" aria-hidden="true"></canvas></div>
+<p class="quiet point" id="point-${index}" aria-live="polite"></p>`
+}
+
+/** Returns σ/Σσ of the centred embedding. */
+function sharesOf({ directions }: PageRun): readonly number[] {
+  const sum = directions.reduce((total, { deviation }) => total + deviation, 0)
+  return directions.map(({ deviation }) => (sum === 0 ? 0 : deviation / sum))
+}
+
+function percentText(share: number): string {
+  return (100 * share).toFixed(share < 0.1 ? 1 : 0)
+}
+
+function explanation(): Html {
+  return html`<ul><li>The sliders move along the embedding's principal directions, from −3 to +3 standard deviations around its mean. They are
+ordered by their share of the spectrum, σ/Σσ, which the bar beside each slider shows. They start at the embedding of the noisy picture.</li>
+<li>The small pictures under a slider show the decoder's output from one end of the slider to the other. If they all look the
+same, the direction carries no information. A direction is <em>dead</em> if its standard deviation is less than a thousandth of the first
+direction's: the embeddings of all pictures lie at the same position along it. (The spectrum in a run's folder is not centred, so the mean of
+the embedding counts there as well.)</li>
+<li>In the plot, each number is the label of a test image without noise. The ring marks the chosen image, the cross the position of the
+sliders. Click an image to choose it, or use the arrow keys and Enter.</li>
+<li>The MSE compares the decoded picture with the chosen picture without noise. “Moved by” is the root mean square difference of a
+pixel from the reconstruction; it stays 0 if a slider has no effect.</li>
+<li>The noise is the noise that evaluations add to this image, scaled to the chosen standard deviation.</li></ul>`
+}
+
+/** Returns an element with gzipped bytes that the page's script unpacks. */
 async function packed(id: string, bytes: Uint8Array): Promise<Html> {
   const text = (await promisify(gzip)(bytes, { level: 9 })).toString('base64')
   return dataScript(id, text)
@@ -116,4 +214,34 @@ function bytesOf(arrays: readonly Float32Array[]): Uint8Array {
 
 function hashOf(content: string): string {
   return `'sha256-${createHash('sha256').update(content).digest('base64')}'`
+}
+
+/** Returns the page's style: two columns if they fit, otherwise one. */
+function exploreStyle(runs: number, labels: readonly number[]): string {
+  return `${baseStyle((scheme) => `${armVariables(scheme, runs)} ${labelVariables(scheme, labels)}`)}
+body { max-width: ${runs > 1 ? '78rem' : '64rem'} } h2 { margin-top: 2rem } figure { margin: 0 } canvas { display: block; image-rendering: pixelated }
+.lead { max-width: 58rem } .quiet { margin: .25rem 0 } [hidden] { display: none !important } #trouble { border-left: 4px solid #d55e00; padding: .5rem 1rem; background: var(--soft) }
+.row { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .7rem; min-height: 2rem }
+button, select { font: inherit; font-size: .875rem; padding: .2rem .7rem; border: 1px solid var(--line); border-radius: 1rem; background: var(--soft); color: inherit; cursor: pointer } button:disabled { opacity: .45; cursor: default }
+:focus-visible { outline: 3px solid var(--arm-0); outline-offset: 2px } input[type=range] { accent-color: var(--arm); height: 1.25rem; margin: 0; cursor: pointer } output { font-variant-numeric: tabular-nums }
+.input { --arm: var(--arm-0); display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start; margin: 1.25rem 0 0 } .pictures { display: flex; gap: .75rem } .pictures canvas { width: 8.75rem; border: 1px solid var(--line) }
+.controls { flex: 1 1 21rem; min-width: 0 } .controls .row label { min-width: 3rem } #noise { flex: 1; max-width: 20rem; min-width: 8rem } #image { min-width: 9.5rem; text-align: center; font-variant-numeric: tabular-nums }
+.labels { display: flex; flex-wrap: wrap; gap: .35rem; margin-bottom: .4rem } .labels button { padding: 2px 2px 0; border-radius: .35rem; line-height: 1.3; font-weight: 600 } .labels canvas { width: 28px } .labels button[aria-pressed=true] { border-color: var(--text); box-shadow: 0 0 0 1px var(--text) }
+${labels.map((label) => `.labels [data-label="${label}"] { color: var(--label-${label}) }`).join(' ')}
+.runs { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 29rem), 1fr)); gap: 0 2rem } .run { min-width: 0 } .run h2 { border-top: 4px solid var(--arm); padding-top: .5rem; margin-bottom: 0 } .facts { min-height: 1.4em }
+${Array.from({ length: runs }, (_, run) => `[data-run="${run}"] { --arm: var(--arm-${run}) }`).join(' ')}
+.decode { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; margin-top: .75rem } .made { flex: 1 1 9rem; max-width: 14rem } .made .picture { width: 100%; border: 1px solid var(--line) } .made .row { margin-top: .4rem } .error { display: block; min-height: 3em; white-space: pre-line; line-height: 1.4 }
+.sliders-box { flex: 2 1 18rem; max-width: 26rem } .sliders { max-height: 42rem; overflow-y: auto; padding: 3px }
+.direction { display: grid; grid-template-columns: 1.4rem 4.2rem minmax(0, 1fr) 2.9rem; column-gap: .4rem; align-items: center; margin-bottom: .45rem; font-size: .875rem } .direction label, .direction output { text-align: right; font-variant-numeric: tabular-nums } .direction label { font-weight: 600 }
+.direction input { width: calc(100% * 6 / 7 + 16px); margin-left: calc(100% / 14 - 8px) } .strip { grid-column: 3; width: 100%; max-width: 100% } .direction input:focus-visible { position: relative; z-index: 1; outline-offset: 0; border-radius: .3rem } .dead { color: var(--faint) } .dead label { font-weight: 400 }
+.direction output, .direction span { white-space: nowrap } .share { grid-row: span 2; align-self: start; padding-top: .4rem; display: block; line-height: 1.3 } .share svg { display: block; width: 100%; height: .5rem; background: var(--soft) } .share rect { fill: var(--arm) }
+.axes { margin: .25rem 0 .5rem; font-size: .875rem } .scatter { position: relative; aspect-ratio: 4 / 3; max-height: 70vh; width: 100%; border: 1px solid var(--line); cursor: crosshair; touch-action: pan-y } .scatter canvas { position: absolute; inset: 0; width: 100%; height: 100%; image-rendering: auto } .point { min-height: 1.5em }
+#preview { position: fixed; z-index: 2; pointer-events: none; padding: 3px; background: var(--page); border: 1px solid var(--line); border-radius: .3rem; font-size: .8rem; line-height: 1.3; text-align: center; font-weight: 600 } #preview canvas { width: 56px }
+li { max-width: 50rem; margin-bottom: .3rem }
+@media (max-width: 30rem) { .labels { gap: .15rem } .labels button { padding: 1px 1px 0 } .pictures canvas { width: 7rem } .decode { display: block } .made { display: grid; grid-template-columns: 9rem 1fr; gap: 0 .8rem; max-width: none; margin-bottom: .75rem } .made .picture { grid-row: span 2 } .made .row { align-content: flex-start } .sliders-box { max-width: none } .sliders { max-height: 46rem } .direction { grid-template-columns: 1.2rem 3rem minmax(0, 1fr) 2.7rem } button, select { min-height: 2rem } }
+`
+}
+
+function labelVariables(scheme: Scheme, labels: readonly number[]): string {
+  return labels.map((label) => `--label-${label}: ${labelColor(scheme, label)};`).join(' ')
 }
