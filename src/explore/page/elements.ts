@@ -1,4 +1,4 @@
-/** The one element that the page was made with. */
+/** Returns the first element that matches. Throws if there is none of this kind. */
 export function find<T extends Element>(within: ParentNode, selector: string, kind: new () => T): T {
   const element = within.querySelector(selector)
   if (element instanceof kind) return element
@@ -15,7 +15,7 @@ export function findAll<T extends Element>(
 
 const darkScheme = matchMedia('(prefers-color-scheme: dark)')
 
-// Kept: in Chromium, reading `matches` while a change is on its way swallows the event.
+// Cached because in Chromium, reading `matches` during a pending change suppresses its event.
 let dark = darkScheme.matches
 
 export function isDark(): boolean {
@@ -29,7 +29,7 @@ export function onSchemeChange(redraw: () => void): void {
   })
 }
 
-/** A colour of the style, as the reader's scheme has it now. */
+/** Returns a colour variable of the style in the reader's current colour scheme. */
 export function ink(name: string, element: Element = document.documentElement): string {
   return getComputedStyle(element).getPropertyValue(`--${name}`)
 }

@@ -1,9 +1,8 @@
 import type { PageData } from '../page-data.js'
 import { find, findAll } from './elements.js'
-import { drawPicture } from './picture.js'
-import type { Pictures } from './pictures.js'
+import { drawPicture, type Pictures } from './pictures.js'
 
-/** What goes into the networks: which image, and how much noise on it. */
+/** The input of the networks: the chosen image and its noise. */
 export class InputPanel {
   readonly #pictures: Pictures
   readonly #clean = find(document, '#clean', HTMLCanvasElement)
@@ -14,13 +13,14 @@ export class InputPanel {
   readonly #buttons = findAll(document, '[data-label]', HTMLButtonElement)
   readonly #onChange: () => void
   image = 0
+  /** Standard deviation. */
   noise: number
 
   constructor(pictures: Pictures, noise: PageData['noise'], onChange: () => void) {
     this.#pictures = pictures
     this.#onChange = onChange
     this.noise = noise.initial
-    // A browser may remember where a reader left it.
+    // After a reload, a browser may restore the slider's last position.
     this.#noise.value = String(noise.initial)
     this.#noise.addEventListener('input', () => {
       this.noise = this.#noise.valueAsNumber
@@ -53,7 +53,7 @@ export class InputPanel {
     this.#changed()
   }
 
-  /** Draws everything, the small pictures of the buttons too. */
+  /** Draws everything, including the small pictures on the buttons. */
   draw(): void {
     for (const button of this.#buttons) {
       const first = this.#pictures.labels.indexOf(Number(button.dataset.label))

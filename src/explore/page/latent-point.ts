@@ -1,14 +1,15 @@
 import type { Network } from './network.js'
 
-// Of the first direction's deviation: what is under it is no place, but the rounding of float32.
+// A deviation below this share of the first direction's is only float32 rounding.
 const rounding = 1e-6
 
-/** A place in a network's latent space: where the encoder put a picture, moved along the principal directions. */
+/** A point in a network's latent space: the embedding of a picture, moved along the principal directions. */
 export class LatentPoint {
   readonly #network: Network
   #start: Float32Array = new Float32Array()
-  /** In standard deviations from the mean, one a direction: at the start, and now. */
+  /** The initial settings, one per direction, in standard deviations from the mean. */
   #startSettings: readonly number[] = []
+  /** The current settings, likewise. */
   #settings: readonly number[] = []
 
   constructor(network: Network) {
@@ -23,8 +24,8 @@ export class LatentPoint {
     return this.#settings.some((setting, direction) => setting !== this.#startSettings[direction])
   }
 
-  /** Where the encoder put a picture. */
-  place(embedding: Float32Array): void {
+  /** Starts from the embedding of a picture. */
+  startAt(embedding: Float32Array): void {
     const { mean, directions } = this.#network
     this.#start = embedding
     this.#startSettings = directions.map(({ vector, deviation }) => {
@@ -46,17 +47,17 @@ export class LatentPoint {
     this.#settings = this.#startSettings
   }
 
-  /** Along a direction, in the embedding's own units. */
+  /** Returns the position along a direction, in the units of the embedding. */
   coordinate(direction: number): number {
     return this.#settings[direction]! * this.#network.directions[direction]!.deviation
   }
 
-  /** The embedding here: exactly the encoder's, where nothing was moved. */
+  /** The embedding at this point. Without a move, it is exactly the encoder's. */
   get embedding(): Float32Array {
     return this.#embeddingAt(this.#settings)
   }
 
-  /** The same with one direction set otherwise. */
+  /** Returns the embedding with one direction changed. */
   embeddingWith(direction: number, setting: number): Float32Array {
     return this.#embeddingAt(this.#settings.with(direction, setting))
   }

@@ -1,18 +1,17 @@
 /**
- * The script of the page that `eigenae explore` makes: the networks run here, in the reader's browser. It is bundled into
- * one text, which the page holds.
+ * The script of the page that `eigenae explore` makes. The networks run here, in the reader's browser. It is bundled into
+ * a single text that becomes part of the page.
  */
 import { find, onSchemeChange } from './elements.js'
 import { InputPanel } from './input-panel.js'
-import { Pictures } from './pictures.js'
-import { Preview } from './preview.js'
+import { type Explored, unpack } from './network.js'
+import { Pictures, Preview } from './pictures.js'
 import { type Action, RunPanel } from './run-panel.js'
-import { type Explored, unpack } from './unpack.js'
 
 function start({ pixels, labels, side, noise, networks }: Explored): void {
   const pictures = new Pictures(pixels, labels, side)
   const preview = new Preview(pictures)
-  const input = new InputPanel(pictures, noise, () => takeInput())
+  const input = new InputPanel(pictures, noise, () => encodeInput())
   const together = document.querySelector<HTMLInputElement>('#together')
   const act = (action: Action, panel: RunPanel) => {
     for (const each of together?.checked ? panels : [panel]) each.act(action)
@@ -22,16 +21,16 @@ function start({ pixels, labels, side, noise, networks }: Explored): void {
     const onChoose = (image: number) => input.choose(image)
     return new RunPanel({ section, network, pictures, preview, onAction: act, onChoose })
   })
-  const takeInput = () => {
-    for (const panel of panels) panel.take(input.image, input.input, input.clean)
+  const encodeInput = () => {
+    for (const panel of panels) panel.encode(input.image, input.input, input.clean)
   }
   input.draw()
-  takeInput()
+  encodeInput()
   onSchemeChange(() => {
     input.draw()
     for (const panel of panels) panel.redraw()
   })
-  // For the console: eigenae.runs[0].embedding, .picture, and eigenae.input.
+  // For the browser's console: eigenae.input, eigenae.runs[0].embedding and .picture.
   Object.assign(globalThis, {
     eigenae: {
       get input() {

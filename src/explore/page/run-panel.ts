@@ -1,14 +1,11 @@
+import { reach, stripPictures } from '../page-data.js'
 import { find, findAll } from './elements.js'
 import { LatentPoint } from './latent-point.js'
 import { forward, type Network } from './network.js'
-import { distance, drawPicture } from './picture.js'
-import type { Pictures } from './pictures.js'
-import type { Preview } from './preview.js'
+import { distance, drawPicture, type Pictures, type Preview } from './pictures.js'
 import { Scatter } from './scatter.js'
-import { Sliders } from './sliders.js'
-import { Strips } from './strips.js'
 
-/** What a reader can do to a point, in one run or in both. */
+/** A reader's change of the point in one run or in both. */
 export type Action = (point: LatentPoint) => void
 
 export interface RunPanelParts {
@@ -20,7 +17,7 @@ export interface RunPanelParts {
   readonly onChoose: (image: number) => void
 }
 
-/** One run: its picture follows its sliders. */
+/** One run: its decoded picture follows its sliders. */
 export class RunPanel {
   readonly #network: Network
   readonly #point: LatentPoint
@@ -32,7 +29,7 @@ export class RunPanel {
   readonly #scatter: Scatter
   #clean = new Float32Array()
   #reconstruction = new Float32Array()
-  #made = new Float32Array()
+  #decoded = new Float32Array()
 
   constructor({ section, network, pictures, preview, onAction, onChoose }: RunPanelParts) {
     const point = new LatentPoint(network)
@@ -51,15 +48,15 @@ export class RunPanel {
     mean.addEventListener('click', () => onAction((each) => each.moveToMean(), this))
   }
 
-  /** What is shown, as numbers: for the browser's console. */
+  /** The current numbers, for the browser's console. */
   get shown(): { readonly embedding: Float32Array; readonly picture: Float32Array } {
-    return { embedding: this.#point.embedding, picture: this.#made }
+    return { embedding: this.#point.embedding, picture: this.#decoded }
   }
 
-  /** A picture goes in: the sliders go where the encoder puts it. */
-  take(image: number, input: Float32Array, clean: Float32Array): void {
+  /** Encodes a picture and moves the sliders to its embedding. */
+  encode(image: number, input: Float32Array, clean: Float32Array): void {
     const embedding = forward(this.#network.encoder, input)
-    this.#point.place(embedding)
+    this.#point.startAt(embedding)
     this.#clean = clean as Float32Array<ArrayBuffer>
     this.#reconstruction = forward(this.#network.decoder, embedding) as Float32Array<ArrayBuffer>
     this.#scatter.choose(image)
@@ -72,8 +69,8 @@ export class RunPanel {
   }
 
   show(): void {
-    this.#made = forward(this.#network.decoder, this.#point.embedding) as Float32Array<ArrayBuffer>
-    drawPicture(this.#picture, this.#made)
+    this.#decoded = forward(this.#network.decoder, this.#point.embedding) as Float32Array<ArrayBuffer>
+    drawPicture(this.#picture, this.#decoded)
     this.#error.value = this.#errorText()
     this.#back.disabled = !this.#point.moved
     this.#sliders.show(this.#point.settings)
@@ -81,15 +78,89 @@ export class RunPanel {
     this.#scatter.drawMarks()
   }
 
-  /** The colours have changed. */
+  /** Draws everything again after a change of colours. */
   redraw(): void {
     this.show()
     this.#scatter.draw()
   }
 
   #errorText(): string {
-    const error = `MSE ${(distance(this.#made, this.#clean) ** 2).toFixed(4)}`
+    const error = `MSE ${(distance(this.#decoded, this.#clean) ** 2).toFixed(4)}`
     if (!this.#point.moved) return `reconstruction\n${error}`
-    return `decoded\n${error}\nmoved by ${distance(this.#made, this.#reconstruction).toFixed(4)}`
+    return `decoded\n${error}\nmoved by ${distance(this.#decoded, this.#reconstruction).toFixed(4)}`
+  }
+}
+
+/** A run's sliders, one per principal direction, with their values beside them. */
+class Sliders {
+  readonly #inputs: readonly HTMLInputElement[]
+  readonly #outputs: readonly HTMLOutputElement[]
+
+  constructor(section: Element, onMove: (direction: number, setting: number) => void) {
+    this.#inputs = findAll(section, '.direction input', HTMLInputElement)
+    this.#outputs = findAll(section, '.direction output', HTMLOutputElement)
+    for (const [direction, input] of this.#inputs.entries()) {
+      input.addEventListener('input', () => onMove(direction, input.valueAsNumber))
+    }
+  }
+
+  /** A setting beyond the end of its slider leaves the slider at the end; the number beside it shows the setting. */
+  show(settings: readonly number[]): void {
+    for (const [direction, setting] of settings.entries()) {
+      const [input, text] = [this.#inputs[direction]!, signed(setting)]
+      // A slider that is being dragged already has its value.
+      if (input.valueAsNumber !== setting) input.value = String(setting)
+      input.setAttribute('aria-valuetext', `${text} standard deviations`)
+      this.#outputs[direction]!.value = text
+    }
+  }
+}
+
+/** "+1.25", "−0.30", "0.00". */
+function signed(value: number): string {
+  const text = Math.abs(value).toFixed(2)
+  if (Number(text) === 0) return text
+  return `${value > 0 ? '+' : '−'}${text}`
+}
+
+const millisecondsPerFrame = 8
+
+/** The decoder's output under each slider, from one end of the slider to the other. */
+class Strips {
+  readonly #canvases: readonly HTMLCanvasElement[]
+  readonly #network: Network
+  readonly #point: LatentPoint
+  readonly #stale = new Set<number>()
+  #frame: number | null = null
+
+  constructor(canvases: readonly HTMLCanvasElement[], network: Network, point: LatentPoint) {
+    this.#canvases = canvases
+    this.#network = network
+    this.#point = point
+  }
+
+  /** Draws all strips again after the point has moved, only some per frame, so that the sliders stay responsive. */
+  refresh(): void {
+    for (const direction of this.#canvases.keys()) this.#stale.add(direction)
+    this.#frame ??= requestAnimationFrame(this.#drawSome)
+  }
+
+  readonly #drawSome = () => {
+    const end = performance.now() + millisecondsPerFrame
+    for (const direction of this.#stale) {
+      this.#stale.delete(direction)
+      this.#draw(direction)
+      if (performance.now() > end) break
+    }
+    this.#frame = this.#stale.size > 0 ? requestAnimationFrame(this.#drawSome) : null
+  }
+
+  #draw(direction: number): void {
+    const canvas = this.#canvases[direction]!
+    for (let i = 0; i < stripPictures; i++) {
+      const setting = reach * ((2 * i) / (stripPictures - 1) - 1)
+      const values = forward(this.#network.decoder, this.#point.embeddingWith(direction, setting))
+      drawPicture(canvas, values, i * (canvas.height + 1))
+    }
   }
 }
