@@ -81,7 +81,7 @@ export class Preview {
     if (image === null) return
     drawPicture(this.#canvas, this.#pictures.clean(image))
     this.#caption.textContent = String(label)
-    this.#caption.style.color = ink(`digit-${label}`)
+    this.#caption.style.color = ink(`label-${label}`)
     const { offsetWidth, offsetHeight } = this.#box
     this.#box.style.left = `${Math.min(clientX + previewGap, innerWidth - offsetWidth - 4)}px`
     this.#box.style.top = `${Math.min(clientY + previewGap, innerHeight - offsetHeight - 4)}px`
