@@ -235,7 +235,7 @@ describe('eigenae export', () => {
     expect([code, stdout]).toEqual([0, 'model/README.md\nmodel/model.onnx\n'])
     const again = await run(...args)
     expect(again.stderr).toContain(
-      'model: this folder exists and is not empty\nReplace the export in it by --overwrite',
+      'model: this folder exists and is not empty\nReplace the export in it with --overwrite',
     )
     expect(again.code).toBe(2)
     const other = await run('export', 'runs/b', '--format', 'tfjs', '--out', 'model', '--overwrite')
@@ -249,7 +249,7 @@ describe('eigenae export', () => {
     await run('export', 'runs/a', '--format', 'tfjs', '--out', 'kept')
     await writeFile(scratch('kept/notes.txt'), 'mine')
     const { code, stderr } = await run('export', 'runs/a', '--format', 'onnx', '--out', 'kept', '--overwrite')
-    expect(stderr).toContain('kept: this folder holds notes.txt that is no export of eigenae')
+    expect(stderr).toContain('kept: holds notes.txt, which is not part of an eigenae export')
     expect(code).toBe(2)
     expect(await readdir(scratch('kept'))).toContain('weights.bin')
   })

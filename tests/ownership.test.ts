@@ -84,7 +84,7 @@ describe("a user's own files", () => {
     for (const file of ['e/c.npy', 'e/c.csv']) {
       expect((await embed(file)).code).toBe(0)
       const again = await embed(file)
-      expect(again.stderr).toContain(`${file}: exists already\nReplace the embedding by --overwrite`)
+      expect(again.stderr).toContain(`${file}: exists already\nReplace the embedding with --overwrite`)
       expect(again.code).toBe(2)
       expect((await embed(file, '--overwrite')).code).toBe(0)
     }
@@ -123,7 +123,7 @@ describe("a user's own files", () => {
     expect((await write('onnx')).code).toBe(0)
     await writeFile(scratch('exports/model/weights.bin'), 'mine')
     const { code, stderr } = await write('onnx')
-    expect(stderr).toContain('exports/model: this folder holds weights.bin that is no export of eigenae')
+    expect(stderr).toContain('exports/model: holds weights.bin, which is not part of an eigenae export')
     expect(code).toBe(2)
     expect((await readdir(scratch('exports'))).sort()).toEqual([
       '.model.0b0b0b0b-0000-4000-8000-000000000000.tmp',

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { ImageSet } from '../../data/idx.js'
 import type { Trainer } from '../../engines/engine.js'
-import { embeddingFormatOf, writeEmbedding } from '../../exports/embeddings/index.js'
+import { embeddingFormatOf, writeEmbedding } from '../../exports/embeddings.js'
 import { latentDimension } from '../../model/architecture.js'
 import { evaluationNoise } from '../../model/evaluation-noise.js'
 import { runNamed } from '../../runs/find.js'

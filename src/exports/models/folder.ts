@@ -10,9 +10,9 @@ import type { ExportFile, ModelFormat } from './format.js'
 import { readmeMark, readmeName } from './readme.js'
 
 /**
- * Checks that an export may be put in a folder, and returns the names of the files that it replaces. Writes nothing.
- * @throws a usage error if it is not empty, or, with `overwrite`, if it holds anything but an export: a README.md of one
- * and the files of its format.
+ * Checks that an export may be written to a folder, and returns the names of the files that it replaces. Writes nothing.
+ * @throws a usage error if the folder is not empty or, with `overwrite`, if it holds anything other than the README.md of an
+ * export and the files of its format.
  */
 export async function refuseUsedFolder(
   folder: string,
@@ -25,45 +25,45 @@ export async function refuseUsedFolder(
     throw usageError({
       problem: 'this folder exists and is not empty',
       subject: folder,
-      hint: 'Replace the export in it by --overwrite, or name another folder with --out.',
+      hint: 'Replace the export in it with --overwrite, or name another folder with --out.',
     })
   }
   const readme = join(folder, readmeName)
   const format = formats.find(({ name }) => isOurs({ file: readme, mark: readmeMark(name) }) === true)
   const names = format === undefined ? [] : [readmeName, ...format.fileNames]
-  const strange = entries.find((name) => !(names.includes(name) && lstatSync(join(folder, name)).isFile()))
-  if (strange === undefined) return entries
+  const foreign = entries.find((name) => !(names.includes(name) && lstatSync(join(folder, name)).isFile()))
+  if (foreign === undefined) return entries
   throw usageError({
-    problem: `this folder holds ${strange} that is no export of eigenae; refusing to overwrite it`,
+    problem: `holds ${foreign}, which is not part of an eigenae export; refusing to overwrite it`,
     subject: folder,
     hint: 'Name another folder with --out.',
   })
 }
 
 /**
- * Writes a folder so that it is there with all files or not at all: it is filled beside its place and then moved there.
- * @param replaced the names of the earlier files in its place; others that were added meanwhile are not removed
+ * Writes a folder atomically: a folder beside it is filled and then renamed.
+ * @param replaced the names of the earlier files in the folder; files added in the meantime are not removed
  */
 export async function writeFolder(
   folder: string,
   files: readonly ExportFile[],
   replaced: readonly string[],
 ): Promise<void> {
-  const place = await realpath(folder).catch(() => resolve(folder))
-  const [filled, former] = [temporaryName(place), temporaryName(place)]
-  await makeFolder(dirname(place))
+  const target = await realpath(folder).catch(() => resolve(folder))
+  const [filled, former] = [temporaryName(target), temporaryName(target)]
+  await makeFolder(dirname(target))
   try {
     await withFileErrors('make the folder', folder, () => mkdir(filled))
     for (const { name, content } of files)
       await withFileErrors('write', join(folder, name), () => writeFile(join(filled, name), content))
-    await withFileErrors('put in place', folder, () => exchange(filled, place, former))
+    await withFileErrors('put in place', folder, () => replaceFolder(filled, target, former))
   } finally {
     await rm(filled, { recursive: true, force: true })
   }
   for (const name of replaced) await rm(join(former, name), { force: true })
   await withFileErrors('remove', former, () => removeEmpty(former))
-  // Last: until now an earlier export that a kill left without its place could be all there is.
-  await removeLeftovers(dirname(place))
+  // Last, because until now the leftover of a killed export could be the only copy of that export.
+  await removeLeftovers(dirname(target))
 }
 
 async function removeEmpty(folder: string): Promise<void> {
@@ -74,9 +74,9 @@ async function removeEmpty(folder: string): Promise<void> {
   }
 }
 
-/** Puts one folder in another's place; where that fails the earlier one is there as before. */
-async function exchange(filled: string, place: string, former: string): Promise<void> {
-  const moved = await rename(place, former).then(
+/** Replaces a folder by another one. On failure the earlier folder stays at its path. */
+async function replaceFolder(filled: string, target: string, former: string): Promise<void> {
+  const moved = await rename(target, former).then(
     () => true,
     (error: unknown) => {
       if (hasCode(error, 'ENOENT')) return false
@@ -84,9 +84,9 @@ async function exchange(filled: string, place: string, former: string): Promise<
     },
   )
   try {
-    await rename(filled, place)
+    await rename(filled, target)
   } catch (error) {
-    if (moved) await rename(former, place)
+    if (moved) await rename(former, target)
     throw error
   }
 }

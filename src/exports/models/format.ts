@@ -1,12 +1,12 @@
 import type { ExportedNetwork } from './network.js'
 
-/** How models are written for one kind of program: one row of the table in index.ts. */
+/** A file format for models, one row of the table in index.ts. */
 export interface ModelFormat {
   readonly name: string
-  /** What `encode` gives. */
+  /** The names of the files that `encode` returns. */
   readonly fileNames: readonly string[]
   encode(network: ExportedNetwork, facts: ExportFacts): Promise<readonly ExportFile[]>
-  /** For people: how to run it. */
+  /** Returns the instructions for README.md. */
   guide(network: ExportedNetwork): Guide
 }
 
@@ -17,21 +17,21 @@ export interface ExportFile {
 
 export interface Guide {
   readonly language: 'python' | 'js'
-  /** What to install or include before, in Markdown. */
+  /** The packages to install or scripts to include, in Markdown. */
   readonly needs: string
-  /** Lines of code from the network's input, a variable of that name, to its output, likewise. */
+  /** Code that reads a variable with the name of the network's input and sets one with the name of its output. */
   readonly code: readonly string[]
-  /** What that input is to the code. */
+  /** The type and shape of the input variable. */
   readonly inputIs: string
   /** Further sentences in Markdown. */
   readonly notes: readonly string[]
 }
 
-/** Where a model comes from; every export holds it. */
+/** The origin of a model, which every export contains. */
 export interface ExportFacts {
   readonly run: string
   readonly seed: number
-  /** Epochs trained. */
+  /** The number of epochs trained. */
   readonly epoch: number
   readonly eigenae: string
   readonly config: object

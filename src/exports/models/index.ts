@@ -3,5 +3,5 @@ import { onnx } from './onnx.js'
 import { safetensors } from './safetensors.js'
 import { tfjs } from './tfjs.js'
 
-/** Every format a model is exported to. Another is a file beside onnx.ts and a row here. */
+/** All formats. A new format is a file beside onnx.ts and a row here. */
 export const modelFormats: readonly ModelFormat[] = [safetensors, onnx, tfjs]

@@ -14,7 +14,7 @@ import type { NamedTensor } from '../../runs/safetensors.js'
 export const parts = ['autoencoder', 'encoder', 'decoder'] as const
 export type Part = (typeof parts)[number]
 
-/** A trained network, or half of it, as the formats write it. */
+/** A trained network, or one half of it. */
 export interface ExportedNetwork {
   readonly part: Part
   readonly input: Port
@@ -23,7 +23,7 @@ export interface ExportedNetwork {
   readonly layers: readonly ExportedLayer[]
 }
 
-/** What goes in or comes out: fp32 [batch][width]. */
+/** An input or output, fp32 [batch][width]. */
 export interface Port {
   readonly name: 'images' | 'embedding' | 'reconstruction'
   readonly width: number
@@ -42,7 +42,7 @@ export interface ExportedLayer {
   readonly activation: Activation
 }
 
-/** [outputs] each. */
+/** Four vectors [outputs]. */
 export interface BatchNormValues {
   readonly gamma: Float32Array
   readonly beta: Float32Array
@@ -52,7 +52,7 @@ export interface BatchNormValues {
 
 export interface NetworkChoice {
   readonly part: Part
-  /** Otherwise it is folded into the weights and biases. */
+  /** If false, batch norm is folded into the weights and biases. */
   readonly keepBatchNorm: boolean
 }
 
@@ -70,7 +70,7 @@ export function exportedNetwork(
     part,
     input: part === 'decoder' ? embedding : { name: 'images', width: images },
     output: part === 'encoder' ? embedding : { name: 'reconstruction', width: images },
-    layers: keepBatchNorm ? exported : exported.map(folded),
+    layers: keepBatchNorm ? exported : exported.map(foldBatchNorm),
   }
 }
 
@@ -110,8 +110,8 @@ function exportedLayer(layer: Layer, values: Values): ExportedLayer {
   }
 }
 
-/** The layer without its batch norm, which in inference is a scale and a shift of each output. */
-function folded(layer: ExportedLayer): ExportedLayer {
+/** Folds the batch norm, which in inference is a scale and a shift of each output, into the weight and the bias. */
+function foldBatchNorm(layer: ExportedLayer): ExportedLayer {
   const { inputs, weight, bias, norm } = layer
   if (norm === null) return layer
   const scale = (output: number) => norm.gamma[output]! / Math.sqrt(norm.variance[output]! + batchNormEpsilon)
@@ -123,7 +123,7 @@ function folded(layer: ExportedLayer): ExportedLayer {
   }
 }
 
-/** A layer's tensors under the names of model.safetensors. */
+/** Returns a layer's tensors under the names of model.safetensors. */
 export function namedTensors(layer: ExportedLayer): [string, NamedTensor][] {
   const { name, inputs, outputs, weight, bias, norm } = layer
   const vectors = {

@@ -1,15 +1,14 @@
 import { batchNormEpsilon } from '../../model/architecture.js'
 import type { ExportFacts, ModelFormat } from './format.js'
 import { type ExportedLayer, type ExportedNetwork, namedTensors, type Port } from './network.js'
-import { onnxSchema } from './onnx-schema.js'
 
 const file = 'model.onnx'
 
-// Old enough for every runtime of the last years; nothing here needs a newer one.
+// Versions that all runtimes of recent years support. Nothing here needs newer ones.
 const opset = 13
 const irVersion = 7
 
-/** An ONNX graph of Gemm, BatchNormalization, Relu and Sigmoid, the batch's size left open. */
+/** An ONNX graph of Gemm, BatchNormalization, Relu and Sigmoid for any batch size. */
 export const onnx: ModelFormat = {
   name: 'onnx',
   fileNames: [file],
@@ -30,7 +29,7 @@ export const onnx: ModelFormat = {
 }
 
 async function encode(model: object): Promise<Uint8Array> {
-  // Only here: no other command needs it.
+  // Imported here because no other command needs it.
   const { default: protobuf } = await import('protobufjs')
   const { root } = protobuf.parse(onnxSchema, { keepCase: true })
   const type = root.lookupType('ModelProto')
@@ -68,10 +67,10 @@ function graphOf({ part, input, output, layers }: ExportedNetwork): object {
 }
 
 interface Operator {
-  /** Also that of its output, but the last one's. */
+  /** Also the name of its output, except for the last operator. */
   readonly name: string
   readonly type: 'Gemm' | 'BatchNormalization' | 'Relu' | 'Sigmoid'
-  /** Names of the tensors it takes beside the operator before. */
+  /** Names of its inputs after the first, which is the previous operator's output. */
   readonly constants: readonly string[]
   readonly attributes: readonly object[]
 }
@@ -113,3 +112,65 @@ function valueInfo({ name, width }: Port): object {
   const dim = [{ dim_param: 'batch' }, { dim_value: width }]
   return { name, type: { tensor_type: { elem_type: 'FLOAT', shape: { dim } } } }
 }
+
+/**
+ * The part of ONNX's messages that this project writes, with their names and numbers (onnx/onnx.proto,
+ * https://github.com/onnx/onnx; Apache-2.0).
+ */
+const onnxSchema = `
+syntax = "proto3";
+
+message ModelProto {
+  int64 ir_version = 1;
+  string producer_name = 2;
+  string producer_version = 3;
+  GraphProto graph = 7;
+  repeated OperatorSetIdProto opset_import = 8;
+  repeated StringStringEntryProto metadata_props = 14;
+}
+
+message OperatorSetIdProto { string domain = 1; int64 version = 2; }
+message StringStringEntryProto { string key = 1; string value = 2; }
+
+message GraphProto {
+  repeated NodeProto node = 1;
+  string name = 2;
+  repeated TensorProto initializer = 5;
+  repeated ValueInfoProto input = 11;
+  repeated ValueInfoProto output = 12;
+}
+
+message NodeProto {
+  repeated string input = 1;
+  repeated string output = 2;
+  string name = 3;
+  string op_type = 4;
+  repeated AttributeProto attribute = 5;
+}
+
+message AttributeProto {
+  enum AttributeType { UNDEFINED = 0; FLOAT = 1; INT = 2; }
+  string name = 1;
+  float f = 2;
+  int64 i = 3;
+  AttributeType type = 20;
+}
+
+message TensorProto {
+  enum DataType { UNDEFINED = 0; FLOAT = 1; }
+  repeated int64 dims = 1;
+  DataType data_type = 2;
+  string name = 8;
+  bytes raw_data = 9;
+}
+
+message ValueInfoProto { string name = 1; TypeProto type = 2; }
+message TypeProto {
+  message Tensor { TensorProto.DataType elem_type = 1; TensorShapeProto shape = 2; }
+  Tensor tensor_type = 1;
+}
+message TensorShapeProto {
+  message Dimension { oneof value { int64 dim_value = 1; string dim_param = 2; } }
+  repeated Dimension dim = 1;
+}
+`

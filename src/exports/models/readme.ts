@@ -6,7 +6,7 @@ export const readmeName = 'README.md'
 
 const firstLine = '<!-- eigenae export -->'
 
-/** How the README.md of an export in a format is recognised. */
+/** Recognises the README.md of an export in a format. */
 export function readmeMark(format: string): Mark {
   return (head) => {
     const text = head.toString('utf8')
@@ -18,7 +18,7 @@ function origin(format: string): string {
   return `exported as ${format} by eigenae`
 }
 
-/** README.md of an exported folder: what the model is, what goes in and comes out, and the code that runs it. */
+/** Returns the README.md of an export: the model, its input and output, and the code that runs it. */
 export function exportReadme(format: ModelFormat, network: ExportedNetwork, facts: ExportFacts): string {
   const { language, needs, code, inputIs, notes } = format.guide(network)
   const { part, input, output, layers } = network
@@ -33,12 +33,12 @@ ${needs}
 ${code.join('\n')}
 \`\`\`
 
-- \`${input.name}\` goes in: ${inputIs}, ${meaning(input)}
-- \`${output.name}\` comes out: float32 [batch, ${output.width}], ${meaning(output)}
+- Input \`${input.name}\`: ${inputIs}, ${meaning(input)}
+- Output \`${output.name}\`: float32 [batch, ${output.width}], ${meaning(output)}
 
 ${[...notes, batchNormNote(layers)].join('\n')}
 
-Layers: ${layers.map(described).join(', ')}.
+Layers: ${layers.map(describeLayer).join(', ')}.
 `
 }
 
@@ -47,19 +47,19 @@ function title(part: string): string {
 }
 
 function meaning({ name, width }: Port): string {
-  const pixels = `${width} pixels an image, row by row from the top left`
-  if (name === 'images') return `${pixels}, each its byte divided by 255: 0 is the background, 1 the pen.`
+  const pixels = `${width} pixels per image, row by row from the top left`
+  if (name === 'images') return `${pixels}, each a byte divided by 255: 0 is the background, 1 the ink.`
   if (name === 'reconstruction') return `${pixels}, 0 to 1.`
-  return 'any numbers: the bottleneck is linear.'
+  return 'unbounded, because the latent layer is linear.'
 }
 
 function batchNormNote(layers: readonly ExportedLayer[]): string {
   return layers.some(({ norm }) => norm !== null)
-    ? 'Batch norm is kept as layers of its own, with the running statistics of the training.'
-    : 'There are no batch norm layers: where the run had some, they are folded into the weights and biases.'
+    ? 'The batch norm layers use the running statistics of the training.'
+    : 'There are no batch norm layers: any that the run had are folded into the weights and biases.'
 }
 
-function described({ name, inputs, outputs, norm, activation }: ExportedLayer): string {
+function describeLayer({ name, inputs, outputs, norm, activation }: ExportedLayer): string {
   const steps = [norm === null ? '' : 'batch norm', activation === 'linear' ? '' : activation]
   return [`${name} (${inputs} → ${outputs})`, ...steps.filter(Boolean)].join(' ')
 }

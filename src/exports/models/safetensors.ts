@@ -5,7 +5,7 @@ import { type ExportedLayer, namedTensors } from './network.js'
 
 const file = 'model.safetensors'
 
-/** Tensors with the names of a run's own model.safetensors. */
+/** Tensors with the same names as in a run's model.safetensors. */
 export const safetensors: ModelFormat = {
   name: 'safetensors',
   fileNames: [file],
@@ -31,7 +31,7 @@ export const safetensors: ModelFormat = {
   }),
 }
 
-/** The layer in numpy. */
+/** Returns the layer in NumPy code. */
 function forward({ name, norm, activation }: ExportedLayer): readonly string[] {
   const t = (kind: string) => `t['${name}.${kind}']`
   const lines = {

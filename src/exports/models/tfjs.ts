@@ -5,7 +5,7 @@ import type { ExportedLayer, ExportedNetwork } from './network.js'
 const modelFile = 'model.json'
 const weightsFile = 'weights.bin'
 
-/** A LayersModel of TensorFlow.js: Keras's description as JSON, and the weights in one file. */
+/** A LayersModel of TensorFlow.js: a Keras description in JSON, and a file with the weights. */
 export const tfjs: ModelFormat = {
   name: 'tfjs',
   fileNames: [modelFile, weightsFile],
@@ -16,7 +16,7 @@ export const tfjs: ModelFormat = {
       { name: weightsFile, content: Buffer.concat(weights.map(({ values }) => bytesOf(values))) },
     ]
   },
-  // With "./": of an address without a slash TensorFlow.js looks for the weights in the server's root.
+  // The path starts with "./" because TensorFlow.js loads the weights of a path without a slash from the server's root.
   guide: ({ input, output }) => ({
     language: 'js',
     needs:
@@ -27,7 +27,7 @@ export const tfjs: ModelFormat = {
       `const ${output.name} = model.predict(${input.name})`,
     ],
     notes: [
-      'A page loads the model by its address, so the folder must be served, by `npx http-server` for example.',
+      'A page loads the model by its URL, so a server must serve the folder, for example `npx http-server`.',
     ],
   }),
 }
@@ -39,10 +39,10 @@ interface Weight {
 }
 
 function weightsOf({ name, inputs, outputs, weight, bias, norm }: ExportedLayer): readonly Weight[] {
-  const layer = keras(name)
+  const layer = kerasName(name)
   const vector = (path: string, values: Float32Array) => ({ name: path, shape: [outputs], values })
   return [
-    { name: `${layer}/kernel`, shape: [inputs, outputs], values: transposed(weight, inputs, outputs) },
+    { name: `${layer}/kernel`, shape: [inputs, outputs], values: transpose(weight, inputs, outputs) },
     vector(`${layer}/bias`, bias),
     ...(norm === null
       ? []
@@ -55,13 +55,13 @@ function weightsOf({ name, inputs, outputs, weight, bias, norm }: ExportedLayer)
   ]
 }
 
-/** encoder.0 → encoder_0: a dot ends a name there. */
-function keras(name: string): string {
+/** encoder.0 → encoder_0, because Keras names contain no dots. */
+function kerasName(name: string): string {
   return name.replace('.', '_')
 }
 
 /** [outputs][inputs] → [inputs][outputs]. */
-function transposed(weight: Float32Array, inputs: number, outputs: number): Float32Array {
+function transpose(weight: Float32Array, inputs: number, outputs: number): Float32Array {
   return weight.map((_, place) => weight[(place % outputs) * inputs + Math.floor(place / outputs)]!)
 }
 
@@ -101,7 +101,7 @@ function layersModel(
 }
 
 function kerasLayers({ name, outputs, norm, activation }: ExportedLayer): readonly object[] {
-  const layer = keras(name)
+  const layer = kerasName(name)
   const dense = (then: Activation) => ({
     class_name: 'Dense',
     config: { name: layer, units: outputs, activation: then, use_bias: true, dtype: 'float32' },
