@@ -10,33 +10,36 @@ interface ExploreFlags {
   readonly json: boolean
 }
 
-// As many as the spectrum of a run is measured on by default.
+// The default number of images for the spectrum of a run.
 const defaultImages = 1024
 
 export function exploreCommand(): Command {
   return new Command('explore')
     .description(
-      'Make a page to look around in the latent space of a run, or of two side by side: one file, no network',
+      'Write an interactive page of the latent space of one run, or of two side by side: one file, works offline',
     )
-    .argument('<run...>', 'one or two run folders, or folders of runs over their seeds (the first is shown)')
-    .requiredOption('--out <file>', 'where to write the page')
+    .argument(
+      '<run...>',
+      'one or two run folders, or folders of runs, of which the first completed run is shown',
+    )
+    .requiredOption('--out <file>', 'the HTML file to write')
     .option(
       '--images <number>',
-      'how many test images are in the page',
+      'number of test images in the page',
       wholeNumber('--images', 1),
       defaultImages,
     )
     .option(
       '--data <source>',
-      '"mnist", or a folder of idx files (default: the data the runs were trained on)',
+      '"mnist", or a folder of idx files (default: the data that the runs were trained on)',
     )
-    .option('--json', 'print what was written as JSON', false)
+    .option('--json', 'print the file, the models and the notes as JSON', false)
     .addHelpText('after', '\nExample:\n  eigenae explore runs/baseline runs/eigen --out latent.html')
     .action(explore)
 }
 
 async function explore(runs: readonly string[], { out, images, data, json }: ExploreFlags): Promise<void> {
-  // Only here: other commands should not wait for statistics to be loaded.
+  // Imported here so that other commands start without loading the statistics.
   const { exploreRuns } = await import('../explore/explore.js')
   const explored = await exploreRuns(runs, { out, images, data })
   for (const note of explored.notes) writeMessage(note)

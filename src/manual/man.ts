@@ -2,12 +2,12 @@ import { allCommands, type CommandOutline } from './outline.js'
 
 const exitStatus = [
   ['0', 'done'],
-  ['1', 'it failed'],
-  ['2', 'a mistake in the command or the config; nothing was written'],
+  ['1', 'failure'],
+  ['2', 'error in the command line or the config; nothing was written'],
   ['130', 'interrupted; a checkpoint is saved'],
 ] as const
 
-/** man/eigenae.1, in the macros of man(7). */
+/** Returns man/eigenae.1, in the macros of man(7). */
 export function manPage(root: CommandOutline, version: string): string {
   const commands = allCommands(root).slice(1)
   const lines = [
@@ -25,14 +25,17 @@ export function manPage(root: CommandOutline, version: string): string {
     '.SH EXIT STATUS',
     ...exitStatus.flatMap(([code, meaning]) => item(code, meaning)),
     '.SH ENVIRONMENT',
-    ...item('EIGENAE_ISA', 'forces an instruction set: amx, avx512, avx2, x86-64'),
-    ...item('EIGENAE_DEBUG', '1 adds the stack trace to an error'),
+    ...item('EIGENAE_ISA', 'forces an instruction set: amx, avx512, avx2 or x86-64'),
+    ...item('EIGENAE_DEBUG', 'if 1, errors include a stack trace'),
     ...item(
       'EIGENAE_TENSORFLOW_DIR',
-      'the folder that setup tensorflow puts its installations in, and that they are looked for in',
+      'the folder in which setup tensorflow installs TensorFlow and the program looks for it',
     ),
-    ...item('XDG_CACHE_HOME', 'where that folder is by default, as eigenae/tensorflow; else ~/.cache'),
-    ...item('NO_COLOR', 'is kept, whether set or not: no output has colours'),
+    ...item(
+      'XDG_CACHE_HOME',
+      'by default, that folder is eigenae/tensorflow in this one (default: ~/.cache)',
+    ),
+    ...item('NO_COLOR', 'respected, because the output never has colours'),
   ]
   return `${lines.join('\n')}\n`
 }
@@ -60,7 +63,7 @@ function item(name: string, description: string): readonly string[] {
   return ['.TP', `.B ${roff(name)}`, roff(description)]
 }
 
-/** A line of text: no sign in it is taken for a request, a quote or a hyphen. */
+/** Escapes a line of text, so that roff sees no requests, quotes or hyphens in it. */
 function roff(text: string): string {
   return text
     .replaceAll('\\', '\\e')
@@ -68,7 +71,7 @@ function roff(text: string): string {
     .replaceAll('"', '\\(dq')
     .replace(
       /[^\0-\x7f]/g,
-      (sign) => `\\[u${sign.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}]`,
+      (character) => `\\[u${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}]`,
     )
     .replace(/^(\s*)([.'])/, '$1\\&$2')
 }

@@ -1,6 +1,6 @@
 import { allCommands, type CommandOutline } from './outline.js'
 
-/** docs/commands.md. */
+/** Returns docs/commands.md. */
 export function markdownManual(root: CommandOutline): string {
   const commands = allCommands(root).slice(1)
   const overview = commands
@@ -8,7 +8,7 @@ export function markdownManual(root: CommandOutline): string {
     .map(({ words, summary }) => `| [\`${words.join(' ')}\`](#${words.join('-')}) | ${cell(summary)} |`)
   return `# Commands
 
-Made by \`npm run docs\` from what \`--help\` shows; a test keeps it current. The same as a man page: \`man/eigenae.1\`.
+Generated from the output of \`--help\` by \`npm run docs\`; a test keeps it current. \`man/eigenae.1\` has the same text as a man page.
 
 | command | does |
 |---|---|

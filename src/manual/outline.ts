@@ -1,15 +1,15 @@
 import type { EventEmitter } from 'node:events'
 import type { Argument, Command, Option } from 'commander'
 
-/** The command line as data, read from commander's tables: what help, man page, docs and completions are made of. */
+/** A command as data, read from commander. The man page, docs/commands.md and the completions are made from it. */
 export interface CommandOutline {
-  /** From the program on: ['eigenae', 'data', 'fetch']. */
+  /** The program's name and the commands: ['eigenae', 'data', 'fetch']. */
   readonly words: readonly string[]
   readonly summary: string
   readonly usage: string
   readonly parameters: readonly ParameterOutline[]
   readonly options: readonly OptionOutline[]
-  /** What --help shows at the end. */
+  /** The text at the end of --help. */
   readonly examples: string
   readonly commands: readonly CommandOutline[]
 }
@@ -22,21 +22,21 @@ export interface ParameterOutline {
 }
 
 export interface OptionOutline {
-  /** As --help shows it: "--device <device>". */
+  /** The text in --help: "--device <device>". */
   readonly flags: string
   readonly names: readonly string[]
   readonly description: string
   readonly repeatable: boolean
-  /** null: a flag that takes none. */
+  /** null for a flag without a value. */
   readonly value: Value | null
 }
 
-/** What a shell can offer. */
+/** The values that a shell can complete. */
 export type Value =
   | { readonly kind: 'choices'; readonly choices: readonly string[] }
   | { readonly kind: 'file' | 'folder' | 'text' }
 
-/** Hidden commands and options are not in it. */
+/** Reads a command and its subcommands, without hidden commands and options. */
 export function outline(command: Command, before: readonly string[] = []): CommandOutline {
   const help = command.createHelp()
   const words = [...before, command.name()]
@@ -57,7 +57,7 @@ export function outline(command: Command, before: readonly string[] = []): Comma
   }
 }
 
-/** A command, then those within it. */
+/** Returns a command, followed by all its subcommands. */
 export function allCommands(root: CommandOutline): readonly CommandOutline[] {
   return [root, ...root.commands.flatMap(allCommands)]
 }
@@ -73,11 +73,11 @@ function optionOutline(option: Option, description: string): OptionOutline {
   }
 }
 
-/** By the word that stands for the value: <file>, <folder>, <run...>. */
+/** Derives the kind of a value from its placeholder: <file>, <folder>, <run...>. */
 function valueFor({ argChoices }: Option | Argument, placeholder: string): Value {
   if (argChoices !== undefined) return { kind: 'choices', choices: argChoices }
   if (/file|^page/.test(placeholder)) return { kind: 'file' }
-  return { kind: /folder|run|source|group/.test(placeholder) ? 'folder' : 'text' }
+  return { kind: /folder|run|source/.test(placeholder) ? 'folder' : 'text' }
 }
 
 function helpAfter(command: Command): string {
@@ -85,7 +85,7 @@ function helpAfter(command: Command): string {
   const write = (part: string) => {
     text += part
   }
-  // commander keeps such text in listeners alone; its types do not say that a command emits.
+  // commander keeps this text only in listeners, and its types do not declare a command's emit().
   ;(command as unknown as EventEmitter).emit('afterHelp', { error: false, command, write })
   return text.trim()
 }

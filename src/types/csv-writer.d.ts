@@ -1,4 +1,4 @@
-/** What this project calls of csv-writer: the package's own types are sources that a strict config cannot compile. */
+/** The part of csv-writer that this project uses. Its own types are sources that do not compile under a strict config. */
 export interface ObjectCsvWriterParams {
   readonly path: string
   readonly header: readonly { readonly id: string; readonly title: string }[]
@@ -8,7 +8,7 @@ export interface ObjectCsvWriterParams {
 export interface ObjectCsvStringifier {
   /** The header line with its newline. */
   getHeaderString(): string | null
-  /** A line a record, each with its newline. */
+  /** One line per record, each with its newline. */
   stringifyRecords(records: Iterable<object>): string
 }
 

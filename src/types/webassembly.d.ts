@@ -1,4 +1,5 @@
-// What is used of it: its types come with TypeScript's library for browsers, which declares much that Node has not.
+// The part of WebAssembly that this project uses. TypeScript declares it only in its library for browsers, together with much
+// that Node does not have.
 declare namespace WebAssembly {
   class Module {
     private constructor()

@@ -1,6 +1,6 @@
 import { allCommands, type CommandOutline, type Value } from '../outline.js'
 
-/** A function for bash 3.2 and later; a command is known by its path, "/data/fetch". */
+/** Returns completion functions for bash 3.2 and later, which identify a command by its path, such as "/data/fetch". */
 export function bashCompletion(root: CommandOutline): string {
   const commands = allCommands(root)
   const inner = commands.slice(1)
@@ -11,7 +11,7 @@ _eigenae_folder() { local IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPL
 _eigenae() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} command='' word
   COMPREPLY=()
-  # --flag=value comes as three words.
+  # bash splits --flag=value into three words.
   if [[ $current == '=' ]]; then current=''
   elif [[ $previous == '=' ]]; then previous=\${COMP_WORDS[COMP_CWORD-2]}; fi
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do

@@ -1,13 +1,13 @@
 import { allCommands, type CommandOutline, type OptionOutline, type Value } from '../outline.js'
 
-/** A line for each command, option and parameter, with the words that must have come before it. */
+/** Returns a line for each command, option and parameter, with the words that must precede it as its condition. */
 export function fishCompletion(root: CommandOutline): string {
   const lines = allCommands(root).flatMap((command) => [
     ...command.commands.map((each) =>
-      complete(command, `-f -a ${each.words.at(-1)} -d ${quoted(each.summary)}`),
+      complete(command, `-f -a ${each.words.at(-1)} -d ${quote(each.summary)}`),
     ),
     ...command.parameters.map(({ value, description }) =>
-      complete(command, `${offer(value)} -d ${quoted(description)}`),
+      complete(command, `${offer(value)} -d ${quote(description)}`),
     ),
     ...command.options.map((option) => complete(command, optionFlags(option))),
   ])
@@ -21,7 +21,7 @@ function complete(command: CommandOutline, rest: string): string {
   return `complete -c eigenae -n '${condition(command)}' ${rest}`
 }
 
-/** The command's own words were seen, and none of those within it. */
+/** Tests that the command's own words are present and that none of its subcommands is. */
 function condition({ words, commands }: CommandOutline): string {
   const seen = words.slice(1).map((word) => `__fish_seen_subcommand_from ${word}`)
   const names = commands.map((each) => each.words.at(-1)).join(' ')
@@ -30,7 +30,7 @@ function condition({ words, commands }: CommandOutline): string {
 
 function optionFlags({ names, description, value }: OptionOutline): string {
   const flags = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`))
-  return [...flags, ...(value === null ? [] : [`-r ${offer(value)}`]), `-d ${quoted(description)}`].join(' ')
+  return [...flags, ...(value === null ? [] : [`-r ${offer(value)}`]), `-d ${quote(description)}`].join(' ')
 }
 
 function offer(value: Value): string {
@@ -39,6 +39,6 @@ function offer(value: Value): string {
   return value.kind === 'file' ? '-F' : '-f'
 }
 
-function quoted(text: string): string {
-  return `'${text.replace(/['\\]/g, (sign) => `\\${sign}`)}'`
+function quote(text: string): string {
+  return `'${text.replace(/['\\]/g, (character) => `\\${character}`)}'`
 }

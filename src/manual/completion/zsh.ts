@@ -1,6 +1,6 @@
 import { allCommands, type CommandOutline, type OptionOutline, type Value } from '../outline.js'
 
-/** A function for every command: _eigenae, _eigenae_data, _eigenae_data_fetch. */
+/** Returns a function for every command: _eigenae, _eigenae_data, _eigenae_data_fetch. */
 export function zshCompletion(root: CommandOutline): string {
   return `#compdef eigenae
 # zsh completion for eigenae. In ~/.zshrc, after compinit: eval "$(eigenae completion zsh)"
@@ -13,7 +13,8 @@ if [[ $funcstack[1] == _eigenae ]]; then _eigenae "$@"; else compdef _eigenae ei
 
 function leaf(command: CommandOutline): string {
   const parameters = command.parameters.map(
-    ({ name, variadic, value }, index) => `'${variadic ? '*' : index + 1}:${escaped(name)}:${action(value)}'`,
+    ({ name, variadic, value }, index) =>
+      `'${variadic ? '*' : index + 1}:${escapeSpec(name)}:${action(value)}'`,
   )
   return `${functionName(command)}() {
   _arguments -s ${[...command.options.flatMap(specs), ...parameters].join(' \\\n    ')}
@@ -21,7 +22,7 @@ function leaf(command: CommandOutline): string {
 }
 
 function branch(command: CommandOutline): string {
-  const names = command.commands.map(({ words, summary }) => `'${words.at(-1)}:${escaped(summary)}'`)
+  const names = command.commands.map(({ words, summary }) => `'${words.at(-1)}:${escapeSpec(summary)}'`)
   const cases = command.commands.map((each) => `${each.words.at(-1)}) ${functionName(each)} ;;`)
   return `${functionName(command)}() {
   local curcontext=$curcontext state line
@@ -40,7 +41,7 @@ function functionName({ words }: CommandOutline): string {
 
 function specs({ names, description, repeatable, value }: OptionOutline): readonly string[] {
   const takes = value === null ? '' : `:value:${action(value)}`
-  return names.map((name) => `'${repeatable ? '*' : ''}${name}[${escaped(description)}]${takes}'`)
+  return names.map((name) => `'${repeatable ? '*' : ''}${name}[${escapeSpec(description)}]${takes}'`)
 }
 
 function action(value: Value): string {
@@ -49,6 +50,8 @@ function action(value: Value): string {
   return value.kind === 'file' ? '_files' : '_files -/'
 }
 
-function escaped(text: string): string {
-  return text.replaceAll("'", "'\\''").replace(/[\\[\]:]/g, (sign) => (sign === '\\' ? sign : `\\${sign}`))
+function escapeSpec(text: string): string {
+  return text
+    .replaceAll("'", "'\\''")
+    .replace(/[\\[\]:]/g, (character) => (character === '\\' ? character : `\\${character}`))
 }
