@@ -76,7 +76,7 @@ describe('statistics of a comparison', () => {
     expect(holm([])).toEqual([])
   })
 
-  it('leaves out what one value cannot give', () => {
+  it('gives null where a single value is not enough', () => {
     expect(summarise([0.5])).toEqual({ n: 1, mean: 0.5, sd: null, interval: null })
     const alone = { difference: -0.25, interval: null, test: null, hedgesG: null }
     expect(welch([0.25], [0.5])).toEqual(alone)
@@ -84,7 +84,7 @@ describe('statistics of a comparison', () => {
     expect(paired([0.25], [0.5])).toEqual(alone)
   })
 
-  it('makes no test of values that do not vary', () => {
+  it('does not test values that do not vary', () => {
     const same = { difference: 3, interval: null, test: null, hedgesG: null }
     expect(welch([3, 3, 3], [0, 0, 0])).toEqual(same)
     expect(paired([3, 3, 3], [0, 0, 0])).toEqual(same)

@@ -1,0 +1,77 @@
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { eigenae, scratchFolder, start } from './support/cli.js'
+import { trainArms } from './support/compared-arms.js'
+import { writeRun } from './support/run-folder.js'
+
+const scratch = scratchFolder()
+
+const lastMetrics = async (folder: string) =>
+  JSON.parse(await readFile(`${folder}/evaluation.json`, 'utf8')).metrics
+
+describe('eigenae runs', () => {
+  beforeAll(() => trainArms(scratch))
+
+  it('lists every run with name, seed, status, epoch, device, test MSE and effective rank', async () => {
+    const { code, stdout } = await eigenae(['runs'], { cwd: scratch() })
+    const [header, ...rows] = stdout.trimEnd().split('\n')
+    expect(code).toBe(0)
+    expect(header!.split(/ {2,}/)).toEqual([
+      'folder',
+      'name',
+      'seed',
+      'status',
+      'epoch',
+      'device',
+      'test MSE',
+      'effective rank',
+    ])
+    expect(rows.length).toBe(5)
+    expect(rows[0]).toMatch(/^baseline\/seed-0 +baseline +0 +completed +2\/2 +cpu +0\.\d+ +\d+\.\d\d$/)
+    expect(rows[4]).toMatch(/^eigen\/seed-2 +eigen +0 +interrupted +\d+\/1000000 +cpu/)
+  })
+
+  it('prints the same as JSON', async () => {
+    const { stdout } = await eigenae(['runs', scratch('runs', 'baseline'), '--json'])
+    const metrics = await lastMetrics(scratch('runs', 'baseline', 'seed-1'))
+    expect(JSON.parse(stdout)[1]).toMatchObject({ seed: 1, status: 'completed', test_mse: metrics.test_mse })
+  })
+
+  it('reports a folder without runs and a missing folder', async () => {
+    await mkdir(scratch('empty'), { recursive: true })
+    expect((await eigenae(['runs', scratch('empty')])).stderr).toContain('no runs in')
+    const missing = await eigenae(['runs', scratch('missing')])
+    expect(missing.stderr).toContain('missing: cannot read the folder: does not exist')
+    expect(missing.code).toBe(2)
+  })
+
+  it('lists the other runs if a run.json is invalid, and names the invalid file', async () => {
+    await mkdir(scratch('broken', 'b'), { recursive: true })
+    await writeFile(scratch('broken', 'b', 'run.json'), '{}')
+    writeRun(scratch('broken', 'a'))
+    const { code, stdout, stderr } = await eigenae(['runs', scratch('broken')])
+    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^a +/)
+    expect(stderr).toContain('1 of 2 runs cannot be read\n')
+    expect(stderr).toContain('b/run.json: this is not the run.json of an eigenae run')
+    expect(code).toBe(1)
+  })
+
+  it('lists a run that is a symbolic link to a folder', async () => {
+    await mkdir(scratch('links'))
+    await symlink(scratch('runs/baseline/seed-0'), scratch('links', 'linked'))
+    expect((await eigenae(['runs', scratch('links')])).stdout).toMatch(/^linked +/m)
+  })
+
+  it('exits without a message if its reader closes the output', async () => {
+    const running = start(['runs', scratch('runs')])
+    running.process.stdout?.destroy()
+    const { stderr } = await running.finished
+    expect(stderr).toBe('')
+  })
+
+  it('lists 1,000 runs', async () => {
+    for (let run = 0; run < 1000; run++) writeRun(scratch('thousand', `run-${run}`))
+    const listed = await eigenae(['runs', 'thousand'], { cwd: scratch() })
+    expect(listed.stdout.trimEnd().split('\n').length).toBe(1001)
+  })
+})
