@@ -32,7 +32,7 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
   let browser: Browser
   let page: Page
   let images: Uint8Array
-  let complaints: string[]
+  let problems: string[]
 
   beforeAll(async () => {
     await trainSmall(scratch, ['none', '<i>norm', 'latent-64', 'latent-1'])
@@ -44,31 +44,31 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
     expect(written.map(({ code }) => code)).toEqual([0, 0])
     browser = await chromium.launch({ executablePath })
     page = await browser.newPage()
-    page.on('pageerror', (error) => complaints.push(error.message))
-    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
-    page.on('request', (request) => complaints.push(request.url().slice(0, 80)))
+    page.on('pageerror', (error) => problems.push(error.message))
+    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
+    page.on('request', (request) => problems.push(request.url().slice(0, 80)))
     const { test } = await loadDataSet('mnist')
     images = test.images.pixels.subarray(0, shownImages * pixels)
   })
 
   afterAll(() => browser?.close())
 
-  /** The page from its file, as new; from here on `complaints` is what went wrong or was asked for. */
+  /** Loads the page from its file. From then on, `problems` collects all errors and requests. */
   async function open(file = 'two.html') {
     const address = pathToFileURL(scratch(file)).href
-    complaints = []
+    problems = []
     await page.setViewportSize({ width: 1280, height: 900 })
     await page.emulateMedia({ colorScheme: 'light' })
     await page.goto(address)
     await page.waitForSelector('body[data-ready]')
-    // The plots are drawn, and their points have places for the arrow keys, in the first frame after that.
+    // The plots are drawn in the next frame. The arrow keys need the positions of the points.
     await page.evaluate('new Promise((done) => requestAnimationFrame(done))')
-    expect(complaints).toEqual([address])
-    complaints = []
+    expect(problems).toEqual([address])
+    problems = []
   }
 
   it.each(['two.html', 'odd.html'])(
-    'asks for nothing and fits, light and dark, wide and narrow: %s',
+    'makes no requests and fits, light and dark, wide and narrow: %s',
     async (file) => {
       await open(file)
       for (const [width, colorScheme, background] of [
@@ -84,15 +84,15 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
         const widths = `['.run', '.scatter'].map((name) => document.querySelector(name).offsetWidth)`
         const [run, plot] = (await page.evaluate(widths)) as [number, number]
         expect(plot).toBe(run)
-        // A corner of the digit's picture: as light or dark as the page.
+        // A corner of the digit's picture is as light or dark as the page.
         const corner = async () => (await drawn(page, '#clean'))[0]
         await expect.poll(corner).toBe(colorScheme === 'light' ? 0 : 1)
       }
-      expect(complaints).toEqual([])
+      expect(problems).toEqual([])
     },
   )
 
-  it('runs no script but its own', async () => {
+  it('runs only its own script', async () => {
     await open()
     const policy = await page.locator('meta[http-equiv]').getAttribute('content')
     expect(policy).toMatch(
@@ -105,7 +105,7 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
     expect(await page.locator('i').count()).toBe(0)
   })
 
-  it('reconstructs as the engine does, at any noise', async () => {
+  it('reconstructs like the engine at any noise', async () => {
     await open()
     for (const [key, deviation] of [
       [null, 0.2],
@@ -127,7 +127,7 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
     }
   })
 
-  it('decodes where sliders are moved as the engine does, in both networks or in one', async () => {
+  it('decodes the positions of the sliders like the engine, in both networks or in one', async () => {
     await open()
     const before = await shown(page)
     await page.locator('#slider-0-0').press('End')
@@ -153,10 +153,10 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
     expect(farthest(one.runs[1]!.picture, both.runs[1]!.picture)).toBeGreaterThan(0.05)
     await page.locator('[data-run="1"] .back').click()
     expect((await shown(page)).runs[1]).toEqual(before.runs[1])
-    expect(complaints).toEqual([])
+    expect(problems).toEqual([])
   })
 
-  it('moves nothing along a dead dimension, and draws so under its slider', async () => {
+  it('changes nothing along a dead direction, nor in the pictures under its slider', async () => {
     await open()
     const dead = page.locator('[data-run="0"] .direction.dead label')
     expect(await dead.allTextContents()).toEqual(['5', '6'])
@@ -172,30 +172,30 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
     expect(farthest(after.runs[1]!.picture, before.runs[1]!.picture)).toBeGreaterThan(0.01)
   })
 
-  it('chooses an image by a click on its point, and by the keyboard', async () => {
+  it('chooses an image by a click on its point and by the keyboard', async () => {
     await open()
-    const said = (selector: string) => page.locator(selector).textContent()
+    const textOf = (selector: string) => page.locator(selector).textContent()
     const plot = page.locator('[data-run="1"] .scatter')
-    expect(await said('#point-1')).toBe('Chosen: image 0, label 7')
+    expect(await textOf('#point-1')).toBe('Chosen: image 0, label 7')
     await plot.focus()
     await page.keyboard.press('ArrowRight')
-    const [name] = /image \d+, label \d/.exec((await said('#point-1')) ?? '')!
+    const [name] = /image \d+, label \d/.exec((await textOf('#point-1')) ?? '')!
     expect(name).not.toContain('image 0,')
-    expect(await said('#image')).toBe('image 0, label 7')
+    expect(await textOf('#image')).toBe('image 0, label 7')
     await page.keyboard.press('Enter')
-    expect(await said('#image')).toBe(name)
-    expect(await said('#point-0')).toBe(`Chosen: ${name}`)
+    expect(await textOf('#image')).toBe(name)
+    expect(await textOf('#point-0')).toBe(`Chosen: ${name}`)
 
     const { x, y } = await lowestPoint(page, 1)
     await page.mouse.move(x, y)
-    const label = await said('#preview:not([hidden]) span')
+    const label = await textOf('#preview:not([hidden]) span')
     await page.mouse.click(x, y)
-    expect(await said('#image')).toMatch(new RegExp(`label ${label}$`))
-    expect(await said('#image')).not.toBe(name)
-    expect(complaints).toEqual([])
+    expect(await textOf('#image')).toMatch(new RegExp(`label ${label}$`))
+    expect(await textOf('#image')).not.toBe(name)
+    expect(problems).toEqual([])
   })
 
-  it('is reached by Tab from the first control to the last', async () => {
+  it('lets Tab reach every control in order', async () => {
     await open()
     const reached: string[] = []
     while (reached.filter((name) => name === 'scatter').length < 2 && reached.length < 60) {

@@ -19,7 +19,7 @@ async function copyRunFile(name: string, folder: string): Promise<void> {
 beforeAll(() => trainSmall(scratch, ['none', '<i>norm']))
 
 describe('eigenae explore', () => {
-  it('writes one page for two runs, and says how large it is', async () => {
+  it('writes one page for two runs and prints its size', async () => {
     const { code, stdout, stderr } = await explore('none', '<i>norm', '--out', 'new/folder/page.html')
     expect(code).toBe(0)
     expect(stdout).toBe('new/folder/page.html\n')
@@ -29,7 +29,7 @@ describe('eigenae explore', () => {
     expect(await readdir(scratch('new/folder'))).toEqual(['page.html'])
   })
 
-  it('replaces an earlier page, and no other file', async () => {
+  it('replaces an earlier page but no other file', async () => {
     const page = ['none', '--images', '20', '--json', '--out'] as const
     const first = await explore(...page, 'page.html')
     expect(JSON.parse(first.stdout)).toMatchObject({ images: 20, runs: ['none/seed-0'] })
@@ -42,7 +42,7 @@ describe('eigenae explore', () => {
     expect((await explore(...page, 'none')).stderr).toContain('none: is a folder, not a file')
   })
 
-  it('says so where a model is not the final one', async () => {
+  it('prints a note on a model that is not the final one', async () => {
     for (const name of ['config.json', 'run.json', 'metrics.csv', 'spectrum.csv', 'evaluation.json'])
       await copyRunFile(name, 'without-model')
     await cp(scratch('none/seed-0/checkpoint'), scratch('without-model/checkpoint'), { recursive: true })
@@ -53,7 +53,7 @@ describe('eigenae explore', () => {
     )
   })
 
-  it('refuses what it cannot show, and says why', async () => {
+  it('rejects runs and images that a page cannot show', async () => {
     const out = ['--out', 'refused.html'] as const
     writeRun(scratch('stopped'), { status: 'interrupted' })
     dataFolder(scratch('tiny'), { 't10k-images-idx3-ubyte': idxImages(50, 4, 3) })
@@ -62,10 +62,10 @@ describe('eigenae explore', () => {
     await writeFile(scratch('damaged/model.safetensors'), 'cut')
     sealRun(scratch('damaged'))
     const cases = [
-      [['none', '<i>norm', 'stopped', ...out], 2, '3 runs, a page shows one, or two side by side'],
+      [['none', '<i>norm', 'stopped', ...out], 2, '3 runs, but a page shows one, or two side by side'],
       [['stopped', ...out], 2, 'stopped: has no trained model yet'],
       [['damaged', ...out], 1, 'damaged/model.safetensors: this file is damaged'],
-      [['none', '--data', 'tiny', ...out], 2, 'takes 784 pixels, and the images of tiny have 12'],
+      [['none', '--data', 'tiny', ...out], 2, 'takes 784 pixels, but the images of tiny have 12'],
       [['none'], 2, "required option '--out <file>' not specified"],
     ] as const
     const answers = await Promise.all(cases.map(([args]) => explore(...args)))

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
 
-// Clears a screen, sets a title, C1's own introducer, reads backwards, ends a line unseen, is forbidden in XML.
+// Clears the screen, sets a title, starts a C1 sequence, reverses text, breaks a line invisibly, and is invalid in XML.
 const evil = '\x1b[2J\x1b]0;owned\x07\x9b31m\u202egnp\u2028\x7f\x01\ufffe'
 const shown = '\\x1b[2J\\x1b]0;owned\\x07\\x9b31m\\u{202e}gnp\\u{2028}\\x7f\\x01\\u{fffe}'
 const raw = /(?![\n\t])[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\ufffe\uffff]/u
@@ -24,7 +24,7 @@ beforeAll(() => {
   writeFileSync(record, JSON.stringify(edited))
 })
 
-describe('control characters in what others wrote', () => {
+describe('control characters in foreign text', () => {
   it.each([
     ['runs', 'runs'],
     ['runs', 'failed'],
@@ -38,24 +38,24 @@ describe('control characters in what others wrote', () => {
     ['eval', join('runs', first, 'seed-0')],
     ['plot', join('runs', first)],
     ['export', evil, '--format', 'onnx', '--out', 'out'],
-  ])('are visible, not obeyed: case %#', async (...args) => {
+  ])('are printed visibly and not obeyed: case %#', async (...args) => {
     const { stdout, stderr } = await eigenae(args, { cwd })
     expect(stdout + stderr).not.toBe('')
     expect(stdout).not.toMatch(raw)
     expect(stderr).not.toMatch(raw)
   })
 
-  it('look like escapes', async () => {
+  it('are printed as escape sequences', async () => {
     const { stderr } = await eigenae(['compare', evil], { cwd })
     expect(stderr).toContain(shown)
   })
 
-  it('come back from JSON as they are', async () => {
+  it('survive a round trip through JSON', async () => {
     const { stdout } = await eigenae(['runs', 'runs', '--json'], { cwd })
     expect(JSON.parse(stdout).map(({ name }: { name: string }) => name)).toContain(evil)
   })
 
-  it('of a mirror that refuses are not obeyed either', async () => {
+  it('in the status line of a server are not obeyed', async () => {
     const server = createServer((_, response) => response.writeHead(404, '\x9b2J gone').end()).listen(0)
     const { port } = server.address() as AddressInfo
     const args = ['data', 'fetch', '--mirror', `http://localhost:${port}/`, '--out', 'fetched']
@@ -66,7 +66,7 @@ describe('control characters in what others wrote', () => {
     expect(stderr).not.toMatch(raw)
   })
 
-  it('break neither the pictures nor the page', async () => {
+  it('break neither the pictures nor the report', async () => {
     const args = ['compare', join('runs', first), join('runs', second), '--out', 'comparison']
     expect((await eigenae(args, { cwd })).code).toBe(0)
     const files = readdirSync(join(cwd, 'comparison')).filter((name) => /\.(svg|html)$/.test(name))

@@ -9,7 +9,7 @@ import { readJson } from './support/sweeps.js'
 const scratch = scratchFolder()
 const run = (...args: readonly string[]) => eigenae(args, { cwd: scratch() })
 
-/** Labels 1 to 26, as EMNIST's letters have them. */
+/** Labels from 1 to 26, like those of EMNIST's letters. */
 function letters(count: number): Buffer {
   const bytes = idxLabels(count)
   for (let i = 0; i < count; i++) bytes[8 + i] = 1 + (i % 26)
@@ -25,7 +25,7 @@ describe('a data set with labels 1 to 26', () => {
     expect([stderr, code]).toEqual([expect.not.stringContaining('label'), 0])
   })
 
-  it('is trained on and measured, by an encoder of one layer', async () => {
+  it('can be trained on and evaluated with an encoder of one layer', async () => {
     const { linear_probe_accuracy } = readJson(scratch('run/evaluation.json'))
     expect(linear_probe_accuracy).toBeGreaterThanOrEqual(0)
     const { code, stdout } = await run('eval', 'run', '--json')
@@ -33,7 +33,7 @@ describe('a data set with labels 1 to 26', () => {
     expect(JSON.parse(stdout)[0].linear_probe_accuracy).toBe(linear_probe_accuracy)
   })
 
-  it('is embedded with its labels', async () => {
+  it('can be embedded with its labels', async () => {
     expect((await run('embed', 'run', '--out', 'z.csv')).code).toBe(0)
     const rows = (await readFile(scratch('z.csv'), 'utf8')).trimEnd().split('\n').slice(1)
     expect(rows[25]).toMatch(/^25,26,/)
@@ -45,13 +45,13 @@ describe('a data set with labels 1 to 26', () => {
     const colors = new Set(
       [...embedding.matchAll(/fill="(hsl\([^"]+|#[0-9a-f]{6})"[^>]*>\d+</g)].map(([, color]) => color),
     )
-    // One more is the ink of the axes' numbers.
+    // The axes' numbers have one more colour.
     expect(colors.size).toBe(26 + 1)
     const grid = await readFile(scratch('run/plots/reconstructions.svg'), 'utf8')
     expect(Number(/^<svg [^>]*width="(\d+)"/.exec(grid)![1])).toBeGreaterThan(26 * 28)
   })
 
-  it('is explored with a button of its own colour for each label', async () => {
+  it('is explored with a button for each label in its own colour', async () => {
     expect((await run('explore', 'run', '--out', 'page.html')).code).toBe(0)
     const page = await readFile(scratch('page.html'), 'utf8')
     expect(
@@ -61,7 +61,7 @@ describe('a data set with labels 1 to 26', () => {
   })
 })
 
-it('reads off labels up to 255', async () => {
+it('measures accuracies with labels up to 255', async () => {
   const classes = [3, 77, 255]
   const labels = Uint8Array.from({ length: 90 }, (_, i) => classes[i % 3]!)
   const embedding = Float32Array.from({ length: 90 * 3 }, (_, i) =>

@@ -14,15 +14,15 @@ const root = outline(program())
 const scratch = scratchFolder()
 
 describe('the manual', () => {
-  it('in docs/commands.md is what the commands say (else: npm run docs)', () => {
+  it('in docs/commands.md is current (otherwise: npm run docs)', () => {
     expect(readFileSync(join(project, 'docs/commands.md'), 'utf8')).toBe(markdownManual(root))
   })
 
-  it('in man/eigenae.1 likewise', () => {
+  it('in man/eigenae.1 is current', () => {
     expect(readFileSync(join(project, 'man/eigenae.1'), 'utf8')).toBe(manPage(root, version))
   })
 
-  it('shows a default only where there is a value', () => {
+  it('shows a default only for options with a value', () => {
     expect(markdownManual(root)).toContain('(default: 0)')
     expect(markdownManual(root)).not.toMatch(/default: (false|\[\])/)
   })
@@ -37,13 +37,13 @@ describe('the manual', () => {
 })
 
 describe('eigenae --version', () => {
-  it('says which engine runs here, on which instructions, and where it comes from', async () => {
+  it('prints the engine, its instruction set and its origin', async () => {
     const { code, stdout } = await eigenae(['--version'])
     expect(code).toBe(0)
     expect(stdout).toMatch(/^eigenae \d+\.\d+\.\d+ \(native [\w-]+, built here; node \d+\.\d+\.\d+\)\n$/)
   })
 
-  it('says the instruction set that EIGENAE_ISA forces, where the processor has it', async () => {
+  it('prints the instruction set that EIGENAE_ISA forces and rejects one that the processor lacks', async () => {
     const own = process.arch === 'x64' ? 'x86-64' : 'neon'
     const { stdout } = await eigenae(['--version'], { env: { EIGENAE_ISA: own } })
     expect(stdout).toContain(`native ${own},`)
@@ -59,7 +59,7 @@ describe('completion in bash', () => {
   writeFileSync(join(folder, 'my config.json'), '{}')
   const script = eigenae(['completion', 'bash']).then(({ stdout }) => stdout)
 
-  /** What bash offers for the words so far, the last of which is being typed. */
+  /** Returns bash's suggestions for the last word. */
   async function offered(...words: readonly string[]): Promise<readonly string[]> {
     const ask = `COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _eigenae; printf '%s\\n' "\${COMPREPLY[@]}"`
     const args = ['-c', `${await script}\n${ask}`, 'bash', 'eigenae', ...words]
@@ -68,13 +68,13 @@ describe('completion in bash', () => {
     return stdout.split('\n').filter((word) => word !== '')
   }
 
-  it('offers commands, and not the hidden ones', async () => {
+  it('offers commands except the hidden ones', async () => {
     expect(await offered('')).toEqual(root.commands.map(({ words }) => words[1]))
     expect(await offered('tr')).toEqual(['train'])
     expect(await offered('data', '')).toEqual(['verify', 'fetch'])
   })
 
-  it("offers a command's options, and what an option can be", async () => {
+  it("offers a command's options and the values of an option", async () => {
     expect(await offered('train', '--re')).toEqual(['--resume'])
     expect(await offered('data', 'fetch', '--m')).toEqual(['--mirror'])
     expect(await offered('train', '--device', 'c')).toEqual(['cpu', 'cuda'])

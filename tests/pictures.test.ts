@@ -11,7 +11,7 @@ const scratch = scratchFolder()
 const plot = (run: string) => eigenae(['plot', run, '--out', `${run}-pictures`], { cwd: scratch() })
 const svg = (run: string, name: string) => readFile(scratch(`${run}-pictures`, `${name}.svg`), 'utf8')
 
-/** Runs with any number of columns and rows, whose cells in the picture of rank by epoch all have the same colour. */
+/** Writes a run whose cells in the picture of rank by epoch all have the same colour. */
 function writeEvenRun(folder: string, latent: number, epochs: number): void {
   writeRun(folder, { latent, epochs })
   const [header, ...rows] = readFileSync(`${folder}/spectrum.csv`, 'utf8').trimEnd().split('\n')
@@ -36,7 +36,7 @@ beforeAll(async () => {
 })
 
 describe('the fonts of pictures', () => {
-  it('are a list that CSS can read', async () => {
+  it('are a valid list in CSS', async () => {
     const folder = scratch('even-10-10-pictures')
     for (const file of (await readdir(folder)).filter((name) => name.endsWith('.svg'))) {
       const families = new Set((await readFile(`${folder}/${file}`, 'utf8')).match(/font-family="[^"]*"/g))
@@ -53,7 +53,7 @@ describe('the picture of rank by epoch', () => {
     [3, 1500, 2.9],
   ])('has no lines between cells: %d dimensions, %d epochs, zoom %d', async (latent, epochs, zoom) => {
     const text = await svg(`even-${latent}-${epochs}`, 'evolution')
-    // Legend and texts aside, only the cells have a colour of the scheme.
+    // Apart from the legend and texts, only the cells have a colour of the scheme.
     const [fill] = /(?<=fill=")rgb\([^"]*\)(?="\/>)/.exec(text.slice(text.indexOf('mark-rect')))!
     const color = fill.match(/\d+/g)!.map(Number)
     const image = await renderAsync(text, { fitTo: { mode: 'zoom', value: zoom } })
@@ -61,7 +61,7 @@ describe('the picture of rank by epoch', () => {
   })
 })
 
-/** Counts the pixels of another colour in the largest area of `color`: the panel, without its smoothed edges. */
+/** Counts the pixels of other colours in the largest area of `color`, which is the panel without its antialiased edges. */
 function holesIn(
   { pixels, width }: { readonly pixels: Buffer; readonly width: number },
   color: readonly number[],
@@ -83,8 +83,8 @@ describe('rank axes', () => {
     [2, ['1', '2']],
     [10, ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10']],
     [64, ['0', '10', '20', '30', '40', '50', '60']],
-  ])('name at most ten ranks: %d dimensions', async (latent, expected) => {
-    // Labels below an axis are centred, those beside one are not.
+  ])('label at most ten ranks: %d dimensions', async (latent, expected) => {
+    // Only the labels below an axis are centred.
     const text = await svg(`even-${latent}-10`, 'spectrum')
     const labels = [...text.matchAll(/text-anchor="middle"[^>]*>(\d+)<\/text>/g)].map(([, label]) => label)
     expect(labels).toEqual(expected)
@@ -161,16 +161,16 @@ describe('runs of 100,000 epochs', () => {
 describe('thinning', () => {
   it('keeps the first, the last and the extremes of a line', () => {
     const values = Array.from({ length: 10_000 }, (_, i) => (i === 777 ? 9 : i === 5555 ? -9 : Math.sin(i)))
-    const places = lineIndexes(values, 100)
-    expect(places.length).toBeLessThanOrEqual(100)
-    expect(places).toEqual(expect.arrayContaining([0, 777, 5555, 9999]))
-    expect([...places].sort((a, b) => a - b)).toEqual(places)
+    const indexes = lineIndexes(values, 100)
+    expect(indexes.length).toBeLessThanOrEqual(100)
+    expect(indexes).toEqual(expect.arrayContaining([0, 777, 5555, 9999]))
+    expect([...indexes].sort((a, b) => a - b)).toEqual(indexes)
     expect(lineIndexes(values, 10_000).length).toBe(10_000)
     expect(lineIndexes([3, Number.NaN, 1], 3)).toEqual([0, 1, 2])
     expect(lineIndexes([], 3)).toEqual([])
   })
 
-  it('cuts numbers into spans that hold all of them', () => {
+  it('cuts numbers into spans that contain all of them', () => {
     expect(spansOf([1, 2, 3, 4, 5], 2)).toEqual([
       { first: 1, last: 3 },
       { first: 4, last: 5 },
@@ -180,15 +180,18 @@ describe('thinning', () => {
     expect(spansOf([1, 2, 3], Number.POSITIVE_INFINITY).length).toBe(3)
   })
 
-  it.each([0, 1, 1024, 1025, 1500, 2048, 5000])('keeps epochs evenly and the last: %d epochs', (last) => {
-    const kept = new KeptEpochs<{ readonly epoch: number; readonly rank: number }>()
-    for (let epoch = 0; epoch <= last; epoch++) for (const rank of [1, 2]) kept.add({ epoch, rank })
-    const epochs = [...new Set(kept.rows.map(({ epoch }) => epoch))]
-    expect(kept.rows.length).toBe(2 * epochs.length)
-    expect([epochs[0], epochs.at(-1)]).toEqual([0, last])
-    expect(epochs.length).toBeLessThanOrEqual(1025)
-    expect(epochs.length).toBeGreaterThan(Math.min(last, 510))
-    const step = epochs[1] ?? 1
-    expect(epochs.slice(0, -1).every((epoch, place) => epoch === place * step)).toBe(true)
-  })
+  it.each([0, 1, 1024, 1025, 1500, 2048, 5000])(
+    'keeps evenly spaced epochs and the last: %d epochs',
+    (last) => {
+      const kept = new KeptEpochs<{ readonly epoch: number; readonly rank: number }>()
+      for (let epoch = 0; epoch <= last; epoch++) for (const rank of [1, 2]) kept.add({ epoch, rank })
+      const epochs = [...new Set(kept.rows.map(({ epoch }) => epoch))]
+      expect(kept.rows.length).toBe(2 * epochs.length)
+      expect([epochs[0], epochs.at(-1)]).toEqual([0, last])
+      expect(epochs.length).toBeLessThanOrEqual(1025)
+      expect(epochs.length).toBeGreaterThan(Math.min(last, 510))
+      const step = epochs[1] ?? 1
+      expect(epochs.slice(0, -1).every((epoch, place) => epoch === place * step)).toBe(true)
+    },
+  )
 })

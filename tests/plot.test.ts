@@ -23,7 +23,7 @@ describe('eigenae plot', () => {
     expect(code).toBe(0)
   })
 
-  it('draws a run with its reconstructions and its embedding, into the run itself', async () => {
+  it('draws a run with its reconstructions and its embedding into its own folder', async () => {
     const { code, stdout } = await plot('trained/seed-0')
     expect(code).toBe(0)
     const files = await readdir(scratch('trained/seed-0/plots'))
@@ -32,7 +32,7 @@ describe('eigenae plot', () => {
     for (const name of [...fromTables, ...fromModel]) {
       const png = await readFile(scratch('trained/seed-0/plots', `${name}.png`))
       expect(png.subarray(1, 4).toString()).toBe('PNG')
-      // Width and height, at two pixels a unit.
+      // Width and height, at two pixels per unit.
       expect(Math.min(png.readUInt32BE(16), png.readUInt32BE(20))).toBeGreaterThan(300)
     }
     const embedding = await readFile(scratch('trained/seed-0/plots/embedding.svg'), 'utf8')
@@ -43,7 +43,7 @@ describe('eigenae plot', () => {
     expect(embedding).toMatch(/first principal direction \(\d+ % of the variance\)/)
   })
 
-  it('draws a group, with the model of its first run, where --out says', async () => {
+  it('draws an arm with the model of its first run into the folder of --out', async () => {
     const { stdout, stderr } = await plot('trained', '--out', 'pictures', '--json')
     expect(stderr).toContain('reconstructions and embedding: trained/seed-0')
     expect(JSON.parse(stdout)).toMatchObject({ folder: 'pictures', model: 'trained/seed-0' })
@@ -53,12 +53,12 @@ describe('eigenae plot', () => {
     expect(refused.code).toBe(2)
   })
 
-  it('draws a run that is not complete from its checkpoint, and without one from its tables alone', async () => {
+  it('draws an incomplete run from its checkpoint, or from its tables if it has none', async () => {
     await rm(scratch('trained/seed-0/model.safetensors'))
     sealRun(scratch('trained/seed-0'))
-    const { stderr: said } = await plot('trained/seed-0')
-    expect(said).toContain('reconstructions and embedding: trained/seed-0')
-    expect(said).toContain('model.safetensors is missing; its checkpoint of epoch 1 of 1 is used')
+    const { stderr: notes } = await plot('trained/seed-0')
+    expect(notes).toContain('reconstructions and embedding: trained/seed-0')
+    expect(notes).toContain('model.safetensors is missing; its checkpoint of epoch 1 of 1 is used')
     writeRun(scratch('stopped'), { status: 'interrupted' })
     const { code, stderr } = await plot('stopped')
     expect(code).toBe(0)
@@ -66,7 +66,7 @@ describe('eigenae plot', () => {
     expect((await readdir(scratch('stopped/plots'))).sort()).toEqual(pictures(fromTables))
   })
 
-  it('leaves no picture of a run that is trained anew', async () => {
+  it('removes the pictures of a run that is trained again', async () => {
     const args = trainArgs('baseline.json', scratch('anew'), 'data.limit=300', 'train.epochs=1')
     await eigenae(args)
     await plot('anew')
@@ -76,7 +76,7 @@ describe('eigenae plot', () => {
     expect((await readdir(scratch('anew/plots'))).sort()).toEqual(['loss.png', 'more.svg'])
   })
 
-  it('refuses a model whose config is of another version', async () => {
+  it('rejects a model with the config of another version', async () => {
     const config = scratch('trained/seed-0/config.json')
     await writeFile(
       config,
@@ -89,11 +89,11 @@ describe('eigenae plot', () => {
     expect(code).toBe(1)
   })
 
-  it('refuses several groups, and a folder without a run', async () => {
+  it('rejects several arms and a folder without a run', async () => {
     writeRun(scratch('sweep', 'a', 'seed-0'))
     writeRun(scratch('sweep', 'b', 'seed-0'))
     const several = await plot('sweep')
-    expect(several.stderr).toContain('sweep: holds 2 groups, plot draws one')
+    expect(several.stderr).toContain('sweep: holds 2 arms; plot draws one')
     expect(several.code).toBe(2)
     await mkdir(scratch('empty'))
     expect((await plot('empty')).stderr).toContain('holds no run')
@@ -101,7 +101,7 @@ describe('eigenae plot', () => {
 })
 
 describe('pictures of a model', () => {
-  it('adds the very noise that evaluations add', async () => {
+  it('use the same noise as evaluations', async () => {
     const images = Uint8Array.from({ length: 3 * 784 }, (_, index) => (index * 31) % 256)
     await withTrainer(engines[0]!, smallSpec, images, async (trainer) => {
       const noisy = Float32Array.from(images, (value) => value / 255)
@@ -116,7 +116,7 @@ describe('pictures of a model', () => {
     })
   })
 
-  it('finds the principal directions', () => {
+  it('use the principal directions', () => {
     // A cloud with variances 9, 4 and 1 along the axes of a rotated frame.
     const [c, s] = [Math.cos(0.4), Math.sin(0.4)]
     const cloud = [
@@ -137,7 +137,7 @@ describe('pictures of a model', () => {
     expect(points[4]![0]).toBeCloseTo(0, 12)
   })
 
-  it('takes an embedding of one dimension, and one that is all zeros', () => {
+  it('accept an embedding of one dimension and one of zeros', () => {
     expect(principalPlane([1, 2, 3], 1)).toEqual({
       points: [
         [-1, 0],

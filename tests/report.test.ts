@@ -43,17 +43,17 @@ describe.skipIf(missing)('report.html in Chromium', () => {
 
   afterAll(() => browser?.close())
 
-  /** The page from its file, and all that went wrong or was asked for on the way. */
+  /** Opens the page from its file. Returns it with all errors and requests. */
   async function open(width: number, colorScheme: 'light' | 'dark') {
     const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme })
     const page = await context.newPage()
-    const complaints: string[] = []
-    page.on('pageerror', (error) => complaints.push(error.message))
-    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
-    page.on('request', (request) => request.url() !== address && complaints.push(request.url().slice(0, 80)))
+    const problems: string[] = []
+    page.on('pageerror', (error) => problems.push(error.message))
+    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
+    page.on('request', (request) => request.url() !== address && problems.push(request.url().slice(0, 80)))
     await page.goto(address)
     await page.waitForSelector('body[data-ready] #chart-loss svg')
-    return { page, complaints }
+    return { page, problems }
   }
 
   it.each([
@@ -61,13 +61,13 @@ describe.skipIf(missing)('report.html in Chromium', () => {
     [1280, 'dark'],
     [400, 'light'],
     [400, 'dark'],
-  ] as const)('asks for nothing and fits at %d pixels, %s', async (width, scheme) => {
-    const { page, complaints } = await open(width, scheme)
+  ] as const)('makes no requests and fits at %d pixels, %s', async (width, scheme) => {
+    const { page, problems } = await open(width, scheme)
     expect(await page.locator('.chart svg').count()).toBe(5)
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
     const background = await page.evaluate('getComputedStyle(document.body).backgroundColor')
     expect(background).toBe(scheme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(22, 24, 28)')
-    expect(complaints).toEqual([])
+    expect(problems).toEqual([])
   })
 
   it('keeps names that look like markup as text', async () => {
@@ -79,17 +79,17 @@ describe.skipIf(missing)('report.html in Chromium', () => {
     expect(source).not.toContain(evil)
   })
 
-  it('shows values where the pointer is', async () => {
-    const { page, complaints } = await open(1280, 'light')
+  it('shows the values under the pointer', async () => {
+    const { page, problems } = await open(1280, 'light')
     await page.locator('#chart-spectrum svg .mark-rect path[aria-roledescription="bar"]').first().hover()
     await page.waitForSelector('#tooltip:not([hidden])')
     await expect(page.locator('#tooltip').textContent()).resolves.toMatch(/rank 1.*share 0\.4000/)
     await page.mouse.move(2, 2)
     await page.waitForSelector('#tooltip[hidden]', { state: 'attached' })
-    expect(complaints).toEqual([])
+    expect(problems).toEqual([])
   })
 
-  it('hides an arm when its name is clicked, and shows it again', async () => {
+  it('hides an arm when its name is clicked, and shows it on the next click', async () => {
     const { page } = await open(1280, 'light')
     const points = () => marks(page, '#chart-loss svg path[aria-roledescription="point"]')
     const before = await points()
@@ -101,7 +101,7 @@ describe.skipIf(missing)('report.html in Chromium', () => {
     await expect.poll(points).toBe(before)
   })
 
-  it('stands beside pictures whose texts have no serifs', async () => {
+  it('comes with pictures that a browser draws in a sans-serif font', async () => {
     const page = await browser.newPage()
     await page.goto(pathToFileURL(scratch('out', 'loss.svg')).href)
     const families = await page.evaluate(
@@ -110,7 +110,7 @@ describe.skipIf(missing)('report.html in Chromium', () => {
     expect(families).toEqual(['"Source Sans 3", sans-serif'])
   })
 
-  it('says how to make every run again', async () => {
+  it('shows the commands and configs that reproduce every run', async () => {
     const { page } = await open(1280, 'light')
     const text = await page.locator('body').textContent()
     expect(text).toContain('eigenae compare . --baseline none --out out')

@@ -14,7 +14,7 @@ describe.skipIf(!hasScript)('train on a terminal (needs util-linux script)', () 
     ...more,
   ]
 
-  it('shows a bar with epoch, step, images a second, loss and time left, and clears it away', async () => {
+  it('shows a bar with epoch, step, images per second, loss and time left, and erases it at the end', async () => {
     const { output, lines, cursorHidden } = await onTerminal(train('bar'), { cwd, columns: 120 })
     expect(output).toMatch(/█*░* epoch 1\/3 · step 4\/4 · [\d,]+ images\/s · loss 0\.\d+ · \d+:\d\d left/)
     expect(lines.join('\n')).not.toMatch(/[█░]{5}/)
@@ -22,7 +22,7 @@ describe.skipIf(!hasScript)('train on a terminal (needs util-linux script)', () 
     expect(cursorHidden).toBe(false)
   })
 
-  it('shows the speed of epochs that are shorter than the time between two looks', async () => {
+  it('shows the speed of epochs that are shorter than the time between two updates', async () => {
     const { output } = await onTerminal(train('fast'), { cwd, columns: 120 })
     const ends = output.match(/step 4\/4 · \S+ images\/s/g)
     expect(ends?.length).toBeGreaterThanOrEqual(3)
@@ -30,11 +30,11 @@ describe.skipIf(!hasScript)('train on a terminal (needs util-linux script)', () 
     expect(output).not.toContain(' 0 images/s')
   })
 
-  it('shows none with --quiet', async () => {
+  it('shows no bar with --quiet', async () => {
     expect((await onTerminal(train('quiet', '--quiet'), { cwd })).output).not.toContain('epoch')
   })
 
-  it.each([40, 80, 200])('leaves no bar over the prompt after Ctrl-C at %i columns', async (columns) => {
+  it.each([40, 80, 200])('leaves no bar above the prompt after Ctrl-C at %i columns', async (columns) => {
     const args = train(`interrupted-${columns}`, '--epochs', '100000')
     const { code, lines, cursorHidden } = await onTerminal(args, { cwd, columns, interruptAt: 'epoch 2/' })
     expect(code).toBe(130)

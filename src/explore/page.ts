@@ -120,7 +120,7 @@ function runSection(
 <h2 id="run-${index}">${name}</h2><p class="quiet facts">${facts(run)}</p>
 <div class="decode"><div class="made"><canvas class="picture" width="${side}" height="${side}" role="img" aria-label="${name}: decoded picture"></canvas>
 <p class="quiet"><output class="error"></output></p>
-<div class="row"><button type="button" class="back" disabled>Back to the picture</button><button type="button" class="mean">To the mean</button></div></div>
+<div class="row"><button type="button" class="back" disabled>Reset the sliders</button><button type="button" class="mean">Move to the mean</button></div></div>
 <div class="sliders-box">${data.latent > inView ? html`<p class="quiet">${data.latent} directions; scroll to see all</p>` : ''}<div class="sliders" role="group" aria-label="${name}: principal directions">${data.directions.map(
     (_, direction) => sliderRow(run, index, direction, largest, side),
   )}</div></div></div>
@@ -144,7 +144,7 @@ function facts({ run, data, difference }: ExploredRun): string {
           `test MSE ${significant(last.test_mse)}`,
           `effective rank ${last.effective_rank.toFixed(2)}`,
         ]),
-    `${dead} of ${latent} sliders dead`,
+    `${dead} of ${latent} directions dead`,
   ]
     .filter(Boolean)
     .join(' · ')
@@ -163,14 +163,14 @@ function sliderRow(run: ExploredRun, index: number, direction: number, largest: 
 }
 
 function scatter({ data, name }: ExploredRun, index: number): Html {
-  const axis = (word: string, chosen: number) =>
-    html`<label>${word} <select class="${word}">${data.directions.map(
+  const axis = (name: 'across' | 'up', title: string, chosen: number) =>
+    html`<label>${title} <select class="${name}">${data.directions.map(
       (_, direction) =>
         html`<option value="${direction}"${direction === chosen ? html` selected` : ''}>direction ${direction + 1}</option>`,
     )}</select></label>`
   const flat = data.latent === 1
-  return html`<h3>Embedding</h3><div class="row axes">${axis('across', 0)}${
-    flat ? html`<span class="quiet">up: label</span>` : axis('up', 1)
+  return html`<h3>Embedding</h3><div class="row axes">${axis('across', 'horizontal', 0)}${
+    flat ? html`<span class="quiet">vertical: label</span>` : axis('up', 'vertical', 1)
   }</div>
 <div class="scatter" role="application" tabindex="0" aria-label="${name}: embedding. Arrow keys move from image to image, Enter chooses one" aria-describedby="point-${index}"><canvas class="points" aria-hidden="true"></canvas><canvas class="marks" aria-hidden="true"></canvas></div>
 <p class="quiet point" id="point-${index}" aria-live="polite"></p>`
@@ -197,7 +197,7 @@ the embedding counts there as well.)</li>
 sliders. Click an image to choose it, or use the arrow keys and Enter.</li>
 <li>The MSE compares the decoded picture with the chosen picture without noise. “Moved by” is the root mean square difference of a
 pixel from the reconstruction; it stays 0 if a slider has no effect.</li>
-<li>The noise is the noise that evaluations add to this image, scaled to the chosen standard deviation.</li></ul>`
+<li>Each image gets the same noise as in evaluations, scaled to the chosen standard deviation.</li></ul>`
 }
 
 /** Returns an element with gzipped bytes that the page's script unpacks. */

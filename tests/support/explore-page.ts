@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 
-/** What the page says of itself on the console. */
+/** The numbers that the page offers on the console. */
 export interface Shown {
   readonly input: readonly number[]
   readonly runs: readonly { readonly embedding: readonly number[]; readonly picture: readonly number[] }[]
@@ -13,7 +13,7 @@ export async function shown(page: Page): Promise<Shown> {
   })`)) as Shown
 }
 
-/** Whether the pictures at the ends of a slider's strip are not the same. */
+/** Returns whether the pictures at the two ends of a slider's strip differ. */
 export function stripChanges(page: Page, run: number, direction: number): Promise<unknown> {
   return page.evaluate(`(() => {
     const strip = document.querySelectorAll('[data-run="${run}"] .strip')[${direction}]
@@ -23,7 +23,7 @@ export function stripChanges(page: Page, run: number, direction: number): Promis
   })()`)
 }
 
-/** Where the last pixel of the plot's lowest digit is, in the window. */
+/** Returns the position of the last pixel of the plot's lowest digit, in the window. */
 export async function lowestPoint(
   page: Page,
   run: number,
@@ -40,7 +40,7 @@ export async function lowestPoint(
   return { x: x + column, y: y + row }
 }
 
-/** The picture as it is drawn, dark on white, back to values of 0 to 1. */
+/** Reads a picture, drawn dark on white, back from its canvas as values of 0 to 1. */
 export async function drawn(page: Page, canvas: string): Promise<readonly number[]> {
   const bytes = (await page.evaluate(
     `[...document.querySelector('${canvas}').getContext('2d').getImageData(0, 0, 28, 28).data]`,

@@ -15,13 +15,13 @@ type Arguments = readonly [config: string, folder: string, ...settings: readonly
 
 const arms = {
   none: ['baseline.json', 'none/seed-0'],
-  // What is no HTML must be shown as the text that it is.
+  // A name that looks like HTML must be shown as text.
   '<i>norm': ['eigen.json', '<i>norm/seed-0', 'model.batchNorm=all'],
   'latent-64': ['baseline.json', 'latent-64', 'model.widths=[784,32,64]'],
   'latent-1': ['baseline.json', 'latent-1', 'model.widths=[784,32,1]'],
 } as const satisfies Readonly<Record<string, Arguments>>
 
-/** Trains runs that are over at once, with an embedding of 6 dimensions where their names say no other. */
+/** Trains short runs, with an embedding of 6 dimensions unless their settings name another. */
 export async function trainSmall(
   scratch: (folder: string) => string,
   names: readonly (keyof typeof arms)[],
@@ -36,7 +36,7 @@ export async function trainSmall(
   expect(trained.map(({ code }) => code)).toEqual(names.map(() => 0))
 }
 
-/** Makes some of the embedding's dimensions the same for every image. */
+/** Makes some dimensions of the embedding equal for all images. */
 export async function killDimensions(run: string, dimensions: readonly number[]): Promise<void> {
   const { model } = runFiles(run)
   const file = decodeSafetensors(await readFile(model), model)
@@ -46,14 +46,14 @@ export async function killDimensions(run: string, dimensions: readonly number[])
   sealRun(run)
 }
 
-/** Runs `use` on the engine with a run's model. */
+/** Calls `use` with a trainer that holds a run's model. */
 export async function withModel<T>(run: string, use: (trainer: Trainer) => Promise<T>): Promise<T> {
   const whole = await readWholeRun(run)
   const trained = readTrainedState(whole)
   return withTrainer(whole.config, trained!.state, onOneCore, use)
 }
 
-/** How far an embedding lies along a principal direction of images, in standard deviations. */
+/** Returns an embedding's position along a principal direction of the images, in standard deviations. */
 export function deviations(
   run: string,
   pixels: Uint8Array,
@@ -68,7 +68,7 @@ export function deviations(
   })
 }
 
-/** What the engine's decoder makes of an embedding: its encoder is made to put every image there. */
+/** Decodes an embedding with the engine, whose encoder is changed to map every image to it. */
 export async function decodedByEngine(run: string, embedding: readonly number[]): Promise<Float32Array> {
   const { config } = await readWholeRun(run)
   return withModel(run, async (trainer) => {

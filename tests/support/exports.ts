@@ -6,15 +6,15 @@ import { eigenae, trainArgs } from './cli.js'
 
 export const imageCount = 1000
 
-/** A run's model, or a part of it, in one format; names are those of files in the test's folder. */
+/** A run's model, or a part of it, in one format. The names are those of files in the test's folder. */
 export interface ExportCase {
   readonly title: string
   readonly format: string
   readonly folder: string
-  /** Of the snippet: `images`, or of a decoder `embedding`. */
+  /** The snippet's input: `images`, or `embedding` for a decoder. */
   readonly input: string
   readonly output: string
-  /** Raw fp32 [imageCount][…], as the engine gives it. */
+  /** Raw fp32 [imageCount][…] from the engine. */
   readonly inputFile: string
   readonly expectedFile: string
 }
@@ -25,7 +25,7 @@ const arms = [
   { name: 'batch norm kept', config: 'batch-norm.json', flags: ['--keep-batch-norm'] },
 ]
 
-/** Every part of every arm in every one of the formats. */
+/** Returns every part of every arm in each of the formats. */
 export function exportCases(
   formats: readonly string[],
 ): readonly (ExportCase & { flags: readonly string[]; run: string })[] {
@@ -46,7 +46,7 @@ export function exportCases(
   )
 }
 
-/** Trains the arms, exports the cases and writes what the engine makes of test images. */
+/** Trains the arms, exports the cases, and writes the engine's embeddings and reconstructions of test images. */
 export async function makeExports(
   scratch: (...names: readonly string[]) => string,
   cases: ReturnType<typeof exportCases>,
@@ -76,7 +76,7 @@ async function writeEngineValues(folder: string): Promise<void> {
   })
 }
 
-/** The code in a README.md: what a user would copy. */
+/** Returns the code in a README.md, which a user would copy. */
 export function snippetOf(folder: string): string {
   const [, code] = /```\w+\n([\s\S]*?)\n```/.exec(readFileSync(`${folder}/README.md`, 'utf8'))!
   return code!

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 const cache = join(import.meta.dirname, '../../node_modules/.cache')
 
-/** Why there is no Python here; null where there is. On CI that is a failure, elsewhere tests are skipped. */
+/** Returns why Python is missing; null if it is installed. Throws on CI; elsewhere the tests are skipped. */
 export function missingPython(testFile: string): string | null {
   try {
     execFileSync('python3', ['-c', 'import ensurepip'], { stdio: 'ignore' })
@@ -18,7 +18,7 @@ export function missingPython(testFile: string): string | null {
   }
 }
 
-/** A python with these packages from PyPI, in an environment that is made once and kept. */
+/** Returns a Python with these packages from PyPI, in an environment that is created once and kept. */
 export function pythonWith(packages: readonly string[]): string {
   const name = createHash('sha256').update(packages.join(' ')).digest('hex').slice(0, 12)
   const place = join(cache, `eigenae-python-${name}`)
@@ -40,7 +40,7 @@ function pythonOf(environment: string): string {
   return join(environment, 'bin', 'python')
 }
 
-/** What a program prints, its input on stdin. */
+/** Runs a program with the input on stdin and returns its output. */
 export function runPython(python: string, program: string, cwd: string, input = ''): string {
   return execFileSync(python, ['-c', program], { cwd, input, encoding: 'utf8' })
 }

@@ -13,20 +13,20 @@ export interface TerminalOptions {
   readonly columns?: number
   readonly rows?: number
   readonly cwd: string
-  /** Ctrl-C is pressed once this has been shown. */
+  /** Ctrl-C is pressed once this text has appeared. */
   readonly interruptAt?: string
 }
 
 export interface Shown {
   readonly code: number | null
-  /** Every byte that came to the terminal. */
+  /** All bytes written to the terminal. */
   readonly output: string
-  /** The lines that stand on the terminal in the end, scrolled ones too; a wrapped line is one. */
+  /** The final lines of the terminal, including those scrolled out of view. A wrapped line counts as one. */
   readonly lines: readonly string[]
   readonly cursorHidden: boolean
 }
 
-/** What a shell prints when the command has ended. */
+/** The shell's prompt after the command. */
 export const prompt = 'PROMPT>'
 
 /** Runs the command line on a real terminal, as a shell would, until its prompt is back. */
@@ -54,7 +54,7 @@ async function screenOf(output: string, cols: number, rows: number) {
   const lines: string[] = []
   for (let row = 0; row < terminal.buffer.active.length; row++) {
     const line = terminal.buffer.active.getLine(row)!
-    // Trailing blanks of a row that goes on in the next one are a part of its line.
+    // If a row continues in the next one, its trailing blanks are part of the line.
     const continues = terminal.buffer.active.getLine(row + 1)?.isWrapped === true
     const text = line.translateToString(!continues)
     if (line.isWrapped) lines[lines.length - 1] += text

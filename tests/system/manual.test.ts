@@ -6,7 +6,7 @@ import { eigenae, scratchFolder } from '../support/cli.js'
 
 const page = join(import.meta.dirname, '../../man/eigenae.1')
 const scratch = scratchFolder()
-/** Missing tools are a failure where CI is set. */
+/** A missing tool is a failure on CI. */
 const has = (tool: string) =>
   process.env.CI !== undefined || spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0
 
@@ -39,7 +39,7 @@ describe.runIf(has('zsh'))('completion in zsh', () => {
     ['eigenae train --res', 'eigenae train --resume'],
     ['eigenae data fe', 'eigenae data fetch'],
     ['eigenae train --device wa', 'eigenae train --device wasm'],
-  ])('makes of "%s" and a tab "%s"', async (typed, wanted) => {
+  ])('completes "%s" to "%s"', async (typed, wanted) => {
     const script = await completion('zsh')
     const setUp = `autoload -U compinit; compinit -u -d ${scratch('dump')}; source ${script}; echo READY`
     const ask = `zmodload zsh/zpty
@@ -51,17 +51,17 @@ describe.runIf(has('zsh'))('completion in zsh', () => {
 })
 
 describe('the man page', () => {
-  it.runIf(has('groff'))('has no mistakes for groff', () => {
+  it.runIf(has('groff'))('has no errors in groff', () => {
     const { status, stderr } = spawnSync('groff', ['-man', '-ww', '-Tutf8', page], { encoding: 'utf8' })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  it.runIf(has('mandoc'))('has none for mandoc', () => {
+  it.runIf(has('mandoc'))('has no warnings in mandoc', () => {
     const { stdout, stderr } = spawnSync('mandoc', ['-T', 'lint', '-W', 'warning', page], {
       encoding: 'utf8',
     })
-    // A page that is made again and again has no date.
-    const mistakes = (stdout + stderr).split('\n').filter((line) => line !== '' && !/missing date/.test(line))
-    expect(mistakes).toEqual([])
+    // A generated page has no date.
+    const warnings = (stdout + stderr).split('\n').filter((line) => line !== '' && !/missing date/.test(line))
+    expect(warnings).toEqual([])
   })
 })

@@ -7,7 +7,7 @@ const missing = missingPython('tests/system/model-formats.test.ts')
 const scratch = scratchFolder()
 const cases = exportCases(['safetensors', 'onnx'])
 
-/** Runs each README's own code on the engine's input; prints the largest difference of each. */
+/** Runs the code of each README on the engine's input and prints the largest difference for each. */
 const program = `
 import json, os, sys
 import numpy
@@ -21,7 +21,7 @@ def largest_difference(case):
     expected = read(case['expectedFile'])
     found = run(${imageCount})
     assert found.dtype == numpy.float32 and found.shape == expected.shape, (found.dtype, found.shape)
-    # Another batch size is another choice of kernels: the last digits may differ.
+    # Another batch size may select other kernels, so the last digits may differ.
     assert numpy.allclose(run(3), found[:3], rtol=1e-5, atol=1e-5)
     return float(abs(found - expected).max())
 
@@ -41,7 +41,7 @@ for case in json.load(sys.stdin):
 print(json.dumps(results))
 `
 
-describe.skipIf(missing !== null)('what Python makes of a model', () => {
+describe.skipIf(missing !== null)('a model in Python', () => {
   let python: string
   let results: Record<string, number>
 
@@ -52,11 +52,11 @@ describe.skipIf(missing !== null)('what Python makes of a model', () => {
     results = JSON.parse(runPython(python, program, scratch(), JSON.stringify(input)))
   }, 300_000)
 
-  it.each(cases)('by the code in the README is what the engine makes: $title', ({ title }) => {
+  it.each(cases)('gives the numbers of the engine with the code in the README: $title', ({ title }) => {
     expect(results[title]).toBeLessThan(1e-5)
   })
 
-  it('reads an embedding and its labels, the same numbers as in the CSV file', async () => {
+  it('reads the same embedding and labels from the NPY files as from the CSV file', async () => {
     await eigenae(trainArgs('baseline.json', scratch('run'), 'data.limit=1000', 'train.epochs=1'))
     for (const file of ['z.npy', 'z.csv']) {
       const { code } = await eigenae(['embed', 'run', '--out', file, '--images', '500'], { cwd: scratch() })

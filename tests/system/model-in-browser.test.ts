@@ -19,7 +19,7 @@ if (missing.length > 0) {
 const scratch = scratchFolder()
 const cases = exportCases(['tfjs'])
 
-describe.skipIf(missing.length > 0)('what TensorFlow.js makes of a model in Chromium', () => {
+describe.skipIf(missing.length > 0)('a model in TensorFlow.js in Chromium', () => {
   let browser: Browser
   let server: Server
   let address: string
@@ -48,16 +48,16 @@ describe.skipIf(missing.length > 0)('what TensorFlow.js makes of a model in Chro
     return existsSync(file) ? readFileSync(file) : null
   }
 
-  /** Runs the README's own code in the folder's page. */
+  /** Runs the README's code in a page of the folder. */
   async function largestDifference(each: ExportCase): Promise<unknown> {
     const page = await browser.newPage()
-    const complaints: string[] = []
-    page.on('pageerror', (error) => complaints.push(error.message))
-    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+    const problems: string[] = []
+    page.on('pageerror', (error) => problems.push(error.message))
+    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
     await page.goto(`${address}/${each.folder}/page.html`)
     const result = await page.evaluate(`(async () => {
       const read = async (name) => new Float32Array(await (await fetch('../' + name)).arrayBuffer())
-      // Chromium without a graphics card computes WebGL in software: slow, and no better a test.
+      // Without a graphics card, Chromium computes WebGL in software, which is slower and tests nothing more.
       await tf.setBackend('cpu')
       const pixels = await read('${each.inputFile}')
       const ${each.input} = tf.tensor2d(pixels, [${imageCount}, pixels.length / ${imageCount}])
@@ -67,11 +67,11 @@ describe.skipIf(missing.length > 0)('what TensorFlow.js makes of a model in Chro
       return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - found[i])), 0)
     })()`)
     await page.close()
-    expect(complaints).toEqual([])
+    expect(problems).toEqual([])
     return result
   }
 
-  it.each(cases)('by the code in the README is what the engine makes: $title', async (each) => {
+  it.each(cases)('gives the numbers of the engine with the code in the README: $title', async (each) => {
     expect(await largestDifference(each)).toBeLessThan(1e-5)
   })
 })
