@@ -1,6 +1,6 @@
 /**
- * Makes what docs/results.md shows: the sweeps of the arms, each compared with the first of them, and their pictures in
- * docs/results/. What is complete already is not trained again, so it can be stopped and started at will.
+ * Makes the tables and pictures of docs/results.md: runs the sweeps, compares their arms with the first one, and writes
+ * docs/results/. Completed runs are not trained again, so the script can be stopped and restarted.
  *
  *   node scripts/results.mjs [--runs runs/results] [--docs docs/results] [--epochs 10]
  */
@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 
 const root = join(import.meta.dirname, '..')
 
-/** Sweeps of configs/sweeps/ by the names that docs/results.md has for them. */
+/** The folders of docs/results/ and the sweeps of configs/sweeps/ that fill them. */
 const sweeps = { 'latent-10': 'arms', 'latent-4': 'latent-4', 'latent-2': 'latent-2' }
 const pictures = ['final', 'loss', 'spectrum', 'evolution', 'effective-rank']
 
@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
   },
 })
 
-/** Runs the command line of this checkout; gives its standard output. */
+/** Runs the command line of this checkout and returns its standard output. */
 function eigenae(args) {
   const child = spawn(process.execPath, [join(root, 'bin/eigenae.js'), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -35,12 +35,12 @@ function eigenae(args) {
   return new Promise((resolve, reject) => {
     child.on('close', (code) => {
       if (code === 0) resolve(output)
-      else reject(new Error(`eigenae ${args.join(' ')} ended with ${code}`))
+      else reject(new Error(`eigenae ${args.join(' ')} exited with ${code}`))
     })
   })
 }
 
-async function show(name, sweep) {
+async function writeResults(name, sweep) {
   const file = join(root, 'configs/sweeps', `${sweep}.json`)
   const { variants, seeds } = JSON.parse(await readFile(file, 'utf8'))
   const folder = join(options.runs, name)
@@ -59,7 +59,7 @@ async function show(name, sweep) {
   await writeFile(join(target, 'spectrum.csv'), await meanSpectra(folder, arms, seeds))
 }
 
-/** The shares of the last epoch by rank, mean over the seeds: what the original experiment printed. */
+/** Returns the shares by rank after the last epoch, averaged over the seeds, which the original experiment reported. */
 async function meanSpectra(folder, arms, seeds) {
   const lines = ['arm,rank,singular_share,eigen_share']
   for (const arm of arms) {
@@ -73,7 +73,7 @@ async function meanSpectra(folder, arms, seeds) {
   return `${lines.join('\n')}\n`
 }
 
-/** Of a run, the last epoch's rows by column. */
+/** Returns the rows of a run's last epoch as objects by column. */
 async function lastSpectrum(run) {
   const [header, ...rows] = (await readFile(join(run, 'spectrum.csv'), 'utf8')).trimEnd().split('\n')
   const columns = header.split(',')
@@ -83,4 +83,4 @@ async function lastSpectrum(run) {
   return named.filter(({ epoch }) => epoch === named.at(-1).epoch)
 }
 
-for (const [name, sweep] of Object.entries(sweeps)) await show(name, sweep)
+for (const [name, sweep] of Object.entries(sweeps)) await writeResults(name, sweep)
