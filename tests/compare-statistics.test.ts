@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { holm, paired, summarise, welch } from '../src/comparison/statistics.js'
+import { correctByHolm, pairedTest, summarise, welchTest } from '../src/comparison/statistics.js'
 import { centralQuantile, twoSidedP } from '../src/comparison/student.js'
 
 // The expected values were printed by SciPy 1.17 (scipy.stats.t, ttest_ind with equal_var=False, ttest_rel and their
@@ -51,7 +51,7 @@ describe('statistics of a comparison', () => {
   })
 
   it("Welch's test of unequal samples", () => {
-    const { test, interval, hedgesG } = welch(batchNorm, none)
+    const { test, interval, hedgesG } = welchTest(batchNorm, none)
     near(test?.t).to(-26.97352772745414)
     near(test?.degreesOfFreedom).to(4.420094631426891)
     near(test?.p).to(4.482337319821303e-6)
@@ -61,7 +61,7 @@ describe('statistics of a comparison', () => {
   })
 
   it('the paired test', () => {
-    const { test, interval, hedgesG } = paired(eigen, none)
+    const { test, interval, hedgesG } = pairedTest(eigen, none)
     near(test?.t).to(8.168429476693685)
     expect(test?.degreesOfFreedom).toBe(4)
     near(test?.p).to(0.0012229368943611275)
@@ -71,25 +71,25 @@ describe('statistics of a comparison', () => {
   })
 
   it("Holm's correction", () => {
-    const corrected = holm([0.01, 0.04, 0.03, 0.005, 0.9])
+    const corrected = correctByHolm([0.01, 0.04, 0.03, 0.005, 0.9])
     for (const [index, p] of [0.04, 0.09, 0.09, 0.025, 0.9].entries()) near(corrected[index]).to(p)
-    expect(holm([])).toEqual([])
+    expect(correctByHolm([])).toEqual([])
   })
 
   it('gives null where a single value is not enough', () => {
     expect(summarise([0.5])).toEqual({ n: 1, mean: 0.5, sd: null, interval: null })
     const alone = { difference: -0.25, interval: null, test: null, hedgesG: null }
-    expect(welch([0.25], [0.5])).toEqual(alone)
-    expect(welch([0.25], [0.5, 0.5])).toEqual(alone)
-    expect(paired([0.25], [0.5])).toEqual(alone)
+    expect(welchTest([0.25], [0.5])).toEqual(alone)
+    expect(welchTest([0.25], [0.5, 0.5])).toEqual(alone)
+    expect(pairedTest([0.25], [0.5])).toEqual(alone)
   })
 
   it('does not test values that do not vary', () => {
     const same = { difference: 3, interval: null, test: null, hedgesG: null }
-    expect(welch([3, 3, 3], [0, 0, 0])).toEqual(same)
-    expect(paired([3, 3, 3], [0, 0, 0])).toEqual(same)
+    expect(welchTest([3, 3, 3], [0, 0, 0])).toEqual(same)
+    expect(pairedTest([3, 3, 3], [0, 0, 0])).toEqual(same)
     expect(summarise([0.1, 0.1, 0.1])).toEqual({ n: 3, mean: 0.1, sd: 0, interval: { low: 0.1, high: 0.1 } })
-    expect(paired([1.1, 2.1, 3.1], [1, 2, 3]).test).toBeNull()
-    expect(paired([0.8412, 0.8371, 0.8405], [0.8302, 0.8261, 0.8295]).test).toBeNull()
+    expect(pairedTest([1.1, 2.1, 3.1], [1, 2, 3]).test).toBeNull()
+    expect(pairedTest([0.8412, 0.8371, 0.8405], [0.8302, 0.8261, 0.8295]).test).toBeNull()
   })
 })

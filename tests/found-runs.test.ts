@@ -78,7 +78,7 @@ describe('the arms of a sweep', () => {
       const { code, stderr, stdout } = await compare('damaged')
       expect(code).toBe(0)
       expect(stderr).toMatch(
-        /^warning: damaged\/sweep\.json: is not (valid JSON: .*|the plan of a sweep); the arms are in the order of their names\n$/,
+        /^warning: damaged\/sweep\.json: is not (valid JSON: .*|the plan of a sweep); the arms are sorted by name\n$/,
       )
       expect(JSON.parse(stdout).baseline).toBe('damaged/a')
     }
@@ -89,7 +89,7 @@ describe('the arms of a sweep', () => {
       writeFileSync(join(writeRun(scratch('gone', arm, 'seed-0')), 'train.log'), '')
     const { code, stderr, stdout } = await compare('gone')
     expect(code).toBe(0)
-    expect(stderr).toBe('warning: gone/sweep.json: is missing; the arms are in the order of their names\n')
+    expect(stderr).toBe('warning: gone/sweep.json: is missing; the arms are sorted by name\n')
     expect(JSON.parse(stdout).baseline).toBe('gone/a')
     const verified = await eigenae(['verify', 'gone'], { cwd: scratch() })
     expect(verified.stderr).toContain('gone/sweep.json: is missing')

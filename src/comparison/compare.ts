@@ -10,7 +10,14 @@ import { headOf, runsNamed } from '../runs/find.js'
 import { type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'
 import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
 import { labelArms, shortNames } from './differences.js'
-import { type Difference, holm, paired, type Summary, summarise, welch } from './statistics.js'
+import {
+  correctByHolm,
+  type Difference,
+  pairedTest,
+  type Summary,
+  summarise,
+  welchTest,
+} from './statistics.js'
 import { warningsOf } from './warnings.js'
 
 export interface Comparison {
@@ -291,12 +298,12 @@ function sampleOf(arm: Arm, metric: Metric): Sample {
 function differenceOf(sample: Sample, baseline: Sample): Difference {
   const distinct = new Set(sample.seeds).size === sample.seeds.length
   const same = distinct && sample.seeds.join() === baseline.seeds.join()
-  return same ? paired(sample.values, baseline.values) : welch(sample.values, baseline.values)
+  return same ? pairedTest(sample.values, baseline.values) : welchTest(sample.values, baseline.values)
 }
 
 function correctPValues(differences: readonly Difference[]): ReadonlyMap<Difference, number> {
   const tested = differences.filter(({ test }) => test !== null)
-  const corrected = holm(tested.map(({ test }) => test!.p))
+  const corrected = correctByHolm(tested.map(({ test }) => test!.p))
   return new Map(tested.map((difference, index) => [difference, corrected[index]!]))
 }
 

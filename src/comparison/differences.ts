@@ -21,7 +21,7 @@ export function labelArms(arms: readonly ArmRuns[]): readonly Arm[] {
 /** A config's fields by their paths: "loss.eigen.kind" → "top-k". A list is a single value. */
 export type Fields = ReadonlyMap<string, string>
 
-// These name a run or say where it was made. No arm is about them.
+// Names and places of runs, in which arms may differ without being different experiments.
 const ignored = new Set(['$schema', 'name', 'seed', 'device'])
 
 export function fieldsOf(config: unknown, path = ''): Fields {
@@ -46,9 +46,9 @@ export function differingPaths(fields: readonly Fields[]): readonly string[] {
 }
 
 /**
- * Returns for each config the settings that distinguish it: for the baseline (the first config) its values where others
- * differ, for the others their values that differ from the baseline's; "" if there are none. Fields that only one kind of
- * eigen loss has are left out if they have their defaults.
+ * Returns for each config the settings that distinguish it, or "" if there are none. For the baseline (the first config),
+ * these are its values of the fields in which others differ; for the others, the values that differ from the baseline's. A
+ * field that only some configs have, such as `loss.eigen.k`, is left out if it has its default.
  */
 export function differenceLabels(configs: readonly Config[]): readonly string[] {
   const all = configs.map((config) => fieldsOf(config))

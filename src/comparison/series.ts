@@ -163,7 +163,7 @@ export function lineIndexes(values: readonly number[], most: number): readonly n
 }
 
 /** Returns at most `most` evenly spaced values, the first and the last among them. */
-export function evenly<T>(values: readonly T[], most: number): readonly T[] {
+export function sampleEvenly<T>(values: readonly T[], most: number): readonly T[] {
   if (values.length <= most) return values
   return Array.from({ length: most }, (_, i) => values[Math.round((i * (values.length - 1)) / (most - 1))]!)
 }

@@ -22,7 +22,7 @@ export function summarise(values: readonly number[]): Summary {
   const mean = meanOf(values)
   if (n < 2) return { n, mean, sd: null, interval: null }
   const sd = Math.sqrt(varianceOf(values, mean))
-  return { n, mean, sd, interval: around(mean, sd / Math.sqrt(n), n - 1) }
+  return { n, mean, sd, interval: intervalAround(mean, sd / Math.sqrt(n), n - 1) }
 }
 
 export type TestKind = 'welch' | 'paired'
@@ -45,12 +45,12 @@ export interface Test {
 }
 
 /** Welch's test (Welch 1947; degrees of freedom by Satterthwaite 1946), which does not assume equal variances. */
-export function welch(sample: readonly number[], baseline: readonly number[]): Difference {
+export function welchTest(sample: readonly number[], baseline: readonly number[]): Difference {
   const [a, b] = [summarise(sample), summarise(baseline)]
   const [u, v] = [(a.sd ?? 0) ** 2 / a.n, (b.sd ?? 0) ** 2 / b.n]
   const degreesOfFreedom = (u + v) ** 2 / (u ** 2 / (a.n - 1) + v ** 2 / (b.n - 1))
   const enough = a.sd !== null && b.sd !== null
-  const scale = largest(sample, baseline)
+  const scale = largestMagnitude(sample, baseline)
   return {
     ...testDifference('welch', a.mean - b.mean, enough ? Math.sqrt(u + v) : 0, degreesOfFreedom, scale),
     hedgesG: hedgesG(a, b, scale),
@@ -58,9 +58,9 @@ export function welch(sample: readonly number[], baseline: readonly number[]): D
 }
 
 /** Student's paired test. Both samples have the same order of seeds. */
-export function paired(sample: readonly number[], baseline: readonly number[]): Difference {
+export function pairedTest(sample: readonly number[], baseline: readonly number[]): Difference {
   const { n, mean, sd } = summarise(sample.map((value, index) => value - baseline[index]!))
-  const scale = largest(sample, baseline)
+  const scale = largestMagnitude(sample, baseline)
   const g = hedgesG(summarise(sample), summarise(baseline), scale)
   return { ...testDifference('paired', mean, (sd ?? 0) / Math.sqrt(n), n - 1, scale), hedgesG: g }
 }
@@ -75,7 +75,7 @@ function testDifference(
   if (!(standardError > roundingError(scale))) return { difference, interval: null, test: null }
   const t = difference / standardError
   const test = { kind, t, degreesOfFreedom, p: twoSidedP(t, degreesOfFreedom) }
-  return { difference, interval: around(difference, standardError, degreesOfFreedom), test }
+  return { difference, interval: intervalAround(difference, standardError, degreesOfFreedom), test }
 }
 
 /**
@@ -86,7 +86,7 @@ function roundingError(scale: number): number {
   return 4 * Number.EPSILON * scale
 }
 
-function largest(...samples: readonly (readonly number[])[]): number {
+function largestMagnitude(...samples: readonly (readonly number[])[]): number {
   return Math.max(...samples.flat().map(Math.abs))
 }
 
@@ -103,7 +103,7 @@ function hedgesG(a: Summary, b: Summary, scale: number): number | null {
 }
 
 /** Holm's step-down correction (Holm 1979): the smallest of m p-values times m, the next times m − 1, …; at most 1, ascending. */
-export function holm(pValues: readonly number[]): readonly number[] {
+export function correctByHolm(pValues: readonly number[]): readonly number[] {
   const ascending = pValues.map((p, index) => ({ p, index })).sort((a, b) => a.p - b.p)
   const corrected = new Array<number>(pValues.length)
   let reached = 0
@@ -114,7 +114,7 @@ export function holm(pValues: readonly number[]): readonly number[] {
   return corrected
 }
 
-function around(center: number, standardError: number, degreesOfFreedom: number): Interval {
+function intervalAround(center: number, standardError: number, degreesOfFreedom: number): Interval {
   const half = centralQuantile(confidence, degreesOfFreedom) * standardError
   return { low: center - half, high: center + half }
 }

@@ -3,7 +3,7 @@ import { significant } from '../text/format.js'
 import { alignedTable, terminalWidth, truncateDistinct } from '../text/table.js'
 import type { Comparison, Result } from './compare.js'
 import { originDifferences } from './differences.js'
-import { epochMeans, evenly, finalSpectrum } from './series.js'
+import { epochMeans, finalSpectrum, sampleEvenly } from './series.js'
 import type { Summary } from './statistics.js'
 
 // The width of the smallest common terminal.
@@ -68,7 +68,7 @@ function sparkline(
   [lowest, highest]: readonly [number, number],
   width = 10,
 ): string {
-  return evenly(values, width)
+  return sampleEvenly(values, width)
     .map((value) => {
       if (!Number.isFinite(value)) return ' '
       const height = highest > lowest ? (value - lowest) / (highest - lowest) : 0

@@ -12,7 +12,7 @@ import {
   inertScript,
   inlineScript,
   jsonScript,
-  unescaped,
+  trustedHtml,
 } from '../pages/html.js'
 import { armVariables, baseStyle, distinctLabels, labelColor, type Scheme } from '../pages/theme.js'
 import { version } from '../runs/facts.js'
@@ -57,7 +57,7 @@ export async function explorePage(runs: readonly ExploredRun[], images: PageImag
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="${generator}"><meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="icon" href="data:,">
-<title>${title}</title><style>${unescaped(style)}</style></head><body>
+<title>${title}</title><style>${trustedHtml(style)}</style></head><body>
 <h1>${title}</h1>
 <p class="lead">An autoencoder compresses a noisy picture into a few numbers, the embedding, and decodes them into a clean picture.
 Choose a picture, add noise, and move along the directions of the embedding.${
@@ -70,8 +70,8 @@ ${inputSection(data, labels, runs.length)}
 <p class="quiet">${images.labels.length} test images of ${images.source}. Made by eigenae ${version}.</p>
 <div id="preview" hidden><canvas width="${images.side}" height="${images.side}"></canvas><span></span></div>
 ${jsonScript('explore-data', data)}
-${await packed('explore-floats', bytesOf(runs.flatMap(({ floats }) => floats)))}
-${await packed('explore-pixels', images.pixels)}
+${await packedScript('explore-floats', bytesOf(runs.flatMap(({ floats }) => floats)))}
+${await packedScript('explore-pixels', images.pixels)}
 ${inlineScript(script)}
 </body></html>
 `
@@ -201,7 +201,7 @@ pixel from the reconstruction; it stays 0 if a slider has no effect.</li>
 }
 
 /** Returns an element with gzipped bytes that the page's script unpacks. */
-async function packed(id: string, bytes: Uint8Array): Promise<Html> {
+async function packedScript(id: string, bytes: Uint8Array): Promise<Html> {
   const text = (await promisify(gzip)(bytes, { level: 9 })).toString('base64')
   return dataScript(id, text)
 }

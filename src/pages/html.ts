@@ -46,7 +46,7 @@ export function dataScript(id: string, base64: string): Html {
 }
 
 /** Marks our own text, such as a style, as HTML. Never use it for text from a run. */
-export function unescaped(text: string): Html {
+export function trustedHtml(text: string): Html {
   return new Html(text)
 }
 

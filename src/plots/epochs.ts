@@ -1,5 +1,5 @@
 import type { Arm } from '../comparison/compare.js'
-import { epochSeries, evenly } from '../comparison/series.js'
+import { epochSeries, sampleEvenly } from '../comparison/series.js'
 import { dashes } from '../pages/theme.js'
 import type { MetricsRow } from '../runs/tables.js'
 import { armField, type Chart, epochAxis, intervalTooltip, type Spec } from './chart.js'
@@ -61,7 +61,7 @@ function rowsOf(arms: readonly Arm[], columns: readonly Column[]): readonly obje
   return arms.flatMap((arm) =>
     columns.flatMap(({ column, title }) => {
       const series = epochSeries(arm, column, most)
-      const hovered = new Set(evenly(series, mostHovered))
+      const hovered = new Set(sampleEvenly(series, mostHovered))
       return series.map((each) => {
         const { mean, interval } = each.summary
         const [low, high] = [interval?.low ?? mean, interval?.high ?? mean]

@@ -5,7 +5,7 @@ import type { Arm, Comparison, Result } from '../comparison/compare.js'
 import { differenceText, effectText, meanText, pText, testsText } from '../comparison/text.js'
 import { signature } from '../files/overwrite-guard.js'
 import { packageRoot } from '../package-root.js'
-import { type Html, html, inlineScript, jsonScript, unescaped } from '../pages/html.js'
+import { type Html, html, inlineScript, jsonScript, trustedHtml } from '../pages/html.js'
 import { armDash, armShape, armVariables, baseStyle, themeOf } from '../pages/theme.js'
 import type { Chart } from '../plots/chart.js'
 import { drawnArms, mostDrawn, withoutLegends } from '../plots/comparison.js'
@@ -35,11 +35,11 @@ export async function reportPage(
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="${signature}"><meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="icon" href="data:,">
-<title>eigenae: ${heading}</title><style>${unescaped(pageStyle(drawn(arms).length))}</style></head><body>
+<title>eigenae: ${heading}</title><style>${trustedHtml(pageStyle(legendArms(arms).length))}</style></head><body>
 <h1>${heading}</h1>
 <p>${runCount(arms)}. ${arms.length > 1 ? `The baseline is ${arms[0]!.label} (${arms[0]!.name}).` : ''}</p>
 ${warningsBox(comparison)}
-<div class="arms" role="group" aria-label="Legend: click an arm to hide or show it">${drawn(arms).map((arm, index) => armButton(arm, index, hasMarkers(drawn(arms))))}</div>
+<div class="arms" role="group" aria-label="Legend: click an arm to hide or show it">${legendArms(arms).map((arm, index) => armButton(arm, index, hasMarkers(legendArms(arms))))}</div>
 <h2>Arms</h2>${armsTable(comparison)}
 <h2>Pictures</h2><p class="quiet">Point at a mark to see its values. Click an arm's name above to hide it.${
     arms.length > mostDrawn ? ` The pictures show only the first ${mostDrawn} arms; the tables list all.` : ''
@@ -59,7 +59,7 @@ ${scripts.map((script) => inlineScript(script))}${inlineScript(await pageScript(
 // A page with thousands of configs would open slowly. comparison.json has all of them.
 const mostListed = 50
 
-function drawn(arms: readonly Arm[]): readonly Arm[] {
+function legendArms(arms: readonly Arm[]): readonly Arm[] {
   return arms.slice(0, mostDrawn)
 }
 
