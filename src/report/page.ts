@@ -89,7 +89,7 @@ function figure({ name, title, caption }: Chart): Html {
   return html`<figure><h3>${title}</h3><div class="chart" id="chart-${name}" role="img" aria-label="${title}"></div><figcaption>${caption}</figcaption></figure>`
 }
 
-/** Returns a table per metric. Only the main ones are open. */
+/** Returns a table per metric, the main metrics first. The others are in a closed section. */
 function metricTables({ arms, results }: Comparison): Html {
   const table = (metric: Metric) => metricTable(metric, results, arms)
   const shown = metrics.filter((metric) => results.some((result) => result.metric === metric))
@@ -101,7 +101,8 @@ function metricTable(metric: Metric, results: readonly Result[], arms: readonly 
   const { title, better } = meaningOf(metric)
   const rows = results.filter((result) => result.metric === metric)
   return html`<h3>${title}${better === null ? '' : `, ${better} is better`} <span class="quiet">${metric}</span></h3>
-<div class="table"><table><thead><tr><th>arm</th><th>n</th><th>mean ± 95 %</th><th>difference ± 95 %</th><th>p</th><th>g</th></tr></thead>
+<div class="table"><table><thead><tr><th>arm</th><th title="number of runs">n</th><th title="mean and half-width of its 95 % interval">mean ± 95 %</th>
+<th title="difference from the baseline and half-width of its 95 % interval">difference ± 95 %</th><th title="p-value, corrected by Holm's method">p</th><th title="Hedges' g">g</th></tr></thead>
 <tbody>${rows.map((result) => metricRow(result, arms.indexOf(result.arm)))}</tbody></table></div>`
 }
 
@@ -119,7 +120,7 @@ function differenceWithInterval(result: Result): string {
 }
 
 function armsTable({ arms }: Comparison): Html {
-  return html`<div class="table"><table><thead><tr><th>arm</th><th class="left">folder</th><th class="left">seeds</th><th>n</th></tr></thead>
+  return html`<div class="table"><table><thead><tr><th>arm</th><th class="left">folder</th><th class="left">seeds</th><th title="number of runs">n</th></tr></thead>
 <tbody>${arms.map(
     (
       arm,
