@@ -29,12 +29,9 @@ export function manPage(root: CommandOutline, version: string): string {
     ...item('EIGENAE_DEBUG', 'if 1, errors include a stack trace'),
     ...item(
       'EIGENAE_TENSORFLOW_DIR',
-      'the folder in which setup tensorflow installs TensorFlow and the program looks for it',
+      'the folder of the installations that setup tensorflow makes (default: eigenae/tensorflow in the cache folder)',
     ),
-    ...item(
-      'XDG_CACHE_HOME',
-      'by default, that folder is eigenae/tensorflow in this one (default: ~/.cache)',
-    ),
+    ...item('XDG_CACHE_HOME', 'the cache folder (default: ~/.cache)'),
     ...item('NO_COLOR', 'respected, because the output never has colours'),
   ]
   return `${lines.join('\n')}\n`
