@@ -151,7 +151,7 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
     expect(await deviations(folders[1]!, images, one.runs[1]!.embedding, 1)).toBeCloseTo(-3, 4)
     expect(one.runs[0]).toEqual(both.runs[0])
     expect(farthest(one.runs[1]!.picture, both.runs[1]!.picture)).toBeGreaterThan(0.05)
-    await page.locator('[data-run="1"] .back').click()
+    await page.locator('[data-run="1"] .reset').click()
     expect((await shown(page)).runs[1]).toEqual(before.runs[1])
     expect(problems).toEqual([])
   })

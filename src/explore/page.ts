@@ -120,7 +120,7 @@ function runSection(
 <h2 id="run-${index}">${name}</h2><p class="quiet facts">${facts(run)}</p>
 <div class="decode"><div class="made"><canvas class="picture" width="${side}" height="${side}" role="img" aria-label="${name}: decoded picture"></canvas>
 <p class="quiet"><output class="error"></output></p>
-<div class="row"><button type="button" class="back" disabled>Reset the sliders</button><button type="button" class="mean">Move to the mean</button></div></div>
+<div class="row"><button type="button" class="reset" disabled>Reset the sliders</button><button type="button" class="mean">Move to the mean</button></div></div>
 <div class="sliders-box">${data.latent > inView ? html`<p class="quiet">${data.latent} directions; scroll to see all</p>` : ''}<div class="sliders" role="group" aria-label="${name}: principal directions">${data.directions.map(
     (_, direction) => sliderRow(run, index, direction, largest, side),
   )}</div></div></div>

@@ -32,9 +32,9 @@ export class Bars {
     const drawn = this.#drawn ?? this.#start()
     while (this.#elements.length > bars.length) drawn.remove(this.#elements.pop()!)
     while (this.#elements.length < bars.length) this.#elements.push(drawn.create(1, 0))
-    for (const [place, bar] of bars.entries()) {
-      this.#elements[place]!.setTotal(bar.total)
-      this.#elements[place]!.update(bar.done, bar)
+    for (const [index, bar] of bars.entries()) {
+      this.#elements[index]!.setTotal(bar.total)
+      this.#elements[index]!.update(bar.done, bar)
     }
     if (isFirst) drawn.update()
   }

@@ -43,7 +43,7 @@ export class LatentPoint {
     this.#settings = this.#settings.map(() => 0)
   }
 
-  back(): void {
+  reset(): void {
     this.#settings = this.#startSettings
   }
 

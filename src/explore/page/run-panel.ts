@@ -23,7 +23,7 @@ export class RunPanel {
   readonly #point: LatentPoint
   readonly #picture: HTMLCanvasElement
   readonly #error: HTMLOutputElement
-  readonly #back: HTMLButtonElement
+  readonly #reset: HTMLButtonElement
   readonly #sliders: Sliders
   readonly #strips: Strips
   readonly #scatter: Scatter
@@ -37,13 +37,13 @@ export class RunPanel {
     this.#point = point
     this.#picture = find(section, '.picture', HTMLCanvasElement)
     this.#error = find(section, '.error', HTMLOutputElement)
-    this.#back = find(section, '.back', HTMLButtonElement)
+    this.#reset = find(section, '.reset', HTMLButtonElement)
     this.#sliders = new Sliders(section, (direction, setting) =>
       onAction((each) => each.settings.length > direction && each.move(direction, setting), this),
     )
     this.#strips = new Strips(findAll(section, '.strip', HTMLCanvasElement), network, point)
     this.#scatter = new Scatter({ section, network, labels: pictures.labels, point, preview, onChoose })
-    this.#back.addEventListener('click', () => onAction((each) => each.back(), this))
+    this.#reset.addEventListener('click', () => onAction((each) => each.reset(), this))
     const mean = find(section, '.mean', HTMLButtonElement)
     mean.addEventListener('click', () => onAction((each) => each.moveToMean(), this))
   }
@@ -72,7 +72,7 @@ export class RunPanel {
     this.#decoded = forward(this.#network.decoder, this.#point.embedding) as Float32Array<ArrayBuffer>
     drawPicture(this.#picture, this.#decoded)
     this.#error.value = this.#errorText()
-    this.#back.disabled = !this.#point.moved
+    this.#reset.disabled = !this.#point.moved
     this.#sliders.show(this.#point.settings)
     this.#strips.refresh()
     this.#scatter.drawMarks()
