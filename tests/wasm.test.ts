@@ -17,8 +17,7 @@ describe('engine wasm', () => {
     { widths: [784, 20_000, 20_000], batchSize: 32 },
     { widths: [784, 4_096, 5], batchSize: 65_536 },
   ])('says that $widths with batches of $batchSize are too much for its memory', async (sizes) => {
-    const architecture = { widths: sizes.widths, batchNorm: 'none' } as const
-    const spec = { ...smallSpec, architecture, batchSize: sizes.batchSize }
+    const spec = { ...smallSpec, widths: sizes.widths, batchSize: sizes.batchSize }
     await expect(engine.createTrainer(spec, none)).rejects.toThrow(/needs .* GB, and WebAssembly has 4/)
   })
 

@@ -1,6 +1,7 @@
 /** The eigen arm of configs/eigen.json. */
 export const spec = {
-  architecture: { widths: [784, 128, 64, 12, 10], batchNorm: 'none' },
+  widths: [784, 128, 64, 12, 10],
+  batchNorm: 'none',
   eigenLosses: [{ kind: 'top-k', weight: 1, center: false, parameters: { k: 2 } }],
   adam: { learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
   batchSize: 64,

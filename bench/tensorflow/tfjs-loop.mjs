@@ -25,7 +25,7 @@ require(join(dist, 'register_all_kernels.js'))
 await tf.setBackend('tensorflow')
 
 const steps = Number(process.argv[2])
-const { widths } = spec.architecture
+const { widths } = spec
 const sizes = [...widths, ...widths.slice(0, -1).reverse()]
 const layers = sizes.slice(1).map((outputs, i) => ({
   weight: tf.variable(

@@ -23,8 +23,7 @@ export interface Engine {
   measurePeak?(threads: number): Promise<number>
 }
 
-export interface TrainerSpec {
-  readonly architecture: Architecture
+export interface TrainerSpec extends Architecture {
   readonly eigenLosses: readonly EngineEigenLoss[]
   readonly adam: AdamSpec
   readonly batchSize: number

@@ -5,7 +5,8 @@ import type { TrainerSpec } from '../engines/engine.js'
 /** What a config says to an engine. */
 export function trainerSpec(config: Config, threads: number): TrainerSpec {
   return {
-    architecture: config.model,
+    widths: config.model.widths,
+    batchNorm: config.model.batchNorm,
     eigenLosses: config.loss.eigen === null ? [] : [engineEigenLoss(config.loss.eigen)],
     adam: config.optimizer,
     batchSize: config.train.batchSize,

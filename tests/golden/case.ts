@@ -49,7 +49,8 @@ export function specOf({ widths, batchNorm, batch, eigen, adam }: GoldenCase): T
   const { kind, weight, center, k } = eigen
   const parameters: Record<string, number> = kind === 'top-k' ? { k } : {}
   return {
-    architecture: { widths, batchNorm },
+    widths,
+    batchNorm,
     eigenLosses: kind === 'none' ? [] : [{ kind, weight, center, parameters }],
     adam,
     batchSize: batch,

@@ -12,7 +12,8 @@ const hundred = images(100)
 /** An epoch of minutes on the fastest of cores, of which a test sees the beginning alone. */
 const endlessSpec: TrainerSpec = {
   ...smallSpec,
-  architecture: { widths: [784, 512, 512, 5], batchNorm: 'none' },
+  widths: [784, 512, 512, 5],
+  batchNorm: 'none',
   eigenLosses: [],
   batchSize: 1,
 }
@@ -32,7 +33,7 @@ export function describeEngine(engine: Engine): void {
 
     it("begins with the seed's initial parameters", async () => {
       const state = await withSmall((trainer) => trainer.exportState())
-      expect(state).toEqual(initialState(smallSpec.architecture, smallSpec.seed))
+      expect(state).toEqual(initialState(smallSpec, smallSpec.seed))
     })
 
     it('learns: the loss falls', async () => {
@@ -48,7 +49,7 @@ export function describeEngine(engine: Engine): void {
     it.each(['none', 'encoder', 'all'] as const)(
       'goes on from an exported state bit for bit, batch norm %s',
       async (batchNorm) => {
-        const changes = { architecture: { ...smallSpec.architecture, batchNorm } }
+        const changes = { batchNorm }
         const whole = await withSmall(trainTwoEpochs, changes)
         const middle = await withSmall(async (trainer) => {
           await trainer.trainEpoch(1, quiet, never)

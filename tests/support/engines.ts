@@ -9,7 +9,8 @@ export const engines: readonly Engine[] = [nativeEngine(), await wasmEngine()]
 export const adam = { learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
 
 export const smallSpec: TrainerSpec = {
-  architecture: { widths: [784, 24, 7, 5], batchNorm: 'none' },
+  widths: [784, 24, 7, 5],
+  batchNorm: 'none',
   eigenLosses: [{ kind: 'top-k', weight: 1, center: false, parameters: { k: 2 } }],
   adam,
   batchSize: 32,

@@ -74,8 +74,8 @@ whereTensorflowIs((engine) => {
     })
 
     it('refuses a network that is too large', async () => {
-      const architecture = { widths: [784, 65536, 65536, 65536, 4], batchNorm: 'none' } as const
-      await expect(engine.createTrainer({ ...smallSpec, architecture }, images(1))).rejects.toThrow(
+      const widths = [784, 65536, 65536, 65536, 4]
+      await expect(engine.createTrainer({ ...smallSpec, widths }, images(1))).rejects.toThrow(
         /a network of \d+ parameters is too large for this engine/,
       )
     })
@@ -120,7 +120,8 @@ whereTensorflowIs((engine) => {
       const spec = {
         ...rest,
         seeds: [seed],
-        architecture: { widths: [784, 16, 5], batchNorm: 'all' as const },
+        widths: [784, 16, 5],
+        batchNorm: 'all' as const,
       }
       const execution = { device: 'cpu', mode: 'graph', eigen: 'host' } as const
       await worker.call('create', [spec, images(1000 * 8), execution])

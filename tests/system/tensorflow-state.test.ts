@@ -27,8 +27,8 @@ function stepFrom(engine: Engine, state: TrainerState, spec: TrainerSpec = small
 
 /** Initial parameters whose bottleneck's outputs are multiplied by `factors`, biases too. */
 function withScaledCodes(factors: readonly number[]): TrainerState {
-  const state = initialState(smallSpec.architecture, 1)
-  const { parameters } = layoutOf(smallSpec.architecture)
+  const state = initialState(smallSpec, 1)
+  const { parameters } = layoutOf(smallSpec)
   for (const { name, offset, size } of parameters.filter((each) => each.name.startsWith('encoder.2.'))) {
     const perUnit = name.endsWith('weight') ? size / factors.length : 1
     for (let i = 0; i < size; i++) state.parameters[offset + i]! *= factors[Math.floor(i / perUnit)]!
@@ -41,7 +41,7 @@ whereTensorflowIs((engine) => {
     it.each(['none', 'encoder', 'all'] as const)(
       'goes on in TensorFlow and back, batch norm %s',
       async (batchNorm) => {
-        const spec = { ...smallSpec, architecture: { ...smallSpec.architecture, batchNorm } }
+        const spec = { ...smallSpec, batchNorm }
         const trainOn = (on: Engine, epoch: number, from: TrainerState | null) =>
           withTrainer(on, spec, digits, async (trainer: Trainer) => {
             if (from !== null) await trainer.importState(from)
@@ -95,7 +95,7 @@ whereTensorflowIs((engine) => {
     })
 
     it('is not a number where the codes are not, and no failure', async () => {
-      const state = initialState(smallSpec.architecture, 1)
+      const state = initialState(smallSpec, 1)
       state.parameters[0] = Number.POSITIVE_INFINITY
       const { losses } = await stepFrom(engine, state)
       expect(losses.loss).toBeNaN()

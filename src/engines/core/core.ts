@@ -1,22 +1,8 @@
 /** The C++ core of native/ as JavaScript sees it, whatever it was compiled to. */
 
-import type { EngineEigenLoss } from '../../eigen-losses/index.js'
-import type { BatchNorm } from '../../model/architecture.js'
 import type { TrainerState } from '../../model/state.js'
-import type { AdamSpec, Images } from '../engine.js'
+import type { Images } from '../engine.js'
 import type { LossSums } from '../losses.js'
-
-export interface CoreSpec {
-  readonly widths: readonly number[]
-  readonly batchNorm: BatchNorm
-  readonly eigenLosses: readonly EngineEigenLoss[]
-  readonly adam: AdamSpec
-  readonly batchSize: number
-  readonly seed: number
-  /** Standard deviation of the training noise. */
-  readonly noise: number
-  readonly threads: number
-}
 
 export interface CoreNoise {
   readonly seed: number

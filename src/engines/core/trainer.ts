@@ -4,13 +4,13 @@ import { epochOrder } from '../../model/shuffle.js'
 import { initialState } from '../../model/state.js'
 import type { EpochProgress, NoiseField, Trainer, TrainerSpec } from '../engine.js'
 import { meanLoss, meanLosses } from '../losses.js'
-import type { CoreNoise, CoreSpec, CoreTrainer } from './core.js'
+import type { CoreNoise, CoreTrainer } from './core.js'
 
 const progressMilliseconds = 100
 
 export function trainerOn(trainer: CoreTrainer, spec: TrainerSpec, images: Uint8Array): Trainer {
-  trainer.setState(initialState(spec.architecture, spec.seed))
-  const count = images.length / inputDimension(spec.architecture)
+  trainer.setState(initialState(spec, spec.seed))
+  const count = images.length / inputDimension(spec)
   return {
     trainEpoch: async (epoch, onProgress, signal) => {
       const order = epochOrder(spec.seed, epoch, count)
@@ -26,10 +26,6 @@ export function trainerOn(trainer: CoreTrainer, spec: TrainerSpec, images: Uint8
     importState: async (state) => trainer.setState(state),
     dispose: async () => trainer.dispose(),
   }
-}
-
-export function coreSpec({ architecture, ...spec }: TrainerSpec): CoreSpec {
-  return { ...spec, widths: architecture.widths, batchNorm: architecture.batchNorm }
 }
 
 function evaluationNoise(noise: NoiseField | null): CoreNoise | null {

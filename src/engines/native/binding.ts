@@ -1,13 +1,14 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { packageRoot } from '../../package-root.js'
-import type { CoreSpec, CoreTrainer } from '../core/core.js'
+import type { CoreTrainer } from '../core/core.js'
+import type { TrainerSpec } from '../engine.js'
 
 /** What native/addon/addon.cc exports. @throws TypeError or RangeError with the name of a wrong argument. */
 export interface NativeBinding {
   /** The instruction sets of this processor that the kernels know, the fastest first: "amx", "avx512", "x86-64", "neon" … */
   readonly instructionSets: readonly string[]
-  readonly createTrainer: (spec: CoreSpec, images: Uint8Array) => CoreTrainer
+  readonly createTrainer: (spec: TrainerSpec, images: Uint8Array) => CoreTrainer
   /** GFLOP/s of multiply-adds on registers alone, on so many threads at once. */
   readonly measurePeak: (threads: number) => Promise<number>
   readonly findNeighbours: (search: NeighbourSearch) => RunningSearch

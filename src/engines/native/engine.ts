@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { EigenaeError, hasCode, usageError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
 import type { CoreTrainer } from '../core/core.js'
-import { coreSpec, trainerOn } from '../core/trainer.js'
+import { trainerOn } from '../core/trainer.js'
 import type { Engine, TrainerSpec } from '../engine.js'
 import { BindingError, type LoadedBinding, loadNativeBinding, type NativeBinding } from './binding.js'
 
@@ -34,7 +34,7 @@ const lacks: Readonly<Record<string, readonly [what: string, hint: string]>> = {
 
 function createTrainer(binding: NativeBinding, spec: TrainerSpec, images: Uint8Array): CoreTrainer {
   try {
-    return binding.createTrainer(coreSpec(spec), images)
+    return binding.createTrainer(spec, images)
   } catch (cause) {
     const lack = Object.keys(lacks).find((code) => hasCode(cause, code))
     if (lack === undefined) throw cause

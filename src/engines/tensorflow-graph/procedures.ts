@@ -70,7 +70,7 @@ function givenStep(spec: NetworkSpec, penalised: boolean): Procedure {
 
 /** Of one replica: images [count][inputs] through its encoder, or through it all, or to the error of each. */
 function inferenceProcedures(spec: NetworkSpec, type: ImageType): readonly Procedure[] {
-  const layers = layersOf(spec.architecture)
+  const layers = layersOf(spec)
   const run = (builder: Builder, { images, replica }: Values, count: number, added?: Value) => {
     const { ops, variables } = context(builder, spec)
     const clean = pixels(ops, images!)

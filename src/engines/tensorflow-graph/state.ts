@@ -39,8 +39,8 @@ export function stateProcedures(spec: NetworkSpec): readonly Procedure[] {
 }
 
 /** The arrays of a state that are not empty. */
-export function partsOf({ architecture }: NetworkSpec): readonly StatePart[] {
-  return stateParts.filter((part) => part !== 'runningStatistics' || architecture.batchNorm !== 'none')
+export function partsOf({ batchNorm }: NetworkSpec): readonly StatePart[] {
+  return stateParts.filter((part) => part !== 'runningStatistics' || batchNorm !== 'none')
 }
 
 /** Those of them that are not all zeros before training. */
@@ -67,7 +67,7 @@ function begin(builder: Builder, spec: NetworkSpec, inputs: Values): Values {
 
 function setImages(builder: Builder, spec: NetworkSpec, { images }: Values): Values {
   const { ops, variables } = context(builder, spec)
-  ops.assign(variables.images(inputDimension(spec.architecture)), pixels(ops, images!))
+  ops.assign(variables.images(inputDimension(spec)), pixels(ops, images!))
   return { done: ops.float(1) }
 }
 

@@ -18,10 +18,10 @@ export function trainingStep(
   step: StepNumbers,
   penalised: boolean,
 ): Value {
-  const { architecture, eigenLosses, seeds } = spec
+  const { eigenLosses, seeds } = spec
   const values = variables.layers((tensor) => ops.read(variables.handle(tensor), 'float'))
-  const passes = forward(ops, layersOf(architecture), values, batch.noisy)
-  const latent = latentDimension(architecture)
+  const passes = forward(ops, layersOf(spec), values, batch.noisy)
+  const latent = latentDimension(spec)
   const codes = passes[passes.length / 2 - 1]!.output
   const eigenLoss = penalised ? eigenLossTerm(ops, eigenLosses, codes, latent, spec.batchSize) : null
   const count = ops.at('host', () => ops.cast(step.count, 'float'))
@@ -30,7 +30,7 @@ export function trainingStep(
     passes.at(-1)!.output,
     batch.clean,
     count,
-    inputDimension(architecture),
+    inputDimension(spec),
   )
   updateParameters(ops, spec, variables, step, backward(ops, passes, gradient, eigenLoss))
   updateStatistics(ops, variables, passes, count)

@@ -26,11 +26,11 @@ export class Variables {
   readonly #replicas: number
   readonly #depth: number
 
-  constructor(ops: Ops, { architecture, seeds }: NetworkSpec) {
+  constructor(ops: Ops, spec: NetworkSpec) {
     this.#ops = ops
-    this.#replicas = seeds.length
-    this.#depth = architecture.widths.length - 1
-    this.layout = layoutOf(architecture)
+    this.#replicas = spec.seeds.length
+    this.#depth = spec.widths.length - 1
+    this.layout = layoutOf(spec)
   }
 
   tensorsOf(part: StatePart): readonly StateTensor[] {

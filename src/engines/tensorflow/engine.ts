@@ -97,8 +97,8 @@ function complaintsIn(said: string): readonly string[] {
 }
 
 /** Sizes of arrays are 32-bit numbers in the graph. */
-function refuseTooLarge(device: TensorflowDevice, { architecture }: TrainerSpec): void {
-  const { parameterCount } = layoutOf(architecture)
+function refuseTooLarge(device: TensorflowDevice, spec: TrainerSpec): void {
+  const { parameterCount } = layoutOf(spec)
   if (parameterCount < 2 ** 31) return
   throw new EigenaeError({
     problem: `a network of ${parameterCount} parameters is too large for this engine`,

@@ -4,7 +4,8 @@ import { philox4x32 } from '../../model/random.js'
 import type { Engine, Losses, TrainerSpec } from '../engine.js'
 
 const spec: TrainerSpec = {
-  architecture: { widths: [20, 12, 8, 4], batchNorm: 'encoder' },
+  widths: [20, 12, 8, 4],
+  batchNorm: 'encoder',
   eigenLosses: [{ kind: 'top-k', weight: 1, center: false, parameters: { k: 2 } }],
   adam: { learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
   batchSize: 24,
@@ -59,7 +60,7 @@ export async function trainSteps(engine: Engine): Promise<readonly Losses[]> {
 
 /** A batch of numbers of 0 to 1. */
 function numbers(batch: number): Float32Array {
-  const count = spec.batchSize * inputDimension(spec.architecture)
+  const count = spec.batchSize * inputDimension(spec)
   return Float32Array.from({ length: count }, (_, i) => philox4x32([i, batch, 0, 0], [0, 0])[0] / 2 ** 32)
 }
 

@@ -32,7 +32,7 @@ export class ReplicaTrainer {
   constructor(program: Program, spec: NetworkSpec, images: Uint8Array) {
     this.#program = program
     this.#spec = spec
-    this.#inputs = inputDimension(spec.architecture)
+    this.#inputs = inputDimension(spec)
     this.images = images.length / this.#inputs
     this.#steps = spec.seeds.map(() => 0)
     this.#noise = new EvaluationNoise(this.#inputs)
@@ -83,7 +83,7 @@ export class ReplicaTrainer {
   }
 
   encode(replica: number, images: Images): Float32Array {
-    return this.#infer('encode', replica, images, latentDimension(this.#spec.architecture))
+    return this.#infer('encode', replica, images, latentDimension(this.#spec))
   }
 
   reconstruct(replica: number, images: Images): Float32Array {
@@ -103,8 +103,8 @@ export class ReplicaTrainer {
 
   /** From the seeds' initial states. */
   #begin(): void {
-    const { architecture, seeds } = this.#spec
-    const states = seeds.map((seed) => initialState(architecture, seed))
+    const { seeds } = this.#spec
+    const states = seeds.map((seed) => initialState(this.#spec, seed))
     const feeds = drawnParts(this.#spec).map((part) => {
       const size = states[0]![part].length
       const values = new Float32Array(seeds.length * size)
@@ -133,8 +133,8 @@ export class ReplicaTrainer {
     sums: ReplicaLosses,
     feeds: Feeds,
   ): void {
-    const { eigenLosses, architecture, adam } = this.#spec
-    const penalised = eigenLosses.length > 0 && count > latentDimension(architecture)
+    const { eigenLosses, adam } = this.#spec
+    const penalised = eigenLosses.length > 0 && count > latentDimension(this.#spec)
     const place = stepFeed({ epoch, begin, count, adam: adamStep(adam, this.#nextStep()) })
     const { losses } = this.#program.run(stepName(source, penalised), { place, ...feeds })
     sums.add(losses!, count, penalised)

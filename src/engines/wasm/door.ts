@@ -5,7 +5,8 @@
 
 import type { EngineEigenLoss } from '../../eigen-losses/index.js'
 import type { TrainerState } from '../../model/state.js'
-import type { CoreNoise, CoreSpec } from '../core/core.js'
+import type { CoreNoise } from '../core/core.js'
+import type { TrainerSpec } from '../engine.js'
 
 // Bounds as in native/addon/spec.cc.
 const maximalWord = 2 ** 32 - 1
@@ -13,7 +14,7 @@ const maximalActivations = 2 ** 30
 const maximalParameter = 1e9
 const batchNorms = ['none', 'encoder', 'all'] as const
 
-export function checkedSpec(spec: unknown): CoreSpec {
+export function checkedSpec(spec: unknown): TrainerSpec {
   const { widths, batchNorm, eigenLosses, adam, batchSize, seed, noise, threads } = object(spec, 'spec')
   const checkedWidths = array(widths, 'spec.widths', 2, 2 ** 16).map((width, i) =>
     integer(width, `spec.widths[${i}]`, 1, 2 ** 16),
@@ -49,7 +50,7 @@ function checkedEigenLoss(value: unknown, name: string): EngineEigenLoss {
   }
 }
 
-function checkedAdam(value: unknown): CoreSpec['adam'] {
+function checkedAdam(value: unknown): TrainerSpec['adam'] {
   const { learningRate, beta1, beta2, epsilon } = object(value, 'spec.adam')
   return {
     learningRate: number(learningRate, 'spec.adam.learningRate'),

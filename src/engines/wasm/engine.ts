@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EigenaeError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
-import { coreSpec, trainerOn } from '../core/trainer.js'
+import { trainerOn } from '../core/trainer.js'
 import type { Engine } from '../engine.js'
 import { WasmTrainer } from './trainer.js'
 
@@ -24,8 +24,7 @@ export async function wasmEngine(): Promise<Engine> {
     variant,
     origin: 'comes with the package',
     refusals,
-    createTrainer: async (spec, images) =>
-      trainerOn(new WasmTrainer(module, coreSpec(spec), images), spec, images),
+    createTrainer: async (spec, images) => trainerOn(new WasmTrainer(module, spec, images), spec, images),
   }
 }
 

@@ -1,8 +1,8 @@
 import type { EngineEigenLoss } from '../../eigen-losses/index.js'
 import { EigenaeError } from '../../errors.js'
 import type { TrainerState } from '../../model/state.js'
-import type { CoreNoise, CoreProgress, CoreSpec, CoreTrainer } from '../core/core.js'
-import type { Images } from '../engine.js'
+import type { CoreNoise, CoreProgress, CoreTrainer } from '../core/core.js'
+import type { Images, TrainerSpec } from '../engine.js'
 import type { LossSums } from '../losses.js'
 import {
   checkedBytes,
@@ -44,7 +44,7 @@ export class WasmTrainer implements CoreTrainer {
   readonly #images: { readonly count: number; readonly address: number }
   #disposed = false
 
-  constructor(module: WebAssembly.Module, spec: CoreSpec, images: Uint8Array) {
+  constructor(module: WebAssembly.Module, spec: TrainerSpec, images: Uint8Array) {
     const checked = checkedSpec(spec)
     const bytes = checkedBytes(images, 'images')
     requireRoom(checked)
@@ -162,7 +162,7 @@ export class WasmTrainer implements CoreTrainer {
     await this.#team.end(new Error('the trainer has been disposed of'))
   }
 
-  #create({ widths, eigenLosses, batchNorm, adam, ...spec }: CoreSpec, threads: number): void {
+  #create({ widths, eigenLosses, batchNorm, adam, ...spec }: TrainerSpec, threads: number): void {
     for (const width of widths) this.#exports.addWidth(width)
     for (const eigenLoss of eigenLosses) this.#addEigenLoss(eigenLoss)
     const { learningRate, beta1, beta2, epsilon } = adam
@@ -249,7 +249,7 @@ export class WasmTrainer implements CoreTrainer {
 }
 
 /** Sizes in the module have 32 bits: one that is too large would wrap. This is a little less than what is needed. */
-function requireRoom({ widths, batchSize }: CoreSpec): void {
+function requireRoom({ widths, batchSize }: TrainerSpec): void {
   const mirrored = [...widths, ...widths.slice(0, -1).reverse()]
   const weights = widths.slice(1).reduce((sum, width, i) => sum + 2 * width * widths[i]!, 0)
   const activations = mirrored.reduce((sum, width) => sum + 3 * width, 8 * widths[1]!) // and partial sums
