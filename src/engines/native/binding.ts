@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { packageRoot } from '../../package-root.js'
-import type { CoreTrainer } from '../core/core.js'
+import type { CoreTrainer } from '../core-trainer.js'
 import type { TrainerSpec } from '../engine.js'
 
 /** What native/addon/addon.cc exports. @throws TypeError or RangeError with the name of a wrong argument. */

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import { EigenaeError, hasCode, usageError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
-import type { CoreTrainer } from '../core/core.js'
-import { trainerOn } from '../core/trainer.js'
+import { type CoreTrainer, coreBackedTrainer } from '../core-trainer.js'
 import type { Engine, TrainerSpec } from '../engine.js'
 import { BindingError, type LoadedBinding, loadNativeBinding, type NativeBinding } from './binding.js'
 
@@ -21,7 +20,8 @@ export function nativeEngine(): Engine {
     variant: instructionSet(binding),
     origin,
     refusals,
-    createTrainer: async (spec, images) => trainerOn(createTrainer(binding, spec, images), spec, images),
+    createTrainer: async (spec, images) =>
+      coreBackedTrainer(createTrainer(binding, spec, images), spec, images),
     measurePeak: (threads) => binding.measurePeak(threads),
   }
 }

@@ -5,7 +5,7 @@
 
 import type { EngineEigenLoss } from '../../eigen-losses/index.js'
 import type { TrainerState } from '../../model/state.js'
-import type { CoreNoise } from '../core/core.js'
+import type { CoreNoise } from '../core-trainer.js'
 import type { TrainerSpec } from '../engine.js'
 
 // Bounds as in native/addon/spec.cc.

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EigenaeError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
-import { trainerOn } from '../core/trainer.js'
+import { coreBackedTrainer } from '../core-trainer.js'
 import type { Engine } from '../engine.js'
 import { WasmTrainer } from './trainer.js'
 
@@ -24,7 +24,8 @@ export async function wasmEngine(): Promise<Engine> {
     variant,
     origin: 'comes with the package',
     refusals,
-    createTrainer: async (spec, images) => trainerOn(new WasmTrainer(module, spec, images), spec, images),
+    createTrainer: async (spec, images) =>
+      coreBackedTrainer(new WasmTrainer(module, spec, images), spec, images),
   }
 }
 

@@ -1,7 +1,7 @@
 import type { EngineEigenLoss } from '../../eigen-losses/index.js'
 import { EigenaeError } from '../../errors.js'
 import type { TrainerState } from '../../model/state.js'
-import type { CoreNoise, CoreProgress, CoreTrainer } from '../core/core.js'
+import type { CoreNoise, CoreProgress, CoreTrainer } from '../core-trainer.js'
 import type { Images, TrainerSpec } from '../engine.js'
 import type { LossSums } from '../losses.js'
 import {
