@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { latentDimension } from '../src/model/architecture.js'
-import { layoutOf } from '../src/model/layout.js'
+import { layoutOf, tensorValues } from '../src/model/layout.js'
 import { philox4x32 } from '../src/model/random.js'
 import { epochOrder } from '../src/model/shuffle.js'
-import { initialState, tensorValues } from '../src/model/state.js'
+import { initialState } from '../src/model/state.js'
 
 describe('Philox4x32-10', () => {
   // From Random123's kat_vectors, lines "philox4x32 10".

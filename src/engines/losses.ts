@@ -1,26 +1,26 @@
 import type { Losses } from './engine.js'
 
-/** Sums over the images that were trained on, as `Losses` in native/core/trainer.h. */
+/** Sums over the images that were trained on: `Losses` in native/core/trainer.h. */
 export interface LossSums {
-  /** Of what is minimised: squared error + Σ weight · eigen loss, where a batch without an eigen loss adds 0. */
+  /** squared error + Σ weight · eigen loss; a batch that has no eigen loss adds 0 for it. */
   readonly loss: number
   readonly squaredError: number
-  /** Unweighted, over `eigenLossImages`. */
+  /** The unweighted eigen losses, over `eigenLossImages`. */
   readonly eigenLoss: number
   readonly images: number
   /** Images of the batches that had an eigen loss. */
   readonly eigenLossImages: number
 }
 
-/** The mean loss of an epoch, whether it is recorded at its end or shown on the way; 0 before the first batch. */
-export function meanLoss(loss: number, images: number): number {
-  return images === 0 ? 0 : loss / images
+/** Returns the mean of a sum over images, for the rows of a run and for its progress alike; 0 if there are no images. */
+export function meanLoss(sum: number, images: number): number {
+  return images === 0 ? 0 : sum / images
 }
 
 export function meanLosses({ loss, squaredError, eigenLoss, images, eigenLossImages }: LossSums): Losses {
   return {
     loss: meanLoss(loss, images),
-    mse: squaredError / images,
-    eigenLoss: eigenLossImages === 0 ? 0 : eigenLoss / eigenLossImages,
+    mse: meanLoss(squaredError, images),
+    eigenLoss: meanLoss(eigenLoss, eigenLossImages),
   }
 }

@@ -1,5 +1,5 @@
 import type { Architecture } from './architecture.js'
-import { type Layout, layoutOf, type Tensor } from './layout.js'
+import { type Layout, layoutOf, type NamedTensor, tensorValues, unpackTensors } from './layout.js'
 import { philoxInto, purpose } from './random.js'
 
 /** All that training changes. Flat arrays in the order of layout.ts. */
@@ -31,7 +31,7 @@ export function initialState(architecture: Architecture, seed: number): TrainerS
 function initialParameters(layout: Layout, seed: number): Float32Array {
   const parameters = new Float32Array(layout.parameterCount)
   layout.parameters.forEach((tensor, position) => {
-    const values = parameters.subarray(tensor.offset, tensor.offset + tensor.size)
+    const values = tensorValues(tensor, parameters)
     if (tensor.kind === 'weight') fillUniform(values, Math.sqrt(6 / tensor.layer.inputs), seed, position)
     else if (tensor.kind === 'bias') fillUniform(values, 1 / Math.sqrt(tensor.layer.inputs), seed, position)
     else if (tensor.kind === 'gamma') values.fill(1)
@@ -56,6 +56,14 @@ function initialRunningStatistics(layout: Layout): Float32Array {
   return statistics
 }
 
-export function tensorValues(tensor: Tensor, flat: Float32Array): Float32Array {
-  return flat.subarray(tensor.offset, tensor.offset + tensor.size)
+/** Returns the trained network by the names of model.safetensors: its parameters, then its running statistics. */
+export function modelTensors(
+  architecture: Architecture,
+  { parameters, runningStatistics }: TrainerState,
+): Map<string, NamedTensor> {
+  const layout = layoutOf(architecture)
+  return new Map([
+    ...unpackTensors(layout.parameters, parameters),
+    ...unpackTensors(layout.runningStatistics, runningStatistics),
+  ])
 }

@@ -4,18 +4,12 @@ import { EigenaeError } from '../errors.js'
 import { makeInnerFolder } from '../files/inner.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
-import { type Layout, layoutOf, type Tensor } from '../model/layout.js'
-import { type TrainerState, tensorValues } from '../model/state.js'
+import { layoutOf, packTensors, type Tensor, unpackTensors } from '../model/layout.js'
+import { modelTensors, type TrainerState } from '../model/state.js'
 import { fileSumSchema } from './checksums.js'
 import { remakeHint } from './damage.js'
 import { type RunFiles, tableNames } from './files.js'
-import {
-  decodeSafetensors,
-  encodeSafetensors,
-  type NamedTensor,
-  readMetadata,
-  type TensorFile,
-} from './safetensors.js'
+import { decodeSafetensors, encodeSafetensors, readMetadata, type TensorFile } from './safetensors.js'
 
 /** All that is needed to go on after an epoch, bit for bit. */
 export interface Checkpoint {
@@ -53,10 +47,9 @@ export async function writeCheckpoint(
   const { epoch, state, origin } = checkpoint
   const layout = layoutOf(config.model)
   const tensors = new Map([
-    ...named(layout.parameters, state.parameters),
-    ...named(layout.runningStatistics, state.runningStatistics),
-    ...named(layout.parameters, state.firstMoments, momentPrefixes.firstMoments),
-    ...named(layout.parameters, state.secondMoments, momentPrefixes.secondMoments),
+    ...modelTensors(config.model, state),
+    ...unpackTensors(layout.parameters, state.firstMoments, momentPrefixes.firstMoments),
+    ...unpackTensors(layout.parameters, state.secondMoments, momentPrefixes.secondMoments),
   ])
   const metadata = {
     format,
@@ -66,14 +59,6 @@ export async function writeCheckpoint(
   }
   await makeInnerFolder(files.checkpointFolder)
   await writeDurably(files.checkpoint, encodeSafetensors({ tensors, metadata }))
-}
-
-/** Tensors by name, as model.safetensors and a checkpoint hold them. */
-export function named(tensors: readonly Tensor[], flat: Float32Array, prefix = ''): [string, NamedTensor][] {
-  return tensors.map((tensor) => [
-    prefix + tensor.name,
-    { shape: tensor.shape, values: tensorValues(tensor, flat) },
-  ])
 }
 
 /** What a checkpoint's header holds besides the tensors. */
@@ -112,36 +97,19 @@ export function readCheckpoint(files: RunFiles, config: Config): Checkpoint | nu
   const { tensors, metadata } = decodeSafetensors(bytes, file)
   const { epoch, step, origin } = headOf(metadata, file)
   const layout = layoutOf(config.model)
-  const gather = (list: readonly Tensor[], size: number, prefix = '') =>
-    flattened(list, size, tensors, prefix, file)
+  const missing = (name: string) => notOurs(file, `it lacks ${name} of this config`)
+  const pack = (list: readonly Tensor[], prefix?: string) => packTensors(list, tensors, missing, prefix)
   return {
     epoch,
     origin,
     state: {
       step,
-      parameters: gather(layout.parameters, layout.parameterCount),
-      runningStatistics: gather(layout.runningStatistics, layout.runningStatisticCount),
-      firstMoments: gather(layout.parameters, layout.parameterCount, momentPrefixes.firstMoments),
-      secondMoments: gather(layout.parameters, layout.parameterCount, momentPrefixes.secondMoments),
+      parameters: pack(layout.parameters),
+      runningStatistics: pack(layout.runningStatistics),
+      firstMoments: pack(layout.parameters, momentPrefixes.firstMoments),
+      secondMoments: pack(layout.parameters, momentPrefixes.secondMoments),
     },
   }
-}
-
-function flattened(
-  list: Layout['parameters'],
-  size: number,
-  tensors: ReadonlyMap<string, NamedTensor>,
-  prefix: string,
-  file: string,
-): Float32Array {
-  const flat = new Float32Array(size)
-  for (const tensor of list) {
-    const found = tensors.get(prefix + tensor.name)
-    if (found?.values.length !== tensor.size)
-      throw notOurs(file, `it lacks ${prefix}${tensor.name} of this config`)
-    flat.set(found.values, tensor.offset)
-  }
-  return flat
 }
 
 function notOurs(file: string, what: string): EigenaeError {

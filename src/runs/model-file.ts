@@ -4,9 +4,8 @@ import { EigenaeError } from '../errors.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
 import { layersOf } from '../model/architecture.js'
-import { layoutOf, type Tensor } from '../model/layout.js'
-import { initialState, type TrainerState, tensorValues } from '../model/state.js'
-import { named } from './checkpoint.js'
+import { layoutOf, packTensors } from '../model/layout.js'
+import { modelTensors, type TrainerState } from '../model/state.js'
 import { type FileSum, mismatch, sumOf } from './checksums.js'
 import { remakeHint } from './damage.js'
 import { decodeSafetensors, encodeSafetensors, readMetadata, type TensorFile } from './safetensors.js'
@@ -18,11 +17,7 @@ const format = 'eigenae-model-1'
  * Returns the file's sum.
  */
 export async function writeModel(file: string, config: Config, state: TrainerState): Promise<FileSum> {
-  const layout = layoutOf(config.model)
-  const tensors = new Map([
-    ...named(layout.parameters, state.parameters),
-    ...named(layout.runningStatistics, state.runningStatistics),
-  ])
+  const tensors = modelTensors(config.model, state)
   const metadata = {
     format,
     architecture: JSON.stringify(layersOf(config.model)),
@@ -44,19 +39,16 @@ export function readModel(file: string, config: Config, sum: FileSum | undefined
   const { tensors, metadata } = decodeSafetensors(bytes, file)
   const reason = otherConfig(metadata, config) ?? (sum === undefined ? null : mismatch(bytes, sum))
   if (reason !== null) throw new EigenaeError({ problem: reason, subject: file, hint: remakeHint })
-  const state = initialState(config.model, config.seed)
   const layout = layoutOf(config.model)
-  const fill = (list: readonly Tensor[], flat: Float32Array) => {
-    for (const tensor of list) {
-      const found = tensors.get(tensor.name)
-      if (found?.values.length !== tensor.size)
-        throw new EigenaeError({ problem: `lacks ${tensor.name} of this run's config`, subject: file })
-      tensorValues(tensor, flat).set(found.values)
-    }
+  const missing = (name: string) =>
+    new EigenaeError({ problem: `lacks ${name} of this run's config`, subject: file })
+  return {
+    step: 0,
+    parameters: packTensors(layout.parameters, tensors, missing),
+    firstMoments: new Float32Array(layout.parameterCount),
+    secondMoments: new Float32Array(layout.parameterCount),
+    runningStatistics: packTensors(layout.runningStatistics, tensors, missing),
   }
-  fill(layout.parameters, state.parameters)
-  fill(layout.runningStatistics, state.runningStatistics)
-  return state
 }
 
 /** A model's header beside a run's config. */

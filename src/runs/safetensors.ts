@@ -2,18 +2,13 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
 import { readHead } from '../files/read.js'
+import type { NamedTensor } from '../model/layout.js'
 import { remakeHint } from './damage.js'
 
 /** The safetensors format: 8 bytes of header length, the header as JSON, the tensors' bytes, all little-endian. */
 export interface TensorFile {
   readonly tensors: ReadonlyMap<string, NamedTensor>
   readonly metadata: Readonly<Record<string, string>>
-}
-
-/** fp32, row-major. */
-export interface NamedTensor {
-  readonly shape: readonly number[]
-  readonly values: Float32Array
 }
 
 const lengthBytes = 8

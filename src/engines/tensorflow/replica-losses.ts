@@ -29,7 +29,6 @@ export class ReplicaLosses {
 
   /** Over all replicas so far; 0 before the first batch. */
   meanLoss(): number {
-    if (this.#images === 0) return 0
     return meanOverReplicas(this.losses())
   }
 

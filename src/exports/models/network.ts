@@ -7,9 +7,8 @@ import {
   latentDimension,
   layersOf,
 } from '../../model/architecture.js'
-import { layoutOf, type TensorKind } from '../../model/layout.js'
-import { type TrainerState, tensorValues } from '../../model/state.js'
-import type { NamedTensor } from '../../runs/safetensors.js'
+import type { NamedTensor, TensorKind } from '../../model/layout.js'
+import { modelTensors, type TrainerState } from '../../model/state.js'
 
 export const parts = ['autoencoder', 'encoder', 'decoder'] as const
 export type Part = (typeof parts)[number]
@@ -63,7 +62,8 @@ export function exportedNetwork(
 ): ExportedNetwork {
   const images = inputDimension(architecture)
   const embedding = { name: 'embedding', width: latentDimension(architecture) } as const
-  const values = valuesByName(architecture, state)
+  const tensors = modelTensors(architecture, state)
+  const values: Values = (layer, kind) => tensors.get(`${nameOf(layer)}.${kind}`)!.values
   const layers = layersOf(architecture).filter((layer) => part === 'autoencoder' || layer.part === part)
   const exported = layers.map((layer) => exportedLayer(layer, values))
   return {
@@ -76,29 +76,18 @@ export function exportedNetwork(
 
 type Values = (layer: Layer, kind: TensorKind) => Float32Array
 
-function valuesByName(architecture: Architecture, state: TrainerState): Values {
-  const { parameters, runningStatistics } = layoutOf(architecture)
-  const byName = new Map([
-    ...parameters.map((tensor) => [tensor.name, tensorValues(tensor, state.parameters)] as const),
-    ...runningStatistics.map(
-      (tensor) => [tensor.name, tensorValues(tensor, state.runningStatistics)] as const,
-    ),
-  ])
-  return (layer, kind) => byName.get(`${nameOf(layer)}.${kind}`)!
-}
-
 function nameOf({ part, index }: Layer): string {
   return `${part}.${index}`
 }
 
 function exportedLayer(layer: Layer, values: Values): ExportedLayer {
   const { inputs, outputs, activation } = layer
-  const norm = {
+  const norm = () => ({
     gamma: values(layer, 'gamma'),
     beta: values(layer, 'beta'),
     mean: values(layer, 'running_mean'),
     variance: values(layer, 'running_var'),
-  }
+  })
   return {
     name: nameOf(layer),
     inputs,
@@ -106,7 +95,7 @@ function exportedLayer(layer: Layer, values: Values): ExportedLayer {
     activation,
     weight: values(layer, 'weight'),
     bias: values(layer, 'bias'),
-    norm: layer.batchNorm ? norm : null,
+    norm: layer.batchNorm ? norm() : null,
   }
 }
 
