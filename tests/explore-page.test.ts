@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadDataSet } from '../src/data/load.js'
-import { evaluationNoise } from '../src/model/evaluation-noise.js'
+import { evaluationNoise } from '../src/model/random.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { drawn, lowestPoint, shown, stripChanges } from './support/explore-page.js'
 import {

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { evaluationNoise } from '../src/model/evaluation-noise.js'
+import { evaluationNoise } from '../src/model/random.js'
 import { runPictures } from '../src/plots/run-pictures.js'
 import { principalPlane } from '../src/spectrum/principal-directions.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { latentDimension } from '../src/model/architecture.js'
 import { layoutOf, tensorValues } from '../src/model/layout.js'
-import { philox4x32 } from '../src/model/random.js'
-import { epochOrder } from '../src/model/shuffle.js'
+import { epochOrder, philox4x32 } from '../src/model/random.js'
 import { initialState } from '../src/model/state.js'
 
 describe('Philox4x32-10', () => {

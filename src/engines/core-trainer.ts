@@ -1,6 +1,5 @@
 import { inputDimension } from '../model/architecture.js'
-import { purpose } from '../model/random.js'
-import { epochOrder } from '../model/shuffle.js'
+import { epochOrder, purpose } from '../model/random.js'
 import { initialState, type TrainerState } from '../model/state.js'
 import type { EpochProgress, Images, NoiseField, Trainer, TrainerSpec } from './engine.js'
 import { type LossSums, meanLoss, meanLosses } from './losses.js'

@@ -2,7 +2,7 @@ import type { Architecture } from './architecture.js'
 import { type Layout, layoutOf, type NamedTensor, tensorValues, unpackTensors } from './layout.js'
 import { philoxInto, purpose } from './random.js'
 
-/** All that training changes. Flat arrays in the order of layout.ts. */
+/** Everything that training changes, as flat arrays in the order of layout.ts. */
 export interface TrainerState {
   /** Adam steps taken. */
   readonly step: number
@@ -12,7 +12,7 @@ export interface TrainerState {
   readonly runningStatistics: Float32Array
 }
 
-/** Before training: weights and biases drawn by the seed, gamma 1, beta 0, running mean 0 and variance 1. */
+/** Returns the state before training: weights and biases named by the seed, gamma 1, beta 0, running mean 0, variance 1. */
 export function initialState(architecture: Architecture, seed: number): TrainerState {
   const layout = layoutOf(architecture)
   return {
@@ -25,7 +25,7 @@ export function initialState(architecture: Architecture, seed: number): TrainerS
 }
 
 /**
- * Weights uniform within ±sqrt(6 / fan_in), PyTorch's `kaiming_uniform_` default; biases within ±1 / sqrt(fan_in),
+ * Weights are uniform within ±sqrt(6 / fan_in), PyTorch's `kaiming_uniform_` default; biases within ±1 / sqrt(fan_in),
  * `nn.Linear`'s default.
  */
 function initialParameters(layout: Layout, seed: number): Float32Array {
@@ -50,13 +50,13 @@ function fillUniform(values: Float32Array, bound: number, seed: number, tensor: 
 
 function initialRunningStatistics(layout: Layout): Float32Array {
   const statistics = new Float32Array(layout.runningStatisticCount)
-  for (const { kind, offset, size } of layout.runningStatistics) {
-    if (kind === 'running_var') statistics.fill(1, offset, offset + size)
+  for (const tensor of layout.runningStatistics) {
+    if (tensor.kind === 'running_var') tensorValues(tensor, statistics).fill(1)
   }
   return statistics
 }
 
-/** Returns the trained network by the names of model.safetensors: its parameters, then its running statistics. */
+/** Returns a network by the names of model.safetensors: its parameters, then its running statistics; views, not copies. */
 export function modelTensors(
   architecture: Architecture,
   { parameters, runningStatistics }: TrainerState,

@@ -1,7 +1,7 @@
 /** The pictures of a run that need its trained model. */
 import type { Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
-import { evaluationNoise } from '../model/evaluation-noise.js'
+import { evaluationNoise } from '../model/random.js'
 import { distinctLabels, labelColor } from '../pages/theme.js'
 import { principalPlane } from '../spectrum/principal-directions.js'
 import { type Chart, rowMargin } from './chart.js'

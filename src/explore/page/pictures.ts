@@ -1,4 +1,4 @@
-import { evaluationNoise } from '../../model/evaluation-noise.js'
+import { evaluationNoise } from '../../model/random.js'
 import { find, ink, isDark } from './elements.js'
 
 /** The page's test images, with and without noise. */
