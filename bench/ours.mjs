@@ -1,9 +1,9 @@
 // This project's jobs, through the engine's interface.
 import { availableParallelism } from 'node:os'
-import { flopPerImage } from '../dist/commands/bench/floor.js'
 import { configSchema } from '../dist/config/schema.js'
 import { loadDataSet } from '../dist/data/load.js'
 import { selectEngine } from '../dist/engines/select.js'
+import { flopPerImage } from '../dist/model/architecture.js'
 import { trainerSpec } from '../dist/training/spec.js'
 
 const { engine } = await selectEngine('cpu')

@@ -4,8 +4,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { flopPerImage } from '../dist/commands/bench/floor.js'
 import { sourceFolder } from '../dist/data/load.js'
+import { flopPerImage } from '../dist/model/architecture.js'
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url))
 const scripts = { JAX: path('peers/jax_peer.py'), PyTorch: path('peers/torch_peer.py') }

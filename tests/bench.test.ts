@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { flopPerImage } from '../src/commands/bench/floor.js'
+import { flopPerImage } from '../src/model/architecture.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 
 const scratch = scratchFolder()

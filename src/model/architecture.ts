@@ -1,22 +1,22 @@
 export type BatchNorm = 'none' | 'encoder' | 'all'
 export type Activation = 'relu' | 'linear' | 'sigmoid'
 
-/** Added to a variance before its root is taken, as PyTorch's BatchNorm1d does. */
+/** Added to a variance before its square root is taken: the default of PyTorch's BatchNorm1d. */
 export const batchNormEpsilon = 1e-5
 
 export interface Architecture {
-  /** The encoder's widths, the input first and the bottleneck last; the decoder mirrors them. */
+  /** The encoder's widths, the input first and the latent (the bottleneck) last; the decoder mirrors them. */
   readonly widths: readonly number[]
   readonly batchNorm: BatchNorm
 }
 
 export interface Layer {
   readonly part: 'encoder' | 'decoder'
-  /** Counted within its part, from 0. */
+  /** Position within its part, from 0. */
   readonly index: number
   readonly inputs: number
   readonly outputs: number
-  /** Batch norm between the linear map and the activation. */
+  /** Whether there is batch norm between the linear map and the activation. */
   readonly batchNorm: boolean
   readonly activation: Activation
 }
@@ -30,7 +30,7 @@ export function inputDimension(architecture: Architecture): number {
   return architecture.widths[0]!
 }
 
-/** All layers in the order of the forward pass: ReLU but at the bottleneck (linear) and the output (sigmoid). */
+/** Returns all layers in the order of the forward pass, with ReLU except at the latent (linear) and the output (sigmoid). */
 export function layersOf(architecture: Architecture): readonly Layer[] {
   const { widths } = architecture
   const depth = widths.length - 1
@@ -48,4 +48,16 @@ export function layersOf(architecture: Architecture): readonly Layer[] {
 function hasBatchNorm(kind: BatchNorm, position: number, depth: number): boolean {
   if (kind === 'all') return position < 2 * depth - 1
   return kind === 'encoder' && position < depth
+}
+
+/**
+ * Returns the floating-point operations per image of training, in the products of the linear layers alone: forward, the
+ * weights' gradient and the inputs' gradient, 2 · inputs · outputs each. The first layer needs no gradient of its inputs.
+ * Products with zeros count, although an engine may skip them, so that the speeds of all engines and runs are comparable.
+ */
+export function flopPerImage(architecture: Architecture): number {
+  return layersOf(architecture).reduce((sum, { inputs, outputs }, position) => {
+    const products = position === 0 ? 2 : 3
+    return sum + products * 2 * inputs * outputs
+  }, 0)
 }
