@@ -5,10 +5,13 @@ import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../src/config/load.js'
 import { parseSetting } from '../src/config/override.js'
 import { jsonSchema } from '../src/config/schema.js'
+import { eigenLossKinds } from '../src/eigen-losses/index.js'
 import { EigenaeError } from '../src/errors.js'
 import { configs, eigenae, scratchFolder } from './support/cli.js'
 
 const scratch = scratchFolder()
+/** The kinds as an error lists them: '"top-k" or "log-max"'. */
+const kinds = eigenLossKinds.map((kind) => `"${kind}"`).join(' or ')
 
 async function refusal(text: string, ...settings: readonly string[]): Promise<string> {
   const file = scratch('config.json')
@@ -114,11 +117,11 @@ describe('a config', () => {
     ],
     [
       '{ "name": "x", "loss": { "eigen": { "k": 11 } } }',
-      "loss.eigen.k: must not be over the bottleneck's width of 10",
+      "loss.eigen.k: must be at most 10, the latent's width",
     ],
     [
       '{ "name": "x", "loss": { "eigen": { "kind": "max" } } }',
-      'loss.eigen.kind: must be "top-k" or "log-max" (got "max")',
+      `loss.eigen.kind: must be ${kinds} (got "max")`,
     ],
     ['{ "name": ".x" }', 'name: must be letters, digits, dots, dashes and underscores'],
     ['{ "name": "a/b" }', 'name: must be letters'],
@@ -157,7 +160,7 @@ describe('a config', () => {
     const text = `{ "name": "x", "loss": { "eigen": ${eigen} }, "model": { "widths": [100, 0, "a"] } }`
     const lines = (await refusal(text)).split('\n').slice(1)
     expect(lines.map((line) => line.replace(/^ +\d+:\d+ /, ''))).toEqual([
-      'loss.eigen.kind: must be "top-k" or "log-max" (got "topk")',
+      `loss.eigen.kind: must be ${kinds} (got "topk")`,
       'model.widths.1: must be at least 1 (got 0)',
       'model.widths.2: must be a number (got "a")',
       'model.widths: must start with 784, the pixels of an image (got [100,0,"a"])',

@@ -1,4 +1,4 @@
-import { eigenLossSchema } from '../eigen-losses/index.js'
+import { defaultEigenLossKind, eigenLossSchema } from '../eigen-losses/index.js'
 import { valueAt } from './mistakes.js'
 import { type Override, withValue } from './override.js'
 
@@ -6,7 +6,6 @@ import { type Override, withValue } from './override.js'
 const fieldsOfKind: ReadonlyMap<unknown, readonly string[]> = new Map(
   eigenLossSchema.options.map(({ shape }) => [[...shape.kind._zod.values][0], Object.keys(shape)]),
 )
-const defaultKind = eigenLossSchema.options[0].shape.kind.def.defaultValue
 
 /**
  * The file's config without the fields that an override of a `kind` leaves without meaning: over a top-k loss,
@@ -20,7 +19,7 @@ function withoutOldKind(config: unknown, { path, value: kind }: Override): unkno
   const parent = path.slice(0, -1)
   const object = valueAt(config, parent)
   if (typeof object !== 'object' || object === null || Array.isArray(object)) return config
-  const oldFields = fieldsOfKind.get(Reflect.get(object, 'kind') ?? defaultKind) ?? []
+  const oldFields = fieldsOfKind.get(Reflect.get(object, 'kind') ?? defaultEigenLossKind) ?? []
   const fields = fieldsOfKind.get(kind) ?? oldFields
   const kept = Object.entries(object).filter(([key]) => !oldFields.includes(key) || fields.includes(key))
   return withValue(config, parent, Object.fromEntries(kept))

@@ -1,35 +1,38 @@
 import { z } from 'zod'
 import type { EigenLossConfig, EigenLossKind, EigenLossMistake } from './eigen-loss.js'
-import { logMax, logMaxSchema } from './log-max.js'
-import { topK, topKSchema } from './top-k.js'
+import { logMax } from './log-max.js'
+import { topK } from './top-k.js'
 
-export type { EigenLossConfig } from './eigen-loss.js'
+/** Every eigen loss by its kind. */
+const eigenLosses = { 'top-k': topK, 'log-max': logMax } as const
 
-/** The eigen losses there are. Another one is a file beside top-k.ts and an entry in each of these two lists. */
-export const eigenLossSchema = z.discriminatedUnion('kind', [topKSchema, logMaxSchema])
-const eigenLosses: {
-  readonly [Kind in EigenLoss['kind']]: EigenLossKind<Extract<EigenLoss, { kind: Kind }>>
-} = {
-  'top-k': topK,
-  'log-max': logMax,
-}
+export const eigenLossKinds: readonly string[] = Object.keys(eigenLosses)
 
+type Schema = (typeof eigenLosses)[keyof typeof eigenLosses]['schema']
+const [first, ...others] = Object.values(eigenLosses).map(({ schema }) => schema) as [Schema, ...Schema[]]
+
+/** The config of an eigen loss of any kind. */
+export const eigenLossSchema = z.discriminatedUnion('kind', [first, ...others])
 export type EigenLoss = z.output<typeof eigenLossSchema>
 
-/** An eigen loss with its formula's numbers, as engines take it. */
+/** The kind of a config that names none. */
+export const defaultEigenLossKind = topK.schema.shape.kind.def.defaultValue
+
+/** An eigen loss with its formula's numbers: the form in which engines take it. */
 export interface EngineEigenLoss extends EigenLossConfig {
   readonly parameters: Readonly<Record<string, number>>
 }
 
 export function engineEigenLoss(config: EigenLoss): EngineEigenLoss {
   const { kind, weight, center } = config
-  return { kind, weight, center, parameters: eigenLossOf(config).parameters(config) }
+  return { kind, weight, center, parameters: kindOf(config).parameters(config) }
 }
 
+/** Returns a mistake that depends on the latent's width, or null. */
 export function eigenLossMistake(config: EigenLoss, latent: number): EigenLossMistake | null {
-  return eigenLossOf(config).mistake(config, latent)
+  return kindOf(config).mistake?.(config, latent) ?? null
 }
 
-function eigenLossOf(config: EigenLoss): EigenLossKind<EigenLoss> {
-  return eigenLosses[config.kind] as EigenLossKind<EigenLoss>
+function kindOf({ kind }: EigenLoss): EigenLossKind {
+  return eigenLosses[kind] as EigenLossKind
 }

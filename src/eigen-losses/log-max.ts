@@ -1,10 +1,8 @@
 import { z } from 'zod'
-import { commonFields, type EigenLossKind } from './eigen-loss.js'
-
-export const logMaxSchema = z.strictObject({ kind: z.literal('log-max'), ...commonFields })
+import { commonFields, eigenLossKind } from './eigen-loss.js'
 
 /** ln(λ₁ / Σλ), λ = σ². The formula and its derivatives: native/eigen_losses/log_max.cc. */
-export const logMax: EigenLossKind<z.output<typeof logMaxSchema>> = {
+export const logMax = eigenLossKind({
+  schema: z.strictObject({ kind: z.literal('log-max'), ...commonFields }),
   parameters: () => ({}),
-  mistake: () => null,
-}
+})

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type EngineEigenLoss, eigenLossSchema, engineEigenLoss } from '../../src/eigen-losses/index.js'
 import type { TrainerSpec } from '../../src/engines/engine.js'
 import type { Architecture, BatchNorm } from '../../src/model/architecture.js'
 import { layoutOf, type Tensor } from '../../src/model/layout.js'
@@ -8,7 +9,7 @@ import type { TrainerState } from '../../src/model/state.js'
 type Matrix = readonly (readonly number[])[]
 type LayerValues = Readonly<Record<string, readonly number[] | Matrix>>
 
-/** One trajectory as generate.py writes it: its head says what the numbers are. */
+/** One trajectory; the head of generate.py defines the numbers. */
 export interface GoldenCase {
   readonly widths: readonly number[]
   readonly batch: number
@@ -37,7 +38,7 @@ export interface GoldenCase {
   }
 }
 
-/** EIGENAE_GOLDEN_DIR names another folder of cases. */
+/** Reads the cases beside this file, or those in the folder EIGENAE_GOLDEN_DIR. */
 export function goldenCases(): readonly { readonly name: string; readonly golden: GoldenCase }[] {
   const folder = process.env.EIGENAE_GOLDEN_DIR ?? join(import.meta.dirname, 'cases')
   return readdirSync(folder)
@@ -46,18 +47,23 @@ export function goldenCases(): readonly { readonly name: string; readonly golden
 }
 
 export function specOf({ widths, batchNorm, batch, eigen, adam }: GoldenCase): TrainerSpec {
-  const { kind, weight, center, k } = eigen
-  const parameters: Record<string, number> = kind === 'top-k' ? { k } : {}
   return {
     widths,
     batchNorm,
-    eigenLosses: kind === 'none' ? [] : [{ kind, weight, center, parameters }],
+    eigenLosses: eigen.kind === 'none' ? [] : [eigenLossOf(eigen)],
     adam,
     batchSize: batch,
     seed: 0,
     noise: 0,
     threads: 2,
   }
+}
+
+/** A case has the parameters of every kind; a config only those of its own. */
+function eigenLossOf(eigen: GoldenCase['eigen']): EngineEigenLoss {
+  const schema = eigenLossSchema.options.find(({ shape }) => shape.kind.safeParse(eigen.kind).success)!
+  const own = Object.entries(eigen).filter(([key]) => key in schema.shape)
+  return engineEigenLoss(schema.parse(Object.fromEntries(own)))
 }
 
 export function initialStateOf(golden: GoldenCase): TrainerState {

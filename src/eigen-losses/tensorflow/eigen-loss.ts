@@ -1,7 +1,7 @@
-import type { Value } from '../../engines/tensorflow-graph/builder.js'
+import type { Value } from '../../engines/tensorflow-graph/graph.js'
 import type { Ops } from '../../engines/tensorflow-graph/ops.js'
 
-/** What an eigen loss makes of singular values [replicas][latent], largest first, in double. */
+/** An eigen loss as a function of the singular values [replicas][latent], in double. */
 export interface EigenLossValue {
   /** f(σ) [replicas][1]. */
   readonly value: Value
@@ -9,7 +9,10 @@ export interface EigenLossValue {
   readonly derivatives: Value
 }
 
-/** The formula of an eigen loss: a row of the table in index.ts. No σ₁ is 0. */
+/**
+ * The formula of an eigen loss in TensorFlow's ops, a row of the table in index.ts.
+ * @param singularValues [replicas][latent], the largest first; σ₁ is never 0
+ */
 export type EigenLossFormula = (
   ops: Ops,
   singularValues: Value,

@@ -2,7 +2,7 @@ import type { EigenLossFormula } from './eigen-loss.js'
 import { logMax } from './log-max.js'
 import { topK } from './top-k.js'
 
-/** The eigen losses by the kind that src/eigen-losses/index.ts knows them by. */
+/** The formulas by the kinds of src/eigen-losses/index.ts. */
 const formulas: Readonly<Record<string, EigenLossFormula>> = {
   'top-k': topK,
   'log-max': logMax,
