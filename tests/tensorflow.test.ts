@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { selectEngine } from '../src/engines/select.js'
-import { rightLosses, trainSteps } from '../src/engines/tensorflow/self-check.js'
+import { expectedLosses, trainSteps } from '../src/engines/tensorflow/self-check.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 import { engines } from './support/engines.js'
 
@@ -9,10 +9,10 @@ const scratch = scratchFolder()
 describe('the devices of TensorFlow', () => {
   it.each(engines)('are checked by the losses that engine $name has', async (engine) => {
     for (const [step, { loss, mse, eigenLoss }] of (await trainSteps(engine)).entries()) {
-      const right = rightLosses[step]!
-      expect(loss).toBeCloseTo(right.loss, 6)
-      expect(mse).toBeCloseTo(right.mse, 6)
-      expect(eigenLoss).toBeCloseTo(right.eigenLoss, 6)
+      const expected = expectedLosses[step]!
+      expect(loss).toBeCloseTo(expected.loss, 6)
+      expect(mse).toBeCloseTo(expected.mse, 6)
+      expect(eigenLoss).toBeCloseTo(expected.eigenLoss, 6)
     }
   })
 

@@ -5,12 +5,11 @@ import { describe, expect, it, vi } from 'vitest'
 import { openProcess, tensorflowEngine } from '../../src/engines/tensorflow/engine.js'
 import { checkTrainingStep } from '../../src/engines/tensorflow/self-check.js'
 import { findInstallation } from '../../src/setup/installation.js'
-import { describeGolden } from '../golden/suite.js'
 import { eigenae, scratchFolder, start, trainArgs } from '../support/cli.js'
 import { images, smallSpec } from '../support/engines.js'
 import { holdAt } from '../support/hold.js'
 import { expectSameRuns, writerOf } from '../support/sweeps.js'
-import { openTensorflow, whereTensorflowIs } from '../support/tensorflow-engine.js'
+import { whereTensorflowIs } from '../support/tensorflow-engine.js'
 
 const scratch = scratchFolder()
 const settings = ['data.limit=3000', 'train.epochs=3', 'device=tensorflow-cpu']
@@ -23,11 +22,6 @@ function workerOf(pid: number): number {
 }
 
 whereTensorflowIs((engine) => {
-  describe('op by op', () => {
-    const eager = openTensorflow({ mode: 'eager' })
-    if (!(eager instanceof Error)) describeGolden(eager)
-  })
-
   describe('train --device tensorflow-cpu', () => {
     it('gives the same bytes when it was killed and resumed, at another number of threads', async () => {
       const whole = scratch('whole')
@@ -98,8 +92,7 @@ whereTensorflowIs((engine) => {
     const worker = await openProcess(installation, cpu)
     try {
       const { seed, ...rest } = smallSpec
-      const execution = { device: 'gpu', mode: 'graph', eigen: 'host' } as const
-      const created = worker.call('create', [{ ...rest, seeds: [seed] }, images(32), execution])
+      const created = worker.call('create', [{ ...rest, seeds: [seed] }, images(32), 'gpu'])
       await expect(created).rejects.toThrow(/Cannot assign a device/)
     } finally {
       await worker.close()
@@ -123,8 +116,7 @@ whereTensorflowIs((engine) => {
         widths: [784, 16, 5],
         batchNorm: 'all' as const,
       }
-      const execution = { device: 'cpu', mode: 'graph', eigen: 'host' } as const
-      await worker.call('create', [spec, images(1000 * 8), execution])
+      await worker.call('create', [spec, images(1000 * 8), 'cpu'])
       const train = async (epochs: number, from: number) => {
         for (let epoch = from; epoch < from + epochs; epoch++) await worker.call('trainEpoch', [epoch])
         return worker.call('usage', [])

@@ -1,17 +1,17 @@
 import type { AdamSpec } from '../engine.js'
-import type { Value } from './builder.js'
+import type { Value } from './graph.js'
 import type { Ops } from './ops.js'
 
-/** What changes from step to step, as floats. */
+/** Adam's numbers that change from step to step. */
 export interface AdamStep {
   readonly rate: number
   readonly epsilon: number
 }
 
 /**
- * TensorFlow's Adam leaves out the bias correction of ε that PyTorch's has; and its own correction, of the rate, starts
- * from powers in single precision. Both are in these two numbers instead, with the β that the op has: what 1 − β₂ loses in
- * single precision, 1.3e-5 of it, is then corrected as well. `step` counts from 1.
+ * Returns the learning rate and ε of a step, counted from 1, with PyTorch's bias corrections included. TensorFlow's op
+ * corrects the rate alone, from powers of β in single precision, and not ε; its own correction is switched off. β is rounded
+ * to single precision first, as the op rounds it: this corrects the relative error of 1.3e-5 that 1 − β₂ has there.
  */
 export function adamStep(adam: AdamSpec, step: number): AdamStep {
   const root = Math.sqrt(1 - Math.fround(adam.beta2) ** step)
@@ -19,7 +19,7 @@ export function adamStep(adam: AdamSpec, step: number): AdamStep {
   return { rate, epsilon: adam.epsilon * root }
 }
 
-/** The op's inputs but for the variables: powers of 0 switch its own correction off. */
+/** The op's inputs besides the variables. A power of 0 switches its own bias correction off. */
 export interface AdamInputs {
   readonly rate: Value
   readonly epsilon: Value
@@ -32,7 +32,7 @@ export function adamInputs(ops: Ops, { beta1, beta2 }: AdamSpec, rate: Value, ep
   return { rate, epsilon, beta1: ops.float(beta1), beta2: ops.float(beta2), power: ops.float(0) }
 }
 
-/** Updates a parameter and its two moments in place, once the ops of `after` no longer read it. */
+/** Updates a parameter and its two moments in place once the ops of `after`, which read the parameter, have run. */
 export function applyAdam(
   ops: Ops,
   { rate, epsilon, beta1, beta2, power }: AdamInputs,
@@ -42,5 +42,5 @@ export function applyAdam(
 ): void {
   const inputs = [...variables, power, power, rate, beta1, beta2, epsilon, gradient]
   const attributes = { T: { type: 'float' as const }, use_locking: false, use_nesterov: false }
-  ops.builder.effect('ResourceApplyAdam', inputs, attributes, after)
+  ops.graph.effect('ResourceApplyAdam', inputs, attributes, after)
 }

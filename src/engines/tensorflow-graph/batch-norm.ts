@@ -1,22 +1,23 @@
 import { batchNormEpsilon } from '../../model/architecture.js'
-import type { Value } from './builder.js'
+import type { Value } from './graph.js'
 import type { Ops } from './ops.js'
 import type { LayerValues } from './variables.js'
 
+/** PyTorch's default: the batch's share of the new running statistics. */
 const momentum = 0.1
 
-/** Of a batch [replicas][batch][outputs]; the moments are [replicas][1][outputs]. */
+/** The moments of a batch [replicas][batch][outputs], each [replicas][1][outputs]. */
 export interface BatchMoments {
-  /** Of the linear map without its bias, which the mean takes away again. */
+  /** Mean of the linear map without its bias: batch norm cancels the bias, so it is not added. */
   readonly mean: Value
   readonly variance: Value
   /** 1 / deviation */
   readonly inverse: Value
-  /** (x − mean) / deviation */
+  /** (x − mean) / deviation, [replicas][batch][outputs] */
   readonly normalised: Value
 }
 
-/** gamma · (x − mean) / sqrt(variance + ε) + beta by the batch's own moments, the variance biased. */
+/** Returns gamma · (x − mean) / sqrt(variance + ε) + beta with the batch's own mean and biased variance. */
 export function normaliseBatch(ops: Ops, x: Value, { gamma, beta }: LayerValues) {
   const mean = ops.mean(x, [1])
   const shifted = ops.subtract(x, mean)
@@ -27,14 +28,14 @@ export function normaliseBatch(ops: Ops, x: Value, { gamma, beta }: LayerValues)
   return { output, moments: { mean, variance, inverse, normalised } satisfies BatchMoments }
 }
 
-/** The same by the running statistics. */
+/** Returns the same with the running statistics in place of the batch's moments. */
 export function normaliseByStatistics(ops: Ops, x: Value, values: LayerValues): Value {
   const { gamma, beta, running_mean, running_var } = values
   const inverse = ops.inverseSquareRoot(ops.add(running_var!, ops.float(batchNormEpsilon)))
   return ops.add(ops.multiply(ops.subtract(x, running_mean!), ops.multiply(gamma!, inverse)), beta!)
 }
 
-/** Gradients at a batch norm from that behind it: at x, at gamma and at beta. */
+/** Returns the gradients at x, gamma and beta from the gradient at the batch norm's output. */
 export function normaliseBackward(
   ops: Ops,
   { inverse, normalised }: BatchMoments,
@@ -52,12 +53,12 @@ export function normaliseBackward(
   }
 }
 
-/** Running statistics moved towards the batch's: the mean with the bias, the variance unbiased. */
-export function movedStatistics(ops: Ops, moments: BatchMoments, values: LayerValues, count: Value) {
+/** Returns the running statistics after a batch of `count` images: the mean includes the bias, the variance is unbiased. */
+export function updateStatistics(ops: Ops, moments: BatchMoments, values: LayerValues, count: Value) {
   const rate = ops.float(momentum)
   const move = (running: Value, towards: Value) =>
     ops.add(running, ops.multiply(rate, ops.subtract(towards, running)))
-  // A batch of one image has no unbiased variance and moves nothing.
+  // A batch of one image has no unbiased variance and changes nothing.
   const several = ops.greater(count, ops.float(1))
   const others = ops.select(several, ops.subtract(count, ops.float(1)), ops.float(1))
   const unbiased = ops.multiply(moments.variance, ops.divide(count, others))

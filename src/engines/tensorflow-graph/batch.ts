@@ -1,30 +1,28 @@
 import { inputDimension } from '../../model/architecture.js'
 import { purpose } from '../../model/random.js'
-import type { Feed } from '../tensorflow/program.js'
-import { feed } from '../tensorflow/program.js'
 import type { AdamStep } from './adam.js'
-import type { Value, Values } from './builder.js'
+import { type Feed, feed, type Value } from './graph.js'
 import type { Ops } from './ops.js'
 import type { NetworkSpec, Variables } from './variables.js'
 
-/** Images that a step trains on. */
+/** The images of a step, [replicas][batch][inputs] each, floats. */
 export interface Batch {
-  /** [replicas][batch][inputs], floats. */
   readonly clean: Value
   readonly noisy: Value
 }
 
-/** Where in an epoch a step is, and Adam's numbers for it. */
-export interface StepPlace {
+/** The numbers that change from step to step. */
+export interface Step {
   readonly epoch: number
-  /** Images of the epoch that were trained on before. */
+  /** Images of the epoch before this batch. */
   readonly begin: number
+  /** Images of this batch. */
   readonly count: number
   readonly adam: AdamStep
 }
 
-/** The numbers of StepPlace in the graph. */
-export interface StepNumbers {
+/** The same numbers in the graph, scalars in the host's memory. */
+export interface StepValues {
   readonly epoch: Value
   readonly begin: Value
   readonly count: Value
@@ -32,8 +30,8 @@ export interface StepNumbers {
   readonly epsilon: Value
 }
 
-/** All that a step is told, as one array: whole numbers, and floats by their bits. It stays in the host's memory. */
-export function stepFeed({ epoch, begin, count, adam }: StepPlace): Feed {
+/** Packs a step into one array, so that a call feeds one tensor: three integers, and the bits of two floats. */
+export function stepFeed({ epoch, begin, count, adam }: Step): Feed {
   const words = Int32Array.of(epoch, begin, count, 0, 0)
   const floats = new Float32Array(words.buffer)
   floats[3] = adam.rate
@@ -41,65 +39,53 @@ export function stepFeed({ epoch, begin, count, adam }: StepPlace): Feed {
   return feed([5], words)
 }
 
-export function stepNumbers(ops: Ops, place: Value): StepNumbers {
+/** Unpacks stepFeed's array. */
+export function stepValues(ops: Ops, packed: Value): StepValues {
   return ops.at('host', () => ({
-    epoch: ops.element(place, 0),
-    begin: ops.element(place, 1),
-    count: ops.element(place, 2),
-    rate: ops.bitcast(ops.element(place, 3), 'float'),
-    epsilon: ops.bitcast(ops.element(place, 4), 'float'),
+    epoch: ops.element(packed, 0),
+    begin: ops.element(packed, 1),
+    count: ops.element(packed, 2),
+    rate: ops.bitcast(ops.element(packed, 3), 'float'),
+    epsilon: ops.bitcast(ops.element(packed, 4), 'float'),
   }))
 }
 
 /**
- * The batch that each replica's own order names, from the resident data set, with the noise that was drawn for it
- * before. The noise of the next batch is drawn beside the step: on the CPU it takes a fourth of its time.
+ * Returns the batch that each replica's own order names from the data set, with the noise that the step before drew for
+ * it. Draws the noise of the next batch beside the step: on the CPU, drawing takes a quarter of a step's time.
  */
-export function residentBatch(ops: Ops, spec: NetworkSpec, variables: Variables, step: StepNumbers): Batch {
+export function residentBatch(ops: Ops, spec: NetworkSpec, variables: Variables, step: StepValues): Batch {
   const inputs = inputDimension(spec)
-  const [begin, size] = ops.at('host', () => [
+  const [start, size] = ops.at('host', () => [
     ops.stack([ops.integer(0), step.begin]),
     ops.stack([ops.integer(spec.seeds.length), step.count]),
   ])
-  const indices = ops.slice(ops.read(variables.order(), 'int64'), begin!, size!)
+  const indices = ops.slice(ops.read(variables.order(), 'int64'), start!, size!)
   const clean = ops.gather(ops.read(variables.images(inputs), 'float'), indices, 0)
   if (spec.noise === 0) return { clean, noisy: clean }
   const noisy = ops.add(clean, drawnNoise(ops, spec, variables, step))
-  drawNoise(ops, spec, variables, { ...step, begin: nextBegin(ops, spec, step) }, [noisy])
+  const nextBegin = ops.at('host', () => ops.add(step.begin, ops.integer(spec.batchSize)))
+  drawNoise(ops, spec, variables, { ...step, begin: nextBegin }, [noisy])
   return { clean, noisy }
 }
 
-function nextBegin(ops: Ops, { batchSize }: NetworkSpec, { begin }: StepNumbers): Value {
-  return ops.at('host', () => ops.add(begin, ops.integer(batchSize)))
-}
-
-/** The drawn noise of the batch, which may be shorter than the one it was drawn for. */
-function drawnNoise(ops: Ops, spec: NetworkSpec, variables: Variables, { count }: StepNumbers): Value {
+/** Returns the drawn noise of the batch, which may be shorter than the batch that it was drawn for. */
+function drawnNoise(ops: Ops, spec: NetworkSpec, variables: Variables, { count }: StepValues): Value {
   const { seeds, batchSize } = spec
   const inputs = inputDimension(spec)
   const size = ops.at('host', () => ops.stack([ops.integer(seeds.length), count, ops.integer(inputs)]))
   return ops.slice(ops.read(variables.noise(batchSize, inputs), 'float'), ops.integers([0, 0, 0]), size)
 }
 
-export function givenBatch({ clean, noisy }: Values): Batch {
-  return { clean: clean!, noisy: noisy! }
-}
-
-/** Bytes as floats of 0 to 1; floats as they are. */
-export function pixels(ops: Ops, images: Value): Value {
-  if (images.type === 'float') return images
-  return ops.divide(ops.cast(images, 'float'), ops.float(255))
-}
-
 /**
- * Draws [replicas][batch][inputs] for the batch at step.begin once the ops of `after` ran. It is named by (seed, epoch,
- * the batch's place in it): other numbers than the native engine's.
+ * Draws the noise of the batch at step.begin, [replicas][batch][inputs], once the ops of `after` have run. It is named by
+ * seed, epoch and begin. The numbers differ from the native engine's; their distribution is the same.
  */
 export function drawNoise(
   ops: Ops,
   spec: NetworkSpec,
   variables: Variables,
-  { epoch, begin }: Pick<StepNumbers, 'epoch' | 'begin'>,
+  { epoch, begin }: Pick<StepValues, 'epoch' | 'begin'>,
   after: readonly Value[] = [],
 ): void {
   const { seeds, noise, batchSize } = spec
@@ -116,6 +102,6 @@ export function drawNoise(
 
 function noiseKey(ops: Ops, seed: number): Value {
   return ops.at('host', () =>
-    ops.bitcast(ops.builder.constant('int32', [1, 2], [seed | 0, purpose.trainingNoise]), 'uint64'),
+    ops.bitcast(ops.graph.constant('int32', [1, 2], [seed | 0, purpose.trainingNoise]), 'uint64'),
   )
 }

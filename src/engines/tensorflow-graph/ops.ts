@@ -1,17 +1,14 @@
-import type { DataType } from '../tensorflow/binding.js'
-import type { Attributes, Builder, Place, Value } from './builder.js'
+import type { Attributes, DataType, Graph, Place, Value } from './graph.js'
 
-type Axes = readonly number[]
-
-/** The raw ops that the network needs, by what they do to arrays. Shapes follow NumPy's rules of broadcasting. */
+/** TensorFlow's raw ops as functions of arrays. Shapes broadcast by NumPy's rules. */
 export class Ops {
-  readonly builder: Builder
+  readonly graph: Graph
 
-  constructor(builder: Builder) {
-    this.builder = builder
+  constructor(graph: Graph) {
+    this.graph = graph
   }
 
-  /** [..., m, k] · [..., k, n], each transposed first where that is said. */
+  /** Returns [..., m, k] · [..., k, n], each operand optionally transposed first. */
   matMul(a: Value, b: Value, { transposeA = false, transposeB = false } = {}): Value {
     return this.#one(
       'BatchMatMulV2',
@@ -33,9 +30,9 @@ export class Ops {
   inverseSquareRoot = (x: Value) => this.#unary('Rsqrt', x)
   logarithm = (x: Value) => this.#unary('Log', x)
 
-  /** The gradient before a ReLU from that behind it. */
+  /** Returns the gradient at a ReLU's input from the gradient at its output. */
   reluGradient = (gradient: Value, output: Value) => this.#elementwise('ReluGrad', gradient, output)
-  /** The gradient before a sigmoid from that behind it. */
+  /** Returns the gradient at a sigmoid's input from the gradient at its output. */
   sigmoidGradient = (output: Value, gradient: Value) => this.#elementwise('SigmoidGrad', output, gradient)
 
   greater(a: Value, b: Value): Value {
@@ -54,11 +51,11 @@ export class Ops {
     return this.#one('SelectV2', [condition, yes, no], { T: { type: yes.type } }, yes.type)
   }
 
-  /** Summed axes stay, with length 1. */
-  sum = (x: Value, axes: Axes) => this.#reduce('Sum', x, axes)
-  mean = (x: Value, axes: Axes) => this.#reduce('Mean', x, axes)
+  /** Reduced axes are kept with length 1. */
+  sum = (x: Value, axes: readonly number[]) => this.#reduce('Sum', x, axes)
+  mean = (x: Value, axes: readonly number[]) => this.#reduce('Mean', x, axes)
 
-  all(x: Value, axes: Axes): Value {
+  all(x: Value, axes: readonly number[]): Value {
     const inputs = [x, this.integers(axes)]
     return this.#one('All', inputs, { Tidx: { type: 'int32' }, keep_dims: true }, 'bool')
   }
@@ -68,7 +65,7 @@ export class Ops {
     return this.#one('Cast', [x], { SrcT: { type: x.type }, DstT: { type }, Truncate: false }, type)
   }
 
-  /** The same bits as another type. */
+  /** Returns the same bits as another type. */
   bitcast(x: Value, type: DataType): Value {
     return this.#one('Bitcast', [x], { T: { type: x.type }, type: { type } }, type)
   }
@@ -86,7 +83,7 @@ export class Ops {
     return this.#one('Slice', [x, begin, size], { T: { type: x.type }, Index: { type: 'int32' } }, x.type)
   }
 
-  /** Element `index` of a vector, as a scalar. */
+  /** Returns element `index` of a vector as a scalar. */
   element(vector: Value, index: number): Value {
     const one = this.slice(vector, this.integers([index]), this.integers([1]))
     return this.reshape(one, [])
@@ -98,7 +95,7 @@ export class Ops {
     return this.#one('ConcatV2', [...parts, this.integer(axis)], attributes, type)
   }
 
-  /** Puts arrays of the same shape along a new first axis. */
+  /** Stacks arrays of the same shape along a new first axis. */
   stack(parts: readonly Value[]): Value {
     const type = parts[0]!.type
     return this.#one('Pack', parts, { N: parts.length, T: { type }, axis: 0 }, type)
@@ -114,10 +111,10 @@ export class Ops {
     return this.#one('GatherV2', [x, indices, this.integer(axis)], attributes, x.type)
   }
 
-  /** An array that shares no memory with `x`. */
+  /** Returns an array that shares no memory with `x`. */
   copy = (x: Value) => this.#unary('DeepCopy', x)
 
-  /** Each row's values, the largest first, and where they were. */
+  /** Returns each row's values, the largest first, and their indices in the row. */
   sortDescending(x: Value, length: number): { readonly values: Value; readonly indices: Value } {
     const types = {
       T: { type: x.type },
@@ -125,19 +122,19 @@ export class Ops {
       index_type: { type: 'int32' as const },
     }
     const attributes = { ...types, sorted: true }
-    const outputs = this.builder.op('TopKV2', [x, this.integer(length)], attributes, [x.type, 'int32'])
+    const outputs = this.graph.op('TopKV2', [x, this.integer(length)], attributes, [x.type, 'int32'])
     return { values: outputs[0]!, indices: outputs[1]! }
   }
 
-  /** Of symmetric matrices [..., n, n]: the columns are unit eigenvectors. */
+  /** Returns the unit eigenvectors of symmetric matrices [..., n, n] as columns. */
   eigenvectors(x: Value): Value {
     const attributes = { compute_v: true, T: { type: x.type } }
-    return this.builder.op('SelfAdjointEigV2', [x], attributes, [x.type, x.type])[1]!
+    return this.graph.op('SelfAdjointEigV2', [x], attributes, [x.type, x.type])[1]!
   }
 
-  /** Standard normal numbers named by key [1] and counter [2], both uint64; by Philox, the same on every device kind. */
+  /** Returns standard normal numbers named by key [1] and counter [2], both uint64. Philox gives the same on every device. */
   normals(shape: Value, key: Value, counter: Value): Value {
-    const philox = this.integer(1)
+    const philox = this.integer(1) // TensorFlow's number of the algorithm
     const attributes = { dtype: { type: 'float' as const }, Tshape: { type: 'int32' as const } }
     return this.#one('StatelessRandomNormalV2', [shape, key, counter, philox], attributes, 'float')
   }
@@ -151,23 +148,24 @@ export class Ops {
     return this.#one('Fill', [this.integers(shape), this.float(0)], attributes, 'float')
   }
 
+  /** Assigns the value once the ops of `after` have run. */
   assign(variable: Value, value: Value, after: readonly Value[] = []): void {
     const attributes = { dtype: { type: value.type }, validate_shape: false }
-    this.builder.effect('AssignVariableOp', [variable, value], attributes, after)
+    this.graph.effect('AssignVariableOp', [variable, value], attributes, after)
   }
 
-  float = (value: number) => this.builder.constant('float', [], [value])
-  double = (value: number) => this.builder.constant('double', [], [value])
-  integer = (value: number) => this.builder.constant('int32', [], [value])
-  integers = (values: readonly number[]) => this.builder.constant('int32', [values.length], values)
-  doubles = (values: readonly number[]) => this.builder.constant('double', [values.length], values)
+  float = (value: number) => this.graph.constant('float', [], [value])
+  double = (value: number) => this.graph.constant('double', [], [value])
+  integer = (value: number) => this.graph.constant('int32', [], [value])
+  integers = (values: readonly number[]) => this.graph.constant('int32', [values.length], values)
+  doubles = (values: readonly number[]) => this.graph.constant('double', [values.length], values)
 
   at<T>(place: Place, build: () => T): T {
-    return this.builder.at(place, build)
+    return this.graph.at(place, build)
   }
 
   #one(name: string, inputs: readonly Value[], attributes: Attributes, type: DataType): Value {
-    return this.builder.op(name, inputs, attributes, [type])[0]!
+    return this.graph.op(name, inputs, attributes, [type])[0]!
   }
 
   #unary(name: string, x: Value): Value {
@@ -178,7 +176,7 @@ export class Ops {
     return this.#one(name, [a, b], { T: { type: a.type } }, a.type)
   }
 
-  #reduce(name: string, x: Value, axes: Axes): Value {
+  #reduce(name: string, x: Value, axes: readonly number[]): Value {
     const attributes = { T: { type: x.type }, Tidx: { type: 'int32' as const }, keep_dims: true }
     return this.#one(name, [x, this.integers(axes)], attributes, x.type)
   }

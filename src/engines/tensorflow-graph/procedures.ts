@@ -1,80 +1,93 @@
 import { layersOf } from '../../model/architecture.js'
-import type { DataType } from '../tensorflow/binding.js'
-import { drawNoise, givenBatch, pixels, residentBatch, stepNumbers } from './batch.js'
-import type { Builder, Procedure, Value, Values } from './builder.js'
-import { inference } from './forward.js'
+import { drawNoise, residentBatch, stepValues } from './batch.js'
+import type { DataType, Graph, Procedure, Value, Values } from './graph.js'
+import { inference } from './layers.js'
 import type { Ops } from './ops.js'
-import { stateProcedures } from './state.js'
 import { trainingStep } from './step.js'
-import { context, type LayerValues, type NetworkSpec, shapeOf, type Variables } from './variables.js'
+import {
+  context,
+  type LayerValues,
+  type NetworkSpec,
+  shapeOf,
+  stateProcedures,
+  toFloats,
+  type Variables,
+} from './variables.js'
 
-/** What a step trains on: a batch of the resident data set, or one that is given to it. */
+/** The images of a step: a batch of the data set on the device, or images given with the call. */
 export type BatchSource = 'resident' | 'given'
-/** Images as the interface takes them. */
+/** The types of images that the engine interface takes. */
 export type ImageType = 'uint8' | 'float'
 
-export function stepName(source: BatchSource, penalised: boolean): string {
-  return `step-${source}${penalised ? '-penalised' : ''}`
+export function stepName(source: BatchSource, withEigenLosses: boolean): string {
+  return `step-${source}${withEigenLosses ? '-eigen' : ''}`
 }
 
-export const inferenceName = (what: 'encode' | 'reconstruct' | 'error', type: ImageType) => `${what}-${type}`
+export function inferenceName(result: 'encode' | 'reconstruct' | 'error', type: ImageType): string {
+  return `${result}-${type}`
+}
 
-/** All that a trainer can ask of TensorFlow. */
+/** Everything that a trainer calls: the contents of one graph. */
 export function procedures(spec: NetworkSpec): readonly Procedure[] {
-  const kinds = spec.eigenLosses.length === 0 ? [false] : [false, true]
+  const choices = spec.eigenLosses.length === 0 ? [false] : [false, true]
   return [
     ...stateProcedures(spec),
     firstNoise(spec),
-    ...kinds.flatMap((penalised) => [residentStep(spec, penalised), givenStep(spec, penalised)]),
-    ...(['uint8', 'float'] as const).flatMap((type) => inferenceProcedures(spec, type)),
+    ...choices.flatMap((withEigenLosses) => [
+      residentStep(spec, withEigenLosses),
+      givenStep(spec, withEigenLosses),
+    ]),
+    ...inferenceProcedures(spec, 'uint8'),
+    ...inferenceProcedures(spec, 'float'),
   ]
 }
 
-/** Before an epoch's first step: each draws the noise of the next. */
+/** Draws the noise of an epoch's first step. Each step draws the noise of the next one. */
 function firstNoise(spec: NetworkSpec): Procedure {
   return {
     name: 'draw-noise',
-    inputs: { place: 'int32' },
-    build: (builder, { place }) => {
-      const { ops, variables } = context(builder, spec)
-      drawNoise(ops, spec, variables, stepNumbers(ops, place!))
+    inputs: { step: 'int32' },
+    build: (graph, { step }) => {
+      const { ops, variables } = context(graph, spec)
+      drawNoise(ops, spec, variables, stepValues(ops, step!))
       return { done: ops.float(1) }
     },
   }
 }
 
-function residentStep(spec: NetworkSpec, penalised: boolean): Procedure {
+function residentStep(spec: NetworkSpec, withEigenLosses: boolean): Procedure {
   return {
-    name: stepName('resident', penalised),
-    inputs: { place: 'int32' },
-    build: (builder, { place }) => {
-      const { ops, variables } = context(builder, spec)
-      const step = stepNumbers(ops, place!)
+    name: stepName('resident', withEigenLosses),
+    inputs: { step: 'int32' },
+    build: (graph, inputs) => {
+      const { ops, variables } = context(graph, spec)
+      const step = stepValues(ops, inputs.step!)
       const batch = residentBatch(ops, spec, variables, step)
-      return { losses: trainingStep(ops, spec, variables, batch, step, penalised) }
+      return { losses: trainingStep(ops, spec, variables, batch, step, withEigenLosses) }
     },
   }
 }
 
-function givenStep(spec: NetworkSpec, penalised: boolean): Procedure {
+function givenStep(spec: NetworkSpec, withEigenLosses: boolean): Procedure {
   return {
-    name: stepName('given', penalised),
-    inputs: { place: 'int32', clean: 'float', noisy: 'float' },
-    build: (builder, inputs) => {
-      const { ops, variables } = context(builder, spec)
-      const step = stepNumbers(ops, inputs.place!)
-      return { losses: trainingStep(ops, spec, variables, givenBatch(inputs), step, penalised) }
+    name: stepName('given', withEigenLosses),
+    inputs: { step: 'int32', clean: 'float', noisy: 'float' },
+    build: (graph, inputs) => {
+      const { ops, variables } = context(graph, spec)
+      const step = stepValues(ops, inputs.step!)
+      const batch = { clean: inputs.clean!, noisy: inputs.noisy! }
+      return { losses: trainingStep(ops, spec, variables, batch, step, withEigenLosses) }
     },
   }
 }
 
-/** Of one replica: images [count][inputs] through its encoder, or through it all, or to the error of each. */
+/** Images [count][inputs] through one replica: its embedding, its output, or the squared error of each image. */
 function inferenceProcedures(spec: NetworkSpec, type: ImageType): readonly Procedure[] {
   const layers = layersOf(spec)
-  const run = (builder: Builder, { images, replica }: Values, count: number, added?: Value) => {
-    const { ops, variables } = context(builder, spec)
-    const clean = pixels(ops, images!)
-    const input = added === undefined ? clean : ops.add(clean, added)
+  const run = (graph: Graph, { images, replica }: Values, count: number, noise?: Value) => {
+    const { ops, variables } = context(graph, spec)
+    const clean = toFloats(ops, images!)
+    const input = noise === undefined ? clean : ops.add(clean, noise)
     const values = replicaLayers(ops, variables, replica!)
     return { ops, clean, output: inference(ops, layers.slice(0, count), values, input) }
   }
@@ -83,18 +96,18 @@ function inferenceProcedures(spec: NetworkSpec, type: ImageType): readonly Proce
     {
       name: inferenceName('encode', type),
       inputs,
-      build: (builder, values) => ({ result: run(builder, values, layers.length / 2).output }),
+      build: (graph, values) => ({ result: run(graph, values, layers.length / 2).output }),
     },
     {
       name: inferenceName('reconstruct', type),
       inputs,
-      build: (builder, values) => ({ result: run(builder, values, layers.length).output }),
+      build: (graph, values) => ({ result: run(graph, values, layers.length).output }),
     },
     {
       name: inferenceName('error', type),
       inputs: { ...inputs, noise: 'float' },
-      build: (builder, values) => {
-        const { ops, clean, output } = run(builder, values, layers.length, values.noise!)
+      build: (graph, values) => {
+        const { ops, clean, output } = run(graph, values, layers.length, values.noise!)
         return { result: ops.sum(ops.square(ops.subtract(output, clean)), [2]) }
       },
     },

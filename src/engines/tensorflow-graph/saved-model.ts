@@ -1,12 +1,27 @@
-import { dataTypes } from '../tensorflow/binding.js'
-import type { Message, Protocol } from '../tensorflow/protocol.js'
-import type { Attribute } from './builder.js'
-import type { Constant, GraphNode } from './graph-builder.js'
+import { type Attribute, type Constant, dataTypes, type GraphNode } from './graph.js'
 
-/** The tag by which the model in the file is loaded. */
+/** A message of TensorFlow's protocol buffers. */
+export interface Message {
+  readonly [method: string]: (...values: readonly unknown[]) => Message
+}
+type MessageClass = new () => Message
+
+/** The messages used here of dist/proto/api_pb.js, which google-protobuf generates from TensorFlow's api.proto. */
+export interface Protocol {
+  readonly SavedModel: MessageClass
+  readonly MetaGraphDef: MessageClass & { readonly MetaInfoDef: MessageClass }
+  readonly GraphDef: MessageClass
+  readonly NodeDef: MessageClass
+  readonly AttrValue: MessageClass
+  readonly Tensor: MessageClass
+  readonly TensorShape: MessageClass & { readonly Dim: MessageClass }
+  readonly VersionDef: MessageClass
+}
+
+/** The tag that the model is loaded by. */
 export const savedModelTag = 'eigenae'
 
-/** The bytes of saved_model.pb for a graph: a model without files of its own, that Session loads as it is. */
+/** Returns the bytes of saved_model.pb for a graph without further files. */
 export function encodeSavedModel(protocol: Protocol, nodes: readonly GraphNode[]): Uint8Array {
   const model = new protocol.SavedModel()
   model.setSavedModelSchemaVersion!(1)
@@ -26,7 +41,7 @@ function metaGraph(protocol: Protocol, nodes: readonly GraphNode[]): Message {
   return meta
 }
 
-/** The producer says by which rules the graph was written: those since 2021 are the last that changed anything here. */
+/** The producer is the version of GraphDef's rules that the graph follows; 987 is of 2021, later ones change nothing here. */
 function versions(protocol: Protocol): Message {
   const message = new protocol.VersionDef()
   message.setProducer!(987)

@@ -1,43 +1,41 @@
 import { inputDimension, latentDimension, layersOf } from '../../model/architecture.js'
 import { adamInputs, applyAdam } from './adam.js'
-import { backward, type LayerGradients } from './backward.js'
-import type { Batch, StepNumbers } from './batch.js'
-import { movedStatistics } from './batch-norm.js'
-import type { Value } from './builder.js'
-import { type EigenLossTerm, eigenLossTerm } from './eigen-loss-term.js'
-import { forward, type Pass } from './forward.js'
+import type { Batch, StepValues } from './batch.js'
+import { updateStatistics } from './batch-norm.js'
+import { type EigenLossTerm, eigenLossTerm } from './eigen-losses.js'
+import type { Value } from './graph.js'
+import { backward, forward, type LayerGradients, type LayerPass } from './layers.js'
 import type { Ops } from './ops.js'
-import type { LayerValues, NetworkSpec, StateTensor, Variables } from './variables.js'
+import type { NetworkSpec, StateTensor, Variables } from './variables.js'
 
-/** One step of training. Returns [3][replicas]: the mean squared error, the eigen losses' value, and weighted. */
+/**
+ * One step of training: forward, backward, Adam. Returns [3][replicas]: the mean squared error, the eigen losses'
+ * unweighted sum and their weighted sum, the last two 0 without eigen losses.
+ */
 export function trainingStep(
   ops: Ops,
   spec: NetworkSpec,
   variables: Variables,
   batch: Batch,
-  step: StepNumbers,
-  penalised: boolean,
+  step: StepValues,
+  withEigenLosses: boolean,
 ): Value {
-  const { eigenLosses, seeds } = spec
+  const { eigenLosses, seeds, batchSize } = spec
   const values = variables.layers((tensor) => ops.read(variables.handle(tensor), 'float'))
   const passes = forward(ops, layersOf(spec), values, batch.noisy)
-  const latent = latentDimension(spec)
-  const codes = passes[passes.length / 2 - 1]!.output
-  const eigenLoss = penalised ? eigenLossTerm(ops, eigenLosses, codes, latent, spec.batchSize) : null
+  const embedding = passes[passes.length / 2 - 1]!.output
+  const eigenLoss = withEigenLosses
+    ? eigenLossTerm(ops, eigenLosses, embedding, latentDimension(spec), batchSize)
+    : null
   const count = ops.at('host', () => ops.cast(step.count, 'float'))
-  const { error, gradient } = squaredError(
-    ops,
-    passes.at(-1)!.output,
-    batch.clean,
-    count,
-    inputDimension(spec),
-  )
-  updateParameters(ops, spec, variables, step, backward(ops, passes, gradient, eigenLoss))
-  updateStatistics(ops, variables, passes, count)
-  return losses(ops, error, eigenLoss, seeds.length)
+  const output = passes.at(-1)!.output
+  const { error, gradient } = squaredError(ops, output, batch.clean, count, inputDimension(spec))
+  assignParameters(ops, spec, variables, step, backward(ops, passes, gradient, eigenLoss))
+  assignStatistics(ops, variables, passes, count)
+  return lossesOf(ops, error, eigenLoss, seeds.length)
 }
 
-/** mean((y − x)²) [replicas], and its gradient before the sigmoid that gave y. */
+/** Returns mean((y − x)²) [replicas], and its gradient before the sigmoid that gave y. */
 function squaredError(ops: Ops, output: Value, clean: Value, count: Value, inputs: number) {
   const elements = ops.multiply(count, ops.float(inputs))
   const difference = ops.subtract(output, clean)
@@ -46,11 +44,11 @@ function squaredError(ops: Ops, output: Value, clean: Value, count: Value, input
   return { error, gradient: ops.sigmoidGradient(output, slope) }
 }
 
-function updateParameters(
+function assignParameters(
   ops: Ops,
   spec: NetworkSpec,
   variables: Variables,
-  step: StepNumbers,
+  step: StepValues,
   layers: readonly LayerGradients[],
 ): void {
   const inputs = adamInputs(ops, spec.adam, step.rate, step.epsilon)
@@ -64,16 +62,18 @@ function updateParameters(
   }
 }
 
-function updateStatistics(ops: Ops, variables: Variables, passes: readonly Pass[], count: Value): void {
-  const moved = passes.map(({ moments, values }) => moments && movedStatistics(ops, moments, values, count))
+function assignStatistics(ops: Ops, variables: Variables, passes: readonly LayerPass[], count: Value): void {
+  const updated = passes.map(
+    ({ moments, values }) => moments && updateStatistics(ops, moments, values, count),
+  )
   for (const tensor of variables.tensorsOf('runningStatistics')) {
-    const values: LayerValues = moved[variables.positionOf(tensor)]!
-    ops.assign(variables.handle(tensor), values[tensor.kind]!)
+    const statistics = updated[variables.positionOf(tensor)]!
+    ops.assign(variables.handle(tensor), statistics[tensor.kind as keyof typeof statistics])
   }
 }
 
-function losses(ops: Ops, error: Value, eigenLoss: EigenLossTerm | null, replicas: number): Value {
+function lossesOf(ops: Ops, error: Value, eigenLoss: EigenLossTerm | null, replicas: number): Value {
   if (eigenLoss !== null) return ops.stack([error, eigenLoss.value, eigenLoss.weighted])
-  const none = ops.builder.constant('float', [replicas], Array<number>(replicas).fill(0))
-  return ops.stack([error, none, none])
+  const zeros = ops.graph.constant('float', [replicas], Array<number>(replicas).fill(0))
+  return ops.stack([error, zeros, zeros])
 }

@@ -1,33 +1,35 @@
+import { inputDimension } from '../../model/architecture.js'
 import { type Layout, layoutOf, type Tensor, type TensorKind } from '../../model/layout.js'
 import type { TrainerSpec } from '../engine.js'
-import type { Builder, Value } from './builder.js'
+import type { Graph, Procedure, Value, Values } from './graph.js'
 import { Ops } from './ops.js'
 
-/** What a trainer is made for: several seeds of one spec are trained side by side as replicas. */
+/** The spec of a trainer: several seeds of one spec train side by side as replicas. */
 export interface NetworkSpec extends Omit<TrainerSpec, 'seed'> {
   readonly seeds: readonly number[]
 }
 
-/** A tensor that training changes, and the flat array of TrainerState in which it lies. */
+const stateParts = ['parameters', 'firstMoments', 'secondMoments', 'runningStatistics'] as const
+/** A flat array of TrainerState. */
+export type StatePart = (typeof stateParts)[number]
+
+/** A tensor that training changes. */
 export interface StateTensor extends Tensor {
   readonly part: StatePart
 }
 
-export const stateParts = ['parameters', 'firstMoments', 'secondMoments', 'runningStatistics'] as const
-export type StatePart = (typeof stateParts)[number]
-
-/** The values of a layer's tensors by kind, [replicas] × shapeOf. */
+/** The values of a layer's tensors by kind, each [replicas] × shapeOf. */
 export type LayerValues = Readonly<Partial<Record<TensorKind, Value>>>
 
-/** The network's variables. Each has the replicas as its first axis. */
+/** The variables of a trainer, which stay on the device between calls. The first axis of each tensor is the replica. */
 export class Variables {
   readonly layout: Layout
-  readonly #ops: Ops
+  readonly #graph: Graph
   readonly #replicas: number
   readonly #depth: number
 
-  constructor(ops: Ops, spec: NetworkSpec) {
-    this.#ops = ops
+  constructor(graph: Graph, spec: NetworkSpec) {
+    this.#graph = graph
     this.#replicas = spec.seeds.length
     this.#depth = spec.widths.length - 1
     this.layout = layoutOf(spec)
@@ -38,7 +40,7 @@ export class Variables {
     return tensors.map((tensor) => ({ ...tensor, part }))
   }
 
-  /** What `read` makes of the tensors of each layer that inference needs, by their kind. */
+  /** Returns, for each layer, what `read` returns for each of its parameters and running statistics. */
   layers(read: (tensor: StateTensor) => Value): readonly LayerValues[] {
     const layers: Partial<Record<TensorKind, Value>>[] = []
     for (const tensor of [...this.tensorsOf('parameters'), ...this.tensorsOf('runningStatistics')]) {
@@ -55,32 +57,141 @@ export class Variables {
 
   handle(tensor: StateTensor): Value {
     const shape = [this.#replicas, ...shapeOf(tensor)]
-    return this.#ops.builder.variable(`${tensor.part}/${tensor.name}`, 'float', shape)
+    return this.#graph.variable(`${tensor.part}/${tensor.name}`, 'float', shape)
   }
 
-  /** [images][inputs], the data set. As floats: TensorFlow gathers no bytes on a card. */
+  /** The data set, [images][inputs]. Floats, because TensorFlow cannot gather bytes on a graphics card. */
   images(inputs: number): Value {
-    return this.#ops.builder.variable('images', 'float', [-1, inputs])
+    return this.#graph.variable('images', 'float', [-1, inputs])
   }
 
-  /** [replicas][batch][inputs], what is to be added to the next batch. */
+  /** The noise of the next batch, [replicas][batch][inputs]. */
   noise(batchSize: number, inputs: number): Value {
-    return this.#ops.builder.variable('noise', 'float', [this.#replicas, batchSize, inputs])
+    return this.#graph.variable('noise', 'float', [this.#replicas, batchSize, inputs])
   }
 
-  /** [replicas][images], the order in which an epoch sees them. A card keeps no 32-bit variables in its memory. */
+  /** The order of an epoch's images, [replicas][images]. TensorFlow keeps 32-bit integers in the host's memory only. */
   order(): Value {
-    return this.#ops.builder.variable('order', 'int64', [this.#replicas, -1])
+    return this.#graph.variable('order', 'int64', [this.#replicas, -1])
   }
 }
 
-/** Of one replica: a weight is [out][in]; what belongs to a unit is [1][out], to be added to [batch][out]. */
+/** The shape in one replica: [out][in] for a weight, [1][out] for the others, which broadcast over [batch][out]. */
 export function shapeOf({ shape }: Tensor): readonly number[] {
   return shape.length === 1 ? [1, ...shape] : shape
 }
 
-/** What a procedure is written with. */
-export function context(builder: Builder, spec: NetworkSpec) {
-  const ops = new Ops(builder)
-  return { ops, variables: new Variables(ops, spec) }
+/** Returns what a procedure is written with. */
+export function context(graph: Graph, spec: NetworkSpec) {
+  return { ops: new Ops(graph), variables: new Variables(graph, spec) }
+}
+
+/** Returns bytes as floats from 0 to 1; floats unchanged. */
+export function toFloats(ops: Ops, images: Value): Value {
+  if (images.type === 'float') return images
+  return ops.divide(ops.cast(images, 'float'), ops.float(255))
+}
+
+/** The parts of a state that are not empty. */
+export function partsOf({ batchNorm }: NetworkSpec): readonly StatePart[] {
+  return stateParts.filter((part) => part !== 'runningStatistics' || batchNorm !== 'none')
+}
+
+/** The parts that are not all zeros before training. */
+export function initialParts(spec: NetworkSpec): readonly StatePart[] {
+  return partsOf(spec).filter((part) => part === 'parameters' || part === 'runningStatistics')
+}
+
+/** The procedures that set and read the variables: the data set, an epoch's order, and each replica's state. */
+export function stateProcedures(spec: NetworkSpec): readonly Procedure[] {
+  const floats = (parts: readonly StatePart[]) =>
+    Object.fromEntries(parts.map((part) => [part, 'float' as const]))
+  return [
+    {
+      name: 'begin',
+      inputs: floats(initialParts(spec)),
+      build: (graph, inputs) => begin(graph, spec, inputs),
+    },
+    {
+      name: 'set-images',
+      inputs: { images: 'uint8' },
+      build: (graph, inputs) => setImages(graph, spec, inputs),
+    },
+    {
+      name: 'set-order',
+      inputs: { order: 'int64' },
+      build: (graph, inputs) => setOrder(graph, spec, inputs),
+    },
+    {
+      name: 'set-state',
+      inputs: { replica: 'int32', ...floats(partsOf(spec)) },
+      build: (graph, inputs) => setState(graph, spec, inputs),
+    },
+    {
+      name: 'get-state',
+      inputs: { replica: 'int32' },
+      build: (graph, inputs) => getState(graph, spec, inputs),
+    },
+  ]
+}
+
+/** Sets the state of all replicas at once: each initial part is [replicas][its size], the moments become 0. */
+function begin(graph: Graph, spec: NetworkSpec, inputs: Values): Values {
+  const { ops, variables } = context(graph, spec)
+  const replicas = spec.seeds.length
+  for (const tensor of partsOf(spec).flatMap((part) => variables.tensorsOf(part))) {
+    const shape = [replicas, ...shapeOf(tensor)]
+    const flat = inputs[tensor.part]
+    const [start, size] = [ops.integers([0, tensor.offset]), ops.integers([replicas, tensor.size])]
+    const value = flat ? ops.copy(ops.reshape(ops.slice(flat, start, size), shape)) : ops.zeros(shape)
+    ops.assign(variables.handle(tensor), value)
+  }
+  return { done: ops.float(1) }
+}
+
+function setImages(graph: Graph, spec: NetworkSpec, { images }: Values): Values {
+  const { ops, variables } = context(graph, spec)
+  ops.assign(variables.images(inputDimension(spec)), toFloats(ops, images!))
+  return { done: ops.float(1) }
+}
+
+/** Copies the order: an input lies in JavaScript's memory, which is reused after the call. */
+function setOrder(graph: Graph, spec: NetworkSpec, { order }: Values): Values {
+  const { ops, variables } = context(graph, spec)
+  ops.assign(variables.order(), ops.copy(order!))
+  return { done: ops.float(1) }
+}
+
+/** Sets the state of one replica; the rows of the others keep their values. */
+function setState(graph: Graph, spec: NetworkSpec, inputs: Values): Values {
+  const { ops, variables } = context(graph, spec)
+  const chosen = isReplica(ops, spec, inputs.replica!)
+  for (const part of partsOf(spec)) {
+    for (const tensor of variables.tensorsOf(part)) {
+      const values = ops.slice(inputs[part]!, ops.integers([tensor.offset]), ops.integers([tensor.size]))
+      const handle = variables.handle(tensor)
+      const row = ops.reshape(values, [1, ...shapeOf(tensor)])
+      ops.assign(handle, ops.select(chosen, row, ops.read(handle, 'float')))
+    }
+  }
+  return { done: ops.float(1) }
+}
+
+/** Returns [replicas][1][1], true for the given replica. */
+function isReplica(ops: Ops, { seeds }: NetworkSpec, replica: Value): Value {
+  const indices = ops.graph.constant('float', [seeds.length, 1, 1], [...seeds.keys()])
+  return ops.equal(indices, ops.cast(replica, 'float'))
+}
+
+/** Returns each part of one replica's state as a flat array. */
+function getState(graph: Graph, spec: NetworkSpec, { replica }: Values): Values {
+  const { ops, variables } = context(graph, spec)
+  const flat = (part: StatePart): Value => {
+    const tensors = variables.tensorsOf(part).map((tensor) => {
+      const all = ops.read(variables.handle(tensor), 'float')
+      return ops.reshape(ops.gather(all, replica!, 0), [-1])
+    })
+    return ops.concat(tensors, 0)
+  }
+  return Object.fromEntries(partsOf(spec).map((part) => [part, flat(part)]))
 }

@@ -1,24 +1,32 @@
 import { EigenaeError } from '../../errors.js'
 import { layoutOf } from '../../model/layout.js'
+import { requireCard } from '../../setup/cuda-requirements.js'
 import { findInstallation, type TensorflowInstallation } from '../../setup/installation.js'
-import type { Engine, ReplicaTrainer, TrainerSpec } from '../engine.js'
+import type {
+  Engine,
+  EpochProgress,
+  Losses,
+  Replica,
+  ReplicaTrainer,
+  Trainer,
+  TrainerSpec,
+} from '../engine.js'
 import type { NetworkSpec } from '../tensorflow-graph/variables.js'
-import type { TensorflowDevice } from './errors.js'
-import { logLines } from './log.js'
-import { type ProcessPlace, TensorflowProcess } from './process.js'
-import { replicaTrainer, singleTrainer } from './remote-trainer.js'
-import type { Execution } from './worker-calls.js'
+import { noCardError, type TensorflowDevice } from './errors.js'
+import { ImageSender } from './messages.js'
+import { TensorflowProcess, type WorkerOptions } from './process.js'
+import { checkTrainingStep } from './self-check.js'
 
-export interface EngineOptions extends Partial<Pick<Execution, 'mode' | 'eigen'>> {
-  /** Ends the processes of its trainers, whatever they are at. */
+export interface EngineOptions {
+  /** Kills the processes of the engine's trainers. */
   readonly signal?: AbortSignal | undefined
-  /** The card to train on, as CUDA_VISIBLE_DEVICES takes it; null or absent: the first that TensorFlow sees. */
+  /** The graphics card to train on, in the format of CUDA_VISIBLE_DEVICES; null or absent for TensorFlow's first one. */
   readonly card?: string | null
 }
 
 /**
- * TensorFlow's raw ops through the addon of `@tensorflow/tfjs-node-gpu`.
- * @throws EigenaeError where TensorFlow is not set up. Whether a card is there shows when a trainer is made.
+ * The engine on TensorFlow's raw ops, through the addon of `@tensorflow/tfjs-node-gpu`.
+ * @throws EigenaeError if TensorFlow is not set up. A missing graphics card is only detected when a trainer is created.
  */
 export function tensorflowEngine(
   device: TensorflowDevice,
@@ -36,67 +44,19 @@ export function tensorflowEngine(
     origin: installation.addon,
     refusals: [],
     createTrainer: async (spec, images) => singleTrainer(await open([spec], images)),
-    createReplicas: async (specs, images): Promise<ReplicaTrainer> =>
-      replicaTrainer(await open(specs, images), specs.length),
+    createReplicas: async (specs, images) => replicaTrainer(await open(specs, images), specs.length),
   }
 }
 
-async function openTrainer(
-  installation: TensorflowInstallation,
-  device: TensorflowDevice,
-  spec: NetworkSpec,
-  images: Uint8Array,
-  { mode = 'graph', eigen = 'host', signal, card = null }: EngineOptions,
-): Promise<TensorflowProcess> {
-  const worker = await openProcess(installation, { device, threads: spec.threads, card }, signal)
-  try {
-    await worker.call('create', [spec, images, { device: device === 'cuda' ? 'gpu' : 'cpu', mode, eigen }])
-    return worker
-  } catch (error) {
-    await worker.close()
-    throw error
-  }
+/** The engine on a graphics card. @throws EigenaeError if a requirement is not met or a few training steps are wrong. */
+export async function checkedCudaEngine(): Promise<Engine> {
+  const card = await requireCard()
+  const engine = tensorflowEngine('cuda', { card: card?.uuid ?? null })
+  await checkTrainingStep(engine)
+  return engine
 }
 
-/** A process with TensorFlow loaded. @throws EigenaeError where it cannot be, or finds no card that was asked for. */
-export async function openProcess(
-  installation: TensorflowInstallation,
-  place: ProcessPlace,
-  signal?: AbortSignal,
-): Promise<TensorflowProcess> {
-  const worker = new TensorflowProcess(place, installation)
-  signal?.addEventListener('abort', () => void worker.close(), { once: true })
-  try {
-    const { gpu } = await worker.call('open', [installation.addon, installation.protocol])
-    if (place.device !== 'cuda' || gpu) return worker
-  } catch (error) {
-    await worker.close()
-    throw error
-  }
-  await worker.close()
-  throw noCard(worker.said)
-}
-
-/** `said` by TensorFlow while it looked for one. */
-function noCard(said: string): EigenaeError {
-  const details = complaintsIn(said)
-  const first = details.length > 0 ? 'Mend what TensorFlow names' : 'See what "eigenae doctor" says'
-  return new EigenaeError({
-    problem: 'TensorFlow finds no graphics card that it can use',
-    subject: 'device cuda',
-    details,
-    hint: `${first}, or train on the processor: --device cpu`,
-  })
-}
-
-/** TensorFlow's warnings, errors and missing libraries. */
-function complaintsIn(said: string): readonly string[] {
-  return logLines(said).flatMap(({ level, text }) =>
-    (level !== null && level !== 'I') || /could not/i.test(text) ? [text] : [],
-  )
-}
-
-/** Sizes of arrays are 32-bit numbers in the graph. */
+/** TensorFlow's graph uses 32-bit numbers for the sizes of arrays. */
 function refuseTooLarge(device: TensorflowDevice, spec: TrainerSpec): void {
   const { parameterCount } = layoutOf(spec)
   if (parameterCount < 2 ** 31) return
@@ -107,7 +67,7 @@ function refuseTooLarge(device: TensorflowDevice, spec: TrainerSpec): void {
   })
 }
 
-/** @throws Error where the specs differ in more than their seeds. */
+/** @throws Error if the specs differ in more than their seeds. */
 function networkSpec(specs: readonly TrainerSpec[]): NetworkSpec {
   const [{ seed: _, ...first }, ...others] = specs as readonly [TrainerSpec, ...TrainerSpec[]]
   const same = JSON.stringify(first)
@@ -115,4 +75,88 @@ function networkSpec(specs: readonly TrainerSpec[]): NetworkSpec {
     if (JSON.stringify(other) !== same) throw new Error('replicas differ in more than their seeds')
   }
   return { ...first, seeds: specs.map(({ seed }) => seed) }
+}
+
+async function openTrainer(
+  installation: TensorflowInstallation,
+  device: TensorflowDevice,
+  spec: NetworkSpec,
+  images: Uint8Array,
+  { signal, card = null }: EngineOptions,
+): Promise<TensorflowProcess> {
+  const worker = await openProcess(installation, { device, threads: spec.threads, card }, signal)
+  try {
+    await worker.call('create', [spec, images, device === 'cuda' ? 'gpu' : 'cpu'])
+    return worker
+  } catch (error) {
+    await worker.close()
+    throw error
+  }
+}
+
+/** Starts a process and loads TensorFlow. @throws EigenaeError if it does not load, or finds no card for device cuda. */
+export async function openProcess(
+  installation: TensorflowInstallation,
+  options: WorkerOptions,
+  signal?: AbortSignal,
+): Promise<TensorflowProcess> {
+  const worker = new TensorflowProcess(options, installation)
+  signal?.addEventListener('abort', () => void worker.close(), { once: true })
+  try {
+    const { gpu } = await worker.call('open', [installation.addon, installation.protocol])
+    if (options.device !== 'cuda' || gpu) return worker
+  } catch (error) {
+    await worker.close()
+    throw error
+  }
+  await worker.close()
+  throw noCardError(worker.log)
+}
+
+/** The only replica of a process as a trainer. */
+function singleTrainer(worker: TensorflowProcess): Trainer {
+  return {
+    ...replicaOf(worker, new ImageSender(), 0),
+    trainEpoch: async (epoch, onProgress, signal) =>
+      (await trainEpoch(worker, epoch, onProgress, signal))[0]!,
+    trainBatch: async (clean, noisy) => (await worker.call('trainBatch', [clean, noisy]))[0]!,
+    dispose: () => worker.close(),
+  }
+}
+
+function replicaTrainer(worker: TensorflowProcess, count: number): ReplicaTrainer {
+  const sender = new ImageSender()
+  return {
+    replicas: Array.from({ length: count }, (_, index) => replicaOf(worker, sender, index)),
+    trainEpoch: (epoch, onProgress, signal) => trainEpoch(worker, epoch, onProgress, signal),
+    dispose: () => worker.close(),
+  }
+}
+
+function replicaOf(worker: TensorflowProcess, sender: ImageSender, index: number): Replica {
+  return {
+    encode: (images) => worker.call('encode', [index, sender.send(images)]),
+    reconstruct: (images) => worker.call('reconstruct', [index, sender.send(images)]),
+    meanSquaredError: (images, noise) => worker.call('meanSquaredError', [index, sender.send(images), noise]),
+    exportState: () => worker.call('getState', [index]),
+    importState: (state) => worker.call('setState', [index, state]),
+  }
+}
+
+async function trainEpoch(
+  worker: TensorflowProcess,
+  epoch: number,
+  onProgress: (progress: EpochProgress) => void,
+  signal: AbortSignal,
+): Promise<readonly Losses[]> {
+  signal.throwIfAborted()
+  const stop = () => worker.stop()
+  signal.addEventListener('abort', stop)
+  try {
+    const losses = await worker.call('trainEpoch', [epoch], onProgress)
+    signal.throwIfAborted()
+    return losses!
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }

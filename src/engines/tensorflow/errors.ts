@@ -1,43 +1,90 @@
 import { EigenaeError } from '../../errors.js'
-import { logLines } from './log.js'
 
 export type TensorflowDevice = 'cuda' | 'tensorflow-cpu'
 
-const mends: readonly (readonly [pattern: RegExp, what: string, hint: string])[] = [
-  [
-    /OOM when allocating|RESOURCE_EXHAUSTED|Resource exhausted|out of memory|bad_alloc|SIGKILL/i,
-    'it has too little memory for this',
-    'Lower train.batchSize or model.widths, or end what else runs there.',
-  ],
-  [/SIGILL/, 'this processor lacks what its wheels are built for', 'They need a processor with AVX.'],
-  [
-    /No space left on device|ENOSPC|mkdtemp/,
-    'it cannot write into the folder for temporary files',
-    'See that it exists and has some space, or name another folder: export TMPDIR=…',
-  ],
+interface KnownFailure {
+  readonly pattern: RegExp
+  readonly problem: string
+  readonly hint: string
+}
+
+const knownFailures: readonly KnownFailure[] = [
+  {
+    pattern: /OOM when allocating|RESOURCE_EXHAUSTED|Resource exhausted|out of memory|bad_alloc|SIGKILL/i,
+    problem: 'not enough memory',
+    hint: 'Lower train.batchSize or model.widths, or end other programs on the device.',
+  },
+  {
+    pattern: /SIGILL/,
+    problem: 'this processor lacks an instruction that the wheels are built for',
+    hint: 'Use a processor with AVX.',
+  },
+  {
+    pattern: /No space left on device|ENOSPC|mkdtemp/,
+    problem: 'cannot write into the folder for temporary files',
+    hint: 'Check that it exists and has free space, or name another folder: export TMPDIR=…',
+  },
 ]
 
-/** What TensorFlow, or the end of its process, says, made one of this project's errors. `said` is its last output. */
-export function tensorflowError(device: TensorflowDevice, reason: string, said = ''): EigenaeError {
-  const failures = failuresIn(said)
-  const known = mends.find(([pattern]) => [reason, ...failures].some((text) => pattern.test(text)))
+/**
+ * Returns the error for a failure that TensorFlow reports, or for the end of its process.
+ * @param log the end of TensorFlow's stderr
+ */
+export function tensorflowError(device: TensorflowDevice, reason: string, log = ''): EigenaeError {
+  const failures = failuresIn(log)
+  const known = knownFailures.find(({ pattern }) => [reason, ...failures].some((text) => pattern.test(text)))
   return new EigenaeError({
-    problem: `TensorFlow failed: ${known?.[1] ?? firstLine(reason)}`,
+    problem: `TensorFlow failed: ${known?.problem ?? firstLine(reason)}`,
     subject: `device ${device}`,
     details: failures.slice(-3),
     hint:
-      known?.[2] ??
-      'See what "eigenae doctor" says; "eigenae setup tensorflow" builds again what does not compute.',
+      known?.hint ??
+      'Run "eigenae doctor", or rebuild a broken installation with "eigenae setup tensorflow".',
   })
 }
 
-/** The binding puts its own status line before TensorFlow's message. */
+/** Removes the status line that the binding puts before TensorFlow's message. */
 function firstLine(reason: string): string {
   const message = reason.replace(/^Invalid TF_Status: \d+\nMessage: /, '').trim()
   return message.split('\n')[0]!
 }
 
-/** Not what TensorFlow says in passing: of memory that it ran out of for a while, say. */
-function failuresIn(said: string): readonly string[] {
-  return logLines(said).flatMap(({ level, text }) => (level === 'I' || level === 'W' ? [] : [text]))
+/** Returns errors only: a warning may be about memory that ran out and was then found. */
+function failuresIn(log: string): readonly string[] {
+  return logLines(log).flatMap(({ level, text }) => (level === 'I' || level === 'W' ? [] : [text]))
+}
+
+/**
+ * Returns the error of a process that found no graphics card.
+ * @param log TensorFlow's stderr while it looked for one
+ */
+export function noCardError(log: string): EigenaeError {
+  const details = logLines(log).flatMap(({ level, text }) =>
+    (level !== null && level !== 'I') || /could not/i.test(text) ? [text] : [],
+  )
+  const first = details.length > 0 ? 'Fix what TensorFlow reports' : 'Run "eigenae doctor"'
+  return new EigenaeError({
+    problem: 'TensorFlow finds no graphics card that it can use',
+    subject: 'device cuda',
+    details,
+    hint: `${first}, or train on the processor: --device cpu`,
+  })
+}
+
+interface LogLine {
+  /** Info, warning, error or fatal; null for a line without a level: an abort's output, or the rest of a long message. */
+  readonly level: 'I' | 'W' | 'E' | 'F' | null
+  /** The message without the time and the place in TensorFlow's source. */
+  readonly text: string
+}
+
+/** Parses TensorFlow's stderr, which mixes its own log format with Abseil's. */
+function logLines(log: string): readonly LogLine[] {
+  return log
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.startsWith('WARNING: All log messages before'))
+    .map((line) => {
+      const [, level, text] = /^(?:\S+ \S+: )?([IWEF])(?:\d+ \S+ +\d+)? \S+:\d+\] (.*)$/.exec(line) ?? []
+      return { level: (level as LogLine['level']) ?? null, text: text ?? line }
+    })
 }

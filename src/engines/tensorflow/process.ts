@@ -6,21 +6,21 @@ import { packageRoot } from '../../package-root.js'
 import { cudaLibraryFolders, type TensorflowInstallation } from '../../setup/installation.js'
 import type { EpochProgress } from '../engine.js'
 import { type TensorflowDevice, tensorflowError } from './errors.js'
-import type { CallName, Reply, Request, WorkerCalls } from './worker-calls.js'
+import type { CallName, Reply, Request, WorkerCalls } from './messages.js'
 
-/** Compiled, even where this module is read as TypeScript. */
+/** The compiled worker, also when this module is loaded as TypeScript. */
 const workerFile = join(packageRoot, 'dist', 'engines', 'tensorflow', 'worker.js')
-/** Of what TensorFlow writes, so much is kept for the case that it dies. */
+/** Characters of TensorFlow's stderr kept for the crash report. */
 const keptCharacters = 4000
-/** So long is waited for the end of a process that takes no calls any more. */
+/** How long to wait for the end of a process that takes no calls any more. */
 const endMilliseconds = 2000
 
 const mebibyte = 2 ** 20
 
-export interface ProcessPlace {
+export interface WorkerOptions {
   readonly device: TensorflowDevice
   readonly threads: number
-  /** The only card that it sees, as CUDA_VISIBLE_DEVICES takes it; null: those that this process sees. */
+  /** The only graphics card that the worker sees, in the format of CUDA_VISIBLE_DEVICES; null for all of this process. */
   readonly card: string | null
 }
 
@@ -30,7 +30,7 @@ interface Pending {
   readonly onProgress: (progress: EpochProgress) => void
 }
 
-/** TensorFlow in a process of its own: what ends it does not end this one, and its calls do not block. */
+/** TensorFlow in a process of its own: a crash there does not end this process, and its blocking calls do not block it. */
 export class TensorflowProcess {
   readonly #device: TensorflowDevice
   readonly #child: ChildProcess
@@ -38,18 +38,18 @@ export class TensorflowProcess {
   #pending: Pending | null = null
   #last: Promise<unknown> = Promise.resolve()
   #failure: EigenaeError | null = null
-  #said = ''
+  #log = ''
 
-  constructor(place: ProcessPlace, installation: TensorflowInstallation) {
-    this.#device = place.device
+  constructor(options: WorkerOptions, installation: TensorflowInstallation) {
+    this.#device = options.device
     this.#child = fork(workerFile, [], {
-      env: { ...process.env, ...environment(place, installation) },
+      env: { ...process.env, ...workerEnvironment(options, installation) },
       execArgv: [],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     this.#child.stderr!.on('data', (chunk) => {
-      this.#said = (this.#said + chunk).slice(-keptCharacters)
+      this.#log = (this.#log + chunk).slice(-keptCharacters)
     })
     this.#child.on('message', (reply: Reply) => this.#receive(reply))
     this.#child.on('error', (error) => this.#fail(`its process cannot run: ${error.message}`))
@@ -61,7 +61,7 @@ export class TensorflowProcess {
     })
   }
 
-  /** One after the other. @throws EigenaeError with TensorFlow's reason where the call fails, or its process ends. */
+  /** Queues a call. @throws EigenaeError with TensorFlow's reason if the call fails or the process ends. */
   call<Name extends CallName>(
     call: Name,
     args: Parameters<WorkerCalls[Name]>,
@@ -72,12 +72,12 @@ export class TensorflowProcess {
     return answer as Promise<Awaited<ReturnType<WorkerCalls[Name]>>>
   }
 
-  /** The end of what it has written on stderr; all of it once it is closed. */
-  get said(): string {
-    return this.#said
+  /** The end of the process's stderr; complete once the process is closed. */
+  get log(): string {
+    return this.#log
   }
 
-  /** Ends the epoch under way before its next step. */
+  /** Ends the current epoch before its next step. */
   stop(): void {
     if (this.#failure === null) this.#send({ stop: true })
   }
@@ -103,7 +103,7 @@ export class TensorflowProcess {
     })
   }
 
-  /** A pipe breaks before the end of its process is known, which has the reason: a signal, say, for want of memory. */
+  /** The pipe breaks before the process's end is reported, which has the real reason: a signal for lack of memory, say. */
   async #failOnceEnded(reason: string): Promise<void> {
     await Promise.race([this.#ended, setTimeout(endMilliseconds)])
     this.#fail(reason)
@@ -121,18 +121,18 @@ export class TensorflowProcess {
   }
 
   #fail(reason: string): void {
-    this.#failure ??= tensorflowError(this.#device, reason, this.#said)
+    this.#failure ??= tensorflowError(this.#device, reason, this.#log)
     this.#pending?.reject(this.#failure)
     this.#pending = null
   }
 }
 
 /**
- * Ops share the threads, but each runs on one: so the order of its sums does not depend on how many there are. What the C
- * library was given back it keeps for the next step.
+ * The threads run different ops, each op on one thread: so the order of an op's sums does not depend on their number. The
+ * C library keeps freed memory for the next step instead of returning it to the system.
  */
-function environment(
-  { device, threads, card }: ProcessPlace,
+function workerEnvironment(
+  { device, threads, card }: WorkerOptions,
   installation: TensorflowInstallation,
 ): Readonly<Record<string, string>> {
   return {
@@ -144,28 +144,29 @@ function environment(
     MALLOC_MMAP_THRESHOLD_: String(32 * mebibyte),
     MALLOC_TRIM_THRESHOLD_: String(512 * mebibyte),
     ...(device === 'cuda'
-      ? cardEnvironment(card, installation)
+      ? cudaEnvironment(card, installation)
       : { TF_CPP_MIN_LOG_LEVEL: '2', CUDA_VISIBLE_DEVICES: '-1' }),
   }
 }
 
 /**
- * Products are true single precision, not TF32, and memory is taken as it is needed. What TensorFlow says while it looks
- * for a card is the reason where it takes none. It loads CUDA's libraries by their names, with the folders that one of its
- * own libraries knows: 2.21's lacks cuSOLVER's. What is compiled for a card newer than the wheel is kept, more than CUDA's
- * 1 GiB where need be: otherwise every process would compile for minutes.
+ * - Products in true single precision, not TF32. Memory is allocated when it is needed, not all at the start.
+ * - All log levels: while TensorFlow looks for a card, its log has the reason why it uses none.
+ * - TensorFlow finds CUDA's libraries by the folders in one of its own libraries; that of 2.21 lacks cuSOLVER's folder.
+ * - Kernels compiled for a card newer than the wheel are cached, in more than CUDA's default of 1 GiB: otherwise every
+ *   process would compile for minutes.
  */
-function cardEnvironment(
+function cudaEnvironment(
   card: string | null,
   installation: TensorflowInstallation,
 ): Readonly<Record<string, string>> {
-  const { LD_LIBRARY_PATH: libraries } = process.env
+  const { LD_LIBRARY_PATH: libraries, CUDA_CACHE_MAXSIZE: cacheBytes } = process.env
   return {
     TF_CPP_MIN_LOG_LEVEL: '0',
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
     NVIDIA_TF32_OVERRIDE: '0',
     LD_LIBRARY_PATH: [...cudaLibraryFolders(installation), ...(libraries ? [libraries] : [])].join(':'),
-    CUDA_CACHE_MAXSIZE: process.env.CUDA_CACHE_MAXSIZE ?? String(4096 * mebibyte),
+    CUDA_CACHE_MAXSIZE: cacheBytes ?? String(4096 * mebibyte),
     ...(card !== null && { CUDA_VISIBLE_DEVICES: card }),
   }
 }

@@ -13,10 +13,10 @@ const spec: TrainerSpec = {
   noise: 0,
   threads: 1,
 }
-const steps = 3
+const stepCount = 3
 
-/** The losses of each step as the C++ core gives them, which the golden files hold to PyTorch. A test keeps them current. */
-export const rightLosses: readonly Losses[] = [
+/** The losses of each step by the C++ core, which the golden files compare with PyTorch. A test compares these with it. */
+export const expectedLosses: readonly Losses[] = [
   { loss: 0.86992729, mse: 0.13567783, eigenLoss: 0.73424946 },
   { loss: 0.81284093, mse: 0.14995535, eigenLoss: 0.66288558 },
   { loss: 0.79967686, mse: 0.15193496, eigenLoss: 0.64774189 },
@@ -24,33 +24,33 @@ export const rightLosses: readonly Losses[] = [
 const tolerance = 2e-4
 
 /**
- * Trains a few steps of a small network with all that may go wrong in it: products, batch norm, an eigen loss, Adam.
- * @param signal that of the engine, if any: ends the check, which takes minutes where a card's kernels are compiled first
- * @throws EigenaeError where the device cannot be used, or its numbers are wrong; the signal's reason once it is aborted.
+ * Trains a few steps of a small network that has everything that may be wrong: products, batch norm, an eigen loss, Adam.
+ * @param signal the engine's signal, if any: ends the check, which takes minutes if a card's kernels are compiled first
+ * @throws EigenaeError if the device cannot be used or its losses are wrong; the signal's reason if it is aborted.
  */
 export async function checkTrainingStep(engine: Engine, signal?: AbortSignal): Promise<void> {
   const losses = await trainSteps(engine).catch((error) => {
     signal?.throwIfAborted()
     throw error
   })
-  for (const [step, right] of rightLosses.entries()) {
+  for (const [step, expected] of expectedLosses.entries()) {
     const { loss, mse, eigenLoss } = losses[step]!
-    if (near(loss, right.loss) && near(mse, right.mse) && near(eigenLoss, right.eigenLoss)) continue
+    if (near(loss, expected.loss) && near(mse, expected.mse) && near(eigenLoss, expected.eigenLoss)) continue
     throw new EigenaeError({
-      problem: `training gives wrong numbers: a loss of ${loss} in step ${step + 1} of a check that has ${right.loss}`,
+      problem: `training gives wrong numbers: step ${step + 1} of the check has a loss of ${loss}, not ${expected.loss}`,
       subject: `device ${engine.device}`,
-      hint: 'Do not train there. Run "eigenae setup tensorflow" again, or take another device.',
+      hint: 'Do not train on it. Run "eigenae setup tensorflow" again, or use another device.',
     })
   }
 }
 
-/** The losses of the check on any engine. */
+/** Trains the steps of the check on any engine. Returns the losses of each. */
 export async function trainSteps(engine: Engine): Promise<readonly Losses[]> {
   const trainer = await engine.createTrainer(spec, new Uint8Array(0))
   try {
     const losses: Losses[] = []
-    for (let step = 0; step < steps; step++) {
-      losses.push(await trainer.trainBatch(numbers(2 * step), numbers(2 * step + 1)))
+    for (let step = 0; step < stepCount; step++) {
+      losses.push(await trainer.trainBatch(randomBatch(2 * step), randomBatch(2 * step + 1)))
     }
     return losses
   } finally {
@@ -58,12 +58,12 @@ export async function trainSteps(engine: Engine): Promise<readonly Losses[]> {
   }
 }
 
-/** A batch of numbers of 0 to 1. */
-function numbers(batch: number): Float32Array {
+/** Returns a batch of numbers from 0 to 1. */
+function randomBatch(batch: number): Float32Array {
   const count = spec.batchSize * inputDimension(spec)
   return Float32Array.from({ length: count }, (_, i) => philox4x32([i, batch, 0, 0], [0, 0])[0] / 2 ** 32)
 }
 
-function near(value: number, right: number): boolean {
-  return Math.abs(value - right) <= tolerance * Math.abs(right)
+function near(value: number, expected: number): boolean {
+  return Math.abs(value - expected) <= tolerance * Math.abs(expected)
 }

@@ -1,21 +1,17 @@
 import { setImmediate } from 'node:timers/promises'
 import { procedures } from '../tensorflow-graph/procedures.js'
-import type { NetworkSpec } from '../tensorflow-graph/variables.js'
-import { loadTensorflowBinding, type TensorflowBinding } from './binding.js'
-import { eagerProgram } from './eager/program.js'
-import { graphProgram } from './graph-program.js'
-import { ImageKeeper } from './kept-images.js'
-import { loadProtocol, type Protocol } from './protocol.js'
-import { meanOverReplicas } from './replica-losses.js'
-import { ReplicaTrainer } from './trainer.js'
-import type { CallName, Execution, Reply, Request, WorkerCalls } from './worker-calls.js'
+import type { Protocol } from '../tensorflow-graph/saved-model.js'
+import { loadProtocol, loadTensorflowBinding, type TensorflowBinding } from './binding.js'
+import { type CallName, ImageReceiver, type Reply, type Request, type WorkerCalls } from './messages.js'
+import { Session } from './session.js'
+import { meanOverReplicas, ReplicaTrainer, type StepWatch } from './trainer.js'
 
-/** The process that TensorFlow lives in: it answers the calls of process.ts. */
+/** The main module of the process that runs TensorFlow: answers the calls of process.ts. */
 
 const yieldMilliseconds = 15
 const progressMilliseconds = 100
 
-const images = new ImageKeeper()
+const images = new ImageReceiver()
 let binding: TensorflowBinding | null = null
 let protocol: Protocol | null = null
 let trainer: ReplicaTrainer | null = null
@@ -27,13 +23,15 @@ const calls: WorkerCalls = {
     protocol = loadProtocol(protocolFile)
     return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() }
   },
-  create: (spec, trainingImages, execution) => {
-    trainer = new ReplicaTrainer(programOf(spec, execution), spec, trainingImages)
+  create: (spec, trainingImages, device) => {
+    const devices = { device: `/device:${device.toUpperCase()}:0`, host: '/device:CPU:0' }
+    const session = new Session(binding!, protocol!, procedures(spec), devices)
+    trainer = new ReplicaTrainer(session, spec, trainingImages)
   },
   trainEpoch: async (epoch) => {
     stopped = false
     const losses = await trainer!.trainEpoch(epoch, watchSteps())
-    if (losses !== null) say({ imagesDone: trainer!.images, loss: meanOverReplicas(losses) })
+    if (losses !== null) send({ imagesDone: trainer!.imageCount, loss: meanOverReplicas(losses) })
     return losses
   },
   trainBatch: (clean, noisy) => trainer!.trainBatch(clean, noisy),
@@ -49,23 +47,16 @@ const calls: WorkerCalls = {
   }),
 }
 
-function programOf(spec: NetworkSpec, { device, mode, eigen }: Execution) {
-  const name = `/device:${device.toUpperCase()}:0`
-  const devices = { device: name, host: '/device:CPU:0', eigen: eigen === 'host' ? '/device:CPU:0' : name }
-  const all = procedures(spec)
-  return mode === 'graph' ? graphProgram(binding!, protocol!, all, devices) : eagerProgram(binding!, all)
-}
-
-/** Between steps now and then: reads what was sent, says how far the epoch is. */
-function watchSteps() {
+/** Every 15 ms lets the event loop read a message to stop; every 100 ms reports the progress. */
+function watchSteps(): StepWatch {
   let yielded = performance.now()
-  let said = yielded
-  return async (imagesDone: number, meanLoss: () => number) => {
+  let reported = yielded
+  return async (imagesDone, meanLoss) => {
     const now = performance.now()
     if (now - yielded < yieldMilliseconds) return stopped
-    if (now - said >= progressMilliseconds) {
-      say({ imagesDone, loss: meanLoss() })
-      said = now
+    if (now - reported >= progressMilliseconds) {
+      send({ imagesDone, loss: meanLoss() })
+      reported = now
     }
     await setImmediate()
     yielded = performance.now()
@@ -73,7 +64,7 @@ function watchSteps() {
   }
 }
 
-function say(reply: Reply): void {
+function send(reply: Reply): void {
   process.send?.(reply)
 }
 
@@ -88,8 +79,8 @@ async function answer(name: CallName, args: readonly unknown[]): Promise<Reply> 
 
 process.on('message', (request: Request) => {
   if ('stop' in request) stopped = true
-  else void answer(request.call, request.args).then(say)
+  else void answer(request.call, request.args).then(send)
 })
 process.on('disconnect', () => process.exit())
-// A terminal's Ctrl-C and a cluster's signals reach this process too: the other one decides what they mean.
+// A terminal's Ctrl-C and a cluster's signals reach this process as well; the other process decides what to do.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => {})

@@ -1,14 +1,61 @@
-import type { DataType } from '../tensorflow/binding.js'
-import {
-  type Attributes,
-  type Builder,
-  type Place,
-  type Procedure,
-  type Value,
-  variableAttributes,
-} from './builder.js'
+/** The data types of TensorFlow's C API. */
+export const dataTypes = {
+  float: 1,
+  double: 2,
+  int32: 3,
+  uint8: 4,
+  int64: 9,
+  bool: 10,
+  resource: 20,
+  uint64: 23,
+} as const
+export type DataType = keyof typeof dataTypes
 
-/** A node of a GraphDef, as saved-model.ts writes it. */
+/** A tensor of the graph: an output of a node. */
+export interface Value {
+  readonly type: DataType
+  /** Index in Graph.nodes. */
+  readonly node: number
+  readonly output: number
+}
+
+export type Values = Readonly<Record<string, Value>>
+
+/** A part of the graph that can be called with arrays: its inputs, and how its outputs are computed from them. */
+export interface Procedure {
+  readonly name: string
+  readonly inputs: Readonly<Record<string, DataType>>
+  /** Outputs are floats. */
+  readonly build: (graph: Graph, inputs: Values) => Values
+}
+
+/** An array for a procedure's input. int64 values are pairs of int32 words, the lower one first. */
+export interface Feed {
+  readonly shape: readonly number[]
+  readonly values: HostArray
+}
+export type HostArray = Float32Array | Int32Array | Uint8Array
+
+export function feed(shape: readonly number[], values: HostArray): Feed {
+  return { shape, values }
+}
+
+/** An attribute of an op: a whole number, a flag, a text, a data type, or a shape (−1: any length). */
+export type Attribute =
+  | number
+  | boolean
+  | string
+  | { readonly type: DataType }
+  | { readonly shape: readonly number[] }
+export type Attributes = Readonly<Record<string, Attribute>>
+
+/** Where an op runs: on the device that trains (a graphics card, if there is one), or in the host's memory. */
+export type Place = 'device' | 'host'
+
+/** TensorFlow's device names. On a machine without a graphics card both are the CPU. */
+export type Devices = Readonly<Record<Place, string>>
+
+/** A node of a GraphDef, as saved-model.ts encodes it. */
 export interface GraphNode {
   readonly name: string
   readonly op: string
@@ -25,11 +72,11 @@ export interface Constant {
   readonly values: readonly number[]
 }
 
-/** Device names by place: on a machine without a card all are the CPU. */
-export type Devices = Readonly<Record<Place, string>>
-
-/** Writes ops down as nodes. Each procedure is a part of the graph of its own; variables and constants are shared. */
-export class GraphBuilder implements Builder {
+/**
+ * Collects TensorFlow's raw ops as nodes. Each procedure has nodes of its own; variables and constants are shared. Each op
+ * names its device: one that the graphics card cannot run is an error, never moved to the CPU.
+ */
+export class Graph {
   readonly nodes: GraphNode[] = []
   readonly #devices: Devices
   readonly #variables = new Map<string, Value>()
@@ -42,30 +89,19 @@ export class GraphBuilder implements Builder {
     this.#devices = devices
   }
 
-  /** Adds a procedure; its inputs and outputs are the nodes that inputName and outputName name. Returns its outputs. */
+  /** Adds a procedure, whose inputs and outputs get the names of inputName and outputName. Returns its outputs. */
   add({ name, inputs, build }: Procedure): readonly string[] {
     this.#prefix = `${name}/`
     this.#effects = []
-    // Whole numbers steer: they are wanted in the host's memory, the rest where the numbers are.
-    const placeholders = Object.entries(inputs).map(([input, type]) => {
-      const place = type === 'int32' ? 'host' : 'device'
-      const attributes = { dtype: { type } }
-      return [
-        input,
-        this.at(place, () => this.#node(inputName(name, input), 'Placeholder', [], attributes, type)),
-      ]
-    })
+    const placeholders = Object.entries(inputs).map(([input, type]) => [
+      input,
+      this.#placeholder(inputName(name, input), type),
+    ])
     const outputs = build(this, Object.fromEntries(placeholders))
     for (const [output, value] of Object.entries(outputs)) {
-      const after = this.#effects.map((effect) => `^${effect}`)
+      const references = [this.#reference(value), ...this.#effects.map((effect) => `^${effect}`)]
       const attributes = { T: { type: value.type } }
-      this.#node(
-        outputName(name, output),
-        'Identity',
-        [this.#reference(value), ...after],
-        attributes,
-        value.type,
-      )
+      this.#node(outputName(name, output), 'Identity', references, attributes, value.type)
     }
     return Object.keys(outputs)
   }
@@ -91,15 +127,17 @@ export class GraphBuilder implements Builder {
     return constant
   }
 
+  /** Returns the handle of a variable that outlives the call, the same for the same name. */
   variable(name: string, type: DataType, shape: readonly number[]): Value {
     const known = this.#variables.get(name)
     if (known !== undefined) return known
-    const attributes = variableAttributes(name, type, shape)
+    const attributes = { dtype: { type }, shape: { shape }, shared_name: name, container: '' }
     const handle = this.#node(`variable/${name}`, 'VarHandleOp', [], attributes, 'resource')
     this.#variables.set(name, handle)
     return handle
   }
 
+  /** Adds an op without outputs that changes a variable. It runs after the ops of `after`, and before the call returns. */
   effect(op: string, inputs: readonly Value[], attributes: Attributes, after: readonly Value[]): void {
     const references = inputs.map((input) => this.#reference(input))
     const before = after.map((value) => `^${this.nodes[value.node]!.name}`)
@@ -108,6 +146,7 @@ export class GraphBuilder implements Builder {
     this.#effects.push(name)
   }
 
+  /** Places the ops that `build` adds. */
   at<T>(place: Place, build: () => T): T {
     const outer = this.#place
     this.#place = place
@@ -116,6 +155,12 @@ export class GraphBuilder implements Builder {
     } finally {
       this.#place = outer
     }
+  }
+
+  /** Whole numbers are indices and sizes, which TensorFlow reads in the host's memory. */
+  #placeholder(name: string, type: DataType): Value {
+    const place = type === 'int32' ? 'host' : 'device'
+    return this.at(place, () => this.#node(name, 'Placeholder', [], { dtype: { type } }, type))
   }
 
   #nextName(op: string): string {
