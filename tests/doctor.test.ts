@@ -177,7 +177,7 @@ describe('cuda on a machine', () => {
     expect(without.reason).toBe('no NVIDIA driver (libcuda.so.1 was not found)')
     expect(without.hint).toContain('ubuntu-drivers install')
     const half = await refusal('cuda', { smi: [a100] })
-    expect(half.reason).toContain('550.54.15 is here without its CUDA library')
+    expect(half.reason).toContain('550.54.15 is installed without its CUDA library')
     expect(half.hint).toContain('apt-get install libnvidia-compute-550')
   })
 

@@ -55,7 +55,7 @@ describe('setup tensorflow', () => {
         'eigenae: TensorFlow cannot be set up yet',
         '  python3 was not found (--python names another)',
         '  the C++ compiler g++ was not found',
-        '  npm was not found, which brings the package @tensorflow/tfjs-node-gpu',
+        '  npm was not found, which downloads @tensorflow/tfjs-node-gpu',
         'Debian, Ubuntu: sudo apt-get install python3 python3-pip g++ npm',
         'Fedora: sudo dnf install python3 python3-pip gcc-c++ npm',
         '',
@@ -108,12 +108,12 @@ describe('setup tensorflow', () => {
     [
       'a version that there is not',
       'ERROR: Could not find a version that satisfies the requirement tensorflow-cpu==2.21.0 (from versions: 2.15.1, 2.20.0)',
-      /no wheel of tensorflow-cpu==2\.21\.0 .*\nThere are: 2\.15\.1, 2\.20\.0/,
+      /no wheel of tensorflow-cpu==2\.21\.0 .*\nUse one of 2\.15\.1, 2\.20\.0\./,
     ],
     [
       'a wheel with another checksum',
       'ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n        Expected sha256 aaaa\n             Got        bbbb',
-      /tensorflow-cpu==2\.21\.0: the downloaded wheel does not have the checksum .*\n {2}Expected sha256 aaaa\n {2}Got +bbbb\n.*PIP_INDEX_URL/,
+      /tensorflow-cpu==2\.21\.0: the downloaded wheel does not have its known checksum\n {2}Expected sha256 aaaa\n {2}Got +bbbb\n.*PIP_INDEX_URL/,
     ],
     ['any other failure of pip', 'ERROR: something else', /pip failed\n {2}ERROR: something else/],
   ])('says what to do about %s, and leaves nothing that counts as set up', async (_, words, message) => {
@@ -151,7 +151,7 @@ describe('setup tensorflow', () => {
     )
     const { code, stderr } = await eigenae(setup, { env })
     expect(stderr).toMatch(
-      /tfjs-node-gpu@4\.22\.0: the downloaded package does not have the checksum.*\n {2}Expected sha512-p\/\/NN/,
+      /tfjs-node-gpu@4\.22\.0: the downloaded package does not have its known checksum\n {2}Expected sha512-p\/\/NN/,
     )
     expect(code).toBe(1)
   })
@@ -206,7 +206,7 @@ describe('setup tensorflow', () => {
     await running.says('274 MB')
     running.process.kill('SIGINT')
     const { code, stderr } = await running.finished
-    expect(stderr).toMatch(/interrupted; what was finished is kept\nGo on with the same command\.\n$/)
+    expect(stderr).toMatch(/interrupted; finished steps are kept\nRun the same command again to resume\.\n$/)
     expect(code).toBe(130)
     expect(readdirSync(root, { recursive: true }).sort()).toEqual([
       '2.21.0-cpu',
@@ -225,7 +225,7 @@ describe('setup tensorflow', () => {
     await until(() => existsSync(loaded) || null, 'the check')
     running.process.kill('SIGINT')
     const { code, stderr } = await running.finished
-    expect(stderr).toMatch(/interrupted; what was finished is kept\nGo on with the same command\.\n$/)
+    expect(stderr).toMatch(/interrupted; finished steps are kept\nRun the same command again to resume\.\n$/)
     expect(code).toBe(130)
   })
 

@@ -1,51 +1,51 @@
 import { type Device, devices, type RequestedDevice } from '../config/schema.js'
 import { EigenaeError, exitCode } from '../errors.js'
-import { checkedCudaEngine, cudaMayWork } from '../setup/cuda.js'
+import { cudaMayWork } from '../setup/cuda-requirements.js'
 import { findInstallation } from '../setup/installation.js'
 import type { Engine } from './engine.js'
 import { nativeEngine } from './native/engine.js'
-import { tensorflowEngine } from './tensorflow/engine.js'
+import { checkedCudaEngine, tensorflowEngine } from './tensorflow/engine.js'
 import { checkTrainingStep } from './tensorflow/self-check.js'
 import { wasmEngine } from './wasm/engine.js'
 
-/** An engine and why it was taken: printed, and kept in run.json. */
+/** An engine and why it was chosen, which is printed and kept in run.json. */
 export interface Selection {
   readonly engine: Engine
   readonly reason: string
 }
 
 interface Candidate {
-  /** @throws EigenaeError where this machine cannot run it, with what to do about it. */
+  /** @throws EigenaeError with a hint if this machine cannot run it. */
   readonly open: () => Engine | Promise<Engine>
-  /** What else shows that it can train, where opening it does not: it takes a second. */
+  /** A further test, of about a second, of an engine that opening does not test. */
   readonly check?: (engine: Engine) => Promise<void>
-  /** Whether "auto" tries it, found out in no time. */
-  readonly byAuto: () => boolean
-  /** A run takes a GPU, not a core. */
+  /** A cheap check of whether "auto" should try this engine. */
+  readonly autoEligible: () => boolean
+  /** Whether a run occupies a GPU, not a core. */
   readonly onGpu?: true
-  /** Networks that differ in their seeds train side by side: `createReplicas`. */
+  /** Whether networks that differ in their seeds can train side by side: `createReplicas`. */
   readonly sideBySide?: true
-  /** Looks without opening it, before many runs are begun. @throws EigenaeError where it is not set up. */
-  readonly look?: () => unknown
+  /** A cheap check before a sweep starts its runs. @throws EigenaeError if the device is not set up. */
+  readonly precheck?: () => unknown
 }
 
-/** Every engine, the one that "auto" prefers first. Another engine is a folder beside native/ and a row here. */
+/** Every engine, in the order in which "auto" tries them. */
 const candidates: Readonly<Record<Device, Candidate>> = {
-  cuda: { open: checkedCudaEngine, byAuto: cudaMayWork, onGpu: true, sideBySide: true },
-  cpu: { open: nativeEngine, byAuto: () => true },
-  wasm: { open: wasmEngine, byAuto: () => true },
+  cuda: { open: checkedCudaEngine, autoEligible: cudaMayWork, onGpu: true, sideBySide: true },
+  cpu: { open: nativeEngine, autoEligible: () => true },
+  wasm: { open: wasmEngine, autoEligible: () => true },
   'tensorflow-cpu': {
     open: () => tensorflowEngine('tensorflow-cpu'),
     check: checkTrainingStep,
-    byAuto: () => false,
+    autoEligible: () => false,
     sideBySide: true,
-    look: () => findInstallation('cpu'),
+    precheck: () => findInstallation('cpu'),
   },
 }
 
-/** @throws EigenaeError where the device that was asked for cannot be used: never another one in silence. */
+/** @throws EigenaeError if the requested device cannot be used: it is never replaced by another one. */
 export async function selectEngine(requested: RequestedDevice): Promise<Selection> {
-  return requested === 'auto' ? firstUsable() : asked(requested)
+  return requested === 'auto' ? openFirstUsable() : openRequested(requested)
 }
 
 export function isOnGpu(device: RequestedDevice): boolean {
@@ -56,17 +56,17 @@ export function trainsSideBySide(device: RequestedDevice): boolean {
   return device !== 'auto' && candidates[device].sideBySide === true
 }
 
-/** @throws EigenaeError where the device is not set up, as far as shows without opening it. */
+/** @throws EigenaeError if the device is not set up, as far as that can be seen without opening it. */
 export function requireSetUp(device: RequestedDevice): void {
-  if (device !== 'auto') candidates[device].look?.()
+  if (device !== 'auto') candidates[device].precheck?.()
 }
 
-/** A device of the table, with its engine or what stands against it. */
+/** A device with its engine, or with the error of opening it. */
 export type Probe =
   | { readonly kind: 'usable'; readonly device: Device; readonly engine: Engine }
   | { readonly kind: 'refused'; readonly device: Device; readonly refusal: EigenaeError }
 
-/** Opens every device, as `--device` would, and sees whether it trains. */
+/** Opens every device as `--device` would, and tests whether it trains. */
 export async function probeDevices(): Promise<readonly Probe[]> {
   const probes: Probe[] = []
   for (const device of devices) if (device !== 'auto') probes.push(await probe(device))
@@ -75,24 +75,24 @@ export async function probeDevices(): Promise<readonly Probe[]> {
 
 async function probe(device: Device): Promise<Probe> {
   try {
-    const { engine } = await asked(device)
+    const { engine } = await openRequested(device)
     await candidates[device].check?.(engine)
     return { kind: 'usable', device, engine }
   } catch (error) {
-    const what = error instanceof Error ? error.message : String(error)
-    const refusal = error instanceof EigenaeError ? error : new EigenaeError({ problem: what })
+    const problem = error instanceof Error ? error.message : String(error)
+    const refusal = error instanceof EigenaeError ? error : new EigenaeError({ problem })
     return { kind: 'refused', device, refusal }
   }
 }
 
-async function asked(device: Device): Promise<Selection> {
+async function openRequested(device: Device): Promise<Selection> {
   return { engine: await candidates[device].open(), reason: 'asked for' }
 }
 
-async function firstUsable(): Promise<Selection> {
+async function openFirstUsable(): Promise<Selection> {
   const refusals: string[] = []
-  for (const [device, { open, byAuto }] of Object.entries(candidates)) {
-    if (!byAuto()) continue
+  for (const [device, { open, autoEligible }] of Object.entries(candidates)) {
+    if (!autoEligible()) continue
     try {
       const engine = await open()
       return { engine, reason: ['auto: the first usable device', ...refusals].join('; not ') }

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { devices, type RequestedDevice } from '../config/schema.js'
 import { isOnGpu } from '../engines/select.js'
 import { usageError } from '../errors.js'
-import { askNvidiaSmi, visibleIds } from '../setup/nvidia.js'
+import { queryNvidiaSmi, visibleIds } from '../setup/nvidia.js'
 import { deviceCommand } from './attempt.js'
 
 /** A share of this machine that trains one run at a time. */
@@ -110,7 +110,7 @@ export async function findGpus(environment: NodeJS.ProcessEnv = process.env): Pr
   const visible = environment.CUDA_VISIBLE_DEVICES
   if (visible !== undefined)
     return { ids: visibleIds(visible), absence: `CUDA_VISIBLE_DEVICES="${visible}"`, environment: {} }
-  const report = await askNvidiaSmi()
+  const report = await queryNvidiaSmi()
   if (report.kind === 'gpus') {
     const ids = report.gpus.map(({ index }) => index)
     // CUDA's own order is fastest first; nvidia-smi lists GPUs in the order of the bus.

@@ -14,27 +14,27 @@ export const wheelLibraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework
 
 const installationSchema = z.object({
   format: z.literal(1),
-  /** TensorFlow's. */
+  /** TensorFlow's version. */
   version: z.string(),
   kind: z.enum(installationKinds),
-  /** The folder `tensorflow` of the unpacked wheel, where its libraries and headers are. */
+  /** The folder `tensorflow` of the unpacked wheel, with its libraries and headers. */
   tensorflow: z.string(),
   addon: z.string(),
   addonSha256: z.string(),
-  /** Size in bytes of each of the wheel's libraries, which tells one wheel from another. */
+  /** Size in bytes of each of the wheel's libraries, to detect another wheel. */
   libraries: z.record(z.string(), z.int()),
-  /** Version of `@tensorflow/tfjs-node-gpu` whose sources the addon is built from. */
+  /** Version of the package `@tensorflow/tfjs-node-gpu` that the addon is built from. */
   binding: z.string(),
-  /** That package's dist/proto/api_pb.js. */
+  /** The package's dist/proto/api_pb.js. */
   protocol: z.string(),
-  /** When, as ISO 8601. */
+  /** Time of the build, ISO 8601. */
   built: z.string(),
 })
 
-/** What `eigenae setup tensorflow` leaves: a wheel's libraries and the addon that was built for them. */
+/** The result of `eigenae setup tensorflow`: a wheel's libraries and the addon that was built for them. */
 export type TensorflowInstallation = Readonly<z.output<typeof installationSchema>>
 
-/** Where all installations are, one folder each: `<version>-<kind>`. */
+/** Returns the folder of all installations, one folder each: `<version>-<kind>`. */
 export function installationRoot(environment: NodeJS.ProcessEnv = process.env): string {
   const cache = environment.XDG_CACHE_HOME || join(homedir(), '.cache')
   return resolve(environment.EIGENAE_TENSORFLOW_DIR || join(cache, 'eigenae', 'tensorflow'))
@@ -44,14 +44,14 @@ export function installationFolder(version: string, kind: InstallationKind): str
   return join(installationRoot(), `${version}-${kind}`)
 }
 
-/** Its presence means that the installation beside it is whole. */
+/** Returns the file whose presence means that the installation beside it is complete. */
 export function installationFile(folder: string): string {
   return join(folder, 'installation.json')
 }
 
 /**
- * The newest installation for a device; a GPU's also serves the CPU.
- * @throws EigenaeError where there is none, or where it was damaged since it was built.
+ * Returns the newest installation of a kind. An installation for cuda also serves the CPU.
+ * @throws EigenaeError if there is none, or if it was damaged since it was built.
  */
 export function findInstallation(kind: InstallationKind): TensorflowInstallation {
   const kinds: readonly InstallationKind[] = kind === 'cpu' ? ['cpu', 'cuda'] : ['cuda']
@@ -66,7 +66,7 @@ export function findInstallation(kind: InstallationKind): TensorflowInstallation
   })
 }
 
-/** Where the wheels unpacked beside TensorFlow's have CUDA's libraries; none in an installation for the CPU. */
+/** Returns the library folders of CUDA's wheels beside TensorFlow's; none in an installation for the CPU. */
 export function cudaLibraryFolders({ tensorflow }: TensorflowInstallation): readonly string[] {
   const nvidia = join(tensorflow, '..', 'nvidia')
   return namesIn(nvidia)
@@ -78,11 +78,11 @@ function readyVersions(kind: InstallationKind): readonly string[] {
   return namesIn(installationRoot())
     .filter((name) => name.endsWith(`-${kind}`) && isFile(installationFile(join(installationRoot(), name))))
     .map((name) => name.slice(0, -kind.length - 1))
-    .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
+    .sort((a, b) => compareVersions(b, a))
 }
 
 /**
- * @throws EigenaeError if the installation is not as it was built, or another user may have changed it: its libraries
+ * @throws EigenaeError if the installation has changed since it was built, or if another user can change it: its libraries
  * are code that this process runs.
  */
 export function readInstallation(version: string, kind: InstallationKind): TensorflowInstallation {
@@ -99,15 +99,15 @@ export function readInstallation(version: string, kind: InstallationKind): Tenso
   })
 }
 
-/** The files that are loaded, and the folders that name them. */
+/** Returns the files that are loaded, and the folders on their paths. */
 function loadedPaths({ tensorflow, addon, protocol }: TensorflowInstallation): readonly string[] {
   const libraries = wheelLibraries.map((library) => join(tensorflow, library))
   return [dirname(tensorflow), tensorflow, ...libraries, addon, dirname(protocol), protocol]
 }
 
 /**
- * Throws if another user than root owns one of the paths, or others may write into it. A sticky folder, like /tmp, keeps
- * their hands off files that they do not own. Missing paths are passed over.
+ * Throws if a path belongs to another user than root, or if others can write to it. Sticky folders, such as /tmp, are
+ * accepted: nobody can replace a file there that belongs to someone else. Missing paths are skipped.
  */
 export function requireTrusted(...paths: readonly string[]): void {
   const user = process.getuid?.()
@@ -116,7 +116,7 @@ export function requireTrusted(...paths: readonly string[]): void {
     const found = statSync(path, { throwIfNoEntry: false })
     if (found === undefined) continue
     if (found.uid !== user && found.uid !== 0)
-      throw untrusted(path, 'it belongs to another user', chooseAnother)
+      throw untrusted(path, 'it belongs to another user', ownFolderHint)
     const sticky = found.isDirectory() && (found.mode & 0o1000) !== 0
     if ((found.mode & 0o022) !== 0 && !sticky)
       throw untrusted(
@@ -127,7 +127,7 @@ export function requireTrusted(...paths: readonly string[]): void {
   }
 }
 
-const chooseAnother =
+const ownFolderHint =
   'Name a folder of your own by EIGENAE_TENSORFLOW_DIR, then run: eigenae setup tensorflow'
 
 function untrusted(path: string, reason: string, hint: string): EigenaeError {
@@ -155,6 +155,12 @@ function damageOf(installation: TensorflowInstallation): string | null {
   return null
 }
 
+/** Returns a negative number if version `a` is older than `b`, numerically: "525.60.13" is older than "550.54". */
+export function compareVersions(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true })
+}
+
+/** Returns the file's size in bytes; null if there is no file. */
 export function sizeOf(file: string): number | null {
   return statSync(file, { throwIfNoEntry: false })?.size ?? null
 }

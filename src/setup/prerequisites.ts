@@ -2,26 +2,25 @@ import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { EigenaeError, hasCode } from '../errors.js'
-import { type InstallationKind, installationRoot } from './installation.js'
-import { compareVersions } from './requirements.js'
+import { compareVersions, type InstallationKind, installationRoot } from './installation.js'
 import { runTool } from './tool.js'
 
-/** The tools that a setup works with, all found. */
+/** The programs that a setup runs. */
 export interface Tools {
   readonly python: string
   readonly compiler: string
   readonly nodeHeaders: string
-  /** One line for people. */
+  /** The versions found, one line. */
   readonly summary: string
 }
 
-/** Bytes on the disk, measured with TensorFlow 2.21.0: at the most while it is set up, and when it is. */
-export const diskBytes: Readonly<Record<InstallationKind, { readonly most: number; readonly kept: number }>> =
-  { cpu: { most: 1.7e9, kept: 1.3e9 }, cuda: { most: 9.9e9, kept: 6.4e9 } }
+/** Bytes on the disk, measured with TensorFlow 2.21.0: the peak during the setup, and the size of the installation. */
+export const diskBytes: Readonly<Record<InstallationKind, { readonly peak: number; readonly kept: number }>> =
+  { cpu: { peak: 1.7e9, kept: 1.3e9 }, cuda: { peak: 9.9e9, kept: 6.4e9 } }
 
 type Finding<T> = { readonly found: T } | { readonly missing: string; readonly packages?: readonly string[] }
 
-/** @throws EigenaeError with everything that is missing, and the commands that bring it. */
+/** @throws EigenaeError with everything that is missing, and the commands that install it. */
 export async function findTools(kind: InstallationKind, pythonFlag: string | undefined): Promise<Tools> {
   const python = pythonFlag ?? 'python3'
   const compiler = process.env.CXX || 'g++'
@@ -34,14 +33,15 @@ export async function findTools(kind: InstallationKind, pythonFlag: string | und
   ])
   const missing = findings.flatMap((each) => ('missing' in each ? [each] : []))
   const [platform, pip, gcc, npm, space] = findings
-  const whole = 'found' in platform && 'found' in pip && 'found' in gcc && 'found' in npm && 'found' in space
-  if (!whole) throw lacking(missing)
+  const complete =
+    'found' in platform && 'found' in pip && 'found' in gcc && 'found' in npm && 'found' in space
+  if (!complete) throw missingTools(missing)
   const nodeHeaders = createRequire(import.meta.url)('node-api-headers').include_dir as string
   const summary = [pip.found, gcc.found, npm.found, space.found].join(' · ')
   return { python, compiler, nodeHeaders, summary }
 }
 
-function lacking(missing: readonly Extract<Finding<never>, { missing: string }>[]): EigenaeError {
+function missingTools(missing: readonly Extract<Finding<never>, { missing: string }>[]): EigenaeError {
   const packages = missing.flatMap((each) => each.packages ?? [])
   const names = packages.join(' ')
   return new EigenaeError({
@@ -60,7 +60,7 @@ async function findPlatform(kind: InstallationKind): Promise<Finding<string>> {
   return { missing: `there is no TensorFlow with ${kind} for this processor (${arch})` }
 }
 
-// Older ones do not know the wheels' platform tags (manylinux_2_27).
+/** Older ones do not know the wheels' platform tags (manylinux_2_27). */
 const oldestPip = '20.3'
 
 async function findPip(python: string): Promise<Finding<string>> {
@@ -86,24 +86,24 @@ async function findCompiler(compiler: string): Promise<Finding<string>> {
   return { missing: `the C++ compiler ${compiler} was not found`, packages: ['g++'] }
 }
 
-/** What downloads the addon's package. */
+/** npm downloads the addon's package. */
 async function findNpm(): Promise<Finding<string>> {
   const { found, code, stdout } = await runTool('npm', ['--version'])
   if (found && code === 0) return { found: `npm ${stdout.trim()}` }
   return {
-    missing: 'npm was not found, which brings the package @tensorflow/tfjs-node-gpu',
+    missing: 'npm was not found, which downloads @tensorflow/tfjs-node-gpu',
     packages: ['npm'],
   }
 }
 
-/** Pip needs no room elsewhere: its temporary files are beside the installation. */
+/** Pip's temporary files are beside the installation, so no other folder needs space. */
 async function findSpace(kind: InstallationKind): Promise<Finding<string>> {
   const root = installationRoot()
   const free = await freeBytes(root)
-  const { most } = diskBytes[kind]
-  if (free >= most) return { found: `${gigabytes(free)} free` }
+  const { peak } = diskBytes[kind]
+  if (free >= peak) return { found: `${gigabytes(free)} free` }
   return {
-    missing: `${root} has ${gigabytes(free)} free, and ${gigabytes(most)} are needed: free some, or name another folder by EIGENAE_TENSORFLOW_DIR`,
+    missing: `${root} has ${gigabytes(free)} free, and ${gigabytes(peak)} are needed: free some space, or name another folder by EIGENAE_TENSORFLOW_DIR`,
   }
 }
 

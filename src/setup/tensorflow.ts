@@ -1,15 +1,11 @@
 import { existsSync } from 'node:fs'
 import { readdir, realpath, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { tensorflowEngine } from '../engines/tensorflow/engine.js'
-import type { TensorflowDevice } from '../engines/tensorflow/errors.js'
-import { checkTrainingStep } from '../engines/tensorflow/self-check.js'
 import { withFileErrors } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
 import { jsonText, writeAtomically } from '../files/write.js'
-import { buildAddon } from './addon.js'
-import { type Binding, bringBinding } from './binding.js'
+import { type AddonPackage, buildAddon, fetchAddonPackage } from './addon.js'
 import {
   fileSha256,
   type InstallationKind,
@@ -22,42 +18,42 @@ import {
   type TensorflowInstallation,
   wheelLibraries,
 } from './installation.js'
-import type { Observer } from './observer.js'
 import { findTools, type Tools } from './prerequisites.js'
-import { isWheelWhole, unpackWheels } from './wheel.js'
+import type { SetupObserver } from './tool.js'
+import { isWheelComplete, unpackWheels } from './wheels.js'
 
 export interface SetupJob {
   readonly kind: InstallationKind
   readonly version: string
-  /** The device that the finished installation is checked on. */
-  readonly device: TensorflowDevice
   readonly python: string | undefined
-  /** Told what the setup works with, when all that it needs is there. */
+  /** Throws unless the installation trains correctly. */
+  readonly check: (installation: TensorflowInstallation) => Promise<void>
+  /** Called with the versions of the tools once all are found, before anything is downloaded. */
   readonly onTools: (summary: string) => void
-  readonly observer: Observer
+  readonly observer: SetupObserver
   readonly signal: AbortSignal
 }
 
 export interface SetupResult {
   readonly folder: string
-  /** Whether it was there already; it has been checked again then. */
+  /** Whether it was installed before; it was then only checked again. */
   readonly already: boolean
 }
 
 /**
- * Leaves TensorFlow's libraries and the addon for them in a folder of their own. What is there and sound is kept: a
- * call after a broken one goes on with what that one had finished.
- * @throws EigenaeError that says what is missing or failed; the signal's reason once it is aborted.
+ * Installs TensorFlow's libraries and an addon for them in a folder of their own. Complete parts of an earlier, broken
+ * setup are reused.
+ * @throws EigenaeError with what is missing or what failed; the signal's reason if it is aborted.
  */
 export async function setUpTensorflow(job: SetupJob): Promise<SetupResult> {
   const { kind, version, python } = job
   const folder = installationFolder(version, kind)
-  // Also for pip, npm and the compiler: no other user may write into the folder.
+  // Also for the files of pip, npm and the compiler: no other user may write into the folder.
   process.umask(process.umask() | 0o022)
   requireTrusted(installationRoot(), folder)
-  const sound = soundInstallation(version, kind)
-  const failure = sound === null ? null : await failureOf(job, sound)
-  if (sound !== null && failure === null) return { folder, already: true }
+  const existing = existingInstallation(version, kind)
+  const failure = existing === null ? null : await failureOf(job, existing)
+  if (existing !== null && failure === null) return { folder, already: true }
   const tools = await findTools(kind, python).catch((error) => {
     throw failure ?? error
   })
@@ -66,49 +62,16 @@ export async function setUpTensorflow(job: SetupJob): Promise<SetupResult> {
   const lock = `${folder}.lock`
   await acquireLock(lock)
   try {
-    await setUpIn(folder, tools, job)
+    await install(folder, tools, job)
   } finally {
-    // Fails where anything is worth keeping.
+    // Fails, as intended, if the folder holds anything.
     await rmdir(folder).catch(() => {})
     await releaseLock(lock)
   }
   return { folder, already: false }
 }
 
-async function setUpIn(folder: string, tools: Tools, job: SetupJob): Promise<void> {
-  const { version, observer, signal } = job
-  await withFileErrors('tidy', folder, () => keepWhole(folder, version))
-  const site = join(folder, 'site-packages')
-  if (!existsSync(site)) await unpackWheels({ ...job, python: tools.python, folder })
-  const tensorflow = await realpath(join(site, 'tensorflow'))
-  const addon = join(folder, 'tfjs_binding.node')
-  const binding = await bringBinding({ folder, observer, signal })
-  observer.step(`build the addon from @tensorflow/tfjs-node-gpu ${binding.version}`)
-  await buildAddon(tools, binding, tensorflow, addon, signal)
-  const installation = describe(job, binding, tensorflow, addon)
-  await check(job, installation)
-  await writeAtomically(installationFile(folder), jsonText(installation))
-}
-
-/** Nobody finds an installation before it has given the right numbers. */
-async function check({ device, observer, signal }: SetupJob, installation: TensorflowInstallation) {
-  observer.step(`check ${device}`)
-  await checkTrainingStep(tensorflowEngine(device, { signal }, installation), signal)
-  signal.throwIfAborted()
-}
-
-/** What keeps an installation from computing: null where it does. All of it but its wheel is made again then. */
-async function failureOf(job: SetupJob, installation: TensorflowInstallation): Promise<unknown> {
-  try {
-    await check(job, installation)
-    return null
-  } catch (error) {
-    job.signal.throwIfAborted()
-    return error
-  }
-}
-
-function soundInstallation(version: string, kind: InstallationKind): TensorflowInstallation | null {
+function existingInstallation(version: string, kind: InstallationKind): TensorflowInstallation | null {
   try {
     return readInstallation(version, kind)
   } catch {
@@ -116,18 +79,50 @@ function soundInstallation(version: string, kind: InstallationKind): TensorflowI
   }
 }
 
-/** Removes the files that an earlier call left unfinished, and a wheel that is not whole any more. */
-async function keepWhole(folder: string, version: string): Promise<void> {
+/** Returns why an installation does not train; null if it does. If it does not, all but its wheel is built again. */
+async function failureOf(job: SetupJob, installation: TensorflowInstallation): Promise<unknown> {
+  try {
+    await job.check(installation)
+    return null
+  } catch (error) {
+    job.signal.throwIfAborted()
+    return error
+  }
+}
+
+/** installation.json is written last: an installation is only found once it has passed the check. */
+async function install(folder: string, tools: Tools, job: SetupJob): Promise<void> {
+  const { version, observer, signal } = job
+  await withFileErrors('clean up', folder, () => removeIncomplete(folder, version))
+  const site = join(folder, 'site-packages')
+  if (!existsSync(site)) await unpackWheels({ ...job, python: tools.python, folder })
+  const tensorflow = await realpath(join(site, 'tensorflow'))
+  const addon = join(folder, 'tfjs_binding.node')
+  const addonPackage = await fetchAddonPackage({ folder, observer, signal })
+  observer.step(`build the addon from @tensorflow/tfjs-node-gpu ${addonPackage.version}`)
+  await buildAddon(tools, addonPackage, tensorflow, addon, signal)
+  const installation = describe(job, addonPackage, tensorflow, addon)
+  await job.check(installation)
+  await writeAtomically(installationFile(folder), jsonText(installation))
+}
+
+/** Removes the files that an earlier call left unfinished, and a wheel that lacks files. */
+async function removeIncomplete(folder: string, version: string): Promise<void> {
   await rm(installationFile(folder), { force: true })
-  const wheelIsWhole = await isWheelWhole(join(folder, 'site-packages'), version)
+  const wheelIsComplete = await isWheelComplete(join(folder, 'site-packages'), version)
   for (const name of await readdir(folder).catch(() => [])) {
     // An archive in package/ is compared with its checksum before it is used.
-    const keep = name === 'package' || name === (wheelIsWhole ? 'site-packages' : 'downloads')
+    const keep = name === 'package' || name === (wheelIsComplete ? 'site-packages' : 'downloads')
     if (!keep) await rm(join(folder, name), { recursive: true, force: true })
   }
 }
 
-function describe({ kind, version }: SetupJob, binding: Binding, tensorflow: string, addon: string) {
+function describe(
+  { kind, version }: SetupJob,
+  addonPackage: AddonPackage,
+  tensorflow: string,
+  addon: string,
+) {
   return {
     format: 1,
     version,
@@ -138,8 +133,8 @@ function describe({ kind, version }: SetupJob, binding: Binding, tensorflow: str
     libraries: Object.fromEntries(
       wheelLibraries.map((library) => [library, sizeOf(join(tensorflow, library))!]),
     ),
-    binding: binding.version,
-    protocol: binding.protocol,
+    binding: addonPackage.version,
+    protocol: addonPackage.protocol,
     built: new Date().toISOString(),
   } as const satisfies TensorflowInstallation
 }

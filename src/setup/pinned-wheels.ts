@@ -1,6 +1,6 @@
 import type { InstallationKind } from './installation.js'
 
-/** A wheel of the package index, by the SHA-256 of its file. */
+/** A wheel of the package index, with the SHA-256 of its file. */
 export interface PinnedWheel {
   readonly name: string
   readonly version: string
@@ -10,7 +10,7 @@ export interface PinnedWheel {
 type Target = 'cpu-x64' | 'cpu-arm64' | 'cuda-x64'
 
 /**
- * By TensorFlow's version, the wheels that a setup downloads: TensorFlow's own first, then CUDA's libraries. Made from
+ * The wheels of a setup by TensorFlow's version: TensorFlow's own first, then CUDA's libraries. Made from
  * `pip install --dry-run --report - --only-binary=:all: --python-version 3.11 --target x "tensorflow[and-cuda]==VERSION"`.
  */
 const pinnedWheels: Readonly<Record<string, Readonly<Record<Target, readonly PinnedWheel[]>>>> = {
@@ -103,7 +103,7 @@ const pinnedWheels: Readonly<Record<string, Readonly<Record<Target, readonly Pin
 /** The TensorFlow versions whose wheels have known checksums. */
 export const pinnedVersions = Object.keys(pinnedWheels)
 
-/** The wheels of a version for this machine; null if their checksums are not known. */
+/** Returns the wheels of a version for this machine; null if their checksums are not known. */
 export function pinnedWheelsOf(version: string, kind: InstallationKind): readonly PinnedWheel[] | null {
   return pinnedWheels[version]?.[`${kind}-${process.arch}` as Target] ?? null
 }

@@ -1,18 +1,19 @@
+import { existsSync } from 'node:fs'
 import { EigenaeError } from '../errors.js'
-import { findInstallation } from './installation.js'
+import { compareVersions, findInstallation } from './installation.js'
 import {
-  askNvidiaSmi,
   cudaLibraryRefusal,
   driverCudaVersion,
   type Gpu,
   type NvidiaReport,
+  queryNvidiaSmi,
   visibleGpus,
 } from './nvidia.js'
 
 /**
- * What TensorFlow's GPU wheels from 2.18 to 2.21 need: they are built by CUDA 12.5 for compute capabilities 6.0 to 8.9
- * (build_info.py in the wheel). Any driver of CUDA 12 runs that (525.60.13, NVIDIA's minor version compatibility).
- * Newer cards run from PTX code, which only a driver as new as CUDA 12.5 compiles.
+ * The requirements of TensorFlow's GPU wheels from 2.18 to 2.21. They are built by CUDA 12.5 for compute capabilities 6.0
+ * to 8.9 (build_info.py in the wheel). Any driver of CUDA 12 runs that (525.60.13, NVIDIA's minor version compatibility).
+ * Newer cards run from PTX code, which only a driver of CUDA 12.5 or newer compiles.
  */
 export const cudaNeeds = {
   capability: 6,
@@ -25,17 +26,30 @@ const driverCommands = [
   '  Ubuntu: sudo ubuntu-drivers install --gpgpu',
   '  Debian: sudo apt-get install nvidia-driver',
 ]
-const driverMend = [
+const driverHint = [
   'With an NVIDIA card, install its driver and restart:',
   ...driverCommands,
   'In a container: docker run --gpus all',
 ].join('\n')
-const newerDriverMend = ['Install a newer driver and restart:', ...driverCommands].join('\n')
+const newerDriverHint = ['Install a newer driver and restart:', ...driverCommands].join('\n')
+
+/** Files of NVIDIA's driver: on Linux, and on Linux within Windows. */
+const driverFiles = ['/dev/nvidiactl', '/dev/dxg']
+
+/** A cheap check of whether starting TensorFlow on a card can succeed: a driver and an installation for cuda exist. */
+export function cudaMayWork(): boolean {
+  if (!driverFiles.some((file) => existsSync(file))) return false
+  try {
+    return findInstallation('cuda').kind === 'cuda'
+  } catch {
+    return false
+  }
+}
 
 /**
- * The card that TensorFlow is to train on: of those that fit, the first of which most memory is free. Null where
- * nvidia-smi, which tells of them, is not there, or CUDA_VISIBLE_DEVICES names parts of cards (MIG): TensorFlow's first.
- * @throws EigenaeError that says what this machine lacks for it, and the command that mends it.
+ * Returns the card to train on: of the suitable cards, the one with the most free memory, the first of equals. Null for
+ * TensorFlow's own choice: if there is no nvidia-smi to list the cards, or CUDA_VISIBLE_DEVICES names parts of cards (MIG).
+ * @throws EigenaeError with the missing requirement and how to fix it.
  */
 export async function requireCard(): Promise<Gpu | null> {
   const gpus = await requireDriver()
@@ -47,14 +61,14 @@ export async function requireCard(): Promise<Gpu | null> {
 }
 
 /**
- * The GPUs that this process may use; null where the driver is there but nvidia-smi, which tells of them, is not.
- * @throws EigenaeError where no driver of this machine can be used.
+ * Returns the GPUs that this process may use; null if there is a driver but no nvidia-smi to list them.
+ * @throws EigenaeError if the driver cannot be used.
  */
 export async function requireDriver(): Promise<readonly Gpu[] | null> {
-  const [refusal, report] = await Promise.all([cudaLibraryRefusal(), askNvidiaSmi()])
+  const [refusal, report] = await Promise.all([cudaLibraryRefusal(), queryNvidiaSmi()])
   if (refusal === 'not found') throw noLibrary(report)
   if (refusal !== null)
-    throw unusable(`the NVIDIA driver's library cannot be loaded (${refusal.reason})`, driverMend)
+    throw unusable(`the NVIDIA driver's library cannot be loaded (${refusal.reason})`, driverHint)
   if (report.kind === 'absent') return null
   if (report.kind === 'refused')
     throw unusable(
@@ -66,9 +80,9 @@ export async function requireDriver(): Promise<readonly Gpu[] | null> {
 
 function noLibrary(report: NvidiaReport): EigenaeError {
   const driver = report.kind === 'gpus' ? report.gpus[0]?.driver : undefined
-  if (driver === undefined) return unusable('no NVIDIA driver (libcuda.so.1 was not found)', driverMend)
+  if (driver === undefined) return unusable('no NVIDIA driver (libcuda.so.1 was not found)', driverHint)
   return unusable(
-    `the NVIDIA driver ${driver} is here without its CUDA library (libcuda.so.1 was not found)`,
+    `the NVIDIA driver ${driver} is installed without its CUDA library (libcuda.so.1 was not found)`,
     [
       `Ubuntu: sudo apt-get install libnvidia-compute-${driver.split('.')[0]}; Debian: sudo apt-get install libcuda1`,
       'In a container: docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility',
@@ -81,7 +95,10 @@ function requireVisible(gpus: readonly Gpu[]): readonly Gpu[] {
   const left = visibleGpus(gpus, visible)
   if (left.length > 0) return left
   if (gpus.length === 0)
-    throw unusable('the NVIDIA driver finds no GPU', 'Look at: sudo dmesg | grep -i nvrm')
+    throw unusable(
+      'the NVIDIA driver finds no GPU',
+      "Look at the driver's messages: sudo dmesg | grep -i nvrm",
+    )
   throw unusable(
     `CUDA_VISIBLE_DEVICES="${visible}" hides every GPU`,
     `Run: unset CUDA_VISIBLE_DEVICES, or name one: export CUDA_VISIBLE_DEVICES=${gpus[0]!.index}`,
@@ -89,9 +106,9 @@ function requireVisible(gpus: readonly Gpu[]): readonly Gpu[] {
 }
 
 /**
- * `cuda` is the newest that the driver serves: NVIDIA's compatibility package (cuda-compat) makes that newer than the
- * driver is.
- * @throws EigenaeError where the driver is too old for TensorFlow, or every card is.
+ * Returns the GPUs that TensorFlow can use.
+ * @param cuda the newest CUDA that the driver supports; NVIDIA's package cuda-compat raises it above the driver's own
+ * @throws EigenaeError if the driver, or every card, is too old for TensorFlow.
  */
 export function requireFittingGpu(gpus: readonly Gpu[], cuda: string | null): readonly Gpu[] {
   const fitting = gpus.filter(({ capability }) => !(capability < cudaNeeds.capability))
@@ -101,11 +118,11 @@ export function requireFittingGpu(gpus: readonly Gpu[], cuda: string | null): re
       `${gpus[0]!.name} is too old: compute capability ${gpus[0]!.capability.toFixed(1)}, and TensorFlow is built for ${cudaNeeds.capability.toFixed(1)} and newer`,
       'Train on the processor: --device cpu',
     )
-  const served = fitting.filter((gpu) => isServed(gpu, cuda))
-  if (served.length > 0) return served
+  const usable = fitting.filter((gpu) => hasDriver(gpu, cuda))
+  if (usable.length > 0) return usable
   throw unusable(
     `the NVIDIA driver ${first.driver} is too old: TensorFlow needs ${needsOf(first).driver} or newer on ${first.name}`,
-    newerDriverMend,
+    newerDriverHint,
   )
 }
 
@@ -113,7 +130,7 @@ function needsOf({ capability }: Gpu) {
   return capability >= cudaNeeds.ptx.capability ? cudaNeeds.ptx : cudaNeeds.native
 }
 
-function isServed(gpu: Gpu, cuda: string | null): boolean {
+function hasDriver(gpu: Gpu, cuda: string | null): boolean {
   const needs = needsOf(gpu)
   return (
     compareVersions(gpu.driver, needs.driver) >= 0 ||
@@ -122,21 +139,17 @@ function isServed(gpu: Gpu, cuda: string | null): boolean {
 }
 
 function requireMemory(gpus: readonly Gpu[]): Gpu {
-  // What is not a number is not known, and may be enough.
-  const roomy = gpus.filter(({ freeMiB }) => !(freeMiB < cudaNeeds.freeMiB))
-  if (roomy.length > 0) return roomy.reduce((best, gpu) => (gpu.freeMiB > best.freeMiB ? gpu : best))
+  // Memory that the driver does not report is NaN, and may be enough.
+  const candidates = gpus.filter(({ freeMiB }) => !(freeMiB < cudaNeeds.freeMiB))
+  if (candidates.length > 0)
+    return candidates.reduce((best, gpu) => (gpu.freeMiB > best.freeMiB ? gpu : best))
   const { index, name, freeMiB, totalMiB } = gpus[0]!
   throw unusable(
     `out of GPU memory: ${freeMiB} of ${totalMiB} MiB are free on GPU ${index} (${name})`,
-    'Stop the processes that "nvidia-smi" lists, or wait for them.',
+    'Stop the processes that "nvidia-smi" lists, or wait for their end.',
   )
 }
 
-/** Negative where version `a` is older than `b`, as "525.60.13" is than "550.54". */
-export function compareVersions(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true })
-}
-
-function unusable(what: string, hint: string): EigenaeError {
-  return new EigenaeError({ problem: what, subject: 'device cuda', hint })
+function unusable(problem: string, hint: string): EigenaeError {
+  return new EigenaeError({ problem, subject: 'device cuda', hint })
 }
