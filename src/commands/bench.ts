@@ -1,0 +1,247 @@
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { loadConfig } from '../config/load.js'
+import type { Override } from '../config/override.js'
+import { type Config, type Device, devices } from '../config/schema.js'
+import type { Engine, Trainer } from '../engines/engine.js'
+import { selectEngine } from '../engines/select.js'
+import { EigenaeError } from '../errors.js'
+import { flopPerImage, inputDimension } from '../model/architecture.js'
+import { packageRoot } from '../package-root.js'
+import { thousands } from '../text/format.js'
+import { writeJson, writeMessage, writeResult } from '../text/output.js'
+import { alignedTable } from '../text/table.js'
+import { trainerSpec } from '../training/spec.js'
+import { loadTrainingData } from '../training/training-data.js'
+import { deviceOption, fieldOverride, threadCount, wholeNumber } from './shared/options.js'
+
+interface BenchFlags {
+  readonly config?: string
+  readonly batchSize?: string
+  readonly device?: string
+  readonly epochs: number
+  readonly threads?: number
+  readonly json: boolean
+}
+
+/** The eigen arm, which comes with the package. */
+const defaultConfig = join(packageRoot, 'configs', 'eigen.json')
+
+export function benchCommand(): Command {
+  return new Command('bench')
+    .description('Measure the training speed of each device against the peak of the machine')
+    .option('--config <file>', 'config to train (default: the eigen arm)')
+    .option('--batch-size <number>', "set the config's train.batchSize (default: the config's, or else 64)")
+    .addOption(deviceOption('measure this device only (default: every usable one)'))
+    .option(
+      '--epochs <number>',
+      'measured epochs per device, after a warm-up epoch',
+      wholeNumber('--epochs', 1),
+      3,
+    )
+    .option('--threads <number>', 'cores to use (default: all)', threadCount)
+    .option('--json', 'print the measurements as JSON', false)
+    .addHelpText('after', '\nExample:\n  eigenae bench --batch-size 256 --epochs 5')
+    .action((flags: BenchFlags) =>
+      bench({
+        config: flags.config ?? defaultConfig,
+        overrides: [
+          ...fieldOverride('--batch-size', 'train.batchSize', flags.batchSize),
+          // Replaces the config's own device: without --device, all are compared.
+          ...fieldOverride('--device', 'device', flags.device ?? 'auto'),
+        ],
+        rounds: flags.epochs,
+        threads: flags.threads,
+        json: flags.json,
+      }),
+    )
+}
+
+interface BenchOptions {
+  readonly config: string
+  readonly overrides: readonly Override[]
+  readonly rounds: number
+  readonly threads: number | undefined
+  readonly json: boolean
+}
+
+interface Job {
+  readonly config: Config
+  /** [count][inputs] */
+  readonly images: Uint8Array
+  readonly threads: number
+  /** Measured epochs per device. */
+  readonly rounds: number
+}
+
+/** Prints how fast each device trains the config. */
+async function bench(options: BenchOptions): Promise<void> {
+  const config = await loadConfig(options.config, options.overrides)
+  const images = (await loadTrainingData(config, config.data.source)).train.images.pixels
+  const threads = options.threads ?? availableParallelism()
+  const { engines, refusals } =
+    config.device === 'auto'
+      ? await usableEngines()
+      : { engines: [await engineOf(config.device)], refusals: [] }
+  const job: Job = { config, images, threads, rounds: options.rounds }
+  for (const { reason } of refusals) writeMessage(`not measured: ${reason}`)
+  writeMessage(`measuring ${engines.map(({ device }) => device).join(', ')} …`)
+  const measurements = await measureEngines(engines, job)
+  if (options.json) writeJson(asJson(measurements, job, refusals))
+  else writeResult(asText(measurements, job))
+}
+
+/** A device that cannot train on this machine. */
+interface Refusal {
+  readonly device: Device
+  readonly reason: string
+}
+
+async function usableEngines() {
+  const engines: Engine[] = []
+  const refusals: Refusal[] = []
+  for (const device of devices.filter((each) => each !== 'auto')) {
+    try {
+      engines.push(await engineOf(device))
+    } catch (error) {
+      if (!(error instanceof EigenaeError)) throw error
+      refusals.push({ device, reason: error.message.split('\n')[0]! })
+    }
+  }
+  if (engines.length > 0) return { engines, refusals }
+  const details = refusals.map(({ reason }) => reason)
+  throw new EigenaeError({ problem: 'no device can train here', details })
+}
+
+async function engineOf(device: Device): Promise<Engine> {
+  return (await selectEngine(device)).engine
+}
+
+interface Measurement {
+  readonly engine: Engine
+  /** Seconds of each round's epoch. */
+  readonly seconds: readonly number[]
+  readonly imagesPerSecond: number
+  readonly gigaflops: number
+  /** The device's peak in GFLOP/s, measured between the epochs; null if its engine cannot measure it. */
+  readonly peak: number | null
+  /** Seconds of an epoch at the peak; null without one. */
+  readonly floorSeconds: number | null
+}
+
+interface Contender {
+  readonly engine: Engine
+  readonly trainer: Trainer
+  readonly seconds: number[]
+  readonly peaks: number[]
+}
+
+/** Trains one epoch per device in turn, so that a slow moment of the machine affects all, after a warm-up epoch each. */
+async function measureEngines(engines: readonly Engine[], job: Job): Promise<readonly Measurement[]> {
+  const contenders: Contender[] = []
+  try {
+    for (const engine of engines) contenders.push(await warmUp(engine, job))
+    for (let round = 1; round <= job.rounds; round++) {
+      for (const contender of contenders) await runRound(contender, round + 1, job.threads)
+    }
+    return contenders.map((contender) => summarise(contender, job))
+  } finally {
+    for (const { trainer } of contenders) await trainer.dispose()
+  }
+}
+
+async function warmUp(engine: Engine, { config, images, threads }: Job): Promise<Contender> {
+  const trainer = await engine.createTrainer(trainerSpec(config, threads), images)
+  await trainTimed(trainer, 1)
+  return { engine, trainer, seconds: [], peaks: [] }
+}
+
+async function runRound({ engine, trainer, seconds, peaks }: Contender, epoch: number, threads: number) {
+  const peak = await engine.measurePeak?.(threads)
+  if (peak !== undefined) peaks.push(peak)
+  seconds.push(await trainTimed(trainer, epoch))
+}
+
+/** Trains an epoch. Returns its duration in seconds. */
+async function trainTimed(trainer: Trainer, epoch: number): Promise<number> {
+  const started = performance.now()
+  await trainer.trainEpoch(epoch, () => {}, new AbortController().signal)
+  return (performance.now() - started) / 1000
+}
+
+function summarise({ engine, seconds, peaks }: Contender, { config, images }: Job): Measurement {
+  const count = images.length / inputDimension(config.model)
+  const gigaflop = (flopPerImage(config.model) * count) / 1e9
+  const typical = median(seconds)
+  const peak = peaks.length === 0 ? null : median(peaks)
+  return {
+    engine,
+    seconds,
+    imagesPerSecond: count / typical,
+    gigaflops: gigaflop / typical,
+    peak,
+    floorSeconds: peak && gigaflop / peak,
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+const header = ['device', 'engine', 's/epoch', 'images/s', 'GFLOP/s', 'peak', 'share of floor']
+const alignments = ['left', 'left', 'right', 'right', 'right', 'right', 'right'] as const
+const note =
+  'GFLOP counts every product; cpu and wasm skip products with a zero of a rectifier, so a share can exceed 100 %.'
+
+function asText(measurements: readonly Measurement[], { config, images, threads, rounds }: Job): string {
+  const count = images.length / inputDimension(config.model)
+  const gigaflop = (flopPerImage(config.model) * count) / 1e9
+  const description = [
+    `${config.name}: ${count} images`,
+    `batch ${config.train.batchSize}`,
+    `${gigaflop.toFixed(2)} GFLOP an epoch`,
+    `${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    `median of ${rounds} ${rounds === 1 ? 'epoch' : 'epochs'}`,
+  ]
+  const fastestFirst = [...measurements].sort((a, b) => b.imagesPerSecond - a.imagesPerSecond)
+  return `${description.join(', ')}\n${alignedTable(fastestFirst.map(row), alignments, header)}\n${note}`
+}
+
+function row({ engine, seconds, imagesPerSecond, gigaflops, peak }: Measurement): readonly string[] {
+  return [
+    engine.device,
+    `${engine.name} ${engine.variant}`,
+    median(seconds).toFixed(3),
+    thousands(imagesPerSecond),
+    gigaflops.toFixed(1),
+    peak === null ? '–' : peak.toFixed(1),
+    peak === null ? '–' : `${((100 * gigaflops) / peak).toFixed(0)} %`,
+  ]
+}
+
+function asJson(measurements: readonly Measurement[], job: Job, refusals: readonly Refusal[]) {
+  const { config, images, threads, rounds } = job
+  return {
+    config: config.name,
+    images: images.length / inputDimension(config.model),
+    batch_size: config.train.batchSize,
+    flop_per_image: flopPerImage(config.model),
+    threads,
+    rounds,
+    devices: measurements.map(({ engine, seconds, imagesPerSecond, gigaflops, peak, floorSeconds }) => ({
+      device: engine.device,
+      engine: engine.name,
+      variant: engine.variant,
+      seconds,
+      images_per_second: imagesPerSecond,
+      gigaflops,
+      peak_gigaflops: peak,
+      floor_seconds: floorSeconds,
+      share_of_floor: peak && gigaflops / peak,
+    })),
+    not_measured: refusals,
+  }
+}

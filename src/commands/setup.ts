@@ -1,0 +1,184 @@
+import { Command, Option } from 'commander'
+import { tensorflowEngine } from '../engines/tensorflow/engine.js'
+import type { TensorflowDevice } from '../engines/tensorflow/errors.js'
+import { checkTrainingStep } from '../engines/tensorflow/self-check.js'
+import { EigenaeError, Interruption, usageError } from '../errors.js'
+import { cudaNeeds, requireDriver, requireFittingGpu } from '../setup/cuda-requirements.js'
+import {
+  type InstallationKind,
+  installationFolder,
+  type TensorflowInstallation,
+} from '../setup/installation.js'
+import { driverCudaVersion } from '../setup/nvidia.js'
+import { pinnedVersions } from '../setup/pinned-wheels.js'
+import { diskBytes, gigabytes } from '../setup/prerequisites.js'
+import { setUpTensorflow } from '../setup/tensorflow.js'
+import type { SetupObserver } from '../setup/tool.js'
+import { Bars } from '../text/bars.js'
+import { writeMessage, writeResult } from '../text/output.js'
+import { abortOnSignals } from './shared/signals.js'
+
+interface SetupFlags {
+  readonly cpu?: boolean
+  readonly cuda?: boolean
+  readonly version: string
+  readonly checksums: boolean
+  readonly python?: string
+}
+
+export function setupCommand(): Command {
+  return new Command('setup')
+    .description('Install the software of devices that need more than this package')
+    .addCommand(tensorflowCommand())
+    .addHelpText('after', '\nExample:\n  eigenae setup tensorflow')
+}
+
+const notes = `
+Downloads TensorFlow's own wheel and builds the addon of @tensorflow/tfjs-node-gpu for its libraries, in a folder under
+~/.cache/eigenae/tensorflow (or XDG_CACHE_HOME, or EIGENAE_TENSORFLOW_DIR itself). The folder takes 1.3 GB, with CUDA
+6.4 GB. Python is needed for the download only. Each download must have its known checksum. A second call resumes an
+interrupted one. A folder that other users can write to is refused.
+
+Example:
+  eigenae setup tensorflow --cuda`
+
+function tensorflowCommand(): Command {
+  return new Command('tensorflow')
+    .description('Install TensorFlow for the devices cuda and tensorflow-cpu')
+    .addOption(new Option('--cpu', 'for the processor only').conflicts('cuda'))
+    .option('--cuda', 'with CUDA, for NVIDIA cards (default: if a driver and a card are found)')
+    .option('--version <version>', "TensorFlow's version", '2.21.0')
+    .option('--no-checksums', 'accept versions of TensorFlow whose wheels have no known checksums')
+    .option('--python <program>', 'Python with pip, for the download (default: python3)')
+    .addHelpText('after', notes)
+    .action(setupTensorflow)
+}
+
+/** Prints the folder of the installation. */
+async function setupTensorflow(flags: SetupFlags): Promise<void> {
+  const { cpu, cuda, version, python } = flags
+  requireKnownVersion(flags)
+  const card = cpu ? null : await findCard()
+  const kind = cuda || card?.usable ? 'cuda' : 'cpu'
+  const device = kind === 'cuda' && card?.usable ? 'cuda' : 'tensorflow-cpu'
+  const { signal, release } = abortOnSignals(interruption)
+  const display = setupDisplay()
+  try {
+    const { folder, already } = await setUpTensorflow({
+      kind,
+      version,
+      python,
+      check: (installation) => checkInstallation(installation, device, display, signal),
+      onTools: (summary) => writeMessage(announcement(kind, version, summary, card)),
+      observer: display,
+      signal,
+    })
+    display.stop()
+    writeMessage(closingLine(kind, device, already))
+    writeResult(folder)
+  } finally {
+    display.stop()
+    release()
+  }
+}
+
+function requireKnownVersion({ version, checksums }: SetupFlags): void {
+  if (!/^\d+\.\d+\.\d+$/.test(version))
+    throw usageError({ problem: `must be a version like 2.21.0 (got "${version}")`, subject: '--version' })
+  if (checksums && !pinnedVersions.includes(version))
+    throw usageError({
+      problem: `no checksums are known for the wheels of TensorFlow ${version}`,
+      subject: '--version',
+      hint: `Use ${pinnedVersions.join(' or ')}, or accept any file that the package index serves: --no-checksums`,
+    })
+}
+
+async function checkInstallation(
+  installation: TensorflowInstallation,
+  device: TensorflowDevice,
+  observer: SetupObserver,
+  signal: AbortSignal,
+): Promise<void> {
+  observer.step(`check ${device}`)
+  await checkTrainingStep(tensorflowEngine(device, { signal }, installation), signal)
+  signal.throwIfAborted()
+}
+
+interface Card {
+  /** Whether TensorFlow's CUDA wheel supports the driver and a card of this machine. */
+  readonly usable: boolean
+  /** The card and driver found beside TensorFlow's needs, or why CUDA cannot be used. */
+  readonly line: string
+}
+
+async function findCard(): Promise<Card> {
+  try {
+    const gpus = await requireDriver()
+    const { ptx, native } = cudaNeeds
+    const needs = `TensorFlow is built by CUDA ${ptx.cuda} and needs driver ${native.driver} or newer`
+    if (gpus === null)
+      return { usable: true, line: `NVIDIA driver of unknown version (no nvidia-smi); ${needs}` }
+    const cuda = await driverCudaVersion()
+    const [first] = requireFittingGpu(gpus, cuda)
+    const driver = `NVIDIA driver ${first!.driver}${cuda === null ? '' : ` (CUDA ${cuda})`}`
+    return { usable: true, line: `${first!.name}, ${driver}; ${needs}` }
+  } catch (error) {
+    if (!(error instanceof EigenaeError)) throw error
+    return { usable: false, line: `CUDA cannot be used here: ${error.parts.problem}` }
+  }
+}
+
+function announcement(kind: InstallationKind, version: string, tools: string, card: Card | null): string {
+  const { peak, kept } = diskBytes[kind]
+  const target =
+    kind === 'cuda' ? `TensorFlow ${version} with CUDA` : `TensorFlow ${version} for the processor`
+  return [
+    ...(card === null ? [] : [card.line]),
+    `${target}, into ${installationFolder(version, kind)}`,
+    `needs Python 3 with pip, a C++ compiler, ${gigabytes(peak)} of disk (${gigabytes(kept)} stay)`,
+    `has ${tools}`,
+  ].join('\n')
+}
+
+function closingLine(kind: InstallationKind, device: TensorflowDevice, already: boolean): string {
+  const state = already ? 'already set up; the check passed' : 'set up'
+  if (kind === 'cuda' && device !== 'cuda')
+    return `${state}; checked on the processor only: run "eigenae doctor" on the machine with the card`
+  return `${state}: eigenae train --device ${device}`
+}
+
+function interruption(): EigenaeError {
+  return new Interruption({
+    problem: 'interrupted; finished steps are kept',
+    hint: 'Run the same command again to resume.',
+  })
+}
+
+interface SetupDisplay extends SetupObserver {
+  stop(): void
+}
+
+/** Prints one line per step. A download has a bar below its step on a terminal, and its size elsewhere. */
+function setupDisplay(): SetupDisplay {
+  const bars = process.stderr.isTTY ? new Bars() : null
+  let sizePrinted = false
+  const stop = () => bars?.stop()
+  return {
+    step: (text) => {
+      stop()
+      sizePrinted = false
+      writeMessage(`- ${text}`)
+    },
+    progress: (done, total) => {
+      if (bars === null && !sizePrinted) writeMessage(`  ${megabytes(total)} MB`)
+      sizePrinted = true
+      const text = `${megabytes(done)} of ${megabytes(total)} MB`
+      bars?.show([{ done, total, text, cells: 20, indent: 2 }])
+    },
+    stop,
+  }
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)
+}
