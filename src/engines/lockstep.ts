@@ -8,47 +8,49 @@ import type {
   TrainerSpec,
 } from './engine.js'
 
-/** One of several that train side by side. */
+/** One of several runs that train side by side. */
 export interface Member {
-  /** For one trainer. */
+  /** An engine for one trainer. */
   readonly engine: Engine
-  /** To be called when its run has ended, however: the others wait for it no longer. */
+  /** Must be called when the run has ended, in whatever way: the others then no longer wait for it. */
   leave(): Promise<void>
 }
 
-interface Seat {
-  readonly place: number
+/** A member's call of createTrainer that waits for the other members. */
+interface WaitingTrainer {
+  readonly index: number
   readonly spec: TrainerSpec
   readonly images: Uint8Array
-  readonly take: (replica: Replica) => void
-  readonly refuse: (error: unknown) => void
+  readonly resolve: (replica: Replica) => void
+  readonly reject: (error: unknown) => void
 }
 
-interface Turn {
-  readonly place: number
+/** A member's call of trainEpoch that waits for the other members. */
+interface WaitingEpoch {
+  readonly index: number
   readonly epoch: number
   readonly onProgress: (progress: EpochProgress) => void
   readonly signal: AbortSignal
-  readonly end: (losses: Losses) => void
-  readonly fail: (error: unknown) => void
+  readonly resolve: (losses: Losses) => void
+  readonly reject: (error: unknown) => void
 }
 
 /**
- * Lets runs that know nothing of each other train as the replicas of one trainer: each has an engine of its own, the
- * trainer is made when all have asked for theirs, and an epoch is trained when all want it. The runs' specs differ in
- * their seeds alone, and all begin with the same epoch.
+ * Trains independent runs as the replicas of one trainer. Each run has an engine of its own; the trainer is created when
+ * all members have asked for theirs, and an epoch is trained when all have asked for it. The runs' specs differ in their
+ * seeds only, and all start at the same epoch.
  *
- * How a library rounds the products of stacked matrices depends on the stack's height and on the place in it. So the
- * height is the same whether all runs are there or some are done: replicas that belong to nobody fill it.
+ * How a library rounds the products of stacked matrices depends on the height of the stack and on the position in it. So
+ * the number of replicas stays the same when some runs are complete: unclaimed replicas fill their places.
  */
 export class Lockstep {
   readonly #engine: Engine
   readonly #replicas: number
   #present: number
   #trainer: ReplicaTrainer | undefined
-  #nobodys: Replica[] = []
-  readonly #seats: Seat[] = []
-  readonly #turns: Turn[] = []
+  #unclaimed: Replica[] = []
+  readonly #waitingTrainers: WaitingTrainer[] = []
+  readonly #waitingEpochs: WaitingEpoch[] = []
 
   constructor(engine: Engine, replicas: number, members: number) {
     this.#engine = { ...engine, variant: `${engine.variant}, ${replicas} side by side` }
@@ -56,78 +58,80 @@ export class Lockstep {
     this.#present = members
   }
 
-  member(place: number): Member {
+  /** Returns the member that trains as the replica with this index. */
+  member(index: number): Member {
     return {
       engine: {
         ...this.#engine,
         createTrainer: (spec, images) =>
-          new Promise<Trainer>((resolve, refuse) => {
-            const take = (replica: Replica) => resolve(this.#trainerOf(replica, place))
-            this.#seats.push({ place, spec, images, take, refuse })
-            this.#goOn()
+          new Promise<Trainer>((resolve, reject) => {
+            const resolveTrainer = (replica: Replica) => resolve(this.#trainerOf(replica, index))
+            this.#waitingTrainers.push({ index, spec, images, resolve: resolveTrainer, reject })
+            this.#resume()
           }),
       },
       leave: async () => {
         this.#present--
         if (this.#present === 0) await this.#trainer?.dispose()
-        else this.#goOn()
+        else this.#resume()
       },
     }
   }
 
-  #trainerOf(replica: Replica, place: number): Trainer {
+  #trainerOf(replica: Replica, index: number): Trainer {
     return {
       ...replica,
       trainEpoch: (epoch, onProgress, signal) =>
-        new Promise<Losses>((end, fail) => {
-          this.#turns.push({ place, epoch, onProgress, signal, end, fail })
-          this.#goOn()
+        new Promise<Losses>((resolve, reject) => {
+          this.#waitingEpochs.push({ index, epoch, onProgress, signal, resolve, reject })
+          this.#resume()
         }),
       trainBatch: () => Promise.reject(new Error('replicas train whole epochs')),
       dispose: async () => undefined,
     }
   }
 
-  #goOn(): void {
-    if (this.#seats.length === this.#present) void this.#seat(this.#seats.splice(0))
-    else if (this.#turns.length === this.#present) void this.#train(this.#turns.splice(0))
+  /** Continues if all members wait. */
+  #resume(): void {
+    if (this.#waitingTrainers.length === this.#present) void this.#create(this.#waitingTrainers.splice(0))
+    else if (this.#waitingEpochs.length === this.#present) void this.#train(this.#waitingEpochs.splice(0))
   }
 
-  async #seat(seats: readonly Seat[]): Promise<void> {
-    const [{ spec, images }] = seats as readonly [Seat]
-    const taken = new Map(seats.map((seat) => [seat.place, seat]))
-    const places = Array.from({ length: this.#replicas }, (_, place) => place)
+  async #create(waiting: readonly WaitingTrainer[]): Promise<void> {
+    const [{ spec, images }] = waiting as readonly [WaitingTrainer]
+    const claimed = new Map(waiting.map((each) => [each.index, each]))
+    const indices = Array.from({ length: this.#replicas }, (_, index) => index)
     try {
-      const specs = places.map((place) => taken.get(place)?.spec ?? spec)
+      const specs = indices.map((index) => claimed.get(index)?.spec ?? spec)
       this.#trainer = await this.#engine.createReplicas!(specs, images)
       const { replicas } = this.#trainer
-      this.#nobodys = replicas.filter((_, place) => !taken.has(place))
-      for (const { place, take } of seats) take(replicas[place]!)
+      this.#unclaimed = replicas.filter((_, index) => !claimed.has(index))
+      for (const { index, resolve } of waiting) resolve(replicas[index]!)
     } catch (error) {
-      for (const { refuse } of seats) refuse(error)
+      for (const { reject } of waiting) reject(error)
     }
   }
 
-  /** A signal means all of them: it comes to their process. */
-  async #train(turns: readonly Turn[]): Promise<void> {
-    const tell = (progress: EpochProgress) => {
-      for (const { onProgress } of turns) onProgress(progress)
+  /** Any member's signal stops all, because signals go to the whole process. */
+  async #train(waiting: readonly WaitingEpoch[]): Promise<void> {
+    const report = (progress: EpochProgress) => {
+      for (const { onProgress } of waiting) onProgress(progress)
     }
     try {
-      const [{ epoch, signal, place: somebody }] = turns as readonly [Turn]
-      await this.#takeAlong(somebody)
-      const losses = await this.#trainer!.trainEpoch(epoch, tell, signal)
-      for (const { place, end } of turns) end(losses[place]!)
+      const [{ epoch, signal, index: source }] = waiting as readonly [WaitingEpoch]
+      await this.#adopt(source)
+      const losses = await this.#trainer!.trainEpoch(epoch, report, signal)
+      for (const { index, resolve } of waiting) resolve(losses[index]!)
     } catch (error) {
-      for (const { signal, fail } of turns) fail(signal.aborted ? signal.reason : error)
+      for (const { signal, reject } of waiting) reject(signal.aborted ? signal.reason : error)
     }
   }
 
-  /** Replicas must have taken as many steps as each other: nobody's get somebody's state, once. */
-  async #takeAlong(somebody: number): Promise<void> {
-    const nobodys = this.#nobodys.splice(0)
-    if (nobodys.length === 0) return
-    const state = await this.#trainer!.replicas[somebody]!.exportState()
-    for (const replica of nobodys) await replica.importState(state)
+  /** Gives the unclaimed replicas the state of `source`, once: all replicas must have taken the same number of steps. */
+  async #adopt(source: number): Promise<void> {
+    const unclaimed = this.#unclaimed.splice(0)
+    if (unclaimed.length === 0) return
+    const state = await this.#trainer!.replicas[source]!.exportState()
+    for (const replica of unclaimed) await replica.importState(state)
   }
 }

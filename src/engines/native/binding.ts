@@ -4,12 +4,12 @@ import { packageRoot } from '../../package-root.js'
 import type { CoreTrainer } from '../core-trainer.js'
 import type { TrainerSpec } from '../engine.js'
 
-/** What native/addon/addon.cc exports. @throws TypeError or RangeError with the name of a wrong argument. */
+/** The exports of native/addon/addon.cc. @throws TypeError or RangeError with the name of an invalid argument. */
 export interface NativeBinding {
-  /** The instruction sets of this processor that the kernels know, the fastest first: "amx", "avx512", "x86-64", "neon" … */
+  /** The instruction sets of this processor that have kernels, the fastest first: "amx", "avx512", "x86-64", "neon" … */
   readonly instructionSets: readonly string[]
   readonly createTrainer: (spec: TrainerSpec, images: Uint8Array) => CoreTrainer
-  /** GFLOP/s of multiply-adds on registers alone, on so many threads at once. */
+  /** Measures the GFLOP/s of multiply-adds on registers, on the given number of threads. */
   readonly measurePeak: (threads: number) => Promise<number>
   readonly findNeighbours: (search: NeighbourSearch) => RunningSearch
 }
@@ -21,42 +21,42 @@ export interface NeighbourSearch {
   readonly queries: Float32Array
   readonly dimensions: number
   readonly neighbours: number
-  /** The queries are the first of the points, and no point is its own neighbour. */
+  /** Whether the queries are the first of the points; a point is then not its own neighbour. */
   readonly leaveOut: boolean
   readonly threads: number
 }
 
 export interface RunningSearch {
-  /** [queries][neighbours]: each query's nearest points, the nearest first, −1 after the last if there are too few. */
+  /** [queries][neighbours]: the indices of each query's nearest points, the nearest first; −1 if there are too few points. */
   readonly found: Promise<Int32Array>
-  /** Ends the search early; what it has found is of no use then. */
+  /** Ends the search early; its result is then meaningless. */
   readonly stop: () => void
 }
 
 export interface LoadedBinding {
   readonly binding: NativeBinding
-  /** Where the addon comes from: "prebuilt for linux-x64", "built here". */
+  /** "prebuilt for linux-x64" or "built here". */
   readonly origin: string
-  /** Why the places before it were passed over. */
+  /** Why the addons before it were not loaded. */
   readonly refusals: readonly string[]
 }
 
 const platform = `${process.platform}-${process.arch}`
 
 /**
- * The first of them that loads is taken. Only a package has prebuilds/; it was tested with the package's other files, so
- * it comes first. A clone has none: what was built there last is what runs.
+ * The first addon that loads is used. Only a package has prebuilds/, which were tested with its other files and so come
+ * first. A clone has none, so it always runs its own last build.
  */
-const places = [
+const locations = [
   { origin: `prebuilt for ${platform}`, folder: join(packageRoot, 'prebuilds', platform) },
   { origin: 'built here', folder: join(packageRoot, 'native', 'build') },
 ] as const
 
-/** @throws BindingError when no addon is here, or none fits this machine. */
+/** @throws BindingError if there is no addon, or none that fits this machine. */
 export function loadNativeBinding(): LoadedBinding {
   const load = createRequire(import.meta.url)
   const refusals: string[] = []
-  for (const { origin, folder } of places) {
+  for (const { origin, folder } of locations) {
     try {
       return { binding: load(join(folder, 'eigenae.node')) as NativeBinding, origin, refusals }
     } catch (error) {
@@ -69,7 +69,7 @@ export function loadNativeBinding(): LoadedBinding {
 const absent = 'there is none'
 
 export class BindingError extends Error {
-  /** What the loader said of the addons that are here, but do not fit; none where there is no addon at all. */
+  /** The loader's errors for addons that exist but do not fit this machine. */
   readonly found: readonly string[]
 
   constructor(refusals: readonly string[]) {

@@ -6,12 +6,12 @@ import type { Engine, TrainerSpec } from '../engine.js'
 import { BindingError, type LoadedBinding, loadNativeBinding, type NativeBinding } from './binding.js'
 
 const hint = [
-  'Where no prebuilt one fits it is built from C++. Install a compiler (Debian and Ubuntu: apt-get install g++,',
+  'If no prebuilt addon fits, it is built from C++. Install a compiler (Debian and Ubuntu: apt-get install g++,',
   'Fedora: dnf install gcc-c++, macOS: xcode-select --install), then run:',
   `node ${join(packageRoot, 'scripts', 'build-native.mjs')} --strict`,
 ].join('\n')
 
-/** The engine of this project's own C++ core, on the CPU. @throws where the core was not built on this machine. */
+/** The engine of this project's own C++ core, on the CPU. @throws EigenaeError if there is no addon for this machine. */
 export function nativeEngine(): Engine {
   const { binding, origin, refusals } = loadOrExplain()
   return {
@@ -26,10 +26,13 @@ export function nativeEngine(): Engine {
   }
 }
 
-/** What the machine lacked, by the code of the addon's error. */
-const lacks: Readonly<Record<string, readonly [what: string, hint: string]>> = {
-  ENOMEM: ['this machine has not enough memory for this network', 'Use narrower layers or a smaller batch.'],
-  EAGAIN: ['this machine starts no more threads', 'Use fewer --threads.'],
+/** Lacks of the machine, by the code of the addon's error. */
+const lacks: Readonly<Record<string, { readonly problem: string; readonly hint: string }>> = {
+  ENOMEM: {
+    problem: 'this machine has not enough memory for this network',
+    hint: 'Use narrower layers or a smaller batch.',
+  },
+  EAGAIN: { problem: 'this machine cannot start more threads', hint: 'Use fewer --threads.' },
 }
 
 function createTrainer(binding: NativeBinding, spec: TrainerSpec, images: Uint8Array): CoreTrainer {
@@ -38,9 +41,9 @@ function createTrainer(binding: NativeBinding, spec: TrainerSpec, images: Uint8A
   } catch (cause) {
     const lack = Object.keys(lacks).find((code) => hasCode(cause, code))
     if (lack === undefined) throw cause
-    const [what, hint] = lacks[lack]!
+    const { problem, hint } = lacks[lack]!
     throw new EigenaeError({
-      problem: `${what} (${(cause as Error).message})`,
+      problem: `${problem} (${(cause as Error).message})`,
       subject: 'device cpu',
       hint,
       cause,
@@ -48,15 +51,15 @@ function createTrainer(binding: NativeBinding, spec: TrainerSpec, images: Uint8A
   }
 }
 
-/** The fastest, or the one that EIGENAE_ISA names, which the core takes then. @throws a usage error where it is not here. */
+/** Returns the fastest instruction set, or the one of EIGENAE_ISA. @throws a usage error if the processor lacks it. */
 function instructionSet({ instructionSets }: NativeBinding): string {
-  const wanted = process.env.EIGENAE_ISA
-  if (wanted === undefined || wanted === '') return instructionSets[0]!
-  if (instructionSets.includes(wanted)) return wanted
+  const requested = process.env.EIGENAE_ISA
+  if (requested === undefined || requested === '') return instructionSets[0]!
+  if (instructionSets.includes(requested)) return requested
   throw usageError({
-    problem: `this processor has no instruction set "${wanted}"`,
+    problem: `this processor has no instruction set "${requested}"`,
     subject: 'EIGENAE_ISA',
-    hint: `The processor has ${instructionSets.join(', ')}: name one of them, or none for the fastest.`,
+    hint: `Use one of ${instructionSets.join(', ')}, or unset EIGENAE_ISA for the fastest.`,
   })
 }
 
