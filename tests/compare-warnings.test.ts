@@ -63,7 +63,7 @@ describe('eigenae compare', () => {
     const spectrum = { ...config.spectrum, images: 3 }
     await writeFile(scratch('few', 'config.json'), JSON.stringify({ ...config, spectrum }))
     expect((await compare('few')).stderr).toContain(
-      'warning: few: a spectrum of 3 images fills 3 of 4 dimensions at most, whatever the network does',
+      'warning: few: a spectrum of 3 images has at most 3 of 4 dimensions, whatever the network does',
     )
   })
 })

@@ -1,9 +1,9 @@
-/** A bound, for numbers that are not finite: four to fifteen sweeps are needed. */
+/** A bound for numbers that are not finite; otherwise 4 to 15 sweeps are needed. */
 export const maximumSweeps = 60
 
 /**
- * The rotation (a, b) → (cosine·a − sine·b, sine·a + cosine·b) that makes [[α, γ], [γ, β]] diagonal, by the smaller angle
- * (Golub and Van Loan, "Matrix Computations", 8.5.2). α loses tan·γ, which β gains.
+ * Returns the rotation (a, b) → (cosine·a − sine·b, sine·a + cosine·b) that makes [[α, γ], [γ, β]] diagonal, by the smaller
+ * of the two angles (Golub and Van Loan, "Matrix Computations", 8.5.2). α loses tan·γ, and β gains it.
  */
 export function jacobiRotation(alpha: number, beta: number, gamma: number) {
   const zeta = (beta - alpha) / (2 * gamma)

@@ -1,39 +1,39 @@
 import { jacobiRotation, maximumSweeps } from './jacobi.js'
 
 export interface PrincipalDirections {
-  /** [latent]: the embedding's mean, from which coordinates count. */
+  /** [latent]: the embedding's mean, the origin of the coordinates. */
   readonly mean: readonly number[]
-  /** As many as dimensions, the largest deviation first. */
+  /** [latent] directions, the largest deviation first. */
   readonly directions: readonly PrincipalDirection[]
-  /** [count][latent]: each point along each direction. */
+  /** [count][latent]: each point's coordinate along each direction. */
   readonly coordinates: Float64Array
 }
 
 export interface PrincipalDirection {
-  /** The standard deviation along it: 0 where the embedding has no extent. */
+  /** Standard deviation along the direction: 0 if the embedding has no extent there. */
   readonly deviation: number
-  /** [latent], of length 1. */
+  /** [latent], a unit vector. */
   readonly vector: readonly number[]
 }
 
 export interface PrincipalPlane {
-  /** Each point's place along the first two principal directions. */
+  /** Each point's coordinates along the first two principal directions. */
   readonly points: readonly (readonly [number, number])[]
-  /** Of the variance, along each; the second is 0 where there is one dimension. */
+  /** Share of the variance along each; the second is 0 if there is only one dimension. */
   readonly shares: readonly [number, number]
 }
 
-/** The directions of an embedding's [count][latent] largest variances (Pearson 1901). */
+/** Returns the directions of the largest variances of an embedding [count][latent] (Pearson 1901). */
 export function principalDirections(embedding: ArrayLike<number>, latent: number): PrincipalDirections {
   const mean = meanOf(embedding, latent)
   const centred = Float64Array.from(embedding, (value, index) => value - mean[index % latent]!)
-  const found = eigenvectors(covariance(centred, latent))
-  // Where there is no variance, rounding may leave a little less than none.
-  const directions = found.map(({ value, vector }) => ({ deviation: Math.sqrt(Math.max(0, value)), vector }))
-  return { mean, directions, coordinates: projected(centred, directions) }
+  const eigen = eigenvectors(covariance(centred, latent))
+  // Rounding can make an eigenvalue of 0 negative.
+  const directions = eigen.map(({ value, vector }) => ({ deviation: Math.sqrt(Math.max(0, value)), vector }))
+  return { mean, directions, coordinates: project(centred, directions) }
 }
 
-/** An embedding [count][latent] seen along the two directions of its largest variance. */
+/** Returns an embedding [count][latent] in the plane of its two largest variances. */
 export function principalPlane(embedding: ArrayLike<number>, latent: number): PrincipalPlane {
   const { directions, coordinates } = principalDirections(embedding, latent)
   const variances = directions.map(({ deviation }) => deviation ** 2)
@@ -57,7 +57,7 @@ function meanOf(embedding: ArrayLike<number>, latent: number): readonly number[]
   })
 }
 
-function projected(centred: Float64Array, directions: readonly PrincipalDirection[]): Float64Array {
+function project(centred: Float64Array, directions: readonly PrincipalDirection[]): Float64Array {
   const latent = directions.length
   return centred.map((_, index) => {
     const { vector } = directions[index % latent]!
@@ -77,7 +77,7 @@ function covariance(centred: Float64Array, latent: number): number[][] {
   return sums.map((row) => row.map((sum) => sum / Math.max(1, count - 1)))
 }
 
-/** Of a symmetric matrix, the largest eigenvalue first: Jacobi's rotations (Golub and Van Loan, 8.5). */
+/** Diagonalises a symmetric matrix by Jacobi rotations (Golub and Van Loan, 8.5). Returns the largest eigenvalue first. */
 function eigenvectors(
   matrix: number[][],
 ): readonly { readonly value: number; readonly vector: readonly number[] }[] {
@@ -94,24 +94,24 @@ function eigenvectors(
   return matrix
     .map((row, i) => ({ value: row[i]!, vector: vectors.map((each) => each[i]!) }))
     .sort((a, b) => b.value - a.value)
-    .map(({ value, vector }) => ({ value, vector: pointedUp(vector) }))
+    .map(({ value, vector }) => ({ value, vector: withPositiveSign(vector) }))
 }
 
-/** Makes matrix[p][q] zero; false where it is so to rounding, that of the largest variance. */
+/** Makes matrix[p][q] zero. Returns false if it already is, to the rounding of the largest variance. */
 function rotate(matrix: number[][], vectors: number[][], p: number, q: number, rounding: number): boolean {
   if (Math.abs(matrix[p]![q]!) <= rounding) return false
   const { cosine, sine } = jacobiRotation(matrix[p]![p]!, matrix[q]![q]!, matrix[p]![q]!)
-  turnColumns(matrix, p, q, cosine, sine)
+  rotateColumns(matrix, p, q, cosine, sine)
   for (let j = 0; j < matrix.length; j++) {
     const [a, b] = [matrix[p]![j]!, matrix[q]![j]!]
     matrix[p]![j] = cosine * a - sine * b
     matrix[q]![j] = sine * a + cosine * b
   }
-  turnColumns(vectors, p, q, cosine, sine)
+  rotateColumns(vectors, p, q, cosine, sine)
   return true
 }
 
-function turnColumns(rows: number[][], p: number, q: number, cosine: number, sine: number): void {
+function rotateColumns(rows: number[][], p: number, q: number, cosine: number, sine: number): void {
   for (const row of rows) {
     const [a, b] = [row[p]!, row[q]!]
     row[p] = cosine * a - sine * b
@@ -119,8 +119,8 @@ function turnColumns(rows: number[][], p: number, q: number, cosine: number, sin
   }
 }
 
-/** An eigenvector's sign is anyone's choice: here its largest weight is positive, so that a picture stays the same. */
-function pointedUp(vector: readonly number[]): readonly number[] {
+/** The sign of an eigenvector is arbitrary. Its largest weight is made positive, so that pictures are reproducible. */
+function withPositiveSign(vector: readonly number[]): readonly number[] {
   const largest = vector.reduce((most, weight) => (Math.abs(weight) > Math.abs(most) ? weight : most), 0)
   return largest < 0 ? vector.map((weight) => -weight) : vector
 }

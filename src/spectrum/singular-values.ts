@@ -1,13 +1,13 @@
 import { jacobiRotation, maximumSweeps } from './jacobi.js'
-import { Turns } from './turns.js'
+import { TimeSlice } from './time-slice.js'
 
 /**
- * Singular values of a matrix [rows][columns], largest first; the smaller of the two dimensions does not matter: there
- * are always `columns` of them, zeros last. Householder's QR with column pivoting leaves a small triangle, and one-sided
- * Jacobi rotations (Hestenes 1958) make its rows orthogonal, in few sweeps as they are nearly so (Drmač and Veselić, "New
- * fast and accurate Jacobi SVD algorithm", 2008). All in double, so small values keep their digits, which those of a Gram
- * matrix would lose. Hundreds of columns take seconds, in which other work of the process has its turns.
- * @throws the signal's reason once it is aborted.
+ * Returns the singular values of a matrix [rows][columns], row-major, the largest first: always `columns` values, zeros last
+ * if there are fewer rows. Householder's QR with column pivoting leaves a small triangle; one-sided Jacobi rotations
+ * (Hestenes 1958) make its rows orthogonal, in few sweeps because they are nearly so (Drmač and Veselić, "New fast and
+ * accurate Jacobi SVD algorithm", 2008). All in double, so small values keep the digits that those of a Gram matrix would
+ * lose. Hundreds of columns take seconds, in which the event loop still runs.
+ * @throws the signal's reason if it is aborted.
  */
 export async function singularValues(
   values: ArrayLike<number>,
@@ -16,14 +16,14 @@ export async function singularValues(
   signal?: AbortSignal,
 ): Promise<Float64Array> {
   const matrix = columnsOf(values, columns, center)
-  const turns = new Turns(signal)
-  await triangularise(matrix, turns)
+  const slice = new TimeSlice(signal)
+  await triangularise(matrix, slice)
   const triangle = Array.from(matrix, (_, row) => Float64Array.from(matrix, (column) => column[row]!))
-  await orthogonalise(triangle, turns)
+  await orthogonalise(triangle, slice)
   return Float64Array.from(triangle, norm).sort().reverse()
 }
 
-/** The columns, each padded with zeros to at least `columns` rows, which changes no singular value. */
+/** Returns the columns, each padded to at least `columns` rows with zeros, which change no singular value. */
 function columnsOf(values: ArrayLike<number>, columns: number, center: boolean): Float64Array[] {
   const rows = values.length / columns
   return Array.from({ length: columns }, (_, j) => {
@@ -50,25 +50,25 @@ function norm(column: Float64Array): number {
 }
 
 /**
- * Householder reflections, one a column, each of the column of which most is left (Golub and Van Loan, "Matrix
- * Computations", 5.4.2), which changes the columns' order; R stays above.
+ * Makes the columns upper triangular by Householder reflections, each time of the column with the longest remainder (Golub
+ * and Van Loan, "Matrix Computations", 5.4.2), which reorders the columns.
  */
-async function triangularise(matrix: Float64Array[], turns: Turns): Promise<void> {
-  // What is left of each column's squared length: what rounding does to it changes the order alone.
-  const left = matrix.map((column) => dot(column, column))
+async function triangularise(matrix: Float64Array[], slice: TimeSlice): Promise<void> {
+  // The squared length of each column's remainder. Rounding in it affects the order only.
+  const remainders = matrix.map((column) => dot(column, column))
   for (let k = 0; k < matrix.length; k++) {
-    const longest = placeOfLargest(left, k)
+    const longest = indexOfLargest(remainders, k)
     swap(matrix, k, longest)
-    swap(left, k, longest)
+    swap(remainders, k, longest)
     reflect(matrix, k)
-    for (let j = k + 1; j < matrix.length; j++) left[j]! -= matrix[j]![k]! ** 2
-    if (turns.isOver()) await turns.next()
+    for (let j = k + 1; j < matrix.length; j++) remainders[j]! -= matrix[j]![k]! ** 2
+    if (slice.isOver()) await slice.next()
   }
 }
 
-/** `from` where nothing is larger, as among numbers that are none. */
-function placeOfLargest(values: readonly number[], from: number): number {
-  return values.reduce((best, value, place) => (place > best && value > values[best]! ? place : best), from)
+/** Returns the index of the largest value from `from` on; `from` itself if all are NaN. */
+function indexOfLargest(values: readonly number[], from: number): number {
+  return values.reduce((best, value, index) => (index > best && value > values[best]! ? index : best), from)
 }
 
 function swap<T>(array: T[], a: number, b: number): void {
@@ -77,7 +77,7 @@ function swap<T>(array: T[], a: number, b: number): void {
   array[b] = first
 }
 
-/** Makes column k zero below its diagonal, by a reflection of all columns from there on. */
+/** Makes column k zero below its diagonal, by a reflection of all columns from k on. */
 function reflect(matrix: readonly Float64Array[], k: number): void {
   const column = matrix[k]!
   const length = Math.sqrt(dot(column, column, k))
@@ -94,21 +94,21 @@ function reflect(matrix: readonly Float64Array[], k: number): void {
   column[k] = diagonal
 }
 
-async function orthogonalise(rows: readonly Float64Array[], turns: Turns): Promise<void> {
+async function orthogonalise(rows: readonly Float64Array[], slice: TimeSlice): Promise<void> {
   const rounding = Number.EPSILON * Math.sqrt(rows.length)
   for (let sweep = 0; sweep < maximumSweeps; sweep++) {
-    // Followed through the sweep, and computed anew before the next.
+    // Updated during the sweep, and computed anew before the next one.
     const squares = rows.map((row) => dot(row, row))
     let rotated = false
     for (let p = 0; p < rows.length; p++) {
       for (let q = p + 1; q < rows.length; q++) rotated = rotatePair(rows, squares, p, q, rounding) || rotated
-      if (turns.isOver()) await turns.next()
+      if (slice.isOver()) await slice.next()
     }
     if (!rotated) return
   }
 }
 
-/** Makes two rows orthogonal; false where they are so to rounding. */
+/** Makes two rows orthogonal. Returns false if they already are, to rounding. */
 function rotatePair(
   rows: readonly Float64Array[],
   squares: number[],

@@ -1,6 +1,6 @@
 import { singularValues } from './singular-values.js'
 
-/** The singular values of an embedding and what is read from them. Arrays are [latent], the largest first. */
+/** The singular values of an embedding and the measures computed from them. Arrays are [latent], the largest first. */
 export interface Spectrum {
   readonly singularValues: readonly number[]
   /** p = σ / Σσ. */
@@ -9,20 +9,20 @@ export interface Spectrum {
   readonly eigenvalues: readonly number[]
   /** λ / Σλ. */
   readonly eigenShares: readonly number[]
-  /** exp(−Σ p ln p): from 1, all in one direction, to the number of dimensions, all alike (Roy and Vetterli 2007). */
+  /** exp(−Σ p ln p): from 1 (all in one direction) to the number of dimensions, all equal (Roy and Vetterli 2007). */
   readonly effectiveRank: number
-  /** How many σᵢ are under a thousandth of σ₁. */
+  /** Number of σᵢ below a thousandth of σ₁. */
   readonly deadDimensions: number
 }
 
-/** Whether a dimension of this size is dead beside the largest: singular values, or deviations. */
+/** Returns whether a dimension is dead: `size` and `largest` are singular values, or standard deviations. */
 export function isDead(size: number, largest: number): boolean {
   return size === 0 || size < deadShare * largest
 }
 
 const deadShare = 1e-3
 
-/** Computes the spectrum of an embedding [count][latent]. @throws the signal's reason once it is aborted. */
+/** Computes the spectrum of an embedding [count][latent]. @throws the signal's reason if it is aborted. */
 export async function spectrumOf(
   embedding: ArrayLike<number>,
   latent: number,
@@ -42,14 +42,14 @@ export async function spectrumOf(
   }
 }
 
-/** What to say of a spectrum whose images are too few to show how many dimensions the network uses; null elsewhere. */
+/** Returns a warning if a spectrum has too few images to show how many dimensions the network uses; null otherwise. */
 export function tooFewImages(images: number, latent: number, center: boolean): string | null {
-  const most = center ? images - 1 : images
-  if (!(most < latent)) return null
-  return `a spectrum of ${images} image${images === 1 ? '' : 's'}${center ? ', centered,' : ''} fills ${most} of ${latent} dimensions at most, whatever the network does`
+  const rank = center ? images - 1 : images
+  if (!(rank < latent)) return null
+  return `a spectrum of ${images} image${images === 1 ? '' : 's'}${center ? ', centered,' : ''} has at most ${rank} of ${latent} dimensions, whatever the network does`
 }
 
-/** Each value's part of the sum; of an embedding that is all zeros, zeros. */
+/** Returns each value's share of the sum; zeros if all are 0. */
 function shares(values: readonly number[]): readonly number[] {
   const sum = values.reduce((total, value) => total + value, 0)
   return values.map((value) => (sum === 0 ? 0 : value / sum))

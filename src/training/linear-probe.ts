@@ -1,4 +1,4 @@
-import { Turns } from '../spectrum/turns.js'
+import { TimeSlice } from '../spectrum/time-slice.js'
 
 /** Embeddings [count][latent] with their labels. */
 export interface LabelledEmbedding {
@@ -27,7 +27,7 @@ export async function linearProbeAccuracy(
   scoring: Scoring,
   signal?: AbortSignal,
 ): Promise<number> {
-  const turns = new Turns(signal)
+  const turns = new TimeSlice(signal)
   const mean = columnMeans(train.embedding, latent)
   const intercepts = classShares(train.labels)
   const classes = intercepts.length
@@ -65,7 +65,7 @@ async function normalEquations(
   mean: Float64Array,
   latent: number,
   classes: number,
-  turns: Turns,
+  turns: TimeSlice,
 ) {
   const gram = new Float64Array(latent * latent)
   const products = new Float64Array(latent * classes)
@@ -88,7 +88,7 @@ async function solve(
   products: Float64Array,
   latent: number,
   classes: number,
-  turns: Turns,
+  turns: TimeSlice,
 ): Promise<Float64Array> {
   for (let i = 0; i < latent; i++) {
     for (let j = 0; j <= i; j++) {

@@ -1,5 +1,5 @@
 import { loadNativeBinding, type NativeBinding } from '../engines/native/binding.js'
-import { Turns } from '../spectrum/turns.js'
+import { TimeSlice } from '../spectrum/time-slice.js'
 import { BoxTree, widestFirst } from './box-tree.js'
 import type { LabelledEmbedding, Scoring } from './linear-probe.js'
 
@@ -102,7 +102,7 @@ async function searchTree(
 ): Promise<Int32Array> {
   const tree = new BoxTree(points, latent)
   const indices = new Int32Array((queries.length / latent) * neighbourCount).fill(-1)
-  const turns = new Turns(signal)
+  const turns = new TimeSlice(signal)
   for (let query = 0; query * latent < queries.length; query++) {
     const point = queries.subarray(query * latent, (query + 1) * latent)
     indices.set(

@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 
-const turnMilliseconds = 20
+const sliceMilliseconds = 20
 
 /** A time slice of a long computation. The event loop runs between slices, so Ctrl-C works. */
-export class Turns {
+export class TimeSlice {
   readonly #signal: AbortSignal | undefined
-  #end = performance.now() + turnMilliseconds
+  #end = performance.now() + sliceMilliseconds
 
   constructor(signal?: AbortSignal) {
     this.#signal = signal
@@ -15,10 +15,10 @@ export class Turns {
     return performance.now() > this.#end
   }
 
-  /** @throws the signal's reason once it is aborted. */
+  /** Lets the event loop run, then starts the next slice. @throws the signal's reason if it is aborted. */
   async next(): Promise<void> {
     await setImmediate()
     this.#signal?.throwIfAborted()
-    this.#end = performance.now() + turnMilliseconds
+    this.#end = performance.now() + sliceMilliseconds
   }
 }
