@@ -26,14 +26,14 @@ const realDriver = spawnSync(process.execPath, ['-e', "process.dlopen({ exports:
 }).stderr.includes('self-register')
 
 interface Machine {
-  /** What nvidia-smi answers: GPUs as `name, capability, total, free, driver`, or a shell script; absent without. */
+  /** nvidia-smi's output: GPUs as `name, capability, total, free, driver`, or a shell script; absent without nvidia-smi. */
   readonly smi?: readonly string[] | string
   readonly libcuda?: 'sound' | 'truncated'
   readonly setup?: (root: string) => void
   readonly environment?: Readonly<Record<string, string>>
 }
 
-/** A machine made of stubs, as the environment that shows it to a process. */
+/** Builds a machine of stubs. Returns the environment that shows it to a process. */
 function environmentOf({ smi, libcuda, setup, environment }: Machine): Record<string, string> {
   const machine = mkdtempSync(scratch('machine-'))
   const root = join(machine, 'tensorflow')
@@ -59,7 +59,7 @@ function smiScript(smi: readonly string[] | string): string {
   return smi.map((gpu, index) => `echo "${index}, GPU-0${index}, ${gpu}"`).join('\n')
 }
 
-/** Why a device of such a machine is refused: the line of doctor's table, and what is printed below it. */
+/** Returns why a device of such a machine is refused. */
 async function refusal(device: Device, machine: Machine) {
   for (const [name, value] of Object.entries(environmentOf(machine))) vi.stubEnv(name, value)
   try {
@@ -77,7 +77,7 @@ async function refusal(device: Device, machine: Machine) {
 const root = join(import.meta.dirname, '..')
 const platform = `${process.platform}-${process.arch}`
 
-/** A copy of the project, with these of its parts beside the command line. */
+/** Copies the command line and the given parts of the project. */
 function projectWith(name: string, ...parts: readonly string[]): string {
   const project = scratch(name)
   copyProject(project, ...parts)
@@ -91,7 +91,7 @@ function doctorIn(project: string) {
   return spawnSync(process.execPath, doctor, { cwd: project, env, encoding: 'utf8' })
 }
 
-/** What tfjs's addon is where TensorFlow finds no card, and says what it was given. */
+/** A stub of tfjs's addon on a machine where TensorFlow finds no card. It prints the environment it was given. */
 const addonWithoutCard = `
 #include <node_api.h>
 #include <cstdio>
@@ -118,7 +118,7 @@ const installed = (kind: 'cpu' | 'cuda', change: (installation: FakeInstallation
   ({ setup: (root: string) => change(fakeInstallation(root, library, kind)) }) as const
 
 describe('doctor', () => {
-  it('says of this machine what trains, on what, and what to do about the rest', async () => {
+  it('lists what trains on this machine, and how to fix the other devices', async () => {
     const { code, stdout, stderr } = await doctorOn({})
     expect(stdout).toMatch(
       /^eigenae \S+ · Node \S+ · \S+ \S+ · \d+ cores? · C\+\+ core with \S+, built here\n/,
@@ -130,7 +130,7 @@ describe('doctor', () => {
     expect(code).toBe(0)
   })
 
-  it('gives the same as JSON', async () => {
+  it('prints the same as JSON', async () => {
     const { stdout } = await doctorOn({}, '--json')
     const { node, cores, devices } = JSON.parse(stdout)
     expect(node).toEqual({ version: process.versions.node, needed: '>=20', supported: true })
@@ -144,7 +144,7 @@ describe('doctor', () => {
     ])
   })
 
-  it('says which addon was taken, and why those before it were not', () => {
+  it('prints which addon was loaded, and why those before it were not', () => {
     const project = projectWith('prebuilt', 'native/build/eigenae.node', 'native/wasm')
     const prebuilt = join(project, 'prebuilds', platform)
     mkdirSync(prebuilt, { recursive: true })
@@ -154,7 +154,7 @@ describe('doctor', () => {
     expect(doctorIn(project).stdout).toMatch(/, prebuilt for \S+-\S+\n\n/)
   })
 
-  it('ends with 1 where nothing can train', () => {
+  it('exits with 1 if nothing can train', () => {
     const { status, stdout, stderr } = doctorIn(projectWith('nothing'))
     expect(stdout).toMatch(/^cpu +no +the native engine was not built here$/m)
     expect(stdout).toMatch(/^wasm +no /m)
@@ -162,7 +162,7 @@ describe('doctor', () => {
     expect(status).toBe(1)
   })
 
-  it('ends with 1 where Node is too old', async () => {
+  it('exits with 1 if Node is too old', async () => {
     const old = scratch('old-node.cjs')
     writeFileSync(old, "Object.defineProperty(process.versions, 'node', { value: '18.19.0' })")
     const { code, stdout } = await doctorOn({ environment: { NODE_OPTIONS: `--require ${old}` } })
@@ -172,14 +172,17 @@ describe('doctor', () => {
 })
 
 describe('cuda on a machine', () => {
-  it.skipIf(realDriver)('tells a machine without a driver from one without its CUDA library', async () => {
-    const without = await refusal('cuda', {})
-    expect(without.reason).toBe('no NVIDIA driver (libcuda.so.1 was not found)')
-    expect(without.hint).toContain('ubuntu-drivers install')
-    const half = await refusal('cuda', { smi: [a100] })
-    expect(half.reason).toContain('550.54.15 is installed without its CUDA library')
-    expect(half.hint).toContain('apt-get install libnvidia-compute-550')
-  })
+  it.skipIf(realDriver)(
+    'distinguishes a machine without a driver from one without its CUDA library',
+    async () => {
+      const without = await refusal('cuda', {})
+      expect(without.reason).toBe('no NVIDIA driver (libcuda.so.1 was not found)')
+      expect(without.hint).toContain('ubuntu-drivers install')
+      const half = await refusal('cuda', { smi: [a100] })
+      expect(half.reason).toContain('550.54.15 is installed without its CUDA library')
+      expect(half.hint).toContain('apt-get install libnvidia-compute-550')
+    },
+  )
 
   it.each<[string, Machine, RegExp, RegExp]>([
     [
@@ -189,7 +192,7 @@ describe('cuda on a machine', () => {
       /ubuntu-drivers/,
     ],
     [
-      'a driver that was updated while it ran',
+      'a driver that was updated while it was loaded',
       {
         libcuda: 'sound',
         smi: 'echo "Failed to initialize NVML: Driver/library version mismatch"; exit 18',
@@ -217,7 +220,7 @@ describe('cuda on a machine', () => {
       /ubuntu-drivers/,
     ],
     [
-      'a driver that does not even know how to tell what a card can do',
+      'a driver that does not report compute capabilities',
       {
         libcuda: 'sound',
         smi: `case "$*" in
@@ -259,8 +262,8 @@ esac`,
   })
 })
 
-describe('cuda where TensorFlow takes no card', () => {
-  it("is refused in TensorFlow's words, which was shown where CUDA's libraries are, and one card", async () => {
+describe('cuda if TensorFlow finds no card', () => {
+  it("is refused with TensorFlow's messages; TensorFlow sees CUDA's libraries and one card", async () => {
     const addon = scratch('no-card.node')
     buildLibrary(addon, addonWithoutCard, ['-I', join(root, 'node_modules/node-api-headers/include')])
     const setup = (folder: string) => {

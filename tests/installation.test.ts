@@ -7,7 +7,7 @@ import { configs, scratchFolder } from './support/cli.js'
 const root = join(import.meta.dirname, '..')
 const scratch = scratchFolder()
 
-/** A copy of the project as `npm ci` leaves it if no compiler is found. */
+/** Copies the project as `npm ci` leaves it if no compiler is found. */
 function copyOfProject(name: string): string {
   const project = scratch(name)
   mkdirSync(project)
@@ -21,8 +21,8 @@ function copyOfProject(name: string): string {
   return project
 }
 
-// npm 10 runs every package's install script, and has no setting to leave out those of some.
-it('brings no package that runs an install script', () => {
+// npm 10 runs every package's install script, and cannot skip those of some packages.
+it('installs no package that runs an install script', () => {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
   const withScript = Object.entries<Record<string, unknown>>(packages).filter(
     ([name, { hasInstallScript, dev }]) => name !== '' && hasInstallScript && !dev,
@@ -31,7 +31,7 @@ it('brings no package that runs an install script', () => {
 })
 
 describe('an installation that compiles', () => {
-  it('prints what it does before and after, and nothing when there is nothing to compile', () => {
+  it('prints a line before and after, and nothing if there is nothing to compile', () => {
     const project = copyOfProject('compiled')
     const compiler = scratch('compiler')
     const script = '#!/bin/sh\nwhile [ $# -gt 1 ]; do [ "$1" = -o ] && : > "$2"; shift; done\n'
@@ -49,7 +49,7 @@ describe('an installation that compiles', () => {
 
 describe('an installation without a C++ compiler', () => {
   const project = copyOfProject('project')
-  // Nothing but Node itself is on the path.
+  // The path has only Node itself.
   const bare = scratch('path')
   const out = scratch('run')
   mkdirSync(bare)
@@ -61,13 +61,13 @@ describe('an installation without a C++ compiler', () => {
       encoding: 'utf8',
     })
 
-  it('succeeds, and says what to install', () => {
+  it('succeeds, and prints what to install', () => {
     const { status, stdout, stderr } = run('scripts/build-native.mjs')
     expect(status).toBe(0)
     expect(stdout + stderr).toMatch(/apt-get install g\+\+/)
   })
 
-  it('trains as WebAssembly, and says why', () => {
+  it('trains as WebAssembly, and prints why', () => {
     const config = join(configs, 'eigen.json')
     const small = ['--epochs', '1', '--set', 'data.limit=256']
     const { status, stderr } = run('bin/eigenae.js', 'train', '--config', config, ...small, '--out', out)
@@ -77,7 +77,7 @@ describe('an installation without a C++ compiler', () => {
     expect(record).toMatchObject({ status: 'completed', device: 'wasm' })
   })
 
-  it('makes train on the cpu say in one message what to install', () => {
+  it('makes train on the cpu print what to install in one message', () => {
     const config = join(configs, 'eigen.json')
     const { status, stderr } = run('bin/eigenae.js', 'train', '--config', config, '--device', 'cpu')
     expect(status).toBe(1)

@@ -12,7 +12,7 @@ afterAll(() => {
   for (const folder of mounted) spawnSync('umount', [folder])
 })
 
-/** A small file system of its own; null where this user may not mount one. */
+/** Mounts a small file system. Returns null if this user may not. */
 function smallDisk(name: string, options: string): string | null {
   const folder = scratch(name)
   mkdirSync(folder)
@@ -25,10 +25,10 @@ const small = ['data.limit=500', 'train.epochs=3']
 const full = smallDisk('full', 'size=3m')
 const readOnly = smallDisk('read-only', 'size=1m,ro')
 const mayMount = full !== null && readOnly !== null
-if (!mayMount && process.env.CI) throw new Error('these tests mount a small tmpfs, which this user may not')
+if (!mayMount && process.env.CI) throw new Error('these tests need the right to mount a tmpfs')
 
 describe.skipIf(!mayMount)('train on a disk that fails (needs the right to mount a tmpfs)', () => {
-  it('says that the disk is full, exits with 1, and leaves whole rows and the run resumable', async () => {
+  it('reports that the disk is full, exits with 1, and leaves complete rows', async () => {
     const folder = `${full}/run`
     const filler = `${full}/filler`
     spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1k', 'count=1000'])
@@ -40,14 +40,14 @@ describe.skipIf(!mayMount)('train on a disk that fails (needs the right to mount
     expect((await readFile(`${folder}/spectrum.csv`, 'utf8')).endsWith('\n')).toBe(true)
   })
 
-  it('goes on with --resume once there is room', async () => {
+  it('resumes once there is space', async () => {
     spawnSync('mount', ['-o', 'remount,size=30m', full!])
     const folder = `${full}/run`
     expect((await eigenae([...trainArgs('eigen.json', folder, ...small), '--resume'])).code).toBe(0)
     expect((await readMetrics(`${folder}/metrics.csv`)).map((row) => row.epoch)).toEqual([1, 2, 3])
   })
 
-  it('says that the folder is read-only and exits with 1', async () => {
+  it('reports that the folder is read-only and exits with 1', async () => {
     const { code, stderr } = await eigenae(trainArgs('eigen.json', `${readOnly}/run`, ...small))
     expect(stderr).toContain(`${readOnly}/run: cannot make the folder: is on a read-only file system`)
     expect(code).toBe(1)
@@ -55,7 +55,7 @@ describe.skipIf(!mayMount)('train on a disk that fails (needs the right to mount
 })
 
 describe('train that diverges', () => {
-  it('fails in the epoch where the loss is no number, and says what to lower', async () => {
+  it('fails in the epoch whose loss is not a number', async () => {
     const folder = scratch('diverged')
     const { code, stderr } = await eigenae(
       trainArgs('eigen.json', folder, ...small, 'optimizer.learningRate=1e30', 'loss.eigen=null'),
@@ -78,7 +78,7 @@ describe('train that diverges', () => {
 })
 
 describe('results that cannot be written', () => {
-  it.skipIf(!existsSync('/dev/full'))('are told in a line, with exit code 1', () => {
+  it.skipIf(!existsSync('/dev/full'))('are reported in one line, with exit code 1', () => {
     const shell = `${process.execPath} ${join(import.meta.dirname, '../bin/eigenae.js')} doctor > /dev/full`
     const { status, stderr } = spawnSync('sh', ['-c', shell], { encoding: 'utf8' })
     expect(stderr).toMatch(/^eigenae: cannot write the results: ENOSPC.*\n$/)

@@ -8,7 +8,7 @@ import { dataFolder } from './support/idx.js'
 const scratch = scratchFolder()
 const bin = join(import.meta.dirname, '../bin/eigenae.js')
 
-/** The command line with a limit on its address space, in gigabytes, as login nodes of clusters have one. */
+/** Runs the command line with a limit on its address space, in gigabytes, as login nodes of clusters set one. */
 function limited(gigabytes: number, ...args: readonly string[]): SpawnSyncReturns<string> {
   const shell = `ulimit -v ${gigabytes * 1e6} && exec "$0" "$@"`
   return spawnSync('bash', ['-c', shell, process.execPath, bin, ...args], { encoding: 'utf8' })
@@ -19,7 +19,7 @@ function writeJson(file: string, value: unknown): string {
   return file
 }
 
-// Node itself takes up to 1 GB of addresses. macOS has no such limit.
+// Node itself reserves up to 1 GB of addresses. macOS has no such limit.
 describe.skipIf(process.platform !== 'linux')('with limited address space', () => {
   it('sweeps, compares and draws', () => {
     mkdirSync(scratch('sweep'))

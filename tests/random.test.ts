@@ -41,14 +41,14 @@ describe("an epoch's order", () => {
     expect(epochOrder(4, 2, 100)).not.toEqual(order)
   })
 
-  it('puts an image at each place about as often', () => {
+  it('puts an image at each position about equally often', () => {
     const counts = new Float64Array(6)
     for (let epoch = 0; epoch < 6000; epoch++) counts[epochOrder(0, epoch, 6).indexOf(0)]! += 1
-    // 1000 expected at each place, a standard deviation of 29.
+    // The expectation is 1000 per position, the standard deviation 29.
     for (const count of counts) expect(Math.abs(count - 1000)).toBeLessThan(150)
   })
 
-  it('is that of earlier versions: a resumed run goes on with it', () => {
+  it('is the same as in earlier versions, so that old runs can be resumed', () => {
     expect([...epochOrder(0, 1, 8)]).toMatchInlineSnapshot(`
       [
         5,
@@ -85,7 +85,7 @@ describe('the initial parameters', () => {
     }
   })
 
-  it('leave batch norm an identity', () => {
+  it('make batch norm an identity', () => {
     for (const tensor of layout.parameters.filter(({ kind }) => kind === 'gamma' || kind === 'beta')) {
       expect(new Set(tensorValues(tensor, state.parameters))).toEqual(
         new Set([tensor.kind === 'gamma' ? 1 : 0]),
@@ -102,7 +102,7 @@ describe('the initial parameters', () => {
     expect(initialState(architecture, 2).parameters).not.toEqual(state.parameters)
   })
 
-  it('number what the widths say', () => {
+  it('have the size that follows from the widths', () => {
     expect(latentDimension(architecture)).toBe(10)
     expect(layoutOf({ ...architecture, batchNorm: 'none' }).parameterCount).toBe(220_066)
   })

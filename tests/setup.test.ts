@@ -19,7 +19,7 @@ const scratch = scratchFolder()
 const library = scratch('libstub.so')
 buildLibrary(library, 'extern "C" int stub() { return 0; }')
 
-/** A machine whose Python is a script; `pip` is what its pip does. */
+/** Builds a machine whose Python is a script; `pip` is the script of its pip. */
 function machine(pip: string, path = '/usr/bin:/bin') {
   const folder = mkdtempSync(scratch('machine-'))
   const version = 'case "$*" in *--version*) echo "pip 24.0 from /x (python 3.12)"; exit 0;; esac'
@@ -33,10 +33,10 @@ function machine(pip: string, path = '/usr/bin:/bin') {
 }
 
 const setup = ['setup', 'tensorflow', '--cpu']
-/** It never ends, but with the command line that started it. */
+/** Ends only with the command line that started it. */
 const slowDownload = 'echo "  Downloading tensorflow_cpu.whl (273.8 MB)"; exec tail --pid=$PPID -f /dev/null'
 
-/** Makes the file $LOADED when it is loaded, and never returns. */
+/** Creates the file $LOADED when it is loaded, and never returns. */
 const endlessLibrary = `
 #include <cstdio>
 #include <cstdlib>
@@ -47,7 +47,7 @@ __attribute__((constructor)) static void wait() {
 }`
 
 describe('setup tensorflow', () => {
-  it('says in one message all that is missing, and the command that brings it', async () => {
+  it('prints everything that is missing in one message, and the command that installs it', async () => {
     const env = { PATH: '/nowhere', EIGENAE_TENSORFLOW_DIR: scratch('bare') }
     const { code, stderr } = await eigenae(setup, { env })
     expect(stderr).toBe(
@@ -65,7 +65,7 @@ describe('setup tensorflow', () => {
     expect(existsSync(scratch('bare'))).toBe(false)
   })
 
-  it('knows a Python without pip, and one whose pip is too old', async () => {
+  it('refuses a Python without pip, or with a pip that is too old', async () => {
     const python = scratch('python')
     writeProgram(python, 'echo "No module named pip" >&2; exit 1')
     const { env } = machine('')
@@ -76,7 +76,7 @@ describe('setup tensorflow', () => {
     expect(old.stderr).toMatch(/pip 20\.0\.2 is too old: run .* -m pip install --upgrade "pip>=20\.3"/)
   })
 
-  it('knows a disk without room', async () => {
+  it('refuses a disk without space', async () => {
     const { env } = machine('')
     const { code, stderr } = await eigenae(setup, {
       env: { ...env, EIGENAE_TENSORFLOW_DIR: '/proc/eigenae' },
@@ -106,7 +106,7 @@ describe('setup tensorflow', () => {
       /the package index cannot be reached\n.*\nCheck the network/,
     ],
     [
-      'a version that there is not',
+      'a version that does not exist',
       'ERROR: Could not find a version that satisfies the requirement tensorflow-cpu==2.21.0 (from versions: 2.15.1, 2.20.0)',
       /no wheel of tensorflow-cpu==2\.21\.0 .*\nUse one of 2\.15\.1, 2\.20\.0\./,
     ],
@@ -116,7 +116,7 @@ describe('setup tensorflow', () => {
       /tensorflow-cpu==2\.21\.0: the downloaded wheel does not have its known checksum\n {2}Expected sha256 aaaa\n {2}Got +bbbb\n.*PIP_INDEX_URL/,
     ],
     ['any other failure of pip', 'ERROR: something else', /pip failed\n {2}ERROR: something else/],
-  ])('says what to do about %s, and leaves nothing that counts as set up', async (_, words, message) => {
+  ])('prints what to do about %s, and leaves no installation', async (_, words, message) => {
     const { env, root } = machine(`printf '%s\\n' "${words}" >&2; exit 1`)
     const { code, stderr } = await eigenae(setup, { env })
     expect(stderr).toMatch(message)
@@ -124,7 +124,7 @@ describe('setup tensorflow', () => {
     expect(readdirSync(root)).toEqual([])
   })
 
-  it('has pip check the wheels by their checksums, unless they are not known and that is accepted', async () => {
+  it('has pip check the checksums of the wheels, unless --no-checksums accepts unknown ones', async () => {
     const seen = scratch('seen')
     const { env } =
       machine(`echo "$*" > ${seen}; while [ "$1" != --requirement ] && [ $# -gt 0 ]; do shift; done
@@ -142,7 +142,7 @@ describe('setup tensorflow', () => {
   })
 
   it('refuses a package from npm that has another checksum', async () => {
-    // A pip that unpacks a TensorFlow of two empty files, and an npm whose registry serves something else.
+    // This pip unpacks a TensorFlow of two empty files; this npm's registry serves another package.
     const { env, folder } = machine(`while [ "$1" != --target ] && [ $# -gt 0 ]; do shift; done
 [ $# -eq 0 ] || { mkdir -p "$2/tensorflow" && cd "$2/tensorflow" && touch libtensorflow_cc.so.2 libtensorflow_framework.so.2; }`)
     writeProgram(
@@ -187,7 +187,7 @@ describe('setup tensorflow', () => {
     },
   )
 
-  it('makes folders that others cannot write to, whatever the umask', async () => {
+  it('creates folders that others cannot write to, whatever the umask', async () => {
     const { env, root } = machine('mkdir "$TMPDIR/made"; exit 1')
     mkdirSync(dirname(root), { recursive: true })
     const before = process.umask(0o002)
@@ -215,7 +215,7 @@ describe('setup tensorflow', () => {
     ])
   })
 
-  it('stops at Ctrl-C while it checks, which takes minutes where a card compiles first', async () => {
+  it('stops at Ctrl-C during the check, which takes minutes if a card compiles first', async () => {
     const { env, root } = machine('')
     const slow = scratch('libslow.so')
     buildLibrary(slow, endlessLibrary)
@@ -229,7 +229,7 @@ describe('setup tensorflow', () => {
     expect(code).toBe(130)
   })
 
-  it('makes an installation again that does not compute, and says why where it cannot', async () => {
+  it('rebuilds an installation that does not compute, and prints why if it cannot', async () => {
     const { env, root } = machine('echo "ERROR: something else" >&2; exit 1')
     fakeInstallation(root, library, 'cpu')
     const without = await eigenae(setup, { env: { ...env, PATH: '/nowhere' } })
@@ -239,7 +239,7 @@ describe('setup tensorflow', () => {
     expect(again.code).toBe(1)
   })
 
-  it('is made by one process at a time, and tidies up after one that was killed', async () => {
+  it('runs in one process at a time, and cleans up after one that was killed', async () => {
     const { env, root } = machine(slowDownload)
     const first = start(setup, { env })
     await first.says('274 MB')

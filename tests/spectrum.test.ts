@@ -11,7 +11,7 @@ function randomMatrix(rows: number, columns: number, seed: number): Float64Array
   )
 }
 
-/** Orthonormal columns [rows][columns] by Gram and Schmidt, twice. */
+/** Returns orthonormal columns [rows][columns] by Gram and Schmidt, twice for accuracy. */
 function orthonormal(rows: number, columns: number, seed: number): Float64Array {
   const matrix = randomMatrix(rows, columns, seed)
   const at = (i: number, j: number) => matrix[i * columns + j]!
@@ -51,7 +51,7 @@ describe('singular values', () => {
     for (const [i, value] of values.entries()) expect(Math.abs(found[i]! / value - 1)).toBeLessThan(1e-9)
   })
 
-  it('stop being computed once the signal is aborted, with its reason', async () => {
+  it('are no longer computed once the signal is aborted, with its reason', async () => {
     const controller = new AbortController()
     const reason = new Error('enough')
     const found = singularValues(randomMatrix(600, 600, 3), 600, false, controller.signal)
@@ -59,7 +59,7 @@ describe('singular values', () => {
     await expect(found).rejects.toBe(reason)
   })
 
-  it('are found where most of 200 dimensions are dead but for rounding, with turns for other work', async () => {
+  it('are accurate if most of 200 dimensions are dead up to rounding, with time slices for other work', async () => {
     const [rows, columns, rank] = [400, 200, 12]
     const [left, right] = [randomMatrix(rows, rank, 1), randomMatrix(rank, columns, 2)]
     const embedding = Float32Array.from({ length: rows * columns }, (_, place) => {
@@ -68,7 +68,7 @@ describe('singular values', () => {
         (sum, term) => sum + term,
       )
     })
-    // A slow machine: between two looks at the clock a second has passed.
+    // Simulates a slow machine: a second passes between two readings of the clock.
     let clock = 0
     vi.spyOn(performance, 'now').mockImplementation(() => 1000 * clock++)
     let turns = 0
@@ -84,32 +84,32 @@ describe('singular values', () => {
     expect(turns, 'of the other work of the process').toBeGreaterThan(2)
   })
 
-  it('of fewer rows than columns end in zeros', async () => {
+  it('end in zeros if there are fewer rows than columns', async () => {
     const found = await singularValues([3, 0, 0, 0, 0, 4], 3, false)
     expect([...found]).toEqual([4, 3, 0])
   })
 
-  it('of an embedding that is not finite are NaN', async () => {
+  it('are NaN if the embedding is not finite', async () => {
     expect([...(await singularValues([1, 2, Number.NaN, 3, 4, 5], 2, false))]).toEqual([
       Number.NaN,
       Number.NaN,
     ])
   })
 
-  it('of a dead dimension are exactly zero', async () => {
+  it('are exactly zero for dead dimensions', async () => {
     const found = await singularValues([1, 0, 2, 0, 3, 0], 2, false)
     expect(found[0]).toBeCloseTo(Math.sqrt(14), 12)
     expect(found[1]).toBe(0)
   })
 
-  it('are those about the mean when centred', async () => {
+  it('are those of the deviations from the mean if centred', async () => {
     const found = await singularValues([11, 5, 9, 5, 11, 5, 9, 5], 2, true)
     expect([...found]).toEqual([2, 0])
   })
 })
 
 describe('a spectrum', () => {
-  it('of two equal directions and a dead one has effective rank 2', async () => {
+  it('has effective rank 2 with two equal directions and a dead one', async () => {
     const { singularShares, eigenShares, effectiveRank, deadDimensions } = await spectrumOf(
       [1, 0, 0, 0, 1, 0],
       3,
@@ -121,12 +121,12 @@ describe('a spectrum', () => {
     expect(deadDimensions).toBe(1)
   })
 
-  it('counts a dimension as dead under a thousandth of the largest', async () => {
+  it('counts a dimension as dead below a thousandth of the largest', async () => {
     const { deadDimensions } = await spectrumOf(withSingularValues(50, [1, 1.1e-3, 0.9e-3]), 3, false)
     expect(deadDimensions).toBe(1)
   })
 
-  it('of an embedding that is all zeros is all zeros, every dimension dead', async () => {
+  it('is all zeros if the embedding is, with every dimension dead', async () => {
     const spectrum = await spectrumOf(new Float32Array(20), 4, false)
     expect(spectrum.singularShares).toEqual([0, 0, 0, 0])
     expect([spectrum.effectiveRank, spectrum.deadDimensions]).toEqual([0, 4])

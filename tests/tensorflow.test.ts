@@ -6,8 +6,8 @@ import { engines } from './support/engines.js'
 
 const scratch = scratchFolder()
 
-describe('the devices of TensorFlow', () => {
-  it.each(engines)('are checked by the losses that engine $name has', async (engine) => {
+describe('the TensorFlow devices', () => {
+  it.each(engines)('are checked by losses that engine $name reproduces', async (engine) => {
     for (const [step, { loss, mse, eigenLoss }] of (await trainSteps(engine)).entries()) {
       const expected = expectedLosses[step]!
       expect(loss).toBeCloseTo(expected.loss, 6)
@@ -16,11 +16,11 @@ describe('the devices of TensorFlow', () => {
     }
   })
 
-  it('are not taken by auto where none is set up, nor tensorflow-cpu ever', async () => {
+  it('are not chosen by auto without a card', async () => {
     expect((await selectEngine('auto')).engine.device).toBe('cpu')
   })
 
-  it('are an error where they are asked for and cannot be used: nothing is trained elsewhere', async () => {
+  it('are an error if they are requested and cannot be used: no other device trains instead', async () => {
     const out = scratch('run')
     const env = { EIGENAE_TENSORFLOW_DIR: scratch('nothing') }
     const { code, stdout, stderr } = await eigenae(

@@ -16,12 +16,12 @@ import {
 const relative = 2e-4
 const absolute = 2e-6
 
-function expectNear(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
-  expect(actual.length, `${what}: how many`).toBe(expected.length)
+function expectNear(actual: ArrayLike<number>, expected: ArrayLike<number>, name: string): void {
+  expect(actual.length, `${name}: length`).toBe(expected.length)
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(actual[i]! - expected[i]!)
     const allowed = Math.max(absolute, relative * Math.abs(expected[i]!))
-    if (!(difference <= allowed)) expect.fail(`${what}[${i}] is ${actual[i]}, PyTorch's is ${expected[i]}`)
+    if (!(difference <= allowed)) expect.fail(`${name}[${i}] is ${actual[i]}, PyTorch's is ${expected[i]}`)
   }
 }
 
@@ -42,7 +42,7 @@ async function replay(trainer: Trainer, golden: GoldenCase): Promise<Replay> {
   return { steps, afterFirst: afterFirst!, final: await trainer.exportState() }
 }
 
-/** Adam's first moment starts at zero, so after one step it is (1 − β₁) times the gradient. */
+/** Adam's first moment starts at 0, so after one step it is (1 − β₁) times the gradient. */
 function firstGradients({ firstMoments }: TrainerState, { adam }: GoldenCase): Float64Array {
   return Float64Array.from(firstMoments, (moment) => moment / (1 - adam.beta1))
 }
@@ -73,12 +73,12 @@ async function expectEvaluation(trainer: Trainer, { expected, widths, eigen }: G
   expectNear(spectrum.singularShares, padded(singularShares, spectrum), 'singular share')
 }
 
-/** PyTorch gives no more singular values than images; a spectrum has one a dimension, zeros last. */
+/** PyTorch returns at most as many singular values as images; a spectrum has one per dimension, zeros last. */
 function padded(values: readonly number[], { singularValues }: Spectrum): readonly number[] {
   return [...values, ...Array<number>(singularValues.length - values.length).fill(0)]
 }
 
-/** That an engine reproduces every case. */
+/** Tests that an engine reproduces every case. */
 export function describeGolden(engine: Engine): void {
   describe(`engine ${engine.name} reproduces PyTorch`, () => {
     it.each(goldenCases())('$name', ({ golden }) => expectGolden(engine, golden))

@@ -9,7 +9,7 @@ const quiet = () => {}
 
 const hundred = images(100)
 
-/** An epoch of minutes on the fastest of cores, of which a test sees the beginning alone. */
+/** An epoch of minutes on the fastest core. A test only sees its beginning. */
 const endlessSpec: TrainerSpec = {
   ...smallSpec,
   widths: [784, 512, 512, 5],
@@ -25,13 +25,13 @@ async function trainTwoEpochs(trainer: Trainer) {
   return { losses, state: await trainer.exportState() }
 }
 
-/** What every engine does: the same suite for all. */
+/** The suite that every engine passes. */
 export function describeEngine(engine: Engine): void {
   describe(`engine ${engine.name}`, () => {
     const withSmall = <T>(use: (trainer: Trainer) => Promise<T>, changes = {}) =>
       withTrainer(engine, { ...smallSpec, ...changes }, hundred, use)
 
-    it("begins with the seed's initial parameters", async () => {
+    it("starts from the seed's initial parameters", async () => {
       const state = await withSmall((trainer) => trainer.exportState())
       expect(state).toEqual(initialState(smallSpec, smallSpec.seed))
     })
@@ -41,13 +41,13 @@ export function describeEngine(engine: Engine): void {
       expect(losses[1]!.mse).toBeLessThan(losses[0]!.mse)
     })
 
-    it('gives the same bits again, and at any number of threads', async () => {
+    it('is deterministic to the bit, at any number of threads', async () => {
       const one = await withSmall(trainTwoEpochs)
       for (const threads of [1, 2, 3, 5]) expect(await withSmall(trainTwoEpochs, { threads })).toEqual(one)
     })
 
     it.each(['none', 'encoder', 'all'] as const)(
-      'goes on from an exported state bit for bit, batch norm %s',
+      'continues from an exported state bit for bit, batch norm %s',
       async (batchNorm) => {
         const changes = { batchNorm }
         const whole = await withSmall(trainTwoEpochs, changes)
@@ -64,7 +64,7 @@ export function describeEngine(engine: Engine): void {
       },
     )
 
-    it('counts a short last batch by its images, and trains it without the eigen loss where it is too small', async () => {
+    it('weights a short last batch by its images, and trains it without the eigen loss if it is too small', async () => {
       const short = hundred.subarray(0, 36 * inputs)
       const losses = await withTrainer(engine, smallSpec, short, (trainer) =>
         trainer.trainEpoch(1, quiet, never),
@@ -86,7 +86,7 @@ export function describeEngine(engine: Engine): void {
       expect(Math.abs(reports.at(-1)!.loss / losses.loss - 1)).toBeLessThan(1e-6)
     })
 
-    it('reports progress and stops at once when it is told to, with the reason', async () => {
+    it('reports progress, and stops with the reason of an abort', async () => {
       const controller = new AbortController()
       const reason = new Error('enough')
       const seen: number[] = []
@@ -100,7 +100,7 @@ export function describeEngine(engine: Engine): void {
       expect(seen[0]).toBeLessThan(endlessCount)
     })
 
-    it('stops where it was told to before it began', async () => {
+    it('stops if it was aborted before it started', async () => {
       const reason = new Error('enough')
       await withTrainer(engine, endlessSpec, endlessImages(), async (trainer) => {
         const epoch = trainer.trainEpoch(1, quiet, AbortSignal.abort(reason))
@@ -109,7 +109,7 @@ export function describeEngine(engine: Engine): void {
       })
     })
 
-    it('encodes bytes as it encodes them divided by 255', async () => {
+    it('encodes bytes like floats of the bytes divided by 255', async () => {
       const floats = Float32Array.from(hundred, (byte) => byte / 255)
       const [fromBytes, fromFloats] = await withSmall(async (trainer) => [
         await trainer.encode(hundred),
@@ -120,7 +120,7 @@ export function describeEngine(engine: Engine): void {
         expect(Math.abs(fromBytes![i]! - value)).toBeLessThan(1e-5)
     })
 
-    it('answers about the same many images as it did before, and about others among them apart', async () => {
+    it('encodes the same large set of images the same way again, and parts of it independently', async () => {
       const many = images(3000)
       const parts = [0, 1500, 750].map((first) => many.subarray(first * inputs, (first + 1500) * inputs))
       await withSmall(async (trainer) => {
@@ -137,7 +137,7 @@ export function describeEngine(engine: Engine): void {
       })
     })
 
-    it('measures the error that its own reconstruction has', async () => {
+    it('measures the error of its own reconstruction', async () => {
       await withSmall(async (trainer) => {
         const output = await trainer.reconstruct(hundred)
         const error =
@@ -146,7 +146,7 @@ export function describeEngine(engine: Engine): void {
       })
     })
 
-    it('adds the noise that is named by seed, image and pixel', async () => {
+    it('adds the noise named by seed, image and pixel', async () => {
       await withSmall(async (trainer) => {
         const noisy = Float32Array.from(
           hundred,
@@ -162,7 +162,7 @@ export function describeEngine(engine: Engine): void {
   })
 }
 
-/** native/core/random.h's definition, in double. */
+/** The definition in native/core/random.h, in double. */
 function normal(seed: number, image: number, pixel: number): number {
   const block = philox4x32([Math.floor(pixel / 4), image, 0, 0], [seed, purpose.evaluationNoise])
   const pair = 2 * Math.floor((pixel % 4) / 2)

@@ -3,7 +3,7 @@ import { nativeEngine } from '../../src/engines/native/engine.js'
 import { wasmEngine } from '../../src/engines/wasm/engine.js'
 import { philox4x32 } from '../../src/model/random.js'
 
-/** Every engine that can be opened here: each passes the same suite. */
+/** The engines that run on every machine. Each passes the same suite. */
 export const engines: readonly Engine[] = [nativeEngine(), await wasmEngine()]
 
 export const adam = { learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
@@ -19,7 +19,7 @@ export const smallSpec: TrainerSpec = {
   threads: 1,
 }
 
-/** Runs `use` on a trainer and gives its threads and memory back. */
+/** Runs `use` on a trainer, then disposes of it. */
 export async function withTrainer<T>(
   engine: Engine,
   spec: TrainerSpec,
@@ -36,7 +36,7 @@ export async function withTrainer<T>(
 
 export const never = new AbortController().signal
 
-/** Bytes that look like digits: mostly black. */
+/** Returns bytes that resemble digits: mostly black. */
 export function images(count: number): Uint8Array {
   return Uint8Array.from({ length: count * 784 }, (_, i) =>
     philox4x32([i, 0, 0, 0], [1, 0])[0] % 5 === 0 ? i % 256 : 0,

@@ -1,23 +1,23 @@
 import { describe, it } from 'vitest'
 import type { Engine } from '../../src/engines/engine.js'
-import { type EngineOptions, tensorflowEngine } from '../../src/engines/tensorflow/engine.js'
+import { tensorflowEngine } from '../../src/engines/tensorflow/engine.js'
 import { EigenaeError } from '../../src/errors.js'
 
-/** The device that the tests of the engine run on: scripts/gpu-check.sh names a card. */
+/** The device that the tests of the engine use. scripts/gpu-check.sh sets it to a graphics card. */
 export const tensorflowDevice = process.env.EIGENAE_TENSORFLOW_DEVICE === 'cuda' ? 'cuda' : 'tensorflow-cpu'
 
-/** The engine, or why there is none here. */
-export function openTensorflow(options?: EngineOptions): Engine | EigenaeError {
+/** Returns the engine, or why this machine has none. */
+function openTensorflow(): Engine | EigenaeError {
   try {
-    return tensorflowEngine(tensorflowDevice, options)
+    return tensorflowEngine(tensorflowDevice)
   } catch (error) {
     if (error instanceof EigenaeError) return error
     throw error
   }
 }
 
-/** Describes tests of the engine; where TensorFlow is not set up they are skipped and say so, or fail in CI. */
-export function whereTensorflowIs(tests: (engine: Engine) => void): void {
+/** Describes tests of the engine. If TensorFlow is not set up, they are skipped with the reason, and fail in CI. */
+export function describeWithTensorflow(tests: (engine: Engine) => void): void {
   const engine = openTensorflow()
   const missing = engine instanceof EigenaeError
   if (missing && process.env.CI !== undefined) throw engine

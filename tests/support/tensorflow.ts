@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 const libraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2']
 
-/** A real shared library, of which nothing is in any machine's own libraries. */
+/** Compiles a shared library, so that its symbols are in no library of the machine. */
 export function buildLibrary(file: string, source: string, flags: readonly string[] = []): void {
   execFileSync('g++', ['-shared', '-fPIC', ...flags, '-x', 'c++', '-', '-o', file], { input: source })
 }
@@ -22,7 +22,7 @@ export interface FakeInstallation {
   readonly protocol: string
 }
 
-/** What `setup tensorflow` leaves in `root`, with libraries that hold nothing. */
+/** Creates an installation in `root` as `setup tensorflow` does, with `library` in place of TensorFlow's libraries. */
 export function fakeInstallation(root: string, library: string, kind: 'cpu' | 'cuda'): FakeInstallation {
   const folder = join(root, `2.21.0-${kind}`)
   const tensorflow = join(folder, 'site-packages', 'tensorflow')

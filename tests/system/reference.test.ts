@@ -4,8 +4,8 @@ import { eigenae, scratchFolder, trainArgs } from '../support/cli.js'
 const scratch = scratchFolder()
 
 /**
- * Three epochs on all 60,000 images, beside PyTorch's: test MSE with noisy input of tests/golden/reference.py, seeds 0 to
- * 2, run on 2026-11-24, ± 15 %. Without an eigen loss units die by chance, so that arm spreads more.
+ * Bounds from PyTorch for three epochs on all 60,000 images: the test MSE with noisy input of tests/golden/reference.py,
+ * seeds 0 to 2, run on 2026-11-24, ± 15 %. Without an eigen loss units die by chance, so the range of that arm is wider.
  */
 const arms = [
   { config: 'baseline.json', denoiseMse: [0.0242, 0.0475], topShare: [0.35, 0.95], dead: [2, 8] },
@@ -35,9 +35,9 @@ function expectWithin(value: number, [low, high]: readonly [number, number], wha
   expect(value, what).toBeLessThanOrEqual(high)
 }
 
-describe('three epochs of an arm, of a seed that PyTorch did not run', () => {
+describe('three epochs of an arm with a seed that PyTorch did not run', () => {
   it.each(arms)(
-    '$config: test MSE and spectrum are those of PyTorch',
+    '$config: test MSE and spectrum agree with PyTorch',
     async ({ config, denoiseMse, topShare, dead }) => {
       const { metrics, spectrum, linear_probe_accuracy } = await trained(config, 5)
       expectWithin(metrics.test_denoise_mse, denoiseMse, 'test MSE, noisy input')

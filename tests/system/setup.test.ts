@@ -19,7 +19,7 @@ function findOrNull(): TensorflowInstallation | null {
 
 const skipped = installed === null ? ' (skipped: eigenae setup tensorflow --cpu was not run)' : ''
 
-// In one order: each test goes on with the folder that the one before left.
+// The order matters: each test uses the folder that the one before left.
 describe.skipIf(installed === null)(
   `setup tensorflow with the real wheel${skipped}`,
   { timeout: 240_000 },
@@ -30,7 +30,7 @@ describe.skipIf(installed === null)(
     const folder = join(root, `${version}-${kind}`)
     const addon = join(folder, 'tfjs_binding.node')
     const setup = ['setup', 'tensorflow', `--${kind}`, '--version', version]
-    // No network: whatever is downloaded again fails.
+    // Without a network, so that every download fails.
     const env = {
       EIGENAE_TENSORFLOW_DIR: root,
       PIP_INDEX_URL: 'http://127.0.0.1:9/simple',
@@ -38,7 +38,7 @@ describe.skipIf(installed === null)(
     }
     afterAll(() => rmSync(root, { recursive: true, force: true }))
 
-    it('goes on from an unpacked wheel after kill -9 while the addon is built', async () => {
+    it('reuses an unpacked wheel after kill -9 while the addon is built', async () => {
       mkdirSync(folder, { recursive: true })
       spawnSync('cp', ['-al', join(tensorflow, '..'), folder])
       const killed = start(setup, { env })
@@ -58,13 +58,13 @@ describe.skipIf(installed === null)(
       expect(find(root)).toMatchObject({ version, kind, addon })
     })
 
-    it('does nothing the second time but to check that it computes', async () => {
+    it('only checks an existing installation', async () => {
       const { code, stderr } = await eigenae(setup, { env: { ...env, PATH: '/nowhere' } })
       expect(stderr).toMatch(/^- check tensorflow-cpu\nalready set up; the check passed/)
       expect(code).toBe(0)
     })
 
-    it('builds a truncated addon again', async () => {
+    it('rebuilds a truncated addon', async () => {
       truncateSync(addon, 1000)
       expect(() => find(root)).toThrow('its addon is damaged')
       const { code } = await eigenae(setup, { env })
@@ -91,7 +91,7 @@ describe.skipIf(installed === null)(
       expect([again.code, again.stderr]).toEqual([0, expect.not.stringContaining('- download')])
     })
 
-    it('downloads a wheel again that is not whole, and says so where there is no network', async () => {
+    it('downloads an incomplete wheel again, and reports that there is no network', async () => {
       rmSync(join(folder, 'site-packages/tensorflow/libtensorflow_framework.so.2'))
       const { code, stderr } = await eigenae(setup, { env })
       expect(stderr).toMatch(/the package index cannot be reached\n.*\nCheck the network/)

@@ -4,12 +4,12 @@ import { readMetrics } from '../../src/runs/read.js'
 import { eigenae, scratchFolder, start } from '../support/cli.js'
 import { holdAt } from '../support/hold.js'
 import { expectSameRuns, readJson, tinyConfigs, writeJson } from '../support/sweeps.js'
-import { tensorflowDevice, whereTensorflowIs } from '../support/tensorflow-engine.js'
+import { describeWithTensorflow, tensorflowDevice } from '../support/tensorflow-engine.js'
 
 const scratch = scratchFolder()
 const runs = [0, 1, 2, 3].map((seed) => `eigen/seed-${seed}`)
 
-whereTensorflowIs(() => {
+describeWithTensorflow(() => {
   tinyConfigs(scratch(), 3)
   const config = writeJson(scratch('sweep.json'), {
     ...{ name: 'sweep', variants: { eigen: 'eigen.json' }, seeds: [0, 1, 2, 3] },

@@ -1,8 +1,8 @@
 import { describeGolden } from '../golden/suite.js'
 import { describeEngine } from '../support/engine-suite.js'
-import { whereTensorflowIs } from '../support/tensorflow-engine.js'
+import { describeWithTensorflow } from '../support/tensorflow-engine.js'
 
-whereTensorflowIs((engine) => {
+describeWithTensorflow((engine) => {
   describeGolden(engine)
   describeEngine(engine)
 })

@@ -9,21 +9,21 @@ import { eigenae, scratchFolder, start, trainArgs } from '../support/cli.js'
 import { images, smallSpec } from '../support/engines.js'
 import { holdAt } from '../support/hold.js'
 import { expectSameRuns, writerOf } from '../support/sweeps.js'
-import { whereTensorflowIs } from '../support/tensorflow-engine.js'
+import { describeWithTensorflow } from '../support/tensorflow-engine.js'
 
 const scratch = scratchFolder()
 const settings = ['data.limit=3000', 'train.epochs=3', 'device=tensorflow-cpu']
 const cpu = { device: 'tensorflow-cpu', threads: 1, card: null } as const
 
-/** TensorFlow's process of the run that this process makes. */
+/** Returns the number of the TensorFlow process that a process has started. */
 function workerOf(pid: number): number {
   const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(pid)], { encoding: 'utf8' })
   return Number.parseInt(children.split('\n').find((line) => line.includes('tensorflow/worker.js'))!, 10)
 }
 
-whereTensorflowIs((engine) => {
+describeWithTensorflow((engine) => {
   describe('train --device tensorflow-cpu', () => {
-    it('gives the same bytes when it was killed and resumed, at another number of threads', async () => {
+    it('writes the same bytes after it was killed and resumed, with another number of threads', async () => {
       const whole = scratch('whole')
       const parts = scratch('parts')
       expect((await eigenae([...trainArgs('eigen.json', whole, ...settings), '--threads', '2'])).code).toBe(0)
@@ -36,7 +36,7 @@ whereTensorflowIs((engine) => {
       await expectSameRuns([''], parts, whole)
     })
 
-    it('stops on Ctrl-C with a checkpoint, though the terminal sends it to TensorFlow too', async () => {
+    it('stops on Ctrl-C with a checkpoint, although TensorFlow gets the signal, too', async () => {
       const out = scratch('interrupted')
       const running = start(trainArgs('eigen.json', out, ...settings, 'train.epochs=1000000'))
       const pid = await writerOf(out)
@@ -46,7 +46,7 @@ whereTensorflowIs((engine) => {
       expect(stderr).toContain('--resume')
     })
 
-    it('says that TensorFlow died, and fails', async () => {
+    it('reports the end of the TensorFlow process, and fails', async () => {
       const out = scratch('died')
       const running = start(trainArgs('eigen.json', out, ...settings, 'train.epochs=1000000'))
       process.kill(workerOf(await writerOf(out)), 'SIGABRT')
@@ -56,12 +56,12 @@ whereTensorflowIs((engine) => {
       expect(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')).status).toBe('failed')
     })
 
-    it('says why it died to the call whose pipe breaks, too', async () => {
+    it('reports why the process ended also to a call whose pipe breaks', async () => {
       for (let milliseconds = 0; milliseconds < 30; milliseconds += 5) {
         const worker = await openProcess(findInstallation('cpu'), cpu)
         process.kill(workerOf(process.pid), 'SIGABRT')
         const until = performance.now() + milliseconds
-        while (performance.now() < until); // so that this process does not learn of the end first
+        while (performance.now() < until); // blocks, so that this process does not see the end first
         await expect(worker.call('usage', [])).rejects.toThrow('its process ended (SIGABRT)')
         await worker.close()
       }
@@ -84,7 +84,7 @@ whereTensorflowIs((engine) => {
     expect(existsSync(out)).toBe(false)
   })
 
-  it('cuda where TensorFlow sees no card is refused, and no graph for a card is put on the processor', async () => {
+  it('cuda is refused if TensorFlow finds no card, and a graph for a card never runs on the processor', async () => {
     const installation = findInstallation('cpu')
     await expect(openProcess(installation, { ...cpu, device: 'cuda' })).rejects.toThrow(
       'finds no graphics card',
@@ -99,14 +99,14 @@ whereTensorflowIs((engine) => {
     }
   })
 
-  it('the check of a training step passes here', async () => {
+  it('the check of training steps passes', async () => {
     await checkTrainingStep(tensorflowEngine('tensorflow-cpu'))
   })
 
   it('20,000 steps leak neither tensors nor memory nor files', { timeout: 240_000 }, async () => {
     const temporary = scratch('temporary')
     mkdirSync(temporary)
-    vi.stubEnv('TMPDIR', temporary) // the other test files' graphs come and go in the machine's
+    vi.stubEnv('TMPDIR', temporary) // other test files write graphs into the machine's own folder
     const worker = await openProcess(findInstallation('cpu'), { ...cpu, threads: 2 })
     try {
       const { seed, ...rest } = smallSpec

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Engine, ReplicaTrainer, TrainerSpec } from '../../src/engines/engine.js'
 import type { TrainerState } from '../../src/model/state.js'
 import { images, never, smallSpec, withTrainer } from '../support/engines.js'
-import { whereTensorflowIs } from '../support/tensorflow-engine.js'
+import { describeWithTensorflow } from '../support/tensorflow-engine.js'
 
 const quiet = () => {}
 const threeBatches = images(96)
@@ -28,8 +28,8 @@ async function withReplicas<T>(
 }
 
 /**
- * The error of the first parameters, and what one step leaves. Not the error after it: Adam's first step is as long for a
- * gradient of nothing but rounding as for any other, and its sign is the kernel's.
+ * Returns the error of the initial parameters, and the state after one step. The error after the step is not comparable:
+ * Adam's first step is as long for a gradient of rounding as for any other, and the sign of rounding depends on the kernel.
  */
 async function stepAlone(engine: Engine, spec: TrainerSpec) {
   return withTrainer(engine, spec, oneBatch, async (trainer) => ({
@@ -55,7 +55,7 @@ async function stepTogether(engine: Engine, specs: readonly TrainerSpec[]) {
   })
 }
 
-/** The states after the epochs, from given ones or the seeds' own. */
+/** Returns the states after the epochs, starting from the given states or the seeds' own. */
 async function statesAfter(
   engine: Engine,
   specs: readonly TrainerSpec[],
@@ -69,40 +69,43 @@ async function statesAfter(
   })
 }
 
-/** Largest difference, as a share of the largest value. */
+/** Returns the largest difference as a share of the largest value. */
 function difference(some: Float32Array, others: Float32Array): number {
   const largest = others.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
   const apart = some.reduce((most, value, i) => Math.max(most, Math.abs(value - others[i]!)), 0)
   return apart === 0 ? 0 : apart / largest
 }
 
-/** The parameters whose gradient, as `reference` has it, is more than rounding. */
+/** Returns the parameters whose gradient in the other state is more than rounding. */
 function withGradient({ parameters }: TrainerState, { firstMoments }: TrainerState): Float32Array {
   const largest = firstMoments.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
   return parameters.filter((_, i) => Math.abs(firstMoments[i]!) > 1e-3 * largest)
 }
 
-whereTensorflowIs((engine) => {
+describeWithTensorflow((engine) => {
   describe('seeds trained side by side', () => {
-    // Not to the bit: TensorFlow multiplies several small matrices by another kernel than one.
-    it.each(['none', 'all'] as const)('step as each does alone, batch norm %s', async (batchNorm) => {
-      const changes = { batchNorm }
-      const specs = seeds.map((seed) => withSeed(seed, changes))
-      const together = await stepTogether(engine, specs)
-      for (const [index, spec] of specs.entries()) {
-        const alone = await stepAlone(engine, spec)
-        const { error, losses, state } = together[index]!
-        expect(error).toBeCloseTo(alone.error, 6)
-        expect(losses.loss).toBeCloseTo(alone.losses.loss, 6)
-        expect(difference(state.firstMoments, alone.state.firstMoments)).toBeLessThan(1e-5)
-        expect(difference(state.secondMoments, alone.state.secondMoments)).toBeLessThan(1e-5)
-        expect(difference(state.runningStatistics, alone.state.runningStatistics)).toBeLessThan(1e-5)
-        const [some, others] = [state, alone.state].map((each) => withGradient(each, alone.state))
-        expect(difference(some!, others!)).toBeLessThan(1e-5)
-      }
-    })
+    // Not to the bit, because TensorFlow multiplies a stack of small matrices by another kernel than a single one.
+    it.each(['none', 'all'] as const)(
+      'take the same step as each alone, batch norm %s',
+      async (batchNorm) => {
+        const changes = { batchNorm }
+        const specs = seeds.map((seed) => withSeed(seed, changes))
+        const together = await stepTogether(engine, specs)
+        for (const [index, spec] of specs.entries()) {
+          const alone = await stepAlone(engine, spec)
+          const { error, losses, state } = together[index]!
+          expect(error).toBeCloseTo(alone.error, 6)
+          expect(losses.loss).toBeCloseTo(alone.losses.loss, 6)
+          expect(difference(state.firstMoments, alone.state.firstMoments)).toBeLessThan(1e-5)
+          expect(difference(state.secondMoments, alone.state.secondMoments)).toBeLessThan(1e-5)
+          expect(difference(state.runningStatistics, alone.state.runningStatistics)).toBeLessThan(1e-5)
+          const [some, others] = [state, alone.state].map((each) => withGradient(each, alone.state))
+          expect(difference(some!, others!)).toBeLessThan(1e-5)
+        }
+      },
+    )
 
-    it('give the same bits again, and go on from their states', async () => {
+    it('are deterministic to the bit, and continue from their states', async () => {
       const specs = seeds.map((seed) => withSeed(seed))
       const whole = await statesAfter(engine, specs, [1, 2])
       const resumed = await statesAfter(engine, specs, [2], await statesAfter(engine, specs, [1]))
@@ -112,7 +115,7 @@ whereTensorflowIs((engine) => {
       }
     })
 
-    it('are refused where their specs differ in more than the seed', async () => {
+    it('are refused if their specs differ in more than the seed', async () => {
       const specs = [withSeed(1), withSeed(2, { batchSize: 16 })]
       await expect(engine.createReplicas!(specs, oneBatch)).rejects.toThrow('differ in more than their seeds')
     })

@@ -4,7 +4,7 @@ import { nativeEngine } from '../../src/engines/native/engine.js'
 import { layoutOf } from '../../src/model/layout.js'
 import { initialState, type TrainerState } from '../../src/model/state.js'
 import { images, never, smallSpec, withTrainer } from '../support/engines.js'
-import { whereTensorflowIs } from '../support/tensorflow-engine.js'
+import { describeWithTensorflow } from '../support/tensorflow-engine.js'
 
 const quiet = () => {}
 const digits = images(96)
@@ -16,7 +16,7 @@ function difference(some: Float32Array, others: Float32Array): number {
   return some.reduce((most, value, i) => Math.max(most, Math.abs(value - others[i]!)), 0) / largest
 }
 
-/** What one step on a given batch leaves, from a given state. */
+/** Takes one step on a fixed batch from a given state. Returns its losses and the state after it. */
 function stepFrom(engine: Engine, state: TrainerState, spec: TrainerSpec = smallSpec) {
   return withTrainer(engine, spec, digits, async (trainer) => {
     await trainer.importState(state)
@@ -25,8 +25,8 @@ function stepFrom(engine: Engine, state: TrainerState, spec: TrainerSpec = small
   })
 }
 
-/** Initial parameters whose bottleneck's outputs are multiplied by `factors`, biases too. */
-function withScaledCodes(factors: readonly number[]): TrainerState {
+/** Returns initial parameters with each dimension of the embedding multiplied by its factor. */
+function withScaledEmbedding(factors: readonly number[]): TrainerState {
   const state = initialState(smallSpec, 1)
   const { parameters } = layoutOf(smallSpec)
   for (const { name, offset, size } of parameters.filter((each) => each.name.startsWith('encoder.2.'))) {
@@ -36,10 +36,10 @@ function withScaledCodes(factors: readonly number[]): TrainerState {
   return state
 }
 
-whereTensorflowIs((engine) => {
+describeWithTensorflow((engine) => {
   describe('a state from the native engine', () => {
     it.each(['none', 'encoder', 'all'] as const)(
-      'goes on in TensorFlow and back, batch norm %s',
+      'continues in TensorFlow and back, batch norm %s',
       async (batchNorm) => {
         const spec = { ...smallSpec, batchNorm }
         const trainOn = (on: Engine, epoch: number, from: TrainerState | null) =>
@@ -69,23 +69,23 @@ whereTensorflowIs((engine) => {
 
   describe('the eigen loss in TensorFlow', () => {
     it.each([
-      ['one like another', [1, 1, 1, 1, 1]],
-      ['apart by up to a million', [1, 1e-2, 1e-4, 1e-5, 1e-6]],
+      ['of the same size', [1, 1, 1, 1, 1]],
+      ['that differ by up to a million', [1, 1e-2, 1e-4, 1e-5, 1e-6]],
     ])("has the native engine's gradient with singular values %s", async (_, factors) => {
-      const state = withScaledCodes(factors)
+      const state = withScaledEmbedding(factors)
       const here = await stepFrom(engine, state)
       const there = await stepFrom(native, state)
       expect(here.losses.eigenLoss).toBeCloseTo(there.losses.eigenLoss, 6)
       expect(difference(here.state.firstMoments, there.state.firstMoments)).toBeLessThan(2e-4)
     })
 
-    it('contributes nothing where a code is always 0, or all are', async () => {
+    it('contributes nothing to dimensions of the embedding that are always 0', async () => {
       for (const factors of [
         [1, 1, 1, 1, 0],
         [1, 1, 0, 0, 0],
         [0, 0, 0, 0, 0],
       ]) {
-        const state = withScaledCodes(factors)
+        const state = withScaledEmbedding(factors)
         const here = await stepFrom(engine, state)
         const there = await stepFrom(native, state)
         expect(here.losses.eigenLoss).toBeCloseTo(there.losses.eigenLoss, 6)
@@ -94,7 +94,7 @@ whereTensorflowIs((engine) => {
       }
     })
 
-    it('is not a number where the codes are not, and no failure', async () => {
+    it('is NaN if the embedding is not finite, without an error', async () => {
       const state = initialState(smallSpec, 1)
       state.parameters[0] = Number.POSITIVE_INFINITY
       const { losses } = await stepFrom(engine, state)
