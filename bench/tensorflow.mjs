@@ -13,7 +13,7 @@ const { values: options } = parseArgs({
   },
 })
 const rounds = Number(options.rounds)
-const contenders = ['graph', 'eager', 'tfjs']
+const contenders = ['graph', 'tfjs']
 
 async function main() {
   const processes = contenders.map((name) => new Contender(name))
@@ -40,7 +40,7 @@ class Contender {
         NODE_PATH: fileURLToPath(new URL('../node_modules', import.meta.url)),
       })
     const file = name === 'tfjs' ? 'tfjs-loop.mjs' : 'engine-loop.mjs'
-    const args = [options.steps, options.threads, name]
+    const args = [options.steps, options.threads]
     this.child = fork(new URL(`./tensorflow/${file}`, import.meta.url), args, { env })
   }
 

@@ -41,7 +41,6 @@ step 'second start' env CUDA_CACHE_PATH="$cache" node bench/tensorflow/check.mjs
 step 'the golden files, and the suite that every engine passes' env EIGENAE_TENSORFLOW_DEVICE="$device" CI=true \
   npx vitest run --mode system tests/system/tensorflow-engine.test.ts tests/system/tensorflow-state.test.ts \
   tests/system/tensorflow-replicas.test.ts
-step "batch 64, one network, $steps steps" check --what modes --steps "$steps"
 step "batch 64, R networks at once, $steps steps" check --what replicas --steps "$steps" --replicas "$replicas"
 step 'one epoch of the eigen arm on MNIST' node bin/eigenae.js train --config configs/eigen.json --epochs 1 \
   --device "$device" --out "$cache/run"

@@ -1,4 +1,5 @@
-// What scripts/gpu-check.sh measures of one device, a line each. Exit code 1 where the device cannot be used or is wrong.
+// The measurements of scripts/gpu-check.sh on one device, a line each. The exit code is 1 if the device cannot be used or
+// its numbers are wrong.
 import { parseArgs } from 'node:util'
 import { tensorflowEngine } from '../../dist/engines/tensorflow/engine.js'
 import { checkTrainingStep } from '../../dist/engines/tensorflow/self-check.js'
@@ -17,31 +18,20 @@ const steps = Number(options.steps)
 const never = new AbortController().signal
 const images = digits(steps * spec.batchSize)
 
-const measurements = { start, modes, replicas }
+const measurements = { start, replicas }
 await measurements[options.what]()
 
-/** From nothing to the right numbers: on a card that TensorFlow was not built for, the first start compiles. */
+/** Measures a start and the check: on a card that TensorFlow was not built for, the first start compiles. */
 async function start() {
   const started = performance.now()
   await checkTrainingStep(tensorflowEngine(device))
   console.log(`right numbers after ${((performance.now() - started) / 1000).toFixed(1)} s`)
 }
 
-async function modes() {
-  for (const [name, mode] of [
-    ['op by op', { mode: 'eager' }],
-    ['graph, eigenvectors on the host', { eigen: 'host' }],
-    ['graph, eigenvectors on the device', { eigen: 'device' }],
-  ]) {
-    const milliseconds = await millisecondsOf(mode, [spec])
-    console.log(`${name.padEnd(34)} ${milliseconds.toFixed(3)} ms a step`)
-  }
-}
-
 async function replicas() {
   for (const count of options.replicas.split(',').map(Number)) {
     const specs = Array.from({ length: count }, (_, seed) => ({ ...spec, seed }))
-    const milliseconds = await millisecondsOf({}, specs)
+    const milliseconds = await millisecondsOf(specs)
     const rate = (count * spec.batchSize * 1000) / milliseconds
     console.log(
       `R = ${String(count).padEnd(4)} ${milliseconds.toFixed(3)} ms a step, ${Math.round(rate)} images/s`,
@@ -49,9 +39,9 @@ async function replicas() {
   }
 }
 
-/** The second epoch's: the first also optimises the graph. */
-async function millisecondsOf(mode, specs) {
-  const trainer = await tensorflowEngine(device, mode).createReplicas(specs, images)
+/** Measures the second epoch: in the first one TensorFlow also optimises the graph. */
+async function millisecondsOf(specs) {
+  const trainer = await tensorflowEngine(device).createReplicas(specs, images)
   try {
     await trainer.trainEpoch(1, () => {}, never)
     const started = performance.now()

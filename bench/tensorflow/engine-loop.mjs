@@ -1,9 +1,9 @@
-// One contender of bench/tensorflow.mjs: this project's engine, as a graph or op by op.
+// One contender of bench/tensorflow.mjs: this project's engine.
 import { tensorflowEngine } from '../../dist/engines/tensorflow/engine.js'
 import { digits, spec } from './job.mjs'
 
-const [steps, threads, mode] = process.argv.slice(2)
-const trainer = await tensorflowEngine('tensorflow-cpu', { mode }).createTrainer(
+const [steps, threads] = process.argv.slice(2)
+const trainer = await tensorflowEngine('tensorflow-cpu').createTrainer(
   { ...spec, threads: Number(threads) },
   digits(Number(steps) * spec.batchSize),
 )
