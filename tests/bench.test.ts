@@ -12,7 +12,7 @@ function smallConfig(fields: object = {}): string {
 }
 
 describe('eigenae bench', () => {
-  it("gives each usable device's speed beside the peak of the machine as JSON", async () => {
+  it('prints the speed of each usable device and its peak as JSON', async () => {
     const args = [
       '--config',
       smallConfig(),
@@ -32,13 +32,13 @@ describe('eigenae bench', () => {
     expect(cpu.engine).toBe('native')
     expect(cpu.seconds).toHaveLength(2)
     expect(cpu.peak_gigaflops).toBeGreaterThan(0)
-    // Not under 1: the machine may be busier beside the peak than beside the epochs.
+    // Not below 1: the machine may be busier while it measures the peak than during the epochs.
     expect(cpu.share_of_floor).toBeCloseTo(cpu.gigaflops / cpu.peak_gigaflops, 12)
     expect(cpu.floor_seconds * cpu.peak_gigaflops).toBeCloseTo((640 * result.flop_per_image) / 1e9, 6)
     expect(cpu.gigaflops / cpu.images_per_second).toBeCloseTo(result.flop_per_image / 1e9, 6)
   })
 
-  it('gives a table on stdout, and says on stderr which devices it left out', async () => {
+  it('prints a table on stdout, and the devices that it skips on stderr', async () => {
     const { code, stdout, stderr } = await eigenae(['bench', '--config', smallConfig(), '--epochs', '1'])
     expect(code).toBe(0)
     expect(stdout).toMatch(/^small: 640 images, batch 64, 0\.71 GFLOP an epoch/)
@@ -48,7 +48,7 @@ describe('eigenae bench', () => {
     expect(measured + (stderr.match(/^not measured: /gm) ?? []).length).toBe(4)
   })
 
-  it('measures one device where it is asked for one', async () => {
+  it('measures only the device of --device', async () => {
     const args = ['--config', smallConfig(), '--epochs', '1', '--device', 'cpu', '--json']
     const { stdout, stderr } = await eigenae(['bench', ...args])
     expect(JSON.parse(stdout).devices.map(({ device }: { device: string }) => device)).toEqual(['cpu'])
@@ -67,7 +67,7 @@ describe('eigenae bench', () => {
     expect(stderr).toContain(flag)
   })
 
-  it('counts the products of every layer, and no gradient of the images', () => {
+  it('counts the products of every layer, without a gradient of the images', () => {
     expect(flopPerImage({ widths: [4, 3, 2], batchNorm: 'none' })).toBe(
       2 * (2 * 4 * 3 + 3 * 3 * 2 + 3 * 2 * 3 + 3 * 3 * 4),
     )

@@ -200,7 +200,7 @@ describe('cuda on a machine', () => {
       /does not answer \(nvidia-smi: .*version mismatch\)/,
       /sudo reboot/,
     ],
-    ['no card', { libcuda: 'sound', smi: [] }, /finds no GPU/, /dmesg/],
+    ['no card', { libcuda: 'sound', smi: [] }, /reports no GPU/, /dmesg/],
     [
       'hidden cards',
       { libcuda: 'sound', smi: [a100], environment: { CUDA_VISIBLE_DEVICES: '' } },
@@ -281,7 +281,7 @@ describe('cuda if TensorFlow finds no card', () => {
   })
 })
 
-describe('TensorFlow set up', () => {
+describe('an installation of TensorFlow', () => {
   it.each<[string, (installation: FakeInstallation) => void, RegExp]>([
     [
       'its wheel was removed',

@@ -77,7 +77,7 @@ describe('an installation without a C++ compiler', () => {
     expect(record).toMatchObject({ status: 'completed', device: 'wasm' })
   })
 
-  it('makes train on the cpu print what to install in one message', () => {
+  it('prints what to install if train needs the cpu, in one message', () => {
     const config = join(configs, 'eigen.json')
     const { status, stderr } = run('bin/eigenae.js', 'train', '--config', config, '--device', 'cpu')
     expect(status).toBe(1)

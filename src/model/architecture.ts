@@ -51,7 +51,7 @@ function hasBatchNorm(kind: BatchNorm, position: number, depth: number): boolean
 }
 
 /**
- * Returns the floating-point operations per image of training, in the products of the linear layers alone: forward, the
+ * Returns the floating-point operations per image of training, counting only the products of the linear layers: forward, the
  * weights' gradient and the inputs' gradient, 2 · inputs · outputs each. The first layer needs no gradient of its inputs.
  * Products with zeros count, although an engine may skip them, so that the speeds of all engines and runs are comparable.
  */

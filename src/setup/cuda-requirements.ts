@@ -96,7 +96,7 @@ function requireVisible(gpus: readonly Gpu[]): readonly Gpu[] {
   if (left.length > 0) return left
   if (gpus.length === 0)
     throw unusable(
-      'the NVIDIA driver finds no GPU',
+      'the NVIDIA driver reports no GPU',
       "Look at the driver's messages: sudo dmesg | grep -i nvrm",
     )
   throw unusable(

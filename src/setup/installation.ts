@@ -107,7 +107,7 @@ function loadedPaths({ tensorflow, addon, protocol }: TensorflowInstallation): r
 
 /**
  * Throws if a path belongs to another user than root, or if others can write to it. Sticky folders, such as /tmp, are
- * accepted: nobody can replace a file there that belongs to someone else. Missing paths are skipped.
+ * accepted: a user cannot replace the files of another user there. Missing paths are skipped.
  */
 export function requireTrusted(...paths: readonly string[]): void {
   const user = process.getuid?.()

@@ -60,7 +60,7 @@ async function findPlatform(kind: InstallationKind): Promise<Finding<string>> {
   return { missing: `there is no TensorFlow with ${kind} for this processor (${arch})` }
 }
 
-/** Older ones do not know the wheels' platform tags (manylinux_2_27). */
+/** Older versions reject the wheels' platform tags (manylinux_2_27). */
 const oldestPip = '20.3'
 
 async function findPip(python: string): Promise<Finding<string>> {

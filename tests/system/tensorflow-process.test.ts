@@ -87,7 +87,7 @@ describeWithTensorflow((engine) => {
   it('cuda is refused if TensorFlow finds no card, and a graph for a card never runs on the processor', async () => {
     const installation = findInstallation('cpu')
     await expect(openProcess(installation, { ...cpu, device: 'cuda' })).rejects.toThrow(
-      'finds no graphics card',
+      'detects no usable graphics card',
     )
     const worker = await openProcess(installation, cpu)
     try {

@@ -10,7 +10,7 @@ export interface AdamStep {
 
 /**
  * Returns the learning rate and ε of a step, counted from 1, with PyTorch's bias corrections included. TensorFlow's op
- * corrects the rate alone, from powers of β in single precision, and not ε; its own correction is switched off. β is rounded
+ * corrects only the rate, from powers of β in single precision, and not ε; its own correction is switched off. β is rounded
  * to single precision first, as the op rounds it: this corrects the relative error of 1.3e-5 that 1 − β₂ has there.
  */
 export function adamStep(adam: AdamSpec, step: number): AdamStep {

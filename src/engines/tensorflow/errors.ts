@@ -64,7 +64,7 @@ export function noCardError(log: string): EigenaeError {
   )
   const first = details.length > 0 ? 'Fix what TensorFlow reports' : 'Run "eigenae doctor"'
   return new EigenaeError({
-    problem: 'TensorFlow finds no graphics card that it can use',
+    problem: 'TensorFlow detects no usable graphics card',
     subject: 'device cuda',
     details,
     hint: `${first}, or train on the processor: --device cpu`,

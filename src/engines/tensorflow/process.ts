@@ -103,7 +103,7 @@ export class TensorflowProcess {
     })
   }
 
-  /** The pipe breaks before the process's end is reported, which has the real reason: a signal for lack of memory, say. */
+  /** The pipe breaks before the process's end is reported, which has the real reason, such as a signal for lack of memory. */
   async #failOnceEnded(reason: string): Promise<void> {
     await Promise.race([this.#ended, setTimeout(endMilliseconds)])
     this.#fail(reason)
@@ -152,7 +152,7 @@ function workerEnvironment(
 /**
  * - Products in true single precision, not TF32. Memory is allocated when it is needed, not all at the start.
  * - All log levels: while TensorFlow looks for a card, its log has the reason why it uses none.
- * - TensorFlow finds CUDA's libraries by the folders in one of its own libraries; that of 2.21 lacks cuSOLVER's folder.
+ * - One of TensorFlow's own libraries lists the folders of CUDA's libraries; in 2.21 it lacks cuSOLVER's folder.
  * - Kernels compiled for a card newer than the wheel are cached, in more than CUDA's default of 1 GiB: otherwise every
  *   process would compile for minutes.
  */
