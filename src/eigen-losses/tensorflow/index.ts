@@ -1,15 +1,15 @@
+import type { EigenLoss } from '../index.js'
 import type { EigenLossFormula } from './eigen-loss.js'
 import { logMax } from './log-max.js'
 import { topK } from './top-k.js'
 
-/** The formulas by the kinds of src/eigen-losses/index.ts. */
-const formulas: Readonly<Record<string, EigenLossFormula>> = {
+/** The formula of every eigen loss. */
+const formulas: Readonly<Record<EigenLoss['kind'], EigenLossFormula>> = {
   'top-k': topK,
   'log-max': logMax,
 }
 
 export function eigenLossFormula(kind: string): EigenLossFormula {
-  const formula = formulas[kind]
-  if (formula === undefined) throw new Error(`unknown eigen loss kind "${kind}"`)
-  return formula
+  if (kind in formulas) return formulas[kind as EigenLoss['kind']]
+  throw new Error(`unknown eigen loss kind "${kind}"`)
 }
