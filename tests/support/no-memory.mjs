@@ -1,4 +1,4 @@
-// Loaded into the command line: a checkpoint cannot be put in its place, because the kernel has no memory left.
+// Preloaded into the command line: renaming a checkpoint fails as if the kernel had no memory left.
 import { promises } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 

@@ -56,29 +56,30 @@ const locations = [
 export function loadNativeBinding(): LoadedBinding {
   const load = createRequire(import.meta.url)
   const refusals: string[] = []
+  const misfits: string[] = []
   for (const { origin, folder } of locations) {
     try {
       return { binding: load(join(folder, 'eigenae.node')) as NativeBinding, origin, refusals }
     } catch (error) {
-      refusals.push(`${origin}: ${reasonOf(error)}`)
+      const reason = firstLine(error)
+      const missing = reason.startsWith('Cannot find module')
+      refusals.push(`${origin}: ${missing ? 'not found' : reason}`)
+      if (!missing) misfits.push(`${origin}: ${reason}`)
     }
   }
-  throw new BindingError(refusals)
+  throw new BindingError(refusals, misfits)
 }
 
-const absent = 'there is none'
-
 export class BindingError extends Error {
-  /** The loader's errors for addons that exist but do not fit this machine. */
-  readonly found: readonly string[]
-
-  constructor(refusals: readonly string[]) {
+  constructor(
+    refusals: readonly string[],
+    /** The loader's errors for addons that exist but do not fit this machine. */
+    readonly misfits: readonly string[],
+  ) {
     super(refusals.join('; '))
-    this.found = refusals.filter((refusal) => !refusal.endsWith(absent))
   }
 }
 
-function reasonOf(error: unknown): string {
-  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
-  return line.startsWith('Cannot find module') ? absent : line
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!
 }

@@ -6,8 +6,8 @@ import type { Engine, TrainerSpec } from '../engine.js'
 import { BindingError, type LoadedBinding, loadNativeBinding, type NativeBinding } from './binding.js'
 
 const hint = [
-  'If no prebuilt addon fits, it is built from C++. Install a compiler (Debian and Ubuntu: apt-get install g++,',
-  'Fedora: dnf install gcc-c++, macOS: xcode-select --install), then run:',
+  'Build it from C++: install a compiler (Debian and Ubuntu: apt-get install g++, Fedora: dnf install gcc-c++,',
+  'macOS: xcode-select --install), then run:',
   `node ${join(packageRoot, 'scripts', 'build-native.mjs')} --strict`,
 ].join('\n')
 
@@ -26,8 +26,8 @@ export function nativeEngine(): Engine {
   }
 }
 
-/** Lacks of the machine, by the code of the addon's error. */
-const lacks: Readonly<Record<string, { readonly problem: string; readonly hint: string }>> = {
+/** Errors of creating a trainer that the machine causes, by the code of the addon's error. */
+const machineErrors: Readonly<Record<string, { readonly problem: string; readonly hint: string }>> = {
   ENOMEM: {
     problem: 'this machine has not enough memory for this network',
     hint: 'Use narrower layers or a smaller batch.',
@@ -39,9 +39,9 @@ function createTrainer(binding: NativeBinding, spec: TrainerSpec, images: Uint8A
   try {
     return binding.createTrainer(spec, images)
   } catch (cause) {
-    const lack = Object.keys(lacks).find((code) => hasCode(cause, code))
-    if (lack === undefined) throw cause
-    const { problem, hint } = lacks[lack]!
+    const code = Object.keys(machineErrors).find((each) => hasCode(cause, each))
+    if (code === undefined) throw cause
+    const { problem, hint } = machineErrors[code]!
     throw new EigenaeError({
       problem: `${problem} (${(cause as Error).message})`,
       subject: 'device cpu',
@@ -70,9 +70,9 @@ function loadOrExplain(): LoadedBinding {
     if (!(error instanceof BindingError)) throw error
     throw new EigenaeError({
       problem:
-        error.found.length === 0
+        error.misfits.length === 0
           ? 'the native engine was not built here'
-          : `the native engine cannot be loaded: ${error.found.join('; ')}`,
+          : `the native engine cannot be loaded: ${error.misfits.join('; ')}`,
       subject: 'device cpu',
       hint,
       cause: error,
