@@ -13,16 +13,18 @@ export interface Engine {
   readonly origin: string
   /** Why the files tried before it do not run, one line each. */
   readonly refusals: readonly string[]
+  /** @param images the training data, [count][inputs] */
   createTrainer(spec: TrainerSpec, images: Uint8Array): Promise<Trainer>
   /**
    * Trains several seeds of one spec side by side: the specs may differ in their seeds only. Absent if the engine gains
    * nothing by it.
    */
   createReplicas?(specs: readonly TrainerSpec[], images: Uint8Array): Promise<ReplicaTrainer>
-  /** Measures the upper bound of GFLOP/s for any kernel on this device and number of threads; absent if unknown. */
+  /** Measures an upper bound of the GFLOP/s of any kernel on the given number of threads; absent if it is unknown. */
   measurePeak?(threads: number): Promise<number>
 }
 
+/** The network and its training. */
 export interface TrainerSpec extends Architecture {
   readonly eigenLosses: readonly EngineEigenLoss[]
   readonly adam: AdamSpec

@@ -84,7 +84,7 @@ function noLibrary(report: NvidiaReport): EigenaeError {
   return unusable(
     `the NVIDIA driver ${driver} is installed without its CUDA library (libcuda.so.1 was not found)`,
     [
-      `Ubuntu: sudo apt-get install libnvidia-compute-${driver.split('.')[0]}; Debian: sudo apt-get install libcuda1`,
+      `Install it. Ubuntu: sudo apt-get install libnvidia-compute-${driver.split('.')[0]}; Debian: sudo apt-get install libcuda1`,
       'In a container: docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility',
     ].join('\n'),
   )
