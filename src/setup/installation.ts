@@ -106,8 +106,8 @@ function loadedPaths({ tensorflow, addon, protocol }: TensorflowInstallation): r
 }
 
 /**
- * Throws if a path belongs to another user than root, or if others can write to it. Sticky folders, such as /tmp, are
- * accepted: a user cannot replace the files of another user there. Missing paths are skipped.
+ * Throws if a path belongs to a user other than this one and root, or if others can write to it. Sticky folders, such as
+ * /tmp, are accepted: a user cannot replace the files of another user there. Missing paths are skipped.
  */
 export function requireTrusted(...paths: readonly string[]): void {
   const user = process.getuid?.()
