@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { loadConfig } from '../src/config/load.js'
-import { parseSetting } from '../src/config/override.js'
+import { loadConfig, parseSetting } from '../src/config/load.js'
 import { jsonSchema } from '../src/config/schema.js'
 import { eigenLossKinds } from '../src/eigen-losses/index.js'
 import { EigenaeError } from '../src/errors.js'
@@ -86,7 +85,7 @@ describe('a config', () => {
     ['{ "name": "x",\n  "seed": 1, }', '2:14 property name expected'],
     ['{ "name": "x" // no\n}', '1:15 invalid comment token'],
     ['', '1:1 value expected'],
-    ['{ "name": "a",\n "name": "b" }', '2:2 key "name" stands twice'],
+    ['{ "name": "a",\n "name": "b" }', '2:2 duplicate key "name"'],
   ])('that is broken JSON is refused with line and column: %j', async (text, message) => {
     expect(await refusal(text)).toContain(message)
   })

@@ -1,16 +1,16 @@
 import { closest } from 'fastest-levenshtein'
 import type { z } from 'zod'
-import type { JsonPath } from './json.js'
-import { describeIssue, type Mistake, unionOptions, valueAt } from './mistakes.js'
-import { withValue } from './override.js'
-import { rules } from './rules.js'
+import { eigenLossMistake } from '../eigen-losses/index.js'
+import { latentDimension } from '../model/architecture.js'
+import { type JsonPath, valueAt, withValue } from './json.js'
+import { describeIssue, type Mistake, unionOptions } from './mistakes.js'
 import { type Config, configSchema } from './schema.js'
 
 export type Checked =
   | { readonly kind: 'config'; readonly config: Config }
   | { readonly kind: 'mistakes'; readonly mistakes: readonly Mistake[] }
 
-/** A config with its defaults, or every mistake in it, those across fields among them. */
+/** Returns a config with its defaults, or every mistake in it, including those that involve several fields. */
 export function checkConfig(input: unknown): Checked {
   const parsed = configSchema.safeParse(input)
   const mistakes = parsed.success ? brokenRules(parsed.data, []) : allMistakes(input, parsed.error.issues)
@@ -21,22 +21,25 @@ export function checkConfig(input: unknown): Checked {
 
 type Issues = readonly z.core.$ZodIssue[]
 
-/** Zod looks no further into an object whose kind is wrong: what else is wrong there is judged by the nearest kind. */
+/**
+ * Zod stops at an object whose `kind` is wrong. Its other fields are checked as if the kind were the nearest valid one,
+ * so that all mistakes are reported at once.
+ */
 function allMistakes(input: unknown, issues: Issues): readonly Mistake[] {
   const ofKind = issues.find((issue) => issue.code === 'invalid_union')
   if (ofKind === undefined) return [...describeAll(input, issues), ...mistakesBeside(input, issues)]
   const path = ofKind.path as JsonPath
   const nearest = closest(String(valueAt(input, path)), unionOptions(ofKind).map(String))
-  const mended = withValue(input, path.map(String), nearest)
-  const { error } = configSchema.safeParse(mended)
-  return [...describeAll(input, [ofKind]), ...allMistakes(mended, error?.issues ?? [])]
+  const corrected = withValue(input, path.map(String), nearest)
+  const { error } = configSchema.safeParse(corrected)
+  return [...describeAll(input, [ofKind]), ...allMistakes(corrected, error?.issues ?? [])]
 }
 
 function describeAll(input: unknown, issues: Issues): readonly Mistake[] {
   return issues.flatMap((issue) => describeIssue(issue, input, configSchema))
 }
 
-/** The rules that are broken, of those that rest on no wrong field. */
+/** Returns the broken rules among those whose fields are all valid. */
 function mistakesBeside(input: unknown, issues: Issues): readonly Mistake[] {
   const wrong = issues.filter(({ code }) => code !== 'unrecognized_keys').map(({ path }) => path as JsonPath)
   const unknown = issues.flatMap((issue) =>
@@ -53,16 +56,52 @@ function brokenRules(config: Config, wrong: readonly JsonPath[]): readonly Mista
   return rules.filter(({ fields }) => !fields.some(isWrong)).flatMap(({ mistake }) => mistake(config) ?? [])
 }
 
-/** Whether a path is another, or leads on from it. */
+/** Whether a path equals another or lies below it. */
 function isWithin(path: string, other: string): boolean {
   return `${path}.`.startsWith(`${other}.`)
 }
 
-/** A copy without the field: of a list's element, without the list. */
+/** Returns a copy without the field; for an element of a list, without the whole list. */
 function withoutField(input: unknown, path: JsonPath): unknown {
   const [key, ...rest] = path
   if (typeof input !== 'object' || input === null || key === undefined) return {}
   const { [String(key)]: field, ...others } = input as Readonly<Record<string, unknown>>
   const isLeaf = rest.length === 0 || Array.isArray(field) || typeof field !== 'object' || field === null
   return isLeaf ? others : { ...others, [key]: withoutField(field, rest) }
+}
+
+/** A constraint between fields, which zod's schema of each field cannot express. */
+interface Rule {
+  /** The config paths that the rule reads. */
+  readonly fields: readonly string[]
+  readonly mistake: (config: Config) => Mistake | null
+}
+
+const rules: readonly Rule[] = [
+  { fields: ['train.batchSize', 'model.widths', 'loss.eigen'], mistake: batchAboveLatent },
+  { fields: ['train.batchSize', 'model.batchNorm'], mistake: batchNormNeedsTwo },
+  { fields: ['model.widths', 'loss.eigen'], mistake: eigenLossFitsLatent },
+]
+
+const batchSize = ['train', 'batchSize']
+
+function batchAboveLatent({ train, model, loss }: Config): Mistake | null {
+  const latent = latentDimension(model)
+  if (loss.eigen === null || train.batchSize > latent) return null
+  const reason = "the rank of a batch's embedding is at most its number of images"
+  const problem = `must be over ${latent}, the latent size, with an eigen loss: ${reason}`
+  return { path: batchSize, problem: `${problem} (got ${train.batchSize})` }
+}
+
+function batchNormNeedsTwo({ train, model, loss }: Config): Mistake | null {
+  // With an eigen loss, batchAboveLatent already rejects a batch of one.
+  if (model.batchNorm === 'none' || train.batchSize >= 2 || loss.eigen !== null) return null
+  return { path: batchSize, problem: `must be at least 2 with batch norm (got ${train.batchSize})` }
+}
+
+function eigenLossFitsLatent({ loss: { eigen }, model }: Config): Mistake | null {
+  const mistake = eigen && eigenLossMistake(eigen, latentDimension(model))
+  if (mistake === null) return null
+  const value: unknown = Reflect.get(eigen!, mistake.key)
+  return { path: ['loss', 'eigen', mistake.key], problem: `${mistake.what} (got ${JSON.stringify(value)})` }
 }

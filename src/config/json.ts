@@ -2,16 +2,17 @@ import { type Node, type ParseError, parseTree, printParseErrorCode } from 'json
 import { exitCode, fileError, usageError } from '../errors.js'
 import { readInput } from '../files/read-input.js'
 
-// A config has four levels; the parser, which calls itself for each, takes some thousands.
-const deepest = 500
+// A config has four levels. The parser is recursive and overflows the stack at some thousands.
+const maximumDepth = 500
 
 export type JsonPath = readonly (string | number)[]
 
 export interface JsonDocument {
   readonly value: unknown
+  /** Whether the text itself has a field at this path. */
   readonly has: (path: JsonPath) => boolean
-  /** "line:column" of the field at this path, or of what lies nearest around it. */
-  readonly placeOf: (path: JsonPath) => string
+  /** "line:column" of the field at this path, or of the nearest field or list around it. */
+  readonly locationOf: (path: JsonPath) => string
 }
 
 export async function readJson(file: string): Promise<JsonDocument> {
@@ -21,21 +22,24 @@ export async function readJson(file: string): Promise<JsonDocument> {
   return parseJson(text, file)
 }
 
-/** Strict JSON: no comments, no trailing commas, no key twice. A mistake is said with line and column. */
-export function parseJson(text: string, file: string): JsonDocument {
+/**
+ * Parses strict JSON: no comments, no trailing commas, no duplicate keys.
+ * @throws a usage error that gives each mistake with its line and column.
+ */
+function parseJson(text: string, file: string): JsonDocument {
   const content = text.replace(/^\uFEFF/, '')
   const errors: ParseError[] = []
-  if (nesting(content) > deepest)
-    throw usageError({ problem: `is nested more than ${deepest} levels deep`, subject: file })
+  if (nesting(content) > maximumDepth)
+    throw usageError({ problem: `is nested more than ${maximumDepth} levels deep`, subject: file })
   const root = parseTree(content, errors, { disallowComments: true, allowTrailingComma: false })
-  const place = (offset: number) => lineAndColumn(content, offset)
-  // Only the first: the parser goes on after it, and what it finds then is mostly its own confusion.
+  const location = (offset: number) => lineAndColumn(content, offset)
+  // Only the first syntax error: those that the parser reports after it are mostly consequences of it.
   const mistakes = errors
     .slice(0, 1)
-    .map(({ error, offset }) => `${place(offset)} ${inWords(printParseErrorCode(error))}`)
+    .map(({ error, offset }) => `${location(offset)} ${errorName(printParseErrorCode(error))}`)
   if (root !== undefined && mistakes.length === 0) {
     for (const { key, offset } of repeatedKeys(root))
-      mistakes.push(`${place(offset)} key "${key}" stands twice`)
+      mistakes.push(`${location(offset)} duplicate key "${key}"`)
   }
   if (root === undefined || mistakes.length > 0) {
     throw usageError({ problem: 'is not valid JSON', subject: file, details: mistakes })
@@ -43,11 +47,11 @@ export function parseJson(text: string, file: string): JsonDocument {
   return {
     value: valueIn(root),
     has: (path) => nodesOn(root, path).length === path.length,
-    placeOf: (path) => place((nodesOn(root, path).at(-1) ?? root).offset),
+    locationOf: (path) => location((nodesOn(root, path).at(-1) ?? root).offset),
   }
 }
 
-/** Brackets open at once, at the most: those within texts count too, which do not matter in such numbers. */
+/** Returns the largest number of brackets open at once. Brackets inside strings count too: a config has few. */
 function nesting(text: string): number {
   let [open, most] = [0, 0]
   for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
@@ -63,7 +67,7 @@ function lineAndColumn(text: string, offset: number): string {
 }
 
 /** "CommaExpected" → "comma expected". */
-function inWords(code: string): string {
+function errorName(code: string): string {
   return code.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()
 }
 
@@ -88,7 +92,7 @@ function valueIn(node: Node): unknown {
   )
 }
 
-/** The way along the path, as far as it leads: an object's properties with their keys, a list's elements. */
+/** Returns the nodes along a path, as far as it exists: properties of objects and elements of lists. */
 function nodesOn(root: Node, path: JsonPath): readonly Node[] {
   const nodes: Node[] = []
   for (const key of path) {
@@ -103,4 +107,24 @@ function nodesOn(root: Node, path: JsonPath): readonly Node[] {
 function childAt({ type, children }: Node, key: string | number): Node | undefined {
   if (type === 'array') return children?.[Number(key)]
   return children?.find((property) => property.children?.[0]?.value === key)
+}
+
+/** Returns the value at a path, undefined if the path leads nowhere. */
+export function valueAt(input: unknown, path: JsonPath): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
+    input,
+  )
+}
+
+/** Returns a copy with the value at a path; missing objects along the path are created. */
+export function withValue(target: unknown, path: readonly string[], leaf: unknown): unknown {
+  const [key, ...rest] = path
+  if (key === undefined) return leaf
+  if (Array.isArray(target))
+    return target.map((value, index) => (index === Number(key) ? withValue(value, rest, leaf) : value))
+  const fields = Object.entries(target ?? {}).filter(([name]) => name !== key)
+  const old =
+    fields.length === Object.keys(target ?? {}).length ? undefined : Reflect.get(target as object, key)
+  return Object.fromEntries([...fields, [key, withValue(old, rest, leaf)]])
 }

@@ -1,25 +1,54 @@
+import { defaultEigenLossKind, eigenLossSchema } from '../eigen-losses/index.js'
 import { usageError } from '../errors.js'
 import { checkConfig } from './check.js'
-import { type JsonDocument, readJson } from './json.js'
-import { withoutOldKinds } from './kinds.js'
+import { type JsonDocument, readJson, valueAt, withValue } from './json.js'
 import type { Mistake } from './mistakes.js'
-import { applyOverrides, type Override } from './override.js'
 import type { Config } from './schema.js'
 
-/** A config file, read once: many configs can be made of it, each with overrides of its own. */
+/** A value from the command line for one field of the config. */
+export interface Override {
+  readonly path: readonly string[]
+  readonly value: unknown
+  /** As the user wrote it, for messages: `--set loss.eigen.weight`, `--epochs`. */
+  readonly flag: string
+}
+
+/** Parses `loss.eigen.weight=0.5`. The value is JSON, or else a bare word (`model.batchNorm=all`). */
+export function parseSetting(setting: string): Override {
+  const equals = setting.indexOf('=')
+  const path = setting.slice(0, equals).split('.')
+  if (equals < 1 || path.includes('')) {
+    throw usageError({
+      problem: `expected path=value, got "${setting}"`,
+      subject: '--set',
+      hint: 'For example: --set loss.eigen.weight=0.5',
+    })
+  }
+  return { path, value: jsonOrWord(setting.slice(equals + 1)), flag: `--set ${path.join('.')}` }
+}
+
+function jsonOrWord(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+/** A config file that has been read. Many configs can be made from it, each with its own overrides. */
 export interface ConfigFile {
   readonly file: string
   readonly document: JsonDocument
 }
 
-/** A config that can be used, or every mistake in it, a line each with its place in the file or its flag. */
+/** A valid config, or every mistake in it, one line each with its location in the file or its flag. */
 export type Resolution =
   | { readonly kind: 'config'; readonly config: Config }
   | { readonly kind: 'mistakes'; readonly lines: readonly string[] }
 
 /**
- * The whole resolved config of a file and what the command line sets over it.
- * @throws one usage error that lists every mistake, each with its place in the file or its flag.
+ * Returns the config of a file with overrides from the command line, every field filled in.
+ * @throws one usage error that lists every mistake, each with its location in the file or its flag.
  */
 export async function loadConfig(file: string, overrides: readonly Override[] = []): Promise<Config> {
   const resolution = resolveConfig(await readConfigFile(file), overrides)
@@ -36,23 +65,78 @@ export function resolveConfig({ document }: ConfigFile, overrides: readonly Over
   const checked = checkConfig(value)
   if (checked.kind === 'config' && mistakes.length === 0) return checked
   const inFields = checked.kind === 'mistakes' ? checked.mistakes : []
-  const lines = inFields.map((mistake) => inPlace(mistake, document, overrides))
+  const lines = inFields.map((mistake) => withLocation(mistake, document, overrides))
   return { kind: 'mistakes', lines: [...mistakes, ...lines] }
 }
 
-/** The mistake behind "3:12 data.noise", its place in the file, or behind the flag that set the value. */
-function inPlace({ path, what }: Mistake, document: JsonDocument, overrides: readonly Override[]): string {
+/** Prefixes a mistake with its location, "3:12 data.noise", or with the flag that set the value. */
+function withLocation(
+  { path, problem }: Mistake,
+  document: JsonDocument,
+  overrides: readonly Override[],
+): string {
   const name = path.length === 0 ? '(the whole file)' : path.join('.')
-  const setter = overrides.findLast((override) => isOf(override, path, document))
-  if (setter === undefined) return `${document.placeOf(path)} ${name}: ${what}`
-  return setter.flag.endsWith(name) ? `${setter.flag}: ${what}` : `${setter.flag}: ${name}: ${what}`
+  const setter = overrides.findLast((override) => isSetBy(override, path, document))
+  if (setter === undefined) return `${document.locationOf(path)} ${name}: ${problem}`
+  return setter.flag.endsWith(name) ? `${setter.flag}: ${problem}` : `${setter.flag}: ${name}: ${problem}`
 }
 
-/** Whether an override set what is wrong, or made the object on its way that is. */
-function isOf({ path: set }: Override, path: Mistake['path'], document: JsonDocument): boolean {
+/** Whether an override set the value at a path, or created an object along it. */
+function isSetBy({ path: set }: Override, path: Mistake['path'], document: JsonDocument): boolean {
   const shared = set.slice(0, path.length)
   return (
     shared.every((key, depth) => key === String(path[depth])) &&
     (set.length <= path.length || !document.has(path))
   )
+}
+
+/** The field names of each kind of eigen loss. */
+const fieldsOfKind: ReadonlyMap<unknown, readonly string[]> = new Map(
+  eigenLossSchema.options.map(({ shape }) => [[...shape.kind._zod.values][0], Object.keys(shape)]),
+)
+
+/**
+ * Returns the file's config without the fields that an overridden `kind` does not have: over a top-k loss,
+ * `--set loss.eigen.kind=log-max` drops the file's `k`. Fields set on the command line are kept.
+ */
+function withoutOldKinds(config: unknown, overrides: readonly Override[]): unknown {
+  return overrides.filter(({ path }) => path.at(-1) === 'kind').reduce(withoutOldKind, config)
+}
+
+function withoutOldKind(config: unknown, { path, value: kind }: Override): unknown {
+  const parent = path.slice(0, -1)
+  const object = valueAt(config, parent)
+  if (typeof object !== 'object' || object === null || Array.isArray(object)) return config
+  const oldFields = fieldsOfKind.get(Reflect.get(object, 'kind') ?? defaultEigenLossKind) ?? []
+  const fields = fieldsOfKind.get(kind) ?? oldFields
+  const kept = Object.entries(object).filter(([key]) => !oldFields.includes(key) || fields.includes(key))
+  return withValue(config, parent, Object.fromEntries(kept))
+}
+
+interface OverrideResult {
+  readonly value: unknown
+  /** One line for each override whose path does not exist. */
+  readonly mistakes: readonly string[]
+}
+
+/** Returns a copy of `config` with the overrides in it; a later one wins. */
+function applyOverrides(config: unknown, overrides: readonly Override[]): OverrideResult {
+  return overrides.reduce<OverrideResult>(
+    ({ value, mistakes }, { path, value: leaf, flag }) => {
+      const reason = invalidPathReason(value, path)
+      return reason === null
+        ? { value: withValue(value, path, leaf), mistakes }
+        : { value, mistakes: [...mistakes, `${flag}: ${reason}`] }
+    },
+    { value: config, mistakes: [] },
+  )
+}
+
+/** Returns why a config cannot have a field at a path, null if it can. */
+function invalidPathReason(target: unknown, [key, ...rest]: readonly string[]): string | null {
+  if (key === undefined || target === null || target === undefined) return null
+  if (typeof target !== 'object') return `${JSON.stringify(target)} has no field "${key}"`
+  if (Array.isArray(target) && !(/^\d+$/.test(key) && Number(key) < target.length))
+    return `there is no element ${key} in a list of ${target.length}`
+  return invalidPathReason(Object.hasOwn(target, key) ? Reflect.get(target, key) : undefined, rest)
 }

@@ -1,14 +1,15 @@
 import { closest, distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
-import type { JsonPath } from './json.js'
+import { type JsonPath, valueAt } from './json.js'
 
-/** What is wrong with one field. */
+/** One mistake in a config or sweep file. */
 export interface Mistake {
   readonly path: JsonPath
-  readonly what: string
+  /** Follows the path in a message: "must be at least 1 (got 0)". */
+  readonly problem: string
 }
 
-/** A zod issue in this project's words: one line a mistake, with the value that was given. */
+/** Translates a zod issue into mistakes, each with the value that was given. */
 export function describeIssue(
   issue: z.core.$ZodIssue,
   input: unknown,
@@ -19,12 +20,12 @@ export function describeIssue(
     const valid = validKeys(schema, path, input)
     return issue.keys.map((key) => ({
       path: [...path, key],
-      what: keyOfOtherKind(key, schema, path, input) ?? unknownKey(key, valid),
+      problem: keyOfOtherKind(key, schema, path, input) ?? unknownKey(key, valid),
     }))
   }
   const value = valueAt(input, path)
-  if (value === undefined) return [{ path, what: 'is missing' }]
-  return [{ path, what: `${expectation(issue)} (got ${shown(value)})` }]
+  if (value === undefined) return [{ path, problem: 'is missing' }]
+  return [{ path, problem: `${expectation(issue)} (got ${abbreviatedJson(value)})` }]
 }
 
 function expectation(issue: z.core.$ZodIssue): string {
@@ -67,7 +68,7 @@ function alternatives(values: readonly unknown[]): string {
   return values.map((value) => JSON.stringify(value)).join(' or ')
 }
 
-function shown(value: unknown): string {
+function abbreviatedJson(value: unknown): string {
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
   return text.length > 60 ? `${text.slice(0, 57)}…` : text
 }
@@ -78,7 +79,7 @@ function unknownKey(key: string, valid: readonly string[]): string {
   return close ? `unknown key; did you mean "${nearest}"?` : `unknown key; known here: ${valid.join(', ')}`
 }
 
-/** The mistake if another kind of the object has this field; null otherwise. */
+/** Returns the problem if the key belongs to another `kind` of the same object, null otherwise. */
 function keyOfOtherKind(key: string, schema: z.ZodType, path: JsonPath, input: unknown): string | null {
   const type = typeAt(schema, path, input)
   const others = (type === undefined ? [] : kindsOf(type)).filter((shape) => Object.hasOwn(shape, key))
@@ -87,7 +88,7 @@ function keyOfOtherKind(key: string, schema: z.ZodType, path: JsonPath, input: u
   return `is not a field of the kind ${kind}, only of ${alternatives(others.map(kindOf))}: remove it, or change the kind`
 }
 
-/** The fields of each member of a union, through defaults, nullables and pipes; none of another type. */
+/** Returns the fields of each member of a union, behind defaults, nullables and pipes; empty for any other type. */
 function kindsOf(type: z.core.$ZodType): readonly Readonly<Record<string, z.core.$ZodType>>[] {
   const { def } = (type as z.core.$ZodTypes)._zod
   switch (def.type) {
@@ -105,15 +106,7 @@ function kindsOf(type: z.core.$ZodType): readonly Readonly<Record<string, z.core
   }
 }
 
-/** Undefined where there is nothing. */
-export function valueAt(input: unknown, path: JsonPath): unknown {
-  return path.reduce<unknown>(
-    (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
-    input,
-  )
-}
-
-/** The keys that the object at `path` may have, read from the schema itself. */
+/** Returns the keys that the schema allows in the object at `path`. */
 function validKeys(schema: z.ZodType, path: JsonPath, input: unknown): readonly string[] {
   const here = typeAt(schema, path, input)
   return here === undefined ? [] : Object.keys(shapeOf(here, valueAt(input, path)) ?? {})
@@ -130,7 +123,7 @@ function childOf(type: z.core.$ZodType, key: string, value: unknown): z.core.$Zo
   return shapeOf(type, value)?.[key]
 }
 
-/** An object's fields, through defaults, nullables and pipes; of a union, the member of the value's kind. */
+/** Returns an object's fields, behind defaults, nullables and pipes. For a union, those of the value's `kind`. */
 function shapeOf(
   type: z.core.$ZodType,
   value: unknown,

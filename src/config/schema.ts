@@ -8,12 +8,12 @@ export type Device = Exclude<RequestedDevice, 'auto'>
 const maximumSeed = 2 ** 32 - 1
 const inputPixels = 784
 
-// Every layer is a set of buffers and a meeting of the threads. Far beyond this depth a mirrored network without skip
-// connections learns nothing: its gradient vanishes on the way back.
-const mostWidths = 256
+// Each layer costs buffers and a barrier between the threads. A mirrored network without skip connections stops learning
+// well below this depth, because its gradient vanishes.
+const maximumWidths = 256
 
-/** Far beyond any use, and far from where float32 ends. */
-export const mostNoise = 1000
+/** Far above any useful noise, and far below the overflow of float32. */
+export const maximumNoise = 1000
 
 const data = z.strictObject({
   source: z
@@ -26,29 +26,36 @@ const data = z.strictObject({
   noise: z
     .number()
     .min(0)
-    .max(mostNoise)
+    .max(maximumNoise)
     .default(0.2)
     .describe("Standard deviation of the noise on the input's pixels."),
-  limit: z.int().min(1).nullable().default(null).describe('Train on the first so many images only.'),
+  limit: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Train on the first N images only; null for all of them.'),
 })
 
 const model = z.strictObject({
   widths: z
     .array(z.int().min(1).max(65536))
     .min(2)
-    .max(mostWidths)
+    .max(maximumWidths)
     .refine((widths) => widths[0] === inputPixels, {
       error: `must start with ${inputPixels}, the pixels of an image`,
-      // Whatever else is wrong with it.
+      // Also reported when the list has other mistakes.
       when: ({ value }) => Array.isArray(value),
     })
     .default([inputPixels, 128, 64, 12, 10])
-    .describe('Widths of the encoder, from the pixels to the bottleneck; the decoder mirrors them.'),
+    .describe(
+      'Widths of the encoder, from the pixels to the latent size (the bottleneck); the decoder mirrors them.',
+    ),
   batchNorm: z
     .enum(['none', 'encoder', 'all'])
     .default('none')
     .describe(
-      'Layers with batch norm: every layer but the output (all), or the encoder with the bottleneck.',
+      'Layers with batch norm: every layer but the output (all), or the encoder including the latent layer.',
     ),
 })
 
@@ -77,7 +84,7 @@ const spectrum = z.strictObject({
     .enum(['train', 'test'])
     .default('test')
     .describe('The split whose first images give the spectrum.'),
-  images: z.int().min(1).default(1024).describe('How many; all of them where the split has fewer.'),
+  images: z.int().min(1).default(1024).describe('Number of images; all of them if the split has fewer.'),
   center: z.boolean().default(false),
 })
 
@@ -100,7 +107,7 @@ export const configSchema = z.strictObject({
   device: z.enum(devices).default('auto'),
 })
 
-/** A config with every field filled in. */
+/** A config in which every field has a value. */
 export type Config = DeepReadonly<Omit<z.output<typeof configSchema>, '$schema'>>
 
 type DeepReadonly<T> = T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> } : T

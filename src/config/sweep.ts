@@ -1,8 +1,8 @@
 import { dirname, isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { usageError } from '../errors.js'
-import { readJson } from './json.js'
-import { describeIssue, type Mistake, valueAt } from './mistakes.js'
+import { readJson, valueAt } from './json.js'
+import { describeIssue, type Mistake } from './mistakes.js'
 import { configSchema } from './schema.js'
 
 const { name, seed } = configSchema.shape
@@ -39,7 +39,7 @@ const ownPaths: Readonly<Record<string, string>> = {
 
 /** @throws one usage error that lists every mistake, each with its place in the file. */
 export async function readSweepFile(file: string): Promise<SweepFile> {
-  const { value, placeOf } = await readJson(file)
+  const { value, locationOf } = await readJson(file)
   const parsed = sweepSchema.safeParse(value)
   const issues = parsed.success ? [] : parsed.error.issues
   const mistakes = [
@@ -48,7 +48,7 @@ export async function readSweepFile(file: string): Promise<SweepFile> {
   ]
   if (!parsed.success || mistakes.length > 0) {
     const details = mistakes.map(
-      ({ path, what }) => `${placeOf(path)} ${path.join('.') || '(the whole file)'}: ${what}`,
+      ({ path, problem }) => `${locationOf(path)} ${path.join('.') || '(the whole file)'}: ${problem}`,
     )
     throw usageError({ problem: 'this sweep cannot be used', subject: file, details })
   }
@@ -77,16 +77,18 @@ function keysAt(file: unknown, field: string): readonly string[] | null {
 /** What zod says of a key is of no use to people, so keys are looked at here. */
 function mistakesInNames(variants: readonly string[] | null, axes: readonly string[]): readonly Mistake[] {
   return [
-    ...(variants?.length === 0 ? [{ path: ['variants'], what: 'must name at least one config file' }] : []),
+    ...(variants?.length === 0
+      ? [{ path: ['variants'], problem: 'must name at least one config file' }]
+      : []),
     ...(variants ?? [])
       .filter((variant) => !name.safeParse(variant).success)
       .map((variant) => ({
         path: ['variants', variant],
-        what: 'a name is letters, digits, dots, dashes and underscores, no dot first',
+        problem: 'a name is letters, digits, dots, dashes and underscores, no dot first',
       })),
     ...axes.flatMap((axis) => {
-      const what = axisMistake(axis, axes)
-      return what === null ? [] : [{ path: ['grid', axis], what }]
+      const problem = axisMistake(axis, axes)
+      return problem === null ? [] : [{ path: ['grid', axis], problem }]
     }),
   ]
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import type { Override } from '../config/load.js'
 import { type ConfigFile, readConfigFile, resolveConfig } from '../config/load.js'
-import type { Override } from '../config/override.js'
 import type { Config } from '../config/schema.js'
 import type { SweepFile } from '../config/sweep.js'
 import { EigenaeError, usageError } from '../errors.js'

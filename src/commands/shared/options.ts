@@ -1,6 +1,6 @@
 import { Option } from 'commander'
-import { type Override, parseSetting } from '../../config/override.js'
-import { devices, mostNoise } from '../../config/schema.js'
+import { type Override, parseSetting } from '../../config/load.js'
+import { devices, maximumNoise } from '../../config/schema.js'
 import { usageError } from '../../errors.js'
 
 /** Parses a flag's value as a whole number from `minimum`. */
@@ -28,8 +28,11 @@ export function threadCount(value: string): number {
 export function deviation(flag: string): (value: string) => number {
   return (value) => {
     const number = Number(value)
-    if (value.trim() === '' || !(number >= 0 && number <= mostNoise)) {
-      throw usageError({ problem: `must be a number from 0 to ${mostNoise} (got "${value}")`, subject: flag })
+    if (value.trim() === '' || !(number >= 0 && number <= maximumNoise)) {
+      throw usageError({
+        problem: `must be a number from 0 to ${maximumNoise} (got "${value}")`,
+        subject: flag,
+      })
     }
     return number
   }

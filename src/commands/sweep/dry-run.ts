@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { configDifferences } from '../../config/difference.js'
-import { valueAt } from '../../config/mistakes.js'
+import { valueAt } from '../../config/json.js'
 import type { Config } from '../../config/schema.js'
 import type { Arm, SweepPlan } from '../../sweeps/plan.js'
 import type { InspectedSweep } from '../../sweeps/sweep.js'

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { Override } from '../../config/override.js'
+import type { Override } from '../../config/load.js'
 import { usageError } from '../../errors.js'
 import type { FolderUse } from '../../runs/open.js'
 import { collectSettings, deviceOption, fieldOverride, threadCount } from '../shared/options.js'

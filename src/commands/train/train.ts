@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import type { Override } from '../../config/load.js'
 import { loadConfig } from '../../config/load.js'
-import type { Override } from '../../config/override.js'
 import { type Config, devices } from '../../config/schema.js'
 import { absoluteSource, type DataSet } from '../../data/load.js'
 import { type Selection, selectEngine } from '../../engines/select.js'
