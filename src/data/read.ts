@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
-import { type EigenaeError, exitCode, fileError, hasCode, usageError } from '../errors.js'
+import { exitCode, fileError, hasCode, usageError } from '../errors.js'
+import { isSocketError, notRegular, readFlags } from '../files/read.js'
 import { type DataFile, dataFileKeys, dataFiles } from './files.js'
 import { longestHeader } from './idx.js'
 
@@ -45,8 +45,7 @@ export async function readDataFileIfPresent(
   )
 }
 
-// O_NONBLOCK: opening a FIFO without a writer returns at once instead of waiting for one.
-const openFlags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+const inData = { hint: 'Name a folder with the data files.', exit: exitCode.usage } as const
 
 /** Returns null if the file does not exist. @throws a usage error if it is a FIFO, a device or a folder. */
 async function withRegularFile<T>(
@@ -55,26 +54,18 @@ async function withRegularFile<T>(
 ): Promise<T | null> {
   let handle: FileHandle | undefined
   try {
-    handle = await open(file, openFlags)
+    handle = await open(file, readFlags)
     const status = await handle.stat()
-    if (!status.isFile()) throw notRegular(file)
+    if (!status.isFile()) throw notRegular(file, inData)
     return await use(handle, status.size)
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null
-    if (hasCode(error, 'ENXIO')) throw notRegular(file)
+    if (isSocketError(error)) throw notRegular(file, inData)
     const action = hasZlibCode(error) ? 'unzip the data' : 'read the data'
     throw fileError(action, file, error, exitCode.usage)
   } finally {
     await handle?.close()
   }
-}
-
-function notRegular(file: string): EigenaeError {
-  return usageError({
-    problem: 'is not a regular file',
-    subject: file,
-    hint: 'Name a folder with the data files.',
-  })
 }
 
 function hasZlibCode(error: unknown): boolean {

@@ -1,12 +1,12 @@
-import { existsSync } from 'node:fs'
-import { mkdir, stat } from 'node:fs/promises'
+import { existsSync, type Stats } from 'node:fs'
+import { lstat, mkdir, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { hasCode, withFileErrors } from '../errors.js'
+import { type EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
 import { syncFolder } from './write.js'
 
 /**
- * Creates a folder and its missing parents, and returns once they would survive a loss of power. One by one: on a file
- * system that creates none (/proc), Node's own recursive call never returns.
+ * Creates a folder and its missing parents, and returns once they would survive a loss of power. They are created one by
+ * one because Node's recursive mkdir never returns on a file system that cannot create folders (/proc).
  */
 export async function makeFolder(folder: string): Promise<void> {
   await withFileErrors('make the folder', folder, async () => {
@@ -14,7 +14,7 @@ export async function makeFolder(folder: string): Promise<void> {
   })
 }
 
-/** Returns the parents first; the folder itself always, so that a file in its place is an error. */
+/** Returns the missing parents first and the folder itself last, always: a file in its place must be an error. */
 function missingFolders(folder: string): readonly string[] {
   const parent = dirname(folder)
   return existsSync(parent) ? [folder] : [...missingFolders(parent), folder]
@@ -27,4 +27,47 @@ async function makeOne(folder: string): Promise<void> {
   } catch (error) {
     if (!(hasCode(error, 'EEXIST') && (await stat(folder)).isDirectory())) throw error
   }
+}
+
+type Kind = 'file' | 'folder'
+
+/**
+ * Throws a usage error if a path inside a folder of eigenae is a link, or exists and is not of its kind. This is the
+ * boundary for writing: a folder that the user names may be a link (runs on another disk), but what lies inside may
+ * not, as a link there could make eigenae write or delete files anywhere.
+ */
+export async function requireKind(kind: Kind, path: string): Promise<void> {
+  const status = await statusOf(path)
+  if (status === null) return
+  if (status.isSymbolicLink()) throw isLink(path)
+  if (kind === 'file' ? status.isFile() : status.isDirectory()) return
+  throw usageError({
+    problem: kind === 'file' ? 'is not a regular file' : 'is not a folder',
+    subject: path,
+    hint: `Remove it: eigenae writes a ${kind} there.`,
+  })
+}
+
+/** Creates a folder inside one of eigenae's. @throws a usage error if it is a link. */
+export async function makeInnerFolder(folder: string): Promise<void> {
+  await requireKind('folder', folder)
+  await makeFolder(folder)
+}
+
+/** Returns null if the path does not exist. */
+async function statusOf(path: string): Promise<Stats | null> {
+  try {
+    return await lstat(path)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null
+    throw error
+  }
+}
+
+function isLink(path: string): EigenaeError {
+  return usageError({
+    problem: 'is a link, and eigenae writes through no link inside its folders',
+    subject: path,
+    hint: 'Replace the link by the file or folder that it leads to. The run folder itself may be a link.',
+  })
 }

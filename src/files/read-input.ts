@@ -1,24 +1,23 @@
-import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { hasCode, usageError } from '../errors.js'
+import { readFlags } from './read.js'
 
-/** Largest size, in bytes, of a file that a user writes: a sweep over ten thousand runs takes some kilobytes. */
-const mostBytes = 16 << 20
+/** Largest size, in bytes, of a file that a user writes: a sweep file for ten thousand runs takes some kilobytes. */
+const maximumBytes = 16 << 20
 
-/** A pipe that is silent for longer is given up. */
+/** Reading a pipe fails if no data arrives for this long. */
 const silenceMilliseconds = 10_000
 
 const pollMilliseconds = 10
 const pieceBytes = 1 << 16
 
 /**
- * Returns the text of a file that the user names, which may be a pipe: `--config <(jq … base.json)`.
+ * Returns the text of a file named by the user, which may be a pipe: `--config <(jq … base.json)`.
  * @throws a usage error if it is longer than a config can be, or if it is a pipe and no data arrives.
  */
 export async function readInput(file: string): Promise<string> {
-  // O_NONBLOCK: opening a FIFO without a writer would block a thread for good.
-  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  const handle = await open(file, readFlags)
   try {
     return await readAll(handle, file)
   } finally {
@@ -37,10 +36,10 @@ async function readAll(handle: FileHandle, file: string): Promise<string> {
       pieces.push(piece)
       size += piece.length
       lastData = performance.now()
-      if (size > mostBytes) throw tooLong(file)
+      if (size > maximumBytes) throw tooLong(file)
       continue
     }
-    // A FIFO that no process has opened for writing yet is at its end, too.
+    // A FIFO that no process has opened for writing yet also reads as ended.
     const ended = piece !== null && (size > 0 || !isPipe)
     if (ended) return Buffer.concat(pieces).toString('utf8')
     if (performance.now() - lastData > silenceMilliseconds) throw silent(file)
@@ -48,7 +47,7 @@ async function readAll(handle: FileHandle, file: string): Promise<string> {
   }
 }
 
-/** Returns the next bytes, none at the end, null if there are none yet. */
+/** Returns the next bytes, an empty buffer at the end, null if none have arrived yet. */
 async function readPiece(handle: FileHandle): Promise<Buffer | null> {
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(pieceBytes), 0, pieceBytes, null)
@@ -61,7 +60,7 @@ async function readPiece(handle: FileHandle): Promise<Buffer | null> {
 
 function tooLong(file: string): Error {
   return usageError({
-    problem: `has more than ${mostBytes >> 20} MiB, the most that eigenae reads of such a file`,
+    problem: `has more than ${maximumBytes >> 20} MiB, the most that eigenae reads of such a file`,
     subject: file,
     hint: 'Check the path.',
   })

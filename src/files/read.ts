@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
-import { EigenaeError, fileError, hasCode } from '../errors.js'
+import { EigenaeError, type ErrorParts, fileError, hasCode } from '../errors.js'
 
 /**
  * Largest sizes, in bytes, of the files that eigenae writes itself. A file over its limit is refused before memory is
@@ -7,8 +7,8 @@ import { EigenaeError, fileError, hasCode } from '../errors.js'
  */
 export const sizeLimits = { json: 64 << 20, table: 512 << 20, tensors: 8 * 2 ** 30 } as const
 
-// O_NONBLOCK: opening a FIFO without a writer returns at once instead of waiting for one.
-const openFlags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+/** Flags to open a file for reading. O_NONBLOCK: a FIFO without a writer opens at once instead of blocking the thread. */
+export const readFlags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 
 /**
  * Returns the bytes of a regular file, undefined if it does not exist. Synchronous: for thousands of small files,
@@ -68,38 +68,27 @@ export function readLastText(file: string, count: number): string | undefined {
   )
 }
 
-/** Returns the parsed JSON of a file, undefined if it does not exist. @throws EigenaeError if it is not JSON. */
-export function readJsonIfPresent(file: string): unknown {
-  const text = readTextIfPresent(file)
-  try {
-    return text === undefined ? undefined : JSON.parse(text)
-  } catch (cause) {
-    throw new EigenaeError({
-      problem: `is not valid JSON: ${(cause as Error).message}`,
-      subject: file,
-      hint: 'Restore the file, or train the run again with --resume.',
-      cause,
-    })
-  }
-}
-
 function withOpenFile<T>(file: string, use: (descriptor: number, size: number) => T): T | undefined {
   let descriptor: number | undefined
   try {
-    descriptor = openSync(file, openFlags)
+    descriptor = openSync(file, readFlags)
     const status = fstatSync(descriptor)
     if (!status.isFile()) throw notRegular(file)
     return use(descriptor, status.size)
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined
-    // Opening a socket fails with ENXIO.
-    throw hasCode(error, 'ENXIO') ? notRegular(file) : fileError('read', file, error)
+    throw isSocketError(error) ? notRegular(file) : fileError('read', file, error)
   } finally {
     if (descriptor !== undefined) closeSync(descriptor)
   }
 }
 
-/** Reads up to `size` bytes from `start`: fewer if the file was cut meanwhile. */
+/** Whether an error means that the file is a socket, which cannot be opened. */
+export function isSocketError(error: unknown): boolean {
+  return hasCode(error, 'ENXIO')
+}
+
+/** Returns up to `size` bytes from `start`; fewer if the file was truncated meanwhile. */
 function readAt(descriptor: number, size: number, start = 0): Buffer {
   const bytes = Buffer.allocUnsafe(size)
   let read = 0
@@ -111,12 +100,11 @@ function readAt(descriptor: number, size: number, start = 0): Buffer {
   return bytes.subarray(0, read)
 }
 
-export function notRegular(file: string): EigenaeError {
-  return new EigenaeError({
-    problem: 'is not a regular file',
-    subject: file,
-    hint: 'Remove it, or restore the file that belongs there.',
-  })
+export function notRegular(
+  file: string,
+  rest: Pick<ErrorParts, 'hint' | 'exit'> = { hint: 'Remove it, or restore the file that belongs there.' },
+): EigenaeError {
+  return new EigenaeError({ problem: 'is not a regular file', subject: file, ...rest })
 }
 
 function tooLarge(file: string, size: number, limit: number): EigenaeError {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
+import { appendFileSync, closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { hasCode, withFileErrors } from '../errors.js'
+import { fileError, hasCode, withFileErrors } from '../errors.js'
 import { isDeadProcess, ownProcessTag } from './processes.js'
+import { notRegular } from './read.js'
 
 export interface NamedContent {
   readonly file: string
@@ -52,12 +53,12 @@ export async function syncFolder(folder: string): Promise<void> {
   })
 }
 
-/** Folders that this process has freed of leftovers. */
+/** The folders from which this process has removed leftovers. */
 const cleaned = new Set<string>()
 
 /**
- * Creates a temporary file beside `file` and returns its path. The first one in a folder also removes what killed
- * processes left there.
+ * Creates a temporary file beside `file` and returns its path. The first call for a folder also removes the temporary
+ * files that killed processes left there.
  */
 export async function createTemporary(
   file: string,
@@ -83,8 +84,8 @@ export async function createTemporary(
 }
 
 /**
- * Removes the temporary files and folders in a folder whose processes ended before they renamed them. What cannot be
- * listed or removed stays: it blocks nothing.
+ * Removes the temporary files and folders in a folder whose processes ended before they renamed them. Errors are ignored,
+ * because a leftover does no harm.
  */
 export async function removeLeftovers(folder: string): Promise<void> {
   const leftovers = (await readdir(folder).catch(() => [])).filter((name) => {
@@ -95,7 +96,7 @@ export async function removeLeftovers(folder: string): Promise<void> {
     await rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined)
 }
 
-/** Whether eigenae itself gave a file this name while it wrote it. */
+/** Whether a name is one that eigenae gives to temporary files. */
 export function isTemporary(name: string): boolean {
   return temporaryPattern.test(name)
 }
@@ -107,7 +108,7 @@ const temporaryPattern =
 // The rest of a temporary name has at most 90 bytes, and a name 255 in all.
 const keptCharacters = 40
 
-/** Returns a name beside `file` that nobody can guess and `removeLeftovers` recognises. */
+/** Returns an unpredictable path beside `file` that `removeLeftovers` recognises. */
 export function temporaryName(file: string): string {
   const nonce = randomBytes(6).toString('hex')
   const name = basename(file).slice(0, keptCharacters)
@@ -129,7 +130,48 @@ async function replaceAll(files: readonly NamedContent[], durable: boolean): Pro
   }
 }
 
-/** Returns JSON as people read it, with a newline at the end. */
-export function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`
+// O_NOFOLLOW: a link could lead out of the run folder. O_NONBLOCK: opening a FIFO without a reader fails at once.
+const appendFlags =
+  constants.O_WRONLY | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+
+/** Appends text to a file that exists; on failure the file has its earlier size again. */
+export async function appendWhole(file: string, text: string): Promise<void> {
+  await withFileErrors('write', file, async () => {
+    const handle = await open(file, appendFlags)
+    try {
+      const status = await handle.stat()
+      if (!status.isFile()) throw notRegular(file)
+      await handle.appendFile(text).catch(async (error: unknown) => {
+        await handle.truncate(status.size)
+        throw error
+      })
+    } finally {
+      await handle.close()
+    }
+  })
+}
+
+/** Opens a log for appending, creates it if it is missing, and returns its descriptor. */
+export function openLog(file: string): number {
+  let descriptor: number | undefined
+  try {
+    descriptor = openSync(file, appendFlags | constants.O_CREAT)
+    if (!fstatSync(descriptor).isFile()) throw notRegular(file)
+    return descriptor
+  } catch (error) {
+    if (descriptor !== undefined) closeSync(descriptor)
+    throw hasCode(error, 'ENXIO') ? notRegular(file) : fileError('write', file, error)
+  }
+}
+
+/** Appends text to a log. @throws as `openLog`. */
+export function appendToLog(file: string, text: string | Uint8Array): void {
+  const log = openLog(file)
+  try {
+    appendFileSync(log, text)
+  } catch (error) {
+    throw fileError('write', file, error)
+  } finally {
+    closeSync(log)
+  }
 }

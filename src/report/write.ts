@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Comparison } from '../comparison/compare.js'
 import { comparisonCsv, comparisonJson, comparisonMarks } from '../comparison/export.js'
 import { makeFolder } from '../files/folder.js'
+import { jsonText } from '../files/json.js'
 import {
   isOurs,
   type Output,
@@ -10,7 +11,7 @@ import {
   refuseForeignFiles,
   signature,
 } from '../files/overwrite-guard.js'
-import { jsonText, writeAtomically } from '../files/write.js'
+import { writeAtomically } from '../files/write.js'
 import { comparisonCharts, comparisonPictures } from '../plots/comparison.js'
 import { loadRenderer, pictureFiles, writeCharts } from '../plots/render.js'
 import { reportPage } from './page.js'

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
-import { readJsonIfPresent } from '../files/read.js'
+import { readJsonIfPresent } from '../files/json.js'
 import { runFiles } from './files.js'
 
 /** The part of a sweep.json that gives its arms their order: runs as `<arm>/seed-<n>`. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Config } from '../config/schema.js'
 import { EigenaeError } from '../errors.js'
-import { makeInnerFolder } from '../files/inner.js'
+import { makeInnerFolder } from '../files/folder.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
 import { layoutOf, packTensors, type Tensor, unpackTensors } from '../model/layout.js'

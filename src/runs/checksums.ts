@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Config } from '../config/schema.js'
+import { jsonText } from '../files/json.js'
 import { forEachChunk } from '../files/read.js'
-import { jsonText } from '../files/write.js'
 
 export const fileSumSchema = z.object({ bytes: z.int(), sha256: z.string() })
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
-import { readJsonIfPresent } from '../files/read.js'
+import { readJsonIfPresent } from '../files/json.js'
 import { remakeHint } from './damage.js'
 import { metricsColumns } from './tables.js'
 

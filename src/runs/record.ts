@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
+import { jsonText } from '../files/json.js'
 import { readTextIfPresent } from '../files/read.js'
-import { jsonText, writeDurably } from '../files/write.js'
+import { writeDurably } from '../files/write.js'
 import { fileSumSchema, sha256 } from './checksums.js'
 import type { Damage } from './damage.js'
 

@@ -1,8 +1,7 @@
 import { createObjectCsvStringifier } from 'csv-writer'
 import { EigenaeError } from '../errors.js'
-import { appendWhole } from '../files/append.js'
 import { readIfPresent, readTextIfPresent, sizeLimits } from '../files/read.js'
-import { syncFile, writeDurably } from '../files/write.js'
+import { appendWhole, syncFile, writeDurably } from '../files/write.js'
 import { type FileSum, RunningSum } from './checksums.js'
 import { loggedMetrics } from './metrics.js'
 

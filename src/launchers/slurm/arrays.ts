@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { hasCode } from '../../errors.js'
-import { makeInnerFolder } from '../../files/inner.js'
+import { makeInnerFolder } from '../../files/folder.js'
 import { readLastText, readTextIfPresent } from '../../files/read.js'
 import { writeAtomically } from '../../files/write.js'
 import { logName } from '../../runs/files.js'
