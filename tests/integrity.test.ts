@@ -1,7 +1,7 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { appendFile, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Damage } from '../src/runs/damage.js'
+import type { Damage } from '../src/runs/integrity.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { expectSameRuns, readJson, tinyConfigs, writeJson } from './support/sweeps.js'
 

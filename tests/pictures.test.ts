@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { renderAsync } from '@resvg/resvg-js'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { lineIndexes, spansOf } from '../src/comparison/series.js'
-import { KeptEpochs } from '../src/runs/kept-epochs.js'
+import { KeptEpochs } from '../src/runs/read.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
 

@@ -7,8 +7,8 @@ import { usageError } from '../errors.js'
 import { requireKind } from '../files/folder.js'
 import { pictureMark, refuseForeignFiles } from '../files/overwrite-guard.js'
 import { latentDimension } from '../model/architecture.js'
-import { remakeHint } from '../runs/damage.js'
 import { plotsName, runFiles } from '../runs/files.js'
+import { remakeHint } from '../runs/integrity.js'
 import {
   modelNote,
   onOneCore,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
 import { readJsonIfPresent } from '../files/json.js'
-import { remakeHint } from './damage.js'
+import { remakeHint } from './integrity.js'
 import { metricsColumns } from './tables.js'
 
 const numbers = z.array(z.number()).readonly()

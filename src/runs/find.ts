@@ -1,18 +1,20 @@
 import { type Dirent, existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { join, normalize } from 'node:path'
+import { basename, dirname, join, normalize } from 'node:path'
+import { z } from 'zod'
 import { EigenaeError, exitCode, fileError, hasCode, usageError } from '../errors.js'
+import { readJsonIfPresent } from '../files/json.js'
 import { compareNaturally } from '../text/natural-order.js'
 import { runFiles } from './files.js'
 
-/** The run folders at or under a folder, and the folders in it that might hold more. */
+/** The run folders at or below a folder, and the folders that could not be searched. */
 export interface FoundRuns {
   readonly runs: readonly string[]
   /** One for each folder that cannot be read. */
   readonly unreadable: readonly EigenaeError[]
 }
 
-/** Returns the runs that an argument names: a run, or all runs in a folder. @throws a usage error if there is none. */
+/** Returns the runs named by an argument: a run, or all runs in a folder. @throws a usage error if there is none. */
 export async function runsNamed(argument: string): Promise<FoundRuns> {
   const folder = normalize(argument).replace(/(?<=.)\/+$/, '')
   const found = await findRuns(folder)
@@ -25,10 +27,10 @@ export async function runsNamed(argument: string): Promise<FoundRuns> {
   })
 }
 
-/** Returns the one run that an argument names: a run, or a folder with a single one. */
+/** Returns the run named by an argument: a run, or a folder that holds exactly one. */
 export async function runNamed(argument: string, command: string): Promise<string> {
   const { runs, unreadable } = await runsNamed(argument)
-  // One of them may hold another run.
+  // An unreadable folder may hold another run.
   if (unreadable.length > 0) throw unreadable[0]!
   if (runs.length === 1) return runs[0]!
   throw usageError({
@@ -38,7 +40,7 @@ export async function runNamed(argument: string, command: string): Promise<strin
   })
 }
 
-/** Returns the first line of an error, without details and hint: the folder and what is wrong with it. */
+/** Returns the first line of an error: its subject and its problem, without details and hint. */
 export function headOf({ message }: EigenaeError): string {
   return message.split('\n')[0]!
 }
@@ -64,19 +66,19 @@ async function findRunsInside(folder: string): Promise<FoundRuns> {
     return await findRuns(folder)
   } catch (error) {
     if (!(error instanceof EigenaeError)) throw error
-    // It was removed after its parent was read.
+    // The folder was removed after its parent was read.
     if (hasCode(error.cause, 'ENOENT')) return { runs: [], unreadable: [] }
     return { runs: [], unreadable: [error] }
   }
 }
 
-/** A run whose run.json is gone is a damaged run, not none. */
+/** Whether a folder with these entries is a run. Without its run.json it still is one, but damaged. */
 function holdsRun(entries: readonly Dirent[]): boolean {
   const has = (name: string) => entries.some((entry) => entry.name === name)
   return has('run.json') || (has('config.json') && has('metrics.csv'))
 }
 
-/** Links to folders of runs are not followed: they may lead in circles. */
+/** Links to folders of runs are not followed, because they may form a cycle. */
 function isLinkedRun(folder: string, entry: Dirent): boolean {
   return entry.isSymbolicLink() && existsSync(runFiles(join(folder, entry.name)).record)
 }
@@ -88,4 +90,28 @@ async function entriesOf(folder: string): Promise<readonly Dirent[]> {
     const mistaken = hasCode(error, 'ENOENT', 'ENOTDIR')
     throw fileError('read the folder', folder, error, mistaken ? exitCode.usage : undefined)
   }
+}
+
+/** The part of a sweep.json that gives its arms their order: runs as `<arm>/seed-<n>`. */
+const planSchema = z.object({ runs: z.array(z.string()) })
+
+/**
+ * Returns the position of each arm of a sweep in its sweep file, by the arm's name; undefined if the folder holds no
+ * sweep. @throws EigenaeError if its sweep.json is damaged.
+ */
+export function readArmOrder(folder: string): ReadonlyMap<string, number> | undefined {
+  const file = join(folder, 'sweep.json')
+  const value = readJsonIfPresent(file)
+  if (value === undefined) return undefined
+  const plan = planSchema.safeParse(value)
+  if (!plan.success) {
+    throw new EigenaeError({ problem: 'is not the plan of a sweep', subject: file, cause: plan.error })
+  }
+  const arms = new Set(plan.data.runs.map((run) => basename(dirname(run))))
+  return new Map([...arms].map((arm, position) => [arm, position]))
+}
+
+/** Whether the run was made by a sweep in `folder` whose sweep.json is missing. Only runs of sweeps have a log. */
+export function lacksPlan(folder: string, run: string): boolean {
+  return !existsSync(join(folder, 'sweep.json')) && existsSync(runFiles(run).log)
 }

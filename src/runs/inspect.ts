@@ -1,19 +1,21 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { type Config, configSchema } from '../config/schema.js'
+import { EigenaeError } from '../errors.js'
+import { parseJsonIfValid } from '../files/json.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
-import { type CheckpointHead, readCheckpointHead } from './checkpoint.js'
-import { changed, mismatch, prefixMismatch, sha256 } from './checksums.js'
-import { collect, type Damage } from './damage.js'
+import { type CheckpointHead, readCheckpoint, readCheckpointHead } from './checkpoint.js'
 import { accuraciesIn } from './evaluation.js'
 import { checkpointName, type RunFiles, type TableName, tableNames } from './files.js'
-import { readModelHead } from './model-file.js'
+import { changed, collect, type Damage, mismatch, prefixMismatch, sha256, sumOfFile } from './integrity.js'
+import { readModel, readModelHead } from './model-file.js'
 import { type CheckedRecord, changedRecord, type FileSums, type RunRecord, readRecord } from './record.js'
 
-/** The small files of a run, as they were checked; undefined if missing. */
+/** The small files of a run; undefined if missing. */
 export interface RunContents {
   readonly 'config.json': Buffer | undefined
-  /** The rows that count: those up to the checkpoint if the run is not complete. */
+  /** Without the rows after the checkpoint if the run is not complete. */
   readonly 'metrics.csv': Buffer | undefined
   readonly 'spectrum.csv': Buffer | undefined
   readonly 'timings.csv': Buffer | undefined
@@ -24,18 +26,17 @@ export interface Inspection {
   readonly record: RunRecord
   readonly checksum: CheckedRecord['checksum']
   readonly contents: RunContents
-  /** Tables of an incomplete run with rows after its checkpoint. They do not count, and a resume drops them. */
+  /** Tables of an incomplete run with rows after its checkpoint, which a resume drops. */
   readonly surplus: readonly TableName[]
-  /** Empty if nothing is wrong. */
   readonly damage: readonly Damage[]
 }
 
-/** How far a look goes: "heads" also reads those of a completed run's model and checkpoint, which name their config. */
-export type Depth = 'tables' | 'heads'
+/** Whether to read the headers of a completed run's model and checkpoint too, which name the config they belong to. */
+type Depth = 'tables' | 'heads'
 
 /**
- * Checks all of a run that costs little: its small files, and the lengths of model and checkpoint. Synchronous, as
- * `readIfPresent` is. What looks damaged is looked at twice, since another process may be writing the run.
+ * Checks all of a run that is cheap to check: its small files, and the lengths of model and checkpoint. Synchronous, as
+ * `readIfPresent` is. A run that looks damaged is checked again, since another process may be writing it.
  * @throws EigenaeError if run.json cannot be read.
  */
 export function inspectRun(files: RunFiles, depth: Depth): Inspection {
@@ -47,7 +48,7 @@ function inspectOnce(files: RunFiles, depth: Depth): Inspection {
   const damage: Damage[] = []
   const { record, checksum } = readRecord(files.record)
   if (checksum === 'wrong') damage.push(changedRecord)
-  // Before the tables: a run at work adds rows first, then replaces its checkpoint.
+  // Read before the tables: a running process adds rows first, then replaces its checkpoint.
   const needsHead = depth === 'heads' || record.status !== 'completed'
   const head = needsHead ? (collect(damage, checkpointName, () => readCheckpointHead(files)) ?? null) : null
   const contents = readContents(files, damage)
@@ -85,7 +86,7 @@ function configReasons(record: RunRecord, content: Buffer | undefined): readonly
   if (content === undefined) return ['is missing']
   const { configSha256 } = record
   if (configSha256 !== undefined) return sha256(content) === configSha256 ? [] : [changed]
-  const config = parsed(content)
+  const config = parseJsonIfValid(content)
   if (config === undefined) return ['is not valid JSON']
   const { success, data } = identitySchema.safeParse(config)
   if (!success) return []
@@ -97,14 +98,6 @@ function configReasons(record: RunRecord, content: Buffer | undefined): readonly
   return pairs
     .filter(([, mine, recorded]) => mine !== recorded)
     .map(([field, mine, recorded]) => `has ${field} ${mine}, run.json has ${recorded}`)
-}
-
-function parsed(content: Buffer): unknown {
-  try {
-    return JSON.parse(content.toString('utf8'))
-  } catch {
-    return undefined
-  }
 }
 
 /** @param sums undefined in runs of 0.1.0 */
@@ -135,7 +128,7 @@ function lengthMismatch(file: string, bytes: number): string | null {
   return found.size === bytes ? null : `has ${found.size} bytes, the run wrote ${bytes}`
 }
 
-/** Whether model and checkpoint, which may be whole, are this run's. */
+/** Checks that model and checkpoint belong to this run. */
 function checkHeaders(
   files: RunFiles,
   head: CheckpointHead | null,
@@ -143,7 +136,7 @@ function checkHeaders(
   damage: Damage[],
 ): void {
   if (content === undefined || damage.some(({ file }) => file === 'config.json')) return
-  const config = parsed(content)
+  const config = parseJsonIfValid(content)
   if (!damage.some(({ file }) => file === 'model.safetensors')) {
     const model = collect(damage, 'model.safetensors', () => readModelHead(files.model, config))
     if (model?.mismatch) damage.push({ file: 'model.safetensors', reason: model.mismatch })
@@ -153,17 +146,17 @@ function checkHeaders(
 
 const ofAnotherRun: Damage = { file: checkpointName, reason: "is another run's checkpoint" }
 
-/** Returns the contents with the rows that count. */
+/** Returns the contents without the rows after the checkpoint. */
 function checkIncomplete(
   record: RunRecord,
   head: CheckpointHead | null,
   contents: RunContents,
   damage: Damage[],
 ): RunContents {
-  // An evaluation is written after the last moment at which a run can be interrupted, and removed by a resume.
+  // A run cannot be interrupted once its evaluation is written, and a resume removes the evaluation.
   const isEarlier = record.status === 'interrupted' && contents['evaluation.json'] !== undefined
   if (isEarlier && record.configSha256 !== undefined)
-    damage.push({ file: 'run.json', reason: 'is of an earlier moment than evaluation.json' })
+    damage.push({ file: 'run.json', reason: 'is older than evaluation.json' })
   if (damage.some(({ file }) => file === checkpointName)) return contents
   if (head === null) {
     const begun = (contents['metrics.csv']?.toString('utf8').split('\n').length ?? 0) > 2
@@ -190,4 +183,67 @@ function checkIncomplete(
     'spectrum.csv': upTo('spectrum.csv'),
     'timings.csv': upTo('timings.csv'),
   }
+}
+
+export interface Verification {
+  /** Null if run.json cannot be read. */
+  readonly record: RunRecord | null
+  /** Whether the run was made with checksums. */
+  readonly checksums: boolean
+  readonly damage: readonly Damage[]
+  /** Tables with rows after the last checkpoint. */
+  readonly surplus: readonly string[]
+}
+
+/** Checks a run as `inspectRun` does, and in addition every byte of its model and checkpoint. */
+export function verifyRun(files: RunFiles): Verification {
+  try {
+    const { record, checksum, contents, surplus, damage } = inspectRun(files, 'heads')
+    const config = damage.some(({ file }) => file === 'config.json')
+      ? null
+      : configOfThisVersion(contents['config.json']!)
+    const all = [...damage, ...checkTensors(files, record, config, damage)]
+    return { record, checksums: checksum !== 'none', damage: all, surplus }
+  } catch (error) {
+    if (!(error instanceof EigenaeError)) throw error
+    return {
+      record: null,
+      checksums: false,
+      damage: [{ file: 'run.json', reason: error.parts.problem }],
+      surplus: [],
+    }
+  }
+}
+
+/** Returns null if another version wrote the config. */
+function configOfThisVersion(content: Buffer): Config | null {
+  return configSchema.safeParse(JSON.parse(content.toString('utf8'))).data ?? null
+}
+
+function checkTensors(
+  files: RunFiles,
+  record: RunRecord,
+  config: Config | null,
+  known: readonly Damage[],
+): readonly Damage[] {
+  const damage: Damage[] = []
+  const completed = record.status === 'completed'
+  const sums = (completed && record.files) || {}
+  const checks = [
+    ['model.safetensors', (of: Config) => readModel(files.model, of, undefined)],
+    [checkpointName, (of: Config) => readCheckpoint(files, of)],
+  ] as const
+  for (const [name, read] of checks) {
+    if (known.some(({ file }) => file === name)) continue
+    const sum = sums[name]
+    if (sum !== undefined) {
+      if (sumOfFile(join(files.folder, name))?.sha256 !== sum.sha256)
+        damage.push({ file: name, reason: changed })
+    } else if (config !== null) {
+      const found = collect(damage, name, () => read(config))
+      if (found === null && completed && name === 'model.safetensors')
+        damage.push({ file: name, reason: 'is missing' })
+    }
+  }
+  return damage
 }

@@ -3,25 +3,24 @@ import { type Config, configSchema } from '../config/schema.js'
 import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
-import { type Damage, damagedRun, remakeHint } from './damage.js'
 import { accuraciesIn, type RunAccuracies } from './evaluation.js'
 import { type RunFiles, runFiles } from './files.js'
 import { type Inspection, inspectRun, type RunContents } from './inspect.js'
-import { KeptEpochs } from './kept-epochs.js'
+import { type Damage, damagedRun, remakeHint } from './integrity.js'
 import type { RunRecord, RunStatus } from './record.js'
 import { type MetricsRow, metricsColumns, type Row, type SpectrumRow, spectrumColumns } from './tables.js'
 
-/** A run folder as others read it. */
+/** A run folder as the commands read it. */
 export interface Run {
   readonly folder: string
   readonly record: RunRecord
   /**
-   * `record.status`, but "interrupted" if it says running and its process is gone (kill -9, a crash), and "damaged" if
-   * a file is not what the run wrote.
+   * `record.status`, except that a run which is recorded as running but whose process is gone (kill -9, a crash) is
+   * "interrupted", and a run with a changed or missing file is "damaged".
    */
   readonly status: RunStatus | 'damaged'
   readonly damage: readonly Damage[]
-  /** One row an epoch trained. */
+  /** One row per trained epoch. */
   readonly metrics: readonly MetricsRow[]
 }
 
@@ -29,7 +28,7 @@ export interface Run {
 export interface WholeRun extends Run, RunAccuracies {
   readonly status: RunStatus
   readonly config: Config
-  /** d rows an epoch, from before training on; of long runs only of some epochs, the first and the last among them. */
+  /** d rows per epoch, from epoch 0 (before training) on. Long runs have only some epochs, see `KeptEpochs`. */
   readonly spectrum: readonly SpectrumRow[]
   /** The number of rows in spectrum.csv. */
   readonly spectrumRows: number
@@ -50,7 +49,7 @@ async function inspectWithStatus(files: RunFiles): Promise<InspectionWithStatus>
   const inspection = inspectRun(files, 'tables')
   const { status } = inspection.record
   if (status !== 'running' || (await isLocked(files.lock))) return { ...inspection, status }
-  // Between the two it may have come to its end.
+  // The run may have ended after run.json was read and before the lock was.
   const again = inspectRun(files, 'tables')
   return { ...again, status: again.record.status === 'running' ? 'interrupted' : again.record.status }
 }
@@ -79,7 +78,7 @@ function metricsIn(files: RunFiles, contents: RunContents): readonly MetricsRow[
   return [...tableRows(contents['metrics.csv'], files.metrics, metricsColumns)]
 }
 
-/** What readers rely on in a config that this version would not train. */
+/** The fields that readers need in a config of another version, which this one cannot train. */
 const foreignConfigSchema = z.looseObject({
   name: z.string(),
   model: z.looseObject({ widths: z.array(z.int()).min(1) }),
@@ -89,7 +88,7 @@ const foreignConfigSchema = z.looseObject({
   spectrum: z.looseObject({}),
 })
 
-/** With the defaults of fields that came after the run was made; fields of another version are kept. */
+/** Returns the config with defaults for fields that are newer than the run. Unknown fields are kept. */
 function configIn(content: Buffer, file: string): Config {
   const value: unknown = JSON.parse(content.toString('utf8'))
   const parsed = configSchema.safeParse(value)
@@ -97,11 +96,11 @@ function configIn(content: Buffer, file: string): Config {
   const foreign = foreignConfigSchema.safeParse(value)
   if (foreign.success) return value as Config
   const { path, message } = foreign.error.issues[0]!
-  const what = `this is not the config of a run: ${[path.join('.'), message].filter(Boolean).join(': ')}`
-  throw new EigenaeError({ problem: what, subject: file, cause: foreign.error })
+  const problem = `this is not the config of a run: ${[path.join('.'), message].filter(Boolean).join(': ')}`
+  throw new EigenaeError({ problem, subject: file, cause: foreign.error })
 }
 
-/** Empty if the run has not written one yet. */
+/** Returns the rows of metrics.csv; empty if the file does not exist. */
 export function readMetrics(file: string): readonly MetricsRow[] {
   return [...tableRows(readIfPresent(file, sizeLimits.table), file, metricsColumns)]
 }
@@ -117,8 +116,8 @@ function keptSpectrum(content: Buffer | undefined, file: string) {
 }
 
 /**
- * Parses a table by the names of its columns: those of another version are left out, and those that it lacks are NaN. A
- * row that is being written, the last one without its newline, is left out.
+ * Parses a table by the names of its columns. Unknown columns are dropped, missing ones are NaN. The last line is skipped
+ * if it lacks its newline, because it is still being written.
  */
 function* tableRows<Columns extends readonly string[]>(
   content: Buffer | undefined,
@@ -147,7 +146,7 @@ function* tableRows<Columns extends readonly string[]>(
   }
 }
 
-/** The lines of a text that end with a newline, one after the other: a long table has millions. */
+/** Yields the lines that end with a newline. A generator, because a long table has millions. */
 function* wholeLines(text: string): Generator<string, undefined> {
   let start = 0
   for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
@@ -157,8 +156,8 @@ function* wholeLines(text: string): Generator<string, undefined> {
 }
 
 /**
- * Of plain numbers, as runs are written: ten times as fast as a reader of any CSV. A column's place is −1 where the file
- * has none. Null where a field is no number.
+ * Returns a row of plain numbers, null if a field is not a number. Ten times as fast as a general CSV parser.
+ * @param places the index of each column among the fields, −1 if the file lacks it
  */
 function parseNumbers<Columns extends readonly string[]>(
   fields: readonly string[],
@@ -176,14 +175,53 @@ function parseNumbers<Columns extends readonly string[]>(
 }
 
 function notARow(file: string, line: number, count: number): EigenaeError {
-  const what = `is not a row of ${count} numbers`
-  return new EigenaeError({ problem: what, subject: `${file}:${line}`, hint: remakeHint })
+  const problem = `is not a row of ${count} numbers`
+  return new EigenaeError({ problem, subject: `${file}:${line}`, hint: remakeHint })
 }
 
-// Under the number of files that a process may have open where the limit is low (macOS: 256).
-const atOnce = 64
+/**
+ * Collects the rows of a table, of at most 1,024 epochs and the last one. Longer tables keep only every 2nd, 4th, 8th, …
+ * epoch, the same epochs in all runs of a length, so that memory stays bounded.
+ */
+export class KeptEpochs<Row extends { readonly epoch: number }> {
+  #kept: Row[] = []
+  /** The rows of the epoch that is being read, unless they are in `#kept`. */
+  #latest: Row[] = []
+  #keptEpochs = 0
+  #lastKept = -1
+  #step = 1
 
-/** Reads many run folders, some at once, in the folders' order. */
+  add(row: Row): void {
+    if (row.epoch % this.#step !== 0) {
+      if (this.#latest[0]?.epoch !== row.epoch) this.#latest = []
+      this.#latest.push(row)
+      return
+    }
+    this.#latest = []
+    this.#kept.push(row)
+    if (row.epoch === this.#lastKept) return
+    this.#lastKept = row.epoch
+    this.#keptEpochs++
+    if (this.#keptEpochs > 1024) this.#halve()
+  }
+
+  get rows(): readonly Row[] {
+    return [...this.#kept, ...this.#latest]
+  }
+
+  #halve(): void {
+    this.#step *= 2
+    const before = this.#kept
+    this.#kept = before.filter(({ epoch }) => epoch % this.#step === 0)
+    this.#latest = before.filter(({ epoch }) => epoch === this.#lastKept && epoch % this.#step !== 0)
+    this.#keptEpochs = new Set(this.#kept.map(({ epoch }) => epoch)).size
+  }
+}
+
+// Below the lowest usual limit of open files (macOS: 256).
+const maximumAtOnce = 64
+
+/** Reads many run folders, some of them at once. The result has the order of `folders`. */
 export async function readRuns<T>(
   folders: readonly string[],
   read: (folder: string) => Promise<T>,
@@ -193,6 +231,6 @@ export async function readRuns<T>(
   const worker = async () => {
     for (const place of places) runs[place] = await read(folders[place]!)
   }
-  await Promise.all(Array.from({ length: atOnce }, worker))
+  await Promise.all(Array.from({ length: maximumAtOnce }, worker))
   return runs
 }

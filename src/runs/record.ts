@@ -3,8 +3,8 @@ import { EigenaeError } from '../errors.js'
 import { jsonText } from '../files/json.js'
 import { readTextIfPresent } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
-import { fileSumSchema, sha256 } from './checksums.js'
-import type { Damage } from './damage.js'
+import type { Damage } from './integrity.js'
+import { fileSumSchema, sha256 } from './integrity.js'
 
 const facts = {
   name: z.string(),

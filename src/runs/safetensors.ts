@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
 import { readHead } from '../files/read.js'
 import type { NamedTensor } from '../model/layout.js'
-import { remakeHint } from './damage.js'
+import { remakeHint } from './integrity.js'
 
 /** The safetensors format: 8 bytes of header length, the header as JSON, the tensors' bytes, all little-endian. */
 export interface TensorFile {

@@ -2,7 +2,7 @@ import { createObjectCsvStringifier } from 'csv-writer'
 import { EigenaeError } from '../errors.js'
 import { readIfPresent, readTextIfPresent, sizeLimits } from '../files/read.js'
 import { appendWhole, syncFile, writeDurably } from '../files/write.js'
-import { type FileSum, RunningSum } from './checksums.js'
+import { type FileSum, RunningSum } from './integrity.js'
 import { loggedMetrics } from './metrics.js'
 
 /** The columns of a run's CSV files, in the files' order. */

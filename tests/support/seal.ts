@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { sumOf } from '../../src/runs/checksums.js'
+import { sumOf } from '../../src/runs/integrity.js'
 import { withChecksum } from '../../src/runs/record.js'
 
 /** Gives a run that a test has changed the checksums that it would have if it had been made so. */

@@ -1,8 +1,46 @@
 import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import { z } from 'zod'
 import type { Config } from '../config/schema.js'
+import { EigenaeError } from '../errors.js'
 import { jsonText } from '../files/json.js'
 import { forEachChunk } from '../files/read.js'
+
+/** A file of a run that is missing or is not what the run wrote. */
+export interface Damage {
+  /** Relative to the run folder: "checkpoint/state.safetensors". */
+  readonly file: string
+  /** Follows the file's name in a message: "is missing". */
+  readonly reason: string
+}
+
+export const remakeHint =
+  'To remake it, repeat the command that created it with --resume (eigenae train … --resume).'
+
+export function damageText({ file, reason }: Damage): string {
+  return `${file} ${reason}`
+}
+
+/** Returns the error for a run that must not be used because of its damage. */
+export function damagedRun(folder: string, damage: readonly Damage[]): EigenaeError {
+  return new EigenaeError({
+    problem: 'this run is damaged',
+    subject: folder,
+    details: damage.map(({ file, reason }) => `${join(folder, file)}: ${reason}`),
+    hint: remakeHint,
+  })
+}
+
+/** Returns the result of `read`; if it throws an EigenaeError, adds that to `damage` and returns undefined. */
+export function collect<T>(damage: Damage[], file: string, read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof EigenaeError)) throw error
+    damage.push({ file, reason: error.parts.problem })
+    return undefined
+  }
+}
 
 export const fileSumSchema = z.object({ bytes: z.int(), sha256: z.string() })
 
@@ -23,12 +61,12 @@ export function sumOfFile(file: string): FileSum | undefined {
   return forEachChunk(file, (chunk) => sum.add(chunk)) ? sum.current() : undefined
 }
 
-/** Returns the SHA-256 of a config as config.json holds it. It names a run: its seed is part of its config. */
+/** Returns the SHA-256 of config.json. It identifies a run, because the seed is part of the config. */
 export function configSha256(config: Config): string {
   return sha256(jsonText(config))
 }
 
-/** The sum of a file that grows at its end: a long run never hashes a row twice. */
+/** The sum of a file that grows at its end. Each row is hashed once, however long the run is. */
 export class RunningSum {
   readonly #hash = createHash('sha256')
   #bytes = 0
@@ -47,7 +85,7 @@ export class RunningSum {
   }
 }
 
-/** Returns why `content` does not begin with the bytes of a sum, null if it does. */
+/** Returns why `content` does not begin with the bytes that a sum was computed of, null if it does. */
 export function prefixMismatch(
   content: Uint8Array | undefined,
   { bytes, sha256: sum }: FileSum,
@@ -57,7 +95,7 @@ export function prefixMismatch(
   return sha256(content.subarray(0, bytes)) === sum ? null : changed
 }
 
-/** Returns why `content` is not what a sum was made of, null if it is. */
+/** Returns why `content` differs from what a sum was computed of, null if it does not. */
 export function mismatch(content: Uint8Array | undefined, sum: FileSum): string | null {
   return prefixMismatch(content, sum) ?? (content!.length > sum.bytes ? changed : null)
 }
