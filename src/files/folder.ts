@@ -1,5 +1,5 @@
 import { existsSync, type Stats } from 'node:fs'
-import { lstat, mkdir, stat } from 'node:fs/promises'
+import { lstat, mkdir, readdir, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { type EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
 import { syncFolder } from './write.js'
@@ -70,4 +70,16 @@ function isLink(path: string): EigenaeError {
     subject: path,
     hint: 'Replace the link by the file or folder that it leads to. The run folder itself may be a link.',
   })
+}
+
+/** Returns the names in a folder; empty if it does not exist. @throws a usage error if it is a file. */
+export async function entriesOf(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return []
+    if (hasCode(error, 'ENOTDIR'))
+      throw usageError({ problem: 'is a file, or is below one, not a folder', subject: folder })
+    throw error
+  }
 }

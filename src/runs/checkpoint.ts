@@ -6,22 +6,22 @@ import { readIfPresent, sizeLimits } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
 import { layoutOf, packTensors, type Tensor, unpackTensors } from '../model/layout.js'
 import { modelTensors, type TrainerState } from '../model/state.js'
-import { fileSumSchema, remakeHint } from './integrity.js'
 import { type RunFiles, tableNames } from './files.js'
+import { fileSumSchema, remakeHint } from './integrity.js'
 import { decodeSafetensors, encodeSafetensors, readMetadata, type TensorFile } from './safetensors.js'
 
-/** All that is needed to go on after an epoch, bit for bit. */
+/** Everything needed to continue after an epoch, bit for bit. */
 export interface Checkpoint {
-  /** Epochs trained. */
+  /** The number of trained epochs. */
   readonly epoch: number
   readonly state: TrainerState
-  /** The run that it belongs to; null in runs of 0.1.0. */
+  /** Null in checkpoints of version 0.1.0. */
   readonly origin: CheckpointOrigin | null
 }
 
 const tableSumsSchema = z.record(z.enum(tableNames), fileSumSchema)
 
-/** Length and digest of each table up to an epoch. */
+/** Length and SHA-256 of each table up to an epoch. */
 export type TableSums = z.output<typeof tableSumsSchema>
 
 const originSchema = z.object({
@@ -31,24 +31,24 @@ const originSchema = z.object({
   tables: tableSumsSchema,
 })
 
-/** Connects a checkpoint with its run: what it was trained from, and the tables up to its epoch. */
+/** Identifies the run of a checkpoint: its config, device and data, and the tables up to the checkpoint's epoch. */
 export type CheckpointOrigin = z.output<typeof originSchema>
 
 const format = 'eigenae-checkpoint-1'
 const momentPrefixes = { firstMoments: 'adam.first.', secondMoments: 'adam.second.' } as const
 
-/** One file, replaced as a whole: there is always one complete checkpoint. */
+/** Replaces the checkpoint atomically, so that there is always one complete checkpoint. */
 export async function writeCheckpoint(
   files: RunFiles,
   config: Config,
   checkpoint: Checkpoint,
 ): Promise<void> {
   const { epoch, state, origin } = checkpoint
-  const layout = layoutOf(config.model)
+  const { parameters } = layoutOf(config.model)
   const tensors = new Map([
     ...modelTensors(config.model, state),
-    ...unpackTensors(layout.parameters, state.firstMoments, momentPrefixes.firstMoments),
-    ...unpackTensors(layout.parameters, state.secondMoments, momentPrefixes.secondMoments),
+    ...unpackTensors(parameters, state.firstMoments, momentPrefixes.firstMoments),
+    ...unpackTensors(parameters, state.secondMoments, momentPrefixes.secondMoments),
   ])
   const metadata = {
     format,
@@ -60,21 +60,21 @@ export async function writeCheckpoint(
   await writeDurably(files.checkpoint, encodeSafetensors({ tensors, metadata }))
 }
 
-/** What a checkpoint's header holds besides the tensors. */
+/** The metadata in a checkpoint's header. */
 export interface CheckpointHead {
   readonly epoch: number
   readonly step: number
   readonly origin: CheckpointOrigin | null
 }
 
-/** Returns the head alone, null if there is no checkpoint. @throws EigenaeError if it or the file's length is wrong. */
+/** Returns the metadata, null if there is no checkpoint. @throws EigenaeError if the header or the length is wrong. */
 export function readCheckpointHead({ checkpoint: file }: RunFiles): CheckpointHead | null {
   const metadata = readMetadata(file)
   return metadata === undefined ? null : headOf(metadata, file)
 }
 
 function headOf(metadata: TensorFile['metadata'], file: string): CheckpointHead {
-  if (metadata.format !== format) throw notOurs(file, `its format is ${metadata.format ?? 'not given'}`)
+  if (metadata.format !== format) throw notOurs(file, `its format is ${metadata.format ?? 'missing'}`)
   const [epoch, step] = [Number(metadata.epoch), Number(metadata.step)]
   if (!Number.isInteger(epoch) || !Number.isInteger(step)) throw notOurs(file, 'it lacks its epoch and step')
   return { epoch, step, origin: metadata.origin === undefined ? null : originOf(metadata.origin, file) }
@@ -88,14 +88,14 @@ function originOf(text: string, file: string): CheckpointOrigin {
   }
 }
 
-/** Null if the run ended before its first checkpoint. @throws EigenaeError if the file is damaged. */
+/** Returns null if there is no checkpoint. @throws EigenaeError if the file is damaged. */
 export function readCheckpoint(files: RunFiles, config: Config): Checkpoint | null {
   const file = files.checkpoint
   const bytes = readIfPresent(file, sizeLimits.tensors)
   if (bytes === undefined) return null
   const { tensors, metadata } = decodeSafetensors(bytes, file)
   const { epoch, step, origin } = headOf(metadata, file)
-  const layout = layoutOf(config.model)
+  const { parameters, runningStatistics } = layoutOf(config.model)
   const missing = (name: string) => notOurs(file, `it lacks ${name} of this config`)
   const pack = (list: readonly Tensor[], prefix?: string) => packTensors(list, tensors, missing, prefix)
   return {
@@ -103,17 +103,17 @@ export function readCheckpoint(files: RunFiles, config: Config): Checkpoint | nu
     origin,
     state: {
       step,
-      parameters: pack(layout.parameters),
-      runningStatistics: pack(layout.runningStatistics),
-      firstMoments: pack(layout.parameters, momentPrefixes.firstMoments),
-      secondMoments: pack(layout.parameters, momentPrefixes.secondMoments),
+      parameters: pack(parameters),
+      runningStatistics: pack(runningStatistics),
+      firstMoments: pack(parameters, momentPrefixes.firstMoments),
+      secondMoments: pack(parameters, momentPrefixes.secondMoments),
     },
   }
 }
 
-function notOurs(file: string, what: string): EigenaeError {
+function notOurs(file: string, reason: string): EigenaeError {
   return new EigenaeError({
-    problem: `is no checkpoint of this run: ${what}`,
+    problem: `is not a checkpoint of this run: ${reason}`,
     subject: file,
     hint: remakeHint,
   })

@@ -14,12 +14,12 @@ function packageVersion(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
-/** The facts in run.json about the place where a run is made. */
+/** The facts in run.json about the versions, the commits and the host. */
 export type PlaceFacts = Pick<RunFacts, 'versions' | 'gitCommit' | 'gitDirty' | 'eigenae' | 'host'>
 
 let repositories: Promise<Pick<PlaceFacts, 'gitCommit' | 'gitDirty' | 'eigenae'>> | undefined
 
-/** Asks git once a process, as the process was started. */
+/** Returns the facts about this process. git is asked once, so that all runs of a process record the same commit. */
 export async function placeFacts(): Promise<PlaceFacts> {
   repositories ??= repositoryFacts()
   return {
@@ -43,7 +43,7 @@ export interface RepositoryState {
 /** The commit that eigenae itself runs from: its repository's, or the one that `npm pack` wrote into the package. */
 async function ownState(): Promise<RepositoryState> {
   const top = await git(packageRoot, ['rev-parse', '--show-prefix'])
-  // Below the top of a repository, in node_modules say, the commit would be that of someone else's project.
+  // Below the top of a repository, for example in node_modules, the commit would be that of another project.
   if (top === '') return repositoryState(packageRoot)
   try {
     const stamp = JSON.parse(
@@ -66,8 +66,8 @@ export async function repositoryState(folder: string): Promise<RepositoryState> 
 const slowestMilliseconds = 3000
 
 /**
- * Returns what git prints, null if it fails or takes too long. No locks: a status must not disturb a commit made
- * meanwhile. No monitor: that is a program which a repository's own configuration names.
+ * Returns git's output, null if it fails or takes too long. Locks are disabled because the status must not disturb a
+ * commit made meanwhile, and the file system monitor because it is a program named by the repository's configuration.
  */
 async function git(folder: string, args: readonly string[]): Promise<string | null> {
   const options = ['--no-optional-locks', '-c', 'core.fsmonitor=false', '-C', folder]

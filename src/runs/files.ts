@@ -13,11 +13,11 @@ export interface RunFiles {
   readonly checkpoint: string
   readonly model: string
   readonly lock: string
-  /** What a run of a sweep said, attempt after attempt. */
+  /** The output of a run of a sweep, one attempt after another. */
   readonly log: string
 }
 
-/** The tables that grow by an epoch's rows. */
+/** The tables that grow by the rows of each epoch. */
 export const tableNames = ['metrics.csv', 'spectrum.csv', 'timings.csv'] as const
 export type TableName = (typeof tableNames)[number]
 
@@ -25,7 +25,7 @@ export const checkpointName = 'checkpoint/state.safetensors'
 
 export const logName = 'train.log'
 
-/** Of the folder that pictures of a run, or of a group, are put into. */
+/** The name of the folder for the pictures of a run or of an arm. */
 export const plotsName = 'plots'
 
 export function runFiles(folder: string): RunFiles {

@@ -144,7 +144,7 @@ function checkHeaders(
   if (head?.origin && head.origin.configSha256 !== sha256(content)) damage.push(ofAnotherRun)
 }
 
-const ofAnotherRun: Damage = { file: checkpointName, reason: "is another run's checkpoint" }
+const ofAnotherRun: Damage = { file: checkpointName, reason: 'belongs to another run' }
 
 /** Returns the contents without the rows after the checkpoint. */
 function checkIncomplete(

@@ -1,19 +1,20 @@
 import { configDifferences } from '../config/difference.js'
 import { type Config, configSchema } from '../config/schema.js'
 import { EigenaeError } from '../errors.js'
+import { parseJsonIfValid } from '../files/json.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
 import { layersOf } from '../model/architecture.js'
 import { layoutOf, packTensors } from '../model/layout.js'
 import { modelTensors, type TrainerState } from '../model/state.js'
-import { mismatch, remakeHint, sumOf, type FileSum } from './integrity.js'
+import { type FileSum, mismatch, remakeHint, sumOf } from './integrity.js'
 import { decodeSafetensors, encodeSafetensors, readMetadata, type TensorFile } from './safetensors.js'
 
 const format = 'eigenae-model-1'
 
 /**
- * Writes model.safetensors: the final parameters and running statistics; architecture and config in the metadata.
- * Returns the file's sum.
+ * Writes model.safetensors, the final parameters and running statistics with the architecture and the config in the
+ * metadata, and returns the file's sum.
  */
 export async function writeModel(file: string, config: Config, state: TrainerState): Promise<FileSum> {
   const tensors = modelTensors(config.model, state)
@@ -29,7 +30,7 @@ export async function writeModel(file: string, config: Config, state: TrainerSta
 
 /**
  * Returns the final state of a run, null if it has no model yet.
- * @param sum of the file as the run wrote it; undefined in runs of 0.1.0
+ * @param sum the sum in run.json, undefined in runs of 0.1.0
  * @throws EigenaeError if the file is damaged or is another run's.
  */
 export function readModel(file: string, config: Config, sum: FileSum | undefined): TrainerState | null {
@@ -40,7 +41,7 @@ export function readModel(file: string, config: Config, sum: FileSum | undefined
   if (reason !== null) throw new EigenaeError({ problem: reason, subject: file, hint: remakeHint })
   const layout = layoutOf(config.model)
   const missing = (name: string) =>
-    new EigenaeError({ problem: `lacks ${name} of this run's config`, subject: file })
+    new EigenaeError({ problem: `lacks ${name} of this run's config`, subject: file, hint: remakeHint })
   return {
     step: 0,
     parameters: packTensors(layout.parameters, tensors, missing),
@@ -50,15 +51,15 @@ export function readModel(file: string, config: Config, sum: FileSum | undefined
   }
 }
 
-/** A model's header beside a run's config. */
+/** The result of comparing a model's header with a run's config. */
 export interface ModelHead {
   /** Whether the header names the config that the model was trained with. */
   readonly hasConfig: boolean
-  /** Why the model is not of the config, null if it is or may be. */
+  /** Why the model does not belong to the config, null if it does or may. */
   readonly mismatch: string | null
 }
 
-/** Null if there is no model. @throws EigenaeError if the header or the file's length is wrong. */
+/** Returns null if there is no model. @throws EigenaeError if the header or the file's length is wrong. */
 export function readModelHead(file: string, config: unknown): ModelHead | null {
   const metadata = readMetadata(file)
   if (metadata === undefined) return null
@@ -66,25 +67,20 @@ export function readModelHead(file: string, config: unknown): ModelHead | null {
   return { hasConfig, mismatch: otherConfig(metadata, config) }
 }
 
-/** Another program's model may lack the config. */
+/** Returns why the model has another config, null if it has the same or none, as models of other programs. */
 function otherConfig(metadata: TensorFile['metadata'], config: unknown): string | null {
   if (metadata.config === undefined || metadata.config === JSON.stringify(config)) return null
-  const [difference] = configDifferences(resolved(parsed(metadata.config)), resolved(config))
+  const [difference] = configDifferences(
+    withDefaults(parseJsonIfValid(metadata.config)),
+    withDefaults(config),
+  )
   if (difference === undefined) return null
   const { path, left, right } = difference
-  return `is another run's model (${path}: ${left} in it, ${right} in config.json)`
+  return `belongs to another run (${path}: ${left} in it, ${right} in config.json)`
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
-}
-
-/** With the defaults of fields that came after a file was written. */
-function resolved(config: unknown): unknown {
+/** Returns a config with defaults for fields that are newer than its file. */
+function withDefaults(config: unknown): unknown {
   const checked = configSchema.safeParse(config)
   return checked.success ? checked.data : config
 }

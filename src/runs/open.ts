@@ -2,7 +2,7 @@ import { readdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config/schema.js'
 import { type EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
-import { makeFolder, requireKind } from '../files/folder.js'
+import { entriesOf, makeFolder, requireKind } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
 import { isOurs, pictureMark } from '../files/overwrite-guard.js'
@@ -15,15 +15,15 @@ import type { RunRecord } from './record.js'
 /** What to do with a folder that is not empty. */
 export type FolderUse = 'new' | 'resume' | 'overwrite'
 
-/** What lies in the folder of a run to come. */
+/** What a folder holds before a run is trained in it. */
 export type FolderContent =
   | { readonly kind: 'nothing' }
   /** `record` is null if the run was killed before it wrote one, or if it is damaged. */
   | { readonly kind: 'run'; readonly record: RunRecord | null; readonly damage: readonly Damage[] }
 
 /**
- * Returns what a run of this config finds in a folder; writes nothing.
- * @throws a usage error if the folder holds something that `use` does not allow.
+ * Returns what the folder for a run of this config holds; writes nothing.
+ * @throws a usage error if `use` does not allow it.
  */
 export async function inspectRunFolder(
   folder: string,
@@ -37,11 +37,11 @@ export async function inspectRunFolder(
     throw usageError({
       problem: 'this folder exists and is not empty',
       subject: folder,
-      hint: 'Go on with the run in it by --resume, replace it by --overwrite, or name another folder with --out.',
+      hint: 'Resume the run in it with --resume, replace it with --overwrite, or name another folder with --out.',
     })
   }
-  if (entries.every(isTrace)) return { kind: 'nothing' }
-  const begun = entries.every((entry) => entry === 'config.json' || entry === plotsName || isTrace(entry))
+  if (entries.every(isLeftover)) return { kind: 'nothing' }
+  const begun = entries.every((entry) => entry === 'config.json' || entry === plotsName || isLeftover(entry))
   const found = begun ? recogniseBegun(files, config) : recognise(files, config)
   if (found.kind === 'none') throw notARun(files, found.reason)
   if (use === 'overwrite') return { kind: 'run', record: null, damage: [] }
@@ -49,7 +49,7 @@ export async function inspectRunFolder(
   return { kind: 'run', record: found.record, damage: found.damage }
 }
 
-/** Makes the folder this process's own and leaves `config.json` in it; an earlier run goes if it is overwritten. */
+/** Locks the folder for this process and writes `config.json`. With "overwrite", an earlier run is removed first. */
 export async function claimRunFolder(folder: string, config: Config, use: FolderUse): Promise<RunFiles> {
   const files = runFiles(folder)
   await refuseLinks(files)
@@ -71,26 +71,14 @@ async function refuseLinks({ folder, checkpointFolder, ...inside }: RunFiles): P
   for (const file of Object.values(inside)) await requireKind('file', file)
 }
 
-/** What a process killed before it wrote anything leaves behind: its lock, a half-written file, its log. */
-export function isTrace(entry: string): boolean {
+/** Whether a file may be left by a process that was killed before it wrote a run: a lock, a temporary file, a log. */
+export function isLeftover(entry: string): boolean {
   return entry.startsWith('.lock') || isTemporary(entry) || entry === logName
-}
-
-/** Names in a folder; none where it does not exist. */
-export async function entriesOf(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return []
-    if (hasCode(error, 'ENOTDIR'))
-      throw usageError({ problem: 'is a file, or lies under one, not a folder', subject: folder })
-    throw error
-  }
 }
 
 function notARun({ folder }: RunFiles, reason: string): EigenaeError {
   return usageError({
-    problem: 'this folder holds no eigenae run, so it is left as it is',
+    problem: 'not an eigenae run; refusing to overwrite it',
     subject: folder,
     details: [reason],
     hint: 'Name another folder with --out.',
@@ -106,7 +94,7 @@ function otherConfig({ config }: RunFiles, differences: readonly string[]): Eige
   })
 }
 
-/** Only the files of a run: what else lies in the folder is not ours. run.json goes last: until then a run is there. */
+/** Removes the files of a run and keeps all others. run.json is removed last: until then the folder counts as a run. */
 async function removeRun(files: RunFiles): Promise<void> {
   const { record, metrics, spectrum, timings, evaluation, checkpoint, checkpointFolder, model } = files
   await removePictures(join(files.folder, plotsName))
@@ -117,7 +105,7 @@ async function removeRun(files: RunFiles): Promise<void> {
   }
 }
 
-/** A folder with files of the user's stays. */
+/** Keeps a folder that holds files of the user. */
 async function removeIfEmpty(folder: string): Promise<void> {
   try {
     await rmdir(folder)
@@ -126,7 +114,7 @@ async function removeIfEmpty(folder: string): Promise<void> {
   }
 }
 
-/** They would show the run that was there before. */
+/** Removes the pictures of the earlier run. */
 async function removePictures(folder: string): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
   for (const entry of entries.filter((each) => each.isFile() && /\.(svg|png)$/.test(each.name))) {

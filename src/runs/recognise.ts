@@ -2,7 +2,7 @@ import { checkConfig } from '../config/check.js'
 import { type ConfigDifference, configDifferences } from '../config/difference.js'
 import type { Config } from '../config/schema.js'
 import { EigenaeError } from '../errors.js'
-import { jsonText } from '../files/json.js'
+import { jsonText, parseJsonIfValid } from '../files/json.js'
 import { readTextIfPresent } from '../files/read.js'
 import { readCheckpointHead } from './checkpoint.js'
 import { checkpointName, type RunFiles } from './files.js'
@@ -10,18 +10,18 @@ import { changed, collect, configSha256, type Damage, sha256 } from './integrity
 import { readModelHead } from './model-file.js'
 import { type CheckedRecord, changedRecord, type RunRecord, readRecord } from './record.js'
 
-/** Whose run a folder holds, as seen by a run of a config. */
+/** What a folder holds, compared with the config of a run that is to be trained in it. */
 export type Recognition =
-  /** Nothing that is surely a run. */
+  /** Nothing that can be identified as a run. */
   | { readonly kind: 'none'; readonly reason: string }
-  /** A run of another config, with the fields that differ, a line each. */
+  /** A run of another config. `differences` has one line for each differing field. */
   | { readonly kind: 'other'; readonly differences: readonly string[] }
-  /** A run of this config. `record` is null if there is none to rely on. */
+  /** A run of this config. `record` is null if run.json is missing or damaged. */
   | { readonly kind: 'same'; readonly record: RunRecord | null; readonly damage: readonly Damage[] }
 
 /**
- * Recognises the run in a folder, some of whose files may be damaged: run.json, config.json, checkpoint and model each
- * name the config that they were made with. Reads heads and small files only; writes nothing.
+ * Identifies the run in a folder, even if some of its files are damaged: run.json, config.json, checkpoint and model
+ * each name their config. Reads only headers and small files; writes nothing.
  */
 export function recognise(files: RunFiles, config: Config): Recognition {
   const damage: Damage[] = []
@@ -35,58 +35,49 @@ export function recognise(files: RunFiles, config: Config): Recognition {
   const same = (record: RunRecord | null): Recognition => ({ kind: 'same', record, damage })
   if (recorded === 'same') return same(found!.record)
   if (recorded === 'other' && isSaved && tensors === 'same') {
-    damage.push({ file: 'run.json', reason: "is another run's" })
+    damage.push({ file: 'run.json', reason: 'belongs to another run' })
     return same(null)
   }
   const isRun = found !== null || tensors !== 'none'
   if (recorded === 'unknown') {
-    const isOwn = isRun || (saved?.isCanonical === true && isRest(files.record))
+    const isOwn = isRun || (saved?.isCanonical === true && isDamagedRecord(files.record))
     if ((isSaved && isOwn) || tensors === 'same')
       return same(found?.checksum === 'wrong' ? null : (found?.record ?? null))
   }
-  if (!isRun) return { kind: 'none', reason: reasonOf(files, damage) }
-  return { kind: 'other', differences: linesOf(saved?.differences ?? []) }
+  if (!isRun) return { kind: 'none', reason: reasonText(files, damage) }
+  return { kind: 'other', differences: differenceLines(saved?.differences ?? []) }
 }
 
-/** Recognises a run that was killed before its first run.json: all that it leaves is its config.json. */
+/** Identifies a run that was killed before it wrote run.json and left only its config.json. */
 export function recogniseBegun(files: RunFiles, config: Config): Recognition {
   const damage: Damage[] = []
   const saved = collect(damage, 'config.json', () => savedConfig(files.config, config))
-  if (saved === undefined) return { kind: 'none', reason: reasonOf(files, damage) }
-  // A config that is not written as runs write theirs, every field filled in, is someone's own.
-  if (!saved.isCanonical)
-    return { kind: 'none', reason: `${files.config}: is not the config of a run that was begun` }
-  if (saved.differences.length > 0) return { kind: 'other', differences: linesOf(saved.differences) }
+  if (saved === undefined) return { kind: 'none', reason: reasonText(files, damage) }
+  // A config that does not have every field, formatted as runs write it, is the user's own file.
+  if (!saved.isCanonical) return { kind: 'none', reason: `${files.config}: is not the config of a run` }
+  if (saved.differences.length > 0) return { kind: 'other', differences: differenceLines(saved.differences) }
   return { kind: 'same', record: null, damage: [] }
 }
 
 interface SavedConfig {
   readonly text: string
-  /** From the config that is asked for. */
+  /** From the config of the run that is to be trained. */
   readonly differences: readonly ConfigDifference[]
-  /** Whether it is written as runs write theirs. */
+  /** Whether it has every field and is formatted as runs write it. */
   readonly isCanonical: boolean
 }
 
 function savedConfig(file: string, config: Config): SavedConfig {
   const text = readTextIfPresent(file)
   if (text === undefined) throw new EigenaeError({ problem: 'is missing', subject: file })
-  const value = parsed(text)
+  const value = parseJsonIfValid(text)
   if (value === undefined) throw new EigenaeError({ problem: 'is not valid JSON', subject: file })
   const checked = checkConfig(value)
   const isCanonical = checked.kind === 'config' && text === jsonText(checked.config)
   return { text, differences: configDifferences(value, config), isCanonical }
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-/** What run.json says of the config; unknown if it is damaged or from 0.1.0. */
+/** Compares run.json's config with the given one; "unknown" if run.json is damaged or from version 0.1.0. */
 function recordedConfig(
   found: CheckedRecord | null,
   saved: SavedConfig | null,
@@ -94,12 +85,12 @@ function recordedConfig(
 ): 'same' | 'other' | 'unknown' {
   const recorded = found?.record.configSha256
   if (recorded === undefined || found?.checksum === 'wrong') return 'unknown'
-  // Another version may write the same config in other words.
+  // Another version may format the same config differently.
   const isSaved = saved?.differences.length === 0 && sha256(saved.text) === recorded
   return isSaved || recorded === configSha256(config) ? 'same' : 'other'
 }
 
-/** Whether checkpoint or model are of this config; "ours" if eigenae wrote them for another one, or an unknown one. */
+/** Whether checkpoint or model belong to this config; "ours" if eigenae wrote them for another or an unknown config. */
 function tensorsOf(files: RunFiles, config: Config): 'same' | 'ours' | 'none' {
   const ignored: Damage[] = []
   const head = collect(ignored, checkpointName, () => readCheckpointHead(files)) ?? null
@@ -110,19 +101,19 @@ function tensorsOf(files: RunFiles, config: Config): 'same' | 'ours' | 'none' {
   return head === null && !isModel ? 'none' : 'ours'
 }
 
-/** Whether a run.json that cannot be read is what is left of one: another program's is JSON without a status. */
-function isRest(file: string): boolean {
+/** Whether an unreadable run.json may be a damaged one of eigenae. Another program's is JSON without a status. */
+function isDamagedRecord(file: string): boolean {
   const text = readTextIfPresent(file)
   if (text === undefined) return false
-  const value = parsed(text)
+  const value = parseJsonIfValid(text)
   return value === undefined || (typeof value === 'object' && value !== null && 'status' in value)
 }
 
-function linesOf(differences: readonly ConfigDifference[]): readonly string[] {
-  if (differences.length === 0) return ['config.json was changed: run.json names another config']
+function differenceLines(differences: readonly ConfigDifference[]): readonly string[] {
+  if (differences.length === 0) return ['config.json was changed: run.json has another config']
   return differences.map(({ path, left, right }) => `${path}: ${left} in the folder, ${right} now`)
 }
 
-function reasonOf({ folder }: RunFiles, damage: readonly Damage[]): string {
+function reasonText({ folder }: RunFiles, damage: readonly Damage[]): string {
   return damage.map(({ file, reason }) => `${folder}/${file}: ${reason}`).join('; ')
 }

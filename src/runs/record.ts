@@ -10,28 +10,28 @@ const facts = {
   name: z.string(),
   seed: z.int(),
   epochs: z.int(),
-  /** Of any version: a reader has no need to know it. */
+  /** May be a device of another version. */
   device: z.string(),
   deviceReason: z.string(),
   engine: z.object({ name: z.string(), variant: z.string(), threads: z.int() }),
   versions: z.object({ eigenae: z.string(), node: z.string() }),
-  /** Of the folder that the command was started in; null outside a git repository. */
+  /** The commit of the working folder; null outside a git repository. */
   gitCommit: z.string().nullable(),
-  // Runs of earlier versions lack the optional facts.
-  /** Whether tracked files differed from that commit; null if git did not answer in time. */
+  // Runs of earlier versions lack the optional fields.
+  /** Whether tracked files differed from that commit; null if unknown. */
   gitDirty: z.boolean().nullable().optional(),
-  /** The commit of eigenae itself, null if unknown, and whether its own files differed from it. */
+  /** The commit of eigenae itself and whether its files differed from it; null if unknown. */
   eigenae: z.object({ commit: z.string().nullable(), dirty: z.boolean().nullable() }).optional(),
   host: z.string(),
   /** The config's `data.source` as an absolute path, or "mnist". */
   dataSource: z.string().optional(),
   dataSha256: z.record(z.string(), z.string()),
   started: z.string(),
-  /** Of config.json; undefined in runs of 0.1.0, which kept no checksums. */
+  /** SHA-256 of config.json; undefined in runs of version 0.1.0, which have no checksums. */
   configSha256: z.string().optional(),
 }
 
-/** By name in the run folder. */
+/** Sums of files, by their paths in the run folder. */
 const fileSums = z.record(z.string(), fileSumSchema)
 
 const recordSchema = z.discriminatedUnion('status', [
@@ -41,13 +41,13 @@ const recordSchema = z.discriminatedUnion('status', [
   z.object({ status: z.literal('failed'), error: z.string(), ended: z.string(), ...facts }),
 ])
 
-/** run.json: what ran, where, and how it ended. */
+/** run.json: the facts of a run and its outcome. */
 export type RunRecord = z.output<typeof recordSchema>
 export type RunStatus = RunRecord['status']
 export type FileSums = z.output<typeof fileSums>
 export type RunFacts = Omit<Extract<RunRecord, { status: 'running' }>, 'status'>
 
-/** How a run ended, or that it has not. */
+/** How a run ended, or "running" if it has not. */
 export type RunOutcome =
   | { readonly status: 'running' }
   | { readonly status: 'completed'; readonly ended: string; readonly files: FileSums }
@@ -58,14 +58,14 @@ export async function writeRecord(file: string, outcome: RunOutcome, runFacts: R
   await writeDurably(file, jsonText(withChecksum({ ...outcome, ...runFacts })))
 }
 
-/** Adds the SHA-256 of the other fields' JSON, so that a change from outside is noticed. */
+/** Adds the SHA-256 of the other fields' JSON, which detects changes by other programs. */
 export function withChecksum(fields: object): object {
   return { ...fields, sha256: sha256(JSON.stringify(fields)) }
 }
 
 export interface CheckedRecord {
   readonly record: RunRecord
-  /** Whether its own checksum is right; "none" in runs of 0.1.0. */
+  /** Whether run.json matches its own checksum; "none" in runs of version 0.1.0. */
   readonly checksum: 'right' | 'wrong' | 'none'
 }
 

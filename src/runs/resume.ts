@@ -10,7 +10,7 @@ import { collect, configSha256, type Damage, prefixMismatch } from './integrity.
 import type { RunRecord } from './record.js'
 import { bytesUpTo, type ExpectedRows, metricsColumns, spectrumColumns, timingsColumns } from './tables.js'
 
-/** What a resumed run keeps to from when it began. */
+/** The device and the data that a resumed run must keep. */
 export interface EarlierRun {
   readonly device: string
   readonly dataSha256: Readonly<Record<string, string>>
@@ -18,7 +18,7 @@ export interface EarlierRun {
   readonly record: RunRecord | null
 }
 
-/** Where a run goes on: its checkpoint, and the length of each table up to the checkpoint's epoch, in bytes. */
+/** Where a run resumes: its checkpoint, and the length in bytes of each table up to the checkpoint's epoch. */
 export interface ResumePoint {
   readonly checkpoint: Checkpoint
   readonly tableBytes: Readonly<Record<TableName, number>>
@@ -27,11 +27,11 @@ export interface ResumePoint {
 export interface ResumePlan {
   /** Null to start from the beginning. */
   readonly point: ResumePoint | null
-  /** Why the checkpoint that is there cannot be used. */
+  /** Why an existing checkpoint cannot be used. */
   readonly damage: readonly Damage[]
 }
 
-/** Returns what the run's record holds of its beginning, or else its checkpoint; null if neither does. */
+/** Returns the device and data in run.json, or else in the checkpoint; null if neither can be read. */
 export function earlierRun(files: RunFiles, record: RunRecord | null): EarlierRun | null {
   if (record !== null) return { device: record.device, dataSha256: record.dataSha256, record }
   const origin = collect([], checkpointName, () => readCheckpointHead(files))?.origin ?? null
@@ -39,8 +39,8 @@ export function earlierRun(files: RunFiles, record: RunRecord | null): EarlierRu
 }
 
 /**
- * Returns where to go on with a run of this config. Its checkpoint is used only if it is whole, of this run, and not newer than
- * the tables; otherwise training starts over, which gives the same bytes.
+ * Returns where a run of this config resumes. Its checkpoint is used only if it is undamaged, belongs to this run and is not
+ * newer than the tables. Otherwise training starts over, which gives the same bytes.
  * @throws EigenaeError if another version wrote the tables.
  */
 export function planResume(files: RunFiles, config: Config, earlier: EarlierRun | null): ResumePlan {
@@ -62,14 +62,14 @@ export function planResume(files: RunFiles, config: Config, earlier: EarlierRun 
 
 /** Returns why a checkpoint is not one of this run, null if it is. */
 function otherOrigin({ origin }: Checkpoint, config: Config, earlier: EarlierRun | null): string | null {
-  // Without a record nothing tells which device and which data a checkpoint of 0.1.0 comes from.
+  // Without run.json, the device and the data of a checkpoint of version 0.1.0 are unknown.
   if (origin === null) return earlier === null ? 'does not name its device and its data' : null
   const sameData = Object.entries(origin.dataSha256).every(([key, sum]) => earlier?.dataSha256[key] === sum)
   const isSame = origin.configSha256 === configSha256(config) && origin.device === earlier?.device && sameData
-  return isSame ? null : "is another run's checkpoint"
+  return isSame ? null : 'belongs to another run'
 }
 
-/** Returns how many bytes of a table belong to a checkpoint, or why they are not there. */
+/** Returns the number of bytes of a table up to a checkpoint, or why they are damaged. */
 function keptBytes(
   file: string,
   name: TableName,
@@ -83,14 +83,14 @@ function keptBytes(
 
 function expectedRows(name: TableName, lastEpoch: number, { model }: Config): ExpectedRows {
   const tables = {
-    'metrics.csv': { columns: metricsColumns, firstEpoch: 1, rowsAnEpoch: 1 },
-    'spectrum.csv': { columns: spectrumColumns, firstEpoch: 0, rowsAnEpoch: latentDimension(model) },
-    'timings.csv': { columns: timingsColumns, firstEpoch: 1, rowsAnEpoch: 1 },
+    'metrics.csv': { columns: metricsColumns, firstEpoch: 1, rowsPerEpoch: 1 },
+    'spectrum.csv': { columns: spectrumColumns, firstEpoch: 0, rowsPerEpoch: latentDimension(model) },
+    'timings.csv': { columns: timingsColumns, firstEpoch: 1, rowsPerEpoch: 1 },
   } as const
   return { ...tables[name], lastEpoch }
 }
 
-/** Removes what a run writes at its end, and the checkpoint too if it starts over: nothing old may pass for new. */
+/** Removes the files that a run writes at its end, and the checkpoint if it starts over, so that no old file remains. */
 export async function removeResults(files: RunFiles, point: ResumePoint | null): Promise<void> {
   const { model, evaluation, checkpoint } = files
   for (const file of [model, evaluation, ...(point === null ? [checkpoint] : [])])

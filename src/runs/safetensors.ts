@@ -5,7 +5,7 @@ import { readHead } from '../files/read.js'
 import type { NamedTensor } from '../model/layout.js'
 import { remakeHint } from './integrity.js'
 
-/** The safetensors format: 8 bytes of header length, the header as JSON, the tensors' bytes, all little-endian. */
+/** The content of a safetensors file: 8 bytes of header length, the header as JSON, the tensors' bytes, little-endian. */
 export interface TensorFile {
   readonly tensors: ReadonlyMap<string, NamedTensor>
   readonly metadata: Readonly<Record<string, string>>
@@ -15,7 +15,7 @@ const lengthBytes = 8
 const alignment = 8
 const metadataKey = '__metadata__'
 
-/** With a digest of it all in the metadata: decoded again, a flipped bit is found. */
+/** Encodes a file with a digest of all tensors and metadata, by which decoding detects a flipped bit. */
 export function encodeSafetensors({ tensors, metadata }: TensorFile): Uint8Array {
   const header: Record<string, unknown> = {
     [metadataKey]: { ...metadata, sha256: digestOf({ tensors, metadata }) },
@@ -56,7 +56,7 @@ type TensorHeader = z.output<typeof tensorSchema>
 const tensorsSchema = z.record(z.string(), tensorSchema)
 const metadataSchema = z.record(z.string(), z.string()).default({})
 
-/** @throws EigenaeError that names the file if it is no safetensors file, is cut short or has changed. */
+/** @throws EigenaeError that names the file if it is not a safetensors file, is truncated or has changed. */
 export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
   const { tensors, metadata, dataStart } = parseHead(bytes, bytes.length, file)
   const { sha256, ...kept } = metadata
@@ -64,11 +64,11 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
     metadata: kept,
     tensors: new Map(tensors.map(([name, tensor]) => [name, readTensor(tensor, bytes, dataStart)])),
   }
-  // A file of another program has no sum.
+  // Files of other programs have no digest.
   if (sha256 === undefined && kept.format?.startsWith('eigenae-'))
-    throw damaged(file, bytes.length, 'and lacks the checksum that eigenae writes')
+    throw damaged(file, bytes.length, 'and no checksum, which eigenae always writes')
   if (sha256 !== undefined && sha256 !== digestOf(decoded))
-    throw damaged(file, bytes.length, 'and not the numbers that were written')
+    throw damaged(file, bytes.length, 'but its numbers are not those that were written')
   return decoded
 }
 
@@ -93,21 +93,21 @@ function dataStartOf(bytes: Uint8Array): number {
   return headerLength === 0 ? Number.POSITIVE_INFINITY : lengthBytes + headerLength
 }
 
-/** Checks everything but the numbers. */
+/** Returns the header after checking everything but the numbers. */
 function parseHead(head: Uint8Array, fileLength: number, file: string) {
   const dataStart = dataStartOf(head)
-  if (dataStart > head.length) throw damaged(file, fileLength, 'its header is cut short')
+  if (dataStart > head.length) throw damaged(file, fileLength, 'but its header is truncated')
   const header = parseHeader(head.subarray(lengthBytes, dataStart), fileLength, file)
   const tensors = Object.entries(header.tensors)
   const dataLength = tensors.reduce((end, [, { data_offsets }]) => Math.max(end, data_offsets[1]), 0)
   if (dataStart + dataLength !== fileLength)
-    throw damaged(file, fileLength, `its header says ${dataStart + dataLength}`)
+    throw damaged(file, fileLength, `but its header says ${dataStart + dataLength}`)
   if (!tiles(tensors.map(([, tensor]) => tensor)))
-    throw damaged(file, fileLength, 'and its tensors overlap or leave gaps')
+    throw damaged(file, fileLength, 'but its tensors overlap or leave gaps')
   return { tensors, metadata: header.metadata, dataStart }
 }
 
-/** Whether the tensors lie one after the other, each as long as its shape asks. */
+/** Whether the tensors are contiguous and each has the length of its shape. */
 function tiles(tensors: readonly TensorHeader[]): boolean {
   let end = 0
   for (const { shape, data_offsets } of tensors.toSorted((a, b) => a.data_offsets[0] - b.data_offsets[0])) {
@@ -124,7 +124,7 @@ function parseHeader(bytes: Uint8Array, fileLength: number, file: string) {
     const { [metadataKey]: metadata, ...tensors } = JSON.parse(Buffer.from(bytes).toString('utf8'))
     return { metadata: metadataSchema.parse(metadata), tensors: tensorsSchema.parse(tensors) }
   } catch {
-    throw damaged(file, fileLength, 'its header does not describe tensors of fp32')
+    throw damaged(file, fileLength, 'but its header does not describe fp32 tensors')
   }
 }
 
@@ -133,14 +133,14 @@ function readTensor(
   bytes: Uint8Array,
   start: number,
 ): NamedTensor {
-  // A copy, aligned to 4: a Buffer's slice would be a view of the whole file.
+  // Copied because a Float32Array must be aligned to 4 bytes, and a view would keep the whole file in memory.
   const copy = new Uint8Array(bytes.subarray(start + begin, start + end))
   return { shape, values: new Float32Array(copy.buffer) }
 }
 
-function damaged(file: string, length: number, what: string): EigenaeError {
+function damaged(file: string, length: number, reason: string): EigenaeError {
   return new EigenaeError({
-    problem: `this file is damaged: it has ${length} bytes, ${what}`,
+    problem: `this file is damaged: it has ${length} bytes, ${reason}`,
     subject: file,
     hint: remakeHint,
   })

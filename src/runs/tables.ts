@@ -17,12 +17,12 @@ export const spectrumColumns = [
 ] as const
 export const timingsColumns = ['epoch', 'train_seconds', 'eval_seconds', 'images_per_second'] as const
 
-/** A row has one number a column. */
+/** One number per column. */
 export type Row<Columns extends readonly string[]> = Readonly<Record<Columns[number], number>>
 export type MetricsRow = Row<typeof metricsColumns>
 export type SpectrumRow = Row<typeof spectrumColumns>
 
-/** A CSV file whose rows come epoch by epoch, and which can be cut back to an epoch. */
+/** A CSV file that grows by the rows of an epoch and can be truncated to an earlier epoch. */
 export class EpochTable<Columns extends readonly string[]> {
   readonly #file: string
   readonly #csv: ReturnType<typeof createObjectCsvStringifier>
@@ -33,17 +33,17 @@ export class EpochTable<Columns extends readonly string[]> {
     this.#csv = createObjectCsvStringifier({ header: columns.map((id) => ({ id, title: id })) })
   }
 
-  /** Length and digest of the header and of all rows, as they were written. */
+  /** Length and SHA-256 of the header and all rows as they were written. */
   get sum(): FileSum {
     return this.#sum.current()
   }
 
-  /** Writes the file anew, with nothing but the header. */
+  /** Replaces the file by one with the header only. */
   start(): Promise<void> {
     return this.#replace(this.#csv.getHeaderString() ?? '')
   }
 
-  /** Adds rows; removes them again if the write fails in the middle. They are not synced yet: `sync` does that. */
+  /** Appends rows without syncing them; on failure the file has its earlier size again. */
   async append(rows: readonly Row<Columns>[]): Promise<void> {
     const text = this.#csv.stringifyRecords([...rows])
     await appendWhole(this.#file, text)
@@ -55,8 +55,8 @@ export class EpochTable<Columns extends readonly string[]> {
     return syncFile(this.#file)
   }
 
-  /** Keeps the first bytes and drops the rows after them, a half-written one included. */
-  async cutBack(bytes: number): Promise<void> {
+  /** Truncates the file to the given number of bytes. */
+  async truncate(bytes: number): Promise<void> {
     const content = readIfPresent(this.#file, sizeLimits.table) ?? Buffer.alloc(0)
     if (content.length !== bytes) return this.#replace(content.subarray(0, bytes))
     this.#startSum(content)
@@ -73,23 +73,23 @@ export class EpochTable<Columns extends readonly string[]> {
   }
 }
 
-/** The rows that a table holds up to an epoch. */
+/** The rows that a table should hold up to an epoch. */
 export interface ExpectedRows {
   readonly columns: readonly string[]
   readonly firstEpoch: number
   readonly lastEpoch: number
-  readonly rowsAnEpoch: number
+  readonly rowsPerEpoch: number
 }
 
 /**
- * Returns the length in bytes of a table up to an epoch, or why it is not what the run wrote: for runs of 0.1.0,
- * whose checkpoints hold no checksums of the tables.
+ * Returns the length in bytes of a table up to an epoch, or why the table is damaged. For runs of version 0.1.0, whose
+ * checkpoints hold no checksums of the tables.
  * @throws EigenaeError if its columns are those of another version.
  */
 export function bytesUpTo(file: string, expected: ExpectedRows): number | string {
   const text = readTextIfPresent(file, sizeLimits.table)
   if (text === undefined) return 'is missing'
-  const { columns, firstEpoch, lastEpoch, rowsAnEpoch } = expected
+  const { columns, firstEpoch, lastEpoch, rowsPerEpoch } = expected
   const [header, ...lines] = text.split('\n').slice(0, -1)
   if (header !== columns.join(',')) throw ofOtherVersion(file)
   const end = lines.findIndex((line) => !(epochOf(line) <= lastEpoch))
@@ -98,7 +98,7 @@ export function bytesUpTo(file: string, expected: ExpectedRows): number | string
   for (const epoch of kept.map(epochOf)) counts.set(epoch, (counts.get(epoch) ?? 0) + 1)
   for (let epoch = firstEpoch; epoch <= lastEpoch; epoch++) {
     const found = counts.get(epoch) ?? 0
-    if (found !== rowsAnEpoch) return `has ${found} rows of epoch ${epoch}, the run wrote ${rowsAnEpoch}`
+    if (found !== rowsPerEpoch) return `has ${found} rows for epoch ${epoch}, the run wrote ${rowsPerEpoch}`
   }
   return Buffer.byteLength([header, ...kept].map((line) => `${line}\n`).join(''))
 }
@@ -111,6 +111,6 @@ function ofOtherVersion(file: string): EigenaeError {
   return new EigenaeError({
     problem: 'its columns are not those of this version of eigenae',
     subject: file,
-    hint: 'Go on with the version that began the run, or start it again with --overwrite.',
+    hint: 'Resume with the version that started the run, or start over with --overwrite.',
   })
 }

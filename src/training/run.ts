@@ -135,7 +135,7 @@ function sumsOf(tables: Tables): TableSums {
 
 /** Leaves the folder and the trainer as they were at the end of the checkpoint's epoch. */
 async function resume(trainer: Trainer, tables: Tables, point: ResumePoint): Promise<void> {
-  for (const name of tableNames) await tables[name].cutBack(point.tableBytes[name])
+  for (const name of tableNames) await tables[name].truncate(point.tableBytes[name])
   await trainer.importState(point.checkpoint.state)
 }
 
