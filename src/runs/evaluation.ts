@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
 import { parseJsonIfValid, readJsonIfPresent } from '../files/json.js'
 import { remakeHint } from './integrity.js'
+import type { KnownAccuracies, MeasuredRun } from './metrics.js'
 import { metricsColumns } from './tables.js'
 
 const numbers = z.array(z.number()).readonly()
@@ -35,16 +36,19 @@ export function readEvaluation(file: string): FinalEvaluation {
   })
 }
 
-const accuraciesSchema = schema.pick({ linear_probe_accuracy: true, neighbour_accuracy: true })
-
-/** Accuracies of two classifiers on the embedding, as shares of the test images; null if unknown. */
-export interface RunAccuracies {
-  readonly linearProbeAccuracy: number | null
-  readonly neighbourAccuracy: number | null
+/** Returns the evaluation in the form from which `metricOf` reads metrics. */
+export function measuredRun(evaluation: FinalEvaluation): MeasuredRun {
+  return {
+    metrics: [evaluation.metrics as Readonly<Record<string, number>>],
+    linearProbeAccuracy: evaluation.linear_probe_accuracy,
+    neighbourAccuracy: evaluation.neighbour_accuracy ?? null,
+  }
 }
 
+const accuraciesSchema = schema.pick({ linear_probe_accuracy: true, neighbour_accuracy: true })
+
 /** Returns the accuracies in an evaluation.json of any version; null if the file is missing or damaged. */
-export function accuraciesIn(content: Buffer | undefined): RunAccuracies {
+export function accuraciesIn(content: Buffer | undefined): KnownAccuracies {
   const found = accuraciesSchema.safeParse(parseJsonIfValid(content)).data
   return {
     linearProbeAccuracy: found?.linear_probe_accuracy ?? null,

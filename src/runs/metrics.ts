@@ -1,142 +1,215 @@
 import type { Losses } from '../engines/engine.js'
 import type { Spectrum } from '../spectrum/spectrum.js'
-import type { RunAccuracies } from './evaluation.js'
+import { percent, share, significant } from '../text/numbers.js'
 
-/** What is measured after each epoch. */
-export interface EpochEvaluation {
-  /** Mean squared error on the test images, clean input. */
-  readonly testMse: number
-  /** The same with noisy input, from one noise for all runs; the target stays clean. */
-  readonly testDenoiseMse: number
+/** The errors and the spectrum of a model on a set of images: after each epoch, and in `eval`. */
+export interface Evaluation {
+  /** Mean squared error, clean input. */
+  readonly mse: number
+  /** Mean squared error, noisy input and clean target. All runs have the same noise. */
+  readonly denoiseMse: number
   readonly spectrum: Spectrum
 }
 
-/** What a run holds for its metrics, the rows of metrics.csv by column. */
-export interface MeasuredRun extends RunAccuracies {
+/** Accuracies of two classifiers on the embedding, as shares of the measured images; null if unknown. */
+export interface KnownAccuracies {
+  readonly linearProbeAccuracy: number | null
+  readonly neighbourAccuracy: number | null
+}
+
+/** The parts of a run that hold its metrics: the rows of metrics.csv, and the accuracies in evaluation.json. */
+export interface MeasuredRun extends KnownAccuracies {
   readonly metrics: readonly Readonly<Record<string, number>>[]
 }
 
 export type Direction = 'lower' | 'higher'
 
-interface Meaning {
-  /** As an axis or a table's head names it. */
+interface Presentation {
+  /** For axes and tables of comparisons. */
   readonly title: string
-  /** Which is better; null where that depends on the loss. */
+  /** For columns and lines of `train`, `eval` and `runs`. `eval` drops "test" from it, because it measures any images. */
+  readonly label: string
+  readonly format: (value: number) => string
+  /** Whether the value is a part of the latent size: "3.12 of 10". */
+  readonly ofLatent?: true
+  /** Which values are better; null if that depends on the loss. */
   readonly better: Direction | null
-  /** Shown in the terminal unless --metric chooses. */
+  /** Whether `compare` prints it without --metric. */
   readonly main: boolean
+  /** Whether `runs` lists it. */
+  readonly listed?: true
 }
 
-/** A column of metrics.csv, of which a run's last is compared. */
-interface EpochMetric extends Meaning {
-  readonly of: 'epoch'
-  readonly value: (losses: Losses, evaluation: EpochEvaluation) => number
-}
+/**
+ * Where a metric's value comes from. Those of `losses` and `evaluation` are columns of metrics.csv, whose last row counts
+ * in comparisons. `eval` measures those of `evaluation` and `accuracies`.
+ */
+type Source =
+  | { readonly of: 'losses'; readonly value: (losses: Losses) => number }
+  | { readonly of: 'evaluation'; readonly value: (evaluation: Evaluation) => number }
+  | { readonly of: 'accuracies'; readonly value: (accuracies: KnownAccuracies) => number | null }
+  | { readonly of: 'history'; readonly value: (rows: MeasuredRun['metrics']) => number | null }
 
-/** Read from the whole run. */
-interface RunMetric extends Meaning {
-  readonly of: 'run'
-  readonly value: (run: MeasuredRun) => number | null
-}
-
-/** Every metric, in the order of columns and tables. Another one is a row here. */
+/** All metrics, in the order of columns and tables. To add a metric, add a row. */
 export const metricTable = {
   train_loss: {
-    of: 'epoch',
+    of: 'losses',
     title: 'training loss, eigen loss included',
+    label: 'training loss',
+    format: significant,
     better: null,
     main: false,
     value: ({ loss }) => loss,
   },
   train_mse: {
-    of: 'epoch',
+    of: 'losses',
     title: 'training MSE, noisy input',
+    label: 'training MSE',
+    format: significant,
     better: 'lower',
     main: false,
     value: ({ mse }) => mse,
   },
   train_eigen: {
-    of: 'epoch',
+    of: 'losses',
     title: 'eigen loss on the training batches',
+    label: 'eigen loss',
+    format: significant,
     better: null,
     main: false,
     value: ({ eigenLoss }) => eigenLoss,
   },
   test_mse: {
-    of: 'epoch',
+    of: 'evaluation',
     title: 'test MSE, clean input',
+    label: 'test MSE',
+    format: significant,
     better: 'lower',
     main: true,
-    value: (_, { testMse }) => testMse,
+    listed: true,
+    value: ({ mse }) => mse,
   },
   test_denoise_mse: {
-    of: 'epoch',
+    of: 'evaluation',
     title: 'test MSE, noisy input',
+    label: 'noisy test MSE',
+    format: significant,
     better: 'lower',
     main: true,
-    value: (_, { testDenoiseMse }) => testDenoiseMse,
+    value: ({ denoiseMse }) => denoiseMse,
   },
-  // The area under the learning curve, an epoch wide each: small where the loss falls fast and far.
+  // The area under the learning curve, each epoch of width 1: small if the loss falls fast and far.
   test_mse_over_epochs: {
-    of: 'run',
+    of: 'history',
     title: 'test MSE, mean over the epochs',
+    label: 'mean test MSE',
+    format: significant,
     better: 'lower',
     main: true,
-    value: ({ metrics }) => metrics.reduce((sum, row) => sum + row.test_mse!, 0) / metrics.length,
+    value: (rows) => rows.reduce((sum, row) => sum + row.test_mse!, 0) / rows.length,
   },
   top_share: {
-    of: 'epoch',
+    of: 'evaluation',
     title: 'largest share σ₁/Σσ',
+    label: 'σ₁/Σσ',
+    format: share,
     better: 'lower',
     main: true,
-    value: (_, { spectrum }) => spectrum.singularShares[0]!,
+    value: ({ spectrum }) => spectrum.singularShares[0]!,
   },
   effective_rank: {
-    of: 'epoch',
+    of: 'evaluation',
     title: 'effective rank',
+    label: 'effective rank',
+    format: (rank) => rank.toFixed(2),
+    ofLatent: true,
     better: 'higher',
     main: true,
-    value: (_, { spectrum }) => spectrum.effectiveRank,
+    listed: true,
+    value: ({ spectrum }) => spectrum.effectiveRank,
   },
   dead_dimensions: {
-    of: 'epoch',
+    of: 'evaluation',
     title: 'dead dimensions',
+    label: 'dead dimensions',
+    format: String,
     better: 'lower',
     main: true,
-    value: (_, { spectrum }) => spectrum.deadDimensions,
+    value: ({ spectrum }) => spectrum.deadDimensions,
   },
   linear_probe_accuracy: {
-    of: 'run',
+    of: 'accuracies',
     title: 'linear probe accuracy',
+    label: 'linear probe',
+    format: percent,
     better: 'higher',
     main: true,
     value: ({ linearProbeAccuracy }) => linearProbeAccuracy,
   },
   neighbour_accuracy: {
-    of: 'run',
+    of: 'accuracies',
     title: '5-NN accuracy',
+    label: '5-NN',
+    format: percent,
     better: 'higher',
     main: true,
     value: ({ neighbourAccuracy }) => neighbourAccuracy,
   },
-} as const satisfies Readonly<Record<string, EpochMetric | RunMetric>>
+} as const satisfies Readonly<Record<string, Presentation & Source>>
 
 export type Metric = keyof typeof metricTable
 export const metrics = Object.keys(metricTable) as readonly Metric[]
 
 /** The metrics that are columns of metrics.csv. */
 export type LoggedMetric = {
-  [Name in Metric]: (typeof metricTable)[Name] extends { readonly of: 'epoch' } ? Name : never
+  [Name in Metric]: (typeof metricTable)[Name]['of'] extends 'losses' | 'evaluation' ? Name : never
 }[Metric]
-export const loggedMetrics = metrics.filter((name): name is LoggedMetric => metricTable[name].of === 'epoch')
+export const loggedMetrics = metrics.filter((name): name is LoggedMetric =>
+  ['losses', 'evaluation'].includes(metricTable[name].of),
+)
 
-export function meaningOf(metric: Metric): Meaning {
+/** The metrics of a trained model on its own: `eval` measures them, and `train` prints them at its end. */
+export const modelMetrics = metrics.filter((name) =>
+  ['evaluation', 'accuracies'].includes(metricTable[name].of),
+)
+
+export const listedMetrics = metrics.filter((name) => meaningOf(name).listed)
+
+export function meaningOf(metric: Metric): Presentation & Source {
   return metricTable[metric]
 }
 
-/** Null where the run lacks it. */
+/** Returns a metric's value in a run, null if the run lacks it. */
 export function metricOf(run: MeasuredRun, metric: Metric): number | null {
-  const entry: EpochMetric | RunMetric = metricTable[metric]
-  const value = (entry.of === 'run' ? entry.value(run) : run.metrics.at(-1)?.[metric]) ?? Number.NaN
-  return Number.isFinite(value) ? value : null
+  const entry = meaningOf(metric)
+  if (entry.of === 'accuracies') return finiteOrNull(entry.value(run))
+  if (entry.of === 'history') return finiteOrNull(entry.value(run.metrics))
+  return finiteOrNull(run.metrics.at(-1)?.[metric])
+}
+
+function finiteOrNull(value: number | null | undefined): number | null {
+  return Number.isFinite(value) ? value! : null
+}
+
+/** Returns a metric of a model that was just evaluated. */
+export function metricOfModel(model: Evaluation & KnownAccuracies, metric: Metric): number | null {
+  const entry = meaningOf(metric)
+  if (entry.of === 'evaluation') return entry.value(model)
+  return entry.of === 'accuracies' ? entry.value(model) : null
+}
+
+/** Returns the columns of metrics.csv for an epoch. */
+export function loggedValues(losses: Losses, evaluation: Evaluation): Readonly<Record<LoggedMetric, number>> {
+  const values = loggedMetrics.map((name) => {
+    const entry = metricTable[name]
+    return [name, entry.of === 'losses' ? entry.value(losses) : entry.value(evaluation)]
+  })
+  return Object.fromEntries(values) as Record<LoggedMetric, number>
+}
+
+/** Returns a value as text, "–" if it is null. @param latent adds the latent size to metrics that are a part of it */
+export function formatMetric(metric: Metric, value: number | null, latent?: number): string {
+  const { format, ofLatent } = meaningOf(metric)
+  if (value === null) return '–'
+  return ofLatent && latent !== undefined ? `${format(value)} of ${latent}` : format(value)
 }

@@ -15,11 +15,15 @@ import type { RunRecord } from './record.js'
 /** What to do with a folder that is not empty. */
 export type FolderUse = 'new' | 'resume' | 'overwrite'
 
+/** A run of the same config that is in the folder already. */
+export interface FoundRun {
+  /** Null if the run was killed before it wrote run.json, or if run.json is damaged. */
+  readonly record: RunRecord | null
+  readonly damage: readonly Damage[]
+}
+
 /** What a folder holds before a run is trained in it. */
-export type FolderContent =
-  | { readonly kind: 'nothing' }
-  /** `record` is null if the run was killed before it wrote one, or if it is damaged. */
-  | { readonly kind: 'run'; readonly record: RunRecord | null; readonly damage: readonly Damage[] }
+type FolderContent = { readonly kind: 'nothing' } | ({ readonly kind: 'run' } & FoundRun)
 
 /**
  * Returns what the folder for a run of this config holds; writes nothing.

@@ -3,10 +3,11 @@ import { type Config, configSchema } from '../config/schema.js'
 import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
-import { accuraciesIn, type RunAccuracies } from './evaluation.js'
+import { accuraciesIn } from './evaluation.js'
 import { type RunFiles, runFiles } from './files.js'
 import { type Inspection, inspectRun, type RunContents } from './inspect.js'
 import { type Damage, damagedRun, remakeHint } from './integrity.js'
+import type { KnownAccuracies } from './metrics.js'
 import type { RunRecord, RunStatus } from './record.js'
 import { type MetricsRow, metricsColumns, type Row, type SpectrumRow, spectrumColumns } from './tables.js'
 
@@ -25,7 +26,7 @@ export interface Run {
 }
 
 /** Everything in a run folder but the model. */
-export interface WholeRun extends Run, RunAccuracies {
+export interface WholeRun extends Run, KnownAccuracies {
   readonly status: RunStatus
   readonly config: Config
   /** d rows per epoch, from epoch 0 (before training) on. Long runs have only some epochs, see `KeptEpochs`. */

@@ -66,7 +66,7 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
   }
   // Files of other programs have no digest.
   if (sha256 === undefined && kept.format?.startsWith('eigenae-'))
-    throw damaged(file, bytes.length, 'and no checksum, which eigenae always writes')
+    throw damaged(file, bytes.length, 'but lacks the checksum that eigenae writes')
   if (sha256 !== undefined && sha256 !== digestOf(decoded))
     throw damaged(file, bytes.length, 'but its numbers are not those that were written')
   return decoded

@@ -1,29 +1,30 @@
 const leafPoints = 40
 
-// In more dimensions nearly every box is near (at 32 a tree and a plain scan took the same time, at 64 the scan a third).
-const mostDimensionsOfTree = 32
+// In more dimensions nearly every box is close to the query: at 32 a tree and a plain scan took equally long, at 64 the
+// scan took a third of the tree's time.
+const maximumDimensions = 32
 
 /**
- * The nearest of many points, exactly: a k-d tree (Bentley 1975; Friedman, Bentley and Finkel 1977) whose nodes keep the
- * box around their points. A box's distance is summed as a point's, so rounding never makes it the greater of the two
- * and no neighbour is lost.
+ * An exact search for nearest neighbours: a k-d tree (Bentley 1975; Friedman, Bentley and Finkel 1977) whose nodes keep the
+ * bounding boxes of their points. The distance to a box is summed in the same order as the distance to a point, so
+ * rounding never makes it larger, and no neighbour is lost.
  */
 export class BoxTree {
   readonly #dimensions: number
-  /** The axes, the widest first: a sum that has grown too large is given up early. */
+  /** The axes by falling variance, so that a sum that becomes too large is abandoned early. */
   readonly #axes: Int32Array
-  /** [count][dimensions] in the order of the leaves, axes in their order. */
+  /** [count][dimensions], the points in the order of the leaves, the coordinates in the order of `#axes`. */
   readonly #points: Float32Array
-  /** Which point lies at each place of `#points`. */
+  /** The index of each point of `#points` in the list given to the constructor. */
   readonly #indices: Int32Array
-  /** Of each node [2][dimensions]: the lowest and the highest coordinates. */
+  /** [nodes][2][dimensions]: the lowest and the highest coordinates of each node. */
   readonly #boxes: number[] = []
   readonly #begins: number[] = []
   readonly #ends: number[] = []
-  /** The second child; the first is the next node. 0 at a leaf. */
+  /** The second child of each node, 0 for a leaf. The first child is the next node. */
   readonly #seconds: number[] = []
 
-  /** Of points [count][dimensions]. */
+  /** @param points [count][dimensions] */
   constructor(points: Float32Array, dimensions: number) {
     const count = points.length / dimensions
     this.#dimensions = dimensions
@@ -38,8 +39,8 @@ export class BoxTree {
   }
 
   /**
-   * The indices of the `k` points nearest to `point`, the nearest first, of equally near ones the earlier in the list;
-   * `without` is left out (−1 for none).
+   * Returns the indices of the `k` points nearest to `point`, the nearest first, the lower index first if equally near.
+   * @param without the index of a point to leave out, −1 for none
    */
   nearest(point: Float32Array, k: number, without: number): readonly number[] {
     const query = Float64Array.from(this.#axes, (axis) => point[axis]!)
@@ -54,7 +55,7 @@ export class BoxTree {
     this.#begins.push(begin)
     this.#ends.push(end)
     this.#seconds.push(0)
-    if (end - begin <= leafPoints || widest < 0 || this.#dimensions > mostDimensionsOfTree) return
+    if (end - begin <= leafPoints || widest < 0 || this.#dimensions > maximumDimensions) return
     const middle = (begin + end) >> 1
     partition(this.#indices, begin, end, middle, (index) => points[index * this.#dimensions + widest]!)
     this.#build(points, begin, middle)
@@ -62,7 +63,7 @@ export class BoxTree {
     this.#build(points, middle, end)
   }
 
-  /** Gives the axis along which the box is widest; −1 where its points are all the same. */
+  /** Returns the axis along which the box is widest, −1 if all its points are equal. */
   #addBox(points: Float32Array, begin: number, end: number): number {
     const d = this.#dimensions
     let [widest, width] = [-1, 0]
@@ -87,7 +88,7 @@ export class BoxTree {
     if (distance > found.farthest) return
     const second = this.#seconds[node]!
     if (second === 0) {
-      this.#look(node, query, found, without)
+      this.#searchLeaf(node, query, found, without)
       return
     }
     const first = node + 1
@@ -115,7 +116,7 @@ export class BoxTree {
     return sum
   }
 
-  #look(node: number, query: Float64Array, found: Nearest, without: number): void {
+  #searchLeaf(node: number, query: Float64Array, found: Nearest, without: number): void {
     const d = this.#dimensions
     let { farthest } = found
     for (let place = this.#begins[node]!; place < this.#ends[node]!; place++) {
@@ -123,7 +124,7 @@ export class BoxTree {
       if (index === without) continue
       const base = place * d
       let sum = 0
-      // Looking after each term whether it is too much already would take longer than the terms.
+      // Comparing the sum with the bound after every term would take longer than the terms themselves.
       for (let j = 0; j < d && (j % 2 === 1 || sum <= farthest); j++) {
         const away = query[j]! - this.#points[base + j]!
         sum += away * away
@@ -135,12 +136,12 @@ export class BoxTree {
   }
 }
 
-/** The nearest so far, in order. */
+/** The nearest points found so far, in order. */
 class Nearest {
   readonly indices: number[] = []
   readonly #distances: number[] = []
   readonly #k: number
-  /** What a point's squared distance must not pass; no bound before there are k. */
+  /** Upper bound of a further point's squared distance; infinite until there are k points. */
   farthest = Infinity
 
   constructor(k: number) {
@@ -165,7 +166,7 @@ class Nearest {
   }
 }
 
-/** The axes of points [count][dimensions] by falling variance. */
+/** Returns the axes of points [count][dimensions] by falling variance. */
 export function widestFirst(points: Float32Array, dimensions: number): Int32Array {
   const sums = new Float64Array(dimensions)
   const squares = new Float64Array(dimensions)
@@ -178,7 +179,7 @@ export function widestFirst(points: Float32Array, dimensions: number): Int32Arra
   return Int32Array.from(variances.keys()).sort((a, b) => variances[b]! - variances[a]!)
 }
 
-/** Puts the smaller keys before `middle` and the larger ones behind (Hoare's quickselect). */
+/** Moves smaller keys before `middle` and larger ones behind it (Hoare's quickselect). */
 function partition(
   list: Int32Array,
   begin: number,

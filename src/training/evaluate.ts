@@ -3,12 +3,12 @@ import type { ImageSet } from '../data/idx.js'
 import { type DataSet, firstImages, type Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
 import { latentDimension } from '../model/architecture.js'
-import type { EpochEvaluation } from '../runs/metrics.js'
+import type { Evaluation } from '../runs/metrics.js'
 import { type Spectrum, spectrumOf, tooFewImages } from '../spectrum/spectrum.js'
 import { type LabelledEmbedding, linearProbeAccuracy, type Scoring } from './linear-probe.js'
 import { nearestNeighbourAccuracy } from './nearest-neighbours.js'
 
-/** Names the noise of the evaluation: the same for all seeds, so that runs are compared on the same input. */
+/** Names the noise of evaluations. It is the same for all seeds, so that runs are compared on the same input. */
 const evaluationSeed = 0
 
 export async function evaluateEpoch(
@@ -16,10 +16,9 @@ export async function evaluateEpoch(
   config: Config,
   data: DataSet,
   signal?: AbortSignal,
-): Promise<EpochEvaluation> {
-  const { mse, denoiseMse } = await measureErrors(trainer, data.test.images, config.data.noise, signal)
-  const spectrum = await measureSpectrum(trainer, config, data, signal)
-  return { testMse: mse, testDenoiseMse: denoiseMse, spectrum }
+): Promise<Evaluation> {
+  const errors = await measureErrors(trainer, data.test.images, config.data.noise, signal)
+  return { ...errors, spectrum: await measureSpectrum(trainer, config, data, signal) }
 }
 
 async function measureErrors(
@@ -34,13 +33,13 @@ async function measureErrors(
   }
 }
 
-/** What to say of a spectrum that rests on too few images; null elsewhere. */
-export function spectrumDoubt({ model, spectrum }: Config, data: DataSet): string | null {
+/** Returns a warning if the spectrum is computed from too few images, null otherwise. */
+export function spectrumWarning({ model, spectrum }: Config, data: DataSet): string | null {
   const images = Math.min(spectrum.images, data[spectrum.split].images.count)
   return tooFewImages(images, latentDimension(model), spectrum.center)
 }
 
-/** Of the embedding of the first `spectrum.images` images of the split. */
+/** Returns the spectrum of the embedding of the first `spectrum.images` images of the split. */
 export async function measureSpectrum(
   trainer: Trainer,
   config: Config,
@@ -77,13 +76,12 @@ async function embed(
   return { embedding: await trainer.encode(images.pixels, signal), labels }
 }
 
-/** What the accuracies are computed with. */
-export interface AccuracyEffort {
+export interface AccuracyOptions {
   readonly threads: number
   readonly signal?: AbortSignal
 }
 
-/** Shares of the measured images, 0 to 1, whose label the embedding gives, each fitted on `data.train`. */
+/** Shares of the measured images, 0 to 1, that a classifier on the embedding labels correctly, fitted on `data.train`. */
 export interface Accuracies {
   readonly linearProbeAccuracy: number
   readonly neighbourAccuracy: number
@@ -95,37 +93,34 @@ export async function measureAccuracies(
   data: DataSet,
   measured: Split,
   scoring: Scoring,
-  effort: AccuracyEffort,
+  options: AccuracyOptions,
 ): Promise<Accuracies> {
   const latent = latentDimension(model)
-  const train = await embed(trainer, data.train, effort.signal)
-  const scored = await embed(trainer, measured, effort.signal)
+  const train = await embed(trainer, data.train, options.signal)
+  const scored = await embed(trainer, measured, options.signal)
   return {
-    linearProbeAccuracy: await linearProbeAccuracy(train, scored, latent, scoring, effort.signal),
-    neighbourAccuracy: await nearestNeighbourAccuracy(train, scored, { latent, scoring, ...effort }),
+    linearProbeAccuracy: await linearProbeAccuracy(train, scored, latent, scoring, options.signal),
+    neighbourAccuracy: await nearestNeighbourAccuracy(train, scored, { latent, scoring, ...options }),
   }
 }
 
-/** What to measure a trained model on; null is what the run's config says. */
+/** What to measure a trained model on. */
 export interface EvaluationChoice {
-  /** Whose first images are measured, the spectrum's included; null: test, and the spectrum as in the config. */
+  /** The split for all figures; null for the test split, and for the spectrum the config's. */
   readonly split: 'train' | 'test' | null
-  /** How many of them; null: all, and of the spectrum as many as in the config. */
+  /** The number of first images for all figures; null for all, and for the spectrum the config's number. */
   readonly images: number | null
-  /** Standard deviation of the noise of the noisy input. */
+  /** Standard deviation of the noise on the input; null for the config's. */
   readonly noise: number | null
 }
 
-export interface ModelEvaluation extends Accuracies {
+export interface ModelEvaluation extends Evaluation, Accuracies {
   readonly split: 'train' | 'test'
   readonly images: number
   readonly noise: number
-  readonly mse: number
-  readonly denoiseMse: number
-  readonly spectrum: Spectrum
 }
 
-/** The config with what is chosen in place of its spectrum's split and images. */
+/** Returns the config with the chosen split and images for its spectrum. */
 export function withChoice(config: Config, { split, images }: EvaluationChoice): Config {
   const { spectrum } = config
   const chosen = { split: split ?? spectrum.split, images: images ?? spectrum.images }
@@ -133,15 +128,15 @@ export function withChoice(config: Config, { split, images }: EvaluationChoice):
 }
 
 /**
- * Measures a trained model as training does. On the train split an image is left out of what its digit is told by:
- * otherwise it would be its own neighbour.
+ * Measures a trained model as training does. On the train split, each image is left out of the classifiers that label it:
+ * otherwise it would be its own nearest neighbour.
  */
 export async function evaluateModel(
   trainer: Trainer,
   config: Config,
   data: DataSet,
   choice: EvaluationChoice,
-  effort: AccuracyEffort,
+  options: AccuracyOptions,
 ): Promise<ModelEvaluation> {
   const split = choice.split ?? 'test'
   const noise = choice.noise ?? config.data.noise
@@ -151,8 +146,8 @@ export async function evaluateModel(
     split,
     images: measured.images.count,
     noise,
-    ...(await measureErrors(trainer, measured.images, noise, effort.signal)),
-    spectrum: await measureSpectrum(trainer, withChoice(config, choice), data, effort.signal),
-    ...(await measureAccuracies(trainer, config, data, measured, scoring, effort)),
+    ...(await measureErrors(trainer, measured.images, noise, options.signal)),
+    spectrum: await measureSpectrum(trainer, withChoice(config, choice), data, options.signal),
+    ...(await measureAccuracies(trainer, config, data, measured, scoring, options)),
   }
 }

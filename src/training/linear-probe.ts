@@ -6,18 +6,17 @@ export interface LabelledEmbedding {
   readonly labels: Uint8Array
 }
 
-/** Whether the scored images lie apart from the train images, or are the first of them and left out one at a time. */
+/** "apart": the scored images are not train images. "left-out": they are the first train images, each left out once. */
 export type Scoring = 'apart' | 'left-out'
 
 const ridge = 1
 
 /**
- * How well the label can be read off the embedding by a linear map: ridge regression of one-hot labels (λ = 1, with an
- * intercept that is not penalised) on `train`, the largest output taken as the label, share of hits on `scored`. The
- * classes are 0 to the largest label of `train`; one without images has the output 0, which is never the largest,
- * because the outputs sum to 1.
+ * Returns the share of `scored` whose label a linear map predicts from the embedding: ridge regression of one-hot labels
+ * on `train` (λ = 1, the intercept is not penalised), with the largest output as the label. The classes are 0 to the
+ * largest label of `train`. A class without images has the output 0, which is never the largest, because the outputs sum
+ * to 1. Hundreds of dimensions take minutes, so the event loop runs between time slices.
  * Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 3.4.1 and 4.2; 7.10 for leaving out.
- * Hundreds of dimensions take minutes, in which other work of the process has its turns.
  * @throws the signal's reason once it is aborted.
  */
 export async function linearProbeAccuracy(
@@ -51,7 +50,7 @@ function columnMeans(embedding: Float32Array, latent: number): Float64Array {
   return sums.map((sum) => sum / (embedding.length / latent))
 }
 
-/** The means of the one-hot labels, [classes]: the intercepts once the columns are centred. */
+/** Returns the means of the one-hot labels, [classes]. They are the intercepts, because the columns are centred. */
 function classShares(labels: Uint8Array): Float64Array {
   const largest = labels.reduce((most, label) => Math.max(most, label), 0)
   const counts = new Float64Array(largest + 1)
@@ -59,7 +58,7 @@ function classShares(labels: Uint8Array): Float64Array {
   return counts.map((count) => count / labels.length)
 }
 
-/** XᵀX + λI, [latent][latent] (its lower triangle), and XᵀY, [latent][classes], X centred. */
+/** Returns XᵀX + λI, [latent][latent] (lower triangle), and XᵀY, [latent][classes], of the centred X. */
 async function normalEquations(
   { embedding, labels }: LabelledEmbedding,
   mean: Float64Array,
@@ -82,7 +81,7 @@ async function normalEquations(
   return { gram, products }
 }
 
-/** W of gram · W = products, in place; L of Cholesky's L·Lᵀ is left in gram. */
+/** Solves gram · W = products in place by Cholesky's L·Lᵀ and returns W, [latent][classes]. Leaves L in gram. */
 async function solve(
   gram: Float64Array,
   products: Float64Array,
@@ -113,7 +112,7 @@ async function solve(
   return products
 }
 
-/** [classes] into `scores`. */
+/** Writes the outputs of one image, [classes], into `scores`. */
 function predict(
   row: Float32Array,
   mean: Float64Array,
@@ -129,14 +128,14 @@ function predict(
   }
 }
 
-/** Where the largest is, the first of several. */
+/** Returns the index of the largest score, the lowest of several. */
 function highest(scores: Float64Array): number {
   let best = 0
   for (let column = 1; column < scores.length; column++) if (scores[column]! > scores[best]!) best = column
   return best
 }
 
-/** xᵀ(XᵀX + λI)⁻¹x of a centred row, by Cholesky's L: how far its own label pulls its prediction. */
+/** Returns xᵀ(XᵀX + λI)⁻¹x of a centred row, from Cholesky's L: the influence of its label on its own prediction. */
 function leverage(row: Float32Array, mean: Float64Array, factor: Float64Array): number {
   const latent = row.length
   const solved = new Float64Array(latent)
@@ -150,7 +149,7 @@ function leverage(row: Float32Array, mean: Float64Array, factor: Float64Array): 
   return sum
 }
 
-/** Makes the scores those of the map fitted without the image: y − (y − ŷ) / (1 − h), h being its leverage. */
+/** Replaces the scores by those of the map fitted without the image: y − (y − ŷ) / (1 − h), where h is its leverage. */
 function leaveOut(scores: Float64Array, label: number, h: number): void {
   scores.forEach((score, column) => {
     const target = column === label ? 1 : 0

@@ -10,13 +10,13 @@ export interface NeighbourSearch {
   readonly latent: number
   readonly scoring: Scoring
   readonly threads: number
-  /** Ends the search: it then throws the signal's reason. */
+  /** Once aborted, the search throws the signal's reason. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Returns the share of `scored` whose label is that of most of the five nearest embeddings in `train`; between labels
- * with equally many votes, that of the nearest. Exact (Fix and Hodges 1951).
+ * Returns the share of `scored` whose label is the majority label of the five nearest embeddings in `train` (Fix and
+ * Hodges 1951). A tie between labels goes to the label of the nearest. The search is exact.
  */
 export async function nearestNeighbourAccuracy(
   train: LabelledEmbedding,
@@ -34,9 +34,9 @@ export async function nearestNeighbourAccuracy(
 }
 
 /**
- * [queries][neighbourCount], the nearest first, of equally near ones the one with the lower index; −1 if there are too
- * few. The core compares with all points, a vector of them at a time; without it a tree finds the same, bit for bit, in
- * two to thirty times the processor time.
+ * Returns [queries][neighbourCount] indices, the nearest first, the lower index first if equally near, −1 if there are too
+ * few points. The core compares each query with all points by vector instructions. Without the core, a tree gives the same
+ * result, bit for bit, in two to thirty times the processor time.
  */
 export async function nearestIndices(
   points: Float32Array,
@@ -52,7 +52,7 @@ export async function nearestIndices(
   return indices
 }
 
-/** Null if it cannot be loaded, or EIGENAE_ISA names an instruction set that this processor lacks. */
+/** Returns null if the core cannot be loaded, or EIGENAE_ISA names an instruction set that this processor lacks. */
 function usableCore(): NativeBinding | null {
   try {
     const { binding } = loadNativeBinding()
@@ -69,7 +69,7 @@ async function searchByCore(
   queries: Float32Array,
   { latent, scoring, threads, signal }: NeighbourSearch,
 ): Promise<Int32Array> {
-  // In the tree's order, so that both add up a distance alike.
+  // The same order of axes as in the tree, so that both sum distances in the same order.
   const axes = widestFirst(points, latent)
   const { found, stop } = binding.findNeighbours({
     points: reordered(points, axes),
@@ -114,7 +114,7 @@ async function searchTree(
   return indices
 }
 
-/** Of labels in order of nearness; undefined of none. */
+/** Returns the majority label, undefined for an empty list. @param labels the nearest first */
 function mostVotes(labels: readonly number[]): number | undefined {
   const votes = (label: number) => labels.filter((other) => other === label).length
   return labels.reduce<number | undefined>(

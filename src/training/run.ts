@@ -1,39 +1,52 @@
 import type { Config } from '../config/schema.js'
 import type { DataSet } from '../data/load.js'
-import type { Engine, EpochProgress, Losses, Trainer } from '../engines/engine.js'
+import { engineEigenLoss } from '../eigen-losses/index.js'
+import type { Engine, EpochProgress, Losses, Trainer, TrainerSpec } from '../engines/engine.js'
 import { EigenaeError, Interruption } from '../errors.js'
 import { jsonText } from '../files/json.js'
+import { writeDurably } from '../files/write.js'
 import type { TrainerState } from '../model/state.js'
 import { type TableSums, writeCheckpoint } from '../runs/checkpoint.js'
 import type { FinalEvaluation } from '../runs/evaluation.js'
 import { checkpointName, type RunFiles, tableNames } from '../runs/files.js'
 import { configSha256, sumOf, sumOfFile } from '../runs/integrity.js'
-import type { EpochEvaluation } from '../runs/metrics.js'
+import { type Evaluation, loggedValues } from '../runs/metrics.js'
 import { writeModel } from '../runs/model-file.js'
+import { readMetrics } from '../runs/read.js'
 import { type FileSums, type RunFacts, type RunOutcome, writeRecord } from '../runs/record.js'
 import type { ResumePoint } from '../runs/resume.js'
 import {
   EpochTable,
   type MetricsRow,
   metricsColumns,
+  type SpectrumRow,
   spectrumColumns,
   timingsColumns,
 } from '../runs/tables.js'
-import { embedForSpectrum, evaluateEpoch, spectrumOfEmbedding } from './evaluate.js'
-import { writeFinalEvaluation } from './final.js'
-import { metricsRow, spectrumRows } from './rows.js'
-import { trainerSpec } from './spec.js'
+import type { Spectrum } from '../spectrum/spectrum.js'
+import {
+  embedForSpectrum,
+  evaluateEpoch,
+  measureAccuracies,
+  measureSpectrum,
+  spectrumOfEmbedding,
+} from './evaluate.js'
 
-/** Everything a run needs: nothing is read from the command line or the environment below here. */
+/*
+ * How a run works, from top to bottom: executeRun records how the run ended, trainToTheEnd trains it epoch by epoch, and
+ * each epoch is trained, evaluated and written. src/commands/train prepares the job: config, engine, data and folder.
+ */
+
+/** Everything a run needs. Below this point nothing is read from the command line or the environment. */
 export interface RunJob {
   readonly config: Config
-  /** With the images of `data.limit` alone in its train split. */
+  /** The train split is already limited to `data.limit` images. */
   readonly data: DataSet
   readonly engine: Engine
   readonly threads: number
   readonly files: RunFiles
   readonly facts: RunFacts
-  /** Where to go on; null to begin. */
+  /** Where to resume; null to start from the beginning. */
   readonly point: ResumePoint | null
   readonly observer: RunObserver
   /** Aborted with an Interruption as its reason. */
@@ -49,21 +62,33 @@ export interface RunObserver {
 export interface EpochReport {
   readonly epoch: number
   readonly losses: Losses
-  readonly evaluation: EpochEvaluation
+  readonly evaluation: Evaluation
   readonly trainSeconds: number
   readonly imagesPerSecond: number
 }
 
-/** Trains from the checkpoint, or from the beginning, to the last epoch, and records how that ended in run.json. */
-export async function executeRun(job: RunJob): Promise<FinalEvaluation> {
+/** Translates a config for the engines. */
+export function trainerSpec(config: Config, threads: number): TrainerSpec {
+  return {
+    architecture: config.model,
+    eigenLosses: config.loss.eigen === null ? [] : [engineEigenLoss(config.loss.eigen)],
+    adam: config.optimizer,
+    batchSize: config.train.batchSize,
+    seed: config.seed,
+    noise: config.data.noise,
+    threads,
+  }
+}
+
+/** Trains from the checkpoint, or from the beginning, to the last epoch, and records the outcome in run.json. */
+export async function executeRun(job: RunJob): Promise<void> {
   const record = (outcome: RunOutcome) => writeRecord(job.files.record, outcome, job.facts)
   await record({ status: 'running' })
   try {
-    const { evaluation, files } = await trainToTheEnd(job)
+    const files = await trainToTheEnd(job)
     await record({ status: 'completed', ended: new Date().toISOString(), files })
-    return evaluation
   } catch (error) {
-    // What cannot be written, on a full disk say, must not hide why the run ended.
+    // An error while recording, for example on a full disk, must not hide why the run ended.
     await record(outcomeOf(error)).catch(() => undefined)
     throw error
   }
@@ -75,15 +100,11 @@ function outcomeOf(error: unknown): RunOutcome {
   return { status: 'failed', error: error instanceof Error ? error.message : String(error), ended }
 }
 
-interface TrainedToTheEnd {
-  readonly evaluation: FinalEvaluation
-  readonly files: FileSums
-}
-
-async function trainToTheEnd(job: RunJob): Promise<TrainedToTheEnd> {
-  const { config, data, engine, files, threads, point } = job
+/** Returns the sums of all files of the completed run. */
+async function trainToTheEnd(job: RunJob): Promise<FileSums> {
+  const { config, data, engine, files, threads, point, signal } = job
   const trainer = await engine.createTrainer(trainerSpec(config, threads), data.train.images.pixels)
-  // An epoch is written while the next one trains. What goes wrong is thrown where it is awaited.
+  // An epoch is written while the next one trains. A write error is thrown where the write is awaited.
   let written = Promise.resolve()
   try {
     const tables = tablesOf(files)
@@ -96,18 +117,16 @@ async function trainToTheEnd(job: RunJob): Promise<TrainedToTheEnd> {
       written = writeEpoch(job, tables, trained)
     }
     await written
-    job.signal.throwIfAborted()
+    signal.throwIfAborted()
     const model = await writeModel(files.model, config, await trainer.exportState())
-    const { evaluation, sum } = await writeFinalEvaluation(files, trainer, config, data, job)
+    const evaluation = jsonText(await finalEvaluation(job, trainer))
+    await writeDurably(files.evaluation, evaluation)
     return {
-      evaluation,
-      files: {
-        'config.json': sumOf(jsonText(config)),
-        ...sumsOf(tables),
-        'evaluation.json': sum,
-        'model.safetensors': model,
-        [checkpointName]: sumOfFile(files.checkpoint)!,
-      },
+      'config.json': sumOf(jsonText(config)),
+      ...sumsOf(tables),
+      'evaluation.json': sumOf(evaluation),
+      'model.safetensors': model,
+      [checkpointName]: sumOfFile(files.checkpoint)!,
     }
   } finally {
     await written.catch(() => undefined)
@@ -133,13 +152,13 @@ function sumsOf(tables: Tables): TableSums {
   }
 }
 
-/** Leaves the folder and the trainer as they were at the end of the checkpoint's epoch. */
+/** Restores the tables and the trainer to the end of the checkpoint's epoch. */
 async function resume(trainer: Trainer, tables: Tables, point: ResumePoint): Promise<void> {
   for (const name of tableNames) await tables[name].truncate(point.tableBytes[name])
   await trainer.importState(point.checkpoint.state)
 }
 
-/** What is kept of a network before training. */
+/** Epoch 0: the network before training. */
 interface Beginning {
   readonly embedding: Float32Array
   readonly state: TrainerState
@@ -161,7 +180,6 @@ async function writeBeginning(job: RunJob, tables: Tables, { embedding, state }:
   await saveCheckpoint(job, tables, 0, state)
 }
 
-/** An epoch with all that is kept of it. */
 interface TrainedEpoch extends EpochReport {
   readonly row: MetricsRow
   readonly evalSeconds: number
@@ -177,7 +195,7 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Prom
   const trained = performance.now()
   refuseDivergence({ 'the loss': losses.loss }, epoch, job)
   const evaluation = await evaluateEpoch(trainer, config, data, signal)
-  const row = metricsRow(epoch, losses, evaluation)
+  const row: MetricsRow = { epoch, ...loggedValues(losses, evaluation) }
   refuseDivergence(row, epoch, job)
   const trainSeconds = (trained - started) / 1000
   const evalSeconds = (performance.now() - trained) / 1000
@@ -188,7 +206,7 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Prom
   return { ...report, row, evalSeconds, state: await trainer.exportState() }
 }
 
-/** The rows are synced before the checkpoint is written: after any cut, the rows of a checkpoint's epoch are there. */
+/** Writes the rows of an epoch, syncs them, then replaces the checkpoint: a checkpoint never lacks rows of its epoch. */
 async function writeEpoch(job: RunJob, tables: Tables, trained: TrainedEpoch): Promise<void> {
   const { epoch, row, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
   await tables['metrics.csv'].append([row])
@@ -205,6 +223,18 @@ async function writeEpoch(job: RunJob, tables: Tables, trained: TrainedEpoch): P
   await saveCheckpoint(job, tables, epoch, state)
 }
 
+/** One row per dimension, the largest singular value first. */
+function spectrumRows(epoch: number, spectrum: Spectrum): readonly SpectrumRow[] {
+  return spectrum.singularValues.map((value, index) => ({
+    epoch,
+    rank: index + 1,
+    singular_value: value,
+    singular_share: spectrum.singularShares[index]!,
+    eigenvalue: spectrum.eigenvalues[index]!,
+    eigen_share: spectrum.eigenShares[index]!,
+  }))
+}
+
 function saveCheckpoint(
   { config, files, facts }: RunJob,
   tables: Tables,
@@ -216,7 +246,24 @@ function saveCheckpoint(
   return writeCheckpoint(files, config, { epoch, state, origin })
 }
 
-/** The last step of an epoch shows in its evaluation alone. */
+async function finalEvaluation(job: RunJob, trainer: Trainer): Promise<FinalEvaluation> {
+  const { files, config, data, signal } = job
+  const spectrum = await measureSpectrum(trainer, config, data, signal)
+  const accuracies = await measureAccuracies(trainer, config, data, data.test, 'apart', job)
+  return {
+    metrics: readMetrics(files.metrics).at(-1)!,
+    spectrum: {
+      singular_values: spectrum.singularValues,
+      singular_shares: spectrum.singularShares,
+      eigenvalues: spectrum.eigenvalues,
+      eigen_shares: spectrum.eigenShares,
+    },
+    linear_probe_accuracy: accuracies.linearProbeAccuracy,
+    neighbour_accuracy: accuracies.neighbourAccuracy,
+  }
+}
+
+/** Throws if a value is not finite. The evaluation is checked too, because it alone shows the epoch's last step. */
 function refuseDivergence(
   values: Readonly<Record<string, number>>,
   epoch: number,
@@ -235,4 +282,19 @@ function refuseDivergence(
     subject: files.folder,
     hint: `Lower ${causes.join(' or ')}.`,
   })
+}
+
+// A network that still learns changes at least the last digits of its error. Two equal epochs of many may be chance.
+const minimumEqualEpochs = 3
+
+/**
+ * Returns a warning if a network no longer learns: its test MSE is exactly the same in the last three or more epochs, or
+ * in both of a run of two. That happens when its rectifiers output 0 for every image and pass on no gradient.
+ */
+export function stalledWarning(rows: readonly Pick<MetricsRow, 'test_mse'>[]): string | null {
+  const last = rows.at(-1)?.test_mse
+  const equal = rows.length - 1 - rows.findLastIndex(({ test_mse }) => test_mse !== last)
+  if (equal < minimumEqualEpochs && (equal < 2 || equal < rows.length)) return null
+  const which = equal === rows.length ? `all ${equal}` : `the last ${equal}`
+  return `the test MSE is exactly the same in ${which} epochs, so the network learns nothing; lower optimizer.learningRate`
 }

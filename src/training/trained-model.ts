@@ -8,12 +8,12 @@ import { readCheckpoint } from '../runs/checkpoint.js'
 import { runFiles } from '../runs/files.js'
 import { readModel } from '../runs/model-file.js'
 import { readWholeRun, type WholeRun } from '../runs/read.js'
-import { trainerSpec } from './spec.js'
+import { trainerSpec } from './run.js'
 
-/** What a run has learned. */
+/** The model of a run. */
 export interface TrainedState {
   readonly state: TrainerState
-  /** Null for the final model, the checkpoint's epoch for that of a run that is not complete. */
+  /** Null for the final model; the epoch of the checkpoint if the run is not complete. */
   readonly epoch: number | null
 }
 
@@ -21,14 +21,13 @@ export interface TrainedRun extends TrainedState {
   readonly run: WholeRun
 }
 
-/** Where a model is run. */
-export interface Place {
+export interface ComputeOptions {
   readonly device: RequestedDevice
-  /** How many cores; it never changes a number. */
+  /** The number of threads; it never changes a result. */
   readonly threads: number
 }
 
-export const onOneCore: Place = { device: 'auto', threads: 1 }
+export const onOneCore: ComputeOptions = { device: 'auto', threads: 1 }
 
 /**
  * Returns a run with its model.
@@ -48,19 +47,20 @@ export async function readTrainedRun(folder: string): Promise<TrainedRun> {
   return { run, ...trained }
 }
 
-/** What to say of a model that is not the final one; null of one that is. */
+/** Returns a message that names the checkpoint in use, null if the model is the final one. */
 export function modelNote({ run, epoch }: TrainedRun): string | null {
   if (epoch === null) return null
-  const why = run.status === 'completed' ? 'its model.safetensors is missing' : `not complete (${run.status})`
-  const used = `its checkpoint of epoch ${epoch} of ${run.config.train.epochs} is used`
-  return `${run.folder}: ${why}; ${used}${epoch === 0 ? ', before training' : ''}`
+  const reason =
+    run.status === 'completed' ? 'its model.safetensors is missing' : `not complete (${run.status})`
+  const used = `using its checkpoint of epoch ${epoch} of ${run.config.train.epochs}`
+  return `${run.folder}: ${reason}; ${used}${epoch === 0 ? ', before training' : ''}`
 }
 
-/** Runs `use` on a network of these parameters. */
+/** Calls `use` with a trainer in the given state. */
 export async function withTrainer<T>(
   config: Config,
   state: TrainerState,
-  { device, threads }: Place,
+  { device, threads }: ComputeOptions,
   use: (trainer: Trainer, engine: Engine) => Promise<T>,
 ): Promise<T> {
   const { engine } = await selectEngine(device)
@@ -75,14 +75,14 @@ export async function withTrainer<T>(
 }
 
 /**
- * Returns the final model, or that of the checkpoint; null if the run has neither yet.
- * @throws EigenaeError if it is damaged, or if this version cannot run the config.
+ * Returns the final model, or the one in the checkpoint; null if the run has neither yet.
+ * @throws EigenaeError if the file is damaged, or if this version cannot run the config.
  */
 export function readTrainedState({ folder, config, record }: WholeRun): TrainedState | null {
   const files = runFiles(folder)
   if (!configSchema.safeParse(config).success) {
-    const what = 'this version cannot run the model of this config, which another version of eigenae wrote'
-    throw new EigenaeError({ problem: what, subject: files.config })
+    const problem = 'this version cannot run the model of this config, which another version of eigenae wrote'
+    throw new EigenaeError({ problem, subject: files.config })
   }
   const sums = record.status === 'completed' ? record.files : undefined
   const state = readModel(files.model, config, sums?.['model.safetensors'])

@@ -5,7 +5,7 @@ import { usageError } from '../errors.js'
 import { type Architecture, inputDimension, latentDimension } from '../model/architecture.js'
 import type { RunRecord } from '../runs/record.js'
 
-/** What a run's folder records of where its data lies. */
+/** The parts of a run that name its data source. */
 interface RecordedSource {
   readonly config: Config
   readonly record: Pick<RunRecord, 'dataSource'>
@@ -18,8 +18,8 @@ export function sourceOfRun({ config, record: { dataSource } }: RecordedSource):
 }
 
 /**
- * The data set at `source`, its train split cut to the config's `data.limit`.
- * @throws a usage error, before anything is written, where the data and the config do not fit each other.
+ * Returns the data set at `source`, with the train split limited to the config's `data.limit`.
+ * @throws a usage error if the data and the config do not fit each other.
  */
 export async function loadTrainingData(config: Config, source: string): Promise<DataSet> {
   const data = await loadDataAt(source, config)
@@ -27,7 +27,7 @@ export async function loadTrainingData(config: Config, source: string): Promise<
   return data
 }
 
-/** The data set that a run trained and is measured on. */
+/** Returns the data set that a run was trained on. */
 export function loadDataOf(run: RecordedSource): Promise<DataSet> {
   return loadDataAt(sourceOfRun(run), run.config)
 }
@@ -45,15 +45,19 @@ async function loadDataAt(source: string, config: Config): Promise<DataSet> {
   return { ...whole, train: firstImages(whole.train, limit) }
 }
 
-/** A data set for a network. @throws a usage error that says `where` it was named if its images are of another size. */
-export async function loadDataFor(model: Architecture, source: string, where: string): Promise<DataSet> {
+/**
+ * Returns a data set for a network.
+ * @param subject the flag or config field that names the source, for messages
+ * @throws a usage error if its images have another size than the network's input.
+ */
+export async function loadDataFor(model: Architecture, source: string, subject: string): Promise<DataSet> {
   const data = await loadDataSet(source)
   const inputs = inputDimension(model)
   for (const { pixelsPerImage: pixels } of [data.train.images, data.test.images]) {
     if (pixels === inputs) continue
     throw usageError({
       problem: `its images have ${pixels} pixels, the network takes ${inputs}`,
-      subject: where,
+      subject,
     })
   }
   return data
@@ -63,13 +67,13 @@ function refuseUselessBatches(count: number, { model, loss, train }: Config): vo
   const latent = latentDimension(model)
   if (loss.eigen !== null && count <= latent) {
     throw usageError({
-      problem: `${count} images are never more than the bottleneck's ${latent} dimensions, as an eigen loss needs`,
+      problem: `an eigen loss needs more images than the latent size ${latent} (got ${count})`,
       subject: 'data.limit',
     })
   }
   if (model.batchNorm !== 'none' && count % train.batchSize === 1) {
     throw usageError({
-      problem: `the last batch of ${count} images in batches of ${train.batchSize} has one image, which has no variance for batch norm`,
+      problem: `the last batch of ${count} images has a single image, and batch norm needs two (batch size ${train.batchSize})`,
       subject: 'train.batchSize',
       hint: 'Choose another batch size, or another data.limit.',
     })
