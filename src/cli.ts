@@ -4,26 +4,48 @@ import { compareCommand } from './commands/compare.js'
 import { completionCommand } from './commands/completion.js'
 import { dataCommand } from './commands/data.js'
 import { doctorCommand } from './commands/doctor.js'
-import { embedCommand } from './commands/embed/index.js'
-import { evalCommand } from './commands/eval/index.js'
+import { embedCommand } from './commands/embed.js'
+import { evalCommand } from './commands/eval.js'
 import { exploreCommand } from './commands/explore.js'
-import { exportCommand } from './commands/export/index.js'
+import { exportCommand } from './commands/export.js'
 import { plotCommand } from './commands/plot.js'
 import { runsCommand } from './commands/runs.js'
 import { setupCommand } from './commands/setup.js'
-import { refuseEmptyValues } from './commands/shared/empty-values.js'
-import { requireOptionsLast } from './commands/shared/required-options.js'
-import { versionLine } from './commands/shared/version.js'
 import { sweepCommand } from './commands/sweep/command.js'
 import { sweepDeviceCommand, sweepJobCommand, sweepRunnerCommand } from './commands/sweep/run-commands.js'
-import { trainCommand } from './commands/train/index.js'
+import { trainCommand } from './commands/train/command.js'
 import { verifyCommand } from './commands/verify.js'
-import { exitCode } from './errors.js'
+import { nativeEngine } from './engines/native/engine.js'
+import { wasmVariant } from './engines/wasm/engine.js'
+import { EigenaeError, exitCode, usageError } from './errors.js'
+import { version } from './runs/facts.js'
 import { endQuietlyWhenOutputCloses, writeFailure, writeMessage, writeResult } from './text/output.js'
 
+/** All commands, in the order of the help. */
+const commands = [
+  trainCommand,
+  sweepCommand,
+  compareCommand,
+  plotCommand,
+  evalCommand,
+  embedCommand,
+  exportCommand,
+  exploreCommand,
+  runsCommand,
+  verifyCommand,
+  dataCommand,
+  benchCommand,
+  doctorCommand,
+  setupCommand,
+  completionCommand,
+]
+
+/** Commands that sweeps start themselves. The help does not list them. */
+const internalCommands = [sweepJobCommand, sweepRunnerCommand, sweepDeviceCommand]
+
 /**
- * Runs the command line; gives the process's exit code. What is thrown out of a timer, a lost lock say, ends it at once:
- * no more may be written.
+ * Runs the command line and returns the exit code of the process. An error thrown by a timer, such as a lost lock, ends
+ * the process at once, because nothing more may be written.
  */
 export async function main(argv: readonly string[]): Promise<number> {
   endQuietlyWhenOutputCloses()
@@ -32,55 +54,45 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program().parseAsync(argv)
     return 0
   } catch (error) {
-    return report(error)
+    // commander has printed its message or the help already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCode.usage
+    return writeFailure(error)
   }
 }
 
-/** Every command there is. */
+/** Returns the whole command line. */
 export function program(): Command {
   const root = new Command('eigenae')
     .description(
       'Trains MNIST denoising autoencoders and compares what their embeddings use of their dimensions',
     )
-    .option('-V, --version', 'print the version, and which engine runs here')
+    .option('-V, --version', 'print the version and the engine that runs on this machine')
     .on('option:version', printVersion)
     // A command may have a --version of its own.
     .enablePositionalOptions()
     .hook('preAction', (_, command) => refuseEmptyValues(command))
-    .addCommand(trainCommand())
-    .addCommand(sweepCommand())
-    .addCommand(sweepJobCommand(), { hidden: true })
-    .addCommand(sweepRunnerCommand(), { hidden: true })
-    .addCommand(sweepDeviceCommand(), { hidden: true })
-    .addCommand(compareCommand())
-    .addCommand(plotCommand())
-    .addCommand(evalCommand())
-    .addCommand(embedCommand())
-    .addCommand(exportCommand())
-    .addCommand(exploreCommand())
-    .addCommand(runsCommand())
-    .addCommand(verifyCommand())
-    .addCommand(dataCommand())
-    .addCommand(benchCommand())
-    .addCommand(doctorCommand())
-    .addCommand(setupCommand())
-    .addCommand(completionCommand())
     .addHelpText(
       'after',
       '\nExample:\n  eigenae train --config configs/eigen.json\n  eigenae compare runs/baseline runs/eigen --out comparison',
     )
+  for (const command of commands) root.addCommand(command())
+  for (const command of internalCommands) root.addCommand(command(), { hidden: true })
   for (const command of withSubcommands(root)) {
     requireOptionsLast(command)
     command.configureHelp({ optionDescription }).configureOutput({
       writeOut: (text) => writeResult(text.trimEnd()),
       writeErr: (text) => writeMessage(text.trimEnd()),
     })
-    command.exitOverride().showSuggestionAfterError().showHelpAfterError('(--help shows what there is)')
+    command.exitOverride().showSuggestionAfterError().showHelpAfterError('(--help lists the options)')
   }
   return root
 }
 
-/** As commander describes an option, but for the defaults "false" and "[]" of options that are off unless given. */
+function withSubcommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)]
+}
+
+/** Describes an option as commander does, without the defaults "false" and "[]" of options that are off by default. */
 function optionDescription(option: Option): string {
   const { defaultValue } = option
   const isOff = defaultValue === false || (Array.isArray(defaultValue) && defaultValue.length === 0)
@@ -88,17 +100,51 @@ function optionDescription(option: Option): string {
   return new Help().optionDescription(described)
 }
 
+/**
+ * Refuses empty flags and arguments, which an unset variable of a shell leaves. As a path, an empty value would mean the
+ * working folder, and files in it would be replaced.
+ */
+function refuseEmptyValues(command: Command): void {
+  const flags = command.options.map((option) => [
+    option.long!,
+    command.getOptionValue(option.attributeName()),
+  ])
+  // The last argument may be variadic.
+  const named = command.args.map((value, index) => [
+    (command.registeredArguments[index] ?? command.registeredArguments.at(-1))!.name(),
+    value,
+  ])
+  for (const [subject, value] of [...flags, ...named])
+    if (value === '') throw usageError({ problem: 'is empty', subject: String(subject) })
+}
+
+/**
+ * Checks required options after unknown ones. commander does it the other way round, so that it reports a misspelt
+ * required option as missing.
+ */
+function requireOptionsLast(command: Command): void {
+  const required = command.options.filter(({ mandatory }) => mandatory)
+  for (const option of required) option.makeOptionMandatory(false)
+  command.hook('preAction', () => {
+    const missing = required.find((option) => command.getOptionValue(option.attributeName()) === undefined)
+    if (missing !== undefined) command.error(`error: required option '${missing.flags}' not specified`)
+  })
+}
+
+/** Prints "eigenae 0.1.0 (native avx2, built here; node 20.20.2)". */
 function printVersion(): never {
-  writeResult(versionLine())
+  writeResult(`eigenae ${version} (${processorEngine()}; node ${process.versions.node})`)
   throw new CommanderError(0, 'commander.version', '')
 }
 
-function withSubcommands(command: Command): readonly Command[] {
-  return [command, ...command.commands.flatMap(withSubcommands)]
-}
-
-function report(error: unknown): number {
-  // commander has printed its message, or the help that was asked for.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCode.usage
-  return writeFailure(error)
+/** @throws a usage error if EIGENAE_ISA names none of the processor's instruction sets. */
+function processorEngine(): string {
+  try {
+    const { name, variant, origin } = nativeEngine()
+    return `${name} ${variant}, ${origin}`
+  } catch (error) {
+    if (!(error instanceof EigenaeError) || error.exit === exitCode.usage) throw error
+    const variant = wasmVariant()
+    return variant === null ? 'no engine runs here' : `wasm ${variant}`
+  }
 }

@@ -165,7 +165,7 @@ describe('a completed run with', () => {
 
   it.each(cases)('$name is remade by --resume', async ({ folder }) => {
     const { stderr, code } = await resume(folder)
-    expect(stderr).toMatch(/warning: .*; it is remade (after epoch 3|from the beginning)/)
+    expect(stderr).toMatch(/warning: .*; training again (after epoch 3|from the beginning)/)
     expect(code).toBe(0)
     await expectSameRuns(['.'], scratch(folder), scratch('whole/seed-0'))
   })
@@ -222,7 +222,7 @@ describe('an interrupted run with', () => {
   it.each(all)('$name is remade by --resume with the same bytes', async ({ folder, file, from }) => {
     const { code, stderr } = await resume(folder)
     expect(stderr).toContain(`${file} `)
-    expect(stderr).toContain(`it is remade ${from}`)
+    expect(stderr).toContain(`training again ${from}`)
     expect(code).toBe(0)
     await expectSameRuns(['.'], scratch(folder), scratch('whole/seed-0'))
   })
@@ -235,7 +235,7 @@ describe('an interrupted run with', () => {
     expect(verified.stderr).toContain('more-rows: metrics.csv')
     expect((await run('runs', 'more-rows')).stdout).toMatch(/interrupted +2\/3/)
     const { stderr } = await resume('more-rows')
-    expect(stderr).toContain('going on after epoch 2')
+    expect(stderr).toContain('resuming after epoch 2')
     expect(stderr).not.toContain('warning')
     await expectSameRuns(['.'], scratch('more-rows'), scratch('whole/seed-0'))
   })
@@ -262,10 +262,10 @@ describe('a run', () => {
     const { stdout, code } = await run('verify', 'old')
     expect(stdout).toMatch(/^old +no checksums +made by eigenae \d/)
     expect(code).toBe(0)
-    expect((await resume('old')).stderr).toContain('complete already')
+    expect((await resume('old')).stderr).toContain('already complete')
     cut('old/model.safetensors', 3000)
     expect((await run('verify', 'old')).stdout).toMatch(/^old +damaged +model.safetensors /)
-    expect((await resume('old')).stderr).toContain('it is remade after epoch 3')
+    expect((await resume('old')).stderr).toContain('training again after epoch 3')
     await expectSameRuns(['.'], scratch('old'), scratch('whole/seed-0'))
   })
 

@@ -43,7 +43,7 @@ describe('eigenae eval', () => {
     const choice = ['--data', 'other', '--split', 'train', '--images', '30', '--noise', '0']
     const { stdout, code } = await run('eval', 'runs', ...choice)
     expect(code).toBe(0)
-    expect(stdout).toMatch(/^runs\/a +1 +30 train +0\.\d+ +0\.\d+ at 0 .* %$/m)
+    expect(stdout).toMatch(/^runs\/a +1 +30 train +0 +0\.\d+ +0\.\d+ .* %$/m)
     expect(stdout).toMatch(/^spectrum σ\/Σσ\nruns\/a( +\.\d{4}){5}\nruns\/b( +\.\d{4}){5}$/m)
     const [found] = JSON.parse((await run('eval', 'runs/a', ...choice, '--json')).stdout)
     expect(found.denoise_mse).toBe(found.mse)
@@ -56,7 +56,7 @@ describe('eigenae eval', () => {
     await rm(scratch('stopped/evaluation.json'))
     sealRun(scratch('stopped'), { status: 'interrupted', files: undefined })
     const { code, stderr } = await run('eval', 'stopped', '--images', '50')
-    expect(stderr).toContain('stopped: not complete (interrupted); its checkpoint of epoch 1 of 1 is used')
+    expect(stderr).toContain('stopped: not complete (interrupted); using its checkpoint of epoch 1 of 1')
     expect(code).toBe(0)
     await rm(scratch('stopped/checkpoint'), { recursive: true })
     await rm(scratch('stopped/metrics.csv'))
@@ -275,7 +275,7 @@ describe('eigenae export', () => {
     flipped[flipped.length - 100]! ^= 1
     await writeFile(file, flipped)
     sealRun(scratch('damaged'))
-    expect((await run('export', 'damaged', ...out)).stderr).toContain('and not the numbers that were written')
+    expect((await run('export', 'damaged', ...out)).stderr).toContain('but its numbers are not those that were written')
     bytes.write('"F99"', bytes.indexOf('"F32"'))
     await writeFile(file, bytes)
     sealRun(scratch('damaged'))

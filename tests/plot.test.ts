@@ -58,7 +58,7 @@ describe('eigenae plot', () => {
     sealRun(scratch('trained/seed-0'))
     const { stderr: notes } = await plot('trained/seed-0')
     expect(notes).toContain('reconstructions and embedding: trained/seed-0')
-    expect(notes).toContain('model.safetensors is missing; its checkpoint of epoch 1 of 1 is used')
+    expect(notes).toContain('model.safetensors is missing; using its checkpoint of epoch 1 of 1')
     writeRun(scratch('stopped'), { status: 'interrupted' })
     const { code, stderr } = await plot('stopped')
     expect(code).toBe(0)

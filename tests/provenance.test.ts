@@ -93,7 +93,7 @@ describe('a run on data that a relative path names', () => {
     const record = join(home, 'run/run.json')
     sealRun(join(home, 'run'), { status: 'interrupted' })
     const resumed = await eigenae([...args, '--resume'], { cwd: elsewhere })
-    expect([resumed.code, resumed.stderr]).toEqual([0, expect.stringContaining('going on after epoch 1')])
+    expect([resumed.code, resumed.stderr]).toEqual([0, expect.stringContaining('resuming after epoch 1')])
     expect(readJson(record).dataSource).toBe(join(home, 'data'))
   })
 

@@ -111,7 +111,7 @@ describe('a run that is resumed', () => {
     const before = await readFile(`${undisturbed}/run.json`)
     const { code, stdout, stderr } = await eigenae(argsFor(undisturbed, '--resume'))
     expect(code).toBe(0)
-    expect(stderr).toContain('complete already')
+    expect(stderr).toContain('already complete')
     expect(stdout).toContain('test MSE')
     expect(await readFile(`${undisturbed}/run.json`)).toEqual(before)
   })
@@ -122,7 +122,7 @@ describe('a run that is resumed', () => {
       '--resume',
     ])
     expect(code).toBe(0)
-    expect(stderr).toContain('nothing to resume yet')
+    expect(stderr).toContain('nothing to resume')
   })
 })
 
@@ -152,7 +152,7 @@ describe('a resume that cannot be', () => {
     await endedAfter(1, folder, 'SIGINT')
     sealRun(folder, { device: 'tpu' })
     const { code, stderr } = await eigenae(argsFor(folder, '--resume'))
-    expect(stderr).toContain('this run began on the device tpu, which this version does not know')
+    expect(stderr).toContain('this run was started on the device tpu, which this version does not have')
     expect(code).toBe(1)
   })
 

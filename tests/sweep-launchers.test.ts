@@ -120,7 +120,7 @@ describe.each(launchers)('the launcher $name', ({ name, args, open, close, missi
       expect(code).toBe(0)
       expect(stderr).toContain('attempt 1, retried later')
       expect(readFileSync(`${out('retried')}/eigen/seed-0/train.log`, 'utf8')).toContain(
-        'going on after epoch',
+        'resuming after epoch',
       )
       await expectSameRuns(['eigen/seed-0'], out('retried'), undisturbed)
     })

@@ -234,7 +234,7 @@ describe('eigenae sweep', () => {
     process.kill(orphan, 'SIGCONT')
     expect((await resumed.finished).code).toBe(0)
     const log = logged()
-    expect(log).toContain('complete already')
+    expect(log).toContain('already complete')
     await rm(folderOf('orphans', 'eigen'), { recursive: true })
     expect((await sweep(config, ...args, '--resume')).stderr).toContain('2 runs, 1 done')
   })

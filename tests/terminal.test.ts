@@ -40,8 +40,8 @@ describe.skipIf(!hasScript)('train on a terminal (needs util-linux script)', () 
     expect(code).toBe(130)
     expect(lines.slice(1)).toEqual([
       'stopping …',
-      `eigenae: interrupted-${columns}: interrupted; the last whole epoch is saved`,
-      'Go on with the same command and --resume (eigenae train --config none.json … --resume).',
+      `eigenae: interrupted-${columns}: interrupted; the last completed epoch is saved`,
+      'To resume, repeat the command with --resume (eigenae train --config none.json … --resume).',
       prompt,
     ])
     expect(cursorHidden).toBe(false)

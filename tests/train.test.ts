@@ -101,7 +101,7 @@ describe('a run folder', () => {
 describe('what train prints', () => {
   it('is results on stdout, and a line an epoch on stderr where that is no terminal', async () => {
     const { stdout, stderr } = await trained('printed')
-    expect(stdout).toMatch(/^test MSE +0\.0\d+ \(noisy input 0\.0\d+\)$/m)
+    expect(stdout).toMatch(/^test MSE +0\.0\d+\nnoisy test MSE +0\.0\d+$/m)
     expect(stderr).toMatch(/^epoch 1\/2 {2}loss .* images\/s\nepoch 2\/2 {2}loss/m)
   })
 

@@ -14,9 +14,9 @@ Examples:
   eigenae completion fish > ~/.config/fish/completions/eigenae.fish`
 
 export function completionCommand(): Command {
-  const shell = new Argument('<shell>', 'whose words to write').choices(Object.keys(shells))
+  const shell = new Argument('<shell>', 'shell to write the script for').choices(Object.keys(shells))
   return new Command('completion')
-    .description('Write what a shell needs to complete commands, options and their values')
+    .description('Print a script that completes commands, options and their values in a shell')
     .addArgument(shell)
     .addHelpText('after', examples)
     .action((name: keyof typeof shells, _flags: unknown, command: Command) => {

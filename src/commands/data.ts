@@ -7,7 +7,7 @@ import { writeMessage, writeResult } from '../text/output.js'
 import { wholeNumber } from './shared/options.js'
 import { abortOnSignals } from './shared/signals.js'
 
-// The copy that PyTorch's torchvision downloads; the original host is gone.
+// The copy that PyTorch's torchvision downloads. The original host no longer exists.
 const defaultMirror = 'http://ossci-datasets.s3.amazonaws.com/mnist/'
 
 interface FetchFlags {
@@ -18,7 +18,7 @@ interface FetchFlags {
 
 export function dataCommand(): Command {
   return new Command('data')
-    .description('Check or download the MNIST data set (a copy comes with the installation)')
+    .description('Check or download the MNIST data set (the package contains a copy)')
     .addCommand(verifyCommand())
     .addCommand(fetchCommand())
     .addHelpText('after', '\nExample:\n  eigenae data verify')
@@ -26,10 +26,10 @@ export function dataCommand(): Command {
 
 function verifyCommand(): Command {
   return new Command('verify')
-    .description('Check that four files are the genuine MNIST, by their SHA-256 sums')
+    .description('Check by SHA-256 that the four files are the genuine MNIST')
     .argument(
       '[source]',
-      'folder with the four idx files, or "mnist" for those that came along',
+      'folder with the four idx files, or "mnist" for the copy in the package',
       embeddedSource,
     )
     .addHelpText('after', '\nExample:\n  eigenae data verify data/mnist')
@@ -41,9 +41,9 @@ function verifyCommand(): Command {
 
 function fetchCommand(): Command {
   return new Command('fetch')
-    .description('Download the four files from a mirror, check their sums, and put them in a folder')
+    .description('Download the four files from a mirror, check their SHA-256, and write them to a folder')
     .option('--mirror <url>', 'http or https address of the folder with the four .gz files', defaultMirror)
-    .option('--out <folder>', 'where to put them', 'data/mnist')
+    .option('--out <folder>', 'folder for the files', 'data/mnist')
     .option(
       '--timeout <seconds>',
       'abort if no data arrives for this many seconds',
@@ -61,7 +61,7 @@ function fetchCommand(): Command {
 
 function interruption(): Interruption {
   return new Interruption({
-    problem: 'interrupted; nothing was kept',
-    hint: 'Start it again with the same command.',
+    problem: 'interrupted; nothing was saved',
+    hint: 'Repeat the command.',
   })
 }

@@ -3,8 +3,8 @@ import { Command } from 'commander'
 import { EigenaeError } from '../errors.js'
 import { findRuns } from '../runs/find.js'
 import { damageText, remakeHint } from '../runs/integrity.js'
+import { formatMetric, listedMetrics, type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import { type Run, readRun, readRuns } from '../runs/read.js'
-import { significant } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 
@@ -15,19 +15,19 @@ interface RunsFlags {
 export function runsCommand(): Command {
   return new Command('runs')
     .description('List the runs in a folder')
-    .argument('[folder]', 'where to look, at any depth', 'runs')
+    .argument('[folder]', 'folder to search, at any depth', 'runs')
     .option('--json', 'print the list as JSON', false)
     .addHelpText('after', '\nExample:\n  eigenae runs runs/eigen')
     .action(runs)
 }
 
-/** Lists the runs that can be read, then fails if a run or a folder in between cannot be. */
+/** Lists the readable runs, then fails if a run or a folder cannot be read. */
 async function runs(folder: string, { json }: RunsFlags): Promise<void> {
   const { runs: folders, unreadable } = await findRuns(folder)
   const all = await readRuns(folders, readRunOrError)
   const found = all.flatMap((each) => (each instanceof EigenaeError ? [] : [each]))
   const errors = all.flatMap((each) => (each instanceof EigenaeError ? [each] : []))
-  if (json) writeJson(found.map(asJson))
+  if (json) writeJson(found.map(jsonOf))
   else if (all.length === 0) writeMessage(`no runs in ${folder}`)
   else if (found.length > 0) writeResult(tableOf(found, folder))
   for (const { folder: run, damage } of found)
@@ -56,42 +56,48 @@ async function readRunOrError(folder: string): Promise<Run | EigenaeError> {
 }
 
 function tableOf(found: readonly Run[], folder: string): string {
-  const header = ['folder', 'name', 'seed', 'status', 'epoch', 'device', 'test MSE', 'effective rank']
-  const alignments = ['left', 'left', 'right', 'left', 'right', 'left', 'right', 'right'] as const
+  const labels = listedMetrics.map((metric) => meaningOf(metric).label)
   return alignedTable(
-    found.map((run) => listed(run, folder)),
-    alignments,
-    header,
+    found.map((run) => rowOf(run, folder)),
+    ['left', 'left', 'right', 'left', 'right', 'left', ...labels.map(() => 'right' as const)],
+    ['folder', 'name', 'seed', 'status', 'epoch', 'device', ...labels],
   )
 }
 
-function listed({ folder, record, status, metrics }: Run, root: string): readonly string[] {
-  const last = metrics.at(-1)
+function rowOf(run: Run, root: string): readonly string[] {
+  const { folder, record, status } = run
   return [
     relative(root, folder) || '.',
     record.name,
     String(record.seed),
     status,
-    `${last?.epoch ?? 0}/${record.epochs}`,
+    `${epochOf(run)}/${record.epochs}`,
     record.device,
-    last === undefined ? '–' : significant(last.test_mse),
-    last === undefined ? '–' : last.effective_rank.toFixed(2),
+    ...listedMetrics.map((metric) => formatMetric(metric, metricIn(run, metric))),
   ]
 }
 
-function asJson({ folder, record, status, damage, metrics }: Run) {
-  const last = metrics.at(-1)
+function jsonOf(run: Run) {
+  const { folder, record, status, damage } = run
   return {
     folder,
     name: record.name,
     seed: record.seed,
     status,
-    epoch: last?.epoch ?? 0,
+    epoch: epochOf(run),
     epochs: record.epochs,
     device: record.device,
-    test_mse: last?.test_mse ?? null,
-    effective_rank: last?.effective_rank ?? null,
+    ...Object.fromEntries(listedMetrics.map((metric) => [metric, metricIn(run, metric)])),
     error: record.status === 'failed' ? record.error : null,
     damage,
   }
+}
+
+function epochOf({ metrics }: Run): number {
+  return metrics.at(-1)?.epoch ?? 0
+}
+
+/** Lists read no evaluation.json, so the accuracies are unknown. */
+function metricIn({ metrics }: Run, metric: Metric): number | null {
+  return metricOf({ metrics, linearProbeAccuracy: null, neighbourAccuracy: null }, metric)
 }

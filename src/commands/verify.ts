@@ -17,15 +17,15 @@ interface VerifyFlags {
 
 export function verifyCommand(): Command {
   return new Command('verify')
-    .description('Check every file of runs against the checksums that were kept when the runs were made')
+    .description('Check every file of runs against the checksums that the runs recorded')
     .argument('<run...>', 'run folders, or folders of runs at any depth')
     .option('--json', 'print the results as JSON', false)
     .addHelpText(
       'after',
       `
-Prints a line a run: ok, incomplete (whole up to its last checkpoint), no checksums (made by eigenae 0.1.0, so that only
+Prints one line per run: ok, incomplete (undamaged up to its last checkpoint), no checksums (made by eigenae 0.1.0, so only
 its structure can be checked), or damaged, with each file and the reason. The exit code is 1 if a run is damaged.
-Training a damaged run again with --resume remakes it: from its checkpoint if that is whole, or else from the beginning.
+"train --resume" remakes a damaged run, from its checkpoint if that is undamaged, or else from the beginning.
 
 Example:
   eigenae verify runs/eigen`,
@@ -33,7 +33,7 @@ Example:
     .action(verify)
 }
 
-const shownRuns = 20
+const maximumDetails = 20
 
 type State = 'ok' | 'incomplete' | 'no checksums' | 'damaged'
 
@@ -59,12 +59,12 @@ async function verify(named: readonly string[], { json }: VerifyFlags): Promise<
   const [unreadable] = found.flatMap((each) => each.unreadable)
   if (damaged.length === 0 && unreadable !== undefined) throw unreadable
   if (damaged.length === 0) return
-  const what = `${damaged.length} of ${runs.length} ${runs.length === 1 ? 'run is' : 'runs are'} damaged`
+  const problem = `${damaged.length} of ${runs.length} ${runs.length === 1 ? 'run is' : 'runs are'} damaged`
   const details = damaged.map(({ folder, note }) => `${folder}: ${note}`)
-  throw new EigenaeError({ problem: what, details: details.slice(0, shownRuns), hint: remakeHint })
+  throw new EigenaeError({ problem, details: details.slice(0, maximumDetails), hint: remakeHint })
 }
 
-/** The folders of sweeps from an argument down to its runs. */
+/** Returns the folders that hold a sweep.json, between the named folders and the runs. */
 function sweepFolders(named: readonly string[], runs: readonly string[]): readonly string[] {
   const tops = new Set(named.map((folder) => resolve(folder)))
   const sweeps = new Set<string>()
@@ -77,12 +77,12 @@ function sweepFolders(named: readonly string[], runs: readonly string[]): readon
   return [...sweeps]
 }
 
-/** Warns of each folder within the named ones whose runs a sweep made, but which holds no sweep.json. */
+/** Warns of each folder whose runs were made by a sweep but which has no sweep.json. */
 function warnOfMissingPlans(named: readonly string[], runs: readonly string[]): void {
   const lacking = runs.filter((run) => lacksPlan(dirname(dirname(run)), run))
   for (const folder of new Set(lacking.map((run) => dirname(dirname(run)))))
     if (named.some((top) => isWithin(folder, top)))
-      writeMessage(`${join(folder, 'sweep.json')}: is missing; sweep … --resume makes it anew`)
+      writeMessage(`${join(folder, 'sweep.json')}: is missing; "sweep … --resume" writes it again`)
 }
 
 function isWithin(folder: string, top: string): boolean {
@@ -98,12 +98,12 @@ function damagedSweep(folder: string): readonly VerifiedRun[] {
 
 async function verifiedRun(folder: string): Promise<VerifiedRun> {
   const files = runFiles(folder)
-  // A run at work may be half-way through a file: once more, then.
+  // A running process may be writing a file, so a damaged run is checked again.
   const first = verifyRun(files)
   const again = first.damage.length > 0 && (await isLocked(files.lock)) ? verifyRun(files) : first
   if (again.surplus.length > 0 && !(await isLocked(files.lock)))
     writeMessage(
-      `${folder}: ${again.surplus.join(', ')}: rows after the last checkpoint, which a resume drops`,
+      `${folder}: ${again.surplus.join(', ')}: has rows after the last checkpoint, which a resume drops`,
     )
   return { folder, ...judge(again) }
 }
@@ -113,7 +113,7 @@ function judge({ record, checksums, damage }: Verification): Omit<VerifiedRun, '
   if (!checksums)
     return { state: 'no checksums', note: `made by eigenae ${record!.versions.eigenae}`, damage }
   if (record!.status === 'completed') return { state: 'ok', note: '', damage }
-  return { state: 'incomplete', note: `${record!.status}; whole up to its last checkpoint`, damage }
+  return { state: 'incomplete', note: `${record!.status}; undamaged up to its last checkpoint`, damage }
 }
 
 function lineOf({ folder, state, note }: VerifiedRun): readonly string[] {

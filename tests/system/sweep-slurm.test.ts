@@ -117,7 +117,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     const { code, stderr } = await running.finished
     expect(stderr).not.toContain('failed')
     expect(code).toBe(0)
-    expect(logOf(name, 'eigen/seed-0')).toMatch(/interrupted.*--- attempt.*going on after epoch/s)
+    expect(logOf(name, 'eigen/seed-0')).toMatch(/interrupted.*--- attempt.*resuming after epoch/s)
     await expectSameRuns(['none/seed-0', 'eigen/seed-0'], scratch(name), undisturbed)
   })
 
@@ -134,7 +134,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     cluster.run('scontrol', 'update', `jobid=${task}`, 'starttime=now')
     const { code } = await running.finished
     expect(code).toBe(0)
-    expect(logOf('preempted', 'eigen/seed-0')).toMatch(/interrupted.*--- attempt.*going on after epoch/s)
+    expect(logOf('preempted', 'eigen/seed-0')).toMatch(/interrupted.*--- attempt.*resuming after epoch/s)
     await expectSameRuns(['eigen/seed-0'], scratch('preempted'), undisturbed)
   })
 
@@ -156,7 +156,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     process.kill(writer, 'SIGCONT')
     expect((await running.finished).code).toBe(0)
     cluster.startNode('n1')
-    expect(logOf('down', 'eigen/seed-0')).toContain('complete already')
+    expect(logOf('down', 'eigen/seed-0')).toContain('already complete')
     await expectSameRuns(['eigen/seed-0'], scratch('down'), undisturbed)
   })
 

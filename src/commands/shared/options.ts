@@ -3,7 +3,7 @@ import { type Override, parseSetting } from '../../config/load.js'
 import { devices, maximumNoise } from '../../config/schema.js'
 import { usageError } from '../../errors.js'
 
-/** Parses a flag's value as a whole number from `minimum`. */
+/** Returns a parser of whole numbers from `minimum`. */
 export function wholeNumber(flag: string, minimum: number): (value: string) => number {
   return (value) => {
     const number = Number(value)
@@ -14,17 +14,23 @@ export function wholeNumber(flag: string, minimum: number): (value: string) => n
   }
 }
 
-/** More threads than any machine has cores only take its memory, down to the last process's. */
-const mostThreads = 1024
+/** More threads than any machine has cores would only use up its memory. */
+const maximumThreads = 1024
+
+/** Returns --threads, without a default. */
+export function threadsOption(): Option {
+  const description = 'number of threads (default: one per core); never changes a result'
+  return new Option('--threads <number>', description).argParser(threadCount)
+}
 
 /** Parses the value of --threads. */
 export function threadCount(value: string): number {
   const threads = wholeNumber('--threads', 1)(value)
-  if (threads <= mostThreads) return threads
-  throw usageError({ problem: `must be at most ${mostThreads} (got ${value})`, subject: '--threads' })
+  if (threads <= maximumThreads) return threads
+  throw usageError({ problem: `must be at most ${maximumThreads} (got ${value})`, subject: '--threads' })
 }
 
-/** Parses a flag's value as the deviation of a noise. */
+/** Returns a parser of the standard deviation of a noise. */
 export function deviation(flag: string): (value: string) => number {
   return (value) => {
     const number = Number(value)
@@ -38,17 +44,17 @@ export function deviation(flag: string): (value: string) => number {
   }
 }
 
-/** Without a default: where it is the config's, the description says so. */
+/** Returns --device, without a default. */
 export function deviceOption(description: string): Option {
   return new Option('--device <device>', description).choices(devices)
 }
 
-/** Parses a --set, which can be given as often as needed. */
+/** Parses --set, which is repeatable. */
 export function collectSettings(setting: string, before: readonly Override[]): readonly Override[] {
   return [...before, parseSetting(setting)]
 }
 
-/** Of a flag that stands for a config field; none where it was not given. */
+/** Returns the override of a flag for a single config field; empty if the flag is missing. */
 export function fieldOverride(flag: string, path: string, value: string | undefined): readonly Override[] {
   return value === undefined ? [] : [{ ...parseSetting(`${path}=${value}`), flag }]
 }

@@ -7,17 +7,17 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 export interface AbortOnSignals {
   readonly signal: AbortSignal
-  /** Gives the signals back. */
+  /** Removes the signal handlers. */
   release(): void
 }
 
 /**
- * Aborts on Ctrl-C, SIGTERM and SIGHUP, and says so at once; a second one ends the process as it is. Until then the work
- * goes on, also where nobody reads what it says.
+ * Aborts on Ctrl-C, SIGTERM and SIGHUP and prints "stopping …"; a second signal ends the process at once. Until
+ * `release`, the process keeps working even if its output is closed.
  */
 export function abortOnSignals(reason: () => Interruption): AbortOnSignals {
   const controller = new AbortController()
-  // Bound to where this was called: what it says belongs to that run's output.
+  // Bound to the caller's async context, so that the message goes to the output of its run.
   const onSignal = AsyncResource.bind(() => {
     if (controller.signal.aborted) process.exit(exitCode.interrupted)
     writeMessage(mayFollowEcho() ? '\nstopping …' : 'stopping …')
@@ -34,11 +34,21 @@ export function abortOnSignals(reason: () => Interruption): AbortOnSignals {
   }
 }
 
-/** Says how to go on: the same command with --resume. */
-export function interruptionOf(folder: string, configFile: string): Interruption {
+const saved = {
+  train: 'the last completed epoch is saved',
+  sweep: 'the last completed epoch of each run is saved',
+} as const
+
+/** Returns the reason to abort a run or a sweep, with the command that resumes it as the hint. */
+export function interruptionOf(
+  command: keyof typeof saved,
+  folder: string,
+  configFile: string,
+): Interruption {
+  const resume = `eigenae ${command} --config ${commandLine([configFile])} … --resume`
   return new Interruption({
-    problem: 'interrupted; the last whole epoch is saved',
+    problem: `interrupted; ${saved[command]}`,
     subject: folder,
-    hint: `Go on with the same command and --resume (eigenae train --config ${commandLine([configFile])} … --resume).`,
+    hint: `To resume, repeat the command with --resume (${resume}).`,
   })
 }

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import type { Override } from '../../config/load.js'
 import { usageError } from '../../errors.js'
 import type { FolderUse } from '../../runs/open.js'
-import { collectSettings, deviceOption, fieldOverride, threadCount } from '../shared/options.js'
+import { collectSettings, deviceOption, fieldOverride, threadsOption } from '../shared/options.js'
 import { train } from './train.js'
 
 interface TrainFlags {
@@ -23,11 +23,11 @@ export function trainCommand(): Command {
   return new Command('train')
     .description('Train one autoencoder and write its run folder')
     .requiredOption('--config <file>', 'config of the run (JSON)')
-    .option('--set <path=value>', 'set one field of the config, as often as needed', collectSettings, [])
+    .option('--set <path=value>', 'set one field of the config (repeatable)', collectSettings, [])
     .option('--seed <number>', "set the config's seed (default: the config's, or else 0)")
     .option('--epochs <number>', "set the config's train.epochs (default: the config's, or else 10)")
     .addOption(deviceOption("where to train (default: the config's, or else auto)"))
-    .option('--threads <number>', 'cores to use (default: all); never changes a number', threadCount)
+    .addOption(threadsOption())
     .option('--out <folder>', 'run folder (default: runs/<name>/seed-<seed>)')
     .option('--resume', 'resume the run in the folder, or start it if there is none', false)
     .option('--overwrite', 'replace the run in the folder', false)
@@ -50,7 +50,7 @@ export function trainCommand(): Command {
     )
 }
 
-/** The flags that stand for a config field are overrides like --set, and come after them. */
+/** Flags for single config fields are overrides, applied after those of --set. */
 function overridesOf({ set, seed, epochs, device }: TrainFlags): readonly Override[] {
   return [
     ...set,

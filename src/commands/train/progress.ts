@@ -13,12 +13,12 @@ export interface ProgressOptions {
   readonly quiet: boolean
 }
 
-/** What `train` shows while it trains; `stop` leaves the terminal as it was. */
+/** Shows the progress of `train`; `stop` restores the terminal. */
 export interface ProgressDisplay extends RunObserver {
   stop(): void
 }
 
-/** A bar on a terminal, a line an epoch elsewhere, nothing where it shall be quiet. Always on stderr. */
+/** Returns a bar on a terminal, a line per epoch otherwise, and nothing with --quiet. All go to stderr. */
 export function progressDisplay(options: ProgressOptions): ProgressDisplay {
   if (options.quiet)
     return { onEpochStart: () => {}, onProgress: () => {}, onEpoch: () => {}, stop: () => {} }
@@ -38,18 +38,18 @@ function epochLine(
   { epoch, losses, evaluation, trainSeconds, imagesPerSecond }: EpochReport,
   epochs: number,
 ): string {
-  const { testMse, spectrum } = evaluation
+  const { mse, spectrum } = evaluation
   return [
     `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`,
     `loss ${significant(losses.loss)}`,
-    `test MSE ${significant(testMse)}`,
+    `test MSE ${significant(mse)}`,
     `effective rank ${spectrum.effectiveRank.toFixed(2)}`,
     `${trainSeconds.toFixed(2)} s`,
     `${thousands(imagesPerSecond)} images/s`,
   ].join('  ')
 }
 
-/** One bar over all epochs of a run; a resumed run begins where it was. */
+/** One bar over all epochs of a run. A resumed run starts at its epoch. */
 class EpochBar implements ProgressDisplay {
   readonly #options: ProgressOptions
   readonly #bars = new Bars()
@@ -75,13 +75,13 @@ class EpochBar implements ProgressDisplay {
 
   onProgress({ imagesDone, loss }: EpochProgress): void {
     const { images } = this.#options
-    // At an epoch's end the time of its evaluation may have passed as well: its report has the speed.
+    // At the end of an epoch the elapsed time may include the evaluation; onEpoch has the right speed.
     if (imagesDone > 0 && imagesDone < images)
       this.#speed = (1000 * imagesDone) / (performance.now() - this.#epochStarted)
     this.#show(imagesDone, loss)
   }
 
-  /** Drawn at once: short epochs end faster than the bar is drawn otherwise. */
+  /** Draws at once, because short epochs end faster than the bar is redrawn. */
   onEpoch({ losses, imagesPerSecond }: EpochReport): void {
     this.#speed = imagesPerSecond
     this.#show(this.#options.images, losses.loss)

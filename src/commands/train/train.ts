@@ -1,17 +1,18 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import type { Override } from '../../config/load.js'
-import { loadConfig } from '../../config/load.js'
+import { loadConfig, type Override } from '../../config/load.js'
 import { type Config, devices } from '../../config/schema.js'
 import { absoluteSource, type DataSet } from '../../data/load.js'
 import { type Selection, selectEngine } from '../../engines/select.js'
 import { EigenaeError } from '../../errors.js'
 import { releaseLock } from '../../files/lock.js'
+import { measuredRun, readEvaluation } from '../../runs/evaluation.js'
 import { type PlaceFacts, placeFacts } from '../../runs/facts.js'
 import { type RunFiles, runFiles } from '../../runs/files.js'
 import { inspectRun, verifyRun } from '../../runs/inspect.js'
 import { configSha256, damageText } from '../../runs/integrity.js'
-import { claimRunFolder, type FolderContent, type FolderUse, inspectRunFolder } from '../../runs/open.js'
+import { formatMetric, meaningOf, metricOf, modelMetrics } from '../../runs/metrics.js'
+import { claimRunFolder, type FolderUse, type FoundRun, inspectRunFolder } from '../../runs/open.js'
 import { readMetrics } from '../../runs/read.js'
 import type { RunFacts, RunRecord } from '../../runs/record.js'
 import {
@@ -21,15 +22,15 @@ import {
   type ResumePoint,
   removeResults,
 } from '../../runs/resume.js'
-import { writeMessage } from '../../text/output.js'
-import { spectrumDoubt } from '../../training/evaluate.js'
+import { share } from '../../text/numbers.js'
+import { writeJson, writeMessage, writeResult } from '../../text/output.js'
+import { alignedTable } from '../../text/table.js'
+import { spectrumWarning } from '../../training/evaluate.js'
 import { refuseTooLarge } from '../../training/memory.js'
-import { executeRun } from '../../training/run.js'
-import { stalledWarning } from '../../training/stalled.js'
+import { executeRun, stalledWarning } from '../../training/run.js'
 import { loadTrainingData, sourceOfRun } from '../../training/training-data.js'
 import { abortOnSignals, interruptionOf } from '../shared/signals.js'
-import { type ProgressDisplay, progressDisplay } from './progress.js'
-import { writeReport } from './report.js'
+import { progressDisplay } from './progress.js'
 
 export interface TrainOptions {
   readonly config: string
@@ -39,43 +40,39 @@ export interface TrainOptions {
   readonly use: FolderUse
   readonly quiet: boolean
   readonly json: boolean
-  /** Where the engine comes from; by default the table of engines. */
+  /** Selects the engine; by default from the table of engines. */
   readonly select?: typeof selectEngine
 }
 
-/** One run, from a config file to a whole run folder; its results go to stdout. */
+/** Trains a run from a config file to a complete run folder and prints its results on stdout. */
 export async function train(options: TrainOptions): Promise<void> {
   const config = await loadConfig(options.config, options.overrides)
   const folder = options.out ?? join('runs', config.name, `seed-${config.seed}`)
   const content = await inspectRunFolder(folder, config, options.use)
-  const say = options.quiet ? () => {} : writeMessage
-  const found = content.kind === 'run' && options.use === 'resume' ? lookAgain(folder, content) : null
-  if (found?.record?.status === 'completed' && found.damage.length === 0)
-    say(`${folder}: complete already, nothing to do`)
-  else await trainInto(folder, config, found, options, say)
-  writeReport(runFiles(folder), options.json)
+  const log = options.quiet ? () => {} : writeMessage
+  const found = content.kind === 'run' && options.use === 'resume' ? checkFound(folder, content) : null
+  if (found?.record?.status === 'completed' && found.damage.length === 0) log(`${folder}: already complete`)
+  else await trainInto(folder, config, found, options, log)
+  printResults(runFiles(folder), options.json)
 }
 
-type FoundRun = Omit<Extract<FolderContent, { readonly kind: 'run' }>, 'kind'>
-
-/** Checks a completed run to the last byte before it passes for done, and another one as far as that costs little. */
-function lookAgain(folder: string, { record, damage }: FoundRun): FoundRun {
+/** Checks every byte of a completed run before it counts as done, and the cheap parts of any other run. */
+function checkFound(folder: string, { record, damage }: FoundRun): FoundRun {
   if (record === null || damage.length > 0) return { record, damage }
   const files = runFiles(folder)
-  return {
-    record,
-    damage: (record.status === 'completed' ? verifyRun(files) : inspectRun(files, 'heads')).damage,
-  }
+  const checked = record.status === 'completed' ? verifyRun(files) : inspectRun(files, 'heads')
+  return { record, damage: checked.damage }
 }
 
-type Say = (message: string) => void
+type Log = (message: string) => void
 
+/** Nothing is written before the engine, the data and the memory are known to fit the config. */
 async function trainInto(
   folder: string,
   config: Config,
   found: FoundRun | null,
   options: TrainOptions,
-  say: Say,
+  log: Log,
 ): Promise<void> {
   const place = placeFacts() // git answers while the data is read
   const earlier = found && earlierRun(runFiles(folder), found.record)
@@ -86,20 +83,21 @@ async function trainInto(
   const threads = options.threads ?? availableParallelism()
   refuseTooLarge(config, { train: data.train.images.count, test: data.test.images.count }, threads)
   const facts = factsOf(config, selection, { source, ...data }, record, threads, await place)
-  if (earlier !== null) compareWithEarlier(earlier, facts, folder, say)
+  if (earlier !== null) compareWithEarlier(earlier, facts, folder, log)
   const files = await claimRunFolder(folder, config, options.use)
-  const { signal, release } = abortOnSignals(() => interruptionOf(folder, options.config))
-  const display = displayOf(config, data, options.quiet)
+  const { signal, release } = abortOnSignals(() => interruptionOf('train', folder, options.config))
+  const { epochs, batchSize } = config.train
+  const images = data.train.images.count
+  const display = progressDisplay({ epochs, batchSize, images, quiet: options.quiet })
   try {
-    say(announcement(facts, data, folder))
-    const doubt = spectrumDoubt(config, data)
-    if (doubt !== null) say(`note: ${doubt}: raise spectrum.images`)
-    const point = options.use === 'resume' ? await findPoint(files, config, found, earlier, say) : null
+    log(announcement(facts, data, folder))
+    const warning = spectrumWarning(config, data)
+    if (warning !== null) log(`note: ${warning}: raise spectrum.images`)
+    const point = options.use === 'resume' ? await resumePoint(files, config, found, earlier, log) : null
     const { engine } = selection
-    const { threads } = facts.engine
     await executeRun({ config, data, engine, threads, files, facts, point, observer: display, signal })
     const stalled = stalledWarning(readMetrics(files.metrics))
-    if (stalled !== null) say(`warning: ${folder}: ${stalled}`)
+    if (stalled !== null) log(`warning: ${folder}: ${stalled}`)
   } finally {
     display.stop()
     release()
@@ -107,27 +105,27 @@ async function trainInto(
   }
 }
 
-/** Returns where to go on, null at the beginning. What is damaged is remade; that is a warning. */
-async function findPoint(
+/** Returns where to resume, null to start from the beginning. Warns of damaged files, which are made again. */
+async function resumePoint(
   files: RunFiles,
   config: Config,
   found: FoundRun | null,
   earlier: EarlierRun | null,
-  say: Say,
+  log: Log,
 ): Promise<ResumePoint | null> {
   const plan = planResume(files, config, earlier)
   const damage = new Map([...(found?.damage ?? []), ...plan.damage].map((each) => [each.file, each]))
   const after = plan.point && `after epoch ${plan.point.checkpoint.epoch}`
   if (damage.size > 0) {
-    const what = [...damage.values()].map(damageText).join('; ')
-    say(`warning: ${files.folder}: ${what}; it is remade ${after ?? 'from the beginning'}`)
+    const reasons = [...damage.values()].map(damageText).join('; ')
+    log(`warning: ${files.folder}: ${reasons}; training again ${after ?? 'from the beginning'}`)
   }
   await removeResults(files, plan.point)
-  say(after === null ? 'nothing to resume yet' : `going on ${after}`)
+  log(after === null ? 'nothing to resume, starting from the beginning' : `resuming ${after}`)
   return plan.point
 }
 
-/** What `auto` meant when the run began, it means when it goes on: another device would give other bytes. */
+/** A resumed run keeps the device that "auto" chose when it started, because another device would give other bytes. */
 async function selectionFor(
   folder: string,
   { device }: Config,
@@ -135,14 +133,14 @@ async function selectionFor(
   select: typeof selectEngine,
 ): Promise<Selection> {
   if (device !== 'auto' || earlier === null) return select(device)
-  const began = devices.find((each) => each === earlier.device)
-  if (began === undefined)
+  const first = devices.find((each) => each === earlier.device)
+  if (first === undefined)
     throw new EigenaeError({
-      problem: `this run began on the device ${earlier.device}, which this version does not know`,
+      problem: `this run was started on the device ${earlier.device}, which this version does not have`,
       subject: folder,
-      hint: 'Go on with the version that began it, or start again with --overwrite.',
+      hint: 'Resume with the version that started it, or start over with --overwrite.',
     })
-  return { ...(await select(began)), reason: earlier.record?.deviceReason ?? 'as in its checkpoint' }
+  return { ...(await select(first)), reason: earlier.record?.deviceReason ?? 'as in its checkpoint' }
 }
 
 function factsOf(
@@ -168,30 +166,45 @@ function factsOf(
   }
 }
 
-/** Other data is an error; another version or instruction set may change the last digits, which is said. */
-function compareWithEarlier(earlier: EarlierRun, now: RunFacts, folder: string, say: Say): void {
+/** Throws if the data has changed. Notes another version or instruction set, which may change the last digits. */
+function compareWithEarlier(earlier: EarlierRun, now: RunFacts, folder: string, log: Log): void {
   const changed = Object.keys(now.dataSha256).filter((key) => earlier.dataSha256[key] !== now.dataSha256[key])
   if (changed.length > 0) {
     throw new EigenaeError({
-      problem: `the data has changed since this run began (${changed.join(', ')})`,
+      problem: `the data has changed since this run started (${changed.join(', ')})`,
       subject: folder,
-      hint: 'Bring the old data back, or start again with --overwrite.',
+      hint: 'Restore the old data, or start over with --overwrite.',
     })
   }
   const { record } = earlier
   if (record === null) return
   const before = [record.versions.eigenae, record.engine.name, record.engine.variant].join(' ')
   const after = [now.versions.eigenae, now.engine.name, now.engine.variant].join(' ')
-  if (before !== after) say(`note: begun with ${before}, resumed with ${after}: the last digits may differ`)
-}
-
-function displayOf(config: Config, data: DataSet, quiet: boolean): ProgressDisplay {
-  const { epochs, batchSize } = config.train
-  return progressDisplay({ epochs, batchSize, images: data.train.images.count, quiet })
+  if (before !== after) log(`note: started with ${before}, resumed with ${after}: the last digits may differ`)
 }
 
 function announcement({ device, deviceReason, engine }: RunFacts, data: DataSet, folder: string): string {
   const cores = `${engine.threads} ${engine.threads === 1 ? 'thread' : 'threads'}`
   const { count } = data.train.images
   return `${folder}: ${count} images on ${device} (${deviceReason}), ${engine.name} ${engine.variant}, ${cores}`
+}
+
+/** Prints the evaluation of a completed run. */
+function printResults(files: RunFiles, json: boolean): void {
+  const evaluation = readEvaluation(files.evaluation)
+  if (json) {
+    writeJson({ folder: files.folder, ...evaluation })
+    return
+  }
+  const { singular_values, singular_shares } = evaluation.spectrum
+  const run = measuredRun(evaluation)
+  const rows = [
+    ...modelMetrics.map((metric) => [
+      meaningOf(metric).label,
+      formatMetric(metric, metricOf(run, metric), singular_values.length),
+    ]),
+    ['spectrum σ/Σσ', singular_shares.map(share).join(' ')],
+    ['files', files.folder],
+  ]
+  writeResult(alignedTable(rows, ['left', 'left']))
 }

@@ -61,8 +61,8 @@ async function trainCase(workplace) {
         0,
         ...[...result.stderr.matchAll(/^epoch +(\d+)\//gm)].map(([, epoch]) => Number(epoch)),
       )
-      const after = Number(/going on after epoch (\d+)/.exec(resumed.stderr)?.[1] ?? 0)
-      return /complete already/.test(resumed.stderr) ? 0 : reported - after
+      const after = Number(/resuming after epoch (\d+)/.exec(resumed.stderr)?.[1] ?? 0)
+      return /already complete/.test(resumed.stderr) ? 0 : reported - after
     },
   }
 }

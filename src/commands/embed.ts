@@ -1,0 +1,106 @@
+import { Command } from 'commander'
+import type { ImageSet } from '../data/idx.js'
+import type { Trainer } from '../engines/engine.js'
+import { embeddingFormatOf, writeEmbedding } from '../exports/embeddings/index.js'
+import { latentDimension } from '../model/architecture.js'
+import { evaluationNoise } from '../model/evaluation-noise.js'
+import { runNamed } from '../runs/find.js'
+import { writeResult } from '../text/output.js'
+import { readTrainedRun, withTrainer } from '../training/trained-model.js'
+import { loadDataFor, sourceOfRun } from '../training/training-data.js'
+import { deviation, deviceOption, threadsOption, wholeNumber } from './shared/options.js'
+import {
+  type ComputeFlags,
+  chosenImages,
+  computeOptions,
+  dataOption,
+  type ImageFlags,
+  splitOption,
+  warnOfCheckpoint,
+} from './shared/trained-run.js'
+
+interface EmbedFlags extends ImageFlags, ComputeFlags {
+  readonly out: string
+  readonly data?: string
+  readonly noise: number
+  readonly overwrite: boolean
+}
+
+export function embedCommand(): Command {
+  return new Command('embed')
+    .description('Write the embeddings of images to a file, with their labels')
+    .argument('<run>', 'run folder')
+    .requiredOption(
+      '--out <file>',
+      '.csv (index, label, z1 … zd) or .npy (float32 [n][d], with the labels in NAME.labels.npy)',
+    )
+    .addOption(dataOption())
+    .addOption(splitOption('images to embed').default('test'))
+    .option(
+      '--noise <deviation>',
+      'standard deviation of the noise on the input, the same noise as in evaluations',
+      deviation('--noise'),
+      0,
+    )
+    .option('--images <number>', 'embed only the first N images (default: all)', wholeNumber('--images', 1))
+    .addOption(deviceOption('device that runs the model').default('auto'))
+    .addOption(threadsOption())
+    .option('--overwrite', 'replace an earlier embedding in the file', false)
+    .addHelpText(
+      'after',
+      `
+The train split has all of its images, whatever the run's data.limit. A file that is not an embedding written by eigenae
+is never replaced. If a run is not complete, its last checkpoint is used, with a warning.
+
+Example:
+  eigenae embed runs/eigen/seed-0 --out eigen.npy && python3 -c 'import numpy; print(numpy.load("eigen.npy").shape)'`,
+    )
+    .action(embed)
+}
+
+/** Writes the embeddings of the chosen images and prints the names of the files. */
+async function embed(folder: string, flags: EmbedFlags): Promise<void> {
+  const format = embeddingFormatOf(flags.out, flags.overwrite)
+  const trained = await readTrainedRun(await runNamed(folder, 'embed'))
+  const { config } = trained.run
+  const source = flags.data ?? sourceOfRun(trained.run)
+  const subject = flags.data === undefined ? `data.source ${source}` : '--data'
+  const { images, labels } = chosenImages(await loadDataFor(config.model, source, subject), flags)
+  warnOfCheckpoint(trained)
+  const latent = latentDimension(config.model)
+  const values = await withTrainer(config, trained.state, computeOptions(flags), (trainer) =>
+    encode(trainer, images, flags.noise, latent),
+  )
+  for (const file of await writeEmbedding(format, flags.out, { values, labels, latent })) writeResult(file)
+}
+
+// Noisy pixels are fp32 and take four times the memory of the images.
+const noisyImagesAtOnce = 2000
+
+/** Returns the embedding, [count][latent]. */
+async function encode(
+  trainer: Trainer,
+  images: ImageSet,
+  deviation: number,
+  latent: number,
+): Promise<Float32Array> {
+  if (deviation === 0) return trainer.encode(images.pixels)
+  const values = new Float32Array(images.count * latent)
+  for (let first = 0; first < images.count; first += noisyImagesAtOnce) {
+    const end = Math.min(first + noisyImagesAtOnce, images.count)
+    values.set(await trainer.encode(noisyImages(images, first, end, deviation)), first * latent)
+  }
+  return values
+}
+
+/** Returns the pixels of images `first` to `end` divided by 255, plus noise. */
+function noisyImages(images: ImageSet, first: number, end: number, deviation: number): Float32Array {
+  const { pixels, pixelsPerImage: size } = images
+  const noisy = new Float32Array((end - first) * size)
+  for (let image = first; image < end; image++) {
+    const noise = evaluationNoise(image, size, deviation)
+    const [from, to] = [image * size, (image - first) * size]
+    for (let i = 0; i < size; i++) noisy[to + i] = pixels[from + i]! / 255 + noise[i]!
+  }
+  return noisy
+}
