@@ -275,11 +275,13 @@ describe('eigenae export', () => {
     flipped[flipped.length - 100]! ^= 1
     await writeFile(file, flipped)
     sealRun(scratch('damaged'))
-    expect((await run('export', 'damaged', ...out)).stderr).toContain('but its numbers are not those that were written')
+    expect((await run('export', 'damaged', ...out)).stderr).toContain(
+      'but its numbers are not those that were written',
+    )
     bytes.write('"F99"', bytes.indexOf('"F32"'))
     await writeFile(file, bytes)
     sealRun(scratch('damaged'))
-    expect((await run('export', 'damaged', ...out)).stderr).toContain('does not describe tensors of fp32')
+    expect((await run('export', 'damaged', ...out)).stderr).toContain('does not describe fp32 tensors')
     expect(await readdir(scratch())).not.toContain('none')
   })
 })

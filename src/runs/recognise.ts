@@ -110,7 +110,7 @@ function isDamagedRecord(file: string): boolean {
 }
 
 function differenceLines(differences: readonly ConfigDifference[]): readonly string[] {
-  if (differences.length === 0) return ['config.json was changed: run.json has another config']
+  if (differences.length === 0) return ['config.json was changed: run.json names another config']
   return differences.map(({ path, left, right }) => `${path}: ${left} in the folder, ${right} now`)
 }
 

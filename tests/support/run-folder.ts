@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { metricsColumns, spectrumColumns } from '../../src/runs/tables.js'
+import { type MetricsRow, metricsColumns, spectrumColumns } from '../../src/runs/tables.js'
 
 export interface FakeRun {
   readonly name?: string
@@ -12,18 +12,18 @@ export interface FakeRun {
   readonly batchSize?: number
   readonly latent?: number
   readonly epochs?: number
-  /** Of the last epoch. */
+  /** The test MSE of the last epoch. */
   readonly testMse?: number
   readonly effectiveRank?: number
   readonly probe?: number
   readonly device?: string
   readonly engine?: { readonly name: string; readonly variant: string }
   readonly version?: string
-  /** Null for a run of version 0.1, which lacks it. */
+  /** The 5-NN accuracy; null for a run of version 0.1, which lacks it. */
   readonly neighbours?: number | null
 }
 
-/** A run folder as `train` leaves it, but for the model: its files written directly. */
+/** Writes the files of a run folder as `train` does, without model and checkpoint. */
 export function writeRun(folder: string, run: FakeRun = {}): string {
   const { seed = 0, status = 'completed', latent = 4, epochs = 3, testMse = 0.03 } = run
   mkdirSync(folder, { recursive: true })
@@ -69,10 +69,20 @@ function recordOf(run: FakeRun, seed: number, epochs: number, status: string) {
   }
 }
 
+/** The metrics of metrics.csv by name, so that a new metric is 0 here and breaks no test. */
 function metricsRows(epochs: number, last: number, effectiveRank: number): readonly (readonly number[])[] {
   return Array.from({ length: epochs }, (_, index) => {
     const mse = last * (1 + 0.5 * (epochs - 1 - index))
-    return [index + 1, mse, mse, 0, mse, 1.1 * mse, 0.5, effectiveRank, 0]
+    const row: Partial<MetricsRow> = {
+      epoch: index + 1,
+      train_loss: mse,
+      train_mse: mse,
+      test_mse: mse,
+      test_denoise_mse: 1.1 * mse,
+      top_share: 0.5,
+      effective_rank: effectiveRank,
+    }
+    return metricsColumns.map((column) => row[column] ?? 0)
   })
 }
 
