@@ -11,13 +11,13 @@ export interface ErrorParts {
   readonly subject?: string
   /** The advice: an imperative. */
   readonly hint?: string
-  /** Further lines, one a mistake. */
+  /** Further lines, one per mistake. */
   readonly details?: readonly string[]
   readonly exit?: ExitCode
   readonly cause?: unknown
 }
 
-/** The one kind of error that users see: subject, problem and hint. src/cli.ts prints it. */
+/** The kind of error that is printed for users: subject, problem, details and hint. */
 export class EigenaeError extends Error {
   readonly exit: ExitCode
 
@@ -34,7 +34,7 @@ export function usageError(parts: Omit<ErrorParts, 'exit'>): EigenaeError {
   return new EigenaeError({ ...parts, exit: exitCode.usage })
 }
 
-/** Ctrl-C or SIGTERM: the work stopped where it can be resumed. */
+/** The work was stopped by Ctrl-C or a signal, at a point where it can be resumed. */
 export class Interruption extends EigenaeError {
   constructor(parts: Omit<ErrorParts, 'exit'>) {
     super({ ...parts, exit: exitCode.interrupted })
@@ -42,21 +42,24 @@ export class Interruption extends EigenaeError {
   }
 }
 
-const fileErrors: Readonly<Record<string, readonly [what: string, hint: string]>> = {
+const fileErrors: Readonly<Record<string, readonly [problem: string, hint: string]>> = {
   ENOENT: ['does not exist', 'Check the path.'],
-  EACCES: ['permission denied', 'Choose another place, or change its permissions.'],
-  EPERM: ['operation not permitted', 'Choose another place, or change its permissions.'],
-  EROFS: ['is on a read-only file system', 'Choose another place.'],
+  EACCES: ['permission denied', 'Choose another path, or change its permissions.'],
+  EPERM: ['operation not permitted', 'Choose another path, or change its permissions.'],
+  EROFS: ['is on a read-only file system', 'Choose another path.'],
   ENOSPC: [
     'no space left on the disk',
-    'Free some space, then run it again (train and sweep: with --resume).',
+    'Free some space, then repeat the command (train and sweep: with --resume).',
   ],
-  EDQUOT: ['disk quota exceeded', 'Free some space, then run it again (train and sweep: with --resume).'],
-  EEXIST: ['a file is in its place', 'Choose another place.'],
+  EDQUOT: [
+    'disk quota exceeded',
+    'Free some space, then repeat the command (train and sweep: with --resume).',
+  ],
+  EEXIST: ['a file of this name exists', 'Choose another path.'],
   EISDIR: ['is a folder, not a file', 'Name a file.'],
   ENOTDIR: ['a part of this path is a file, not a folder', 'Choose another path.'],
   ENAMETOOLONG: ['the path is too long', 'Choose a shorter path.'],
-  ELOOP: ['is a link, where a file or folder is required', 'Replace the link by what it leads to.'],
+  ELOOP: ['is a link, where a file or folder is required', 'Replace the link by its target.'],
   EMFILE: ['too many open files', 'Raise the limit with "ulimit -n".'],
 }
 
@@ -65,7 +68,7 @@ export const outOfMemory = [
   'Close other programs, or raise the limit ("ulimit -v").',
 ] as const
 
-/** Memory that the system, zlib, Node or V8 refuses. V8 gives its error no code. */
+/** Whether the system, zlib, Node or V8 refused to allocate memory. V8's error has no code, only a message. */
 export function isOutOfMemory(error: unknown): boolean {
   if (hasCode(error, 'ENOMEM', 'Z_MEM_ERROR', 'ERR_MEMORY_ALLOCATION_FAILED')) return true
   return error instanceof RangeError && /allocation failed|allocate memory|out of memory/i.test(error.message)
@@ -73,12 +76,12 @@ export function isOutOfMemory(error: unknown): boolean {
 
 function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
-  // Node has no name for it: its code is "Unknown system error -122".
+  // Node does not know this error: its code is "Unknown system error -122".
   if ('errno' in error && error.errno === -constants.errno.EDQUOT) return 'EDQUOT'
   return 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-/** Says of a failed file operation what failed, where, and what to do. Too little memory is never a usage error. */
+/** Returns the error for a failed file operation, with a hint if one is known. Lack of memory is never a usage error. */
 export function fileError(action: string, path: string, error: unknown, exit?: ExitCode): EigenaeError {
   if (error instanceof EigenaeError) return error
   const memory = isOutOfMemory(error)
@@ -93,7 +96,7 @@ export function fileError(action: string, path: string, error: unknown, exit?: E
   })
 }
 
-/** Runs a file operation; what it throws is said with the action and the path. */
+/** Runs a file operation and rethrows its errors with the action and the path. */
 export async function withFileErrors<T>(
   action: string,
   path: string,

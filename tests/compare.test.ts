@@ -99,7 +99,9 @@ describe('eigenae compare', () => {
     expect(none.code).toBe(2)
     writeRun(scratch('damaged'))
     await appendFile(scratch('damaged', 'metrics.csv'), '4,oops\n')
-    expect((await compare('damaged')).stderr).toContain('metrics.csv:5: is not a row of 9 numbers')
+    expect((await compare('damaged')).stderr).toContain(
+      `metrics.csv:5: is not a row of ${metricsColumns.length} numbers`,
+    )
     writeRun(scratch('shortened'))
     const rows = (await readFile(scratch('shortened', 'metrics.csv'), 'utf8')).trimEnd().split('\n')
     await writeFile(scratch('shortened', 'metrics.csv'), `${rows.slice(0, -1).join('\n')}\n`)

@@ -49,7 +49,7 @@ describe('eigenae explore', () => {
     sealRun(scratch('without-model'))
     const { stderr } = await explore('without-model', '--out', 'checkpoint.html')
     expect(stderr).toMatch(
-      /^without-model: its model.safetensors is missing; its checkpoint of epoch \d of \d is/,
+      /^without-model: its model.safetensors is missing; using its checkpoint of epoch \d of \d/,
     )
   })
 

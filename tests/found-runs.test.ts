@@ -130,7 +130,7 @@ describe('a folder without permission', () => {
     expect(stderr).toBe(
       `eigenae: mixed: 1 folder in it cannot be read
   mixed/b: cannot read the folder: permission denied
-Choose another place, or change its permissions.
+Choose another path, or change its permissions.
 `,
     )
     expect(code).toBe(1)

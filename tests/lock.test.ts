@@ -85,7 +85,7 @@ describe('the lock of a folder', () => {
       '--resume',
     ])
     expect(stderr).toContain(
-      `process ${lock.pid} in another container, or before a restart, of this machine is writing into this folder`,
+      `process ${lock.pid} in another container or before a restart of this machine is writing into this folder`,
     )
     expect(code).toBe(1)
   })

@@ -84,7 +84,7 @@ describe("a user's own files", () => {
     for (const file of ['e/c.npy', 'e/c.csv']) {
       expect((await embed(file)).code).toBe(0)
       const again = await embed(file)
-      expect(again.stderr).toContain(`${file}: exists already\nReplace the embedding with --overwrite`)
+      expect(again.stderr).toContain(`${file}: already exists\nReplace the embedding with --overwrite`)
       expect(again.code).toBe(2)
       expect((await embed(file, '--overwrite')).code).toBe(0)
     }

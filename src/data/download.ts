@@ -4,7 +4,7 @@ import { createGunzip } from 'node:zlib'
 import { EigenaeError, hasCode } from '../errors.js'
 
 export interface DownloadOptions {
-  /** Bytes of the unzipped file. A longer one is refused before it fills the memory. */
+  /** Bytes of the unzipped file. A longer file is refused before it fills the memory. */
   readonly bytes: number
   /** The download fails if no data arrives for this many seconds. */
   readonly stallSeconds: number
@@ -12,14 +12,14 @@ export interface DownloadOptions {
 }
 
 const hint = 'Try again, or another mirror with --mirror; "mnist" as data.source needs no download.'
-const mostRedirects = 5
-// What gzip may add to data that it cannot compress is far below this.
+const maximumRedirects = 5
+// Far more than gzip adds to incompressible data.
 const gzipOverhead = 1 << 20
 
 /**
- * Returns the unzipped bytes at an http or https address. mnist-dataset's own `gunzipUrl` cannot be used: it
- * unzips without a bound, knows http alone, ignores the status, and never settles if the connection breaks off.
- * @throws EigenaeError for a bad status, a cut or silent connection, and too many bytes; the signal's reason if aborted.
+ * Returns the unzipped bytes at an http or https address. mnist-dataset's own `gunzipUrl` cannot be used: it unzips without
+ * a limit, supports only http, ignores the status, and never settles if the connection is lost.
+ * @throws EigenaeError for a bad status, a lost or silent connection, and too many bytes; the signal's reason if aborted.
  */
 export async function downloadUnzipped(url: string, options: DownloadOptions): Promise<Uint8Array> {
   const { signal, stallSeconds } = options
@@ -38,31 +38,31 @@ export async function downloadUnzipped(url: string, options: DownloadOptions): P
   } catch (error) {
     if (exchange.signal.aborted) throw exchange.signal.reason
     if (error instanceof EigenaeError) throw error
-    throw failure(url, `cannot download: ${reasonOf(error)}`, error)
+    throw failure(url, `cannot download: ${messageOf(error)}`, error)
   } finally {
     clearTimeout(stall)
     signal.removeEventListener('abort', stop)
   }
 }
 
-/** An address as messages show it: without user and password. */
+/** Returns an address without user and password, for messages. */
 export function withoutUser(url: string): string {
   return Object.assign(new URL(url), { username: '', password: '' }).href
 }
 
-function failure(url: string, what: string, cause?: unknown): EigenaeError {
-  return new EigenaeError({ problem: what, subject: withoutUser(url), hint, cause })
+function failure(url: string, problem: string, cause?: unknown): EigenaeError {
+  return new EigenaeError({ problem, subject: withoutUser(url), hint, cause })
 }
 
-/** Node's error for an address with several places, none of which answers, has no message. */
-function reasonOf(error: unknown): string {
+/** If a host name has several addresses and none answers, Node's error has no message, only a code. */
+function messageOf(error: unknown): string {
   const { message, code } = error as NodeJS.ErrnoException
   return message || code || String(error)
 }
 
 async function followRedirects(first: URL, signal: AbortSignal): Promise<IncomingMessage> {
   let url = first
-  for (let redirects = 0; redirects <= mostRedirects; redirects++) {
+  for (let redirects = 0; redirects <= maximumRedirects; redirects++) {
     const response = await request(url, signal)
     const { statusCode = 0, headers } = response
     if (statusCode === 200) return response
@@ -71,7 +71,7 @@ async function followRedirects(first: URL, signal: AbortSignal): Promise<Incomin
       throw failure(url.href, `the server answered ${statusCode} ${STATUS_CODES[statusCode] ?? ''}`.trimEnd())
     url = redirected(url, headers.location)
   }
-  throw failure(first.href, `the server redirects more than ${mostRedirects} times`)
+  throw failure(first.href, `the server redirects more than ${maximumRedirects} times`)
 }
 
 function request(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
@@ -89,13 +89,13 @@ function redirected(from: URL, location: string): URL {
   throw failure(from.href, `the server redirects to ${target}, which is not ${allowed.join(' or ')}`)
 }
 
-async function unzipAtMost(response: IncomingMessage, most: number, url: string): Promise<Uint8Array> {
+async function unzipAtMost(response: IncomingMessage, maximum: number, url: string): Promise<Uint8Array> {
   const unzipped = createGunzip()
   response.on('error', (error) => unzipped.destroy(error))
   let received = 0
   response.on('data', (chunk: Uint8Array) => {
     received += chunk.length
-    if (received > most + gzipOverhead) unzipped.destroy(tooMuch(url, most))
+    if (received > maximum + gzipOverhead) unzipped.destroy(tooMuch(url, maximum))
   })
   response.pipe(unzipped)
   const chunks: Uint8Array[] = []
@@ -104,7 +104,7 @@ async function unzipAtMost(response: IncomingMessage, most: number, url: string)
     for await (const chunk of unzipped as AsyncIterable<Uint8Array>) {
       chunks.push(chunk)
       length += chunk.length
-      if (length > most) throw tooMuch(url, most)
+      if (length > maximum) throw tooMuch(url, maximum)
     }
   } catch (error) {
     if (hasCode(error, 'ECONNRESET', 'ABORT_ERR')) throw failure(url, 'the connection broke off', error)
@@ -113,6 +113,6 @@ async function unzipAtMost(response: IncomingMessage, most: number, url: string)
   return Buffer.concat(chunks, length)
 }
 
-function tooMuch(url: string, most: number): EigenaeError {
-  return failure(url, `this is not MNIST's file: it has more than ${most} bytes`)
+function tooMuch(url: string, maximum: number): EigenaeError {
+  return failure(url, `this is not MNIST's file: it has more than ${maximum} bytes`)
 }

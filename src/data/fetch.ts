@@ -47,7 +47,7 @@ export async function fetchMnist(options: FetchOptions): Promise<void> {
   }
 }
 
-/** The addresses that mnist-dataset has: mirrors keep the names. */
+/** The original addresses. Mirrors keep the file names. */
 const originals: Readonly<Record<DataFile, string>> = {
   trainImages: trainingImagesUrl,
   trainLabels: trainingLabelsUrl,
@@ -72,7 +72,7 @@ async function downloadInto(staging: string, key: DataFile, options: FetchOption
   options.onFile(join(options.folder, file.name))
 }
 
-/** A gzipped file counts, too: the plain one beside it would take its place. */
+/** Gzipped files count too, because a downloaded plain file would take precedence over them. */
 async function refuseOtherData(folder: string): Promise<void> {
   const others: string[] = []
   for (const key of dataFileKeys) {
@@ -85,7 +85,7 @@ async function refuseOtherData(folder: string): Promise<void> {
     problem: 'holds data files that are not MNIST, which the download would replace',
     subject: folder,
     details: others,
-    hint: 'Name another folder with --out, or move these files away.',
+    hint: 'Name another folder with --out, or move these files.',
   })
 }
 

@@ -1,6 +1,6 @@
 /**
- * The four files of a data set by their content, with the size in bytes and the SHA-256 of MNIST's own, unzipped. The
- * names are those under which mnist-dataset and every mirror list them.
+ * The four files of a data set, with the size in bytes and the SHA-256 of MNIST's unzipped files. The names are those of
+ * mnist-dataset and of all mirrors.
  */
 export const dataFiles = {
   trainImages: {

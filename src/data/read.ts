@@ -9,18 +9,18 @@ import { longestHeader } from './idx.js'
 
 /** The content of a data file, unzipped. */
 export interface DataBytes {
-  /** The plain file's name, also if the gzipped one was read. */
+  /** The name of the plain file, even if the gzipped one was read. */
   readonly file: string
   readonly bytes: Uint8Array
   readonly sha256: string
-  /** Bytes of the whole file; null if it is gzipped and longer than its bound, where `bytes` ends. */
+  /** Bytes of the whole file; null if it is gzipped and longer than its bound, at which `bytes` ends. */
   readonly size: number | null
 }
 
-/** The length at which reading stops, from a file's first bytes (at least `longestHeader`, or all of a shorter file). */
+/** Returns the length at which reading stops. `head` has at least `longestHeader` bytes, or the whole shorter file. */
 export type Bound = (head: Uint8Array, file: string) => number
 
-/** Returns a file of the four, plain or gzipped. @throws a usage error if there is neither. */
+/** Returns one of the four files, plain or gzipped. @throws a usage error if neither exists. */
 export async function readDataFile(folder: string, key: DataFile, bound: Bound): Promise<DataBytes> {
   const found = await readDataFileIfPresent(folder, key, bound)
   if (found !== null) return found
@@ -28,11 +28,11 @@ export async function readDataFile(folder: string, key: DataFile, bound: Bound):
   throw usageError({
     problem: 'no such data file, gzipped or not',
     subject: join(folder, dataFiles[key].name),
-    hint: `A data source (data.source, --data) is "mnist" or a folder, as seen from where the command runs, with ${names}.`,
+    hint: `A data source (data.source, --data) is "mnist" or a folder, relative to the working folder, with ${names}.`,
   })
 }
 
-/** Returns null if there is neither a plain nor a gzipped file. */
+/** Returns null if neither a plain nor a gzipped file exists. */
 export async function readDataFileIfPresent(
   folder: string,
   key: DataFile,
@@ -74,7 +74,7 @@ function hasZlibCode(error: unknown): boolean {
 
 const pieceBytes = 4 << 20
 
-/** Each piece is hashed while the next one is read: that saves 20 of 73 ms for the four files of MNIST. */
+/** Hashes each piece while the next one is read, which saves 20 of 73 ms for the four files of MNIST. */
 async function readPlain(handle: FileHandle, size: number, file: string, bound: Bound): Promise<DataBytes> {
   const head = Buffer.alloc(Math.min(longestHeader, size))
   await handle.read(head, 0, head.length, 0)
@@ -98,7 +98,7 @@ async function readPlain(handle: FileHandle, size: number, file: string, bound: 
   }
 }
 
-/** Ends at the first chunk beyond the bound: a few megabytes may unzip to gigabytes. */
+/** Stops at the first chunk beyond the bound, because a few megabytes may unzip to gigabytes. */
 async function readZipped(handle: FileHandle, file: string, bound: Bound): Promise<DataBytes> {
   const source = handle.createReadStream({ autoClose: false })
   const unzipped = createGunzip({ chunkSize: 1 << 18 })
@@ -106,21 +106,21 @@ async function readZipped(handle: FileHandle, file: string, bound: Bound): Promi
   source.pipe(unzipped)
   const chunks: Uint8Array[] = []
   let length = 0
-  let most: number | null = null
+  let maximum: number | null = null
   try {
     for await (const chunk of unzipped as AsyncIterable<Uint8Array>) {
       chunks.push(chunk)
       length += chunk.length
-      if (most === null && length >= longestHeader) most = bound(Buffer.concat(chunks), file)
-      if (most !== null && length > most) break
+      if (maximum === null && length >= longestHeader) maximum = bound(Buffer.concat(chunks), file)
+      if (maximum !== null && length > maximum) break
     }
   } finally {
     source.destroy()
   }
   const all = Buffer.concat(chunks, length)
-  most ??= bound(all, file)
-  const bytes = all.subarray(0, most)
-  return { file, bytes, sha256: sha256(bytes), size: length > most ? null : length }
+  maximum ??= bound(all, file)
+  const bytes = all.subarray(0, maximum)
+  return { file, bytes, sha256: sha256(bytes), size: length > maximum ? null : length }
 }
 
 function sha256(bytes: Uint8Array): string {

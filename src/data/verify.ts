@@ -7,7 +7,7 @@ export interface VerifiedFile {
   readonly sha256: string
 }
 
-/** Checks the four files of a folder against MNIST's pinned sums. @throws an error that lists each that differs. */
+/** Checks the four files of a folder against MNIST's SHA-256. @throws EigenaeError that lists each file that differs. */
 export async function verifyMnist(folder: string): Promise<readonly VerifiedFile[]> {
   const files = await Promise.all(
     dataFileKeys.map((key) => readDataFile(folder, key, () => dataFiles[key].bytes)),
@@ -18,13 +18,13 @@ export async function verifyMnist(folder: string): Promise<readonly VerifiedFile
       problem: 'these files are not the genuine MNIST',
       subject: folder,
       details: wrong,
-      hint: 'Download them again with "eigenae data fetch", or check what put them there.',
+      hint: 'Download them again with "eigenae data fetch", or check their origin.',
     })
   }
   return files
 }
 
-/** A line on how a file differs from MNIST's own; null if it is the same. */
+/** Returns a line that describes how a file differs from MNIST's, null if it does not. */
 export function differenceFromMnist({ file, size, sha256 }: DataBytes, key: DataFile): string | null {
   const mnist = dataFiles[key]
   if (size !== mnist.bytes)

@@ -11,24 +11,27 @@ import { createTemporary, syncFolder } from './write.js'
 
 const holderSchema = z.object({ pid: z.int(), host: z.string(), space: z.string(), born: z.string() })
 
-/** A process that writes into a run folder. `born` tells it from a later one with the same number in its `space`. */
+/**
+ * A process that holds a lock. `space` is its `pidNamespace`, and `born` its `processStartTime`, which differs from that
+ * of a later process with the same number.
+ */
 type Holder = z.output<typeof holderSchema>
 
 /**
- * A holder renews its lock, so that other machines and containers see that it lives: they cannot ask for its process. One
- * that has been silent for so long is gone, or is cut off from the files.
+ * A holder renews its lock, so that other machines and containers, which cannot look up its process, see that it lives.
+ * After `endMilliseconds` without a renewal it is considered dead or cut off from the files.
  */
 const lease = { renewMilliseconds: 10_000, endMilliseconds: 60_000 }
 
-/** Between two looks at a guard that another process has. */
+/** Pause between two attempts to take a guard that another process holds. */
 const guardMilliseconds = 10
 
-/** What this process holds, by file. */
+/** The locks that this process holds, by file. */
 const held = new Map<string, { readonly text: string; readonly renewal: NodeJS.Timeout }>()
 
 /**
- * Makes this process the only writer of a folder. A lock left by a process that is gone (kill -9) is taken over.
- * @throws EigenaeError that names the process where one is at work.
+ * Makes this process the only writer of a folder. The lock of a dead process (kill -9) is taken over.
+ * @throws EigenaeError that names the process if another one holds the lock.
  */
 export async function acquireLock(file: string): Promise<void> {
   const born = processStartTime(process.pid) ?? ''
@@ -49,7 +52,7 @@ export async function acquireLock(file: string): Promise<void> {
   })
 }
 
-/** `link` fails where the file exists, and shows it whole from the first moment on. */
+/** Creates the lock by `link`, which fails if the file exists and never shows a partly written file. */
 async function linkOrTakeOver(mine: string, file: string): Promise<void> {
   for (;;) {
     try {
@@ -58,28 +61,28 @@ async function linkOrTakeOver(mine: string, file: string): Promise<void> {
       if (!hasCode(error, 'EEXIST')) throw error
     }
     const found = await judge(file, mine)
-    if (found.state === 'at work') throw inUse(file, found.holder)
-    if (found.state === 'left behind') await removeStale(mine, file)
+    if (found.state === 'held') throw inUse(file, found.holder)
+    if (found.state === 'stale') await removeStale(mine, file)
   }
 }
 
 type Judgement =
-  | { readonly state: 'none' | 'left behind' }
-  /** By a process of another version: null. */
-  | { readonly state: 'at work'; readonly holder: Holder | null }
+  | { readonly state: 'none' | 'stale' }
+  /** `holder` is null if another version wrote the lock. */
+  | { readonly state: 'held'; readonly holder: Holder | null }
 
-/** By the file server's times: clocks of two machines may differ by minutes. */
+/** Compares times of the file server only, because the clocks of two machines may differ by minutes. */
 async function judge(file: string, mine: string): Promise<Judgement> {
   const found = readLock(file)
   if (found === null) return { state: 'none' }
   const { mtimeMs: now } = await stat(mine)
   const { holder } = found
-  return (await isAtWork(holder, file, now)) ? { state: 'at work', holder } : { state: 'left behind' }
+  return (await isHeld(holder, file, now)) ? { state: 'held', holder } : { state: 'stale' }
 }
 
 /**
- * One process at a time, which judges again: another may have been faster, and its lock is to stay. Who is killed in
- * here leaves the guard behind, which the next one finds.
+ * Removes a stale lock. A guard admits one process at a time, which judges the lock again, because a faster process may
+ * have replaced it by its own. If a process is killed while it holds the guard, the next one removes the guard.
  */
 async function removeStale(mine: string, file: string): Promise<void> {
   const guard = guardOf(file)
@@ -91,26 +94,29 @@ async function removeStale(mine: string, file: string): Promise<void> {
     return void (await setTimeout(guardMilliseconds))
   }
   try {
-    if ((await judge(file, mine)).state === 'left behind') await rm(file, { force: true })
+    if ((await judge(file, mine)).state === 'stale') await rm(file, { force: true })
   } finally {
     await rm(guard, { force: true })
   }
 }
 
-/** Removes the guard of a process that was killed while it had it. */
+/** Removes the guard of a process that was killed while it held the guard. */
 async function removeGuard(mine: string, file: string): Promise<void> {
   const guard = guardOf(file)
-  if ((await judge(guard, mine)).state === 'left behind') await rm(guard, { force: true })
+  if ((await judge(guard, mine)).state === 'stale') await rm(guard, { force: true })
 }
 
 function guardOf(file: string): string {
   return `${file}.takeover`
 }
 
-/** Written in place: a reader finds the whole text at any moment. Files that are out of reach are tried again later. */
+/**
+ * Rewrites the lock in place, so that a reader always finds the whole text. If the file cannot be reached, the next
+ * renewal tries again.
+ */
 async function renew(file: string, text: string): Promise<void> {
   const handle = await open(file, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0)).catch((error: unknown) => {
-    // Whoever took it over has come to its end; or it was released here just now.
+    // Another process took the lock over and released it; or this one has just released it.
     if (hasCode(error, 'ENOENT') && held.has(file)) throw lost(file)
     return null
   })
@@ -124,7 +130,7 @@ async function renew(file: string, text: string): Promise<void> {
   }
 }
 
-/** Another's lock stays: this process may have been cut off from its files for long. */
+/** Removes the lock, unless another process has taken it over while this one was cut off from its files. */
 export async function releaseLock(file: string): Promise<void> {
   const mine = held.get(file)
   if (mine === undefined) return
@@ -132,27 +138,27 @@ export async function releaseLock(file: string): Promise<void> {
   held.delete(file)
   if ((await readFile(file, 'utf8').catch(() => null)) !== mine.text) return
   await rm(file, { force: true })
-  // A loss of power would bring it back. What cannot be synced is not worth an error.
+  // Synced because a loss of power would restore the lock. A failure is ignored: the lock would only be stale.
   await syncFolder(dirname(file)).catch(() => undefined)
 }
 
-/** Whether a process, here or on another machine, holds the folder. */
+/** Whether a process, on this or another machine, holds the lock. */
 export async function isLocked(file: string): Promise<boolean> {
   const found = readLockOrUnknown(file)
   if (found === null) return false
   const { holder } = found
-  const now = isForeign(holder) ? await fileTimeNow(file) : 0
-  return isAtWork(holder, file, now)
+  const now = isElsewhere(holder) ? await fileTimeNow(file) : 0
+  return isHeld(holder, file, now)
 }
 
 const measuredTimes = new Map<number, { readonly fileTime: number; readonly at: number }>()
 
-// A machine that slept meanwhile measures again.
+// Short enough that a machine which was suspended measures again.
 const measuredForMilliseconds = 60_000
 
 /**
- * Returns the present time, in milliseconds, as the file system stamps files: the time of a new file, made once a minute
- * for a file system and removed at once. In a folder that this process may not write into it is the machine's own time.
+ * Returns the current time of the file system in milliseconds: the modification time of a temporary file, created at most
+ * once a minute per file system. In a folder without write permission it is the machine's own time.
  */
 async function fileTimeNow(file: string): Promise<number> {
   const { dev } = await stat(dirname(file))
@@ -170,7 +176,7 @@ async function fileTimeNow(file: string): Promise<number> {
   }
 }
 
-/** The holder is null if another version wrote the lock, and the lock null if there is none. */
+/** Null if there is no lock; its holder is null if another version wrote it. */
 type FoundLock = { readonly holder: Holder | null } | null
 
 function readLock(file: string): FoundLock {
@@ -178,7 +184,7 @@ function readLock(file: string): FoundLock {
   return text === undefined ? null : { holder: holderOf(text) }
 }
 
-/** A lock that cannot be read is one of an unknown holder. */
+/** Treats an unreadable lock as one of an unknown holder. */
 function readLockOrUnknown(file: string): FoundLock {
   try {
     return readLock(file)
@@ -195,39 +201,39 @@ function holderOf(text: string): Holder | null {
   }
 }
 
-async function isAtWork(holder: Holder | null, file: string, now: number): Promise<boolean> {
-  if (holder !== null && !isForeign(holder)) return processStartTime(holder.pid) === holder.born
+async function isHeld(holder: Holder | null, file: string, now: number): Promise<boolean> {
+  if (holder !== null && !isElsewhere(holder)) return processStartTime(holder.pid) === holder.born
   const renewed = await stat(file).catch(() => null)
   return renewed !== null && now - renewed.mtimeMs < lease.endMilliseconds
 }
 
-/** Whether only the lock's renewal shows if its holder lives. */
-function isForeign(holder: Holder | null): boolean {
+/** Whether the holder's process cannot be looked up from here, so that only renewals show that it lives. */
+function isElsewhere(holder: Holder | null): boolean {
   return holder?.space !== pidNamespace()
 }
 
 function inUse(file: string, holder: Holder | null): EigenaeError {
   const here = holder?.space === pidNamespace()
-  const where =
+  const machine =
     holder?.host === hostname()
-      ? 'in another container, or before a restart, of this machine'
+      ? 'in another container or before a restart of this machine'
       : `on ${holder?.host}`
-  const who = holder === null ? 'another process' : `process ${holder.pid}${here ? '' : ` ${where}`}`
+  const owner = holder === null ? 'another process' : `process ${holder.pid}${here ? '' : ` ${machine}`}`
   return new EigenaeError({
-    problem: `${who} is writing into this folder`,
+    problem: `${owner} is writing into this folder`,
     subject: file,
     hint: here
       ? 'Wait for it, or stop it.'
-      : 'Wait for it; if it is gone, the folder is free a minute after its last sign of life.',
+      : 'Wait for it. If it is dead, the folder is free a minute after its last renewal of the lock.',
   })
 }
 
-/** Thrown out of a timer, to end the process as it is: whatever it still wrote would harm the other's run. */
+/** Thrown from a timer to end the process at once, because further writes would damage the run of the other process. */
 function lost(file: string): EigenaeError {
   return new EigenaeError({
     problem:
-      'this process has lost its lock: another took the folder over while this one was cut off from its files, or the folder was removed',
+      'this process has lost its lock: another process took it over while this one was cut off from its files, or the folder was removed',
     subject: file,
-    hint: 'This one ends, so that it writes into nothing of the other.',
+    hint: 'This process ends now to protect the files of the other.',
   })
 }

@@ -3,7 +3,7 @@ import { extname } from 'node:path'
 import { fileError, hasCode, usageError } from '../errors.js'
 import { readFirstBytes } from './read.js'
 
-/** Named by every picture and report as its generator, as the sign that a later call may replace it. */
+/** The generator that every picture and report names. A file that names it may be replaced. */
 export const signature = 'made by eigenae'
 
 /** Whether a file that begins with these bytes was written by eigenae. */
@@ -15,7 +15,7 @@ export interface Output {
   readonly mark: Mark
 }
 
-// All marks lie within.
+// All marks lie within these first bytes.
 const headBytes = 1000
 
 export function beginsWith(text: string): Mark {
@@ -30,25 +30,25 @@ export function pageMark(generator: string): Mark {
   return (head) => beginning.test(head.toString('latin1'))
 }
 
-/** The root element's first attribute. */
+/** An SVG whose root element has the signature as its first attribute. */
 export const svgMark = beginsWith(`<svg data-generator="${signature}" `)
 
-/** The text of a PNG's second chunk. */
+/** The text chunk of a PNG, which is its second chunk. */
 export const pngText = `Software\0${signature}`
 
-// Signature of the format 8, first chunk 25, length of the second 4.
+// 8 bytes of signature, 25 of the first chunk, 4 of the second chunk's length.
 const secondChunk = 8 + 25 + 4
 
 const pngMark: Mark = (head) => head.indexOf(`tEXt${pngText}`, secondChunk, 'latin1') === secondChunk
 
-/** The mark of a picture, by its name's ending. */
+/** Returns the mark of a picture by its file extension. */
 export function pictureMark(file: string): Mark {
   return extname(file) === '.png' ? pngMark : svgMark
 }
 
 /**
  * Throws a usage error if a file exists that eigenae did not write. Writes nothing.
- * @param option how the user names another place: "Name another folder with --out."
+ * @param hint how to choose another path: "Name another folder with --out."
  */
 export function refuseForeignFiles(outputs: readonly Output[], hint: string): void {
   for (const output of outputs) {
@@ -67,11 +67,11 @@ export function refuseForeignFiles(outputs: readonly Output[], hint: string): vo
 export function refuseExistingFiles(outputs: readonly Output[], hint: string): void {
   for (const { file } of outputs) {
     if (lstatSync(file, { throwIfNoEntry: false }) === undefined) continue
-    throw usageError({ problem: 'exists already', subject: file, hint })
+    throw usageError({ problem: 'already exists', subject: file, hint })
   }
 }
 
-/** Whether eigenae wrote the file; null if there is none. */
+/** Whether eigenae wrote the file; null if it does not exist. */
 export function isOurs({ file, mark }: Output): boolean | null {
   const head = headOf(file)
   return head === undefined ? null : mark(head)
@@ -90,6 +90,6 @@ function headOf(file: string): Buffer | undefined {
     return readFirstBytes(file, headBytes)
   } catch (error) {
     if (!hasCode((error as Error).cause, 'ENOTDIR')) throw error
-    throw usageError({ problem: 'lies under a file, not a folder', subject: file })
+    throw usageError({ problem: 'is below a file, not a folder', subject: file })
   }
 }

@@ -4,8 +4,9 @@ import { hostname } from 'node:os'
 import { hasCode } from '../errors.js'
 
 /**
- * Returns the start time of a process of this machine in the kernel's ticks (Linux: field 22 of its stat). Null if it
- * does not exist or is a zombie (field 3), which writes no more: in a container without an init it stays for good.
+ * Returns the start time of a process of this machine in the kernel's ticks (Linux: field 22 of its stat); "alive" without
+ * /proc. Null if it does not exist or is a zombie (field 3): a zombie writes nothing, and a container without an init
+ * keeps it forever.
  */
 export function processStartTime(pid: number): string | null {
   try {
@@ -18,11 +19,11 @@ export function processStartTime(pid: number): string | null {
 }
 
 /**
- * Names the set of processes in which a process number means the same: this boot of this machine, and in it this
- * container (Linux: the namespace of its processes).
+ * Returns a name of the set of processes in which process numbers are unique: this machine since its last boot, and on
+ * Linux the PID namespace of this container.
  */
 export function pidNamespace(): string {
-  const { boot, namespace } = surroundings()
+  const { boot, namespace } = bootAndNamespace()
   return boot === '' ? hostname() : `${hostname()} ${boot} ${namespace}`
 }
 
@@ -37,32 +38,32 @@ export function isAlive(pid: number): boolean {
 
 let ownTag: string | undefined
 
-/** Returns what names this process in a file name: host, boot, process namespace, number and start time. */
+/** Returns a tag that identifies this process in file names: host, boot, PID namespace, number and start time. */
 export function ownProcessTag(): string {
   const { pid } = process
-  ownTag ??= [...placeTag(), `p${pid}`, `s${processStartTime(pid) ?? ''}`].join('-')
+  ownTag ??= [...hostTags(), `p${pid}`, `s${processStartTime(pid) ?? ''}`].join('-')
   return ownTag
 }
 
 /**
- * Whether the process of a tag is gone for certain: it ran on this host, before this boot or in this process
- * namespace. A process of another container or machine may still be at work.
+ * Whether the process of a tag is certainly dead: it ran on this host, either before this boot or in this PID namespace.
+ * A process of another container or machine may still be running.
  */
 export function isDeadProcess(tag: string): boolean {
   const [host, boot, namespace, pid, started] = tag.split('-')
-  const [ownHost, ownBoot, ownNamespace] = placeTag()
+  const [ownHost, ownBoot, ownNamespace] = hostTags()
   if (host !== ownHost) return false
   if (boot !== ownBoot) return true
   return namespace === ownNamespace && `s${processStartTime(Number(pid?.slice(1))) ?? 'none'}` !== started
 }
 
-/** Machines may share a name ("localhost"), so the host's tag covers its identifier too. */
-function placeTag(): readonly [host: string, boot: string, namespace: string] {
-  const { boot, namespace } = surroundings()
+/** Machines may share a name ("localhost"), so the host's tag includes the machine's identifier. */
+function hostTags(): readonly [host: string, boot: string, namespace: string] {
+  const { boot, namespace } = bootAndNamespace()
   return [`h${shortHash(`${hostname()} ${machineId()}`)}`, `b${shortHash(boot)}`, `n${shortHash(namespace)}`]
 }
 
-/** Empty on systems without systemd's file, and in many containers. */
+/** Returns an empty string without systemd's file, as in many containers. */
 function machineId(): string {
   try {
     return readFileSync('/etc/machine-id', 'utf8').trim()
@@ -71,8 +72,8 @@ function machineId(): string {
   }
 }
 
-/** Both empty on systems without /proc. */
-function surroundings(): { readonly boot: string; readonly namespace: string } {
+/** Returns empty strings on systems without /proc. */
+function bootAndNamespace(): { readonly boot: string; readonly namespace: string } {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     return { boot, namespace: readlinkSync('/proc/self/ns/pid') }
