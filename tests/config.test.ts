@@ -212,7 +212,7 @@ describe('train with a mistake on the command line', () => {
       ['train', '--config', eigen, '--set', 'data.limit=70000'],
       'data.limit: is 70000, but there are only 60000 images',
     ],
-    [['train', '--config', eigen, '--set', 'data.limit=10'], 'data.limit: 10 images are never more'],
+    [['train', '--config', eigen, '--set', 'data.limit=10'], 'data.limit: an eigen loss needs more images'],
     [
       ['train', '--config', eigen, '--set', 'data.source=nowhere'],
       'nowhere/train-images-idx3-ubyte: no such data file',
@@ -259,7 +259,7 @@ describe('train with a mistake on the command line', () => {
     for (const flags of [[], ['--resume'], ['--overwrite']]) {
       const { code, stderr } = await eigenae(['train', '--config', eigen, '--out', folder, ...flags])
       expect(code).toBe(2)
-      expect(stderr).toContain(`${folder}: this folder`)
+      expect(stderr).toContain(`${folder}: not an eigenae run`)
       expect(await readdir(folder)).toEqual([name])
     }
   })

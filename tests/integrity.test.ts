@@ -1,68 +1,17 @@
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
-import { appendFile, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, rm } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Damage } from '../src/runs/integrity.js'
-import { eigenae, scratchFolder } from './support/cli.js'
-import { expectSameRuns, readJson, tinyConfigs, writeJson } from './support/sweeps.js'
+import { checkpoint, damagedRuns, withChangedDigit, withoutLastRow } from './support/damaged-runs.js'
+import { expectSameRuns } from './support/sweeps.js'
 
-const scratch = scratchFolder()
-const run = (...args: readonly string[]) => eigenae(args, { cwd: scratch() })
-const resume = (folder: string, ...args: readonly string[]) =>
-  run('train', '--config', 'none.json', '--out', folder, '--resume', ...args)
-const copy = (from: string, to: string) => cp(scratch(from), scratch(to), { recursive: true })
-const checkpoint = 'checkpoint/state.safetensors'
-
-/** Runs of two seeds, and one of them stopped after two of three epochs. */
-beforeAll(async () => {
-  tinyConfigs(scratch(), 3)
-  for (const seed of ['0', '1'])
-    await run('train', '--config', 'none.json', '--out', `whole/seed-${seed}`, '--seed', seed)
-  await run('train', '--config', 'none.json', '--out', 'short', '--epochs', '2')
-  await stopAfterTwo('whole/seed-0', 'stopped')
-  await stopAfterTwo('whole/seed-1', 'stopped-1')
-})
-
-/** A run that a full disk stopped: a folder in the place of the third epoch's checkpoint. */
-async function stopAfterTwo(from: string, to: string): Promise<void> {
-  const seed = from.at(-1)!
-  const args = ['train', '--config', 'none.json', '--out', to, '--seed', seed]
-  const preload = scratch('stop.mjs')
-  await writeFile(preload, stopAtThirdCheckpoint)
-  const { code } = await eigenae(args, { cwd: scratch(), env: { NODE_OPTIONS: `--import=${preload}` } })
-  expect(code).not.toBe(0)
-}
-
-// Ends the process as kill -9 does, when it is about to replace the checkpoint for the fourth time (epochs 0, 1, 2, 3).
-const stopAtThirdCheckpoint = `
-import { createRequire, syncBuiltinESMExports } from 'node:module'
-const fs = createRequire(import.meta.url)('node:fs/promises')
-const { rename } = fs
-let count = 0
-fs.rename = (from, to) => {
-  if (String(to).endsWith('state.safetensors') && ++count === 4) process.kill(process.pid, 'SIGKILL')
-  return rename(from, to)
-}
-syncBuiltinESMExports()
-`
-
-const edit = (file: string, change: (text: string) => string) =>
-  writeFile(scratch(file), change(readFileSync(scratch(file), 'utf8')))
-const cut = (file: string, bytes: number) => truncateSync(scratch(file), bytes)
-const flip = (file: string) => {
-  const bytes = readFileSync(scratch(file))
-  bytes[bytes.length - 100]! ^= 1
-  writeFileSync(scratch(file), bytes)
-}
-const lastRowOff = (text: string) => `${text.trimEnd().split('\n').slice(0, -1).join('\n')}\n`
-const digitChanged = (text: string) =>
-  text.replace(/(?<=^2,0\.\d*)\d(?=,)/m, (digit) => String(9 - Number(digit)))
+const { copy, edit, flipBit, resume, run, scratch, truncate } = damagedRuns()
 
 type Change = (folder: string) => unknown
 
 /** What was changed, the file that is named, and whether the cheap look at a run finds it. */
 const changes: Readonly<Record<string, readonly [file: string, change: Change, cheap: boolean]>> = {
-  'a cut model': ['model.safetensors', (f) => cut(`${f}/model.safetensors`, 3000), true],
-  'a model with a flipped bit': ['model.safetensors', (f) => flip(`${f}/model.safetensors`), false],
+  'a cut model': ['model.safetensors', (f) => truncate(`${f}/model.safetensors`, 3000), true],
+  'a model with a flipped bit': ['model.safetensors', (f) => flipBit(`${f}/model.safetensors`), false],
   'a missing model': ['model.safetensors', (f) => rm(scratch(f, 'model.safetensors')), true],
   "another seed's model": [
     'model.safetensors',
@@ -74,19 +23,19 @@ const changes: Readonly<Record<string, readonly [file: string, change: Change, c
     (f) => copy(`whole/seed-1/${checkpoint}`, `${f}/${checkpoint}`),
     false,
   ],
-  'a cut checkpoint': [checkpoint, (f) => cut(`${f}/${checkpoint}`, 3000), true],
-  'a checkpoint with a flipped bit': [checkpoint, (f) => flip(`${f}/${checkpoint}`), false],
-  'two of three rows': ['metrics.csv', (f) => edit(`${f}/metrics.csv`, lastRowOff), true],
-  'a changed row': ['metrics.csv', (f) => edit(`${f}/metrics.csv`, digitChanged), true],
+  'a cut checkpoint': [checkpoint, (f) => truncate(`${f}/${checkpoint}`, 3000), true],
+  'a checkpoint with a flipped bit': [checkpoint, (f) => flipBit(`${f}/${checkpoint}`), false],
+  'two of three rows': ['metrics.csv', (f) => edit(`${f}/metrics.csv`, withoutLastRow), true],
+  'a changed row': ['metrics.csv', (f) => edit(`${f}/metrics.csv`, withChangedDigit), true],
   'one row too many': ['metrics.csv', (f) => appendFile(scratch(f, 'metrics.csv'), '4,0.1\n'), true],
-  'a cut spectrum': ['spectrum.csv', (f) => cut(`${f}/spectrum.csv`, 100), true],
+  'a cut spectrum': ['spectrum.csv', (f) => truncate(`${f}/spectrum.csv`, 100), true],
   'a missing timings.csv': ['timings.csv', (f) => rm(scratch(f, 'timings.csv')), true],
   'another noise in config.json': [
     'config.json',
     (f) => edit(`${f}/config.json`, (text) => text.replace('"noise": 0.2', '"noise": 0.3')),
     true,
   ],
-  'a config.json that is no JSON': ['config.json', (f) => cut(`${f}/config.json`, 40), true],
+  'a config.json that is no JSON': ['config.json', (f) => truncate(`${f}/config.json`, 40), true],
   'a missing evaluation.json': ['evaluation.json', (f) => rm(scratch(f, 'evaluation.json')), true],
   'a changed evaluation.json': [
     'evaluation.json',
@@ -101,7 +50,7 @@ const changes: Readonly<Record<string, readonly [file: string, change: Change, c
     (f) => edit(`${f}/run.json`, (text) => text.replace(/"host": ".*"/, '"host": "elsewhere"')),
     true,
   ],
-  'a cut run.json': ['run.json', (f) => cut(`${f}/run.json`, 300), true],
+  'a cut run.json': ['run.json', (f) => truncate(`${f}/run.json`, 300), true],
   "another seed's run.json": ['run.json', (f) => copy('whole/seed-1/run.json', `${f}/run.json`), true],
 }
 const cases = Object.entries(changes).map(([name, [file, change, cheap]], index) => {
@@ -178,10 +127,10 @@ describe('a completed run with', () => {
 
 describe('an interrupted run with', () => {
   const stopped: Readonly<Record<string, readonly [file: string, change: Change, from: string]>> = {
-    'a changed row': ['metrics.csv', (f) => edit(`${f}/metrics.csv`, digitChanged), 'from the beginning'],
+    'a changed row': ['metrics.csv', (f) => edit(`${f}/metrics.csv`, withChangedDigit), 'from the beginning'],
     'a table behind its checkpoint': [
       'metrics.csv',
-      (f) => edit(`${f}/metrics.csv`, (text) => lastRowOff(lastRowOff(text))),
+      (f) => edit(`${f}/metrics.csv`, (text) => withoutLastRow(withoutLastRow(text))),
       'from the beginning',
     ],
     'a missing table': ['spectrum.csv', (f) => rm(scratch(f, 'spectrum.csv')), 'from the beginning'],
@@ -190,10 +139,14 @@ describe('an interrupted run with', () => {
       (f) => copy(`stopped-1/${checkpoint}`, `${f}/${checkpoint}`),
       'from the beginning',
     ],
-    'a checkpoint with a flipped bit': [checkpoint, (f) => flip(`${f}/${checkpoint}`), 'from the beginning'],
-    'a cut checkpoint': [checkpoint, (f) => cut(`${f}/${checkpoint}`, 3000), 'from the beginning'],
+    'a checkpoint with a flipped bit': [
+      checkpoint,
+      (f) => flipBit(`${f}/${checkpoint}`),
+      'from the beginning',
+    ],
+    'a cut checkpoint': [checkpoint, (f) => truncate(`${f}/${checkpoint}`, 3000), 'from the beginning'],
     'a missing checkpoint': [checkpoint, (f) => rm(scratch(f, checkpoint)), 'from the beginning'],
-    'an empty run.json': ['run.json', (f) => cut(`${f}/run.json`, 0), 'after epoch 2'],
+    'an empty run.json': ['run.json', (f) => truncate(`${f}/run.json`, 0), 'after epoch 2'],
     'another noise in config.json': [
       'config.json',
       (f) => edit(`${f}/config.json`, (text) => text.replace('"noise": 0.2', '"noise": 0.3')),
@@ -238,133 +191,5 @@ describe('an interrupted run with', () => {
     expect(stderr).toContain('resuming after epoch 2')
     expect(stderr).not.toContain('warning')
     await expectSameRuns(['.'], scratch('more-rows'), scratch('whole/seed-0'))
-  })
-})
-
-describe('a run', () => {
-  it('of another config is refused still, and so is a config.json that was changed to fit', async () => {
-    await copy('whole/seed-0', 'theirs')
-    const other = await resume('theirs', '--seed', '5')
-    expect(other.stderr).toContain('seed: 0 in the folder, 5 now')
-    expect(other.code).toBe(2)
-    await edit('theirs/config.json', (text) => text.replace('"noise": 0.2', '"noise": 0.3'))
-    const before = await readFile(scratch('theirs/run.json'))
-    const fitted = await run('train', '--config', 'theirs/config.json', '--out', 'theirs', '--resume')
-    expect(fitted.stderr).toContain('config.json was changed: run.json names another config')
-    expect(fitted.code).toBe(2)
-    expect(await readFile(scratch('theirs/run.json'))).toEqual(before)
-  })
-
-  it('without checksums is read as before, and verify reports that', async () => {
-    await copy('whole/seed-0', 'old')
-    const { sha256: _, configSha256: __, files: ___, ...record } = readJson(scratch('old/run.json'))
-    writeJson(scratch('old/run.json'), record)
-    const { stdout, code } = await run('verify', 'old')
-    expect(stdout).toMatch(/^old +no checksums +made by eigenae \d/)
-    expect(code).toBe(0)
-    expect((await resume('old')).stderr).toContain('already complete')
-    cut('old/model.safetensors', 3000)
-    expect((await run('verify', 'old')).stdout).toMatch(/^old +damaged +model.safetensors /)
-    expect((await resume('old')).stderr).toContain('training again after epoch 3')
-    await expectSameRuns(['.'], scratch('old'), scratch('whole/seed-0'))
-  })
-
-  it('that is damaged is listed as such, and left out of its picture', async () => {
-    for (const seed of [0, 1]) await copy(`whole/seed-${seed}`, `listed/seed-${seed}`)
-    await edit('listed/seed-1/metrics.csv', digitChanged)
-    const { stdout, stderr } = await run('runs', 'listed', '--json')
-    expect(JSON.parse(stdout).map((each: { status: string }) => each.status)).toEqual([
-      'completed',
-      'damaged',
-    ])
-    expect(stderr).toContain('warning: listed/seed-1: metrics.csv is not what the run wrote')
-    const drawn = await run('plot', 'listed')
-    expect([drawn.code, drawn.stderr]).toEqual([
-      0,
-      expect.stringContaining('left out of listed: listed/seed-1'),
-    ])
-    const alone = await run('plot', 'listed/seed-1')
-    expect([alone.code, alone.stdout]).toEqual([1, ''])
-    const compared = await run('compare', 'listed/seed-1')
-    expect(compared.stderr).toMatch(
-      /holds no completed run\n {2}listed\/seed-1: this run is damaged\n.*metrics.csv/,
-    )
-  })
-
-  it('verifies as a tree, as JSON', async () => {
-    const { stdout, code } = await run('verify', 'whole', 'stopped', '--json')
-    expect(JSON.parse(stdout).map((each: { state: string }) => each.state)).toEqual([
-      'ok',
-      'ok',
-      'incomplete',
-    ])
-    expect(code).toBe(0)
-  })
-})
-
-describe('safetensors', () => {
-  /** The header of a model with its tensors' places changed. */
-  const withOffsets = (from: string, to: string, change: (header: Record<string, never>) => void) => {
-    const bytes = readFileSync(scratch(from))
-    const length = Number(bytes.readBigUInt64LE())
-    const header = JSON.parse(bytes.toString('utf8', 8, 8 + length))
-    change(header)
-    const json = Buffer.from(JSON.stringify(header).padEnd(length))
-    const size = Buffer.alloc(8)
-    size.writeBigUInt64LE(BigInt(json.length))
-    writeFileSync(scratch(to), Buffer.concat([size, json, bytes.subarray(8 + length)]))
-  }
-
-  it.each([
-    [
-      'overlap',
-      (header: Record<string, { data_offsets: number[] }>) => {
-        header['encoder.1.bias']!.data_offsets = [...header['encoder.0.bias']!.data_offsets]
-      },
-      'its tensors overlap or leave gaps',
-    ],
-    [
-      'no-sum',
-      (header: Record<string, { sha256?: string }>) => {
-        delete header.__metadata__!.sha256
-      },
-      'lacks the checksum',
-    ],
-  ])('with %s are refused', async (name, change, message) => {
-    await copy('whole/seed-0', name)
-    const { sha256: _, configSha256: __, files: ___, ...record } = readJson(scratch(name, 'run.json'))
-    writeJson(scratch(name, 'run.json'), record)
-    withOffsets('whole/seed-0/model.safetensors', `${name}/model.safetensors`, change as never)
-    const { stderr, code } = await run('eval', name, '--images', '10')
-    expect(stderr).toContain(message)
-    expect(code).toBe(1)
-  })
-})
-
-describe('a sweep', () => {
-  it('with damaged runs and a damaged sweep.json remakes those with --resume, and no other', async () => {
-    writeJson(scratch('sweep.json'), { name: 'swept', variants: { none: 'none.json' }, seeds: [0, 1, 2, 3] })
-    const sweep = (...args: readonly string[]) => run('sweep', '--config', 'sweep.json', ...args)
-    expect((await sweep()).code).toBe(0)
-    await copy('runs/swept', 'swept-whole')
-    const folder = (seed: number) => `runs/swept/none/seed-${seed}`
-    cut(`${folder(0)}/config.json`, 30)
-    cut(`${folder(1)}/run.json`, 30)
-    cut(`${folder(2)}/model.safetensors`, 30)
-    cut('runs/swept/sweep.json', 30)
-    const before = await readFile(scratch(folder(3), 'run.json'))
-    const { stdout, code: verifyCode } = await run('verify', 'runs/swept')
-    expect(stdout).toMatch(/^runs\/swept +damaged +sweep.json .*$/m)
-    expect(verifyCode).toBe(1)
-    expect((await sweep('--dry-run')).stderr).toContain('4 runs: 1 done, 3 to do')
-    const { code, stderr } = await sweep('--resume')
-    expect(stderr).toContain('4 runs, 1 done')
-    for (const file of ['sweep.json', 'seed-0: config.json', 'seed-1: run.json', 'seed-2: model.safetensors'])
-      expect(stderr).toMatch(new RegExp(`damaged, so it is remade: .*${file} `))
-    expect(code).toBe(0)
-    expect(await readFile(scratch(folder(3), 'run.json'))).toEqual(before)
-    const runs = readJson(scratch('runs/swept/sweep.json')).runs
-    await expectSameRuns(runs, scratch('runs/swept'), scratch('swept-whole'))
-    expect((await readdir(scratch('runs/swept'))).sort()).toEqual(['none', 'sweep.json'])
   })
 })
