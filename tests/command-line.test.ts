@@ -5,7 +5,7 @@ import { configs, eigenae, scratchFolder } from './support/cli.js'
 const scratch = scratchFolder()
 const config = `${configs}/eigen.json`
 
-describe('what the command line refuses before anything is done', () => {
+describe('the command line refuses', () => {
   it.each([
     [['train', '--config', config, '--out', ''], '--out'],
     [['train', '--config', ''], '--config'],
@@ -40,7 +40,7 @@ describe('what the command line refuses before anything is done', () => {
     expect(code).toBe(2)
   })
 
-  it('more threads than a machine can bear', async () => {
+  it('more threads than any machine has cores', async () => {
     const { code, stderr } = await eigenae(['train', '--config', config, '--threads', '1000000'])
     expect(stderr).toBe('eigenae: --threads: must be at most 1024 (got 1000000)\n')
     expect(code).toBe(2)

@@ -25,7 +25,7 @@ async function refusal(text: string, ...settings: readonly string[]): Promise<st
 }
 
 describe('a config', () => {
-  it('needs nothing but a name', async () => {
+  it('needs only a name', async () => {
     const file = scratch('named.json')
     await writeFile(file, '{ "name": "plain" }')
     expect(await loadConfig(file)).toEqual({
@@ -41,13 +41,13 @@ describe('a config', () => {
     })
   })
 
-  it('fills in what an eigen loss leaves out', async () => {
+  it('fills in the defaults of an eigen loss', async () => {
     const file = scratch('eigen.json')
     await writeFile(file, '{ "name": "e", "loss": { "eigen": {} } }')
     expect((await loadConfig(file)).loss.eigen).toEqual({ kind: 'top-k', k: 2, weight: 1, center: false })
   })
 
-  it('takes settings over the file, the later over the earlier, and makes objects on the way', async () => {
+  it('is overridden by settings, later ones winning, and missing objects are created', async () => {
     const settings = [
       'loss.eigen.kind=log-max',
       'loss.eigen.weight=0.5',
@@ -59,7 +59,7 @@ describe('a config', () => {
     expect(config.model.widths).toEqual([784, 9, 3])
   })
 
-  it('can change its kind of eigen loss and leave the other fields', async () => {
+  it('can change the kind of its eigen loss and keep the other fields', async () => {
     const config = await loadConfig(join(configs, 'eigen.json'), [parseSetting('loss.eigen.kind=log-max')])
     expect(config.loss.eigen).toEqual({ kind: 'log-max', weight: 1, center: false })
     const own = ['loss.eigen.k=1', 'loss.eigen.kind=log-max']
@@ -131,7 +131,7 @@ describe('a config', () => {
     expect(await refusal(text)).toContain(message)
   })
 
-  it('is refused with all its mistakes at once, each with its place or its flag', async () => {
+  it('is refused with all its mistakes at once, each with its location or its flag', async () => {
     const text = '{\n  "name": "x",\n  "sed": 1,\n  "data": { "noise": -1 }\n}'
     const message = await refusal(text, 'train.epochs=NaN', 'optimizer.beta1=1')
     expect(message.split('\n').slice(1)).toEqual([
@@ -142,7 +142,7 @@ describe('a config', () => {
     ])
   })
 
-  it('is refused for what fields only show together, too, beside other mistakes', async () => {
+  it('is refused for contradictions between fields, beside other mistakes', async () => {
     const eigen = '{ "kind": "top-k", "k": 20 }'
     const text = `{ "name": "x", "sed": 1, "train": { "batchSize": 4 }, "loss": { "eigen": ${eigen} } }`
     const lines = (await refusal(text, 'name.x=1', 'seed=-1')).split('\n').slice(1)
@@ -154,7 +154,7 @@ describe('a config', () => {
     expect(await refusal(text, 'model.widths=[784,0,2]')).not.toContain('batchSize')
   })
 
-  it('is refused for all that is wrong in an eigen loss whose kind is, and in widths', async () => {
+  it('is refused with all mistakes in an eigen loss of a wrong kind, and in widths', async () => {
     const eigen = '{ "kind": "topk", "k": 0, "weight": "1", "centre": false }'
     const text = `{ "name": "x", "loss": { "eigen": ${eigen} }, "model": { "widths": [100, 0, "a"] } }`
     const lines = (await refusal(text)).split('\n').slice(1)
@@ -169,12 +169,12 @@ describe('a config', () => {
     ])
   })
 
-  it('is refused where it is nested too deep to be one', async () => {
+  it('is refused if it is nested too deeply', async () => {
     expect(await refusal('['.repeat(20_000))).toContain('is nested more than 500 levels deep')
   })
 })
 
-describe('the configs that come along', () => {
+describe('the configs of the project', () => {
   it.each([
     'baseline.json',
     'eigen.json',
@@ -189,7 +189,7 @@ describe('the configs that come along', () => {
     expect(`${config.name}.json`).toBe(file)
   })
 
-  it('have a schema.json that says what src/config/schema.ts says (npm run schema writes it)', async () => {
+  it('have a schema.json that matches src/config/schema.ts (npm run schema writes it)', async () => {
     expect(JSON.parse(await readFile(join(configs, 'schema.json'), 'utf8'))).toEqual(jsonSchema())
   })
 })
@@ -241,7 +241,7 @@ describe('train with a mistake on the command line', () => {
     expect(existsSync(scratch('runs'))).toBe(false)
   })
 
-  it('shows the stack only with EIGENAE_DEBUG=1', async () => {
+  it('prints the stack only with EIGENAE_DEBUG=1', async () => {
     const args = ['train', '--config', 'missing.json']
     expect((await eigenae(args)).stderr).not.toContain('    at ')
     expect((await eigenae(args, { env: { EIGENAE_DEBUG: '1' } })).stderr).toContain('    at ')
@@ -252,19 +252,24 @@ describe('train with a mistake on the command line', () => {
     ['thesis.tmp', 'mine'],
     ['config.json', '[1, 2]'],
     ['config.json', '{ "name": "of my own making" }'],
-  ])('leaves a folder alone that holds a %s: %s', async (name, content) => {
+  ])('does not touch a folder that holds a %s: %s', async (name, content) => {
     const folder = scratch(content.slice(0, 8), name)
     await mkdir(folder, { recursive: true })
     await writeFile(join(folder, name), content)
-    for (const flags of [[], ['--resume'], ['--overwrite']]) {
+    const refusals = [
+      [[], 'this folder exists and is not empty'],
+      [['--resume'], 'not an eigenae run'],
+      [['--overwrite'], 'not an eigenae run'],
+    ] as const
+    for (const [flags, message] of refusals) {
       const { code, stderr } = await eigenae(['train', '--config', eigen, '--out', folder, ...flags])
       expect(code).toBe(2)
-      expect(stderr).toContain(`${folder}: not an eigenae run`)
+      expect(stderr).toContain(`${folder}: ${message}`)
       expect(await readdir(folder)).toEqual([name])
     }
   })
 
-  it('refuses a device that has no engine, with exit code 1 and never another in silence', async () => {
+  it('fails with exit code 1 on a device without an engine, and uses no other device', async () => {
     const { code, stderr } = await eigenae(['train', '--config', eigen, '--device', 'cuda'], {
       cwd: scratch(),
     })

@@ -7,7 +7,7 @@ import { expectSameRuns, readJson, writeJson } from './support/sweeps.js'
 const { copy, edit, resume, run, scratch, truncate } = damagedRuns()
 
 describe('a run', () => {
-  it('of another config is refused still, and so is a config.json that was changed to fit', async () => {
+  it('of another config is refused, and so is a config.json that was changed to match', async () => {
     await copy('whole/seed-0', 'theirs')
     const other = await resume('theirs', '--seed', '5')
     expect(other.stderr).toContain('seed: 0 in the folder, 5 now')
@@ -20,7 +20,7 @@ describe('a run', () => {
     expect(await readFile(scratch('theirs/run.json'))).toEqual(before)
   })
 
-  it('without checksums is read as before, and verify reports that', async () => {
+  it('without checksums can be read, and verify reports that it has none', async () => {
     await copy('whole/seed-0', 'old')
     const { sha256: _, configSha256: __, files: ___, ...record } = readJson(scratch('old/run.json'))
     writeJson(scratch('old/run.json'), record)
@@ -56,7 +56,7 @@ describe('a run', () => {
     )
   })
 
-  it('verifies as a tree, as JSON', async () => {
+  it('is verified within a folder of runs, as JSON', async () => {
     const { stdout, code } = await run('verify', 'whole', 'stopped', '--json')
     expect(JSON.parse(stdout).map((each: { state: string }) => each.state)).toEqual([
       'ok',
@@ -107,7 +107,7 @@ describe('safetensors', () => {
 })
 
 describe('a sweep', () => {
-  it('with damaged runs and a damaged sweep.json remakes those with --resume, and no other', async () => {
+  it('with damaged runs and a damaged sweep.json remakes exactly those with --resume', async () => {
     writeJson(scratch('sweep.json'), { name: 'swept', variants: { none: 'none.json' }, seeds: [0, 1, 2, 3] })
     const sweep = (...args: readonly string[]) => run('sweep', '--config', 'sweep.json', ...args)
     expect((await sweep()).code).toBe(0)

@@ -62,7 +62,7 @@ describe('data fetch', () => {
     return { code, stderr }
   }
 
-  it('downloads the four files, which then are verified', async () => {
+  it('downloads the four files, which data verify accepts', async () => {
     const out = scratch('fetched/mnist')
     const { code } = await fetched(
       async (request, response) => response.end(await genuine(request.url!)),
@@ -134,7 +134,7 @@ describe('data fetch', () => {
   ]
 
   it.each(misbehaving)(
-    'that meets %s leaves nothing behind and says what to do',
+    'that receives %s leaves no files and prints a hint',
     async (name, listener, message) => {
       const place = name.replaceAll(' ', '-')
       const { code, stderr } = await fetched(
@@ -149,7 +149,7 @@ describe('data fetch', () => {
     },
   )
 
-  it('takes https, follows a redirect there, and refuses one back', async () => {
+  it('accepts https, follows a redirect to it, and refuses one back to http', async () => {
     const secure = await secureMirror(async (request, response) => response.end(await genuine(request.url!)))
     const plain = createServer((request, response) =>
       response.writeHead(301, { location: new URL(request.url!, secure).href }).end(),
@@ -172,7 +172,7 @@ describe('data fetch', () => {
     expect(downgraded.code).toBe(1)
   })
 
-  it('goes to a mirror with a user as to any, and does not show the password', async () => {
+  it('uses the user and password of a mirror, and does not print the password', async () => {
     const url = await mirror((request, response) => {
       const { authorization } = request.headers
       response.writeHead(authorization === `Basic ${btoa('me:secret')}` ? 404 : 401).end()
@@ -200,7 +200,7 @@ describe('data fetch', () => {
   })
 
   it.each([false, true])(
-    'replaces no other data set (gzipped: %s), and asks the mirror for nothing',
+    'replaces no other data set (gzipped: %s), and sends no request',
     async (gzipped) => {
       const out = dataFolder(scratch(`own-${gzipped}`), {}, gzipped)
       const before = await readdir(out)
@@ -218,7 +218,7 @@ describe('data fetch', () => {
     },
   )
 
-  it('reports that no server listens, and refuses an address that is neither http nor https', async () => {
+  it('reports a refused connection, and refuses an address that is neither http nor https', async () => {
     const url = await mirror(() => {})
     server?.close()
     const refused = await eigenae(['data', 'fetch', '--mirror', url, '--out', scratch('none', 'mnist')])

@@ -80,7 +80,7 @@ describe('a folder of idx files', () => {
     expect(existsSync(scratch('never'))).toBe(false)
   })
 
-  it('whose gzipped file unzips to more than its header promises is refused before it fills the memory', async () => {
+  it('whose gzipped file unzips to more than its header claims is refused before it fills the memory', async () => {
     const bomb = Buffer.concat([idxImages(200), Buffer.alloc(60e6)])
     const source = dataFolder(scratch('bomb'), { [train]: bomb }, true)
     const { code, stderr } = await eigenae(
@@ -92,7 +92,7 @@ describe('a folder of idx files', () => {
     expect(code).toBe(2)
   })
 
-  it('whose header promises more than any data set holds is refused', async () => {
+  it('whose header claims more than any data set holds is refused', async () => {
     const header = idxImages(1)
     header.writeUInt32BE(2 ** 32 - 1, 4)
     for (const gzipped of [false, true]) {
@@ -124,7 +124,7 @@ describe('a folder of idx files', () => {
     },
   )
 
-  it('that is not MNIST fails data verify, which names each file', async () => {
+  it('that is not MNIST makes data verify fail, naming each file', async () => {
     const { code, stderr } = await eigenae(['data', 'verify', dataFolder(scratch('other'))])
     expect(code).toBe(1)
     expect(stderr).toContain("t10k-labels-idx1-ubyte: has 58 bytes, MNIST's has 10008")

@@ -17,7 +17,7 @@ const train = (out: string, ...settings: readonly string[]) =>
   })
 
 describe('a run that fails', () => {
-  it('is listed with its reason first, without its path', async () => {
+  it('is printed with its reason first and without its path', async () => {
     const { code, stderr } = await sweep('diverges', 'optimizer.learningRate=1e30')
     expect(code).toBe(1)
     expect(stderr).toMatch(/^none\/seed-0: failed: training diverged: /m)
@@ -42,7 +42,7 @@ describe('a network that is dead', () => {
     expect(stderr).toMatch(warning)
   })
 
-  it('causes no warning if it learns', async () => {
+  it('causes no warning while it still learns', async () => {
     expect((await train('alive')).stderr).not.toContain('warning')
   })
 
@@ -53,7 +53,7 @@ describe('a network that is dead', () => {
     [[2, 1, 1], null],
     [[2, 1, 1, 1], 'the last 3'],
     [[1, 1, 1, 2], null],
-  ])('is recognised by its last test errors: %j', (errors, epochs) => {
+  ])('is told by its last test errors: %j', (errors, epochs) => {
     const found = stalledWarning(errors.map((test_mse) => ({ test_mse })))
     if (epochs === null) expect(found).toBeNull()
     else expect(found).toContain(`in ${epochs} epochs`)

@@ -20,7 +20,7 @@ async function groupsOf(...args: readonly string[]): Promise<readonly string[]> 
 const rates = ['1e-05', '0.001', '0.003', '0.01', '0.03', '0.1', '0.3', '1', '3']
 
 describe('the order of runs', () => {
-  it('goes by the value of decimals and exponents, and of seeds', async () => {
+  it('is numeric for decimals, exponents and seeds', async () => {
     for (const [place, rate] of rates.entries()) {
       writeRun(scratch('rates', `none,optimizer.learningRate=${rate}`, `seed-${place}`))
     }
@@ -60,7 +60,7 @@ describe('the arms of a sweep', () => {
     expect(await groupsOf(...given)).toEqual(given)
   })
 
-  it('have the first with a completed run as the baseline', async () => {
+  it('have the first arm with a completed run as the baseline', async () => {
     for (const arm of arms) {
       writeRun(scratch('partly', arm, 'seed-0'), { status: arm === arms[0] ? 'failed' : 'completed' })
     }
@@ -84,7 +84,7 @@ describe('the arms of a sweep', () => {
     }
   })
 
-  it('are in the order of their names, with a warning, if the sweep.json of a sweep is gone', async () => {
+  it('are in the order of their names, with a warning, if sweep.json is missing', async () => {
     for (const arm of ['b', 'a'])
       writeFileSync(join(writeRun(scratch('gone', arm, 'seed-0')), 'train.log'), '')
     const { code, stderr, stdout } = await compare('gone')
@@ -123,7 +123,7 @@ describe('a folder without permission', () => {
     for (const folder of [scratch('mixed', 'b'), scratch('closed', 'b')]) chmodSync(folder, 0o700)
   })
 
-  it('hides no other runs from runs, which then fails', async () => {
+  it('does not hide other runs from runs, which fails after listing them', async () => {
     const { code, stdout, stderr } = await eigenaeAsUser('runs', 'mixed')
     const listed = stdout.split('\n').slice(1, -1)
     expect(listed.map((line) => line.split(' ')[0])).toEqual(['a/seed-0', 'c/seed-0'])
@@ -136,7 +136,7 @@ Choose another path, or change its permissions.
     expect(code).toBe(1)
   })
 
-  it('is a warning of compare', async () => {
+  it('causes a warning of compare', async () => {
     const { code, stdout, stderr } = await eigenaeAsUser('compare', 'mixed', '--json')
     const warning = 'left out: mixed/b: cannot read the folder: permission denied'
     expect(stderr).toBe(`warning: ${warning}\n`)
@@ -144,7 +144,7 @@ Choose another path, or change its permissions.
     expect(code).toBe(0)
   })
 
-  it('fails eval after the others are measured, and a command for a single run at once', async () => {
+  it('makes eval fail after measuring the others, and embed at once', async () => {
     tinyConfigs(scratch('tiny'), 1)
     const args = ['--config', scratch('tiny', 'none.json'), '--out', scratch('trained', 'a')]
     expect((await eigenae(['train', ...args])).code).toBe(0)
@@ -160,7 +160,7 @@ Choose another path, or change its permissions.
     chmodSync(scratch('trained', 'b'), 0o700)
   })
 
-  it('is named if no run is found beside it', async () => {
+  it('is named if no other run is found', async () => {
     const { code, stderr } = await eigenaeAsUser('compare', 'closed')
     expect(stderr).toContain('closed: holds no run\n  closed/b: cannot read the folder: permission denied\n')
     expect(code).toBe(2)

@@ -88,7 +88,7 @@ describe('a completed run with', () => {
     }
   })
 
-  it('any of these changes is left out by compare and listed by runs, model and checkpoint apart', async () => {
+  it('any of these changes is left out by compare and listed by runs, unless it needs a read of every byte', async () => {
     const cheap = cases.filter((each) => each.cheap)
     const { stdout, stderr } = await run('compare', ...cheap.map(({ folder }) => armOf(folder)), '--json')
     for (const { name, folder } of cheap)
@@ -119,7 +119,7 @@ describe('a completed run with', () => {
     await expectSameRuns(['.'], scratch(folder), scratch('whole/seed-0'))
   })
 
-  it('any of these changes verifies once it is remade', async () => {
+  it('any of these changes verifies after it was remade', async () => {
     const states = [...(await verified('changed')).values()].map(({ state }) => state)
     expect(new Set(states)).toEqual(new Set(['ok']))
   })
@@ -180,7 +180,7 @@ describe('an interrupted run with', () => {
     await expectSameRuns(['.'], scratch(folder), scratch('whole/seed-0'))
   })
 
-  it('rows after its checkpoint shows and keeps none of them', async () => {
+  it('rows after its checkpoint ignores them and drops them on resume', async () => {
     await copy('stopped', 'more-rows')
     await appendFile(scratch('more-rows/metrics.csv'), '4,0,0,0,0,0,0,0,0\n')
     const verified = await run('verify', 'more-rows')

@@ -45,7 +45,7 @@ async function readyTaker(locks: readonly string[]) {
 }
 
 describe('the lock of a folder', () => {
-  it('goes to one of several processes that find it left behind at the same moment', async () => {
+  it('is taken by one of several processes that find it stale at the same moment', async () => {
     const places = Array.from({ length: 40 }, (_, index) => scratch(`left-${index}`))
     const leftBehind = JSON.stringify({ ...holder, pid: 2 ** 22 + 1 })
     for (const folder of places) {
@@ -60,7 +60,7 @@ describe('the lock of a folder', () => {
     expect(taken.flat().sort()).toEqual([...locks].sort())
   })
 
-  it('stays where another has taken it over by the time it is released', async () => {
+  it('is kept on release if another process has taken it over', async () => {
     const holder = await hold('overtaken')
     await writeFile(scratch('overtaken', '.lock'), 'of another')
     holder.stdin!.end()
@@ -68,7 +68,7 @@ describe('the lock of a folder', () => {
     expect(await readFile(scratch('overtaken', '.lock'), 'utf8')).toBe('of another')
   })
 
-  it('ends the process when it is found gone', async () => {
+  it('ends the process if it has disappeared', async () => {
     const holder = await hold('gone')
     await rm(scratch('gone', '.lock'))
     const [[code], stderr] = await Promise.all([once(holder, 'exit'), text(holder.stderr!)])
@@ -76,7 +76,7 @@ describe('the lock of a folder', () => {
     expect(code).toBe(1)
   })
 
-  it('holds though its process lives in another container, where numbers mean others', async () => {
+  it('holds if its process runs in another container, with other process numbers', async () => {
     await mkdir(scratch('contained'))
     const lock = { ...holder, pid: 2 ** 22 + 1, space: 'of a container' }
     await writeFile(scratch('contained', '.lock'), JSON.stringify(lock))
@@ -90,7 +90,7 @@ describe('the lock of a folder', () => {
     expect(code).toBe(1)
   })
 
-  it('holds though another version wrote it, until it has not been renewed for a minute', async () => {
+  it('holds if another version wrote it, until a minute after the last renewal', async () => {
     await mkdir(scratch('newer'))
     await writeFile(scratch('newer', '.lock'), '{"format":2}')
     const { code, stderr } = await eigenae([

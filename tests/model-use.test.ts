@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 
 describe('eigenae eval', () => {
-  it('finds the figures of the run itself, to the last digit', async () => {
+  it('reproduces the figures of evaluation.json exactly', async () => {
     const { stdout, stderr, code } = await run('eval', 'runs/a', '--json', '--threads', '2')
     expect([code, stderr]).toEqual([0, ''])
     const [found] = JSON.parse(stdout)
@@ -39,7 +39,7 @@ describe('eigenae eval', () => {
     expect(found.neighbour_accuracy).toBeGreaterThan(0.3)
   })
 
-  it('measures other data, another split, other noise, and sets the runs of a folder in one table', async () => {
+  it('measures other data, splits and noise, and prints all runs of a folder in one table', async () => {
     const choice = ['--data', 'other', '--split', 'train', '--images', '30', '--noise', '0']
     const { stdout, code } = await run('eval', 'runs', ...choice)
     expect(code).toBe(0)
@@ -50,7 +50,7 @@ describe('eigenae eval', () => {
     expect(found.data).toBe('other')
   })
 
-  it('measures the checkpoint of a run that is not complete, and says so', async () => {
+  it('measures the checkpoint of an incomplete run, with a warning', async () => {
     await cp(scratch('runs/a'), scratch('stopped'), { recursive: true })
     await rm(scratch('stopped/model.safetensors'))
     await rm(scratch('stopped/evaluation.json'))
@@ -101,7 +101,7 @@ describe('k-nearest neighbours', () => {
       afterEach(() => vi.unstubAllEnvs())
 
       it.each(['apart', 'left-out'] as const)(
-        'are those of the tree, found on any number of threads (%s)',
+        'are those of the tree, on any number of threads (%s)',
         async (scoring) => {
           for (const latent of [1, 10, 40]) {
             // Numbers that float32 rounds, and whole numbers with many equal distances.
@@ -123,7 +123,7 @@ describe('k-nearest neighbours', () => {
         },
       )
 
-      it('are looked for no longer once the signal is aborted', async () => {
+      it('are not searched further once the signal is aborted', async () => {
         const controller = new AbortController()
         const points = new Float32Array(3000 * 40).map((_, i) => Math.sin(i * i))
         const search = { latent: 40, scoring: 'left-out', threads: 1, signal: controller.signal } as const
@@ -160,12 +160,12 @@ describe('k-nearest neighbours', () => {
     expect(() => (findNeighbours as unknown as () => void)()).toThrow()
   })
 
-  it('are all there are where there are few', () => {
+  it('are all points if there are few', () => {
     expect(new BoxTree(Float32Array.of(1, 1, 5), 1).nearest(Float32Array.of(4), 5, -1)).toEqual([2, 0, 1])
   })
 })
 
-it('leaves an image out of the linear probe as fitting without it would', async () => {
+it('leaves an image out of the linear probe as a fit without it would', async () => {
   const latent = 3
   const count = 60
   const labels = Uint8Array.from({ length: count }, (_, i) => (i * i) % 4)
@@ -192,7 +192,7 @@ it('leaves an image out of the linear probe as fitting without it would', async 
 })
 
 describe('eigenae embed', () => {
-  it('writes a row an image as CSV, and replaces an embedding of its own', async () => {
+  it('writes a row per image as CSV, and replaces its own embedding', async () => {
     for (const images of ['7', '3']) {
       const { code, stdout } = await run(
         ...['embed', 'runs/a', '--out', 'made/z.csv', '--images', images, '--overwrite'],
@@ -206,7 +206,7 @@ describe('eigenae embed', () => {
     expect(await readdir(scratch('made'))).toEqual(['z.csv'])
   })
 
-  it('moves with noise', async () => {
+  it('changes with noise', async () => {
     const last = async (...flags: string[]) => {
       await run('embed', 'runs/a', '--out', 'noisy.csv', '--images', '1', '--overwrite', ...flags)
       return (await readFile(scratch('noisy.csv'), 'utf8')).trimEnd().split('\n').at(-1)
@@ -214,7 +214,7 @@ describe('eigenae embed', () => {
     expect(await last('--noise', '0.2')).not.toBe(await last())
   })
 
-  it('refuses an unknown ending and the files of others before anything is written', async () => {
+  it('refuses an unknown extension and foreign files before it writes anything', async () => {
     const unknown = await run('embed', 'runs/a', '--out', 'nowhere/z.txt')
     expect(unknown.stderr).toContain('--out: must end with .csv or .npy (got "nowhere/z.txt")')
     expect(unknown.code).toBe(2)
@@ -230,7 +230,7 @@ describe('eigenae embed', () => {
 describe('eigenae export', () => {
   const args = ['export', 'runs/a', '--format', 'onnx', '--out', 'model']
 
-  it('fills a folder, and another time only with --overwrite', async () => {
+  it('writes a folder, and replaces it only with --overwrite', async () => {
     const { code, stdout } = await run(...args)
     expect([code, stdout]).toEqual([0, 'model/README.md\nmodel/model.onnx\n'])
     const again = await run(...args)
@@ -245,7 +245,7 @@ describe('eigenae export', () => {
     expect((await readdir(scratch())).filter((name) => name.startsWith('.'))).toEqual([])
   })
 
-  it('leaves a folder alone that holds anything else, even with --overwrite', async () => {
+  it('keeps a folder that holds anything else, even with --overwrite', async () => {
     await run('export', 'runs/a', '--format', 'tfjs', '--out', 'kept')
     await writeFile(scratch('kept/notes.txt'), 'mine')
     const { code, stderr } = await run('export', 'runs/a', '--format', 'onnx', '--out', 'kept', '--overwrite')
@@ -254,7 +254,7 @@ describe('eigenae export', () => {
     expect(await readdir(scratch('kept'))).toContain('weights.bin')
   })
 
-  it('refuses what is no single run, and a damaged model, and leaves nothing', async () => {
+  it('refuses several runs and a damaged model, and leaves no files', async () => {
     const out = ['--format', 'onnx', '--out', 'none']
     expect((await run('export', 'runs', ...out)).stderr).toContain(
       'runs: holds 2 runs, export takes one\nName one of them',

@@ -41,7 +41,7 @@ beforeAll(async () => {
 })
 
 describe("a user's own files", () => {
-  it('stay in a run folder, whatever they are called, and what a killed process left goes', async () => {
+  it('stay in a run folder whatever their names, and leftovers of a killed process are removed', async () => {
     const folder = await copyOfRun('with-own-files')
     const own = [
       'thesis.tex.4194305.tmp',
@@ -60,7 +60,7 @@ describe("a user's own files", () => {
     for (const name of [...left, '.lock', '.lock.takeover']) expect(after).not.toContain(name)
   })
 
-  it('are not replaced by embed, which replaces its own with --overwrite alone', async () => {
+  it('are not replaced by embed, which replaces its own only with --overwrite', async () => {
     const embed = (file: string, ...flags: readonly string[]) =>
       run('embed', 'run', '--images', '3', '--out', file, ...flags)
     await mkdir(scratch('e'))
@@ -113,7 +113,7 @@ describe("a user's own files", () => {
     await rm(scratch(file))
   })
 
-  it('are not replaced by export --overwrite, which leaves nothing of a killed one', async () => {
+  it('are not replaced by export --overwrite, which removes leftovers of a killed export', async () => {
     const write = (format: string) =>
       run('export', 'run', '--format', format, '--out', 'exports/model', '--overwrite')
     await mkdir(scratch('exports', leftover('model')), { recursive: true })
@@ -202,7 +202,7 @@ describe('a file that never ends', () => {
   }
 
   it.each(['FIFO', '/dev/zero'] as const)(
-    'is refused as any file of a run: %s',
+    'is refused in place of any file of a run: %s',
     { timeout: 120_000 },
     async (kind) => {
       const outcomes = files.map(async (name) => {
@@ -219,7 +219,7 @@ describe('a file that never ends', () => {
     },
   )
 
-  it('is refused as the lock, the log, the checkpoint and the tables of a run that is trained', async () => {
+  it('is refused in place of the lock, the log, the checkpoint and the tables of a run', async () => {
     for (const name of ['.lock', 'train.log', 'metrics.csv', 'checkpoint/state.safetensors']) {
       const folder = await copyOfRun(`fifo-in-${name.replace('/', '-')}`)
       await rm(scratch(folder, name), { force: true })
@@ -230,7 +230,7 @@ describe('a file that never ends', () => {
     }
   })
 
-  it('is refused as a sweep, its plan and its runs', async () => {
+  it('is refused in place of a sweep, its plan and its runs', async () => {
     const sweep = { name: 't', variants: { a: `${configs}/baseline.json` } }
     await writeFile(scratch('t.json'), JSON.stringify(sweep))
     await mkdir(scratch('t/a/seed-0'), { recursive: true })
@@ -246,7 +246,7 @@ describe('a file that never ends', () => {
     expect((await again()).stderr).toMatch(/config\.json:? is not a regular file/)
   })
 
-  it('is refused as a config, while a pipe is read', async () => {
+  it('is refused as a config, but a pipe is read', async () => {
     spawnSync('mkfifo', [scratch('silent')])
     const silent = run('train', '--config', 'silent', '--out', 'none')
     const zeros = await eigenae(['train', '--config', '/dev/zero', '--out', scratch('none')])
@@ -296,7 +296,7 @@ describe('the lock of another machine', () => {
 })
 
 describe('a full quota', () => {
-  it('is named, though Node has no name for it', async () => {
+  it('is reported, although Node does not know the error', async () => {
     // The kernel's answer, given to the first file that is written.
     const shim = `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module'
       fs.promises.open = async () => { throw Object.assign(new Error('Unknown system error -122'),

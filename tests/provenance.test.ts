@@ -40,14 +40,14 @@ describe('run.json records the code', () => {
     return readJson(join(home, name, 'run.json'))
   }
 
-  it('by the commit of the folder it was started in, and whether that was modified', async () => {
+  it('by the commit of the working folder, and whether it was modified', async () => {
     const commit = git(home, 'rev-parse', 'HEAD')
     expect(await trained('clean')).toMatchObject({ gitCommit: commit, gitDirty: false })
     writeFileSync(join(home, 'notes.txt'), 'second')
     expect(await trained('modified')).toMatchObject({ gitCommit: commit, gitDirty: true })
   })
 
-  it("by eigenae's own commit, whatever folder it is started in", async () => {
+  it("by eigenae's own commit, whatever the working folder", async () => {
     const { eigenae: own, versions } = await trained('own')
     expect(own).toEqual(stateOf(project))
     expect(versions.eigenae).toMatch(/^\d/)
@@ -64,7 +64,7 @@ describe('run.json records the code', () => {
   })
 })
 
-describe('a run on data that a relative path names', () => {
+describe('a run on data with a relative path', () => {
   const home = scratch('home')
   const elsewhere = scratch('elsewhere')
   const args = [...trainArgs('baseline.json', join(home, 'run'), ...small), '--epochs', '1']
@@ -74,7 +74,7 @@ describe('a run on data that a relative path names', () => {
     expect((await eigenae(args, { cwd: home })).code).toBe(0)
   })
 
-  it('keeps the path as the user wrote it in config.json and as it was meant in run.json', () => {
+  it('has the path as the user wrote it in config.json, and the absolute path in run.json', () => {
     expect(readJson(join(home, 'run/config.json')).data.source).toBe('data')
     expect(readJson(join(home, 'run/run.json')).dataSource).toBe(join(home, 'data'))
   })
@@ -97,7 +97,7 @@ describe('a run on data that a relative path names', () => {
     expect(readJson(record).dataSource).toBe(join(home, 'data'))
   })
 
-  it("is used with the config's path if the data was moved, and an older run, which recorded none", async () => {
+  it("falls back to the config's path if the data was moved or an older version recorded no path", async () => {
     renameSync(join(home, 'data'), join(elsewhere, 'data'))
     expect((await eigenae(['eval', '../home/run'], { cwd: elsewhere })).code).toBe(0)
     const lost = await eigenae(['eval', 'run'], { cwd: home })

@@ -67,7 +67,7 @@ describe('a run that is resumed', () => {
     await expectSameAsUndisturbed(folder)
   })
 
-  it('shows as interrupted when its process was killed', async () => {
+  it('is listed as interrupted after its process was killed', async () => {
     const folder = scratch('gone')
     const hold = holdAt(1)
     const running = start(argsFor(folder), { env: hold.env })
@@ -78,7 +78,7 @@ describe('a run that is resumed', () => {
     expect((await readRun(folder)).status).toBe('interrupted')
   })
 
-  it.each(['SIGINT', 'SIGTERM', 'SIGUSR1'] as const)('ends with 130 at %s, and goes on', async (name) => {
+  it.each(['SIGINT', 'SIGTERM', 'SIGUSR1'] as const)('ends with 130 at %s, and resumes', async (name) => {
     const folder = scratch(name)
     const { code, stderr } = await endedAfter(2, folder, name)
     expect(code).toBe(130)
@@ -107,7 +107,7 @@ describe('a run that is resumed', () => {
     expect((await readRun(folder)).record.status).toBe('interrupted')
   })
 
-  it('has nothing to do when it is complete', async () => {
+  it('does nothing if it is complete', async () => {
     const before = await readFile(`${undisturbed}/run.json`)
     const { code, stdout, stderr } = await eigenae(argsFor(undisturbed, '--resume'))
     expect(code).toBe(0)
@@ -116,7 +116,7 @@ describe('a run that is resumed', () => {
     expect(await readFile(`${undisturbed}/run.json`)).toEqual(before)
   })
 
-  it('begins where there is none yet', async () => {
+  it('starts if there is no run yet', async () => {
     const { code, stderr } = await eigenae([
       ...trainArgs('eigen.json', scratch('fresh'), 'data.limit=100', 'train.epochs=1'),
       '--resume',
@@ -126,8 +126,8 @@ describe('a run that is resumed', () => {
   })
 })
 
-describe('a resume that cannot be', () => {
-  it('is refused with another config, which names each field that differs', async () => {
+describe('a resume', () => {
+  it('is refused with another config, naming each field that differs', async () => {
     const before = await readFile(`${undisturbed}/config.json`)
     const { code, stderr } = await eigenae(
       argsFor(undisturbed, '--resume', '--set', 'loss.eigen.weight=0.5', '--seed', '4'),
@@ -138,7 +138,7 @@ describe('a resume that cannot be', () => {
     expect(await readFile(`${undisturbed}/config.json`)).toEqual(before)
   })
 
-  it('keeps the device that auto meant, and why', async () => {
+  it('keeps the device that auto chose, and the reason', async () => {
     const folder = scratch('auto')
     await endedAfter(2, folder, 'SIGINT')
     const { device, deviceReason } = await jsonOf(`${folder}/run.json`)
@@ -147,7 +147,7 @@ describe('a resume that cannot be', () => {
     expect(deviceReason).not.toBe('asked for')
   })
 
-  it('is refused where the run began on a device of another version', async () => {
+  it('is refused if the run was started on a device of another version', async () => {
     const folder = scratch('other-device')
     await endedAfter(1, folder, 'SIGINT')
     sealRun(folder, { device: 'tpu' })

@@ -29,7 +29,7 @@ describe('a run folder', () => {
     }
   }
 
-  it('holds the files of the contract, and nothing else', async () => {
+  it('holds exactly the documented files', async () => {
     const files = [
       'checkpoint',
       'config.json',
@@ -42,7 +42,7 @@ describe('a run folder', () => {
     expect(await readdir(scratch('whole', 'checkpoint'))).toEqual(['state.safetensors'])
   })
 
-  it('has a row of metrics an epoch, and a row of the spectrum a dimension from epoch 0 on', async () => {
+  it('has a row of metrics per epoch, and a row of the spectrum per dimension from epoch 0 on', async () => {
     const { metrics, spectrum } = await readWholeRun(folder)
     expect(metrics.map((row) => row.epoch)).toEqual([1, 2])
     expect(spectrum.map((row) => row.epoch)).toEqual([0, 1, 2].flatMap((epoch) => Array(10).fill(epoch)))
@@ -69,14 +69,14 @@ describe('a run folder', () => {
       await expectSameBytes((await trained(`threads-${threads}`, '--threads', threads)).folder)
   })
 
-  it('says in run.json what ran, where and how it ended', async () => {
+  it('records in run.json the run, its engine and its outcome', async () => {
     const record = JSON.parse(await readFile(`${folder}/run.json`, 'utf8'))
     expect(record).toMatchObject({ status: 'completed', name: 'eigen', seed: 0, device: 'cpu' })
     expect(record.engine.name).toBe('native')
     expect(Date.parse(record.ended)).toBeGreaterThanOrEqual(Date.parse(record.started))
   })
 
-  it('ends with a model whose tensors carry the names and shapes of the layers', async () => {
+  it('has a model whose tensors have the names and shapes of the layers', async () => {
     const folder = scratch('norm')
     await eigenae(trainArgs('batch-norm.json', folder, 'data.limit=500', 'train.epochs=1'))
     const file = `${folder}/model.safetensors`
@@ -88,7 +88,7 @@ describe('a run folder', () => {
     expect(JSON.parse(metadata.config!).name).toBe('batch-norm')
   })
 
-  it('lies under runs/<name>/seed-<seed> where --out says nothing', async () => {
+  it('is runs/<name>/seed-<seed> without --out', async () => {
     const args = trainArgs('eigen.json', 'x', 'data.limit=100', 'train.epochs=1').filter(
       (arg) => arg !== '--out' && arg !== 'x',
     )
@@ -98,14 +98,14 @@ describe('a run folder', () => {
   })
 })
 
-describe('what train prints', () => {
-  it('is results on stdout, and a line an epoch on stderr where that is no terminal', async () => {
+describe('the output of train', () => {
+  it('is the results on stdout, and a line per epoch on stderr without a terminal', async () => {
     const { stdout, stderr } = await trained('printed')
     expect(stdout).toMatch(/^test MSE +0\.0\d+\nnoisy test MSE +0\.0\d+$/m)
     expect(stderr).toMatch(/^epoch 1\/2 {2}loss .* images\/s\nepoch 2\/2 {2}loss/m)
   })
 
-  it('is whole though nobody reads on', async () => {
+  it('may be closed without stopping the run', async () => {
     const folder = scratch('unread')
     const hold = holdAt(1)
     const args = trainArgs('baseline.json', folder, 'data.limit=500', 'train.epochs=3')
@@ -118,7 +118,7 @@ describe('what train prints', () => {
     expect(JSON.parse(await readFile(`${folder}/run.json`, 'utf8')).status).toBe('completed')
   })
 
-  it('is nothing on stderr with --quiet, and one JSON value on stdout with --json', async () => {
+  it('is empty on stderr with --quiet, and one JSON value on stdout with --json', async () => {
     const { stdout, stderr, folder } = await trained('quiet', '--quiet', '--json')
     const evaluation = JSON.parse(await readFile(`${folder}/evaluation.json`, 'utf8'))
     expect(stderr).toBe('')
@@ -127,7 +127,7 @@ describe('what train prints', () => {
 })
 
 describe('an instruction set that this processor does not have', () => {
-  it('is refused before anything is written, and no other device is taken in its place', async () => {
+  it('is refused before anything is written, and no other device is used', async () => {
     const folder = scratch('no-such-set')
     const { code, stderr } = await eigenae(trainArgs('eigen.json', folder), {
       env: { EIGENAE_ISA: 'avx1024' },

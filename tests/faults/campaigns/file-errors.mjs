@@ -2,28 +2,16 @@ import { join } from 'node:path'
 import { outcomeOf } from '../core/campaign.mjs'
 import { bin, eigenae, isCrash, summaryOf } from '../core/command.mjs'
 import { errorNumbers, withOperations } from '../core/operations.mjs'
-import { differenceOf, sweepDifferenceOf } from '../core/workplace.mjs'
 
 /**
- * A file operation of `train` or `sweep`, reads included, gives an error, once or from then on. The command ends with a
- * message and exit code 1, or does without the operation; once errors stop, a resume ends with the bytes of an undisturbed
- * run.
+ * A file operation of `train` or `sweep`, reads included, fails, once or from then on. The command must end with a message
+ * and exit code 1, or complete without the operation. Once errors stop, a resume must give the bytes of an undisturbed run.
  */
 export const fileErrors = {
   name: 'file-errors',
   sample: 16,
   prepare: async (workplace) => {
-    const [run, sweep] = [await workplace.referenceRun(), await workplace.referenceSweep()]
-    const commands = {
-      train: {
-        args: (out, ...more) => workplace.trainArgs(out, ...more),
-        difference: (out) => differenceOf(out, run),
-      },
-      sweep: {
-        args: (out, ...more) => workplace.sweepArgs(out, ...more),
-        difference: (out) => sweepDifferenceOf(out, sweep),
-      },
-    }
+    const commands = await workplace.commands()
     const disturbed = (args, out, settings) =>
       withOperations(workplace, out, { ...settings, scope: 'all' }, process.execPath, [bin, ...args])
     for (const command of Object.values(commands)) {

@@ -2,31 +2,20 @@ import { join } from 'node:path'
 import { outcomeOf } from '../core/campaign.mjs'
 import { eigenae, isCrash, summaryOf } from '../core/command.mjs'
 import { Disk, noDisk } from '../core/disk.mjs'
-import { differenceOf, sweepDifferenceOf } from '../core/workplace.mjs'
 
-/** More than a run, or the sweep, needs. */
+/** Somewhat more than a run or the sweep needs. */
 const largest = { train: { kilobytes: 700, files: 24 }, sweep: { kilobytes: 2000, files: 80 } }
 
 /**
- * `train` and `sweep` on a disk that becomes full, of bytes or of files: the command says so and exits with 1; once there
- * is room, a resume ends with the bytes of an undisturbed run.
+ * `train` and `sweep` run out of disk space or of inodes. The command must print a message and exit with 1. Once there is
+ * space, a resume must give the bytes of an undisturbed run.
  */
 export const fullDisk = {
   name: 'full-disk',
   sample: 8,
   missing: (workplace) => noDisk(workplace, 'tmpfs'),
   prepare: async (workplace) => {
-    const [run, sweep] = [await workplace.referenceRun(), await workplace.referenceSweep()]
-    const commands = {
-      train: {
-        args: (out, ...more) => workplace.trainArgs(out, ...more),
-        difference: (out) => differenceOf(out, run),
-      },
-      sweep: {
-        args: (out, ...more) => workplace.sweepArgs(out, ...more),
-        difference: (out) => sweepDifferenceOf(out, sweep),
-      },
-    }
+    const commands = await workplace.commands()
     return {
       tries: 120,
       attempt: async (number, choice) => {

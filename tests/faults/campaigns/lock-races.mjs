@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { bin, isCrash, root, startEigenae, summaryOf } from '../core/command.mjs'
 import { withOperations } from '../core/operations.mjs'
-import { differenceOf, readIfThere } from '../core/workplace.mjs'
+import { differenceOf, readIfPresent } from '../core/workplace.mjs'
 
 const contenders = 4
 
@@ -40,7 +40,7 @@ async function race(args, reached) {
   let refused = 0
   for (const { ended } of running) void ended.then(() => refused++)
   const isOver = () =>
-    refused === contenders || (refused === contenders - 1 && readIfThere(reached)?.length > 0)
+    refused === contenders || (refused === contenders - 1 && readIfPresent(reached)?.length > 0)
   while (!isOver()) await new Promise((resolve) => setTimeout(resolve, 10))
   for (const { child } of running) child.kill('SIGCONT')
   return Promise.all(running.map(({ ended }) => ended))

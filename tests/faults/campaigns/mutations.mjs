@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import { eigenae, isCrash, root, startEigenae, summaryOf } from '../core/command.mjs'
 import { Server } from '../core/server.mjs'
-import { comparedFiles, readIfThere, treeOf } from '../core/workplace.mjs'
+import { comparedFiles, readIfPresent, treeOf } from '../core/workplace.mjs'
 import { kindsFor } from './mutation-kinds.mjs'
 
 const target = 'sweep/eigen/seed-0'
@@ -111,7 +111,7 @@ async function interruptedRun(workplace, out) {
     EIGENAE_TEST_HOLD: JSON.stringify({ epoch: 2, run: '', release: ['SIGINT'], reached }),
   }
   const running = startEigenae(['train', '--config', workplace.path('eigen.json'), '--out', out], { env })
-  while (readIfThere(reached) === null) {
+  while (readIfPresent(reached) === null) {
     if (running.child.exitCode !== null) throw new Error('the run ended before it was held')
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
@@ -199,7 +199,7 @@ class Slot {
   #mutate(base, choice) {
     for (;;) {
       const file = choice.of(choice.chance(0.06) ? ['sweep/sweep.json'] : files)
-      if (readIfThere(join(this.#folder, file)) === null) continue
+      if (readIfPresent(join(this.#folder, file)) === null) continue
       const kinds = kindsFor(file)
       const kind = choice.of(Object.keys(kinds))
       const description = kinds[kind](join(this.#folder, file), choice, this.#othersOf(base, file))
@@ -212,7 +212,7 @@ class Slot {
     if (!file.endsWith('.json')) return false
     try {
       const [now, before] = [this.#folder, this.#bases[base]].map((folder) =>
-        JSON.parse(String(readIfThere(join(folder, file)))),
+        JSON.parse(String(readIfPresent(join(folder, file)))),
       )
       return now !== null && isDeepStrictEqual(now, before)
     } catch {
@@ -221,7 +221,7 @@ class Slot {
   }
 
   #othersOf(base, file) {
-    const ifThere = (path) => (readIfThere(path) === null ? null : path)
+    const ifThere = (path) => (readIfPresent(path) === null ? null : path)
     const otherBase = this.#bases[base === 'complete' ? 'interrupted' : 'complete']
     return {
       seed: ifThere(join(this.#folder, file.replace('seed-0', 'seed-1'))),
@@ -248,7 +248,7 @@ class Slot {
   /** Whether the run is what an undisturbed one is. */
   #isWhole() {
     return comparedFiles.every((file) => {
-      const bytes = readIfThere(join(this.#folder, target, file))
+      const bytes = readIfPresent(join(this.#folder, target, file))
       return bytes?.equals(readFileSync(join(this.#bases.complete, target, file))) === true
     })
   }

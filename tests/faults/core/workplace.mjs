@@ -13,7 +13,7 @@ import { basename, join } from 'node:path'
 import { eigenae } from './command.mjs'
 import { Choice } from './random.mjs'
 
-/** The files of a run that are the same bytes however often it was ended and resumed. */
+/** The files of a run whose bytes do not depend on how often it was killed and resumed. */
 export const comparedFiles = [
   'config.json',
   'metrics.csv',
@@ -22,12 +22,12 @@ export const comparedFiles = [
   'model.safetensors',
 ]
 
-/** A folder for the campaigns, with data and configs of runs that take next to no time; removed at the end. */
+/** A temporary folder for the campaigns, with the data and configs of very short runs. */
 export class Workplace {
   folder = mkdtempSync(join(tmpdir(), 'eigenae-faults-'))
   config = this.path('run.json')
   sweepConfig = this.path('sweep.json')
-  #places = 0
+  #folders = 0
 
   constructor() {
     writeData(this.path('data'))
@@ -48,9 +48,9 @@ export class Workplace {
     return join(this.folder, ...names)
   }
 
-  /** A place for one try; a new one each time. */
+  /** Creates a folder for one try. */
   newFolder() {
-    const folder = this.path(`try-${++this.#places}`)
+    const folder = this.path(`try-${++this.#folders}`)
     mkdirSync(folder)
     return folder
   }
@@ -63,7 +63,7 @@ export class Workplace {
     return ['sweep', '--config', this.sweepConfig, '--out', out, '--jobs', '1', ...more]
   }
 
-  /** An undisturbed run, or sweep, to compare with. */
+  /** Makes an undisturbed run or sweep, once, and returns its folder. */
   async reference(name, args) {
     const folder = this.path(`reference-${name}`)
     if (existsSync(folder)) return folder
@@ -80,12 +80,30 @@ export class Workplace {
     return this.reference('sweep', (folder) => this.sweepArgs(folder))
   }
 
+  /**
+   * The commands of a campaign by name: their arguments, and how their output differs from that of an undisturbed
+   * command. Runs the undisturbed ones first.
+   */
+  async commands() {
+    const [run, sweep] = [await this.referenceRun(), await this.referenceSweep()]
+    return {
+      train: {
+        args: (out, ...more) => this.trainArgs(out, ...more),
+        difference: (out) => differenceOf(out, run),
+      },
+      sweep: {
+        args: (out, ...more) => this.sweepArgs(out, ...more),
+        difference: (out) => sweepDifferenceOf(out, sweep),
+      },
+    }
+  }
+
   remove() {
     rmSync(this.folder, { recursive: true, force: true })
   }
 }
 
-/** Four idx files of blurred strokes: a network learns something from them. */
+/** Writes four idx files of blurred strokes, from which a network can learn. */
 function writeData(folder) {
   mkdirSync(folder)
   for (const [name, count] of [
@@ -112,20 +130,20 @@ function writeData(folder) {
 }
 
 /**
- * How a run is not what an undisturbed one leaves: `lost` names a file that is missing or has other bytes, `litter`
- * names what should not be there. Null if it is the same.
+ * Returns how a run differs from an undisturbed one: `lost` names a file that is missing or has other bytes, `litter` names
+ * extra files. Null if they are the same.
  */
 export function differenceOf(run, reference) {
   for (const name of comparedFiles) {
-    const [bytes, wanted] = [run, reference].map((folder) => readIfThere(join(folder, name)))
+    const [bytes, wanted] = [run, reference].map((folder) => readIfPresent(join(folder, name)))
     if (bytes === null) return { lost: `${name} is missing` }
     if (!bytes.equals(wanted)) return { lost: `${name} has other bytes` }
   }
-  if (recordOf(run)?.status !== 'completed') return { lost: 'run.json does not say completed' }
+  if (recordOf(run)?.status !== 'completed') return { lost: 'the status in run.json is not completed' }
   return litterOf(run, reference)
 }
 
-/** The same of all runs of a sweep. */
+/** Returns the same for all runs of a sweep. */
 export function sweepDifferenceOf(sweep, reference) {
   for (const run of runsOf(reference)) {
     const difference = differenceOf(join(sweep, run), join(reference, run))
@@ -134,7 +152,7 @@ export function sweepDifferenceOf(sweep, reference) {
   return litterOf(sweep, reference)
 }
 
-/** Not a lock: that of a process that is gone says nothing, and goes to the next one that writes into the folder. */
+/** Ignores locks: the lock of a dead process has no effect, and the next writer of the folder replaces it. */
 function litterOf(folder, reference) {
   const wanted = treeOf(reference)
   const left = treeOf(folder).filter((name) => !wanted.includes(name) && basename(name) !== '.lock')
@@ -145,16 +163,16 @@ export function runsOf(sweep) {
   return JSON.parse(readFileSync(join(sweep, 'sweep.json'), 'utf8')).runs
 }
 
-/** Every name under a folder. */
+/** Returns all paths below a folder. */
 export function treeOf(folder) {
   return readdirSync(folder, { recursive: true }).sort()
 }
 
-export function readIfThere(file) {
+export function readIfPresent(file) {
   return existsSync(file) && lstatSync(file).isFile() ? readFileSync(file) : null
 }
 
-/** null if there is none, or it is damaged. */
+/** Returns null if run.json is missing or damaged. */
 export function recordOf(run) {
   try {
     return JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'))
