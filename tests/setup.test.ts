@@ -203,7 +203,7 @@ describe('setup tensorflow', () => {
     mkdirSync(dirname(whole), { recursive: true })
     writeFileSync(whole, '')
     const running = start(setup, { env })
-    await running.says('274 MB')
+    await running.untilPrinted('274 MB')
     running.process.kill('SIGINT')
     const { code, stderr } = await running.finished
     expect(stderr).toMatch(/interrupted; finished steps are kept\nRun the same command again to resume\.\n$/)
@@ -242,14 +242,14 @@ describe('setup tensorflow', () => {
   it('runs in one process at a time, and cleans up after one that was killed', async () => {
     const { env, root } = machine(slowDownload)
     const first = start(setup, { env })
-    await first.says('274 MB')
+    await first.untilPrinted('274 MB')
     const second = await eigenae(setup, { env })
     expect(second.stderr).toContain(`process ${first.process.pid} is writing into this folder`)
     expect(second.code).toBe(1)
     first.process.kill('SIGKILL')
     await first.finished
     const third = start(setup, { env })
-    await third.says('274 MB')
+    await third.untilPrinted('274 MB')
     const left = readdirSync(join(root, '2.21.0-cpu')).filter((name) => name.startsWith('work-'))
     expect(left).toHaveLength(1)
     third.process.kill('SIGTERM')

@@ -1,9 +1,9 @@
 /**
- * Puts the command line through faults, and counts what it survives (docs/reliability.md):
+ * Runs the command line with injected faults and counts the outcomes (docs/reliability.md):
  *
  *   npm run test:faults [-- --campaign NAME --tries N --seed S --only TRY --sample]
  *
- * The exit code is 1 if anything was lost, silently wrong, hung or crashed. --sample makes a few tries of every campaign,
+ * The exit code is 1 if anything was lost, silently wrong, hung or crashed. --sample makes a few tries of each campaign,
  * in two minutes at most; --only repeats one try of a campaign.
  */
 import { parseArgs } from 'node:util'
@@ -61,7 +61,7 @@ async function conduct(campaign) {
   }
 }
 
-/** The numbers of the tries to make; those of a sample are spread over all of them. */
+/** Returns the numbers of the tries to make. Those of a sample are spread evenly. */
 function numbersOf(campaign, tries) {
   if (options.only !== undefined) return [Number(options.only)]
   const count = options.sample ? campaign.sample : Number(options.tries ?? tries)

@@ -17,11 +17,11 @@ export interface Finished {
 export interface Running {
   readonly process: ChildProcess
   readonly finished: Promise<Finished>
-  /** Settles once stderr holds the text. */
-  readonly says: (text: string) => Promise<void>
+  /** Resolves once stderr contains the text. */
+  readonly untilPrinted: (text: string) => Promise<void>
 }
 
-/** A failed test may leave some that would never end. */
+/** Processes that are still running. After a failed test some would never end. */
 const running = new Set<ChildProcess>()
 
 export interface StartOptions {
@@ -29,7 +29,7 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** The real command line in a process of its own. */
+/** Starts the command line in a process of its own. */
 export function start(args: readonly string[], { cwd, env }: StartOptions = {}): Running {
   const child = spawn(process.execPath, [bin, ...args], { cwd, env: { ...process.env, ...env } })
   let stdout = ''
@@ -47,21 +47,21 @@ export function start(args: readonly string[], { cwd, env }: StartOptions = {}):
       resolve({ code, signal, stdout, stderr })
     })
   })
-  const says = (text: string) =>
+  const untilPrinted = (text: string) =>
     new Promise<void>((resolve, reject) => {
       const look = () => stderr.includes(text) && resolve()
       child.stderr.on('data', look)
-      child.on('close', () => reject(new Error(`ended without saying "${text}": ${stderr}`)))
+      child.on('close', () => reject(new Error(`ended without printing "${text}": ${stderr}`)))
       look()
     })
-  return { process: child, finished, says }
+  return { process: child, finished, untilPrinted }
 }
 
 export function eigenae(args: readonly string[], options?: StartOptions): Promise<Finished> {
   return start(args, options).finished
 }
 
-/** A folder of this test file's own, gone when its tests are done, as are the processes that they started. */
+/** Creates a temporary folder for a test file. It is removed after the tests, and running processes are killed. */
 export function scratchFolder(): (...names: readonly string[]) => string {
   const folder = mkdtempSync(join(tmpdir(), 'eigenae-test-'))
   afterAll(async () => {
@@ -73,7 +73,7 @@ export function scratchFolder(): (...names: readonly string[]) => string {
 
 export const configs = join(import.meta.dirname, '../../configs')
 
-/** A config of configs/ with settings over it, as arguments of train. */
+/** Returns the arguments of train for a config of configs/ with settings. */
 export function trainArgs(config: string, out: string, ...settings: readonly string[]): string[] {
   return [
     'train',

@@ -1,5 +1,5 @@
-// Holds a lock until its standard input ends, and then releases it: hold-lock.mjs <file>. It renews it every tenth of a
-// second, instead of every ten, so that a test need not wait.
+// Holds a lock until its standard input ends, then releases it: hold-lock.mjs <file>. It renews the lock every 100 ms
+// instead of every 10 s, so that a test need not wait.
 import { acquireLock, releaseLock } from '../../dist/files/lock.js'
 
 const { setInterval } = globalThis

@@ -1,6 +1,6 @@
-// Loaded into the command line by hold.ts: a run that has written the rows of an epoch waits with its checkpoint until
-// its process receives a signal. So a test finds it where it wants it, however fast or slow the machine is. The event
-// loop goes on; the run trains one more epoch at most.
+// Preloaded into the command line by hold.ts. A run that has written the rows of an epoch waits before its checkpoint until
+// its process receives a signal, so that a test meets it at a known point on fast and slow machines. The event loop keeps
+// running, and the run trains at most one more epoch.
 import { existsSync, promises, readFileSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ syncBuiltinESMExports()
 async function holdOnce(folder) {
   const rows = readFileSync(join(folder, 'metrics.csv'), 'utf8').split('\n').length - 2
   if (rows !== epoch || existsSync(reached)) return
-  // A promise alone keeps no process alive.
+  // A pending promise does not keep a process alive.
   const alive = setInterval(() => {}, 1e6)
   const released = Promise.race(release.map((name) => new Promise((resolve) => process.once(name, resolve))))
   writeFileSync(reached, String(process.pid), { flag: 'wx' })

@@ -8,16 +8,16 @@ import { until } from './sweeps.js'
 const program = pathToFileURL(join(import.meta.dirname, 'hold-run.mjs'))
 
 export interface HoldOptions {
-  /** The signals that let the run go on: Slurm sends SIGCONT before each SIGTERM. */
+  /** The signals that release the run. Slurm sends SIGCONT before each SIGTERM. */
   readonly release?: readonly NodeJS.Signals[]
-  /** The end of the path of the run's folder; by default every run is meant, and the first one is held. */
+  /** The end of the path of the run's folder. By default the first run is held. */
   readonly run?: string
 }
 
 export interface Hold {
-  /** For the command line that trains the run, or makes it in a sweep. */
+  /** The environment of the command that trains the run or the sweep. */
   readonly env: Readonly<Record<string, string>>
-  /** The process of the held run, once it is held. */
+  /** Resolves to the process number of the run once it is held. */
   readonly reached: () => Promise<number>
 }
 

@@ -17,7 +17,7 @@ export function idxLabels(count: number, magic = 2049): Buffer {
   return bytes
 }
 
-/** A data set folder of the four files, with some of them replaced. */
+/** Writes a folder with the four files of a data set, some of them replaced. */
 export function dataFolder(
   folder: string,
   replaced: Readonly<Record<string, Buffer>> = {},

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '../..')
 
-/** A copy of the project in `folder`, with these of its parts beside the command line. */
+/** Copies the command line and the given parts of the project into a folder. */
 export function copyProject(folder: string, ...parts: readonly string[]): void {
   mkdirSync(folder)
   for (const part of ['bin', 'dist', 'package.json', ...parts])

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { sumOf } from '../../src/runs/integrity.js'
 import { withChecksum } from '../../src/runs/record.js'
 
-/** Gives a run that a test has changed the checksums that it would have if it had been made so. */
+/** Updates the checksums of a run that a test has changed, so that the change is not detected. */
 export function sealRun(folder: string, fields: object = {}): void {
   const file = join(folder, 'run.json')
   const { sha256: _, files, ...rest } = JSON.parse(readFileSync(file, 'utf8'))

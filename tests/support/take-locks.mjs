@@ -1,6 +1,6 @@
-// Takes each lock of a list at its own moment, and prints those that it got: take-locks.mjs <file>…
-// It prints "ready", waits for the moment of the first (in ms since 1970) on its standard input, prints "done", and lives
-// until that ends: the lock of a process that is gone may be taken over.
+// Tries to take each lock of a list at a given time and prints those that it got: take-locks.mjs <file>…
+// It prints "ready", reads the time of the first attempt (in ms since 1970) from its standard input, prints "done", and
+// lives until its standard input ends, because the lock of a dead process may be taken over.
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { acquireLock } from '../../dist/files/lock.js'
@@ -8,7 +8,7 @@ import { acquireLock } from '../../dist/files/lock.js'
 const files = process.argv.slice(2)
 const spacing = 20
 
-/** To the millisecond, for the last few of which it spins. */
+/** Waits to the millisecond. The last milliseconds are a busy loop. */
 async function until(time) {
   await setTimeout(Math.max(0, time - Date.now() - 5))
   while (Date.now() < time);

@@ -42,7 +42,7 @@ describe.skipIf(installed === null)(
       mkdirSync(folder, { recursive: true })
       spawnSync('cp', ['-al', join(tensorflow, '..'), folder])
       const killed = start(setup, { env })
-      await killed.says('- build the addon')
+      await killed.untilPrinted('- build the addon')
       killed.process.kill('SIGKILL')
       await killed.finished
       expect(() => find(root)).toThrow('TensorFlow is not set up')

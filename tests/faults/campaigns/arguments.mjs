@@ -83,7 +83,7 @@ const hostile = {
   word: ['', '\u001b[2J', 'x'.repeat(10_000), '__proto__', 'constructor', 'toString', '-1', '--help'],
 }
 
-/** Each command with what stands before the hostile words, and the options that take one, by kind. */
+/** Each command with its fixed words, and its options that take a hostile word, by kind. */
 const commands = {
   train: {
     usual: ['--config', 'run.json', '--out', 'out/run', '--epochs', '1', '--threads', '1'],
@@ -152,12 +152,12 @@ const commands = {
 
 const allowedCodes = [0, 1, 2]
 
-// What a terminal would obey: all control characters but tab and newline, and those that turn the direction of text.
+// Characters that control a terminal: all control characters but tab and newline, and those that change the text direction.
 const controls = /[^\P{Cc}\t\n]|\p{Bidi_Control}/u
 
 /**
- * The command line with hostile words in place of what it expects. It ends in time with 0, 1 or 2, without a stack trace
- * or a control character, and makes nothing beside its own folder.
+ * Commands receive hostile words as values. They must end in time with exit code 0, 1 or 2, print no stack trace and no
+ * control character, and create nothing outside their folder.
  */
 export const hostileArguments = {
   name: 'arguments',
@@ -198,7 +198,7 @@ function argumentsBy(choice) {
   return [name, ...args].map((word) => word.replaceAll('\0', ''))
 }
 
-/** As root, everything outside the workplace is read-only for it: a path like "/" must not be tried out for real. */
+/** For root, everything outside the workplace is mounted read-only, because a path like "/" must not be overwritten. */
 function runConfined(args, cwd, workplace) {
   if (process.getuid() !== 0) return eigenae(args, { cwd })
   const shell = 'mount --bind "$0" "$0" && mount -o remount,bind,ro / && cd "$1" && shift && exec "$@"'

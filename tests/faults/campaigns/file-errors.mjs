@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { outcomeOf } from '../core/campaign.mjs'
+import { outcomeAfterResume } from '../core/campaign.mjs'
 import { bin, eigenae, isCrash, summaryOf } from '../core/command.mjs'
 import { errorNumbers, withOperations } from '../core/operations.mjs'
 
@@ -57,7 +57,5 @@ async function verdictOf(first, resume, difference) {
     return { outcome: 'lost', ended: `no message with exit code 1: ${summaryOf(first)}` }
   if (first.code === 0 && difference()?.lost !== undefined)
     return { outcome: 'silent', ended: difference().lost }
-  const resumed = await resume()
-  const verdict = outcomeOf(resumed, resumed.code === 0 ? difference() : null)
-  return { ...verdict, ended: `${summaryOf(first)}; resumed: ${verdict.ended}` }
+  return outcomeAfterResume(first, resume, difference)
 }

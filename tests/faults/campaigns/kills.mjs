@@ -5,8 +5,8 @@ import { withOperations } from '../core/operations.mjs'
 import { differenceOf, sweepDifferenceOf } from '../core/workplace.mjs'
 
 /**
- * `train` is killed at each of its file operations, and in the middle of each of its writes; a third of the tries kills
- * the resumed run as well. A last resume must end with the bytes of an undisturbed run, and leave nothing behind.
+ * `train` is killed at each of its file operations and in the middle of each write. A third of the tries also kill the
+ * resumed run. A last resume must give the bytes of an undisturbed run and leave no extra files.
  */
 export const kills = {
   name: 'kills',
@@ -18,7 +18,7 @@ export const kills = {
   },
 }
 
-/** The same of `sweep`, whose own process is killed as often as those of its runs. */
+/** The same for `sweep`. Its own process is killed as often as those of its runs. */
 export const sweepKills = {
   name: 'sweep-kills',
   sample: 4,

@@ -7,8 +7,9 @@ import { differenceOf, readIfPresent } from '../core/workplace.mjs'
 const contenders = 4
 
 /**
- * Several processes begin, or resume, one run at once, in half of the tries beside the lock of a process that was killed.
- * One of them trains, and is held until all others have been refused; it ends with the bytes of an undisturbed run.
+ * Several processes start or resume one run at the same time, in half of the tries with the lock of a killed process in
+ * the folder. One of them trains and is held until all others have been refused. It must give the bytes of an undisturbed
+ * run.
  */
 export const lockRaces = {
   name: 'lock-races',

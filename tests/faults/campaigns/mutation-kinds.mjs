@@ -10,8 +10,8 @@ import {
 } from 'node:fs'
 
 /**
- * What may happen to a file. Each kind changes the file and gives a description; null where it cannot be applied.
- * `others` are files of the same name: of another seed, and of another moment of the same run.
+ * Kinds of changes to a file. Each applies the change and returns its description, null if it cannot be applied. `others`
+ * are files of the same name, from another seed and from an earlier moment of the same run.
  */
 const ofAll = {
   bit: (file, choice) => {
@@ -124,7 +124,7 @@ function changeDigit(file, choice) {
   return `with digit ${at} changed from ${text[at]} to ${digit}`
 }
 
-/** Every value in a JSON value that holds no others, with its path. */
+/** Returns all leaves of a JSON value with their paths. */
 function placesOf(value, path = '') {
   return Object.entries(value).flatMap(([key, inner]) => {
     const own = path === '' ? key : `${path}.${key}`

@@ -13,7 +13,7 @@ const files = [...comparedFiles, 'run.json', 'timings.csv', 'checkpoint/state.sa
   (name) => `${target}/${name}`,
 )
 
-/** Who reads runs, by what is called; how often of a hundred calls, since some take long. */
+/** The commands that read runs, each with its share of 100 calls. Slow commands have small shares. */
 const consumers = {
   runs: { share: 12, args: ['runs', 'sweep'] },
   compare: { share: 14, args: ['compare', 'sweep/none', 'sweep/eigen', '--json'] },
@@ -37,13 +37,13 @@ const consumers = {
   verify: { share: 12, args: ['verify', 'sweep'] },
 }
 
-/** Of so many calls, one goes to a process of its own. */
+/** One of this many calls runs in a process of its own. */
 const ownProcessEvery = 25
 
 /**
  * A file of a complete or an interrupted run in a sweep is changed, and a command reads it. It must refuse or warn with the
- * file's or the run's name, make the file again as it was, or give what it gives of the unchanged run; what else it gives
- * is silently wrong.
+ * name of the file or the run, remake the file with the same bytes, or give the same output as for the unchanged run. Any
+ * other output is silently wrong.
  */
 export const mutations = {
   name: 'mutations',
@@ -62,7 +62,7 @@ export const mutations = {
   },
 }
 
-/** The consumers that this version has, each as often as its share. */
+/** Returns the consumers that this version has, each repeated by its share. */
 async function offered() {
   const { stdout } = await eigenae(['--help'])
   const isKnown = (name) => new RegExp(`^  ${consumers[name].args[0]} `, 'm').test(stdout)
@@ -71,7 +71,7 @@ async function offered() {
     .flatMap((name) => Array(consumers[name].share).fill(name))
 }
 
-/** A complete sweep of two arms and two seeds, and the same with one run interrupted after its second epoch. */
+/** Makes a complete sweep of two arms and two seeds, and a copy with one run interrupted after its second epoch. */
 async function makeBases(workplace) {
   const config = JSON.parse(readFileSync(workplace.config, 'utf8'))
   const five = { ...config, train: { ...config.train, epochs: 5 } }
@@ -103,7 +103,7 @@ async function mustWork(args) {
   if (result.code !== 0) throw new Error(`${args.join(' ')}: ${result.stderr}`)
 }
 
-/** Held by tests/support/hold-run.mjs, and interrupted then. */
+/** Interrupts a run that tests/support/hold-run.mjs holds. */
 async function interruptedRun(workplace, out) {
   const reached = workplace.path('held')
   const env = {
@@ -120,7 +120,7 @@ async function interruptedRun(workplace, out) {
   if (code !== 130) throw new Error(`the interrupted run ended with ${code}: ${stderr}`)
 }
 
-/** A folder in which one try after another is made, and what each command gives there of unchanged runs. */
+/** A folder for one try after another, with the output of each command on unchanged runs. */
 class Slot {
   #folder
   #bases
@@ -160,7 +160,7 @@ class Slot {
     return own ? eigenae(args, { cwd: this.#folder }) : this.#server.call(args, this.#folder)
   }
 
-  /** Twice: what differs then differs by itself. */
+  /** Runs the command twice, to find the parts of its output that always differ. */
   async #usualOf(name, base) {
     const key = `${name} ${base}`
     if (!this.#usual.has(key)) this.#usual.set(key, await this.#measure(name, base))
@@ -181,7 +181,7 @@ class Slot {
     return { ...first, messages: new Set(linesOf(first).concat(linesOf(second))), written: new Map(steady) }
   }
 
-  /** Hashes of the files that commands make beside runs. */
+  /** Returns hashes of the files that commands write outside runs. */
   #written() {
     const made = treeOf(this.#folder).filter((file) => file.startsWith('out/') || file.includes('plots/'))
     return new Map(
@@ -207,7 +207,7 @@ class Slot {
     }
   }
 
-  /** JSON with other spaces says the same. */
+  /** Ignores whitespace in JSON. */
   #isAlike(base, file) {
     if (!file.endsWith('.json')) return false
     try {
@@ -245,7 +245,7 @@ class Slot {
     return difference === null ? { outcome: 'harmless', why: '' } : { outcome: 'silent', why: difference }
   }
 
-  /** Whether the run is what an undisturbed one is. */
+  /** Whether the run equals an undisturbed one. */
   #isWhole() {
     return comparedFiles.every((file) => {
       const bytes = readIfPresent(join(this.#folder, target, file))
@@ -261,7 +261,7 @@ class Slot {
   }
 }
 
-/** Messages, and the warnings in JSON, without their numbers, which are times. */
+/** Returns messages, and warnings in JSON, without their numbers, which are times. */
 function linesOf({ stdout, stderr }) {
   return [...stderr.split('\n'), ...warningsIn(stdout)].map((line) =>
     line.replace(/\d+(\.\d+)?(e-?\d+)?/g, '#'),
@@ -276,7 +276,7 @@ function warningsIn(stdout) {
   }
 }
 
-/** By what a message may name a file; numbers are left out of messages. */
+/** Returns the names by which a message may refer to a file. Messages are compared without numbers. */
 function namesOf(file) {
   return [basename(file), ...(file.startsWith(target) ? [target.replace(/\d+/, '#'), 'eigen/seed-#'] : [])]
 }

@@ -8,17 +8,17 @@ import { compile, withOperations } from '../core/operations.mjs'
 import { differenceOf, recordOf, runsOf, sweepDifferenceOf, treeOf } from '../core/workplace.mjs'
 
 /**
- * ext4 may write names before contents, or contents at any later time: `noauto_da_alloc` and `data=writeback` take away
- * what helps programs that do not sync, `commit=1` has the names written a second later.
+ * ext4 may write names before contents, and contents at any later time. `noauto_da_alloc` and `data=writeback` switch off
+ * its help for programs that do not sync; `commit=1` writes the names after a second.
  */
 const mountOptions = ['rw', 'commit=1', 'commit=1,noauto_da_alloc', 'commit=1,noauto_da_alloc,data=writeback']
 
-/** Of EXT4_IOC_SHUTDOWN: with the names that are not written yet, and without. */
+/** Flags of EXT4_IOC_SHUTDOWN: with and without a flush of the journal, which holds names that are not written yet. */
 const cutFlags = [1, 2]
 
 /**
- * The power of a disk is cut at an operation of `train` or `sweep`, or after their end. Whatever had been reported as
- * saved must be there when the disk is mounted again, and a resume must end with the bytes of an undisturbed run.
+ * The disk loses its power at an operation of `train` or `sweep`, or after their end. Everything that was reported as saved
+ * must exist when the disk is mounted again, and a resume must give the bytes of an undisturbed run.
  */
 export const powerCuts = {
   name: 'power-cuts',
@@ -51,7 +51,7 @@ async function trainCase(workplace) {
   return {
     args: (out, ...more) => workplace.trainArgs(out, ...more),
     difference: (out) => differenceOf(out, reference),
-    /** What `result` reported as saved and is not there; null if all is. */
+    /** Returns what `result` reported as saved but is missing, null if nothing is. */
     missing: (out, { code }) =>
       code === 0 || recordOf(out)?.status === 'completed'
         ? (differenceOf(out, reference)?.lost ?? null)
@@ -109,7 +109,7 @@ async function cutAfter(workplace, { args }, disk, out, choice) {
   return { result, cutAt: `${wait} ms after the end (flag ${cut})` }
 }
 
-/** The last epoch that was reported may still be being written, as may the one before it. */
+/** The last two reported epochs may not have been written yet. */
 const epochsInProgress = 2
 
 async function verdictOf(command, out, result) {
@@ -123,7 +123,7 @@ async function verdictOf(command, out, result) {
   return { ...verdict, ended: `resumed: ${verdict.ended}` }
 }
 
-/** The lock from before a restart holds for a minute after its last sign of life: here the restart takes as long. */
+/** A lock from before a restart is valid for a minute after its last renewal. Here the restart takes that long. */
 function ageLocks(out) {
   const names = existsSync(out) ? treeOf(out) : []
   const then = new Date(Date.now() - 61_000)

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { outcomeOf } from '../core/campaign.mjs'
+import { outcomeAfterResume } from '../core/campaign.mjs'
 import { eigenae, isCrash, startEigenae, summaryOf } from '../core/command.mjs'
-import { differenceOf, sweepDifferenceOf } from '../core/workplace.mjs'
 
 const signals = [
   'SIGINT',
@@ -16,35 +15,25 @@ const signals = [
   'SIGQUIT',
 ]
 
-/** Of an undisturbed run, and of Node's start. */
+/** Durations of an undisturbed run and of the start of Node. */
 const [longestMilliseconds, startMilliseconds] = [900, 150]
 
-/** No ends of the command line's own: the kernel's default for a signal that nobody handles. */
+/** Signals that end a process which does not handle them. */
 const endedBySignal = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGQUIT', 'SIGPIPE', 'SIGKILL']
 
 /**
- * `train` and `sweep` receive one to six signals at random moments. They end without a stack trace and without opening
- * Node's debugger, and a resume ends with the bytes of an undisturbed run.
+ * `train` and `sweep` receive one to six signals at random moments. They must end without a stack trace and without opening
+ * Node's debugger, and a resume must give the bytes of an undisturbed run.
  */
 export const signalStorms = {
   name: 'signals',
   sample: 8,
   prepare: async (workplace) => {
-    const [run, sweep] = [await workplace.referenceRun(), await workplace.referenceSweep()]
-    const commands = [
-      {
-        args: (out, ...more) => workplace.trainArgs(out, ...more),
-        difference: (out) => differenceOf(out, run),
-      },
-      {
-        args: (out, ...more) => workplace.sweepArgs(out, ...more),
-        difference: (out) => sweepDifferenceOf(out, sweep),
-      },
-    ]
+    const { train, sweep } = await workplace.commands()
     return {
       tries: 80,
       attempt: async (number, choice) => {
-        const { args, difference } = commands[number % 4 === 3 ? 1 : 0]
+        const { args, difference } = number % 4 === 3 ? sweep : train
         const out = join(workplace.newFolder(), 'run')
         const storm = Array.from({ length: choice.between(1, 6) }, () => choice.of(signals))
         const first = await underStorm(args(out), storm, choice)
@@ -60,8 +49,8 @@ export const signalStorms = {
 }
 
 /**
- * While Node itself starts, no code of ours can keep SIGUSR1 from opening the debugger; it is closed in the first line of
- * bin/eigenae.js. `isEarly`: SIGUSR1 was sent before the command printed anything, so perhaps at that time.
+ * While Node itself starts, our code cannot prevent SIGUSR1 from opening the debugger. The first line of bin/eigenae.js
+ * closes it. `isEarly`: SIGUSR1 was sent before the command printed anything, so possibly during the start.
  */
 async function underStorm(args, storm, choice) {
   const { child, ended } = startEigenae(args)
@@ -84,7 +73,5 @@ async function verdictOf(first, resume, difference) {
     return { outcome: 'crashed', ended: summaryOf(first) }
   if (first.stderr.includes('Debugger listening') && !first.isEarly)
     return { outcome: 'crashed', ended: "Node's debugger was opened" }
-  const resumed = await resume()
-  const verdict = outcomeOf(resumed, resumed.code === 0 ? difference() : null)
-  return { ...verdict, ended: `${summaryOf(first)}; resumed: ${verdict.ended}` }
+  return outcomeAfterResume(first, resume, difference)
 }

@@ -1,17 +1,18 @@
 import { isCrash, summaryOf } from './command.mjs'
 import { Choice } from './random.mjs'
 
-/** As many tries at once: each trains on one thread. */
+/** The number of parallel tries. Each trains on one thread. */
 const parallel = 2
 
 /**
- * Outcomes that make a campaign fail. Litter: a file that a fault leaves for good. Unnamed: a refusal names neither the file nor the run. Raw: control characters in the output.
+ * Outcomes that make a campaign fail. Litter: a file that remains for good. Unnamed: a refusal that names neither the file
+ * nor the run. Raw: control characters in the output.
  */
 export const failures = ['lost', 'litter', 'silent', 'unnamed', 'raw', 'hung', 'crashed']
 
 /**
- * Makes the tries of a campaign and counts their outcomes. A try gives { outcome, detail }, where the detail is
- * printed for failures. What a try throws is a failure of the campaign itself.
+ * Makes the tries of a campaign and counts their outcomes. A try returns { outcome, detail }; the detail is printed for
+ * failures. If a try throws, the campaign itself has failed.
  */
 export async function makeTries({ name, seed, tries, attempt }) {
   const counts = new Map()
@@ -29,7 +30,7 @@ export async function makeTries({ name, seed, tries, attempt }) {
   return { tries: tries.length, counts, failed, seconds: (performance.now() - began) / 1000 }
 }
 
-/** The outcome of the command after a fault that should have led to the end of an undisturbed run. */
+/** Returns the outcome of a command that should have completed a run after a fault. */
 export function outcomeOf(result, difference) {
   if (result.hung) return { outcome: 'hung', ended: summaryOf(result) }
   if (isCrash(result)) return { outcome: 'crashed', ended: summaryOf(result) }
@@ -39,7 +40,14 @@ export function outcomeOf(result, difference) {
   return { outcome: 'survived', ended: 'the same' }
 }
 
-/** A row of the report: tries, and how often each outcome came. */
+/** Resumes after a command that a fault has ended, and returns the outcome of both. */
+export async function outcomeAfterResume(first, resume, difference) {
+  const resumed = await resume()
+  const verdict = outcomeOf(resumed, resumed.code === 0 ? difference() : null)
+  return { ...verdict, ended: `${summaryOf(first)}; resumed: ${verdict.ended}` }
+}
+
+/** Returns a row of the report: the number of tries and of each outcome. */
 export function rowOf(name, { tries, counts, seconds }) {
   const outcomes = [...counts].sort().map(([outcome, count]) => `${count} ${outcome}`)
   return `${name.padEnd(14)} ${String(tries).padStart(5)} tries: ${outcomes.join(', ')} (${Math.round(seconds)} s)`

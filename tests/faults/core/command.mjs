@@ -4,12 +4,12 @@ import { join } from 'node:path'
 export const root = join(import.meta.dirname, '../../..')
 export const bin = join(root, 'bin/eigenae.js')
 
-/** Longer than any call takes on a busy machine: what is not done by then hangs. */
+/** Longer than any call takes on a busy machine, so that a longer call counts as hung. */
 const patienceSeconds = 60
 
 /**
- * Starts a program; `ended` gives how it ended and what it printed. `hung`: it was killed, as it took more than the
- * given number of seconds.
+ * Starts a program. `ended` resolves to its exit code and output, with `hung` set if it was killed because it took longer
+ * than the given number of seconds.
  */
 export function start(program, args, { cwd, env = {}, seconds = patienceSeconds } = {}) {
   const child = spawn(program, args, {
@@ -43,7 +43,7 @@ export function run(program, args, options) {
   return start(program, args, options).ended
 }
 
-/** The real command line in a process of its own. */
+/** Runs the command line in a process of its own. */
 export function startEigenae(args, options) {
   return start(process.execPath, [bin, ...args], options)
 }
@@ -52,13 +52,13 @@ export function eigenae(args, options) {
   return startEigenae(args, options).ended
 }
 
-/** What no user should ever see: a stack, a dump of an object, or V8's last words. */
+/** Output that no user should see: a stack trace, a dump of an object, or a crash report of V8. */
 export function isCrash({ stderr, signal }) {
   const stack = /^\s+at .+[:(]\d+:\d+\)?$|^node:internal|FATAL ERROR|Segmentation fault|terminate called/m
   return signal !== null || stack.test(stderr)
 }
 
-/** How a command ended, for a report: its exit code and the first line of what it said. */
+/** Returns the exit code and the first line of stderr, for a report. */
 export function summaryOf({ code, signal, hung, stderr }) {
   const end = hung ? 'hung' : signal === null ? `exit code ${code}` : `killed by ${signal}`
   const line =

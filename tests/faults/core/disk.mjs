@@ -2,13 +2,13 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 
-/** What is mounted, to be let go of however this process ends. */
+/** The mounted disks, which are unmounted however this process ends. */
 const mounted = new Set()
 process.on('exit', () => {
   for (const folder of mounted) spawnSync('umount', ['--lazy', folder])
 })
 
-/** A file system of its own: a tmpfs, or ext4 in a file of 64 MB. */
+/** A mounted file system: a tmpfs, or ext4 in a file of 64 MB. */
 export class Disk {
   #folder
   #source
@@ -48,7 +48,7 @@ export class Disk {
     execFileSync('mount', ['-o', `remount,${options}`, this.#folder])
   }
 
-  /** Once the last process that a fault has left in it has ended. */
+  /** Waits until the last process that uses the disk has ended. */
   async unmount() {
     for (let tries = 0; tries < 300; tries++) {
       const { status, stderr } = spawnSync('umount', [this.#folder], { encoding: 'utf8' })
@@ -60,7 +60,7 @@ export class Disk {
   }
 }
 
-/** Why no such disk can be had here; null where it can. */
+/** Returns why such a disk cannot be mounted on this machine, null if it can. */
 export async function noDisk(workplace, kind) {
   if (process.getuid() !== 0) return 'needs root, to mount disks'
   try {

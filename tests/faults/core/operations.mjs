@@ -7,7 +7,7 @@ import { root, run } from './command.mjs'
 const sources = join(root, 'tests/faults/native')
 let built = 0
 
-/** Compiles a program, or a library, of tests/faults/native/. */
+/** Compiles a program or a library of tests/faults/native/. */
 export function compile(workplace, name, ...flags) {
   const file = workplace.path(name)
   if (!existsSync(file)) execFileSync('g++', ['-O1', ...flags, '-o', file, join(sources, `${name}.cc`)])
@@ -15,8 +15,8 @@ export function compile(workplace, name, ...flags) {
 }
 
 /**
- * Runs the command line with native/operations.cc before it: see there for what the settings mean.
- * Gives how many operations there were, and the line about the one that failed, beside how the command ended.
+ * Runs the command line with native/operations.cc preloaded, which also explains the settings. Returns the number of
+ * operations and the line about the one that failed, together with the outcome of the command.
  */
 export async function withOperations(workplace, folder, settings, program, args, options = {}) {
   const library = compile(workplace, 'operations', '-shared', '-fPIC')

@@ -1,4 +1,4 @@
-/** Random choices that a number repeats: one generator a try, so that a failed try can be made again alone. */
+/** Reproducible random choices. Each try has its own generator, so that a failed try can be repeated alone. */
 export class Choice {
   #state
 
@@ -6,12 +6,12 @@ export class Choice {
     this.#state = hash(names.join(':'))
   }
 
-  /** A whole number from 0 to below `limit`. */
+  /** Returns a whole number from 0 to `limit` − 1. */
   below(limit) {
     return Math.floor(this.#next() * limit)
   }
 
-  /** A whole number from `first` to `last`. */
+  /** Returns a whole number from `first` to `last`. */
   between(first, last) {
     return first + this.below(last - first + 1)
   }

@@ -1,5 +1,5 @@
-// A process that serves many calls of the command line, one after another: to start Node takes longer than most calls.
-// It reads { args, cwd } as messages, and writes { code, stdout, stderr } as lines.
+// A process that serves many calls of the command line one after another, because starting Node takes longer than most
+// calls. It reads { args, cwd } as messages and writes { code, stdout, stderr } as lines.
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './command.mjs'
@@ -19,12 +19,12 @@ process.on('message', async ({ args, cwd }) => {
   call = { stdout: '', stderr: '' }
   const code = await main([process.execPath, 'eigenae', ...args])
   answer(code)
-  // Those of a call that would be gone with its process.
+  // Removes listeners that would have ended with the process of the call.
   process.removeAllListeners('uncaughtException')
   for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error')
 })
 
-// A call that ends its process.
+// Thrown in place of ending the process.
 process.on('exit', (code) => call !== null && answer(code))
 
 function answer(code) {

@@ -8,12 +8,12 @@ const patienceSeconds = 30
 const mostResidentKilobytes = 2 << 20
 const callsOfOne = 300
 
-/** Makes calls of the command line in a process that serves many: a new one after a crash, and after some hundred. */
+/** Makes calls of the command line in a long-lived process, which is replaced after a crash and after some hundred calls. */
 export class Server {
   #child = null
   #calls = 0
 
-  /** Gives what a process of its own would: `hung` is set if the call was ended for its time or its memory. */
+  /** Returns the same as a separate process would; `hung` is set if the call took too long or too much memory. */
   async call(args, cwd) {
     if (this.#child === null || this.#calls++ >= callsOfOne) this.#begin()
     const child = this.#child
@@ -44,7 +44,7 @@ export class Server {
   }
 }
 
-/** A child whose `answer` is the next one, or how the child has ended instead. */
+/** A child process whose `answer` is its next answer, or its exit code if it ended instead. */
 function startServed() {
   const child = fork(program, [], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   let stderr = ''
@@ -59,7 +59,7 @@ function startServed() {
     waiting = null
   }
   createInterface({ input: child.stdout }).on('line', (line) => give({ ...JSON.parse(line), signal: null }))
-  // Two answers if the call has ended its process: its own, and this one for a call that comes too late.
+  // If a call ends its process there are two answers: that of the call, and this one for a call that comes too late.
   child.on('close', (code, signal) => give({ ended: true, code, signal, stdout: '', stderr }))
   child.answer = () =>
     new Promise((resolve) => {

@@ -1,15 +1,15 @@
-// Counts the file operations of a process and all that it starts, by LD_PRELOAD, and lets the Nth of them fail: the
-// process is killed before it or in the middle of a write, the operation gives an error, or the disk loses its power.
+// Preloaded by LD_PRELOAD into a process and its children. Counts their file operations and makes the Nth one fail: the
+// process is killed before it or in the middle of a write, the operation returns an error, or the disk loses its power.
 //
 //   FAULTS_FOLDER   only files under this folder count
-//   FAULTS_COUNTER  a file of 8 bytes, shared by all processes: how many operations there were
-//   FAULTS_AT       the operation that fails, from 1 on; 0 only counts
-//   FAULTS_ACTION   kill, half (of a write, then kill), cut, or an error: a number of errno
-//   FAULTS_SCOPE    changes (what alters the disk), all (reads too)
-//   FAULTS_LASTING  1: an error meets every later operation as well
+//   FAULTS_COUNTER  a file of 8 bytes, shared by all processes: the number of operations so far
+//   FAULTS_AT       the number of the operation that fails, from 1 on; 0 only counts
+//   FAULTS_ACTION   kill, half (write a half, then kill), cut (the power), or a number of errno
+//   FAULTS_SCOPE    changes (operations that alter the disk) or all (reads too)
+//   FAULTS_LASTING  1: all later operations fail, too
 //   FAULTS_DISK     for cut: the mount point, and FAULTS_CUT the flag of EXT4_IOC_SHUTDOWN
-//   FAULTS_COMMIT   the operation before which a neighbour syncs a file of its own, by which ext4 commits all names
-//   FAULTS_LOG      gets a line about the operation that failed
+//   FAULTS_COMMIT   the operation before which another process syncs a file, which makes ext4 commit all names
+//   FAULTS_LOG      the file for a line about the operation that failed
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -71,7 +71,7 @@ const Faults& faults() {
   return instance;
 }
 
-/** The path of an open file; empty for pipes and the like, which never count. */
+/** Returns the path of an open file, empty for pipes and sockets, which are not counted. */
 struct PathOf {
   char text[4096];
   explicit PathOf(int file) {
@@ -116,7 +116,7 @@ void commitNames() {
 
 enum class Verdict { pass, fail, half };
 
-/** Counts an operation and lets it fail when its turn has come. Sets errno where it fails. */
+/** Counts an operation and makes it fail if it is the chosen one. Sets errno if it fails. */
 Verdict judge(const char* name, const char* path, bool changes) {
   const Faults& fault = faults();
   if (!fault.counts(path) || !(changes || fault.all)) return Verdict::pass;
@@ -135,7 +135,7 @@ Verdict judge(const char* name, const char* path, bool changes) {
   return Verdict::fail;
 }
 
-/** What is no write has no half: it is not begun. */
+/** Operations other than writes cannot be done by half and are not started. */
 bool fails(const char* name, const char* path, bool changes = true) {
   const Verdict verdict = judge(name, path, changes);
   if (verdict == Verdict::half) die();
@@ -195,7 +195,7 @@ FAULTS_READ(readv, (int file, const iovec* parts, int count), (file, parts, coun
 FAULTS_READ(preadv, (int file, const iovec* parts, int count, off_t at), (file, parts, count, at))
 FAULTS_READ(preadv64, (int file, const iovec* parts, int count, off64_t at), (file, parts, count, at))
 
-// `path` is the one that the operation makes or takes away.
+// `path` is the one that the operation creates or removes.
 #define FAULTS_PATH(name, parameters, arguments, path)                                     \
   int name parameters {                                                                    \
     if (fails(#name, path)) return -1;                                                     \
