@@ -4,7 +4,7 @@ import { configSchema } from '../dist/config/schema.js'
 import { loadDataSet } from '../dist/data/load.js'
 import { selectEngine } from '../dist/engines/select.js'
 import { flopPerImage } from '../dist/model/architecture.js'
-import { trainerSpec } from '../dist/training/spec.js'
+import { trainerSpec } from '../dist/training/run.js'
 
 const { engine } = await selectEngine('cpu')
 const { train, test } = await loadDataSet('mnist')

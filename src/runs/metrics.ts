@@ -1,6 +1,6 @@
 import type { Losses } from '../engines/engine.js'
 import type { Spectrum } from '../spectrum/spectrum.js'
-import { percent, share, significant } from '../text/numbers.js'
+import { percent, share, significant } from '../text/format.js'
 
 /** The errors and the spectrum of a model on a set of images: after each epoch, and in `eval`. */
 export interface Evaluation {

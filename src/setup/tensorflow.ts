@@ -3,8 +3,9 @@ import { readdir, realpath, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { withFileErrors } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
+import { jsonText } from '../files/json.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
-import { jsonText, writeAtomically } from '../files/write.js'
+import { writeAtomically } from '../files/write.js'
 import { type AddonPackage, buildAddon, fetchAddonPackage } from './addon.js'
 import {
   fileSha256,

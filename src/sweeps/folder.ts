@@ -2,17 +2,16 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError, hasCode, usageError } from '../errors.js'
-import { makeFolder } from '../files/folder.js'
+import { entriesOf, makeFolder } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
 import { readTextIfPresent } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
-import { sha256 } from '../runs/checksums.js'
-import { collect, type Damage, damageText } from '../runs/damage.js'
 import { version } from '../runs/facts.js'
 import { type RunFiles, runFiles } from '../runs/files.js'
 import { type Inspection, inspectRun } from '../runs/inspect.js'
-import { entriesOf, isTrace } from '../runs/open.js'
+import { collect, type Damage, damageText, sha256 } from '../runs/integrity.js'
+import { isLeftover } from '../runs/open.js'
 import { recognise } from '../runs/recognise.js'
 import { withChecksum } from '../runs/record.js'
 import type { PlannedRun, SweepPlan } from './plan.js'
@@ -54,7 +53,7 @@ export async function inspectSweepFolder(
   resume: boolean,
 ): Promise<SavedSweep | null> {
   const entries = await entriesOf(folder)
-  if (entries.every(isTrace)) return null
+  if (entries.every(isLeftover)) return null
   const saved = inspectSavedSweep(folder, plan)
   if (resume) return saved
   throw usageError({
@@ -212,7 +211,7 @@ function inspectIfReadable(files: RunFiles): Inspection | null {
 /** Returns whether a folder holds anything that eigenae did not leave there. */
 function isForeign(folder: string): boolean {
   try {
-    return !readdirSync(folder).every(isTrace)
+    return !readdirSync(folder).every(isLeftover)
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return false
     throw error

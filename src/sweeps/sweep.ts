@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events'
 import { join, resolve } from 'node:path'
-import type { Override } from '../config/override.js'
+import type { Override } from '../config/load.js'
 import { readSweepFile } from '../config/sweep.js'
 import { releaseLock } from '../files/lock.js'
 import type { LaunchEnd, Launcher, LaunchWatcher, Outcome, SweepRun } from '../launchers/launcher.js'
 import { runFiles } from '../runs/files.js'
 import type { MetricsRow } from '../runs/tables.js'
-import { stalledWarning } from '../training/stalled.js'
+import { stalledWarning } from '../training/run.js'
 import {
   claimSweepFolder,
   inspectRuns,

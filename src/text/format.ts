@@ -11,6 +11,11 @@ export function thousands(value: number): string {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
+/** An accuracy of 0.8512 → "85.12 %". */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`
+}
+
 /** A share as papers print it: ".3424". */
 export function share(value: number): string {
   return value.toFixed(4).replace(/^0/, '')

@@ -70,7 +70,8 @@ export interface EpochReport {
 /** Translates a config for the engines. */
 export function trainerSpec(config: Config, threads: number): TrainerSpec {
   return {
-    architecture: config.model,
+    widths: config.model.widths,
+    batchNorm: config.model.batchNorm,
     eigenLosses: config.loss.eigen === null ? [] : [engineEigenLoss(config.loss.eigen)],
     adam: config.optimizer,
     batchSize: config.train.batchSize,

@@ -14,7 +14,7 @@ export async function trainArms(scratch: Scratch): Promise<void> {
   }
   const killed = scratch('runs', 'eigen', 'seed-2')
   const running = start(trainArgs('eigen.json', killed, 'data.limit=3000', 'train.epochs=1000000'))
-  await running.says('epoch       1/1000000')
+  await running.untilPrinted('epoch       1/1000000')
   running.process.kill('SIGKILL')
   await running.finished
 }

@@ -110,7 +110,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     await hold.reached()
     const task = taskOf(name, 'eigen/seed-0')
     cluster.run('scontrol', 'requeue', task)
-    await running.says('eigen/seed-0: waiting again')
+    await running.untilPrinted('eigen/seed-0: waiting again')
     // Slurm would wait two minutes. A start within a second of the requeue fails: "Job credential revoked".
     await setTimeout(2000)
     cluster.run('scontrol', 'update', `jobid=${task}`, 'starttime=now')
@@ -128,7 +128,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     await hold.reached()
     const urgent = ['--partition=urgent', '--nodes=2', '--exclusive', '--output=/dev/null']
     cluster.run('sbatch', ...urgent, '--wrap', 'sleep 3')
-    await running.says('eigen/seed-0: waiting again')
+    await running.untilPrinted('eigen/seed-0: waiting again')
     const task = taskOf('preempted', 'eigen/seed-0')
     await until(() => cluster.run('squeue', '-h', '-p', 'urgent') === '' || null, 'the end of the urgent job')
     cluster.run('scontrol', 'update', `jobid=${task}`, 'starttime=now')

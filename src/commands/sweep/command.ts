@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import type { Override } from '../../config/override.js'
+import type { Override } from '../../config/load.js'
 import {
   type AcceptedFlag,
   checkSettings,

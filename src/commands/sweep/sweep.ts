@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
-import type { Override } from '../../config/override.js'
-import { EigenaeError, Interruption } from '../../errors.js'
+import type { Override } from '../../config/load.js'
+import { EigenaeError } from '../../errors.js'
 import { type LauncherName, openLauncher } from '../../launchers/index.js'
 import type { LauncherSettings } from '../../launchers/launcher.js'
 import { logName } from '../../runs/files.js'
@@ -12,7 +12,7 @@ import { commandLine } from '../../text/format.js'
 import { writeMessage } from '../../text/output.js'
 import { alignedTable } from '../../text/table.js'
 import { compare } from '../compare.js'
-import { abortOnSignals } from '../shared/signals.js'
+import { abortOnSignals, interruptionOf } from '../shared/signals.js'
 import { reasonLine, sweepDisplay } from './display.js'
 import { writeDryRun } from './dry-run.js'
 
@@ -44,7 +44,7 @@ export async function sweep(options: SweepOptions): Promise<void> {
     },
   })
   const { retries, failFast } = options
-  const { signal, release } = abortOnSignals(() => interruptionOf(folder, config))
+  const { signal, release } = abortOnSignals(() => interruptionOf('sweep', folder, config))
   let result: SweepResult
   try {
     const execution = {
@@ -86,14 +86,6 @@ async function askCancelOrDetach(): Promise<'cancel' | 'detach'> {
   } finally {
     terminal.close()
   }
-}
-
-function interruptionOf(folder: string, config: string): Interruption {
-  return new Interruption({
-    problem: 'interrupted; the last whole epoch of every run is saved',
-    subject: folder,
-    hint: `Resume it with the same command and --resume (eigenae sweep --config ${commandLine([config])} … --resume).`,
-  })
 }
 
 /** A larger table gives no overview, and takes long to compute. */

@@ -22,7 +22,7 @@ import {
   type ResumePoint,
   removeResults,
 } from '../../runs/resume.js'
-import { share } from '../../text/numbers.js'
+import { share } from '../../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../../text/output.js'
 import { alignedTable } from '../../text/table.js'
 import { spectrumWarning } from '../../training/evaluate.js'
