@@ -150,7 +150,7 @@ describe('a config', () => {
       ...['--set name.x', '--set seed', 'sed'],
       ...['train.batchSize', 'loss.eigen.k'],
     ])
-    // The rank that a batch needs is not known where the widths are wrong.
+    // The rule about the batch size is not checked, because the widths are wrong.
     expect(await refusal(text, 'model.widths=[784,0,2]')).not.toContain('batchSize')
   })
 
@@ -234,7 +234,7 @@ describe('train with a mistake on the command line', () => {
     ],
     [['train'], "required option '--config <file>' not specified"],
     [['trian'], 'Did you mean train?'],
-  ])('%j: exit code 2, says where, writes nothing', async (args, message) => {
+  ])('%j: exit code 2, names the location, writes nothing', async (args, message) => {
     const { code, stderr } = await eigenae(args, { cwd: scratch() })
     expect(stderr).toContain(message)
     expect(code).toBe(2)

@@ -68,7 +68,7 @@ describe('a run', () => {
 })
 
 describe('safetensors', () => {
-  /** The header of a model with its tensors' places changed. */
+  /** Writes a model with a changed header. */
   const withOffsets = (from: string, to: string, change: (header: Record<string, never>) => void) => {
     const bytes = readFileSync(scratch(from))
     const length = Number(bytes.readBigUInt64LE())

@@ -25,7 +25,7 @@ describe('data fetch', () => {
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}/mnist`
   }
 
-  /** A mirror that answers by TLS; the command trusts its certificate by `env`. */
+  /** Starts a mirror with TLS. `env` makes the command trust its certificate. */
   async function secureMirror(listener: RequestListener): Promise<string> {
     const [key, cert] = await Promise.all(
       ['key.pem', 'certificate.pem'].map((file) => readFile(join(tls, file))),
@@ -73,7 +73,7 @@ describe('data fetch', () => {
     expect((await eigenae(['data', 'verify', out])).code).toBe(0)
   })
 
-  /** Empty deflate blocks: nothing to unzip, ever. */
+  /** Sends empty deflate blocks without end, which unzip to nothing. */
   function endless(response: ServerResponse): void {
     const blocks = Buffer.alloc(5 << 20, Buffer.from('000000ffff', 'hex'))
     function* gzip() {

@@ -96,11 +96,11 @@ describe('the arms of a sweep', () => {
   })
 })
 
-/** Root reads every folder unless it has lost the capability to. */
+/** Takes from root the capability to read every folder. */
 const withoutOverride =
   process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search'] : []
 
-/** The command line as a user whom permissions bind. */
+/** Runs the command line as a user to whom permissions apply. */
 async function eigenaeAsUser(...args: readonly string[]) {
   const [program, ...words] = [...withoutOverride, process.execPath, bin, ...args]
   const child = spawn(program!, words, { cwd: scratch() })

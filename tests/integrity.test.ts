@@ -8,7 +8,7 @@ const { copy, edit, flipBit, resume, run, scratch, truncate } = damagedRuns()
 
 type Change = (folder: string) => unknown
 
-/** What was changed, the file that is named, and whether the cheap look at a run finds it. */
+/** Changes by name, with the damaged file and whether the cheap check of `inspectRun` detects it. */
 const changes: Readonly<Record<string, readonly [file: string, change: Change, cheap: boolean]>> = {
   'a cut model': ['model.safetensors', (f) => truncate(`${f}/model.safetensors`, 3000), true],
   'a model with a flipped bit': ['model.safetensors', (f) => flipBit(`${f}/model.safetensors`), false],
@@ -57,7 +57,7 @@ const cases = Object.entries(changes).map(([name, [file, change, cheap]], index)
   return { name, file, change, cheap, folder: `changed/${index}/seed-0` }
 })
 
-/** What verify prints of runs, by their folders. */
+/** Returns the output of verify by the folders of the runs. */
 async function verified(folder: string): Promise<ReadonlyMap<string, { state: string; damage: Damage[] }>> {
   const runs: { folder: string; state: string; damage: Damage[] }[] = JSON.parse(
     (await run('verify', folder, '--json')).stdout,
@@ -82,7 +82,7 @@ describe('a completed run with', () => {
     for (const { name, folder, file } of cases) {
       expect(found.get(folder)!.state, name).toBe('damaged')
       expect(found.get(siblingOf(folder))!.state, name).toBe('ok')
-      // Of a run.json and a config.json that contradict each other, either may be the one that was changed.
+      // If run.json and config.json contradict each other, either may be the changed one.
       const named = found.get(folder)!.damage.map((each) => each.file)
       expect(named, name).toContain(name.includes("seed's run.json") ? 'config.json' : file)
     }

@@ -14,7 +14,7 @@ const small = ['data.limit=200', 'train.epochs=1']
 const holder = { pid: process.pid, host: hostname(), space: pidNamespace(), born: '1' }
 const program = join(import.meta.dirname, 'support/take-locks.mjs')
 
-/** A process that holds a folder's lock until its standard input ends. */
+/** Starts a process that holds a lock until its standard input ends. */
 async function hold(name: string): Promise<ChildProcess> {
   await mkdir(scratch(name))
   const file = join(scratch(name), '.lock')
@@ -23,7 +23,7 @@ async function hold(name: string): Promise<ChildProcess> {
   return child
 }
 
-/** A process that waits to take locks at the same moments as others. */
+/** Starts a process that tries to take locks at the same times as others. */
 async function readyTaker(locks: readonly string[]) {
   const { stdin, stdout } = spawn(process.execPath, [program, ...locks], {
     stdio: ['pipe', 'pipe', 'inherit'],

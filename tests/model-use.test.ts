@@ -79,7 +79,7 @@ describe('eigenae eval', () => {
 
 describe('k-nearest neighbours', () => {
   it.each([3, 40])('are those that a plain search finds, ties included, in %d dimensions', (dimensions) => {
-    // Whole numbers, so that many distances are equal.
+    // Integers, so that many distances are equal.
     const points = Float32Array.from({ length: 900 * dimensions }, (_, i) => (i * i * 31 + i * 7) % 11)
     const tree = new BoxTree(points, dimensions)
     const at = (index: number) => points.subarray(index * dimensions, (index + 1) * dimensions)
@@ -104,7 +104,7 @@ describe('k-nearest neighbours', () => {
         'are those of the tree, on any number of threads (%s)',
         async (scoring) => {
           for (const latent of [1, 10, 40]) {
-            // Numbers that float32 rounds, and whole numbers with many equal distances.
+            // Numbers that float32 rounds, and integers with many equal distances.
             for (const round of [(x: number) => Math.sin(x * x), (x: number) => (x * x * 31 + x * 7) % 11]) {
               const points = Float32Array.from({ length: 700 * latent }, (_, i) => round(i))
               const queries =

@@ -24,7 +24,7 @@ const settings = ['data.limit=300', 'train.epochs=1', 'model.widths=[784,16,4]']
 const trainIn = (folder: string, ...flags: readonly string[]) =>
   eigenae([...trainArgs('baseline.json', scratch(folder), ...settings), ...flags])
 
-/** A name as `eigenae` gives it to a temporary file, of a process that ended. */
+/** The name of a temporary file of a process that has ended. */
 function leftover(name: string): string {
   const dead = ownProcessTag().replace(/-p\d+-s.*$/, `-p${2 ** 22 + 1}-s1`)
   return `.${name}.${dead}.0123456789ab.eigenae-tmp`
@@ -64,7 +64,7 @@ describe("a user's own files", () => {
     const embed = (file: string, ...flags: readonly string[]) =>
       run('embed', 'run', '--images', '3', '--out', file, ...flags)
     await mkdir(scratch('e'))
-    // As numpy writes them.
+    // As numpy writes a header.
     const numpys = (dtype: string, shape: string) =>
       `\x93NUMPY\x01\x00\x76\x00${`{'descr': '${dtype}', 'fortran_order': False, 'shape': ${shape}, }`.padEnd(117)}\nmine`
     const labels = numpys('|u1', '(4,)')
@@ -266,7 +266,7 @@ describe('a file that never ends', () => {
 
 describe('the lock of another machine', () => {
   const foreign = JSON.stringify({ pid: 1, host: 'elsewhere', space: 'elsewhere 1', born: '1' })
-  /** This process's clock is wrong by the given number of minutes. */
+  /** Shifts the clock of this process by the given number of minutes. */
   const withClock = (minutes: number, args: readonly string[]) => {
     const shift = `const now = Date.now; Date.now = () => now() + ${minutes * 60_000}`
     const NODE_OPTIONS = `--import data:text/javascript,${encodeURIComponent(shift)}`
@@ -297,7 +297,7 @@ describe('the lock of another machine', () => {
 
 describe('a full quota', () => {
   it('is reported, although Node does not know the error', async () => {
-    // The kernel's answer, given to the first file that is written.
+    // The first write of a file fails with the kernel's error number.
     const shim = `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module'
       fs.promises.open = async () => { throw Object.assign(new Error('Unknown system error -122'),
         { errno: -122, code: 'Unknown system error -122', syscall: 'open' }) }

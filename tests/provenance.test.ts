@@ -16,7 +16,7 @@ function git(folder: string, ...args: readonly string[]): string {
   return execFileSync('git', ['-C', folder, ...identity, ...args], { encoding: 'utf8' }).trim()
 }
 
-/** Nulls if the project was unpacked without its repository. */
+/** Returns null values if the project was unpacked without its repository. */
 function stateOf(folder: string) {
   if (!existsSync(join(folder, '.git'))) return { commit: null, dirty: null }
   const changes = git(folder, 'status', '--porcelain', '--untracked-files=no')

@@ -27,7 +27,7 @@ beforeAll(async () => {
   undisturbedMilliseconds = performance.now() - started
 })
 
-/** A run of the undisturbed one's config that is ended by a signal after it has written the rows of an epoch. */
+/** Trains the config of the undisturbed run and sends a signal after the rows of an epoch are written. */
 async function endedAfter(epoch: number, folder: string, signal: NodeJS.Signals) {
   const hold = holdAt(epoch, { release: ['SIGINT', 'SIGTERM', 'SIGUSR1'] })
   const running = start(argsFor(folder), { env: hold.env })
@@ -92,10 +92,10 @@ describe('a run that is resumed', () => {
 
   it.each(['SIGINT', 'SIGTERM'] as const)('stops at %s in the middle of an epoch', async (name) => {
     const folder = scratch(`middle-${name}`)
-    // An epoch of minutes on the fastest of cores: that it ends in a test's time is the proof.
+    // The epoch would take minutes on any machine, so a stop within the test's time limit is a stop within the epoch.
     const endless = ['model.widths=[784,1024,1024,10]', 'train.batchSize=1']
     const running = start(trainArgs('baseline.json', folder, ...endless))
-    // Written while the first epoch trains.
+    // The checkpoint is written while the first epoch trains.
     await until(
       async () => (await readFile(`${folder}/checkpoint/state.safetensors`)).length || null,
       'epoch 0',

@@ -66,9 +66,7 @@ describe('the plan of a sweep', () => {
     expect(stderr).toContain('variants.missing: ')
     expect(existsSync(folderOf('wrong'))).toBe(false)
     const batch = await sweep(file('batch', { grid: { 'train.batchSize': [2] } }))
-    expect(batch.stderr).toMatch(
-      /variants\.eigen .*grid train\.batchSize: must be over 4, the bottleneck's width/,
-    )
+    expect(batch.stderr).toMatch(/variants\.eigen .*grid train\.batchSize: must be over 4, the latent size/)
   })
 
   it('notes that the grid adds an eigen loss to a config without one', async () => {

@@ -159,8 +159,8 @@ function checkIncomplete(
     damage.push({ file: 'run.json', reason: 'is older than evaluation.json' })
   if (damage.some(({ file }) => file === checkpointName)) return contents
   if (head === null) {
-    const begun = (contents['metrics.csv']?.toString('utf8').split('\n').length ?? 0) > 2
-    if (begun && record.configSha256 !== undefined)
+    const hasEpochs = (contents['metrics.csv']?.toString('utf8').split('\n').length ?? 0) > 2
+    if (hasEpochs && record.configSha256 !== undefined)
       damage.push({ file: checkpointName, reason: 'is missing' })
     return contents
   }

@@ -9,7 +9,7 @@ import { isOurs, pictureMark } from '../files/overwrite-guard.js'
 import { isTemporary, removeLeftovers, writeDurably } from '../files/write.js'
 import { logName, plotsName, type RunFiles, runFiles } from './files.js'
 import type { Damage } from './integrity.js'
-import { recognise, recogniseBegun } from './recognise.js'
+import { recognise, recogniseConfigAlone } from './recognise.js'
 import type { RunRecord } from './record.js'
 
 /** What to do with a folder that is not empty. */
@@ -45,8 +45,10 @@ export async function inspectRunFolder(
     })
   }
   if (entries.every(isLeftover)) return { kind: 'nothing' }
-  const begun = entries.every((entry) => entry === 'config.json' || entry === plotsName || isLeftover(entry))
-  const found = begun ? recogniseBegun(files, config) : recognise(files, config)
+  const configAlone = entries.every(
+    (entry) => entry === 'config.json' || entry === plotsName || isLeftover(entry),
+  )
+  const found = configAlone ? recogniseConfigAlone(files, config) : recognise(files, config)
   if (found.kind === 'none') throw notARun(files, found.reason)
   if (use === 'overwrite') return { kind: 'run', record: null, damage: [] }
   if (found.kind === 'other') throw otherConfig(files, found.differences)

@@ -49,7 +49,7 @@ export function recognise(files: RunFiles, config: Config): Recognition {
 }
 
 /** Identifies a run that was killed before it wrote run.json and left only its config.json. */
-export function recogniseBegun(files: RunFiles, config: Config): Recognition {
+export function recogniseConfigAlone(files: RunFiles, config: Config): Recognition {
   const damage: Damage[] = []
   const saved = collect(damage, 'config.json', () => savedConfig(files.config, config))
   if (saved === undefined) return { kind: 'none', reason: reasonText(files, damage) }
