@@ -15,12 +15,12 @@ function packageVersion(): string {
 }
 
 /** The facts in run.json about the versions, the commits and the host. */
-export type PlaceFacts = Pick<RunFacts, 'versions' | 'gitCommit' | 'gitDirty' | 'eigenae' | 'host'>
+export type EnvironmentFacts = Pick<RunFacts, 'versions' | 'gitCommit' | 'gitDirty' | 'eigenae' | 'host'>
 
-let repositories: Promise<Pick<PlaceFacts, 'gitCommit' | 'gitDirty' | 'eigenae'>> | undefined
+let repositories: Promise<Pick<EnvironmentFacts, 'gitCommit' | 'gitDirty' | 'eigenae'>> | undefined
 
 /** Returns the facts about this process. git is asked once, so that all runs of a process record the same commit. */
-export async function placeFacts(): Promise<PlaceFacts> {
+export async function environmentFacts(): Promise<EnvironmentFacts> {
   repositories ??= repositoryFacts()
   return {
     versions: { eigenae: version, node: process.versions.node },

@@ -136,12 +136,12 @@ function* tableRows<Columns extends readonly string[]>(
       hint: remakeHint,
     })
   }
-  const places = columns.map((column) => written.indexOf(column))
+  const fieldIndexes = columns.map((column) => written.indexOf(column))
   let number = 1
   for (const line of lines) {
     number++
     const fields = line.split(',')
-    const row = fields.length === written.length ? parseNumbers(fields, columns, places) : null
+    const row = fields.length === written.length ? parseNumbers(fields, columns, fieldIndexes) : null
     if (row === null) throw notARow(file, number, written.length)
     yield row
   }
@@ -158,16 +158,16 @@ function* wholeLines(text: string): Generator<string, undefined> {
 
 /**
  * Returns a row of plain numbers, null if a field is not a number. Ten times as fast as a general CSV parser.
- * @param places the index of each column among the fields, −1 if the file lacks it
+ * @param fieldIndexes the index of each column among the fields, −1 if the file lacks it
  */
 function parseNumbers<Columns extends readonly string[]>(
   fields: readonly string[],
   columns: Columns,
-  places: readonly number[],
+  fieldIndexes: readonly number[],
 ): Row<Columns> | null {
   const row: Record<string, number> = {}
   for (let i = 0; i < columns.length; i++) {
-    const field = fields[places[i]!] ?? 'NaN'
+    const field = fields[fieldIndexes[i]!] ?? 'NaN'
     const value = Number(field)
     if (field === '' || (Number.isNaN(value) && field !== 'NaN')) return null
     row[columns[i]!] = value
@@ -228,9 +228,9 @@ export async function readRuns<T>(
   read: (folder: string) => Promise<T>,
 ): Promise<readonly T[]> {
   const runs = new Array<T>(folders.length)
-  const places = folders.keys()
+  const indexes = folders.keys()
   const worker = async () => {
-    for (const place of places) runs[place] = await read(folders[place]!)
+    for (const index of indexes) runs[index] = await read(folders[index]!)
   }
   await Promise.all(Array.from({ length: maximumAtOnce }, worker))
   return runs

@@ -32,9 +32,9 @@ export class BoxTree {
     this.#indices = Int32Array.from({ length: count }, (_, index) => index)
     this.#points = new Float32Array(points.length)
     this.#build(points, 0, count)
-    this.#indices.forEach((index, place) => {
+    this.#indices.forEach((index, position) => {
       for (let j = 0; j < dimensions; j++)
-        this.#points[place * dimensions + j] = points[index * dimensions + this.#axes[j]!]!
+        this.#points[position * dimensions + j] = points[index * dimensions + this.#axes[j]!]!
     })
   }
 
@@ -71,8 +71,8 @@ export class BoxTree {
     const highs: number[] = []
     for (const axis of this.#axes) {
       let [low, high] = [Infinity, -Infinity]
-      for (let place = begin; place < end; place++) {
-        const value = points[this.#indices[place]! * d + axis]!
+      for (let position = begin; position < end; position++) {
+        const value = points[this.#indices[position]! * d + axis]!
         if (value < low) low = value
         if (value > high) high = value
       }
@@ -119,10 +119,10 @@ export class BoxTree {
   #searchLeaf(node: number, query: Float64Array, found: Nearest, without: number): void {
     const d = this.#dimensions
     let { farthest } = found
-    for (let place = this.#begins[node]!; place < this.#ends[node]!; place++) {
-      const index = this.#indices[place]!
+    for (let position = this.#begins[node]!; position < this.#ends[node]!; position++) {
+      const index = this.#indices[position]!
       if (index === without) continue
-      const base = place * d
+      const base = position * d
       let sum = 0
       // Comparing the sum with the bound after every term would take longer than the terms themselves.
       for (let j = 0; j < d && (j % 2 === 1 || sum <= farthest); j++) {
@@ -151,13 +151,13 @@ class Nearest {
   offer(index: number, distance: number): void {
     const { indices } = this
     const distances = this.#distances
-    let place = indices.length
+    let position = indices.length
     const before = (other: number) =>
       distance < distances[other]! || (distance === distances[other]! && index < indices[other]!)
-    while (place > 0 && before(place - 1)) place--
-    if (place === this.#k) return
-    indices.splice(place, 0, index)
-    distances.splice(place, 0, distance)
+    while (position > 0 && before(position - 1)) position--
+    if (position === this.#k) return
+    indices.splice(position, 0, index)
+    distances.splice(position, 0, distance)
     if (indices.length > this.#k) {
       indices.pop()
       distances.pop()
@@ -170,9 +170,9 @@ class Nearest {
 export function widestFirst(points: Float32Array, dimensions: number): Int32Array {
   const sums = new Float64Array(dimensions)
   const squares = new Float64Array(dimensions)
-  points.forEach((value, place) => {
-    sums[place % dimensions]! += value
-    squares[place % dimensions]! += value * value
+  points.forEach((value, position) => {
+    sums[position % dimensions]! += value
+    squares[position % dimensions]! += value * value
   })
   const count = points.length / dimensions
   const variances = squares.map((square, axis) => square / count - (sums[axis]! / count) ** 2)

@@ -7,7 +7,7 @@ import { type Selection, selectEngine } from '../../engines/select.js'
 import { EigenaeError } from '../../errors.js'
 import { releaseLock } from '../../files/lock.js'
 import { measuredRun, readEvaluation } from '../../runs/evaluation.js'
-import { type PlaceFacts, placeFacts } from '../../runs/facts.js'
+import { type EnvironmentFacts, environmentFacts } from '../../runs/facts.js'
 import { type RunFiles, runFiles } from '../../runs/files.js'
 import { inspectRun, verifyRun } from '../../runs/inspect.js'
 import { configSha256, damageText } from '../../runs/integrity.js'
@@ -74,7 +74,7 @@ async function trainInto(
   options: TrainOptions,
   log: Log,
 ): Promise<void> {
-  const place = placeFacts() // git answers while the data is read
+  const environment = environmentFacts() // git answers while the data is read
   const earlier = found && earlierRun(runFiles(folder), found.record)
   const selection = await selectionFor(folder, config, earlier, options.select ?? selectEngine)
   const record = earlier?.record ?? null
@@ -82,7 +82,7 @@ async function trainInto(
   const data = await loadTrainingData(config, source)
   const threads = options.threads ?? availableParallelism()
   refuseTooLarge(config, { train: data.train.images.count, test: data.test.images.count }, threads)
-  const facts = factsOf(config, selection, { source, ...data }, record, threads, await place)
+  const facts = factsOf(config, selection, { source, ...data }, record, threads, await environment)
   if (earlier !== null) compareWithEarlier(earlier, facts, folder, log)
   const files = await claimRunFolder(folder, config, options.use)
   const { signal, release } = abortOnSignals(() => interruptionOf('train', folder, options.config))
@@ -149,7 +149,7 @@ function factsOf(
   data: DataSet & { readonly source: string },
   earlier: RunRecord | null,
   threads: number,
-  place: PlaceFacts,
+  environment: EnvironmentFacts,
 ): RunFacts {
   return {
     name: config.name,
@@ -158,7 +158,7 @@ function factsOf(
     device: engine.device,
     deviceReason: reason,
     engine: { name: engine.name, variant: engine.variant, threads },
-    ...place,
+    ...environment,
     dataSource: absoluteSource(data.source),
     dataSha256: data.sha256,
     started: earlier?.started ?? new Date().toISOString(),
