@@ -1,8 +1,7 @@
-import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { dataFileKeys } from '../data/files.js'
 import type { DataSet } from '../data/load.js'
-import { runsNamed } from '../runs/find.js'
+import { runsNamedByAll } from '../runs/find.js'
 import { formatMetric, meaningOf, metricOfModel, modelMetrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
 import { share } from '../text/format.js'
@@ -77,18 +76,15 @@ interface EvaluatedRun {
  * further runs cannot be read.
  */
 async function evaluate(folders: readonly string[], flags: EvalFlags): Promise<void> {
-  const found = await Promise.all(folders.map(runsNamed))
-  const named = found.flatMap(({ runs }) => runs)
-  const distinct = [...new Map(named.map((folder) => [resolve(folder), folder])).values()]
+  const { runs, unreadable } = await runsNamedByAll(folders)
   const trained: TrainedRun[] = []
-  for (const folder of distinct) trained.push(await readTrainedRun(folder))
+  for (const folder of runs) trained.push(await readTrainedRun(folder))
   const data = await dataOf(trained, flags)
   if (flags.data === undefined) for (const [index, run] of trained.entries()) warnIfChanged(run, data[index]!)
   const evaluated: EvaluatedRun[] = []
   for (const [index, run] of trained.entries()) evaluated.push(await evaluateRun(run, data[index]!, flags))
   if (flags.json) writeJson(evaluated.map(jsonOf))
   else writeResult(`${figuresTable(evaluated)}\n\nspectrum σ/Σσ\n${spectraTable(evaluated)}`)
-  const unreadable = found.flatMap((each) => each.unreadable)
   if (unreadable.length > 0) throw unreadable[0]!
 }
 

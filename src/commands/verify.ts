@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
 import { runFiles } from '../runs/files.js'
-import { lacksPlan, runsNamed } from '../runs/find.js'
+import { lacksPlan, runsNamedByAll } from '../runs/find.js'
 import { type Verification, verifyRun } from '../runs/inspect.js'
 import { collect, type Damage, damageText, remakeHint } from '../runs/integrity.js'
 import { readSavedPlan, sweepFiles } from '../sweeps/folder.js'
@@ -45,20 +45,24 @@ interface VerifiedRun {
 }
 
 async function verify(named: readonly string[], { json }: VerifyFlags): Promise<void> {
-  const found = await Promise.all(named.map(runsNamed))
-  const folders = [
-    ...new Map(found.flatMap(({ runs: each }) => each).map((folder) => [resolve(folder), folder])).values(),
-  ]
+  const { runs: folders, unreadable } = await runsNamedByAll(named)
   warnOfMissingPlans(named, folders)
   const runs: VerifiedRun[] = []
   for (const folder of sweepFolders(named, folders)) runs.push(...damagedSweep(folder))
   for (const folder of folders) runs.push(await verifiedRun(folder))
   if (json) writeJson(runs.map(({ folder, state, damage }) => ({ folder, state, damage })))
-  else writeResult(alignedTable(runs.map(lineOf), ['left', 'left', 'left']))
+  else
+    writeResult(
+      alignedTable(
+        runs.map(({ folder, state, note }) => [folder, state, note]),
+        ['left', 'left', 'left'],
+      ),
+    )
   const damaged = runs.filter(({ state }) => state === 'damaged')
-  const [unreadable] = found.flatMap((each) => each.unreadable)
-  if (damaged.length === 0 && unreadable !== undefined) throw unreadable
-  if (damaged.length === 0) return
+  if (damaged.length === 0) {
+    if (unreadable.length > 0) throw unreadable[0]!
+    return
+  }
   const problem = `${damaged.length} of ${runs.length} ${runs.length === 1 ? 'run is' : 'runs are'} damaged`
   const details = damaged.map(({ folder, note }) => `${folder}: ${note}`)
   throw new EigenaeError({ problem, details: details.slice(0, maximumDetails), hint: remakeHint })
@@ -114,8 +118,4 @@ function judge({ record, checksums, damage }: Verification): Omit<VerifiedRun, '
     return { state: 'no checksums', note: `made by eigenae ${record!.versions.eigenae}`, damage }
   if (record!.status === 'completed') return { state: 'ok', note: '', damage }
   return { state: 'incomplete', note: `${record!.status}; undamaged up to its last checkpoint`, damage }
-}
-
-function lineOf({ folder, state, note }: VerifiedRun): readonly string[] {
-  return [folder, state, note]
 }

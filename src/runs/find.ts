@@ -1,6 +1,6 @@
 import { type Dirent, existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { basename, dirname, join, normalize } from 'node:path'
+import { basename, dirname, join, normalize, resolve } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError, exitCode, fileError, hasCode, usageError } from '../errors.js'
 import { readJsonIfPresent } from '../files/json.js'
@@ -25,6 +25,16 @@ export async function runsNamed(argument: string): Promise<FoundRuns> {
     details: found.unreadable.map(headOf),
     hint: 'Name a run folder, or a folder of runs.',
   })
+}
+
+/** Returns the runs named by several arguments, each once. */
+export async function runsNamedByAll(names: readonly string[]): Promise<FoundRuns> {
+  const found = await Promise.all(names.map(runsNamed))
+  const runs = found.flatMap((each) => each.runs)
+  return {
+    runs: [...new Map(runs.map((folder) => [resolve(folder), folder])).values()],
+    unreadable: found.flatMap((each) => each.unreadable),
+  }
 }
 
 /** Returns the run named by an argument: a run, or a folder that holds exactly one. */
