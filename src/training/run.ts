@@ -32,10 +32,8 @@ import {
   spectrumOfEmbedding,
 } from './evaluate.js'
 
-/*
- * How a run works, from top to bottom: executeRun records how the run ended, trainToTheEnd trains it epoch by epoch, and
- * each epoch is trained, evaluated and written. src/commands/train prepares the job: config, engine, data and folder.
- */
+// How a run works, from top to bottom: executeRun records how the run ended, trainToTheEnd trains it epoch by epoch, and
+// each epoch is trained, evaluated and written. src/commands/train prepares the job: config, engine, data and folder.
 
 /** Everything a run needs. Below this point nothing is read from the command line or the environment. */
 export interface RunJob {
