@@ -13,6 +13,7 @@ import { coreFolders, filesIn, nativeFolder } from './building/sources.mjs'
 
 const library = '/usr/lib/wasm32-wasi'
 const headers = '/usr/include/wasm32-wasi'
+const compilerMissing = 3 // the exit code, which generate.mjs reads
 const packages = 'clang-16 lld-16 libc++-16-dev-wasm32 libc++abi-16-dev-wasm32 wasi-libc'
 
 const modules = [
@@ -49,8 +50,9 @@ const linkFlags = [
 try {
   const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values
   for (const name of [headers, '/usr/bin/clang++-16', '/usr/bin/wasm-ld-16']) {
-    if (!existsSync(name))
-      throw new BuildError(`${name} is missing. On Debian 12: apt-get install ${packages}`)
+    if (existsSync(name)) continue
+    console.error(`${name} is missing. On Debian 12: apt-get install ${packages}`)
+    process.exit(compilerMissing)
   }
   for (const { file, flags } of modules) await build(join(nativeFolder, 'wasm', file), flags, check)
 } catch (error) {

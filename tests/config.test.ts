@@ -189,7 +189,7 @@ describe('the configs of the project', () => {
     expect(`${config.name}.json`).toBe(file)
   })
 
-  it('have a schema.json that matches src/config/schema.ts (npm run schema writes it)', async () => {
+  it('have a schema.json that matches src/config/schema.ts (npm run generate writes it)', async () => {
     expect(JSON.parse(await readFile(join(configs, 'schema.json'), 'utf8'))).toEqual(jsonSchema())
   })
 })

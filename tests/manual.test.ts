@@ -14,7 +14,7 @@ const root = outline(program())
 const scratch = scratchFolder()
 
 describe('the manual', () => {
-  it('in docs/commands.md is current (otherwise: npm run docs)', () => {
+  it('in docs/commands.md is current (otherwise: npm run generate)', () => {
     expect(readFileSync(join(project, 'docs/commands.md'), 'utf8')).toBe(markdownManual(root))
   })
 

@@ -134,7 +134,7 @@ describe('the plan of a sweep', () => {
     expect(stderr).toContain('--replicas: the device auto trains one run at a time')
   })
 
-  it('has an up-to-date JSON Schema for editors (npm run schema)', () => {
+  it('has an up-to-date JSON Schema for editors (npm run generate)', () => {
     expect(readJson(join(configs, 'sweeps', 'schema.json'))).toEqual(sweepJsonSchema())
   })
 

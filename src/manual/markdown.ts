@@ -8,7 +8,7 @@ export function markdownManual(root: CommandOutline): string {
     .map(({ words, summary }) => `| [\`${words.join(' ')}\`](#${words.join('-')}) | ${cell(summary)} |`)
   return `# Commands
 
-Generated from the output of \`--help\` by \`npm run docs\`; a test keeps it current. \`man/eigenae.1\` has the same text as a man page.
+Generated from the output of \`--help\` by \`npm run generate\`; a test keeps it current. \`man/eigenae.1\` has the same text as a man page.
 
 | command | does |
 |---|---|
