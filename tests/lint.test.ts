@@ -75,3 +75,10 @@ describe('the workflow', () => {
     for (const command of commands) expect(workflow).toContain(`- run: ${command}\n`)
   })
 })
+
+describe('the changelog', () => {
+  it('has a section for the version in package.json', () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    expect(readFileSync(join(root, 'CHANGELOG.md'), 'utf8')).toContain(`\n## [${version}] - `)
+  })
+})
