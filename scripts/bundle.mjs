@@ -1,9 +1,9 @@
-// Bundles the command line and the scripts of the two pages: a part of npm run compile. By rolldown's API, since its
-// command line lists every file that it wrote; warnings and errors are printed here, too.
+// Bundles the command line and the scripts of the two pages: a part of npm run build. rolldown's own command line is not
+// used because it lists every file that it writes.
 import { build } from 'rolldown'
 
-// A command starts in half the time when its many small modules, and those of the libraries that every command needs,
-// are read as a few files. What is not named here stays in node_modules.
+// A command starts in half the time if its many small modules, and those of the packages that every command needs, are
+// bundled into a few files. All other packages are loaded from node_modules.
 const bundled =
   /^(commander|zod|cli-progress|jsonc-parser|csv-writer|fastest-levenshtein|mnist-dataset)(\/|$)/
 const isPackage = (id) => /^[@\w]/.test(id) && !/^[A-Za-z]:[\\/]/.test(id)
@@ -17,7 +17,7 @@ const commandLine = {
   output: { dir: 'dist/bundled', format: 'esm', cleanDir: true },
 }
 
-// A page holds its script in itself: one file, as small as may be.
+// The script is embedded in its page, so it is one small file.
 const pages = ['explore', 'report'].map((name) => ({
   input: `src/${name}/page/main.ts`,
   platform: 'browser',

@@ -1,5 +1,5 @@
 /**
- * Writes dist/commit.json for `npm pack`: an installed package has no repository to ask for its commit.
+ * Writes dist/commit.json for `npm pack`, because an installed package has no repository that names its commit.
  *
  * usage: stamp-commit.mjs [--remove]
  */
@@ -16,7 +16,7 @@ else {
   writeFileSync(file, `${JSON.stringify(state())}\n`)
 }
 
-/** As src/runs/facts.ts reads it; nulls outside a repository. */
+/** Returns the content that src/runs/facts.ts reads; both fields are null outside a repository. */
 function state() {
   const git = (...args) =>
     execFileSync('git', ['-C', root, ...args], { encoding: 'utf8', stdio: 'pipe' }).trim()
