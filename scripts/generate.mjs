@@ -38,7 +38,8 @@ for (const [file, content] of Object.entries(files)) {
     console.error(`wrote ${file}`)
   }
 }
-generateWasm()
+// The WebAssembly takes far longer, so it is not checked if another file has failed.
+if (process.exitCode === undefined) generateWasm()
 
 function generateWasm() {
   const args = [join(root, 'scripts/build-wasm.mjs'), ...(check ? ['--check'] : [])]
