@@ -1,0 +1,189 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { scratchFolder } from '../support/cli.js'
+import { whereTensorflowIs } from '../support/tensorflow-engine.js'
+
+/**
+ * Follows two recipes of docs/architecture.md in a copy of the project: an eigen loss (the participation ratio of the
+ * eigenvalues) and a metric (the participation ratio of the singular shares). New files and rows are made from those of
+ * log-max and effective_rank, so that a change of a table's form does not matter here.
+ */
+const root = join(import.meta.dirname, '../..')
+const minutes = 60_000
+const scratch = scratchFolder()
+const project = scratch('project')
+const missingTests = existsSync('/usr/include/gtest/gtest.h') ? null : 'no GoogleTest (Debian: libgtest-dev)'
+
+function copyProject(): void {
+  const listed = succeed('git', ['ls-files', '--cached', '--others', '--exclude-standard'], root)
+  const files = listed.trim().split('\n')
+  for (const file of files.filter((name) => existsSync(join(root, name))))
+    cpSync(join(root, file), join(project, file))
+  symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'))
+}
+
+function run(command: string, args: readonly string[], cwd = project) {
+  const entries = Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST'))
+  const env = Object.fromEntries(entries)
+  return spawnSync(command, args, { cwd, env, encoding: 'utf8', maxBuffer: 2 ** 26 })
+}
+
+/** Runs a program in the project's copy and returns what it prints. */
+function succeed(command: string, args: readonly string[], cwd = project): string {
+  const { status, stdout, stderr, error } = run(command, args, cwd)
+  expect(status, `${command} ${args.join(' ')}: ${error ?? ''}${stdout}${stderr}`).toBe(0)
+  return stdout
+}
+
+const node = (...args: readonly string[]) => succeed(process.execPath, args)
+const read = (file: string) => readFileSync(join(project, file), 'utf8')
+const write = (file: string, text: string) => writeFileSync(join(project, file), text)
+
+/** Replaces what a pattern matches, which has to be there once. */
+function replace(text: string, pattern: RegExp, replacement: string): string {
+  expect(text.match(new RegExp(pattern, `${pattern.flags}g`)), String(pattern)).toHaveLength(1)
+  return text.replace(pattern, () => replacement)
+}
+
+const named = (text: string) =>
+  text.replaceAll('log-max', 'participation').replaceAll('logMax', 'participation')
+
+/** Repeats each line of a file that names log-max for the new loss, or in a list on one line the entry of log-max. */
+function addRows(file: string): void {
+  const lines = read(file).split('\n')
+  const rows = lines.flatMap((line) => {
+    if (!/log-?max/i.test(line)) return [line]
+    const isList = /top-?k/i.test(line)
+    return isList
+      ? [line.replace(/(['"]log-max['"]: )?logMax\w*/, (entry) => `${entry}, ${named(entry)}`)]
+      : [line, named(line)]
+  })
+  expect(rows, file).not.toEqual(lines)
+  write(file, rows.join('\n'))
+}
+
+function addEigenLoss(): void {
+  write('src/eigen-losses/participation.ts', named(read('src/eigen-losses/log-max.ts')))
+  addRows('src/eigen-losses/index.ts')
+
+  const [, importLine, type] = /^(import type \{ (\w+) \}.*)$/m.exec(
+    read('src/eigen-losses/tensorflow/log-max.ts'),
+  )!
+  write(
+    'src/eigen-losses/tensorflow/participation.ts',
+    `${importLine}
+
+/** f = Σλ² / (Σλ)² with λ = σ², so ∂f/∂σᵢ = 4·σᵢ·(λᵢ − Σλ²/Σλ) / (Σλ)². */
+export const participation: ${type} = (ops, sigma) => {
+  const lambda = ops.square(sigma)
+  const sum = ops.sum(lambda, [1])
+  const squares = ops.sum(ops.square(lambda), [1])
+  const excess = ops.subtract(lambda, ops.divide(squares, sum))
+  const product = ops.multiply(ops.double(4), ops.multiply(sigma, excess))
+  return {
+    value: ops.divide(squares, ops.square(sum)),
+    derivatives: ops.divide(product, ops.square(sum)),
+  }
+}
+`,
+  )
+  addRows('src/eigen-losses/tensorflow/index.ts')
+
+  const body = `  double sum = 0, squares = 0;
+  for (int i = 0; i < count; ++i) {
+    const double lambda = singularValues[i] * singularValues[i];
+    sum += lambda;
+    squares += lambda * lambda;
+  }
+  for (int i = 0; i < count; ++i) {
+    const double lambda = singularValues[i] * singularValues[i];
+    derivatives[i] = 4 * singularValues[i] * (lambda - squares / sum) / (sum * sum);
+  }
+  return squares / (sum * sum);
+}
+`
+  const logMax = read('native/eigen_losses/log_max.cc')
+  const signature = /double logMax\([\s\S]*?\{\n/.exec(logMax)![0]
+  const renamed = named(replace(logMax, /double logMax\([\s\S]*?\n\}\n/, signature + body))
+  write('native/eigen_losses/participation.cc', renamed)
+  addRows('native/eigen_losses/eigen_losses.cc')
+  addRows('native/tests/eigen_loss_cases.h')
+}
+
+function addMetric(): void {
+  const file = 'src/runs/metrics.ts'
+  const [row] = /^ {2}effective_rank: \{\n[\s\S]*?^ {2}\},\n/m.exec(read(file))!
+  const renamed = replace(row, /effective_rank:/, 'participation_ratio:').replace(
+    'effective rank',
+    'participation ratio',
+  )
+  const added = replace(
+    renamed,
+    /spectrum\.effectiveRank/,
+    '1 / spectrum.singularShares.reduce((sum, p) => sum + p * p, 0)',
+  )
+  write(file, replace(read(file), /^\} as const satisfies/m, `${added}} as const satisfies`))
+}
+
+/** Trains one epoch with the new loss and without noise, of which engines have their own; returns its metrics. */
+function train(device: string): Readonly<Record<string, number>> {
+  const out = `runs/${device}`
+  const settings = '--set loss.eigen.kind=participation --set data.limit=1024 --set data.noise=0'
+  const args = `--config configs/eigen.json --epochs 1 --device ${device} --out ${out} --overwrite ${settings}`
+  node('bin/eigenae.js', 'train', ...args.split(' '))
+  const rows = read(`${out}/metrics.csv`).trim().split('\n')
+  const [header, values] = rows.map((row) => row.split(','))
+  return Object.fromEntries(header!.map((name, index) => [name, Number(values![index])]))
+}
+
+describe('the recipes for an eigen loss and a metric', { timeout: 10 * minutes }, () => {
+  let check: ReturnType<typeof run>
+  beforeAll(() => {
+    copyProject()
+    addEigenLoss()
+    addMetric()
+    node('scripts/build.mjs')
+    check = run(process.execPath, ['scripts/generate.mjs', '--check'])
+    node('scripts/generate.mjs')
+  }, 10 * minutes)
+
+  it('make generated files stale, which generate --check reports', () => {
+    expect(check.status).toBe(1)
+    for (const file of ['configs/schema.json', 'docs/commands.md', 'man/eigenae.1'])
+      expect(check.stderr).toContain(`${file} is not current: run npm run generate\n`)
+  })
+
+  it('give code that passes the checks of types', () => {
+    node('node_modules/typescript/bin/tsc', '-p', 'tsconfig.json')
+  })
+
+  it('give a loss that trains, and a metric that train and compare show', () => {
+    const metrics = train('cpu')
+    // Both are between the values of one dimension and of ten equal ones.
+    expect(metrics.train_eigen).toBeGreaterThan(0.1)
+    expect(metrics.train_eigen).toBeLessThan(1)
+    expect(metrics.participation_ratio).toBeGreaterThan(1)
+    expect(metrics.participation_ratio).toBeLessThan(10)
+    const comparison = node('bin/eigenae.js', 'compare', 'runs/cpu', '--metric', 'participation_ratio')
+    expect(comparison).toContain('participation ratio')
+  })
+
+  whereTensorflowIs(() => {
+    it('give TensorFlow the same loss', () => {
+      expect(train('tensorflow-cpu').train_eigen).toBeCloseTo(train('cpu').train_eigen!, 3)
+    })
+  })
+
+  it.skipIf(missingTests && !process.env.CI)('give a gradient that equals finite differences', () => {
+    expect(missingTests).toBeNull()
+    node('scripts/build-native.mjs', '--strict', '--tests')
+    succeed('native/build/core-tests', ['--gtest_brief=1', '--gtest_filter=*Eigen*:*Spectr*'])
+  })
+
+  it('break no other test', () => {
+    const names = 'golden engine config manual train compare report'.split(' ')
+    node('node_modules/vitest/vitest.mjs', 'run', ...names.map((name) => `tests/${name}`))
+  })
+})
