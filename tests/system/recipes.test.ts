@@ -184,6 +184,6 @@ describe('the recipes for an eigen loss and a metric', { timeout: 10 * minutes }
 
   it('break no other test', () => {
     const names = 'golden engine config manual train compare report'.split(' ')
-    node('node_modules/vitest/vitest.mjs', 'run', ...names.map((name) => `tests/${name}`))
+    node('node_modules/vitest/vitest.mjs', 'run', '--reporter=dot', ...names.map((name) => `tests/${name}`))
   })
 })
