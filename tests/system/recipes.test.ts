@@ -3,7 +3,7 @@ import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { scratchFolder } from '../support/cli.js'
-import { whereTensorflowIs } from '../support/tensorflow-engine.js'
+import { describeWithTensorflow } from '../support/tensorflow-engine.js'
 
 /**
  * Follows two recipes of docs/architecture.md in a copy of the project: an eigen loss (the participation ratio of the
@@ -170,7 +170,7 @@ describe('the recipes for an eigen loss and a metric', { timeout: 10 * minutes }
     expect(comparison).toContain('participation ratio')
   })
 
-  whereTensorflowIs(() => {
+  describeWithTensorflow(() => {
     it('give TensorFlow the same loss', () => {
       expect(train('tensorflow-cpu').train_eigen).toBeCloseTo(train('cpu').train_eigen!, 3)
     })
