@@ -6,7 +6,7 @@
  * `code` in backticks and fenced blocks are not prose, and a string is prose if it has several words.
  */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { anywhere, exceptions, sentenceStarts } from './prose-rules.mjs'
 
 // Adjacent lines of // are one comment. Regular expressions and characters are matched so that a quote in them does not
@@ -35,10 +35,12 @@ function expressionOf(before, pattern, flags) {
   return new RegExp(`${before}(?<words>${words})(?![\\w$]|[.-]\\w)`, flags)
 }
 
-const files = process.argv.length > 2 ? process.argv.slice(2) : trackedFiles()
-const matches = files.filter((file) => !isExempt(file, '')).flatMap(check)
-for (const match of matches) console.error(match)
-if (matches.length > 0) process.exitCode = 1
+const named = process.argv.slice(2)
+const files = named.length > 0 ? named : trackedFiles()
+const mistakes = files.filter((file) => !isExempt(file, '')).flatMap(check)
+if (named.length === 0) mistakes.push(...unusedExceptions())
+for (const mistake of mistakes) console.error(mistake)
+if (mistakes.length > 0) process.exitCode = 1
 
 function trackedFiles() {
   const patterns = ['*.ts', '*.mjs', '*.cc', '*.h', '*.md']
@@ -49,6 +51,12 @@ function trackedFiles() {
 /** True if an exception leaves out the whole file or this line of it. */
 function isExempt(file, line) {
   return exceptions.some((each) => each.file === file && line.includes(each.text ?? ''))
+}
+
+function unusedExceptions() {
+  return exceptions
+    .filter(({ file, text = '' }) => !existsSync(file) || !readFileSync(file, 'utf8').includes(text))
+    .map(({ file }) => `scripts/prose-rules.mjs: the exception for ${file} matches nothing → remove it`)
 }
 
 /** Returns a line of output for each match of a rule in the file. */
