@@ -25,7 +25,6 @@ export const anywhere = [
 /** Rules for the first words of a sentence in a comment. */
 export const sentenceStarts = [
   ['Of|What|Whose|Who', 'name the noun: "The files that …"'],
-  ['Whether', 'write "True if …"'],
   ['Where there (is|are)', 'write "If there is …"'],
 ]
 

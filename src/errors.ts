@@ -68,7 +68,7 @@ export const outOfMemory = [
   'Close other programs, or raise the limit ("ulimit -v").',
 ] as const
 
-/** Whether the system, zlib, Node or V8 refused to allocate memory. V8's error has no code, only a message. */
+/** Returns whether the system, zlib, Node or V8 refused to allocate memory. V8's error has no code, only a message. */
 export function isOutOfMemory(error: unknown): boolean {
   if (hasCode(error, 'ENOMEM', 'Z_MEM_ERROR', 'ERR_MEMORY_ALLOCATION_FAILED')) return true
   return error instanceof RangeError && /allocation failed|allocate memory|out of memory/i.test(error.message)

@@ -53,7 +53,7 @@ describe('a network that is dead', () => {
     [[2, 1, 1], null],
     [[2, 1, 1, 1], 'the last 3'],
     [[1, 1, 1, 2], null],
-  ])('is told by its last test errors: %j', (errors, epochs) => {
+  ])('is recognised by its last test errors: %j', (errors, epochs) => {
     const found = stalledWarning(errors.map((test_mse) => ({ test_mse })))
     if (epochs === null) expect(found).toBeNull()
     else expect(found).toContain(`in ${epochs} epochs`)

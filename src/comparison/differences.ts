@@ -1,4 +1,4 @@
-/** What distinguishes arms: the fields of their configs, the programs and devices that trained them, and their labels. */
+/** Labels of arms, by the properties that distinguish them: configs, programs and devices. */
 import { basename, resolve } from 'node:path'
 import { type Config, configSchema } from '../config/schema.js'
 import type { WholeRun } from '../runs/read.js'

@@ -37,7 +37,7 @@ function valuesByEpoch({ runs }: ArmRuns, column: keyof MetricsRow) {
 
 export interface RankSummary {
   readonly ranks: Span
-  /** Of σ/Σσ, averaged over the ranks. */
+  /** The shares σ/Σσ, averaged over the ranks. */
   readonly summary: Summary
 }
 

@@ -88,7 +88,7 @@ function differencesBetween(arms: readonly ArmRuns[]): readonly string[] {
   ]
 }
 
-/** Whether the field is one that a sweep's grid varies: it names its arms by these fields. */
+/** Returns whether the field is one that a sweep's grid varies: it names its arms by these fields. */
 function isNamedInFolders(path: string, arms: readonly ArmRuns[]): boolean {
   return !comparabilityPaths.test(path) && arms.every(({ name }) => basename(name).includes(`,${path}=`))
 }

@@ -56,7 +56,7 @@ function brokenRules(config: Config, wrong: readonly JsonPath[]): readonly Mista
   return rules.filter(({ fields }) => !fields.some(isWrong)).flatMap(({ mistake }) => mistake(config) ?? [])
 }
 
-/** Whether a path equals another or lies below it. */
+/** Returns whether a path equals another or lies below it. */
 function isWithin(path: string, other: string): boolean {
   return `${path}.`.startsWith(`${other}.`)
 }

@@ -81,7 +81,7 @@ function withLocation(
   return setter.flag.endsWith(name) ? `${setter.flag}: ${problem}` : `${setter.flag}: ${name}: ${problem}`
 }
 
-/** Whether an override set the value at a path, or created an object along it. */
+/** Returns whether an override set the value at a path, or created an object along it. */
 function isSetBy({ path: set }: Override, path: Mistake['path'], document: JsonDocument): boolean {
   const shared = set.slice(0, path.length)
   return (

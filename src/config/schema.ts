@@ -48,9 +48,7 @@ const model = z.strictObject({
       when: ({ value }) => Array.isArray(value),
     })
     .default([inputPixels, 128, 64, 12, 10])
-    .describe(
-      'Widths of the encoder, from the pixels to the latent size (the bottleneck); the decoder mirrors them.',
-    ),
+    .describe('Widths of the encoder, from the pixels to the latent size; the decoder mirrors them.'),
   batchNorm: z
     .enum(['none', 'encoder', 'all'])
     .default('none')

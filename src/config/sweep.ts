@@ -7,7 +7,7 @@ import { configSchema } from './schema.js'
 
 const { name, seed } = configSchema.shape
 
-/** What a sweep file holds. Every variant meets every combination of the grid's values, with every seed. */
+/** The fields of a sweep file. Its runs are every variant with every combination of the values of the grid and every seed. */
 export const sweepSchema = z.strictObject({
   $schema: z.string().optional(),
   name: name.describe("The sweep's name: its runs are kept under runs/<name>."),
@@ -68,13 +68,13 @@ export async function readSweepFile(file: string): Promise<SweepFile> {
   }
 }
 
-/** Null where there is no object. */
+/** Returns null if the field is not an object. */
 function keysAt(file: unknown, field: string): readonly string[] | null {
   const value = valueAt(file, [field])
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : null
 }
 
-/** What zod says of a key is of no use to people, so keys are looked at here. */
+/** Checks keys here because the messages of zod about keys do not help a user. */
 function mistakesInNames(variants: readonly string[] | null, axes: readonly string[]): readonly Mistake[] {
   return [
     ...(variants?.length === 0

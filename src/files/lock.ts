@@ -142,7 +142,7 @@ export async function releaseLock(file: string): Promise<void> {
   await syncFolder(dirname(file)).catch(() => undefined)
 }
 
-/** Whether a process, on this or another machine, holds the lock. */
+/** Returns whether a process, on this or another machine, holds the lock. */
 export async function isLocked(file: string): Promise<boolean> {
   const found = readLockOrUnknown(file)
   if (found === null) return false
@@ -207,7 +207,7 @@ async function isHeld(holder: Holder | null, file: string, now: number): Promise
   return renewed !== null && now - renewed.mtimeMs < lease.endMilliseconds
 }
 
-/** Whether the holder's process cannot be looked up from here, so that only renewals show that it lives. */
+/** Returns whether the holder's process cannot be looked up from here, so that only renewals show that it lives. */
 function isElsewhere(holder: Holder | null): boolean {
   return holder?.space !== pidNamespace()
 }

@@ -71,7 +71,7 @@ export function refuseExistingFiles(outputs: readonly Output[], hint: string): v
   }
 }
 
-/** Whether eigenae wrote the file; null if it does not exist. */
+/** Returns whether eigenae wrote the file; null if it does not exist. */
 export function isOurs({ file, mark }: Output): boolean | null {
   const head = headOf(file)
   return head === undefined ? null : mark(head)

@@ -83,7 +83,7 @@ function withOpenFile<T>(file: string, use: (descriptor: number, size: number) =
   }
 }
 
-/** Whether an error means that the file is a socket, which cannot be opened. */
+/** Returns whether an error means that the file is a socket, which cannot be opened. */
 export function isSocketError(error: unknown): boolean {
   return hasCode(error, 'ENXIO')
 }

@@ -96,7 +96,7 @@ export async function removeLeftovers(folder: string): Promise<void> {
     await rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined)
 }
 
-/** Whether a name is one that eigenae gives to temporary files. */
+/** Returns whether a name is one that eigenae gives to temporary files. */
 export function isTemporary(name: string): boolean {
   return temporaryPattern.test(name)
 }

@@ -5,7 +5,7 @@ export type Activation = 'relu' | 'linear' | 'sigmoid'
 export const batchNormEpsilon = 1e-5
 
 export interface Architecture {
-  /** The encoder's widths, the input first and the latent (the bottleneck) last; the decoder mirrors them. */
+  /** The encoder's widths, the input first and the latent size last; the decoder mirrors them. */
   readonly widths: readonly number[]
   readonly batchNorm: BatchNorm
 }

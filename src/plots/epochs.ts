@@ -72,7 +72,7 @@ function rowsOf(arms: readonly Arm[], columns: readonly Column[]): readonly obje
   )
 }
 
-/** Whether the lines have a marker for each epoch. Markers of more than 30 epochs would overlap. */
+/** Returns whether the lines have a marker for each epoch. Markers of more than 30 epochs would overlap. */
 export function hasMarkers(arms: readonly Arm[]): boolean {
   return arms.every(({ runs }) => runs.every(({ metrics }) => metrics.length <= 30))
 }

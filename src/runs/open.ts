@@ -12,7 +12,7 @@ import type { Damage } from './integrity.js'
 import { recognise, recogniseConfigAlone } from './recognise.js'
 import type { RunRecord } from './record.js'
 
-/** What to do with a folder that is not empty. */
+/** The use of a folder that is not empty. */
 export type FolderUse = 'new' | 'resume' | 'overwrite'
 
 /** A run of the same config that is in the folder already. */
@@ -22,7 +22,7 @@ export interface FoundRun {
   readonly damage: readonly Damage[]
 }
 
-/** What a folder holds before a run is trained in it. */
+/** The contents of a folder before a run is trained in it. */
 type FolderContent = { readonly kind: 'nothing' } | ({ readonly kind: 'run' } & FoundRun)
 
 /**
@@ -77,7 +77,7 @@ async function refuseLinks({ folder, checkpointFolder, ...inside }: RunFiles): P
   for (const file of Object.values(inside)) await requireKind('file', file)
 }
 
-/** Whether a file may be left by a process that was killed before it wrote a run: a lock, a temporary file, a log. */
+/** Returns whether a file may be left by a process that was killed before it wrote a run: a lock, a temporary file, a log. */
 export function isLeftover(entry: string): boolean {
   return entry.startsWith('.lock') || isTemporary(entry) || entry === logName
 }

@@ -10,7 +10,7 @@ import { changed, collect, configSha256, type Damage, sha256 } from './integrity
 import { readModelHead } from './model-file.js'
 import { type CheckedRecord, changedRecord, type RunRecord, readRecord } from './record.js'
 
-/** What a folder holds, compared with the config of a run that is to be trained in it. */
+/** The contents of a folder, compared with the config of a run that is to be trained in it. */
 export type Recognition =
   /** Nothing that can be identified as a run. */
   | { readonly kind: 'none'; readonly reason: string }
@@ -90,7 +90,7 @@ function recordedConfig(
   return isSaved || recorded === configSha256(config) ? 'same' : 'other'
 }
 
-/** Whether checkpoint or model belong to this config; "ours" if eigenae wrote them for another or an unknown config. */
+/** Returns whether checkpoint or model belong to this config; "ours" if eigenae wrote them for another or an unknown config. */
 function tensorsOf(files: RunFiles, config: Config): 'same' | 'ours' | 'none' {
   const ignored: Damage[] = []
   const head = collect(ignored, checkpointName, () => readCheckpointHead(files)) ?? null
@@ -101,7 +101,7 @@ function tensorsOf(files: RunFiles, config: Config): 'same' | 'ours' | 'none' {
   return head === null && !isModel ? 'none' : 'ours'
 }
 
-/** Whether an unreadable run.json may be a damaged one of eigenae. Another program's is JSON without a status. */
+/** Returns whether an unreadable run.json may be a damaged one of eigenae. Another program's is JSON without a status. */
 function isDamagedRecord(file: string): boolean {
   const text = readTextIfPresent(file)
   if (text === undefined) return false

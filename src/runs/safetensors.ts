@@ -107,7 +107,7 @@ function parseHead(head: Uint8Array, fileLength: number, file: string) {
   return { tensors, metadata: header.metadata, dataStart }
 }
 
-/** Whether the tensors are contiguous and each has the length of its shape. */
+/** Returns whether the tensors are contiguous and each has the length of its shape. */
 function tiles(tensors: readonly TensorHeader[]): boolean {
   let end = 0
   for (const { shape, data_offsets } of tensors.toSorted((a, b) => a.data_offsets[0] - b.data_offsets[0])) {

@@ -97,7 +97,7 @@ function reflect(matrix: readonly Float64Array[], k: number): void {
 async function orthogonalise(rows: readonly Float64Array[], slice: TimeSlice): Promise<void> {
   const rounding = Number.EPSILON * Math.sqrt(rows.length)
   for (let sweep = 0; sweep < maximumSweeps; sweep++) {
-    // Updated during the sweep, and computed anew before the next one.
+    // Updated during the sweep, and computed again before the next one.
     const squares = rows.map((row) => dot(row, row))
     let rotated = false
     for (let p = 0; p < rows.length; p++) {

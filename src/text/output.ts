@@ -66,7 +66,7 @@ export function setFoot(drawn: Foot | null): void {
   foot = drawn
 }
 
-/** Whether the terminal's cursor may stand right after the "^C" that the terminal echoed. */
+/** Returns whether the terminal's cursor may stand right after the "^C" that the terminal echoed. */
 export function mayFollowEcho(): boolean {
   return foot === null && process.stderr.isTTY && outputFile.getStore() === undefined
 }

@@ -104,7 +104,7 @@ export async function measureAccuracies(
   }
 }
 
-/** What to measure a trained model on. */
+/** The data on which a trained model is measured. */
 export interface EvaluationChoice {
   /** The split for all figures; null for the test split, and for the spectrum the config's. */
   readonly split: 'train' | 'test' | null
