@@ -1,12 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { instantiate, type WasmCalls } from './instance.js'
 
-/** What a worker is told at its start. */
+/** The data that a worker receives at its start. */
 export interface WorkerTask {
   readonly module: WebAssembly.Module
   readonly memory: WebAssembly.Memory
-  /** Of the core's team: member 0 takes the calls, the others wait in the module for what it gives them. */
+  /** Index in the core's team. Member 0 receives the calls; the others wait in the module for its work. */
   readonly member: number
+  /** End of this thread's stack, an address in `memory`. */
   readonly stackTop: number
 }
 
@@ -20,6 +21,13 @@ export type Answer = { readonly value: number | undefined } | { readonly error: 
 const { module, memory, member, stackTop } = workerData as WorkerTask
 const exports = instantiate(module, memory)
 exports.__stack_pointer.value = stackTop
+
+// V8 checks memory.fill, memory.copy and atomic operations against a size that each thread caches. Growth by one thread
+// is announced only to those that have already read the memory from their message, and a thread that is reading it takes
+// the size at the beginning (V8's backing-store.cc; Node 20, 22 and 24). If the memory grows in between, for example by
+// setState, this thread keeps the old size and traps with "memory access out of bounds". Growing by nothing reads the size
+// again. Later growth is announced to this thread, and it reacts at the entry of the next function.
+memory.grow(0)
 
 if (member > 0) exports.serve(member)
 parentPort?.on('message', (call: Call) => parentPort?.postMessage(answer(call)))

@@ -1,0 +1,32 @@
+import { expect, it, vi } from 'vitest'
+import { wasmEngine } from '../src/engines/wasm/engine.js'
+import { images, never, smallSpec, withTrainer } from './support/engines.js'
+
+/** A worker reads it before the shared memory, so that the memory can grow in the meantime. About half a second. */
+const ballast = Array.from({ length: 300_000 }, (_, i) => ({ i }))
+
+vi.mock('node:worker_threads', async (importOriginal) => {
+  const original = await importOriginal<typeof import('node:worker_threads')>()
+  class SlowlyStartedWorker extends original.Worker {
+    constructor(file: string, options: import('node:worker_threads').WorkerOptions) {
+      super(file, { ...options, workerData: { ballast, ...options.workerData } })
+    }
+  }
+  return { ...original, Worker: SlowlyStartedWorker }
+})
+
+it('trains when its memory has grown while its threads were starting', async () => {
+  const engine = await wasmEngine()
+  const spec = {
+    ...smallSpec,
+    architecture: { widths: [784, 1024, 5], batchNorm: 'none' } as const,
+    threads: 2,
+  }
+  const data = images(64)
+  await withTrainer(engine, spec, data, async (trainer) => {
+    await new Promise((resolve) => setTimeout(resolve, 250)) // both threads are reading the ballast
+    await trainer.importState(await trainer.exportState()) // grows the memory and leaves the new part free
+    await trainer.trainEpoch(1, () => {}, never)
+    expect(await trainer.meanSquaredError(data, null)).toBeGreaterThan(0)
+  })
+})
