@@ -12,7 +12,7 @@
 
 namespace eigenae {
 
-#if defined(_WIN32)  // has no aligned_alloc, and its free() takes no aligned memory
+#if defined(_WIN32)  // has no aligned_alloc, and its free() does not accept aligned memory
 inline void* allocateAligned(std::size_t alignment, std::size_t bytes) { return _aligned_malloc(bytes, alignment); }
 inline void freeAligned(void* memory) { _aligned_free(memory); }
 #else
@@ -28,7 +28,7 @@ struct Free {
 
 using AlignedFloats = std::unique_ptr<float[], Free>;
 
-// Zeros, at the start of a cache line.
+// Returns `count` zeros that begin at a cache line. Throws std::bad_alloc.
 inline AlignedFloats alignedFloats(std::size_t count) {
   const std::size_t bytes = (count * sizeof(float) + 127) / 64 * 64;
   float* memory = static_cast<float*>(allocateAligned(64, bytes));

@@ -8,22 +8,23 @@ EigenLossTerm::EigenLossTerm(const TrainerSpec& spec, const Layout& layout, cons
       control_(control),
       batchSize_(spec.batchSize),
       latent_(layout.latent()),
-      rank_(layout.codeRank()),
+      rank_(layout.embeddingRank()),
       panelColumns_(kernels.panelColumns),
       gradientSums_(latent_) {
   const std::vector<double> flat(latent_, 1.0);
   std::vector<double> derivatives(latent_);
   for (const EigenLossSpec& eigenLoss : spec.eigenLosses) {
     eigenLosses_.push_back({eigenLoss, findEigenLoss(eigenLoss.kind)});
-    // Asks for its parameters now: a step must not throw.
+    // Evaluated once here, so that a missing parameter throws now. A step must not throw.
     eigenLosses_.back().function(flat.data(), latent_, eigenLoss.parameters, derivatives.data());
   }
   if (eigenLosses_.empty()) return;
   gradient_ = alignedFloats(roundUp(spec.batchSize, panelColumns_) * latent_);
 }
 
-// Copies and conversions, gradient, triangular factor, rotations by pairs and by their length; as measured with AVX2.
-double EigenLossTerm::timeInProducts(int count) const {
+// The terms are copies and conversions, the gradient, the triangular factor, and the rotations (a fixed time for each pair
+// and one proportional to its length). The coefficients were measured with AVX2.
+double EigenLossTerm::costInFmas(int count) const {
   const double images = count, latent = latent_, rank = rank_;
   const double each = images * latent * (67 + 2.3 * latent) + 13.6 * images * rank * (latent - rank / 2) +
                       rank * rank * (1500 + 46 * latent);
@@ -37,10 +38,10 @@ void EigenLossTerm::prepare(int count) {
   spectrum = std::make_unique<Spectrum>(kernels_, control_, count, latent_);
 }
 
-void EigenLossTerm::evaluate(const float* codes, std::size_t stride, int count) {
+void EigenLossTerm::evaluate(const float* embedding, std::size_t stride, int count) {
   Spectrum& spectrum = *spectrumOf(count);
   for (int i = 0; i < latent_; ++i) {
-    kernels_.widen(codes + i * panelColumns_, stride, count, spectrum.column(i));
+    kernels_.widen(embedding + i * panelColumns_, stride, count, spectrum.column(i));
   }
   spectrum.clearGradient();
   value_ = weighted_ = 0;

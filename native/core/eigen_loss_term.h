@@ -1,4 +1,3 @@
-// The eigen losses on the latent codes of one batch.
 #pragma once
 
 #include <memory>
@@ -12,27 +11,30 @@
 
 namespace eigenae {
 
+// The eigen losses on the embedding of one batch, and their gradient.
 class EigenLossTerm {
  public:
-  // Throws std::invalid_argument for an unknown kind, std::out_of_range where a kind's parameter is missing.
+  // Throws std::invalid_argument if a kind is unknown and std::out_of_range if a parameter is missing.
   EigenLossTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels, const CallControl& control);
 
-  // A batch with no more images than latent dimensions has none: its codes cannot span them all.
+  // A batch with no more images than latent dimensions trains without eigen losses, because its embedding cannot span all
+  // dimensions.
   bool applies(int count) const { return !eigenLosses_.empty() && count > latent_; }
 
-  // As many products of floats take about the time that the eigen losses do.
-  double timeInProducts(int count) const;
+  // Estimated time of the eigen losses of `count` images, in fused multiply-adds of the dense products.
+  double costInFmas(int count) const;
 
-  // Makes room for batches of so many images: of one size, and of another for an epoch's last one.
+  // Allocates memory for batches of `count` images. There are at most two sizes: the batch size, and that of an epoch's last
+  // batch.
   void prepare(int count);
 
-  // codes: panels [latent], `stride` apart. After prepare(count). If it is stopped, value and gradient are those of a
-  // batch without eigen losses.
-  void evaluate(const float* codes, std::size_t stride, int count);
+  // embedding: panels [latent][images], `stride` apart. prepare(count) must have been called. If the call is stopped, the
+  // value and the gradient are 0.
+  void evaluate(const float* embedding, std::size_t stride, int count);
 
-  // After evaluate: panels [latent], latent · panelColumns apart.
+  // The results of evaluate. gradient: panels [latent][images], latent · panelColumns apart.
   const float* gradient() const { return gradient_.get(); }
-  const float* gradientSums() const { return gradientSums_.data(); }  // [latent], over the batch
+  const float* gradientSums() const { return gradientSums_.data(); }  // [latent], summed over the batch
   double value() const { return value_; }
   double weighted() const { return weighted_; }
 
@@ -48,7 +50,7 @@ class EigenLossTerm {
   const CallControl& control_;
   const int batchSize_, latent_, rank_, panelColumns_;
   std::vector<EigenLoss> eigenLosses_;
-  std::unique_ptr<Spectrum> spectra_[2];  // of whole batches, of another size
+  std::unique_ptr<Spectrum> spectra_[2];  // for whole batches, and for the other size
   AlignedFloats gradient_;
   std::vector<float> gradientSums_;
   double value_ = 0, weighted_ = 0;

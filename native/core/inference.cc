@@ -4,7 +4,7 @@
 #include <atomic>
 #include <numeric>
 
-#include "kernel_use.h"
+#include "product_scope.h"
 #include "prefetch.h"
 #include "slices.h"
 
@@ -12,7 +12,7 @@ namespace eigenae {
 
 namespace {
 
-constexpr int tileImages = 64;  // whole panels
+constexpr int tileImages = 64;  // a multiple of every panel
 
 }  // namespace
 
@@ -25,35 +25,35 @@ Inference::Inference(const Layout& layout, const Kernels& kernels, const Paramet
       team_(team),
       control_(control),
       scratch_(team.size()),
-      black_(layout.inputs()),
-      norms_(layout.layers.size()) {
+      blackImage_(layout.inputs()),
+      batchNorms_(layout.layers.size()) {
   std::size_t widest = 0;
   for (std::size_t i = 0; i + 1 < layout.layers.size(); ++i) {
     widest = std::max<std::size_t>(widest, layout.layers[i].outputs);
   }
   inputStride_ = static_cast<std::size_t>(layout.inputs()) * width_;
-  stride_ = roundUp(widest, width_) * width_;  // transposing reads and writes whole squares
+  stride_ = roundUp(widest, width_) * width_;  // transpose reads and writes whole squares
   rowsStride_ = static_cast<std::size_t>(tileImages) * width_;
   firstWeightStride_ = roundUp(layout.inputs(), width_) * width_;
   firstWeight_ = alignedFloats(roundUp(layout.layers[0].outputs, width_) / width_ * firstWeightStride_);
 }
 
 void Inference::encode(const Images& images, const std::vector<float>& runningStatistics, float* embedding) {
-  prepareNorms(runningStatistics);
+  prepareBatchNorms(runningStatistics);
   prepareFirstLayer();
   const int latent = layout_.latent();
   forEachTile(images, [&](std::size_t first, int count, Scratch& scratch) {
     fillClean(images, first, count, scratch);
-    const float* codes = forward(false, layout_.bottleneck + 1, count, scratch);
+    const float* panels = forward(false, layout_.latentLayer + 1, count, scratch);
     for (int b = 0; b < count; ++b) {
-      const float* from = codes + b / width_ * stride_ + b % width_;
+      const float* from = panels + b / width_ * stride_ + b % width_;
       for (int i = 0; i < latent; ++i) embedding[(first + b) * latent + i] = from[i * width_];
     }
   });
 }
 
 void Inference::reconstruct(const Images& images, const std::vector<float>& runningStatistics, float* output) {
-  prepareNorms(runningStatistics);
+  prepareBatchNorms(runningStatistics);
   prepareFirstLayer();
   const int inputs = layout_.inputs();
   forEachTile(images, [&](std::size_t first, int count, Scratch& scratch) {
@@ -71,10 +71,10 @@ void Inference::reconstruct(const Images& images, const std::vector<float>& runn
 double Inference::meanSquaredError(const Images& images, const Noise* noise,
                                    const std::vector<float>& runningStatistics) {
   const bool noisy = noise != nullptr && noise->deviation != 0;
-  prepareNorms(runningStatistics);
+  prepareBatchNorms(runningStatistics);
   if (!noisy) prepareFirstLayer();
   const int inputs = layout_.inputs();
-  std::vector<double> sums((images.count + tileImages - 1) / tileImages);  // a tile each, so that their order is fixed
+  std::vector<double> sums((images.count + tileImages - 1) / tileImages);  // for each tile, so that their order is fixed
   forEachTile(images, [&](std::size_t first, int count, Scratch& scratch) {
     fillClean(images, first, count, scratch);
     if (noisy) fillNoisy(images, *noise, first, count, scratch);
@@ -101,23 +101,23 @@ Inference::Scratch Inference::makeScratch() const {
                   alignedFloats(roundUp(lastInputs, width_) * tileImages),
                   alignedFloats(panels * inputStride_),
                   {alignedFloats(panels * stride_), alignedFloats(panels * stride_)},
-                  Prepared(kernels_),
+                  FactorPacker(kernels_),
                   SparseFactor(kernels_, tileImages, static_cast<int>(widest))};
   scratch.factor.reserve(static_cast<int>(std::max(inputs, stride_ / width_)), 1);
   return scratch;
 }
 
-// Calls visit(first image, count, scratch), until it is stopped.
+// Calls visit(first image, count, scratch) for each tile until the call is stopped. Threads take tiles as they finish others.
 template <typename Visit>
 void Inference::forEachTile(const Images& images, Visit visit) {
   const std::size_t tiles = (images.count + tileImages - 1) / tileImages;
   std::atomic<std::size_t> next{0};
-  team_.run([&](int member) {
-    const KernelUse use(kernels_);
-    if (scratch_[member] == nullptr) scratch_[member] = std::make_unique<Scratch>(makeScratch());
+  team_.run([&](int thread) {
+    const ProductScope use(kernels_);
+    if (scratch_[thread] == nullptr) scratch_[thread] = std::make_unique<Scratch>(makeScratch());
     for (std::size_t tile = next++; tile < tiles && !control_.stopped(); tile = next++) {
       const std::size_t first = tile * tileImages;
-      visit(first, static_cast<int>(std::min<std::size_t>(tileImages, images.count - first)), *scratch_[member]);
+      visit(first, static_cast<int>(std::min<std::size_t>(tileImages, images.count - first)), *scratch_[thread]);
     }
   });
 }
@@ -126,7 +126,7 @@ void Inference::fillClean(const Images& images, std::size_t first, int count, Sc
   const std::size_t inputs = layout_.inputs();
   std::uint32_t index[tileImages];
   std::iota(index, index + count, 0);
-  // Asked for at once, not panel by panel: 7 % of a pass on a Zen 4.
+  // Prefetched all at once instead of panel by panel, which saves 7 % of an evaluation on a Zen 4.
   if (images.bytes != nullptr) prefetch(images.bytes + first * inputs, count * inputs);
   for (std::size_t begin = 0; begin < inputs; begin += width_) {
     const int some = static_cast<int>(std::min<std::size_t>(width_, inputs - begin));
@@ -147,10 +147,14 @@ void Inference::fillNoisy(const Images& images, const Noise& noise, std::size_t 
     float* input = scratch.input.get() + p * inputStride_;
     std::uint32_t index[widestPanel];
     for (int c = 0; c < width_; ++c) index[c] = static_cast<std::uint32_t>(first + std::min(p * width_ + c, count - 1));
-    const NoisyInput from{floats ? black_.data() : images.bytes, inputs,
-                          floats ? 0 : inputs,                   index,
-                          noise.seed,                            noise.purpose,
-                          noise.epoch,                           noise.deviation};
+    const NoisyInput from{.images = floats ? blackImage_.data() : images.bytes,
+                          .inputs = inputs,
+                          .imageStride = floats ? 0 : inputs,
+                          .index = index,
+                          .seed = noise.seed,
+                          .purpose = noise.purpose,
+                          .epoch = noise.epoch,
+                          .deviation = noise.deviation};
     kernels_.fillInput(from, 0, static_cast<int>((inputs + 3) / 4), input);
     for (int c = 0; floats && c < width_; ++c) {
       const float* values = images.floats + index[c] * inputs;

@@ -1,4 +1,4 @@
-// Images through the network, batch norm by its running statistics: tile after tile, each wholly on one thread.
+// Runs images through the network, with batch norm by running statistics. Images are processed in tiles, each by one thread.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 #include "aligned.h"
 #include "call_control.h"
 #include "parameters.h"
-#include "prepared.h"
+#include "packed_factor.h"
 #include "sparse_factor.h"
 #include "team.h"
 
@@ -21,19 +21,19 @@ class Inference {
 
   void encode(const Images& images, const std::vector<float>& runningStatistics, float* embedding);
   void reconstruct(const Images& images, const std::vector<float>& runningStatistics, float* output);
-  // the mean over images and pixels; noise may be null
+  // Returns the mean over images and pixels; noise may be null.
   double meanSquaredError(const Images& images, const Noise* noise, const std::vector<float>& runningStatistics);
 
  private:
-  // Of a tile.
+  // A thread's values of one tile.
   struct Scratch {
-    // With a row an image, panels rowsStride_ apart: the images without noise; the first or the last layer's outputs;
-    // what the last layer takes.
+    // Panels [images][…], rowsStride_ apart: the images without noise, the outputs of the first or the last layer, and the
+    // input of the last layer.
     AlignedFloats clean, rows, features;
-    AlignedFloats input;           // panels [inputs], with noise
-    AlignedFloats activations[2];  // panels [widest layer], layers in turn
-    Prepared factor;               // of activations, what a layer takes
-    SparseFactor sparse;           // of clean or features
+    AlignedFloats input;           // panels [inputs][images], with noise
+    AlignedFloats activations[2];  // panels [widest layer][images], used by the layers in turn
+    FactorPacker factor;           // packs a layer's input
+    SparseFactor sparse;           // lists the nonzero elements of clean or features
   };
   struct Norm {
     std::vector<float> scale, shift;
@@ -45,11 +45,11 @@ class Inference {
   void fillClean(const Images& images, std::size_t first, int count, Scratch& scratch) const;
   void fillNoisy(const Images& images, const Noise& noise, std::size_t first, int count, Scratch& scratch) const;
   // inference_layers.cc
-  void prepareNorms(const std::vector<float>& runningStatistics);
-  void prepareFirstLayer();  // for images without noise
+  void prepareBatchNorms(const std::vector<float>& runningStatistics);
+  void prepareFirstLayer();  // only needed for images without noise
   const float* forward(bool noisy, std::size_t layers, int count, Scratch& scratch) const;
   void firstLayer(int count, Scratch& scratch, float* out) const;
-  void linear(std::size_t layer, const float* in, std::size_t inStride, int panels, Prepared& factor, float* out) const;
+  void linear(std::size_t layer, const float* in, std::size_t inStride, int panels, FactorPacker& factor, float* out) const;
   void activate(std::size_t layer, int panels, float* values) const;
   void lastLayer(const float* in, int count, Scratch& scratch) const;
 
@@ -59,12 +59,12 @@ class Inference {
   const Parameters& parameters_;
   Team& team_;
   const CallControl& control_;
-  std::size_t inputStride_ = 0, stride_ = 0, rowsStride_ = 0;  // from panel to panel
-  std::vector<std::unique_ptr<Scratch>> scratch_;              // a member each, made by itself
-  const std::vector<std::uint8_t> black_;                      // an image, for noise on images that are not bytes
-  AlignedFloats firstWeight_;                                  // the first layer's, transposed
+  std::size_t inputStride_ = 0, stride_ = 0, rowsStride_ = 0;  // floats from panel to panel
+  std::vector<std::unique_ptr<Scratch>> scratch_;              // for each thread, allocated by that thread
+  const std::vector<std::uint8_t> blackImage_;  // [inputs] zeros: the pixels under the noise of images given as floats
+  AlignedFloats firstWeight_;                   // the first layer's weight, transposed
   std::size_t firstWeightStride_ = 0;
-  std::vector<Norm> norms_;  // a layer each
+  std::vector<Norm> batchNorms_;  // for each layer
 };
 
 }  // namespace eigenae

@@ -1,4 +1,4 @@
-// The layers of an inference.
+// The layers of Inference.
 #include <algorithm>
 #include <cmath>
 
@@ -8,25 +8,25 @@
 namespace eigenae {
 
 // gamma · (x + bias − mean) / deviation + beta as scale · x + shift
-void Inference::prepareNorms(const std::vector<float>& runningStatistics) {
-  for (std::size_t i = 0; i < norms_.size(); ++i) {
+void Inference::prepareBatchNorms(const std::vector<float>& runningStatistics) {
+  for (std::size_t i = 0; i < batchNorms_.size(); ++i) {
     const Layer& layer = layout_.layers[i];
     if (!layer.batchNorm) continue;
     const PanelledLayer& places = parameters_.layer(i);
     const float* values = parameters_.values();
-    norms_[i].scale.resize(layer.outputs);
-    norms_[i].shift.resize(layer.outputs);
+    batchNorms_[i].scale.resize(layer.outputs);
+    batchNorms_[i].shift.resize(layer.outputs);
     for (int j = 0; j < layer.outputs; ++j) {
       const float variance = runningStatistics[layer.runningVariance + j];
       const float scale = values[places.gamma + j] / std::sqrt(variance + normEpsilon);
-      norms_[i].scale[j] = scale;
-      norms_[i].shift[j] =
+      batchNorms_[i].scale[j] = scale;
+      batchNorms_[i].shift[j] =
           values[places.beta + j] + (values[places.bias + j] - runningStatistics[layer.runningMean + j]) * scale;
     }
   }
 }
 
-// Transposed, so that the units lie along the vectors and black pixels can be left out.
+// Transposes the first layer's weight, so that units are along the vectors and black pixels can be skipped.
 void Inference::prepareFirstLayer() {
   const PanelledLayer& layer = parameters_.layer(0);
   const float* weight = parameters_.values() + layer.weight;
@@ -36,8 +36,8 @@ void Inference::prepareFirstLayer() {
   }
 }
 
-// Runs the first `layers` layers; returns their output in panels. How a layer is computed must not depend on the images
-// beside one: an image gives the same bits in every tile.
+// Runs the first `layers` layers and returns their output in panels. The way in which a layer is computed must not depend on
+// the other images of a tile, so that an image gives the same bits in every tile.
 const float* Inference::forward(bool noisy, std::size_t layers, int count, Scratch& scratch) const {
   const int panels = (count + width_ - 1) / width_;
   const float* in = scratch.input.get();
@@ -56,7 +56,7 @@ const float* Inference::forward(bool noisy, std::size_t layers, int count, Scrat
   return in;
 }
 
-// Of clean images: four fifths of MNIST's pixels are black.
+// Computes the first layer of images without noise. Four fifths of MNIST's pixels are black and are skipped.
 void Inference::firstLayer(int count, Scratch& scratch, float* out) const {
   const Layer& layer = layout_.layers[0];
   const int panels = (layer.outputs + width_ - 1) / width_;
@@ -69,7 +69,7 @@ void Inference::firstLayer(int count, Scratch& scratch, float* out) const {
   }
 }
 
-void Inference::linear(std::size_t index, const float* in, std::size_t inStride, int panels, Prepared& factor,
+void Inference::linear(std::size_t index, const float* in, std::size_t inStride, int panels, FactorPacker& factor,
                        float* out) const {
   const PanelledLayer& layer = parameters_.layer(index);
   const float* weight = parameters_.values() + layer.weight;
@@ -80,14 +80,14 @@ void Inference::linear(std::size_t index, const float* in, std::size_t inStride,
     }
     return;
   }
-  for (int slice = 0; slice < slices; ++slice) {  // so that its weights stay in the cache from panel to panel
+  for (int slice = 0; slice < slices; ++slice) {  // a slice's weights stay in the cache from panel to panel
     const Range columns = slicePixels(layer.columns, slice, width_);
     const int count = columns.end - columns.begin;
     if (count == 0) continue;
     const float* some = weight + columns.begin / width_ * layer.stride;
     for (int p = 0; p < panels; ++p) {
       const float* from = in + p * inStride + static_cast<std::size_t>(columns.begin) * width_;
-      kernels_.multiply(some, layer.stride, layer.rows, count, factor(from, 0, count).data, columns.begin > 0,
+      kernels_.multiply(some, layer.stride, layer.rows, count, factor.pack(from, 0, count).data, columns.begin > 0,
                         out + p * stride_);
     }
   }
@@ -96,17 +96,17 @@ void Inference::linear(std::size_t index, const float* in, std::size_t inStride,
 void Inference::activate(std::size_t index, int panels, float* values) const {
   const Layer& layer = layout_.layers[index];
   const float* bias = parameters_.values() + parameters_.layer(index).bias;
-  const bool rectify = layer.activation == Activation::relu;
+  const bool applyRelu = layer.activation == Activation::relu;
   for (int p = 0; p < panels; ++p, values += stride_) {
     if (layer.batchNorm) {
-      kernels_.scaleShift(norms_[index].scale.data(), norms_[index].shift.data(), layer.outputs, rectify, values);
+      kernels_.scaleShift(batchNorms_[index].scale.data(), batchNorms_[index].shift.data(), layer.outputs, applyRelu, values);
     } else {
-      kernels_.addBias(bias, layer.outputs, rectify, values);
+      kernels_.addBias(bias, layer.outputs, applyRelu, values);
     }
   }
 }
 
-// Leaves the outputs in scratch.rows.
+// Computes the last layer's outputs in scratch.rows.
 void Inference::lastLayer(const float* in, int count, Scratch& scratch) const {
   const std::size_t last = layout_.layers.size() - 1;
   const PanelledLayer& layer = parameters_.layer(last);
@@ -122,7 +122,8 @@ void Inference::lastLayer(const float* in, int count, Scratch& scratch) const {
     scratch.sparse.list(scratch.features.get(), rowsStride_, count, layer.rows);
     kernels_.multiplySparse(scratch.sparse.matrix(), weight, layer.stride, panels, rows, rowsStride_);
   } else {
-    const int columns = static_cast<int>(roundUp(count, width_));  // see tiled_products.h
+    // Always whole panels, because the bits of multiplyTransposed may depend on the number of columns.
+    const int columns = static_cast<int>(roundUp(count, width_));
     for (int p = 0; p < panels; ++p) {
       kernels_.multiplyTransposed(in, stride_, columns, layer.rows, weight + p * layer.stride, rows + p * rowsStride_);
     }

@@ -7,10 +7,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#if defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
+
+#include "../kernels/amx/amx.h"
 #endif
 
 namespace eigenae {
@@ -21,28 +19,15 @@ extern const Kernels baselineKernels;
 
 extern const Kernels avx2Kernels;
 extern const Kernels avx512Kernels;
-#if defined(__linux__)
-extern const Kernels amxKernels;
-#endif
 
 namespace {
 
 bool hasBits(unsigned value, unsigned bits) { return (value & bits) == bits; }
 
-// Linux saves the eight kilobytes of the tiles only for processes that have asked for them.
-bool mayUseTiles() {
-#if defined(__linux__)
-  constexpr long requestPermission = 0x1023, tileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-  return syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
-#else
-  return false;
-#endif
-}
-
-// The processor's own word on its instructions, and the operating system's that it keeps their registers. (The
-// compilers' __builtin_cpu_supports is not there in every toolchain.)
+// Reads from cpuid which instructions the processor has, and from xgetbv whether the operating system saves their
+// registers. The compilers' __builtin_cpu_supports is missing in some toolchains.
 struct Processor {
-  bool avx2 = false, avx512 = false, amx = false;
+  bool avx2 = false, avx512 = false;
 
   Processor() {
     unsigned eax, ebx, ecx, edx;
@@ -55,8 +40,6 @@ struct Processor {
     constexpr unsigned avx2Bit = 1u << 5, avx512Bits = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // F, DQ, BW, VL
     avx2 = hasBits(saved, 0x06) && hasBits(ebx, avx2Bit);
     avx512 = avx2 && hasBits(saved, 0xE6) && hasBits(ebx, avx512Bits);
-    constexpr unsigned amxBits = 1u << 22 | 1u << 24;  // BF16, TILE
-    amx = avx512 && hasBits(saved, 0x60000) && hasBits(edx, amxBits) && mayUseTiles();
   }
 };
 
@@ -65,12 +48,10 @@ struct Processor {
 std::vector<InstructionSet> supportedInstructionSets() {
   static const Processor processor;
   std::vector<InstructionSet> sets;
-#if defined(__linux__)
-  if (processor.amx) sets.push_back({"amx", &amxKernels});
-#endif
-  if (processor.avx512) sets.push_back({"avx512", &avx512Kernels});
-  if (processor.avx2) sets.push_back({"avx2", &avx2Kernels});
-  sets.push_back({"x86-64", &baselineKernels});
+  if (processor.avx512 && amxIsUsable()) sets.push_back({.name = "amx", .kernels = &amxKernels});
+  if (processor.avx512) sets.push_back({.name = "avx512", .kernels = &avx512Kernels});
+  if (processor.avx2) sets.push_back({.name = "avx2", .kernels = &avx2Kernels});
+  sets.push_back({.name = "x86-64", .kernels = &baselineKernels});
   return sets;
 }
 
@@ -78,9 +59,9 @@ std::vector<InstructionSet> supportedInstructionSets() {
 
 std::vector<InstructionSet> supportedInstructionSets() {
 #if defined(__aarch64__)
-  return {{"neon", &baselineKernels}};
+  return {{.name = "neon", .kernels = &baselineKernels}};
 #else
-  return {{"portable", &baselineKernels}};
+  return {{.name = "portable", .kernels = &baselineKernels}};
 #endif
 }
 

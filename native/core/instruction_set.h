@@ -1,4 +1,4 @@
-// Which of the compiled kernels run on this processor.
+// Selects the kernels that this processor can run.
 #pragma once
 
 #include <vector>
@@ -12,10 +12,11 @@ struct InstructionSet {
   const Kernels* kernels;
 };
 
-// Those that this processor has, the fastest first.
+// Returns the instruction sets that this processor supports, the fastest first.
 std::vector<InstructionSet> supportedInstructionSets();
 
-// The fastest, or the one that EIGENAE_ISA names: throws std::invalid_argument if this processor does not have it.
+// Returns the fastest, or the one that the environment variable EIGENAE_ISA names. Throws std::invalid_argument if this
+// processor does not support that one.
 InstructionSet chosenInstructionSet();
 
 }  // namespace eigenae

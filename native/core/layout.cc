@@ -28,7 +28,7 @@ Layout makeLayout(const std::vector<int>& encoderWidths, BatchNorm batchNorm) {
   const std::size_t encoderLayers = encoderWidths.size() - 1;
 
   Layout layout;
-  layout.bottleneck = encoderLayers - 1;
+  layout.latentLayer = encoderLayers - 1;
   for (std::size_t i = 0; i + 1 < widths.size(); ++i) {
     Layer layer;
     layer.inputs = widths[i];

@@ -1,4 +1,4 @@
-// Where each layer's numbers lie in the flat arrays of State.
+// The network's layers and the offsets of their numbers in the flat arrays of State.
 #pragma once
 
 #include <algorithm>
@@ -23,15 +23,15 @@ struct Layer {
 };
 
 struct Layout {
-  std::vector<Layer> layers;  // the encoder's, then the decoder's
-  std::size_t bottleneck = 0;  // index of the encoder's last layer
+  std::vector<Layer> layers;    // the encoder's, then the decoder's
+  std::size_t latentLayer = 0;  // index of the encoder's last layer
   std::size_t parameterCount = 0;
   std::size_t runningStatisticCount = 0;
 
   int inputs() const { return layers.front().inputs; }
-  int latent() const { return layers[bottleneck].outputs; }
-  // At most so many latent dimensions are independent: codes are sums of the features before, and a bias.
-  int codeRank() const { return std::min(latent(), layers[bottleneck].inputs + 1); }
+  int latent() const { return layers[latentLayer].outputs; }
+  // Upper bound of the embedding's rank: it is a linear map of the features before it, plus a bias.
+  int embeddingRank() const { return std::min(latent(), layers[latentLayer].inputs + 1); }
 };
 
 Layout makeLayout(const std::vector<int>& encoderWidths, BatchNorm batchNorm);

@@ -13,12 +13,13 @@ namespace eigenae {
 
 namespace {
 
-// Queries that one pass over the points serves: they and a panel of points stay in the nearest cache.
-constexpr std::size_t queriesInPass = 64;
-// Panels between two looks at the stop flag: less than a millisecond of work.
-constexpr std::size_t panelsBetweenLooks = 64;
+// Queries that are compared with a panel of points before the next panel is read. They and the panel fit in the nearest
+// cache.
+constexpr std::size_t queriesPerBlock = 64;
+// Panels between two checks of the stop flag: less than a millisecond of work.
+constexpr std::size_t panelsBetweenStopChecks = 64;
 
-// The product's own rounding: fused with the sum (-ffp-contract=fast) the distance would have other bits.
+// Returns x² rounded to double. If -ffp-contract=fast fused it with the sum, the distance would have other bits.
 double square(double x) {
 #if defined(__x86_64__)  // this file is compiled for processors without fused operations
   return x * x;
@@ -34,16 +35,16 @@ double squaredDistance(const float* a, const float* b, int dimensions) {
   return sum;
 }
 
-// The kernels' float sum of every point whose exact distance is at most `distance` is at most this. The sum's relative
-// error is under (dimensions + 3) · 2^-24 (Higham, "Accuracy and Stability of Numerical Algorithms", 3.1), and each square
-// may lose what float cannot hold. Nothing is nearer than 0, and a later point that is as near is not wanted.
+// Returns a bound for the kernel's float sums: every point whose exact squared distance is less than `distance` has a float
+// sum of at most this. The sum's relative error is under (dimensions + 3) · 2^-24 (Higham, "Accuracy and Stability of
+// Numerical Algorithms", 3.1), and each square may underflow. If `distance` is 0, no later point can be nearer.
 float boundOf(double distance, int dimensions) {
   if (distance == 0) return -1;
   const double bound = distance * (1 + (dimensions + 8) * 0x1p-22) + dimensions * 0x1p-125;
   return bound < std::numeric_limits<float>::max() ? static_cast<float>(bound) : std::numeric_limits<float>::infinity();
 }
 
-// One query's nearest so far, in order.
+// The nearest points of one query so far, nearest first.
 class Nearest {
  public:
   explicit Nearest(int wanted) : indices_(wanted, -1), distances_(wanted) {}
@@ -53,17 +54,18 @@ class Nearest {
     count_ = 0;
   }
 
-  // Later points have larger indices: of equally near ones the one that is here already stays in front.
+  // Inserts a point if it is nearer than the farthest. Points are offered in the order of their indices, so an earlier one
+  // stays ahead of a later one at the same distance. Returns whether the list is full and has changed.
   bool offer(std::int32_t index, double distance) {
     const int wanted = static_cast<int>(indices_.size());
     if (count_ == wanted && !(distance < distances_[wanted - 1])) return false;
-    int place = count_ < wanted ? count_++ : wanted - 1;
-    for (; place > 0 && distance < distances_[place - 1]; --place) {
-      distances_[place] = distances_[place - 1];
-      indices_[place] = indices_[place - 1];
+    int rank = count_ < wanted ? count_++ : wanted - 1;
+    for (; rank > 0 && distance < distances_[rank - 1]; --rank) {
+      distances_[rank] = distances_[rank - 1];
+      indices_[rank] = indices_[rank - 1];
     }
-    distances_[place] = distance;
-    indices_[place] = index;
+    distances_[rank] = distance;
+    indices_[rank] = index;
     return count_ == wanted;
   }
 
@@ -76,7 +78,7 @@ class Nearest {
   int count_ = 0;
 };
 
-// The points in the kernels' panels: [panels][dimensions][panelColumns].
+// The points as panels: [panels][dimensions][panelColumns].
 class Panels {
  public:
   Panels(const NeighbourSearch& search, const Kernels& kernels)
@@ -98,20 +100,20 @@ class Panels {
   AlignedFloats memory_;
 };
 
-// A thread's search for some queries at a time.
-class Pass {
+// One thread's search for a block of queries at a time.
+class BlockSearch {
  public:
-  Pass(const NeighbourSearch& search, const Panels& panels, const Kernels& kernels)
-      : search_(search), panels_(panels), kernels_(kernels), nearest_(queriesInPass, Nearest(search.neighbours)) {}
+  BlockSearch(const NeighbourSearch& search, const Panels& panels, const Kernels& kernels)
+      : search_(search), panels_(panels), kernels_(kernels), nearest_(queriesPerBlock, Nearest(search.neighbours)) {}
 
   void run(std::size_t first, const std::atomic<std::int32_t>& stop, std::int32_t* indices) {
-    const std::size_t count = std::min(queriesInPass, search_.queryCount - first);
+    const std::size_t count = std::min(queriesPerBlock, search_.queryCount - first);
     for (std::size_t q = 0; q < count; ++q) {
       nearest_[q].clear();
       bounds_[q] = std::numeric_limits<float>::infinity();
     }
     for (std::size_t panel = 0; panel < panels_.count(); ++panel) {
-      if (panel % panelsBetweenLooks == 0 && stop != 0) return;
+      if (panel % panelsBetweenStopChecks == 0 && stop != 0) return;
       kernels_.findNear(panels_[panel], search_.dimensions, search_.queries + first * search_.dimensions,
                         static_cast<int>(count), bounds_, near_);
       for (std::size_t q = 0; q < count; ++q) {
@@ -125,7 +127,7 @@ class Pass {
   }
 
  private:
-  // The last panel is filled up with points that there are not.
+  // The last panel is padded; `point < pointCount` skips the padding.
   void offer(std::size_t q, std::size_t query, std::size_t firstPoint) {
     const float* from = search_.queries + query * search_.dimensions;
     std::size_t point = firstPoint;
@@ -142,11 +144,11 @@ class Pass {
   const Panels& panels_;
   const Kernels& kernels_;
   std::vector<Nearest> nearest_;
-  float bounds_[queriesInPass] = {};
-  std::uint32_t near_[queriesInPass] = {};
+  float bounds_[queriesPerBlock] = {};
+  std::uint32_t near_[queriesPerBlock] = {};
 };
 
-// On as many threads as the machine starts, the caller's among them.
+// Runs work(thread) on up to `threads` threads, fewer if the machine cannot start as many. The caller's thread is thread 0.
 template <typename Work>
 void onThreads(int threads, const Work& work) {
   std::vector<std::thread> others;
@@ -164,13 +166,13 @@ void findNeighbours(const NeighbourSearch& search, int threads, const std::atomi
                     std::int32_t* indices) {
   const Kernels& kernels = *chosenInstructionSet().kernels;
   const Panels panels(search, kernels);
-  const std::size_t passes = (search.queryCount + queriesInPass - 1) / queriesInPass;
-  const int members = static_cast<int>(std::max<std::size_t>(1, std::min<std::size_t>(threads, passes)));
-  std::vector<Pass> work(members, Pass(search, panels, kernels));
+  const std::size_t blocks = (search.queryCount + queriesPerBlock - 1) / queriesPerBlock;
+  const int useful = static_cast<int>(std::max<std::size_t>(1, std::min<std::size_t>(threads, blocks)));
+  std::vector<BlockSearch> searches(useful, BlockSearch(search, panels, kernels));
   std::atomic<std::size_t> next{0};
-  onThreads(members, [&](int member) {
-    for (std::size_t pass = next++; pass < passes && stop == 0; pass = next++) {
-      work[member].run(pass * queriesInPass, stop, indices);
+  onThreads(useful, [&](int thread) {
+    for (std::size_t block = next++; block < blocks && stop == 0; block = next++) {
+      searches[thread].run(block * queriesPerBlock, stop, indices);
     }
   });
 }

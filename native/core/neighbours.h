@@ -1,4 +1,4 @@
-// The nearest of many points, exactly, by comparing with all of them.
+// Exact search for the nearest of many points, by comparing with all of them.
 #pragma once
 
 #include <atomic>
@@ -12,13 +12,13 @@ struct NeighbourSearch {
   const float* queries;  // [queryCount][dimensions]
   std::size_t pointCount, queryCount;
   int dimensions;
-  int neighbours;  // wanted of each query
-  bool leaveOut;   // the queries are the first of the points, and no point is its own neighbour
+  int neighbours;  // number of neighbours of each query
+  bool leaveOut;   // the queries are the first points, and a point is not its own neighbour
 };
 
-// indices [queryCount][neighbours]: each query's points, the nearest first, of equally near ones the one with the lower
-// index; −1 after the last if there are too few. Distances are summed in double, dimension by dimension, so that they
-// are JavaScript's to the last bit. Returns early once *stop is not 0.
+// Writes indices [queryCount][neighbours]: each query's points, nearest first, and among equally near points the lowest
+// index first. Missing neighbours are −1. Distances are summed in double, dimension by dimension, which gives the same bits
+// as JavaScript. Returns early once stop is not 0.
 void findNeighbours(const NeighbourSearch& search, int threads, const std::atomic<std::int32_t>& stop,
                     std::int32_t* indices);
 

@@ -6,9 +6,9 @@ namespace eigenae {
 
 namespace {
 
-// In floats. A processor takes a load for one of what has just been stored at the same place of another page, until it
-// has compared the whole addresses. So neither the three arrays nor a weight's panels lie whole pages apart: an update of
-// sixteen parameters beside sparse products took 12.5 cycles so on a Zen 4, 14 with the arrays' gap alone, and 17 to 28
+// Gaps in floats. A processor delays a load that has the same offset within a page as a recent store, until it has compared
+// the whole addresses (4K aliasing). Therefore neither the three arrays nor the panels of a weight are whole pages apart: an
+// update of sixteen parameters beside sparse products took 12.5 cycles on a Zen 4, 14 with arrayGap alone, and 17 to 28
 // without gaps.
 constexpr std::size_t page = 4096 / sizeof(float), arrayGap = 352, panelGap = 144;
 
@@ -26,7 +26,7 @@ Parameters::Parameters(const Layout& layout, int panelColumns) : layout_(layout)
     const Layer& layer = layout.layers[i];
     PanelledLayer panelled;
     const bool first = i == 0, last = i + 1 == layout.layers.size();
-    panelled.transposed = last || (i <= layout.bottleneck && !first);
+    panelled.transposed = last || (i <= layout.latentLayer && !first);
     panelled.rows = panelled.transposed ? layer.inputs : layer.outputs;
     panelled.columns = panelled.transposed ? layer.outputs : layer.inputs;
     panelled.stride = roundUp(panelled.rows, panelColumns_) * panelColumns_ + panelGap;  // transposing reads whole squares
@@ -69,7 +69,7 @@ void Parameters::forEachPlace(Visit visit) const {
   }
 }
 
-// What lies between the numbers of the state is 0, also after a training that made something else of it.
+// Also sets the padding to 0, which a diverged training may have filled with NaN.
 void Parameters::setState(const State& state) {
   std::fill_n(memory_.get(), size_, 0.0f);
   const std::vector<float>* from[3] = {&state.parameters, &state.firstMoments, &state.secondMoments};

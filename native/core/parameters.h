@@ -1,4 +1,4 @@
-// The parameters and their moments in the order the kernels want.
+// The parameters and both of Adam's moments in panels.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +10,12 @@
 
 namespace eigenae {
 
-// A layer's places in the panelled arrays. The pixels are columns of both large matrices, the first layer's and the last
-// one's: a member of the team owns panels of them. The encoder's other weights lie transposed, the decoder's other ones
-// do not. A bias has room for whole panels.
+// Offsets of a layer's numbers in the panelled arrays. In both large matrices, the first layer's and the last layer's,
+// pixels are the columns, so that each thread owns whole panels of them. That makes the last layer's weight transposed; of
+// the other layers, the encoder's weights are stored transposed and the decoder's are not. A bias is padded to whole panels.
 struct PanelledLayer {
   bool transposed = false;
-  int rows = 0, columns = 0;  // of the weight in memory
+  int rows = 0, columns = 0;  // of the weight as it is stored
   std::size_t weight = 0, stride = 0;
   std::size_t bias = 0, gamma = 0, beta = 0;
 };
@@ -29,7 +29,7 @@ class Parameters {
 
   const PanelledLayer& layer(std::size_t index) const { return layers_[index]; }
   const float* values() const { return arrays_[0]; }
-  Trained at(std::size_t offset) const { return {arrays_[0] + offset, arrays_[1] + offset, arrays_[2] + offset}; }
+  AdamArrays at(std::size_t offset) const { return {arrays_[0] + offset, arrays_[1] + offset, arrays_[2] + offset}; }
 
  private:
   template <typename Visit>

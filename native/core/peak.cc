@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -13,7 +12,7 @@ namespace eigenae {
 
 namespace {
 
-constexpr int passes = 5;
+constexpr int runs = 5;
 constexpr int iterations = 5'000'000;
 
 struct Loop {
@@ -21,9 +20,10 @@ struct Loop {
   double flops;
 };
 
-// SUMS chains hide the latency (4 cycles on 2 units, or on the 4 of arm64), and with two operands they fit the
-// registers. They begin differently, or the compiler would compute one for all; a factor below 1 keeps them finite.
-// Vectors are made whole: filled lane by lane, GCC 12 leaves the operands in memory, and the loop measures its loads.
+// SUMS independent chains hide the latency (4 cycles on 2 units, on 4 units of arm64) and fit the registers together with
+// two operands. They start with different values, because the compiler would otherwise compute one for all. A factor below
+// 1 keeps them finite. Vectors are built as a whole: if they were filled lane by lane, GCC 12 would keep the operands in
+// memory and the loop would measure its loads.
 #define EIGENAE_PEAK_LOOP(NAME, BYTES, SUMS, TARGET)                                        \
   TARGET float NAME(float factor) {                                                         \
     typedef float Vector __attribute__((vector_size(BYTES)));                               \
@@ -48,16 +48,19 @@ EIGENAE_PEAK_LOOP(plainLoop, 16, 16, )
 
 Loop loopOfThisMachine() {
 #if defined(__x86_64__)
-  const char* set = chosenInstructionSet().name;
-  if (std::strcmp(set, "amx") == 0 || std::strcmp(set, "avx512") == 0) return {avx512Loop, avx512LoopFlops};
-  if (std::strcmp(set, "avx2") == 0) return {avx2Loop, avx2LoopFlops};
+  switch (chosenInstructionSet().kernels->panelColumns) {  // two vectors
+    case 32:
+      return {.run = avx512Loop, .flops = avx512LoopFlops};
+    case 16:
+      return {.run = avx2Loop, .flops = avx2LoopFlops};
+  }
 #endif
-  return {plainLoop, plainLoopFlops};
+  return {.run = plainLoop, .flops = plainLoopFlops};
 }
 
-std::atomic<float> result;  // where the sums go, so that they are computed
+std::atomic<float> result;  // receives the sums, so that the compiler does not drop the loop
 
-double secondsOfPass(const Loop& loop, int threads) {
+double secondsOfRun(const Loop& loop, int threads) {
   std::atomic<int> missing{threads};
   std::vector<std::thread> others;
   const auto work = [&] {
@@ -82,8 +85,8 @@ double secondsOfPass(const Loop& loop, int threads) {
 
 double measurePeak(int threads) {
   const Loop loop = loopOfThisMachine();
-  double seconds = secondsOfPass(loop, threads);
-  for (int pass = 1; pass < passes; ++pass) seconds = std::min(seconds, secondsOfPass(loop, threads));
+  double seconds = secondsOfRun(loop, threads);
+  for (int run = 1; run < runs; ++run) seconds = std::min(seconds, secondsOfRun(loop, threads));
   return loop.flops * threads / seconds * 1e-9;
 }
 

@@ -1,5 +1,3 @@
-// Bytes that will soon be read, fetched into the second cache: the nearest one is too small to keep what is not read at
-// once.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +5,8 @@
 
 namespace eigenae {
 
+// Fetches bytes that will be read soon into the second-level cache. The first-level cache is too small to keep them until
+// then.
 inline void prefetch(const std::uint8_t* bytes, std::size_t count) {
   constexpr std::size_t cacheLine = 64;
   const auto fetch = [](const std::uint8_t* line) {
@@ -15,8 +15,8 @@ inline void prefetch(const std::uint8_t* bytes, std::size_t count) {
   };
   if (count == 0) return;
   for (std::size_t i = 0; i < count; i += cacheLine) fetch(bytes + i);
-  fetch(bytes + count - 1);  // on one line more, unless the first byte begins one
-  __asm__ __volatile__("");  // a function of nothing but prefetches is taken to do nothing
+  fetch(bytes + count - 1);  // the last byte may be on one more cache line
+  __asm__ __volatile__("");  // without it, compilers drop a function that consists of prefetches alone
 }
 
 }  // namespace eigenae

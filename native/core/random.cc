@@ -9,7 +9,7 @@ namespace {
 constexpr float twoPi = 6.28318530717958648f;
 
 void boxMuller(std::uint32_t radiusWord, std::uint32_t angleWord, float* cosine, float* sine) {
-  const float uniform = (static_cast<float>(radiusWord >> 9) + 0.5f) * 0x1p-23f;  // in (0, 1), so its log is finite
+  const float uniform = (static_cast<float>(radiusWord >> 9) + 0.5f) * 0x1p-23f;  // in (0, 1), so the logarithm is finite
   const float turns = static_cast<float>(static_cast<std::int32_t>(angleWord)) * 0x1p-32f;
   const float radius = std::sqrt(-2 * std::log(uniform));
   *cosine = radius * std::cos(twoPi * turns);

@@ -1,5 +1,5 @@
 // Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
-// 1, 2, 3", SC 2011). A number is named by (seed, purpose, epoch, index), so there is no generator state to save.
+// 1, 2, 3", SC 2011). A number is determined by (seed, purpose, epoch, index), so there is no generator state to save.
 #pragma once
 
 #include <array>
@@ -29,11 +29,11 @@ inline PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
   return counter;
 }
 
-// The four standard normal numbers of pixels 4p … 4p+3 (p = `pixelBlock`) of an image. By Box–Muller, for the word
-// pairs (w0, w1) and (w2, w3): r = sqrt(−2 ln u), u = ((w_even >> 9) + 0.5)·2⁻²³, t = int32(w_odd)·2⁻³² turns,
-// giving r·cos(2πt), r·sin(2πt) in that order.
+// Returns the four standard normal numbers of pixels 4p … 4p+3 (p = `pixelBlock`) of an image, from the Philox words of
+// counter {pixelBlock, image, epoch, 0} and key {seed, purpose}. Box–Muller turns each of the word pairs (w0, w1) and
+// (w2, w3) into r·cos(2πt) and r·sin(2πt), with r = sqrt(−2 ln u), u = ((w_even >> 9) + 0.5)·2⁻²³ and
+// t = int32(w_odd)·2⁻³² turns.
 std::array<float, 4> normals(std::uint32_t seed, std::uint32_t purpose, std::uint32_t epoch, std::uint32_t image,
                              std::uint32_t pixelBlock);
-// The block it reads: counter {pixelBlock, image, epoch, 0}, key {seed, purpose}.
 
 }  // namespace eigenae

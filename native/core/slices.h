@@ -1,4 +1,4 @@
-// How work is cut up.
+// How the work of a step is divided among slices and threads.
 #pragma once
 
 #include <algorithm>
@@ -9,38 +9,43 @@ struct Range {
   int begin, end;
 };
 
-// Member `index` of `parts` gets a contiguous part of [0, count).
-inline Range share(int count, int index, int parts) {
-  return {static_cast<int>(static_cast<long long>(count) * index / parts),
-          static_cast<int>(static_cast<long long>(count) * (index + 1) / parts)};
+// Divides [0, count) into `shares` contiguous ranges of nearly equal sizes and returns one of them.
+inline Range share(int count, int index, int shares) {
+  return {static_cast<int>(static_cast<long long>(count) * index / shares),
+          static_cast<int>(static_cast<long long>(count) * (index + 1) / shares)};
 }
 
-// Sums over pixels are cut into slices whose number and bounds do not depend on the threads, so neither do the bits of
-// a result: a slice is summed by one thread, the slices of a group one after the other, then the groups.
+// The pixels of an image are divided into slices. Sums over pixels are taken slice by slice: one thread sums a slice, the
+// sums of a group of slices are added, then those of the groups. The number of slices, their bounds and this order do not
+// depend on the number of threads, and so neither do the bits of a result.
 constexpr int slices = 8;
 constexpr int slicesInGroup = 4;
 
-// A slice is whole blocks of pixels: panels of the weights' columns, so that no two members write to one line of the
-// cache. Whoever has slice 0 has other work that takes as long as `relief` pixels: as if there were so many more, the
-// first of them no work at all. Bounds are the nearest blocks'; slices may so be empty.
-inline Range slicePixels(int pixels, int slice, int block, int relief = 0) {
+// Returns the pixels of a slice. A slice is whole blocks of pixels, the panels of the weights' columns, so that no two
+// threads write to the same cache line. The thread that owns slice 0 computes the eigen losses, which take as long as
+// `mainThreadHandicap` pixels. The slices are therefore those of an image that begins with that many more pixels, without
+// the additional ones. Bounds are rounded to blocks, so a slice may be empty.
+inline Range slicePixels(int pixels, int slice, int block, int mainThreadHandicap = 0) {
   const auto bound = [&](int end) {
     if (end == slices) return pixels;
-    const long long parts = (static_cast<long long>(pixels) + relief) * end - static_cast<long long>(relief) * slices;
-    const long long partsOfBlock = static_cast<long long>(block) * slices;
-    const long long blocks = std::max(0LL, (2 * parts + partsOfBlock - 1) / (2 * partsOfBlock));  // a half is left out
+    // In eighths of a pixel, so that the arithmetic is exact.
+    const long long exact = (static_cast<long long>(pixels) + mainThreadHandicap) * end -
+                            static_cast<long long>(mainThreadHandicap) * slices;
+    const long long exactBlock = static_cast<long long>(block) * slices;
+    const long long blocks = std::max(0LL, (2 * exact + exactBlock - 1) / (2 * exactBlock));  // rounds a half down
     return static_cast<int>(std::min<long long>(pixels, blocks * block));
   };
   return {bound(slice), bound(slice + 1)};
 }
 
-// At least the pixels of any slice, whatever the relief up to this one; whole blocks.
-inline int largestSlice(int pixels, int block, int relief = 0) {
-  return ((pixels + relief) / slices + 2 * block) / block * block;
+// Returns an upper bound, in whole blocks, of the pixels of any slice with a handicap of at most mainThreadHandicap.
+inline int largestSlice(int pixels, int block, int mainThreadHandicap = 0) {
+  return ((pixels + mainThreadHandicap) / slices + 2 * block) / block * block;
 }
 
-// A slice is added to its group's sum at once when its own thread began the group; otherwise it gets a part of its own.
-inline bool addsToGroup(int slice, int firstSliceOfThread) {
+// Whether a slice is added directly to the sum of its group, because the same thread has begun the group. Otherwise the
+// slice has a partial sum of its own.
+inline bool joinsGroupSum(int slice, int firstSliceOfThread) {
   return slice % slicesInGroup != 0 && slice - slice % slicesInGroup >= firstSliceOfThread;
 }
 

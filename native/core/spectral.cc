@@ -14,9 +14,9 @@ namespace eigenae {
 namespace {
 
 constexpr double rounding = std::numeric_limits<double>::epsilon();
-// Of codes, which come as floats, and of the sums they are: a few units in the last place.
-constexpr double codeRounding = 0x1p-21;
-constexpr std::size_t line = 8;  // doubles in a cache line, to which columns are filled up
+// Relative rounding error of the embedding, whose elements are sums in float: a few units in the last place.
+constexpr double embeddingRounding = 0x1p-21;
+constexpr std::size_t line = 8;  // doubles in a cache line, to which columns are padded
 
 }  // namespace
 
@@ -35,26 +35,26 @@ Spectrum::Spectrum(const Kernels& kernels, const CallControl& control, int batch
       weights_(width),
       order_(width) {
   const auto address = reinterpret_cast<std::uintptr_t>(memory_.data()) / sizeof(double);
-  codes_ = memory_.data() + (line - address % line) % line;
-  factored_ = codes_ + width * stride_;
+  embedding_ = memory_.data() + (line - address % line) % line;
+  factored_ = embedding_ + width * stride_;
   scratch_ = factored_ + width * stride_;
   gradient_ = scratch_ + width * stride_;
   projections_ = gradient_ + width * stride_;
   matrix_ = projections_ + (width + 1) * smallStride_;
 }
 
-// Z = QR, then rotations make the rows of R orthogonal, RᵀJ = VΣ: neither forms ZᵀZ, which would square the condition
-// number and lose what is smaller than 1e-8 of the largest. R has as many rows as Z has rank beside the codes' rounding; the
-// rounding that is left of a column is taken off Z.
+// Factorises Z = QR; rotations J then make the rows of R orthogonal, RᵀJ = VΣ. Neither step forms ZᵀZ, which would square the
+// condition number and lose singular values below 1e-8 of the largest. The number of R's rows is the numerical rank of Z
+// beside the rounding error of the embedding. The rest of a column that is rounding error alone is subtracted from Z.
 const std::vector<double>& Spectrum::decompose(bool center) {
-  std::copy_n(codes_, width_ * stride_, factored_);
+  std::copy_n(embedding_, width_ * stride_, factored_);
   std::fill(noise_.begin(), noise_.end(), 0.0);
   for (int i = 0; center && i < width_; ++i) {
     const double mean = subtractMean(factored_ + i * stride_);
     noise_[i] = batch_ * mean * mean;
   }
   std::copy_n(factored_, width_ * stride_, scratch_);
-  rank_ = kernels_.triangularFactor(scratch_, stride_, width_, codeRounding, projections_, smallStride_, squares_.data(),
+  rank_ = kernels_.triangularFactor(scratch_, stride_, width_, embeddingRounding, projections_, smallStride_, squares_.data(),
                                     noise_.data(), order_.data(), control_.stopWord());
   if (rank_ < 0) {
     values_.assign(width_, std::numeric_limits<double>::quiet_NaN());
@@ -79,13 +79,13 @@ double Spectrum::eigenLoss(bool center, EigenLossFunction function, const EigenL
   if (control_.stopped()) return 0;
   if (std::isnan(values_[0])) return values_[0];
 
-  // A spectrum of zeros has no shares: whatever the limit, it depends on the direction from which it is approached. No
-  // direction is better than another, hence no value and no gradient.
+  // The shares of a spectrum of zeros are undefined, and their limit depends on the direction. The value and the gradient are
+  // therefore 0.
   if (values_[0] == 0) return 0;
   const double value = function(values_.data(), width_, parameters, derivatives_.data());
 
-  // ∂f/∂Z = Σ f′ᵢ uᵢ vᵢᵀ = Z · V diag(f′/σ) Vᵀ. The projections' columns are vᵢσᵢ, whence the cube. Where σᵢ is 0 to
-  // rounding, uᵢ is not defined (σ has a kink there) and the direction contributes nothing.
+  // ∂f/∂Z = Σ f′ᵢ uᵢ vᵢᵀ = Z · V diag(f′/σ) Vᵀ. The columns of the projections are vᵢσᵢ, hence σ³. If σᵢ is 0 up to rounding,
+  // uᵢ is undefined (σ has a kink there) and the direction contributes nothing.
   const double negligible = rounding * std::max(batch_, width_) * values_[0];
   for (int i = 0; i < width_; ++i) {
     const double sigma = values_[i];
@@ -108,7 +108,7 @@ double Spectrum::subtractMean(double* column) const {
 
 namespace {
 
-void setCodes(Spectrum& spectrum, const double* latent, int batch, int width) {
+void setEmbedding(Spectrum& spectrum, const double* latent, int batch, int width) {
   for (int b = 0; b < batch; ++b) {
     for (int i = 0; i < width; ++i) spectrum.column(i)[b] = latent[static_cast<std::size_t>(b) * width + i];
   }
@@ -119,7 +119,7 @@ void setCodes(Spectrum& spectrum, const double* latent, int batch, int width) {
 std::vector<double> singularValues(const double* latent, int batch, int width) {
   const CallControl control;
   Spectrum spectrum(*chosenInstructionSet().kernels, control, batch, width);
-  setCodes(spectrum, latent, batch, width);
+  setEmbedding(spectrum, latent, batch, width);
   return spectrum.decompose(false);
 }
 
@@ -127,7 +127,7 @@ double spectralEigenLoss(const double* latent, int batch, int width, bool center
                        const EigenLossParameters& parameters, double scale, double* gradient) {
   const CallControl control;
   Spectrum spectrum(*chosenInstructionSet().kernels, control, batch, width);
-  setCodes(spectrum, latent, batch, width);
+  setEmbedding(spectrum, latent, batch, width);
   const double value = spectrum.eigenLoss(center, eigenLoss, parameters, scale);
   for (int b = 0; b < batch; ++b) {
     for (int i = 0; i < width; ++i) {

@@ -23,7 +23,7 @@ void relax() {
 #endif
 }
 
-// A meeting takes less than a microsecond, unless another thread has the core: then it should get on with it.
+// A barrier takes less than a microsecond, unless there are more threads than cores: yielding then lets another one run.
 int spinsFor(int size) {
   static const unsigned cores = std::thread::hardware_concurrency();
   return static_cast<unsigned>(size) <= cores ? 2000 : 10;
@@ -35,15 +35,15 @@ struct Team::Threads {
   std::vector<std::thread> threads;
   std::mutex mutex;
   std::condition_variable wake;
-  std::uint64_t round = 0;  // of work; a member wakes when it grows
+  std::uint64_t round = 0;  // number of calls of run; a thread wakes when it grows
   bool stop = false;
   const std::function<void(int)>* work = nullptr;
-  std::exception_ptr failure;  // the first of this round
+  std::exception_ptr failure;  // the first exception of this round
 };
 
 Team::Team(int size) : size_(size < 1 ? 1 : size), flags_(new Flag[size_]), threads_(new Threads) {
   try {
-    for (int member = 1; member < size_; ++member) threads_->threads.emplace_back([this, member] { serve(member); });
+    for (int thread = 1; thread < size_; ++thread) threads_->threads.emplace_back([this, thread] { serve(thread); });
   } catch (const std::system_error& error) {
     end();
     throw std::system_error(error.code(), "cannot start " + std::to_string(size_) + " threads");
@@ -74,16 +74,16 @@ void Team::run(const std::function<void(int)>& work) {
   if (threads_->failure != nullptr) std::rethrow_exception(std::exchange(threads_->failure, nullptr));
 }
 
-void Team::attempt(const std::function<void(int)>& work, int member) {
+void Team::attempt(const std::function<void(int)>& work, int thread) {
   try {
-    work(member);
+    work(thread);
   } catch (...) {
     const std::lock_guard<std::mutex> lock(threads_->mutex);
     if (threads_->failure == nullptr) threads_->failure = std::current_exception();
   }
 }
 
-void Team::serve(int member) {
+void Team::serve(int thread) {
   const FlushDenormals flush;
   for (std::uint64_t done = 0;; ++done) {
     const std::function<void(int)>* work;
@@ -93,19 +93,19 @@ void Team::serve(int member) {
       if (threads_->stop) return;
       work = threads_->work;
     }
-    attempt(*work, member);
-    wait(member);
+    attempt(*work, thread);
+    wait(thread);
   }
 }
 
-void Team::wait(int member) {
+void Team::wait(int thread) {
   if (size_ == 1) return;
-  const int spins = spinsFor(size_);
-  const std::uint32_t mine = flags_[member].arrivals.load(std::memory_order_relaxed) + 1;
-  flags_[member].arrivals.store(mine, std::memory_order_release);
+  const int maximalSpins = spinsFor(size_);
+  const std::uint32_t mine = flags_[thread].arrivals.load(std::memory_order_relaxed) + 1;
+  flags_[thread].arrivals.store(mine, std::memory_order_release);
   for (int other = 0; other < size_; ++other) {
     for (int spin = 0; static_cast<std::int32_t>(flags_[other].arrivals.load(std::memory_order_acquire) - mine) < 0;) {
-      if (++spin < spins) {
+      if (++spin < maximalSpins) {
         relax();
       } else {
         std::this_thread::yield();

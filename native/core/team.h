@@ -1,4 +1,3 @@
-// A fixed team of threads that wait for work. The caller's thread is member 0.
 #pragma once
 
 #include <atomic>
@@ -8,9 +7,11 @@
 
 namespace eigenae {
 
+// A fixed team of threads that sleep until there is work. The caller's thread is thread 0. team.cc implements it on
+// std::thread, wasm/team.cc on threads that the host starts.
 class Team {
  public:
-  // Throws std::system_error where the machine starts no more threads.
+  // Throws std::system_error if the machine cannot start that many threads.
   explicit Team(int size);
   ~Team();
   Team(const Team&) = delete;
@@ -18,23 +19,23 @@ class Team {
 
   int size() const { return size_; }
 
-  // Runs work(member) on all members at once and returns when all are done. Throws what a member's work throws, which is
-  // not to meet the others inside: they would wait for it.
+  // Runs work(thread) on all threads at once and returns when all are done. Rethrows the first exception. Work that calls
+  // wait must not throw, because the other threads would wait forever.
   void run(const std::function<void(int)>& work);
 
-  // Inside run: waits until every member is here. What each wrote before, all see after.
-  void wait(int member);
+  // A barrier, to be called by all threads inside run. Everything that a thread wrote before is visible to all after it.
+  void wait(int thread);
 
  private:
-  // A flag a member, each on its own cache line: only its owner writes it.
+  // The number of barriers that a thread has reached. Written by that thread alone and on its own cache line.
   struct alignas(128) Flag {
     std::atomic<std::uint32_t> arrivals{0};
   };
 
-  struct Threads;  // members 1 … and how they are woken: team.cc, or wasm/team.cc where a host starts them
+  struct Threads;
 
-  void serve(int member);
-  void attempt(const std::function<void(int)>& work, int member);
+  void serve(int thread);
+  void attempt(const std::function<void(int)>& work, int thread);
   void end();
 
   const int size_;

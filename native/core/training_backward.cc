@@ -1,44 +1,44 @@
-// The way back through the layers between the first and the last one, and the updates there.
+// Back-propagation through the layers between the first and the last, and their updates.
 #include <algorithm>
 
 #include "training_step.h"
 
 namespace eigenae {
 
-// The right factor of the gradient of a layer's weights.
-PreparedFactor TrainingStep::gradientFactor(std::size_t index, int member, const Batch& batch) {
-  const Pass& pass = passes_[index];
+// Packs the right factor of the gradient of a layer's weights.
+PackedFactor TrainingStep::packGradientFactor(std::size_t index, int thread, const Batch& batch) {
+  const LayerActivations& activations = layerActivations_[index];
   const int panels = (parameters_.layer(index).columns + width_ - 1) / width_;
-  return gradientFactors_[member](pass.transposed.get(), rowsStride_, batch.count, panels);
+  return gradientFactors_[thread].pack(activations.transposed.get(), rowsStride_, batch.count, panels);
 }
 
-void TrainingStep::middleBackward(int member, const Batch& batch) {
-  const Range range = memberPanels(member, batch);
+void TrainingStep::middleBackward(int thread, const Batch& batch) {
+  const Range range = threadPanels(thread, batch);
   const std::size_t first = layout_.layers.size() - 2;
   for (int p = range.begin; p < range.end; ++p) {
-    float* gradient = passes_[first].gradient.get() + p * passes_[first].stride;
-    if (imageRows_[member].savesWhereListed()) {
-      kernels_.spreadParts(imageRows_[member].matrix(), parts(0), p * width_, gradient);
+    float* gradient = layerActivations_[first].gradient.get() + p * layerActivations_[first].stride;
+    if (imageRows_[thread].fasterAsMask()) {
+      kernels_.scatterPartialSums(imageRows_[thread].matrix(), partialSums(0), p * width_, gradient);
     } else {
-      kernels_.sumParts(parts(p), layout_.layers[first].outputs, gradient);
+      kernels_.addPartialSums(partialSums(p), layout_.layers[first].outputs, gradient);
     }
   }
   for (std::size_t i = first + 1; i-- > 0;) {
     const PanelledLayer& layer = parameters_.layer(i);
     const float* weight = parameters_.values() + layer.weight;
-    Pass& pass = passes_[i];
-    activateBackward(i, member, batch);
+    LayerActivations& activations = layerActivations_[i];
+    activateBackward(i, thread, batch);
     for (int p = range.begin; p < range.end; ++p) {
-      const float* gradient = pass.gradient.get() + p * pass.stride;
+      const float* gradient = activations.gradient.get() + p * activations.stride;
       if (layer.transposed) {
-        kernels_.transpose(gradient, layer.columns, pass.transposed.get() + static_cast<std::size_t>(p) * width_ * width_,
+        kernels_.transpose(gradient, layer.columns, activations.transposed.get() + static_cast<std::size_t>(p) * width_ * width_,
                            rowsStride_);
       }
       if (i == 0) continue;
-      float* out = passes_[i - 1].gradient.get() + p * passes_[i - 1].stride;
+      float* out = layerActivations_[i - 1].gradient.get() + p * layerActivations_[i - 1].stride;
       if (layer.transposed) {
         kernels_.multiply(weight, layer.stride, layer.rows, layer.columns,
-                          factors_[member](gradient, 0, layer.columns).data, false, out);
+                          factors_[thread].pack(gradient, 0, layer.columns).data, false, out);
       } else {
         kernels_.multiplyTransposed(weight, layer.stride, layer.columns, layer.rows, gradient, out);
       }
@@ -46,63 +46,63 @@ void TrainingStep::middleBackward(int member, const Batch& batch) {
   }
 }
 
-void TrainingStep::activateBackward(std::size_t index, int member, const Batch& batch) {
-  const Range range = memberPanels(member, batch);
-  Pass& pass = passes_[index];
+void TrainingStep::activateBackward(std::size_t index, int thread, const Batch& batch) {
+  const Range range = threadPanels(thread, batch);
+  LayerActivations& activations = layerActivations_[index];
   for (int p = range.begin; p < range.end; ++p) {
-    if (index == layout_.bottleneck && eigenLoss_.applies(batch.count)) addEigenLossGradient(p);
+    if (index == layout_.latentLayer && eigenLoss_.applies(batch.count)) addEigenLossGradient(p);
     if (layout_.layers[index].activation == Activation::relu) {
-      kernels_.rectifyBackward(pass.output.get() + p * pass.stride, layout_.layers[index].outputs,
-                               pass.gradient.get() + p * pass.stride);
+      kernels_.reluBackward(activations.output.get() + p * activations.stride, layout_.layers[index].outputs,
+                               activations.gradient.get() + p * activations.stride);
     }
   }
-  if (layout_.layers[index].batchNorm) normaliseBackward(index, member, batch);
+  if (layout_.layers[index].batchNorm) normaliseBackward(index, thread, batch);
 }
 
 void TrainingStep::addEigenLossGradient(int panel) {
   const std::size_t size = static_cast<std::size_t>(layout_.latent()) * width_;
-  Pass& pass = passes_[layout_.bottleneck];
-  float* gradient = pass.gradient.get() + panel * pass.stride;
+  LayerActivations& activations = layerActivations_[layout_.latentLayer];
+  float* gradient = activations.gradient.get() + panel * activations.stride;
   const float* added = eigenLoss_.gradient() + panel * size;
   for (std::size_t i = 0; i < size; ++i) gradient[i] += added[i];
 }
 
-void TrainingStep::normaliseBackward(std::size_t index, int member, const Batch& batch) {
-  Pass& pass = passes_[index];
-  const Range range = memberPanels(member, batch);
+void TrainingStep::normaliseBackward(std::size_t index, int thread, const Batch& batch) {
+  LayerActivations& activations = layerActivations_[index];
+  const Range range = threadPanels(thread, batch);
   const int outputs = layout_.layers[index].outputs;
   for (int p = range.begin; p < range.end; ++p) {
-    kernels_.normaliseSums(pass.gradient.get() + p * pass.stride, pass.normalised.get() + p * pass.stride, outputs,
-                           validColumns(batch, p), pass.sums[0].get() + p * outputs, pass.sums[1].get() + p * outputs);
+    kernels_.normaliseSums(activations.gradient.get() + p * activations.stride, activations.normalised.get() + p * activations.stride, outputs,
+                           validColumns(batch, p), activations.sums[0].get() + p * outputs, activations.sums[1].get() + p * outputs);
   }
-  team_.wait(member);
+  team_.wait(thread);
 
-  float* mean = scratch_[member].get();
+  float* mean = scratch_[thread].get();
   float* projection = mean + outputs;
   float* scale = projection + outputs;
   const float* gamma = parameters_.values() + parameters_.layer(index).gamma;
   std::fill_n(mean, 2 * outputs, 0.0f);
   for (int p = 0; p < panels(batch); ++p) {
     for (int i = 0; i < outputs; ++i) {
-      mean[i] += pass.sums[0][p * outputs + i];
-      projection[i] += pass.sums[1][p * outputs + i];
+      mean[i] += activations.sums[0][p * outputs + i];
+      projection[i] += activations.sums[1][p * outputs + i];
     }
   }
   for (int i = 0; i < outputs; ++i) {
     mean[i] /= static_cast<float>(batch.count);
     projection[i] /= static_cast<float>(batch.count);
-    scale[i] = gamma[i] * pass.inverse[member][i];
+    scale[i] = gamma[i] * activations.inverse[thread][i];
   }
   for (int p = range.begin; p < range.end; ++p) {
-    kernels_.normaliseBackward(pass.normalised.get() + p * pass.stride, scale, mean, projection, outputs,
-                               pass.gradient.get() + p * pass.stride);
+    kernels_.normaliseBackward(activations.normalised.get() + p * activations.stride, scale, mean, projection, outputs,
+                               activations.gradient.get() + p * activations.stride);
   }
 }
 
-// A member gets neighbouring rows of all these weights, taken one layer after the other: whole layers where it can, so
-// that it fetches a layer's factors from the other cores and the others do not. Member 0 gets the last ones: an epoch
-// of two threads took 2.5 % less so than the other way round.
-Range TrainingStep::memberRows(std::size_t index, int member) const {
+// The rows of all these weights, one layer after the other, are divided among the threads. A thread so gets whole layers as
+// far as possible, and only it has to fetch their factors from the other cores. Thread 0 gets the last rows: an epoch of two
+// threads took 2.5 % less time than in the opposite order.
+Range TrainingStep::threadRows(std::size_t index, int thread) const {
   std::int64_t before = 0, all = 0;
   for (std::size_t i = 1; i + 1 < layout_.layers.size(); ++i) {
     const PanelledLayer& layer = parameters_.layer(i);
@@ -115,13 +115,14 @@ Range TrainingStep::memberRows(std::size_t index, int member) const {
     const std::int64_t weights = all * end / team_.size() - before;
     return static_cast<int>(std::clamp<std::int64_t>(weights / layer.columns, 0, layer.rows));
   };
-  const int place = team_.size() - 1 - member;
-  return {bound(place), bound(place + 1)};
+  const int reversed = team_.size() - 1 - thread;
+  return {bound(reversed), bound(reversed + 1)};
 }
 
-// Stores what is there already. The other members have read these weights, and a core must have a line for itself before
-// it writes to it; so it asks for all of them at once, not for one after the other between the products. A step of two
-// threads took 500 instead of 524 µs on two cores of a Zen 4 that share no cache, and 380 as before on two that do.
+// Stores every cache line of the weights unchanged. The other threads have read these weights, and a core needs exclusive
+// ownership of a line before it can write to it. This requests all lines at once instead of one after the other between
+// the products. A step of two threads took 500 instead of 524 µs on two cores of a Zen 4 that share no cache, and still 380
+// on two that do.
 void TrainingStep::claimWeights(const PanelledLayer& layer, Range rows) const {
   constexpr std::ptrdiff_t cacheLine = 64 / sizeof(float);
   for (int column = 0; column < layer.columns; column += width_) {
@@ -131,65 +132,68 @@ void TrainingStep::claimWeights(const PanelledLayer& layer, Range rows) const {
   }
 }
 
-// From the last to the first: what middleBackward has left in another core's nearest cache is fetched last.
-void TrainingStep::trainMiddle(int member, const Batch& batch) {
+// Goes from the last layer to the first, so that the gradients that middleBackward wrote most recently, which are still in
+// another core's nearest cache, are fetched last.
+void TrainingStep::updateMiddle(int thread, const Batch& batch) {
   const std::size_t layers = layout_.layers.size() - 1;
   for (std::size_t i = layers; i-- > 1;) {
     const PanelledLayer& layer = parameters_.layer(i);
-    const Pass& pass = passes_[i];
-    const Range rows = memberRows(i, member);
+    const LayerActivations& activations = layerActivations_[i];
+    const Range rows = threadRows(i, thread);
     if (rows.begin == rows.end) continue;
     const std::size_t row = static_cast<std::size_t>(rows.begin) * width_;
     if (team_.size() > 1) claimWeights(layer, rows);
-    const PreparedFactor factor = gradientFactor(i, member, batch);
-    const float* left = layer.transposed ? passes_[i - 1].output.get() : pass.gradient.get();
-    kernels_.trainWeights(left + row, layer.transposed ? passes_[i - 1].stride : pass.stride, rows.end - rows.begin,
+    const PackedFactor factor = packGradientFactor(i, thread, batch);
+    const float* left = layer.transposed ? layerActivations_[i - 1].output.get() : activations.gradient.get();
+    kernels_.updateWeights(left + row, layer.transposed ? layerActivations_[i - 1].stride : activations.stride, rows.end - rows.begin,
                           batch.count, factor.data, factor.stride, layer.columns,
                           parameters_.at(layer.weight + row), layer.stride, batch.adam);
   }
-  const Range mine = share(static_cast<int>(layers), member, team_.size());
-  for (int i = mine.begin; i < mine.end; ++i) trainVectors(i, batch);
+  const Range mine = share(static_cast<int>(layers), thread, team_.size());
+  for (int i = mine.begin; i < mine.end; ++i) updateVectors(i, batch);
 }
 
-// Bias, or gamma and beta: a bias that batch norm takes away again has no gradient. Nor has beta where another batch
-// norm follows with no activation between: there, only the eigen losses have a say.
-void TrainingStep::trainVectors(std::size_t index, const Batch& batch) {
+// Updates a layer's bias, or gamma and beta with batch norm. The gradient of a bias before batch norm is 0, because the mean
+// removes the bias. So is that of the latent layer's beta if the next layer has batch norm, except for the eigen losses' part:
+// no activation lies between them, and the next mean removes beta.
+void TrainingStep::updateVectors(std::size_t index, const Batch& batch) {
   const Layer& layer = layout_.layers[index];
   const PanelledLayer& places = parameters_.layer(index);
-  const Pass& pass = passes_[index];
+  const LayerActivations& activations = layerActivations_[index];
   float sums[2][64];
   for (int begin = 0; begin < layer.outputs; begin += 64) {
     const int some = std::min(64, layer.outputs - begin);
     if (!layer.batchNorm) {
       sumGradients(index, {begin, begin + some}, batch.count, sums[0]);
-      kernels_.trainArray(sums[0], some, parameters_.at(places.bias + begin), batch.adam);
+      kernels_.updateArray(sums[0], some, parameters_.at(places.bias + begin), batch.adam);
       continue;
     }
     for (int k = 0; k < 2; ++k) {
       std::fill_n(sums[k], some, 0.0f);
       for (int p = 0; p < panels(batch); ++p) {
-        for (int i = 0; i < some; ++i) sums[k][i] += pass.sums[k][p * layer.outputs + begin + i];
+        for (int i = 0; i < some; ++i) sums[k][i] += activations.sums[k][p * layer.outputs + begin + i];
       }
     }
-    if (index == layout_.bottleneck && layout_.layers[index + 1].batchNorm) {
+    if (index == layout_.latentLayer && layout_.layers[index + 1].batchNorm) {
       for (int i = 0; i < some; ++i) {
         sums[0][i] = eigenLoss_.applies(batch.count) ? eigenLoss_.gradientSums()[begin + i] : 0;
       }
     }
-    kernels_.trainArray(sums[0], some, parameters_.at(places.beta + begin), batch.adam);
-    kernels_.trainArray(sums[1], some, parameters_.at(places.gamma + begin), batch.adam);
+    kernels_.updateArray(sums[0], some, parameters_.at(places.beta + begin), batch.adam);
+    kernels_.updateArray(sums[1], some, parameters_.at(places.gamma + begin), batch.adam);
   }
 }
 
-// Over the batch, of whichever copy the weights' update reads; outputs.begin is a panel's.
+// Sums a layer's gradient over the batch, from the copy that the weights' update reads. outputs.begin is the first column of
+// a panel.
 void TrainingStep::sumGradients(std::size_t index, Range outputs, int count, float* sums) const {
-  const Pass& pass = passes_[index];
+  const LayerActivations& activations = layerActivations_[index];
   const int some = outputs.end - outputs.begin;
   if (parameters_.layer(index).transposed) {
-    kernels_.columnSums(pass.transposed.get() + outputs.begin / width_ * rowsStride_, rowsStride_,
+    kernels_.columnSums(activations.transposed.get() + outputs.begin / width_ * rowsStride_, rowsStride_,
                         count, some, sums);
   } else {
-    kernels_.rowSums(pass.gradient.get() + outputs.begin * width_, pass.stride, some, count, sums);
+    kernels_.rowSums(activations.gradient.get() + outputs.begin * width_, activations.stride, some, count, sums);
   }
 }
 

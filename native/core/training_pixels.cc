@@ -1,4 +1,4 @@
-// What a member does for its pixels: the first layer and the last one, forward and back.
+// The first and the last layer, forward and backward. A thread computes them for its own pixels.
 #include <algorithm>
 
 #include "prefetch.h"
@@ -8,37 +8,37 @@ namespace eigenae {
 
 namespace {
 
-// So many images' squared errors are summed up in float.
-constexpr int imagesInSum = 256;
+// Number of images whose squared errors are summed in float before the sum is added in double.
+constexpr int imagesPerFloatSum = 256;
 
 }  // namespace
 
-void TrainingStep::firstLayer(int member, const Batch& batch) {
-  const Range range = memberSlices(member);
-  for (int slice = range.begin; slice < range.end; ++slice) firstLayerSlice(member, slice, batch);
+void TrainingStep::firstLayer(int thread, const Batch& batch) {
+  const Range range = threadSlices(thread);
+  for (int slice = range.begin; slice < range.end; ++slice) firstLayerSlice(thread, slice, batch);
 }
 
-void TrainingStep::firstLayerSlice(int member, int slice, const Batch& batch) {
+void TrainingStep::firstLayerSlice(int thread, int slice, const Batch& batch) {
   const PanelledLayer& layer = parameters_.layer(0);
   const Range pixels = slicePixels(layout_.inputs(), slice, width_);
   const int count = pixels.end - pixels.begin;
   const float* weight = parameters_.values() + layer.weight + pixelPanels(pixels, layer.stride);
-  Pass& pass = passes_[0];
-  float* transposed = pass.transposed.get() + pixelPanels(pixels, rowsStride_);
-  const auto [part, add] = partOf(member, slice);
-  float* input = sliceRooms_[member].input.get();
-  std::fill(input + count * width_, input + roundUp(count, width_) * width_, 0.0f);  // transposing reads whole squares
-  fillTarget(pixels, batch);  // the last layer's slices are others, but now the images are at hand
+  LayerActivations& activations = layerActivations_[0];
+  float* transposed = activations.transposed.get() + pixelPanels(pixels, rowsStride_);
+  const auto [slot, add] = partialSumSlot(thread, slice);
+  float* input = sliceBuffers_[thread].input.get();
+  std::fill(input + count * width_, input + roundUp(count, width_) * width_, 0.0f);  // transpose reads whole squares
+  fillTarget(pixels, batch);  // the last layer has other slices, but these pixels are in the cache now
   for (int p = 0; p < panels(batch); ++p) {
     fillInput(pixels, p, batch, input);
     kernels_.transpose(input, count, transposed + static_cast<std::size_t>(p) * width_ * width_, rowsStride_);
-    kernels_.multiply(weight, layer.stride, layer.rows, count, factors_[member](input, 0, count).data, add,
-                      partial(part, p));
+    kernels_.multiply(weight, layer.stride, layer.rows, count, factors_[thread].pack(input, 0, count).data, add,
+                      partialSum(slot, p));
   }
 }
 
-// The random numbers take longer than these bytes take to arrive, if they are asked for before the update. Fetched into
-// the nearest cache instead, they cost 12 of 753 µs a step on a Zen 4.
+// Called before an update, so that the bytes arrive while it runs. Prefetching into the nearest cache instead cost 12 of
+// 753 µs a step on a Zen 4.
 void TrainingStep::prefetchImages(Range pixels, const Batch& batch) const {
   for (int i = 0; i < batch.count; ++i) {
     const std::uint8_t* image = batch.images->bytes + static_cast<std::size_t>(batch.index[i]) * layout_.inputs();
@@ -56,13 +56,17 @@ void TrainingStep::fillInput(Range pixels, int panel, const Batch& batch, float*
     return;
   }
   std::uint32_t index[widestPanel];
-  for (int c = 0; c < width_; ++c) {  // surplus columns repeat an image; nothing of theirs is used
+  for (int c = 0; c < width_; ++c) {  // the columns behind the last image repeat it and are never used
     index[c] = batch.index[std::min(panel * width_ + c, batch.count - 1)];
   }
-  const NoisyInput from{batch.images->bytes, inputs,
-                        inputs,              index,
-                        batch.noise.seed,    batch.noise.purpose,
-                        batch.noise.epoch,   batch.noise.deviation};
+  const NoisyInput from{.images = batch.images->bytes,
+                        .inputs = inputs,
+                        .imageStride = inputs,
+                        .index = index,
+                        .seed = batch.noise.seed,
+                        .purpose = batch.noise.purpose,
+                        .epoch = batch.noise.epoch,
+                        .deviation = batch.noise.deviation};
   kernels_.fillInput(from, pixels.begin / 4, (pixels.end + 3) / 4, input);
 }
 
@@ -79,63 +83,63 @@ void TrainingStep::fillTarget(Range pixels, const Batch& batch) {
   }
 }
 
-void TrainingStep::lastLayer(int member, const Batch& batch) {
+void TrainingStep::lastLayer(int thread, const Batch& batch) {
   const std::size_t last = layout_.layers.size() - 1;
   const PanelledLayer& layer = parameters_.layer(last);
-  const Pass& before = passes_[last - 1];
-  const Range range = memberSlices(member);
-  const bool hasSlice0 = range.begin == 0 && hasSlices(member);
+  const LayerActivations& before = layerActivations_[last - 1];
+  const Range range = threadSlices(thread);
+  const bool hasSlice0 = range.begin == 0 && hasSlices(thread);
   if (hasSlice0 && eigenLoss_.applies(batch.count)) {
-    const Pass& codes = passes_[layout_.bottleneck];
-    eigenLoss_.evaluate(codes.output.get(), codes.stride, batch.count);
+    const LayerActivations& embedding = layerActivations_[layout_.latentLayer];
+    eigenLoss_.evaluate(embedding.output.get(), embedding.stride, batch.count);
   }
-  const bool rectified = layout_.layers[last - 1].activation == Activation::relu;
-  imageRows_[member].listNothing();
-  if (rectified) imageRows_[member].list(lastFeatures_.get(), rowsStride_, batch.count, layer.rows);
-  if (!hasSlices(member)) return;
-  unitRows_[member].listNothing();
-  if (rectified) unitRows_[member].list(before.output.get(), before.stride, layer.rows, batch.count);
-  const int relieved = relief(member, batch);
+  const bool relu = layout_.layers[last - 1].activation == Activation::relu;
+  imageRows_[thread].assumeDense();
+  if (relu) imageRows_[thread].list(lastFeatures_.get(), rowsStride_, batch.count, layer.rows);
+  if (!hasSlices(thread)) return;
+  unitRows_[thread].assumeDense();
+  if (relu) unitRows_[thread].list(before.output.get(), before.stride, layer.rows, batch.count);
+  const int relieved = mainThreadHandicap(thread, batch);
   for (int slice = range.begin; slice < range.end; ++slice) {
-    lastLayerSlice(member, slice, slicePixels(layout_.inputs(), slice, width_, relieved), batch);
+    lastLayerSlice(thread, slice, slicePixels(layout_.inputs(), slice, width_, relieved), batch);
   }
 }
 
-// How many pixels of the last layer take as long as the eigen losses, see slicePixels. Of a pixel's time not all is products:
-// Adam takes that of 13 images, sigmoid and loss that of 16 units.
-int TrainingStep::relief(int member, const Batch& batch) const {
+// Returns the number of the last layer's pixels that take as long as the eigen losses, see slicePixels. A pixel costs more
+// than its products: Adam takes as long as the products of 13 images, sigmoid and loss as those of 16 units.
+int TrainingStep::mainThreadHandicap(int thread, const Batch& batch) const {
   if (!eigenLoss_.applies(batch.count)) return 0;
   const Layer& layer = layout_.layers.back();
-  const SparseFactor& images = imageRows_[member];
-  const double products = 2 * images.timeAsFactor() + images.timeWhereListed();
-  const double timeOfPixel = products * batch.count * layer.inputs + 16 * batch.count + 13 * layer.inputs;
-  return static_cast<int>(std::min<double>(layer.outputs, eigenLoss_.timeInProducts(batch.count) / timeOfPixel));
+  const SparseFactor& images = imageRows_[thread];
+  const double products = 2 * images.costAsFactor() + images.costAsMask();
+  const double pixelCost = products * batch.count * layer.inputs + 16 * batch.count + 13 * layer.inputs;
+  return static_cast<int>(std::min<double>(layer.outputs, eigenLoss_.costInFmas(batch.count) / pixelCost));
 }
 
-void TrainingStep::lastLayerSlice(int member, int slice, Range pixels, const Batch& batch) {
+void TrainingStep::lastLayerSlice(int thread, int slice, Range pixels, const Batch& batch) {
   const std::size_t last = layout_.layers.size() - 1;
   const int count = pixels.end - pixels.begin;
-  lastLayerLinear(member, pixels, batch);
-  squaredErrors_[slice] = reconstructionLoss(member, pixels, batch);
-  lastLayerBackward(member, slice, pixels, batch);
+  lastLayerLinear(thread, pixels, batch);
+  squaredErrors_[slice] = reconstructionLoss(thread, pixels, batch);
+  lastLayerBackward(thread, slice, pixels, batch);
 
-  const float* gradient = sliceRooms_[member].output.get();
-  float* sums = scratch_[member].get();
+  const float* gradient = sliceBuffers_[thread].output.get();
+  float* sums = scratch_[thread].get();
   kernels_.columnSums(gradient, rowsStride_, batch.count, count, sums);
-  kernels_.trainArray(sums, count, parameters_.at(parameters_.layer(last).bias + pixels.begin), batch.adam);
-  trainPixels(last, passes_[last - 1].output.get(), passes_[last - 1].stride, gradient, member, pixels, batch);
+  kernels_.updateArray(sums, count, parameters_.at(parameters_.layer(last).bias + pixels.begin), batch.adam);
+  updatePixelWeights(last, layerActivations_[last - 1].output.get(), layerActivations_[last - 1].stride, gradient, thread, pixels, batch);
 }
 
-// The last layer's linear outputs, with a row an image.
-void TrainingStep::lastLayerLinear(int member, Range pixels, const Batch& batch) {
+// Computes the last layer's linear outputs [images][pixels].
+void TrainingStep::lastLayerLinear(int thread, Range pixels, const Batch& batch) {
   const std::size_t last = layout_.layers.size() - 1;
   const PanelledLayer& layer = parameters_.layer(last);
-  const Pass& before = passes_[last - 1];
+  const LayerActivations& before = layerActivations_[last - 1];
   const float* weight = parameters_.values() + layer.weight + pixelPanels(pixels, layer.stride);
-  float* out = sliceRooms_[member].output.get();
+  float* out = sliceBuffers_[thread].output.get();
   const int panels = countPanels(pixels);
-  const SparseFactor& images = imageRows_[member];
-  if (images.savesAsFactor()) {
+  const SparseFactor& images = imageRows_[thread];
+  if (images.fasterAsFactor()) {
     return kernels_.multiplySparse(images.matrix(), weight, layer.stride, panels, out, rowsStride_);
   }
   for (int p = 0; p < panels; ++p) {
@@ -144,81 +148,82 @@ void TrainingStep::lastLayerLinear(int member, Range pixels, const Batch& batch)
   }
 }
 
-// Makes of the linear outputs their gradient and returns the squared error.
-double TrainingStep::reconstructionLoss(int member, Range pixels, const Batch& batch) {
+// Replaces the linear outputs by their gradient and returns the squared error.
+double TrainingStep::reconstructionLoss(int thread, Range pixels, const Batch& batch) {
   const std::size_t last = layout_.layers.size() - 1;
   const float* bias = parameters_.values() + parameters_.layer(last).bias;
   const float scale = 2 / (static_cast<float>(batch.count) * static_cast<float>(layout_.inputs()));
   const float* target = target_.get() + pixelPanels(pixels, rowsStride_);
-  float* output = sliceRooms_[member].output.get();
+  float* output = sliceBuffers_[thread].output.get();
   double squaredError = 0;
   for (int begin = pixels.begin; begin < pixels.end; begin += width_, target += rowsStride_, output += rowsStride_) {
-    for (int image = 0; image < batch.count; image += imagesInSum) {
+    for (int image = 0; image < batch.count; image += imagesPerFloatSum) {
       const std::size_t at = static_cast<std::size_t>(image) * width_;
-      squaredError += kernels_.sigmoidLoss(target + at, bias + begin, std::min(imagesInSum, batch.count - image),
+      squaredError += kernels_.sigmoidLoss(target + at, bias + begin, std::min(imagesPerFloatSum, batch.count - image),
                                            std::min(width_, pixels.end - begin), scale, output + at);
     }
   }
   return squaredError;
 }
 
-// The slice's part of the gradient of what the last layer reads: panels, or an array as imageRows_ lists it.
-void TrainingStep::lastLayerBackward(int member, int slice, Range pixels, const Batch& batch) {
+// Computes the slice's partial sum of the gradient of the last layer's input: panels, or an array parallel to the elements
+// of imageRows_.
+void TrainingStep::lastLayerBackward(int thread, int slice, Range pixels, const Batch& batch) {
   const std::size_t last = layout_.layers.size() - 1;
   const PanelledLayer& layer = parameters_.layer(last);
   const float* weight = parameters_.values() + layer.weight + pixelPanels(pixels, layer.stride);
-  const SliceRoom& room = sliceRooms_[member];
-  const float* rows = room.output.get();
-  const auto [part, add] = partOf(member, slice);
-  const SparseFactor& images = imageRows_[member];
-  if (images.savesWhereListed()) {
-    return kernels_.multiplyWhereListed(images.matrix(), rows, rowsStride_, weight, layer.stride, countPanels(pixels),
-                                        add, partial(part, 0));
+  const SliceBuffers& buffers = sliceBuffers_[thread];
+  const float* rows = buffers.output.get();
+  const auto [slot, add] = partialSumSlot(thread, slice);
+  const SparseFactor& images = imageRows_[thread];
+  if (images.fasterAsMask()) {
+    return kernels_.multiplySampled(images.matrix(), rows, rowsStride_, weight, layer.stride, countPanels(pixels),
+                                        add, partialSum(slot, 0));
   }
   for (int p = 0; p < countPanels(pixels); ++p) {
     kernels_.transpose(rows + p * rowsStride_, batch.count,
-                       room.gradient.get() + static_cast<std::size_t>(p) * width_ * width_, room.gradientStride);
+                       buffers.gradient.get() + static_cast<std::size_t>(p) * width_ * width_, buffers.gradientStride);
   }
   const int count = pixels.end - pixels.begin;
   for (int p = 0; p < panels(batch); ++p) {
     kernels_.multiply(weight, layer.stride, layer.rows, count,
-                      factors_[member](room.gradient.get() + p * room.gradientStride, 0, count).data, add,
-                      partial(part, p));
+                      factors_[thread].pack(buffers.gradient.get() + p * buffers.gradientStride, 0, count).data, add,
+                      partialSum(slot, p));
   }
 }
 
-// The update of some pixels' weights in the first or the last layer. Their gradient is left [units][images], which
-// unitRows_ lists, times the layer's transposed operand [images][pixels].
-void TrainingStep::trainPixels(std::size_t index, const float* left, std::size_t leftStride, const float* right,
-                               int member, Range pixels, const Batch& batch) {
+// Updates the weights of a range of pixels in the first or the last layer. Their gradient is left [units][images], whose
+// nonzero elements unitRows_ may list, times right [images][pixels].
+void TrainingStep::updatePixelWeights(std::size_t index, const float* left, std::size_t leftStride, const float* right,
+                               int thread, Range pixels, const Batch& batch) {
   const PanelledLayer& layer = parameters_.layer(index);
-  const Trained weight = parameters_.at(layer.weight + pixelPanels(pixels, layer.stride));
+  const AdamArrays weight = parameters_.at(layer.weight + pixelPanels(pixels, layer.stride));
   const int panels = countPanels(pixels);
-  const SparseFactor& units = unitRows_[member];
-  if (units.savesAsFactor()) {
-    return kernels_.trainWeightsSparse(units.matrix(), right, rowsStride_, panels, weight, layer.stride, batch.adam);
+  const SparseFactor& units = unitRows_[thread];
+  if (units.fasterAsFactor()) {
+    return kernels_.updateWeightsSparse(units.matrix(), right, rowsStride_, panels, weight, layer.stride, batch.adam);
   }
-  const PreparedFactor factor = gradientFactors_[member](right, rowsStride_, batch.count, panels);
-  kernels_.trainWeights(left, leftStride, layer.rows, batch.count, factor.data, factor.stride,
+  const PackedFactor factor = gradientFactors_[thread].pack(right, rowsStride_, batch.count, panels);
+  kernels_.updateWeights(left, leftStride, layer.rows, batch.count, factor.data, factor.stride,
                         pixels.end - pixels.begin, weight, layer.stride, batch.adam);
 }
 
-void TrainingStep::trainFirst(int member, const Batch& batch, const Batch* next) {
-  if (!hasSlices(member)) return;
-  const Pass& pass = passes_[0];
+void TrainingStep::updateFirst(int thread, const Batch& batch, const Batch* next) {
+  if (!hasSlices(thread)) return;
+  const LayerActivations& activations = layerActivations_[0];
   const Layer& layer = layout_.layers[0];
   if (layer.activation == Activation::relu && !layer.batchNorm) {
-    unitRows_[member].list(pass.gradient.get(), pass.stride, layer.outputs, batch.count);
+    unitRows_[thread].list(activations.gradient.get(), activations.stride, layer.outputs, batch.count);
   } else {
-    unitRows_[member].listNothing();
+    unitRows_[thread].assumeDense();
   }
-  const Range range = memberSlices(member);
+  const Range range = threadSlices(thread);
   for (int slice = range.begin; slice < range.end; ++slice) {
     const Range pixels = slicePixels(layout_.inputs(), slice, width_);
     if (next != nullptr && next->images != nullptr) prefetchImages(pixels, *next);
-    trainPixels(0, pass.gradient.get(), pass.stride, pass.transposed.get() + pixelPanels(pixels, rowsStride_), member,
+    updatePixelWeights(0, activations.gradient.get(), activations.stride, activations.transposed.get() + pixelPanels(pixels, rowsStride_), thread,
                 pixels, batch);
-    if (next != nullptr) firstLayerSlice(member, slice, *next);
+    if (next != nullptr) firstLayerSlice(thread, slice, *next);
   }
 }
 

@@ -1,5 +1,5 @@
-// One training step, cut into the phases between which all members of the team must meet. Every method is called by all
-// members at once, each with its number.
+// One training step as the phases between which all threads of the team must meet at a barrier. native/README.md pictures
+// them. Every method is called by all threads at once, each with its index.
 #pragma once
 
 #include <cstdint>
@@ -7,26 +7,26 @@
 
 #include "../kernels/kernels.h"
 #include "aligned.h"
-#include "parameters.h"
 #include "eigen_loss_term.h"
-#include "prepared.h"
+#include "packed_factor.h"
+#include "parameters.h"
 #include "slices.h"
 #include "sparse_factor.h"
 #include "team.h"
 
 namespace eigenae {
 
-// A batch: its images, from the data set with noise, or given.
+// A batch. Its images are either taken from the data set, with noise added, or given.
 struct Batch {
   int count = 0;
   AdamStep adam{};
-  // from the data set: noise names seed, purpose, epoch; index [count]
+  // From the data set:
   const Images* images = nullptr;
-  const std::uint32_t* index = nullptr;
+  const std::uint32_t* index = nullptr;  // [count]
   Noise noise{};
-  // or given, [count][inputs]
-  const float* clean = nullptr;
-  const float* noisy = nullptr;
+  // Given:
+  const float* clean = nullptr;  // [count][inputs]
+  const float* noisy = nullptr;  // [count][inputs]
 };
 
 class TrainingStep {
@@ -34,81 +34,89 @@ class TrainingStep {
   TrainingStep(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels, Parameters& parameters,
                std::vector<float>& runningStatistics, Team& team, const CallControl& control);
 
-  // Before steps of so many images: in a step nothing may throw.
+  // Allocates memory for batches of `count` images. Must be called before a step of that size, as a step must not throw.
   void prepare(int count) { eigenLoss_.prepare(count); }
 
-  // The phases, in this order, each followed by team.wait, but for the last two.
-  void firstLayer(int member, const Batch& batch);      // input, noise; its product with the member's pixels
-  void middleForward(int member, const Batch& batch);   // all layers between, for the member's images
-  void lastLayer(int member, const Batch& batch);       // output, loss, gradient, update for its pixels; the eigen losses
-  void middleBackward(int member, const Batch& batch);  // back to the first layer, for the member's images
-  void trainMiddle(int member, const Batch& batch);     // the other layers' updates, for the member's rows and vectors
-  // The first layer's updates and, if there is a next batch, what firstLayer does, slice by slice while it is at hand.
-  void trainFirst(int member, const Batch& batch, const Batch* next);
+  // The phases, in the order of their calls. team.wait follows each of them except the last two.
 
-  void addLosses(const Batch& batch, Losses& losses) const;  // after lastLayer
+  // The input with noise, and its product with the first layer's weights, for the thread's pixels.
+  void firstLayer(int thread, const Batch& batch);
+  // All layers between the first and the last, for the thread's images.
+  void middleForward(int thread, const Batch& batch);
+  // The last layer's output, loss, gradient and update, for the thread's pixels. Thread 0 also computes the eigen losses.
+  void lastLayer(int thread, const Batch& batch);
+  // Back-propagation from the last layer's input to the first layer's output, for the thread's images.
+  void middleBackward(int thread, const Batch& batch);
+  // The updates of the layers between the first and the last, for the thread's rows; biases and batch norm, layer by layer.
+  void updateMiddle(int thread, const Batch& batch);
+  // The first layer's updates for the thread's pixels. If there is a next batch, also its firstLayer, slice by slice while a
+  // slice's weights are in the cache.
+  void updateFirst(int thread, const Batch& batch, const Batch* next);
+
+  // Adds the losses of the batch. Must be called after lastLayer.
+  void addLosses(const Batch& batch, Losses& losses) const;
 
  private:
-  // What a layer leaves for the way back, but for the last one. Activations in panels [outputs].
-  struct Pass {
+  // The values that a layer keeps for back-propagation; the last layer has none. Panels are [outputs][images].
+  struct LayerActivations {
     AlignedFloats output, gradient, normalised;
-    // The operand of the weight's gradient that must have its features along the columns, rowsStride_ from panel to
-    // panel: what the first layer and those of the decoder read, the gradient of the encoder's others.
+    // The transposed factor of the weight's gradient, panels [images][features] rowsStride_ apart: the input of the first
+    // layer and of the decoder's layers, the gradient of the encoder's other layers.
     AlignedFloats transposed;
-    std::size_t stride = 0;  // from panel to panel of the activations
-    AlignedFloats sums[2];   // batch norm: [panels][outputs], whatever is summed over the batch
-    std::vector<AlignedFloats> inverse;  // a member each: [outputs] 1 / deviation
+    std::size_t stride = 0;              // floats from panel to panel of output, gradient and normalised
+    AlignedFloats sums[2];               // batch norm: [panels][outputs], two sums over the images of each panel
+    std::vector<AlignedFloats> inverse;  // batch norm: for each thread, [outputs] 1 / deviation
   };
 
-  // What a member has of a slice only while it is at it, where the nearest caches keep it.
-  struct SliceRoom {
-    AlignedFloats input;     // a panel [pixels]
-    AlignedFloats output;    // the last layer's linear outputs, then their gradient: panels of pixels [images]
-    AlignedFloats gradient;  // the same gradient in panels of images [pixels], where no list saves it
+  // A thread's values of the slice that it is working on, small enough for the nearest caches.
+  struct SliceBuffers {
+    AlignedFloats input;     // one panel [pixels][images]
+    AlignedFloats output;    // panels [images][pixels]: the last layer's linear outputs, then their gradient
+    AlignedFloats gradient;  // panels [pixels][images]: the same gradient transposed, for the dense kernels
     std::size_t gradientStride = 0;
   };
 
   int panels(const Batch& batch) const { return (batch.count + width_ - 1) / width_; }
-  Range memberPanels(int member, const Batch& batch) const { return share(panels(batch), member, team_.size()); }
-  Range memberSlices(int member) const { return share(slices, member, team_.size()); }
-  bool hasSlices(int member) const { return memberSlices(member).begin < memberSlices(member).end; }
-  Range memberRows(std::size_t layer, int member) const;
+  Range threadPanels(int thread, const Batch& batch) const { return share(panels(batch), thread, team_.size()); }
+  Range threadSlices(int thread) const { return share(slices, thread, team_.size()); }
+  bool hasSlices(int thread) const { return threadSlices(thread).begin < threadSlices(thread).end; }
+  Range threadRows(std::size_t layer, int thread) const;
   int validColumns(const Batch& batch, int panel) const;
-  // Where a slice's part of a sum over pixels goes: a place of its own, or added to what its member has begun.
-  struct Part {
+  // The partial sum that a slice's sum over its pixels goes to: its own, or that of its group, to which it is added.
+  struct PartialSumSlot {
     int slice;
     bool adds;
   };
-  Part partOf(int member, int slice) const;
-  float* partial(int slice, int panel) const;
-  Parts parts(int panel) const;
+  PartialSumSlot partialSumSlot(int thread, int slice) const;
+  float* partialSum(int slice, int panel) const;
+  PartialSums partialSums(int panel) const;
 
-  // Where the panels of some pixels begin in an array of panels so far apart, and how many they are.
+  // The offset at which the panels of a range of pixels begin in an array of panels, and their number.
   std::size_t pixelPanels(Range pixels, std::size_t stride) const { return pixels.begin / width_ * stride; }
   int countPanels(Range pixels) const { return (pixels.end - pixels.begin + width_ - 1) / width_; }
 
   // training_pixels.cc
-  void firstLayerSlice(int member, int slice, const Batch& batch);
+  void firstLayerSlice(int thread, int slice, const Batch& batch);
   void prefetchImages(Range pixels, const Batch& batch) const;
   void fillInput(Range pixels, int panel, const Batch& batch, float* input) const;
   void fillTarget(Range pixels, const Batch& batch);
-  int relief(int member, const Batch& batch) const;
-  void lastLayerSlice(int member, int slice, Range pixels, const Batch& batch);
-  void lastLayerLinear(int member, Range pixels, const Batch& batch);
-  double reconstructionLoss(int member, Range pixels, const Batch& batch);
-  void lastLayerBackward(int member, int slice, Range pixels, const Batch& batch);
-  void trainPixels(std::size_t layer, const float* left, std::size_t leftStride, const float* right, int member,
+  int mainThreadHandicap(int thread, const Batch& batch) const;
+  void lastLayerSlice(int thread, int slice, Range pixels, const Batch& batch);
+  void lastLayerLinear(int thread, Range pixels, const Batch& batch);
+  double reconstructionLoss(int thread, Range pixels, const Batch& batch);
+  void lastLayerBackward(int thread, int slice, Range pixels, const Batch& batch);
+  void updatePixelWeights(std::size_t layer, const float* left, std::size_t leftStride, const float* right, int thread,
                    Range pixels, const Batch& batch);
   // training_step.cc
-  void activate(std::size_t layer, int member, const Batch& batch);
-  void normalise(std::size_t layer, int member, const Batch& batch);
+  void activate(std::size_t layer, int thread, const Batch& batch);
+  void normalise(std::size_t layer, int thread, const Batch& batch);
   // training_backward.cc
-  void activateBackward(std::size_t layer, int member, const Batch& batch);
-  void normaliseBackward(std::size_t layer, int member, const Batch& batch);
+  void activateBackward(std::size_t layer, int thread, const Batch& batch);
+  void normaliseBackward(std::size_t layer, int thread, const Batch& batch);
   void addEigenLossGradient(int panel);
-  PreparedFactor gradientFactor(std::size_t layer, int member, const Batch& batch);
+  PackedFactor packGradientFactor(std::size_t layer, int thread, const Batch& batch);
   void claimWeights(const PanelledLayer& layer, Range rows) const;
-  void trainVectors(std::size_t layer, const Batch& batch);
+  void updateVectors(std::size_t layer, const Batch& batch);
   void sumGradients(std::size_t layer, Range outputs, int count, float* sums) const;
 
   const Layout& layout_;
@@ -119,18 +127,19 @@ class TrainingStep {
   Team& team_;
   EigenLossTerm eigenLoss_;
 
-  AlignedFloats target_;        // panels of pixels, [images]
-  AlignedFloats lastFeatures_;  // what the last layer reads: panels of features, [images]
-  std::size_t rowsStride_ = 0;  // from panel to panel of what has a row an image
-  std::size_t partialStride_ = 0, partialPanel_ = 0;  // from slice to slice, and from panel to panel
-  AlignedFloats partials_;         // [slices] panels [first layer's outputs]
-  std::vector<Pass> passes_;
-  std::vector<SliceRoom> sliceRooms_;   // a member each; without arrays where it has no slice
-  std::vector<AlignedFloats> scratch_;  // a member each: [3][widest layer]
-  std::vector<Prepared> factors_, gradientFactors_;  // a member each: activations and gradients, and their transposes
-  // A member each: what the last layer reads [images][units]; that [units][images], later the first layer's gradient,
-  // where the member has pixels.
-  std::vector<SparseFactor> imageRows_, unitRows_;
+  AlignedFloats target_;        // panels [images][pixels]
+  AlignedFloats lastFeatures_;  // the last layer's input: panels [images][features]
+  std::size_t rowsStride_ = 0;  // floats from panel to panel of matrices whose rows are images
+  // Partial sums over pixels: [slices][panels][first layer's outputs][panel], with the strides of the first two.
+  std::size_t partialSumSliceStride_ = 0, partialSumPanelStride_ = 0;
+  AlignedFloats partialSums_;
+  std::vector<LayerActivations> layerActivations_;  // for each layer but the last
+  // The following vectors have an element for each thread.
+  std::vector<SliceBuffers> sliceBuffers_;  // empty for a thread without slices
+  std::vector<AlignedFloats> scratch_;      // [3][widest layer]
+  std::vector<FactorPacker> factors_, gradientFactors_;  // of activations and gradients, and of their transposes
+  std::vector<SparseFactor> imageRows_;     // the last layer's input [images][units]
+  std::vector<SparseFactor> unitRows_;      // its transpose [units][images]; later the first layer's gradient
   double squaredErrors_[slices] = {};
 };
 

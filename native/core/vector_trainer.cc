@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "inference.h"
-#include "kernel_use.h"
+#include "product_scope.h"
 #include "layout.h"
 #include "parameters.h"
 #include "random.h"
@@ -18,9 +18,10 @@ namespace {
 AdamStep adamStep(const AdamSpec& adam, std::int64_t step) {
   const double correction1 = 1 - std::pow(adam.beta1, static_cast<double>(step));
   const double rootCorrection2 = std::sqrt(1 - std::pow(adam.beta2, static_cast<double>(step)));
-  return {static_cast<float>(1 - adam.beta1), static_cast<float>(1 - adam.beta2),
-          static_cast<float>(adam.learningRate * rootCorrection2 / correction1),
-          static_cast<float>(adam.epsilon * rootCorrection2)};
+  return {.oneMinusBeta1 = static_cast<float>(1 - adam.beta1),
+          .oneMinusBeta2 = static_cast<float>(1 - adam.beta2),
+          .stepSize = static_cast<float>(adam.learningRate * rootCorrection2 / correction1),
+          .epsilon = static_cast<float>(adam.epsilon * rootCorrection2)};
 }
 
 class VectorTrainer final : public Trainer {
@@ -86,44 +87,44 @@ class VectorTrainer final : public Trainer {
   }
 
  private:
-  // Four meetings a step, two more for each layer with batch norm: a member goes from updating its pixels' weights of the
-  // first layer right on to the next batch, of which it needs no other pixels.
+  // A step has four barriers, and two more for each layer with batch norm. There is none between the first layer's update and
+  // the next batch, because a thread needs no pixels but its own for both.
   template <typename MakeBatch>
   Losses train(std::size_t batches, MakeBatch makeBatch) {
     Losses losses;
     if (batches == 0 || control.stopped()) return losses;
-    bool stop = false;  // member 0 decides for all, before a meeting
+    bool stop = false;  // written by thread 0 before a barrier, read by all after it
     std::int64_t done = 0;
     training_.prepare(makeBatch(0).count);
     training_.prepare(makeBatch(batches - 1).count);
-    team_.run([&](int member) noexcept {
-      const KernelUse use(kernels_);
+    team_.run([&](int thread) noexcept {
+      const ProductScope use(kernels_);
       const auto batchOf = [&](std::size_t index) {
         Batch batch = makeBatch(index);
         batch.adam = adamStep(spec_.adam, step_ + static_cast<std::int64_t>(index) + 1);
         return batch;
       };
       Batch batch = batchOf(0);
-      training_.firstLayer(member, batch);
+      training_.firstLayer(thread, batch);
       for (std::size_t index = 0; index < batches && !stop; ++index) {
-        team_.wait(member);
-        training_.middleForward(member, batch);
-        team_.wait(member);
-        training_.lastLayer(member, batch);
-        team_.wait(member);
-        if (member == 0) {
+        team_.wait(thread);
+        training_.middleForward(thread, batch);
+        team_.wait(thread);
+        training_.lastLayer(thread, batch);
+        team_.wait(thread);
+        if (thread == 0) {
           done = static_cast<std::int64_t>(index) + 1;
           stop = control.stopped();
           training_.addLosses(batch, losses);
-          // Of an eigen loss that was stopped there is no value to show.
+          // An eigen loss that was stopped has no value to report.
           if (!stop) control.publish({static_cast<std::uint32_t>(losses.images), static_cast<float>(losses.loss())});
         }
-        training_.middleBackward(member, batch);
-        team_.wait(member);
-        training_.trainMiddle(member, batch);
+        training_.middleBackward(thread, batch);
+        team_.wait(thread);
+        training_.updateMiddle(thread, batch);
         const bool last = index + 1 == batches || stop;
         const Batch next = last ? Batch{} : batchOf(index + 1);
-        training_.trainFirst(member, batch, last ? nullptr : &next);
+        training_.updateFirst(thread, batch, last ? nullptr : &next);
         if (last) break;
         batch = next;
       }

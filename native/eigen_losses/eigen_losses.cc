@@ -15,8 +15,8 @@ struct EigenLossRow {
 };
 
 constexpr EigenLossRow table[] = {
-    {"top-k", topK},
-    {"log-max", logMax},
+    {.kind = "top-k", .function = topK},
+    {.kind = "log-max", .function = logMax},
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Element by element, on panels [rows]; and the sums between them.
+// Activations, losses and sums, element by element on panels [rows][panel].
 #pragma once
 
 #include "intrinsics.h"
@@ -7,10 +7,10 @@
 namespace eigenae {
 namespace {
 
-// The negatives become 0; a NaN stays, so that a diverged run shows.
-EIGENAE_INLINE Floats rectified(Floats x) { return atLeast(Floats{}, x); }
+// Returns x where it is positive and 0 elsewhere. NaN stays NaN, so that a diverged run is visible.
+EIGENAE_INLINE Floats relu(Floats x) { return max(Floats{}, x); }
 
-// 1 in the lanes of a panel's valid columns, otherwise 0.
+// All bits set in the lanes of a panel's first validColumns columns, 0 in the others.
 struct ColumnMask {
   Integers lower, upper;
 
@@ -24,11 +24,12 @@ struct ColumnMask {
 
 EIGENAE_INLINE Floats masked(Floats x, Integers mask) { return (Floats)((Integers)x & mask); }
 
-// e⁻ˣ to a relative 2e-7, held where it is a normal number: 2ⁿ · e⁻ʳ with x = r − n ln 2, |r| ≤ ½ ln 2.
-EIGENAE_INLINE Floats exponentialOfMinus(Floats x) {
+// Returns e⁻ˣ with a relative error of 2e-7, as 2ⁿ · e⁻ʳ with x = r − n ln 2 and |r| ≤ ½ ln 2. x is clamped to ±87, so that
+// the result is a normal number.
+EIGENAE_INLINE Floats expNegative(Floats x) {
   constexpr float limit = 87.0f;
-  x = atLeast(broadcast(-limit), atMost(broadcast(limit), x));
-  constexpr float magic = 0x1.8p23f;  // adding it rounds to a whole number, kept in the lowest bits
+  x = max(broadcast(-limit), min(broadcast(limit), x));
+  constexpr float magic = 0x1.8p23f;  // adding it rounds to an integer and leaves the integer in the lowest bits
   const Floats shifted = x * -1.44269504088896341f + magic;
   const Floats r = (shifted - magic) * 0.693147180559945f + x;
   const Floats square = r * r;
@@ -37,18 +38,18 @@ EIGENAE_INLINE Floats exponentialOfMinus(Floats x) {
   return (Floats)((Integers)result + ((Integers)shifted << 23));
 }
 
-EIGENAE_INLINE Floats sigmoidOf(Floats x) { return 1.0f / (1.0f + exponentialOfMinus(x)); }
+EIGENAE_INLINE Floats sigmoidVector(Floats x) { return 1.0f / (1.0f + expNegative(x)); }
 
-void addBias(const float* bias, int rows, bool rectify, float* x) {
-  const Floats least = broadcast(rectify ? 0.0f : -__builtin_inff());
+void addBias(const float* bias, int rows, bool applyRelu, float* x) {
+  const Floats least = broadcast(applyRelu ? 0.0f : -__builtin_inff());
   for (int r = 0; r < rows; ++r) {
     const Floats shift = broadcast(bias[r]);
     EIGENAE_UNROLL
-    for (int c = r * panel; c < (r + 1) * panel; c += lanes) store(x + c, atLeast(least, load(x + c) + shift));
+    for (int c = r * panel; c < (r + 1) * panel; c += lanes) store(x + c, max(least, load(x + c) + shift));
   }
 }
 
-void rectifyBackward(const float* output, int rows, float* gradient) {
+void reluBackward(const float* output, int rows, float* gradient) {
   for (int i = 0; i < rows * panel; i += lanes) {
     store(gradient + i, masked(load(gradient + i), (Integers)(load(output + i) > 0.0f)));
   }
@@ -62,7 +63,7 @@ float sigmoidLoss(const float* target, const float* bias, int rows, int validCol
     EIGENAE_UNROLL
     for (int half = 0; half < 2; ++half) {
       const int at = r * panel + half * lanes;
-      const Floats y = sigmoidOf(load(x + at) + shift[half]);
+      const Floats y = sigmoidVector(load(x + at) + shift[half]);
       const Floats difference = masked(y - load(target + at), half == 0 ? mask.lower : mask.upper);
       sum[half] += difference * difference;
       store(x + at, masked((difference * scale) * (y - y * y), half == 0 ? mask.lower : mask.upper));
@@ -74,8 +75,8 @@ float sigmoidLoss(const float* target, const float* bias, int rows, int validCol
 void sigmoid(const float* bias, int rows, float* x) {
   const Floats shift[2] = {loadUnaligned(bias), loadUnaligned(bias + lanes)};
   for (int r = 0; r < rows; ++r, x += panel) {
-    store(x, sigmoidOf(load(x) + shift[0]));
-    store(x + lanes, sigmoidOf(load(x + lanes) + shift[1]));
+    store(x, sigmoidVector(load(x) + shift[0]));
+    store(x + lanes, sigmoidVector(load(x + lanes) + shift[1]));
   }
 }
 

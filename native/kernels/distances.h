@@ -1,4 +1,4 @@
-// Which points of a panel lie near to a query.
+// Finds the points of a panel that lie near a query.
 #pragma once
 
 #include "intrinsics.h"
@@ -6,7 +6,8 @@
 namespace eigenae {
 namespace {
 
-// TILE queries at once against the panel's two vectors: their sums are independent, which hides the latency.
+// Compares TILE queries at once with the panel's two vectors of points. Their sums are independent, which hides the
+// latency of an addition.
 template <int TILE>
 EIGENAE_INLINE void findNearTile(const float* points, int depth, const float* queries, const float* bounds,
                                  std::uint32_t* near) {
@@ -22,7 +23,7 @@ EIGENAE_INLINE void findNearTile(const float* points, int depth, const float* qu
   }
   EIGENAE_UNROLL for (int q = 0; q < TILE; ++q) {
     const Floats bound = broadcast(bounds[q]);
-    near[q] = lanesNotAbove(first[q], bound) | lanesNotAbove(second[q], bound) << lanes;
+    near[q] = lanesNotGreater(first[q], bound) | lanesNotGreater(second[q], bound) << lanes;
   }
 }
 

@@ -1,11 +1,14 @@
-// What a set of kernels offers, whatever its instruction set. Plain functions on plain memory: no allocation, no
-// threads, no library calls, so that they also compile where there is no operating system.
+// The table of kernels that every instruction set provides. Kernels are plain functions on plain memory: they allocate
+// nothing, start no threads and call no library, so that the same source also compiles for WebAssembly.
 //
-// Every matrix is kept in panels. A panel is `panelColumns` neighbouring columns, row after row, so that a row of a
-// panel is two vectors. The panels of a matrix follow each other `stride` floats apart; element (r, c) is
-//   data[c / panelColumns · stride + r · panelColumns + c % panelColumns].
-// Activations have a row a feature and a column an image; transposed, the other way round. A pointer to a matrix may
-// point to one of its rows.
+// Matrices are stored in panels (pictured in native/README.md). A panel is `panelColumns` neighbouring columns, stored
+// row after row, so that one row of a panel is exactly two vectors. Consecutive panels of a matrix are `stride` floats
+// apart. Element (row, column) is at
+//
+//   data[column / panelColumns · stride + row · panelColumns + column % panelColumns]
+//
+// [rows][columns] below gives a matrix's logical shape; [rows][panel] is a single panel. Activations are
+// [features][images], transposed activations [images][features]. A pointer to a matrix may point to one of its rows.
 #pragma once
 
 #include <cstddef>
@@ -13,143 +16,195 @@
 
 namespace eigenae {
 
-constexpr int widestPanel = 32;  // columns, of all instruction sets
+constexpr int widestPanel = 32;  // the largest panelColumns of all instruction sets
 
-// Adam with its bias corrections folded in: w −= rate · m / (√v + epsilon).
+// The factors of one Adam step with the bias corrections folded in:
+//   m += (g − m) · oneMinusBeta1,  v += (g² − v) · oneMinusBeta2,  w −= stepSize · m / (√v + epsilon)
 struct AdamStep {
-  float rest1;  // 1 − β₁
-  float rest2;  // 1 − β₂
-  float rate;
+  float oneMinusBeta1;
+  float oneMinusBeta2;
+  float stepSize;
   float epsilon;
 };
 
-// Corresponding places in three matrices or arrays of the same layout.
-struct Trained {
+// The same position in the parameters and in both of Adam's moments. The three arrays have one layout.
+struct AdamArrays {
   float* parameters;
   float* firstMoments;
   float* secondMoments;
 };
 
-// Where a panel of input columns comes from.
+// The source of a panel of noisy input [pixels][images].
 struct NoisyInput {
-  const std::uint8_t* images;   // bytes [count][inputs], `imageStride` from one to the next
-  std::size_t inputs, imageStride;
-  const std::uint32_t* index;   // [panelColumns] each column's image
-  std::uint32_t seed, purpose, epoch;
-  float deviation;              // 0: none
+  const std::uint8_t* images;           // bytes [count][inputs], `imageStride` bytes from one image to the next
+  std::size_t inputs, imageStride;      // pixels of an image; imageStride is 0 to use one image for all columns
+  const std::uint32_t* index;           // [panelColumns] the image of each column
+  std::uint32_t seed, purpose, epoch;   // name the noise together with image and pixel, see core/random.h
+  float deviation;                      // standard deviation of the noise; 0 for none
 };
 
-// The parts of a sum: first those of a group, then the groups.
-struct Parts {
-  static constexpr int maximalGroups = 2, maximalParts = 8;
-  const float* parts[maximalParts];  // group after group
+// Partial sums of one result, as core/slices.h groups them. They are added in a fixed order: first the sums of a group,
+// then the groups. The number of threads decides how many sums there are, never the order of the additions.
+struct PartialSums {
+  static constexpr int maximalGroups = 2, maximalSums = 8;
+  const float* sums[maximalSums];  // the first group's sums, then the second's
   int groups;
-  int counts[maximalGroups];  // each group's parts, at least one
+  int counts[maximalGroups];  // number of sums in each group, at least one
 };
 
-// A matrix [rows][depth] without its zeros, cut along the depth into chunks. A chunk's numbers lie row after row.
+// The nonzero elements of a matrix [rows][depth]. The depth is cut into chunks, so that the rows of the other factor that
+// a chunk selects stay in the nearest cache. Elements are stored chunk by chunk, and within a chunk row by row.
 struct SparseMatrix {
   static constexpr int chunk = 64;
   int rows, depth;
-  std::uint32_t* ends;    // [chunks][rows] where a row ends in both arrays below; it begins where the one before ends
-  std::uint32_t* places;  // of each number: its column in the chunk · panelColumns
-  float* values;
+  std::uint32_t* rowEnds;  // [chunks][rows] index behind a row's last element; a row begins at the end of the one before
+  std::uint32_t* offsets;  // of each element: its column within the chunk · panelColumns
+  float* values;           // of each element
 };
 
 struct Kernels {
   int panelColumns;
 
-  // To be called by each thread before and after it calls products; null: nothing is to be done.
-  void (*open)();
-  void (*close)();
+  // --- Dense products ---
 
-  // A panel b [depth] as multiply and trainWeights want it, in preparedFloats(depth); null: as it is.
-  std::size_t (*preparedFloats)(int depth);
-  void (*prepare)(const float* b, int depth, float* prepared);
+  // Every thread calls beginProducts before and endProducts after it calls products. Null if an instruction set needs
+  // neither.
+  void (*beginProducts)();
+  void (*endProducts)();
 
-  // products.h. out [rows][panel] = a [rows][depth] · b [depth][panel], b prepared; or added to what is there.
+  // An instruction set may want the right factor of multiply and updateWeights in a format of its own. packRightFactor
+  // converts one panel b [depth][panel] into packedFloats(depth) floats. Both are null if the panel is used as it is.
+  std::size_t (*packedFloats)(int depth);
+  void (*packRightFactor)(const float* b, int depth, float* packed);
+
+  // out [rows][panel] = a [rows][depth] · b [depth][panel], with b packed. If `add` is set, adds to out instead.
   void (*multiply)(const float* a, std::size_t aStride, int rows, int depth, const float* b, bool add, float* out);
+
   // out [columns][panel] = aᵀ · b, for a [depth][columns] and b [depth][panel].
   void (*multiplyTransposed)(const float* a, std::size_t aStride, int columns, int depth, const float* b, float* out);
-  // out [rows] = Σ over groups (Σ over a group's parts)
-  void (*sumParts)(const Parts& parts, int rows, float* out);
-  // gradient.h, adam.h. Adam on w [rows][columns] by its gradient d [rows][depth] · b [depth][columns], b prepared.
-  void (*trainWeights)(const float* d, std::size_t dStride, int rows, int depth, const float* b, std::size_t bStride,
-                       int columns, Trained w, std::size_t wStride, const AdamStep& step);
-  void (*trainArray)(const float* gradient, std::size_t count, Trained w, const AdamStep& step);
 
-  // sparse_lists.h. Lists what of x [rows][depth] is not 0 and returns how many numbers that are. Room for all of them
-  // and 15 more.
+  // out [rows][panel] = the sum of all partial sums [rows][panel].
+  void (*addPartialSums)(const PartialSums& sums, int rows, float* out);
+
+  // One Adam step on w [rows][columns] whose gradient is d [rows][depth] · b [depth][columns], with b packed. The
+  // gradient is never stored as a whole.
+  void (*updateWeights)(const float* d, std::size_t dStride, int rows, int depth, const float* b, std::size_t bStride,
+                        int columns, AdamArrays w, std::size_t wStride, const AdamStep& step);
+
+  // One Adam step on w [count] with the given gradient [count]. No pointer needs to be aligned.
+  void (*updateArray)(const float* gradient, std::size_t count, AdamArrays w, const AdamStep& step);
+
+  // --- Products that skip zeros ---
+
+  // Lists the nonzero elements of x [rows][depth] and returns their number. rows and depth of `to` are set by the caller;
+  // its arrays have room for all elements and 15 more.
   std::size_t (*listNonZeros)(const float* x, std::size_t stride, SparseMatrix& to);
-  // sparse_products.h. out [rows] = a · b [depth], both of so many panels.
+
+  // out [rows][panels] = a [rows][depth] · b [depth][panels], for `panels` panels.
   void (*multiplySparse)(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, float* out,
                          std::size_t outStride);
-  // Of x [rows] · wᵀ for w [depth], both of so many panels, what is at a's numbers: an array as their list; or added to
-  // it.
-  void (*multiplyWhereListed)(const SparseMatrix& a, const float* x, std::size_t xStride, const float* w,
-                              std::size_t wStride, int panels, bool add, float* out);
-  // A panel [depth] = the transpose of a's rows from firstRow on, as many as there are, with sums of such arrays, which
-  // have room for 15 more, in place of a's numbers.
-  void (*spreadParts)(const SparseMatrix& a, const Parts& parts, int firstRow, float* out);
-  // sparse_gradient.h. Adam on w [rows] of so many panels by its gradient a · b.
-  void (*trainWeightsSparse)(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, Trained w,
-                             std::size_t wStride, const AdamStep& step);
 
-  // noise.h. Rows [4·firstBlock, 4·endBlock) of a panel, to where the first of them shall be.
+  // The elements of x [rows] · wᵀ at the positions that a lists (a sampled dense product), for x [rows][columns] and
+  // w [depth][columns] of `panels` panels. out is an array parallel to a.values. If `add` is set, adds to out instead.
+  void (*multiplySampled)(const SparseMatrix& a, const float* x, std::size_t xStride, const float* w,
+                          std::size_t wStride, int panels, bool add, float* out);
+
+  // out [depth][panel] = the transpose of up to panelColumns rows of a, from firstRow on, with the sum of the partial sums
+  // in place of a's values. The partial sums are arrays parallel to a.values, with room for 15 floats more.
+  void (*scatterPartialSums)(const SparseMatrix& a, const PartialSums& sums, int firstRow, float* out);
+
+  // One Adam step on w [rows][panels] whose gradient is a [rows][depth] · b [depth][panels].
+  void (*updateWeightsSparse)(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, AdamArrays w,
+                              std::size_t wStride, const AdamStep& step);
+
+  // --- Images ---
+
+  // Writes the rows [4 · firstBlock, 4 · endBlock) of a panel [pixels][images]: pixel / 255 plus noise. `to` points to
+  // the first of these rows.
   void (*fillInput)(const NoisyInput& from, int firstBlock, int endBlock, float* to);
-  // out [images] = some pixels / 255 of a panel's width or less, with a row an image: `count` of image index[i] from
-  // bytes + index[i] · imageStride on.
+
+  // out [images][panel]: row i holds `count` pixels / 255 of image index[i], read from bytes + index[i] · imageStride.
+  // count is at most panelColumns; the columns behind it are left unchanged.
   void (*readPixels)(const std::uint8_t* bytes, std::size_t imageStride, const std::uint32_t* index, int images,
                      int count, float* out);
 
-  // activations.h, each on a panel of [rows].
-  // x = x + bias, then the rectifier
-  void (*addBias)(const float* bias, int rows, bool rectify, float* x);
-  // gradient = 0 where the rectifier gave 0.
-  void (*rectifyBackward)(const float* output, int rows, float* gradient);
-  // With a row an image: x becomes (y − target) · y (1 − y) · scale for y = sigmoid(x + bias [panel]), and 0 in columns
-  // that are not valid; returns Σ (y − target)².
+  // --- Activations, each on one panel [rows] ---
+
+  // x = x + bias [rows], then ReLU if `applyRelu` is set.
+  void (*addBias)(const float* bias, int rows, bool applyRelu, float* x);
+
+  // Sets gradient to 0 where output, a result of ReLU, is 0.
+  void (*reluBackward)(const float* output, int rows, float* gradient);
+
+  // x is [images][pixels of a panel]. With y = sigmoid(x + bias [panel]), x becomes (y − target) · y (1 − y) · scale, and
+  // 0 in columns that are not valid. Returns Σ (y − target)² over the valid columns.
   float (*sigmoidLoss)(const float* target, const float* bias, int rows, int validColumns, float scale, float* x);
+
   // x = sigmoid(x + bias [panel])
   void (*sigmoid)(const float* bias, int rows, float* x);
+
+  // Returns Σ (x − target)² over the valid columns.
   float (*squaredError)(const float* x, const float* target, int rows, int validColumns);
-  // sums [rows] over the valid columns of a matrix.
+
+  // sums [rows] = the sum over the columns of each row of x [rows][columns].
   void (*rowSums)(const float* x, std::size_t stride, int rows, int columns, float* sums);
-  // sums [columns] over the rows of a matrix.
+
+  // sums [columns] = the sum over the rows of each column of x [rows][columns].
   void (*columnSums)(const float* x, std::size_t stride, int rows, int columns, float* sums);
-  // out (row = column of x, stride outStride) = xᵀ for x [rows][panel]; reads and writes whole squares of panelColumns.
+
+  // out [panel][rows] = xᵀ for x [rows][panel]. Reads and writes whole squares of panelColumns × panelColumns.
   void (*transpose)(const float* x, int rows, float* out, std::size_t outStride);
 
-  // normalisation.h, batch norm of a panel [rows].
-  // mean and Σ (x − mean)² of each row's valid columns.
+  // --- Batch norm, each on one panel [features][images] ---
+
+  // mean [rows] and squares [rows] = Σ (x − mean)² over the valid columns of each row.
   void (*moments)(const float* x, int rows, int validColumns, float* mean, float* squares);
-  // x = (x − mean) · inverse; out = x · gamma + beta, then the rectifier.
+
+  // x = (x − mean) · inverse and out = x · gamma + beta, then ReLU if `applyRelu` is set.
   void (*normalise)(const float* mean, const float* inverse, const float* gamma, const float* beta, int rows,
-                    bool rectify, float* x, float* out);
-  // Each row's Σ gradient and Σ gradient · normalised over the valid columns.
+                    bool applyRelu, float* x, float* out);
+
+  // sums [rows] = Σ gradient and products [rows] = Σ gradient · normalised, over the valid columns.
   void (*normaliseSums)(const float* gradient, const float* normalised, int rows, int validColumns, float* sums,
                         float* products);
+
   // gradient = scale · (gradient − mean − normalised · projection)
   void (*normaliseBackward)(const float* normalised, const float* scale, const float* mean, const float* projection,
                             int rows, float* gradient);
-  // out = x · scale + shift, then the rectifier: batch norm in inference.
-  void (*scaleShift)(const float* scale, const float* shift, int rows, bool rectify, float* x);
 
-  // columns.h, in double, on matrices of columns that are each in one piece and filled up with zeros. Where `stop` is not 0
-  // any more, a function returns early, and what it leaves is of no use.
-  // column [columns] = a row of a matrix in panels; and the other way round, returning the column's sum.
+  // x = x · scale + shift, then ReLU if `applyRelu` is set: batch norm in inference.
+  void (*scaleShift)(const float* scale, const float* shift, int rows, bool applyRelu, float* x);
+
+  // --- Linear algebra in double, for singular values ---
+  //
+  // Each column of a matrix is contiguous and padded with zeros to `stride` doubles, a multiple of 8. A function that
+  // takes `stop` returns early once *stop is not 0; its results are then meaningless.
+
+  // column [columns] = one row of a matrix in panels.
   void (*widen)(const float* row, std::size_t stride, int columns, double* column);
+
+  // One row of a matrix in panels = column [columns]. Returns the sum of the column.
   double (*narrow)(const double* column, int columns, float* row, std::size_t stride);
+
+  // Pivoted QR factorisation of the columns. Documented in kernels/columns.h, as the next three are.
   int (*triangularFactor)(double* columns, std::size_t stride, int width, double rounding, double* rows,
                           std::size_t rowStride, double* squares, double* noise, int* order, const std::int32_t* stop);
+
+  // Rotates pairs of columns until all columns are orthogonal.
   void (*orthogonalise)(double* columns, std::size_t stride, int width, double* squares, const std::int32_t* stop);
+
+  // out [rows][stride] = columns · diag(weights) · columnsᵀ
   void (*weightedSquare)(const double* columns, std::size_t stride, int width, int rows, const double* weights,
                          double* out);
+
+  // out = columns · matrix, for a symmetric matrix [width][width].
   void (*combine)(const double* columns, std::size_t stride, int width, const double* matrix, std::size_t matrixStride,
                   double* out);
 
-  // distances.h. near [count]: a bit for each of a panel's columns, points of [depth], that is set if the sum of its
-  // squared distance from the query [count][depth] is at most the query's bound, or is not a number.
+  // --- Neighbours ---
+
+  // near [count]: one bit for each point of the panel `points` [depth][panel]. A bit is set if the squared distance
+  // between the point and the query [count][depth] is at most the query's bound or is NaN.
   void (*findNear)(const float* points, int depth, const float* queries, int count, const float* bounds,
                    std::uint32_t* near);
 };

@@ -1,5 +1,5 @@
-// Images as numbers. A panel of noisy input: bytes / 255 + deviation · N(0, 1), the numbers that core/random.h defines,
-// for a vector of images at once; and rows of clean ones.
+// Reads images as floats: panels of noisy input, bytes / 255 + deviation · N(0, 1), and rows of clean pixels. The normal
+// numbers are those that core/random.h defines, computed for a vector of images at once.
 #pragma once
 
 #include "intrinsics.h"
@@ -13,6 +13,7 @@ constexpr std::uint64_t multiplier0 = 0xD2511F53, multiplier1 = 0xCD9E8D57;
 EIGENAE_INLINE Longs broadcastLong(std::uint64_t x) { return Longs{} + x; }
 EIGENAE_INLINE std::uint64_t lower(std::uint64_t x) { return x & 0xFFFFFFFF; }
 
+// Philox's keys of all ten rounds.
 struct RoundKeys {
   std::uint64_t key0[10], key1[10];
 
@@ -26,23 +27,28 @@ struct RoundKeys {
   }
 };
 
-// The first two rounds and a half of a vector of images, each in the lower half of a 64-bit lane: of four products
-// three depend on either the image or the pixels alone. Upper halves of lanes are arbitrary here and below.
+// Philox hashes the counter {pixel block, image, epoch, 0}. In its first rounds, most products depend on either the image
+// or the pixel block alone, so they are computed once for each image and once for each pixel block. Words are in the lower
+// halves of 64-bit lanes; the upper halves are arbitrary.
+//
+//   round   product by multiplier0                       product by multiplier1
+//   1       block, known to a pixel block                epoch, a constant
+//   2       word 0, known to an image (imageProduct)     word 2, known to a pixel block
+//   3       word 0, known to a pixel block               word 2, of image and pixel block: the first in `philox` below
+
+// Returns the product of an image in round 2.
 EIGENAE_INLINE Longs imageProduct(Longs image, std::uint32_t epoch, const RoundKeys& keys) {
   const std::uint64_t product1 = multiplier1 * epoch;
   return multiplyLowerHalves(image ^ broadcastLong((product1 >> 32) ^ keys.key0[0]), broadcastLong(multiplier0));
 }
 
-// The pixels' share of them, as plain numbers that are the same for all images. Round for round of counter
-// {block, image, epoch, 0}, products of a half by M₀ and M₁, and what comes from the image marked by *:
-//   1: M₀ · block, M₁ · epoch; the image goes into word 0
-//   2: M₀ · word 0* (imageProduct), M₁ · word 2 (second1)
-//   3: M₀ · word 0 (third0), M₁ · word 2*
+// Values of a pixel block in rounds 1 to 3 that are combined with a value of the image by exclusive or. They are the same
+// for all images.
 struct PixelRounds {
-  std::uint64_t xor2;       // into word 2 of round 3, beside imageProduct's upper half
-  std::uint64_t xor0;       // into word 0 of round 4, beside the upper half of the product with word 2
-  std::uint64_t xor2After;  // into word 2 of round 4, beside imageProduct's lower half
-  std::uint64_t xor2Next;   // into word 2 of round 5
+  std::uint64_t round3Word2Xor;  // with the upper half of imageProduct, gives word 2 of round 3
+  std::uint64_t round4Word0Xor;  // with the upper half of round 3's product by multiplier1, gives word 0 of round 4
+  std::uint64_t round4Word2Xor;  // with the lower half of imageProduct, gives word 2 of round 4
+  std::uint64_t round5Word2Xor;  // with the upper half of round 4's product by multiplier0, gives word 2 of round 5
 };
 
 EIGENAE_INLINE PixelRounds pixelRounds(std::uint32_t block, std::uint32_t epoch, const RoundKeys& keys) {
@@ -53,23 +59,24 @@ EIGENAE_INLINE PixelRounds pixelRounds(std::uint32_t block, std::uint32_t epoch,
           lower(third0) ^ keys.key1[3]};
 }
 
-// Two blocks of pixels, each for the even and the odd images: four chains of dependent operations side by side keep
-// the processor busy.
+// Two pixel blocks, each for the even and the odd images of a vector. Four independent chains of operations hide the
+// latency of a multiplication.
 constexpr int chains = 4;
 
 struct Counters {
   Longs c0[chains], c1[chains], c2[chains], c3[chains];
 };
 
+// Computes the remaining rounds of the four chains.
 EIGENAE_INLINE void philox(const Longs (&image)[2], const PixelRounds* pixels, const RoundKeys& keys, Counters& to) {
   Longs c0[chains], c1[chains], c2[chains], c3[chains];
   EIGENAE_UNROLL
   for (int i = 0; i < chains; ++i) {
     const PixelRounds& pixel = pixels[i / 2];
     const Longs product = image[i % 2];
-    c1[i] = multiplyLowerHalves((product >> 32) ^ broadcastLong(pixel.xor2), broadcastLong(multiplier1));
-    c0[i] = (c1[i] >> 32) ^ broadcastLong(pixel.xor0);
-    c2[i] = product ^ broadcastLong(pixel.xor2After);
+    c1[i] = multiplyLowerHalves((product >> 32) ^ broadcastLong(pixel.round3Word2Xor), broadcastLong(multiplier1));
+    c0[i] = (c1[i] >> 32) ^ broadcastLong(pixel.round4Word0Xor);
+    c2[i] = product ^ broadcastLong(pixel.round4Word2Xor);
   }
   EIGENAE_UNROLL
   for (int round = 3; round < 10; ++round) {
@@ -79,7 +86,7 @@ EIGENAE_INLINE void philox(const Longs (&image)[2], const PixelRounds* pixels, c
       const Longs product1 = multiplyLowerHalves(c2[i], broadcastLong(multiplier1));
       c0[i] = (product1 >> 32) ^ (c1[i] ^ broadcastLong(keys.key0[round]));
       c2[i] = (product0 >> 32) ^
-              (round == 3 ? broadcastLong(pixels[i / 2].xor2Next) : c3[i] ^ broadcastLong(keys.key1[round]));
+              (round == 3 ? broadcastLong(pixels[i / 2].round5Word2Xor) : c3[i] ^ broadcastLong(keys.key1[round]));
       c1[i] = product1;
       c3[i] = product0;
     }
@@ -99,7 +106,8 @@ EIGENAE_INLINE Words merge(Longs even, Longs odd) {
 
 EIGENAE_INLINE Floats toFloats(Integers x) { return __builtin_convertvector(x, Floats); }
 
-// −2 ln(((w >> 9) + ½) · 2⁻²³) · deviation². The logarithm of m in [√½, √2) by its series in s = (m − 1) / (m + 1).
+// Returns −2 ln(((w >> 9) + ½) · 2⁻²³) · deviation², the square of a Box–Muller radius. The logarithm of the mantissa m in
+// [√½, √2) is a series in s = (m − 1) / (m + 1).
 EIGENAE_INLINE Floats squaredRadius(Words w, float minusTwoSquaredDeviation) {
   const Floats uniform = (Floats)((w >> 9) | 0x3F800000u) - 0x1.fffffep-1f;
   const Integers bits = (Integers)uniform;
@@ -111,27 +119,28 @@ EIGENAE_INLINE Floats squaredRadius(Words w, float minusTwoSquaredDeviation) {
   return (toFloats(exponent) * 0.6931471806f + series * s) * minusTwoSquaredDeviation;
 }
 
-// Cosine and sine of int32(w) · 2⁻³² turns: to the nearest quarter turn, then by series in the rest.
-EIGENAE_INLINE void circle(Words w, Floats& cosine, Floats& sine) {
-  const Words quarter = w + 0x20000000u;  // in the two highest bits
+// Computes the cosine and sine of int32(w) · 2⁻³² turns: reduces w to the nearest quarter turn, evaluates both series in
+// the remainder, and swaps and negates them by the quarter.
+EIGENAE_INLINE void sinCos(Words w, Floats& cosine, Floats& sine) {
+  const Words quarter = w + 0x20000000u;  // the quarter is in the two highest bits
   const Floats x = toFloats((Integers)(w - (quarter & 0xC0000000u))) * 1.4629180792671596e-9f;  // 2π · 2⁻³²
   const Floats z = x * x;
   const Floats s = ((z * -1.9515295891e-4f + 8.3321608736e-3f) * z - 1.6666654611e-1f) * (z * x) + x;
   const Floats c = ((z * 2.443315711809948e-5f - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * (z * z) +
                    (z * -0.5f + 1.0f);
   const Words next = quarter << 1;
-  const Words swap = ((Words)s ^ (Words)c) & (Words)((Integers)next >> 31);  // every second quarter
+  const Words swap = ((Words)s ^ (Words)c) & (Words)((Integers)next >> 31);  // nonzero in every second quarter
   constexpr std::uint32_t sign = 0x80000000u;
   cosine = (Floats)((Words)c ^ swap ^ ((quarter ^ next) & sign));
   sine = (Floats)((Words)s ^ swap ^ (quarter & sign));
 }
 
-// Four pixels of a vector of images.
+// Four pixels of each image of a vector.
 struct PixelBlock {
   Floats rows[4];
 };
 
-// The first `count` bytes, at most four; the others are 0.
+// Returns the first min(count, 4) bytes; the others are 0.
 EIGENAE_INLINE std::uint32_t fourBytes(const std::uint8_t* from, int count) {
   std::uint32_t word = 0;
   if (count >= 4) {
@@ -142,7 +151,7 @@ EIGENAE_INLINE std::uint32_t fourBytes(const std::uint8_t* from, int count) {
   return word;
 }
 
-// byte / 255, correctly rounded: the first product is exact.
+// Returns byte / 255, correctly rounded: 1 / 255 is split into two constants and the first product is exact.
 EIGENAE_INLINE Floats toPixels(Words byte) {
   const Floats value = toFloats((Integers)byte);
   return value * 0x1.01p-8f + value * 0x1.010102p-24f;
@@ -173,21 +182,22 @@ EIGENAE_INLINE void storeRows(const PixelBlock& pixels, int rows, float* to) {
 
 EIGENAE_INLINE void addNormals(Words w0, Words w1, float minusTwoSquaredDeviation, Floats& first, Floats& second) {
   Floats cosine, sine;
-  circle(w1, cosine, sine);
+  sinCos(w1, cosine, sine);
   const Floats radius = squareRoot(squaredRadius(w0, minusTwoSquaredDeviation));
   first += radius * cosine;
   second += radius * sine;
 }
 
-// Random words of some pixel blocks: between the two parts of the work they rest in the fastest cache, so that each
-// part is short enough for the processor to work on several blocks at once.
+// The random words of some pixel blocks. Drawing words and turning them into normal numbers are separate loops with the
+// words in the nearest cache in between, so that each loop's body is short enough for the processor to overlap several
+// blocks.
 constexpr int blocksAtOnce = 8;
 
 struct BlockWords {
   Words words[blocksAtOnce][4];
 };
 
-// For `count` blocks, rounded up to an even number.
+// Draws the words of `count` blocks, rounded up to an even number.
 EIGENAE_INLINE void drawWords(const Longs (&image)[2], const PixelRounds* pixels, const RoundKeys& keys, int count,
                               BlockWords& to) {
   for (int i = 0; i < count; i += 2) {
@@ -203,7 +213,7 @@ EIGENAE_INLINE void drawWords(const Longs (&image)[2], const PixelRounds* pixels
   }
 }
 
-// A vector of images and what the random numbers of all its pixels share.
+// A vector of images, and the product in Philox's round 2 that all of an image's pixels share.
 struct ImageVector {
   const std::uint8_t* bytes[lanes];
   Longs product[2];

@@ -1,4 +1,4 @@
-// Batch norm on panels [rows]: each row is one feature, its statistics lie in arrays [rows].
+// Batch norm on panels [features][images]. A row is one feature; statistics are arrays [features].
 #pragma once
 
 #include "activations.h"
@@ -18,7 +18,7 @@ void moments(const float* x, int rows, int validColumns, float* mean, float* squ
   }
 }
 
-void normalise(const float* mean, const float* inverse, const float* gamma, const float* beta, int rows, bool rectify,
+void normalise(const float* mean, const float* inverse, const float* gamma, const float* beta, int rows, bool applyRelu,
                float* x, float* out) {
   for (int r = 0; r < rows; ++r) {
     const Floats centre = broadcast(mean[r]), factor = broadcast(inverse[r]);
@@ -27,7 +27,7 @@ void normalise(const float* mean, const float* inverse, const float* gamma, cons
       const Floats normalised = (load(x + c) - centre) * factor;
       const Floats y = normalised * scale + shift;
       store(x + c, normalised);
-      store(out + c, rectify ? rectified(y) : y);
+      store(out + c, applyRelu ? relu(y) : y);
     }
   }
 }
@@ -52,11 +52,11 @@ void normaliseBackward(const float* normalised, const float* scale, const float*
   }
 }
 
-void scaleShift(const float* scale, const float* shift, int rows, bool rectify, float* x) {
+void scaleShift(const float* scale, const float* shift, int rows, bool applyRelu, float* x) {
   for (int r = 0; r < rows; ++r) {
     for (int c = r * panel; c < (r + 1) * panel; c += lanes) {
       const Floats y = load(x + c) * broadcast(scale[r]) + broadcast(shift[r]);
-      store(x + c, rectify ? rectified(y) : y);
+      store(x + c, applyRelu ? relu(y) : y);
     }
   }
 }

@@ -1,7 +1,9 @@
-// Matrix products on panels. A tile of rows × one panel is summed up in registers, two vectors a row.
+// Dense matrix products on panels. A tile of up to maximalRows rows × one panel of the result is accumulated in registers,
+// two vectors a row.
 #pragma once
 
-#include "parts.h"
+#include "kernels.h"
+#include "vector.h"
 #if defined(__wasm_simd128__)
 #include "wasm_products.h"
 #endif
@@ -9,8 +11,8 @@
 namespace eigenae {
 namespace {
 
-// Two sums a row, the row of b and a broadcast number must fit the registers: 16 on x86-64 up to AVX2, otherwise 32.
-// Under a sanitizer every height costs the compiler half a minute.
+// The two sums of each row, two vectors of b and a broadcast element must fit the registers: 16 on x86-64 up to AVX2, 32
+// elsewhere. With a sanitizer each height takes the compiler half a minute, so there are fewer.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int maximalRows = 3;
 #elif defined(__AVX512F__) || defined(__aarch64__)
@@ -24,7 +26,8 @@ constexpr int maximalRows = 6;
 #if !defined(__wasm_simd128__)
 EIGENAE_INLINE void addProduct(Floats a, Floats b, Floats& sum) { sum += a * b; }
 
-// sum [rows][panel] += a · b over `depth` rows of b. Steps in a: from row to row, and along the depth.
+// sum [rows][panel] += a [rows][depth] · b [depth][panel]. rowStep and depthStep are the distances in a from row to row
+// and along the depth.
 template <int rows, int rowStep, int depthStep>
 EIGENAE_INLINE void addProducts(const float* a, const float* b, int depth, Floats (&sum)[rows][2]) {
 #pragma GCC unroll 4
@@ -55,29 +58,30 @@ EIGENAE_INLINE void storeTile(const Floats (&sum)[rows][2], float* out) {
   }
 }
 
-// Calls body(first, std::integral_constant-like size) for parts of nearly the same size, of which none is larger than
-// `most`: a part of one or two would have too few sums to keep the multipliers busy.
+// A size as a type, so that a tile's height is a constant in the code that is compiled for it.
 template <int count>
 struct Size {
   static constexpr int value = count;
 };
 
 template <int most, typename Body>
-EIGENAE_INLINE void callPart(int size, int first, Body& body) {
+EIGENAE_INLINE void callWithSize(int size, int first, Body& body) {
   if constexpr (most == 1) {
     body(first, Size<1>());
   } else {
     if (size == most) return body(first, Size<most>());
-    callPart<most - 1>(size, first, body);
+    callWithSize<most - 1>(size, first, body);
   }
 }
 
+// Cuts [0, count) into the fewest tiles of at most `most` and of nearly equal sizes, and calls body(first, Size<size>())
+// for each. Equal sizes matter because a tile of one or two rows has too few sums to keep the multipliers busy.
 template <int most, typename Body>
-EIGENAE_INLINE void forParts(int count, Body body) {
+EIGENAE_INLINE void forEachTile(int count, Body body) {
   int first = 0;
-  for (int parts = (count + most - 1) / most; parts > 0; --parts) {
-    const int size = (count - first + parts - 1) / parts;
-    callPart<most>(size, first, body);
+  for (int tiles = (count + most - 1) / most; tiles > 0; --tiles) {
+    const int size = (count - first + tiles - 1) / tiles;
+    callWithSize<most>(size, first, body);
     first += size;
   }
 }
@@ -103,7 +107,7 @@ __attribute__((noinline)) void multiplyTile(const float* a, std::size_t aStride,
 }
 
 void multiply(const float* a, std::size_t aStride, int rows, int depth, const float* b, bool add, float* out) {
-  forParts<maximalRows>(rows, [&](int first, auto height) {
+  forEachTile<maximalRows>(rows, [&](int first, auto height) {
     multiplyTile<decltype(height)::value>(a + first * panel, aStride, depth, b, add, out + first * panel);
   });
 }
@@ -118,19 +122,32 @@ __attribute__((noinline)) void multiplyTransposedTile(const float* a, int depth,
 
 void multiplyTransposed(const float* a, std::size_t aStride, int columns, int depth, const float* b, float* out) {
   for (; columns > 0; columns -= panel, a += aStride, out += panel * panel) {
-    forParts<maximalRows>(columns < panel ? columns : panel, [&](int first, auto height) {
+    forEachTile<maximalRows>(columns < panel ? columns : panel, [&](int first, auto height) {
       multiplyTransposedTile<decltype(height)::value>(a + first, depth, b, out + first * panel);
     });
   }
 }
 
-void sumParts(const Parts& parts, int rows, float* out) {
+// Returns the total of loadFrom(sum) over all partial sums, in their fixed order.
+template <typename LoadFrom>
+EIGENAE_INLINE auto total(const PartialSums& partialSums, LoadFrom loadFrom) {
+  const float* const* next = partialSums.sums;
+  decltype(loadFrom(*next)) all{};
+  for (int group = 0; group < partialSums.groups; ++group) {
+    auto sum = loadFrom(*next++);
+    for (int j = 1; j < partialSums.counts[group]; ++j) sum += loadFrom(*next++);
+    all = group == 0 ? sum : all + sum;
+  }
+  return all;
+}
+
+void addPartialSums(const PartialSums& sums, int rows, float* out) {
   const int size = rows * panel;
-  if (parts.groups == 2 && parts.counts[0] == 1 && parts.counts[1] == 1) {  // one and two threads
-    for (int i = 0; i < size; i += lanes) store(out + i, load(parts.parts[0] + i) + load(parts.parts[1] + i));
+  if (sums.groups == 2 && sums.counts[0] == 1 && sums.counts[1] == 1) {  // the case of one and of two threads
+    for (int i = 0; i < size; i += lanes) store(out + i, load(sums.sums[0] + i) + load(sums.sums[1] + i));
     return;
   }
-  for (int i = 0; i < size; i += lanes) store(out + i, sumOf(parts, [i](const float* part) { return load(part + i); }));
+  for (int i = 0; i < size; i += lanes) store(out + i, total(sums, [i](const float* sum) { return load(sum + i); }));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Weight gradients by lists, with Adam behind each row of them. Updates as in gradient.h, in stages between the products
-// of the next row, were no faster on a Zen 4, nor were reciprocals by Newton's method.
+// Weight gradients whose left factor is sparse, with the Adam update after each row. Interleaving the stages of an update
+// with the products of the next row, as gradient.h does, was no faster on a Zen 4, and neither was a reciprocal by Newton's
+// method instead of the division.
 #pragma once
 
 #include "adam.h"
@@ -8,25 +9,25 @@
 namespace eigenae {
 namespace {
 
-// Rows whose sums wait between two chunks of the depth.
-constexpr int waitingRows = 128;
+// Rows whose unfinished sums are kept in memory between two chunks of the depth.
+constexpr int rowsAtOnce = 128;
 
 template <int panels>
-__attribute__((noinline)) void trainSparsePanels(const SparseMatrix& a, const float* b, std::size_t bStride, Trained w,
+__attribute__((noinline)) void updateSparsePanels(const SparseMatrix& a, const float* b, std::size_t bStride, AdamArrays w,
                                                  std::size_t wStride, const AdamStep& step) {
-  alignas(64) float waiting[panels * waitingRows * panel];
-  constexpr std::size_t stride = waitingRows * panel;
+  alignas(64) float unfinished[panels * rowsAtOnce * panel];
+  constexpr std::size_t stride = rowsAtOnce * panel;
   const AdamVectors vectors(step);
-  for (int first = 0; first < a.rows; first += waitingRows) {
-    const int end = a.rows - first < waitingRows ? a.rows : first + waitingRows;
+  for (int first = 0; first < a.rows; first += rowsAtOnce) {
+    const int end = a.rows - first < rowsAtOnce ? a.rows : first + rowsAtOnce;
     for (int begin = 0; begin < a.depth; begin += chunk) {
       for (int r = first; r < end; ++r) {
         Floats sum[panels][2];
         clear(sum);
-        if (begin > 0) loadRow(waiting + (r - first) * panel, stride, sum);
+        if (begin > 0) loadRow(unfinished + (r - first) * panel, stride, sum);
         addRow(SparseRow(a, static_cast<std::size_t>(begin / chunk) * a.rows + r), b + begin * panel, bStride, sum);
         if (begin + chunk < a.depth) {
-          storeRow(sum, waiting + (r - first) * panel, stride);
+          storeRow(sum, unfinished + (r - first) * panel, stride);
           continue;
         }
         EIGENAE_UNROLL
@@ -39,11 +40,11 @@ __attribute__((noinline)) void trainSparsePanels(const SparseMatrix& a, const fl
   }
 }
 
-void trainWeightsSparse(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, Trained w,
+void updateWeightsSparse(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, AdamArrays w,
                         std::size_t wStride, const AdamStep& step) {
-  forParts<maximalPanels>(panels, [&](int first, auto count) {
+  forEachTile<maximalPanels>(panels, [&](int first, auto count) {
     const std::size_t at = first * wStride;
-    trainSparsePanels<decltype(count)::value>(a, b + first * bStride, bStride,
+    updateSparsePanels<decltype(count)::value>(a, b + first * bStride, bStride,
                                              {w.parameters + at, w.firstMoments + at, w.secondMoments + at}, wStride,
                                              step);
   });

@@ -1,6 +1,6 @@
-// Vectors of the width that this translation unit's instruction set has, by the compiler's vector extensions. Kernels
-// are one source compiled once for each instruction set: everything here is in an unnamed namespace, so that the linker
-// never takes one set's inline function for another's.
+// Vectors as wide as the instruction set that this translation unit is compiled for, by the compilers' vector extensions.
+// Kernels are one source that is compiled once for each instruction set. Everything is in an unnamed namespace, so that the
+// linker never merges the inline functions of two instruction sets.
 #pragma once
 
 #include <cstddef>
@@ -24,11 +24,11 @@ constexpr int lanes = 8;
 constexpr int lanes = 4;
 #endif
 
-// Columns of a panel, see kernels.h: two vectors, so that each number that is broadcast serves two products.
+// Columns of a panel, see kernels.h. Two vectors, so that each broadcast element serves two products.
 constexpr int panel = 2 * lanes;
 constexpr int doubleLanes = lanes / 2;
 
-// Not `using`: clang drops aligned and may_alias there, and takes every load for an aligned one.
+// typedef and not `using`, in which clang ignores aligned and may_alias: it would then assume that every load is aligned.
 typedef float Floats __attribute__((vector_size(4 * lanes), may_alias));
 typedef std::int32_t Integers __attribute__((vector_size(4 * lanes), may_alias));
 typedef std::uint32_t Words __attribute__((vector_size(4 * lanes), may_alias));
@@ -42,14 +42,15 @@ EIGENAE_INLINE void store(float* to, Floats value) { *reinterpret_cast<Floats*>(
 EIGENAE_INLINE Floats loadUnaligned(const float* from) { return *reinterpret_cast<const UnalignedFloats*>(from); }
 EIGENAE_INLINE void storeUnaligned(float* to, Floats value) { *reinterpret_cast<UnalignedFloats*>(to) = value; }
 
-// x − 0 and not x + 0: only this keeps a negative zero, so only this compiles to a broadcast alone.
+// Returns x in every lane. Written as x − 0 because x + 0 would change a negative zero and therefore cost an addition.
 EIGENAE_INLINE Floats broadcast(float x) { return x - Floats{}; }
 
+// Returns `yes` in the lanes where the mask is set and `no` in the others.
 EIGENAE_INLINE Floats select(Integers mask, Floats yes, Floats no) {
   return (Floats)(((Integers)yes & mask) | ((Integers)no & ~mask));
 }
 
-// The upper half is added to the lower one, and so on: always in the same order.
+// Returns the sum of all lanes. The upper half is added to the lower half, and so on, always in the same order.
 EIGENAE_INLINE float horizontalSum(Floats v) {
 #if defined(__AVX512F__)
   v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);

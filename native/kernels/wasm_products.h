@@ -1,6 +1,6 @@
-// The inner loop of products.h for WebAssembly. clang 16 adds offsets to addresses by instructions of their own, for
-// fear that a sum might pass the end of the memory, and reorders loads until registers spill. Written out, the loop is
-// 1.6 times as fast.
+// The inner loop of products.h for WebAssembly. clang 16 adds offsets to addresses by separate instructions, because a sum
+// might wrap around the end of the memory, and reorders loads until registers spill. This hand-written loop is 1.6 times as
+// fast.
 #pragma once
 
 #include "vector.h"

@@ -1,4 +1,4 @@
-// Eigen losses as the tests of their values, gradients and accuracy take them.
+// The eigen losses that the tests of values, gradients and accuracy cover.
 #pragma once
 
 #include <ostream>

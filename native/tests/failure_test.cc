@@ -1,4 +1,4 @@
-// What is left after something failed: threads that go on, errors that are told, numbers that are sound again.
+// Behaviour after a failure: the team keeps working, errors are thrown, and setState removes NaN.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -15,24 +15,24 @@ namespace {
 
 using namespace eigenae::testing;
 
-TEST(Team, ThrowsWhatAnyMemberThrowsAndWorksOn) {
+TEST(Team, RethrowsTheExceptionOfAnyThreadAndKeepsWorking) {
   Team team(3);
   for (int thrower = 0; thrower < 3; ++thrower) {
-    const auto work = [&](int member) {
-      if (member == thrower) throw std::invalid_argument("no");
+    const auto work = [&](int thread) {
+      if (thread == thrower) throw std::invalid_argument("no");
     };
     EXPECT_THROW(team.run(work), std::invalid_argument);
-    std::atomic<int> members{0};
-    team.run([&](int) { ++members; });
-    EXPECT_EQ(members, 3);
+    std::atomic<int> threads{0};
+    team.run([&](int) { ++threads; });
+    EXPECT_EQ(threads, 3);
   }
 }
 
-TEST(Trainer, RefusesAnEigenLossWithoutItsParameter) {
+TEST(Trainer, RejectsAnEigenLossWithoutItsParameter) {
   EXPECT_THROW(Trainer::create(tinySpec(BatchNorm::none, {{"top-k", 1, false, {}}})), std::out_of_range);
 }
 
-TEST(Trainer, IsAsNewAfterSetStateWhateverItWasBefore) {
+TEST(Trainer, IsAsNewAfterSetStateEvenIfItHadDiverged) {
   for (const InstructionSet& set : supportedInstructionSets()) {
     for (const BatchNorm batchNorm : {BatchNorm::none, BatchNorm::all}) {
       SCOPED_TRACE(set.name);

@@ -1,4 +1,4 @@
-// Adam's first step on a matrix, compared with the plain one.
+// Compares Adam's first step on a matrix with the reference.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "panels.h"
-#include "reference/adam.h"
+#include "../reference/reference.h"
 
 namespace eigenae::testing {
 
@@ -16,10 +16,10 @@ struct TrainedMatrix {
 
   TrainedMatrix(const Kernels& kernels, int rows, int columns)
       : w(kernels, rows, columns, 3), m(kernels, rows, columns), v(kernels, rows, columns) {}
-  Trained places() { return {w.data(), m.data(), v.data()}; }
+  AdamArrays places() { return {w.data(), m.data(), v.data()}; }
 };
 
-// Whether `trained` is what Adam's first step makes of a new one by the gradient d · b.
+// Expects `trained` to be `before` after Adam's first step with the gradient d · b.
 inline void expectFirstStep(TrainedMatrix& trained, TrainedMatrix& before, PanelMatrix& d, PanelMatrix& b, int rows, int depth,
                             int columns) {
   std::vector<float> gradient, parameters, first(rows * columns), second(rows * columns);

@@ -1,4 +1,4 @@
-// What a trainer gives without training.
+// Inference and evaluation.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -17,7 +17,7 @@ using testing::makeTrainer;
 using testing::pixels;
 using testing::tinySpec;
 
-TEST(Inference, DoesNotDependOnTheBatchesItIsDoneIn) {
+TEST(Inference, DoesNotDependOnTheBatchSize) {
   TrainerSpec small = tinySpec(BatchNorm::all), large = small;
   large.batchSize = 100;
   const auto images = bytes(45, 7, 42);

@@ -1,4 +1,4 @@
-// What the tests of kernels share: every instruction set that this machine has, odd sizes, and how exact a product is.
+// Shared by the tests of kernels: every instruction set that this machine has, odd sizes, and the tolerance of products.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "../core/instruction_set.h"
-#include "../core/kernel_use.h"
-#include "../core/prepared.h"
+#include "../core/product_scope.h"
+#include "../core/packed_factor.h"
 #include "panels.h"
 
 namespace eigenae {
@@ -23,7 +23,7 @@ namespace eigenae::testing {
 
 inline const int oddSizes[] = {1, 3, 5, 7, 13, 17, 31, 64, 97};
 
-// All pairs of them, and two that are larger than what any kernel does in one go.
+// All pairs of odd sizes, and two shapes that are larger than any tile.
 inline std::vector<std::pair<int, int>> shapes() {
   std::vector<std::pair<int, int>> pairs{{70, 301}, {301, 70}};
   for (const int first : oddSizes) {
@@ -36,15 +36,15 @@ class KernelTest : public ::testing::TestWithParam<InstructionSet> {
  protected:
   const Kernels& kernels() const { return *GetParam().kernels; }
   int width() const { return kernels().panelColumns; }
-  PreparedFactor prepared(PanelMatrix& b, int depth, int columns = 1) {
+  PackedFactor pack(PanelMatrix& b, int depth, int columns = 1) {
     const int panels = (columns + width() - 1) / width();
-    prepared_.reserve(depth, panels);
-    return prepared_(b.data(), b.stride(), depth, panels);
+    packer_.reserve(depth, panels);
+    return packer_.pack(b.data(), b.stride(), depth, panels);
   }
 
  private:
-  const KernelUse use_{kernels()};
-  Prepared prepared_{kernels()};
+  const ProductScope use_{kernels()};
+  FactorPacker packer_{kernels()};
 };
 
 #define EIGENAE_EVERY_INSTRUCTION_SET(SUITE)                                                                      \
@@ -55,11 +55,11 @@ class KernelTest : public ::testing::TestWithParam<InstructionSet> {
                              return name;                                                                         \
                            })
 
-// Beside the sum of the sizes of their products: three to four roundings of float32 sums of these depths, or the parts of
-// a product that tiles leave out and as many roundings.
+// Tolerance of a sum of products relative to Σ|ab|: three to four roundings of float sums of these depths. It also covers
+// the products of components that AMX tiles neglect.
 constexpr double exactness = 4 * 0x1p-24;
 
-// The product of two rows of numbers, and how large it can be beside rounding.
+// A sum of products and Σ|ab|, to which its tolerance is relative.
 struct Product {
   double sum = 0, size = 0;
 

@@ -1,4 +1,4 @@
-// Every other kernel, against its definition on odd sizes.
+// Compares every kernel that is not a product with its definition on odd sizes.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,7 +7,7 @@
 
 #include "../core/random.h"
 #include "kernel_fixture.h"
-#include "reference/adam.h"
+#include "../reference/reference.h"
 
 namespace eigenae {
 namespace {
@@ -33,7 +33,7 @@ TEST_P(Kernel, TrainArrayIsAdamOnUnalignedArrays) {
     }
     auto w2 = w, m2 = m, v2 = v;
     adamStep(spec, 1, gradient.data() + 1, count, w2.data() + 1, m2.data() + 1, v2.data() + 1);
-    kernels().trainArray(gradient.data() + 1, count, {w.data() + 1, m.data() + 1, v.data() + 1}, step);
+    kernels().updateArray(gradient.data() + 1, count, {w.data() + 1, m.data() + 1, v.data() + 1}, step);
     for (int i = 0; i <= count; ++i) {
       EXPECT_NEAR(w[i], w2[i], 1e-6);
       EXPECT_NEAR(m[i], m2[i], 1e-7);
@@ -42,7 +42,7 @@ TEST_P(Kernel, TrainArrayIsAdamOnUnalignedArrays) {
   }
 }
 
-TEST_P(Kernel, FillInputIsTheImagesAndTheNoiseTheyName) {
+TEST_P(Kernel, FillInputIsThePixelsPlusNoise) {
   for (const int inputs : {1, 3, 4, 7, 30, 97}) {
     std::vector<std::uint8_t> bytes(1 + 50 * inputs);
     for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 37);
@@ -108,7 +108,7 @@ TEST_P(Kernel, SigmoidLossIsTheSquaredErrorAndItsGradient) {
   for (const int rows : oddSizes) {
     for (const int valid : {1, width() / 2 + 1, width()}) {
       PanelMatrix x(kernels(), rows, width(), 4), target(kernels(), rows, width(), 5);
-      for (int c = 0; c < width(); ++c) x.at(0, c) *= 60;  // far into both ends
+      for (int c = 0; c < width(); ++c) x.at(0, c) *= 60;  // saturates the sigmoid in both directions
       PanelMatrix before(kernels(), rows, width());
       std::memcpy(before.data(), x.data(), sizeof(float) * x.stride());
       std::vector<float> bias;

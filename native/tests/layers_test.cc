@@ -1,13 +1,11 @@
+// The layers, losses and Adam of the reference.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "reference/activations.h"
-#include "reference/adam.h"
-#include "reference/batch_norm.h"
-#include "reference/linear.h"
+#include "../reference/reference.h"
 #include "matrices.h"
 
 namespace eigenae {
@@ -28,9 +26,9 @@ TEST(Linear, EqualsTheDefinitionOfItsThreeProducts) {
   for (const auto& [batch, inputs, outputs] : oddShapes) {
     const auto input = randomFloats(batch * inputs, 1), weight = randomFloats(outputs * inputs, 2);
     const auto bias = randomFloats(outputs, 3), gradient = randomFloats(batch * outputs, 4);
-    std::vector<float> output(batch * outputs), scratch(inputs * outputs), inputGradient(batch * inputs);
+    std::vector<float> output(batch * outputs), inputGradient(batch * inputs);
     std::vector<float> weightGradient(outputs * inputs), biasGradient(outputs);
-    linearForward(input.data(), weight.data(), bias.data(), batch, inputs, outputs, scratch.data(), output.data());
+    linearForward(input.data(), weight.data(), bias.data(), batch, inputs, outputs, output.data());
     linearBackwardInput(gradient.data(), weight.data(), batch, inputs, outputs, inputGradient.data());
     linearBackwardWeight(gradient.data(), input.data(), batch, inputs, outputs, weightGradient.data());
     linearBackwardBias(gradient.data(), batch, outputs, biasGradient.data());
@@ -115,7 +113,7 @@ class BatchNormTest : public ::testing::Test {
     return values;
   }
 
-  // A loss with a different gradient at each output: Σ wᵢ yᵢ².
+  // The loss Σ wᵢ yᵢ² has a different gradient at each output.
   double loss(const std::vector<float>& values) {
     double sum = 0;
     const std::vector<float> output = forward(values);

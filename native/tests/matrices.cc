@@ -16,11 +16,11 @@ double columnProduct(const Matrix& matrix, int rows, int width, int first, int s
   return sum;
 }
 
-// [rows][width] with orthonormal columns, by Gram-Schmidt done twice.
+// Returns a matrix [rows][width] with orthonormal columns, by two passes of Gram–Schmidt.
 Matrix orthonormalColumns(int rows, int width, std::uint32_t seed) {
   Matrix q = randomMatrix(rows, width, seed);
   for (int c = 0; c < width; ++c) {
-    for (int pass = 0; pass < 2; ++pass) {
+    for (int activations = 0; activations < 2; ++activations) {
       for (int previous = 0; previous < c; ++previous) {
         const double product = columnProduct(q, rows, width, previous, c);
         for (int r = 0; r < rows; ++r) q[r * width + c] -= product * q[r * width + previous];

@@ -1,4 +1,4 @@
-// Matrices for the tests, and a one-sided Jacobi SVD to compare with. All row-major.
+// Matrices for the tests, and a one-sided Jacobi SVD to compare with. All matrices are row-major.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,10 @@ namespace eigenae::testing {
 
 using Matrix = std::vector<double>;
 
-// [rows][columns] of standard normal numbers.
+// Returns standard normal numbers [rows][columns].
 Matrix randomMatrix(int rows, int columns, std::uint32_t seed);
 
-// [rows][width] with the given singular values, its singular vectors random.
+// Returns a matrix [rows][width] with the given singular values and random singular vectors.
 Matrix matrixWithSingularValues(int rows, const std::vector<double>& singularValues, std::uint32_t seed);
 
 struct Svd {
@@ -20,10 +20,10 @@ struct Svd {
   Matrix right;                // V [width][width]
 };
 
-// Hestenes' method: it never forms ZᵀZ and is accurate for every singular value.
+// Computes the SVD by Hestenes' method, which never forms ZᵀZ and is accurate for every singular value.
 Svd oneSidedJacobi(const Matrix& z, int rows, int width);
 
-// |a − b| / |b| in the Frobenius norm
+// Returns |a − b| / |b| in the Frobenius norm.
 double relativeDistance(const Matrix& a, const Matrix& b);
 
 }  // namespace eigenae::testing

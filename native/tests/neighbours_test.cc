@@ -1,4 +1,4 @@
-// The nearest points, beside a search that sorts all distances.
+// Compares the neighbour search with sorting all distances.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ std::vector<float> floats(std::size_t count, std::uint32_t seed) {
   return std::vector<float>(values.begin(), values.end());
 }
 
-// Whole numbers, so that many distances are equal.
+// Integers, so that many distances are equal.
 std::vector<float> digits(std::size_t count) {
   std::vector<float> values(count);
   for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<float>((i * i * 31 + i * 7) % 11);

@@ -1,4 +1,4 @@
-// Matrices in the kernels' panels, for the tests.
+// Matrices in panels, for the tests.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The dense products and what is behind them, against their definitions on odd sizes.
+// Compares the dense products and the updates behind them with their definitions on odd sizes.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -26,7 +26,7 @@ TEST_P(DenseProducts, MultiplyIsTheProductToAFloatsPrecisionAndAddsIt) {
   for (const auto& [rows, depth] : shapes()) {
     PanelMatrix a(kernels(), rows, depth, 1), b(kernels(), depth, width(), 2), out(kernels(), rows, width());
     PanelMatrix twice(kernels(), rows, width());
-    const float* factor = prepared(b, depth).data;
+    const float* factor = pack(b, depth).data;
     kernels().multiply(a.data(), a.stride(), rows, depth, factor, false, out.data());
     kernels().multiply(a.data(), a.stride(), rows, depth, factor, false, twice.data());
     kernels().multiply(a.data(), a.stride(), rows, depth, factor, true, twice.data());
@@ -55,34 +55,34 @@ TEST_P(DenseProducts, MultiplyTransposedIsTheProductToAFloatsPrecision) {
   }
 }
 
-TEST_P(DenseProducts, SumPartsAddsGroupByGroup) {
+TEST_P(DenseProducts, AddPartialSumsAddsGroupByGroup) {
   constexpr int rows = 37;
   std::vector<PanelMatrix> memory;
   for (std::uint32_t i = 0; i < 8; ++i) memory.emplace_back(kernels(), rows, width(), i + 1);
   PanelMatrix out(kernels(), rows, width());
   for (const auto& [first, second] : {std::pair{1, 1}, {3, 3}, {4, 4}, {1, 4}}) {
-    Parts parts{{}, 2, {first, second}};
-    for (int i = 0; i < first + second; ++i) parts.parts[i] = memory[i].data();
-    kernels().sumParts(parts, rows, out.data());
+    PartialSums sums{{}, 2, {first, second}};
+    for (int i = 0; i < first + second; ++i) sums.sums[i] = memory[i].data();
+    kernels().addPartialSums(sums, rows, out.data());
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < width(); ++c) {
         float x = memory[0].at(r, c), y = memory[first].at(r, c);
         for (int i = 1; i < first; ++i) x += memory[i].at(r, c);
         for (int i = 1; i < second; ++i) y += memory[first + i].at(r, c);
-        ASSERT_EQ(out.at(r, c), x + y) << first << " and " << second << " parts";
+        ASSERT_EQ(out.at(r, c), x + y) << first << " and " << second << " sums";
       }
     }
   }
 }
 
-// Which of the two happens depends on the number of threads.
+// The number of threads decides which of the two is used.
 TEST_P(DenseProducts, AProductAddsUpToTheSameBitsWhetherItIsAddedToAnotherOrItsOwn) {
   constexpr int rows = 37;
   for (const int depth : {1, 31, 64, 129, 160, 301}) {
     PanelMatrix first(kernels(), rows, width()), second(kernels(), rows, width()), both(kernels(), rows, width());
     const auto multiply = [&](std::uint32_t seed, bool add, PanelMatrix& to) {
       PanelMatrix a(kernels(), rows, depth, seed), b(kernels(), depth, width(), seed + 1);
-      kernels().multiply(a.data(), a.stride(), rows, depth, prepared(b, depth).data, add, to.data());
+      kernels().multiply(a.data(), a.stride(), rows, depth, pack(b, depth).data, add, to.data());
     };
     multiply(1, false, first);
     multiply(3, false, second);
@@ -101,14 +101,14 @@ TEST_P(DenseProducts, TrainWeightsIsAdamOnTheProduct) {
     const int columns = rows * depth % 41 + 1;
     PanelMatrix d(kernels(), rows, depth, 1), b(kernels(), depth, columns, 2);
     TrainedMatrix before(kernels(), rows, columns), trained(kernels(), rows, columns);
-    const PreparedFactor factor = prepared(b, depth, columns);
-    kernels().trainWeights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns, trained.places(),
+    const PackedFactor factor = pack(b, depth, columns);
+    kernels().updateWeights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns, trained.places(),
                            trained.w.stride(), firstStep);
     expectFirstStep(trained, before, d, b, rows, depth, columns);
   }
 }
 
-// From 0 on, so that a parameter is as exact as its update is.
+// Parameters start at 0, so that they are as exact as the update.
 TEST_P(DenseProducts, TrainWeightsMovesParametersByTheirMomentsToAFloatsPrecision) {
   const AdamStep step{0.1f, 0.001f, 0.0016f, 3e-10f};
   for (const auto& [rows, depth] : {std::pair{1, 1}, {17, 31}, {97, 64}, {70, 301}}) {
@@ -118,12 +118,12 @@ TEST_P(DenseProducts, TrainWeightsMovesParametersByTheirMomentsToAFloatsPrecisio
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < columns; ++c) v.at(r, c) *= v.at(r, c);
     }
-    const PreparedFactor factor = prepared(b, depth, columns);
-    kernels().trainWeights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns,
+    const PackedFactor factor = pack(b, depth, columns);
+    kernels().updateWeights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns,
                            {w.data(), m.data(), v.data()}, w.stride(), step);
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < columns; ++c) {
-        const double update = step.rate * double{m.at(r, c)} / (std::sqrt(double{v.at(r, c)}) + step.epsilon);
+        const double update = step.stepSize * double{m.at(r, c)} / (std::sqrt(double{v.at(r, c)}) + step.epsilon);
         ASSERT_NEAR(w.at(r, c), -update, 5 * 0x1p-23 * std::abs(update)) << rows << " rows, depth " << depth;
       }
     }

@@ -8,7 +8,7 @@
 namespace eigenae {
 namespace {
 
-// The lines "philox4x32 10" of kat_vectors in the Random123 distribution.
+// The lines "philox4x32 10" of the file kat_vectors in the Random123 distribution.
 TEST(Philox, GivesThePublishedWordsForZeros) {
   EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}), (PhiloxCounter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
 }

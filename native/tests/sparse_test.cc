@@ -1,4 +1,4 @@
-// Lists of what is not 0, and the products by them.
+// Lists of nonzero elements, and the products that use them.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -22,7 +22,7 @@ class SparseProducts : public testing::KernelTest {};
 
 EIGENAE_EVERY_INSTRUCTION_SET(SparseProducts);
 
-// A matrix of which so many numbers in a hundred are not 0; of some rows none is.
+// A matrix with the given percentage of nonzero elements. Some of its rows are empty.
 class SparseMatrixCase {
  public:
   SparseMatrixCase(const Kernels& kernels, int rows, int depth, int percent)
@@ -50,10 +50,10 @@ TEST_P(SparseProducts, ListNonZerosLeavesOutZerosAlone) {
       std::size_t row = 0, at = 0;
       for (int begin = 0; begin < depth; begin += SparseMatrix::chunk) {
         for (int r = 0; r < rows; ++r, ++row) {
-          for (; at < matrix.ends[row]; ++at) {
+          for (; at < matrix.rowEnds[row]; ++at) {
             ASSERT_NE(matrix.values[at], 0);
-            ASSERT_EQ(matrix.places[at] % width(), 0u);
-            const int column = begin + static_cast<int>(matrix.places[at]) / width();
+            ASSERT_EQ(matrix.offsets[at] % width(), 0u);
+            const int column = begin + static_cast<int>(matrix.offsets[at]) / width();
             ASSERT_LT(column, depth);
             listed.at(r, column) += matrix.values[at];
           }
@@ -66,7 +66,7 @@ TEST_P(SparseProducts, ListNonZerosLeavesOutZerosAlone) {
   }
 }
 
-// Of a row with few numbers all may be of one sign: then its sums are as large as the sum of the sizes from the start.
+// All elements of a row with few of them may have one sign: then every partial sum is as large as the sum of their sizes.
 TEST_P(SparseProducts, MultiplySparseIsTheProductToAFloatsPrecision) {
   for (const auto& [rows, depth] : shapes()) {
     const int columns = rows * depth % 150 + 1, panels = (columns + width() - 1) / width();
@@ -83,7 +83,7 @@ TEST_P(SparseProducts, MultiplySparseIsTheProductToAFloatsPrecision) {
   }
 }
 
-TEST_P(SparseProducts, MultiplyWhereListedIsTheProductAtTheListAndSpreadPartsPutsItThere) {
+TEST_P(SparseProducts, MultiplySampledComputesTheListedElementsAndScatterPartialSumsTransposesThem) {
   for (const auto& [rows, depth] : shapes()) {
     const int columns = rows * depth % 150 + 1, panels = (columns + width() - 1) / width();
     SparseMatrixCase a(kernels(), rows, depth, 30);
@@ -92,12 +92,12 @@ TEST_P(SparseProducts, MultiplyWhereListedIsTheProductAtTheListAndSpreadPartsPut
     for (const bool add : {false, true}) {
       for (float* out : {once.get(), twice.get()}) {
         if (add && out == once.get()) continue;
-        kernels().multiplyWhereListed(a.factor.matrix(), x.data(), x.stride(), w.data(), w.stride(), panels, add, out);
+        kernels().multiplySampled(a.factor.matrix(), x.data(), x.stride(), w.data(), w.stride(), panels, add, out);
       }
     }
     for (int firstRow = 0; firstRow < rows; firstRow += width()) {
       PanelMatrix spread(kernels(), depth, width(), 4);
-      kernels().spreadParts(a.factor.matrix(), {{once.get(), twice.get()}, 2, {1, 1}}, firstRow, spread.data());
+      kernels().scatterPartialSums(a.factor.matrix(), {{once.get(), twice.get()}, 2, {1, 1}}, firstRow, spread.data());
       for (int c = 0; c < width(); ++c) {
         for (int k = 0; k < depth; ++k) {
           const int r = firstRow + c;
@@ -112,13 +112,13 @@ TEST_P(SparseProducts, MultiplyWhereListedIsTheProductAtTheListAndSpreadPartsPut
   }
 }
 
-TEST_P(SparseProducts, MultiplyWhereListedOfNoPanelsIsZero) {
+TEST_P(SparseProducts, MultiplySampledOfNoPanelsIsZero) {
   SparseMatrixCase a(kernels(), 5, 7, 100);
   std::vector<float> out(5 * 7, 3);
   PanelMatrix unused(kernels(), 7, 1);
-  kernels().multiplyWhereListed(a.factor.matrix(), unused.data(), unused.stride(), unused.data(), unused.stride(), 0,
+  kernels().multiplySampled(a.factor.matrix(), unused.data(), unused.stride(), unused.data(), unused.stride(), 0,
                                 false, out.data());
-  for (std::size_t i = 0; i < a.factor.matrix().ends[4]; ++i) EXPECT_EQ(out[i], 0);
+  for (std::size_t i = 0; i < a.factor.matrix().rowEnds[4]; ++i) EXPECT_EQ(out[i], 0);
 }
 
 TEST_P(SparseProducts, TrainWeightsSparseIsAdamOnTheProduct) {
@@ -127,7 +127,7 @@ TEST_P(SparseProducts, TrainWeightsSparseIsAdamOnTheProduct) {
     SparseMatrixCase d(kernels(), rows, depth, 30);
     PanelMatrix b(kernels(), depth, columns, 2);
     TrainedMatrix before(kernels(), rows, columns), trained(kernels(), rows, columns);
-    kernels().trainWeightsSparse(d.factor.matrix(), b.data(), b.stride(), panels, trained.places(), trained.w.stride(),
+    kernels().updateWeightsSparse(d.factor.matrix(), b.data(), b.stride(), panels, trained.places(), trained.w.stride(),
                                  firstStep);
     expectFirstStep(trained, before, d.dense, b, rows, depth, columns);
   }

@@ -139,17 +139,17 @@ TEST_P(SpectralEigenLoss, OfCodesThatAreAllTheSameIsFinite) {
   EXPECT_TRUE(allFinite(gradient));
 }
 
-TEST_P(SpectralEigenLoss, OfWhatIsNotFiniteIsNaNAndReturns) {
+TEST_P(SpectralEigenLoss, IsNaNIfAnElementIsNotFinite) {
   for (const double value : {std::nan(""), double{INFINITY}}) {
-    for (const int place : {4, 7}) {  // in the first and in the last dimension
+    for (const int index : {4, 7}) {  // in the first and in the last dimension
       Matrix z = randomMatrix(20, 4, 9), gradient;
-      z[place] = value;
+      z[index] = value;
       EXPECT_TRUE(std::isnan(GetParam()(z, 20, gradient)));
     }
   }
 }
 
-TEST_P(SpectralEigenLoss, DoesNotChangeWithTheScaleOfTheCodes) {
+TEST_P(SpectralEigenLoss, DoesNotChangeWithTheScaleOfTheEmbedding) {
   const Matrix z = randomMatrix(20, 4, 10);
   Matrix gradient, scaled = z;
   for (double& value : scaled) value *= 1e-12;

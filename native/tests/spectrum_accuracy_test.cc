@@ -1,4 +1,4 @@
-// Singular values and gradients beside those of a plain SVD in double, whatever the condition, rank and width.
+// Compares singular values and gradients with those of a plain SVD in double, for many condition numbers, ranks and widths.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ using testing::randomMatrix;
 using testing::relativeDistance;
 using testing::Svd;
 
-// Σ f′ᵢ uᵢ vᵢᵀ from an SVD that never forms ZᵀZ
+// Returns Σ f′ᵢ uᵢ vᵢᵀ from an SVD that never forms ZᵀZ.
 Matrix expectedGradient(const Matrix& z, int batch, int width, EigenLossFunction eigenLoss,
                         const EigenLossParameters& parameters) {
   const Svd svd = oneSidedJacobi(z, batch, width);
@@ -36,7 +36,7 @@ Matrix expectedGradient(const Matrix& z, int batch, int width, EigenLossFunction
   return gradient;
 }
 
-// Its gradient UVᵀ is defined for equal singular values too, and weighs all directions the same.
+// The gradient UVᵀ is also defined for equal singular values and weighs all directions equally.
 double nuclearNorm(const double* singularValues, int count, const EigenLossParameters&, double* derivatives) {
   std::fill_n(derivatives, count, 1.0);
   return std::accumulate(singularValues, singularValues + count, 0.0);
@@ -86,7 +86,7 @@ Matrix roundedToFloat(Matrix z) {
   return z;
 }
 
-// UVᵀ has a squared length of 1 for each direction that contributes.
+// The squared length of UVᵀ is the number of directions that contribute.
 double directionsOf(const Matrix& z, int batch, bool center = false) {
   Matrix gradient(z.size(), 0.0);
   const int width = static_cast<int>(z.size()) / batch;
@@ -108,7 +108,7 @@ TEST(NuclearNorm, OfCodesFarFromZeroHasNoGradientWhereTheyAreRoundingAlone) {
   }
 }
 
-// As a layer makes codes: sums in float of features of different sizes, which a rectifier has cut, and a bias.
+// Returns an embedding as a layer computes it: float sums of ReLU features of different sizes, plus a bias.
 TEST(NuclearNorm, OfWhatALayerMakesHasAGradientInAsManyDirectionsAsFeaturesAndABias) {
   constexpr int batch = 256, width = 64, features = 12;
   for (const std::uint32_t seed : {30, 31, 32, 33, 34}) {
@@ -150,7 +150,7 @@ TEST(NuclearNorm, OfATinyDimensionBesideADependentOneCountsItOnceAndTheOtherNot)
   }
 }
 
-// Columns at so acute an angle that hardly a rotation makes them orthogonal.
+// Columns at such an acute angle that a rotation hardly makes them orthogonal.
 TEST(NuclearNorm, OfNearlyParallelDimensionsHasTheGradientOfAPlainSvd) {
   constexpr int batch = 8, width = 3;
   Matrix z;
@@ -194,7 +194,7 @@ TEST_P(Conditioning, LeavesTheGradientAccurateInEveryDirection) {
 }
 
 TEST_P(Conditioning, LeavesTheEigenLossesGradientsAccurate) {
-  if (GetParam() == 1) GTEST_SKIP() << "which of equal singular values is the largest is anyone's choice";
+  if (GetParam() == 1) GTEST_SKIP() << "the gradient is not defined for equal singular values";
   const Matrix z = latent();
   for (const EigenLossCase& eigenLoss : eigenLossCases) {
     if (eigenLoss.center) continue;

@@ -1,4 +1,4 @@
-// A small network with images for it, for the tests of trainers.
+// A small network and images for it, for the tests of trainers.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ inline TrainerSpec tinySpec(BatchNorm batchNorm, std::vector<EigenLossSpec> eige
 
 inline const EigenLossSpec topTwo{"top-k", 0.5, false, {{"k", 2}}};
 
-// Weights of a sensible size, gamma near 1, variances of 1.
+// Returns a state with weights of a realistic size, gamma near 1 and variances of 1.
 inline State initialState(const TrainerSpec& spec) {
   const Layout layout = makeLayout(spec.widths, spec.batchNorm);
   const Matrix numbers = randomMatrix(1, static_cast<int>(layout.parameterCount), 21);

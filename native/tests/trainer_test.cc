@@ -68,7 +68,7 @@ TEST_P(EveryNetwork, GradientOfEveryParameterEqualsCentralDifferences) {
     trainer->setState(state);
     return meanLoss(trainer->trainBatch(clean.data(), noisy.data(), 8));
   };
-  const float step = 5e-4f;  // larger ones cross a kink of a ReLU
+  const float step = 5e-4f;  // a larger step would cross a kink of a ReLU
   for (std::size_t i = 0; i < initial.parameters.size(); ++i) {
     const double gradient = after.firstMoments[i] / (1 - spec().adam.beta1);
     const double difference = (lossWith(i, step) - lossWith(i, -step)) / (2 * static_cast<double>(step));
@@ -113,11 +113,11 @@ TEST(BatchNormAfterTheBottleneck, LeavesTheShiftOfTheLatentCodesToTheEigenLosses
   const auto clean = pixels(8, 7, 36);
   for (int step = 0; step < 20; ++step) trainer->trainBatch(clean.data(), clean.data(), 8);
   const Layout layout = makeLayout(spec.widths, spec.batchNorm);
-  const Layer& bottleneck = layout.layers[layout.bottleneck];
+  const Layer& latentLayer = layout.layers[layout.latentLayer];
   const State initial = initialState(spec), trained = trainer->getState();
-  for (int i = 0; i < bottleneck.outputs; ++i) {
-    EXPECT_EQ(trained.parameters[bottleneck.beta + i], initial.parameters[bottleneck.beta + i]);
-    EXPECT_EQ(trained.parameters[bottleneck.bias + i], initial.parameters[bottleneck.bias + i]);
+  for (int i = 0; i < latentLayer.outputs; ++i) {
+    EXPECT_EQ(trained.parameters[latentLayer.beta + i], initial.parameters[latentLayer.beta + i]);
+    EXPECT_EQ(trained.parameters[latentLayer.bias + i], initial.parameters[latentLayer.bias + i]);
   }
 }
 
@@ -134,8 +134,8 @@ TEST(TrainEpoch, StopsBeforeTheNextBatchOnceToldTo) {
 TEST(Spectrum, LeavesNoGradientIfItIsStopped) {
   CallControl control;
   Spectrum spectrum(*chosenInstructionSet().kernels, control, 8, 3);
-  const Matrix codes = randomMatrix(8, 3, 47);
-  for (int i = 0; i < 3; ++i) std::copy_n(codes.begin() + 8 * i, 8, spectrum.column(i));
+  const Matrix embedding = randomMatrix(8, 3, 47);
+  for (int i = 0; i < 3; ++i) std::copy_n(embedding.begin() + 8 * i, 8, spectrum.column(i));
   spectrum.clearGradient();
   control.stop();
   spectrum.eigenLoss(false, findEigenLoss("top-k"), {{"k", 2}}, 1);
@@ -147,13 +147,13 @@ TEST(Spectrum, LeavesNoGradientIfItIsStopped) {
 TEST(Inference, TakesNoMoreImagesOnceItIsStopped) {
   const auto trainer = makeTrainer(tinySpec(BatchNorm::none));
   const auto images = bytes(45, 7, 48);
-  std::vector<float> codes(45 * 3, -1);
+  std::vector<float> embedding(45 * 3, -1);
   trainer->control.stop();
-  trainer->encode(imagesOf(images, 7), codes.data());
-  EXPECT_EQ(codes, std::vector<float>(45 * 3, -1));
+  trainer->encode(imagesOf(images, 7), embedding.data());
+  EXPECT_EQ(embedding, std::vector<float>(45 * 3, -1));
   trainer->control.begin();
-  trainer->encode(imagesOf(images, 7), codes.data());
-  EXPECT_NE(codes, std::vector<float>(45 * 3, -1));
+  trainer->encode(imagesOf(images, 7), embedding.data());
+  EXPECT_NE(embedding, std::vector<float>(45 * 3, -1));
 }
 
 TEST(TrainEpoch, ShowsItsImagesAndTheirLosses) {
@@ -168,13 +168,13 @@ TEST(TrainEpoch, ShowsItsImagesAndTheirLosses) {
 }
 
 TEST(TrainEpoch, TrainsAShortBatchWithoutEigenLossUnlessItHasMoreImagesThanLatentDimensions) {
-  for (const auto& [count, penalized] : {std::pair{8 + 3, 8}, {8 + 4, 8 + 4}}) {
+  for (const auto& [count, hasEigenLoss] : {std::pair{8 + 3, 8}, {8 + 4, 8 + 4}}) {
     const auto trainer = makeTrainer(tinySpec(BatchNorm::none, {topTwo}));
     const auto images = bytes(count, 7, 39);
     const auto order = backwardOrder(count);
       const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), count, 1);
     EXPECT_EQ(losses.images, count);
-    EXPECT_EQ(losses.eigenLossImages, penalized);
+    EXPECT_EQ(losses.eigenLossImages, hasEigenLoss);
   }
 }
 
@@ -206,7 +206,7 @@ TEST(TrainEpoch, IsTrainBatchOnTheOrderedImages) {
   expectSameBits(byEpoch, byBatch);
 }
 
-// The core's logarithm, sine and cosine are its own, so the last bits differ.
+// The core has its own logarithm, sine and cosine, so the last bits differ.
 TEST(TrainEpoch, AddsTheNoiseThatTheImagesAndPixelsName) {
   const auto [byEpoch, byBatch] = trainBothWays(0.2f);
   for (std::size_t i = 0; i < byBatch.runningStatistics.size(); ++i) {

@@ -1,4 +1,4 @@
-// Whole trainers on every instruction set that this machine has, against the plain one in reference/.
+// Compares whole trainers, on every instruction set that this machine has, with the reference.
 #include "../core/vector_trainer.h"
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 #include "../core/instruction_set.h"
 #include "../core/layout.h"
 #include "matrices.h"
-#include "reference/scalar_trainer.h"
+#include "../reference/reference.h"
 
 namespace eigenae {
 namespace {
@@ -104,12 +104,12 @@ TEST_P(VectorTrainer, TakesTheStepOfThePlainTrainer) {
   const float* clean = pixels.data();
   const float* noisy = clean + static_cast<std::size_t>(batch) * inputs;
 
-  const auto plain = createScalarTrainer(plainSpec);
+  const auto plain = createReferenceTrainer(plainSpec);
   plain->setState(initialState());
   const Losses expected = plain->trainBatch(clean, noisy, batch);
   const State after = plain->getState();
-  std::vector<float> codes(batch * plainSpec.widths.back()), output(batch * inputs);
-  plain->encode({nullptr, noisy, static_cast<std::size_t>(batch)}, codes.data());
+  std::vector<float> embedding(batch * plainSpec.widths.back()), output(batch * inputs);
+  plain->encode({nullptr, noisy, static_cast<std::size_t>(batch)}, embedding.data());
 
   for (const InstructionSet& set : supportedInstructionSets()) {
     const auto trainer = createVectorTrainer(plainSpec, *set.kernels);
@@ -125,9 +125,9 @@ TEST_P(VectorTrainer, TakesTheStepOfThePlainTrainer) {
       EXPECT_LT(distance(state.runningStatistics, after.runningStatistics), 1e-5) << set.name;
     }
     trainer->setState(after);
-    std::vector<float> ownCodes(codes.size());
+    std::vector<float> ownCodes(embedding.size());
     trainer->encode({nullptr, noisy, static_cast<std::size_t>(batch)}, ownCodes.data());
-    EXPECT_LT(distance(ownCodes, codes), 2e-5) << set.name;
+    EXPECT_LT(distance(ownCodes, embedding), 2e-5) << set.name;
   }
 }
 

@@ -1,11 +1,11 @@
-// The module's face to JavaScript: src/engines/wasm/instance.ts has its types. A memory holds one trainer. Numbers and
-// addresses are trusted: src/engines/wasm/trainer.ts checks what its callers give it.
+// The functions that the module exports to JavaScript; src/engines/wasm/instance.ts declares them. A memory holds one
+// trainer. Arguments are trusted, because src/engines/wasm/trainer.ts has checked them.
 #include <cstdlib>
 #include <cstring>
 
 #include "../core/vector_trainer.h"
 
-extern "C" void __wasm_call_ctors();  // the linker's; named here, it is not put before every export
+extern "C" void __wasm_call_ctors();  // defined by the linker, which would call it before every export if it were not called here
 
 #define EXPORT(name) extern "C" __attribute__((export_name(#name)))
 
@@ -41,7 +41,7 @@ void write(const Losses& losses, double* numbers) {
   numbers[4] = static_cast<double>(losses.eigenLossImages);
 }
 
-// The four arrays of a state, one behind the other.
+// Visits the four arrays of a state in the order in which they are passed.
 template <typename StateOrConst, typename Visit>
 void forEachArray(StateOrConst& state, Visit visit) {
   for (auto* array : {&state.parameters, &state.firstMoments, &state.secondMoments}) {
@@ -52,14 +52,14 @@ void forEachArray(StateOrConst& state, Visit visit) {
 
 }  // namespace
 
-// Before all else, once a memory.
+// Must be called first, once for each memory.
 EXPORT(initialize) void initialize() { __wasm_call_ctors(); }
 
-// null where there is no more memory
+// Returns a multiple of 64, or null if there is not enough memory.
 EXPORT(allocate) void* allocate(std::size_t bytes) { return std::aligned_alloc(64, (bytes + 64) / 64 * 64); }
 EXPORT(release) void release(void* memory) { std::free(memory); }
 
-// The spec's lists come before createTrainer, in their order.
+// The lists of the spec are passed one element at a time, before createTrainer.
 EXPORT(addWidth) void addWidth(int width) { spec().widths.push_back(width); }
 
 EXPORT(addEigenLoss) void addEigenLoss(const char* kind, double weight, bool center) {
@@ -96,7 +96,7 @@ EXPORT(setState) void setState(double step, const float* numbers) {
   trainer->setState(state);
 }
 
-// Returns the step.
+// Writes the four arrays to `numbers` and returns the step.
 EXPORT(getState) double getState(float* numbers) {
   const State state = trainer->getState();
   forEachArray(state, [&](const std::vector<float>& array, std::size_t) {
@@ -105,11 +105,11 @@ EXPORT(getState) double getState(float* numbers) {
   return static_cast<double>(state.step);
 }
 
-// While a call runs, another thread may call these.
+// beginCall precedes a call of the functions below. While it runs, another thread may call stopCall and progress.
 EXPORT(beginCall) void beginCall() { trainer->control.begin(); }
 EXPORT(stopCall) void stopCall() { trainer->control.stop(); }
 
-// Progress: the images in the lower half, the bits of their losses' sum in the upper one.
+// Returns the number of images in the lower half and the bits of the sum of their losses, a float, in the upper half.
 EXPORT(progress) std::uint64_t progress() {
   const Progress progress = trainer->control.progress();
   std::uint64_t bits;
@@ -118,7 +118,7 @@ EXPORT(progress) std::uint64_t progress() {
   return bits;
 }
 
-// losses: [5], as `write` has them
+// losses [5], in the order of `write`
 EXPORT(trainEpoch)
 void trainEpoch(const std::uint8_t* bytes, std::size_t imageCount, const std::uint32_t* order, std::size_t count,
                 std::uint32_t epoch, double* losses) {

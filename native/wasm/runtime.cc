@@ -1,11 +1,12 @@
-// What the C++ library leaves open here: exceptions, which the host throws for us, and memory for several threads.
+// Replaces two parts of the C++ library, which is built without exceptions and without threads: a C++ exception becomes a
+// JavaScript error that the host throws, and the allocator takes a lock.
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <new>
 
-// Throws a JavaScript error; this instance is of no use after it.
+// Throws a JavaScript error. The instance must not be used after it.
 extern "C" [[noreturn]] __attribute__((import_module("host"), import_name("fail"))) void fail(const char* message);
 
 extern "C" {
@@ -15,12 +16,12 @@ void* __cxa_allocate_exception(std::size_t) {
   return memory;
 }
 
-// All that is thrown here derives from std::exception, and from nothing else.
+// Everything that this project throws derives from std::exception alone.
 [[noreturn]] void __cxa_throw(void* thrown, void*, void (*)(void*)) {
   fail(static_cast<std::exception*>(thrown)->what());
 }
 
-// wasi-libc's allocator knows no threads. The linker takes these by --wrap.
+// The allocator of wasi-libc is not thread-safe. By --wrap, the linker replaces its functions with those below, which lock.
 void* __real_malloc(std::size_t bytes);
 void* __real_aligned_alloc(std::size_t alignment, std::size_t bytes);
 void __real_free(void* memory);

@@ -1,11 +1,11 @@
-// Compilers as processes, several at once.
+// Runs compilers as child processes, several at once.
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 
-/** Something whose message is all that a person needs. */
+/** An error whose message alone is printed, without a stack trace. */
 export class BuildError extends Error {}
 
-/** What the tool wrote goes on to stderr. @throws BuildError with its first lines and the hint. */
+/** Passes the tool's output on to stderr. @throws BuildError with its first lines and the hint. */
 export function runTool(command, args, { hint, cwd } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd })
@@ -27,7 +27,7 @@ export function runTool(command, args, { hint, cwd } = {}) {
   })
 }
 
-/** As many at once as there are cores; the results are in the order of the items. */
+/** Runs work(item) for all items, one per core at a time. The results are in the order of the items. */
 export async function inParallel(items, work) {
   const results = []
   let next = 0

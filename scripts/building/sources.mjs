@@ -1,33 +1,32 @@
-// What native/ is made of, whatever builds it: its files, the flags, and who is compiled more than once.
+// The sources of native/ and their compiler flags, for every script that builds them.
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const nativeFolder = fileURLToPath(new URL('../../native/', import.meta.url))
 export const buildFolder = join(nativeFolder, 'build')
 export const coreFolders = ['core', 'kernels', 'eigen_losses']
-export const addonFolders = [...coreFolders, 'addon']
-export const testFolders = [...coreFolders, 'tests', 'tests/reference']
+const nativeCoreFolders = [...coreFolders, 'kernels/amx']
+export const addonFolders = [...nativeCoreFolders, 'addon']
+export const testFolders = [...nativeCoreFolders, 'reference', 'tests']
 
-// A source that is compiled once for each instruction set has its rows here, as
-// { architecture: 'x64', suffix: 'avx2', flags: ['-mavx2', '-mfma'] }; every other source is compiled once.
+// The sources that are compiled for certain instruction sets, once for each row that has the target's architecture. Every
+// other source is compiled once.
 const avx512Flags = ['-mfma', ...['f', 'dq', 'bw', 'vl'].map((set) => `-mavx512${set}`)]
 const variantsBySource = {
-  'kernels.cc': [
+  'kernels/kernels.cc': [
     { architecture: 'x64', suffix: 'baseline', flags: ['-DEIGENAE_KERNELS=baselineKernels'] },
     { architecture: 'x64', suffix: 'avx2', flags: ['-DEIGENAE_KERNELS=avx2Kernels', '-mavx2', '-mfma'] },
     { architecture: 'x64', suffix: 'avx512', flags: ['-DEIGENAE_KERNELS=avx512Kernels', ...avx512Flags] },
-    {
-      architecture: 'x64',
-      suffix: 'amx',
-      flags: ['-DEIGENAE_KERNELS=amxKernels', ...avx512Flags, '-mamx-tile', '-mamx-bf16'],
-    },
     { architecture: 'arm64', suffix: 'baseline', flags: ['-DEIGENAE_KERNELS=baselineKernels'] },
+  ],
+  'kernels/amx/kernels.cc': [
+    { architecture: 'x64', suffix: 'amx', flags: [...avx512Flags, '-mamx-tile', '-mamx-bf16'] },
   ],
 }
 
-// No -ffast-math: a sum keeps its order, so that the same numbers come out at any number of threads.
+// Without -ffast-math a sum keeps its order, so that the result is the same with any number of threads.
 export const commonFlags = [
   '-std=c++17',
   '-pthread',
@@ -43,7 +42,7 @@ export function addonFlags() {
   return [...optimizedFlags, '-DNAPI_VERSION=8', `-I${include_dir}`]
 }
 
-/** The files of these folders of native/ whose names end so, as paths from native/. */
+/** Returns the files in these folders of native/ that have one of the extensions, as paths relative to native/. */
 export function filesIn(folders, ...extensions) {
   return folders.flatMap((folder) =>
     readdirSync(join(nativeFolder, folder))
@@ -53,12 +52,12 @@ export function filesIn(folders, ...extensions) {
   )
 }
 
-/** Every object that a target needs: { source, suffix, flags }. */
+/** Returns the objects that a target consists of: { source, suffix, flags }. */
 export function compileUnits({ folders, architecture }) {
   return filesIn(folders, '.cc').flatMap((source) => {
-    const variants = variantsBySource[basename(source)] ?? [{ architecture, suffix: '', flags: [] }]
+    const variants = variantsBySource[source] ?? [{ architecture, suffix: '', flags: [] }]
     return variants
       .filter((variant) => variant.architecture === architecture)
-      .map(({ suffix, flags }) => ({ source: join(nativeFolder, source), suffix, flags }))
+      .map(({ suffix, flags }) => ({ source, suffix, flags }))
   })
 }

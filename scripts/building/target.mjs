@@ -1,6 +1,8 @@
-// A target is a file made from folders of native/ by one compiler:
-// { name, file, architecture, folders, flags, linkFlags }; the name is for people. A compiler is { command, flags, version, hint }; its command is
-// null where none was found, and hint(reason) is what to tell a person then.
+// Builds a target with a compiler, unless it is up to date.
+//
+// A target is a file that is made from folders of native/: { name, file, architecture, folders, flags, linkFlags }. Its name
+// is for messages. A compiler is { command, flags, version, hint }: command is null if none was found, and hint(reason)
+// returns the advice to print then.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -8,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { BuildError, inParallel, runTool } from './processes.mjs'
 import { buildFolder, commonFlags, compileUnits, filesIn, nativeFolder } from './sources.mjs'
 
-/** Leaves the target as the sources are now, or, where that fails, none. */
+/** Brings the target up to date with the sources. If that fails, the target is removed. */
 export async function build(target, compiler) {
   const stampFile = `${target.file}.stamp`
   const stamp = existsSync(target.file) && existsSync(stampFile) ? readFileSync(stampFile, 'utf8') : ''
@@ -26,7 +28,7 @@ export async function build(target, compiler) {
   }
 }
 
-/** Prints a line before and one after. npm shows what a project's own install script prints, in a clone. */
+/** Prints a line before and after compiling. In a clone, npm shows what the project's own install script prints. */
 async function announced({ name }, compile) {
   const started = performance.now()
   console.error(`compiling ${name} (C++), about half a minute …`)
@@ -37,11 +39,11 @@ async function announced({ name }, compile) {
 async function compileAndLink(target, compiler) {
   mkdirSync(dirname(target.file), { recursive: true })
   const run = (args) => runTool(compiler.command, [...compiler.flags, ...args], { hint: compiler.hint })
-  const temporary = mkdtempSync(join(buildFolder, 'objects-')) // two builds at once must not share objects
+  const temporary = mkdtempSync(join(buildFolder, 'objects-')) // so that two builds at once do not share objects
   try {
     const objects = await inParallel(compileUnits(target), async (unit) => {
-      const object = join(temporary, `${basename(unit.source)}${unit.suffix}.o`)
-      await run([...commonFlags, ...target.flags, ...unit.flags, '-c', unit.source, '-o', object])
+      const object = join(temporary, `${unit.source.replaceAll('/', '-')}${unit.suffix}.o`)
+      await run([...commonFlags, ...target.flags, ...unit.flags, '-c', join(nativeFolder, unit.source), '-o', object])
       return object
     })
     const linked = join(temporary, basename(target.file))
@@ -52,7 +54,7 @@ async function compileAndLink(target, compiler) {
   }
 }
 
-/** A digest of all that decides what comes out, but the compiler. */
+/** Returns a digest of everything but the compiler that the target depends on. */
 function hashSources(target) {
   const hash = createHash('sha256')
   const recipe = ['sources.mjs', 'target.mjs'].map((name) =>

@@ -1,6 +1,7 @@
-// The tiles of Intel's AMX, which multiply bfloat16 numbers sixteen times as fast as vectors multiply floats. A step
-// multiplies 32 × 32 by 32 × 32 numbers, each in three parts, and adds them to 2 × 2 tiles of sums, in floats. While the
-// tiles are at it the vectors have time: they cut up the factors of the next step, or do what else they are given.
+// Products on the tiles of Intel's AMX, which multiply bfloat16 numbers sixteen times as fast as vectors multiply floats. A
+// block product multiplies 32 × 32 by 32 × 32 elements of three components each and adds the result to 2 × 2 tiles of sums
+// in float. While the tiles are busy, the vector units are free to split the factors of the next block product or to do
+// other work.
 #pragma once
 
 #include "blocks.h"
@@ -22,8 +23,8 @@ namespace {
 #define EIGENAE_ADD_PRODUCT(SUMS, LEFT, RIGHT) \
   __asm__ __volatile__("tdpbf16ps %%tmm" #RIGHT ", %%tmm" #LEFT ", %%tmm" #SUMS : :)
 
-// Between these, this thread's tiles are of 16 rows of 64 bytes.
-void openTiles() {
+// Gives this thread's eight tiles 16 rows of 64 bytes each, until releaseTiles.
+void configureTiles() {
   struct alignas(64) {
     std::uint8_t palette = 1, startRow = 0, reserved[14] = {};
     std::uint16_t bytesInRow[16] = {64, 64, 64, 64, 64, 64, 64, 64};
@@ -32,22 +33,23 @@ void openTiles() {
   __asm__ __volatile__("ldtilecfg %0" : : "m"(shape));
 }
 
-void closeTiles() { __asm__ __volatile__("tilerelease" : :); }
+void releaseTiles() { __asm__ __volatile__("tilerelease" : :); }
 
 template <int number>
 struct Term {
   static constexpr int value = number;
 };
 
-// The sums += left · right; calls meanwhile(Term<0>()) … meanwhile(Term<5>()) between the products.
+// Adds left · right to the sums, the smallest products of components first. Calls meanwhile(Term<0>()) …
+// meanwhile(Term<5>()) while the tiles compute each of the six products.
 template <typename Meanwhile>
 EIGENAE_INLINE void addBlocks(const Block& left, const Block& right, Meanwhile meanwhile) {
-#define EIGENAE_LOAD_LEFT(PART)                  \
-  EIGENAE_LOAD_TILE(4, left.parts[PART][0], 64); \
-  EIGENAE_LOAD_TILE(5, left.parts[PART][1], 64)
-#define EIGENAE_LOAD_RIGHT(PART)                  \
-  EIGENAE_LOAD_TILE(6, right.parts[PART][0], 64); \
-  EIGENAE_LOAD_TILE(7, right.parts[PART][1], 64)
+#define EIGENAE_LOAD_LEFT(COMPONENT)                       \
+  EIGENAE_LOAD_TILE(4, left.components[COMPONENT][0], 64); \
+  EIGENAE_LOAD_TILE(5, left.components[COMPONENT][1], 64)
+#define EIGENAE_LOAD_RIGHT(COMPONENT)                       \
+  EIGENAE_LOAD_TILE(6, right.components[COMPONENT][0], 64); \
+  EIGENAE_LOAD_TILE(7, right.components[COMPONENT][1], 64)
 #define EIGENAE_ADD_PRODUCTS \
   EIGENAE_ADD_PRODUCT(0, 4, 6); \
   EIGENAE_ADD_PRODUCT(1, 4, 7); \
@@ -75,10 +77,10 @@ EIGENAE_INLINE void addBlocks(const Block& left, const Block& right, Meanwhile m
 }
 constexpr int terms = 6;
 
-// The part of a block that is cut up at a term.
+// Splits the share of a block that is due at one of the terms.
 template <typename Factor, typename TermOf>
-EIGENAE_INLINE void cutSome(TermOf, const Square& square, Block& to) {
-  cut<Factor, TermOf::value * blockSize / terms, (TermOf::value + 1) * blockSize / terms>(square, to);
+EIGENAE_INLINE void splitSome(TermOf, const Square& square, Block& to) {
+  split<Factor, TermOf::value * blockSize / terms, (TermOf::value + 1) * blockSize / terms>(square, to);
 }
 
 EIGENAE_INLINE void clearSums() {
@@ -88,7 +90,7 @@ EIGENAE_INLINE void clearSums() {
   EIGENAE_CLEAR_TILE(3);
 }
 
-// To [32] rows of a panel.
+// Stores the sums into 32 rows of a panel.
 EIGENAE_INLINE void storeSums(float* to) {
   constexpr int stride = panel * sizeof(float);
   EIGENAE_STORE_TILE(0, to, stride);

@@ -1,0 +1,524 @@
+// A complete training step in plain scalar C++, in reading order:
+//
+//   input      addNoise
+//   forward    linear → batch norm → ReLU, for each layer; the latent layer has no activation, the last one a sigmoid
+//   losses     mean squared error of the output, eigen losses of the embedding
+//   backward   the same layers in reverse order
+//   update     Adam
+//   trainer    the step, and the epoch around it
+//
+// Activations are [batch][width] and weights [outputs][inputs], row-major. Parameters and gradients are one flat array each,
+// whose offsets are in Layout.
+#include "reference.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "../core/random.h"
+#include "../eigen_losses/eigen_losses.h"
+
+namespace eigenae {
+
+namespace {
+
+std::size_t area(int rows, int columns) { return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns); }
+
+}  // namespace
+
+// --- Input ---
+
+void addNoise(const Noise& noise, std::uint32_t image, int inputs, float* pixels) {
+  if (noise.deviation == 0) return;
+  for (int first = 0; first < inputs; first += 4) {
+    const auto values = normals(noise.seed, noise.purpose, noise.epoch, image, first / 4);
+    for (int i = 0; i < 4 && first + i < inputs; ++i) pixels[first + i] += noise.deviation * values[i];
+  }
+}
+
+// --- Linear layer: output = input · weightᵀ + bias ---
+
+void linearForward(const float* input, const float* weight, const float* bias, int batch, int inputs, int outputs,
+                   float* output) {
+  for (int b = 0; b < batch; ++b) {
+    for (int o = 0; o < outputs; ++o) {
+      float sum = bias[o];
+      for (int i = 0; i < inputs; ++i) sum += input[area(b, inputs) + i] * weight[area(o, inputs) + i];
+      output[area(b, outputs) + o] = sum;
+    }
+  }
+}
+
+// inputGradient = outputGradient · weight
+void linearBackwardInput(const float* outputGradient, const float* weight, int batch, int inputs, int outputs,
+                         float* inputGradient) {
+  std::fill_n(inputGradient, area(batch, inputs), 0.0f);
+  for (int b = 0; b < batch; ++b) {
+    for (int o = 0; o < outputs; ++o) {
+      const float g = outputGradient[area(b, outputs) + o];
+      for (int i = 0; i < inputs; ++i) inputGradient[area(b, inputs) + i] += g * weight[area(o, inputs) + i];
+    }
+  }
+}
+
+// weightGradient = outputGradientᵀ · input
+void linearBackwardWeight(const float* outputGradient, const float* input, int batch, int inputs, int outputs,
+                          float* weightGradient) {
+  std::fill_n(weightGradient, area(outputs, inputs), 0.0f);
+  for (int b = 0; b < batch; ++b) {
+    for (int o = 0; o < outputs; ++o) {
+      const float g = outputGradient[area(b, outputs) + o];
+      for (int i = 0; i < inputs; ++i) weightGradient[area(o, inputs) + i] += g * input[area(b, inputs) + i];
+    }
+  }
+}
+
+void linearBackwardBias(const float* outputGradient, int batch, int outputs, float* biasGradient) {
+  std::fill_n(biasGradient, outputs, 0.0f);
+  for (int b = 0; b < batch; ++b) {
+    for (int o = 0; o < outputs; ++o) biasGradient[o] += outputGradient[area(b, outputs) + o];
+  }
+}
+
+// --- Batch norm, as torch.nn.BatchNorm1d: output = gamma · (input − mean) / √(variance + normEpsilon) + beta ---
+
+namespace {
+
+constexpr float momentum = 0.1f;
+
+// Returns [width] the means over the batch of first · second, element by element.
+std::vector<float> meanProducts(const float* first, const float* second, int batch, int width) {
+  std::vector<float> means(width, 0.0f);
+  for (int b = 0; b < batch; ++b) {
+    for (int i = 0; i < width; ++i) means[i] += first[area(b, width) + i] * second[area(b, width) + i];
+  }
+  for (float& mean : means) mean /= static_cast<float>(batch);
+  return means;
+}
+
+// Returns [width] the means over the batch.
+std::vector<float> means(const float* values, int batch, int width) {
+  const std::vector<float> ones(area(batch, width), 1.0f);
+  return meanProducts(values, ones.data(), batch, width);
+}
+
+}  // namespace
+
+void batchNormForward(float* values, int batch, int width, const float* gamma, const float* beta, float* normalised,
+                      float* inverseDeviation, float* runningMean, float* runningVariance) {
+  const std::vector<float> mean = means(values, batch, width);
+  for (int b = 0; b < batch; ++b) {
+    for (int i = 0; i < width; ++i) normalised[area(b, width) + i] = values[area(b, width) + i] - mean[i];
+  }
+  const std::vector<float> variance = meanProducts(normalised, normalised, batch, width);
+  for (int i = 0; i < width; ++i) inverseDeviation[i] = 1 / std::sqrt(variance[i] + normEpsilon);
+  for (int b = 0; b < batch; ++b) {
+    for (int i = 0; i < width; ++i) {
+      float& n = normalised[area(b, width) + i];
+      n *= inverseDeviation[i];
+      values[area(b, width) + i] = gamma[i] * n + beta[i];
+    }
+  }
+
+  if (batch == 1) return;  // a single image has no unbiased variance
+  const float unbiased = static_cast<float>(batch) / static_cast<float>(batch - 1);
+  for (int i = 0; i < width; ++i) {
+    runningMean[i] += momentum * (mean[i] - runningMean[i]);
+    runningVariance[i] += momentum * (unbiased * variance[i] - runningVariance[i]);
+  }
+}
+
+// With g = the output's gradient and n = normalised:
+// inputGradient = gamma · inverseDeviation · (g − mean(g) − n · mean(g · n))
+void batchNormBackward(float* gradient, int batch, int width, const float* gamma, const float* normalised,
+                       const float* inverseDeviation, float* gammaGradient, float* betaGradient) {
+  const std::vector<float> mean = means(gradient, batch, width);
+  const std::vector<float> projection = meanProducts(gradient, normalised, batch, width);
+  for (int i = 0; i < width; ++i) {
+    betaGradient[i] = mean[i] * static_cast<float>(batch);
+    gammaGradient[i] = projection[i] * static_cast<float>(batch);
+  }
+  for (int b = 0; b < batch; ++b) {
+    for (int i = 0; i < width; ++i) {
+      float& g = gradient[area(b, width) + i];
+      g = gamma[i] * inverseDeviation[i] * (g - mean[i] - normalised[area(b, width) + i] * projection[i]);
+    }
+  }
+}
+
+void batchNormInference(float* values, int batch, int width, const float* gamma, const float* beta,
+                        const float* runningMean, const float* runningVariance) {
+  for (int b = 0; b < batch; ++b) {
+    for (int i = 0; i < width; ++i) {
+      float& value = values[area(b, width) + i];
+      value = gamma[i] / std::sqrt(runningVariance[i] + normEpsilon) * (value - runningMean[i]) + beta[i];
+    }
+  }
+}
+
+// --- Activations ---
+
+void reluForward(float* values, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) values[i] = values[i] < 0 ? 0 : values[i];  // NaN stays NaN
+}
+
+void reluBackward(const float* output, float* gradient, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) gradient[i] = output[i] > 0 ? gradient[i] : 0;
+}
+
+void sigmoidForward(float* values, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) values[i] = 1 / (1 + std::exp(-values[i]));
+}
+
+// --- Losses ---
+
+double squaredErrorForward(const float* output, const float* target, std::size_t count) {
+  double sum = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const float difference = output[i] - target[i];
+    sum += static_cast<double>(difference * difference);
+  }
+  return sum;
+}
+
+void sigmoidMeanSquaredErrorBackward(const float* output, const float* target, std::size_t count, float* gradient) {
+  const float scale = 2 / static_cast<float>(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    gradient[i] = scale * (output[i] - target[i]) * output[i] * (1 - output[i]);
+  }
+}
+
+namespace {
+
+using Columns = std::vector<std::vector<double>>;  // a matrix by its columns
+
+double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+
+void subtractMean(std::vector<double>& values) {
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+  for (double& value : values) value -= mean;
+}
+
+void rotate(std::vector<double>& a, std::vector<double>& b, double cosine, double sine) {
+  for (std::size_t k = 0; k < a.size(); ++k) {
+    const double x = a[k], y = b[k];
+    a[k] = cosine * x - sine * y;
+    b[k] = sine * x + cosine * y;
+  }
+}
+
+// Rotates pairs of columns of z until all are orthogonal (one-sided Jacobi). Column i is then σᵢuᵢ. The same rotations turn
+// the identity v into the matrix whose columns are vᵢ, so that Z = Σ σᵢ uᵢ vᵢᵀ.
+void decompose(Columns& z, Columns& v) {
+  constexpr int maximalSweeps = 40;
+  bool rotated = true;
+  for (int sweep = 0; rotated && sweep < maximalSweeps; ++sweep) {
+    rotated = false;
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      for (std::size_t j = i + 1; j < z.size(); ++j) {
+        const double first = dot(z[i], z[i]), second = dot(z[j], z[j]), product = dot(z[i], z[j]);
+        if (!(std::abs(product) > 1e-14 * std::sqrt(first * second))) continue;
+        const double zeta = (second - first) / (2 * product);
+        const double tangent = (zeta < 0 ? -1 : 1) / (std::abs(zeta) + std::sqrt(1 + zeta * zeta));
+        const double cosine = 1 / std::sqrt(1 + tangent * tangent);
+        rotate(z[i], z[j], cosine, cosine * tangent);
+        rotate(v[i], v[j], cosine, cosine * tangent);
+        rotated = true;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+// ∂f/∂Z = Σ ∂f/∂σᵢ · uᵢ vᵢᵀ
+double eigenLossForwardBackward(const EigenLossSpec& spec, const float* embedding, int batch, int width,
+                                double* gradient) {
+  Columns z(width, std::vector<double>(batch)), v(width, std::vector<double>(width, 0.0));
+  for (int i = 0; i < width; ++i) {
+    for (int b = 0; b < batch; ++b) z[i][b] = embedding[area(b, width) + i];
+    if (spec.center) subtractMean(z[i]);
+    v[i][i] = 1;
+  }
+  decompose(z, v);
+
+  std::vector<int> order(width);  // largest singular value first
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](int i, int j) { return dot(z[i], z[i]) > dot(z[j], z[j]); });
+  std::vector<double> sigma, derivatives(width);
+  for (const int i : order) sigma.push_back(std::sqrt(dot(z[i], z[i])));
+  if (sigma[0] == 0) return 0;  // the shares of a spectrum of zeros are undefined
+  const double value = findEigenLoss(spec.kind)(sigma.data(), width, spec.parameters, derivatives.data());
+
+  Columns added(width, std::vector<double>(batch, 0.0));
+  for (int k = 0; k < width; ++k) {
+    if (sigma[k] < 0x1p-21 * sigma[0]) continue;  // rounding error of the embedding: uₖ is undefined
+    const std::vector<double>&su = z[order[k]], &right = v[order[k]];
+    for (int i = 0; i < width; ++i) {
+      for (int b = 0; b < batch; ++b) added[i][b] += derivatives[k] * su[b] / sigma[k] * right[i];
+    }
+  }
+  for (int i = 0; i < width; ++i) {
+    if (spec.center) subtractMean(added[i]);
+    for (int b = 0; b < batch; ++b) gradient[area(b, width) + i] += spec.weight * added[i][b];
+  }
+  return value;
+}
+
+// --- Update: torch.optim.Adam, with the second moment's bias correction inside the denominator and ε outside of it ---
+
+void adamStep(const AdamSpec& adam, std::int64_t step, const float* gradient, std::size_t count, float* parameters,
+              float* firstMoments, float* secondMoments) {
+  const double correction1 = 1 - std::pow(adam.beta1, static_cast<double>(step));
+  const double correction2 = 1 - std::pow(adam.beta2, static_cast<double>(step));
+  const float stepSize = static_cast<float>(adam.learningRate / correction1);
+  const float inverseRootCorrection2 = static_cast<float>(1 / std::sqrt(correction2));
+  const float beta1 = static_cast<float>(adam.beta1), oneMinusBeta1 = static_cast<float>(1 - adam.beta1);
+  const float beta2 = static_cast<float>(adam.beta2), oneMinusBeta2 = static_cast<float>(1 - adam.beta2);
+  const float epsilon = static_cast<float>(adam.epsilon);
+
+  for (std::size_t i = 0; i < count; ++i) {
+    const float first = beta1 * firstMoments[i] + oneMinusBeta1 * gradient[i];
+    const float second = beta2 * secondMoments[i] + oneMinusBeta2 * (gradient[i] * gradient[i]);
+    firstMoments[i] = first;
+    secondMoments[i] = second;
+    parameters[i] -= stepSize * first / (std::sqrt(second) * inverseRootCorrection2 + epsilon);
+  }
+}
+
+// --- Trainer ---
+
+namespace {
+
+// The values of one layer for one batch.
+struct LayerValues {
+  std::vector<float> output;            // [batchSize][outputs]
+  std::vector<float> gradient;          // [batchSize][outputs] of the output, later of the linear part
+  std::vector<float> normalised;        // [batchSize][outputs] with batch norm
+  std::vector<float> inverseDeviation;  // [outputs] with batch norm
+};
+
+class ReferenceTrainer final : public Trainer {
+ public:
+  explicit ReferenceTrainer(const TrainerSpec& spec)
+      : spec_(spec),
+        layout_(makeLayout(spec.widths, spec.batchNorm)),
+        clean_(area(spec.batchSize, layout_.inputs())),
+        noisy_(clean_.size()),
+        latentGradient_(area(spec.batchSize, layout_.latent())),
+        gradient_(layout_.parameterCount) {
+    for (const EigenLossSpec& eigenLoss : spec.eigenLosses) findEigenLoss(eigenLoss.kind);  // throws if unknown
+    for (const Layer& layer : layout_.layers) {
+      const std::size_t size = area(spec.batchSize, layer.outputs);
+      values_.push_back({std::vector<float>(size), std::vector<float>(size), std::vector<float>(size),
+                         std::vector<float>(layer.outputs)});
+    }
+    state_.parameters.resize(layout_.parameterCount);
+    state_.firstMoments.resize(layout_.parameterCount);
+    state_.secondMoments.resize(layout_.parameterCount);
+    state_.runningStatistics.resize(layout_.runningStatisticCount);
+  }
+
+  std::size_t parameterCount() const override { return layout_.parameterCount; }
+  std::size_t runningStatisticCount() const override { return layout_.runningStatisticCount; }
+  void setState(const State& state) override { state_ = state; }
+  State getState() const override { return state_; }
+
+  Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch) override {
+    const Noise noise{spec_.seed, purpose::trainingNoise, epoch, spec_.noise};
+    const std::size_t batchSize = spec_.batchSize;
+    Losses losses;
+    for (std::size_t first = 0; first < count && !control.stopped(); first += batchSize) {
+      const int batch = static_cast<int>(std::min(batchSize, count - first));
+      for (int b = 0; b < batch; ++b) readImage(images, order[first + b], b, &noise);
+      step(clean_.data(), noisy_.data(), batch, losses);
+      control.publish({static_cast<std::uint32_t>(losses.images), static_cast<float>(losses.loss())});
+    }
+    return losses;
+  }
+
+  Losses trainBatch(const float* clean, const float* noisy, std::size_t count) override {
+    Losses losses;
+    step(clean, noisy, static_cast<int>(count), losses);
+    return losses;
+  }
+
+  void encode(const Images& images, float* embedding) override {
+    inferBatches(images, nullptr, [&](std::size_t first, int batch) {
+      const int latent = layout_.latent();
+      std::copy_n(values_[layout_.latentLayer].output.data(), area(batch, latent), embedding + first * latent);
+    });
+  }
+
+  void reconstruct(const Images& images, float* output) override {
+    inferBatches(images, nullptr, [&](std::size_t first, int batch) {
+      const int inputs = layout_.inputs();
+      std::copy_n(values_.back().output.data(), area(batch, inputs), output + first * inputs);
+    });
+  }
+
+  double meanSquaredError(const Images& images, const Noise* noise) override {
+    double sum = 0;
+    inferBatches(images, noise, [&](std::size_t, int batch) {
+      sum += squaredErrorForward(values_.back().output.data(), clean_.data(), area(batch, layout_.inputs()));
+    });
+    return sum / (static_cast<double>(images.count) * layout_.inputs());
+  }
+
+ private:
+  // The training step on clean and noisy [batch][inputs].
+  void step(const float* clean, const float* noisy, int batch, Losses& losses) {
+    forward(noisy, batch);
+    const std::size_t pixels = area(batch, layout_.inputs());
+    losses.squaredError += squaredErrorForward(values_.back().output.data(), clean, pixels) / layout_.inputs();
+    losses.images += batch;
+    evaluateEigenLosses(batch, losses);
+    backward(noisy, clean, batch);
+    ++state_.step;
+    adamStep(spec_.adam, state_.step, gradient_.data(), gradient_.size(), state_.parameters.data(),
+             state_.firstMoments.data(), state_.secondMoments.data());
+  }
+
+  void forward(const float* input, int batch) {
+    const float* parameters = state_.parameters.data();
+    float* statistics = state_.runningStatistics.data();
+    for (std::size_t i = 0; i < layout_.layers.size(); ++i) {
+      const Layer& layer = layout_.layers[i];
+      LayerValues& values = values_[i];
+      linearForward(input, parameters + layer.weight, parameters + layer.bias, batch, layer.inputs, layer.outputs,
+                    values.output.data());
+      if (layer.batchNorm) {
+        batchNormForward(values.output.data(), batch, layer.outputs, parameters + layer.gamma, parameters + layer.beta,
+                         values.normalised.data(), values.inverseDeviation.data(), statistics + layer.runningMean,
+                         statistics + layer.runningVariance);
+      }
+      activate(layer, batch, values.output.data());
+      input = values.output.data();
+    }
+  }
+
+  void activate(const Layer& layer, int batch, float* values) const {
+    if (layer.activation == Activation::relu) reluForward(values, area(batch, layer.outputs));
+    if (layer.activation == Activation::sigmoid) sigmoidForward(values, area(batch, layer.outputs));
+  }
+
+  // Sets latentGradient_ [batch][latent]. A batch with no more images than latent dimensions has no eigen losses.
+  void evaluateEigenLosses(int batch, Losses& losses) {
+    std::fill(latentGradient_.begin(), latentGradient_.end(), 0.0);
+    if (spec_.eigenLosses.empty() || batch <= layout_.latent()) return;
+    for (const EigenLossSpec& eigenLoss : spec_.eigenLosses) {
+      const float* embedding = values_[layout_.latentLayer].output.data();
+      const double value =
+          eigenLossForwardBackward(eigenLoss, embedding, batch, layout_.latent(), latentGradient_.data());
+      losses.eigenLoss += value * batch;
+      losses.weighted += eigenLoss.weight * value * batch;
+    }
+    losses.eigenLossImages += batch;
+  }
+
+  // Writes every element of gradient_.
+  void backward(const float* input, const float* target, int batch) {
+    const float* parameters = state_.parameters.data();
+    float* gradients = gradient_.data();
+    sigmoidMeanSquaredErrorBackward(values_.back().output.data(), target, area(batch, layout_.inputs()),
+                                    values_.back().gradient.data());
+    for (std::size_t i = layout_.layers.size(); i-- > 0;) {
+      const Layer& layer = layout_.layers[i];
+      float* gradient = values_[i].gradient.data();  // [batch][outputs]
+      const std::size_t count = area(batch, layer.outputs);
+      if (i == layout_.latentLayer) {
+        for (std::size_t j = 0; j < count; ++j) gradient[j] += static_cast<float>(latentGradient_[j]);
+      }
+      if (layer.activation == Activation::relu) reluBackward(values_[i].output.data(), gradient, count);
+      if (layer.batchNorm) {
+        backwardBatchNorm(i, batch);
+      } else {
+        linearBackwardBias(gradient, batch, layer.outputs, gradients + layer.bias);
+      }
+      const float* layerInput = i == 0 ? input : values_[i - 1].output.data();
+      linearBackwardWeight(gradient, layerInput, batch, layer.inputs, layer.outputs, gradients + layer.weight);
+      if (i == 0) break;
+      linearBackwardInput(gradient, parameters + layer.weight, batch, layer.inputs, layer.outputs,
+                          values_[i - 1].gradient.data());
+    }
+  }
+
+  // Two gradients of a layer with batch norm are exactly 0. If they were summed, rounding errors would remain, and Adam
+  // scales even the smallest gradient to a full step.
+  void backwardBatchNorm(std::size_t index, int batch) {
+    const Layer& layer = layout_.layers[index];
+    LayerValues& values = values_[index];
+    batchNormBackward(values.gradient.data(), batch, layer.outputs, state_.parameters.data() + layer.gamma,
+                      values.normalised.data(), values.inverseDeviation.data(), &gradient_[layer.gamma],
+                      &gradient_[layer.beta]);
+
+    // The first is the bias's, which the batch's mean removes.
+    std::fill_n(&gradient_[layer.bias], layer.outputs, 0.0f);
+
+    // The second is the latent layer's beta's: no activation follows, so the next layer's mean removes it. Only the eigen
+    // losses, which see the embedding itself, contribute to it.
+    if (index != layout_.latentLayer || !layout_.layers[index + 1].batchNorm) return;
+    for (int i = 0; i < layer.outputs; ++i) {
+      double sum = 0;
+      for (int b = 0; b < batch; ++b) sum += latentGradient_[area(b, layer.outputs) + i];
+      gradient_[layer.beta + i] = static_cast<float>(sum);
+    }
+  }
+
+  // Reads an image into row b of clean_ and, with noise, of noisy_.
+  void readImage(const Images& images, std::size_t image, int b, const Noise* noise) {
+    const int inputs = layout_.inputs();
+    float *clean = &clean_[area(b, inputs)], *noisy = &noisy_[area(b, inputs)];
+    for (int i = 0; i < inputs; ++i) {
+      const std::size_t at = image * inputs + i;
+      clean[i] = images.floats != nullptr ? images.floats[at] : static_cast<float>(images.bytes[at]) / 255.0f;
+    }
+    std::copy_n(clean, inputs, noisy);
+    if (noise != nullptr) addNoise(*noise, static_cast<std::uint32_t>(image), inputs, noisy);
+  }
+
+  // Runs all layers in inference mode, batch by batch, and calls visit(first image, number of images).
+  template <typename Visit>
+  void inferBatches(const Images& images, const Noise* noise, Visit visit) {
+    const std::size_t batchSize = spec_.batchSize;
+    for (std::size_t first = 0; first < images.count; first += batchSize) {
+      const int batch = static_cast<int>(std::min(batchSize, images.count - first));
+      for (int b = 0; b < batch; ++b) readImage(images, first + b, b, noise);
+      infer(noisy_.data(), batch);
+      visit(first, batch);
+    }
+  }
+
+  void infer(const float* input, int batch) {
+    const float *parameters = state_.parameters.data(), *statistics = state_.runningStatistics.data();
+    for (std::size_t i = 0; i < layout_.layers.size(); ++i) {
+      const Layer& layer = layout_.layers[i];
+      float* output = values_[i].output.data();
+      linearForward(input, parameters + layer.weight, parameters + layer.bias, batch, layer.inputs, layer.outputs, output);
+      if (layer.batchNorm) {
+        batchNormInference(output, batch, layer.outputs, parameters + layer.gamma, parameters + layer.beta,
+                           statistics + layer.runningMean, statistics + layer.runningVariance);
+      }
+      activate(layer, batch, output);
+      input = output;
+    }
+  }
+
+  const TrainerSpec spec_;
+  const Layout layout_;
+  State state_;
+  std::vector<LayerValues> values_;     // for each layer
+  std::vector<float> clean_, noisy_;    // [batchSize][inputs]
+  std::vector<double> latentGradient_;  // [batchSize][latent], of the eigen losses
+  std::vector<float> gradient_;         // in the layout of the parameters
+};
+
+}  // namespace
+
+std::unique_ptr<Trainer> createReferenceTrainer(const TrainerSpec& spec) {
+  return std::make_unique<ReferenceTrainer>(spec);
+}
+
+}  // namespace eigenae
