@@ -1,4 +1,4 @@
-// The module that src/engines/native/binding.ts describes.
+// The exports of the addon. src/engines/native/binding.ts declares them.
 #include <node_api.h>
 
 #include <iterator>

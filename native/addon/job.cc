@@ -12,9 +12,9 @@ namespace eigenae::addon {
 
 namespace {
 
-// A thread of its own and not libuv's pool (napi_create_async_work): process.exit and worker.terminate wait for the
-// pool before any cleanup hook runs, so that an epoch could not be cut short, and a long epoch would take one of the
-// four threads that file access shares.
+// A job has a thread of its own instead of one of libuv's pool (napi_create_async_work). process.exit and
+// worker.terminate wait for the pool before any cleanup hook runs, so an epoch could not be stopped; and a long epoch
+// would occupy one of the four threads that file access shares.
 struct Job {
   JobSpec spec;
   std::vector<napi_ref> references;
@@ -36,7 +36,7 @@ void compute(Job* job) {
   napi_release_threadsafe_function(job->report, napi_tsfn_release);
 }
 
-// Runs when the environment goes while the job computes: nothing it uses may outlive this call.
+// Runs if the environment is torn down while the job computes. Nothing that the job uses exists after this call.
 void stopAndJoin(void* data) {
   Job* job = static_cast<Job*>(data);
   if (job->spec.stop) job->spec.stop();
@@ -68,7 +68,8 @@ void settle(napi_env env, Job* job) {
   }
 }
 
-// On the JavaScript thread once compute is done; without env the environment is going and stopAndJoin has run.
+// Runs on the JavaScript thread once compute is done. Without env the environment is being torn down, and stopAndJoin
+// has run.
 void onReport(napi_env env, napi_value, void* context, void*) {
   if (env == nullptr) return;
   Job* job = static_cast<Job*>(context);
@@ -78,7 +79,7 @@ void onReport(napi_env env, napi_value, void* context, void*) {
   settle(env, job);
 }
 
-// The last call about a job, either way.
+// Always the last call about a job.
 void destroy(napi_env env, void*, void* context) {
   Job* job = static_cast<Job*>(context);
   for (napi_ref reference : job->references) napi_delete_reference(env, reference);
@@ -98,7 +99,7 @@ napi_value startJob(napi_env env, JobSpec spec) {
   Job* job = owned.get();
   check(env, napi_create_threadsafe_function(env, nullptr, nullptr, resourceName(env), 0, 1, nullptr, destroy, job,
                                              onReport, &job->report));
-  owned.release();  // from here on `destroy` owns it
+  owned.release();  // `destroy` owns it from here on
   try {
     for (napi_value value : spec.kept) {
       napi_ref reference;

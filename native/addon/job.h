@@ -9,11 +9,12 @@
 namespace eigenae::addon {
 
 struct JobSpec {
-  std::vector<napi_value> kept;  // values whose memory `compute` uses: they live until it is done
-  std::function<void()> compute;  // on the job's own thread; what it throws rejects the promise
-  std::function<void()> stop;     // asks compute to return early
-  std::function<void()> finished;  // on the JavaScript thread, however compute ended
-  std::function<napi_value(napi_env, const std::vector<napi_value>& kept)> result;  // on the JavaScript thread
+  std::vector<napi_value> kept;    // values whose memory `compute` uses; kept alive until it is done
+  std::function<void()> compute;   // runs on the job's own thread; an exception rejects the promise
+  std::function<void()> stop;      // makes compute return early
+  std::function<void()> finished;  // runs on the JavaScript thread, whether compute succeeded or failed
+  // Runs on the JavaScript thread if compute succeeded. Returns the value of the promise.
+  std::function<napi_value(napi_env, const std::vector<napi_value>& kept)> result;
 };
 
 // Starts the job and returns its promise.

@@ -54,7 +54,7 @@ napi_value stop(napi_env env, napi_callback_info info) {
   });
 }
 
-// A function that stops the search, and keeps it as long as it lives itself.
+// Returns a JavaScript function that stops the search and keeps it alive.
 napi_value stopFunction(napi_env env, const SharedSearch& search) {
   auto owned = std::make_unique<SharedSearch>(search);
   napi_value function;

@@ -4,7 +4,7 @@
 
 namespace eigenae::addon {
 
-// findNeighbours of src/engines/native/binding.ts.
+// Starts a search: findNeighbours in src/engines/native/binding.ts.
 napi_value startNeighbours(napi_env env, napi_value search);
 
 }  // namespace eigenae::addon

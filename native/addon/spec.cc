@@ -10,7 +10,7 @@ namespace eigenae::addon {
 namespace {
 
 constexpr std::int64_t maximalWord = 0xffffffff;
-// A config's own bounds are narrower. With these, no size in the core leaves its type.
+// A config has narrower bounds. These ensure that no size overflows its type in the core.
 constexpr std::int64_t maximalWidth = 1 << 16, maximalBatch = 1 << 16, maximalActivations = 1 << 30;
 constexpr std::int64_t maximalThreads = 1 << 12;
 constexpr std::uint32_t maximalWidths = 1 << 16, maximalEigenLosses = 64, maximalParameters = 64;
@@ -26,7 +26,8 @@ BatchNorm toBatchNorm(const Argument& argument) {
   return BatchNorm::all;
 }
 
-// Asks the eigen loss for a value as the core does at a trainer's creation.
+// Evaluates the eigen loss once, as the core does when a trainer is created, to report an unknown kind or a missing
+// parameter by its name.
 void requireParameters(const Argument& argument, const EigenLossSpec& eigenLoss) {
   const double one = 1;
   double derivative;
@@ -73,8 +74,8 @@ TrainerSpec toSpec(const Argument& argument) {
   }
   spec.adam = toAdam(argument.property("adam"));
   const std::int64_t widest = *std::max_element(spec.widths.begin(), spec.widths.end());
-  spec.batchSize = static_cast<int>(
-      argument.property("batchSize").integer(1, std::min(maximalBatch, maximalActivations / widest)));
+  spec.batchSize =
+      static_cast<int>(argument.property("batchSize").integer(1, std::min(maximalBatch, maximalActivations / widest)));
   spec.seed = word(argument.property("seed"));
   spec.noise = argument.property("noise").singleNumber();
   spec.threads = static_cast<int>(argument.property("threads").integer(1, maximalThreads));

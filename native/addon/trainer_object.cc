@@ -14,7 +14,7 @@ namespace eigenae::addon {
 
 namespace {
 
-// Marks this module's trainers, so that no other object with something inside is taken for one.
+// Identifies this module's trainers, so that an object that another addon wraps is not mistaken for one.
 constexpr napi_type_tag trainerTag = {0x6b0d3f7c52a84e19, 0x9f51c2e07ad34b86};
 
 struct Session {
@@ -63,14 +63,14 @@ void requireAlive(const Session& session) {
   if (session.disposed) throw std::runtime_error("the trainer has been disposed of");
 }
 
-// To be asked for once all arguments are read: reading them may run a getter, which may call this trainer.
+// Must be called after all arguments have been read: reading them may run a getter that calls this trainer.
 Trainer& idleTrainer(const Call& call) {
   requireAlive(*call.session);
   if (call.session->busy) throw std::runtime_error("the trainer is still at work on another call");
   return *call.session->trainer;
 }
 
-// Runs spec.compute as the session's one call at a time.
+// Starts spec.compute. A session runs one call at a time.
 napi_value startCall(const Call& call, JobSpec spec) {
   const SharedSession session = call.session;
   session->trainer->control.begin();
@@ -89,7 +89,7 @@ napi_value startCall(const Call& call, JobSpec spec) {
   return promise;
 }
 
-// Images that a job uses: a copy, as JavaScript could take the memory away while it runs.
+// A copy of the images that a job uses, because JavaScript could transfer the memory while it runs.
 struct ImageCopy {
   std::vector<std::uint8_t> bytes;
   std::vector<float> floats;
@@ -132,7 +132,7 @@ napi_value setState(const Call& call) {
 
 napi_value getState(const Call& call) { return fromState(call.env, idleTrainer(call).getState()); }
 
-// A job whose result is the losses that `train` returns.
+// Starts a job that returns the losses of `train`.
 napi_value startTraining(const Call& call, std::function<Losses()> train) {
   const auto losses = std::make_shared<Losses>();
   JobSpec spec;
@@ -151,8 +151,9 @@ napi_value trainEpoch(const Call& call) {
     if (image >= images.count) orderArgument.refuseValue("of numbers below " + std::to_string(images.count));
   }
   Trainer& trainer = idleTrainer(call);
-  return startTraining(
-      call, [&trainer, images, order, epoch] { return trainer.trainEpoch(images, order->data(), order->size(), epoch); });
+  return startTraining(call, [&trainer, images, order, epoch] {
+    return trainer.trainEpoch(images, order->data(), order->size(), epoch);
+  });
 }
 
 napi_value trainBatch(const Call& call) {
@@ -166,12 +167,11 @@ napi_value trainBatch(const Call& call) {
   }
   if (noisy->size() != clean->size()) noisyArgument.refuseValue("as many images as clean");
   Trainer& trainer = idleTrainer(call);
-  return startTraining(call, [&trainer, clean, noisy, count] {
-    return trainer.trainBatch(clean->data(), noisy->data(), count);
-  });
+  return startTraining(
+      call, [&trainer, clean, noisy, count] { return trainer.trainBatch(clean->data(), noisy->data(), count); });
 }
 
-// A job that writes [count][width] floats for the images of the first argument.
+// Starts a job that returns floats [count][width] for the images of the first argument.
 napi_value startInference(const Call& call, std::size_t width, void (Trainer::*infer)(const Images&, float*)) {
   const auto images = toImages(call, call.argument(0, "images"));
   float* output;
@@ -217,7 +217,7 @@ napi_value stop(const Call& call) {
   return nullptr;
 }
 
-// While a call runs, it is told to stop and the memory goes when it has.
+// If a call is running, stops it; the memory is then freed when the call has ended.
 napi_value dispose(const Call& call) {
   Session& session = *call.session;
   session.disposed = true;

@@ -4,7 +4,7 @@
 
 namespace eigenae::addon {
 
-// createTrainer(spec, images): the object that src/engines/core-trainer.ts calls CoreTrainer.
+// Creates the object that src/engines/core-trainer.ts declares as CoreTrainer.
 napi_value createTrainerObject(napi_env env, napi_value spec, napi_value images);
 
 }  // namespace eigenae::addon

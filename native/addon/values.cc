@@ -21,7 +21,7 @@ class ArgumentError : public std::runtime_error {
 };
 
 struct TypedArray {
-  napi_typedarray_type type = napi_int8_array;  // stays if Node-API does not know the type
+  napi_typedarray_type type = napi_int8_array;  // unchanged if Node-API does not know the type
   std::size_t length = 0;                       // in elements
   void* data = nullptr;
   bool detached = false;  // its buffer has been transferred
@@ -47,9 +47,7 @@ napi_valuetype typeOf(napi_env env, napi_value value) {
   return type;
 }
 
-std::string quantity(std::int64_t min, std::int64_t max) {
-  return std::to_string(min) + " to " + std::to_string(max);
-}
+std::string quantity(std::int64_t min, std::int64_t max) { return std::to_string(min) + " to " + std::to_string(max); }
 
 }  // namespace
 
@@ -117,7 +115,8 @@ std::vector<std::string> Argument::keys(std::uint32_t max) const {
   napi_value names;
   check(env_, napi_get_property_names(env_, value_, &names));
   std::vector<std::string> found;
-  for (const Argument& key : Argument(env_, names, "the keys of " + name_).elements(0, max)) found.push_back(key.text());
+  for (const Argument& key : Argument(env_, names, "the keys of " + name_).elements(0, max))
+    found.push_back(key.text());
   return found;
 }
 
@@ -176,7 +175,9 @@ std::vector<Element> Argument::copy(napi_typedarray_type type, const char* typeN
   return array.length == 0 ? std::vector<Element>() : std::vector<Element>(elements, elements + array.length);
 }
 
-std::vector<std::uint32_t> Argument::words() const { return copy<std::uint32_t>(napi_uint32_array, "a Uint32Array", 1); }
+std::vector<std::uint32_t> Argument::words() const {
+  return copy<std::uint32_t>(napi_uint32_array, "a Uint32Array", 1);
+}
 std::vector<std::uint8_t> Argument::bytes(std::size_t rowLength) const {
   return copy<std::uint8_t>(napi_uint8_array, "a Uint8Array", rowLength);
 }

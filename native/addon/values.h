@@ -1,6 +1,6 @@
-// Conversions between JavaScript values and C++. An argument is checked here, once a call: the core trusts what it is
-// given. What is read from JavaScript is copied, so that no getter, no other thread and no transfer of a buffer can change
-// it afterwards.
+// Conversions between JavaScript values and C++. Arguments are checked here, once for each call; the core trusts them.
+// Values that are read from JavaScript are copied, so that no getter, no other thread and no transfer of a buffer can
+// change them afterwards.
 #pragma once
 
 #include <node_api.h>
@@ -13,14 +13,15 @@
 
 namespace eigenae::addon {
 
-// Throws unless status is napi_ok: what JavaScript has thrown meanwhile stays pending.
+// Throws unless status is napi_ok. An exception that is pending in JavaScript stays pending.
 void check(napi_env env, napi_status status);
 
-// The other way round: throws in JavaScript, unless something is pending there. An ArgumentError becomes a TypeError or a
-// RangeError; an Error's code is ENOMEM if there was not enough memory, EAGAIN if the machine did not start a thread.
+// Throws a C++ exception in JavaScript, unless one is pending there. An ArgumentError becomes a TypeError or a
+// RangeError. Any other becomes an Error, with the code ENOMEM if memory was short and EAGAIN if a thread could not be
+// started.
 void throwInJavaScript(napi_env env, const std::exception& exception);
 
-// Runs a callback of JavaScript's. What it throws is thrown there.
+// Runs the body of a callback from JavaScript. Exceptions are thrown there.
 template <typename Body>
 napi_value guarded(napi_env env, Body body) {
   try {
@@ -31,28 +32,28 @@ napi_value guarded(napi_env env, Body body) {
   }
 }
 
-// A value from outside and the name that messages give it: "spec.widths[2]". Each method throws an ArgumentError if the
-// value is of another type (a TypeError) or not within bounds (a RangeError).
+// A value from JavaScript and its name in messages, such as "spec.widths[2]". Each method throws an ArgumentError if
+// the value has another type (a TypeError) or is out of bounds (a RangeError).
 class Argument {
  public:
   Argument(napi_env env, napi_value value, std::string name) : env_(env), value_(value), name_(std::move(name)) {}
 
   const std::string& name() const { return name_; }
-  bool isNull() const;  // or undefined
+  bool isNull() const;  // null or undefined
 
   Argument property(const std::string& key) const;
   std::vector<Argument> elements(std::uint32_t min, std::uint32_t max) const;
-  std::vector<std::string> keys(std::uint32_t max) const;  // names of its properties
+  std::vector<std::string> keys(std::uint32_t max) const;  // names of the value's properties
 
   bool boolean() const;
-  double number() const;  // finite
-  float singleNumber() const;  // finite as a float, too
+  double number() const;       // must be finite
+  float singleNumber() const;  // must be finite as a float
   std::int64_t integer(std::int64_t min, std::int64_t max) const;
   std::string text() const;
 
-  bool holdsFloats() const;  // in a Float32Array
+  bool holdsFloats() const;  // whether it is a Float32Array
   std::vector<std::uint32_t> words() const;
-  // Whole rows of so many numbers, which is seen before they are copied.
+  // The array must consist of whole rows of rowLength elements, which is checked before it is copied.
   std::vector<std::uint8_t> bytes(std::size_t rowLength) const;
   std::vector<float> floats(std::size_t rowLength = 1) const;
 
@@ -68,9 +69,10 @@ class Argument {
   std::string name_;
 };
 
-// Once an environment, before typed arrays are made.
+// Must be called once for each environment, before typed arrays are created.
 void keepConstructors(napi_env env);
-// These throw if there is not enough memory: napi_create_arraybuffer would end the process.
+// Creates an array through its constructor, which throws if memory is short. napi_create_arraybuffer would end the
+// process.
 napi_value newFloat32Array(napi_env env, std::size_t length, float** data);
 
 napi_value fromFloats(napi_env env, const std::vector<float>& values);

@@ -3,7 +3,7 @@
 namespace eigenae {
 
 EigenLossTerm::EigenLossTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels,
-                         const CallControl& control)
+                             const CallControl& control)
     : kernels_(kernels),
       control_(control),
       batchSize_(spec.batchSize),
@@ -22,8 +22,8 @@ EigenLossTerm::EigenLossTerm(const TrainerSpec& spec, const Layout& layout, cons
   gradient_ = alignedFloats(roundUp(spec.batchSize, panelColumns_) * latent_);
 }
 
-// The terms are copies and conversions, the gradient, the triangular factor, and the rotations (a fixed time for each pair
-// and one proportional to its length). The coefficients were measured with AVX2.
+// The terms are copies and conversions, the gradient, the triangular factor, and the rotations (a fixed time for each
+// pair and one proportional to its length). The coefficients were measured with AVX2.
 double EigenLossTerm::costInFmas(int count) const {
   const double images = count, latent = latent_, rank = rank_;
   const double each = images * latent * (67 + 2.3 * latent) + 13.6 * images * rank * (latent - rank / 2) +
@@ -56,8 +56,8 @@ void EigenLossTerm::evaluate(const float* embedding, std::size_t stride, int cou
     spectrum.clearGradient();
   }
   for (int i = 0; i < latent_; ++i) {
-    const double sum = kernels_.narrow(spectrum.gradient(i), count, gradient_.get() + i * panelColumns_,
-                                       latent_ * panelColumns_);
+    const double sum =
+        kernels_.narrow(spectrum.gradient(i), count, gradient_.get() + i * panelColumns_, latent_ * panelColumns_);
     gradientSums_[i] = static_cast<float>(sum);
   }
 }

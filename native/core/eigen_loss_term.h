@@ -17,19 +17,19 @@ class EigenLossTerm {
   // Throws std::invalid_argument if a kind is unknown and std::out_of_range if a parameter is missing.
   EigenLossTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels, const CallControl& control);
 
-  // A batch with no more images than latent dimensions trains without eigen losses, because its embedding cannot span all
-  // dimensions.
+  // A batch with no more images than latent dimensions trains without eigen losses, because its embedding cannot span
+  // all dimensions.
   bool applies(int count) const { return !eigenLosses_.empty() && count > latent_; }
 
   // Estimated time of the eigen losses of `count` images, in fused multiply-adds of the dense products.
   double costInFmas(int count) const;
 
-  // Allocates memory for batches of `count` images. There are at most two sizes: the batch size, and that of an epoch's last
-  // batch.
+  // Allocates memory for batches of `count` images. There are at most two sizes: the batch size, and that of an epoch's
+  // last batch.
   void prepare(int count);
 
-  // embedding: panels [latent][images], `stride` apart. prepare(count) must have been called. If the call is stopped, the
-  // value and the gradient are 0.
+  // embedding: panels [latent][images], `stride` apart. prepare(count) must have been called. If the call is stopped,
+  // the value and the gradient are 0.
   void evaluate(const float* embedding, std::size_t stride, int count);
 
   // The results of evaluate. gradient: panels [latent][images], latent · panelColumns apart.

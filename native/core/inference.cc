@@ -4,8 +4,8 @@
 #include <atomic>
 #include <numeric>
 
-#include "product_scope.h"
 #include "prefetch.h"
+#include "product_scope.h"
 #include "slices.h"
 
 namespace eigenae {
@@ -74,7 +74,8 @@ double Inference::meanSquaredError(const Images& images, const Noise* noise,
   prepareBatchNorms(runningStatistics);
   if (!noisy) prepareFirstLayer();
   const int inputs = layout_.inputs();
-  std::vector<double> sums((images.count + tileImages - 1) / tileImages);  // for each tile, so that their order is fixed
+  std::vector<double> sums((images.count + tileImages - 1) /
+                           tileImages);  // for each tile, so that their order is fixed
   forEachTile(images, [&](std::size_t first, int count, Scratch& scratch) {
     fillClean(images, first, count, scratch);
     if (noisy) fillNoisy(images, *noise, first, count, scratch);
@@ -107,7 +108,8 @@ Inference::Scratch Inference::makeScratch() const {
   return scratch;
 }
 
-// Calls visit(first image, count, scratch) for each tile until the call is stopped. Threads take tiles as they finish others.
+// Calls visit(first image, count, scratch) for each tile until the call is stopped. Threads take tiles as they finish
+// others.
 template <typename Visit>
 void Inference::forEachTile(const Images& images, Visit visit) {
   const std::size_t tiles = (images.count + tileImages - 1) / tileImages;

@@ -1,4 +1,5 @@
-// Runs images through the network, with batch norm by running statistics. Images are processed in tiles, each by one thread.
+// Runs images through the network, with batch norm by running statistics. Images are processed in tiles, each by one
+// thread.
 #pragma once
 
 #include <memory>
@@ -7,8 +8,8 @@
 #include "../kernels/kernels.h"
 #include "aligned.h"
 #include "call_control.h"
-#include "parameters.h"
 #include "packed_factor.h"
+#include "parameters.h"
 #include "sparse_factor.h"
 #include "team.h"
 
@@ -27,8 +28,8 @@ class Inference {
  private:
   // A thread's values of one tile.
   struct Scratch {
-    // Panels [images][…], rowsStride_ apart: the images without noise, the outputs of the first or the last layer, and the
-    // input of the last layer.
+    // Panels [images][…], rowsStride_ apart: the images without noise, the outputs of the first or the last layer, and
+    // the input of the last layer.
     AlignedFloats clean, rows, features;
     AlignedFloats input;           // panels [inputs][images], with noise
     AlignedFloats activations[2];  // panels [widest layer][images], used by the layers in turn
@@ -49,7 +50,8 @@ class Inference {
   void prepareFirstLayer();  // only needed for images without noise
   const float* forward(bool noisy, std::size_t layers, int count, Scratch& scratch) const;
   void firstLayer(int count, Scratch& scratch, float* out) const;
-  void linear(std::size_t layer, const float* in, std::size_t inStride, int panels, FactorPacker& factor, float* out) const;
+  void linear(std::size_t layer, const float* in, std::size_t inStride, int panels, FactorPacker& factor,
+              float* out) const;
   void activate(std::size_t layer, int panels, float* values) const;
   void lastLayer(const float* in, int count, Scratch& scratch) const;
 

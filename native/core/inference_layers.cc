@@ -36,8 +36,8 @@ void Inference::prepareFirstLayer() {
   }
 }
 
-// Runs the first `layers` layers and returns their output in panels. The way in which a layer is computed must not depend on
-// the other images of a tile, so that an image gives the same bits in every tile.
+// Runs the first `layers` layers and returns their output in panels. The way in which a layer is computed must not
+// depend on the other images of a tile, so that an image gives the same bits in every tile.
 const float* Inference::forward(bool noisy, std::size_t layers, int count, Scratch& scratch) const {
   const int panels = (count + width_ - 1) / width_;
   const float* in = scratch.input.get();
@@ -64,8 +64,8 @@ void Inference::firstLayer(int count, Scratch& scratch, float* out) const {
   kernels_.multiplySparse(scratch.sparse.matrix(), firstWeight_.get(), firstWeightStride_, panels, scratch.rows.get(),
                           rowsStride_);
   for (int p = 0; p < panels; ++p) {
-    kernels_.transpose(scratch.rows.get() + p * rowsStride_, count,
-                       out + static_cast<std::size_t>(p) * width_ * width_, stride_);
+    kernels_.transpose(scratch.rows.get() + p * rowsStride_, count, out + static_cast<std::size_t>(p) * width_ * width_,
+                       stride_);
   }
 }
 
@@ -99,7 +99,8 @@ void Inference::activate(std::size_t index, int panels, float* values) const {
   const bool applyRelu = layer.activation == Activation::relu;
   for (int p = 0; p < panels; ++p, values += stride_) {
     if (layer.batchNorm) {
-      kernels_.scaleShift(batchNorms_[index].scale.data(), batchNorms_[index].shift.data(), layer.outputs, applyRelu, values);
+      kernels_.scaleShift(batchNorms_[index].scale.data(), batchNorms_[index].shift.data(), layer.outputs, applyRelu,
+                          values);
     } else {
       kernels_.addBias(bias, layer.outputs, applyRelu, values);
     }

@@ -17,8 +17,8 @@ struct NeighbourSearch {
 };
 
 // Writes indices [queryCount][neighbours]: each query's points, nearest first, and among equally near points the lowest
-// index first. Missing neighbours are −1. Distances are summed in double, dimension by dimension, which gives the same bits
-// as JavaScript. Returns early once stop is not 0.
+// index first. Missing neighbours are −1. Distances are summed in double, dimension by dimension, which gives the same
+// bits as JavaScript. Returns early once stop is not 0.
 void findNeighbours(const NeighbourSearch& search, int threads, const std::atomic<std::int32_t>& stop,
                     std::int32_t* indices);
 

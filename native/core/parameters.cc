@@ -6,10 +6,10 @@ namespace eigenae {
 
 namespace {
 
-// Gaps in floats. A processor delays a load that has the same offset within a page as a recent store, until it has compared
-// the whole addresses (4K aliasing). Therefore neither the three arrays nor the panels of a weight are whole pages apart: an
-// update of sixteen parameters beside sparse products took 12.5 cycles on a Zen 4, 14 with arrayGap alone, and 17 to 28
-// without gaps.
+// Gaps in floats. A processor delays a load that has the same offset within a page as a recent store, until it has
+// compared the whole addresses (4K aliasing). Therefore neither the three arrays nor the panels of a weight are whole
+// pages apart: an update of sixteen parameters beside sparse products took 12.5 cycles on a Zen 4, 14 with arrayGap
+// alone, and 17 to 28 without gaps.
 constexpr std::size_t page = 4096 / sizeof(float), arrayGap = 352, panelGap = 144;
 
 std::size_t take(std::size_t& count, std::size_t floats) {
@@ -29,7 +29,8 @@ Parameters::Parameters(const Layout& layout, int panelColumns) : layout_(layout)
     panelled.transposed = last || (i <= layout.latentLayer && !first);
     panelled.rows = panelled.transposed ? layer.inputs : layer.outputs;
     panelled.columns = panelled.transposed ? layer.outputs : layer.inputs;
-    panelled.stride = roundUp(panelled.rows, panelColumns_) * panelColumns_ + panelGap;  // transposing reads whole squares
+    panelled.stride =
+        roundUp(panelled.rows, panelColumns_) * panelColumns_ + panelGap;  // transposing reads whole squares
     panelled.weight = take(count, roundUp(panelled.columns, panelColumns_) / panelColumns_ * panelled.stride);
     panelled.bias = take(count, roundUp(layer.outputs, panelColumns_));
     if (layer.batchNorm) {

@@ -11,8 +11,9 @@
 namespace eigenae {
 
 // Offsets of a layer's numbers in the panelled arrays. In both large matrices, the first layer's and the last layer's,
-// pixels are the columns, so that each thread owns whole panels of them. That makes the last layer's weight transposed; of
-// the other layers, the encoder's weights are stored transposed and the decoder's are not. A bias is padded to whole panels.
+// pixels are the columns, so that each thread owns whole panels of them. That makes the last layer's weight transposed;
+// of the other layers, the encoder's weights are stored transposed and the decoder's are not. A bias is padded to whole
+// panels.
 struct PanelledLayer {
   bool transposed = false;
   int rows = 0, columns = 0;  // of the weight as it is stored
@@ -40,7 +41,7 @@ class Parameters {
   std::vector<PanelledLayer> layers_;
   std::size_t size_;
   AlignedFloats memory_;  // [size_]
-  float* arrays_[3];  // parameters, first and second moments
+  float* arrays_[3];      // parameters, first and second moments
 };
 
 }  // namespace eigenae

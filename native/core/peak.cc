@@ -20,22 +20,22 @@ struct Loop {
   double flops;
 };
 
-// SUMS independent chains hide the latency (4 cycles on 2 units, on 4 units of arm64) and fit the registers together with
-// two operands. They start with different values, because the compiler would otherwise compute one for all. A factor below
-// 1 keeps them finite. Vectors are built as a whole: if they were filled lane by lane, GCC 12 would keep the operands in
-// memory and the loop would measure its loads.
-#define EIGENAE_PEAK_LOOP(NAME, BYTES, SUMS, TARGET)                                        \
-  TARGET float NAME(float factor) {                                                         \
-    typedef float Vector __attribute__((vector_size(BYTES)));                               \
-    const Vector scale = factor - Vector{}, addend = (1 - factor) - Vector{};               \
-    Vector sums[SUMS];                                                                      \
-    _Pragma("GCC unroll 32") for (int s = 0; s < SUMS; ++s) sums[s] = factor * s - Vector{}; \
-    for (int i = 0; i < iterations; ++i) {                                                  \
+// SUMS independent chains hide the latency (4 cycles on 2 units, on 4 units of arm64) and fit the registers together
+// with two operands. They start with different values, because the compiler would otherwise compute one for all. A
+// factor below 1 keeps them finite. Vectors are built as a whole: if they were filled lane by lane, GCC 12 would keep
+// the operands in memory and the loop would measure its loads.
+#define EIGENAE_PEAK_LOOP(NAME, BYTES, SUMS, TARGET)                                              \
+  TARGET float NAME(float factor) {                                                               \
+    typedef float Vector __attribute__((vector_size(BYTES)));                                     \
+    const Vector scale = factor - Vector{}, addend = (1 - factor) - Vector{};                     \
+    Vector sums[SUMS];                                                                            \
+    _Pragma("GCC unroll 32") for (int s = 0; s < SUMS; ++s) sums[s] = factor * s - Vector{};      \
+    for (int i = 0; i < iterations; ++i) {                                                        \
       _Pragma("GCC unroll 32") for (int s = 0; s < SUMS; ++s) sums[s] = sums[s] * scale + addend; \
-    }                                                                                       \
-    _Pragma("GCC unroll 32") for (int s = 1; s < SUMS; ++s) sums[0] += sums[s];             \
-    return sums[0][0];                                                                      \
-  }                                                                                         \
+    }                                                                                             \
+    _Pragma("GCC unroll 32") for (int s = 1; s < SUMS; ++s) sums[0] += sums[s];                   \
+    return sums[0][0];                                                                            \
+  }                                                                                               \
   constexpr double NAME##Flops = 2.0 * iterations * SUMS * (BYTES / sizeof(float));
 
 #if defined(__x86_64__)

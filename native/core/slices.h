@@ -15,16 +15,16 @@ inline Range share(int count, int index, int shares) {
           static_cast<int>(static_cast<long long>(count) * (index + 1) / shares)};
 }
 
-// The pixels of an image are divided into slices. Sums over pixels are taken slice by slice: one thread sums a slice, the
-// sums of a group of slices are added, then those of the groups. The number of slices, their bounds and this order do not
-// depend on the number of threads, and so neither do the bits of a result.
+// The pixels of an image are divided into slices. Sums over pixels are taken slice by slice: one thread sums a slice,
+// the sums of a group of slices are added, then those of the groups. The number of slices, their bounds and this order
+// do not depend on the number of threads, and so neither do the bits of a result.
 constexpr int slices = 8;
 constexpr int slicesInGroup = 4;
 
 // Returns the pixels of a slice. A slice is whole blocks of pixels, the panels of the weights' columns, so that no two
 // threads write to the same cache line. The thread that owns slice 0 computes the eigen losses, which take as long as
-// `mainThreadHandicap` pixels. The slices are therefore those of an image that begins with that many more pixels, without
-// the additional ones. Bounds are rounded to blocks, so a slice may be empty.
+// `mainThreadHandicap` pixels. The slices are therefore those of an image that begins with that many more pixels,
+// without the additional ones. Bounds are rounded to blocks, so a slice may be empty.
 inline Range slicePixels(int pixels, int slice, int block, int mainThreadHandicap = 0) {
   const auto bound = [&](int end) {
     if (end == slices) return pixels;

@@ -43,9 +43,10 @@ Spectrum::Spectrum(const Kernels& kernels, const CallControl& control, int batch
   matrix_ = projections_ + (width + 1) * smallStride_;
 }
 
-// Factorises Z = QR; rotations J then make the rows of R orthogonal, RᵀJ = VΣ. Neither step forms ZᵀZ, which would square the
-// condition number and lose singular values below 1e-8 of the largest. The number of R's rows is the numerical rank of Z
-// beside the rounding error of the embedding. The rest of a column that is rounding error alone is subtracted from Z.
+// Factorises Z = QR; rotations J then make the rows of R orthogonal, RᵀJ = VΣ. Neither step forms ZᵀZ, which would
+// square the condition number and lose singular values below 1e-8 of the largest. The number of R's rows is the
+// numerical rank of Z beside the rounding error of the embedding. The rest of a column that is rounding error alone is
+// subtracted from Z.
 const std::vector<double>& Spectrum::decompose(bool center) {
   std::copy_n(embedding_, width_ * stride_, factored_);
   std::fill(noise_.begin(), noise_.end(), 0.0);
@@ -54,8 +55,8 @@ const std::vector<double>& Spectrum::decompose(bool center) {
     noise_[i] = batch_ * mean * mean;
   }
   std::copy_n(factored_, width_ * stride_, scratch_);
-  rank_ = kernels_.triangularFactor(scratch_, stride_, width_, embeddingRounding, projections_, smallStride_, squares_.data(),
-                                    noise_.data(), order_.data(), control_.stopWord());
+  rank_ = kernels_.triangularFactor(scratch_, stride_, width_, embeddingRounding, projections_, smallStride_,
+                                    squares_.data(), noise_.data(), order_.data(), control_.stopWord());
   if (rank_ < 0) {
     values_.assign(width_, std::numeric_limits<double>::quiet_NaN());
     return values_;
@@ -74,18 +75,19 @@ const std::vector<double>& Spectrum::decompose(bool center) {
   return values_;
 }
 
-double Spectrum::eigenLoss(bool center, EigenLossFunction function, const EigenLossParameters& parameters, double scale) {
+double Spectrum::eigenLoss(bool center, EigenLossFunction function, const EigenLossParameters& parameters,
+                           double scale) {
   decompose(center);
   if (control_.stopped()) return 0;
   if (std::isnan(values_[0])) return values_[0];
 
-  // The shares of a spectrum of zeros are undefined, and their limit depends on the direction. The value and the gradient are
-  // therefore 0.
+  // The shares of a spectrum of zeros are undefined, and their limit depends on the direction. The value and the
+  // gradient are therefore 0.
   if (values_[0] == 0) return 0;
   const double value = function(values_.data(), width_, parameters, derivatives_.data());
 
-  // ∂f/∂Z = Σ f′ᵢ uᵢ vᵢᵀ = Z · V diag(f′/σ) Vᵀ. The columns of the projections are vᵢσᵢ, hence σ³. If σᵢ is 0 up to rounding,
-  // uᵢ is undefined (σ has a kink there) and the direction contributes nothing.
+  // ∂f/∂Z = Σ f′ᵢ uᵢ vᵢᵀ = Z · V diag(f′/σ) Vᵀ. The columns of the projections are vᵢσᵢ, hence σ³. If σᵢ is 0 up to
+  // rounding, uᵢ is undefined (σ has a kink there) and the direction contributes nothing.
   const double negligible = rounding * std::max(batch_, width_) * values_[0];
   for (int i = 0; i < width_; ++i) {
     const double sigma = values_[i];
@@ -124,7 +126,7 @@ std::vector<double> singularValues(const double* latent, int batch, int width) {
 }
 
 double spectralEigenLoss(const double* latent, int batch, int width, bool center, EigenLossFunction eigenLoss,
-                       const EigenLossParameters& parameters, double scale, double* gradient) {
+                         const EigenLossParameters& parameters, double scale, double* gradient) {
   const CallControl control;
   Spectrum spectrum(*chosenInstructionSet().kernels, control, batch, width);
   setEmbedding(spectrum, latent, batch, width);

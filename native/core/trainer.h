@@ -41,15 +41,15 @@ struct TrainerSpec {
 };
 
 // Parameters are one flat array, layer by layer from the encoder's first to the decoder's last: weight [out][in],
-// bias [out] and, if the layer has batch norm, gamma [out] and beta [out]. Both moments have the same layout. The running
-// statistics of each layer with batch norm are mean [out] and variance [out].
+// bias [out] and, if the layer has batch norm, gamma [out] and beta [out]. Both moments have the same layout. The
+// running statistics of each layer with batch norm are mean [out] and variance [out].
 struct State {
   std::int64_t step = 0;  // Adam steps taken
   std::vector<float> parameters, firstMoments, secondMoments, runningStatistics;
 };
 
-// Normal noise of the given standard deviation for all pixels of all images. Its numbers are determined by seed, purpose
-// and epoch (random.h).
+// Normal noise of the given standard deviation for all pixels of all images. Its numbers are determined by seed,
+// purpose and epoch (random.h).
 struct Noise {
   std::uint32_t seed;
   std::uint32_t purpose;
@@ -80,9 +80,9 @@ struct Images {
 // number of threads.
 class Trainer {
  public:
-  // Throws std::invalid_argument if the kind of an eigen loss is unknown or the processor lacks the instruction set that
-  // EIGENAE_ISA names, std::out_of_range if an eigen loss lacks a parameter, and std::system_error if the machine cannot start
-  // the threads. The rest of the spec is trusted.
+  // Throws std::invalid_argument if the kind of an eigen loss is unknown or the processor lacks the instruction set
+  // that EIGENAE_ISA names, std::out_of_range if an eigen loss lacks a parameter, and std::system_error if the machine
+  // cannot start the threads. The rest of the spec is trusted.
   static std::unique_ptr<Trainer> create(const TrainerSpec& spec);
   virtual ~Trainer() = default;
 
@@ -91,9 +91,10 @@ class Trainer {
   virtual void setState(const State& state) = 0;
   virtual State getState() const = 0;
 
-  // Trains on images.bytes in the given order [count], batch by batch; the last batch may be smaller. A batch with no more
-  // images than latent dimensions trains without eigen losses. The training noise is Noise{seed, purpose::trainingNoise,
-  // epoch, noise}; an image's noise depends on its index in `images`, not on its position in `order`.
+  // Trains on images.bytes in the given order [count], batch by batch; the last batch may be smaller. A batch with no
+  // more images than latent dimensions trains without eigen losses. The training noise is Noise{seed,
+  // purpose::trainingNoise, epoch, noise}; an image's noise depends on its index in `images`, not on its position in
+  // `order`.
   virtual Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count,
                             std::uint32_t epoch) = 0;
 
@@ -107,8 +108,9 @@ class Trainer {
   // Returns the mean over images and pixels of (reconstruction(x + noise) − x)². noise may be null.
   virtual double meanSquaredError(const Images& images, const Noise* noise) = 0;
 
-  // A call that is stopped returns within about a second. An epoch ends after a batch, whose eigen losses may be missing; the
-  // result of any other call is meaningless. control.begin() must precede the next call, which would otherwise stop as well.
+  // A call that is stopped returns within about a second. An epoch ends after a batch, whose eigen losses may be
+  // missing; the result of any other call is meaningless. control.begin() must precede the next call, which would
+  // otherwise stop as well.
   CallControl control;
 };
 

@@ -31,8 +31,8 @@ void TrainingStep::middleBackward(int thread, const Batch& batch) {
     for (int p = range.begin; p < range.end; ++p) {
       const float* gradient = activations.gradient.get() + p * activations.stride;
       if (layer.transposed) {
-        kernels_.transpose(gradient, layer.columns, activations.transposed.get() + static_cast<std::size_t>(p) * width_ * width_,
-                           rowsStride_);
+        kernels_.transpose(gradient, layer.columns,
+                           activations.transposed.get() + static_cast<std::size_t>(p) * width_ * width_, rowsStride_);
       }
       if (i == 0) continue;
       float* out = layerActivations_[i - 1].gradient.get() + p * layerActivations_[i - 1].stride;
@@ -53,7 +53,7 @@ void TrainingStep::activateBackward(std::size_t index, int thread, const Batch& 
     if (index == layout_.latentLayer && eigenLoss_.applies(batch.count)) addEigenLossGradient(p);
     if (layout_.layers[index].activation == Activation::relu) {
       kernels_.reluBackward(activations.output.get() + p * activations.stride, layout_.layers[index].outputs,
-                               activations.gradient.get() + p * activations.stride);
+                            activations.gradient.get() + p * activations.stride);
     }
   }
   if (layout_.layers[index].batchNorm) normaliseBackward(index, thread, batch);
@@ -72,8 +72,9 @@ void TrainingStep::normaliseBackward(std::size_t index, int thread, const Batch&
   const Range range = threadPanels(thread, batch);
   const int outputs = layout_.layers[index].outputs;
   for (int p = range.begin; p < range.end; ++p) {
-    kernels_.normaliseSums(activations.gradient.get() + p * activations.stride, activations.normalised.get() + p * activations.stride, outputs,
-                           validColumns(batch, p), activations.sums[0].get() + p * outputs, activations.sums[1].get() + p * outputs);
+    kernels_.normaliseSums(activations.gradient.get() + p * activations.stride,
+                           activations.normalised.get() + p * activations.stride, outputs, validColumns(batch, p),
+                           activations.sums[0].get() + p * outputs, activations.sums[1].get() + p * outputs);
   }
   team_.wait(thread);
 
@@ -99,9 +100,9 @@ void TrainingStep::normaliseBackward(std::size_t index, int thread, const Batch&
   }
 }
 
-// The rows of all these weights, one layer after the other, are divided among the threads. A thread so gets whole layers as
-// far as possible, and only it has to fetch their factors from the other cores. Thread 0 gets the last rows: an epoch of two
-// threads took 2.5 % less time than in the opposite order.
+// The rows of all these weights, one layer after the other, are divided among the threads. A thread so gets whole
+// layers as far as possible, and only it has to fetch their factors from the other cores. Thread 0 gets the last rows:
+// an epoch of two threads took 2.5 % less time than in the opposite order.
 Range TrainingStep::threadRows(std::size_t index, int thread) const {
   std::int64_t before = 0, all = 0;
   for (std::size_t i = 1; i + 1 < layout_.layers.size(); ++i) {
@@ -119,10 +120,10 @@ Range TrainingStep::threadRows(std::size_t index, int thread) const {
   return {bound(reversed), bound(reversed + 1)};
 }
 
-// Stores every cache line of the weights unchanged. The other threads have read these weights, and a core needs exclusive
-// ownership of a line before it can write to it. This requests all lines at once instead of one after the other between
-// the products. A step of two threads took 500 instead of 524 µs on two cores of a Zen 4 that share no cache, and still 380
-// on two that do.
+// Stores every cache line of the weights unchanged. The other threads have read these weights, and a core needs
+// exclusive ownership of a line before it can write to it. This requests all lines at once instead of one after the
+// other between the products. A step of two threads took 500 instead of 524 µs on two cores of a Zen 4 that share no
+// cache, and still 380 on two that do.
 void TrainingStep::claimWeights(const PanelledLayer& layer, Range rows) const {
   constexpr std::ptrdiff_t cacheLine = 64 / sizeof(float);
   for (int column = 0; column < layer.columns; column += width_) {
@@ -132,8 +133,8 @@ void TrainingStep::claimWeights(const PanelledLayer& layer, Range rows) const {
   }
 }
 
-// Goes from the last layer to the first, so that the gradients that middleBackward wrote most recently, which are still in
-// another core's nearest cache, are fetched last.
+// Goes from the last layer to the first, so that the gradients that middleBackward wrote most recently, which are still
+// in another core's nearest cache, are fetched last.
 void TrainingStep::updateMiddle(int thread, const Batch& batch) {
   const std::size_t layers = layout_.layers.size() - 1;
   for (std::size_t i = layers; i-- > 1;) {
@@ -145,17 +146,17 @@ void TrainingStep::updateMiddle(int thread, const Batch& batch) {
     if (team_.size() > 1) claimWeights(layer, rows);
     const PackedFactor factor = packGradientFactor(i, thread, batch);
     const float* left = layer.transposed ? layerActivations_[i - 1].output.get() : activations.gradient.get();
-    kernels_.updateWeights(left + row, layer.transposed ? layerActivations_[i - 1].stride : activations.stride, rows.end - rows.begin,
-                          batch.count, factor.data, factor.stride, layer.columns,
-                          parameters_.at(layer.weight + row), layer.stride, batch.adam);
+    kernels_.updateWeights(left + row, layer.transposed ? layerActivations_[i - 1].stride : activations.stride,
+                           rows.end - rows.begin, batch.count, factor.data, factor.stride, layer.columns,
+                           parameters_.at(layer.weight + row), layer.stride, batch.adam);
   }
   const Range mine = share(static_cast<int>(layers), thread, team_.size());
   for (int i = mine.begin; i < mine.end; ++i) updateVectors(i, batch);
 }
 
-// Updates a layer's bias, or gamma and beta with batch norm. The gradient of a bias before batch norm is 0, because the mean
-// removes the bias. So is that of the latent layer's beta if the next layer has batch norm, except for the eigen losses' part:
-// no activation lies between them, and the next mean removes beta.
+// Updates a layer's bias, or gamma and beta with batch norm. The gradient of a bias before batch norm is 0, because the
+// mean removes the bias. So is that of the latent layer's beta if the next layer has batch norm, except for the eigen
+// losses' part: no activation lies between them, and the next mean removes beta.
 void TrainingStep::updateVectors(std::size_t index, const Batch& batch) {
   const Layer& layer = layout_.layers[index];
   const PanelledLayer& places = parameters_.layer(index);
@@ -184,14 +185,14 @@ void TrainingStep::updateVectors(std::size_t index, const Batch& batch) {
   }
 }
 
-// Sums a layer's gradient over the batch, from the copy that the weights' update reads. outputs.begin is the first column of
-// a panel.
+// Sums a layer's gradient over the batch, from the copy that the weights' update reads. outputs.begin is the first
+// column of a panel.
 void TrainingStep::sumGradients(std::size_t index, Range outputs, int count, float* sums) const {
   const LayerActivations& activations = layerActivations_[index];
   const int some = outputs.end - outputs.begin;
   if (parameters_.layer(index).transposed) {
-    kernels_.columnSums(activations.transposed.get() + outputs.begin / width_ * rowsStride_, rowsStride_,
-                        count, some, sums);
+    kernels_.columnSums(activations.transposed.get() + outputs.begin / width_ * rowsStride_, rowsStride_, count, some,
+                        sums);
   } else {
     kernels_.rowSums(activations.gradient.get() + outputs.begin * width_, activations.stride, some, count, sums);
   }

@@ -37,8 +37,8 @@ void TrainingStep::firstLayerSlice(int thread, int slice, const Batch& batch) {
   }
 }
 
-// Called before an update, so that the bytes arrive while it runs. Prefetching into the nearest cache instead cost 12 of
-// 753 µs a step on a Zen 4.
+// Called before an update, so that the bytes arrive while it runs. Prefetching into the nearest cache instead cost 12
+// of 753 µs a step on a Zen 4.
 void TrainingStep::prefetchImages(Range pixels, const Batch& batch) const {
   for (int i = 0; i < batch.count; ++i) {
     const std::uint8_t* image = batch.images->bytes + static_cast<std::size_t>(batch.index[i]) * layout_.inputs();
@@ -105,8 +105,8 @@ void TrainingStep::lastLayer(int thread, const Batch& batch) {
   }
 }
 
-// Returns the number of the last layer's pixels that take as long as the eigen losses, see slicePixels. A pixel costs more
-// than its products: Adam takes as long as the products of 13 images, sigmoid and loss as those of 16 units.
+// Returns the number of the last layer's pixels that take as long as the eigen losses, see slicePixels. A pixel costs
+// more than its products: Adam takes as long as the products of 13 images, sigmoid and loss as those of 16 units.
 int TrainingStep::mainThreadHandicap(int thread, const Batch& batch) const {
   if (!eigenLoss_.applies(batch.count)) return 0;
   const Layer& layer = layout_.layers.back();
@@ -127,7 +127,8 @@ void TrainingStep::lastLayerSlice(int thread, int slice, Range pixels, const Bat
   float* sums = scratch_[thread].get();
   kernels_.columnSums(gradient, rowsStride_, batch.count, count, sums);
   kernels_.updateArray(sums, count, parameters_.at(parameters_.layer(last).bias + pixels.begin), batch.adam);
-  updatePixelWeights(last, layerActivations_[last - 1].output.get(), layerActivations_[last - 1].stride, gradient, thread, pixels, batch);
+  updatePixelWeights(last, layerActivations_[last - 1].output.get(), layerActivations_[last - 1].stride, gradient,
+                     thread, pixels, batch);
 }
 
 // Computes the last layer's linear outputs [images][pixels].
@@ -166,8 +167,8 @@ double TrainingStep::reconstructionLoss(int thread, Range pixels, const Batch& b
   return squaredError;
 }
 
-// Computes the slice's partial sum of the gradient of the last layer's input: panels, or an array parallel to the elements
-// of imageRows_.
+// Computes the slice's partial sum of the gradient of the last layer's input: panels, or an array parallel to the
+// elements of imageRows_.
 void TrainingStep::lastLayerBackward(int thread, int slice, Range pixels, const Batch& batch) {
   const std::size_t last = layout_.layers.size() - 1;
   const PanelledLayer& layer = parameters_.layer(last);
@@ -177,8 +178,8 @@ void TrainingStep::lastLayerBackward(int thread, int slice, Range pixels, const 
   const auto [slot, add] = partialSumSlot(thread, slice);
   const SparseFactor& images = imageRows_[thread];
   if (images.fasterAsMask()) {
-    return kernels_.multiplySampled(images.matrix(), rows, rowsStride_, weight, layer.stride, countPanels(pixels),
-                                        add, partialSum(slot, 0));
+    return kernels_.multiplySampled(images.matrix(), rows, rowsStride_, weight, layer.stride, countPanels(pixels), add,
+                                    partialSum(slot, 0));
   }
   for (int p = 0; p < countPanels(pixels); ++p) {
     kernels_.transpose(rows + p * rowsStride_, batch.count,
@@ -192,10 +193,10 @@ void TrainingStep::lastLayerBackward(int thread, int slice, Range pixels, const 
   }
 }
 
-// Updates the weights of a range of pixels in the first or the last layer. Their gradient is left [units][images], whose
-// nonzero elements unitRows_ may list, times right [images][pixels].
+// Updates the weights of a range of pixels in the first or the last layer. Their gradient is left [units][images],
+// whose nonzero elements unitRows_ may list, times right [images][pixels].
 void TrainingStep::updatePixelWeights(std::size_t index, const float* left, std::size_t leftStride, const float* right,
-                               int thread, Range pixels, const Batch& batch) {
+                                      int thread, Range pixels, const Batch& batch) {
   const PanelledLayer& layer = parameters_.layer(index);
   const AdamArrays weight = parameters_.at(layer.weight + pixelPanels(pixels, layer.stride));
   const int panels = countPanels(pixels);
@@ -205,7 +206,7 @@ void TrainingStep::updatePixelWeights(std::size_t index, const float* left, std:
   }
   const PackedFactor factor = gradientFactors_[thread].pack(right, rowsStride_, batch.count, panels);
   kernels_.updateWeights(left, leftStride, layer.rows, batch.count, factor.data, factor.stride,
-                        pixels.end - pixels.begin, weight, layer.stride, batch.adam);
+                         pixels.end - pixels.begin, weight, layer.stride, batch.adam);
 }
 
 void TrainingStep::updateFirst(int thread, const Batch& batch, const Batch* next) {
@@ -221,8 +222,8 @@ void TrainingStep::updateFirst(int thread, const Batch& batch, const Batch* next
   for (int slice = range.begin; slice < range.end; ++slice) {
     const Range pixels = slicePixels(layout_.inputs(), slice, width_);
     if (next != nullptr && next->images != nullptr) prefetchImages(pixels, *next);
-    updatePixelWeights(0, activations.gradient.get(), activations.stride, activations.transposed.get() + pixelPanels(pixels, rowsStride_), thread,
-                pixels, batch);
+    updatePixelWeights(0, activations.gradient.get(), activations.stride,
+                       activations.transposed.get() + pixelPanels(pixels, rowsStride_), thread, pixels, batch);
     if (next != nullptr) firstLayerSlice(thread, slice, *next);
   }
 }

@@ -9,7 +9,8 @@ namespace {
 
 constexpr float normMomentum = 0.1f;
 
-static_assert(PartialSums::maximalSums == slices && PartialSums::maximalGroups == slices / slicesInGroup, "a part for each slice");
+static_assert(PartialSums::maximalSums == slices && PartialSums::maximalGroups == slices / slicesInGroup,
+              "a part for each slice");
 
 }  // namespace
 
@@ -54,7 +55,7 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
     sliceBuffers_.emplace_back();
     if (hasSlices(thread)) {
       sliceBuffers_.back() = {alignedFloats(firstSlice * width_), alignedFloats(lastSlice * images),
-                            alignedFloats(lastSlice * images), lastSlice * width_};
+                              alignedFloats(lastSlice * images), lastSlice * width_};
     }
     scratch_.push_back(alignedFloats(3 * widest));
     imageRows_.emplace_back(kernels, spec.batchSize, firstOutputs);

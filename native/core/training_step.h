@@ -1,5 +1,5 @@
-// One training step as the phases between which all threads of the team must meet at a barrier. native/README.md pictures
-// them. Every method is called by all threads at once, each with its index.
+// One training step as the phases between which all threads of the team must meet at a barrier. native/README.md
+// pictures them. Every method is called by all threads at once, each with its index.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,8 @@ class TrainingStep {
   TrainingStep(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels, Parameters& parameters,
                std::vector<float>& runningStatistics, Team& team, const CallControl& control);
 
-  // Allocates memory for batches of `count` images. Must be called before a step of that size, as a step must not throw.
+  // Allocates memory for batches of `count` images. Must be called before a step of that size, as a step must not
+  // throw.
   void prepare(int count) { eigenLoss_.prepare(count); }
 
   // The phases, in the order of their calls. team.wait follows each of them except the last two.
@@ -43,14 +44,16 @@ class TrainingStep {
   void firstLayer(int thread, const Batch& batch);
   // All layers between the first and the last, for the thread's images.
   void middleForward(int thread, const Batch& batch);
-  // The last layer's output, loss, gradient and update, for the thread's pixels. Thread 0 also computes the eigen losses.
+  // The last layer's output, loss, gradient and update, for the thread's pixels. Thread 0 also computes the eigen
+  // losses.
   void lastLayer(int thread, const Batch& batch);
   // Back-propagation from the last layer's input to the first layer's output, for the thread's images.
   void middleBackward(int thread, const Batch& batch);
-  // The updates of the layers between the first and the last, for the thread's rows; biases and batch norm, layer by layer.
+  // The updates of the layers between the first and the last, for the thread's rows; biases and batch norm, layer by
+  // layer.
   void updateMiddle(int thread, const Batch& batch);
-  // The first layer's updates for the thread's pixels. If there is a next batch, also its firstLayer, slice by slice while a
-  // slice's weights are in the cache.
+  // The first layer's updates for the thread's pixels. If there is a next batch, also its firstLayer, slice by slice
+  // while a slice's weights are in the cache.
   void updateFirst(int thread, const Batch& batch, const Batch* next);
 
   // Adds the losses of the batch. Must be called after lastLayer.
@@ -60,8 +63,8 @@ class TrainingStep {
   // The values that a layer keeps for back-propagation; the last layer has none. Panels are [outputs][images].
   struct LayerActivations {
     AlignedFloats output, gradient, normalised;
-    // The transposed factor of the weight's gradient, panels [images][features] rowsStride_ apart: the input of the first
-    // layer and of the decoder's layers, the gradient of the encoder's other layers.
+    // The transposed factor of the weight's gradient, panels [images][features] rowsStride_ apart: the input of the
+    // first layer and of the decoder's layers, the gradient of the encoder's other layers.
     AlignedFloats transposed;
     std::size_t stride = 0;              // floats from panel to panel of output, gradient and normalised
     AlignedFloats sums[2];               // batch norm: [panels][outputs], two sums over the images of each panel
@@ -106,7 +109,7 @@ class TrainingStep {
   double reconstructionLoss(int thread, Range pixels, const Batch& batch);
   void lastLayerBackward(int thread, int slice, Range pixels, const Batch& batch);
   void updatePixelWeights(std::size_t layer, const float* left, std::size_t leftStride, const float* right, int thread,
-                   Range pixels, const Batch& batch);
+                          Range pixels, const Batch& batch);
   // training_step.cc
   void activate(std::size_t layer, int thread, const Batch& batch);
   void normalise(std::size_t layer, int thread, const Batch& batch);
@@ -135,11 +138,11 @@ class TrainingStep {
   AlignedFloats partialSums_;
   std::vector<LayerActivations> layerActivations_;  // for each layer but the last
   // The following vectors have an element for each thread.
-  std::vector<SliceBuffers> sliceBuffers_;  // empty for a thread without slices
-  std::vector<AlignedFloats> scratch_;      // [3][widest layer]
+  std::vector<SliceBuffers> sliceBuffers_;               // empty for a thread without slices
+  std::vector<AlignedFloats> scratch_;                   // [3][widest layer]
   std::vector<FactorPacker> factors_, gradientFactors_;  // of activations and gradients, and of their transposes
-  std::vector<SparseFactor> imageRows_;     // the last layer's input [images][units]
-  std::vector<SparseFactor> unitRows_;      // its transpose [units][images]; later the first layer's gradient
+  std::vector<SparseFactor> imageRows_;                  // the last layer's input [images][units]
+  std::vector<SparseFactor> unitRows_;  // its transpose [units][images]; later the first layer's gradient
   double squaredErrors_[slices] = {};
 };
 

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "inference.h"
-#include "product_scope.h"
 #include "layout.h"
 #include "parameters.h"
+#include "product_scope.h"
 #include "random.h"
 #include "team.h"
 #include "training_step.h"
@@ -87,8 +87,8 @@ class VectorTrainer final : public Trainer {
   }
 
  private:
-  // A step has four barriers, and two more for each layer with batch norm. There is none between the first layer's update and
-  // the next batch, because a thread needs no pixels but its own for both.
+  // A step has four barriers, and two more for each layer with batch norm. There is none between the first layer's
+  // update and the next batch, because a thread needs no pixels but its own for both.
   template <typename MakeBatch>
   Losses train(std::size_t batches, MakeBatch makeBatch) {
     Losses losses;

@@ -24,8 +24,8 @@ struct ColumnMask {
 
 EIGENAE_INLINE Floats masked(Floats x, Integers mask) { return (Floats)((Integers)x & mask); }
 
-// Returns e⁻ˣ with a relative error of 2e-7, as 2ⁿ · e⁻ʳ with x = r − n ln 2 and |r| ≤ ½ ln 2. x is clamped to ±87, so that
-// the result is a normal number.
+// Returns e⁻ˣ with a relative error of 2e-7, as 2ⁿ · e⁻ʳ with x = r − n ln 2 and |r| ≤ ½ ln 2. x is clamped to ±87, so
+// that the result is a normal number.
 EIGENAE_INLINE Floats expNegative(Floats x) {
   constexpr float limit = 87.0f;
   x = max(broadcast(-limit), min(broadcast(limit), x));

@@ -43,7 +43,7 @@ EIGENAE_INLINE Floats denominator(const float* secondMoments, const AdamVectors&
 }
 
 EIGENAE_INLINE void updateParameters(float* parameters, const float* firstMoments, Floats denominator,
-                                   const AdamVectors& step) {
+                                     const AdamVectors& step) {
   const Floats ratio = loadUnaligned(firstMoments) / denominator;
   storeUnaligned(parameters, loadUnaligned(parameters) - step.stepSize * ratio);
 }

@@ -20,8 +20,8 @@ EIGENAE_INLINE double horizontalSum(Doubles v) {
   return sum[0] + sum[1];
 }
 
-// Calls visit(index, sum) for each vector of `size` doubles and returns the total of the sums. Four sums take turns, which
-// hides the latency of an addition.
+// Calls visit(index, sum) for each vector of `size` doubles and returns the total of the sums. Four sums take turns,
+// which hides the latency of an addition.
 template <typename Visit>
 EIGENAE_INLINE double reduceVectors(std::size_t size, Visit visit) {
   constexpr int count = 4;
@@ -67,17 +67,17 @@ double narrow(const double* column, int columns, float* row, std::size_t stride)
   return horizontalSum(sum);
 }
 
-// Factorises columns = Q · R by modified Gram–Schmidt with the longest remaining column as pivot. Q replaces the columns
-// of the pivots; row i of R becomes column i of `rows` [width + 1], and a column of zeros follows the last row. Returns the
-// number of rows, which is the numerical rank, or −1 if a column is not finite.
+// Factorises columns = Q · R by modified Gram–Schmidt with the longest remaining column as pivot. Q replaces the
+// columns of the pivots; row i of R becomes column i of `rows` [width + 1], and a column of zeros follows the last row.
+// Returns the number of rows, which is the numerical rank, or −1 if a column is not finite.
 //
-// On entry, `noise` [width] holds the squared length that each column has already lost (by centring). On return, it holds
-// the square of the rounding error that each column may contain: `rounding` times its original length, and the share of a
-// pivot's error that a projection brings along. A column that is no longer than its error is left as it is and takes no
-// part in further rows. `order` [width] receives the pivots and then these columns. `squares` [width] is scratch space.
+// On entry, `noise` [width] holds the squared length that each column has already lost (by centring). On return, it
+// holds the square of the rounding error that each column may contain: `rounding` times its original length, and the
+// share of a pivot's error that a projection brings along. A column that is no longer than its error is left as it is
+// and takes no part in further rows. `order` [width] receives the pivots and then these columns. `squares` [width] is
+// scratch space.
 int triangularFactor(double* columns, std::size_t stride, int width, double rounding, double* rows,
-                     std::size_t rowStride, double* squares, double* noise, int* order,
-                     const std::int32_t* stop) {
+                     std::size_t rowStride, double* squares, double* noise, int* order, const std::int32_t* stop) {
   for (int j = 0; j < width; ++j) {
     squares[j] = dot(columns + j * stride, columns + j * stride, stride);
     if (!(squares[j] <= __DBL_MAX__)) return -1;
@@ -118,8 +118,8 @@ int triangularFactor(double* columns, std::size_t stride, int width, double roun
   }
 }
 
-// Pairs of columns that one round of Hestenes' method rotates: the squared length of each column, their inner product, and
-// the rotation.
+// Pairs of columns that one round of Hestenes' method rotates: the squared length of each column, their inner product,
+// and the rotation.
 struct Pairs {
   static constexpr int maximal = 64;  // pairs at once; a round of a wider matrix is processed in several pieces
   alignas(64) double firstSquare[maximal], secondSquare[maximal], product[maximal], cosine[maximal], sine[maximal];
@@ -132,14 +132,14 @@ EIGENAE_INLINE Doubles select(Masks mask, Doubles yes, Doubles no) {
 
 EIGENAE_INLINE Doubles clampNegative(Doubles x) { return select((Masks)(x > 0.0), x, Doubles{}); }
 
-// Computes the rotations that make the pairs orthogonal and the squared lengths after them. A pair that is orthogonal up
-// to `rounding` is not rotated. Returns the square of the largest sine of all rotations and of all deviations from a right
-// angle.
+// Computes the rotations that make the pairs orthogonal and the squared lengths after them. A pair that is orthogonal
+// up to `rounding` is not rotated. Returns the square of the largest sine of all rotations and of all deviations from a
+// right angle.
 //
 // For p = product, δ = difference of the squares, h² = δ² + 4p² and u = |δ| + h, the cosine is u / √(2hu) and the sine
 // 2p / √(2hu). The longer column's square grows by 2p² / u and the shorter's shrinks by it. The textbook formula
-// (sum ± h) / 2 would cancel the shorter's square if the lengths differ much: an embedding of low rank then takes thirty
-// sweeps.
+// (sum ± h) / 2 would cancel the shorter's square if the lengths differ much: an embedding of low rank then takes
+// thirty sweeps.
 EIGENAE_INLINE double findRotations(Pairs& pairs, int count, double rounding) {
   Doubles largest{};
   for (int i = 0; i < count; i += doubleLanes) {
@@ -168,10 +168,10 @@ EIGENAE_INLINE double findRotations(Pairs& pairs, int count, double rounding) {
   return all;
 }
 
-// Gathers the pairs [begin, begin + count) of a round. The pairing is a round-robin tournament: one player keeps its seat
-// and the others move on by one seat each round, so that `players` − 1 rounds pair everyone with everyone.
-EIGENAE_INLINE void gatherPairs(const double* columns, std::size_t stride, const double* squares, int players, int round,
-                           int begin, int count, Pairs& pairs) {
+// Gathers the pairs [begin, begin + count) of a round. The pairing is a round-robin tournament: one player keeps its
+// seat and the others move on by one seat each round, so that `players` − 1 rounds pair everyone with everyone.
+EIGENAE_INLINE void gatherPairs(const double* columns, std::size_t stride, const double* squares, int players,
+                                int round, int begin, int count, Pairs& pairs) {
   const int others = players - 1;
   for (int i = 0; i < count; ++i) {
     const int seat = begin + i, up = round + seat, down = round - seat;
@@ -204,16 +204,17 @@ EIGENAE_INLINE void squareLengths(const double* columns, std::size_t stride, int
   for (int i = 0; i < width; ++i) squares[i] = dot(columns + i * stride, columns + i * stride, stride);
 }
 
-// Rotates pairs of columns until all columns are orthogonal (one-sided Jacobi, Hestenes 1958). The length of each column
-// is then a singular value. A round takes every column once, so its pairs are independent and the processor works on
-// several at once. If `width` is odd, a column of zeros must follow the last one.
+// Rotates pairs of columns until all columns are orthogonal (one-sided Jacobi, Hestenes 1958). The length of each
+// column is then a singular value. A round takes every column once, so its pairs are independent and the processor
+// works on several at once. If `width` is odd, a column of zeros must follow the last one.
 //
-// Convergence is quadratic: after a sweep that found no angle larger than 1e-5, the remaining angles are below 1e-10, so
-// that sweep is the last. `squares` [width, rounded up to even] is updated during a sweep and computed afresh after it.
+// Convergence is quadratic: after a sweep that found no angle larger than 1e-5, the remaining angles are below 1e-10,
+// so that sweep is the last. `squares` [width, rounded up to even] is updated during a sweep and computed afresh after
+// it.
 void orthogonalise(double* columns, std::size_t stride, int width, double* squares, const std::int32_t* stop) {
   const double rounding = 2.3e-16 * (4 + width / 8);  // relative rounding error of an inner product
   constexpr double lastSweep = 1e-10;                 // the square of the sine 1e-5
-  constexpr int maximalSweeps = 40;                   // five to nine are needed; the bound is for input that is not finite
+  constexpr int maximalSweeps = 40;  // five to nine are needed; the bound is for input that is not finite
   const int players = width + width % 2;
   Pairs pairs;
   squareLengths(columns, stride, players, squares);
@@ -236,7 +237,8 @@ void orthogonalise(double* columns, std::size_t stride, int width, double* squar
 }
 
 // out [rows][stride] = columns · diag(weights) · columnsᵀ, for `width` columns of length `rows`.
-void weightedSquare(const double* columns, std::size_t stride, int width, int rows, const double* weights, double* out) {
+void weightedSquare(const double* columns, std::size_t stride, int width, int rows, const double* weights,
+                    double* out) {
   for (std::size_t k = 0; k < stride; k += doubleLanes) {
     for (int r = 0; r < rows; r += 4) {
       const int some = rows - r < 4 ? rows - r : 4;

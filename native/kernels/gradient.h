@@ -1,6 +1,6 @@
 // Weight gradients, each tile followed by its Adam update. Adam is limited by the units for square root and division,
-// products by the multipliers. The gradient of a finished tile therefore waits in memory, and its update runs, vector by
-// vector, between the products of the next tile.
+// products by the multipliers. The gradient of a finished tile therefore waits in memory, and its update runs, vector
+// by vector, between the products of the next tile.
 #pragma once
 
 #include "adam.h"
@@ -76,9 +76,9 @@ struct Pending {
   }
 };
 
-// Depth of the products between two calls of advance: long enough to hide a square root and a division. A tile of AVX-512
-// has 24 vectors, so a batch of 64 hides all of them only with a depth of 2, which took 133 instead of 150 µs a step on a
-// Zen 5.
+// Depth of the products between two calls of advance: long enough to hide a square root and a division. A tile of
+// AVX-512 has 24 vectors, so a batch of 64 hides all of them only with a depth of 2, which took 133 instead of 150 µs a
+// step on a Zen 5.
 constexpr int productsPerUpdate = lanes == 16 ? 2 : 4;
 
 // Prevents the compiler from moving loads across this point, where no register is free for them.
@@ -107,7 +107,7 @@ __attribute__((noinline)) void gradientTile(const float* d, std::size_t dStride,
 }
 
 void updateWeights(const float* d, std::size_t dStride, int rows, int depth, const float* b, std::size_t bStride,
-                  int columns, AdamArrays w, std::size_t wStride, const AdamStep& step) {
+                   int columns, AdamArrays w, std::size_t wStride, const AdamStep& step) {
   Pending pending(w, step);
   for (std::size_t offset = 0; columns > 0; columns -= panel, b += bStride, offset += wStride) {
     forEachTile<maximalRows>(rows, [&](int first, auto height) {

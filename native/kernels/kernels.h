@@ -36,11 +36,11 @@ struct AdamArrays {
 
 // The source of a panel of noisy input [pixels][images].
 struct NoisyInput {
-  const std::uint8_t* images;           // bytes [count][inputs], `imageStride` bytes from one image to the next
-  std::size_t inputs, imageStride;      // pixels of an image; imageStride is 0 to use one image for all columns
-  const std::uint32_t* index;           // [panelColumns] the image of each column
-  std::uint32_t seed, purpose, epoch;   // name the noise together with image and pixel, see core/random.h
-  float deviation;                      // standard deviation of the noise; 0 for none
+  const std::uint8_t* images;          // bytes [count][inputs], `imageStride` bytes from one image to the next
+  std::size_t inputs, imageStride;     // pixels of an image; imageStride is 0 to use one image for all columns
+  const std::uint32_t* index;          // [panelColumns] the image of each column
+  std::uint32_t seed, purpose, epoch;  // name the noise together with image and pixel, see core/random.h
+  float deviation;                     // standard deviation of the noise; 0 for none
 };
 
 // Partial sums of one result, as core/slices.h groups them. They are added in a fixed order: first the sums of a group,
@@ -52,12 +52,13 @@ struct PartialSums {
   int counts[maximalGroups];  // number of sums in each group, at least one
 };
 
-// The nonzero elements of a matrix [rows][depth]. The depth is cut into chunks, so that the rows of the other factor that
-// a chunk selects stay in the nearest cache. Elements are stored chunk by chunk, and within a chunk row by row.
+// The nonzero elements of a matrix [rows][depth]. The depth is cut into chunks, so that the rows of the other factor
+// that a chunk selects stay in the nearest cache. Elements are stored chunk by chunk, and within a chunk row by row.
 struct SparseMatrix {
   static constexpr int chunk = 64;
   int rows, depth;
-  std::uint32_t* rowEnds;  // [chunks][rows] index behind a row's last element; a row begins at the end of the one before
+  std::uint32_t*
+      rowEnds;  // [chunks][rows] index behind a row's last element; a row begins at the end of the one before
   std::uint32_t* offsets;  // of each element: its column within the chunk · panelColumns
   float* values;           // of each element
 };
@@ -96,8 +97,8 @@ struct Kernels {
 
   // --- Products that skip zeros ---
 
-  // Lists the nonzero elements of x [rows][depth] and returns their number. rows and depth of `to` are set by the caller;
-  // its arrays have room for all elements and 15 more.
+  // Lists the nonzero elements of x [rows][depth] and returns their number. rows and depth of `to` are set by the
+  // caller; its arrays have room for all elements and 15 more.
   std::size_t (*listNonZeros)(const float* x, std::size_t stride, SparseMatrix& to);
 
   // out [rows][panels] = a [rows][depth] · b [depth][panels], for `panels` panels.
@@ -109,8 +110,8 @@ struct Kernels {
   void (*multiplySampled)(const SparseMatrix& a, const float* x, std::size_t xStride, const float* w,
                           std::size_t wStride, int panels, bool add, float* out);
 
-  // out [depth][panel] = the transpose of up to panelColumns rows of a, from firstRow on, with the sum of the partial sums
-  // in place of a's values. The partial sums are arrays parallel to a.values, with room for 15 floats more.
+  // out [depth][panel] = the transpose of up to panelColumns rows of a, from firstRow on, with the sum of the partial
+  // sums in place of a's values. The partial sums are arrays parallel to a.values, with room for 15 floats more.
   void (*scatterPartialSums)(const SparseMatrix& a, const PartialSums& sums, int firstRow, float* out);
 
   // One Adam step on w [rows][panels] whose gradient is a [rows][depth] · b [depth][panels].
@@ -136,8 +137,8 @@ struct Kernels {
   // Sets gradient to 0 where output, a result of ReLU, is 0.
   void (*reluBackward)(const float* output, int rows, float* gradient);
 
-  // x is [images][pixels of a panel]. With y = sigmoid(x + bias [panel]), x becomes (y − target) · y (1 − y) · scale, and
-  // 0 in columns that are not valid. Returns Σ (y − target)² over the valid columns.
+  // x is [images][pixels of a panel]. With y = sigmoid(x + bias [panel]), x becomes (y − target) · y (1 − y) · scale,
+  // and 0 in columns that are not valid. Returns Σ (y − target)² over the valid columns.
   float (*sigmoidLoss)(const float* target, const float* bias, int rows, int validColumns, float scale, float* x);
 
   // x = sigmoid(x + bias [panel])

@@ -1,5 +1,5 @@
-// Reads images as floats: panels of noisy input, bytes / 255 + deviation · N(0, 1), and rows of clean pixels. The normal
-// numbers are those that core/random.h defines, computed for a vector of images at once.
+// Reads images as floats: panels of noisy input, bytes / 255 + deviation · N(0, 1), and rows of clean pixels. The
+// normal numbers are those that core/random.h defines, computed for a vector of images at once.
 #pragma once
 
 #include "intrinsics.h"
@@ -27,9 +27,9 @@ struct RoundKeys {
   }
 };
 
-// Philox hashes the counter {pixel block, image, epoch, 0}. In its first rounds, most products depend on either the image
-// or the pixel block alone, so they are computed once for each image and once for each pixel block. Words are in the lower
-// halves of 64-bit lanes; the upper halves are arbitrary.
+// Philox hashes the counter {pixel block, image, epoch, 0}. In its first rounds, most products depend on either the
+// image or the pixel block alone, so they are computed once for each image and once for each pixel block. Words are in
+// the lower halves of 64-bit lanes; the upper halves are arbitrary.
 //
 //   round   product by multiplier0                       product by multiplier1
 //   1       block, known to a pixel block                epoch, a constant
@@ -42,8 +42,8 @@ EIGENAE_INLINE Longs imageProduct(Longs image, std::uint32_t epoch, const RoundK
   return multiplyLowerHalves(image ^ broadcastLong((product1 >> 32) ^ keys.key0[0]), broadcastLong(multiplier0));
 }
 
-// Values of a pixel block in rounds 1 to 3 that are combined with a value of the image by exclusive or. They are the same
-// for all images.
+// Values of a pixel block in rounds 1 to 3 that are combined with a value of the image by exclusive or. They are the
+// same for all images.
 struct PixelRounds {
   std::uint64_t round3Word2Xor;  // with the upper half of imageProduct, gives word 2 of round 3
   std::uint64_t round4Word0Xor;  // with the upper half of round 3's product by multiplier1, gives word 0 of round 4
@@ -100,14 +100,12 @@ EIGENAE_INLINE void philox(const Longs (&image)[2], const PixelRounds* pixels, c
   }
 }
 
-EIGENAE_INLINE Words merge(Longs even, Longs odd) {
-  return (Words)((even & broadcastLong(0xFFFFFFFF)) | (odd << 32));
-}
+EIGENAE_INLINE Words merge(Longs even, Longs odd) { return (Words)((even & broadcastLong(0xFFFFFFFF)) | (odd << 32)); }
 
 EIGENAE_INLINE Floats toFloats(Integers x) { return __builtin_convertvector(x, Floats); }
 
-// Returns −2 ln(((w >> 9) + ½) · 2⁻²³) · deviation², the square of a Box–Muller radius. The logarithm of the mantissa m in
-// [√½, √2) is a series in s = (m − 1) / (m + 1).
+// Returns −2 ln(((w >> 9) + ½) · 2⁻²³) · deviation², the square of a Box–Muller radius. The logarithm of the mantissa m
+// in [√½, √2) is a series in s = (m − 1) / (m + 1).
 EIGENAE_INLINE Floats squaredRadius(Words w, float minusTwoSquaredDeviation) {
   const Floats uniform = (Floats)((w >> 9) | 0x3F800000u) - 0x1.fffffep-1f;
   const Integers bits = (Integers)uniform;
@@ -119,15 +117,15 @@ EIGENAE_INLINE Floats squaredRadius(Words w, float minusTwoSquaredDeviation) {
   return (toFloats(exponent) * 0.6931471806f + series * s) * minusTwoSquaredDeviation;
 }
 
-// Computes the cosine and sine of int32(w) · 2⁻³² turns: reduces w to the nearest quarter turn, evaluates both series in
-// the remainder, and swaps and negates them by the quarter.
+// Computes the cosine and sine of int32(w) · 2⁻³² turns: reduces w to the nearest quarter turn, evaluates both series
+// in the remainder, and swaps and negates them by the quarter.
 EIGENAE_INLINE void sinCos(Words w, Floats& cosine, Floats& sine) {
   const Words quarter = w + 0x20000000u;  // the quarter is in the two highest bits
   const Floats x = toFloats((Integers)(w - (quarter & 0xC0000000u))) * 1.4629180792671596e-9f;  // 2π · 2⁻³²
   const Floats z = x * x;
   const Floats s = ((z * -1.9515295891e-4f + 8.3321608736e-3f) * z - 1.6666654611e-1f) * (z * x) + x;
-  const Floats c = ((z * 2.443315711809948e-5f - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * (z * z) +
-                   (z * -0.5f + 1.0f);
+  const Floats c =
+      ((z * 2.443315711809948e-5f - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * (z * z) + (z * -0.5f + 1.0f);
   const Words next = quarter << 1;
   const Words swap = ((Words)s ^ (Words)c) & (Words)((Integers)next >> 31);  // nonzero in every second quarter
   constexpr std::uint32_t sign = 0x80000000u;

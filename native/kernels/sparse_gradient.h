@@ -1,6 +1,6 @@
-// Weight gradients whose left factor is sparse, with the Adam update after each row. Interleaving the stages of an update
-// with the products of the next row, as gradient.h does, was no faster on a Zen 4, and neither was a reciprocal by Newton's
-// method instead of the division.
+// Weight gradients whose left factor is sparse, with the Adam update after each row. Interleaving the stages of an
+// update with the products of the next row, as gradient.h does, was no faster on a Zen 4, and neither was a reciprocal
+// by Newton's method instead of the division.
 #pragma once
 
 #include "adam.h"
@@ -13,8 +13,8 @@ namespace {
 constexpr int rowsAtOnce = 128;
 
 template <int panels>
-__attribute__((noinline)) void updateSparsePanels(const SparseMatrix& a, const float* b, std::size_t bStride, AdamArrays w,
-                                                 std::size_t wStride, const AdamStep& step) {
+__attribute__((noinline)) void updateSparsePanels(const SparseMatrix& a, const float* b, std::size_t bStride,
+                                                  AdamArrays w, std::size_t wStride, const AdamStep& step) {
   alignas(64) float unfinished[panels * rowsAtOnce * panel];
   constexpr std::size_t stride = rowsAtOnce * panel;
   const AdamVectors vectors(step);
@@ -41,12 +41,11 @@ __attribute__((noinline)) void updateSparsePanels(const SparseMatrix& a, const f
 }
 
 void updateWeightsSparse(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, AdamArrays w,
-                        std::size_t wStride, const AdamStep& step) {
+                         std::size_t wStride, const AdamStep& step) {
   forEachTile<maximalPanels>(panels, [&](int first, auto count) {
     const std::size_t at = first * wStride;
-    updateSparsePanels<decltype(count)::value>(a, b + first * bStride, bStride,
-                                             {w.parameters + at, w.firstMoments + at, w.secondMoments + at}, wStride,
-                                             step);
+    updateSparsePanels<decltype(count)::value>(
+        a, b + first * bStride, bStride, {w.parameters + at, w.firstMoments + at, w.secondMoments + at}, wStride, step);
   });
 }
 

@@ -7,8 +7,8 @@
 //   update     Adam
 //   trainer    the step, and the epoch around it
 //
-// Activations are [batch][width] and weights [outputs][inputs], row-major. Parameters and gradients are one flat array each,
-// whose offsets are in Layout.
+// Activations are [batch][width] and weights [outputs][inputs], row-major. Parameters and gradients are one flat array
+// each, whose offsets are in Layout.
 #include "reference.h"
 
 #include <algorithm>
@@ -209,8 +209,8 @@ void rotate(std::vector<double>& a, std::vector<double>& b, double cosine, doubl
   }
 }
 
-// Rotates pairs of columns of z until all are orthogonal (one-sided Jacobi). Column i is then σᵢuᵢ. The same rotations turn
-// the identity v into the matrix whose columns are vᵢ, so that Z = Σ σᵢ uᵢ vᵢᵀ.
+// Rotates pairs of columns of z until all are orthogonal (one-sided Jacobi). Column i is then σᵢuᵢ. The same rotations
+// turn the identity v into the matrix whose columns are vᵢ, so that Z = Σ σᵢ uᵢ vᵢᵀ.
 void decompose(Columns& z, Columns& v) {
   constexpr int maximalSweeps = 40;
   bool rotated = true;
@@ -457,8 +457,8 @@ class ReferenceTrainer final : public Trainer {
     // The first is the bias's, which the batch's mean removes.
     std::fill_n(&gradient_[layer.bias], layer.outputs, 0.0f);
 
-    // The second is the latent layer's beta's: no activation follows, so the next layer's mean removes it. Only the eigen
-    // losses, which see the embedding itself, contribute to it.
+    // The second is the latent layer's beta's: no activation follows, so the next layer's mean removes it. Only the
+    // eigen losses, which see the embedding itself, contribute to it.
     if (index != layout_.latentLayer || !layout_.layers[index + 1].batchNorm) return;
     for (int i = 0; i < layer.outputs; ++i) {
       double sum = 0;
@@ -496,7 +496,8 @@ class ReferenceTrainer final : public Trainer {
     for (std::size_t i = 0; i < layout_.layers.size(); ++i) {
       const Layer& layer = layout_.layers[i];
       float* output = values_[i].output.data();
-      linearForward(input, parameters + layer.weight, parameters + layer.bias, batch, layer.inputs, layer.outputs, output);
+      linearForward(input, parameters + layer.weight, parameters + layer.bias, batch, layer.inputs, layer.outputs,
+                    output);
       if (layer.batchNorm) {
         batchNormInference(output, batch, layer.outputs, parameters + layer.gamma, parameters + layer.beta,
                            statistics + layer.runningMean, statistics + layer.runningVariance);

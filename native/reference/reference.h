@@ -1,5 +1,5 @@
-// A complete training step in plain scalar C++. Read reference.cc first: it is the shortest description of what the core
-// computes. The tests compare the kernels and the multi-threaded trainer with it.
+// A complete training step in plain scalar C++. Read reference.cc first: it is the shortest description of what the
+// core computes. The tests compare the kernels and the multi-threaded trainer with it.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +27,8 @@ void linearBackwardWeight(const float* outputGradient, const float* input, int b
                           float* weightGradient);
 void linearBackwardBias(const float* outputGradient, int batch, int outputs, float* biasGradient);
 
-// values [batch][width] are normalised in place. Also writes normalised [batch][width] and inverseDeviation [width] for the
-// backward pass, and moves the running statistics [width].
+// values [batch][width] are normalised in place. Also writes normalised [batch][width] and inverseDeviation [width] for
+// the backward pass, and moves the running statistics [width].
 void batchNormForward(float* values, int batch, int width, const float* gamma, const float* beta, float* normalised,
                       float* inverseDeviation, float* runningMean, float* runningVariance);
 // gradient [batch][width] of the output becomes that of the input. Writes the gradients of gamma and beta [width].
@@ -53,7 +53,8 @@ void sigmoidMeanSquaredErrorBackward(const float* output, const float* target, s
 
 // Returns f(σ(Z)) for Z = embedding [batch][width], less its column means with spec.center. Adds spec.weight · ∂f/∂Z to
 // gradient [batch][width].
-double eigenLossForwardBackward(const EigenLossSpec& spec, const float* embedding, int batch, int width, double* gradient);
+double eigenLossForwardBackward(const EigenLossSpec& spec, const float* embedding, int batch, int width,
+                                double* gradient);
 
 // --- Update ---
 

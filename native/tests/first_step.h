@@ -6,8 +6,8 @@
 #include <cmath>
 #include <vector>
 
-#include "panels.h"
 #include "../reference/reference.h"
+#include "panels.h"
 
 namespace eigenae::testing {
 
@@ -20,8 +20,8 @@ struct TrainedMatrix {
 };
 
 // Expects `trained` to be `before` after Adam's first step with the gradient d · b.
-inline void expectFirstStep(TrainedMatrix& trained, TrainedMatrix& before, PanelMatrix& d, PanelMatrix& b, int rows, int depth,
-                            int columns) {
+inline void expectFirstStep(TrainedMatrix& trained, TrainedMatrix& before, PanelMatrix& d, PanelMatrix& b, int rows,
+                            int depth, int columns) {
   std::vector<float> gradient, parameters, first(rows * columns), second(rows * columns);
   for (int r = 0; r < rows; ++r) {
     for (int c = 0; c < columns; ++c) {

@@ -1,4 +1,5 @@
-// Shared by the tests of kernels: every instruction set that this machine has, odd sizes, and the tolerance of products.
+// Shared by the tests of kernels: every instruction set that this machine has, odd sizes, and the tolerance of
+// products.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,8 +10,8 @@
 #include <vector>
 
 #include "../core/instruction_set.h"
-#include "../core/product_scope.h"
 #include "../core/packed_factor.h"
+#include "../core/product_scope.h"
 #include "panels.h"
 
 namespace eigenae {
@@ -47,16 +48,16 @@ class KernelTest : public ::testing::TestWithParam<InstructionSet> {
   FactorPacker packer_{kernels()};
 };
 
-#define EIGENAE_EVERY_INSTRUCTION_SET(SUITE)                                                                      \
-  INSTANTIATE_TEST_SUITE_P(EveryInstructionSet, SUITE, ::testing::ValuesIn(supportedInstructionSets()),           \
-                           [](const auto& info) {                                                                 \
-                             std::string name = info.param.name;                                                  \
-                             for (char& c : name) c = c == '-' ? '_' : c;                                         \
-                             return name;                                                                         \
+#define EIGENAE_EVERY_INSTRUCTION_SET(SUITE)                                                            \
+  INSTANTIATE_TEST_SUITE_P(EveryInstructionSet, SUITE, ::testing::ValuesIn(supportedInstructionSets()), \
+                           [](const auto& info) {                                                       \
+                             std::string name = info.param.name;                                        \
+                             for (char& c : name) c = c == '-' ? '_' : c;                               \
+                             return name;                                                               \
                            })
 
-// Tolerance of a sum of products relative to Σ|ab|: three to four roundings of float sums of these depths. It also covers
-// the products of components that AMX tiles neglect.
+// Tolerance of a sum of products relative to Σ|ab|: three to four roundings of float sums of these depths. It also
+// covers the products of components that AMX tiles neglect.
 constexpr double exactness = 4 * 0x1p-24;
 
 // A sum of products and Σ|ab|, to which its tolerance is relative.

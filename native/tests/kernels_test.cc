@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "../core/random.h"
-#include "kernel_fixture.h"
 #include "../reference/reference.h"
+#include "kernel_fixture.h"
 
 namespace eigenae {
 namespace {

@@ -108,8 +108,8 @@ class BatchNormTest : public ::testing::Test {
   std::vector<float> runningMean = {0, 1, 2}, runningVariance = {1, 2, 3};
 
   std::vector<float> forward(std::vector<float> values, int rows = batch) {
-    batchNormForward(values.data(), rows, width, gamma.data(), beta.data(), normalized.data(),
-                     inverseDeviation.data(), runningMean.data(), runningVariance.data());
+    batchNormForward(values.data(), rows, width, gamma.data(), beta.data(), normalized.data(), inverseDeviation.data(),
+                     runningMean.data(), runningVariance.data());
     return values;
   }
 

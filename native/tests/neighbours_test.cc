@@ -43,9 +43,9 @@ std::vector<std::int32_t> sorted(const NeighbourSearch& search) {
     std::vector<std::pair<double, std::int32_t>> found;
     for (std::size_t p = 0; p < search.pointCount; ++p) {
       if (search.leaveOut && p == q) continue;
-      found.emplace_back(distance(search.queries + q * search.dimensions, search.points + p * search.dimensions,
-                                  search.dimensions),
-                         static_cast<std::int32_t>(p));
+      found.emplace_back(
+          distance(search.queries + q * search.dimensions, search.points + p * search.dimensions, search.dimensions),
+          static_cast<std::int32_t>(p));
     }
     std::sort(found.begin(), found.end());
     for (int k = 0; k < search.neighbours; ++k) {
@@ -110,7 +110,8 @@ TEST_P(Distances, MarkThePointsOfAPanelThatAreWithinTheBound) {
       for (int column = 0; column < width(); ++column) {
         double sum = 0;
         for (int j = 0; j < depth; ++j) {
-          sum += std::pow(static_cast<double>(points.at(j, column)) - queries[static_cast<std::size_t>(q) * depth + j], 2);
+          sum +=
+              std::pow(static_cast<double>(points.at(j, column)) - queries[static_cast<std::size_t>(q) * depth + j], 2);
         }
         if (std::abs(sum - bounds[q]) < 1e-5 * sum) continue;
         EXPECT_EQ((near[q] >> column & 1) != 0, sum <= bounds[q]) << depth << ": query " << q << ", column " << column;

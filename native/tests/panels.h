@@ -19,7 +19,8 @@ class PanelMatrix {
     if (seed == 0) return;
     const Matrix values = randomMatrix(rows, columns, seed);
     for (int r = 0; r < rows; ++r) {
-      for (int c = 0; c < columns; ++c) at(r, c) = static_cast<float>(values[static_cast<std::size_t>(r) * columns + c]);
+      for (int c = 0; c < columns; ++c)
+        at(r, c) = static_cast<float>(values[static_cast<std::size_t>(r) * columns + c]);
     }
   }
 

@@ -103,7 +103,7 @@ TEST_P(DenseProducts, TrainWeightsIsAdamOnTheProduct) {
     TrainedMatrix before(kernels(), rows, columns), trained(kernels(), rows, columns);
     const PackedFactor factor = pack(b, depth, columns);
     kernels().updateWeights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns, trained.places(),
-                           trained.w.stride(), firstStep);
+                            trained.w.stride(), firstStep);
     expectFirstStep(trained, before, d, b, rows, depth, columns);
   }
 }
@@ -120,7 +120,7 @@ TEST_P(DenseProducts, TrainWeightsMovesParametersByTheirMomentsToAFloatsPrecisio
     }
     const PackedFactor factor = pack(b, depth, columns);
     kernels().updateWeights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns,
-                           {w.data(), m.data(), v.data()}, w.stride(), step);
+                            {w.data(), m.data(), v.data()}, w.stride(), step);
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < columns; ++c) {
         const double update = step.stepSize * double{m.at(r, c)} / (std::sqrt(double{v.at(r, c)}) + step.epsilon);

@@ -47,8 +47,10 @@ TEST(Slices, LeaveTheFirstMemberTheReliefWhateverTheNumberOfMembers) {
 
 TEST(Slices, EndAtTheBlockThatIsNearestToTheirShare) {
   for (const int mainThreadHandicap : {0, 9, 26, 100}) {
-    const Range first = slicePixels(784, 0, 16, mainThreadHandicap), middle = slicePixels(784, 4, 16, mainThreadHandicap);
-    EXPECT_NEAR(first.end, std::max(0.0, (784 + mainThreadHandicap) / 8.0 - mainThreadHandicap), 8) << mainThreadHandicap;
+    const Range first = slicePixels(784, 0, 16, mainThreadHandicap),
+                middle = slicePixels(784, 4, 16, mainThreadHandicap);
+    EXPECT_NEAR(first.end, std::max(0.0, (784 + mainThreadHandicap) / 8.0 - mainThreadHandicap), 8)
+        << mainThreadHandicap;
     EXPECT_NEAR(middle.begin, (784 + mainThreadHandicap) / 2.0 - mainThreadHandicap, 8) << mainThreadHandicap;
   }
 }

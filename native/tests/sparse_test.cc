@@ -60,13 +60,15 @@ TEST_P(SparseProducts, ListNonZerosLeavesOutZerosAlone) {
         }
       }
       for (int r = 0; r < rows; ++r) {
-        for (int k = 0; k < depth; ++k) ASSERT_EQ(listed.at(r, k), a.dense.at(r, k)) << rows << " rows, depth " << depth;
+        for (int k = 0; k < depth; ++k)
+          ASSERT_EQ(listed.at(r, k), a.dense.at(r, k)) << rows << " rows, depth " << depth;
       }
     }
   }
 }
 
-// All elements of a row with few of them may have one sign: then every partial sum is as large as the sum of their sizes.
+// All elements of a row with few of them may have one sign: then every partial sum is as large as the sum of their
+// sizes.
 TEST_P(SparseProducts, MultiplySparseIsTheProductToAFloatsPrecision) {
   for (const auto& [rows, depth] : shapes()) {
     const int columns = rows * depth % 150 + 1, panels = (columns + width() - 1) / width();
@@ -105,7 +107,8 @@ TEST_P(SparseProducts, MultiplySampledComputesTheListedElementsAndScatterPartial
           if (r < rows && a.dense.at(r, k) != 0) {
             for (int i = 0; i < columns; ++i) product.add(x.at(r, i), w.at(k, i));
           }
-          ASSERT_NEAR(spread.at(k, c), 3 * product.sum, 3 * exactness * product.size) << rows << " rows, depth " << depth;
+          ASSERT_NEAR(spread.at(k, c), 3 * product.sum, 3 * exactness * product.size)
+              << rows << " rows, depth " << depth;
         }
       }
     }
@@ -116,8 +119,8 @@ TEST_P(SparseProducts, MultiplySampledOfNoPanelsIsZero) {
   SparseMatrixCase a(kernels(), 5, 7, 100);
   std::vector<float> out(5 * 7, 3);
   PanelMatrix unused(kernels(), 7, 1);
-  kernels().multiplySampled(a.factor.matrix(), unused.data(), unused.stride(), unused.data(), unused.stride(), 0,
-                                false, out.data());
+  kernels().multiplySampled(a.factor.matrix(), unused.data(), unused.stride(), unused.data(), unused.stride(), 0, false,
+                            out.data());
   for (std::size_t i = 0; i < a.factor.matrix().rowEnds[4]; ++i) EXPECT_EQ(out[i], 0);
 }
 
@@ -128,7 +131,7 @@ TEST_P(SparseProducts, TrainWeightsSparseIsAdamOnTheProduct) {
     PanelMatrix b(kernels(), depth, columns, 2);
     TrainedMatrix before(kernels(), rows, columns), trained(kernels(), rows, columns);
     kernels().updateWeightsSparse(d.factor.matrix(), b.data(), b.stride(), panels, trained.places(), trained.w.stride(),
-                                 firstStep);
+                                  firstStep);
     expectFirstStep(trained, before, d.dense, b, rows, depth, columns);
   }
 }

@@ -11,10 +11,10 @@
 namespace eigenae {
 namespace {
 
-using testing::Matrix;
-using testing::matrixWithSingularValues;
 using testing::EigenLossCase;
 using testing::eigenLossCases;
+using testing::Matrix;
+using testing::matrixWithSingularValues;
 using testing::randomMatrix;
 using testing::relativeDistance;
 
@@ -77,7 +77,7 @@ TEST_P(SpectralEigenLoss, GradientIsAddedToWhatIsThere) {
   GetParam()(z, 16, alone);
   Matrix added(z.size(), 1.0);
   spectralEigenLoss(z.data(), 16, 4, GetParam().center, findEigenLoss(GetParam().kind), GetParam().parameters, 1,
-                  added.data());
+                    added.data());
   for (std::size_t i = 0; i < z.size(); ++i) EXPECT_DOUBLE_EQ(added[i], alone[i] + 1);
 }
 

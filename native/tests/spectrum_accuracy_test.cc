@@ -1,4 +1,5 @@
-// Compares singular values and gradients with those of a plain SVD in double, for many condition numbers, ranks and widths.
+// Compares singular values and gradients with those of a plain SVD in double, for many condition numbers, ranks and
+// widths.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,11 +11,11 @@
 namespace eigenae {
 namespace {
 
+using testing::EigenLossCase;
+using testing::eigenLossCases;
 using testing::Matrix;
 using testing::matrixWithSingularValues;
 using testing::oneSidedJacobi;
-using testing::EigenLossCase;
-using testing::eigenLossCases;
 using testing::randomMatrix;
 using testing::relativeDistance;
 using testing::Svd;

@@ -23,8 +23,8 @@ using testing::expectSameBits;
 using testing::imagesOf;
 using testing::initialState;
 using testing::makeTrainer;
-using testing::meanLoss;
 using testing::Matrix;
+using testing::meanLoss;
 using testing::pixels;
 using testing::randomMatrix;
 using testing::tinySpec;
@@ -172,7 +172,7 @@ TEST(TrainEpoch, TrainsAShortBatchWithoutEigenLossUnlessItHasMoreImagesThanLaten
     const auto trainer = makeTrainer(tinySpec(BatchNorm::none, {topTwo}));
     const auto images = bytes(count, 7, 39);
     const auto order = backwardOrder(count);
-      const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), count, 1);
+    const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), count, 1);
     EXPECT_EQ(losses.images, count);
     EXPECT_EQ(losses.eigenLossImages, hasEigenLoss);
   }

@@ -9,8 +9,8 @@
 
 #include "../core/instruction_set.h"
 #include "../core/layout.h"
-#include "matrices.h"
 #include "../reference/reference.h"
+#include "matrices.h"
 
 namespace eigenae {
 namespace {
@@ -24,7 +24,8 @@ struct Case {
 
 void PrintTo(const Case& c, std::ostream* out) {
   for (const int width : c.widths) *out << width << '-';
-  *out << " norm " << static_cast<int>(c.batchNorm) << " batch " << c.batchSize << " eigen losses " << c.eigenLosses.size();
+  *out << " norm " << static_cast<int>(c.batchNorm) << " batch " << c.batchSize << " eigen losses "
+       << c.eigenLosses.size();
 }
 
 const EigenLossSpec topTwo{"top-k", 0.5, false, {{"k", 2}}};
@@ -34,9 +35,15 @@ std::vector<Case> cases() {
   std::vector<Case> all;
   const std::vector<EigenLossSpec> eigenLosses[] = {{}, {topTwo}, {topTwo, centeredLogMax}};
   int turn = 0;
-  for (const auto& widths : std::vector<std::vector<int>>{
-           {20, 16, 8, 5, 4}, {53, 31, 13, 3}, {17, 3, 2}, {1, 1}, {3, 1, 1}, {7, 5}, {101, 37, 64}, {130, 70, 33},
-           {784, 20, 32}}) {
+  for (const auto& widths : std::vector<std::vector<int>>{{20, 16, 8, 5, 4},
+                                                          {53, 31, 13, 3},
+                                                          {17, 3, 2},
+                                                          {1, 1},
+                                                          {3, 1, 1},
+                                                          {7, 5},
+                                                          {101, 37, 64},
+                                                          {130, 70, 33},
+                                                          {784, 20, 32}}) {
     for (const BatchNorm batchNorm : {BatchNorm::none, BatchNorm::encoder, BatchNorm::all}) {
       for (const int batchSize : {16, 37, 70}) all.push_back({widths, batchNorm, batchSize, eigenLosses[turn++ % 3]});
     }

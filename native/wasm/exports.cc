@@ -5,7 +5,8 @@
 
 #include "../core/vector_trainer.h"
 
-extern "C" void __wasm_call_ctors();  // defined by the linker, which would call it before every export if it were not called here
+extern "C" void
+__wasm_call_ctors();  // defined by the linker, which would call it before every export if it were not called here
 
 #define EXPORT(name) extern "C" __attribute__((export_name(#name)))
 
@@ -53,22 +54,26 @@ void forEachArray(StateOrConst& state, Visit visit) {
 }  // namespace
 
 // Must be called first, once for each memory.
-EXPORT(initialize) void initialize() { __wasm_call_ctors(); }
+EXPORT(initialize)
+void initialize() { __wasm_call_ctors(); }
 
 // Returns a multiple of 64, or null if there is not enough memory.
-EXPORT(allocate) void* allocate(std::size_t bytes) { return std::aligned_alloc(64, (bytes + 64) / 64 * 64); }
-EXPORT(release) void release(void* memory) { std::free(memory); }
+EXPORT(allocate)
+void* allocate(std::size_t bytes) { return std::aligned_alloc(64, (bytes + 64) / 64 * 64); }
+EXPORT(release)
+void release(void* memory) { std::free(memory); }
 
 // The lists of the spec are passed one element at a time, before createTrainer.
-EXPORT(addWidth) void addWidth(int width) { spec().widths.push_back(width); }
+EXPORT(addWidth)
+void addWidth(int width) { spec().widths.push_back(width); }
 
-EXPORT(addEigenLoss) void addEigenLoss(const char* kind, double weight, bool center) {
+EXPORT(addEigenLoss)
+void addEigenLoss(const char* kind, double weight, bool center) {
   spec().eigenLosses.push_back({kind, weight, center, {}});
 }
 
-EXPORT(addEigenLossParameter) void addEigenLossParameter(const char* name, double value) {
-  spec().eigenLosses.back().parameters[name] = value;
-}
+EXPORT(addEigenLossParameter)
+void addEigenLossParameter(const char* name, double value) { spec().eigenLosses.back().parameters[name] = value; }
 
 EXPORT(createTrainer)
 void createTrainer(int batchNorm, double learningRate, double beta1, double beta2, double epsilon, int batchSize,
@@ -83,10 +88,13 @@ void createTrainer(int batchNorm, double learningRate, double beta1, double beta
   trainer = createVectorTrainer(all, baselineKernels).release();
 }
 
-EXPORT(parameterCount) std::size_t parameterCount() { return trainer->parameterCount(); }
-EXPORT(runningStatisticCount) std::size_t runningStatisticCount() { return trainer->runningStatisticCount(); }
+EXPORT(parameterCount)
+std::size_t parameterCount() { return trainer->parameterCount(); }
+EXPORT(runningStatisticCount)
+std::size_t runningStatisticCount() { return trainer->runningStatisticCount(); }
 
-EXPORT(setState) void setState(double step, const float* numbers) {
+EXPORT(setState)
+void setState(double step, const float* numbers) {
   State state;
   state.step = static_cast<std::int64_t>(step);
   forEachArray(state, [&](std::vector<float>& array, std::size_t count) {
@@ -97,7 +105,8 @@ EXPORT(setState) void setState(double step, const float* numbers) {
 }
 
 // Writes the four arrays to `numbers` and returns the step.
-EXPORT(getState) double getState(float* numbers) {
+EXPORT(getState)
+double getState(float* numbers) {
   const State state = trainer->getState();
   forEachArray(state, [&](const std::vector<float>& array, std::size_t) {
     for (const float number : array) *numbers++ = number;
@@ -106,11 +115,14 @@ EXPORT(getState) double getState(float* numbers) {
 }
 
 // beginCall precedes a call of the functions below. While it runs, another thread may call stopCall and progress.
-EXPORT(beginCall) void beginCall() { trainer->control.begin(); }
-EXPORT(stopCall) void stopCall() { trainer->control.stop(); }
+EXPORT(beginCall)
+void beginCall() { trainer->control.begin(); }
+EXPORT(stopCall)
+void stopCall() { trainer->control.stop(); }
 
 // Returns the number of images in the lower half and the bits of the sum of their losses, a float, in the upper half.
-EXPORT(progress) std::uint64_t progress() {
+EXPORT(progress)
+std::uint64_t progress() {
   const Progress progress = trainer->control.progress();
   std::uint64_t bits;
   static_assert(sizeof(bits) == sizeof(progress));
@@ -130,11 +142,13 @@ void trainBatch(const float* clean, const float* noisy, std::size_t count, doubl
   write(trainer->trainBatch(clean, noisy, count), losses);
 }
 
-EXPORT(encode) void encode(const void* pixels, bool floats, std::size_t count, float* embedding) {
+EXPORT(encode)
+void encode(const void* pixels, bool floats, std::size_t count, float* embedding) {
   trainer->encode(imagesAt(pixels, floats, count), embedding);
 }
 
-EXPORT(reconstruct) void reconstruct(const void* pixels, bool floats, std::size_t count, float* output) {
+EXPORT(reconstruct)
+void reconstruct(const void* pixels, bool floats, std::size_t count, float* output) {
   trainer->reconstruct(imagesAt(pixels, floats, count), output);
 }
 

@@ -1,5 +1,5 @@
-// Replaces two parts of the C++ library, which is built without exceptions and without threads: a C++ exception becomes a
-// JavaScript error that the host throws, and the allocator takes a lock.
+// Replaces two parts of the C++ library, which is built without exceptions and without threads: a C++ exception becomes
+// a JavaScript error that the host throws, and the allocator takes a lock.
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
@@ -21,7 +21,8 @@ void* __cxa_allocate_exception(std::size_t) {
   fail(static_cast<std::exception*>(thrown)->what());
 }
 
-// The allocator of wasi-libc is not thread-safe. By --wrap, the linker replaces its functions with those below, which lock.
+// The allocator of wasi-libc is not thread-safe. By --wrap, the linker replaces its functions with those below, which
+// lock.
 void* __real_malloc(std::size_t bytes);
 void* __real_aligned_alloc(std::size_t alignment, std::size_t bytes);
 void __real_free(void* memory);

@@ -1,5 +1,5 @@
-// The team in WebAssembly, where the host starts the threads. Each is a worker with an instance of this module on the same
-// memory. Workers other than thread 0's call `serve`.
+// The team in WebAssembly, where the host starts the threads. Each is a worker with an instance of this module on the
+// same memory. Workers other than thread 0's call `serve`.
 #include "../core/team.h"
 
 namespace eigenae {

@@ -43,7 +43,15 @@ async function compileAndLink(target, compiler) {
   try {
     const objects = await inParallel(compileUnits(target), async (unit) => {
       const object = join(temporary, `${unit.source.replaceAll('/', '-')}${unit.suffix}.o`)
-      await run([...commonFlags, ...target.flags, ...unit.flags, '-c', join(nativeFolder, unit.source), '-o', object])
+      await run([
+        ...commonFlags,
+        ...target.flags,
+        ...unit.flags,
+        '-c',
+        join(nativeFolder, unit.source),
+        '-o',
+        object,
+      ])
       return object
     })
     const linked = join(temporary, basename(target.file))

@@ -7,8 +7,8 @@ namespace eigenae {
 
 extern const Kernels amxKernels;
 
-// Whether the processor has AMX tiles and the operating system allows this process to use them. Only for a processor that
-// has AVX-512. Always false on another system than Linux.
+// Whether the processor has AMX tiles and the operating system allows this process to use them. Only for a processor
+// that has AVX-512. Always false on another system than Linux.
 bool amxIsUsable();
 
 }  // namespace eigenae

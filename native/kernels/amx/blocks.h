@@ -1,7 +1,7 @@
 // Factors of products in the format of AMX tiles, see tiles.h. A float is exactly the sum of three bfloat16 numbers of
-// eight significant bits each, unless it is close to 0 or to infinity. Of the nine products of the components of two floats,
-// six matter at the precision of a float. (Henry, Tang, Heinecke: Leveraging the bfloat16 Artificial Intelligence Datatype
-// For Higher-Precision Computations, 2019, arXiv:1904.06376.)
+// eight significant bits each, unless it is close to 0 or to infinity. Of the nine products of the components of two
+// floats, six matter at the precision of a float. (Henry, Tang, Heinecke: Leveraging the bfloat16 Artificial
+// Intelligence Datatype For Higher-Precision Computations, 2019, arXiv:1904.06376.)
 #pragma once
 
 #include "../intrinsics.h"
@@ -15,8 +15,8 @@ constexpr int blockSize = 32;  // rows, columns and depth of one block product
 constexpr int componentCount = 3;
 static_assert(panel == blockSize && lanes == tileSize, "a panel is as wide as a block");
 
-// 32 × 32 elements of a factor in the format of the tiles. Each component takes two tiles: [16 rows][16 pairs] of a left
-// factor, [16 pairs][16 columns] of a right factor. The two elements of a pair are sixteen apart along the depth.
+// 32 × 32 elements of a factor in the format of the tiles. Each component takes two tiles: [16 rows][16 pairs] of a
+// left factor, [16 pairs][16 columns] of a right factor. The two elements of a pair are sixteen apart along the depth.
 struct Block {
   alignas(64) Words components[componentCount][2][tileSize];
 };
@@ -63,8 +63,8 @@ class Square {
   alignas(64) float copy_[blockSize * panel];
 };
 
-// Splits row i of a square. A left factor's rows are rows of the result and its columns the depth; a right factor's rows
-// are the depth.
+// Splits row i of a square. A left factor's rows are rows of the result and its columns the depth; a right factor's
+// rows are the depth.
 struct LeftFactor {
   static EIGENAE_INLINE void split(const Square& square, int i, Block& to) {
     splitBf16(square.at(i, 0), square.at(i, 1), to, i / tileSize, i % tileSize);

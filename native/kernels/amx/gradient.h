@@ -7,8 +7,8 @@
 namespace eigenae {
 namespace {
 
-// An Adam update of one vector with the reciprocal by Newton's method, exact to about one ulp. While the tiles compute, the
-// vector units are the limit, and a division occupies them for longer.
+// An Adam update of one vector with the reciprocal by Newton's method, exact to about one ulp. While the tiles compute,
+// the vector units are the limit, and a division occupies them for longer.
 EIGENAE_INLINE void adamByReciprocal(const float* gradient, float* parameters, float* firstMoments,
                                      float* secondMoments, const AdamVectors& step) {
   updateMoments(load(gradient), firstMoments, secondMoments, step);
@@ -57,16 +57,17 @@ struct PendingRows {
 
 constexpr int maximalKeptBlocks = 8;  // blocks along the depth
 
-// The blocks of d are split once and kept for all panels of columns, if there are at most maximalKeptBlocks along the depth.
-// One more block is split ahead for the next block product, so `left` is a ring buffer. For example, a stripe of three
-// blocks in a ring of four:
+// The blocks of d are split once and kept for all panels of columns, if there are at most maximalKeptBlocks along the
+// depth. One more block is split ahead for the next block product, so `left` is a ring buffer. For example, a stripe of
+// three blocks in a ring of four:
 //
-//   stripe 0   [0 1 2 .]   begins at 0; during block 2 of the last panel, the next stripe's block 0 is split into the free
+//   stripe 0   [0 1 2 .]   begins at 0; during block 2 of the last panel, the next stripe's block 0 is split into the
+//   free
 //                          element
 //   stripe 1   [1 2 . 0]   begins at 3
 //
 void updateWeightsTiled(const float* d, std::size_t dStride, int rows, int depth, const float* b, std::size_t bStride,
-                       int columns, AdamArrays w, std::size_t wStride, const AdamStep& step) {
+                        int columns, AdamArrays w, std::size_t wStride, const AdamStep& step) {
   if (isSmall(depth)) return updateWeights(d, dStride, rows, depth, b, bStride, columns, w, wStride, step);
   PendingRows pending(w, step);
   Block left[maximalKeptBlocks + 1];

@@ -10,14 +10,6 @@
 //   FAULTS_DISK     for cut: the mount point, and FAULTS_CUT the flag of EXT4_IOC_SHUTDOWN
 //   FAULTS_COMMIT   the operation before which another process syncs a file, which makes ext4 commit all names
 //   FAULTS_LOG      the file for a line about the operation that failed
-#include <atomic>
-#include <cerrno>
-#include <csignal>
-#include <cstdarg>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -26,6 +18,14 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdarg>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 
 namespace {
 
@@ -61,8 +61,7 @@ struct Faults {
   }
 
   bool counts(const char* path) const {
-    return counter != nullptr && folderLength > 0 && path != nullptr &&
-           std::strncmp(path, folder, folderLength) == 0;
+    return counter != nullptr && folderLength > 0 && path != nullptr && std::strncmp(path, folder, folderLength) == 0;
   }
 };
 
@@ -86,7 +85,8 @@ void log(const char* name, const char* path, uint64_t number) {
   using Open = int (*)(const char*, int, ...);
   using Write = ssize_t (*)(int, const void*, size_t);
   char line[4300];
-  const int length = std::snprintf(line, sizeof line, "%llu %s %s\n", static_cast<unsigned long long>(number), name, path);
+  const int length =
+      std::snprintf(line, sizeof line, "%llu %s %s\n", static_cast<unsigned long long>(number), name, path);
   const int file = real<Open>("open")(variable("FAULTS_LOG"), O_WRONLY | O_CREAT | O_APPEND, 0644);
   if (file < 0) return;
   if (real<Write>("write")(file, line, length) < 0) std::abort();
@@ -146,30 +146,30 @@ bool fails(const char* name, const char* path, bool changes = true) {
 
 extern "C" {
 
-#define FAULTS_OPEN(name)                                                                  \
-  int name(const char* path, int flags, ...) {                                             \
-    va_list list;                                                                          \
-    va_start(list, flags);                                                                 \
-    const mode_t mode = va_arg(list, int);                                                 \
-    va_end(list);                                                                          \
-    const bool changes = (flags & (O_CREAT | O_TRUNC)) != 0;                               \
-    if (fails(#name, path, changes)) return -1;                                            \
-    return real<int (*)(const char*, int, ...)>(#name)(path, flags, mode);                 \
+#define FAULTS_OPEN(name)                                                  \
+  int name(const char* path, int flags, ...) {                             \
+    va_list list;                                                          \
+    va_start(list, flags);                                                 \
+    const mode_t mode = va_arg(list, int);                                 \
+    va_end(list);                                                          \
+    const bool changes = (flags & (O_CREAT | O_TRUNC)) != 0;               \
+    if (fails(#name, path, changes)) return -1;                            \
+    return real<int (*)(const char*, int, ...)>(#name)(path, flags, mode); \
   }
 FAULTS_OPEN(open)
 FAULTS_OPEN(open64)
 
-#define FAULTS_WRITE(name, parameters, arguments, halfArguments)                           \
-  ssize_t name parameters {                                                                \
-    const PathOf path(file);                                                               \
-    const auto write = real<ssize_t(*) parameters>(#name);                                 \
-    const Verdict verdict = judge(#name, path.text, true);                                 \
-    if (verdict == Verdict::fail) return -1;                                               \
-    if (verdict == Verdict::half) {                                                        \
-      write halfArguments;                                                                 \
-      die();                                                                               \
-    }                                                                                      \
-    return write arguments;                                                                \
+#define FAULTS_WRITE(name, parameters, arguments, halfArguments) \
+  ssize_t name parameters {                                      \
+    const PathOf path(file);                                     \
+    const auto write = real<ssize_t(*) parameters>(#name);       \
+    const Verdict verdict = judge(#name, path.text, true);       \
+    if (verdict == Verdict::fail) return -1;                     \
+    if (verdict == Verdict::half) {                              \
+      write halfArguments;                                       \
+      die();                                                     \
+    }                                                            \
+    return write arguments;                                      \
   }
 FAULTS_WRITE(write, (int file, const void* bytes, size_t count), (file, bytes, count), (file, bytes, count / 2))
 FAULTS_WRITE(pwrite, (int file, const void* bytes, size_t count, off_t at), (file, bytes, count, at),
@@ -182,11 +182,11 @@ FAULTS_WRITE(pwritev, (int file, const iovec* parts, int count, off_t at), (file
 FAULTS_WRITE(pwritev64, (int file, const iovec* parts, int count, off64_t at), (file, parts, count, at),
              (file, parts, count / 2, at))
 
-#define FAULTS_READ(name, parameters, arguments)                                           \
-  ssize_t name parameters {                                                                \
-    const PathOf path(file);                                                               \
-    if (fails(#name, path.text, false)) return -1;                                         \
-    return real<ssize_t(*) parameters>(#name) arguments;                                   \
+#define FAULTS_READ(name, parameters, arguments)         \
+  ssize_t name parameters {                              \
+    const PathOf path(file);                             \
+    if (fails(#name, path.text, false)) return -1;       \
+    return real<ssize_t(*) parameters>(#name) arguments; \
   }
 FAULTS_READ(read, (int file, void* bytes, size_t count), (file, bytes, count))
 FAULTS_READ(pread, (int file, void* bytes, size_t count, off_t at), (file, bytes, count, at))
@@ -196,10 +196,10 @@ FAULTS_READ(preadv, (int file, const iovec* parts, int count, off_t at), (file, 
 FAULTS_READ(preadv64, (int file, const iovec* parts, int count, off64_t at), (file, parts, count, at))
 
 // `path` is the one that the operation creates or removes.
-#define FAULTS_PATH(name, parameters, arguments, path)                                     \
-  int name parameters {                                                                    \
-    if (fails(#name, path)) return -1;                                                     \
-    return real<int(*) parameters>(#name) arguments;                                       \
+#define FAULTS_PATH(name, parameters, arguments, path) \
+  int name parameters {                                \
+    if (fails(#name, path)) return -1;                 \
+    return real<int(*) parameters>(#name) arguments;   \
   }
 FAULTS_PATH(rename, (const char* from, const char* to), (from, to), to)
 FAULTS_PATH(link, (const char* from, const char* to), (from, to), to)
@@ -208,24 +208,23 @@ FAULTS_PATH(unlink, (const char* file), (file), file)
 FAULTS_PATH(rmdir, (const char* folder), (folder), folder)
 FAULTS_PATH(mkdir, (const char* folder, mode_t mode), (folder, mode), folder)
 
-#define FAULTS_FILE(name, parameters, arguments)                                           \
-  int name parameters {                                                                    \
-    const PathOf path(file);                                                               \
-    if (fails(#name, path.text)) return -1;                                                \
-    return real<int(*) parameters>(#name) arguments;                                       \
+#define FAULTS_FILE(name, parameters, arguments)     \
+  int name parameters {                              \
+    const PathOf path(file);                         \
+    if (fails(#name, path.text)) return -1;          \
+    return real<int(*) parameters>(#name) arguments; \
   }
 FAULTS_FILE(ftruncate, (int file, off_t size), (file, size))
 FAULTS_FILE(ftruncate64, (int file, off64_t size), (file, size))
 FAULTS_FILE(fsync, (int file), (file))
 FAULTS_FILE(fdatasync, (int file), (file))
 
-#define FAULTS_SCANDIR(name, entry)                                                        \
-  int name(const char* folder, entry*** names, int (*filter)(const entry*),                \
-           int (*compare)(const entry**, const entry**)) {                                 \
-    if (fails(#name, folder, false)) return -1;                                            \
-    using Scan = int (*)(const char*, entry***, int (*)(const entry*),                     \
-                         int (*)(const entry**, const entry**));                           \
-    return real<Scan>(#name)(folder, names, filter, compare);                              \
+#define FAULTS_SCANDIR(name, entry)                                                                            \
+  int name(const char* folder, entry*** names, int (*filter)(const entry*),                                    \
+           int (*compare)(const entry**, const entry**)) {                                                     \
+    if (fails(#name, folder, false)) return -1;                                                                \
+    using Scan = int (*)(const char*, entry***, int (*)(const entry*), int (*)(const entry**, const entry**)); \
+    return real<Scan>(#name)(folder, names, filter, compare);                                                  \
   }
 FAULTS_SCANDIR(scandir, dirent)
 FAULTS_SCANDIR(scandir64, dirent64)

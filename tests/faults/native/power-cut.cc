@@ -1,9 +1,9 @@
 // Cuts the power of a mounted ext4 disk: power-cut <mount point> <flag of EXT4_IOC_SHUTDOWN>
+#include <fcntl.h>
+#include <sys/ioctl.h>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <fcntl.h>
-#include <sys/ioctl.h>
 
 int main(int, char** words) {
   const int disk = open(words[1], O_RDONLY);
