@@ -1,10 +1,12 @@
-// Builds the native engine into native/build/ with whatever C++17 compiler is at hand.
+// Builds the native engine into native/build/ with the first C++17 compiler that it finds.
 //
 //   node scripts/build-native.mjs [--strict] [--tests] [--sanitize=address,undefined|thread [--addon]]
 //
-// It runs when the package is installed, so a machine without a compiler must not fail: it says what to install
-// and exits 0, or 1 with --strict. --tests also builds core-tests, with GoogleTest; --sanitize builds only these, or with
-// --addon only the addon, in a folder of their own. Node loads such an addon if the sanitizer's library is preloaded.
+// It runs when the package is installed. Without a compiler it prints what to install and exits with 0, or with 1 if
+// --strict is set, because a machine without a compiler must not fail to install the package.
+//
+// --tests also builds core-tests, which needs GoogleTest. --sanitize builds only core-tests, or only the addon with --addon,
+// in a folder of their own. Node loads such an addon if the sanitizer's library is preloaded.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -66,7 +68,7 @@ function testsTarget(sanitizers) {
   }
 }
 
-/** The first of $CXX, g++, clang++ and c++ that compiles C++17; command null where there is none. */
+/** Returns the first of $CXX, g++, clang++ and c++ that compiles C++17. Its command is null if none does. */
 function findCompiler() {
   if (process.platform !== 'linux' && process.platform !== 'darwin') {
     throw new BuildError(

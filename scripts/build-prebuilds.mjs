@@ -1,11 +1,11 @@
-// Builds the native engine for every platform that a package brings it for, on one machine, by zig (which cross-links
-// for them all; where there is none, it is installed from PyPI into native/build/).
+// Builds the native engine for every platform for which the package includes it, on one machine. It uses zig, which
+// compiles and links for all of them; if zig is missing, it is installed from PyPI into native/build/.
 //
 //   node scripts/build-prebuilds.mjs [--only linux-arm64] [--stage | --unstage | --tests]
 //
-// The addons lie in native/build/prebuilds/<platform>-<arch>/. --stage also puts them where a package has them,
-// prebuilds/, and --unstage takes them away: npm pack does both, so that in a clone, where there is no such folder, what
-// was built last is what runs. --tests builds the core's GoogleTest tests instead, for an emulator (linux only).
+// The addons are written to native/build/prebuilds/<platform>-<arch>/. --stage also copies them to prebuilds/, where the
+// package has them, and --unstage removes that folder. npm pack calls both, so that a clone has no prebuilds/ and runs the
+// addon that was built last. --tests builds the core's GoogleTest tests instead, for an emulator (Linux only).
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -28,7 +28,7 @@ const zigPackage = 'ziglang==0.17.1'
 const zigFolder = join(buildFolder, 'zig')
 const zigHint = `It needs zig 0.17: pip install ${zigPackage}, or ZIG=/path/to/zig`
 
-// glibc 2.28 is that of Debian 10, RHEL 8 and Ubuntu 18.10, and what Node 20 itself asks for; macOS 11 likewise.
+// Node 20 itself requires glibc 2.28 (Debian 10, RHEL 8, Ubuntu 18.10) and macOS 11.
 const platforms = {
   'linux-x64': { triple: 'x86_64-linux-gnu.2.28' },
   'linux-arm64': { triple: 'aarch64-linux-gnu.2.28' },
@@ -85,7 +85,7 @@ async function buildTests(name) {
 async function buildFor(name, fileName, folders, flags, linkFlags) {
   const [system, architecture] = name.split('-')
   const file = join(builtFolder, name, fileName)
-  const position = system === 'win32' ? [] : ['-fPIC'] // Windows' code always is
+  const position = system === 'win32' ? [] : ['-fPIC'] // code for Windows is always position-independent
   const target = { name, file, architecture, folders, flags: [...position, ...flags], linkFlags }
   await build(target, zigCompiler(platforms[name].triple))
   console.error(`${name}: ${file}`)
@@ -108,7 +108,7 @@ function zigCompiler(triple) {
   throw new BuildError(`The addons were not built: zig was not found. ${zigHint}`)
 }
 
-/** $ZIG, else the one that was installed for this, else pip's, else the one on the path; null without. */
+/** Returns the first zig of $ZIG, the one that this script has installed, pip's and the path's, or null. */
 function findZig() {
   for (const name of [process.env.ZIG, join(zigFolder, 'ziglang', 'zig'), 'python3 -m ziglang', 'zig']) {
     if (!name) continue
@@ -119,7 +119,7 @@ function findZig() {
   return null
 }
 
-/** From PyPI, into the build folder; null where that cannot be. */
+/** Installs zig from PyPI into the build folder. Returns null if that fails. */
 function installZig() {
   console.error(`installing ${zigPackage} into ${zigFolder}`)
   const install = ['-m', 'pip', 'install', '--quiet', '--target', zigFolder, zigPackage]
@@ -130,12 +130,15 @@ function installZig() {
   return status === 0 ? findZig() : null
 }
 
-/** Node's functions are found when it loads; without a name of its own the file would keep this machine's path. */
+/**
+ * Node's functions are resolved when the addon is loaded. Without an install name, the file would contain this machine's
+ * path.
+ */
 function macLink() {
   return ['-Wl,-undefined,dynamic_lookup', '-Wl,-install_name,@rpath/eigenae.node']
 }
 
-/** What Windows links in place of node.exe. */
+/** Creates the import library of node.exe, which the linker for Windows needs. */
 async function importLibrary(name) {
   const { def_paths } = createRequire(import.meta.url)('node-api-headers')
   const file = join(builtFolder, name, 'node.lib')

@@ -2,8 +2,16 @@
 //
 //   node scripts/build-wasm.mjs [--check]
 //
-// Both files are committed, so that nobody needs these tools to train. --check builds them in a temporary folder and
-// compares. The bytes depend on the compiler and the C++ library: they are Debian 12's.
+// There are two binaries because Node 20 rejects relaxed SIMD, whose fused multiply-add Node 22 and 24 run. Both files are
+// committed, so training needs no compiler. --check builds them in a temporary folder and compares the bytes.
+//
+// The bytes depend on the compiler and on the C and C++ libraries, so these are pinned to Debian 12's. zig (PyPI's ziglang)
+// was tried instead: its linker lacks --stack-first and --no-check-features, it cannot declare a maximum of 4 GB, and its C
+// library imports functions of WASI. Without Debian 12, run this script in a container:
+//
+//   docker run --rm -v "$PWD:/eigenae" -w /eigenae node:20-bookworm sh -c \
+//     'apt-get update && apt-get install -y clang-16 lld-16 libc++-16-dev-wasm32 libc++abi-16-dev-wasm32 wasi-libc &&
+//      node scripts/build-wasm.mjs'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -21,10 +29,10 @@ const modules = [
   { file: 'eigenae-relaxed.wasm', flags: ['-msimd128', '-mrelaxed-simd'] },
 ]
 
-// In place of the first three: native/wasm/, which calls the one set of kernels. The others start threads of their own.
-const notHere = ['team.cc', 'instruction_set.cc', 'trainer.cc', 'peak.cc', 'neighbours.cc']
+// Sources that WebAssembly does not use. native/wasm/ replaces the first three; the others start threads of their own.
+const excluded = ['team.cc', 'instruction_set.cc', 'trainer.cc', 'peak.cc', 'neighbours.cc']
 
-// Products and sums stay two operations, so that the same numbers come out on every machine.
+// -ffp-contract=off keeps products and sums separate operations, so that the result is the same on every machine.
 const compileFlags = [
   '--target=wasm32-wasi',
   ...['-nostdinc++', '-isystem', join(headers, 'c++/v1'), '-isystem', headers],
@@ -33,7 +41,8 @@ const compileFlags = [
   ...['-matomics', '-mbulk-memory'],
 ]
 
-// The library's archives know no threads, hence --no-check-features: runtime.cc locks what threads share of it.
+// --no-check-features, because the libraries are compiled without atomics. runtime.cc locks the allocator, the only part of
+// them that several threads use.
 const linkFlags = [
   ...['--no-entry', '--strip-all', '--gc-sections', '--stack-first', '-z', 'stack-size=1048576'],
   ...[
@@ -68,9 +77,9 @@ async function build(file, flags, check) {
     return console.error(`${name}: ${bytes.length} bytes`)
   }
   if (!existsSync(file) || !readFileSync(file).equals(bytes)) {
-    throw new BuildError(`native/wasm/${name} is not what its sources give: run node scripts/build-wasm.mjs`)
+    throw new BuildError(`native/wasm/${name} is out of date: run node scripts/build-wasm.mjs`)
   }
-  console.error(`${name} is what its sources give`)
+  console.error(`${name} is up to date`)
 }
 
 async function compileAndLink(flags) {
@@ -91,8 +100,8 @@ async function compileAndLink(flags) {
   }
 }
 
-/** Relative to native/: what a path is spelled like must not reach the bytes. */
+/** Returns paths relative to native/, so that the bytes do not depend on where the project is. */
 function sources() {
-  const core = filesIn(coreFolders, '.cc').filter((source) => !notHere.includes(basename(source)))
+  const core = filesIn(coreFolders, '.cc').filter((source) => !excluded.includes(basename(source)))
   return [...core, ...filesIn(['wasm'], '.cc')]
 }

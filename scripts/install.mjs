@@ -1,5 +1,5 @@
-// npm's install script. A package brings the native engine for the usual machines: where that loads, nothing is
-// compiled. Elsewhere, and in a clone, it is built if there is a compiler; without one, WebAssembly trains.
+// npm's install script. The package includes the native engine for common platforms; if that loads, nothing is compiled. On
+// other platforms, and in a clone, it is built if there is a compiler. Without a compiler, training uses WebAssembly.
 import { createRequire } from 'node:module'
 
 const prebuilt = `../prebuilds/${process.platform}-${process.arch}/eigenae.node`

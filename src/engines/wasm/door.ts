@@ -1,6 +1,6 @@
 /**
- * The checks of native/addon at its door, for the module, which trusts its callers. Each function returns what was read,
- * once, and throws a TypeError or a RangeError with the argument's name.
+ * Checks of arguments, equivalent to those of native/addon; the module trusts its callers. Each function reads its argument
+ * once, returns the value that it has read, and throws a TypeError or a RangeError with the argument's name.
  */
 
 import type { EngineEigenLoss } from '../../eigen-losses/index.js'
@@ -8,7 +8,7 @@ import type { TrainerState } from '../../model/state.js'
 import type { CoreNoise } from '../core-trainer.js'
 import type { TrainerSpec } from '../engine.js'
 
-// Bounds as in native/addon/spec.cc.
+// The same bounds as in native/addon/spec.cc.
 const maximalWord = 2 ** 32 - 1
 const maximalActivations = 2 ** 30
 const maximalParameter = 1e9
@@ -71,7 +71,7 @@ export function checkedNoise(value: unknown): CoreNoise | null {
   }
 }
 
-/** Its arrays have the given lengths. */
+/** Checks a state whose arrays must have the given lengths. */
 export function checkedState(value: unknown, parameterCount: number, statisticCount: number): TrainerState {
   const { step, parameters, firstMoments, secondMoments, runningStatistics } = object(value, 'state')
   const floats = (array: unknown, name: string, length: number) =>
@@ -85,7 +85,7 @@ export function checkedState(value: unknown, parameterCount: number, statisticCo
   }
 }
 
-/** Numbers of images, each below `images`. */
+/** Checks an order, a copy of which is returned: indices of images, each below `images`. */
 export function checkedOrder(value: unknown, images: number): Uint32Array {
   const order = typedArray(value, 'order', 'Uint32Array').slice()
   if (order.some((image) => image >= images)) throw new RangeError(`order must be of numbers below ${images}`)
@@ -104,7 +104,7 @@ export function checkedFloats(value: unknown, name: string): Float32Array {
   return typedArray(value, name, 'Float32Array')
 }
 
-/** Bytes or floats of whole images. */
+/** Checks bytes or floats, which must be whole images of `inputs` pixels. */
 export function checkedImages(value: unknown, inputs: number): Uint8Array | Float32Array {
   const images =
     tagOf(value) === 'Float32Array' ? checkedFloats(value, 'images') : checkedBytes(value, 'images')
@@ -178,14 +178,14 @@ interface TypedArrays {
 }
 
 const constructors = { Uint8Array, Uint32Array, Float32Array } as const
-/** Their own getters: an array may hide them behind properties of its own. */
+/** The getters of typed arrays, because an array may shadow them by properties of its own. */
 const own = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array)
 
 function tagOf(value: unknown): unknown {
   return Reflect.apply(own[Symbol.toStringTag].get as () => unknown, value, [])
 }
 
-/** A view of its own on the array's memory, whatever else the array claims to be. */
+/** Returns a new view of the array's memory, which no property that shadows a getter can affect. */
 function typedArray<Name extends keyof TypedArrays>(
   value: unknown,
   name: string,

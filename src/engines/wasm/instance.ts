@@ -1,4 +1,4 @@
-/** native/wasm/exports.cc as JavaScript sees it. Addresses are numbers; those that are returned may come negative. */
+/** The exports of native/wasm/exports.cc. Addresses are numbers; an address that is returned may be negative. */
 export interface WasmExports extends WasmCalls {
   readonly __stack_pointer: { value: number }
   readonly initialize: () => void
@@ -22,15 +22,15 @@ export interface WasmExports extends WasmCalls {
   readonly runningStatisticCount: () => number
   readonly setState: (step: number, numbers: number) => void
   readonly getState: (numbers: number) => number
-  /** Before a call of WasmCalls; the next two while it runs. */
+  /** Must precede a call of WasmCalls. The next two may be called while it runs. */
   readonly beginCall: () => void
   readonly stopCall: () => void
-  /** The images in the lower half, the bits of their losses' sum, a float32, in the upper one. */
+  /** Returns the number of images in the lower half and the bits of the sum of their losses, a float32, in the upper half. */
   readonly progress: () => bigint
-  readonly serve: (member: number) => never
+  readonly serve: (thread: number) => never
 }
 
-/** What takes long, and runs in a worker. */
+/** The exports that take long and therefore run in a worker. */
 export interface WasmCalls {
   readonly trainEpoch: (
     bytes: number,
@@ -54,7 +54,7 @@ export interface WasmCalls {
   ) => number
 }
 
-/** One thread's view of the module on the memory that all share. */
+/** Creates one thread's instance of the module on the memory that all threads share. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): WasmExports {
   const fail = (message: number) => {
     const text = textAt(memory, message >>> 0)
@@ -66,6 +66,51 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
 
 function textAt(memory: WebAssembly.Memory, address: number): string {
   const bytes = new Uint8Array(memory.buffer)
-  const copy = bytes.slice(address, bytes.indexOf(0, address)) // no text is decoded from shared memory
+  const copy = bytes.slice(address, bytes.indexOf(0, address)) // TextDecoder rejects shared memory
   return new TextDecoder().decode(copy)
+}
+
+/** Slightly less than the memory, because sizes in the module have 32 bits and allocate rounds up. */
+const maximalBytes = 2 ** 32 - 2 ** 16
+
+/** Copies numbers into and out of the module's memory. */
+export class Heap {
+  readonly #memory: WebAssembly.Memory
+  readonly #exports: WasmExports
+
+  constructor(memory: WebAssembly.Memory, exports: WasmExports) {
+    this.#memory = memory
+    this.#exports = exports
+  }
+
+  /** Returns the address, a multiple of 64. @throws Error if there is not enough memory. */
+  allocate(bytes: number): number {
+    const address = bytes < maximalBytes ? this.#exports.allocate(bytes) >>> 0 : 0
+    if (address === 0)
+      throw new Error(`out of memory: WebAssembly has 4 GB, and ${bytes} bytes more were needed`)
+    return address
+  }
+
+  release(address: number): void {
+    this.#exports.release(address)
+  }
+
+  put(values: Uint8Array | Uint32Array | Float32Array): number {
+    const address = this.allocate(values.byteLength)
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+    new Uint8Array(this.#memory.buffer).set(bytes, address)
+    return address
+  }
+
+  putText(text: string): number {
+    return this.put(new TextEncoder().encode(`${text}\0`))
+  }
+
+  floats(address: number, length: number): Float32Array {
+    return new Float32Array(this.#memory.buffer, address, length).slice()
+  }
+
+  doubles(address: number, length: number): Float64Array {
+    return new Float64Array(this.#memory.buffer, address, length).slice()
+  }
 }

@@ -4,7 +4,7 @@ import { packageRoot } from '../../package-root.js'
 import type { WasmCalls } from './instance.js'
 import type { Answer, Call, WorkerTask } from './worker.js'
 
-/** Compiled, even where this module is read as TypeScript: Node 20 starts no worker from that. */
+/** The compiled file, even if this module is loaded as TypeScript, because Node 20 cannot start a worker from TypeScript. */
 const workerFile = join(packageRoot, 'dist', 'engines', 'wasm', 'worker.js')
 
 interface Pending {
@@ -12,15 +12,15 @@ interface Pending {
   readonly reject: (error: Error) => void
 }
 
-/** The threads of a trainer: a worker for each member of the core's team. One call at a time. */
+/** The threads of a trainer: a worker for each thread of the core's team. Runs one call at a time. */
 export class Team {
   readonly #workers: readonly Worker[]
   #pending: Pending | null = null
   #failure: Error | null = null
 
   constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, stackTops: readonly number[]) {
-    this.#workers = stackTops.map((stackTop, member) => {
-      const workerData: WorkerTask = { module, memory, member, stackTop }
+    this.#workers = stackTops.map((stackTop, thread) => {
+      const workerData: WorkerTask = { module, memory, thread, stackTop }
       return this.#start(workerData)
     })
   }
@@ -39,7 +39,7 @@ export class Team {
     })
   }
 
-  /** Ends the threads wherever they are; a call under way fails with `reason`. */
+  /** Terminates the threads. A call that is running fails with `reason`. */
   async end(reason: Error): Promise<void> {
     this.#fail(reason)
     await Promise.all(this.#workers.map((worker) => worker.terminate()))
@@ -47,7 +47,7 @@ export class Team {
 
   #start(workerData: WorkerTask): Worker {
     const worker = new Worker(workerFile, { workerData, execArgv: [] })
-    worker.unref() // a trainer at rest keeps no process alive
+    worker.unref() // an idle trainer must not keep the process alive
     worker.on('message', (answer: Answer) => this.#settle(answer))
     worker.on('error', (error: Error) => this.end(error))
     return worker

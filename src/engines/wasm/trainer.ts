@@ -15,23 +15,22 @@ import {
   checkedState,
   countImages,
 } from './door.js'
-import { Heap } from './heap.js'
-import { instantiate, type WasmCalls, type WasmExports } from './instance.js'
+import { Heap, instantiate, type WasmCalls, type WasmExports } from './instance.js'
 import { Team } from './team.js'
 
 const page = 2 ** 16
-const initialBytes = 2 ** 21 // what scripts/build-wasm.mjs tells the linker
+const initialBytes = 2 ** 21 // as scripts/build-wasm.mjs declares
 const maximalBytes = 2 ** 32
 const stackBytes = 2 ** 18
 
-/** native/core/slices.h cuts sums into so many: more threads would only wait. */
+/** The number of slices in native/core/slices.h. More threads would only wait. */
 const maximalThreads = 8
 
 const noNoise: CoreNoise = { seed: 0, purpose: 0, epoch: 0, deviation: 0 }
 
 /**
- * A trainer in a memory of its own. This thread has an instance, too, for what is quick; it only touches the memory
- * while no call is under way, except for `progress` and `stop`.
+ * A trainer in a memory of its own. The JavaScript thread also has an instance, for short calls. It accesses the memory
+ * only while no call is running, except for `progress` and `stop`.
  */
 export class WasmTrainer implements CoreTrainer {
   readonly #exports: WasmExports
@@ -155,7 +154,7 @@ export class WasmTrainer implements CoreTrainer {
     this.#exports.stopCall()
   }
 
-  /** The memory goes with the last reference to it. */
+  /** The memory is freed with the last reference to it. */
   async dispose(): Promise<void> {
     this.#disposed = true
     this.#exports.stopCall()
@@ -196,7 +195,7 @@ export class WasmTrainer implements CoreTrainer {
     if (this.#disposed) throw new Error('the trainer has been disposed of')
   }
 
-  /** To be asked for once all arguments are read. */
+  /** Must be called after all arguments have been read, because reading them may run a getter that calls this trainer. */
   #requireIdle(): void {
     this.#requireAlive()
     if (this.#team.busy) throw new Error('the trainer is still at work on another call')
@@ -207,7 +206,7 @@ export class WasmTrainer implements CoreTrainer {
     return this.#team.call(name, ...args)
   }
 
-  /** Releases the addresses when `use` is done. Where it fails, the memory is of no use any more. */
+  /** Releases the addresses when `use` is done. If it fails, the trainer has failed, and its memory is not used again. */
   async #with<T>(
     addresses: readonly number[],
     use: (addresses: readonly number[]) => Promise<T>,
@@ -248,7 +247,10 @@ export class WasmTrainer implements CoreTrainer {
   }
 }
 
-/** Sizes in the module have 32 bits: one that is too large would wrap. This is a little less than what is needed. */
+/**
+ * Rejects a spec that needs more than the memory, by a lower bound of its size. Sizes in the module have 32 bits, so a size
+ * that is too large would wrap around.
+ */
 function requireRoom({ widths, batchSize }: TrainerSpec): void {
   const mirrored = [...widths, ...widths.slice(0, -1).reverse()]
   const weights = widths.slice(1).reduce((sum, width, i) => sum + 2 * width * widths[i]!, 0)
@@ -262,7 +264,7 @@ function requireRoom({ widths, batchSize }: TrainerSpec): void {
   })
 }
 
-/** The module knows the eigen losses, and which parameters each has. */
+/** The module itself reports an unknown eigen loss or a missing parameter. */
 function creationError(error: unknown): unknown {
   if (!(error instanceof Error) || error.message.startsWith('out of memory')) return error
   return new RangeError(`spec.eigenLosses must be known and complete: ${error.message}`)

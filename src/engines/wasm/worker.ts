@@ -5,8 +5,8 @@ import { instantiate, type WasmCalls } from './instance.js'
 export interface WorkerTask {
   readonly module: WebAssembly.Module
   readonly memory: WebAssembly.Memory
-  /** Index in the core's team. Member 0 receives the calls; the others wait in the module for its work. */
-  readonly member: number
+  /** Index in the core's team. Thread 0 receives the calls; the others wait in the module for its work. */
+  readonly thread: number
   /** End of this thread's stack, an address in `memory`. */
   readonly stackTop: number
 }
@@ -18,7 +18,7 @@ export interface Call {
 
 export type Answer = { readonly value: number | undefined } | { readonly error: string }
 
-const { module, memory, member, stackTop } = workerData as WorkerTask
+const { module, memory, thread, stackTop } = workerData as WorkerTask
 const exports = instantiate(module, memory)
 exports.__stack_pointer.value = stackTop
 
@@ -29,7 +29,7 @@ exports.__stack_pointer.value = stackTop
 // again. Later growth is announced to this thread, and it reacts at the entry of the next function.
 memory.grow(0)
 
-if (member > 0) exports.serve(member)
+if (thread > 0) exports.serve(thread)
 parentPort?.on('message', (call: Call) => parentPort?.postMessage(answer(call)))
 
 function answer({ name, args }: Call): Answer {
