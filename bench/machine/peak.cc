@@ -1,4 +1,4 @@
-// The machine's FMA peak: on each core alone, and on all at once. Built with native/core/peak.cc.
+// Measures the machine's FMA peak on each core alone and on all at once. It is linked with native/core/peak.cc.
 #include "../../native/core/peak.h"
 
 #include <cstdio>
@@ -7,17 +7,17 @@
 #include "../../native/core/instruction_set.h"
 #include "cores.h"
 
-// The best set that -march=native found here, whatever the kernels were told to use: peak.cc asks for no more than its
-// name.
+// Returns the best instruction set that -march=native enables, regardless of EIGENAE_ISA. measurePeak uses the size of
+// its vectors only.
 eigenae::InstructionSet eigenae::chosenInstructionSet() {
 #if defined(__AVX512F__)
-  return {"avx512", nullptr};
+  return {.name = "avx512", .vectorBytes = 64, .kernels = nullptr};
 #elif defined(__AVX2__) && defined(__FMA__)
-  return {"avx2", nullptr};
+  return {.name = "avx2", .vectorBytes = 32, .kernels = nullptr};
 #elif defined(__x86_64__)
-  return {"x86-64", nullptr};
+  return {.name = "x86-64", .vectorBytes = 16, .kernels = nullptr};
 #else
-  return {"neon", nullptr};
+  return {.name = "neon", .vectorBytes = 16, .kernels = nullptr};
 #endif
 }
 
