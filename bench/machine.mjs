@@ -1,4 +1,4 @@
-// What the machine itself can do, by the programs in bench/machine/.
+// Measures the machine by the programs in bench/machine/.
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os'
@@ -13,7 +13,10 @@ const programs = {
   cacheLine: ['bench/machine/cache_line.cc'],
 }
 
-/** Compiles the programs; `peak()` gives { one, all } in GFLOP/s, `cacheLine()` nanoseconds to each other core. */
+/**
+ * Compiles the programs. `peak()` returns GFLOP/s of one core and of all, `cacheLine()` the nanoseconds from the first core to
+ * each other one.
+ */
 export async function compileMachine() {
   const compiler = process.env.CXX || 'g++'
   mkdirSync(buildFolder, { recursive: true })
@@ -40,7 +43,7 @@ export async function machineFacts(machine) {
   return {
     date: new Date().toISOString(),
     commit: git('rev-parse', '--short', 'HEAD'),
-    /** Of the minute before: over about 0.3, others were at work here too. */
+    /** Load average of the minute before. Above about 0.3, other processes were running. */
     load_before: loadavg()[0],
     changed_since_commit:
       git('status', '--porcelain', '--', 'src', 'native', 'bench', ':!bench/results') !== '',

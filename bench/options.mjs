@@ -4,16 +4,16 @@ export const parts = ['peers', 'arms', 'growth', 'process']
 
 const help = `usage: npm run bench -- [options]
 
-  --only PARTS   some of ${parts.join(', ')}, by commas (default: all)
-  --rounds N     measurements of each job, taken in turns (default: 7)
-  --epochs N     epochs of the whole command (default: 10)
-  --images N     train on the first so many (default: 60000)
-  --quick        a check that all of this works: few images, 2 rounds, no peers, nothing written
-  --no-peers     this project alone, without JAX and PyTorch
-  --out FOLDER   where the results go (default: bench/results; with --quick nowhere)
+  --only PARTS   comma-separated list of ${parts.join(', ')} (default: all)
+  --rounds N     number of measurements of each job, in turns (default: 7)
+  --epochs N     epochs of the train command (default: 10)
+  --images N     train on the first N images (default: 60000)
+  --quick        check that the benchmark works: few images, 2 rounds, no peers, no files
+  --no-peers     measure this project alone, without JAX and PyTorch
+  --out FOLDER   folder for the results (default: bench/results, none with --quick)
 
-EIGENAE_BENCH_PYTHON names a Python that has bench/peers/requirements.txt; without it they are installed into
-bench/.venv.`
+EIGENAE_BENCH_PYTHON names a Python that has the packages of bench/peers/requirements.txt. If it is not set, they are
+installed into bench/.venv.`
 
 export function readOptions() {
   const values = parsed()

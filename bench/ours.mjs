@@ -1,4 +1,4 @@
-// This project's jobs, through the engine's interface.
+// The jobs of this project, through the engine's interface.
 import { availableParallelism } from 'node:os'
 import { configSchema } from '../dist/config/schema.js'
 import { loadDataSet } from '../dist/data/load.js'
@@ -11,7 +11,7 @@ const { train, test } = await loadDataSet('mnist')
 
 const topK = { loss: { eigen: { kind: 'top-k' } } }
 
-/** The parts that were asked for, each measured in turns. */
+/** Measures the requested parts, the jobs of each part in turns. */
 export function ourSections(options) {
   const two = Math.min(2, availableParallelism())
   const sections = [
@@ -45,7 +45,7 @@ function arms(threads) {
     job('latent 2', 64, eigen({ kind: 'top-k', k: 1 }, 128, 64, 12, 2)),
     job('latent 4', 64, eigen({}, 128, 64, 12, 4)),
     job('784-256-128-32', 64, eigen({}, 256, 128, 32)),
-    // An embedding of 64 dimensions takes a batch of more than 64 for its eigen loss.
+    // An eigen loss of 64 dimensions needs a batch of more than 64 images.
     job('latent 64, none', 64, model(128, 64, 12, 64)),
     job('784-512-256-128-64, none', 64, model(512, 256, 128, 64)),
     job('top-k', 256, topK),
@@ -55,8 +55,8 @@ function arms(threads) {
 }
 
 function growth(two, { quick, images }) {
-  // How many zeros can be left out changes in training. So what is compared stays where one epoch has led; numbers of
-  // images are measured for as long as each other.
+  // The number of zeros that can be skipped changes during training. Jobs that are compared therefore keep the state that one
+  // epoch has led to, and different numbers of images are measured for the same time.
   const start = once(() => stateAfterEpoch(configOf(topK, 64), two, images))
   const still = { ...topK, optimizer: { learningRate: 1e-30 } }
   const batchSizes = quick ? [64, 1024] : [16, 32, 64, 128, 256, 512, 1024]
@@ -95,7 +95,7 @@ function configOf(fields, batchSize) {
   return configSchema.parse({ name: 'bench', ...fields, train: { batchSize } })
 }
 
-/** Trains on from the state that `start` gives, if any; a measurement is the mean of so many passes of so many epochs. */
+/** Trains from the state that `start` returns, if any. A measurement is the mean of several repetitions of some epochs. */
 async function open(config, threads, images, { epochs, passes, start }) {
   const trainer = await createTrainer(config, threads, images)
   if (start !== undefined) await trainer.importState(await start())

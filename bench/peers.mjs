@@ -1,4 +1,4 @@
-// JAX and PyTorch, each in a process of its own that trains an epoch when it is told to: see bench/peers/job.py.
+// JAX and PyTorch, each in a process of its own that trains one epoch for each request: see bench/peers/job.py.
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -22,7 +22,7 @@ export async function peerContenders({ images }) {
   )
 }
 
-/** Of EIGENAE_BENCH_PYTHON, or of bench/.venv, made and filled where requirements.txt has changed since. */
+/** Returns EIGENAE_BENCH_PYTHON, or the Python of bench/.venv, which is created again if requirements.txt has changed. */
 function findPython() {
   if (process.env.EIGENAE_BENCH_PYTHON) return process.env.EIGENAE_BENCH_PYTHON
   const requirements = path('peers/requirements.txt')

@@ -1,4 +1,4 @@
-// `eigenae train` from the start of the process to its end.
+// Measures `eigenae train` from the start of the process to its end.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -35,7 +35,7 @@ async function trainOnce(epochs, images) {
   }
 }
 
-/** The sum of the seconds in the epochs alone, and each epoch's. */
+/** Returns the seconds of each epoch, and their sum. */
 function readTimings(file) {
   const [header, ...rows] = readFileSync(file, 'utf8').trim().split('\n')
   const column = header.split(',').indexOf('train_seconds')
@@ -56,7 +56,7 @@ async function timed(args) {
   return { seconds: (performance.now() - started) / 1000, peak_memory_megabytes: peak }
 }
 
-/** The most resident memory the process has had so far; null where there is no /proc. */
+/** Returns the peak resident memory of the process so far, or null without /proc. */
 function peakMegabytes(pid) {
   try {
     const kilobytes = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]

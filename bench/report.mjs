@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { alignedTable } from '../dist/text/table.js'
 import { targets } from './targets.mjs'
 
-/** The tables on stdout, and in a .md beside a .json with every number. */
+/** Prints the tables, and writes them to a .md file and every number to a .json file. */
 export async function writeReport(results, { out, quick }) {
   const checked = quick ? [] : targets(results)
   const text = [
@@ -82,7 +82,7 @@ function section({ name, title, measurements }) {
   }
 }
 
-/** How many times faster than the better peer at the same batch size. */
+/** Returns the speed relative to the faster peer with the same batch size. */
 function againstPeers(ours, all) {
   const peers = all.filter(({ name, batch_size }) => name !== 'eigenae' && batch_size === ours.batch_size)
   if (ours.name !== 'eigenae' || peers.length === 0) return '–'

@@ -1,4 +1,4 @@
-// What the native engine has set itself, checked against one run's results; a part that was not measured is left out.
+// The targets of the native engine, compared with the results of one run. Parts that were not measured are omitted.
 
 import { median } from './turns.mjs'
 
@@ -54,7 +54,7 @@ function besideTopK(measurements) {
   ]
 }
 
-/** Time an image, and time an epoch: the furthest from what the largest job takes in the same round. */
+/** Returns the largest deviation of a job's time per image or per epoch from that of the largest job in the same round. */
 function linearity(measurements) {
   const deviation = (pattern, size) => {
     const group = measurements.filter(({ name }) => pattern.test(name))

@@ -1,4 +1,4 @@
-// Milliseconds a step of training on tensorflow-cpu: this project's graph and the same network by the idiomatic API of
+// Measures the milliseconds of a training step on tensorflow-cpu: this project's graph and the same network by the idiomatic API of
 // @tensorflow/tfjs-node-gpu (optimizer.minimize), on the same addon, in turns, each in a process of its own.
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -44,7 +44,7 @@ class Contender {
     this.child = fork(new URL(`./tensorflow/${file}`, import.meta.url), args, { env })
   }
 
-  /** Milliseconds a step over an epoch of `steps`. */
+  /** Returns the milliseconds of a step, the mean of an epoch of `steps` steps. */
   measure() {
     return new Promise((resolve, reject) => {
       this.child.once('exit', (code) => reject(new Error(`${this.name} ended with ${code}`)))

@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Threads of the one before may still spin for a moment. */
+/** The threads of the previous contender may still spin for a moment. */
 const restMilliseconds = 100
 
 /**
- * Measures in turns, A B C A B C …, each beside the machine's peak of the same round, so that a slow minute of the
- * machine meets all alike. A contender is { name, threads, images, gigaflop, open(): { measure(): seconds, close() } }.
+ * Measures in turns, A B C A B C …, and the machine's peak in each round, so that a slow minute of the machine affects all
+ * contenders equally. A contender is { name, threads, images, gigaflop, open(): { measure(): seconds, close() } }.
  */
 export async function measureInTurns(contenders, machine, rounds, say) {
   const entrants = []

@@ -19,7 +19,7 @@ it('trains when its memory has grown while its threads were starting', async () 
   const engine = await wasmEngine()
   const spec = {
     ...smallSpec,
-    architecture: { widths: [784, 1024, 5], batchNorm: 'none' } as const,
+    widths: [784, 1024, 5],
     threads: 2,
   }
   const data = images(64)

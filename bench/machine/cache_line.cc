@@ -1,5 +1,5 @@
-// The time a cache line takes from the first core to each other one: half of a round trip of a counter between two
-// threads, the best of several passes.
+// Measures the time that a cache line takes from the first core to each other one: half of a counter's round trip
+// between two threads, the best of several runs.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -11,7 +11,7 @@
 constexpr int passes = 20;
 constexpr int roundTrips = 5000;
 
-// Adds 1 whenever the counter is even (parity 0) or odd (parity 1): the two threads take turns.
+// Increments the counter whenever it is even (parity 0) or odd (parity 1), so that the two threads take turns.
 void takeTurns(std::atomic<int>& counter, int parity, int core) {
   pinToCore(core);
   for (int turn = parity; turn < 2 * roundTrips; turn += 2) {
@@ -26,7 +26,7 @@ double nanosecondsBetween(int one, int other) {
   for (int pass = 0; pass < passes; ++pass) {
     alignas(128) std::atomic<int> counter{-1};
     std::thread first(takeTurns, std::ref(counter), 0, one), second(takeTurns, std::ref(counter), 1, other);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // both are waiting on their cores by then
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // by then both threads run on their cores
     const auto start = std::chrono::steady_clock::now();
     counter = 0;
     first.join();

@@ -1,4 +1,4 @@
-// The cores this process may use, by their place in its affinity mask; elsewhere than on Linux threads are not pinned.
+// The cores that this process may use, by their index in its affinity mask. Threads are pinned on Linux only.
 #pragma once
 
 #include <thread>

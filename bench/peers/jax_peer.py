@@ -7,7 +7,7 @@ from jax import lax
 
 from job import BETA1, BETA2, BOTTLENECK, EPSILON, LAST, LEARNING_RATE, NOISE, SIZES, TOP_K, run
 
-# Half the hashing for the same numbers of bits; the other way serves arrays that are spread over devices.
+# Halves the hashing for the same number of bits. The default serves arrays that are spread over devices.
 jax.config.update("jax_threefry_partitionable", False)
 
 

@@ -10,7 +10,7 @@ export const spec = {
   threads: 2,
 }
 
-/** Bytes that are as black as digits, [count][784]. */
+/** Returns bytes [count][784] with as many zeros as digits have. */
 export function digits(count) {
   return Uint8Array.from({ length: count * 784 }, (_, i) => ((i * 7919) % 5 === 0 ? i % 256 : 0))
 }

@@ -1,18 +1,19 @@
 // One contender of bench/tensorflow.mjs: the loop that the manual of TensorFlow.js teaches, on the addon that
-// `eigenae setup tensorflow` built. Without the eigen loss, whose eigenvectors TensorFlow.js does not have: it has less to do.
+// `eigenae setup tensorflow` built. It trains without the eigen loss, because TensorFlow.js has no eigenvectors, so it has less
+// to do.
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import util from 'node:util'
 import { findInstallation } from '../../dist/setup/installation.js'
 import { digits, spec } from './job.mjs'
 
-// Gone from Node since 23, and used by the package.
+// Removed from Node 23, but used by the package.
 util.isNullOrUndefined ??= (value) => value === null || value === undefined
 util.isArray ??= Array.isArray
 
 const require = createRequire(import.meta.url)
 const { addon, protocol } = findInstallation('cpu')
-// The setup's copy of @tensorflow/tfjs-node-gpu finds @tensorflow/tfjs by NODE_PATH: both must use the same one.
+// The setup's copy of @tensorflow/tfjs-node-gpu resolves @tensorflow/tfjs by NODE_PATH, so that both use the same one.
 const dist = join(dirname(protocol), '..')
 const tf = require('@tensorflow/tfjs')
 const { NodeJSKernelBackend } = require(join(dist, 'nodejs_kernel_backend.js'))

@@ -1,10 +1,10 @@
-// Calls the core's two doors, the addon and src/engines/wasm, with everything that a caller may get wrong. Each call must be
-// refused with a TypeError or a RangeError that names the argument, or do what it can; none may end the process.
+// Calls both interfaces of the core, the addon and src/engines/wasm, with every mistake that a caller may make. Each call must
+// be rejected with a TypeError or a RangeError that names the argument, or succeed; none may end the process.
 //
 //   node tests/support/hostile-calls.mjs [--door native|wasm] [--addon FILE]
 //
-// Calls run in child processes: one that ends its process is counted, and the next one goes on. Under a sanitizer, set
-// LD_PRELOAD, and name the addon that was built with it.
+// Calls run in child processes. A call that ends its process is counted as a failure, and the next call runs in a new process.
+// With a sanitizer, set LD_PRELOAD and name the addon that was built with it.
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -46,7 +46,7 @@ const shared = (array) => {
   return copy
 }
 
-/** Values that are no object. */
+/** Values that are not objects. */
 const primitives = [undefined, null, 5, Number.NaN, 'text', true, 7n, Symbol('s')]
 const notObjects = [...primitives, () => {}]
 const notStrings = [undefined, null, 5, {}, [], true, 7n, Symbol('s'), new String('top-k')]
@@ -71,7 +71,7 @@ const typedArrays = [
   ...[Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array],
   ...[Float32Array, Float64Array, BigInt64Array, BigUint64Array],
 ]
-/** Values that are no array of these types. */
+/** Values that are not typed arrays of these types. */
 const notArraysOf = (...types) => [
   ...notObjects,
   ...[{}, [], [1, 2, 3, 4, 5], { length: 5 }, new ArrayBuffer(40), new SharedArrayBuffer(40)],
@@ -80,7 +80,7 @@ const notArraysOf = (...types) => [
   ...types.map((type) => detach(new type(10))),
 ]
 
-/** Rows of { name, refusal, call }: `refusal` is in the message, or null if the call may also succeed. */
+/** Returns rows of { name, refusal, call }. `refusal` is part of the message, or null if the call may also succeed. */
 function rows(door) {
   const found = []
   const add = (name, refusal, call) => found.push({ name, refusal, call })
@@ -190,7 +190,7 @@ function rows(door) {
     method(key, `state.${key}`, notStates, (made, value) => set(made, { [key]: value }))
   }
 
-  // Methods of other objects, and of none.
+  // Methods called on other objects, and on no object.
   const names = [
     'setState',
     'getState',
@@ -209,7 +209,7 @@ function rows(door) {
     add(`new ${name}`, '', () => withTrainer((made) => new made[name](bytes(1), null)))
   }
 
-  // Calls at the wrong time: an Error, whatever its class.
+  // Calls at the wrong time, which throw an Error of any class.
   for (const name of names) {
     const given = { setState: [{}], trainEpoch: [order(7), 1], trainBatch: [floats(2), floats(2)] }[name]
     const state = (made) => (name === 'setState' ? [made.getState()] : (given ?? [bytes(2), null]))
@@ -254,7 +254,7 @@ function rows(door) {
     add(`${name} before any call`, null, () => withTrainer((made) => made[name]()))
   }
 
-  // Getters that throw, or change what was read before them.
+  // Getters that throw or change values that have been read before.
   const thrown = () => {
     throw new RangeError('thrown by a getter')
   }
@@ -319,7 +319,7 @@ function rows(door) {
     return changed({ parameters: new Proxy({}, { ownKeys, getOwnPropertyDescriptor }) })
   })
 
-  // Memory that goes, or changes, while a call uses it.
+  // Memory that is detached or changed while a call uses it.
   for (const name of ['encode', 'reconstruct', 'meanSquaredError']) {
     add(`${name} of images that are detached meanwhile`, null, () =>
       withTrainer((made) => {
@@ -391,7 +391,7 @@ function rows(door) {
     add('points that are no numbers', null, nan)
   }
 
-  // What is odd, and may succeed.
+  // Unusual calls that may succeed.
   const odd = (name, call) => add(name, null, () => withTrainer(call))
   odd('shared images', (made) => made.encode(shared(bytes(9))))
   odd('a shared order', (made) => made.trainEpoch(shared(order(7)), 1))
@@ -448,7 +448,7 @@ async function nativeDoor(addon) {
     create: binding.createTrainer,
     measurePeak: binding.measurePeak,
     findNeighbours: binding.findNeighbours,
-    // Another addon's object has something else inside.
+    // An object of another addon wraps something else.
     foreign: [binding, new Resvg('<svg xmlns="http://www.w3.org/2000/svg"/>')],
     wrongThis: 'this',
   }
@@ -460,10 +460,10 @@ async function wasmDoor() {
   return { create: (...values) => new WasmTrainer(module, ...values), foreign: [], wrongThis: '' }
 }
 
-/** null if the outcome is right, or what is wrong with it. */
+/** Returns null if the outcome is correct, otherwise what is wrong. */
 function judge(error, refusal) {
   if (error === null) return refusal === null ? null : 'it was not refused'
-  if (refusal === null) return null // it is refused
+  if (refusal === null) return null // it was rejected
   if (!(error instanceof Error)) return `it throws ${String(error)}`
   const outOfTime = refusal.startsWith('Error: ')
   if (!outOfTime && !(error instanceof TypeError || error instanceof RangeError)) return `it throws ${error}`
@@ -483,7 +483,7 @@ async function runRows(door, first) {
   process.send({ done: true })
 }
 
-/** Runs all rows, in as many processes as it takes. Returns how many there were, and what was wrong with which. */
+/** Runs all rows, in as many processes as necessary. Returns their number and the failures. */
 async function campaign(doorName, addon) {
   const wrong = []
   let tries = 0
@@ -532,7 +532,7 @@ if (values.from !== undefined) {
 } else {
   for (const door of values.door ? [values.door] : ['native', 'wasm']) {
     const { tries, wrong } = await campaign(door, addon)
-    console.log(`${door}: ${tries} calls, ${tries - wrong.length} as they should be, ${wrong.length} not`)
+    console.log(`${door}: ${tries} calls, ${tries - wrong.length} passed, ${wrong.length} failed`)
     for (const each of wrong) console.log(`  ${each}`)
     if (wrong.length > 0) process.exitCode = 1
   }

@@ -30,7 +30,7 @@ const command = join(installed, 'bin/eigenae.js')
 const metrics = (out: string) =>
   readFileSync(join(out, 'metrics.csv'), 'utf8').split('\n')[1]!.split(',').map(Number)
 
-it('zig is here (pip install ziglang==0.17.1)', ({ skip }) => {
+it('zig is installed (pip install ziglang==0.17.1)', ({ skip }) => {
   if (!hasZig && process.env.CI === undefined) skip()
   expect(hasZig).toBe(true)
 })
@@ -45,7 +45,7 @@ describe.runIf(hasZig)('the package', () => {
       succeed(process.execPath, ['scripts/build-prebuilds.mjs', '--unstage'], { cwd: root })
     }
     mkdirSync(app)
-    // No compiler is on the path, nor anything else.
+    // The path is empty, so no compiler is found.
     mkdirSync(scratch('path'))
     for (const tool of ['node', 'npm', 'sh', 'env'])
       symlinkSync(succeed('sh', ['-c', `command -v ${tool}`]).trim(), scratch('path', tool))
@@ -58,14 +58,14 @@ describe.runIf(hasZig)('the package', () => {
   const archive = () => scratch(readdirSync(scratch()).find((name) => name.endsWith('.tgz'))!)
   const bare = () => ({ cwd: app, env: { PATH: scratch('path'), HOME: scratch() } })
 
-  it('is small, and holds no tests and nothing that was built for this machine', () => {
+  it('is small, without tests and without anything built for this machine', () => {
     expect(statSync(archive()).size).toBeLessThan(10e6)
     expect(readdirSync(join(installed, 'native')).sort()).toEqual([
       ...['addon', 'core', 'kernels', 'eigen_losses', 'wasm'],
     ])
   })
 
-  it('trains with the addon that it brings', () => {
+  it('trains with the addon that it contains', () => {
     const version = succeed(process.execPath, [command, '--version'], bare())
     expect(version).toContain(`prebuilt for linux-${process.arch};`)
     expect(succeed(process.execPath, [command, 'doctor'], bare())).toContain(
@@ -74,7 +74,7 @@ describe.runIf(hasZig)('the package', () => {
     succeed(process.execPath, [command, ...train('cpu', scratch('native'))], bare())
   })
 
-  it('compares without the optional renderer of pictures, and says what a PNG needs', () => {
+  it('compares without the optional renderer of pictures, and prints what a PNG needs', () => {
     const compare = [command, 'compare', scratch('native')]
     expect(succeed(process.execPath, compare, bare())).toContain('test MSE, clean input')
     const pictures = [...compare, '--out', scratch('comparison')]
@@ -86,7 +86,7 @@ describe.runIf(hasZig)('the package', () => {
     expect(existsSync(scratch('comparison'))).toBe(false)
   })
 
-  it('trains as WebAssembly where none of them fits', () => {
+  it('trains with WebAssembly if no addon fits the platform', () => {
     renameSync(join(installed, 'prebuilds'), join(installed, 'elsewhere'))
     try {
       expect(succeed('node', ['scripts/install.mjs'], { ...bare(), cwd: installed })).toContain(
