@@ -57,8 +57,10 @@ EigenLossSpec toEigenLoss(const Argument& argument) {
 }
 
 AdamSpec toAdam(const Argument& adam) {
-  return {adam.property("learningRate").number(), adam.property("beta1").number(), adam.property("beta2").number(),
-          adam.property("epsilon").number()};
+  return {.learningRate = adam.property("learningRate").number(),
+          .beta1 = adam.property("beta1").number(),
+          .beta2 = adam.property("beta2").number(),
+          .epsilon = adam.property("epsilon").number()};
 }
 
 }  // namespace
@@ -83,8 +85,10 @@ TrainerSpec toSpec(const Argument& argument) {
 }
 
 Noise toNoise(const Argument& noise) {
-  return {word(noise.property("seed")), word(noise.property("purpose")), word(noise.property("epoch")),
-          noise.property("deviation").singleNumber()};
+  return {.seed = word(noise.property("seed")),
+          .purpose = word(noise.property("purpose")),
+          .epoch = word(noise.property("epoch")),
+          .deviation = noise.property("deviation").singleNumber()};
 }
 
 State toState(const Argument& argument) {

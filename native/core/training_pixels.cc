@@ -93,15 +93,15 @@ void TrainingStep::lastLayer(int thread, const Batch& batch) {
     const LayerActivations& embedding = layerActivations_[layout_.latentLayer];
     eigenLoss_.evaluate(embedding.output.get(), embedding.stride, batch.count);
   }
-  const bool relu = layout_.layers[last - 1].activation == Activation::relu;
+  const bool behindRelu = layout_.layers[last - 1].activation == Activation::relu;
   imageRows_[thread].assumeDense();
-  if (relu) imageRows_[thread].list(lastFeatures_.get(), rowsStride_, batch.count, layer.rows);
+  if (behindRelu) imageRows_[thread].list(lastFeatures_.get(), rowsStride_, batch.count, layer.rows);
   if (!hasSlices(thread)) return;
   unitRows_[thread].assumeDense();
-  if (relu) unitRows_[thread].list(before.output.get(), before.stride, layer.rows, batch.count);
-  const int relieved = mainThreadHandicap(thread, batch);
+  if (behindRelu) unitRows_[thread].list(before.output.get(), before.stride, layer.rows, batch.count);
+  const int handicap = mainThreadHandicap(thread, batch);
   for (int slice = range.begin; slice < range.end; ++slice) {
-    lastLayerSlice(thread, slice, slicePixels(layout_.inputs(), slice, width_, relieved), batch);
+    lastLayerSlice(thread, slice, slicePixels(layout_.inputs(), slice, width_, handicap), batch);
   }
 }
 

@@ -55,7 +55,7 @@ class VectorTrainer final : public Trainer {
 
   Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch) override {
     const std::size_t batchSize = spec_.batchSize;
-    const Noise noise{spec_.seed, purpose::trainingNoise, epoch, spec_.noise};
+    const Noise noise{.seed = spec_.seed, .purpose = purpose::trainingNoise, .epoch = epoch, .deviation = spec_.noise};
     return train((count + batchSize - 1) / batchSize, [&](std::size_t index) {
       Batch batch;
       batch.count = static_cast<int>(std::min(batchSize, count - index * batchSize));

@@ -327,7 +327,7 @@ class ReferenceTrainer final : public Trainer {
   State getState() const override { return state_; }
 
   Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch) override {
-    const Noise noise{spec_.seed, purpose::trainingNoise, epoch, spec_.noise};
+    const Noise noise{.seed = spec_.seed, .purpose = purpose::trainingNoise, .epoch = epoch, .deviation = spec_.noise};
     const std::size_t batchSize = spec_.batchSize;
     Losses losses;
     for (std::size_t first = 0; first < count && !control.stopped(); first += batchSize) {

@@ -44,6 +44,9 @@ inline void expectFirstStep(TrainedMatrix& trained, TrainedMatrix& before, Panel
   }
 }
 
-inline const AdamStep firstStep{0.1f, 0.001f, 0.005f * std::sqrt(1 - 0.999f) / 0.1f, 1e-8f * std::sqrt(1 - 0.999f)};
+inline const AdamStep firstStep{.oneMinusBeta1 = 0.1f,
+                                .oneMinusBeta2 = 0.001f,
+                                .stepSize = 0.005f * std::sqrt(1 - 0.999f) / 0.1f,
+                                .epsilon = 1e-8f * std::sqrt(1 - 0.999f)};
 
 }  // namespace eigenae::testing

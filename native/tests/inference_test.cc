@@ -56,7 +56,7 @@ TEST(Inference, ReadsBytesAsFractionsOf255) {
 TEST(MeanSquaredError, IsTheReconstructionsDistanceFromTheCleanImages) {
   const auto trainer = makeTrainer(tinySpec(BatchNorm::none));
   const auto images = pixels(20, 7, 44);
-  const Noise noise{9, purpose::evaluationNoise, 0, 0.2f};
+  const Noise noise{.seed = 9, .purpose = purpose::evaluationNoise, .epoch = 0, .deviation = 0.2f};
   std::vector<float> noisy = images, output(20 * 7);
   for (std::uint32_t image = 0; image < 20; ++image) {
     for (std::uint32_t i = 0; i < 7; ++i) {

@@ -23,7 +23,10 @@ EIGENAE_EVERY_INSTRUCTION_SET(Kernel);
 TEST_P(Kernel, TrainArrayIsAdamOnUnalignedArrays) {
   const AdamSpec spec;
   const float rootCorrection = std::sqrt(1 - 0.999f);
-  const AdamStep step{0.1f, 0.001f, 0.005f * rootCorrection / 0.1f, 1e-8f * rootCorrection};
+  const AdamStep step{.oneMinusBeta1 = 0.1f,
+                      .oneMinusBeta2 = 0.001f,
+                      .stepSize = 0.005f * rootCorrection / 0.1f,
+                      .epsilon = 1e-8f * rootCorrection};
   for (const int count : oddSizes) {
     const auto numbers = randomMatrix(4, count + 1, 9);
     std::vector<float> gradient(count + 1), w(count + 1), m(count + 1), v(count + 1);
@@ -52,7 +55,14 @@ TEST_P(Kernel, FillInputIsThePixelsPlusNoise) {
     PanelMatrix input(kernels(), inputs, width());
     for (const float deviation : {0.0f, 0.2f, 1.0f}) {
       const std::size_t stride = inputs;
-      const NoisyInput from{unaligned, stride, stride, index.data(), 11, 3, 5, deviation};
+      const NoisyInput from{.images = unaligned,
+                            .inputs = stride,
+                            .imageStride = stride,
+                            .index = index.data(),
+                            .seed = 11,
+                            .purpose = 3,
+                            .epoch = 5,
+                            .deviation = deviation};
       kernels().fillInput(from, 0, 1, input.data());
       kernels().fillInput(from, 1, (inputs + 3) / 4, input.data() + 4 * width());
       for (int r = 0; r < inputs; ++r) {
@@ -90,7 +100,14 @@ TEST_P(Kernel, NoiseIsStandardNormalAndExactInItsTails) {
   PanelMatrix input(kernels(), inputs, width());
   for (std::uint32_t epoch = 0; epoch < panels; ++epoch) {
     std::vector<std::uint32_t> index(width(), 0);
-    const NoisyInput from{bytes.data(), inputs, inputs, index.data(), 1, 3, epoch, 1.0f};
+    const NoisyInput from{.images = bytes.data(),
+                          .inputs = inputs,
+                          .imageStride = inputs,
+                          .index = index.data(),
+                          .seed = 1,
+                          .purpose = 3,
+                          .epoch = epoch,
+                          .deviation = 1.0f};
     kernels().fillInput(from, 0, inputs / 4, input.data());
     for (int r = 0; r < inputs; ++r) {
       const double value = input.at(r, 0);

@@ -110,7 +110,7 @@ TEST_P(DenseProducts, TrainWeightsIsAdamOnTheProduct) {
 
 // Parameters start at 0, so that they are as exact as the update.
 TEST_P(DenseProducts, TrainWeightsMovesParametersByTheirMomentsToAFloatsPrecision) {
-  const AdamStep step{0.1f, 0.001f, 0.0016f, 3e-10f};
+  const AdamStep step{.oneMinusBeta1 = 0.1f, .oneMinusBeta2 = 0.001f, .stepSize = 0.0016f, .epsilon = 3e-10f};
   for (const auto& [rows, depth] : {std::pair{1, 1}, {17, 31}, {97, 64}, {70, 301}}) {
     constexpr int columns = 37;
     PanelMatrix d(kernels(), rows, depth, 1), b(kernels(), depth, columns, 2);

@@ -152,7 +152,7 @@ TEST_P(VectorTrainer, GivesTheSameBitsOnAnyNumberOfThreads) {
       const State state = trainer->getState();
       std::vector<float> output(bytes_.size());
       trainer->reconstruct(set, output.data());
-      const Noise noise{1, 4, 0, 0.2f};
+      const Noise noise{.seed = 1, .purpose = 4, .epoch = 0, .deviation = 0.2f};
       const double error = trainer->meanSquaredError(set, &noise);
       if (threads == 1) {
         first = state;

@@ -80,7 +80,7 @@ void createTrainer(int batchNorm, double learningRate, double beta1, double beta
                    std::uint32_t seed, float noise, int threads) {
   TrainerSpec& all = spec();
   all.batchNorm = static_cast<BatchNorm>(batchNorm);
-  all.adam = {learningRate, beta1, beta2, epsilon};
+  all.adam = {.learningRate = learningRate, .beta1 = beta1, .beta2 = beta2, .epsilon = epsilon};
   all.batchSize = batchSize;
   all.seed = seed;
   all.noise = noise;
@@ -155,7 +155,7 @@ void reconstruct(const void* pixels, bool floats, std::size_t count, float* outp
 EXPORT(meanSquaredError)
 double meanSquaredError(const void* pixels, bool floats, std::size_t count, std::uint32_t seed, std::uint32_t purpose,
                         std::uint32_t epoch, float deviation) {
-  const Noise noise{seed, purpose, epoch, deviation};
+  const Noise noise{.seed = seed, .purpose = purpose, .epoch = epoch, .deviation = deviation};
   return trainer->meanSquaredError(imagesAt(pixels, floats, count), deviation == 0 ? nullptr : &noise);
 }
 
