@@ -33,7 +33,7 @@ describe('check-prose', () => {
 
   it.each([
     ['a line comment of TypeScript', 'a.ts', 'const a = 1 // the command that mends it\n', '1 mends'],
-    ['the start of a comment', 'b.ts', '\n/**\n * Whether it is there.\n */\n', '3 Whether'],
+    ['the start of a comment', 'b.ts', '\n/**\n * What is there.\n */\n', '3 What'],
     ['the start of a later sentence', 'c.mjs', '// One is here.\n// Of others, none.\n', '2 Of'],
     ['words over a line break', 'd.ts', '// There are so\n// many of them.\n', '1 so many'],
     ['a string', 'e.ts', "const a = 'nobody has it'\n", '1 nobody'],
