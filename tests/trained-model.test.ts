@@ -43,7 +43,7 @@ describe('eigenae eval', () => {
     const choice = ['--data', 'other', '--split', 'train', '--images', '30', '--noise', '0']
     const { stdout, code } = await run('eval', 'runs', ...choice)
     expect(code).toBe(0)
-    expect(stdout).toMatch(/^runs\/a +1 +30 train +0 +0\.\d+ +0\.\d+ .* %$/m)
+    expect(stdout).toMatch(/^runs\/a +1 +30 train +0 +0\.\d+ +0\.\d+ .* %( |$)/m)
     expect(stdout).toMatch(/^spectrum σ\/Σσ\nruns\/a( +\.\d{4}){5}\nruns\/b( +\.\d{4}){5}$/m)
     const [found] = JSON.parse((await run('eval', 'runs/a', ...choice, '--json')).stdout)
     expect(found.denoise_mse).toBe(found.mse)

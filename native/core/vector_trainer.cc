@@ -15,7 +15,7 @@ namespace eigenae {
 
 namespace {
 
-AdamStep adamStep(const AdamSpec& adam, std::int64_t step) {
+AdamStep adamFactors(const AdamSpec& adam, std::int64_t step) {
   const double correction1 = 1 - std::pow(adam.beta1, static_cast<double>(step));
   const double rootCorrection2 = std::sqrt(1 - std::pow(adam.beta2, static_cast<double>(step)));
   return {.oneMinusBeta1 = static_cast<float>(1 - adam.beta1),
@@ -101,7 +101,7 @@ class VectorTrainer final : public Trainer {
       const ProductScope use(kernels_);
       const auto batchOf = [&](std::size_t index) {
         Batch batch = makeBatch(index);
-        batch.adam = adamStep(spec_.adam, step_ + static_cast<std::int64_t>(index) + 1);
+        batch.adam = adamFactors(spec_.adam, step_ + static_cast<std::int64_t>(index) + 1);
         return batch;
       };
       Batch batch = batchOf(0);

@@ -1,5 +1,5 @@
 import { createObjectCsvStringifier } from 'csv-writer'
-import { beginsWith } from '../files/overwrite-guard.js'
+import { beginsWith } from '../files/own-files.js'
 import type { Metric } from '../runs/metrics.js'
 import type { Arm, Comparison, Result } from './compare.js'
 

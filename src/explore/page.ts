@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { pageMark } from '../files/overwrite-guard.js'
+import { pageMark } from '../files/own-files.js'
 import { packageRoot } from '../package-root.js'
 import {
   dataScript,

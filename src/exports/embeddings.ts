@@ -8,7 +8,7 @@ import {
   type Output,
   refuseExistingFiles,
   refuseForeignFiles,
-} from '../files/overwrite-guard.js'
+} from '../files/own-files.js'
 import { type NamedContent, writeTogether } from '../files/write.js'
 
 /** The embedding of some images. */

@@ -10,7 +10,7 @@ import {
   pictureMark,
   refuseForeignFiles,
   signature,
-} from '../files/overwrite-guard.js'
+} from '../files/own-files.js'
 import { writeAtomically } from '../files/write.js'
 import { comparisonCharts, comparisonPictures } from '../plots/comparison.js'
 import { loadRenderer, pictureFiles, writeCharts } from '../plots/render.js'

@@ -5,7 +5,7 @@ import { type EigenaeError, hasCode, usageError, withFileErrors } from '../error
 import { entriesOf, makeFolder, requireKind } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
-import { isOurs, pictureMark } from '../files/overwrite-guard.js'
+import { isOurs, pictureMark } from '../files/own-files.js'
 import { isTemporary, removeLeftovers, writeDurably } from '../files/write.js'
 import { logName, plotsName, type RunFiles, runFiles } from './files.js'
 import type { Damage } from './integrity.js'

@@ -72,8 +72,8 @@ async function searchByCore(
   // The same order of axes as in the tree, so that both sum distances in the same order.
   const axes = widestFirst(points, latent)
   const { found, stop } = binding.findNeighbours({
-    points: reordered(points, axes),
-    queries: reordered(queries, axes),
+    points: reorder(points, axes),
+    queries: reorder(queries, axes),
     dimensions: latent,
     neighbours: neighbourCount,
     leaveOut: scoring === 'left-out',
@@ -87,7 +87,7 @@ async function searchByCore(
   }
 }
 
-function reordered(vectors: Float32Array, axes: Int32Array): Float32Array {
+function reorder(vectors: Float32Array, axes: Int32Array): Float32Array {
   const dimensions = axes.length
   const result = new Float32Array(vectors.length)
   for (let first = 0; first < vectors.length; first += dimensions)

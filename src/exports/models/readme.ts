@@ -1,4 +1,4 @@
-import type { Mark } from '../../files/overwrite-guard.js'
+import type { Mark } from '../../files/own-files.js'
 import type { ExportFacts, ModelFormat } from './format.js'
 import type { ExportedLayer, ExportedNetwork, Port } from './network.js'
 
