@@ -64,7 +64,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 export function program(): Command {
   const root = new Command('eigenae')
     .description(
-      'Trains MNIST denoising autoencoders and compares what their embeddings use of their dimensions',
+      'Trains MNIST denoising autoencoders and compares how many of their dimensions the embeddings use',
     )
     .option('-V, --version', 'print the version and the engine that runs on this machine')
     .on('option:version', printVersion)
@@ -101,8 +101,8 @@ function optionDescription(option: Option): string {
 }
 
 /**
- * Refuses empty flags and arguments, which an unset variable of a shell leaves. As a path, an empty value would mean the
- * working folder, and files in it would be replaced.
+ * Refuses empty flags and arguments, which an unset variable of a shell leaves. As a path, an empty value would mean
+ * the working folder, and files in it would be replaced.
  */
 function refuseEmptyValues(command: Command): void {
   const flags = command.options.map((option) => [

@@ -1,5 +1,5 @@
-// Runs images through the network, with batch norm by running statistics. Images are processed in tiles, each by one
-// thread.
+// Runs images through the network, with batch norm using its running statistics. Images are processed in tiles, each
+// by one thread.
 #pragma once
 
 #include <memory>

@@ -101,16 +101,16 @@ class Trainer {
   // Takes one step on a given batch: clean and noisy are [count][inputs], with count ≤ batchSize.
   virtual Losses trainBatch(const float* clean, const float* noisy, std::size_t count) = 0;
 
-  // Inference, with batch norm by running statistics: embedding [count][latent], output [count][inputs].
+  // Inference, with batch norm using its running statistics: embedding [count][latent], output [count][inputs].
   virtual void encode(const Images& images, float* embedding) = 0;
   virtual void reconstruct(const Images& images, float* output) = 0;
 
   // Returns the mean over images and pixels of (reconstruction(x + noise) − x)². noise may be null.
   virtual double meanSquaredError(const Images& images, const Noise* noise) = 0;
 
-  // A call that is stopped returns within about a second. An epoch ends after a batch, whose eigen losses may be
-  // missing; the result of any other call is meaningless. control.begin() must precede the next call, which would
-  // otherwise stop as well.
+  // A call that is stopped returns within about a second. trainEpoch then returns after the current batch, whose eigen
+  // losses may be missing; the result of any other call is meaningless. control.begin() must precede the next call,
+  // which would otherwise stop as well.
   CallControl control;
 };
 

@@ -1,5 +1,5 @@
-// One training step as the phases between which all threads of the team must meet at a barrier. native/README.md
-// pictures them. Every method is called by all threads at once, each with its index.
+// A training step is divided into phases, between which all threads of the team meet at a barrier; native/README.md
+// shows them. Every phase is called by all threads at once, each with its index.
 #pragma once
 
 #include <cstdint>
@@ -38,22 +38,23 @@ class TrainingStep {
   // throw.
   void prepare(int count) { eigenLoss_.prepare(count); }
 
-  // The phases, in the order of their calls. team.wait follows each of them except the last two.
+  // The phases, in the order of their calls. A barrier, team.wait, follows each of them except updateMiddle; the one
+  // after updateFirst is that of the next batch's firstLayer.
 
-  // The input with noise, and its product with the first layer's weights, for the thread's pixels.
+  // Computes the input with noise, and its product with the first layer's weights, for the thread's pixels.
   void firstLayer(int thread, const Batch& batch);
-  // All layers between the first and the last, for the thread's images.
+  // Computes all layers between the first and the last, for the thread's images.
   void middleForward(int thread, const Batch& batch);
-  // The last layer's output, loss, gradient and update, for the thread's pixels. Thread 0 also computes the eigen
-  // losses.
+  // Computes the last layer's output, loss, gradient and update, for the thread's pixels. Thread 0 also computes the
+  // eigen losses.
   void lastLayer(int thread, const Batch& batch);
-  // Back-propagation from the last layer's input to the first layer's output, for the thread's images.
+  // Propagates the gradient back from the last layer's input to the first layer's output, for the thread's images.
   void middleBackward(int thread, const Batch& batch);
-  // The updates of the layers between the first and the last, for the thread's rows; biases and batch norm, layer by
-  // layer.
+  // Updates the layers between the first and the last. Weights are divided among the threads by rows, biases and batch
+  // norm by layers.
   void updateMiddle(int thread, const Batch& batch);
-  // The first layer's updates for the thread's pixels. If there is a next batch, also its firstLayer, slice by slice
-  // while a slice's weights are in the cache.
+  // Updates the first layer for the thread's pixels. If there is a next batch, computes its firstLayer as well, slice
+  // by slice, while the weights of a slice are in the cache.
   void updateFirst(int thread, const Batch& batch, const Batch* next);
 
   // Adds the losses of the batch. Must be called after lastLayer.
@@ -85,7 +86,7 @@ class TrainingStep {
   bool hasSlices(int thread) const { return threadSlices(thread).begin < threadSlices(thread).end; }
   Range threadRows(std::size_t layer, int thread) const;
   int validColumns(const Batch& batch, int panel) const;
-  // The partial sum that a slice's sum over its pixels goes to: its own, or that of its group, to which it is added.
+  // The partial sum that receives a slice's sum over its pixels: its own, or that of its group, to which it is added.
   struct PartialSumSlot {
     int slice;
     bool adds;

@@ -88,7 +88,7 @@ class VectorTrainer final : public Trainer {
 
  private:
   // A step has four barriers, and two more for each layer with batch norm. There is none between the first layer's
-  // update and the next batch, because a thread needs no pixels but its own for both.
+  // update and the next batch's firstLayer, because a thread needs no pixels but its own for both.
   template <typename MakeBatch>
   Losses train(std::size_t batches, MakeBatch makeBatch) {
     Losses losses;

@@ -1,4 +1,5 @@
-// Adam (torch.optim.Adam) on vectors and on arrays.
+// Adam (torch.optim.Adam) on vectors and on arrays. Step size and epsilon already include the bias corrections, by
+// adamFactors in core/vector_trainer.cc.
 #pragma once
 
 #include "intrinsics.h"

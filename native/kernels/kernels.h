@@ -18,7 +18,7 @@ namespace eigenae {
 
 constexpr int widestPanel = 32;  // the largest panelColumns of all instruction sets
 
-// The factors of one Adam step with the bias corrections folded in:
+// The factors of one Adam step, with the bias corrections folded in by adamFactors in core/vector_trainer.cc:
 //   m += (g − m) · oneMinusBeta1,  v += (g² − v) · oneMinusBeta2,  w −= stepSize · m / (√v + epsilon)
 struct AdamStep {
   float oneMinusBeta1;

@@ -7,8 +7,8 @@
 //   update     Adam
 //   trainer    the step, and the epoch around it
 //
-// Activations are [batch][width] and weights [outputs][inputs], row-major. Parameters and gradients are one flat array
-// each, whose offsets are in Layout.
+// Activations are [batch][width] and weights [outputs][inputs], row-major. Parameters and gradients are each stored in
+// one flat array; Layout holds the offsets.
 #include "reference.h"
 
 #include <algorithm>
@@ -267,7 +267,7 @@ double eigenLossForwardBackward(const EigenLossSpec& spec, const float* embeddin
   return value;
 }
 
-// --- Update: torch.optim.Adam, with the second moment's bias correction inside the denominator and ε outside of it ---
+// --- Update: torch.optim.Adam, the second moment is bias-corrected before ε is added: √v / √(1 − β₂ᵗ) + ε ---
 
 void adamStep(const AdamSpec& adam, std::int64_t step, const float* gradient, std::size_t count, float* parameters,
               float* firstMoments, float* secondMoments) {
@@ -295,7 +295,7 @@ namespace {
 // The values of one layer for one batch.
 struct LayerValues {
   std::vector<float> output;            // [batchSize][outputs]
-  std::vector<float> gradient;          // [batchSize][outputs] of the output, later of the linear part
+  std::vector<float> gradient;          // [batchSize][outputs] of the layer's output, later of its linear part's output
   std::vector<float> normalised;        // [batchSize][outputs] with batch norm
   std::vector<float> inverseDeviation;  // [outputs] with batch norm
 };
@@ -368,7 +368,7 @@ class ReferenceTrainer final : public Trainer {
   }
 
  private:
-  // The training step on clean and noisy [batch][inputs].
+  // Takes one training step on clean and noisy [batch][inputs].
   void step(const float* clean, const float* noisy, int batch, Losses& losses) {
     forward(noisy, batch);
     const std::size_t pixels = area(batch, layout_.inputs());
@@ -445,8 +445,8 @@ class ReferenceTrainer final : public Trainer {
     }
   }
 
-  // Two gradients of a layer with batch norm are exactly 0. If they were summed, rounding errors would remain, and Adam
-  // scales even the smallest gradient to a full step.
+  // In exact arithmetic the mean squared error contributes 0 to two gradients of a layer with batch norm. If they were
+  // computed as sums, rounding errors would remain, and Adam scales even the smallest gradient to a full step.
   void backwardBatchNorm(std::size_t index, int batch) {
     const Layer& layer = layout_.layers[index];
     LayerValues& values = values_[index];
@@ -454,11 +454,11 @@ class ReferenceTrainer final : public Trainer {
                       values.normalised.data(), values.inverseDeviation.data(), &gradient_[layer.gamma],
                       &gradient_[layer.beta]);
 
-    // The first is the bias's, which the batch's mean removes.
+    // The first is that of the bias: subtracting the batch's mean cancels the bias.
     std::fill_n(&gradient_[layer.bias], layer.outputs, 0.0f);
 
-    // The second is the latent layer's beta's: no activation follows, so the next layer's mean removes it. Only the
-    // eigen losses, which see the embedding itself, contribute to it.
+    // The second is that of the latent layer's beta: no activation follows, so the next layer's mean removes it. Only
+    // the eigen losses, which see the embedding itself, contribute to it.
     if (index != layout_.latentLayer || !layout_.layers[index + 1].batchNorm) return;
     for (int i = 0; i < layer.outputs; ++i) {
       double sum = 0;

@@ -26,7 +26,7 @@ export function dataCommand(): Command {
 
 function verifyCommand(): Command {
   return new Command('verify')
-    .description('Check by SHA-256 that the four files are the genuine MNIST')
+    .description('Check by SHA-256 that the four files are the genuine MNIST files')
     .argument(
       '[source]',
       'folder with the four idx files, or "mnist" for the copy in the package',

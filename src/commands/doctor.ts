@@ -15,7 +15,7 @@ interface DoctorFlags {
 
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('List the devices that can train and how to fix the others')
+    .description('List the devices that can train, and explain how to fix the others')
     .option('--json', 'print the findings as JSON', false)
     .addHelpText('after', '\nThe exit code is 1 if no device can train.\n\nExample:\n  eigenae doctor')
     .action(doctor)

@@ -51,7 +51,7 @@ export function evalCommand(): Command {
       'after',
       `
 Without options, eval reproduces evaluation.json exactly.
-The linear probe and the 5 nearest neighbours are fitted on the train images (those of the run's data.limit, or all
+The linear probe and the 5-NN classifier are fitted on the train images (those of the run's data.limit, or all
 images of another data set) and scored on the split. On the train split, each image is left out of its own fit.
 If a run is not complete, its last checkpoint is measured, with a warning.
 

@@ -16,7 +16,7 @@ const defaultImages = 1024
 export function exploreCommand(): Command {
   return new Command('explore')
     .description(
-      'Write an interactive page of the latent space of one run, or of two side by side: one file, works offline',
+      'Write an interactive page of the latent space of one run, or of two side by side: a single file that works offline',
     )
     .argument(
       '<run...>',

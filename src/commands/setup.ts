@@ -28,7 +28,7 @@ interface SetupFlags {
 
 export function setupCommand(): Command {
   return new Command('setup')
-    .description('Install the software of devices that need more than this package')
+    .description('Install the additional software that some devices need')
     .addCommand(tensorflowCommand())
     .addHelpText('after', '\nExample:\n  eigenae setup tensorflow')
 }
@@ -36,8 +36,7 @@ export function setupCommand(): Command {
 const notes = `
 Downloads TensorFlow's own wheel and builds the addon of @tensorflow/tfjs-node-gpu for its libraries, in a folder under
 ~/.cache/eigenae/tensorflow (or XDG_CACHE_HOME, or EIGENAE_TENSORFLOW_DIR itself). The folder takes 1.3 GB, with CUDA
-6.4 GB. Python is needed for the download only. Each download must have its known checksum. A second call resumes an
-interrupted one. A folder that other users can write to is refused.
+6.4 GB. Python is needed for the download only. Each download must have its known checksum. Running the command again resumes an interrupted installation. A folder that other users can write to is refused.
 
 Example:
   eigenae setup tensorflow --cuda`
@@ -46,7 +45,7 @@ function tensorflowCommand(): Command {
   return new Command('tensorflow')
     .description('Install TensorFlow for the devices cuda and tensorflow-cpu')
     .addOption(new Option('--cpu', 'for the processor only').conflicts('cuda'))
-    .option('--cuda', 'with CUDA, for NVIDIA cards (default: if a driver and a card are found)')
+    .option('--cuda', 'with CUDA, for NVIDIA cards (default if a driver and a card are found)')
     .option('--version <version>', "TensorFlow's version", '2.21.0')
     .option('--no-checksums', 'accept versions of TensorFlow whose wheels have no known checksums')
     .option('--python <program>', 'Python with pip, for the download (default: python3)')

@@ -5,9 +5,9 @@ import type { EpochProgress, Images, NoiseField, Trainer, TrainerSpec } from './
 import { type LossSums, meanLoss, meanLosses } from './losses.js'
 
 /**
- * A trainer of the C++ core in native/, compiled to an addon or to WebAssembly, on the images given at its creation. Every
- * call that computes runs off the JavaScript thread, one call at a time: the caller awaits a promise before the next call.
- * Arguments are checked and copied.
+ * A trainer of the C++ core in native/, compiled to an addon or to WebAssembly, on the images given at its creation.
+ * Every call that computes runs off the JavaScript thread, one call at a time: the caller awaits a promise before the
+ * next call. Arguments are checked and copied.
  * @throws TypeError or RangeError with the name of the invalid argument, from the call or by its promise.
  */
 export interface CoreTrainer {
@@ -44,7 +44,7 @@ export interface CoreProgress {
 
 const progressMilliseconds = 100
 
-/** Returns the engine interface's trainer on a trainer of the core, from the seed's initial state on. */
+/** Wraps a trainer of the core as the Trainer of the engine interface, from the seed's initial state on. */
 export function coreBackedTrainer(core: CoreTrainer, spec: TrainerSpec, images: Uint8Array): Trainer {
   core.setState(initialState(spec, spec.seed))
   const count = images.length / inputDimension(spec)

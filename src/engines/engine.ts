@@ -45,8 +45,8 @@ export interface AdamSpec {
 }
 
 /**
- * Images [count][inputs], row-major. Bytes are pixels from 0 to 255 and are divided by 255; floats are used unchanged. Bytes
- * belong to a data set and never change: an engine may keep a copy.
+ * Images [count][inputs], row-major. Bytes are pixels from 0 to 255 and are divided by 255; floats are used unchanged.
+ * Bytes belong to a data set and never change: an engine may keep a copy.
  */
 export type Images = Uint8Array | Float32Array
 
@@ -62,7 +62,7 @@ export interface Losses {
   /** mse + Σ weight · eigen loss. */
   readonly loss: number
   readonly mse: number
-  /** The sum of the unweighted eigen losses, over the batches that had any; 0 without. */
+  /** The sum of the unweighted eigen losses, over the batches that had any; 0 if no batch had any. */
   readonly eigenLoss: number
 }
 
@@ -73,15 +73,15 @@ export interface EpochProgress {
 }
 
 /**
- * A network in training on the images given at its creation, from the seed's initial parameters on. The caller makes one
- * call at a time. Work runs off the JavaScript thread, so timers and signals are handled during a call.
+ * A network in training on the images given at its creation, from the seed's initial parameters on. The caller makes
+ * one call at a time. Work runs off the JavaScript thread, so timers and signals are handled during a call.
  */
 export interface Trainer {
   /**
-   * Trains on all images once, in the epoch's order; epochs count from 1. `onProgress` is called about every 100 ms, and at
-   * the end with all images and the returned loss, to single precision.
-   * @throws the signal's reason if it is aborted. The state is then that of a part of the epoch, and its last step may lack
-   * the eigen losses.
+   * Trains on all images once, in the epoch's order; epochs count from 1. `onProgress` is called about every 100 ms,
+   * and once at the end, with the total number of images and the returned loss in single precision.
+   * @throws the signal's reason if it is aborted. The state is then that after a part of the epoch, and its last step
+   * may lack the eigen losses.
    */
   trainEpoch(
     epoch: number,
@@ -90,11 +90,17 @@ export interface Trainer {
   ): Promise<Losses>
   /** Takes one step on a given batch, [count][inputs] each, with count ≤ batchSize. */
   trainBatch(clean: Float32Array, noisy: Float32Array): Promise<Losses>
-  /** Returns the embedding [count][latent], with batch norm in inference mode. @throws the signal's reason if it is aborted. */
+  /**
+   * Returns the embedding [count][latent], with batch norm in inference mode. @throws the signal's reason if it is
+   * aborted.
+   */
   encode(images: Images, signal?: AbortSignal): Promise<Float32Array>
   /** Returns the network's output [count][inputs], with batch norm in inference mode. */
   reconstruct(images: Images): Promise<Float32Array>
-  /** Returns the mean over images and pixels of (output(image + noise) − image)². @throws the signal's reason if it is aborted. */
+  /**
+   * Returns the mean over images and pixels of (output(image + noise) − image)². @throws the signal's reason if it is
+   * aborted.
+   */
   meanSquaredError(images: Images, noise: NoiseField | null, signal?: AbortSignal): Promise<number>
   exportState(): Promise<TrainerState>
   importState(state: TrainerState): Promise<void>

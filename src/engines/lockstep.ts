@@ -12,7 +12,7 @@ import type {
 export interface Member {
   /** An engine for one trainer. */
   readonly engine: Engine
-  /** Must be called when the run has ended, in whatever way: the others then no longer wait for it. */
+  /** Must be called when the run has ended, however it ended, so that the others no longer wait for it. */
   leave(): Promise<void>
 }
 
@@ -36,12 +36,12 @@ interface WaitingEpoch {
 }
 
 /**
- * Trains independent runs as the replicas of one trainer. Each run has an engine of its own; the trainer is created when
- * all members have asked for theirs, and an epoch is trained when all have asked for it. The runs' specs differ in their
- * seeds only, and all start at the same epoch.
+ * Trains independent runs as the replicas of one trainer. Each run has an engine of its own; the trainer is created
+ * when all members have asked for theirs, and an epoch is trained when all have asked for it. The runs' specs differ
+ * in their seeds only, and all start at the same epoch.
  *
- * How a library rounds the products of stacked matrices depends on the height of the stack and on the position in it. So
- * the number of replicas stays the same when some runs are complete: unclaimed replicas fill their places.
+ * How a library rounds the products of stacked matrices depends on the height of the stack and on the position in it.
+ * So the number of replicas stays the same when some runs are complete: unclaimed replicas fill their places.
  */
 export class Lockstep {
   readonly #engine: Engine
@@ -112,7 +112,10 @@ export class Lockstep {
     }
   }
 
-  /** Any member's signal stops all, because signals go to the whole process. */
+  /**
+   * The first member's signal stops all, because signals go to the whole process, because signals go to the whole
+   * process.
+   */
   async #train(waiting: readonly WaitingEpoch[]): Promise<void> {
     const report = (progress: EpochProgress) => {
       for (const { onProgress } of waiting) onProgress(progress)
@@ -127,7 +130,9 @@ export class Lockstep {
     }
   }
 
-  /** Gives the unclaimed replicas the state of `source`, once: all replicas must have taken the same number of steps. */
+  /**
+   * Gives the unclaimed replicas the state of `source`, once: all replicas must have taken the same number of steps.
+   */
   async #adopt(source: number): Promise<void> {
     const unclaimed = this.#unclaimed.splice(0)
     if (unclaimed.length === 0) return

@@ -12,7 +12,10 @@ export interface LossSums {
   readonly eigenLossImages: number
 }
 
-/** Returns the mean of a sum over images, for the rows of a run and for its progress alike; 0 if there are no images. */
+/**
+ * Returns the mean over images, from their sum, for the rows of a run and for its progress alike; 0 if there are no
+ * images.
+ */
 export function meanLoss(sum: number, images: number): number {
   return images === 0 ? 0 : sum / images
 }

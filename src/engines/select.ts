@@ -17,11 +17,11 @@ export interface Selection {
 interface Candidate {
   /** @throws EigenaeError with a hint if this machine cannot run it. */
   readonly open: () => Engine | Promise<Engine>
-  /** A further test, of about a second, of an engine that opening does not test. */
+  /** A further test, which takes about a second, for an engine that is not tested when it is opened. */
   readonly check?: (engine: Engine) => Promise<void>
   /** A cheap check of whether "auto" should try this engine. */
   readonly autoEligible: () => boolean
-  /** Whether a run occupies a GPU, not a core. */
+  /** Whether a run occupies a GPU rather than a core. */
   readonly onGpu?: true
   /** Whether networks that differ in their seeds can train side by side: `createReplicas`. */
   readonly sideBySide?: true

@@ -19,7 +19,7 @@ export type EnvironmentFacts = Pick<RunFacts, 'versions' | 'gitCommit' | 'gitDir
 
 let repositories: Promise<Pick<EnvironmentFacts, 'gitCommit' | 'gitDirty' | 'eigenae'>> | undefined
 
-/** Returns the facts about this process. git is asked once, so that all runs of a process record the same commit. */
+/** Returns the facts about this process. git is run only once, so that all runs of a process record the same commit. */
 export async function environmentFacts(): Promise<EnvironmentFacts> {
   repositories ??= repositoryFacts()
   return {

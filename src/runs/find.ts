@@ -82,7 +82,9 @@ async function findRunsInside(folder: string): Promise<FoundRuns> {
   }
 }
 
-/** Returns whether a folder with these entries is a run. Without its run.json it still is one, but damaged. */
+/**
+ * Returns whether a folder with these entries is a run. A run that lacks run.json is still a run, but a damaged one.
+ */
 function holdsRun(entries: readonly Dirent[]): boolean {
   const has = (name: string) => entries.some((entry) => entry.name === name)
   return has('run.json') || (has('config.json') && has('metrics.csv'))
@@ -121,7 +123,10 @@ export function readArmOrder(folder: string): ReadonlyMap<string, number> | unde
   return new Map([...arms].map((arm, position) => [arm, position]))
 }
 
-/** Returns whether the run was made by a sweep in `folder` whose sweep.json is missing. Only runs of sweeps have a log. */
+/**
+ * Returns whether the run was made by a sweep in `folder` whose sweep.json is missing. Only runs of sweeps have a
+ * log.
+ */
 export function lacksPlan(folder: string, run: string): boolean {
   return !existsSync(join(folder, 'sweep.json')) && existsSync(runFiles(run).log)
 }

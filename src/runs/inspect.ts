@@ -35,8 +35,9 @@ export interface Inspection {
 type Depth = 'tables' | 'heads'
 
 /**
- * Checks all of a run that is cheap to check: its small files, and the lengths of model and checkpoint. Synchronous, as
- * `readIfPresent` is. A run that looks damaged is checked again, since another process may be writing it.
+ * Checks all of a run that is cheap to check: its small files, and the lengths of model and checkpoint. It is
+ * synchronous for the reason given at `readIfPresent`. A run that looks damaged is checked again, since another
+ * process may be writing it.
  * @throws EigenaeError if run.json cannot be read.
  */
 export function inspectRun(files: RunFiles, depth: Depth): Inspection {

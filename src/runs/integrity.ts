@@ -66,7 +66,7 @@ export function configSha256(config: Config): string {
   return sha256(jsonText(config))
 }
 
-/** The sum of a file that grows at its end. Each row is hashed once, however long the run is. */
+/** The checksum of a file to which rows are appended. Each row is hashed once, however long the run is. */
 export class RunningSum {
   readonly #hash = createHash('sha256')
   #bytes = 0

@@ -27,10 +27,10 @@ export type Direction = 'lower' | 'higher'
 interface Presentation {
   /** For axes and tables of comparisons. */
   readonly title: string
-  /** For columns and lines of `train`, `eval` and `runs`. `eval` drops "test" from it, because it measures any images. */
+  /** For columns and lines of `train`, `eval` and `runs`. `eval` omits "test", because it can measure other images. */
   readonly label: string
   readonly format: (value: number) => string
-  /** Whether the value is a part of the latent size: "3.12 of 10". */
+  /** Whether the value is a number of dimensions out of the latent size: "3.12 of 10". */
   readonly ofLatent?: true
   /** Which values are better; null if that depends on the loss. */
   readonly better: Direction | null
@@ -41,8 +41,8 @@ interface Presentation {
 }
 
 /**
- * Where a metric's value comes from. Those of `losses` and `evaluation` are columns of metrics.csv, whose last row counts
- * in comparisons. `eval` measures those of `evaluation` and `accuracies`.
+ * Where a metric's value comes from. Those of `losses` and `evaluation` are columns of metrics.csv, whose last row
+ * counts in comparisons. `eval` measures those of `evaluation` and `accuracies`.
  */
 type Source =
   | { readonly of: 'losses'; readonly value: (losses: Losses) => number }

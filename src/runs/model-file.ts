@@ -55,7 +55,7 @@ export function readModel(file: string, config: Config, sum: FileSum | undefined
 export interface ModelHead {
   /** Whether the header names the config that the model was trained with. */
   readonly hasConfig: boolean
-  /** Why the model does not belong to the config, null if it does or may. */
+  /** Why the model does not belong to the config, null if it does, or if the header names no config. */
   readonly mismatch: string | null
 }
 

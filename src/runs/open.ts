@@ -12,10 +12,10 @@ import type { Damage } from './integrity.js'
 import { recognise, recogniseConfigAlone } from './recognise.js'
 import type { RunRecord } from './record.js'
 
-/** The use of a folder that is not empty. */
+/** How `train` may use a folder that is not empty. */
 export type FolderUse = 'new' | 'resume' | 'overwrite'
 
-/** A run of the same config that is in the folder already. */
+/** A run in the folder. With 'overwrite' it may have any config, and its record and damage are not read. */
 export interface FoundRun {
   /** Null if the run was killed before it wrote run.json, or if run.json is damaged. */
   readonly record: RunRecord | null
@@ -77,7 +77,10 @@ async function refuseLinks({ folder, checkpointFolder, ...inside }: RunFiles): P
   for (const file of Object.values(inside)) await requireKind('file', file)
 }
 
-/** Returns whether a file may be left by a process that was killed before it wrote a run: a lock, a temporary file, a log. */
+/**
+ * Returns whether a file may have been left by a process that was killed before it wrote a run: a lock, a temporary
+ * file, a log.
+ */
 export function isLeftover(entry: string): boolean {
   return entry.startsWith('.lock') || isTemporary(entry) || entry === logName
 }

@@ -79,7 +79,7 @@ function metricsIn(files: RunFiles, contents: RunContents): readonly MetricsRow[
   return [...tableRows(contents['metrics.csv'], files.metrics, metricsColumns)]
 }
 
-/** The fields that readers need in a config of another version, which this one cannot train. */
+/** The fields that readers need in a config of another version, which this version cannot train. */
 const foreignConfigSchema = z.looseObject({
   name: z.string(),
   model: z.looseObject({ widths: z.array(z.int()).min(1) }),
@@ -117,8 +117,8 @@ function keptSpectrum(content: Buffer | undefined, file: string) {
 }
 
 /**
- * Parses a table by the names of its columns. Unknown columns are dropped, missing ones are NaN. The last line is skipped
- * if it lacks its newline, because it is still being written.
+ * Parses a table by the names of its columns. Unknown columns are dropped, missing ones are NaN. The last line is
+ * skipped if it lacks its newline, because it is still being written.
  */
 function* tableRows<Columns extends readonly string[]>(
   content: Buffer | undefined,
@@ -181,8 +181,8 @@ function notARow(file: string, line: number, count: number): EigenaeError {
 }
 
 /**
- * Collects the rows of a table, of at most 1,024 epochs and the last one. Longer tables keep only every 2nd, 4th, 8th, …
- * epoch, the same epochs in all runs of a length, so that memory stays bounded.
+ * Collects the rows of a table, of at most 1,024 epochs and the last one. Longer tables keep only every 2nd, 4th, 8th,
+ * … epoch, the same epochs in all runs of a length, so that memory stays bounded.
  */
 export class KeptEpochs<Row extends { readonly epoch: number }> {
   #kept: Row[] = []

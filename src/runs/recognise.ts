@@ -90,7 +90,10 @@ function recordedConfig(
   return isSaved || recorded === configSha256(config) ? 'same' : 'other'
 }
 
-/** Returns whether checkpoint or model belong to this config; "ours" if eigenae wrote them for another or an unknown config. */
+/**
+ * Returns whether checkpoint or model belong to this config; "ours" if eigenae wrote them for another or an unknown
+ * config.
+ */
 function tensorsOf(files: RunFiles, config: Config): 'same' | 'ours' | 'none' {
   const ignored: Damage[] = []
   const head = collect(ignored, checkpointName, () => readCheckpointHead(files)) ?? null
@@ -101,7 +104,10 @@ function tensorsOf(files: RunFiles, config: Config): 'same' | 'ours' | 'none' {
   return head === null && !isModel ? 'none' : 'ours'
 }
 
-/** Returns whether an unreadable run.json may be a damaged one of eigenae. Another program's is JSON without a status. */
+/**
+ * Returns whether an unreadable run.json may be a damaged one of eigenae. A run.json of another program is valid JSON
+ * without a status.
+ */
 function isDamagedRecord(file: string): boolean {
   const text = readTextIfPresent(file)
   if (text === undefined) return false

@@ -5,9 +5,9 @@ const leafPoints = 40
 const maximumDimensions = 32
 
 /**
- * An exact search for nearest neighbours: a k-d tree (Bentley 1975; Friedman, Bentley and Finkel 1977) whose nodes keep the
- * bounding boxes of their points. The distance to a box is summed in the same order as the distance to a point, so
- * rounding never makes it larger, and no neighbour is lost.
+ * An exact search for nearest neighbours: a k-d tree (Bentley 1975; Friedman, Bentley and Finkel 1977) whose nodes
+ * keep the bounding boxes of their points. The distance to a box is summed in the same order as the distance to a
+ * point, so rounding never makes it larger, and no neighbour is lost.
  */
 export class BoxTree {
   readonly #dimensions: number

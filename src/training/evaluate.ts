@@ -8,7 +8,7 @@ import { type Spectrum, spectrumOf, tooFewImages } from '../spectrum/spectrum.js
 import { type LabelledEmbedding, linearProbeAccuracy, type Scoring } from './linear-probe.js'
 import { nearestNeighbourAccuracy } from './nearest-neighbours.js'
 
-/** Names the noise of evaluations. It is the same for all seeds, so that runs are compared on the same input. */
+/** The seed of the noise in evaluations. It is the same for all seeds, so that runs are compared on the same input. */
 const evaluationSeed = 0
 
 export async function evaluateEpoch(
@@ -81,7 +81,9 @@ export interface AccuracyOptions {
   readonly signal?: AbortSignal
 }
 
-/** Shares of the measured images, 0 to 1, that a classifier on the embedding labels correctly, fitted on `data.train`. */
+/**
+ * Shares of the measured images, 0 to 1, that a classifier on the embedding labels correctly, fitted on `data.train`.
+ */
 export interface Accuracies {
   readonly linearProbeAccuracy: number
   readonly neighbourAccuracy: number
@@ -128,8 +130,8 @@ export function withChoice(config: Config, { split, images }: EvaluationChoice):
 }
 
 /**
- * Measures a trained model as training does. On the train split, each image is left out of the classifiers that label it:
- * otherwise it would be its own nearest neighbour.
+ * Measures a trained model as training does. On the train split, each image is left out of the classifiers that label
+ * it: otherwise it would be its own nearest neighbour.
  */
 export async function evaluateModel(
   trainer: Trainer,

@@ -6,17 +6,20 @@ export interface LabelledEmbedding {
   readonly labels: Uint8Array
 }
 
-/** "apart": the scored images are not train images. "left-out": they are the first train images, each left out once. */
+/**
+ * "apart": the scored images are not train images. "left-out": they are the first train images, each left out of the
+ * fit that scores it.
+ */
 export type Scoring = 'apart' | 'left-out'
 
 const ridge = 1
 
 /**
- * Returns the share of `scored` whose label a linear map predicts from the embedding: ridge regression of one-hot labels
- * on `train` (λ = 1, the intercept is not penalised), with the largest output as the label. The classes are 0 to the
- * largest label of `train`. A class without images has the output 0, which is never the largest, because the outputs sum
- * to 1. Hundreds of dimensions take minutes, so the event loop runs between time slices.
- * Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 3.4.1 and 4.2; 7.10 for leaving out.
+ * Returns the share of `scored` whose label a linear map predicts from the embedding: ridge regression of one-hot
+ * labels on `train` (λ = 1, the intercept is not penalised), with the largest output as the label. The classes are 0
+ * to the largest label of `train`. A class without images has the output 0, which is never the largest, because the
+ * outputs sum to 1. Hundreds of dimensions take minutes, so the event loop runs between time slices. Hastie,
+ * Tibshirani and Friedman, "The Elements of Statistical Learning", 3.4.1 and 4.2; 7.10 for leave-one-out.
  * @throws the signal's reason once it is aborted.
  */
 export async function linearProbeAccuracy(
@@ -128,7 +131,7 @@ function predict(
   }
 }
 
-/** Returns the index of the largest score, the lowest of several. */
+/** Returns the index of the largest score, the lowest index if several are equal. */
 function highest(scores: Float64Array): number {
   let best = 0
   for (let column = 1; column < scores.length; column++) if (scores[column]! > scores[best]!) best = column

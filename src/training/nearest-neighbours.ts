@@ -34,9 +34,9 @@ export async function nearestNeighbourAccuracy(
 }
 
 /**
- * Returns [queries][neighbourCount] indices, the nearest first, the lower index first if equally near, −1 if there are too
- * few points. The core compares each query with all points by vector instructions. Without the core, a tree gives the same
- * result, bit for bit, in two to thirty times the processor time.
+ * Returns [queries][neighbourCount] indices, the nearest first, the lower index first if equally near, −1 if there are
+ * too few points. The core compares each query with all points with vector instructions. Without the core, a tree
+ * gives the same result, bit for bit, in two to thirty times the processor time.
  */
 export async function nearestIndices(
   points: Float32Array,

@@ -32,8 +32,9 @@ import {
   spectrumOfEmbedding,
 } from './evaluate.js'
 
-// How a run works, from top to bottom: executeRun records how the run ended, trainToTheEnd trains it epoch by epoch, and
-// each epoch is trained, evaluated and written. src/commands/train prepares the job: config, engine, data and folder.
+// How a run works, from top to bottom: executeRun records how the run ended, trainToTheEnd trains it epoch by epoch,
+// and each epoch is trained, evaluated and written. src/commands/train prepares the job: config, engine, data and
+// folder.
 
 /** Everything a run needs. Below this point nothing is read from the command line or the environment. */
 export interface RunJob {
@@ -99,7 +100,7 @@ function outcomeOf(error: unknown): RunOutcome {
   return { status: 'failed', error: error instanceof Error ? error.message : String(error), ended }
 }
 
-/** Returns the sums of all files of the completed run. */
+/** Trains to the last epoch, evaluates, and returns the checksums of all files. */
 async function trainToTheEnd(job: RunJob): Promise<FileSums> {
   const { config, data, engine, files, threads, point, signal } = job
   const trainer = await engine.createTrainer(trainerSpec(config, threads), data.train.images.pixels)
@@ -205,7 +206,10 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Prom
   return { ...report, row, evalSeconds, state: await trainer.exportState() }
 }
 
-/** Writes the rows of an epoch, syncs them, then replaces the checkpoint: a checkpoint never lacks rows of its epoch. */
+/**
+ * Writes the rows of an epoch, syncs them, then replaces the checkpoint: so the tables always hold the rows of the
+ * checkpoint's epoch.
+ */
 async function writeEpoch(job: RunJob, tables: Tables, trained: TrainedEpoch): Promise<void> {
   const { epoch, row, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
   await tables['metrics.csv'].append([row])
@@ -262,7 +266,10 @@ async function finalEvaluation(job: RunJob, trainer: Trainer): Promise<FinalEval
   }
 }
 
-/** Throws if a value is not finite. The evaluation is checked too, because it alone shows the epoch's last step. */
+/**
+ * Throws if a value is not finite. The evaluation is checked too, because only it reflects the last update of the
+ * epoch.
+ */
 function refuseDivergence(
   values: Readonly<Record<string, number>>,
   epoch: number,
@@ -283,12 +290,14 @@ function refuseDivergence(
   })
 }
 
-// A network that still learns changes at least the last digits of its error. Two equal epochs of many may be chance.
+// A network that still learns changes at least the last digits of its error. In a longer run, two epochs with equal
+// errors may be chance.
 const minimumEqualEpochs = 3
 
 /**
- * Returns a warning if a network no longer learns: its test MSE is exactly the same in the last three or more epochs, or
- * in both of a run of two. That happens when its rectifiers output 0 for every image and pass on no gradient.
+ * Returns a warning if a network no longer learns: its test MSE is exactly the same in the last three or more epochs,
+ * or in both epochs of a run of two. That happens when its rectifiers output 0 for every image and pass on no
+ * gradient.
  */
 export function stalledWarning(rows: readonly Pick<MetricsRow, 'test_mse'>[]): string | null {
   const last = rows.at(-1)?.test_mse

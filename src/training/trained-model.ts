@@ -13,7 +13,7 @@ import { trainerSpec } from './run.js'
 /** The model of a run. */
 export interface TrainedState {
   readonly state: TrainerState
-  /** Null for the final model; the epoch of the checkpoint if the run is not complete. */
+  /** Null for the final model, otherwise the epoch of the checkpoint that is used. */
   readonly epoch: number | null
 }
 

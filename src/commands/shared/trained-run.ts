@@ -14,7 +14,8 @@ export function warnOfCheckpoint(trained: TrainedRun): void {
 
 /** Returns --data. */
 export function dataOption(): Option {
-  const description = 'folder with the four idx files of a data set, or "mnist" (default: that of the run)'
+  const description =
+    'folder with the four idx files of a data set, or "mnist" (default: the data of the run)'
   return new Option('--data <folder>', description)
 }
 

@@ -35,9 +35,9 @@ Examples:
 export function sweepCommand(): Command {
   const ofLaunchers = launcherFlags.map(launcherOption)
   const command = new Command('sweep')
-    .description('Make many runs from one file: variants × grid × seeds')
+    .description('Train many runs from one file: variants × grid × seeds')
     .requiredOption('--config <file>', 'sweep file (JSON)')
-    .option('--set <path=value>', 'set a config field of every run, as often as needed', collectSettings, [])
+    .option('--set <path=value>', 'set one config field of every run (repeatable)', collectSettings, [])
     .addOption(deviceOption("where to train (default: the configs', or else auto)"))
     .option('--out <folder>', 'folder of the sweep (default: runs/<name>)')
     .option('--resume', 'resume the sweep in the folder, or start it if there is none', false)

@@ -31,7 +31,7 @@ export function trainCommand(): Command {
     .option('--out <folder>', 'run folder (default: runs/<name>/seed-<seed>)')
     .option('--resume', 'resume the run in the folder, or start it if there is none', false)
     .option('--overwrite', 'replace the run in the folder', false)
-    .option('--quiet', 'no progress and no messages', false)
+    .option('--quiet', 'print no progress and no messages', false)
     .option('--json', 'print the result as JSON', false)
     .addHelpText(
       'after',
