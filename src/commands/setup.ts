@@ -134,7 +134,7 @@ function announcement(kind: InstallationKind, version: string, tools: string, ca
   return [
     ...(card === null ? [] : [card.line]),
     `${target}, into ${installationFolder(version, kind)}`,
-    `needs Python 3 with pip, a C++ compiler, ${gigabytes(peak)} of disk (${gigabytes(kept)} stay)`,
+    `needs Python 3 with pip, a C++ compiler, ${gigabytes(peak)} of disk (${gigabytes(kept)} remain)`,
     `has ${tools}`,
   ].join('\n')
 }
