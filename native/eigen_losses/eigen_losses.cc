@@ -6,6 +6,7 @@ namespace eigenae {
 
 double topK(const double* singularValues, int count, const EigenLossParameters& parameters, double* derivatives);
 double logMax(const double* singularValues, int count, const EigenLossParameters& parameters, double* derivatives);
+double entropy(const double* singularValues, int count, const EigenLossParameters& parameters, double* derivatives);
 
 namespace {
 
@@ -17,6 +18,7 @@ struct EigenLossRow {
 constexpr EigenLossRow table[] = {
     {.kind = "top-k", .function = topK},
     {.kind = "log-max", .function = logMax},
+    {.kind = "entropy", .function = entropy},
 };
 
 }  // namespace

@@ -12,6 +12,8 @@ struct EigenLossCase {
   const char* kind;
   EigenLossParameters parameters;
   bool center;
+  // Adds ln d to the value, so that an additional dead dimension changes it by a known amount.
+  bool hasLogOfWidth = false;
 
   double operator()(const Matrix& z, int batch, Matrix& gradient, double scale = 1) const {
     gradient.assign(z.size(), 0.0);
@@ -23,8 +25,8 @@ struct EigenLossCase {
 inline void PrintTo(const EigenLossCase& eigenLoss, std::ostream* out) { *out << eigenLoss.kind; }
 
 inline const EigenLossCase eigenLossCases[] = {
-    {"top-k", {{"k", 1}}, false}, {"top-k", {{"k", 2}}, false}, {"top-k", {{"k", 2}}, true},
-    {"log-max", {}, false},       {"log-max", {}, true},
+    {"top-k", {{"k", 1}}, false}, {"top-k", {{"k", 2}}, false}, {"top-k", {{"k", 2}}, true}, {"log-max", {}, false},
+    {"log-max", {}, true},        {"entropy", {}, false, true}, {"entropy", {}, true, true},
 };
 
 }  // namespace eigenae::testing

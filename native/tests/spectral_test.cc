@@ -94,7 +94,8 @@ TEST_P(SpectralEigenLoss, WithADeadDimensionEqualsTheOneWithoutIt) {
   const Matrix z = randomMatrix(20, 3, 4);
   Matrix widened(20 * 4, 0.0), gradient, widenedGradient;
   for (int b = 0; b < 20; ++b) std::copy_n(&z[b * 3], 3, &widened[b * 4]);
-  EXPECT_NEAR(GetParam()(widened, 20, widenedGradient), GetParam()(z, 20, gradient), 1e-14);
+  const double added = GetParam().hasLogOfWidth ? std::log(4.0) - std::log(3.0) : 0;
+  EXPECT_NEAR(GetParam()(widened, 20, widenedGradient), GetParam()(z, 20, gradient) + added, 1e-14);
   for (int b = 0; b < 20; ++b) {
     for (int i = 0; i < 3; ++i) EXPECT_NEAR(widenedGradient[b * 4 + i], gradient[b * 3 + i], 1e-14);
   }
@@ -185,6 +186,15 @@ TEST(LogMaxEigenLoss, IsTheLogarithmOfTheLargestEigenvaluesShare) {
   Matrix gradient;
   const Matrix z = matrixWithSingularValues(20, {4, 3, 2, 1}, 13);
   EXPECT_NEAR((EigenLossCase{"log-max", {}, false}(z, 20, gradient)), std::log(16.0 / 30), 1e-14);
+}
+
+TEST(EntropyEigenLoss, IsTheLogarithmOfTheWidthOverTheEffectiveRank) {
+  Matrix gradient;
+  const Matrix flat = matrixWithSingularValues(20, {2, 2, 2, 2}, 16),
+               z = matrixWithSingularValues(20, {4, 2, 1, 1}, 17);
+  EXPECT_NEAR((EigenLossCase{"entropy", {}, false}(flat, 20, gradient)), 0, 1e-14);
+  const double entropy = -(0.5 * std::log(0.5) + 0.25 * std::log(0.25) + 2 * 0.125 * std::log(0.125));
+  EXPECT_NEAR((EigenLossCase{"entropy", {}, false}(z, 20, gradient)), std::log(4) - entropy, 1e-14);
 }
 
 TEST(EigenLossTable, RefusesAnUnknownKindByName) {

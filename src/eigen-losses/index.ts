@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import type { EigenLossConfig, EigenLossKind, EigenLossMistake } from './eigen-loss.js'
+import { entropy } from './entropy.js'
 import { logMax } from './log-max.js'
 import { topK } from './top-k.js'
 
 /** Every eigen loss by its kind. */
-const eigenLosses = { 'top-k': topK, 'log-max': logMax } as const
+const eigenLosses = { 'top-k': topK, 'log-max': logMax, entropy } as const
 
 export const eigenLossKinds: readonly string[] = Object.keys(eigenLosses)
 

@@ -1,26 +1,20 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type EngineEigenLoss, eigenLossSchema, engineEigenLoss } from '../../src/eigen-losses/index.js'
+import type { z } from 'zod'
+import { configSchema } from '../../src/config/schema.js'
+import { eigenLossSchema } from '../../src/eigen-losses/index.js'
 import type { TrainerSpec } from '../../src/engines/engine.js'
 import type { Architecture, BatchNorm } from '../../src/model/architecture.js'
 import { layoutOf, type Tensor } from '../../src/model/layout.js'
 import type { TrainerState } from '../../src/model/state.js'
+import { trainerSpec } from '../../src/training/run.js'
 
 type Matrix = readonly (readonly number[])[]
 type LayerValues = Readonly<Record<string, readonly number[] | Matrix>>
 
-/** One trajectory; the head of generate.py defines the numbers. */
+/** One trajectory. */
 export interface GoldenCase {
-  readonly widths: readonly number[]
-  readonly batch: number
-  readonly batchNorm: BatchNorm
-  readonly eigen: {
-    readonly kind: string
-    readonly k: number
-    readonly weight: number
-    readonly center: boolean
-  }
-  readonly adam: TrainerSpec['adam']
+  readonly spec: TrainerSpec
   readonly initial: readonly LayerValues[]
   readonly clean: readonly Matrix[]
   readonly noisy: readonly Matrix[]
@@ -38,43 +32,66 @@ export interface GoldenCase {
   }
 }
 
+/** The head of a case: the fields of a config file that describe a training. */
+type ConfigHead = Pick<z.input<typeof configSchema>, 'model' | 'loss' | 'optimizer' | 'train'>
+
+/** The head of the older cases. */
+interface OlderHead {
+  readonly widths: readonly number[]
+  readonly batch: number
+  readonly batchNorm: BatchNorm
+  /** Has the parameters of every kind; `kind` may be "none". */
+  readonly eigen: Readonly<Record<string, unknown>> & { readonly kind: string }
+  readonly adam: TrainerSpec['adam']
+}
+
+type CaseFile = (ConfigHead | OlderHead) & Omit<GoldenCase, 'spec'>
+
 /** Reads the cases beside this file, or those in the folder EIGENAE_GOLDEN_DIR. */
 export function goldenCases(): readonly { readonly name: string; readonly golden: GoldenCase }[] {
   const folder = process.env.EIGENAE_GOLDEN_DIR ?? join(import.meta.dirname, 'cases')
   return readdirSync(folder)
     .filter((file) => file.endsWith('.json'))
-    .map((name) => ({ name, golden: JSON.parse(readFileSync(join(folder, name), 'utf8')) as GoldenCase }))
+    .map((name) => {
+      const file = JSON.parse(readFileSync(join(folder, name), 'utf8')) as CaseFile
+      return { name, golden: { ...file, spec: specOf(file) } }
+    })
 }
 
-export function specOf({ widths, batchNorm, batch, eigen, adam }: GoldenCase): TrainerSpec {
+/** The steps are given, so neither the noise nor the number of epochs matters. */
+function specOf(head: ConfigHead | OlderHead): TrainerSpec {
+  const { model, loss, optimizer, train } = 'widths' in head ? toConfigHead(head) : head
+  // A config of the product has the 784 pixels of MNIST as its first width; a case is smaller.
+  const { widths, ...otherModel } = model!
+  const config = configSchema.parse({ name: 'golden', model: otherModel, loss, optimizer, train })
+  const spec = trainerSpec({ ...config, data: { ...config.data, noise: 0 } }, 2)
+  return { ...spec, widths: widths! }
+}
+
+function toConfigHead({ widths, batch, batchNorm, eigen, adam }: OlderHead): ConfigHead {
   return {
-    widths,
-    batchNorm,
-    eigenLosses: eigen.kind === 'none' ? [] : [eigenLossOf(eigen)],
-    adam,
-    batchSize: batch,
-    seed: 0,
-    noise: 0,
-    threads: 2,
+    model: { widths: [...widths], batchNorm },
+    loss: { eigen: eigen.kind === 'none' ? null : onlyOwnFields(eigen) },
+    optimizer: adam,
+    train: { batchSize: batch },
   }
 }
 
-/** A case has the parameters of every kind; a config only those of its own. */
-function eigenLossOf(eigen: GoldenCase['eigen']): EngineEigenLoss {
+function onlyOwnFields(eigen: OlderHead['eigen']): z.input<typeof eigenLossSchema> {
   const schema = eigenLossSchema.options.find(({ shape }) => shape.kind.safeParse(eigen.kind).success)!
-  const own = Object.entries(eigen).filter(([key]) => key in schema.shape)
-  return engineEigenLoss(schema.parse(Object.fromEntries(own)))
+  return schema.parse(Object.fromEntries(Object.entries(eigen).filter(([key]) => key in schema.shape)))
 }
 
 export function initialStateOf(golden: GoldenCase): TrainerState {
-  const layout = layoutOf(golden)
-  const parameters = flatParameters(golden, golden.initial)
+  const { spec } = golden
+  const layout = layoutOf(spec)
+  const parameters = flatParameters(spec, golden.initial)
   return {
     step: 0,
     parameters,
     firstMoments: new Float32Array(layout.parameterCount),
     secondMoments: new Float32Array(layout.parameterCount),
-    runningStatistics: flatRunningStatistics(golden, golden.initial),
+    runningStatistics: flatRunningStatistics(spec, golden.initial),
   }
 }
 

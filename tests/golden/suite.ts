@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Engine, Losses, Trainer } from '../../src/engines/engine.js'
+import type { Engine, Losses, Trainer, TrainerSpec } from '../../src/engines/engine.js'
 import type { TrainerState } from '../../src/model/state.js'
 import { type Spectrum, spectrumOf } from '../../src/spectrum/spectrum.js'
 import { withTrainer } from '../support/engines.js'
@@ -10,7 +10,6 @@ import {
   type GoldenCase,
   goldenCases,
   initialStateOf,
-  specOf,
 } from './case.js'
 
 const relative = 2e-4
@@ -43,32 +42,32 @@ async function replay(trainer: Trainer, golden: GoldenCase): Promise<Replay> {
 }
 
 /** Adam's first moment starts at 0, so after one step it is (1 − β₁) times the gradient. */
-function firstGradients({ firstMoments }: TrainerState, { adam }: GoldenCase): Float64Array {
+function firstGradients({ firstMoments }: TrainerState, { adam }: TrainerSpec): Float64Array {
   return Float64Array.from(firstMoments, (moment) => moment / (1 - adam.beta1))
 }
 
 async function expectGolden(engine: Engine, golden: GoldenCase): Promise<void> {
-  await withTrainer(engine, specOf(golden), new Uint8Array(0), async (trainer) => {
-    const { expected } = golden
+  await withTrainer(engine, golden.spec, new Uint8Array(0), async (trainer) => {
+    const { expected, spec } = golden
     const { steps, afterFirst, final } = await replay(trainer, golden)
     for (const [step, losses] of expected.steps.entries()) {
       const { loss, mse, eigenLoss } = steps[step]!
       expectNear([loss, mse, eigenLoss], [losses.loss, losses.mse, losses.penalty], `losses of step ${step}`)
     }
-    const gradients = flatParameters(golden, expected.firstGradients)
-    expectNear(firstGradients(afterFirst, golden), gradients, 'first gradient')
-    expectNear(final.parameters, flatParameters(golden, expected.final), 'final parameter')
-    expectNear(final.runningStatistics, flatRunningStatistics(golden, expected.final), 'running statistic')
+    const gradients = flatParameters(spec, expected.firstGradients)
+    expectNear(firstGradients(afterFirst, spec), gradients, 'first gradient')
+    expectNear(final.parameters, flatParameters(spec, expected.final), 'final parameter')
+    expectNear(final.runningStatistics, flatRunningStatistics(spec, expected.final), 'running statistic')
     await expectEvaluation(trainer, golden)
   })
 }
 
-async function expectEvaluation(trainer: Trainer, { expected, widths, eigen }: GoldenCase): Promise<void> {
+async function expectEvaluation(trainer: Trainer, { expected, spec }: GoldenCase): Promise<void> {
   const { input, embedding, output, singularValues, singularShares } = expected.evaluation
   const encoded = await trainer.encode(flatMatrix(input))
   expectNear(encoded, flatMatrix(embedding), 'embedding')
   expectNear(await trainer.reconstruct(flatMatrix(input)), flatMatrix(output), 'output')
-  const spectrum = await spectrumOf(encoded, widths.at(-1)!, eigen.center)
+  const spectrum = await spectrumOf(encoded, spec.widths.at(-1)!, spec.eigenLosses[0]?.center ?? false)
   expectNear(spectrum.singularValues, padded(singularValues, spectrum), 'singular value')
   expectNear(spectrum.singularShares, padded(singularShares, spectrum), 'singular share')
 }

@@ -1,5 +1,6 @@
 import type { EigenLoss } from '../index.js'
 import type { EigenLossFormula } from './eigen-loss.js'
+import { entropy } from './entropy.js'
 import { logMax } from './log-max.js'
 import { topK } from './top-k.js'
 
@@ -7,6 +8,7 @@ import { topK } from './top-k.js'
 const formulas: Readonly<Record<EigenLoss['kind'], EigenLossFormula>> = {
   'top-k': topK,
   'log-max': logMax,
+  entropy,
 }
 
 export function eigenLossFormula(kind: string): EigenLossFormula {
