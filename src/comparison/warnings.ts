@@ -1,5 +1,6 @@
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { latentDimension } from '../model/architecture.js'
+import { readSearchedPaths } from '../runs/find.js'
 import { metricOf, metrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
 import { tooFewImages } from '../spectrum/spectrum.js'
@@ -72,7 +73,10 @@ const comparedPaths = /^(loss|model)\./
 
 function differencesBetween(arms: readonly ArmRuns[]): readonly string[] {
   const paths = differingPaths(arms.map(({ runs }) => fieldsOf(runs[0]!.config)))
-  const unexpected = paths.filter((path) => !comparedPaths.test(path) && !isNamedInFolders(path, arms))
+  const searched = searchedPaths(arms)
+  const isIntended = (path: string) =>
+    !comparabilityPaths.test(path) && (searched.has(path) || isNamedInFolders(path, arms))
+  const unexpected = paths.filter((path) => !comparedPaths.test(path) && !isIntended(path))
   const isOnlyDifference = paths.length === 1 && !comparabilityPaths.test(paths[0]!)
   const files = differingPaths(arms.map(({ runs }) => dataFiles(runs[0]!)))
   const origins = originDifferences(arms.map(({ runs }) => runs))
@@ -88,9 +92,15 @@ function differencesBetween(arms: readonly ArmRuns[]): readonly string[] {
   ]
 }
 
+/** Returns the config paths that a search sets if its sweep holds all arms. */
+function searchedPaths(arms: readonly ArmRuns[]): ReadonlySet<string> {
+  const folders = new Set(arms.map(({ name }) => dirname(name)))
+  return folders.size === 1 ? readSearchedPaths([...folders][0]!) : new Set()
+}
+
 /** Returns whether the field is one that a sweep's grid varies: it names its arms by these fields. */
 function isNamedInFolders(path: string, arms: readonly ArmRuns[]): boolean {
-  return !comparabilityPaths.test(path) && arms.every(({ name }) => basename(name).includes(`,${path}=`))
+  return arms.every(({ name }) => basename(name).includes(`,${path}=`))
 }
 
 function dataFiles({ record }: WholeRun): Fields {

@@ -25,6 +25,11 @@ export function describeIssue(
   }
   const value = valueAt(input, path)
   if (value === undefined) return [{ path, problem: 'is missing' }]
+  const branch = issue.code === 'invalid_union' ? branchOfType(issue) : null
+  if (branch !== null)
+    return branch.flatMap((inner) =>
+      describeIssue({ ...inner, path: [...issue.path, ...inner.path] }, input, schema),
+    )
   return [{ path, problem: `${expectation(issue)} (got ${abbreviatedJson(value)})` }]
 }
 
@@ -39,7 +44,7 @@ function expectation(issue: z.core.$ZodIssue): string {
     case 'invalid_value':
       return `must be ${alternatives(issue.values)}`
     case 'invalid_union':
-      return `must be ${alternatives(unionOptions(issue))}`
+      return unionOptions(issue).length > 0 ? `must be ${alternatives(unionOptions(issue))}` : issue.message
     default:
       return issue.message
   }
@@ -48,6 +53,14 @@ function expectation(issue: z.core.$ZodIssue): string {
 export function unionOptions(issue: z.core.$ZodIssueInvalidUnion): readonly unknown[] {
   const options: readonly unknown[] = 'options' in issue && Array.isArray(issue.options) ? issue.options : []
   return options.filter((option) => option !== undefined)
+}
+
+/** Returns the issues of the one member of a union that has the value's type, null if no member or several have it. */
+function branchOfType({ errors }: z.core.$ZodIssueInvalidUnion): readonly z.core.$ZodIssue[] | null {
+  const branches = errors.filter(
+    (issues) => !issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0),
+  )
+  return branches.length === 1 ? branches[0]! : null
 }
 
 function article(noun: string): string {
@@ -120,7 +133,8 @@ function typeAt(schema: z.ZodType, path: JsonPath, input: unknown): z.core.$ZodT
 }
 
 function childOf(type: z.core.$ZodType, key: string, value: unknown): z.core.$ZodType | undefined {
-  return shapeOf(type, value)?.[key]
+  const { def } = (type as z.core.$ZodTypes)._zod
+  return def.type === 'record' ? def.valueType : shapeOf(type, value)?.[key]
 }
 
 /** Returns an object's fields, behind defaults, nullables and pipes. For a union, those of the value's `kind`. */
@@ -143,7 +157,8 @@ function shapeOf(
       const kind: unknown =
         typeof value === 'object' && value !== null ? Reflect.get(value, 'kind') : undefined
       const members = def.options.map((option) => ({ option, shape: shapeOf(option, value) }))
-      const member = members.find(({ shape }) => kindOf(shape) === kind) ?? members[0]
+      const objects = members.filter(({ shape }) => shape !== undefined)
+      const member = objects.find(({ shape }) => kindOf(shape) === kind) ?? objects[0]
       return member?.shape
     }
     default:

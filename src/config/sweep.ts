@@ -1,23 +1,49 @@
 import { dirname, isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { usageError } from '../errors.js'
-import { readJson, valueAt } from './json.js'
+import { readJson } from './json.js'
 import { describeIssue, type Mistake } from './mistakes.js'
 import { configSchema } from './schema.js'
+import {
+  axisNameProblem,
+  keysAt,
+  ownSpaceSchema,
+  type Search,
+  searchMistakes,
+  searchOf,
+  searchSchema,
+} from './search.js'
 
 const { name, seed } = configSchema.shape
 
-/** The fields of a sweep file. Its runs are every variant with every combination of the values of the grid and every seed. */
+const variantSchema = z.union(
+  [
+    z.string().min(1),
+    z.strictObject({
+      config: z.string().min(1).describe('Config file, relative to the sweep file.'),
+      space: ownSpaceSchema,
+    }),
+  ],
+  { error: 'must be the path of a config file, or {"config": path, "space": {…}}' },
+)
+
+/**
+ * The fields of a sweep file. Its runs are every variant with every combination of the values of the grid, every trial of the
+ * search and every seed.
+ */
 export const sweepSchema = z.strictObject({
   $schema: z.string().optional(),
   name: name.describe("The sweep's name: its runs are kept under runs/<name>."),
   variants: z
-    .record(z.string(), z.string().min(1))
+    .record(z.string(), variantSchema)
     .describe('Config files by the names of their arms; a path is relative to the sweep file.'),
   grid: z
     .record(z.string(), z.array(z.unknown()).min(1))
     .default({})
     .describe('Values by config path: {"train.batchSize": [64, 256]}.'),
+  search: searchSchema
+    .optional()
+    .describe('Draws values of config paths. Every config has the same number of trials.'),
   seeds: z.array(seed.unwrap()).min(1).default([0]),
 })
 
@@ -27,14 +53,9 @@ export interface SweepFile {
   readonly name: string
   readonly variants: ReadonlyMap<string, string>
   readonly grid: ReadonlyMap<string, readonly unknown[]>
+  /** Null without a search. */
+  readonly search: Search | null
   readonly seeds: readonly number[]
-}
-
-/** Config paths that the sweep itself sets. */
-const ownPaths: Readonly<Record<string, string>> = {
-  seed: 'cannot be in the grid: the seeds are listed in "seeds"',
-  name: 'cannot be in the grid: the runs are named by their variant and the grid',
-  $schema: 'cannot be in the grid: it is for editors only',
 }
 
 /** @throws one usage error that lists every mistake, each with its place in the file. */
@@ -44,7 +65,8 @@ export async function readSweepFile(file: string): Promise<SweepFile> {
   const issues = parsed.success ? [] : parsed.error.issues
   const mistakes = [
     ...issues.flatMap((issue) => describeIssue(issue, value, sweepSchema)),
-    ...mistakesInNames(keysAt(value, 'variants'), keysAt(value, 'grid') ?? []),
+    ...mistakesInNames(keysAt(value, ['variants']), keysAt(value, ['grid']) ?? []),
+    ...searchMistakes(value),
   ]
   if (!parsed.success || mistakes.length > 0) {
     const details = mistakes.map(
@@ -52,26 +74,21 @@ export async function readSweepFile(file: string): Promise<SweepFile> {
     )
     throw usageError({ problem: 'this sweep cannot be used', subject: file, details })
   }
-  const { variants, grid } = parsed.data
+  const { variants, grid, search, seeds } = parsed.data
   const here = dirname(file)
+  const inFile = Object.entries(variants).map(([variant, value]) => {
+    const { config, space } = typeof value === 'string' ? { config: value, space: {} } : value
+    return { variant, config: isAbsolute(config) ? config : join(here, config), space }
+  })
+  const ownSpaces = new Map(inFile.map(({ variant, space }) => [variant, space]))
   return {
     file,
     name: parsed.data.name,
-    variants: new Map(
-      Object.entries(variants).map(([variant, path]) => [
-        variant,
-        isAbsolute(path) ? path : join(here, path),
-      ]),
-    ),
+    variants: new Map(inFile.map(({ variant, config }) => [variant, config])),
     grid: new Map(Object.entries(grid)),
-    seeds: parsed.data.seeds,
+    search: search === undefined ? null : searchOf(search, ownSpaces, locationOf),
+    seeds,
   }
-}
-
-/** Returns null if the field is not an object. */
-function keysAt(file: unknown, field: string): readonly string[] | null {
-  const value = valueAt(file, [field])
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : null
 }
 
 /** Checks keys here because the messages of zod about keys do not help a user. */
@@ -87,17 +104,10 @@ function mistakesInNames(variants: readonly string[] | null, axes: readonly stri
         problem: 'a name is letters, digits, dots, dashes and underscores, no dot first',
       })),
     ...axes.flatMap((axis) => {
-      const problem = axisMistake(axis, axes)
+      const problem = axisNameProblem(axis, axes, 'be in the grid')
       return problem === null ? [] : [{ path: ['grid', axis], problem }]
     }),
   ]
-}
-
-function axisMistake(axis: string, axes: readonly string[]): string | null {
-  if (axis.split('.').includes('')) return 'is no config path like train.batchSize'
-  if (Object.hasOwn(ownPaths, axis)) return ownPaths[axis]!
-  const inside = axes.find((other) => other.startsWith(`${axis}.`))
-  return inside === undefined ? null : `holds ${inside}, which is an axis of its own`
 }
 
 /** The JSON Schema that editors read: configs/sweeps/schema.json. */

@@ -3,7 +3,13 @@
  * 1, 2, 3", SC 2011). A number is named by (seed, purpose, epoch, index), so there is no generator state to save, and every
  * engine draws the same numbers. native/core/random.h is the same function in C++.
  */
-export const purpose = { initialParameters: 1, shuffle: 2, trainingNoise: 3, evaluationNoise: 4 } as const
+export const purpose = {
+  initialParameters: 1,
+  shuffle: 2,
+  trainingNoise: 3,
+  evaluationNoise: 4,
+  search: 5,
+} as const
 
 export type Words4 = readonly [number, number, number, number]
 
@@ -54,16 +60,25 @@ function multiplyHigh(a: number, b: number): number {
   return Math.imul(a1, b1) + (middle >>> 16) + (carry >>> 16)
 }
 
-/**
- * Returns the order of an epoch's images: a permutation of 0 … count−1 by Fisher and Yates, each swap's partner
- * floor(word · (i + 1) / 2³²). Named by (seed, shuffle, epoch, i).
- */
+/** Returns the order of an epoch's images: a permutation of 0 … count−1, named by (seed, shuffle, epoch). */
 export function epochOrder(seed: number, epoch: number, count: number): Uint32Array {
+  return randomPermutation(count, [seed, purpose.shuffle], [epoch, 0])
+}
+
+/**
+ * Returns a permutation of 0 … count−1 by Fisher and Yates, the partner of element i in its swap being
+ * floor(word · (i + 1) / 2³²). The words are named by `key`, which is [seed, purpose], and `stream`.
+ */
+export function randomPermutation(
+  count: number,
+  key: readonly [number, number],
+  stream: readonly [number, number],
+): Uint32Array {
   const order = new Uint32Array(count)
   for (let i = 0; i < count; i++) order[i] = i
   const block = new Uint32Array(4)
   for (let i = count - 1, drawn = 0; i > 0; i--, drawn++) {
-    if (drawn % 4 === 0) philoxInto(block, drawn / 4, epoch, 0, 0, seed, purpose.shuffle)
+    if (drawn % 4 === 0) philoxInto(block, drawn / 4, stream[0], stream[1], 0, key[0], key[1])
     const partner = Math.floor((block[drawn % 4]! * (i + 1)) / 0x1_0000_0000)
     const swapped = order[i]!
     order[i] = order[partner]!

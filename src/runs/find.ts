@@ -123,6 +123,26 @@ export function readArmOrder(folder: string): ReadonlyMap<string, number> | unde
   return new Map([...arms].map((arm, position) => [arm, position]))
 }
 
+const searchSchema = z.object({
+  search: z.object({ spaces: z.record(z.string(), z.record(z.string(), z.unknown())) }).optional(),
+})
+
+/** Returns the config paths that a sweep searches, empty if the folder holds no search. */
+export function readSearchedPaths(folder: string): ReadonlySet<string> {
+  const plan = searchSchema.safeParse(savedPlan(folder))
+  return new Set(Object.values(plan.data?.search?.spaces ?? {}).flatMap((space) => Object.keys(space)))
+}
+
+/** Undefined if it is missing or damaged, which `readArmOrder` reports. */
+function savedPlan(folder: string): unknown {
+  try {
+    return readJsonIfPresent(join(folder, 'sweep.json'))
+  } catch (error) {
+    if (error instanceof EigenaeError) return undefined
+    throw error
+  }
+}
+
 /**
  * Returns whether the run was made by a sweep in `folder` whose sweep.json is missing. Only runs of sweeps have a
  * log.

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { Search, SearchAxis } from '../config/search.js'
 import { EigenaeError, hasCode, usageError } from '../errors.js'
 import { entriesOf, makeFolder } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
@@ -113,7 +114,7 @@ export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise
   const files = sweepFiles(folder)
   await makeFolder(folder)
   await acquireLock(files.lock)
-  const { name, file, variants, grid, seeds } = plan.sweep
+  const { name, file, variants, grid, search, seeds } = plan.sweep
   const saved = {
     format: 'eigenae-sweep-1',
     name,
@@ -121,6 +122,7 @@ export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise
     version,
     variants: Object.fromEntries(variants),
     grid: Object.fromEntries(grid),
+    ...(search !== null && { search: searchJson(search) }),
     seeds,
     runs: plan.runs.map((run) => run.name),
   }
@@ -129,6 +131,16 @@ export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise
     throw error
   })
   return files
+}
+
+function searchJson({ trials, seed, spaces }: Search): object {
+  const space = (axes: readonly SearchAxis[]) =>
+    Object.fromEntries(axes.map(({ path, axis }) => [path, axis]))
+  return {
+    trials,
+    seed,
+    spaces: Object.fromEntries([...spaces].map(([variant, axes]) => [variant, space(axes)])),
+  }
 }
 
 /** The content of a planned run's folder. "damaged" is a run that has to be remade. */

@@ -6,18 +6,17 @@ import type { Config } from '../config/schema.js'
 import type { SweepFile } from '../config/sweep.js'
 import { EigenaeError, usageError } from '../errors.js'
 import { thousands } from '../text/format.js'
+import { spaceMistakes } from './check-space.js'
+import { overrideOf, type SweepSetting, type Trials, trialsOf } from './trials.js'
 
-/** A config path of the grid with one of its values. */
-interface GridSetting {
-  readonly path: string
-  readonly value: unknown
-}
-
-/** A config of the sweep file with one combination of the grid's values. The runs of an arm differ only in the seed. */
+/**
+ * A config of the sweep file with one combination of the grid's values, in one trial of the search. The runs of an arm
+ * differ only in the seed.
+ */
 export interface Arm {
-  /** `eigen,train.batchSize=64`, which is also the arm's folder in the sweep's folder. */
+  /** `eigen,train.batchSize=64` or `eigen,trial-007`, which is also the arm's folder in the sweep's folder. */
   readonly name: string
-  readonly settings: readonly GridSetting[]
+  readonly settings: readonly SweepSetting[]
 }
 
 export interface PlannedRun {
@@ -37,17 +36,22 @@ export interface SweepPlan {
 }
 
 /**
- * Expands a sweep file: every config of its field `variants` × every combination of the grid × every seed.
+ * Expands a sweep file: every config of its field `variants` × every combination of the grid × every trial × every seed.
  * @throws one usage error that lists the mistakes of all runs, each once.
  */
 export async function planSweep(sweep: SweepFile, overrides: readonly Override[]): Promise<SweepPlan> {
   rejectTooManyRuns(sweep)
   const mistakes = new Set(overrides.flatMap((override) => overrideMistakes(override, sweep)))
   const files = await readVariants(sweep, mistakes)
+  if (sweep.search !== null)
+    for (const mistake of spaceMistakes(sweep.search, files, overrides)) mistakes.add(mistake)
+  // Every trial would repeat these mistakes.
+  const search = mistakes.size > 0 ? null : sweep.search
+  const trials = new Map([...files.keys()].map((variant) => [variant, trialsOf(search, variant)]))
   const arms = [...files].flatMap(([variant, file]) =>
-    combinations(sweep.grid).flatMap((settings) => {
-      const config = resolveArm(variant, file, settings, overrides, mistakes)
-      return config === null ? [] : [{ arm: { name: armName(variant, settings), settings }, config }]
+    armsOf(variant, sweep.grid, trials.get(variant) ?? null).flatMap((arm) => {
+      const config = resolveArm(variant, file, arm, overrides, mistakes)
+      return config === null ? [] : [{ arm, config }]
     }),
   )
   for (const mistake of sharedFolders(arms.map(({ arm }) => arm))) mistakes.add(mistake)
@@ -62,7 +66,10 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
       config: { ...config, seed },
     })),
   )
-  const notes = [...files].flatMap(([variant, file]) => addedLossNotes(variant, file, sweep, overrides))
+  const notes = [
+    ...[...files].flatMap(([variant, file]) => addedLossNotes(variant, file, sweep, overrides)),
+    ...[...trials].flatMap(([variant, each]) => repeatedTrialNotes(variant, each, sweep)),
+  ]
   return { sweep, arms: arms.map(({ arm }) => arm), runs, notes }
 }
 
@@ -70,12 +77,16 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
 const maxRuns = 100_000
 
 /** Counts the runs before anything is expanded. */
-function rejectTooManyRuns({ file, variants, grid, seeds }: SweepFile): void {
+function rejectTooManyRuns({ file, variants, grid, search, seeds }: SweepFile): void {
   const combinations = [...grid.values()].reduce((product, values) => product * values.length, 1)
-  const runs = variants.size * combinations * seeds.length
+  const searched = [...(search?.spaces.values() ?? [])].filter((axes) => axes.length > 0).length
+  const others = variants.size - searched
+  const runs = (others + searched * (search?.trials ?? 1)) * combinations * seeds.length
   if (runs <= maxRuns) return
   const factors = [
-    count(variants.size, 'config'),
+    search === null
+      ? count(variants.size, 'config')
+      : `(${count(searched, 'config')} × ${count(search.trials, 'trial')} + ${count(others, 'config')})`,
     ...[...grid].map(([path, values]) => `${count(values.length, 'value')} of ${path}`),
     count(seeds.length, 'seed'),
   ]
@@ -92,10 +103,13 @@ function count(number: number, noun: string): string {
 }
 
 /** Returns the mistakes of an override of a field that the sweep file sets for each run. */
-function overrideMistakes({ path, flag }: Override, { grid }: SweepFile): readonly string[] {
+function overrideMistakes({ path, flag }: Override, { grid, search }: SweepFile): readonly string[] {
   if (path[0] === 'seed') return [`${flag}: the sweep file sets the seeds`]
-  const axis = [...grid.keys()].find((axis) => `${path.join('.')}.`.startsWith(`${axis}.`))
-  return axis === undefined ? [] : [`${flag}: the grid of the sweep file sets ${axis}`]
+  const isWithin = (axis: string) => `${path.join('.')}.`.startsWith(`${axis}.`)
+  const inGrid = [...grid.keys()].find(isWithin)
+  if (inGrid !== undefined) return [`${flag}: the grid of the sweep file sets ${inGrid}`]
+  const searched = [...(search?.spaces.values() ?? [])].flat().find((axis) => isWithin(axis.path))
+  return searched === undefined ? [] : [`${flag}: the search of the sweep file sets ${searched.path}`]
 }
 
 /** Reads the configs of the field `variants`. */
@@ -115,11 +129,24 @@ async function readVariants(
   return files
 }
 
+/** Returns the arms of a config: every combination of the grid's values, in every trial. */
+function armsOf(variant: string, grid: SweepFile['grid'], trials: Trials | null): readonly Arm[] {
+  return combinations(grid).flatMap((inGrid) => {
+    if (trials === null) return [{ name: armName(variant, inGrid, null), settings: inGrid }]
+    return trials.trials.map(({ number, settings }) => ({
+      name: armName(variant, inGrid, number),
+      settings: [...inGrid, ...settings],
+    }))
+  })
+}
+
 /** Returns every choice of one value per axis, the last axis changing fastest; one empty choice without axes. */
-function combinations(grid: SweepFile['grid']): readonly (readonly GridSetting[])[] {
-  return [...grid].reduce<readonly (readonly GridSetting[])[]>(
+function combinations(grid: SweepFile['grid']): readonly (readonly SweepSetting[])[] {
+  return [...grid].reduce<readonly (readonly SweepSetting[])[]>(
     (before, [path, values]) =>
-      before.flatMap((settings) => values.map((value) => [...settings, { path, value }])),
+      before.flatMap((settings) =>
+        values.map((value) => [...settings, { path, value, flag: `grid ${path}` }]),
+      ),
     [[]],
   )
 }
@@ -128,12 +155,11 @@ function combinations(grid: SweepFile['grid']): readonly (readonly GridSetting[]
 function resolveArm(
   variant: string,
   file: ConfigFile,
-  settings: readonly GridSetting[],
+  { settings }: Arm,
   overrides: readonly Override[],
   mistakes: Set<string>,
 ): Config | null {
-  const fromGrid = settings.map(({ path, value }) => ({ path: path.split('.'), value, flag: `grid ${path}` }))
-  const resolution = resolveConfig(file, [...overrides, ...fromGrid])
+  const resolution = resolveConfig(file, [...overrides, ...settings.map(overrideOf)])
   if (resolution.kind === 'config') return resolution.config
   for (const line of resolution.lines) mistakes.add(`variants.${variant} (${file.file}): ${line}`)
   return null
@@ -143,18 +169,38 @@ function resolveArm(
 function addedLossNotes(
   variant: string,
   file: ConfigFile,
-  { grid }: SweepFile,
+  { grid, search }: SweepFile,
   overrides: readonly Override[],
 ): readonly string[] {
-  const axis = [...grid.keys()].find((path) => path.startsWith('loss.eigen.'))
+  const isOfLoss = (path: string) => path.startsWith('loss.eigen.')
+  const inGrid = [...grid.keys()].find(isOfLoss)
+  const axis = inGrid ?? search?.spaces.get(variant)?.find(({ path }) => isOfLoss(path))?.path
   if (axis === undefined) return []
-  const withoutGrid = resolveConfig(file, overrides)
-  if (withoutGrid.kind !== 'config' || withoutGrid.config.loss.eigen !== null) return []
-  return [`the grid's ${axis} adds an eigen loss to variants.${variant}, whose config has none`]
+  const alone = resolveConfig(file, overrides)
+  if (alone.kind !== 'config' || alone.config.loss.eigen !== null) return []
+  const source = inGrid === undefined ? "search's" : "grid's"
+  return [`the ${source} ${axis} adds an eigen loss to variants.${variant}, whose config has none`]
 }
 
-function armName(variant: string, settings: readonly GridSetting[]): string {
-  return [variant, ...settings.map(({ path, value }) => `${path}=${valueName(value)}`)].join(',')
+function repeatedTrialNotes(
+  variant: string,
+  trials: Trials | null,
+  { search }: SweepFile,
+): readonly string[] {
+  if (trials === null || trials.repeated === 0) return []
+  const which = `${trials.repeated} of the ${search!.trials} trials of variants.${variant}`
+  return [`${which} have the values of an earlier trial and are left out`]
+}
+
+/** A trial is named by its number, because its values would make a long name. Null stands for no search. */
+function armName(variant: string, grid: readonly SweepSetting[], trial: number | null): string {
+  const values = grid.map(({ path, value }) => `${path}=${valueName(value)}`)
+  return [variant, ...values, ...(trial === null ? [] : [trialName(trial)])].join(',')
+}
+
+/** Pads the number with zeros, so that plain `ls` sorts the first 999 trials. */
+function trialName(trial: number): string {
+  return `trial-${String(trial).padStart(3, '0')}`
 }
 
 /** Keeps numbers and words, and replaces characters that shells or file systems treat specially: [784,2] → 784-2. */

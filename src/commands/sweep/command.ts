@@ -35,7 +35,7 @@ Examples:
 export function sweepCommand(): Command {
   const ofLaunchers = launcherFlags.map(launcherOption)
   const command = new Command('sweep')
-    .description('Train many runs from one file: variants × grid × seeds')
+    .description('Train many runs from one file: variants × grid × trials × seeds')
     .requiredOption('--config <file>', 'sweep file (JSON)')
     .option('--set <path=value>', 'set one config field of every run (repeatable)', collectSettings, [])
     .addOption(deviceOption("where to train (default: the configs', or else auto)"))

@@ -101,6 +101,8 @@ async function writeComparison(plan: SweepPlan, states: readonly RunState[], fol
   }
   const more = ['compare', folder, '--out', join(folder, 'comparison')]
   writeMessage(`more: ${commandLine(['eigenae', ...more])}`)
+  const best = ['best', folder, '--metric', 'test_denoise_mse']
+  if (plan.sweep.search !== null) writeMessage(`best: ${commandLine(['eigenae', ...best])}`)
 }
 
 // More rows would hide what they have in common.

@@ -1,0 +1,205 @@
+import { closest, distance } from 'fastest-levenshtein'
+import { z } from 'zod'
+import { type JsonPath, valueAt } from './json.js'
+import type { Mistake } from './mistakes.js'
+import { configSchema } from './schema.js'
+
+/** A space has at most this many axes. */
+export const maximumAxes = 50
+
+// The arms of a search lie in one folder, and each has its config in memory while the sweep is planned.
+const maximumTrials = 100_000
+
+const axisKinds = ['uniform', 'log', 'integer', 'choice'] as const
+
+function bounds(bound: z.ZodNumber) {
+  return z
+    .tuple([bound, bound])
+    .refine(([low, high]) => low < high, { error: 'the lower bound must be less than the upper' })
+}
+
+/** How the values of one config path are drawn: the JSON form of a sweep file. */
+const axisSchema = z.union(
+  [
+    z
+      .strictObject({ uniform: bounds(z.number()) })
+      .describe('A number between two bounds, every interval of equal length equally likely.'),
+    z
+      .strictObject({ log: bounds(z.number().gt(0)) })
+      .describe('A number between two bounds over 0, every interval of equal ratio equally likely.'),
+    z
+      .strictObject({ integer: bounds(z.int()) })
+      .describe('A whole number from the lower bound to the upper.'),
+    z
+      .strictObject({ choice: z.array(z.unknown()).min(1) })
+      .describe('One of the listed values, each equally likely.'),
+  ],
+  { error: ({ input }) => axisProblem(input) },
+)
+
+export type Axis = z.output<typeof axisSchema>
+
+/** The `search` of a sweep file. */
+export const searchSchema = z.strictObject({
+  trials: z.int().min(1).max(maximumTrials).describe('Number of trials of each config.'),
+  seed: configSchema.shape.seed.describe('Seed of the trials. The same seed gives the same trials.'),
+  space: z
+    .record(z.string(), axisSchema)
+    .default({})
+    .describe('Axes of all configs by config path: {"optimizer.learningRate": {"log": [0.001, 0.03]}}.'),
+})
+
+/** The `space` of one variant. */
+export const ownSpaceSchema = z
+  .record(z.string(), axisSchema.nullable())
+  .default({})
+  .describe(
+    "This config's own axes, added to the search's. An axis of the same path is replaced; null removes it.",
+  )
+
+/** Returns the reason why a value is not an axis, for everything but the bounds themselves. */
+function axisProblem(input: unknown): string {
+  const example = '{"log": [low, high]}'
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    return `must be an axis like ${example}, by one of ${axisKinds.join(', ')}`
+  const [kind, ...others] = Object.keys(input)
+  if (kind === undefined || others.length > 0)
+    return `must have exactly one of ${axisKinds.join(', ')}, like ${example}`
+  if (kind === 'choice') return 'choice must be a list of at least one value'
+  if ((axisKinds as readonly string[]).includes(kind))
+    return `${kind} must be [low, high], two ${kind === 'integer' ? 'whole ' : ''}numbers`
+  const nearest = closest(kind, axisKinds)
+  const suggestion = distance(kind.toLowerCase(), nearest) <= 3 ? `; did you mean "${nearest}"?` : ''
+  return `unknown kind of axis "${kind}"${suggestion || `; known: ${axisKinds.join(', ')}`}`
+}
+
+/** One axis of a variant's space. */
+export interface SearchAxis {
+  readonly path: string
+  readonly axis: Axis
+  /**
+   * Its coordinate in the sequence of points. An axis that variants share has the same in all of them, so that a trial
+   * has the same value there in each.
+   */
+  readonly coordinate: number
+  /** Line, column and path in the sweep file: "7:31 search.space.optimizer.learningRate". */
+  readonly location: string
+}
+
+export interface Search {
+  readonly trials: number
+  readonly seed: number
+  /** The axes of each variant by its name; a variant without axes is not searched. */
+  readonly spaces: ReadonlyMap<string, readonly SearchAxis[]>
+}
+
+type Space = Readonly<Record<string, Axis | null>>
+
+/** Returns the search of a sweep file; `ownSpaces` are those of its variants by their names. */
+export function searchOf(
+  { trials, seed, space: shared }: z.output<typeof searchSchema>,
+  ownSpaces: ReadonlyMap<string, Space>,
+  locationOf: (path: JsonPath) => string,
+): Search {
+  const spaces = [...ownSpaces].map(([variant, own]) => {
+    const places = { shared: ['search', 'space'], own: ['variants', variant, 'space'] }
+    return [variant, mergeSpace(shared, own, places, locationOf)] as const
+  })
+  return { trials, seed, spaces: new Map(spaces) }
+}
+
+/** Merges a shared and an own space: own axes replace shared ones of the same path, null removes one, new ones come last. */
+function mergeSpace(
+  shared: Space,
+  own: Space,
+  places: { readonly shared: JsonPath; readonly own: JsonPath },
+  locationOf: (path: JsonPath) => string,
+): readonly SearchAxis[] {
+  const paths = [...new Set([...Object.keys(shared), ...Object.keys(own)])]
+  return paths.flatMap((path, coordinate) => {
+    const isOwn = Object.hasOwn(own, path)
+    const axis = isOwn ? own[path]! : shared[path]!
+    if (axis === null) return []
+    const place = [...(isOwn ? places.own : places.shared), path]
+    return [{ path, axis, coordinate, location: `${locationOf(place)} ${place.join('.')}` }]
+  })
+}
+
+/** Returns the keys of the object at a path of a sweep file, null if there is no object. */
+export function keysAt(file: unknown, path: JsonPath): readonly string[] | null {
+  const value = valueAt(file, path)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : null
+}
+
+/** Checks the config paths that a sweep file searches, beside the form of their axes. */
+export function searchMistakes(file: unknown): readonly Mistake[] {
+  const search = keysAt(file, ['search'])
+  const grid = keysAt(file, ['grid']) ?? []
+  const shared = keysAt(file, ['search', 'space']) ?? []
+  const owns = (keysAt(file, ['variants']) ?? []).flatMap((variant) => {
+    const place = ['variants', variant, 'space']
+    const own = keysAt(file, place)
+    return own === null ? [] : [{ place, own }]
+  })
+  if (search === null)
+    return owns.map(({ place }) => ({
+      path: place,
+      problem: 'needs "search" in the sweep file, with the number of trials',
+    }))
+  const mistakes = [
+    ...mistakesInSpace(['search', 'space'], shared, shared, grid),
+    ...owns.flatMap(({ place, own }) => [
+      ...mistakesInSpace(
+        place,
+        own,
+        [...new Set([...shared, ...own])].filter((axis) => valueAt(file, [...place, axis]) !== null),
+        grid,
+      ),
+      ...own
+        .filter((axis) => valueAt(file, [...place, axis]) === null && !shared.includes(axis))
+        .map((axis) => ({
+          path: [...place, axis],
+          problem: "is null, but the search's space has no such axis",
+        })),
+    ]),
+  ]
+  if (shared.length > 0 || owns.some(({ own }) => own.length > 0)) return mistakes
+  return [{ path: ['search'], problem: 'needs "space" with at least one axis, here or in a variant' }]
+}
+
+function mistakesInSpace(
+  place: JsonPath,
+  axes: readonly string[],
+  all: readonly string[],
+  grid: readonly string[],
+): readonly Mistake[] {
+  const inNames = axes.flatMap((axis) => {
+    const problem = axisNameProblem(axis, all, 'be searched') ?? overlapProblem(axis, grid)
+    return problem === null ? [] : [{ path: [...place, axis], problem }]
+  })
+  if (all.length <= maximumAxes) return inNames
+  return [...inNames, { path: place, problem: `must have at most ${maximumAxes} axes (got ${all.length})` }]
+}
+
+/** Config paths that a sweep sets for each run. */
+const ownPaths: Readonly<Record<string, string>> = {
+  seed: 'the seeds are listed in "seeds"',
+  name: 'the runs are named by their variant and what is set for them',
+  $schema: 'it is for editors only',
+}
+
+/** Returns the reason why a sweep cannot vary a config path beside the other axes, null if it can. */
+export function axisNameProblem(axis: string, axes: readonly string[], act: string): string | null {
+  if (axis.split('.').includes('')) return 'is no config path like train.batchSize'
+  if (Object.hasOwn(ownPaths, axis)) return `cannot ${act}: ${ownPaths[axis]}`
+  const inside = axes.find((other) => other.startsWith(`${axis}.`))
+  return inside === undefined ? null : `holds ${inside}, which is an axis of its own`
+}
+
+function overlapProblem(axis: string, grid: readonly string[]): string | null {
+  if (grid.includes(axis)) return 'is in the grid too; a config path is either in the grid or searched'
+  const inside = grid.find((other) => other.startsWith(`${axis}.`))
+  if (inside !== undefined) return `holds ${inside}, which is in the grid`
+  const around = grid.find((other) => axis.startsWith(`${other}.`))
+  return around === undefined ? null : `is a part of ${around}, which is in the grid`
+}
