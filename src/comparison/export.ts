@@ -1,6 +1,7 @@
 import { createObjectCsvStringifier } from 'csv-writer'
 import { beginsWith } from '../files/own-files.js'
 import type { Metric } from '../runs/metrics.js'
+import { withoutFormula } from '../text/format.js'
 import type { Arm, Comparison, Result } from './compare.js'
 
 const format = 'eigenae-comparison-1'
@@ -18,14 +19,6 @@ export function comparisonCsv({ results }: Comparison): string {
   const csv = createObjectCsvStringifier({ header: columns.map((id) => ({ id, title: id })) })
   const rows = results.map(csvRow).map((row) => ({ ...row, group: withoutFormula(row.group) }))
   return (csv.getHeaderString() ?? '') + csv.stringifyRecords(rows)
-}
-
-/**
- * Puts an apostrophe before text that a spreadsheet would read as a formula. OWASP's "CSV Injection" lists the characters
- * that start a formula and this remedy.
- */
-function withoutFormula(text: string): string {
-  return /^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text
 }
 
 /** A row of comparison.csv. null becomes an empty field; p_value is corrected by Holm's method. */

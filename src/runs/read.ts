@@ -12,7 +12,7 @@ import type { RunRecord, RunStatus } from './record.js'
 import { type MetricsRow, metricsColumns, type Row, type SpectrumRow, spectrumColumns } from './tables.js'
 
 /** A run folder as the commands read it. */
-export interface Run {
+export interface Run extends KnownAccuracies {
   readonly folder: string
   readonly record: RunRecord
   /**
@@ -21,12 +21,14 @@ export interface Run {
    */
   readonly status: RunStatus | 'damaged'
   readonly damage: readonly Damage[]
+  /** Null if the run is damaged, or its config is not one that this version can read. */
+  readonly config: Config | null
   /** One row per trained epoch. */
   readonly metrics: readonly MetricsRow[]
 }
 
 /** Everything in a run folder but the model. */
-export interface WholeRun extends Run, KnownAccuracies {
+export interface WholeRun extends Run {
   readonly status: RunStatus
   readonly config: Config
   /** d rows per epoch, from epoch 0 (before training) on. Long runs have only some epochs, see `KeptEpochs`. */
@@ -39,9 +41,26 @@ export interface WholeRun extends Run, KnownAccuracies {
 export async function readRun(folder: string): Promise<Run> {
   const files = runFiles(folder)
   const { record, damage, contents, status } = await inspectWithStatus(files)
-  if (damage.length === 0) return { folder, record, status, damage, metrics: metricsIn(files, contents) }
+  if (damage.length === 0)
+    return {
+      folder,
+      record,
+      status,
+      damage,
+      config: configIfKnown(contents['config.json']!, files.config),
+      metrics: metricsIn(files, contents),
+      ...accuraciesIn(contents['evaluation.json']),
+    }
   const isUnknown = damage.some(({ file }) => ['run.json', 'config.json', 'metrics.csv'].includes(file))
-  return { folder, record, status: 'damaged', damage, metrics: isUnknown ? [] : metricsIn(files, contents) }
+  return {
+    folder,
+    record,
+    status: 'damaged',
+    damage,
+    config: null,
+    metrics: isUnknown ? [] : metricsIn(files, contents),
+    ...accuraciesIn(undefined),
+  }
 }
 
 type InspectionWithStatus = Inspection & { readonly status: RunStatus }
@@ -99,6 +118,15 @@ function configIn(content: Buffer, file: string): Config {
   const { path, message } = foreign.error.issues[0]!
   const problem = `this is not the config of a run: ${[path.join('.'), message].filter(Boolean).join(': ')}`
   throw new EigenaeError({ problem, subject: file, cause: foreign.error })
+}
+
+function configIfKnown(content: Buffer, file: string): Config | null {
+  try {
+    return configIn(content, file)
+  } catch (error) {
+    if (error instanceof EigenaeError) return null
+    throw error
+  }
 }
 
 /** Returns the rows of metrics.csv; empty if the file does not exist. */

@@ -66,3 +66,11 @@ export function safeJson(value: unknown, indent?: number): string {
 function hex(code: number, digits: number): string {
   return code.toString(16).padStart(digits, '0')
 }
+
+/**
+ * Puts an apostrophe before text that a spreadsheet would read as a formula. OWASP's "CSV Injection" lists the characters
+ * that start a formula and this remedy.
+ */
+export function withoutFormula(text: string): string {
+  return /^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text
+}
