@@ -1,5 +1,6 @@
 import { Command, CommanderError, Help, type Option } from 'commander'
 import { benchCommand } from './commands/bench.js'
+import { bestCommand } from './commands/best.js'
 import { compareCommand } from './commands/compare.js'
 import { completionCommand } from './commands/completion.js'
 import { dataCommand } from './commands/data.js'
@@ -26,6 +27,7 @@ const commands = [
   trainCommand,
   sweepCommand,
   compareCommand,
+  bestCommand,
   plotCommand,
   evalCommand,
   embedCommand,

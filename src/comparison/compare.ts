@@ -254,7 +254,8 @@ function requireCompletedArms(arms: readonly ArmRuns[]): readonly ArmRuns[] {
 
 // 3. From completed runs to statistics, one metric at a time.
 
-interface Sample {
+/** The values of a metric in the runs of an arm. */
+export interface Sample {
   readonly arm: Arm
   /** Ascending. */
   readonly seeds: readonly number[]
@@ -283,7 +284,7 @@ function resultsOf(arms: readonly Arm[], metric: Metric): readonly Result[] {
 }
 
 /** Returns the runs' values by ascending seed, so that the values of a pair have the same index. */
-function sampleOf(arm: Arm, metric: Metric): Sample {
+export function sampleOf(arm: Arm, metric: Metric): Sample {
   const measured = arm.runs
     .flatMap((run) => {
       const value = metricOf(run, metric)
@@ -294,7 +295,7 @@ function sampleOf(arm: Arm, metric: Metric): Sample {
 }
 
 /** Pairs the runs if both arms hold the same seeds once each: such runs share initial weights, order and noise. */
-function differenceOf(sample: Sample, baseline: Sample): Difference {
+export function differenceOf(sample: Sample, baseline: Sample): Difference {
   const distinct = new Set(sample.seeds).size === sample.seeds.length
   const same = distinct && sample.seeds.join() === baseline.seeds.join()
   return same ? pairedTest(sample.values, baseline.values) : welchTest(sample.values, baseline.values)

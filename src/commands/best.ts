@@ -1,0 +1,72 @@
+import { dirname } from 'node:path'
+import { Command, Option } from 'commander'
+import { makeFolder } from '../files/folder.js'
+import { jsonText } from '../files/json.js'
+import { refuseExistingFiles } from '../files/own-files.js'
+import { writeAtomically } from '../files/write.js'
+import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
+import { writeJson, writeMessage, writeResult } from '../text/output.js'
+
+interface BestFlags {
+  readonly metric: Metric
+  readonly out?: string
+  readonly json: boolean
+}
+
+export function bestCommand(): Command {
+  return new Command('best')
+    .description('Name the arm that is best in the mean over its seeds, and write its config')
+    .argument(
+      '<run...>',
+      "a sweep's folder, or folders of runs that differ only in their seeds (one arm each)",
+    )
+    .addOption(
+      new Option('--metric <name>', 'the metric that decides')
+        .choices(metrics.filter((metric) => meaningOf(metric).better !== null))
+        .makeOptionMandatory(),
+    )
+    .option(
+      '--out <file>',
+      "write the arm's config, without its seed, to this file; an existing file is refused",
+    )
+    .option('--json', 'print the result as JSON', false)
+    .addHelpText(
+      'after',
+      `
+Arms with fewer seeds than the others are reported and not judged. The best of many arms looks better than it is: train its
+config again with seeds that the choice has not seen.
+
+Example:
+  eigenae best runs/search --metric test_denoise_mse --out best.json && eigenae train --config best.json --seed 1000`,
+    )
+    .action(best)
+}
+
+/** Prints the best arm and the runner-up, and writes the config of the best. */
+async function best(folders: readonly string[], { metric, out, json }: BestFlags): Promise<void> {
+  const hint = 'Name another file with --out.'
+  if (out !== undefined) refuseExistingFiles([{ file: out, mark: () => false }], hint)
+  // Imported here so that other commands start without loading the statistics.
+  const { compareRuns } = await import('../comparison/compare.js')
+  const { bestArm, bestJson, bestText } = await import('../comparison/best.js')
+  const comparison = await compareRuns(folders, undefined)
+  const result = bestArm(comparison, metric)
+  const notJudged = result.leftOut.map(({ arm, reason }) => `not judged: ${arm.name}, ${reason}`)
+  for (const warning of abbreviate([...comparison.warnings, ...notJudged]))
+    writeMessage(`warning: ${warning}`)
+  if (json) writeJson(bestJson(result, comparison))
+  else writeResult(bestText(result, comparison))
+  if (out === undefined) return
+  const { seed: _seed, ...config } = result.ranking[0]!.arm.config
+  await makeFolder(dirname(out))
+  await writeAtomically(out, jsonText(config))
+  writeMessage(`written to ${out}`)
+}
+
+// More lines would hide the result.
+const shownWarnings = 20
+
+function abbreviate(warnings: readonly string[]): readonly string[] {
+  const more = warnings.length - shownWarnings
+  return more > 1 ? [...warnings.slice(0, shownWarnings), `${more} more`] : warnings
+}

@@ -1,0 +1,162 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { eigenae, scratchFolder } from './support/cli.js'
+import { type FakeRun, writeRun } from './support/run-folder.js'
+import { readJson, tinyConfigs, writeJson } from './support/sweeps.js'
+
+const scratch = scratchFolder()
+const best = (...args: readonly string[]) => eigenae(['best', ...args], { cwd: scratch() })
+
+function writeArm(folder: string, values: readonly number[], run: FakeRun = {}): void {
+  for (const [seed, testMse] of values.entries())
+    writeRun(scratch(...folder.split('/'), `seed-${seed}`), { ...run, seed, testMse })
+}
+
+beforeAll(() => {
+  writeArm('sweep/small', [0.03, 0.032, 0.031], { batchSize: 64 })
+  writeArm('sweep/large', [0.02, 0.021, 0.025], { batchSize: 128 })
+  writeArm('sweep/huge', [0.024, 0.023, 0.026], { batchSize: 256 })
+})
+
+describe('eigenae best', () => {
+  it('names the best arm in the mean over its seeds, with its interval, and how far the runner-up is', async () => {
+    const { code, stdout, stderr } = await best('sweep', '--metric', 'test_mse')
+    expect(stdout).toBe(
+      [
+        'test MSE, clean input (test_mse), lower is better: mean of 3 seeds ± 95 % interval',
+        '',
+        'best: 0.0220 ± 0.0066  sweep/large',
+        '  train.batchSize=128',
+        'runner-up: 0.0243 ± 0.0038  sweep/huge',
+        '  train.batchSize=256',
+        '  difference to the best +0.00233 (+11 %), 95 % interval −0.00146 to +0.00613, p 0.118, paired t-test over the same seeds',
+        '',
+        'The best of 3 arms looks better than it is: train it again with other seeds.',
+        '',
+      ].join('\n'),
+    )
+    expect([code, stderr]).toEqual([0, ''])
+  })
+
+  it('takes the largest mean where higher is better', async () => {
+    for (const [arm, probe] of [
+      ['low', 0.7],
+      ['high', 0.9],
+    ] as const)
+      writeArm(`probes/${arm}`, [0.03, 0.03], { probe, noise: probe })
+    expect((await best('probes', '--metric', 'linear_probe_accuracy')).stdout).toContain(
+      'best: 0.900 ± 0.000  probes/high\n',
+    )
+  })
+
+  it('agrees with compare, and gives all digits as JSON', async () => {
+    const { stdout } = await best('sweep', '--metric', 'test_mse', '--json')
+    const result = JSON.parse(stdout)
+    const compared = await eigenae(
+      ['compare', 'sweep', '--baseline', 'large', '--metric', 'test_mse', '--json'],
+      {
+        cwd: scratch(),
+      },
+    )
+    const rows: readonly Record<string, unknown>[] = JSON.parse(compared.stdout).rows
+    const [large, huge] = ['large', 'huge'].map((arm) => rows.find(({ group }) => group === `sweep/${arm}`)!)
+    for (const field of ['mean', 'sd', 'low', 'high']) expect(result.best[field]).toBe(large![field])
+    for (const field of ['mean', 'difference', 'difference_low', 'difference_high', 'test'])
+      expect(result.runner_up[field]).toBe(huge![field])
+    expect(result.runner_up.p_value).toBe(huge!.p_value_uncorrected)
+    expect(result).toMatchObject({
+      metric: 'test_mse',
+      better: 'lower',
+      arms: 3,
+      seeds: 3,
+      best: { arm: 'large', folder: 'sweep/large', seeds: [0, 1, 2], config: { train: { batchSize: 128 } } },
+      left_out: [],
+      warnings: [],
+    })
+  })
+
+  it('names arms with fewer seeds, and does not judge them', async () => {
+    writeArm('partly/whole', [0.03, 0.031], { noise: 0.1 })
+    writeArm('partly/lucky', [0.01], { noise: 0.2 })
+    writeRun(scratch('partly', 'lucky', 'seed-1'), { seed: 1, status: 'failed', noise: 0.2 })
+    const { code, stdout, stderr } = await best('partly', '--metric', 'test_mse')
+    expect(stdout).toContain('best: 0.0305 ± 0.0064  partly/whole\n')
+    expect(stdout).toContain('There is no other arm with as many seeds.\n')
+    expect(stderr).toContain('warning: not judged: partly/lucky, 1 of 2 seeds (1 failed)\n')
+    expect(code).toBe(0)
+    const { left_out } = JSON.parse((await best('partly', '--metric', 'test_mse', '--json')).stdout)
+    expect(left_out).toEqual([
+      { arm: 'lucky', folder: 'partly/lucky', seeds: [0], reason: '1 of 2 seeds (1 failed)' },
+    ])
+  })
+
+  it('does not judge an arm with a run that lacks the metric', async () => {
+    writeArm('lacking/whole', [0.03, 0.031], { noise: 0.1 })
+    writeArm('lacking/old', [0.03, 0.03], { noise: 0.2 })
+    writeRun(scratch('lacking', 'old', 'seed-1'), { seed: 1, noise: 0.2, neighbours: null })
+    const { stderr } = await best('lacking', '--metric', 'neighbour_accuracy')
+    expect(stderr).toContain('not judged: lacking/old, 1 of 2 seeds (1 without neighbour_accuracy)\n')
+  })
+
+  it('judges single runs, without interval and test', async () => {
+    for (const [arm, testMse] of [
+      ['a', 0.03],
+      ['b', 0.02],
+    ] as const)
+      writeArm(`single/${arm}`, [testMse], { noise: testMse })
+    const { stdout } = await best('single', '--metric', 'test_mse')
+    expect(stdout).toContain('(test_mse), lower is better: one seed\n\nbest: 0.02000  single/b\n')
+    expect(stdout).toContain('  difference to the best +0.0100 (+50 %)\n')
+  })
+
+  it('requires a metric in which an arm can be better', async () => {
+    expect((await best('sweep')).stderr).toContain("required option '--metric <name>' not specified")
+    const { code, stderr } = await best('sweep', '--metric', 'train_eigen')
+    expect(stderr).toContain("argument 'train_eigen' is invalid. Allowed choices are train_mse, test_mse")
+    expect(code).toBe(2)
+  })
+
+  it('refuses a folder without runs', async () => {
+    const { code, stderr } = await best('nowhere', '--metric', 'test_mse')
+    expect(stderr).toContain('nowhere')
+    expect(code).toBe(2)
+  })
+})
+
+describe('eigenae best --out', () => {
+  it('writes the config without its seed, and refuses to overwrite a file', async () => {
+    const args = ['sweep', '--metric', 'test_mse', '--out', 'made/best.json']
+    const { code, stderr } = await best(...args)
+    expect([code, stderr]).toEqual([0, 'written to made/best.json\n'])
+    const { seed, ...config } = readJson(scratch('sweep', 'large', 'seed-0', 'config.json'))
+    expect(seed).toBe(0)
+    expect(readJson(scratch('made', 'best.json'))).toEqual(config)
+    writeFileSync(scratch('made', 'best.json'), 'mine')
+    const again = await best(...args)
+    expect(again.stderr).toBe('eigenae: made/best.json: already exists\nName another file with --out.\n')
+    expect([again.code, again.stdout]).toEqual([2, ''])
+    expect(readFileSync(scratch('made', 'best.json'), 'utf8')).toBe('mine')
+  })
+
+  it('writes a config that trains, of the best trial of a search', async () => {
+    tinyConfigs(scratch(), 1)
+    const space = { 'optimizer.learningRate': { log: [1e-5, 0.03] } }
+    const search = { trials: 3, seed: 1, space }
+    const config = writeJson(scratch('search.json'), {
+      name: 's',
+      variants: { none: 'none.json' },
+      search,
+      seeds: [0, 1],
+    })
+    const made = await eigenae(['sweep', '--config', config], { cwd: scratch() })
+    expect(made.stderr).toContain('best: eigenae best runs/s --metric ')
+    const { stdout, stderr } = await best('runs/s', '--metric', 'test_mse', '--out', 'tuned.json')
+    expect(stdout).toMatch(/^ {2}optimizer\.learningRate=[\d.]+$/m)
+    expect(stderr).toBe('written to tuned.json\n')
+    const trained = await eigenae(['train', '--config', 'tuned.json', '--seed', '9', '--out', 'again'], {
+      cwd: scratch(),
+    })
+    expect(trained.code).toBe(0)
+    expect(existsSync(scratch('again', 'evaluation.json'))).toBe(true)
+  })
+})
