@@ -4,8 +4,9 @@
 
 namespace eigenae {
 
-// f = ln d + Σ p ln p with p = σ/Σσ, so ∂f/∂σᵢ = (ln pᵢ − Σ p ln p) / Σσ. It is ln d − ln(effective rank), the effective
-// rank of Roy and Vetterli (2007). Where p = 0, p ln p has the limit 0 and the derivative has none; it is left at 0.
+// f = ln d + Σ p ln p with p = σ/Σσ, so ∂f/∂σᵢ = (ln pᵢ − Σ p ln p) / Σσ. It is ln d − ln(effective rank), the
+// effective rank of Roy and Vetterli (2007). Where p = 0, p ln p has the limit 0 and the derivative has none; it is
+// left at 0.
 double entropy(const double* singularValues, int count, const EigenLossParameters&, double* derivatives) {
   double sum = 0;
   for (int i = 0; i < count; ++i) sum += singularValues[i];
