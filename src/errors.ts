@@ -109,6 +109,11 @@ export async function withFileErrors<T>(
   }
 }
 
+/** Returns the first line of an error's message: in an EigenaeError the subject and the problem. */
+export function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!
+}
+
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   const code = errorCode(error)
   return code !== undefined && codes.includes(code)

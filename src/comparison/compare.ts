@@ -4,8 +4,8 @@
  */
 import { basename, dirname, join, normalize, resolve } from 'node:path'
 import type { Config } from '../config/schema.js'
-import { EigenaeError, usageError } from '../errors.js'
-import { headOf, lacksPlan, readArmOrder, runsNamed } from '../runs/find.js'
+import { EigenaeError, firstLine, usageError } from '../errors.js'
+import { lacksPlan, readArmOrder, runsNamed } from '../runs/find.js'
 import { type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'
 import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
 import { labelArms, shortNames } from './differences.js'
@@ -122,7 +122,7 @@ async function expandArgument(argument: string): Promise<Expansion> {
   const { runs, unreadable } = await runsNamed(folder)
   if (runs[0] === folder) return { arms: [{ name: folder, runs }], notes: [] }
   const { arms, notes } = sortBySweepFile(armsIn(folder, runs))
-  return { arms, notes: [...unreadable.map((error) => `left out: ${headOf(error)}`), ...notes] }
+  return { arms, notes: [...unreadable.map((error) => `left out: ${firstLine(error)}`), ...notes] }
 }
 
 function armsIn(folder: string, runs: readonly string[]): readonly ArmFolders[] {
@@ -154,7 +154,7 @@ function sortBySweepFile(arms: readonly ArmFolders[]): Expansion {
       for (const [place, index] of indexes.entries()) sorted[index] = siblings[place]!
     } catch (error) {
       if (!(error instanceof EigenaeError)) throw error
-      notes.push(`${headOf(error)}; the arms are sorted by name`)
+      notes.push(`${firstLine(error)}; the arms are sorted by name`)
     }
   }
   return { arms: sorted, notes }

@@ -73,7 +73,7 @@ export function refuseExistingFiles(outputs: readonly Output[], hint: string): v
 
 /** Returns whether eigenae wrote the file; null if it does not exist. */
 export function isOurs({ file, mark }: Output): boolean | null {
-  const head = headOf(file)
+  const head = firstBytesOf(file)
   return head === undefined ? null : mark(head)
 }
 
@@ -85,7 +85,7 @@ function isFolder(file: string): boolean {
   }
 }
 
-function headOf(file: string): Buffer | undefined {
+function firstBytesOf(file: string): Buffer | undefined {
   try {
     return readFirstBytes(file, headBytes)
   } catch (error) {

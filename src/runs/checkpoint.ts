@@ -70,10 +70,10 @@ export interface CheckpointHead {
 /** Returns the metadata, null if there is no checkpoint. @throws EigenaeError if the header or the length is wrong. */
 export function readCheckpointHead({ checkpoint: file }: RunFiles): CheckpointHead | null {
   const metadata = readMetadata(file)
-  return metadata === undefined ? null : headOf(metadata, file)
+  return metadata === undefined ? null : headerOf(metadata, file)
 }
 
-function headOf(metadata: TensorFile['metadata'], file: string): CheckpointHead {
+function headerOf(metadata: TensorFile['metadata'], file: string): CheckpointHead {
   if (metadata.format !== format) throw notOurs(file, `its format is ${metadata.format ?? 'missing'}`)
   const [epoch, step] = [Number(metadata.epoch), Number(metadata.step)]
   if (!Number.isInteger(epoch) || !Number.isInteger(step)) throw notOurs(file, 'it lacks its epoch and step')
@@ -94,7 +94,7 @@ export function readCheckpoint(files: RunFiles, config: Config): Checkpoint | nu
   const bytes = readIfPresent(file, sizeLimits.tensors)
   if (bytes === undefined) return null
   const { tensors, metadata } = decodeSafetensors(bytes, file)
-  const { epoch, step, origin } = headOf(metadata, file)
+  const { epoch, step, origin } = headerOf(metadata, file)
   const { parameters, runningStatistics } = layoutOf(config.model)
   const missing = (name: string) => notOurs(file, `it lacks ${name} of this config`)
   const pack = (list: readonly Tensor[], prefix?: string) => packTensors(list, tensors, missing, prefix)

@@ -2,7 +2,7 @@ import { type Dirent, existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, join, normalize, resolve } from 'node:path'
 import { z } from 'zod'
-import { EigenaeError, exitCode, fileError, hasCode, usageError } from '../errors.js'
+import { EigenaeError, exitCode, fileError, firstLine, hasCode, usageError } from '../errors.js'
 import { readJsonIfPresent } from '../files/json.js'
 import { compareNaturally } from '../text/natural-order.js'
 import { runFiles } from './files.js'
@@ -22,7 +22,7 @@ export async function runsNamed(argument: string): Promise<FoundRuns> {
   throw usageError({
     problem: 'holds no run',
     subject: folder,
-    details: found.unreadable.map(headOf),
+    details: found.unreadable.map(firstLine),
     hint: 'Name a run folder, or a folder of runs.',
   })
 }
@@ -48,11 +48,6 @@ export async function runNamed(argument: string, command: string): Promise<strin
     subject: argument,
     hint: `Name one of them, for example ${runs[0]}.`,
   })
-}
-
-/** Returns the first line of an error: its subject and its problem, without details and hint. */
-export function headOf({ message }: EigenaeError): string {
-  return message.split('\n')[0]!
 }
 
 /**

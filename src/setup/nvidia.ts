@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { hasCode } from '../errors.js'
+import { firstLine, hasCode } from '../errors.js'
 
 export interface Gpu {
   readonly index: string
@@ -40,7 +40,7 @@ async function queryFields(names: readonly string[]): Promise<NvidiaReport> {
     return { kind: 'gpus', gpus: stdout.split('\n').flatMap(parseGpu) }
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return { kind: 'absent' }
-    return { kind: 'refused', reason: firstLine(error) }
+    return { kind: 'refused', reason: firstLine(errorOutput(error)) }
   }
 }
 
@@ -60,10 +60,10 @@ function parseGpu(line: string): readonly Gpu[] {
   ]
 }
 
-/** nvidia-smi prints its errors on stdout. */
-function firstLine(error: unknown): string {
+/** Returns what nvidia-smi printed on stdout, where it prints its errors, or else the error's message. */
+function errorOutput(error: unknown): string {
   const { stdout, message } = error as Error & { readonly stdout?: string }
-  return (stdout?.trim() || message).split('\n')[0]!
+  return stdout?.trim() || message
 }
 
 /** Returns the newest CUDA that the driver supports, "12.4", from the head of nvidia-smi's table; null if it is not there. */

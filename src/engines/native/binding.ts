@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { firstLine } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
 import type { CoreTrainer } from '../core-trainer.js'
 import type { TrainerSpec } from '../engine.js'
@@ -78,8 +79,4 @@ export class BindingError extends Error {
   ) {
     super(refusals.join('; '))
   }
-}
-
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!
 }

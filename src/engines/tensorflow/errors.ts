@@ -1,4 +1,4 @@
-import { EigenaeError } from '../../errors.js'
+import { EigenaeError, firstLine } from '../../errors.js'
 
 export type TensorflowDevice = 'cuda' | 'tensorflow-cpu'
 
@@ -34,7 +34,7 @@ export function tensorflowError(device: TensorflowDevice, reason: string, log = 
   const failures = failuresIn(log)
   const known = knownFailures.find(({ pattern }) => [reason, ...failures].some((text) => pattern.test(text)))
   return new EigenaeError({
-    problem: `TensorFlow failed: ${known?.problem ?? firstLine(reason)}`,
+    problem: `TensorFlow failed: ${known?.problem ?? firstLine(withoutStatus(reason))}`,
     subject: `device ${device}`,
     details: failures.slice(-3),
     hint:
@@ -44,9 +44,8 @@ export function tensorflowError(device: TensorflowDevice, reason: string, log = 
 }
 
 /** Removes the status line that the binding puts before TensorFlow's message. */
-function firstLine(reason: string): string {
-  const message = reason.replace(/^Invalid TF_Status: \d+\nMessage: /, '').trim()
-  return message.split('\n')[0]!
+function withoutStatus(reason: string): string {
+  return reason.replace(/^Invalid TF_Status: \d+\nMessage: /, '').trim()
 }
 
 /** Returns errors only: a warning may be about memory that ran out and was then found. */
