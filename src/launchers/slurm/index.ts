@@ -40,7 +40,7 @@ export const slurm = defineLauncher({
     sbatchArg: {
       flag: '--sbatch-arg <argument>',
       type: 'texts',
-      help: 'another argument for sbatch, (repeatable)',
+      help: 'additional argument for sbatch (repeatable)',
     },
     detach: {
       flag: '--detach',
