@@ -35,6 +35,11 @@ const data = z.strictObject({
     .nullable()
     .default(null)
     .describe('Train on the first N images only; null for all of them.'),
+  validation: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('Hold out the last N images of train: never trained on, measured after each epoch.'),
 })
 
 const model = z.strictObject({

@@ -19,6 +19,13 @@ export function firstImages({ images, labels }: Split, count: number | null): Sp
   return { images: { ...images, pixels, count }, labels: labels.subarray(0, count) }
 }
 
+/** Returns the last `count` images of a split. The split must have that many. */
+export function lastImages({ images, labels }: Split, count: number): Split {
+  const begin = images.count - count
+  const pixels = images.pixels.subarray(begin * images.pixelsPerImage)
+  return { images: { ...images, pixels, count }, labels: labels.subarray(begin) }
+}
+
 export interface DataSet {
   readonly train: Split
   readonly test: Split

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Config } from '../config/schema.js'
+import { configText } from '../config/text.js'
 import { EigenaeError } from '../errors.js'
-import { jsonText } from '../files/json.js'
 import { forEachChunk } from '../files/read.js'
 
 /** A file of a run that is missing or is not what the run wrote. */
@@ -63,7 +63,7 @@ export function sumOfFile(file: string): FileSum | undefined {
 
 /** Returns the SHA-256 of config.json. It identifies a run, because the seed is part of the config. */
 export function configSha256(config: Config): string {
-  return sha256(jsonText(config))
+  return sha256(configText(config))
 }
 
 /** The checksum of a file to which rows are appended. Each row is hashed once, however long the run is. */

@@ -2,13 +2,23 @@ import type { Losses } from '../engines/engine.js'
 import type { Spectrum } from '../spectrum/spectrum.js'
 import { percent, share, significant } from '../text/format.js'
 
-/** The errors and the spectrum of a model on a set of images: after each epoch, and in `eval`. */
-export interface Evaluation {
+/** The errors of a model on a set of images. */
+export interface Errors {
   /** Mean squared error, clean input. */
   readonly mse: number
   /** Mean squared error, noisy input and clean target. All runs have the same noise. */
   readonly denoiseMse: number
+}
+
+/** The errors and the spectrum of a model on a set of images: after each epoch, and in `eval`. */
+export interface Evaluation extends Errors {
   readonly spectrum: Spectrum
+}
+
+/** The evaluation of an epoch. */
+export interface EpochEvaluation extends Evaluation {
+  /** On the images held out from train; null if there are none. */
+  readonly validation: Errors | null
 }
 
 /** Accuracies of two classifiers on the embedding, as shares of the measured images; null if unknown. */
@@ -41,12 +51,13 @@ interface Presentation {
 }
 
 /**
- * Where a metric's value comes from. Those of `losses` and `evaluation` are columns of metrics.csv, whose last row
+ * Where a metric's value comes from. Those of `losses`, `evaluation` and `validation` are columns of metrics.csv, whose last row
  * counts in comparisons. `eval` measures those of `evaluation` and `accuracies`.
  */
 type Source =
   | { readonly of: 'losses'; readonly value: (losses: Losses) => number }
   | { readonly of: 'evaluation'; readonly value: (evaluation: Evaluation) => number }
+  | { readonly of: 'validation'; readonly value: (errors: Errors) => number }
   | { readonly of: 'accuracies'; readonly value: (accuracies: KnownAccuracies) => number | null }
   | { readonly of: 'history'; readonly value: (rows: MeasuredRun['metrics']) => number | null }
 
@@ -137,6 +148,24 @@ export const metricTable = {
     main: true,
     value: ({ spectrum }) => spectrum.deadDimensions,
   },
+  validation_mse: {
+    of: 'validation',
+    title: 'validation MSE, clean input',
+    label: 'validation MSE',
+    format: significant,
+    better: 'lower',
+    main: false,
+    value: ({ mse }) => mse,
+  },
+  validation_denoise_mse: {
+    of: 'validation',
+    title: 'validation MSE, noisy input',
+    label: 'noisy validation MSE',
+    format: significant,
+    better: 'lower',
+    main: false,
+    value: ({ denoiseMse }) => denoiseMse,
+  },
   linear_probe_accuracy: {
     of: 'accuracies',
     title: 'linear probe accuracy',
@@ -162,11 +191,16 @@ export const metrics = Object.keys(metricTable) as readonly Metric[]
 
 /** The metrics that are columns of metrics.csv. */
 export type LoggedMetric = {
-  [Name in Metric]: (typeof metricTable)[Name]['of'] extends 'losses' | 'evaluation' ? Name : never
+  [Name in Metric]: (typeof metricTable)[Name]['of'] extends 'losses' | 'evaluation' | 'validation'
+    ? Name
+    : never
 }[Metric]
 export const loggedMetrics = metrics.filter((name): name is LoggedMetric =>
-  ['losses', 'evaluation'].includes(metricTable[name].of),
+  ['losses', 'evaluation', 'validation'].includes(metricTable[name].of),
 )
+
+/** The metrics that are measured only if the config asks for it. Their fields are empty otherwise. */
+export const optionalMetrics = metrics.filter((name) => metricTable[name].of === 'validation')
 
 /** The metrics of a trained model on its own: `eval` measures them, and `train` prints them at its end. */
 export const modelMetrics = metrics.filter((name) =>
@@ -198,13 +232,20 @@ export function metricOfModel(model: Evaluation & KnownAccuracies, metric: Metri
   return entry.of === 'accuracies' ? entry.value(model) : null
 }
 
-/** Returns the columns of metrics.csv for an epoch. */
-export function loggedValues(losses: Losses, evaluation: Evaluation): Readonly<Record<LoggedMetric, number>> {
-  const values = loggedMetrics.map((name) => {
+/** Returns the columns of metrics.csv for an epoch; null if not measured. */
+export function loggedValues(
+  losses: Losses,
+  evaluation: EpochEvaluation,
+): Readonly<Record<LoggedMetric, number | null>> {
+  const logged = (name: LoggedMetric): number | null => {
     const entry = metricTable[name]
-    return [name, entry.of === 'losses' ? entry.value(losses) : entry.value(evaluation)]
-  })
-  return Object.fromEntries(values) as Record<LoggedMetric, number>
+    if (entry.of === 'losses') return entry.value(losses)
+    if (entry.of === 'evaluation') return entry.value(evaluation)
+    return evaluation.validation && entry.value(evaluation.validation)
+  }
+  return Object.fromEntries(loggedMetrics.map((name) => [name, logged(name)])) as Readonly<
+    Record<LoggedMetric, number | null>
+  >
 }
 
 /** Returns a value as text, "–" if it is null. @param latent adds the latent size to metrics that are a part of it */

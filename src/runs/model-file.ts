@@ -1,5 +1,6 @@
 import { configDifferences } from '../config/difference.js'
 import { type Config, configSchema } from '../config/schema.js'
+import { configJson } from '../config/text.js'
 import { EigenaeError } from '../errors.js'
 import { parseJsonIfValid } from '../files/json.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
@@ -21,7 +22,7 @@ export async function writeModel(file: string, config: Config, state: TrainerSta
   const metadata = {
     format,
     architecture: JSON.stringify(layersOf(config.model)),
-    config: JSON.stringify(config),
+    config: JSON.stringify(configJson(config)),
   }
   const bytes = encodeSafetensors({ tensors, metadata })
   await writeDurably(file, bytes)

@@ -1,9 +1,9 @@
 import { readdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config/schema.js'
+import { configText } from '../config/text.js'
 import { type EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
 import { entriesOf, makeFolder, requireKind } from '../files/folder.js'
-import { jsonText } from '../files/json.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
 import { isOurs, pictureMark } from '../files/own-files.js'
 import { isTemporary, removeLeftovers, writeDurably } from '../files/write.js'
@@ -64,7 +64,7 @@ export async function claimRunFolder(folder: string, config: Config, use: Folder
   try {
     for (const written of [folder, files.checkpointFolder]) await removeLeftovers(written)
     if (use === 'overwrite') await removeRun(files)
-    await writeDurably(files.config, jsonText(config))
+    await writeDurably(files.config, configText(config))
   } catch (error) {
     await releaseLock(files.lock)
     throw error

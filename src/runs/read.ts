@@ -7,7 +7,7 @@ import { accuraciesIn } from './evaluation.js'
 import { type RunFiles, runFiles } from './files.js'
 import { type Inspection, inspectRun, type RunContents } from './inspect.js'
 import { type Damage, damagedRun, remakeHint } from './integrity.js'
-import type { KnownAccuracies } from './metrics.js'
+import { type KnownAccuracies, optionalMetrics } from './metrics.js'
 import type { RunRecord, RunStatus } from './record.js'
 import { type MetricsRow, metricsColumns, type Row, type SpectrumRow, spectrumColumns } from './tables.js'
 
@@ -184,6 +184,8 @@ function* wholeLines(text: string): Generator<string, undefined> {
   }
 }
 
+const mayBeEmpty: ReadonlySet<string> = new Set(optionalMetrics)
+
 /**
  * Returns a row of plain numbers, null if a field is not a number. Ten times as fast as a general CSV parser.
  * @param fieldIndexes the index of each column among the fields, −1 if the file lacks it
@@ -197,8 +199,8 @@ function parseNumbers<Columns extends readonly string[]>(
   for (let i = 0; i < columns.length; i++) {
     const field = fields[fieldIndexes[i]!] ?? 'NaN'
     const value = Number(field)
-    if (field === '' || (Number.isNaN(value) && field !== 'NaN')) return null
-    row[columns[i]!] = value
+    if (field === '' ? !mayBeEmpty.has(columns[i]!) : Number.isNaN(value) && field !== 'NaN') return null
+    row[columns[i]!] = field === '' ? Number.NaN : value
   }
   return row as Row<Columns>
 }

@@ -1,8 +1,9 @@
 import { checkConfig } from '../config/check.js'
 import { type ConfigDifference, configDifferences } from '../config/difference.js'
 import type { Config } from '../config/schema.js'
+import { configJson, configText } from '../config/text.js'
 import { EigenaeError } from '../errors.js'
-import { jsonText, parseJsonIfValid } from '../files/json.js'
+import { parseJsonIfValid } from '../files/json.js'
 import { readTextIfPresent } from '../files/read.js'
 import { readCheckpointHead } from './checkpoint.js'
 import { checkpointName, type RunFiles } from './files.js'
@@ -73,8 +74,8 @@ function savedConfig(file: string, config: Config): SavedConfig {
   const value = parseJsonIfValid(text)
   if (value === undefined) throw new EigenaeError({ problem: 'is not valid JSON', subject: file })
   const checked = checkConfig(value)
-  const isCanonical = checked.kind === 'config' && text === jsonText(checked.config)
-  return { text, differences: configDifferences(value, config), isCanonical }
+  const isCanonical = checked.kind === 'config' && text === configText(checked.config)
+  return { text, differences: configDifferences(value, configJson(config)), isCanonical }
 }
 
 /** Compares run.json's config with the given one; "unknown" if run.json is damaged or from version 0.1.0. */

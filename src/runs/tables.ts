@@ -17,7 +17,7 @@ export const spectrumColumns = [
 ] as const
 export const timingsColumns = ['epoch', 'train_seconds', 'eval_seconds', 'images_per_second'] as const
 
-/** One number per column. */
+/** One number per column; NaN if it was not measured, which is an empty field in the file. */
 export type Row<Columns extends readonly string[]> = Readonly<Record<Columns[number], number>>
 export type MetricsRow = Row<typeof metricsColumns>
 export type SpectrumRow = Row<typeof spectrumColumns>
@@ -45,7 +45,7 @@ export class EpochTable<Columns extends readonly string[]> {
 
   /** Appends rows without syncing them; on failure the file has its earlier size again. */
   async append(rows: readonly Row<Columns>[]): Promise<void> {
-    const text = this.#csv.stringifyRecords([...rows])
+    const text = this.#csv.stringifyRecords(rows.map(withEmptyFields))
     await appendWhole(this.#file, text)
     this.#sum.add(text)
   }
@@ -71,6 +71,12 @@ export class EpochTable<Columns extends readonly string[]> {
     this.#sum = new RunningSum()
     this.#sum.add(content)
   }
+}
+
+function withEmptyFields(row: Readonly<Record<string, number>>): Readonly<Record<string, number | ''>> {
+  return Object.fromEntries(
+    Object.entries(row).map(([column, value]) => [column, Number.isNaN(value) ? '' : value]),
+  )
 }
 
 /** The rows that a table should hold up to an epoch. */

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Search, SearchAxis } from '../config/search.js'
+import { configText } from '../config/text.js'
 import { EigenaeError, hasCode, usageError } from '../errors.js'
 import { entriesOf, makeFolder } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
@@ -186,7 +187,11 @@ function firstLines(lines: readonly string[]): readonly string[] {
 function inspectPlannedRun({ name, config }: PlannedRun, folder: string, findings: Findings): RunState {
   const files = runFiles(folder)
   const run = inspectIfReadable(files)
-  if (run !== null && run.damage.length === 0 && run.contents['config.json']!.toString() === jsonText(config))
+  if (
+    run !== null &&
+    run.damage.length === 0 &&
+    run.contents['config.json']!.toString() === configText(config)
+  )
     return run.record.status === 'completed' ? 'done' : 'begun'
   // Without run.json and checkpoint nothing was trained, as a rule, and a lone config.json is replaced.
   if (!existsSync(files.record) && !existsSync(files.checkpoint)) {

@@ -3,10 +3,11 @@ import type { ImageSet } from '../data/idx.js'
 import { type DataSet, firstImages, type Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
 import { latentDimension } from '../model/architecture.js'
-import type { Evaluation } from '../runs/metrics.js'
+import type { EpochEvaluation, Errors, Evaluation } from '../runs/metrics.js'
 import { type Spectrum, spectrumOf, tooFewImages } from '../spectrum/spectrum.js'
 import { type LabelledEmbedding, linearProbeAccuracy, type Scoring } from './linear-probe.js'
 import { nearestNeighbourAccuracy } from './nearest-neighbours.js'
+import type { TrainingData } from './training-data.js'
 
 /** The seed of the noise in evaluations. It is the same for all seeds, so that runs are compared on the same input. */
 const evaluationSeed = 0
@@ -14,11 +15,13 @@ const evaluationSeed = 0
 export async function evaluateEpoch(
   trainer: Trainer,
   config: Config,
-  data: DataSet,
+  data: TrainingData,
   signal?: AbortSignal,
-): Promise<Evaluation> {
-  const errors = await measureErrors(trainer, data.test.images, config.data.noise, signal)
-  return { ...errors, spectrum: await measureSpectrum(trainer, config, data, signal) }
+): Promise<EpochEvaluation> {
+  const { noise } = config.data
+  const errors = await measureErrors(trainer, data.test.images, noise, signal)
+  const validation = data.validation && (await measureErrors(trainer, data.validation.images, noise, signal))
+  return { ...errors, validation, spectrum: await measureSpectrum(trainer, config, data, signal) }
 }
 
 async function measureErrors(
@@ -26,7 +29,7 @@ async function measureErrors(
   { pixels }: ImageSet,
   deviation: number,
   signal?: AbortSignal,
-) {
+): Promise<Errors> {
   return {
     mse: await trainer.meanSquaredError(pixels, null, signal),
     denoiseMse: await trainer.meanSquaredError(pixels, { seed: evaluationSeed, deviation }, signal),

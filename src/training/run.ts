@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.js'
-import type { DataSet } from '../data/load.js'
+import { configText } from '../config/text.js'
 import { engineEigenLoss } from '../eigen-losses/index.js'
 import type { Engine, EpochProgress, Losses, Trainer, TrainerSpec } from '../engines/engine.js'
 import { EigenaeError, Interruption } from '../errors.js'
@@ -10,7 +10,7 @@ import { type TableSums, writeCheckpoint } from '../runs/checkpoint.js'
 import type { FinalEvaluation } from '../runs/evaluation.js'
 import { checkpointName, type RunFiles, tableNames } from '../runs/files.js'
 import { configSha256, sumOf, sumOfFile } from '../runs/integrity.js'
-import { type Evaluation, loggedValues } from '../runs/metrics.js'
+import { type EpochEvaluation, loggedValues } from '../runs/metrics.js'
 import { writeModel } from '../runs/model-file.js'
 import { readMetrics } from '../runs/read.js'
 import { type FileSums, type RunFacts, type RunOutcome, writeRecord } from '../runs/record.js'
@@ -31,6 +31,7 @@ import {
   measureSpectrum,
   spectrumOfEmbedding,
 } from './evaluate.js'
+import type { TrainingData } from './training-data.js'
 
 // How a run works, from top to bottom: executeRun records how the run ended, trainToTheEnd trains it epoch by epoch,
 // and each epoch is trained, evaluated and written. src/commands/train prepares the job: config, engine, data and
@@ -40,7 +41,7 @@ import {
 export interface RunJob {
   readonly config: Config
   /** The train split is already limited to `data.limit` images. */
-  readonly data: DataSet
+  readonly data: TrainingData
   readonly engine: Engine
   readonly threads: number
   readonly files: RunFiles
@@ -61,7 +62,7 @@ export interface RunObserver {
 export interface EpochReport {
   readonly epoch: number
   readonly losses: Losses
-  readonly evaluation: Evaluation
+  readonly evaluation: EpochEvaluation
   readonly trainSeconds: number
   readonly imagesPerSecond: number
 }
@@ -122,7 +123,7 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
     const evaluation = jsonText(await finalEvaluation(job, trainer))
     await writeDurably(files.evaluation, evaluation)
     return {
-      'config.json': sumOf(jsonText(config)),
+      'config.json': sumOf(configText(config)),
       ...sumsOf(tables),
       'evaluation.json': sumOf(evaluation),
       'model.safetensors': model,
@@ -195,15 +196,20 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Prom
   const trained = performance.now()
   refuseDivergence({ 'the loss': losses.loss }, epoch, job)
   const evaluation = await evaluateEpoch(trainer, config, data, signal)
-  const row: MetricsRow = { epoch, ...loggedValues(losses, evaluation) }
-  refuseDivergence(row, epoch, job)
+  const values = loggedValues(losses, evaluation)
+  refuseDivergence(values, epoch, job)
   const trainSeconds = (trained - started) / 1000
   const evalSeconds = (performance.now() - trained) / 1000
   signal.throwIfAborted()
   const imagesPerSecond = data.train.images.count / trainSeconds
   const report = { epoch, losses, evaluation, trainSeconds, imagesPerSecond }
   observer.onEpoch(report)
-  return { ...report, row, evalSeconds, state: await trainer.exportState() }
+  return { ...report, row: metricsRow(epoch, values), evalSeconds, state: await trainer.exportState() }
+}
+
+function metricsRow(epoch: number, values: ReturnType<typeof loggedValues>): MetricsRow {
+  const measured = Object.entries(values).map(([name, value]) => [name, value ?? Number.NaN])
+  return { epoch, ...Object.fromEntries(measured) }
 }
 
 /**
@@ -254,7 +260,7 @@ async function finalEvaluation(job: RunJob, trainer: Trainer): Promise<FinalEval
   const spectrum = await measureSpectrum(trainer, config, data, signal)
   const accuracies = await measureAccuracies(trainer, config, data, data.test, 'apart', job)
   return {
-    metrics: readMetrics(files.metrics).at(-1)!,
+    metrics: measuredOnly(readMetrics(files.metrics).at(-1)!),
     spectrum: {
       singular_values: spectrum.singularValues,
       singular_shares: spectrum.singularShares,
@@ -266,16 +272,20 @@ async function finalEvaluation(job: RunJob, trainer: Trainer): Promise<FinalEval
   }
 }
 
+function measuredOnly(row: MetricsRow): Partial<MetricsRow> {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => !Number.isNaN(value)))
+}
+
 /**
  * Throws if a value is not finite. The evaluation is checked too, because only it reflects the last update of the
  * epoch.
  */
 function refuseDivergence(
-  values: Readonly<Record<string, number>>,
+  values: Readonly<Record<string, number | null>>,
   epoch: number,
   { config, files }: RunJob,
 ): void {
-  const diverged = Object.entries(values).find(([, value]) => !Number.isFinite(value))
+  const diverged = Object.entries(values).find(([, value]) => value !== null && !Number.isFinite(value))
   if (diverged === undefined) return
   const [name, value] = diverged
   const causes = [

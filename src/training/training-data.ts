@@ -1,6 +1,13 @@
 import { existsSync } from 'node:fs'
 import type { Config } from '../config/schema.js'
-import { type DataSet, embeddedSource, firstImages, loadDataSet } from '../data/load.js'
+import {
+  type DataSet,
+  embeddedSource,
+  firstImages,
+  lastImages,
+  loadDataSet,
+  type Split,
+} from '../data/load.js'
 import { usageError } from '../errors.js'
 import { type Architecture, inputDimension, latentDimension } from '../model/architecture.js'
 import type { RunRecord } from '../runs/record.js'
@@ -17,23 +24,29 @@ export function sourceOfRun({ config, record: { dataSource } }: RecordedSource):
   return usable ? dataSource : config.data.source
 }
 
+/** The data of a run. The train split has the images that it is trained on. */
+export interface TrainingData extends DataSet {
+  /** The last `data.validation` images of the whole train split; null if there are none. */
+  readonly validation: Split | null
+}
+
 /**
  * Returns the data set at `source`, with the train split limited to the config's `data.limit`.
  * @throws a usage error if the data and the config do not fit each other.
  */
-export async function loadTrainingData(config: Config, source: string): Promise<DataSet> {
+export async function loadTrainingData(config: Config, source: string): Promise<TrainingData> {
   const data = await loadDataAt(source, config)
   refuseUselessBatches(data.train.images.count, config)
   return data
 }
 
 /** Returns the data set that a run was trained on. */
-export function loadDataOf(run: RecordedSource): Promise<DataSet> {
+export function loadDataOf(run: RecordedSource): Promise<TrainingData> {
   return loadDataAt(sourceOfRun(run), run.config)
 }
 
-async function loadDataAt(source: string, config: Config): Promise<DataSet> {
-  const { limit } = config.data
+async function loadDataAt(source: string, config: Config): Promise<TrainingData> {
+  const { limit, validation } = config.data
   const whole = await loadDataFor(config.model, source, `data.source ${source}`)
   const { count } = whole.train.images
   if (limit !== null && limit > count)
@@ -42,7 +55,18 @@ async function loadDataAt(source: string, config: Config): Promise<DataSet> {
       subject: 'data.limit',
       hint: 'Lower it, or set it to null for all of them.',
     })
-  return { ...whole, train: firstImages(whole.train, limit) }
+  const remaining = count - validation
+  if (remaining < (limit ?? 1))
+    throw usageError({
+      problem: `holds out ${validation} of ${count} images, which leaves ${Math.max(0, remaining)} to train on`,
+      subject: 'data.validation',
+      hint: limit === null ? 'Lower it.' : `Lower it, or lower data.limit (${limit}).`,
+    })
+  return {
+    ...whole,
+    train: firstImages(whole.train, limit ?? remaining),
+    validation: validation === 0 ? null : lastImages(whole.train, validation),
+  }
 }
 
 /**

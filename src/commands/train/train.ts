@@ -11,7 +11,15 @@ import { type EnvironmentFacts, environmentFacts } from '../../runs/facts.js'
 import { type RunFiles, runFiles } from '../../runs/files.js'
 import { inspectRun, verifyRun } from '../../runs/inspect.js'
 import { configSha256, damageText } from '../../runs/integrity.js'
-import { formatMetric, meaningOf, metricOf, modelMetrics } from '../../runs/metrics.js'
+import {
+  formatMetric,
+  type Metric,
+  meaningOf,
+  metricOf,
+  metrics,
+  modelMetrics,
+  optionalMetrics,
+} from '../../runs/metrics.js'
 import { claimRunFolder, type FolderUse, type FoundRun, inspectRunFolder } from '../../runs/open.js'
 import { readMetrics } from '../../runs/read.js'
 import type { RunFacts, RunRecord } from '../../runs/record.js'
@@ -198,11 +206,15 @@ function printResults(files: RunFiles, json: boolean): void {
   }
   const { singular_values, singular_shares } = evaluation.spectrum
   const run = measuredRun(evaluation)
+  const isPrinted = (metric: Metric) =>
+    modelMetrics.includes(metric) || (optionalMetrics.includes(metric) && metricOf(run, metric) !== null)
   const rows = [
-    ...modelMetrics.map((metric) => [
-      meaningOf(metric).label,
-      formatMetric(metric, metricOf(run, metric), singular_values.length),
-    ]),
+    ...metrics
+      .filter(isPrinted)
+      .map((metric) => [
+        meaningOf(metric).label,
+        formatMetric(metric, metricOf(run, metric), singular_values.length),
+      ]),
     ['spectrum σ/Σσ', singular_shares.map(share).join(' ')],
     ['files', files.folder],
   ]
