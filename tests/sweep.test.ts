@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readSweepFile, sweepJsonSchema } from '../src/config/sweep.js'
+import { configText } from '../src/config/text.js'
 import { findGpus, slotsFor } from '../src/launchers/slots.js'
 import { planSweep } from '../src/sweeps/plan.js'
 import { configs, eigenae, scratchFolder, start } from './support/cli.js'
@@ -320,7 +321,7 @@ describe('a sweep of ten thousand runs', () => {
     // Writing all ten thousand folders would take far longer than inspecting them.
     for (const { name, config } of runs.slice(0, 1000)) {
       writeRun(folderOf('big', name), { name: config.name, seed: config.seed, epochs: config.train.epochs })
-      writeFileSync(folderOf('big', name, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
+      writeFileSync(folderOf('big', name, 'config.json'), configText(config))
     }
     const fewer = await timed(['sweep', '--config', big(10), '--dry-run'])
     const all = await timed(['sweep', '--config', big(50), '--dry-run'])

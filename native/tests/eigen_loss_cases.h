@@ -25,8 +25,13 @@ struct EigenLossCase {
 inline void PrintTo(const EigenLossCase& eigenLoss, std::ostream* out) { *out << eigenLoss.kind; }
 
 inline const EigenLossCase eigenLossCases[] = {
-    {"top-k", {{"k", 1}}, false}, {"top-k", {{"k", 2}}, false}, {"top-k", {{"k", 2}}, true}, {"log-max", {}, false},
-    {"log-max", {}, true},        {"entropy", {}, false, true}, {"entropy", {}, true, true},
+    {.kind = "top-k", .parameters = {{"k", 1}}, .center = false},
+    {.kind = "top-k", .parameters = {{"k", 2}}, .center = false},
+    {.kind = "top-k", .parameters = {{"k", 2}}, .center = true},
+    {.kind = "log-max", .parameters = {}, .center = false},
+    {.kind = "log-max", .parameters = {}, .center = true},
+    {.kind = "entropy", .parameters = {}, .center = false, .hasLogOfWidth = true},
+    {.kind = "entropy", .parameters = {}, .center = true, .hasLogOfWidth = true},
 };
 
 }  // namespace eigenae::testing

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import { Command, Option } from 'commander'
+import { withoutSeed } from '../config/text.js'
 import { makeFolder } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
 import { refuseExistingFiles } from '../files/own-files.js'
@@ -57,9 +58,8 @@ async function best(folders: readonly string[], { metric, out, json }: BestFlags
   if (json) writeJson(bestJson(result, comparison))
   else writeResult(bestText(result, comparison))
   if (out === undefined) return
-  const { seed: _seed, ...config } = result.ranking[0]!.arm.config
   await makeFolder(dirname(out))
-  await writeAtomically(out, jsonText(config))
+  await writeAtomically(out, jsonText(withoutSeed(result.ranking[0]!.arm.config)))
   writeMessage(`written to ${out}`)
 }
 

@@ -1,3 +1,4 @@
+import type { Config } from '../config/schema.js'
 import { usageError } from '../errors.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
 import { significant } from '../text/format.js'
@@ -98,7 +99,7 @@ export function bestText({ metric, ranking, seedCount, difference }: Best, { arm
 function linesOf(
   rank: string,
   { arm, summary }: RankedArm,
-  settings: (config: unknown) => string,
+  settings: (config: Config) => string,
 ): readonly string[] {
   return [`${rank}: ${meanText(summary)}  ${arm.name}`, `  ${settings(arm.config)}`].filter(
     (line) => line.trim() !== '',
@@ -106,7 +107,7 @@ function linesOf(
 }
 
 /** Returns a function that prints a config's values where the configs of the arms differ. */
-function settingsOf(configs: readonly unknown[]): (config: unknown) => string {
+function settingsOf(configs: readonly Config[]): (config: Config) => string {
   const paths = differingPaths(configs.map((config) => fieldsOf(config)))
   return (config) => {
     const fields = fieldsOf(config)

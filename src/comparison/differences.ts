@@ -1,6 +1,7 @@
 /** Labels of arms, by the properties that distinguish them: configs, programs and devices. */
 import { basename, resolve } from 'node:path'
 import { type Config, configSchema } from '../config/schema.js'
+import { configJson } from '../config/text.js'
 import type { WholeRun } from '../runs/read.js'
 import type { Arm, ArmRuns } from './compare.js'
 
@@ -24,14 +25,17 @@ export type Fields = ReadonlyMap<string, string>
 // Names and places of runs, in which arms may differ without being different experiments.
 const ignored = new Set(['$schema', 'name', 'seed', 'device'])
 
-export function fieldsOf(config: unknown, path = ''): Fields {
+/** Returns the fields of a config. Newer fields at the value of their absence are left out, as older configs lack them. */
+export function fieldsOf(config: Config): Fields {
+  return flatten(configJson(config), '')
+}
+
+function flatten(config: unknown, path: string): Fields {
   if (config === null || typeof config !== 'object' || Array.isArray(config)) {
     return new Map([[path, valueText(config)]])
   }
   const entries = Object.entries(config).filter(([key]) => path !== '' || !ignored.has(key))
-  return new Map(
-    entries.flatMap(([key, value]) => [...fieldsOf(value, path === '' ? key : `${path}.${key}`)]),
-  )
+  return new Map(entries.flatMap(([key, value]) => [...flatten(value, path === '' ? key : `${path}.${key}`)]))
 }
 
 function valueText(value: unknown): string {
@@ -55,7 +59,7 @@ export function differenceLabels(configs: readonly Config[]): readonly string[] 
   const paths = differingPaths(all)
   const varying = new Set(paths.filter((path) => new Set(valuesAt(all, path)).size > 1))
   return all.map((fields, index) => {
-    const defaults = fieldsOf(defaultsLike(configs[index]!))
+    const defaults = defaultFieldsOf(configs[index]!)
     const distinguishing = paths.filter((path) => {
       const value = fields.get(path)
       if (value === undefined || (index > 0 && value === all[0]!.get(path))) return false
@@ -71,11 +75,11 @@ function valuesAt(all: readonly Fields[], path: string): readonly string[] {
   return all.flatMap((fields) => fields.get(path) ?? [])
 }
 
-/** Returns a config with the same kind of eigen loss and defaults everywhere else. */
-function defaultsLike({ loss }: Config): unknown {
+/** Returns the fields of a config with the same kind of eigen loss and defaults everywhere else. */
+function defaultFieldsOf({ loss }: Config): Fields {
   const eigen = loss.eigen === null ? null : { kind: loss.eigen.kind }
   const { data } = configSchema.safeParse({ name: 'defaults', loss: { eigen } })
-  return data ?? {}
+  return data === undefined ? new Map() : fieldsOf(data)
 }
 
 /** "loss.eigen.kind" → "eigen", "loss.eigen.k" → "k", "train.batchSize" → "batchSize". */

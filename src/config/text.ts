@@ -26,6 +26,11 @@ function withoutAbsent(section: object, absence: Readonly<Record<string, unknown
   )
 }
 
+/** Returns the part of a config that the runs of an arm share. */
+export function withoutSeed(config: Config): object {
+  return Object.fromEntries(Object.entries(configJson(config)).filter(([field]) => field !== 'seed'))
+}
+
 export function configText(config: Config): string {
   return jsonText(configJson(config))
 }

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { configText } from '../config/text.js'
 import { exitCode } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
-import { jsonText } from '../files/json.js'
 import { isLocked } from '../files/lock.js'
 import { readLastText, readTextIfPresent } from '../files/read.js'
 import { appendToLog, writeDurably } from '../files/write.js'
@@ -31,7 +31,7 @@ export function runCommand(folder: string, threads: number): readonly string[] {
 export async function prepareRun({ folder, config }: SweepRun): Promise<void> {
   const files = runFiles(folder)
   await makeFolder(folder)
-  const text = jsonText(config)
+  const text = configText(config)
   if (readTextIfPresent(files.config) !== text) await writeDurably(files.config, text)
 }
 

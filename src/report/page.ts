@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Arm, Comparison, Result } from '../comparison/compare.js'
 import { differenceText, effectText, meanText, pText, testsText } from '../comparison/text.js'
+import { withoutSeed } from '../config/text.js'
 import { signature } from '../files/own-files.js'
 import { packageRoot } from '../package-root.js'
 import { type Html, html, inlineScript, jsonScript, trustedHtml } from '../pages/html.js'
@@ -152,8 +153,7 @@ function reproduction(arm: Arm): Html {
 
 /** Returns the arm's config file under the name that the commands use. It has no seed because the commands name it. */
 function configFile(arm: Arm): { readonly name: string; readonly text: string } {
-  const { seed: _seed, ...config } = arm.config
-  return { name: `${arm.config.name}.json`, text: JSON.stringify(config, null, 2) }
+  return { name: `${arm.config.name}.json`, text: JSON.stringify(withoutSeed(arm.config), null, 2) }
 }
 
 /** Returns the commands that train the arm's runs again. */
