@@ -31,7 +31,7 @@ describe('a config', () => {
     expect(await loadConfig(file)).toEqual({
       name: 'plain',
       seed: 0,
-      data: { source: 'mnist', noise: 0.2, limit: null },
+      data: { source: 'mnist', noise: 0.2, limit: null, validation: 0 },
       model: { widths: [784, 128, 64, 12, 10], batchNorm: 'none' },
       loss: { eigen: null },
       optimizer: { kind: 'adam', learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
