@@ -81,6 +81,7 @@ describe('eigenae runs --where', () => {
     ['learningRate<1', 1, 'unknown name "learningRate"'],
     ['status=complete', 8, 'status is one of running, completed, interrupted, failed, damaged'],
     ['name<3', 5, 'name is text, so only = and != compare it'],
+    ['data.source<3', 12, 'data.source is no number in these runs, so only = and != compare it'],
     ['test_mse=low', 10, 'test_mse is a number'],
   ])('refuses "%s" with the place of the mistake, character %i', async (text, character, problem) => {
     const found = await readRuns((await findRuns(scratch('runs'))).runs, readRun)

@@ -89,6 +89,13 @@ export function conditionOf(expression: Expression, runs: readonly Run[]): Condi
   const isEquality = operator.value === '=' || operator.value === '!='
   if (field.type === 'text' && !isEquality)
     throw errorAt(text, operator.offset, `${field.name} is text, so only = and != compare it`)
+  const values = runs.map((run) => field.of(run)).filter((value) => value !== null && value !== undefined)
+  if (!isEquality && values.length > 0 && values.every((value) => typeof value !== 'number'))
+    throw errorAt(
+      text,
+      operator.offset,
+      `${field.name} is no number in these runs, so only = and != compare it`,
+    )
   if (field.type === 'number' && typeof literal !== 'number' && literal !== null)
     throw errorAt(text, word.offset, `${field.name} is a number`)
   if (field.values !== undefined && !field.values.includes(word.value))
