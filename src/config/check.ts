@@ -103,5 +103,8 @@ function eigenLossFitsLatent({ loss: { eigen }, model }: Config): Mistake | null
   const mistake = eigen && eigenLossMistake(eigen, latentDimension(model))
   if (mistake === null) return null
   const value: unknown = Reflect.get(eigen!, mistake.key)
-  return { path: ['loss', 'eigen', mistake.key], problem: `${mistake.what} (got ${JSON.stringify(value)})` }
+  return {
+    path: ['loss', 'eigen', mistake.key],
+    problem: `${mistake.problem} (got ${JSON.stringify(value)})`,
+  }
 }

@@ -12,7 +12,7 @@ export interface EigenLossConfig {
 /** A problem with one key of an eigen loss's config. */
 export interface EigenLossMistake {
   readonly key: string
-  readonly what: string
+  readonly problem: string
 }
 
 /** The config half of an eigen loss, a row of the table in index.ts. The formula is in native/eigen_losses. */

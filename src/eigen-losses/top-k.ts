@@ -10,5 +10,5 @@ export const topK = eigenLossKind({
   }),
   parameters: ({ k }) => ({ k }),
   mistake: ({ k }, latent) =>
-    k > latent ? { key: 'k', what: `must be at most ${latent}, the latent's width` } : null,
+    k > latent ? { key: 'k', problem: `must be at most ${latent}, the latent's width` } : null,
 })
