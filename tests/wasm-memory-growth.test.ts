@@ -24,7 +24,8 @@ it('trains when its memory has grown while its threads were starting', async () 
   }
   const data = images(64)
   await withTrainer(engine, spec, data, async (trainer) => {
-    await new Promise((resolve) => setTimeout(resolve, 250)) // both threads are reading the ballast
+    // Both threads should be reading the ballast now. At another moment the test would miss the bug, but never fail.
+    await new Promise((resolve) => setTimeout(resolve, 250))
     await trainer.importState(await trainer.exportState()) // grows the memory and leaves the new part free
     await trainer.trainEpoch(1, () => {}, never)
     expect(await trainer.meanSquaredError(data, null)).toBeGreaterThan(0)
