@@ -4,7 +4,7 @@ import { configSchema } from '../dist/config/schema.js'
 import { loadDataSet } from '../dist/data/load.js'
 import { selectEngine } from '../dist/engines/select.js'
 import { flopPerImage } from '../dist/model/architecture.js'
-import { trainerSpec } from '../dist/training/run.js'
+import { trainerSpec } from '../dist/training/spec.js'
 
 const { engine } = await selectEngine('cpu')
 const { train, test } = await loadDataSet('mnist')
@@ -124,7 +124,7 @@ const never = new AbortController().signal
 
 function createTrainer(config, threads, images) {
   const pixels = train.images.pixels.subarray(0, images * train.images.pixelsPerImage)
-  return engine.createTrainer(trainerSpec(config, threads), pixels)
+  return engine.createTrainer(trainerSpec(config, images, threads), pixels)
 }
 
 function once(make) {

@@ -68,10 +68,10 @@ describe('eigenae bench', () => {
   })
 
   it('counts the products of every layer, without a gradient of the images', () => {
-    expect(flopPerImage({ widths: [4, 3, 2], batchNorm: 'none' })).toBe(
+    expect(flopPerImage({ widths: [4, 3, 2], batchNorm: 'none', activation: 'relu' })).toBe(
       2 * (2 * 4 * 3 + 3 * 3 * 2 + 3 * 2 * 3 + 3 * 3 * 4),
     )
-    const mnist = flopPerImage({ widths: [784, 128, 64, 12, 10], batchNorm: 'none' })
+    const mnist = flopPerImage({ widths: [784, 128, 64, 12, 10], batchNorm: 'none', activation: 'relu' })
     expect((60_000 * mnist) / 1e9).toBeCloseTo(66.75, 2)
   })
 })

@@ -32,9 +32,17 @@ describe('a config', () => {
       name: 'plain',
       seed: 0,
       data: { source: 'mnist', noise: 0.2, limit: null, validation: 0 },
-      model: { widths: [784, 128, 64, 12, 10], batchNorm: 'none' },
+      model: { widths: [784, 128, 64, 12, 10], batchNorm: 'none', activation: 'relu', init: 'he-uniform' },
       loss: { eigen: null },
-      optimizer: { kind: 'adam', learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+      optimizer: {
+        kind: 'adam',
+        learningRate: 0.005,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        warmup: 0,
+        averaging: null,
+      },
       train: { epochs: 10, batchSize: 64 },
       spectrum: { split: 'test', images: 1024, center: false },
       device: 'auto',
@@ -44,7 +52,13 @@ describe('a config', () => {
   it('fills in the defaults of an eigen loss', async () => {
     const file = scratch('eigen.json')
     await writeFile(file, '{ "name": "e", "loss": { "eigen": {} } }')
-    expect((await loadConfig(file)).loss.eigen).toEqual({ kind: 'top-k', k: 2, weight: 1, center: false })
+    expect((await loadConfig(file)).loss.eigen).toEqual({
+      kind: 'top-k',
+      k: 2,
+      weight: 1,
+      layers: 'latent',
+      center: false,
+    })
   })
 
   it('is overridden by settings, later ones winning, and missing objects are created', async () => {
@@ -55,13 +69,13 @@ describe('a config', () => {
       'model.widths=[784,9,3]',
     ]
     const config = await loadConfig(join(configs, 'baseline.json'), settings.map(parseSetting))
-    expect(config.loss.eigen).toEqual({ kind: 'log-max', weight: 0.25, center: false })
+    expect(config.loss.eigen).toEqual({ kind: 'log-max', weight: 0.25, layers: 'latent', center: false })
     expect(config.model.widths).toEqual([784, 9, 3])
   })
 
   it('can change the kind of its eigen loss and keep the other fields', async () => {
     const config = await loadConfig(join(configs, 'eigen.json'), [parseSetting('loss.eigen.kind=log-max')])
-    expect(config.loss.eigen).toEqual({ kind: 'log-max', weight: 1, center: false })
+    expect(config.loss.eigen).toEqual({ kind: 'log-max', weight: 1, layers: 'latent', center: false })
     const own = ['loss.eigen.k=1', 'loss.eigen.kind=log-max']
     expect(await refusal(await readFile(join(configs, 'eigen.json'), 'utf8'), ...own)).toContain(
       '--set loss.eigen.k: is not a field of the kind "log-max"',

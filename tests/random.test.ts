@@ -65,7 +65,13 @@ describe("an epoch's order", () => {
 })
 
 describe('the initial parameters', () => {
-  const architecture = { widths: [784, 128, 64, 12, 10], batchNorm: 'all' } as const
+  const architecture = {
+    widths: [784, 128, 64, 12, 10],
+    batchNorm: 'all',
+    activation: 'relu',
+    init: 'he-uniform',
+    averaging: null,
+  } as const
   const layout = layoutOf(architecture)
   const state = initialState(architecture, 1)
 
@@ -104,6 +110,6 @@ describe('the initial parameters', () => {
 
   it('have the size that follows from the widths', () => {
     expect(latentDimension(architecture)).toBe(10)
-    expect(layoutOf({ ...architecture, batchNorm: 'none' }).parameterCount).toBe(220_066)
+    expect(layoutOf({ ...architecture, batchNorm: 'none', activation: 'relu' }).parameterCount).toBe(220_066)
   })
 })

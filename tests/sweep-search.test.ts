@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { Config } from '../src/config/schema.js'
 import { readSweepFile } from '../src/config/sweep.js'
 import { haltonAxis } from '../src/sweeps/halton.js'
 import { planSweep } from '../src/sweeps/plan.js'
@@ -17,7 +18,7 @@ const sweep = (config: string, ...args: readonly string[]) =>
 
 interface PlannedArm {
   readonly name: string
-  readonly config: { readonly optimizer: { readonly learningRate: number }; readonly train: object }
+  readonly config: Pick<Config, 'optimizer' | 'train'>
   readonly values: Readonly<Record<string, unknown>>
 }
 

@@ -7,7 +7,7 @@ const none = new Uint8Array(0)
 
 describe('engine wasm', () => {
   it("throws the core's own exceptions as JavaScript errors", async () => {
-    const eigenLosses = [{ kind: 'no-such-loss', weight: 1, center: false, parameters: {} }]
+    const eigenLosses = [{ ...smallSpec.eigenLosses[0]!, kind: 'no-such-loss' }]
     await expect(engine.createTrainer({ ...smallSpec, eigenLosses }, none)).rejects.toThrow(
       'unknown eigen loss kind "no-such-loss"',
     )

@@ -12,7 +12,7 @@ import { packageRoot } from '../package-root.js'
 import { thousands } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
-import { trainerSpec } from '../training/run.js'
+import { trainerSpec } from '../training/spec.js'
 import { loadTrainingData } from '../training/training-data.js'
 import { deviceOption, fieldOverride, threadCount, wholeNumber } from './shared/options.js'
 
@@ -152,7 +152,10 @@ async function measureEngines(engines: readonly Engine[], job: Job): Promise<rea
 }
 
 async function warmUp(engine: Engine, { config, images, threads }: Job): Promise<Contender> {
-  const trainer = await engine.createTrainer(trainerSpec(config, threads), images)
+  const trainer = await engine.createTrainer(
+    trainerSpec(config, images.length / inputDimension(config.model), threads),
+    images,
+  )
   await trainTimed(trainer, 1)
   return { engine, trainer, seconds: [], peaks: [] }
 }

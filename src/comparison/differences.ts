@@ -2,6 +2,7 @@
 import { basename, resolve } from 'node:path'
 import { type Config, configSchema } from '../config/schema.js'
 import { configJson } from '../config/text.js'
+import { eigenLossesOf } from '../eigen-losses/index.js'
 import type { WholeRun } from '../runs/read.js'
 import type { Arm, ArmRuns } from './compare.js'
 
@@ -39,7 +40,8 @@ function flatten(config: unknown, path: string): Fields {
 }
 
 function valueText(value: unknown): string {
-  if (Array.isArray(value)) return value.join('-')
+  if (Array.isArray(value) && value.every((each) => typeof each !== 'object')) return value.join('-')
+  if (Array.isArray(value)) return JSON.stringify(value)
   return value === null ? 'none' : String(value)
 }
 
@@ -75,10 +77,12 @@ function valuesAt(all: readonly Fields[], path: string): readonly string[] {
   return all.flatMap((fields) => fields.get(path) ?? [])
 }
 
-/** Returns the fields of a config with the same kind of eigen loss and defaults everywhere else. */
-function defaultFieldsOf({ loss }: Config): Fields {
-  const eigen = loss.eigen === null ? null : { kind: loss.eigen.kind }
-  const { data } = configSchema.safeParse({ name: 'defaults', loss: { eigen } })
+/** Returns the fields of a config with the same kinds of eigen loss and optimizer, and defaults everywhere else. */
+function defaultFieldsOf({ loss, optimizer }: Config): Fields {
+  const kinds = eigenLossesOf(loss.eigen).map(({ kind }) => ({ kind }))
+  const eigen = Array.isArray(loss.eigen) ? kinds : (kinds[0] ?? null)
+  const defaults = { name: 'defaults', loss: { eigen }, optimizer: { kind: optimizer.kind } }
+  const { data } = configSchema.safeParse(defaults)
   return data === undefined ? new Map() : fieldsOf(data)
 }
 

@@ -1,9 +1,10 @@
 import { closest } from 'fastest-levenshtein'
 import type { z } from 'zod'
-import { eigenLossMistake } from '../eigen-losses/index.js'
-import { latentDimension } from '../model/architecture.js'
+import { type EigenLoss, eigenLossesOf, eigenLossKindOf } from '../eigen-losses/index.js'
+import { layerPositions } from '../eigen-losses/layers.js'
+import { hasBatchNorm, innerLayerNames, innerWidths, positionOf } from '../model/architecture.js'
 import { type JsonPath, valueAt, withValue } from './json.js'
-import { describeIssue, type Mistake, unionOptions } from './mistakes.js'
+import { describeIssue, type Mistake, unionOptions, withinBranch } from './mistakes.js'
 import { type Config, configSchema } from './schema.js'
 
 export type Checked =
@@ -25,8 +26,12 @@ type Issues = readonly z.core.$ZodIssue[]
  * Zod stops at an object whose `kind` is wrong. Its other fields are checked as if the kind were the nearest valid one,
  * so that all mistakes are reported at once.
  */
-function allMistakes(input: unknown, issues: Issues): readonly Mistake[] {
-  const ofKind = issues.find((issue) => issue.code === 'invalid_union')
+function allMistakes(input: unknown, all: Issues): readonly Mistake[] {
+  const issues = all.flatMap((issue) => withinBranch(issue, input))
+  const ofKind = issues.find(
+    (issue): issue is z.core.$ZodIssueInvalidUnion =>
+      issue.code === 'invalid_union' && unionOptions(issue).length > 0,
+  )
   if (ofKind === undefined) return [...describeAll(input, issues), ...mistakesBeside(input, issues)]
   const path = ofKind.path as JsonPath
   const nearest = closest(String(valueAt(input, path)), unionOptions(ofKind).map(String))
@@ -53,7 +58,7 @@ function mistakesBeside(input: unknown, issues: Issues): readonly Mistake[] {
 function brokenRules(config: Config, wrong: readonly JsonPath[]): readonly Mistake[] {
   const isWrong = (field: string) =>
     wrong.some((path) => isWithin(path.join('.'), field) || isWithin(field, path.join('.')))
-  return rules.filter(({ fields }) => !fields.some(isWrong)).flatMap(({ mistake }) => mistake(config) ?? [])
+  return rules.filter(({ fields }) => !fields.some(isWrong)).flatMap(({ mistakes }) => mistakes(config))
 }
 
 /** Returns whether a path equals another or lies below it. */
@@ -74,37 +79,121 @@ function withoutField(input: unknown, path: JsonPath): unknown {
 interface Rule {
   /** The config paths that the rule reads. */
   readonly fields: readonly string[]
-  readonly mistake: (config: Config) => Mistake | null
+  readonly mistakes: (config: Config) => readonly Mistake[]
 }
 
 const rules: readonly Rule[] = [
-  { fields: ['train.batchSize', 'model.widths', 'loss.eigen'], mistake: batchAboveLatent },
-  { fields: ['train.batchSize', 'model.batchNorm'], mistake: batchNormNeedsTwo },
-  { fields: ['model.widths', 'loss.eigen'], mistake: eigenLossFitsLatent },
+  { fields: ['model.widths', 'model.batchNorm'], mistakes: batchNormLayers },
+  { fields: ['model.widths', 'loss.eigen'], mistakes: eigenLossLayers },
+  { fields: ['train.batchSize', 'model.widths', 'loss.eigen'], mistakes: batchLargeEnough },
+  { fields: ['train.batchSize', 'model.batchNorm', 'model.widths'], mistakes: batchNormNeedsTwo },
+  { fields: ['model.widths', 'loss.eigen'], mistakes: eigenLossFits },
+  { fields: ['optimizer'], mistakes: nesterovNeedsMomentum },
 ]
 
 const batchSize = ['train', 'batchSize']
 
-function batchAboveLatent({ train, model, loss }: Config): Mistake | null {
-  const latent = latentDimension(model)
-  if (loss.eigen === null || train.batchSize > latent) return null
-  const reason = "the rank of a batch's embedding is at most its number of images"
-  const problem = `must be over ${latent}, the latent size, with an eigen loss: ${reason}`
-  return { path: batchSize, problem: `${problem} (got ${train.batchSize})` }
+function batchNormLayers({ model }: Config): readonly Mistake[] {
+  const { batchNorm, widths } = model
+  return typeof batchNorm === 'string' ? [] : layerMistakes(batchNorm, widths, ['model', 'batchNorm'])
 }
 
-function batchNormNeedsTwo({ train, model, loss }: Config): Mistake | null {
-  // With an eigen loss, batchAboveLatent already rejects a batch of one.
-  if (model.batchNorm === 'none' || train.batchSize >= 2 || loss.eigen !== null) return null
-  return { path: batchSize, problem: `must be at least 2 with batch norm (got ${train.batchSize})` }
+/** The eigen losses of a config with their paths. */
+function eigenLosses({ loss: { eigen } }: Config) {
+  return eigenLossesOf(eigen).map((eigenLoss, index) => {
+    const path: JsonPath = Array.isArray(eigen) ? ['loss', 'eigen', index] : ['loss', 'eigen']
+    return { eigenLoss, path }
+  })
 }
 
-function eigenLossFitsLatent({ loss: { eigen }, model }: Config): Mistake | null {
-  const mistake = eigen && eigenLossMistake(eigen, latentDimension(model))
-  if (mistake === null) return null
-  const value: unknown = Reflect.get(eigen!, mistake.key)
-  return {
-    path: ['loss', 'eigen', mistake.key],
-    problem: `${mistake.problem} (got ${JSON.stringify(value)})`,
-  }
+function eigenLossLayers(config: Config): readonly Mistake[] {
+  return eigenLosses(config).flatMap(({ eigenLoss: { layers }, path }) => {
+    const { widths } = config.model
+    if (layers === 'hidden' && innerLayerNames(widths.length).length === 1)
+      return [{ path: [...path, 'layers'], problem: 'must not be "hidden": the network has no hidden layer' }]
+    return typeof layers === 'string' ? [] : layerMistakes(layers, widths, [...path, 'layers'])
+  })
+}
+
+/** Returns the unknown and the repeated names of a list of layers. */
+function layerMistakes(
+  names: readonly string[],
+  widths: readonly number[],
+  path: JsonPath,
+): readonly Mistake[] {
+  const known = innerLayerNames(widths.length)
+  const positions = names.map((name) => positionOf(name, widths.length))
+  return names.flatMap((name, index) => {
+    const given = `(got ${JSON.stringify(name)})`
+    const position = positions[index]!
+    if (position === null)
+      return [
+        { path: [...path, index], problem: `must be a layer of this network: ${known.join(', ')} ${given}` },
+      ]
+    if (positions.indexOf(position) === index) return []
+    return [{ path: [...path, index], problem: `must not name the layer ${known[position]} again ${given}` }]
+  })
+}
+
+/** The layers of an eigen loss whose names are all known. */
+function layersOfLoss({ layers }: EigenLoss, widths: readonly number[]) {
+  const names = innerLayerNames(widths.length)
+  const sizes = innerWidths(widths)
+  const isKnown =
+    typeof layers === 'string' || layers.every((name) => positionOf(name, widths.length) !== null)
+  const positions = isKnown ? layerPositions(layers, widths.length) : []
+  return positions.map((position) => ({ name: names[position]!, width: sizes[position]! }))
+}
+
+function batchLargeEnough(config: Config): readonly Mistake[] {
+  const { train, model } = config
+  const tooSmall = eigenLosses(config).flatMap(({ eigenLoss, path }) => {
+    const needed = (width: number) => eigenLossKindOf(eigenLoss).minimumImages(width)
+    const layers = layersOfLoss(eigenLoss, model.widths)
+    const worst = layers.toSorted((a, b) => needed(b.width) - needed(a.width))[0]
+    if (worst === undefined || train.batchSize >= needed(worst.width)) return []
+    return [
+      { path: batchSize, problem: smallBatchProblem(worst, needed(worst.width), train.batchSize, path) },
+    ]
+  })
+  return tooSmall.slice(0, 1)
+}
+
+function smallBatchProblem(
+  { name, width }: { readonly name: string; readonly width: number },
+  needed: number,
+  given: number,
+  path: JsonPath,
+): string {
+  if (needed <= width) return `must be at least ${needed} for ${path.join('.')} (got ${given})`
+  if (name !== 'latent')
+    return `must be over ${width}, the width of ${name}, with ${path.join('.')} on that layer: the rank of its matrix is at most the number of images (got ${given})`
+  return `must be over ${width}, the latent size, with an eigen loss: the rank of a batch's embedding is at most its number of images (got ${given})`
+}
+
+function batchNormNeedsTwo(config: Config): readonly Mistake[] {
+  const { train, model } = config
+  // With an eigen loss on the latent layer, batchLargeEnough already rejects a batch of one.
+  const namesAreKnown = batchNormLayers(config).length === 0
+  if (!namesAreKnown || !hasBatchNorm(model) || train.batchSize >= 2 || batchLargeEnough(config).length > 0)
+    return []
+  return [{ path: batchSize, problem: `must be at least 2 with batch norm (got ${train.batchSize})` }]
+}
+
+function eigenLossFits({ model, ...config }: Config): readonly Mistake[] {
+  return eigenLosses({ model, ...config }).flatMap(({ eigenLoss, path }) => {
+    const found = layersOfLoss(eigenLoss, model.widths).flatMap(
+      ({ name, width }) => eigenLossKindOf(eigenLoss).mistake?.(eigenLoss, width, name) ?? [],
+    )
+    return found.slice(0, 1).map(({ key, problem }) => {
+      const value: unknown = Reflect.get(eigenLoss, key)
+      return { path: [...path, key], problem: `${problem} (got ${JSON.stringify(value)})` }
+    })
+  })
+}
+
+function nesterovNeedsMomentum({ optimizer }: Config): readonly Mistake[] {
+  if (optimizer.kind !== 'sgd' || !optimizer.nesterov || optimizer.momentum > 0) return []
+  const problem = 'must be false without momentum: optimizer.momentum is 0 (got true)'
+  return [{ path: ['optimizer', 'nesterov'], problem }]
 }

@@ -1,9 +1,9 @@
-import { defaultEigenLossKind, eigenLossSchema } from '../eigen-losses/index.js'
+import { eigenLossSchema } from '../eigen-losses/index.js'
 import { usageError } from '../errors.js'
 import { checkConfig } from './check.js'
 import { type JsonDocument, readJson, valueAt, withValue } from './json.js'
 import type { Mistake } from './mistakes.js'
-import type { Config } from './schema.js'
+import { type Config, optimizerSchema } from './schema.js'
 
 /** A value from the command line for one field of the config. */
 export interface Override {
@@ -90,10 +90,19 @@ function isSetBy({ path: set }: Override, path: Mistake['path'], document: JsonD
   )
 }
 
-/** The field names of each kind of eigen loss. */
+/** The field names of each kind of eigen loss and of optimizer. Their kinds have different names. */
 const fieldsOfKind: ReadonlyMap<unknown, readonly string[]> = new Map(
-  eigenLossSchema.options.map(({ shape }) => [[...shape.kind._zod.values][0], Object.keys(shape)]),
+  [...eigenLossSchema.options, ...optimizerSchema.options].map(({ shape }) => [
+    [...shape.kind._zod.values][0],
+    Object.keys(shape),
+  ]),
 )
+
+/** Returns the kind of an object that names none: the first of its schema. */
+function defaultKind(path: readonly string[]): unknown {
+  const { options } = path[0] === 'optimizer' ? optimizerSchema : eigenLossSchema
+  return [...options[0]!.shape.kind._zod.values][0]
+}
 
 /**
  * Returns the file's config without the fields that an overridden `kind` does not have: over a top-k loss,
@@ -107,7 +116,7 @@ function withoutOldKind(config: unknown, { path, value: kind }: Override): unkno
   const parent = path.slice(0, -1)
   const object = valueAt(config, parent)
   if (typeof object !== 'object' || object === null || Array.isArray(object)) return config
-  const oldFields = fieldsOfKind.get(Reflect.get(object, 'kind') ?? defaultEigenLossKind) ?? []
+  const oldFields = fieldsOfKind.get(Reflect.get(object, 'kind') ?? defaultKind(parent)) ?? []
   const fields = fieldsOfKind.get(kind) ?? oldFields
   const kept = Object.entries(object).filter(([key]) => !oldFields.includes(key) || fields.includes(key))
   return withValue(config, parent, Object.fromEntries(kept))

@@ -25,11 +25,8 @@ export function describeIssue(
   }
   const value = valueAt(input, path)
   if (value === undefined) return [{ path, problem: 'is missing' }]
-  const branch = issue.code === 'invalid_union' ? branchOfType(issue) : null
-  if (branch !== null)
-    return branch.flatMap((inner) =>
-      describeIssue({ ...inner, path: [...issue.path, ...inner.path] }, input, schema),
-    )
+  const inner = withinBranch(issue, input)
+  if (inner[0] !== issue) return inner.flatMap((each) => describeIssue(each, input, schema))
   return [{ path, problem: `${expectation(issue)} (got ${abbreviatedJson(value)})` }]
 }
 
@@ -53,6 +50,19 @@ function expectation(issue: z.core.$ZodIssue): string {
 export function unionOptions(issue: z.core.$ZodIssueInvalidUnion): readonly unknown[] {
   const options: readonly unknown[] = 'options' in issue && Array.isArray(issue.options) ? issue.options : []
   return options.filter((option) => option !== undefined)
+}
+
+/**
+ * Returns the issues inside the one member of a union that has the value's type, with their paths from the root; the
+ * issue itself if it has no such member.
+ */
+export function withinBranch(issue: z.core.$ZodIssue, input: unknown): readonly z.core.$ZodIssue[] {
+  const isUnion = issue.code === 'invalid_union' && valueAt(input, issue.path as JsonPath) !== undefined
+  const branch = isUnion ? branchOfType(issue) : null
+  if (branch === null) return [issue]
+  return branch.flatMap((inner) =>
+    withinBranch({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue, input),
+  )
 }
 
 /** Returns the issues of the one member of a union that has the value's type, null if no member or several have it. */
@@ -113,10 +123,16 @@ function kindsOf(type: z.core.$ZodType): readonly Readonly<Record<string, z.core
     case 'pipe':
       return kindsOf(def.in)
     case 'union':
-      return def.options.map((option) => shapeOf(option, undefined) ?? {})
+      return def.options.flatMap((option) =>
+        isUnion(option) ? kindsOf(option) : (shapeOf(option, undefined) ?? []),
+      )
     default:
       return []
   }
+}
+
+function isUnion(type: z.core.$ZodType): boolean {
+  return (type as z.core.$ZodTypes)._zod.def.type === 'union'
 }
 
 /** Returns the keys that the schema allows in the object at `path`. */
@@ -127,14 +143,35 @@ function validKeys(schema: z.ZodType, path: JsonPath, input: unknown): readonly 
 
 function typeAt(schema: z.ZodType, path: JsonPath, input: unknown): z.core.$ZodType | undefined {
   return path.reduce<z.core.$ZodType | undefined>(
-    (type, key) => type && childOf(type, String(key), valueAt(input, path)),
+    (type, key, depth) => type && childOf(type, String(key), valueAt(input, path.slice(0, depth))),
     schema,
   )
 }
 
+/** Returns the type of a member of `value`, an object or a list of the given type. */
 function childOf(type: z.core.$ZodType, key: string, value: unknown): z.core.$ZodType | undefined {
   const { def } = (type as z.core.$ZodTypes)._zod
-  return def.type === 'record' ? def.valueType : shapeOf(type, value)?.[key]
+  switch (def.type) {
+    case 'record':
+      return def.valueType
+    case 'array':
+      return def.element
+    case 'default':
+    case 'prefault':
+    case 'nullable':
+    case 'optional':
+      return childOf(def.innerType, key, value)
+    case 'union': {
+      const list = Array.isArray(value) ? def.options.find(isArray) : undefined
+      return list === undefined ? shapeOf(type, value)?.[key] : childOf(list, key, value)
+    }
+    default:
+      return shapeOf(type, value)?.[key]
+  }
+}
+
+function isArray(type: z.core.$ZodType): boolean {
+  return (type as z.core.$ZodTypes)._zod.def.type === 'array'
 }
 
 /** Returns an object's fields, behind defaults, nullables and pipes. For a union, those of the value's `kind`. */

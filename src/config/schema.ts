@@ -1,5 +1,8 @@
 import { z } from 'zod'
 import { eigenLossSchema } from '../eigen-losses/index.js'
+import { defaultSlope } from '../model/architecture.js'
+import type { DeepReadonly } from '../types/deep-readonly.js'
+import { scheduledSchema } from './schedule.js'
 
 export const devices = ['auto', 'cpu', 'wasm', 'cuda', 'tensorflow-cpu'] as const
 export type RequestedDevice = (typeof devices)[number]
@@ -7,6 +10,9 @@ export type Device = Exclude<RequestedDevice, 'auto'>
 
 const maximumSeed = 2 ** 32 - 1
 const inputPixels = 784
+
+// A term of the loss takes time at every step; more than a few have no use.
+const maximumEigenLosses = 16
 
 // Each layer costs buffers and a barrier between the threads. A mirrored network without skip connections stops learning
 // well below this depth, because its gradient vanishes.
@@ -55,27 +61,106 @@ const model = z.strictObject({
     .default([inputPixels, 128, 64, 12, 10])
     .describe('Widths of the encoder, from the pixels to the latent size; the decoder mirrors them.'),
   batchNorm: z
-    .enum(['none', 'encoder', 'all'])
+    .union([z.enum(['none', 'encoder', 'all']), z.array(z.string())], {
+      error: 'must be "none" or "encoder" or "all", or a list of layers like ["encoder.0", "latent"]',
+    })
     .default('none')
     .describe(
-      'Layers with batch norm: every layer but the output (all), or the encoder including the latent layer.',
+      'Layers with batch norm: every layer but the output (all), the encoder including the latent layer, or those with the given names.',
+    ),
+  activation: z
+    .union(
+      [
+        z.enum(['relu', 'leaky-relu', 'silu']),
+        z.strictObject({
+          kind: z.literal('leaky-relu'),
+          slope: z.number().gt(0).lt(1).default(defaultSlope).describe('Factor of negative values.'),
+        }),
+      ],
+      { error: 'must be "relu" or "leaky-relu" or "silu", or {"kind": "leaky-relu", "slope": 0.2}' },
+    )
+    .default('relu')
+    .describe(
+      `Activation of the hidden layers. The slope of "leaky-relu" is ${defaultSlope} unless it is given.`,
+    ),
+  init: z
+    .enum(['he-uniform', 'orthogonal'])
+    .default('he-uniform')
+    .describe(
+      "Initial weights: uniform by He et al. (PyTorch's kaiming_uniform_), or orthogonal with the same variance.",
     ),
 })
 
 const loss = z.strictObject({
-  eigen: eigenLossSchema
-    .nullable()
+  eigen: z
+    .union([z.null(), eigenLossSchema, z.array(eigenLossSchema).min(1).max(maximumEigenLosses)], {
+      error: 'must be an eigen loss like {"kind": "top-k"}, a list of them, or null',
+    })
     .default(null)
-    .describe("An eigen loss on the singular values of the batch's embedding; null for none."),
+    .describe(
+      'A loss on the spectrum or the moments of layers, or a list of them, which are added; null for none.',
+    ),
 })
 
-const optimizer = z.strictObject({
-  kind: z.literal('adam').default('adam'),
-  learningRate: z.number().gt(0).default(0.005),
+const optimizerFields = {
+  learningRate: scheduledSchema(z.number().gt(0))
+    .default(0.005)
+    .describe('A number, or a schedule over the first epochs.'),
+  warmup: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('Number of steps over which the learning rate rises linearly from 0.'),
+  averaging: z
+    .strictObject({
+      kind: z.literal('ema'),
+      decay: z.number().gt(0).lt(1).default(0.998).describe('Share of the old average at each step.'),
+    })
+    .nullable()
+    .default(null)
+    .describe(
+      'Average the parameters and running statistics over the steps, and evaluate and keep the averaged model; null for the last one.',
+    ),
+}
+
+const adamFields = {
   beta1: z.number().min(0).lt(1).default(0.9),
   beta2: z.number().min(0).lt(1).default(0.999),
   epsilon: z.number().gt(0).default(1e-8),
-})
+}
+
+const { learningRate, ...otherOptimizerFields } = optimizerFields
+
+// The first three fields keep the order of version 0.1.0, which is that of config.json.
+const optimizer = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('adam').default('adam'),
+    learningRate,
+    ...adamFields,
+    ...otherOptimizerFields,
+  }),
+  z.strictObject({
+    kind: z.literal('adamw'),
+    learningRate,
+    ...adamFields,
+    weightDecay: z
+      .number()
+      .min(0)
+      .default(0.01)
+      .describe('Share of the weights that is subtracted at each step, times the learning rate.'),
+    ...otherOptimizerFields,
+  }),
+  z.strictObject({
+    kind: z.literal('sgd'),
+    learningRate,
+    momentum: z.number().min(0).lt(1).default(0),
+    nesterov: z.boolean().default(false).describe("Nesterov's momentum, which must not be 0."),
+    ...otherOptimizerFields,
+  }),
+])
+
+/** The kinds of optimizer and their fields. */
+export const optimizerSchema = optimizer
 
 const train = z.strictObject({
   epochs: z.int().min(1).max(1_000_000).default(10),
@@ -112,8 +197,6 @@ export const configSchema = z.strictObject({
 
 /** A config in which every field has a value. */
 export type Config = DeepReadonly<Omit<z.output<typeof configSchema>, '$schema'>>
-
-type DeepReadonly<T> = T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> } : T
 
 /** The JSON Schema that editors read: configs/schema.json. */
 export function jsonSchema(): object {

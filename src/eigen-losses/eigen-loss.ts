@@ -1,12 +1,17 @@
 import { z } from 'zod'
+import { type ScheduledConfig, scheduledSchema } from '../config/schedule.js'
+
+/** The layers that an eigen loss acts on. */
+export type LayerChoice = 'latent' | 'hidden' | 'all' | readonly string[]
 
 /** The config fields that every eigen loss has. */
 export interface EigenLossConfig {
   readonly kind: string
   /** Factor of the eigen loss in the loss. */
-  readonly weight: number
-  /** Whether the batch's mean is subtracted from the embedding before its singular values are computed. */
-  readonly center: boolean
+  readonly weight: ScheduledConfig
+  readonly layers: LayerChoice
+  /** Whether the batch's mean is subtracted from a layer's matrix first. Absent from kinds that do so by definition. */
+  readonly center?: boolean
 }
 
 /** A problem with one key of an eigen loss's config. */
@@ -17,21 +22,37 @@ export interface EigenLossMistake {
 
 /** The config half of an eigen loss, a row of the table in index.ts. The formula is in native/eigen_losses. */
 export interface EigenLossKind<Schema extends z.ZodType<EigenLossConfig> = z.ZodType<EigenLossConfig>> {
-  /** The kind's name, its own fields and `commonFields`. */
+  /** The kind's name, its own fields, `commonFields` and, if the formula allows both, `center`. */
   readonly schema: Schema
-  /** Returns the numbers that the formula needs besides the singular values, by the names that the engines use. */
+  /** Returns the numbers that the formula needs besides a layer's matrix, by the names that the engines use. */
   parameters(config: z.output<Schema>): Readonly<Record<string, number>>
-  /** Returns a mistake that depends on the latent's width, or null. */
-  mistake?(config: z.output<Schema>, latent: number): EigenLossMistake | null
+  /** Returns the smallest number of images in a batch for which the loss is defined on a layer of the given width. */
+  minimumImages(width: number): number
+  /** Returns a mistake that depends on the width of a layer, or null. `layer` names the layer for messages. */
+  mistake?(config: z.output<Schema>, width: number, layer: string): EigenLossMistake | null
 }
 
+/** The smallest batch of a loss on the spectrum: a matrix of fewer images has fewer singular values than dimensions. */
+export const moreImagesThanDimensions = (width: number) => width + 1
+
 export const commonFields = {
-  weight: z.number().default(1).describe('Factor of the eigen loss in the loss.'),
-  center: z
-    .boolean()
-    .default(false)
-    .describe("Subtract the batch's mean from the embedding before its singular values are computed."),
+  weight: scheduledSchema(z.number())
+    .default(1)
+    .describe('Factor of the eigen loss in the loss: a number, or a schedule.'),
+  layers: z
+    .union([z.enum(['latent', 'hidden', 'all']), z.array(z.string()).min(1)], {
+      error: 'must be "latent" or "hidden" or "all", or a list of layers like ["encoder.1", "latent"]',
+    })
+    .default('latent')
+    .describe(
+      'Layers that the loss acts on, by its mean over them: the latent layer, the hidden ones (by their linear outputs), all, or those with the given names.',
+    ),
 }
+
+export const center = z
+  .boolean()
+  .default(false)
+  .describe("Subtract the batch's mean from a layer's matrix before its singular values are computed.")
 
 /** Checks that a kind's functions take the config of its schema. */
 export function eigenLossKind<Schema extends z.ZodType<EigenLossConfig>>(

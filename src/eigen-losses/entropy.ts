@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { commonFields, eigenLossKind } from './eigen-loss.js'
+import { center, commonFields, eigenLossKind, moreImagesThanDimensions } from './eigen-loss.js'
 
 /**
  * ln d + Σ p ln p with p = σ/Σσ: 0 if all d singular values are equal, ln d if there is only one. It is ln d minus the
@@ -7,6 +7,7 @@ import { commonFields, eigenLossKind } from './eigen-loss.js'
  * native/eigen_losses/entropy.cc.
  */
 export const entropy = eigenLossKind({
-  schema: z.strictObject({ kind: z.literal('entropy'), ...commonFields }),
+  schema: z.strictObject({ kind: z.literal('entropy'), ...commonFields, center }),
   parameters: () => ({}),
+  minimumImages: moreImagesThanDimensions,
 })

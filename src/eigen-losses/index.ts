@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { EigenLossConfig, EigenLossKind, EigenLossMistake } from './eigen-loss.js'
+import type { DeepReadonly } from '../types/deep-readonly.js'
+import type { EigenLossConfig, EigenLossKind } from './eigen-loss.js'
 import { entropy } from './entropy.js'
 import { logMax } from './log-max.js'
 import { topK } from './top-k.js'
@@ -14,26 +15,14 @@ const [first, ...others] = Object.values(eigenLosses).map(({ schema }) => schema
 
 /** The config of an eigen loss of any kind. */
 export const eigenLossSchema = z.discriminatedUnion('kind', [first, ...others])
-export type EigenLoss = z.output<typeof eigenLossSchema>
+export type EigenLoss = DeepReadonly<z.output<typeof eigenLossSchema>>
 
-/** The kind of a config that names none. */
-export const defaultEigenLossKind = topK.schema.shape.kind.def.defaultValue
-
-/** An eigen loss with its formula's numbers: the form in which engines take it. */
-export interface EngineEigenLoss extends EigenLossConfig {
-  readonly parameters: Readonly<Record<string, number>>
+export function eigenLossKindOf({ kind }: Pick<EigenLossConfig, 'kind'>): EigenLossKind {
+  return eigenLosses[kind as keyof typeof eigenLosses] as unknown as EigenLossKind
 }
 
-export function engineEigenLoss(config: EigenLoss): EngineEigenLoss {
-  const { kind, weight, center } = config
-  return { kind, weight, center, parameters: kindOf(config).parameters(config) }
-}
-
-/** Returns a mistake that depends on the latent's width, or null. */
-export function eigenLossMistake(config: EigenLoss, latent: number): EigenLossMistake | null {
-  return kindOf(config).mistake?.(config, latent) ?? null
-}
-
-function kindOf({ kind }: EigenLoss): EigenLossKind {
-  return eigenLosses[kind] as EigenLossKind
+/** Returns the eigen losses of a config: none, one, or those of its list. */
+export function eigenLossesOf<Loss>(eigen: Loss | readonly Loss[] | null): readonly Loss[] {
+  if (eigen === null) return []
+  return Array.isArray(eigen) ? (eigen as readonly Loss[]) : [eigen as Loss]
 }

@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import { commonFields, eigenLossKind } from './eigen-loss.js'
+import { center, commonFields, eigenLossKind, moreImagesThanDimensions } from './eigen-loss.js'
 
 /** ln(λ₁ / Σλ), λ = σ². The formula and its derivatives: native/eigen_losses/log_max.cc. */
 export const logMax = eigenLossKind({
-  schema: z.strictObject({ kind: z.literal('log-max'), ...commonFields }),
+  schema: z.strictObject({ kind: z.literal('log-max'), ...commonFields, center }),
   parameters: () => ({}),
+  minimumImages: moreImagesThanDimensions,
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { commonFields, eigenLossKind } from './eigen-loss.js'
+import { center, commonFields, eigenLossKind, moreImagesThanDimensions } from './eigen-loss.js'
 
 /** (σ₁ + … + σ_k) / Σσ. The formula and its derivatives: native/eigen_losses/top_k.cc. */
 export const topK = eigenLossKind({
@@ -7,8 +7,15 @@ export const topK = eigenLossKind({
     kind: z.literal('top-k').default('top-k'),
     k: z.int().min(1).default(2).describe('Number of the largest singular values in the numerator.'),
     ...commonFields,
+    center,
   }),
   parameters: ({ k }) => ({ k }),
-  mistake: ({ k }, latent) =>
-    k > latent ? { key: 'k', problem: `must be at most ${latent}, the latent's width` } : null,
+  minimumImages: moreImagesThanDimensions,
+  mistake: ({ k }, width, layer) =>
+    k > width
+      ? {
+          key: 'k',
+          problem: `must be at most ${width}, ${layer === 'latent' ? "the latent's width" : `the width of ${layer}`}`,
+        }
+      : null,
 })

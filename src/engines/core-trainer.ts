@@ -59,7 +59,11 @@ export function coreBackedTrainer(core: CoreTrainer, spec: TrainerSpec, images: 
     reconstruct: (input) => core.reconstruct(input),
     meanSquaredError: (input, noise, signal) =>
       withSignal(core, signal, () => core.meanSquaredError(input, coreNoise(noise))),
-    exportState: async () => core.getState(),
+    exportState: async () => ({
+      ...core.getState(),
+      averagedParameters: new Float32Array(0),
+      averagedStatistics: new Float32Array(0),
+    }),
     importState: async (state) => core.setState(state),
     dispose: async () => core.dispose(),
   }

@@ -1,7 +1,7 @@
 import type { Device } from '../config/schema.js'
-import type { EngineEigenLoss } from '../eigen-losses/index.js'
 import type { Architecture } from '../model/architecture.js'
-import type { TrainerState } from '../model/state.js'
+import type { Scheduled } from '../model/schedule.js'
+import type { Initialisation, TrainerState } from '../model/state.js'
 
 /** Trains networks: one row of the table in select.ts. It does not use files, CSV or the terminal. */
 export interface Engine {
@@ -26,8 +26,15 @@ export interface Engine {
 
 /** The network and its training. */
 export interface TrainerSpec extends Architecture {
-  readonly eigenLosses: readonly EngineEigenLoss[]
-  readonly adam: AdamSpec
+  readonly init: Initialisation
+  readonly eigenLosses: readonly EigenLossSpec[]
+  readonly optimizer: OptimizerSpec
+  /**
+   * Decay of the exponential average of parameters and running statistics, by torch.optim.swa_utils with use_buffers: the first
+   * step's values, then average ← decay · average + (1 − decay) · value after each step. The averaged network is the
+   * one that `encode`, `reconstruct` and `meanSquaredError` use. Null for no averaging.
+   */
+  readonly averaging: number | null
   readonly batchSize: number
   /** Names the initial parameters, the shuffles and the training noise. */
   readonly seed: number
@@ -37,11 +44,46 @@ export interface TrainerSpec extends Architecture {
   readonly threads: number
 }
 
-export interface AdamSpec {
-  readonly learningRate: number
+/** A term of the loss: weight · the mean of the kind's value over the layers. */
+export interface EigenLossSpec {
+  readonly kind: string
+  /** The numbers of the kind's formula by name. */
+  readonly parameters: Readonly<Record<string, number>>
+  /** Whether a layer's matrix is centred first; false for kinds that do not ask. */
+  readonly center: boolean
+  /** By the step. At a step where it is 0, the loss is not computed and counts as absent. */
+  readonly weight: Scheduled
+  /**
+   * Positions of its layers in the forward pass, ascending. The matrix [batch][width] of the latent layer is the embedding,
+   * after batch norm; that of any other layer is the output of its linear map, before batch norm and activation.
+   */
+  readonly layers: readonly number[]
+  /** A batch of fewer images trains without this loss. */
+  readonly minimumImages: number
+}
+
+export type OptimizerSpec = AdamSpec | SgdSpec
+
+interface AnyOptimizerSpec {
+  readonly learningRate: Scheduled
+  /** Steps over which the learning rate rises from 0: `warmupFactor`. */
+  readonly warmup: number
+}
+
+/** torch.optim.Adam, or AdamW if weightDecay is not 0. The decay applies to weights, not to biases and batch norm. */
+export interface AdamSpec extends AnyOptimizerSpec {
+  readonly kind: 'adam'
   readonly beta1: number
   readonly beta2: number
   readonly epsilon: number
+  readonly weightDecay: number
+}
+
+/** torch.optim.SGD without dampening. The momentum's buffer is `firstMoments`; `secondMoments` stay 0. */
+export interface SgdSpec extends AnyOptimizerSpec {
+  readonly kind: 'sgd'
+  readonly momentum: number
+  readonly nesterov: boolean
 }
 
 /**
@@ -62,8 +104,15 @@ export interface Losses {
   /** mse + Σ weight · eigen loss. */
   readonly loss: number
   readonly mse: number
-  /** The sum of the unweighted eigen losses, over the batches that had any; 0 if no batch had any. */
-  readonly eigenLoss: number
+  /** Of each eigen loss in the order of the spec. */
+  readonly terms: readonly TermLoss[]
+}
+
+/** Means of an eigen loss over the images of the batches that had it; 0 if no batch had it. */
+export interface TermLoss {
+  /** Unweighted. */
+  readonly value: number
+  readonly weighted: number
 }
 
 export interface EpochProgress {

@@ -21,9 +21,10 @@ export function meanLoss(sum: number, images: number): number {
 }
 
 export function meanLosses({ loss, squaredError, eigenLoss, images, eigenLossImages }: LossSums): Losses {
+  const weighted = meanLoss(loss - squaredError, eigenLossImages)
   return {
     loss: meanLoss(loss, images),
     mse: meanLoss(squaredError, images),
-    eigenLoss: meanLoss(eigenLoss, eigenLossImages),
+    terms: eigenLossImages === 0 ? [] : [{ value: meanLoss(eigenLoss, eigenLossImages), weighted }],
   }
 }

@@ -1,5 +1,17 @@
-export type BatchNorm = 'none' | 'encoder' | 'all'
-export type Activation = 'relu' | 'linear' | 'sigmoid'
+/** Layers with batch norm: none, the encoder's with the latent layer, all but the output, or those with these names. */
+export type BatchNorm = 'none' | 'encoder' | 'all' | readonly string[]
+
+/** The activation of the hidden layers. Leaky ReLU multiplies negative values with its slope. */
+export type HiddenActivation =
+  | 'relu'
+  | 'leaky-relu'
+  | 'silu'
+  | { readonly kind: 'leaky-relu'; readonly slope: number }
+
+export type Activation = 'relu' | 'leaky-relu' | 'silu' | 'linear' | 'sigmoid'
+
+/** The slope of PyTorch's LeakyReLU by default. */
+export const defaultSlope = 0.01
 
 /** Added to a variance before its square root is taken: the default of PyTorch's BatchNorm1d. */
 export const batchNormEpsilon = 1e-5
@@ -8,6 +20,7 @@ export interface Architecture {
   /** The encoder's widths, the input first and the latent size last; the decoder mirrors them. */
   readonly widths: readonly number[]
   readonly batchNorm: BatchNorm
+  readonly activation: HiddenActivation
 }
 
 export interface Layer {
@@ -19,6 +32,8 @@ export interface Layer {
   /** Whether there is batch norm between the linear map and the activation. */
   readonly batchNorm: boolean
   readonly activation: Activation
+  /** Of leaky ReLU only. */
+  readonly slope?: number
 }
 
 /** The dimension of the embedding. */
@@ -30,9 +45,10 @@ export function inputDimension(architecture: Architecture): number {
   return architecture.widths[0]!
 }
 
-/** Returns all layers in the order of the forward pass, with ReLU except at the latent (linear) and the output (sigmoid). */
+/** Returns all layers in the order of the forward pass. The latent layer is linear, the output a sigmoid. */
 export function layersOf(architecture: Architecture): readonly Layer[] {
   const { widths } = architecture
+  const normalised = new Set(batchNormPositions(architecture))
   const depth = widths.length - 1
   const sizes = [...widths, ...widths.slice(0, -1).reverse()]
   return Array.from({ length: 2 * depth }, (_, position) => ({
@@ -40,14 +56,51 @@ export function layersOf(architecture: Architecture): readonly Layer[] {
     index: position < depth ? position : position - depth,
     inputs: sizes[position]!,
     outputs: sizes[position + 1]!,
-    batchNorm: hasBatchNorm(architecture.batchNorm, position, depth),
-    activation: position === depth - 1 ? 'linear' : position === 2 * depth - 1 ? 'sigmoid' : 'relu',
+    batchNorm: normalised.has(position),
+    ...(position === depth - 1
+      ? { activation: 'linear' }
+      : position === 2 * depth - 1
+        ? { activation: 'sigmoid' }
+        : hiddenActivation(architecture.activation)),
   }))
 }
 
-function hasBatchNorm(kind: BatchNorm, position: number, depth: number): boolean {
-  if (kind === 'all') return position < 2 * depth - 1
-  return kind === 'encoder' && position < depth
+function hiddenActivation(activation: HiddenActivation): Pick<Layer, 'activation' | 'slope'> {
+  if (activation === 'relu' || activation === 'silu') return { activation }
+  const slope = activation === 'leaky-relu' ? defaultSlope : activation.slope
+  return { activation: 'leaky-relu', slope }
+}
+
+export function hasBatchNorm(architecture: Architecture): boolean {
+  return batchNormPositions(architecture).length > 0
+}
+
+function batchNormPositions({ widths, batchNorm }: Architecture): readonly number[] {
+  const positions = [...Array(2 * widths.length - 3).keys()]
+  if (batchNorm === 'all') return positions
+  if (batchNorm === 'encoder') return positions.slice(0, widths.length - 1)
+  if (batchNorm === 'none') return []
+  return batchNorm.map((name) => positionOf(name, widths.length)!)
+}
+
+/**
+ * Returns the names of all layers but the output, in the order of the forward pass: "encoder.0", …, "latent", "decoder.0", …
+ * @param widthCount the length of `widths`
+ */
+export function innerLayerNames(widthCount: number): readonly string[] {
+  const hidden = [...Array(widthCount - 2).keys()]
+  return [...hidden.map((i) => `encoder.${i}`), 'latent', ...hidden.map((i) => `decoder.${i}`)]
+}
+
+/** Returns the outputs of all layers but the last, in the order of the forward pass. */
+export function innerWidths(widths: readonly number[]): readonly number[] {
+  return [...widths.slice(1), ...widths.slice(1, -1).reverse()]
+}
+
+/** Returns the position of a layer in the forward pass, null if none but the output has the name. */
+export function positionOf(name: string, widthCount: number): number | null {
+  const position = innerLayerNames(widthCount).indexOf(name === `encoder.${widthCount - 2}` ? 'latent' : name)
+  return position < 0 ? null : position
 }
 
 /**

@@ -109,8 +109,28 @@ export function fillEvaluationNoise(
   }
 }
 
+/** Writes normal numbers of deviation 1, named by (seed, purpose) and `stream`, by Box and Muller. */
+export function fillNormals(
+  values: Float64Array,
+  key: readonly [number, number],
+  stream: readonly [number, number],
+): void {
+  const block = new Uint32Array(4)
+  for (let i = 0; i < values.length; i += 4) {
+    philoxInto(block, i / 4, stream[0], stream[1], 0, key[0], key[1])
+    fillPair(values, i, block[0]!, block[1]!, 1)
+    fillPair(values, i + 2, block[2]!, block[3]!, 1)
+  }
+}
+
 /** Writes two normal numbers made of two words. A typed array ignores writes past its end. */
-function fillPair(noise: Float32Array, index: number, even: number, odd: number, deviation: number): void {
+function fillPair(
+  noise: Float32Array | Float64Array,
+  index: number,
+  even: number,
+  odd: number,
+  deviation: number,
+): void {
   const radius = deviation * Math.sqrt(-2 * Math.log(((even >>> 9) + 0.5) * 2 ** -23))
   const angle = 2 * Math.PI * (odd | 0) * 2 ** -32
   noise[index] = radius * Math.cos(angle)

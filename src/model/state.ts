@@ -1,5 +1,6 @@
-import type { Architecture } from './architecture.js'
+import type { Architecture, Layer } from './architecture.js'
 import { type Layout, layoutOf, type NamedTensor, tensorValues, unpackTensors } from './layout.js'
+import { fillOrthogonal } from './orthogonal.js'
 import { philoxInto, purpose } from './random.js'
 
 /** Everything that training changes, as flat arrays in the order of layout.ts. */
@@ -10,33 +11,65 @@ export interface TrainerState {
   readonly firstMoments: Float32Array
   readonly secondMoments: Float32Array
   readonly runningStatistics: Float32Array
+  /** Averages of `parameters` and `runningStatistics`; empty without averaging. Before the first step, copies. */
+  readonly averagedParameters: Float32Array
+  readonly averagedStatistics: Float32Array
+}
+
+/** Distributions of the initial weights. */
+export type Initialisation = 'he-uniform' | 'orthogonal'
+
+/** What the state before training depends on, besides the seed. */
+export interface InitialSpec extends Architecture {
+  readonly init: Initialisation
+  /** Null without averaging. */
+  readonly averaging: number | null
 }
 
 /** Returns the state before training: weights and biases named by the seed, gamma 1, beta 0, running mean 0, variance 1. */
-export function initialState(architecture: Architecture, seed: number): TrainerState {
-  const layout = layoutOf(architecture)
+export function initialState(spec: InitialSpec, seed: number): TrainerState {
+  const layout = layoutOf(spec)
+  const parameters = initialParameters(layout, spec.init, seed)
+  const runningStatistics = initialRunningStatistics(layout)
+  const averaged = (values: Float32Array) => (spec.averaging === null ? new Float32Array(0) : values.slice())
   return {
     step: 0,
-    parameters: initialParameters(layout, seed),
+    parameters,
     firstMoments: new Float32Array(layout.parameterCount),
     secondMoments: new Float32Array(layout.parameterCount),
-    runningStatistics: initialRunningStatistics(layout),
+    runningStatistics,
+    averagedParameters: averaged(parameters),
+    averagedStatistics: averaged(runningStatistics),
   }
 }
 
-/**
- * Weights are uniform within ±sqrt(6 / fan_in), PyTorch's `kaiming_uniform_` default; biases within ±1 / sqrt(fan_in),
- * `nn.Linear`'s default.
- */
-function initialParameters(layout: Layout, seed: number): Float32Array {
+/** Returns the network that is evaluated and kept: the averaged one if there is one. */
+export function evaluatedNetwork(
+  state: TrainerState,
+): Pick<TrainerState, 'parameters' | 'runningStatistics'> {
+  if (state.averagedParameters.length === 0) return state
+  return { parameters: state.averagedParameters, runningStatistics: state.averagedStatistics }
+}
+
+/** Biases are uniform within ±1 / sqrt(fan_in), `nn.Linear`'s default. */
+function initialParameters(layout: Layout, init: Initialisation, seed: number): Float32Array {
   const parameters = new Float32Array(layout.parameterCount)
   layout.parameters.forEach((tensor, position) => {
     const values = tensorValues(tensor, parameters)
-    if (tensor.kind === 'weight') fillUniform(values, Math.sqrt(6 / tensor.layer.inputs), seed, position)
+    if (tensor.kind === 'weight') fillWeights[init](values, tensor.layer, seed, position)
     else if (tensor.kind === 'bias') fillUniform(values, 1 / Math.sqrt(tensor.layer.inputs), seed, position)
     else if (tensor.kind === 'gamma') values.fill(1)
   })
   return parameters
+}
+
+type FillWeights = (values: Float32Array, layer: Layer, seed: number, tensor: number) => void
+
+const fillWeights: Readonly<Record<Initialisation, FillWeights>> = {
+  // Within ±sqrt(6 / fan_in), PyTorch's `kaiming_uniform_` default.
+  'he-uniform': (values, { inputs }, seed, tensor) =>
+    fillUniform(values, Math.sqrt(6 / inputs), seed, tensor),
+  orthogonal: fillOrthogonal,
 }
 
 /** Element i is (2u − 1)·bound, u the upper 24 bits of word i % 4 of block [i / 4, tensor, 0, 0]. */
@@ -59,7 +92,7 @@ function initialRunningStatistics(layout: Layout): Float32Array {
 /** Returns a network by the names of model.safetensors: its parameters, then its running statistics; views, not copies. */
 export function modelTensors(
   architecture: Architecture,
-  { parameters, runningStatistics }: TrainerState,
+  { parameters, runningStatistics }: Pick<TrainerState, 'parameters' | 'runningStatistics'>,
 ): Map<string, NamedTensor> {
   const layout = layoutOf(architecture)
   return new Map([

@@ -35,7 +35,11 @@ const originSchema = z.object({
 export type CheckpointOrigin = z.output<typeof originSchema>
 
 const format = 'eigenae-checkpoint-1'
-const momentPrefixes = { firstMoments: 'adam.first.', secondMoments: 'adam.second.' } as const
+const prefixes = {
+  firstMoments: 'adam.first.',
+  secondMoments: 'adam.second.',
+  averaged: 'averaged.',
+} as const
 
 /** Replaces the checkpoint atomically, so that there is always one complete checkpoint. */
 export async function writeCheckpoint(
@@ -44,11 +48,17 @@ export async function writeCheckpoint(
   checkpoint: Checkpoint,
 ): Promise<void> {
   const { epoch, state, origin } = checkpoint
-  const { parameters } = layoutOf(config.model)
+  const { parameters, runningStatistics } = layoutOf(config.model)
   const tensors = new Map([
     ...modelTensors(config.model, state),
-    ...unpackTensors(parameters, state.firstMoments, momentPrefixes.firstMoments),
-    ...unpackTensors(parameters, state.secondMoments, momentPrefixes.secondMoments),
+    ...unpackTensors(parameters, state.firstMoments, prefixes.firstMoments),
+    ...unpackTensors(parameters, state.secondMoments, prefixes.secondMoments),
+    ...(config.optimizer.averaging === null
+      ? []
+      : [
+          ...unpackTensors(parameters, state.averagedParameters, prefixes.averaged),
+          ...unpackTensors(runningStatistics, state.averagedStatistics, prefixes.averaged),
+        ]),
   ])
   const metadata = {
     format,
@@ -98,6 +108,8 @@ export function readCheckpoint(files: RunFiles, config: Config): Checkpoint | nu
   const { parameters, runningStatistics } = layoutOf(config.model)
   const missing = (name: string) => notOurs(file, `it lacks ${name} of this config`)
   const pack = (list: readonly Tensor[], prefix?: string) => packTensors(list, tensors, missing, prefix)
+  const averaged = (list: readonly Tensor[]) =>
+    config.optimizer.averaging === null ? new Float32Array(0) : pack(list, prefixes.averaged)
   return {
     epoch,
     origin,
@@ -105,8 +117,10 @@ export function readCheckpoint(files: RunFiles, config: Config): Checkpoint | nu
       step,
       parameters: pack(parameters),
       runningStatistics: pack(runningStatistics),
-      firstMoments: pack(parameters, momentPrefixes.firstMoments),
-      secondMoments: pack(parameters, momentPrefixes.secondMoments),
+      firstMoments: pack(parameters, prefixes.firstMoments),
+      secondMoments: pack(parameters, prefixes.secondMoments),
+      averagedParameters: averaged(parameters),
+      averagedStatistics: averaged(runningStatistics),
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { Losses } from '../engines/engine.js'
+import type { Losses, TermLoss } from '../engines/engine.js'
 import type { Spectrum } from '../spectrum/spectrum.js'
 import { percent, share, significant } from '../text/format.js'
 
@@ -61,6 +61,13 @@ type Source =
   | { readonly of: 'accuracies'; readonly value: (accuracies: KnownAccuracies) => number | null }
   | { readonly of: 'history'; readonly value: (rows: MeasuredRun['metrics']) => number | null }
 
+/** Returns a single eigen loss without its weight; of several, the sum with their weights. */
+function eigenLossOf(terms: readonly TermLoss[]): number {
+  const [first, ...others] = terms
+  if (first === undefined) return 0
+  return others.length === 0 ? first.value : terms.reduce((sum, { weighted }) => sum + weighted, 0)
+}
+
 /** All metrics, in the order of columns and tables. To add a metric, add a row. */
 export const metricTable = {
   train_loss: {
@@ -88,7 +95,7 @@ export const metricTable = {
     format: significant,
     better: null,
     main: false,
-    value: ({ eigenLoss }) => eigenLoss,
+    value: ({ terms }) => eigenLossOf(terms),
   },
   test_mse: {
     of: 'evaluation',

@@ -7,7 +7,7 @@ import { readIfPresent, sizeLimits } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
 import { layersOf } from '../model/architecture.js'
 import { layoutOf, packTensors } from '../model/layout.js'
-import { modelTensors, type TrainerState } from '../model/state.js'
+import { evaluatedNetwork, modelTensors, type TrainerState } from '../model/state.js'
 import { type FileSum, mismatch, remakeHint, sumOf } from './integrity.js'
 import { decodeSafetensors, encodeSafetensors, readMetadata, type TensorFile } from './safetensors.js'
 
@@ -18,7 +18,7 @@ const format = 'eigenae-model-1'
  * metadata, and returns the file's sum.
  */
 export async function writeModel(file: string, config: Config, state: TrainerState): Promise<FileSum> {
-  const tensors = modelTensors(config.model, state)
+  const tensors = modelTensors(config.model, evaluatedNetwork(state))
   const metadata = {
     format,
     architecture: JSON.stringify(layersOf(config.model)),
@@ -43,12 +43,17 @@ export function readModel(file: string, config: Config, sum: FileSum | undefined
   const layout = layoutOf(config.model)
   const missing = (name: string) =>
     new EigenaeError({ problem: `lacks ${name} of this run's config`, subject: file, hint: remakeHint })
+  const parameters = packTensors(layout.parameters, tensors, missing)
+  const runningStatistics = packTensors(layout.runningStatistics, tensors, missing)
+  const isAveraged = config.optimizer.averaging !== null
   return {
     step: 0,
-    parameters: packTensors(layout.parameters, tensors, missing),
+    parameters,
     firstMoments: new Float32Array(layout.parameterCount),
     secondMoments: new Float32Array(layout.parameterCount),
-    runningStatistics: packTensors(layout.runningStatistics, tensors, missing),
+    runningStatistics,
+    averagedParameters: isAveraged ? parameters : new Float32Array(0),
+    averagedStatistics: isAveraged ? runningStatistics : new Float32Array(0),
   }
 }
 

@@ -1,7 +1,6 @@
 import type { Config } from '../config/schema.js'
 import { configText } from '../config/text.js'
-import { engineEigenLoss } from '../eigen-losses/index.js'
-import type { Engine, EpochProgress, Losses, Trainer, TrainerSpec } from '../engines/engine.js'
+import type { Engine, EpochProgress, Losses, Trainer } from '../engines/engine.js'
 import { EigenaeError, Interruption } from '../errors.js'
 import { jsonText } from '../files/json.js'
 import { writeDurably } from '../files/write.js'
@@ -31,6 +30,7 @@ import {
   measureSpectrum,
   spectrumOfEmbedding,
 } from './evaluate.js'
+import { trainerSpec } from './spec.js'
 import type { TrainingData } from './training-data.js'
 
 // How a run works, from top to bottom: executeRun records how the run ended, trainToTheEnd trains it epoch by epoch,
@@ -67,20 +67,6 @@ export interface EpochReport {
   readonly imagesPerSecond: number
 }
 
-/** Translates a config for the engines. */
-export function trainerSpec(config: Config, threads: number): TrainerSpec {
-  return {
-    widths: config.model.widths,
-    batchNorm: config.model.batchNorm,
-    eigenLosses: config.loss.eigen === null ? [] : [engineEigenLoss(config.loss.eigen)],
-    adam: config.optimizer,
-    batchSize: config.train.batchSize,
-    seed: config.seed,
-    noise: config.data.noise,
-    threads,
-  }
-}
-
 /** Trains from the checkpoint, or from the beginning, to the last epoch, and records the outcome in run.json. */
 export async function executeRun(job: RunJob): Promise<void> {
   const record = (outcome: RunOutcome) => writeRecord(job.files.record, outcome, job.facts)
@@ -104,7 +90,8 @@ function outcomeOf(error: unknown): RunOutcome {
 /** Trains to the last epoch, evaluates, and returns the checksums of all files. */
 async function trainToTheEnd(job: RunJob): Promise<FileSums> {
   const { config, data, engine, files, threads, point, signal } = job
-  const trainer = await engine.createTrainer(trainerSpec(config, threads), data.train.images.pixels)
+  const { pixels, count } = data.train.images
+  const trainer = await engine.createTrainer(trainerSpec(config, count, threads), pixels)
   // An epoch is written while the next one trains. A write error is thrown where the write is awaited.
   let written = Promise.resolve()
   try {

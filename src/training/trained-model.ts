@@ -8,7 +8,7 @@ import { readCheckpoint } from '../runs/checkpoint.js'
 import { runFiles } from '../runs/files.js'
 import { readModel } from '../runs/model-file.js'
 import { readWholeRun, type WholeRun } from '../runs/read.js'
-import { trainerSpec } from './run.js'
+import { trainerSpec } from './spec.js'
 
 /** The model of a run. */
 export interface TrainedState {
@@ -65,7 +65,7 @@ export async function withTrainer<T>(
 ): Promise<T> {
   const { engine } = await selectEngine(device)
   const noImages = new Uint8Array(inputDimension(config.model))
-  const trainer = await engine.createTrainer(trainerSpec(config, threads), noImages)
+  const trainer = await engine.createTrainer(trainerSpec(config, 1, threads), noImages)
   try {
     await trainer.importState(state)
     return await use(trainer, engine)

@@ -8,8 +8,10 @@ import {
   loadDataSet,
   type Split,
 } from '../data/load.js'
+import { eigenLossesOf } from '../eigen-losses/index.js'
+import { minimumImages } from '../eigen-losses/layers.js'
 import { usageError } from '../errors.js'
-import { type Architecture, inputDimension, latentDimension } from '../model/architecture.js'
+import { type Architecture, hasBatchNorm, inputDimension, latentDimension } from '../model/architecture.js'
 import type { RunRecord } from '../runs/record.js'
 
 /** The parts of a run that name its data source. */
@@ -88,14 +90,13 @@ export async function loadDataFor(model: Architecture, source: string, subject: 
 }
 
 function refuseUselessBatches(count: number, { model, loss, train }: Config): void {
+  const needed = Math.max(0, ...eigenLossesOf(loss.eigen).map((each) => minimumImages(each, model.widths)))
   const latent = latentDimension(model)
-  if (loss.eigen !== null && count <= latent) {
-    throw usageError({
-      problem: `an eigen loss needs more images than the latent size ${latent} (got ${count})`,
-      subject: 'data.limit',
-    })
+  if (count < needed) {
+    const bound = needed === latent + 1 ? `more images than the latent size ${latent}` : `${needed} images`
+    throw usageError({ problem: `an eigen loss needs ${bound} (got ${count})`, subject: 'data.limit' })
   }
-  if (model.batchNorm !== 'none' && count % train.batchSize === 1) {
+  if (hasBatchNorm(model) && count % train.batchSize === 1) {
     throw usageError({
       problem: `the last batch of ${count} images has a single image, and batch norm needs two (batch size ${train.batchSize})`,
       subject: 'train.batchSize',

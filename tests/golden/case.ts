@@ -4,10 +4,10 @@ import type { z } from 'zod'
 import { configSchema } from '../../src/config/schema.js'
 import { eigenLossSchema } from '../../src/eigen-losses/index.js'
 import type { TrainerSpec } from '../../src/engines/engine.js'
-import type { Architecture, BatchNorm } from '../../src/model/architecture.js'
+import type { Architecture } from '../../src/model/architecture.js'
 import { layoutOf, type Tensor } from '../../src/model/layout.js'
 import type { TrainerState } from '../../src/model/state.js'
-import { trainerSpec } from '../../src/training/run.js'
+import { trainerSpec } from '../../src/training/spec.js'
 
 type Matrix = readonly (readonly number[])[]
 type LayerValues = Readonly<Record<string, readonly number[] | Matrix>>
@@ -19,9 +19,18 @@ export interface GoldenCase {
   readonly clean: readonly Matrix[]
   readonly noisy: readonly Matrix[]
   readonly expected: {
-    readonly steps: readonly { readonly loss: number; readonly mse: number; readonly penalty: number }[]
+    readonly steps: readonly {
+      readonly loss: number
+      readonly mse: number
+      /** The sum of the unweighted eigen losses. */
+      readonly penalty: number
+      /** Each unweighted eigen loss; absent from the older cases, which have one at most. */
+      readonly terms?: readonly number[]
+    }[]
     readonly firstGradients: readonly LayerValues[]
     readonly final: readonly LayerValues[]
+    /** Absent without averaging. */
+    readonly averaged?: readonly LayerValues[]
     readonly evaluation: {
       readonly input: Matrix
       readonly embedding: Matrix
@@ -39,10 +48,10 @@ type ConfigHead = Pick<z.input<typeof configSchema>, 'model' | 'loss' | 'optimiz
 interface OlderHead {
   readonly widths: readonly number[]
   readonly batch: number
-  readonly batchNorm: BatchNorm
+  readonly batchNorm: 'none' | 'encoder' | 'all'
   /** Has the parameters of every kind; `kind` may be "none". */
   readonly eigen: Readonly<Record<string, unknown>> & { readonly kind: string }
-  readonly adam: TrainerSpec['adam']
+  readonly adam: NonNullable<ConfigHead['optimizer']>
 }
 
 type CaseFile = (ConfigHead | OlderHead) & Omit<GoldenCase, 'spec'>
@@ -54,18 +63,18 @@ export function goldenCases(): readonly { readonly name: string; readonly golden
     .filter((file) => file.endsWith('.json'))
     .map((name) => {
       const file = JSON.parse(readFileSync(join(folder, name), 'utf8')) as CaseFile
-      return { name, golden: { ...file, spec: specOf(file) } }
+      return { name, golden: { ...file, spec: specOf(file, file.clean.length) } }
     })
 }
 
-/** The steps are given, so neither the noise nor the number of epochs matters. */
-function specOf(head: ConfigHead | OlderHead): TrainerSpec {
+/** The steps are given, so neither the noise nor the number of epochs matters. They are one epoch. */
+function specOf(head: ConfigHead | OlderHead, steps: number): TrainerSpec {
   const { model, loss, optimizer, train } = 'widths' in head ? toConfigHead(head) : head
   // A config of the product has the 784 pixels of MNIST as its first width; a case is smaller.
   const { widths, ...otherModel } = model!
   const config = configSchema.parse({ name: 'golden', model: otherModel, loss, optimizer, train })
-  const spec = trainerSpec({ ...config, data: { ...config.data, noise: 0 } }, 2)
-  return { ...spec, widths: widths! }
+  const whole = { ...config, model: { ...config.model, widths: widths! }, data: { ...config.data, noise: 0 } }
+  return trainerSpec(whole, steps * config.train.batchSize, 2)
 }
 
 function toConfigHead({ widths, batch, batchNorm, eigen, adam }: OlderHead): ConfigHead {
@@ -86,12 +95,16 @@ export function initialStateOf(golden: GoldenCase): TrainerState {
   const { spec } = golden
   const layout = layoutOf(spec)
   const parameters = flatParameters(spec, golden.initial)
+  const runningStatistics = flatRunningStatistics(spec, golden.initial)
+  const averaged = (values: Float32Array) => (spec.averaging === null ? new Float32Array(0) : values)
   return {
     step: 0,
     parameters,
     firstMoments: new Float32Array(layout.parameterCount),
     secondMoments: new Float32Array(layout.parameterCount),
-    runningStatistics: flatRunningStatistics(spec, golden.initial),
+    runningStatistics,
+    averagedParameters: averaged(parameters),
+    averagedStatistics: averaged(runningStatistics),
   }
 }
 

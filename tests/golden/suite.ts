@@ -41,9 +41,10 @@ async function replay(trainer: Trainer, golden: GoldenCase): Promise<Replay> {
   return { steps, afterFirst: afterFirst!, final: await trainer.exportState() }
 }
 
-/** Adam's first moment starts at 0, so after one step it is (1 − β₁) times the gradient. */
-function firstGradients({ firstMoments }: TrainerState, { adam }: TrainerSpec): Float64Array {
-  return Float64Array.from(firstMoments, (moment) => moment / (1 - adam.beta1))
+/** Adam's first moment starts at 0, so after one step it is (1 − β₁) times the gradient. SGD's buffer is the gradient. */
+function firstGradients({ firstMoments }: TrainerState, { optimizer }: TrainerSpec): Float64Array {
+  const factor = optimizer.kind === 'adam' ? 1 - optimizer.beta1 : 1
+  return Float64Array.from(firstMoments, (moment) => moment / factor)
 }
 
 async function expectGolden(engine: Engine, golden: GoldenCase): Promise<void> {
@@ -51,13 +52,27 @@ async function expectGolden(engine: Engine, golden: GoldenCase): Promise<void> {
     const { expected, spec } = golden
     const { steps, afterFirst, final } = await replay(trainer, golden)
     for (const [step, losses] of expected.steps.entries()) {
-      const { loss, mse, eigenLoss } = steps[step]!
-      expectNear([loss, mse, eigenLoss], [losses.loss, losses.mse, losses.penalty], `losses of step ${step}`)
+      const { loss, mse, terms } = steps[step]!
+      expectNear([loss, mse], [losses.loss, losses.mse], `losses of step ${step}`)
+      const values = losses.terms ?? (spec.eigenLosses.length === 0 ? [] : [losses.penalty])
+      expectNear(
+        terms.map(({ value }) => value),
+        values,
+        `eigen losses of step ${step}`,
+      )
     }
     const gradients = flatParameters(spec, expected.firstGradients)
     expectNear(firstGradients(afterFirst, spec), gradients, 'first gradient')
     expectNear(final.parameters, flatParameters(spec, expected.final), 'final parameter')
     expectNear(final.runningStatistics, flatRunningStatistics(spec, expected.final), 'running statistic')
+    if (expected.averaged !== undefined) {
+      expectNear(final.averagedParameters, flatParameters(spec, expected.averaged), 'averaged parameter')
+      expectNear(
+        final.averagedStatistics,
+        flatRunningStatistics(spec, expected.averaged),
+        'averaged statistic',
+      )
+    }
     await expectEvaluation(trainer, golden)
   })
 }

@@ -69,9 +69,9 @@ export function describeEngine(engine: Engine): void {
       const losses = await withTrainer(engine, smallSpec, short, (trainer) =>
         trainer.trainEpoch(1, quiet, never),
       )
-      expect(losses.eigenLoss).toBeGreaterThan(2 / 5)
-      expect(losses.eigenLoss).toBeLessThanOrEqual(1)
-      expect(losses.loss).toBeCloseTo(losses.mse + losses.eigenLoss * (32 / 36), 5)
+      expect(losses.terms[0]!.value).toBeGreaterThan(2 / 5)
+      expect(losses.terms[0]!.value).toBeLessThanOrEqual(1)
+      expect(losses.loss).toBeCloseTo(losses.mse + losses.terms[0]!.value * (32 / 36), 5)
     })
 
     it.each([

@@ -1,4 +1,4 @@
-import type { Engine, Trainer, TrainerSpec } from '../../src/engines/engine.js'
+import type { AdamSpec, Engine, Trainer, TrainerSpec } from '../../src/engines/engine.js'
 import { nativeEngine } from '../../src/engines/native/engine.js'
 import { wasmEngine } from '../../src/engines/wasm/engine.js'
 import { philox4x32 } from '../../src/model/random.js'
@@ -6,13 +6,26 @@ import { philox4x32 } from '../../src/model/random.js'
 /** The engines that run on every machine. Each passes the same suite. */
 export const engines: readonly Engine[] = [nativeEngine(), await wasmEngine()]
 
-export const adam = { learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+export const adam: AdamSpec = {
+  kind: 'adam',
+  learningRate: 0.005,
+  warmup: 0,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 0,
+}
 
 export const smallSpec: TrainerSpec = {
   widths: [784, 24, 7, 5],
   batchNorm: 'none',
-  eigenLosses: [{ kind: 'top-k', weight: 1, center: false, parameters: { k: 2 } }],
-  adam,
+  activation: 'relu',
+  init: 'he-uniform',
+  eigenLosses: [
+    { kind: 'top-k', parameters: { k: 2 }, center: false, weight: 1, layers: [2], minimumImages: 6 },
+  ],
+  optimizer: adam,
+  averaging: null,
   batchSize: 32,
   seed: 7,
   noise: 0.2,

@@ -1,4 +1,7 @@
-import type { AdamSpec } from '../engine.js'
+import type { EarlierSpec } from '../earlier-spec.js'
+
+type AdamSpec = EarlierSpec['adam']
+
 import type { Value } from './graph.js'
 import type { Ops } from './ops.js'
 

@@ -1,5 +1,5 @@
-import type { EngineEigenLoss } from '../../eigen-losses/index.js'
 import { eigenLossFormula } from '../../eigen-losses/tensorflow/index.js'
+import type { EarlierEigenLoss } from '../earlier-spec.js'
 import type { Value } from './graph.js'
 import type { Ops } from './ops.js'
 
@@ -18,7 +18,7 @@ export interface EigenLossTerm {
 /** Computes the eigen losses of an embedding [replicas][batch][latent]: floats in and out, double between. */
 export function eigenLossTerm(
   ops: Ops,
-  eigenLosses: readonly EngineEigenLoss[],
+  eigenLosses: readonly EarlierEigenLoss[],
   embedding: Value,
   latent: number,
   largestBatch: number,
@@ -47,7 +47,7 @@ export function eigenLossTerm(
 }
 
 /** One eigen loss. Its value and gradient are 0 if the embedding is all zeros, NaN if the embedding is not finite. */
-function weightedTerm(ops: Ops, eigenLoss: EngineEigenLoss, spectrum: Spectrum, latent: number) {
+function weightedTerm(ops: Ops, eigenLoss: EarlierEigenLoss, spectrum: Spectrum, latent: number) {
   const { kind, weight, center, parameters } = eigenLoss
   const { value, derivatives } = eigenLossFormula(kind)(ops, spectrum.singularValues, latent, parameters)
   const gradient = embeddingGradient(ops, spectrum, ops.multiply(derivatives, ops.double(weight)), latent)

@@ -1,11 +1,11 @@
 import { inputDimension } from '../../model/architecture.js'
 import { type Layout, layoutOf, type Tensor, type TensorKind } from '../../model/layout.js'
-import type { TrainerSpec } from '../engine.js'
+import type { EarlierSpec } from '../earlier-spec.js'
 import type { Graph, Procedure, Value, Values } from './graph.js'
 import { Ops } from './ops.js'
 
 /** The spec of a trainer: several seeds of one spec train side by side as replicas. */
-export interface NetworkSpec extends Omit<TrainerSpec, 'seed'> {
+export interface NetworkSpec extends Omit<EarlierSpec, 'seed'> {
   readonly seeds: readonly number[]
 }
 

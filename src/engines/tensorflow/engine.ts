@@ -2,6 +2,7 @@ import { EigenaeError } from '../../errors.js'
 import { layoutOf } from '../../model/layout.js'
 import { requireCard } from '../../setup/cuda-requirements.js'
 import { findInstallation, type TensorflowInstallation } from '../../setup/installation.js'
+import { type EarlierSpec, earlierSpec } from '../earlier-spec.js'
 import type {
   Engine,
   EpochProgress,
@@ -69,7 +70,7 @@ function refuseTooLarge(device: TensorflowDevice, spec: TrainerSpec): void {
 
 /** @throws Error if the specs differ in more than their seeds. */
 function networkSpec(specs: readonly TrainerSpec[]): NetworkSpec {
-  const [{ seed: _, ...first }, ...others] = specs as readonly [TrainerSpec, ...TrainerSpec[]]
+  const [{ seed: _, ...first }, ...others] = specs.map(earlierSpec) as [EarlierSpec, ...EarlierSpec[]]
   const same = JSON.stringify(first)
   for (const { seed: _, ...other } of others) {
     if (JSON.stringify(other) !== same) throw new Error('replicas differ in more than their seeds')

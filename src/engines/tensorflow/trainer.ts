@@ -51,6 +51,8 @@ export class ReplicaTrainer {
       firstMoments: parts.firstMoments!,
       secondMoments: parts.secondMoments!,
       runningStatistics: parts.runningStatistics ?? new Float32Array(0),
+      averagedParameters: new Float32Array(0),
+      averagedStatistics: new Float32Array(0),
     }
   }
 
@@ -95,7 +97,9 @@ export class ReplicaTrainer {
 
   #setInitialStates(): void {
     const { seeds } = this.#spec
-    const states = seeds.map((seed) => initialState(this.#spec, seed))
+    const states = seeds.map((seed) =>
+      initialState({ ...this.#spec, init: 'he-uniform', averaging: null }, seed),
+    )
     const feeds = initialParts(this.#spec).map((part) => {
       const size = states[0]![part].length
       const values = new Float32Array(seeds.length * size)

@@ -3,10 +3,9 @@
  * once, returns the value that it has read, and throws a TypeError or a RangeError with the argument's name.
  */
 
-import type { EngineEigenLoss } from '../../eigen-losses/index.js'
 import type { TrainerState } from '../../model/state.js'
 import type { CoreNoise } from '../core-trainer.js'
-import type { TrainerSpec } from '../engine.js'
+import type { EarlierEigenLoss, EarlierSpec } from '../earlier-spec.js'
 
 // The same bounds as in native/addon/spec.cc.
 const maximalWord = 2 ** 32 - 1
@@ -14,7 +13,7 @@ const maximalActivations = 2 ** 30
 const maximalParameter = 1e9
 const batchNorms = ['none', 'encoder', 'all'] as const
 
-export function checkedSpec(spec: unknown): TrainerSpec {
+export function checkedSpec(spec: unknown): EarlierSpec {
   const { widths, batchNorm, eigenLosses, adam, batchSize, seed, noise, threads } = object(spec, 'spec')
   const checkedWidths = array(widths, 'spec.widths', 2, 2 ** 16).map((width, i) =>
     integer(width, `spec.widths[${i}]`, 1, 2 ** 16),
@@ -23,6 +22,7 @@ export function checkedSpec(spec: unknown): TrainerSpec {
   return {
     widths: checkedWidths,
     batchNorm: oneOf(batchNorm, 'spec.batchNorm', batchNorms),
+    activation: 'relu',
     eigenLosses: array(eigenLosses, 'spec.eigenLosses', 0, 64).map((eigenLoss, i) =>
       checkedEigenLoss(eigenLoss, `spec.eigenLosses[${i}]`),
     ),
@@ -34,7 +34,7 @@ export function checkedSpec(spec: unknown): TrainerSpec {
   }
 }
 
-function checkedEigenLoss(value: unknown, name: string): EngineEigenLoss {
+function checkedEigenLoss(value: unknown, name: string): EarlierEigenLoss {
   const { kind, weight, center, parameters } = object(value, name)
   const entries = Object.entries(object(parameters, `${name}.parameters`))
   return {
@@ -50,7 +50,7 @@ function checkedEigenLoss(value: unknown, name: string): EngineEigenLoss {
   }
 }
 
-function checkedAdam(value: unknown): TrainerSpec['adam'] {
+function checkedAdam(value: unknown): EarlierSpec['adam'] {
   const { learningRate, beta1, beta2, epsilon } = object(value, 'spec.adam')
   return {
     learningRate: number(learningRate, 'spec.adam.learningRate'),
@@ -82,6 +82,8 @@ export function checkedState(value: unknown, parameterCount: number, statisticCo
     firstMoments: floats(firstMoments, 'state.firstMoments', parameterCount),
     secondMoments: floats(secondMoments, 'state.secondMoments', parameterCount),
     runningStatistics: floats(runningStatistics, 'state.runningStatistics', statisticCount),
+    averagedParameters: new Float32Array(0),
+    averagedStatistics: new Float32Array(0),
   }
 }
 

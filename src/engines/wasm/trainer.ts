@@ -1,8 +1,8 @@
-import type { EngineEigenLoss } from '../../eigen-losses/index.js'
 import { EigenaeError } from '../../errors.js'
 import type { TrainerState } from '../../model/state.js'
 import type { CoreNoise, CoreProgress, CoreTrainer } from '../core-trainer.js'
-import type { Images, TrainerSpec } from '../engine.js'
+import type { EarlierEigenLoss, EarlierSpec } from '../earlier-spec.js'
+import type { Images } from '../engine.js'
 import type { LossSums } from '../losses.js'
 import {
   checkedBytes,
@@ -43,7 +43,7 @@ export class WasmTrainer implements CoreTrainer {
   readonly #images: { readonly count: number; readonly address: number }
   #disposed = false
 
-  constructor(module: WebAssembly.Module, spec: TrainerSpec, images: Uint8Array) {
+  constructor(module: WebAssembly.Module, spec: EarlierSpec, images: Uint8Array) {
     const checked = checkedSpec(spec)
     const bytes = checkedBytes(images, 'images')
     requireRoom(checked)
@@ -97,6 +97,8 @@ export class WasmTrainer implements CoreTrainer {
       firstMoments: numbers.slice(count, 2 * count),
       secondMoments: numbers.slice(2 * count, 3 * count),
       runningStatistics: numbers.slice(3 * count),
+      averagedParameters: new Float32Array(0),
+      averagedStatistics: new Float32Array(0),
     }
   }
 
@@ -161,11 +163,11 @@ export class WasmTrainer implements CoreTrainer {
     await this.#team.end(new Error('the trainer has been disposed of'))
   }
 
-  #create({ widths, eigenLosses, batchNorm, adam, ...spec }: TrainerSpec, threads: number): void {
+  #create({ widths, eigenLosses, batchNorm, adam, ...spec }: EarlierSpec, threads: number): void {
     for (const width of widths) this.#exports.addWidth(width)
     for (const eigenLoss of eigenLosses) this.#addEigenLoss(eigenLoss)
     const { learningRate, beta1, beta2, epsilon } = adam
-    const layers = ['none', 'encoder', 'all'].indexOf(batchNorm)
+    const layers = ['none', 'encoder', 'all'].indexOf(String(batchNorm))
     const { batchSize, seed, noise } = spec
     try {
       this.#exports.createTrainer(
@@ -184,7 +186,7 @@ export class WasmTrainer implements CoreTrainer {
     }
   }
 
-  #addEigenLoss({ kind, weight, center, parameters }: EngineEigenLoss): void {
+  #addEigenLoss({ kind, weight, center, parameters }: EarlierEigenLoss): void {
     this.#exports.addEigenLoss(this.#heap.putText(kind), weight, Number(center))
     for (const [name, value] of Object.entries(parameters)) {
       this.#exports.addEigenLossParameter(this.#heap.putText(name), value)
@@ -251,7 +253,7 @@ export class WasmTrainer implements CoreTrainer {
  * Rejects a spec that needs more than the memory, by a lower bound of its size. Sizes in the module have 32 bits, so a size
  * that is too large would wrap around.
  */
-function requireRoom({ widths, batchSize }: TrainerSpec): void {
+function requireRoom({ widths, batchSize }: EarlierSpec): void {
   const mirrored = [...widths, ...widths.slice(0, -1).reverse()]
   const weights = widths.slice(1).reduce((sum, width, i) => sum + 2 * width * widths[i]!, 0)
   const activations = mirrored.reduce((sum, width) => sum + 3 * width, 8 * widths[1]!) // and partial sums

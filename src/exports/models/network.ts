@@ -8,7 +8,7 @@ import {
   layersOf,
 } from '../../model/architecture.js'
 import type { NamedTensor, TensorKind } from '../../model/layout.js'
-import { modelTensors, type TrainerState } from '../../model/state.js'
+import { evaluatedNetwork, modelTensors, type TrainerState } from '../../model/state.js'
 
 export const parts = ['autoencoder', 'encoder', 'decoder'] as const
 export type Part = (typeof parts)[number]
@@ -39,6 +39,8 @@ export interface ExportedLayer {
   readonly bias: Float32Array
   readonly norm: BatchNormValues | null
   readonly activation: Activation
+  /** Of leaky ReLU only. */
+  readonly slope?: number
 }
 
 /** Four vectors [outputs]. */
@@ -62,7 +64,7 @@ export function exportedNetwork(
 ): ExportedNetwork {
   const images = inputDimension(architecture)
   const embedding = { name: 'embedding', width: latentDimension(architecture) } as const
-  const tensors = modelTensors(architecture, state)
+  const tensors = modelTensors(architecture, evaluatedNetwork(state))
   const values: Values = (layer, kind) => tensors.get(`${nameOf(layer)}.${kind}`)!.values
   const layers = layersOf(architecture).filter((layer) => part === 'autoencoder' || layer.part === part)
   const exported = layers.map((layer) => exportedLayer(layer, values))
@@ -81,7 +83,7 @@ function nameOf({ part, index }: Layer): string {
 }
 
 function exportedLayer(layer: Layer, values: Values): ExportedLayer {
-  const { inputs, outputs, activation } = layer
+  const { inputs, outputs, activation, slope } = layer
   const norm = () => ({
     gamma: values(layer, 'gamma'),
     beta: values(layer, 'beta'),
@@ -93,6 +95,7 @@ function exportedLayer(layer: Layer, values: Values): ExportedLayer {
     inputs,
     outputs,
     activation,
+    ...(slope !== undefined && { slope }),
     weight: values(layer, 'weight'),
     bias: values(layer, 'bias'),
     norm: layer.batchNorm ? norm() : null,

@@ -8,7 +8,7 @@ const file = 'model.onnx'
 const opset = 13
 const irVersion = 7
 
-/** An ONNX graph of Gemm, BatchNormalization, Relu and Sigmoid for any batch size. */
+/** An ONNX graph of Gemm, BatchNormalization and the activations for any batch size. */
 export const onnx: ModelFormat = {
   name: 'onnx',
   fileNames: [file],
@@ -69,15 +69,42 @@ function graphOf({ part, input, output, layers }: ExportedNetwork): object {
 interface Operator {
   /** Also the name of its output, except for the last operator. */
   readonly name: string
-  readonly type: 'Gemm' | 'BatchNormalization' | 'Relu' | 'Sigmoid'
+  readonly type: 'Gemm' | 'BatchNormalization' | 'Relu' | 'LeakyRelu' | 'Sigmoid' | 'Mul'
   /** Names of its inputs after the first, which is the previous operator's output. */
   readonly constants: readonly string[]
   readonly attributes: readonly object[]
 }
 
-const activationTypes = { linear: null, relu: 'Relu', sigmoid: 'Sigmoid' } as const
+function activationOperators(
+  { name, activation, slope }: ExportedLayer,
+  before: string,
+): readonly Operator[] {
+  const operator = (
+    type: Operator['type'],
+    constants: readonly string[] = [],
+    attributes: readonly object[] = [],
+  ) => ({
+    name: `${name}.${type === 'Sigmoid' ? 'sigmoid' : activation}`,
+    type,
+    constants,
+    attributes,
+  })
+  switch (activation) {
+    case 'linear':
+      return []
+    case 'relu':
+      return [operator('Relu')]
+    case 'leaky-relu':
+      return [operator('LeakyRelu', [], [{ name: 'alpha', f: slope, type: 'FLOAT' }])]
+    case 'silu':
+      return [operator('Sigmoid'), operator('Mul', [before])]
+    case 'sigmoid':
+      return [operator('Sigmoid')]
+  }
+}
 
-function operatorsOf({ name, norm, activation }: ExportedLayer): readonly Operator[] {
+function operatorsOf(layer: ExportedLayer): readonly Operator[] {
+  const { name, norm } = layer
   const tensors = (...kinds: readonly string[]) => kinds.map((kind) => `${name}.${kind}`)
   const linear: Operator = {
     name: `${name}.linear`,
@@ -91,12 +118,8 @@ function operatorsOf({ name, norm, activation }: ExportedLayer): readonly Operat
     constants: tensors('gamma', 'beta', 'running_mean', 'running_var'),
     attributes: [{ name: 'epsilon', f: batchNormEpsilon, type: 'FLOAT' }],
   }
-  const type = activationTypes[activation]
-  return [
-    linear,
-    ...(norm === null ? [] : [normalised]),
-    ...(type === null ? [] : [{ name: `${name}.${activation}`, type, constants: [], attributes: [] }]),
-  ]
+  const affine = norm === null ? [linear] : [linear, normalised]
+  return [...affine, ...activationOperators(layer, affine.at(-1)!.name)]
 }
 
 function initializers(layer: ExportedLayer): readonly object[] {

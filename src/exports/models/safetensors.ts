@@ -32,11 +32,13 @@ export const safetensors: ModelFormat = {
 }
 
 /** Returns the layer in NumPy code. */
-function forward({ name, norm, activation }: ExportedLayer): readonly string[] {
+function forward({ name, norm, activation, slope }: ExportedLayer): readonly string[] {
   const t = (kind: string) => `t['${name}.${kind}']`
   const lines = {
     linear: [],
     relu: ['x = numpy.maximum(x, 0)'],
+    'leaky-relu': [`x = numpy.where(x > 0, x, ${slope} * x)`],
+    silu: ['x = x / (1 + numpy.exp(-x))'],
     sigmoid: ['x = 1 / (1 + numpy.exp(-x))'],
   }
   return [

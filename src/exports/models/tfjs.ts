@@ -55,6 +55,16 @@ function weightsOf({ name, inputs, outputs, weight, bias, norm }: ExportedLayer)
   ]
 }
 
+type KerasActivation = 'relu' | 'linear' | 'sigmoid' | 'swish'
+
+/** The names of activations in Keras. Leaky ReLU is a layer of its own there. */
+const kerasActivations: Readonly<Record<Exclude<Activation, 'leaky-relu'>, KerasActivation>> = {
+  relu: 'relu',
+  silu: 'swish',
+  linear: 'linear',
+  sigmoid: 'sigmoid',
+}
+
 /** encoder.0 → encoder_0, because Keras names contain no dots. */
 function kerasName(name: string): string {
   return name.replace('.', '_')
@@ -100,19 +110,26 @@ function layersModel(
   }
 }
 
-function kerasLayers({ name, outputs, norm, activation }: ExportedLayer): readonly object[] {
+function kerasLayers({ name, outputs, norm, activation, slope }: ExportedLayer): readonly object[] {
   const layer = kerasName(name)
-  const dense = (then: Activation) => ({
+  const dense = (then: KerasActivation) => ({
     class_name: 'Dense',
     config: { name: layer, units: outputs, activation: then, use_bias: true, dtype: 'float32' },
   })
-  if (norm === null) return [dense(activation)]
+  if (norm === null && activation !== 'leaky-relu') return [dense(kerasActivations[activation])]
+  const activationName = `${layer}_activation`
+  const normalised = {
+    class_name: 'BatchNormalization',
+    config: { name: `${layer}_norm`, axis: -1, epsilon: batchNormEpsilon, center: true, scale: true },
+  }
   return [
     dense('linear'),
-    {
-      class_name: 'BatchNormalization',
-      config: { name: `${layer}_norm`, axis: -1, epsilon: batchNormEpsilon, center: true, scale: true },
-    },
-    { class_name: 'Activation', config: { name: `${layer}_activation`, activation } },
+    ...(norm === null ? [] : [normalised]),
+    activation === 'leaky-relu'
+      ? { class_name: 'LeakyReLU', config: { name: activationName, alpha: slope } }
+      : {
+          class_name: 'Activation',
+          config: { name: activationName, activation: kerasActivations[activation] },
+        },
   ]
 }

@@ -1,0 +1,58 @@
+import type { ScheduledConfig } from '../config/schedule.js'
+import type { Config } from '../config/schema.js'
+import { type EigenLoss, eigenLossesOf, eigenLossKindOf } from '../eigen-losses/index.js'
+import { layerPositions, minimumImages } from '../eigen-losses/layers.js'
+import type { EigenLossSpec, OptimizerSpec, TrainerSpec } from '../engines/engine.js'
+import type { Scheduled } from '../model/schedule.js'
+
+/**
+ * Translates a config for the engines.
+ * @param images the number of training images, which gives the steps of an epoch and so the length of schedules
+ */
+export function trainerSpec(config: Config, images: number, threads: number): TrainerSpec {
+  const { model, optimizer, train } = config
+  const stepsPerEpoch = Math.ceil(images / train.batchSize)
+  return {
+    widths: model.widths,
+    batchNorm: model.batchNorm,
+    activation: model.activation,
+    init: model.init,
+    eigenLosses: eigenLossesOf(config.loss.eigen).map((eigenLoss) =>
+      eigenLossSpec(eigenLoss, model.widths, stepsPerEpoch),
+    ),
+    optimizer: optimizerSpec(optimizer, stepsPerEpoch),
+    averaging: optimizer.averaging?.decay ?? null,
+    batchSize: train.batchSize,
+    seed: config.seed,
+    noise: config.data.noise,
+    threads,
+  }
+}
+
+function eigenLossSpec(config: EigenLoss, widths: readonly number[], stepsPerEpoch: number): EigenLossSpec {
+  return {
+    kind: config.kind,
+    parameters: eigenLossKindOf(config).parameters(config),
+    center: 'center' in config && config.center,
+    weight: inSteps(config.weight, stepsPerEpoch),
+    layers: layerPositions(config.layers, widths.length),
+    minimumImages: minimumImages(config, widths),
+  }
+}
+
+function optimizerSpec(config: Config['optimizer'], stepsPerEpoch: number): OptimizerSpec {
+  const shared = { learningRate: inSteps(config.learningRate, stepsPerEpoch), warmup: config.warmup }
+  if (config.kind === 'sgd') {
+    const { momentum, nesterov } = config
+    return { kind: 'sgd', momentum, nesterov, ...shared }
+  }
+  const { beta1, beta2, epsilon } = config
+  const weightDecay = config.kind === 'adamw' ? config.weightDecay : 0
+  return { kind: 'adam', beta1, beta2, epsilon, weightDecay, ...shared }
+}
+
+function inSteps(scheduled: ScheduledConfig, stepsPerEpoch: number): Scheduled {
+  if (typeof scheduled === 'number') return scheduled
+  const { epochs, ...course } = scheduled
+  return { ...course, steps: epochs * stepsPerEpoch }
+}
