@@ -12,18 +12,24 @@ namespace {
 constexpr std::int64_t maximalWord = 0xffffffff;
 // A config has narrower bounds. These ensure that no size overflows its type in the core.
 constexpr std::int64_t maximalWidth = 1 << 16, maximalBatch = 1 << 16, maximalActivations = 1 << 30;
-constexpr std::int64_t maximalThreads = 1 << 12;
+constexpr std::int64_t maximalThreads = 1 << 12, maximalMinimum = 1 << 17;
 constexpr std::uint32_t maximalWidths = 1 << 16, maximalEigenLosses = 64, maximalParameters = 64;
-constexpr std::int64_t maximalParameter = 1'000'000'000;
+constexpr double maximalParameter = 1e9;
 
 std::uint32_t word(const Argument& argument) { return static_cast<std::uint32_t>(argument.integer(0, maximalWord)); }
 
-BatchNorm toBatchNorm(const Argument& argument) {
+Activation toActivation(const Argument& argument) {
   const std::string name = argument.text();
-  if (name == "none") return BatchNorm::none;
-  if (name == "encoder") return BatchNorm::encoder;
-  if (name != "all") argument.refuseValue("\"none\", \"encoder\" or \"all\"");
-  return BatchNorm::all;
+  if (name == "relu") return Activation::relu;
+  if (name == "leaky-relu") return Activation::leakyRelu;
+  if (name != "silu") argument.refuseValue("\"relu\", \"leaky-relu\" or \"silu\"");
+  return Activation::silu;
+}
+
+double within(const Argument& argument, double min, double max, const char* expected) {
+  const double value = argument.number();
+  if (value < min || value > max) argument.refuseValue(expected);
+  return value;
 }
 
 // Evaluates the eigen loss once, as the core does when a trainer is created, to report an unknown kind or a missing
@@ -40,27 +46,38 @@ void requireParameters(const Argument& argument, const EigenLossSpec& eigenLoss)
   }
 }
 
-EigenLossSpec toEigenLoss(const Argument& argument) {
+// layerCount: layers of the network but the output
+EigenLossSpec toEigenLoss(const Argument& argument, int layerCount) {
   EigenLossSpec eigenLoss;
   eigenLoss.kind = argument.property("kind").text();
-  eigenLoss.weight = argument.property("weight").number();
   eigenLoss.center = argument.property("center").boolean();
   const Argument parameters = argument.property("parameters");
   for (const std::string& key : parameters.keys(maximalParameters)) {
-    const Argument parameter = parameters.property(key);
-    const double value = parameter.number();
-    if (value < -maximalParameter || value > maximalParameter) parameter.refuseValue("within ±1e9");
-    eigenLoss.parameters[key] = value;
+    eigenLoss.parameters[key] =
+        within(parameters.property(key), -maximalParameter, maximalParameter, "from -1e9 to 1e9");
   }
   requireParameters(argument, eigenLoss);
+  for (const Argument& layer : argument.property("layers").elements(1, static_cast<std::uint32_t>(layerCount))) {
+    const int position = static_cast<int>(layer.integer(0, layerCount - 1));
+    if (!eigenLoss.layers.empty() && position <= eigenLoss.layers.back()) layer.refuseValue("above the one before");
+    eigenLoss.layers.push_back(position);
+  }
+  eigenLoss.minimumImages = static_cast<int>(argument.property("minimumImages").integer(1, maximalMinimum));
   return eigenLoss;
 }
 
-AdamSpec toAdam(const Argument& adam) {
-  return {.learningRate = adam.property("learningRate").number(),
-          .beta1 = adam.property("beta1").number(),
-          .beta2 = adam.property("beta2").number(),
-          .epsilon = adam.property("epsilon").number()};
+std::variant<AdamSpec, SgdSpec> toOptimizer(const Argument& optimizer) {
+  const Argument kind = optimizer.property("kind");
+  const std::string name = kind.text();
+  if (name == "sgd") {
+    return SgdSpec{.momentum = optimizer.property("momentum").number(),
+                   .nesterov = optimizer.property("nesterov").boolean()};
+  }
+  if (name != "adam") kind.refuseValue("\"adam\" or \"sgd\"");
+  return AdamSpec{.beta1 = optimizer.property("beta1").number(),
+                  .beta2 = optimizer.property("beta2").number(),
+                  .epsilon = optimizer.property("epsilon").number(),
+                  .weightDecay = optimizer.property("weightDecay").number()};
 }
 
 }  // namespace
@@ -70,11 +87,19 @@ TrainerSpec toSpec(const Argument& argument) {
   for (const Argument& width : argument.property("widths").elements(2, maximalWidths)) {
     spec.widths.push_back(static_cast<int>(width.integer(1, maximalWidth)));
   }
-  spec.batchNorm = toBatchNorm(argument.property("batchNorm"));
-  for (const Argument& eigenLoss : argument.property("eigenLosses").elements(0, maximalEigenLosses)) {
-    spec.eigenLosses.push_back(toEigenLoss(eigenLoss));
+  const auto layerCount = static_cast<std::uint32_t>(2 * spec.widths.size() - 3);
+  for (const Argument& layer : argument.property("batchNorm").elements(layerCount, layerCount)) {
+    spec.batchNorm.push_back(layer.boolean());
   }
-  spec.adam = toAdam(argument.property("adam"));
+  spec.activation = toActivation(argument.property("activation"));
+  spec.slope = static_cast<float>(within(argument.property("slope"), 0, 1, "from 0 to 1"));
+  for (const Argument& eigenLoss : argument.property("eigenLosses").elements(0, maximalEigenLosses)) {
+    spec.eigenLosses.push_back(toEigenLoss(eigenLoss, static_cast<int>(layerCount)));
+  }
+  spec.optimizer = toOptimizer(argument.property("optimizer"));
+  if (const Argument averaging = argument.property("averaging"); !averaging.isNull()) {
+    spec.averaging = within(averaging, 0, 1, "from 0 to 1");
+  }
   const std::int64_t widest = *std::max_element(spec.widths.begin(), spec.widths.end());
   spec.batchSize =
       static_cast<int>(argument.property("batchSize").integer(1, std::min(maximalBatch, maximalActivations / widest)));
@@ -91,6 +116,10 @@ Noise toNoise(const Argument& noise) {
           .deviation = noise.property("deviation").singleNumber()};
 }
 
+StepValueArrays toStepValues(const Argument& values, std::size_t steps, std::size_t terms) {
+  return {values.property("learningRates").doubles(steps), values.property("weights").doubles(steps * terms)};
+}
+
 State toState(const Argument& argument) {
   State state;
   state.step = argument.property("step").integer(0, 1LL << 53);
@@ -98,6 +127,8 @@ State toState(const Argument& argument) {
   state.firstMoments = argument.property("firstMoments").floats();
   state.secondMoments = argument.property("secondMoments").floats();
   state.runningStatistics = argument.property("runningStatistics").floats();
+  state.averagedParameters = argument.property("averagedParameters").floats();
+  state.averagedStatistics = argument.property("averagedStatistics").floats();
   return state;
 }
 
@@ -108,16 +139,26 @@ napi_value fromState(napi_env env, const State& state) {
   setProperty(env, value, "firstMoments", fromFloats(env, state.firstMoments));
   setProperty(env, value, "secondMoments", fromFloats(env, state.secondMoments));
   setProperty(env, value, "runningStatistics", fromFloats(env, state.runningStatistics));
+  setProperty(env, value, "averagedParameters", fromFloats(env, state.averagedParameters));
+  setProperty(env, value, "averagedStatistics", fromFloats(env, state.averagedStatistics));
   return value;
 }
 
 napi_value fromLosses(napi_env env, const Losses& losses) {
+  napi_value terms;
+  check(env, napi_create_array_with_length(env, losses.terms.size(), &terms));
+  for (std::size_t i = 0; i < losses.terms.size(); ++i) {
+    const napi_value term = newObject(env);
+    setProperty(env, term, "value", fromDouble(env, losses.terms[i].value));
+    setProperty(env, term, "weighted", fromDouble(env, losses.terms[i].weighted));
+    setProperty(env, term, "images", fromDouble(env, static_cast<double>(losses.terms[i].images)));
+    check(env, napi_set_element(env, terms, static_cast<std::uint32_t>(i), term));
+  }
   const napi_value value = newObject(env);
   setProperty(env, value, "loss", fromDouble(env, losses.loss()));
   setProperty(env, value, "squaredError", fromDouble(env, losses.squaredError));
-  setProperty(env, value, "eigenLoss", fromDouble(env, losses.eigenLoss));
   setProperty(env, value, "images", fromDouble(env, static_cast<double>(losses.images)));
-  setProperty(env, value, "eigenLossImages", fromDouble(env, static_cast<double>(losses.eigenLossImages)));
+  setProperty(env, value, "terms", terms);
   return value;
 }
 

@@ -2,6 +2,8 @@
 
 #include <node_api.h>
 
+#include <vector>
+
 #include "../core/trainer.h"
 #include "values.h"
 
@@ -9,6 +11,13 @@ namespace eigenae::addon {
 
 TrainerSpec toSpec(const Argument& spec);
 Noise toNoise(const Argument& noise);
+// The numbers of the steps of a call, for a trainer of `terms` eigen losses.
+struct StepValueArrays {
+  std::vector<double> learningRates, weights;
+
+  StepValues values() const { return {learningRates.data(), weights.data()}; }
+};
+StepValueArrays toStepValues(const Argument& values, std::size_t steps, std::size_t terms);
 State toState(const Argument& state);
 napi_value fromState(napi_env env, const State& state);
 napi_value fromLosses(napi_env env, const Losses& losses);

@@ -20,7 +20,8 @@ constexpr napi_type_tag trainerTag = {0x6b0d3f7c52a84e19, 0x9f51c2e07ad34b86};
 struct Session {
   std::unique_ptr<Trainer> trainer;  // null once disposed
   std::vector<std::uint8_t> images;  // [count][inputs], to be trained on
-  std::size_t inputs = 0, latent = 0, batchSize = 0;
+  std::size_t inputs = 0, latent = 0, batchSize = 0, terms = 0;
+  bool averaged = false;
   bool busy = false, disposed = false;
 };
 
@@ -29,7 +30,7 @@ using SharedSession = std::shared_ptr<Session>;
 struct Call {
   napi_env env;
   napi_value self;
-  std::array<napi_value, 2> arguments;
+  std::array<napi_value, 3> arguments;
   SharedSession session;
 
   Argument argument(std::size_t index, const char* name) const { return {env, arguments[index], name}; }
@@ -126,11 +127,16 @@ napi_value setState(const Call& call) {
   require("firstMoments", state.firstMoments, parameters);
   require("secondMoments", state.secondMoments, parameters);
   require("runningStatistics", state.runningStatistics, statistics);
+  const bool averaged = call.session->averaged;
+  require("averagedParameters", state.averagedParameters, averaged ? parameters : 0);
+  require("averagedStatistics", state.averagedStatistics, averaged ? statistics : 0);
   trainer.setState(state);
   return nullptr;
 }
 
 napi_value getState(const Call& call) { return fromState(call.env, idleTrainer(call).getState()); }
+
+napi_value step(const Call& call) { return fromDouble(call.env, static_cast<double>(idleTrainer(call).step())); }
 
 // Starts a job that returns the losses of `train`.
 napi_value startTraining(const Call& call, std::function<Losses()> train) {
@@ -139,6 +145,10 @@ napi_value startTraining(const Call& call, std::function<Losses()> train) {
   spec.compute = [losses, train = std::move(train)] { *losses = train(); };
   spec.result = [losses](napi_env env, const std::vector<napi_value>&) { return fromLosses(env, *losses); };
   return startCall(call, std::move(spec));
+}
+
+std::shared_ptr<const StepValueArrays> toStepValueArrays(const Call& call, std::size_t steps) {
+  return std::make_shared<const StepValueArrays>(toStepValues(call.argument(2, "values"), steps, call.session->terms));
 }
 
 napi_value trainEpoch(const Call& call) {
@@ -150,9 +160,11 @@ napi_value trainEpoch(const Call& call) {
   for (const std::uint32_t image : *order) {
     if (image >= images.count) orderArgument.refuseValue("of numbers below " + std::to_string(images.count));
   }
+  const std::size_t batchSize = call.session->batchSize, steps = (order->size() + batchSize - 1) / batchSize;
+  const auto values = toStepValueArrays(call, steps);
   Trainer& trainer = idleTrainer(call);
-  return startTraining(call, [&trainer, images, order, epoch] {
-    return trainer.trainEpoch(images, order->data(), order->size(), epoch);
+  return startTraining(call, [&trainer, images, order, epoch, values] {
+    return trainer.trainEpoch(images, order->data(), order->size(), epoch, values->values());
   });
 }
 
@@ -166,9 +178,11 @@ napi_value trainBatch(const Call& call) {
     cleanArgument.refuseValue("1 to " + std::to_string(session.batchSize) + " images");
   }
   if (noisy->size() != clean->size()) noisyArgument.refuseValue("as many images as clean");
+  const auto values = toStepValueArrays(call, 1);
   Trainer& trainer = idleTrainer(call);
-  return startTraining(
-      call, [&trainer, clean, noisy, count] { return trainer.trainBatch(clean->data(), noisy->data(), count); });
+  return startTraining(call, [&trainer, clean, noisy, count, values] {
+    return trainer.trainBatch(clean->data(), noisy->data(), count, values->values());
+  });
 }
 
 // Starts a job that returns floats [count][width] for the images of the first argument.
@@ -241,6 +255,8 @@ napi_value createTrainerObject(napi_env env, napi_value specValue, napi_value im
   session->inputs = static_cast<std::size_t>(spec.widths.front());
   session->latent = static_cast<std::size_t>(spec.widths.back());
   session->batchSize = static_cast<std::size_t>(spec.batchSize);
+  session->terms = spec.eigenLosses.size();
+  session->averaged = spec.averaging.has_value();
   session->images = Argument(env, imagesValue, "images").bytes(session->inputs);
   session->trainer = Trainer::create(spec);
 
@@ -248,6 +264,7 @@ napi_value createTrainerObject(napi_env env, napi_value specValue, napi_value im
   const napi_property_descriptor methods[] = {
       methodProperty("setState", callback<setState>),
       methodProperty("getState", callback<getState>),
+      methodProperty("step", callback<step>),
       methodProperty("trainEpoch", callback<trainEpoch>),
       methodProperty("trainBatch", callback<trainBatch>),
       methodProperty("encode", callback<encode>),

@@ -184,6 +184,14 @@ std::vector<std::uint8_t> Argument::bytes(std::size_t rowLength) const {
 std::vector<float> Argument::floats(std::size_t rowLength) const {
   return copy<float>(napi_float32_array, "a Float32Array", rowLength);
 }
+std::vector<double> Argument::doubles(std::size_t length) const {
+  std::vector<double> values = copy<double>(napi_float64_array, "a Float64Array", 1);
+  if (values.size() != length) refuseValue("an array of " + std::to_string(length) + " numbers");
+  for (const double value : values) {
+    if (!std::isfinite(value)) refuseValue("of finite numbers");
+  }
+  return values;
+}
 
 void keepConstructors(napi_env env) {
   napi_value global;

@@ -56,6 +56,7 @@ class Argument {
   // The array must consist of whole rows of rowLength elements, which is checked before it is copied.
   std::vector<std::uint8_t> bytes(std::size_t rowLength) const;
   std::vector<float> floats(std::size_t rowLength = 1) const;
+  std::vector<double> doubles(std::size_t length) const;  // exactly `length`, all finite
 
   [[noreturn]] void refuseType(const std::string& expected) const;
   [[noreturn]] void refuseValue(const std::string& expected) const;

@@ -1,5 +1,8 @@
 #include "eigen_loss_term.h"
 
+#include <algorithm>
+#include <stdexcept>
+
 namespace eigenae {
 
 EigenLossTerm::EigenLossTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels,
@@ -14,6 +17,9 @@ EigenLossTerm::EigenLossTerm(const TrainerSpec& spec, const Layout& layout, cons
   const std::vector<double> flat(latent_, 1.0);
   std::vector<double> derivatives(latent_);
   for (const EigenLossSpec& eigenLoss : spec.eigenLosses) {
+    if (eigenLoss.layers != std::vector<int>{static_cast<int>(layout.latentLayer)}) {
+      throw std::invalid_argument("eigen losses act on the latent layer only");
+    }
     eigenLosses_.push_back({eigenLoss, findEigenLoss(eigenLoss.kind)});
     // Evaluated once here, so that a missing parameter throws now. A step must not throw.
     eigenLosses_.back().function(flat.data(), latent_, eigenLoss.parameters, derivatives.data());
@@ -24,41 +30,60 @@ EigenLossTerm::EigenLossTerm(const TrainerSpec& spec, const Layout& layout, cons
 
 // The terms are copies and conversions, the gradient, the triangular factor, and the rotations (a fixed time for each
 // pair and one proportional to its length). The coefficients were measured with AVX2.
-double EigenLossTerm::costInFmas(int count) const {
+double EigenLossTerm::costInFmas(int count, const double* weights) const {
+  std::size_t terms = 0;
+  for (std::size_t i = 0; i < eigenLosses_.size(); ++i) terms += applies(eigenLosses_[i], count, weights[i]);
   const double images = count, latent = latent_, rank = rank_;
   const double each = images * latent * (67 + 2.3 * latent) + 13.6 * images * rank * (latent - rank / 2) +
                       rank * rank * (1500 + 46 * latent);
-  return eigenLosses_.empty() ? 0 : 1e5 + eigenLosses_.size() * each;
+  return terms == 0 ? 0 : 1e5 + terms * each;
 }
 
 void EigenLossTerm::prepare(int count) {
-  if (!applies(count)) return;
+  const auto fits = [&](const EigenLoss& eigenLoss) { return applies(eigenLoss, count, 1); };
+  if (std::none_of(eigenLosses_.begin(), eigenLosses_.end(), fits)) return;
   std::unique_ptr<Spectrum>& spectrum = spectrumOf(count);
   if (spectrum != nullptr && spectrum->batch() == count) return;
   spectrum = std::make_unique<Spectrum>(kernels_, control_, count, latent_);
 }
 
-void EigenLossTerm::evaluate(const float* embedding, std::size_t stride, int count) {
+bool EigenLossTerm::applies(int count, const double* weights) const {
+  for (std::size_t i = 0; i < eigenLosses_.size(); ++i) {
+    if (applies(eigenLosses_[i], count, weights[i])) return true;
+  }
+  return false;
+}
+
+void EigenLossTerm::evaluate(const float* embedding, std::size_t stride, int count, const double* weights) {
   Spectrum& spectrum = *spectrumOf(count);
   for (int i = 0; i < latent_; ++i) {
     kernels_.widen(embedding + i * panelColumns_, stride, count, spectrum.column(i));
   }
   spectrum.clearGradient();
-  value_ = weighted_ = 0;
-  for (const EigenLoss& eigenLoss : eigenLosses_) {
-    const double value =
-        spectrum.eigenLoss(eigenLoss.spec.center, eigenLoss.function, eigenLoss.spec.parameters, eigenLoss.spec.weight);
-    value_ += value;
-    weighted_ += eigenLoss.spec.weight * value;
+  for (std::size_t i = 0; i < eigenLosses_.size(); ++i) {
+    EigenLoss& eigenLoss = eigenLosses_[i];
+    if (!applies(eigenLoss, count, weights[i])) continue;
+    eigenLoss.value =
+        spectrum.eigenLoss(eigenLoss.spec.center, eigenLoss.function, eigenLoss.spec.parameters, weights[i]);
   }
   if (control_.stopped()) {
-    value_ = weighted_ = 0;
+    for (EigenLoss& eigenLoss : eigenLosses_) eigenLoss.value = 0;
     spectrum.clearGradient();
   }
   for (int i = 0; i < latent_; ++i) {
     const double sum =
         kernels_.narrow(spectrum.gradient(i), count, gradient_.get() + i * panelColumns_, latent_ * panelColumns_);
     gradientSums_[i] = static_cast<float>(sum);
+  }
+}
+
+void EigenLossTerm::addLosses(int count, const double* weights, Losses& losses) const {
+  for (std::size_t i = 0; i < eigenLosses_.size(); ++i) {
+    const EigenLoss& eigenLoss = eigenLosses_[i];
+    if (!applies(eigenLoss, count, weights[i])) continue;
+    losses.terms[i].value += eigenLoss.value * count;
+    losses.terms[i].weighted += weights[i] * eigenLoss.value * count;
+    losses.terms[i].images += count;
   }
 }
 

@@ -17,33 +17,35 @@ class EigenLossTerm {
   // Throws std::invalid_argument if a kind is unknown and std::out_of_range if a parameter is missing.
   EigenLossTerm(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels, const CallControl& control);
 
-  // A batch with no more images than latent dimensions trains without eigen losses, because its embedding cannot span
-  // all dimensions.
-  bool applies(int count) const { return !eigenLosses_.empty() && count > latent_; }
+  // The terms of a batch are those that have a weight other than 0 and enough images. `weights` has one for each term.
+  bool applies(int count, const double* weights) const;
 
   // Estimated time of the eigen losses of `count` images, in fused multiply-adds of the dense products.
-  double costInFmas(int count) const;
+  double costInFmas(int count, const double* weights) const;
 
   // Allocates memory for batches of `count` images. There are at most two sizes: the batch size, and that of an epoch's
   // last batch.
   void prepare(int count);
 
   // embedding: panels [latent][images], `stride` apart. prepare(count) must have been called. If the call is stopped,
-  // the value and the gradient are 0.
-  void evaluate(const float* embedding, std::size_t stride, int count);
+  // the values and the gradient are 0.
+  void evaluate(const float* embedding, std::size_t stride, int count, const double* weights);
 
   // The results of evaluate. gradient: panels [latent][images], latent · panelColumns apart.
   const float* gradient() const { return gradient_.get(); }
   const float* gradientSums() const { return gradientSums_.data(); }  // [latent], summed over the batch
-  double value() const { return value_; }
-  double weighted() const { return weighted_; }
+  void addLosses(int count, const double* weights, Losses& losses) const;
 
  private:
   struct EigenLoss {
     EigenLossSpec spec;
     EigenLossFunction function;
+    double value = 0;  // of the batch, unweighted
   };
 
+  bool applies(const EigenLoss& eigenLoss, int count, double weight) const {
+    return weight != 0 && count >= eigenLoss.spec.minimumImages;
+  }
   std::unique_ptr<Spectrum>& spectrumOf(int count) { return spectra_[count == batchSize_ ? 0 : 1]; }
 
   const Kernels& kernels_;
@@ -53,7 +55,6 @@ class EigenLossTerm {
   std::unique_ptr<Spectrum> spectra_[2];  // for whole batches, and for the other size
   AlignedFloats gradient_;
   std::vector<float> gradientSums_;
-  double value_ = 0, weighted_ = 0;
 };
 
 }  // namespace eigenae

@@ -4,14 +4,9 @@ namespace eigenae {
 
 namespace {
 
-bool hasBatchNorm(BatchNorm batchNorm, std::size_t layer, std::size_t encoderLayers) {
-  if (batchNorm == BatchNorm::encoder) return layer < encoderLayers;
-  return batchNorm == BatchNorm::all && layer + 1 < 2 * encoderLayers;
-}
-
-Activation activationOf(std::size_t layer, std::size_t encoderLayers) {
+Activation activationOf(std::size_t layer, std::size_t encoderLayers, Activation hidden) {
   if (layer + 1 == 2 * encoderLayers) return Activation::sigmoid;
-  return layer + 1 == encoderLayers ? Activation::none : Activation::relu;
+  return layer + 1 == encoderLayers ? Activation::none : hidden;
 }
 
 std::size_t take(std::size_t& count, int rows, int columns = 1) {
@@ -22,10 +17,10 @@ std::size_t take(std::size_t& count, int rows, int columns = 1) {
 
 }  // namespace
 
-Layout makeLayout(const std::vector<int>& encoderWidths, BatchNorm batchNorm) {
-  std::vector<int> widths = encoderWidths;
-  widths.insert(widths.end(), encoderWidths.rbegin() + 1, encoderWidths.rend());
-  const std::size_t encoderLayers = encoderWidths.size() - 1;
+Layout makeLayout(const TrainerSpec& spec) {
+  std::vector<int> widths = spec.widths;
+  widths.insert(widths.end(), spec.widths.rbegin() + 1, spec.widths.rend());
+  const std::size_t encoderLayers = spec.widths.size() - 1;
 
   Layout layout;
   layout.latentLayer = encoderLayers - 1;
@@ -33,8 +28,8 @@ Layout makeLayout(const std::vector<int>& encoderWidths, BatchNorm batchNorm) {
     Layer layer;
     layer.inputs = widths[i];
     layer.outputs = widths[i + 1];
-    layer.activation = activationOf(i, encoderLayers);
-    layer.batchNorm = hasBatchNorm(batchNorm, i, encoderLayers);
+    layer.activation = activationOf(i, encoderLayers, spec.activation);
+    layer.batchNorm = i < spec.batchNorm.size() && spec.batchNorm[i];
     layer.weight = take(layout.parameterCount, layer.outputs, layer.inputs);
     layer.bias = take(layout.parameterCount, layer.outputs);
     if (layer.batchNorm) {

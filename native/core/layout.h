@@ -11,8 +11,6 @@ namespace eigenae {
 
 constexpr float normEpsilon = 1e-5f;  // added to a variance by batch norm, as torch.nn.BatchNorm1d does
 
-enum class Activation { none, relu, sigmoid };
-
 struct Layer {
   int inputs = 0;
   int outputs = 0;
@@ -34,6 +32,6 @@ struct Layout {
   int embeddingRank() const { return std::min(latent(), layers[latentLayer].inputs + 1); }
 };
 
-Layout makeLayout(const std::vector<int>& encoderWidths, BatchNorm batchNorm);
+Layout makeLayout(const TrainerSpec& spec);
 
 }  // namespace eigenae

@@ -5,47 +5,71 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "call_control.h"
 
 namespace eigenae {
 
-enum class BatchNorm { none, encoder, all };
+enum class Activation { none, relu, leakyRelu, silu, sigmoid };
 
-// One eigen loss on the singular values of the embedding. `kind` names a row of the table in eigen_losses.cc.
+// A term of the loss: its weight at the step · the mean over its layers of its kind's value. `kind` names a row of the
+// table in eigen_losses.cc.
 struct EigenLossSpec {
   std::string kind;
-  double weight = 1;
   bool center = false;
   std::map<std::string, double> parameters;
+  // Positions in the forward pass, ascending. The matrix [batch][width] of the latent layer is the embedding, after
+  // batch norm; that of any other layer is the output of its linear map, before batch norm and activation.
+  std::vector<int> layers;
+  int minimumImages = 1;  // a batch of fewer images trains without this term
 };
 
+// torch.optim.Adam, or AdamW if weightDecay is not 0. The decay applies to weights, not to biases and batch norm.
 struct AdamSpec {
-  double learningRate = 0.005;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
+  double weightDecay = 0;
+};
+
+// torch.optim.SGD without dampening. The momentum's buffer is firstMoments; secondMoments are not used.
+struct SgdSpec {
+  double momentum = 0;
+  bool nesterov = false;
 };
 
 struct TrainerSpec {
-  std::vector<int> widths;  // the encoder's, from the input to the latent layer; the decoder mirrors it
-  BatchNorm batchNorm = BatchNorm::none;
+  std::vector<int> widths;      // the encoder's, from the input to the latent layer; the decoder mirrors it
+  std::vector<bool> batchNorm;  // for each layer but the output, 2 · (widths − 1) − 1 in all
+  Activation activation = Activation::relu;  // of the hidden layers
+  float slope = 0;                           // of leaky ReLU
   std::vector<EigenLossSpec> eigenLosses;
-  AdamSpec adam;
+  std::variant<AdamSpec, SgdSpec> optimizer;
+  std::optional<double> averaging;  // decay of the exponential average of parameters and running statistics
   int batchSize = 64;
   std::uint32_t seed = 0;  // of the training noise
   float noise = 0.2f;      // standard deviation of the training noise
   int threads = 1;
 };
 
+// The numbers of a call that change from step to step. src/engines/core-trainer.ts computes them.
+struct StepValues {
+  const double* learningRates;  // [steps]
+  const double* weights;        // [steps][eigen losses]; a term with weight 0 is not computed
+};
+
 // Parameters are one flat array, layer by layer from the encoder's first to the decoder's last: weight [out][in],
 // bias [out] and, if the layer has batch norm, gamma [out] and beta [out]. Both moments have the same layout. The
 // running statistics of each layer with batch norm are mean [out] and variance [out].
 struct State {
-  std::int64_t step = 0;  // Adam steps taken
+  std::int64_t step = 0;  // steps taken
   std::vector<float> parameters, firstMoments, secondMoments, runningStatistics;
+  // Averages of parameters and running statistics; empty without averaging.
+  std::vector<float> averagedParameters, averagedStatistics;
 };
 
 // Normal noise of the given standard deviation for all pixels of all images. Its numbers are determined by seed,
@@ -57,16 +81,25 @@ struct Noise {
   float deviation;
 };
 
+// Sums over the images of the batches that had an eigen loss.
+struct TermLosses {
+  double value = 0;  // unweighted; the mean over the layers
+  double weighted = 0;
+  std::int64_t images = 0;
+};
+
 // Sums over the images of an epoch or a batch. A mean is a sum divided by its number of images.
 struct Losses {
-  double squaredError = 0;  // sum over images of the mean over pixels
-  double eigenLoss = 0;     // sum over batches with an eigen loss of (unweighted eigen loss × images of the batch)
-  double weighted = 0;      // the same sum with the weights
+  double squaredError = 0;  // of the mean over pixels
   std::int64_t images = 0;
-  std::int64_t eigenLossImages = 0;  // images of the batches with an eigen loss
+  std::vector<TermLosses> terms;  // for each eigen loss of the spec
 
-  // Sum over all images of the loss that is minimised; a batch without an eigen loss adds 0 for it.
-  double loss() const { return squaredError + weighted; }
+  // Sum over all images of the loss that is minimised; a batch without a term adds 0 for it.
+  double loss() const {
+    double sum = squaredError;
+    for (const TermLosses& term : terms) sum += term.weighted;
+    return sum;
+  }
 };
 
 // Images [count][inputs], either as bytes (a pixel's value is byte / 255) or as floats. Exactly one pointer is set.
@@ -88,20 +121,21 @@ class Trainer {
 
   virtual std::size_t parameterCount() const = 0;
   virtual std::size_t runningStatisticCount() const = 0;
+  virtual std::int64_t step() const = 0;  // steps taken
   virtual void setState(const State& state) = 0;
   virtual State getState() const = 0;
 
-  // Trains on images.bytes in the given order [count], batch by batch; the last batch may be smaller. A batch with no
-  // more images than latent dimensions trains without eigen losses. The training noise is Noise{seed,
-  // purpose::trainingNoise, epoch, noise}; an image's noise depends on its index in `images`, not on its position in
-  // `order`.
-  virtual Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count,
-                            std::uint32_t epoch) = 0;
+  // Trains on images.bytes in the given order [count], batch by batch; the last batch may be smaller. The training
+  // noise is Noise{seed, purpose::trainingNoise, epoch, noise}; an image's noise depends on its index in `images`, not
+  // on its position in `order`.
+  virtual Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch,
+                            const StepValues& values) = 0;
 
   // Takes one step on a given batch: clean and noisy are [count][inputs], with count ≤ batchSize.
-  virtual Losses trainBatch(const float* clean, const float* noisy, std::size_t count) = 0;
+  virtual Losses trainBatch(const float* clean, const float* noisy, std::size_t count, const StepValues& values) = 0;
 
-  // Inference, with batch norm using its running statistics: embedding [count][latent], output [count][inputs].
+  // Inference with the averaged network if there is one. Batch norm uses its running statistics: embedding
+  // [count][latent], output [count][inputs].
   virtual void encode(const Images& images, float* embedding) = 0;
   virtual void reconstruct(const Images& images, float* output) = 0;
 

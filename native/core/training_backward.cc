@@ -50,7 +50,7 @@ void TrainingStep::activateBackward(std::size_t index, int thread, const Batch& 
   const Range range = threadPanels(thread, batch);
   LayerActivations& activations = layerActivations_[index];
   for (int p = range.begin; p < range.end; ++p) {
-    if (index == layout_.latentLayer && eigenLoss_.applies(batch.count)) addEigenLossGradient(p);
+    if (index == layout_.latentLayer && eigenLoss_.applies(batch.count, batch.weights)) addEigenLossGradient(p);
     if (layout_.layers[index].activation == Activation::relu) {
       kernels_.reluBackward(activations.output.get() + p * activations.stride, layout_.layers[index].outputs,
                             activations.gradient.get() + p * activations.stride);
@@ -177,7 +177,7 @@ void TrainingStep::updateVectors(std::size_t index, const Batch& batch) {
     }
     if (index == layout_.latentLayer && layout_.layers[index + 1].batchNorm) {
       for (int i = 0; i < some; ++i) {
-        sums[0][i] = eigenLoss_.applies(batch.count) ? eigenLoss_.gradientSums()[begin + i] : 0;
+        sums[0][i] = eigenLoss_.applies(batch.count, batch.weights) ? eigenLoss_.gradientSums()[begin + i] : 0;
       }
     }
     kernels_.updateArray(sums[0], some, parameters_.at(places.beta + begin), batch.adam);
@@ -203,10 +203,7 @@ void TrainingStep::addLosses(const Batch& batch, Losses& losses) const {
   for (const double squaredError : squaredErrors_) sum += squaredError;
   losses.squaredError += sum / layout_.inputs();
   losses.images += batch.count;
-  if (!eigenLoss_.applies(batch.count)) return;
-  losses.eigenLoss += eigenLoss_.value() * batch.count;
-  losses.weighted += eigenLoss_.weighted() * batch.count;
-  losses.eigenLossImages += batch.count;
+  eigenLoss_.addLosses(batch.count, batch.weights, losses);
 }
 
 }  // namespace eigenae

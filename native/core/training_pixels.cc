@@ -89,9 +89,9 @@ void TrainingStep::lastLayer(int thread, const Batch& batch) {
   const LayerActivations& before = layerActivations_[last - 1];
   const Range range = threadSlices(thread);
   const bool hasSlice0 = range.begin == 0 && hasSlices(thread);
-  if (hasSlice0 && eigenLoss_.applies(batch.count)) {
+  if (hasSlice0 && eigenLoss_.applies(batch.count, batch.weights)) {
     const LayerActivations& embedding = layerActivations_[layout_.latentLayer];
-    eigenLoss_.evaluate(embedding.output.get(), embedding.stride, batch.count);
+    eigenLoss_.evaluate(embedding.output.get(), embedding.stride, batch.count, batch.weights);
   }
   const bool behindRelu = layout_.layers[last - 1].activation == Activation::relu;
   imageRows_[thread].assumeDense();
@@ -108,12 +108,13 @@ void TrainingStep::lastLayer(int thread, const Batch& batch) {
 // Returns the number of the last layer's pixels that take as long as the eigen losses, see slicePixels. A pixel costs
 // more than its products: Adam takes as long as the products of 13 images, sigmoid and loss as those of 16 units.
 int TrainingStep::mainThreadHandicap(int thread, const Batch& batch) const {
-  if (!eigenLoss_.applies(batch.count)) return 0;
+  if (!eigenLoss_.applies(batch.count, batch.weights)) return 0;
   const Layer& layer = layout_.layers.back();
   const SparseFactor& images = imageRows_[thread];
   const double products = 2 * images.costAsFactor() + images.costAsMask();
   const double pixelCost = products * batch.count * layer.inputs + 16 * batch.count + 13 * layer.inputs;
-  return static_cast<int>(std::min<double>(layer.outputs, eigenLoss_.costInFmas(batch.count) / pixelCost));
+  return static_cast<int>(
+      std::min<double>(layer.outputs, eigenLoss_.costInFmas(batch.count, batch.weights) / pixelCost));
 }
 
 void TrainingStep::lastLayerSlice(int thread, int slice, Range pixels, const Batch& batch) {

@@ -20,6 +20,7 @@ namespace eigenae {
 struct Batch {
   int count = 0;
   AdamStep adam{};
+  const double* weights = nullptr;  // of the eigen losses
   // From the data set:
   const Images* images = nullptr;
   const std::uint32_t* index = nullptr;  // [count]
@@ -57,7 +58,7 @@ class TrainingStep {
   // by slice, while the weights of a slice are in the cache.
   void updateFirst(int thread, const Batch& batch, const Batch* next);
 
-  // Adds the losses of the batch. Must be called after lastLayer.
+  // Adds the losses of the batch to `losses`, whose terms must exist. Must be called after lastLayer.
   void addLosses(const Batch& batch, Losses& losses) const;
 
  private:

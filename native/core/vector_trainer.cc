@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "inference.h"
 #include "layout.h"
@@ -15,12 +16,12 @@ namespace eigenae {
 
 namespace {
 
-AdamStep adamFactors(const AdamSpec& adam, std::int64_t step) {
+AdamStep adamFactors(const AdamSpec& adam, std::int64_t step, double learningRate) {
   const double correction1 = 1 - std::pow(adam.beta1, static_cast<double>(step));
   const double rootCorrection2 = std::sqrt(1 - std::pow(adam.beta2, static_cast<double>(step)));
   return {.oneMinusBeta1 = static_cast<float>(1 - adam.beta1),
           .oneMinusBeta2 = static_cast<float>(1 - adam.beta2),
-          .stepSize = static_cast<float>(adam.learningRate * rootCorrection2 / correction1),
+          .stepSize = static_cast<float>(learningRate * rootCorrection2 / correction1),
           .epsilon = static_cast<float>(adam.epsilon * rootCorrection2)};
 }
 
@@ -29,7 +30,7 @@ class VectorTrainer final : public Trainer {
   VectorTrainer(const TrainerSpec& spec, const Kernels& kernels)
       : spec_(spec),
         kernels_(kernels),
-        layout_(makeLayout(spec.widths, spec.batchNorm)),
+        layout_(makeLayout(spec)),
         team_(spec.threads),
         parameters_(layout_, kernels.panelColumns),
         runningStatistics_(layout_.runningStatisticCount),
@@ -38,6 +39,7 @@ class VectorTrainer final : public Trainer {
 
   std::size_t parameterCount() const override { return layout_.parameterCount; }
   std::size_t runningStatisticCount() const override { return layout_.runningStatisticCount; }
+  std::int64_t step() const override { return step_; }
 
   void setState(const State& state) override {
     step_ = state.step;
@@ -53,10 +55,11 @@ class VectorTrainer final : public Trainer {
     return state;
   }
 
-  Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch) override {
+  Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch,
+                    const StepValues& values) override {
     const std::size_t batchSize = spec_.batchSize;
     const Noise noise{.seed = spec_.seed, .purpose = purpose::trainingNoise, .epoch = epoch, .deviation = spec_.noise};
-    return train((count + batchSize - 1) / batchSize, [&](std::size_t index) {
+    return train((count + batchSize - 1) / batchSize, values, [&](std::size_t index) {
       Batch batch;
       batch.count = static_cast<int>(std::min(batchSize, count - index * batchSize));
       batch.images = &images;
@@ -66,8 +69,8 @@ class VectorTrainer final : public Trainer {
     });
   }
 
-  Losses trainBatch(const float* clean, const float* noisy, std::size_t count) override {
-    return train(1, [&](std::size_t) {
+  Losses trainBatch(const float* clean, const float* noisy, std::size_t count, const StepValues& values) override {
+    return train(1, values, [&](std::size_t) {
       Batch batch;
       batch.count = static_cast<int>(count);
       batch.clean = clean;
@@ -90,8 +93,9 @@ class VectorTrainer final : public Trainer {
   // A step has four barriers, and two more for each layer with batch norm. There is none between the first layer's
   // update and the next batch's firstLayer, because a thread needs no pixels but its own for both.
   template <typename MakeBatch>
-  Losses train(std::size_t batches, MakeBatch makeBatch) {
+  Losses train(std::size_t batches, const StepValues& values, MakeBatch makeBatch) {
     Losses losses;
+    losses.terms.resize(spec_.eigenLosses.size());
     if (batches == 0 || control.stopped()) return losses;
     bool stop = false;  // written by thread 0 before a barrier, read by all after it
     std::int64_t done = 0;
@@ -101,7 +105,9 @@ class VectorTrainer final : public Trainer {
       const ProductScope use(kernels_);
       const auto batchOf = [&](std::size_t index) {
         Batch batch = makeBatch(index);
-        batch.adam = adamFactors(spec_.adam, step_ + static_cast<std::int64_t>(index) + 1);
+        batch.adam = adamFactors(std::get<AdamSpec>(spec_.optimizer), step_ + static_cast<std::int64_t>(index) + 1,
+                                 values.learningRates[index]);
+        batch.weights = values.weights + index * spec_.eigenLosses.size();
         return batch;
       };
       Batch batch = batchOf(0);
@@ -147,6 +153,10 @@ class VectorTrainer final : public Trainer {
 }  // namespace
 
 std::unique_ptr<Trainer> createVectorTrainer(const TrainerSpec& spec, const Kernels& kernels) {
+  const AdamSpec* adam = std::get_if<AdamSpec>(&spec.optimizer);
+  if (adam == nullptr || adam->weightDecay != 0 || spec.averaging || spec.activation != Activation::relu) {
+    throw std::invalid_argument("the core has only Adam, ReLU and no averaging");
+  }
   return std::make_unique<VectorTrainer>(spec, kernels);
 }
 

@@ -234,7 +234,7 @@ void decompose(Columns& z, Columns& v) {
 }  // namespace
 
 // ∂f/∂Z = Σ ∂f/∂σᵢ · uᵢ vᵢᵀ
-double eigenLossForwardBackward(const EigenLossSpec& spec, const float* embedding, int batch, int width,
+double eigenLossForwardBackward(const EigenLossSpec& spec, double weight, const float* embedding, int batch, int width,
                                 double* gradient) {
   Columns z(width, std::vector<double>(batch)), v(width, std::vector<double>(width, 0.0));
   for (int i = 0; i < width; ++i) {
@@ -262,18 +262,18 @@ double eigenLossForwardBackward(const EigenLossSpec& spec, const float* embeddin
   }
   for (int i = 0; i < width; ++i) {
     if (spec.center) subtractMean(added[i]);
-    for (int b = 0; b < batch; ++b) gradient[area(b, width) + i] += spec.weight * added[i][b];
+    for (int b = 0; b < batch; ++b) gradient[area(b, width) + i] += weight * added[i][b];
   }
   return value;
 }
 
 // --- Update: torch.optim.Adam, the second moment is bias-corrected before ε is added: √v / √(1 − β₂ᵗ) + ε ---
 
-void adamStep(const AdamSpec& adam, std::int64_t step, const float* gradient, std::size_t count, float* parameters,
-              float* firstMoments, float* secondMoments) {
+void adamStep(const AdamSpec& adam, double learningRate, std::int64_t step, const float* gradient, std::size_t count,
+              float* parameters, float* firstMoments, float* secondMoments) {
   const double correction1 = 1 - std::pow(adam.beta1, static_cast<double>(step));
   const double correction2 = 1 - std::pow(adam.beta2, static_cast<double>(step));
-  const float stepSize = static_cast<float>(adam.learningRate / correction1);
+  const float stepSize = static_cast<float>(learningRate / correction1);
   const float inverseRootCorrection2 = static_cast<float>(1 / std::sqrt(correction2));
   const float beta1 = static_cast<float>(adam.beta1), oneMinusBeta1 = static_cast<float>(1 - adam.beta1);
   const float beta2 = static_cast<float>(adam.beta2), oneMinusBeta2 = static_cast<float>(1 - adam.beta2);
@@ -304,7 +304,7 @@ class ReferenceTrainer final : public Trainer {
  public:
   explicit ReferenceTrainer(const TrainerSpec& spec)
       : spec_(spec),
-        layout_(makeLayout(spec.widths, spec.batchNorm)),
+        layout_(makeLayout(spec)),
         clean_(area(spec.batchSize, layout_.inputs())),
         noisy_(clean_.size()),
         latentGradient_(area(spec.batchSize, layout_.latent())),
@@ -323,25 +323,29 @@ class ReferenceTrainer final : public Trainer {
 
   std::size_t parameterCount() const override { return layout_.parameterCount; }
   std::size_t runningStatisticCount() const override { return layout_.runningStatisticCount; }
+  std::int64_t step() const override { return state_.step; }
   void setState(const State& state) override { state_ = state; }
   State getState() const override { return state_; }
 
-  Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch) override {
+  Losses trainEpoch(const Images& images, const std::uint32_t* order, std::size_t count, std::uint32_t epoch,
+                    const StepValues& values) override {
     const Noise noise{.seed = spec_.seed, .purpose = purpose::trainingNoise, .epoch = epoch, .deviation = spec_.noise};
     const std::size_t batchSize = spec_.batchSize;
     Losses losses;
+    losses.terms.resize(spec_.eigenLosses.size());
     for (std::size_t first = 0; first < count && !control.stopped(); first += batchSize) {
       const int batch = static_cast<int>(std::min(batchSize, count - first));
       for (int b = 0; b < batch; ++b) readImage(images, order[first + b], b, &noise);
-      step(clean_.data(), noisy_.data(), batch, losses);
+      takeStep(clean_.data(), noisy_.data(), batch, values, first / batchSize, losses);
       control.publish({static_cast<std::uint32_t>(losses.images), static_cast<float>(losses.loss())});
     }
     return losses;
   }
 
-  Losses trainBatch(const float* clean, const float* noisy, std::size_t count) override {
+  Losses trainBatch(const float* clean, const float* noisy, std::size_t count, const StepValues& values) override {
     Losses losses;
-    step(clean, noisy, static_cast<int>(count), losses);
+    losses.terms.resize(spec_.eigenLosses.size());
+    takeStep(clean, noisy, static_cast<int>(count), values, 0, losses);
     return losses;
   }
 
@@ -369,16 +373,17 @@ class ReferenceTrainer final : public Trainer {
 
  private:
   // Takes one training step on clean and noisy [batch][inputs].
-  void step(const float* clean, const float* noisy, int batch, Losses& losses) {
+  void takeStep(const float* clean, const float* noisy, int batch, const StepValues& values, std::size_t index,
+                Losses& losses) {
     forward(noisy, batch);
     const std::size_t pixels = area(batch, layout_.inputs());
     losses.squaredError += squaredErrorForward(values_.back().output.data(), clean, pixels) / layout_.inputs();
     losses.images += batch;
-    evaluateEigenLosses(batch, losses);
+    evaluateEigenLosses(batch, values.weights + index * spec_.eigenLosses.size(), losses);
     backward(noisy, clean, batch);
     ++state_.step;
-    adamStep(spec_.adam, state_.step, gradient_.data(), gradient_.size(), state_.parameters.data(),
-             state_.firstMoments.data(), state_.secondMoments.data());
+    adamStep(std::get<AdamSpec>(spec_.optimizer), values.learningRates[index], state_.step, gradient_.data(),
+             gradient_.size(), state_.parameters.data(), state_.firstMoments.data(), state_.secondMoments.data());
   }
 
   void forward(const float* input, int batch) {
@@ -404,18 +409,19 @@ class ReferenceTrainer final : public Trainer {
     if (layer.activation == Activation::sigmoid) sigmoidForward(values, area(batch, layer.outputs));
   }
 
-  // Sets latentGradient_ [batch][latent]. A batch with no more images than latent dimensions has no eigen losses.
-  void evaluateEigenLosses(int batch, Losses& losses) {
+  // Sets latentGradient_ [batch][latent].
+  void evaluateEigenLosses(int batch, const double* weights, Losses& losses) {
     std::fill(latentGradient_.begin(), latentGradient_.end(), 0.0);
-    if (spec_.eigenLosses.empty() || batch <= layout_.latent()) return;
-    for (const EigenLossSpec& eigenLoss : spec_.eigenLosses) {
+    for (std::size_t i = 0; i < spec_.eigenLosses.size(); ++i) {
+      const EigenLossSpec& eigenLoss = spec_.eigenLosses[i];
+      if (weights[i] == 0 || batch < eigenLoss.minimumImages) continue;
       const float* embedding = values_[layout_.latentLayer].output.data();
       const double value =
-          eigenLossForwardBackward(eigenLoss, embedding, batch, layout_.latent(), latentGradient_.data());
-      losses.eigenLoss += value * batch;
-      losses.weighted += eigenLoss.weight * value * batch;
+          eigenLossForwardBackward(eigenLoss, weights[i], embedding, batch, layout_.latent(), latentGradient_.data());
+      losses.terms[i].value += value * batch;
+      losses.terms[i].weighted += weights[i] * value * batch;
+      losses.terms[i].images += batch;
     }
-    losses.eigenLossImages += batch;
   }
 
   // Writes every element of gradient_.

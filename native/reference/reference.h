@@ -51,16 +51,16 @@ double squaredErrorForward(const float* output, const float* target, std::size_t
 // gradient [count] of mean((output − target)²) with respect to the input of the sigmoid that gave output.
 void sigmoidMeanSquaredErrorBackward(const float* output, const float* target, std::size_t count, float* gradient);
 
-// Returns f(σ(Z)) for Z = embedding [batch][width], less its column means with spec.center. Adds spec.weight · ∂f/∂Z to
+// Returns f(σ(Z)) for Z = embedding [batch][width], less its column means with spec.center. Adds weight · ∂f/∂Z to
 // gradient [batch][width].
-double eigenLossForwardBackward(const EigenLossSpec& spec, const float* embedding, int batch, int width,
+double eigenLossForwardBackward(const EigenLossSpec& spec, double weight, const float* embedding, int batch, int width,
                                 double* gradient);
 
 // --- Update ---
 
 // One step of Adam on parameters [count]. step counts from 1.
-void adamStep(const AdamSpec& adam, std::int64_t step, const float* gradient, std::size_t count, float* parameters,
-              float* firstMoments, float* secondMoments);
+void adamStep(const AdamSpec& adam, double learningRate, std::int64_t step, const float* gradient, std::size_t count,
+              float* parameters, float* firstMoments, float* secondMoments);
 
 // --- Trainer ---
 

@@ -29,7 +29,7 @@ TEST(Team, RethrowsTheExceptionOfAnyThreadAndKeepsWorking) {
 }
 
 TEST(Trainer, RejectsAnEigenLossWithoutItsParameter) {
-  EXPECT_THROW(Trainer::create(tinySpec(BatchNorm::none, {{"top-k", 1, false, {}}})), std::out_of_range);
+  EXPECT_THROW(Trainer::create(tinySpec(BatchNorm::none, {{"top-k", false, {}, {}, 1}})), std::out_of_range);
 }
 
 TEST(Trainer, IsAsNewAfterSetStateEvenIfItHadDiverged) {
@@ -41,10 +41,10 @@ TEST(Trainer, IsAsNewAfterSetStateEvenIfItHadDiverged) {
       const std::vector<float> clean = pixels(8, 17, 3);
       const std::vector<float> notNumbers(clean.size(), std::numeric_limits<float>::quiet_NaN());
       const auto diverged = createVectorTrainer(spec, *set.kernels), fresh = createVectorTrainer(spec, *set.kernels);
-      for (int step = 0; step < 2; ++step) diverged->trainBatch(clean.data(), notNumbers.data(), 8);
+      for (int step = 0; step < 2; ++step) diverged->trainBatch(clean.data(), notNumbers.data(), 8, constantValues());
       for (Trainer* trainer : {diverged.get(), fresh.get()}) {
         trainer->setState(initialState(spec));
-        for (int step = 0; step < 3; ++step) trainer->trainBatch(clean.data(), clean.data(), 8);
+        for (int step = 0; step < 3; ++step) trainer->trainBatch(clean.data(), clean.data(), 8, constantValues());
       }
       expectSameBits(diverged->getState(), fresh->getState());
     }

@@ -31,7 +31,7 @@ inline void expectFirstStep(TrainedMatrix& trained, TrainedMatrix& before, Panel
       parameters.push_back(before.w.at(r, c));
     }
   }
-  adamStep(AdamSpec(), 1, gradient.data(), gradient.size(), parameters.data(), first.data(), second.data());
+  adamStep(AdamSpec(), 0.005, 1, gradient.data(), gradient.size(), parameters.data(), first.data(), second.data());
   for (int r = 0; r < rows; ++r) {
     for (int c = 0; c < columns; ++c) {
       const int i = r * columns + c;

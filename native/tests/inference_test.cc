@@ -10,6 +10,8 @@
 namespace eigenae {
 namespace {
 
+using testing::BatchNorm;
+using testing::batchNormFlags;
 using testing::bytes;
 using testing::expectSameBits;
 using testing::imagesOf;
@@ -32,6 +34,7 @@ TEST(Inference, GivesAnImageTheSameBitsAmongOthersAndAlone) {
   for (const std::vector<int>& widths : {std::vector<int>{7, 40}, {7, 40, 3}, {7, 6, 5, 3}}) {
     TrainerSpec spec = tinySpec(BatchNorm::none);
     spec.widths = widths;
+    spec.batchNorm = batchNormFlags(BatchNorm::none, widths.size());
     const auto trainer = makeTrainer(spec);
     const auto images = bytes(count, 7, 47);
     std::vector<float> all(count * 7), some(last * 7);

@@ -35,7 +35,7 @@ TEST_P(Kernel, TrainArrayIsAdamOnUnalignedArrays) {
       w[i] = static_cast<float>(numbers[count + 1 + i]);
     }
     auto w2 = w, m2 = m, v2 = v;
-    adamStep(spec, 1, gradient.data() + 1, count, w2.data() + 1, m2.data() + 1, v2.data() + 1);
+    adamStep(spec, 0.005, 1, gradient.data() + 1, count, w2.data() + 1, m2.data() + 1, v2.data() + 1);
     kernels().updateArray(gradient.data() + 1, count, {w.data() + 1, m.data() + 1, v.data() + 1}, step);
     for (int i = 0; i <= count; ++i) {
       EXPECT_NEAR(w[i], w2[i], 1e-6);

@@ -183,6 +183,7 @@ TEST_F(BatchNormTest, OfAConstantFeatureIsFinite) {
 
 TEST(Adam, FollowsPyTorchsFormula) {
   const AdamSpec adam;
+  const double learningRate = 0.005;
   const float gradients[] = {0.5f, -0.25f, 1e-4f};
   float parameter = 1, first = 0, second = 0;
   double expected = 1, m = 0, v = 0;
@@ -191,8 +192,8 @@ TEST(Adam, FollowsPyTorchsFormula) {
     m = adam.beta1 * m + (1 - adam.beta1) * g;
     v = adam.beta2 * v + (1 - adam.beta2) * g * g;
     const double denominator = std::sqrt(v) / std::sqrt(1 - std::pow(adam.beta2, step)) + adam.epsilon;
-    expected -= adam.learningRate / (1 - std::pow(adam.beta1, step)) * m / denominator;
-    adamStep(adam, step, &gradients[step - 1], 1, &parameter, &first, &second);
+    expected -= learningRate / (1 - std::pow(adam.beta1, step)) * m / denominator;
+    adamStep(adam, learningRate, step, &gradients[step - 1], 1, &parameter, &first, &second);
     EXPECT_NEAR(parameter, expected, 1e-7);
   }
 }
@@ -200,7 +201,7 @@ TEST(Adam, FollowsPyTorchsFormula) {
 TEST(Adam, LeavesAParameterWithoutGradientAlone) {
   const float gradient = 0;
   float parameter = 0.75f, first = 0, second = 0;
-  for (int step = 1; step <= 5; ++step) adamStep({}, step, &gradient, 1, &parameter, &first, &second);
+  for (int step = 1; step <= 5; ++step) adamStep({}, 0.005, step, &gradient, 1, &parameter, &first, &second);
   EXPECT_EQ(parameter, 0.75f);
 }
 

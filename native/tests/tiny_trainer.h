@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -14,21 +15,46 @@
 
 namespace eigenae::testing {
 
+enum class BatchNorm { none, encoder, all };
+
+// The flags of the layers of a network with the given number of widths.
+inline std::vector<bool> batchNormFlags(BatchNorm batchNorm, std::size_t widths) {
+  std::vector<bool> flags(2 * widths - 3, batchNorm == BatchNorm::all);
+  if (batchNorm == BatchNorm::encoder) std::fill_n(flags.begin(), widths - 1, true);
+  return flags;
+}
+
+inline const EigenLossSpec topTwo{"top-k", false, {{"k", 2}}, {}, 1};
+inline const EigenLossSpec centeredLogMax{"log-max", true, {}, {}, 1};
+
+// Makes the eigen losses act on the latent layer of spec.widths, in batches of more images than it has dimensions.
+inline void addLatentLosses(TrainerSpec& spec, std::vector<EigenLossSpec> eigenLosses) {
+  for (EigenLossSpec& eigenLoss : eigenLosses) {
+    eigenLoss.layers = {static_cast<int>(spec.widths.size()) - 2};
+    eigenLoss.minimumImages = spec.widths.back() + 1;
+    spec.eigenLosses.push_back(eigenLoss);
+  }
+}
+
 inline TrainerSpec tinySpec(BatchNorm batchNorm, std::vector<EigenLossSpec> eigenLosses = {}) {
   TrainerSpec spec;
   spec.widths = {7, 6, 5, 3};
-  spec.batchNorm = batchNorm;
-  spec.eigenLosses = std::move(eigenLosses);
+  spec.batchNorm = batchNormFlags(batchNorm, spec.widths.size());
+  addLatentLosses(spec, std::move(eigenLosses));
   spec.batchSize = 8;
   spec.seed = 5;
   return spec;
 }
 
-inline const EigenLossSpec topTwo{"top-k", 0.5, false, {{"k", 2}}};
+// Returns a learning rate of 0.005, and weights of 0.5 for up to four eigen losses, at every step of a test.
+inline StepValues constantValues() {
+  static const std::vector<double> learningRates(256, 0.005), weights(4 * 256, 0.5);
+  return {learningRates.data(), weights.data()};
+}
 
 // Returns a state with weights of a realistic size, gamma near 1 and variances of 1.
 inline State initialState(const TrainerSpec& spec) {
-  const Layout layout = makeLayout(spec.widths, spec.batchNorm);
+  const Layout layout = makeLayout(spec);
   const Matrix numbers = randomMatrix(1, static_cast<int>(layout.parameterCount), 21);
   State state;
   state.parameters.assign(numbers.begin(), numbers.end());

@@ -18,7 +18,10 @@ namespace eigenae {
 namespace {
 
 using testing::backwardOrder;
+using testing::BatchNorm;
 using testing::bytes;
+using testing::centeredLogMax;
+using testing::constantValues;
 using testing::expectSameBits;
 using testing::imagesOf;
 using testing::initialState;
@@ -43,8 +46,6 @@ class EveryNetwork : public ::testing::TestWithParam<NetworkCase> {
   TrainerSpec spec() const { return tinySpec(GetParam().batchNorm, GetParam().eigenLosses); }
 };
 
-const EigenLossSpec centeredLogMax{"log-max", 0.3, true, {}};
-
 INSTANTIATE_TEST_SUITE_P(Trainer, EveryNetwork,
                          ::testing::Values(NetworkCase{"plain", BatchNorm::none, {}},
                                            NetworkCase{"top_k", BatchNorm::none, {topTwo}},
@@ -59,18 +60,18 @@ TEST_P(EveryNetwork, GradientOfEveryParameterEqualsCentralDifferences) {
   const auto clean = pixels(8, 7, 31), noisy = pixels(8, 7, 32);
   const State initial = initialState(spec());
   const auto trainer = makeTrainer(spec());
-  trainer->trainBatch(clean.data(), noisy.data(), 8);
+  trainer->trainBatch(clean.data(), noisy.data(), 8, constantValues());
   const State after = trainer->getState();
 
   const auto lossWith = [&](std::size_t index, float change) {
     State state = initial;
     state.parameters[index] += change;
     trainer->setState(state);
-    return meanLoss(trainer->trainBatch(clean.data(), noisy.data(), 8));
+    return meanLoss(trainer->trainBatch(clean.data(), noisy.data(), 8, constantValues()));
   };
   const float step = 5e-4f;  // a larger step would cross a kink of a ReLU
   for (std::size_t i = 0; i < initial.parameters.size(); ++i) {
-    const double gradient = after.firstMoments[i] / (1 - spec().adam.beta1);
+    const double gradient = after.firstMoments[i] / (1 - AdamSpec().beta1);
     const double difference = (lossWith(i, step) - lossWith(i, -step)) / (2 * static_cast<double>(step));
     EXPECT_NEAR(gradient, difference, 2e-4 + 2e-3 * std::abs(difference)) << "parameter " << i;
   }
@@ -81,8 +82,8 @@ TEST_P(EveryNetwork, TrainsToTheSameBitsFromTheSameState) {
   const auto order = backwardOrder(45);
   const auto trainer = makeTrainer(spec()), resumed = makeTrainer(spec()), uninterrupted = makeTrainer(spec());
   for (std::uint32_t epoch = 1; epoch <= 4; ++epoch) {
-    uninterrupted->trainEpoch(imagesOf(images, 7), order.data(), 45, epoch);
-    (epoch <= 2 ? trainer : resumed)->trainEpoch(imagesOf(images, 7), order.data(), 45, epoch);
+    uninterrupted->trainEpoch(imagesOf(images, 7), order.data(), 45, epoch, constantValues());
+    (epoch <= 2 ? trainer : resumed)->trainEpoch(imagesOf(images, 7), order.data(), 45, epoch, constantValues());
     if (epoch == 2) resumed->setState(trainer->getState());
   }
   expectSameBits(resumed->getState(), uninterrupted->getState());
@@ -94,25 +95,25 @@ TEST_P(EveryNetwork, TrainsToTheSameBitsOnTwoThreads) {
   TrainerSpec threaded = spec();
   threaded.threads = 2;
   const auto one = makeTrainer(spec()), two = makeTrainer(threaded);
-  one->trainEpoch(imagesOf(images, 7), order.data(), 45, 1);
-  two->trainEpoch(imagesOf(images, 7), order.data(), 45, 1);
+  one->trainEpoch(imagesOf(images, 7), order.data(), 45, 1, constantValues());
+  two->trainEpoch(imagesOf(images, 7), order.data(), 45, 1, constantValues());
   expectSameBits(one->getState(), two->getState());
 }
 
 TEST_P(EveryNetwork, GivesTheLossItHadBeforeTheStep) {
   const auto clean = pixels(8, 7, 35);
   const auto trainer = makeTrainer(spec());
-  const double before = meanLoss(trainer->trainBatch(clean.data(), clean.data(), 8));
-  for (int step = 0; step < 200; ++step) trainer->trainBatch(clean.data(), clean.data(), 8);
-  EXPECT_LT(meanLoss(trainer->trainBatch(clean.data(), clean.data(), 8)), before);
+  const double before = meanLoss(trainer->trainBatch(clean.data(), clean.data(), 8, constantValues()));
+  for (int step = 0; step < 200; ++step) trainer->trainBatch(clean.data(), clean.data(), 8, constantValues());
+  EXPECT_LT(meanLoss(trainer->trainBatch(clean.data(), clean.data(), 8, constantValues())), before);
 }
 
 TEST(BatchNormAfterTheBottleneck, LeavesTheShiftOfTheLatentCodesToTheEigenLosses) {
   const TrainerSpec spec = tinySpec(BatchNorm::all);
   const auto trainer = makeTrainer(spec);
   const auto clean = pixels(8, 7, 36);
-  for (int step = 0; step < 20; ++step) trainer->trainBatch(clean.data(), clean.data(), 8);
-  const Layout layout = makeLayout(spec.widths, spec.batchNorm);
+  for (int step = 0; step < 20; ++step) trainer->trainBatch(clean.data(), clean.data(), 8, constantValues());
+  const Layout layout = makeLayout(spec);
   const Layer& latentLayer = layout.layers[layout.latentLayer];
   const State initial = initialState(spec), trained = trainer->getState();
   for (int i = 0; i < latentLayer.outputs; ++i) {
@@ -126,7 +127,7 @@ TEST(TrainEpoch, StopsBeforeTheNextBatchOnceToldTo) {
   const auto images = bytes(45, 7, 37);
   const auto order = backwardOrder(45);
   trainer->control.stop();
-  const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), 45, 1);
+  const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), 45, 1, constantValues());
   EXPECT_EQ(losses.images, 0);
   EXPECT_EQ(trainer->getState().step, 0);
 }
@@ -160,21 +161,21 @@ TEST(TrainEpoch, ShowsItsImagesAndTheirLosses) {
   const auto trainer = makeTrainer(tinySpec(BatchNorm::none, {topTwo}));
   const auto images = bytes(45, 7, 38);
   const auto order = backwardOrder(45);
-  const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), 45, 1);
+  const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), 45, 1, constantValues());
   EXPECT_EQ(trainer->control.progress().images, 45);
   EXPECT_EQ(trainer->control.progress().loss, static_cast<float>(losses.loss()));
   EXPECT_EQ(trainer->getState().step, 6);
   EXPECT_EQ(losses.images, 45);
 }
 
-TEST(TrainEpoch, TrainsAShortBatchWithoutEigenLossUnlessItHasMoreImagesThanLatentDimensions) {
+TEST(TrainEpoch, TrainsAShortBatchWithoutEigenLossUnlessItHasTheMinimumOfImages) {
   for (const auto& [count, hasEigenLoss] : {std::pair{8 + 3, 8}, {8 + 4, 8 + 4}}) {
     const auto trainer = makeTrainer(tinySpec(BatchNorm::none, {topTwo}));
     const auto images = bytes(count, 7, 39);
     const auto order = backwardOrder(count);
-    const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), count, 1);
+    const Losses losses = trainer->trainEpoch(imagesOf(images, 7), order.data(), count, 1, constantValues());
     EXPECT_EQ(losses.images, count);
-    EXPECT_EQ(losses.eigenLossImages, hasEigenLoss);
+    EXPECT_EQ(losses.terms[0].images, hasEigenLoss);
   }
 }
 
@@ -188,7 +189,7 @@ TwoStates trainBothWays(float deviation) {
   const auto images = bytes(8, 7, 40);
   const auto order = backwardOrder(8);
   const auto byEpoch = makeTrainer(spec), byBatch = makeTrainer(spec);
-  byEpoch->trainEpoch(imagesOf(images, 7), order.data(), 8, 3);
+  byEpoch->trainEpoch(imagesOf(images, 7), order.data(), 8, 3, constantValues());
 
   std::vector<float> clean, noisy;
   for (std::uint32_t image : order) {
@@ -197,7 +198,7 @@ TwoStates trainBothWays(float deviation) {
       noisy.push_back(clean.back() + deviation * normals(5, purpose::trainingNoise, 3, image, i / 4)[i % 4]);
     }
   }
-  byBatch->trainBatch(clean.data(), noisy.data(), 8);
+  byBatch->trainBatch(clean.data(), noisy.data(), 8, constantValues());
   return {byEpoch->getState(), byBatch->getState()};
 }
 
@@ -221,22 +222,24 @@ TEST(TrainEpoch, SurvivesABatchOfOneImageWithBatchNorm) {
   const auto trainer = makeTrainer(tinySpec(BatchNorm::all, {topTwo}));
   const auto images = bytes(9, 7, 41);
   const auto order = backwardOrder(9);
-  trainer->trainEpoch(imagesOf(images, 7), order.data(), 9, 1);
+  trainer->trainEpoch(imagesOf(images, 7), order.data(), 9, 1, constantValues());
   const State state = trainer->getState();
   for (float value : state.parameters) EXPECT_TRUE(std::isfinite(value));
   for (float value : state.runningStatistics) EXPECT_TRUE(std::isfinite(value));
 }
 
 TEST(CreateTrainer, RefusesAnUnknownEigenLoss) {
-  EXPECT_THROW(Trainer::create(tinySpec(BatchNorm::none, {{"top-q", 1, false, {}}})), std::invalid_argument);
+  EXPECT_THROW(Trainer::create(tinySpec(BatchNorm::none, {{"top-q", false, {}, {}, 1}})), std::invalid_argument);
 }
 
 TEST(CreateTrainer, TakesASingleLayerEncoder) {
-  TrainerSpec spec = tinySpec(BatchNorm::all, {topTwo});
+  TrainerSpec spec = tinySpec(BatchNorm::all);
   spec.widths = {7, 3};
+  spec.batchNorm = {true};
+  testing::addLatentLosses(spec, {topTwo});
   const auto trainer = makeTrainer(spec);
   const auto clean = pixels(8, 7, 46);
-  EXPECT_TRUE(std::isfinite(meanLoss(trainer->trainBatch(clean.data(), clean.data(), 8))));
+  EXPECT_TRUE(std::isfinite(meanLoss(trainer->trainBatch(clean.data(), clean.data(), 8, constantValues()))));
 }
 
 }  // namespace

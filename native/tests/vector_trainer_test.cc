@@ -10,10 +10,16 @@
 #include "../core/instruction_set.h"
 #include "../core/layout.h"
 #include "../reference/reference.h"
-#include "matrices.h"
+#include "tiny_trainer.h"
 
 namespace eigenae {
 namespace {
+
+using testing::BatchNorm;
+using testing::batchNormFlags;
+using testing::centeredLogMax;
+using testing::constantValues;
+using testing::topTwo;
 
 struct Case {
   std::vector<int> widths;
@@ -27,9 +33,6 @@ void PrintTo(const Case& c, std::ostream* out) {
   *out << " norm " << static_cast<int>(c.batchNorm) << " batch " << c.batchSize << " eigen losses "
        << c.eigenLosses.size();
 }
-
-const EigenLossSpec topTwo{"top-k", 0.5, false, {{"k", 2}}};
-const EigenLossSpec centeredLogMax{"log-max", 0.3, true, {}};
 
 std::vector<Case> cases() {
   std::vector<Case> all;
@@ -56,16 +59,16 @@ class VectorTrainer : public ::testing::TestWithParam<Case> {
   TrainerSpec spec(int threads = 1) const {
     TrainerSpec result;
     result.widths = GetParam().widths;
-    result.batchNorm = GetParam().batchNorm;
+    result.batchNorm = batchNormFlags(GetParam().batchNorm, result.widths.size());
     result.batchSize = GetParam().batchSize;
-    result.eigenLosses = GetParam().eigenLosses;
+    testing::addLatentLosses(result, GetParam().eigenLosses);
     result.seed = 5;
     result.threads = threads;
     return result;
   }
 
   State initialState() const {
-    const Layout layout = makeLayout(spec().widths, spec().batchNorm);
+    const Layout layout = makeLayout(spec());
     const testing::Matrix numbers = testing::randomMatrix(1, static_cast<int>(layout.parameterCount), 3);
     State state;
     state.parameters.assign(numbers.begin(), numbers.end());
@@ -113,7 +116,7 @@ TEST_P(VectorTrainer, TakesTheStepOfThePlainTrainer) {
 
   const auto plain = createReferenceTrainer(plainSpec);
   plain->setState(initialState());
-  const Losses expected = plain->trainBatch(clean, noisy, batch);
+  const Losses expected = plain->trainBatch(clean, noisy, batch, constantValues());
   const State after = plain->getState();
   std::vector<float> embedding(batch * plainSpec.widths.back()), output(batch * inputs);
   plain->encode({nullptr, noisy, static_cast<std::size_t>(batch)}, embedding.data());
@@ -121,11 +124,17 @@ TEST_P(VectorTrainer, TakesTheStepOfThePlainTrainer) {
   for (const InstructionSet& set : supportedInstructionSets()) {
     const auto trainer = createVectorTrainer(plainSpec, *set.kernels);
     trainer->setState(initialState());
-    const Losses losses = trainer->trainBatch(clean, noisy, batch);
+    const Losses losses = trainer->trainBatch(clean, noisy, batch, constantValues());
     const State state = trainer->getState();
     EXPECT_EQ(state.step, 1);
     EXPECT_NEAR(losses.squaredError, expected.squaredError, 2e-5 * expected.squaredError) << set.name;
-    EXPECT_NEAR(losses.weighted, expected.weighted, 2e-4 * std::abs(expected.weighted) + 1e-6) << set.name;
+    ASSERT_EQ(losses.terms.size(), expected.terms.size());
+    for (std::size_t i = 0; i < losses.terms.size(); ++i) {
+      const TermLosses &mine = losses.terms[i], &plains = expected.terms[i];
+      EXPECT_NEAR(mine.value, plains.value, 2e-4 * std::abs(plains.value) + 2e-6) << set.name;
+      EXPECT_EQ(mine.weighted, 0.5 * mine.value);
+      EXPECT_EQ(mine.images, plains.images);
+    }
     EXPECT_LT(distance(state.firstMoments, after.firstMoments), 3e-4) << set.name;
     EXPECT_LT(distance(state.secondMoments, after.secondMoments), 3e-4) << set.name;
     if (!state.runningStatistics.empty()) {
@@ -148,7 +157,7 @@ TEST_P(VectorTrainer, GivesTheSameBitsOnAnyNumberOfThreads) {
     for (const int threads : {1, 2, 3, 5, spec().batchSize == 16 ? 11 : 4}) {
       const auto trainer = createVectorTrainer(spec(threads), *instructions.kernels);
       trainer->setState(initialState());
-      const Losses losses = trainer->trainEpoch(set, order_.data(), order_.size(), 2);
+      const Losses losses = trainer->trainEpoch(set, order_.data(), order_.size(), 2, constantValues());
       const State state = trainer->getState();
       std::vector<float> output(bytes_.size());
       trainer->reconstruct(set, output.data());
@@ -165,7 +174,7 @@ TEST_P(VectorTrainer, GivesTheSameBitsOnAnyNumberOfThreads) {
       EXPECT_EQ(state.secondMoments, first.secondMoments) << threads << " threads";
       EXPECT_EQ(state.runningStatistics, first.runningStatistics) << threads << " threads";
       EXPECT_EQ(losses.squaredError, firstLosses.squaredError) << threads << " threads";
-      EXPECT_EQ(losses.weighted, firstLosses.weighted) << threads << " threads";
+      EXPECT_EQ(losses.loss(), firstLosses.loss()) << threads << " threads";
       EXPECT_EQ(output, firstOutput) << threads << " threads";
       EXPECT_EQ(error, firstError) << threads << " threads";
     }

@@ -34,21 +34,28 @@ Images imagesAt(const void* pixels, bool floats, std::size_t count) {
   return images;
 }
 
+// Writes the loss, the squared error, the number of images, and for each eigen loss its value, its weighted value and
+// its number of images.
 void write(const Losses& losses, double* numbers) {
-  numbers[0] = losses.loss();
-  numbers[1] = losses.squaredError;
-  numbers[2] = losses.eigenLoss;
-  numbers[3] = static_cast<double>(losses.images);
-  numbers[4] = static_cast<double>(losses.eigenLossImages);
+  *numbers++ = losses.loss();
+  *numbers++ = losses.squaredError;
+  *numbers++ = static_cast<double>(losses.images);
+  for (const TermLosses& term : losses.terms) {
+    *numbers++ = term.value;
+    *numbers++ = term.weighted;
+    *numbers++ = static_cast<double>(term.images);
+  }
 }
 
-// Visits the four arrays of a state in the order in which they are passed.
+// Visits the arrays of a state in the order in which they are passed.
 template <typename StateOrConst, typename Visit>
 void forEachArray(StateOrConst& state, Visit visit) {
-  for (auto* array : {&state.parameters, &state.firstMoments, &state.secondMoments}) {
-    visit(*array, trainer->parameterCount());
-  }
-  visit(state.runningStatistics, trainer->runningStatisticCount());
+  const std::size_t parameters = trainer->parameterCount(), statistics = trainer->runningStatisticCount();
+  for (auto* array : {&state.parameters, &state.firstMoments, &state.secondMoments}) visit(*array, parameters);
+  visit(state.runningStatistics, statistics);
+  if (!spec().averaging) return;
+  visit(state.averagedParameters, parameters);
+  visit(state.averagedStatistics, statistics);
 }
 
 }  // namespace
@@ -67,20 +74,40 @@ void release(void* memory) { std::free(memory); }
 EXPORT(addWidth)
 void addWidth(int width) { spec().widths.push_back(width); }
 
+// For each layer but the output.
+EXPORT(addBatchNorm)
+void addBatchNorm(bool has) { spec().batchNorm.push_back(has); }
+
 EXPORT(addEigenLoss)
-void addEigenLoss(const char* kind, double weight, bool center) {
-  spec().eigenLosses.push_back({kind, weight, center, {}});
+void addEigenLoss(const char* kind, bool center, int minimumImages) {
+  spec().eigenLosses.push_back({kind, center, {}, {}, minimumImages});
 }
 
+// These two concern the eigen loss that was added last.
 EXPORT(addEigenLossParameter)
 void addEigenLossParameter(const char* name, double value) { spec().eigenLosses.back().parameters[name] = value; }
+EXPORT(addEigenLossLayer)
+void addEigenLossLayer(int position) { spec().eigenLosses.back().layers.push_back(position); }
+
+EXPORT(setActivation)
+void setActivation(int activation, float slope) {
+  spec().activation = static_cast<Activation>(activation);
+  spec().slope = slope;
+}
+
+EXPORT(setAdam)
+void setAdam(double beta1, double beta2, double epsilon, double weightDecay) {
+  spec().optimizer = AdamSpec{.beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .weightDecay = weightDecay};
+}
+EXPORT(setSgd)
+void setSgd(double momentum, bool nesterov) { spec().optimizer = SgdSpec{.momentum = momentum, .nesterov = nesterov}; }
+
+EXPORT(setAveraging)
+void setAveraging(double decay) { spec().averaging = decay; }
 
 EXPORT(createTrainer)
-void createTrainer(int batchNorm, double learningRate, double beta1, double beta2, double epsilon, int batchSize,
-                   std::uint32_t seed, float noise, int threads) {
+void createTrainer(int batchSize, std::uint32_t seed, float noise, int threads) {
   TrainerSpec& all = spec();
-  all.batchNorm = static_cast<BatchNorm>(batchNorm);
-  all.adam = {.learningRate = learningRate, .beta1 = beta1, .beta2 = beta2, .epsilon = epsilon};
   all.batchSize = batchSize;
   all.seed = seed;
   all.noise = noise;
@@ -92,6 +119,8 @@ EXPORT(parameterCount)
 std::size_t parameterCount() { return trainer->parameterCount(); }
 EXPORT(runningStatisticCount)
 std::size_t runningStatisticCount() { return trainer->runningStatisticCount(); }
+EXPORT(step)
+double step() { return static_cast<double>(trainer->step()); }
 
 EXPORT(setState)
 void setState(double step, const float* numbers) {
@@ -104,7 +133,7 @@ void setState(double step, const float* numbers) {
   trainer->setState(state);
 }
 
-// Writes the four arrays to `numbers` and returns the step.
+// Writes the arrays to `numbers` and returns the step.
 EXPORT(getState)
 double getState(float* numbers) {
   const State state = trainer->getState();
@@ -130,16 +159,17 @@ std::uint64_t progress() {
   return bits;
 }
 
-// losses [5], in the order of `write`
+// losses [3 + 3 · eigen losses], in the order of `write`
 EXPORT(trainEpoch)
 void trainEpoch(const std::uint8_t* bytes, std::size_t imageCount, const std::uint32_t* order, std::size_t count,
-                std::uint32_t epoch, double* losses) {
-  write(trainer->trainEpoch(imagesAt(bytes, false, imageCount), order, count, epoch), losses);
+                std::uint32_t epoch, const double* learningRates, const double* weights, double* losses) {
+  write(trainer->trainEpoch(imagesAt(bytes, false, imageCount), order, count, epoch, {learningRates, weights}), losses);
 }
 
 EXPORT(trainBatch)
-void trainBatch(const float* clean, const float* noisy, std::size_t count, double* losses) {
-  write(trainer->trainBatch(clean, noisy, count), losses);
+void trainBatch(const float* clean, const float* noisy, std::size_t count, const double* learningRates,
+                const double* weights, double* losses) {
+  write(trainer->trainBatch(clean, noisy, count, {learningRates, weights}), losses);
 }
 
 EXPORT(encode)

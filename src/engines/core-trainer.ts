@@ -1,6 +1,7 @@
 import { inputDimension } from '../model/architecture.js'
 import { epochOrder, purpose } from '../model/random.js'
 import { initialState, type TrainerState } from '../model/state.js'
+import { type CoreStepValues, stepValues } from './core-spec.js'
 import type { EpochProgress, Images, NoiseField, Trainer, TrainerSpec } from './engine.js'
 import { type LossSums, meanLoss, meanLosses } from './losses.js'
 
@@ -13,8 +14,12 @@ import { type LossSums, meanLoss, meanLosses } from './losses.js'
 export interface CoreTrainer {
   setState(state: TrainerState): void
   getState(): TrainerState
-  trainEpoch(order: Uint32Array, epoch: number): Promise<LossSums>
-  trainBatch(clean: Float32Array, noisy: Float32Array): Promise<LossSums>
+  /** Returns the number of steps taken. */
+  step(): number
+  /** @param values of as many steps as `order` has batches */
+  trainEpoch(order: Uint32Array, epoch: number, values: CoreStepValues): Promise<LossSums>
+  /** @param values of one step */
+  trainBatch(clean: Float32Array, noisy: Float32Array, values: CoreStepValues): Promise<LossSums>
   encode(images: Images): Promise<Float32Array>
   reconstruct(images: Images): Promise<Float32Array>
   meanSquaredError(images: Images, noise: CoreNoise | null): Promise<number>
@@ -51,19 +56,17 @@ export function coreBackedTrainer(core: CoreTrainer, spec: TrainerSpec, images: 
   return {
     trainEpoch: async (epoch, onProgress, signal) => {
       const order = epochOrder(spec.seed, epoch, count)
-      const train = () => withProgress(core, onProgress, () => core.trainEpoch(order, epoch))
+      const values = stepValues(spec, core.step(), Math.ceil(count / spec.batchSize))
+      const train = () => withProgress(core, onProgress, () => core.trainEpoch(order, epoch, values))
       return meanLosses(await withSignal(core, signal, train))
     },
-    trainBatch: async (clean, noisy) => meanLosses(await core.trainBatch(clean, noisy)),
+    trainBatch: async (clean, noisy) =>
+      meanLosses(await core.trainBatch(clean, noisy, stepValues(spec, core.step(), 1))),
     encode: (input, signal) => withSignal(core, signal, () => core.encode(input)),
     reconstruct: (input) => core.reconstruct(input),
     meanSquaredError: (input, noise, signal) =>
       withSignal(core, signal, () => core.meanSquaredError(input, coreNoise(noise))),
-    exportState: async () => ({
-      ...core.getState(),
-      averagedParameters: new Float32Array(0),
-      averagedStatistics: new Float32Array(0),
-    }),
+    exportState: async () => core.getState(),
     importState: async (state) => core.setState(state),
     dispose: async () => core.dispose(),
   }

@@ -2,14 +2,20 @@ import type { Losses } from './engine.js'
 
 /** Sums over the images that were trained on: `Losses` in native/core/trainer.h. */
 export interface LossSums {
-  /** squared error + Σ weight · eigen loss; a batch that has no eigen loss adds 0 for it. */
+  /** squared error + Σ weight · eigen loss; a batch without an eigen loss adds 0 for it. */
   readonly loss: number
   readonly squaredError: number
-  /** The unweighted eigen losses, over `eigenLossImages`. */
-  readonly eigenLoss: number
   readonly images: number
-  /** Images of the batches that had an eigen loss. */
-  readonly eigenLossImages: number
+  /** One for each eigen loss, in the order of the spec. */
+  readonly terms: readonly TermSums[]
+}
+
+/** Sums over the images of the batches that had an eigen loss. */
+export interface TermSums {
+  /** Unweighted. */
+  readonly value: number
+  readonly weighted: number
+  readonly images: number
 }
 
 /**
@@ -20,11 +26,13 @@ export function meanLoss(sum: number, images: number): number {
   return images === 0 ? 0 : sum / images
 }
 
-export function meanLosses({ loss, squaredError, eigenLoss, images, eigenLossImages }: LossSums): Losses {
-  const weighted = meanLoss(loss - squaredError, eigenLossImages)
+export function meanLosses({ loss, squaredError, images, terms }: LossSums): Losses {
   return {
     loss: meanLoss(loss, images),
     mse: meanLoss(squaredError, images),
-    terms: eigenLossImages === 0 ? [] : [{ value: meanLoss(eigenLoss, eigenLossImages), weighted }],
+    terms: terms.map((term) => ({
+      value: meanLoss(term.value, term.images),
+      weighted: meanLoss(term.weighted, term.images),
+    })),
   }
 }

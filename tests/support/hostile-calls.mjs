@@ -16,12 +16,23 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const inputs = 5
 const layers = [inputs, 4, 2]
 
-const eigenLoss = () => ({ kind: 'top-k', weight: 1, center: false, parameters: { k: 1 } })
+const eigenLoss = () => ({
+  kind: 'top-k',
+  center: false,
+  parameters: { k: 1 },
+  layers: [1],
+  minimumImages: 3,
+})
+const adam = () => ({ kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 })
+const sgd = () => ({ kind: 'sgd', momentum: 0.9, nesterov: true })
 const spec = (changes = {}) => ({
   widths: [...layers],
-  batchNorm: 'all',
+  batchNorm: [true, false, true],
+  activation: 'relu',
+  slope: 0,
   eigenLosses: [eigenLoss()],
-  adam: { learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+  optimizer: adam(),
+  averaging: null,
   batchSize: 4,
   seed: 1,
   noise: 0.2,
@@ -31,6 +42,12 @@ const spec = (changes = {}) => ({
 const bytes = (count) => Uint8Array.from({ length: count * inputs }, (_, i) => (i * 37) % 256)
 const floats = (count) => Float32Array.from(bytes(count), (byte) => byte / 255)
 const order = (count) => Uint32Array.from({ length: count }, (_, i) => count - 1 - i)
+/** The values of an epoch of 7 images, of a batch, or of another number of steps. */
+const stepValues = (steps = 2, changes = {}) => ({
+  learningRates: new Float64Array(steps).fill(0.005),
+  weights: new Float64Array(steps).fill(0.5),
+  ...changes,
+})
 const noise = (changes = {}) => ({ seed: 1, purpose: 4, epoch: 0, deviation: 0.2, ...changes })
 const detach = (array) => {
   structuredClone(array.buffer, { transfer: [array.buffer] })
@@ -109,9 +126,13 @@ function rows(door) {
   const notWidths = [...notCounts, 0, 65_537]
   each('width', 'spec.widths[1]', notWidths, (width) => create({ widths: [inputs, width, 2] }))
   each('latent', 'spec.widths[2]', notWidths, (width) => create({ widths: [inputs, 4, width] }))
-  each('batchNorm', 'spec.batchNorm', [...notStrings, '', 'None', 'x'.repeat(1e6)], (batchNorm) =>
-    create({ batchNorm }),
+  const notFlags = [...notObjects, {}, 'all', [], [true, true], new Array(4), new Array(2 ** 32 - 1)]
+  each('batchNorm', 'spec.batchNorm', notFlags, (batchNorm) => create({ batchNorm }))
+  each('flag', 'spec.batchNorm[1]', notBooleans, (flag) => create({ batchNorm: [true, flag, true] }))
+  each('activation', 'spec.activation', [...notStrings, '', 'Relu', 'x'.repeat(1e6)], (activation) =>
+    create({ activation }),
   )
+  each('slope', 'spec.slope', [...notNumbers, ...notFinite, -1, 1.5, 1e300], (slope) => create({ slope }))
   each('eigenLosses', 'spec.eigenLosses', [...notObjects, {}, new Array(2 ** 32 - 1)], (eigenLosses) =>
     create({ eigenLosses }),
   )
@@ -119,16 +140,34 @@ function rows(door) {
   const changed = (changes) => create({ eigenLosses: [{ ...eigenLoss(), ...changes }] })
   const kinds = [...notStrings, '', 'top-q', 'top-k\0', 'x'.repeat(1e6)]
   each('kind', 'spec.eigenLosses', kinds, (kind) => changed({ kind }))
-  each('weight', 'spec.eigenLosses[0].weight', [...notNumbers, ...notFinite], (weight) => changed({ weight }))
+  const notLayers = [...notObjects, {}, [], [0, 1, 2, 0], new Array(2 ** 32 - 1), new Uint32Array(2)]
+  each('layers', 'spec.eigenLosses[0].layers', notLayers, (layers) => changed({ layers }))
+  each('layer', 'spec.eigenLosses[0].layers[0]', [...notCounts, 3], (layer) => changed({ layers: [layer] }))
+  each('layer', 'spec.eigenLosses[0].layers[1]', [0, 1], (layer) => changed({ layers: [1, layer] }))
+  each('minimumImages', 'spec.eigenLosses[0].minimumImages', [...notCounts, 0], (minimumImages) =>
+    changed({ minimumImages }),
+  )
   each('center', 'spec.eigenLosses[0].center', notBooleans, (center) => changed({ center }))
   each('parameters', 'spec.eigenLosses', [...notObjects, {}, []], (parameters) => changed({ parameters }))
   const notParameters = [...notNumbers, ...notFinite, 1e300, -1e300]
   each('k', 'spec.eigenLosses[0].parameters.k', notParameters, (k) => changed({ parameters: { k } }))
-  each('adam', 'spec.adam', notObjects, (adam) => create({ adam }))
-  for (const key of ['learningRate', 'beta1', 'beta2', 'epsilon']) {
-    const adam = (value) => ({ ...spec().adam, [key]: value })
-    each(key, `spec.adam.${key}`, [...notNumbers, ...notFinite], (value) => create({ adam: adam(value) }))
-  }
+  each('optimizer', 'spec.optimizer', [...notObjects, {}, []], (optimizer) => create({ optimizer }))
+  each('kind of optimiser', 'spec.optimizer.kind', [...notStrings, '', 'Adam'], (kind) =>
+    create({ optimizer: { ...adam(), kind } }),
+  )
+  const optimizer = (of, key, wrong) =>
+    each(key, `spec.optimizer.${key}`, wrong, (value) => create({ optimizer: { ...of(), [key]: value } }))
+  for (const key of ['beta1', 'beta2', 'epsilon', 'weightDecay'])
+    optimizer(adam, key, [...notNumbers, ...notFinite])
+  optimizer(sgd, 'momentum', [...notNumbers, ...notFinite])
+  optimizer(sgd, 'nesterov', notBooleans)
+  const notDecays = [
+    ...notNumbers.filter((value) => value !== undefined && value !== null),
+    ...notFinite,
+    -1,
+    2,
+  ]
+  each('averaging', 'spec.averaging', notDecays, (averaging) => create({ averaging }))
   each('batchSize', 'spec.batchSize', [...notCounts, 0, 65_537], (batchSize) => create({ batchSize }))
   add('batches that overflow', 'spec.batchSize', () =>
     create({ widths: [inputs, 65_536, 2], batchSize: 65_536 }),
@@ -145,18 +184,33 @@ function rows(door) {
   // Methods.
   const method = (name, refusal, values, call) =>
     each(name, refusal, values, (value) => withTrainer((made) => call(made, value)))
-  method('order', 'order', notArraysOf(Uint32Array), (made, value) => made.trainEpoch(value, 1))
+  method('order', 'order', notArraysOf(Uint32Array), (made, value) => made.trainEpoch(value, 1, stepValues()))
   const notOrders = [Uint32Array.of(7), Uint32Array.of(0, 2 ** 32 - 1), Uint32Array.of(-1)]
-  method('order', 'order', notOrders, (made, value) => made.trainEpoch(value, 1))
-  method('epoch', 'epoch', notCounts, (made, value) => made.trainEpoch(order(7), value))
+  method('order', 'order', notOrders, (made, value) => made.trainEpoch(value, 1, stepValues()))
+  method('epoch', 'epoch', notCounts, (made, value) => made.trainEpoch(order(7), value, stepValues()))
   const notFloats = [
     ...notArraysOf(Float32Array),
     new Float32Array(0),
     new Float32Array(inputs + 1),
     floats(5),
   ]
-  method('clean', 'clean', notFloats, (made, value) => made.trainBatch(value, floats(2)))
-  method('noisy', 'noisy', [...notFloats, floats(1)], (made, value) => made.trainBatch(floats(2), value))
+  method('clean', 'clean', notFloats, (made, value) => made.trainBatch(value, floats(2), stepValues(1)))
+  method('noisy', 'noisy', [...notFloats, floats(1)], (made, value) =>
+    made.trainBatch(floats(2), value, stepValues(1)),
+  )
+  const notValues = [...notObjects, {}, []]
+  method('values', 'values', notValues, (made, value) => made.trainEpoch(order(7), 1, value))
+  method('values', 'values', notValues, (made, value) => made.trainBatch(floats(2), floats(2), value))
+  const notDoubles = [...notArraysOf(Float64Array), new Float64Array(0), new Float64Array(3)]
+  for (const key of ['learningRates', 'weights']) {
+    const wrong = [...notDoubles, ...notFinite.map((value) => Float64Array.of(1, value))]
+    method(key, `values.${key}`, wrong, (made, value) =>
+      made.trainEpoch(order(7), 1, stepValues(2, { [key]: value })),
+    )
+    method(key, `values.${key}`, [...notDoubles, new Float64Array(2)], (made, value) =>
+      made.trainBatch(floats(2), floats(2), stepValues(1, { [key]: value })),
+    )
+  }
   const notImages = notArraysOf(Uint8Array, Float32Array)
   const parts = [new Uint8Array(inputs + 1), new Float32Array(inputs - 1), new Uint8Array(2 ** 32)]
   for (const name of ['encode', 'reconstruct', 'meanSquaredError']) {
@@ -180,10 +234,11 @@ function rows(door) {
     notCounts.filter((value) => value !== 2 ** 32 && value !== 2 ** 53),
     (made, step) => set(made, { step }),
   )
-  for (const key of ['parameters', 'firstMoments', 'secondMoments', 'runningStatistics']) {
+  const averages = ['averagedParameters', 'averagedStatistics']
+  for (const key of ['parameters', 'firstMoments', 'secondMoments', 'runningStatistics', ...averages]) {
     const notStates = [
       ...notArraysOf(Float32Array),
-      new Float32Array(0),
+      ...(averages.includes(key) ? [] : [new Float32Array(0)]),
       new Float32Array(1),
       new Float32Array(1e6),
     ]
@@ -194,6 +249,7 @@ function rows(door) {
   const names = [
     'setState',
     'getState',
+    'step',
     'trainEpoch',
     'trainBatch',
     'encode',
@@ -211,7 +267,11 @@ function rows(door) {
 
   // Calls at the wrong time, which throw an Error of any class.
   for (const name of names) {
-    const given = { setState: [{}], trainEpoch: [order(7), 1], trainBatch: [floats(2), floats(2)] }[name]
+    const given = {
+      setState: [{}],
+      trainEpoch: [order(7), 1, stepValues()],
+      trainBatch: [floats(2), floats(2), stepValues(1)],
+    }[name]
     const state = (made) => (name === 'setState' ? [made.getState()] : (given ?? [bytes(2), null]))
     add(`${name} after dispose`, 'Error: disposed', async () => {
       const made = trainer()
@@ -333,7 +393,7 @@ function rows(door) {
   add('an order that is spoilt meanwhile', null, () =>
     withTrainer((made) => {
       const places = order(7)
-      const pending = made.trainEpoch(places, 1)
+      const pending = made.trainEpoch(places, 1, stepValues())
       places.fill(2 ** 32 - 1)
       return pending
     }),
@@ -342,12 +402,12 @@ function rows(door) {
     const images = bytes(7)
     const made = door.create(spec(), images)
     detach(images)
-    return made.trainEpoch(order(7), 1).finally(() => made.dispose())
+    return made.trainEpoch(order(7), 1, stepValues()).finally(() => made.dispose())
   })
   add('a batch that is detached meanwhile', null, () =>
     withTrainer((made) => {
       const clean = floats(2)
-      const pending = made.trainBatch(clean, clean)
+      const pending = made.trainBatch(clean, clean, stepValues(1))
       detach(clean)
       return pending
     }),
@@ -394,35 +454,45 @@ function rows(door) {
   // Unusual calls that may succeed.
   const odd = (name, call) => add(name, null, () => withTrainer(call))
   odd('shared images', (made) => made.encode(shared(bytes(9))))
-  odd('a shared order', (made) => made.trainEpoch(shared(order(7)), 1))
-  odd('a shared batch', (made) => made.trainBatch(shared(floats(2)), shared(floats(2))))
+  odd('a shared order', (made) => made.trainEpoch(shared(order(7)), 1, stepValues()))
+  odd('a shared batch', (made) => made.trainBatch(shared(floats(2)), shared(floats(2)), stepValues(1)))
   odd('images off a cache line', (made) => made.encode(floats(9).subarray(inputs)))
   odd('bytes off a word', (made) => made.encode(bytes(9).subarray(inputs)))
-  odd('an order twice as long', (made) => made.trainEpoch(Uint32Array.of(0, 0, 0, 1, 1, 1, 6, 6, 6, 6, 6), 1))
-  odd('an empty order', (made) => made.trainEpoch(new Uint32Array(0), 1))
+  odd('an order twice as long', (made) =>
+    made.trainEpoch(Uint32Array.of(0, 0, 0, 1, 1, 1, 6, 6, 6, 6, 6), 1, stepValues(3)),
+  )
+  odd('an empty order', (made) => made.trainEpoch(new Uint32Array(0), 1, stepValues(0)))
   odd('no numbers', async (made) => {
-    await made.trainBatch(new Float32Array(10).fill(Number.NaN), floats(2))
-    await made.trainEpoch(order(7), 1)
+    await made.trainBatch(new Float32Array(10).fill(Number.NaN), floats(2), stepValues(1))
+    await made.trainEpoch(order(7), 1, stepValues())
     return made.encode(bytes(3))
   })
   odd('infinite parameters', (made) => {
     const state = made.getState()
     made.setState({ ...state, parameters: state.parameters.fill(Infinity) })
-    return made.trainEpoch(order(7), 2 ** 32 - 1)
+    return made.trainEpoch(order(7), 2 ** 32 - 1, stepValues())
   })
   odd('an array that hides its length', (made) =>
     made.encode(Object.defineProperty(bytes(2), 'length', { value: 2 ** 20 * inputs })),
   )
   odd('an array that hides its buffer', (made) =>
-    made.trainEpoch(Object.defineProperty(order(7), 'buffer', { value: new ArrayBuffer(4) }), 1),
+    made.trainEpoch(
+      Object.defineProperty(order(7), 'buffer', { value: new ArrayBuffer(4) }),
+      1,
+      stepValues(),
+    ),
   )
   add('one layer each way', null, () => {
-    const made = create({ widths: [inputs, 2] })
-    return made.trainEpoch(order(7), 1).finally(() => made.dispose())
+    const made = create({
+      widths: [inputs, 2],
+      batchNorm: [true],
+      eigenLosses: [{ ...eigenLoss(), layers: [0] }],
+    })
+    return made.trainEpoch(order(7), 1, stepValues()).finally(() => made.dispose())
   })
   each('images that the embedding would outgrow all memory of', null, [1e6], async (count) => {
     const made = door.create(
-      spec({ widths: [1, 1, 65_536], batchSize: 1, eigenLosses: [] }),
+      spec({ widths: [1, 1, 65_536], batchSize: 1, eigenLosses: [], batchNorm: [true, false, true] }),
       new Uint8Array(0),
     )
     try {
@@ -521,16 +591,16 @@ async function campaign(doorName, addon) {
   return { tries, wrong }
 }
 
-const { values } = parseArgs({
+const { values: options } = parseArgs({
   options: { door: { type: 'string' }, addon: { type: 'string' }, from: { type: 'string' } },
 })
-const addon = values.addon ?? `${root}native/build/eigenae.node`
-if (values.from !== undefined) {
-  const door = values.door === 'native' ? await nativeDoor(addon) : await wasmDoor()
-  await runRows(door, Number(values.from))
+const addon = options.addon ?? `${root}native/build/eigenae.node`
+if (options.from !== undefined) {
+  const door = options.door === 'native' ? await nativeDoor(addon) : await wasmDoor()
+  await runRows(door, Number(options.from))
   process.disconnect()
 } else {
-  for (const door of values.door ? [values.door] : ['native', 'wasm']) {
+  for (const door of options.door ? [options.door] : ['native', 'wasm']) {
     const { tries, wrong } = await campaign(door, addon)
     console.log(`${door}: ${tries} calls, ${tries - wrong.length} passed, ${wrong.length} failed`)
     for (const each of wrong) console.log(`  ${each}`)

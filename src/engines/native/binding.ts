@@ -2,14 +2,14 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { firstLine } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
+import type { CoreSpec } from '../core-spec.js'
 import type { CoreTrainer } from '../core-trainer.js'
-import type { EarlierSpec } from '../earlier-spec.js'
 
 /** The exports of native/addon/addon.cc. @throws TypeError or RangeError with the name of an invalid argument. */
 export interface NativeBinding {
   /** The instruction sets of this processor that have kernels, the fastest first: "amx", "avx512", "x86-64", "neon" … */
   readonly instructionSets: readonly string[]
-  readonly createTrainer: (spec: EarlierSpec, images: Uint8Array) => CoreTrainer
+  readonly createTrainer: (spec: CoreSpec, images: Uint8Array) => CoreTrainer
   /** Measures the GFLOP/s of multiply-adds on registers, on the given number of threads. */
   readonly measurePeak: (threads: number) => Promise<number>
   readonly findNeighbours: (search: NeighbourSearch) => RunningSearch

@@ -202,7 +202,8 @@ class ReplicaLosses {
     const [images, eigenLossImages] = [this.#images, this.#eigenLossImages]
     return Array.from(this.#squaredError, (squaredError, replica) => {
       const [eigenLoss, weighted] = [this.#eigenLoss[replica]!, this.#weighted[replica]!]
-      return meanLosses({ loss: squaredError + weighted, squaredError, eigenLoss, images, eigenLossImages })
+      const terms = eigenLossImages === 0 ? [] : [{ value: eigenLoss, weighted, images: eigenLossImages }]
+      return meanLosses({ loss: squaredError + weighted, squaredError, images, terms })
     })
   }
 }

@@ -4,42 +4,55 @@
  */
 
 import type { TrainerState } from '../../model/state.js'
+import type {
+  CoreActivation,
+  CoreAdam,
+  CoreEigenLoss,
+  CoreSgd,
+  CoreSpec,
+  CoreStepValues,
+} from '../core-spec.js'
 import type { CoreNoise } from '../core-trainer.js'
-import type { EarlierEigenLoss, EarlierSpec } from '../earlier-spec.js'
 
 // The same bounds as in native/addon/spec.cc.
 const maximalWord = 2 ** 32 - 1
 const maximalActivations = 2 ** 30
 const maximalParameter = 1e9
-const batchNorms = ['none', 'encoder', 'all'] as const
+const maximalMinimum = 2 ** 17
+const activations: readonly CoreActivation[] = ['relu', 'leaky-relu', 'silu']
 
-export function checkedSpec(spec: unknown): EarlierSpec {
-  const { widths, batchNorm, eigenLosses, adam, batchSize, seed, noise, threads } = object(spec, 'spec')
-  const checkedWidths = array(widths, 'spec.widths', 2, 2 ** 16).map((width, i) =>
+export function checkedSpec(value: unknown): CoreSpec {
+  const spec = object(value, 'spec')
+  const widths = array(spec.widths, 'spec.widths', 2, 2 ** 16).map((width, i) =>
     integer(width, `spec.widths[${i}]`, 1, 2 ** 16),
   )
-  const largestBatch = Math.min(2 ** 16, Math.floor(maximalActivations / Math.max(...checkedWidths)))
+  const layerCount = 2 * widths.length - 3
+  const largestBatch = Math.min(2 ** 16, Math.floor(maximalActivations / Math.max(...widths)))
   return {
-    widths: checkedWidths,
-    batchNorm: oneOf(batchNorm, 'spec.batchNorm', batchNorms),
-    activation: 'relu',
-    eigenLosses: array(eigenLosses, 'spec.eigenLosses', 0, 64).map((eigenLoss, i) =>
-      checkedEigenLoss(eigenLoss, `spec.eigenLosses[${i}]`),
+    widths,
+    batchNorm: array(spec.batchNorm, 'spec.batchNorm', layerCount, layerCount).map((has, i) =>
+      boolean(has, `spec.batchNorm[${i}]`),
     ),
-    adam: checkedAdam(adam),
-    batchSize: integer(batchSize, 'spec.batchSize', 1, largestBatch),
-    seed: integer(seed, 'spec.seed', 0, maximalWord),
-    noise: number(noise, 'spec.noise'),
-    threads: integer(threads, 'spec.threads', 1, 2 ** 12),
+    activation: oneOf(spec.activation, 'spec.activation', activations),
+    slope: within(number(spec.slope, 'spec.slope'), 'spec.slope', 0, 1),
+    eigenLosses: array(spec.eigenLosses, 'spec.eigenLosses', 0, 64).map((eigenLoss, i) =>
+      checkedEigenLoss(eigenLoss, `spec.eigenLosses[${i}]`, layerCount),
+    ),
+    optimizer: checkedOptimizer(spec.optimizer),
+    averaging: checkedAveraging(spec.averaging),
+    batchSize: integer(spec.batchSize, 'spec.batchSize', 1, largestBatch),
+    seed: integer(spec.seed, 'spec.seed', 0, maximalWord),
+    noise: number(spec.noise, 'spec.noise'),
+    threads: integer(spec.threads, 'spec.threads', 1, 2 ** 12),
   }
 }
 
-function checkedEigenLoss(value: unknown, name: string): EarlierEigenLoss {
-  const { kind, weight, center, parameters } = object(value, name)
+/** @param layerCount the layers of the network but the output */
+function checkedEigenLoss(value: unknown, name: string, layerCount: number): CoreEigenLoss {
+  const { kind, center, parameters, layers, minimumImages } = object(value, name)
   const entries = Object.entries(object(parameters, `${name}.parameters`))
   return {
     kind: text(kind, `${name}.kind`),
-    weight: number(weight, `${name}.weight`),
     center: boolean(center, `${name}.center`),
     parameters: Object.fromEntries(
       entries.map(([key, parameter]) => {
@@ -47,17 +60,57 @@ function checkedEigenLoss(value: unknown, name: string): EarlierEigenLoss {
         return [key, within(number(parameter, place), place, -maximalParameter, maximalParameter)]
       }),
     ),
+    layers: checkedLayers(layers, `${name}.layers`, layerCount),
+    minimumImages: integer(minimumImages, `${name}.minimumImages`, 1, maximalMinimum),
   }
 }
 
-function checkedAdam(value: unknown): EarlierSpec['adam'] {
-  const { learningRate, beta1, beta2, epsilon } = object(value, 'spec.adam')
+function checkedLayers(value: unknown, name: string, layerCount: number): readonly number[] {
+  const layers = array(value, name, 1, layerCount).map((layer, i) =>
+    integer(layer, `${name}[${i}]`, 0, layerCount - 1),
+  )
+  const wrong = layers.findIndex((layer, i) => i > 0 && layer <= layers[i - 1]!)
+  if (wrong > 0) throw new RangeError(`${name}[${wrong}] must be above the one before`)
+  return layers
+}
+
+function checkedOptimizer(value: unknown): CoreAdam | CoreSgd {
+  const optimizer = object(value, 'spec.optimizer')
+  const kind = oneOf(optimizer.kind, 'spec.optimizer.kind', ['adam', 'sgd'])
+  const field = (key: string) => number(optimizer[key], `spec.optimizer.${key}`)
+  return kind === 'adam'
+    ? {
+        kind,
+        beta1: field('beta1'),
+        beta2: field('beta2'),
+        epsilon: field('epsilon'),
+        weightDecay: field('weightDecay'),
+      }
+    : {
+        kind,
+        momentum: field('momentum'),
+        nesterov: boolean(optimizer.nesterov, 'spec.optimizer.nesterov'),
+      }
+}
+
+function checkedAveraging(value: unknown): number | null {
+  if (value === null || value === undefined) return null
+  return within(number(value, 'spec.averaging'), 'spec.averaging', 0, 1)
+}
+
+/** Checks the values of a call's steps, copies of which are returned. */
+export function checkedStepValues(value: unknown, steps: number, terms: number): CoreStepValues {
+  const { learningRates, weights } = object(value, 'values')
   return {
-    learningRate: number(learningRate, 'spec.adam.learningRate'),
-    beta1: number(beta1, 'spec.adam.beta1'),
-    beta2: number(beta2, 'spec.adam.beta2'),
-    epsilon: number(epsilon, 'spec.adam.epsilon'),
+    learningRates: doubles(learningRates, 'values.learningRates', steps),
+    weights: doubles(weights, 'values.weights', steps * terms),
   }
+}
+
+function doubles(value: unknown, name: string, length: number): Float64Array {
+  const values = ofLength(typedArray(value, name, 'Float64Array'), name, length).slice()
+  if (values.some((each) => !Number.isFinite(each))) throw new RangeError(`${name} must be of finite numbers`)
+  return values
 }
 
 export function checkedNoise(value: unknown): CoreNoise | null {
@@ -71,19 +124,28 @@ export function checkedNoise(value: unknown): CoreNoise | null {
   }
 }
 
-/** Checks a state whose arrays must have the given lengths. */
-export function checkedState(value: unknown, parameterCount: number, statisticCount: number): TrainerState {
-  const { step, parameters, firstMoments, secondMoments, runningStatistics } = object(value, 'state')
-  const floats = (array: unknown, name: string, length: number) =>
-    ofLength(checkedFloats(array, name), name, length)
+/** Numbers in each array of a state; 0 averages without averaging. */
+export interface StateCounts {
+  readonly parameters: number
+  readonly statistics: number
+  readonly averaged: boolean
+}
+
+export function checkedState(
+  value: unknown,
+  { parameters, statistics, averaged }: StateCounts,
+): TrainerState {
+  const state = object(value, 'state')
+  const floats = (name: keyof TrainerState, length: number) =>
+    ofLength(checkedFloats(state[name], `state.${name}`), `state.${name}`, length)
   return {
-    step: integer(step, 'state.step', 0, Number.MAX_SAFE_INTEGER),
-    parameters: floats(parameters, 'state.parameters', parameterCount),
-    firstMoments: floats(firstMoments, 'state.firstMoments', parameterCount),
-    secondMoments: floats(secondMoments, 'state.secondMoments', parameterCount),
-    runningStatistics: floats(runningStatistics, 'state.runningStatistics', statisticCount),
-    averagedParameters: new Float32Array(0),
-    averagedStatistics: new Float32Array(0),
+    step: integer(state.step, 'state.step', 0, Number.MAX_SAFE_INTEGER),
+    parameters: floats('parameters', parameters),
+    firstMoments: floats('firstMoments', parameters),
+    secondMoments: floats('secondMoments', parameters),
+    runningStatistics: floats('runningStatistics', statistics),
+    averagedParameters: floats('averagedParameters', averaged ? parameters : 0),
+    averagedStatistics: floats('averagedStatistics', averaged ? statistics : 0),
   }
 }
 
@@ -168,7 +230,11 @@ function oneOf<T extends string>(value: unknown, name: string, choices: readonly
   return found
 }
 
-function ofLength(values: Float32Array, name: string, length: number): Float32Array {
+function ofLength<Values extends { readonly length: number }>(
+  values: Values,
+  name: string,
+  length: number,
+): Values {
   if (values.length !== length) throw new RangeError(`${name} must be an array of ${length} numbers`)
   return values
 }
@@ -177,9 +243,10 @@ interface TypedArrays {
   readonly Uint8Array: Uint8Array
   readonly Uint32Array: Uint32Array
   readonly Float32Array: Float32Array
+  readonly Float64Array: Float64Array
 }
 
-const constructors = { Uint8Array, Uint32Array, Float32Array } as const
+const constructors = { Uint8Array, Uint32Array, Float32Array, Float64Array } as const
 /** The getters of typed arrays, because an array may shadow them by properties of its own. */
 const own = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array)
 

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EigenaeError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
+import { coreSpec } from '../core-spec.js'
 import { coreBackedTrainer } from '../core-trainer.js'
-import { earlierSpec } from '../earlier-spec.js'
 import type { Engine } from '../engine.js'
 import { WasmTrainer } from './trainer.js'
 
@@ -26,7 +26,7 @@ export async function wasmEngine(): Promise<Engine> {
     origin: 'comes with the package',
     refusals,
     createTrainer: async (spec, images) =>
-      coreBackedTrainer(new WasmTrainer(module, earlierSpec(spec), images), spec, images),
+      coreBackedTrainer(new WasmTrainer(module, coreSpec(spec), images), spec, images),
   }
 }
 

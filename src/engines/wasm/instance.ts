@@ -5,21 +5,18 @@ export interface WasmExports extends WasmCalls {
   readonly allocate: (bytes: number) => number
   readonly release: (address: number) => void
   readonly addWidth: (width: number) => void
-  readonly addEigenLoss: (kind: number, weight: number, center: number) => void
+  readonly addBatchNorm: (has: number) => void
+  readonly addEigenLoss: (kind: number, center: number, minimumImages: number) => void
   readonly addEigenLossParameter: (name: number, value: number) => void
-  readonly createTrainer: (
-    batchNorm: number,
-    learningRate: number,
-    beta1: number,
-    beta2: number,
-    epsilon: number,
-    batchSize: number,
-    seed: number,
-    noise: number,
-    threads: number,
-  ) => void
+  readonly addEigenLossLayer: (position: number) => void
+  readonly setActivation: (activation: number, slope: number) => void
+  readonly setAdam: (beta1: number, beta2: number, epsilon: number, weightDecay: number) => void
+  readonly setSgd: (momentum: number, nesterov: number) => void
+  readonly setAveraging: (decay: number) => void
+  readonly createTrainer: (batchSize: number, seed: number, noise: number, threads: number) => void
   readonly parameterCount: () => number
   readonly runningStatisticCount: () => number
+  readonly step: () => number
   readonly setState: (step: number, numbers: number) => void
   readonly getState: (numbers: number) => number
   /** Must precede a call of WasmCalls. The next two may be called while it runs. */
@@ -38,9 +35,18 @@ export interface WasmCalls {
     order: number,
     count: number,
     epoch: number,
+    learningRates: number,
+    weights: number,
     losses: number,
   ) => void
-  readonly trainBatch: (clean: number, noisy: number, count: number, losses: number) => void
+  readonly trainBatch: (
+    clean: number,
+    noisy: number,
+    count: number,
+    learningRates: number,
+    weights: number,
+    losses: number,
+  ) => void
   readonly encode: (pixels: number, floats: number, count: number, embedding: number) => void
   readonly reconstruct: (pixels: number, floats: number, count: number, output: number) => void
   readonly meanSquaredError: (
@@ -95,7 +101,7 @@ export class Heap {
     this.#exports.release(address)
   }
 
-  put(values: Uint8Array | Uint32Array | Float32Array): number {
+  put(values: Uint8Array | Uint32Array | Float32Array | Float64Array): number {
     const address = this.allocate(values.byteLength)
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
     new Uint8Array(this.#memory.buffer).set(bytes, address)

@@ -1,9 +1,9 @@
 import { EigenaeError } from '../../errors.js'
 import type { TrainerState } from '../../model/state.js'
+import type { CoreActivation, CoreEigenLoss, CoreSpec, CoreStepValues } from '../core-spec.js'
 import type { CoreNoise, CoreProgress, CoreTrainer } from '../core-trainer.js'
-import type { EarlierEigenLoss, EarlierSpec } from '../earlier-spec.js'
 import type { Images } from '../engine.js'
-import type { LossSums } from '../losses.js'
+import type { LossSums, TermSums } from '../losses.js'
 import {
   checkedBytes,
   checkedEpoch,
@@ -13,7 +13,9 @@ import {
   checkedOrder,
   checkedSpec,
   checkedState,
+  checkedStepValues,
   countImages,
+  type StateCounts,
 } from './door.js'
 import { Heap, instantiate, type WasmCalls, type WasmExports } from './instance.js'
 import { Team } from './team.js'
@@ -25,6 +27,11 @@ const stackBytes = 2 ** 18
 
 /** The number of slices in native/core/slices.h. More threads would only wait. */
 const maximalThreads = 8
+
+/** `Activation` in native/core/trainer.h. */
+const activations: Readonly<Record<CoreActivation, number>> = { relu: 1, 'leaky-relu': 2, silu: 3 }
+
+type StateArray = Exclude<keyof TrainerState, 'step'>
 
 const noNoise: CoreNoise = { seed: 0, purpose: 0, epoch: 0, deviation: 0 }
 
@@ -39,11 +46,14 @@ export class WasmTrainer implements CoreTrainer {
   readonly #inputs: number
   readonly #latent: number
   readonly #batchSize: number
+  /** The number of eigen losses. */
+  readonly #terms: number
+  readonly #averaged: boolean
   /** The images to train on, in the module's memory. */
   readonly #images: { readonly count: number; readonly address: number }
   #disposed = false
 
-  constructor(module: WebAssembly.Module, spec: EarlierSpec, images: Uint8Array) {
+  constructor(module: WebAssembly.Module, spec: CoreSpec, images: Uint8Array) {
     const checked = checkedSpec(spec)
     const bytes = checkedBytes(images, 'images')
     requireRoom(checked)
@@ -56,6 +66,8 @@ export class WasmTrainer implements CoreTrainer {
     this.#inputs = checked.widths[0]!
     this.#latent = checked.widths.at(-1)!
     this.#batchSize = checked.batchSize
+    this.#terms = checked.eigenLosses.length
+    this.#averaged = checked.averaging !== null
     const count = countImages(bytes, 'images', this.#inputs)
     this.#create(checked, threads)
     this.#images = { count, address: this.#heap.put(bytes) }
@@ -65,18 +77,14 @@ export class WasmTrainer implements CoreTrainer {
 
   setState(state: TrainerState): void {
     this.#requireIdle()
-    const counts = [this.#exports.parameterCount(), this.#exports.runningStatisticCount()] as const
-    const { step, parameters, firstMoments, secondMoments, runningStatistics } = checkedState(
-      state,
-      ...counts,
-    )
+    const { step, ...arrays } = checkedState(state, this.#stateCounts())
     this.#requireIdle() // the state may have getters
-    const arrays = [parameters, firstMoments, secondMoments, runningStatistics]
-    const numbers = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0))
+    const lengths = this.#stateLengths()
+    const numbers = new Float32Array(lengths.reduce((sum, [, length]) => sum + length, 0))
     let end = 0
-    for (const array of arrays) {
-      numbers.set(array, end)
-      end += array.length
+    for (const [name, length] of lengths) {
+      numbers.set(arrays[name], end)
+      end += length
     }
     const address = this.#heap.put(numbers)
     this.#exports.setState(step, address)
@@ -85,45 +93,52 @@ export class WasmTrainer implements CoreTrainer {
 
   getState(): TrainerState {
     this.#requireIdle()
-    const count = this.#exports.parameterCount()
-    const total = 3 * count + this.#exports.runningStatisticCount()
+    const lengths = this.#stateLengths()
+    const total = lengths.reduce((sum, [, length]) => sum + length, 0)
     const address = this.#heap.allocate(4 * total)
     const step = this.#exports.getState(address)
     const numbers = this.#heap.floats(address, total)
     this.#heap.release(address)
-    return {
-      step,
-      parameters: numbers.slice(0, count),
-      firstMoments: numbers.slice(count, 2 * count),
-      secondMoments: numbers.slice(2 * count, 3 * count),
-      runningStatistics: numbers.slice(3 * count),
-      averagedParameters: new Float32Array(0),
-      averagedStatistics: new Float32Array(0),
-    }
+    let end = 0
+    const arrays = lengths.map(([name, length]) => {
+      end += length
+      return [name, numbers.slice(end - length, end)] as const
+    })
+    return { step, ...(Object.fromEntries(arrays) as Record<StateArray, Float32Array>) }
   }
 
-  async trainEpoch(order: Uint32Array, epoch: number): Promise<LossSums> {
+  step(): number {
+    this.#requireIdle()
+    return this.#exports.step()
+  }
+
+  async trainEpoch(order: Uint32Array, epoch: number, values: CoreStepValues): Promise<LossSums> {
     const { address, count } = this.#images
     const places = checkedOrder(order, count)
     const number = checkedEpoch(epoch)
+    const steps = Math.ceil(places.length / this.#batchSize)
+    const { learningRates, weights } = checkedStepValues(values, steps, this.#terms)
     this.#requireIdle()
-    return this.#with([this.#heap.put(places)], ([placesAt]) =>
+    const arrays = [places, learningRates, weights].map((array) => this.#heap.put(array))
+    return this.#with(arrays, ([placesAt, rates, factors]) =>
       this.#losses((losses) =>
-        this.#call('trainEpoch', address, count, placesAt!, places.length, number, losses),
+        this.#call('trainEpoch', address, count, placesAt!, places.length, number, rates!, factors!, losses),
       ),
     )
   }
 
-  async trainBatch(clean: Float32Array, noisy: Float32Array): Promise<LossSums> {
+  async trainBatch(clean: Float32Array, noisy: Float32Array, values: CoreStepValues): Promise<LossSums> {
     const [cleanValues, noisyValues] = [checkedFloats(clean, 'clean'), checkedFloats(noisy, 'noisy')]
     const count = countImages(cleanValues, 'clean', this.#inputs)
     if (count < 1 || count > this.#batchSize)
       throw new RangeError(`clean must be 1 to ${this.#batchSize} images`)
     if (noisyValues.length !== cleanValues.length)
       throw new RangeError('noisy must be as many images as clean')
+    const { learningRates, weights } = checkedStepValues(values, 1, this.#terms)
     this.#requireIdle()
-    return this.#with([this.#heap.put(cleanValues), this.#heap.put(noisyValues)], ([cleanAt, noisyAt]) =>
-      this.#losses((losses) => this.#call('trainBatch', cleanAt!, noisyAt!, count, losses)),
+    const arrays = [cleanValues, noisyValues, learningRates, weights].map((array) => this.#heap.put(array))
+    return this.#with(arrays, ([cleanAt, noisyAt, rates, factors]) =>
+      this.#losses((losses) => this.#call('trainBatch', cleanAt!, noisyAt!, count, rates!, factors!, losses)),
     )
   }
 
@@ -163,34 +178,57 @@ export class WasmTrainer implements CoreTrainer {
     await this.#team.end(new Error('the trainer has been disposed of'))
   }
 
-  #create({ widths, eigenLosses, batchNorm, adam, ...spec }: EarlierSpec, threads: number): void {
-    for (const width of widths) this.#exports.addWidth(width)
-    for (const eigenLoss of eigenLosses) this.#addEigenLoss(eigenLoss)
-    const { learningRate, beta1, beta2, epsilon } = adam
-    const layers = ['none', 'encoder', 'all'].indexOf(String(batchNorm))
-    const { batchSize, seed, noise } = spec
+  #create(spec: CoreSpec, threads: number): void {
+    const exports = this.#exports
+    for (const width of spec.widths) exports.addWidth(width)
+    for (const has of spec.batchNorm) exports.addBatchNorm(Number(has))
+    for (const eigenLoss of spec.eigenLosses) this.#addEigenLoss(eigenLoss)
+    exports.setActivation(activations[spec.activation], spec.slope)
+    this.#setOptimizer(spec.optimizer)
+    if (spec.averaging !== null) exports.setAveraging(spec.averaging)
     try {
-      this.#exports.createTrainer(
-        layers,
-        learningRate,
-        beta1,
-        beta2,
-        epsilon,
-        batchSize,
-        seed,
-        noise,
-        threads,
-      )
+      exports.createTrainer(spec.batchSize, spec.seed, spec.noise, threads)
     } catch (error) {
       throw creationError(error)
     }
   }
 
-  #addEigenLoss({ kind, weight, center, parameters }: EarlierEigenLoss): void {
-    this.#exports.addEigenLoss(this.#heap.putText(kind), weight, Number(center))
+  #addEigenLoss({ kind, center, parameters, layers, minimumImages }: CoreEigenLoss): void {
+    this.#exports.addEigenLoss(this.#heap.putText(kind), Number(center), minimumImages)
     for (const [name, value] of Object.entries(parameters)) {
       this.#exports.addEigenLossParameter(this.#heap.putText(name), value)
     }
+    for (const layer of layers) this.#exports.addEigenLossLayer(layer)
+  }
+
+  #setOptimizer(optimizer: CoreSpec['optimizer']): void {
+    if (optimizer.kind === 'sgd') {
+      this.#exports.setSgd(optimizer.momentum, Number(optimizer.nesterov))
+    } else {
+      const { beta1, beta2, epsilon, weightDecay } = optimizer
+      this.#exports.setAdam(beta1, beta2, epsilon, weightDecay)
+    }
+  }
+
+  #stateCounts(): StateCounts {
+    return {
+      parameters: this.#exports.parameterCount(),
+      statistics: this.#exports.runningStatisticCount(),
+      averaged: this.#averaged,
+    }
+  }
+
+  /** Returns the arrays of a state, in the order of native/wasm/exports.cc, with their lengths. */
+  #stateLengths(): readonly (readonly [StateArray, number])[] {
+    const { parameters, statistics, averaged } = this.#stateCounts()
+    return [
+      ['parameters', parameters],
+      ['firstMoments', parameters],
+      ['secondMoments', parameters],
+      ['runningStatistics', statistics],
+      ['averagedParameters', averaged ? parameters : 0],
+      ['averagedStatistics', averaged ? statistics : 0],
+    ]
   }
 
   #requireAlive(): void {
@@ -219,17 +257,10 @@ export class WasmTrainer implements CoreTrainer {
   }
 
   #losses(train: (losses: number) => Promise<unknown>): Promise<LossSums> {
-    return this.#with([this.#heap.allocate(5 * 8)], async ([address]) => {
+    const length = 3 * (1 + this.#terms)
+    return this.#with([this.#heap.allocate(8 * length)], async ([address]) => {
       await train(address!)
-      const numbers = this.#heap.doubles(address!, 5)
-      const [loss, squaredError, eigenLoss, images, eigenLossImages] = numbers as unknown as readonly [
-        number,
-        number,
-        number,
-        number,
-        number,
-      ]
-      return { loss, squaredError, eigenLoss, images, eigenLossImages }
+      return lossSums(this.#heap.doubles(address!, length))
     })
   }
 
@@ -249,15 +280,28 @@ export class WasmTrainer implements CoreTrainer {
   }
 }
 
+/** Reads the numbers that native/wasm/exports.cc writes: three for all losses, then three for each eigen loss. */
+function lossSums(numbers: Float64Array): LossSums {
+  const [[loss, squaredError, images], ...terms] = Array.from({ length: numbers.length / 3 }, (_, i) =>
+    numbers.subarray(3 * i, 3 * i + 3),
+  ) as unknown as [Triple, ...Triple[]]
+  return {
+    ...{ loss, squaredError, images },
+    terms: terms.map(([value, weighted, images]): TermSums => ({ value, weighted, images })),
+  }
+}
+
+type Triple = readonly [number, number, number]
+
 /**
  * Rejects a spec that needs more than the memory, by a lower bound of its size. Sizes in the module have 32 bits, so a size
  * that is too large would wrap around.
  */
-function requireRoom({ widths, batchSize }: EarlierSpec): void {
+function requireRoom({ widths, batchSize, averaging }: CoreSpec): void {
   const mirrored = [...widths, ...widths.slice(0, -1).reverse()]
   const weights = widths.slice(1).reduce((sum, width, i) => sum + 2 * width * widths[i]!, 0)
   const activations = mirrored.reduce((sum, width) => sum + 3 * width, 8 * widths[1]!) // and partial sums
-  const bytes = 4 * (3 * weights + batchSize * activations)
+  const bytes = 4 * ((averaging === null ? 3 : 4) * weights + batchSize * activations)
   if (bytes < maximalBytes) return
   throw new EigenaeError({
     problem: `training needs ${(bytes / 2 ** 30).toFixed(1)} GB, and WebAssembly has 4`,
