@@ -32,13 +32,10 @@ double within(const Argument& argument, double min, double max, const char* expe
   return value;
 }
 
-// Evaluates the eigen loss once, as the core does when a trainer is created, to report an unknown kind or a missing
-// parameter by its name.
-void requireParameters(const Argument& argument, const EigenLossSpec& eigenLoss) {
-  const double one = 1;
-  double derivative;
+// Reports an unknown kind or a missing parameter by its name.
+void requireFormula(const Argument& argument, const EigenLossSpec& eigenLoss) {
   try {
-    findEigenLoss(eigenLoss.kind)(&one, 1, eigenLoss.parameters, &derivative);
+    requireParameters(findEigenLoss(eigenLoss.kind), eigenLoss.parameters);
   } catch (const std::invalid_argument&) {
     argument.property("kind").refuseValue("a known eigen loss: unknown eigen loss kind \"" + eigenLoss.kind + "\"");
   } catch (const std::out_of_range&) {
@@ -56,7 +53,7 @@ EigenLossSpec toEigenLoss(const Argument& argument, int layerCount) {
     eigenLoss.parameters[key] =
         within(parameters.property(key), -maximalParameter, maximalParameter, "from -1e9 to 1e9");
   }
-  requireParameters(argument, eigenLoss);
+  requireFormula(argument, eigenLoss);
   for (const Argument& layer : argument.property("layers").elements(1, static_cast<std::uint32_t>(layerCount))) {
     const int position = static_cast<int>(layer.integer(0, layerCount - 1));
     if (!eigenLoss.layers.empty() && position <= eigenLoss.layers.back()) layer.refuseValue("above the one before");

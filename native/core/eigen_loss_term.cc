@@ -14,15 +14,12 @@ EigenLossTerm::EigenLossTerm(const TrainerSpec& spec, const Layout& layout, cons
       rank_(layout.embeddingRank()),
       panelColumns_(kernels.panelColumns),
       gradientSums_(latent_) {
-  const std::vector<double> flat(latent_, 1.0);
-  std::vector<double> derivatives(latent_);
   for (const EigenLossSpec& eigenLoss : spec.eigenLosses) {
     if (eigenLoss.layers != std::vector<int>{static_cast<int>(layout.latentLayer)}) {
       throw std::invalid_argument("eigen losses act on the latent layer only");
     }
     eigenLosses_.push_back({eigenLoss, findEigenLoss(eigenLoss.kind)});
-    // Evaluated once here, so that a missing parameter throws now. A step must not throw.
-    eigenLosses_.back().function(flat.data(), latent_, eigenLoss.parameters, derivatives.data());
+    requireParameters(eigenLosses_.back().formula, eigenLoss.parameters);  // now, because a step must not throw
   }
   if (eigenLosses_.empty()) return;
   gradient_ = alignedFloats(roundUp(spec.batchSize, panelColumns_) * latent_);
@@ -42,9 +39,10 @@ double EigenLossTerm::costInFmas(int count, const double* weights) const {
 void EigenLossTerm::prepare(int count) {
   const auto fits = [&](const EigenLoss& eigenLoss) { return applies(eigenLoss, count, 1); };
   if (std::none_of(eigenLosses_.begin(), eigenLosses_.end(), fits)) return;
-  std::unique_ptr<Spectrum>& spectrum = spectrumOf(count);
-  if (spectrum != nullptr && spectrum->batch() == count) return;
-  spectrum = std::make_unique<Spectrum>(kernels_, control_, count, latent_);
+  std::unique_ptr<LayerMatrix>& matrix = matrixOf(count);
+  if (matrix != nullptr && matrix->batch() == count) return;
+  matrix = std::make_unique<LayerMatrix>(kernels_, control_, count, latent_);
+  for (const EigenLoss& eigenLoss : eigenLosses_) matrix->prepare(eigenLoss.formula);
 }
 
 bool EigenLossTerm::applies(int count, const double* weights) const {
@@ -55,24 +53,23 @@ bool EigenLossTerm::applies(int count, const double* weights) const {
 }
 
 void EigenLossTerm::evaluate(const float* embedding, std::size_t stride, int count, const double* weights) {
-  Spectrum& spectrum = *spectrumOf(count);
+  LayerMatrix& matrix = *matrixOf(count);
   for (int i = 0; i < latent_; ++i) {
-    kernels_.widen(embedding + i * panelColumns_, stride, count, spectrum.column(i));
+    kernels_.widen(embedding + i * panelColumns_, stride, count, matrix.column(i));
   }
-  spectrum.clearGradient();
+  matrix.clearGradient();
   for (std::size_t i = 0; i < eigenLosses_.size(); ++i) {
     EigenLoss& eigenLoss = eigenLosses_[i];
     if (!applies(eigenLoss, count, weights[i])) continue;
-    eigenLoss.value =
-        spectrum.eigenLoss(eigenLoss.spec.center, eigenLoss.function, eigenLoss.spec.parameters, weights[i]);
+    eigenLoss.value = matrix.eigenLoss(eigenLoss.formula, eigenLoss.spec.center, eigenLoss.spec.parameters, weights[i]);
   }
   if (control_.stopped()) {
     for (EigenLoss& eigenLoss : eigenLosses_) eigenLoss.value = 0;
-    spectrum.clearGradient();
+    matrix.clearGradient();
   }
   for (int i = 0; i < latent_; ++i) {
     const double sum =
-        kernels_.narrow(spectrum.gradient(i), count, gradient_.get() + i * panelColumns_, latent_ * panelColumns_);
+        kernels_.narrow(matrix.gradient(i), count, gradient_.get() + i * panelColumns_, latent_ * panelColumns_);
     gradientSums_[i] = static_cast<float>(sum);
   }
 }

@@ -5,8 +5,8 @@
 
 #include "../eigen_losses/eigen_losses.h"
 #include "aligned.h"
+#include "layer_matrix.h"
 #include "layout.h"
-#include "spectral.h"
 #include "trainer.h"
 
 namespace eigenae {
@@ -39,20 +39,20 @@ class EigenLossTerm {
  private:
   struct EigenLoss {
     EigenLossSpec spec;
-    EigenLossFunction function;
+    const EigenLossFormula& formula;
     double value = 0;  // of the batch, unweighted
   };
 
   bool applies(const EigenLoss& eigenLoss, int count, double weight) const {
     return weight != 0 && count >= eigenLoss.spec.minimumImages;
   }
-  std::unique_ptr<Spectrum>& spectrumOf(int count) { return spectra_[count == batchSize_ ? 0 : 1]; }
+  std::unique_ptr<LayerMatrix>& matrixOf(int count) { return matrices_[count == batchSize_ ? 0 : 1]; }
 
   const Kernels& kernels_;
   const CallControl& control_;
   const int batchSize_, latent_, rank_, panelColumns_;
   std::vector<EigenLoss> eigenLosses_;
-  std::unique_ptr<Spectrum> spectra_[2];  // for whole batches, and for the other size
+  std::unique_ptr<LayerMatrix> matrices_[2];  // for whole batches, and for the other size
   AlignedFloats gradient_;
   std::vector<float> gradientSums_;
 };

@@ -12,6 +12,7 @@
 #include "products.h"
 #include "sparse_gradient.h"
 #include "sparse_products.h"
+#include "symmetric.h"
 #include "transpose.h"
 
 namespace eigenae {
@@ -55,6 +56,8 @@ constexpr Kernels vectorKernels() {
       .orthogonalise = orthogonalise,
       .weightedSquare = weightedSquare,
       .combine = combine,
+      .multiplyColumns = multiplyColumns,
+      .invert = invert,
       .findNear = findNear,
   };
 }

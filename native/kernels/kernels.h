@@ -176,7 +176,7 @@ struct Kernels {
   // x = x · scale + shift, then ReLU if `applyRelu` is set: batch norm in inference.
   void (*scaleShift)(const float* scale, const float* shift, int rows, bool applyRelu, float* x);
 
-  // --- Linear algebra in double, for singular values ---
+  // --- Linear algebra in double, for singular values and covariances ---
   //
   // Each column of a matrix is contiguous and padded with zeros to `stride` doubles, a multiple of 8. A function that
   // takes `stop` returns early once *stop is not 0; its results are then meaningless.
@@ -196,11 +196,21 @@ struct Kernels {
 
   // out [rows][stride] = columns · diag(weights) · columnsᵀ
   void (*weightedSquare)(const double* columns, std::size_t stride, int width, int rows, const double* weights,
-                         double* out);
+                         double* out, const std::int32_t* stop);
 
   // out = columns · matrix, for a symmetric matrix [width][width].
   void (*combine)(const double* columns, std::size_t stride, int width, const double* matrix, std::size_t matrixStride,
-                  double* out);
+                  double* out, const std::int32_t* stop);
+
+  // out [width][outStride] = scale · columnsᵀ · columns. `lower` says that the columns are a lower triangular matrix.
+  void (*multiplyColumns)(const double* columns, std::size_t stride, int width, bool lower, double scale, double* out,
+                          std::size_t outStride, const std::int32_t* stop);
+
+  // inverse [width][stride] = (matrix + epsilon · I)⁻¹ for a symmetric matrix without negative eigenvalues.
+  // 1 / scales² [width] are factors of the determinant of matrix + epsilon · I. `factor` [width][stride] is scratch
+  // space.
+  void (*invert)(const double* matrix, std::size_t stride, int width, double epsilon, double* factor, double* scales,
+                 double* inverse, const std::int32_t* stop);
 
   // --- Neighbours ---
 

@@ -196,9 +196,10 @@ double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
-void subtractMean(std::vector<double>& values) {
+double subtractMean(std::vector<double>& values) {
   const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
   for (double& value : values) value -= mean;
+  return mean;
 }
 
 void rotate(std::vector<double>& a, std::vector<double>& b, double cosine, double sine) {
@@ -231,17 +232,12 @@ void decompose(Columns& z, Columns& v) {
   }
 }
 
-}  // namespace
-
 // ∂f/∂Z = Σ ∂f/∂σᵢ · uᵢ vᵢᵀ
-double eigenLossForwardBackward(const EigenLossSpec& spec, double weight, const float* embedding, int batch, int width,
-                                double* gradient) {
-  Columns z(width, std::vector<double>(batch)), v(width, std::vector<double>(width, 0.0));
-  for (int i = 0; i < width; ++i) {
-    for (int b = 0; b < batch; ++b) z[i][b] = embedding[area(b, width) + i];
-    if (spec.center) subtractMean(z[i]);
-    v[i][i] = 1;
-  }
+double spectrumForwardBackward(SpectrumFunction function, const EigenLossParameters& parameters, Columns z,
+                               Columns& gradient) {
+  const int width = static_cast<int>(z.size());
+  Columns v(width, std::vector<double>(width, 0.0));
+  for (int i = 0; i < width; ++i) v[i][i] = 1;
   decompose(z, v);
 
   std::vector<int> order(width);  // largest singular value first
@@ -250,18 +246,109 @@ double eigenLossForwardBackward(const EigenLossSpec& spec, double weight, const 
   std::vector<double> sigma, derivatives(width);
   for (const int i : order) sigma.push_back(std::sqrt(dot(z[i], z[i])));
   if (sigma[0] == 0) return 0;  // the shares of a spectrum of zeros are undefined
-  const double value = findEigenLoss(spec.kind)(sigma.data(), width, spec.parameters, derivatives.data());
+  const double value = function(sigma.data(), width, parameters, derivatives.data());
 
-  Columns added(width, std::vector<double>(batch, 0.0));
   for (int k = 0; k < width; ++k) {
     if (sigma[k] < 0x1p-21 * sigma[0]) continue;  // rounding error of the embedding: uₖ is undefined
     const std::vector<double>&su = z[order[k]], &right = v[order[k]];
     for (int i = 0; i < width; ++i) {
-      for (int b = 0; b < batch; ++b) added[i][b] += derivatives[k] * su[b] / sigma[k] * right[i];
+      for (std::size_t b = 0; b < su.size(); ++b) gradient[i][b] += derivatives[k] * su[b] / sigma[k] * right[i];
     }
   }
+  return value;
+}
+
+// Returns ln det(A) and writes the inverse, for a symmetric matrix A [width][width] without negative eigenvalues, by
+// Gauss–Jordan elimination.
+double invert(std::vector<double> a, int width, double* inverse) {
+  double logDeterminant = 0;
+  for (int i = 0; i < width; ++i) inverse[area(i, width) + i] = 1;
   for (int i = 0; i < width; ++i) {
-    if (spec.center) subtractMean(added[i]);
+    const double pivot = a[area(i, width) + i];
+    logDeterminant += std::log(pivot);
+    for (double* matrix : {a.data(), inverse}) {
+      for (int k = 0; k < width; ++k) matrix[area(i, width) + k] /= pivot;
+    }
+    for (int r = 0; r < width; ++r) {
+      if (r == i) continue;
+      const double factor = a[area(r, width) + i];
+      for (double* matrix : {a.data(), inverse}) {
+        for (int k = 0; k < width; ++k) matrix[area(r, width) + k] -= factor * matrix[area(i, width) + k];
+      }
+    }
+  }
+  return logDeterminant;
+}
+
+// ∂f/∂Z = (1 · (∂f/∂m)ᵀ + 2 D · ∂f/∂C) / N for N images with the deviations D = Z − 1mᵀ and C = DᵀD / N
+double momentsForwardBackward(MomentFunction function, const EigenLossParameters& parameters,
+                              const std::vector<double>& means, const Columns& deviations, Columns& gradient) {
+  const int width = static_cast<int>(deviations.size()), images = static_cast<int>(deviations[0].size());
+  std::vector<double> covariances, byMeans(width, 0.0), byCovariances(area(width, width), 0.0);
+  for (const auto& first : deviations) {
+    for (const auto& second : deviations) covariances.push_back(dot(first, second) / images);
+  }
+  const auto logDeterminant = [&](double epsilon, double* inverse) {
+    std::vector<double> sum = covariances;
+    for (int i = 0; i < width; ++i) sum[area(i, width) + i] += epsilon;
+    return invert(sum, width, inverse);
+  };
+  const Moments moments{.images = images,
+                        .width = width,
+                        .means = means.data(),
+                        .covariances = covariances.data(),
+                        .stride = static_cast<std::size_t>(width),
+                        .logDeterminant = logDeterminant};
+  const double value = function(moments, parameters, {.means = byMeans.data(), .covariances = byCovariances.data()});
+  for (int i = 0; i < width; ++i) {
+    for (int b = 0; b < images; ++b) {
+      double sum = byMeans[i];
+      for (int j = 0; j < width; ++j) sum += 2 * deviations[j][b] * byCovariances[area(j, width) + i];
+      gradient[i][b] += sum / images;
+    }
+  }
+  return value;
+}
+
+// The mean of f(m, v) over the features, and ∂f/∂zᵦ = (∂f/∂m + 2 (zᵦ − m) · ∂f/∂v) / N for each.
+double featuresForwardBackward(FeatureFunction function, const EigenLossParameters& parameters,
+                               const std::vector<double>& means, const Columns& deviations, Columns& gradient) {
+  const int width = static_cast<int>(deviations.size()), images = static_cast<int>(deviations[0].size());
+  double sum = 0;
+  for (int i = 0; i < width; ++i) {
+    const double variance = dot(deviations[i], deviations[i]) / images;
+    double value, byMean, byVariance;
+    function({.images = images, .features = 1, .means = &means[i], .variances = &variance}, parameters,
+             {.values = &value, .byMeans = &byMean, .byVariances = &byVariance});
+    sum += value;
+    for (int b = 0; b < images; ++b) {
+      gradient[i][b] += (byMean + 2 * deviations[i][b] * byVariance) / images / width;
+    }
+  }
+  return sum / width;
+}
+
+}  // namespace
+
+double eigenLossForwardBackward(const EigenLossSpec& spec, double weight, const float* embedding, int batch, int width,
+                                double* gradient) {
+  const EigenLossFormula& formula = findEigenLoss(spec.kind);
+  Columns z(width, std::vector<double>(batch)), added(width, std::vector<double>(batch, 0.0));
+  std::vector<double> means(width, 0.0);
+  for (int i = 0; i < width; ++i) {
+    for (int b = 0; b < batch; ++b) z[i][b] = embedding[area(b, width) + i];
+    if (spec.center || formula.alwaysCentred) means[i] = subtractMean(z[i]);
+  }
+  double value;
+  if (formula.ofSpectrum != nullptr) {
+    value = spectrumForwardBackward(formula.ofSpectrum, spec.parameters, z, added);
+    for (int i = 0; spec.center && i < width; ++i) subtractMean(added[i]);
+  } else if (formula.ofMoments != nullptr) {
+    value = momentsForwardBackward(formula.ofMoments, spec.parameters, means, z, added);
+  } else {
+    value = featuresForwardBackward(formula.ofFeatures, spec.parameters, means, z, added);
+  }
+  for (int i = 0; i < width; ++i) {
     for (int b = 0; b < batch; ++b) gradient[area(b, width) + i] += weight * added[i][b];
   }
   return value;

@@ -11,8 +11,8 @@
 namespace eigenae {
 namespace {
 
+using testing::allZero;
 using testing::EigenLossCase;
-using testing::eigenLossCases;
 using testing::Matrix;
 using testing::matrixWithSingularValues;
 using testing::randomMatrix;
@@ -20,75 +20,8 @@ using testing::relativeDistance;
 
 class SpectralEigenLoss : public ::testing::TestWithParam<EigenLossCase> {};
 
-std::string caseName(const ::testing::TestParamInfo<EigenLossCase>& info) {
-  std::string name = info.param.kind;
-  for (const auto& [parameter, value] : info.param.parameters) {
-    name += '_' + parameter + std::to_string(static_cast<int>(value));
-  }
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name + (info.param.center ? "_centered" : "");
-}
-
-INSTANTIATE_TEST_SUITE_P(EveryKind, SpectralEigenLoss, ::testing::ValuesIn(eigenLossCases), caseName);
-
-Matrix centralDifferences(const EigenLossCase& eigenLoss, Matrix z, int batch) {
-  const double step = 1e-5;
-  Matrix differences(z.size()), ignored;
-  for (std::size_t i = 0; i < z.size(); ++i) {
-    const double kept = z[i];
-    z[i] = kept + step;
-    const double above = eigenLoss(z, batch, ignored);
-    z[i] = kept - step;
-    differences[i] = (above - eigenLoss(z, batch, ignored)) / (2 * step);
-    z[i] = kept;
-  }
-  return differences;
-}
-
-bool allFinite(const Matrix& matrix) {
-  return std::all_of(matrix.begin(), matrix.end(), [](double value) { return std::isfinite(value); });
-}
-
-bool allZero(const Matrix& matrix) {
-  return std::all_of(matrix.begin(), matrix.end(), [](double value) { return value == 0; });
-}
-
-TEST_P(SpectralEigenLoss, GradientEqualsCentralDifferences) {
-  for (const auto& [batch, width] : {std::pair{5, 3}, {7, 4}, {11, 10}, {64, 10}, {33, 17}}) {
-    const Matrix z = randomMatrix(batch, width, 100 * batch + width);
-    Matrix gradient;
-    GetParam()(z, batch, gradient);
-    EXPECT_LT(relativeDistance(gradient, centralDifferences(GetParam(), z, batch)), 1e-7) << batch << " × " << width;
-  }
-}
-
-TEST_P(SpectralEigenLoss, GradientIsScaledByTheWeight) {
-  const Matrix z = randomMatrix(16, 4, 1);
-  Matrix once, thrice;
-  GetParam()(z, 16, once);
-  GetParam()(z, 16, thrice, 3);
-  for (double& value : once) value *= 3;
-  EXPECT_LT(relativeDistance(thrice, once), 1e-14);
-}
-
-TEST_P(SpectralEigenLoss, GradientIsAddedToWhatIsThere) {
-  const Matrix z = randomMatrix(16, 4, 2);
-  Matrix alone;
-  GetParam()(z, 16, alone);
-  Matrix added(z.size(), 1.0);
-  spectralEigenLoss(z.data(), 16, 4, GetParam().center, findEigenLoss(GetParam().kind), GetParam().parameters, 1,
-                    added.data());
-  for (std::size_t i = 0; i < z.size(); ++i) EXPECT_DOUBLE_EQ(added[i], alone[i] + 1);
-}
-
-TEST_P(SpectralEigenLoss, OfADeadDimensionIsFiniteAndLeavesItAlone) {
-  Matrix z = randomMatrix(20, 4, 3), gradient;
-  for (int b = 0; b < 20; ++b) z[b * 4 + 2] = 0;
-  EXPECT_TRUE(std::isfinite(GetParam()(z, 20, gradient)));
-  for (int b = 0; b < 20; ++b) EXPECT_EQ(gradient[b * 4 + 2], 0);
-  EXPECT_TRUE(allFinite(gradient));
-  EXPECT_FALSE(allZero(gradient));
-}
+INSTANTIATE_TEST_SUITE_P(EveryKind, SpectralEigenLoss, ::testing::ValuesIn(testing::spectrumCases()),
+                         testing::caseName);
 
 TEST_P(SpectralEigenLoss, WithADeadDimensionEqualsTheOneWithoutIt) {
   const Matrix z = randomMatrix(20, 3, 4);
@@ -101,53 +34,11 @@ TEST_P(SpectralEigenLoss, WithADeadDimensionEqualsTheOneWithoutIt) {
   }
 }
 
-TEST_P(SpectralEigenLoss, OfTwoEqualSingularValuesIsFinite) {
-  const Matrix z = matrixWithSingularValues(20, {3, 3, 1, 1, 0.5}, 5);
-  Matrix gradient;
-  EXPECT_TRUE(std::isfinite(GetParam()(z, 20, gradient)));
-  EXPECT_TRUE(allFinite(gradient));
-}
-
-TEST_P(SpectralEigenLoss, OfRankOneIsFinite) {
-  const Matrix column = randomMatrix(20, 1, 6), row = randomMatrix(1, 4, 7);
-  Matrix z(20 * 4), gradient;
-  for (int b = 0; b < 20; ++b) {
-    for (int i = 0; i < 4; ++i) z[b * 4 + i] = column[b] * row[i];
-  }
-  EXPECT_TRUE(std::isfinite(GetParam()(z, 20, gradient)));
-  EXPECT_TRUE(allFinite(gradient));
-}
-
-TEST_P(SpectralEigenLoss, OfOneNonZeroElementIsFinite) {
-  Matrix z(20 * 4, 0.0), gradient;
-  z[5] = 1e-30;
-  EXPECT_TRUE(std::isfinite(GetParam()(z, 20, gradient)));
-  EXPECT_TRUE(allFinite(gradient));
-}
-
 TEST_P(SpectralEigenLoss, OfZerosIsZeroWithoutGradient) {
   const Matrix z(20 * 4, 0.0);
   Matrix gradient;
   EXPECT_EQ(GetParam()(z, 20, gradient), 0);
   EXPECT_TRUE(allZero(gradient));
-}
-
-TEST_P(SpectralEigenLoss, OfCodesThatAreAllTheSameIsFinite) {
-  const Matrix row = randomMatrix(1, 4, 8);
-  Matrix z, gradient;
-  for (int b = 0; b < 20; ++b) z.insert(z.end(), row.begin(), row.end());
-  EXPECT_TRUE(std::isfinite(GetParam()(z, 20, gradient)));
-  EXPECT_TRUE(allFinite(gradient));
-}
-
-TEST_P(SpectralEigenLoss, IsNaNIfAnElementIsNotFinite) {
-  for (const double value : {std::nan(""), double{INFINITY}}) {
-    for (const int index : {4, 7}) {  // in the first and in the last dimension
-      Matrix z = randomMatrix(20, 4, 9), gradient;
-      z[index] = value;
-      EXPECT_TRUE(std::isnan(GetParam()(z, 20, gradient)));
-    }
-  }
 }
 
 TEST_P(SpectralEigenLoss, DoesNotChangeWithTheScaleOfTheEmbedding) {
@@ -195,15 +86,6 @@ TEST(EntropyEigenLoss, IsTheLogarithmOfTheWidthOverTheEffectiveRank) {
   EXPECT_NEAR((EigenLossCase{"entropy", {}, false}(flat, 20, gradient)), 0, 1e-14);
   const double entropy = -(0.5 * std::log(0.5) + 0.25 * std::log(0.25) + 2 * 0.125 * std::log(0.125));
   EXPECT_NEAR((EigenLossCase{"entropy", {}, false}(z, 20, gradient)), std::log(4) - entropy, 1e-14);
-}
-
-TEST(EigenLossTable, RefusesAnUnknownKindByName) {
-  try {
-    findEigenLoss("top-q");
-    FAIL();
-  } catch (const std::invalid_argument& error) {
-    EXPECT_NE(std::string(error.what()).find("top-q"), std::string::npos);
-  }
 }
 
 }  // namespace

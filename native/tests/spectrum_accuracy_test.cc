@@ -12,16 +12,16 @@ namespace eigenae {
 namespace {
 
 using testing::EigenLossCase;
-using testing::eigenLossCases;
 using testing::Matrix;
 using testing::matrixWithSingularValues;
 using testing::oneSidedJacobi;
 using testing::randomMatrix;
 using testing::relativeDistance;
+using testing::spectrumCases;
 using testing::Svd;
 
 // Returns Σ f′ᵢ uᵢ vᵢᵀ from an SVD that never forms ZᵀZ.
-Matrix expectedGradient(const Matrix& z, int batch, int width, EigenLossFunction eigenLoss,
+Matrix expectedGradient(const Matrix& z, int batch, int width, SpectrumFunction eigenLoss,
                         const EigenLossParameters& parameters) {
   const Svd svd = oneSidedJacobi(z, batch, width);
   std::vector<double> derivatives(width);
@@ -41,6 +41,11 @@ Matrix expectedGradient(const Matrix& z, int batch, int width, EigenLossFunction
 double nuclearNorm(const double* singularValues, int count, const EigenLossParameters&, double* derivatives) {
   std::fill_n(derivatives, count, 1.0);
   return std::accumulate(singularValues, singularValues + count, 0.0);
+}
+
+void addNuclearNormGradient(const Matrix& z, int batch, int width, bool center, Matrix& gradient) {
+  const EigenLossFormula formula{.kind = "nuclear-norm", .ofSpectrum = nuclearNorm};
+  eigenLossOf(z.data(), batch, width, formula, center, {}, 1, gradient.data());
 }
 
 Matrix matrixOfRank(int rank, int batch, int width) {
@@ -75,7 +80,7 @@ TEST(NuclearNorm, OfAnyWidthHasTheGradientOfAPlainSvd) {
   for (const auto& [batch, width] : {std::pair{5, 1}, {3, 2}, {17, 13}, {40, 33}, {150, 131}}) {
     const Matrix z = randomMatrix(batch, width, 17);
     Matrix gradient(z.size(), 0.0);
-    spectralEigenLoss(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
+    addNuclearNormGradient(z, batch, width, false, gradient);
     EXPECT_LT(relativeDistance(gradient, expectedGradient(z, batch, width, nuclearNorm, {})), 1e-10);
   }
 }
@@ -91,7 +96,7 @@ Matrix roundedToFloat(Matrix z) {
 double directionsOf(const Matrix& z, int batch, bool center = false) {
   Matrix gradient(z.size(), 0.0);
   const int width = static_cast<int>(z.size()) / batch;
-  spectralEigenLoss(z.data(), batch, width, center, nuclearNorm, {}, 1, gradient.data());
+  addNuclearNormGradient(z, batch, width, center, gradient);
   return squaredLength(gradient);
 }
 
@@ -162,7 +167,7 @@ TEST(NuclearNorm, OfNearlyParallelDimensionsHasTheGradientOfAPlainSvd) {
     }
   }
   Matrix gradient(z.size(), 0.0);
-  spectralEigenLoss(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
+  addNuclearNormGradient(z, batch, width, false, gradient);
   EXPECT_LT(relativeDistance(gradient, expectedGradient(z, batch, width, nuclearNorm, {})), 1e-9);
 }
 
@@ -190,18 +195,18 @@ TEST_P(Conditioning, LeavesEverySingularValueAccurate) {
 TEST_P(Conditioning, LeavesTheGradientAccurateInEveryDirection) {
   const Matrix z = latent();
   Matrix gradient(z.size(), 0.0);
-  spectralEigenLoss(z.data(), batch, width, false, nuclearNorm, {}, 1, gradient.data());
+  addNuclearNormGradient(z, batch, width, false, gradient);
   EXPECT_LT(relativeDistance(gradient, expectedGradient(z, batch, width, nuclearNorm, {})), 1e-9);
 }
 
 TEST_P(Conditioning, LeavesTheEigenLossesGradientsAccurate) {
   if (GetParam() == 1) GTEST_SKIP() << "the gradient is not defined for equal singular values";
   const Matrix z = latent();
-  for (const EigenLossCase& eigenLoss : eigenLossCases) {
+  for (const EigenLossCase& eigenLoss : spectrumCases()) {
     if (eigenLoss.center) continue;
     Matrix gradient;
     eigenLoss(z, batch, gradient);
-    const Matrix expected = expectedGradient(z, batch, width, findEigenLoss(eigenLoss.kind), eigenLoss.parameters);
+    const Matrix expected = expectedGradient(z, batch, width, eigenLoss.formula().ofSpectrum, eigenLoss.parameters);
     EXPECT_LT(relativeDistance(gradient, expected), 1e-9) << eigenLoss.kind;
   }
 }

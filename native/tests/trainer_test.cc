@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "../core/instruction_set.h"
+#include "../core/layer_matrix.h"
 #include "../core/layout.h"
 #include "../core/random.h"
-#include "../core/spectral.h"
 #include "tiny_trainer.h"
 
 namespace eigenae {
@@ -132,16 +132,18 @@ TEST(TrainEpoch, StopsBeforeTheNextBatchOnceToldTo) {
   EXPECT_EQ(trainer->getState().step, 0);
 }
 
-TEST(Spectrum, LeavesNoGradientIfItIsStopped) {
-  CallControl control;
-  Spectrum spectrum(*chosenInstructionSet().kernels, control, 8, 3);
-  const Matrix embedding = randomMatrix(8, 3, 47);
-  for (int i = 0; i < 3; ++i) std::copy_n(embedding.begin() + 8 * i, 8, spectrum.column(i));
-  spectrum.clearGradient();
-  control.stop();
-  spectrum.eigenLoss(false, findEigenLoss("top-k"), {{"k", 2}}, 1);
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(std::count(spectrum.gradient(i), spectrum.gradient(i) + 8, 0.0), 8);
+TEST(LayerMatrix, LeavesNoGradientIfItIsStopped) {
+  for (const char* kind : {"top-k", "kl-normal"}) {
+    CallControl control;
+    LayerMatrix matrix(*chosenInstructionSet().kernels, control, 8, 3);
+    matrix.prepare(findEigenLoss(kind));
+    const Matrix embedding = randomMatrix(8, 3, 47);
+    for (int i = 0; i < 3; ++i) std::copy_n(embedding.begin() + 8 * i, 8, matrix.column(i));
+    control.stop();
+    matrix.eigenLoss(findEigenLoss(kind), false, {{"k", 2}, {"epsilon", 0.01}}, 1);
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(std::count(matrix.gradient(i), matrix.gradient(i) + 8, 0.0), 8);
+    }
   }
 }
 
