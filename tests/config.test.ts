@@ -193,6 +193,7 @@ describe('the configs of the project', () => {
     'baseline.json',
     'eigen.json',
     'log-max.json',
+    'kl-normal.json',
     'batch-norm.json',
     'eigen-latent-2.json',
     'eigen-latent-4.json',

@@ -54,6 +54,15 @@ export const center = z
   .default(false)
   .describe("Subtract the batch's mean from a layer's matrix before its singular values are computed.")
 
+/** The config field of kinds with a logarithm of eigenvalues or variances. */
+export const epsilon = z
+  .number()
+  .min(1e-8)
+  .default(0.01)
+  .describe(
+    'Added to the eigenvalues or variances whose logarithm is taken; it bounds the loss where they are 0.',
+  )
+
 /** Checks that a kind's functions take the config of its schema. */
 export function eigenLossKind<Schema extends z.ZodType<EigenLossConfig>>(
   kind: EigenLossKind<Schema>,

@@ -1,12 +1,28 @@
 import { z } from 'zod'
 import type { DeepReadonly } from '../types/deep-readonly.js'
+import { covariance } from './covariance.js'
+import { decorrelation } from './decorrelation.js'
 import type { EigenLossConfig, EigenLossKind } from './eigen-loss.js'
 import { entropy } from './entropy.js'
+import { klDiagonal } from './kl-diagonal.js'
+import { klNormal } from './kl-normal.js'
+import { logDet } from './log-det.js'
 import { logMax } from './log-max.js'
 import { topK } from './top-k.js'
+import { variance } from './variance.js'
 
 /** Every eigen loss by its kind. */
-const eigenLosses = { 'top-k': topK, 'log-max': logMax, entropy } as const
+const eigenLosses = {
+  'top-k': topK,
+  'log-max': logMax,
+  entropy,
+  'log-det': logDet,
+  'kl-normal': klNormal,
+  'kl-diagonal': klDiagonal,
+  variance,
+  covariance,
+  decorrelation,
+} as const
 
 export const eigenLossKinds: readonly string[] = Object.keys(eigenLosses)
 

@@ -5,13 +5,14 @@ import { logMax } from './log-max.js'
 import { topK } from './top-k.js'
 
 /** The formula of every eigen loss. */
-const formulas: Readonly<Record<EigenLoss['kind'], EigenLossFormula>> = {
+const formulas: Readonly<Partial<Record<EigenLoss['kind'], EigenLossFormula>>> = {
   'top-k': topK,
   'log-max': logMax,
   entropy,
 }
 
 export function eigenLossFormula(kind: string): EigenLossFormula {
-  if (kind in formulas) return formulas[kind as EigenLoss['kind']]
+  const formula = formulas[kind as EigenLoss['kind']]
+  if (formula !== undefined) return formula
   throw new Error(`unknown eigen loss kind "${kind}"`)
 }

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { checkConfig } from '../src/config/check.js'
+import { eigenLossKinds } from '../src/eigen-losses/index.js'
+
+/** Returns the mistakes of a config with an eigen loss on a latent layer of 3 units, behind a hidden layer of 8. */
+function mistakes(eigen: object, batchSize: number): readonly string[] {
+  const config = { name: 'x', model: { widths: [784, 8, 3] }, loss: { eigen }, train: { batchSize } }
+  const checked = checkConfig(config)
+  return checked.kind === 'config'
+    ? []
+    : checked.mistakes.map(({ path, problem }) => `${path.join('.')}: ${problem}`)
+}
+
+/** Returns the smallest batch that a config may have. */
+function smallestBatch(eigen: object): number {
+  return [...Array(20).keys()].findIndex((batchSize) => mistakes(eigen, batchSize).length === 0)
+}
+
+describe('the kinds of eigen losses', () => {
+  it.each(eigenLossKinds)('%s needs no other field', (kind) => {
+    expect(mistakes({ kind }, 64)).toEqual([])
+  })
+
+  it('need more images than dimensions if they are functions of all eigenvalues', () => {
+    for (const kind of ['top-k', 'log-max', 'entropy', 'log-det', 'kl-normal']) {
+      expect(smallestBatch({ kind }), kind).toBe(4)
+      expect(smallestBatch({ kind, layers: 'all' }), kind).toBe(9)
+    }
+  })
+
+  it('need two images if they divide by the number of images less one, or correlate', () => {
+    for (const kind of ['variance', 'covariance', 'decorrelation'])
+      expect(smallestBatch({ kind, layers: 'all' }), kind).toBe(2)
+    expect(smallestBatch({ kind: 'kl-diagonal', layers: 'all' })).toBe(1)
+  })
+
+  it('are refused with the reason if the batch is too small', () => {
+    expect(mistakes({ kind: 'kl-normal', layers: ['encoder.0'] }, 8)).toEqual([
+      'train.batchSize: must be over 8, the width of encoder.0, with loss.eigen on that layer: the rank of its matrix is at most the number of images (got 8)',
+    ])
+    expect(mistakes({ kind: 'variance' }, 1)).toEqual([
+      'train.batchSize: must be at least 2 for loss.eigen (got 1)',
+    ])
+  })
+
+  it('have a choice of centring only if their definition leaves it open', () => {
+    const centred = eigenLossKinds.filter((kind) => mistakes({ kind, center: true }, 64).length === 0)
+    expect(centred).toEqual(['top-k', 'log-max', 'entropy', 'log-det'])
+    expect(mistakes({ kind: 'kl-normal', center: true }, 64)).toEqual([
+      expect.stringContaining('loss.eigen.center: is not a field of the kind "kl-normal", only of "top-k"'),
+    ])
+  })
+
+  it('have an epsilon over 0 if a logarithm could be infinite', () => {
+    const withEpsilon = eigenLossKinds.filter((kind) => mistakes({ kind, epsilon: 0.1 }, 64).length === 0)
+    expect(withEpsilon).toEqual(['log-det', 'kl-normal', 'kl-diagonal'])
+    expect(mistakes({ kind: 'log-det', epsilon: 0 }, 64)).toEqual([
+      'loss.eigen.epsilon: must be at least 1e-8 (got 0)',
+    ])
+  })
+})
