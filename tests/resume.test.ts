@@ -8,7 +8,15 @@ import { until } from './support/sweeps.js'
 
 const scratch = scratchFolder()
 const settings = ['data.limit=3000', 'train.epochs=8']
-const compared = ['metrics.csv', 'spectrum.csv', 'evaluation.json', 'model.safetensors', 'config.json']
+const compared = [
+  'metrics.csv',
+  'spectrum.csv',
+  'layers.csv',
+  'losses.csv',
+  'evaluation.json',
+  'model.safetensors',
+  'config.json',
+]
 
 const argsFor = (folder: string, ...args: readonly string[]) => [
   ...trainArgs('eigen.json', folder, ...settings),

@@ -23,7 +23,14 @@ describe('a run folder', () => {
   })
 
   async function expectSameBytes(other: string): Promise<void> {
-    for (const file of ['metrics.csv', 'spectrum.csv', 'evaluation.json', 'model.safetensors']) {
+    for (const file of [
+      'metrics.csv',
+      'spectrum.csv',
+      'layers.csv',
+      'losses.csv',
+      'evaluation.json',
+      'model.safetensors',
+    ]) {
       const [bytes, wanted] = await Promise.all([readFile(join(other, file)), readFile(join(folder, file))])
       expect(bytes.equals(wanted), `${file} of ${other}`).toBe(true)
     }
@@ -34,6 +41,8 @@ describe('a run folder', () => {
       'checkpoint',
       'config.json',
       'evaluation.json',
+      'layers.csv',
+      'losses.csv',
       'metrics.csv',
       'model.safetensors',
       'run.json',

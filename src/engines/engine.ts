@@ -144,6 +144,11 @@ export interface Trainer {
    * aborted.
    */
   encode(images: Images, signal?: AbortSignal): Promise<Float32Array>
+  /**
+   * Returns the outputs of the hidden layers' linear maps, [count][width] each, in the order of the forward pass, with
+   * batch norm in inference mode. @throws the signal's reason if it is aborted.
+   */
+  linearOutputs(images: Images, signal?: AbortSignal): Promise<readonly Float32Array[]>
   /** Returns the network's output [count][inputs], with batch norm in inference mode. */
   reconstruct(images: Images): Promise<Float32Array>
   /**
@@ -159,7 +164,7 @@ export interface Trainer {
 /** The calls of one seed among replicas. */
 export type Replica = Pick<
   Trainer,
-  'encode' | 'reconstruct' | 'meanSquaredError' | 'exportState' | 'importState'
+  'encode' | 'linearOutputs' | 'reconstruct' | 'meanSquaredError' | 'exportState' | 'importState'
 >
 
 /** Networks in training side by side, in the order of their specs. Concurrent calls are queued. */

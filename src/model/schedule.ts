@@ -35,3 +35,19 @@ export function valueAt(scheduled: Scheduled, step: number): number {
 export function warmupFactor(warmup: number, step: number): number {
   return step + 1 >= warmup ? 1 : (step + 1) / warmup
 }
+
+/** Returns the learning rate at a step, counted from 0: its schedule, times the warm-up. */
+export function learningRateAt(
+  { learningRate, warmup }: { readonly learningRate: Scheduled; readonly warmup: number },
+  step: number,
+): number {
+  return valueAt(learningRate, step) * warmupFactor(warmup, step)
+}
+
+/** Returns the mean of a function of the step over `count` steps, exactly if it is constant. */
+export function meanOverSteps(valueOf: (step: number) => number, first: number, count: number): number {
+  const start = valueOf(first)
+  let difference = 0
+  for (let step = first; step < first + count; step++) difference += valueOf(step) - start
+  return start + difference / count
+}

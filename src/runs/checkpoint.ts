@@ -19,9 +19,9 @@ export interface Checkpoint {
   readonly origin: CheckpointOrigin | null
 }
 
-const tableSumsSchema = z.record(z.enum(tableNames), fileSumSchema)
+const tableSumsSchema = z.partialRecord(z.enum(tableNames), fileSumSchema)
 
-/** Length and SHA-256 of each table up to an epoch. */
+/** Length and SHA-256 of each table up to an epoch. Runs of other versions may lack tables. */
 export type TableSums = z.output<typeof tableSumsSchema>
 
 const originSchema = z.object({

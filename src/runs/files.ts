@@ -8,6 +8,8 @@ export interface RunFiles {
   readonly metrics: string
   readonly spectrum: string
   readonly timings: string
+  readonly layers: string
+  readonly losses: string
   readonly evaluation: string
   readonly checkpointFolder: string
   readonly checkpoint: string
@@ -18,7 +20,7 @@ export interface RunFiles {
 }
 
 /** The tables that grow by the rows of each epoch. */
-export const tableNames = ['metrics.csv', 'spectrum.csv', 'timings.csv'] as const
+export const tableNames = ['metrics.csv', 'spectrum.csv', 'timings.csv', 'layers.csv', 'losses.csv'] as const
 export type TableName = (typeof tableNames)[number]
 
 export const checkpointName = 'checkpoint/state.safetensors'
@@ -37,6 +39,8 @@ export function runFiles(folder: string): RunFiles {
     metrics: inside('metrics.csv'),
     spectrum: inside('spectrum.csv'),
     timings: inside('timings.csv'),
+    layers: inside('layers.csv'),
+    losses: inside('losses.csv'),
     evaluation: inside('evaluation.json'),
     checkpointFolder: inside('checkpoint'),
     checkpoint: inside('checkpoint', 'state.safetensors'),

@@ -19,6 +19,9 @@ export interface RunContents {
   readonly 'metrics.csv': Buffer | undefined
   readonly 'spectrum.csv': Buffer | undefined
   readonly 'timings.csv': Buffer | undefined
+  /** Runs before version 0.3 have neither of these two. */
+  readonly 'layers.csv': Buffer | undefined
+  readonly 'losses.csv': Buffer | undefined
   readonly 'evaluation.json': Buffer | undefined
 }
 
@@ -73,6 +76,8 @@ function readContents(files: RunFiles, damage: Damage[]): RunContents {
     'metrics.csv': read('metrics.csv', sizeLimits.table),
     'spectrum.csv': read('spectrum.csv', sizeLimits.table),
     'timings.csv': read('timings.csv', sizeLimits.table),
+    'layers.csv': read('layers.csv', sizeLimits.table),
+    'losses.csv': read('losses.csv', sizeLimits.table),
     'evaluation.json': read('evaluation.json', sizeLimits.json),
   }
 }
@@ -174,16 +179,12 @@ function checkIncomplete(
     return contents
   }
   for (const name of tableNames) {
-    const reason = prefixMismatch(contents[name], origin.tables[name])
+    const sum = origin.tables[name]
+    const reason = sum === undefined ? null : prefixMismatch(contents[name], sum)
     if (reason !== null) damage.push({ file: name, reason })
   }
-  const upTo = (name: TableName) => contents[name]?.subarray(0, origin.tables[name].bytes)
-  return {
-    ...contents,
-    'metrics.csv': upTo('metrics.csv'),
-    'spectrum.csv': upTo('spectrum.csv'),
-    'timings.csv': upTo('timings.csv'),
-  }
+  const kept = tableNames.map((name) => [name, contents[name]?.subarray(0, origin.tables[name]?.bytes)])
+  return { ...contents, ...Object.fromEntries(kept) }
 }
 
 export interface Verification {

@@ -32,6 +32,26 @@ export interface MeasuredRun extends KnownAccuracies {
   readonly metrics: readonly Readonly<Record<string, number>>[]
 }
 
+/** A hidden layer on the images of the spectrum: a row of layers.csv. */
+export interface LayerMeasures {
+  /** As in model.safetensors: "encoder.0". */
+  readonly layer: string
+  readonly width: number
+  /** Units that are 0 on all images. */
+  readonly deadUnits: number
+  /** Of the linear map's output, as for a spectrum. */
+  readonly effectiveRank: number
+  /** Variance over the images of the linear map's output, its mean over the units. */
+  readonly meanVariance: number
+}
+
+/** The means over an epoch that the trainer does not know. */
+export interface EpochLosses extends Losses {
+  readonly learningRate: number
+  /** Weight of each eigen loss. */
+  readonly weights: readonly number[]
+}
+
 export type Direction = 'lower' | 'higher'
 
 interface Presentation {
@@ -51,13 +71,14 @@ interface Presentation {
 }
 
 /**
- * Where a metric's value comes from. Those of `losses`, `evaluation` and `validation` are columns of metrics.csv, whose last row
+ * Where a metric's value comes from. Those of `losses`, `evaluation`, `validation` and `layers` are columns of metrics.csv, whose last row
  * counts in comparisons. `eval` measures those of `evaluation` and `accuracies`.
  */
 type Source =
-  | { readonly of: 'losses'; readonly value: (losses: Losses) => number }
+  | { readonly of: 'losses'; readonly value: (losses: EpochLosses) => number }
   | { readonly of: 'evaluation'; readonly value: (evaluation: Evaluation) => number }
   | { readonly of: 'validation'; readonly value: (errors: Errors) => number }
+  | { readonly of: 'layers'; readonly value: (layers: readonly LayerMeasures[]) => number }
   | { readonly of: 'accuracies'; readonly value: (accuracies: KnownAccuracies) => number | null }
   | { readonly of: 'history'; readonly value: (rows: MeasuredRun['metrics']) => number | null }
 
@@ -173,6 +194,24 @@ export const metricTable = {
     main: false,
     value: ({ denoiseMse }) => denoiseMse,
   },
+  dead_units: {
+    of: 'layers',
+    title: 'dead hidden units',
+    label: 'dead units',
+    format: String,
+    better: 'lower',
+    main: true,
+    value: (layers) => layers.reduce((sum, { deadUnits }) => sum + deadUnits, 0),
+  },
+  learning_rate: {
+    of: 'losses',
+    title: 'learning rate, mean over the epoch',
+    label: 'learning rate',
+    format: significant,
+    better: null,
+    main: false,
+    value: ({ learningRate }) => learningRate,
+  },
   linear_probe_accuracy: {
     of: 'accuracies',
     title: 'linear probe accuracy',
@@ -196,14 +235,14 @@ export const metricTable = {
 export type Metric = keyof typeof metricTable
 export const metrics = Object.keys(metricTable) as readonly Metric[]
 
+const loggedSources = ['losses', 'evaluation', 'validation', 'layers'] as const
+
 /** The metrics that are columns of metrics.csv. */
 export type LoggedMetric = {
-  [Name in Metric]: (typeof metricTable)[Name]['of'] extends 'losses' | 'evaluation' | 'validation'
-    ? Name
-    : never
+  [Name in Metric]: (typeof metricTable)[Name]['of'] extends (typeof loggedSources)[number] ? Name : never
 }[Metric]
 export const loggedMetrics = metrics.filter((name): name is LoggedMetric =>
-  ['losses', 'evaluation', 'validation'].includes(metricTable[name].of),
+  (loggedSources as readonly string[]).includes(metricTable[name].of),
 )
 
 /** The metrics that are measured only if the config asks for it. Their fields are empty otherwise. */
@@ -241,13 +280,15 @@ export function metricOfModel(model: Evaluation & KnownAccuracies, metric: Metri
 
 /** Returns the columns of metrics.csv for an epoch; null if not measured. */
 export function loggedValues(
-  losses: Losses,
+  losses: EpochLosses,
   evaluation: EpochEvaluation,
+  layers: readonly LayerMeasures[],
 ): Readonly<Record<LoggedMetric, number | null>> {
   const logged = (name: LoggedMetric): number | null => {
     const entry = metricTable[name]
     if (entry.of === 'losses') return entry.value(losses)
     if (entry.of === 'evaluation') return entry.value(evaluation)
+    if (entry.of === 'layers') return entry.value(layers)
     return evaluation.validation && entry.value(evaluation.validation)
   }
   return Object.fromEntries(loggedMetrics.map((name) => [name, logged(name)])) as Readonly<

@@ -9,7 +9,18 @@ import { type Inspection, inspectRun, type RunContents } from './inspect.js'
 import { type Damage, damagedRun, remakeHint } from './integrity.js'
 import { type KnownAccuracies, optionalMetrics } from './metrics.js'
 import type { RunRecord, RunStatus } from './record.js'
-import { type MetricsRow, metricsColumns, type Row, type SpectrumRow, spectrumColumns } from './tables.js'
+import {
+  isTextColumn,
+  type LayersRow,
+  type LossesRow,
+  layersColumns,
+  lossesColumns,
+  type MetricsRow,
+  metricsColumns,
+  type Row,
+  type SpectrumRow,
+  spectrumColumns,
+} from './tables.js'
 
 /** A run folder as the commands read it. */
 export interface Run extends KnownAccuracies {
@@ -33,6 +44,10 @@ export interface WholeRun extends Run {
   readonly config: Config
   /** d rows per epoch, from epoch 0 (before training) on. Long runs have only some epochs, see `KeptEpochs`. */
   readonly spectrum: readonly SpectrumRow[]
+  /** A row per hidden layer and epoch, from epoch 0 on, for the same epochs; empty in runs before version 0.3. */
+  readonly layers: readonly LayersRow[]
+  /** A row per eigen loss and trained epoch, for the same epochs; empty in runs before version 0.3. */
+  readonly losses: readonly LossesRow[]
   /** The number of rows in spectrum.csv. */
   readonly spectrumRows: number
 }
@@ -79,7 +94,7 @@ export async function readWholeRun(folder: string): Promise<WholeRun> {
   const files = runFiles(folder)
   const { record, damage, contents, status } = await inspectWithStatus(files)
   if (damage.length > 0) throw damagedRun(folder, damage)
-  const spectrum = keptSpectrum(contents['spectrum.csv'], files.spectrum)
+  const spectrum = keptRows(contents['spectrum.csv'], files.spectrum, spectrumColumns)
   const evaluation = contents['evaluation.json']
   return {
     folder,
@@ -90,6 +105,8 @@ export async function readWholeRun(folder: string): Promise<WholeRun> {
     config: configIn(contents['config.json']!, files.config),
     spectrum: spectrum.rows,
     spectrumRows: spectrum.count,
+    layers: keptRows(contents['layers.csv'], files.layers, layersColumns).rows,
+    losses: keptRows(contents['losses.csv'], files.losses, lossesColumns).rows,
     ...accuraciesIn(evaluation),
   }
 }
@@ -134,11 +151,15 @@ export function readMetrics(file: string): readonly MetricsRow[] {
   return [...tableRows(readIfPresent(file, sizeLimits.table), file, metricsColumns)]
 }
 
-function keptSpectrum(content: Buffer | undefined, file: string) {
-  const kept = new KeptEpochs<SpectrumRow>()
+function keptRows<Columns extends readonly string[]>(
+  content: Buffer | undefined,
+  file: string,
+  columns: Columns,
+) {
+  const kept = new KeptEpochs<Row<Columns> & { readonly epoch: number }>()
   let count = 0
-  for (const row of tableRows(content, file, spectrumColumns)) {
-    kept.add(row)
+  for (const row of tableRows(content, file, columns)) {
+    kept.add(row as Row<Columns> & { readonly epoch: number })
     count++
   }
   return { rows: kept.rows, count }
@@ -169,7 +190,7 @@ function* tableRows<Columns extends readonly string[]>(
   for (const line of lines) {
     number++
     const fields = line.split(',')
-    const row = fields.length === written.length ? parseNumbers(fields, columns, fieldIndexes) : null
+    const row = fields.length === written.length ? parseFields(fields, columns, fieldIndexes) : null
     if (row === null) throw notARow(file, number, written.length)
     yield row
   }
@@ -187,20 +208,23 @@ function* wholeLines(text: string): Generator<string, undefined> {
 const mayBeEmpty: ReadonlySet<string> = new Set(optionalMetrics)
 
 /**
- * Returns a row of plain numbers, null if a field is not a number. Ten times as fast as a general CSV parser.
+ * Returns a row, null if a field that should be a number is none. Ten times as fast as a general CSV parser.
  * @param fieldIndexes the index of each column among the fields, −1 if the file lacks it
  */
-function parseNumbers<Columns extends readonly string[]>(
+function parseFields<Columns extends readonly string[]>(
   fields: readonly string[],
   columns: Columns,
   fieldIndexes: readonly number[],
 ): Row<Columns> | null {
-  const row: Record<string, number> = {}
+  const row: Record<string, number | string> = {}
   for (let i = 0; i < columns.length; i++) {
+    const column = columns[i]!
     const field = fields[fieldIndexes[i]!] ?? 'NaN'
     const value = Number(field)
-    if (field === '' ? !mayBeEmpty.has(columns[i]!) : Number.isNaN(value) && field !== 'NaN') return null
-    row[columns[i]!] = field === '' ? Number.NaN : value
+    const isMissing = field === '' && !mayBeEmpty.has(column)
+    if (isTextColumn(column)) row[column] = field
+    else if (isMissing || (Number.isNaN(value) && field !== 'NaN')) return null
+    else row[column] = field === '' ? Number.NaN : value
   }
   return row as Row<Columns>
 }

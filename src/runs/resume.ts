@@ -1,14 +1,15 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config/schema.js'
+import { eigenLossesOf } from '../eigen-losses/index.js'
 import { withFileErrors } from '../errors.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
-import { latentDimension } from '../model/architecture.js'
+import { innerWidths, latentDimension } from '../model/architecture.js'
 import { type Checkpoint, readCheckpoint, readCheckpointHead } from './checkpoint.js'
 import { checkpointName, type RunFiles, type TableName, tableNames } from './files.js'
 import { collect, configSha256, type Damage, prefixMismatch } from './integrity.js'
 import type { RunRecord } from './record.js'
-import { bytesUpTo, type ExpectedRows, metricsColumns, spectrumColumns, timingsColumns } from './tables.js'
+import { bytesUpTo, type ExpectedRows, requireColumns, tableColumns } from './tables.js'
 
 /** The device and the data that a resumed run must keep. */
 export interface EarlierRun {
@@ -77,17 +78,21 @@ function keptBytes(
   config: Config,
 ): number | string {
   if (origin === null) return bytesUpTo(file, expectedRows(name, epoch, config))
+  requireColumns(file, name)
   const sum = origin.tables[name]
+  if (sum === undefined) return 'is not in the checkpoint'
   return prefixMismatch(readIfPresent(file, sizeLimits.table), sum) ?? sum.bytes
 }
 
-function expectedRows(name: TableName, lastEpoch: number, { model }: Config): ExpectedRows {
-  const tables = {
-    'metrics.csv': { columns: metricsColumns, firstEpoch: 1, rowsPerEpoch: 1 },
-    'spectrum.csv': { columns: spectrumColumns, firstEpoch: 0, rowsPerEpoch: latentDimension(model) },
-    'timings.csv': { columns: timingsColumns, firstEpoch: 1, rowsPerEpoch: 1 },
+function expectedRows(name: TableName, lastEpoch: number, { model, loss }: Config): ExpectedRows {
+  const counts = {
+    'metrics.csv': { firstEpoch: 1, rowsPerEpoch: 1 },
+    'spectrum.csv': { firstEpoch: 0, rowsPerEpoch: latentDimension(model) },
+    'timings.csv': { firstEpoch: 1, rowsPerEpoch: 1 },
+    'layers.csv': { firstEpoch: 0, rowsPerEpoch: innerWidths(model.widths).length - 1 },
+    'losses.csv': { firstEpoch: 1, rowsPerEpoch: eigenLossesOf(loss.eigen).length },
   } as const
-  return { ...tables[name], lastEpoch }
+  return { ...counts[name], columns: tableColumns[name], lastEpoch }
 }
 
 /** Removes the files that a run writes at its end, and the checkpoint if it starts over, so that no old file remains. */

@@ -2,6 +2,7 @@ import { createObjectCsvStringifier } from 'csv-writer'
 import { EigenaeError } from '../errors.js'
 import { readIfPresent, readTextIfPresent, sizeLimits } from '../files/read.js'
 import { appendWhole, syncFile, writeDurably } from '../files/write.js'
+import type { TableName } from './files.js'
 import { type FileSum, RunningSum } from './integrity.js'
 import { loggedMetrics } from './metrics.js'
 
@@ -16,11 +17,41 @@ export const spectrumColumns = [
   'eigen_share',
 ] as const
 export const timingsColumns = ['epoch', 'train_seconds', 'eval_seconds', 'images_per_second'] as const
+export const layersColumns = [
+  'epoch',
+  'layer',
+  'width',
+  'dead_units',
+  'effective_rank',
+  'mean_variance',
+] as const
+export const lossesColumns = ['epoch', 'term', 'kind', 'weight', 'value', 'weighted'] as const
 
-/** One number per column; NaN if it was not measured, which is an empty field in the file. */
-export type Row<Columns extends readonly string[]> = Readonly<Record<Columns[number], number>>
+/** The columns of each table. */
+export const tableColumns: Readonly<Record<TableName, readonly string[]>> = {
+  'metrics.csv': metricsColumns,
+  'spectrum.csv': spectrumColumns,
+  'timings.csv': timingsColumns,
+  'layers.csv': layersColumns,
+  'losses.csv': lossesColumns,
+}
+
+/** The columns that hold text, names without commas or quotes. All others hold numbers. */
+const textColumns = ['layer', 'kind'] as const
+type TextColumn = (typeof textColumns)[number]
+
+export function isTextColumn(column: string): column is TextColumn {
+  return (textColumns as readonly string[]).includes(column)
+}
+
+/** One value per column; NaN if a number was not measured, which is an empty field in the file. */
+export type Row<Columns extends readonly string[]> = {
+  readonly [Column in Columns[number]]: Column extends TextColumn ? string : number
+}
 export type MetricsRow = Row<typeof metricsColumns>
 export type SpectrumRow = Row<typeof spectrumColumns>
+export type LayersRow = Row<typeof layersColumns>
+export type LossesRow = Row<typeof lossesColumns>
 
 /** A CSV file that grows by the rows of an epoch and can be truncated to an earlier epoch. */
 export class EpochTable<Columns extends readonly string[]> {
@@ -73,7 +104,9 @@ export class EpochTable<Columns extends readonly string[]> {
   }
 }
 
-function withEmptyFields(row: Readonly<Record<string, number>>): Readonly<Record<string, number | ''>> {
+function withEmptyFields(
+  row: Readonly<Record<string, number | string>>,
+): Readonly<Record<string, number | string>> {
   return Object.fromEntries(
     Object.entries(row).map(([column, value]) => [column, Number.isNaN(value) ? '' : value]),
   )
@@ -111,6 +144,12 @@ export function bytesUpTo(file: string, expected: ExpectedRows): number | string
 
 function epochOf(line: string): number {
   return Number(line.slice(0, line.indexOf(',')))
+}
+
+/** @throws EigenaeError if a table does not have the columns of this version. */
+export function requireColumns(file: string, name: TableName): void {
+  const text = readTextIfPresent(file, sizeLimits.table)
+  if (text?.slice(0, text.indexOf('\n')) !== tableColumns[name].join(',')) throw ofOtherVersion(file)
 }
 
 function ofOtherVersion(file: string): EigenaeError {

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Override } from '../config/load.js'
 import { type ConfigFile, readConfigFile, resolveConfig } from '../config/load.js'
+import { scheduleWarnings } from '../config/schedule-warnings.js'
 import type { Config } from '../config/schema.js'
 import type { SweepFile } from '../config/sweep.js'
 import { EigenaeError, usageError } from '../errors.js'
@@ -69,6 +70,7 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
   const notes = [
     ...[...files].flatMap(([variant, file]) => addedLossNotes(variant, file, sweep, overrides)),
     ...[...trials].flatMap(([variant, each]) => repeatedTrialNotes(variant, each, sweep)),
+    ...new Set(arms.flatMap(({ arm, config }) => scheduleNotes(arm, config))),
   ]
   return { sweep, arms: arms.map(({ arm }) => arm), runs, notes }
 }
@@ -163,6 +165,12 @@ function resolveArm(
   if (resolution.kind === 'config') return resolution.config
   for (const line of resolution.lines) mistakes.add(`variants.${variant} (${file.file}): ${line}`)
   return null
+}
+
+/** The notes name the variant, so that its arms share them. */
+function scheduleNotes({ name }: Arm, config: Config): readonly string[] {
+  const [variant] = name.split(',')
+  return scheduleWarnings(config).map((warning) => `variants.${variant}: ${warning}`)
 }
 
 /** Notes that an axis of an eigen loss adds one to a config without: a baseline would no longer be one. */

@@ -58,9 +58,22 @@ export function embedForSpectrum(
   data: DataSet,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  const { split, images } = config.spectrum
+  return trainer.encode(imagesForSpectrum(config, data), signal)
+}
+
+/** Returns the outputs of the hidden layers' linear maps for the same images. */
+export function linearOutputsForSpectrum(
+  trainer: Trainer,
+  config: Config,
+  data: DataSet,
+  signal?: AbortSignal,
+): Promise<readonly Float32Array[]> {
+  return trainer.linearOutputs(imagesForSpectrum(config, data), signal)
+}
+
+function imagesForSpectrum({ spectrum: { split, images } }: Config, data: DataSet): Uint8Array {
   const { pixels, pixelsPerImage } = data[split].images
-  return trainer.encode(pixels.subarray(0, images * pixelsPerImage), signal)
+  return pixels.subarray(0, images * pixelsPerImage)
 }
 
 export function spectrumOfEmbedding(

@@ -1,21 +1,27 @@
 import type { Config } from '../config/schema.js'
 import { configText } from '../config/text.js'
-import type { Engine, EpochProgress, Losses, Trainer } from '../engines/engine.js'
+import { eigenLossesOf } from '../eigen-losses/index.js'
+import type { Engine, EpochProgress, Trainer } from '../engines/engine.js'
 import { EigenaeError, Interruption } from '../errors.js'
 import { jsonText } from '../files/json.js'
 import { writeDurably } from '../files/write.js'
+import { learningRateAt, meanOverSteps, valueAt } from '../model/schedule.js'
 import type { TrainerState } from '../model/state.js'
 import { type TableSums, writeCheckpoint } from '../runs/checkpoint.js'
 import type { FinalEvaluation } from '../runs/evaluation.js'
 import { checkpointName, type RunFiles, tableNames } from '../runs/files.js'
 import { configSha256, sumOf, sumOfFile } from '../runs/integrity.js'
-import { type EpochEvaluation, loggedValues } from '../runs/metrics.js'
+import { type EpochEvaluation, type EpochLosses, type LayerMeasures, loggedValues } from '../runs/metrics.js'
 import { writeModel } from '../runs/model-file.js'
 import { readMetrics } from '../runs/read.js'
 import { type FileSums, type RunFacts, type RunOutcome, writeRecord } from '../runs/record.js'
 import type { ResumePoint } from '../runs/resume.js'
 import {
   EpochTable,
+  type LayersRow,
+  type LossesRow,
+  layersColumns,
+  lossesColumns,
   type MetricsRow,
   metricsColumns,
   type SpectrumRow,
@@ -26,10 +32,12 @@ import type { Spectrum } from '../spectrum/spectrum.js'
 import {
   embedForSpectrum,
   evaluateEpoch,
+  linearOutputsForSpectrum,
   measureAccuracies,
   measureSpectrum,
   spectrumOfEmbedding,
 } from './evaluate.js'
+import { measureLayers } from './layers.js'
 import { trainerSpec } from './spec.js'
 import type { TrainingData } from './training-data.js'
 
@@ -61,7 +69,7 @@ export interface RunObserver {
 
 export interface EpochReport {
   readonly epoch: number
-  readonly losses: Losses
+  readonly losses: EpochLosses
   readonly evaluation: EpochEvaluation
   readonly trainSeconds: number
   readonly imagesPerSecond: number
@@ -129,15 +137,13 @@ function tablesOf(files: RunFiles) {
     'metrics.csv': new EpochTable(files.metrics, metricsColumns),
     'spectrum.csv': new EpochTable(files.spectrum, spectrumColumns),
     'timings.csv': new EpochTable(files.timings, timingsColumns),
+    'layers.csv': new EpochTable(files.layers, layersColumns),
+    'losses.csv': new EpochTable(files.losses, lossesColumns),
   }
 }
 
 function sumsOf(tables: Tables): TableSums {
-  return {
-    'metrics.csv': tables['metrics.csv'].sum,
-    'spectrum.csv': tables['spectrum.csv'].sum,
-    'timings.csv': tables['timings.csv'].sum,
-  }
+  return Object.fromEntries(tableNames.map((name) => [name, tables[name].sum]))
 }
 
 /** Restores the tables and the trainer to the end of the checkpoint's epoch. */
@@ -147,29 +153,42 @@ async function resume(trainer: Trainer, tables: Tables, point: ResumePoint): Pro
 }
 
 /** Epoch 0: the network before training. */
-interface Beginning {
-  readonly embedding: Float32Array
+interface Beginning extends Outputs {
   readonly state: TrainerState
+}
+
+/** The network's values on the images of the spectrum. */
+interface Outputs {
+  readonly embedding: Float32Array
+  readonly linearOutputs: readonly Float32Array[]
 }
 
 async function measureBeginning({ config, data, signal }: RunJob, trainer: Trainer): Promise<Beginning> {
   return {
     embedding: await embedForSpectrum(trainer, config, data, signal),
+    linearOutputs: await linearOutputsForSpectrum(trainer, config, data, signal),
     state: await trainer.exportState(),
   }
 }
 
-async function writeBeginning(job: RunJob, tables: Tables, { embedding, state }: Beginning): Promise<void> {
+async function writeBeginning(
+  job: RunJob,
+  tables: Tables,
+  { embedding, linearOutputs, state }: Beginning,
+): Promise<void> {
   for (const table of Object.values(tables)) await table.start()
   await tables['spectrum.csv'].append(
     spectrumRows(0, await spectrumOfEmbedding(embedding, job.config, job.signal)),
   )
-  await tables['spectrum.csv'].sync()
+  await tables['layers.csv'].append(
+    layersRows(0, await measureLayers(linearOutputs, job.config, state, job.signal)),
+  )
+  await Promise.all([tables['spectrum.csv'].sync(), tables['layers.csv'].sync()])
   await saveCheckpoint(job, tables, 0, state)
 }
 
 interface TrainedEpoch extends EpochReport {
-  readonly row: MetricsRow
+  readonly linearOutputs: readonly Float32Array[]
   readonly evalSeconds: number
   readonly state: TrainerState
 }
@@ -179,24 +198,40 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Prom
   signal.throwIfAborted()
   observer.onEpochStart(epoch)
   const started = performance.now()
-  const losses = await trainer.trainEpoch(epoch, (progress) => observer.onProgress(progress), signal)
+  const trainedLosses = await trainer.trainEpoch(epoch, (progress) => observer.onProgress(progress), signal)
+  const losses = { ...trainedLosses, ...scheduledMeans(job, epoch) }
   const trained = performance.now()
   refuseDivergence({ 'the loss': losses.loss }, epoch, job)
   const evaluation = await evaluateEpoch(trainer, config, data, signal)
-  const values = loggedValues(losses, evaluation)
-  refuseDivergence(values, epoch, job)
+  refuseDivergence(loggedValues(losses, evaluation, []), epoch, job)
+  const linearOutputs = await linearOutputsForSpectrum(trainer, config, data, signal)
   const trainSeconds = (trained - started) / 1000
   const evalSeconds = (performance.now() - trained) / 1000
   signal.throwIfAborted()
   const imagesPerSecond = data.train.images.count / trainSeconds
   const report = { epoch, losses, evaluation, trainSeconds, imagesPerSecond }
   observer.onEpoch(report)
-  return { ...report, row: metricsRow(epoch, values), evalSeconds, state: await trainer.exportState() }
+  return { ...report, linearOutputs, evalSeconds, state: await trainer.exportState() }
 }
 
-function metricsRow(epoch: number, values: ReturnType<typeof loggedValues>): MetricsRow {
-  const measured = Object.entries(values).map(([name, value]) => [name, value ?? Number.NaN])
-  return { epoch, ...Object.fromEntries(measured) }
+/** Returns the means over an epoch's steps of the learning rate and of each eigen loss's weight. */
+function scheduledMeans({ config, data, threads }: RunJob, epoch: number) {
+  const { optimizer, eigenLosses, batchSize } = trainerSpec(config, data.train.images.count, threads)
+  const steps = Math.ceil(data.train.images.count / batchSize)
+  const mean = (valueOf: (step: number) => number) => meanOverSteps(valueOf, (epoch - 1) * steps, steps)
+  return {
+    learningRate: mean((step) => learningRateAt(optimizer, step)),
+    weights: eigenLosses.map(({ weight }) => mean((step) => valueAt(weight, step))),
+  }
+}
+
+function metricsRow(
+  { epoch, losses, evaluation }: TrainedEpoch,
+  layers: readonly LayerMeasures[],
+): MetricsRow {
+  const values = Object.entries(loggedValues(losses, evaluation, layers))
+  const row = Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]))
+  return { epoch, ...row } as MetricsRow
 }
 
 /**
@@ -204,8 +239,9 @@ function metricsRow(epoch: number, values: ReturnType<typeof loggedValues>): Met
  * checkpoint's epoch.
  */
 async function writeEpoch(job: RunJob, tables: Tables, trained: TrainedEpoch): Promise<void> {
-  const { epoch, row, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
-  await tables['metrics.csv'].append([row])
+  const { epoch, losses, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
+  const layers = await measureLayers(trained.linearOutputs, job.config, state, job.signal)
+  await tables['metrics.csv'].append([metricsRow(trained, layers)])
   await tables['spectrum.csv'].append(spectrumRows(epoch, evaluation.spectrum))
   await tables['timings.csv'].append([
     {
@@ -215,6 +251,8 @@ async function writeEpoch(job: RunJob, tables: Tables, trained: TrainedEpoch): P
       images_per_second: Math.round(imagesPerSecond),
     },
   ])
+  await tables['layers.csv'].append(layersRows(epoch, layers))
+  await tables['losses.csv'].append(lossesRows(epoch, losses, job.config))
   await Promise.all(Object.values(tables).map((table) => table.sync()))
   await saveCheckpoint(job, tables, epoch, state)
 }
@@ -228,6 +266,29 @@ function spectrumRows(epoch: number, spectrum: Spectrum): readonly SpectrumRow[]
     singular_share: spectrum.singularShares[index]!,
     eigenvalue: spectrum.eigenvalues[index]!,
     eigen_share: spectrum.eigenShares[index]!,
+  }))
+}
+
+function layersRows(epoch: number, layers: readonly LayerMeasures[]): readonly LayersRow[] {
+  return layers.map(({ layer, width, deadUnits, effectiveRank, meanVariance }) => ({
+    epoch,
+    layer,
+    width,
+    dead_units: deadUnits,
+    effective_rank: effectiveRank,
+    mean_variance: meanVariance,
+  }))
+}
+
+/** One row per eigen loss. They are numbered from 1, in the order of the config. */
+function lossesRows(epoch: number, losses: EpochLosses, { loss }: Config): readonly LossesRow[] {
+  return eigenLossesOf(loss.eigen).map(({ kind }, index) => ({
+    epoch,
+    term: index + 1,
+    kind,
+    weight: losses.weights[index]!,
+    value: losses.terms[index]!.value,
+    weighted: losses.terms[index]!.weighted,
   }))
 }
 

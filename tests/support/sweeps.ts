@@ -24,7 +24,15 @@ export function readJson(file: string) {
   return JSON.parse(readFileSync(file, 'utf8'))
 }
 
-const files = ['config.json', 'metrics.csv', 'spectrum.csv', 'evaluation.json', 'model.safetensors']
+const files = [
+  'config.json',
+  'metrics.csv',
+  'spectrum.csv',
+  'layers.csv',
+  'losses.csv',
+  'evaluation.json',
+  'model.safetensors',
+]
 
 /** Expects the same bytes in all files of the runs that hold no times. */
 export async function expectSameRuns(runs: readonly string[], folder: string, other: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig, type Override } from '../../config/load.js'
+import { scheduleWarnings } from '../../config/schedule-warnings.js'
 import { type Config, devices } from '../../config/schema.js'
 import { absoluteSource, type DataSet } from '../../data/load.js'
 import { type Selection, selectEngine } from '../../engines/select.js'
@@ -101,6 +102,7 @@ async function trainInto(
     log(announcement(facts, data, folder))
     const warning = spectrumWarning(config, data)
     if (warning !== null) log(`note: ${warning}: raise spectrum.images`)
+    for (const each of scheduleWarnings(config)) log(`warning: ${each}`)
     const point = options.use === 'resume' ? await resumePoint(files, config, found, earlier, log) : null
     const { engine } = selection
     await executeRun({ config, data, engine, threads, files, facts, point, observer: display, signal })
