@@ -151,7 +151,7 @@ describe('a schedule', () => {
   })
 })
 
-describe('the optimizer', () => {
+describe('the optimiser', () => {
   it('has the fields of its kind only', async () => {
     expect(await mistakes({ optimizer: { kind: 'sgd', beta1: 0.5 } })).toEqual([
       expect.stringContaining('optimizer.beta1: is not a field of the kind "sgd", only of "adam" or "adamw"'),

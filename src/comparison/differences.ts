@@ -77,7 +77,7 @@ function valuesAt(all: readonly Fields[], path: string): readonly string[] {
   return all.flatMap((fields) => fields.get(path) ?? [])
 }
 
-/** Returns the fields of a config with the same kinds of eigen loss and optimizer, and defaults everywhere else. */
+/** Returns the fields of a config with the same kinds of eigen loss and optimiser, and defaults everywhere else. */
 function defaultFieldsOf({ loss, optimizer }: Config): Fields {
   const kinds = eigenLossesOf(loss.eigen).map(({ kind }) => ({ kind }))
   const eigen = Array.isArray(loss.eigen) ? kinds : (kinds[0] ?? null)

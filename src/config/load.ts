@@ -90,7 +90,7 @@ function isSetBy({ path: set }: Override, path: Mistake['path'], document: JsonD
   )
 }
 
-/** The field names of each kind of eigen loss and of optimizer. Their kinds have different names. */
+/** The field names of each kind of eigen loss and of optimiser. Their kinds have different names. */
 const fieldsOfKind: ReadonlyMap<unknown, readonly string[]> = new Map(
   [...eigenLossSchema.options, ...optimizerSchema.options].map(({ shape }) => [
     [...shape.kind._zod.values][0],

@@ -159,7 +159,7 @@ const optimizer = z.discriminatedUnion('kind', [
   }),
 ])
 
-/** The kinds of optimizer and their fields. */
+/** The kinds of optimiser and their fields. */
 export const optimizerSchema = optimizer
 
 const train = z.strictObject({

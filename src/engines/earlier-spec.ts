@@ -1,7 +1,7 @@
 import type { Architecture } from '../model/architecture.js'
 import type { EigenLossSpec, TrainerSpec } from './engine.js'
 
-/** The spec of engines that do not know schedules, layers and other optimizers yet. */
+/** The spec of engines that do not know schedules, layers and other optimisers yet. */
 export interface EarlierSpec extends Architecture {
   readonly eigenLosses: readonly EarlierEigenLoss[]
   readonly adam: {

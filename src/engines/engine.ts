@@ -104,7 +104,7 @@ export interface Losses {
   /** mse + Σ weight · eigen loss. */
   readonly loss: number
   readonly mse: number
-  /** Of each eigen loss in the order of the spec. */
+  /** The eigen losses, in the order of the spec. */
   readonly terms: readonly TermLoss[]
 }
 

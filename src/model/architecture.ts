@@ -32,7 +32,7 @@ export interface Layer {
   /** Whether there is batch norm between the linear map and the activation. */
   readonly batchNorm: boolean
   readonly activation: Activation
-  /** Of leaky ReLU only. */
+  /** Factor of negative values; leaky ReLU only. */
   readonly slope?: number
 }
 

@@ -45,9 +45,9 @@ export function learningRateAt(
 }
 
 /** Returns the mean of a function of the step over `count` steps, exactly if it is constant. */
-export function meanOverSteps(valueOf: (step: number) => number, first: number, count: number): number {
-  const start = valueOf(first)
+export function meanOverSteps(at: (step: number) => number, first: number, count: number): number {
+  const start = at(first)
   let difference = 0
-  for (let step = first; step < first + count; step++) difference += valueOf(step) - start
+  for (let step = first; step < first + count; step++) difference += at(step) - start
   return start + difference / count
 }

@@ -19,7 +19,7 @@ export interface TrainerState {
 /** Distributions of the initial weights. */
 export type Initialisation = 'he-uniform' | 'orthogonal'
 
-/** What the state before training depends on, besides the seed. */
+/** The properties of a training, besides the seed, that determine its first state. */
 export interface InitialSpec extends Architecture {
   readonly init: Initialisation
   /** Null without averaging. */

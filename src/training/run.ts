@@ -218,7 +218,7 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Prom
 function scheduledMeans({ config, data, threads }: RunJob, epoch: number) {
   const { optimizer, eigenLosses, batchSize } = trainerSpec(config, data.train.images.count, threads)
   const steps = Math.ceil(data.train.images.count / batchSize)
-  const mean = (valueOf: (step: number) => number) => meanOverSteps(valueOf, (epoch - 1) * steps, steps)
+  const mean = (at: (step: number) => number) => meanOverSteps(at, (epoch - 1) * steps, steps)
   return {
     learningRate: mean((step) => learningRateAt(optimizer, step)),
     weights: eigenLosses.map(({ weight }) => mean((step) => valueAt(weight, step))),

@@ -39,7 +39,7 @@ export interface ExportedLayer {
   readonly bias: Float32Array
   readonly norm: BatchNormValues | null
   readonly activation: Activation
-  /** Of leaky ReLU only. */
+  /** Factor of negative values; leaky ReLU only. */
   readonly slope?: number
 }
 
