@@ -20,7 +20,7 @@ constexpr napi_type_tag trainerTag = {0x6b0d3f7c52a84e19, 0x9f51c2e07ad34b86};
 struct Session {
   std::unique_ptr<Trainer> trainer;  // null once disposed
   std::vector<std::uint8_t> images;  // [count][inputs], to be trained on
-  std::size_t inputs = 0, latent = 0, batchSize = 0, terms = 0;
+  std::size_t inputs = 0, latent = 0, hidden = 0, batchSize = 0, terms = 0;
   bool averaged = false;
   bool busy = false, disposed = false;
 };
@@ -200,6 +200,10 @@ napi_value startInference(const Call& call, std::size_t width, void (Trainer::*i
 
 napi_value encode(const Call& call) { return startInference(call, call.session->latent, &Trainer::encode); }
 
+napi_value linearOutputs(const Call& call) {
+  return startInference(call, call.session->hidden, &Trainer::linearOutputs);
+}
+
 napi_value reconstruct(const Call& call) { return startInference(call, call.session->inputs, &Trainer::reconstruct); }
 
 napi_value meanSquaredError(const Call& call) {
@@ -254,6 +258,7 @@ napi_value createTrainerObject(napi_env env, napi_value specValue, napi_value im
   const auto session = std::make_shared<Session>();
   session->inputs = static_cast<std::size_t>(spec.widths.front());
   session->latent = static_cast<std::size_t>(spec.widths.back());
+  for (std::size_t i = 1; i + 1 < spec.widths.size(); ++i) session->hidden += 2 * spec.widths[i];
   session->batchSize = static_cast<std::size_t>(spec.batchSize);
   session->terms = spec.eigenLosses.size();
   session->averaged = spec.averaging.has_value();
@@ -268,6 +273,7 @@ napi_value createTrainerObject(napi_env env, napi_value specValue, napi_value im
       methodProperty("trainEpoch", callback<trainEpoch>),
       methodProperty("trainBatch", callback<trainBatch>),
       methodProperty("encode", callback<encode>),
+      methodProperty("linearOutputs", callback<linearOutputs>),
       methodProperty("reconstruct", callback<reconstruct>),
       methodProperty("meanSquaredError", callback<meanSquaredError>),
       methodProperty("progress", callback<progress>),

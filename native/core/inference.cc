@@ -68,6 +68,27 @@ void Inference::reconstruct(const Images& images, const std::vector<float>& runn
   });
 }
 
+void Inference::linearOutputs(const Images& images, const std::vector<float>& runningStatistics, float* outputs) {
+  prepareBatchNorms(runningStatistics);
+  prepareFirstLayer();
+  const std::size_t total = layout_.hiddenUnits();
+  forEachTile(images, [&](std::size_t first, int count, Scratch& scratch) {
+    fillClean(images, first, count, scratch);
+    std::size_t begin = 0;
+    forward(false, layout_.layers.size() - 1, count, scratch, [&](std::size_t index, const float* panels) {
+      if (index == layout_.latentLayer) return;
+      const int units = layout_.layers[index].outputs;
+      const float* bias = parameters_.values() + parameters_.layer(index).bias;
+      for (int b = 0; b < count; ++b) {
+        const float* from = panels + b / width_ * stride_ + b % width_;
+        float* to = outputs + (first + b) * total + begin;
+        for (int i = 0; i < units; ++i) to[i] = from[i * width_] + bias[i];
+      }
+      begin += units;
+    });
+  });
+}
+
 double Inference::meanSquaredError(const Images& images, const Noise* noise,
                                    const std::vector<float>& runningStatistics) {
   const bool noisy = noise != nullptr && noise->deviation != 0;

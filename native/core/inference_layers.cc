@@ -36,26 +36,6 @@ void Inference::prepareFirstLayer() {
   }
 }
 
-// Runs the first `layers` layers and returns their output in panels. The way in which a layer is computed must not
-// depend on the other images of a tile, so that an image gives the same bits in every tile.
-const float* Inference::forward(bool noisy, std::size_t layers, int count, Scratch& scratch) const {
-  const int panels = (count + width_ - 1) / width_;
-  const float* in = scratch.input.get();
-  std::size_t inStride = inputStride_;
-  for (std::size_t i = 0; i < layers; ++i) {
-    float* out = scratch.activations[i % 2].get();
-    if (i == 0 && !noisy) {
-      firstLayer(count, scratch, out);
-    } else {
-      linear(i, in, inStride, panels, scratch.factor, out);
-    }
-    activate(i, panels, out);
-    in = out;
-    inStride = stride_;
-  }
-  return in;
-}
-
 // Computes the first layer of images without noise. Four fifths of MNIST's pixels are black and are skipped.
 void Inference::firstLayer(int count, Scratch& scratch, float* out) const {
   const Layer& layer = layout_.layers[0];

@@ -28,6 +28,12 @@ struct Layout {
 
   int inputs() const { return layers.front().inputs; }
   int latent() const { return layers[latentLayer].outputs; }
+  // Returns the number of units of all layers but the latent layer and the output.
+  int hiddenUnits() const {
+    int sum = 0;
+    for (std::size_t i = 0; i + 1 < layers.size(); ++i) sum += i == latentLayer ? 0 : layers[i].outputs;
+    return sum;
+  }
   // Upper bound of the embedding's rank: it is a linear map of the features before it, plus a bias.
   int embeddingRank() const { return std::min(latent(), layers[latentLayer].inputs + 1); }
 };

@@ -138,6 +138,9 @@ class Trainer {
   // [count][latent], output [count][inputs].
   virtual void encode(const Images& images, float* embedding) = 0;
   virtual void reconstruct(const Images& images, float* output) = 0;
+  // Writes the outputs of the hidden layers' linear maps: [count][sum of the hidden layers' widths], layer by layer in
+  // the order of the forward pass.
+  virtual void linearOutputs(const Images& images, float* outputs) = 0;
 
   // Returns the mean over images and pixels of (reconstruction(x + noise) − x)². noise may be null.
   virtual double meanSquaredError(const Images& images, const Noise* noise) = 0;

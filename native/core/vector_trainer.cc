@@ -82,6 +82,9 @@ class VectorTrainer final : public Trainer {
   void encode(const Images& images, float* embedding) override {
     inference_.encode(images, runningStatistics_, embedding);
   }
+  void linearOutputs(const Images& images, float* outputs) override {
+    inference_.linearOutputs(images, runningStatistics_, outputs);
+  }
   void reconstruct(const Images& images, float* output) override {
     inference_.reconstruct(images, runningStatistics_, output);
   }

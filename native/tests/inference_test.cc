@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../core/random.h"
+#include "../reference/reference.h"
 #include "tiny_trainer.h"
 
 namespace eigenae {
@@ -42,6 +43,23 @@ TEST(Inference, GivesAnImageTheSameBitsAmongOthersAndAlone) {
     const std::vector<std::uint8_t> lastImages(images.end() - last * 7, images.end());
     trainer->reconstruct(imagesOf(lastImages, 7), some.data());
     EXPECT_EQ(some, std::vector<float>(all.end() - last * 7, all.end())) << widths.size() << " widths";
+  }
+}
+
+TEST(Inference, GivesTheLinearOutputsOfTheHiddenLayersAsTheReferenceDoes) {
+  constexpr std::size_t count = 70;
+  for (const BatchNorm batchNorm : {BatchNorm::none, BatchNorm::all}) {
+    TrainerSpec spec = tinySpec(batchNorm);
+    spec.widths = {7, 20, 5, 3};
+    spec.batchNorm = batchNormFlags(batchNorm, spec.widths.size());
+    const auto trainer = makeTrainer(spec);
+    const auto reference = createReferenceTrainer(spec);
+    reference->setState(trainer->getState());
+    const auto images = bytes(count, 7, 48);
+    std::vector<float> outputs(count * 50), expected(count * 50);
+    trainer->linearOutputs(imagesOf(images, 7), outputs.data());
+    reference->linearOutputs(imagesOf(images, 7), expected.data());
+    for (std::size_t i = 0; i < outputs.size(); ++i) ASSERT_NEAR(outputs[i], expected[i], 1e-5) << i;
   }
 }
 

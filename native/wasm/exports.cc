@@ -177,6 +177,11 @@ void encode(const void* pixels, bool floats, std::size_t count, float* embedding
   trainer->encode(imagesAt(pixels, floats, count), embedding);
 }
 
+EXPORT(linearOutputs)
+void linearOutputs(const void* pixels, bool floats, std::size_t count, float* outputs) {
+  trainer->linearOutputs(imagesAt(pixels, floats, count), outputs);
+}
+
 EXPORT(reconstruct)
 void reconstruct(const void* pixels, bool floats, std::size_t count, float* output) {
   trainer->reconstruct(imagesAt(pixels, floats, count), output);

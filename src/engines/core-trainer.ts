@@ -21,6 +21,8 @@ export interface CoreTrainer {
   /** @param values of one step */
   trainBatch(clean: Float32Array, noisy: Float32Array, values: CoreStepValues): Promise<LossSums>
   encode(images: Images): Promise<Float32Array>
+  /** The linear outputs of all hidden layers, [count][sum of their widths]. */
+  linearOutputs(images: Images): Promise<Float32Array>
   reconstruct(images: Images): Promise<Float32Array>
   meanSquaredError(images: Images, noise: CoreNoise | null): Promise<number>
   /** The progress of the current epoch, or of the last one. */
@@ -63,6 +65,8 @@ export function coreBackedTrainer(core: CoreTrainer, spec: TrainerSpec, images: 
     trainBatch: async (clean, noisy) =>
       meanLosses(await core.trainBatch(clean, noisy, stepValues(spec, core.step(), 1))),
     encode: (input, signal) => withSignal(core, signal, () => core.encode(input)),
+    linearOutputs: async (input, signal) =>
+      splitColumns(await withSignal(core, signal, () => core.linearOutputs(input)), hiddenWidths(spec)),
     reconstruct: (input) => core.reconstruct(input),
     meanSquaredError: (input, noise, signal) =>
       withSignal(core, signal, () => core.meanSquaredError(input, coreNoise(noise))),
@@ -74,6 +78,27 @@ export function coreBackedTrainer(core: CoreTrainer, spec: TrainerSpec, images: 
 
 function coreNoise(noise: NoiseField | null): CoreNoise | null {
   return noise && { ...noise, purpose: purpose.evaluationNoise, epoch: 0 }
+}
+
+function hiddenWidths({ widths }: TrainerSpec): readonly number[] {
+  const encoder = widths.slice(1, -1)
+  return [...encoder, ...encoder.toReversed()]
+}
+
+/** Divides a matrix [rows][sum of widths] into matrices of these widths. */
+function splitColumns(matrix: Float32Array, widths: readonly number[]): readonly Float32Array[] {
+  const total = widths.reduce((sum, width) => sum + width, 0)
+  const rows = total === 0 ? 0 : matrix.length / total
+  let begin = 0
+  return widths.map((width) => {
+    const part = new Float32Array(rows * width)
+    for (let row = 0; row < rows; row++) {
+      const from = row * total + begin
+      part.set(matrix.subarray(from, from + width), row * width)
+    }
+    begin += width
+    return part
+  })
 }
 
 /** Stops the call when the signal is aborted. @throws the signal's reason if it is aborted. */

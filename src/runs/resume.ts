@@ -9,7 +9,7 @@ import { type Checkpoint, readCheckpoint, readCheckpointHead } from './checkpoin
 import { checkpointName, type RunFiles, type TableName, tableNames } from './files.js'
 import { collect, configSha256, type Damage, prefixMismatch } from './integrity.js'
 import type { RunRecord } from './record.js'
-import { bytesUpTo, type ExpectedRows, requireColumns, tableColumns } from './tables.js'
+import { bytesUpTo, type ExpectedRows, ofOtherVersion, requireColumns, tableColumns } from './tables.js'
 
 /** The device and the data that a resumed run must keep. */
 export interface EarlierRun {
@@ -78,10 +78,12 @@ function keptBytes(
   config: Config,
 ): number | string {
   if (origin === null) return bytesUpTo(file, expectedRows(name, epoch, config))
-  requireColumns(file, name)
   const sum = origin.tables[name]
-  if (sum === undefined) return 'is not in the checkpoint'
-  return prefixMismatch(readIfPresent(file, sizeLimits.table), sum) ?? sum.bytes
+  if (sum === undefined) throw ofOtherVersion(file)
+  const reason = prefixMismatch(readIfPresent(file, sizeLimits.table), sum)
+  if (reason !== null) return reason
+  requireColumns(file, name)
+  return sum.bytes
 }
 
 function expectedRows(name: TableName, lastEpoch: number, { model, loss }: Config): ExpectedRows {

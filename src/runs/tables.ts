@@ -76,6 +76,7 @@ export class EpochTable<Columns extends readonly string[]> {
 
   /** Appends rows without syncing them; on failure the file has its earlier size again. */
   async append(rows: readonly Row<Columns>[]): Promise<void> {
+    if (rows.length === 0) return // csv-writer would write an empty line
     const text = this.#csv.stringifyRecords(rows.map(withEmptyFields))
     await appendWhole(this.#file, text)
     this.#sum.add(text)
@@ -152,7 +153,7 @@ export function requireColumns(file: string, name: TableName): void {
   if (text?.slice(0, text.indexOf('\n')) !== tableColumns[name].join(',')) throw ofOtherVersion(file)
 }
 
-function ofOtherVersion(file: string): EigenaeError {
+export function ofOtherVersion(file: string): EigenaeError {
   return new EigenaeError({
     problem: 'its columns are not those of this version of eigenae',
     subject: file,

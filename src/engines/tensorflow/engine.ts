@@ -137,6 +137,7 @@ function replicaTrainer(worker: TensorflowProcess, count: number): ReplicaTraine
 function replicaOf(worker: TensorflowProcess, sender: ImageSender, index: number): Replica {
   return {
     encode: (images) => worker.call('encode', [index, sender.send(images)]),
+    linearOutputs: () => Promise.reject(new Error('TensorFlow does not return the linear outputs yet')),
     reconstruct: (images) => worker.call('reconstruct', [index, sender.send(images)]),
     meanSquaredError: (images, noise) => worker.call('meanSquaredError', [index, sender.send(images), noise]),
     exportState: () => worker.call('getState', [index]),

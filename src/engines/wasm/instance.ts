@@ -48,6 +48,7 @@ export interface WasmCalls {
     losses: number,
   ) => void
   readonly encode: (pixels: number, floats: number, count: number, embedding: number) => void
+  readonly linearOutputs: (pixels: number, floats: number, count: number, outputs: number) => void
   readonly reconstruct: (pixels: number, floats: number, count: number, output: number) => void
   readonly meanSquaredError: (
     pixels: number,

@@ -45,6 +45,8 @@ export class WasmTrainer implements CoreTrainer {
   readonly #team: Team
   readonly #inputs: number
   readonly #latent: number
+  /** Sum of the hidden layers' widths. */
+  readonly #hidden: number
   readonly #batchSize: number
   /** The number of eigen losses. */
   readonly #terms: number
@@ -65,6 +67,7 @@ export class WasmTrainer implements CoreTrainer {
     this.#heap = new Heap(memory, this.#exports)
     this.#inputs = checked.widths[0]!
     this.#latent = checked.widths.at(-1)!
+    this.#hidden = 2 * checked.widths.slice(1, -1).reduce((sum, width) => sum + width, 0)
     this.#batchSize = checked.batchSize
     this.#terms = checked.eigenLosses.length
     this.#averaged = checked.averaging !== null
@@ -144,6 +147,10 @@ export class WasmTrainer implements CoreTrainer {
 
   encode(images: Images): Promise<Float32Array> {
     return this.#infer('encode', images, this.#latent)
+  }
+
+  linearOutputs(images: Images): Promise<Float32Array> {
+    return this.#infer('linearOutputs', images, this.#hidden)
   }
 
   reconstruct(images: Images): Promise<Float32Array> {
@@ -264,7 +271,11 @@ export class WasmTrainer implements CoreTrainer {
     })
   }
 
-  async #infer(name: 'encode' | 'reconstruct', images: Images, width: number): Promise<Float32Array> {
+  async #infer(
+    name: 'encode' | 'linearOutputs' | 'reconstruct',
+    images: Images,
+    width: number,
+  ): Promise<Float32Array> {
     const values = checkedImages(images, this.#inputs)
     this.#requireIdle()
     const [floats, count] = this.#kindAndCount(values)

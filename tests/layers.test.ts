@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { philox4x32 } from '../src/model/random.js'
+import { effectiveRank } from '../src/spectrum/effective-rank.js'
+import { spectrumOf } from '../src/spectrum/spectrum.js'
+import { TimeSlice } from '../src/spectrum/time-slice.js'
+import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+
+/** A matrix [rows][columns] of numbers from −1 to 1, the columns with falling scales and the last one zero. */
+function matrix(rows: number, columns: number, decay: number): Float32Array {
+  return Float32Array.from({ length: rows * columns }, (_, i) => {
+    const column = i % columns
+    const value = philox4x32([i, 0, 0, 0], [3, 0])[0] / 2 ** 31 - 1
+    return column === columns - 1 ? 0 : value * decay ** column
+  })
+}
+
+describe('the effective rank of a wide layer', () => {
+  it.each([
+    [200, 1, 1, false],
+    [200, 30, 1, false],
+    [200, 31, 0.7, true],
+    [10, 40, 0.9, false],
+  ] as const)('of %d × %d values is that of its spectrum', async (rows, columns, decay, center) => {
+    const values = matrix(rows, columns, decay)
+    const expected = await spectrumOf(values, columns, center)
+    expect(await effectiveRank(values, columns, center, new TimeSlice())).toBeCloseTo(
+      expected.effectiveRank,
+      5,
+    )
+  })
+})
+
+describe('layers.csv', () => {
+  const scratch = scratchFolder()
+  let rows: readonly (readonly string[])[]
+  let metrics: readonly string[]
+
+  beforeAll(async () => {
+    const settings = ['data.limit=2000', 'train.epochs=2', 'model.batchNorm=encoder']
+    await eigenae(trainArgs('eigen.json', scratch('run'), ...settings))
+    const read = async (name: string) =>
+      (await readFile(join(scratch('run'), name), 'utf8')).trim().split('\n')
+    rows = (await read('layers.csv')).slice(1).map((line) => line.split(','))
+    metrics = (await read('metrics.csv')).map((line) => line.split(',')).map((fields) => fields.at(-2)!)
+  })
+
+  it('has each hidden layer with its width, from before training on', () => {
+    const layers = ['encoder.0', 'encoder.1', 'encoder.2', 'decoder.0', 'decoder.1', 'decoder.2']
+    expect(rows.map(([epoch, layer]) => `${epoch} ${layer}`)).toEqual(
+      [0, 1, 2].flatMap((epoch) => layers.map((layer) => `${epoch} ${layer}`)),
+    )
+    expect(rows.slice(0, 6).map(([, , width]) => width)).toEqual(['128', '64', '12', '12', '64', '128'])
+    for (const [, , width, dead, rank] of rows) {
+      expect(Number(dead)).toBeLessThanOrEqual(Number(width))
+      expect(Number(rank)).toBeLessThanOrEqual(Number(width))
+    }
+  })
+
+  it('has the dead units whose sum is in metrics.csv', () => {
+    const dead = (epoch: string) =>
+      rows.filter(([of]) => of === epoch).reduce((sum, [, , , count]) => sum + Number(count), 0)
+    expect(metrics).toEqual(['dead_units', String(dead('1')), String(dead('2'))])
+  })
+})
