@@ -3,8 +3,8 @@
  *
  * usage: generate.mjs [--check]
  *
- * The WebAssembly needs a compiler that few machines have. Without it, the WebAssembly is skipped with a message, and with
- * CI set that is a failure.
+ * build-wasm.mjs installs the compiler of the WebAssembly from npm. Where that fails, the WebAssembly is skipped with a
+ * message, and with CI set that is a failure.
  */
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -47,7 +47,7 @@ function generateWasm() {
   process.stderr.write(stderr)
   const compilerIsMissing = status === 3 // build-wasm.mjs
   if (compilerIsMissing && !process.env.CI)
-    console.error('skipped native/wasm/*.wasm: its compiler is missing')
+    console.error('skipped native/wasm/*.wasm: its compiler could not be installed')
   else if (status !== 0) fail('native/wasm: the build failed')
 }
 

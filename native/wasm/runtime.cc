@@ -1,5 +1,5 @@
-// Replaces two parts of the C++ library, which is built without exceptions and without threads: a C++ exception becomes
-// a JavaScript error that the host throws, and the allocator takes a lock.
+// Replaces parts of the C++ library, which is built without exceptions and without threads: a C++ exception or the end
+// of the program becomes a JavaScript error that the host throws, and the allocator takes a lock.
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
@@ -20,6 +20,15 @@ void* __cxa_allocate_exception(std::size_t) {
 [[noreturn]] void __cxa_throw(void* thrown, void*, void (*)(void*)) {
   fail(static_cast<std::exception*>(thrown)->what());
 }
+
+// The C++ library calls these two where it cannot continue. Its own versions print the message, by functions of WASI
+// that would have to be imported.
+[[noreturn]] void __abort_message(const char* format, ...) { fail(format); }
+}
+
+[[noreturn]] void std::__libcpp_verbose_abort(const char* format, ...) noexcept { fail(format); }
+
+extern "C" {
 
 // The allocator of wasi-libc is not thread-safe. By --wrap, the linker replaces its functions with those below, which
 // lock.

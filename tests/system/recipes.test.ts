@@ -140,13 +140,15 @@ function train(device: string): Readonly<Record<string, number>> {
 
 describe('the recipes for an eigen loss and a metric', { timeout: 10 * minutes }, () => {
   let check: ReturnType<typeof run>
+  let generation: ReturnType<typeof run>
   beforeAll(() => {
     copyProject()
     addEigenLoss()
     addMetric()
     node('scripts/build.mjs')
     check = run(process.execPath, ['scripts/generate.mjs', '--check'])
-    node('scripts/generate.mjs')
+    generation = run(process.execPath, ['scripts/generate.mjs'])
+    expect(generation.status, generation.stderr).toBe(0)
   }, 10 * minutes)
 
   it('make generated files stale, which generate --check reports', () => {
@@ -168,6 +170,13 @@ describe('the recipes for an eigen loss and a metric', { timeout: 10 * minutes }
     expect(metrics.participation_ratio).toBeLessThan(10)
     const comparison = node('bin/eigenae.js', 'compare', 'runs/cpu', '--metric', 'participation_ratio')
     expect(comparison).toContain('participation ratio')
+  })
+
+  it('give WebAssembly the same loss', (context) => {
+    const skipped = generation.stderr.includes('skipped native/wasm')
+    context.skip(skipped && !process.env.CI, 'no compiler for WebAssembly')
+    expect(generation.stderr).toContain('eigenae-relaxed.wasm: ')
+    expect(train('wasm').train_eigen).toBeCloseTo(train('cpu').train_eigen!, 3)
   })
 
   describeWithTensorflow(() => {

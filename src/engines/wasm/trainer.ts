@@ -21,7 +21,7 @@ import { Heap, instantiate, type WasmCalls, type WasmExports } from './instance.
 import { Team } from './team.js'
 
 const page = 2 ** 16
-const initialBytes = 2 ** 21 // as scripts/build-wasm.mjs declares
+const initialBytes = 2 ** 21 // as scripts/compile-wasm.mjs declares
 const maximalBytes = 2 ** 32
 const stackBytes = 2 ** 18
 
