@@ -1,13 +1,16 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { arch, availableParallelism, cpus, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { selectEngine } from '../src/engines/select.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 import { dataFolder } from './support/idx.js'
 import { sealRun } from './support/seal.js'
 import { readJson, writeJson } from './support/sweeps.js'
 
 const scratch = scratchFolder()
+const selected = await selectEngine('auto')
 const project = join(import.meta.dirname, '..')
 const small = ['data.source=data', 'model.widths=[784,6]', 'train.epochs=1']
 
@@ -53,6 +56,14 @@ describe('run.json records the code', () => {
     expect(versions.eigenae).toMatch(/^\d/)
   })
 
+  it('by the command line and its working folder', async () => {
+    const { command } = await trained('commanded')
+    expect(command).toEqual({
+      words: ['eigenae', ...trainArgs('baseline.json', join(home, 'commanded'), ...small)],
+      folder: home,
+    })
+  })
+
   it('not at all outside a repository', async () => {
     mkdirSync(scratch('outside'))
     dataFolder(scratch('outside/data'))
@@ -61,6 +72,23 @@ describe('run.json records the code', () => {
       (await eigenae(args, { cwd: scratch('outside'), env: { GIT_CEILING_DIRECTORIES: scratch() } })).code,
     ).toBe(0)
     expect(readJson(scratch('outside/run/run.json'))).toMatchObject({ gitCommit: null, gitDirty: null })
+  })
+})
+
+describe('run.json records the machine', () => {
+  it('by its processor, its system, the origin of the engine and the memory used', async () => {
+    dataFolder(scratch('machine/data'))
+    const out = scratch('machine/run')
+    expect((await eigenae(trainArgs('baseline.json', out, ...small), { cwd: scratch('machine') })).code).toBe(
+      0,
+    )
+    const { cpu, system, engine, peakMemoryBytes } = readJson(join(out, 'run.json'))
+    expect(cpu).toEqual({ model: cpus()[0]!.model.trim() || null, cores: availableParallelism() })
+    expect(system).toEqual({ type: type(), release: release(), arch: arch() })
+    expect(engine.origin).toBe(selected.engine.origin)
+    // A process of Node takes at least 20 MiB.
+    expect(peakMemoryBytes).toBeGreaterThan(20 << 20)
+    expect(peakMemoryBytes).toBeLessThan(totalmem())
   })
 })
 

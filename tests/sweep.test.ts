@@ -209,6 +209,8 @@ describe('eigenae sweep', () => {
       /eigen\/seed-0 \(completed\): loss\.eigen\.weight: 1 in the folder, 0\.5 now/,
     )
     expect(readFileSync(folderOf('made', 'eigen', 'seed-0', 'run.json'))).toEqual(before)
+    const { command } = readJson(folderOf('made', 'eigen', 'seed-0', 'run.json'))
+    expect([command.words.slice(0, 2), command.folder]).toEqual([['eigenae', 'sweep'], scratch()])
   })
 
   it('refuses a folder that holds something else', async () => {

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { arch, availableParallelism, cpus, hostname, release, type } from 'node:os'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { packageRoot } from '../package-root.js'
-import type { RunFacts } from './record.js'
+import type { RecordedCommand, RunFacts } from './record.js'
 
 /** The version in package.json. */
 export const version = packageVersion()
@@ -14,8 +14,11 @@ function packageVersion(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
-/** The facts in run.json about the versions, the commits and the host. */
-export type EnvironmentFacts = Pick<RunFacts, 'versions' | 'gitCommit' | 'gitDirty' | 'eigenae' | 'host'>
+/** The facts in run.json about the versions, the commits and the machine. */
+export type EnvironmentFacts = Pick<
+  RunFacts,
+  'versions' | 'gitCommit' | 'gitDirty' | 'eigenae' | 'host' | 'cpu' | 'system'
+>
 
 let repositories: Promise<Pick<EnvironmentFacts, 'gitCommit' | 'gitDirty' | 'eigenae'>> | undefined
 
@@ -26,7 +29,26 @@ export async function environmentFacts(): Promise<EnvironmentFacts> {
     versions: { eigenae: version, node: process.versions.node },
     ...(await repositories),
     host: hostname(),
+    cpu: { model: cpus()[0]?.model.trim() || null, cores: availableParallelism() },
+    system: { type: type(), release: release(), arch: arch() },
   }
+}
+
+/** Returns the command line of this process: eigenae's, or that of a script that uses its functions. */
+export function ownCommand(): RecordedCommand {
+  const [, script = '', ...args] = process.argv
+  const isOwn = ['eigenae', 'eigenae.js'].includes(basename(script))
+  return { words: isOwn ? ['eigenae', ...args] : ['node', script, ...args], folder: process.cwd() }
+}
+
+/**
+ * Returns the most memory, in bytes, that this process has had resident, without the processes that it started. On Linux
+ * getrusage may count the parent's memory before exec, so the kernel's own high-water mark is read.
+ */
+export function peakMemoryBytes(): number {
+  const status = process.platform === 'linux' ? readFileSync('/proc/self/status', 'utf8') : ''
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? process.resourceUsage().maxRSS
+  return 1024 * Number(kilobytes)
 }
 
 async function repositoryFacts() {

@@ -6,6 +6,10 @@ import { writeDurably } from '../files/write.js'
 import type { Damage } from './integrity.js'
 import { fileSumSchema, sha256 } from './integrity.js'
 
+/** A command line as separate words, and the working folder. */
+export const commandSchema = z.object({ words: z.array(z.string()).readonly(), folder: z.string() })
+export type RecordedCommand = z.output<typeof commandSchema>
+
 const facts = {
   name: z.string(),
   seed: z.int(),
@@ -13,7 +17,13 @@ const facts = {
   /** May be a device of another version. */
   device: z.string(),
   deviceReason: z.string(),
-  engine: z.object({ name: z.string(), variant: z.string(), threads: z.int() }),
+  engine: z.object({
+    name: z.string(),
+    variant: z.string(),
+    threads: z.int(),
+    /** The origin of the file that ran it, as `Engine.origin`. */
+    origin: z.string().optional(),
+  }),
   versions: z.object({ eigenae: z.string(), node: z.string() }),
   /** The commit of the working folder; null outside a git repository. */
   gitCommit: z.string().nullable(),
@@ -23,6 +33,12 @@ const facts = {
   /** The commit of eigenae itself and whether its files differed from it; null if unknown. */
   eigenae: z.object({ commit: z.string().nullable(), dirty: z.boolean().nullable() }).optional(),
   host: z.string(),
+  /** The processor's model, null if the system does not name it, and the number of cores that the process may use. */
+  cpu: z.object({ model: z.string().nullable(), cores: z.int() }).optional(),
+  /** As Node names it: { type: "Linux", release: "6.1.0", arch: "x64" }. */
+  system: z.object({ type: z.string(), release: z.string(), arch: z.string() }).optional(),
+  /** The command that trained the run, or the sweep that it belongs to, and the folder in which it was started. */
+  command: commandSchema.optional(),
   /** The config's `data.source` as an absolute path, or "mnist". */
   dataSource: z.string().optional(),
   dataSha256: z.record(z.string(), z.string()),
@@ -34,11 +50,17 @@ const facts = {
 /** Sums of files, by their paths in the run folder. */
 const fileSums = z.record(z.string(), fileSumSchema)
 
+const ending = {
+  ended: z.string(),
+  /** The most memory that the process has had resident. Runs of earlier versions lack it. */
+  peakMemoryBytes: z.int().optional(),
+}
+
 const recordSchema = z.discriminatedUnion('status', [
   z.object({ status: z.literal('running'), ...facts }),
-  z.object({ status: z.literal('completed'), ended: z.string(), files: fileSums.optional(), ...facts }),
-  z.object({ status: z.literal('interrupted'), ended: z.string(), ...facts }),
-  z.object({ status: z.literal('failed'), error: z.string(), ended: z.string(), ...facts }),
+  z.object({ status: z.literal('completed'), ...ending, files: fileSums.optional(), ...facts }),
+  z.object({ status: z.literal('interrupted'), ...ending, ...facts }),
+  z.object({ status: z.literal('failed'), error: z.string(), ...ending, ...facts }),
 ])
 
 /** run.json: the facts of a run and its outcome. */
@@ -50,9 +72,14 @@ export type RunFacts = Omit<Extract<RunRecord, { status: 'running' }>, 'status'>
 /** How a run ended, or "running" if it has not. */
 export type RunOutcome =
   | { readonly status: 'running' }
-  | { readonly status: 'completed'; readonly ended: string; readonly files: FileSums }
-  | { readonly status: 'interrupted'; readonly ended: string }
-  | { readonly status: 'failed'; readonly error: string; readonly ended: string }
+  | ({ readonly status: 'completed'; readonly files: FileSums } & Ending)
+  | ({ readonly status: 'interrupted' } & Ending)
+  | ({ readonly status: 'failed'; readonly error: string } & Ending)
+
+interface Ending {
+  readonly ended: string
+  readonly peakMemoryBytes: number
+}
 
 export async function writeRecord(file: string, outcome: RunOutcome, runFacts: RunFacts): Promise<void> {
   await writeDurably(file, jsonText(withChecksum({ ...outcome, ...runFacts })))

@@ -15,7 +15,7 @@ import { type Inspection, inspectRun } from '../runs/inspect.js'
 import { collect, type Damage, damageText, sha256 } from '../runs/integrity.js'
 import { isLeftover } from '../runs/open.js'
 import { recognise } from '../runs/recognise.js'
-import { withChecksum } from '../runs/record.js'
+import { commandSchema, type RecordedCommand, withChecksum } from '../runs/record.js'
 import type { PlannedRun, SweepPlan } from './plan.js'
 
 export interface SweepFiles {
@@ -110,8 +110,12 @@ function parsePlan(text: string): SavedPlan | null {
   }
 }
 
-/** Locks the folder, so that no other sweep uses it, and saves the plan. */
-export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise<SweepFiles> {
+/** Locks the folder, so that no other sweep uses it, and saves the plan with the command line that started it. */
+export async function claimSweepFolder(
+  folder: string,
+  plan: SweepPlan,
+  command: RecordedCommand,
+): Promise<SweepFiles> {
   const files = sweepFiles(folder)
   await makeFolder(folder)
   await acquireLock(files.lock)
@@ -121,6 +125,7 @@ export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise
     name,
     file,
     version,
+    command,
     variants: Object.fromEntries(variants),
     grid: Object.fromEntries(grid),
     ...(search !== null && { search: searchJson(search) }),
@@ -132,6 +137,12 @@ export async function claimSweepFolder(folder: string, plan: SweepPlan): Promise
     throw error
   })
   return files
+}
+
+/** Returns the command line in a sweep.json; undefined if the file or the command is missing or damaged. */
+export function sweepCommand(folder: string): RecordedCommand | undefined {
+  const plan = collect([], 'sweep.json', () => readSavedPlan(sweepFiles(folder).plan))
+  return commandSchema.safeParse(plan?.command).data
 }
 
 function searchJson({ trials, seed, spaces }: Search): object {

@@ -5,6 +5,7 @@ import { readSweepFile } from '../config/sweep.js'
 import { releaseLock } from '../files/lock.js'
 import type { LaunchEnd, Launcher, LaunchWatcher, Outcome, SweepRun } from '../launchers/launcher.js'
 import { runFiles } from '../runs/files.js'
+import type { RecordedCommand } from '../runs/record.js'
 import type { MetricsRow } from '../runs/tables.js'
 import { stalledWarning } from '../training/run.js'
 import {
@@ -140,6 +141,8 @@ export interface SweepExecution {
   readonly retries: number
   /** Stop all runs when one fails for good. */
   readonly failFast: boolean
+  /** The command line that sweep.json and the run.json of each run keep. */
+  readonly command: RecordedCommand
   readonly observer: SweepObserver
   /** Aborted with an Interruption as its reason. */
   readonly signal: AbortSignal
@@ -162,7 +165,7 @@ export interface SweepResult {
 export async function executeSweep(sweep: InspectedSweep, execution: SweepExecution): Promise<SweepResult> {
   const { plan, folder, missing, notes } = sweep
   const { launcher, launcherName, observer } = execution
-  const files = await claimSweepFolder(folder, plan)
+  const files = await claimSweepFolder(folder, plan, execution.command)
   const rounds = new LaunchRounds(missing, execution)
   try {
     observer.on({

@@ -9,6 +9,7 @@ import { learningRateAt, meanOverSteps, valueAt } from '../model/schedule.js'
 import type { TrainerState } from '../model/state.js'
 import { type TableSums, writeCheckpoint } from '../runs/checkpoint.js'
 import type { FinalEvaluation } from '../runs/evaluation.js'
+import { peakMemoryBytes } from '../runs/facts.js'
 import { checkpointName, type RunFiles, tableNames } from '../runs/files.js'
 import { configSha256, sumOf, sumOfFile } from '../runs/integrity.js'
 import { type EpochEvaluation, type EpochLosses, type LayerMeasures, loggedValues } from '../runs/metrics.js'
@@ -42,8 +43,7 @@ import { trainerSpec } from './spec.js'
 import type { TrainingData } from './training-data.js'
 
 // How a run works, from top to bottom: executeRun records how the run ended, trainToTheEnd trains it epoch by epoch,
-// and each epoch is trained, evaluated and written. src/commands/train prepares the job: config, engine, data and
-// folder.
+// and each epoch is trained, evaluated and written. train.ts prepares the job: engine, data and folder.
 
 /** Everything a run needs. Below this point nothing is read from the command line or the environment. */
 export interface RunJob {
@@ -81,7 +81,7 @@ export async function executeRun(job: RunJob): Promise<void> {
   await record({ status: 'running' })
   try {
     const files = await trainToTheEnd(job)
-    await record({ status: 'completed', ended: new Date().toISOString(), files })
+    await record({ status: 'completed', ...ending(), files })
   } catch (error) {
     // An error while recording, for example on a full disk, must not hide why the run ended.
     await record(outcomeOf(error)).catch(() => undefined)
@@ -90,9 +90,12 @@ export async function executeRun(job: RunJob): Promise<void> {
 }
 
 function outcomeOf(error: unknown): RunOutcome {
-  const ended = new Date().toISOString()
-  if (error instanceof Interruption) return { status: 'interrupted', ended }
-  return { status: 'failed', error: error instanceof Error ? error.message : String(error), ended }
+  if (error instanceof Interruption) return { status: 'interrupted', ...ending() }
+  return { status: 'failed', error: error instanceof Error ? error.message : String(error), ...ending() }
+}
+
+function ending() {
+  return { ended: new Date().toISOString(), peakMemoryBytes: peakMemoryBytes() }
 }
 
 /** Trains to the last epoch, evaluates, and returns the checksums of all files. */

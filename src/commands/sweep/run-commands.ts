@@ -1,8 +1,10 @@
+import { join } from 'node:path'
 import { Command } from 'commander'
 import { selectEngine } from '../../engines/select.js'
 import { waitForOtherProcess } from '../../launchers/attempt.js'
 import { followOrders, type TrainRun } from '../../launchers/runner.js'
 import { runFiles } from '../../runs/files.js'
+import { sweepCommand } from '../../sweeps/folder.js'
 import { writeResult } from '../../text/output.js'
 import { threadCount } from '../shared/options.js'
 import { train } from '../train/train.js'
@@ -33,8 +35,10 @@ export function sweepDeviceCommand(): Command {
   })
 }
 
-const trainRun: TrainRun = (folder, threads, select) =>
-  train({
+const trainRun: TrainRun = (folder, threads, select) => {
+  // A run lies in its arm's folder, and that in the sweep's.
+  const command = sweepCommand(join(folder, '..', '..'))
+  return train({
     config: runFiles(folder).config,
     overrides: [],
     threads,
@@ -42,5 +46,7 @@ const trainRun: TrainRun = (folder, threads, select) =>
     use: 'resume',
     quiet: false,
     json: false,
+    ...(command && { command }),
     ...(select && { select }),
   })
+}

@@ -4,6 +4,7 @@ import type { Override } from '../../config/load.js'
 import { EigenaeError } from '../../errors.js'
 import { type LauncherName, openLauncher } from '../../launchers/index.js'
 import type { LauncherSettings } from '../../launchers/launcher.js'
+import { ownCommand } from '../../runs/facts.js'
 import { logName } from '../../runs/files.js'
 import { inspectRuns, type RunState } from '../../sweeps/folder.js'
 import type { SweepPlan } from '../../sweeps/plan.js'
@@ -52,6 +53,7 @@ export async function sweep(options: SweepOptions): Promise<void> {
       launcherName: options.launcher,
       retries,
       failFast,
+      command: ownCommand(),
       observer: display,
       signal,
     }
