@@ -10,6 +10,7 @@ import { evalCommand } from './commands/eval.js'
 import { exploreCommand } from './commands/explore.js'
 import { exportCommand } from './commands/export.js'
 import { plotCommand } from './commands/plot.js'
+import { reproduceCommand } from './commands/reproduce.js'
 import { runsCommand } from './commands/runs.js'
 import { setupCommand } from './commands/setup.js'
 import { sweepCommand } from './commands/sweep/command.js'
@@ -35,6 +36,7 @@ const commands = [
   exploreCommand,
   runsCommand,
   verifyCommand,
+  reproduceCommand,
   dataCommand,
   benchCommand,
   doctorCommand,

@@ -1,5 +1,5 @@
 import { type Device, devices, type RequestedDevice } from '../config/schema.js'
-import { EigenaeError, exitCode } from '../errors.js'
+import { EigenaeError, exitCode, usageError } from '../errors.js'
 import { cudaMayWork } from '../setup/cuda-requirements.js'
 import { findInstallation } from '../setup/installation.js'
 import type { Engine } from './engine.js'
@@ -45,7 +45,23 @@ const candidates: Readonly<Record<Device, Candidate>> = {
 
 /** @throws EigenaeError if the requested device cannot be used: it is never replaced by another one. */
 export async function selectEngine(requested: RequestedDevice): Promise<Selection> {
-  return requested === 'auto' ? openFirstUsable() : openRequested(requested)
+  if (requested !== 'auto') return openRequested(requested)
+  const device = autoDevice()
+  if (device === undefined) return openFirstUsable()
+  return { ...(await openRequested(device)), reason: `auto: ${autoDeviceVariable}` }
+}
+
+/** Names the device that "auto" selects, to reproduce a run of "auto" on a machine where it would select another one. */
+export const autoDeviceVariable = 'EIGENAE_AUTO_DEVICE'
+
+function autoDevice(): Device | undefined {
+  const named = process.env[autoDeviceVariable] || undefined
+  if (named === undefined || Object.hasOwn(candidates, named)) return named as Device | undefined
+  throw usageError({
+    problem: `there is no device "${named}"`,
+    subject: autoDeviceVariable,
+    hint: `Use one of ${Object.keys(candidates).join(', ')}, or unset it.`,
+  })
 }
 
 export function isOnGpu(device: RequestedDevice): boolean {

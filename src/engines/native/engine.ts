@@ -27,6 +27,16 @@ export function nativeEngine(): Engine {
   }
 }
 
+/** Returns the instruction sets that this machine can run, the fastest first; none if there is no addon for it. */
+export function instructionSets(): readonly string[] {
+  try {
+    return loadNativeBinding().binding.instructionSets
+  } catch (error) {
+    if (error instanceof BindingError) return []
+    throw error
+  }
+}
+
 /** Errors of creating a trainer that the machine causes, by the code of the addon's error. */
 const machineErrors: Readonly<Record<string, { readonly problem: string; readonly hint: string }>> = {
   ENOMEM: {

@@ -1,0 +1,150 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { EigenaeError, exitCode, Interruption, usageError } from '../errors.js'
+import { packageRoot } from '../package-root.js'
+import { runFiles } from '../runs/files.js'
+import { runNamed } from '../runs/find.js'
+import { readRecord } from '../runs/record.js'
+import { commandLine } from '../text/format.js'
+import { writeJson, writeMessage, writeResult } from '../text/output.js'
+import { alignedTable } from '../text/table.js'
+import {
+  type ComparedFile,
+  compareWithReproduction,
+  differingCircumstances,
+  planReproduction,
+  type ReproducibleRun,
+  type Reproduction,
+  readReproducible,
+} from '../training/reproduction.js'
+
+interface ReproduceFlags {
+  readonly run: boolean
+  readonly out?: string
+  readonly json: boolean
+}
+
+export function reproduceCommand(): Command {
+  return new Command('reproduce')
+    .description('Print the command that trains a run again with the same bytes, or run it and compare')
+    .argument('<run>', 'run folder')
+    .option('--run', 'run the command and compare the checksums of the files', false)
+    .option(
+      '--out <folder>',
+      'folder of the new run (default: reproduced/<name>/seed-<seed>; with --run a temporary folder, removed if all files are the same)',
+    )
+    .option('--json', 'print the command, and with --run the compared files, as JSON', false)
+    .addHelpText(
+      'after',
+      `
+The command is made from config.json and run.json. If this machine would select another device or instruction set, it
+sets EIGENAE_AUTO_DEVICE or EIGENAE_ISA. A note names what cannot be restored: another version, a missing instruction set.
+timings.csv and the checkpoint hold times and are not compared. The exit code is 1 if a file differs.
+
+Example:
+  eigenae reproduce runs/eigen/seed-0 --run`,
+    )
+    .action(reproduce)
+}
+
+async function reproduce(named: string, flags: ReproduceFlags): Promise<void> {
+  const run = readReproducible(await runNamed(named, 'reproduce'))
+  if (flags.run) return runAndCompare(run, flags)
+  const { name, seed } = run.config
+  const plan = await planReproduction(run, flags.out ?? join('reproduced', name, `seed-${seed}`))
+  for (const note of plan.notes) writeMessage(`note: the bytes may differ: ${note}`)
+  if (flags.json) writeJson(jsonOf(plan))
+  else writeResult(shellLine(plan))
+}
+
+function jsonOf({ words, environment, folder, notes }: Reproduction) {
+  return { command: words, environment, folder, notes }
+}
+
+function shellLine({ words, environment, folder }: Reproduction): string {
+  const start = folder === null ? '' : `${commandLine(['cd', folder])} && `
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
+  return start + commandLine([...variables, ...words])
+}
+
+async function runAndCompare(run: ReproducibleRun, { out, json }: ReproduceFlags): Promise<void> {
+  const { status } = run.record
+  if (status !== 'completed') {
+    throw usageError({
+      problem: `this run is not complete (${status}), so there are no files to compare with`,
+      subject: run.folder,
+      hint: 'Finish it with eigenae train … --resume, or print the command without --run.',
+    })
+  }
+  const temporary = out === undefined ? await mkdtemp(join(tmpdir(), 'eigenae-reproduced-')) : null
+  const removeTemporary = () => temporary !== null && rm(temporary, { recursive: true, force: true })
+  const folder = out ?? join(temporary!, 'run')
+  const plan = await planReproduction(run, folder)
+  for (const note of plan.notes) writeMessage(`note: the bytes may differ: ${note}`)
+  writeMessage(shellLine(plan))
+  await execute(plan).catch(async (error: unknown) => {
+    await removeTemporary()
+    if (!(error instanceof Interruption) || temporary === null) throw error
+    throw new Interruption({
+      problem: 'interrupted; the temporary folder was removed',
+      subject: run.folder,
+      hint: 'Name a folder with --out to keep what was trained.',
+    })
+  })
+  const files = compareWithReproduction(run, folder)
+  const differing = files.filter(({ same }) => !same)
+  if (json) writeJson({ ...jsonOf(plan), files })
+  else writeResult(tableOf(files))
+  if (differing.length > 0) throw differenceError(run, folder, files)
+  await removeTemporary()
+}
+
+function tableOf(files: readonly ComparedFile[]): string {
+  return alignedTable(
+    files.map(({ name, same }) => [name, same ? 'same bytes' : 'differs']),
+    ['left', 'left'],
+  )
+}
+
+function differenceError(run: ReproducibleRun, folder: string, files: readonly ComparedFile[]): EigenaeError {
+  const differing = files.filter(({ same }) => !same).length
+  return new EigenaeError({
+    problem: `${differing} of ${files.length} files differ from those of ${run.folder}`,
+    subject: folder,
+    details: differingCircumstances(run.record, readRecord(runFiles(folder).record).record),
+    hint: `Compare them: ${commandLine(['eigenae', 'compare', run.folder, folder])}`,
+  })
+}
+
+/**
+ * Runs the command in a process of its own, exactly as printed. Its messages are shown, its results are not. Signals
+ * reach it from the terminal; this process waits until it has saved its epoch.
+ */
+async function execute({ words, environment, folder }: Reproduction): Promise<void> {
+  const [, ...args] = words
+  const child = spawn(process.execPath, [join(packageRoot, 'bin', 'eigenae.js'), ...args], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, ...environment },
+    ...(folder !== null && { cwd: folder }),
+  })
+  const forward = (signal: NodeJS.Signals) => child.kill(signal)
+  const ignore = () => {}
+  process.on('SIGINT', ignore)
+  process.on('SIGTERM', forward)
+  try {
+    const code = await new Promise<number | null>((done, failed) => {
+      child.on('error', failed)
+      child.on('close', done)
+    })
+    if (code === 0) return
+    if (code === exitCode.interrupted)
+      throw new Interruption({ problem: 'interrupted', subject: words.at(-1)! })
+    throw new EigenaeError({ problem: 'the command failed; its message is above' })
+  } finally {
+    process.off('SIGINT', ignore)
+    process.off('SIGTERM', forward)
+  }
+}
