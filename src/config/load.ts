@@ -1,7 +1,8 @@
 import { eigenLossSchema } from '../eigen-losses/index.js'
 import { usageError } from '../errors.js'
 import { checkConfig } from './check.js'
-import { type JsonDocument, readJson, valueAt, withValue } from './json.js'
+import { readExtended, type SetFields } from './extends.js'
+import { type JsonDocument, valueAt, withValue } from './json.js'
 import type { Mistake } from './mistakes.js'
 import { type Config, optimizerSchema } from './schema.js'
 
@@ -35,7 +36,7 @@ function jsonOrWord(text: string): unknown {
   }
 }
 
-/** A config file that has been read. Many configs can be made from it, each with its own overrides. */
+/** A config file that has been read, with the files that it extends. Many configs can be made from it, each with its own overrides. */
 export interface ConfigFile {
   readonly file: string
   readonly document: JsonDocument
@@ -57,7 +58,13 @@ export async function loadConfig(file: string, overrides: readonly Override[] = 
 }
 
 export async function readConfigFile(file: string): Promise<ConfigFile> {
-  return { file, document: await readJson(file) }
+  return { file, document: await readExtended(file, setFields) }
+}
+
+/** The file's fields are set over those of the file that it extends, so both follow the rules of --set. */
+const setFields: SetFields = (config, fields) => {
+  const overrides = fields.map((field) => ({ ...field, flag: '' }))
+  return applyOverrides(withoutOldKinds(config, overrides), overrides).value
 }
 
 export function resolveConfig({ document }: ConfigFile, overrides: readonly Override[]): Resolution {

@@ -8,9 +8,12 @@ interface Schema {
   readonly items?: Schema
 }
 
+/** Fields of config files that no config has. */
+const ofFiles: readonly string[] = ['$schema', 'extends']
+
 /** Returns every config path of this version, objects included: "loss.eigen", "loss.eigen.kind". A list's elements are "*". */
 export function configPaths(): readonly string[] {
-  return [...new Set(pathsIn(jsonSchema(), ''))].filter((path) => path !== '$schema')
+  return [...new Set(pathsIn(jsonSchema(), ''))].filter((path) => !ofFiles.includes(path))
 }
 
 /** True if a config of this version can have a field at a path: "model.widths.0" is the first element of a list. */

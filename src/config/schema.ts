@@ -200,5 +200,14 @@ export type Config = DeepReadonly<Omit<z.output<typeof configSchema>, '$schema'>
 
 /** The JSON Schema that editors read: configs/schema.json. */
 export function jsonSchema(): object {
-  return z.toJSONSchema(configSchema, { io: 'input', target: 'draft-7' })
+  const inFile = configSchema.extend({
+    extends: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Another config file, relative to this one, whose fields this file replaces; the name is its own.',
+      ),
+  })
+  return z.toJSONSchema(inFile, { io: 'input', target: 'draft-7' })
 }

@@ -186,6 +186,7 @@ const ownPaths: Readonly<Record<string, string>> = {
   seed: 'the seeds are listed in "seeds"',
   name: 'the runs are named by their variant and what is set for them',
   $schema: 'it is for editors only',
+  extends: 'only a config file extends another',
 }
 
 /** Returns the reason why a sweep cannot vary a config path beside the other axes, null if it can. */
