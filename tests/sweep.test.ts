@@ -122,6 +122,34 @@ describe('the plan of a sweep', () => {
     expect(message).toContain('is no config path')
   })
 
+  it('has the seeds of a list, or of ranges as text, in the file or by --seeds', async () => {
+    const seedsOf = async (config: string, ...args: readonly string[]) => {
+      const { stdout, stderr } = await sweep(config, '--dry-run', ...args)
+      const seeds = [...stdout.matchAll(/^none\/seed-(\d+) /gm)].map(([, seed]) => Number(seed))
+      return seeds.length > 0 ? seeds : stderr
+    }
+    const ten = file('ten', { seeds: '0-9' })
+    expect(await seedsOf(ten)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    expect(await seedsOf(file('mixed', { seeds: '7, 2-4' }))).toEqual([7, 2, 3, 4])
+    expect(await seedsOf(ten, '--seeds', '100-101,5')).toEqual([100, 101, 5])
+    expect(await seedsOf(ten, '--seeds', '1-3,2')).toContain('duplicate seed 2')
+    for (const [text, problem] of [
+      ['9-0', 'the range 9-0 has its larger number first'],
+      ['0..9', 'must be whole numbers and ranges, like "0-9" or "0-4,7"'],
+      ['0-4294967296', 'must be at most 4294967295'],
+      ['0-99999,100000', 'must be at most 100000 seeds'],
+    ] as const) {
+      expect(await seedsOf(ten, '--seeds', text)).toContain(`--seeds: ${problem} (got "${text}")`)
+      expect(await seedsOf(file('wrong-seeds', { seeds: text }))).toMatch(
+        new RegExp(`\\d+:\\d+ seeds: ${problem} \\(got "${text}"\\)`),
+      )
+    }
+    expect(await seedsOf(file('one-seed', { seeds: 3 }))).toContain(
+      'seeds: must be a list of whole numbers, or text like "0-9" (got 3)',
+    )
+    expect(await seedsOf(file('negative', { seeds: [-1] }))).toContain('seeds.0: must be at least 0 (got -1)')
+  })
+
   it('rejects a flag of another launcher, and an unknown launcher', async () => {
     const { code, stderr } = await sweep(file('flags', {}), '--mem', '4G')
     expect(stderr).toContain('--mem: requires --launcher slurm')

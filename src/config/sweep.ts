@@ -13,8 +13,9 @@ import {
   searchOf,
   searchSchema,
 } from './search.js'
+import { seedsSchema } from './seeds.js'
 
-const { name, seed } = configSchema.shape
+const { name } = configSchema.shape
 
 const variantSchema = z.union(
   [
@@ -44,7 +45,7 @@ export const sweepSchema = z.strictObject({
   search: searchSchema
     .optional()
     .describe('Draws values of config paths. Every config has the same number of trials.'),
-  seeds: z.array(seed.unwrap()).min(1).default([0]),
+  seeds: seedsSchema,
 })
 
 /** A parsed sweep file. `variants` holds paths relative to the working directory. */

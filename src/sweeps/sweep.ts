@@ -39,6 +39,8 @@ export interface SweepRequest {
   /** The sweep file. */
   readonly config: string
   readonly overrides: readonly Override[]
+  /** Used instead of the sweep file's; undefined to use those. */
+  readonly seeds?: readonly number[] | undefined
   /** The sweep's folder; undefined for runs/<name>. */
   readonly out: string | undefined
   /** Whether the folder may hold runs already. */
@@ -47,7 +49,9 @@ export interface SweepRequest {
 
 /** @throws a usage error if the sweep file has mistakes, or if the folder holds something else. */
 export async function inspectSweep(request: SweepRequest): Promise<InspectedSweep> {
-  const plan = await planSweep(await readSweepFile(request.config), request.overrides)
+  const file = await readSweepFile(request.config)
+  const { overrides, seeds = file.seeds } = request
+  const plan = await planSweep({ ...file, seeds }, overrides)
   const folder = request.out ?? join('runs', plan.sweep.name)
   const saved = await inspectSweepFolder(folder, plan, request.resume)
   const { states, damage } = inspectRuns(plan, folder)

@@ -1,5 +1,7 @@
 import { Command, Option } from 'commander'
 import type { Override } from '../../config/load.js'
+import { parseSeeds } from '../../config/seeds.js'
+import { usageError } from '../../errors.js'
 import {
   type AcceptedFlag,
   checkSettings,
@@ -16,6 +18,7 @@ interface SweepFlags {
   readonly config: string
   readonly set: readonly Override[]
   readonly device?: string
+  readonly seeds?: readonly number[]
   readonly out?: string
   readonly launcher: LauncherName
   readonly resume: boolean
@@ -30,7 +33,7 @@ const examples = `
 Examples:
   eigenae sweep --config configs/sweeps/arms.json --dry-run
   eigenae sweep --config configs/sweeps/arms.json
-  eigenae sweep --config configs/sweeps/arms.json --resume`
+  eigenae sweep --config configs/sweeps/arms.json --resume --seeds 0-9`
 
 export function sweepCommand(): Command {
   const ofLaunchers = launcherFlags.map(launcherOption)
@@ -38,6 +41,7 @@ export function sweepCommand(): Command {
     .description('Train many runs from one file: variants × grid × trials × seeds')
     .requiredOption('--config <file>', 'sweep file (JSON)')
     .option('--set <path=value>', 'set one config field of every run (repeatable)', collectSettings, [])
+    .option('--seeds <range>', "seeds of each arm, like 0-9 or 0-4,7 (default: the sweep file's)", seedRange)
     .addOption(deviceOption("where to train (default: the configs', or else auto)"))
     .option('--out <folder>', 'folder of the sweep (default: runs/<name>)')
     .option('--resume', 'resume the sweep in the folder, or start it if there is none', false)
@@ -57,6 +61,7 @@ export function sweepCommand(): Command {
     return sweep({
       config: flags.config,
       overrides: [...set, ...deviceOverride],
+      seeds: flags.seeds,
       out: flags.out,
       launcher,
       settings,
@@ -67,6 +72,13 @@ export function sweepCommand(): Command {
       json: flags.json,
     })
   })
+}
+
+/** Parses --seeds. */
+function seedRange(text: string): readonly number[] {
+  const seeds = parseSeeds(text)
+  if (typeof seeds !== 'string') return seeds
+  throw usageError({ problem: `${seeds} (got "${text}")`, subject: '--seeds' })
 }
 
 interface LauncherOption {

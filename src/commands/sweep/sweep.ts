@@ -20,6 +20,7 @@ import { writeDryRun } from './dry-run.js'
 export interface SweepOptions {
   readonly config: string
   readonly overrides: readonly Override[]
+  readonly seeds: readonly number[] | undefined
   readonly out: string | undefined
   readonly launcher: LauncherName
   readonly settings: LauncherSettings
@@ -32,8 +33,8 @@ export interface SweepOptions {
 
 /** Plans a sweep, trains the runs that are not done, and compares its arms. src/sweeps/sweep.ts describes the course. */
 export async function sweep(options: SweepOptions): Promise<void> {
-  const { config, overrides, out, resume, dryRun, json } = options
-  const inspected = await inspectSweep({ config, overrides, out, resume: resume || dryRun })
+  const { config, overrides, seeds, out, resume, dryRun, json } = options
+  const inspected = await inspectSweep({ config, overrides, seeds, out, resume: resume || dryRun })
   if (dryRun) return writeDryRun(inspected, json)
   const { plan, folder, missing } = inspected
   const display = sweepDisplay(missing, json)
