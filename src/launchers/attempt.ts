@@ -4,11 +4,13 @@ import { setTimeout } from 'node:timers/promises'
 import { configText } from '../config/text.js'
 import { exitCode } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
-import { isLocked } from '../files/lock.js'
+import { isLocked, releaseLock } from '../files/lock.js'
 import { readLastText, readTextIfPresent } from '../files/read.js'
 import { appendToLog, writeDurably } from '../files/write.js'
 import { packageRoot } from '../package-root.js'
 import { runFiles } from '../runs/files.js'
+import { lengthenedRecord, recogniseShorter } from '../runs/lengthen.js'
+import { claimRunFolder } from '../runs/open.js'
 import { writeMessage } from '../text/output.js'
 import type { Outcome, SweepRun } from './launcher.js'
 
@@ -32,7 +34,11 @@ export async function prepareRun({ folder, config }: SweepRun): Promise<void> {
   const files = runFiles(folder)
   await makeFolder(folder)
   const text = configText(config)
-  if (readTextIfPresent(files.config) !== text) await writeDurably(files.config, text)
+  if (readTextIfPresent(files.config) === text) return
+  const shorter = recogniseShorter(files, config)
+  if (shorter === null) return writeDurably(files.config, text)
+  await claimRunFolder(folder, config, 'resume', lengthenedRecord(shorter.record, config))
+  await releaseLock(files.lock)
 }
 
 const attemptMark = '--- attempt'

@@ -10,7 +10,14 @@ import { accuraciesIn } from './evaluation.js'
 import { checkpointName, type RunFiles, type TableName, tableNames } from './files.js'
 import { changed, collect, type Damage, mismatch, prefixMismatch, sha256, sumOfFile } from './integrity.js'
 import { readModel, readModelHead } from './model-file.js'
-import { type CheckedRecord, changedRecord, type FileSums, type RunRecord, readRecord } from './record.js'
+import {
+  type CheckedRecord,
+  changedRecord,
+  configSums,
+  type FileSums,
+  type RunRecord,
+  readRecord,
+} from './record.js'
 
 /** The small files of a run; undefined if missing. */
 export interface RunContents {
@@ -90,8 +97,11 @@ const identitySchema = z.object({
 
 function configReasons(record: RunRecord, content: Buffer | undefined): readonly string[] {
   if (content === undefined) return ['is missing']
-  const { configSha256 } = record
-  if (configSha256 !== undefined) return sha256(content) === configSha256 ? [] : [changed]
+  if (record.configSha256 !== undefined) {
+    // A run that is being lengthened has its longer config in run.json before it has it in config.json.
+    const sums = record.status === 'completed' ? [record.configSha256] : configSums(record)
+    return sums.includes(sha256(content)) ? [] : [changed]
+  }
   const config = parseJsonIfValid(content)
   if (config === undefined) return ['is not valid JSON']
   const { success, data } = identitySchema.safeParse(config)
@@ -161,8 +171,8 @@ function checkIncomplete(
 ): RunContents {
   // A run cannot be interrupted once its evaluation is written, and a resume removes the evaluation.
   const isEarlier = record.status === 'interrupted' && contents['evaluation.json'] !== undefined
-  if (isEarlier && record.configSha256 !== undefined)
-    damage.push({ file: 'run.json', reason: 'is older than evaluation.json' })
+  const mayBeEarlier = record.configSha256 === undefined || record.shorterConfigs !== undefined
+  if (isEarlier && !mayBeEarlier) damage.push({ file: 'run.json', reason: 'is older than evaluation.json' })
   if (damage.some(({ file }) => file === checkpointName)) return contents
   if (head === null) {
     const hasEpochs = (contents['metrics.csv']?.toString('utf8').split('\n').length ?? 0) > 2
@@ -173,8 +183,8 @@ function checkIncomplete(
   const { origin } = head
   if (origin === null) return contents
   const config = contents['config.json']
-  const expected = record.configSha256 ?? (config && sha256(config))
-  if (expected !== undefined && origin.configSha256 !== expected) {
+  const expected = record.configSha256 === undefined ? [config && sha256(config)] : configSums(record)
+  if (expected[0] !== undefined && !expected.includes(origin.configSha256)) {
     damage.push(ofAnotherRun)
     return contents
   }

@@ -9,8 +9,9 @@ import { isOurs, pictureMark } from '../files/own-files.js'
 import { isTemporary, removeLeftovers, writeDurably } from '../files/write.js'
 import { logName, plotsName, type RunFiles, runFiles } from './files.js'
 import type { Damage } from './integrity.js'
+import { recogniseShorter } from './lengthen.js'
 import { recognise, recogniseConfigAlone } from './recognise.js'
-import type { RunRecord } from './record.js'
+import { type RunRecord, replaceRecord } from './record.js'
 
 /** How `train` may use a folder that is not empty. */
 export type FolderUse = 'new' | 'resume' | 'overwrite'
@@ -20,6 +21,8 @@ export interface FoundRun {
   /** Null if the run was killed before it wrote run.json, or if run.json is damaged. */
   readonly record: RunRecord | null
   readonly damage: readonly Damage[]
+  /** Whether it is the run of the config with fewer epochs, so that it has to be lengthened. */
+  readonly shorter: boolean
 }
 
 /** The contents of a folder before a run is trained in it. */
@@ -50,13 +53,23 @@ export async function inspectRunFolder(
   )
   const found = configAlone ? recogniseConfigAlone(files, config) : recognise(files, config)
   if (found.kind === 'none') throw notARun(files, found.reason)
-  if (use === 'overwrite') return { kind: 'run', record: null, damage: [] }
-  if (found.kind === 'other') throw otherConfig(files, found.differences)
-  return { kind: 'run', record: found.record, damage: found.damage }
+  if (use === 'overwrite') return { kind: 'run', record: null, damage: [], shorter: false }
+  if (found.kind === 'same') return { ...found, kind: 'run', shorter: false }
+  const shorter = recogniseShorter(files, config)
+  if (shorter === null) throw otherConfig(files, found.differences)
+  return { ...shorter, kind: 'run', shorter: true }
 }
 
-/** Locks the folder for this process and writes `config.json`. With "overwrite", an earlier run is removed first. */
-export async function claimRunFolder(folder: string, config: Config, use: FolderUse): Promise<RunFiles> {
+/**
+ * Locks the folder for this process and writes `config.json`. With "overwrite", an earlier run is removed first.
+ * @param lengthened run.json of a run that is to be lengthened; it is written before config.json
+ */
+export async function claimRunFolder(
+  folder: string,
+  config: Config,
+  use: FolderUse,
+  lengthened: RunRecord | null = null,
+): Promise<RunFiles> {
   const files = runFiles(folder)
   await refuseLinks(files)
   await makeFolder(folder)
@@ -64,7 +77,11 @@ export async function claimRunFolder(folder: string, config: Config, use: Folder
   try {
     for (const written of [folder, files.checkpointFolder]) await removeLeftovers(written)
     if (use === 'overwrite') await removeRun(files)
+    if (lengthened !== null) await replaceRecord(files.record, lengthened)
     await writeDurably(files.config, configText(config))
+    // Those of the shorter run.
+    const results = lengthened === null ? [] : [files.model, files.evaluation]
+    for (const file of results) await withFileErrors('remove', file, () => rm(file, { force: true }))
   } catch (error) {
     await releaseLock(files.lock)
     throw error
@@ -99,7 +116,7 @@ function otherConfig({ config }: RunFiles, differences: readonly string[]): Eige
     problem: 'the run in this folder has another config, so it cannot be resumed with this one',
     subject: config,
     details: differences,
-    hint: 'Resume with the same config, or start again with --overwrite or in another folder with --out.',
+    hint: 'Resume with the same config or with more epochs, or start again with --overwrite or in another folder with --out.',
   })
 }
 

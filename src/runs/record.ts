@@ -45,6 +45,11 @@ const facts = {
   started: z.string(),
   /** SHA-256 of config.json; undefined in runs of version 0.1.0, which have no checksums. */
   configSha256: z.string().optional(),
+  /**
+   * The configs that the run had before it was lengthened, the first one first. Until the next epoch is written, its
+   * checkpoint belongs to one of them.
+   */
+  shorterConfigs: z.array(z.object({ epochs: z.int(), configSha256: z.string() })).optional(),
 }
 
 /** Sums of files, by their paths in the run folder. */
@@ -65,6 +70,7 @@ const recordSchema = z.discriminatedUnion('status', [
 
 /** run.json: the facts of a run and its outcome. */
 export type RunRecord = z.output<typeof recordSchema>
+export type InterruptedRecord = Extract<RunRecord, { status: 'interrupted' }>
 export type RunStatus = RunRecord['status']
 export type FileSums = z.output<typeof fileSums>
 export type RunFacts = Omit<Extract<RunRecord, { status: 'running' }>, 'status'>
@@ -82,7 +88,24 @@ interface Ending {
 }
 
 export async function writeRecord(file: string, outcome: RunOutcome, runFacts: RunFacts): Promise<void> {
-  await writeDurably(file, jsonText(withChecksum({ ...outcome, ...runFacts })))
+  await replaceRecord(file, { ...outcome, ...runFacts })
+}
+
+export async function replaceRecord(file: string, record: RunRecord): Promise<void> {
+  await writeDurably(file, jsonText(withChecksum(record)))
+}
+
+/** Returns a record without its outcome. */
+export function factsIn(record: RunRecord): RunFacts {
+  return z.object(facts).parse(record)
+}
+
+/** Returns the checksums of the configs to which a checkpoint of this run may belong. */
+export function configSums({
+  configSha256,
+  shorterConfigs = [],
+}: RunRecord): readonly (string | undefined)[] {
+  return [configSha256, ...shorterConfigs.map((shorter) => shorter.configSha256)]
 }
 
 /** Adds the SHA-256 of the other fields' JSON, which detects changes by other programs. */

@@ -8,7 +8,7 @@ import { innerWidths, latentDimension } from '../model/architecture.js'
 import { type Checkpoint, readCheckpoint, readCheckpointHead } from './checkpoint.js'
 import { checkpointName, type RunFiles, type TableName, tableNames } from './files.js'
 import { collect, configSha256, type Damage, prefixMismatch } from './integrity.js'
-import type { RunRecord } from './record.js'
+import { configSums, type RunRecord } from './record.js'
 import { bytesUpTo, type ExpectedRows, ofOtherVersion, requireColumns, tableColumns } from './tables.js'
 
 /** The device and the data that a resumed run must keep. */
@@ -66,7 +66,8 @@ function otherOrigin({ origin }: Checkpoint, config: Config, earlier: EarlierRun
   // Without run.json, the device and the data of a checkpoint of version 0.1.0 are unknown.
   if (origin === null) return earlier === null ? 'does not name its device and its data' : null
   const sameData = Object.entries(origin.dataSha256).every(([key, sum]) => earlier?.dataSha256[key] === sum)
-  const isSame = origin.configSha256 === configSha256(config) && origin.device === earlier?.device && sameData
+  const sums = [configSha256(config), ...(earlier?.record ? configSums(earlier.record) : [])]
+  const isSame = sums.includes(origin.configSha256) && origin.device === earlier?.device && sameData
   return isSame ? null : 'belongs to another run'
 }
 

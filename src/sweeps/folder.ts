@@ -13,6 +13,7 @@ import { version } from '../runs/facts.js'
 import { type RunFiles, runFiles } from '../runs/files.js'
 import { type Inspection, inspectRun } from '../runs/inspect.js'
 import { collect, type Damage, damageText, sha256 } from '../runs/integrity.js'
+import { recogniseShorter } from '../runs/lengthen.js'
 import { isLeftover } from '../runs/open.js'
 import { recognise } from '../runs/recognise.js'
 import { commandSchema, type RecordedCommand, withChecksum } from '../runs/record.js'
@@ -155,8 +156,8 @@ function searchJson({ trials, seed, spaces }: Search): object {
   }
 }
 
-/** The content of a planned run's folder. "damaged" is a run that has to be remade. */
-export type RunState = 'done' | 'damaged' | 'begun' | 'new'
+/** The content of a planned run's folder. "damaged" has to be remade, "shorter" has fewer epochs than planned. */
+export type RunState = 'done' | 'damaged' | 'shorter' | 'begun' | 'new'
 
 export interface InspectedRuns {
   /** In the order of the plan. */
@@ -211,6 +212,7 @@ function inspectPlannedRun({ name, config }: PlannedRun, folder: string, finding
   }
   const found = recognise(files, config)
   if (found.kind === 'none') findings.conflicts.push(`${name}: is not a run`)
+  if (found.kind === 'other' && recogniseShorter(files, config) !== null) return 'shorter'
   if (found.kind === 'other') {
     const prefix = run === null ? name : `${name} (${run.record.status})`
     findings.conflicts.push(...found.differences.map((line) => `${prefix}: ${line}`))

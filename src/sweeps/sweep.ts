@@ -57,7 +57,11 @@ export async function inspectSweep(request: SweepRequest): Promise<InspectedSwee
   const { states, damage } = inspectRuns(plan, folder)
   const missing = withIndexInArm(plan, folder).filter((_, index) => states[index] !== 'done')
   const remade = [...(saved?.damage ?? []), ...damage].map((line) => `damaged, so it is remade: ${line}`)
-  return { plan, folder, states, missing, notes: [...plan.notes, ...planChanges(plan, saved), ...remade] }
+  const shorter = states.filter((state) => state === 'shorter').length
+  const lengthened =
+    shorter === 0 ? [] : [`${shorter} runs are lengthened, because the configs have more epochs now`]
+  const notes = [...plan.notes, ...planChanges(plan, saved), ...lengthened, ...remade]
+  return { plan, folder, states, missing, notes }
 }
 
 function withIndexInArm({ runs }: SweepPlan, folder: string): readonly SweepRun[] {

@@ -90,6 +90,8 @@ function instructionSetVariables({ engine: { name, variant } }: RunRecord): Repr
 function engineNotes({ engine: { name, variant } }: RunRecord): readonly string[] {
   if (name === 'native' && !instructionSets().includes(variant))
     return [`the run used the instruction set ${variant}, which this machine cannot run`]
+  if (variant.includes('side by side'))
+    return [`the run was trained with others side by side (${name} ${variant}), and is trained alone now`]
   if (name === 'wasm' && wasmVariant() !== variant)
     return [`the run used WebAssembly with ${variant}, and this Node runs ${wasmVariant() ?? 'none'}`]
   return []

@@ -7,6 +7,7 @@ import { type EnvironmentFacts, environmentFacts } from '../runs/facts.js'
 import { type RunFiles, runFiles } from '../runs/files.js'
 import { inspectRun, verifyRun } from '../runs/inspect.js'
 import { configSha256, damageText } from '../runs/integrity.js'
+import { lengthenedRecord } from '../runs/lengthen.js'
 import { claimRunFolder, type FolderUse, type FoundRun, inspectRunFolder } from '../runs/open.js'
 import { readMetrics } from '../runs/read.js'
 import type { RecordedCommand, RunFacts, RunRecord } from '../runs/record.js'
@@ -57,17 +58,18 @@ export async function trainRun(request: TrainRequest, host: TrainHost): Promise<
   const { config, folder, use } = request
   const content = await inspectRunFolder(folder, config, use)
   const found = content.kind === 'run' && use === 'resume' ? checkFound(folder, content) : null
-  if (found?.record?.status === 'completed' && found.damage.length === 0) return 'complete'
+  if (found?.record?.status === 'completed' && found.damage.length === 0 && !found.shorter) return 'complete'
   await trainInto(request, found, host)
   return 'trained'
 }
 
 /** Checks every byte of a completed run before it counts as done, and the cheap parts of any other run. */
-function checkFound(folder: string, { record, damage }: FoundRun): FoundRun {
-  if (record === null || damage.length > 0) return { record, damage }
+function checkFound(folder: string, found: FoundRun): FoundRun {
+  const { record, damage } = found
+  if (record === null || damage.length > 0) return found
   const files = runFiles(folder)
   const checked = record.status === 'completed' ? verifyRun(files) : inspectRun(files, 'heads')
-  return { record, damage: checked.damage }
+  return { ...found, damage: checked.damage }
 }
 
 /** Nothing is written before the engine, the data and the memory are known to fit the config. */
@@ -77,7 +79,8 @@ async function trainInto(
   host: TrainHost,
 ): Promise<void> {
   const environment = environmentFacts() // git answers while the data is read
-  const earlier = found && earlierRun(runFiles(folder), found.record)
+  const lengthened = found?.shorter ? lengthenedRecord(found.record!, config) : null
+  const earlier = found && earlierRun(runFiles(folder), lengthened ?? found.record)
   const selection = await selectionFor(folder, config, earlier, select)
   const record = earlier?.record ?? null
   const source = record === null ? config.data.source : sourceOfRun({ config, record })
@@ -88,11 +91,13 @@ async function trainInto(
     command,
   }
   if (earlier !== null) compareWithEarlier(earlier, facts, folder, host.note)
-  const files = await claimRunFolder(folder, config, use)
+  const files = await claimRunFolder(folder, config, use, lengthened)
   const { epochs, batchSize } = config.train
   const session = host.begin({ epochs, batchSize, images: data.train.images.count })
   try {
     host.note(announcement(facts, data, folder))
+    if (lengthened !== null)
+      host.note(`${folder}: lengthening the run from ${found!.record!.epochs} to ${epochs} epochs`)
     const warning = spectrumWarning(config, data)
     if (warning !== null) host.note(`note: ${warning}: raise spectrum.images`)
     const point = use === 'resume' ? await resumePoint(files, config, found, earlier, host.note) : null
@@ -164,6 +169,7 @@ function factsOf(
     dataSha256: data.sha256,
     started: earlier?.started ?? new Date().toISOString(),
     configSha256: configSha256(config),
+    ...(earlier?.shorterConfigs && { shorterConfigs: earlier.shorterConfigs }),
   }
 }
 

@@ -29,7 +29,11 @@ export function trainCommand(): Command {
     .addOption(deviceOption("where to train (default: the config's, or else auto)"))
     .addOption(threadsOption())
     .option('--out <folder>', 'run folder (default: runs/<name>/seed-<seed>)')
-    .option('--resume', 'resume the run in the folder, or start it if there is none', false)
+    .option(
+      '--resume',
+      'resume the run in the folder, with more --epochs if given, or start it if there is none',
+      false,
+    )
     .option('--overwrite', 'replace the run in the folder', false)
     .option('--quiet', 'print no progress and no messages', false)
     .option('--json', 'print the result as JSON', false)

@@ -1,7 +1,7 @@
 import { hostileArguments } from './arguments.mjs'
 import { fileErrors } from './file-errors.mjs'
 import { fullDisk } from './full-disk.mjs'
-import { kills, sweepKills } from './kills.mjs'
+import { kills, lengthenings, sweepKills } from './kills.mjs'
 import { lockRaces } from './lock-races.mjs'
 import { mutations } from './mutations.mjs'
 import { powerCuts } from './power-cuts.mjs'
@@ -10,6 +10,7 @@ import { signalStorms } from './signals.mjs'
 export const campaigns = [
   kills,
   sweepKills,
+  lengthenings,
   powerCuts,
   fullDisk,
   fileErrors,

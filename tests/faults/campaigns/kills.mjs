@@ -29,14 +29,30 @@ export const sweepKills = {
   },
 }
 
-async function killsOf(workplace, args, difference) {
+/** The same for `train --resume` with more epochs than the run in the folder has. */
+export const lengthenings = {
+  name: 'lengthenings',
+  sample: 6,
+  prepare: async (workplace) => {
+    const reference = await workplace.referenceRun()
+    const args = (out) => workplace.trainArgs(out, '--resume')
+    const begin = (out) => eigenae(workplace.trainArgs(out, '--epochs', '1'))
+    return killsOf(workplace, args, (out) => differenceOf(out, reference), begin)
+  },
+}
+
+/** @param begin puts a run into the folder before the command is killed */
+async function killsOf(workplace, args, difference, begin = () => {}) {
   const killed = (out, settings, ...more) =>
     withOperations(workplace, out, settings, process.execPath, [bin, ...args(out, ...more)])
-  const { operations } = await killed(join(workplace.newFolder(), 'run'), {})
+  const undisturbed = join(workplace.newFolder(), 'run')
+  await begin(undisturbed)
+  const { operations } = await killed(undisturbed, {})
   return {
     tries: 3 * operations,
     attempt: async (number, choice) => {
       const out = join(workplace.newFolder(), 'run')
+      await begin(out)
       const action = number % 3 === 1 ? 'half' : 'kill'
       const first = await killed(out, { at: 1 + (Math.floor(number / 3) % operations), action })
       const deaths = [first.operation]
