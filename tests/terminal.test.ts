@@ -22,6 +22,21 @@ describe.skipIf(!hasScript)('train on a terminal (needs util-linux script)', () 
     expect(cursorHidden).toBe(false)
   })
 
+  it('shows the test MSE and effective rank of the last epoch beside the bar, at 80 columns without the speed', async () => {
+    const wide = await onTerminal(train('wide'), { cwd, columns: 120 })
+    expect(wide.output).toMatch(/epoch 3\/3 · step .* left · test MSE 0\.\d+ · rank \d\.\d\d/)
+    const narrow = await onTerminal(train('narrow'), { cwd, columns: 80 })
+    expect(narrow.output).toMatch(
+      /[█░]{6} epoch 3\/3 · loss 0\.\d+ · \d+:\d\d left · test MSE 0\.\d+ · rank \d\.\d\d/,
+    )
+  })
+
+  it('ends with the time it took and a command to continue with', async () => {
+    const { lines } = await onTerminal(train('ended'), { cwd, columns: 120 })
+    expect(lines.find((line) => /^trained 3 epochs in \d+\.\d s$/.test(line))).toBeDefined()
+    expect(lines.at(-2)).toBe('next: eigenae plot ended')
+  })
+
   it('shows the speed of epochs that are shorter than the time between two updates', async () => {
     const { output } = await onTerminal(train('fast'), { cwd, columns: 120 })
     const ends = output.match(/step 4\/4 · \S+ images\/s/g)

@@ -6,7 +6,7 @@ import { scheduleWarnings } from '../config/schedule-warnings.js'
 import type { Config } from '../config/schema.js'
 import type { SweepFile } from '../config/sweep.js'
 import { EigenaeError, usageError } from '../errors.js'
-import { thousands } from '../text/format.js'
+import { count, thousands } from '../text/format.js'
 import { spaceMistakes } from './check-space.js'
 import { overrideOf, type SweepSetting, type Trials, trialsOf } from './trials.js'
 
@@ -98,10 +98,6 @@ function rejectTooManyRuns({ file, variants, grid, search, seeds }: SweepFile): 
     details: [factors.join(' × ')],
     hint: 'Shorten the lists, or split the sweep into several files.',
   })
-}
-
-function count(number: number, noun: string): string {
-  return `${thousands(number)} ${noun}${number === 1 ? '' : 's'}`
 }
 
 /** Returns the mistakes of an override of a field that the sweep file sets for each run. */

@@ -29,6 +29,16 @@ export function clock(seconds: number): string {
   return [...parts, String(whole % 60).padStart(2, '0')].join(':')
 }
 
+/** 8.4 s → "8.4 s", 83 s → "1:23". */
+export function duration(seconds: number): string {
+  return seconds < 60 ? `${seconds.toFixed(1)} s` : clock(seconds)
+}
+
+/** 1 → "1 epoch", 1200 → "1,200 epochs". */
+export function count(number: number, noun: string): string {
+  return `${thousands(number)} ${noun}${number === 1 ? '' : 's'}`
+}
+
 /** Returns a command as a POSIX shell reads it, with quotes around the words that need them. */
 export function commandLine(words: readonly string[]): string {
   return words

@@ -53,14 +53,16 @@ export interface TrainSession {
   end(): void
 }
 
-/** Returns "complete" if the folder held this run already, complete and undamaged; otherwise trains it to its end. */
-export async function trainRun(request: TrainRequest, host: TrainHost): Promise<'complete' | 'trained'> {
+/**
+ * Trains a run to its end, unless the folder holds it already, complete and undamaged. Returns the number of epochs
+ * that it trained; null if there was nothing to do.
+ */
+export async function trainRun(request: TrainRequest, host: TrainHost): Promise<number | null> {
   const { config, folder, use } = request
   const content = await inspectRunFolder(folder, config, use)
   const found = content.kind === 'run' && use === 'resume' ? checkFound(folder, content) : null
-  if (found?.record?.status === 'completed' && found.damage.length === 0 && !found.shorter) return 'complete'
-  await trainInto(request, found, host)
-  return 'trained'
+  if (found?.record?.status === 'completed' && found.damage.length === 0 && !found.shorter) return null
+  return trainInto(request, found, host)
 }
 
 /** Checks every byte of a completed run before it counts as done, and the cheap parts of any other run. */
@@ -77,7 +79,7 @@ async function trainInto(
   { config, folder, use, threads, command, select = selectEngine }: TrainRequest,
   found: FoundRun | null,
   host: TrainHost,
-): Promise<void> {
+): Promise<number> {
   const environment = environmentFacts() // git answers while the data is read
   const lengthened = found?.shorter ? lengthenedRecord(found.record!, config) : null
   const earlier = found && earlierRun(runFiles(folder), lengthened ?? found.record)
@@ -105,6 +107,7 @@ async function trainInto(
     await executeRun({ config, data, engine, threads, files, facts, point, ...session })
     const stalled = stalledWarning(readMetrics(files.metrics))
     if (stalled !== null) host.note(`warning: ${folder}: ${stalled}`)
+    return epochs - (point?.checkpoint.epoch ?? 0)
   } finally {
     session.end()
     await releaseLock(files.lock)

@@ -4,7 +4,8 @@ import { clock, significant, thousands } from '../../text/format.js'
 import { writeMessage } from '../../text/output.js'
 import type { EpochReport, RunObserver } from '../../training/run.js'
 
-const cells = 20
+/** From this many columns on, the bar has step and speed; with fewer, they would push the other figures out of sight. */
+const wideColumns = 120
 
 export interface ProgressOptions {
   readonly epochs: number
@@ -57,6 +58,10 @@ class EpochBar implements ProgressDisplay {
   #epochStarted = 0
   #first: { readonly started: number; readonly images: number } | null = null
   #speed: number | null = null
+  /** Test MSE and effective rank of the last epoch; null before the end of the first one. */
+  #last: string | null = null
+  /** Those beside the bar, which are of the epoch before the one that is being trained. */
+  #shown: string | null = null
 
   constructor(options: ProgressOptions) {
     this.#options = options
@@ -66,11 +71,13 @@ class EpochBar implements ProgressDisplay {
     const { epochs, images } = this.#options
     this.#epoch = epoch
     this.#epochStarted = performance.now()
+    this.#shown = this.#last
     if (this.#first !== null) return
     const before = (epoch - 1) * images
     this.#first = { started: this.#epochStarted, images: before }
-    const text = `epoch ${epoch}/${epochs} · step … · … images/s · loss … · … left`
-    this.#bars.show([{ done: before, total: epochs * images, text, cells }])
+    const speed = this.#isWide ? ' · step … · … images/s' : ''
+    const text = `epoch ${epoch}/${epochs}${speed} · loss … · … left`
+    this.#bars.show([{ done: before, total: epochs * images, text, cells: this.#cells }])
   }
 
   onProgress({ imagesDone, loss }: EpochProgress): void {
@@ -82,7 +89,8 @@ class EpochBar implements ProgressDisplay {
   }
 
   /** Draws at once, because short epochs end faster than the bar is redrawn. */
-  onEpoch({ losses, imagesPerSecond }: EpochReport): void {
+  onEpoch({ losses, imagesPerSecond, evaluation }: EpochReport): void {
+    this.#last = `test MSE ${significant(evaluation.mse)} · rank ${evaluation.spectrum.effectiveRank.toFixed(2)}`
     this.#speed = imagesPerSecond
     this.#show(this.#options.images, losses.loss)
     this.#bars.draw()
@@ -99,11 +107,25 @@ class EpochBar implements ProgressDisplay {
     const pace = (total - before) / (performance.now() - started)
     const text = [
       `epoch ${this.#epoch}/${epochs}`,
-      `step ${Math.ceil(imagesDone / batchSize)}/${Math.ceil(images / batchSize)}`,
-      `${this.#speed === null ? '…' : thousands(this.#speed)} images/s`,
+      ...(this.#isWide
+        ? [
+            `step ${Math.ceil(imagesDone / batchSize)}/${Math.ceil(images / batchSize)}`,
+            `${this.#speed === null ? '…' : thousands(this.#speed)} images/s`,
+          ]
+        : []),
       `loss ${significant(loss)}`,
       `${pace > 0 ? clock((epochs * images - total) / pace / 1000) : '…'} left`,
+      ...(this.#shown === null ? [] : [this.#shown]),
     ].join(' · ')
-    this.#bars.show([{ done: total, total: epochs * images, text, cells }])
+    this.#bars.show([{ done: total, total: epochs * images, text, cells: this.#cells }])
+  }
+
+  get #isWide(): boolean {
+    return (process.stderr.columns ?? wideColumns) >= wideColumns
+  }
+
+  get #cells(): number {
+    if (!this.#isWide) return 6
+    return (process.stderr.columns ?? wideColumns) < 140 ? 12 : 20
   }
 }

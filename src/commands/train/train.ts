@@ -16,7 +16,7 @@ import {
 } from '../../runs/metrics.js'
 import type { FolderUse } from '../../runs/open.js'
 import type { RecordedCommand } from '../../runs/record.js'
-import { share } from '../../text/format.js'
+import { commandLine, count, duration, share } from '../../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../../text/output.js'
 import { alignedTable } from '../../text/table.js'
 import { type TrainSession, type TrainStart, trainRun } from '../../training/train.js'
@@ -45,9 +45,17 @@ export async function train(options: TrainOptions): Promise<void> {
   const note = quiet ? () => {} : writeMessage
   const begin = (start: TrainStart) => openSession(start, folder, options)
   const request = { config, folder, use, threads, command, ...(select && { select }) }
-  const outcome = await trainRun(request, { note, begin })
-  if (outcome === 'complete') note(`${folder}: already complete`)
+  const started = performance.now()
+  const epochs = await trainRun(request, { note, begin })
+  const seconds = (performance.now() - started) / 1000
+  note(
+    epochs === null
+      ? `${folder}: already complete`
+      : `trained ${count(epochs, 'epoch')} in ${duration(seconds)}`,
+  )
   printResults(runFiles(folder), options.json)
+  // For a person; scripts and the log of a sweep have no use for it.
+  if (process.stdout.isTTY && process.stderr.isTTY) note(`next: ${commandLine(['eigenae', 'plot', folder])}`)
 }
 
 function openSession(start: TrainStart, folder: string, { config, quiet }: TrainOptions): TrainSession {
