@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { configDifferences } from '../../config/difference.js'
 import { valueAt } from '../../config/json.js'
-import type { Config } from '../../config/schema.js'
+import { configJson } from '../../config/text.js'
 import type { Arm, SweepPlan } from '../../sweeps/plan.js'
 import type { InspectedSweep } from '../../sweeps/sweep.js'
 import { writeJsonLine, writeMessage, writeResult } from '../../text/output.js'
@@ -34,7 +34,7 @@ export function writeDryRun({ plan, states, folder }: InspectedSweep, json: bool
 
 /** Returns, for each arm, its values of the fields that differ between arms. */
 function differencesByArm({ arms, runs }: SweepPlan): ReadonlyMap<Arm, Record<string, unknown>> {
-  const configs = new Map<Arm, Config>(runs.map(({ arm, config }) => [arm, config]))
+  const configs = new Map<Arm, object>(runs.map(({ arm, config }) => [arm, configJson(config)]))
   const first = configs.get(arms[0]!)!
   const paths = new Set<string>()
   for (const config of configs.values()) {
