@@ -52,9 +52,23 @@ export type Resolution =
  * @throws one usage error that lists every mistake, each with its location in the file or its flag.
  */
 export async function loadConfig(file: string, overrides: readonly Override[] = []): Promise<Config> {
-  const resolution = resolveConfig(await readConfigFile(file), overrides)
+  return validConfig(await readConfigFile(file), overrides)
+}
+
+/** Does the same for a config that a script holds as an object. Its mistakes have no location, only a path. */
+export function objectConfig(value: unknown, overrides: readonly Override[] = []): Config {
+  const document: JsonDocument = {
+    value,
+    has: (path) => valueAt(value, path) !== undefined,
+    locationOf: () => 'field',
+  }
+  return validConfig({ file: 'config', document }, overrides)
+}
+
+function validConfig(file: ConfigFile, overrides: readonly Override[]): Config {
+  const resolution = resolveConfig(file, overrides)
   if (resolution.kind === 'config') return resolution.config
-  throw usageError({ problem: 'this config cannot be used', subject: file, details: resolution.lines })
+  throw usageError({ problem: 'this config cannot be used', subject: file.file, details: resolution.lines })
 }
 
 export async function readConfigFile(file: string): Promise<ConfigFile> {

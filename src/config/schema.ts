@@ -195,6 +195,9 @@ export const configSchema = z.strictObject({
   device: z.enum(devices).default('auto'),
 })
 
+/** A config as it is written: without the fields that have their default. */
+export type ConfigInput = DeepReadonly<z.input<typeof configSchema>>
+
 /** A config in which every field has a value. */
 export type Config = DeepReadonly<Omit<z.output<typeof configSchema>, '$schema'>>
 
