@@ -20,6 +20,8 @@ import {
   type Row,
   type SpectrumRow,
   spectrumColumns,
+  type TimingsRow,
+  timingsColumns,
 } from './tables.js'
 
 /** A run folder as the commands read it. */
@@ -149,6 +151,11 @@ function configIfKnown(content: Buffer, file: string): Config | null {
 /** Returns the rows of metrics.csv; empty if the file does not exist. */
 export function readMetrics(file: string): readonly MetricsRow[] {
   return [...tableRows(readIfPresent(file, sizeLimits.table), file, metricsColumns)]
+}
+
+/** Returns the rows of timings.csv; empty if the file does not exist. */
+export function readTimings(file: string): readonly TimingsRow[] {
+  return [...tableRows(readIfPresent(file, sizeLimits.table), file, timingsColumns)]
 }
 
 function keptRows<Columns extends readonly string[]>(

@@ -49,6 +49,7 @@ export type Row<Columns extends readonly string[]> = {
   readonly [Column in Columns[number]]: Column extends TextColumn ? string : number
 }
 export type MetricsRow = Row<typeof metricsColumns>
+export type TimingsRow = Row<typeof timingsColumns>
 export type SpectrumRow = Row<typeof spectrumColumns>
 export type LayersRow = Row<typeof layersColumns>
 export type LossesRow = Row<typeof lossesColumns>

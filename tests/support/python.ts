@@ -40,6 +40,18 @@ function pythonOf(environment: string): string {
   return join(environment, 'bin', 'python')
 }
 
+/** As `pythonWith`, but returns null, with a message, if the packages cannot be installed. Throws on CI. */
+export function pythonIfInstallable(packages: readonly string[], testFile: string): string | null {
+  if (missingPython(testFile) !== null) return null
+  try {
+    return pythonWith(packages)
+  } catch (error) {
+    if (process.env.CI) throw error
+    console.warn(`${testFile} is skipped: pip cannot install ${packages.join(', ')}`)
+    return null
+  }
+}
+
 /** Runs a program with the input on stdin and returns its output. */
 export function runPython(python: string, program: string, cwd: string, input = ''): string {
   return execFileSync(python, ['-c', program], { cwd, input, encoding: 'utf8' })

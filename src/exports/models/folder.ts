@@ -5,7 +5,7 @@ import { hasCode, usageError, withFileErrors } from '../../errors.js'
 import { entriesOf, makeFolder } from '../../files/folder.js'
 import { isOurs } from '../../files/own-files.js'
 import { removeLeftovers, temporaryName } from '../../files/write.js'
-import type { ExportFile, ModelFormat } from './format.js'
+import type { ExportFile, FolderFormat } from './format.js'
 import { readmeMark, readmeName } from './readme.js'
 
 /**
@@ -16,7 +16,7 @@ import { readmeMark, readmeName } from './readme.js'
 export async function refuseUsedFolder(
   folder: string,
   overwrite: boolean,
-  formats: readonly ModelFormat[],
+  formats: readonly FolderFormat[],
 ): Promise<readonly string[]> {
   const entries = await entriesOf(folder)
   if (entries.length === 0) return []

@@ -1,10 +1,13 @@
 import type { ExportedNetwork } from './network.js'
 
-/** A file format for models, one row of the table in index.ts. */
-export interface ModelFormat {
+/** A format of the files in an export's folder, beside its README.md. */
+export interface FolderFormat {
   readonly name: string
-  /** The names of the files that `encode` returns. */
   readonly fileNames: readonly string[]
+}
+
+/** A file format for models, one row of the table in index.ts. `encode` returns the files of `fileNames`. */
+export interface ModelFormat extends FolderFormat {
   encode(network: ExportedNetwork, facts: ExportFacts): Promise<readonly ExportFile[]>
   /** Returns the instructions for README.md. */
   guide(network: ExportedNetwork): Guide

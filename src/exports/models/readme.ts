@@ -14,6 +14,11 @@ export function readmeMark(format: string): Mark {
   }
 }
 
+/** Returns the first lines of an export's README.md, by which `readmeMark` recognises it. */
+export function readmeHead(title: string): string {
+  return `${firstLine}\n# ${title}\n`
+}
+
 function origin(format: string): string {
   return `exported as ${format} by eigenae`
 }
@@ -22,9 +27,7 @@ function origin(format: string): string {
 export function exportReadme(format: ModelFormat, network: ExportedNetwork, facts: ExportFacts): string {
   const { language, needs, code, inputIs, notes } = format.guide(network)
   const { part, input, output, layers } = network
-  return `${firstLine}
-# ${title(part)} of ${facts.run}, seed ${facts.seed}
-
+  return `${readmeHead(`${title(part)} of ${facts.run}, seed ${facts.seed}`)}
 A denoising autoencoder of MNIST digits, trained for ${facts.epoch} ${facts.epoch === 1 ? 'epoch' : 'epochs'} and ${origin(format.name)} ${facts.eigenae}.
 
 ${needs}

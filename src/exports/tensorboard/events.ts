@@ -1,0 +1,172 @@
+import { configJson, withoutSeed } from '../../config/text.js'
+import { jsonText } from '../../files/json.js'
+import { sha256 } from '../../runs/integrity.js'
+import type { WholeRun } from '../../runs/read.js'
+import type { SpectrumRow, TimingsRow } from '../../runs/tables.js'
+import { recordsOf } from './records.js'
+
+/**
+ * Returns an event file for TensorBoard: the metrics and timings as scalars by epoch, the spectrum as histograms over the
+ * rank, the config as text, and its fields as hyperparameters. The values have single precision.
+ */
+export async function eventFile(run: WholeRun, timings: readonly TimingsRow[]): Promise<Buffer> {
+  // Imported here because no other command needs it.
+  const { default: protobuf } = await import('protobufjs')
+  const { root } = protobuf.parse(schema, { keepCase: true })
+  const encode = (type: string, message: object) => {
+    const found = root.lookupType(type)
+    return found.encode(found.fromObject(message)).finish()
+  }
+  const hyperparameters = hyperparameterData(run).map(([tag, data]) => ({
+    tag: `_hparams_/${tag}`,
+    metadata: pluginMetadata('hparams', encode('HParamsPluginData', data)),
+  }))
+  return recordsOf(eventsOf(run, timings, hyperparameters).map((event) => encode('Event', event)))
+}
+
+function eventsOf(
+  run: WholeRun,
+  timings: readonly TimingsRow[],
+  hyperparameters: readonly object[],
+): readonly object[] {
+  const timeAt = wallTimes(run, timings)
+  const summary = (epoch: number, value: readonly object[]) => ({
+    wall_time: timeAt(epoch),
+    step: epoch,
+    summary: { value },
+  })
+  return [
+    // The first event names the version of the format.
+    { wall_time: timeAt(0), file_version: 'brain.Event:2' },
+    summary(0, [configAsText(run), ...hyperparameters]),
+    ...run.metrics.map((row) => summary(row.epoch, scalars('metrics', row))),
+    ...timings.map((row) => summary(row.epoch, scalars('timings', row))),
+    ...byEpoch(run.spectrum).map(([epoch, rows]) => summary(epoch, [spectrumHistogram(rows)])),
+  ]
+}
+
+/** Returns the time, in seconds since 1970, at which an epoch ended, without the time that the run was interrupted. */
+function wallTimes({ record }: WholeRun, timings: readonly TimingsRow[]): (epoch: number) => number {
+  const started = Date.parse(record.started) / 1000
+  const times = new Map<number, number>()
+  let elapsed = 0
+  for (const { epoch, train_seconds, eval_seconds } of timings) {
+    elapsed += train_seconds + eval_seconds
+    times.set(epoch, started + elapsed)
+  }
+  return (epoch) => times.get(epoch) ?? started
+}
+
+/** Empty fields of the table have no value. */
+function scalars(
+  group: string,
+  { epoch: _, ...columns }: Readonly<Record<string, number>>,
+): readonly object[] {
+  return Object.entries(columns)
+    .filter(([, value]) => !Number.isNaN(value))
+    .map(([name, value]) => ({ tag: `${group}/${name}`, simple_value: value }))
+}
+
+function byEpoch(rows: readonly SpectrumRow[]): readonly (readonly [number, readonly SpectrumRow[]])[] {
+  const epochs = new Map<number, SpectrumRow[]>()
+  for (const row of rows) {
+    const siblings = epochs.get(row.epoch)
+    if (siblings === undefined) epochs.set(row.epoch, [row])
+    else siblings.push(row)
+  }
+  return [...epochs]
+}
+
+/** One bucket per rank, centred on it, whose height is the share of that singular value. */
+function spectrumHistogram(rows: readonly SpectrumRow[]): object {
+  const shares = rows.map(({ singular_share }) => singular_share)
+  const ranks = rows.map(({ rank }) => rank)
+  const sumOver = (term: (rank: number) => number) =>
+    shares.reduce((sum, share, index) => sum + share * term(ranks[index]!), 0)
+  return {
+    tag: 'spectrum/singular_share',
+    histo: {
+      min: 0.5,
+      max: ranks.length + 0.5,
+      num: sumOver(() => 1),
+      sum: sumOver((rank) => rank),
+      sum_squares: sumOver((rank) => rank * rank),
+      bucket_limit: ranks.map((rank) => rank + 0.5),
+      bucket: shares,
+    },
+  }
+}
+
+const stringType = 7
+
+/** TensorBoard shows text as Markdown. */
+function configAsText({ config }: WholeRun): object {
+  const text = `\`\`\`json\n${jsonText(configJson(config))}\`\`\`\n`
+  return {
+    tag: 'config',
+    metadata: pluginMetadata('text', new Uint8Array()),
+    tensor: { dtype: stringType, tensor_shape: {}, string_val: [Buffer.from(text)] },
+  }
+}
+
+function pluginMetadata(plugin_name: string, content: Uint8Array): object {
+  return { plugin_data: { plugin_name, content } }
+}
+
+const succeeded = 1
+
+/** The runs of an arm are one group, of which TensorBoard shows the mean; so the seed is not among the fields. */
+function hyperparameterData({ config, record }: WholeRun): readonly (readonly [tag: string, data: object])[] {
+  const start = {
+    hparams: Object.fromEntries(fieldsIn(withoutSeed(config), '')),
+    group_name: sha256(JSON.stringify(withoutSeed(config))),
+    start_time_secs: Date.parse(record.started) / 1000,
+  }
+  const startInfo = ['session_start_info', { session_start_info: start }] as const
+  if (record.status !== 'completed') return [startInfo]
+  const end = { status: succeeded, end_time_secs: Date.parse(record.ended) / 1000 }
+  return [startInfo, ['session_end_info', { session_end_info: end }]]
+}
+
+/** Returns the config's fields by path, as values of a google.protobuf.Struct; lists as JSON. */
+function fieldsIn(value: unknown, path: string): readonly (readonly [path: string, value: object])[] {
+  if (typeof value === 'number') return [[path, { number_value: value }]]
+  if (typeof value === 'boolean') return [[path, { bool_value: value }]]
+  if (typeof value === 'string') return [[path, { string_value: value }]]
+  if (Array.isArray(value) || value === null) return [[path, { string_value: JSON.stringify(value) }]]
+  return Object.entries(value as object).flatMap(([name, inner]) =>
+    fieldsIn(inner, path === '' ? name : `${path}.${name}`),
+  )
+}
+
+/**
+ * The parts of TensorFlow's and TensorBoard's messages that are written here. Sources: event.proto, summary.proto,
+ * tensor.proto and tensor_shape.proto in tensorboard/compat/proto, and tensorboard/plugins/hparams/plugin_data.proto.
+ */
+const schema = `
+syntax = "proto3";
+message Event {
+  double wall_time = 1; int64 step = 2;
+  oneof what { string file_version = 3; Summary summary = 5; }
+}
+message Summary { repeated Value value = 1; }
+message Value {
+  string tag = 1; SummaryMetadata metadata = 9;
+  oneof value { float simple_value = 2; HistogramProto histo = 5; TensorProto tensor = 8; }
+}
+message SummaryMetadata { PluginData plugin_data = 1; }
+message PluginData { string plugin_name = 1; bytes content = 2; }
+message HistogramProto {
+  double min = 1; double max = 2; double num = 3; double sum = 4; double sum_squares = 5;
+  repeated double bucket_limit = 6; repeated double bucket = 7;
+}
+message TensorProto { int32 dtype = 1; TensorShapeProto tensor_shape = 2; repeated bytes string_val = 8; }
+message TensorShapeProto {}
+message HParamsPluginData {
+  int32 version = 1;
+  oneof data { SessionStartInfo session_start_info = 3; SessionEndInfo session_end_info = 4; }
+}
+message SessionStartInfo { map<string, FieldValue> hparams = 1; string group_name = 4; double start_time_secs = 5; }
+message SessionEndInfo { int32 status = 1; double end_time_secs = 2; }
+message FieldValue { oneof kind { double number_value = 2; string string_value = 3; bool bool_value = 4; } }
+`
