@@ -8,14 +8,14 @@ out=${1:-runs/study}
 study=configs/study
 eigenae() { node bin/eigenae.js "$@"; }
 
-# 1. The search: 40 trials of each family on 50,000 images, judged by the other 10,000.
+# 1. The search: 40 trials of each family, trained on 50,000 images and judged by the other 10,000.
 eigenae sweep --config $study/search.json --out "$out/search" --resume
 
-# 2. The best config of each family, without its validation images.
+# 2. The best config of each family. The script that follows trains it on all images.
 mkdir -p "$out/best"
 for config in $study/*.json; do
   family=$(basename "$config" .json)
-  [ "$family" = search ] || [ "$family" = final ] && continue
+  case $family in search) continue ;; esac
   [ -e "$out/best/$family.json" ] ||
     eigenae best "$out/search/$family",trial-* --metric validation_denoise_mse --out "$out/best/$family.json"
 done
