@@ -1,10 +1,17 @@
-export type Scheme = 'light' | 'dark'
+export const schemes = ['light', 'dark'] as const
+export type Scheme = (typeof schemes)[number]
 
 interface Inks {
   readonly background: string
   readonly text: string
   readonly faint: string
   readonly arms: readonly string[]
+  /** Below, at and above the middle of a diverging scale. */
+  readonly diverging: readonly string[]
+  /** From the lowest to the highest value of a scale. */
+  readonly ramp: readonly string[]
+  /** For lines, from hardly visible to strong. */
+  readonly emphasis: readonly string[]
 }
 
 // Okabe and Ito's colours ("Color Universal Design", 2008), distinct for every kind of colour vision: those with enough
@@ -15,12 +22,18 @@ const inks: Readonly<Record<Scheme, Inks>> = {
     text: '#1b1b1b',
     faint: '#d9d9d9',
     arms: ['#0072b2', '#d55e00', '#009e73', '#b0528c', '#000000', '#b07d00', '#3a93c9'],
+    diverging: ['#0b3c6f', '#5a9fd0', '#f4f4f2', '#ee9a4d', '#8c3a00'],
+    ramp: ['#00224e', '#35456c', '#666970', '#948e77', '#c8b866', '#fee838'],
+    emphasis: ['#dcdcdc', '#a9c3da', '#4d93c7', '#08306b'],
   },
   dark: {
     background: '#16181c',
     text: '#e8e8e8',
     faint: '#3a3e45',
     arms: ['#56b4e9', '#e69f00', '#2fc99a', '#e29bc4', '#ffffff', '#f0e442', '#ff8a3d'],
+    diverging: ['#9fd0ff', '#3f86c4', '#26292f', '#c26a12', '#ffc27a'],
+    ramp: ['#00224e', '#35456c', '#666970', '#948e77', '#c8b866', '#fee838'],
+    emphasis: ['#33373e', '#4f6a80', '#72aede', '#eaf4ff'],
   },
 }
 
@@ -67,7 +80,7 @@ const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle
 
 /** Returns Vega-Lite's config for all charts. `labelLimit` is the width of the arms' labels beside an axis, in pixels. */
 export function themeOf(scheme: Scheme, font: string, labelLimit: number): object {
-  const { background, text, faint, arms } = inks[scheme]
+  const { background, text, faint, arms, diverging, ramp, emphasis } = inks[scheme]
   const label = { labelColor: text, titleColor: text, labelFontSize: 11, titleFontSize: 12 }
   return {
     background,
@@ -81,10 +94,17 @@ export function themeOf(scheme: Scheme, font: string, labelLimit: number): objec
     header: { ...label, titleFontWeight: 'normal', labelFontSize: 12, labelLimit: 300, labelPadding: 4 },
     title: { color: text, subtitleColor: text, anchor: 'start', fontSize: 14, fontWeight: 600 },
     mark: { color: arms[0] },
-    range: { category: arms, symbol: shapes },
+    range: { category: arms, symbol: shapes, diverging, ramp, emphasis },
     rule: { color: text },
     text: { color: text },
+    // Drawn below a text that crosses lines.
+    style: { halo: { fill: background, stroke: background, strokeWidth: 3, strokeJoin: 'round' } },
   }
+}
+
+/** Returns the colours of the background and the text of a picture. */
+export function pictureInks(scheme: Scheme): Pick<Inks, 'background' | 'text'> {
+  return inks[scheme]
 }
 
 export function armColor(scheme: Scheme, arm: number): string {
