@@ -21,7 +21,7 @@ describe('eigenae compare --out', () => {
     for (const arms of [['arms/none'], threeArms]) {
       expect((await compare(...arms, '--out', out)).code).toBe(0)
     }
-    const files = comparisonPictures.flatMap((name) => [`${name}.png`, `${name}.svg`])
+    const files = [...comparisonPictures, 'pareto'].flatMap((name) => [`${name}.png`, `${name}.svg`])
     const all = [...files, 'comparison.csv', 'comparison.json', 'notes.txt', 'report.html']
     expect((await readdir(out)).sort()).toEqual(all.sort())
     expect(await readFile(`${out}/notes.txt`, 'utf8')).toBe('mine')

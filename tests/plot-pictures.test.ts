@@ -83,7 +83,7 @@ describe('rank axes', () => {
   it.each([
     [2, ['1', '2']],
     [10, ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10']],
-    [64, ['0', '10', '20', '30', '40', '50', '60']],
+    [64, ['10', '20', '30', '40', '50', '60']],
   ])('label at most ten ranks: %d dimensions', async (latent, expected) => {
     // Only the labels below an axis are centred.
     const text = await svg(`even-${latent}-10`, 'spectrum')
@@ -92,17 +92,16 @@ describe('rank axes', () => {
   })
 })
 
-describe('the legend', () => {
+describe('lines over the epochs', () => {
   const arms = ['none', 'eigen'] as const
-  const lineOnly = /^M[-\d.]+,0L[-\d.]+,0$/
 
   beforeAll(async () => {
     for (const epochs of [30, 31]) {
       for (const arm of arms) {
         const eigen = arm === 'none' ? null : { kind: 'top-k', k: 2, weight: 1, center: false }
-        writeRun(scratch(`legend-${epochs}`, arm, 'seed-0'), { epochs, eigen })
+        writeRun(scratch(`lines-${epochs}`, arm, 'seed-0'), { epochs, eigen })
       }
-      const { code } = await eigenae(['compare', `legend-${epochs}`, '--out', `legend-${epochs}-pictures`], {
+      const { code } = await eigenae(['compare', `lines-${epochs}`, '--out', `lines-${epochs}-pictures`], {
         cwd: scratch(),
       })
       expect(code).toBe(0)
@@ -112,21 +111,102 @@ describe('the legend', () => {
   it.each([
     [30, true],
     [31, false],
-  ])('shows markers only if the lines have them: %d epochs', async (epochs, markers) => {
-    for (const name of ['loss', 'effective-rank']) {
-      const text = await svg(`legend-${epochs}`, name)
-      const legend = text.slice(text.indexOf('role-legend-symbol'))
-      const symbols = [...legend.matchAll(/ d="([^"]*)"[^>]*stroke/g)].map(([, d]) => d!)
-      const drawn = symbols.filter((d) => d !== 'M0,0h0v0h0Z')
-      expect(
-        drawn.some((d) => lineOnly.test(d)),
-        name,
-      ).toBe(!markers)
+  ])('have markers only if there are few: %d epochs', async (epochs, markers) => {
+    for (const name of ['loss', 'effective-rank', 'training']) {
+      const text = await svg(`lines-${epochs}`, name)
       expect(text.includes('mark-symbol role-mark'), name).toBe(markers)
+      expect(text, name).not.toContain('role-legend')
     }
-    const page = await readFile(scratch(`legend-${epochs}-pictures`, 'report.html'), 'utf8')
-    const paths = page.match(/<button[^>]*>.*?<\/button>/g)!.map((button) => button.match(/<path/g)!.length)
-    expect(paths).toEqual(arms.map(() => (markers ? 2 : 1)))
+    const page = await readFile(scratch(`lines-${epochs}-pictures`, 'report.html'), 'utf8')
+    const paths = page.match(/<button[^>]*data-arm[^>]*>.*?<\/button>/g)!
+    expect(paths.map((button) => button.match(/<path/g)!.length)).toEqual(arms.map(() => (markers ? 2 : 1)))
+  })
+
+  it('have the labels of their arms at their ends, which do not overlap', async () => {
+    const text = await svg('lines-30', 'loss')
+    const places = [
+      ...text.matchAll(
+        /text-anchor="start" transform="translate\(([\d.]+),([\d.]+)\)"[^>]*fill="(#[^"]+)">([^<]+)</g,
+      ),
+    ]
+    const ends = places.filter(([, , , , label]) => /none|top-k|eigen/.test(label!))
+    expect(ends.length).toBe(4)
+    expect(new Set(ends.map(([, , , fill]) => fill)).size).toBe(2)
+    const [first, second] = ends
+    expect(first![1]).toBe(second![1])
+    expect(Math.abs(Number(first![2]) - Number(second![2]))).toBeGreaterThan(12)
+  })
+})
+
+describe('the pictures of a comparison', () => {
+  /** Returns the charts of the report of a comparison by their names, each with the rows of its data. */
+  async function rowsOf(run: string) {
+    const { code, stderr } = await eigenae(['compare', run, '--out', `${run}-report`], { cwd: scratch() })
+    expect(code, stderr).toBe(0)
+    const page = await readFile(scratch(`${run}-report`, 'report.html'), 'utf8')
+    const { charts } = JSON.parse(/id="report-data">(.*?)<\/script>/.exec(page)![1]!)
+    return new Map<string, readonly Readonly<Record<string, unknown>>[]>(
+      charts.map(({ name, spec }: { name: string; spec: { data: { values: [] } } }) => [
+        name,
+        spec.data.values,
+      ]),
+    )
+  }
+
+  it('has the effective rank before training, on an axis from 1 to d', async () => {
+    writeRun(scratch('start'), { latent: 4, effectiveRank: 3 })
+    const points = (await rowsOf('start')).get('effective-rank')!.filter(({ kind }) => kind === 'mean')
+    const shares = [0.4, 0.3, 0.2, 0.1]
+    const atStart = Math.exp(-shares.reduce((sum, p) => sum + p * Math.log(p), 0))
+    expect(points.map(({ epoch }) => epoch)).toEqual([0, 1, 2, 3])
+    expect(points[0]!.mean).toBeCloseTo(atStart, 10)
+    expect(points[3]!.mean).toBe(3)
+    const text = await readFile(scratch('start-report', 'effective-rank.svg'), 'utf8')
+    const labels = [...text.matchAll(/text-anchor="end"[^>]*>(\d+)<\/text>/g)].map(([, label]) => label)
+    expect(labels).toEqual(['1', '2', '3', '4'])
+  })
+
+  it('has the shares as powers of two around 1/d', async () => {
+    const cells = (await rowsOf('start')).get('evolution')!
+    const first = cells.filter(({ epoch }) => epoch === '0')
+    expect(first.map(({ rank }) => rank)).toEqual(['1', '2', '3', '4'])
+    for (const { share, doublings } of first)
+      expect(doublings).toBeCloseTo(Math.log2((share as number) * 4), 10)
+  })
+
+  it('has each term of the loss, and weights only if they change', async () => {
+    const eigen = { kind: 'top-k', k: 2, weight: 1, center: false }
+    for (const seed of [0, 1]) {
+      const folder = writeRun(scratch('terms', `seed-${seed}`), { seed, eigen, epochs: 2 })
+      const rows = [
+        '1,1,top-k,1,0.5,0.5',
+        '1,2,entropy,0.2,3,0.6',
+        `2,1,top-k,1,${0.4 + 0.2 * seed},0.4`,
+        '2,2,entropy,0.1,2,0.2',
+      ]
+      writeFileSync(`${folder}/losses.csv`, ['epoch,term,kind,weight,value,weighted', ...rows, ''].join('\n'))
+      const layers = ['0,encoder.0,32,0,4,1', `1,encoder.0,32,${8 * seed},4,1`, '2,encoder.0,32,16,4,1']
+      const header = 'epoch,layer,width,dead_units,effective_rank,mean_variance'
+      writeFileSync(`${folder}/layers.csv`, [header, ...layers, ''].join('\n'))
+    }
+    const charts = await rowsOf('terms')
+    const lines = charts.get('training')!.filter(({ kind }) => kind === 'mean')
+    const means = [2, 3, 4].map((panel) => lines.filter((row) => row.panel === panel).map(({ mean }) => mean))
+    expect(means).toEqual([
+      [0.5, 0.5],
+      [3, 2],
+      [0.2, 0.1],
+    ])
+    const text = await readFile(scratch('terms-report', 'training.svg'), 'utf8')
+    expect(text).toContain('>entropy, without its weight<')
+    expect(text).toContain('>weight of entropy<')
+    expect(text).not.toContain('>weight of top-k<')
+    const cells = charts.get('dead-units')!
+    expect(cells.map(({ epoch, dead, share }) => [epoch, dead, share])).toEqual([
+      [0, 0, 0],
+      [1, 4, 0.125],
+      [2, 16, 0.5],
+    ])
   })
 })
 

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { evaluationNoise } from '../src/model/random.js'
+import { errorsOf, pickOutputs, pickSamples, worstSamples } from '../src/plots/reconstructions.js'
 import { runPictures } from '../src/plots/run-pictures.js'
 import { principalPlane } from '../src/spectrum/principal-directions.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
@@ -10,8 +11,8 @@ import { sealRun } from './support/seal.js'
 
 const scratch = scratchFolder()
 const plot = (...args: readonly string[]) => eigenae(['plot', ...args], { cwd: scratch() })
-const fromTables = ['effective-rank', 'evolution', 'loss', 'spectrum']
-const fromModel = ['embedding', 'reconstructions']
+const fromTables = ['effective-rank', 'evolution', 'loss', 'spectrum', 'training']
+const fromModel = ['embedding', 'reconstructions', 'worst-reconstructions']
 
 const pictures = (names: readonly string[]) => names.flatMap((name) => [`${name}.png`, `${name}.svg`]).sort()
 
@@ -40,6 +41,10 @@ describe('eigenae plot', () => {
       const svg = await readFile(scratch('trained/seed-0/plots', `${name}.svg`), 'utf8')
       expect(svg).toContain(`font-family="'Source Sans 3', sans-serif"`)
     }
+    for (const name of [...fromTables, ...fromModel])
+      expect(await readFile(scratch('trained/seed-0/plots', `${name}.svg`), 'utf8')).toContain(
+        'trained, seed 0</text>',
+      )
     expect(embedding).toMatch(/first principal direction \(\d+ % of the variance\)/)
   })
 
@@ -51,6 +56,24 @@ describe('eigenae plot', () => {
     const refused = await plot('trained', '--out', 'pictures')
     expect(refused.stderr).toContain('pictures/embedding.png: exists and was not written by this command')
     expect(refused.code).toBe(2)
+  })
+
+  it('comes with the reconstructions of the arms, side by side, in a comparison', async () => {
+    const args = ['compare', 'trained', 'untrained', '--out', 'compared']
+    writeRun(scratch('untrained', 'seed-0'), { noise: 0.3 })
+    const { code, stderr } = await eigenae(args, { cwd: scratch() })
+    expect(code).toBe(0)
+    expect(stderr).toContain('untrained/seed-0: no reconstructions, as it has no model')
+    for (const name of ['reconstructions', 'worst-reconstructions'])
+      expect(await readFile(scratch('compared', `${name}.svg`), 'utf8')).toContain('>original</text>')
+  })
+
+  it('draws on a dark background', async () => {
+    expect((await plot('trained', '--out', 'dark', '--scheme', 'dark')).code).toBe(0)
+    for (const name of [...fromTables, ...fromModel]) {
+      const svg = await readFile(scratch('dark', `${name}.svg`), 'utf8')
+      expect(svg, name).toMatch(/<rect width="[^"]*" height="[^"]*" fill="#16181c"/)
+    }
   })
 
   it('draws an incomplete run from its checkpoint, or from its tables if it has none', async () => {
@@ -101,6 +124,29 @@ describe('eigenae plot', () => {
 })
 
 describe('pictures of a model', () => {
+  it('search the images with the largest error, averaged over the models', () => {
+    const samples = {
+      count: 3,
+      pixels: 2,
+      clean: Float32Array.of(0, 0, 0, 0, 0, 0),
+      noisy: Float32Array.of(1, 1, 2, 2, 3, 3),
+    }
+    const model = (label: string, ...output: readonly number[]) => ({
+      label,
+      output: Float32Array.from(output),
+    })
+    const models = [model('a', 0, 0.5, 0, 0, 1, 0), model('b', 1, 1, 0, 0, 0, 0)]
+    const [a, b] = models.map((each) => errorsOf(each, samples))
+    expect([a, b]).toEqual([
+      [0.125, 0, 0.5],
+      [1, 0, 0],
+    ])
+    const places = worstSamples(models, samples)
+    expect(places).toEqual([0, 2, 1])
+    expect([...pickSamples(samples, [2, 0]).noisy]).toEqual([3, 3, 1, 1])
+    expect([...pickOutputs(models[0]!, 2, [2]).output]).toEqual([1, 0])
+  })
+
   it('use the same noise as evaluations', async () => {
     const images = Uint8Array.from({ length: 3 * 784 }, (_, index) => (index * 31) % 256)
     await withTrainer(engines[0]!, smallSpec, images, async (trainer) => {

@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { comparisonPictures } from '../src/plots/comparison.js'
+import { textWidth } from '../src/plots/font.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
 
@@ -63,7 +65,7 @@ describe.skipIf(missing)('report.html in Chromium', () => {
     [400, 'dark'],
   ] as const)('makes no requests and fits at %d pixels, %s', async (width, scheme) => {
     const { page, problems } = await open(width, scheme)
-    expect(await page.locator('.chart svg').count()).toBe(5)
+    expect(await page.locator('.chart svg').count()).toBe(comparisonPictures.length + 1)
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
     const background = await page.evaluate('getComputedStyle(document.body).backgroundColor')
     expect(background).toBe(scheme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(22, 24, 28)')
@@ -81,9 +83,13 @@ describe.skipIf(missing)('report.html in Chromium', () => {
 
   it('shows the values under the pointer', async () => {
     const { page, problems } = await open(1280, 'light')
-    await page.locator('#chart-spectrum svg .mark-rect path[aria-roledescription="bar"]').first().hover()
+    // The arms' marks lie on each other, the last one on top.
+    await page
+      .locator('#chart-spectrum svg path[aria-roledescription="point"][aria-label^="rank: 1;"]')
+      .last()
+      .hover()
     await page.waitForSelector('#tooltip:not([hidden])')
-    await expect(page.locator('#tooltip').textContent()).resolves.toMatch(/rank 1.*share 0\.4000/)
+    await expect(page.locator('#tooltip').textContent()).resolves.toMatch(/rank 1.*mean 0\.4000/)
     await page.mouse.move(2, 2)
     await page.waitForSelector('#tooltip[hidden]', { state: 'attached' })
     expect(problems).toEqual([])
@@ -101,13 +107,27 @@ describe.skipIf(missing)('report.html in Chromium', () => {
     await expect.poll(points).toBe(before)
   })
 
-  it('comes with pictures that a browser draws in a sans-serif font', async () => {
+  it('comes with pictures that a browser draws in their own font', async () => {
     const page = await browser.newPage()
     await page.goto(pathToFileURL(scratch('out', 'loss.svg')).href)
-    const families = await page.evaluate(
-      "[...new Set([...document.querySelectorAll('text')].map((each) => getComputedStyle(each).fontFamily))]",
+    await page.evaluate('document.fonts.ready')
+    const faces = await page.evaluate(
+      '[...document.fonts].map(({ family, weight, status }) => [family, weight, status])',
     )
-    expect(families).toEqual(['"Source Sans 3", sans-serif'])
+    expect(faces).toEqual([
+      ['Source Sans 3', '400', 'loaded'],
+      ['Source Sans 3', '600', 'loaded'],
+    ])
+    const texts: readonly [string, string, string, number][] = await page.evaluate(
+      "[...document.querySelectorAll('text')].map((each) => [each.textContent, getComputedStyle(each).fontSize, getComputedStyle(each).fontWeight, each.getComputedTextLength()])",
+    )
+    expect(texts.length).toBeGreaterThan(20)
+    // Kerning is left out of the embedded font.
+    for (const [text, size, weight, width] of texts)
+      expect(
+        width / textWidth(text, Number.parseFloat(size), weight === '600' ? 600 : 400),
+        text,
+      ).toBeCloseTo(1, 1)
   })
 
   it('shows the commands and configs that reproduce every run', async () => {

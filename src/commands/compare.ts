@@ -61,7 +61,8 @@ async function printAndWrite(folders: readonly string[], flags: CompareFlags, ou
   const { mostDrawn } = await import('../plots/comparison.js')
   await checkOutput(out)
   const comparison = await print(folders, flags)
-  const files = await writeComparison(out, comparison, commandWords(folders, flags.baseline, out))
+  const { files, notes } = await writeComparison(out, comparison, commandWords(folders, flags.baseline, out))
+  for (const note of notes) writeMessage(note)
   const { length } = comparison.arms
   const limit = length > mostDrawn ? ` (the pictures show the first ${mostDrawn} of ${length} arms)` : ''
   writeMessage(`\nwritten to ${out}: ${files.join(', ')}${limit}`)

@@ -1,25 +1,34 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
+import { type Scheme, schemes } from '../pages/theme.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 
 interface PlotFlags {
   readonly out?: string
+  readonly scheme: Scheme
   readonly json: boolean
 }
 
 export function plotCommand(): Command {
   return new Command('plot')
-    .description('Draw a run, or an arm over its seeds: loss, spectrum, reconstructions, embedding')
+    .description(
+      'Draw a run, or an arm over its seeds: loss and its terms, spectrum, effective rank, reconstructions, embedding',
+    )
     .argument('<run>', 'run folder, or folder of runs that differ only in their seeds')
     .option('--out <folder>', 'folder for the SVG and PNG files (default: plots/ in the run)')
+    .addOption(
+      new Option('--scheme <name>', 'colours for a light or a dark background')
+        .choices(schemes)
+        .default('light'),
+    )
     .option('--json', 'print the names of the files as JSON', false)
     .addHelpText('after', '\nExample:\n  eigenae plot runs/eigen/seed-0 --out pictures')
     .action(plot)
 }
 
-async function plot(run: string, { out, json }: PlotFlags): Promise<void> {
+async function plot(run: string, { out, scheme, json }: PlotFlags): Promise<void> {
   // Imported here so that other commands start without loading the chart libraries.
   const { writeRunPictures } = await import('../plots/run-pictures.js')
-  const { folder, files, model, notes } = await writeRunPictures(run, out)
+  const { folder, files, model, notes } = await writeRunPictures(run, out, scheme)
   if (model === null) writeMessage('no reconstructions and no embedding: the run has no model yet')
   else writeMessage(`reconstructions and embedding: ${model}`)
   for (const note of notes) writeMessage(note)

@@ -1,10 +1,19 @@
 import type { Arm, Comparison } from '../comparison/compare.js'
+import type { DetailTables } from '../runs/detail-tables.js'
+import type { WholeRun } from '../runs/read.js'
 import { escapeLine } from '../text/format.js'
 import { truncateDistinct } from '../text/table.js'
 import type { Chart } from './chart.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
+import { evolutionChart } from './evolution.js'
 import { finalValuesChart } from './final-values.js'
-import { evolutionChart, spectrumChart } from './spectrum.js'
+import { modelStills } from './model-pictures.js'
+import { paretoChart } from './pareto.js'
+import { parallelChart, searchChart } from './search.js'
+import { settingsOf } from './settings.js'
+import { spectrumChart } from './spectrum.js'
+import { heatMapChart, sweptChart } from './swept.js'
+import { deadUnitsChart, trainingChart } from './training.js'
 
 /** The pictures show this many arms, because more could not be distinguished. The tables list all of them. */
 export const mostDrawn = 12
@@ -12,47 +21,88 @@ export const mostDrawn = 12
 // Space beside and above a panel.
 const labelCharacters = 36
 
-/** Returns the arms of the pictures, with short labels on a single line: Vega cannot draw line separators. */
-export function drawnArms({ arms }: Comparison): readonly Arm[] {
-  const drawn = arms.slice(0, mostDrawn)
+/** Returns the arms that have a colour, a line or a panel in the pictures, with their labels there. */
+export function drawnArms(comparison: Comparison): readonly Arm[] {
+  return withPictureLabels(comparison).arms.slice(0, mostDrawn)
+}
+
+/** Shortens the labels to a single line: Vega cannot draw line separators. */
+function withPictureLabels(comparison: Comparison): Comparison {
   const labels = truncateDistinct(
-    drawn.map(({ label }) => escapeLine(label)),
+    comparison.arms.map(({ label }) => escapeLine(label)),
     labelCharacters,
   )
-  return drawn.map((arm, index) => ({ ...arm, label: labels[index]! }))
+  const arms = new Map(comparison.arms.map((arm, index) => [arm, { ...arm, label: labels[index]! }]))
+  return {
+    ...comparison,
+    arms: [...arms.values()],
+    results: comparison.results.map((result) => ({ ...result, arm: arms.get(result.arm)! })),
+  }
 }
 
 /** The names of the pictures. */
-export const comparisonPictures = ['final', 'loss', 'spectrum', 'evolution', 'effective-rank'] as const
+export const comparisonPictures = [
+  'final',
+  'loss',
+  'training',
+  'spectrum',
+  'evolution',
+  'effective-rank',
+] as const
 
-/** Returns the pictures of a comparison, which need only the runs' CSV files. */
-export function comparisonCharts(comparison: Comparison): readonly Chart[] {
-  const arms = drawnArms(comparison)
-  const results = comparison.results.flatMap((result) => {
-    const arm = arms[comparison.arms.indexOf(result.arm)]
-    return arm === undefined ? [] : [{ ...result, arm }]
-  })
-  const charts = [
-    finalValuesChart({ ...comparison, arms, results }),
-    lossChart(arms, 'own'),
+/** The names of pictures that only some comparisons have. */
+export const occasionalPictures = [
+  'dead-units',
+  'pareto',
+  'swept',
+  'heat-map',
+  'search',
+  'parallel',
+  ...modelStills,
+] as const
+
+/**
+ * Returns the pictures of a comparison, which need only the runs' CSV files.
+ * @param detailsOf returns the tables that only newer runs have
+ */
+export function comparisonCharts(
+  whole: Comparison,
+  detailsOf: (run: WholeRun) => DetailTables = () => ({ terms: [], layers: [] }),
+): readonly Chart[] {
+  const comparison = withPictureLabels(whole)
+  const arms = comparison.arms.slice(0, mostDrawn)
+  const detailed = arms.map((arm) => ({ arm, tables: arm.runs.map(detailsOf) }))
+  const settings = settingsOf(comparison.arms)
+  const ofAll = [
+    finalValuesChart(comparison, arms),
+    sweptChart(comparison, settings),
+    heatMapChart(comparison, settings),
+    searchChart(comparison, settings),
+    parallelChart(comparison, settings),
+    paretoChart(comparison, arms),
+  ]
+  const ofDrawn = [
+    lossChart(arms),
+    trainingChart(detailed),
     spectrumChart(arms),
     evolutionChart(arms),
-    effectiveRankChart(arms, 'own'),
+    effectiveRankChart(arms),
+    deadUnitsChart(detailed),
   ]
-  return charts.map((chart) => ({ ...chart, title: `${chart.title}${titleSuffix(comparison)}` }))
+  return [
+    ...ofAll.filter((chart) => chart !== null),
+    ...ofDrawn
+      .filter((chart) => chart !== null)
+      .map((chart) => ({ ...chart, title: chart.title + missingText(arms.length, comparison) })),
+  ]
 }
 
 /** A picture can be used without the page, so its title says which arms it lacks. */
-function titleSuffix({ arms }: Comparison): string {
-  return arms.length > mostDrawn ? `, the first ${mostDrawn} of ${arms.length} arms` : ''
+function missingText(drawn: number, { arms }: Comparison): string {
+  return drawn < arms.length ? `, the first ${drawn} of ${arms.length} arms` : ''
 }
 
-/** Removes the charts' own legends for a page that has one legend for all charts. */
-export function withoutLegends(charts: readonly Chart[], comparison: Comparison): readonly Chart[] {
-  const arms = drawnArms(comparison)
-  const replaced = [lossChart(arms, 'elsewhere'), effectiveRankChart(arms, 'elsewhere')]
-  return charts.map((chart) => {
-    const same = replaced.find(({ name }) => name === chart.name)
-    return same === undefined ? chart : { ...same, title: chart.title }
-  })
+/** The charts have no legends; the page has one for all of them. */
+export function withoutLegends(charts: readonly Chart[], _: Comparison): readonly Chart[] {
+  return charts
 }

@@ -1,11 +1,21 @@
+/** The pictures of metrics over the epochs. */
 import type { Arm } from '../comparison/compare.js'
-import { epochSeries, sampleEvenly } from '../comparison/series.js'
-import { dashes } from '../pages/theme.js'
+import { epochSeries } from '../comparison/series.js'
+import { type Summary, summarise } from '../comparison/statistics.js'
+import { latentDimension } from '../model/architecture.js'
+import type { WholeRun } from '../runs/read.js'
 import type { MetricsRow } from '../runs/tables.js'
-import { armField, type Chart, epochAxis, intervalTooltip, type Spec } from './chart.js'
-
-/** 'elsewhere' is for the report, which has one legend for all charts. */
-export type Legend = 'own' | 'elsewhere'
+import { effectiveRankOf } from '../spectrum/spectrum.js'
+import { type Chart, epochAxis } from './chart.js'
+import {
+  domainAround,
+  extentOf,
+  linesChart,
+  mostWithSeeds,
+  type Point,
+  type Series,
+  spansDecades,
+} from './lines.js'
 
 interface Column {
   readonly column: keyof MetricsRow
@@ -18,113 +28,141 @@ const lossColumns: readonly Column[] = [
 ]
 
 /** Draws the losses that are comparable between arms, which are those without the eigen losses. */
-export function lossChart(arms: readonly Arm[], legend: Legend): Chart {
-  return {
-    name: 'loss',
-    title: 'Loss by epoch',
-    caption: `Mean squared error per pixel, measured against the clean image. ${bandText(arms)}`,
-    panels: { count: 2, width: 330, height: 240, columns: 2, margin: 84 },
-    spec: {
-      data: { values: rowsOf(arms, lossColumns) },
-      facet: { field: 'panel', type: 'nominal', title: null, sort: lossColumns.map(({ title }) => title) },
-      spec: layers(arms, 'mean squared error per pixel', legend),
-      resolve: { scale: { y: 'independent' }, axis: { x: 'independent' } },
+export function lossChart(arms: readonly Arm[]): Chart {
+  const panels = lossColumns.map(({ column, title }) => ({
+    title,
+    series: arms.map((arm) => seriesOf(arm, column, lossColumns.length * arms.length)),
+  }))
+  const extent = panels.flatMap(({ series }) => extentOf(series))
+  const log = spansDecades(extent)
+  const y = { title: 'mean squared error per pixel', domain: domainAround(extent, log), log, digits: 5 }
+  return linesChart(
+    {
+      name: 'loss',
+      title: 'Loss by epoch',
+      caption: `Mean squared error per pixel, measured against the clean image. ${bandText(arms)}`,
     },
-  }
+    panels.map((panel) => ({ ...panel, ...epochPanel(arms), y })),
+    labelsOf(arms),
+    { width: 300, height: 240, columns: 2 },
+  )
 }
 
-export function effectiveRankChart(arms: readonly Arm[], legend: Legend): Chart {
-  return {
-    name: 'effective-rank',
-    title: 'Effective rank by epoch',
-    caption: `exp(−Σ p ln p) of the shares p = σ/Σσ: how many dimensions the embedding uses. ${bandText(arms)}`,
-    panels: { count: 1, width: 480, height: 260, columns: 1, margin: 70 },
-    spec: {
-      data: { values: rowsOf(arms, [{ column: 'effective_rank', title: '' }]) },
-      ...layers(arms, 'effective rank (dimensions)', legend),
+export function effectiveRankChart(arms: readonly Arm[]): Chart {
+  const series = arms.map((arm) => {
+    const logged = seriesOf(arm, 'effective_rank', arms.length)
+    const start = startOf(arm.runs).map(({ x, summary }) => ({
+      x,
+      summary: withoutWideInterval(arm, summary),
+    }))
+    return {
+      ...logged,
+      points: [...start, ...logged.points],
+      seeds: logged.seeds.map((points, run) => [...startOf([arm.runs[run]!]), ...points]),
+    }
+  })
+  const dimensions = arms.map(({ config }) => latentDimension(config.model))
+  const most = Math.max(...dimensions)
+  const ranks = [...new Set(dimensions)]
+  return linesChart(
+    {
+      name: 'effective-rank',
+      title: 'Effective rank by epoch',
+      caption: `exp(−Σ p ln p) of the shares p = σ/Σσ: how many of the d dimensions the embedding uses, from 1 to d (dashed). Epoch 0 is before training. ${bandText(arms)}`,
     },
-  }
+    [
+      {
+        title: `effective rank of ${ranks.length === 1 ? `${most} dimensions` : 'the embedding'}`,
+        series,
+        ...epochPanel(arms),
+        y: {
+          title: 'effective rank',
+          // A line at 1 or d is drawn in full.
+          domain: [1 - 0.02 * (most - 1), most + 0.02 * (most - 1)],
+          axis: { values: rankTicks(most), format: 'd', labelOverlap: false },
+          digits: 3,
+        },
+        below: [{ mark: { type: 'rule', strokeDash: [5, 4], opacity: 0.6 }, encoding: { y: rankPosition } }],
+        belowRows: ranks.map((rank) => ({ rank })),
+      },
+    ],
+    labelsOf(arms),
+    { width: 480, height: 260, columns: 1 },
+  )
 }
 
-function bandText(arms: readonly Arm[]): string {
-  const several = arms.some(({ runs }) => runs.length > 1)
-  return several ? 'Lines: mean over the seeds; bands: its 95 % interval.' : 'One seed, so no interval.'
+const rankPosition = { field: 'rank', type: 'quantitative' }
+
+/** Returns 1, d, and round numbers between them that are not too close to d. */
+function rankTicks(most: number): readonly number[] {
+  if (most <= 10) return Array.from({ length: most }, (_, index) => index + 1)
+  const step = [2, 5, 10, 20, 50, 100, 200, 500].find((each) => most / each <= 9) ?? 1000
+  const between = Array.from({ length: Math.floor(most / step) }, (_, index) => (index + 1) * step)
+  return [1, ...between.filter((tick) => tick > 1 && most - tick > step / 2), most]
+}
+
+/** Returns the effective rank before training, which only the spectrum has. */
+function startOf(runs: readonly WholeRun[]): readonly Point[] {
+  const values = runs.flatMap(({ spectrum }) => {
+    const shares = spectrum.filter(({ epoch }) => epoch === 0).map(({ singular_share }) => singular_share)
+    return shares.length === 0 ? [] : [effectiveRankOf(shares)]
+  })
+  return values.length === 0 ? [] : [{ x: 0, summary: summarise(values) }]
+}
+
+/** Returns the parts of a panel over the epochs. */
+export function epochPanel(arms: readonly Arm[]) {
+  return { x: { field: 'epoch', axis: epochAxis }, markers: hasMarkers(arms), ends: arms.length > 1 }
+}
+
+export function labelsOf(arms: readonly Arm[]): readonly string[] {
+  return arms.map(({ label }) => label)
+}
+
+export function bandText(arms: readonly Arm[]): string {
+  const most = Math.max(...arms.map(({ runs }) => runs.length))
+  if (most === 1) return 'One seed, so no interval.'
+  const few = arms.some(drawsSeeds)
+  const thin = few && arms.length <= mostWithSeeds ? ' Thin lines: the single seeds of arms with few.' : ''
+  const bands = arms.some(({ runs }) => runs.length >= enoughSeeds) ? '; bands: its 95 % interval' : ''
+  return `Lines: mean over the seeds${bands}.${thin}`
+}
+
+/** With fewer seeds, an interval covers most of the picture. */
+const enoughSeeds = 5
+
+export function drawsSeeds({ runs }: Pick<Arm, 'runs'>): boolean {
+  return runs.length > 1 && runs.length < enoughSeeds
+}
+
+/** Returns a summary without its interval if the arm's seeds are drawn instead. */
+export function withoutWideInterval(arm: Arm, summary: Summary): Summary {
+  return drawsSeeds(arm) ? { ...summary, interval: null } : summary
 }
 
 // More points than the screen has pixels make a picture slower, not more exact.
 const mostPoints = { line: 1000, chart: 8000 }
-// Invisible points that show the values of a line without markers under the pointer.
-const mostHovered = 100
 
-function rowsOf(arms: readonly Arm[], columns: readonly Column[]): readonly object[] {
-  const most = Math.min(mostPoints.line, Math.floor(mostPoints.chart / (arms.length * columns.length)))
-  return arms.flatMap((arm) =>
-    columns.flatMap(({ column, title }) => {
-      const series = epochSeries(arm, column, most)
-      const hovered = new Set(sampleEvenly(series, mostHovered))
-      return series.map((each) => {
-        const { mean, interval } = each.summary
-        const [low, high] = [interval?.low ?? mean, interval?.high ?? mean]
-        const position = { [armField]: arm.label, panel: title, epoch: each.epoch }
-        return { ...position, mean, low, high, hovered: hovered.has(each) }
-      })
-    }),
-  )
+/**
+ * Returns the line of an arm. Few seeds are drawn one by one instead of their interval.
+ * @param lines the number of lines in the picture
+ */
+export function seriesOf(arm: Arm, column: keyof MetricsRow, lines: number): Series {
+  const most = Math.min(mostPoints.line, Math.floor(mostPoints.chart / lines))
+  const pointsOf = (each: Pick<Arm, 'runs'>, limit: number) =>
+    epochSeries({ ...arm, ...each }, column, limit)
+      .filter(({ summary }) => Number.isFinite(summary.mean))
+      .map(({ epoch, summary }) => ({ x: epoch, summary: withoutWideInterval(arm, summary) }))
+  return {
+    label: arm.label,
+    points: pointsOf(arm, most),
+    seeds: drawsSeeds(arm)
+      ? arm.runs.map((run) => pointsOf({ runs: [run] }, Math.ceil(most / arm.runs.length)))
+      : [],
+  }
 }
 
 /** Returns whether the lines have a marker for each epoch. Markers of more than 30 epochs would overlap. */
 export function hasMarkers(arms: readonly Arm[]): boolean {
   return arms.every(({ runs }) => runs.every(({ metrics }) => metrics.length <= 30))
-}
-
-/** Returns the layers of lines, markers and bands. */
-function layers(arms: readonly Arm[], title: string, where: Legend): Spec {
-  const labels = arms.map(({ label }) => label)
-  const markers = hasMarkers(arms)
-  const scale = { domain: labels }
-  const legend = where === 'elsewhere' ? null : legendOf(labels, markers)
-  const color = { field: armField, type: 'nominal', scale, legend }
-  const dash = { field: armField, type: 'nominal', scale: { ...scale, range: dashes }, legend }
-  const shape = { field: armField, type: 'nominal', scale, legend }
-  const y = { type: 'quantitative', title, scale: { zero: false } }
-  const tooltip = intervalTooltip({ field: 'mean' }, 5, { field: 'epoch' })
-  const points = markers
-    ? { mark: { type: 'point', filled: true, size: 45, opacity: 1 }, shape }
-    : { mark: { type: 'point', filled: true, size: 45, opacity: 0 }, shape: { value: 'circle' } }
-  return {
-    encoding: {
-      x: { field: 'epoch', type: 'quantitative', axis: epochAxis, scale: { nice: false, padding: 8 } },
-    },
-    layer: [
-      {
-        mark: { type: 'line', strokeWidth: 2, clip: false },
-        encoding: { y: { ...y, field: 'mean' }, color, strokeDash: dash },
-      },
-      ...(markers || where === 'elsewhere'
-        ? [
-            {
-              mark: points.mark,
-              transform: [{ filter: 'datum.hovered' }],
-              encoding: { y: { ...y, field: 'mean' }, color, shape: points.shape, tooltip },
-            },
-          ]
-        : []),
-      {
-        mark: { type: 'area', opacity: 0.18 },
-        encoding: { y: { ...y, field: 'low' }, y2: { field: 'high' }, color },
-      },
-    ],
-  }
-}
-
-/** Returns a legend with the lines' markers or, if they have none, with pieces of the lines. */
-function legendOf(labels: readonly string[], markers: boolean): Spec {
-  const symbol = markers
-    ? { symbolStrokeWidth: 0 }
-    : { symbolType: 'stroke', symbolSize: 700, symbolStrokeWidth: 2, symbolOpacity: 1, rowPadding: -8 }
-  return { orient: 'bottom', columns: longest(labels) > 40 ? 1 : 2, title: null, ...symbol }
-}
-
-function longest(labels: readonly string[]): number {
-  return Math.max(...labels.map((label) => label.length))
 }

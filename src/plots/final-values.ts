@@ -1,26 +1,41 @@
-import type { Comparison } from '../comparison/compare.js'
+import type { Arm, Comparison } from '../comparison/compare.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
-import { armField, type Chart, intervalTooltip, type Spec } from './chart.js'
+import { armColors, armField, type Chart, grey, intervalTooltip, type Spec } from './chart.js'
+import { withoutWideInterval } from './epochs.js'
 
 const shown: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_rank', 'linear_probe_accuracy']
 
 // More ticks would overlap.
 const mostTicks = 50
 
-/** Draws the final value of every run as a tick, with the arm's mean and interval. */
-export function finalValuesChart(comparison: Comparison): Chart {
-  const { arms, results } = comparison
+// A row for each; more would make a picture too high for a page.
+const mostRows = 40
+
+/**
+ * Draws the final value of every run as a tick, with the arm's mean and interval.
+ * @param drawn the arms that have a colour in the other pictures; the others are grey
+ */
+export function finalValuesChart(whole: Comparison, drawn: readonly Arm[]): Chart {
+  const arms = whole.arms.slice(0, mostRows)
+  const comparison = { ...whole, arms }
+  const { results } = comparison
   const chosen = shown.filter((metric) => results.some((result) => result.metric === metric))
-  const panel = { width: 270, height: Math.max(60, 28 * arms.length) }
+  const panel = { width: 270, height: Math.max(60, (arms.length > 12 ? 20 : 28) * arms.length) }
   return {
     name: 'final',
-    title: 'After the last epoch',
-    caption: 'Ticks: single runs. Dots and bars: their mean and, with several seeds, its 95 % interval.',
+    title: `After the last epoch${arms.length < whole.arms.length ? `, the first ${arms.length} of ${whole.arms.length} arms` : ''}`,
+    caption:
+      'Ticks: single runs. Dots and bars: their mean and, with at least five seeds, its 95 % interval.',
     panels: { count: chosen.length, ...panel, columns: 2, margin: 190 },
     spec: {
       data: { values: [...meansOf(comparison, chosen), ...runsOf(comparison, chosen)] },
       facet: { field: 'panel', type: 'nominal', title: null, sort: chosen.map(titleOf) },
-      spec: { layer: layers(arms.map(({ label }) => label)) },
+      spec: {
+        layer: layers(
+          arms.map(({ label }) => label),
+          drawn.map(({ label }) => label),
+        ),
+      },
       resolve: { scale: { x: 'independent' }, axis: { x: 'independent', y: 'independent' } },
     },
   }
@@ -33,14 +48,11 @@ function titleOf(metric: Metric): string {
 function meansOf({ arms, results }: Comparison, chosen: readonly Metric[]): readonly Spec[] {
   return results
     .filter(({ arm, metric }) => arms.includes(arm) && chosen.includes(metric))
-    .map(({ arm, metric, summary: { mean, interval } }) => ({
-      kind: 'mean',
-      [armField]: arm.label,
-      panel: titleOf(metric),
-      value: mean,
-      low: interval?.low ?? mean,
-      high: interval?.high ?? mean,
-    }))
+    .map(({ arm, metric, summary }) => {
+      const { mean, interval } = withoutWideInterval(arm, summary)
+      const row = { kind: 'mean', [armField]: arm.label, panel: titleOf(metric), value: mean }
+      return { ...row, low: interval?.low ?? mean, high: interval?.high ?? mean }
+    })
 }
 
 function runsOf({ arms }: Comparison, chosen: readonly Metric[]): readonly Spec[] {
@@ -58,14 +70,18 @@ function runsOf({ arms }: Comparison, chosen: readonly Metric[]): readonly Spec[
 }
 
 /** Returns the layers: ticks of runs below intervals and means. */
-function layers(labels: readonly string[]): readonly Spec[] {
+function layers(labels: readonly string[], colored: readonly string[]): readonly Spec[] {
+  const color = {
+    condition: { test: { field: armField, oneOf: colored }, ...armColors(colored) },
+    value: grey,
+  }
   const y = { field: armField, type: 'nominal', sort: labels, axis: { title: null } }
   const axis = { title: null, scale: { zero: false, padding: 8 }, axis: { tickCount: 4 } }
   const x = { field: 'value', type: 'quantitative', ...axis }
   const layer = (kind: 'run' | 'mean', mark: Spec, encoding: Spec) => ({
     mark,
     transform: [{ filter: `datum.kind === '${kind}'` }],
-    encoding: { x, y, ...encoding },
+    encoding: { x, y, color, ...encoding },
   })
   const value = { field: 'value', format: '.5f' }
   return [

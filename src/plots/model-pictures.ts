@@ -1,130 +1,124 @@
-/** The pictures of a run that need its trained model. */
-import type { Split } from '../data/load.js'
-import type { Trainer } from '../engines/engine.js'
-import { evaluationNoise } from '../model/random.js'
-import { distinctLabels, labelColor } from '../pages/theme.js'
-import { principalPlane } from '../spectrum/principal-directions.js'
-import { type Chart, rowMargin } from './chart.js'
-import { encodePng, fontFamily } from './render.js'
+/** Loads the models of arms, for the pictures that need them. The drawing itself reads no files. */
+import type { Arm } from '../comparison/compare.js'
+import { loadDataSet } from '../data/load.js'
+import { EigenaeError, firstLine } from '../errors.js'
+import { inputDimension } from '../model/architecture.js'
+import type { Scheme } from '../pages/theme.js'
+import type { WholeRun } from '../runs/read.js'
+import { onOneCore, readTrainedState, type TrainedRun, withTrainer } from '../training/trained-model.js'
+import { sourceOfRun } from '../training/training-data.js'
+import {
+  oneOfEachLabel,
+  pickOutputs,
+  pickSamples,
+  reconstruct,
+  reconstructionGrid,
+  type Still,
+  samplesOf,
+  searchedImages,
+  worstSamples,
+} from './reconstructions.js'
 
-const shownImages = 2000
+export interface ModelStills {
+  readonly stills: readonly Still[]
+  /** The arms that are not drawn, with the reasons. */
+  readonly notes: readonly string[]
+}
 
-/** Draws the embedding of test images. Each point is its label, so the chart is readable in black and white. */
-export async function embeddingChart(
-  trainer: Trainer,
-  { images, labels }: Split,
-  latent: number,
-): Promise<Chart> {
-  const count = Math.min(shownImages, images.count)
-  const embedding = await trainer.encode(images.pixels.subarray(0, count * images.pixelsPerImage))
-  const shownLabels = distinctLabels(labels.subarray(0, count))
-  const { points, shares } = principalPlane(embedding, latent)
-  const axis = (field: string, name: string, share: number) => ({
-    field,
-    type: 'quantitative',
-    axis: {
-      title: `${name} principal direction (${(100 * share).toFixed(0)} % of the variance)`,
-      tickCount: 6,
-    },
-    scale: { zero: false },
+interface TrainedArm {
+  readonly label: string
+  readonly trained: TrainedRun
+}
+
+/** The names of the pictures. */
+export const modelStills = ['reconstructions', 'worst-reconstructions'] as const
+
+/** Draws reconstructions by the first run of each arm, side by side. Arms without a model are left out. */
+export async function drawModelStills(arms: readonly Arm[], scheme: Scheme): Promise<ModelStills> {
+  const notes: string[] = []
+  const trained = arms.flatMap(({ label, runs }) => {
+    const model = readModelOf(runs[0]!, notes)
+    return model === null ? [] : [{ label, trained: model }]
   })
-  return {
-    name: 'embedding',
-    title: 'Embedding of test images',
-    caption: `The first ${count} test images, each drawn as its label, along the two directions with the largest variance.`,
-    panels: { count: 1, width: 560, height: 520, columns: 1, margin: rowMargin },
-    spec: {
-      data: { values: points.map(([x, y], image) => ({ x, y, label: String(labels[image]) })) },
-      mark: { type: 'text', fontSize: 10, opacity: 0.8 },
-      encoding: {
-        x: axis('x', 'first', shares[0]),
-        y: axis('y', 'second', shares[1]),
-        text: { field: 'label' },
-        color: {
-          field: 'label',
-          type: 'nominal',
-          scale: {
-            domain: shownLabels.map(String),
-            range: shownLabels.map((label) => labelColor('light', label)),
-          },
-          legend: null,
-        },
-      },
-    },
+  if (trained.length === 0) return { stills: [], notes }
+  try {
+    return { stills: await stillsOf(trained, scheme, notes), notes }
+  } catch (error) {
+    if (!(error instanceof EigenaeError)) throw error
+    return { stills: [], notes: [...notes, `no reconstructions: ${firstLine(error)}`] }
   }
 }
 
-// Enough for EMNIST's 26 letters.
-const mostLabels = 32
-const side = 28
-const gap = 4
-const zoom = 2
-const rows = ['original', 'noisy input', 'reconstruction'] as const
-
-/** Returns an SVG of the first test image of each label, the same with the evaluations' noise, and its reconstruction. */
-export async function reconstructionGrid(trainer: Trainer, test: Split, deviation: number): Promise<string> {
-  const chosen = distinctLabels(test.labels)
-    .slice(0, mostLabels)
-    .map((label) => test.labels.indexOf(label))
-  const { pixelsPerImage } = test.images
-  const noisy = new Float32Array(chosen.length * pixelsPerImage)
-  const clean = new Float32Array(noisy.length)
-  for (const [column, image] of chosen.entries()) {
-    const noise = evaluationNoise(image, pixelsPerImage, deviation)
-    const pixels = test.images.pixels.subarray(image * pixelsPerImage, (image + 1) * pixelsPerImage)
-    clean.set(
-      Array.from(pixels, (value) => value / 255),
-      column * pixelsPerImage,
-    )
-    noisy.set(
-      noise.map((value, i) => value + pixels[i]! / 255),
-      column * pixelsPerImage,
-    )
+function readModelOf(run: WholeRun, notes: string[]): TrainedRun | null {
+  try {
+    const state = readTrainedState(run)
+    if (state === null) notes.push(`${run.folder}: no reconstructions, as it has no model`)
+    return state === null ? null : { run, ...state }
+  } catch (error) {
+    if (!(error instanceof EigenaeError)) throw error
+    notes.push(`no reconstructions: ${firstLine(error)}`)
+    return null
   }
-  return gridSvg([clean, noisy, await trainer.reconstruct(noisy)], chosen.length)
 }
 
-async function gridSvg(values: readonly Float32Array[], columns: number): Promise<string> {
-  const cell = (side + gap) * zoom
-  const left = 110
-  const top = 36
-  const [width, height] = [columns * (side + gap) - gap, rows.length * (side + gap) - gap]
-  const sheet = sheetOf(values, columns, width * zoom, height * zoom)
-  const image = (await encodePng(sheet, width * zoom, 'gray')).toString('base64')
-  const labels = rows.map(
-    (row, index) =>
-      `<text x="${left - 10}" y="${top + index * cell + side}" text-anchor="end" dy="4">${row}</text>`,
+/** All arms reconstruct the images and the noise of the first one. */
+async function stillsOf(
+  arms: readonly TrainedArm[],
+  scheme: Scheme,
+  notes: string[],
+): Promise<readonly Still[]> {
+  const { config } = arms[0]!.trained.run
+  const source = sourceOfRun(arms[0]!.trained.run)
+  const { test } = await loadDataSet(source)
+  const alike = arms.filter(({ trained: { run } }) => {
+    const same =
+      sourceOfRun(run) === source && inputDimension(run.config.model) === test.images.pixelsPerImage
+    if (!same)
+      notes.push(`${run.folder}: no reconstructions, as it was trained on other data than ${arms[0]!.label}`)
+    return same
+  })
+  const labelled = samplesOf(test, oneOfEachLabel(test), config.data.noise)
+  const count = Math.min(searchedImages, test.images.count)
+  const searched = samplesOf(
+    test,
+    Array.from({ length: count }, (_, image) => image),
+    config.data.noise,
   )
-  const total = { width: left + width * zoom + 10, height: top + height * zoom + 10 }
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${total.width}" height="${total.height}" viewBox="0 0 ${total.width} ${total.height}" font-family="${fontFamily}" font-size="13" fill="#1b1b1b">
-<rect width="100%" height="100%" fill="#ffffff"/>
-<text x="8" y="20" font-size="14" font-weight="600">Test images and their reconstructions</text>
-${labels.join('\n')}
-<image x="${left}" y="${top}" width="${width * zoom}" height="${height * zoom}" href="data:image/png;base64,${image}"/>
-</svg>
-`
-}
-
-/** Returns the enlarged images side by side as one, [height][width], dark on white as on paper. */
-function sheetOf(
-  values: readonly Float32Array[],
-  columns: number,
-  width: number,
-  height: number,
-): Uint8Array {
-  const sheet = new Uint8Array(width * height).fill(255)
-  for (const [row, images] of values.entries()) {
-    for (let column = 0; column < columns; column++) {
-      const image = images.subarray(column * side * side, (column + 1) * side * side)
-      const corner = { x: column * (side + gap) * zoom, y: row * (side + gap) * zoom }
-      for (let y = 0; y < side * zoom; y++) {
-        for (let x = 0; x < side * zoom; x++) {
-          const value = image[Math.floor(y / zoom) * side + Math.floor(x / zoom)]!
-          sheet[(corner.y + y) * width + corner.x + x] =
-            255 - Math.round(255 * Math.min(1, Math.max(0, value)))
-        }
-      }
-    }
-  }
-  return sheet
+  const outputs = []
+  for (const { label, trained } of alike)
+    outputs.push(
+      await withTrainer(trained.run.config, trained.state, onOneCore, async (trainer) => ({
+        labelled: await reconstruct(trainer, label, labelled),
+        searched: await reconstruct(trainer, label, searched),
+      })),
+    )
+  const places = worstSamples(
+    outputs.map((each) => each.searched),
+    searched,
+  )
+  const worst = outputs.map((each) => pickOutputs(each.searched, searched.pixels, places))
+  const title = alike.length === 1 ? `: ${alike[0]!.label}` : ''
+  const several = alike.length > 1 ? ' Each arm is drawn with its first run.' : ''
+  return [
+    {
+      name: modelStills[0],
+      title: 'Test images and their reconstructions',
+      caption: `The first test image of each label, the same with the noise of the evaluations, and its reconstruction.${several}`,
+      svg: await reconstructionGrid(
+        labelled,
+        outputs.map((each) => each.labelled),
+        { title: `Test images and their reconstructions${title}`, scheme, withErrors: false },
+      ),
+    },
+    {
+      name: modelStills[1],
+      title: 'Worst reconstructions',
+      caption: `Of the first ${count} test images, those with the largest mean squared error (below each image)${alike.length > 1 ? ', averaged over the arms' : ''}.${several}`,
+      svg: await reconstructionGrid(pickSamples(searched, places), worst, {
+        title: `Worst reconstructions of ${count} test images${title}`,
+        scheme,
+        withErrors: true,
+      }),
+    },
+  ]
 }

@@ -1,35 +1,34 @@
 /** How a chart becomes files: Vega-Lite → SVG → PNG. No browser is needed. */
-import { createRequire } from 'node:module'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { deflate } from 'node:zlib'
-import { parse, View } from 'vega'
+import * as vega from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
 import { EigenaeError } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
-import { pngText, signature } from '../files/own-files.js'
+import { isOurs, pictureMark, signature } from '../files/own-files.js'
 import { writeAtomically } from '../files/write.js'
-import { themeOf } from '../pages/theme.js'
+import { type Scheme, themeOf } from '../pages/theme.js'
 import { escapeControls } from '../text/format.js'
-import { applyLayout, type Chart } from './chart.js'
+import { applyLayout, type Chart, pointerLayer, type Spec } from './chart.js'
+import { encodePng } from './encode-png.js'
+import { embeddedFont, fontFamily, fontFiles, fontName, textWidth } from './font.js'
+import type { Still } from './reconstructions.js'
 
-const fontName = 'Source Sans 3'
-
-/** For CSS, where a name with a word that starts with a digit must be quoted, or the whole list is invalid. */
-export const fontFamily = `'${fontName}', sans-serif`
-
-// Without a browser, Vega overestimates the width of texts by about half.
-const labelLimit = 280
+const labelLimit = 230
 
 const picturesAtOnce = 2
 
 /** Writes each chart as SVG and PNG and returns the names of the files. */
-export async function writeCharts(folder: string, charts: readonly Chart[]): Promise<readonly string[]> {
+export async function writeCharts(
+  folder: string,
+  charts: readonly Chart[],
+  scheme: Scheme = 'light',
+): Promise<readonly string[]> {
   await makeFolder(folder)
   // A PNG is made on another thread while the next SVG is made. To save memory, not all are made at once.
   const written: Promise<readonly string[]>[] = []
   for (const chart of charts) {
-    const svg = await svgOf(chart)
+    const svg = await svgOf(chart, scheme)
     await written.at(-picturesAtOnce)
     const picture = writePicture(folder, chart.name, svg)
     // The failure is thrown where the picture is awaited. Without a handler, Node would end the process first.
@@ -39,11 +38,32 @@ export async function writeCharts(folder: string, charts: readonly Chart[]): Pro
   return (await Promise.all(written)).flat()
 }
 
+/** Writes pictures that are not charts and returns the names of the files. */
+export async function writeStills(folder: string, stills: readonly Still[]): Promise<readonly string[]> {
+  const files: string[] = []
+  for (const { name, svg } of stills) files.push(...(await writePicture(folder, name, svg)))
+  return files
+}
+
+/** Removes pictures of earlier data: those among `names` that eigenae wrote before, but not this time. */
+export async function removeStalePictures(
+  folder: string,
+  names: readonly string[],
+  written: readonly string[],
+): Promise<void> {
+  for (const name of names.flatMap(pictureFiles)) {
+    const file = join(folder, name)
+    if (!written.includes(name) && isOurs({ file, mark: pictureMark(file) })) await rm(file)
+  }
+}
+
 /** Writes an SVG and its PNG. Control characters in names of runs, which XML forbids, are made visible. */
-export async function writePicture(folder: string, name: string, drawn: string): Promise<readonly string[]> {
+async function writePicture(folder: string, name: string, drawn: string): Promise<readonly string[]> {
   const svg = escapeControls(drawn)
   const [svgFile, pngFile] = pictureFiles(name)
-  await writeAtomically(join(folder, svgFile), svg.replace('<svg ', `<svg data-generator="${signature}" `))
+  const font = await embeddedFont(svg)
+  const marked = svg.replace(/^<svg ([^>]*)>/, `<svg data-generator="${signature}" $1>${font}`)
+  await writeAtomically(join(folder, svgFile), marked)
   await writeAtomically(join(folder, pngFile), await pngOf(svg))
   return [svgFile, pngFile]
 }
@@ -52,10 +72,17 @@ export function pictureFiles(name: string): readonly [svg: string, png: string] 
   return [`${name}.svg`, `${name}.png`]
 }
 
-async function svgOf(chart: Chart): Promise<string> {
-  const config = { ...themeOf('light', fontFamily, labelLimit), aria: false }
-  const spec = { ...applyLayout(chart), title: chart.title, config } as unknown as TopLevelSpec
-  const view = new View(parse(compile(spec).spec), { renderer: 'none' })
+/** Returns a chart as SVG. */
+export async function svgOf(chart: Chart, scheme: Scheme): Promise<string> {
+  const config = { ...themeOf(scheme, fontFamily, labelLimit), aria: false }
+  const { title, subject } = chart
+  const spec = {
+    ...(withoutPointerLayers(applyLayout(chart)) as Spec),
+    title: subject === undefined ? title : `${title}: ${subject}`,
+    config,
+  } as unknown as TopLevelSpec
+  measureWithFont()
+  const view = new vega.View(vega.parse(compile(spec).spec), { renderer: 'none' })
   try {
     return await view.toSVG()
   } finally {
@@ -63,11 +90,35 @@ async function svgOf(chart: Chart): Promise<string> {
   }
 }
 
-// resvg silently omits all text if it has no font, so it gets the font of a package.
-const { resolve } = createRequire(import.meta.url)
-const fontFiles = ['400Regular', '600SemiBold'].map((style) =>
-  resolve(`@expo-google-fonts/source-sans-3/${style}/SourceSans3_${style}.ttf`),
-)
+function withoutPointerLayers(spec: unknown): unknown {
+  if (Array.isArray(spec)) return spec.filter((each) => !isPointerLayer(each)).map(withoutPointerLayers)
+  if (spec === null || typeof spec !== 'object') return spec
+  return Object.fromEntries(
+    Object.entries(spec).map(([key, value]) => [key, key === 'values' ? value : withoutPointerLayers(value)]),
+  )
+}
+
+function isPointerLayer(spec: unknown): boolean {
+  const name = (spec as Partial<Spec> | null)?.name
+  return typeof name === 'string' && name.startsWith(pointerLayer)
+}
+
+/** The measures of texts that Vega takes for its layout; its types lack them. */
+interface TextMetrics {
+  width: (item: TextItem, text: string) => number
+}
+
+interface TextItem {
+  readonly fontSize?: number
+  readonly fontWeight?: number | string
+}
+
+/** Without a canvas, Vega overestimates the width of texts by about half. */
+function measureWithFont(): void {
+  const { textMetrics } = vega as unknown as { readonly textMetrics: TextMetrics }
+  textMetrics.width = ({ fontSize = 11, fontWeight }, text) =>
+    textWidth(String(text ?? ''), fontSize, fontWeight === 600 || fontWeight === 'bold' ? 600 : 400)
+}
 
 // Characters beyond Latin, Greek, Cyrillic and the symbols of charts, which the font lacks.
 const uncovered = /[^\p{ASCII}\u0080-\u04ff\u1e00-\u1eff\u2000-\u22ff\ufffd]/u
@@ -99,53 +150,4 @@ async function pngOf(svg: string): Promise<Uint8Array> {
   const { pixels, width } = await renderAsync(svg, { font, fitTo: { mode: 'zoom', value: pixelsPerUnit } })
   // resvg's own asPng() would compress on this thread.
   return encodePng(pixels, width, 'rgba')
-}
-
-const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
-const colorTypes = { gray: { code: 0, channels: 1 }, rgba: { code: 6, channels: 4 } } as const
-
-/** Encodes pixels [height][width][channels] of 0 to 255 as a PNG (ISO/IEC 15948). Another thread compresses them. */
-export async function encodePng(
-  pixels: Uint8Array,
-  width: number,
-  kind: keyof typeof colorTypes,
-): Promise<Buffer> {
-  const { code, channels } = colorTypes[kind]
-  const lineLength = width * channels
-  const height = pixels.length / lineLength
-  const header = Buffer.alloc(13)
-  header.writeUInt32BE(width, 0)
-  header.writeUInt32BE(height, 4)
-  header.set([8, code, 0, 0, 0], 8)
-  // Each line starts with the number of its filter: 0, none.
-  const lines = Buffer.alloc(height * (lineLength + 1))
-  for (let y = 0; y < height; y++) {
-    lines.set(pixels.subarray(y * lineLength, (y + 1) * lineLength), y * (lineLength + 1) + 1)
-  }
-  return Buffer.concat([
-    pngSignature,
-    pngChunk('IHDR', header),
-    pngChunk('tEXt', Buffer.from(pngText, 'latin1')),
-    pngChunk('IDAT', await promisify(deflate)(lines)),
-    pngChunk('IEND', Buffer.alloc(0)),
-  ])
-}
-
-function pngChunk(type: string, content: Uint8Array): Buffer {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), content])
-  const bytes = Buffer.alloc(4 + body.length + 4)
-  bytes.writeUInt32BE(content.length)
-  body.copy(bytes, 4)
-  bytes.writeUInt32BE(crc32(body), 4 + body.length)
-  return bytes
-}
-
-/** The CRC of IEEE 802.3, bit by bit, because zlib.crc32 needs Node 20.15. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff
-  for (const byte of bytes) {
-    crc ^= byte
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
-  }
-  return (crc ^ 0xffffffff) >>> 0
 }

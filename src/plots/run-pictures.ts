@@ -1,5 +1,5 @@
-import { join } from 'node:path'
-import { type ArmRuns, readArms } from '../comparison/compare.js'
+import { basename, join, resolve } from 'node:path'
+import { type Arm, type ArmRuns, readArms } from '../comparison/compare.js'
 import { labelArms } from '../comparison/differences.js'
 import { unusableText } from '../comparison/warnings.js'
 import { loadDataSet } from '../data/load.js'
@@ -7,8 +7,11 @@ import { usageError } from '../errors.js'
 import { requireKind } from '../files/folder.js'
 import { pictureMark, refuseForeignFiles } from '../files/own-files.js'
 import { latentDimension } from '../model/architecture.js'
+import type { Scheme } from '../pages/theme.js'
+import { readDetailTables } from '../runs/detail-tables.js'
 import { plotsName, runFiles } from '../runs/files.js'
 import { remakeHint } from '../runs/integrity.js'
+import { escapeLine } from '../text/format.js'
 import {
   modelNote,
   onOneCore,
@@ -17,10 +20,14 @@ import {
   withTrainer,
 } from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
+import type { Chart } from './chart.js'
+import { embeddingChart } from './embedding.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
-import { embeddingChart, reconstructionGrid } from './model-pictures.js'
-import { loadRenderer, pictureFiles, writeCharts, writePicture } from './render.js'
-import { evolutionChart, spectrumChart } from './spectrum.js'
+import { evolutionChart } from './evolution.js'
+import { drawModelStills, modelStills } from './model-pictures.js'
+import { loadRenderer, pictureFiles, removeStalePictures, writeCharts, writeStills } from './render.js'
+import { spectrumChart } from './spectrum.js'
+import { deadUnitsChart, trainingChart } from './training.js'
 
 export interface RunPictures {
   readonly folder: string
@@ -34,33 +41,36 @@ export interface RunPictures {
 /** The names of the pictures. */
 export const runPictures = [
   'loss',
+  'training',
   'spectrum',
   'evolution',
   'effective-rank',
-  'reconstructions',
+  ...modelStills,
   'embedding',
 ] as const
 
+/** The names of pictures that only some runs have. */
+const occasionalPictures = ['dead-units'] as const
+
 /** Draws a run, complete or not, or an arm over its seeds, with the model of its first run. */
-export async function writeRunPictures(name: string, out: string | undefined): Promise<RunPictures> {
+export async function writeRunPictures(
+  name: string,
+  out: string | undefined,
+  scheme: Scheme,
+): Promise<RunPictures> {
   await loadRenderer()
-  const arm = await readDrawableArm(name)
-  const arms = labelArms([arm])
+  const { arm: read, subject } = await readDrawableArm(name)
+  const arm = { ...labelArms([read])[0]!, label: subject }
   const folder = out ?? join(arm.name, plotsName)
   if (out === undefined) await requireKind('folder', folder)
   refuseForeignPictures(folder)
-  const charts = [
-    lossChart(arms, 'own'),
-    spectrumChart(arms),
-    evolutionChart(arms),
-    effectiveRankChart(arms, 'own'),
-  ]
-  const files = await writeCharts(folder, charts)
+  const files = await writeCharts(folder, armCharts(arm), scheme)
+  await removeStalePictures(folder, occasionalPictures, files)
   const run = arm.runs[0]!
   const trained = readTrainedState(run)
   const unusable = arm.unusable.map((each) => unusableText(each, arm.name))
   if (trained === null) return { folder, files, model: null, notes: unusable }
-  const modelFiles = await writeModelPictures(folder, { run, ...trained })
+  const modelFiles = await writeModelPictures(folder, arm, { run, ...trained }, scheme)
   const note = modelNote({ run, ...trained })
   return {
     folder,
@@ -70,8 +80,24 @@ export async function writeRunPictures(name: string, out: string | undefined): P
   }
 }
 
+function armCharts(arm: Arm): readonly Chart[] {
+  const detailed = { arm, tables: arm.runs.map(({ folder }) => readDetailTables(folder)) }
+  const dead = deadUnitsChart([detailed])
+  const charts = [
+    lossChart([arm]),
+    trainingChart([detailed]),
+    spectrumChart([arm]),
+    evolutionChart([arm]),
+    effectiveRankChart([arm]),
+    ...(dead === null ? [] : [dead]),
+  ]
+  return charts.map((chart) => ({ ...chart, subject: arm.label }))
+}
+
 function refuseForeignPictures(folder: string): void {
-  const files = runPictures.flatMap(pictureFiles).map((name) => join(folder, name))
+  const files = [...runPictures, ...occasionalPictures]
+    .flatMap(pictureFiles)
+    .map((name) => join(folder, name))
   refuseForeignFiles(
     files.map((file) => ({ file, mark: pictureMark(file) })),
     'Name another folder with --out.',
@@ -79,7 +105,7 @@ function refuseForeignPictures(folder: string): void {
 }
 
 /** Reads an arm with its completed runs or, if there are none, with its incomplete runs. */
-async function readDrawableArm(name: string): Promise<ArmRuns> {
+async function readDrawableArm(name: string): Promise<{ readonly arm: ArmRuns; readonly subject: string }> {
   const {
     arms: [arm, ...more],
   } = await readArms([name], undefined)
@@ -91,7 +117,7 @@ async function readDrawableArm(name: string): Promise<ArmRuns> {
     })
   }
   const runs = (arm!.runs.length > 0 ? arm!.runs : arm!.leftOut).filter(({ metrics }) => metrics.length > 0)
-  if (runs.length > 0) return { ...arm!, runs }
+  if (runs.length > 0) return { arm: { ...arm!, runs }, subject: subjectOf(arm!.name, runs) }
   const [unusable] = arm!.unusable
   if (unusable !== undefined) throw unusable.error
   const complete = arm!.runs[0]
@@ -109,12 +135,28 @@ async function readDrawableArm(name: string): Promise<ArmRuns> {
   })
 }
 
-function writeModelPictures(folder: string, { run, state }: TrainedRun): Promise<readonly string[]> {
-  const { config } = run
-  return withTrainer(config, state, onOneCore, async (trainer) => {
-    const { test } = await loadDataSet(sourceOfRun(run))
-    const grid = await reconstructionGrid(trainer, test, config.data.noise)
-    const chart = await embeddingChart(trainer, test, latentDimension(config.model))
-    return [...(await writePicture(folder, 'reconstructions', grid)), ...(await writeCharts(folder, [chart]))]
-  })
+/** Returns the name of an arm or a run for the titles: "eigen, 3 seeds", "eigen, seed 0". */
+function subjectOf(folder: string, runs: ArmRuns['runs']): string {
+  const isRun = runs[0]!.folder === folder
+  const own = basename(resolve(folder))
+  const name = isRun && /^seed-\d+$/.test(own) ? basename(resolve(folder, '..')) : own
+  const seeds = runs.length === 1 ? `seed ${runs[0]!.record.seed}` : `${runs.length} seeds`
+  return escapeLine(`${name}, ${seeds}`)
+}
+
+async function writeModelPictures(
+  folder: string,
+  arm: Arm,
+  { run, state }: TrainedRun,
+  scheme: Scheme,
+): Promise<readonly string[]> {
+  const { test } = await loadDataSet(sourceOfRun(run))
+  const chart = await withTrainer(run.config, state, onOneCore, (trainer) =>
+    embeddingChart(trainer, test, latentDimension(run.config.model), scheme),
+  )
+  const { stills } = await drawModelStills([arm], scheme)
+  return [
+    ...(await writeStills(folder, stills)),
+    ...(await writeCharts(folder, [{ ...chart, subject: arm.label }], scheme)),
+  ]
 }

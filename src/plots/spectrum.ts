@@ -1,64 +1,90 @@
+/** The pictures of the spectrum after the last epoch: bars for one arm, lines over the rank for several. */
 import type { Arm } from '../comparison/compare.js'
-import { finalSpectrum, type Span, type SpectrumCell, spanText, spectrumCells } from '../comparison/series.js'
-import { armField, type Chart, epochAxis, intervalTooltip, type Panels, type Spec } from './chart.js'
+import { finalSpectrum, type RankSummary, spanText } from '../comparison/series.js'
+import { summarise } from '../comparison/statistics.js'
+import { latentDimension } from '../model/architecture.js'
+import { armColors, armField, type Chart, intervalTooltip, rowMargin, type Spec } from './chart.js'
+import { bandText, drawsSeeds, labelsOf, withoutWideInterval } from './epochs.js'
+import {
+  type Domain,
+  domainAround,
+  extentOf,
+  type LinePanel,
+  linesChart,
+  logAxis,
+  type Series,
+} from './lines.js'
 
-const rankAxis = { title: 'rank', tickMinStep: 1, tickCount: 8, format: 'd', grid: false } as const
+export const rankAxis = { title: 'rank', tickMinStep: 1, tickCount: 8, format: 'd', grid: false } as const
 
 // The width of a panel in pixels.
-const mostBars = 200
+const mostSpans = 200
 
-/** Draws the shares of the singular values after the last epoch, and the line where all shares would be equal. */
 export function spectrumChart(arms: readonly Arm[]): Chart {
+  return arms.length === 1 ? barChart(arms[0]!) : lineChart(arms)
+}
+
+const chart = { name: 'spectrum', title: 'Spectrum of the embedding' } as const
+const meaning = "Singular values of the trained encoder's embedding by rank, each as its share of their sum"
+const uniformText = '1/d: equal use of all d dimensions'
+
+/** Draws the shares of the singular values of one arm, and the line where all shares would be equal. */
+function barChart(arm: Arm): Chart {
+  const shares = finalSpectrum(arm, mostSpans)
+  const dimensions = shares.at(-1)?.ranks.last ?? 1
   return {
-    name: 'spectrum',
-    title: 'Spectrum of the embedding',
-    caption: `Singular values of the trained encoder's embedding by rank, each as its share of their sum${
-      arms.some(({ runs }) => runs.length > 1) ? ' (mean over the seeds, with its 95 % interval)' : ''
-    }. The dashed line at 1/d marks equal use of all d dimensions.`,
-    panels: facetPanels(arms, 200, 180),
+    ...chart,
+    caption: `${meaning}${arm.runs.length > 1 ? ' (mean over the seeds, with its 95 % interval)' : ''}. The dashed line is at ${uniformText}.`,
+    panels: {
+      count: 1,
+      width: Math.max(200, Math.min(560, 36 * dimensions)),
+      height: 240,
+      columns: 1,
+      margin: rowMargin,
+    },
     spec: {
-      data: { values: arms.flatMap(sharesByRank) },
-      facet: facetBy(arms),
-      spec: { layer: shareLayers() },
-      resolve: { scale: { x: 'independent' }, axis: { x: 'independent', y: 'independent' } },
+      data: { values: shares.map((each) => barRow(arm, each, dimensions)) },
+      layer: barLayers(arm.label, dimensions),
     },
   }
 }
 
-function sharesByRank(arm: Arm): readonly Spec[] {
-  const shares = finalSpectrum(arm, mostBars)
-  const dimensions = shares.at(-1)?.ranks.last ?? 1
-  return shares.map(({ ranks, summary: { mean, interval } }) => ({
+function barRow(arm: Arm, { ranks, summary: { mean, interval } }: RankSummary, dimensions: number): Spec {
+  return {
     [armField]: arm.label,
-    ...extent(ranks, 'rank', 0.45),
+    rank: spanText(ranks),
+    rankMiddle: (ranks.first + ranks.last) / 2,
+    rankFrom: ranks.first - barHalf,
+    rankTo: ranks.last + barHalf,
     share: mean,
     low: Math.max(0, interval?.low ?? mean),
     high: interval?.high ?? mean,
     uniform: 1 / dimensions,
-  }))
-}
-
-/** Returns the fields of a span: its text, its middle, and its edges `half` a step beyond the first and the last number. */
-function extent(span: Span, name: 'epoch' | 'rank', half: number): Spec {
-  return {
-    [name]: spanText(span),
-    [`${name}Middle`]: (span.first + span.last) / 2,
-    [`${name}From`]: span.first - half,
-    [`${name}To`]: span.last + half,
   }
 }
 
+const barHalf = 0.4
+
 /** Returns the layers: bars with their intervals, and the labelled line at 1/d. */
-function shareLayers(): readonly Spec[] {
+function barLayers(label: string, dimensions: number): readonly Spec[] {
   const scale = { nice: false, zero: false, padding: 4 }
-  const x = { field: 'rankFrom', type: 'quantitative', axis: rankAxis, scale }
+  const { tickCount: _, ...labelled } = rankAxis
+  const axis = dimensions <= 16 ? { ...labelled, values: wholeNumbers(dimensions) } : rankAxis
+  const x = { field: 'rankFrom', type: 'quantitative', axis, scale }
   const y = { field: 'share', type: 'quantitative', axis: { title: 'share of σ, σ/Σσ', format: '~g' } }
   const tooltip = intervalTooltip({ field: 'share' }, 4, { field: 'rank' })
   const uniform = { y: { field: 'uniform', type: 'quantitative', aggregate: 'min' } }
   return [
     {
       mark: { type: 'rect', ariaRoleDescription: 'bar' },
-      encoding: { x, x2: { field: 'rankTo' }, y: { ...y, scale: { zero: true } }, y2: { datum: 0 }, tooltip },
+      encoding: {
+        x,
+        x2: { field: 'rankTo' },
+        y: { ...y, scale: { zero: true } },
+        y2: { datum: 0 },
+        color: armColors([label]),
+        tooltip,
+      },
     },
     {
       mark: { type: 'rule' },
@@ -66,84 +92,84 @@ function shareLayers(): readonly Spec[] {
     },
     { mark: { type: 'rule', strokeDash: [5, 4] }, encoding: uniform },
     {
-      mark: { type: 'text', text: '1/d', align: 'right', baseline: 'bottom', dy: -2, x: 'width' },
+      mark: { type: 'text', text: `1/${dimensions}`, align: 'right', baseline: 'bottom', dy: -2, x: 'width' },
       encoding: uniform,
     },
   ]
 }
 
-// Limits for a panel of 220 × 180 pixels, and for the cells of all arms in one picture.
-const mostCells = { columns: 200, rows: 64, chart: 20_000 }
-const fewestColumns = 24
+// Singular values that are 0 to rounding have shares of 1e-8 and less, which would hide the others' differences.
+const smallestShare = 1e-5
 
-/** Draws the share of each rank by epoch as a colour, which shows when dimensions come into use or die. */
-export function evolutionChart(arms: readonly Arm[]): Chart {
-  const { columns, rows, chart } = mostCells
-  const fitting = Math.max(fewestColumns, Math.floor(chart / (arms.length * rows)))
-  const cells = arms.map((arm) => spectrumCells(arm, Math.min(columns, fitting), rows))
-  const independent = { x: 'independent', y: 'independent' }
-  return {
-    name: 'evolution',
-    title: 'Spectrum by epoch',
-    caption: `Share σ/Σσ of each rank after each epoch, mean over the seeds; epoch 0 is before training. Brighter is a larger share.${
-      cells.flat().some(isMerged) ? ' A cell is the mean of several epochs or ranks.' : ''
-    }`,
-    panels: facetPanels(arms, 220, 180),
-    spec: {
-      data: { values: arms.flatMap((arm, index) => cellRows(arm, cells[index]!)) },
-      facet: facetBy(arms),
-      spec: { mark: cellMark, encoding: evolutionEncoding() },
-      resolve: { scale: independent, axis: independent },
+/** Draws the arms as lines over the rank, on a linear and on a logarithmic axis. */
+function lineChart(arms: readonly Arm[]): Chart {
+  const series = arms.map(shareSeries)
+  const dimensions = [...new Set(arms.map(({ config }) => latentDimension(config.model)))]
+  const extent = [...extentOf(series), ...dimensions.map((d) => 1 / d)]
+  const clipped = extent.some((share) => share < smallestShare)
+  const shown = extent.map((share) => Math.max(share, smallestShare))
+  const panel = (title: string, domain: Domain, log: boolean): LinePanel => ({
+    title,
+    series,
+    markers: Math.max(...dimensions) <= 16,
+    ends: true,
+    x: { field: 'rank', axis: rankAxis },
+    y: {
+      title: 'share of σ, σ/Σσ',
+      domain,
+      log,
+      ...(log && { axis: logAxis(domain) }),
+      digits: 5,
     },
-  }
-}
-
-function isMerged({ epochs, ranks }: SpectrumCell): boolean {
-  return epochs.first !== epochs.last || ranks.first !== ranks.last
-}
-
-function cellRows(arm: Arm, cells: readonly SpectrumCell[]): readonly Spec[] {
-  return cells.map(({ epochs, ranks, share }) => ({
-    [armField]: arm.label,
-    ...extent(epochs, 'epoch', 0.5),
-    ...extent(ranks, 'rank', 0.5),
-    share,
-  }))
-}
-
-// Each cell extends two pixels under the next ones, which are drawn over it. Edges that only touch would be antialiased into
-// visible lines of the background colour.
-const cellMark = { type: 'rect', x2Offset: 2, y2Offset: 2, clip: true } as const
-
-function evolutionEncoding(): Spec {
-  const scale = { nice: false, zero: false }
-  const epoch = { ...epochAxis, tickCount: 10, grid: false }
-  return {
-    x: { field: 'epochFrom', type: 'quantitative', axis: epoch, scale },
-    x2: { field: 'epochTo' },
-    y: { field: 'rankFrom', type: 'quantitative', axis: rankAxis, scale: { ...scale, reverse: true } },
-    y2: { field: 'rankTo' },
-    color: {
-      field: 'share',
-      type: 'quantitative',
-      scale: { scheme: 'cividis', domainMin: 0 },
-      legend: { title: 'σ/Σσ', format: '~g', orient: 'bottom' },
-    },
-    tooltip: [
-      { field: armField, title: 'arm' },
-      { field: 'epoch' },
-      { field: 'rank' },
-      { field: 'share', format: '.4f' },
+    below: [
+      {
+        mark: { type: 'rule', strokeDash: [5, 4], opacity: 0.6 },
+        encoding: {
+          x: { field: 'rank', type: 'quantitative' },
+          x2: { field: 'last' },
+          y: { field: 'uniform', type: 'quantitative' },
+        },
+      },
+      {
+        mark: { type: 'text', align: 'right', baseline: 'bottom', dx: 4, dy: -2 },
+        encoding: {
+          x: { field: 'last', type: 'quantitative' },
+          y: { field: 'uniform', type: 'quantitative' },
+          text: { field: 'text' },
+        },
+      },
     ],
+    belowRows: dimensions.map((d) => ({ rank: 1, last: d, uniform: 1 / d, text: `1/${d}` })),
+  })
+  return linesChart(
+    {
+      ...chart,
+      caption: `${meaning}; on the right the same on a logarithmic axis${
+        clipped ? ', at whose lower end shares below 10⁻⁵ are drawn' : ''
+      }. The dashed line is at ${uniformText}. ${bandText(arms)}`,
+    },
+    [
+      panel('linear', [0, domainAround(extent)[1]], false),
+      panel('logarithmic', domainAround(shown, true), true),
+    ],
+    labelsOf(arms),
+    { width: 270, height: 240, columns: 2 },
+  )
+}
+
+function shareSeries(arm: Arm): Series {
+  const pointsOf = (each: Pick<Arm, 'runs'>) =>
+    finalSpectrum({ ...arm, ...each }, mostSpans).map(({ ranks, summary }) => ({
+      x: (ranks.first + ranks.last) / 2,
+      summary: withoutWideInterval(arm, summary.n === 0 ? summarise([0]) : summary),
+    }))
+  return {
+    label: arm.label,
+    points: pointsOf(arm),
+    seeds: drawsSeeds(arm) ? arm.runs.map((run) => pointsOf({ runs: [run] })) : [],
   }
 }
 
-function facetBy(arms: readonly Arm[]): object {
-  const title = null
-  return { field: armField, type: 'nominal', title, sort: arms.map(({ label }) => label) }
-}
-
-function facetPanels(arms: readonly Arm[], width: number, height: number): Panels {
-  const count = arms.length
-  return { count, width, height, columns: count === 4 ? 2 : Math.min(count, 3), margin: 64 }
+function wholeNumbers(most: number): readonly number[] {
+  return Array.from({ length: most }, (_, index) => index + 1)
 }

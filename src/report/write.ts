@@ -12,8 +12,10 @@ import {
   signature,
 } from '../files/own-files.js'
 import { writeAtomically } from '../files/write.js'
-import { comparisonCharts, comparisonPictures } from '../plots/comparison.js'
-import { loadRenderer, pictureFiles, writeCharts } from '../plots/render.js'
+import { comparisonCharts, comparisonPictures, drawnArms, occasionalPictures } from '../plots/comparison.js'
+import { drawModelStills } from '../plots/model-pictures.js'
+import { loadRenderer, pictureFiles, removeStalePictures, writeCharts, writeStills } from '../plots/render.js'
+import { readDetailTables } from '../runs/detail-tables.js'
 import { reportPage } from './page.js'
 
 /**
@@ -27,7 +29,9 @@ export async function checkOutput(folder: string): Promise<void> {
 
 function outputsIn(folder: string): readonly Output[] {
   const json = { file: join(folder, 'comparison.json'), mark: comparisonMarks.json }
-  const pictures = comparisonPictures.flatMap(pictureFiles).map((name) => join(folder, name))
+  const pictures = [...comparisonPictures, ...occasionalPictures]
+    .flatMap(pictureFiles)
+    .map((name) => join(folder, name))
   return [
     json,
     // A CSV file cannot hold a mark, so the JSON file beside it must be ours, too.
@@ -40,18 +44,29 @@ function outputsIn(folder: string): readonly Output[] {
   ]
 }
 
-/** Writes all files of a comparison and returns their names. */
+export interface WrittenComparison {
+  /** The names of the files. */
+  readonly files: readonly string[]
+  /** The arms without reconstructions, with the reasons. */
+  readonly notes: readonly string[]
+}
+
+/** Writes all files of a comparison. */
 export async function writeComparison(
   folder: string,
   comparison: Comparison,
   command: readonly string[],
-): Promise<readonly string[]> {
+): Promise<WrittenComparison> {
   await makeFolder(folder)
   await writeAtomically(join(folder, 'comparison.json'), jsonText({ ...comparisonJson(comparison), command }))
   await writeAtomically(join(folder, 'comparison.csv'), comparisonCsv(comparison))
-  const charts = comparisonCharts(comparison)
+  const charts = comparisonCharts(comparison, ({ folder }) => readDetailTables(folder))
   const writeReport = async () =>
     writeAtomically(join(folder, 'report.html'), await reportPage(comparison, charts, command))
+  const { stills, notes } = await drawModelStills(drawnArms(comparison), 'light')
   const [pictures] = await Promise.all([writeCharts(folder, charts), writeReport()])
-  return ['report.html', 'comparison.csv', 'comparison.json', ...pictures]
+  const images = await writeStills(folder, stills)
+  await removeStalePictures(folder, occasionalPictures, [...pictures, ...images])
+  const files = ['report.html', 'comparison.csv', 'comparison.json', ...pictures, ...images]
+  return { files, notes }
 }

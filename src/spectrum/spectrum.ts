@@ -37,7 +37,7 @@ export async function spectrumOf(
     singularShares,
     eigenvalues,
     eigenShares: shares(eigenvalues),
-    effectiveRank: values[0] === 0 ? 0 : Math.exp(entropy(singularShares)),
+    effectiveRank: effectiveRankOf(singularShares),
     deadDimensions: values.filter((value) => isDead(value, values[0]!)).length,
   }
 }
@@ -53,6 +53,11 @@ export function tooFewImages(images: number, latent: number, center: boolean): s
 function shares(values: readonly number[]): readonly number[] {
   const sum = values.reduce((total, value) => total + value, 0)
   return values.map((value) => (sum === 0 ? 0 : value / sum))
+}
+
+/** Returns the effective rank of shares p = σ / Σσ; 0 if all are 0. */
+export function effectiveRankOf(singularShares: readonly number[]): number {
+  return singularShares.every((share) => share === 0) ? 0 : Math.exp(entropy(singularShares))
 }
 
 function entropy(probabilities: readonly number[]): number {

@@ -10,6 +10,7 @@ export interface FakeRun {
   readonly batchNorm?: 'none' | 'all'
   readonly noise?: number
   readonly batchSize?: number
+  readonly learningRate?: number
   readonly latent?: number
   readonly epochs?: number
   /** The test MSE of the last epoch. */
@@ -51,7 +52,13 @@ function configOf(run: FakeRun, seed: number, latent: number, epochs: number) {
     data: { source: 'mnist', noise: run.noise ?? 0.2, limit: null },
     model: { widths: [784, 32, latent], batchNorm: run.batchNorm ?? 'none' },
     loss: { eigen: run.eigen ?? null },
-    optimizer: { kind: 'adam', learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+    optimizer: {
+      kind: 'adam',
+      learningRate: run.learningRate ?? 0.005,
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-8,
+    },
     train: { epochs, batchSize: run.batchSize ?? 64 },
     spectrum: { split: 'test', images: 1024, center: false },
     device: 'auto',

@@ -1,0 +1,210 @@
+/** The settings in which arms differ: the axes of the pictures of grids and searches. They are read from the configs alone. */
+import { basename } from 'node:path'
+import type { Arm } from '../comparison/compare.js'
+import { differingPaths, fieldsOf } from '../comparison/differences.js'
+
+/** A config path and its values in the arms. */
+export interface Axis {
+  /** "loss.eigen.weight" */
+  readonly path: string
+  /** The distinct values, ascending; words in the order of the arms. */
+  readonly values: readonly (number | string)[]
+  readonly isNumeric: boolean
+  /** Whether the numbers are spaced more evenly by ratio than by difference. */
+  readonly log: boolean
+}
+
+/** Arms that differ only in the settings of the axes. */
+export interface Family {
+  /** "top-k" or "top-k, learningRate=0.003"; "" if there is only one family. */
+  readonly name: string
+  readonly members: readonly Member[]
+}
+
+export interface Member {
+  readonly arm: Arm
+  /** Its values by config path. */
+  readonly values: ReadonlyMap<string, number | string>
+}
+
+export interface Settings {
+  /** Axes along which arms differ in nothing else, the one with the most values first: a grid. */
+  readonly grid: readonly Axis[]
+  /** Axes along which the arms' other settings vary, too: a search. */
+  readonly search: readonly Axis[]
+  readonly members: readonly Member[]
+}
+
+// With fewer values, an axis is no series.
+const fewestValues = { grid: 3, search: 5 }
+
+export function settingsOf(arms: readonly Arm[]): Settings {
+  const fields = arms.map(({ config }) => fieldsOf(config))
+  const paths = differingPaths(fields)
+  const members = arms.map((arm, index) => ({
+    arm,
+    values: new Map(
+      paths.flatMap((path) => {
+        const text = fields[index]!.get(path)
+        return text === undefined ? [] : [[path, isNumber(text) ? Number(text) : text] as const]
+      }),
+    ),
+  }))
+  const axes = paths
+    .map((path) => axisOf(path, members))
+    .filter(({ values, path }) => values.length > 1 && variesWithinVariants(path, members))
+  const inGrid = axes.filter((axis) => axis.isNumeric && isGridAxis(axis, members))
+  const grid = [...inGrid].sort((a, b) => b.values.length - a.values.length)
+  const others = axes.filter((axis) => !inGrid.includes(axis))
+  const searched = others.some(({ isNumeric, values }) => isNumeric && values.length >= fewestValues.search)
+  return {
+    grid: (grid[0]?.values.length ?? 0) < fewestValues.grid ? [] : grid,
+    search: searched ? others : [],
+    members,
+  }
+}
+
+function isNumber(text: string): boolean {
+  return text.trim() !== '' && Number.isFinite(Number(text))
+}
+
+function axisOf(path: string, members: readonly Member[]): Axis {
+  const values = [...new Set(members.flatMap((member) => member.values.get(path) ?? []))]
+  const numbers = values.filter((value) => typeof value === 'number')
+  const isNumeric = numbers.length === values.length
+  const sorted = isNumeric ? numbers.sort((a, b) => a - b) : values.map(String)
+  return { path, values: sorted, isNumeric, log: isNumeric && isLogSpaced(numbers) }
+}
+
+/** Returns whether the logarithms of ascending numbers are spread more evenly than the numbers. Zero is left out. */
+function isLogSpaced(numbers: readonly number[]): boolean {
+  const positive = numbers.filter((value) => value > 0)
+  const [low, high] = [positive[0], positive.at(-1)]
+  if (low === undefined || high! / low < 8 || numbers[0]! < 0 || positive.length < 3) return false
+  const middle = positive[Math.floor(positive.length / 2)]!
+  const byRatio = Math.abs(Math.log(middle / low) / Math.log(high! / low) - 0.5)
+  const byDifference = Math.abs((middle - low) / (high! - low) - 0.5)
+  return byRatio < byDifference
+}
+
+/** An arm's config without the settings that its sweep makes: the part of its folder's name before the first comma. */
+export function variantOf({ name }: Arm): string {
+  return basename(name).split(',')[0]!
+}
+
+/** Returns false for settings in which only the variants differ. Arms that no sweep made are one variant. */
+function variesWithinVariants(path: string, members: readonly Member[]): boolean {
+  const variants = new Map<string, Set<unknown>>()
+  for (const { arm, values } of members) {
+    const variant = variantOf(arm)
+    variants.set(variant, (variants.get(variant) ?? new Set()).add(values.get(path)))
+  }
+  return variants.size === members.length || [...variants.values()].some((values) => values.size > 1)
+}
+
+/** Returns whether most arms have others that differ from them only in this setting and take most of its values. */
+function isGridAxis({ path, values }: Axis, members: readonly Member[]): boolean {
+  const having = members.filter((member) => member.values.has(path))
+  const inSeries = groupByOthers(having, [path]).filter(
+    (group) => group.length > 1 && 2 * group.length >= values.length,
+  )
+  return 2 * inSeries.flat().length >= having.length
+}
+
+function groupByOthers(members: readonly Member[], paths: readonly string[]): readonly (readonly Member[])[] {
+  const groups = new Map<string, Member[]>()
+  for (const member of members) {
+    const others = [...member.values].filter(([path]) => !paths.includes(path))
+    const key = JSON.stringify([others.sort(([a], [b]) => (a < b ? -1 : 1))])
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [member])
+    else group.push(member)
+  }
+  return [...groups.values()]
+}
+
+/** Returns the families of arms along some axes, in the order of the arms. Arms that lack one of the axes are in none. */
+export function familiesAlong(axes: readonly Axis[], members: readonly Member[]): readonly Family[] {
+  const paths = axes.map(({ path }) => path)
+  const having = members.filter(({ values }) => paths.every((path) => values.has(path)))
+  const groups = groupByOthers(having, paths).filter((group) => group.length > 1)
+  return groups.map((group) => ({ name: familyName(group, groups, paths), members: group }))
+}
+
+/** Returns the variant if the arms share one, and the other settings in which the families of a variant differ. */
+function familyName(
+  group: readonly Member[],
+  groups: readonly (readonly Member[])[],
+  paths: readonly string[],
+): string {
+  if (groups.length === 1) return ''
+  const variants = new Set(group.map(({ arm }) => variantOf(arm)))
+  const [variant] = variants.size === 1 ? variants : []
+  const isOnly = new Set(groups.flat().map(({ arm }) => variantOf(arm))).size === 1
+  const peers = groups.filter(([first]) => variant === undefined || variantOf(first!.arm) === variant)
+  const differing = [...group[0]!.values.keys()].filter(
+    (path) => !paths.includes(path) && new Set(peers.map(([first]) => first!.values.get(path))).size > 1,
+  )
+  const settings = differing.map((path) => `${shortName(path)}=${group[0]!.values.get(path)}`)
+  return [...(variant === undefined || isOnly ? [] : [variant]), ...settings].join(', ')
+}
+
+/** "loss.eigen.weight" → "weight", "optimizer.learningRate" → "learningRate". */
+export function shortName(path: string): string {
+  const parts = path.split('.')
+  return parts.at(-1) === 'kind' ? parts.at(-2)! : parts.at(-1)!
+}
+
+/** Returns a scale's position of a value: a logarithmic axis has 0 one step left of its smallest value. */
+export function positionOn({ values, log }: Axis, value: number): number {
+  return log && value === 0 ? zeroPosition(values as readonly number[]) : value
+}
+
+function zeroPosition(values: readonly number[]): number {
+  const positive = values.filter((value) => value > 0)
+  const [low, high] = [positive[0]!, positive.at(-1)!]
+  return low / Math.max(2, (high / low) ** (1 / (positive.length - 1)))
+}
+
+// More labels would overlap.
+const mostTicks = 12
+
+/** Returns the axis of a numeric setting, with its values as ticks if they are few. */
+export function encodingOf(axis: Axis) {
+  const values = axis.values as readonly number[]
+  const hasZero = axis.log && values[0] === 0
+  const ticks =
+    values.length <= mostTicks
+      ? values.map((value) => positionOn(axis, value))
+      : axis.log
+        ? roundValues(values.find((value) => value > 0)!, values.at(-1)!, true)
+        : undefined
+  const text = "format(datum.value, '~g')"
+  return {
+    axis: {
+      title: axis.path,
+      grid: false,
+      ...(ticks !== undefined && { values: ticks, labelOverlap: 'greedy' }),
+      labelExpr: hasZero ? `datum.value < ${0.999 * values[1]!} ? '0' : ${text}` : text,
+    },
+    log: axis.log,
+  }
+}
+
+/** Returns round numbers between two bounds: powers of ten and their triples on a logarithmic axis. */
+export function roundValues(low: number, high: number, log: boolean): readonly number[] {
+  if (log && low > 0) {
+    const powers = Array.from({ length: 40 }, (_, index) => index - 20)
+    const round = powers.flatMap((power) => [10 ** power, 3 * 10 ** power])
+    const inside = round.filter((value) => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9))
+    if (inside.length >= 2) return inside
+  }
+  const rough = (high - low) / 4
+  const power = 10 ** Math.floor(Math.log10(rough))
+  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough * (1 - 1e-9))!
+  const first = Math.ceil(low / step - 1e-9)
+  return Array.from(
+    { length: Math.floor(high / step + 1e-9) - first + 1 },
+    (_, index) => (first + index) * step,
+  )
+}

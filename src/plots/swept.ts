@@ -1,0 +1,251 @@
+/** The pictures of a grid: metrics against the values of a setting, and a map of two settings. */
+import type { Arm, Comparison, Result } from '../comparison/compare.js'
+import { summarise } from '../comparison/statistics.js'
+import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
+import { armField, type Chart, panelTitle, type Spec } from './chart.js'
+import { drawsSeeds, withoutWideInterval } from './epochs.js'
+import { domainAround, extentOf, type LinePanel, linesChart, type Series, withoutOutliers } from './lines.js'
+import {
+  type Axis,
+  encodingOf,
+  type Family,
+  familiesAlong,
+  type Member,
+  positionOn,
+  type Settings,
+} from './settings.js'
+
+const shown: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_rank', 'linear_probe_accuracy']
+
+/** More lines could not be distinguished. */
+const mostFamilies = 12
+
+/** Draws metrics against the values of the setting with the most values, a line for each arm or other setting. */
+export function sweptChart({ results }: Comparison, { grid, members }: Settings): Chart | null {
+  const [axis] = grid
+  if (axis === undefined) return null
+  const families = familiesAlong([axis], members)
+  const drawn = families.slice(0, mostFamilies)
+  const references = members.filter(({ values }) => !values.has(axis.path))
+  const panels = shown.flatMap((metric) => {
+    const values = meansOf(results, metric)
+    return values.size === 0 ? [] : [sweptPanel(axis, drawn, references, metric, values)]
+  })
+  const arms = families.flatMap((family) => family.members.map(({ arm }) => arm))
+  return linesChart(
+    {
+      name: 'swept',
+      title: `Metrics by ${axis.path}${families.length > drawn.length ? `, the first ${drawn.length} of ${families.length} lines` : ''}`,
+      caption: `Mean after the last epoch${intervalText(arms)}, against ${axis.path}. A ring marks the best mean${references.length > 0 ? '; dashed lines are arms without this setting' : ''}.`,
+    },
+    panels,
+    drawn.map(({ name }) => name),
+    { width: 300, height: 200, columns: 2 },
+  )
+}
+
+function intervalText(arms: readonly Arm[]): string {
+  if (arms.every(({ runs }) => runs.length === 1)) return ''
+  return arms.some(drawsSeeds) ? ' and single seeds as short lines' : ' with its 95 % interval over the seeds'
+}
+
+function meansOf(results: readonly Result[], metric: Metric): ReadonlyMap<Result['arm']['name'], Result> {
+  return new Map(
+    results.filter((result) => result.metric === metric).map((result) => [result.arm.name, result]),
+  )
+}
+
+function sweptPanel(
+  axis: Axis,
+  families: readonly Family[],
+  references: readonly Member[],
+  metric: Metric,
+  values: ReadonlyMap<string, Result>,
+): LinePanel {
+  const { title, better } = meaningOf(metric)
+  const series = families.map((family) => sweptSeries(axis, family, metric, values))
+  const lines = references.flatMap(({ arm }) => {
+    const result = values.get(arm.name)
+    return result === undefined ? [] : [{ name: arm.label, reference: result.summary.mean }]
+  })
+  const lone = lines.map(({ reference }) => reference)
+  const means = [...series.flatMap(({ points }) => points.map(({ summary }) => summary.mean)), ...lone]
+  const best = better === null ? undefined : better === 'lower' ? Math.min(...means) : Math.max(...means)
+  return {
+    title,
+    series,
+    markers: true,
+    ends: families.length > 1,
+    bars: true,
+    ringed: best,
+    x: { field: axis.path.replaceAll('.', '_'), title: axis.path, ...encodingOf(axis) },
+    y: { title: '', domain: domainAround([...extentOf(series), ...lone]), digits: 5 },
+    below: referenceLayers,
+    belowRows: lines,
+  }
+}
+
+function sweptSeries(
+  axis: Axis,
+  { name, members }: Family,
+  metric: Metric,
+  values: ReadonlyMap<string, Result>,
+): Series {
+  const places = members.flatMap(({ arm, values: settings }) => {
+    const result = values.get(arm.name)
+    const value = settings.get(axis.path)
+    if (result === undefined || typeof value !== 'number') return []
+    const place = {
+      x: positionOn(axis, value),
+      text: String(value),
+      isolated: axis.log && value === 0,
+    }
+    return [{ arm, place, summary: result.summary }]
+  })
+  const sorted = places.sort((a, b) => a.place.x - b.place.x)
+  return {
+    label: name,
+    points: sorted.map(({ arm, place, summary }) => ({
+      ...place,
+      summary: withoutWideInterval(arm, summary),
+    })),
+    seeds: sorted
+      .filter(({ arm }) => drawsSeeds(arm))
+      .map(({ arm, place }) =>
+        arm.runs.flatMap((run) => {
+          const value = metricOf(run, metric)
+          return value === null ? [] : [{ ...place, summary: summarise([value]) }]
+        }),
+      ),
+  }
+}
+
+const referenceLayers: readonly Spec[] = [
+  {
+    mark: { type: 'rule', strokeDash: [5, 4], opacity: 0.7 },
+    encoding: { y: { field: 'reference', type: 'quantitative' } },
+  },
+  {
+    mark: { type: 'text', align: 'left', baseline: 'bottom', dx: 2, dy: -2, x: 0 },
+    encoding: { y: { field: 'reference', type: 'quantitative' }, text: { field: 'name' } },
+  },
+]
+
+const mapMetrics: readonly Metric[] = ['test_mse', 'effective_rank']
+
+// Cells with texts; more cells have colours alone.
+const mostTexts = 160
+const mostMaps = 6
+
+/** Draws two metrics as colours over the values of two settings; null if no two settings were swept. */
+export function heatMapChart({ results }: Comparison, { grid, members }: Settings): Chart | null {
+  const [across, down] = grid
+  if (across === undefined || down === undefined) return null
+  const families = familiesAlong([across, down], members).slice(0, mostMaps)
+  const metrics = mapMetrics.filter((metric) => results.some((result) => result.metric === metric))
+  const maps = families.flatMap((family) =>
+    metrics.map((metric) => ({ family, metric, ...cellsOf(family, metric, meansOf(results, metric), grid) })),
+  )
+  const texts = across.values.length * down.values.length <= mostTexts
+  return {
+    name: 'heat-map',
+    title: `${across.path} and ${down.path}`,
+    caption: `Mean after the last epoch for each combination of ${across.path} and ${down.path}. Brighter is better, the best cell has a frame, and values far outside the others have the colour at the end.`,
+    panels: {
+      count: maps.length,
+      width: Math.max(160, Math.min(480, 48 * across.values.length)),
+      height: Math.max(120, Math.min(400, 28 * down.values.length)),
+      columns: metrics.length,
+      margin: 90,
+    },
+    spec: {
+      data: {
+        values: maps.flatMap(({ rows }, panel) => rows.map((row) => ({ ...row, panel }))),
+      },
+      concat: maps.map(({ family, metric, domain }, panel) => ({
+        title: panelTitle([meaningOf(metric).title, ...(family.name === '' ? [] : [family.name])].join(': ')),
+        transform: [{ filter: `datum.panel === ${panel}` }],
+        layer: mapLayers([across, down], { domain, reverse: meaningOf(metric).better === 'lower' }, texts),
+      })),
+      resolve: { scale: { color: 'independent' } },
+    },
+  }
+}
+
+/** Returns a map's cells with the ends of its colours. */
+function cellsOf(
+  { members }: Family,
+  metric: Metric,
+  values: ReadonlyMap<string, Result>,
+  [across, down]: readonly Axis[],
+): { readonly rows: readonly Spec[]; readonly domain: readonly [number, number] } {
+  const cells = members.flatMap(({ arm, values: settings }) => {
+    const result = values.get(arm.name)
+    if (result === undefined) return []
+    const { mean, interval } = result.summary
+    const place = { across: settings.get(across!.path), down: settings.get(down!.path) }
+    return [{ [armField]: arm.label, ...place, mean, ...interval }]
+  })
+  const means = cells.map(({ mean }) => mean)
+  const { better, format } = meaningOf(metric)
+  const best = better === 'lower' ? Math.min(...means) : Math.max(...means)
+  const domain = withoutOutliers(means, 1.5)
+  const middle = (domain[0] + domain[1]) / 2
+  const rows = cells.map((cell) => ({
+    ...cell,
+    text: format(cell.mean).replace(/^0\./, '.'),
+    bright: better === 'lower' ? cell.mean < middle : cell.mean > middle,
+    best: cell.mean === best,
+  }))
+  return { rows, domain }
+}
+
+function mapLayers(
+  [across, down]: readonly [Axis, Axis],
+  scale: { readonly domain: readonly number[]; readonly reverse: boolean },
+  texts: boolean,
+): readonly Spec[] {
+  const axis = { labelAngle: 0, domain: false, ticks: false, grid: false }
+  const x = { field: 'across', type: 'ordinal', sort: across.values, axis: { ...axis, title: across.path } }
+  const y = {
+    field: 'down',
+    type: 'ordinal',
+    sort: [...down.values].reverse(),
+    axis: { ...axis, title: down.path },
+  }
+  const color = {
+    field: 'mean',
+    type: 'quantitative',
+    scale: { range: 'ramp', nice: false, zero: false, clamp: true, ...scale },
+    legend: null,
+  }
+  const tooltip = [
+    { field: armField, title: 'arm' },
+    { field: 'across', title: across.path },
+    { field: 'down', title: down.path },
+    { field: 'mean', format: '.5f' },
+    { field: 'low', format: '.5f', title: '95 % from' },
+    { field: 'high', format: '.5f', title: 'to' },
+  ]
+  return [
+    { mark: { type: 'rect' }, encoding: { x, y, color, tooltip } },
+    {
+      transform: [{ filter: 'datum.best' }],
+      mark: { type: 'rect', filled: false, stroke: '#d55e00', strokeWidth: 3 },
+      encoding: { x, y },
+    },
+    ...(texts
+      ? [
+          {
+            mark: { type: 'text', fontSize: 11 },
+            encoding: {
+              x,
+              y,
+              text: { field: 'text' },
+              color: { condition: { test: 'datum.bright', value: '#1b1b1b' }, value: '#ffffff' },
+            },
+          },
+        ]
+      : []),
+  ]
+}

@@ -1,0 +1,310 @@
+/** The pictures of the training itself: the loss with its terms, the learning rate, and the dead units of each layer. */
+import type { Arm } from '../comparison/compare.js'
+import { lineIndexes } from '../comparison/series.js'
+import { summarise } from '../comparison/statistics.js'
+import type { DetailTables, LayerRow } from '../runs/detail-tables.js'
+import type { WholeRun } from '../runs/read.js'
+import type { MetricsRow } from '../runs/tables.js'
+import { armField, type Chart, epochAxis, type Spec } from './chart.js'
+import { bandText, epochPanel, labelsOf, seriesOf, withoutWideInterval } from './epochs.js'
+import {
+  domainAround,
+  extentOf,
+  type LinePanel,
+  linesChart,
+  type Point,
+  type Series,
+  spansDecades,
+} from './lines.js'
+
+/** An arm with the newer tables of its runs, in the order of the runs. */
+export interface DetailedArm {
+  readonly arm: Arm
+  readonly tables: readonly DetailTables[]
+}
+
+const mostPoints = 500
+
+/** Draws the training loss and each of its terms; the weights and the learning rate if they change. */
+export function trainingChart(arms: readonly DetailedArm[]): Chart {
+  const all = arms.map(({ arm }) => arm)
+  const panels = [
+    ...(arms.length === 1
+      ? [sumPanel(arms[0]!)]
+      : [metricPanel(all, 'train_loss', 'training loss, all terms')]),
+    inColour('mean squared error', metricPanel(all, 'train_mse', 'mean squared error, noisy input')),
+    ...termPanels(arms),
+    ...ratePanels(all),
+  ]
+  const labels =
+    arms.length === 1
+      ? [...new Set(panels.flatMap(({ series }) => series.map(({ label }) => label)))]
+      : labelsOf(all)
+  return linesChart(
+    {
+      name: 'training',
+      title: 'Training loss and its terms',
+      caption: `Means over the batches of each epoch, with noisy input${arms.length === 1 ? '' : '; the training losses of arms with different terms are not comparable'}. ${bandText(all)}`,
+    },
+    panels.filter(({ series }) => series.length > 0),
+    labels,
+    { width: 300, height: 190, columns: 2 },
+  )
+}
+
+type Part = Pick<LinePanel, 'title' | 'series'>
+
+function panelOf(arms: readonly Arm[], { title, series }: Part, ends: boolean): LinePanel {
+  const extent = extentOf(series)
+  const log = spansDecades(extent)
+  return {
+    title,
+    series,
+    ...epochPanel(arms),
+    ends,
+    y: { title: '', domain: domainAround(extent, log), log, axis: { format: '~g' }, digits: 5 },
+  }
+}
+
+function metricPanel(arms: readonly Arm[], column: keyof MetricsRow, title: string): LinePanel {
+  const series = arms.map((arm) => seriesOf(arm, column, 4 * arms.length))
+  return panelOf(arms, { title, series: series.filter(({ points }) => points.length > 0) }, arms.length > 1)
+}
+
+/** Gives a panel of one arm the colour of the term in the panel of the sum. */
+function inColour(term: string, panel: LinePanel): LinePanel {
+  return panel.series.length === 1 && !panel.ends
+    ? { ...panel, series: [{ ...panel.series[0]!, label: term }] }
+    : panel
+}
+
+function weightedName(term: string): string {
+  return `${term}, weighted`
+}
+
+/** Draws the sum of one arm with its weighted terms. */
+function sumPanel({ arm, tables }: DetailedArm): LinePanel {
+  const named = (label: string, valuesOf: (run: WholeRun, index: number) => readonly Value[]): Series => ({
+    label,
+    points: pointsOf(arm, arm.runs.map(valuesOf)),
+    seeds: [],
+  })
+  const column = (name: keyof MetricsRow) => (run: WholeRun) =>
+    run.metrics.map((row) => ({ epoch: row.epoch, value: row[name] }))
+  const terms = termNames([{ arm, tables }])
+  const weighted =
+    terms.length > 0
+      ? terms.map((term) => named(weightedName(term), (_, run) => termValues(tables[run]!, term, 'weighted')))
+      : arm.config.loss.eigen === null
+        ? []
+        : [
+            named(weightedName('eigen loss'), ({ metrics }) =>
+              metrics.map((row) => ({ epoch: row.epoch, value: row.train_loss - row.train_mse })),
+            ),
+          ]
+  const series = [
+    named('training loss', column('train_loss')),
+    named('mean squared error', column('train_mse')),
+    ...weighted,
+  ]
+  return panelOf([arm], { title: 'training loss and its weighted terms', series }, true)
+}
+
+interface Value {
+  readonly epoch: number
+  readonly value: number
+}
+
+/** Returns the means over the runs by epoch, thinned to what a picture shows. */
+function pointsOf(arm: Arm, runs: readonly (readonly Value[])[]): readonly Point[] {
+  const byEpoch = new Map<number, number[]>()
+  for (const { epoch, value } of runs.flat()) {
+    if (!Number.isFinite(value)) continue
+    const values = byEpoch.get(epoch)
+    if (values === undefined) byEpoch.set(epoch, [value])
+    else values.push(value)
+  }
+  const points = [...byEpoch]
+    .sort(([a], [b]) => a - b)
+    .map(([x, values]) => ({ x, summary: withoutWideInterval(arm, summarise(values)) }))
+  const kept = lineIndexes(
+    points.map(({ summary }) => summary.mean),
+    mostPoints,
+  )
+  return kept.map((index) => points[index]!)
+}
+
+/** Returns the names of the terms of some arms, each once. */
+function termNames(arms: readonly DetailedArm[]): readonly string[] {
+  return [...new Set(arms.flatMap(({ tables }) => tables.flatMap((each) => [...namesOf(each).values()])))]
+}
+
+/** Returns the names of a run's terms: "top-k", and "top-k (2)" for another of the kind. The same in all arms. */
+function namesOf({ terms }: DetailTables): ReadonlyMap<number, string> {
+  const kinds = new Map(terms.map(({ term, kind }) => [term, kind]))
+  const counts = new Map<string, number>()
+  return new Map(
+    [...kinds].map(([term, kind]) => {
+      const count = (counts.get(kind) ?? 0) + 1
+      counts.set(kind, count)
+      return [term, count === 1 ? kind : `${kind} (${count})`]
+    }),
+  )
+}
+
+function termValues(
+  tables: DetailTables,
+  name: string,
+  column: 'weight' | 'value' | 'weighted',
+): readonly Value[] {
+  const names = namesOf(tables)
+  return tables.terms
+    .filter(({ term }) => names.get(term) === name)
+    .map((row) => ({ epoch: row.epoch, value: row[column] }))
+}
+
+/** Returns a panel for each term without its weight, and one for its weight if it changes. Older runs have one term. */
+function termPanels(arms: readonly DetailedArm[]): readonly LinePanel[] {
+  const all = arms.map(({ arm }) => arm)
+  const several = arms.length > 1
+  const names = termNames(arms)
+  if (names.length === 0) {
+    const eigen = all.filter(({ config }) => config.loss.eigen !== null)
+    if (eigen.length === 0) return []
+    const panel = metricPanel(eigen, 'train_eigen', 'eigen loss, without its weight')
+    return [several ? { ...panel, ends: true } : inColour(weightedName('eigen loss'), panel)]
+  }
+  return names.flatMap((term) => {
+    const seriesBy = (column: 'weight' | 'value') =>
+      arms
+        .map(({ arm, tables }) => ({
+          label: several ? arm.label : weightedName(term),
+          points: pointsOf(
+            arm,
+            tables.map((each) => termValues(each, term, column)),
+          ),
+          seeds: [],
+        }))
+        .filter(({ points }) => points.length > 0)
+    const weights = seriesBy('weight')
+    const changes = weights.some(({ points }) => new Set(points.map(({ summary }) => summary.mean)).size > 1)
+    return [
+      panelOf(all, { title: `${term}, without its weight`, series: seriesBy('value') }, several),
+      ...(changes ? [panelOf(all, { title: `weight of ${term}`, series: weights }, several)] : []),
+    ]
+  })
+}
+
+/** Returns the panel of the learning rate, which only newer runs log, if a run changes it. */
+function ratePanels(arms: readonly Arm[]): readonly LinePanel[] {
+  const series = arms.map((arm) => ({
+    label: arms.length > 1 ? arm.label : 'learning rate',
+    points: pointsOf(
+      arm,
+      arm.runs.map(({ metrics }) => metrics.map((row) => ({ epoch: row.epoch, value: rateOf(row) }))),
+    ),
+    seeds: [],
+  }))
+  const drawn = series.filter(({ points }) => points.length > 0)
+  if (drawn.every(({ points }) => new Set(points.map(({ summary }) => summary.mean)).size < 2)) return []
+  return [panelOf(arms, { title: 'learning rate', series: drawn }, arms.length > 1)]
+}
+
+function rateOf(row: Readonly<Record<string, number>>): number {
+  return row.learning_rate ?? Number.NaN
+}
+
+const mostColumns = 120
+
+/** Draws the share of dead units by layer and epoch; null if no run logs its layers. */
+export function deadUnitsChart(arms: readonly DetailedArm[]): Chart | null {
+  const logged = arms.filter(({ tables }) => tables.some(({ layers }) => layers.length > 0))
+  if (logged.length === 0) return null
+  const layers = [
+    ...new Set(
+      logged.flatMap(({ tables }) => tables.flatMap((each) => each.layers.map(({ layer }) => layer))),
+    ),
+  ]
+  const facet = { field: armField, type: 'nominal', title: null, sort: logged.map(({ arm }) => arm.label) }
+  const view = {
+    mark: { type: 'rect', x2Offset: 1.5, clip: true },
+    encoding: {
+      x: {
+        field: 'from',
+        type: 'quantitative',
+        axis: { ...epochAxis, tickCount: 8, grid: false },
+        scale: { nice: false, zero: false },
+      },
+      x2: { field: 'to' },
+      y: {
+        field: 'layer',
+        type: 'ordinal',
+        sort: layers,
+        scale: { paddingInner: 0.08 },
+        axis: { title: 'layer' },
+      },
+      color: {
+        field: 'share',
+        type: 'quantitative',
+        scale: { range: 'emphasis', domain: [0, 1] },
+        legend: { title: 'share of dead units', format: '.0%', orient: 'bottom', gradientLength: 200 },
+      },
+      tooltip: [
+        { field: armField, title: 'arm' },
+        { field: 'epoch' },
+        { field: 'layer' },
+        { field: 'dead', title: 'dead units', format: '.1f' },
+        { field: 'width', title: 'of' },
+      ],
+    },
+  }
+  return {
+    name: 'dead-units',
+    title: 'Dead units by layer and epoch',
+    caption:
+      'Share of the units of each layer that are dead after each epoch, mean over the seeds. Point at a cell for their number.',
+    panels: {
+      count: logged.length,
+      width: 240,
+      height: Math.max(60, 22 * layers.length),
+      columns: Math.min(3, logged.length),
+      margin: 84,
+    },
+    spec: {
+      data: { values: logged.flatMap(deadRows) },
+      ...(logged.length === 1 ? view : { facet, spec: view }),
+    },
+  }
+}
+
+/** Returns the cells of an arm; long runs have a cell for several epochs, with the values of the last one. */
+function deadRows({ arm, tables }: DetailedArm): readonly Spec[] {
+  const rows = tables.flatMap(({ layers }) => layers)
+  const epochs = [...new Set(rows.map(({ epoch }) => epoch))].sort((a, b) => a - b)
+  const step = Math.ceil(epochs.length / mostColumns)
+  const kept = epochs.filter((_, place) => (place + 1) % step === 0 || place === epochs.length - 1)
+  const groups = new Map<string, LayerRow[]>()
+  for (const row of rows)
+    groups.set(`${row.epoch} ${row.layer}`, [...(groups.get(`${row.epoch} ${row.layer}`) ?? []), row])
+  return kept.flatMap((epoch, place) =>
+    [...new Set(rows.map(({ layer }) => layer))].flatMap((layer) => {
+      const group = groups.get(`${epoch} ${layer}`) ?? []
+      const width = group[0]?.width
+      if (width === undefined) return []
+      const dead = group.reduce((sum, row) => sum + row.dead_units, 0) / group.length
+      const before = kept[place - 1] ?? epochs[0]! - 1
+      return [
+        {
+          [armField]: arm.label,
+          epoch,
+          layer,
+          width,
+          dead,
+          share: dead / width,
+          from: before + 0.5,
+          to: epoch + 0.5,
+        },
+      ]
+    }),
+  )
+}

@@ -1,0 +1,175 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { Chart } from '../src/plots/chart.js'
+import { eigenae, scratchFolder } from './support/cli.js'
+import { writeRun } from './support/run-folder.js'
+
+const scratch = scratchFolder()
+const weights = [0, 0.01, 0.1, 1] as const
+const topK = (weight: number) => ({ kind: 'top-k', k: 2, weight, center: false })
+
+type Row = Readonly<Record<string, unknown>>
+
+/** Compares the arms of a folder and returns the charts of the report by name, with their rows. */
+async function chartsOf(folder: string, out: string) {
+  const { code, stderr } = await eigenae(['compare', folder, '--out', out], { cwd: scratch() })
+  expect(code, stderr).toBe(0)
+  const page = await readFile(scratch(out, 'report.html'), 'utf8')
+  const { charts }: { charts: readonly Chart[] } = JSON.parse(
+    /id="report-data">(.*?)<\/script>/.exec(page)![1]!,
+  )
+  return new Map(
+    charts.map((chart) => [
+      chart.name,
+      { ...chart, rows: (chart.spec.data as { values: readonly Row[] }).values },
+    ]),
+  )
+}
+
+type Charts = Awaited<ReturnType<typeof chartsOf>>
+
+const has = (out: string, name: string) =>
+  ['svg', 'png'].map((extension) => existsSync(scratch(out, `${name}.${extension}`)))
+
+describe('a grid of one setting', () => {
+  let charts: Charts
+
+  beforeAll(async () => {
+    for (const kind of ['top-k', 'entropy'])
+      for (const weight of weights)
+        for (const seed of [0, 1]) {
+          const folder = scratch('grid', `${kind},loss.eigen.weight=${weight}`, `seed-${seed}`)
+          const eigen = kind === 'top-k' ? topK(weight) : { kind, weight, center: false }
+          // The best is top-k with a weight of 0.01.
+          const testMse =
+            0.03 + 0.001 * Math.abs(weight - 0.01) + (kind === 'top-k' ? 0 : 0.01) + 0.0001 * seed
+          writeRun(folder, { seed, eigen, testMse })
+        }
+    for (const seed of [0, 1]) writeRun(scratch('grid', 'none', `seed-${seed}`), { seed, testMse: 0.06 })
+    charts = await chartsOf('grid', 'grid-pictures')
+  })
+
+  const rowsOfPanel = (kind: string) =>
+    charts.get('swept')!.rows.filter((row) => row.panel === 0 && row.kind === kind)
+
+  it('is drawn as a line per variant, with 0 left of the smallest weight on the logarithmic axis', () => {
+    const points = rowsOfPanel('mean').filter(({ arm }) => arm === 'top-k')
+    expect(points.map(({ text }) => text)).toEqual(weights.map(String))
+    const positions = points.map((row) => row.loss_eigen_weight as number)
+    expect(positions.slice(1)).toEqual(weights.slice(1))
+    expect(positions[0]).toBeCloseTo(0.001, 9)
+    expect(points.map(({ isolated }) => isolated)).toEqual([true, false, false, false])
+    expect(new Set(rowsOfPanel('mean').map(({ arm }) => arm))).toEqual(new Set(['top-k', 'entropy']))
+  })
+
+  it('has a ring around the best mean', () => {
+    const ringed = rowsOfPanel('mean').filter(({ ringed }) => ringed)
+    expect(ringed.map(({ arm, text }) => [arm, text])).toEqual([['top-k', '0.01']])
+  })
+
+  it('shows the single seeds rather than a wide interval, and arms without the setting as lines', () => {
+    for (const { mean, low, high } of rowsOfPanel('mean')) expect([low, high]).toEqual([mean, mean])
+    expect(rowsOfPanel('seed').length).toBe(2 * 2 * weights.length)
+    expect(rowsOfPanel('below').map(({ reference }) => reference)).toEqual([0.06])
+  })
+
+  it('is written as SVG and PNG, without a heat map or a search', () => {
+    expect(has('grid-pictures', 'swept')).toEqual([true, true])
+    for (const name of ['heat-map', 'search', 'parallel'])
+      expect(has('grid-pictures', name)).toEqual([false, false])
+  })
+
+  it('leaves no picture of an earlier comparison', async () => {
+    await chartsOf('grid/none', 'grid-pictures')
+    for (const name of ['swept', 'pareto']) expect(has('grid-pictures', name)).toEqual([false, false])
+  })
+})
+
+describe('a grid of two settings', () => {
+  it('is drawn as a heat map with the best cell marked', async () => {
+    for (const weight of weights)
+      for (const learningRate of [0.001, 0.01])
+        writeRun(
+          scratch(
+            'two',
+            `top-k,loss.eigen.weight=${weight},optimizer.learningRate=${learningRate}`,
+            'seed-0',
+          ),
+          { eigen: topK(weight), learningRate, testMse: 0.03 + 0.01 * weight + learningRate },
+        )
+    const charts = await chartsOf('two', 'two-pictures')
+    const cells = charts.get('heat-map')!.rows.filter(({ panel }) => panel === 0)
+    expect(cells.length).toBe(2 * weights.length)
+    const best = cells.filter((cell) => cell.best)
+    expect(best.map(({ across, down, text }) => [across, down, text])).toEqual([[0, 0.001, '.03100']])
+    const lines = charts.get('swept')!.rows.filter(({ panel, kind }) => panel === 0 && kind === 'mean')
+    expect(new Set(lines.map(({ arm }) => arm))).toEqual(new Set(['learningRate=0.001', 'learningRate=0.01']))
+  })
+})
+
+describe('a search', () => {
+  let charts: Charts
+  const trials = 12
+
+  beforeAll(async () => {
+    for (let trial = 1; trial <= trials; trial++) {
+      const learningRate = Number((0.001 * 1.3 ** trial).toPrecision(4))
+      const batchSize = [32, 64, 128][trial % 3]!
+      const name = `top-k,trial-${String(trial).padStart(3, '0')}`
+      writeRun(scratch('search', name, 'seed-0'), {
+        eigen: topK(Number((0.5 / trial).toPrecision(4))),
+        ...{ learningRate, batchSize, effectiveRank: 1 + (trial % 5) },
+        // The last trial diverged.
+        testMse: trial === trials ? 9 : 0.03 + 0.001 * Math.abs(trial - 4),
+      })
+    }
+    charts = await chartsOf('search', 'search-pictures')
+  })
+
+  it('is drawn against each searched setting, with trials far beyond the others at the edge', () => {
+    const { rows } = charts.get('search')!
+    expect(rows.length).toBe(3 * trials)
+    const beyond = rows.filter((row) => row.beyond)
+    expect(beyond.map(({ value }) => value)).toEqual([9, 9, 9])
+    expect(beyond.every(({ height }) => (height as number) < 0.05)).toBe(true)
+    expect(rows.filter(({ best }) => best).map(({ value }) => value)).toEqual([0.03, 0.03, 0.03])
+  })
+
+  it('is drawn as parallel coordinates, with better results above', () => {
+    const { rows } = charts.get('parallel')!
+    const titles = rows.filter(({ kind }) => kind === 'axis').map(({ title }) => title)
+    expect(titles.toSorted()).toEqual(['batchSize', 'effective rank', 'learningRate', 'test MSE', 'weight'])
+    const last = titles.indexOf('test MSE')
+    const lines = rows.filter(({ kind, across }) => kind === 'line' && across === last)
+    expect(lines.length).toBe(trials)
+    expect(lines.find(({ best }) => best)!.position).toBe(1)
+    expect(lines.find(({ value }) => value === 9)!.position).toBe(0)
+  })
+
+  it('has no picture of a grid', () => {
+    expect(charts.has('swept') || charts.has('heat-map')).toBe(false)
+  })
+})
+
+describe('test MSE against effective rank', () => {
+  it('joins the arms that no other arm beats in both', async () => {
+    const arms = {
+      low: [0.02, 2],
+      high: [0.03, 4],
+      both: [0.025, 3],
+      worse: [0.03, 3],
+      worst: [0.04, 2],
+    } as const
+    for (const [name, [testMse, effectiveRank]] of Object.entries(arms))
+      writeRun(scratch('trade-off', name, 'seed-0'), { testMse, effectiveRank, noise: effectiveRank / 10 })
+    const { rows } = (await chartsOf('trade-off', 'trade-off-pictures')).get('pareto')!
+    const frontier = rows.filter(({ kind }) => kind === 'frontier')
+    expect(frontier.map(({ x, y }) => [x, y])).toEqual([
+      [2, 0.02],
+      [3, 0.025],
+      [4, 0.03],
+    ])
+    expect(rows.filter(({ kind }) => kind === 'label').length).toBe(5)
+  })
+})
