@@ -4,16 +4,18 @@ import type { WholeRun } from '../runs/read.js'
 import { escapeLine } from '../text/format.js'
 import { truncateDistinct } from '../text/table.js'
 import type { Chart } from './chart.js'
+import { deadUnitsChart } from './dead-units.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
 import { evolutionChart } from './evolution.js'
 import { finalValuesChart } from './final-values.js'
 import { modelStills } from './model-pictures.js'
+import { parallelChart } from './parallel.js'
 import { paretoChart } from './pareto.js'
-import { parallelChart, searchChart } from './search.js'
+import { searchChart } from './search.js'
 import { settingsOf } from './settings.js'
 import { spectrumChart } from './spectrum.js'
 import { heatMapChart, sweptChart } from './swept.js'
-import { deadUnitsChart, trainingChart } from './training.js'
+import { trainingChart } from './training.js'
 
 /** The pictures show this many arms, because more could not be distinguished. The tables list all of them. */
 export const mostDrawn = 12
@@ -89,12 +91,14 @@ export function comparisonCharts(
     effectiveRankChart(arms),
     deadUnitsChart(detailed),
   ]
-  return [
+  const charts = [
     ...ofAll.filter((chart) => chart !== null),
     ...ofDrawn
       .filter((chart) => chart !== null)
       .map((chart) => ({ ...chart, title: chart.title + missingText(arms.length, comparison) })),
   ]
+  const [only, ...others] = arms
+  return others.length === 0 ? charts.map((chart) => ({ ...chart, subject: only!.label })) : charts
 }
 
 /** A picture can be used without the page, so its title says which arms it lacks. */

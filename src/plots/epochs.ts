@@ -7,15 +7,8 @@ import type { WholeRun } from '../runs/read.js'
 import type { MetricsRow } from '../runs/tables.js'
 import { effectiveRankOf } from '../spectrum/spectrum.js'
 import { type Chart, epochAxis } from './chart.js'
-import {
-  domainAround,
-  extentOf,
-  linesChart,
-  mostWithSeeds,
-  type Point,
-  type Series,
-  spansDecades,
-} from './lines.js'
+import { domainAround, spansDecades } from './domains.js'
+import { extentOf, linesChart, mostWithSeeds, type Point, type Series } from './lines.js'
 
 interface Column {
   readonly column: keyof MetricsRow

@@ -4,8 +4,8 @@ import type { Summary } from '../comparison/statistics.js'
 import { type Metric, metricOf } from '../runs/metrics.js'
 import { truncate } from '../text/table.js'
 import { armColors, armField, type Chart, grey, haloed, rowMargin, type Spec } from './chart.js'
+import { domainAround, withoutOutliers } from './domains.js'
 import { drawsSeeds } from './epochs.js'
-import { domainAround, withoutOutliers } from './lines.js'
 import { type Box, placeLabels } from './place-labels.js'
 
 const metrics = { x: 'effective_rank', y: 'test_mse' } as const satisfies Readonly<Record<string, Metric>>

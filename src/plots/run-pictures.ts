@@ -21,13 +21,14 @@ import {
 } from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
 import type { Chart } from './chart.js'
+import { deadUnitsChart } from './dead-units.js'
 import { embeddingChart } from './embedding.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
 import { evolutionChart } from './evolution.js'
 import { drawModelStills, modelStills } from './model-pictures.js'
 import { loadRenderer, pictureFiles, removeStalePictures, writeCharts, writeStills } from './render.js'
 import { spectrumChart } from './spectrum.js'
-import { deadUnitsChart, trainingChart } from './training.js'
+import { trainingChart } from './training.js'
 
 export interface RunPictures {
   readonly folder: string

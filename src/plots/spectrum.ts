@@ -4,16 +4,9 @@ import { finalSpectrum, type RankSummary, spanText } from '../comparison/series.
 import { summarise } from '../comparison/statistics.js'
 import { latentDimension } from '../model/architecture.js'
 import { armColors, armField, type Chart, intervalTooltip, rowMargin, type Spec } from './chart.js'
+import { type Domain, domainAround, logAxis } from './domains.js'
 import { bandText, drawsSeeds, labelsOf, withoutWideInterval } from './epochs.js'
-import {
-  type Domain,
-  domainAround,
-  extentOf,
-  type LinePanel,
-  linesChart,
-  logAxis,
-  type Series,
-} from './lines.js'
+import { extentOf, type LinePanel, linesChart, type Series } from './lines.js'
 
 export const rankAxis = { title: 'rank', tickMinStep: 1, tickCount: 8, format: 'd', grid: false } as const
 

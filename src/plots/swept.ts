@@ -3,8 +3,9 @@ import type { Arm, Comparison, Result } from '../comparison/compare.js'
 import { summarise } from '../comparison/statistics.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import { armField, type Chart, panelTitle, type Spec } from './chart.js'
+import { domainAround, withoutOutliers } from './domains.js'
 import { drawsSeeds, withoutWideInterval } from './epochs.js'
-import { domainAround, extentOf, type LinePanel, linesChart, type Series, withoutOutliers } from './lines.js'
+import { extentOf, type LinePanel, linesChart, type Series } from './lines.js'
 import {
   type Axis,
   encodingOf,
