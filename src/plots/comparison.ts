@@ -1,6 +1,4 @@
 import type { Arm, Comparison } from '../comparison/compare.js'
-import type { DetailTables } from '../runs/detail-tables.js'
-import type { WholeRun } from '../runs/read.js'
 import { escapeLine } from '../text/format.js'
 import { truncateDistinct } from '../text/table.js'
 import type { Chart } from './chart.js'
@@ -63,17 +61,10 @@ export const occasionalPictures = [
   ...modelStills,
 ] as const
 
-/**
- * Returns the pictures of a comparison, which need only the runs' CSV files.
- * @param detailsOf returns the tables that only newer runs have
- */
-export function comparisonCharts(
-  whole: Comparison,
-  detailsOf: (run: WholeRun) => DetailTables = () => ({ terms: [], layers: [] }),
-): readonly Chart[] {
+/** Returns the pictures of a comparison, which need only the runs' CSV files. */
+export function comparisonCharts(whole: Comparison): readonly Chart[] {
   const comparison = withPictureLabels(whole)
   const arms = comparison.arms.slice(0, mostDrawn)
-  const detailed = arms.map((arm) => ({ arm, tables: arm.runs.map(detailsOf) }))
   const settings = settingsOf(comparison.arms)
   const ofAll = [
     finalValuesChart(comparison, arms),
@@ -85,11 +76,11 @@ export function comparisonCharts(
   ]
   const ofDrawn = [
     lossChart(arms),
-    trainingChart(detailed),
+    trainingChart(arms),
     spectrumChart(arms),
     evolutionChart(arms),
     effectiveRankChart(arms),
-    deadUnitsChart(detailed),
+    deadUnitsChart(arms),
   ]
   const charts = [
     ...ofAll.filter((chart) => chart !== null),

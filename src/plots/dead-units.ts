@@ -1,20 +1,18 @@
 /** The picture of the dead units of each layer. */
-import type { LayerRow } from '../runs/detail-tables.js'
+import type { Arm } from '../comparison/compare.js'
+import type { LayersRow } from '../runs/tables.js'
 import { armField, type Chart, epochAxis, type Spec } from './chart.js'
-import type { DetailedArm } from './training.js'
 
 const mostColumns = 120
 
 /** Draws the share of dead units by layer and epoch; null if no run logs its layers. */
-export function deadUnitsChart(arms: readonly DetailedArm[]): Chart | null {
-  const logged = arms.filter(({ tables }) => tables.some(({ layers }) => layers.length > 0))
+export function deadUnitsChart(arms: readonly Arm[]): Chart | null {
+  const logged = arms.filter(({ runs }) => runs.some(({ layers }) => layers.length > 0))
   if (logged.length === 0) return null
   const layers = [
-    ...new Set(
-      logged.flatMap(({ tables }) => tables.flatMap((each) => each.layers.map(({ layer }) => layer))),
-    ),
+    ...new Set(logged.flatMap(({ runs }) => runs.flatMap((run) => run.layers.map(({ layer }) => layer)))),
   ]
-  const facet = { field: armField, type: 'nominal', title: null, sort: logged.map(({ arm }) => arm.label) }
+  const facet = { field: armField, type: 'nominal', title: null, sort: logged.map(({ label }) => label) }
   const view = {
     mark: { type: 'rect', x2Offset: 1.5, clip: true },
     encoding: {
@@ -67,12 +65,12 @@ export function deadUnitsChart(arms: readonly DetailedArm[]): Chart | null {
 }
 
 /** Returns the cells of an arm; long runs have a cell for several epochs, with the values of the last one. */
-function deadRows({ arm, tables }: DetailedArm): readonly Spec[] {
-  const rows = tables.flatMap(({ layers }) => layers)
+function deadRows({ label, runs }: Arm): readonly Spec[] {
+  const rows = runs.flatMap(({ layers }) => layers)
   const epochs = [...new Set(rows.map(({ epoch }) => epoch))].sort((a, b) => a - b)
   const step = Math.ceil(epochs.length / mostColumns)
   const kept = epochs.filter((_, place) => (place + 1) % step === 0 || place === epochs.length - 1)
-  const groups = new Map<string, LayerRow[]>()
+  const groups = new Map<string, LayersRow[]>()
   for (const row of rows)
     groups.set(`${row.epoch} ${row.layer}`, [...(groups.get(`${row.epoch} ${row.layer}`) ?? []), row])
   return kept.flatMap((epoch, place) =>
@@ -84,7 +82,7 @@ function deadRows({ arm, tables }: DetailedArm): readonly Spec[] {
       const before = kept[place - 1] ?? epochs[0]! - 1
       return [
         {
-          [armField]: arm.label,
+          [armField]: label,
           epoch,
           layer,
           width,

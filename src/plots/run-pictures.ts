@@ -8,7 +8,6 @@ import { requireKind } from '../files/folder.js'
 import { pictureMark, refuseForeignFiles } from '../files/own-files.js'
 import { latentDimension } from '../model/architecture.js'
 import type { Scheme } from '../pages/theme.js'
-import { readDetailTables } from '../runs/detail-tables.js'
 import { plotsName, runFiles } from '../runs/files.js'
 import { remakeHint } from '../runs/integrity.js'
 import { escapeLine } from '../text/format.js'
@@ -82,11 +81,10 @@ export async function writeRunPictures(
 }
 
 function armCharts(arm: Arm): readonly Chart[] {
-  const detailed = { arm, tables: arm.runs.map(({ folder }) => readDetailTables(folder)) }
-  const dead = deadUnitsChart([detailed])
+  const dead = deadUnitsChart([arm])
   const charts = [
     lossChart([arm]),
-    trainingChart([detailed]),
+    trainingChart([arm]),
     spectrumChart([arm]),
     evolutionChart([arm]),
     effectiveRankChart([arm]),

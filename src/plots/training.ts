@@ -2,7 +2,6 @@
 import type { Arm } from '../comparison/compare.js'
 import { lineIndexes } from '../comparison/series.js'
 import { summarise } from '../comparison/statistics.js'
-import type { DetailTables } from '../runs/detail-tables.js'
 import type { WholeRun } from '../runs/read.js'
 import type { MetricsRow } from '../runs/tables.js'
 import type { Chart } from './chart.js'
@@ -10,34 +9,27 @@ import { domainAround, spansDecades } from './domains.js'
 import { bandText, epochPanel, labelsOf, seriesOf, withoutWideInterval } from './epochs.js'
 import { extentOf, type LinePanel, linesChart, type Point, type Series } from './lines.js'
 
-/** An arm with the newer tables of its runs, in the order of the runs. */
-export interface DetailedArm {
-  readonly arm: Arm
-  readonly tables: readonly DetailTables[]
-}
-
 const mostPoints = 500
 
 /** Draws the training loss and each of its terms; the weights and the learning rate if they change. */
-export function trainingChart(arms: readonly DetailedArm[]): Chart {
-  const all = arms.map(({ arm }) => arm)
+export function trainingChart(arms: readonly Arm[]): Chart {
   const panels = [
     ...(arms.length === 1
       ? [sumPanel(arms[0]!)]
-      : [metricPanel(all, 'train_loss', 'training loss, all terms')]),
-    inColour('mean squared error', metricPanel(all, 'train_mse', 'mean squared error, noisy input')),
+      : [metricPanel(arms, 'train_loss', 'training loss, all terms')]),
+    inColour('mean squared error', metricPanel(arms, 'train_mse', 'mean squared error, noisy input')),
     ...termPanels(arms),
-    ...ratePanels(all),
+    ...ratePanels(arms),
   ]
   const labels =
     arms.length === 1
       ? [...new Set(panels.flatMap(({ series }) => series.map(({ label }) => label)))]
-      : labelsOf(all)
+      : labelsOf(arms)
   return linesChart(
     {
       name: 'training',
       title: 'Training loss and its terms',
-      caption: `Means over the batches of each epoch, with noisy input${arms.length === 1 ? '' : '; the training losses of arms with different terms are not comparable'}. ${bandText(all)}`,
+      caption: `Means over the batches of each epoch, with noisy input${arms.length === 1 ? '' : '; the training losses of arms with different terms are not comparable'}. ${bandText(arms)}`,
     },
     panels.filter(({ series }) => series.length > 0),
     labels,
@@ -76,18 +68,18 @@ function weightedName(term: string): string {
 }
 
 /** Draws the sum of one arm with its weighted terms. */
-function sumPanel({ arm, tables }: DetailedArm): LinePanel {
-  const named = (label: string, valuesOf: (run: WholeRun, index: number) => readonly Value[]): Series => ({
+function sumPanel(arm: Arm): LinePanel {
+  const named = (label: string, valuesOf: (run: WholeRun) => readonly Value[]): Series => ({
     label,
     points: pointsOf(arm, arm.runs.map(valuesOf)),
     seeds: [],
   })
   const column = (name: keyof MetricsRow) => (run: WholeRun) =>
     run.metrics.map((row) => ({ epoch: row.epoch, value: row[name] }))
-  const terms = termNames([{ arm, tables }])
+  const terms = termNames([arm])
   const weighted =
     terms.length > 0
-      ? terms.map((term) => named(weightedName(term), (_, run) => termValues(tables[run]!, term, 'weighted')))
+      ? terms.map((term) => named(weightedName(term), (run) => termValues(run, term, 'weighted')))
       : arm.config.loss.eigen === null
         ? []
         : [
@@ -128,13 +120,13 @@ function pointsOf(arm: Arm, runs: readonly (readonly Value[])[]): readonly Point
 }
 
 /** Returns the names of the terms of some arms, each once. */
-function termNames(arms: readonly DetailedArm[]): readonly string[] {
-  return [...new Set(arms.flatMap(({ tables }) => tables.flatMap((each) => [...namesOf(each).values()])))]
+function termNames(arms: readonly Arm[]): readonly string[] {
+  return [...new Set(arms.flatMap(({ runs }) => runs.flatMap((run) => [...namesOf(run).values()])))]
 }
 
 /** Returns the names of a run's terms: "top-k", and "top-k (2)" for another of the kind. The same in all arms. */
-function namesOf({ terms }: DetailTables): ReadonlyMap<number, string> {
-  const kinds = new Map(terms.map(({ term, kind }) => [term, kind]))
+function namesOf({ losses }: WholeRun): ReadonlyMap<number, string> {
+  const kinds = new Map(losses.map(({ term, kind }) => [term, kind]))
   const counts = new Map<string, number>()
   return new Map(
     [...kinds].map(([term, kind]) => {
@@ -145,24 +137,19 @@ function namesOf({ terms }: DetailTables): ReadonlyMap<number, string> {
   )
 }
 
-function termValues(
-  tables: DetailTables,
-  name: string,
-  column: 'weight' | 'value' | 'weighted',
-): readonly Value[] {
-  const names = namesOf(tables)
-  return tables.terms
+function termValues(run: WholeRun, name: string, column: 'weight' | 'value' | 'weighted'): readonly Value[] {
+  const names = namesOf(run)
+  return run.losses
     .filter(({ term }) => names.get(term) === name)
     .map((row) => ({ epoch: row.epoch, value: row[column] }))
 }
 
 /** Returns a panel for each term without its weight, and one for its weight if it changes. Older runs have one term. */
-function termPanels(arms: readonly DetailedArm[]): readonly LinePanel[] {
-  const all = arms.map(({ arm }) => arm)
+function termPanels(arms: readonly Arm[]): readonly LinePanel[] {
   const several = arms.length > 1
   const names = termNames(arms)
   if (names.length === 0) {
-    const eigen = all.filter(({ config }) => config.loss.eigen !== null)
+    const eigen = arms.filter(({ config }) => config.loss.eigen !== null)
     if (eigen.length === 0) return []
     const panel = metricPanel(eigen, 'train_eigen', 'eigen loss, without its weight')
     return [several ? { ...panel, ends: true } : inColour(weightedName('eigen loss'), panel)]
@@ -170,11 +157,11 @@ function termPanels(arms: readonly DetailedArm[]): readonly LinePanel[] {
   return names.flatMap((term) => {
     const seriesBy = (column: 'weight' | 'value') =>
       arms
-        .map(({ arm, tables }) => ({
+        .map((arm) => ({
           label: several ? arm.label : weightedName(term),
           points: pointsOf(
             arm,
-            tables.map((each) => termValues(each, term, column)),
+            arm.runs.map((run) => termValues(run, term, column)),
           ),
           seeds: [],
         }))
@@ -182,8 +169,8 @@ function termPanels(arms: readonly DetailedArm[]): readonly LinePanel[] {
     const weights = seriesBy('weight')
     const changes = weights.some(({ points }) => new Set(points.map(({ summary }) => summary.mean)).size > 1)
     return [
-      panelOf(all, { title: `${term}, without its weight`, series: seriesBy('value') }, several),
-      ...(changes ? [panelOf(all, { title: `weight of ${term}`, series: weights }, several)] : []),
+      panelOf(arms, { title: `${term}, without its weight`, series: seriesBy('value') }, several),
+      ...(changes ? [panelOf(arms, { title: `weight of ${term}`, series: weights }, several)] : []),
     ]
   })
 }
@@ -194,15 +181,11 @@ function ratePanels(arms: readonly Arm[]): readonly LinePanel[] {
     label: arms.length > 1 ? arm.label : 'learning rate',
     points: pointsOf(
       arm,
-      arm.runs.map(({ metrics }) => metrics.map((row) => ({ epoch: row.epoch, value: rateOf(row) }))),
+      arm.runs.map(({ metrics }) => metrics.map((row) => ({ epoch: row.epoch, value: row.learning_rate }))),
     ),
     seeds: [],
   }))
   const drawn = series.filter(({ points }) => points.length > 0)
   if (drawn.every(({ points }) => new Set(points.map(({ summary }) => summary.mean)).size < 2)) return []
   return [panelOf(arms, { title: 'learning rate', series: drawn }, arms.length > 1)]
-}
-
-function rateOf(row: Readonly<Record<string, number>>): number {
-  return row.learning_rate ?? Number.NaN
 }

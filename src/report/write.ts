@@ -15,7 +15,6 @@ import { writeAtomically } from '../files/write.js'
 import { comparisonCharts, comparisonPictures, drawnArms, occasionalPictures } from '../plots/comparison.js'
 import { drawModelStills } from '../plots/model-pictures.js'
 import { loadRenderer, pictureFiles, removeStalePictures, writeCharts, writeStills } from '../plots/render.js'
-import { readDetailTables } from '../runs/detail-tables.js'
 import { reportPage } from './page.js'
 
 /**
@@ -60,7 +59,7 @@ export async function writeComparison(
   await makeFolder(folder)
   await writeAtomically(join(folder, 'comparison.json'), jsonText({ ...comparisonJson(comparison), command }))
   await writeAtomically(join(folder, 'comparison.csv'), comparisonCsv(comparison))
-  const charts = comparisonCharts(comparison, ({ folder }) => readDetailTables(folder))
+  const charts = comparisonCharts(comparison)
   const writeReport = async () =>
     writeAtomically(join(folder, 'report.html'), await reportPage(comparison, charts, command))
   const { stills, notes } = await drawModelStills(drawnArms(comparison), 'light')
