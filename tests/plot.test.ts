@@ -28,7 +28,7 @@ describe('eigenae plot', () => {
     const { code, stdout } = await plot('trained/seed-0')
     expect(code).toBe(0)
     const files = await readdir(scratch('trained/seed-0/plots'))
-    expect(files.sort()).toEqual(pictures(runPictures))
+    expect(files.sort()).toEqual(pictures([...runPictures, 'dead-units']))
     expect(stdout.split('\n')).toContain('trained/seed-0/plots/embedding.svg')
     for (const name of [...fromTables, ...fromModel]) {
       const png = await readFile(scratch('trained/seed-0/plots', `${name}.png`))

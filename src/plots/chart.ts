@@ -60,7 +60,7 @@ export const rowMargin = 74
 
 /** Returns the title of a panel, like the heading of a facet. */
 export function panelTitle(text: string): Spec {
-  return { text, anchor: 'middle', fontSize: 12, fontWeight: 'normal', offset: 6 }
+  return { text, anchor: 'middle', fontSize: 12, fontWeight: 'normal', frame: 'group', offset: 6 }
 }
 
 /** Returns the chart's specification with the size and arrangement of its panels. */
