@@ -2,8 +2,21 @@
 export const spec = {
   widths: [784, 128, 64, 12, 10],
   batchNorm: 'none',
-  eigenLosses: [{ kind: 'top-k', weight: 1, center: false, parameters: { k: 2 } }],
-  adam: { learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+  activation: 'relu',
+  init: 'he-uniform',
+  eigenLosses: [
+    { kind: 'top-k', parameters: { k: 2 }, center: false, weight: 1, layers: [3], minimumImages: 11 },
+  ],
+  optimizer: {
+    kind: 'adam',
+    learningRate: 0.005,
+    warmup: 0,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    weightDecay: 0,
+  },
+  averaging: null,
   batchSize: 64,
   seed: 0,
   noise: 0.2,

@@ -34,7 +34,7 @@ const layers = sizes.slice(1).map((outputs, i) => ({
   ),
   bias: tf.variable(tf.zeros([outputs])),
 }))
-const { learningRate, beta1, beta2, epsilon } = spec.adam
+const { learningRate, beta1, beta2, epsilon } = spec.optimizer
 const optimizer = tf.train.adam(learningRate, beta1, beta2, epsilon)
 const images = tf.tensor2d(digits(steps * spec.batchSize), [steps * spec.batchSize, 784], 'int32')
 

@@ -6,9 +6,9 @@ import { topK } from './top-k.js'
 
 /** The formula of every eigen loss. */
 const formulas: Readonly<Partial<Record<EigenLoss['kind'], EigenLossFormula>>> = {
-  'top-k': topK,
-  'log-max': logMax,
-  entropy,
+  'top-k': { spectrum: topK },
+  'log-max': { spectrum: logMax },
+  entropy: { spectrum: entropy },
 }
 
 export function eigenLossFormula(kind: string): EigenLossFormula {

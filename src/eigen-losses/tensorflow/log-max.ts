@@ -1,8 +1,8 @@
-import type { EigenLossFormula } from './eigen-loss.js'
+import type { SpectrumFormula } from './eigen-loss.js'
 
 /** f = ln(λ₁ / Σλ) with λ = σ², so ∂f/∂σᵢ = 2·[i = 1]/σ₁ − 2·σᵢ/Σλ. */
-export const logMax: EigenLossFormula = (ops, sigma, latent) => {
-  const first = ops.doubles(Array.from({ length: latent }, (_, i) => (i === 0 ? 1 : 0)))
+export const logMax: SpectrumFormula = (ops, sigma, width) => {
+  const first = ops.doubles(Array.from({ length: width }, (_, i) => (i === 0 ? 1 : 0)))
   const lambda = ops.square(sigma)
   const sum = ops.sum(lambda, [1])
   const value = ops.logarithm(ops.divide(ops.sum(ops.multiply(lambda, first), [1]), sum))

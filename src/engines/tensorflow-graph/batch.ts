@@ -1,8 +1,8 @@
 import { inputDimension } from '../../model/architecture.js'
 import { purpose } from '../../model/random.js'
-import type { AdamStep } from './adam.js'
 import { type Feed, feed, type Value } from './graph.js'
 import type { Ops } from './ops.js'
+import type { OptimizerStep, OptimizerStepValues } from './optimizer.js'
 import type { NetworkSpec, Variables } from './variables.js'
 
 /** The images of a step, [replicas][batch][inputs] each, floats. */
@@ -12,42 +12,59 @@ export interface Batch {
 }
 
 /** The numbers that change from step to step. */
-export interface Step {
+export interface Step extends OptimizerStep {
   readonly epoch: number
   /** Images of the epoch before this batch. */
   readonly begin: number
   /** Images of this batch. */
   readonly count: number
-  readonly adam: AdamStep
+  /** Share of the old averages in the new ones. */
+  readonly kept: number
+  /** The weight of each eigen loss of the spec. */
+  readonly weights: readonly number[]
 }
 
 /** The same numbers in the graph, scalars in the host's memory. */
-export interface StepValues {
+export interface StepValues extends OptimizerStepValues {
   readonly epoch: Value
   readonly begin: Value
   readonly count: Value
-  readonly rate: Value
-  readonly epsilon: Value
+  readonly kept: Value
+  /** Doubles. */
+  readonly weights: readonly Value[]
 }
 
-/** Packs a step into one array, so that a call feeds one tensor: three integers, and the bits of two floats. */
-export function stepFeed({ epoch, begin, count, adam }: Step): Feed {
-  const words = Int32Array.of(epoch, begin, count, 0, 0)
-  const floats = new Float32Array(words.buffer)
-  floats[3] = adam.rate
-  floats[4] = adam.epsilon
-  return feed([5], words)
+const integers = ['epoch', 'begin', 'count'] as const
+const floats = ['rate', 'epsilon', 'decay', 'kept'] as const
+/** 32-bit words before the weights: an even number, because a double is two. */
+const wordsBeforeWeights = 8
+
+/** Packs a step into one array, so that a call feeds one tensor: three integers, then the bits of floats and doubles. */
+export function stepFeed(step: Step): Feed {
+  const words = new Int32Array(wordsBeforeWeights + 2 * step.weights.length)
+  words.set(integers.map((name) => step[name]))
+  new Float32Array(words.buffer, 4 * integers.length).set(floats.map((name) => step[name]))
+  new Float64Array(words.buffer, 4 * wordsBeforeWeights).set(step.weights)
+  return feed([words.length], words)
 }
 
 /** Unpacks stepFeed's array. */
-export function stepValues(ops: Ops, packed: Value): StepValues {
-  return ops.at('host', () => ({
-    epoch: ops.element(packed, 0),
-    begin: ops.element(packed, 1),
-    count: ops.element(packed, 2),
-    rate: ops.bitcast(ops.element(packed, 3), 'float'),
-    epsilon: ops.bitcast(ops.element(packed, 4), 'float'),
-  }))
+export function stepValues(ops: Ops, { eigenLosses }: NetworkSpec, packed: Value): StepValues {
+  return ops.at('host', () => {
+    const [epoch, begin, count] = integers.map((_, i) => ops.element(packed, i))
+    const [rate, epsilon, decay, kept] = floats.map((_, i) =>
+      ops.bitcast(ops.element(packed, integers.length + i), 'float'),
+    )
+    const weights = eigenLosses.map((_, i) => {
+      const [first, length] = [ops.integers([wordsBeforeWeights + 2 * i]), ops.integers([2])]
+      return ops.bitcast(ops.slice(packed, first, length), 'double')
+    })
+    return {
+      ...{ epoch: epoch!, begin: begin!, count: count! },
+      ...{ rate: rate!, epsilon: epsilon!, decay: decay!, kept: kept! },
+      weights,
+    }
+  })
 }
 
 /**

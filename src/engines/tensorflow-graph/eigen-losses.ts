@@ -1,117 +1,94 @@
-import { eigenLossFormula } from '../../eigen-losses/tensorflow/index.js'
-import type { EarlierEigenLoss } from '../earlier-spec.js'
+import type { EigenLossSpec } from '../engine.js'
 import type { Value } from './graph.js'
+import { LayerMatrix } from './layer-matrix.js'
+import { lossOfMatrix } from './matrix-loss.js'
 import type { Ops } from './ops.js'
 
 /** The eigen losses of a batch. */
-export interface EigenLossTerm {
-  /** The sum of the unweighted values, [replicas]. */
+export interface EigenLossTerms {
+  /** In the order of the eigen losses. */
+  readonly losses: readonly TermLosses[]
+  /** The sums of their gradients at each layer's matrix, by the layer's position in the forward pass. */
+  readonly gradients: ReadonlyMap<number, MatrixGradient>
+}
+
+/** The values of one eigen loss, each [replicas]. */
+export interface TermLosses {
+  /** Unweighted, the mean over the layers. */
   readonly value: Value
-  /** Σ weight · value, [replicas]. */
   readonly weighted: Value
-  /** The gradient of `weighted` at the embedding, [replicas][batch][latent]. */
+}
+
+export interface MatrixGradient {
+  /** [replicas][batch][width] */
   readonly gradient: Value
-  /** `gradient` summed over the batch before rounding, [replicas][latent]: exactly 0 if all eigen losses are centred. */
-  readonly gradientSums: Value
+  /** `gradient` summed over the batch before rounding, [replicas][1][width]. */
+  readonly sums: Value
 }
 
-/** Computes the eigen losses of an embedding [replicas][batch][latent]: floats in and out, double between. */
-export function eigenLossTerm(
+/** An eigen loss with its weight at the step, a double. */
+export interface WeightedEigenLoss {
+  readonly spec: EigenLossSpec
+  readonly weight: Value
+}
+
+/** The matrices of the layers in a batch. */
+export interface LayerMatrices {
+  /** Returns a layer's matrix [replicas][batch][width], floats. */
+  readonly at: (position: number) => Value
+  readonly widths: readonly number[]
+  /** Images in the batch, a double. */
+  readonly count: Value
+  readonly largestBatch: number
+}
+
+/** A layer that eigen losses act on, with their gradients, doubles. */
+interface LossLayer {
+  readonly position: number
+  readonly matrix: LayerMatrix
+  readonly gradients: Value[]
+}
+
+/** Computes the eigen losses of a batch: floats in and out, double between. */
+export function eigenLossTerms(
   ops: Ops,
-  eigenLosses: readonly EarlierEigenLoss[],
-  embedding: Value,
-  latent: number,
-  largestBatch: number,
-): EigenLossTerm {
-  const exact = ops.cast(embedding, 'double')
-  const spectra = new Map<boolean, Spectrum>()
-  const spectrumFor = (center: boolean) => {
-    const known = spectra.get(center)
-    if (known !== undefined) return known
-    const spectrum = spectrumOf(ops, center ? centred(ops, exact) : exact, latent, largestBatch)
-    spectra.set(center, spectrum)
-    return spectrum
-  }
-  const terms = eigenLosses.map((eigenLoss) =>
-    weightedTerm(ops, eigenLoss, spectrumFor(eigenLoss.center), latent),
-  )
-  const sum = (values: readonly Value[]) => values.reduce((total, value) => ops.add(total, value))
-  const perReplica = (values: readonly Value[]) => ops.reshape(ops.cast(sum(values), 'float'), [-1])
-  const gradient = sum(terms.map((term) => term.gradient))
-  return {
-    value: perReplica(terms.map(({ value }) => value)),
-    weighted: perReplica(terms.map(({ weighted }) => weighted)),
-    gradient: ops.cast(gradient, 'float'),
-    gradientSums: ops.cast(ops.sum(gradient, [1]), 'float'),
-  }
+  eigenLosses: readonly WeightedEigenLoss[],
+  { at, widths, count, largestBatch }: LayerMatrices,
+): EigenLossTerms {
+  const positions = [...new Set(eigenLosses.flatMap(({ spec }) => spec.layers))].sort((a, b) => a - b)
+  const layers = positions.map((position) => ({
+    position,
+    matrix: new LayerMatrix(ops, at(position), widths[position]!, count, largestBatch),
+    gradients: [],
+  }))
+  const losses = eigenLosses.map((eigenLoss) => addTerm(ops, eigenLoss, layers))
+  const gradients = layers.map(({ position, gradients }) => [position, rounded(ops, gradients)] as const)
+  return { losses, gradients: new Map(gradients) }
 }
 
-/** One eigen loss. Its value and gradient are 0 if the embedding is all zeros, NaN if the embedding is not finite. */
-function weightedTerm(ops: Ops, eigenLoss: EarlierEigenLoss, spectrum: Spectrum, latent: number) {
-  const { kind, weight, center, parameters } = eigenLoss
-  const { value, derivatives } = eigenLossFormula(kind)(ops, spectrum.singularValues, latent, parameters)
-  const gradient = embeddingGradient(ops, spectrum, ops.multiply(derivatives, ops.double(weight)), latent)
-  const defined = ops.select(spectrum.present, value, ops.double(0))
-  const checked = ops.select(spectrum.finite, defined, ops.double(Number.NaN))
-  return {
-    value: checked,
-    weighted: ops.multiply(checked, ops.double(weight)),
-    gradient: center ? centred(ops, gradient) : gradient,
-  }
+/** Adds the gradients of an eigen loss to its layers. */
+function addTerm(ops: Ops, { spec, weight }: WeightedEigenLoss, layers: readonly LossLayer[]): TermLosses {
+  const own = layers.filter(({ position }) => spec.layers.includes(position))
+  const mean = (total: Value) => (own.length === 1 ? total : ops.multiply(total, ops.double(1 / own.length)))
+  const layerWeight = ops.at('host', () => mean(weight))
+  const values = own.map(({ matrix, gradients }) => {
+    const { value, gradient } = lossOfMatrix(ops, { ...spec, weight: layerWeight }, matrix)
+    gradients.push(gradient)
+    return value
+  })
+  const value = mean(sum(ops, values))
+  return { value: perReplica(ops, value), weighted: perReplica(ops, ops.multiply(value, weight)) }
 }
 
-/** The singular values of a batch's embedding Z, and what the gradient of any function of them needs. All in double. */
-interface Spectrum {
-  /** σ [replicas][latent], largest first; ones if all are 0. */
-  readonly singularValues: Value
-  /** 1/σ [replicas][latent]; 0 for a σ that is 0 to rounding, as its direction contributes nothing to a gradient. */
-  readonly inverses: Value
-  /** Z·V [replicas][batch][latent]: the left singular vectors, each times its σ. */
-  readonly projections: Value
-  /** V [replicas][latent][latent] */
-  readonly directions: Value
-  /** Whether Z has a value other than 0, [replicas][1]. */
-  readonly present: Value
-  /** Whether all values of Z are finite, [replicas][1]. */
-  readonly finite: Value
+function perReplica(ops: Ops, value: Value): Value {
+  return ops.reshape(ops.cast(value, 'float'), [-1])
 }
 
-/**
- * Computes the spectrum of Z [replicas][batch][latent], double, from the eigenvectors V of the Gram matrix ZᵀZ. σ is the
- * column norms of Z·V: square roots of the eigenvalues would lose every σ below 1e-8 of the largest one.
- *
- * The eigenvectors are computed on the host: a graphics card takes longer for a 10 × 10 matrix than the copy there and back.
- */
-function spectrumOf(ops: Ops, z: Value, latent: number, largestBatch: number): Spectrum {
-  const finite = ops.all(ops.isFinite(z), [1, 2])
-  const safe = ops.select(finite, z, ops.double(0))
-  const gram = ops.matMul(safe, safe, { transposeA: true })
-  const vectors = ops.at('host', () => ops.eigenvectors(gram))
-  const unsorted = ops.matMul(safe, vectors)
-  const norms = ops.squareRoot(ops.reshape(ops.sum(ops.square(unsorted), [1]), [-1, latent]))
-  const { values, indices } = ops.sortDescending(norms, latent)
-  const largest = ops.slice(values, ops.integers([0, 0]), ops.integers([-1, 1]))
-  const present = ops.greater(largest, ops.double(0))
-  const negligible = ops.multiply(largest, ops.double(Number.EPSILON * Math.max(largestBatch, latent)))
-  const significant = ops.greater(values, negligible)
-  const singularValues = ops.select(present, values, ops.double(1))
-  const inverse = ops.divide(ops.double(1), ops.select(significant, values, ops.double(1)))
-  return {
-    singularValues,
-    inverses: ops.select(significant, inverse, ops.double(0)),
-    projections: ops.gather(unsorted, indices, 2, 1),
-    directions: ops.gather(vectors, indices, 2, 1),
-    present,
-    finite: ops.reshape(finite, [-1, 1]),
-  }
+function rounded(ops: Ops, gradients: readonly Value[]): MatrixGradient {
+  const gradient = sum(ops, gradients)
+  return { gradient: ops.cast(gradient, 'float'), sums: ops.cast(ops.sum(gradient, [1]), 'float') }
 }
 
-/** ∂f/∂Z = Σ f′ᵢ uᵢ vᵢᵀ = Z · V diag(f′/σ) Vᵀ, [replicas][batch][latent], from f′ [replicas][latent]. */
-function embeddingGradient(ops: Ops, spectrum: Spectrum, derivatives: Value, latent: number): Value {
-  const factors = ops.reshape(ops.multiply(derivatives, spectrum.inverses), [-1, 1, latent])
-  return ops.matMul(ops.multiply(spectrum.projections, factors), spectrum.directions, { transposeB: true })
-}
-
-function centred(ops: Ops, z: Value): Value {
-  return ops.subtract(z, ops.mean(z, [1]))
+function sum(ops: Ops, values: readonly Value[]): Value {
+  return values.reduce((total, value) => ops.add(total, value))
 }

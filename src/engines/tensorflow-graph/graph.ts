@@ -11,11 +11,15 @@ export const dataTypes = {
 } as const
 export type DataType = keyof typeof dataTypes
 
-/** A tensor of the graph: an output of a node. */
-export interface Value {
-  readonly type: DataType
+/** An op of the graph. */
+export interface Op {
   /** Index in Graph.nodes. */
   readonly node: number
+}
+
+/** A tensor of the graph: an output of an op. */
+export interface Value extends Op {
+  readonly type: DataType
   readonly output: number
 }
 
@@ -40,11 +44,12 @@ export function feed(shape: readonly number[], values: HostArray): Feed {
   return { shape, values }
 }
 
-/** An attribute of an op: a whole number, a flag, a text, a data type, or a shape (−1: any length). */
+/** An attribute of an op: a whole number, a flag, a text, a float, a data type, or a shape (−1: any length). */
 export type Attribute =
   | number
   | boolean
   | string
+  | { readonly float: number }
   | { readonly type: DataType }
   | { readonly shape: readonly number[] }
 export type Attributes = Readonly<Record<string, Attribute>>
@@ -106,14 +111,15 @@ export class Graph {
     return Object.keys(outputs)
   }
 
+  /** Adds an op, which runs after the ops of `after`. */
   op(
     name: string,
     inputs: readonly Value[],
     attributes: Attributes,
     outputs: readonly DataType[],
+    after: readonly Op[] = [],
   ): readonly Value[] {
-    const references = inputs.map((input) => this.#reference(input))
-    const { node } = this.#node(this.#nextName(name), name, references, attributes, 'float')
+    const { node } = this.#opNode(name, inputs, attributes, after)
     return outputs.map((type, output) => ({ type, node, output }))
   }
 
@@ -138,12 +144,10 @@ export class Graph {
   }
 
   /** Adds an op without outputs that changes a variable. It runs after the ops of `after`, and before the call returns. */
-  effect(op: string, inputs: readonly Value[], attributes: Attributes, after: readonly Value[]): void {
-    const references = inputs.map((input) => this.#reference(input))
-    const before = after.map((value) => `^${this.nodes[value.node]!.name}`)
-    const name = this.#nextName(op)
-    this.#node(name, op, [...references, ...before], attributes, 'float')
-    this.#effects.push(name)
+  effect(op: string, inputs: readonly Value[], attributes: Attributes, after: readonly Op[]): Op {
+    const { node } = this.#opNode(op, inputs, attributes, after)
+    this.#effects.push(this.nodes[node]!.name)
+    return { node }
   }
 
   /** Places the ops that `build` adds. */
@@ -163,8 +167,11 @@ export class Graph {
     return this.at(place, () => this.#node(name, 'Placeholder', [], { dtype: { type } }, type))
   }
 
-  #nextName(op: string): string {
-    return `${this.#prefix}${op}_${this.nodes.length}`
+  #opNode(op: string, inputs: readonly Value[], attributes: Attributes, after: readonly Op[]): Value {
+    const references = inputs.map((input) => this.#reference(input))
+    const before = after.map(({ node }) => `^${this.nodes[node]!.name}`)
+    const name = `${this.#prefix}${op}_${this.nodes.length}`
+    return this.#node(name, op, [...references, ...before], attributes, 'float')
   }
 
   #node(

@@ -1,4 +1,4 @@
-import type { Attributes, DataType, Graph, Place, Value } from './graph.js'
+import type { Attributes, DataType, Graph, Op, Place, Value } from './graph.js'
 
 /** TensorFlow's raw ops as functions of arrays. Shapes broadcast by NumPy's rules. */
 export class Ops {
@@ -22,6 +22,7 @@ export class Ops {
   subtract = (a: Value, b: Value) => this.#elementwise('Sub', a, b)
   multiply = (a: Value, b: Value) => this.#elementwise('Mul', a, b)
   divide = (a: Value, b: Value) => this.#elementwise('RealDiv', a, b)
+  maximum = (a: Value, b: Value) => this.#elementwise('Maximum', a, b)
 
   relu = (x: Value) => this.#unary('Relu', x)
   sigmoid = (x: Value) => this.#unary('Sigmoid', x)
@@ -29,11 +30,22 @@ export class Ops {
   squareRoot = (x: Value) => this.#unary('Sqrt', x)
   inverseSquareRoot = (x: Value) => this.#unary('Rsqrt', x)
   logarithm = (x: Value) => this.#unary('Log', x)
+  zerosLike = (x: Value) => this.#unary('ZerosLike', x)
 
   /** Returns the gradient at a ReLU's input from the gradient at its output. */
   reluGradient = (gradient: Value, output: Value) => this.#elementwise('ReluGrad', gradient, output)
   /** Returns the gradient at a sigmoid's input from the gradient at its output. */
   sigmoidGradient = (output: Value, gradient: Value) => this.#elementwise('SigmoidGrad', output, gradient)
+
+  leakyRelu(x: Value, slope: number): Value {
+    return this.#one('LeakyRelu', [x], { T: { type: x.type }, alpha: { float: slope } }, x.type)
+  }
+
+  /** Returns the gradient at a leaky ReLU's input from those at its output, which has the sign of the input. */
+  leakyReluGradient(gradient: Value, output: Value, slope: number): Value {
+    const attributes = { T: { type: gradient.type }, alpha: { float: slope } }
+    return this.#one('LeakyReluGrad', [gradient, output], attributes, gradient.type)
+  }
 
   greater(a: Value, b: Value): Value {
     return this.#one('Greater', [a, b], { T: { type: a.type } }, 'bool')
@@ -132,6 +144,22 @@ export class Ops {
     return this.graph.op('SelfAdjointEigV2', [x], attributes, [x.type, x.type])[1]!
   }
 
+  /** Returns the diagonals [..., n] of matrices [..., n, n]. */
+  diagonal = (x: Value) => this.#unary('MatrixDiagPart', x)
+  /** Returns the matrices [..., n, n] with these diagonals [..., n] and zeros elsewhere. */
+  diagonalMatrix = (diagonal: Value) => this.#unary('MatrixDiag', diagonal)
+  /** Returns matrices [..., n, n] with the diagonals [..., n] in place of their own. */
+  withDiagonal = (x: Value, diagonal: Value) => this.#elementwise('MatrixSetDiag', x, diagonal)
+
+  /** Returns the lower triangular L with L·Lᵀ = x of symmetric, positive definite matrices [..., n, n]. */
+  cholesky = (x: Value) => this.#unary('Cholesky', x)
+
+  /** Returns X with lower · X = right, of lower triangular matrices [..., n, n]. */
+  solveLower(lower: Value, right: Value): Value {
+    const attributes = { T: { type: lower.type }, lower: true, adjoint: false }
+    return this.#one('MatrixTriangularSolve', [lower, right], attributes, lower.type)
+  }
+
   /** Returns standard normal numbers named by key [1] and counter [2], both uint64. Philox gives the same on every device. */
   normals(shape: Value, key: Value, counter: Value): Value {
     const philox = this.integer(1) // TensorFlow's number of the algorithm
@@ -139,19 +167,15 @@ export class Ops {
     return this.#one('StatelessRandomNormalV2', [shape, key, counter, philox], attributes, 'float')
   }
 
-  read(variable: Value, type: DataType): Value {
-    return this.#one('ReadVariableOp', [variable], { dtype: { type } }, type)
-  }
-
-  zeros(shape: readonly number[]): Value {
-    const attributes = { T: { type: 'float' as const }, index_type: { type: 'int32' as const } }
-    return this.#one('Fill', [this.integers(shape), this.float(0)], attributes, 'float')
+  /** Reads the variable once the ops of `after` have run. */
+  read(variable: Value, type: DataType, after: readonly Op[] = []): Value {
+    return this.graph.op('ReadVariableOp', [variable], { dtype: { type } }, [type], after)[0]!
   }
 
   /** Assigns the value once the ops of `after` have run. */
-  assign(variable: Value, value: Value, after: readonly Value[] = []): void {
+  assign(variable: Value, value: Value, after: readonly Op[] = []): Op {
     const attributes = { dtype: { type: value.type }, validate_shape: false }
-    this.graph.effect('AssignVariableOp', [variable, value], attributes, after)
+    return this.graph.effect('AssignVariableOp', [variable, value], attributes, after)
   }
 
   float = (value: number) => this.graph.constant('float', [], [value])

@@ -69,6 +69,7 @@ function encodeAttribute(protocol: Protocol, attribute: Attribute): Message {
   if (typeof attribute === 'boolean') message.setB!(attribute)
   else if (typeof attribute === 'number') message.setI!(attribute)
   else if (typeof attribute === 'string') message.setS!(Buffer.from(attribute))
+  else if ('float' in attribute) message.setF!(attribute.float)
   else if ('type' in attribute) message.setType!(dataTypes[attribute.type])
   else message.setShape!(encodeShape(protocol, attribute.shape))
   return message

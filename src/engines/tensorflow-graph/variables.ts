@@ -1,17 +1,17 @@
-import { inputDimension } from '../../model/architecture.js'
+import { hasBatchNorm, inputDimension } from '../../model/architecture.js'
 import { type Layout, layoutOf, type Tensor, type TensorKind } from '../../model/layout.js'
-import type { EarlierSpec } from '../earlier-spec.js'
+import type { TrainerState } from '../../model/state.js'
+import type { TrainerSpec } from '../engine.js'
 import type { Graph, Procedure, Value, Values } from './graph.js'
 import { Ops } from './ops.js'
 
 /** The spec of a trainer: several seeds of one spec train side by side as replicas. */
-export interface NetworkSpec extends Omit<EarlierSpec, 'seed'> {
+export interface NetworkSpec extends Omit<TrainerSpec, 'seed'> {
   readonly seeds: readonly number[]
 }
 
-const stateParts = ['parameters', 'firstMoments', 'secondMoments', 'runningStatistics'] as const
 /** A flat array of TrainerState. */
-export type StatePart = (typeof stateParts)[number]
+export type StatePart = Exclude<keyof TrainerState, 'step'>
 
 /** A tensor that training changes. */
 export interface StateTensor extends Tensor {
@@ -36,7 +36,8 @@ export class Variables {
   }
 
   tensorsOf(part: StatePart): readonly StateTensor[] {
-    const tensors = part === 'runningStatistics' ? this.layout.runningStatistics : this.layout.parameters
+    const statistics = part === 'runningStatistics' || part === 'averagedStatistics'
+    const tensors = statistics ? this.layout.runningStatistics : this.layout.parameters
     return tensors.map((tensor) => ({ ...tensor, part }))
   }
 
@@ -93,13 +94,22 @@ export function toFloats(ops: Ops, images: Value): Value {
 }
 
 /** The parts of a state that are not empty. */
-export function partsOf({ batchNorm }: NetworkSpec): readonly StatePart[] {
-  return stateParts.filter((part) => part !== 'runningStatistics' || batchNorm !== 'none')
+export function partsOf(spec: NetworkSpec): readonly StatePart[] {
+  const statistics = hasBatchNorm(spec)
+  const averaging = spec.averaging !== null
+  return [
+    'parameters',
+    'firstMoments',
+    'secondMoments',
+    ...(statistics ? (['runningStatistics'] as const) : []),
+    ...(averaging ? (['averagedParameters'] as const) : []),
+    ...(averaging && statistics ? (['averagedStatistics'] as const) : []),
+  ]
 }
 
-/** The parts that are not all zeros before training. */
-export function initialParts(spec: NetworkSpec): readonly StatePart[] {
-  return partsOf(spec).filter((part) => part === 'parameters' || part === 'runningStatistics')
+/** Returns the part with the averages of a part. */
+export function averagedPart(part: StatePart): StatePart {
+  return part === 'runningStatistics' ? 'averagedStatistics' : 'averagedParameters'
 }
 
 /** The procedures that set and read the variables: the data set, an epoch's order, and each replica's state. */
@@ -108,9 +118,9 @@ export function stateProcedures(spec: NetworkSpec): readonly Procedure[] {
     Object.fromEntries(parts.map((part) => [part, 'float' as const]))
   return [
     {
-      name: 'begin',
-      inputs: floats(initialParts(spec)),
-      build: (graph, inputs) => begin(graph, spec, inputs),
+      name: 'set-states',
+      inputs: floats(partsOf(spec)),
+      build: (graph, inputs) => setStates(graph, spec, inputs),
     },
     {
       name: 'set-images',
@@ -135,16 +145,16 @@ export function stateProcedures(spec: NetworkSpec): readonly Procedure[] {
   ]
 }
 
-/** Sets the state of all replicas at once: each initial part is [replicas][its size], the moments become 0. */
-function begin(graph: Graph, spec: NetworkSpec, inputs: Values): Values {
+/** Sets the state of all replicas at once: each part is [replicas][its size]. */
+function setStates(graph: Graph, spec: NetworkSpec, inputs: Values): Values {
   const { ops, variables } = context(graph, spec)
   const replicas = spec.seeds.length
-  for (const tensor of partsOf(spec).flatMap((part) => variables.tensorsOf(part))) {
-    const shape = [replicas, ...shapeOf(tensor)]
-    const flat = inputs[tensor.part]
-    const [start, size] = [ops.integers([0, tensor.offset]), ops.integers([replicas, tensor.size])]
-    const value = flat ? ops.copy(ops.reshape(ops.slice(flat, start, size), shape)) : ops.zeros(shape)
-    ops.assign(variables.handle(tensor), value)
+  for (const part of partsOf(spec)) {
+    for (const tensor of variables.tensorsOf(part)) {
+      const [start, size] = [ops.integers([0, tensor.offset]), ops.integers([replicas, tensor.size])]
+      const values = ops.reshape(ops.slice(inputs[part]!, start, size), [replicas, ...shapeOf(tensor)])
+      ops.assign(variables.handle(tensor), ops.copy(values))
+    }
   }
   return { done: ops.float(1) }
 }

@@ -27,6 +27,8 @@ export interface TensorflowBinding {
     inputNames: string,
     outputNames: string,
   ): readonly TensorInfo[]
+  /** Frees the model's variables, too. */
+  deleteSavedModel(id: number): void
   getNumOfTensors(): number
   getNumOfSavedModels(): number
 }

@@ -2,7 +2,6 @@ import { EigenaeError } from '../../errors.js'
 import { layoutOf } from '../../model/layout.js'
 import { requireCard } from '../../setup/cuda-requirements.js'
 import { findInstallation, type TensorflowInstallation } from '../../setup/installation.js'
-import { type EarlierSpec, earlierSpec } from '../earlier-spec.js'
 import type {
   Engine,
   EpochProgress,
@@ -70,7 +69,7 @@ function refuseTooLarge(device: TensorflowDevice, spec: TrainerSpec): void {
 
 /** @throws Error if the specs differ in more than their seeds. */
 function networkSpec(specs: readonly TrainerSpec[]): NetworkSpec {
-  const [{ seed: _, ...first }, ...others] = specs.map(earlierSpec) as [EarlierSpec, ...EarlierSpec[]]
+  const [{ seed: _, ...first }, ...others] = specs as readonly [TrainerSpec, ...TrainerSpec[]]
   const same = JSON.stringify(first)
   for (const { seed: _, ...other } of others) {
     if (JSON.stringify(other) !== same) throw new Error('replicas differ in more than their seeds')
@@ -137,7 +136,7 @@ function replicaTrainer(worker: TensorflowProcess, count: number): ReplicaTraine
 function replicaOf(worker: TensorflowProcess, sender: ImageSender, index: number): Replica {
   return {
     encode: (images) => worker.call('encode', [index, sender.send(images)]),
-    linearOutputs: () => Promise.reject(new Error('TensorFlow does not return the linear outputs yet')),
+    linearOutputs: (images) => worker.call('linearOutputs', [index, sender.send(images)]),
     reconstruct: (images) => worker.call('reconstruct', [index, sender.send(images)]),
     meanSquaredError: (images, noise) => worker.call('meanSquaredError', [index, sender.send(images), noise]),
     exportState: () => worker.call('getState', [index]),

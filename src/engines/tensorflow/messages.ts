@@ -13,6 +13,7 @@ export interface WorkerCalls {
   trainEpoch(epoch: number): Promise<readonly Losses[] | null>
   trainBatch(clean: Float32Array, noisy: Float32Array): readonly Losses[]
   encode(replica: number, images: SentImages): Float32Array
+  linearOutputs(replica: number, images: SentImages): readonly Float32Array[]
   reconstruct(replica: number, images: SentImages): Float32Array
   meanSquaredError(replica: number, images: SentImages, noise: NoiseField | null): number
   getState(replica: number): TrainerState

@@ -59,6 +59,11 @@ export class Session {
       for (const id of tensors) this.#binding.deleteTensor(id)
     }
   }
+
+  /** Frees the graph and its variables. */
+  dispose(): void {
+    this.#binding.deleteSavedModel(this.#model)
+  }
 }
 
 function addCall(graph: Graph, procedure: Procedure): Call {

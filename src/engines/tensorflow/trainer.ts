@@ -1,14 +1,24 @@
-import { inputDimension, latentDimension } from '../../model/architecture.js'
-import { epochOrder, fillEvaluationNoise } from '../../model/random.js'
+import { inputDimension, latentDimension, layersOf } from '../../model/architecture.js'
+import { epochOrder } from '../../model/random.js'
+import { valueAt } from '../../model/schedule.js'
 import { initialState, type TrainerState } from '../../model/state.js'
-import type { Images, Losses, NoiseField } from '../engine.js'
-import { meanLosses } from '../losses.js'
-import { adamStep } from '../tensorflow-graph/adam.js'
-import { stepFeed } from '../tensorflow-graph/batch.js'
-import { type Feed, feed } from '../tensorflow-graph/graph.js'
-import { type BatchSource, inferenceName, stepName } from '../tensorflow-graph/procedures.js'
-import { initialParts, type NetworkSpec, partsOf } from '../tensorflow-graph/variables.js'
-import type { Feeds, Session } from './session.js'
+import type { EigenLossSpec, Images, Losses, NoiseField } from '../engine.js'
+import { type Step, stepFeed } from '../tensorflow-graph/batch.js'
+import { type Feed, feed, type Procedure } from '../tensorflow-graph/graph.js'
+import { optimizerStep } from '../tensorflow-graph/optimizer.js'
+import {
+  type BatchSource,
+  hiddenPositions,
+  type InferenceKind,
+  inferenceName,
+  procedures,
+  stepName,
+} from '../tensorflow-graph/procedures.js'
+import type { ActiveTerms } from '../tensorflow-graph/step.js'
+import { type NetworkSpec, partsOf, type StatePart } from '../tensorflow-graph/variables.js'
+import { EvaluationNoise } from './evaluation-noise.js'
+import { meanOverReplicas, ReplicaLosses } from './replica-losses.js'
+import type { Feeds, Results, Session } from './session.js'
 
 /** Images at a time in an evaluation, which bounds the memory of their activations. */
 const imagesPerInference = 2000
@@ -19,22 +29,28 @@ export type StepWatch = (imagesDone: number, meanLoss: () => number) => Promise<
 /** Replicas of a network in training. All calls but trainEpoch block. */
 export class ReplicaTrainer {
   readonly imageCount: number
-  readonly #session: Session
+  readonly #open: (listed: readonly Procedure[]) => Session
   readonly #spec: NetworkSpec
+  readonly #images: Uint8Array
   readonly #inputs: number
   /** Steps taken by each replica. */
   readonly #steps: number[]
   readonly #noise: EvaluationNoise
+  /** The sets of eigen losses that the session has steps for. */
+  #termSets: readonly ActiveTerms[]
+  #session: Session
 
-  constructor(session: Session, spec: NetworkSpec, images: Uint8Array) {
-    this.#session = session
+  /** @param open loads a graph of the given procedures */
+  constructor(open: (listed: readonly Procedure[]) => Session, spec: NetworkSpec, images: Uint8Array) {
+    this.#open = open
     this.#spec = spec
+    this.#images = images
     this.#inputs = inputDimension(spec)
     this.imageCount = images.length / this.#inputs
     this.#steps = spec.seeds.map(() => 0)
     this.#noise = new EvaluationNoise(this.#inputs)
-    session.run('set-images', { images: feed([this.imageCount, this.#inputs], images) })
-    this.#setInitialStates()
+    this.#termSets = this.#firstTermSets()
+    this.#session = this.#openSession(spec.seeds.map((seed) => initialState(spec, seed)))
   }
 
   setState(replica: number, state: TrainerState): void {
@@ -45,27 +61,29 @@ export class ReplicaTrainer {
 
   getState(replica: number): TrainerState {
     const parts = this.#session.run('get-state', { replica: scalar(replica) })
+    const empty = new Float32Array(0)
     return {
       step: this.#steps[replica]!,
       parameters: parts.parameters!,
       firstMoments: parts.firstMoments!,
       secondMoments: parts.secondMoments!,
-      runningStatistics: parts.runningStatistics ?? new Float32Array(0),
-      averagedParameters: new Float32Array(0),
-      averagedStatistics: new Float32Array(0),
+      runningStatistics: parts.runningStatistics ?? empty,
+      averagedParameters: parts.averagedParameters ?? empty,
+      averagedStatistics: parts.averagedStatistics ?? empty,
     }
   }
 
   /** Returns the losses of each replica, or null if `watch` stopped it. */
   async trainEpoch(epoch: number, watch: StepWatch): Promise<readonly Losses[] | null> {
-    this.#setOrder(epoch)
-    const noAdam = { rate: 0, epsilon: 0 }
-    this.#session.run('draw-noise', { step: stepFeed({ epoch, begin: 0, count: 0, adam: noAdam }) })
-    const sums = new ReplicaLosses(this.#spec.seeds.length)
+    const sums = this.#newLosses()
+    let ready = false
     for (let begin = 0; begin < this.imageCount; begin += this.#spec.batchSize) {
       if (await watch(begin, () => meanOverReplicas(sums.means()))) return null
-      const count = Math.min(this.#spec.batchSize, this.imageCount - begin)
-      this.#step('resident', epoch, begin, count, sums, {})
+      const step = this.#nextStep(epoch, begin, Math.min(this.#spec.batchSize, this.imageCount - begin))
+      const rewritten = this.#writeStep(step.active)
+      if (rewritten || !ready) this.#prepareEpoch(step)
+      ready = true
+      this.#train('resident', step, sums, {})
     }
     return sums.means()
   }
@@ -75,168 +93,172 @@ export class ReplicaTrainer {
     const replicas = this.#spec.seeds.length
     const count = clean.length / this.#inputs / replicas
     const shape = [replicas, count, this.#inputs]
-    const sums = new ReplicaLosses(replicas)
-    this.#step('given', 0, 0, count, sums, { clean: feed(shape, clean), noisy: feed(shape, noisy) })
+    const sums = this.#newLosses()
+    const step = this.#nextStep(0, 0, count)
+    this.#writeStep(step.active)
+    this.#train('given', step, sums, { clean: feed(shape, clean), noisy: feed(shape, noisy) })
     return sums.means()
   }
 
   encode(replica: number, images: Images): Float32Array {
-    return this.#infer('encode', replica, images, latentDimension(this.#spec))
+    return this.#inferOne('encode', replica, images, latentDimension(this.#spec))
+  }
+
+  linearOutputs(replica: number, images: Images): readonly Float32Array[] {
+    const hidden = hiddenPositions(this.#spec)
+    if (hidden.length === 0) return []
+    const layers = layersOf(this.#spec)
+    const widths = Object.fromEntries(hidden.map((position) => [position, layers[position]!.outputs]))
+    const results = this.#infer('linear-outputs', replica, images, widths)
+    return hidden.map((position) => results[position]!)
   }
 
   reconstruct(replica: number, images: Images): Float32Array {
-    return this.#infer('reconstruct', replica, images, this.#inputs)
+    return this.#inferOne('reconstruct', replica, images, this.#inputs)
   }
 
   meanSquaredError(replica: number, images: Images, noise: NoiseField | null): number {
-    const errors = this.#infer('error', replica, images, 1, (first, count) => ({
+    const errors = this.#inferOne('error', replica, images, 1, (first, count) => ({
       noise: noise === null ? feed([1, 1], new Float32Array(1)) : this.#noise.feed(noise, first, count),
     }))
     return errors.reduce((sum, error) => sum + error, 0) / images.length
   }
 
-  #setInitialStates(): void {
-    const { seeds } = this.#spec
-    const states = seeds.map((seed) =>
-      initialState({ ...this.#spec, init: 'he-uniform', averaging: null }, seed),
-    )
-    const feeds = initialParts(this.#spec).map((part) => {
-      const size = states[0]![part].length
-      const values = new Float32Array(seeds.length * size)
-      for (const [replica, state] of states.entries()) values.set(state[part], replica * size)
-      return [part, feed([seeds.length, size], values)]
-    })
-    this.#session.run('begin', Object.fromEntries(feeds))
+  /** Those of the first step and, if it is shorter, the last batch: all that a constant weight needs. */
+  #firstTermSets(): readonly ActiveTerms[] {
+    const { batchSize, eigenLosses } = this.#spec
+    const last = this.imageCount % batchSize || batchSize
+    const sets = [batchSize, last].map((count) => activeTerms(eigenLosses, this.#weights(0), count))
+    return withoutRepetitions(sets)
   }
 
-  #setOrder(epoch: number): void {
+  /** Loads a graph with the steps for `#termSets`. */
+  #openSession(states: readonly TrainerState[]): Session {
+    const session = this.#open(procedures(this.#spec, this.#termSets))
+    session.run('set-images', { images: feed([this.imageCount, this.#inputs], this.#images) })
+    session.run(
+      'set-states',
+      Object.fromEntries(partsOf(this.#spec).map((part) => [part, stacked(states, part)])),
+    )
+    return session
+  }
+
+  /**
+   * Makes sure that the graph has the step for a set of eigen losses. A graph that is loaded cannot grow, so a new one
+   * takes over the state. Returns whether that happened.
+   */
+  #writeStep(active: ActiveTerms): boolean {
+    const sets = withoutRepetitions([...this.#termSets, active])
+    if (sets.length === this.#termSets.length) return false
+    const states = this.#spec.seeds.map((_, replica) => this.getState(replica))
+    this.#session.dispose()
+    this.#termSets = sets
+    this.#session = this.#openSession(states)
+    return true
+  }
+
+  /** Sets the order of an epoch, and draws the noise of the given step, as the step before it does otherwise. */
+  #prepareEpoch(step: NextStep): void {
     const { seeds } = this.#spec
     const words = new Int32Array(2 * seeds.length * this.imageCount)
     for (const [replica, seed] of seeds.entries()) {
-      const order = epochOrder(seed, epoch, this.imageCount)
+      const order = epochOrder(seed, step.epoch, this.imageCount)
       const first = 2 * replica * this.imageCount
       for (let i = 0; i < order.length; i++) words[first + 2 * i] = order[i]!
     }
     this.#session.run('set-order', { order: feed([seeds.length, this.imageCount], words) })
+    this.#session.run('draw-noise', { step: stepFeed(step) })
   }
 
-  #step(
-    source: BatchSource,
-    epoch: number,
-    begin: number,
-    count: number,
-    sums: ReplicaLosses,
-    feeds: Feeds,
-  ): void {
-    const { eigenLosses, adam } = this.#spec
-    const withEigenLosses = eigenLosses.length > 0 && count > latentDimension(this.#spec)
-    const step = stepFeed({ epoch, begin, count, adam: adamStep(adam, this.#countStep()) })
-    const { losses } = this.#session.run(stepName(source, withEigenLosses), { step, ...feeds })
-    sums.add(losses!, count, withEigenLosses)
+  /** Returns the numbers of the next step. All replicas take it at once, so they must have taken the same number of steps. */
+  #nextStep(epoch: number, begin: number, count: number): NextStep {
+    const { eigenLosses, optimizer, averaging } = this.#spec
+    const taken = this.#steps[0]!
+    if (this.#steps.some((steps) => steps !== taken)) throw new Error('replicas are at different steps')
+    const weights = this.#weights(taken)
+    const kept = taken === 0 ? 0 : (averaging ?? 0)
+    const active = activeTerms(eigenLosses, weights, count)
+    return { ...optimizerStep(optimizer, taken), epoch, begin, count, kept, weights, active }
   }
 
-  /** Returns the number of the next step. All replicas take it at once, so they must be at the same one. */
-  #countStep(): number {
-    const [first] = this.#steps
-    if (this.#steps.some((step) => step !== first)) throw new Error('replicas are at different steps')
+  #weights(step: number): readonly number[] {
+    return this.#spec.eigenLosses.map(({ weight }) => valueAt(weight, step))
+  }
+
+  #train(source: BatchSource, step: NextStep, sums: ReplicaLosses, feeds: Feeds): void {
+    const { losses } = this.#session.run(stepName(source, step.active), { step: stepFeed(step), ...feeds })
     for (const replica of this.#steps.keys()) this.#steps[replica]!++
-    return first! + 1
+    sums.add(losses!, step.count, step.active)
   }
 
-  #infer(
-    kind: 'encode' | 'reconstruct' | 'error',
+  #newLosses(): ReplicaLosses {
+    return new ReplicaLosses(this.#spec.seeds.length, this.#spec.eigenLosses.length)
+  }
+
+  #inferOne(
+    kind: InferenceKind,
     replica: number,
     images: Images,
     width: number,
-    moreFeeds: (first: number, count: number) => Feeds = () => ({}),
+    moreFeeds?: (first: number, count: number) => Feeds,
   ): Float32Array {
+    return this.#infer(kind, replica, images, { result: width }, moreFeeds).result!
+  }
+
+  /** @param widths of the results by their names, which are [images][width] */
+  #infer(
+    kind: InferenceKind,
+    replica: number,
+    images: Images,
+    widths: Readonly<Record<string, number>>,
+    moreFeeds: (first: number, count: number) => Feeds = () => ({}),
+  ): Results {
     const total = images.length / this.#inputs
-    const results = new Float32Array(total * width)
+    const results = mapValues(widths, (width) => new Float32Array(total * width))
     const name = inferenceName(kind, images instanceof Uint8Array ? 'uint8' : 'float')
     for (let first = 0; first < total; first += imagesPerInference) {
       const count = Math.min(imagesPerInference, total - first)
       const some = images.subarray(first * this.#inputs, (first + count) * this.#inputs)
       const feeds = { images: feed([count, this.#inputs], some), replica: scalar(replica) }
-      const { result } = this.#session.run(name, { ...feeds, ...moreFeeds(first, count) })
-      results.set(result!, first * width)
+      const parts = this.#session.run(name, { ...feeds, ...moreFeeds(first, count) })
+      for (const [result, width] of Object.entries(widths))
+        results[result]!.set(parts[result]!, first * width)
     }
     return results
   }
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
 }
 
 function scalar(value: number): Feed {
   return feed([], Int32Array.of(value))
 }
 
-export function meanOverReplicas(losses: readonly Losses[]): number {
-  return losses.reduce((sum, { loss }) => sum + loss, 0) / losses.length
+interface NextStep extends Step {
+  readonly active: ActiveTerms
 }
 
-/** Each replica's sums over the images of a call, from the means of its batches, [3][replicas] as trainingStep has them. */
-class ReplicaLosses {
-  readonly #replicas: number
-  readonly #squaredError: Float64Array
-  readonly #eigenLoss: Float64Array
-  readonly #weighted: Float64Array
-  #images = 0
-  #eigenLossImages = 0
-
-  constructor(replicas: number) {
-    this.#replicas = replicas
-    this.#squaredError = new Float64Array(replicas)
-    this.#eigenLoss = new Float64Array(replicas)
-    this.#weighted = new Float64Array(replicas)
-  }
-
-  add(means: Float32Array, count: number, withEigenLosses: boolean): void {
-    for (let replica = 0; replica < this.#replicas; replica++) {
-      this.#squaredError[replica]! += means[replica]! * count
-      this.#eigenLoss[replica]! += means[this.#replicas + replica]! * count
-      this.#weighted[replica]! += means[2 * this.#replicas + replica]! * count
-    }
-    this.#images += count
-    if (withEigenLosses) this.#eigenLossImages += count
-  }
-
-  means(): readonly Losses[] {
-    const [images, eigenLossImages] = [this.#images, this.#eigenLossImages]
-    return Array.from(this.#squaredError, (squaredError, replica) => {
-      const [eigenLoss, weighted] = [this.#eigenLoss[replica]!, this.#weighted[replica]!]
-      const terms = eigenLossImages === 0 ? [] : [{ value: eigenLoss, weighted, images: eigenLossImages }]
-      return meanLosses({ loss: squaredError + weighted, squaredError, images, terms })
-    })
-  }
+/** Returns the indices of the eigen losses that a batch of `count` images has. */
+function activeTerms(
+  eigenLosses: readonly EigenLossSpec[],
+  weights: readonly number[],
+  count: number,
+): ActiveTerms {
+  return eigenLosses.flatMap(({ minimumImages }, index) =>
+    weights[index] !== 0 && count >= minimumImages ? [index] : [],
+  )
 }
 
-/** The noise of evaluations, drawn once and kept, because every epoch's evaluation uses the same. */
-class EvaluationNoise {
-  readonly #inputs: number
-  #field: NoiseField | null = null
-  #values = new Float32Array(0)
+function withoutRepetitions(sets: readonly ActiveTerms[]): readonly ActiveTerms[] {
+  return [...new Map(sets.map((set) => [set.join(), set])).values()]
+}
 
-  constructor(inputs: number) {
-    this.#inputs = inputs
-  }
-
-  /** Returns [count][inputs] for the images from `first` on. */
-  feed(field: NoiseField, first: number, count: number): Feed {
-    if (this.#field?.seed !== field.seed || this.#field.deviation !== field.deviation) {
-      this.#field = field
-      this.#values = new Float32Array(0)
-    }
-    const drawn = this.#values.length / this.#inputs
-    if (first + count > drawn) this.#draw(field, drawn, first + count)
-    const values = this.#values.subarray(first * this.#inputs, (first + count) * this.#inputs)
-    return feed([count, this.#inputs], values)
-  }
-
-  #draw({ seed, deviation }: NoiseField, from: number, to: number): void {
-    const grown = new Float32Array(to * this.#inputs)
-    grown.set(this.#values)
-    for (let image = from; image < to; image++) {
-      const values = grown.subarray(image * this.#inputs, (image + 1) * this.#inputs)
-      fillEvaluationNoise(values, image, deviation, seed)
-    }
-    this.#values = grown
-  }
+/** Returns a part of all states, [replicas][its size]. */
+function stacked(states: readonly TrainerState[], part: StatePart): Feed {
+  const size = states[0]![part].length
+  const values = new Float32Array(states.length * size)
+  for (const [replica, state] of states.entries()) values.set(state[part], replica * size)
+  return feed([states.length, size], values)
 }

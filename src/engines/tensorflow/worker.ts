@@ -1,10 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
-import { procedures } from '../tensorflow-graph/procedures.js'
+import type { Procedure } from '../tensorflow-graph/graph.js'
 import type { Protocol } from '../tensorflow-graph/saved-model.js'
 import { loadProtocol, loadTensorflowBinding, type TensorflowBinding } from './binding.js'
 import { type CallName, ImageReceiver, type Reply, type Request, type WorkerCalls } from './messages.js'
+import { meanOverReplicas } from './replica-losses.js'
 import { Session } from './session.js'
-import { meanOverReplicas, ReplicaTrainer, type StepWatch } from './trainer.js'
+import { ReplicaTrainer, type StepWatch } from './trainer.js'
 
 /** The main module of the process that runs TensorFlow: answers the calls of process.ts. */
 
@@ -25,8 +26,8 @@ const calls: WorkerCalls = {
   },
   create: (spec, trainingImages, device) => {
     const devices = { device: `/device:${device.toUpperCase()}:0`, host: '/device:CPU:0' }
-    const session = new Session(binding!, protocol!, procedures(spec), devices)
-    trainer = new ReplicaTrainer(session, spec, trainingImages)
+    const open = (listed: readonly Procedure[]) => new Session(binding!, protocol!, listed, devices)
+    trainer = new ReplicaTrainer(open, spec, trainingImages)
   },
   trainEpoch: async (epoch) => {
     stopped = false
@@ -36,6 +37,7 @@ const calls: WorkerCalls = {
   },
   trainBatch: (clean, noisy) => trainer!.trainBatch(clean, noisy),
   encode: (replica, sent) => trainer!.encode(replica, images.receive(sent)),
+  linearOutputs: (replica, sent) => trainer!.linearOutputs(replica, images.receive(sent)),
   reconstruct: (replica, sent) => trainer!.reconstruct(replica, images.receive(sent)),
   meanSquaredError: (replica, sent, noise) => trainer!.meanSquaredError(replica, images.receive(sent), noise),
   getState: (replica) => trainer!.getState(replica),
