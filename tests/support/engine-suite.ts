@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { Engine, EpochProgress, Trainer, TrainerSpec } from '../../src/engines/engine.js'
+import { layersOf } from '../../src/model/architecture.js'
+import { layoutOf } from '../../src/model/layout.js'
 import { philox4x32, purpose } from '../../src/model/random.js'
 import { initialState } from '../../src/model/state.js'
 import { images, never, smallSpec, withTrainer } from './engines.js'
+import { describeTraining, expectNear } from './training-suite.js'
 
 const inputs = 784
 const quiet = () => {}
@@ -27,6 +30,7 @@ async function trainTwoEpochs(trainer: Trainer) {
 
 /** The suite that every engine passes. */
 export function describeEngine(engine: Engine): void {
+  describeTraining(engine)
   describe(`engine ${engine.name}`, () => {
     const withSmall = <T>(use: (trainer: Trainer) => Promise<T>, changes = {}) =>
       withTrainer(engine, { ...smallSpec, ...changes }, hundred, use)
@@ -137,6 +141,22 @@ export function describeEngine(engine: Engine): void {
       })
     })
 
+    it('returns the outputs of the hidden layers before batch norm and activation', async () => {
+      const changes = { batchNorm: ['encoder.1'] }
+      await withSmall(async (trainer) => {
+        await trainer.trainEpoch(1, quiet, never)
+        const { parameters } = await trainer.exportState()
+        const hidden = await trainer.linearOutputs(hundred)
+        expect(hidden.map(({ length }) => length / 100)).toEqual([24, 7, 7, 24])
+        const pixels = Float32Array.from(hundred, (byte) => byte / 255)
+        const [first, second] = [0, 1].map((layer) =>
+          linearOf({ ...smallSpec, ...changes }, parameters, layer),
+        )
+        expectNear(hidden[0]!, first!(pixels), 1e-4)
+        expectNear(hidden[1]!, second!(hidden[0]!.map((value) => Math.max(0, value))), 1e-4)
+      }, changes)
+    })
+
     it('measures the error of its own reconstruction', async () => {
       await withSmall(async (trainer) => {
         const output = await trainer.reconstruct(hundred)
@@ -160,6 +180,19 @@ export function describeEngine(engine: Engine): void {
       })
     })
   })
+}
+
+/** Returns the linear map of a layer: from [count][inputs] to [count][outputs]. */
+function linearOf(spec: TrainerSpec, parameters: Float32Array, position: number) {
+  const { inputs: width, outputs } = layersOf(spec)[position]!
+  const tensors = layoutOf(spec).parameters.filter(({ name }) => name.startsWith(`encoder.${position}.`))
+  const [weight, bias] = tensors.map(({ offset, size }) => parameters.subarray(offset, offset + size))
+  return (x: Float32Array) =>
+    Float32Array.from({ length: (x.length / width) * outputs }, (_, i) => {
+      const [image, unit] = [Math.floor(i / outputs), i % outputs]
+      const row = weight!.subarray(unit * width, (unit + 1) * width)
+      return row.reduce((sum, value, k) => sum + value * x[image * width + k]!, bias![unit]!)
+    })
 }
 
 /** The definition in native/core/random.h, in double. */

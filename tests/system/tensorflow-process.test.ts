@@ -13,6 +13,13 @@ import { describeWithTensorflow } from '../support/tensorflow-engine.js'
 
 const scratch = scratchFolder()
 const settings = ['data.limit=3000', 'train.epochs=3', 'device=tensorflow-cpu']
+/** The weight becomes 0 within the second epoch, the learning rate changes until the last. */
+const changing = [
+  'model.batchNorm=["latent"]',
+  'loss.eigen.weight={"from":1,"to":0,"shape":"step","epochs":1.5}',
+  'optimizer.learningRate={"from":0.01,"to":0.001,"shape":"cosine","epochs":3}',
+  'optimizer.averaging={"kind":"ema","decay":0.99}',
+]
 const cpu = { device: 'tensorflow-cpu', threads: 1, card: null } as const
 
 /** Returns the number of the TensorFlow process that a process has started. */
@@ -23,18 +30,27 @@ function workerOf(pid: number): number {
 
 describeWithTensorflow((engine) => {
   describe('train --device tensorflow-cpu', () => {
-    it('writes the same bytes after it was killed and resumed, with another number of threads', async () => {
-      const whole = scratch('whole')
-      const parts = scratch('parts')
-      expect((await eigenae([...trainArgs('eigen.json', whole, ...settings), '--threads', '2'])).code).toBe(0)
-      const args = [...trainArgs('eigen.json', parts, ...settings), '--threads', '1']
-      const hold = holdAt(1)
-      const killed = start(args, { env: hold.env })
-      process.kill(await hold.reached(), 'SIGKILL')
-      expect((await killed.finished).signal).toBe('SIGKILL')
-      expect((await eigenae([...args, '--resume'])).code).toBe(0)
-      await expectSameRuns([''], parts, whole)
-    })
+    it.each([
+      ['', []],
+      [' with averages and schedules', changing],
+    ] as const)(
+      'writes the same bytes after it was killed and resumed, with another number of threads%s',
+      async (name, changes) => {
+        const whole = scratch(`whole${name}`)
+        const parts = scratch(`parts${name}`)
+        expect(
+          (await eigenae([...trainArgs('eigen.json', whole, ...settings, ...changes), '--threads', '2']))
+            .code,
+        ).toBe(0)
+        const args = [...trainArgs('eigen.json', parts, ...settings, ...changes), '--threads', '1']
+        const hold = holdAt(1)
+        const killed = start(args, { env: hold.env })
+        process.kill(await hold.reached(), 'SIGKILL')
+        expect((await killed.finished).signal).toBe('SIGKILL')
+        expect((await eigenae([...args, '--resume'])).code).toBe(0)
+        await expectSameRuns([''], parts, whole)
+      },
+    )
 
     it('stops on Ctrl-C with a checkpoint, although TensorFlow gets the signal, too', async () => {
       const out = scratch('interrupted')

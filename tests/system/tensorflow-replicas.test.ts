@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Engine, ReplicaTrainer, TrainerSpec } from '../../src/engines/engine.js'
+import type { EigenLossSpec, Engine, ReplicaTrainer, TrainerSpec } from '../../src/engines/engine.js'
 import type { TrainerState } from '../../src/model/state.js'
 import { images, never, smallSpec, withTrainer } from '../support/engines.js'
 import { describeWithTensorflow } from '../support/tensorflow-engine.js'
@@ -12,6 +12,12 @@ const seeds = [7, 8, 1234567890]
 function withSeed(seed: number, changes: Partial<TrainerSpec> = {}): TrainerSpec {
   return { ...smallSpec, ...changes, seed }
 }
+
+/** An eigen loss of each sort of formula. */
+const onAllLayers: readonly EigenLossSpec[] = ['entropy', 'kl-normal', 'kl-diagonal'].map((kind) => ({
+  ...{ kind, parameters: { epsilon: 0.01 }, center: false, weight: 0.1 },
+  ...{ layers: [0, 1, 2, 3, 4], minimumImages: 25 },
+}))
 
 async function withReplicas<T>(
   engine: Engine,
@@ -85,25 +91,25 @@ function withGradient({ parameters }: TrainerState, { firstMoments }: TrainerSta
 describeWithTensorflow((engine) => {
   describe('seeds trained side by side', () => {
     // Not to the bit, because TensorFlow multiplies a stack of small matrices by another kernel than a single one.
-    it.each(['none', 'all'] as const)(
-      'take the same step as each alone, batch norm %s',
-      async (batchNorm) => {
-        const changes = { batchNorm }
-        const specs = seeds.map((seed) => withSeed(seed, changes))
-        const together = await stepTogether(engine, specs)
-        for (const [index, spec] of specs.entries()) {
-          const alone = await stepAlone(engine, spec)
-          const { error, losses, state } = together[index]!
-          expect(error).toBeCloseTo(alone.error, 6)
-          expect(losses.loss).toBeCloseTo(alone.losses.loss, 6)
-          expect(difference(state.firstMoments, alone.state.firstMoments)).toBeLessThan(1e-5)
-          expect(difference(state.secondMoments, alone.state.secondMoments)).toBeLessThan(1e-5)
-          expect(difference(state.runningStatistics, alone.state.runningStatistics)).toBeLessThan(1e-5)
-          const [some, others] = [state, alone.state].map((each) => withGradient(each, alone.state))
-          expect(difference(some!, others!)).toBeLessThan(1e-5)
-        }
-      },
-    )
+    it.each([
+      ['', {}],
+      [' with batch norm', { batchNorm: 'all' }],
+      [' with eigen losses on all layers and averages', { averaging: 0.9, eigenLosses: onAllLayers }],
+    ] as const)('take the same step as each alone%s', async (_, changes) => {
+      const specs = seeds.map((seed) => withSeed(seed, changes))
+      const together = await stepTogether(engine, specs)
+      for (const [index, spec] of specs.entries()) {
+        const alone = await stepAlone(engine, spec)
+        const { error, losses, state } = together[index]!
+        expect(error).toBeCloseTo(alone.error, 6)
+        expect(losses.loss).toBeCloseTo(alone.losses.loss, 6)
+        expect(difference(state.firstMoments, alone.state.firstMoments)).toBeLessThan(1e-5)
+        expect(difference(state.secondMoments, alone.state.secondMoments)).toBeLessThan(1e-5)
+        expect(difference(state.runningStatistics, alone.state.runningStatistics)).toBeLessThan(1e-5)
+        const [some, others] = [state, alone.state].map((each) => withGradient(each, alone.state))
+        expect(difference(some!, others!)).toBeLessThan(1e-5)
+      }
+    })
 
     it('are deterministic to the bit, and continue from their states', async () => {
       const specs = seeds.map((seed) => withSeed(seed))

@@ -36,6 +36,39 @@ function withScaledEmbedding(factors: readonly number[]): TrainerState {
   return state
 }
 
+const kinds = [
+  'top-k',
+  'log-max',
+  'entropy',
+  'log-det',
+  'kl-normal',
+  'kl-diagonal',
+  'variance',
+  'covariance',
+  'decorrelation',
+]
+
+const allKinds: TrainerSpec = {
+  ...smallSpec,
+  eigenLosses: kinds.map((kind) => ({
+    ...smallSpec.eigenLosses[0]!,
+    kind,
+    parameters: { k: 2, epsilon: 0.01 },
+  })),
+}
+
+/** Returns initial parameters with the first dimension of the embedding, times a factor, in place of all. */
+function withEqualDimensions(factor: number): TrainerState {
+  const state = initialState(smallSpec, 1)
+  const { parameters } = layoutOf(smallSpec)
+  for (const { offset, size } of parameters.filter(({ name }) => name.startsWith('encoder.2.'))) {
+    const perUnit = size / 5
+    const first = state.parameters.slice(offset, offset + perUnit)
+    for (let i = 0; i < size; i++) state.parameters[offset + i] = factor * first[i % perUnit]!
+  }
+  return state
+}
+
 describeWithTensorflow((engine) => {
   describe('a state from the native engine', () => {
     it.each(['none', 'encoder', 'all'] as const)(
@@ -58,11 +91,13 @@ describeWithTensorflow((engine) => {
           [native, engine].map((on) =>
             withTrainer(on, spec, digits, async (trainer) => {
               await trainer.importState(second.state)
-              return trainer.encode(digits)
+              return [await trainer.encode(digits), ...(await trainer.linearOutputs(digits))]
             }),
           ),
         )
-        expect(difference(there!, again!)).toBeLessThan(1e-5)
+        expect(there!.length).toBe(again!.length)
+        for (const [index, values] of again!.entries())
+          expect(difference(there![index]!, values)).toBeLessThan(1e-5)
       },
     )
   })
@@ -97,8 +132,20 @@ describeWithTensorflow((engine) => {
     it('is NaN if the embedding is not finite, without an error', async () => {
       const state = initialState(smallSpec, 1)
       state.parameters[0] = Number.POSITIVE_INFINITY
-      const { losses } = await stepFrom(engine, state)
+      const { losses } = await stepFrom(engine, state, allKinds)
+      expect(losses.terms.map(({ value }) => value)).toEqual(kinds.map(() => Number.NaN))
       expect(losses.loss).toBeNaN()
+    })
+
+    it('is finite with its gradient if all dimensions are the same, however large', async () => {
+      await withTrainer(engine, allKinds, digits, async (trainer) => {
+        for (const factor of [1e-8, 1, 1e8]) {
+          await trainer.importState(withEqualDimensions(factor))
+          const { terms } = await trainer.trainBatch(clean, clean)
+          expect(terms.map(({ value }) => Number.isNaN(value))).toEqual(kinds.map(() => false))
+          expect((await trainer.exportState()).parameters.every(Number.isFinite)).toBe(true)
+        }
+      })
     })
   })
 })
