@@ -19,10 +19,41 @@ export interface ExportCase {
   readonly expectedFile: string
 }
 
-const arms = [
-  { name: 'no batch norm', config: 'baseline.json', flags: [] },
-  { name: 'batch norm folded', config: 'batch-norm.json', flags: [] },
-  { name: 'batch norm kept', config: 'batch-norm.json', flags: ['--keep-batch-norm'] },
+/** A config with changes, and how its model is exported. Arms of the same run export the same trained model. */
+interface Arm {
+  readonly name: string
+  readonly run: string
+  readonly config: string
+  readonly settings: readonly string[]
+  readonly flags: readonly string[]
+}
+
+const keep = ['--keep-batch-norm']
+const plain = { run: 'plain', config: 'baseline.json', settings: [], flags: [] }
+const normed = { run: 'normed', config: 'batch-norm.json', settings: [] }
+const leaky = {
+  run: 'leaky',
+  config: 'baseline.json',
+  settings: [
+    'model.activation={"kind":"leaky-relu","slope":0.2}',
+    'model.batchNorm=["encoder.1","latent","decoder.0"]',
+  ],
+}
+const averaged = {
+  run: 'averaged',
+  config: 'baseline.json',
+  settings: [
+    'model.activation=silu',
+    'model.batchNorm=["encoder.0"]',
+    'optimizer.averaging={"kind":"ema","decay":0.99}',
+  ],
+}
+const arms: readonly Arm[] = [
+  { name: 'no batch norm', ...plain },
+  { name: 'batch norm folded', ...normed, flags: [] },
+  { name: 'batch norm kept', ...normed, flags: keep },
+  { name: 'leaky ReLU, batch norm by layer', ...leaky, flags: keep },
+  { name: 'SiLU, averaged', ...averaged, flags: keep },
 ]
 
 /** Returns every part of every arm in each of the formats. */
@@ -30,15 +61,15 @@ export function exportCases(
   formats: readonly string[],
 ): readonly (ExportCase & { flags: readonly string[]; run: string })[] {
   return formats.flatMap((format) =>
-    arms.flatMap(({ name, config, flags }) =>
+    arms.flatMap(({ name, run, flags }) =>
       parts.map((part) => {
         const title = `${format}, ${part}, ${name}`
         const input = part === 'decoder' ? 'embedding' : 'images'
         const output = part === 'encoder' ? 'embedding' : 'reconstruction'
         return {
-          ...{ title, format, folder: title.replace(/\W+/g, '-'), input, output, run: config },
-          inputFile: `${config}.${input}`,
-          expectedFile: `${config}.${output}`,
+          ...{ title, format, folder: title.replace(/\W+/g, '-'), input, output, run },
+          inputFile: `${run}.${input}`,
+          expectedFile: `${run}.${output}`,
           flags: ['--format', format, '--part', part, ...flags],
         }
       }),
@@ -51,9 +82,11 @@ export async function makeExports(
   scratch: (...names: readonly string[]) => string,
   cases: ReturnType<typeof exportCases>,
 ): Promise<void> {
-  for (const config of new Set(arms.map((arm) => arm.config))) {
-    await eigenae(trainArgs(config, scratch(config), 'data.limit=20000', 'train.epochs=2'))
-    await writeEngineValues(scratch(config))
+  for (const { run, config, settings } of new Map(arms.map((arm) => [arm.run, arm])).values()) {
+    const args = trainArgs(config, scratch(run), 'data.limit=20000', 'train.epochs=2', ...settings)
+    const { code, stderr } = await eigenae(args)
+    if (code !== 0) throw new Error(stderr)
+    await writeEngineValues(scratch(run))
   }
   for (const { run, folder, flags } of cases) {
     const { code, stderr } = await eigenae(['export', run, '--out', folder, ...flags], { cwd: scratch() })

@@ -53,10 +53,10 @@ function graphOf({ part, input, output, layers }: ExportedNetwork): object {
   const last = operators.length - 1
   return {
     name: part,
-    node: operators.map(({ name, type, constants, attributes }, index) => ({
+    node: operators.map(({ name, type, others, attributes }, index) => ({
       name,
       op_type: type,
-      input: [index === 0 ? input.name : operators[index - 1]!.name, ...constants],
+      input: [index === 0 ? input.name : operators[index - 1]!.name, ...others],
       output: [index === last ? output.name : name],
       attribute: attributes,
     })),
@@ -71,36 +71,8 @@ interface Operator {
   readonly name: string
   readonly type: 'Gemm' | 'BatchNormalization' | 'Relu' | 'LeakyRelu' | 'Sigmoid' | 'Mul'
   /** Names of its inputs after the first, which is the previous operator's output. */
-  readonly constants: readonly string[]
+  readonly others: readonly string[]
   readonly attributes: readonly object[]
-}
-
-function activationOperators(
-  { name, activation, slope }: ExportedLayer,
-  before: string,
-): readonly Operator[] {
-  const operator = (
-    type: Operator['type'],
-    constants: readonly string[] = [],
-    attributes: readonly object[] = [],
-  ) => ({
-    name: `${name}.${type === 'Sigmoid' ? 'sigmoid' : activation}`,
-    type,
-    constants,
-    attributes,
-  })
-  switch (activation) {
-    case 'linear':
-      return []
-    case 'relu':
-      return [operator('Relu')]
-    case 'leaky-relu':
-      return [operator('LeakyRelu', [], [{ name: 'alpha', f: slope, type: 'FLOAT' }])]
-    case 'silu':
-      return [operator('Sigmoid'), operator('Mul', [before])]
-    case 'sigmoid':
-      return [operator('Sigmoid')]
-  }
 }
 
 function operatorsOf(layer: ExportedLayer): readonly Operator[] {
@@ -109,17 +81,37 @@ function operatorsOf(layer: ExportedLayer): readonly Operator[] {
   const linear: Operator = {
     name: `${name}.linear`,
     type: 'Gemm',
-    constants: tensors('weight', 'bias'),
+    others: tensors('weight', 'bias'),
     attributes: [{ name: 'transB', i: 1, type: 'INT' }],
   }
   const normalised: Operator = {
     name: `${name}.norm`,
     type: 'BatchNormalization',
-    constants: tensors('gamma', 'beta', 'running_mean', 'running_var'),
+    others: tensors('gamma', 'beta', 'running_mean', 'running_var'),
     attributes: [{ name: 'epsilon', f: batchNormEpsilon, type: 'FLOAT' }],
   }
   const affine = norm === null ? [linear] : [linear, normalised]
   return [...affine, ...activationOperators(layer, affine.at(-1)!.name)]
+}
+
+/** @param input the name of the activation's input */
+function activationOperators({ name, activation, slope }: ExportedLayer, input: string): readonly Operator[] {
+  const relu: Operator = { name: `${name}.relu`, type: 'Relu', others: [], attributes: [] }
+  const sigmoid: Operator = { name: `${name}.sigmoid`, type: 'Sigmoid', others: [], attributes: [] }
+  switch (activation) {
+    case 'linear':
+      return []
+    case 'relu':
+      return [relu]
+    case 'leaky-relu': {
+      const attributes = [{ name: 'alpha', f: slope, type: 'FLOAT' }]
+      return [{ name: `${name}.leaky-relu`, type: 'LeakyRelu', others: [], attributes }]
+    }
+    case 'silu':
+      return [sigmoid, { name: `${name}.silu`, type: 'Mul', others: [input], attributes: [] }]
+    case 'sigmoid':
+      return [sigmoid]
+  }
 }
 
 function initializers(layer: ExportedLayer): readonly object[] {

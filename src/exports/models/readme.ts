@@ -62,7 +62,8 @@ function batchNormNote(layers: readonly ExportedLayer[]): string {
     : 'There are no batch norm layers: any that the run had are folded into the weights and biases.'
 }
 
-function describeLayer({ name, inputs, outputs, norm, activation }: ExportedLayer): string {
-  const steps = [norm === null ? '' : 'batch norm', activation === 'linear' ? '' : activation]
+function describeLayer({ name, inputs, outputs, norm, activation, slope }: ExportedLayer): string {
+  const activated = slope === undefined ? activation : `${activation} with slope ${slope}`
+  const steps = [norm === null ? '' : 'batch norm', activation === 'linear' ? '' : activated]
   return [`${name} (${inputs} → ${outputs})`, ...steps.filter(Boolean)].join(' ')
 }
