@@ -88,8 +88,8 @@ TrainerSpec toSpec(const Argument& argument) {
   for (const Argument& layer : argument.property("batchNorm").elements(layerCount, layerCount)) {
     spec.batchNorm.push_back(layer.boolean());
   }
-  spec.activation = toActivation(argument.property("activation"));
-  spec.slope = static_cast<float>(within(argument.property("slope"), 0, 1, "from 0 to 1"));
+  spec.activation.kind = toActivation(argument.property("activation"));
+  spec.activation.slope = static_cast<float>(within(argument.property("slope"), 0, 1, "from 0 to 1"));
   for (const Argument& eigenLoss : argument.property("eigenLosses").elements(0, maximalEigenLosses)) {
     spec.eigenLosses.push_back(toEigenLoss(eigenLoss, static_cast<int>(layerCount)));
   }

@@ -14,7 +14,7 @@ constexpr float normEpsilon = 1e-5f;  // added to a variance by batch norm, as t
 struct Layer {
   int inputs = 0;
   int outputs = 0;
-  Activation activation = Activation::none;
+  ActivationFunction activation;
   bool batchNorm = false;
   std::size_t weight = 0, bias = 0, gamma = 0, beta = 0;  // offsets into the parameters
   std::size_t runningMean = 0, runningVariance = 0;       // offsets into the running statistics
@@ -25,6 +25,10 @@ struct Layout {
   std::size_t latentLayer = 0;  // index of the encoder's last layer
   std::size_t parameterCount = 0;
   std::size_t runningStatisticCount = 0;
+
+  // Whether the next layer's batch norm subtracts the mean of a layer's output. It then removes whatever the layer adds
+  // to all images alike: the latent layer's beta, or bias, because no activation lies between.
+  bool meanIsRemoved(std::size_t layer) const { return layer == latentLayer && layers[layer + 1].batchNorm; }
 
   int inputs() const { return layers.front().inputs; }
   int latent() const { return layers[latentLayer].outputs; }

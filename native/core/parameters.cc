@@ -7,7 +7,7 @@ namespace eigenae {
 namespace {
 
 // Gaps in floats. A processor delays a load that has the same offset within a page as a recent store, until it has
-// compared the whole addresses (4K aliasing). Therefore neither the three arrays nor the panels of a weight are whole
+// compared the whole addresses (4K aliasing). Therefore neither the arrays nor the panels of a weight are whole
 // pages apart: an update of sixteen parameters beside sparse products took 12.5 cycles on a Zen 4, 14 with arrayGap
 // alone, and 17 to 28 without gaps.
 constexpr std::size_t page = 4096 / sizeof(float), arrayGap = 352, panelGap = 144;
@@ -20,7 +20,8 @@ std::size_t take(std::size_t& count, std::size_t floats) {
 
 }  // namespace
 
-Parameters::Parameters(const Layout& layout, int panelColumns) : layout_(layout), panelColumns_(panelColumns) {
+Parameters::Parameters(const Layout& layout, int panelColumns, bool averages)
+    : layout_(layout), panelColumns_(panelColumns) {
   std::size_t count = 0;
   for (std::size_t i = 0; i < layout.layers.size(); ++i) {
     const Layer& layer = layout.layers[i];
@@ -39,10 +40,11 @@ Parameters::Parameters(const Layout& layout, int panelColumns) : layout_(layout)
     }
     layers_.push_back(panelled);
   }
-  const std::size_t distance = roundUp(count, page) + arrayGap;
-  size_ = 3 * distance;
+  arraySize_ = roundUp(count, page) + arrayGap;
+  size_ = (averages ? 4 : 3) * arraySize_;
   memory_ = alignedFloats(size_);
-  for (int a = 0; a < 3; ++a) arrays_[a] = memory_.get() + a * distance;
+  float* const first = memory_.get();
+  arrays_ = {first, first + arraySize_, first + 2 * arraySize_, averages ? first + 3 * arraySize_ : nullptr};
 }
 
 template <typename Visit>
@@ -70,21 +72,31 @@ void Parameters::forEachPlace(Visit visit) const {
   }
 }
 
+template <typename StateOrConst, typename Visit>
+void Parameters::forEachArray(StateOrConst& state, Visit visit) const {
+  visit(state.parameters, arrays_.parameters);
+  visit(state.firstMoments, arrays_.firstMoments);
+  visit(state.secondMoments, arrays_.secondMoments);
+  if (arrays_.averages != nullptr) visit(state.averagedParameters, arrays_.averages);
+}
+
 // Also sets the padding to 0, which a diverged training may have filled with NaN.
 void Parameters::setState(const State& state) {
   std::fill_n(memory_.get(), size_, 0.0f);
-  const std::vector<float>* from[3] = {&state.parameters, &state.firstMoments, &state.secondMoments};
-  for (int a = 0; a < 3; ++a) {
-    forEachPlace([&](std::size_t there, std::size_t here) { arrays_[a][here] = (*from[a])[there]; });
-  }
+  forEachArray(state, [&](const std::vector<float>& from, float* to) {
+    forEachPlace([&](std::size_t there, std::size_t here) { to[here] = from[there]; });
+  });
 }
 
 void Parameters::getState(State& state) const {
-  std::vector<float>* to[3] = {&state.parameters, &state.firstMoments, &state.secondMoments};
-  for (int a = 0; a < 3; ++a) {
-    to[a]->resize(layout_.parameterCount);
-    forEachPlace([&](std::size_t there, std::size_t here) { (*to[a])[there] = arrays_[a][here]; });
-  }
+  forEachArray(state, [&](std::vector<float>& to, const float* from) {
+    to.resize(layout_.parameterCount);
+    forEachPlace([&](std::size_t there, std::size_t here) { to[there] = from[here]; });
+  });
+}
+
+void Parameters::clearAverages() {
+  if (arrays_.averages != nullptr) std::fill_n(arrays_.averages, arraySize_, 0.0f);
 }
 
 }  // namespace eigenae

@@ -1,4 +1,4 @@
-// The parameters and both of Adam's moments in panels.
+// The parameters, both moments of the optimiser and, with averaging, the averages of the parameters, in panels.
 #pragma once
 
 #include <cstddef>
@@ -23,25 +23,32 @@ struct PanelledLayer {
 
 class Parameters {
  public:
-  Parameters(const Layout& layout, int panelColumns);
+  Parameters(const Layout& layout, int panelColumns, bool averages);
 
   void setState(const State& state);
   void getState(State& state) const;
 
   const PanelledLayer& layer(std::size_t index) const { return layers_[index]; }
-  const float* values() const { return arrays_[0]; }
-  AdamArrays at(std::size_t offset) const { return {arrays_[0] + offset, arrays_[1] + offset, arrays_[2] + offset}; }
+  const float* values() const { return arrays_.parameters; }
+  // The averages if there are any.
+  const float* evaluatedValues() const { return arrays_.averages != nullptr ? arrays_.averages : arrays_.parameters; }
+  TrainedArrays at(std::size_t offset) const { return arrays_.from(offset); }
+
+  // Sets the averages to 0, from which a step with an averageShare of 1 makes exact copies.
+  void clearAverages();
 
  private:
   template <typename Visit>
   void forEachPlace(Visit visit) const;  // visit(index in State, index here)
+  template <typename StateOrConst, typename Visit>
+  void forEachArray(StateOrConst& state, Visit visit) const;  // visit(array in State, array here)
 
   const Layout layout_;
   const std::size_t panelColumns_;
   std::vector<PanelledLayer> layers_;
-  std::size_t size_;
-  AlignedFloats memory_;  // [size_]
-  float* arrays_[3];      // parameters, first and second moments
+  std::size_t arraySize_, size_;
+  AlignedFloats memory_;  // [size_], which holds all arrays
+  TrainedArrays arrays_;
 };
 
 }  // namespace eigenae

@@ -10,11 +10,10 @@
 #include <variant>
 #include <vector>
 
+#include "activation.h"
 #include "call_control.h"
 
 namespace eigenae {
-
-enum class Activation { none, relu, leakyRelu, silu, sigmoid };
 
 // A term of the loss: its weight at the step · the mean over its layers of its kind's value. `kind` names a row of the
 // table in eigen_losses.cc.
@@ -45,8 +44,7 @@ struct SgdSpec {
 struct TrainerSpec {
   std::vector<int> widths;      // the encoder's, from the input to the latent layer; the decoder mirrors it
   std::vector<bool> batchNorm;  // for each layer but the output, 2 · (widths − 1) − 1 in all
-  Activation activation = Activation::relu;  // of the hidden layers
-  float slope = 0;                           // of leaky ReLU
+  ActivationFunction activation{Activation::relu};  // of the hidden layers
   std::vector<EigenLossSpec> eigenLosses;
   std::variant<AdamSpec, SgdSpec> optimizer;
   std::optional<double> averaging;  // decay of the exponential average of parameters and running statistics

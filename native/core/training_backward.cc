@@ -51,10 +51,11 @@ void TrainingStep::activateBackward(std::size_t index, int thread, const Batch& 
   LayerActivations& activations = layerActivations_[index];
   for (int p = range.begin; p < range.end; ++p) {
     if (index == layout_.latentLayer && eigenLoss_.applies(batch.count, batch.weights)) addEigenLossGradient(p);
-    if (layout_.layers[index].activation == Activation::relu) {
-      kernels_.reluBackward(activations.output.get() + p * activations.stride, layout_.layers[index].outputs,
-                            activations.gradient.get() + p * activations.stride);
-    }
+    const std::size_t at = p * activations.stride;
+    const float* inputs = layout_.layers[index].batchNorm ? activations.scaled.get() : activations.linear.get();
+    kernels_.activateBackward(layout_.layers[index].activation, inputs == nullptr ? nullptr : inputs + at,
+                              activations.output.get() + at, layout_.layers[index].outputs,
+                              activations.gradient.get() + at);
   }
   if (layout_.layers[index].batchNorm) normaliseBackward(index, thread, batch);
 }
@@ -146,42 +147,54 @@ void TrainingStep::updateMiddle(int thread, const Batch& batch) {
     if (team_.size() > 1) claimWeights(layer, rows);
     const PackedFactor factor = packGradientFactor(i, thread, batch);
     const float* left = layer.transposed ? layerActivations_[i - 1].output.get() : activations.gradient.get();
-    kernels_.updateWeights(left + row, layer.transposed ? layerActivations_[i - 1].stride : activations.stride,
-                           rows.end - rows.begin, batch.count, factor.data, factor.stride, layer.columns,
-                           parameters_.at(layer.weight + row), layer.stride, batch.adam);
+    updates_.weights(left + row, layer.transposed ? layerActivations_[i - 1].stride : activations.stride,
+                     rows.end - rows.begin, batch.count, factor.data, factor.stride, layer.columns,
+                     parameters_.at(layer.weight + row), layer.stride, batch.update);
   }
   const Range mine = share(static_cast<int>(layers), thread, team_.size());
   for (int i = mine.begin; i < mine.end; ++i) updateVectors(i, batch);
 }
 
-// Updates a layer's bias, or gamma and beta with batch norm. The gradient of a bias before batch norm is 0, because the
-// mean removes the bias. So is that of the latent layer's beta if the next layer has batch norm, except for the eigen
-// losses' part: no activation lies between them, and the next mean removes beta.
+// Updates a layer's bias and, with batch norm, its gamma and beta. The gradient of a bias before batch norm is 0,
+// because the mean removes the bias. So is that of the latent layer's beta, or of its bias without batch norm, if the
+// next layer has batch norm, except for the eigen losses' part.
 void TrainingStep::updateVectors(std::size_t index, const Batch& batch) {
   const Layer& layer = layout_.layers[index];
   const PanelledLayer& places = parameters_.layer(index);
   const LayerActivations& activations = layerActivations_[index];
+  const bool hasShift = !layout_.meanIsRemoved(index);
   float sums[2][64];
   for (int begin = 0; begin < layer.outputs; begin += 64) {
     const int some = std::min(64, layer.outputs - begin);
+    const auto update = [&](const float* gradient, std::size_t place) {
+      updates_.array(gradient, some, parameters_.at(place + begin), batch.update);
+    };
     if (!layer.batchNorm) {
-      sumGradients(index, {begin, begin + some}, batch.count, sums[0]);
-      kernels_.updateArray(sums[0], some, parameters_.at(places.bias + begin), batch.adam);
+      if (hasShift) sumGradients(index, {begin, begin + some}, batch.count, sums[0]);
+      if (!hasShift) copyEigenLossSums(begin, some, batch, sums[0]);
+      update(sums[0], places.bias);
       continue;
     }
+    std::fill_n(sums[0], some, 0.0f);
+    update(sums[0], places.bias);
     for (int k = 0; k < 2; ++k) {
       std::fill_n(sums[k], some, 0.0f);
       for (int p = 0; p < panels(batch); ++p) {
         for (int i = 0; i < some; ++i) sums[k][i] += activations.sums[k][p * layer.outputs + begin + i];
       }
     }
-    if (index == layout_.latentLayer && layout_.layers[index + 1].batchNorm) {
-      for (int i = 0; i < some; ++i) {
-        sums[0][i] = eigenLoss_.applies(batch.count, batch.weights) ? eigenLoss_.gradientSums()[begin + i] : 0;
-      }
-    }
-    kernels_.updateArray(sums[0], some, parameters_.at(places.beta + begin), batch.adam);
-    kernels_.updateArray(sums[1], some, parameters_.at(places.gamma + begin), batch.adam);
+    if (!hasShift) copyEigenLossSums(begin, some, batch, sums[0]);
+    update(sums[0], places.beta);
+    update(sums[1], places.gamma);
+  }
+}
+
+// Copies the sums over the batch of the eigen losses' gradient by the embedding.
+void TrainingStep::copyEigenLossSums(int begin, int count, const Batch& batch, float* sums) const {
+  if (eigenLoss_.applies(batch.count, batch.weights)) {
+    std::copy_n(eigenLoss_.gradientSums() + begin, count, sums);
+  } else {
+    std::fill_n(sums, count, 0.0f);
   }
 }
 

@@ -93,7 +93,7 @@ void TrainingStep::lastLayer(int thread, const Batch& batch) {
     const LayerActivations& embedding = layerActivations_[layout_.latentLayer];
     eigenLoss_.evaluate(embedding.output.get(), embedding.stride, batch.count, batch.weights);
   }
-  const bool behindRelu = layout_.layers[last - 1].activation == Activation::relu;
+  const bool behindRelu = layout_.layers[last - 1].activation.kind == Activation::relu;
   imageRows_[thread].assumeDense();
   if (behindRelu) imageRows_[thread].list(lastFeatures_.get(), rowsStride_, batch.count, layer.rows);
   if (!hasSlices(thread)) return;
@@ -127,7 +127,7 @@ void TrainingStep::lastLayerSlice(int thread, int slice, Range pixels, const Bat
   const float* gradient = sliceBuffers_[thread].output.get();
   float* sums = scratch_[thread].get();
   kernels_.columnSums(gradient, rowsStride_, batch.count, count, sums);
-  kernels_.updateArray(sums, count, parameters_.at(parameters_.layer(last).bias + pixels.begin), batch.adam);
+  updates_.array(sums, count, parameters_.at(parameters_.layer(last).bias + pixels.begin), batch.update);
   updatePixelWeights(last, layerActivations_[last - 1].output.get(), layerActivations_[last - 1].stride, gradient,
                      thread, pixels, batch);
 }
@@ -199,22 +199,22 @@ void TrainingStep::lastLayerBackward(int thread, int slice, Range pixels, const 
 void TrainingStep::updatePixelWeights(std::size_t index, const float* left, std::size_t leftStride, const float* right,
                                       int thread, Range pixels, const Batch& batch) {
   const PanelledLayer& layer = parameters_.layer(index);
-  const AdamArrays weight = parameters_.at(layer.weight + pixelPanels(pixels, layer.stride));
+  const TrainedArrays weight = parameters_.at(layer.weight + pixelPanels(pixels, layer.stride));
   const int panels = countPanels(pixels);
   const SparseFactor& units = unitRows_[thread];
   if (units.fasterAsFactor()) {
-    return kernels_.updateWeightsSparse(units.matrix(), right, rowsStride_, panels, weight, layer.stride, batch.adam);
+    return updates_.weightsSparse(units.matrix(), right, rowsStride_, panels, weight, layer.stride, batch.update);
   }
   const PackedFactor factor = gradientFactors_[thread].pack(right, rowsStride_, batch.count, panels);
-  kernels_.updateWeights(left, leftStride, layer.rows, batch.count, factor.data, factor.stride,
-                         pixels.end - pixels.begin, weight, layer.stride, batch.adam);
+  updates_.weights(left, leftStride, layer.rows, batch.count, factor.data, factor.stride, pixels.end - pixels.begin,
+                   weight, layer.stride, batch.update);
 }
 
 void TrainingStep::updateFirst(int thread, const Batch& batch, const Batch* next) {
   if (!hasSlices(thread)) return;
   const LayerActivations& activations = layerActivations_[0];
   const Layer& layer = layout_.layers[0];
-  if (layer.activation == Activation::relu && !layer.batchNorm) {
+  if (layer.activation.kind == Activation::relu && !layer.batchNorm) {
     unitRows_[thread].list(activations.gradient.get(), activations.stride, layer.outputs, batch.count);
   } else {
     unitRows_[thread].assumeDense();

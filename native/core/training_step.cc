@@ -3,11 +3,19 @@
 #include <algorithm>
 #include <cmath>
 
+#include "optimizer_step.h"
+
 namespace eigenae {
 
 namespace {
 
 constexpr float normMomentum = 0.1f;
+
+bool hasEigenLoss(const TrainerSpec& spec, std::size_t layer) {
+  return std::any_of(spec.eigenLosses.begin(), spec.eigenLosses.end(), [&](const EigenLossSpec& eigenLoss) {
+    return std::count(eigenLoss.layers.begin(), eigenLoss.layers.end(), static_cast<int>(layer)) > 0;
+  });
+}
 
 static_assert(PartialSums::maximalSums == slices && PartialSums::maximalGroups == slices / slicesInGroup,
               "a part for each slice");
@@ -15,10 +23,11 @@ static_assert(PartialSums::maximalSums == slices && PartialSums::maximalGroups =
 }  // namespace
 
 TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels,
-                           Parameters& parameters, std::vector<float>& runningStatistics, Team& team,
+                           Parameters& parameters, RunningStatistics& runningStatistics, Team& team,
                            const CallControl& control)
     : layout_(layout),
       kernels_(kernels),
+      updates_(kernels.updatesOf(optimizerOf(spec), spec.averaging.has_value())),
       width_(kernels.panelColumns),
       parameters_(parameters),
       runningStatistics_(runningStatistics),
@@ -36,6 +45,11 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
     activations.gradient = alignedFloats(panels * activations.stride);
     activations.output = alignedFloats(panels * activations.stride);
     activations.transposed = alignedFloats(roundUp(parameters.layer(i).columns, width_) * images);
+    const bool silu = layer.activation.kind == Activation::silu;
+    if ((hasEigenLoss(spec, i) && i != layout.latentLayer) || (silu && !layer.batchNorm)) {
+      activations.linear = alignedFloats(panels * activations.stride);
+    }
+    if (silu && layer.batchNorm) activations.scaled = alignedFloats(panels * activations.stride);
     if (layer.batchNorm) {
       activations.normalised = alignedFloats(panels * activations.stride);
       for (AlignedFloats& sums : activations.sums) sums = alignedFloats(panels * layer.outputs);
@@ -131,12 +145,29 @@ void TrainingStep::middleForward(int thread, const Batch& batch) {
 }
 
 void TrainingStep::activate(std::size_t index, int thread, const Batch& batch) {
-  if (layout_.layers[index].batchNorm) return normalise(index, thread, batch);
+  LayerActivations& activations = layerActivations_[index];
+  if (layout_.layers[index].batchNorm) {
+    if (activations.linear != nullptr) keepLinear(index, thread, batch);
+    return normalise(index, thread, batch);
+  }
   const Range range = threadPanels(thread, batch);
   for (int p = range.begin; p < range.end; ++p) {
-    float* values = layerActivations_[index].output.get() + p * layerActivations_[index].stride;
+    const std::size_t at = p * activations.stride;
     kernels_.addBias(parameters_.values() + parameters_.layer(index).bias, layout_.layers[index].outputs,
-                     layout_.layers[index].activation == Activation::relu, values);
+                     layout_.layers[index].activation, activations.output.get() + at,
+                     activations.linear == nullptr ? nullptr : activations.linear.get() + at);
+  }
+}
+
+// Copies the linear map's output before batch norm replaces it.
+void TrainingStep::keepLinear(std::size_t index, int thread, const Batch& batch) {
+  LayerActivations& activations = layerActivations_[index];
+  const Range range = threadPanels(thread, batch);
+  for (int p = range.begin; p < range.end; ++p) {
+    float* linear = activations.linear.get() + p * activations.stride;
+    std::copy_n(activations.normalised.get() + p * activations.stride, activations.stride, linear);
+    kernels_.addBias(parameters_.values() + parameters_.layer(index).bias, layout_.layers[index].outputs, {}, linear,
+                     nullptr);
   }
 }
 
@@ -172,18 +203,26 @@ void TrainingStep::normalise(std::size_t index, int thread, const Batch& batch) 
   for (int i = 0; i < outputs; ++i) inverse[i] = 1 / std::sqrt(squares[i] / count + normEpsilon);
 
   for (int p = range.begin; p < range.end; ++p) {
+    const std::size_t at = p * activations.stride;
     kernels_.normalise(mean, inverse, parameters_.values() + places.gamma, parameters_.values() + places.beta, outputs,
-                       layer.activation == Activation::relu, activations.normalised.get() + p * activations.stride,
-                       activations.output.get() + p * activations.stride);
+                       layer.activation, activations.normalised.get() + at,
+                       activations.scaled == nullptr ? nullptr : activations.scaled.get() + at,
+                       activations.output.get() + at);
   }
   if (thread != 0 || batch.count == 1) return;
   const float* bias = parameters_.values() + places.bias;
-  float* runningMean = runningStatistics_.data() + layer.runningMean;
-  float* runningVariance = runningStatistics_.data() + layer.runningVariance;
+  float* runningMean = runningStatistics_.values.data() + layer.runningMean;
+  float* runningVariance = runningStatistics_.values.data() + layer.runningVariance;
   for (int i = 0; i < outputs; ++i) {
     runningMean[i] += normMomentum * (mean[i] + bias[i] - runningMean[i]);
     runningVariance[i] += normMomentum * (squares[i] / (count - 1) - runningVariance[i]);
   }
+}
+
+void TrainingStep::averageStatistics(const Batch& batch) {
+  auto& [values, averages] = runningStatistics_;
+  const float share = batch.update.averageShare;
+  for (std::size_t i = 0; i < averages.size(); ++i) averages[i] += (values[i] - averages[i]) * share;
 }
 
 }  // namespace eigenae

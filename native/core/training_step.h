@@ -19,7 +19,7 @@ namespace eigenae {
 // A batch. Its images are either taken from the data set, with noise added, or given.
 struct Batch {
   int count = 0;
-  AdamStep adam{};
+  OptimizerStep update{};
   const double* weights = nullptr;  // of the eigen losses
   // From the data set:
   const Images* images = nullptr;
@@ -30,10 +30,18 @@ struct Batch {
   const float* noisy = nullptr;  // [count][inputs]
 };
 
+// The running statistics of all layers with batch norm, in the order of State. Without averaging, the averages are
+// empty.
+struct RunningStatistics {
+  std::vector<float> values, averages;
+
+  const std::vector<float>& evaluated() const { return averages.empty() ? values : averages; }
+};
+
 class TrainingStep {
  public:
   TrainingStep(const TrainerSpec& spec, const Layout& layout, const Kernels& kernels, Parameters& parameters,
-               std::vector<float>& runningStatistics, Team& team, const CallControl& control);
+               RunningStatistics& runningStatistics, Team& team, const CallControl& control);
 
   // Allocates memory for batches of `count` images. Must be called before a step of that size, as a step must not
   // throw.
@@ -58,6 +66,9 @@ class TrainingStep {
   // by slice, while the weights of a slice are in the cache.
   void updateFirst(int thread, const Batch& batch, const Batch* next);
 
+  // Moves the averages of the running statistics, if there are any, by one thread. Must be called after lastLayer.
+  void averageStatistics(const Batch& batch);
+
   // Adds the losses of the batch to `losses`, whose terms must exist. Must be called after lastLayer.
   void addLosses(const Batch& batch, Losses& losses) const;
 
@@ -65,10 +76,13 @@ class TrainingStep {
   // The values that a layer keeps for back-propagation; the last layer has none. Panels are [outputs][images].
   struct LayerActivations {
     AlignedFloats output, gradient, normalised;
+    // The linear map's output, bias included, of hidden layers with an eigen loss or with SiLU and no batch norm; and
+    // the input of SiLU behind batch norm.
+    AlignedFloats linear, scaled;
     // The transposed factor of the weight's gradient, panels [images][features] rowsStride_ apart: the input of the
     // first layer and of the decoder's layers, the gradient of the encoder's other layers.
     AlignedFloats transposed;
-    std::size_t stride = 0;              // floats from panel to panel of output, gradient and normalised
+    std::size_t stride = 0;              // floats from panel to panel of these
     AlignedFloats sums[2];               // batch norm: [panels][outputs], two sums over the images of each panel
     std::vector<AlignedFloats> inverse;  // batch norm: for each thread, [outputs] 1 / deviation
   };
@@ -114,6 +128,7 @@ class TrainingStep {
                           Range pixels, const Batch& batch);
   // training_step.cc
   void activate(std::size_t layer, int thread, const Batch& batch);
+  void keepLinear(std::size_t layer, int thread, const Batch& batch);
   void normalise(std::size_t layer, int thread, const Batch& batch);
   // training_backward.cc
   void activateBackward(std::size_t layer, int thread, const Batch& batch);
@@ -122,13 +137,15 @@ class TrainingStep {
   PackedFactor packGradientFactor(std::size_t layer, int thread, const Batch& batch);
   void claimWeights(const PanelledLayer& layer, Range rows) const;
   void updateVectors(std::size_t layer, const Batch& batch);
+  void copyEigenLossSums(int begin, int count, const Batch& batch, float* sums) const;
   void sumGradients(std::size_t layer, Range outputs, int count, float* sums) const;
 
   const Layout& layout_;
   const Kernels& kernels_;
+  const UpdateKernels& updates_;
   const int width_;  // of a panel
   Parameters& parameters_;
-  std::vector<float>& runningStatistics_;
+  RunningStatistics& runningStatistics_;
   Team& team_;
   EigenLossTerm eigenLoss_;
 

@@ -1,11 +1,10 @@
 #include "vector_trainer.h"
 
 #include <algorithm>
-#include <cmath>
-#include <stdexcept>
 
 #include "inference.h"
 #include "layout.h"
+#include "optimizer_step.h"
 #include "parameters.h"
 #include "product_scope.h"
 #include "random.h"
@@ -16,15 +15,6 @@ namespace eigenae {
 
 namespace {
 
-AdamStep adamFactors(const AdamSpec& adam, std::int64_t step, double learningRate) {
-  const double correction1 = 1 - std::pow(adam.beta1, static_cast<double>(step));
-  const double rootCorrection2 = std::sqrt(1 - std::pow(adam.beta2, static_cast<double>(step)));
-  return {.oneMinusBeta1 = static_cast<float>(1 - adam.beta1),
-          .oneMinusBeta2 = static_cast<float>(1 - adam.beta2),
-          .stepSize = static_cast<float>(learningRate * rootCorrection2 / correction1),
-          .epsilon = static_cast<float>(adam.epsilon * rootCorrection2)};
-}
-
 class VectorTrainer final : public Trainer {
  public:
   VectorTrainer(const TrainerSpec& spec, const Kernels& kernels)
@@ -32,10 +22,12 @@ class VectorTrainer final : public Trainer {
         kernels_(kernels),
         layout_(makeLayout(spec)),
         team_(spec.threads),
-        parameters_(layout_, kernels.panelColumns),
-        runningStatistics_(layout_.runningStatisticCount),
+        parameters_(layout_, kernels.panelColumns, spec.averaging.has_value()),
         training_(spec, layout_, kernels, parameters_, runningStatistics_, team_, control),
-        inference_(layout_, kernels, parameters_, team_, control) {}
+        inference_(layout_, kernels, parameters_, team_, control) {
+    runningStatistics_.values.resize(layout_.runningStatisticCount);
+    if (spec.averaging) runningStatistics_.averages.resize(layout_.runningStatisticCount);
+  }
 
   std::size_t parameterCount() const override { return layout_.parameterCount; }
   std::size_t runningStatisticCount() const override { return layout_.runningStatisticCount; }
@@ -44,14 +36,15 @@ class VectorTrainer final : public Trainer {
   void setState(const State& state) override {
     step_ = state.step;
     parameters_.setState(state);
-    runningStatistics_ = state.runningStatistics;
+    runningStatistics_ = {state.runningStatistics, state.averagedStatistics};
   }
 
   State getState() const override {
     State state;
     state.step = step_;
     parameters_.getState(state);
-    state.runningStatistics = runningStatistics_;
+    state.runningStatistics = runningStatistics_.values;
+    state.averagedStatistics = runningStatistics_.averages;
     return state;
   }
 
@@ -80,16 +73,16 @@ class VectorTrainer final : public Trainer {
   }
 
   void encode(const Images& images, float* embedding) override {
-    inference_.encode(images, runningStatistics_, embedding);
+    inference_.encode(images, runningStatistics_.evaluated(), embedding);
   }
   void linearOutputs(const Images& images, float* outputs) override {
-    inference_.linearOutputs(images, runningStatistics_, outputs);
+    inference_.linearOutputs(images, runningStatistics_.evaluated(), outputs);
   }
   void reconstruct(const Images& images, float* output) override {
-    inference_.reconstruct(images, runningStatistics_, output);
+    inference_.reconstruct(images, runningStatistics_.evaluated(), output);
   }
   double meanSquaredError(const Images& images, const Noise* noise) override {
-    return inference_.meanSquaredError(images, noise, runningStatistics_);
+    return inference_.meanSquaredError(images, noise, runningStatistics_.evaluated());
   }
 
  private:
@@ -104,12 +97,12 @@ class VectorTrainer final : public Trainer {
     std::int64_t done = 0;
     training_.prepare(makeBatch(0).count);
     training_.prepare(makeBatch(batches - 1).count);
+    if (step_ == 0) clearAverages();
     team_.run([&](int thread) noexcept {
       const ProductScope use(kernels_);
       const auto batchOf = [&](std::size_t index) {
         Batch batch = makeBatch(index);
-        batch.adam = adamFactors(std::get<AdamSpec>(spec_.optimizer), step_ + static_cast<std::int64_t>(index) + 1,
-                                 values.learningRates[index]);
+        batch.update = stepFactors(spec_, step_ + static_cast<std::int64_t>(index) + 1, values.learningRates[index]);
         batch.weights = values.weights + index * spec_.eigenLosses.size();
         return batch;
       };
@@ -125,6 +118,7 @@ class VectorTrainer final : public Trainer {
           done = static_cast<std::int64_t>(index) + 1;
           stop = control.stopped();
           training_.addLosses(batch, losses);
+          training_.averageStatistics(batch);
           // An eigen loss that was stopped has no value to report.
           if (!stop) control.publish({static_cast<std::uint32_t>(losses.images), static_cast<float>(losses.loss())});
         }
@@ -142,13 +136,19 @@ class VectorTrainer final : public Trainer {
     return losses;
   }
 
+  // Before the first step they are copies, which the averages do not count.
+  void clearAverages() {
+    parameters_.clearAverages();
+    std::fill(runningStatistics_.averages.begin(), runningStatistics_.averages.end(), 0.0f);
+  }
+
   const TrainerSpec spec_;
   const Kernels& kernels_;
   const Layout layout_;
   Team team_;
   std::int64_t step_ = 0;
   Parameters parameters_;
-  std::vector<float> runningStatistics_;
+  RunningStatistics runningStatistics_;
   TrainingStep training_;
   Inference inference_;
 };
@@ -156,10 +156,6 @@ class VectorTrainer final : public Trainer {
 }  // namespace
 
 std::unique_ptr<Trainer> createVectorTrainer(const TrainerSpec& spec, const Kernels& kernels) {
-  const AdamSpec* adam = std::get_if<AdamSpec>(&spec.optimizer);
-  if (adam == nullptr || adam->weightDecay != 0 || spec.averaging || spec.activation != Activation::relu) {
-    throw std::invalid_argument("the core has only Adam, ReLU and no averaging");
-  }
   return std::make_unique<VectorTrainer>(spec, kernels);
 }
 

@@ -2,13 +2,13 @@
 #pragma once
 
 #include "activations.h"
-#include "adam.h"
 #include "columns.h"
 #include "distances.h"
 #include "gradient.h"
 #include "kernels.h"
 #include "noise.h"
 #include "normalisation.h"
+#include "optimizers.h"
 #include "products.h"
 #include "sparse_gradient.h"
 #include "sparse_products.h"
@@ -17,6 +17,17 @@
 
 namespace eigenae {
 namespace {
+
+// Adam without weight decay is the optimiser whose updates run between the products.
+template <typename Optimizer>
+constexpr UpdateKernels adamUpdates() {
+  return {updateWeights<Optimizer>, updateWeightsSparse<Optimizer>, updateArray<Optimizer>};
+}
+
+template <typename ForWeights, typename ForArrays>
+constexpr UpdateKernels otherUpdates() {
+  return {updateWeightsAfterProducts<ForWeights, multiply>, updateWeightsSparse<ForWeights>, updateArray<ForArrays>};
+}
 
 constexpr Kernels vectorKernels() {
   return {
@@ -28,17 +39,18 @@ constexpr Kernels vectorKernels() {
       .multiply = multiply,
       .multiplyTransposed = multiplyTransposed,
       .addPartialSums = addPartialSums,
-      .updateWeights = updateWeights,
-      .updateArray = updateArray,
+      .updates = {{adamUpdates<Adam<false, false>>(), adamUpdates<Adam<false, true>>()},
+                  {otherUpdates<Adam<true, false>, Adam<false, false>>(),
+                   otherUpdates<Adam<true, true>, Adam<false, true>>()},
+                  {otherUpdates<Sgd<false>, Sgd<false>>(), otherUpdates<Sgd<true>, Sgd<true>>()}},
       .listNonZeros = listNonZeros,
       .multiplySparse = multiplySparse,
       .multiplySampled = multiplySampled,
       .scatterPartialSums = scatterPartialSums,
-      .updateWeightsSparse = updateWeightsSparse,
       .fillInput = fillInput,
       .readPixels = readPixels,
       .addBias = addBias,
-      .reluBackward = reluBackward,
+      .activateBackward = activateBackward,
       .sigmoidLoss = sigmoidLoss,
       .sigmoid = sigmoid,
       .squaredError = squaredError,

@@ -14,24 +14,43 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "../core/activation.h"
+
 namespace eigenae {
 
 constexpr int widestPanel = 32;  // the largest panelColumns of all instruction sets
 
-// The factors of one Adam step, with the bias corrections folded in by adamFactors in core/vector_trainer.cc:
-//   m += (g − m) · oneMinusBeta1,  v += (g² − v) · oneMinusBeta2,  w −= stepSize · m / (√v + epsilon)
-struct AdamStep {
-  float oneMinusBeta1;
-  float oneMinusBeta2;
-  float stepSize;
-  float epsilon;
+// Each is compiled without and with averages.
+enum class Optimizer { adam, adamW, sgd };
+constexpr int optimizers = 3;
+
+// The factors of one step of an optimiser, made by stepFactors in core/optimizer_step.cc. For parameters w with the
+// gradient g, moments m and v, averages a:
+//
+//   adam    m += (g − m) · oneMinusBeta1,  v += (g² − v) · oneMinusBeta2,  w −= stepSize · m / (√v + epsilon)
+//           stepSize and epsilon include the bias corrections
+//   adamW   the same, with w = w · keptShare − stepSize · m / (√v + epsilon) for weights
+//   sgd     m = m · momentum + g,  w −= stepSize · (g · gradientShare + m · bufferShare)
+//   then    a += (w − a) · averageShare
+struct OptimizerStep {
+  float oneMinusBeta1 = 0, oneMinusBeta2 = 0;
+  float stepSize = 0;
+  float epsilon = 0, keptShare = 1;
+  float momentum = 0, gradientShare = 0, bufferShare = 1;
+  float averageShare = 1;
 };
 
-// The same position in the parameters and in both of Adam's moments. The three arrays have one layout.
-struct AdamArrays {
+// The same position in the arrays of what training changes. All have one layout.
+struct TrainedArrays {
   float* parameters;
   float* firstMoments;
   float* secondMoments;
+  float* averages;  // null without averaging
+
+  TrainedArrays from(std::size_t offset) const {
+    return {parameters + offset, firstMoments + offset, secondMoments + offset,
+            averages == nullptr ? nullptr : averages + offset};
+  }
 };
 
 // The source of a panel of noisy input [pixels][images].
@@ -63,6 +82,21 @@ struct SparseMatrix {
   float* values;           // of each element
 };
 
+// One step of one optimiser.
+struct UpdateKernels {
+  // Updates w [rows][columns] whose gradient is d [rows][depth] · b [depth][columns], with b packed. The gradient is
+  // never stored as a whole.
+  void (*weights)(const float* d, std::size_t dStride, int rows, int depth, const float* b, std::size_t bStride,
+                  int columns, TrainedArrays w, std::size_t wStride, const OptimizerStep& step);
+
+  // Updates w [rows][panels] whose gradient is a [rows][depth] · b [depth][panels].
+  void (*weightsSparse)(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, TrainedArrays w,
+                        std::size_t wStride, const OptimizerStep& step);
+
+  // Updates w [count] with the given gradient [count], without weight decay. No pointer needs to be aligned.
+  void (*array)(const float* gradient, std::size_t count, TrainedArrays w, const OptimizerStep& step);
+};
+
 struct Kernels {
   int panelColumns;
 
@@ -73,8 +107,9 @@ struct Kernels {
   void (*beginProducts)();
   void (*endProducts)();
 
-  // An instruction set may want the right factor of multiply and updateWeights in a format of its own. packRightFactor
-  // converts one panel b [depth][panel] into packedFloats(depth) floats. Both are null if the panel is used as it is.
+  // An instruction set may want the right factor of multiply and of updated weights in a format of its own.
+  // packRightFactor converts one panel b [depth][panel] into packedFloats(depth) floats. Both are null if the panel is
+  // used as it is.
   std::size_t (*packedFloats)(int depth);
   void (*packRightFactor)(const float* b, int depth, float* packed);
 
@@ -87,13 +122,13 @@ struct Kernels {
   // out [rows][panel] = the sum of all partial sums [rows][panel].
   void (*addPartialSums)(const PartialSums& sums, int rows, float* out);
 
-  // One Adam step on w [rows][columns] whose gradient is d [rows][depth] · b [depth][columns], with b packed. The
-  // gradient is never stored as a whole.
-  void (*updateWeights)(const float* d, std::size_t dStride, int rows, int depth, const float* b, std::size_t bStride,
-                        int columns, AdamArrays w, std::size_t wStride, const AdamStep& step);
+  // --- Updates ---
 
-  // One Adam step on w [count] with the given gradient [count]. No pointer needs to be aligned.
-  void (*updateArray)(const float* gradient, std::size_t count, AdamArrays w, const AdamStep& step);
+  UpdateKernels updates[optimizers][2];  // without and with averages
+
+  const UpdateKernels& updatesOf(Optimizer optimizer, bool averages) const {
+    return updates[static_cast<int>(optimizer)][averages];
+  }
 
   // --- Products that skip zeros ---
 
@@ -114,10 +149,6 @@ struct Kernels {
   // sums in place of a's values. The partial sums are arrays parallel to a.values, with room for 15 floats more.
   void (*scatterPartialSums)(const SparseMatrix& a, const PartialSums& sums, int firstRow, float* out);
 
-  // One Adam step on w [rows][panels] whose gradient is a [rows][depth] · b [depth][panels].
-  void (*updateWeightsSparse)(const SparseMatrix& a, const float* b, std::size_t bStride, int panels, AdamArrays w,
-                              std::size_t wStride, const AdamStep& step);
-
   // --- Images ---
 
   // Writes the rows [4 · firstBlock, 4 · endBlock) of a panel [pixels][images]: pixel / 255 plus noise. `to` points to
@@ -131,11 +162,12 @@ struct Kernels {
 
   // --- Activations, each on one panel [rows] ---
 
-  // x = x + bias [rows], then ReLU if `applyRelu` is set.
-  void (*addBias)(const float* bias, int rows, bool applyRelu, float* x);
+  // linear = x + bias [rows] unless `linear` is null, and x = activation(x + bias).
+  void (*addBias)(const float* bias, int rows, ActivationFunction activation, float* x, float* linear);
 
-  // Sets gradient to 0 where output, a result of ReLU, is 0.
-  void (*reluBackward)(const float* output, int rows, float* gradient);
+  // gradient becomes that of the activation's input, of which SiLU needs the values. The others need the output.
+  void (*activateBackward)(ActivationFunction activation, const float* input, const float* output, int rows,
+                           float* gradient);
 
   // x is [images][pixels of a panel]. With y = sigmoid(x + bias [panel]), x becomes (y − target) · y (1 − y) · scale,
   // and 0 in columns that are not valid. Returns Σ (y − target)² over the valid columns.
@@ -161,9 +193,10 @@ struct Kernels {
   // mean [rows] and squares [rows] = Σ (x − mean)² over the valid columns of each row.
   void (*moments)(const float* x, int rows, int validColumns, float* mean, float* squares);
 
-  // x = (x − mean) · inverse and out = x · gamma + beta, then ReLU if `applyRelu` is set.
+  // x = (x − mean) · inverse, scaled = x · gamma + beta unless `scaled` is null, and out = activation(x · gamma +
+  // beta).
   void (*normalise)(const float* mean, const float* inverse, const float* gamma, const float* beta, int rows,
-                    bool applyRelu, float* x, float* out);
+                    ActivationFunction activation, float* x, float* scaled, float* out);
 
   // sums [rows] = Σ gradient and products [rows] = Σ gradient · normalised, over the valid columns.
   void (*normaliseSums)(const float* gradient, const float* normalised, int rows, int validColumns, float* sums,
@@ -173,8 +206,8 @@ struct Kernels {
   void (*normaliseBackward)(const float* normalised, const float* scale, const float* mean, const float* projection,
                             int rows, float* gradient);
 
-  // x = x · scale + shift, then ReLU if `applyRelu` is set: batch norm in inference.
-  void (*scaleShift)(const float* scale, const float* shift, int rows, bool applyRelu, float* x);
+  // x = activation(x · scale + shift): batch norm in inference.
+  void (*scaleShift)(const float* scale, const float* shift, int rows, ActivationFunction activation, float* x);
 
   // --- Linear algebra in double, for singular values and covariances ---
   //

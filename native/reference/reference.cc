@@ -1,10 +1,10 @@
 // A complete training step in plain scalar C++, in reading order:
 //
 //   input      addNoise
-//   forward    linear → batch norm → ReLU, for each layer; the latent layer has no activation, the last one a sigmoid
+//   forward    linear → batch norm → activation, for each layer; the latent layer has none, the last one a sigmoid
 //   losses     mean squared error of the output, eigen losses of the embedding
 //   backward   the same layers in reverse order
-//   update     Adam
+//   update     Adam, AdamW or SGD, then the averages
 //   trainer    the step, and the epoch around it
 //
 // Activations are [batch][width] and weights [outputs][inputs], row-major. Parameters and gradients are each stored in
@@ -164,6 +164,27 @@ void reluForward(float* values, std::size_t count) {
 
 void reluBackward(const float* output, float* gradient, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) gradient[i] = output[i] > 0 ? gradient[i] : 0;
+}
+
+void leakyReluForward(float slope, float* values, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) values[i] *= values[i] > 0 ? 1 : slope;
+}
+
+void leakyReluBackward(float slope, const float* output, float* gradient, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) gradient[i] *= output[i] > 0 ? 1 : slope;
+}
+
+// x · sigmoid(x)
+void siluForward(float* values, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) values[i] /= 1 + std::exp(-values[i]);
+}
+
+// With s = sigmoid(x), the derivative is s + x · s · (1 − s).
+void siluBackward(const float* input, float* gradient, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const float x = input[i], s = 1 / (1 + std::exp(-x));
+    gradient[i] *= s + x * s * (1 - s);
+  }
 }
 
 void sigmoidForward(float* values, std::size_t count) {
@@ -375,12 +396,37 @@ void adamStep(const AdamSpec& adam, double learningRate, std::int64_t step, cons
   }
 }
 
+void decayWeights(const AdamSpec& adam, double learningRate, std::size_t count, float* weights) {
+  const float kept = static_cast<float>(1 - learningRate * adam.weightDecay);
+  for (std::size_t i = 0; i < count; ++i) weights[i] *= kept;
+}
+
+void sgdStep(const SgdSpec& sgd, double learningRate, const float* gradient, std::size_t count, float* parameters,
+             float* buffers) {
+  const float momentum = static_cast<float>(sgd.momentum), rate = static_cast<float>(learningRate);
+  for (std::size_t i = 0; i < count; ++i) {
+    buffers[i] = momentum * buffers[i] + gradient[i];
+    parameters[i] -= rate * (sgd.nesterov ? gradient[i] + momentum * buffers[i] : buffers[i]);
+  }
+}
+
+// As torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn.
+void average(double decay, std::int64_t step, const float* values, std::size_t count, float* averages) {
+  if (step == 1) {
+    std::copy_n(values, count, averages);
+    return;
+  }
+  const float share = static_cast<float>(1 - decay);
+  for (std::size_t i = 0; i < count; ++i) averages[i] += share * (values[i] - averages[i]);
+}
+
 // --- Trainer ---
 
 namespace {
 
 // The values of one layer for one batch.
 struct LayerValues {
+  std::vector<float> input;             // [batchSize][outputs] of the activation
   std::vector<float> output;            // [batchSize][outputs]
   std::vector<float> gradient;          // [batchSize][outputs] of the layer's output, later of its linear part's output
   std::vector<float> normalised;        // [batchSize][outputs] with batch norm
@@ -400,12 +446,15 @@ class ReferenceTrainer final : public Trainer {
     for (const Layer& layer : layout_.layers) {
       const std::size_t size = area(spec.batchSize, layer.outputs);
       values_.push_back({std::vector<float>(size), std::vector<float>(size), std::vector<float>(size),
-                         std::vector<float>(layer.outputs)});
+                         std::vector<float>(size), std::vector<float>(layer.outputs)});
     }
     state_.parameters.resize(layout_.parameterCount);
     state_.firstMoments.resize(layout_.parameterCount);
     state_.secondMoments.resize(layout_.parameterCount);
     state_.runningStatistics.resize(layout_.runningStatisticCount);
+    if (!spec.averaging) return;
+    state_.averagedParameters.resize(layout_.parameterCount);
+    state_.averagedStatistics.resize(layout_.runningStatisticCount);
   }
 
   std::size_t parameterCount() const override { return layout_.parameterCount; }
@@ -445,6 +494,7 @@ class ReferenceTrainer final : public Trainer {
 
   void linearOutputs(const Images& images, float* outputs) override {
     const std::size_t total = layout_.hiddenUnits();
+    const float* parameters = evaluatedParameters();
     inferBatches(images, nullptr, [&](std::size_t first, int batch) {
       std::size_t begin = 0;
       for (std::size_t i = 0; i + 1 < layout_.layers.size(); ++i) {
@@ -453,8 +503,8 @@ class ReferenceTrainer final : public Trainer {
         const int units = layer.outputs;
         const float* input = i == 0 ? noisy_.data() : values_[i - 1].output.data();
         std::vector<float> linear(area(batch, units));
-        linearForward(input, state_.parameters.data() + layer.weight, state_.parameters.data() + layer.bias, batch,
-                      layer.inputs, units, linear.data());
+        linearForward(input, parameters + layer.weight, parameters + layer.bias, batch, layer.inputs, units,
+                      linear.data());
         for (int b = 0; b < batch; ++b) {
           std::copy_n(linear.data() + area(b, units), units, outputs + (first + b) * total + begin);
         }
@@ -489,8 +539,26 @@ class ReferenceTrainer final : public Trainer {
     evaluateEigenLosses(batch, values.weights + index * spec_.eigenLosses.size(), losses);
     backward(noisy, clean, batch);
     ++state_.step;
-    adamStep(std::get<AdamSpec>(spec_.optimizer), values.learningRates[index], state_.step, gradient_.data(),
-             gradient_.size(), state_.parameters.data(), state_.firstMoments.data(), state_.secondMoments.data());
+    update(values.learningRates[index]);
+  }
+
+  void update(double learningRate) {
+    float* parameters = state_.parameters.data();
+    const std::size_t count = layout_.parameterCount;
+    if (const AdamSpec* adam = std::get_if<AdamSpec>(&spec_.optimizer)) {
+      for (const Layer& layer : layout_.layers) {
+        decayWeights(*adam, learningRate, area(layer.outputs, layer.inputs), parameters + layer.weight);
+      }
+      adamStep(*adam, learningRate, state_.step, gradient_.data(), count, parameters, state_.firstMoments.data(),
+               state_.secondMoments.data());
+    } else {
+      sgdStep(std::get<SgdSpec>(spec_.optimizer), learningRate, gradient_.data(), count, parameters,
+              state_.firstMoments.data());
+    }
+    if (!spec_.averaging) return;
+    average(*spec_.averaging, state_.step, parameters, count, state_.averagedParameters.data());
+    average(*spec_.averaging, state_.step, state_.runningStatistics.data(), layout_.runningStatisticCount,
+            state_.averagedStatistics.data());
   }
 
   void forward(const float* input, int batch) {
@@ -506,14 +574,28 @@ class ReferenceTrainer final : public Trainer {
                          values.normalised.data(), values.inverseDeviation.data(), statistics + layer.runningMean,
                          statistics + layer.runningVariance);
       }
+      values.input = values.output;
       activate(layer, batch, values.output.data());
       input = values.output.data();
     }
   }
 
   void activate(const Layer& layer, int batch, float* values) const {
-    if (layer.activation == Activation::relu) reluForward(values, area(batch, layer.outputs));
-    if (layer.activation == Activation::sigmoid) sigmoidForward(values, area(batch, layer.outputs));
+    const std::size_t count = area(batch, layer.outputs);
+    const auto [kind, slope] = layer.activation;
+    if (kind == Activation::relu) reluForward(values, count);
+    if (kind == Activation::leakyRelu) leakyReluForward(slope, values, count);
+    if (kind == Activation::silu) siluForward(values, count);
+    if (kind == Activation::sigmoid) sigmoidForward(values, count);
+  }
+
+  // gradient [batch][outputs] of a hidden layer's output becomes that of the activation's input.
+  void activateBackward(const Layer& layer, int batch, const LayerValues& values, float* gradient) const {
+    const std::size_t count = area(batch, layer.outputs);
+    const auto [kind, slope] = layer.activation;
+    if (kind == Activation::relu) reluBackward(values.output.data(), gradient, count);
+    if (kind == Activation::leakyRelu) leakyReluBackward(slope, values.output.data(), gradient, count);
+    if (kind == Activation::silu) siluBackward(values.input.data(), gradient, count);
   }
 
   // Sets latentGradient_ [batch][latent].
@@ -544,11 +626,12 @@ class ReferenceTrainer final : public Trainer {
       if (i == layout_.latentLayer) {
         for (std::size_t j = 0; j < count; ++j) gradient[j] += static_cast<float>(latentGradient_[j]);
       }
-      if (layer.activation == Activation::relu) reluBackward(values_[i].output.data(), gradient, count);
+      activateBackward(layer, batch, values_[i], gradient);
       if (layer.batchNorm) {
         backwardBatchNorm(i, batch);
       } else {
         linearBackwardBias(gradient, batch, layer.outputs, gradients + layer.bias);
+        if (layout_.meanIsRemoved(i)) sumLatentGradient(batch, gradients + layer.bias);
       }
       const float* layerInput = i == 0 ? input : values_[i - 1].output.data();
       linearBackwardWeight(gradient, layerInput, batch, layer.inputs, layer.outputs, gradients + layer.weight);
@@ -558,8 +641,8 @@ class ReferenceTrainer final : public Trainer {
     }
   }
 
-  // In exact arithmetic the mean squared error contributes 0 to two gradients of a layer with batch norm. If they were
-  // computed as sums, rounding errors would remain, and Adam scales even the smallest gradient to a full step.
+  // In exact arithmetic the mean squared error contributes 0 to two gradients around batch norm. If they were computed
+  // as sums, rounding errors would remain, and Adam scales even the smallest gradient to a full step.
   void backwardBatchNorm(std::size_t index, int batch) {
     const Layer& layer = layout_.layers[index];
     LayerValues& values = values_[index];
@@ -570,13 +653,17 @@ class ReferenceTrainer final : public Trainer {
     // The first is that of the bias: subtracting the batch's mean cancels the bias.
     std::fill_n(&gradient_[layer.bias], layer.outputs, 0.0f);
 
-    // The second is that of the latent layer's beta: no activation follows, so the next layer's mean removes it. Only
-    // the eigen losses, which see the embedding itself, contribute to it.
-    if (index != layout_.latentLayer || !layout_.layers[index + 1].batchNorm) return;
-    for (int i = 0; i < layer.outputs; ++i) {
+    if (layout_.meanIsRemoved(index)) sumLatentGradient(batch, &gradient_[layer.beta]);
+  }
+
+  // The second is that of the latent layer's beta, or of its bias without batch norm: no activation follows, so the
+  // next layer's mean removes it. Only the eigen losses, which see the embedding itself, contribute to it.
+  void sumLatentGradient(int batch, float* sums) const {
+    const int latent = layout_.latent();
+    for (int i = 0; i < latent; ++i) {
       double sum = 0;
-      for (int b = 0; b < batch; ++b) sum += latentGradient_[area(b, layer.outputs) + i];
-      gradient_[layer.beta + i] = static_cast<float>(sum);
+      for (int b = 0; b < batch; ++b) sum += latentGradient_[area(b, latent) + i];
+      sums[i] = static_cast<float>(sum);
     }
   }
 
@@ -604,8 +691,13 @@ class ReferenceTrainer final : public Trainer {
     }
   }
 
+  const float* evaluatedParameters() const {
+    return (spec_.averaging ? state_.averagedParameters : state_.parameters).data();
+  }
+
   void infer(const float* input, int batch) {
-    const float *parameters = state_.parameters.data(), *statistics = state_.runningStatistics.data();
+    const float* parameters = evaluatedParameters();
+    const float* statistics = (spec_.averaging ? state_.averagedStatistics : state_.runningStatistics).data();
     for (std::size_t i = 0; i < layout_.layers.size(); ++i) {
       const Layer& layer = layout_.layers[i];
       float* output = values_[i].output.data();

@@ -42,6 +42,14 @@ void reluForward(float* values, std::size_t count);
 // Sets gradient [count] to 0 where output [count], a result of reluForward, is 0.
 void reluBackward(const float* output, float* gradient, std::size_t count);
 
+void leakyReluForward(float slope, float* values, std::size_t count);
+// Multiplies gradient [count] by the slope where output [count], a result of leakyReluForward, is not positive.
+void leakyReluBackward(float slope, const float* output, float* gradient, std::size_t count);
+
+void siluForward(float* values, std::size_t count);
+// gradient [count] of the output becomes that of input [count].
+void siluBackward(const float* input, float* gradient, std::size_t count);
+
 void sigmoidForward(float* values, std::size_t count);
 
 // --- Losses ---
@@ -58,9 +66,19 @@ double eigenLossForwardBackward(const EigenLossSpec& spec, double weight, const 
 
 // --- Update ---
 
-// One step of Adam on parameters [count]. step counts from 1.
+// One step of Adam on parameters [count], without weight decay. step counts from 1.
 void adamStep(const AdamSpec& adam, double learningRate, std::int64_t step, const float* gradient, std::size_t count,
               float* parameters, float* firstMoments, float* secondMoments);
+
+// AdamW's decay of weights [count], before Adam's step.
+void decayWeights(const AdamSpec& adam, double learningRate, std::size_t count, float* weights);
+
+// One step of SGD on parameters [count].
+void sgdStep(const SgdSpec& sgd, double learningRate, const float* gradient, std::size_t count, float* parameters,
+             float* buffers);
+
+// Moves averages [count] of values [count] after a step. step counts from 1; the averages of the first one are copies.
+void average(double decay, std::int64_t step, const float* values, std::size_t count, float* averages);
 
 // --- Trainer ---
 

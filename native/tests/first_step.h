@@ -16,7 +16,7 @@ struct TrainedMatrix {
 
   TrainedMatrix(const Kernels& kernels, int rows, int columns)
       : w(kernels, rows, columns, 3), m(kernels, rows, columns), v(kernels, rows, columns) {}
-  AdamArrays places() { return {w.data(), m.data(), v.data()}; }
+  TrainedArrays places() { return {w.data(), m.data(), v.data(), nullptr}; }
 };
 
 // Expects `trained` to be `before` after Adam's first step with the gradient d · b.
@@ -44,9 +44,9 @@ inline void expectFirstStep(TrainedMatrix& trained, TrainedMatrix& before, Panel
   }
 }
 
-inline const AdamStep firstStep{.oneMinusBeta1 = 0.1f,
-                                .oneMinusBeta2 = 0.001f,
-                                .stepSize = 0.005f * std::sqrt(1 - 0.999f) / 0.1f,
-                                .epsilon = 1e-8f * std::sqrt(1 - 0.999f)};
+inline const OptimizerStep firstStep{.oneMinusBeta1 = 0.1f,
+                                     .oneMinusBeta2 = 0.001f,
+                                     .stepSize = 0.005f * std::sqrt(1 - 0.999f) / 0.1f,
+                                     .epsilon = 1e-8f * std::sqrt(1 - 0.999f)};
 
 }  // namespace eigenae::testing

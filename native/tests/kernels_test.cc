@@ -23,10 +23,10 @@ EIGENAE_EVERY_INSTRUCTION_SET(Kernel);
 TEST_P(Kernel, TrainArrayIsAdamOnUnalignedArrays) {
   const AdamSpec spec;
   const float rootCorrection = std::sqrt(1 - 0.999f);
-  const AdamStep step{.oneMinusBeta1 = 0.1f,
-                      .oneMinusBeta2 = 0.001f,
-                      .stepSize = 0.005f * rootCorrection / 0.1f,
-                      .epsilon = 1e-8f * rootCorrection};
+  const OptimizerStep step{.oneMinusBeta1 = 0.1f,
+                           .oneMinusBeta2 = 0.001f,
+                           .stepSize = 0.005f * rootCorrection / 0.1f,
+                           .epsilon = 1e-8f * rootCorrection};
   for (const int count : oddSizes) {
     const auto numbers = randomMatrix(4, count + 1, 9);
     std::vector<float> gradient(count + 1), w(count + 1), m(count + 1), v(count + 1);
@@ -36,7 +36,9 @@ TEST_P(Kernel, TrainArrayIsAdamOnUnalignedArrays) {
     }
     auto w2 = w, m2 = m, v2 = v;
     adamStep(spec, 0.005, 1, gradient.data() + 1, count, w2.data() + 1, m2.data() + 1, v2.data() + 1);
-    kernels().updateArray(gradient.data() + 1, count, {w.data() + 1, m.data() + 1, v.data() + 1}, step);
+    kernels()
+        .updatesOf(Optimizer::adam, false)
+        .array(gradient.data() + 1, count, {w.data() + 1, m.data() + 1, v.data() + 1, nullptr}, step);
     for (int i = 0; i <= count; ++i) {
       EXPECT_NEAR(w[i], w2[i], 1e-6);
       EXPECT_NEAR(m[i], m2[i], 1e-7);
@@ -141,6 +143,87 @@ TEST_P(Kernel, SigmoidLossIsTheSquaredErrorAndItsGradient) {
         }
       }
       EXPECT_NEAR(loss, expected, 1e-5 * expected + 1e-6);
+    }
+  }
+}
+
+constexpr ActivationFunction activations[] = {
+    {Activation::none}, {Activation::relu}, {Activation::leakyRelu, 0.3f}, {Activation::silu}};
+
+float activated(ActivationFunction activation, float x) {
+  if (activation.kind == Activation::relu) reluForward(&x, 1);
+  if (activation.kind == Activation::leakyRelu) leakyReluForward(activation.slope, &x, 1);
+  if (activation.kind == Activation::silu) siluForward(&x, 1);
+  return x;
+}
+
+TEST_P(Kernel, AddBiasActivatesAndKeepsTheSums) {
+  for (const int rows : oddSizes) {
+    for (const ActivationFunction activation : activations) {
+      PanelMatrix before(kernels(), rows, width(), 4), x(kernels(), rows, width(), 4), linear(kernels(), rows, width());
+      const auto numbers = randomMatrix(1, rows, 5);
+      const std::vector<float> bias(numbers.begin(), numbers.end());
+      kernels().addBias(bias.data(), rows, activation, x.data(), linear.data());
+      for (int r = 0; r < rows; ++r) {
+        for (int c = 0; c < width(); ++c) {
+          ASSERT_EQ(linear.at(r, c), before.at(r, c) + bias[r]);
+          ASSERT_NEAR(x.at(r, c), activated(activation, linear.at(r, c)), 1e-6);
+        }
+      }
+      kernels().addBias(bias.data(), rows, activation, before.data(), nullptr);
+      for (int r = 0; r < rows; ++r) ASSERT_EQ(before.at(r, 0), x.at(r, 0));
+    }
+  }
+}
+
+TEST_P(Kernel, ActivateBackwardMultipliesByTheDerivative) {
+  for (const int rows : oddSizes) {
+    for (const ActivationFunction activation : activations) {
+      PanelMatrix input(kernels(), rows, width(), 4), output(kernels(), rows, width());
+      PanelMatrix before(kernels(), rows, width(), 6), gradient(kernels(), rows, width(), 6);
+      for (int r = 0; r < rows; ++r) {
+        input.at(r, 0) *= 40;  // saturates SiLU's sigmoid in both directions
+        for (int c = 0; c < width(); ++c) output.at(r, c) = activated(activation, input.at(r, c));
+      }
+      kernels().activateBackward(activation, input.data(), output.data(), rows, gradient.data());
+      for (int r = 0; r < rows; ++r) {
+        for (int c = 0; c < width(); ++c) {
+          float expected = before.at(r, c);
+          if (activation.kind == Activation::relu) reluBackward(&output.at(r, c), &expected, 1);
+          if (activation.kind == Activation::leakyRelu) {
+            leakyReluBackward(activation.slope, &output.at(r, c), &expected, 1);
+          }
+          if (activation.kind == Activation::silu) siluBackward(&input.at(r, c), &expected, 1);
+          ASSERT_NEAR(gradient.at(r, c), expected, 2e-6);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Kernel, BatchNormActivatesInTrainingAndInference) {
+  for (const int rows : oddSizes) {
+    for (const ActivationFunction activation : activations) {
+      PanelMatrix x(kernels(), rows, width(), 4), before(kernels(), rows, width(), 4);
+      PanelMatrix scaled(kernels(), rows, width()), out(kernels(), rows, width());
+      const auto numbers = randomMatrix(4, rows, 7);
+      const std::vector<float> all(numbers.begin(), numbers.end());
+      const float *mean = all.data(), *inverse = mean + rows, *gamma = inverse + rows, *beta = gamma + rows;
+      kernels().normalise(mean, inverse, gamma, beta, rows, activation, x.data(), scaled.data(), out.data());
+      for (int r = 0; r < rows; ++r) {
+        for (int c = 0; c < width(); ++c) {
+          ASSERT_NEAR(x.at(r, c), (before.at(r, c) - mean[r]) * inverse[r], 1e-5);
+          ASSERT_NEAR(scaled.at(r, c), x.at(r, c) * gamma[r] + beta[r], 1e-5);
+          ASSERT_NEAR(out.at(r, c), activated(activation, scaled.at(r, c)), 2e-6);
+        }
+      }
+      kernels().scaleShift(gamma, beta, rows, activation, before.data());
+      PanelMatrix again(kernels(), rows, width(), 4);
+      for (int r = 0; r < rows; ++r) {
+        for (int c = 0; c < width(); ++c) {
+          ASSERT_NEAR(before.at(r, c), activated(activation, again.at(r, c) * gamma[r] + beta[r]), 1e-5);
+        }
+      }
     }
   }
 }

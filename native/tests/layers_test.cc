@@ -71,6 +71,40 @@ TEST(Relu, DoesNotHideANaN) {
   EXPECT_TRUE(std::isnan(value));
 }
 
+TEST(LeakyRelu, KeepsASlopeWhereItsInputWasNegative) {
+  float values[] = {-2, 0, 3}, gradient[] = {5, 6, 7};
+  leakyReluForward(0.25f, values, 3);
+  leakyReluBackward(0.25f, values, gradient, 3);
+  EXPECT_EQ(values[0], -0.5f);
+  EXPECT_EQ(values[1], 0);
+  EXPECT_EQ(values[2], 3);
+  EXPECT_EQ(gradient[0], 1.25f);
+  EXPECT_EQ(gradient[1], 1.5f);  // as PyTorch at 0
+  EXPECT_EQ(gradient[2], 7);
+}
+
+TEST(Silu, IsItsInputTimesItsSigmoidAndItsGradientTheDerivative) {
+  for (const float x : randomFloats(15, 10)) {
+    float value = 4 * x, gradient = 3;
+    const double exact = 4.0 * x / (1 + std::exp(-4.0 * x));
+    const auto silu = [](double input) { return input / (1 + std::exp(-input)); };
+    const double difference = (silu(4.0 * x + 1e-5) - silu(4.0 * x - 1e-5)) / 2e-5;
+    siluBackward(&value, &gradient, 1);
+    siluForward(&value, 1);
+    EXPECT_NEAR(value, exact, 1e-6);
+    EXPECT_NEAR(gradient, 3 * difference, 5e-6);
+  }
+}
+
+TEST(Silu, IsFiniteForLargeInputs) {
+  float values[] = {-1000, 1000}, gradient[] = {1, 1};
+  siluBackward(values, gradient, 2);
+  siluForward(values, 2);
+  EXPECT_EQ(values[0], 0);
+  EXPECT_EQ(values[1], 1000);
+  EXPECT_EQ(gradient[1], 1);
+}
+
 TEST(Sigmoid, IsFiniteForLargeInputs) {
   float values[] = {-1000, 0, 1000};
   sigmoidForward(values, 3);
@@ -196,6 +230,40 @@ TEST(Adam, FollowsPyTorchsFormula) {
     adamStep(adam, learningRate, step, &gradients[step - 1], 1, &parameter, &first, &second);
     EXPECT_NEAR(parameter, expected, 1e-7);
   }
+}
+
+TEST(AdamW, DecaysWeightsByTheLearningRateTimesTheDecay) {
+  float weights[] = {2, -4};
+  decayWeights(AdamSpec{.weightDecay = 0.5}, 0.1, 2, weights);
+  EXPECT_FLOAT_EQ(weights[0], 1.9f);
+  EXPECT_FLOAT_EQ(weights[1], -3.8f);
+}
+
+TEST(Sgd, FollowsPyTorchsFormula) {
+  const float gradients[] = {0.5f, -0.25f, 0.125f};
+  for (const bool nesterov : {false, true}) {
+    float parameter = 1, buffer = 0;
+    double expected = 1, b = 0;
+    for (const float g : gradients) {
+      b = 0.9 * b + g;
+      expected -= 0.1 * (nesterov ? g + 0.9 * b : b);
+      sgdStep({.momentum = 0.9, .nesterov = nesterov}, 0.1, &g, 1, &parameter, &buffer);
+      EXPECT_NEAR(parameter, expected, 1e-7);
+      EXPECT_NEAR(buffer, b, 1e-7);
+    }
+  }
+}
+
+TEST(Average, IsACopyFirstAndThenMovesByTheDecay) {
+  const float values[] = {1, 3};
+  float averages[] = {7, 8};
+  average(0.75, 1, values, 2, averages);
+  EXPECT_EQ(averages[0], 1);
+  EXPECT_EQ(averages[1], 3);
+  const float later[] = {5, -1};
+  average(0.75, 2, later, 2, averages);
+  EXPECT_EQ(averages[0], 2);
+  EXPECT_EQ(averages[1], 2);
 }
 
 TEST(Adam, LeavesAParameterWithoutGradientAlone) {

@@ -102,15 +102,17 @@ TEST_P(DenseProducts, TrainWeightsIsAdamOnTheProduct) {
     PanelMatrix d(kernels(), rows, depth, 1), b(kernels(), depth, columns, 2);
     TrainedMatrix before(kernels(), rows, columns), trained(kernels(), rows, columns);
     const PackedFactor factor = pack(b, depth, columns);
-    kernels().updateWeights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns, trained.places(),
-                            trained.w.stride(), firstStep);
+    kernels()
+        .updatesOf(Optimizer::adam, false)
+        .weights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns, trained.places(),
+                 trained.w.stride(), firstStep);
     expectFirstStep(trained, before, d, b, rows, depth, columns);
   }
 }
 
 // Parameters start at 0, so that they are as exact as the update.
 TEST_P(DenseProducts, TrainWeightsMovesParametersByTheirMomentsToAFloatsPrecision) {
-  const AdamStep step{.oneMinusBeta1 = 0.1f, .oneMinusBeta2 = 0.001f, .stepSize = 0.0016f, .epsilon = 3e-10f};
+  const OptimizerStep step{.oneMinusBeta1 = 0.1f, .oneMinusBeta2 = 0.001f, .stepSize = 0.0016f, .epsilon = 3e-10f};
   for (const auto& [rows, depth] : {std::pair{1, 1}, {17, 31}, {97, 64}, {70, 301}}) {
     constexpr int columns = 37;
     PanelMatrix d(kernels(), rows, depth, 1), b(kernels(), depth, columns, 2);
@@ -119,8 +121,10 @@ TEST_P(DenseProducts, TrainWeightsMovesParametersByTheirMomentsToAFloatsPrecisio
       for (int c = 0; c < columns; ++c) v.at(r, c) *= v.at(r, c);
     }
     const PackedFactor factor = pack(b, depth, columns);
-    kernels().updateWeights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns,
-                            {w.data(), m.data(), v.data()}, w.stride(), step);
+    kernels()
+        .updatesOf(Optimizer::adam, false)
+        .weights(d.data(), d.stride(), rows, depth, factor.data, factor.stride, columns,
+                 {w.data(), m.data(), v.data(), nullptr}, w.stride(), step);
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < columns; ++c) {
         const double update = step.stepSize * double{m.at(r, c)} / (std::sqrt(double{v.at(r, c)}) + step.epsilon);

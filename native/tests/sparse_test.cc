@@ -130,8 +130,10 @@ TEST_P(SparseProducts, TrainWeightsSparseIsAdamOnTheProduct) {
     SparseMatrixCase d(kernels(), rows, depth, 30);
     PanelMatrix b(kernels(), depth, columns, 2);
     TrainedMatrix before(kernels(), rows, columns), trained(kernels(), rows, columns);
-    kernels().updateWeightsSparse(d.factor.matrix(), b.data(), b.stride(), panels, trained.places(), trained.w.stride(),
-                                  firstStep);
+    kernels()
+        .updatesOf(Optimizer::adam, false)
+        .weightsSparse(d.factor.matrix(), b.data(), b.stride(), panels, trained.places(), trained.w.stride(),
+                       firstStep);
     expectFirstStep(trained, before, d.dense, b, rows, depth, columns);
   }
 }

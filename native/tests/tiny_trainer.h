@@ -15,12 +15,15 @@
 
 namespace eigenae::testing {
 
-enum class BatchNorm { none, encoder, all };
+// `alternating` has batch norm before and behind the latent layer, but not on it, and so on outwards.
+enum class BatchNorm { none, encoder, all, alternating };
 
 // The flags of the layers of a network with the given number of widths.
 inline std::vector<bool> batchNormFlags(BatchNorm batchNorm, std::size_t widths) {
   std::vector<bool> flags(2 * widths - 3, batchNorm == BatchNorm::all);
   if (batchNorm == BatchNorm::encoder) std::fill_n(flags.begin(), widths - 1, true);
+  for (std::size_t i = (widths + 1) % 2; i < flags.size() && batchNorm == BatchNorm::alternating; i += 2)
+    flags[i] = true;
   return flags;
 }
 
@@ -68,6 +71,9 @@ inline State initialState(const TrainerSpec& spec) {
       state.runningStatistics[layer.runningVariance + i] = 1;
     }
   }
+  if (!spec.averaging) return state;
+  state.averagedParameters = state.parameters;
+  state.averagedStatistics = state.runningStatistics;
   return state;
 }
 
@@ -110,6 +116,8 @@ inline void expectSameBits(const State& a, const State& b) {
   EXPECT_EQ(a.firstMoments, b.firstMoments);
   EXPECT_EQ(a.secondMoments, b.secondMoments);
   EXPECT_EQ(a.runningStatistics, b.runningStatistics);
+  EXPECT_EQ(a.averagedParameters, b.averagedParameters);
+  EXPECT_EQ(a.averagedStatistics, b.averagedStatistics);
 }
 
 inline double meanLoss(const Losses& losses) { return losses.loss() / static_cast<double>(losses.images); }

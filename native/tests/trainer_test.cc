@@ -37,24 +37,36 @@ struct NetworkCase {
   const char* name;
   BatchNorm batchNorm;
   std::vector<EigenLossSpec> eigenLosses;
+  ActivationFunction activation{Activation::relu};
 };
 
 void PrintTo(const NetworkCase& network, std::ostream* out) { *out << network.name; }
 
 class EveryNetwork : public ::testing::TestWithParam<NetworkCase> {
  protected:
-  TrainerSpec spec() const { return tinySpec(GetParam().batchNorm, GetParam().eigenLosses); }
+  TrainerSpec spec() const {
+    TrainerSpec spec = tinySpec(GetParam().batchNorm, GetParam().eigenLosses);
+    spec.activation = GetParam().activation;
+    return spec;
+  }
 };
 
-INSTANTIATE_TEST_SUITE_P(Trainer, EveryNetwork,
-                         ::testing::Values(NetworkCase{"plain", BatchNorm::none, {}},
-                                           NetworkCase{"top_k", BatchNorm::none, {topTwo}},
-                                           NetworkCase{"two_eigen_losses", BatchNorm::none, {topTwo, centeredLogMax}},
-                                           NetworkCase{"encoder_norm", BatchNorm::encoder, {topTwo}},
-                                           NetworkCase{"all_norm", BatchNorm::all, {}},
-                                           NetworkCase{"all_norm_top_k", BatchNorm::all, {topTwo}},
-                                           NetworkCase{"all_norm_centered", BatchNorm::all, {centeredLogMax}}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Trainer, EveryNetwork,
+    ::testing::Values(NetworkCase{"plain", BatchNorm::none, {}}, NetworkCase{"top_k", BatchNorm::none, {topTwo}},
+                      NetworkCase{"two_eigen_losses", BatchNorm::none, {topTwo, centeredLogMax}},
+                      NetworkCase{"encoder_norm", BatchNorm::encoder, {topTwo}},
+                      NetworkCase{"all_norm", BatchNorm::all, {}},
+                      NetworkCase{"all_norm_top_k", BatchNorm::all, {topTwo}},
+                      NetworkCase{"all_norm_centered", BatchNorm::all, {centeredLogMax}},
+                      NetworkCase{"alternating_norm", BatchNorm::alternating, {}},
+                      NetworkCase{"alternating_norm_top_k", BatchNorm::alternating, {topTwo}},
+                      NetworkCase{"leaky", BatchNorm::none, {topTwo}, {Activation::leakyRelu, 0.7f}},
+                      NetworkCase{"leaky_norm", BatchNorm::all, {}, {Activation::leakyRelu, 0.1f}},
+                      NetworkCase{"silu", BatchNorm::none, {topTwo}, {Activation::silu}},
+                      NetworkCase{"silu_norm", BatchNorm::all, {topTwo}, {Activation::silu}},
+                      NetworkCase{"silu_some", BatchNorm::alternating, {}, {Activation::silu}}),
+    [](const auto& info) { return info.param.name; });
 
 TEST_P(EveryNetwork, GradientOfEveryParameterEqualsCentralDifferences) {
   const auto clean = pixels(8, 7, 31), noisy = pixels(8, 7, 32);
@@ -118,6 +130,19 @@ TEST(BatchNormAfterTheBottleneck, LeavesTheShiftOfTheLatentCodesToTheEigenLosses
   const State initial = initialState(spec), trained = trainer->getState();
   for (int i = 0; i < latentLayer.outputs; ++i) {
     EXPECT_EQ(trained.parameters[latentLayer.beta + i], initial.parameters[latentLayer.beta + i]);
+    EXPECT_EQ(trained.parameters[latentLayer.bias + i], initial.parameters[latentLayer.bias + i]);
+  }
+}
+
+TEST(BatchNormAfterTheBottleneck, LeavesTheBiasOfTheLatentLayerToTheEigenLosses) {
+  const TrainerSpec spec = tinySpec(BatchNorm::alternating);
+  const auto trainer = makeTrainer(spec);
+  const auto clean = pixels(8, 7, 36);
+  for (int step = 0; step < 20; ++step) trainer->trainBatch(clean.data(), clean.data(), 8, constantValues());
+  const Layout layout = makeLayout(spec);
+  const Layer& latentLayer = layout.layers[layout.latentLayer];
+  const State initial = initialState(spec), trained = trainer->getState();
+  for (int i = 0; i < latentLayer.outputs; ++i) {
     EXPECT_EQ(trained.parameters[latentLayer.bias + i], initial.parameters[latentLayer.bias + i]);
   }
 }

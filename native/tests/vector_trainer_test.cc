@@ -26,17 +26,25 @@ struct Case {
   BatchNorm batchNorm;
   int batchSize;
   std::vector<EigenLossSpec> eigenLosses;
+  ActivationFunction activation;
+  std::variant<AdamSpec, SgdSpec> optimizer;
+  std::optional<double> averaging;
 };
 
 void PrintTo(const Case& c, std::ostream* out) {
   for (const int width : c.widths) *out << width << '-';
   *out << " norm " << static_cast<int>(c.batchNorm) << " batch " << c.batchSize << " eigen losses "
-       << c.eigenLosses.size();
+       << c.eigenLosses.size() << " activation " << static_cast<int>(c.activation.kind) << " optimizer "
+       << c.optimizer.index() << (c.averaging ? " averaged" : "");
 }
 
 std::vector<Case> cases() {
   std::vector<Case> all;
   const std::vector<EigenLossSpec> eigenLosses[] = {{}, {topTwo}, {topTwo, centeredLogMax}};
+  const ActivationFunction activations[] = {{Activation::relu}, {Activation::leakyRelu, 0.2f}, {Activation::silu}};
+  const std::variant<AdamSpec, SgdSpec> optimizers[] = {AdamSpec{}, AdamSpec{.weightDecay = 0.1}, SgdSpec{},
+                                                        SgdSpec{.momentum = 0.8, .nesterov = true}};
+  const std::optional<double> averagings[] = {std::nullopt, 0.9};
   int turn = 0;
   for (const auto& widths : std::vector<std::vector<int>>{{20, 16, 8, 5, 4},
                                                           {53, 31, 13, 3},
@@ -47,8 +55,12 @@ std::vector<Case> cases() {
                                                           {101, 37, 64},
                                                           {130, 70, 33},
                                                           {784, 20, 32}}) {
-    for (const BatchNorm batchNorm : {BatchNorm::none, BatchNorm::encoder, BatchNorm::all}) {
-      for (const int batchSize : {16, 37, 70}) all.push_back({widths, batchNorm, batchSize, eigenLosses[turn++ % 3]});
+    for (const BatchNorm batchNorm : {BatchNorm::none, BatchNorm::encoder, BatchNorm::all, BatchNorm::alternating}) {
+      for (const int batchSize : {16, 37, 70}) {
+        all.push_back({widths, batchNorm, batchSize, eigenLosses[turn % 3], activations[turn / 3 % 3],
+                       optimizers[turn % 4], averagings[turn % 5 % 2]});
+        ++turn;
+      }
     }
   }
   return all;
@@ -62,6 +74,9 @@ class VectorTrainer : public ::testing::TestWithParam<Case> {
     result.batchNorm = batchNormFlags(GetParam().batchNorm, result.widths.size());
     result.batchSize = GetParam().batchSize;
     testing::addLatentLosses(result, GetParam().eigenLosses);
+    result.activation = GetParam().activation;
+    result.optimizer = GetParam().optimizer;
+    result.averaging = GetParam().averaging;
     result.seed = 5;
     result.threads = threads;
     return result;
@@ -83,6 +98,9 @@ class VectorTrainer : public ::testing::TestWithParam<Case> {
         state.runningStatistics[layer.runningVariance + i] = 1;
       }
     }
+    if (!spec().averaging) return state;
+    state.averagedParameters = state.parameters;
+    state.averagedStatistics = state.runningStatistics;
     return state;
   }
 
@@ -136,7 +154,14 @@ TEST_P(VectorTrainer, TakesTheStepOfThePlainTrainer) {
       EXPECT_EQ(mine.images, plains.images);
     }
     EXPECT_LT(distance(state.firstMoments, after.firstMoments), 3e-4) << set.name;
-    EXPECT_LT(distance(state.secondMoments, after.secondMoments), 3e-4) << set.name;
+    if (std::holds_alternative<AdamSpec>(plainSpec.optimizer)) {
+      EXPECT_LT(distance(state.secondMoments, after.secondMoments), 3e-4) << set.name;
+    } else {
+      EXPECT_EQ(state.secondMoments, after.secondMoments) << set.name;
+      EXPECT_LT(distance(state.parameters, after.parameters), 1e-5) << set.name;
+    }
+    EXPECT_EQ(state.averagedParameters, plainSpec.averaging ? state.parameters : std::vector<float>{}) << set.name;
+    EXPECT_EQ(state.averagedStatistics, plainSpec.averaging ? state.runningStatistics : std::vector<float>{});
     if (!state.runningStatistics.empty()) {
       EXPECT_LT(distance(state.runningStatistics, after.runningStatistics), 1e-5) << set.name;
     }
@@ -173,6 +198,8 @@ TEST_P(VectorTrainer, GivesTheSameBitsOnAnyNumberOfThreads) {
       EXPECT_EQ(state.firstMoments, first.firstMoments) << threads << " threads";
       EXPECT_EQ(state.secondMoments, first.secondMoments) << threads << " threads";
       EXPECT_EQ(state.runningStatistics, first.runningStatistics) << threads << " threads";
+      EXPECT_EQ(state.averagedParameters, first.averagedParameters) << threads << " threads";
+      EXPECT_EQ(state.averagedStatistics, first.averagedStatistics) << threads << " threads";
       EXPECT_EQ(losses.squaredError, firstLosses.squaredError) << threads << " threads";
       EXPECT_EQ(losses.loss(), firstLosses.loss()) << threads << " threads";
       EXPECT_EQ(output, firstOutput) << threads << " threads";

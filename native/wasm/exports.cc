@@ -90,10 +90,7 @@ EXPORT(addEigenLossLayer)
 void addEigenLossLayer(int position) { spec().eigenLosses.back().layers.push_back(position); }
 
 EXPORT(setActivation)
-void setActivation(int activation, float slope) {
-  spec().activation = static_cast<Activation>(activation);
-  spec().slope = slope;
-}
+void setActivation(int activation, float slope) { spec().activation = {static_cast<Activation>(activation), slope}; }
 
 EXPORT(setAdam)
 void setAdam(double beta1, double beta2, double epsilon, double weightDecay) {

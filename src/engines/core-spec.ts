@@ -7,9 +7,9 @@ export interface CoreSpec {
   readonly widths: readonly number[]
   /** For each layer but the output, in the order of the forward pass. */
   readonly batchNorm: readonly boolean[]
-  /** Of the hidden layers. */
+  /** The activation of the hidden layers. */
   readonly activation: CoreActivation
-  /** Of leaky ReLU; not used by the others. */
+  /** The slope of leaky ReLU; the others do not use it. */
   readonly slope: number
   readonly eigenLosses: readonly CoreEigenLoss[]
   readonly optimizer: CoreAdam | CoreSgd
