@@ -15,7 +15,7 @@ import { writeAtomically } from '../files/write.js'
 import { comparisonCharts, comparisonPictures, drawnArms, occasionalPictures } from '../plots/comparison.js'
 import { drawModelStills } from '../plots/model-pictures.js'
 import { loadRenderer, pictureFiles, removeStalePictures, writeCharts, writeStills } from '../plots/render.js'
-import { reportPage } from './page.js'
+import { type ReportOptions, reportPage } from './page.js'
 
 /**
  * Checks that a comparison can be drawn and written to a folder, in which an earlier one may be replaced. Writes nothing.
@@ -54,15 +54,18 @@ export interface WrittenComparison {
 export async function writeComparison(
   folder: string,
   comparison: Comparison,
-  command: readonly string[],
+  options: Omit<ReportOptions, 'stills'>,
 ): Promise<WrittenComparison> {
   await makeFolder(folder)
-  await writeAtomically(join(folder, 'comparison.json'), jsonText({ ...comparisonJson(comparison), command }))
+  await writeAtomically(
+    join(folder, 'comparison.json'),
+    jsonText({ ...comparisonJson(comparison), command: options.command }),
+  )
   await writeAtomically(join(folder, 'comparison.csv'), comparisonCsv(comparison))
   const charts = comparisonCharts(comparison)
-  const writeReport = async () =>
-    writeAtomically(join(folder, 'report.html'), await reportPage(comparison, charts, command))
   const { stills, notes } = await drawModelStills(drawnArms(comparison), 'light')
+  const writeReport = async () =>
+    writeAtomically(join(folder, 'report.html'), await reportPage(comparison, charts, { ...options, stills }))
   const [pictures] = await Promise.all([writeCharts(folder, charts), writeReport()])
   const images = await writeStills(folder, stills)
   await removeStalePictures(folder, occasionalPictures, [...pictures, ...images])

@@ -1,0 +1,54 @@
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+import type { Arm, Comparison } from '../comparison/compare.js'
+import { EigenaeError } from '../errors.js'
+import { readJsonIfPresent } from '../files/json.js'
+import { version } from '../runs/facts.js'
+
+/** Returns the title of a report: the sweep's name or, if no sweep made all arms, the arms' names or their number. */
+export function reportTitle({ arms }: Comparison): string {
+  const sweep = sweepOf(arms)
+  if (sweep !== null) return sweep
+  if (arms.length > 3) return `${arms.length} arms compared`
+  const names = arms.map(({ shortName }) => shortName)
+  return names.length === 1 ? names[0]! : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+}
+
+const namedSchema = z.object({ name: z.string() })
+
+function sweepOf(arms: readonly Arm[]): string | null {
+  const folders = new Set(arms.map(({ name }) => dirname(name)))
+  return folders.size === 1 ? sweepName([...folders][0]!) : null
+}
+
+/** Returns the name of the sweep in a folder; null if there is none, or if its sweep.json is damaged. */
+export function sweepName(folder: string): string | null {
+  try {
+    return namedSchema.safeParse(readJsonIfPresent(join(folder, 'sweep.json'))).data?.name ?? null
+  } catch (error) {
+    if (error instanceof EigenaeError) return null
+    throw error
+  }
+}
+
+/** Returns a line about the runs, one about their origin, and one about the report itself. */
+export function reportFacts({ arms }: Comparison, now: Date): readonly string[] {
+  const runs = arms.flatMap((arm) => arm.runs)
+  const records = runs.map(({ record }) => record)
+  const distinct = (values: readonly string[]) => listing([...new Set(values)])
+  const ended = records.flatMap((record) => ('ended' in record ? [record.ended.slice(0, 10)] : [])).sort()
+  const dates = ended[0] === ended.at(-1) ? `${ended[0]}` : `${ended[0]} to ${ended.at(-1)}`
+  return [
+    `${runs.length} completed run${runs.length === 1 ? '' : 's'} in ${arms.length} arm${arms.length === 1 ? '' : 's'}${ended.length > 0 ? `, trained ${dates}` : ''}`,
+    `On ${distinct(records.map(({ host }) => host))}: ${distinct(records.map(({ device, engine }) => `${device} (${engine.name} ${engine.variant})`))}, eigenae ${distinct(records.map(({ versions }) => versions.eigenae))}, Node ${distinct(records.map(({ versions }) => versions.node))}`,
+    `Report made ${now.toISOString().slice(0, 16).replace('T', ' ')} UTC by eigenae ${version}`,
+  ]
+}
+
+// A cluster has hundreds of nodes.
+const mostNamed = 4
+
+function listing(values: readonly string[]): string {
+  const named = values.slice(0, mostNamed).join(', ')
+  return values.length > mostNamed ? `${named} and ${values.length - mostNamed} more` : named
+}

@@ -1,0 +1,164 @@
+/**
+ * Draws charts with Vega. Text from runs is only ever used as the text of elements or the values of signals, never as
+ * markup or code.
+ */
+import type * as Vega from 'vega'
+import type * as VegaLite from 'vega-lite'
+import { applyLayout, armField, type Chart, type Spec } from '../../plots/chart.js'
+import type { ReportChart, ReportData } from '../report-data.js'
+
+// Earlier scripts of the page define these.
+declare const vega: typeof Vega
+declare const vegaLite: typeof VegaLite
+
+const darkScheme = matchMedia('(prefers-color-scheme: dark)')
+const tooltip = document.getElementById('tooltip')!
+
+// More marks than this are slow as elements of an SVG.
+const mostElements = 3000
+
+/** The charts of a page, which it draws again if its width, the colour scheme or the data changes. */
+export class Charts {
+  readonly #hidden = new Set<string>()
+  readonly #views = new Map<string, Vega.View>()
+  readonly #charts = new Map<string, ReportChart>()
+  #themes: ReportData['themes']
+  #redraw: Promise<void> = Promise.resolve()
+
+  constructor(themes: ReportData['themes']) {
+    this.#themes = themes
+    let width = innerWidth
+    addEventListener('resize', () => {
+      if (innerWidth === width) return
+      width = innerWidth
+      void this.drawAll()
+    })
+    darkScheme.addEventListener('change', () => void this.drawAll())
+  }
+
+  /** Replaces a chart; the page has an element for its name. */
+  set(chart: ReportChart): void {
+    this.#charts.set(chart.name, chart)
+  }
+
+  /** Returns whether the chart differs from the one that is drawn. */
+  differs(chart: ReportChart): boolean {
+    return JSON.stringify(this.#charts.get(chart.name)) !== JSON.stringify(chart)
+  }
+
+  /** Draws the charts one after another. The page answers in between. */
+  drawAll(names: Iterable<string> = this.#charts.keys()): Promise<void> {
+    const chosen = [...names]
+    this.#redraw = this.#redraw.then(async () => {
+      for (const name of chosen) {
+        this.draw(name)
+        await new Promise((resolve) => setTimeout(resolve))
+      }
+    })
+    return this.#redraw
+  }
+
+  draw(name: string): void {
+    const chart = this.#charts.get(name)
+    const element = document.getElementById(`chart-${name}`)
+    if (chart === undefined || element === null) return
+    this.#views.get(name)?.finalize()
+    // Its height stays while it is redrawn, so that the page does not jump.
+    element.style.minHeight = `${element.offsetHeight}px`
+    element.replaceChildren()
+    const config = this.#themes[darkScheme.matches ? 'dark' : 'light']
+    const { spec } = vegaLite.compile(this.#withHiding({ ...fitToWidth(chart, element.clientWidth), config }))
+    const view = new vega.View(vega.parse(spec), {
+      container: element,
+      hover: true,
+      renderer: marksOf(chart) > mostElements ? 'canvas' : 'svg',
+    })
+    view.tooltip((_, event, __, value) => showTooltip(event, value))
+    void view.runAsync().then(() => element.style.removeProperty('min-height'))
+    this.#views.set(name, view)
+  }
+
+  /** Shows or hides an arm in all charts; returns whether it is shown now. */
+  toggle(label: string): boolean {
+    if (!this.#hidden.delete(label)) this.#hidden.add(label)
+    for (const view of this.#views.values()) void view.signal('hidden', [...this.#hidden]).runAsync()
+    return !this.#hidden.has(label)
+  }
+
+  isHidden(label: string): boolean {
+    return this.#hidden.has(label)
+  }
+
+  /** Downloads a chart as it would be in the files: on white, with its title and its own legend. */
+  async download(name: string, format: 'svg' | 'png'): Promise<void> {
+    const chart = this.#charts.get(name)
+    if (chart === undefined) return
+    const printed = { ...chart, spec: { ...(chart.printed ?? chart.spec), data: chart.spec.data } }
+    const whole = this.#withHiding({
+      ...applyLayout(printed),
+      title: chart.title,
+      config: this.#themes.light,
+    })
+    const view = new vega.View(vega.parse(vegaLite.compile(whole).spec), { renderer: 'none' })
+    try {
+      const address =
+        format === 'png'
+          ? await view.toImageURL('png', 2)
+          : URL.createObjectURL(new Blob([await view.toSVG()], { type: 'image/svg+xml' }))
+      saveAs(`${name}.${format}`, address)
+    } finally {
+      view.finalize()
+    }
+  }
+
+  #withHiding(spec: Spec): VegaLite.TopLevelSpec {
+    const hiding = {
+      params: [{ name: 'hidden', value: [...this.#hidden] }],
+      transform: [{ filter: `indexof(hidden, datum.${armField}) < 0` }],
+    }
+    return { ...spec, ...hiding } as unknown as VegaLite.TopLevelSpec
+  }
+}
+
+function marksOf({ spec }: Chart): number {
+  const { values } = (spec.data ?? {}) as { readonly values?: readonly unknown[] }
+  return values?.length ?? 0
+}
+
+/** Returns the chart with as many panels side by side as fit into the width. */
+function fitToWidth(chart: Chart, width: number): Spec {
+  const { panels } = chart
+  const fitting = Math.floor(width / (Math.min(panels.width, 200) + panels.margin))
+  const columns = Math.max(1, Math.min(panels.count, fitting))
+  const widest = Math.floor((width - 24) / columns) - panels.margin
+  const panelWidth = Math.max(110, Math.min(panels.width * 1.6, widest))
+  return applyLayout({ ...chart, panels: { ...panels, columns, width: panelWidth } })
+}
+
+/** Vega passes the tooltip's fields as an object. When the pointer leaves a mark, the event or the object is null. */
+function showTooltip(pointer: MouseEvent | null, value: unknown): void {
+  tooltip.replaceChildren()
+  const fields = value !== null && typeof value === 'object' ? Object.entries(value) : []
+  tooltip.toggleAttribute('hidden', pointer === null || fields.length === 0)
+  for (const [name, text] of fields) {
+    const line = document.createElement('div')
+    const head = document.createElement('b')
+    head.textContent = name
+    line.append(head, ` ${String(text)}`)
+    tooltip.append(line)
+  }
+  if (pointer === null) return
+  const right = innerWidth - tooltip.clientWidth - 12
+  tooltip.style.left = `${Math.max(4, Math.min(pointer.clientX + 14, right))}px`
+  tooltip.style.top = `${pointer.clientY + 14}px`
+}
+
+/** Saves the content of an address of this page under a name. */
+export function saveAs(name: string, address: string): void {
+  const link = document.createElement('a')
+  link.download = name
+  link.href = address
+  link.click()
+  // The browser reads a blob when the download starts, which is after this call.
+  if (address.startsWith('blob:')) setTimeout(() => URL.revokeObjectURL(address), 60_000)
+}
