@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
@@ -18,6 +18,18 @@ if (missing) {
 
 const scratch = scratchFolder()
 const evil = '<script>window.hit=1</script>'
+const notes = `# The finding
+
+**Top-k** is worse, see [the paper](https://example.org/paper) and ![a dot](dot.png).
+
+| arm | MSE |
+|-----|----:|
+| none | 0.0265 |
+
+${evil} <img src=x onerror=hit()> [click](javascript:hit()) [file](file:///etc/passwd)
+`
+const dot = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII='
+const compare = (...args: readonly string[]) => eigenae(['compare', ...args], { cwd: scratch() })
 let browser: Browser
 let address: string
 
@@ -34,9 +46,9 @@ describe.skipIf(missing)('report.html in Chromium', () => {
       })
       writeRun(scratch('<script>', `seed-${seed}`), { seed, testMse: 0.031, eigen, name: evil })
     }
-    const { code, stderr } = await eigenae(['compare', '.', '--baseline', 'none', '--out', 'out'], {
-      cwd: scratch(),
-    })
+    writeFileSync(scratch('notes.md'), notes)
+    writeFileSync(scratch('dot.png'), Buffer.from(dot, 'base64'))
+    const { code, stderr } = await compare('.', '--baseline', 'none', '--notes', 'notes.md', '--out', 'out')
     expect(stderr).not.toContain('warning')
     expect(code).toBe(0)
     address = pathToFileURL(scratch('out', 'report.html')).href
@@ -65,7 +77,8 @@ describe.skipIf(missing)('report.html in Chromium', () => {
     [400, 'dark'],
   ] as const)('makes no requests and fits at %d pixels, %s', async (width, scheme) => {
     const { page, problems } = await open(width, scheme)
-    expect(await page.locator('.chart svg').count()).toBe(comparisonPictures.length + 1)
+    // One for the chosen axes, one for the trade-off of the arms.
+    expect(await page.locator('.chart svg').count()).toBe(comparisonPictures.length + 2)
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
     const background = await page.evaluate('getComputedStyle(document.body).backgroundColor')
     expect(background).toBe(scheme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(22, 24, 28)')
@@ -75,8 +88,9 @@ describe.skipIf(missing)('report.html in Chromium', () => {
   it('keeps names that look like markup as text', async () => {
     const { page } = await open(1280, 'light')
     expect(await page.evaluate('window.hit')).toBeUndefined()
-    expect(await page.locator('img').count()).toBe(0)
-    await expect(page.locator('.arms').textContent()).resolves.toContain('<script>: eigen=top-k')
+    expect(await page.locator('img:not(.notes img)').count()).toBe(0)
+    await expect(page.locator('.arms').textContent()).resolves.toContain('<script>')
+    await expect(page.locator('#table-main').textContent()).resolves.toContain('"><img src=x onerror=hit()>')
     const source = await readFile(scratch('out', 'report.html'), 'utf8')
     expect(source).not.toContain(evil)
   })
@@ -107,6 +121,79 @@ describe.skipIf(missing)('report.html in Chromium', () => {
     await expect.poll(points).toBe(before)
   })
 
+  it('begins with the notes, whose HTML is text and whose links lead only to web pages', async () => {
+    const { page, problems } = await open(1280, 'light')
+    const text = page.locator('.notes')
+    await expect(text.locator('h2').textContent()).resolves.toBe('The finding')
+    await expect(text.locator('td').allTextContents()).resolves.toEqual(['none', '0.0265'])
+    const links = await text.locator('a').evaluateAll((all) => all.map((link) => link.getAttribute('href')))
+    expect(links).toEqual(['https://example.org/paper'])
+    await expect(text.textContent()).resolves.toContain('<img src=x onerror=hit()> [click](javascript:hit())')
+    const width = await text
+      .locator('img')
+      .evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth)
+    expect(width).toBe(1)
+    expect(await page.evaluate('window.hit')).toBeUndefined()
+    expect(problems).toEqual([])
+  })
+
+  it('sorts the main table by a click on a title, and back by the next', async () => {
+    const { page } = await open(1280, 'light')
+    const title = page.locator('#table-main th', { hasText: /^test MSE/ })
+    const means = async () => {
+      const titles = await page.locator('#table-main th').allTextContents()
+      const place = titles.findIndex((text) => text.startsWith('test MSE')) + 1
+      const cells = await page.locator(`#table-main tbody tr td:nth-child(${place})`).allTextContents()
+      return cells.map((cell) => Number.parseFloat(cell))
+    }
+    await title.locator('button').click()
+    expect(await means()).toEqual([0.0265, 0.03, 0.031])
+    expect(await title.getAttribute('aria-sort')).toBe('ascending')
+    await title.locator('button').click()
+    expect(await means()).toEqual([0.031, 0.03, 0.0265])
+  })
+
+  it('shows all numbers of the chosen metric', async () => {
+    const { page } = await open(1280, 'light')
+    await page.locator('#metric').selectOption('table-effective_rank')
+    const cells = await page.locator('#table-metric tbody tr').first().locator('td').allTextContents()
+    expect(cells.slice(1, 3)).toEqual(['2', '3.00 ± 0.00'])
+  })
+
+  it('draws any metric against any other, on logarithmic axes', async () => {
+    const { page, problems } = await open(1280, 'light')
+    const chart = page.locator('#chart-axes svg')
+    const titles = () => chart.locator('.role-axis-title text').allTextContents()
+    expect(await titles()).toEqual(['epoch', 'test MSE, clean input (test_mse)'])
+    await page.locator('#axis-y').selectOption('linear_probe_accuracy')
+    await page.locator('#axis-x').selectOption('test_denoise_mse')
+    await page.locator('#axis-x-log').check()
+    await expect
+      .poll(titles)
+      .toEqual(['test MSE, noisy input (test_denoise_mse)', 'linear probe accuracy (linear_probe_accuracy)'])
+    expect(await chart.locator('path[aria-roledescription="point"]').count()).toBe(6)
+    expect(await chart.locator('[aria-label*="log scale"]').count()).toBe(1)
+    expect(problems).toEqual([])
+  })
+
+  it.each(['svg', 'png'] as const)('downloads a picture as %s, with its legend', async (format) => {
+    const { page } = await open(1280, 'dark')
+    const file = await downloaded(page, `[data-chart="loss"][data-download="${format}"]`)
+    expect(file.name).toBe(`loss.${format}`)
+    if (format === 'png') return expect(file.bytes.subarray(1, 4).toString()).toBe('PNG')
+    const svg = file.bytes.toString()
+    expect(svg).toContain('Loss by epoch')
+    expect(svg).toContain('role-legend')
+    expect(svg).toContain('fill="#ffffff"')
+  })
+
+  it('downloads the same comparison.csv as the file beside it', async () => {
+    const { page } = await open(1280, 'light')
+    const file = await downloaded(page, '#csv')
+    expect(file.name).toBe('comparison.csv')
+    expect(file.bytes).toEqual(await readFile(scratch('out', 'comparison.csv')))
+  })
+
   it('comes with pictures that a browser draws in their own font', async () => {
     const page = await browser.newPage()
     await page.goto(pathToFileURL(scratch('out', 'loss.svg')).href)
@@ -133,12 +220,54 @@ describe.skipIf(missing)('report.html in Chromium', () => {
   it('shows the commands and configs that reproduce every run', async () => {
     const { page } = await open(1280, 'light')
     const text = await page.locator('body').textContent()
-    expect(text).toContain('eigenae compare . --baseline none --out out')
+    expect(text).toContain('eigenae compare . --baseline none --notes notes.md --out out')
     expect(text).toContain("eigenae train --config '<script>window.hit=1</script>.json' --seed 1")
     expect(text).toContain('"learningRate": 0.005')
   })
 })
 
+/** Clicks a button and returns the file that the browser saves. */
+async function downloaded(
+  page: Page,
+  selector: string,
+): Promise<{ readonly name: string; readonly bytes: Buffer }> {
+  const [download] = await Promise.all([page.waitForEvent('download'), page.locator(selector).click()])
+  return { name: download.suggestedFilename(), bytes: await readFile((await download.path())!) }
+}
+
 function marks(page: Page, selector: string): Promise<number> {
   return page.locator(selector).count()
 }
+
+describe('compare --notes', () => {
+  it('refuses a picture from the network, which the report may not load', async () => {
+    writeRun(scratch('alone', 'seed-0'))
+    writeFileSync(scratch('far.md'), '![far](https://example.org/far.png)')
+    const { code, stderr } = await compare('alone', '--notes', 'far.md', '--out', 'far')
+    expect(code).toBe(2)
+    expect(stderr).toContain('eigenae: https://example.org/far.png: is not a local picture')
+    expect(existsSync(scratch('far'))).toBe(false)
+  })
+
+  it('requires --out', async () => {
+    const { code, stderr } = await compare('alone', '--notes', 'far.md')
+    expect(code).toBe(2)
+    expect(stderr).toContain('--notes: requires --out')
+  })
+})
+
+describe('the title of report.html', () => {
+  it("is the sweep's name", async () => {
+    for (const arm of ['a', 'b']) writeRun(scratch('grid', arm, 'seed-0'))
+    writeFileSync(
+      scratch('grid', 'sweep.json'),
+      JSON.stringify({ format: 'eigenae-sweep-1', name: 'the-sweep', runs: ['a/seed-0', 'b/seed-0'] }),
+    )
+    await compare('grid', '--out', 'swept')
+    const page = await readFile(scratch('swept', 'report.html'), 'utf8')
+    expect(page).toContain('<title>the-sweep – eigenae</title>')
+    expect(page).toMatch(
+      /2 completed runs in 2 arms, trained 2026-11-24\.<.*On here: cpu \(native scalar\), eigenae 0\.1\.0, Node 20\.0\.0/,
+    )
+  })
+})

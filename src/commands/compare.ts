@@ -1,11 +1,13 @@
 import { Command, Option } from 'commander'
 import type { Comparison } from '../comparison/compare.js'
+import { usageError } from '../errors.js'
 import { type Metric, metrics } from '../runs/metrics.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 
 export interface CompareFlags {
   readonly baseline?: string
   readonly out?: string
+  readonly notes?: string
   readonly metric?: Metric
   readonly json: boolean
 }
@@ -21,6 +23,7 @@ export function compareCommand(): Command {
       "the arm that the others are tested against: its folder, or its full name in the table (default: the first arm; in a sweep's folder, the first of the sweep file)",
     )
     .option('--out <folder>', 'write comparison.csv, comparison.json, report.html and the pictures here')
+    .option('--notes <file>', 'show this Markdown text at the top of report.html')
     .addOption(
       new Option('--metric <name>', 'show only this metric (default: the main metrics)').choices(metrics),
     )
@@ -33,6 +36,8 @@ export function compareCommand(): Command {
 }
 
 export async function compare(folders: readonly string[], flags: CompareFlags): Promise<void> {
+  if (flags.notes !== undefined && flags.out === undefined)
+    throw usageError({ problem: 'requires --out, which writes the report', subject: '--notes' })
   if (flags.out === undefined) await print(folders, flags)
   else await printAndWrite(folders, flags, flags.out)
 }
@@ -59,10 +64,15 @@ async function printAndWrite(folders: readonly string[], flags: CompareFlags, ou
   // Imported here because a comparison takes half the time without the libraries that draw pictures.
   const { checkOutput, writeComparison } = await import('../report/write.js')
   const { mostDrawn } = await import('../plots/comparison.js')
+  const { readNotes } = await import('../report/notes.js')
   await checkOutput(out)
+  const notes = flags.notes === undefined ? undefined : await readNotes(flags.notes)
   const comparison = await print(folders, flags)
-  const { files, notes } = await writeComparison(out, comparison, commandWords(folders, flags.baseline, out))
-  for (const note of notes) writeMessage(note)
+  const { files, notes: lacking } = await writeComparison(out, comparison, {
+    command: commandWords(folders, flags, out),
+    notes,
+  })
+  for (const note of lacking) writeMessage(note)
   const { length } = comparison.arms
   const limit = length > mostDrawn ? ` (the pictures show the first ${mostDrawn} of ${length} arms)` : ''
   writeMessage(`\nwritten to ${out}: ${files.join(', ')}${limit}`)
@@ -70,9 +80,10 @@ async function printAndWrite(folders: readonly string[], flags: CompareFlags, ou
 
 function commandWords(
   folders: readonly string[],
-  baseline: string | undefined,
+  { baseline, notes }: CompareFlags,
   out: string,
 ): readonly string[] {
   const against = baseline === undefined ? [] : ['--baseline', baseline]
-  return ['eigenae', 'compare', ...folders, ...against, '--out', out]
+  const text = notes === undefined ? [] : ['--notes', notes]
+  return ['eigenae', 'compare', ...folders, ...against, ...text, '--out', out]
 }
