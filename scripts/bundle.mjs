@@ -1,4 +1,4 @@
-// Bundles the command line and the scripts of the two pages: a part of npm run build. rolldown's own command line is not
+// Bundles the command line and the scripts of the three pages: a part of npm run build. rolldown's own command line is not
 // used because it lists every file that it writes.
 import { build } from 'rolldown'
 
@@ -18,7 +18,7 @@ const commandLine = {
 }
 
 // The script is embedded in its page, so it is one small file.
-const pages = ['explore', 'report'].map((name) => ({
+const pages = ['explore', 'report', 'watch'].map((name) => ({
   input: `src/${name}/page/main.ts`,
   platform: 'browser',
   tsconfig: `src/${name}/page/tsconfig.json`,

@@ -17,6 +17,7 @@ import { sweepCommand } from './commands/sweep/command.js'
 import { sweepDeviceCommand, sweepJobCommand, sweepRunnerCommand } from './commands/sweep/run-commands.js'
 import { trainCommand } from './commands/train/command.js'
 import { verifyCommand } from './commands/verify.js'
+import { watchCommand } from './commands/watch.js'
 import { nativeEngine } from './engines/native/engine.js'
 import { wasmVariant } from './engines/wasm/engine.js'
 import { EigenaeError, exitCode, usageError } from './errors.js'
@@ -35,6 +36,7 @@ const commands = [
   exportCommand,
   exploreCommand,
   runsCommand,
+  watchCommand,
   verifyCommand,
   reproduceCommand,
   dataCommand,

@@ -16,7 +16,7 @@ function createProject(): void {
       filter: (source) => source !== join(root, 'native/build'),
     })
   symlinkSync(join(root, 'node_modules'), file('node_modules'))
-  for (const page of ['src/explore/page', 'src/report/page']) {
+  for (const page of ['src/explore/page', 'src/report/page', 'src/watch/page']) {
     mkdirSync(file(page), { recursive: true })
     writeFileSync(file(`${page}/main.ts`), 'console.log(1)\n')
     writeFileSync(file(`${page}/tsconfig.json`), '{}')

@@ -5,7 +5,7 @@
 import { basename, dirname, join, normalize, resolve } from 'node:path'
 import type { Config } from '../config/schema.js'
 import { EigenaeError, firstLine, usageError } from '../errors.js'
-import { lacksPlan, readArmOrder, runsNamed } from '../runs/find.js'
+import { type FoundRuns, lacksPlan, readArmOrder, runsNamed } from '../runs/find.js'
 import { type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'
 import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
 import { labelArms, shortNames } from './differences.js'
@@ -83,6 +83,15 @@ export async function compareRuns(
 
 // 1. From the arguments to the folders of the arms.
 
+/** The functions that find and read runs; `watch` has its own, which do not read an unchanged run again. */
+export interface RunSource {
+  readonly runsNamed: (argument: string) => Promise<FoundRuns>
+  /** @throws EigenaeError if the run is damaged. */
+  readonly readRun: (folder: string) => Promise<WholeRun>
+}
+
+const files: RunSource = { runsNamed, readRun: readWholeRun }
+
 /** An arm before its runs are read. */
 interface ArmFolders {
   readonly name: string
@@ -104,22 +113,23 @@ interface Expansion {
 export async function readArms(
   folders: readonly string[],
   baseline: string | undefined,
+  source: RunSource = files,
 ): Promise<{ readonly arms: readonly ArmRuns[]; readonly notes: readonly string[] }> {
-  const expansions = await Promise.all(folders.map(expandArgument))
+  const expansions = await Promise.all(folders.map((folder) => expandArgument(folder, source)))
   const arms = expansions.flatMap((expansion) => expansion.arms)
-  const ordered = baseline === undefined ? arms : [await findBaseline(baseline, arms), ...arms]
+  const ordered = baseline === undefined ? arms : [await findBaseline(baseline, arms, source), ...arms]
   const seen = new Set<string>()
   const unique = ordered.filter(({ name }) => seen.size < seen.add(resolve(name)).size)
   const candidates = baseline === undefined ? expansions[0]!.arms.length : 1
   return {
-    arms: moveBaselineFirst(await readRunsOf(unique), candidates),
+    arms: moveBaselineFirst(await readRunsOf(unique, source), candidates),
     notes: [...new Set(expansions.flatMap(({ notes }) => notes))],
   }
 }
 
-async function expandArgument(argument: string): Promise<Expansion> {
+async function expandArgument(argument: string, source: RunSource): Promise<Expansion> {
   const folder = normalize(argument).replace(/(?<=.)\/+$/, '')
-  const { runs, unreadable } = await runsNamed(folder)
+  const { runs, unreadable } = await source.runsNamed(folder)
   if (runs[0] === folder) return { arms: [{ name: folder, runs }], notes: [] }
   const { arms, notes } = sortBySweepFile(armsIn(folder, runs))
   return { arms, notes: [...unreadable.map((error) => `left out: ${firstLine(error)}`), ...notes] }
@@ -171,9 +181,13 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMa
 }
 
 /** Returns the baseline that --baseline names: by its folder, or by its name in the printed table. */
-async function findBaseline(baseline: string, arms: readonly ArmFolders[]): Promise<ArmFolders> {
+async function findBaseline(
+  baseline: string,
+  arms: readonly ArmFolders[],
+  source: RunSource,
+): Promise<ArmFolders> {
   const subject = `--baseline ${baseline}`
-  const { arms: found } = await expandArgument(baseline).catch((error) => {
+  const { arms: found } = await expandArgument(baseline, source).catch((error) => {
     if (!(error instanceof EigenaeError)) throw error
     const names = shortNames(arms.map(({ name }) => name))
     const arm = arms[names.indexOf(baseline)]
@@ -201,10 +215,10 @@ function moveBaselineFirst(arms: readonly ArmRuns[], candidates: number): readon
 
 // 2. From the folders to completed runs.
 
-async function readRunsOf(arms: readonly ArmFolders[]): Promise<readonly ArmRuns[]> {
+async function readRunsOf(arms: readonly ArmFolders[], source: RunSource): Promise<readonly ArmRuns[]> {
   const read = await readRuns(
     arms.flatMap((arm) => arm.runs),
-    readUsable,
+    (folder) => readUsable(folder, source),
   )
   let next = 0
   return arms.map(({ name, runs }) => {
@@ -220,9 +234,9 @@ async function readRunsOf(arms: readonly ArmFolders[]): Promise<readonly ArmRuns
   })
 }
 
-async function readUsable(folder: string): Promise<WholeRun | UnusableRun> {
+async function readUsable(folder: string, source: RunSource): Promise<WholeRun | UnusableRun> {
   try {
-    return await readWholeRun(folder)
+    return await source.readRun(folder)
   } catch (error) {
     if (error instanceof EigenaeError) return { folder, error }
     throw error
@@ -263,7 +277,8 @@ export interface Sample {
   readonly values: readonly number[]
 }
 
-function resultsOf(arms: readonly Arm[], metric: Metric): readonly Result[] {
+/** Returns the results of a metric in the arms' completed runs. */
+export function resultsOf(arms: readonly Arm[], metric: Metric): readonly Result[] {
   const samples = arms.map((arm) => sampleOf(arm, metric)).filter(({ values }) => values.length > 0)
   const [first, ...others] = samples
   const baseline = first?.arm === arms[0] ? first : undefined

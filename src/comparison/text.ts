@@ -63,7 +63,7 @@ function rangeOf(values: readonly number[]): readonly [lowest: number, highest: 
 const blocks = '▁▂▃▄▅▆▇█'
 
 /** Returns one block per value, as high as the value lies in the range; at most `width` evenly spaced values. */
-function sparkline(
+export function sparkline(
   values: readonly number[],
   [lowest, highest]: readonly [number, number],
   width = 10,

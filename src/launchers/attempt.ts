@@ -90,6 +90,12 @@ export async function outcomeOf(
   return { kind: 'failed', reason: failureReason(ending, lastAttemptLog(folder), killer), final }
 }
 
+/** Returns the error with which the last attempt of a run ended, by its log; null if it printed none. */
+export function loggedError(folder: string): string | null {
+  const log = lastAttemptLog(folder)
+  return log.includes(errorStart) ? lastMessage(log) : null
+}
+
 /** Messages about too little memory, by V8, C++ and CUDA. */
 const outOfMemory =
   /heap out of memory|not enough memory|allocation failed|Invalid typed array length|bad_alloc|Cannot allocate memory|ENOMEM|OUT_OF_MEMORY|OOM when/
@@ -110,10 +116,13 @@ function failureReason(
   return message ?? `exit code ${ending.code}`
 }
 
+/** Printed by src/cli.ts before an error. */
+const errorStart = 'eigenae: '
+
 /** Returns the error that src/cli.ts printed, or else the last line; null if the log is empty. */
 function lastMessage(log: string): string | null {
-  const start = log.lastIndexOf('eigenae: ')
-  if (start >= 0) return log.slice(start + 'eigenae: '.length).trim()
+  const start = log.lastIndexOf(errorStart)
+  if (start >= 0) return log.slice(start + errorStart.length).trim()
   return log.trim().split('\n').at(-1) || null
 }
 

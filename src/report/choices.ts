@@ -21,7 +21,7 @@ export function choicesOf({ arms }: Comparison, drawn: readonly Arm[]): Choices 
   const logged = loggedMetrics.filter((metric) => runs.some(({ run }) => isMeasured(run, metric)))
   const final = metrics.filter((metric) => runs.some(({ run }) => metricOf(run, metric) !== null))
   const values = (run: WholeRun) => [
-    ...final.map((metric) => metricOf(run, metric)),
+    ...final.map((metric) => roundedOrNull(metricOf(run, metric))),
     ...configValues(run, paths),
   ]
   return {
@@ -67,6 +67,10 @@ function seriesOf(arm: Arm, logged: readonly LoggedMetric[]): ArmSeries {
       }),
     ),
   }
+}
+
+function roundedOrNull(value: number | null): number | null {
+  return value === null ? null : rounded(value)
 }
 
 /** Six digits are more than a picture can show. */

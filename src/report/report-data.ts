@@ -39,14 +39,18 @@ export interface TableRow {
   readonly cells: readonly TableCell[]
 }
 
-/** A text, or a text with a value to sort by, a tone and a hint. Null sorts last. */
 export type TableCell =
   | string
   | {
       readonly text: string
+      /** The value to sort by if it is not the text. Null sorts last. */
       readonly sort?: number | string | null
+      /** Classes of the style. */
       readonly tone?: string
+      /** Shown if the pointer rests on the cell. */
       readonly hint?: string
+      /** Values of a small curve, which replaces the text. */
+      readonly curve?: readonly number[]
     }
 
 /** A quantity that the reader can put on an axis. */

@@ -61,20 +61,25 @@ export function originSections(comparison: Comparison, command: readonly string[
 // comparison.csv of a larger comparison lies only beside the report.
 const largestCsv = 4 << 20
 
-/** Returns the data for the report's script. */
-export function reportData(comparison: Comparison, pictures: readonly Chart[]): ReportData {
+/**
+ * Returns the data for the report's script.
+ * @param drawn the comparison of the pictures, which may have runs that are not complete
+ */
+export function reportData(
+  comparison: Comparison,
+  pictures: readonly Chart[],
+  drawn: Comparison = comparison,
+): ReportData {
   const font = 'system-ui, sans-serif'
   const labelLimit = 180
-  const arms = drawnArms(comparison)
+  const arms = drawnArms(drawn)
   const csv = comparisonCsv(comparison)
   return {
-    charts: withoutLegends(pictures, comparison).map((chart, index) =>
-      withPrinted(chart, pictures[index]!.spec),
-    ),
+    charts: withoutLegends(pictures, drawn).map((chart, index) => withPrinted(chart, pictures[index]!.spec)),
     labels: arms.map(({ label }) => label),
     themes: { light: themeOf('light', font, labelLimit), dark: themeOf('dark', font, labelLimit) },
     tables: reportTables(comparison),
-    choices: choicesOf(comparison, arms),
+    choices: choicesOf(drawn, arms),
     csv: csv.length > largestCsv ? null : csv,
   }
 }

@@ -52,23 +52,25 @@ export async function runNamed(argument: string, command: string): Promise<strin
 
 /**
  * Searches a folder at any depth, in the order of the names, but not inside a run.
+ * @param known the folders that are known to be runs, which are not read again
  * @throws EigenaeError if the folder itself cannot be read; a usage error if it does not exist.
  */
-export async function findRuns(folder: string): Promise<FoundRuns> {
+export async function findRuns(folder: string, known?: ReadonlyMap<string, unknown>): Promise<FoundRuns> {
+  if (known?.has(folder)) return { runs: [folder], unreadable: [] }
   const entries = await entriesOf(folder)
   if (holdsRun(entries)) return { runs: [folder], unreadable: [] }
   const folders = entries.filter((entry) => entry.isDirectory() || isLinkedRun(folder, entry))
   const inOrder = folders.map((entry) => entry.name).sort(compareNaturally)
-  const found = await Promise.all(inOrder.map((name) => findRunsInside(join(folder, name))))
+  const found = await Promise.all(inOrder.map((name) => findRunsInside(join(folder, name), known)))
   return {
     runs: found.flatMap(({ runs }) => runs),
     unreadable: found.flatMap(({ unreadable }) => unreadable),
   }
 }
 
-async function findRunsInside(folder: string): Promise<FoundRuns> {
+async function findRunsInside(folder: string, known?: ReadonlyMap<string, unknown>): Promise<FoundRuns> {
   try {
-    return await findRuns(folder)
+    return await findRuns(folder, known)
   } catch (error) {
     if (!(error instanceof EigenaeError)) throw error
     // The folder was removed after its parent was read.

@@ -17,40 +17,65 @@ const tooltip = document.getElementById('tooltip')!
 // More marks than this are slow as elements of an SVG.
 const mostElements = 3000
 
+export interface ChartsOptions {
+  /** Whether charts are drawn only when they come into view, for a page that changes. */
+  readonly lazy: boolean
+  /** Ends all reactions to the page. */
+  readonly signal?: AbortSignal
+  readonly hidden?: Iterable<string>
+}
+
+// A chart is drawn before it comes into view.
+const viewMargin = 400
+
 /** The charts of a page, which it draws again if its width, the colour scheme or the data changes. */
 export class Charts {
-  readonly #hidden = new Set<string>()
+  readonly #hidden: Set<string>
+  readonly #lazy: boolean
+  /** The names of charts that are not drawn as they are now. */
+  readonly #stale = new Set<string>()
   readonly #views = new Map<string, Vega.View>()
   readonly #charts = new Map<string, ReportChart>()
   #themes: ReportData['themes']
   #redraw: Promise<void> = Promise.resolve()
 
-  constructor(themes: ReportData['themes']) {
+  constructor(themes: ReportData['themes'], { lazy, signal, hidden = [] }: ChartsOptions) {
     this.#themes = themes
+    this.#lazy = lazy
+    this.#hidden = new Set(hidden)
+    const reaction = signal === undefined ? {} : { signal }
     let width = innerWidth
-    addEventListener('resize', () => {
+    const resize = () => {
       if (innerWidth === width) return
       width = innerWidth
-      void this.drawAll()
+      this.#drawAgain()
+    }
+    addEventListener('resize', resize, reaction)
+    darkScheme.addEventListener('change', () => this.#drawAgain(), reaction)
+    if (!lazy) return
+    addEventListener('scroll', () => void this.drawStale(), { passive: true, ...reaction })
+    document.addEventListener('visibilitychange', () => void this.drawStale(), reaction)
+    signal?.addEventListener('abort', () => {
+      for (const view of this.#views.values()) view.finalize()
     })
-    darkScheme.addEventListener('change', () => void this.drawAll())
   }
 
-  /** Replaces a chart; the page has an element for its name. */
+  /** Replaces a chart, which is drawn later. The page has an element for its name. */
   set(chart: ReportChart): void {
+    if (JSON.stringify(this.#charts.get(chart.name)) === JSON.stringify(chart)) return
     this.#charts.set(chart.name, chart)
+    this.#stale.add(chart.name)
   }
 
-  /** Returns whether the chart differs from the one that is drawn. */
-  differs(chart: ReportChart): boolean {
-    return JSON.stringify(this.#charts.get(chart.name)) !== JSON.stringify(chart)
+  #drawAgain(): void {
+    for (const name of this.#charts.keys()) this.#stale.add(name)
+    void this.drawStale()
   }
 
-  /** Draws the charts one after another. The page answers in between. */
-  drawAll(names: Iterable<string> = this.#charts.keys()): Promise<void> {
-    const chosen = [...names]
+  /** Draws the charts that have changed, one after another. The page answers in between. */
+  drawStale(): Promise<void> {
     this.#redraw = this.#redraw.then(async () => {
-      for (const name of chosen) {
+      for (const name of [...this.#stale].filter((each) => this.#isWanted(each))) {
         this.draw(name)
         await new Promise((resolve) => setTimeout(resolve))
       }
@@ -58,7 +83,14 @@ export class Charts {
     return this.#redraw
   }
 
+  #isWanted(name: string): boolean {
+    if (!this.#lazy) return true
+    const { top, bottom } = document.getElementById(`chart-${name}`)!.getBoundingClientRect()
+    return !document.hidden && bottom > -viewMargin && top < innerHeight + viewMargin
+  }
+
   draw(name: string): void {
+    this.#stale.delete(name)
     const chart = this.#charts.get(name)
     const element = document.getElementById(`chart-${name}`)
     if (chart === undefined || element === null) return
@@ -85,8 +117,8 @@ export class Charts {
     return !this.#hidden.has(label)
   }
 
-  isHidden(label: string): boolean {
-    return this.#hidden.has(label)
+  get hidden(): ReadonlySet<string> {
+    return this.#hidden
   }
 
   /** Downloads a chart as it would be in the files: on white, with its title and its own legend. */

@@ -1,6 +1,6 @@
 import type { ReportData } from '../report-data.js'
 import { AxesChart } from './axes.js'
-import { Charts, saveAs } from './charts.js'
+import { Charts, type ChartsOptions, saveAs } from './charts.js'
 import { DataTable } from './table.js'
 
 /** Makes the sections of a report work: its tables, charts, legend and downloads. */
@@ -12,21 +12,34 @@ export class Report {
   readonly #chosenMetric = document.getElementById('metric') as HTMLSelectElement
   #data: ReportData
 
-  constructor(data: ReportData) {
+  constructor(data: ReportData, options: ChartsOptions) {
     this.#data = data
-    this.#charts = new Charts(data.themes)
+    this.#charts = new Charts(data.themes, options)
     this.#axes = new AxesChart(this.#charts)
     this.#chosenMetric.addEventListener('change', () => this.#showMetric())
-    document.addEventListener('click', ({ target }) => this.#onClick(target as Element))
+    const onClick = ({ target }: MouseEvent) => this.#onClick(target as Element)
+    document.addEventListener(
+      'click',
+      onClick,
+      options.signal === undefined ? {} : { signal: options.signal },
+    )
+    for (const button of document.querySelectorAll<HTMLElement>('button[data-arm]'))
+      button.setAttribute('aria-pressed', String(!this.hidden.has(data.labels[Number(button.dataset.arm)]!)))
   }
 
-  /** Shows the data and draws all charts. */
+  /** The labels of the arms that the charts do not show. */
+  get hidden(): ReadonlySet<string> {
+    return this.#charts.hidden
+  }
+
+  /** Shows the data. Resolves when the charts are drawn. */
   async show(data: ReportData): Promise<void> {
     this.#data = data
     this.#showTables()
     for (const chart of data.charts) this.#charts.set(chart)
     this.#axes.show(data.choices, data.labels)
-    await this.#charts.drawAll()
+    document.getElementById('csv')!.hidden = data.csv === null
+    await this.#charts.drawStale()
   }
 
   #showTables(): void {

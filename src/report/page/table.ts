@@ -83,7 +83,7 @@ export class DataTable {
   }
 
   /** Draws the rows in view, with an empty row above and below that is as high as the others would be. */
-  #drawWindow(hasChanged: boolean): void {
+  #drawWindow(hasChanged: boolean, isRetry = false): void {
     const { first, last } = this.#window()
     if (!hasChanged && first === this.#drawn.first && last === this.#drawn.last) return
     this.#drawn = { first, last }
@@ -91,8 +91,12 @@ export class DataTable {
     const above = spacer(first * this.#rowHeight, this.#table.columns.length)
     const below = spacer((this.#sorted.length - last) * this.#rowHeight, this.#table.columns.length)
     this.#body.replaceChildren(...above, ...rows, ...below)
-    const height = rows[0]?.offsetHeight
-    if (height) this.#rowHeight = height
+    const height = rows[0]?.getBoundingClientRect().height
+    if (height && !isRetry && Math.abs(height - this.#rowHeight) > 0.01) {
+      this.#rowHeight = height
+      // The empty rows were as high as the rows were thought to be.
+      this.#drawWindow(true, true)
+    }
     if (this.#sorted.length > mostElements) this.#keepWidths()
   }
 
@@ -135,12 +139,33 @@ function cellElement(
   arm: number | undefined,
   column: number,
 ): HTMLElement {
-  const { text, tone = '', hint = '' } = typeof cell === 'string' ? { text: cell } : cell
+  const { text, tone = '', hint = '', curve = [] } = typeof cell === 'string' ? { text: cell } : cell
   const element = document.createElement('td')
   element.className = `${align} ${tone}`.trim()
   element.title = hint || (column === 0 ? text : '')
   element.textContent = text
+  if (curve.length > 1) element.replaceChildren(curveElement(curve))
   if (column === 0 && arm !== undefined) element.prepend(...swatch(arm))
+  return element
+}
+
+const svg = 'http://www.w3.org/2000/svg'
+
+/** Draws values from left to right, each between the lowest and the highest. */
+function curveElement(values: readonly number[]): SVGElement {
+  const [lowest, highest] = [Math.min(...values), Math.max(...values)]
+  const points = values.map((value, index) => {
+    const height = highest > lowest ? (value - lowest) / (highest - lowest) : 0.5
+    return `${((100 * index) / (values.length - 1)).toFixed(1)} ${(19 - 18 * height).toFixed(1)}`
+  })
+  const element = document.createElementNS(svg, 'svg')
+  element.setAttribute('class', 'curve')
+  element.setAttribute('viewBox', '0 0 100 20')
+  element.setAttribute('preserveAspectRatio', 'none')
+  element.setAttribute('aria-hidden', 'true')
+  const path = document.createElementNS(svg, 'path')
+  path.setAttribute('d', `M${points.join('L')}`)
+  element.append(path)
   return element
 }
 

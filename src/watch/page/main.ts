@@ -1,0 +1,39 @@
+/** The script of the page of `eigenae watch`: it shows the messages of the server as they come. */
+import type { MachineState, Update } from '../state.js'
+import { LiveResults } from './results.js'
+import { RunList } from './runs.js'
+import { showMachine, showSummary } from './summary.js'
+
+const connection = document.getElementById('connection')!
+const runs = new RunList()
+const results = new LiveResults()
+
+// Its address carries the token of the page.
+const events = new EventSource('events')
+events.addEventListener('open', () => {
+  connection.className = ''
+  connection.textContent = 'live'
+})
+events.addEventListener('error', () => {
+  connection.className = 'lost'
+  connection.textContent =
+    'Not connected: the watch has ended, or this machine cannot reach it. The page shows the last state.'
+})
+listen<Update>('state', (update) => {
+  runs.clear()
+  show(update)
+  document.body.dataset.ready = 'true'
+})
+listen<Update>('update', show)
+listen<MachineState>('machine', showMachine)
+listen<null>('report', () => results.refresh())
+
+function listen<Data>(name: string, act: (data: Data) => void): void {
+  events.addEventListener(name, ({ data }: MessageEvent<string>) => act(JSON.parse(data) as Data))
+}
+
+function show(update: Update): void {
+  runs.apply(update)
+  showSummary(update.summary)
+  document.body.dataset.updates = String(Number(document.body.dataset.updates ?? 0) + 1)
+}

@@ -1,0 +1,86 @@
+import { Report } from '../../report/page/report.js'
+import type { LiveReport } from '../state.js'
+
+/** The report below the state, which is fetched again when runs have changed. */
+export class LiveResults {
+  readonly #element = document.getElementById('report')!
+  readonly #contents = document.querySelector('nav ul')!
+  #html = ''
+  #report: Report | null = null
+  #life = new AbortController()
+  #isFetching = false
+  #isStale = false
+
+  constructor() {
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden && this.#isStale) this.refresh()
+    })
+  }
+
+  /** Fetches the report; if that is in progress, once more after it. A page in the background waits until it is shown. */
+  refresh(): void {
+    this.#isStale = true
+    if (this.#isFetching || document.hidden) return
+    this.#isFetching = true
+    this.#isStale = false
+    void fetch('report.json')
+      .then((response) => response.json() as Promise<LiveReport | null>)
+      .then((report) => (report === null ? undefined : this.#show(report)))
+      // The connection's state is shown by main.ts.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isFetching = false
+        if (this.#isStale) this.refresh()
+      })
+  }
+
+  async #show({ html, contents, data }: LiveReport): Promise<void> {
+    if (html !== this.#html || this.#report === null) {
+      this.#html = html
+      const hidden = [...(this.#report?.hidden ?? [])]
+      this.#life.abort()
+      this.#life = new AbortController()
+      const restore = chosenValues(this.#element)
+      // The server has escaped all text from runs, as in report.html.
+      this.#element.innerHTML = html
+      this.#showContents(contents)
+      this.#report = new Report(data, { lazy: true, signal: this.#life.signal, hidden })
+      await this.#report.show(data)
+      restore()
+    } else await this.#report.show(data)
+    document.body.dataset.reports = String(Number(document.body.dataset.reports ?? 0) + 1)
+  }
+
+  #showContents(contents: LiveReport['contents']): void {
+    for (const old of this.#contents.querySelectorAll('[data-live]')) old.remove()
+    for (const { id, title } of contents) {
+      const entry = document.createElement('li')
+      entry.dataset.live = ''
+      const link = document.createElement('a')
+      link.href = `#${id}`
+      link.textContent = title
+      entry.append(link)
+      this.#contents.append(entry)
+    }
+  }
+}
+
+/** Returns a function that chooses again what the reader has chosen. */
+function chosenValues(element: HTMLElement): () => void {
+  const chosen = Array.from(
+    element.querySelectorAll<HTMLSelectElement | HTMLInputElement>('select, input'),
+    (each) => ({
+      id: each.id,
+      value: each.value,
+      checked: each instanceof HTMLInputElement && each.checked,
+    }),
+  )
+  return () => {
+    for (const { id, value, checked } of chosen) {
+      const control = document.getElementById(id)
+      if (control instanceof HTMLInputElement) control.checked = checked
+      else if (control instanceof HTMLSelectElement) control.value = value
+      control?.dispatchEvent(new Event('change'))
+    }
+  }
+}

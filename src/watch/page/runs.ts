@@ -1,0 +1,110 @@
+import { DataTable } from '../../report/page/table.js'
+import type { TableColumn, TableData, TableRow } from '../../report/report-data.js'
+import { clock, significant } from '../../text/format.js'
+import { type RunRow, statuses, type Update } from '../state.js'
+
+const columns: readonly TableColumn[] = [
+  { title: 'run', align: 'left' },
+  { title: 'status', align: 'left' },
+  { title: 'epoch', align: 'right', descending: true },
+  { title: 's/epoch', align: 'right', hint: 'seconds an epoch, evaluation included' },
+  { title: 'time', align: 'right', hint: 'from the start to the end of a completed run' },
+  { title: 'test MSE ↓', align: 'right', hint: 'after the last epoch so far, clean input' },
+  { title: 'effective rank ↑', align: 'right', descending: true },
+  { title: 'test MSE by epoch', align: 'right' },
+]
+
+const failureColumns: readonly TableColumn[] = [
+  { title: 'run', align: 'left' },
+  { title: 'epoch', align: 'right' },
+  { title: 'reason', align: 'left' },
+]
+
+// Runs that need attention come first; without a choice of the reader, this is the order.
+const rankOf = new Map(statuses.map((status, index) => [status, index]))
+
+/** The tables of all runs and of the failed ones. */
+export class RunList {
+  readonly #rows = new Map<string, { readonly row: RunRow; readonly shown: TableRow }>()
+  readonly #status = document.getElementById('status') as HTMLSelectElement
+  readonly #search = document.getElementById('search') as HTMLInputElement
+  readonly #shown = document.getElementById('shown')!
+  readonly #failures = document.getElementById('failures')!
+  readonly #all: DataTable
+  readonly #failed = new DataTable(document.getElementById('table-failures')!)
+
+  constructor() {
+    this.#all = new DataTable(document.getElementById('table-watched')!, (row) => this.#isChosen(row))
+    for (const status of statuses) this.#status.append(new Option(status))
+    for (const control of [this.#status, this.#search])
+      control.addEventListener('input', () => {
+        this.#all.refresh()
+        this.#count()
+      })
+  }
+
+  clear(): void {
+    this.#rows.clear()
+  }
+
+  apply({ changed, removed }: Update): void {
+    for (const name of removed) this.#rows.delete(name)
+    for (const row of changed) this.#rows.set(row.name, { row, shown: tableRow(row) })
+    if (changed.length + removed.length > 0) this.#show()
+  }
+
+  #show(): void {
+    const inOrder = [...this.#rows.values()].sort(
+      (a, b) => rankOf.get(a.row.status)! - rankOf.get(b.row.status)!,
+    )
+    this.#all.show({ columns, rows: inOrder.map(({ shown }) => shown) })
+    const failed = inOrder.filter(({ row }) => row.reason !== null)
+    for (const element of [this.#failures, document.querySelector('a[href="#failures"]')!])
+      element.toggleAttribute('hidden', failed.length === 0)
+    this.#failed.show(failureTable(failed.map(({ row }) => row)))
+    this.#count()
+  }
+
+  #count(): void {
+    const { size } = this.#rows
+    const { shownRows } = this.#all
+    this.#shown.textContent = shownRows === size ? `${size} runs` : `${shownRows} of ${size} runs`
+  }
+
+  #isChosen({ id }: TableRow): boolean {
+    const { row } = this.#rows.get(id!)!
+    const status = this.#status.value
+    return (status === '' || row.status === status) && row.name.includes(this.#search.value.trim())
+  }
+}
+
+function tableRow(row: RunRow): TableRow {
+  const number = (value: number | null, text: (value: number) => string) =>
+    value === null ? { text: '–', sort: null } : { text: text(value), sort: value }
+  return {
+    id: row.name,
+    cells: [
+      row.name,
+      { text: row.status, tone: `status ${row.status}`, ...(row.reason !== null && { hint: row.reason }) },
+      { text: row.epochs === null ? '–' : `${row.epoch}/${row.epochs}`, sort: row.epoch },
+      number(row.secondsPerEpoch, (value) => significant(value, 3)),
+      number(row.seconds, clock),
+      number(row.testMse, significant),
+      number(row.effectiveRank, (value) => value.toFixed(2)),
+      { text: '', sort: null, curve: row.history },
+    ],
+  }
+}
+
+function failureTable(rows: readonly RunRow[]): TableData {
+  return {
+    columns: failureColumns,
+    rows: rows.map(({ name, status, epoch, epochs, reason }) => ({
+      cells: [
+        { text: name, tone: `status ${status}` },
+        { text: epochs === null ? '–' : `${epoch}/${epochs}`, sort: epoch },
+        reason ?? '',
+      ],
+    })),
+  }
+}
