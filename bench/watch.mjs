@@ -15,7 +15,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { chromium } from 'playwright-core'
@@ -82,6 +82,7 @@ function varied(text, factor) {
 }
 
 async function measure() {
+  row('load of the machine before, in processes per core', (loadavg()[0] / availableParallelism()).toFixed(1))
   const started = performance.now()
   const watch = spawn(process.execPath, [cli, 'watch', folder], { stdio: ['ignore', 'pipe', 'ignore'] })
   const browser = await chromium.launch({
@@ -94,6 +95,7 @@ async function measure() {
     )
     row('until the address is printed', seconds(started))
     const page = await browser.newPage({ viewport: { width: 1440, height: 900 } })
+    page.setDefaultTimeout(120_000)
     await page.addInitScript(`
       window.tasks = []
       new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map((each) => each.duration))).observe({ entryTypes: ['longtask'] })`)
@@ -106,6 +108,7 @@ async function measure() {
       `${count} runs`,
     )
     row('until it shows all', seconds(opened))
+    row('processor time of the watch until then', `${processorSeconds(watch.pid).toFixed(1)} s`)
     await page.waitForSelector('body[data-reports]')
     row('until it shows the report', seconds(opened))
     await idle(page)
@@ -137,16 +140,16 @@ async function updateDelays(page, epochs) {
     { stdio: 'ignore' },
   )
   await page.fill('#search', 'seed-live')
-  const shows = (epoch) =>
-    page.waitForFunction(
-      (text) =>
-        document.querySelector('#table-watched tr[data-id] td:nth-child(3)')?.textContent.startsWith(text),
-      `${epoch}/`,
-    )
+  const epochCell = '#table-watched tr[data-id="arm-0/seed-live"] td:nth-child(3)'
   const delays = []
   try {
-    for (let epoch = 1; epoch <= epochs; epoch++) {
-      await shows(epoch)
+    await page.waitForSelector(epochCell)
+    while (delays.length < epochs) {
+      const shown = await page.locator(epochCell).textContent()
+      await page.waitForFunction(
+        ([cell, old]) => document.querySelector(cell).textContent !== old,
+        [epochCell, shown],
+      )
       delays.push((Date.now() - statSync(join(run, 'checkpoint/state.safetensors')).mtimeMs) / 1000)
     }
   } finally {
@@ -184,6 +187,12 @@ function idle(page) {
 
 function peakMegabytes(pid) {
   return Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024)
+}
+
+/** Returns the user and system time of a process (proc(5), fields 14 and 15 of its stat, in hundredths of a second). */
+function processorSeconds(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
 function seconds(since) {
