@@ -14,7 +14,7 @@ import { readWholeRun, type WholeRun } from '../runs/read.js'
 import type { Monitor } from './monitor.js'
 import type { LiveReport } from './state.js'
 
-// Of a drawn arm, the spectra of this many runs are read for all epochs.
+// The number of runs of a drawn arm whose spectra are read for all epochs.
 const mostWhole = 40
 
 /** Makes the reports of a watched folder. Runs that have not changed are not read again. */

@@ -13,7 +13,7 @@ import { historyLength, type RunRow } from './state.js'
 /** A run folder as it was read last. */
 export interface ReadRun {
   readonly row: RunRow
-  /** Null if the run is damaged. Of the spectrum, it has only the last epoch, so that thousands of runs fit into memory. */
+  /** Null if the run is damaged. It has only the last epoch's spectrum, so that thousands of runs fit into memory. */
   readonly run: WholeRun | null
   readonly error: EigenaeError | null
 }

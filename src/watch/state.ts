@@ -21,7 +21,7 @@ export interface RunRow {
   readonly epoch: number
   /** The number of epochs to train; null if the run has not begun. */
   readonly epochs: number | null
-  /** Of its last epochs, evaluation included; null before the first epoch. */
+  /** Mean over its last epochs, evaluation included; null before the first epoch. */
   readonly secondsPerEpoch: number | null
   /** From the start to the end of a completed run, else null. */
   readonly seconds: number | null
