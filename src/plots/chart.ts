@@ -81,6 +81,28 @@ export function applyLayout({ spec, panels }: Chart): Spec {
   return { ...spec, ...size }
 }
 
+/** Returns the chart's specification for a file, which has a title and no pointer. */
+export function fileSpec(chart: Chart): Spec {
+  const { title, subject } = chart
+  return {
+    ...(withoutPointerLayers(applyLayout(chart)) as Spec),
+    title: subject === undefined ? title : `${title}: ${subject}`,
+  }
+}
+
+function withoutPointerLayers(spec: unknown): unknown {
+  if (Array.isArray(spec)) return spec.filter((each) => !isPointerLayer(each)).map(withoutPointerLayers)
+  if (spec === null || typeof spec !== 'object') return spec
+  return Object.fromEntries(
+    Object.entries(spec).map(([key, value]) => [key, key === 'values' ? value : withoutPointerLayers(value)]),
+  )
+}
+
+function isPointerLayer(spec: unknown): boolean {
+  const name = (spec as Partial<Spec> | null)?.name
+  return typeof name === 'string' && name.startsWith(pointerLayer)
+}
+
 /** Returns the layers of a text that can be read over lines: the same text, wider and in the colour of the background, below. */
 export function haloed(layer: { readonly mark: Spec; readonly encoding: Spec }): readonly Spec[] {
   const { color: _, ...uncoloured } = layer.encoding

@@ -96,8 +96,3 @@ export function comparisonCharts(whole: Comparison): readonly Chart[] {
 function missingText(drawn: number, { arms }: Comparison): string {
   return drawn < arms.length ? `, the first ${drawn} of ${arms.length} arms` : ''
 }
-
-/** The charts have no legends; the page has one for all of them. */
-export function withoutLegends(charts: readonly Chart[], _: Comparison): readonly Chart[] {
-  return charts
-}

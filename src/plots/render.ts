@@ -9,7 +9,7 @@ import { isOurs, pictureMark, signature } from '../files/own-files.js'
 import { writeAtomically } from '../files/write.js'
 import { type Scheme, themeOf } from '../pages/theme.js'
 import { escapeControls } from '../text/format.js'
-import { applyLayout, type Chart, pointerLayer, type Spec } from './chart.js'
+import { type Chart, fileSpec } from './chart.js'
 import { encodePng } from './encode-png.js'
 import { embeddedFont, fontFamily, fontFiles, fontName, textWidth } from './font.js'
 import type { Still } from './reconstructions.js'
@@ -75,12 +75,7 @@ export function pictureFiles(name: string): readonly [svg: string, png: string] 
 /** Returns a chart as SVG. */
 export async function svgOf(chart: Chart, scheme: Scheme): Promise<string> {
   const config = { ...themeOf(scheme, fontFamily, labelLimit), aria: false }
-  const { title, subject } = chart
-  const spec = {
-    ...(withoutPointerLayers(applyLayout(chart)) as Spec),
-    title: subject === undefined ? title : `${title}: ${subject}`,
-    config,
-  } as unknown as TopLevelSpec
+  const spec = { ...fileSpec(chart), config } as unknown as TopLevelSpec
   measureWithFont()
   const view = new vega.View(vega.parse(compile(spec).spec), { renderer: 'none' })
   try {
@@ -88,19 +83,6 @@ export async function svgOf(chart: Chart, scheme: Scheme): Promise<string> {
   } finally {
     view.finalize()
   }
-}
-
-function withoutPointerLayers(spec: unknown): unknown {
-  if (Array.isArray(spec)) return spec.filter((each) => !isPointerLayer(each)).map(withoutPointerLayers)
-  if (spec === null || typeof spec !== 'object') return spec
-  return Object.fromEntries(
-    Object.entries(spec).map(([key, value]) => [key, key === 'values' ? value : withoutPointerLayers(value)]),
-  )
-}
-
-function isPointerLayer(spec: unknown): boolean {
-  const name = (spec as Partial<Spec> | null)?.name
-  return typeof name === 'string' && name.startsWith(pointerLayer)
 }
 
 /** The measures of texts that Vega takes for its layout; its types lack them. */

@@ -7,16 +7,9 @@ import { packageRoot } from '../package-root.js'
 import { type Html, html, inlineScript, jsonScript, trustedHtml } from '../pages/html.js'
 import type { Chart } from '../plots/chart.js'
 import { mostDrawn } from '../plots/comparison.js'
+import type { Still } from '../plots/reconstructions.js'
 import { reportFacts, reportTitle } from './facts.js'
-import {
-  legend,
-  originSections,
-  reportData,
-  resultSections,
-  type Section,
-  type Still,
-  warningsBox,
-} from './sections.js'
+import { legend, originSections, reportData, resultSections, type Section, warningsBox } from './sections.js'
 import { reportStyle } from './style.js'
 
 // The page may load nothing. Vega compiles its expressions, which needs 'unsafe-eval'.

@@ -1,8 +1,8 @@
-import type { Chart, Spec } from '../plots/chart.js'
+import type { Chart } from '../plots/chart.js'
 
 /** The JSON in the report's element "report-data", for its script. */
 export interface ReportData {
-  readonly charts: readonly ReportChart[]
+  readonly charts: readonly Chart[]
   /** The labels of the drawn arms, by which charts hide them. */
   readonly labels: readonly string[]
   readonly themes: Readonly<Record<'light' | 'dark', object>>
@@ -12,9 +12,6 @@ export interface ReportData {
   /** comparison.csv; null if it is too long for the page. */
   readonly csv: string | null
 }
-
-/** `printed` is the chart with its own legend, without the data; null if the page shows the same chart. */
-export type ReportChart = Chart & { readonly printed: Spec | null }
 
 /** A table that the script shows and sorts. */
 export interface TableData {

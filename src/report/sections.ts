@@ -5,13 +5,14 @@ import { testsText } from '../comparison/text.js'
 import { withoutSeed } from '../config/text.js'
 import { type Html, html } from '../pages/html.js'
 import { armDash, armShape, themeOf } from '../pages/theme.js'
-import type { Chart, Spec } from '../plots/chart.js'
-import { drawnArms, mostDrawn, withoutLegends } from '../plots/comparison.js'
+import type { Chart } from '../plots/chart.js'
+import { drawnArms, mostDrawn } from '../plots/comparison.js'
 import { hasMarkers } from '../plots/epochs.js'
+import type { Still } from '../plots/reconstructions.js'
 import { meaningOf } from '../runs/metrics.js'
 import { commandLine } from '../text/format.js'
 import { choicesOf } from './choices.js'
-import type { ReportChart, ReportData } from './report-data.js'
+import type { ReportData } from './report-data.js'
 import { metricTableId, reportTables, shownMetrics, tableIds } from './tables.js'
 
 /** A part of a page with an entry in its contents. */
@@ -19,14 +20,6 @@ export interface Section {
   readonly id: string
   readonly title: string
   readonly content: Html
-}
-
-/** A picture that is not a chart, such as reconstructed images. */
-export interface Still {
-  readonly name: string
-  readonly title: string
-  readonly caption: string
-  readonly svg: string
 }
 
 /** Returns the sections with the results: the main table first. */
@@ -75,20 +68,13 @@ export function reportData(
   const arms = drawnArms(drawn)
   const csv = comparisonCsv(comparison)
   return {
-    charts: withoutLegends(pictures, drawn).map((chart, index) => withPrinted(chart, pictures[index]!.spec)),
+    charts: pictures,
     labels: arms.map(({ label }) => label),
     themes: { light: themeOf('light', font, labelLimit), dark: themeOf('dark', font, labelLimit) },
     tables: reportTables(comparison),
     choices: choicesOf(drawn, arms),
     csv: csv.length > largestCsv ? null : csv,
   }
-}
-
-/** Adds the chart with its own legend, which a downloaded picture needs. */
-function withPrinted(chart: Chart, printed: Spec): ReportChart {
-  const isSame = JSON.stringify(printed) === JSON.stringify(chart.spec)
-  const { data, ...withoutData } = printed
-  return { ...chart, printed: isSame ? null : withoutData }
 }
 
 /** Returns the buttons that show, hide and name the arms of the pictures. */
@@ -152,7 +138,8 @@ function axes(): Html {
 
 function still({ name, title, caption, svg }: Still): Html {
   const data = Buffer.from(svg).toString('base64')
-  return html`<figure class="wide"><h3>${title}</h3><img class="still" id="still-${name}" src="data:image/svg+xml;base64,${data}" alt="${title}"><figcaption>${caption}</figcaption></figure>`
+  return html`<figure class="wide"><h3>${title}</h3><img class="still" id="still-${name}" src="data:image/svg+xml;base64,${data}" alt="${title}"><figcaption>${caption}</figcaption>
+<p class="buttons"><button type="button" data-still="${name}" aria-label="Download ${name}.svg">SVG</button></p></figure>`
 }
 
 /** Returns the table of one metric and the choice of that metric. */

@@ -1,8 +1,8 @@
 /** The chart whose axes the reader chooses. */
 
 import { dashes } from '../../pages/theme.js'
-import { armField, type Spec } from '../../plots/chart.js'
-import type { Choices, Quantity, ReportChart } from '../report-data.js'
+import { armField, type Chart, type Spec } from '../../plots/chart.js'
+import type { Choices, Quantity } from '../report-data.js'
 import type { Charts } from './charts.js'
 
 const epoch: Quantity = { name: 'epoch', title: 'epoch' }
@@ -124,13 +124,12 @@ function chosenOf({ select, log }: Axis, values: readonly unknown[]): Chosen & {
 
 type Axes = Readonly<Record<'x' | 'y', Chosen & { readonly isText: boolean }>>
 
-function chartOf(rows: readonly object[], axes: Axes, layer: readonly Spec[]): ReportChart {
+function chartOf(rows: readonly object[], axes: Axes, layer: readonly Spec[]): Chart {
   const encoding = { x: axisSpec('x', axes.x), y: axisSpec('y', axes.y) }
   return {
     name: 'axes',
     title: `${axes.y.quantity.name} against ${axes.x.quantity.name}`,
     caption: '',
-    printed: null,
     panels: { count: 1, width: 620, height: 340, columns: 1, margin: 90 },
     spec: {
       data: { values: rows },

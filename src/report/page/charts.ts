@@ -4,8 +4,8 @@
  */
 import type * as Vega from 'vega'
 import type * as VegaLite from 'vega-lite'
-import { applyLayout, armField, type Chart, type Spec } from '../../plots/chart.js'
-import type { ReportChart, ReportData } from '../report-data.js'
+import { applyLayout, armField, type Chart, fileSpec, type Spec } from '../../plots/chart.js'
+import type { ReportData } from '../report-data.js'
 
 // Earlier scripts of the page define these.
 declare const vega: typeof Vega
@@ -35,7 +35,7 @@ export class Charts {
   /** The names of charts that are not drawn as they are now. */
   readonly #stale = new Set<string>()
   readonly #views = new Map<string, Vega.View>()
-  readonly #charts = new Map<string, ReportChart>()
+  readonly #charts = new Map<string, Chart>()
   #themes: ReportData['themes']
   #redraw: Promise<void> = Promise.resolve()
 
@@ -61,7 +61,7 @@ export class Charts {
   }
 
   /** Replaces a chart, which is drawn later. The page has an element for its name. */
-  set(chart: ReportChart): void {
+  set(chart: Chart): void {
     if (JSON.stringify(this.#charts.get(chart.name)) === JSON.stringify(chart)) return
     this.#charts.set(chart.name, chart)
     this.#stale.add(chart.name)
@@ -121,16 +121,11 @@ export class Charts {
     return this.#hidden
   }
 
-  /** Downloads a chart as it would be in the files: on white, with its title and its own legend. */
+  /** Downloads a chart as it is in the files: on white and with its title. */
   async download(name: string, format: 'svg' | 'png'): Promise<void> {
     const chart = this.#charts.get(name)
     if (chart === undefined) return
-    const printed = { ...chart, spec: { ...(chart.printed ?? chart.spec), data: chart.spec.data } }
-    const whole = this.#withHiding({
-      ...applyLayout(printed),
-      title: chart.title,
-      config: this.#themes.light,
-    })
+    const whole = this.#withHiding({ ...fileSpec(chart), config: this.#themes.light })
     const view = new vega.View(vega.parse(vegaLite.compile(whole).spec), { renderer: 'none' })
     try {
       const address =

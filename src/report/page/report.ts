@@ -61,10 +61,12 @@ export class Report {
   #onClick(target: Element): void {
     const button = target.closest('button')
     if (button === null) return
-    const { arm, download, chart } = button.dataset
+    const { arm, download, chart, still } = button.dataset
     if (arm !== undefined)
       button.setAttribute('aria-pressed', String(this.#charts.toggle(this.#data.labels[Number(arm)]!)))
     if (download !== undefined) void this.#charts.download(chart!, download as 'svg' | 'png')
+    if (still !== undefined)
+      saveAs(`${still}.svg`, (document.getElementById(`still-${still}`) as HTMLImageElement).src)
     if (button.id === 'csv' && this.#data.csv !== null)
       saveAs('comparison.csv', URL.createObjectURL(new Blob([this.#data.csv], { type: 'text/csv' })))
   }
