@@ -92,10 +92,15 @@ describe('eigenae reproduce', () => {
         .split('\n')
         .map((line) => line.split(/ {2,}/)),
     ).toEqual(
-      ['config.json', 'metrics.csv', 'spectrum.csv', 'evaluation.json', 'model.safetensors'].map((name) => [
-        name,
-        'same bytes',
-      ]),
+      [
+        'config.json',
+        'metrics.csv',
+        'spectrum.csv',
+        'layers.csv',
+        'losses.csv',
+        'evaluation.json',
+        'model.safetensors',
+      ].map((name) => [name, 'same bytes']),
     )
     expect(readdirSync(temporary)).toEqual([])
     expect(existsSync(join(elsewhere, 'reproduced'))).toBe(false)
@@ -111,7 +116,7 @@ describe('eigenae reproduce', () => {
     dataFolder(join(home, 'data'))
     expect(code).toBe(1)
     expect(stdout).toMatch(/config.json +same bytes\nmetrics.csv +differs/)
-    expect(stderr).toContain('4 of 5 files differ from those of runs/before')
+    expect(stderr).toContain('5 of 7 files differ from those of runs/before')
     expect(stderr).toMatch(/SHA-256 of trainImages: [0-9a-f]+ then, [0-9a-f]+ now/)
     expect(existsSync(join(out, 'metrics.csv'))).toBe(true)
   })

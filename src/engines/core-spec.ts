@@ -1,5 +1,5 @@
 import { layersOf } from '../model/architecture.js'
-import { valueAt, warmupFactor } from '../model/schedule.js'
+import { learningRateAt, valueAt } from '../model/schedule.js'
 import type { EigenLossSpec, TrainerSpec } from './engine.js'
 
 /** The spec of a trainer of the core: `TrainerSpec` in native/core/trainer.h. */
@@ -74,10 +74,7 @@ export function stepValues(
 ): CoreStepValues {
   const numbers = Array.from({ length: steps }, (_, i) => first + i)
   return {
-    learningRates: Float64Array.from(
-      numbers,
-      (step) => valueAt(optimizer.learningRate, step) * warmupFactor(optimizer.warmup, step),
-    ),
+    learningRates: Float64Array.from(numbers, (step) => learningRateAt(optimizer, step)),
     weights: Float64Array.from(
       numbers.flatMap((step) => eigenLosses.map(({ weight }) => valueAt(weight, step))),
     ),

@@ -66,7 +66,7 @@ export type OptimizerSpec = AdamSpec | SgdSpec
 
 interface AnyOptimizerSpec {
   readonly learningRate: Scheduled
-  /** Steps over which the learning rate rises from 0: `warmupFactor`. */
+  /** Steps over which the learning rate rises from 0: `learningRateAt`. */
   readonly warmup: number
 }
 

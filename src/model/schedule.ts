@@ -32,7 +32,7 @@ export function valueAt(scheduled: Scheduled, step: number): number {
 }
 
 /** Returns the factor of the learning rate at a step, counted from 0: it rises linearly and is 1 from step `warmup` − 1 on. */
-export function warmupFactor(warmup: number, step: number): number {
+function warmupFactor(warmup: number, step: number): number {
   return step + 1 >= warmup ? 1 : (step + 1) / warmup
 }
 

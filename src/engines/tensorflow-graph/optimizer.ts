@@ -1,5 +1,5 @@
 import type { TensorKind } from '../../model/layout.js'
-import { valueAt, warmupFactor } from '../../model/schedule.js'
+import { learningRateAt } from '../../model/schedule.js'
 import type { AdamSpec, OptimizerSpec, SgdSpec } from '../engine.js'
 import type { Op, Value } from './graph.js'
 import type { Ops } from './ops.js'
@@ -19,7 +19,7 @@ export interface OptimizerStep {
  * to single precision first, as the op rounds it: this corrects the relative error of 1.3e-5 that 1 − β₂ has there.
  */
 export function optimizerStep(optimizer: OptimizerSpec, step: number): OptimizerStep {
-  const rate = valueAt(optimizer.learningRate, step) * warmupFactor(optimizer.warmup, step)
+  const rate = learningRateAt(optimizer, step)
   if (optimizer.kind === 'sgd') return { rate, epsilon: 0, decay: 1 }
   const { beta1, beta2, epsilon, weightDecay } = optimizer
   const root = Math.sqrt(1 - Math.fround(beta2) ** (step + 1))
