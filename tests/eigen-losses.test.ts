@@ -21,10 +21,17 @@ describe('the kinds of eigen losses', () => {
     expect(mistakes({ kind }, 64)).toEqual([])
   })
 
-  it('need more images than dimensions if they are functions of all eigenvalues', () => {
-    for (const kind of ['top-k', 'log-max', 'entropy', 'log-det', 'kl-normal']) {
+  it('need more images than dimensions if they are functions of all singular values', () => {
+    for (const kind of ['top-k', 'log-max', 'entropy']) {
       expect(smallestBatch({ kind }), kind).toBe(4)
       expect(smallestBatch({ kind, layers: 'all' }), kind).toBe(9)
+    }
+  })
+
+  it('need as many images as dimensions if their epsilon allows for an eigenvalue of 0', () => {
+    for (const kind of ['log-det', 'kl-normal']) {
+      expect(smallestBatch({ kind }), kind).toBe(3)
+      expect(smallestBatch({ kind, layers: 'all' }), kind).toBe(8)
     }
   })
 
@@ -35,8 +42,11 @@ describe('the kinds of eigen losses', () => {
   })
 
   it('are refused with the reason if the batch is too small', () => {
-    expect(mistakes({ kind: 'kl-normal', layers: ['encoder.0'] }, 8)).toEqual([
+    expect(mistakes({ kind: 'entropy', layers: ['encoder.0'] }, 8)).toEqual([
       'train.batchSize: must be over 8, the width of encoder.0, with loss.eigen on that layer: the rank of its matrix is at most the number of images (got 8)',
+    ])
+    expect(mistakes({ kind: 'kl-normal', layers: ['encoder.0'] }, 7)).toEqual([
+      'train.batchSize: must be at least 8 for loss.eigen (got 7)',
     ])
     expect(mistakes({ kind: 'variance' }, 1)).toEqual([
       'train.batchSize: must be at least 2 for loss.eigen (got 1)',

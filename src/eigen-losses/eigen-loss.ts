@@ -35,6 +35,12 @@ export interface EigenLossKind<Schema extends z.ZodType<EigenLossConfig> = z.Zod
 /** The smallest batch of a loss on the spectrum: a matrix of fewer images has fewer singular values than dimensions. */
 export const moreImagesThanDimensions = (width: number) => width + 1
 
+/**
+ * The smallest batch of a loss whose ε keeps the logarithm of the eigenvalue finite that is always 0 then, because the
+ * mean has been subtracted. In a smaller batch most of the loss would be such eigenvalues.
+ */
+export const imagesAsDimensions = (width: number) => width
+
 export const commonFields = {
   weight: scheduledSchema(z.number())
     .default(1)

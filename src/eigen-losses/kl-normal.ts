@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { commonFields, eigenLossKind, epsilon, moreImagesThanDimensions } from './eigen-loss.js'
+import { commonFields, eigenLossKind, epsilon, imagesAsDimensions } from './eigen-loss.js'
 
 /**
  * The divergence of the normal distribution with the layer's means m and covariance, whose eigenvalues are λ, from N(0, I),
@@ -9,5 +9,5 @@ import { commonFields, eigenLossKind, epsilon, moreImagesThanDimensions } from '
 export const klNormal = eigenLossKind({
   schema: z.strictObject({ kind: z.literal('kl-normal'), ...commonFields, epsilon }),
   parameters: ({ epsilon }) => ({ epsilon }),
-  minimumImages: moreImagesThanDimensions,
+  minimumImages: imagesAsDimensions,
 })
