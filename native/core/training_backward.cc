@@ -15,6 +15,7 @@ PackedFactor TrainingStep::packGradientFactor(std::size_t index, int thread, con
 void TrainingStep::middleBackward(int thread, const Batch& batch) {
   const Range range = threadPanels(thread, batch);
   const std::size_t first = layout_.layers.size() - 2;
+  if (thread == 0) sumLatentShiftGradient(batch);
   for (int p = range.begin; p < range.end; ++p) {
     float* gradient = layerActivations_[first].gradient.get() + p * layerActivations_[first].stride;
     if (imageRows_[thread].fasterAsMask()) {
@@ -49,8 +50,8 @@ void TrainingStep::middleBackward(int thread, const Batch& batch) {
 void TrainingStep::activateBackward(std::size_t index, int thread, const Batch& batch) {
   const Range range = threadPanels(thread, batch);
   LayerActivations& activations = layerActivations_[index];
+  if (index == layout_.latentLayer) addEigenLossGradient(index, thread, batch);
   for (int p = range.begin; p < range.end; ++p) {
-    if (index == layout_.latentLayer && eigenLoss_.applies(batch.count, batch.weights)) addEigenLossGradient(p);
     const std::size_t at = p * activations.stride;
     const float* inputs = layout_.layers[index].batchNorm ? activations.scaled.get() : activations.linear.get();
     kernels_.activateBackward(layout_.layers[index].activation, inputs == nullptr ? nullptr : inputs + at,
@@ -58,14 +59,7 @@ void TrainingStep::activateBackward(std::size_t index, int thread, const Batch& 
                               activations.gradient.get() + at);
   }
   if (layout_.layers[index].batchNorm) normaliseBackward(index, thread, batch);
-}
-
-void TrainingStep::addEigenLossGradient(int panel) {
-  const std::size_t size = static_cast<std::size_t>(layout_.latent()) * width_;
-  LayerActivations& activations = layerActivations_[layout_.latentLayer];
-  float* gradient = activations.gradient.get() + panel * activations.stride;
-  const float* added = eigenLoss_.gradient() + panel * size;
-  for (std::size_t i = 0; i < size; ++i) gradient[i] += added[i];
+  if (index != layout_.latentLayer) addEigenLossGradient(index, thread, batch);
 }
 
 void TrainingStep::normaliseBackward(std::size_t index, int thread, const Batch& batch) {
@@ -157,44 +151,46 @@ void TrainingStep::updateMiddle(int thread, const Batch& batch) {
 
 // Updates a layer's bias and, with batch norm, its gamma and beta. The gradient of a bias before batch norm is 0,
 // because the mean removes the bias. So is that of the latent layer's beta, or of its bias without batch norm, if the
-// next layer has batch norm, except for the eigen losses' part.
+// next layer has batch norm. In these cases the eigen losses' part is left.
 void TrainingStep::updateVectors(std::size_t index, const Batch& batch) {
   const Layer& layer = layout_.layers[index];
   const PanelledLayer& places = parameters_.layer(index);
   const LayerActivations& activations = layerActivations_[index];
-  const bool hasShift = !layout_.meanIsRemoved(index);
+  const bool hiddenEigenLoss = index != layout_.latentLayer && hasEigenLoss(index, batch);
+  const bool isRemoved = layout_.meanIsRemoved(index);
   float sums[2][64];
   for (int begin = 0; begin < layer.outputs; begin += 64) {
     const int some = std::min(64, layer.outputs - begin);
+    const Range units{begin, begin + some};
     const auto update = [&](const float* gradient, std::size_t place) {
       updates_.array(gradient, some, parameters_.at(place + begin), batch.update);
     };
-    if (!layer.batchNorm) {
-      if (hasShift) sumGradients(index, {begin, begin + some}, batch.count, sums[0]);
-      if (!hasShift) copyEigenLossSums(begin, some, batch, sums[0]);
-      update(sums[0], places.bias);
-      continue;
+    if (layer.batchNorm) {
+      std::fill_n(sums[0], some, 0.0f);
+    } else if (isRemoved) {
+      std::copy_n(&latentShiftGradient_[begin], some, sums[0]);
+    } else if (hiddenEigenLoss) {
+      sumPanels(activations.sums[0], index, units, batch, sums[0]);
+    } else {
+      sumGradients(index, units, batch.count, sums[0]);
     }
-    std::fill_n(sums[0], some, 0.0f);
+    if (hiddenEigenLoss) eigenLosses_.layer(index).addGradientSums(units, batch.count, batch.weights, sums[0]);
     update(sums[0], places.bias);
-    for (int k = 0; k < 2; ++k) {
-      std::fill_n(sums[k], some, 0.0f);
-      for (int p = 0; p < panels(batch); ++p) {
-        for (int i = 0; i < some; ++i) sums[k][i] += activations.sums[k][p * layer.outputs + begin + i];
-      }
-    }
-    if (!hasShift) copyEigenLossSums(begin, some, batch, sums[0]);
+    if (!layer.batchNorm) continue;
+    for (int k = 0; k < 2; ++k) sumPanels(activations.sums[k], index, units, batch, sums[k]);
+    if (isRemoved) std::copy_n(&latentShiftGradient_[begin], some, sums[0]);
     update(sums[0], places.beta);
     update(sums[1], places.gamma);
   }
 }
 
-// Copies the sums over the batch of the eigen losses' gradient by the embedding.
-void TrainingStep::copyEigenLossSums(int begin, int count, const Batch& batch, float* sums) const {
-  if (eigenLoss_.applies(batch.count, batch.weights)) {
-    std::copy_n(eigenLoss_.gradientSums() + begin, count, sums);
-  } else {
-    std::fill_n(sums, count, 0.0f);
+// Adds up a layer's sums over the images of each panel.
+void TrainingStep::sumPanels(const AlignedFloats& panelSums, std::size_t index, Range outputs, const Batch& batch,
+                             float* sums) const {
+  const int all = layout_.layers[index].outputs, some = outputs.end - outputs.begin;
+  std::fill_n(sums, some, 0.0f);
+  for (int p = 0; p < panels(batch); ++p) {
+    for (int i = 0; i < some; ++i) sums[i] += panelSums[p * all + outputs.begin + i];
   }
 }
 
@@ -216,7 +212,7 @@ void TrainingStep::addLosses(const Batch& batch, Losses& losses) const {
   for (const double squaredError : squaredErrors_) sum += squaredError;
   losses.squaredError += sum / layout_.inputs();
   losses.images += batch.count;
-  eigenLoss_.addLosses(batch.count, batch.weights, losses);
+  eigenLosses_.addLosses(batch.count, batch.weights, losses);
 }
 
 }  // namespace eigenae

@@ -88,11 +88,7 @@ void TrainingStep::lastLayer(int thread, const Batch& batch) {
   const PanelledLayer& layer = parameters_.layer(last);
   const LayerActivations& before = layerActivations_[last - 1];
   const Range range = threadSlices(thread);
-  const bool hasSlice0 = range.begin == 0 && hasSlices(thread);
-  if (hasSlice0 && eigenLoss_.applies(batch.count, batch.weights)) {
-    const LayerActivations& embedding = layerActivations_[layout_.latentLayer];
-    eigenLoss_.evaluate(embedding.output.get(), embedding.stride, batch.count, batch.weights);
-  }
+  evaluateEigenLosses(thread, batch);
   const bool behindRelu = layout_.layers[last - 1].activation.kind == Activation::relu;
   imageRows_[thread].assumeDense();
   if (behindRelu) imageRows_[thread].list(lastFeatures_.get(), rowsStride_, batch.count, layer.rows);
@@ -103,18 +99,6 @@ void TrainingStep::lastLayer(int thread, const Batch& batch) {
   for (int slice = range.begin; slice < range.end; ++slice) {
     lastLayerSlice(thread, slice, slicePixels(layout_.inputs(), slice, width_, handicap), batch);
   }
-}
-
-// Returns the number of the last layer's pixels that take as long as the eigen losses, see slicePixels. A pixel costs
-// more than its products: Adam takes as long as the products of 13 images, sigmoid and loss as those of 16 units.
-int TrainingStep::mainThreadHandicap(int thread, const Batch& batch) const {
-  if (!eigenLoss_.applies(batch.count, batch.weights)) return 0;
-  const Layer& layer = layout_.layers.back();
-  const SparseFactor& images = imageRows_[thread];
-  const double products = 2 * images.costAsFactor() + images.costAsMask();
-  const double pixelCost = products * batch.count * layer.inputs + 16 * batch.count + 13 * layer.inputs;
-  return static_cast<int>(
-      std::min<double>(layer.outputs, eigenLoss_.costInFmas(batch.count, batch.weights) / pixelCost));
 }
 
 void TrainingStep::lastLayerSlice(int thread, int slice, Range pixels, const Batch& batch) {
@@ -214,7 +198,8 @@ void TrainingStep::updateFirst(int thread, const Batch& batch, const Batch* next
   if (!hasSlices(thread)) return;
   const LayerActivations& activations = layerActivations_[0];
   const Layer& layer = layout_.layers[0];
-  if (layer.activation.kind == Activation::relu && !layer.batchNorm) {
+  // The eigen losses' gradient is added behind ReLU and has no zeros.
+  if (layer.activation.kind == Activation::relu && !layer.batchNorm && !hasEigenLoss(0, batch)) {
     unitRows_[thread].list(activations.gradient.get(), activations.stride, layer.outputs, batch.count);
   } else {
     unitRows_[thread].assumeDense();

@@ -11,12 +11,6 @@ namespace {
 
 constexpr float normMomentum = 0.1f;
 
-bool hasEigenLoss(const TrainerSpec& spec, std::size_t layer) {
-  return std::any_of(spec.eigenLosses.begin(), spec.eigenLosses.end(), [&](const EigenLossSpec& eigenLoss) {
-    return std::count(eigenLoss.layers.begin(), eigenLoss.layers.end(), static_cast<int>(layer)) > 0;
-  });
-}
-
 static_assert(PartialSums::maximalSums == slices && PartialSums::maximalGroups == slices / slicesInGroup,
               "a part for each slice");
 
@@ -32,7 +26,8 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
       parameters_(parameters),
       runningStatistics_(runningStatistics),
       team_(team),
-      eigenLoss_(spec, layout, kernels, control) {
+      eigenLosses_(spec, layout, kernels, control),
+      latentShiftGradient_(layout.latent()) {
   const std::size_t images = roundUp(spec.batchSize, width_), panels = images / width_;
   rowsStride_ = images * width_;
   int widest = 0;
@@ -46,13 +41,16 @@ TrainingStep::TrainingStep(const TrainerSpec& spec, const Layout& layout, const 
     activations.output = alignedFloats(panels * activations.stride);
     activations.transposed = alignedFloats(roundUp(parameters.layer(i).columns, width_) * images);
     const bool silu = layer.activation.kind == Activation::silu;
-    if ((hasEigenLoss(spec, i) && i != layout.latentLayer) || (silu && !layer.batchNorm)) {
+    const bool hiddenEigenLoss = !eigenLosses_.layer(i).empty() && i != layout.latentLayer;
+    if (hiddenEigenLoss || (silu && !layer.batchNorm)) {
       activations.linear = alignedFloats(panels * activations.stride);
     }
     if (silu && layer.batchNorm) activations.scaled = alignedFloats(panels * activations.stride);
+    if (hiddenEigenLoss || layer.batchNorm) {
+      for (AlignedFloats& sums : activations.sums) sums = alignedFloats(panels * layer.outputs);
+    }
     if (layer.batchNorm) {
       activations.normalised = alignedFloats(panels * activations.stride);
-      for (AlignedFloats& sums : activations.sums) sums = alignedFloats(panels * layer.outputs);
       for (int thread = 0; thread < team.size(); ++thread) activations.inverse.push_back(alignedFloats(layer.outputs));
     }
     layerActivations_.push_back(std::move(activations));

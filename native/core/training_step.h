@@ -7,7 +7,7 @@
 
 #include "../kernels/kernels.h"
 #include "aligned.h"
-#include "eigen_loss_term.h"
+#include "eigen_loss_terms.h"
 #include "packed_factor.h"
 #include "parameters.h"
 #include "slices.h"
@@ -45,7 +45,7 @@ class TrainingStep {
 
   // Allocates memory for batches of `count` images. Must be called before a step of that size, as a step must not
   // throw.
-  void prepare(int count) { eigenLoss_.prepare(count); }
+  void prepare(int count) { eigenLosses_.prepare(count); }
 
   // The phases, in the order of their calls. A barrier, team.wait, follows each of them except updateMiddle; the one
   // after updateFirst is that of the next batch's firstLayer.
@@ -54,8 +54,8 @@ class TrainingStep {
   void firstLayer(int thread, const Batch& batch);
   // Computes all layers between the first and the last, for the thread's images.
   void middleForward(int thread, const Batch& batch);
-  // Computes the last layer's output, loss, gradient and update, for the thread's pixels. Thread 0 also computes the
-  // eigen losses.
+  // Computes the last layer's output, loss, gradient and update, for the thread's pixels, and the eigen losses of some
+  // of the layers.
   void lastLayer(int thread, const Batch& batch);
   // Propagates the gradient back from the last layer's input to the first layer's output, for the thread's images.
   void middleBackward(int thread, const Batch& batch);
@@ -82,8 +82,10 @@ class TrainingStep {
     // The transposed factor of the weight's gradient, panels [images][features] rowsStride_ apart: the input of the
     // first layer and of the decoder's layers, the gradient of the encoder's other layers.
     AlignedFloats transposed;
-    std::size_t stride = 0;              // floats from panel to panel of these
-    AlignedFloats sums[2];               // batch norm: [panels][outputs], two sums over the images of each panel
+    std::size_t stride = 0;  // floats from panel to panel of these
+    // [panels][outputs], sums over the images of each panel: two of batch norm, or the first of the gradient without
+    // the eigen losses.
+    AlignedFloats sums[2];
     std::vector<AlignedFloats> inverse;  // batch norm: for each thread, [outputs] 1 / deviation
   };
 
@@ -119,7 +121,6 @@ class TrainingStep {
   void prefetchImages(Range pixels, const Batch& batch) const;
   void fillInput(Range pixels, int panel, const Batch& batch, float* input) const;
   void fillTarget(Range pixels, const Batch& batch);
-  int mainThreadHandicap(int thread, const Batch& batch) const;
   void lastLayerSlice(int thread, int slice, Range pixels, const Batch& batch);
   void lastLayerLinear(int thread, Range pixels, const Batch& batch);
   double reconstructionLoss(int thread, Range pixels, const Batch& batch);
@@ -130,14 +131,21 @@ class TrainingStep {
   void activate(std::size_t layer, int thread, const Batch& batch);
   void keepLinear(std::size_t layer, int thread, const Batch& batch);
   void normalise(std::size_t layer, int thread, const Batch& batch);
+  // training_eigen_losses.cc
+  void evaluateEigenLosses(int thread, const Batch& batch);
+  const float* eigenLossValues(std::size_t layer) const;
+  int mainThreadHandicap(int thread, const Batch& batch) const;
+  void addEigenLossGradient(std::size_t layer, int thread, const Batch& batch);
+  void sumLatentShiftGradient(const Batch& batch);
+  bool hasEigenLoss(std::size_t layer, const Batch& batch) const;
   // training_backward.cc
   void activateBackward(std::size_t layer, int thread, const Batch& batch);
   void normaliseBackward(std::size_t layer, int thread, const Batch& batch);
-  void addEigenLossGradient(int panel);
   PackedFactor packGradientFactor(std::size_t layer, int thread, const Batch& batch);
   void claimWeights(const PanelledLayer& layer, Range rows) const;
   void updateVectors(std::size_t layer, const Batch& batch);
-  void copyEigenLossSums(int begin, int count, const Batch& batch, float* sums) const;
+  void sumPanels(const AlignedFloats& panelSums, std::size_t layer, Range outputs, const Batch& batch,
+                 float* sums) const;
   void sumGradients(std::size_t layer, Range outputs, int count, float* sums) const;
 
   const Layout& layout_;
@@ -147,7 +155,8 @@ class TrainingStep {
   Parameters& parameters_;
   RunningStatistics& runningStatistics_;
   Team& team_;
-  EigenLossTerm eigenLoss_;
+  EigenLossTerms eigenLosses_;
+  std::vector<float> latentShiftGradient_;  // [latent]
 
   AlignedFloats target_;        // panels [images][pixels]
   AlignedFloats lastFeatures_;  // the last layer's input: panels [images][features]

@@ -4,6 +4,7 @@
 #include "activations.h"
 #include "columns.h"
 #include "distances.h"
+#include "features.h"
 #include "gradient.h"
 #include "kernels.h"
 #include "noise.h"
@@ -70,6 +71,8 @@ constexpr Kernels vectorKernels() {
       .combine = combine,
       .multiplyColumns = multiplyColumns,
       .invert = invert,
+      .featureMoments = featureMoments,
+      .addFeatureGradient = addFeatureGradient,
       .findNear = findNear,
   };
 }

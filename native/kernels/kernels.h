@@ -245,6 +245,15 @@ struct Kernels {
   void (*invert)(const double* matrix, std::size_t stride, int width, double epsilon, double* factor, double* scales,
                  double* inverse, const std::int32_t* stop);
 
+  // --- Eigen losses on means and variances ---
+
+  // means [rows] and biased variances [rows] of x [rows][columns].
+  void (*featureMoments)(const float* x, std::size_t stride, int rows, int columns, double* means, double* variances);
+
+  // gradient += (x − means) · slopes + shifts, on one panel [rows]
+  void (*addFeatureGradient)(const float* x, const float* means, const float* slopes, const float* shifts, int rows,
+                             float* gradient);
+
   // --- Neighbours ---
 
   // near [count]: one bit for each point of the panel `points` [depth][panel]. A bit is set if the squared distance

@@ -2,7 +2,7 @@
 //
 //   input      addNoise
 //   forward    linear → batch norm → activation, for each layer; the latent layer has none, the last one a sigmoid
-//   losses     mean squared error of the output, eigen losses of the embedding
+//   losses     mean squared error of the output, eigen losses of the embedding and of other layers' linear outputs
 //   backward   the same layers in reverse order
 //   update     Adam, AdamW or SGD, then the averages
 //   trainer    the step, and the epoch around it
@@ -351,13 +351,13 @@ double featuresForwardBackward(FeatureFunction function, const EigenLossParamete
 
 }  // namespace
 
-double eigenLossForwardBackward(const EigenLossSpec& spec, double weight, const float* embedding, int batch, int width,
+double eigenLossForwardBackward(const EigenLossSpec& spec, double weight, const float* values, int batch, int width,
                                 double* gradient) {
   const EigenLossFormula& formula = findEigenLoss(spec.kind);
   Columns z(width, std::vector<double>(batch)), added(width, std::vector<double>(batch, 0.0));
   std::vector<double> means(width, 0.0);
   for (int i = 0; i < width; ++i) {
-    for (int b = 0; b < batch; ++b) z[i][b] = embedding[area(b, width) + i];
+    for (int b = 0; b < batch; ++b) z[i][b] = values[area(b, width) + i];
     if (spec.center || formula.alwaysCentred) means[i] = subtractMean(z[i]);
   }
   double value;
@@ -426,11 +426,13 @@ namespace {
 
 // The values of one layer for one batch.
 struct LayerValues {
+  std::vector<float> linear;            // [batchSize][outputs] of the linear part
   std::vector<float> input;             // [batchSize][outputs] of the activation
   std::vector<float> output;            // [batchSize][outputs]
   std::vector<float> gradient;          // [batchSize][outputs] of the layer's output, later of its linear part's output
   std::vector<float> normalised;        // [batchSize][outputs] with batch norm
   std::vector<float> inverseDeviation;  // [outputs] with batch norm
+  std::vector<double> eigenGradient;    // [batchSize][outputs] of the eigen losses
 };
 
 class ReferenceTrainer final : public Trainer {
@@ -440,13 +442,13 @@ class ReferenceTrainer final : public Trainer {
         layout_(makeLayout(spec)),
         clean_(area(spec.batchSize, layout_.inputs())),
         noisy_(clean_.size()),
-        latentGradient_(area(spec.batchSize, layout_.latent())),
         gradient_(layout_.parameterCount) {
     for (const EigenLossSpec& eigenLoss : spec.eigenLosses) findEigenLoss(eigenLoss.kind);  // throws if unknown
     for (const Layer& layer : layout_.layers) {
       const std::size_t size = area(spec.batchSize, layer.outputs);
       values_.push_back({std::vector<float>(size), std::vector<float>(size), std::vector<float>(size),
-                         std::vector<float>(size), std::vector<float>(layer.outputs)});
+                         std::vector<float>(size), std::vector<float>(size), std::vector<float>(layer.outputs),
+                         std::vector<double>(size)});
     }
     state_.parameters.resize(layout_.parameterCount);
     state_.firstMoments.resize(layout_.parameterCount);
@@ -568,7 +570,8 @@ class ReferenceTrainer final : public Trainer {
       const Layer& layer = layout_.layers[i];
       LayerValues& values = values_[i];
       linearForward(input, parameters + layer.weight, parameters + layer.bias, batch, layer.inputs, layer.outputs,
-                    values.output.data());
+                    values.linear.data());
+      values.output = values.linear;
       if (layer.batchNorm) {
         batchNormForward(values.output.data(), batch, layer.outputs, parameters + layer.gamma, parameters + layer.beta,
                          values.normalised.data(), values.inverseDeviation.data(), statistics + layer.runningMean,
@@ -598,15 +601,22 @@ class ReferenceTrainer final : public Trainer {
     if (kind == Activation::silu) siluBackward(values.input.data(), gradient, count);
   }
 
-  // Sets latentGradient_ [batch][latent].
+  // Sets the eigenGradient of every layer. A term is the mean over its layers.
   void evaluateEigenLosses(int batch, const double* weights, Losses& losses) {
-    std::fill(latentGradient_.begin(), latentGradient_.end(), 0.0);
+    for (LayerValues& values : values_) std::fill(values.eigenGradient.begin(), values.eigenGradient.end(), 0.0);
     for (std::size_t i = 0; i < spec_.eigenLosses.size(); ++i) {
       const EigenLossSpec& eigenLoss = spec_.eigenLosses[i];
       if (weights[i] == 0 || batch < eigenLoss.minimumImages) continue;
-      const float* embedding = values_[layout_.latentLayer].output.data();
-      const double value =
-          eigenLossForwardBackward(eigenLoss, weights[i], embedding, batch, layout_.latent(), latentGradient_.data());
+      const double layers = static_cast<double>(eigenLoss.layers.size());
+      double value = 0;
+      for (const int index : eigenLoss.layers) {
+        LayerValues& layer = values_[index];
+        const bool isLatent = static_cast<std::size_t>(index) == layout_.latentLayer;
+        value +=
+            eigenLossForwardBackward(eigenLoss, weights[i] / layers, (isLatent ? layer.output : layer.linear).data(),
+                                     batch, layout_.layers[index].outputs, layer.eigenGradient.data());
+      }
+      value /= layers;
       losses.terms[i].value += value * batch;
       losses.terms[i].weighted += weights[i] * value * batch;
       losses.terms[i].images += batch;
@@ -622,17 +632,15 @@ class ReferenceTrainer final : public Trainer {
     for (std::size_t i = layout_.layers.size(); i-- > 0;) {
       const Layer& layer = layout_.layers[i];
       float* gradient = values_[i].gradient.data();  // [batch][outputs]
-      const std::size_t count = area(batch, layer.outputs);
-      if (i == layout_.latentLayer) {
-        for (std::size_t j = 0; j < count; ++j) gradient[j] += static_cast<float>(latentGradient_[j]);
-      }
+      if (i == layout_.latentLayer) addEigenGradient(i, batch);
       activateBackward(layer, batch, values_[i], gradient);
       if (layer.batchNorm) {
         backwardBatchNorm(i, batch);
       } else {
         linearBackwardBias(gradient, batch, layer.outputs, gradients + layer.bias);
-        if (layout_.meanIsRemoved(i)) sumLatentGradient(batch, gradients + layer.bias);
+        if (layout_.meanIsRemoved(i)) sumLatentShiftGradient(batch, gradients + layer.bias);
       }
+      if (i != layout_.latentLayer) addHiddenEigenGradient(i, batch);
       const float* layerInput = i == 0 ? input : values_[i - 1].output.data();
       linearBackwardWeight(gradient, layerInput, batch, layer.inputs, layer.outputs, gradients + layer.weight);
       if (i == 0) break;
@@ -641,8 +649,25 @@ class ReferenceTrainer final : public Trainer {
     }
   }
 
+  void addEigenGradient(std::size_t index, int batch) {
+    LayerValues& values = values_[index];
+    const std::size_t count = area(batch, layout_.layers[index].outputs);
+    for (std::size_t j = 0; j < count; ++j) values.gradient[j] += static_cast<float>(values.eigenGradient[j]);
+  }
+
+  // The eigen losses of a hidden layer see its linear output and so reach its bias. In exact arithmetic their part of
+  // the bias' gradient is often 0, because many do not depend on the mean. It is summed apart, in double: in a sum of
+  // both parts its rounding errors would be larger than the other part of some biases, and Adam scales even the
+  // smallest gradient to a full step.
+  void addHiddenEigenGradient(std::size_t index, int batch) {
+    addEigenGradient(index, batch);
+    std::vector<float> sums(layout_.layers[index].outputs);
+    sumEigenGradient(index, batch, sums.data());
+    for (std::size_t i = 0; i < sums.size(); ++i) gradient_[layout_.layers[index].bias + i] += sums[i];
+  }
+
   // In exact arithmetic the mean squared error contributes 0 to two gradients around batch norm. If they were computed
-  // as sums, rounding errors would remain, and Adam scales even the smallest gradient to a full step.
+  // as sums, rounding errors would remain.
   void backwardBatchNorm(std::size_t index, int batch) {
     const Layer& layer = layout_.layers[index];
     LayerValues& values = values_[index];
@@ -653,16 +678,27 @@ class ReferenceTrainer final : public Trainer {
     // The first is that of the bias: subtracting the batch's mean cancels the bias.
     std::fill_n(&gradient_[layer.bias], layer.outputs, 0.0f);
 
-    if (layout_.meanIsRemoved(index)) sumLatentGradient(batch, &gradient_[layer.beta]);
+    if (layout_.meanIsRemoved(index)) sumLatentShiftGradient(batch, &gradient_[layer.beta]);
   }
 
   // The second is that of the latent layer's beta, or of its bias without batch norm: no activation follows, so the
-  // next layer's mean removes it. Only the eigen losses, which see the embedding itself, contribute to it.
-  void sumLatentGradient(int batch, float* sums) const {
-    const int latent = layout_.latent();
-    for (int i = 0; i < latent; ++i) {
+  // next layer's mean removes it. Only the eigen losses on the embedding and on the next layer's linear output
+  // contribute to it.
+  void sumLatentShiftGradient(int batch, float* sums) const {
+    const std::size_t index = layout_.latentLayer;
+    const Layer& next = layout_.layers[index + 1];
+    std::vector<float> nextSums(next.outputs), reached(next.inputs);
+    sumEigenGradient(index, batch, sums);
+    sumEigenGradient(index + 1, batch, nextSums.data());
+    linearBackwardInput(nextSums.data(), &state_.parameters[next.weight], 1, next.inputs, next.outputs, reached.data());
+    for (int i = 0; i < next.inputs; ++i) sums[i] += reached[i];
+  }
+
+  void sumEigenGradient(std::size_t index, int batch, float* sums) const {
+    const int outputs = layout_.layers[index].outputs;
+    for (int i = 0; i < outputs; ++i) {
       double sum = 0;
-      for (int b = 0; b < batch; ++b) sum += latentGradient_[area(b, latent) + i];
+      for (int b = 0; b < batch; ++b) sum += values_[index].eigenGradient[area(b, outputs) + i];
       sums[i] = static_cast<float>(sum);
     }
   }
@@ -715,10 +751,9 @@ class ReferenceTrainer final : public Trainer {
   const TrainerSpec spec_;
   const Layout layout_;
   State state_;
-  std::vector<LayerValues> values_;     // for each layer
-  std::vector<float> clean_, noisy_;    // [batchSize][inputs]
-  std::vector<double> latentGradient_;  // [batchSize][latent], of the eigen losses
-  std::vector<float> gradient_;         // in the layout of the parameters
+  std::vector<LayerValues> values_;   // for each layer
+  std::vector<float> clean_, noisy_;  // [batchSize][inputs]
+  std::vector<float> gradient_;       // in the layout of the parameters
 };
 
 }  // namespace

@@ -59,9 +59,8 @@ double squaredErrorForward(const float* output, const float* target, std::size_t
 // gradient [count] of mean((output − target)²) with respect to the input of the sigmoid that gave output.
 void sigmoidMeanSquaredErrorBackward(const float* output, const float* target, std::size_t count, float* gradient);
 
-// Returns f(σ(Z)) for Z = embedding [batch][width], less its column means with spec.center. Adds weight · ∂f/∂Z to
-// gradient [batch][width].
-double eigenLossForwardBackward(const EigenLossSpec& spec, double weight, const float* embedding, int batch, int width,
+// Returns the eigen loss of Z = values [batch][width] of one layer. Adds weight · ∂f/∂Z to gradient [batch][width].
+double eigenLossForwardBackward(const EigenLossSpec& spec, double weight, const float* values, int batch, int width,
                                 double* gradient);
 
 // --- Update ---

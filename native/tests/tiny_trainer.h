@@ -11,6 +11,7 @@
 
 #include "../core/layout.h"
 #include "../core/trainer.h"
+#include "../eigen_losses/eigen_losses.h"
 #include "matrices.h"
 
 namespace eigenae::testing {
@@ -29,6 +30,9 @@ inline std::vector<bool> batchNormFlags(BatchNorm batchNorm, std::size_t widths)
 
 inline const EigenLossSpec topTwo{"top-k", false, {{"k", 2}}, {}, 1};
 inline const EigenLossSpec centeredLogMax{"log-max", true, {}, {}, 1};
+inline const EigenLossSpec covariance{"covariance", false, {}, {}, 2};
+inline const EigenLossSpec klDiagonal{"kl-diagonal", false, {{"epsilon", 0.01}}, {}, 1};
+inline const EigenLossSpec klNormal{"kl-normal", false, {{"epsilon", 0.01}}, {}, 1};
 
 // Makes the eigen losses act on the latent layer of spec.widths, in batches of more images than it has dimensions.
 inline void addLatentLosses(TrainerSpec& spec, std::vector<EigenLossSpec> eigenLosses) {
@@ -39,11 +43,35 @@ inline void addLatentLosses(TrainerSpec& spec, std::vector<EigenLossSpec> eigenL
   }
 }
 
-inline TrainerSpec tinySpec(BatchNorm batchNorm, std::vector<EigenLossSpec> eigenLosses = {}) {
+enum class Layers { latent, hidden, all };
+
+// Makes the eigen losses act on some of the inner layers of spec.widths. The losses on singular values are only for
+// batches of more images than the widest of them has units.
+inline void addLosses(TrainerSpec& spec, std::vector<EigenLossSpec> eigenLosses, Layers choice) {
+  const int latent = static_cast<int>(spec.widths.size()) - 2;
+  for (EigenLossSpec& eigenLoss : eigenLosses) {
+    int widest = 0;
+    for (int layer = 0; layer <= 2 * latent; ++layer) {
+      if (choice != Layers::all && (layer == latent) != (choice == Layers::latent)) continue;
+      eigenLoss.layers.push_back(layer);
+      widest = std::max(widest, spec.widths[layer <= latent ? layer + 1 : 2 * latent + 1 - layer]);
+    }
+    if (eigenLoss.layers.empty()) continue;  // a network without hidden layers
+    if (findEigenLoss(eigenLoss.kind).ofSpectrum != nullptr) eigenLoss.minimumImages = widest + 1;
+    spec.eigenLosses.push_back(eigenLoss);
+  }
+}
+
+inline TrainerSpec tinySpec(BatchNorm batchNorm, std::vector<EigenLossSpec> eigenLosses = {},
+                            Layers layers = Layers::latent) {
   TrainerSpec spec;
   spec.widths = {7, 6, 5, 3};
   spec.batchNorm = batchNormFlags(batchNorm, spec.widths.size());
-  addLatentLosses(spec, std::move(eigenLosses));
+  if (layers == Layers::latent) {
+    addLatentLosses(spec, std::move(eigenLosses));
+  } else {
+    addLosses(spec, std::move(eigenLosses), layers);
+  }
   spec.batchSize = 8;
   spec.seed = 5;
   return spec;

@@ -25,6 +25,9 @@ using testing::constantValues;
 using testing::expectSameBits;
 using testing::imagesOf;
 using testing::initialState;
+using testing::klDiagonal;
+using testing::klNormal;
+using testing::Layers;
 using testing::makeTrainer;
 using testing::Matrix;
 using testing::meanLoss;
@@ -38,6 +41,7 @@ struct NetworkCase {
   BatchNorm batchNorm;
   std::vector<EigenLossSpec> eigenLosses;
   ActivationFunction activation{Activation::relu};
+  Layers layers = Layers::latent;
 };
 
 void PrintTo(const NetworkCase& network, std::ostream* out) { *out << network.name; }
@@ -45,11 +49,13 @@ void PrintTo(const NetworkCase& network, std::ostream* out) { *out << network.na
 class EveryNetwork : public ::testing::TestWithParam<NetworkCase> {
  protected:
   TrainerSpec spec() const {
-    TrainerSpec spec = tinySpec(GetParam().batchNorm, GetParam().eigenLosses);
+    TrainerSpec spec = tinySpec(GetParam().batchNorm, GetParam().eigenLosses, GetParam().layers);
     spec.activation = GetParam().activation;
     return spec;
   }
 };
+
+const ActivationFunction relu{Activation::relu}, silu{Activation::silu}, leakyRelu{Activation::leakyRelu, 0.7f};
 
 INSTANTIATE_TEST_SUITE_P(
     Trainer, EveryNetwork,
@@ -61,11 +67,16 @@ INSTANTIATE_TEST_SUITE_P(
                       NetworkCase{"all_norm_centered", BatchNorm::all, {centeredLogMax}},
                       NetworkCase{"alternating_norm", BatchNorm::alternating, {}},
                       NetworkCase{"alternating_norm_top_k", BatchNorm::alternating, {topTwo}},
-                      NetworkCase{"leaky", BatchNorm::none, {topTwo}, {Activation::leakyRelu, 0.7f}},
+                      NetworkCase{"leaky", BatchNorm::none, {topTwo}, leakyRelu},
                       NetworkCase{"leaky_norm", BatchNorm::all, {}, {Activation::leakyRelu, 0.1f}},
-                      NetworkCase{"silu", BatchNorm::none, {topTwo}, {Activation::silu}},
-                      NetworkCase{"silu_norm", BatchNorm::all, {topTwo}, {Activation::silu}},
-                      NetworkCase{"silu_some", BatchNorm::alternating, {}, {Activation::silu}}),
+                      NetworkCase{"silu", BatchNorm::none, {topTwo}, silu},
+                      NetworkCase{"silu_norm", BatchNorm::all, {topTwo}, silu},
+                      NetworkCase{"silu_some", BatchNorm::alternating, {}, silu},
+                      NetworkCase{"hidden", BatchNorm::none, {klDiagonal}, relu, Layers::hidden},
+                      NetworkCase{"hidden_norm", BatchNorm::all, {klDiagonal}, relu, Layers::hidden},
+                      NetworkCase{"hidden_some_norm", BatchNorm::alternating, {klDiagonal}, leakyRelu, Layers::hidden},
+                      NetworkCase{"layers", BatchNorm::encoder, {topTwo, klNormal}, relu, Layers::all},
+                      NetworkCase{"layers_some_norm", BatchNorm::alternating, {klNormal}, silu, Layers::all}),
     [](const auto& info) { return info.param.name; });
 
 TEST_P(EveryNetwork, GradientOfEveryParameterEqualsCentralDifferences) {
@@ -131,6 +142,26 @@ TEST(BatchNormAfterTheBottleneck, LeavesTheShiftOfTheLatentCodesToTheEigenLosses
   for (int i = 0; i < latentLayer.outputs; ++i) {
     EXPECT_EQ(trained.parameters[latentLayer.beta + i], initial.parameters[latentLayer.beta + i]);
     EXPECT_EQ(trained.parameters[latentLayer.bias + i], initial.parameters[latentLayer.bias + i]);
+  }
+}
+
+// The bias before batch norm changes nothing but the eigen loss.
+TEST(BatchNormBehindAHiddenLayer, LeavesTheBiasToTheEigenLosses) {
+  const TrainerSpec spec = tinySpec(BatchNorm::all, {klDiagonal}, Layers::hidden);
+  const auto trainer = makeTrainer(spec);
+  const auto clean = pixels(8, 7, 49);
+  const Layout layout = makeLayout(spec);
+  const State initial = initialState(spec);
+  for (const bool hasLoss : {false, true}) {
+    const double learningRate = 0.005, weight = hasLoss ? 0.5 : 0;
+    trainer->setState(initial);
+    const Losses losses = trainer->trainBatch(clean.data(), clean.data(), 8, {&learningRate, &weight});
+    const State trained = trainer->getState();
+    EXPECT_EQ(losses.terms[0].images, hasLoss ? 8 : 0);
+    for (std::size_t i = 0; i + 1 < layout.layers.size(); ++i) {
+      const float before = initial.parameters[layout.layers[i].bias], after = trained.parameters[layout.layers[i].bias];
+      EXPECT_EQ(before != after, hasLoss && i != layout.latentLayer) << "layer " << i;
+    }
   }
 }
 

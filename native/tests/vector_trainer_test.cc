@@ -19,6 +19,10 @@ using testing::BatchNorm;
 using testing::batchNormFlags;
 using testing::centeredLogMax;
 using testing::constantValues;
+using testing::covariance;
+using testing::klDiagonal;
+using testing::klNormal;
+using testing::Layers;
 using testing::topTwo;
 
 struct Case {
@@ -29,13 +33,15 @@ struct Case {
   ActivationFunction activation;
   std::variant<AdamSpec, SgdSpec> optimizer;
   std::optional<double> averaging;
+  Layers layers = Layers::latent;
 };
 
 void PrintTo(const Case& c, std::ostream* out) {
   for (const int width : c.widths) *out << width << '-';
   *out << " norm " << static_cast<int>(c.batchNorm) << " batch " << c.batchSize << " eigen losses "
-       << c.eigenLosses.size() << " activation " << static_cast<int>(c.activation.kind) << " optimizer "
-       << c.optimizer.index() << (c.averaging ? " averaged" : "");
+       << c.eigenLosses.size() << " layers " << static_cast<int>(c.layers) << " activation "
+       << static_cast<int>(c.activation.kind) << " optimizer " << c.optimizer.index()
+       << (c.averaging ? " averaged" : "");
 }
 
 std::vector<Case> cases() {
@@ -63,6 +69,17 @@ std::vector<Case> cases() {
       }
     }
   }
+  const std::vector<EigenLossSpec> layerLosses[] = {{klNormal}, {topTwo, klDiagonal}, {klDiagonal}, {covariance}};
+  for (const auto& widths : std::vector<std::vector<int>>{{20, 16, 8, 5, 4}, {53, 31, 13, 3}, {7, 5}, {130, 70, 33}}) {
+    for (const BatchNorm batchNorm : {BatchNorm::none, BatchNorm::encoder, BatchNorm::all, BatchNorm::alternating}) {
+      for (const int batchSize : {16, 37, 70}) {
+        const Layers layers = turn % 5 < 2 ? Layers::hidden : Layers::all;
+        all.push_back({widths, batchNorm, batchSize, layerLosses[turn % 4], activations[turn / 3 % 3], AdamSpec{},
+                       averagings[0], layers});
+        ++turn;
+      }
+    }
+  }
   return all;
 }
 
@@ -73,7 +90,7 @@ class VectorTrainer : public ::testing::TestWithParam<Case> {
     result.widths = GetParam().widths;
     result.batchNorm = batchNormFlags(GetParam().batchNorm, result.widths.size());
     result.batchSize = GetParam().batchSize;
-    testing::addLatentLosses(result, GetParam().eigenLosses);
+    testing::addLosses(result, GetParam().eigenLosses, GetParam().layers);
     result.activation = GetParam().activation;
     result.optimizer = GetParam().optimizer;
     result.averaging = GetParam().averaging;
