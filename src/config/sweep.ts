@@ -38,6 +38,13 @@ export const sweepSchema = z.strictObject({
   variants: z
     .record(z.string(), variantSchema)
     .describe('Config files by the names of their arms; a path is relative to the sweep file.'),
+  baseline: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'The arm that the others are tested against: the name of a variant, for its first arm, or the whole name of an arm. Without it, the first arm.',
+    ),
   grid: z
     .record(z.string(), z.array(z.unknown()).min(1))
     .default({})
@@ -53,6 +60,8 @@ export interface SweepFile {
   readonly file: string
   readonly name: string
   readonly variants: ReadonlyMap<string, string>
+  /** A variant or an arm; null for the first arm. */
+  readonly baseline: string | null
   readonly grid: ReadonlyMap<string, readonly unknown[]>
   /** Null without a search. */
   readonly search: Search | null
@@ -75,7 +84,7 @@ export async function readSweepFile(file: string): Promise<SweepFile> {
     )
     throw usageError({ problem: 'this sweep cannot be used', subject: file, details })
   }
-  const { variants, grid, search, seeds } = parsed.data
+  const { variants, baseline = null, grid, search, seeds } = parsed.data
   const here = dirname(file)
   const inFile = Object.entries(variants).map(([variant, value]) => {
     const { config, space } = typeof value === 'string' ? { config: value, space: {} } : value
@@ -86,6 +95,7 @@ export async function readSweepFile(file: string): Promise<SweepFile> {
     file,
     name: parsed.data.name,
     variants: new Map(inFile.map(({ variant, config }) => [variant, config])),
+    baseline,
     grid: new Map(Object.entries(grid)),
     search: search === undefined ? null : searchOf(search, ownSpaces, locationOf),
     seeds,

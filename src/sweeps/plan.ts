@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { closest, distance } from 'fastest-levenshtein'
+import { armName, baselineArm } from '../config/arm-name.js'
 import type { Override } from '../config/load.js'
 import { type ConfigFile, readConfigFile, resolveConfig } from '../config/load.js'
 import { scheduleWarnings } from '../config/schedule-warnings.js'
@@ -57,6 +59,8 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
   )
   for (const mistake of sharedFolders(arms.map(({ arm }) => arm))) mistakes.add(mistake)
   for (const mistake of repeatedSeeds(sweep.seeds)) mistakes.add(mistake)
+  // The names of the arms are incomplete if there are other mistakes.
+  if (mistakes.size === 0) for (const mistake of baselineMistakes(sweep.baseline, arms)) mistakes.add(mistake)
   if (mistakes.size > 0) {
     throw usageError({ problem: 'this sweep cannot be run', subject: sweep.file, details: [...mistakes] })
   }
@@ -196,24 +200,6 @@ function repeatedTrialNotes(
   return [`${which} have the values of an earlier trial and are left out`]
 }
 
-/** A trial is named by its number, because its values would make a long name. Null stands for no search. */
-function armName(variant: string, grid: readonly SweepSetting[], trial: number | null): string {
-  const values = grid.map(({ path, value }) => `${path}=${valueName(value)}`)
-  return [variant, ...values, ...(trial === null ? [] : [trialName(trial)])].join(',')
-}
-
-/** Pads the number with zeros, so that plain `ls` sorts the first 999 trials. */
-function trialName(trial: number): string {
-  return `trial-${String(trial).padStart(3, '0')}`
-}
-
-/** Keeps numbers and words, and replaces characters that shells or file systems treat specially: [784,2] → 784-2. */
-function valueName(value: unknown): string {
-  if (typeof value === 'number') return String(value)
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
-  return text.replace(/[^A-Za-z0-9._+-]+/g, '-').replace(/^-+|-+$/g, '')
-}
-
 // The limit of common file systems.
 const maxNameBytes = 255
 
@@ -243,6 +229,26 @@ function describeSharing(arm: Arm, other: Arm): string {
   if (differing.length === 0)
     return `two runs would share the folder ${arm.name}: duplicate value in the grid`
   return `two runs would share the folder ${arm.name}: the values of ${differing.map(({ path }) => path).join(', ')} differ only in characters that folder names leave out`
+}
+
+function baselineMistakes(
+  baseline: string | null,
+  arms: readonly { readonly arm: Arm }[],
+): readonly string[] {
+  const names = arms.map(({ arm }) => arm.name)
+  if (baseline === null || baselineArm(baseline, names) !== undefined) return []
+  const known = [...new Set(names.flatMap((name) => [name.split(',')[0]!, name]))]
+  const nearest = closest(baseline, known)
+  const advice = distance(baseline, nearest) <= 3 ? `did you mean "${nearest}"?` : `known: ${listOf(known)}`
+  return [`baseline: no arm is called "${baseline}"; ${advice}`]
+}
+
+// More names would hide the mistake.
+const mostListed = 10
+
+function listOf(names: readonly string[]): string {
+  const more = names.length - mostListed
+  return [...names.slice(0, mostListed), ...(more > 0 ? [`… and ${more} more`] : [])].join(', ')
 }
 
 function repeatedSeeds(seeds: readonly number[]): readonly string[] {
