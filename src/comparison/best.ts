@@ -160,7 +160,7 @@ export function bestJson(
             p_value: difference!.test?.p ?? null,
           },
     left_out: leftOut.map(({ arm, seeds, reason }) => ({
-      arm: arm.shortName,
+      arm: arm.label,
       folder: arm.name,
       seeds,
       reason,
@@ -171,7 +171,7 @@ export function bestJson(
 
 function rankedJson({ arm, seeds, summary }: RankedArm): object {
   return {
-    arm: arm.shortName,
+    arm: arm.label,
     folder: arm.name,
     seeds,
     mean: summary.mean,

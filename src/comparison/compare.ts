@@ -5,10 +5,10 @@
 import { basename, dirname, join, normalize, resolve } from 'node:path'
 import type { Config } from '../config/schema.js'
 import { EigenaeError, firstLine, usageError } from '../errors.js'
-import { type FoundRuns, lacksPlan, readArmOrder, runsNamed } from '../runs/find.js'
+import { type FoundRuns, lacksPlan, runsNamed } from '../runs/find.js'
 import { type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'
 import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
-import { labelArms, shortNames } from './differences.js'
+import { armLabels, labelArms } from './labels.js'
 import {
   correctByHolm,
   type Difference,
@@ -17,12 +17,17 @@ import {
   summarise,
   welchTest,
 } from './statistics.js'
+import { commonSweep, placeInSweep, readSavedSweep, type SavedSweep, type SweepPlace } from './sweep-arms.js'
 import { warningsOf } from './warnings.js'
 
 export interface Comparison {
-  /** The baseline first. */
+  /** In the order of the sweep file or of the arguments. A baseline that --baseline names comes first. */
   readonly arms: readonly Arm[]
-  /** The results of each metric are adjacent, the baseline's first. */
+  /** The arm that the others are tested against: the one whose `baseline` is true. */
+  readonly baseline: Arm
+  /** The sweep that made all arms; null if there is none. */
+  readonly sweep: SavedSweep | null
+  /** The results of each metric are adjacent, in the order of the arms. */
   readonly results: readonly Result[]
   readonly warnings: readonly string[]
 }
@@ -31,6 +36,8 @@ export interface Comparison {
 export interface ArmRuns {
   /** The arm's folder, as it was named in the arguments. */
   readonly name: string
+  /** Null if the arm is not one of a sweep. */
+  readonly place: SweepPlace | null
   /** Completed runs. */
   readonly runs: readonly WholeRun[]
   /** Runs that are not complete. */
@@ -44,13 +51,28 @@ export interface UnusableRun {
   readonly error: EigenaeError
 }
 
+/** A config path that a sweep varies, with its value in one arm. */
+export interface Setting {
+  readonly path: string
+  /** The last keys of the path, as few as keep the settings of an arm distinct: "weight". */
+  readonly name: string
+  /** Undefined if the config has no such field. */
+  readonly value: unknown
+}
+
 /** An arm with its labels. */
 export interface Arm extends ArmRuns {
-  readonly shortName: string
-  /** The settings that distinguish its config from the other arms' configs; "" if there are none. */
-  readonly difference: string
-  /** The difference, or the name if the difference is not distinguishing. No two arms have the same label. */
+  /**
+   * The name of the arm in all tables and pictures: the variant of the sweep file with the values of the grid behind it ("eigen
+   * weight=0.1"), or the name of the folder, or else of the config. No two arms of a comparison have the same label.
+   */
   readonly label: string
+  /** Whether the other arms are tested against this one. */
+  readonly baseline: boolean
+  /** The settings that distinguish its config from the baseline's, for a column or a tooltip; "" if there are none. */
+  readonly difference: string
+  /** The values of the sweep's grid and search in this arm, in the order of the sweep file; empty without a sweep. */
+  readonly settings: readonly Setting[]
   readonly config: Config
 }
 
@@ -65,17 +87,20 @@ export interface Result {
   readonly best: boolean
 }
 
-/** Reads the arms and compares them with the baseline, which is the first arm of the comparison. */
+/** Reads the arms and compares them with the baseline. */
 export async function compareRuns(
   folders: readonly string[],
   baseline: string | undefined,
 ): Promise<Comparison> {
-  const { arms: read, notes } = await readArms(folders, baseline)
-  const complete = requireCompletedArms(read)
+  const { arms: read, baseline: reference, notes } = await readArms(folders, baseline)
+  requireCompletedRun(reference)
+  const complete = read.filter(({ runs }) => runs.length > 0)
   const dropped = read.filter((arm) => !complete.includes(arm))
-  const arms = labelArms(complete)
+  const arms = labelArms(complete, complete.indexOf(reference))
   return {
     arms,
+    baseline: arms.find((arm) => arm.baseline)!,
+    sweep: commonSweep(arms),
     results: metrics.flatMap((metric) => resultsOf(arms, metric)),
     warnings: [...notes, ...warningsOf(complete, dropped)],
   }
@@ -95,6 +120,7 @@ const files: RunSource = { runsNamed, readRun: readWholeRun }
 /** An arm before its runs are read. */
 interface ArmFolders {
   readonly name: string
+  readonly place: SweepPlace | null
   /** The folders of its runs. */
   readonly runs: readonly string[]
 }
@@ -104,33 +130,41 @@ interface Expansion {
   readonly notes: readonly string[]
 }
 
+export interface ReadArms {
+  readonly arms: readonly ArmRuns[]
+  /** One of the arms. */
+  readonly baseline: ArmRuns
+  /** The folders and files that could not be read, and a baseline that could not be used, one per line. */
+  readonly notes: readonly string[]
+}
+
 /**
  * Reads the arms that the arguments name. A run folder is an arm of one run, a folder of runs is an arm, and a folder of
- * arms stands for all of them, in the order of the sweep file if a sweep made them. The baseline comes first: the one that
- * is named, or else the first arm of the first argument that has a completed run. The notes name the folders and files
- * that could not be read, one per line.
+ * arms stands for all of them, in the order of the sweep file if a sweep made them. The baseline is the arm that
+ * `baseline` names, which then comes first, or else one of the first argument's arms: the one that its sweep file names,
+ * or the first; if that has no completed run, the first that has one.
  */
 export async function readArms(
   folders: readonly string[],
   baseline: string | undefined,
   source: RunSource = files,
-): Promise<{ readonly arms: readonly ArmRuns[]; readonly notes: readonly string[] }> {
+): Promise<ReadArms> {
   const expansions = await Promise.all(folders.map((folder) => expandArgument(folder, source)))
   const arms = expansions.flatMap((expansion) => expansion.arms)
   const ordered = baseline === undefined ? arms : [await findBaseline(baseline, arms, source), ...arms]
   const seen = new Set<string>()
   const unique = ordered.filter(({ name }) => seen.size < seen.add(resolve(name)).size)
-  const candidates = baseline === undefined ? expansions[0]!.arms.length : 1
-  return {
-    arms: moveBaselineFirst(await readRunsOf(unique, source), candidates),
-    notes: [...new Set(expansions.flatMap(({ notes }) => notes))],
-  }
+  const notes = [...new Set(expansions.flatMap((expansion) => expansion.notes))]
+  const read = await readRunsOf(unique, source)
+  if (baseline !== undefined) return { arms: read, baseline: read[0]!, notes }
+  const chosen = chooseBaseline(read.slice(0, expansions[0]!.arms.length))
+  return { arms: read, baseline: chosen.baseline, notes: [...notes, ...chosen.notes] }
 }
 
 async function expandArgument(argument: string, source: RunSource): Promise<Expansion> {
   const folder = normalize(argument).replace(/(?<=.)\/+$/, '')
   const { runs, unreadable } = await source.runsNamed(folder)
-  if (runs[0] === folder) return { arms: [{ name: folder, runs }], notes: [] }
+  if (runs[0] === folder) return { arms: [{ name: folder, place: null, runs }], notes: [] }
   const { arms, notes } = sortBySweepFile(armsIn(folder, runs))
   return { arms, notes: [...unreadable.map((error) => `left out: ${firstLine(error)}`), ...notes] }
 }
@@ -141,33 +175,47 @@ function armsIn(folder: string, runs: readonly string[]): readonly ArmFolders[] 
     // A run beside arms, for example from --out runs/first, is an arm of its own.
     const besideArms = parent === folder && byParent.size > 1
     return besideArms
-      ? siblings.map((run) => ({ name: run, runs: [run] }))
-      : [{ name: parent, runs: siblings }]
+      ? siblings.map((run) => ({ name: run, place: null, runs: [run] }))
+      : [{ name: parent, place: null, runs: siblings }]
   })
 }
 
-/** Sorts the arms of each sweep in the order of its sweep file. Arms that it does not name come last. */
+/** Places the arms in the sweeps that made them and sorts those of each sweep. Arms that are not in its file come last. */
 function sortBySweepFile(arms: readonly ArmFolders[]): Expansion {
   const notes: string[] = []
   const sorted = [...arms]
-  for (const [folder, indexes] of groupBy([...arms.keys()], (index) => dirname(arms[index]!.name))) {
-    if (indexes.length === 1) continue
-    try {
-      const order = readArmOrder(folder)
-      if (order === undefined) {
-        if (lacksPlan(folder, arms[indexes[0]!]!.runs[0]!))
-          notes.push(`${join(folder, 'sweep.json')}: is missing; the arms are sorted by name`)
-        continue
-      }
-      const rank = ({ name }: ArmFolders) => order.get(basename(name)) ?? order.size
-      const siblings = indexes.map((index) => arms[index]!).sort((a, b) => rank(a) - rank(b))
-      for (const [place, index] of indexes.entries()) sorted[index] = siblings[place]!
-    } catch (error) {
-      if (!(error instanceof EigenaeError)) throw error
-      notes.push(`${firstLine(error)}; the arms are sorted by name`)
-    }
+  const byFolder = groupBy([...arms.keys()], (index) => dirname(resolve(arms[index]!.name)))
+  for (const indexes of byFolder.values()) {
+    const siblings = indexes.map((index) => arms[index]!)
+    const folder = join(siblings[0]!.name, '..')
+    const { sweep, note } = readSweepOf(folder, siblings[0]!.runs[0]!)
+    if (note !== null && siblings.length > 1) notes.push(note)
+    if (sweep === undefined) continue
+    const placed = siblings.map((arm) => ({
+      ...arm,
+      place: placeInSweep(basename(resolve(arm.name)), sweep),
+    }))
+    const rank = ({ name }: ArmFolders) =>
+      sweep.positions.get(basename(resolve(name))) ?? sweep.positions.size
+    placed.sort((a, b) => rank(a) - rank(b))
+    for (const [place, index] of indexes.entries()) sorted[index] = placed[place]!
   }
   return { arms: sorted, notes }
+}
+
+/** Returns the sweep in a folder, with a note if its sweep.json is damaged or missing. */
+function readSweepOf(
+  folder: string,
+  run: string,
+): { readonly sweep: SavedSweep | undefined; readonly note: string | null } {
+  try {
+    const sweep = readSavedSweep(folder)
+    if (sweep !== undefined || !lacksPlan(folder, run)) return { sweep, note: null }
+    return { sweep, note: `${join(folder, 'sweep.json')}: is missing; the arms are sorted by name` }
+  } catch (error) {
+    if (!(error instanceof EigenaeError)) throw error
+    return { sweep: undefined, note: `${firstLine(error)}; the arms are sorted by name` }
+  }
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
@@ -189,13 +237,13 @@ async function findBaseline(
   const subject = `--baseline ${baseline}`
   const { arms: found } = await expandArgument(baseline, source).catch((error) => {
     if (!(error instanceof EigenaeError)) throw error
-    const names = shortNames(arms.map(({ name }) => name))
-    const arm = arms[names.indexOf(baseline)]
+    const labels = armLabels(arms)
+    const arm = arms[labels.indexOf(baseline)] ?? arms.find(({ name }) => basename(name) === baseline)
     if (arm !== undefined) return { arms: [arm], notes: [] }
     throw usageError({
       problem: 'is neither a folder of runs nor an arm',
       subject,
-      hint: `The arms: ${names.join(', ')}.`,
+      hint: `The arms: ${labels.join(', ')}.`,
     })
   })
   if (found.length === 1) return found[0]!
@@ -206,11 +254,16 @@ async function findBaseline(
   })
 }
 
-/** Moves the first arm with a completed run to the front if it is among the first `candidates` arms. */
-function moveBaselineFirst(arms: readonly ArmRuns[], candidates: number): readonly ArmRuns[] {
-  const index = arms.slice(0, candidates).findIndex(({ runs }) => runs.length > 0)
-  if (index <= 0) return arms
-  return [arms[index]!, ...arms.slice(0, index), ...arms.slice(index + 1)]
+/** Returns the baseline among the arms of the first argument. */
+function chooseBaseline(arms: readonly ArmRuns[]): Pick<ReadArms, 'baseline' | 'notes'> {
+  const [first] = arms
+  const named = first!.place?.sweep.baseline ?? null
+  const intended =
+    arms.find(({ place, name }) => place !== null && basename(resolve(name)) === named) ?? first!
+  const usable = [intended, ...arms].find(({ runs }) => runs.length > 0)
+  if (usable === undefined || usable === intended) return { baseline: intended, notes: [] }
+  const note = `the baseline ${intended.name} has no completed run: the arms are tested against ${usable.name}`
+  return { baseline: usable, notes: intended.place === null ? [] : [note] }
 }
 
 // 2. From the folders to completed runs.
@@ -221,12 +274,13 @@ async function readRunsOf(arms: readonly ArmFolders[], source: RunSource): Promi
     (folder) => readUsable(folder, source),
   )
   let next = 0
-  return arms.map(({ name, runs }) => {
+  return arms.map(({ name, place, runs }) => {
     const own = read.slice(next, next + runs.length)
     next += runs.length
     const usable = own.filter((run): run is WholeRun => !isUnusable(run))
     return {
       name,
+      place,
       runs: usable.filter((run) => run.status === 'completed'),
       leftOut: usable.filter((run) => run.status !== 'completed'),
       unusable: own.filter(isUnusable),
@@ -247,20 +301,15 @@ function isUnusable(run: WholeRun | UnusableRun): run is UnusableRun {
   return 'error' in run
 }
 
-/**
- * Returns the arms that have a completed run.
- * @throws a usage error if the baseline has none.
- */
-function requireCompletedArms(arms: readonly ArmRuns[]): readonly ArmRuns[] {
-  const complete = arms.filter(({ runs }) => runs.length > 0)
-  const [baseline] = arms
-  if (complete.length > 0 && complete[0] === baseline) return complete
+/** @throws a usage error if the baseline has no completed run. */
+function requireCompletedRun({ name, runs, leftOut, unusable }: ArmRuns): void {
+  if (runs.length > 0) return
   throw usageError({
     problem: 'holds no completed run',
-    subject: baseline!.name,
+    subject: name,
     details: [
-      ...baseline!.leftOut.map((run) => `${run.folder}: ${run.status}`),
-      ...baseline!.unusable.flatMap(({ error }) => error.message.split('\n')),
+      ...leftOut.map((run) => `${run.folder}: ${run.status}`),
+      ...unusable.flatMap(({ error }) => error.message.split('\n')),
     ].slice(0, 10),
     hint: 'Finish it with eigenae train … --resume, or name another baseline.',
   })
@@ -280,16 +329,19 @@ export interface Sample {
 /** Returns the results of a metric in the arms' completed runs. */
 export function resultsOf(arms: readonly Arm[], metric: Metric): readonly Result[] {
   const samples = arms.map((arm) => sampleOf(arm, metric)).filter(({ values }) => values.length > 0)
-  const [first, ...others] = samples
-  const baseline = first?.arm === arms[0] ? first : undefined
-  const differences = baseline ? others.map((sample) => differenceOf(sample, baseline)) : []
-  const correctedP = correctPValues(differences)
+  const baseline = samples.find(({ arm }) => arm.baseline)
+  const differences = new Map(
+    samples
+      .filter((sample) => baseline !== undefined && sample !== baseline)
+      .map((sample) => [sample, differenceOf(sample, baseline!)]),
+  )
+  const correctedP = correctPValues([...differences.values()])
   const summaries = samples.map(({ values }) => summarise(values))
   const best = bestMean(summaries, metric)
-  return samples.map(({ arm }, index) => {
-    const difference = arm === arms[0] ? undefined : differences[index - 1]
+  return samples.map((sample, index) => {
+    const difference = differences.get(sample)
     return {
-      arm,
+      arm: sample.arm,
       metric,
       summary: summaries[index]!,
       versus: difference ? { ...difference, correctedP: correctedP.get(difference) ?? null } : null,

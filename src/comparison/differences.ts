@@ -1,24 +1,8 @@
-/** Labels of arms, by the properties that distinguish them: configs, programs and devices. */
-import { basename, resolve } from 'node:path'
+/** The properties in which arms differ: configs, programs and devices. */
 import { type Config, configSchema } from '../config/schema.js'
 import { configJson } from '../config/text.js'
 import { eigenLossesOf } from '../eigen-losses/index.js'
 import type { WholeRun } from '../runs/read.js'
-import type { Arm, ArmRuns } from './compare.js'
-
-export function labelArms(arms: readonly ArmRuns[]): readonly Arm[] {
-  const configs = arms.map(({ runs }) => runs[0]!.config)
-  const differences = differenceLabels(configs)
-  const shortened = shortNames(arms.map(({ name }) => name))
-  const labels = uniqueLabels(differences, shortened)
-  return arms.map((arm, index) => ({
-    ...arm,
-    shortName: shortened[index]!,
-    difference: differences[index]!,
-    label: labels[index]!,
-    config: configs[index]!,
-  }))
-}
 
 /** A config's fields by their paths: "loss.eigen.kind" → "top-k". A list is a single value. */
 export type Fields = ReadonlyMap<string, string>
@@ -39,7 +23,7 @@ function flatten(config: unknown, path: string): Fields {
   return new Map(entries.flatMap(([key, value]) => [...flatten(value, path === '' ? key : `${path}.${key}`)]))
 }
 
-function valueText(value: unknown): string {
+export function valueText(value: unknown): string {
   if (Array.isArray(value) && value.every((each) => typeof each !== 'object')) return value.join('-')
   if (Array.isArray(value)) return JSON.stringify(value)
   return value === null ? 'none' : String(value)
@@ -52,11 +36,16 @@ export function differingPaths(fields: readonly Fields[]): readonly string[] {
 }
 
 /**
- * Returns for each config the settings that distinguish it, or "" if there are none. For the baseline (the first config),
- * these are its values of the fields in which others differ; for the others, the values that differ from the baseline's. A
- * field that only some configs have, such as `loss.eigen.k`, is left out if it has its default.
+ * Returns for each config the settings that distinguish it, or "" if there are none. For the baseline, these are its values
+ * of the fields in which others differ; for the others, the values that differ from the baseline's. Fields in `swept` are in
+ * all of them. A field that only some configs have, such as `loss.eigen.k`, is left out if it has its default.
+ * @param baseline its index
  */
-export function differenceLabels(configs: readonly Config[]): readonly string[] {
+export function differenceLabels(
+  configs: readonly Config[],
+  baseline = 0,
+  swept: ReadonlySet<string> = new Set(),
+): readonly string[] {
   const all = configs.map((config) => fieldsOf(config))
   const paths = differingPaths(all)
   const varying = new Set(paths.filter((path) => new Set(valuesAt(all, path)).size > 1))
@@ -64,7 +53,9 @@ export function differenceLabels(configs: readonly Config[]): readonly string[] 
     const defaults = defaultFieldsOf(configs[index]!)
     const distinguishing = paths.filter((path) => {
       const value = fields.get(path)
-      if (value === undefined || (index > 0 && value === all[0]!.get(path))) return false
+      if (value === undefined) return false
+      if (swept.has(path)) return true
+      if (index !== baseline && value === all[baseline]!.get(path)) return false
       return (
         varying.has(path) || path.endsWith('.eigen') || value !== defaults.get(path) || path.endsWith('.kind')
       )
@@ -92,27 +83,6 @@ function shortPath(path: string): string {
     .replace(/^(?!spectrum)\w+\./, '')
     .replace(/\.kind$/, '')
     .replace(/^eigen\./, '')
-}
-
-/** Returns a unique label for each arm: its difference, with or replaced by its name if that alone is not distinguishing. */
-export function uniqueLabels(differences: readonly string[], names: readonly string[]): readonly string[] {
-  const counts = new Map<string, number>()
-  for (const each of differences) counts.set(each, (counts.get(each) ?? 0) + 1)
-  return differences.map((difference, index) => {
-    const name = names[index]!
-    if (difference === '') return name
-    return counts.get(difference)! > 1 ? `${name}: ${difference}` : difference
-  })
-}
-
-/** Returns the names without the parent folders that all of them share. */
-export function shortNames(names: readonly string[]): readonly string[] {
-  if (names.length === 1) return [basename(resolve(names[0]!))]
-  const parts = names.map((name) => name.split('/'))
-  const shortest = Math.min(...parts.map((each) => each.length))
-  let shared = 0
-  while (shared < shortest - 1 && parts.every((each) => each[shared] === parts[0]![shared])) shared++
-  return parts.map((each) => each.slice(shared).join('/'))
 }
 
 /** The properties of a run's origin that can change its results. The number of threads cannot. */

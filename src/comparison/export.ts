@@ -37,18 +37,18 @@ function csvRow({ arm, metric, summary, versus }: Result) {
 }
 
 /** comparison.json, also printed by --json: the rows of comparison.csv with the arms and tests behind them. */
-export function comparisonJson({ arms, results, warnings }: Comparison, metric?: Metric) {
+export function comparisonJson({ arms, baseline, results, warnings }: Comparison, metric?: Metric) {
   const chosen = metric === undefined ? results : results.filter((result) => result.metric === metric)
   return {
     format,
-    baseline: arms[0]!.name,
+    baseline: baseline.name,
     warnings,
     groups: arms.map(armJson),
     rows: chosen.map((result) => ({ ...csvRow(result), ...testJson(result), best: result.best })),
   }
 }
 
-function armJson({ name, label, difference, config, runs, leftOut }: Arm) {
+function armJson({ name, label, difference, settings, config, runs, leftOut }: Arm) {
   return {
     group: name,
     label,
@@ -57,6 +57,7 @@ function armJson({ name, label, difference, config, runs, leftOut }: Arm) {
     runs: runs.map(({ folder }) => folder),
     left_out: leftOut.map(({ folder, status }) => ({ run: folder, status })),
     config,
+    settings: Object.fromEntries(settings.map(({ path, value }) => [path, value ?? null])),
   }
 }
 

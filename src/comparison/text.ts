@@ -22,7 +22,7 @@ export function comparisonText(comparison: Comparison, metric: Metric | undefine
   return [
     armsTable(comparison),
     ...(tables.length === 0 ? [`none of these runs has ${shown.join(', ')}`] : tables),
-    notes(results, arms[0]!.label, arms.length, metric === undefined),
+    notes(results, comparison.baseline.label, arms.length, metric === undefined),
   ].join('\n\n')
 }
 
@@ -32,7 +32,7 @@ function armsTable({ arms }: Comparison): string {
   const lossRange = rangeOf(losses.flat())
   const shareRange = [0, rangeOf(shares.flat())[1]] as const
   const names = truncateDistinct(
-    arms.map(({ shortName }) => shortName),
+    arms.map(({ label }) => label),
     widths.name,
   )
   const [origin] = originDifferences(arms.map(({ runs }) => runs))

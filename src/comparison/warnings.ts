@@ -1,11 +1,11 @@
-import { basename, dirname } from 'node:path'
+import { basename } from 'node:path'
 import { latentDimension } from '../model/architecture.js'
-import { readSearchedPaths } from '../runs/find.js'
 import { metricOf, metrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
 import { tooFewImages } from '../spectrum/spectrum.js'
 import type { ArmRuns, UnusableRun } from './compare.js'
 import { differingPaths, type Fields, fieldsOf, originDifferences, originText } from './differences.js'
+import { commonSweep } from './sweep-arms.js'
 
 /**
  * Returns what a reader should know before trusting the numbers, one warning per line.
@@ -92,10 +92,9 @@ function differencesBetween(arms: readonly ArmRuns[]): readonly string[] {
   ]
 }
 
-/** Returns the config paths that a search sets if its sweep holds all arms. */
+/** Returns the config paths that a search sets if it made all arms. */
 function searchedPaths(arms: readonly ArmRuns[]): ReadonlySet<string> {
-  const folders = new Set(arms.map(({ name }) => dirname(name)))
-  return folders.size === 1 ? readSearchedPaths([...folders][0]!) : new Set()
+  return new Set([...(commonSweep(arms)?.searched.values() ?? [])].flat())
 }
 
 /** Returns whether the field is one that a sweep's grid varies: it names its arms by these fields. */

@@ -1,7 +1,8 @@
 /** How the page of `eigenae explore` is made: runs → test images → networks and embeddings → one HTML file. */
 import { dirname } from 'node:path'
 import { type ArmRuns, readArms } from '../comparison/compare.js'
-import { differenceLabels, shortNames } from '../comparison/differences.js'
+import { differenceLabels } from '../comparison/differences.js'
+import { armLabels } from '../comparison/labels.js'
 import { unusableText } from '../comparison/warnings.js'
 import { loadDataSet } from '../data/load.js'
 import { EigenaeError, usageError } from '../errors.js'
@@ -82,7 +83,7 @@ async function chooseRuns(folders: readonly string[]): Promise<readonly ChosenRu
     })
   }
   const runs = arms.map(firstRun)
-  const names = shortNames(arms.map(({ name }) => name))
+  const names = armLabels(arms)
   const differences = differenceLabels(runs.map(({ config }) => config))
   return runs.map((run, index) => ({
     run,

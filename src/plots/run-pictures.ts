@@ -1,6 +1,6 @@
 import { basename, join, resolve } from 'node:path'
 import { type Arm, type ArmRuns, readArms } from '../comparison/compare.js'
-import { labelArms } from '../comparison/differences.js'
+import { labelArms } from '../comparison/labels.js'
 import { unusableText } from '../comparison/warnings.js'
 import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'

@@ -10,7 +10,7 @@ export function reportTitle({ arms }: Comparison): string {
   const sweep = sweepOf(arms)
   if (sweep !== null) return sweep
   if (arms.length > 3) return `${arms.length} arms compared`
-  const names = arms.map(({ shortName }) => shortName)
+  const names = arms.map(({ label }) => label)
   return names.length === 1 ? names[0]! : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
 }
 

@@ -98,7 +98,7 @@ export function warningsBox({ warnings }: Comparison): Html | '' {
 const withoutScript = html`<noscript><p>This part needs JavaScript. The folder of this file holds the same numbers in comparison.csv, and the pictures as SVG and PNG.</p></noscript>`
 
 function results(comparison: Comparison): Html {
-  const baseline = comparison.arms[0]!.label
+  const baseline = comparison.baseline.label
   const tests = testsText(comparison.results, baseline)
   const several = comparison.arms.length > 1
   return html`<p class="quiet">${several ? `The baseline is ${baseline}. ` : ''}Mean over the seeds ± the half-width of its 95 % interval (Student's t). Click a title to sort.</p>

@@ -1,9 +1,7 @@
 import { type Dirent, existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { basename, dirname, join, normalize, resolve } from 'node:path'
-import { z } from 'zod'
+import { join, normalize, resolve } from 'node:path'
 import { EigenaeError, exitCode, fileError, firstLine, hasCode, usageError } from '../errors.js'
-import { readJsonIfPresent } from '../files/json.js'
 import { compareNaturally } from '../text/natural-order.js'
 import { runFiles } from './files.js'
 
@@ -98,45 +96,6 @@ async function entriesOf(folder: string): Promise<readonly Dirent[]> {
   } catch (error) {
     const mistaken = hasCode(error, 'ENOENT', 'ENOTDIR')
     throw fileError('read the folder', folder, error, mistaken ? exitCode.usage : undefined)
-  }
-}
-
-/** The part of a sweep.json that gives its arms their order: runs as `<arm>/seed-<n>`. */
-const planSchema = z.object({ runs: z.array(z.string()) })
-
-/**
- * Returns the position of each arm of a sweep in its sweep file, by the arm's name; undefined if the folder holds no
- * sweep. @throws EigenaeError if its sweep.json is damaged.
- */
-export function readArmOrder(folder: string): ReadonlyMap<string, number> | undefined {
-  const file = join(folder, 'sweep.json')
-  const value = readJsonIfPresent(file)
-  if (value === undefined) return undefined
-  const plan = planSchema.safeParse(value)
-  if (!plan.success) {
-    throw new EigenaeError({ problem: 'is not the plan of a sweep', subject: file, cause: plan.error })
-  }
-  const arms = new Set(plan.data.runs.map((run) => basename(dirname(run))))
-  return new Map([...arms].map((arm, position) => [arm, position]))
-}
-
-const searchSchema = z.object({
-  search: z.object({ spaces: z.record(z.string(), z.record(z.string(), z.unknown())) }).optional(),
-})
-
-/** Returns the config paths that a sweep searches, empty if the folder holds no search. */
-export function readSearchedPaths(folder: string): ReadonlySet<string> {
-  const plan = searchSchema.safeParse(savedPlan(folder))
-  return new Set(Object.values(plan.data?.search?.spaces ?? {}).flatMap((space) => Object.keys(space)))
-}
-
-/** Undefined if it is missing or damaged, which `readArmOrder` reports. */
-function savedPlan(folder: string): unknown {
-  try {
-    return readJsonIfPresent(join(folder, 'sweep.json'))
-  } catch (error) {
-    if (error instanceof EigenaeError) return undefined
-    throw error
   }
 }
 

@@ -1,6 +1,7 @@
 /** The report of a folder in which runs are still training. */
 import { type Arm, type Comparison, type RunSource, readArms, resultsOf } from '../comparison/compare.js'
-import { labelArms } from '../comparison/differences.js'
+import { labelArms } from '../comparison/labels.js'
+import { commonSweep } from '../comparison/sweep-arms.js'
 import { warningsOf } from '../comparison/warnings.js'
 import { EigenaeError } from '../errors.js'
 import { html } from '../pages/html.js'
@@ -56,9 +57,14 @@ export class LiveReports {
       .map((arm) => ({ ...arm, runs: [...arm.runs, ...arm.leftOut].filter((run) => run.metrics.length > 0) }))
       .filter(({ runs }) => runs.length > 0)
     if (measured.length === 0) return null
-    const labelled = labelArms(measured)
+    const baseline = Math.max(
+      0,
+      measured.findIndex(({ name }) => name === read.baseline.name),
+    )
+    const labelled = labelArms(measured, baseline)
     const arms = labelled.map((arm) => ({ ...arm, runs: arm.runs.filter(isComplete) }))
     const results = metrics.flatMap((metric) => resultsOf(arms, metric))
+    const sweep = commonSweep(arms)
     const drawn = needsSpectra ? await this.#withSpectra(labelled) : labelled
     const drawnOf = new Map<Arm, Arm>(arms.map((arm, index) => [arm, drawn[index]!]))
     const complete = read.arms.filter(({ runs }) => runs.length > 0)
@@ -70,9 +76,11 @@ export class LiveReports {
       ),
     ]
     return {
-      tables: { arms, results, warnings },
+      tables: { arms, baseline: arms[baseline]!, sweep, results, warnings },
       pictures: {
         arms: drawn,
+        baseline: drawn[baseline]!,
+        sweep,
         results: results.map((result) => ({ ...result, arm: drawnOf.get(result.arm)! })),
         warnings,
       },

@@ -94,14 +94,11 @@ async function askCancelOrDetach(): Promise<'cancel' | 'detach'> {
 /** A larger table gives no overview, and takes long to compute. */
 const comparisonLimits = { arms: 40, runs: 1000 }
 
-/** Compares the arms that have a completed run, as `compare` does, which rejects others. */
+/** Compares the sweep's arms, as `compare` with the sweep's folder does, if one has a completed run. */
 async function writeComparison(plan: SweepPlan, states: readonly RunState[], folder: string): Promise<void> {
-  const complete = new Set(plan.runs.filter((_, index) => states[index] === 'done').map(({ arm }) => arm))
-  const arms = plan.arms.filter((arm) => complete.has(arm)).map(({ name }) => join(folder, name))
-  if (arms.length === 0) return
-  if (arms.length <= comparisonLimits.arms && plan.runs.length <= comparisonLimits.runs) {
-    await compare(arms, { json: false })
-  }
+  if (!states.includes('done')) return
+  if (plan.arms.length <= comparisonLimits.arms && plan.runs.length <= comparisonLimits.runs)
+    await compare([folder], { json: false })
   const more = ['compare', folder, '--out', join(folder, 'comparison')]
   writeMessage(`more: ${commandLine(['eigenae', ...more])}`)
   const best = ['best', folder, '--metric', 'test_denoise_mse']

@@ -1,0 +1,91 @@
+/** The names of arms, and the settings that distinguish them. */
+import { basename, dirname, resolve } from 'node:path'
+import { trialName, valueName } from '../config/arm-name.js'
+import { valueAt } from '../config/json.js'
+import type { Arm, ArmRuns, Setting } from './compare.js'
+import { differenceLabels, valueText } from './differences.js'
+import { type SweepPlace, shortPaths, sweptPaths } from './sweep-arms.js'
+
+/** @param baseline the index of the baseline */
+export function labelArms(arms: readonly ArmRuns[], baseline = 0): readonly Arm[] {
+  const configs = arms.map(({ runs }) => runs[0]!.config)
+  const settings = arms.map(settingsOf)
+  const swept = new Set(settings.flatMap((each) => each.map(({ path }) => path)))
+  const differences = differenceLabels(configs, baseline, swept)
+  const labels = armLabels(arms)
+  return arms.map((arm, index) => ({
+    ...arm,
+    label: labels[index] || configs[index]!.name,
+    baseline: index === baseline,
+    difference: differences[index]!,
+    settings: settings[index]!,
+    config: configs[index]!,
+  }))
+}
+
+function settingsOf({ place, runs }: ArmRuns): readonly Setting[] {
+  if (place === null) return []
+  const names = namesOf(place)
+  return sweptPaths(place).map((path) => ({
+    path,
+    name: names.get(path)!,
+    value: valueAt(runs[0]!.config, path.split('.')),
+  }))
+}
+
+/** Returns the short names of all paths that the sweep varies, which are the same in all of its arms. */
+function namesOf({ sweep }: SweepPlace): ReadonlyMap<string, string> {
+  return shortPaths([...new Set([...sweep.grid.keys(), ...[...sweep.searched.values()].flat()])])
+}
+
+/** An arm's folder, and its place in a sweep. */
+type NamedArm = Pick<ArmRuns, 'name' | 'place'>
+
+/**
+ * Returns the name of each arm. Names that several arms share get the names of parent folders in front, as many as make
+ * them distinct. The name of the root folder is "".
+ */
+export function armLabels(arms: readonly NamedArm[]): readonly string[] {
+  const names = arms.map(nameOf)
+  const labels = names.map(({ name }) => name)
+  for (let depth = 1; names.some(({ parents }) => parents.length >= depth); depth++) {
+    const counts = countOf(labels)
+    if (counts.size === labels.length) break
+    for (const [index, { name, parents }] of names.entries())
+      if (counts.get(labels[index]!)! > 1) labels[index] = [...parents.slice(-depth), name].join('/')
+  }
+  return labels
+}
+
+function countOf(labels: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1)
+  return counts
+}
+
+/** A name, and the names of the folders above it. */
+interface ArmName {
+  readonly name: string
+  readonly parents: readonly string[]
+}
+
+/** Returns "eigen weight=0.1" for an arm of a sweep, or else the folder's name; "eigen/seed-0" for a run of an arm. */
+function nameOf({ name, place }: NamedArm): ArmName {
+  const folder = resolve(name)
+  const last = basename(folder)
+  const parents = dirname(folder).split('/').filter(Boolean)
+  if (place !== null) return { name: nameInSweep(place), parents }
+  if (!/^seed-\d+$/.test(last) || parents.length === 0) return { name: last, parents }
+  return { name: `${parents.at(-1)}/${last}`, parents: parents.slice(0, -1) }
+}
+
+function nameInSweep(place: SweepPlace): string {
+  const names = namesOf(place)
+  const grid = place.grid.map(({ path, value }) => `${names.get(path)}=${settingText(value)}`)
+  return [place.variant, ...grid, ...(place.trial === null ? [] : [trialName(place.trial)])].join(' ')
+}
+
+/** Returns a setting's value as text, a list or an object as folder names have it. */
+export function settingText(value: unknown): string {
+  return typeof value === 'object' && value !== null ? valueName(value) : valueText(value)
+}

@@ -1,0 +1,119 @@
+/** The arms of a sweep, as its sweep.json describes them: their names, order, baseline and settings. */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type ArmParts, armParts, baselineArm, type Grid } from '../config/arm-name.js'
+import { EigenaeError } from '../errors.js'
+import { readJsonIfPresent } from '../files/json.js'
+
+/** The fields of sweep.json that describe the arms; sweeps of 0.1.0 have at least `runs`. */
+const planSchema = z.object({
+  name: z.string().optional(),
+  baseline: z.string().optional(),
+  grid: z.record(z.string(), z.array(z.unknown())).default({}),
+  search: z.object({ spaces: z.record(z.string(), z.record(z.string(), z.unknown())) }).optional(),
+  /** `<arm>/seed-<n>` */
+  runs: z.array(z.string()),
+})
+
+export interface SavedSweep {
+  readonly folder: string
+  /** The sweep's name; null if sweep.json does not have it. */
+  readonly name: string | null
+  /** The position of each arm by its name: the order is that of the sweep file, but numbers of the grid ascend. */
+  readonly positions: ReadonlyMap<string, number>
+  /** The arm that the sweep file names as the baseline; null if it names none. */
+  readonly baseline: string | null
+  readonly grid: Grid
+  /** The searched config paths of each variant. */
+  readonly searched: ReadonlyMap<string, readonly string[]>
+}
+
+/** Returns the sweep in a folder, undefined if there is none. @throws EigenaeError if its sweep.json is damaged. */
+export function readSavedSweep(folder: string): SavedSweep | undefined {
+  const file = join(folder, 'sweep.json')
+  const value = readJsonIfPresent(file)
+  if (value === undefined) return undefined
+  const parsed = planSchema.safeParse(value)
+  if (!parsed.success)
+    throw new EigenaeError({ problem: 'is not the plan of a sweep', subject: file, cause: parsed.error })
+  const { name = null, baseline, runs, search } = parsed.data
+  const grid = new Map(Object.entries(parsed.data.grid))
+  const arms = sortArms([...new Set(runs.map((run) => run.replace(/\/[^/]*$/, '')))], grid)
+  return {
+    folder,
+    name,
+    positions: new Map(arms.map((arm, position) => [arm, position])),
+    baseline: baseline === undefined ? null : (baselineArm(baseline, arms) ?? null),
+    grid,
+    searched: new Map(
+      Object.entries(search?.spaces ?? {}).map(([variant, space]) => [variant, Object.keys(space)]),
+    ),
+  }
+}
+
+/** Sorts arms by variant, then by the values of the grid, axis by axis, then by trial. */
+function sortArms(arms: readonly string[], grid: Grid): readonly string[] {
+  const parts = arms.map((arm) => armParts(arm, grid))
+  // The names do not fit the grid: the sweep.json of another version.
+  if (parts.includes(null)) return arms
+  const known = parts as readonly ArmParts[]
+  const variants = [...new Set(known.map(({ variant }) => variant))]
+  const ranks = [...grid.values()].map(ranksOf)
+  const keyOf = ({ variant, grid: values, trial }: ArmParts) => [
+    variants.indexOf(variant),
+    ...values.map(({ value }, axis) => ranks[axis]!.get(value)!),
+    trial ?? 0,
+  ]
+  const keys = new Map(arms.map((arm, index) => [arm, keyOf(known[index]!)]))
+  return [...arms].sort((a, b) => compareKeys(keys.get(a)!, keys.get(b)!))
+}
+
+/** Returns the place of each value on its axis: numbers ascend, and other values keep the order of the sweep file. */
+function ranksOf(values: readonly unknown[]): ReadonlyMap<unknown, number> {
+  const isNumeric = values.every((value) => typeof value === 'number')
+  const inOrder = isNumeric ? [...(values as readonly number[])].sort((a, b) => a - b) : values
+  return new Map(inOrder.map((value, rank) => [value, rank]))
+}
+
+function compareKeys(a: readonly number[], b: readonly number[]): number {
+  const differing = a.findIndex((value, place) => value !== b[place])
+  return differing < 0 ? 0 : a[differing]! - b[differing]!
+}
+
+/** An arm's place in the sweep that made it. */
+export interface SweepPlace extends ArmParts {
+  readonly sweep: SavedSweep
+}
+
+/** Returns the place of a folder in the sweep of its parent folder, null if it is not one of its arms. */
+export function placeInSweep(folderName: string, sweep: SavedSweep | undefined): SweepPlace | null {
+  if (sweep === undefined || !sweep.positions.has(folderName)) return null
+  const parts = armParts(folderName, sweep.grid)
+  return parts === null ? null : { ...parts, sweep }
+}
+
+/** Returns the sweep that made all arms, null if there is none. */
+export function commonSweep(arms: readonly { readonly place: SweepPlace | null }[]): SavedSweep | null {
+  const [first = null, ...others] = arms.map(({ place }) => place?.sweep ?? null)
+  return others.every((sweep) => sweep?.folder === first?.folder) ? first : null
+}
+
+/** Returns the config paths that the sweep sets in this arm: those of the grid, then those of the search. */
+export function sweptPaths({ variant, sweep, trial }: SweepPlace): readonly string[] {
+  return [...sweep.grid.keys(), ...(trial === null ? [] : (sweep.searched.get(variant) ?? []))]
+}
+
+/** Returns the last keys of each path, as few as keep the paths distinct: "loss.eigen.weight" → "weight". */
+export function shortPaths(paths: readonly string[]): ReadonlyMap<string, string> {
+  const suffix = (path: string, keys: number) => path.split('.').slice(-keys).join('.')
+  return new Map(
+    paths.map((path) => {
+      const others = paths.filter((other) => other !== path)
+      const depths = path.split('.').map((_, index) => index + 1)
+      const enough = depths.find((keys) =>
+        others.every((other) => suffix(other, keys) !== suffix(path, keys)),
+      )
+      return [path, suffix(path, enough ?? depths.length)]
+    }),
+  )
+}

@@ -1,0 +1,126 @@
+import { writeFileSync } from 'node:fs'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { eigenae, scratchFolder } from './support/cli.js'
+import { writeRun } from './support/run-folder.js'
+import { readJson, tinyConfigs, writeJson } from './support/sweeps.js'
+
+const scratch = scratchFolder()
+const run = (...args: readonly string[]) => eigenae(args, { cwd: scratch() })
+
+interface Group {
+  readonly group: string
+  readonly label: string
+  readonly difference: string
+  readonly settings: Readonly<Record<string, unknown>>
+}
+
+/** Compares runs. Returns the arms in their order, and the folder of the baseline. */
+async function compare(...args: readonly string[]) {
+  const { stdout, stderr } = await run('compare', ...args, '--json')
+  const { groups, baseline } = JSON.parse(stdout) as { groups: readonly Group[]; baseline: string }
+  return { groups, labels: groups.map(({ label }) => label), baseline, stderr }
+}
+
+/** Writes a sweep file, whose runs are tiny. */
+function sweepFile(name: string, fields: object): string {
+  const variants = { none: 'none.json', eigen: 'eigen.json' }
+  return writeJson(scratch(`${name}.json`), { name, variants, seeds: [0], ...fields })
+}
+
+const sweep = (file: string, ...args: readonly string[]) => run('sweep', '--config', file, ...args)
+
+beforeAll(() => tinyConfigs(scratch(), 1))
+
+describe('an arm of a sweep', () => {
+  const grid = { 'loss.eigen.weight': [1, 0.3, 0.001], 'optimizer.learningRate': [0.01, 0.002] }
+
+  it('is called by its variant and all values of the grid, whose numbers ascend', async () => {
+    const made = await sweep(sweepFile('grid', { variants: { eigen: 'eigen.json' }, grid }))
+    expect(made.code).toBe(0)
+    const { labels, groups, baseline } = await compare('runs/grid')
+    expect(labels).toEqual(
+      [0.001, 0.3, 1].flatMap((weight) =>
+        [0.002, 0.01].map((rate) => `eigen weight=${weight} learningRate=${rate}`),
+      ),
+    )
+    expect(baseline).toBe('runs/grid/eigen,loss.eigen.weight=0.001,optimizer.learningRate=0.002')
+    expect(groups[1]!.settings).toEqual({ 'loss.eigen.weight': 0.001, 'optimizer.learningRate': 0.01 })
+    // The weight is the baseline's and is shown nevertheless.
+    expect(groups[1]!.difference).toBe('weight=0.001 learningRate=0.01')
+    expect((await run('compare', 'runs/grid')).stdout).toBe(made.stdout)
+  })
+
+  it('has the same name if it is compared alone, and is found by that name', async () => {
+    const arm = (weight: number, rate: number) =>
+      `runs/grid/eigen,loss.eigen.weight=${weight},optimizer.learningRate=${rate}`
+    const given = [arm(1, 0.01), arm(0.3, 0.01)] as const
+    const { labels, baseline } = await compare(...given)
+    expect(labels).toEqual(['eigen weight=1 learningRate=0.01', 'eigen weight=0.3 learningRate=0.01'])
+    expect(baseline).toBe(given[0])
+    const named = await compare('runs/grid', '--baseline', labels[1]!)
+    expect([named.baseline, named.labels[0]]).toEqual([given[1], labels[1]])
+  })
+
+  it('is a trial of a search, with the drawn values as its settings', async () => {
+    const search = { trials: 2, seed: 1, space: { 'optimizer.learningRate': { log: [0.001, 0.01] } } }
+    expect((await sweep(sweepFile('search', { search }))).code).toBe(0)
+    const { labels, groups } = await compare('runs/search')
+    expect(labels).toEqual(['none trial-001', 'none trial-002', 'eigen trial-001', 'eigen trial-002'])
+    const { optimizer } = readJson(scratch('runs/search/none,trial-002/seed-0/config.json'))
+    expect(groups[1]!.settings).toEqual({ 'optimizer.learningRate': optimizer.learningRate })
+  })
+})
+
+describe('the baseline of a sweep', () => {
+  it('is the arm that the sweep file names, which keeps its place', async () => {
+    const made = await sweep(sweepFile('named', { baseline: 'eigen', grid: { 'train.batchSize': [50, 20] } }))
+    const { labels, baseline } = await compare('runs/named')
+    expect(labels).toEqual([
+      'none batchSize=20',
+      'none batchSize=50',
+      'eigen batchSize=20',
+      'eigen batchSize=50',
+    ])
+    expect(baseline).toBe('runs/named/eigen,train.batchSize=20')
+    expect((await run('compare', 'runs/named')).stdout).toBe(made.stdout)
+    await sweep(
+      sweepFile('named', { baseline: 'none,train.batchSize=50', grid: { 'train.batchSize': [50, 20] } }),
+      '--resume',
+    )
+    expect((await compare('runs/named')).baseline).toBe('runs/named/none,train.batchSize=50')
+  })
+
+  it('is another arm, with a warning, as long as it has no completed run', async () => {
+    for (const [arm, status] of [
+      ['a', 'completed'],
+      ['b', 'interrupted'],
+      ['c', 'completed'],
+    ] as const)
+      writeRun(scratch('begun', arm, 'seed-0'), { status })
+    const runs = ['a', 'b', 'c'].map((arm) => `${arm}/seed-0`)
+    writeFileSync(
+      scratch('begun/sweep.json'),
+      JSON.stringify({ name: 'begun', baseline: 'b', grid: {}, runs }),
+    )
+    const { baseline, stderr } = await compare('begun')
+    expect(baseline).toBe('begun/a')
+    expect(stderr).toContain(
+      'warning: the baseline begun/b has no completed run: the arms are tested against begun/a\n',
+    )
+  })
+
+  it('is refused if the sweep has no such arm', async () => {
+    const { code, stderr } = await sweep(sweepFile('mistaken', { baseline: 'eigne' }))
+    expect(stderr).toContain('  baseline: no arm is called "eigne"; did you mean "eigen"?\n')
+    expect(code).toBe(2)
+  })
+})
+
+describe('an arm without a sweep', () => {
+  it('is called by its folder, with the names of parent folders where two would be the same', async () => {
+    for (const folder of ['x/none', 'x/eigen/seed-0', 'y/none']) writeRun(scratch('plain', folder))
+    const { labels } = await compare('plain/x/none', 'plain/x/eigen/seed-0', 'plain/y/none')
+    expect(labels).toEqual(['x/none', 'eigen/seed-0', 'y/none'])
+    expect((await compare('plain/x/none')).labels).toEqual(['none'])
+  })
+})
