@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { pairedTest } from '../src/comparison/statistics.js'
 import { ownProcessTag } from '../src/files/processes.js'
 import { comparisonPictures } from '../src/plots/comparison.js'
 import { eigenae, scratchFolder } from './support/cli.js'
@@ -27,13 +28,41 @@ describe('eigenae compare --out', () => {
     expect(await readFile(`${out}/notes.txt`, 'utf8')).toBe('mine')
     const csv = await readFile(`${out}/comparison.csv`, 'utf8')
     const [header, ...rows] = csv.trimEnd().split('\n')
-    expect(header).toBe('group,metric,n,mean,sd,low,high,difference,p_value')
-    expect(rows).toContainEqual(expect.stringMatching(/^arms\/none,test_mse,3,0\.0268,[^,]+,[^,]+,[^,]+,,$/))
-    expect(rows).toContain('arms/norm,linear_probe_accuracy,1,0.8,,,,0,')
-    expect(rows).toContain('arms/norm,neighbour_accuracy,1,0.9,,,,0,')
+    expect(header).toBe(
+      'group,metric,n,mean,sd,low,high,difference,p_value,label,hedges_g,p_value_uncorrected,difference_low,difference_high',
+    )
+    expect(rows).toContainEqual(
+      expect.stringMatching(/^arms\/none,test_mse,3,0\.0268,[^,]+,[^,]+,[^,]+,,,none,,,,$/),
+    )
+    expect(rows).toContain('arms/norm,linear_probe_accuracy,1,0.8,,,,0,,norm,,,,')
+    expect(rows).toContain('arms/norm,neighbour_accuracy,1,0.9,,,,0,,norm,,,,')
     expect(csv).not.toMatch(/NaN|Infinity|null/)
     const json = JSON.parse(await readFile(`${out}/comparison.json`, 'utf8'))
     expect(json.rows.length).toBe(rows.length)
+  })
+
+  it('gives the test of a difference in the last columns of comparison.csv', async () => {
+    await compare(...threeArms, '--out', 'tested')
+    const lines = (await readFile(scratch('tested/comparison.csv'), 'utf8')).trimEnd().split('\n')
+    const [header, row] = [lines[0]!, lines.find((line) => line.startsWith('arms/eigen,test_mse,'))!]
+    const cells = Object.fromEntries(header.split(',').map((name, column) => [name, row.split(',')[column]]))
+    const { difference, hedgesG, interval, test } = pairedTest(
+      [0.0312, 0.0293, 0.0301],
+      [0.0265, 0.0268, 0.0271],
+    )
+    expect(cells).toMatchObject({ label: 'eigen', difference: String(difference), hedges_g: String(hedgesG) })
+    expect(cells.difference_low).toBe(String(interval!.low))
+    expect(cells.difference_high).toBe(String(interval!.high))
+    // The other arm has one run, so that one p-value is corrected for one test.
+    expect([cells.p_value, cells.p_value_uncorrected]).toEqual([String(test!.p), String(test!.p)])
+  })
+
+  it('replaces a comparison.csv with the columns of version 0.1', async () => {
+    expect((await compare('arms/none', '--out', 'earlier')).code).toBe(0)
+    const file = scratch('earlier/comparison.csv')
+    await writeFile(file, 'group,metric,n,mean,sd,low,high,difference,p_value\n')
+    expect((await compare('arms/none', '--out', 'earlier')).code).toBe(0)
+    expect(await readFile(file, 'utf8')).toContain('arms/none,test_mse')
   })
 
   it('writes folder names to comparison.csv that no spreadsheet reads as formulas', async () => {

@@ -6,23 +6,38 @@ import type { Arm, Comparison, Result } from './compare.js'
 
 const format = 'eigenae-comparison-1'
 
-/** The columns of comparison.csv, in the order of the file. */
-const columns = ['group', 'metric', 'n', 'mean', 'sd', 'low', 'high', 'difference', 'p_value'] as const
+// The columns of version 0.1. Later ones follow them, so that programs that count columns still work.
+const firstColumns = ['group', 'metric', 'n', 'mean', 'sd', 'low', 'high', 'difference', 'p_value'] as const
 
-/** Recognise earlier files. */
+/** The columns of comparison.csv, in the order of the file. */
+const columns = [
+  ...firstColumns,
+  'label',
+  'hedges_g',
+  'p_value_uncorrected',
+  'difference_low',
+  'difference_high',
+] as const
+
+/** Recognise earlier files, those of version 0.1 included. */
 export const comparisonMarks = {
   json: beginsWith(`{\n  "format": "${format}",`),
-  csv: beginsWith(`${columns.join(',')}\n`),
+  csv: beginsWith(firstColumns.join(',')),
 } as const
 
 export function comparisonCsv({ results }: Comparison): string {
   const csv = createObjectCsvStringifier({ header: columns.map((id) => ({ id, title: id })) })
-  const rows = results.map(csvRow).map((row) => ({ ...row, group: withoutFormula(row.group) }))
+  const rows = results.map((result) => ({
+    ...row(result),
+    ...testJson(result),
+    group: withoutFormula(result.arm.name),
+    label: withoutFormula(result.arm.label),
+  }))
   return (csv.getHeaderString() ?? '') + csv.stringifyRecords(rows)
 }
 
-/** A row of comparison.csv. null becomes an empty field; p_value is corrected by Holm's method. */
-function csvRow({ arm, metric, summary, versus }: Result) {
+/** The first columns of comparison.csv. null becomes an empty field; p_value is corrected by Holm's method. */
+function row({ arm, metric, summary, versus }: Result) {
   return {
     group: arm.name,
     metric,
@@ -44,7 +59,12 @@ export function comparisonJson({ arms, baseline, results, warnings }: Comparison
     baseline: baseline.name,
     warnings,
     groups: arms.map(armJson),
-    rows: chosen.map((result) => ({ ...csvRow(result), ...testJson(result), best: result.best })),
+    rows: chosen.map((result) => ({
+      ...row(result),
+      label: result.arm.label,
+      ...testJson(result),
+      best: result.best,
+    })),
   }
 }
 
