@@ -5,6 +5,8 @@ import { writeArms } from './support/compared-arms.js'
 import { writeRun } from './support/run-folder.js'
 
 const scratch = scratchFolder()
+const replaceIn = async (file: string, from: string, to: string) =>
+  writeFile(file, (await readFile(file, 'utf8')).replace(from, to))
 const compare = (...args: readonly string[]) => eigenae(['compare', ...args], { cwd: scratch() })
 
 beforeAll(() => writeArms(scratch))
@@ -46,6 +48,20 @@ describe('eigenae compare', () => {
       'differ in eigenae (0.1.0, 0.2.0): ',
     )
     expect((await compare('made/native/seed-0', 'made/native')).stderr).toBe('')
+  })
+
+  it('warns of different data, between arms and within an arm', async () => {
+    const [first, second, other] = ['data/a/seed-0', 'data/a/seed-1', 'data/b/seed-0'].map((run, seed) =>
+      writeRun(scratch(run), { seed: seed % 2 }),
+    )
+    await replaceIn(`${second}/run.json`, '"abc"', '"def"')
+    await replaceIn(`${other}/run.json`, '"abc"', '"ghi"')
+    expect((await compare('data/a')).stderr).toBe(
+      'warning: data/a: its runs were trained on different data: trainImages differ\n',
+    )
+    expect((await compare(first!, other!)).stderr).toBe(
+      'warning: the arms were trained on different data: trainImages differ\n',
+    )
   })
 
   it('warns of settings that a grid varies only if they make the metrics incomparable', async () => {

@@ -31,9 +31,13 @@ function differencesWithin({ name, runs }: ArmRuns): readonly string[] {
   const seeds = runs.map(({ record }) => record.seed)
   const repeated = [...new Set(seeds.filter((seed, index) => seeds.indexOf(seed) !== index))]
   const origins = originDifferences(runs.map((run) => [run]))
+  const files = differingPaths(runs.map(dataFiles))
   return [
     ...(paths.length > 0 ? [`${name}: its runs differ in ${paths.join(', ')}`] : []),
     ...(origins.length > 0 ? [`${name}: its runs differ in ${originText(origins)}`] : []),
+    ...(files.length > 0
+      ? [`${name}: its runs were trained on different data: ${files.join(', ')} differ`]
+      : []),
     ...(repeated.length > 0 ? [`${name}: holds seed ${repeated.join(', ')} more than once`] : []),
   ]
 }
