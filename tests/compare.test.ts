@@ -50,6 +50,21 @@ describe('eigenae compare', () => {
     expect(tests).toEqual([null, 'paired', null, 'welch'])
   })
 
+  it('does not test metrics that depend on the loss of an arm', async () => {
+    for (const seed of [0, 1]) {
+      writeRun(scratch('losses', 'a', `seed-${seed}`), { seed, testMse: 0.03 + 0.001 * seed })
+      writeRun(scratch('losses', 'b', `seed-${seed}`), { seed, testMse: 0.04 + 0.003 * seed })
+    }
+    const { rows } = JSON.parse((await compare('losses', '--json')).stdout)
+    const of = (metric: string) =>
+      rows.find((row: { metric: string; group: string }) => row.group === 'losses/b' && row.metric === metric)
+    expect(of('train_mse').test).toBe('paired')
+    const untested = { test: null, p_value: null, hedges_g: null, difference_low: null }
+    expect(of('train_loss')).toMatchObject(untested)
+    expect(of('train_eigen')).toMatchObject(untested)
+    expect(of('train_loss').difference).toBeCloseTo(of('train_mse').difference, 12)
+  })
+
   it('puts the given baseline first', async () => {
     const { stdout } = await compare('arms/none', 'arms/eigen', '--baseline', 'arms/eigen/', '--json')
     const { baseline, groups } = JSON.parse(stdout)

@@ -333,7 +333,7 @@ export function resultsOf(arms: readonly Arm[], metric: Metric): readonly Result
   const differences = new Map(
     samples
       .filter((sample) => baseline !== undefined && sample !== baseline)
-      .map((sample) => [sample, differenceOf(sample, baseline!)]),
+      .map((sample) => [sample, metricDifference(sample, baseline!, metric)]),
   )
   const correctedP = correctPValues([...differences.values()])
   const summaries = samples.map(({ values }) => summarise(values))
@@ -348,6 +348,13 @@ export function resultsOf(arms: readonly Arm[], metric: Metric): readonly Result
       best: summaries[index]!.mean === best && samples.length > 1,
     }
   })
+}
+
+/** A metric that depends on the arm's own loss, such as the training loss, is not tested: its values are not comparable. */
+function metricDifference(sample: Sample, baseline: Sample, metric: Metric): Difference {
+  const difference = differenceOf(sample, baseline)
+  if (meaningOf(metric).better !== null) return difference
+  return { ...difference, interval: null, test: null, hedgesG: null }
 }
 
 /** Returns the runs' values by ascending seed, so that the values of a pair have the same index. */
