@@ -218,7 +218,7 @@ describe('eigenae sweep', () => {
     expect(code).toBe(0)
     expect(stderr).toContain('4 runs, 2 done')
     expect(stderr).toContain('2 runs are new in the sweep file')
-    expect(compared).toMatch(/^arm .*\nnone .* 2 .*\neigen .* 2 /)
+    expect(compared).toMatch(/^arm .*\nnone .* 2 .*\neigen .* 2 /m)
     expect(stderr).toContain('more: eigenae compare runs/made --out runs/made/comparison')
     const { stdout: more } = await eigenae(['compare', 'runs/made'], { cwd: scratch() })
     expect(more).toBe(compared)

@@ -1,14 +1,24 @@
 import { Command, Option } from 'commander'
 import type { Comparison } from '../comparison/compare.js'
+import { type TableFormat, tableFormats } from '../comparison/table-formats.js'
 import { usageError } from '../errors.js'
 import { type Metric, metrics } from '../runs/metrics.js'
-import { writeJson, writeMessage, writeResult } from '../text/output.js'
+import {
+  resultSpace,
+  writeJson,
+  writeLines,
+  writeMessage,
+  writeResult,
+  writeWarning,
+} from '../text/output.js'
 
 export interface CompareFlags {
   readonly baseline?: string
   readonly out?: string
   readonly notes?: string
   readonly metric?: Metric
+  readonly details?: boolean
+  readonly format?: TableFormat
   readonly json: boolean
 }
 
@@ -27,10 +37,26 @@ export function compareCommand(): Command {
     .addOption(
       new Option('--metric <name>', 'show only this metric (default: the main metrics)').choices(metrics),
     )
-    .option('--json', 'print the comparison as JSON, with all metrics unless --metric names one', false)
+    .option('--details', 'print the differences, p-values and effect sizes of each main metric', false)
+    .addOption(
+      new Option('--format <name>', 'format of the printed tables').choices(tableFormats).default('text'),
+    )
+    .addOption(
+      new Option('--json', 'print the comparison as JSON, with all metrics unless --metric names one')
+        .default(false)
+        .conflicts('format'),
+    )
     .addHelpText(
       'after',
-      '\nExample:\n  eigenae compare runs/baseline runs/eigen runs/batch-norm --out report',
+      `
+The table has a row for each arm and a column for each main metric: the mean over the seeds, its 95 % interval, and
+marks for the best mean and for significant differences from the baseline (†). A terminal that is too narrow shows the
+columns below each other, and the intervals only if they fit; files and pipes get the whole table.
+
+Examples:
+  eigenae compare runs/baseline runs/eigen runs/batch-norm --out report
+  eigenae compare runs/arms --details
+  eigenae compare runs/arms --format latex > table.tex`,
     )
     .action(compare)
 }
@@ -42,22 +68,40 @@ export async function compare(folders: readonly string[], flags: CompareFlags): 
   else await printAndWrite(folders, flags, flags.out)
 }
 
-async function print(
-  folders: readonly string[],
-  { baseline, metric, json }: CompareFlags,
-): Promise<Comparison> {
+async function print(folders: readonly string[], flags: CompareFlags): Promise<Comparison> {
   // Imported here so that other commands start without loading the statistics.
   const { compareRuns } = await import('../comparison/compare.js')
-  const comparison = await compareRuns(folders, baseline)
-  for (const warning of comparison.warnings) writeMessage(`warning: ${warning}`)
+  const comparison = await compareRuns(folders, flags.baseline)
+  for (const warning of abbreviated(comparison.warnings)) writeWarning(warning)
+  await printTables(comparison, flags)
+  return comparison
+}
+
+async function printTables(comparison: Comparison, flags: CompareFlags): Promise<void> {
+  const { metric, details = false, format = 'text', json } = flags
   if (json) {
     const { comparisonJson } = await import('../comparison/export.js')
-    writeJson(comparisonJson(comparison, metric))
-  } else {
-    const { comparisonText } = await import('../comparison/text.js')
-    writeResult(comparisonText(comparison, metric))
+    return writeJson(comparisonJson(comparison, metric))
   }
-  return comparison
+  if (format !== 'text') {
+    const { formattedTables } = await import('../comparison/formats.js')
+    return writeResult(formattedTables(comparison, { format, metric, details }))
+  }
+  const space = resultSpace()
+  if (details || metric !== undefined) {
+    const { detailLines } = await import('../comparison/detail-text.js')
+    return writeLines(detailLines(comparison, metric, space.columns))
+  }
+  const { mainLines } = await import('../comparison/main-text.js')
+  writeLines(mainLines(comparison, space))
+}
+
+// More lines would hide the tables.
+const mostWarnings = 20
+
+function abbreviated(warnings: readonly string[]): readonly string[] {
+  const more = warnings.length - mostWarnings
+  return more > 1 ? [...warnings.slice(0, mostWarnings), `${more} more; --json lists all of them`] : warnings
 }
 
 async function printAndWrite(folders: readonly string[], flags: CompareFlags, out: string): Promise<void> {

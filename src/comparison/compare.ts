@@ -29,6 +29,8 @@ export interface Comparison {
   readonly sweep: SavedSweep | null
   /** The results of each metric are adjacent, in the order of the arms. */
   readonly results: readonly Result[]
+  /** The arms without a completed run. */
+  readonly dropped: readonly DroppedArm[]
   readonly warnings: readonly string[]
 }
 
@@ -49,6 +51,12 @@ export interface ArmRuns {
 export interface UnusableRun {
   readonly folder: string
   readonly error: EigenaeError
+}
+
+/** An arm without a completed run, which is not compared. */
+export interface DroppedArm extends ArmRuns {
+  /** As distinct as the labels of the compared arms. */
+  readonly label: string
 }
 
 /** A config path that a sweep varies, with its value in one arm. */
@@ -94,14 +102,16 @@ export async function compareRuns(
 ): Promise<Comparison> {
   const { arms: read, baseline: reference, notes } = await readArms(folders, baseline)
   requireCompletedRun(reference)
+  const labels = new Map(armLabels(read).map((label, index) => [read[index]!, label]))
   const complete = read.filter(({ runs }) => runs.length > 0)
-  const dropped = read.filter((arm) => !complete.includes(arm))
-  const arms = labelArms(complete, complete.indexOf(reference))
+  const dropped = read.filter(({ runs }) => runs.length === 0)
+  const arms = labelArms(complete, labels, reference)
   return {
     arms,
     baseline: arms.find((arm) => arm.baseline)!,
     sweep: commonSweep(arms),
     results: metrics.flatMap((metric) => resultsOf(arms, metric)),
+    dropped: dropped.map((arm) => ({ ...arm, label: labels.get(arm)! })),
     warnings: [...notes, ...warningsOf(complete, dropped)],
   }
 }
@@ -118,7 +128,7 @@ export interface RunSource {
 const files: RunSource = { runsNamed, readRun: readWholeRun }
 
 /** An arm before its runs are read. */
-interface ArmFolders {
+export interface ArmFolders {
   readonly name: string
   readonly place: SweepPlace | null
   /** The folders of its runs. */
@@ -128,6 +138,27 @@ interface ArmFolders {
 interface Expansion {
   readonly arms: readonly ArmFolders[]
   readonly notes: readonly string[]
+}
+
+/** The arms that arguments name, each once. */
+interface FoundArms extends Expansion {
+  /** The number of arms of the first argument, which come first. */
+  readonly ofFirst: number
+}
+
+/** Finds arms without reading their runs. */
+export async function findArms(folders: readonly string[], source: RunSource = files): Promise<FoundArms> {
+  const expansions = await Promise.all(folders.map((folder) => expandArgument(folder, source)))
+  return {
+    arms: uniqueArms(expansions.flatMap(({ arms }) => arms)),
+    ofFirst: expansions[0]!.arms.length,
+    notes: [...new Set(expansions.flatMap(({ notes }) => notes))],
+  }
+}
+
+function uniqueArms(arms: readonly ArmFolders[]): readonly ArmFolders[] {
+  const seen = new Set<string>()
+  return arms.filter(({ name }) => seen.size < seen.add(resolve(name)).size)
 }
 
 export interface ReadArms {
@@ -149,16 +180,14 @@ export async function readArms(
   baseline: string | undefined,
   source: RunSource = files,
 ): Promise<ReadArms> {
-  const expansions = await Promise.all(folders.map((folder) => expandArgument(folder, source)))
-  const arms = expansions.flatMap((expansion) => expansion.arms)
-  const ordered = baseline === undefined ? arms : [await findBaseline(baseline, arms, source), ...arms]
-  const seen = new Set<string>()
-  const unique = ordered.filter(({ name }) => seen.size < seen.add(resolve(name)).size)
-  const notes = [...new Set(expansions.flatMap((expansion) => expansion.notes))]
-  const read = await readRunsOf(unique, source)
-  if (baseline !== undefined) return { arms: read, baseline: read[0]!, notes }
-  const chosen = chooseBaseline(read.slice(0, expansions[0]!.arms.length))
-  return { arms: read, baseline: chosen.baseline, notes: [...notes, ...chosen.notes] }
+  const { arms, ofFirst, notes } = await findArms(folders, source)
+  if (baseline === undefined) {
+    const read = await readRunsOf(arms, source)
+    const chosen = chooseBaseline(read.slice(0, ofFirst))
+    return { arms: read, baseline: chosen.baseline, notes: [...notes, ...chosen.notes] }
+  }
+  const read = await readRunsOf(uniqueArms([await findBaseline(baseline, arms, source), ...arms]), source)
+  return { arms: read, baseline: read[0]!, notes }
 }
 
 async function expandArgument(argument: string, source: RunSource): Promise<Expansion> {

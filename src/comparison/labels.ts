@@ -6,21 +6,29 @@ import type { Arm, ArmRuns, Setting } from './compare.js'
 import { differenceLabels, valueText } from './differences.js'
 import { type SweepPlace, shortPaths, sweptPaths } from './sweep-arms.js'
 
-/** @param baseline the index of the baseline */
-export function labelArms(arms: readonly ArmRuns[], baseline = 0): readonly Arm[] {
+/** Returns the arms, which have completed runs, with their labels. */
+export function labelArms(
+  arms: readonly ArmRuns[],
+  labels: ReadonlyMap<ArmRuns, string>,
+  baseline: ArmRuns,
+): readonly Arm[] {
   const configs = arms.map(({ runs }) => runs[0]!.config)
   const settings = arms.map(settingsOf)
   const swept = new Set(settings.flatMap((each) => each.map(({ path }) => path)))
-  const differences = differenceLabels(configs, baseline, swept)
-  const labels = armLabels(arms)
+  const differences = differenceLabels(configs, arms.indexOf(baseline), swept)
   return arms.map((arm, index) => ({
     ...arm,
-    label: labels[index] || configs[index]!.name,
-    baseline: index === baseline,
+    label: labels.get(arm) || configs[index]!.name,
+    baseline: arm === baseline,
     difference: differences[index]!,
     settings: settings[index]!,
     config: configs[index]!,
   }))
+}
+
+/** Returns an arm on its own with its label. */
+export function labelArm(arm: ArmRuns): Arm {
+  return labelArms([arm], new Map([[arm, armLabels([arm])[0]!]]), arm)[0]!
 }
 
 function settingsOf({ place, runs }: ArmRuns): readonly Setting[] {

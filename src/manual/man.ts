@@ -32,7 +32,7 @@ export function manPage(root: CommandOutline, version: string): string {
       'the folder of the installations that setup tensorflow makes (default: eigenae/tensorflow in the cache folder)',
     ),
     ...item('XDG_CACHE_HOME', 'the cache folder (default: ~/.cache)'),
-    ...item('NO_COLOR', 'respected, because the output never has colours'),
+    ...item('NO_COLOR', 'if set and not empty, tables and warnings have no colours on a terminal'),
   ]
   return `${lines.join('\n')}\n`
 }

@@ -1,6 +1,6 @@
 import { basename, join, resolve } from 'node:path'
 import { type Arm, type ArmRuns, readArms } from '../comparison/compare.js'
-import { labelArms } from '../comparison/labels.js'
+import { labelArm } from '../comparison/labels.js'
 import { unusableText } from '../comparison/warnings.js'
 import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
@@ -60,7 +60,7 @@ export async function writeRunPictures(
 ): Promise<RunPictures> {
   await loadRenderer()
   const { arm: read, subject } = await readDrawableArm(name)
-  const arm = { ...labelArms([read])[0]!, label: subject }
+  const arm = { ...labelArm(read), label: subject }
   const folder = out ?? join(arm.name, plotsName)
   if (out === undefined) await requireKind('folder', folder)
   refuseForeignPictures(folder)

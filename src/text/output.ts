@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { writeSync } from 'node:fs'
 import { EigenaeError, exitCode, fileError, isOutOfMemory, outOfMemory } from '../errors.js'
 import { escapeControls, safeJson } from './format.js'
+import { hasColours, type Line, renderLines, span } from './styled.js'
 
 const outputFile = new AsyncLocalStorage<number>()
 
@@ -13,6 +14,25 @@ export function withOutputIn<T>(file: number, act: () => T): T {
 /** Prints a result, which other programs read, to stdout. */
 export function writeResult(text: string): void {
   write(process.stdout, escapeControls(text))
+}
+
+/** Prints the lines of a result, with colours if stdout is a terminal that shows them. */
+export function writeLines(lines: readonly Line[]): void {
+  write(process.stdout, renderLines(lines, outputFile.getStore() === undefined && hasColours(process.stdout)))
+}
+
+/** The size of a terminal, in characters. */
+export interface Space {
+  readonly columns: number
+  readonly rows: number
+}
+
+/** Returns the size of the terminal that shows the results, infinite for a file or a pipe. */
+export function resultSpace(): Space {
+  const { isTTY, columns, rows } = process.stdout
+  const isTerminal = isTTY && outputFile.getStore() === undefined
+  const sizeOf = (size: number) => (isTerminal && size > 0 ? size : Number.POSITIVE_INFINITY)
+  return { columns: sizeOf(columns), rows: sizeOf(rows) }
 }
 
 export function writeJson(value: unknown): void {
@@ -27,6 +47,12 @@ export function writeJsonLine(value: unknown): void {
 /** Prints progress or a message to stderr. */
 export function writeMessage(text: string): void {
   write(process.stderr, escapeControls(text))
+}
+
+/** Prints a warning to stderr. */
+export function writeWarning(text: string): void {
+  const colours = outputFile.getStore() === undefined && hasColours(process.stderr)
+  write(process.stderr, renderLines([[span('warning:', 'yellow'), span(` ${text}`)]], colours))
 }
 
 /** Prints an error with its subject and hint. Returns its exit code. */

@@ -63,3 +63,19 @@ function fittingPrefix(characters: string[], width: number): string[] {
   while (terminalWidth(kept.join('')) > width) kept = kept.slice(0, -1)
   return kept
 }
+
+/** Returns the words in lines of at most the given width. */
+export function wrap(words: readonly string[], width: number): readonly string[] {
+  const lines: string[] = []
+  for (const word of words) {
+    const longer = `${lines.at(-1) ?? ''} ${word}`
+    if (lines.length > 0 && terminalWidth(longer) <= width) lines[lines.length - 1] = longer
+    else lines.push(word)
+  }
+  return lines
+}
+
+/** Returns the cells of the widest text. */
+export function widestOf(texts: readonly string[]): number {
+  return texts.reduce((width, text) => Math.max(width, terminalWidth(text)), 0)
+}

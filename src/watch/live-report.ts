@@ -1,6 +1,6 @@
 /** The report of a folder in which runs are still training. */
 import { type Arm, type Comparison, type RunSource, readArms, resultsOf } from '../comparison/compare.js'
-import { labelArms } from '../comparison/labels.js'
+import { armLabels, labelArms } from '../comparison/labels.js'
 import { commonSweep } from '../comparison/sweep-arms.js'
 import { warningsOf } from '../comparison/warnings.js'
 import { EigenaeError } from '../errors.js'
@@ -61,7 +61,12 @@ export class LiveReports {
       0,
       measured.findIndex(({ name }) => name === read.baseline.name),
     )
-    const labelled = labelArms(measured, baseline)
+    const labels = armLabels(measured)
+    const labelled = labelArms(
+      measured,
+      new Map(measured.map((arm, index) => [arm, labels[index]!])),
+      measured[baseline]!,
+    )
     const arms = labelled.map((arm) => ({ ...arm, runs: arm.runs.filter(isComplete) }))
     const results = metrics.flatMap((metric) => resultsOf(arms, metric))
     const sweep = commonSweep(arms)
@@ -76,11 +81,12 @@ export class LiveReports {
       ),
     ]
     return {
-      tables: { arms, baseline: arms[baseline]!, sweep, results, warnings },
+      tables: { arms, baseline: arms[baseline]!, sweep, results, dropped: [], warnings },
       pictures: {
         arms: drawn,
         baseline: drawn[baseline]!,
         sweep,
+        dropped: [],
         results: results.map((result) => ({ ...result, arm: drawnOf.get(result.arm)! })),
         warnings,
       },

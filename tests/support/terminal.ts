@@ -13,6 +13,7 @@ export interface TerminalOptions {
   readonly columns?: number
   readonly rows?: number
   readonly cwd: string
+  readonly env?: Readonly<Record<string, string>>
   /** Ctrl-C is pressed once this text has appeared. */
   readonly interruptAt?: string
 }
@@ -31,10 +32,10 @@ export const prompt = 'PROMPT>'
 
 /** Runs the command line on a real terminal, as a shell would, until its prompt is back. */
 export async function onTerminal(args: readonly string[], options: TerminalOptions): Promise<Shown> {
-  const { columns = 80, rows = 24, cwd, interruptAt } = options
+  const { columns = 80, rows = 24, cwd, env, interruptAt } = options
   const command = commandLine([process.execPath, bin, ...args])
   const shell = `trap : INT; stty cols ${columns} rows ${rows}; ${command}; code=$?; printf '${prompt}'; exit $code`
-  const child = spawn('script', ['-qec', shell, '/dev/null'], { cwd })
+  const child = spawn('script', ['-qec', shell, '/dev/null'], { cwd, env: { ...process.env, ...env } })
   let output = ''
   let interrupted = interruptAt === undefined
   child.stdout.setEncoding('utf8')

@@ -1,0 +1,175 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { meaningOf, metrics } from '../src/runs/metrics.js'
+import { eigenae, scratchFolder } from './support/cli.js'
+import { type FakeRun, writeRun } from './support/run-folder.js'
+import { writeJson } from './support/sweeps.js'
+import { hasScript, onTerminal } from './support/terminal.js'
+
+const scratch = scratchFolder()
+const mainMetrics = metrics.filter((metric) => meaningOf(metric).main)
+const compare = (...args: readonly string[]) => eigenae(['compare', ...args], { cwd: scratch() })
+
+/** Writes an arm with a run for each test MSE. */
+function writeArm(arm: string, values: readonly number[], run: FakeRun = {}): void {
+  for (const [seed, testMse] of values.entries())
+    writeRun(scratch(arm, `seed-${seed}`), { ...run, seed, testMse })
+}
+
+const labels = [0.001, 0.03, 1].flatMap((weight) =>
+  [64, 256].map((size) => `eigen weight=${weight} batchSize=${size}`),
+)
+
+/** Writes the folder of a sweep of six arms with three seeds. */
+function writeGrid(): void {
+  const grid = { 'loss.eigen.weight': [1, 0.03, 0.001], 'train.batchSize': [256, 64] }
+  const arms = grid['loss.eigen.weight'].flatMap((weight) =>
+    grid['train.batchSize'].map((batchSize) => ({ weight, batchSize })),
+  )
+  const nameOf = ({ weight, batchSize }: (typeof arms)[number]) =>
+    `eigen,loss.eigen.weight=${weight},train.batchSize=${batchSize}`
+  for (const [index, arm] of arms.entries()) {
+    const values = [0, 1, 2].map((seed) => 0.03 + 0.001 * index + 0.0001 * seed * seed * (index + 1))
+    const eigen = { kind: 'top-k', k: 2, weight: arm.weight, center: false }
+    writeArm(`grid/${nameOf(arm)}`, values, { eigen, batchSize: arm.batchSize })
+  }
+  const runs = [0, 1, 2].flatMap((seed) => arms.map((arm) => `${nameOf(arm)}/seed-${seed}`))
+  writeJson(scratch('grid/sweep.json'), { name: 'grid', grid, runs })
+}
+
+beforeAll(() => {
+  writeArm('arms/none', [0.0265, 0.0268, 0.0271])
+  writeArm('arms/better', [0.0165, 0.0169, 0.0171], { batchNorm: 'all' })
+  writeArm('arms/worse', [0.0312, 0.0313, 0.0321], {
+    eigen: { kind: 'top-k', k: 2, weight: 1, center: false },
+  })
+  writeRun(scratch('arms/worse/seed-3'), { seed: 3, status: 'failed' })
+  writeArm('arms/dead', [0.03], { status: 'interrupted' })
+  writeGrid()
+})
+
+describe('the table of compare', () => {
+  it('has a line per arm with its mean and interval by metric, the best, the baseline and significance', async () => {
+    const { stdout } = await compare('arms', '--baseline', 'none')
+    const lines = stdout.split('\n')
+    expect(lines[1]).toMatch(
+      /^arm +n +test MSE +noisy test MSE +mean test MSE +σ₁\/Σσ +rank +.* what differs$/,
+    )
+    expect(lines[2]).toMatch(/^none † +3 +0\.02680 ± 0\.00075 +0\.02948 ± 0\.00082 /)
+    const better = lines.find((line) => line.startsWith('better '))!
+    expect(better).toMatch(/^better +3 +0\.01683 ± 0\.00076 \*✓ /)
+    expect(better).toMatch(/ batchNorm=all$/)
+    expect(lines.find((line) => line.startsWith('worse '))).toMatch(/ 3 of 4 +0\.03153 ± 0\.00123 ✗ /)
+    expect(stdout).toContain(
+      '† the baseline. * the best mean.\n✓ ✗ significantly better or worse than none (p < 0.05:',
+    )
+    expect(stdout).toContain('n < 5: intervals over so few seeds are wide')
+  })
+
+  it('lists the arms without a completed run, and what became of the runs that are left out', async () => {
+    const { stdout } = await compare('arms', '--baseline', 'none')
+    expect(stdout).toMatch(/^dead +0 of 1$/m)
+    expect(stdout).toContain('\ndead: 1 interrupted.\n')
+    expect(stdout).toContain('\nworse: 1 failed.\n')
+  })
+
+  it('has every line in full in a pipe', async () => {
+    const lines = (await compare('grid')).stdout.split('\n')
+    expect(lines.slice(2, 8).map((line) => line.split(/ {2,}/)[0]!.replace(' †', ''))).toEqual(labels)
+    for (const line of lines.slice(2, 8)) expect(line.match(/±/g)?.length).toBe(mainMetrics.length)
+    // The values of the grid are in the names.
+    expect(lines[1]).not.toContain('what differs')
+  })
+
+  it('prints differences, tests and effect sizes of each main metric with --details', async () => {
+    const { stdout } = await compare('grid', '--details')
+    for (const metric of ['test_mse', 'test_denoise_mse', 'effective_rank', 'neighbour_accuracy'])
+      expect(stdout).toContain(`(${metric})\n`)
+    expect(stdout).toMatch(/^eigen weight=0\.03 batchSize=64 +weight=0\.03 batchSize=64 +3 /m)
+    expect(stdout).toMatch(
+      /^\* eigen weight=1 batchSize=256 +3 +0\.03017 ± 0\.00052 +−0\.00583 +0\.\d{3} +−\d/m,
+    )
+    const cut = stdout.split('\n').filter((line) => line.includes('…'))
+    expect(cut).toEqual([])
+  })
+})
+
+describe.skipIf(!hasScript)('the table of compare on a terminal (needs util-linux script)', () => {
+  const shown = async (columns: number, rows: number, ...args: readonly string[]) =>
+    onTerminal(['compare', ...args], { cwd: scratch(), columns, rows, env: { TERM: 'xterm', NO_COLOR: '' } })
+
+  it.each([80, 100, 160])(
+    'fits %i columns, with the whole names of the arms in each block',
+    async (columns) => {
+      const { lines } = await shown(columns, 24, 'grid')
+      expect(Math.max(...lines.map((line) => line.trimEnd().length))).toBeLessThanOrEqual(columns)
+      const blocks = lines.filter((line) => /^arm +n /.test(line)).length
+      for (const label of labels) expect(lines.filter((line) => line.startsWith(label)).length).toBe(blocks)
+      expect(lines.join(' ')).toContain('5-NN %')
+    },
+  )
+
+  it('shows the intervals if they fit', async () => {
+    expect((await shown(80, 24, 'grid')).lines.join('\n')).not.toContain('±')
+    expect((await shown(80, 100, 'grid')).lines.join('\n')).toContain('0.03017 ± 0.00052')
+    expect((await shown(220, 24, 'grid')).lines.join('\n')).toContain('0.03017 ± 0.00052')
+  })
+
+  it('has colours, but not with NO_COLOR and not in a pipe', async () => {
+    const { output } = await shown(200, 24, 'arms', '--baseline', 'none')
+    expect(output).toContain('\x1b[31m3 of 4\x1b[39m')
+    expect(output).toContain('\x1b[1m\x1b[32m0.01683 ± 0.00076 *✓\x1b[39m\x1b[22m')
+    const env = { TERM: 'xterm', NO_COLOR: '1' }
+    const plain = await onTerminal(['compare', 'arms'], { cwd: scratch(), env })
+    expect(plain.output).not.toContain('\x1b[')
+    expect((await compare('arms', '--baseline', 'none')).stdout).not.toContain('\x1b[')
+  })
+})
+
+describe('compare --format', () => {
+  const format = async (name: string, ...args: readonly string[]) =>
+    (await compare('arms', '--baseline', 'none', '--format', name, ...args)).stdout
+
+  it('markdown prints a table with the best mean in bold', async () => {
+    const lines = (await format('markdown')).split('\n')
+    expect(lines[0]).toMatch(/^\| arm \| n \| test MSE \| .* \| linear probe % \| 5-NN % \| what differs \|$/)
+    expect(lines[1]).toMatch(/^\| --- \| ---: \| (---: \| )+--- \|$/)
+    expect(lines[3]).toMatch(/^\| better \| 3 \| \*\*0\.01683 ± 0\.00076\*\* ✓ \| .* \| batchNorm=all \|$/)
+  })
+
+  it('latex prints a tabular, with the characters escaped that TeX would read as commands', async () => {
+    const text = await format('latex')
+    expect(text).toMatch(/^\\begin\{tabular\}\{lr+l\}\n\\toprule\n/m)
+    expect(text).toContain(
+      '& \\textbf{0.01683 \\ensuremath{\\pm} 0.00076}\\textsuperscript{\\ensuremath{+}} &',
+    )
+    expect(text).toContain('linear probe \\% &')
+    writeArm('odd/a_b%{x}', [0.03])
+    const odd = await compare('odd/a_b%{x}', '--format', 'latex')
+    expect(odd.stdout).toContain('\na\\_b\\%\\{x\\} & 1 & ')
+  })
+
+  it('csv prints all digits: means, intervals and p-values by arm', async () => {
+    const [header, ...rows] = (await format('csv'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(','))
+    const { rows: results } = JSON.parse((await compare('arms', '--baseline', 'none', '--json')).stdout)
+    const cells = Object.fromEntries(header!.map((name, column) => [name, rows[1]![column]]))
+    const expected = results.find(
+      (row: { label: string; metric: string }) => row.label === 'better' && row.metric === 'test_mse',
+    )
+    expect(cells).toMatchObject({ label: 'better', n: '3', what_differs: 'batchNorm=all' })
+    expect(cells.test_mse).toBe(String(expected.mean))
+    expect([cells.test_mse_low, cells.test_mse_high]).toEqual([String(expected.low), String(expected.high)])
+    expect(cells.test_mse_p_value).toBe(String(expected.p_value))
+  })
+
+  it('prints the tests of one metric with --metric', async () => {
+    const markdown = await format('markdown', '--metric', 'test_mse')
+    expect(markdown).toContain('| arm | n | mean | difference | p | g |')
+    expect(markdown).toMatch(/^\| better \| 3 \| \*\*0\.01683 ± 0\.00076\*\* \| −0\.00997 \| < 0\.001 \| /m)
+    const csv = await format('csv', '--metric', 'test_mse')
+    expect(csv.trimEnd().split('\n').length).toBe(4)
+    expect(csv).toContain('group,metric,n,mean,sd,low,high,difference,p_value,label,')
+  })
+})
