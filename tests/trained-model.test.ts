@@ -1,5 +1,6 @@
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { summarise } from '../src/comparison/statistics.js'
 import { loadNativeBinding } from '../src/engines/native/binding.js'
 import { BoxTree } from '../src/training/box-tree.js'
 import { linearProbeAccuracy } from '../src/training/linear-probe.js'
@@ -48,6 +49,28 @@ describe('eigenae eval', () => {
     const [found] = JSON.parse((await run('eval', 'runs/a', ...choice, '--json')).stdout)
     expect(found.denoise_mse).toBe(found.mse)
     expect(found.data).toBe('other')
+  })
+
+  it('gives the means of an arm over its completed runs, with 95 % intervals', async () => {
+    for (const name of ['a', 'b'])
+      await cp(scratch('runs', name), scratch('arm', `seed-${name}`), { recursive: true })
+    await cp(scratch('runs/b'), scratch('arm/stopped'), { recursive: true })
+    for (const file of ['model.safetensors', 'evaluation.json']) await rm(scratch('arm/stopped', file))
+    sealRun(scratch('arm/stopped'), { status: 'interrupted', files: undefined })
+    const choice = ['--images', '200', '--noise', '0.5']
+    const runs: readonly Record<string, number>[] = JSON.parse(
+      (await run('eval', 'arm', ...choice, '--json')).stdout,
+    )
+    expect(runs.map(({ arm }) => arm)).toEqual(['arm', 'arm', 'arm'])
+    const { mean, interval } = summarise([runs[0]!.linear_probe_accuracy!, runs[1]!.linear_probe_accuracy!])
+    const { stdout } = await run('eval', 'arm', ...choice)
+    const [, n, probe, half] = /^arm +(\d of \d) .* (\d\d\.\d+) ± +(\d+\.\d+) +\d\d\.\d+ ± +\d+\.\d+$/m.exec(
+      stdout,
+    )!
+    expect(n).toBe('2 of 3')
+    expect(Number(probe)).toBeCloseTo(100 * mean, 1)
+    expect(Number(half)).toBeCloseTo(50 * (interval!.high - interval!.low), 1)
+    expect((await run('eval', 'runs/a', ...choice)).stdout).not.toContain('±')
   })
 
   it('measures the checkpoint of an incomplete run, with a warning', async () => {
