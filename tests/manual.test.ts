@@ -86,5 +86,7 @@ describe('completion in bash', () => {
     expect(await offered('train', '--config', 'my')).toEqual(['my config.json'])
     expect(await offered('compare', '')).toEqual(['runs'])
     expect(await offered('compare', 'runs/first', 'runs/')).toEqual(['runs/first'])
+    expect(await offered('runs', '')).toEqual(['runs', 'tag', 'untag', 'note'])
+    expect(await offered('runs', 'tag', '')).toEqual(['runs'])
   })
 })

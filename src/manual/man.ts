@@ -1,4 +1,4 @@
-import { allCommands, type CommandOutline } from './outline.js'
+import { allCommands, type CommandOutline, isRunnable } from './outline.js'
 
 const exitStatus = [
   ['0', 'done'],
@@ -15,7 +15,7 @@ export function manPage(root: CommandOutline, version: string): string {
     '.SH NAME',
     `eigenae \\- ${roff(root.summary)}`,
     '.SH SYNOPSIS',
-    ...synopses(commands.filter(({ commands }) => commands.length === 0)),
+    ...synopses(commands.filter(isRunnable)),
     '.SH DESCRIPTION',
     'Results go to standard output, progress and messages to standard error.',
     '.SH OPTIONS',

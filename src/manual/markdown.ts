@@ -1,10 +1,10 @@
-import { allCommands, type CommandOutline } from './outline.js'
+import { allCommands, type CommandOutline, isRunnable } from './outline.js'
 
 /** Returns docs/commands.md. */
 export function markdownManual(root: CommandOutline): string {
   const commands = allCommands(root).slice(1)
   const overview = commands
-    .filter(({ commands }) => commands.length === 0)
+    .filter(isRunnable)
     .map(({ words, summary }) => `| [\`${words.join(' ')}\`](#${words.join('-')}) | ${cell(summary)} |`)
   return `# Commands
 

@@ -62,6 +62,11 @@ export function allCommands(root: CommandOutline): readonly CommandOutline[] {
   return [root, ...root.commands.flatMap(allCommands)]
 }
 
+/** Returns whether a command does something itself, rather than only hold others. */
+export function isRunnable({ commands, parameters }: CommandOutline): boolean {
+  return commands.length === 0 || parameters.length > 0
+}
+
 function optionOutline(option: Option, description: string): OptionOutline {
   const [, placeholder] = /[<[](.+?)[>\]]/.exec(option.flags) ?? []
   return {

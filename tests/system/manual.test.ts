@@ -38,6 +38,7 @@ describe.runIf(has('zsh'))('completion in zsh', () => {
     ['eigenae tr', 'eigenae train'],
     ['eigenae train --res', 'eigenae train --resume'],
     ['eigenae data fe', 'eigenae data fetch'],
+    ['eigenae runs unt', 'eigenae runs untag'],
     ['eigenae train --device wa', 'eigenae train --device wasm'],
   ])('completes "%s" to "%s"', async (typed, wanted) => {
     const script = await completion('zsh')

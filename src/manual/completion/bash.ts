@@ -1,4 +1,4 @@
-import { allCommands, type CommandOutline, type Value } from '../outline.js'
+import { allCommands, type CommandOutline, isRunnable, type Value } from '../outline.js'
 
 /** Returns completion functions for bash 3.2 and later, which identify a command by its path, such as "/data/fetch". */
 export function bashCompletion(root: CommandOutline): string {
@@ -51,7 +51,9 @@ function optionValues(command: CommandOutline): readonly string[] {
 function firstWords(command: CommandOutline): string {
   const names = command.commands.map(({ words }) => words.at(-1)).join(' ')
   const value = command.parameters[0]?.value ?? { kind: 'text' }
-  return `    '${path(command)} '*) ${names === '' ? offer(value) : `_eigenae_words '${names}'`} ;;`
+  const more = `COMPREPLY+=($(IFS=' ' compgen -W '${names}' -- "$current"))`
+  const offered = isRunnable(command) ? offer(value) : `_eigenae_words '${names}'`
+  return `    '${path(command)} '*) ${names === '' || !isRunnable(command) ? offered : `${offered}; ${more}`} ;;`
 }
 
 function offer(value: Value): string {

@@ -23,13 +23,16 @@ function leaf(command: CommandOutline): string {
 
 function branch(command: CommandOutline): string {
   const names = command.commands.map(({ words, summary }) => `'${words.at(-1)}:${escapeSpec(summary)}'`)
+  const [parameter] = command.parameters
+  const isPath = parameter?.value.kind === 'file' || parameter?.value.kind === 'folder'
+  const words = isPath ? ` || ${action(parameter.value)}` : ''
   const cases = command.commands.map((each) => `${each.words.at(-1)}) ${functionName(each)} ;;`)
   return `${functionName(command)}() {
   local curcontext=$curcontext state line
   local -a commands
   _arguments -C ${command.options.flatMap(specs).join(' ')} '1:command:->command' '*::argument:->argument'
   case $state in
-    command) commands=(${names.join(' ')}); _describe command commands ;;
+    command) commands=(${names.join(' ')}); _describe command commands${words} ;;
     argument) case $words[1] in ${cases.join(' ')} esac ;;
   esac
 }`
