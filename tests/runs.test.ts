@@ -3,6 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, start } from './support/cli.js'
 import { trainArms } from './support/compared-arms.js'
 import { writeRun } from './support/run-folder.js'
+import { writeJson } from './support/sweeps.js'
+import { hasScript, onTerminal } from './support/terminal.js'
 
 const scratch = scratchFolder()
 
@@ -73,5 +75,41 @@ describe('eigenae runs', () => {
     for (let run = 0; run < 1000; run++) writeRun(scratch('thousand', `run-${run}`))
     const listed = await eigenae(['runs', 'thousand'], { cwd: scratch() })
     expect(listed.stdout.trimEnd().split('\n').length).toBe(1001)
+  })
+})
+
+describe.skipIf(!hasScript)('eigenae runs on a terminal (needs util-linux script)', () => {
+  const shown = (columns: number, ...args: readonly string[]) =>
+    onTerminal(['runs', ...args], { cwd: scratch(), columns, env: { TERM: 'xterm', NO_COLOR: '' } })
+
+  beforeAll(() => {
+    const grid = { 'loss.eigen.weight': [0.001, 1], 'optimizer.learningRate': [0.001] }
+    const arms = grid['loss.eigen.weight'].map(
+      (weight) => `eigen,loss.eigen.weight=${weight},optimizer.learningRate=0.001`,
+    )
+    for (const arm of arms)
+      for (const seed of [0, 1]) writeRun(scratch('grid', arm, `seed-${seed}`), { seed })
+    const runs = arms.flatMap((arm) => [0, 1].map((seed) => `${arm}/seed-${seed}`))
+    writeJson(scratch('grid/sweep.json'), { name: 'grid', grid, runs })
+    for (const status of ['completed', 'failed', 'interrupted'] as const)
+      writeRun(scratch('ended', status), { status })
+  })
+
+  it('shows folders if they fit, and otherwise the names of the arms, with common values in a line', async () => {
+    expect((await shown(160, 'grid')).lines[1]).toMatch(
+      /^eigen,loss\.eigen\.weight=0\.001,optimizer\.learningRate=0\.001\/seed-0 +fake/,
+    )
+    const { lines } = await shown(80, 'grid')
+    expect(lines[2]).toMatch(/^eigen weight=0\.001 learningRate=0\.001\/seed-0 +0 +0\.03000/)
+    expect(lines).toContain('All runs have name fake, status completed, epoch 3/3 and device cpu.')
+    expect(Math.max(...lines.map((line) => line.trimEnd().length))).toBeLessThanOrEqual(80)
+  })
+
+  it('shows failed and interrupted runs in colours', async () => {
+    const { output } = await shown(100, 'ended')
+    expect(output).toContain('\x1b[31mfailed\x1b[39m')
+    expect(output).toContain('\x1b[33minterrupted\x1b[39m')
+    expect(output).not.toContain('mcompleted')
+    expect((await eigenae(['runs', 'ended'], { cwd: scratch() })).stdout).not.toContain('\x1b')
   })
 })

@@ -3,10 +3,11 @@ import { dirname, join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
-import { runFiles } from '../runs/files.js'
+import { notesName, runFiles } from '../runs/files.js'
 import { lacksPlan, runsNamedByAll } from '../runs/find.js'
 import { type Verification, verifyRun } from '../runs/inspect.js'
 import { collect, type Damage, damageText, remakeHint } from '../runs/integrity.js'
+import { readNotes } from '../runs/notes.js'
 import { readSavedPlan, sweepFiles } from '../sweeps/folder.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
@@ -109,6 +110,10 @@ async function verifiedRun(folder: string): Promise<VerifiedRun> {
     writeMessage(
       `${folder}: ${again.surplus.join(', ')}: has rows after the last checkpoint, which a resume drops`,
     )
+  const notes: Damage[] = []
+  collect(notes, notesName, () => readNotes(files.notes))
+  // The run itself is not damaged, and training it again would not bring the notes back.
+  if (notes.length > 0) writeMessage(`${folder}: ${notes.map(damageText).join('; ')}`)
   return { folder, ...judge(again) }
 }
 

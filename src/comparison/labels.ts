@@ -77,7 +77,7 @@ interface ArmName {
   readonly parents: readonly string[]
 }
 
-/** Returns "eigen weight=0.1" for an arm of a sweep, or else the folder's name; "eigen/seed-0" for a run of an arm. */
+/** Returns the name of an arm of a sweep, or else the folder's name; "eigen/seed-0" for a run of an arm. */
 function nameOf({ name, place }: NamedArm): ArmName {
   const folder = resolve(name)
   const last = basename(folder)
@@ -87,7 +87,8 @@ function nameOf({ name, place }: NamedArm): ArmName {
   return { name: `${parents.at(-1)}/${last}`, parents: parents.slice(0, -1) }
 }
 
-function nameInSweep(place: SweepPlace): string {
+/** Returns "eigen weight=0.1". */
+export function nameInSweep(place: SweepPlace): string {
   const names = namesOf(place)
   const grid = place.grid.map(({ path, value }) => `${names.get(path)}=${settingText(value)}`)
   return [place.variant, ...grid, ...(place.trial === null ? [] : [trialName(place.trial)])].join(' ')

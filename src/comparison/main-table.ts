@@ -1,5 +1,6 @@
 /** The main table of a comparison, arms × main metrics. text.ts prints it, formats.ts writes it for papers. */
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
+import { unbroken } from '../text/block-table.js'
 import { percent } from '../text/format.js'
 import { widestOf } from '../text/table.js'
 import type { Comparison, Result } from './compare.js'
@@ -28,7 +29,7 @@ export interface MainRow {
   /** Completed runs. */
   readonly complete: number
   readonly runs: number
-  /** Of the runs that are not complete: "1 failed, 2 running". */
+  /** The states of the runs that are not complete: "1 failed, 2 running". */
   readonly incomplete: string
   /** By column; null if no run of the arm has the metric. */
   readonly results: readonly (Result | null)[]
@@ -95,8 +96,7 @@ export function metricColumn(metric: Metric, results: readonly MeanOf[]): Metric
   const { label, format } = meaningOf(metric)
   const isPercentage = format === percent
   const scale = isPercentage ? 100 : 1
-  // A no-break space: the sign must not stand in a line of its own.
-  const header = isPercentage ? `${label}\u00a0%` : label
+  const header = isPercentage ? label.replace(/\S+$/, (last) => unbroken(`${last} %`)) : label
   return { metric, header, scale, decimals: decimalsOf(metric, results, scale) }
 }
 

@@ -87,6 +87,12 @@ export function conditionOf(expression: Expression, runs: readonly Run[]): Condi
   if (field === null)
     throw errorAt(text, name.offset, `unknown name "${name.value}"`, suggestionFor(name.value))
   const isEquality = operator.value === '=' || operator.value === '!='
+  if (field.type === 'words' && !isEquality)
+    throw errorAt(
+      text,
+      operator.offset,
+      `${field.name} are words: = asks for one of them, and != for its absence`,
+    )
   if (field.type === 'text' && !isEquality)
     throw errorAt(text, operator.offset, `${field.name} is text, so only = and != compare it`)
   const values = runs.map((run) => field.of(run)).filter((value) => value !== null && value !== undefined)
@@ -105,7 +111,10 @@ export function conditionOf(expression: Expression, runs: readonly Run[]): Condi
 
 function holds(field: Field, run: Run, { operator, word, literal }: Expression): boolean {
   const actual = field.of(run)
-  const isEqual = isDeepStrictEqual(actual, literal) || (typeof actual === 'string' && actual === word.value)
+  const isEqual =
+    isDeepStrictEqual(actual, literal) ||
+    (typeof actual === 'string' && actual === word.value) ||
+    (field.type === 'words' && Array.isArray(actual) && actual.includes(word.value))
   if (operator.value === '=') return isEqual
   if (operator.value === '!=') return !isEqual
   if (typeof actual !== 'number' || typeof literal !== 'number') return false

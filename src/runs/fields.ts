@@ -7,8 +7,8 @@ import type { Run } from './read.js'
 /** A named value of a run: a fact of its record, a metric, or a field of its config. */
 export interface Field {
   readonly name: string
-  /** "any" for a field of the config, whose type may differ from run to run. */
-  readonly type: 'text' | 'number' | 'any'
+  /** "any" for a field of the config, whose type may differ from run to run; "words" for a list of texts. */
+  readonly type: 'text' | 'number' | 'words' | 'any'
   /** The only values of a text, if they are known. */
   readonly values?: readonly string[]
   /** Null if the run lacks it. */
@@ -30,6 +30,13 @@ const facts: readonly Field[] = [
   { name: 'epoch', type: 'number', of: lastEpoch },
   { name: 'epochs', type: 'number', of: ({ record }) => record.epochs },
   { name: 'device', type: 'text', of: ({ record }) => record.device },
+  {
+    name: 'tags',
+    type: 'words',
+    of: ({ notes }) => (notes.tags.length === 0 ? null : notes.tags),
+    format: ({ notes }) => notes.tags.join(', '),
+  },
+  { name: 'note', type: 'text', of: ({ notes }) => notes.note || null, format: ({ notes }) => notes.note },
 ]
 
 /** Returns the number of trained epochs. */

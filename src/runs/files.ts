@@ -14,6 +14,8 @@ export interface RunFiles {
   readonly checkpointFolder: string
   readonly checkpoint: string
   readonly model: string
+  /** The user's tags and note. */
+  readonly notes: string
   readonly lock: string
   /** The output of a run of a sweep, one attempt after another. */
   readonly log: string
@@ -24,6 +26,8 @@ export const tableNames = ['metrics.csv', 'spectrum.csv', 'timings.csv', 'layers
 export type TableName = (typeof tableNames)[number]
 
 export const checkpointName = 'checkpoint/state.safetensors'
+
+export const notesName = 'notes.json'
 
 export const logName = 'train.log'
 
@@ -45,6 +49,7 @@ export function runFiles(folder: string): RunFiles {
     checkpointFolder: inside('checkpoint'),
     checkpoint: inside('checkpoint', 'state.safetensors'),
     model: inside('model.safetensors'),
+    notes: inside(notesName),
     lock: inside('.lock'),
     log: inside(logName),
   }

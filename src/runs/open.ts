@@ -7,7 +7,7 @@ import { entriesOf, makeFolder, requireKind } from '../files/folder.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
 import { isOurs, pictureMark } from '../files/own-files.js'
 import { isTemporary, removeLeftovers, writeDurably } from '../files/write.js'
-import { logName, plotsName, type RunFiles, runFiles } from './files.js'
+import { logName, notesName, plotsName, type RunFiles, runFiles } from './files.js'
 import type { Damage } from './integrity.js'
 import { recogniseShorter } from './lengthen.js'
 import { recognise, recogniseConfigAlone } from './recognise.js'
@@ -49,7 +49,7 @@ export async function inspectRunFolder(
   }
   if (entries.every(isLeftover)) return { kind: 'nothing' }
   const configAlone = entries.every(
-    (entry) => entry === 'config.json' || entry === plotsName || isLeftover(entry),
+    (entry) => ['config.json', plotsName, notesName].includes(entry) || isLeftover(entry),
   )
   const found = configAlone ? recogniseConfigAlone(files, config) : recognise(files, config)
   if (found.kind === 'none') throw notARun(files, found.reason)
@@ -122,11 +122,11 @@ function otherConfig({ config }: RunFiles, differences: readonly string[]): Eige
 
 /** Removes the files of a run and keeps all others. run.json is removed last: until then the folder counts as a run. */
 async function removeRun(files: RunFiles): Promise<void> {
-  const { record, metrics, spectrum, timings, evaluation, checkpoint, checkpointFolder, model } = files
+  const { record, metrics, spectrum, timings, evaluation, checkpoint, checkpointFolder, model, notes } = files
   await removePictures(join(files.folder, plotsName))
   await withFileErrors('remove', checkpoint, () => rm(checkpoint, { force: true }))
   await withFileErrors('remove', checkpointFolder, () => removeIfEmpty(checkpointFolder))
-  for (const path of [evaluation, model, metrics, spectrum, timings, record]) {
+  for (const path of [evaluation, model, metrics, spectrum, timings, notes, record]) {
     await withFileErrors('remove', path, () => rm(path, { force: true }))
   }
 }

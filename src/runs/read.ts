@@ -8,6 +8,7 @@ import { type RunFiles, runFiles } from './files.js'
 import { type Inspection, inspectRun, type RunContents } from './inspect.js'
 import { type Damage, damagedRun, remakeHint } from './integrity.js'
 import { type KnownAccuracies, optionalMetrics } from './metrics.js'
+import { noNotes, type RunNotes, readNotes } from './notes.js'
 import type { RunRecord, RunStatus } from './record.js'
 import {
   isTextColumn,
@@ -38,6 +39,10 @@ export interface Run extends KnownAccuracies {
   readonly config: Config | null
   /** One row per trained epoch. */
   readonly metrics: readonly MetricsRow[]
+  /** The user's tags and note. None if notes.json is damaged, which does not damage the run. */
+  readonly notes: RunNotes
+  /** Why notes.json cannot be read; null if it can. */
+  readonly notesError: EigenaeError | null
 }
 
 /** Everything in a run folder but the model. */
@@ -67,6 +72,7 @@ export async function readRun(folder: string): Promise<Run> {
       config: configIfKnown(contents['config.json']!, files.config),
       metrics: metricsIn(files, contents),
       ...accuraciesIn(contents['evaluation.json']),
+      ...notesIn(files),
     }
   const isUnknown = damage.some(({ file }) => ['run.json', 'config.json', 'metrics.csv'].includes(file))
   return {
@@ -77,6 +83,7 @@ export async function readRun(folder: string): Promise<Run> {
     config: null,
     metrics: isUnknown ? [] : metricsIn(files, contents),
     ...accuraciesIn(undefined),
+    ...notesIn(files),
   }
 }
 
@@ -110,6 +117,16 @@ export async function readWholeRun(folder: string): Promise<WholeRun> {
     layers: keptRows(contents['layers.csv'], files.layers, layersColumns).rows,
     losses: keptRows(contents['losses.csv'], files.losses, lossesColumns).rows,
     ...accuraciesIn(evaluation),
+    ...notesIn(files),
+  }
+}
+
+function notesIn({ notes }: RunFiles): Pick<Run, 'notes' | 'notesError'> {
+  try {
+    return { notes: readNotes(notes), notesError: null }
+  } catch (error) {
+    if (error instanceof EigenaeError) return { notes: noNotes, notesError: error }
+    throw error
   }
 }
 

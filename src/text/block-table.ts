@@ -29,13 +29,25 @@ export function blockCount(keys: readonly Column[], columns: readonly Column[], 
   return blocksOf(keys, columns, width).length
 }
 
+/** Returns the width of columns side by side. */
+export function tableWidth(columns: readonly Column[]): number {
+  return columns.reduce((sum, column) => sum + columnWidth(column) + gap.length, -gap.length)
+}
+
+/** Returns a header, or a part of one, that is not broken at its spaces. */
+export function unbroken(header: string): string {
+  return header.replaceAll(' ', noBreakSpace)
+}
+
+const noBreakSpace = '\u00a0'
+
 function blocksOf(
   keys: readonly Column[],
   columns: readonly Column[],
   width: number,
 ): readonly (readonly Column[])[] {
   const widthOf = (each: Column) => columnWidth(each) + gap.length
-  const keyWidth = keys.reduce((sum, key) => sum + widthOf(key), -gap.length)
+  const keyWidth = tableWidth(keys)
   const blocks: Column[][] = [[]]
   let used = keyWidth
   for (const column of columns) {
@@ -61,7 +73,7 @@ function cellWidth({ cells }: Column): number {
 function headerLines(column: Column): readonly string[] {
   const words = escapeLine(column.header).split(' ')
   const width = Math.max(cellWidth(column), ...words.map(terminalWidth))
-  return wrap(words, width).map((line) => line.replaceAll('\u00a0', ' '))
+  return wrap(words, width).map((line) => line.replaceAll(noBreakSpace, ' '))
 }
 
 type SizedColumn = Column & { readonly width: number }
