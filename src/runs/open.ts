@@ -7,7 +7,7 @@ import { entriesOf, makeFolder, requireKind } from '../files/folder.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
 import { isOurs, pictureMark } from '../files/own-files.js'
 import { isTemporary, removeLeftovers, writeDurably } from '../files/write.js'
-import { logName, notesName, plotsName, type RunFiles, runFiles } from './files.js'
+import { logName, notesName, plotsName, type RunFiles, runFiles, tableNames } from './files.js'
 import type { Damage } from './integrity.js'
 import { recogniseShorter } from './lengthen.js'
 import { recognise, recogniseConfigAlone } from './recognise.js'
@@ -122,11 +122,12 @@ function otherConfig({ config }: RunFiles, differences: readonly string[]): Eige
 
 /** Removes the files of a run and keeps all others. run.json is removed last: until then the folder counts as a run. */
 async function removeRun(files: RunFiles): Promise<void> {
-  const { record, metrics, spectrum, timings, evaluation, checkpoint, checkpointFolder, model, notes } = files
+  const { record, evaluation, checkpoint, checkpointFolder, model, notes } = files
+  const tables = tableNames.map((name) => join(files.folder, name))
   await removePictures(join(files.folder, plotsName))
   await withFileErrors('remove', checkpoint, () => rm(checkpoint, { force: true }))
   await withFileErrors('remove', checkpointFolder, () => removeIfEmpty(checkpointFolder))
-  for (const path of [evaluation, model, metrics, spectrum, timings, notes, record]) {
+  for (const path of [evaluation, model, ...tables, notes, record]) {
     await withFileErrors('remove', path, () => rm(path, { force: true }))
   }
 }
