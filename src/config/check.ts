@@ -165,10 +165,12 @@ function smallBatchProblem(
   given: number,
   path: JsonPath,
 ): string {
-  if (needed <= width) return `must be at least ${needed} for ${path.join('.')} (got ${given})`
-  if (name !== 'latent')
-    return `must be over ${width}, the width of ${name}, with ${path.join('.')} on that layer: the rank of its matrix is at most the number of images (got ${given})`
-  return `must be over ${width}, the latent size, with an eigen loss: the rank of a batch's embedding is at most its number of images (got ${given})`
+  const got = `(got ${given})`
+  if (needed < width) return `must be at least ${needed} for ${path.join('.')} ${got}`
+  if (name === 'latent' && needed > width)
+    return `must be over ${width}, the latent size, with an eigen loss: the rank of a batch's embedding is at most its number of images ${got}`
+  const bound = needed > width ? `over ${width}` : `at least ${width}`
+  return `must be ${bound}, the width of ${name}, with ${path.join('.')} on that layer: the rank of its matrix is at most the number of images ${got}`
 }
 
 function batchNormNeedsTwo(config: Config): readonly Mistake[] {
