@@ -72,7 +72,7 @@ describe.each(launchers)('the launcher $name', ({ name, args, open, close, missi
     it('makes every run, with the same bytes as train, and compares the arms', async () => {
       const { code, stdout, stderr } = await sweep('all', file('all', ['none', 'eigen'], [0]))
       expect(code).toBe(0)
-      expect(stdout).toMatch(/^arm .*\nnone .* 1 .*\neigen .* 1 /)
+      expect(stdout).toMatch(/^arm .*\nnone .* 1 .*\neigen .* 1 /m)
       expect(stderr).toContain('2 runs completed')
       await eigenae(['train', '--config', scratch('eigen.json'), '--out', scratch(`train-${name}`)])
       await expectSameRuns(['.'], `${out('all')}/eigen/seed-0`, scratch(`train-${name}`))
