@@ -17,6 +17,7 @@ import { manPage } from '../dist/manual/man.js'
 import { markdownManual } from '../dist/manual/markdown.js'
 import { outline } from '../dist/manual/outline.js'
 import { version } from '../dist/runs/facts.js'
+import { fontData } from './font-data.mjs'
 
 const root = join(import.meta.dirname, '..')
 const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values
@@ -28,6 +29,7 @@ const files = {
   'configs/sweeps/schema.json': json(sweepJsonSchema()),
   'docs/commands.md': markdownManual(commands),
   'man/eigenae.1': manPage(commands, version),
+  'src/plots/font-data.ts': await fontData(),
 }
 
 for (const [file, content] of Object.entries(files)) {

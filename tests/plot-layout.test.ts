@@ -48,9 +48,16 @@ describe('labels beside dots', () => {
   })
 })
 
+it('reserves the width of a Chinese character for characters that another font draws', () => {
+  expect(textWidth('中文', 10)).toBe(20)
+  expect(textWidth('𝒩', 10)).toBe(10)
+})
+
 it('measures texts with the widths of the font', () => {
   // Source Sans 3 has 1,000 units per em; all its digits are 497 wide.
   expect(textWidth('0123456789', 10)).toBeCloseTo(49.7, 6)
   expect(textWidth('', 10)).toBe(0)
   expect(textWidth('mean', 20, 600)).toBeGreaterThan(textWidth('mean', 20, 400))
+  expect(textWidth('σ/Σσ', 10)).toBeCloseTo(19.8, 6)
+  expect(textWidth('Жж', 10)).toBeCloseTo(15.18, 6)
 })

@@ -61,7 +61,7 @@ export async function removeStalePictures(
 async function writePicture(folder: string, name: string, drawn: string): Promise<readonly string[]> {
   const svg = escapeControls(drawn)
   const [svgFile, pngFile] = pictureFiles(name)
-  const font = await embeddedFont(svg)
+  const font = embeddedFont(svg)
   const marked = svg.replace(/^<svg ([^>]*)>/, `<svg data-generator="${signature}" $1>${font}`)
   await writeAtomically(join(folder, svgFile), marked)
   await writeAtomically(join(folder, pngFile), await pngOf(svg))
