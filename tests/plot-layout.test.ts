@@ -46,6 +46,20 @@ describe('labels beside dots', () => {
       expect(boxes.slice(0, index).some((other) => overlap(box, other))).toBe(false)
     }
   })
+
+  it('give way to labels that have no other place', () => {
+    // The second label fits only to the left of its dot, where the first one would be.
+    const dots = [
+      { x: 90, y: 95 },
+      { x: 190, y: 95 },
+    ]
+    const [first, second] = placeLabels(
+      dots.map((dot) => ({ ...dot, width: 80, height: 12 })),
+      dots,
+      panel,
+    )
+    expect(overlap(first!, second!)).toBe(false)
+  })
 })
 
 it('reserves the width of a Chinese character for characters that another font draws', () => {

@@ -66,7 +66,7 @@ export interface LinePanel {
 /** The height of an arm's label at the end of its line. */
 const labelHeight = 13
 const labelFontSize = 11
-const labelCharacters = 26
+const labelCharacters = 36
 // Invisible points that show the values of a line without markers under the pointer.
 const mostHovered = 100
 

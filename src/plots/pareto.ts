@@ -2,7 +2,6 @@
 import type { Arm, Comparison, Result } from '../comparison/compare.js'
 import type { Summary } from '../comparison/statistics.js'
 import { type Metric, metricOf } from '../runs/metrics.js'
-import { truncate } from '../text/table.js'
 import { armColors, armField, type Chart, grey, haloed, rowMargin, type Spec } from './chart.js'
 import { domainAround, withoutOutliers } from './domains.js'
 import { drawsSeeds } from './epochs.js'
@@ -12,7 +11,6 @@ const metrics = { x: 'effective_rank', y: 'test_mse' } as const satisfies Readon
 
 const size = { width: 480, height: 340 } as const
 const fontSize = 11
-const labelCharacters = 28
 
 // More labels could not be read.
 const mostLabels = 14
@@ -137,7 +135,7 @@ function labelRows(dots: readonly Dot[], domains: Domains): readonly Spec[] {
     x: pixel(x.mean, domains.x, size.width),
     y: size.height - pixel(y.mean, domains.y, size.height),
   })
-  const texts = labelled.map(({ arm }) => truncate(arm.label, labelCharacters, 0.5))
+  const texts = labelled.map(({ arm }) => arm.label)
   const boxes: readonly Box[] = placeLabels(
     labelled.map((dot, index) => ({
       ...place(dot),

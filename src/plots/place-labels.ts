@@ -13,8 +13,11 @@ export interface Anchor {
 
 const distance = 4
 
+// A label that is placed later may leave an earlier one a better place.
+const passes = 3
+
 /**
- * Places each label beside its dot where it covers the fewest labels and dots before it and stays inside the panel: to the
+ * Places each label beside its dot where it covers the fewest other labels and dots and stays inside the panel: to the
  * upper right if it can be, where neither a line through dots nor a cross of intervals is likely. Positions and sizes are in pixels.
  */
 export function placeLabels(
@@ -23,11 +26,13 @@ export function placeLabels(
   panel: { readonly width: number; readonly height: number },
 ): readonly Box[] {
   const placed: Box[] = []
-  for (const label of labels) {
-    const candidates = candidatesOf(label)
-    const costs = candidates.map((box) => costOf(box, placed, dots, panel))
-    placed.push(candidates[costs.indexOf(Math.min(...costs))]!)
-  }
+  for (let pass = 0; pass < passes; pass++)
+    for (const [index, label] of labels.entries()) {
+      const others = placed.filter((_, other) => other !== index)
+      const candidates = candidatesOf(label)
+      const costs = candidates.map((box) => costOf(box, others, dots, panel))
+      placed[index] = candidates[costs.indexOf(Math.min(...costs))]!
+    }
   return placed
 }
 
