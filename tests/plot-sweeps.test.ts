@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Chart } from '../src/plots/chart.js'
@@ -10,6 +10,17 @@ const weights = [0, 0.01, 0.1, 1] as const
 const topK = (weight: number) => ({ kind: 'top-k', k: 2, weight, center: false })
 
 type Row = Readonly<Record<string, unknown>>
+
+/** Writes the plan of a sweep of arms with one seed. */
+const writeSweep = (
+  folder: string,
+  plan: { readonly name: string; readonly arms: readonly string[] },
+  more = {},
+) =>
+  writeFileSync(
+    scratch(folder, 'sweep.json'),
+    JSON.stringify({ name: plan.name, runs: plan.arms.map((arm) => `${arm}/seed-0`), ...more }),
+  )
 
 /** Compares the arms of a folder and returns the charts of the report by name, with their rows. */
 async function chartsOf(folder: string, out: string) {
@@ -105,6 +116,40 @@ describe('a grid of two settings', () => {
     expect(best.map(({ across, down, text }) => [across, down, text])).toEqual([[0, 0.001, '.03100']])
     const lines = charts.get('swept')!.rows.filter(({ panel, kind }) => panel === 0 && kind === 'mean')
     expect(new Set(lines.map(({ arm }) => arm))).toEqual(new Set(['learningRate=0.001', 'learningRate=0.01']))
+  })
+})
+
+describe('the grid of a sweep file', () => {
+  it('has its settings as axes, and a line for each variant, whatever else the variants differ in', async () => {
+    const variants = { slow: 0.001, medium: 0.003, fast: 0.01 }
+    const nameOf = (variant: string, weight: number) => `${variant},loss.eigen.weight=${weight}`
+    for (const [variant, learningRate] of Object.entries(variants))
+      for (const weight of weights)
+        writeRun(scratch('declared', nameOf(variant, weight), 'seed-0'), {
+          eigen: topK(weight),
+          learningRate,
+        })
+    const arms = Object.keys(variants).flatMap((variant) => weights.map((weight) => nameOf(variant, weight)))
+    writeSweep('declared', { name: 'the weights', arms }, { grid: { 'loss.eigen.weight': weights } })
+    const charts = await chartsOf('declared', 'declared-pictures')
+    const points = charts.get('swept')!.rows.filter(({ panel, kind }) => panel === 0 && kind === 'mean')
+    expect([...new Set(points.map(({ arm }) => arm))]).toEqual(Object.keys(variants))
+    expect(charts.has('heat-map')).toBe(false)
+    expect(charts.get('swept')!.subject).toBe('the weights')
+    const svg = await readFile(scratch('declared-pictures', 'loss.svg'), 'utf8')
+    expect(svg).toContain('>Loss by epoch: the weights<')
+  })
+})
+
+describe('more arms than colours', () => {
+  it('are drawn with the baseline among them', async () => {
+    const arms = Array.from({ length: 14 }, (_, index) => `arm-${index + 1}`)
+    for (const [index, arm] of arms.entries())
+      writeRun(scratch('many', arm, 'seed-0'), { noise: 0.01 * (index + 1) })
+    writeSweep('many', { name: 'many', arms }, { baseline: 'arm-13' })
+    const loss = (await chartsOf('many', 'many-pictures')).get('loss')!
+    expect([...new Set(loss.rows.map(({ arm }) => arm))]).toEqual([...arms.slice(0, 11), 'arm-13'])
+    expect(loss.title).toBe('Loss by epoch, the baseline and the first 11 of 14 arms')
   })
 })
 

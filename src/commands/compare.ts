@@ -107,7 +107,7 @@ function abbreviated(warnings: readonly string[]): readonly string[] {
 async function printAndWrite(folders: readonly string[], flags: CompareFlags, out: string): Promise<void> {
   // Imported here because a comparison takes half the time without the libraries that draw pictures.
   const { checkOutput, writeComparison } = await import('../report/write.js')
-  const { mostDrawn } = await import('../plots/comparison.js')
+  const { drawnText } = await import('../plots/drawn.js')
   const { readNotes } = await import('../report/notes.js')
   await checkOutput(out)
   const notes = flags.notes === undefined ? undefined : await readNotes(flags.notes)
@@ -117,8 +117,8 @@ async function printAndWrite(folders: readonly string[], flags: CompareFlags, ou
     notes,
   })
   for (const note of lacking) writeMessage(note)
-  const { length } = comparison.arms
-  const limit = length > mostDrawn ? ` (the pictures show the first ${mostDrawn} of ${length} arms)` : ''
+  const shown = drawnText(comparison.arms)
+  const limit = shown === null ? '' : ` (the pictures show ${shown})`
   writeMessage(`\nwritten to ${out}: ${files.join(', ')}${limit}`)
 }
 

@@ -1,8 +1,9 @@
 import type { Arm, Comparison } from '../comparison/compare.js'
 import { escapeLine } from '../text/format.js'
-import { truncateDistinct } from '../text/table.js'
+import { truncate, truncateDistinct } from '../text/table.js'
 import type { Chart } from './chart.js'
 import { deadUnitsChart } from './dead-units.js'
+import { drawnOf, drawnText } from './drawn.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
 import { evolutionChart } from './evolution.js'
 import { finalValuesChart } from './final-values.js'
@@ -15,15 +16,12 @@ import { spectrumChart } from './spectrum.js'
 import { heatMapChart, sweptChart } from './swept.js'
 import { trainingChart } from './training.js'
 
-/** The pictures show this many arms, because more could not be distinguished. The tables list all of them. */
-export const mostDrawn = 12
-
 // Space beside and above a panel.
 const labelCharacters = 36
 
-/** Returns the arms that have a colour, a line or a panel in the pictures, with their labels there. */
+/** Returns the drawn arms with their labels in the pictures. */
 export function drawnArms(comparison: Comparison): readonly Arm[] {
-  return withPictureLabels(comparison).arms.slice(0, mostDrawn)
+  return drawnOf(withPictureLabels(comparison).arms)
 }
 
 /** Shortens the labels to a single line: Vega cannot draw line separators. */
@@ -64,8 +62,8 @@ export const occasionalPictures = [
 /** Returns the pictures of a comparison, which need only the runs' CSV files. */
 export function comparisonCharts(whole: Comparison): readonly Chart[] {
   const comparison = withPictureLabels(whole)
-  const arms = comparison.arms.slice(0, mostDrawn)
-  const settings = settingsOf(comparison.arms)
+  const arms = drawnOf(comparison.arms)
+  const settings = settingsOf(comparison)
   const ofAll = [
     finalValuesChart(comparison, arms),
     sweptChart(comparison, settings),
@@ -86,13 +84,20 @@ export function comparisonCharts(whole: Comparison): readonly Chart[] {
     ...ofAll.filter((chart) => chart !== null),
     ...ofDrawn
       .filter((chart) => chart !== null)
-      .map((chart) => ({ ...chart, title: chart.title + missingText(arms.length, comparison) })),
+      .map((chart) => ({ ...chart, title: chart.title + missingText(comparison) })),
   ]
-  const [only, ...others] = arms
-  return others.length === 0 ? charts.map((chart) => ({ ...chart, subject: only!.label })) : charts
+  const subject = subjectOf(comparison)
+  return subject === undefined ? charts : charts.map((chart) => ({ ...chart, subject }))
 }
 
 /** A picture can be used without the page, so its title says which arms it lacks. */
-function missingText(drawn: number, { arms }: Comparison): string {
-  return drawn < arms.length ? `, the first ${drawn} of ${arms.length} arms` : ''
+function missingText({ arms }: Comparison): string {
+  const shown = drawnText(arms)
+  return shown === null ? '' : `, ${shown}`
+}
+
+/** Returns what the titles of the pictures name: the only arm, or the sweep that made all arms. */
+export function subjectOf({ arms, sweep }: Comparison): string | undefined {
+  const name = arms.length === 1 ? arms[0]!.label : (sweep?.name ?? undefined)
+  return name === undefined ? undefined : truncate(escapeLine(name), labelCharacters, 0.5)
 }

@@ -33,8 +33,14 @@ interface TrainedArm {
 /** The names of the pictures. */
 export const modelStills = ['reconstructions', 'worst-reconstructions'] as const
 
+export interface StillOptions {
+  readonly scheme: Scheme
+  /** The arm or the sweep, for the titles. */
+  readonly subject: string | undefined
+}
+
 /** Draws reconstructions by the first run of each arm, side by side. Arms without a model are left out. */
-export async function drawModelStills(arms: readonly Arm[], scheme: Scheme): Promise<ModelStills> {
+export async function drawModelStills(arms: readonly Arm[], options: StillOptions): Promise<ModelStills> {
   const notes: string[] = []
   const trained = arms.flatMap(({ label, runs }) => {
     const model = readModelOf(runs[0]!, notes)
@@ -42,7 +48,7 @@ export async function drawModelStills(arms: readonly Arm[], scheme: Scheme): Pro
   })
   if (trained.length === 0) return { stills: [], notes }
   try {
-    return { stills: await stillsOf(trained, scheme, notes), notes }
+    return { stills: await stillsOf(trained, options, notes), notes }
   } catch (error) {
     if (!(error instanceof EigenaeError)) throw error
     return { stills: [], notes: [...notes, `no reconstructions: ${firstLine(error)}`] }
@@ -64,7 +70,7 @@ function readModelOf(run: WholeRun, notes: string[]): TrainedRun | null {
 /** All arms reconstruct the images and the noise of the first one. */
 async function stillsOf(
   arms: readonly TrainedArm[],
-  scheme: Scheme,
+  { scheme, subject }: StillOptions,
   notes: string[],
 ): Promise<readonly Still[]> {
   const { config } = arms[0]!.trained.run
@@ -97,7 +103,7 @@ async function stillsOf(
     searched,
   )
   const worst = outputs.map((each) => pickOutputs(each.searched, searched.pixels, places))
-  const title = alike.length === 1 ? `: ${alike[0]!.label}` : ''
+  const title = subject === undefined ? '' : `: ${subject}`
   const several = alike.length > 1 ? ' Each arm is drawn with its first run.' : ''
   return [
     {

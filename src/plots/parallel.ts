@@ -4,7 +4,7 @@ import { type Metric, meaningOf } from '../runs/metrics.js'
 import { armField, type Chart, haloed, rowMargin, type Spec } from './chart.js'
 import { withoutOutliers } from './domains.js'
 import { farAway, metric, mostAxes, rank, type Trial, trialsOf } from './search.js'
-import { type Axis, positionOn, roundValues, type Settings, shortName } from './settings.js'
+import { type Axis, positionOn, roundValues, type Settings } from './settings.js'
 
 /** One vertical axis of the parallel coordinates: ends and texts, from 0 at the bottom to 1 at the top. */
 interface Vertical {
@@ -33,7 +33,7 @@ export function parallelChart(comparison: Comparison, settings: Settings): Chart
   return {
     name: 'parallel',
     title: 'Settings and results of the trials',
-    caption: `Every line is a trial, from its settings to its results. The stronger a line, the lower its ${meaningOf(metric).title}; the thick one is the best. Trials far beyond the others are at the end of an axis.`,
+    caption: `Every line is a trial, from its settings to its results; it passes by settings that the trial does not have. The stronger a line, the lower its ${meaningOf(metric).title}; the thick one is the best. Trials far beyond the others are at the end of an axis.`,
     panels: { count: 1, ...size, columns: 1, margin: rowMargin },
     spec: {
       data: {
@@ -53,7 +53,7 @@ export function parallelChart(comparison: Comparison, settings: Settings): Chart
 function settingVertical(axis: Axis): Vertical {
   const scale = axis.isNumeric ? numberScale(axis) : wordScale(axis.values.map(String))
   return {
-    title: shortName(axis.path),
+    title: axis.name,
     ticks: scale.ticks,
     positionOf: ({ member }) => {
       const value = member.values.get(axis.path)

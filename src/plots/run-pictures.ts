@@ -153,7 +153,7 @@ async function writeModelPictures(
   const chart = await withTrainer(run.config, state, onOneCore, (trainer) =>
     embeddingChart(trainer, test, latentDimension(run.config.model), scheme),
   )
-  const { stills } = await drawModelStills([arm], scheme)
+  const { stills } = await drawModelStills([arm], { scheme, subject: arm.label })
   return [
     ...(await writeStills(folder, stills)),
     ...(await writeCharts(folder, [{ ...chart, subject: arm.label }], scheme)),

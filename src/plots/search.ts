@@ -3,7 +3,7 @@ import type { Comparison } from '../comparison/compare.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
 import { armField, type Chart, panelTitle, type Spec } from './chart.js'
 import { domainAround, withoutOutliers } from './domains.js'
-import { type Axis, encodingOf, type Member, positionOn, type Settings, variantOf } from './settings.js'
+import { type Axis, encodingOf, type Member, positionOn, type Settings } from './settings.js'
 
 export const metric: Metric = 'test_mse'
 export const rank: Metric = 'effective_rank'
@@ -33,7 +33,7 @@ export function trialsOf({ results }: Comparison, { members }: Settings): readon
   const trials = members.flatMap((member) => {
     const value = values.get(member.arm.name)
     if (value === undefined) return []
-    return [{ member, variant: variantOf(member.arm), value, rank: ranks.get(member.arm.name) ?? null }]
+    return [{ member, variant: member.variant, value, rank: ranks.get(member.arm.name) ?? null }]
   })
   const sorted = trials.sort((a, b) => a.value - b.value)
   return sorted.slice(0, mostTrials).map((trial, place) => ({ ...trial, best: place === 0 }))
@@ -44,7 +44,7 @@ export function searchChart(comparison: Comparison, settings: Settings): Chart |
   const axes = settings.search.slice(0, mostAxes)
   const trials = trialsOf(comparison, settings)
   if (axes.length === 0 || trials.length === 0) return null
-  const variants = [...new Set(settings.members.map(({ arm }) => variantOf(arm)))]
+  const variants = [...new Set(settings.members.map(({ variant }) => variant))]
   const several = variants.length > 1 && variants.length < settings.members.length
   const { title } = meaningOf(metric)
   const values = trials.map(({ value }) => value)

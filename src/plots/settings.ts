@@ -1,12 +1,19 @@
-/** The settings in which arms differ: the axes of the pictures of grids and searches. They are read from the configs alone. */
+/**
+ * The settings in which arms differ: the axes of the pictures of grids and searches. They are the settings that the arms'
+ * sweep varies. Arms without a sweep, and variants that differ in their configs alone, are compared by their configs.
+ */
 import { basename } from 'node:path'
-import type { Arm } from '../comparison/compare.js'
+import type { Arm, Comparison } from '../comparison/compare.js'
 import { differingPaths, fieldsOf } from '../comparison/differences.js'
+import { settingText } from '../comparison/labels.js'
+import { shortPaths } from '../comparison/sweep-arms.js'
 
 /** A config path and its values in the arms. */
 export interface Axis {
   /** "loss.eigen.weight" */
   readonly path: string
+  /** "weight", as in the arms' labels. */
+  readonly name: string
   /** The distinct values, ascending; words in the order of the arms. */
   readonly values: readonly (number | string)[]
   readonly isNumeric: boolean
@@ -16,13 +23,18 @@ export interface Axis {
 
 /** Arms that differ only in the settings of the axes. */
 export interface Family {
-  /** "top-k" or "top-k, learningRate=0.003"; "" if there is only one family. */
+  /** "top-k" or "top-k learningRate=0.003"; "" if there is only one family. */
   readonly name: string
   readonly members: readonly Member[]
 }
 
+/** An arm with its settings. */
 export interface Member {
   readonly arm: Arm
+  /** The arm's config without the settings of its sweep. */
+  readonly variant: string
+  /** Whether its values are those of its sweep, so that arms of different variants can have the same. */
+  readonly ofSweep: boolean
   /** Its values by config path. */
   readonly values: ReadonlyMap<string, number | string>
 }
@@ -33,25 +45,22 @@ export interface Settings {
   /** Axes along which the arms' other settings vary, too: a search. */
   readonly search: readonly Axis[]
   readonly members: readonly Member[]
+  /** The short names of all settings by their paths. */
+  readonly names: ReadonlyMap<string, string>
 }
 
 // With fewer values, an axis is no series.
 const fewestValues = { grid: 3, search: 5 }
 
-export function settingsOf(arms: readonly Arm[]): Settings {
-  const fields = arms.map(({ config }) => fieldsOf(config))
-  const paths = differingPaths(fields)
-  const members = arms.map((arm, index) => ({
-    arm,
-    values: new Map(
-      paths.flatMap((path) => {
-        const text = fields[index]!.get(path)
-        return text === undefined ? [] : [[path, isNumber(text) ? Number(text) : text] as const]
-      }),
-    ),
-  }))
+export function settingsOf({ arms, sweep }: Pick<Comparison, 'arms' | 'sweep'>): Settings {
+  const swept = sweep !== null && arms.some(({ settings }) => settings.length > 0)
+  const members = swept ? arms.map(memberOfSweep) : membersByConfigs(arms)
+  const paths = [...new Set(members.flatMap(({ values }) => [...values.keys()]))]
+  const names = swept
+    ? new Map(arms.flatMap(({ settings }) => settings.map(({ path, name }) => [path, name])))
+    : shortPaths(paths)
   const axes = paths
-    .map((path) => axisOf(path, members))
+    .map((path) => axisOf(path, names.get(path)!, members))
     .filter(({ values, path }) => values.length > 1 && variesWithinVariants(path, members))
   const inGrid = axes.filter((axis) => axis.isNumeric && isGridAxis(axis, members))
   const grid = [...inGrid].sort((a, b) => b.values.length - a.values.length)
@@ -61,19 +70,46 @@ export function settingsOf(arms: readonly Arm[]): Settings {
     grid: (grid[0]?.values.length ?? 0) < fewestValues.grid ? [] : grid,
     search: searched ? others : [],
     members,
+    names,
   }
+}
+
+function memberOfSweep(arm: Arm): Member {
+  const values = arm.settings.flatMap(({ path, value }) => {
+    if (value === undefined) return []
+    return [[path, typeof value === 'number' ? value : settingText(value)] as const]
+  })
+  return { arm, variant: variantOf(arm), ofSweep: true, values: new Map(values) }
+}
+
+/** Returns the arms with the fields in which their configs differ. */
+function membersByConfigs(arms: readonly Arm[]): readonly Member[] {
+  const fields = arms.map(({ config }) => fieldsOf(config))
+  const paths = differingPaths(fields)
+  return arms.map((arm, index) => {
+    const values = paths.flatMap((path) => {
+      const text = fields[index]!.get(path)
+      return text === undefined ? [] : [[path, isNumber(text) ? Number(text) : text] as const]
+    })
+    return { arm, variant: variantOf(arm), ofSweep: false, values: new Map(values) }
+  })
+}
+
+/** Without a plan, the variant is the part of the folder's name before the values of the grid. */
+function variantOf({ name, place }: Arm): string {
+  return place?.variant ?? basename(name).split(',')[0]!
 }
 
 function isNumber(text: string): boolean {
   return text.trim() !== '' && Number.isFinite(Number(text))
 }
 
-function axisOf(path: string, members: readonly Member[]): Axis {
+function axisOf(path: string, name: string, members: readonly Member[]): Axis {
   const values = [...new Set(members.flatMap((member) => member.values.get(path) ?? []))]
   const numbers = values.filter((value) => typeof value === 'number')
   const isNumeric = numbers.length === values.length
   const sorted = isNumeric ? numbers.sort((a, b) => a - b) : values.map(String)
-  return { path, values: sorted, isNumeric, log: isNumeric && isLogSpaced(numbers) }
+  return { path, name, values: sorted, isNumeric, log: isNumeric && isLogSpaced(numbers) }
 }
 
 /** Returns whether the logarithms of ascending numbers are spread more evenly than the numbers. Zero is left out. */
@@ -87,16 +123,10 @@ function isLogSpaced(numbers: readonly number[]): boolean {
   return byRatio < byDifference
 }
 
-/** An arm's config without the settings that its sweep makes: the part of its folder's name before the first comma. */
-export function variantOf({ name }: Arm): string {
-  return basename(name).split(',')[0]!
-}
-
 /** Returns false for settings in which only the variants differ. Arms that no sweep made are one variant. */
 function variesWithinVariants(path: string, members: readonly Member[]): boolean {
   const variants = new Map<string, Set<unknown>>()
-  for (const { arm, values } of members) {
-    const variant = variantOf(arm)
+  for (const { variant, values } of members) {
     variants.set(variant, (variants.get(variant) ?? new Set()).add(values.get(path)))
   }
   return variants.size === members.length || [...variants.values()].some((values) => values.size > 1)
@@ -115,7 +145,8 @@ function groupByOthers(members: readonly Member[], paths: readonly string[]): re
   const groups = new Map<string, Member[]>()
   for (const member of members) {
     const others = [...member.values].filter(([path]) => !paths.includes(path))
-    const key = JSON.stringify([others.sort(([a], [b]) => (a < b ? -1 : 1))])
+    const variant = member.ofSweep ? member.variant : null
+    const key = JSON.stringify([variant, others.sort(([a], [b]) => (a < b ? -1 : 1))])
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [member])
     else group.push(member)
@@ -124,11 +155,11 @@ function groupByOthers(members: readonly Member[], paths: readonly string[]): re
 }
 
 /** Returns the families of arms along some axes, in the order of the arms. Arms that lack one of the axes are in none. */
-export function familiesAlong(axes: readonly Axis[], members: readonly Member[]): readonly Family[] {
+export function familiesAlong(axes: readonly Axis[], { members, names }: Settings): readonly Family[] {
   const paths = axes.map(({ path }) => path)
   const having = members.filter(({ values }) => paths.every((path) => values.has(path)))
   const groups = groupByOthers(having, paths).filter((group) => group.length > 1)
-  return groups.map((group) => ({ name: familyName(group, groups, paths), members: group }))
+  return groups.map((group) => ({ name: familyName(group, groups, paths, names), members: group }))
 }
 
 /** Returns the variant if the arms share one, and the other settings in which the families of a variant differ. */
@@ -136,23 +167,18 @@ function familyName(
   group: readonly Member[],
   groups: readonly (readonly Member[])[],
   paths: readonly string[],
+  names: Settings['names'],
 ): string {
   if (groups.length === 1) return ''
-  const variants = new Set(group.map(({ arm }) => variantOf(arm)))
+  const variants = new Set(group.map((member) => member.variant))
   const [variant] = variants.size === 1 ? variants : []
-  const isOnly = new Set(groups.flat().map(({ arm }) => variantOf(arm))).size === 1
-  const peers = groups.filter(([first]) => variant === undefined || variantOf(first!.arm) === variant)
+  const isOnly = new Set(groups.flat().map((member) => member.variant)).size === 1
+  const peers = groups.filter(([first]) => variant === undefined || first!.variant === variant)
   const differing = [...group[0]!.values.keys()].filter(
     (path) => !paths.includes(path) && new Set(peers.map(([first]) => first!.values.get(path))).size > 1,
   )
-  const settings = differing.map((path) => `${shortName(path)}=${group[0]!.values.get(path)}`)
-  return [...(variant === undefined || isOnly ? [] : [variant]), ...settings].join(', ')
-}
-
-/** "loss.eigen.weight" → "weight", "optimizer.learningRate" → "learningRate". */
-export function shortName(path: string): string {
-  const parts = path.split('.')
-  return parts.at(-1) === 'kind' ? parts.at(-2)! : parts.at(-1)!
+  const settings = differing.map((path) => `${names.get(path)}=${group[0]!.values.get(path)}`)
+  return [...(variant === undefined || isOnly ? [] : [variant]), ...settings].join(' ')
 }
 
 /** Returns a scale's position of a value: a logarithmic axis has 0 one step left of its smallest value. */
@@ -201,7 +227,7 @@ export function roundValues(low: number, high: number, log: boolean): readonly n
   }
   const rough = (high - low) / 4
   const power = 10 ** Math.floor(Math.log10(rough))
-  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough * (1 - 1e-9))!
+  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= 0.7 * rough)!
   const first = Math.ceil(low / step - 1e-9)
   return Array.from(
     { length: Math.floor(high / step + 1e-9) - first + 1 },

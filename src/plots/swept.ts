@@ -22,10 +22,11 @@ const shown: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_ran
 const mostFamilies = 12
 
 /** Draws metrics against the values of the setting with the most values, a line for each arm or other setting. */
-export function sweptChart({ results }: Comparison, { grid, members }: Settings): Chart | null {
+export function sweptChart({ results }: Comparison, settings: Settings): Chart | null {
+  const { grid, members } = settings
   const [axis] = grid
   if (axis === undefined) return null
-  const families = familiesAlong([axis], members)
+  const families = familiesAlong([axis], settings)
   const drawn = families.slice(0, mostFamilies)
   const references = members.filter(({ values }) => !values.has(axis.path))
   const panels = shown.flatMap((metric) => {
@@ -139,10 +140,11 @@ const mostTexts = 160
 const mostMaps = 6
 
 /** Draws two metrics as colours over the values of two settings; null if no two settings were swept. */
-export function heatMapChart({ results }: Comparison, { grid, members }: Settings): Chart | null {
+export function heatMapChart({ results }: Comparison, settings: Settings): Chart | null {
+  const { grid } = settings
   const [across, down] = grid
   if (across === undefined || down === undefined) return null
-  const families = familiesAlong([across, down], members).slice(0, mostMaps)
+  const families = familiesAlong([across, down], settings).slice(0, mostMaps)
   const metrics = mapMetrics.filter((metric) => results.some((result) => result.metric === metric))
   const maps = families.flatMap((family) =>
     metrics.map((metric) => ({ family, metric, ...cellsOf(family, metric, meansOf(results, metric), grid) })),

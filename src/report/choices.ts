@@ -13,8 +13,9 @@ const mostRuns = 5000
 
 /** Returns the data of the chart whose axes the reader chooses. @param drawn the arms of the pictures */
 export function choicesOf({ arms }: Comparison, drawn: readonly Arm[]): Choices {
-  const runs = arms.flatMap((arm, index) =>
-    arm.runs.map((run) => ({ arm: drawn[index]?.label ?? arm.label, run })),
+  const labels = new Map(drawn.map(({ name, label }) => [name, label]))
+  const runs = arms.flatMap(({ name, label, runs }) =>
+    runs.map((run) => ({ arm: labels.get(name) ?? label, run })),
   )
   const fields = new Map(arms.map(({ config }) => [config, fieldsOf(config)]))
   const paths = differingPaths([...fields.values()])

@@ -1,34 +1,12 @@
-import { dirname, join } from 'node:path'
-import { z } from 'zod'
-import type { Arm, Comparison } from '../comparison/compare.js'
-import { EigenaeError } from '../errors.js'
-import { readJsonIfPresent } from '../files/json.js'
+import type { Comparison } from '../comparison/compare.js'
 import { version } from '../runs/facts.js'
 
 /** Returns the title of a report: the sweep's name or, if no sweep made all arms, the arms' names or their number. */
-export function reportTitle({ arms }: Comparison): string {
-  const sweep = sweepOf(arms)
-  if (sweep !== null) return sweep
+export function reportTitle({ arms, sweep }: Comparison): string {
+  if (sweep?.name != null) return sweep.name
   if (arms.length > 3) return `${arms.length} arms compared`
   const names = arms.map(({ label }) => label)
   return names.length === 1 ? names[0]! : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
-}
-
-const namedSchema = z.object({ name: z.string() })
-
-function sweepOf(arms: readonly Arm[]): string | null {
-  const folders = new Set(arms.map(({ name }) => dirname(name)))
-  return folders.size === 1 ? sweepName([...folders][0]!) : null
-}
-
-/** Returns the name of the sweep in a folder; null if there is none, or if its sweep.json is damaged. */
-export function sweepName(folder: string): string | null {
-  try {
-    return namedSchema.safeParse(readJsonIfPresent(join(folder, 'sweep.json'))).data?.name ?? null
-  } catch (error) {
-    if (error instanceof EigenaeError) return null
-    throw error
-  }
 }
 
 /** Returns a line about the runs, one about their origin, and one about the report itself. */

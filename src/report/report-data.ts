@@ -29,7 +29,7 @@ export interface TableColumn {
 }
 
 export interface TableRow {
-  /** The index of the drawn arm whose colour marks the row; absent in tables without arms. */
+  /** The index of the drawn arm whose colour marks the row; absent if there is none. */
   readonly arm?: number
   /** The row's name for other scripts; absent if it has none. */
   readonly id?: string

@@ -6,7 +6,8 @@ import { withoutSeed } from '../config/text.js'
 import { type Html, html } from '../pages/html.js'
 import { armDash, armShape, themeOf } from '../pages/theme.js'
 import type { Chart } from '../plots/chart.js'
-import { drawnArms, mostDrawn } from '../plots/comparison.js'
+import { drawnArms } from '../plots/comparison.js'
+import { drawnOf, drawnText } from '../plots/drawn.js'
 import { hasMarkers } from '../plots/epochs.js'
 import type { Still } from '../plots/reconstructions.js'
 import { meaningOf } from '../runs/metrics.js'
@@ -79,7 +80,7 @@ export function reportData(
 
 /** Returns the buttons that show, hide and name the arms of the pictures. */
 export function legend({ arms }: Comparison): Html {
-  const shown = arms.slice(0, mostDrawn)
+  const shown = drawnOf(arms)
   const markers = hasMarkers(shown)
   return html`<div class="arms" role="group" aria-label="Legend: click an arm to hide or show it">${shown.map((arm, index) => armButton(arm, index, markers))}</div>`
 }
@@ -111,10 +112,8 @@ ${withoutScript}<div class="table" id="${tableIds.main}"></div>
 }
 
 function pictures({ arms }: Comparison, charts: readonly Chart[]): Html {
-  const limit =
-    arms.length > mostDrawn
-      ? ` The pictures show only the first ${mostDrawn} arms; the tables list all ${arms.length}.`
-      : ''
+  const shown = drawnText(arms)
+  const limit = shown === null ? '' : ` Pictures of lines and panels show ${shown}; the tables list all.`
   return html`<p class="quiet">Point at a mark to see its values. Click an arm's name in the legend to hide it.${limit}</p>${withoutScript}
 <div class="charts">${charts.map(figure)}</div>`
 }

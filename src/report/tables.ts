@@ -1,6 +1,7 @@
 /** The tables of the report as data. Its script shows and sorts them, because those of thousands of arms are long. */
 import type { Arm, Comparison, Result } from '../comparison/compare.js'
 import { differenceText, effectText, meanText, pText } from '../comparison/text.js'
+import { drawnOf } from '../plots/drawn.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { escapeControls } from '../text/format.js'
 import type { TableCell, TableColumn, TableData, TableRow } from './report-data.js'
@@ -23,16 +24,16 @@ export function shownMetrics({ results }: Comparison): readonly Metric[] {
 
 /** Returns all tables by the ids of their elements. */
 export function reportTables(comparison: Comparison): Readonly<Record<string, TableData>> {
-  const rows = new Map(comparison.arms.map((arm, index) => [arm, index]))
+  const colours = new Map(drawnOf(comparison.arms).map((arm, index) => [arm, index]))
   const byMetric = shownMetrics(comparison).map((metric) => [
     metricTableId(metric),
     metricTable(
       comparison.results.filter((result) => result.metric === metric),
-      rows,
+      colours,
     ),
   ])
   return {
-    [tableIds.main]: mainTable(comparison),
+    [tableIds.main]: mainTable(comparison, colours),
     ...Object.fromEntries(byMetric),
     [tableIds.runs]: runsTable(comparison),
   }
@@ -41,8 +42,11 @@ export function reportTables(comparison: Comparison): Readonly<Record<string, Ta
 const armColumn: TableColumn = { title: 'arm', align: 'left' }
 const countColumn: TableColumn = { title: 'n', align: 'right', hint: 'number of runs', descending: true }
 
+/** The indexes of the drawn arms, which have a colour. */
+type Colours = ReadonlyMap<Arm, number>
+
 /** One row per arm, one column per main metric. */
-function mainTable(comparison: Comparison): TableData {
+function mainTable(comparison: Comparison, colours: Colours): TableData {
   const { arms, results } = comparison
   const main = shownMetrics(comparison).filter((metric) => meaningOf(metric).main)
   const found = new Map(main.map((metric) => [metric, new Map<Arm, Result>()]))
@@ -55,8 +59,8 @@ function mainTable(comparison: Comparison): TableData {
       countColumn,
       ...main.map(metricColumn),
     ],
-    rows: arms.map((arm, index) => ({
-      arm: index,
+    rows: arms.map((arm) => ({
+      ...colourOf(arm, colours),
       cells: [
         plain(arm.label),
         ...(explains ? [plain(arm.difference)] : []),
@@ -98,7 +102,7 @@ function mainCell(result: Result | undefined): TableCell {
 }
 
 /** One row per arm: the statistics of a metric. */
-function metricTable(results: readonly Result[], rows: ReadonlyMap<Arm, number>): TableData {
+function metricTable(results: readonly Result[], colours: Colours): TableData {
   return {
     columns: [
       armColumn,
@@ -112,14 +116,19 @@ function metricTable(results: readonly Result[], rows: ReadonlyMap<Arm, number>)
       { title: 'p', align: 'right', hint: "p-value, corrected by Holm's method" },
       { title: 'g', align: 'right', hint: "Hedges' g" },
     ],
-    rows: results.map((result) => metricRow(result, rows.get(result.arm)!)),
+    rows: results.map((result) => metricRow(result, colours)),
   }
 }
 
-function metricRow(result: Result, arm: number): TableRow {
+function colourOf(arm: Arm, colours: Colours): Pick<TableRow, 'arm'> {
+  const index = colours.get(arm)
+  return index === undefined ? {} : { arm: index }
+}
+
+function metricRow(result: Result, colours: Colours): TableRow {
   const { summary, versus, best } = result
   return {
-    arm,
+    ...colourOf(result.arm, colours),
     cells: [
       plain(result.arm.label),
       { text: String(summary.n), sort: summary.n },

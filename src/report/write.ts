@@ -12,7 +12,13 @@ import {
   signature,
 } from '../files/own-files.js'
 import { writeAtomically } from '../files/write.js'
-import { comparisonCharts, comparisonPictures, drawnArms, occasionalPictures } from '../plots/comparison.js'
+import {
+  comparisonCharts,
+  comparisonPictures,
+  drawnArms,
+  occasionalPictures,
+  subjectOf,
+} from '../plots/comparison.js'
 import { drawModelStills } from '../plots/model-pictures.js'
 import { loadRenderer, pictureFiles, removeStalePictures, writeCharts, writeStills } from '../plots/render.js'
 import { type ReportOptions, reportPage } from './page.js'
@@ -63,7 +69,10 @@ export async function writeComparison(
   )
   await writeAtomically(join(folder, 'comparison.csv'), comparisonCsv(comparison))
   const charts = comparisonCharts(comparison)
-  const { stills, notes } = await drawModelStills(drawnArms(comparison), 'light')
+  const { stills, notes } = await drawModelStills(drawnArms(comparison), {
+    scheme: 'light',
+    subject: subjectOf(comparison),
+  })
   const writeReport = async () =>
     writeAtomically(join(folder, 'report.html'), await reportPage(comparison, charts, { ...options, stills }))
   const [pictures] = await Promise.all([writeCharts(folder, charts), writeReport()])

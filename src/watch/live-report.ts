@@ -5,7 +5,8 @@ import { commonSweep } from '../comparison/sweep-arms.js'
 import { warningsOf } from '../comparison/warnings.js'
 import { EigenaeError } from '../errors.js'
 import { html } from '../pages/html.js'
-import { comparisonCharts, mostDrawn } from '../plots/comparison.js'
+import { comparisonCharts } from '../plots/comparison.js'
+import { drawnOf } from '../plots/drawn.js'
 import { sectionHtml } from '../report/page.js'
 import type { ReportData } from '../report/report-data.js'
 import { legend, reportData, resultSections, type Section, warningsBox } from '../report/sections.js'
@@ -117,9 +118,10 @@ export class LiveReports {
       this.#whole.set(run.folder, whole)
       return whole.run
     }
+    const drawn = new Set(drawnOf(arms))
     return Promise.all(
-      arms.map(async (arm, index) =>
-        index < mostDrawn ? { ...arm, runs: await Promise.all(arm.runs.map(read)) } : arm,
+      arms.map(async (arm) =>
+        drawn.has(arm) ? { ...arm, runs: await Promise.all(arm.runs.map(read)) } : arm,
       ),
     )
   }
