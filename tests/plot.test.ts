@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { evaluationNoise } from '../src/model/random.js'
+import { comparisonPictures } from '../src/plots/comparison.js'
 import { errorsOf, pickOutputs, pickSamples, worstSamples } from '../src/plots/reconstructions.js'
 import { runPictures } from '../src/plots/run-pictures.js'
 import { principalPlane } from '../src/spectrum/principal-directions.js'
@@ -74,6 +75,19 @@ describe('eigenae plot', () => {
       const svg = await readFile(scratch('dark', `${name}.svg`), 'utf8')
       expect(svg, name).toMatch(/<rect width="[^"]*" height="[^"]*" fill="#16181c"/)
     }
+  })
+
+  it('draws a comparison on a dark background, which needs a folder', async () => {
+    const compare = (...args: readonly string[]) =>
+      eigenae(['compare', 'trained', '--scheme', 'dark', ...args], { cwd: scratch() })
+    expect((await compare('--out', 'dark-comparison')).code).toBe(0)
+    for (const name of [...comparisonPictures, 'reconstructions']) {
+      const svg = await readFile(scratch('dark-comparison', `${name}.svg`), 'utf8')
+      expect(svg, name).toMatch(/<rect width="[^"]*" height="[^"]*" fill="#16181c"/)
+    }
+    const { code, stderr } = await compare()
+    expect(code).toBe(2)
+    expect(stderr).toContain('--scheme: requires --out')
   })
 
   it('draws an incomplete run from its checkpoint, or from its tables if it has none', async () => {

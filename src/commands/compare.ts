@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import type { Comparison } from '../comparison/compare.js'
 import { type TableFormat, tableFormats } from '../comparison/table-formats.js'
 import { usageError } from '../errors.js'
+import { type Scheme, schemes } from '../pages/theme.js'
 import { type Metric, metrics } from '../runs/metrics.js'
 import {
   resultSpace,
@@ -16,6 +17,7 @@ export interface CompareFlags {
   readonly baseline?: string
   readonly out?: string
   readonly notes?: string
+  readonly scheme?: Scheme
   readonly metric?: Metric
   readonly details?: boolean
   readonly format?: TableFormat
@@ -34,6 +36,12 @@ export function compareCommand(): Command {
     )
     .option('--out <folder>', 'write comparison.csv, comparison.json, report.html and the pictures here')
     .option('--notes <file>', 'show this Markdown text at the top of report.html')
+    .addOption(
+      new Option(
+        '--scheme <name>',
+        'colours of the pictures for a light or a dark background (default: light)',
+      ).choices(schemes),
+    )
     .addOption(
       new Option('--metric <name>', 'show only this metric (default: the main metrics)').choices(metrics),
     )
@@ -62,10 +70,13 @@ Examples:
 }
 
 export async function compare(folders: readonly string[], flags: CompareFlags): Promise<void> {
-  if (flags.notes !== undefined && flags.out === undefined)
+  const { notes, scheme, out } = flags
+  if (notes !== undefined && out === undefined)
     throw usageError({ problem: 'requires --out, which writes the report', subject: '--notes' })
-  if (flags.out === undefined) await print(folders, flags)
-  else await printAndWrite(folders, flags, flags.out)
+  if (scheme !== undefined && out === undefined)
+    throw usageError({ problem: 'requires --out, which writes the pictures', subject: '--scheme' })
+  if (out === undefined) await print(folders, flags)
+  else await printAndWrite(folders, flags, out)
 }
 
 async function print(folders: readonly string[], flags: CompareFlags): Promise<Comparison> {
@@ -115,6 +126,7 @@ async function printAndWrite(folders: readonly string[], flags: CompareFlags, ou
   const { files, notes: lacking } = await writeComparison(out, comparison, {
     command: commandWords(folders, flags, out),
     notes,
+    scheme: flags.scheme ?? 'light',
   })
   for (const note of lacking) writeMessage(note)
   const shown = drawnText(comparison.arms)
@@ -124,10 +136,11 @@ async function printAndWrite(folders: readonly string[], flags: CompareFlags, ou
 
 function commandWords(
   folders: readonly string[],
-  { baseline, notes }: CompareFlags,
+  { baseline, notes, scheme }: CompareFlags,
   out: string,
 ): readonly string[] {
   const against = baseline === undefined ? [] : ['--baseline', baseline]
   const text = notes === undefined ? [] : ['--notes', notes]
-  return ['eigenae', 'compare', ...folders, ...against, ...text, '--out', out]
+  const colours = scheme === undefined ? [] : ['--scheme', scheme]
+  return ['eigenae', 'compare', ...folders, ...against, ...text, ...colours, '--out', out]
 }

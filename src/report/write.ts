@@ -12,6 +12,7 @@ import {
   signature,
 } from '../files/own-files.js'
 import { writeAtomically } from '../files/write.js'
+import type { Scheme } from '../pages/theme.js'
 import {
   comparisonCharts,
   comparisonPictures,
@@ -56,11 +57,16 @@ export interface WrittenComparison {
   readonly notes: readonly string[]
 }
 
+export interface WriteOptions extends Omit<ReportOptions, 'stills'> {
+  /** The colours of the pictures. The charts of the report have those of the reader's system. */
+  readonly scheme: Scheme
+}
+
 /** Writes all files of a comparison. */
 export async function writeComparison(
   folder: string,
   comparison: Comparison,
-  options: Omit<ReportOptions, 'stills'>,
+  { scheme, ...options }: WriteOptions,
 ): Promise<WrittenComparison> {
   await makeFolder(folder)
   await writeAtomically(
@@ -70,12 +76,12 @@ export async function writeComparison(
   await writeAtomically(join(folder, 'comparison.csv'), comparisonCsv(comparison))
   const charts = comparisonCharts(comparison)
   const { stills, notes } = await drawModelStills(drawnArms(comparison), {
-    scheme: 'light',
+    scheme,
     subject: subjectOf(comparison),
   })
   const writeReport = async () =>
     writeAtomically(join(folder, 'report.html'), await reportPage(comparison, charts, { ...options, stills }))
-  const [pictures] = await Promise.all([writeCharts(folder, charts), writeReport()])
+  const [pictures] = await Promise.all([writeCharts(folder, charts, scheme), writeReport()])
   const images = await writeStills(folder, stills)
   await removeStalePictures(folder, occasionalPictures, [...pictures, ...images])
   const files = ['report.html', 'comparison.csv', 'comparison.json', ...pictures, ...images]
