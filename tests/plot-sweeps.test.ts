@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Chart } from '../src/plots/chart.js'
+import type { ReportData } from '../src/report/report-data.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
 
@@ -22,14 +22,16 @@ const writeSweep = (
     JSON.stringify({ name: plan.name, runs: plan.arms.map((arm) => `${arm}/seed-0`), ...more }),
   )
 
+async function reportDataOf(out: string): Promise<ReportData> {
+  const page = await readFile(scratch(out, 'report.html'), 'utf8')
+  return JSON.parse(/id="report-data">(.*?)<\/script>/.exec(page)![1]!)
+}
+
 /** Compares the arms of a folder and returns the charts of the report by name, with their rows. */
 async function chartsOf(folder: string, out: string) {
   const { code, stderr } = await eigenae(['compare', folder, '--out', out], { cwd: scratch() })
   expect(code, stderr).toBe(0)
-  const page = await readFile(scratch(out, 'report.html'), 'utf8')
-  const { charts }: { charts: readonly Chart[] } = JSON.parse(
-    /id="report-data">(.*?)<\/script>/.exec(page)![1]!,
-  )
+  const { charts } = await reportDataOf(out)
   return new Map(
     charts.map((chart) => [
       chart.name,
@@ -79,7 +81,10 @@ describe('a grid of one setting', () => {
     expect(ringed.map(({ arm, text }) => [arm, text])).toEqual([['top-k', '0.01']])
   })
 
-  it('shows the single seeds rather than a wide interval, and arms without the setting as lines', () => {
+  it('shows the single seeds rather than a wide interval, and arms without the setting as lines', async () => {
+    const { choices } = await reportDataOf('grid-pictures')
+    const estimates = choices.arms.flatMap(({ values }) => values.flat())
+    expect(new Set(estimates.map((estimate) => estimate?.length))).toEqual(new Set([1]))
     for (const { mean, low, high } of rowsOfPanel('mean')) expect([low, high]).toEqual([mean, mean])
     expect(rowsOfPanel('seed').length).toBe(2 * 2 * weights.length)
     expect(rowsOfPanel('below').map(({ reference }) => reference)).toEqual([0.06])

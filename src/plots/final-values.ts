@@ -8,6 +8,9 @@ const shown: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_ran
 // More ticks would overlap.
 const mostTicks = 50
 
+// About the width of a label's character and of the space around a label, in pixels.
+const labelSize = { character: 6.3, around: 24 }
+
 // A row for each; more would make a picture too high for a page.
 const mostRows = 40
 
@@ -20,13 +23,15 @@ export function finalValuesChart(whole: Comparison, drawn: readonly Arm[]): Char
   const comparison = { ...whole, arms }
   const { results } = comparison
   const chosen = shown.filter((metric) => results.some((result) => result.metric === metric))
+  const longest = Math.max(...arms.map(({ label }) => label.length))
+  const margin = Math.ceil(labelSize.around + labelSize.character * longest)
   const panel = { width: 270, height: Math.max(60, (arms.length > 12 ? 20 : 28) * arms.length) }
   return {
     name: 'final',
     title: `After the last epoch${arms.length < whole.arms.length ? `, the first ${arms.length} of ${whole.arms.length} arms` : ''}`,
     caption:
       'Ticks: single runs. Dots and bars: their mean and, with at least five seeds, its 95 % interval.',
-    panels: { count: chosen.length, ...panel, columns: 2, margin: 190 },
+    panels: { count: chosen.length, ...panel, columns: 2, margin },
     spec: {
       data: { values: [...meansOf(comparison, chosen), ...runsOf(comparison, chosen)] },
       facet: { field: 'panel', type: 'nominal', title: null, sort: chosen.map(titleOf) },
@@ -76,7 +81,11 @@ function layers(labels: readonly string[], colored: readonly string[]): readonly
     value: grey,
   }
   const y = { field: armField, type: 'nominal', sort: labels, axis: { title: null } }
-  const axis = { title: null, scale: { zero: false, padding: 8 }, axis: { tickCount: 4 } }
+  const axis = {
+    title: null,
+    scale: { zero: false, padding: 8 },
+    axis: { tickCount: 4, labelOverlap: 'greedy', labelSeparation: 6 },
+  }
   const x = { field: 'value', type: 'quantitative', ...axis }
   const layer = (kind: 'run' | 'mean', mark: Spec, encoding: Spec) => ({
     mark,

@@ -107,8 +107,8 @@ const axisMargin = 70
 
 function marginOf(panels: readonly LinePanel[], ends: readonly string[]): Panels['margin'] {
   if (!panels.some((panel) => panel.ends)) return axisMargin
-  // About the mean width of a character.
-  return axisMargin + 10 + Math.ceil(0.5 * labelFontSize * Math.max(...ends.map(({ length }) => length)))
+  // About the mean width of a character in the fonts of browsers, which are wider than that of the files.
+  return axisMargin + 10 + Math.ceil(0.6 * labelFontSize * Math.max(...ends.map(({ length }) => length)))
 }
 
 /** Returns the values that have to fit into the picture: means, and single runs or intervals. */

@@ -108,6 +108,7 @@ async function stillsOf(
   return [
     {
       name: modelStills[0],
+      scheme,
       title: 'Test images and their reconstructions',
       caption: `The first test image of each label, the same with the noise of the evaluations, and its reconstruction.${several}`,
       svg: await reconstructionGrid(
@@ -118,6 +119,7 @@ async function stillsOf(
     },
     {
       name: modelStills[1],
+      scheme,
       title: 'Worst reconstructions',
       caption: `Of the first ${count} test images, those with the largest mean squared error (below each image)${alike.length > 1 ? ', averaged over the arms' : ''}.${several}`,
       svg: await reconstructionGrid(pickSamples(searched, places), worst, {

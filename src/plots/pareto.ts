@@ -139,7 +139,7 @@ function labelRows(dots: readonly Dot[], domains: Domains): readonly Spec[] {
   const boxes: readonly Box[] = placeLabels(
     labelled.map((dot, index) => ({
       ...place(dot),
-      width: 0.52 * fontSize * texts[index]!.length,
+      width: 0.6 * fontSize * texts[index]!.length,
       height: 13,
     })),
     dots.map(place),
@@ -150,10 +150,17 @@ function labelRows(dots: readonly Dot[], domains: Domains): readonly Spec[] {
     [armField]: arm.label,
     x: x.mean,
     y: y.mean,
-    dx: boxes[index]!.left - place({ x, y }).x,
+    ...anchorOf(boxes[index]!, place({ x, y }).x),
     dy: boxes[index]!.top + boxes[index]!.height / 2 - place({ x, y }).y,
     text: texts[index],
   }))
+}
+
+/** Returns the side of the label that is fixed: the one at the dot, as widths differ between fonts. */
+function anchorOf({ left, width }: Box, x: number): { readonly align: string; readonly dx: number } {
+  if (left >= x) return { align: 'left', dx: left - x }
+  if (left + width <= x) return { align: 'right', dx: left + width - x }
+  return { align: 'center', dx: left + width / 2 - x }
 }
 
 /** @param labels the arms' labels for their colours; null if there are more arms than colours */
@@ -184,7 +191,7 @@ function layersOf(domains: Domains, labels: readonly string[] | null): readonly 
     { field: 'x', title: 'effective rank', format: '.3f' },
     { field: 'y', title: 'test MSE', format: '.5f' },
   ]
-  const moved = { dx: { expr: 'datum.dx' }, dy: { expr: 'datum.dy' } }
+  const moved = { align: { expr: 'datum.align' }, dx: { expr: 'datum.dx' }, dy: { expr: 'datum.dy' } }
   return [
     {
       ...layer('frontier', { type: 'line', strokeWidth: 1.2, color: grey }, { order: { field: 'x' } }),
@@ -218,11 +225,7 @@ function layersOf(domains: Domains, labels: readonly string[] | null): readonly 
         ]
       : []),
     ...haloed(
-      layer(
-        'label',
-        { type: 'text', align: 'left', baseline: 'middle', fontSize, ...moved },
-        { text: { field: 'text' } },
-      ),
+      layer('label', { type: 'text', baseline: 'middle', fontSize, ...moved }, { text: { field: 'text' } }),
     ),
   ]
 }

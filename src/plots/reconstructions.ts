@@ -13,6 +13,7 @@ export interface Still {
   readonly name: string
   readonly title: string
   readonly caption: string
+  readonly scheme: Scheme
   readonly svg: string
 }
 

@@ -1,6 +1,7 @@
 import type { Arm, Comparison } from '../comparison/compare.js'
 import { differingPaths, fieldsOf } from '../comparison/differences.js'
 import { epochSeries } from '../comparison/series.js'
+import { withoutWideInterval } from '../plots/epochs.js'
 import { type LoggedMetric, loggedMetrics, meaningOf, metricOf, metrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
 import type { ArmSeries, Choices, Estimate } from './report-data.js'
@@ -61,7 +62,7 @@ function seriesOf(arm: Arm, logged: readonly LoggedMetric[]): ArmSeries {
       epochs.map((epoch): Estimate | null => {
         const summary = column.get(epoch)
         if (summary === undefined || !Number.isFinite(summary.mean)) return null
-        const { mean, interval } = summary
+        const { mean, interval } = withoutWideInterval(arm, summary)
         return interval === null
           ? [rounded(mean)]
           : [rounded(mean), rounded(interval.low), rounded(interval.high)]

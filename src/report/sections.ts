@@ -65,7 +65,7 @@ export function reportData(
   drawn: Comparison = comparison,
 ): ReportData {
   const font = 'system-ui, sans-serif'
-  const labelLimit = 180
+  const labelLimit = 240
   const arms = drawnArms(drawn)
   const csv = comparisonCsv(comparison)
   return {
@@ -135,9 +135,9 @@ function axes(): Html {
 <figure class="wide"><div class="chart" id="chart-axes" role="img" aria-label="Chart with the chosen axes"></div><p class="buttons">${downloads('axes')}</p></figure>`
 }
 
-function still({ name, title, caption, svg }: Still): Html {
+function still({ name, title, caption, svg, scheme }: Still): Html {
   const data = Buffer.from(svg).toString('base64')
-  return html`<figure class="wide"><h3>${title}</h3><img class="still" id="still-${name}" src="data:image/svg+xml;base64,${data}" alt="${title}"><figcaption>${caption}</figcaption>
+  return html`<figure class="wide"><h3>${title}</h3><img class="still ${scheme}" id="still-${name}" src="data:image/svg+xml;base64,${data}" alt="${title}"><figcaption>${caption}</figcaption>
 <p class="buttons"><button type="button" data-still="${name}" aria-label="Download ${name}.svg">SVG</button></p></figure>`
 }
 

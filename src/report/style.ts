@@ -1,5 +1,11 @@
 import { armVariables, baseStyle } from '../pages/theme.js'
 
+// Light and dark pictures of images become each other, and colours keep their hues.
+const inverted = {
+  light: 'filter: invert(.91) hue-rotate(180deg)',
+  dark: 'filter: invert(1) hue-rotate(180deg) brightness(1.1)',
+}
+
 /** Returns the style of a report. @param arms the number of arms with a colour */
 export function reportStyle(arms: number): string {
   return `${baseStyle((scheme) => armVariables(scheme, arms))}
@@ -10,12 +16,14 @@ nav { margin-bottom: 1.2rem } nav ul { list-style: none; margin: 0; padding: 0; 
 @media (min-width: 80rem) {
   nav { margin: 0 } .page { display: grid; grid-template-columns: 11rem minmax(0, 1fr); gap: 2.5rem } nav { position: sticky; top: 1.5rem; align-self: start } nav ul { flex-direction: column }
 }
+@media (max-width: 40rem) { .table td:first-child { white-space: normal; min-width: 11rem } }
 @media print { nav, .buttons, .controls { display: none } }
 main { min-width: 0 } section { margin: 2.5rem 0 } section > h2 { margin-top: 0 } .facts p { margin: .1rem 0; max-width: none }
 .notes { border-left: 4px solid var(--accent); padding: .2rem 1.2rem; margin: 1.2rem 0; background: var(--soft); max-width: 60rem } .notes img { max-width: 100% } .notes > :first-child { margin-top: .6rem } .notes table { min-width: 0; margin: .6rem 0 } .notes th { background: none; padding: .3rem .7rem } .notes th, .notes td { text-align: left }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 36rem), 1fr)); gap: 1rem 2.5rem } .charts > * { min-width: 0 }
 @media (min-width: 110rem) { .charts { grid-template-columns: repeat(2, minmax(0, 1fr)) } }
-figure { margin: 0 0 1rem } figcaption { max-width: 46rem } .chart { width: 100%; overflow-x: auto; min-height: 8rem } .chart svg, .chart canvas { max-width: none; display: block } .still { max-width: 100%; background: #fff }
+figure { margin: 0 0 1rem } figcaption { max-width: 46rem } .chart { width: 100%; overflow-x: auto; min-height: 8rem } .chart svg, .chart canvas { max-width: none; display: block } .still { max-width: 100% }
+@media (prefers-color-scheme: dark) { .still.light { ${inverted.light} } } @media (prefers-color-scheme: light) { .still.dark { ${inverted.dark} } }
 .controls { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; max-width: none } .controls label { min-width: 0; max-width: 100% } .controls select, .controls input[type="search"] { font: inherit; max-width: 100%; min-width: 0; padding: .2rem .4rem; background: var(--soft); color: inherit; border: 1px solid var(--line); border-radius: .3rem }
 .buttons { display: flex; gap: .4rem; margin: .3rem 0 } .buttons button { font: inherit; font-size: .8rem; padding: .15rem .6rem; border: 1px solid var(--line); border-radius: .3rem; background: var(--soft); color: inherit; cursor: pointer }
 .table { overflow: auto; max-height: 80vh } table { border-collapse: separate; border-spacing: 0; font-size: .9rem; font-variant-numeric: tabular-nums; min-width: 60% }

@@ -156,7 +156,9 @@ function marksOf({ spec }: Chart): number {
 function fitToWidth(chart: Chart, width: number): Spec {
   const { panels } = chart
   const fitting = Math.floor(width / (Math.min(panels.width, 200) + panels.margin))
-  const columns = Math.max(1, Math.min(panels.count, fitting))
+  const rows = Math.ceil(panels.count / Math.max(1, fitting))
+  // Rows of about the same length: four panels are two rows of two rather than three and one.
+  const columns = Math.ceil(panels.count / rows)
   const widest = Math.floor((width - 24) / columns) - panels.margin
   const panelWidth = Math.max(110, Math.min(panels.width * 1.6, widest))
   return applyLayout({ ...chart, panels: { ...panels, columns, width: panelWidth } })
