@@ -13,7 +13,10 @@ const root = join(import.meta.dirname, '..')
 
 /** The folders of docs/results/ and the sweeps of configs/sweeps/ that fill them. */
 const sweeps = { 'latent-10': 'arms', 'latent-4': 'latent-4', 'latent-2': 'latent-2' }
-const pictures = ['final', 'loss', 'spectrum', 'evolution', 'effective-rank']
+const pictures = ['final', 'spectrum']
+const morePictures = { 'latent-10': ['pareto', 'loss', 'evolution', 'effective-rank', 'reconstructions'] }
+/** Those that README.md shows on dark pages, too. */
+const darkPictures = { 'latent-10': ['spectrum', 'pareto'] }
 
 const { values: options } = parseArgs({
   options: {
@@ -46,17 +49,21 @@ async function writeResults(name, sweep) {
   const folder = join(options.runs, name)
   const settings = ['--device', 'cpu', '--set', `train.epochs=${options.epochs}`]
   await eigenae(['sweep', '--config', file, '--out', folder, '--resume', ...settings])
-  const arms = Object.keys(variants)
   const report = join(options.runs, 'reports', name)
-  const table = await eigenae(['compare', ...arms.map((arm) => join(folder, arm)), '--out', report])
+  const table = await eigenae(['compare', folder, '--out', report])
+  const details = await eigenae(['compare', folder, '--details'])
   process.stdout.write(`\n## ${name}\n\n${table}`)
   const target = join(options.docs, name)
   await mkdir(target, { recursive: true })
-  for (const picture of pictures)
-    await copyFile(join(report, `${picture}.svg`), join(target, `${picture}.svg`))
-  await copyFile(join(report, 'comparison.csv'), join(target, 'comparison.csv'))
-  await writeFile(join(target, 'comparison.txt'), table)
-  await writeFile(join(target, 'spectrum.csv'), await meanSpectra(folder, arms, seeds))
+  const copy = (from, to) => copyFile(join(report, from), join(target, to))
+  for (const picture of [...pictures, ...(morePictures[name] ?? [])])
+    await copy(`${picture}.svg`, `${picture}.svg`)
+  await copy('comparison.csv', 'comparison.csv')
+  await writeFile(join(target, 'comparison.txt'), `${table}\n${details}`)
+  await writeFile(join(target, 'spectrum.csv'), await meanSpectra(folder, Object.keys(variants), seeds))
+  if (!(name in darkPictures)) return
+  await eigenae(['compare', folder, '--scheme', 'dark', '--out', join(report, 'dark')])
+  for (const picture of darkPictures[name]) await copy(`dark/${picture}.svg`, `${picture}-dark.svg`)
 }
 
 /** Returns the shares by rank after the last epoch, averaged over the seeds, which the original experiment reported. */
