@@ -86,6 +86,31 @@ describe.skipIf(python === null)('the event files of an export, read by TensorBo
     expect(times[0]).toBeGreaterThan(Date.parse(run.record.started) / 1000 - 1)
   })
 
+  it('have the measures of every hidden layer from epoch 0 on, and the values of every eigen loss', () => {
+    const layers = [...new Set(run.layers.map(({ layer }) => layer))]
+    const tagsOf = (group: string) => Object.keys(first.scalars).filter((tag) => tag.startsWith(`${group}/`))
+    const valuesOf = (tag: string) => first.scalars[tag]!.map(([step, value]) => [step, value])
+    expect(layers).toHaveLength(2)
+    expect(tagsOf('layers')).toEqual(
+      layers.flatMap((layer) =>
+        ['dead_units', 'effective_rank', 'mean_variance'].map((column) => `layers/${layer}/${column}`),
+      ),
+    )
+    for (const each of layers)
+      expect(valuesOf(`layers/${each}/effective_rank`)).toEqual(
+        run.layers
+          .filter(({ layer }) => layer === each)
+          .map(({ epoch, effective_rank }) => [epoch, Math.fround(effective_rank)]),
+      )
+    expect(valuesOf(`layers/${layers[0]}/effective_rank`).map(([step]) => step)).toEqual([0, 1, 2, 3])
+    expect(tagsOf('losses')).toEqual(
+      ['weight', 'value', 'weighted'].map((column) => `losses/1-top-k/${column}`),
+    )
+    expect(valuesOf('losses/1-top-k/value')).toEqual(
+      run.losses.map(({ epoch, value }) => [epoch, Math.fround(value)]),
+    )
+  })
+
   it('have the spectrum of every epoch as a histogram over the rank', () => {
     const shares = [0, 1, 2, 3].map((step) => [
       step,

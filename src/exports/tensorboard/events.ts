@@ -2,12 +2,13 @@ import { configJson, withoutSeed } from '../../config/text.js'
 import { jsonText } from '../../files/json.js'
 import { sha256 } from '../../runs/integrity.js'
 import type { WholeRun } from '../../runs/read.js'
-import type { SpectrumRow, TimingsRow } from '../../runs/tables.js'
+import type { LayersRow, LossesRow, SpectrumRow, TimingsRow } from '../../runs/tables.js'
 import { recordsOf } from './records.js'
 
 /**
- * Returns an event file for TensorBoard: the metrics and timings as scalars by epoch, the spectrum as histograms over the
- * rank, the config as text, and its fields as hyperparameters. The values have single precision.
+ * Returns an event file for TensorBoard: the metrics, timings, hidden layers and eigen losses as scalars by epoch, the
+ * spectrum as histograms over the rank, the config as text, and its fields as hyperparameters. The values have single
+ * precision.
  */
 export async function eventFile(run: WholeRun, timings: readonly TimingsRow[]): Promise<Buffer> {
   // Imported here because no other command needs it.
@@ -41,6 +42,8 @@ function eventsOf(
     summary(0, [configAsText(run), ...hyperparameters]),
     ...run.metrics.map((row) => summary(row.epoch, scalars('metrics', row))),
     ...timings.map((row) => summary(row.epoch, scalars('timings', row))),
+    ...run.layers.map((row) => summary(row.epoch, layerScalars(row))),
+    ...run.losses.map((row) => summary(row.epoch, lossScalars(row))),
     ...byEpoch(run.spectrum).map(([epoch, rows]) => summary(epoch, [spectrumHistogram(rows)])),
   ]
 }
@@ -65,6 +68,16 @@ function scalars(
   return Object.entries(columns)
     .filter(([, value]) => !Number.isNaN(value))
     .map(([name, value]) => ({ tag: `${group}/${name}`, simple_value: value }))
+}
+
+/** Without the width, which no epoch changes. */
+function layerScalars({ layer, width: _, ...measures }: LayersRow): readonly object[] {
+  return scalars(`layers/${layer}`, measures)
+}
+
+/** Terms are numbered, because a config may have several of the same kind. */
+function lossScalars({ term, kind, ...values }: LossesRow): readonly object[] {
+  return scalars(`losses/${term}-${kind}`, values)
 }
 
 function byEpoch(rows: readonly SpectrumRow[]): readonly (readonly [number, readonly SpectrumRow[]])[] {

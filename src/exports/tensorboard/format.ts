@@ -31,6 +31,8 @@ tensorboard --logdir .
 \`\`\`
 
 - Scalars \`metrics/…\` and \`timings/…\`: the columns of metrics.csv and timings.csv by epoch, in single precision.
+- Scalars \`layers/LAYER/…\`: the columns of layers.csv for each hidden layer, from epoch 0 on.
+- Scalars \`losses/TERM-KIND/…\`: the columns of losses.csv for each eigen loss.
 - Histograms \`spectrum/singular_share\`: one bar per rank, whose height is the share of that singular value.
 - Text \`config\`, and HParams: the config of the run.
 
