@@ -137,6 +137,29 @@ describe.skipIf(missing)('report.html in Chromium', () => {
     expect(problems).toEqual([])
   })
 
+  it('begins with the table that compare prints, marks and notes included, and explains each arm', async () => {
+    const { page } = await open(1280, 'light')
+    const { stdout } = await compare('.', '--baseline', 'none')
+    const words = (text: string) => text.replace(/\s+/g, ' ').trim()
+    const [printed = '', ...notes] = stdout.split('\n\n')
+    const lines = printed.split('\n').map(words)
+    const rows = await page.locator('#table-main tbody tr').all()
+    const shown = await Promise.all(rows.map((row) => row.locator('td').allTextContents()))
+    expect(shown.map((cells) => words(cells.join(' ')))).toEqual(lines.slice(-rows.length))
+    // compare breaks its titles into lines.
+    const sorted = (titles: readonly string[]) => words(titles.join(' ')).split(' ').sort()
+    const titles = await page.locator('#table-main th').allTextContents()
+    expect(sorted(titles.map((title) => title.replace(/ [↓↑]$/, '')))).toEqual(
+      sorted(lines.slice(0, -rows.length)),
+    )
+    expect(printed).toMatch(/none †.*\*/)
+    const texts = await page.locator('#notes-main li').allTextContents()
+    expect(`${words(texts.join(' '))} Differences, p-values and effect sizes: --details.`).toBe(
+      words(notes.join(' ')),
+    )
+    expect(await page.locator('#table-main td').nth(0).getAttribute('title')).toBe('none\neigen=none')
+  })
+
   it('sorts the main table by a click on a title, and back by the next', async () => {
     const { page } = await open(1280, 'light')
     const title = page.locator('#table-main th', { hasText: /^test MSE/ })
@@ -171,8 +194,8 @@ describe.skipIf(missing)('report.html in Chromium', () => {
     await expect
       .poll(titles)
       .toEqual(['test MSE, noisy input (test_denoise_mse)', 'linear probe accuracy (linear_probe_accuracy)'])
+    await expect.poll(() => chart.locator('[aria-label*="log scale"]').count()).toBe(1)
     expect(await chart.locator('path[aria-roledescription="point"]').count()).toBe(6)
-    expect(await chart.locator('[aria-label*="log scale"]').count()).toBe(1)
     expect(problems).toEqual([])
   })
 

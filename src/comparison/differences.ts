@@ -99,14 +99,14 @@ export interface OriginDifference {
   readonly values: readonly string[]
 }
 
-/** Returns the properties whose sets of values are not the same in all samples. */
+/** Returns the properties whose sets of values are not the same in all samples that have runs. */
 export function originDifferences(samples: readonly (readonly WholeRun[])[]): readonly OriginDifference[] {
   return originProperties
     .map(({ name, of }) => ({
       name,
       values: samples.map((runs) => [...new Set(runs.map(of))].sort().join(' and ')),
     }))
-    .filter(({ values }) => new Set(values).size > 1)
+    .filter(({ values }) => new Set(values.filter((_, sample) => samples[sample]!.length > 0)).size > 1)
 }
 
 /** Lists the properties with all their values: "device (cpu, cuda), engine (native avx2, tensorflow 2.15)". */

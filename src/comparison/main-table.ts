@@ -42,13 +42,16 @@ export function mainTable(comparison: Comparison): MainTable {
   const byMetric = new Map(
     metrics.map((metric) => [metric, results.filter((each) => each.metric === metric)]),
   )
+  const byArm = new Map(
+    [...byMetric].map(([metric, each]) => [metric, new Map(each.map((result) => [result.arm, result]))]),
+  )
   const shown = metrics.filter((metric) => meaningOf(metric).main && byMetric.get(metric)!.length > 0)
   const differences = differenceTexts(comparison)
   const compared = arms.map((arm, index) => ({
     ...countsOf(arm),
     label: arm.label,
     baseline: arm.baseline,
-    results: shown.map((metric) => byMetric.get(metric)!.find((result) => result.arm === arm) ?? null),
+    results: shown.map((metric) => byArm.get(metric)!.get(arm) ?? null),
     difference: differences[index]!,
   }))
   return {
@@ -72,7 +75,7 @@ export function differenceTexts({ arms }: Comparison): readonly string[] {
   const [origin] = originDifferences(arms.map(({ runs }) => runs))
   return arms.map(
     ({ difference }, arm) =>
-      difference || (origin === undefined ? 'same config' : `${origin.name}=${origin.values[arm]!}`),
+      difference || (origin?.values[arm] ? `${origin.name}=${origin.values[arm]}` : 'same config'),
   )
 }
 

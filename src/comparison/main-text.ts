@@ -35,27 +35,40 @@ export function mainLines(comparison: Comparison, space: Space): readonly Line[]
   // On a small terminal, an overview is worth more than the intervals, which --details prints.
   const fits = whole.blocks === short.blocks || whole.lines.length + mostNotes <= space.rows
   const { lines, intervals } = fits ? whole : short
-  return [...lines, [], ...mainNotes(comparison, table, intervals, space.columns)]
+  const notes = [
+    ...mainNotes(comparison, table, intervals),
+    'Differences, p-values and effect sizes: --details.',
+  ]
+  return [...lines, [], ...noteLines(notes, space.columns)]
 }
 
 // Lines of notes below the table, and the prompt.
 const mostNotes = 10
 
 function keyColumns({ rows }: MainTable, columns: number): readonly Column[] {
-  const names = rows.map(({ label, baseline }) =>
-    baseline && rows.length > 1 ? `${label} ${marks.baseline}` : label,
-  )
-  const labels = truncateDistinct(names, Math.max(20, Math.floor(columns / 2)))
+  const labels = truncateDistinct(rowNames(rows), Math.max(20, Math.floor(columns / 2)))
   return [
     { header: 'arm', alignment: 'left', cells: labels.map((label) => span(label)) },
     { header: 'n', alignment: 'right', cells: rows.map(countCell) },
   ]
 }
 
-function countCell({ complete, runs, incomplete }: MainRow): Span {
-  if (incomplete === '') return span(String(complete))
-  const style: Style = /failed|damaged/.test(incomplete) ? 'red' : 'yellow'
-  return span(`${complete} of ${runs}`, style)
+/** Returns the labels of the arms, the baseline's with its mark. */
+export function rowNames(rows: readonly MainRow[]): readonly string[] {
+  return rows.map(({ label, baseline }) =>
+    baseline && rows.length > 1 ? `${label} ${marks.baseline}` : label,
+  )
+}
+
+function countCell(row: MainRow): Span {
+  if (row.incomplete === '') return span(countText(row))
+  const style: Style = /failed|damaged/.test(row.incomplete) ? 'red' : 'yellow'
+  return span(countText(row), style)
+}
+
+/** Returns "3", or "2 of 3" if not all runs are complete. */
+export function countText({ complete, runs, incomplete }: MainRow): string {
+  return incomplete === '' ? String(complete) : `${complete} of ${runs}`
 }
 
 /** Returns a metric's column, whose cells end with the marks of the best mean and of significance. */
@@ -78,7 +91,8 @@ function padEnds(texts: readonly string[]): readonly string[] {
   return texts.map((text) => text.padEnd(width))
 }
 
-function marksOf(result: Result): string {
+/** Returns the marks of the best mean and of significance: "*✓". */
+export function marksOf(result: Result): string {
   const verdict = verdictOf(result)
   return `${result.best ? marks.best : ''}${verdict === null ? '' : marks[verdict]}`
 }
@@ -94,31 +108,25 @@ function differenceColumn({ rows }: MainTable): Column {
   return { header: 'what differs', alignment: 'left', cells }
 }
 
-function mainNotes(
+/** Returns notes on the symbols and the runs of the main table. @param intervals whether intervals are shown */
+export function mainNotes(
   { results, arms, baseline }: Comparison,
   { rows, columns }: MainTable,
   intervals: boolean,
-  width: number,
-): readonly Line[] {
+): readonly string[] {
   const shown = results.filter(({ metric }) => columns.some((column) => column.metric === metric))
   const verdicts = verdictText(shown, baseline.label)
   const incomplete = rows.filter((row) => row.incomplete !== '')
-  return noteLines(
-    [
-      ...(arms.length > 1 ? [`${marks.baseline} the baseline. ${marks.best} the best mean.`] : []),
-      ...(verdicts === '' ? [] : [`${marks.better} ${marks.worse} ${verdicts}`]),
-      ...sampleNotes(
-        shown.map(({ summary }) => summary),
-        intervals,
-      ),
-      ...incomplete.map((row) => `${row.label}: ${row.incomplete}.`).slice(0, mostIncomplete),
-      ...(incomplete.length > mostIncomplete
-        ? [`… and ${incomplete.length - mostIncomplete} more arms.`]
-        : []),
-      'Differences, p-values and effect sizes: --details.',
-    ],
-    width,
-  )
+  return [
+    ...(arms.length > 1 ? [`${marks.baseline} the baseline. ${marks.best} the best mean.`] : []),
+    ...(verdicts === '' ? [] : [`${marks.better} ${marks.worse} ${verdicts}`]),
+    ...sampleNotes(
+      shown.map(({ summary }) => summary),
+      intervals,
+    ),
+    ...incomplete.map((row) => `${row.label}: ${row.incomplete}.`).slice(0, mostIncomplete),
+    ...(incomplete.length > mostIncomplete ? [`… and ${incomplete.length - mostIncomplete} more arms.`] : []),
+  ]
 }
 
 // More lines would push the table off the screen.

@@ -8,6 +8,8 @@ export interface ReportData {
   readonly themes: Readonly<Record<'light' | 'dark', object>>
   /** By the id of the element that shows the table. */
   readonly tables: Readonly<Record<string, TableData>>
+  /** The notes below the main table. */
+  readonly notes: readonly string[]
   readonly choices: Choices
   /** comparison.csv; null if it is too long for the page. */
   readonly csv: string | null

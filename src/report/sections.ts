@@ -1,7 +1,7 @@
 /** The parts of a report, from a comparison to HTML and the data for its script. */
 import type { Arm, Comparison } from '../comparison/compare.js'
 import { comparisonCsv } from '../comparison/export.js'
-import { testsText } from '../comparison/text.js'
+import { marks, testsText } from '../comparison/text.js'
 import { withoutSeed } from '../config/text.js'
 import { type Html, html } from '../pages/html.js'
 import { armDash, armShape, themeOf } from '../pages/theme.js'
@@ -14,7 +14,7 @@ import { meaningOf } from '../runs/metrics.js'
 import { commandLine } from '../text/format.js'
 import { choicesOf } from './choices.js'
 import type { ReportData } from './report-data.js'
-import { metricTableId, reportTables, shownMetrics, tableIds } from './tables.js'
+import { mainTableNotes, metricTableId, reportTables, shownMetrics, tableIds } from './tables.js'
 
 /** A part of a page with an entry in its contents. */
 export interface Section {
@@ -73,6 +73,7 @@ export function reportData(
     labels: arms.map(({ label }) => label),
     themes: { light: themeOf('light', font, labelLimit), dark: themeOf('dark', font, labelLimit) },
     tables: reportTables(comparison),
+    notes: mainTableNotes(comparison),
     choices: choicesOf(drawn, arms),
     csv: csv.length > largestCsv ? null : csv,
   }
@@ -98,17 +99,11 @@ export function warningsBox({ warnings }: Comparison): Html | '' {
 
 const withoutScript = html`<noscript><p>This part needs JavaScript. The folder of this file holds the same numbers in comparison.csv, and the pictures as SVG and PNG.</p></noscript>`
 
-function results(comparison: Comparison): Html {
-  const baseline = comparison.baseline.label
-  const tests = testsText(comparison.results, baseline)
-  const several = comparison.arms.length > 1
-  return html`<p class="quiet">${several ? `The baseline is ${baseline}. ` : ''}Mean over the seeds ± the half-width of its 95 % interval (Student's t). Click a title to sort.</p>
+function results({ arms }: Comparison): Html {
+  const arrows = arms.length > 1 ? ' ↓, ↑: whether lower or higher is better.' : ''
+  return html`<p class="quiet">Click a title to sort.${arrows}</p>
 ${withoutScript}<div class="table" id="${tableIds.main}"></div>
-<p class="quiet">${several ? '★: the best mean. ↓, ↑: whether lower or higher is better. ' : ''}${
-    tests === ''
-      ? ''
-      : `*: p < 0.05, **: p < 0.01, ***: p < 0.001; blue is better than the baseline, orange worse. ${tests}`
-  }</p><p class="buttons"><button type="button" id="csv">Download comparison.csv</button></p>`
+<ul class="quiet marks" id="notes-main"></ul><p class="buttons"><button type="button" id="csv">Download comparison.csv</button></p>`
 }
 
 function pictures({ arms }: Comparison, charts: readonly Chart[]): Html {
@@ -146,7 +141,8 @@ function numbers(comparison: Comparison): Html {
   const option = (name: string, title: string) => html`<option value="${name}">${title}</option>`
   return html`<p class="controls"><label>metric <select id="metric">${shownMetrics(comparison).map((metric) =>
     option(metricTableId(metric), `${meaningOf(metric).title} (${metric})`),
-  )}</select></label></p><div class="table" id="table-metric"></div>`
+  )}</select></label></p><div class="table" id="table-metric"></div>
+<p class="quiet">${[`${marks.best} the best mean.`, testsText(comparison.results, comparison.baseline.label)].join(' ').trim()}</p>`
 }
 
 // A page with thousands of configs would open slowly. comparison.json has all of them.

@@ -1,6 +1,14 @@
 /** The tables of the report as data. Its script shows and sorts them, because those of thousands of arms are long. */
 import type { Arm, Comparison, Result } from '../comparison/compare.js'
-import { differenceText, effectText, meanText, pText } from '../comparison/text.js'
+import {
+  type MainRow,
+  type MetricColumn,
+  mainTable as mainTableOf,
+  meanCells,
+  verdictOf,
+} from '../comparison/main-table.js'
+import { countText, mainNotes, marksOf, rowNames } from '../comparison/main-text.js'
+import { differenceText, effectText, marks, meanText, pText } from '../comparison/text.js'
 import { drawnOf } from '../plots/drawn.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { escapeControls } from '../text/format.js'
@@ -45,60 +53,71 @@ const countColumn: TableColumn = { title: 'n', align: 'right', hint: 'number of 
 /** The indexes of the drawn arms, which have a colour. */
 type Colours = ReadonlyMap<Arm, number>
 
-/** One row per arm, one column per main metric. */
+/** Returns the notes below the main table. */
+export function mainTableNotes(comparison: Comparison): readonly string[] {
+  return mainNotes(comparison, mainTableOf(comparison), true).map(escapeControls)
+}
+
+/** The main table that `compare` prints; the arms without a completed run come last. */
 function mainTable(comparison: Comparison, colours: Colours): TableData {
-  const { arms, results } = comparison
-  const main = shownMetrics(comparison).filter((metric) => meaningOf(metric).main)
-  const found = new Map(main.map((metric) => [metric, new Map<Arm, Result>()]))
-  for (const result of results) found.get(result.metric)?.set(result.arm, result)
-  const explains = arms.some(({ difference, label }) => difference !== '' && difference !== label)
+  const { rows, columns, hasDifferences } = mainTableOf(comparison)
+  const names = rowNames(rows)
+  const cells = columns.map((column, index) => metricCells(column, rows, index))
   return {
     columns: [
       armColumn,
-      ...(explains ? [{ title: 'what differs', align: 'left' } as const] : []),
       countColumn,
-      ...main.map(metricColumn),
+      ...columns.map(metricColumn),
+      ...(hasDifferences ? [{ title: 'what differs', align: 'left' } as const] : []),
     ],
-    rows: arms.map((arm) => ({
-      ...colourOf(arm, colours),
+    rows: rows.map((row, index) => ({
+      ...colourOf(comparison.arms[index], colours),
       cells: [
-        plain(arm.label),
-        ...(explains ? [plain(arm.difference)] : []),
-        { text: String(arm.runs.length), sort: arm.runs.length },
-        ...main.map((metric) => mainCell(found.get(metric)?.get(arm))),
+        { text: plain(names[index]!), hint: plain([row.label, row.difference].join('\n').trim()) },
+        countCell(row),
+        ...cells.map((column) => column[index]!),
+        ...(hasDifferences ? [plain(row.difference)] : []),
       ],
     })),
   }
 }
 
-function metricColumn(metric: Metric): TableColumn {
-  const { title, label, better } = meaningOf(metric)
+function countCell(row: MainRow): TableCell {
+  const isWhole = row.incomplete === ''
+  return {
+    text: countText(row),
+    sort: row.complete,
+    ...(!isWhole && { hint: row.incomplete, tone: 'incomplete' }),
+  }
+}
+
+function metricColumn({ metric, header }: MetricColumn): TableColumn {
+  const { title, better } = meaningOf(metric)
   const direction = better === null ? '' : better === 'lower' ? ' ↓' : ' ↑'
   return {
-    title: `${label}${direction}`,
+    title: `${header}${direction}`,
     hint: `${title}${better === null ? '' : `, ${better} is better`} (${metric})`,
     align: 'right',
     descending: better === 'higher',
   }
 }
 
-/** The mean with its interval, stars for the p-value, and whether the difference from the baseline is an improvement. */
-function mainCell(result: Result | undefined): TableCell {
-  if (result === undefined) return { text: '–', sort: null }
-  const { metric, summary, versus, best } = result
-  const p = versus?.correctedP ?? 1
-  const stars = p < 0.001 ? ' ***' : p < 0.01 ? ' **' : p < 0.05 ? ' *' : ''
-  const { better } = meaningOf(metric)
-  const isLower = (versus?.difference ?? 0) < 0
-  const tone = stars === '' || better === null ? [] : [isLower === (better === 'lower') ? 'better' : 'worse']
-  return {
-    text: meanText(summary) + stars,
-    sort: summary.mean,
-    tone: [...tone, ...(best ? ['best'] : [])].join(' '),
-    ...(versus !== null && {
-      hint: `difference ${differenceWithInterval(result)}, p ${pText(result)}, g ${effectText(result)}`,
-    }),
-  }
+/** The means with their intervals and marks. */
+function metricCells(column: MetricColumn, rows: readonly MainRow[], index: number): readonly TableCell[] {
+  const results = rows.map((row) => row.results[index]!)
+  const texts = meanCells(column, results, true)
+  return results.map((result, row) => {
+    if (result === null) return { text: '–', sort: null }
+    const tone = [verdictOf(result) ?? '', result.best ? 'best' : ''].join(' ').trim()
+    return {
+      text: `${texts[row]!.trim()} ${marksOf(result)}`.trim(),
+      sort: result.summary.mean,
+      tone,
+      ...(result.versus !== null && {
+        hint: `difference ${differenceWithInterval(result)}, p ${pText(result)}, g ${effectText(result)}`,
+      }),
+    }
+  })
 }
 
 /** One row per arm: the statistics of a metric. */
@@ -120,8 +139,8 @@ function metricTable(results: readonly Result[], colours: Colours): TableData {
   }
 }
 
-function colourOf(arm: Arm, colours: Colours): Pick<TableRow, 'arm'> {
-  const index = colours.get(arm)
+function colourOf(arm: Arm | undefined, colours: Colours): Pick<TableRow, 'arm'> {
+  const index = arm && colours.get(arm)
   return index === undefined ? {} : { arm: index }
 }
 
@@ -132,7 +151,9 @@ function metricRow(result: Result, colours: Colours): TableRow {
     cells: [
       plain(result.arm.label),
       { text: String(summary.n), sort: summary.n },
-      { text: meanText(summary), sort: summary.mean, ...(best && { tone: 'best' }) },
+      best
+        ? { text: `${meanText(summary)} ${marks.best}`, sort: summary.mean, tone: 'best' }
+        : { text: meanText(summary), sort: summary.mean },
       { text: differenceWithInterval(result), sort: versus?.difference ?? null },
       { text: pText(result), sort: versus?.correctedP ?? null },
       { text: effectText(result), sort: versus?.hedgesG ?? null },

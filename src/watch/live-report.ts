@@ -62,12 +62,17 @@ export class LiveReports {
       0,
       measured.findIndex(({ name }) => name === read.baseline.name),
     )
-    const labels = armLabels(measured)
+    const labels = armLabels(read.arms)
+    const labelOf = new Map(read.arms.map((arm, index) => [arm.name, labels[index]!]))
     const labelled = labelArms(
       measured,
-      new Map(measured.map((arm, index) => [arm, labels[index]!])),
+      new Map(measured.map((arm) => [arm, labelOf.get(arm.name)!])),
       measured[baseline]!,
     )
+    const isMeasured = new Set(measured.map(({ name }) => name))
+    const dropped = read.arms
+      .filter(({ name }) => !isMeasured.has(name))
+      .map((arm) => ({ ...arm, label: labelOf.get(arm.name)! }))
     const arms = labelled.map((arm) => ({ ...arm, runs: arm.runs.filter(isComplete) }))
     const results = metrics.flatMap((metric) => resultsOf(arms, metric))
     const sweep = commonSweep(arms)
@@ -82,7 +87,7 @@ export class LiveReports {
       ),
     ]
     return {
-      tables: { arms, baseline: arms[baseline]!, sweep, results, dropped: [], warnings },
+      tables: { arms, baseline: arms[baseline]!, sweep, results, dropped, warnings },
       pictures: {
         arms: drawn,
         baseline: drawn[baseline]!,

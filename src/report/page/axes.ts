@@ -45,7 +45,7 @@ export class AxesChart {
 
   #draw(): void {
     this.#update()
-    this.#charts.draw('axes')
+    void this.#charts.drawStale()
   }
 
   #update(): void {

@@ -32,6 +32,7 @@ const viewMargin = 400
 export class Charts {
   readonly #hidden: Set<string>
   readonly #lazy: boolean
+  readonly #signal: AbortSignal | undefined
   /** The names of charts that are not drawn as they are now. */
   readonly #stale = new Set<string>()
   readonly #views = new Map<string, Vega.View>()
@@ -42,6 +43,7 @@ export class Charts {
   constructor(themes: ReportData['themes'], { lazy, signal, hidden = [] }: ChartsOptions) {
     this.#themes = themes
     this.#lazy = lazy
+    this.#signal = signal
     this.#hidden = new Set(hidden)
     const reaction = signal === undefined ? {} : { signal }
     let width = innerWidth
@@ -72,42 +74,50 @@ export class Charts {
     void this.drawStale()
   }
 
-  /** Draws the charts that have changed, one after another. The page answers in between. */
+  /** Draws the charts that have changed, one after another. */
   drawStale(): Promise<void> {
     this.#redraw = this.#redraw.then(async () => {
-      for (const name of [...this.#stale].filter((each) => this.#isWanted(each))) {
-        this.draw(name)
-        await new Promise((resolve) => setTimeout(resolve))
-      }
+      for (const name of [...this.#stale]) if (this.#isWanted(name)) await this.#draw(name)
     })
     return this.#redraw
   }
 
   #isWanted(name: string): boolean {
+    const element = document.getElementById(`chart-${name}`)
+    if (element === null || this.#signal?.aborted) return false
     if (!this.#lazy) return true
-    const { top, bottom } = document.getElementById(`chart-${name}`)!.getBoundingClientRect()
+    const { top, bottom } = element.getBoundingClientRect()
     return !document.hidden && bottom > -viewMargin && top < innerHeight + viewMargin
   }
 
-  draw(name: string): void {
+  /** Draws a chart in steps, between which the page answers. The earlier drawing stays until the last step. */
+  async #draw(name: string): Promise<void> {
     this.#stale.delete(name)
     const chart = this.#charts.get(name)
     const element = document.getElementById(`chart-${name}`)
     if (chart === undefined || element === null) return
+    const config = this.#themes[darkScheme.matches ? 'dark' : 'light']
+    const { spec } = vegaLite.compile(this.#withHiding({ ...fitToWidth(chart, element.clientWidth), config }))
+    await nextTask()
+    const dataflow = vega.parse(spec)
+    await nextTask()
+    // Another report may have replaced the element meanwhile.
+    if (this.#signal?.aborted) return
     this.#views.get(name)?.finalize()
     // Its height stays while it is redrawn, so that the page does not jump.
     element.style.minHeight = `${element.offsetHeight}px`
     element.replaceChildren()
-    const config = this.#themes[darkScheme.matches ? 'dark' : 'light']
-    const { spec } = vegaLite.compile(this.#withHiding({ ...fitToWidth(chart, element.clientWidth), config }))
-    const view = new vega.View(vega.parse(spec), {
+    const view = new vega.View(dataflow, {
       container: element,
       hover: true,
       renderer: marksOf(chart) > mostElements ? 'canvas' : 'svg',
     })
     view.tooltip((_, event, __, value) => showTooltip(event, value))
-    void view.runAsync().then(() => element.style.removeProperty('min-height'))
+    view.signal('hidden', [...this.#hidden])
     this.#views.set(name, view)
+    await view.runAsync()
+    element.style.removeProperty('min-height')
+    await nextTask()
   }
 
   /** Shows or hides an arm in all charts; returns whether it is shown now. */
@@ -145,6 +155,11 @@ export class Charts {
     }
     return { ...spec, ...hiding } as unknown as VegaLite.TopLevelSpec
   }
+}
+
+/** Resolves after the browser has had the time to react and to paint. */
+export function nextTask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve))
 }
 
 function marksOf({ spec }: Chart): number {

@@ -1,6 +1,6 @@
 import type { ReportData } from '../report-data.js'
 import { AxesChart } from './axes.js'
-import { Charts, type ChartsOptions, saveAs } from './charts.js'
+import { Charts, type ChartsOptions, nextTask, saveAs } from './charts.js'
 import { DataTable } from './table.js'
 
 /** Makes the sections of a report work: its tables, charts, legend and downloads. */
@@ -35,22 +35,27 @@ export class Report {
   /** Shows the data. Resolves when the charts are drawn. */
   async show(data: ReportData): Promise<void> {
     this.#data = data
-    this.#showTables()
+    await this.#showTables()
+    document.getElementById('notes-main')!.replaceChildren(...data.notes.map(noteElement))
     for (const chart of data.charts) this.#charts.set(chart)
+    await nextTask()
     this.#axes.show(data.choices, data.labels)
     document.getElementById('csv')!.hidden = data.csv === null
     await this.#charts.drawStale()
   }
 
-  #showTables(): void {
+  /** Shows one table after another. The page answers in between. */
+  async #showTables(): Promise<void> {
     for (const [id, table] of Object.entries(this.#data.tables)) {
       const element = document.getElementById(id)
       if (element === null) continue
       const shown = this.#tables.get(id) ?? new DataTable(element)
       this.#tables.set(id, shown)
       shown.show(table)
+      await nextTask()
     }
     this.#showMetric()
+    await nextTask()
   }
 
   #showMetric(): void {
@@ -70,4 +75,10 @@ export class Report {
     if (button.id === 'csv' && this.#data.csv !== null)
       saveAs('comparison.csv', URL.createObjectURL(new Blob([this.#data.csv], { type: 'text/csv' })))
   }
+}
+
+function noteElement(note: string): HTMLElement {
+  const line = document.createElement('li')
+  line.textContent = note
+  return line
 }
