@@ -43,7 +43,7 @@ describe.skipIf(missing)('the page of eigenae watch in Chromium', () => {
     mkdirSync(folder)
     const { address, end } = await startWatch([folder])
     const { page, problems } = await open(address)
-    expect(await page.locator('#counts').textContent()).toBe('no runs yet')
+    await expect.poll(() => page.locator('#counts').textContent()).toBe('no runs yet')
 
     writeFileSync(
       scratch('broken.json'),

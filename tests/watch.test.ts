@@ -1,9 +1,21 @@
-import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { ReportData } from '../src/report/report-data.js'
 import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
+import { writeProgram } from './support/tensorflow.js'
 import { hasScript, onTerminal } from './support/terminal.js'
 import { startWatch } from './support/watch.js'
 
@@ -105,14 +117,19 @@ describe('eigenae watch', () => {
       testMse: 0.5,
       batchNorm: 'all',
     })
+    writeRun(join(folder, 'wide', 'seed-0'), { status: 'failed', latent: 8, epochs: 0 })
     const { address, end } = await startWatch([folder])
     const { data } = (await (await fetch(`${address}report.json`)).json()) as {
-      readonly data: { readonly csv: string; readonly choices: { readonly runs: readonly object[] } }
+      readonly data: Pick<ReportData, 'csv' | 'choices' | 'tables'>
     }
     const compared = await eigenae(['compare', folder, '--out', scratch('compared')])
     expect(compared.code).toBe(0)
     expect(data.csv).toBe(readFileSync(scratch('compared', 'comparison.csv'), 'utf8'))
     expect(data.choices.runs).toHaveLength(4)
+    const cells = (column: number) =>
+      data.tables['table-main']!.rows.map((row) => row.cells[column] as { readonly text: string })
+    expect(cells(0).map(({ text }) => text)).toEqual(['none †', 'norm', 'wide'])
+    expect(cells(1).map(({ text }) => text)).toEqual(['2', '1 of 2', '0 of 1'])
     await end('SIGINT')
   })
 
@@ -144,17 +161,48 @@ describe('eigenae watch', () => {
     await end('SIGINT')
   })
 
+  it('continues when runs are damaged, removed and replaced, and when the watched folder itself vanishes', async () => {
+    const folder = scratch('harm')
+    for (const seed of [0, 1, 2, 3]) writeRun(join(folder, 'a', `seed-${seed}`), { seed })
+    const { address, watched, end } = await startWatch([folder])
+    expect(watched.named('completed')).toHaveLength(4)
+
+    appendFileSync(join(folder, 'a', 'seed-1', 'metrics.csv'), '4,not a number\n')
+    await expect.poll(() => watched.named('damaged')).toEqual(['a/seed-1'])
+    expect(watched.rows.get('a/seed-1')!.reason).toContain('metrics.csv')
+
+    rmSync(join(folder, 'a', 'seed-2'), { recursive: true })
+    rmSync(join(folder, 'a', 'seed-3'), { recursive: true })
+    writeFileSync(join(folder, 'a', 'seed-3'), 'a file in place of the folder')
+    await expect.poll(() => [...watched.rows.keys()].sort()).toEqual(['a/seed-0', 'a/seed-1'])
+    const report = (await (await fetch(`${address}report.json`)).json()) as {
+      readonly data: { readonly choices: { readonly runs: readonly object[] } }
+    }
+    expect(report.data.choices.runs).toHaveLength(1)
+
+    renameSync(folder, scratch('elsewhere'))
+    await expect.poll(() => watched.summary!.unreadable).toEqual([expect.stringContaining(folder)])
+    renameSync(scratch('elsewhere'), folder)
+    writeRun(join(folder, 'a', 'seed-4'), { seed: 4 })
+    await expect.poll(() => watched.named('completed')).toEqual(['a/seed-0', 'a/seed-4'])
+    await expect.poll(() => watched.summary!.unreadable).toEqual([])
+    expect((await end('SIGINT')).code).toBe(0)
+  })
+
   it('ends at Ctrl-C, although a reader is connected, and leaves nothing', async () => {
     const folder = scratch('nothing')
     writeRun(join(folder, 'seed-0'))
     const files = () => readdirSync(folder, { recursive: true }).sort()
     const before = files()
-    const { address, end } = await startWatch([folder])
+    const temporary = scratch('nothing-temporary')
+    mkdirSync(temporary)
+    const { address, end } = await startWatch([folder], { env: { TMPDIR: temporary } })
     const { code, stderr, stdout } = await end('SIGINT')
     expect(code).toBe(0)
     expect(stderr).toBe(`watching ${folder}; Ctrl-C ends this\nstopping …\n`)
     expect(stdout).toBe(`${address}\n`)
     expect(files()).toEqual(before)
+    expect(readdirSync(temporary)).toEqual([])
     await expect(fetch(address)).rejects.toThrow()
   })
 
@@ -176,6 +224,116 @@ describe('eigenae watch', () => {
     await end('SIGINT')
   })
 })
+
+describe('the machine that eigenae watch shows', () => {
+  const folder = scratch('machine')
+
+  /** Writes commands and returns the environment in which they, and only they, are found. */
+  function commands(name: string, programs: Readonly<Record<string, string>>) {
+    mkdirSync(scratch(name), { recursive: true })
+    for (const [command, shell] of Object.entries(programs)) writeProgram(scratch(name, command), shell)
+    return { PATH: scratch(name) }
+  }
+
+  const nvidiaSmi = `echo "$@" > "$0.asked"
+echo '0, NVIDIA H100 80GB HBM3, 43, 12288, 81920, 51'
+echo '1, NVIDIA H100 80GB HBM3, [N/A], 0, 81920, [N/A]'`
+  const squeue = `echo "$@" > "$0.asked"
+echo '7|0|70|RUNNING|None|node2|0|eigenae one|'
+echo '7|1|71|RUNNING|None|node1|0|eigenae one|'
+echo '7|2|72|PENDING|Resources||0|eigenae one|'
+echo '7|3|73|PENDING|Priority||0|eigenae one|'
+echo '7|4|74|PENDING|Priority||0|eigenae one|'
+echo '9|0|90|RUNNING|None|node9|0|the job of another program|'`
+
+  it('has the GPUs of nvidia-smi and the tasks of squeue', async () => {
+    writeRun(join(folder, 'seed-0'))
+    const env = commands('both', { 'nvidia-smi': nvidiaSmi, squeue })
+    const { watched, end } = await startWatch([folder], { env })
+    await expect
+      .poll(() => watched.machine)
+      .toEqual({
+        gpus: [
+          {
+            index: '0',
+            name: 'NVIDIA H100 80GB HBM3',
+            utilisation: 43,
+            usedMiB: 12288,
+            totalMiB: 81920,
+            temperature: 51,
+          },
+          {
+            index: '1',
+            name: 'NVIDIA H100 80GB HBM3',
+            utilisation: null,
+            usedMiB: 0,
+            totalMiB: 81920,
+            temperature: null,
+          },
+        ],
+        slurm: {
+          states: [
+            { name: 'PENDING', count: 3 },
+            { name: 'RUNNING', count: 2 },
+          ],
+          reasons: [
+            { name: 'Priority', count: 2 },
+            { name: 'Resources', count: 1 },
+          ],
+          nodes: ['node1', 'node2'],
+        },
+      })
+    expect(readFileSync(scratch('both', 'nvidia-smi.asked'), 'utf8')).toBe(
+      '--query-gpu=index,name,utilization.gpu,memory.used,memory.total,temperature.gpu --format=csv,noheader,nounits\n',
+    )
+    expect(readFileSync(scratch('both', 'squeue.asked'), 'utf8')).toMatch(/^--me .*--states=all /)
+    await end('SIGINT')
+  })
+
+  it('is a line for each GPU and one for the tasks in a terminal', async () => {
+    writeRun(join(folder, 'seed-0'))
+    const env = commands('both', { 'nvidia-smi': nvidiaSmi, squeue })
+    const { stdout } = await eigenae(['watch', folder, '--terminal'], { env })
+    expect(stdout).toContain(
+      'GPU 0, NVIDIA H100 80GB HBM3: 43 %, 12288 of 81920 MiB\nGPU 1, NVIDIA H100 80GB HBM3: – %, 0 of 81920 MiB\n',
+    )
+    expect(stdout).toContain('Slurm: 3 PENDING, 2 RUNNING; pending for 2 Priority, 1 Resources\n')
+  })
+
+  it.each([
+    ['are not installed', {}],
+    ['fail', { 'nvidia-smi': 'echo "no driver"; exit 9', squeue: 'echo "no controller" >&2; exit 1' }],
+    ['print something else', { 'nvidia-smi': 'echo "No devices were found"', squeue: 'exit 1' }],
+  ] as const)('is not shown if its commands %s', async (how, programs) => {
+    writeRun(join(folder, 'seed-0'))
+    const env = commands(how.replaceAll(' ', '-'), programs)
+    const { code, stdout, stderr } = await eigenae(['watch', folder, '--terminal'], { env })
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('1 completed · 1 in all')
+    expect(stdout).not.toMatch(/GPU|Slurm/)
+  })
+
+  it('does not delay Ctrl-C, which ends a command that does not answer', async () => {
+    writeRun(join(folder, 'seed-0'))
+    const env = commands('silent', {
+      squeue: 'echo $$ > "$0.pid"; exec /usr/bin/env -S PATH=/usr/bin:/bin sleep 1000',
+    })
+    const { end } = await startWatch([folder], { env })
+    const pidFile = scratch('silent', 'squeue.pid')
+    await expect.poll(() => existsSync(pidFile) && readFileSync(pidFile, 'utf8')).toMatch(/^\d+\n$/)
+    expect((await end('SIGINT')).code).toBe(0)
+    const pid = Number(readFileSync(pidFile, 'utf8'))
+    await expect.poll(() => isAlive(pid)).toBe(false)
+  })
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
 
 describe('eigenae watch --terminal', () => {
   const folder = scratch('text')

@@ -9,17 +9,31 @@ const timeoutMilliseconds = 10_000
 
 /** Asks nvidia-smi and squeue, each only as often as it bears, and not again if it is not installed. */
 export class Machine {
+  readonly #signal: AbortSignal
+  #refreshing: Promise<boolean> | null = null
   #state: MachineState = { gpus: [], slurm: null }
   #hasGpus = true
   #hasSlurm = true
   #nextSlurm = 0
 
+  /** @param signal ends the questions that are not answered yet */
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+  }
+
   get state(): MachineState {
     return this.#state
   }
 
-  /** Returns whether the state has changed. */
-  async refresh(): Promise<boolean> {
+  /** Returns whether the state has changed. If the last questions are not answered yet, waits for them and asks nothing. */
+  refresh(): Promise<boolean> {
+    this.#refreshing ??= this.#ask().finally(() => {
+      this.#refreshing = null
+    })
+    return this.#refreshing
+  }
+
+  async #ask(): Promise<boolean> {
     const before = JSON.stringify(this.#state)
     const [gpus, slurm] = await Promise.all([this.#queryGpus(), this.#querySlurm()])
     this.#state = { gpus, slurm }
@@ -30,7 +44,8 @@ export class Machine {
     if (!this.#hasGpus) return []
     try {
       const args = [`--query-gpu=${fields.join(',')}`, '--format=csv,noheader,nounits']
-      const { stdout } = await promisify(execFile)('nvidia-smi', args, { timeout: timeoutMilliseconds })
+      const options = { timeout: timeoutMilliseconds, signal: this.#signal }
+      const { stdout } = await promisify(execFile)('nvidia-smi', args, options)
       return stdout.split('\n').flatMap(parseGpu)
     } catch (error) {
       if (hasCode(error, 'ENOENT')) this.#hasGpus = false
@@ -40,7 +55,7 @@ export class Machine {
 
   async #querySlurm(): Promise<SlurmState | null> {
     if (!this.#hasSlurm || performance.now() < this.#nextSlurm) return this.#state.slurm
-    const tasks = await listTasks()
+    const tasks = await listTasks(this.#signal)
     this.#nextSlurm = performance.now() + slurmMilliseconds
     // Without an answer at the first time there is no Slurm; later, its controller is only busy.
     if (tasks === null && this.#state.slurm === null) this.#hasSlurm = false

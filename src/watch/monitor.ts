@@ -38,6 +38,8 @@ const mostNotices = 1000
 /** A pass looks at all unfinished runs, and at this many of the others in turn. */
 const othersPerPass = 2000
 
+const runsPerPart = 500
+
 export class Monitor {
   readonly folder: string
   readonly #onUpdate: (update: Update) => void
@@ -47,7 +49,7 @@ export class Monitor {
   readonly #plans = new Map<string, WatchedPlan>()
   #sweeps: readonly SweepState[] = []
   #unreadable: readonly string[] = []
-  #unread = 0
+  #unread: number | null = null
   #changed = new Map<string, RunRow>()
   #removed = new Set<string>()
   #summary: Summary
@@ -68,6 +70,15 @@ export class Monitor {
   get state(): Update {
     const read = [...this.#runs.values()].map(({ row }) => row)
     return { summary: this.#summary, changed: [...read, ...this.#unbegun.values()], removed: [] }
+  }
+
+  /** The state in parts, each short enough for a page to read at once. */
+  get stateInParts(): readonly Update[] {
+    const { summary, changed, removed } = this.state
+    const parts = Array.from({ length: Math.max(1, Math.ceil(changed.length / runsPerPart)) }, (_, part) =>
+      changed.slice(part * runsPerPart, (part + 1) * runsPerPart),
+    )
+    return parts.map((runs) => ({ summary, changed: runs, removed }))
   }
 
   /** The runs as they were read last, by folder. */
@@ -146,7 +157,8 @@ export class Monitor {
 
   async #checkRuns(folders: readonly string[], signal?: AbortSignal): Promise<void> {
     const slice = new TimeSlice(signal)
-    this.#unread = folders.filter((folder) => !this.#runs.has(folder)).length
+    let unread = folders.filter((folder) => !this.#runs.has(folder)).length
+    this.#unread = unread
     for (const folder of folders) {
       if (slice.isOver()) {
         this.#report(false)
@@ -154,7 +166,7 @@ export class Monitor {
       }
       const isNew = !this.#runs.has(folder)
       await this.#checkRun(folder)
-      if (isNew) this.#unread--
+      if (isNew) this.#unread = --unread
     }
   }
 

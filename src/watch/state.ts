@@ -45,8 +45,8 @@ export interface Summary {
   readonly secondsLeft: number | null
   /** The sweeps in the folder. */
   readonly sweeps: readonly SweepState[]
-  /** Run folders that are not read yet, while the watch starts. */
-  readonly unread: number
+  /** Run folders that are not read yet, while the watch starts; null before it has listed them. */
+  readonly unread: number | null
   /** Folders that cannot be read, one line each. */
   readonly unreadable: readonly string[]
 }

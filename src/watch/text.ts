@@ -59,7 +59,8 @@ function summaryLines({ summary }: Update, size: Size): readonly string[] {
     cells.join('').slice(0, width).padEnd(width, '░'),
     [...(total === 0 ? ['no runs yet'] : [...words, `${total} in all`])].join(' · '),
     [
-      ...(unread > 0 ? [`reading ${unread} more runs …`] : []),
+      ...(unread === null ? ['looking for runs …'] : []),
+      ...(unread ? [`reading ${unread} more runs …`] : []),
       ...(secondsLeft === null ? [] : [`about ${clock(secondsLeft)} left`]),
       ...(secondsPerEpoch === null ? [] : [`${significant(secondsPerEpoch, 3)} s an epoch`]),
       ...sweeps.map(sweepText),

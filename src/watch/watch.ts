@@ -23,7 +23,7 @@ const machineMilliseconds = 5000
 
 /** Serves the page of a folder until the signal is aborted. @throws EigenaeError if the folder cannot be read. */
 export async function serveWatch(folder: string, options: WatchOptions, signal: AbortSignal): Promise<void> {
-  const machine = new Machine()
+  const machine = new Machine(signal)
   const monitor = new Monitor(folder, (update) => {
     server.send({ name: 'update', data: update })
     if (update.changed.length + update.removed.length > 0) scheduleReport()
@@ -56,7 +56,7 @@ export async function serveWatch(folder: string, options: WatchOptions, signal: 
     page: () => watchPage(basename(resolve(folder))),
     report,
     firstEvents: () => [
-      { name: 'state', data: monitor.state },
+      ...monitor.stateInParts.map((data, part) => ({ name: part === 0 ? 'state' : 'update', data })),
       machineEvent(),
       { name: 'report', data: null },
     ],
@@ -95,7 +95,7 @@ export async function describeWatch(
   { size, onLines, once }: TerminalOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const machine = new Machine()
+  const machine = new Machine(signal)
   let hasChanged = true
   const monitor = new Monitor(folder, () => {
     hasChanged = true

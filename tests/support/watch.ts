@@ -1,11 +1,12 @@
 import { expect } from 'vitest'
-import type { RunRow, Summary, Update } from '../../src/watch/state.js'
+import type { MachineState, RunRow, Summary, Update } from '../../src/watch/state.js'
 import { type Finished, type StartOptions, start } from './cli.js'
 
 /** The state that a reader of `eigenae watch` has after its messages. */
 export class Watched {
   readonly rows = new Map<string, RunRow>()
   summary: Summary | null = null
+  machine: MachineState | null = null
   reports = 0
 
   /** The names of the runs with a status. */
@@ -16,6 +17,7 @@ export class Watched {
 
   apply(event: string, data: string): void {
     if (event === 'report') this.reports++
+    if (event === 'machine') this.machine = JSON.parse(data) as MachineState
     if (event !== 'state' && event !== 'update') return
     const { summary, changed, removed } = JSON.parse(data) as Update
     for (const name of removed) this.rows.delete(name)

@@ -21,11 +21,15 @@ export interface Task {
 
 const fields = ['ArrayJobID', 'ArrayTaskID', 'JobID', 'State', 'Reason', 'NodeList', 'exit_code', 'Comment']
 
-/** Returns the user's array tasks, including those that ended recently; null if Slurm does not answer. */
-export async function listTasks(): Promise<readonly Task[] | null> {
+/** Returns the user's array tasks, including those that ended recently; null if Slurm does not answer or the signal is aborted. */
+export async function listTasks(signal?: AbortSignal): Promise<readonly Task[] | null> {
   const format = fields.map((field) => `${field}:|`).join(',')
   try {
-    const output = await run('squeue', ['--me', '--noheader', '--array', '--states=all', '-O', format])
+    const output = await run(
+      'squeue',
+      ['--me', '--noheader', '--array', '--states=all', '-O', format],
+      signal,
+    )
     return output.split('\n').flatMap(parseTask)
   } catch (error) {
     if (error instanceof SlurmError) return null
@@ -105,9 +109,10 @@ export async function requireSlurm(): Promise<void> {
 
 class SlurmError extends Error {}
 
-async function run(command: string, args: readonly string[]): Promise<string> {
+async function run(command: string, args: readonly string[], signal?: AbortSignal): Promise<string> {
   try {
-    const { stdout } = await promisify(execFile)(command, [...args], { maxBuffer: 2 ** 28, timeout: 120_000 })
+    const options = { maxBuffer: 2 ** 28, timeout: 120_000, ...(signal && { signal }) }
+    const { stdout } = await promisify(execFile)(command, [...args], options)
     return stdout
   } catch (error) {
     if (hasCode(error, 'ENOENT')) throw new SlurmError(`the command ${command} was not found`)

@@ -15,7 +15,7 @@ export function showSummary({
   const total = statuses.reduce((sum, status) => sum + counts[status], 0)
   const present = statuses.filter((status) => counts[status] > 0)
   const words = present.map((status) => `${counts[status]} ${status}`).join(' · ')
-  element('counts').textContent = total === 0 && unread === 0 ? 'no runs yet' : `${words} · ${total} in all`
+  element('counts').textContent = total > 0 ? `${words} · ${total} in all` : unread === 0 ? 'no runs yet' : ''
   element('bar').setAttribute('aria-label', words)
   element('bar').replaceChildren(
     ...['completed', 'running', 'failed', 'interrupted', 'damaged', 'waiting'].map((status) => {
@@ -26,7 +26,8 @@ export function showSummary({
     }),
   )
   element('pace').textContent = [
-    ...(unread > 0 ? [`reading ${unread} more runs …`] : []),
+    ...(unread === null ? ['looking for runs …'] : []),
+    ...(unread ? [`reading ${unread} more runs …`] : []),
     ...(secondsLeft === null ? [] : [`about ${clock(secondsLeft)} left`]),
     ...(secondsPerEpoch === null ? [] : [`${significant(secondsPerEpoch, 3)} s an epoch`]),
     ...unreadable,
