@@ -114,11 +114,13 @@ async function measure() {
     await idle(page)
     row('longest task of the page until then', await longestTask(page))
     await page.evaluate('window.tasks.length = 0')
-    const delays = await updateDelays(page, 10)
+    const { delays, redrawing } = await whileTraining(page)
     row('from a new epoch until the page shows it, median of 10', `${median(delays).toFixed(2)} s`)
     row('longest of 10', `${Math.max(...delays).toFixed(2)} s`)
-    row('longest task of the page in that time', await longestTask(page))
-    row('frames per second while the list scrolls', await scrollRate(page))
+    row('longest task of the page in that time', redrawing.before)
+    row('longest task while the charts in view are redrawn 5 times', redrawing.during)
+    row('frames per second of the page at rest', await frameRate(page, 0))
+    row('frames per second while the list scrolls', await frameRate(page, 400))
     row('memory of the watch', `${peakMegabytes(watch.pid)} MB`)
     const heap = await page.evaluate('performance.memory.usedJSHeapSize')
     row("memory of the page's script", `${(heap / 2 ** 20).toFixed(0)} MB`)
@@ -128,10 +130,12 @@ async function measure() {
   }
 }
 
-/** Trains a run in the folder and returns the time from each epoch's checkpoint until the page shows the epoch, in seconds. */
-async function updateDelays(page, epochs) {
+/**
+ * Trains a run in the folder. Returns the times from each of ten epochs' checkpoint until the page shows the epoch, in seconds,
+ * and the page's longest tasks in that time and while the charts are in view.
+ */
+async function whileTraining(page) {
   const run = join(folder, 'arm-0', 'seed-live')
-  rmSync(run, { recursive: true, force: true })
   const config = join(root, 'configs/eigen.json')
   const settings = ['data.limit=20000', 'train.epochs=1000', 'seed=99999'].flatMap((each) => ['--set', each])
   const training = spawn(
@@ -139,39 +143,62 @@ async function updateDelays(page, epochs) {
     [cli, 'train', '--config', config, '--out', run, ...settings, '--quiet'],
     { stdio: 'ignore' },
   )
+  try {
+    const delays = await updateDelays(page, run, 10)
+    const before = await longestTask(page)
+    const first = await page.locator('#pictures figure').first().elementHandle()
+    await first.scrollIntoViewIfNeeded()
+    await reports(page, 1)
+    await page.evaluate('window.tasks.length = 0')
+    await reports(page, 5)
+    return { delays, redrawing: { before, during: await longestTask(page) } }
+  } finally {
+    training.kill('SIGKILL')
+    rmSync(run, { recursive: true, force: true })
+  }
+}
+
+async function updateDelays(page, run, epochs) {
   await page.fill('#search', 'seed-live')
   const epochCell = '#table-watched tr[data-id="arm-0/seed-live"] td:nth-child(3)'
   const delays = []
-  try {
-    await page.waitForSelector(epochCell)
-    while (delays.length < epochs) {
-      const shown = await page.locator(epochCell).textContent()
-      await page.waitForFunction(
-        ([cell, old]) => document.querySelector(cell).textContent !== old,
-        [epochCell, shown],
-      )
-      delays.push((Date.now() - statSync(join(run, 'checkpoint/state.safetensors')).mtimeMs) / 1000)
-    }
-  } finally {
-    training.kill('SIGKILL')
+  await page.waitForSelector(epochCell)
+  while (delays.length < epochs) {
+    const shown = await page.locator(epochCell).textContent()
+    await page.waitForFunction(
+      ([cell, old]) => document.querySelector(cell).textContent !== old,
+      [epochCell, shown],
+    )
+    delays.push((Date.now() - statSync(join(run, 'checkpoint/state.safetensors')).mtimeMs) / 1000)
   }
   return delays
 }
 
-/** Scrolls the list of runs for two seconds and counts the frames. */
-async function scrollRate(page) {
+/** Waits until the page has shown more reports. */
+async function reports(page, count) {
+  await page.evaluate(`new Promise((resolve) => {
+    const shown = () => Number(document.body.dataset.reports)
+    const enough = shown() + ${count}
+    const look = () => (shown() >= enough ? resolve() : setTimeout(look, 100))
+    look()
+  })`)
+}
+
+/** Scrolls the list of runs by `step` pixels in every frame for two seconds. */
+async function frameRate(page, step) {
+  await page.locator('#runs').scrollIntoViewIfNeeded()
   await page.fill('#search', '')
   const frames = await page.evaluate(`new Promise((resolve) => {
     const box = document.getElementById('table-watched')
     const began = performance.now()
     let frames = 0
-    const step = (now) => {
-      box.scrollTop += 400
+    const frame = (now) => {
+      box.scrollTop += ${step}
       frames++
-      if (now - began < 2000) requestAnimationFrame(step)
+      if (now - began < 2000) requestAnimationFrame(frame)
       else resolve(frames / 2)
     }
-    requestAnimationFrame(step)
+    requestAnimationFrame(frame)
   })`)
   return String(Math.round(frames))
 }

@@ -13,15 +13,23 @@ type Sorting = { readonly column: number; readonly descending: boolean } | null
 const order = new Intl.Collator('en', { numeric: true })
 
 export class DataTable {
-  readonly #box: HTMLElement
   readonly #head = document.createElement('thead')
   readonly #body = document.createElement('tbody')
+  readonly #above = document.createElement('tr')
+  readonly #below = document.createElement('tr')
+  readonly #box: HTMLElement
+  readonly #keep: (row: TableRow) => boolean
   #table: TableData = { columns: [], rows: [] }
   #sorted: readonly TableRow[] = []
   #sorting: Sorting = null
-  #rowHeight = 30
+  /** The elements of the rows in view. */
+  #elements = new Map<TableRow, HTMLElement>()
   #drawn = { first: -1, last: -1 }
-  readonly #keep: (row: TableRow) => boolean
+  #rowHeight = 30
+  #isMeasured = false
+  // Reading these from the box after a change would make the browser lay the page out at once.
+  #scrollTop = 0
+  #boxHeight = 600
 
   /** @param keep whether a row is shown; read again by `refresh` */
   constructor(box: HTMLElement, keep: (row: TableRow) => boolean = () => true) {
@@ -30,16 +38,24 @@ export class DataTable {
     const table = document.createElement('table')
     table.append(this.#head, this.#body)
     box.replaceChildren(table)
-    box.addEventListener('scroll', () => this.#drawWindow(false), { passive: true })
+    const look = () => {
+      this.#scrollTop = box.scrollTop
+      this.#boxHeight = box.clientHeight || this.#boxHeight
+      this.#drawWindow(false)
+    }
+    box.addEventListener('scroll', look, { passive: true })
+    new ResizeObserver(look).observe(box)
   }
 
-  /** Shows other rows. The reader's order stays if the columns are the same. */
+  /** Shows other rows; those that are the same objects as before keep their elements. The reader's order stays if the columns are the same. */
   show(table: TableData): void {
     const titles = ({ columns }: TableData) => JSON.stringify(columns)
     const isSame = titles(table) === titles(this.#table)
     this.#table = table
     if (!isSame) {
       this.#sorting = null
+      this.#isMeasured = false
+      this.#elements = new Map()
       this.#drawHead()
     }
     this.refresh()
@@ -49,7 +65,12 @@ export class DataTable {
   refresh(): void {
     const kept = this.#table.rows.filter(this.#keep)
     this.#sorted = this.#sorting === null ? kept : kept.sort(rowOrder(this.#sorting))
+    if (this.#isLong) this.#keepWidths()
     this.#drawWindow(true)
+  }
+
+  get #isLong(): boolean {
+    return this.#sorted.length > mostElements
   }
 
   get shownRows(): number {
@@ -75,6 +96,7 @@ export class DataTable {
       this.#sorting = { column, descending: isAgain ? !this.#sorting!.descending : descending }
       for (const each of cell.parentElement!.children) each.removeAttribute('aria-sort')
       cell.setAttribute('aria-sort', this.#sorting.descending ? 'descending' : 'ascending')
+      this.#scrollTop = 0
       this.#box.scrollTop = 0
       this.refresh()
     })
@@ -83,35 +105,59 @@ export class DataTable {
   }
 
   /** Draws the rows in view, with an empty row above and below that is as high as the others would be. */
-  #drawWindow(hasChanged: boolean, isRetry = false): void {
+  #drawWindow(hasChanged: boolean): void {
     const { first, last } = this.#window()
     if (!hasChanged && first === this.#drawn.first && last === this.#drawn.last) return
     this.#drawn = { first, last }
-    const rows = this.#sorted.slice(first, last).map((row) => this.#row(row))
-    const above = spacer(first * this.#rowHeight, this.#table.columns.length)
-    const below = spacer((this.#sorted.length - last) * this.#rowHeight, this.#table.columns.length)
-    this.#body.replaceChildren(...above, ...rows, ...below)
-    const height = rows[0]?.getBoundingClientRect().height
-    if (height && !isRetry && Math.abs(height - this.#rowHeight) > 0.01) {
-      this.#rowHeight = height
-      // The empty rows were as high as the rows were thought to be.
-      this.#drawWindow(true, true)
-    }
-    if (this.#sorted.length > mostElements) this.#keepWidths()
+    const before = this.#elements
+    const shown = this.#sorted.slice(first, last)
+    this.#elements = new Map(shown.map((row) => [row, before.get(row) ?? this.#row(row)]))
+    const height = { above: first * this.#rowHeight, below: (this.#sorted.length - last) * this.#rowHeight }
+    setChildren(this.#body, [
+      ...this.#spacer(this.#above, height.above),
+      ...this.#elements.values(),
+      ...this.#spacer(this.#below, height.below),
+    ])
+    if (this.#isLong && !this.#isMeasured) this.#measure()
+  }
+
+  /** Draws again with the height that the rows really have. */
+  #measure(): void {
+    const [row] = this.#elements.values()
+    const height = row?.getBoundingClientRect().height
+    if (!height) return
+    this.#isMeasured = true
+    this.#rowHeight = height
+    this.#drawWindow(true)
   }
 
   #window(): { readonly first: number; readonly last: number } {
     const { length } = this.#sorted
-    if (length <= mostElements) return { first: 0, last: length }
-    const top = Math.floor(this.#box.scrollTop / this.#rowHeight)
-    const inView = Math.ceil((this.#box.clientHeight || 600) / this.#rowHeight)
+    if (!this.#isLong) return { first: 0, last: length }
+    const top = Math.floor(this.#scrollTop / this.#rowHeight)
+    const inView = Math.ceil(this.#boxHeight / this.#rowHeight)
     const first = Math.max(0, Math.min(top, length - inView) - rowsBeyondView)
     return { first, last: Math.min(length, top + inView + rowsBeyondView) }
   }
 
   /** Without this, the columns would move whenever wider cells come into view. */
   #keepWidths(): void {
-    for (const title of this.#head.querySelectorAll('th')) title.style.minWidth = `${title.offsetWidth}px`
+    for (const [column, title] of [...this.#head.querySelectorAll('th')].entries()) {
+      const longest = this.#sorted.reduce(
+        (most, { cells }) => Math.max(most, textOf(cells[column]!).length),
+        0,
+      )
+      title.style.minWidth = `min(${longest}ch, 22rem)`
+    }
+  }
+
+  /** Returns an empty row that takes the place of rows out of view; none if there are none. */
+  #spacer(line: HTMLElement, height: number): readonly HTMLElement[] {
+    if (height <= 0) return []
+    const cell = line.firstElementChild ?? line.appendChild(document.createElement('td'))
+    cell.setAttribute('colspan', String(this.#table.columns.length))
+    cell.setAttribute('style', `height: ${height}px; padding: 0; border: 0`)
+    return [line]
   }
 
   #row({ arm, id, cells }: TableRow): HTMLElement {
@@ -123,14 +169,15 @@ export class DataTable {
   }
 }
 
-function spacer(height: number, columns: number): readonly HTMLElement[] {
-  if (height <= 0) return []
-  const line = document.createElement('tr')
-  const cell = document.createElement('td')
-  cell.colSpan = columns
-  cell.style.cssText = `height: ${height}px; padding: 0; border: 0`
-  line.append(cell)
-  return [line]
+/** Makes these the children. Those that stay are not touched, so that the browser lays out only the others. */
+function setChildren(parent: HTMLElement, children: readonly HTMLElement[]): void {
+  const wanted = new Set<Element>(children)
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove()
+  let next = parent.firstElementChild
+  for (const child of children) {
+    if (child === next) next = child.nextElementSibling
+    else parent.insertBefore(child, next)
+  }
 }
 
 function cellElement(
@@ -169,10 +216,16 @@ function curveElement(values: readonly number[]): SVGElement {
   return element
 }
 
+/** Whether the page's style has a colour for an arm, which takes long to ask. */
+const hasColour = new Map<number, boolean>()
+
 /** A dot in the arm's colour; none if the pictures do not show the arm. */
 function swatch(arm: number): readonly HTMLElement[] {
-  const colour = getComputedStyle(document.documentElement).getPropertyValue(`--arm-${arm}`)
-  if (colour === '') return []
+  if (!hasColour.has(arm)) {
+    const style = getComputedStyle(document.documentElement)
+    hasColour.set(arm, style.getPropertyValue(`--arm-${arm}`) !== '')
+  }
+  if (!hasColour.get(arm)) return []
   const dot = document.createElement('span')
   dot.className = 'swatch'
   dot.style.background = `var(--arm-${arm})`
@@ -194,6 +247,10 @@ function rowOrder({ column, descending }: NonNullable<Sorting>) {
 function rankOf(value: unknown): number {
   if (typeof value === 'number') return 0
   return value === null ? 2 : 1
+}
+
+function textOf(cell: TableCell): string {
+  return typeof cell === 'string' ? cell : cell.text
 }
 
 function sortValue(cell: TableCell): number | string | null {

@@ -22,7 +22,6 @@ events.addEventListener('error', () => {
 listen<Update>('state', (update) => {
   runs.clear()
   show(update)
-  document.body.dataset.ready = 'true'
 })
 listen<Update>('update', show)
 listen<MachineState>('machine', showMachine)
@@ -32,8 +31,19 @@ function listen<Data>(name: string, act: (data: Data) => void): void {
   events.addEventListener(name, ({ data }: MessageEvent<string>) => act(JSON.parse(data) as Data))
 }
 
+let latest: Update['summary'] | null = null
+
+/** Updates that arrive in one frame are drawn together, and those of a hidden page when it is shown again. */
 function show(update: Update): void {
   runs.apply(update)
-  showSummary(update.summary)
+  if (latest === null) requestAnimationFrame(draw)
+  latest = update.summary
+}
+
+function draw(): void {
+  if (latest !== null) showSummary(latest)
+  latest = null
+  runs.draw()
+  document.body.dataset.ready = 'true'
   document.body.dataset.updates = String(Number(document.body.dataset.updates ?? 0) + 1)
 }

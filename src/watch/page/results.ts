@@ -41,12 +41,15 @@ export class LiveResults {
       this.#life.abort()
       this.#life = new AbortController()
       const restore = chosenValues(this.#element)
+      // Until its tables and charts are drawn, the page must not be shorter, which would scroll it.
+      this.#element.style.minHeight = `${this.#element.offsetHeight}px`
       // The server has escaped all text from runs, as in report.html.
       this.#element.innerHTML = html
       this.#showContents(contents)
       this.#report = new Report(data, { lazy: true, signal: this.#life.signal, hidden })
       await this.#report.show(data)
       restore()
+      this.#element.style.removeProperty('min-height')
     } else await this.#report.show(data)
     document.body.dataset.reports = String(Number(document.body.dataset.reports ?? 0) + 1)
   }
@@ -65,22 +68,25 @@ export class LiveResults {
   }
 }
 
-/** Returns a function that chooses again what the reader has chosen. */
+/** Returns a function that chooses again what the reader has chosen and the page has not. */
 function chosenValues(element: HTMLElement): () => void {
   const chosen = Array.from(
     element.querySelectorAll<HTMLSelectElement | HTMLInputElement>('select, input'),
-    (each) => ({
-      id: each.id,
-      value: each.value,
-      checked: each instanceof HTMLInputElement && each.checked,
-    }),
+    (control) => ({ id: control.id, state: stateOf(control) }),
   )
   return () => {
-    for (const { id, value, checked } of chosen) {
+    for (const { id, state } of chosen) {
       const control = document.getElementById(id)
-      if (control instanceof HTMLInputElement) control.checked = checked
-      else if (control instanceof HTMLSelectElement) control.value = value
-      control?.dispatchEvent(new Event('change'))
+      const isControl = control instanceof HTMLInputElement || control instanceof HTMLSelectElement
+      if (!isControl || stateOf(control) === state) continue
+      if (control instanceof HTMLInputElement) control.checked = state === true
+      else control.value = String(state)
+      control.dispatchEvent(new Event('change'))
     }
   }
+}
+
+/** Returns whether a box is checked, or the chosen value. */
+function stateOf(control: HTMLSelectElement | HTMLInputElement): string | boolean {
+  return control instanceof HTMLInputElement ? control.checked : control.value
 }

@@ -1,5 +1,5 @@
 import { DataTable } from '../../report/page/table.js'
-import type { TableColumn, TableData, TableRow } from '../../report/report-data.js'
+import type { TableColumn, TableRow } from '../../report/report-data.js'
 import { clock, significant } from '../../text/format.js'
 import { type RunRow, statuses, type Update } from '../state.js'
 
@@ -23,15 +23,24 @@ const failureColumns: readonly TableColumn[] = [
 // Runs that need attention come first; without a choice of the reader, this is the order.
 const rankOf = new Map(statuses.map((status, index) => [status, index]))
 
+/** A run and its rows in the tables. */
+interface ShownRun {
+  readonly row: RunRow
+  readonly shown: TableRow
+  /** Null unless the run has failed or was interrupted. */
+  readonly failure: TableRow | null
+}
+
 /** The tables of all runs and of the failed ones. */
 export class RunList {
-  readonly #rows = new Map<string, { readonly row: RunRow; readonly shown: TableRow }>()
+  readonly #rows = new Map<string, ShownRun>()
   readonly #status = document.getElementById('status') as HTMLSelectElement
   readonly #search = document.getElementById('search') as HTMLInputElement
   readonly #shown = document.getElementById('shown')!
   readonly #failures = document.getElementById('failures')!
   readonly #all: DataTable
   readonly #failed = new DataTable(document.getElementById('table-failures')!)
+  #hasChanged = true
 
   constructor() {
     this.#all = new DataTable(document.getElementById('table-watched')!, (row) => this.#isChosen(row))
@@ -44,24 +53,29 @@ export class RunList {
   }
 
   clear(): void {
+    this.#hasChanged = true
     this.#rows.clear()
   }
 
   apply({ changed, removed }: Update): void {
     for (const name of removed) this.#rows.delete(name)
-    for (const row of changed) this.#rows.set(row.name, { row, shown: tableRow(row) })
-    if (changed.length + removed.length > 0) this.#show()
+    for (const row of changed)
+      this.#rows.set(row.name, { row, shown: tableRow(row), failure: failureRow(row) })
+    if (changed.length + removed.length > 0) this.#hasChanged = true
   }
 
-  #show(): void {
+  /** Draws the tables if runs have changed. */
+  draw(): void {
+    if (!this.#hasChanged) return
+    this.#hasChanged = false
     const inOrder = [...this.#rows.values()].sort(
       (a, b) => rankOf.get(a.row.status)! - rankOf.get(b.row.status)!,
     )
     this.#all.show({ columns, rows: inOrder.map(({ shown }) => shown) })
-    const failed = inOrder.filter(({ row }) => row.reason !== null)
+    const failed = inOrder.flatMap(({ failure }) => failure ?? [])
     for (const element of [this.#failures, document.querySelector('a[href="#failures"]')!])
       element.toggleAttribute('hidden', failed.length === 0)
-    this.#failed.show(failureTable(failed.map(({ row }) => row)))
+    this.#failed.show({ columns: failureColumns, rows: failed })
     this.#count()
   }
 
@@ -72,7 +86,10 @@ export class RunList {
   }
 
   #isChosen({ id }: TableRow): boolean {
-    const { row } = this.#rows.get(id!)!
+    const run = this.#rows.get(id!)
+    // Removed since the table was drawn.
+    if (run === undefined) return false
+    const { row } = run
     const status = this.#status.value
     return (status === '' || row.status === status) && row.name.includes(this.#search.value.trim())
   }
@@ -96,15 +113,13 @@ function tableRow(row: RunRow): TableRow {
   }
 }
 
-function failureTable(rows: readonly RunRow[]): TableData {
+function failureRow({ name, status, epoch, epochs, reason }: RunRow): TableRow | null {
+  if (reason === null) return null
   return {
-    columns: failureColumns,
-    rows: rows.map(({ name, status, epoch, epochs, reason }) => ({
-      cells: [
-        { text: name, tone: `status ${status}` },
-        { text: epochs === null ? '–' : `${epoch}/${epochs}`, sort: epoch },
-        reason ?? '',
-      ],
-    })),
+    cells: [
+      { text: name, tone: `status ${status}` },
+      { text: epochs === null ? '–' : `${epoch}/${epochs}`, sort: epoch },
+      reason,
+    ],
   }
 }
