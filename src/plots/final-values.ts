@@ -5,8 +5,9 @@ import { withoutWideInterval } from './epochs.js'
 
 const shown: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_rank', 'linear_probe_accuracy']
 
-// More ticks would overlap.
+// More ticks of an arm would overlap, and more of all arms would make a page slow that draws them again after each epoch.
 const mostTicks = 50
+const mostTicksOfAll = 2000
 
 // About the width of a label's character and of the space around a label, in pixels.
 const labelSize = { character: 6.3, around: 24 }
@@ -25,15 +26,16 @@ export function finalValuesChart(whole: Comparison, drawn: readonly Arm[]): Char
   const chosen = shown.filter((metric) => results.some((result) => result.metric === metric))
   const longest = Math.max(...arms.map(({ label }) => label.length))
   const margin = Math.ceil(labelSize.around + labelSize.character * longest)
+  const most = Math.max(1, Math.min(mostTicks, Math.floor(mostTicksOfAll / (arms.length * chosen.length))))
+  const areAllDrawn = arms.every(({ runs }) => runs.length <= most)
   const panel = { width: 270, height: Math.max(60, (arms.length > 12 ? 20 : 28) * arms.length) }
   return {
     name: 'final',
     title: `After the last epoch${arms.length < whole.arms.length ? `, the first ${arms.length} of ${whole.arms.length} arms` : ''}`,
-    caption:
-      'Ticks: single runs. Dots and bars: their mean and, with at least five seeds, its 95 % interval.',
+    caption: `Ticks: ${areAllDrawn ? 'single runs' : `the first ${most} runs of each arm`}. Dots and bars: ${areAllDrawn ? 'their mean' : 'the mean of all runs'} and, with at least five seeds, its 95 % interval.`,
     panels: { count: chosen.length, ...panel, columns: 2, margin },
     spec: {
-      data: { values: [...meansOf(comparison, chosen), ...runsOf(comparison, chosen)] },
+      data: { values: [...meansOf(comparison, chosen), ...runsOf(comparison, chosen, most)] },
       facet: { field: 'panel', type: 'nominal', title: null, sort: chosen.map(titleOf) },
       spec: {
         layer: layers(
@@ -60,10 +62,10 @@ function meansOf({ arms, results }: Comparison, chosen: readonly Metric[]): read
     })
 }
 
-function runsOf({ arms }: Comparison, chosen: readonly Metric[]): readonly Spec[] {
+function runsOf({ arms }: Comparison, chosen: readonly Metric[], most: number): readonly Spec[] {
   return arms.flatMap((arm) =>
     chosen.flatMap((metric) =>
-      arm.runs.slice(0, mostTicks).map((run) => ({
+      arm.runs.slice(0, most).map((run) => ({
         kind: 'run',
         [armField]: arm.label,
         panel: titleOf(metric),

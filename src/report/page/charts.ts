@@ -14,8 +14,8 @@ declare const vegaLite: typeof VegaLite
 const darkScheme = matchMedia('(prefers-color-scheme: dark)')
 const tooltip = document.getElementById('tooltip')!
 
-// More marks than this are slow as elements of an SVG.
-const mostElements = 3000
+// More marks than this are slow as elements of an SVG, above all on a page that draws them again and again.
+const mostElements = { once: 3000, repeatedly: 1000 }
 
 export interface ChartsOptions {
   /** Whether charts are drawn only when they come into view, for a page that changes. */
@@ -37,6 +37,8 @@ export class Charts {
   readonly #stale = new Set<string>()
   readonly #views = new Map<string, Vega.View>()
   readonly #charts = new Map<string, Chart>()
+  /** The charts as JSON, by which changes are found. */
+  readonly #texts = new Map<string, string>()
   #themes: ReportData['themes']
   #redraw: Promise<void> = Promise.resolve()
 
@@ -64,7 +66,9 @@ export class Charts {
 
   /** Replaces a chart, which is drawn later. The page has an element for its name. */
   set(chart: Chart): void {
-    if (JSON.stringify(this.#charts.get(chart.name)) === JSON.stringify(chart)) return
+    const text = JSON.stringify(chart)
+    if (this.#texts.get(chart.name) === text) return
+    this.#texts.set(chart.name, text)
     this.#charts.set(chart.name, chart)
     this.#stale.add(chart.name)
   }
@@ -110,7 +114,7 @@ export class Charts {
     const view = new vega.View(dataflow, {
       container: element,
       hover: true,
-      renderer: marksOf(chart) > mostElements ? 'canvas' : 'svg',
+      renderer: marksOf(chart) > mostElements[this.#lazy ? 'repeatedly' : 'once'] ? 'canvas' : 'svg',
     })
     view.tooltip((_, event, __, value) => showTooltip(event, value))
     view.signal('hidden', [...this.#hidden])

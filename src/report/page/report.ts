@@ -37,8 +37,10 @@ export class Report {
     this.#data = data
     await this.#showTables()
     document.getElementById('notes-main')!.replaceChildren(...data.notes.map(noteElement))
-    for (const chart of data.charts) this.#charts.set(chart)
-    await nextTask()
+    for (const chart of data.charts) {
+      this.#charts.set(chart)
+      await nextTask()
+    }
     this.#axes.show(data.choices, data.labels)
     document.getElementById('csv')!.hidden = data.csv === null
     await this.#charts.drawStale()
