@@ -32,16 +32,16 @@ export class Report {
     return this.#charts.hidden
   }
 
-  /** Shows the data. Resolves when the charts are drawn. */
+  /** Fills the choices at once, then shows the data. Resolves when the charts are drawn. */
   async show(data: ReportData): Promise<void> {
     this.#data = data
+    this.#axes.show(data.choices, data.labels)
     await this.#showTables()
     document.getElementById('notes-main')!.replaceChildren(...data.notes.map(noteElement))
     for (const chart of data.charts) {
       this.#charts.set(chart)
       await nextTask()
     }
-    this.#axes.show(data.choices, data.labels)
     document.getElementById('csv')!.hidden = data.csv === null
     await this.#charts.drawStale()
   }

@@ -47,8 +47,9 @@ export class LiveResults {
       this.#element.innerHTML = html
       this.#showContents(contents)
       this.#report = new Report(data, { lazy: true, signal: this.#life.signal, hidden })
-      await this.#report.show(data)
+      const drawn = this.#report.show(data)
       restore()
+      await drawn
       this.#element.style.removeProperty('min-height')
     } else await this.#report.show(data)
     document.body.dataset.reports = String(Number(document.body.dataset.reports ?? 0) + 1)
@@ -80,7 +81,8 @@ function chosenValues(element: HTMLElement): () => void {
       const isControl = control instanceof HTMLInputElement || control instanceof HTMLSelectElement
       if (!isControl || stateOf(control) === state) continue
       if (control instanceof HTMLInputElement) control.checked = state === true
-      else control.value = String(state)
+      else if (Array.from(control.options).some(({ value }) => value === state)) control.value = String(state)
+      else continue
       control.dispatchEvent(new Event('change'))
     }
   }
