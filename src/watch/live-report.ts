@@ -77,7 +77,7 @@ export class LiveReports {
     const results = metrics.flatMap((metric) => resultsOf(arms, metric))
     const sweep = commonSweep(arms)
     const drawn = needsSpectra ? await this.#withSpectra(labelled) : labelled
-    const drawnOf = new Map<Arm, Arm>(arms.map((arm, index) => [arm, drawn[index]!]))
+    const pictured = new Map<Arm, Arm>(arms.map((arm, index) => [arm, drawn[index]!]))
     const complete = read.arms.filter(({ runs }) => runs.length > 0)
     const warnings = [
       ...read.notes,
@@ -93,7 +93,7 @@ export class LiveReports {
         baseline: drawn[baseline]!,
         sweep,
         dropped: [],
-        results: results.map((result) => ({ ...result, arm: drawnOf.get(result.arm)! })),
+        results: results.map((result) => ({ ...result, arm: pictured.get(result.arm)! })),
         warnings,
       },
     }
