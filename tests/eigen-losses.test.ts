@@ -46,7 +46,7 @@ describe('the kinds of eigen losses', () => {
       'train.batchSize: must be over 8, the width of encoder.0, with loss.eigen on that layer: the rank of its matrix is at most the number of images (got 8)',
     ])
     expect(mistakes({ kind: 'kl-normal', layers: ['encoder.0'] }, 7)).toEqual([
-      'train.batchSize: must be at least 8 for loss.eigen (got 7)',
+      'train.batchSize: must be at least 8, the width of encoder.0, with loss.eigen on that layer: the rank of its matrix is at most the number of images (got 7)',
     ])
     expect(mistakes({ kind: 'variance' }, 1)).toEqual([
       'train.batchSize: must be at least 2 for loss.eigen (got 1)',

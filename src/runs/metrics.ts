@@ -39,7 +39,7 @@ export interface LayerMeasures {
   readonly width: number
   /** Units that are 0 on all images. */
   readonly deadUnits: number
-  /** The effective rank of the linear map's output, as for a spectrum. */
+  /** The effective rank of the linear map's output, as for a spectrum; NaN for layers over 512 units. */
   readonly effectiveRank: number
   /** Variance over the images of the linear map's output, its mean over the units. */
   readonly meanVariance: number

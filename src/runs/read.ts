@@ -230,6 +230,8 @@ function* wholeLines(text: string): Generator<string, undefined> {
 }
 
 const mayBeEmpty: ReadonlySet<string> = new Set(optionalMetrics)
+/** The columns that may be empty in layers.csv. */
+const mayBeEmptyInLayers: ReadonlySet<string> = new Set(['effective_rank'])
 
 /**
  * Returns a row, null if a field that should be a number is none. Ten times as fast as a general CSV parser.
@@ -241,11 +243,12 @@ function parseFields<Columns extends readonly string[]>(
   fieldIndexes: readonly number[],
 ): Row<Columns> | null {
   const row: Record<string, number | string> = {}
+  const optional = isTextColumn(columns[1]!) ? mayBeEmptyInLayers : mayBeEmpty
   for (let i = 0; i < columns.length; i++) {
     const column = columns[i]!
     const field = fields[fieldIndexes[i]!] ?? 'NaN'
     const value = Number(field)
-    const isMissing = field === '' && !mayBeEmpty.has(column)
+    const isMissing = field === '' && !optional.has(column)
     if (isTextColumn(column)) row[column] = field
     else if (isMissing || (Number.isNaN(value) && field !== 'NaN')) return null
     else row[column] = field === '' ? Number.NaN : value

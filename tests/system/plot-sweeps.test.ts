@@ -1,9 +1,9 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { ReportData } from '../src/report/report-data.js'
-import { eigenae, scratchFolder } from './support/cli.js'
-import { writeRun } from './support/run-folder.js'
+import type { ReportData } from '../../src/report/report-data.js'
+import { eigenae, scratchFolder } from '../support/cli.js'
+import { writeRun } from '../support/run-folder.js'
 
 const scratch = scratchFolder()
 const weights = [0, 0.01, 0.1, 1] as const

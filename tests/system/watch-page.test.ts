@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { configs, scratchFolder, start } from './support/cli.js'
-import { writeRun } from './support/run-folder.js'
-import { startWatch } from './support/watch.js'
+import { configs, scratchFolder, start } from '../support/cli.js'
+import { writeRun } from '../support/run-folder.js'
+import { startWatch } from '../support/watch.js'
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const missing = !existsSync(executablePath)

@@ -12,12 +12,12 @@ import {
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { ReportData } from '../src/report/report-data.js'
-import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
-import { writeRun } from './support/run-folder.js'
-import { writeProgram } from './support/tensorflow.js'
-import { hasScript, onTerminal } from './support/terminal.js'
-import { startWatch } from './support/watch.js'
+import type { ReportData } from '../../src/report/report-data.js'
+import { eigenae, scratchFolder, start, trainArgs } from '../support/cli.js'
+import { writeRun } from '../support/run-folder.js'
+import { writeProgram } from '../support/tensorflow.js'
+import { hasScript, onTerminal } from '../support/terminal.js'
+import { startWatch } from '../support/watch.js'
 
 const scratch = scratchFolder()
 

@@ -2,17 +2,17 @@ import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadDataSet } from '../src/data/load.js'
-import { evaluationNoise } from '../src/model/random.js'
-import { eigenae, scratchFolder } from './support/cli.js'
-import { drawn, lowestPoint, shown, stripChanges } from './support/explore-page.js'
+import { loadDataSet } from '../../src/data/load.js'
+import { evaluationNoise } from '../../src/model/random.js'
+import { eigenae, scratchFolder } from '../support/cli.js'
+import { drawn, lowestPoint, shown, stripChanges } from '../support/explore-page.js'
 import {
   decodedByEngine,
   deviations,
   killDimensions,
   trainSmall,
   withModel,
-} from './support/explored-runs.js'
+} from '../support/explored-runs.js'
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const missing = !existsSync(executablePath)
