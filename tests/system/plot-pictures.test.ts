@@ -2,11 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { renderAsync } from '@resvg/resvg-js'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { lineIndexes, spansOf } from '../src/comparison/series.js'
-import { KeptEpochs } from '../src/runs/read.js'
-import { metricsColumns } from '../src/runs/tables.js'
-import { eigenae, scratchFolder } from './support/cli.js'
-import { writeRun } from './support/run-folder.js'
+import { lineIndexes, spansOf } from '../../src/comparison/series.js'
+import { KeptEpochs } from '../../src/runs/read.js'
+import { metricsColumns } from '../../src/runs/tables.js'
+import { eigenae, scratchFolder } from '../support/cli.js'
+import { writeRun } from '../support/run-folder.js'
 
 const scratch = scratchFolder()
 const plot = (run: string) => eigenae(['plot', run, '--out', `${run}-pictures`], { cwd: scratch() })

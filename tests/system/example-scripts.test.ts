@@ -3,9 +3,9 @@ import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { scratchFolder } from './support/cli.js'
+import { scratchFolder } from '../support/cli.js'
 
-const root = join(import.meta.dirname, '..')
+const root = join(import.meta.dirname, '../..')
 const scratch = scratchFolder()
 
 /** Runs an example in a folder and with an eigenae in the path, as after an installation. */

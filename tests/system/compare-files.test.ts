@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { pairedTest } from '../src/comparison/statistics.js'
-import { ownProcessTag } from '../src/files/processes.js'
-import { comparisonPictures } from '../src/plots/comparison.js'
-import { eigenae, scratchFolder } from './support/cli.js'
-import { threeArms, writeArms } from './support/compared-arms.js'
-import { writeRun } from './support/run-folder.js'
+import { pairedTest } from '../../src/comparison/statistics.js'
+import { ownProcessTag } from '../../src/files/processes.js'
+import { comparisonPictures } from '../../src/plots/comparison.js'
+import { eigenae, scratchFolder } from '../support/cli.js'
+import { threeArms, writeArms } from '../support/compared-arms.js'
+import { writeRun } from '../support/run-folder.js'
 
 const scratch = scratchFolder()
 const compare = (...args: readonly string[]) => eigenae(['compare', ...args], { cwd: scratch() })
