@@ -20,7 +20,7 @@ namespace eigenae {
 struct Batch {
   int count = 0;
   OptimizerStep update{};
-  const double* weights = nullptr;  // of the eigen losses
+  const double* weights = nullptr;  // the eigen losses'
   // From the data set:
   const Images* images = nullptr;
   const std::uint32_t* index = nullptr;  // [count]
