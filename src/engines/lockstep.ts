@@ -112,10 +112,7 @@ export class Lockstep {
     }
   }
 
-  /**
-   * The first member's signal stops all, because signals go to the whole process, because signals go to the whole
-   * process.
-   */
+  /** The first member's signal stops all, because signals go to the whole process. */
   async #train(waiting: readonly WaitingEpoch[]): Promise<void> {
     const report = (progress: EpochProgress) => {
       for (const { onProgress } of waiting) onProgress(progress)
