@@ -31,7 +31,15 @@ final() {
 }
 final final
 
-# 4. Does it last?
+# 4. Why? The eigen loss without batch norm that is best on validation, with each of its parts taken out.
+mkdir -p "$out/why"
+cp $study/why/*.json "$out/why"
+[ -e "$out/why/winner.json" ] || eigenae best "$out"/search/latent-*,trial-* "$out"/search/all-*,trial-* \
+  "$out"/search/leaky-relu-*,trial-* --metric validation_denoise_mse --out "$out/why/winner.json"
+eigenae sweep --config "$out/why/sweep.json" --set data.validation=0 --out "$out/why/runs" --resume
+eigenae compare "$out/why/runs" --out "$out/why/report"
+
+# 5. Does it last?
 for latent in 2 4 32; do final latent-$latent --set "model.widths=[784,128,64,12,$latent]"; done
 final noise-0.5 --set data.noise=0.5
 final batch-256 --set train.batchSize=256
