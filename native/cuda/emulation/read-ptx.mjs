@@ -25,9 +25,10 @@ export function readPtx(text) {
   for (const part of statements(text, module)) {
     if (kernel === undefined) {
       if (part.kind === 'open' || part.kind === 'close') throw new PtxError(part.line, 'unexpected brace')
-      const entry = /^(\.visible |\.weak )?\.entry /.test(part.text)
-      if (entry) module.kernels.push((kernel = readHeader(part)))
-      else module.variables.push(readVariable(part))
+      if (/^(\.visible |\.weak )?\.entry /.test(part.text)) {
+        kernel = readHeader(part)
+        module.kernels.push(kernel)
+      } else module.variables.push(readVariable(part))
       continue
     }
     if (part.kind === 'open') depth++

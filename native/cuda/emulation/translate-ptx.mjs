@@ -44,7 +44,7 @@ export function translatePtx(text, file = 'kernel.ptx') {
     ),
     '};',
     '}  // namespace',
-    `TranslatedModule eigenae_translated_module() { return {kernels, ${module.kernels.length}}; }`,
+    `TranslatedModule eigenae_translated_module() { return {kernels, ${module.kernels.length}, launchTranslated}; }`,
     '',
   ].join('\n')
 }
@@ -77,7 +77,6 @@ function defineVariable({ name, type, alignment, count, values, space }) {
 class KernelTranslation {
   usedVariables = new Set()
   #kernel
-  #shared
   #file
   #symbols = new Map() // of parameters and of variables: name → C++ of the address
   #registers = new Map() // name → type
@@ -85,7 +84,6 @@ class KernelTranslation {
 
   constructor(kernel, module, shared, file) {
     this.#kernel = kernel
-    this.#shared = shared
     this.#file = file
     for (const { name, offset } of kernel.parameters)
       this.#symbols.set(name, `addressOf(parameters + ${offset})`)
@@ -332,7 +330,7 @@ function cName(name) {
   return `${name.replace(/[%$]/g, '')}_`
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [input, output] = process.argv.slice(2)
   try {
     writeFileSync(output, translatePtx(readFileSync(input, 'utf8'), input))

@@ -8,6 +8,7 @@
 #include <limits>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "fibers.h"
 
@@ -28,15 +29,30 @@ struct TranslatedKernel {
   unsigned maxThreads;         // of a block
 };
 
+// Launches the kernel. `parameters` are its parameters as in TranslatedKernel; the launch reads a copy. The grid's
+// shared bytes are the dynamic ones.
+inline LaunchResult launchTranslated(const TranslatedKernel& kernel, Grid grid, const void* parameters,
+                                     Order order = Order::ascending, const std::atomic<bool>* cancelled = nullptr) {
+  struct alignas(16) Unit {
+    char bytes[16];
+  };
+  std::vector<Unit> copy(kernel.parameterBytes / sizeof(Unit) + 1);
+  if (kernel.parameterBytes > 0) std::memcpy(copy.data(), parameters, kernel.parameterBytes);
+  grid.sharedBytes += kernel.staticSharedBytes;
+  return launch(
+      grid, [&] { kernel.run(copy.data()->bytes); }, order, cancelled);
+}
+
 struct TranslatedModule {
   const TranslatedKernel* kernels;
   unsigned count;
+  decltype(&launchTranslated) launch;  // by the fibers that are linked to the module
 };
 
 }  // namespace eigenae::emulation
 
 // Defined by the translated file.
-extern "C" eigenae::emulation::TranslatedModule eigenae_translated_module();
+extern "C" __attribute__((visibility("default"))) eigenae::emulation::TranslatedModule eigenae_translated_module();
 
 namespace eigenae::emulation::ptx {
 

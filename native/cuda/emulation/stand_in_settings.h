@@ -1,0 +1,43 @@
+// The card that the stand-in pretends to be, and its faults, from the environment variable EIGENAE_STAND_IN: entries
+// "key=value" with commas between.
+//
+//   driver=12000            version of the driver, as cuDriverGetVersion returns it
+//   devices=1               0: no card
+//   capability=9.0          compute capability
+//   shared=232448           bytes of shared memory that a block can opt in to
+//   multiprocessors=132
+//   memory=85899345920      bytes
+//   order=ascending         order in which the threads of a launch start: ascending or descending
+//   fail=FUNCTION:N:CODE    the Nth call of this driver function returns the code, for example cuMemAlloc_v2:3:2
+//   hang=N                  the Nth cooperative launch never ends
+//
+// fail and hang may be repeated. An unknown key ends the process.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace eigenae::emulation {
+
+struct Fault {
+  std::string function;
+  int call;  // counted from 1
+  int code;
+};
+
+struct Settings {
+  int driver = 12000;
+  int devices = 1;
+  int majorCapability = 9, minorCapability = 0;
+  int sharedBytes = 232448;
+  int multiprocessors = 132;
+  std::size_t memoryBytes = 85899345920;
+  bool descending = false;
+  std::vector<Fault> faults;
+  std::vector<int> hangs;
+};
+
+const Settings& settings();
+
+}  // namespace eigenae::emulation
