@@ -3,6 +3,7 @@
 //
 //   node native/cuda/emulation/compile.mjs stand-in      prints the folder that has libcuda.so.1
 //   node native/cuda/emulation/compile.mjs ptx FILE      prints the path of the shared library
+//   node native/cuda/emulation/compile.mjs runner        prints the path of the program of run_kernel.cc
 //
 // The stand-in itself calls the second form, for every module that a program loads.
 import { spawnSync } from 'node:child_process'
@@ -85,6 +86,13 @@ export function compileStandIn() {
   return dirname(library)
 }
 
+/** Returns the path of the program of run_kernel.cc. */
+export function compileRunner() {
+  return cached('/run-kernel', contents(['run_kernel.cc', ...headers]), (output) => {
+    compile(['-O1', '-o', output, join(folder, 'run_kernel.cc'), ...fiberObjects(), '-ldl'])
+  })
+}
+
 /** Returns the path of the file that make(path) writes, unless one of the same inputs is there. */
 function cached(suffix, inputs, make) {
   const hash = createHash('sha256')
@@ -126,8 +134,13 @@ function fmaFlags() {
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [kind, file] = process.argv.slice(2)
+  const kinds = {
+    'stand-in': compileStandIn,
+    ptx: () => compilePtx(readFileSync(file, 'utf8')),
+    runner: compileRunner,
+  }
   try {
-    console.log(kind === 'stand-in' ? compileStandIn() : compilePtx(readFileSync(file, 'utf8')))
+    console.log(kinds[kind]())
   } catch (error) {
     if (!(error instanceof BuildError || error instanceof PtxError)) throw error
     console.error(error.message)
