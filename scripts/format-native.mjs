@@ -27,7 +27,7 @@ try {
 }
 
 function sources() {
-  const { stdout } = run('git', ['ls-files', '*.h', '*.cc'])
+  const { stdout } = run('git', ['ls-files', '*.h', '*.cc', '*.cu'])
   return stdout.trim().split('\n')
 }
 

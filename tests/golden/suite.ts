@@ -92,9 +92,11 @@ function padded(values: readonly number[], { singularValues }: Spectrum): readon
   return [...values, ...Array<number>(singularValues.length - values.length).fill(0)]
 }
 
-/** Tests that an engine reproduces every case. */
-export function describeGolden(engine: Engine): void {
+/** Tests that an engine reproduces every case, or those that `fits` selects. */
+export function describeGolden(engine: Engine, fits: (spec: TrainerSpec) => boolean = () => true): void {
   describe(`engine ${engine.name} reproduces PyTorch`, () => {
-    it.each(goldenCases())('$name', ({ golden }) => expectGolden(engine, golden))
+    it.each(goldenCases().filter(({ golden }) => fits(golden.spec)))('$name', ({ golden }) =>
+      expectGolden(engine, golden),
+    )
   })
 }

@@ -1,6 +1,6 @@
-// What the host passes to the kernels, in global memory. All pointers are addresses on the card. Floats and counts are
-// those of native/core/trainer.h; arrays are row-major, and no pointer but `exchange` needs more than its element's
-// alignment.
+// The arguments of the kernels, which the host writes to global memory. All pointers are addresses on the card. Floats
+// and counts are those of native/core/trainer.h; arrays are row-major, and no pointer but `exchange` needs more than
+// its element's alignment.
 #pragma once
 
 #include "shape.h"
@@ -32,9 +32,9 @@ struct StepFactors {
   float averageShare;  // 1 at a training's first step
 };
 
-// A model's training for a chunk of steps: an element of the argument of `train`. Models of a launch share the module and
-// nothing else; each has its own number of steps. The kernel reads this structure, and writes only through the pointers
-// that are not to const.
+// A model's training for a chunk of steps: an element of the argument of `train`. Models of a launch share the module
+// and nothing else; each has its own number of steps. The kernel reads this structure, and writes only through the
+// pointers that are not to const.
 struct Training {
   // State. Read at the beginning of a launch and written by its end, averages and running statistics at every step.
   float* parameters;          // [parameterCount]
@@ -44,8 +44,8 @@ struct Training {
   float* runningStatistics;   // [statisticCount], or null without batch norm
   float* averagedStatistics;  // [statisticCount], or null without batch norm or averaging. 0 before step 1
 
-  // Either images and their order, to which the kernel adds noise: image order[i]'s pixel is byte / 255 + noise · N(0, 1)
-  // by seed, purpose (trainingNoise of native/core/random.h), epoch and the image's number …
+  // Either images and their order, to which the kernel adds noise: image order[i]'s pixel is byte / 255 + noise · N(0,
+  // 1) by seed, purpose (trainingNoise of native/core/random.h), epoch and the image's number …
   const unsigned char* images;  // [any][inputs]
   const unsigned* order;        // [imageCount]
   // … or given batches; the pointers of the other kind are null.
@@ -67,8 +67,8 @@ struct Training {
   int steps;       // of this launch; 0 is allowed
   int optimizer;   // OptimizerKind
   int termCount;
-  float slope;     // of leaky ReLU
-  float noise;     // standard deviation; 0 for none
+  float slope;  // of leaky ReLU
+  float noise;  // standard deviation; 0 for none
   unsigned seed, purpose, epoch;
   Term terms[maximalTerms];
 };
@@ -76,16 +76,16 @@ struct Training {
 // extern "C" __global__ void train(const Training* models)
 
 enum InferenceMode {
-  embeddings,      // outputs [count][latent]
-  linearOutputs,   // outputs [count][hidden units]: of the hidden layers' linear maps with bias, before batch norm and
-                   // activation, layer by layer in the order of the forward pass
+  embeddings,       // outputs [count][latent]
+  linearOutputs,    // outputs [count][hidden units]: of the hidden layers' linear maps with bias, before batch norm and
+                    // activation, layer by layer in the order of the forward pass
   reconstructions,  // outputs [count][inputs]
-  squaredErrors,   // sums [⌈count / inferenceImages⌉]: Σ (reconstruction(x + noise) − x)² over the images of a tile and
-                   // all pixels. The mean squared error is their sum in ascending order / (count · inputs)
+  squaredErrors,  // sums [⌈count / inferenceImages⌉]: Σ (reconstruction(x + noise) − x)² over the images of a tile and
+                  // all pixels. The mean squared error is their sum in ascending order / (count · inputs)
 };
 
-// A forward pass with batch norm in inference mode: the argument of `infer`. Any grid gives the same bytes. Noise is added
-// in mode squaredErrors alone; image i of the call has the noise of image firstImage + i.
+// A forward pass with batch norm in inference mode: the argument of `infer`. Any grid gives the same bytes. Noise is
+// added in mode squaredErrors alone; image i of the call has the noise of image firstImage + i.
 struct Inference {
   const float* parameters;         // [parameterCount]: the averages if there are any
   const float* runningStatistics;  // [statisticCount], likewise; null without batch norm

@@ -7,13 +7,14 @@
 // consecutive slices. The sum of a quad is (s0 + s1) + (s2 + s3), and quads are added in ascending order, so the bytes
 // of a training do not depend on `blocks`, on `tiles` or on the models beside it.
 //
-// How the host uses this file:
-//   1. Fill in widths, depth, batch, batchNorm and activation; refusalOf(shape) says whether the kernel trains it.
-//   2. chooseDivision(shape, shared memory a block can opt in to) sets `blocks` and `tiles`, or returns false.
-//   3. Compile core.cu with the macros below, or load the PTX that was compiled with them.
-//   4. `train`: grid models · shape.blocks, block `threads`, dynamic shared memory sharedBytes(shape), cooperative. Each
-//      model has exchangeBytes(shape) of global memory of its own, and a counter (arguments.h).
-//   5. `infer`: any grid, block `workers`, dynamic shared memory inferenceSharedBytes(shape).
+// The host fills in widths, depth, batch, batchNorm and activation. refusalOf(shape) says whether the kernel trains it,
+// and chooseDivision(shape, shared memory that a block can opt in to) sets `blocks` and `tiles`. core.cu is compiled
+// with
+// --std=c++17 --fmad=false --device-as-default-execution-space and the macros below. Its kernels are launched as
+//
+//   train   grid models · shape.blocks, block `threads`, dynamic shared memory sharedBytes(shape), cooperative; each
+//           model has exchangeBytes(shape) of global memory, and a counter (arguments.h)
+//   infer   any grid, block `workers`, dynamic shared memory inferenceSharedBytes(shape)
 #pragma once
 
 #ifdef __CUDACC__
@@ -30,8 +31,10 @@ constexpr int threads = workers + 32;  // and the warp of the eigen losses
 constexpr int maximalWidths = 10;      // of the encoder, the input and the latent layer included
 constexpr int maximalBatch = 256;
 constexpr int maximalLatent = 64;
-constexpr int maximalTerms = 8;        // eigen losses of a model
-constexpr int inferenceImages = 16;    // images of a tile of `infer`, for which it writes one sum of squared errors
+constexpr int maximalTerms = 8;      // eigen losses of a model
+constexpr int statisticParts = 4;    // partial sums over images that make a sum of batch norm
+constexpr int lossParts = 4;         // partial sums of a slice's squared errors
+constexpr int inferenceImages = 16;  // images of a tile of `infer`, for which it writes one sum of squared errors
 
 enum Activation { relu, leakyRelu, silu };
 
@@ -85,7 +88,9 @@ EIGENAE_SHARED_CODE constexpr int quadCount(const Shape& s) { return divideUp(s.
 EIGENAE_SHARED_CODE constexpr int sliceCount(const Shape& s) { return 4 * quadCount(s); }
 EIGENAE_SHARED_CODE constexpr int slicesOfBlock(const Shape& s) { return sliceCount(s) / s.blocks; }
 // Slice i owns the pixels, units or images from i · size on; the last slices may have fewer or none.
-EIGENAE_SHARED_CODE constexpr int pixelsOfSlice(const Shape& s) { return roundUp(divideUp(s.widths[0], sliceCount(s)), 4); }
+EIGENAE_SHARED_CODE constexpr int pixelsOfSlice(const Shape& s) {
+  return roundUp(divideUp(s.widths[0], sliceCount(s)), 4);
+}
 EIGENAE_SHARED_CODE constexpr int unitsOfSlice(const Shape& s) { return divideUp(s.widths[1], sliceCount(s)); }
 EIGENAE_SHARED_CODE constexpr int imagesOfSlice(const Shape& s) { return divideUp(s.batch, sliceCount(s)); }
 EIGENAE_SHARED_CODE constexpr int pixelsOfBlock(const Shape& s) { return slicesOfBlock(s) * pixelsOfSlice(s); }
@@ -101,31 +106,36 @@ EIGENAE_SHARED_CODE constexpr int unitStride(const Shape& s) { return rowStride(
 EIGENAE_SHARED_CODE constexpr int tileUnits(const Shape& s) { return paddedUnits(s) / s.tiles; }
 EIGENAE_SHARED_CODE constexpr int paddedLatent(const Shape& s) { return roundUp(s.widths[s.depth], 2); }
 
-// The small layers are those between the two layers beside the pixels' (layers 0 and last) and their neighbours: layers
-// 2 … last − 1. Their parameters, and the vectors of layer 1, are one range of the parameters.
-EIGENAE_SHARED_CODE constexpr int lastSmall(const Shape& s) { return layerCount(s) - 2; }
+// Layer 0 and the last one are divided by pixels. So are, by the hidden units beside the pixels, the weights of layer 1
+// and of the penultimate layer. The small layers between these two are divided by images. Their parameters, and the
+// vectors of layer 1, are one range of the parameters.
+EIGENAE_SHARED_CODE constexpr int penultimateLayer(const Shape& s) { return layerCount(s) - 2; }
 EIGENAE_SHARED_CODE constexpr int smallOffset(const Shape& s) { return biasOffset(s, 1); }
-EIGENAE_SHARED_CODE constexpr int smallCount(const Shape& s) { return weightOffset(s, lastSmall(s)) - smallOffset(s); }
+EIGENAE_SHARED_CODE constexpr int smallCount(const Shape& s) {
+  return weightOffset(s, penultimateLayer(s)) - smallOffset(s);
+}
 EIGENAE_SHARED_CODE constexpr int smallShare(const Shape& s) { return divideUp(smallCount(s), s.blocks); }
-// Offset, in an image's activations, of the input of layer l, for l from 2 to lastSmall.
+// Offset, in an image's activations, of the input of layer l, for l from 2 to penultimateLayer.
 EIGENAE_SHARED_CODE constexpr int activationOffset(const Shape& s, int l) {
   int sum = 0;
   for (int i = 2; i < l; ++i) sum += widthOf(s, i);
   return sum;
 }
-EIGENAE_SHARED_CODE constexpr int activationCount(const Shape& s) { return activationOffset(s, lastSmall(s) + 1); }
+EIGENAE_SHARED_CODE constexpr int activationCount(const Shape& s) {
+  return activationOffset(s, penultimateLayer(s) + 1);
+}
 EIGENAE_SHARED_CODE constexpr bool smallBatchNorm(const Shape& s, int l) {
-  return l >= 1 && l < lastSmall(s) && hasBatchNorm(s, l);
+  return l >= 1 && l < penultimateLayer(s) && hasBatchNorm(s, l);
 }
 EIGENAE_SHARED_CODE constexpr bool anySmallBatchNorm(const Shape& s) {
-  for (int l = 1; l < lastSmall(s); ++l)
+  for (int l = 1; l < penultimateLayer(s); ++l)
     if (hasBatchNorm(s, l)) return true;
   return false;
 }
 // The widest matrix [batch][width + 1] of the middle that a block keeps for a while.
 EIGENAE_SHARED_CODE constexpr int middleStride(const Shape& s) {
   int width = s.widths[2];
-  for (int l = 1; l < lastSmall(s); ++l)
+  for (int l = 1; l < penultimateLayer(s); ++l)
     if (hasBatchNorm(s, l)) width = larger(width, widthOf(s, l + 1));
   return width + 1;
 }
@@ -133,34 +143,39 @@ EIGENAE_SHARED_CODE constexpr int middleStride(const Shape& s) {
 // --- Shared memory of a block of `train`, offsets in floats. Every block has the same layout ---
 
 struct SharedLayout {
-  int firstWeight, lastWeight;      // [pixels of the block][unitStride]
-  int input, output;                // [pixels of the block][batchStride]: noisy input; gradient of the linear output
-  int outputBias;                   // [3][pixels of the block]: value and both moments
-  int units;                        // [tile's units][batchStride]: the layer beside the pixels, of all blocks
-  int middle;                       // [batch][middleStride]; in the place of `units` if there are tiles
-  int secondWeight, seventhWeight;  // [3][units of the block][widths[2]]
-  int firstVectors, seventhVectors;  // [1 or 3: bias, gamma, beta][3][units of the block]
-  int firstOutput, firstGradient, firstKept;        // [units of the block][batch]
-  int seventhOutput, seventhGradient, seventhKept;  // `kept`: what the backward pass needs of batch norm or SiLU
-  int unitStatistics;               // [2][units of the block]: 1 / deviation
-  int small, smallFirst, smallSecond;        // [smallCount] values, [smallShare] moments
-  int activations, gradients, kept;          // [images of the block][activationCount]
-  int smallStatistics;              // [2][activationCount]: mean and 1 / deviation
-  int scratch;                      // [scratchFloats]
-  int embedding;                    // [batch][latent]
-  int eigen;                        // doubles: the workspace of the eigen losses
-  int direction;                    // doubles: their gradient, see eigen.h
+  int firstWeight, lastWeight;  // [pixels of the block][unitStride]
+  int input, output;            // [pixels of the block][batchStride]: noisy input; gradient of the linear output
+  int outputBias;               // [3][pixels of the block]: value and both moments
+  int units;                    // [tile's units][batchStride]: the layer beside the pixels, of all blocks
+  int middle;                   // [batch][middleStride]; in the place of `units` if there are tiles
+  int secondWeight, penultimateWeight;        // [3][units of the block][widths[2]]
+  int firstVectors, penultimateVectors;       // [1 or 3: bias, gamma, beta][3][units of the block]
+  int firstOutput, firstGradient, firstKept;  // [units of the block][batch]
+  int penultimateOutput, penultimateGradient,
+      penultimateKept;                 // `kept`: what the backward pass needs of batch norm or SiLU
+  int unitStatistics;                  // [2][units of the block]: 1 / deviation
+  int small, smallFirst, smallSecond;  // [smallCount] values, [smallShare] moments
+  int activations, gradients, kept;    // [images of the block][activationCount]
+  int smallStatistics;                 // [activationCount]: 1 / deviation
+  int scratch;                         // [scratchFloats]
+  int embedding;                       // [batch][latent]
+  int eigen;                           // doubles: the workspace of the eigen losses
+  int direction;                       // doubles: their gradient, see eigen.h
   int floats;
 };
 
 EIGENAE_SHARED_CODE constexpr int lossTiles(const Shape& s) { return pixelsOfBlock(s) / 4 * (paddedBatch(s) / 2); }
+// Partial sums: of the squared errors, or of batch norm, statisticParts for each unit and each of two sums.
+EIGENAE_SHARED_CODE constexpr int scratchFloats(const Shape& s) {
+  return larger(larger(lossTiles(s), workers), 2 * statisticParts * larger(unitsOfBlock(s), middleStride(s)));
+}
 EIGENAE_SHARED_CODE constexpr int eigenDoubles(const Shape& s) {
   const int latent = paddedLatent(s);
-  return 2 * latent * latent + 8 * latent + 64;
+  return 2 * latent * latent + 8 * latent + 96;
 }
 EIGENAE_SHARED_CODE constexpr int directionDoubles(const Shape& s) {
   const int latent = paddedLatent(s);
-  return latent * latent + 2 * latent + roundUp(maximalTerms, 2);
+  return latent * latent + 2 * latent;
 }
 
 EIGENAE_SHARED_CODE constexpr SharedLayout sharedLayout(const Shape& s) {
@@ -183,15 +198,15 @@ EIGENAE_SHARED_CODE constexpr SharedLayout sharedLayout(const Shape& s) {
   at.units = take(s.tiles == 1 ? unitFloats : larger(unitFloats, middleFloats));
   at.middle = s.tiles == 1 ? take(middleFloats) : at.units;
   at.secondWeight = take(3 * units * s.widths[2]);
-  at.seventhWeight = take(3 * units * s.widths[2]);
+  at.penultimateWeight = take(3 * units * s.widths[2]);
   at.firstVectors = take((hasBatchNorm(s, 0) ? 9 : 3) * units);
-  at.seventhVectors = take((hasBatchNorm(s, lastSmall(s)) ? 9 : 3) * units);
+  at.penultimateVectors = take((hasBatchNorm(s, penultimateLayer(s)) ? 9 : 3) * units);
   at.firstOutput = take(units * batch);
   at.firstGradient = take(units * batch);
   at.firstKept = take(keeps || hasBatchNorm(s, 0) ? units * batch : 0);
-  at.seventhOutput = take(units * batch);
-  at.seventhGradient = take(units * batch);
-  at.seventhKept = take(keeps || hasBatchNorm(s, lastSmall(s)) ? units * batch : 0);
+  at.penultimateOutput = take(units * batch);
+  at.penultimateGradient = take(units * batch);
+  at.penultimateKept = take(keeps || hasBatchNorm(s, penultimateLayer(s)) ? units * batch : 0);
   at.unitStatistics = take(2 * units);
   at.small = take(smallCount(s));
   at.smallFirst = take(smallShare(s));
@@ -199,8 +214,8 @@ EIGENAE_SHARED_CODE constexpr SharedLayout sharedLayout(const Shape& s) {
   at.activations = take(images * activationCount(s));
   at.gradients = take(images * activationCount(s));
   at.kept = take(keeps || anySmallBatchNorm(s) ? images * activationCount(s) : 0);
-  at.smallStatistics = take(anySmallBatchNorm(s) ? 2 * activationCount(s) : 0);
-  at.scratch = take(larger(lossTiles(s), 2 * workers));
+  at.smallStatistics = take(anySmallBatchNorm(s) ? activationCount(s) : 0);
+  at.scratch = take(scratchFloats(s));
   at.embedding = take(batch * paddedLatent(s));
   at.eigen = take(2 * eigenDoubles(s));
   at.direction = take(2 * directionDoubles(s));
@@ -226,17 +241,15 @@ struct ExchangeLayout {
   int unitSums;    // [blocks][paddedUnits][batch]: partial sums over pixels
   int middleSums;  // [blocks][batch][widths[2]]: partial sums over units
   int embedding;   // [batch][paddedLatent]
-  int features;    // [batch][widths[2]]: the input of layer lastSmall
+  int features;    // [batch][widths[2]]: the input of layer penultimateLayer
   int units;       // [paddedUnits][batch]: output or gradient of the units beside the pixels
   int gradients;   // [batch][widths[2]]: gradient of the output of layer 1
   int smallSums;   // [blocks][smallCount]: partial sums over images of the small layers' gradients
   int small;       // [smallCount]: their new values
-  int losses;      // [slices][lossParts]: sums of squared errors
+  int losses;      // [2][slices][lossParts]: sums of squared errors of even and odd steps
   int linear;      // [batch][activationCount]: linear outputs of the small layers with batch norm
   int floats;
 };
-
-constexpr int lossParts = 4;
 
 EIGENAE_SHARED_CODE constexpr ExchangeLayout exchangeLayout(const Shape& s) {
   const int batch = paddedBatch(s);
@@ -255,7 +268,7 @@ EIGENAE_SHARED_CODE constexpr ExchangeLayout exchangeLayout(const Shape& s) {
   at.gradients = take(batch * s.widths[2]);
   at.smallSums = take(s.blocks * smallCount(s));
   at.small = take(smallCount(s));
-  at.losses = take(sliceCount(s) * lossParts);
+  at.losses = take(2 * sliceCount(s) * lossParts);
   at.linear = take(anySmallBatchNorm(s) ? batch * activationCount(s) : 0);
   at.floats = end;
   return at;
@@ -266,10 +279,10 @@ EIGENAE_SHARED_CODE constexpr int exchangeBytes(const Shape& s) { return 4 * exc
 
 enum class Refusal {
   none,
-  depth,    // the encoder needs at least two layers (one hidden) and at most maximalWidths − 1
-  width,    // a width is less than 1, or the shape has too many parameters for 32-bit offsets
-  batch,    // more than maximalBatch images, or fewer than 1
-  latent,   // more than maximalLatent units
+  depth,   // the encoder needs at least two layers (one hidden) and at most maximalWidths − 1
+  width,   // a width is less than 1, or the shape has too many parameters for 32-bit offsets
+  batch,   // more than maximalBatch images, or fewer than 1
+  latent,  // more than maximalLatent units
 };
 
 EIGENAE_SHARED_CODE constexpr Refusal refusalOf(const Shape& s) {
@@ -281,8 +294,8 @@ EIGENAE_SHARED_CODE constexpr Refusal refusalOf(const Shape& s) {
   return Refusal::none;
 }
 
-// Sets the smallest number of blocks, and then of tiles, whose shared memory is within the limit in bytes. Returns false
-// if there is none.
+// Sets the smallest number of blocks, and then of tiles, whose shared memory is within the limit in bytes. Returns
+// false if there is none.
 EIGENAE_SHARED_CODE constexpr bool chooseDivision(Shape& s, int limit) {
   for (s.tiles = 1; s.tiles <= 4; s.tiles *= 2) {
     for (s.blocks = s.tiles == 1 ? quadCount(s) : sliceCount(s); s.blocks <= sliceCount(s); s.blocks *= 2)

@@ -1,0 +1,180 @@
+import { buildEmulation, divisionsOf } from '../../native/cuda/tests/build.mjs'
+import {
+  addModel,
+  type Batches,
+  Message,
+  Reader,
+  readModel,
+  requireSame,
+  run,
+  trainRequest,
+} from '../../native/cuda/tests/requests.mjs'
+import { type CoreSpec, type CoreStepValues, coreSpec } from '../../src/engines/core-spec.js'
+import { type CoreNoise, type CoreTrainer, coreBackedTrainer } from '../../src/engines/core-trainer.js'
+import type { Engine, Images, TrainerSpec } from '../../src/engines/engine.js'
+import type { LossSums } from '../../src/engines/losses.js'
+import type { TrainerState } from '../../src/model/state.js'
+
+/** A way to divide a model among thread blocks: native/cuda/kernel/shape.h. */
+export interface Division {
+  readonly blocks: number
+  readonly tiles: number
+}
+
+const activations = ['relu', 'leaky-relu', 'silu']
+const modes = { embeddings: 0, linearOutputs: 1, reconstructions: 2, squaredErrors: 3 } as const
+const tileImages = 16
+
+/** The divisions of small networks: a model on 1, 2 and 4 thread blocks, and with its hidden units in parts. */
+export const smallDivisions: readonly Division[] = [
+  ...divisionsOf(20).map((blocks) => ({ blocks, tiles: 1 })),
+  { blocks: 4, tiles: 2 },
+]
+
+/** Whether the kernel trains a spec. */
+export function fitsCuda({ widths, eigenLosses }: TrainerSpec): boolean {
+  const latentLayer = widths.length - 2
+  return (
+    widths.length > 2 && eigenLosses.every(({ layers }) => layers.length === 1 && layers[0] === latentLayer)
+  )
+}
+
+/**
+ * The CUDA kernel on the processor, compiled for each spec. Every call runs with all divisions and both orders of the
+ * threads in turn, and fails unless all give the same bytes.
+ */
+export function emulatedCuda(divisions: readonly Division[]): Engine {
+  return {
+    name: 'cuda-core (emulated)',
+    device: 'cuda',
+    variant: 'emulated',
+    origin: 'built here',
+    refusals: [],
+    createTrainer: async (spec, images) => {
+      const core = coreSpec(spec)
+      const programs: string[] = []
+      for (const division of divisions) programs.push(await buildEmulation(shapeOf(core, division)))
+      return coreBackedTrainer(new EmulatedCore(core, images, programs), spec, images)
+    },
+  }
+}
+
+export function shapeOf({ widths, batchSize, batchNorm, activation }: CoreSpec, division: Division) {
+  return {
+    widths,
+    batch: batchSize,
+    ...division,
+    batchNorm: batchNorm.reduce((mask, has, layer) => mask | (has ? 1 << layer : 0), 0),
+    activation: activations.indexOf(activation),
+  }
+}
+
+class EmulatedCore implements CoreTrainer {
+  #state: TrainerState | undefined
+
+  constructor(
+    private readonly spec: CoreSpec,
+    private readonly images: Uint8Array,
+    private readonly programs: readonly string[],
+  ) {}
+
+  setState(state: TrainerState): void {
+    this.#state = state
+  }
+
+  getState(): TrainerState {
+    return this.#state!
+  }
+
+  step(): number {
+    return this.#state!.step
+  }
+
+  async trainEpoch(order: Uint32Array, epoch: number, values: CoreStepValues): Promise<LossSums> {
+    return this.#train({ order, epoch, count: order.length, values })
+  }
+
+  async trainBatch(clean: Float32Array, noisy: Float32Array, values: CoreStepValues): Promise<LossSums> {
+    return this.#train({ clean, noisy, epoch: 0, count: clean.length / this.spec.widths[0]!, values })
+  }
+
+  async encode(images: Images): Promise<Float32Array> {
+    return this.#infer('embeddings', images, this.spec.widths.at(-1)!, null).outputs
+  }
+
+  async linearOutputs(images: Images): Promise<Float32Array> {
+    const hidden = this.spec.widths.slice(1, -1).reduce((sum, width) => sum + 2 * width, 0)
+    return this.#infer('linearOutputs', images, hidden, null).outputs
+  }
+
+  async reconstruct(images: Images): Promise<Float32Array> {
+    return this.#infer('reconstructions', images, this.spec.widths[0]!, null).outputs
+  }
+
+  async meanSquaredError(images: Images, noise: CoreNoise | null): Promise<number> {
+    const { sums } = this.#infer('squaredErrors', images, 0, noise)
+    return sums.reduce((total, sum) => total + sum, 0) / images.length
+  }
+
+  progress() {
+    return { images: 0, loss: 0 }
+  }
+
+  stop(): void {}
+
+  dispose(): void {}
+
+  #train(batches: Batches): LossSums {
+    const { spec } = this
+    const request = addModel(trainRequest(1), spec, this.getState(), batches, this.images)
+    const steps = batches.values.learningRates.length
+    const { state, losses } = readModel(new Reader(run(this.programs, request)), this.step() + steps)
+    this.#state = state
+    return sumLosses(losses, spec, batches)
+  }
+
+  #infer(mode: keyof typeof modes, images: Images, outputsOfImage: number, noise: CoreNoise | null) {
+    const { widths, slope } = this.spec
+    const state = this.getState()
+    const averaged = state.averagedParameters.length > 0
+    const count = images.length / widths[0]!
+    const bytes = images instanceof Uint8Array ? images : new Uint8Array(0)
+    const floats = images instanceof Float32Array ? images : new Float32Array(0)
+    const answers = [1, 3].map((blocks) => {
+      const request = new Message()
+        .integers(1, modes[mode], count, blocks, count * outputsOfImage)
+        .reals(slope, noise?.deviation ?? 0)
+        .integers(noise?.seed ?? 0, noise?.purpose ?? 0, noise?.epoch ?? 0)
+        .array(averaged ? state.averagedParameters : state.parameters)
+        .array(averaged ? state.averagedStatistics : state.runningStatistics)
+        .array(bytes)
+        .array(floats)
+      return run(this.programs.slice(0, 1), request)
+    })
+    requireSame(answers)
+    const [response] = answers as [Buffer]
+    const reader = new Reader(response)
+    return { outputs: reader.floats(), sums: reader.doubles().slice(0, Math.ceil(count / tileImages)) }
+  }
+}
+
+function sumLosses(losses: Float64Array, spec: CoreSpec, { count, first = 0, values }: Batches): LossSums {
+  const terms = spec.eigenLosses.map(() => ({ value: 0, weighted: 0, images: 0 }))
+  let squaredError = 0
+  let images = 0
+  for (let step = 0; step < values.learningRates.length; step++) {
+    const some = Math.min(spec.batchSize, count - first - step * spec.batchSize)
+    const row = losses.subarray(step * (1 + terms.length), (step + 1) * (1 + terms.length))
+    squaredError += row[0]! * some
+    images += some
+    for (const [i, term] of terms.entries()) {
+      const weight = values.weights[step * terms.length + i]!
+      if (weight === 0 || some < spec.eigenLosses[i]!.minimumImages) continue
+      term.value += row[1 + i]! * some
+      term.weighted += weight * row[1 + i]! * some
+      term.images += some
+    }
+  }
+  const loss = terms.reduce((sum, { weighted }) => sum + weighted, squaredError)
+  return { loss, squaredError, images, terms }
+}
