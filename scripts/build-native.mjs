@@ -41,7 +41,9 @@ function readOptions() {
 }
 
 function addonTarget(sanitizers) {
-  const linkFlags = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared']
+  // Before version 2.34 of the GNU C library, dlopen was in a library of its own.
+  const linkFlags =
+    process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared', '-ldl']
   return {
     name: sanitizers ? 'the native engine with sanitizers' : 'the native engine',
     file: join(buildFolder, sanitizers ? `sanitize-${sanitizers}` : '.', 'eigenae.node'),

@@ -6,6 +6,7 @@
 
 #include "../core/instruction_set.h"
 #include "../core/peak.h"
+#include "cuda_door.h"
 #include "job.h"
 #include "neighbour_search.h"
 #include "trainer_object.h"
@@ -60,6 +61,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   setFunction(env, exports, "createTrainer", createTrainer);
   setFunction(env, exports, "measurePeak", startPeak);
   setFunction(env, exports, "findNeighbours", findNeighbours);
+  setProperty(env, exports, "cuda", createCudaDoor(env));
   return exports;
 }
 

@@ -21,7 +21,7 @@ struct Job {
   napi_deferred deferred = nullptr;
   napi_threadsafe_function report = nullptr;
   std::thread thread;
-  std::string error;
+  std::string error, code;  // of the failure; the code may be empty
   bool failed = false;
 };
 
@@ -31,6 +31,7 @@ void compute(Job* job) {
   } catch (const std::exception& exception) {
     job->failed = true;
     job->error = exception.what();
+    if (const char* code = codeOf(exception)) job->code = code;
   }
   napi_call_threadsafe_function(job->report, nullptr, napi_tsfn_nonblocking);
   napi_release_threadsafe_function(job->report, napi_tsfn_release);
@@ -43,20 +44,21 @@ void stopAndJoin(void* data) {
   job->thread.join();
 }
 
-void reject(napi_env env, napi_deferred deferred, const std::string& message) {
-  napi_value text, error;
+void reject(napi_env env, napi_deferred deferred, const std::string& message, const std::string& code = "") {
+  napi_value text, error, codeText = nullptr;
   bool pending = false;
   if (napi_is_exception_pending(env, &pending) == napi_ok && pending) {
     if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_reject_deferred(env, deferred, error);
     return;
   }
   if (napi_create_string_utf8(env, message.c_str(), message.size(), &text) != napi_ok) return;
-  if (napi_create_error(env, nullptr, text, &error) != napi_ok) return;
+  if (!code.empty() && napi_create_string_utf8(env, code.c_str(), code.size(), &codeText) != napi_ok) return;
+  if (napi_create_error(env, codeText, text, &error) != napi_ok) return;
   napi_reject_deferred(env, deferred, error);
 }
 
 void settle(napi_env env, Job* job) {
-  if (job->failed) return reject(env, job->deferred, job->error);
+  if (job->failed) return reject(env, job->deferred, job->error, job->code);
   try {
     std::vector<napi_value> kept(job->references.size());
     for (std::size_t i = 0; i < kept.size(); ++i) {

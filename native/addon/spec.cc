@@ -129,6 +129,19 @@ State toState(const Argument& argument) {
   return state;
 }
 
+void requireSizes(const Argument& argument, const State& state, const StateSizes& sizes) {
+  const auto require = [&](const char* name, const std::vector<float>& values, std::size_t length) {
+    if (values.size() != length)
+      argument.renamed(name).refuseValue("an array of " + std::to_string(length) + " numbers");
+  };
+  require("parameters", state.parameters, sizes.parameters);
+  require("firstMoments", state.firstMoments, sizes.parameters);
+  require("secondMoments", state.secondMoments, sizes.parameters);
+  require("runningStatistics", state.runningStatistics, sizes.statistics);
+  require("averagedParameters", state.averagedParameters, sizes.averaged ? sizes.parameters : 0);
+  require("averagedStatistics", state.averagedStatistics, sizes.averaged ? sizes.statistics : 0);
+}
+
 napi_value fromState(napi_env env, const State& state) {
   const napi_value value = newObject(env);
   setProperty(env, value, "step", fromDouble(env, static_cast<double>(state.step)));

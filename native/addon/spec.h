@@ -19,6 +19,13 @@ struct StepValueArrays {
 };
 StepValueArrays toStepValues(const Argument& values, std::size_t steps, std::size_t terms);
 State toState(const Argument& state);
+// The lengths of a state's arrays.
+struct StateSizes {
+  std::size_t parameters, statistics;
+  bool averaged;
+};
+// Reports an array of another length by its name.
+void requireSizes(const Argument& argument, const State& state, const StateSizes& sizes);
 napi_value fromState(napi_env env, const State& state);
 napi_value fromLosses(napi_env env, const Losses& losses);
 

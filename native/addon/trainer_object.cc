@@ -9,6 +9,7 @@
 #include "job.h"
 #include "spec.h"
 #include "values.h"
+#include "wrapped.h"
 
 namespace eigenae::addon {
 
@@ -38,24 +39,13 @@ struct Call {
 
 using Method = napi_value (*)(const Call&);
 
-SharedSession sessionOf(napi_env env, napi_value self) {
-  bool ours = false;
-  napi_valuetype type;
-  check(env, napi_typeof(env, self, &type));
-  if (type == napi_object) check(env, napi_check_object_type_tag(env, self, &trainerTag, &ours));
-  if (!ours) Argument(env, self, "this").refuseType("a trainer");
-  void* data;
-  check(env, napi_unwrap(env, self, &data));
-  return *static_cast<SharedSession*>(data);
-}
-
 template <Method method>
 napi_value callback(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     Call call{env, nullptr, {}, nullptr};
     std::size_t count = call.arguments.size();
     check(env, napi_get_cb_info(env, info, &count, call.arguments.data(), &call.self, nullptr));
-    call.session = sessionOf(env, call.self);
+    call.session = unwrap<Session>(env, trainerTag, call.self, "this", "a trainer");
     return method(call);
   });
 }
@@ -117,19 +107,7 @@ napi_value setState(const Call& call) {
   const Argument argument = call.argument(0, "state");
   const State state = toState(argument);
   Trainer& trainer = idleTrainer(call);
-  const std::size_t parameters = trainer.parameterCount(), statistics = trainer.runningStatisticCount();
-  const auto require = [&](const char* name, const std::vector<float>& values, std::size_t length) {
-    if (values.size() == length) return;
-    Argument(call.env, call.arguments[0], argument.name() + "." + name)
-        .refuseValue("an array of " + std::to_string(length) + " numbers");
-  };
-  require("parameters", state.parameters, parameters);
-  require("firstMoments", state.firstMoments, parameters);
-  require("secondMoments", state.secondMoments, parameters);
-  require("runningStatistics", state.runningStatistics, statistics);
-  const bool averaged = call.session->averaged;
-  require("averagedParameters", state.averagedParameters, averaged ? parameters : 0);
-  require("averagedStatistics", state.averagedStatistics, averaged ? statistics : 0);
+  requireSizes(argument, state, {trainer.parameterCount(), trainer.runningStatisticCount(), call.session->averaged});
   trainer.setState(state);
   return nullptr;
 }
@@ -247,10 +225,6 @@ napi_value dispose(const Call& call) {
   return nullptr;
 }
 
-napi_property_descriptor methodProperty(const char* name, napi_callback method) {
-  return {name, nullptr, method, nullptr, nullptr, nullptr, napi_default_method, nullptr};
-}
-
 }  // namespace
 
 napi_value createTrainerObject(napi_env env, napi_value specValue, napi_value imagesValue) {
@@ -265,8 +239,7 @@ napi_value createTrainerObject(napi_env env, napi_value specValue, napi_value im
   session->images = Argument(env, imagesValue, "images").bytes(session->inputs);
   session->trainer = Trainer::create(spec);
 
-  const napi_value object = newObject(env);
-  const napi_property_descriptor methods[] = {
+  const std::vector<napi_property_descriptor> methods = {
       methodProperty("setState", callback<setState>),
       methodProperty("getState", callback<getState>),
       methodProperty("step", callback<step>),
@@ -280,13 +253,7 @@ napi_value createTrainerObject(napi_env env, napi_value specValue, napi_value im
       methodProperty("stop", callback<stop>),
       methodProperty("dispose", callback<dispose>),
   };
-  check(env, napi_define_properties(env, object, std::size(methods), methods));
-  auto owned = std::make_unique<SharedSession>(session);
-  const auto destroy = [](napi_env, void* data, void*) { delete static_cast<SharedSession*>(data); };
-  check(env, napi_wrap(env, object, owned.get(), destroy, nullptr, nullptr));
-  owned.release();
-  check(env, napi_type_tag_object(env, object, &trainerTag));
-  return object;
+  return wrap(env, trainerTag, session, methods);
 }
 
 }  // namespace eigenae::addon

@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "../cuda/host/cuda_error.h"
+
 namespace eigenae::addon {
 
 namespace {
@@ -59,6 +61,13 @@ void check(napi_env env, napi_status status) {
   throw std::runtime_error(described ? info->error_message : "a Node-API call failed");
 }
 
+const char* codeOf(const std::exception& exception) {
+  if (dynamic_cast<const std::bad_alloc*>(&exception) != nullptr) return "ENOMEM";
+  if (dynamic_cast<const std::system_error*>(&exception) != nullptr) return "EAGAIN";
+  const auto* failure = dynamic_cast<const cuda::CudaError*>(&exception);
+  return failure == nullptr ? nullptr : failure->code();
+}
+
 void throwInJavaScript(napi_env env, const std::exception& exception) {
   bool pending = false;
   napi_is_exception_pending(env, &pending);
@@ -68,10 +77,7 @@ void throwInJavaScript(napi_env env, const std::exception& exception) {
     thrower(env, nullptr, exception.what());
     return;
   }
-  const char* code = nullptr;
-  if (dynamic_cast<const std::bad_alloc*>(&exception) != nullptr) code = "ENOMEM";
-  if (dynamic_cast<const std::system_error*>(&exception) != nullptr) code = "EAGAIN";
-  napi_throw_error(env, code, exception.what());
+  napi_throw_error(env, codeOf(exception), exception.what());
 }
 
 void Argument::refuseType(const std::string& expected) const {
@@ -149,12 +155,11 @@ std::int64_t Argument::integer(std::int64_t min, std::int64_t max) const {
   return static_cast<std::int64_t>(value);
 }
 
-std::string Argument::text() const {
+std::string Argument::text(std::size_t maximalBytes) const {
   if (typeOf(env_, value_) != napi_string) refuseType("a string");
   std::size_t length;
   check(env_, napi_get_value_string_utf8(env_, value_, nullptr, 0, &length));
-  constexpr std::size_t longest = 64;
-  if (length > longest) refuseValue("a string of at most " + std::to_string(longest) + " bytes");
+  if (length > maximalBytes) refuseValue("a string of at most " + std::to_string(maximalBytes) + " bytes");
   std::string text(length, '\0');
   check(env_, napi_get_value_string_utf8(env_, value_, &text[0], length + 1, &length));
   return text;
@@ -249,6 +254,39 @@ napi_value fromDouble(napi_env env, double value) {
   napi_value number;
   check(env, napi_create_double(env, value, &number));
   return number;
+}
+
+napi_value fromBoolean(napi_env env, bool value) {
+  napi_value boolean;
+  check(env, napi_get_boolean(env, value, &boolean));
+  return boolean;
+}
+
+napi_value fromText(napi_env env, const std::string& text) {
+  napi_value value;
+  check(env, napi_create_string_utf8(env, text.data(), text.size(), &value));
+  return value;
+}
+
+napi_value fromTexts(napi_env env, const std::vector<std::string>& texts) {
+  napi_value array;
+  check(env, napi_create_array_with_length(env, texts.size(), &array));
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    check(env, napi_set_element(env, array, static_cast<std::uint32_t>(i), fromText(env, texts[i])));
+  }
+  return array;
+}
+
+napi_value fromNull(napi_env env) {
+  napi_value null;
+  check(env, napi_get_null(env, &null));
+  return null;
+}
+
+napi_value undefined(napi_env env) {
+  napi_value value;
+  check(env, napi_get_undefined(env, &value));
+  return value;
 }
 
 napi_value newObject(napi_env env) {

@@ -16,9 +16,12 @@ namespace eigenae::addon {
 // Throws unless status is napi_ok. An exception that is pending in JavaScript stays pending.
 void check(napi_env env, napi_status status);
 
+// Returns the code that an exception's Error has in JavaScript: ENOMEM if memory was short, EAGAIN if a thread could
+// not be started, and a CudaError's own; null for any other.
+const char* codeOf(const std::exception& exception);
+
 // Throws a C++ exception in JavaScript, unless one is pending there. An ArgumentError becomes a TypeError or a
-// RangeError. Any other becomes an Error, with the code ENOMEM if memory was short and EAGAIN if a thread could not be
-// started.
+// RangeError. Any other becomes an Error.
 void throwInJavaScript(napi_env env, const std::exception& exception);
 
 // Runs the body of a callback from JavaScript. Exceptions are thrown there.
@@ -39,9 +42,12 @@ class Argument {
   Argument(napi_env env, napi_value value, std::string name) : env_(env), value_(value), name_(std::move(name)) {}
 
   const std::string& name() const { return name_; }
+  napi_value value() const { return value_; }
   bool isNull() const;  // null or undefined
 
   Argument property(const std::string& key) const;
+  // Returns the same value under the name of one of its properties, for a message about that property.
+  Argument renamed(const std::string& key) const { return {env_, value_, name_ + "." + key}; }
   std::vector<Argument> elements(std::uint32_t min, std::uint32_t max) const;
   std::vector<std::string> keys(std::uint32_t max) const;  // names of the value's properties
 
@@ -49,7 +55,7 @@ class Argument {
   double number() const;       // must be finite
   float singleNumber() const;  // must be finite as a float
   std::int64_t integer(std::int64_t min, std::int64_t max) const;
-  std::string text() const;
+  std::string text(std::size_t maximalBytes = 64) const;
 
   bool holdsFloats() const;  // whether it is a Float32Array
   std::vector<std::uint32_t> words() const;
@@ -79,6 +85,11 @@ napi_value newFloat32Array(napi_env env, std::size_t length, float** data);
 napi_value fromFloats(napi_env env, const std::vector<float>& values);
 napi_value fromIntegers(napi_env env, const std::vector<std::int32_t>& values);
 napi_value fromDouble(napi_env env, double value);
+napi_value fromBoolean(napi_env env, bool value);
+napi_value fromText(napi_env env, const std::string& text);
+napi_value fromTexts(napi_env env, const std::vector<std::string>& texts);
+napi_value fromNull(napi_env env);
+napi_value undefined(napi_env env);
 napi_value newObject(napi_env env);
 void setProperty(napi_env env, napi_value object, const char* name, napi_value value);
 void setFunction(napi_env env, napi_value object, const char* name, napi_callback function);

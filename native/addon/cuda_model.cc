@@ -1,0 +1,279 @@
+#include "cuda_model.h"
+
+#include <array>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+
+#include "../core/layout.h"
+#include "../cuda/host/images.h"
+#include "spec.h"
+#include "wrapped.h"
+
+namespace eigenae::addon {
+
+struct ModelSession {
+  std::unique_ptr<cuda::Model> model;  // null once disposed
+  std::size_t inputs = 0, latent = 0, hidden = 0, batchSize = 0, terms = 0;
+  bool averaged = false;
+  bool busy = false, disposed = false;
+};
+
+namespace {
+
+constexpr napi_type_tag modelTag = {0x51b7c3e8840f4d2a, 0x97a2d56f1e80c4b3};
+constexpr napi_type_tag imagesTag = {0xd4805a19c76b4ef2, 0x83e9b17046cd2a5f};
+
+using SharedImages = std::shared_ptr<cuda::DeviceImages>;
+
+struct Call {
+  napi_env env;
+  napi_value self;
+  std::array<napi_value, 4> arguments;
+  SharedModel session;
+
+  Argument argument(std::size_t index, const char* name) const { return {env, arguments[index], name}; }
+};
+
+using Method = napi_value (*)(const Call&);
+
+template <Method method>
+napi_value callback(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    Call call{env, nullptr, {}, nullptr};
+    std::size_t count = call.arguments.size();
+    check(env, napi_get_cb_info(env, info, &count, call.arguments.data(), &call.self, nullptr));
+    call.session = unwrap<ModelSession>(env, modelTag, call.self, "this", "a model");
+    return method(call);
+  });
+}
+
+// Must be called after all arguments have been read: reading them may run a getter that calls this model.
+void requireIdle(const ModelSession& session) {
+  if (session.disposed) throw std::runtime_error("the trainer has been disposed of");
+  if (session.busy) throw std::runtime_error("the trainer is still at work on another call");
+}
+
+cuda::Model& idleModel(const Call& call) {
+  requireIdle(*call.session);
+  return *call.session->model;
+}
+
+napi_value startCall(const Call& call, JobSpec job) {
+  job.kept.push_back(call.self);
+  return startModelCall(call.env, {call.session}, std::move(job));
+}
+
+// Starts a job without a result.
+napi_value startCall(const Call& call, std::function<void()> compute) {
+  JobSpec job;
+  job.compute = std::move(compute);
+  job.result = [](napi_env env, const std::vector<napi_value>&) { return undefined(env); };
+  return startCall(call, std::move(job));
+}
+
+napi_value setState(const Call& call) {
+  const Argument argument = call.argument(0, "state");
+  const auto state = std::make_shared<const State>(toState(argument));
+  cuda::Model& model = idleModel(call);
+  requireSizes(argument, *state, {model.parameterCount(), model.runningStatisticCount(), call.session->averaged});
+  return startCall(call, [&model, state] { model.setState(*state); });
+}
+
+napi_value getState(const Call& call) {
+  cuda::Model& model = idleModel(call);
+  const auto state = std::make_shared<State>();
+  JobSpec job;
+  job.compute = [&model, state] { *state = model.getState(); };
+  job.result = [state](napi_env env, const std::vector<napi_value>&) { return fromState(env, *state); };
+  return startCall(call, std::move(job));
+}
+
+napi_value step(const Call& call) { return fromDouble(call.env, static_cast<double>(idleModel(call).step())); }
+
+SharedImages toKeptImages(const Argument& argument, napi_env env) {
+  return unwrap<cuda::DeviceImages>(env, imagesTag, argument.value(), argument.name().c_str(), "images of the card");
+}
+
+napi_value beginEpoch(const Call& call) {
+  const SharedImages images = toKeptImages(call.argument(0, "images"), call.env);
+  const Argument orderArgument = call.argument(1, "order");
+  const auto order = std::make_shared<const std::vector<std::uint32_t>>(orderArgument.words());
+  const std::size_t count = images->count(call.session->inputs);
+  if (order->empty() || order->size() > 0x7fffffff) orderArgument.refuseValue("of 1 to 2147483647 numbers");
+  for (const std::uint32_t image : *order) {
+    if (image >= count) orderArgument.refuseValue("of numbers below " + std::to_string(count));
+  }
+  const auto epoch = static_cast<std::uint32_t>(call.argument(2, "epoch").integer(0, 0xffffffff));
+  const std::size_t batchSize = call.session->batchSize, steps = (order->size() + batchSize - 1) / batchSize;
+  const auto values = std::make_shared<const StepValueArrays>(
+      toStepValues(call.argument(3, "values"), steps, call.session->terms));
+  cuda::Model& model = idleModel(call);
+  return startCall(call, [=, &model] { model.beginEpoch(images, *order, epoch, values->values()); });
+}
+
+napi_value beginBatch(const Call& call) {
+  const Argument cleanArgument = call.argument(0, "clean"), noisyArgument = call.argument(1, "noisy");
+  const ModelSession& session = *call.session;
+  const auto clean = std::make_shared<const std::vector<float>>(cleanArgument.floats(session.inputs));
+  const auto noisy = std::make_shared<const std::vector<float>>(noisyArgument.floats(session.inputs));
+  const std::size_t count = clean->size() / session.inputs;
+  if (count < 1 || count > session.batchSize) {
+    cleanArgument.refuseValue("1 to " + std::to_string(session.batchSize) + " images");
+  }
+  if (noisy->size() != clean->size()) noisyArgument.refuseValue("as many images as clean");
+  const auto values =
+      std::make_shared<const StepValueArrays>(toStepValues(call.argument(2, "values"), 1, session.terms));
+  cuda::Model& model = idleModel(call);
+  return startCall(call, [=, &model] { model.beginBatch(*clean, *noisy, values->values()); });
+}
+
+napi_value remainingSteps(const Call& call) { return fromDouble(call.env, idleModel(call).remainingSteps()); }
+
+napi_value losses(const Call& call) { return fromLosses(call.env, idleModel(call).losses()); }
+
+// Returns a function that a job calls for the images: they are kept on the card, or copied there by the job.
+std::function<SharedImages()> toImages(const Call& call, const Argument& argument, std::size_t* count) {
+  const std::size_t inputs = call.session->inputs;
+  if (isWrapped(call.env, imagesTag, argument.value())) {
+    const SharedImages images = toKeptImages(argument, call.env);
+    *count = images->count(inputs);
+    return [images] { return images; };
+  }
+  const std::shared_ptr<cuda::Card> card = idleModel(call).kernel()->card();
+  if (argument.holdsFloats()) {
+    const auto floats = std::make_shared<const std::vector<float>>(argument.floats(inputs));
+    *count = floats->size() / inputs;
+    return [card, floats] { return std::make_shared<cuda::DeviceImages>(card, *floats); };
+  }
+  const auto bytes = std::make_shared<const std::vector<std::uint8_t>>(argument.bytes(inputs));
+  *count = bytes->size() / inputs;
+  return [card, bytes] { return std::make_shared<cuda::DeviceImages>(card, *bytes); };
+}
+
+// Starts a job that returns floats [count][width] for the images of the first argument.
+napi_value startInference(const Call& call, std::size_t width,
+                          void (cuda::Model::*infer)(const cuda::DeviceImages&, float*)) {
+  std::size_t count;
+  const auto images = toImages(call, call.argument(0, "images"), &count);
+  float* output;
+  const napi_value outputArray = newFloat32Array(call.env, count * width, &output);
+  cuda::Model& model = idleModel(call);
+  JobSpec job;
+  job.kept = {outputArray};
+  job.compute = [&model, infer, images, output] { (model.*infer)(*images(), output); };
+  job.result = [](napi_env, const std::vector<napi_value>& kept) { return kept.front(); };
+  return startCall(call, std::move(job));
+}
+
+napi_value encode(const Call& call) { return startInference(call, call.session->latent, &cuda::Model::encode); }
+
+napi_value linearOutputs(const Call& call) {
+  return startInference(call, call.session->hidden, &cuda::Model::linearOutputs);
+}
+
+napi_value reconstruct(const Call& call) {
+  return startInference(call, call.session->inputs, &cuda::Model::reconstruct);
+}
+
+napi_value meanSquaredError(const Call& call) {
+  std::size_t count;
+  const auto images = toImages(call, call.argument(0, "images"), &count);
+  std::optional<Noise> noise;
+  if (const Argument argument = call.argument(1, "noise"); !argument.isNull()) noise = toNoise(argument);
+  cuda::Model& model = idleModel(call);
+  const auto error = std::make_shared<double>();
+  JobSpec job;
+  job.compute = [&model, images, noise, error] {
+    *error = model.meanSquaredError(*images(), noise ? &*noise : nullptr);
+  };
+  job.result = [error](napi_env env, const std::vector<napi_value>&) { return fromDouble(env, *error); };
+  return startCall(call, std::move(job));
+}
+
+// If a call is running, the memory is freed when it has ended.
+napi_value dispose(const Call& call) {
+  call.session->disposed = true;
+  if (!call.session->busy) call.session->model.reset();
+  return nullptr;
+}
+
+napi_value fromModel(napi_env env, const SharedModel& session) {
+  return wrap(env, modelTag, session,
+              {
+                  methodProperty("setState", callback<setState>),
+                  methodProperty("getState", callback<getState>),
+                  methodProperty("step", callback<step>),
+                  methodProperty("beginEpoch", callback<beginEpoch>),
+                  methodProperty("beginBatch", callback<beginBatch>),
+                  methodProperty("remainingSteps", callback<remainingSteps>),
+                  methodProperty("losses", callback<losses>),
+                  methodProperty("encode", callback<encode>),
+                  methodProperty("linearOutputs", callback<linearOutputs>),
+                  methodProperty("reconstruct", callback<reconstruct>),
+                  methodProperty("meanSquaredError", callback<meanSquaredError>),
+                  methodProperty("dispose", callback<dispose>),
+              });
+}
+
+}  // namespace
+
+napi_value startCreatingModel(napi_env env, std::shared_ptr<const cuda::Kernel> kernel, const TrainerSpec& spec) {
+  const auto session = std::make_shared<ModelSession>();
+  session->inputs = static_cast<std::size_t>(spec.widths.front());
+  session->latent = static_cast<std::size_t>(spec.widths.back());
+  session->hidden = static_cast<std::size_t>(makeLayout(spec).hiddenUnits());
+  session->batchSize = static_cast<std::size_t>(spec.batchSize);
+  session->terms = spec.eigenLosses.size();
+  session->averaged = spec.averaging.has_value();
+  JobSpec job;
+  job.compute = [=] { session->model = std::make_unique<cuda::Model>(kernel, spec); };
+  job.result = [session](napi_env env, const std::vector<napi_value>&) { return fromModel(env, session); };
+  return startJob(env, std::move(job));
+}
+
+napi_value startKeepingImages(napi_env env, std::shared_ptr<cuda::Card> card, std::vector<std::uint8_t> bytes) {
+  const auto images = std::make_shared<SharedImages>();
+  JobSpec job;
+  job.compute = [=, bytes = std::move(bytes)] { *images = std::make_shared<cuda::DeviceImages>(card, bytes); };
+  job.result = [images](napi_env env, const std::vector<napi_value>&) {
+    return wrap(env, imagesTag, *images, {});
+  };
+  return startJob(env, std::move(job));
+}
+
+SharedModel toModel(napi_env env, const Argument& argument, const cuda::Kernel* kernel) {
+  const SharedModel session =
+      unwrap<ModelSession>(env, modelTag, argument.value(), argument.name().c_str(), "a model");
+  requireIdle(*session);
+  if (session->model->kernel().get() != kernel) argument.refuseValue("a model of this kernel");
+  return session;
+}
+
+cuda::Model* modelOf(const ModelSession& session) { return session.model.get(); }
+
+napi_value startModelCall(napi_env env, const std::vector<SharedModel>& models, JobSpec job) {
+  // A model that stands twice in a call is busy when it comes up again.
+  std::size_t taken = 0;
+  const auto giveBack = [&] {
+    for (std::size_t i = 0; i < taken; ++i) models[i]->busy = false;
+  };
+  try {
+    for (; taken < models.size(); ++taken) {
+      requireIdle(*models[taken]);
+      models[taken]->busy = true;
+    }
+    job.finished = [models] {
+      for (const SharedModel& each : models) {
+        each->busy = false;
+        if (each->disposed) each->model.reset();
+      }
+    };
+    return startJob(env, std::move(job));
+  } catch (...) {
+    giveBack();
+    throw;
+  }
+}
+
+}  // namespace eigenae::addon
