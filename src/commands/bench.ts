@@ -82,8 +82,8 @@ async function bench(options: BenchOptions): Promise<void> {
   const threads = options.threads ?? availableParallelism()
   const { engines, refusals } =
     config.device === 'auto'
-      ? await usableEngines()
-      : { engines: [await engineOf(config.device)], refusals: [] }
+      ? await usableEngines(config, threads)
+      : { engines: [await engineOf(config.device, config, threads)], refusals: [] }
   const job: Job = { config, images, threads, rounds: options.rounds }
   for (const { reason } of refusals) writeMessage(`not measured: ${reason}`)
   writeMessage(`measuring ${engines.map(({ device }) => device).join(', ')} …`)
@@ -98,12 +98,12 @@ interface Refusal {
   readonly reason: string
 }
 
-async function usableEngines() {
+async function usableEngines(config: Config, threads: number) {
   const engines: Engine[] = []
   const refusals: Refusal[] = []
   for (const device of devices.filter((each) => each !== 'auto')) {
     try {
-      engines.push(await engineOf(device))
+      engines.push(await engineOf(device, config, threads))
     } catch (error) {
       if (!(error instanceof EigenaeError)) throw error
       refusals.push({ device, reason: error.message.split('\n')[0]! })
@@ -114,8 +114,8 @@ async function usableEngines() {
   throw new EigenaeError({ problem: 'no device can train here', details })
 }
 
-async function engineOf(device: Device): Promise<Engine> {
-  return (await selectEngine(device)).engine
+async function engineOf(device: Device, config: Config, threads: number): Promise<Engine> {
+  return (await selectEngine(device, { spec: trainerSpec(config, 1, threads) })).engine
 }
 
 interface Measurement {

@@ -83,8 +83,10 @@ function heading({ eigenae, node, platform, cores, instructionSet, addon, addonR
 }
 
 function deviceRow(probe: Probe): readonly string[] {
-  if (probe.kind === 'usable') return [probe.device, 'usable', `${probe.engine.name} ${probe.engine.variant}`]
-  return [probe.device, 'no', probe.refusal.parts.problem]
+  if (probe.kind === 'refused') return [probe.device, 'no', probe.refusal.parts.problem]
+  const { name, variant, origin, atOnce } = probe.engine
+  const parts = [`${name} ${variant}`, atOnce === undefined ? null : origin, probe.reason]
+  return [probe.device, 'usable', parts.filter((part) => part !== null).join('; ')]
 }
 
 /** Returns one block of advice for each device that has a hint, after one for a Node that is too old. */
@@ -105,8 +107,9 @@ function block(title: string, hint: string): string {
 
 function deviceJson(probe: Probe) {
   if (probe.kind === 'usable') {
-    const { name, variant, origin } = probe.engine
-    return { device: probe.device, usable: true, engine: name, variant, origin }
+    const { name, variant, origin, atOnce } = probe.engine
+    const facts = { device: probe.device, usable: true, engine: name, variant, origin }
+    return { ...facts, ...(atOnce && { atOnce }), ...(probe.reason && { reason: probe.reason }) }
   }
   const { problem, subject, hint } = probe.refusal.parts
   return { device: probe.device, usable: false, reason: problem, where: subject ?? null, mend: hint ?? null }

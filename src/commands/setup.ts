@@ -1,8 +1,10 @@
 import { Command, Option } from 'commander'
+import { checkCompiler } from '../engines/cuda/kernel.js'
 import { tensorflowEngine } from '../engines/tensorflow/engine.js'
 import type { TensorflowDevice } from '../engines/tensorflow/errors.js'
 import { checkTrainingStep } from '../engines/tensorflow/self-check.js'
 import { EigenaeError, Interruption, usageError } from '../errors.js'
+import { setUpCuda } from '../setup/cuda.js'
 import { cudaNeeds, requireDriver, requireFittingGpu } from '../setup/cuda-requirements.js'
 import {
   type InstallationKind,
@@ -10,6 +12,7 @@ import {
   type TensorflowInstallation,
 } from '../setup/installation.js'
 import { driverCudaVersion } from '../setup/nvidia.js'
+import { cudaFolder } from '../setup/nvrtc.js'
 import { pinnedVersions } from '../setup/pinned-wheels.js'
 import { diskBytes, gigabytes } from '../setup/prerequisites.js'
 import { setUpTensorflow } from '../setup/tensorflow.js'
@@ -29,11 +32,53 @@ interface SetupFlags {
 export function setupCommand(): Command {
   return new Command('setup')
     .description('Install the additional software that some devices need')
+    .addCommand(cudaCommand())
     .addCommand(tensorflowCommand())
-    .addHelpText('after', '\nExample:\n  eigenae setup tensorflow')
+    .addHelpText('after', '\nExample:\n  eigenae setup cuda')
 }
 
-const notes = `
+const cudaNotes = `
+The device cuda trains the default networks without any setup. The kernel of another network is compiled by NVRTC, NVIDIA's
+compiler, when it is first used. This command downloads NVRTC's wheel (23 MB) into a folder under ~/.cache/eigenae/cuda
+(or XDG_CACHE_HOME, or EIGENAE_CUDA_DIR itself), where compiled kernels are kept as well. Python is needed for the download
+only, and a CUDA toolkit is not. The download must have its known checksum. A folder that other users can write to is refused.
+
+Example:
+  eigenae setup cuda`
+
+function cudaCommand(): Command {
+  return new Command('cuda')
+    .description('Install the compiler of kernels for the device cuda')
+    .option('--python <program>', 'Python with pip, for the download (default: python3)')
+    .addHelpText('after', cudaNotes)
+    .action(setupCuda)
+}
+
+/** Prints the folder of the installation. */
+async function setupCuda({ python }: Pick<SetupFlags, 'python'>): Promise<void> {
+  const { signal, release } = abortOnSignals(interruption)
+  const display = setupDisplay()
+  try {
+    const { folder, already } = await setUpCuda({
+      python,
+      check: async (nvrtc) => {
+        display.step('check: compile a kernel')
+        await checkCompiler(nvrtc)
+      },
+      onTools: (summary) => writeMessage(`NVRTC, into ${cudaFolder()}\nhas ${summary}`),
+      observer: display,
+      signal,
+    })
+    display.stop()
+    writeMessage(`${already ? 'already set up; the check passed' : 'set up'}: eigenae train --device cuda`)
+    writeResult(folder)
+  } finally {
+    display.stop()
+    release()
+  }
+}
+
+const tensorflowNotes = `
 Downloads TensorFlow's own wheel and builds the addon of @tensorflow/tfjs-node-gpu for its libraries, in a folder under
 ~/.cache/eigenae/tensorflow (or XDG_CACHE_HOME, or EIGENAE_TENSORFLOW_DIR itself). The folder takes 1.3 GB, with CUDA
 6.4 GB. Python is needed for the download only. Each download must have its known checksum. Running the command again resumes an interrupted installation. A folder that other users can write to is refused.
@@ -49,7 +94,7 @@ function tensorflowCommand(): Command {
     .option('--version <version>', "TensorFlow's version", '2.21.0')
     .option('--no-checksums', 'accept versions of TensorFlow whose wheels have no known checksums')
     .option('--python <program>', 'Python with pip, for the download (default: python3)')
-    .addHelpText('after', notes)
+    .addHelpText('after', tensorflowNotes)
     .action(setupTensorflow)
 }
 

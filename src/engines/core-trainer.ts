@@ -6,14 +6,15 @@ import type { EpochProgress, Images, NoiseField, Trainer, TrainerSpec } from './
 import { type LossSums, meanLoss, meanLosses } from './losses.js'
 
 /**
- * A trainer of the C++ core in native/, compiled to an addon or to WebAssembly, on the images given at its creation.
+ * A trainer of the C++ core in native/, compiled to an addon or to WebAssembly, or of the CUDA core, on the images given at
+ * its creation.
  * Every call that computes runs off the JavaScript thread, one call at a time: the caller awaits a promise before the
  * next call. Arguments are checked and copied.
  * @throws TypeError or RangeError with the name of the invalid argument, from the call or by its promise.
  */
 export interface CoreTrainer {
-  setState(state: TrainerState): void
-  getState(): TrainerState
+  setState(state: TrainerState): void | Promise<void>
+  getState(): TrainerState | Promise<TrainerState>
   /** Returns the number of steps taken. */
   step(): number
   /** @param values of as many steps as `order` has batches */
@@ -52,8 +53,12 @@ export interface CoreProgress {
 const progressMilliseconds = 100
 
 /** Wraps a trainer of the core as the Trainer of the engine interface, from the seed's initial state on. */
-export function coreBackedTrainer(core: CoreTrainer, spec: TrainerSpec, images: Uint8Array): Trainer {
-  core.setState(initialState(spec, spec.seed))
+export async function coreBackedTrainer(
+  core: CoreTrainer,
+  spec: TrainerSpec,
+  images: Uint8Array,
+): Promise<Trainer> {
+  await core.setState(initialState(spec, spec.seed))
   const count = images.length / inputDimension(spec)
   return {
     trainEpoch: async (epoch, onProgress, signal) => {

@@ -13,6 +13,11 @@ export interface Engine {
   readonly origin: string
   /** Why the files tried before it do not run, one line each. */
   readonly refusals: readonly string[]
+  /**
+   * The number of trainers of one process that train at the same time; more take turns. Absent if a process should have
+   * one trainer only.
+   */
+  readonly atOnce?: number
   /** @param images the training data, [count][inputs] */
   createTrainer(spec: TrainerSpec, images: Uint8Array): Promise<Trainer>
   /**

@@ -2,10 +2,12 @@ import { type Device, devices, type RequestedDevice } from '../config/schema.js'
 import { EigenaeError, exitCode, usageError } from '../errors.js'
 import { cudaMayWork } from '../setup/cuda-requirements.js'
 import { findInstallation } from '../setup/installation.js'
-import type { Engine } from './engine.js'
+import { chooseCudaEngine } from './cuda/device.js'
+import type { Engine, TrainerSpec } from './engine.js'
 import { nativeEngine } from './native/engine.js'
-import { checkedCudaEngine, tensorflowEngine } from './tensorflow/engine.js'
+import { tensorflowEngine } from './tensorflow/engine.js'
 import { checkTrainingStep } from './tensorflow/self-check.js'
+import { typicalNetwork } from './typical-network.js'
 import { wasmEngine } from './wasm/engine.js'
 
 /** An engine and why it was chosen, which is printed and kept in run.json. */
@@ -14,9 +16,25 @@ export interface Selection {
   readonly reason: string
 }
 
+/** What an engine is wanted for. A device may have several engines, of which one suits it. */
+export interface EngineNeeds {
+  /** The network to train; by default that of a config without settings. */
+  readonly spec?: TrainerSpec
+  /** Whether seeds are to be trained side by side: `createReplicas`. */
+  readonly replicas?: boolean
+  /** The name of the engine that has begun the run that is resumed. */
+  readonly begunWith?: string | undefined
+}
+
+interface Opened {
+  readonly engine: Engine
+  /** Why this engine, if the device has several. */
+  readonly reason: string | null
+}
+
 interface Candidate {
   /** @throws EigenaeError with a hint if this machine cannot run it. */
-  readonly open: () => Engine | Promise<Engine>
+  readonly open: (needs: EngineNeeds) => Promise<Opened>
   /** A further test, which takes about a second, for an engine that is not tested when it is opened. */
   readonly check?: (engine: Engine) => Promise<void>
   /** A cheap check of whether "auto" should try this engine. */
@@ -31,11 +49,11 @@ interface Candidate {
 
 /** Every engine, in the order in which "auto" tries them. */
 const candidates: Readonly<Record<Device, Candidate>> = {
-  cuda: { open: checkedCudaEngine, autoEligible: cudaMayWork, onGpu: true, sideBySide: true },
-  cpu: { open: nativeEngine, autoEligible: () => true },
-  wasm: { open: wasmEngine, autoEligible: () => true },
+  cuda: { open: openCuda, autoEligible: cudaMayWork, onGpu: true, sideBySide: true },
+  cpu: { open: only(nativeEngine), autoEligible: () => true },
+  wasm: { open: only(wasmEngine), autoEligible: () => true },
   'tensorflow-cpu': {
-    open: () => tensorflowEngine('tensorflow-cpu'),
+    open: only(() => tensorflowEngine('tensorflow-cpu')),
     check: checkTrainingStep,
     autoEligible: () => false,
     sideBySide: true,
@@ -43,12 +61,21 @@ const candidates: Readonly<Record<Device, Candidate>> = {
   },
 }
 
+/** The only engine of a device. */
+function only(open: () => Engine | Promise<Engine>): Candidate['open'] {
+  return async () => ({ engine: await open(), reason: null })
+}
+
+function openCuda({ spec = typicalNetwork, replicas = false, begunWith }: EngineNeeds): Promise<Opened> {
+  return chooseCudaEngine({ spec, replicas, begunWith })
+}
+
 /** @throws EigenaeError if the requested device cannot be used: it is never replaced by another one. */
-export async function selectEngine(requested: RequestedDevice): Promise<Selection> {
-  if (requested !== 'auto') return openRequested(requested)
+export async function selectEngine(requested: RequestedDevice, needs: EngineNeeds = {}): Promise<Selection> {
+  if (requested !== 'auto') return openDevice(requested, needs, 'asked for')
   const device = autoDevice()
-  if (device === undefined) return openFirstUsable()
-  return { ...(await openRequested(device)), reason: `auto: ${autoDeviceVariable}` }
+  if (device === undefined) return openFirstUsable(needs)
+  return openDevice(device, needs, `auto: ${autoDeviceVariable}`)
 }
 
 /** Names the device that "auto" selects, to reproduce a run of "auto" on a machine where it would select another one. */
@@ -79,7 +106,12 @@ export function requireSetUp(device: RequestedDevice): void {
 
 /** A device with its engine, or with the error of opening it. */
 export type Probe =
-  | { readonly kind: 'usable'; readonly device: Device; readonly engine: Engine }
+  | {
+      readonly kind: 'usable'
+      readonly device: Device
+      readonly engine: Engine
+      readonly reason: string | null
+    }
   | { readonly kind: 'refused'; readonly device: Device; readonly refusal: EigenaeError }
 
 /** Opens every device as `--device` would, and tests whether it trains. */
@@ -91,9 +123,9 @@ export async function probeDevices(): Promise<readonly Probe[]> {
 
 async function probe(device: Device): Promise<Probe> {
   try {
-    const { engine } = await openRequested(device)
+    const { engine, reason } = await candidates[device].open({})
     await candidates[device].check?.(engine)
-    return { kind: 'usable', device, engine }
+    return { kind: 'usable', device, engine, reason }
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error)
     const refusal = error instanceof EigenaeError ? error : new EigenaeError({ problem })
@@ -101,17 +133,23 @@ async function probe(device: Device): Promise<Probe> {
   }
 }
 
-async function openRequested(device: Device): Promise<Selection> {
-  return { engine: await candidates[device].open(), reason: 'asked for' }
+async function openDevice(device: Device, needs: EngineNeeds, why: string): Promise<Selection> {
+  const { engine, reason } = await candidates[device].open(needs)
+  return { engine, reason: joinReasons(why, reason) }
 }
 
-async function openFirstUsable(): Promise<Selection> {
+function joinReasons(...reasons: readonly (string | null)[]): string {
+  return reasons.filter((reason) => reason !== null).join('; ')
+}
+
+async function openFirstUsable(needs: EngineNeeds): Promise<Selection> {
   const refusals: string[] = []
   for (const [device, { open, autoEligible }] of Object.entries(candidates)) {
     if (!autoEligible()) continue
     try {
-      const engine = await open()
-      return { engine, reason: ['auto: the first usable device', ...refusals].join('; not ') }
+      const { engine, reason } = await open(needs)
+      const why = ['auto: the first usable device', ...refusals].join('; not ')
+      return { engine, reason: joinReasons(why, reason) }
     } catch (error) {
       if (!(error instanceof EigenaeError) || error.exit === exitCode.usage) throw error
       refusals.push(`${device} (${error.message.split('\n')[0]})`)

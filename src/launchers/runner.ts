@@ -190,7 +190,7 @@ async function openLockstep(
   replicas: number,
 ): Promise<{ readonly lockstep: Lockstep; readonly reason: string }> {
   const { device } = await loadConfig(runFiles(runs[0]!.folder).config, [])
-  const { engine, reason } = await selectEngine(device)
+  const { engine, reason } = await selectEngine(device, { replicas: true })
   return { lockstep: new Lockstep(engine, replicas, runs.length), reason }
 }
 

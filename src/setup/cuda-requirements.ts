@@ -3,6 +3,7 @@ import { EigenaeError } from '../errors.js'
 import { compareVersions, findInstallation } from './installation.js'
 import {
   cudaLibraryRefusal,
+  cudaLibraryVariable,
   driverCudaVersion,
   type Gpu,
   type NvidiaReport,
@@ -36,14 +37,9 @@ const newerDriverHint = ['Install a newer driver and restart:', ...driverCommand
 /** Files of NVIDIA's driver: on Linux, and on Linux within Windows. */
 const driverFiles = ['/dev/nvidiactl', '/dev/dxg']
 
-/** A cheap check of whether starting TensorFlow on a card can succeed: a driver and an installation for cuda exist. */
+/** A cheap check of whether the device cuda may work: there is a driver. The CUDA core needs nothing else. */
 export function cudaMayWork(): boolean {
-  if (!driverFiles.some((file) => existsSync(file))) return false
-  try {
-    return findInstallation('cuda').kind === 'cuda'
-  } catch {
-    return false
-  }
+  return Boolean(process.env[cudaLibraryVariable]) || driverFiles.some((file) => existsSync(file))
 }
 
 /**

@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
-import { commandLine } from '../text/format.js'
+import { requireTrustedPaths, type TrustedSoftware } from './trust.js'
 
 export const installationKinds = ['cpu', 'cuda'] as const
 export type InstallationKind = (typeof installationKinds)[number]
@@ -105,33 +105,14 @@ function loadedPaths({ tensorflow, addon, protocol }: TensorflowInstallation): r
   return [dirname(tensorflow), tensorflow, ...libraries, addon, dirname(protocol), protocol]
 }
 
-/**
- * Throws if a path belongs to a user other than this one and root, or if others can write to it. Sticky folders, such as
- * /tmp, are accepted: a user cannot replace the files of another user there. Missing paths are skipped.
- */
+/** @throws EigenaeError if another user owns one of the paths or can change it. */
 export function requireTrusted(...paths: readonly string[]): void {
-  const user = process.getuid?.()
-  if (user === undefined) return
-  for (const path of paths) {
-    const found = statSync(path, { throwIfNoEntry: false })
-    if (found === undefined) continue
-    if (found.uid !== user && found.uid !== 0)
-      throw untrusted(path, 'it belongs to another user', ownFolderHint)
-    const sticky = found.isDirectory() && (found.mode & 0o1000) !== 0
-    if ((found.mode & 0o022) !== 0 && !sticky)
-      throw untrusted(
-        path,
-        'other users can write to it',
-        `Run: ${commandLine(['chmod', '-R', 'go-w', path])}`,
-      )
-  }
+  requireTrustedPaths(tensorflow, paths)
 }
 
-const ownFolderHint =
-  'Name a folder of your own by EIGENAE_TENSORFLOW_DIR, then run: eigenae setup tensorflow'
-
-function untrusted(path: string, reason: string, hint: string): EigenaeError {
-  return new EigenaeError({ problem: `TensorFlow is not loaded from here: ${reason}`, subject: path, hint })
+const tensorflow: TrustedSoftware = {
+  name: 'TensorFlow',
+  ownFolder: 'Name a folder of your own by EIGENAE_TENSORFLOW_DIR, then run: eigenae setup tensorflow',
 }
 
 function parseInstallation(folder: string): TensorflowInstallation | null {

@@ -72,12 +72,20 @@ export async function driverCudaVersion(): Promise<string | null> {
   return /CUDA (?:UMD )?Version\s*:\s*([\d.]+)/.exec(table?.stdout ?? '')?.[1] ?? null
 }
 
+/** Names another libcuda for the CUDA core: a stand-in that runs kernels on the processor. For tests. */
+export const cudaLibraryVariable = 'EIGENAE_LIBCUDA'
+
+/** Returns the driver's library, for dlopen. */
+export function cudaLibrary(): string {
+  return process.env[cudaLibraryVariable] || 'libcuda.so.1'
+}
+
 /**
- * Loads the driver's library as TensorFlow will. Returns why it cannot be loaded, or null. A process of its own loads it,
+ * Loads the driver's library as the engines will. Returns why it cannot be loaded, or null. A process of its own loads it,
  * because a damaged library may crash the process.
  */
 export async function cudaLibraryRefusal(): Promise<'not found' | { readonly reason: string } | null> {
-  const program = "process.dlopen({ exports: {} }, 'libcuda.so.1')"
+  const program = `process.dlopen({ exports: {} }, ${JSON.stringify(cudaLibrary())})`
   try {
     await run(process.execPath, ['-e', program], { timeout: timeoutMilliseconds })
     return null
@@ -85,7 +93,7 @@ export async function cudaLibraryRefusal(): Promise<'not found' | { readonly rea
     const { stderr = '', signal } = error as Error & { readonly stderr?: string; readonly signal?: string }
     // The library was loaded, and rejected because it is not an addon for Node.
     if (stderr.includes('did not self-register')) return null
-    if (/libcuda\.so\.1: cannot open shared object file: No such file/.test(stderr)) return 'not found'
+    if (/libcuda[^:]*: cannot open shared object file: No such file/.test(stderr)) return 'not found'
     const reason = /^Error: (.*)/m.exec(stderr)?.[1] ?? `loading it ended the process (${signal})`
     return { reason }
   }

@@ -18,7 +18,9 @@ export interface Tools {
 export const diskBytes: Readonly<Record<InstallationKind, { readonly peak: number; readonly kept: number }>> =
   { cpu: { peak: 1.7e9, kept: 1.3e9 }, cuda: { peak: 9.9e9, kept: 6.4e9 } }
 
-type Finding<T> = { readonly found: T } | { readonly missing: string; readonly packages?: readonly string[] }
+export type Finding<T> =
+  | { readonly found: T }
+  | { readonly missing: string; readonly packages?: readonly string[] }
 
 /** @throws EigenaeError with everything that is missing, and the commands that install it. */
 export async function findTools(kind: InstallationKind, pythonFlag: string | undefined): Promise<Tools> {
@@ -35,17 +37,21 @@ export async function findTools(kind: InstallationKind, pythonFlag: string | und
   const [platform, pip, gcc, npm, space] = findings
   const complete =
     'found' in platform && 'found' in pip && 'found' in gcc && 'found' in npm && 'found' in space
-  if (!complete) throw missingTools(missing)
+  if (!complete) throw missingTools('TensorFlow', missing)
   const nodeHeaders = createRequire(import.meta.url)('node-api-headers').include_dir as string
   const summary = [pip.found, gcc.found, npm.found, space.found].join(' · ')
   return { python, compiler, nodeHeaders, summary }
 }
 
-function missingTools(missing: readonly Extract<Finding<never>, { missing: string }>[]): EigenaeError {
+/** Returns the error for everything that a setup of `software` lacks. */
+export function missingTools(
+  software: string,
+  missing: readonly Extract<Finding<never>, { missing: string }>[],
+): EigenaeError {
   const packages = missing.flatMap((each) => each.packages ?? [])
   const names = packages.join(' ')
   return new EigenaeError({
-    problem: 'TensorFlow cannot be set up yet',
+    problem: `${software} cannot be set up yet`,
     details: missing.map((each) => each.missing),
     ...(packages.length > 0 && {
       hint: `Debian, Ubuntu: sudo apt-get install ${names}\nFedora: sudo dnf install ${names.replace('g++', 'gcc-c++')}`,
@@ -63,7 +69,7 @@ async function findPlatform(kind: InstallationKind): Promise<Finding<string>> {
 /** Older versions reject the wheels' platform tags (manylinux_2_27). */
 const oldestPip = '20.3'
 
-async function findPip(python: string): Promise<Finding<string>> {
+export async function findPip(python: string): Promise<Finding<string>> {
   const { found, code, stdout } = await runTool(python, ['-m', 'pip', '--version'])
   if (!found)
     return {
@@ -107,7 +113,7 @@ async function findSpace(kind: InstallationKind): Promise<Finding<string>> {
   }
 }
 
-async function freeBytes(folder: string): Promise<number> {
+export async function freeBytes(folder: string): Promise<number> {
   try {
     const { bavail, bsize } = await statfs(folder)
     return bavail * bsize

@@ -16,6 +16,7 @@ import { type EarlierRun, earlierRun, planResume, type ResumePoint, removeResult
 import { spectrumWarning } from './evaluate.js'
 import { refuseTooLarge } from './memory.js'
 import { executeRun, type RunObserver, stalledWarning } from './run.js'
+import { trainerSpec } from './spec.js'
 import { loadTrainingData, sourceOfRun } from './training-data.js'
 
 // From a config and a folder to a complete run: everything that precedes the loop in run.ts.
@@ -84,7 +85,7 @@ async function trainInto(
   const environment = environmentFacts() // git answers while the data is read
   const lengthened = found?.shorter ? lengthenedRecord(found.record!, config) : null
   const earlier = found && earlierRun(runFiles(folder), lengthened ?? found.record)
-  const selection = await selectionFor(folder, config, earlier, select)
+  const selection = await selectionFor(folder, config, earlier, threads, select)
   const record = earlier?.record ?? null
   const source = record === null ? config.data.source : sourceOfRun({ config, record })
   const data = await loadTrainingData(config, source)
@@ -139,11 +140,15 @@ async function resumePoint(
 /** A resumed run keeps the device that "auto" chose when it started, because another device would give other bytes. */
 async function selectionFor(
   folder: string,
-  { device }: Config,
+  config: Config,
   earlier: EarlierRun | null,
+  threads: number,
   select: typeof selectEngine,
 ): Promise<Selection> {
-  if (device !== 'auto' || earlier === null) return select(device)
+  const { device } = config
+  // No engine's choice depends on the number of images, which is not known yet.
+  const needs = { spec: trainerSpec(config, 1, threads), begunWith: earlier?.record?.engine.name }
+  if (device !== 'auto' || earlier === null) return select(device, needs)
   const first = devices.find((each) => each === earlier.device)
   if (first === undefined)
     throw new EigenaeError({
@@ -151,7 +156,7 @@ async function selectionFor(
       subject: folder,
       hint: 'Resume with the version that started it, or start over with --overwrite.',
     })
-  return { ...(await select(first)), reason: earlier.record?.deviceReason ?? 'as in its checkpoint' }
+  return { ...(await select(first, needs)), reason: earlier.record?.deviceReason ?? 'as in its checkpoint' }
 }
 
 function factsOf(

@@ -63,9 +63,10 @@ export async function withTrainer<T>(
   { device, threads }: ComputeOptions,
   use: (trainer: Trainer, engine: Engine) => Promise<T>,
 ): Promise<T> {
-  const { engine } = await selectEngine(device)
+  const spec = trainerSpec(config, 1, threads)
+  const { engine } = await selectEngine(device, { spec })
   const noImages = new Uint8Array(inputDimension(config.model))
-  const trainer = await engine.createTrainer(trainerSpec(config, 1, threads), noImages)
+  const trainer = await engine.createTrainer(spec, noImages)
   try {
     await trainer.importState(state)
     return await use(trainer, engine)

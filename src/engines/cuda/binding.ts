@@ -1,8 +1,8 @@
+import type { TrainerState } from '../../model/state.js'
 import type { CoreSpec, CoreStepValues } from '../core-spec.js'
 import type { CoreNoise } from '../core-trainer.js'
 import type { Images } from '../engine.js'
 import type { LossSums } from '../losses.js'
-import type { TrainerState } from '../../model/state.js'
 
 // The addon's door to native/cuda/host. Every promise may be rejected by an Error whose code errors.ts translates;
 // invalid arguments are a TypeError or RangeError with the argument's name.
@@ -102,12 +102,7 @@ export interface CudaModel {
   /** The number of steps taken. */
   step(): number
   /** Prepares an epoch on images of the card: `CudaKernel.train` then trains it. @param values of all its steps */
-  beginEpoch(
-    images: CudaImages,
-    order: Uint32Array,
-    epoch: number,
-    values: CoreStepValues,
-  ): Promise<void>
+  beginEpoch(images: CudaImages, order: Uint32Array, epoch: number, values: CoreStepValues): Promise<void>
   /** Prepares one step on a given batch. */
   beginBatch(clean: Float32Array, noisy: Float32Array, values: CoreStepValues): Promise<void>
   /** The steps that are left of what was begun. */

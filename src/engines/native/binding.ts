@@ -4,6 +4,7 @@ import { firstLine } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
 import type { CoreSpec } from '../core-spec.js'
 import type { CoreTrainer } from '../core-trainer.js'
+import type { CudaBinding } from '../cuda/binding.js'
 
 /** The exports of native/addon/addon.cc. @throws TypeError or RangeError with the name of an invalid argument. */
 export interface NativeBinding {
@@ -13,6 +14,7 @@ export interface NativeBinding {
   /** Measures the GFLOP/s of multiply-adds on registers, on the given number of threads. */
   readonly measurePeak: (threads: number) => Promise<number>
   readonly findNeighbours: (search: NeighbourSearch) => RunningSearch
+  readonly cuda: CudaBinding
 }
 
 export interface NeighbourSearch {

@@ -1,0 +1,120 @@
+import { EigenaeError } from '../../errors.js'
+import { requireDriver } from '../../setup/cuda-requirements.js'
+import { cudaLibrary, type Gpu } from '../../setup/nvidia.js'
+import { coreSpec } from '../core-spec.js'
+import type { TrainerSpec } from '../engine.js'
+import { loadNativeBinding } from '../native/binding.js'
+import type { CardFacts, CudaBinding, CudaCard, CudaKernel, KernelPlan } from './binding.js'
+import { withCudaErrors } from './errors.js'
+import { ImageStore } from './images.js'
+import { kernelPtx } from './kernel.js'
+import { LaunchQueue } from './queue.js'
+import { checkTraining } from './self-check.js'
+import type { CardContext } from './trainer.js'
+
+/** The oldest cards that the kernel is compiled for: Volta. */
+export const oldestCapability = 70
+
+/** The card of this process, which all its trainers share. */
+export interface OpenCard extends CardContext {
+  readonly binding: CudaBinding
+  readonly card: CudaCard
+  /** The checked kernels by their options. */
+  readonly kernels: Map<string, Promise<CheckedKernel>>
+}
+
+export interface CheckedKernel {
+  readonly kernel: CudaKernel
+  readonly plan: Plan
+  /** The origin of its PTX. */
+  readonly origin: string
+}
+
+export type Plan = Extract<KernelPlan, { readonly refusal: null }>
+
+let opened: Promise<OpenCard> | undefined
+
+/**
+ * Opens the card of this process: the suitable one with the most free memory, at the first call.
+ * @throws EigenaeError if there is no driver or no card, or if either is too old.
+ */
+export function openCard(): Promise<OpenCard> {
+  opened ??= openNew().catch((error) => {
+    opened = undefined
+    throw error
+  })
+  return opened
+}
+
+async function openNew(): Promise<OpenCard> {
+  const gpus = await requireDriver()
+  const { cuda: binding } = loadNativeBinding().binding
+  const card = await withCudaErrors(() =>
+    binding.openCard({
+      library: cudaLibrary(),
+      uuid: gpus === null ? null : (freest(gpus)?.uuid ?? null),
+      launchLimitMilliseconds: launchLimit(),
+    }),
+  )
+  return { binding, card, kernels: new Map(), images: new ImageStore(card), queue: new LaunchQueue() }
+}
+
+/** Returns the suitable card with the most free memory; undefined for the driver's first one. */
+function freest(gpus: readonly Gpu[]): Gpu | undefined {
+  if (process.env.CUDA_VISIBLE_DEVICES?.includes('MIG-')) return undefined
+  const suitable = gpus.filter(({ capability }) => !(10 * capability < oldestCapability))
+  return suitable.reduce<Gpu | undefined>(
+    (best, gpu) => (best === undefined || gpu.freeMiB > best.freeMiB ? gpu : best),
+    undefined,
+  )
+}
+
+/** A launch takes 0.2 s at most, and a driver may compile the kernel in the first one. */
+const launchLimitMilliseconds = 30_000
+/** Sets another limit, for tests. */
+const launchLimitVariable = 'EIGENAE_CUDA_LAUNCH_LIMIT'
+
+function launchLimit(): number {
+  return Number(process.env[launchLimitVariable]) || launchLimitMilliseconds
+}
+
+/** Returns why the card cannot train by the core; null if it can. */
+export function cardRefusal({ name, capability, cooperativeLaunch }: CardFacts): string | null {
+  const text = `${Math.floor(capability / 10)}.${capability % 10}`
+  if (capability < oldestCapability)
+    return `${name} has compute capability ${text}, and the CUDA core needs 7.0 or newer`
+  return cooperativeLaunch ? null : `${name} has no cooperative launches here`
+}
+
+/** Returns how the card trains a network, or why it cannot. */
+export function planFor({ binding, card }: OpenCard, spec: TrainerSpec): KernelPlan {
+  return binding.planKernel(coreSpec(spec), card.facts.sharedBytesPerBlock)
+}
+
+/**
+ * Returns the kernel of a plan, which has trained a few steps as the C++ core does.
+ * @throws EigenaeError if there is no compiler for it, if the driver refuses it, or if it trains wrongly.
+ */
+export function checkedKernel(open: OpenCard, plan: Plan, spec: TrainerSpec): Promise<CheckedKernel> {
+  const key = plan.options.join(' ')
+  const known = open.kernels.get(key)
+  if (known !== undefined) return known
+  const loaded = loadKernel(open, plan, spec)
+  open.kernels.set(key, loaded)
+  loaded.catch(() => open.kernels.delete(key))
+  return loaded
+}
+
+async function loadKernel(open: OpenCard, plan: Plan, spec: TrainerSpec): Promise<CheckedKernel> {
+  return withCudaErrors(async () => {
+    const { ptx, origin } = await kernelPtx(open.binding, plan.options)
+    const kernel = await open.card.loadKernel(ptx, coreSpec(spec))
+    await checkTraining(open, kernel, spec)
+    return { kernel, plan, origin }
+  })
+}
+
+/** Returns the error for a network that does not fit where nothing else can train it. */
+export function unfitError(refusal: string): EigenaeError {
+  return new EigenaeError({ problem: `the CUDA core does not train ${refusal}`, subject: 'device cuda' })
+}

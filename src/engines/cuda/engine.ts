@@ -1,0 +1,80 @@
+import { coreSpec } from '../core-spec.js'
+import { coreBackedTrainer } from '../core-trainer.js'
+import type { Engine, Trainer, TrainerSpec } from '../engine.js'
+import { BindingError } from '../native/binding.js'
+import {
+  type CheckedKernel,
+  cardRefusal,
+  checkedKernel,
+  type OpenCard,
+  openCard,
+  planFor,
+  unfitError,
+} from './card.js'
+import { withCudaErrors } from './errors.js'
+import { missingCompiler } from './kernel.js'
+import { CudaTrainer } from './trainer.js'
+
+export type CoreOpening =
+  | { readonly kind: 'engine'; readonly engine: Engine }
+  /** The driver works, and the core cannot train this network on the card. */
+  | { readonly kind: 'unfit'; readonly reason: string; readonly hint?: string | undefined }
+
+/**
+ * Returns the engine of the CUDA core for a network, once its kernel has passed the check.
+ * @throws EigenaeError if the card or its driver cannot be used, or if the kernel trains wrongly.
+ */
+export async function openCudaCore(spec: TrainerSpec): Promise<CoreOpening> {
+  const open = await openCardOrNull()
+  if (open === null)
+    return { kind: 'unfit', reason: 'the C++ core, of which the CUDA core is a part, does not run' }
+  const refusal = cardRefusal(open.card.facts)
+  if (refusal !== null) return { kind: 'unfit', reason: refusal }
+  const plan = planFor(open, spec)
+  if (plan.refusal !== null) return { kind: 'unfit', reason: `the CUDA core does not train ${plan.refusal}` }
+  const missing = await missingCompiler(plan.options)
+  if (missing !== null)
+    return {
+      kind: 'unfit',
+      reason: `its kernel must be compiled, and ${missing.problem}`,
+      hint: missing.hint,
+    }
+  return { kind: 'engine', engine: cudaEngine(open, await checkedKernel(open, plan, spec)) }
+}
+
+/** Returns null if this machine has no addon. */
+async function openCardOrNull(): Promise<OpenCard | null> {
+  try {
+    return await openCard()
+  } catch (error) {
+    if (error instanceof BindingError) return null
+    throw error
+  }
+}
+
+/** The engine also trains other networks that fit. */
+function cudaEngine(open: OpenCard, { kernel, plan, origin }: CheckedKernel): Engine {
+  const { name, capability, driverVersion } = open.card.facts
+  const driver = `driver for CUDA ${Math.floor(driverVersion / 1000)}.${(driverVersion % 1000) / 10}`
+  return {
+    name: 'cuda-core',
+    device: 'cuda',
+    // The numbers depend neither on the card nor on the division of a model among thread blocks.
+    variant: 'compute_70',
+    origin: `${name} (${Math.floor(capability / 10)}.${capability % 10}), ${driver}, ${plan.blocks} blocks a model; the kernel ${origin}`,
+    refusals: [],
+    atOnce: kernel.modelsPerLaunch,
+    createTrainer: (spec, images) => createTrainer(open, spec, images),
+  }
+}
+
+async function createTrainer(open: OpenCard, spec: TrainerSpec, images: Uint8Array): Promise<Trainer> {
+  const plan = planFor(open, spec)
+  if (plan.refusal !== null) throw unfitError(plan.refusal)
+  const { kernel } = await checkedKernel(open, plan, spec)
+  return withCudaErrors(async () => {
+    const kept = await open.images.keep(images)
+    const model = await kernel.createModel(coreSpec(spec))
+    return coreBackedTrainer(new CudaTrainer(open, kernel, model, kept), spec, images)
+  })
+}

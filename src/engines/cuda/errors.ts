@@ -1,0 +1,127 @@
+import { EigenaeError } from '../../errors.js'
+
+interface KnownFailure {
+  readonly problem: string
+  readonly hint: string
+}
+
+const otherDevice = 'or train on another device: --device cpu'
+const lostContext = {
+  problem: 'the card has lost this process',
+  hint: [
+    'Resume the runs: eigenae train --resume, or eigenae sweep --resume. Their checkpoints are whole.',
+    "If it happens again, look at the driver's messages (sudo dmesg | grep -i -e nvrm -e xid), " +
+      otherDevice,
+  ].join('\n'),
+}
+const oldDriver = {
+  problem: 'the NVIDIA driver is too old for the CUDA core',
+  hint: `Install driver 525 or newer and restart, ${otherDevice}`,
+}
+const kernelRefused = {
+  problem: 'the driver cannot load the kernel',
+  hint: `Install a newer driver, use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
+}
+
+/** Failures by the code of the addon's error: the driver's names, and those of native/cuda/host/cuda_error.h. */
+const knownFailures: Readonly<Record<string, KnownFailure>> = {
+  EIGENAE_NO_LIBRARY: {
+    problem: 'a library of NVIDIA cannot be loaded',
+    hint: `Run "eigenae doctor", ${otherDevice}`,
+  },
+  EIGENAE_OLD_DRIVER: oldDriver,
+  EIGENAE_NO_CARD: {
+    problem: 'no card was found',
+    hint: `Check nvidia-smi and CUDA_VISIBLE_DEVICES, ${otherDevice}`,
+  },
+  EIGENAE_DEADLINE: {
+    problem: 'the card hangs',
+    hint: [
+      'Resume the runs: eigenae train --resume, or eigenae sweep --resume. Their checkpoints are whole.',
+      `If it happens again, use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
+    ].join('\n'),
+  },
+  EIGENAE_COMPILATION: {
+    problem: 'NVRTC cannot compile the kernel',
+    hint: `Run "eigenae setup cuda" again, use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
+  },
+  EIGENAE_NOT_RESIDENT: {
+    problem: 'the card cannot hold a model',
+    hint: 'Unset CUDA_MPS_ACTIVE_THREAD_PERCENTAGE, use a whole card instead of a part (MIG), or use TensorFlow (EIGENAE_CUDA=tensorflow).',
+  },
+  CUDA_ERROR_OUT_OF_MEMORY: {
+    problem: 'not enough memory on the card',
+    hint: 'End other programs on the card ("nvidia-smi" lists them), or train fewer runs at once.',
+  },
+  CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE: {
+    problem: 'the card cannot hold all blocks of a launch at once',
+    hint: 'End other programs on the card ("nvidia-smi" lists them), or use TensorFlow (EIGENAE_CUDA=tensorflow).',
+  },
+  CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES: kernelRefused,
+  CUDA_ERROR_INVALID_PTX: kernelRefused,
+  CUDA_ERROR_UNSUPPORTED_PTX_VERSION: kernelRefused,
+  CUDA_ERROR_NO_BINARY_FOR_GPU: kernelRefused,
+  CUDA_ERROR_INVALID_IMAGE: kernelRefused,
+  CUDA_ERROR_JIT_COMPILER_NOT_FOUND: {
+    problem: 'the driver is incomplete: its compiler is missing (libnvidia-ptxjitcompiler.so.1)',
+    hint: `Install the driver's whole package, in a container with NVIDIA_DRIVER_CAPABILITIES=compute,utility, ${otherDevice}`,
+  },
+  CUDA_ERROR_NO_DEVICE: {
+    problem: 'no card was found',
+    hint: `Check nvidia-smi and CUDA_VISIBLE_DEVICES, ${otherDevice}`,
+  },
+  CUDA_ERROR_SYSTEM_DRIVER_MISMATCH: {
+    problem: 'the driver and its library have different versions',
+    hint: 'Restart the machine, as after every update of the driver: sudo reboot',
+  },
+  CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE: oldDriver,
+  CUDA_ERROR_SYSTEM_NOT_READY: {
+    problem: 'the driver is not ready',
+    hint: 'On a machine with NVSwitch, start its service: sudo systemctl start nvidia-fabricmanager',
+  },
+  CUDA_ERROR_DEVICE_UNAVAILABLE: {
+    problem: 'another process has the card for itself',
+    hint: 'Wait for its end ("nvidia-smi" lists it), or set the mode: sudo nvidia-smi --compute-mode=DEFAULT',
+  },
+  CUDA_ERROR_ILLEGAL_ADDRESS: lostContext,
+  CUDA_ERROR_ILLEGAL_INSTRUCTION: lostContext,
+  CUDA_ERROR_MISALIGNED_ADDRESS: lostContext,
+  CUDA_ERROR_INVALID_ADDRESS_SPACE: lostContext,
+  CUDA_ERROR_INVALID_PC: lostContext,
+  CUDA_ERROR_HARDWARE_STACK_ERROR: lostContext,
+  CUDA_ERROR_ASSERT: lostContext,
+  CUDA_ERROR_LAUNCH_FAILED: lostContext,
+  CUDA_ERROR_LAUNCH_TIMEOUT: lostContext,
+  CUDA_ERROR_ECC_UNCORRECTABLE: lostContext,
+  CUDA_ERROR_CONTEXT_IS_DESTROYED: lostContext,
+  CUDA_ERROR_UNKNOWN: lostContext,
+}
+
+/** Translates a failure of the addon for users. Any other error is returned unchanged. */
+export function cudaError(error: unknown): unknown {
+  const code = codeOf(error)
+  if (code === null) return error
+  const known = knownFailures[code]
+  const details = (error as Error).message.trim().split('\n')
+  return new EigenaeError({
+    problem: known?.problem ?? 'the CUDA core failed',
+    subject: 'device cuda',
+    details: details.slice(0, 8),
+    hint: known?.hint ?? `Use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
+    cause: error,
+  })
+}
+
+function codeOf(error: unknown): string | null {
+  if (!(error instanceof Error) || !('code' in error)) return null
+  return /^(CUDA_ERROR|EIGENAE)_/.test(String(error.code)) ? String(error.code) : null
+}
+
+/** Runs a call of the addon and translates its failure. */
+export async function withCudaErrors<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    throw cudaError(error)
+  }
+}

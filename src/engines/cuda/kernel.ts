@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { mkdir, readFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { promisify } from 'node:util'
+import { brotliDecompress } from 'node:zlib'
+import { EigenaeError, type ErrorParts } from '../../errors.js'
+import { writeAtomically } from '../../files/write.js'
+import { packageRoot } from '../../package-root.js'
+import { cudaFolder, findNvrtc, type Nvrtc, requireTrustedNvrtc } from '../../setup/nvrtc.js'
+import { coreSpec } from '../core-spec.js'
+import { loadNativeBinding } from '../native/binding.js'
+import { typicalNetwork } from '../typical-network.js'
+import type { CudaBinding, SourceFile } from './binding.js'
+import { withCudaErrors } from './errors.js'
+
+// A kernel is compiled for the widths of one network. The PTX of the default networks comes with the package; that of any
+// other network is compiled by NVRTC when it is first needed, and kept.
+
+const sourceFolder = join(packageRoot, 'native', 'cuda', 'kernel')
+const shippedFolder = join(packageRoot, 'native', 'cuda', 'ptx')
+const mainSource = 'core.cu'
+
+/** A kernel as PTX, which the driver compiles for its card. */
+export interface KernelPtx {
+  readonly ptx: string
+  /** "comes with the package", "compiled here by NVRTC 12.0.140" … */
+  readonly origin: string
+}
+
+/**
+ * Returns the kernel that the options select.
+ * @throws EigenaeError if it must be compiled and there is no compiler.
+ */
+export async function kernelPtx(binding: CudaBinding, options: readonly string[]): Promise<KernelPtx> {
+  const key = kernelKey(options)
+  const shipped = await readShipped(key)
+  if (shipped !== null) return { ptx: shipped, origin: 'comes with the package' }
+  const kept = await readKept(key)
+  if (kept !== null) return { ptx: kept, origin: 'compiled here' }
+  const nvrtc = findNvrtc()
+  const ptx = await compileKernel(binding, nvrtc, options)
+  await keep(key, ptx)
+  return { ptx, origin: 'compiled here' }
+}
+
+/** Returns why the kernel of these options cannot be had: it must be compiled, and there is no compiler. */
+export async function missingCompiler(options: readonly string[]): Promise<ErrorParts | null> {
+  const key = kernelKey(options)
+  if ((await readShipped(key)) !== null || (await readKept(key)) !== null) return null
+  try {
+    findNvrtc()
+    return null
+  } catch (error) {
+    if (error instanceof EigenaeError) return error.parts
+    throw error
+  }
+}
+
+/** Compiles the kernel, whether or not it is at hand. */
+export function compileKernel(
+  binding: CudaBinding,
+  { library }: Nvrtc,
+  options: readonly string[],
+): Promise<string> {
+  const files = kernelSources()
+  const source = files.find(({ name }) => name === mainSource)!
+  const headers = files.filter(({ name }) => name.endsWith('.h'))
+  return binding.compileKernel({ library, source, headers, options })
+}
+
+/** Shared memory of a block of any card that the kernel is for. */
+const anySharedBytes = 64 * 1024
+
+/** @throws EigenaeError if NVRTC does not compile the kernel of a small network. */
+export async function checkCompiler(nvrtc: Nvrtc): Promise<void> {
+  const { cuda } = loadNativeBinding().binding
+  const small = { ...typicalNetwork, widths: [16, 8, 4], batchSize: 8 }
+  const plan = cuda.planKernel(coreSpec(small), anySharedBytes)
+  if (plan.refusal !== null) throw new Error(plan.refusal)
+  await withCudaErrors(() => compileKernel(cuda, nvrtc, plan.options))
+}
+
+/** Returns the kernel's source files. A name is the path below native/cuda/kernel, as the includes have it. */
+export function kernelSources(): readonly SourceFile[] {
+  return readdirSync(sourceFolder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.(cu|h)$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((file) => ({ name: relative(sourceFolder, file).replaceAll('\\', '/'), file }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, file }) => ({ name, text: readFileSync(file, 'utf8') }))
+}
+
+/** Returns the name of the kernel that these options make of the sources: another source has another name. */
+export function kernelKey(options: readonly string[]): string {
+  const hash = createHash('sha256').update(options.join('\n'))
+  for (const { name, text } of kernelSources()) hash.update(`\0${name}\0${text}`)
+  return hash.digest('hex').slice(0, 32)
+}
+
+async function readShipped(key: string): Promise<string | null> {
+  const compressed = await readFile(join(shippedFolder, `${key}.ptx.br`)).catch(() => null)
+  return compressed && (await promisify(brotliDecompress)(compressed)).toString()
+}
+
+/** @throws EigenaeError if another user could have written the kernel. */
+async function readKept(key: string): Promise<string | null> {
+  const file = keptFile(key)
+  requireTrustedNvrtc([cudaFolder(), keptFolder(), file])
+  return readFile(file, 'utf8').catch(() => null)
+}
+
+/** A kernel that cannot be kept, for example on a full disk, is compiled again next time. */
+async function keep(key: string, ptx: string): Promise<void> {
+  try {
+    await mkdir(keptFolder(), { recursive: true, mode: 0o755 })
+    await writeAtomically(keptFile(key), ptx)
+  } catch {}
+}
+
+function keptFolder(): string {
+  return join(cudaFolder(), 'kernels')
+}
+
+function keptFile(key: string): string {
+  return join(keptFolder(), `${key}.ptx`)
+}
