@@ -18,6 +18,8 @@ export interface Engine {
    * one trainer only.
    */
   readonly atOnce?: number
+  /** Returns why it cannot train a network; null if it can. Absent if it trains every network. */
+  readonly unfit?: (spec: TrainerSpec) => string | null
   /** @param images the training data, [count][inputs] */
   createTrainer(spec: TrainerSpec, images: Uint8Array): Promise<Trainer>
   /**

@@ -105,6 +105,7 @@ std::vector<std::string> Plan::options() const {
       "--gpu-architecture=compute_70",
       "--std=c++17",
       "--fmad=false",
+      "--device-as-default-execution-space",  // for lambdas, which name no space
       define("WIDTHS", joined(shape.widths, shape.depth + 1)),
       define("BATCH", std::to_string(shape.batch)),
       define("BLOCKS", std::to_string(shape.blocks)),

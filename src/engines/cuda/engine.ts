@@ -64,6 +64,7 @@ function cudaEngine(open: OpenCard, { kernel, plan, origin }: CheckedKernel): En
     origin: `${name} (${Math.floor(capability / 10)}.${capability % 10}), ${driver}, ${plan.blocks} blocks a model; the kernel ${origin}`,
     refusals: [],
     atOnce: kernel.modelsPerLaunch,
+    unfit: (spec) => planFor(open, spec).refusal,
     createTrainer: (spec, images) => createTrainer(open, spec, images),
   }
 }

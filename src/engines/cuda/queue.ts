@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import type { CudaKernel, CudaModel } from './binding.js'
 
-/** Longest chunk to aim for: progress, Ctrl-C and the other kernels of a process wait for its end. */
-const chunkSeconds = 0.1
+/** Seconds of a chunk to aim for: progress, Ctrl-C and the other kernels of a process wait for its end. */
+const usualSeconds = 0.1
 /** Steps of the first chunk of a kernel, whose speed is not known yet. */
-const firstSteps = 4
+const usualFirstSteps = 4
 /** A chunk is at most this many times as long as the one before, so that one odd measurement does no harm. */
 const growth = 4
 
@@ -21,9 +21,20 @@ interface Request {
  * the length of the chunks nor a model's neighbours change its numbers.
  */
 export class LaunchQueue {
+  readonly #seconds: number
+  readonly #firstSteps: number
   readonly #waiting: Request[] = []
   readonly #steps = new WeakMap<CudaKernel, number>()
   #running = false
+
+  /**
+   * @param seconds of a chunk to aim for
+   * @param firstSteps of the first chunk of a kernel
+   */
+  constructor(seconds = usualSeconds, firstSteps = usualFirstSteps) {
+    this.#seconds = seconds
+    this.#firstSteps = firstSteps
+  }
 
   /** Trains what the model has begun to its end, or until it is cancelled. */
   async train(kernel: CudaKernel, model: CudaModel, cancelled: () => boolean): Promise<void> {
@@ -53,12 +64,12 @@ export class LaunchQueue {
   async #launch(): Promise<void> {
     const requests = this.#takeNext()
     const { kernel } = requests[0]!
-    const steps = this.#steps.get(kernel) ?? firstSteps
+    const steps = this.#steps.get(kernel) ?? this.#firstSteps
     try {
       const models = requests.map(({ model }) => model)
       const longest = Math.min(steps, Math.max(...models.map((model) => model.remainingSteps())))
       const seconds = await kernel.train(models, steps)
-      this.#steps.set(kernel, nextSteps(steps, longest, seconds))
+      this.#steps.set(kernel, nextSteps(this.#seconds, steps, longest, seconds))
       for (const { resolve } of requests) resolve()
     } catch (error) {
       for (const { reject } of requests) reject(error)
@@ -76,9 +87,10 @@ export class LaunchQueue {
 
 /**
  * Returns the number of steps of the next chunk.
- * @param taken the steps that took `seconds`, at most `steps`
+ * @param aim seconds that it should take
+ * @param steps of the chunk before, of which `taken` took `seconds`
  */
-function nextSteps(steps: number, taken: number, seconds: number): number {
-  const fitting = Math.floor((chunkSeconds / Math.max(seconds, 1e-6)) * taken)
+function nextSteps(aim: number, steps: number, taken: number, seconds: number): number {
+  const fitting = Math.floor((aim / Math.max(seconds, 1e-6)) * taken)
   return Math.max(1, Math.min(fitting, growth * steps))
 }
