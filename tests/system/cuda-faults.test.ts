@@ -1,0 +1,102 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, expect, it } from 'vitest'
+import { eigenae, scratchFolder } from '../support/cli.js'
+import { describeWithCuda } from '../support/cuda-engine.js'
+import { expectSameRuns, readJson, tinyConfigs } from '../support/sweeps.js'
+
+const scratch = scratchFolder()
+tinyConfigs(scratch('configs'), 4)
+
+describeWithCuda('a fault of the card', ({ environment }) => {
+  const noTensorflow = { EIGENAE_TENSORFLOW_DIR: scratch('no-tensorflow') }
+
+  /** @param faults settings of the stand-in for libcuda */
+  function train(out: string, faults: string, ...flags: readonly string[]) {
+    const env = {
+      ...environment,
+      ...noTensorflow,
+      EIGENAE_STAND_IN: faults,
+      EIGENAE_CUDA_LAUNCH_LIMIT: '2000',
+    }
+    const config = scratch('configs', 'eigen.json')
+    return eigenae(['train', '--config', config, '--out', scratch(out), '--device', 'cuda', ...flags], {
+      env,
+    })
+  }
+
+  beforeAll(async () => {
+    expect((await train('whole', '')).stderr).toContain('trained 4 epochs')
+  })
+
+  it.each<[string, string, RegExp, RegExp]>([
+    [
+      'an old driver',
+      'driver=11080',
+      /driver is too old for the CUDA core\n {2}.*CUDA 11\.8/,
+      /driver 525 or newer/,
+    ],
+    ['no card', 'devices=0', /no card was found/, /nvidia-smi/],
+    [
+      'an old card',
+      'capability=6.1',
+      /compute capability 6\.1, and the CUDA core needs 7\.0/,
+      /setup tensorflow/,
+    ],
+    [
+      'little shared memory',
+      'shared=16384',
+      /needs more than the card's 16 KB of shared memory/,
+      /setup tensorflow/,
+    ],
+    [
+      'few multiprocessors',
+      'multiprocessors=2',
+      /cannot hold a model\n {2}a model needs 13 .* holds 2$/m,
+      /\(MIG\)/,
+    ],
+    ['a driver that does not start', 'fail=cuInit:1:803', /different versions/, /reboot/],
+    [
+      'a kernel that does not load',
+      'fail=cuModuleLoadDataEx:1:218',
+      /cannot load the kernel/,
+      /newer driver/,
+    ],
+    [
+      'little memory',
+      'fail=cuMemAlloc_v2:3:2',
+      /not enough memory on the card\n {2}cannot allocate/,
+      /nvidia-smi/,
+    ],
+    [
+      'a launch that is too large',
+      'fail=cuLaunchCooperativeKernel:1:720',
+      /cannot hold all blocks of a launch/,
+      /EIGENAE_CUDA=tensorflow/,
+    ],
+  ])('is reported before a run is begun: %s', async (name, faults, problem, hint) => {
+    const { code, stderr } = await train(name, faults)
+    expect(stderr).toMatch(/^eigenae: device cuda: /)
+    expect(stderr).toMatch(problem)
+    expect(stderr).toMatch(hint)
+    expect(code).toBe(1)
+    expect(existsSync(scratch(name))).toBe(false)
+  })
+
+  // The check of the kernel takes 3 launches, and an epoch at least one.
+  it.each<[string, string, RegExp]>([
+    ['an illegal address', 'fail=cuLaunchCooperativeKernel:6:700', /the card has lost this process\n/],
+    ['a kernel that traps', 'fail=cuLaunchCooperativeKernel:6:719', /the card has lost this process\n/],
+    ['a hang', 'hang=6', /the card hangs\n {2}the card has not finished within 2\.0 s\n/],
+    ['a full memory', 'fail=cuLaunchCooperativeKernel:6:2', /not enough memory on the card\n/],
+  ])('during a run ends it with its checkpoint whole: %s', async (name, faults, problem) => {
+    const { code, stderr } = await train(name, faults)
+    expect(stderr).toMatch(problem)
+    expect(code).toBe(1)
+    expect(readJson(join(scratch(name), 'run.json')).status).toBe('failed')
+    const resumed = await train(name, '', '--resume')
+    expect(resumed.stderr).toMatch(/resuming after epoch [123]/)
+    expect(resumed.code).toBe(0)
+    await expectSameRuns([''], scratch(name), scratch('whole'))
+  })
+})

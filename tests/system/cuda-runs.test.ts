@@ -1,0 +1,80 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { eigenae, scratchFolder, start } from '../support/cli.js'
+import { describeWithCuda } from '../support/cuda-engine.js'
+import { holdAt } from '../support/hold.js'
+import { expectSameRuns, readJson, tinyConfigs } from '../support/sweeps.js'
+
+const scratch = scratchFolder()
+tinyConfigs(scratch('configs'), 4)
+
+describeWithCuda('runs by the CUDA core', ({ environment }) => {
+  const noTensorflow = { EIGENAE_TENSORFLOW_DIR: scratch('no-tensorflow') }
+  const env = { ...environment, ...noTensorflow }
+
+  function trainArgs(out: string, ...flags: readonly string[]): readonly string[] {
+    const config = scratch('configs', 'eigen.json')
+    return ['train', '--config', config, '--out', scratch(out), '--device', 'cuda', ...flags]
+  }
+
+  const train = (out: string, flags: readonly string[] = [], more: Readonly<Record<string, string>> = {}) =>
+    eigenae(trainArgs(out, ...flags), { env: { ...env, ...more } })
+
+  it('are recorded with their engine, and resumed after a kill and after Ctrl-C with the same bytes', async () => {
+    expect((await train('whole')).code).toBe(0)
+    const { device, deviceReason, engine, status } = readJson(join(scratch('whole'), 'run.json'))
+    expect({ device, deviceReason, status }).toEqual({
+      device: 'cuda',
+      deviceReason: 'asked for',
+      status: 'completed',
+    })
+    expect(engine).toMatchObject({ name: 'cuda-core', variant: 'compute_70' })
+    for (const signal of ['SIGKILL', 'SIGINT'] as const) {
+      const hold = holdAt(2, { release: ['SIGINT'] })
+      const running = start(trainArgs(signal), { env: { ...env, ...hold.env } })
+      await hold.reached()
+      running.process.kill(signal)
+      await running.finished
+      const { code, stderr } = await train(signal, ['--resume'])
+      expect(stderr).toMatch(/resuming after epoch [123]/)
+      expect(code).toBe(0)
+      await expectSameRuns([''], scratch(signal), scratch('whole'))
+    }
+  })
+
+  it('are chosen by auto, and listed by doctor with the card', async () => {
+    const auto = await train('auto', ['--device', 'auto', '--epochs', '1'])
+    expect(auto.stderr).toContain('on cuda (auto: the first usable device), cuda-core compute_70')
+    const { stdout } = await eigenae(['doctor'], { env })
+    expect(stdout).toMatch(/^cuda +usable +cuda-core compute_70; .* blocks a model; the kernel /m)
+  })
+
+  it('are refused with the reason if neither the core nor TensorFlow can train the network', async () => {
+    const large = ['--set', 'train.batchSize=300']
+    const { code, stderr } = await train('large', large)
+    expect(stderr).toMatch(
+      /^eigenae: device cuda: the CUDA core does not train batches of more than 256 images; and TensorFlow is not set up\n.*setup tensorflow --cuda/,
+    )
+    expect(code).toBe(1)
+    const forced = await train('large', large, { EIGENAE_CUDA: 'core' })
+    expect(forced.stderr).toMatch(/does not train batches of more than 256 images\nUnset EIGENAE_CUDA/)
+    const tensorflow = await train('large', [], { EIGENAE_CUDA: 'tensorflow' })
+    expect(tensorflow.stderr).toContain('TensorFlow is not set up')
+    const unknown = await train('large', [], { EIGENAE_CUDA: 'other' })
+    expect(unknown.stderr).toMatch(/EIGENAE_CUDA: there is no engine "other" .*\nUse core or tensorflow/)
+    expect(unknown.code).toBe(2)
+  })
+
+  it('name the command that installs the compiler, if their kernel must be compiled', async () => {
+    const folder = scratch('no-nvrtc')
+    const without = { EIGENAE_CUDA_DIR: folder, EIGENAE_NVRTC: '' }
+    const { code, stderr } = await train('no-nvrtc-run', [], without)
+    expect(stderr).toMatch(
+      /its kernel must be compiled, and the compiler of kernels \(NVRTC\) is not set up; and/,
+    )
+    expect(stderr).toContain('Run: eigenae setup cuda\nor: Run: eigenae setup tensorflow --cuda')
+    expect(code).toBe(1)
+    rmSync(folder, { recursive: true, force: true })
+  })
+})
