@@ -43,10 +43,14 @@ const translatedFlags = [
   ...fmaFlags(),
 ]
 
-/** Returns the path of a shared library with the module's kernels and the fibers. Throws PtxError or BuildError. */
-export function compilePtx(ptx) {
-  return cached('.so', [ptx, ...contents([...translator, ...headers, ...fiberSources])], (output) => {
-    compile(['-shared', '-o', output, translatedObject(ptx), ...fiberObjects()])
+/**
+ * Returns the path of a shared library with the module's kernels and the fibers. `count` is that of translatePtx. Throws
+ * PtxError or BuildError.
+ */
+export function compilePtx(ptx, { count = process.env.EIGENAE_SEGMENT_COUNTS !== undefined } = {}) {
+  const inputs = [ptx, String(count), ...contents([...translator, ...headers, ...fiberSources])]
+  return cached('.so', inputs, (output) => {
+    compile(['-shared', '-o', output, translatedObject(ptx, { count }), ...fiberObjects()])
   })
 }
 
@@ -54,11 +58,11 @@ export function compilePtx(ptx) {
  * Returns the path of an object file with the module's kernels. It is linked with fiberObjects(). `sanitizer` is for example
  * "thread"; the fibers' own objects are compiled without.
  */
-export function translatedObject(ptx, { sanitizer } = {}) {
+export function translatedObject(ptx, { sanitizer, count = false } = {}) {
   const flags = sanitizer === undefined ? [] : [`-fsanitize=${sanitizer}`, '-g']
-  return cached('.o', [ptx, ...flags, ...contents([...translator, ...headers])], (output) => {
+  return cached('.o', [ptx, String(count), ...flags, ...contents([...translator, ...headers])], (output) => {
     const source = output.replace(/\.o$/, '.cc')
-    writeFileSync(source, translatePtx(ptx))
+    writeFileSync(source, translatePtx(ptx, { count }))
     compile([...translatedFlags, ...flags, '-I', folder, '-c', source, '-o', output])
   })
 }

@@ -18,11 +18,18 @@ const specialRegisters = {
   '%laneid': 'threadIndex() % 32',
 }
 
-/** Returns the C++. `file` is the name of the PTX in error messages of the C++ compiler and of ThreadSanitizer. */
-export function translatePtx(text, file = 'kernel.ptx') {
+/**
+ * Returns the C++. `file` is the name of the PTX in error messages of the C++ compiler and of ThreadSanitizer. With `count`
+ * the code counts how often each segment is entered, and writes the counts into the file $EIGENAE_SEGMENT_COUNTS.
+ */
+export function translatePtx(text, { file = 'kernel.ptx', count = false } = {}) {
   const module = readPtx(text)
   const shared = sharedOffsets(module)
-  const kernels = module.kernels.map((kernel) => new KernelTranslation(kernel, module, shared, file))
+  const segments = count ? segmentsOf(module) : []
+  const firstInstructions = new Map(segments.map(({ instructions }, index) => [instructions[0], index]))
+  const kernels = module.kernels.map(
+    (kernel) => new KernelTranslation(kernel, module, shared, file, firstInstructions),
+  )
   const bodies = kernels.map((kernel) => kernel.translate())
   const used = new Set(kernels.flatMap((kernel) => [...kernel.usedVariables]))
   return [
@@ -31,6 +38,7 @@ export function translatePtx(text, file = 'kernel.ptx') {
     'using namespace eigenae::emulation;',
     'using namespace eigenae::emulation::ptx;',
     'namespace {',
+    ...(count ? [`SegmentCounts<${segments.length}> segmentCounts;`] : []),
     ...module.variables.filter(({ name, space }) => used.has(name) && space !== 'shared').map(defineVariable),
     ...bodies,
     ...module.kernels.map(
@@ -47,6 +55,25 @@ export function translatePtx(text, file = 'kernel.ptx') {
     `TranslatedModule eigenae_translated_module() { return {kernels, ${module.kernels.length}, launchTranslated}; }`,
     '',
   ].join('\n')
+}
+
+/**
+ * Returns the parts of the kernels that run from their first to their last instruction: { kernel, instructions }. The order
+ * is that of the counts in $EIGENAE_SEGMENT_COUNTS.
+ */
+export function segmentsOf({ kernels }) {
+  return kernels.flatMap(({ name, items }) => {
+    const segments = []
+    let ended = true
+    for (const item of items) {
+      if (item.kind === 'label') ended = true
+      if (item.kind !== 'instruction') continue
+      if (ended) segments.push({ kernel: name, instructions: [] })
+      segments.at(-1).instructions.push(item)
+      ended = /^(bra|brx|ret|exit)\b/.test(item.opcode)
+    }
+    return segments
+  })
 }
 
 /** Places the variables in shared memory: the static ones first, then the launch's dynamic memory. */
@@ -81,10 +108,12 @@ class KernelTranslation {
   #symbols = new Map() // of parameters and of variables: name → C++ of the address
   #registers = new Map() // name → type
   #targets = new Map() // label of a list → labels
+  #segments // first instruction of a segment → its number
 
-  constructor(kernel, module, shared, file) {
+  constructor(kernel, module, shared, file, segments) {
     this.#kernel = kernel
     this.#file = file
+    this.#segments = segments
     for (const { name, offset } of kernel.parameters)
       this.#symbols.set(name, `addressOf(parameters + ${offset})`)
     for (const { name, space } of module.variables)
@@ -149,7 +178,9 @@ class KernelTranslation {
       register === undefined ? '' : `if (${negated ? '!' : ''}${this.#register(register, line)}) `
     const place =
       source === undefined ? `#line ${line} "${this.#file}"` : `#line ${source.line} "${source.file}"`
-    return [place, `  ${condition}{ ${statement} }`]
+    const segment = this.#segments.get(instruction)
+    const counted = segment === undefined ? '' : `segmentCounts.add(${segment}); `
+    return [place, `  ${counted}${condition}{ ${statement} }`]
   }
 
   #statement(instruction, row) {
@@ -333,7 +364,7 @@ function cName(name) {
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [input, output] = process.argv.slice(2)
   try {
-    writeFileSync(output, translatePtx(readFileSync(input, 'utf8'), input))
+    writeFileSync(output, translatePtx(readFileSync(input, 'utf8'), { file: input }))
   } catch (error) {
     if (!(error instanceof PtxError)) throw error
     console.error(`${input}: ${error.message}`)
