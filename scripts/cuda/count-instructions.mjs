@@ -1,0 +1,85 @@
+// Counts what the kernel executes in a training step of the default network: the compiled PTX runs on the emulation
+// (native/cuda/emulation), which counts. It checks that the fused multiply-adds are those that the network's products need: a
+// compiler that drops a part of the kernel, as it may if the source is undefined, shows here.
+//
+//   node scripts/cuda/count-instructions.mjs
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { typicalNetwork } from '../../dist/engines/typical-network.js'
+import { compileStandIn } from '../../native/cuda/emulation/compile.mjs'
+import { readPtx } from '../../native/cuda/emulation/read-ptx.mjs'
+import { segmentsOf } from '../../native/cuda/emulation/translate-ptx.mjs'
+import { readShipped, shippedKernels } from './shipped-kernels.mjs'
+
+const root = join(import.meta.dirname, '../..')
+
+/** Returns opcode → executions by all threads in one step, of a model with one eigen loss. */
+export function instructionsOfStep(kernel) {
+  const segments = segmentsOf(readPtx(readShipped(kernel)))
+  // A launch has instructions outside its steps, and a run has the check of the kernel. Both cancel out.
+  const few = executions(segments, 2)
+  const many = executions(segments, 6)
+  const counts = new Map()
+  for (const [index, { kernel: name, instructions }] of segments.entries()) {
+    if (name !== 'train') continue
+    const perStep = (many[index] - few[index]) / 4
+    for (const { opcode } of instructions) counts.set(opcode, (counts.get(opcode) ?? 0) + perStep)
+  }
+  return counts
+}
+
+/** Trains the given number of steps and returns how often each segment was entered. */
+function executions(segments, steps) {
+  const folder = mkdtempSync(join(tmpdir(), 'eigenae-count-'))
+  try {
+    const config = join(folder, 'config.json')
+    const eigen = { kind: 'top-k', k: 2, weight: 1 }
+    writeFileSync(
+      config,
+      JSON.stringify({ name: 'counted', loss: { eigen }, data: { limit: steps * typicalNetwork.batchSize } }),
+    )
+    const counts = join(folder, 'counts')
+    const env = {
+      ...process.env,
+      EIGENAE_CUDA: 'core',
+      EIGENAE_LIBCUDA: join(compileStandIn(), 'libcuda.so.1'),
+      EIGENAE_SEGMENT_COUNTS: counts,
+    }
+    const args = ['bin/eigenae.js', 'train', '--config', config, '--epochs', '1', '--device', 'cuda']
+    const { status, stderr } = spawnSync(process.execPath, [...args, '--out', join(folder, 'run')], {
+      ...{ cwd: root, env, encoding: 'utf8' },
+    })
+    if (status !== 0) throw new Error(stderr)
+    const numbers = readFileSync(counts)
+    return segments.map((_, index) => Number(numbers.readBigUInt64LE(8 * index)))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Returns the multiply-adds of all products of a step: forward, and backward for weights and, but in the first layer, inputs. */
+export function productsOfStep({ widths, batchSize }) {
+  const all = [...widths, ...widths.slice(0, -1).reverse()]
+  const sizes = all.slice(1).map((width, layer) => all[layer] * width)
+  const sum = sizes.reduce((total, size) => total + size, 0)
+  return batchSize * (3 * sum - sizes[0])
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const [kernel] = shippedKernels()
+  const counts = instructionsOfStep(kernel)
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  for (const [opcode, count] of [...counts].sort(([, a], [, b]) => b - a).slice(0, 20))
+    console.log(`${Math.round(count).toString().padStart(12)}  ${opcode}`)
+  const executed = counts.get('fma.rn.f32')
+  const needed = productsOfStep(typicalNetwork)
+  console.log(`${Math.round(total).toString().padStart(12)}  instructions of all threads in a step`)
+  console.log(`${executed / needed} of the multiply-adds that the products need`)
+  // Padding of pixels and units, and functions such as the logarithm, are the rest.
+  if (!(executed >= needed && executed < 1.25 * needed)) {
+    console.error(`a step executes ${executed} fused multiply-adds; its products need ${needed}`)
+    process.exitCode = 1
+  }
+}
