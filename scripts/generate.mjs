@@ -3,8 +3,8 @@
  *
  * usage: generate.mjs [--check]
  *
- * build-wasm.mjs installs the compiler of the WebAssembly from npm. Where that fails, the WebAssembly is skipped with a
- * message, and with CI set that is a failure.
+ * build-wasm.mjs installs the compiler of the WebAssembly from npm, and generate-ptx.mjs that of the CUDA kernels from PyPI.
+ * Where that fails, these files are skipped with a message, and with CI set that is a failure.
  */
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -40,8 +40,9 @@ for (const [file, content] of Object.entries(files)) {
     console.error(`wrote ${file}`)
   }
 }
-// The WebAssembly takes far longer, so it is not checked if another file has failed.
+// The WebAssembly and the kernels take far longer, so they are not checked if another file has failed.
 if (process.exitCode === undefined) generateWasm()
+if (process.exitCode === undefined) generateKernels()
 
 function generateWasm() {
   const args = [join(root, 'scripts/build-wasm.mjs'), ...(check ? ['--check'] : [])]
@@ -51,6 +52,12 @@ function generateWasm() {
   if (compilerIsMissing && !process.env.CI)
     console.error('skipped native/wasm/*.wasm: its compiler could not be installed')
   else if (status !== 0) fail('native/wasm: the build failed')
+}
+
+function generateKernels() {
+  const args = [join(root, 'scripts/cuda/generate-ptx.mjs'), ...(check ? ['--check'] : [])]
+  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' })
+  if (status !== 0) process.exitCode = 1
 }
 
 function fail(message) {

@@ -13,7 +13,7 @@ import { brotliCompressSync, constants } from 'node:zlib'
 import { compileKernel } from '../../dist/engines/cuda/kernel.js'
 import { loadNativeBinding } from '../../dist/engines/native/binding.js'
 import { readShipped, shippedFolder, shippedKernels } from './shipped-kernels.mjs'
-import { findNvrtc, skipWithoutTools } from './wheels.mjs'
+import { findNvrtc, nvrtcVersion, skipWithoutTools } from './wheels.mjs'
 
 const flag = { type: 'boolean', default: false }
 const { check, all } = parseArgs({ options: { check: flag, all: flag } }).values
@@ -21,7 +21,7 @@ const indexFile = join(shippedFolder, 'index.json')
 
 const kernels = shippedKernels()
 const index = `${JSON.stringify(
-  kernels.map(({ key, options, uses }) => ({ key, nvrtc: '12.0.140', options, uses })),
+  kernels.map(({ key, options, uses }) => ({ key, nvrtc: nvrtcVersion, options, uses })),
   null,
   2,
 )}\n`
@@ -62,11 +62,7 @@ async function compareWithNvrtc() {
 }
 
 function compile({ options }) {
-  return compileKernel(
-    loadNativeBinding().binding.cuda,
-    { version: '12.0.140', library: findNvrtc() },
-    options,
-  )
+  return compileKernel(loadNativeBinding().binding.cuda, findNvrtc(), options)
 }
 
 function present() {

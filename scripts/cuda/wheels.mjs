@@ -1,21 +1,31 @@
 // NVIDIA's tools from PyPI: NVRTC, which compiles CUDA to PTX, and ptxas, which compiles PTX to machine code. Neither needs
-// a card. They are installed into native/build/ when they are first needed.
+// a card. They are installed into native/build/ when they are first needed; `eigenae setup cuda` installs NVRTC as well.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { findNvrtc as findInstalledNvrtc } from '../../dist/setup/nvrtc.js'
 import { buildFolder } from '../building/sources.mjs'
 
 /** A tool that cannot be installed here, for example without network or on another system. */
 export class MissingTool extends Error {}
 
 // The oldest NVRTC of CUDA 12: every driver from 525 on loads its PTX.
-const nvrtc = { wheel: 'nvidia-cuda-nvrtc-cu12==12.0.140', file: 'nvidia/cuda_nvrtc/lib/libnvrtc.so.12' }
+export const nvrtcVersion = '12.0.140'
+const nvrtc = {
+  wheel: `nvidia-cuda-nvrtc-cu12==${nvrtcVersion}`,
+  file: 'nvidia/cuda_nvrtc/lib/libnvrtc.so.12',
+}
 // The last ptxas for compute capability 7.0 that also has 12.0.
 const ptxas = { wheel: 'nvidia-cuda-nvcc-cu12==12.9.86', file: 'nvidia/cuda_nvcc/bin/ptxas' }
 
-/** Returns the path of libnvrtc.so.12: $EIGENAE_NVRTC, or the wheel's. Throws MissingTool. */
+/** Returns NVRTC as { version, library }: $EIGENAE_NVRTC, that of `eigenae setup cuda`, or the wheel's. Throws MissingTool. */
 export function findNvrtc() {
-  return process.env.EIGENAE_NVRTC ?? installed(nvrtc)
+  if (process.env.EIGENAE_NVRTC) return { version: nvrtcVersion, library: process.env.EIGENAE_NVRTC }
+  try {
+    const found = findInstalledNvrtc()
+    if (found.version === nvrtcVersion) return found
+  } catch {}
+  return { version: nvrtcVersion, library: installed(nvrtc) }
 }
 
 /** Returns the path of ptxas. Throws MissingTool. */
