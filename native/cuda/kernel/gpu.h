@@ -1,5 +1,5 @@
 // The functions of a card that the kernels use. Without NVRTC each function is its emulation on the processor, where a
-// thread is a fiber (../emulation/fibers.h). Every operation on floats is rounded exactly, so both give the same bytes.
+// thread is a fiber (emulation/fibers.h). Every operation on floats is rounded exactly, so both give the same bytes.
 #pragma once
 
 #ifdef __CUDACC__
@@ -78,7 +78,7 @@ DEV double doubleOf(long long bits) { return __longlong_as_double(bits); }
 #include <cstdint>
 #include <cstring>
 
-#include "../emulation/fibers.h"
+#include "emulation/fibers.h"
 
 #define DEV static inline
 #define DEV_MEMBER inline

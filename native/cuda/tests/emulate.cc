@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "../../core/optimizer_step.h"
-#include "../kernel/core.cu"
+#include "core.cu"
 
 namespace {
 
