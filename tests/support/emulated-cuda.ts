@@ -1,4 +1,4 @@
-import { buildEmulation, divisionsOf } from '../../native/cuda/tests/build.mjs'
+import { buildEmulation } from '../../native/cuda/tests/build.mjs'
 import {
   addModel,
   type Batches,
@@ -25,12 +25,6 @@ const activations = ['relu', 'leaky-relu', 'silu']
 const modes = { embeddings: 0, linearOutputs: 1, reconstructions: 2, squaredErrors: 3 } as const
 const tileImages = 16
 
-/** The divisions of small networks: a model on 1, 2 and 4 thread blocks, and with its hidden units in parts. */
-export const smallDivisions: readonly Division[] = [
-  ...divisionsOf(20).map((blocks) => ({ blocks, tiles: 1 })),
-  { blocks: 4, tiles: 2 },
-]
-
 /** Whether the kernel trains a spec. */
 export function fitsCuda({ widths, eigenLosses }: TrainerSpec): boolean {
   const latentLayer = widths.length - 2
@@ -40,10 +34,10 @@ export function fitsCuda({ widths, eigenLosses }: TrainerSpec): boolean {
 }
 
 /**
- * The CUDA kernel on the processor, compiled for each spec. Every call runs with all divisions and both orders of the
- * threads in turn, and fails unless all give the same bytes.
+ * The CUDA kernels on the processor, compiled for each spec. Every call runs with all divisions of the spec, in both
+ * orders of the threads in turn, and fails unless all give the same bytes.
  */
-export function emulatedCuda(divisions: readonly Division[]): Engine {
+export function emulatedCuda(divisionsOf: (spec: TrainerSpec) => readonly Division[]): Engine {
   return {
     name: 'cuda-core (emulated)',
     device: 'cuda',
@@ -53,7 +47,7 @@ export function emulatedCuda(divisions: readonly Division[]): Engine {
     createTrainer: async (spec, images) => {
       const core = coreSpec(spec)
       const programs: string[] = []
-      for (const division of divisions) programs.push(await buildEmulation(shapeOf(core, division)))
+      for (const division of divisionsOf(spec)) programs.push(await buildEmulation(shapeOf(core, division)))
       return coreBackedTrainer(new EmulatedCore(core, images, programs), spec, images)
     },
   }

@@ -11,8 +11,12 @@ export interface Shape {
 }
 
 export interface BuildOptions {
+  /** Adds ThreadSanitizer. */
   readonly sanitizer?: boolean
+  /** The folder of another kernel. */
   readonly kernel?: string
+  /** The folder of the program. */
+  readonly out?: string
 }
 
 export function buildEmulation(shape: Shape, options?: BuildOptions): Promise<string>
