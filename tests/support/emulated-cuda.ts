@@ -1,4 +1,6 @@
-import { buildEmulation } from '../../native/cuda/tests/build.mjs'
+import { spawnSync } from 'node:child_process'
+import { describe, it } from 'vitest'
+import { buildEmulation, compiler } from '../../native/cuda/tests/build.mjs'
 import {
   addModel,
   type Batches,
@@ -24,6 +26,17 @@ export interface Division {
 const activations = ['relu', 'leaky-relu', 'silu']
 const modes = { embeddings: 0, linearOutputs: 1, reconstructions: 2, squaredErrors: 3 } as const
 const tileImages = 16
+
+/** Describes tests that compile the kernels. Without a compiler they are skipped with the reason, and fail in CI. */
+export function describeWithCompiler(name: string, tests: () => void): void {
+  const missing = spawnSync(compiler, ['--version']).status !== 0
+  const reason = `there is no C++ compiler ${compiler}`
+  if (missing && process.env.CI !== undefined) throw new Error(reason)
+  describe.skipIf(missing)(missing ? `${name}: ${reason}` : name, () => {
+    if (missing) it('runs', () => {})
+    else tests()
+  })
+}
 
 /** Whether the kernel trains a spec. */
 export function fitsCuda({ widths, eigenLosses }: TrainerSpec): boolean {

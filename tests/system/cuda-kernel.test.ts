@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { buildEmulation } from '../../native/cuda/tests/build.mjs'
 import {
   addModel,
@@ -14,7 +14,13 @@ import { nativeEngine } from '../../src/engines/native/engine.js'
 import { philox4x32 } from '../../src/model/random.js'
 import { initialState, type TrainerState } from '../../src/model/state.js'
 import { describeGolden } from '../golden/suite.js'
-import { type Division, emulatedCuda, fitsCuda, shapeOf } from '../support/emulated-cuda.js'
+import {
+  type Division,
+  describeWithCompiler,
+  emulatedCuda,
+  fitsCuda,
+  shapeOf,
+} from '../support/emulated-cuda.js'
 import { adam, never, withTrainer } from '../support/engines.js'
 
 const quiet = () => {}
@@ -38,7 +44,9 @@ const divisionsOf = ({ widths, batchSize, batchNorm, activation }: TrainerSpec) 
   return all ? divisions : [divisions[sum % divisions.length]!]
 }
 
-describeGolden(emulatedCuda(divisionsOf), fitsCuda)
+describeWithCompiler('the CUDA kernels beside PyTorch', () =>
+  describeGolden(emulatedCuda(divisionsOf), fitsCuda),
+)
 
 const widths = [40, 24, 9, 5]
 const latentLayer = widths.length - 2
@@ -69,7 +77,7 @@ function bytes(count: number, inputs: number): Uint8Array {
 
 const images = bytes(70, widths[0]!)
 
-describe('the CUDA kernels', () => {
+describeWithCompiler('the CUDA kernels', () => {
   it('give the same bytes in every division, with everything at once', async () => {
     const everything: TrainerSpec = {
       ...spec,

@@ -19,6 +19,7 @@ export interface BuildOptions {
   readonly out?: string
 }
 
+export const compiler: string
 export function buildEmulation(shape: Shape, options?: BuildOptions): Promise<string>
 export function macrosOf(shape: Shape): string[]
 export function divisionsOf(inputs: number): number[]

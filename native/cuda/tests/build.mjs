@@ -9,7 +9,7 @@ import { buildFolder, nativeFolder } from '../../../scripts/building/sources.mjs
 const cudaFolder = join(nativeFolder, 'cuda')
 const emulationFolder = join(cudaFolder, 'emulation')
 const driver = join(cudaFolder, 'tests/emulate.cc')
-const compiler = process.env.CXX ?? 'g++'
+export const compiler = process.env.CXX ?? 'g++'
 
 // No operation is contracted but those that call fma.
 const flags = [
