@@ -45,6 +45,8 @@ function environmentOf({ smi, libcuda, setup, environment }: Machine): Record<st
     PATH: `${machine}:/nowhere`,
     LD_LIBRARY_PATH: machine,
     CUDA_VISIBLE_DEVICES: '0',
+    // The CUDA core needs a driver with functions: tests/system/cuda-*.test.ts.
+    EIGENAE_CUDA: 'tensorflow',
     EIGENAE_TENSORFLOW_DIR: root,
     ...environment,
   }
