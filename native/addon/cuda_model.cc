@@ -253,7 +253,7 @@ SharedModel toModel(napi_env env, const Argument& argument, const cuda::Kernel* 
 cuda::Model* modelOf(const ModelSession& session) { return session.model.get(); }
 
 napi_value startModelCall(napi_env env, const std::vector<SharedModel>& models, JobSpec job) {
-  // A model that stands twice in a call is busy when it comes up again.
+  // A model that is given twice is busy at its second turn.
   std::size_t taken = 0;
   const auto giveBack = [&] {
     for (std::size_t i = 0; i < taken; ++i) models[i]->busy = false;

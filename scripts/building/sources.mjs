@@ -8,7 +8,7 @@ export const nativeFolder = fileURLToPath(new URL('../../native/', import.meta.u
 export const buildFolder = join(nativeFolder, 'build')
 export const coreFolders = ['core', 'kernels', 'eigen_losses']
 const nativeCoreFolders = [...coreFolders, 'kernels/amx']
-export const addonFolders = [...nativeCoreFolders, 'cuda/host', 'addon']
+export const addonFolders = [...nativeCoreFolders, 'cuda/kernel', 'cuda/host', 'addon']
 export const testFolders = [...nativeCoreFolders, 'reference', 'tests']
 
 // The sources that are compiled for certain instruction sets, once for each row that has the target's architecture. Every

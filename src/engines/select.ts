@@ -16,7 +16,7 @@ export interface Selection {
   readonly reason: string
 }
 
-/** What an engine is wanted for. A device may have several engines, of which one suits it. */
+/** The purpose of an engine. A device may have several engines, of which one suits it. */
 export interface EngineNeeds {
   /** The network to train; by default that of a config without settings. */
   readonly spec?: TrainerSpec

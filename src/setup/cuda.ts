@@ -42,7 +42,7 @@ export interface CudaSetupResult {
 }
 
 /**
- * Installs NVRTC in a folder of its own. An installation that fails the check is installed anew.
+ * Installs NVRTC in a folder of its own. An installation that fails the check is installed again.
  * @throws EigenaeError with what is missing or what failed; the signal's reason if it is aborted.
  */
 export async function setUpCuda(job: CudaSetupJob): Promise<CudaSetupResult> {

@@ -11,7 +11,7 @@ const standInScript = join(import.meta.dirname, '..', '..', 'native', 'cuda', 'e
 
 /** A machine on which the CUDA core runs. */
 export interface CudaMachine {
-  /** What its processes need in their environment. */
+  /** The variables that its processes need. */
   readonly environment: Readonly<Record<string, string>>
 }
 

@@ -22,7 +22,7 @@ class DeviceImages {
 
   const unsigned char* bytes() const { return bytes_.as<const unsigned char>(); }
   const float* floats() const { return floats_.as<const float>(); }
-  // Of images of the given number of pixels.
+  // Returns the number of images if each has the given number of pixels.
   std::size_t count(std::size_t inputs) const {
     return (bytes_.bytes() + floats_.bytes() / sizeof(float)) / inputs;
   }

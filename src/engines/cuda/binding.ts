@@ -30,7 +30,7 @@ export interface CardOptions {
 
 export interface CardFacts {
   readonly name: string
-  /** Of CUDA, as the driver reports it: 12040 for 12.4. */
+  /** The CUDA version that the driver supports: 12040 for 12.4. */
   readonly driverVersion: number
   /** Compute capability, 10 · major + minor. */
   readonly capability: number

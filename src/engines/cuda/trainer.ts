@@ -8,7 +8,7 @@ import { withCudaErrors } from './errors.js'
 import type { ImageStore } from './images.js'
 import type { LaunchQueue } from './queue.js'
 
-/** What the trainers of a process share. */
+/** The objects that the trainers of a process share. */
 export interface CardContext {
   readonly queue: LaunchQueue
   readonly images: ImageStore
