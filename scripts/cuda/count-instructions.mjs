@@ -19,8 +19,8 @@ const root = join(import.meta.dirname, '../..')
 export function instructionsOfStep(kernel) {
   const segments = segmentsOf(readPtx(readShipped(kernel)))
   // A launch has instructions outside its steps, and a run has the check of the kernel. Both cancel out.
-  const few = executions(segments, 2)
-  const many = executions(segments, 6)
+  const few = executions(kernel, segments, 2)
+  const many = executions(kernel, segments, 6)
   const counts = new Map()
   for (const [index, { kernel: name, instructions }] of segments.entries()) {
     if (name !== 'train') continue
@@ -31,7 +31,7 @@ export function instructionsOfStep(kernel) {
 }
 
 /** Trains the given number of steps and returns how often each segment was entered. */
-function executions(segments, steps) {
+function executions({ sharedBytes }, segments, steps) {
   const folder = mkdtempSync(join(tmpdir(), 'eigenae-count-'))
   try {
     const config = join(folder, 'config.json')
@@ -45,6 +45,7 @@ function executions(segments, steps) {
       ...process.env,
       EIGENAE_CUDA: 'core',
       EIGENAE_LIBCUDA: join(compileStandIn(), 'libcuda.so.1'),
+      EIGENAE_STAND_IN: `shared=${sharedBytes}`, // a card that gets this kernel
       EIGENAE_SEGMENT_COUNTS: counts,
     }
     const args = ['bin/eigenae.js', 'train', '--config', config, '--epochs', '1', '--device', 'cuda']

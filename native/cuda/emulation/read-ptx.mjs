@@ -42,7 +42,8 @@ export function readPtx(text) {
 
 /** Yields statements, labels and braces: { kind, text, line, source, inlineAssembly }. */
 function* statements(text, module) {
-  const files = new Map()
+  const files = new Map() // by number; NVRTC names them at the end
+  for (const [, number, name] of text.matchAll(/^\s*\.file\s+(\d+)\s+"([^"]*)"/gm)) files.set(number, name)
   let source
   let inlineAssembly = false
   let section = false
@@ -59,7 +60,6 @@ function* statements(text, module) {
       const [, name, value] = directive
       const words = value.trim().split(/[\s,]+/)
       if (name === 'version' || name === 'target') module[name] = words[0]
-      if (name === 'file') files.set(words[0], value.replace(/^\d+\s+"([^"]*)".*/, '$1'))
       if (name === 'loc') source = { file: files.get(words[0]) ?? 'unknown', line: Number(words[1]) }
       if (name === 'section') section = true
       continue
