@@ -94,7 +94,9 @@ describeWithCuda('a fault of the card', ({ environment }) => {
     ['a full memory', 'fail=cuLaunchCooperativeKernel:9:2', /not enough memory on the card\n/],
   ])('during a run ends it with its checkpoint whole: %s', async (name, faults, problem) => {
     // Only a hang needs a limit that is shorter than usual.
-    const limit = faults.startsWith('hang') ? { EIGENAE_CUDA_LAUNCH_LIMIT: '5000' } : {}
+    const limit: Record<string, string> = faults.startsWith('hang')
+      ? { EIGENAE_CUDA_LAUNCH_LIMIT: '5000' }
+      : {}
     const { code, stderr } = await trainWith(limit, name, faults)
     expect(stderr).toMatch(problem)
     expect(code).toBe(1)
