@@ -256,3 +256,55 @@ describe('setup tensorflow', () => {
     expect((await third.finished).code).toBe(130)
   })
 })
+
+describe('setup cuda', () => {
+  const setupCuda = ['setup', 'cuda']
+  const cudaMachine = (pip: string) => {
+    const { folder, env } = machine(pip)
+    const root = join(folder, 'cuda')
+    return { folder, root, env: { ...env, EIGENAE_CUDA_DIR: root, EIGENAE_NVRTC: '' } }
+  }
+
+  it('prints everything that is missing, and creates nothing', async () => {
+    const bare = scratch('bare-cuda')
+    const env = { PATH: '/nowhere', EIGENAE_CUDA_DIR: bare, EIGENAE_NVRTC: '' }
+    const { code, stderr } = await eigenae(setupCuda, { env })
+    expect(stderr).toMatch(
+      /NVRTC cannot be set up yet\n {2}python3 was not found .*\n.*apt-get install python3 python3-pip\n/,
+    )
+    expect(code).toBe(1)
+    expect(existsSync(bare)).toBe(false)
+    const full = await eigenae(setupCuda, { env: { ...env, EIGENAE_CUDA_DIR: '/proc/eigenae' } })
+    expect(full.stderr).toMatch(/\/proc\/eigenae has 0\.0 GB free, and 0\.2 GB are needed/)
+  })
+
+  it("has pip check the wheel's checksum, and leaves nothing if it fails", async () => {
+    const seen = scratch('seen-cuda')
+    const { env, root } =
+      cudaMachine(`echo "$*" > ${seen}; while [ "$1" != --requirement ] && [ $# -gt 0 ]; do shift; done
+[ $# -gt 0 ] && cat "$2" >> ${seen}; echo 'DO NOT MATCH THE HASHES' >&2; exit 1`)
+    const { code, stderr } = await eigenae(setupCuda, { env })
+    expect(stderr).toMatch(
+      /nvidia-cuda-nvrtc-cu12==\S+: the downloaded wheel does not have its known checksum/,
+    )
+    expect(readFileSync(seen, 'utf8')).toMatch(
+      /^-m pip download .*--require-hashes .*\nnvidia-cuda-nvrtc-cu12==\S+ --hash=sha256:[\da-f]{64}\n$/,
+    )
+    expect(code).toBe(1)
+    expect(readdirSync(root)).toEqual([])
+  })
+
+  it('refuses a library that does not compile, and a folder that others can write to', async () => {
+    // This pip unpacks libraries that are no NVRTC.
+    const { env, root } = cudaMachine(`while [ "$1" != --target ] && [ $# -gt 0 ]; do shift; done
+[ $# -eq 0 ] || { mkdir -p "$2/nvidia/cuda_nvrtc/lib" && echo none > "$2/nvidia/cuda_nvrtc/lib/libnvrtc.so.12"; }`)
+    const { code, stderr } = await eigenae(setupCuda, { env })
+    expect(stderr).toMatch(
+      /- check: compile a kernel\neigenae: device cuda: a library of NVIDIA cannot be loaded\n/,
+    )
+    expect(code).toBe(1)
+    chmodSync(root, 0o777)
+    const refused = await eigenae(setupCuda, { env })
+    expect(refused.stderr).toContain(`${root}: NVRTC is not loaded from here: other users can write to it\n`)
+  })
+})

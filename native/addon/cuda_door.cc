@@ -162,8 +162,7 @@ napi_value openCard(napi_env env, napi_callback_info info) {
     cuda::CardOptions options;
     options.library = argument.property("library").text(maximalPath);
     if (const Argument uuid = argument.property("uuid"); !uuid.isNull()) options.uuid = uuid.text();
-    options.launchLimit =
-        std::chrono::milliseconds(argument.property("launchLimitMilliseconds").integer(1, 1 << 30));
+    options.launchLimit = std::chrono::milliseconds(argument.property("launchLimitMilliseconds").integer(1, 1 << 30));
     const auto card = std::make_shared<SharedCard>();
     JobSpec job;
     job.compute = [card, options] { *card = std::make_shared<cuda::Card>(options); };

@@ -106,8 +106,8 @@ napi_value beginEpoch(const Call& call) {
   }
   const auto epoch = static_cast<std::uint32_t>(call.argument(2, "epoch").integer(0, 0xffffffff));
   const std::size_t batchSize = call.session->batchSize, steps = (order->size() + batchSize - 1) / batchSize;
-  const auto values = std::make_shared<const StepValueArrays>(
-      toStepValues(call.argument(3, "values"), steps, call.session->terms));
+  const auto values =
+      std::make_shared<const StepValueArrays>(toStepValues(call.argument(3, "values"), steps, call.session->terms));
   cuda::Model& model = idleModel(call);
   return startCall(call, [=, &model] { model.beginEpoch(images, *order, epoch, values->values()); });
 }
@@ -236,15 +236,12 @@ napi_value startKeepingImages(napi_env env, std::shared_ptr<cuda::Card> card, st
   const auto images = std::make_shared<SharedImages>();
   JobSpec job;
   job.compute = [=, bytes = std::move(bytes)] { *images = std::make_shared<cuda::DeviceImages>(card, bytes); };
-  job.result = [images](napi_env env, const std::vector<napi_value>&) {
-    return wrap(env, imagesTag, *images, {});
-  };
+  job.result = [images](napi_env env, const std::vector<napi_value>&) { return wrap(env, imagesTag, *images, {}); };
   return startJob(env, std::move(job));
 }
 
 SharedModel toModel(napi_env env, const Argument& argument, const cuda::Kernel* kernel) {
-  const SharedModel session =
-      unwrap<ModelSession>(env, modelTag, argument.value(), argument.name().c_str(), "a model");
+  const SharedModel session = unwrap<ModelSession>(env, modelTag, argument.value(), argument.name().c_str(), "a model");
   requireIdle(*session);
   if (session->model->kernel().get() != kernel) argument.refuseValue("a model of this kernel");
   return session;

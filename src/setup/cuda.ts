@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { EigenaeError } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
@@ -53,11 +53,13 @@ export async function setUpCuda(job: CudaSetupJob): Promise<CudaSetupResult> {
   process.umask(process.umask() | 0o022)
   requireTrustedNvrtc([cudaFolder(), folder])
   if (await isReady(job)) return { folder, already: true }
+  const python = job.python ?? 'python3'
+  job.onTools(await findTools(python))
   await makeFolder(cudaFolder())
   const lock = `${folder}.lock`
   await acquireLock(lock)
   try {
-    await install(wheel, folder, job)
+    await install(wheel, folder, python, job)
   } finally {
     await releaseLock(lock)
   }
@@ -83,11 +85,8 @@ async function isReady({ check, signal }: CudaSetupJob): Promise<boolean> {
 }
 
 /** The libraries are moved into place, then checked, and recorded last: only recorded libraries are found. */
-async function install(wheel: PinnedWheel, folder: string, job: CudaSetupJob): Promise<void> {
+async function install(wheel: PinnedWheel, folder: string, python: string, job: CudaSetupJob): Promise<void> {
   const { observer, signal } = job
-  const python = job.python ?? 'python3'
-  const tools = await findTools(python)
-  job.onTools(tools)
   await removeLeftovers(folder)
   const work = await mkdtemp(join(cudaFolder(), 'work-'))
   try {
@@ -136,7 +135,7 @@ async function findTools(python: string): Promise<string> {
 }
 
 async function findSpace(): Promise<Finding<string>> {
-  const free = await freeBytes(dirname(cudaFolder()))
+  const free = await freeBytes(cudaFolder())
   if (free >= nvrtcDiskBytes) return { found: `${gigabytes(free)} free` }
   return {
     missing: `${cudaFolder()} has ${gigabytes(free)} free, and ${gigabytes(nvrtcDiskBytes)} are needed: free some space, or name another folder by EIGENAE_CUDA_DIR`,

@@ -68,11 +68,16 @@ Shape shapeOf(const TrainerSpec& spec) {
 
 std::optional<std::string> refusalText(Refusal refusal) {
   switch (refusal) {
-    case Refusal::none: return std::nullopt;
-    case Refusal::depth: return "a network of this depth";
-    case Refusal::width: return "layers of this width";
-    case Refusal::batch: return "batches of more than " + std::to_string(maximalBatch) + " images";
-    case Refusal::latent: return "more than " + std::to_string(maximalLatent) + " latent units";
+    case Refusal::none:
+      return std::nullopt;
+    case Refusal::depth:
+      return "a network of this depth";
+    case Refusal::width:
+      return "layers of this width";
+    case Refusal::batch:
+      return "batches of more than " + std::to_string(maximalBatch) + " images";
+    case Refusal::latent:
+      return "more than " + std::to_string(maximalLatent) + " latent units";
   }
   return "this network";
 }
