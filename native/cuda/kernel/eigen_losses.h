@@ -197,11 +197,9 @@ DEV double evaluateMoments(const EigenSpace& s, const Term& term, double weight)
   for (int j = lane(); j < latent; j += warpSize) {
     s.byMeans[j] = 0;
     s.variances[j] = s.a[j * n + j];
-    if (formula.needsInverse) s.a[j * n + j] += term.parameter;
   }
   if (formula.needsInverse) {
-    syncWarp();  // epsilon is added
-    invert(s.a, s.v, s.sorted);
+    invert(s.a, term.parameter, s.v, s.sorted);
     syncWarp();  // the inverse is there
   }
   const MomentMatrices matrices{latent, n, s.images, s.a, s.v, s.means, s.variances, s.v, s.byMeans};

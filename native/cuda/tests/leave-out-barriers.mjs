@@ -1,10 +1,10 @@
 // Shows that every barrier of the kernels is needed, and that the emulation notices if one is missing: leaves out one at a
-// time and runs the changed kernel with ThreadSanitizer. Exits with 1 if that is not noticed, or if the kernel as it is has
-// a race.
+// time and runs the changed kernels with ThreadSanitizer. Exits with 1 if that is not noticed, or if the kernels as they are
+// have a race.
 //
 //   node native/cuda/tests/leave-out-barriers.mjs [--sample N] [--seed S]
 //
-// All of them take a quarter of an hour; --sample takes N at random.
+// The programs are compiled once, and each run leaves out the barrier whose number it is given. --sample takes N at random.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,30 +15,38 @@ import { buildEmulation } from './build.mjs'
 import { addModel, Message, trainRequest } from './requests.mjs'
 
 const kernel = join(nativeFolder, 'cuda/kernel')
-const widths = [20, 16, 8, 5, 4]
-const layers = 2 * (widths.length - 1)
+const layers = 8
 
-// Together these reach every barrier: hidden units in parts, batch norm, every form of eigen loss, three steps.
+// Together these reach every barrier: hidden units in parts, batch norm, every form of eigen loss, more than four slices.
 const shapes = [
-  { widths, batch: 32, blocks: 4, tiles: 2, batchNorm: 2 ** (layers - 1) - 1, activation: 2 },
-  { widths, batch: 32, blocks: 2, tiles: 1, batchNorm: 0, activation: 0 },
+  {
+    widths: [20, 16, 8, 5, 4],
+    batch: 32,
+    blocks: 4,
+    tiles: 2,
+    batchNorm: 2 ** (layers - 1) - 1,
+    activation: 2,
+  },
+  { widths: [72, 16, 8, 5, 4], batch: 32, blocks: 4, tiles: 1, batchNorm: 0, activation: 0 },
 ]
 
 const { values: options } = parseArgs({ options: { sample: { type: 'string' }, seed: { type: 'string' } } })
 const folder = mkdtempSync(join(tmpdir(), 'eigenae-barriers-'))
 try {
-  const unchanged = await firstFinding(kernel)
+  const barriers = findBarriers()
+  const programs = await buildPrograms(barriers)
+  const unchanged = firstFinding(programs, null)
   if (unchanged !== null) fail(`the kernels as they are: ${unchanged}`)
-  const barriers = sample(findBarriers())
-  const findings = new Map()
-  for (const barrier of barriers) {
-    const finding = await firstFinding(without(barrier))
-    console.log(`${barrier.file}:${barrier.line} ${barrier.name}: ${finding ?? 'NOT NOTICED'}`)
+  const counts = new Map()
+  const chosen = sample(barriers)
+  for (const { file, line, name, number } of chosen) {
+    const finding = firstFinding(programs, number)
+    console.log(`${file}:${line} ${name}: ${finding ?? 'NOT NOTICED'}`)
     if (finding === null) process.exitCode = 1
-    findings.set(finding, (findings.get(finding) ?? 0) + 1)
+    counts.set(finding, (counts.get(finding) ?? 0) + 1)
   }
-  const counts = [...findings].map(([finding, count]) => `${count} ${finding ?? 'not noticed'}`)
-  console.log(`${barriers.length} barriers left out: ${counts.join(', ')}`)
+  const parts = [...counts].map(([finding, count]) => `${count} ${finding ?? 'not noticed'}`)
+  console.log(`${chosen.length} of ${barriers.length} barriers left out: ${parts.join(', ')}`)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
@@ -48,63 +56,73 @@ function fail(message) {
   process.exitCode = 1
 }
 
-/** Returns all barriers: { file, line, name, spans }, with the spans of the text to leave out. */
+/** Returns all barriers: { file, line, name, number, places }, with the positions of its calls in the file. */
 function findBarriers() {
   const files = readdirSync(kernel, { recursive: true }).filter((file) => /\.(h|cu)$/.test(file))
-  return files.sort().flatMap((file) => {
+  const barriers = files.sort().flatMap((file) => {
     if (file === 'gpu.h') return []
     const text = readFileSync(join(kernel, file), 'utf8')
-    const barrier = (match, name, ...spans) => ({ file, line: lineOf(text, match.index), name, spans })
+    const find = (pattern) => [...text.matchAll(pattern)].map((match) => match.index + match[1].length)
     const single =
-      /^ +(?:if \(row > 0\) )?(syncFirst<workers>|syncWarp|embeddingIsThere|directionIsThere)\(\);/gm
-    const singles = [...text.matchAll(single)].map((match) =>
-      barrier(match, match[1], [match.index, match.index + match[0].length]),
-    )
+      /^( +(?:if \(row > 0\) )?)(?:syncFirst<workers>|syncWarp|embeddingIsThere|directionIsThere)\(/gm
     // The two halves of a barrier of the model's blocks.
-    const waits = [...text.matchAll(/^ +wait\(b\);/gm)]
-    const pairs = [...text.matchAll(/^ +arrive\(b\);/gm)].map((match) => {
-      const wait = waits.find(({ index }) => index > match.index)
-      const spanOf = ({ index, 0: found }) => [index, index + found.length]
-      return barrier(match, 'arrive and wait', spanOf(match), spanOf(wait))
-    })
-    return [...singles, ...pairs]
+    const waits = find(/^( +)wait\(b\)/gm)
+    const pairs = find(/^( +)arrive\(b\)/gm).map((arrive) => [arrive, waits.find((wait) => wait > arrive)])
+    return [...find(single).map((place) => [place]), ...pairs].map((places) => ({
+      file,
+      line: text.slice(0, places[0]).split('\n').length,
+      name: /^\w+/.exec(text.slice(places[0]))[0],
+      places,
+    }))
   })
+  return barriers.map((barrier, number) => ({ ...barrier, number }))
 }
 
-function lineOf(text, index) {
-  return text.slice(0, index).split('\n').length
-}
-
-/** Returns the folder of the kernel without a barrier. */
-function without({ file, spans }) {
+/** Compiles the kernels for each shape, with every barrier behind a condition. */
+async function buildPrograms(barriers) {
   const changed = join(folder, 'kernel')
-  rmSync(changed, { recursive: true, force: true })
   cpSync(kernel, changed, { recursive: true })
-  let text = readFileSync(join(kernel, file), 'utf8')
-  for (const [begin, end] of spans.toReversed()) text = text.slice(0, begin) + text.slice(end)
-  writeFileSync(join(changed, file), text)
-  return changed
+  for (const file of new Set(barriers.map((barrier) => barrier.file))) {
+    const own = barriers.filter((barrier) => barrier.file === file)
+    const places = own.flatMap(({ number, places }) => places.map((place) => ({ number, place })))
+    let text = readFileSync(join(kernel, file), 'utf8')
+    for (const { number, place } of places.sort((a, b) => b.place - a.place))
+      text = `${text.slice(0, place)}if (leftOut != ${number}) ${text.slice(place)}`
+    writeFileSync(join(changed, file), text)
+  }
+  const fibers = '#include "emulation/fibers.h"\n'
+  const variable = `static const int leftOut = std::getenv("LEFT_OUT") ? std::atoi(std::getenv("LEFT_OUT")) : -1;\n`
+  const gpu = readFileSync(join(kernel, 'gpu.h'), 'utf8')
+  writeFileSync(join(changed, 'gpu.h'), gpu.replace(fibers, `#include <cstdlib>\n${fibers}${variable}`))
+  const programs = []
+  for (const shape of shapes)
+    programs.push(
+      await buildEmulation(shape, { sanitizer: true, kernel: changed, out: join(folder, 'programs') }),
+    )
+  return programs
 }
 
-/** Returns how the emulation fails: "race", "deadlock" …; null if it does not. */
-async function firstFinding(kernelFolder) {
-  for (const shape of shapes) {
-    const out = kernelFolder === kernel ? undefined : join(kernelFolder, 'programs')
-    const program = await buildEmulation(shape, { sanitizer: true, kernel: kernelFolder, out })
+/** Returns how the emulation fails without a barrier: "race", "deadlock" …; null if it does not. */
+function firstFinding(programs, leftOut) {
+  for (const [i, shape] of shapes.entries()) {
     for (const request of [trainingRequest(shape), inferenceRequest(shape)]) {
-      const finding = runSanitized(program, request)
+      const finding = runSanitized(programs[i], request, leftOut)
       if (finding !== null) return finding
     }
   }
   return null
 }
 
-function runSanitized(program, request) {
+function runSanitized(program, request, leftOut) {
   const input = join(folder, 'request')
   writeFileSync(input, request.bytes())
   // Without a fixed layout of addresses ThreadSanitizer refuses some kernels of Linux.
   const args = ['-R', program, input, join(folder, 'response')]
-  const env = { ...process.env, TSAN_OPTIONS: 'halt_on_error=1' }
+  const env = {
+    ...process.env,
+    TSAN_OPTIONS: 'halt_on_error=1',
+    ...(leftOut === null ? {} : { LEFT_OUT: leftOut }),
+  }
   const { status, stderr } = spawnSync('setarch', args, { encoding: 'utf8', env, timeout: 120_000 })
   if (status === 0) return null
   if (stderr.includes('data race')) return 'race'
@@ -113,8 +131,8 @@ function runSanitized(program, request) {
   return `failure: ${stderr.trim().split('\n')[0]}`
 }
 
-function trainingRequest({ batchNorm, activation }) {
-  const state = stateOf(batchNorm)
+function trainingRequest({ widths, batchNorm, activation }) {
+  const state = stateOf(widths, batchNorm)
   const eigenLoss = (kind, parameters, center) => ({ kind, parameters, center, minimumImages: 6 })
   const spec = {
     slope: 0.01,
@@ -136,11 +154,11 @@ function trainingRequest({ batchNorm, activation }) {
     weights: new Float64Array(steps * spec.eigenLosses.length).fill(0.1),
   }
   const order = Uint32Array.from({ length: count }, (_, i) => (i * 37) % 100)
-  return addModel(trainRequest(1), spec, state, { order, epoch: 1, count, values }, images())
+  return addModel(trainRequest(1), spec, state, { order, epoch: 1, count, values }, images(widths))
 }
 
-function inferenceRequest({ batchNorm }) {
-  const { parameters, runningStatistics } = stateOf(batchNorm)
+function inferenceRequest({ widths, batchNorm }) {
+  const { parameters, runningStatistics } = stateOf(widths, batchNorm)
   const [squaredErrors, blocks] = [3, 2]
   return new Message()
     .integers(1, squaredErrors, 100, blocks, 0)
@@ -148,15 +166,15 @@ function inferenceRequest({ batchNorm }) {
     .integers(1, 4, 0)
     .array(parameters)
     .array(runningStatistics)
-    .array(images())
+    .array(images(widths))
     .array(new Float32Array(0))
 }
 
-function images() {
+function images(widths) {
   return Uint8Array.from({ length: 100 * widths[0] }, (_, i) => (i * 7919) % 256)
 }
 
-function stateOf(batchNorm) {
+function stateOf(widths, batchNorm) {
   const sizes = [...widths, ...widths.toReversed().slice(1)]
   let [parameterCount, statisticCount] = [0, 0]
   for (let layer = 0; layer < layers; layer++) {
