@@ -16,10 +16,10 @@ import { findPtxas, skipWithoutTools } from './wheels.mjs'
 const capabilities = ['70', '75', '80', '86', '89', '90', '100', '120']
 
 // `train` has 288 threads. Nine warps are three on one of a multiprocessor's four schedulers, each of which has 16,384
-// registers: 16384 / (3 · 32), rounded down to a multiple of 8, is 168. A few spilled registers are in the frames around the
-// hot loops.
+// registers: 16384 / (3 · 32), rounded down to a multiple of 8, is 168. Some registers are spilled around the hot loops, most with
+// batch norm.
 const limits = {
-  train: { registers: 168, spilledBytes: 256, staticSharedBytes: 0 },
+  train: { registers: 168, spilledBytes: 512, staticSharedBytes: 0 },
   infer: { registers: 128, spilledBytes: 0, staticSharedBytes: 0 },
 }
 

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { buildEmulation } from '../../native/cuda/tests/build.mjs'
 import { buildTranslated } from '../../native/cuda/tests/build-translated.mjs'
 import { addModel, type Message, run, trainRequest } from '../../native/cuda/tests/requests.mjs'
@@ -16,6 +16,9 @@ import { describeWithCuda } from '../support/cuda-engine.js'
 import { type Division, shapeOf } from '../support/emulated-cuda.js'
 
 // The kernels as NVRTC compiled them, translated to C++: what a card's driver gets.
+
+// Compilers take half a minute together, and far longer on a machine that is busy.
+vi.setConfig({ testTimeout: 900_000 })
 
 const scratch = scratchFolder()
 
