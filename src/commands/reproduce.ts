@@ -41,7 +41,7 @@ export function reproduceCommand(): Command {
       'after',
       `
 The command is made from config.json and run.json. If this machine would select another device or instruction set, it
-sets EIGENAE_AUTO_DEVICE or EIGENAE_ISA. A note names what cannot be restored: another version, a missing instruction set.
+sets EIGENAE_AUTO_DEVICE, EIGENAE_CUDA or EIGENAE_ISA. A note names what cannot be restored: another version, a missing instruction set.
 timings.csv and the checkpoint hold times and are not compared. The exit code is 1 if a file differs.
 
 Example:

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import { checkConfig } from '../config/check.js'
 import type { Config } from '../config/schema.js'
 import { absoluteSource } from '../data/load.js'
+import { cudaEngineVariable } from '../engines/cuda/device.js'
 import { instructionSets } from '../engines/native/engine.js'
 import { autoDeviceVariable, selectEngine } from '../engines/select.js'
 import { wasmVariant } from '../engines/wasm/engine.js'
@@ -11,6 +12,7 @@ import { checkpointName, runFiles } from '../runs/files.js'
 import { inspectRun } from '../runs/inspect.js'
 import { type Damage, damagedRun, type FileSum, sumOfFile } from '../runs/integrity.js'
 import type { RunRecord } from '../runs/record.js'
+import { trainerSpec } from './spec.js'
 
 // A run is a function of its config, its data, the device, the instruction set and the version of eigenae. This file
 // turns run.json into the command that restores them, and compares the run that the command makes with the first one.
@@ -56,7 +58,11 @@ export async function planReproduction(run: ReproducibleRun, out: string): Promi
   const path = (name: string) => (folder === null ? name : resolve(name))
   return {
     words: ['eigenae', 'train', '--config', path(runFiles(run.folder).config), '--out', path(out)],
-    environment: { ...(await deviceVariables(config, record)), ...instructionSetVariables(record) },
+    environment: {
+      ...(await deviceVariables(config, record)),
+      ...cudaEngineVariables(record),
+      ...instructionSetVariables(record),
+    },
     folder,
     notes: [...versionNotes(record, await environmentFacts()), ...engineNotes(record)],
   }
@@ -72,13 +78,20 @@ function startFolder({ config, record: { dataSource, command } }: ReproducibleRu
 }
 
 /** The config keeps "auto", because its bytes must stay. */
-async function deviceVariables({ device }: Config, record: RunRecord): Promise<Reproduction['environment']> {
-  if (device !== 'auto') return {}
-  const selected = await selectEngine('auto').catch((error: unknown) => {
+async function deviceVariables(config: Config, record: RunRecord): Promise<Reproduction['environment']> {
+  if (config.device !== 'auto') return {}
+  const needs = { spec: trainerSpec(config, 1, 1) }
+  const selected = await selectEngine('auto', needs).catch((error: unknown) => {
     if (error instanceof EigenaeError) return null
     throw error
   })
   return selected?.engine.device === record.device ? {} : { [autoDeviceVariable]: record.device }
+}
+
+/** The device cuda has two engines, whose noise differs. */
+function cudaEngineVariables({ device, engine }: RunRecord): Reproduction['environment'] {
+  if (device !== 'cuda') return {}
+  return { [cudaEngineVariable]: engine.name === 'cuda-core' ? 'core' : 'tensorflow' }
 }
 
 function instructionSetVariables({ engine: { name, variant } }: RunRecord): Reproduction['environment'] {

@@ -30,6 +30,8 @@ describeWithCuda('runs by the CUDA core', ({ environment }) => {
       status: 'completed',
     })
     expect(engine).toMatchObject({ name: 'cuda-core', variant: 'compute_70' })
+    const reproduction = await eigenae(['reproduce', scratch('whole')], { env })
+    expect(reproduction.stdout).toContain('EIGENAE_CUDA=core')
     for (const signal of ['SIGKILL', 'SIGINT'] as const) {
       const hold = holdAt(2, { release: ['SIGINT'] })
       const running = start(trainArgs(signal), { env: { ...env, ...hold.env } })
