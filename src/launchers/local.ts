@@ -47,7 +47,11 @@ function localLauncher(slots: readonly Slot[], replicas: number): Launcher {
     description: describeSlots(slots, replicas),
     launch: async (runs, watcher, stop) => {
       const queue = groupReplicas(runs, replicas).values()
-      await Promise.all(slots.map((slot) => work(slot, replicas, queue, watcher, stop)))
+      const runners = [...new Set(slots.map(({ runner }) => runner))]
+      const slotsOf = (runner: number) => slots.filter((slot) => slot.runner === runner)
+      await Promise.all(
+        runners.map((runner) => workTogether(slotsOf(runner), replicas, queue, watcher, stop)),
+      )
       return 'ended'
     },
   }
@@ -77,24 +81,42 @@ function groupReplicas(runs: readonly SweepRun[], replicas: number): readonly (r
   return [...groups.values()]
 }
 
-/** Trains one group after another in a slot. All slots share one queue. */
-async function work(
-  slot: Slot,
+type Queue = IterableIterator<readonly SweepRun[]>
+
+/** Trains in slots that share a runner, which is started again if a run crashes it. All slots share one queue. */
+async function workTogether(
+  slots: readonly Slot[],
   replicas: number,
-  queue: IterableIterator<readonly SweepRun[]>,
+  queue: Queue,
   watcher: LaunchWatcher,
   stop: AbortSignal,
 ): Promise<void> {
   let runner: Runner | undefined
+  const runnerOf = (slot: Slot) => {
+    if (runner?.isAlive !== true) runner = new Runner(slot)
+    return runner
+  }
+  await Promise.all(slots.map((slot) => work(slot, runnerOf, replicas, queue, watcher, stop)))
+  runner?.release()
+}
+
+/** Trains one group after another in a slot. */
+async function work(
+  slot: Slot,
+  runnerOf: (slot: Slot) => Runner,
+  replicas: number,
+  queue: Queue,
+  watcher: LaunchWatcher,
+  stop: AbortSignal,
+): Promise<void> {
   for (const group of queue) {
     if (stop.aborted) break
     for (const run of group) watcher.onStart(run, slot.name)
     const ready = await prepareAll(group, watcher)
     if (ready.length === 0) continue
     const killsBefore = await countMemoryKills()
-    if (runner?.isAlive !== true) runner = new Runner(slot)
     const runs = ready.map(({ folder, indexInArm }) => ({ folder, replica: indexInArm % replicas }))
-    const endings = runner.train({ runs, replicas, threads: slot.threads }, stop)
+    const endings = runnerOf(slot).train({ runs, replicas, threads: slot.threads }, stop)
     await Promise.all(
       ready.map(async (run, index) => {
         const ending = await endings[index]!
@@ -105,7 +127,6 @@ async function work(
       }),
     )
   }
-  runner?.release()
 }
 
 /** Returns the runs whose folders are ready. The others have failed. */

@@ -37,14 +37,16 @@ interface Report {
 const graceMilliseconds = 20_000
 
 /**
- * The sweep's end: a process that follows one order after another in its slot, because starting Node, reading 55 MB of
- * digits and opening a device take longer than a short run. It has one order at a time, so that a run that crashes the
- * process takes no other run with it.
+ * The sweep's end: a process that follows one order after another, because starting Node, reading 55 MB of digits and
+ * opening a device take longer than a short run. The slots of a card that trains runs side by side share a runner, which
+ * follows their orders at the same time. Any other slot has its own, so that a run that crashes the process takes no
+ * other run with it.
  */
 export class Runner {
   readonly #process: ChildProcess
-  /** Resolves the ending of each run of the current order that has not ended, by folder. */
+  /** Resolves the ending of each run of the current orders that has not ended, by folder. */
   readonly #open = new Map<string, (ending: Ending) => void>()
+  #grace: NodeJS.Timeout | undefined
 
   constructor({ environment }: Slot) {
     const [command, ...args] = runnerCommand
@@ -83,16 +85,19 @@ export class Runner {
   }
 
   async #stopWith(stop: AbortSignal, ended: Promise<unknown>): Promise<void> {
-    let grace: NodeJS.Timeout | undefined
-    const end = () => {
-      this.#process.kill('SIGTERM')
-      grace = setTimeout(() => this.#process.kill('SIGKILL'), graceMilliseconds)
-    }
+    const end = () => this.#stop()
     if (stop.aborted) end()
     stop.addEventListener('abort', end)
     await ended
     stop.removeEventListener('abort', end)
-    clearTimeout(grace)
+    if (this.#open.size === 0) clearTimeout(this.#grace)
+  }
+
+  /** Sends one signal, however many orders are stopped: a second one would end the process without saving. */
+  #stop(): void {
+    if (this.#grace !== undefined) return
+    this.#process.kill('SIGTERM')
+    this.#grace = setTimeout(() => this.#process.kill('SIGKILL'), graceMilliseconds)
   }
 
   #end(folder: string, ending: Ending): void {
@@ -123,11 +128,14 @@ function endingOf(code: number | null, signal: string | null): Ending {
 /** Trains the run in a folder from its config.json, resuming from its checkpoint, as the command `train` does. */
 export type TrainRun = (folder: string, threads: number, select?: () => Promise<Selection>) => Promise<void>
 
-/** The runner's end: follows orders until the sweep disconnects. */
+/** The runner's end: follows each order as it comes until the sweep disconnects. */
 export async function followOrders(train: TrainRun): Promise<void> {
-  for await (const [order] of on(process, 'message', { close: ['disconnect'] })) {
-    await followOrder(order as Order, train)
-  }
+  // Each run in training listens to the signals, and there may be any number of them.
+  process.setMaxListeners(0)
+  const followed: Promise<void>[] = []
+  for await (const [order] of on(process, 'message', { close: ['disconnect'] }))
+    followed.push(followOrder(order as Order, train))
+  await Promise.all(followed)
 }
 
 async function followOrder({ runs, replicas, threads }: Order, train: TrainRun): Promise<void> {
@@ -140,8 +148,6 @@ async function followOrder({ runs, replicas, threads }: Order, train: TrainRun):
     }
     return
   }
-  // Every run listens to the signals and to the engine that the runs share.
-  process.setMaxListeners(4 * replicas)
   for (const sameEpoch of await groupByEpoch(runs)) await trainSideBySide(sameEpoch, replicas, threads, train)
 }
 

@@ -13,6 +13,8 @@ export interface Slot {
   readonly name: string
   readonly threads: number
   readonly environment: Readonly<Record<string, string>>
+  /** Slots with the same number share a runner process. */
+  readonly runner: number
 }
 
 export interface SlotRequest {
@@ -89,6 +91,7 @@ function createSlots(
     name,
     threads,
     environment: { ...libraries, ...environmentOf(index) },
+    runner: index,
   }))
 }
 
