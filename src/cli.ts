@@ -14,7 +14,7 @@ import { reproduceCommand } from './commands/reproduce.js'
 import { runsCommand } from './commands/runs/command.js'
 import { setupCommand } from './commands/setup.js'
 import { sweepCommand } from './commands/sweep/command.js'
-import { sweepDeviceCommand, sweepJobCommand, sweepRunnerCommand } from './commands/sweep/run-commands.js'
+import { sweepEngineCommand, sweepJobCommand, sweepRunnerCommand } from './commands/sweep/run-commands.js'
 import { trainCommand } from './commands/train/command.js'
 import { verifyCommand } from './commands/verify.js'
 import { watchCommand } from './commands/watch.js'
@@ -47,7 +47,7 @@ const commands = [
 ]
 
 /** Commands that sweeps start themselves. The help does not list them. */
-const internalCommands = [sweepJobCommand, sweepRunnerCommand, sweepDeviceCommand]
+const internalCommands = [sweepJobCommand, sweepRunnerCommand, sweepEngineCommand]
 
 /**
  * Runs the command line and returns the exit code of the process. An error thrown by a timer, such as a lost lock, ends

@@ -301,20 +301,19 @@ describe('eigenae sweep', () => {
 })
 
 describe('slots', () => {
-  const request = {
-    devices: new Set(['cpu'] as const),
-    runs: 100,
-    jobs: undefined,
-    jobsPerGpu: 1,
-    threads: undefined,
-  }
   const cores = availableParallelism()
+  const slotsOf = async (more: { runs?: number; threads?: number; jobs?: number } = {}) => {
+    const { runs } = await planSweep(await readSweepFile(file('slots', { seeds: [0] })), [])
+    const configs = runs.map(({ config }) => ({ ...config, device: 'cpu' as const }))
+    const defaults = { jobs: undefined, jobsPerGpu: undefined, threads: undefined }
+    return slotsFor({ configs, runs: 100, ...defaults, ...more })
+  }
 
   it('are one core per run, more cores if there are few runs, and as many as requested', async () => {
-    expect((await slotsFor(request)).map(({ threads }) => threads)).toEqual(Array(cores).fill(1))
-    expect((await slotsFor({ ...request, runs: 1 })).map(({ threads }) => threads)).toEqual([cores])
-    expect((await slotsFor({ ...request, threads: cores })).length).toBe(1)
-    expect((await slotsFor({ ...request, jobs: 3 })).length).toBe(3)
+    expect((await slotsOf()).map(({ threads }) => threads)).toEqual(Array(cores).fill(1))
+    expect((await slotsOf({ runs: 1 })).map(({ threads }) => threads)).toEqual([cores])
+    expect((await slotsOf({ threads: cores })).length).toBe(1)
+    expect((await slotsOf({ jobs: 3 })).length).toBe(3)
   })
 
   it('are one per GPU, or several, from CUDA_VISIBLE_DEVICES or nvidia-smi', async () => {

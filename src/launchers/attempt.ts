@@ -18,10 +18,10 @@ import type { Outcome, SweepRun } from './launcher.js'
 
 const cli = [process.execPath, join(packageRoot, 'bin', 'eigenae.js')]
 
-/** The command that prints the device that "auto" selects on this machine. */
-export const deviceCommand = [...cli, 'sweep-device']
+/** The command that answers which engine runs will have on this machine (engine-query.ts). */
+export const engineQueryCommand = [...cli, 'sweep-engine']
 
-/** The command of a runner, which trains the runs that it is sent one after another (runner.ts). */
+/** The command of a runner, which trains the runs that it is sent (runner.ts). */
 export const runnerCommand = [...cli, 'sweep-runner']
 
 /** Returns the command that trains one run on a cluster, resuming what its folder holds. */

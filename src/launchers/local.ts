@@ -16,7 +16,7 @@ export const local = defineLauncher({
     jobsPerGpu: {
       flag: '--jobs-per-gpu <number>',
       type: 'count',
-      help: 'runs that share a GPU (default: 1)',
+      help: 'runs that share a GPU (default: as many as keep it busy with the CUDA core, otherwise 1)',
     },
     replicas: {
       flag: '--replicas <number>',
@@ -25,7 +25,7 @@ export const local = defineLauncher({
     },
   },
   defaultThreads: "an equal share of the machine's cores",
-  open: async ({ jobs, jobsPerGpu = 1, replicas = 1, threads }, runs) => {
+  open: async ({ jobs, jobsPerGpu, replicas = 1, threads }, runs) => {
     const devices = new Set(runs.map(({ config }) => config.device))
     const single = [...devices].filter((device) => !trainsSideBySide(device))
     // The C++ core keeps a core busy with one run. Training side by side pays if one run is too small for the device.
@@ -38,7 +38,8 @@ export const local = defineLauncher({
     }
     for (const device of devices) requireSetUp(device)
     const count = groupReplicas(runs, replicas).length
-    return localLauncher(await slotsFor({ devices, runs: count, jobs, jobsPerGpu, threads }), replicas)
+    const configs = runs.map(({ config }) => config)
+    return localLauncher(await slotsFor({ configs, runs: count, jobs, jobsPerGpu, threads }), replicas)
   },
 })
 

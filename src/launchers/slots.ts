@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process'
 import { availableParallelism } from 'node:os'
-import { promisify } from 'node:util'
-import { devices, type RequestedDevice } from '../config/schema.js'
+import type { Config } from '../config/schema.js'
 import { isOnGpu } from '../engines/select.js'
 import { usageError } from '../errors.js'
 import { queryNvidiaSmi, visibleIds } from '../setup/nvidia.js'
-import { deviceCommand } from './attempt.js'
+import { askForEngine } from './engine-query.js'
 
 /** A share of this machine that trains one run at a time. */
 export interface Slot {
@@ -18,39 +16,31 @@ export interface Slot {
 }
 
 export interface SlotRequest {
-  /** The devices of the configs. */
-  readonly devices: ReadonlySet<RequestedDevice>
-  /** The number of runs: more slots would stay empty. */
+  readonly configs: readonly Config[]
+  /** The number of runs, or of groups of replicas: more slots would stay empty. */
   readonly runs: number
   readonly jobs: number | undefined
-  readonly jobsPerGpu: number
+  /** By default as many as keep the GPU busy if it trains runs of one process side by side, or else 1. */
+  readonly jobsPerGpu: number | undefined
   readonly threads: number | undefined
 }
 
 /** Returns GPU slots if a config's device is on a GPU, or if it is "auto" and that means a GPU; otherwise CPU slots. */
 export async function slotsFor(request: SlotRequest): Promise<readonly Slot[]> {
-  const { devices } = request
+  const devices = new Set(request.configs.map(({ device }) => device))
   const gpuDevice = [...devices].find(isOnGpu)
   if (gpuDevice === undefined && !devices.has('auto')) return cpuSlots(request)
   const gpus = await findGpus()
-  const onGpu = gpuDevice !== undefined || (gpus.ids.length > 0 && (await autoIsOnGpu()))
-  if (gpus.ids.length > 0 && onGpu) return gpuSlots(request, gpus)
+  if (gpus.ids.length > 0) {
+    const { onGpu, atOnce } = await askForEngine(request.configs, gpus.environment)
+    if (gpuDevice !== undefined || onGpu) return gpuSlots(request, gpus, atOnce)
+  }
   if (gpuDevice === undefined) return cpuSlots(request)
   throw usageError({
     problem: `no GPU was found (${gpus.absence})`,
     subject: `--device ${gpuDevice}`,
     hint: 'Check nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu.',
   })
-}
-
-/**
- * Returns whether "auto" selects a GPU: there may be no engine for the GPUs of this machine. Asks another process,
- * because opening a device may reserve a whole GPU.
- */
-async function autoIsOnGpu(): Promise<boolean> {
-  const [command, ...args] = deviceCommand
-  const answer = await promisify(execFile)(command!, args).catch(() => null)
-  return devices.some((device) => device === answer?.stdout.trim() && isOnGpu(device))
 }
 
 /** One core per run if there are enough runs: threads within a run wait for each other at every batch, runs never do. */
@@ -60,14 +50,18 @@ function cpuSlots({ runs, jobs, threads }: SlotRequest): readonly Slot[] {
   return createSlots(Array<string>(count).fill('cpu'), threads ?? shareOf(cores, count), () => ({}))
 }
 
+/** @param atOnce runs of one process that a GPU trains at the same time; null if each run needs a process */
 function gpuSlots(
   { runs, jobs, jobsPerGpu, threads }: SlotRequest,
   { ids, environment }: Gpus,
+  atOnce: number | null,
 ): readonly Slot[] {
-  const available = Array.from({ length: jobsPerGpu }, () => ids).flat()
+  // While some runs write their files, as many others can train.
+  const perGpu = jobsPerGpu ?? (atOnce === null ? 1 : 2 * atOnce)
+  const available = Array.from({ length: perGpu }, () => ids).flat()
   if (jobs !== undefined && jobs > available.length) {
     throw usageError({
-      problem: `${jobs} runs at once need more than ${ids.length} GPUs with ${jobsPerGpu} each`,
+      problem: `${jobs} runs at once need more than ${ids.length} GPUs with ${perGpu} each`,
       subject: '--jobs',
       hint: 'Let several runs share a GPU with --jobs-per-gpu.',
     })
@@ -78,6 +72,7 @@ function gpuSlots(
     threads ?? shareOf(availableParallelism(), used.length),
     // Without growth TensorFlow takes all of a GPU's memory, so that a second run on it finds none.
     (index) => ({ ...environment, CUDA_VISIBLE_DEVICES: used[index]!, TF_FORCE_GPU_ALLOW_GROWTH: 'true' }),
+    atOnce === null ? undefined : (index) => ids.indexOf(used[index]!),
   )
 }
 
@@ -85,13 +80,14 @@ function createSlots(
   names: readonly string[],
   threads: number,
   environmentOf: (index: number) => Readonly<Record<string, string>>,
+  runnerOf: (index: number) => number = (index) => index,
 ): readonly Slot[] {
   const libraries = { OMP_NUM_THREADS: String(threads), TF_NUM_INTRAOP_THREADS: String(threads) }
   return names.map((name, index) => ({
     name,
     threads,
     environment: { ...libraries, ...environmentOf(index) },
-    runner: index,
+    runner: runnerOf(index),
   }))
 }
 

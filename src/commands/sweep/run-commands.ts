@@ -1,11 +1,16 @@
 import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
 import { Command } from 'commander'
-import { selectEngine } from '../../engines/select.js'
+import type { Config } from '../../config/schema.js'
+import type { Engine } from '../../engines/engine.js'
+import { isOnGpu, selectEngine } from '../../engines/select.js'
 import { waitForOtherProcess } from '../../launchers/attempt.js'
+import type { EngineAnswer } from '../../launchers/engine-query.js'
 import { followOrders, type TrainRun } from '../../launchers/runner.js'
 import { runFiles } from '../../runs/files.js'
 import { sweepCommand } from '../../sweeps/folder.js'
-import { writeResult } from '../../text/output.js'
+import { writeJsonLine } from '../../text/output.js'
+import { trainerSpec } from '../../training/spec.js'
 import { threadCount } from '../shared/options.js'
 import { train } from '../train/train.js'
 
@@ -27,12 +32,23 @@ export function sweepRunnerCommand(): Command {
   return new Command('sweep-runner').action(() => followOrders(trainRun))
 }
 
-/** Prints the device that "auto" selects on this machine. */
-export function sweepDeviceCommand(): Command {
-  return new Command('sweep-device').action(async () => {
-    const { engine } = await selectEngine('auto')
-    writeResult(engine.device)
+/** Answers which engine the configs on stdin will have. */
+export function sweepEngineCommand(): Command {
+  return new Command('sweep-engine').action(async () => {
+    writeJsonLine(await engineAnswer((await json(process.stdin)) as readonly Config[]))
   })
+}
+
+async function engineAnswer(configs: readonly Config[]): Promise<EngineAnswer> {
+  const engines: Engine[] = []
+  for (const config of configs)
+    engines.push((await selectEngine(config.device, trainerSpec(config, 1, 1))).engine)
+  const counts = engines.map(({ atOnce }) => atOnce)
+  const known = counts.filter((count) => count !== undefined)
+  return {
+    onGpu: engines.every(({ device }) => isOnGpu(device)),
+    atOnce: known.length === counts.length ? Math.min(...known) : null,
+  }
 }
 
 const trainRun: TrainRun = (folder, threads, select) => {
