@@ -61,9 +61,14 @@ function localLauncher(slots: readonly Slot[], replicas: number): Launcher {
 function describeSlots(slots: readonly Slot[], replicas: number): string {
   const names = [...new Set(slots.map(({ name }) => name))]
   const { threads } = slots[0]!
-  const sideBySide = replicas === 1 ? '' : `, up to ${replicas} seeds side by side in each`
+  const runners = new Set(slots.map(({ runner }) => runner)).size
+  const sharing =
+    runners < slots.length
+      ? `, side by side in ${runners === 1 ? 'one process' : `${runners} processes`}`
+      : ''
+  const sideBySide = replicas === 1 ? sharing : `, up to ${replicas} seeds side by side in each`
   const cores = `${threads} ${threads === 1 ? 'thread' : 'threads'} each`
-  return `${slots.length} at once on ${names.join(', ')}, ${cores}${sideBySide}`
+  return `${slots.length} at once on ${names.join(', ')}${sideBySide}, ${cores}`
 }
 
 /**

@@ -42,7 +42,7 @@ export function sweepEngineCommand(): Command {
 async function engineAnswer(configs: readonly Config[]): Promise<EngineAnswer> {
   const engines: Engine[] = []
   for (const config of configs)
-    engines.push((await selectEngine(config.device, trainerSpec(config, 1, 1))).engine)
+    engines.push((await selectEngine(config.device, { spec: trainerSpec(config, 1, 1) })).engine)
   const counts = engines.map(({ atOnce }) => atOnce)
   const known = counts.filter((count) => count !== undefined)
   return {
