@@ -48,7 +48,7 @@ describeWithCuda('a sweep by the CUDA core', ({ environment }) => {
     await expectSameRuns(runs, scratch('killed'), scratch('undisturbed'))
   })
 
-  it('goes on with the other runs if one fails', async () => {
+  it('continues the other runs if one fails', async () => {
     const hold = holdAt(2, { run: runs[1]! })
     const running = start(args('one-fails'), { env: { ...env, ...hold.env } })
     const runner = await hold.reached()
