@@ -68,8 +68,14 @@ const factColumns = [
   ['test MSE', 'right', ({ facts }) => facts.test_mse.toFixed(4)],
 ]
 
+/** The floor is that of the processor. */
+function columnsOf(name) {
+  if (name === 'cuda') return columns.filter(([head]) => head !== '× floor')
+  return name === 'peers' ? [...columns, ...factColumns] : columns
+}
+
 function section({ name, title, measurements }) {
-  const shown = name === 'peers' ? [...columns, ...factColumns] : columns
+  const shown = columnsOf(name)
   const rows = measurements.map((each) => shown.map(([, , cell]) => cell(each, measurements)))
   const alignments = shown.map(([, alignment]) => alignment)
   return {

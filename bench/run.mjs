@@ -1,5 +1,6 @@
 // Measures this project, its peers and the machine in one run: npm run bench -- --help
 
+import { cudaSection } from './cuda/section.mjs'
 import { compileMachine, machineFacts } from './machine.mjs'
 import { readOptions } from './options.mjs'
 import { ourSections } from './ours.mjs'
@@ -16,7 +17,7 @@ if (results.load_before > 0.5)
   say(`the machine is busy (load ${results.load_before.toFixed(1)}): do not trust the numbers`)
 
 results.sections = []
-for (const { name, title, contenders } of ourSections(options)) {
+for (const { name, title, contenders } of [...ourSections(options), ...(await cudaSections())]) {
   const peers = name === 'peers' && options.peers ? await peerContenders(options) : []
   say(`${title}: ${contenders.length + peers.length} jobs, warming up …`)
   const measurements = await measureInTurns([...contenders, ...peers], machine, options.rounds, say)
@@ -27,6 +28,14 @@ if (options.only.includes('process')) {
   results.process = await measureWholeProcess(options)
 }
 await writeReport(results, options)
+
+async function cudaSections() {
+  if (!options.only.includes('cuda')) return []
+  const section = await cudaSection(options)
+  if (section.missing === undefined) return [section]
+  say(`without the CUDA core: ${section.missing}`)
+  return []
+}
 
 function say(message) {
   process.stderr.write(`${message}\n`)

@@ -39,9 +39,9 @@ epoch() {
 
 # The emulation is some ten thousand times slower than a card.
 if [ -n "${EIGENAE_LIBCUDA-}" ]; then
-  limits=(--set data.limit=640) models=(--models 1,2 --images 640) tests=()
+  limits=(--set data.limit=640) bench=(--quick --images 640) tests=()
 else
-  limits=() models=() tests=(tests/system/cuda-engine.test.ts tests/system/cuda-queue.test.ts tests/system/cuda-runs.test.ts)
+  limits=() bench=(--rounds 3 --out "$scratch/bench") tests=(tests/system/cuda-engine.test.ts tests/system/cuda-queue.test.ts tests/system/cuda-runs.test.ts)
 fi
 
 printf '%s, commit %s, node %s\n' "$(date -u +%F)" "$(git rev-parse --short HEAD)" "$(node --version)"
@@ -65,9 +65,7 @@ step 'the same bytes again' bash -c 'EIGENAE_CUDA=core node bin/eigenae.js train
   - "$scratch" "${limits[@]}"
 
 # 2. How fast?
-for arm in eigen batch-norm; do
-  step "seconds an epoch, $arm, several models at once" node bench/cuda/models.mjs --arm $arm "${models[@]}"
-done
+step 'seconds an epoch, of several models at once' node bench/run.mjs --only cuda "${bench[@]}"
 step 'a sweep, its runs side by side' eigenae sweep --config configs/sweeps/small.json --device cuda "${limits[@]}" \
   --out "$scratch/sweep"
 

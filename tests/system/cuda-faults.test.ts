@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
+import { findNvrtc } from '../../src/setup/nvrtc.js'
 import { eigenae, scratchFolder } from '../support/cli.js'
 import { describeWithCuda } from '../support/cuda-engine.js'
 import { expectSameRuns, readJson, tinyConfigs } from '../support/sweeps.js'
@@ -84,6 +85,22 @@ describeWithCuda('a fault of the card', ({ environment }) => {
     expect(stderr).toMatch(hint)
     expect(code).toBe(1)
     expect(existsSync(scratch(name))).toBe(false)
+  })
+
+  it('that trains wrongly is noticed before a run is begun', async () => {
+    const folder = { EIGENAE_CUDA_DIR: scratch('kernels'), EIGENAE_NVRTC: findNvrtc().library }
+    expect((await trainWith(folder, 'right', '', '--epochs', '1')).code).toBe(0)
+    const [name] = readdirSync(scratch('kernels', 'kernels'))
+    const kernel = scratch('kernels', 'kernels', name!)
+    // The constant 1, of the sigmoid for example, becomes 0.5.
+    writeFileSync(kernel, readFileSync(kernel, 'utf8').replaceAll('0f3F800000', '0f3F000000'))
+    const { code, stderr } = await trainWith(folder, 'wrong', '')
+    expect(stderr).toMatch(
+      /^eigenae: device cuda: training gives wrong numbers: step 1 of the check has a loss/,
+    )
+    expect(stderr).toContain('Do not train on it.')
+    expect(code).toBe(1)
+    expect(existsSync(scratch('wrong'))).toBe(false)
   })
 
   // The check of the kernel takes 3 launches, and an epoch of 4 steps takes 1 to 4: so launch 9 is in a later epoch.
