@@ -56,7 +56,7 @@ function addonTarget(sanitizers) {
 
 function sanitizerFlags(sanitizers) {
   if (!sanitizers) return []
-  return ['-O2', '-g', '-fno-omit-frame-pointer', `-fsanitize=${sanitizers}`, '-fno-sanitize-recover=all']
+  return ['-O1', '-g1', '-fno-omit-frame-pointer', `-fsanitize=${sanitizers}`, '-fno-sanitize-recover=all']
 }
 
 function testsTarget(sanitizers) {
