@@ -129,7 +129,9 @@ describe.runIf(hasZig)('the package', () => {
         const build = ['scripts/build-prebuilds.mjs', '--only', 'linux-arm64', '--tests']
         succeed(process.execPath, build, { cwd: root })
         const tests = join(root, 'native/build/prebuilds/linux-arm64/core-tests')
-        expect(succeed('qemu-aarch64', [tests, '--gtest_brief=1'], emulated)).toContain('PASSED')
+        // OddShapes trains whole networks, which takes an emulator as long as all other tests; the test before trains too.
+        const fast = ['--gtest_brief=1', '--gtest_filter=-OddShapes/*']
+        expect(succeed('qemu-aarch64', [tests, ...fast], emulated)).toContain('PASSED')
       },
       12 * minutes,
     )
