@@ -2,6 +2,7 @@
 # Repeats the study of docs/study.md: about a night on two cores. It can be stopped and started again at any time.
 #
 # usage: configs/study/run.sh [FOLDER]    (the folder for the runs, by default runs/study)
+# To leave out the search, start with its choice: mkdir -p runs/study && cp -r configs/study/best runs/study/best
 set -eu
 cd "$(dirname "$0")/../.."
 out=${1:-runs/study}
@@ -9,7 +10,7 @@ study=configs/study
 eigenae() { node bin/eigenae.js "$@"; }
 
 # 1. The search: 40 trials of each family, trained on 50,000 images and judged by the other 10,000.
-eigenae sweep --config $study/search.json --out "$out/search" --resume
+[ -e "$out/best/batch-norm.json" ] || eigenae sweep --config $study/search.json --out "$out/search" --resume
 
 # 2. The best config of each family. The script that follows trains it on all images.
 mkdir -p "$out/best"
@@ -34,8 +35,7 @@ final final
 # 4. Why? The eigen loss without batch norm that is best on validation, with each of its parts taken out.
 mkdir -p "$out/why"
 cp $study/why/*.json "$out/why"
-[ -e "$out/why/winner.json" ] || eigenae best "$out"/search/latent-*,trial-* "$out"/search/all-*,trial-* \
-  "$out"/search/leaky-relu-*,trial-* --metric validation_denoise_mse --out "$out/why/winner.json"
+cp "$out/best/leaky-relu-kl-normal.json" "$out/why/winner.json"
 eigenae sweep --config "$out/why/sweep.json" --set data.validation=0 --out "$out/why/runs" --resume
 eigenae compare "$out/why/runs" --out "$out/why/report"
 
