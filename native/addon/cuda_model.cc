@@ -1,6 +1,5 @@
 #include "cuda_model.h"
 
-#include <array>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -13,6 +12,8 @@
 namespace eigenae::addon {
 
 struct ModelSession {
+  static constexpr const char* noun = "a model";
+
   std::unique_ptr<cuda::Model> model;  // null once disposed
   std::size_t inputs = 0, latent = 0, hidden = 0, batchSize = 0, terms = 0;
   bool averaged = false;
@@ -26,27 +27,10 @@ constexpr napi_type_tag imagesTag = {0xd4805a19c76b4ef2, 0x83e9b17046cd2a5f};
 
 using SharedImages = std::shared_ptr<cuda::DeviceImages>;
 
-struct Call {
-  napi_env env;
-  napi_value self;
-  std::array<napi_value, 4> arguments;
-  SharedModel session;
+using Call = MethodCall<ModelSession>;
 
-  Argument argument(std::size_t index, const char* name) const { return {env, arguments[index], name}; }
-};
-
-using Method = napi_value (*)(const Call&);
-
-template <Method method>
-napi_value callback(napi_env env, napi_callback_info info) {
-  return guarded(env, [&] {
-    Call call{env, nullptr, {}, nullptr};
-    std::size_t count = call.arguments.size();
-    check(env, napi_get_cb_info(env, info, &count, call.arguments.data(), &call.self, nullptr));
-    call.session = unwrap<ModelSession>(env, modelTag, call.self, "this", "a model");
-    return method(call);
-  });
-}
+template <napi_value (*method)(const Call&)>
+constexpr napi_callback callback = methodCallback<ModelSession, modelTag, method>;
 
 // Must be called after all arguments have been read: reading them may run a getter that calls this model.
 void requireIdle(const ModelSession& session) {

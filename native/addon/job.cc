@@ -21,7 +21,7 @@ struct Job {
   napi_deferred deferred = nullptr;
   napi_threadsafe_function report = nullptr;
   std::thread thread;
-  std::string error, code;  // of the failure; the code may be empty
+  std::string error, code;  // set if `failed`; the code may be empty
   bool failed = false;
 };
 

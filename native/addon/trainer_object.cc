@@ -1,6 +1,5 @@
 #include "trainer_object.h"
 
-#include <array>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -19,6 +18,8 @@ namespace {
 constexpr napi_type_tag trainerTag = {0x6b0d3f7c52a84e19, 0x9f51c2e07ad34b86};
 
 struct Session {
+  static constexpr const char* noun = "a trainer";
+
   std::unique_ptr<Trainer> trainer;  // null once disposed
   std::vector<std::uint8_t> images;  // [count][inputs], to be trained on
   std::size_t inputs = 0, latent = 0, hidden = 0, batchSize = 0, terms = 0;
@@ -28,27 +29,10 @@ struct Session {
 
 using SharedSession = std::shared_ptr<Session>;
 
-struct Call {
-  napi_env env;
-  napi_value self;
-  std::array<napi_value, 3> arguments;
-  SharedSession session;
+using Call = MethodCall<Session>;
 
-  Argument argument(std::size_t index, const char* name) const { return {env, arguments[index], name}; }
-};
-
-using Method = napi_value (*)(const Call&);
-
-template <Method method>
-napi_value callback(napi_env env, napi_callback_info info) {
-  return guarded(env, [&] {
-    Call call{env, nullptr, {}, nullptr};
-    std::size_t count = call.arguments.size();
-    check(env, napi_get_cb_info(env, info, &count, call.arguments.data(), &call.self, nullptr));
-    call.session = unwrap<Session>(env, trainerTag, call.self, "this", "a trainer");
-    return method(call);
-  });
-}
+template <napi_value (*method)(const Call&)>
+constexpr napi_callback callback = methodCallback<Session, trainerTag, method>;
 
 void requireAlive(const Session& session) {
   if (session.disposed) throw std::runtime_error("the trainer has been disposed of");

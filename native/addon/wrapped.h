@@ -3,6 +3,7 @@
 
 #include <node_api.h>
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -45,6 +46,29 @@ std::shared_ptr<T> unwrap(napi_env env, const napi_type_tag& tag, napi_value val
   void* data;
   check(env, napi_unwrap(env, value, &data));
   return *static_cast<std::shared_ptr<T>*>(data);
+}
+
+// A call of a method of an object that `wrap` made.
+template <typename T>
+struct MethodCall {
+  napi_env env;
+  napi_value self;
+  std::array<napi_value, 4> arguments;
+  std::shared_ptr<T> session;
+
+  Argument argument(std::size_t index, const char* name) const { return {env, arguments[index], name}; }
+};
+
+// The callback of a method. T::noun names the object in the error that a call on another object throws.
+template <typename T, const napi_type_tag& tag, napi_value (*method)(const MethodCall<T>&)>
+napi_value methodCallback(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    MethodCall<T> call{env, nullptr, {}, nullptr};
+    std::size_t count = call.arguments.size();
+    check(env, napi_get_cb_info(env, info, &count, call.arguments.data(), &call.self, nullptr));
+    call.session = unwrap<T>(env, tag, call.self, "this", T::noun);
+    return method(call);
+  });
 }
 
 }  // namespace eigenae::addon
