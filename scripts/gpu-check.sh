@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks and measures everything that needs a card, in one go and in less than five minutes, and writes what it prints
-# to one file. Run it in a clone of the project after "npm ci"; it downloads nothing. TensorFlow is checked too if
+# Checks and measures everything that needs a card, in one go, and writes what it prints to one file. It should take
+# less than five minutes. Run it in a clone of the project after "npm ci"; it downloads nothing. TensorFlow is checked too if
 # "npx eigenae setup tensorflow --cuda" has been run.
 # usage: scripts/gpu-check.sh [--out FILE]
 #   FILE is gpu-check.txt by default. Send it in, or commit it to bench/results/.

@@ -62,8 +62,8 @@ struct Barrier {
   unsigned threads = 0;  // that the threads which have arrived expect
   unsigned phase = 0;
   FiberList waiting;
-  // Addresses that stand for the barrier in ThreadSanitizer. Two, so that an arrival at the next phase orders nothing
-  // of this one.
+  // Addresses that stand for the barrier in ThreadSanitizer. There are two, so that an arrival at the next phase orders
+  // nothing in this phase.
   char tokens[2];
 };
 

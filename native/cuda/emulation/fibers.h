@@ -16,8 +16,9 @@ namespace eigenae::emulation {
 
 struct Grid {
   unsigned blocks;
-  unsigned threads;         // of a block
-  std::size_t sharedBytes;  // of a block; filled with 0xFF (NaN) before the launch, so that nothing is 0 by chance
+  unsigned threads;  // in each block
+  // Shared memory of each block. It is filled with 0xFF (NaN) before the launch, so that nothing is 0 by chance.
+  std::size_t sharedBytes;
   // All blocks run at once, so they may wait for each other. Otherwise one block runs after the other.
   bool cooperative;
 };

@@ -69,7 +69,7 @@ struct Function {
 struct State {
   std::atomic<bool> initialized{false};
   std::atomic<int> lost{0};  // the sticky error
-  std::mutex mutex;          // of the fields below
+  std::mutex mutex;          // guards the fields below
   std::map<std::string, int> calls;
   int cooperativeLaunches = 0;
   std::vector<Stream*> streams;

@@ -105,7 +105,7 @@ class KernelTranslation {
   usedVariables = new Set()
   #kernel
   #file
-  #symbols = new Map() // of parameters and of variables: name → C++ of the address
+  #symbols = new Map() // name of a parameter or variable → C++ of its address
   #registers = new Map() // name → type
   #targets = new Map() // label of a list → labels
   #segments // first instruction of a segment → its number

@@ -28,7 +28,7 @@ struct TranslatedKernel {
   unsigned parameterCount;
   unsigned parameterBytes;
   unsigned staticSharedBytes;  // come before the launch's dynamic ones
-  unsigned maxThreads;         // of a block
+  unsigned maxThreads;         // in a block
 };
 
 // Launches the kernel. `parameters` are its parameters as in TranslatedKernel; the launch reads a copy. The grid's
