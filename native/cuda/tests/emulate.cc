@@ -42,6 +42,10 @@ class Request {
     read(values.data(), sizeof(T), values.size());
     return values;
   }
+  std::string text() {
+    const std::vector<char> characters = array<char>();
+    return {characters.begin(), characters.end()};
+  }
 
  private:
   void read(void* to, std::size_t size, std::size_t count) {
@@ -72,6 +76,14 @@ class Response {
 template <typename T>
 T* pointer(std::vector<T>& values) {
   return values.empty() ? nullptr : values.data();
+}
+
+int kindOf(const std::string& name) {
+#define FIND(kind, kindName, ...) \
+  if (name == kindName) return cuda::EigenLossKind::kind;
+  EIGEN_LOSSES(FIND)
+#undef FIND
+  throw std::runtime_error("the kernel has no eigen loss " + name);
 }
 
 // A model of a launch, with the memory that its Training points to.
@@ -108,7 +120,7 @@ struct Model {
     training.termCount = request.integer();
     for (int i = 0; i < training.termCount; ++i) {
       cuda::Term& term = training.terms[i];
-      term.kind = request.integer();
+      term.kind = kindOf(request.text());
       term.center = request.integer();
       term.minimumImages = request.integer();
       term.parameter = request.real();

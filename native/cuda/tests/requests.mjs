@@ -4,18 +4,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-// In the order of EigenLossKind in kernel/arguments.h.
-const kinds = [
-  'top-k',
-  'log-max',
-  'entropy',
-  'log-det',
-  'kl-normal',
-  'kl-diagonal',
-  'variance',
-  'covariance',
-  'decorrelation',
-]
 const trainingNoise = 3 // native/core/random.h
 
 /** A request: int32, float64, and arrays after their length. */
@@ -85,7 +73,10 @@ export function addModel(request, spec, state, batches, images) {
   request.integers(spec.seed, trainingNoise, epoch, count, first, eigenLosses.length)
   for (const { kind, center, minimumImages, parameters } of eigenLosses) {
     const parameter = Object.values(parameters)[0] ?? 0
-    request.integers(kinds.indexOf(kind), center ? 1 : 0, minimumImages).reals(parameter)
+    request
+      .array(Buffer.from(kind))
+      .integers(center ? 1 : 0, minimumImages)
+      .reals(parameter)
   }
   request.integers(state.step)
   for (const array of arraysOf(state)) request.array(array)
