@@ -3,7 +3,7 @@ import { correctByHolm, pairedTest, summarise, welchTest } from '../src/comparis
 import { centralQuantile, twoSidedP } from '../src/comparison/student.js'
 
 // The expected values were printed by SciPy 1.17 (scipy.stats.t, ttest_ind with equal_var=False, ttest_rel and their
-// confidence_interval) and statsmodels (multipletests, method="holm").
+// confidence_interval; t.ppf for the detectable difference) and statsmodels (multipletests, method="holm").
 const none = [0.0265, 0.0268, 0.0271, 0.0259, 0.0263]
 const eigen = [0.0312, 0.0293, 0.0301, 0.0307, 0.0299]
 const batchNorm = [0.0171, 0.018, 0.0176]
@@ -51,23 +51,25 @@ describe('statistics of a comparison', () => {
   })
 
   it("Welch's test of unequal samples", () => {
-    const { test, interval, hedgesG } = welchTest(batchNorm, none)
+    const { test, interval, hedgesG, detectable } = welchTest(batchNorm, none)
     near(test?.t).to(-26.97352772745414)
     near(test?.degreesOfFreedom).to(4.420094631426891)
     near(test?.p).to(4.482337319821303e-6)
     near(interval?.low).to(-0.009841383071089671)
     near(interval?.high).to(-0.008065283595576997)
     near(hedgesG!).to(-17.025440546349337)
+    near(detectable!).to(0.0011969725594466066)
   })
 
   it('the paired test', () => {
-    const { test, interval, hedgesG } = pairedTest(eigen, none)
+    const { test, interval, hedgesG, detectable } = pairedTest(eigen, none)
     near(test?.t).to(8.168429476693685)
     expect(test?.degreesOfFreedom).toBe(4)
     near(test?.p).to(0.0012229368943611275)
     near(interval?.low).to(0.0024555738553163854)
     near(interval?.high).to(0.004984426144683614)
     near(hedgesG!).to(5.48685702383432)
+    near(detectable!).to(0.0016929526120176652)
   })
 
   it("Holm's correction", () => {
@@ -78,14 +80,14 @@ describe('statistics of a comparison', () => {
 
   it('gives null where a single value is not enough', () => {
     expect(summarise([0.5])).toEqual({ n: 1, mean: 0.5, sd: null, interval: null })
-    const alone = { difference: -0.25, interval: null, test: null, hedgesG: null }
+    const alone = { difference: -0.25, interval: null, test: null, detectable: null, hedgesG: null }
     expect(welchTest([0.25], [0.5])).toEqual(alone)
     expect(welchTest([0.25], [0.5, 0.5])).toEqual(alone)
     expect(pairedTest([0.25], [0.5])).toEqual(alone)
   })
 
   it('does not test values that do not vary', () => {
-    const same = { difference: 3, interval: null, test: null, hedgesG: null }
+    const same = { difference: 3, interval: null, test: null, detectable: null, hedgesG: null }
     expect(welchTest([3, 3, 3], [0, 0, 0])).toEqual(same)
     expect(pairedTest([3, 3, 3], [0, 0, 0])).toEqual(same)
     expect(summarise([0.1, 0.1, 0.1])).toEqual({ n: 3, mean: 0.1, sd: 0, interval: { low: 0.1, high: 0.1 } })

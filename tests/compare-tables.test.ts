@@ -80,13 +80,13 @@ describe('the table of compare', () => {
     expect(lines[1]).not.toContain('what differs')
   })
 
-  it('prints differences, tests and effect sizes of each main metric with --details', async () => {
+  it('prints differences, tests, effect sizes and detectable differences of each main metric with --details', async () => {
     const { stdout } = await compare('grid', '--details')
     for (const metric of ['test_mse', 'test_denoise_mse', 'effective_rank', 'neighbour_accuracy'])
       expect(stdout).toContain(`(${metric})\n`)
     expect(stdout).toMatch(/^eigen weight=0\.03 batchSize=64 +weight=0\.03 batchSize=64 +3 /m)
     expect(stdout).toMatch(
-      /^\* eigen weight=1 batchSize=256 +3 +0\.03017 ± 0\.00052 +−0\.00583 +0\.\d{3} +−\d/m,
+      /^\* eigen weight=1 batchSize=256 +3 +0\.03017 ± 0\.00052 +−0\.00583 +0\.\d{3} +−[\d.]+ +0\.0\d+$/m,
     )
     const cut = stdout.split('\n').filter((line) => line.includes('…'))
     expect(cut).toEqual([])

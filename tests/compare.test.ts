@@ -35,9 +35,9 @@ describe('eigenae compare', () => {
     expect(lines[2]).toMatch(/^eigen +eigen=top-k +3 +/)
     expect(lines[3]).toMatch(/^norm +batchNorm=all +1 +/)
     expect(stdout).toContain('test MSE, clean input, lower is better (test_mse)')
-    expect(stdout).toMatch(/^ {2}none +3 +0\.02680 ± 0\.00075 +– +– +–$/m)
-    expect(stdout).toMatch(/^ {2}eigen +3 +0\.0302 ± 0\.0024 +\+0\.00340 +0\.0\d\d +\+\d\.\d$/m)
-    expect(stdout).toMatch(/^\* norm +1 +0\.01710 +−0\.00970 +– +–$/m)
+    expect(stdout).toMatch(/^ {2}none +3 +0\.02680 ± 0\.00075 +– +– +– +–$/m)
+    expect(stdout).toMatch(/^ {2}eigen +3 +0\.0302 ± 0\.0024 +\+0\.00340 +0\.0\d\d +\+\d\.\d +0\.0036$/m)
+    expect(stdout).toMatch(/^\* norm +1 +0\.01710 +−0\.00970 +– +– +–$/m)
     expect(stdout).toContain('n = 1: one seed, so no interval and no test.')
     expect(Math.max(...lines.map((line) => [...line].length))).toBeLessThanOrEqual(80)
   })
@@ -59,7 +59,13 @@ describe('eigenae compare', () => {
     const of = (metric: string) =>
       rows.find((row: { metric: string; group: string }) => row.group === 'losses/b' && row.metric === metric)
     expect(of('train_mse').test).toBe('paired')
-    const untested = { test: null, p_value: null, hedges_g: null, difference_low: null }
+    const untested = {
+      test: null,
+      p_value: null,
+      hedges_g: null,
+      difference_low: null,
+      detectable_difference: null,
+    }
     expect(of('train_loss')).toMatchObject(untested)
     expect(of('train_eigen')).toMatchObject(untested)
     expect(of('train_loss').difference).toBeCloseTo(of('train_mse').difference, 12)

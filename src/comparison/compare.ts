@@ -383,7 +383,7 @@ export function resultsOf(arms: readonly Arm[], metric: Metric): readonly Result
 function metricDifference(sample: Sample, baseline: Sample, metric: Metric): Difference {
   const difference = differenceOf(sample, baseline)
   if (meaningOf(metric).better !== null) return difference
-  return { ...difference, interval: null, test: null, hedgesG: null }
+  return { ...difference, interval: null, test: null, detectable: null, hedgesG: null }
 }
 
 /** Returns the runs' values by ascending seed, so that the values of a pair have the same index. */

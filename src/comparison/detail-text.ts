@@ -5,6 +5,7 @@ import type { Comparison, Result } from './compare.js'
 import { differenceTexts } from './main-table.js'
 import { epochMeans, finalSpectrum, sampleEvenly } from './series.js'
 import {
+  detectableText,
   differenceText,
   effectText,
   marks,
@@ -110,8 +111,9 @@ function metricTable(results: readonly Result[], columns: number): string {
     differenceText(result),
     pText(result),
     effectText(result),
+    detectableText(result),
   ])
-  const header = ['n', 'mean', 'difference', 'p', 'g']
+  const header = ['n', 'mean', 'difference', 'p', 'g', 'detectable']
   const right = header.map(() => 'right' as const)
   const space = columns - terminalWidth(firstLine(alignedTable(cells, right, header))) - gap
   const labels = truncateDistinct(

@@ -17,6 +17,7 @@ const columns = [
   'p_value_uncorrected',
   'difference_low',
   'difference_high',
+  'detectable_difference',
 ] as const
 
 /** Recognise earlier files, those of version 0.1 included. */
@@ -90,5 +91,6 @@ function testJson({ versus }: Result) {
     degrees_of_freedom: versus?.test?.degreesOfFreedom ?? null,
     p_value_uncorrected: versus?.test?.p ?? null,
     hedges_g: versus?.hedgesG ?? null,
+    detectable_difference: versus?.detectable ?? null,
   }
 }

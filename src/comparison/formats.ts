@@ -13,7 +13,7 @@ import {
   verdictText,
 } from './main-table.js'
 import type { TableFormat } from './table-formats.js'
-import { differenceText, effectText, meanText, pText, testsText } from './text.js'
+import { detectableText, differenceText, effectText, meanText, pText, testsText } from './text.js'
 
 /** A table of one of the formats, before it is written. */
 interface Table {
@@ -100,13 +100,13 @@ function detailsOf(results: readonly Result[]): Table {
   const { title, better } = meaningOf(results[0]!.metric)
   return {
     heading: better === null ? title : `${title}, ${better} is better`,
-    header: ['arm', 'n', 'mean', 'difference', 'p', 'g'],
+    header: ['arm', 'n', 'mean', 'difference', 'p', 'g', 'detectable'],
     rows: results.map((result) => ({
       label: result.arm.label,
       cells: [
         plainCell(String(result.summary.n)),
         { ...plainCell(meanText(result.summary)), best: result.best },
-        ...[differenceText(result), pText(result), effectText(result)].map(plainCell),
+        ...[differenceText(result), pText(result), effectText(result), detectableText(result)].map(plainCell),
       ],
       last: null,
     })),

@@ -4,7 +4,7 @@ import { type Line, plainLines } from '../text/styled.js'
 import { wrap } from '../text/table.js'
 import type { Result } from './compare.js'
 import { testNames } from './main-table.js'
-import type { Summary } from './statistics.js'
+import { power, type Summary } from './statistics.js'
 
 /** The symbols of the tables. */
 export const marks = { best: '*', better: '✓', worse: '✗', baseline: '†' } as const
@@ -67,9 +67,14 @@ export function effectText({ versus }: Result): string {
   return g === null ? '–' : `${g > 0 ? '+' : ''}${g.toFixed(Math.abs(g) < 10 ? 1 : 0)}`.replace('-', '−')
 }
 
+export function detectableText({ versus }: Result): string {
+  const detectable = versus?.detectable ?? null
+  return detectable === null ? '–' : significant(detectable, 2)
+}
+
 /** Names the tests behind the columns p and g; "" if nothing was tested. */
 export function testsText(results: readonly Result[], baseline: string): string {
   const tests = testNames(results)
   if (tests === '') return ''
-  return `p: ${tests}, against ${baseline}, corrected by Holm over the arms; g: Hedges' g.`
+  return `p: ${tests}, against ${baseline}, corrected by Holm over the arms; g: Hedges' g; detectable: a true difference of this size gives an uncorrected p < 0.05 with a probability of ${100 * power} %.`
 }

@@ -8,7 +8,8 @@ import {
   verdictOf,
 } from '../comparison/main-table.js'
 import { countText, mainNotes, marksOf, rowNames } from '../comparison/main-text.js'
-import { differenceText, effectText, marks, meanText, pText } from '../comparison/text.js'
+import { power } from '../comparison/statistics.js'
+import { detectableText, differenceText, effectText, marks, meanText, pText } from '../comparison/text.js'
 import { drawnOf } from '../plots/drawn.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { escapeControls } from '../text/format.js'
@@ -134,6 +135,11 @@ function metricTable(results: readonly Result[], colours: Colours): TableData {
       },
       { title: 'p', align: 'right', hint: "p-value, corrected by Holm's method" },
       { title: 'g', align: 'right', hint: "Hedges' g" },
+      {
+        title: 'detectable',
+        align: 'right',
+        hint: `a true difference of this size gives an uncorrected p < 0.05 with a probability of ${100 * power} %`,
+      },
     ],
     rows: results.map((result) => metricRow(result, colours)),
   }
@@ -157,6 +163,7 @@ function metricRow(result: Result, colours: Colours): TableRow {
       { text: differenceWithInterval(result), sort: versus?.difference ?? null },
       { text: pText(result), sort: versus?.correctedP ?? null },
       { text: effectText(result), sort: versus?.hedgesG ?? null },
+      { text: detectableText(result), sort: versus?.detectable ?? null },
     ],
   }
 }

@@ -29,13 +29,13 @@ describe('eigenae compare --out', () => {
     const csv = await readFile(`${out}/comparison.csv`, 'utf8')
     const [header, ...rows] = csv.trimEnd().split('\n')
     expect(header).toBe(
-      'group,metric,n,mean,sd,low,high,difference,p_value,label,hedges_g,p_value_uncorrected,difference_low,difference_high',
+      'group,metric,n,mean,sd,low,high,difference,p_value,label,hedges_g,p_value_uncorrected,difference_low,difference_high,detectable_difference',
     )
     expect(rows).toContainEqual(
-      expect.stringMatching(/^arms\/none,test_mse,3,0\.0268,[^,]+,[^,]+,[^,]+,,,none,,,,$/),
+      expect.stringMatching(/^arms\/none,test_mse,3,0\.0268,[^,]+,[^,]+,[^,]+,,,none,,,,,$/),
     )
-    expect(rows).toContain('arms/norm,linear_probe_accuracy,1,0.8,,,,0,,norm,,,,')
-    expect(rows).toContain('arms/norm,neighbour_accuracy,1,0.9,,,,0,,norm,,,,')
+    expect(rows).toContain('arms/norm,linear_probe_accuracy,1,0.8,,,,0,,norm,,,,,')
+    expect(rows).toContain('arms/norm,neighbour_accuracy,1,0.9,,,,0,,norm,,,,,')
     expect(csv).not.toMatch(/NaN|Infinity|null/)
     const json = JSON.parse(await readFile(`${out}/comparison.json`, 'utf8'))
     expect(json.rows.length).toBe(rows.length)
@@ -46,13 +46,14 @@ describe('eigenae compare --out', () => {
     const lines = (await readFile(scratch('tested/comparison.csv'), 'utf8')).trimEnd().split('\n')
     const [header, row] = [lines[0]!, lines.find((line) => line.startsWith('arms/eigen,test_mse,'))!]
     const cells = Object.fromEntries(header.split(',').map((name, column) => [name, row.split(',')[column]]))
-    const { difference, hedgesG, interval, test } = pairedTest(
+    const { difference, hedgesG, interval, detectable, test } = pairedTest(
       [0.0312, 0.0293, 0.0301],
       [0.0265, 0.0268, 0.0271],
     )
     expect(cells).toMatchObject({ label: 'eigen', difference: String(difference), hedges_g: String(hedgesG) })
     expect(cells.difference_low).toBe(String(interval!.low))
     expect(cells.difference_high).toBe(String(interval!.high))
+    expect(cells.detectable_difference).toBe(String(detectable))
     // The other arm has one run, so that one p-value is corrected for one test.
     expect([cells.p_value, cells.p_value_uncorrected]).toEqual([String(test!.p), String(test!.p)])
   })
