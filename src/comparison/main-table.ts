@@ -164,7 +164,8 @@ function padStarts(texts: readonly string[]): readonly string[] {
 }
 
 // A corrected p-value below this counts as significant.
-const significanceLevel = 0.05
+/** Corrected p-values below it are significant. */
+export const significanceLevel = 0.05
 
 /** Returns whether an arm is significantly better or worse than the baseline, null if neither is shown. */
 export function verdictOf({ metric, versus }: Result): 'better' | 'worse' | null {

@@ -3,6 +3,7 @@ import { escapeLine } from '../text/format.js'
 import { truncate, truncateDistinct } from '../text/table.js'
 import type { Chart } from './chart.js'
 import { deadUnitsChart } from './dead-units.js'
+import { differencesChart } from './differences.js'
 import { drawnOf, drawnText } from './drawn.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
 import { evolutionChart } from './evolution.js'
@@ -50,6 +51,7 @@ export const comparisonPictures = [
 
 /** The names of pictures that only some comparisons have. */
 export const occasionalPictures = [
+  'differences',
   'dead-units',
   'pareto',
   'swept',
@@ -66,6 +68,7 @@ export function comparisonCharts(whole: Comparison): readonly Chart[] {
   const settings = settingsOf(comparison)
   const ofAll = [
     finalValuesChart(comparison, arms),
+    differencesChart(comparison, arms),
     sweptChart(comparison, settings),
     heatMapChart(comparison, settings),
     searchChart(comparison, settings),

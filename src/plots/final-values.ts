@@ -3,7 +3,13 @@ import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import { armColors, armField, type Chart, grey, intervalTooltip, type Spec } from './chart.js'
 import { withoutWideInterval } from './epochs.js'
 
-const shown: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_rank', 'linear_probe_accuracy']
+/** The metrics of the pictures with a row for each arm. */
+export const finalMetrics: readonly Metric[] = [
+  'test_mse',
+  'test_denoise_mse',
+  'effective_rank',
+  'linear_probe_accuracy',
+]
 
 // More ticks of an arm would overlap, and more of all arms would make a page slow that draws them again after each epoch.
 const mostTicks = 50
@@ -12,8 +18,18 @@ const mostTicksOfAll = 2000
 // About the width of a label's character and of the space around a label, in pixels.
 const labelSize = { character: 6.3, around: 24 }
 
-// A row for each; more would make a picture too high for a page.
-const mostRows = 40
+/** Arms with a row each; more would make a picture too high for a page. */
+export const mostRows = 40
+
+/** Height in pixels of a panel with a row for each arm. */
+export function rowsHeight(arms: number): number {
+  return Math.max(60, (arms > 12 ? 20 : 28) * arms)
+}
+
+/** Pixels beside a panel for the labels of its rows. */
+export function labelMargin(labels: readonly string[]): number {
+  return Math.ceil(labelSize.around + labelSize.character * Math.max(...labels.map(({ length }) => length)))
+}
 
 /**
  * Draws the final value of every run as a tick, with the arm's mean and interval.
@@ -23,12 +39,11 @@ export function finalValuesChart(whole: Comparison, drawn: readonly Arm[]): Char
   const arms = whole.arms.slice(0, mostRows)
   const comparison = { ...whole, arms }
   const { results } = comparison
-  const chosen = shown.filter((metric) => results.some((result) => result.metric === metric))
-  const longest = Math.max(...arms.map(({ label }) => label.length))
-  const margin = Math.ceil(labelSize.around + labelSize.character * longest)
+  const chosen = finalMetrics.filter((metric) => results.some((result) => result.metric === metric))
+  const margin = labelMargin(arms.map(({ label }) => label))
   const most = Math.max(1, Math.min(mostTicks, Math.floor(mostTicksOfAll / (arms.length * chosen.length))))
   const areAllDrawn = arms.every(({ runs }) => runs.length <= most)
-  const panel = { width: 270, height: Math.max(60, (arms.length > 12 ? 20 : 28) * arms.length) }
+  const panel = { width: 270, height: rowsHeight(arms.length) }
   return {
     name: 'final',
     title: `After the last epoch${arms.length < whole.arms.length ? `, the first ${arms.length} of ${whole.arms.length} arms` : ''}`,

@@ -223,3 +223,37 @@ describe('test MSE against effective rank', () => {
     expect(rows.filter(({ kind }) => kind === 'label').length).toBe(5)
   })
 })
+
+describe('the differences from the baseline', () => {
+  const writeArm = (folder: string, name: string, seeds: number, testMse: (seed: number) => number) => {
+    for (let seed = 0; seed < seeds; seed++)
+      writeRun(scratch(folder, name, `seed-${seed}`), {
+        seed,
+        testMse: testMse(seed),
+        noise: name.length / 10,
+      })
+  }
+
+  it('are drawn with their intervals over five seeds and more, with significant ones marked', async () => {
+    writeArm('tested', 'base', 6, (seed) => 0.02 + 0.001 * seed)
+    writeArm('tested', 'better', 6, (seed) => 0.018 + 0.001 * seed + 0.0001 * (seed % 2))
+    writeArm('tested', 'like', 6, (seed) => 0.0201 + 0.001 * seed + 0.001 * (seed % 2 ? 1 : -1))
+    const { rows } = (await chartsOf('tested', 'tested-pictures')).get('differences')!
+    const ofMse = rows.filter(({ panel }) => panel === 'test MSE, clean input (lower is better)')
+    expect(ofMse.map(({ arm, kind }) => [arm, kind])).toEqual([
+      ['better', 'significant'],
+      ['like', 'not significant'],
+    ])
+    const [{ difference, low, high }] = ofMse as [Record<'difference' | 'low' | 'high', number>]
+    expect(difference).toBeCloseTo(-0.00195, 12)
+    expect([low, high].map((end) => Math.sign(end))).toEqual([-1, -1])
+    expect(high - difference).toBeCloseTo(difference - low, 12)
+    expect(has('tested-pictures', 'differences')).toEqual([true, true])
+  })
+
+  it('are not drawn over four seeds', async () => {
+    for (const name of ['base', 'other'])
+      writeArm('few', name, 4, (seed) => 0.02 + 0.001 * seed * name.length)
+    expect((await chartsOf('few', 'few-pictures')).has('differences')).toBe(false)
+  })
+})
