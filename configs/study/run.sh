@@ -9,35 +9,66 @@ out=${1:-runs/study}
 study=configs/study
 eigenae() { node bin/eigenae.js "$@"; }
 
-# 1. The search: 40 trials of each family, trained on 50,000 images and judged by the other 10,000.
-[ -e "$out/best/batch-norm.json" ] || eigenae sweep --config $study/search.json --out "$out/search" --resume
+# Compares some arms of a sweep, for the pictures. The first one is the baseline.
+# usage: compare_arms SWEEP REPORT ARM...
+compare_arms() {
+  sweep=$out/$1
+  report=$sweep-$2
+  shift 2
+  for arm; do
+    set -- "$@" "$sweep/$arm"
+    shift
+  done
+  eigenae compare "$@" --out "$report"
+}
 
-# 2. The best config of each family. The script that follows trains it on all images.
-mkdir -p "$out/best"
-for config in $study/*.json; do
-  family=$(basename "$config" .json)
-  case $family in search | final) continue ;; esac
-  [ -e "$out/best/$family.json" ] ||
-    eigenae best "$out/search/$family",trial-* --metric validation_denoise_mse --out "$out/best/$family.json"
-done
+# usage: compare_final SWEEP
+compare_final() {
+  eigenae compare "$out/$1" "$out/$1-author" --baseline "$out/$1/batch-norm" --out "$out/$1-report"
+  compare_arms "$1" close batch-norm batch-norm-kl-normal batch-norm-entropy batch-norm-leaky-relu \
+    leaky-relu leaky-relu-kl-normal leaky-relu-entropy leaky-relu-top-k latent-entropy latent-top-k all-kl-diagonal
+}
 
-# 3. The final: fresh seeds, all images. `final.json` names the configs of step 2.
-cp $study/final.json "$out/final.json"
+# Trains the families' best configs and the four arms of the original experiment with fresh seeds on all images.
+# usage: final SWEEP [--set FIELD=VALUE]...
 final() {
   name=$1
   shift
   eigenae sweep --config "$out/final.json" --set data.validation=0 "$@" --out "$out/$name" --resume
   eigenae sweep --config configs/sweeps/arms.json --seeds 2000-2019 "$@" --out "$out/$name-author" --resume
-  eigenae compare "$out/$name" "$out/$name-author" --baseline "$out/$name/batch-norm" --out "$out/$name-report"
+  compare_final "$name"
 }
-final final
 
-# 4. Why? The eigen loss without batch norm that is best on validation, with each of its parts taken out.
-mkdir -p "$out/why"
-cp $study/why/*.json "$out/why"
-cp "$out/best/leaky-relu-kl-normal.json" "$out/why/winner.json"
-eigenae sweep --config "$out/why/sweep.json" --set data.validation=0 --out "$out/why/runs" --resume
-eigenae compare "$out/why/runs" --out "$out/why/report"
+# Trains the configs in a folder of the study, which change parts of a family's best config.
+# usage: why FOLDER FAMILY
+why() {
+  mkdir -p "$out/$1"
+  cp "$study/$1"/*.json "$out/$1"
+  cp "$out/best/$2.json" "$out/$1/winner.json"
+  eigenae sweep --config "$out/$1/sweep.json" --set data.validation=0 --out "$out/$1/runs" --resume
+  eigenae compare "$out/$1/runs" --out "$out/$1/report"
+}
+
+# 1. The search: 40 trials of each family, trained on 50,000 images and judged by the other 10,000.
+[ -e "$out/best/batch-norm.json" ] || eigenae sweep --config $study/search.json --out "$out/search" --resume
+
+# 2. The best config of each family.
+mkdir -p "$out/best"
+for config in "$study"/*.json; do
+  family=$(basename "$config" .json)
+  case $family in search | final) continue ;; esac
+  [ -e "$out/best/$family.json" ] ||
+    eigenae best "$out/search/$family",trial-* --metric validation_denoise_mse --out "$out/best/$family.json"
+done
+cp $study/final.json "$out/final.json" # names the configs in best/
+
+# 3. The final.
+final final
+compare_arms final courses batch-norm batch-norm-kl-normal none latent-entropy all-kl-diagonal leaky-relu silu
+
+# 4. Why? The best eigen losses on validation, without and with batch norm, with parts taken out.
+why why leaky-relu-kl-normal
+why why-batch-norm batch-norm-kl-normal
 
 # 5. Does it last?
 for latent in 2 4 32; do final latent-$latent --set "model.widths=[784,128,64,12,$latent]"; done
@@ -50,4 +81,4 @@ done
 cp $study/final.json "$out/long/final.json"
 eigenae sweep --config "$out/long/final.json" --set data.validation=0 --out "$out/epochs-30" --resume
 eigenae sweep --config configs/sweeps/arms.json --seeds 2000-2019 --set train.epochs=30 --out "$out/epochs-30-author" --resume
-eigenae compare "$out/epochs-30" "$out/epochs-30-author" --baseline "$out/epochs-30/batch-norm" --out "$out/epochs-30-report"
+compare_final epochs-30
