@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const parts = ['peers', 'arms', 'growth', 'cuda', 'process']
+export const parts = ['peers', 'arms', 'losses', 'growth', 'cuda', 'process']
 
 const help = `usage: npm run bench -- [options]
 

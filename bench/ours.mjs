@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { configSchema } from '../dist/config/schema.js'
 import { loadDataSet } from '../dist/data/load.js'
+import { eigenLossKinds } from '../dist/eigen-losses/index.js'
 import { selectEngine } from '../dist/engines/select.js'
 import { flopPerImage } from '../dist/model/architecture.js'
 import { trainerSpec } from '../dist/training/spec.js'
@@ -17,6 +18,7 @@ export function ourSections(options) {
   const sections = [
     { name: 'peers', title: 'Beside JAX and PyTorch: top-k', contenders: besidePeers(two) },
     { name: 'arms', title: 'Arms, latent dimensions and widths', contenders: arms(two) },
+    { name: 'losses', title: 'Eigen losses, averaging and schedules', contenders: losses(two, options) },
     { name: 'growth', title: 'Growth: top-k', contenders: growth(two, options) },
   ]
   return sections
@@ -54,11 +56,44 @@ function arms(threads) {
   ]
 }
 
+// The number of zeros that can be skipped changes during training. Jobs that are compared therefore keep the state that one
+// epoch has led to.
+const stillRate = 1e-30
+
+/** Every kind on the latent layer and some on hidden layers, averaging, and schedules. */
+function losses(threads, { images }) {
+  const start = once(() => stateAfterEpoch(configOf(topK, 64), threads, images))
+  const averaging = { kind: 'ema', decay: 0.998 }
+  const averagingStart = once(() =>
+    stateAfterEpoch(configOf({ ...topK, optimizer: { averaging } }, 64), threads, images),
+  )
+  const job = (name, eigen, optimizer = {}) => ({
+    name,
+    batchSize: 64,
+    threads,
+    fields: { loss: { eigen }, optimizer: { learningRate: stillRate, ...optimizer } },
+    start: 'averaging' in optimizer ? averagingStart : start,
+  })
+  const schedule = (from, to) => ({ from, to, shape: 'cosine', epochs: 10 })
+  const narrow = ['encoder.1', 'encoder.2', 'latent', 'decoder.0', 'decoder.1']
+  return [
+    job('none', null),
+    ...eigenLossKinds.map((kind) => job(kind, { kind })),
+    job('kl-diagonal on hidden layers', { kind: 'kl-diagonal', layers: 'hidden' }),
+    job('kl-normal on layers of at most 64', { kind: 'kl-normal', layers: narrow }),
+    job('top-k and averaging', { kind: 'top-k' }, { averaging }),
+    job(
+      'top-k and schedules',
+      { kind: 'top-k', weight: schedule(1, 0.5) },
+      { learningRate: schedule(stillRate, stillRate / 2) },
+    ),
+  ]
+}
+
 function growth(two, { quick, images }) {
-  // The number of zeros that can be skipped changes during training. Jobs that are compared therefore keep the state that one
-  // epoch has led to, and different numbers of images are measured for the same time.
+  // Different numbers of images are measured for the same time.
   const start = once(() => stateAfterEpoch(configOf(topK, 64), two, images))
-  const still = { ...topK, optimizer: { learningRate: 1e-30 } }
+  const still = { ...topK, optimizer: { learningRate: stillRate } }
   const batchSizes = quick ? [64, 1024] : [16, 32, 64, 128, 256, 512, 1024]
   const job = (fields) => ({ fields: topK, batchSize: 64, threads: two, ...fields })
   const stillJob = (fields) => job({ fields: still, start, ...fields })

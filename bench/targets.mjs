@@ -7,6 +7,7 @@ export function targets({ sections, process: whole }) {
   return [
     ...besidePeers(part('peers') ?? []),
     ...besideTopK(part('arms') ?? []),
+    ...besideLatentTopK(part('losses') ?? []),
     ...linearity(part('growth') ?? []),
     ...wholeProcess(whole),
   ]
@@ -52,6 +53,24 @@ function besideTopK(measurements) {
       ['784-512-256-128-64', 256],
     ].flatMap((each) => overFloor(...each)),
   ]
+}
+
+/** The times of eigen losses, averaging and schedules relative to top-k on the latent layer, or to no eigen loss. */
+function besideLatentTopK(measurements) {
+  const limits = {
+    'kl-diagonal on hidden layers': { base: 'none', limit: 1.2 },
+    'kl-normal on layers of at most 64': { base: 'none', limit: 1.5 },
+    'top-k and averaging': { base: 'top-k', limit: 1.05 },
+    'top-k and schedules': { base: 'top-k', limit: 1.05 },
+  }
+  return measurements
+    .filter(({ name }) => name !== 'none' && name !== 'top-k')
+    .map(({ name, seconds }) => {
+      const { base, limit } = limits[name] ?? { base: 'top-k', limit: 1.1 }
+      const baseSeconds = measurements.find((each) => each.name === base).seconds
+      const ratio = median(seconds.map((each, round) => each / baseSeconds[round])) // of the same minute
+      return atMost(`${name}: time over that of ${base}`, limit, ratio)
+    })
 }
 
 /** Returns the largest deviation of a job's time per image or per epoch from that of the largest job in the same round. */
