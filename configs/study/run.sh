@@ -65,6 +65,11 @@ cp $study/final.json "$out/final.json" # names the configs in best/
 # 3. The final.
 final final
 compare_arms final courses batch-norm batch-norm-kl-normal none latent-entropy all-kl-diagonal leaky-relu silu
+# The differences from other baselines that the page names.
+for baseline in leaky-relu batch-norm-leaky-relu; do
+  compare_arms final beside-$baseline $baseline leaky-relu-top-k leaky-relu-entropy leaky-relu-kl-normal
+done
+eigenae compare "$out/final-author/batch-norm" "$out/final/latent-entropy" --out "$out/final-beside-original"
 
 # 4. Why? The best eigen losses on validation, without and with batch norm, with parts taken out.
 why why leaky-relu-kl-normal
