@@ -246,9 +246,15 @@ describe('a file that never ends', () => {
     expect((await again()).stderr).toMatch(/config\.json:? is not a regular file/)
   })
 
+  // Ten seconds pass in half a second.
+  const fastClock = `--import data:text/javascript,${encodeURIComponent(
+    'const now = performance.now.bind(performance); performance.now = () => 20 * now()',
+  )}`
+
   it('is refused as a config, but a pipe is read', async () => {
     spawnSync('mkfifo', [scratch('silent')])
-    const silent = run('train', '--config', 'silent', '--out', 'none')
+    const silentArgs = ['train', '--config', 'silent', '--out', 'none']
+    const silent = eigenae(silentArgs, { cwd: scratch(), env: { NODE_OPTIONS: fastClock } })
     const zeros = await eigenae(['train', '--config', '/dev/zero', '--out', scratch('none')])
     expect(zeros.stderr).toContain('/dev/zero: has more than 16 MiB')
     expect(zeros.code).toBe(2)

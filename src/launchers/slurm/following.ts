@@ -17,6 +17,9 @@ const attachAttempts = 3
 /** A task that squeue has not listed for this time is gone. Shorter gaps occur while Slurm restarts. */
 const goneMilliseconds = 10_000
 
+/** Whether the tasks are to be cancelled, and whether scancel has succeeded. */
+type Stopping = 'no' | 'requested' | 'cancelled'
+
 interface FollowedTask {
   readonly run: SweepRun
   readonly id: string
@@ -95,7 +98,7 @@ export class TaskFollower {
   }
 
   async followToEnd(stop: AbortSignal, onInterrupt: () => Promise<'cancel' | 'detach'>): Promise<LaunchEnd> {
-    let stopping: 'no' | 'requested' | 'cancelled' = 'no'
+    let stopping: Stopping = 'no'
     while (this.#open.size > 0) {
       if (stop.aborted && stopping === 'no') {
         const byUser = stop.reason instanceof Interruption
@@ -103,7 +106,7 @@ export class TaskFollower {
         stopping = 'requested'
       }
       if (stopping === 'requested' && (await this.#cancelAll())) stopping = 'cancelled'
-      await this.#poll(stopping !== 'no')
+      await this.#poll(stopping)
       if (this.#open.size > 0) await this.#pause(stopping === 'no' ? stop : undefined)
     }
     return 'ended'
@@ -124,26 +127,30 @@ export class TaskFollower {
     await setTimeout(time, undefined, stop && { signal: stop }).catch(() => undefined)
   }
 
-  async #poll(cancelled: boolean): Promise<void> {
+  async #poll(stopping: Stopping): Promise<void> {
     const tasks = await listTasks()
     if (tasks === null) return this.#noteSilence()
     this.#noted.silent = false
     const byId = new Map(tasks.map((task) => [task.id, task]))
     for (const followed of [...this.#open.values()]) {
-      await this.#update(followed, byId.get(followed.id) ?? null, cancelled)
+      await this.#update(followed, byId.get(followed.id) ?? null, stopping)
     }
     this.#noteWaiting()
   }
 
-  async #update(followed: FollowedTask, task: Task | null, cancelled: boolean): Promise<void> {
-    const phase = task !== null ? phaseOf(task, followed.task?.state) : await phaseOfUnlisted(followed)
+  async #update(followed: FollowedTask, task: Task | null, stopping: Stopping): Promise<void> {
+    const phase =
+      task !== null ? phaseOf(task, followed.task?.state) : await phaseOfUnlisted(followed, stopping)
     followed.task = task
     followed.missingSince = task === null ? (followed.missingSince ?? performance.now()) : null
     if (phase === 'waiting') return this.#onWaiting(followed)
     if (!followed.started && task?.node) this.#onStart(followed, task.node)
     if (phase !== 'ended') return
     this.#open.delete(followed.id)
-    this.#watcher.onEnd(followed.run, await taskOutcome(task, followed.run.folder, cancelled, this.#files))
+    this.#watcher.onEnd(
+      followed.run,
+      await taskOutcome(task, followed.run.folder, stopping !== 'no', this.#files),
+    )
   }
 
   #onStart(followed: FollowedTask, node: string): void {
@@ -208,10 +215,14 @@ function phaseOf({ state }: Task, previousState: string | undefined): Phase {
   return undecidedStates.has(state) && previousState !== state ? 'undecided' : 'ended'
 }
 
-/** Slurm drops a task from its list minutes after the end, and lists a new one only a moment after its submission. */
-async function phaseOfUnlisted({ run, missingSince, started }: FollowedTask): Promise<Phase> {
+/**
+ * Slurm drops a task from its list minutes after the end, and lists a new one only a moment after its submission. A task
+ * that scancel has ended is not listed again.
+ */
+async function phaseOfUnlisted(followed: FollowedTask, stopping: Stopping): Promise<Phase> {
+  const { run, missingSince, started } = followed
   const isRecent = missingSince === null || performance.now() - missingSince < goneMilliseconds
-  if (isRecent) return started ? 'running' : 'waiting'
+  if (isRecent && stopping !== 'cancelled') return started ? 'running' : 'waiting'
   return (await isLocked(runFiles(run.folder).lock)) ? 'running' : 'ended'
 }
 
