@@ -3,9 +3,9 @@ import type { Arm, Comparison, Result } from '../comparison/compare.js'
 import { significanceLevel } from '../comparison/main-table.js'
 import type { Interval } from '../comparison/statistics.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
-import { armColors, armField, type Chart, grey, intervalTooltip, type Spec } from './chart.js'
+import { armField, type Chart, grey, intervalTooltip, type Spec } from './chart.js'
 import { drawsSeeds } from './epochs.js'
-import { finalMetrics, labelMargin, mostRows, rowsHeight } from './final-values.js'
+import { armRows, finalMetrics, labelMargin, mostRows, rowsHeight } from './final-values.js'
 
 interface Row {
   readonly arm: Arm
@@ -71,11 +71,7 @@ function dataOf({ arm, metric, difference, interval, p }: Row): Spec {
 
 /** Returns the layers: a line at 0 below intervals and means. */
 function layers(labels: readonly string[], colored: readonly string[]): readonly Spec[] {
-  const color = {
-    condition: { test: { field: armField, oneOf: colored }, ...armColors(colored) },
-    value: grey,
-  }
-  const y = { field: armField, type: 'nominal', sort: labels, axis: { title: null } }
+  const { y, color } = armRows(labels, colored)
   const axis = {
     title: null,
     scale: { padding: 8 },

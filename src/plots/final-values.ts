@@ -91,13 +91,20 @@ function runsOf({ arms }: Comparison, chosen: readonly Metric[], most: number): 
   )
 }
 
+/** Returns the encodings of a row for each arm. Arms that are not in the second list are grey. */
+export function armRows(labels: readonly string[], colored: readonly string[]) {
+  return {
+    y: { field: armField, type: 'nominal', sort: labels, axis: { title: null } },
+    color: {
+      condition: { test: { field: armField, oneOf: colored }, ...armColors(colored) },
+      value: grey,
+    },
+  }
+}
+
 /** Returns the layers: ticks of runs below intervals and means. */
 function layers(labels: readonly string[], colored: readonly string[]): readonly Spec[] {
-  const color = {
-    condition: { test: { field: armField, oneOf: colored }, ...armColors(colored) },
-    value: grey,
-  }
-  const y = { field: armField, type: 'nominal', sort: labels, axis: { title: null } }
+  const { y, color } = armRows(labels, colored)
   const axis = {
     title: null,
     scale: { zero: false, padding: 8 },
