@@ -68,7 +68,8 @@ function besideLatentTopK(measurements) {
     .map(({ name, seconds }) => {
       const { base, limit } = limits[name] ?? { base: 'top-k', limit: 1.1 }
       const baseSeconds = measurements.find((each) => each.name === base).seconds
-      const ratio = median(seconds.map((each, round) => each / baseSeconds[round])) // of the same minute
+      // The jobs of a round run within the same minute.
+      const ratio = median(seconds.map((each, round) => each / baseSeconds[round]))
       return atMost(`${name}: time over that of ${base}`, limit, ratio)
     })
 }

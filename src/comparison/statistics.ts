@@ -30,7 +30,10 @@ export function summarise(values: readonly number[]): Summary {
 
 export type TestKind = 'welch' | 'paired'
 
-/** The difference between a sample and the baseline. Test, interval and the detectable difference are null if a sample has one value or none varies. */
+/**
+ * The difference between a sample and the baseline. Test, interval and the detectable difference are null if a sample has
+ * one value or none varies.
+ */
 export interface Difference {
   /** Mean minus the baseline's mean. */
   readonly difference: number

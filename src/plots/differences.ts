@@ -29,6 +29,7 @@ export function differencesChart(comparison: Comparison, drawn: readonly Arm[]):
   const metrics = finalMetrics.filter((metric) => rows.some((row) => row.metric === metric))
   const baseline = comparison.arms.find(({ baseline }) => baseline)!.label
   const labels = arms.map(({ label }) => label)
+  const colored = drawn.map(({ label }) => label)
   const first = arms.length < tested.length ? `, the first ${arms.length} of ${tested.length} arms` : ''
   return {
     name: 'differences',
@@ -42,12 +43,7 @@ export function differencesChart(comparison: Comparison, drawn: readonly Arm[]):
     spec: {
       data: { values: rows.map(dataOf) },
       facet: { field: 'panel', type: 'nominal', title: null, sort: metrics.map(panelOf) },
-      spec: {
-        layer: layers(
-          labels,
-          drawn.map(({ label }) => label),
-        ),
-      },
+      spec: { layer: layers(labels, colored) },
       resolve: { scale: { x: 'independent' }, axis: { x: 'independent', y: 'independent' } },
     },
   }
