@@ -104,6 +104,7 @@ class VectorTrainer final : public Trainer {
         Batch batch = makeBatch(index);
         batch.update = stepFactors(spec_, step_ + static_cast<std::int64_t>(index) + 1, values.learningRates[index]);
         batch.weights = values.weights + index * spec_.eigenLosses.size();
+        batch.movesAverages = spec_.averaging && index % 2 == 1;
         return batch;
       };
       Batch batch = batchOf(0);
@@ -131,6 +132,9 @@ class VectorTrainer final : public Trainer {
         if (last) break;
         batch = next;
       }
+      if (!spec_.averaging || batch.movesAverages) return;
+      team_.wait(thread);
+      parameters_.moveAverages(kernels_, thread, team_.size(), batch.update.averageShare);
     });
     step_ += done;
     return losses;

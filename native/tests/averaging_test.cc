@@ -52,6 +52,26 @@ TEST_P(Averaging, CopiesTheFirstStepAndThenMovesByTheDecay) {
   }
 }
 
+// An epoch moves the averages at every second step, twice.
+TEST_P(Averaging, OfAnEpochIsThatOfItsStepsOneByOne) {
+  TrainerSpec twoImages = spec(0.75);
+  twoImages.batchSize = 2;
+  const auto values = bytes(10, 7, 50);
+  const Images images = imagesOf(values, 7);
+  const auto order = backwardOrder(10);
+  for (const std::size_t steps : {1, 2, 5}) {
+    const auto whole = createVectorTrainer(twoImages, *GetParam().kernels);
+    const auto stepwise = createVectorTrainer(twoImages, *GetParam().kernels);
+    whole->setState(initialState(twoImages));
+    stepwise->setState(initialState(twoImages));
+    whole->trainEpoch(images, order.data(), 2 * steps, 1, constantValues());
+    for (std::size_t i = 0; i < steps; ++i) {
+      stepwise->trainEpoch(images, order.data() + 2 * i, 2, 1, constantValues());
+    }
+    expectSameBits(whole->getState(), stepwise->getState());
+  }
+}
+
 TEST_P(Averaging, LeavesTheTrainingAlone) {
   const auto averaged = trainer(0.75), plain = trainer({});
   for (int i = 0; i < 5; ++i) {

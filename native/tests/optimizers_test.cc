@@ -52,6 +52,7 @@ struct Trained {
 
 Trained plainUpdate(const TrainerSpec& spec, std::int64_t step, float gradient, bool isWeight, Trained numbers) {
   auto& [parameter, first, second, mean] = numbers;
+  if (spec.averaging) average(*spec.averaging, step - 1, &parameter, 1, &mean);  // the step before moved none
   if (const AdamSpec* adam = std::get_if<AdamSpec>(&spec.optimizer)) {
     if (isWeight) decayWeights(*adam, learningRate, 1, &parameter);
     adamStep(*adam, learningRate, step, &gradient, 1, &parameter, &first, &second);
