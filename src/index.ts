@@ -4,7 +4,8 @@
  */
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { type Comparison, compareRuns as compareArms } from './comparison/compare.js'
+import { compareRuns as compareArms } from './comparison/compare.js'
+import type { Comparison } from './comparison/comparison.js'
 import { loadConfig, type Override, objectConfig } from './config/load.js'
 import type { ConfigInput } from './config/schema.js'
 import { parseSeeds } from './config/seeds.js'
@@ -25,7 +26,7 @@ import { executeSweep, inspectSweep, type SweepEvent, type SweepResult } from '.
 import type { EpochReport } from './training/run.js'
 import { trainRun } from './training/train.js'
 
-export type { Arm, Comparison, Result } from './comparison/compare.js'
+export type { Arm, Comparison, Result } from './comparison/comparison.js'
 export type { Config, ConfigInput } from './config/schema.js'
 export { EigenaeError, Interruption } from './errors.js'
 export type { Run, WholeRun } from './runs/read.js'

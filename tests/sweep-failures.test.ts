@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { stalledWarning } from '../src/training/run.js'
+import { stalledWarning } from '../src/training/divergence.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { tinyConfigs, writeJson } from './support/sweeps.js'
 

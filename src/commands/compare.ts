@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import type { Comparison } from '../comparison/compare.js'
+import type { Comparison } from '../comparison/comparison.js'
 import { type TableFormat, tableFormats } from '../comparison/table-formats.js'
 import { usageError } from '../errors.js'
 import { type Scheme, schemes } from '../pages/theme.js'

@@ -1,7 +1,7 @@
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { type Line, plainLines } from '../text/styled.js'
 import { alignedTable, terminalWidth, truncateDistinct, widestOf } from '../text/table.js'
-import type { Comparison, Result } from './compare.js'
+import type { Comparison, Result } from './comparison.js'
 import { differenceTexts } from './main-table.js'
 import { epochMeans, finalSpectrum, sampleEvenly } from './series.js'
 import {

@@ -2,7 +2,7 @@ import { createObjectCsvStringifier } from 'csv-writer'
 import { beginsWith } from '../files/own-files.js'
 import type { Metric } from '../runs/metrics.js'
 import { withoutFormula } from '../text/format.js'
-import type { Arm, Comparison, Result } from './compare.js'
+import type { Arm, Comparison, Result } from './comparison.js'
 
 const format = 'eigenae-comparison-1'
 

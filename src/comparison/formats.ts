@@ -2,7 +2,7 @@
 import { createObjectCsvStringifier } from 'csv-writer'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { escapeLine, withoutFormula } from '../text/format.js'
-import type { Comparison, Result } from './compare.js'
+import type { Comparison, Result } from './comparison.js'
 import { comparisonCsv } from './export.js'
 import {
   cellTexts,

@@ -2,7 +2,7 @@
 import { basename, dirname, resolve } from 'node:path'
 import { trialName, valueName } from '../config/arm-name.js'
 import { valueAt } from '../config/json.js'
-import type { Arm, ArmRuns, Setting } from './compare.js'
+import type { Arm, ArmRuns, Setting } from './comparison.js'
 import { differenceLabels, valueText } from './differences.js'
 import { type SweepPlace, shortPaths, sweptPaths } from './sweep-arms.js'
 

@@ -3,7 +3,7 @@ import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { unbroken } from '../text/block-table.js'
 import { percent } from '../text/format.js'
 import { widestOf } from '../text/table.js'
-import type { Comparison, Result } from './compare.js'
+import type { Comparison, Result } from './comparison.js'
 import { originDifferences } from './differences.js'
 import type { Summary } from './statistics.js'
 

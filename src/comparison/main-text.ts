@@ -2,7 +2,7 @@ import { blockCount, blockTable, type Column } from '../text/block-table.js'
 import type { Space } from '../text/output.js'
 import { type Line, type Span, type Style, span } from '../text/styled.js'
 import { truncateDistinct, widestOf } from '../text/table.js'
-import type { Comparison, Result } from './compare.js'
+import type { Comparison, Result } from './comparison.js'
 import {
   type MainRow,
   type MainTable,

@@ -1,6 +1,6 @@
 /** Data series of the pictures, thinned to what a picture can show. */
 import type { MetricsRow, SpectrumRow } from '../runs/tables.js'
-import type { ArmRuns } from './compare.js'
+import type { ArmRuns } from './comparison.js'
 import { meanOf, type Summary, summarise } from './statistics.js'
 
 export interface EpochSummary {

@@ -2,7 +2,7 @@
 import { significant } from '../text/format.js'
 import { type Line, plainLines } from '../text/styled.js'
 import { wrap } from '../text/table.js'
-import type { Result } from './compare.js'
+import type { Result } from './comparison.js'
 import { testNames } from './main-table.js'
 import { power, type Summary } from './statistics.js'
 

@@ -3,7 +3,7 @@ import { latentDimension } from '../model/architecture.js'
 import { metricOf, metrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
 import { tooFewImages } from '../spectrum/spectrum.js'
-import type { ArmRuns, UnusableRun } from './compare.js'
+import type { ArmRuns, UnusableRun } from './comparison.js'
 import { differingPaths, type Fields, fieldsOf, originDifferences, originText } from './differences.js'
 import { commonSweep } from './sweep-arms.js'
 

@@ -1,6 +1,7 @@
 /** How the page of `eigenae explore` is made: runs → test images → networks and embeddings → one HTML file. */
 import { dirname } from 'node:path'
-import { type ArmRuns, readArms } from '../comparison/compare.js'
+import { readArms } from '../comparison/arms.js'
+import type { ArmRuns } from '../comparison/comparison.js'
 import { differenceLabels } from '../comparison/differences.js'
 import { armLabels } from '../comparison/labels.js'
 import { unusableText } from '../comparison/warnings.js'

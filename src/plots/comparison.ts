@@ -1,4 +1,4 @@
-import type { Arm, Comparison } from '../comparison/compare.js'
+import type { Arm, Comparison } from '../comparison/comparison.js'
 import { escapeLine } from '../text/format.js'
 import { truncate, truncateDistinct } from '../text/table.js'
 import type { Chart } from './chart.js'

@@ -1,5 +1,5 @@
 /** The picture of the dead units of each layer. */
-import type { Arm } from '../comparison/compare.js'
+import type { Arm } from '../comparison/comparison.js'
 import type { LayersRow } from '../runs/tables.js'
 import { armField, type Chart, epochAxis, type Spec } from './chart.js'
 

@@ -1,5 +1,5 @@
 /** The picture of the tests: each arm's difference from the baseline with its interval. */
-import type { Arm, Comparison, Result } from '../comparison/compare.js'
+import type { Arm, Comparison, Result } from '../comparison/comparison.js'
 import { significanceLevel } from '../comparison/main-table.js'
 import type { Interval } from '../comparison/statistics.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'

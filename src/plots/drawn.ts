@@ -1,5 +1,5 @@
 /** The arms that the pictures of a comparison show. */
-import type { Arm } from '../comparison/compare.js'
+import type { Arm } from '../comparison/comparison.js'
 
 /** The pictures show this many arms, because more could not be distinguished. The tables list all of them. */
 export const mostDrawn = 12

@@ -1,5 +1,5 @@
 /** The pictures of metrics over the epochs. */
-import type { Arm } from '../comparison/compare.js'
+import type { Arm } from '../comparison/comparison.js'
 import { epochSeries } from '../comparison/series.js'
 import { type Summary, summarise } from '../comparison/statistics.js'
 import { latentDimension } from '../model/architecture.js'

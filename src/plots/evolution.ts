@@ -1,5 +1,5 @@
 /** The picture of the spectrum by epoch, which shows when dimensions come into use or die. */
-import type { Arm } from '../comparison/compare.js'
+import type { Arm } from '../comparison/comparison.js'
 import { type Span, type SpectrumCell, spanText, spectrumCells } from '../comparison/series.js'
 import { latentDimension } from '../model/architecture.js'
 import { armField, type Chart, epochAxis, type Panels, type Spec } from './chart.js'

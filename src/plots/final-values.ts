@@ -1,4 +1,4 @@
-import type { Arm, Comparison } from '../comparison/compare.js'
+import type { Arm, Comparison } from '../comparison/comparison.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import { armColors, armField, type Chart, grey, intervalTooltip, type Spec } from './chart.js'
 import { withoutWideInterval } from './epochs.js'

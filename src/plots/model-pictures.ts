@@ -1,5 +1,5 @@
 /** Loads the models of arms, for the pictures that need them. The drawing itself reads no files. */
-import type { Arm } from '../comparison/compare.js'
+import type { Arm } from '../comparison/comparison.js'
 import { loadDataSet } from '../data/load.js'
 import { EigenaeError, firstLine } from '../errors.js'
 import { inputDimension } from '../model/architecture.js'

@@ -1,5 +1,5 @@
 /** The picture of a search in parallel coordinates. */
-import type { Comparison } from '../comparison/compare.js'
+import type { Comparison } from '../comparison/comparison.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
 import { armField, type Chart, haloed, rowMargin, type Spec } from './chart.js'
 import { withoutOutliers } from './domains.js'

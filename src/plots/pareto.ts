@@ -1,5 +1,5 @@
 /** The picture of the trade-off: test MSE against effective rank. */
-import type { Arm, Comparison, Result } from '../comparison/compare.js'
+import type { Arm, Comparison, Result } from '../comparison/comparison.js'
 import type { Summary } from '../comparison/statistics.js'
 import { type Metric, metricOf } from '../runs/metrics.js'
 import { armColors, armField, type Chart, grey, haloed, rowMargin, type Spec } from './chart.js'

@@ -1,5 +1,6 @@
 import { basename, join, resolve } from 'node:path'
-import { type Arm, type ArmRuns, readArms } from '../comparison/compare.js'
+import { readArms } from '../comparison/arms.js'
+import type { Arm, ArmRuns } from '../comparison/comparison.js'
 import { labelArm } from '../comparison/labels.js'
 import { unusableText } from '../comparison/warnings.js'
 import { loadDataSet } from '../data/load.js'

@@ -1,5 +1,5 @@
 /** The pictures of a search: the metric against each setting, and all settings of a trial at once. */
-import type { Comparison } from '../comparison/compare.js'
+import type { Comparison } from '../comparison/comparison.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
 import { armField, type Chart, panelTitle, type Spec } from './chart.js'
 import { domainAround, withoutOutliers } from './domains.js'

@@ -3,7 +3,7 @@
  * sweep varies. Arms without a sweep, and variants that differ in their configs alone, are compared by their configs.
  */
 import { basename } from 'node:path'
-import type { Arm, Comparison } from '../comparison/compare.js'
+import type { Arm, Comparison } from '../comparison/comparison.js'
 import { differingPaths, fieldsOf } from '../comparison/differences.js'
 import { settingText } from '../comparison/labels.js'
 import { shortPaths } from '../comparison/sweep-arms.js'

@@ -1,5 +1,5 @@
 /** The pictures of the spectrum after the last epoch: bars for one arm, lines over the rank for several. */
-import type { Arm } from '../comparison/compare.js'
+import type { Arm } from '../comparison/comparison.js'
 import { finalSpectrum, type RankSummary, spanText } from '../comparison/series.js'
 import { summarise } from '../comparison/statistics.js'
 import { latentDimension } from '../model/architecture.js'

@@ -1,5 +1,5 @@
 /** The pictures of a grid: metrics against the values of a setting, and a map of two settings. */
-import type { Arm, Comparison, Result } from '../comparison/compare.js'
+import type { Arm, Comparison, Result } from '../comparison/comparison.js'
 import { summarise } from '../comparison/statistics.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import { armField, type Chart, panelTitle, type Spec } from './chart.js'

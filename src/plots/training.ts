@@ -1,5 +1,5 @@
 /** The pictures of the training itself: the loss with its terms, and the learning rate. */
-import type { Arm } from '../comparison/compare.js'
+import type { Arm } from '../comparison/comparison.js'
 import { lineIndexes } from '../comparison/series.js'
 import { summarise } from '../comparison/statistics.js'
 import type { WholeRun } from '../runs/read.js'

@@ -1,4 +1,4 @@
-import type { Arm, Comparison } from '../comparison/compare.js'
+import type { Arm, Comparison } from '../comparison/comparison.js'
 import { differingPaths, fieldsOf } from '../comparison/differences.js'
 import { epochSeries } from '../comparison/series.js'
 import { withoutWideInterval } from '../plots/epochs.js'

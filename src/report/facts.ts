@@ -1,4 +1,4 @@
-import type { Comparison } from '../comparison/compare.js'
+import type { Comparison } from '../comparison/comparison.js'
 import { version } from '../runs/facts.js'
 
 /** Returns the title of a report: the sweep's name or, if no sweep made all arms, the arms' names or their number. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import type { Comparison } from '../comparison/compare.js'
+import type { Comparison } from '../comparison/comparison.js'
 import { signature } from '../files/own-files.js'
 import { packageRoot } from '../package-root.js'
 import { type Html, html, inlineScript, jsonScript, trustedHtml } from '../pages/html.js'

@@ -1,5 +1,5 @@
 /** The parts of a report, from a comparison to HTML and the data for its script. */
-import type { Arm, Comparison } from '../comparison/compare.js'
+import type { Arm, Comparison } from '../comparison/comparison.js'
 import { comparisonCsv } from '../comparison/export.js'
 import { marks, testsText } from '../comparison/text.js'
 import { withoutSeed } from '../config/text.js'

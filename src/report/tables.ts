@@ -1,5 +1,5 @@
 /** The tables of the report as data. Its script shows and sorts them, because those of thousands of arms are long. */
-import type { Arm, Comparison, Result } from '../comparison/compare.js'
+import type { Arm, Comparison, Result } from '../comparison/comparison.js'
 import {
   type MainRow,
   type MetricColumn,

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Comparison } from '../comparison/compare.js'
+import type { Comparison } from '../comparison/comparison.js'
 import { comparisonCsv, comparisonJson, comparisonMarks } from '../comparison/export.js'
 import { makeFolder } from '../files/folder.js'
 import { jsonText } from '../files/json.js'

@@ -7,7 +7,7 @@ import type { LaunchEnd, Launcher, LaunchWatcher, Outcome, SweepRun } from '../l
 import { runFiles } from '../runs/files.js'
 import type { RecordedCommand } from '../runs/record.js'
 import type { MetricsRow } from '../runs/tables.js'
-import { stalledWarning } from '../training/run.js'
+import { stalledWarning } from '../training/divergence.js'
 import {
   claimSweepFolder,
   inspectRuns,

@@ -1,8 +1,7 @@
 import type { Config } from '../config/schema.js'
 import { configText } from '../config/text.js'
-import { eigenLossesOf } from '../eigen-losses/index.js'
 import type { Engine, EpochProgress, Trainer } from '../engines/engine.js'
-import { EigenaeError, Interruption } from '../errors.js'
+import { Interruption } from '../errors.js'
 import { jsonText } from '../files/json.js'
 import { writeDurably } from '../files/write.js'
 import { learningRateAt, meanOverSteps, valueAt } from '../model/schedule.js'
@@ -12,24 +11,21 @@ import type { FinalEvaluation } from '../runs/evaluation.js'
 import { peakMemoryBytes } from '../runs/facts.js'
 import { checkpointName, type RunFiles, tableNames } from '../runs/files.js'
 import { configSha256, sumOf, sumOfFile } from '../runs/integrity.js'
-import { type EpochEvaluation, type EpochLosses, type LayerMeasures, loggedValues } from '../runs/metrics.js'
+import { type EpochEvaluation, type EpochLosses, loggedValues } from '../runs/metrics.js'
 import { writeModel } from '../runs/model-file.js'
 import { readMetrics } from '../runs/read.js'
 import { type FileSums, type RunFacts, type RunOutcome, writeRecord } from '../runs/record.js'
 import type { ResumePoint } from '../runs/resume.js'
 import {
   EpochTable,
-  type LayersRow,
-  type LossesRow,
   layersColumns,
   lossesColumns,
   type MetricsRow,
   metricsColumns,
-  type SpectrumRow,
   spectrumColumns,
   timingsColumns,
 } from '../runs/tables.js'
-import type { Spectrum } from '../spectrum/spectrum.js'
+import { refuseDivergence } from './divergence.js'
 import {
   embedForSpectrum,
   evaluateEpoch,
@@ -39,6 +35,7 @@ import {
   spectrumOfEmbedding,
 } from './evaluate.js'
 import { measureLayers } from './layers.js'
+import { layersRows, lossesRows, metricsRow, spectrumRows } from './rows.js'
 import { trainerSpec } from './spec.js'
 import type { TrainingData } from './training-data.js'
 
@@ -197,16 +194,16 @@ interface TrainedEpoch extends EpochReport {
 }
 
 async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Promise<TrainedEpoch> {
-  const { config, data, observer, signal } = job
+  const { config, data, files, observer, signal } = job
   signal.throwIfAborted()
   observer.onEpochStart(epoch)
   const started = performance.now()
   const trainedLosses = await trainer.trainEpoch(epoch, (progress) => observer.onProgress(progress), signal)
   const losses = { ...trainedLosses, ...scheduledMeans(job, epoch) }
   const trained = performance.now()
-  refuseDivergence({ 'the loss': losses.loss }, epoch, job)
+  refuseDivergence({ 'the loss': losses.loss }, epoch, config, files.folder)
   const evaluation = await evaluateEpoch(trainer, config, data, signal)
-  refuseDivergence(loggedValues(losses, evaluation, []), epoch, job)
+  refuseDivergence(loggedValues(losses, evaluation, []), epoch, config, files.folder)
   const linearOutputs = await linearOutputsForSpectrum(trainer, config, data, signal)
   const trainSeconds = (trained - started) / 1000
   const evalSeconds = (performance.now() - trained) / 1000
@@ -228,15 +225,6 @@ function scheduledMeans({ config, data, threads }: RunJob, epoch: number) {
   }
 }
 
-function metricsRow(
-  { epoch, losses, evaluation }: TrainedEpoch,
-  layers: readonly LayerMeasures[],
-): MetricsRow {
-  const values = Object.entries(loggedValues(losses, evaluation, layers))
-  const row = Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]))
-  return { epoch, ...row } as MetricsRow
-}
-
 /**
  * Writes the rows of an epoch, syncs them, then replaces the checkpoint: so the tables always hold the rows of the
  * checkpoint's epoch.
@@ -244,7 +232,7 @@ function metricsRow(
 async function writeEpoch(job: RunJob, tables: Tables, trained: TrainedEpoch): Promise<void> {
   const { epoch, losses, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
   const layers = await measureLayers(trained.linearOutputs, job.config, state, job.signal)
-  await tables['metrics.csv'].append([metricsRow(trained, layers)])
+  await tables['metrics.csv'].append([metricsRow(epoch, losses, evaluation, layers)])
   await tables['spectrum.csv'].append(spectrumRows(epoch, evaluation.spectrum))
   await tables['timings.csv'].append([
     {
@@ -258,41 +246,6 @@ async function writeEpoch(job: RunJob, tables: Tables, trained: TrainedEpoch): P
   await tables['losses.csv'].append(lossesRows(epoch, losses, job.config))
   await Promise.all(Object.values(tables).map((table) => table.sync()))
   await saveCheckpoint(job, tables, epoch, state)
-}
-
-/** One row per dimension, the largest singular value first. */
-function spectrumRows(epoch: number, spectrum: Spectrum): readonly SpectrumRow[] {
-  return spectrum.singularValues.map((value, index) => ({
-    epoch,
-    rank: index + 1,
-    singular_value: value,
-    singular_share: spectrum.singularShares[index]!,
-    eigenvalue: spectrum.eigenvalues[index]!,
-    eigen_share: spectrum.eigenShares[index]!,
-  }))
-}
-
-function layersRows(epoch: number, layers: readonly LayerMeasures[]): readonly LayersRow[] {
-  return layers.map(({ layer, width, deadUnits, effectiveRank, meanVariance }) => ({
-    epoch,
-    layer,
-    width,
-    dead_units: deadUnits,
-    effective_rank: effectiveRank,
-    mean_variance: meanVariance,
-  }))
-}
-
-/** One row per eigen loss. They are numbered from 1, in the order of the config. */
-function lossesRows(epoch: number, losses: EpochLosses, { loss }: Config): readonly LossesRow[] {
-  return eigenLossesOf(loss.eigen).map(({ kind }, index) => ({
-    epoch,
-    term: index + 1,
-    kind,
-    weight: losses.weights[index]!,
-    value: losses.terms[index]!.value,
-    weighted: losses.terms[index]!.weighted,
-  }))
 }
 
 function saveCheckpoint(
@@ -325,45 +278,4 @@ async function finalEvaluation(job: RunJob, trainer: Trainer): Promise<FinalEval
 
 function measuredOnly(row: MetricsRow): Partial<MetricsRow> {
   return Object.fromEntries(Object.entries(row).filter(([, value]) => !Number.isNaN(value)))
-}
-
-/**
- * Throws if a value is not finite. The evaluation is checked too, because only it reflects the last update of the
- * epoch.
- */
-function refuseDivergence(
-  values: Readonly<Record<string, number | null>>,
-  epoch: number,
-  { config, files }: RunJob,
-): void {
-  const diverged = Object.entries(values).find(([, value]) => value !== null && !Number.isFinite(value))
-  if (diverged === undefined) return
-  const [name, value] = diverged
-  const causes = [
-    'optimizer.learningRate',
-    ...(config.loss.eigen === null ? [] : ['loss.eigen.weight']),
-    ...(config.data.noise > 1 ? ['data.noise'] : []),
-  ]
-  throw new EigenaeError({
-    problem: `training diverged: ${name} of epoch ${epoch} is ${value}`,
-    subject: files.folder,
-    hint: `Lower ${causes.join(' or ')}.`,
-  })
-}
-
-// A network that still learns changes at least the last digits of its error. In a longer run, two epochs with equal
-// errors may be chance.
-const minimumEqualEpochs = 3
-
-/**
- * Returns a warning if a network no longer learns: its test MSE is exactly the same in the last three or more epochs,
- * or in both epochs of a run of two. That happens when its rectifiers output 0 for every image and pass on no
- * gradient.
- */
-export function stalledWarning(rows: readonly Pick<MetricsRow, 'test_mse'>[]): string | null {
-  const last = rows.at(-1)?.test_mse
-  const equal = rows.length - 1 - rows.findLastIndex(({ test_mse }) => test_mse !== last)
-  if (equal < minimumEqualEpochs && (equal < 2 || equal < rows.length)) return null
-  const which = equal === rows.length ? `all ${equal}` : `the last ${equal}`
-  return `the test MSE is exactly the same in ${which} epochs, so the network learns nothing; lower optimizer.learningRate`
 }

@@ -13,9 +13,10 @@ import { claimRunFolder, type FolderUse, type FoundRun, inspectRunFolder } from 
 import { readMetrics } from '../runs/read.js'
 import type { RecordedCommand, RunFacts, RunRecord } from '../runs/record.js'
 import { type EarlierRun, earlierRun, planResume, type ResumePoint, removeResults } from '../runs/resume.js'
+import { stalledWarning } from './divergence.js'
 import { spectrumWarning } from './evaluate.js'
 import { refuseTooLarge } from './memory.js'
-import { executeRun, type RunObserver, stalledWarning } from './run.js'
+import { executeRun, type RunObserver } from './run.js'
 import { trainerSpec } from './spec.js'
 import { loadTrainingData, sourceOfRun } from './training-data.js'
 

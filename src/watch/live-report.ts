@@ -1,6 +1,8 @@
 /** The report of a folder in which runs are still training. */
-import { type Arm, type Comparison, type RunSource, readArms, resultsOf } from '../comparison/compare.js'
+import { type RunSource, readArms } from '../comparison/arms.js'
+import type { Arm, Comparison } from '../comparison/comparison.js'
 import { armLabels, labelArms } from '../comparison/labels.js'
+import { resultsOf } from '../comparison/results.js'
 import { commonSweep } from '../comparison/sweep-arms.js'
 import { warningsOf } from '../comparison/warnings.js'
 import { EigenaeError } from '../errors.js'

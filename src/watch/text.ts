@@ -1,5 +1,5 @@
 /** The state of a folder as lines of text, for a terminal. */
-import type { Comparison } from '../comparison/compare.js'
+import type { Comparison } from '../comparison/comparison.js'
 import { sparkline } from '../comparison/detail-text.js'
 import { meanText } from '../comparison/text.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'

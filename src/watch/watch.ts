@@ -1,5 +1,5 @@
 import { basename, resolve } from 'node:path'
-import type { Comparison } from '../comparison/compare.js'
+import type { Comparison } from '../comparison/comparison.js'
 import { LiveReports } from './live-report.js'
 import { Machine } from './machine.js'
 import { Monitor } from './monitor.js'

@@ -1,4 +1,4 @@
-import { findArms } from '../../comparison/compare.js'
+import { findArms } from '../../comparison/arms.js'
 import { dataFileKeys } from '../../data/files.js'
 import type { DataSet } from '../../data/load.js'
 import { runsNamedByAll } from '../../runs/find.js'

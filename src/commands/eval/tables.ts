@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { ArmFolders } from '../../comparison/compare.js'
+import type { ArmFolders } from '../../comparison/arms.js'
 import { armLabels } from '../../comparison/labels.js'
 import { meanCells, metricColumn } from '../../comparison/main-table.js'
 import { type Summary, summarise } from '../../comparison/statistics.js'

@@ -1,0 +1,218 @@
+// From the arguments of a command to arms with their runs.
+import { basename, dirname, join, normalize, resolve } from 'node:path'
+import { EigenaeError, firstLine, usageError } from '../errors.js'
+import { type FoundRuns, lacksPlan, runsNamed } from '../runs/find.js'
+import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
+import type { ArmRuns, UnusableRun } from './comparison.js'
+import { armLabels } from './labels.js'
+import { placeInSweep, readSavedSweep, type SavedSweep, type SweepPlace } from './sweep-arms.js'
+
+/** The functions that find and read runs; `watch` has its own, which do not read an unchanged run again. */
+export interface RunSource {
+  readonly runsNamed: (argument: string) => Promise<FoundRuns>
+  /** @throws EigenaeError if the run is damaged. */
+  readonly readRun: (folder: string) => Promise<WholeRun>
+}
+
+const files: RunSource = { runsNamed, readRun: readWholeRun }
+
+/** An arm before its runs are read. */
+export interface ArmFolders {
+  readonly name: string
+  readonly place: SweepPlace | null
+  /** The folders of its runs. */
+  readonly runs: readonly string[]
+}
+
+interface Expansion {
+  readonly arms: readonly ArmFolders[]
+  readonly notes: readonly string[]
+}
+
+/** The arms that arguments name, each once. */
+interface FoundArms extends Expansion {
+  /** The number of arms of the first argument, which come first. */
+  readonly ofFirst: number
+}
+
+/** Finds arms without reading their runs. */
+export async function findArms(folders: readonly string[], source: RunSource = files): Promise<FoundArms> {
+  const expansions = await Promise.all(folders.map((folder) => expandArgument(folder, source)))
+  return {
+    arms: uniqueArms(expansions.flatMap(({ arms }) => arms)),
+    ofFirst: expansions[0]!.arms.length,
+    notes: [...new Set(expansions.flatMap(({ notes }) => notes))],
+  }
+}
+
+function uniqueArms(arms: readonly ArmFolders[]): readonly ArmFolders[] {
+  const seen = new Set<string>()
+  return arms.filter(({ name }) => seen.size < seen.add(resolve(name)).size)
+}
+
+export interface ReadArms {
+  readonly arms: readonly ArmRuns[]
+  /** One of the arms. */
+  readonly baseline: ArmRuns
+  /** The folders and files that could not be read, and a baseline that could not be used, one per line. */
+  readonly notes: readonly string[]
+}
+
+/**
+ * Reads the arms that the arguments name. A run folder is an arm of one run, a folder of runs is an arm, and a folder of
+ * arms stands for all of them, in the order of the sweep file if a sweep made them. The baseline is the arm that
+ * `baseline` names, which then comes first, or else one of the first argument's arms: the one that its sweep file names,
+ * or the first; if that has no completed run, the first that has one.
+ */
+export async function readArms(
+  folders: readonly string[],
+  baseline: string | undefined,
+  source: RunSource = files,
+): Promise<ReadArms> {
+  const { arms, ofFirst, notes } = await findArms(folders, source)
+  if (baseline === undefined) {
+    const read = await readRunsOf(arms, source)
+    const chosen = chooseBaseline(read.slice(0, ofFirst))
+    return { arms: read, baseline: chosen.baseline, notes: [...notes, ...chosen.notes] }
+  }
+  const read = await readRunsOf(uniqueArms([await findBaseline(baseline, arms, source), ...arms]), source)
+  return { arms: read, baseline: read[0]!, notes }
+}
+
+async function expandArgument(argument: string, source: RunSource): Promise<Expansion> {
+  const folder = normalize(argument).replace(/(?<=.)\/+$/, '')
+  const { runs, unreadable } = await source.runsNamed(folder)
+  if (runs[0] === folder) return { arms: [{ name: folder, place: null, runs }], notes: [] }
+  const { arms, notes } = sortBySweepFile(armsIn(folder, runs))
+  return { arms, notes: [...unreadable.map((error) => `left out: ${firstLine(error)}`), ...notes] }
+}
+
+function armsIn(folder: string, runs: readonly string[]): readonly ArmFolders[] {
+  const byParent = groupBy(runs, (run) => join(run, '..'))
+  return [...byParent].flatMap(([parent, siblings]) => {
+    // A run beside arms, for example from --out runs/first, is an arm of its own.
+    const besideArms = parent === folder && byParent.size > 1
+    return besideArms
+      ? siblings.map((run) => ({ name: run, place: null, runs: [run] }))
+      : [{ name: parent, place: null, runs: siblings }]
+  })
+}
+
+/** Places the arms in the sweeps that made them and sorts those of each sweep. Arms that are not in its file come last. */
+function sortBySweepFile(arms: readonly ArmFolders[]): Expansion {
+  const notes: string[] = []
+  const sorted = [...arms]
+  const byFolder = groupBy([...arms.keys()], (index) => dirname(resolve(arms[index]!.name)))
+  for (const indexes of byFolder.values()) {
+    const siblings = indexes.map((index) => arms[index]!)
+    const folder = join(siblings[0]!.name, '..')
+    const { sweep, note } = readSweepOf(folder, siblings[0]!.runs[0]!)
+    if (note !== null && siblings.length > 1) notes.push(note)
+    if (sweep === undefined) continue
+    const placed = siblings.map((arm) => ({
+      ...arm,
+      place: placeInSweep(basename(resolve(arm.name)), sweep),
+    }))
+    const rank = ({ name }: ArmFolders) =>
+      sweep.positions.get(basename(resolve(name))) ?? sweep.positions.size
+    placed.sort((a, b) => rank(a) - rank(b))
+    for (const [place, index] of indexes.entries()) sorted[index] = placed[place]!
+  }
+  return { arms: sorted, notes }
+}
+
+/** Returns the sweep in a folder, with a note if its sweep.json is damaged or missing. */
+function readSweepOf(
+  folder: string,
+  run: string,
+): { readonly sweep: SavedSweep | undefined; readonly note: string | null } {
+  try {
+    const sweep = readSavedSweep(folder)
+    if (sweep !== undefined || !lacksPlan(folder, run)) return { sweep, note: null }
+    return { sweep, note: `${join(folder, 'sweep.json')}: is missing; the arms are sorted by name` }
+  } catch (error) {
+    if (!(error instanceof EigenaeError)) throw error
+    return { sweep: undefined, note: `${firstLine(error)}; the arms are sorted by name` }
+  }
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const siblings = groups.get(keyOf(item))
+    if (siblings === undefined) groups.set(keyOf(item), [item])
+    else siblings.push(item)
+  }
+  return groups
+}
+
+/** Returns the baseline that --baseline names: by its folder, or by its name in the printed table. */
+async function findBaseline(
+  baseline: string,
+  arms: readonly ArmFolders[],
+  source: RunSource,
+): Promise<ArmFolders> {
+  const subject = `--baseline ${baseline}`
+  const { arms: found } = await expandArgument(baseline, source).catch((error) => {
+    if (!(error instanceof EigenaeError)) throw error
+    const labels = armLabels(arms)
+    const arm = arms[labels.indexOf(baseline)] ?? arms.find(({ name }) => basename(name) === baseline)
+    if (arm !== undefined) return { arms: [arm], notes: [] }
+    throw usageError({
+      problem: 'is neither a folder of runs nor an arm',
+      subject,
+      hint: `The arms: ${labels.join(', ')}.`,
+    })
+  })
+  if (found.length === 1) return found[0]!
+  throw usageError({
+    problem: `holds ${found.length} arms; the baseline must be one arm`,
+    subject,
+    hint: `Name one of them, for example ${found[0]!.name}.`,
+  })
+}
+
+/** Returns the baseline among the arms of the first argument. */
+function chooseBaseline(arms: readonly ArmRuns[]): Pick<ReadArms, 'baseline' | 'notes'> {
+  const [first] = arms
+  const named = first!.place?.sweep.baseline ?? null
+  const intended =
+    arms.find(({ place, name }) => place !== null && basename(resolve(name)) === named) ?? first!
+  const usable = [intended, ...arms].find(({ runs }) => runs.length > 0)
+  if (usable === undefined || usable === intended) return { baseline: intended, notes: [] }
+  const note = `the baseline ${intended.name} has no completed run: the arms are tested against ${usable.name}`
+  return { baseline: usable, notes: intended.place === null ? [] : [note] }
+}
+
+async function readRunsOf(arms: readonly ArmFolders[], source: RunSource): Promise<readonly ArmRuns[]> {
+  const read = await readRuns(
+    arms.flatMap((arm) => arm.runs),
+    (folder) => readUsable(folder, source),
+  )
+  let next = 0
+  return arms.map(({ name, place, runs }) => {
+    const own = read.slice(next, next + runs.length)
+    next += runs.length
+    const usable = own.filter((run): run is WholeRun => !isUnusable(run))
+    return {
+      name,
+      place,
+      runs: usable.filter((run) => run.status === 'completed'),
+      leftOut: usable.filter((run) => run.status !== 'completed'),
+      unusable: own.filter(isUnusable),
+    }
+  })
+}
+
+async function readUsable(folder: string, source: RunSource): Promise<WholeRun | UnusableRun> {
+  try {
+    return await source.readRun(folder)
+  } catch (error) {
+    if (error instanceof EigenaeError) return { folder, error }
+    throw error
+  }
+}
+
+function isUnusable(run: WholeRun | UnusableRun): run is UnusableRun {
+  return 'error' in run
+}

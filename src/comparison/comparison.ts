@@ -1,0 +1,82 @@
+// The arms of a comparison and its results. compare.ts makes them.
+import type { Config } from '../config/schema.js'
+import type { EigenaeError } from '../errors.js'
+import type { Metric } from '../runs/metrics.js'
+import type { WholeRun } from '../runs/read.js'
+import type { Difference, Summary } from './statistics.js'
+import type { SavedSweep, SweepPlace } from './sweep-arms.js'
+
+export interface Comparison {
+  /** In the order of the sweep file or of the arguments. A baseline that --baseline names comes first. */
+  readonly arms: readonly Arm[]
+  /** The arm that the others are tested against: the one whose `baseline` is true. */
+  readonly baseline: Arm
+  /** The sweep that made all arms; null if there is none. */
+  readonly sweep: SavedSweep | null
+  /** The results of each metric are adjacent, in the order of the arms. */
+  readonly results: readonly Result[]
+  /** The arms without a completed run. */
+  readonly dropped: readonly DroppedArm[]
+  readonly warnings: readonly string[]
+}
+
+/** The runs of an arm: one run, or the runs of a folder, which differ only in their seeds. */
+export interface ArmRuns {
+  /** The arm's folder, as it was named in the arguments. */
+  readonly name: string
+  /** Null if the arm is not one of a sweep. */
+  readonly place: SweepPlace | null
+  /** Completed runs. */
+  readonly runs: readonly WholeRun[]
+  /** Runs that are not complete. */
+  readonly leftOut: readonly WholeRun[]
+  /** Runs that are damaged or cannot be read. */
+  readonly unusable: readonly UnusableRun[]
+}
+
+export interface UnusableRun {
+  readonly folder: string
+  readonly error: EigenaeError
+}
+
+/** An arm without a completed run, which is not compared. */
+export interface DroppedArm extends ArmRuns {
+  /** As distinct as the labels of the compared arms. */
+  readonly label: string
+}
+
+/** A config path that a sweep varies, with its value in one arm. */
+export interface Setting {
+  readonly path: string
+  /** The last keys of the path, as few as keep the settings of an arm distinct: "weight". */
+  readonly name: string
+  /** Undefined if the config has no such field. */
+  readonly value: unknown
+}
+
+/** An arm with its labels. */
+export interface Arm extends ArmRuns {
+  /**
+   * The name of the arm in all tables and pictures: the variant of the sweep file with the values of the grid behind it ("eigen
+   * weight=0.1"), or the name of the folder, or else of the config. No two arms of a comparison have the same label.
+   */
+  readonly label: string
+  /** Whether the other arms are tested against this one. */
+  readonly baseline: boolean
+  /** The settings that distinguish its config from the baseline's, for a column or a tooltip; "" if there are none. */
+  readonly difference: string
+  /** The values of the sweep's grid and search in this arm, in the order of the sweep file; empty without a sweep. */
+  readonly settings: readonly Setting[]
+  readonly config: Config
+}
+
+/** One metric of one arm: a row of comparison.csv. */
+export interface Result {
+  readonly arm: Arm
+  readonly metric: Metric
+  readonly summary: Summary
+  /** The difference from the baseline; null for the baseline itself. */
+  readonly versus: (Difference & { readonly correctedP: number | null }) | null
+  /** Whether this mean is the best of all arms' means. */
+  readonly best: boolean
+}
