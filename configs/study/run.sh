@@ -49,6 +49,15 @@ why() {
   eigenae compare "$out/$1/runs" --out "$out/$1/report"
 }
 
+# Trains the best config with batch norm and kl-normal without the loss, in the condition of a final.
+# usage: without_loss SWEEP [--set FIELD=VALUE]...
+without_loss() {
+  name=$1
+  shift
+  eigenae sweep --config "$out/why-batch-norm/no-loss-only.json" --set data.validation=0 "$@" --out "$out/$name-no-loss" --resume
+  eigenae compare "$out/$name/batch-norm-kl-normal" "$out/$name-no-loss/no-loss" "$out/$name/batch-norm" --out "$out/$name-no-loss-report"
+}
+
 # 1. The search: 40 trials of each family, trained on 50,000 images and judged by the other 10,000.
 [ -e "$out/best/batch-norm.json" ] || eigenae sweep --config $study/search.json --out "$out/search" --resume
 
@@ -79,6 +88,9 @@ why why-batch-norm batch-norm-kl-normal
 for latent in 2 4 32; do final latent-$latent --set "model.widths=[784,128,64,12,$latent]"; done
 final noise-0.5 --set data.noise=0.5
 final batch-256 --set train.batchSize=256
+without_loss latent-32 --set "model.widths=[784,128,64,12,32]"
+without_loss noise-0.5 --set data.noise=0.5
+without_loss batch-256 --set train.batchSize=256
 mkdir -p "$out/long/best"
 for config in "$out"/best/*.json; do
   sed 's/"epochs": 10/"epochs": 30/' "$config" >"$out/long/best/$(basename "$config")" # training and schedules
