@@ -3,7 +3,7 @@
  * of files, which works for files that other machines write; between two passes, the operating system's notices make
  * changes on this machine appear at once.
  */
-import { existsSync, type FSWatcher, statSync, watch } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { EigenaeError, exitCode, fileError, firstLine } from '../errors.js'
@@ -12,6 +12,7 @@ import { runFiles } from '../runs/files.js'
 import { findRuns } from '../runs/find.js'
 import { TimeSlice } from '../spectrum/time-slice.js'
 import { sweepFiles } from '../sweeps/folder.js'
+import { FolderNotices } from './notices.js'
 import { readPlan, type WatchedPlan } from './plan.js'
 import { fingerprintOf, modificationOf, type ReadRun, readRunRow, unbegunRow } from './run-row.js'
 import type { RunRow, Summary, SweepState, Update } from './state.js'
@@ -26,14 +27,8 @@ interface Entry extends ReadRun {
 const pauseMilliseconds = 1500
 const pausePerPass = 5
 
-/** Notices arrive in bursts: an epoch writes several files. */
-const noticeMilliseconds = 80
-
 /** A change appears at most this long after the previous one. */
 const reportMilliseconds = 250
-
-// Each takes some memory of the system, which has a limit per user. Passes find the changes in all other folders.
-const mostNotices = 1000
 
 /** A pass looks at all unfinished runs, and at this many of the others in turn. */
 const othersPerPass = 2000
@@ -55,9 +50,7 @@ export class Monitor {
   #summary: Summary
   #lastReport = 0
   #passes = 0
-  readonly #notices = new Map<string, FSWatcher>()
-  readonly #noticed = new Set<string>()
-  #wake: () => void = () => {}
+  readonly #notices = new FolderNotices()
 
   /** @param onUpdate called with each change; the first has all runs that were found */
   constructor(folder: string, onUpdate: (update: Update) => void) {
@@ -112,7 +105,7 @@ export class Monitor {
 
   /** Ends the notices of the system, which keep the process alive. */
   close(): void {
-    for (const notice of this.#notices.values()) notice.close()
+    this.#notices.close()
   }
 
   /** A network file system may be out of reach for a while. */
@@ -190,7 +183,7 @@ export class Monitor {
     if (!this.#runs.delete(folder)) return
     this.#changed.delete(this.#nameOf(folder))
     this.#removed.add(this.#nameOf(folder))
-    this.#unwatch(folder)
+    this.#notices.unwatch(folder)
   }
 
   #change(row: RunRow): void {
@@ -272,76 +265,30 @@ export class Monitor {
     this.#onUpdate(update)
   }
 
-  /** Asks for notices of changes in the unfinished runs and in the folders above the runs. */
+  /** Asks for notices of changes in the unfinished runs and in the folders above the runs. Passes find all other changes. */
   #watchFolders(): void {
     const unfinished = [...this.#runs].flatMap(([folder, { row }]) =>
       row.status === 'running' ? [folder] : [],
     )
-    const above = new Set([this.folder, ...[...this.#runs.keys()].map(dirname), ...this.#plans.keys()])
-    const wanted = new Set([...unfinished, ...above])
-    for (const folder of this.#notices.keys()) {
-      if (!wanted.has(folder)) this.#unwatch(folder)
-    }
-    for (const folder of wanted) {
-      if (this.#notices.size >= mostNotices) return
-      if (!this.#notices.has(folder) && !this.#watchFolder(folder)) return
-    }
-  }
-
-  /** Returns false if the system gives no more notices. */
-  #watchFolder(folder: string): boolean {
-    try {
-      const notice = watch(folder, (_, name) => {
-        this.#noticed.add(folder)
-        // In a folder above the runs, this may be a new run.
-        if (name !== null && !this.#runs.has(folder)) this.#noticed.add(join(folder, name))
-        this.#wake()
-      })
-      notice.on('error', () => this.#unwatch(folder))
-      this.#notices.set(folder, notice)
-      return true
-    } catch {
-      return false
-    }
-  }
-
-  #unwatch(folder: string): void {
-    this.#notices.get(folder)?.close()
-    this.#notices.delete(folder)
+    const above = [this.folder, ...[...this.#runs.keys()].map(dirname), ...this.#plans.keys()]
+    this.#notices.watchOnly(new Set([...unfinished, ...above]))
   }
 
   /** Waits for the time of the next pass, and meanwhile looks at the folders of which the system gives notice. */
   async #rest(end: number, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && (await this.#noticeBefore(end, signal))) {
-      await this.#pauseFor(noticeMilliseconds, signal)
-      const folders = [...this.#noticed]
-      this.#noticed.clear()
+    while (!signal.aborted && performance.now() < end) {
+      const changes = await this.#notices.next(end, signal)
+      const folders = [...new Set([...changes].flatMap(([folder, names]) => this.#affected(folder, names)))]
       await this.#checkRuns(folders.filter(mayBeRun), signal)
       // A new folder in which a run may begin.
-      for (const folder of folders)
-        if (!this.#notices.has(folder) && this.#notices.size < mostNotices && isFolder(folder))
-          this.#watchFolder(folder)
+      for (const folder of folders) if (isFolder(folder)) this.#notices.watch(folder)
       this.#report(true)
     }
   }
 
-  async #noticeBefore(end: number, signal: AbortSignal): Promise<boolean> {
-    if (this.#noticed.size === 0) await this.#pauseFor(end - performance.now(), signal, true)
-    return this.#noticed.size > 0
-  }
-
-  #pauseFor(milliseconds: number, signal: AbortSignal, untilNotice = false): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', end)
-        this.#wake = () => {}
-        resolve()
-      }
-      const timer = setTimeout(end, Math.max(0, milliseconds))
-      signal.addEventListener('abort', end)
-      if (untilNotice) this.#wake = end
-    })
+  /** Returns the folders to look at after a change. In a folder above the runs, a new name may be a new run. */
+  #affected(folder: string, names: ReadonlySet<string>): readonly string[] {
+    return this.#runs.has(folder) ? [folder] : [folder, ...[...names].map((name) => join(folder, name))]
   }
 }
 
