@@ -50,11 +50,12 @@ why() {
 }
 
 # Trains the best config with batch norm and kl-normal without the loss, in the condition of a final.
-# usage: without_loss SWEEP [--set FIELD=VALUE]...
+# usage: without_loss SWEEP CONFIGS [--set FIELD=VALUE]...
 without_loss() {
   name=$1
-  shift
-  eigenae sweep --config "$out/why-batch-norm/no-loss-only.json" --set data.validation=0 "$@" --out "$out/$name-no-loss" --resume
+  configs=$2
+  shift 2
+  eigenae sweep --config "$configs/why-batch-norm/no-loss-only.json" --set data.validation=0 "$@" --out "$out/$name-no-loss" --resume
   eigenae compare "$out/$name/batch-norm-kl-normal" "$out/$name-no-loss/no-loss" "$out/$name/batch-norm" --out "$out/$name-no-loss-report"
 }
 
@@ -88,14 +89,23 @@ why why-batch-norm batch-norm-kl-normal
 for latent in 2 4 32; do final latent-$latent --set "model.widths=[784,128,64,12,$latent]"; done
 final noise-0.5 --set data.noise=0.5
 final batch-256 --set train.batchSize=256
-without_loss latent-32 --set "model.widths=[784,128,64,12,32]"
-without_loss noise-0.5 --set data.noise=0.5
-without_loss batch-256 --set train.batchSize=256
-mkdir -p "$out/long/best"
-for config in "$out"/best/*.json; do
-  sed 's/"epochs": 10/"epochs": 30/' "$config" >"$out/long/best/$(basename "$config")" # training and schedules
+without_loss latent-32 "$out" --set "model.widths=[784,128,64,12,32]"
+without_loss noise-0.5 "$out" --set data.noise=0.5
+without_loss batch-256 "$out" --set train.batchSize=256
+mkdir -p "$out/long/best" "$out/long/why-batch-norm"
+for folder in best why-batch-norm; do
+  for file in "$out/$folder"/*.json; do
+    sed 's/"epochs": 10/"epochs": 30/' "$file" >"$out/long/$folder/$(basename "$file")" # training and schedules
+  done
 done
 cp $study/final.json "$out/long/final.json"
 eigenae sweep --config "$out/long/final.json" --set data.validation=0 --out "$out/epochs-30" --resume
 eigenae sweep --config configs/sweeps/arms.json --seeds 2000-2019 --set train.epochs=30 --out "$out/epochs-30-author" --resume
 compare_final epochs-30
+without_loss epochs-30 "$out/long"
+# Why is kl-diagonal on all layers better than batch norm with 30 epochs?
+mkdir -p "$out/long/why-long"
+cp $study/why-long/*.json "$out/long/why-long"
+cp "$out/long/best/all-kl-diagonal.json" "$out/long/why-long/winner.json"
+eigenae sweep --config "$out/long/why-long/sweep.json" --set data.validation=0 --out "$out/why-long" --resume
+eigenae compare "$out/epochs-30/all-kl-diagonal" "$out/why-long" "$out/epochs-30/batch-norm" --out "$out/why-long-report"
