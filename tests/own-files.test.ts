@@ -35,6 +35,12 @@ async function copyOfRun(name: string): Promise<string> {
   return name
 }
 
+async function contentsOf(folder: string): Promise<Readonly<Record<string, string>>> {
+  const names = await readdir(scratch(folder))
+  const contents = names.map(async (name) => [name, await readFile(scratch(folder, name), 'latin1')] as const)
+  return Object.fromEntries(await Promise.all(contents))
+}
+
 beforeAll(async () => {
   expect((await trainIn('run')).code).toBe(0)
   expect((await run('compare', 'run', '--out', 'compared')).code).toBe(0)
@@ -48,10 +54,13 @@ describe("a user's own files", () => {
       '.lock.4194305',
       `.a.${ownProcessTag()}.0123456789ab.eigenae-tmp`,
       'checkpoint/notes.txt',
+      'notes.json',
     ]
     for (const name of own) await writeFile(scratch(folder, name), 'mine')
     const left = [leftover('run.json'), leftover('.lock'), `checkpoint/${leftover('state.safetensors')}`]
     for (const name of left) await writeFile(scratch(folder, name), 'half')
+    // It is listed in run.json, so it belongs to the run.
+    await writeFile(scratch(folder, 'layers.csv'), 'damaged')
     const guard = { pid: 2 ** 22 + 1, host: hostname(), space: pidNamespace(), born: '1' }
     await writeFile(scratch(folder, '.lock.takeover'), JSON.stringify(guard))
     expect((await trainIn(folder, '--overwrite')).code).toBe(0)
@@ -59,6 +68,28 @@ describe("a user's own files", () => {
     const after = await readdir(scratch(folder), { recursive: true })
     for (const name of [...left, '.lock', '.lock.takeover']) expect(after).not.toContain(name)
   })
+
+  it.each(['layers.csv', 'losses.csv'])(
+    'are not replaced in a run of an earlier version: %s',
+    async (name) => {
+      const folder = await copyOfRun(`before-${name}`)
+      for (const newer of ['layers.csv', 'losses.csv', 'checkpoint'])
+        await rm(scratch(folder, newer), { recursive: true })
+      sealRun(scratch(folder))
+      await writeFile(scratch(folder, name), 'layer,thickness\n1,3 cm\n')
+      // The run has to be trained again.
+      await rm(scratch(folder, 'evaluation.json'))
+      const before = await contentsOf(folder)
+      for (const flag of ['--overwrite', '--resume']) {
+        const { code, stderr } = await trainIn(folder, flag)
+        expect(stderr).toContain(
+          `${name}: exists and was not written by this command; refusing to overwrite it`,
+        )
+        expect(code).toBe(2)
+        expect(await contentsOf(folder)).toEqual(before)
+      }
+    },
+  )
 
   it('are not replaced by embed, which replaces its own only with --overwrite', async () => {
     const embed = (file: string, ...flags: readonly string[]) =>
