@@ -211,6 +211,19 @@ describe('a link inside a run folder', () => {
     expect(await readFile(scratch('victim'), 'utf8')).toBe('mine')
   })
 
+  it('is refused inside the folder of an export for TensorBoard', async () => {
+    await mkdir(scratch('runs/arm/seed-0'), { recursive: true })
+    await cp(scratch('run'), scratch('runs/arm/seed-0'), { recursive: true })
+    await mkdir(scratch('board'))
+    await mkdir(scratch('victim-of-export'))
+    await symlink(scratch('victim-of-export'), scratch('board/arm'))
+    const args = ['export', 'runs', '--format', 'tensorboard', '--out', 'board', '--overwrite']
+    const { code, stderr } = await run(...args)
+    expect(stderr).toContain('board/arm: is a link, and eigenae writes through no link')
+    expect(code).toBe(2)
+    expect(await readdir(scratch('victim-of-export'))).toEqual([])
+  })
+
   it('may be the run folder itself', async () => {
     await mkdir(scratch('other-disk'))
     await symlink(scratch('other-disk'), scratch('linked-run'))
