@@ -58,7 +58,7 @@ describe('the layers of an eigen loss', () => {
       'loss.eigen.layers.1: must not name the layer latent again (got "encoder.3")',
     ])
     expect(await mistakes(layers('decoder'))).toEqual([
-      'loss.eigen.layers: must be "latent" or "hidden" or "all" (got "decoder")',
+      'loss.eigen.layers: must be "latent" or "hidden" or "all", or a list of layers like ["encoder.1", "latent"] (got "decoder")',
     ])
   })
 

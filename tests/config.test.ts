@@ -178,9 +178,56 @@ describe('a config', () => {
       'model.widths.2: must be a number (got "a")',
       'model.widths: must start with 784, the pixels of an image (got [100,0,"a"])',
       'loss.eigen.k: must be at least 1 (got 0)',
-      'loss.eigen.weight: must be a number (got "1")',
+      'loss.eigen.weight: must be a number, or a schedule like {"from": 0.01, "to": 0.001, "shape": "cosine", "epochs": 10} (got "1")',
       'loss.eigen.centre: unknown key; did you mean "center"?',
     ])
+  })
+
+  it.each([
+    ['lr', 'optimizer.learningRate'],
+    ['learning_rate', 'optimizer.learningRate'],
+    ['optimizer.lr', 'learningRate'],
+    ['train.lr', 'optimizer.learningRate'],
+    ['batchsize', 'train.batchSize'],
+    ['bs', 'train.batchSize'],
+    ['noise', 'data.noise'],
+    ['nosie', 'data.noise'],
+    ['loss.weight', 'loss.eigen.weight'],
+    ['optimizer.wd', 'optimizer.weightDecay'],
+    ['epochs', 'train.epochs'],
+  ])('without a field %s is refused with the suggestion %s, wherever that is', async (key, suggestion) => {
+    expect(await refusal('{ "name": "x" }', `${key}=1`)).toMatch(
+      new RegExp(`--set ${key}: unknown key; did you mean "${suggestion}"\\?`),
+    )
+  })
+
+  it('names no far-fetched suggestion for a short key', async () => {
+    expect(await refusal('{ "name": "x" }', 'a=1')).toContain('unknown key; known here: $schema, name')
+  })
+
+  it.each([
+    [
+      'model.batchNorm=latent',
+      'model.batchNorm: must be "none" or "encoder" or "all", or a list of layers like',
+    ],
+    [
+      'model.batchNorm={"a":1}',
+      'model.batchNorm: must be "none" or "encoder" or "all", or a list of layers like',
+    ],
+    ['loss.eigen.layers=latnt', 'must be "latent" or "hidden" or "all", or a list of layers like'],
+    ['loss.eigen.layers=["latent",1]', 'loss.eigen.layers.1: must be a string (got 1)'],
+    ['model.activation=tanh', 'or "silu", or {"kind": "leaky-relu", "slope": 0.2} (got "tanh")'],
+    ['model.activation={"kind":"relu"}', 'or "silu", or {"kind": "leaky-relu", "slope": 0.2} (got {"kind"'],
+    ['model.activation={"kind":"leaky-relu","slope":2}', 'model.activation.slope: must be under 1 (got 2)'],
+    ['optimizer.averaging=ema', 'must be {"kind": "ema", "decay": 0.998} or null (got "ema")'],
+    ['optimizer.learningRate=cosine', 'must be a number, or a schedule like {"from": 0.01,'],
+    [
+      'optimizer.learningRate.to=0',
+      '--set optimizer.learningRate.to: optimizer.learningRate.from: is missing',
+    ],
+    ['optimizer.momentum=0.9', 'is not a field of the kind "adam", only of "sgd"'],
+  ])('with a value of the wrong form is refused with all forms: %s', async (setting, message) => {
+    expect(await refusal('{ "name": "x", "loss": { "eigen": {} } }', setting)).toContain(message)
   })
 
   it('is refused if it is nested too deeply', async () => {
@@ -213,7 +260,10 @@ describe('train with a mistake on the command line', () => {
   const eigen = join(configs, 'eigen.json')
   it.each([
     [['train', '--config', 'missing.json'], 'missing.json: cannot read the config: does not exist'],
-    [['train', '--config', eigen, '--epochs', '-3'], '--epochs: train.epochs: must be at least 1 (got -3)'],
+    [
+      ['train', '--config', eigen, '--epochs', '-3'],
+      'this config cannot be used\n  --epochs: must be at least 1 (got -3)\n',
+    ],
     [['train', '--config', eigen, '--seed', 'x'], '--seed: must be a number (got "x")'],
     [['train', '--config', eigen, '--set', 'train.epochs'], '--set: expected path=value'],
     [

@@ -255,7 +255,7 @@ describe('a mistake in a search', () => {
     )
     expect(stderr.trimEnd().split('\n').length).toBe(1 + 4)
     expect(stderr).toMatch(
-      / {2}\d+:\d+ search\.space\.optimizer\.lr: unknown key; known here: kind, .* \(variants none, eigen\)\n/,
+      / {2}\d+:\d+ search\.space\.optimizer\.lr: unknown key; did you mean "learningRate"\? \(variants none, eigen\)\n/,
     )
     expect(stderr).toContain('search.space.optimizer.beta1: must be under 1 (got 2) (variants none, eigen)\n')
     expect(stderr).toContain(

@@ -5,6 +5,7 @@ import { layerPositions } from '../eigen-losses/layers.js'
 import { hasBatchNorm, innerLayerNames, innerWidths, positionOf } from '../model/architecture.js'
 import { type JsonPath, valueAt, withValue } from './json.js'
 import { describeIssue, type Mistake, unionOptions, withinBranch } from './mistakes.js'
+import { overlaps } from './paths.js'
 import { type Config, configSchema } from './schema.js'
 
 export type Checked =
@@ -57,13 +58,11 @@ function mistakesBeside(input: unknown, issues: Issues): readonly Mistake[] {
 
 function brokenRules(config: Config, wrong: readonly JsonPath[]): readonly Mistake[] {
   const isWrong = (field: string) =>
-    wrong.some((path) => isWithin(path.join('.'), field) || isWithin(field, path.join('.')))
+    overlaps(
+      field,
+      wrong.map((path) => path.join('.')),
+    )
   return rules.filter(({ fields }) => !fields.some(isWrong)).flatMap(({ mistakes }) => mistakes(config))
-}
-
-/** Returns whether a path equals another or lies below it. */
-function isWithin(path: string, other: string): boolean {
-  return `${path}.`.startsWith(`${other}.`)
 }
 
 /** Returns a copy without the field; for an element of a list, without the whole list. */

@@ -2,8 +2,8 @@ import { eigenLossSchema } from '../eigen-losses/index.js'
 import { usageError } from '../errors.js'
 import { checkConfig } from './check.js'
 import { readExtended, type SetFields } from './extends.js'
-import { type JsonDocument, valueAt, withValue } from './json.js'
-import type { Mistake } from './mistakes.js'
+import { type JsonDocument, type JsonPath, valueAt, withValue } from './json.js'
+import { type Mistake, missing } from './mistakes.js'
 import { type Config, optimizerSchema } from './schema.js'
 
 /** A value from the command line for one field of the config. */
@@ -91,24 +91,22 @@ export function resolveConfig({ document }: ConfigFile, overrides: readonly Over
 }
 
 /** Prefixes a mistake with its location, "3:12 data.noise", or with the flag that set the value. */
-function withLocation(
-  { path, problem }: Mistake,
-  document: JsonDocument,
-  overrides: readonly Override[],
-): string {
+function withLocation(mistake: Mistake, document: JsonDocument, overrides: readonly Override[]): string {
+  const { path, problem } = mistake
   const name = path.length === 0 ? '(the whole file)' : path.join('.')
-  const setter = overrides.findLast((override) => isSetBy(override, path, document))
+  const setter = overrides.findLast((override) => isSetBy(override, mistake, document))
   if (setter === undefined) return `${document.locationOf(path)} ${name}: ${problem}`
-  return setter.flag.endsWith(name) ? `${setter.flag}: ${problem}` : `${setter.flag}: ${name}: ${problem}`
+  const isWhole = setter.path.join('.') === name
+  return isWhole ? `${setter.flag}: ${problem}` : `${setter.flag}: ${name}: ${problem}`
 }
 
-/** Returns whether an override set the value at a path, or created an object along it. */
-function isSetBy({ path: set }: Override, path: Mistake['path'], document: JsonDocument): boolean {
-  const shared = set.slice(0, path.length)
-  return (
-    shared.every((key, depth) => key === String(path[depth])) &&
-    (set.length <= path.length || !document.has(path))
-  )
+/** Returns whether an override set the value of a mistake, or created the object that it is, or that lacks a field. */
+function isSetBy({ path: set }: Override, { path, problem }: Mistake, document: JsonDocument): boolean {
+  const startsWith = (whole: JsonPath, start: JsonPath) =>
+    start.every((key, depth) => String(key) === String(whole[depth]))
+  if (startsWith(path, set)) return true
+  const object = problem === missing ? path.slice(0, -1) : path
+  return object.length > 0 && startsWith(set, object) && !document.has(object)
 }
 
 /** The field names of each kind of eigen loss and of optimiser. Their kinds have different names. */

@@ -21,8 +21,7 @@ function scheduleSchema(bound: z.ZodNumber) {
 export function scheduledSchema(bound: z.ZodNumber) {
   const example = '{"from": 0.01, "to": 0.001, "shape": "cosine", "epochs": 10}'
   return z.union([bound, scheduleSchema(bound)], {
-    error: ({ input }) =>
-      typeof input === 'object' ? `must be a number, or a schedule like ${example}` : 'must be a number',
+    error: `must be a number, or a schedule like ${example}`,
   })
 }
 
