@@ -103,9 +103,9 @@ const loss = z.strictObject({
 })
 
 const optimizerFields = {
-  learningRate: scheduledSchema(z.number().gt(0))
+  learningRate: scheduledSchema(z.number().gt(0), z.number().min(0))
     .default(0.005)
-    .describe('A number, or a schedule over the first epochs.'),
+    .describe('A number, or a schedule over the first epochs, which may end at 0.'),
   warmup: z
     .int()
     .min(0)

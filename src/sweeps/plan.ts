@@ -4,9 +4,9 @@ import { closest, distance } from 'fastest-levenshtein'
 import { armName, baselineArm } from '../config/arm-name.js'
 import type { Override } from '../config/load.js'
 import { type ConfigFile, readConfigFile, resolveConfig } from '../config/load.js'
-import { scheduleWarnings } from '../config/schedule-warnings.js'
 import type { Config } from '../config/schema.js'
 import type { SweepFile } from '../config/sweep.js'
+import { configWarnings } from '../config/warnings.js'
 import { EigenaeError, usageError } from '../errors.js'
 import { count, thousands } from '../text/format.js'
 import { spaceMistakes } from './check-space.js'
@@ -74,7 +74,7 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
   const notes = [
     ...[...files].flatMap(([variant, file]) => addedLossNotes(variant, file, sweep, overrides)),
     ...[...trials].flatMap(([variant, each]) => repeatedTrialNotes(variant, each, sweep)),
-    ...new Set(arms.flatMap(({ arm, config }) => scheduleNotes(arm, config))),
+    ...new Set(arms.flatMap(({ arm, config }) => configNotes(arm, config))),
   ]
   return { sweep, arms: arms.map(({ arm }) => arm), runs, notes }
 }
@@ -168,9 +168,9 @@ function resolveArm(
 }
 
 /** The notes name the variant, so that its arms share them. */
-function scheduleNotes({ name }: Arm, config: Config): readonly string[] {
+function configNotes({ name }: Arm, config: Config): readonly string[] {
   const [variant] = name.split(',')
-  return scheduleWarnings(config).map((warning) => `variants.${variant}: ${warning}`)
+  return configWarnings(config).map((warning) => `variants.${variant}: ${warning}`)
 }
 
 /** Notes that an axis of an eigen loss adds one to a config without: a baseline would no longer be one. */

@@ -1,4 +1,4 @@
-import { scheduleWarnings } from '../config/schedule-warnings.js'
+import { configWarnings } from '../config/warnings.js'
 import { type Config, devices } from '../config/schema.js'
 import { absoluteSource, type DataSet } from '../data/load.js'
 import { type Selection, selectEngine } from '../engines/select.js'
@@ -105,7 +105,7 @@ async function trainInto(
       host.note(`${folder}: lengthening the run from ${found!.record!.epochs} to ${epochs} epochs`)
     const warning = spectrumWarning(config, data)
     if (warning !== null) host.note(`note: ${warning}: raise spectrum.images`)
-    for (const each of scheduleWarnings(config)) host.note(`warning: ${each}`)
+    for (const each of configWarnings(config)) host.note(`warning: ${each}`)
     const point = use === 'resume' ? await resumePoint(files, config, found, earlier, host.note) : null
     const { engine } = selection
     await executeRun({ config, data, engine, threads, files, facts, point, ...session })

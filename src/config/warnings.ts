@@ -2,8 +2,8 @@ import { eigenLossesOf } from '../eigen-losses/index.js'
 import type { ScheduledConfig } from './schedule.js'
 import type { Config } from './schema.js'
 
-/** Returns a warning for each schedule that training ends before. */
-export function scheduleWarnings({ loss, optimizer, train }: Config): readonly string[] {
+/** Returns what may not be intended in a valid config, one warning per line. */
+export function configWarnings({ loss, optimizer, train }: Config): readonly string[] {
   const isList = Array.isArray(loss.eigen)
   const schedules: readonly (readonly [path: string, value: ScheduledConfig])[] = [
     ['optimizer.learningRate', optimizer.learningRate],
@@ -11,9 +11,16 @@ export function scheduleWarnings({ loss, optimizer, train }: Config): readonly s
       ({ weight }, index) => [`loss.eigen${isList ? `.${index}` : ''}.weight`, weight] as const,
     ),
   ]
-  return schedules.flatMap(([path, value]) =>
+  const lengths = schedules.flatMap(([path, value]) =>
     typeof value === 'number' || value.epochs <= train.epochs
       ? []
       : [`${path}: the schedule is ${value.epochs} epochs long, the training only ${train.epochs}`],
   )
+  return [...lengths, ...restWarnings(optimizer.learningRate, train.epochs)]
+}
+
+/** Warns of a learning rate that reaches 0 before the training ends. */
+function restWarnings(rate: ScheduledConfig, epochs: number): readonly string[] {
+  if (typeof rate === 'number' || rate.to > 0 || rate.epochs >= epochs) return []
+  return [`optimizer.learningRate: is 0 after ${rate.epochs} of ${epochs} epochs; the others train nothing`]
 }
