@@ -50,6 +50,23 @@ describe('an arm of a sweep', () => {
     expect((await run('compare', 'runs/grid')).stdout).toBe(made.stdout)
   })
 
+  it('lacks the values that its variant does not take', async () => {
+    const fixed = ['loss.eigen', 'optimizer']
+    const variants = { none: { config: 'none.json', fixed }, eigen: 'eigen.json' }
+    const grid = { 'loss.eigen.weight': [1, 0.3], 'optimizer.learningRate': [0.01] }
+    expect((await sweep(sweepFile('apart', { variants, grid }))).code).toBe(0)
+    expect(readJson(scratch('runs/apart/sweep.json')).fixed).toEqual({ none: fixed })
+    const { labels, groups, stderr } = await compare('runs/apart')
+    expect(labels).toEqual(['none', 'eigen weight=0.3 learningRate=0.01', 'eigen weight=1 learningRate=0.01'])
+    expect(groups.map(({ settings }) => settings)).toEqual([
+      {},
+      { 'loss.eigen.weight': 0.3, 'optimizer.learningRate': 0.01 },
+      { 'loss.eigen.weight': 1, 'optimizer.learningRate': 0.01 },
+    ])
+    // The learning rate differs on purpose.
+    expect(stderr).toBe('')
+  })
+
   it('has the same name if it is compared alone, and is found by that name', async () => {
     const arm = (weight: number, rate: number) =>
       `runs/grid/eigen,loss.eigen.weight=${weight},optimizer.learningRate=${rate}`

@@ -183,6 +183,23 @@ describe('a config', () => {
     ])
   })
 
+  it('has a field set in an eigen loss or an average only if it has one, or if the kind is set, too', async () => {
+    const text = '{ "name": "x" }'
+    for (const [field, object] of [
+      ['loss.eigen.weight=0.5', 'loss.eigen'],
+      ['loss.eigen.0.weight=0.5', 'loss.eigen'],
+      ['optimizer.averaging.decay=0.9', 'optimizer.averaging'],
+    ] as const)
+      expect((await refusal(text, field)).split('\n').slice(1)).toEqual([
+        `  --set ${field.split('=')[0]}: the config has no ${object}; set ${object}.kind as well to add one`,
+      ])
+    const removed = '{ "name": "x", "loss": { "eigen": { "kind": "entropy" } } }'
+    expect(await refusal(removed, 'loss.eigen=null', 'loss.eigen.weight=2')).toContain('has no loss.eigen;')
+    const settings = ['loss.eigen.weight=0.5', 'loss.eigen.kind=entropy'].map(parseSetting)
+    const { loss } = await loadConfig(join(configs, 'baseline.json'), settings)
+    expect(loss.eigen).toMatchObject({ kind: 'entropy', weight: 0.5 })
+  })
+
   it.each([
     ['lr', 'optimizer.learningRate'],
     ['learning_rate', 'optimizer.learningRate'],
@@ -269,6 +286,10 @@ describe('train with a mistake on the command line', () => {
     [
       ['train', '--config', eigen, '--set', 'los.eigen=3'],
       '--set los.eigen: los: unknown key; did you mean "loss"?',
+    ],
+    [
+      ['train', '--config', join(configs, 'baseline.json'), '--set', 'loss.eigen.weight=2'],
+      '--set loss.eigen.weight: the config has no loss.eigen; set loss.eigen.kind as well to add one\n',
     ],
     [['train', '--config', eigen, '--threads', '0'], '--threads: must be a whole number from 1'],
     [['train', '--config', eigen, '--resume', '--overwrite'], 'choose one of --resume and --overwrite'],

@@ -77,9 +77,9 @@ const comparedPaths = /^(loss|model)\./
 
 function differencesBetween(arms: readonly ArmRuns[]): readonly string[] {
   const paths = differingPaths(arms.map(({ runs }) => fieldsOf(runs[0]!.config)))
-  const searched = searchedPaths(arms)
+  const swept = sweptPaths(arms)
   const isIntended = (path: string) =>
-    !comparabilityPaths.test(path) && (searched.has(path) || isNamedInFolders(path, arms))
+    !comparabilityPaths.test(path) && (swept.has(path) || isNamedInFolders(path, arms))
   const unexpected = paths.filter((path) => !comparedPaths.test(path) && !isIntended(path))
   const isOnlyDifference = paths.length === 1 && !comparabilityPaths.test(paths[0]!)
   const files = differingPaths(arms.map(({ runs }) => dataFiles(runs[0]!)))
@@ -96,9 +96,10 @@ function differencesBetween(arms: readonly ArmRuns[]): readonly string[] {
   ]
 }
 
-/** Returns the config paths that a search sets if it made all arms. */
-function searchedPaths(arms: readonly ArmRuns[]): ReadonlySet<string> {
-  return new Set([...(commonSweep(arms)?.searched.values() ?? [])].flat())
+/** Returns the config paths that a sweep sets if it made all arms. */
+function sweptPaths(arms: readonly ArmRuns[]): ReadonlySet<string> {
+  const sweep = commonSweep(arms)
+  return new Set(sweep === null ? [] : [...sweep.grid.keys(), ...[...sweep.searched.values()].flat()])
 }
 
 /** Returns whether the field is one that a sweep's grid varies: it names its arms by these fields. */

@@ -81,8 +81,16 @@ const setFields: SetFields = (config, fields) => {
   return applyOverrides(withoutOldKinds(config, overrides), overrides).value
 }
 
-export function resolveConfig({ document }: ConfigFile, overrides: readonly Override[]): Resolution {
-  const { value, mistakes } = applyOverrides(withoutOldKinds(document.value, overrides), overrides)
+/**
+ * Returns the config of a file with overrides, or all mistakes in it.
+ * @param advice the end of a message about a field of an object that the config lacks
+ */
+export function resolveConfig(
+  { document }: ConfigFile,
+  overrides: readonly Override[],
+  advice = '',
+): Resolution {
+  const { value, mistakes } = applyOverrides(withoutOldKinds(document.value, overrides), overrides, advice)
   const checked = checkConfig(value)
   if (checked.kind === 'config' && mistakes.length === 0) return checked
   const inFields = checked.kind === 'mistakes' ? checked.mistakes : []
@@ -148,16 +156,38 @@ interface OverrideResult {
 }
 
 /** Returns a copy of `config` with the overrides in it; a later one wins. */
-function applyOverrides(config: unknown, overrides: readonly Override[]): OverrideResult {
+function applyOverrides(config: unknown, overrides: readonly Override[], advice = ''): OverrideResult {
   return overrides.reduce<OverrideResult>(
     ({ value, mistakes }, { path, value: leaf, flag }) => {
-      const reason = invalidPathReason(value, path)
+      const reason = missingObjectReason(value, path, overrides, advice) ?? invalidPathReason(value, path)
       return reason === null
         ? { value: withValue(value, path, leaf), mistakes }
         : { value, mistakes: [...mistakes, `${flag}: ${reason}`] }
     },
     { value: config, mistakes: [] },
   )
+}
+
+/** Objects that a config may lack, and that a field of them would add to it. */
+const optionalObjects: readonly JsonPath[] = [
+  ['loss', 'eigen'],
+  ['optimizer', 'averaging'],
+]
+
+/** Returns the problem of a field whose object the config lacks, null if another override names the object's kind. */
+function missingObjectReason(
+  config: unknown,
+  path: readonly string[],
+  overrides: readonly Override[],
+  advice: string,
+): string | null {
+  const object = optionalObjects.find(
+    (each) => each.length < path.length && each.every((key, depth) => key === path[depth]),
+  )
+  if (object === undefined || (valueAt(config, object) ?? null) !== null) return null
+  const name = object.join('.')
+  if (overrides.some((each) => each.path.join('.') === `${name}.kind`)) return null
+  return `the config has no ${name}; set ${name}.kind as well to add one${advice}`
 }
 
 /** Returns why a config cannot have a field at a path, null if it can. */

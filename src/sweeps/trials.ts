@@ -1,4 +1,4 @@
-import type { Override } from '../config/load.js'
+import { type ConfigFile, type Override, type Resolution, resolveConfig } from '../config/load.js'
 import type { Axis, Search } from '../config/search.js'
 import { haltonAxis } from './halton.js'
 
@@ -47,8 +47,15 @@ export function trialsOf(search: Search | null, variant: string): Trials | null 
   return { trials, repeated: search.trials - trials.length }
 }
 
-export function overrideOf({ path, value, flag }: SweepSetting): Override {
-  return { path: path.split('.'), value, flag }
+/** Returns the config of an arm, but for the seed. */
+export function resolveSettings(
+  file: ConfigFile,
+  overrides: readonly Override[],
+  settings: readonly SweepSetting[],
+): Resolution {
+  const ofSettings = settings.map(({ path, value, flag }) => ({ path: path.split('.'), value, flag }))
+  const advice = ', or keep the variant out with "fixed"'
+  return resolveConfig(file, [...overrides, ...ofSettings], advice)
 }
 
 /** Returns the values at the ends of an axis: if a config accepts them, it accepts those between. */
