@@ -67,6 +67,24 @@ describe('an arm of a sweep', () => {
     expect(stderr).toBe('')
   })
 
+  it('is named by compare if its eigen loss has no effect, and its run can be trained again', async () => {
+    const grid = {
+      'model.widths': [
+        [784, 8, 2],
+        [784, 8, 4],
+      ],
+    }
+    expect((await sweep(sweepFile('widths', { variants: { eigen: 'eigen.json' }, grid }))).code).toBe(0)
+    const { stderr } = await compare('runs/widths')
+    expect(stderr).toContain(
+      'warning: runs/widths/eigen,model.widths=784-8-2: loss.eigen: has no effect on latent (width 2), where top-k with k = 2 is constant\n',
+    )
+    expect(stderr.match(/no effect/g)?.length).toBe(1)
+    const folder = 'runs/widths/eigen,model.widths=784-8-2/seed-0'
+    const again = await run('train', '--config', `${folder}/config.json`, '--out', folder, '--resume')
+    expect([again.code, again.stderr]).toEqual([0, `${folder}: already complete\n`])
+  })
+
   it('has the same name if it is compared alone, and is found by that name', async () => {
     const arm = (weight: number, rate: number) =>
       `runs/grid/eigen,loss.eigen.weight=${weight},optimizer.learningRate=${rate}`

@@ -171,6 +171,21 @@ describe('a schedule', () => {
   })
 })
 
+describe('a negative weight', () => {
+  const warning = (path: string) => `${path}: is negative, so training raises the loss instead of lowering it`
+
+  it('gives a warning, in a schedule and in a list as well', async () => {
+    const course = { from: 1, to: -0.5, shape: 'linear', epochs: 5 }
+    expect(configWarnings(await load(eigen({ kind: 'entropy', weight: -1 })))).toEqual([
+      warning('loss.eigen.weight'),
+    ])
+    expect(
+      configWarnings(await load(eigen([{ kind: 'entropy' }, { kind: 'variance', weight: course }]))),
+    ).toEqual([warning('loss.eigen.1.weight')])
+    expect(configWarnings(await load(eigen({ kind: 'entropy', weight: 0 })))).toEqual([])
+  })
+})
+
 describe('the optimiser', () => {
   it('has the fields of its kind only', async () => {
     expect(await mistakes({ optimizer: { kind: 'sgd', beta1: 0.5 } })).toEqual([

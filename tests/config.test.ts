@@ -130,7 +130,7 @@ describe('a config', () => {
     ],
     [
       '{ "name": "x", "loss": { "eigen": { "k": 11 } } }',
-      "loss.eigen.k: must be at most 10, the latent's width",
+      "loss.eigen.k: must be under 10, the latent's width",
     ],
     [
       '{ "name": "x", "loss": { "eigen": { "kind": "max" } } }',
@@ -290,6 +290,10 @@ describe('train with a mistake on the command line', () => {
     [
       ['train', '--config', join(configs, 'baseline.json'), '--set', 'loss.eigen.weight=2'],
       '--set loss.eigen.weight: the config has no loss.eigen; set loss.eigen.kind as well to add one\n',
+    ],
+    [
+      ['train', '--config', eigen, '--set', 'loss.eigen.k=10'],
+      'loss.eigen: has no effect on latent (width 10), where top-k with k = 10 is constant\n',
     ],
     [['train', '--config', eigen, '--threads', '0'], '--threads: must be a whole number from 1'],
     [['train', '--config', eigen, '--resume', '--overwrite'], 'choose one of --resume and --overwrite'],

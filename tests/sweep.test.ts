@@ -114,6 +114,44 @@ describe('the plan of a sweep', () => {
     expect(alone.stderr).toContain('--set loss.eigen.kind: is fixed in every variant of the sweep file\n')
   })
 
+  it('refuses an eigen loss without effect that a user wrote, and names the arms of a grid of widths', async () => {
+    const grid = {
+      'model.widths': [
+        [784, 8, 2],
+        [784, 8, 4],
+        [784, 12, 2],
+      ],
+    }
+    const { code, stderr } = await sweep(file('widths', { grid }), '--dry-run')
+    expect([code, stderr.match(/^note: .*$/gm)]).toEqual([
+      0,
+      [
+        'note: eigen,model.widths=784-8-2, eigen,model.widths=784-12-2: loss.eigen: has no effect on latent (width 2), where top-k with k = 2 is constant',
+      ],
+    ])
+    const set = await sweep(file('widths', {}), '--dry-run', '--set', 'model.widths=[784,8,2]')
+    expect([set.code, set.stderr]).toEqual([
+      0,
+      expect.stringContaining('note: eigen: loss.eigen: has no effect'),
+    ])
+    const own = writeJson(scratch('own.json'), {
+      name: 'own',
+      model: { widths: [784, 8, 2] },
+      loss: { eigen: {} },
+    })
+    const written = await sweep(file('written', { variants: { own } }), '--dry-run')
+    expect([written.code, written.stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        'loss.eigen: has no effect on latent (width 2), where top-k with k = 2 is constant\n',
+      ),
+    ])
+    const inGrid = await sweep(
+      file('widths', { variants: { eigen: 'eigen.json' }, grid: { 'loss.eigen.k': [2, 4] } }),
+    )
+    expect([inGrid.code, inGrid.stderr]).toEqual([2, expect.stringContaining('where top-k with k = 4 is')])
+  })
+
   it('rejects a --set of a field that the sweep file sets', async () => {
     const config = file('overruled', { grid: { 'train.batchSize': [20, 50] }, seeds: [0] })
     const { code, stderr } = await sweep(config, '--dry-run', '--set', 'train.batchSize=7', '--set', 'seed=3')

@@ -1,4 +1,6 @@
 import { basename } from 'node:path'
+import { configSchema } from '../config/schema.js'
+import { effectWarnings } from '../config/warnings.js'
 import { latentDimension } from '../model/architecture.js'
 import { metricOf, metrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
@@ -17,6 +19,7 @@ export function warningsOf(arms: readonly ArmRuns[], dropped: readonly ArmRuns[]
     ...arms.flatMap(({ runs }) => runs.flatMap(missingRows)),
     ...arms.flatMap(missingMetrics),
     ...arms.flatMap(tooFewSpectrumImages),
+    ...arms.flatMap(lossesWithoutEffect),
     ...differencesBetween(arms),
     ...arms.flatMap(({ name, leftOut }) => leftOut.map((run) => incompleteText(run, name))),
     ...arms.flatMap(({ name, unusable }) => unusable.map((run) => unusableText(run, name))),
@@ -68,6 +71,12 @@ function tooFewSpectrumImages({ name, runs }: ArmRuns): readonly string[] {
   const { model, spectrum } = runs[0]!.config
   const warning = tooFewImages(spectrum.images, latentDimension(model), spectrum.center)
   return warning === null ? [] : [`${name}: ${warning}`]
+}
+
+/** A config of another version may have losses that this one does not know. */
+function lossesWithoutEffect({ name, runs }: ArmRuns): readonly string[] {
+  const { data } = configSchema.safeParse(runs[0]!.config)
+  return data === undefined ? [] : effectWarnings(data).map((warning) => `${name}: ${warning}`)
 }
 
 // If these fields differ, the metrics of the arms do not measure the same quantity.

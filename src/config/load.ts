@@ -1,6 +1,6 @@
 import { eigenLossSchema } from '../eigen-losses/index.js'
 import { usageError } from '../errors.js'
-import { checkConfig } from './check.js'
+import { type ConfigOrigin, checkConfig } from './check.js'
 import { readExtended, type SetFields } from './extends.js'
 import { type JsonDocument, type JsonPath, valueAt, withValue } from './json.js'
 import { type Mistake, missing } from './mistakes.js'
@@ -51,8 +51,12 @@ export type Resolution =
  * Returns the config of a file with overrides from the command line, every field filled in.
  * @throws one usage error that lists every mistake, each with its location in the file or its flag.
  */
-export async function loadConfig(file: string, overrides: readonly Override[] = []): Promise<Config> {
-  return validConfig(await readConfigFile(file), overrides)
+export async function loadConfig(
+  file: string,
+  overrides: readonly Override[] = [],
+  origin: ConfigOrigin = 'written',
+): Promise<Config> {
+  return validConfig(await readConfigFile(file), overrides, origin)
 }
 
 /** Does the same for a config that a script holds as an object. Its mistakes have no location, only a path. */
@@ -62,11 +66,11 @@ export function objectConfig(value: unknown, overrides: readonly Override[] = []
     has: (path) => valueAt(value, path) !== undefined,
     locationOf: () => 'field',
   }
-  return validConfig({ file: 'config', document }, overrides)
+  return validConfig({ file: 'config', document }, overrides, 'written')
 }
 
-function validConfig(file: ConfigFile, overrides: readonly Override[]): Config {
-  const resolution = resolveConfig(file, overrides)
+function validConfig(file: ConfigFile, overrides: readonly Override[], origin: ConfigOrigin): Config {
+  const resolution = resolveConfig(file, overrides, origin)
   if (resolution.kind === 'config') return resolution.config
   throw usageError({ problem: 'this config cannot be used', subject: file.file, details: resolution.lines })
 }
@@ -88,10 +92,11 @@ const setFields: SetFields = (config, fields) => {
 export function resolveConfig(
   { document }: ConfigFile,
   overrides: readonly Override[],
+  origin: ConfigOrigin,
   advice = '',
 ): Resolution {
   const { value, mistakes } = applyOverrides(withoutOldKinds(document.value, overrides), overrides, advice)
-  const checked = checkConfig(value)
+  const checked = checkConfig(value, origin)
   if (checked.kind === 'config' && mistakes.length === 0) return checked
   const inFields = checked.kind === 'mistakes' ? checked.mistakes : []
   const lines = inFields.map((mistake) => withLocation(mistake, document, overrides))

@@ -8,7 +8,7 @@ import { type ConfigFile, readConfigFile } from '../config/load.js'
 import { isWithin, overlaps } from '../config/paths.js'
 import type { Config } from '../config/schema.js'
 import { gridOf, type SweepFile } from '../config/sweep.js'
-import { configWarnings } from '../config/warnings.js'
+import { configWarnings, effectWarnings } from '../config/warnings.js'
 import { EigenaeError, usageError } from '../errors.js'
 import { count, thousands } from '../text/format.js'
 import { spaceMistakes } from './check-space.js'
@@ -79,6 +79,7 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
     ...[...files].flatMap(([variant, file]) => addedLossNotes(variant, file, sweep, overridesOf(variant))),
     ...[...trials].flatMap(([variant, each]) => repeatedTrialNotes(variant, each, sweep)),
     ...new Set(arms.flatMap(({ arm, config }) => configNotes(arm, config))),
+    ...effectNotes(arms),
   ]
   return { sweep, arms: arms.map(({ arm }) => arm), runs, notes }
 }
@@ -186,6 +187,19 @@ function resolveArm(
 function configNotes({ name }: Arm, config: Config): readonly string[] {
   const [variant] = name.split(',')
   return configWarnings(config).map((warning) => `variants.${variant}: ${warning}`)
+}
+
+/** Notes which arms have an eigen loss without effect: the same network as without it. */
+function effectNotes(arms: readonly { readonly arm: Arm; readonly config: Config }[]): readonly string[] {
+  const names = new Map<string, string[]>()
+  for (const { arm, config } of arms) {
+    for (const warning of effectWarnings(config)) {
+      const others = names.get(warning)
+      if (others === undefined) names.set(warning, [arm.name])
+      else others.push(arm.name)
+    }
+  }
+  return [...names].map(([warning, of]) => `${listOf(of)}: ${warning}`)
 }
 
 /** Notes that a kind that is set for all configs adds an eigen loss to one without: a baseline would no longer be one. */
