@@ -13,6 +13,7 @@ import { EigenaeError, Interruption, usageError } from './errors.js'
 import { checkSettings, type LauncherName, openLauncher } from './launchers/index.js'
 import type { LaunchContext, LauncherSettings } from './launchers/launcher.js'
 import { ownCommand } from './runs/facts.js'
+import { originOf } from './runs/files.js'
 import { runNamed, runsNamedByAll } from './runs/find.js'
 import type { FolderUse } from './runs/open.js'
 import {
@@ -120,7 +121,7 @@ export async function train(options: TrainOptions): Promise<WholeRun> {
   const overrides = overridesOf(options.set)
   const config =
     typeof options.config === 'string'
-      ? await loadConfig(options.config, overrides)
+      ? await loadConfig(options.config, overrides, originOf(options.config))
       : objectConfig(options.config, overrides)
   const folder = options.out ?? join('runs', config.name, `seed-${config.seed}`)
   const { signal, release } = interruptible(options.signal, folder)

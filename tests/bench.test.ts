@@ -48,6 +48,13 @@ describe('eigenae bench', () => {
     expect(measured + (stderr.match(/^not measured: /gm) ?? []).length).toBe(4)
   })
 
+  it('refuses a network that is too large, with the size that is', async () => {
+    const widths = [784, 65_536, 65_536, 10]
+    const { code, stderr } = await eigenae(['bench', '--config', smallConfig({ model: { widths } })])
+    expect(stderr).toContain('model.widths: make 8,694,268,698 parameters; a checkpoint holds')
+    expect(code).toBe(2)
+  })
+
   it('measures only the device of --device', async () => {
     const args = ['--config', smallConfig(), '--epochs', '1', '--device', 'cpu', '--json']
     const { stdout, stderr } = await eigenae(['bench', ...args])

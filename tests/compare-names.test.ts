@@ -50,6 +50,41 @@ describe('an arm of a sweep', () => {
     expect((await run('compare', 'runs/grid')).stdout).toBe(made.stdout)
   })
 
+  it('lacks the values that its variant does not take', async () => {
+    const fixed = ['loss.eigen', 'optimizer']
+    const variants = { none: { config: 'none.json', fixed }, eigen: 'eigen.json' }
+    const grid = { 'loss.eigen.weight': [1, 0.3], 'optimizer.learningRate': [0.01] }
+    expect((await sweep(sweepFile('apart', { variants, grid }))).code).toBe(0)
+    expect(readJson(scratch('runs/apart/sweep.json')).fixed).toEqual({ none: fixed })
+    const { labels, groups, stderr } = await compare('runs/apart')
+    expect(labels).toEqual(['none', 'eigen weight=0.3 learningRate=0.01', 'eigen weight=1 learningRate=0.01'])
+    expect(groups.map(({ settings }) => settings)).toEqual([
+      {},
+      { 'loss.eigen.weight': 0.3, 'optimizer.learningRate': 0.01 },
+      { 'loss.eigen.weight': 1, 'optimizer.learningRate': 0.01 },
+    ])
+    // The learning rate differs on purpose.
+    expect(stderr).toBe('')
+  })
+
+  it('is named by compare if its eigen loss has no effect, and its run can be trained again', async () => {
+    const grid = {
+      'model.widths': [
+        [784, 8, 2],
+        [784, 8, 4],
+      ],
+    }
+    expect((await sweep(sweepFile('widths', { variants: { eigen: 'eigen.json' }, grid }))).code).toBe(0)
+    const { stderr } = await compare('runs/widths')
+    expect(stderr).toContain(
+      'warning: runs/widths/eigen,model.widths=784-8-2: loss.eigen: has no effect on latent (width 2), where top-k with k = 2 is constant\n',
+    )
+    expect(stderr.match(/no effect/g)?.length).toBe(1)
+    const folder = 'runs/widths/eigen,model.widths=784-8-2/seed-0'
+    const again = await run('train', '--config', `${folder}/config.json`, '--out', folder, '--resume')
+    expect([again.code, again.stderr]).toEqual([0, `${folder}: already complete\n`])
+  })
+
   it('has the same name if it is compared alone, and is found by that name', async () => {
     const arm = (weight: number, rate: number) =>
       `runs/grid/eigen,loss.eigen.weight=${weight},optimizer.learningRate=${rate}`

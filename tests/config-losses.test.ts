@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../src/config/load.js'
-import { scheduleWarnings } from '../src/config/schedule-warnings.js'
 import type { Config } from '../src/config/schema.js'
 import { configText } from '../src/config/text.js'
+import { configWarnings } from '../src/config/warnings.js'
 import { EigenaeError } from '../src/errors.js'
 import { learningRateAt, valueAt } from '../src/model/schedule.js'
 import { trainerSpec } from '../src/training/spec.js'
@@ -58,7 +58,7 @@ describe('the layers of an eigen loss', () => {
       'loss.eigen.layers.1: must not name the layer latent again (got "encoder.3")',
     ])
     expect(await mistakes(layers('decoder'))).toEqual([
-      'loss.eigen.layers: must be "latent" or "hidden" or "all" (got "decoder")',
+      'loss.eigen.layers: must be "latent" or "hidden" or "all", or a list of layers like ["encoder.1", "latent"] (got "decoder")',
     ])
   })
 
@@ -127,8 +127,14 @@ describe('a schedule', () => {
     expect(await rate({ shape: 'cosin' })).toEqual([
       expect.stringContaining('optimizer.learningRate.shape: must be "exponential" or "linear"'),
     ])
-    expect(await rate({ to: 0, shape: 'linear' })).toEqual([
-      'optimizer.learningRate.to: must be over 0 (got 0)',
+    expect(await rate({ to: 0 })).toEqual([
+      'optimizer.learningRate.shape: must not be "exponential" unless from and to are both over 0, or both under 0 (got "exponential")',
+    ])
+    expect(await rate({ to: -1, shape: 'linear' })).toEqual([
+      'optimizer.learningRate.to: must be at least 0 (got -1)',
+    ])
+    expect(await rate({ from: 0, shape: 'linear' })).toEqual([
+      'optimizer.learningRate.from: must be over 0 (got 0)',
     ])
     expect(await rate({ till: 3 })).toEqual([
       expect.stringContaining('optimizer.learningRate.till: unknown key'),
@@ -142,12 +148,41 @@ describe('a schedule', () => {
     ])
   })
 
+  it.each(['cosine', 'linear', 'step'] as const)(
+    'of shape %s may take the learning rate to 0',
+    async (shape) => {
+      const config = await load({ optimizer: { learningRate: { from: 0.1, to: 0, shape, epochs: 2 } } })
+      const { learningRate } = trainerSpec(config, 640, 1).optimizer
+      expect([19, 20, 1000].map((step) => valueAt(learningRate, step))).toEqual([expect.any(Number), 0, 0])
+      expect(valueAt(learningRate, 19)).toBeGreaterThan(0)
+      expect(configWarnings(config)).toEqual([
+        'optimizer.learningRate: is 0 after 2 of 10 epochs; the others train nothing',
+      ])
+      expect(configWarnings({ ...config, train: { ...config.train, epochs: 2 } })).toEqual([])
+    },
+  )
+
   it('that is longer than the training gives a warning', async () => {
     const config = await load({ optimizer: { learningRate: schedule }, train: { epochs: 1 } })
-    expect(scheduleWarnings(config)).toEqual([
+    expect(configWarnings(config)).toEqual([
       'optimizer.learningRate: the schedule is 2 epochs long, the training only 1',
     ])
-    expect(scheduleWarnings(await load({ optimizer: { learningRate: schedule } }))).toEqual([])
+    expect(configWarnings(await load({ optimizer: { learningRate: schedule } }))).toEqual([])
+  })
+})
+
+describe('a negative weight', () => {
+  const warning = (path: string) => `${path}: is negative, so training raises the loss instead of lowering it`
+
+  it('gives a warning, in a schedule and in a list as well', async () => {
+    const course = { from: 1, to: -0.5, shape: 'linear', epochs: 5 }
+    expect(configWarnings(await load(eigen({ kind: 'entropy', weight: -1 })))).toEqual([
+      warning('loss.eigen.weight'),
+    ])
+    expect(
+      configWarnings(await load(eigen([{ kind: 'entropy' }, { kind: 'variance', weight: course }]))),
+    ).toEqual([warning('loss.eigen.1.weight')])
+    expect(configWarnings(await load(eigen({ kind: 'entropy', weight: 0 })))).toEqual([])
   })
 })
 

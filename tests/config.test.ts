@@ -130,7 +130,7 @@ describe('a config', () => {
     ],
     [
       '{ "name": "x", "loss": { "eigen": { "k": 11 } } }',
-      "loss.eigen.k: must be at most 10, the latent's width",
+      "loss.eigen.k: must be under 10, the latent's width",
     ],
     [
       '{ "name": "x", "loss": { "eigen": { "kind": "max" } } }',
@@ -178,9 +178,73 @@ describe('a config', () => {
       'model.widths.2: must be a number (got "a")',
       'model.widths: must start with 784, the pixels of an image (got [100,0,"a"])',
       'loss.eigen.k: must be at least 1 (got 0)',
-      'loss.eigen.weight: must be a number (got "1")',
+      'loss.eigen.weight: must be a number, or a schedule like {"from": 0.01, "to": 0.001, "shape": "cosine", "epochs": 10} (got "1")',
       'loss.eigen.centre: unknown key; did you mean "center"?',
     ])
+  })
+
+  it('has a field set in an eigen loss or an average only if it has one, or if the kind is set, too', async () => {
+    const text = '{ "name": "x" }'
+    for (const [field, object] of [
+      ['loss.eigen.weight=0.5', 'loss.eigen'],
+      ['loss.eigen.0.weight=0.5', 'loss.eigen'],
+      ['optimizer.averaging.decay=0.9', 'optimizer.averaging'],
+    ] as const)
+      expect((await refusal(text, field)).split('\n').slice(1)).toEqual([
+        `  --set ${field.split('=')[0]}: the config has no ${object}; set ${object}.kind as well to add one`,
+      ])
+    const removed = '{ "name": "x", "loss": { "eigen": { "kind": "entropy" } } }'
+    expect(await refusal(removed, 'loss.eigen=null', 'loss.eigen.weight=2')).toContain('has no loss.eigen;')
+    const settings = ['loss.eigen.weight=0.5', 'loss.eigen.kind=entropy'].map(parseSetting)
+    const { loss } = await loadConfig(join(configs, 'baseline.json'), settings)
+    expect(loss.eigen).toMatchObject({ kind: 'entropy', weight: 0.5 })
+  })
+
+  it.each([
+    ['lr', 'optimizer.learningRate'],
+    ['learning_rate', 'optimizer.learningRate'],
+    ['optimizer.lr', 'learningRate'],
+    ['train.lr', 'optimizer.learningRate'],
+    ['batchsize', 'train.batchSize'],
+    ['bs', 'train.batchSize'],
+    ['noise', 'data.noise'],
+    ['nosie', 'data.noise'],
+    ['loss.weight', 'loss.eigen.weight'],
+    ['optimizer.wd', 'optimizer.weightDecay'],
+    ['epochs', 'train.epochs'],
+  ])('without a field %s is refused with the suggestion %s, wherever that is', async (key, suggestion) => {
+    expect(await refusal('{ "name": "x" }', `${key}=1`)).toMatch(
+      new RegExp(`--set ${key}: unknown key; did you mean "${suggestion}"\\?`),
+    )
+  })
+
+  it('names no far-fetched suggestion for a short key', async () => {
+    expect(await refusal('{ "name": "x" }', 'a=1')).toContain('unknown key; known here: $schema, name')
+  })
+
+  it.each([
+    [
+      'model.batchNorm=latent',
+      'model.batchNorm: must be "none" or "encoder" or "all", or a list of layers like',
+    ],
+    [
+      'model.batchNorm={"a":1}',
+      'model.batchNorm: must be "none" or "encoder" or "all", or a list of layers like',
+    ],
+    ['loss.eigen.layers=latnt', 'must be "latent" or "hidden" or "all", or a list of layers like'],
+    ['loss.eigen.layers=["latent",1]', 'loss.eigen.layers.1: must be a string (got 1)'],
+    ['model.activation=tanh', 'or "silu", or {"kind": "leaky-relu", "slope": 0.2} (got "tanh")'],
+    ['model.activation={"kind":"relu"}', 'or "silu", or {"kind": "leaky-relu", "slope": 0.2} (got {"kind"'],
+    ['model.activation={"kind":"leaky-relu","slope":2}', 'model.activation.slope: must be under 1 (got 2)'],
+    ['optimizer.averaging=ema', 'must be {"kind": "ema", "decay": 0.998} or null (got "ema")'],
+    ['optimizer.learningRate=cosine', 'must be a number, or a schedule like {"from": 0.01,'],
+    [
+      'optimizer.learningRate.to=0',
+      '--set optimizer.learningRate.to: optimizer.learningRate.from: is missing',
+    ],
+    ['optimizer.momentum=0.9', 'is not a field of the kind "adam", only of "sgd"'],
+  ])('with a value of the wrong form is refused with all forms: %s', async (setting, message) => {
+    expect(await refusal('{ "name": "x", "loss": { "eigen": {} } }', setting)).toContain(message)
   })
 
   it('is refused if it is nested too deeply', async () => {
@@ -213,12 +277,23 @@ describe('train with a mistake on the command line', () => {
   const eigen = join(configs, 'eigen.json')
   it.each([
     [['train', '--config', 'missing.json'], 'missing.json: cannot read the config: does not exist'],
-    [['train', '--config', eigen, '--epochs', '-3'], '--epochs: train.epochs: must be at least 1 (got -3)'],
+    [
+      ['train', '--config', eigen, '--epochs', '-3'],
+      'this config cannot be used\n  --epochs: must be at least 1 (got -3)\n',
+    ],
     [['train', '--config', eigen, '--seed', 'x'], '--seed: must be a number (got "x")'],
     [['train', '--config', eigen, '--set', 'train.epochs'], '--set: expected path=value'],
     [
       ['train', '--config', eigen, '--set', 'los.eigen=3'],
       '--set los.eigen: los: unknown key; did you mean "loss"?',
+    ],
+    [
+      ['train', '--config', join(configs, 'baseline.json'), '--set', 'loss.eigen.weight=2'],
+      '--set loss.eigen.weight: the config has no loss.eigen; set loss.eigen.kind as well to add one\n',
+    ],
+    [
+      ['train', '--config', eigen, '--set', 'loss.eigen.k=10'],
+      'loss.eigen: has no effect on latent (width 10), where top-k with k = 10 is constant\n',
     ],
     [['train', '--config', eigen, '--threads', '0'], '--threads: must be a whole number from 1'],
     [['train', '--config', eigen, '--resume', '--overwrite'], 'choose one of --resume and --overwrite'],

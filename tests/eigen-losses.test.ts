@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { checkConfig } from '../src/config/check.js'
+import { effectWarnings } from '../src/config/warnings.js'
 import { eigenLossKinds } from '../src/eigen-losses/index.js'
 
 /** Returns the mistakes of a config with an eigen loss on a latent layer of 3 units, behind a hidden layer of 8. */
@@ -58,6 +59,31 @@ describe('the kinds of eigen losses', () => {
     expect(centred).toEqual(['top-k', 'log-max', 'entropy', 'log-det'])
     expect(mistakes({ kind: 'kl-normal', center: true }, 64)).toEqual([
       expect.stringContaining('loss.eigen.center: is not a field of the kind "kl-normal", only of "top-k"'),
+    ])
+  })
+
+  it('are refused where a user wrote them if they are constant: relations in a layer of one unit', () => {
+    const refused = (eigen: object, widths = [784, 8, 1]) => {
+      const checked = checkConfig({ name: 'x', model: { widths }, loss: { eigen } }, 'written')
+      return checked.kind === 'config' ? [] : checked.mistakes.map(({ problem }) => problem)
+    }
+    const constant = eigenLossKinds.filter(
+      (kind) => refused({ kind, ...(kind === 'top-k' && { k: 1 }) }).length,
+    )
+    expect(constant).toEqual(['top-k', 'log-max', 'entropy', 'covariance', 'decorrelation'])
+    expect(refused({ kind: 'entropy' })).toEqual([
+      'has no effect on latent (width 1), where entropy is constant',
+    ])
+    expect(refused({ k: 3 }, [784, 8, 3])).toEqual([
+      'has no effect on latent (width 3), where top-k with k = 3 is constant',
+    ])
+    expect(refused({ k: 2 }, [784, 8, 3])).toEqual([])
+    // It still acts on the other layers, with a warning.
+    const eigen = { kind: 'entropy', layers: 'all' }
+    expect(refused(eigen)).toEqual([])
+    const checked = checkConfig({ name: 'x', model: { widths: [784, 8, 1] }, loss: { eigen } })
+    expect(checked.kind === 'config' && effectWarnings(checked.config)).toEqual([
+      'loss.eigen: has no effect on latent (width 1), where entropy is constant',
     ])
   })
 

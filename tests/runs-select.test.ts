@@ -108,6 +108,7 @@ describe('eigenae runs --where', () => {
   it('suggests a name for one that is unknown', async () => {
     const hintOf = async (text: string) => (await runs(...where(text))).stderr.trimEnd().split('\n').at(-1)
     expect(await hintOf('learningRate<1')).toBe('Did you mean optimizer.learningRate?')
+    expect(await hintOf('lr<1')).toBe('Did you mean optimizer.learningRate?')
     expect(await hintOf('test_mes<1')).toBe('Did you mean test_mse?')
     expect(await hintOf('nothing.like.this<1')).toContain('config paths such as train.batchSize')
   })

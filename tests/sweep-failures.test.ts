@@ -54,8 +54,21 @@ describe('a network that is dead', () => {
     [[2, 1, 1, 1], 'the last 3'],
     [[1, 1, 1, 2], null],
   ])('is recognised by its last test errors: %j', (errors, epochs) => {
-    const found = stalledWarning(errors.map((test_mse) => ({ test_mse })))
+    const found = stalledWarning(errors.map((test_mse) => ({ test_mse, learning_rate: 0.1 })))
     if (epochs === null) expect(found).toBeNull()
     else expect(found).toContain(`in ${epochs} epochs`)
+  })
+
+  it('is none whose schedule has reached 0, after which nothing changes', async () => {
+    const rest = [1, 1, 1].map((test_mse) => ({ test_mse, learning_rate: 0 }))
+    const dead = [1, 1, 1].map((test_mse) => ({ test_mse, learning_rate: 0.1 }))
+    expect(stalledWarning([{ test_mse: 1, learning_rate: 0.1 }, ...rest])).toBeNull()
+    expect(stalledWarning([...dead, ...rest])).toContain('in all 3 epochs with a learning rate over 0, ')
+    const schedule = { from: 0.005, to: 0, shape: 'cosine', epochs: 1 }
+    const { code, stderr } = await train('rested', `optimizer.learningRate=${JSON.stringify(schedule)}`)
+    expect([code, stderr.match(/^warning: .*$/gm)]).toEqual([
+      0,
+      ['warning: optimizer.learningRate: is 0 after 1 of 4 epochs; the others train nothing'],
+    ])
   })
 })

@@ -230,7 +230,7 @@ describe('a mistake in a search', () => {
       'search.space.train.batchSize: is in the grid too; a config path is either in the grid or searched',
       'search.space.model: holds model.widths, which is in the grid',
       'search.space.seed: cannot be searched: the seeds are listed in "seeds"',
-      'variants.none: must be the path of a config file, or {"config": path, "space": {…}} (got 3)',
+      'variants.none: must be the path of a config file, or {"config": path, "space": {…}, "fixed": […]} (got 3)',
       'variants.eigen.spce: unknown key; did you mean "space"?',
       'variants.eigen.space.a..b: is no config path like train.batchSize',
       "variants.eigen.space.spectrum.images: is null, but the search's space has no such axis",
@@ -255,7 +255,7 @@ describe('a mistake in a search', () => {
     )
     expect(stderr.trimEnd().split('\n').length).toBe(1 + 4)
     expect(stderr).toMatch(
-      / {2}\d+:\d+ search\.space\.optimizer\.lr: unknown key; known here: kind, .* \(variants none, eigen\)\n/,
+      / {2}\d+:\d+ search\.space\.optimizer\.lr: unknown key; did you mean "learningRate"\? \(variants none, eigen\)\n/,
     )
     expect(stderr).toContain('search.space.optimizer.beta1: must be under 1 (got 2) (variants none, eigen)\n')
     expect(stderr).toContain(
@@ -295,12 +295,47 @@ describe('a mistake in a search', () => {
     expect(code).toBe(2)
   })
 
-  it('gets a note if an arm without an eigen loss would have one', async () => {
-    const space = { 'loss.eigen.weight': { uniform: [0, 1] } }
-    const { stderr } = await sweep(file('given', { search: { trials: 2, space } }), '--dry-run')
-    expect(stderr).toContain(
-      "note: the search's loss.eigen.weight adds an eigen loss to variants.none, whose config has none\n",
+  it('is a field of an eigen loss that a config lacks, unless the variant fixes it or the kind is searched', async () => {
+    const weight = { 'loss.eigen.weight': { uniform: [0, 1] } }
+    const { code, stderr } = await sweep(file('given', { search: { trials: 2, space: weight } }), '--dry-run')
+    expect(stderr).toMatch(
+      / {2}\d+:\d+ search\.space\.loss\.eigen\.weight: the config has no loss\.eigen; set loss\.eigen\.kind as well to add one, or keep the variant out with "fixed" \(variant none\)\n/,
     )
+    expect(code).toBe(2)
+    const variants = { none: { config: 'none.json', fixed: ['loss.eigen'] }, eigen: 'eigen.json' }
+    const apart = { variants, search: { trials: 2, space: { ...weight, ...rate } } }
+    const arms = await armsOf(file('apart', apart))
+    expect(arms.map(({ name }) => name)).toEqual([
+      ...['none,trial-001', 'none,trial-002'],
+      ...['eigen,trial-001', 'eigen,trial-002'],
+    ])
+    expect(Object.keys(arms[0]!.values)).toEqual(['optimizer.learningRate'])
+    expect(arms[2]!.values['optimizer.learningRate']).toBe(arms[0]!.values['optimizer.learningRate'])
+    const one = await armsOf(file('one', { variants, search: { trials: 2, space: weight } }))
+    expect(one.map(({ name }) => name)).toEqual(['none', 'eigen,trial-001', 'eigen,trial-002'])
+    const kind = { 'loss.eigen.kind': { choice: ['top-k', 'entropy'] }, ...weight }
+    const added = await sweep(file('added', { search: { trials: 2, space: kind } }), '--dry-run')
+    expect([added.code, added.stderr]).toEqual([
+      0,
+      expect.stringContaining(
+        "note: the search's loss.eigen.kind adds an eigen loss to variants.none, whose config has none\n",
+      ),
+    ])
+  })
+
+  it('is a fixed path that no config has, that the sweep sets itself, or that the own space searches', async () => {
+    const none = { config: 'none.json', fixed: ['loss.eigne', 'seed', 'optimizer'], space: rate }
+    const { code, stderr } = await sweep(
+      file('fixed', { variants: { none }, grid: { 'optimizer.beta1': [0.5] }, search: { trials: 2 } }),
+    )
+    for (const line of [
+      'variants.none.fixed.0: loss.eigne: is no field of a config\n',
+      'variants.none.fixed.1: seed: cannot be fixed: the seeds are listed in "seeds"\n',
+      'variants.none.space.optimizer.learningRate: is fixed in this variant\n',
+      'grid.optimizer.beta1: is fixed in every variant\n',
+    ])
+      expect(stderr).toContain(line)
+    expect(code).toBe(2)
   })
 })
 

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { parseSetting } from '../src/config/load.js'
 import { readSweepFile, sweepJsonSchema } from '../src/config/sweep.js'
 import { configText } from '../src/config/text.js'
 import { findGpus, slotsFor } from '../src/launchers/slots.js'
@@ -70,12 +71,85 @@ describe('the plan of a sweep', () => {
     expect(batch.stderr).toMatch(/variants\.eigen .*grid train\.batchSize: must be over 4, the latent size/)
   })
 
-  it('notes that the grid adds an eigen loss to a config without one', async () => {
-    const grid = { 'loss.eigen.weight': [0.5, 1] }
-    const { stderr } = await sweep(file('given', { grid }), '--dry-run')
+  it('refuses a field of an eigen loss for a config without one, in the grid and by --set', async () => {
+    const refusal =
+      'the config has no loss.eigen; set loss.eigen.kind as well to add one, or keep the variant out with "fixed"\n'
+    const inGrid = await sweep(file('given', { grid: { 'loss.eigen.weight': [0.5, 1] } }), '--dry-run')
+    expect(inGrid.stderr).toContain(
+      `  variants.none (${scratch('none.json')}): grid loss.eigen.weight: ${refusal}`,
+    )
+    const bySetting = await sweep(file('given', {}), '--dry-run', '--set', 'loss.eigen.weight=0.5')
+    expect(bySetting.stderr).toContain(`--set loss.eigen.weight: ${refusal}`)
+    expect([inGrid.code, bySetting.code]).toEqual([2, 2])
+  })
+
+  it('notes that a kind that is set for all configs adds an eigen loss to one without', async () => {
+    const grid = { 'loss.eigen.kind': ['entropy', 'log-max'] }
+    const { stderr } = await sweep(file('given', { grid }), '--dry-run', '--set', 'loss.eigen.weight=0.5')
     expect(stderr.match(/^note: .*$/gm)).toEqual([
-      "note: the grid's loss.eigen.weight adds an eigen loss to variants.none, whose config has none",
+      "note: the grid's loss.eigen.kind adds an eigen loss to variants.none, whose config has none",
     ])
+    const added = await sweep(file('given', {}), '--dry-run', '--set', 'loss.eigen.kind=entropy')
+    expect(added.stderr).toContain('note: --set loss.eigen.kind adds an eigen loss to variants.none, ')
+  })
+
+  it('leaves the fields that a variant fixes as its config has them', async () => {
+    const none = { config: 'none.json', fixed: ['loss.eigen'] }
+    const grid = { 'loss.eigen.weight': [0.5, 1], 'train.batchSize': [20, 50] }
+    const config = file('fixed', { variants: { ...variants, none }, grid, seeds: [0] })
+    const { runs } = await planSweep(await readSweepFile(config), [parseSetting('loss.eigen.center=true')])
+    expect(runs.map(({ name }) => name)).toEqual([
+      'none,train.batchSize=20/seed-0',
+      'none,train.batchSize=50/seed-0',
+      'eigen,loss.eigen.weight=0.5,train.batchSize=20/seed-0',
+      'eigen,loss.eigen.weight=0.5,train.batchSize=50/seed-0',
+      'eigen,loss.eigen.weight=1,train.batchSize=20/seed-0',
+      'eigen,loss.eigen.weight=1,train.batchSize=50/seed-0',
+    ])
+    expect(runs.map(({ config: { loss } }) => loss.eigen)).toEqual([
+      ...[null, null],
+      ...[0.5, 0.5, 1, 1].map((weight) => expect.objectContaining({ weight, center: true })),
+    ])
+    const alone = await sweep(file('alone', { variants: { none } }), '--set', 'loss.eigen.kind=entropy')
+    expect(alone.stderr).toContain('--set loss.eigen.kind: is fixed in every variant of the sweep file\n')
+  })
+
+  it('refuses an eigen loss without effect that a user wrote, and names the arms of a grid of widths', async () => {
+    const grid = {
+      'model.widths': [
+        [784, 8, 2],
+        [784, 8, 4],
+        [784, 12, 2],
+      ],
+    }
+    const { code, stderr } = await sweep(file('widths', { grid }), '--dry-run')
+    expect([code, stderr.match(/^note: .*$/gm)]).toEqual([
+      0,
+      [
+        'note: eigen,model.widths=784-8-2, eigen,model.widths=784-12-2: loss.eigen: has no effect on latent (width 2), where top-k with k = 2 is constant',
+      ],
+    ])
+    const set = await sweep(file('widths', {}), '--dry-run', '--set', 'model.widths=[784,8,2]')
+    expect([set.code, set.stderr]).toEqual([
+      0,
+      expect.stringContaining('note: eigen: loss.eigen: has no effect'),
+    ])
+    const own = writeJson(scratch('own.json'), {
+      name: 'own',
+      model: { widths: [784, 8, 2] },
+      loss: { eigen: {} },
+    })
+    const written = await sweep(file('written', { variants: { own } }), '--dry-run')
+    expect([written.code, written.stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        'loss.eigen: has no effect on latent (width 2), where top-k with k = 2 is constant\n',
+      ),
+    ])
+    const inGrid = await sweep(
+      file('widths', { variants: { eigen: 'eigen.json' }, grid: { 'loss.eigen.k': [2, 4] } }),
+    )
+    expect([inGrid.code, inGrid.stderr]).toEqual([2, expect.stringContaining('where top-k with k = 4 is')])
   })
 
   it('rejects a --set of a field that the sweep file sets', async () => {

@@ -12,6 +12,7 @@ import { packageRoot } from '../package-root.js'
 import { thousands } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
+import { refuseTooLarge } from '../training/memory.js'
 import { trainerSpec } from '../training/spec.js'
 import { loadTrainingData } from '../training/training-data.js'
 import { deviceOption, fieldOverride, threadCount, wholeNumber } from './shared/options.js'
@@ -78,13 +79,14 @@ interface Job {
 /** Prints how fast each device trains the config. */
 async function bench(options: BenchOptions): Promise<void> {
   const config = await loadConfig(options.config, options.overrides)
-  const images = (await loadTrainingData(config, config.data.source)).train.images.pixels
+  const data = await loadTrainingData(config, config.data.source)
   const threads = options.threads ?? availableParallelism()
+  refuseTooLarge(config, { train: data.train.images.count, test: data.test.images.count }, threads)
   const { engines, refusals } =
     config.device === 'auto'
       ? await usableEngines(config, threads)
       : { engines: [await engineOf(config.device, config, threads)], refusals: [] }
-  const job: Job = { config, images, threads, rounds: options.rounds }
+  const job: Job = { config, images: data.train.images.pixels, threads, rounds: options.rounds }
   for (const { reason } of refusals) writeMessage(`not measured: ${reason}`)
   writeMessage(`measuring ${engines.map(({ device }) => device).join(', ')} …`)
   const measurements = await measureEngines(engines, job)

@@ -58,10 +58,10 @@ function sortArms(arms: readonly string[], grid: Grid): readonly string[] {
   if (parts.includes(null)) return arms
   const known = parts as readonly ArmParts[]
   const variants = [...new Set(known.map(({ variant }) => variant))]
-  const ranks = [...grid.values()].map(ranksOf)
+  const axes = [...grid].map(([path, values]) => ({ path, ranks: ranksOf(values) }))
   const keyOf = ({ variant, grid: values, trial }: ArmParts) => [
     variants.indexOf(variant),
-    ...values.map(({ value }, axis) => ranks[axis]!.get(value)!),
+    ...axes.map(({ path, ranks }) => ranks.get(values.find((each) => each.path === path)?.value) ?? 0),
     trial ?? 0,
   ]
   const keys = new Map(arms.map((arm, index) => [arm, keyOf(known[index]!)]))
@@ -99,8 +99,8 @@ export function commonSweep(arms: readonly { readonly place: SweepPlace | null }
 }
 
 /** Returns the config paths that the sweep sets in this arm: those of the grid, then those of the search. */
-export function sweptPaths({ variant, sweep, trial }: SweepPlace): readonly string[] {
-  return [...sweep.grid.keys(), ...(trial === null ? [] : (sweep.searched.get(variant) ?? []))]
+export function sweptPaths({ variant, sweep, grid, trial }: SweepPlace): readonly string[] {
+  return [...grid.map(({ path }) => path), ...(trial === null ? [] : (sweep.searched.get(variant) ?? []))]
 }
 
 /** Returns the last keys of each path, as few as keep the paths distinct: "loss.eigen.weight" → "weight". */

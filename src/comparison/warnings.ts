@@ -1,4 +1,6 @@
 import { basename } from 'node:path'
+import { configSchema } from '../config/schema.js'
+import { effectWarnings } from '../config/warnings.js'
 import { latentDimension } from '../model/architecture.js'
 import { metricOf, metrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
@@ -17,6 +19,7 @@ export function warningsOf(arms: readonly ArmRuns[], dropped: readonly ArmRuns[]
     ...arms.flatMap(({ runs }) => runs.flatMap(missingRows)),
     ...arms.flatMap(missingMetrics),
     ...arms.flatMap(tooFewSpectrumImages),
+    ...arms.flatMap(lossesWithoutEffect),
     ...differencesBetween(arms),
     ...arms.flatMap(({ name, leftOut }) => leftOut.map((run) => incompleteText(run, name))),
     ...arms.flatMap(({ name, unusable }) => unusable.map((run) => unusableText(run, name))),
@@ -70,6 +73,12 @@ function tooFewSpectrumImages({ name, runs }: ArmRuns): readonly string[] {
   return warning === null ? [] : [`${name}: ${warning}`]
 }
 
+/** A config of another version may have losses that this one does not know. */
+function lossesWithoutEffect({ name, runs }: ArmRuns): readonly string[] {
+  const { data } = configSchema.safeParse(runs[0]!.config)
+  return data === undefined ? [] : effectWarnings(data).map((warning) => `${name}: ${warning}`)
+}
+
 // If these fields differ, the metrics of the arms do not measure the same quantity.
 const comparabilityPaths = /^(data|spectrum)\.|^train\.epochs$/
 // Most comparisons are about differences in these fields.
@@ -77,9 +86,9 @@ const comparedPaths = /^(loss|model)\./
 
 function differencesBetween(arms: readonly ArmRuns[]): readonly string[] {
   const paths = differingPaths(arms.map(({ runs }) => fieldsOf(runs[0]!.config)))
-  const searched = searchedPaths(arms)
+  const swept = sweptPaths(arms)
   const isIntended = (path: string) =>
-    !comparabilityPaths.test(path) && (searched.has(path) || isNamedInFolders(path, arms))
+    !comparabilityPaths.test(path) && (swept.has(path) || isNamedInFolders(path, arms))
   const unexpected = paths.filter((path) => !comparedPaths.test(path) && !isIntended(path))
   const isOnlyDifference = paths.length === 1 && !comparabilityPaths.test(paths[0]!)
   const files = differingPaths(arms.map(({ runs }) => dataFiles(runs[0]!)))
@@ -96,9 +105,10 @@ function differencesBetween(arms: readonly ArmRuns[]): readonly string[] {
   ]
 }
 
-/** Returns the config paths that a search sets if it made all arms. */
-function searchedPaths(arms: readonly ArmRuns[]): ReadonlySet<string> {
-  return new Set([...(commonSweep(arms)?.searched.values() ?? [])].flat())
+/** Returns the config paths that a sweep sets if it made all arms. */
+function sweptPaths(arms: readonly ArmRuns[]): ReadonlySet<string> {
+  const sweep = commonSweep(arms)
+  return new Set(sweep === null ? [] : [...sweep.grid.keys(), ...[...sweep.searched.values()].flat()])
 }
 
 /** Returns whether the field is one that a sweep's grid varies: it names its arms by these fields. */

@@ -30,7 +30,7 @@ export function valueName(value: unknown): string {
 /** The parts of an arm's name. */
 export interface ArmParts {
   readonly variant: string
-  /** The grid's values, in the order of the grid. */
+  /** The grid's values, in the order of the grid; without those that the variant does not take. */
   readonly grid: readonly GridValue[]
   /** Null if the arm is not a trial of a search. */
   readonly trial: number | null
@@ -45,7 +45,7 @@ export function armParts(name: string, grid: Grid): ArmParts | null {
   const last = /^trial-(\d+)$/.exec(rest.at(-1) ?? '')
   const settings = last === null ? rest : rest.slice(0, -1)
   const values = settings.map((setting) => gridValue(setting, grid))
-  if (values.length !== grid.size || values.includes(null)) return null
+  if (values.includes(null)) return null
   return {
     variant: variant!,
     grid: values.flatMap((value) => value ?? []),

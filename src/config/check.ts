@@ -1,20 +1,30 @@
 import { closest } from 'fastest-levenshtein'
 import type { z } from 'zod'
-import { type EigenLoss, eigenLossesOf, eigenLossKindOf } from '../eigen-losses/index.js'
-import { layerPositions } from '../eigen-losses/layers.js'
-import { hasBatchNorm, innerLayerNames, innerWidths, positionOf } from '../model/architecture.js'
+import { eigenLossesWithPaths, eigenLossKindOf } from '../eigen-losses/index.js'
+import { layersOfLoss, withoutEffect } from '../eigen-losses/layers.js'
+import { hasBatchNorm, innerLayerNames, positionOf } from '../model/architecture.js'
 import { type JsonPath, valueAt, withValue } from './json.js'
 import { describeIssue, type Mistake, unionOptions, withinBranch } from './mistakes.js'
+import { overlaps } from './paths.js'
 import { type Config, configSchema } from './schema.js'
 
 export type Checked =
   | { readonly kind: 'config'; readonly config: Config }
   | { readonly kind: 'mistakes'; readonly mistakes: readonly Mistake[] }
 
+/**
+ * "recorded" for the config of a run, "written" for one that a user wrote, in which an eigen loss without effect is a
+ * mistake.
+ */
+export type ConfigOrigin = 'recorded' | 'written'
+
 /** Returns a config with its defaults, or every mistake in it, including those that involve several fields. */
-export function checkConfig(input: unknown): Checked {
+export function checkConfig(input: unknown, origin: ConfigOrigin = 'recorded'): Checked {
   const parsed = configSchema.safeParse(input)
-  const mistakes = parsed.success ? brokenRules(parsed.data, []) : allMistakes(input, parsed.error.issues)
+  const rules = origin === 'written' ? [...commonRules, effectRule] : commonRules
+  const mistakes = parsed.success
+    ? brokenRules(parsed.data, [], rules)
+    : allMistakes(input, parsed.error.issues, rules)
   if (!parsed.success || mistakes.length > 0) return { kind: 'mistakes', mistakes }
   const { $schema: _editorsOnly, ...config } = parsed.data
   return { kind: 'config', config }
@@ -26,18 +36,18 @@ type Issues = readonly z.core.$ZodIssue[]
  * Zod stops at an object whose `kind` is wrong. Its other fields are checked as if the kind were the nearest valid one,
  * so that all mistakes are reported at once.
  */
-function allMistakes(input: unknown, all: Issues): readonly Mistake[] {
+function allMistakes(input: unknown, all: Issues, rules: readonly Rule[]): readonly Mistake[] {
   const issues = all.flatMap((issue) => withinBranch(issue, input))
   const ofKind = issues.find(
     (issue): issue is z.core.$ZodIssueInvalidUnion =>
       issue.code === 'invalid_union' && unionOptions(issue).length > 0,
   )
-  if (ofKind === undefined) return [...describeAll(input, issues), ...mistakesBeside(input, issues)]
+  if (ofKind === undefined) return [...describeAll(input, issues), ...mistakesBeside(input, issues, rules)]
   const path = ofKind.path as JsonPath
   const nearest = closest(String(valueAt(input, path)), unionOptions(ofKind).map(String))
   const corrected = withValue(input, path.map(String), nearest)
   const { error } = configSchema.safeParse(corrected)
-  return [...describeAll(input, [ofKind]), ...allMistakes(corrected, error?.issues ?? [])]
+  return [...describeAll(input, [ofKind]), ...allMistakes(corrected, error?.issues ?? [], rules)]
 }
 
 function describeAll(input: unknown, issues: Issues): readonly Mistake[] {
@@ -45,25 +55,23 @@ function describeAll(input: unknown, issues: Issues): readonly Mistake[] {
 }
 
 /** Returns the broken rules among those whose fields are all valid. */
-function mistakesBeside(input: unknown, issues: Issues): readonly Mistake[] {
+function mistakesBeside(input: unknown, issues: Issues, rules: readonly Rule[]): readonly Mistake[] {
   const wrong = issues.filter(({ code }) => code !== 'unrecognized_keys').map(({ path }) => path as JsonPath)
   const unknown = issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key] as JsonPath) : [],
   )
   const left = [...wrong, ...unknown].reduce(withoutField, input)
   const parsed = configSchema.safeParse({ name: 'any', ...(left as object) })
-  return parsed.success ? brokenRules(parsed.data, wrong) : []
+  return parsed.success ? brokenRules(parsed.data, wrong, rules) : []
 }
 
-function brokenRules(config: Config, wrong: readonly JsonPath[]): readonly Mistake[] {
+function brokenRules(config: Config, wrong: readonly JsonPath[], rules: readonly Rule[]): readonly Mistake[] {
   const isWrong = (field: string) =>
-    wrong.some((path) => isWithin(path.join('.'), field) || isWithin(field, path.join('.')))
+    overlaps(
+      field,
+      wrong.map((path) => path.join('.')),
+    )
   return rules.filter(({ fields }) => !fields.some(isWrong)).flatMap(({ mistakes }) => mistakes(config))
-}
-
-/** Returns whether a path equals another or lies below it. */
-function isWithin(path: string, other: string): boolean {
-  return `${path}.`.startsWith(`${other}.`)
 }
 
 /** Returns a copy without the field; for an element of a list, without the whole list. */
@@ -82,7 +90,7 @@ interface Rule {
   readonly mistakes: (config: Config) => readonly Mistake[]
 }
 
-const rules: readonly Rule[] = [
+const commonRules: readonly Rule[] = [
   { fields: ['model.widths', 'model.batchNorm'], mistakes: batchNormLayers },
   { fields: ['model.widths', 'loss.eigen'], mistakes: eigenLossLayers },
   { fields: ['train.batchSize', 'model.widths', 'loss.eigen'], mistakes: batchLargeEnough },
@@ -91,6 +99,15 @@ const rules: readonly Rule[] = [
   { fields: ['optimizer'], mistakes: nesterovNeedsMomentum },
 ]
 
+const effectRule: Rule = {
+  fields: ['model.widths', 'loss.eigen'],
+  mistakes: ({ model, loss }) =>
+    eigenLossesWithPaths(loss.eigen).flatMap(({ eigenLoss, path }) => {
+      const found = withoutEffect(eigenLoss, model.widths)
+      return found?.isWhole ? [{ path, problem: found.problem }] : []
+    }),
+}
+
 const batchSize = ['train', 'batchSize']
 
 function batchNormLayers({ model }: Config): readonly Mistake[] {
@@ -98,16 +115,8 @@ function batchNormLayers({ model }: Config): readonly Mistake[] {
   return typeof batchNorm === 'string' ? [] : layerMistakes(batchNorm, widths, ['model', 'batchNorm'])
 }
 
-/** The eigen losses of a config with their paths. */
-function eigenLosses({ loss: { eigen } }: Config) {
-  return eigenLossesOf(eigen).map((eigenLoss, index) => {
-    const path: JsonPath = Array.isArray(eigen) ? ['loss', 'eigen', index] : ['loss', 'eigen']
-    return { eigenLoss, path }
-  })
-}
-
 function eigenLossLayers(config: Config): readonly Mistake[] {
-  return eigenLosses(config).flatMap(({ eigenLoss: { layers }, path }) => {
+  return eigenLossesWithPaths(config.loss.eigen).flatMap(({ eigenLoss: { layers }, path }) => {
     const { widths } = config.model
     if (layers === 'hidden' && innerLayerNames(widths.length).length === 1)
       return [{ path: [...path, 'layers'], problem: 'must not be "hidden": the network has no hidden layer' }]
@@ -135,19 +144,9 @@ function layerMistakes(
   })
 }
 
-/** The layers of an eigen loss whose names are all known. */
-function layersOfLoss({ layers }: EigenLoss, widths: readonly number[]) {
-  const names = innerLayerNames(widths.length)
-  const sizes = innerWidths(widths)
-  const isKnown =
-    typeof layers === 'string' || layers.every((name) => positionOf(name, widths.length) !== null)
-  const positions = isKnown ? layerPositions(layers, widths.length) : []
-  return positions.map((position) => ({ name: names[position]!, width: sizes[position]! }))
-}
-
 function batchLargeEnough(config: Config): readonly Mistake[] {
   const { train, model } = config
-  const tooSmall = eigenLosses(config).flatMap(({ eigenLoss, path }) => {
+  const tooSmall = eigenLossesWithPaths(config.loss.eigen).flatMap(({ eigenLoss, path }) => {
     const needed = (width: number) => eigenLossKindOf(eigenLoss).minimumImages(width)
     const layers = layersOfLoss(eigenLoss, model.widths)
     const worst = layers.toSorted((a, b) => needed(b.width) - needed(a.width))[0]
@@ -182,8 +181,8 @@ function batchNormNeedsTwo(config: Config): readonly Mistake[] {
   return [{ path: batchSize, problem: `must be at least 2 with batch norm (got ${train.batchSize})` }]
 }
 
-function eigenLossFits({ model, ...config }: Config): readonly Mistake[] {
-  return eigenLosses({ model, ...config }).flatMap(({ eigenLoss, path }) => {
+function eigenLossFits({ model, loss }: Config): readonly Mistake[] {
+  return eigenLossesWithPaths(loss.eigen).flatMap(({ eigenLoss, path }) => {
     const found = layersOfLoss(eigenLoss, model.widths).flatMap(
       ({ name, width }) => eigenLossKindOf(eigenLoss).mistake?.(eigenLoss, width, name) ?? [],
     )

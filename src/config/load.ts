@@ -1,9 +1,9 @@
 import { eigenLossSchema } from '../eigen-losses/index.js'
 import { usageError } from '../errors.js'
-import { checkConfig } from './check.js'
+import { type ConfigOrigin, checkConfig } from './check.js'
 import { readExtended, type SetFields } from './extends.js'
-import { type JsonDocument, valueAt, withValue } from './json.js'
-import type { Mistake } from './mistakes.js'
+import { type JsonDocument, type JsonPath, valueAt, withValue } from './json.js'
+import { type Mistake, missing } from './mistakes.js'
 import { type Config, optimizerSchema } from './schema.js'
 
 /** A value from the command line for one field of the config. */
@@ -51,8 +51,12 @@ export type Resolution =
  * Returns the config of a file with overrides from the command line, every field filled in.
  * @throws one usage error that lists every mistake, each with its location in the file or its flag.
  */
-export async function loadConfig(file: string, overrides: readonly Override[] = []): Promise<Config> {
-  return validConfig(await readConfigFile(file), overrides)
+export async function loadConfig(
+  file: string,
+  overrides: readonly Override[] = [],
+  origin: ConfigOrigin = 'written',
+): Promise<Config> {
+  return validConfig(await readConfigFile(file), overrides, origin)
 }
 
 /** Does the same for a config that a script holds as an object. Its mistakes have no location, only a path. */
@@ -62,11 +66,11 @@ export function objectConfig(value: unknown, overrides: readonly Override[] = []
     has: (path) => valueAt(value, path) !== undefined,
     locationOf: () => 'field',
   }
-  return validConfig({ file: 'config', document }, overrides)
+  return validConfig({ file: 'config', document }, overrides, 'written')
 }
 
-function validConfig(file: ConfigFile, overrides: readonly Override[]): Config {
-  const resolution = resolveConfig(file, overrides)
+function validConfig(file: ConfigFile, overrides: readonly Override[], origin: ConfigOrigin): Config {
+  const resolution = resolveConfig(file, overrides, origin)
   if (resolution.kind === 'config') return resolution.config
   throw usageError({ problem: 'this config cannot be used', subject: file.file, details: resolution.lines })
 }
@@ -81,9 +85,18 @@ const setFields: SetFields = (config, fields) => {
   return applyOverrides(withoutOldKinds(config, overrides), overrides).value
 }
 
-export function resolveConfig({ document }: ConfigFile, overrides: readonly Override[]): Resolution {
-  const { value, mistakes } = applyOverrides(withoutOldKinds(document.value, overrides), overrides)
-  const checked = checkConfig(value)
+/**
+ * Returns the config of a file with overrides, or all mistakes in it.
+ * @param advice the end of a message about a field of an object that the config lacks
+ */
+export function resolveConfig(
+  { document }: ConfigFile,
+  overrides: readonly Override[],
+  origin: ConfigOrigin,
+  advice = '',
+): Resolution {
+  const { value, mistakes } = applyOverrides(withoutOldKinds(document.value, overrides), overrides, advice)
+  const checked = checkConfig(value, origin)
   if (checked.kind === 'config' && mistakes.length === 0) return checked
   const inFields = checked.kind === 'mistakes' ? checked.mistakes : []
   const lines = inFields.map((mistake) => withLocation(mistake, document, overrides))
@@ -91,24 +104,22 @@ export function resolveConfig({ document }: ConfigFile, overrides: readonly Over
 }
 
 /** Prefixes a mistake with its location, "3:12 data.noise", or with the flag that set the value. */
-function withLocation(
-  { path, problem }: Mistake,
-  document: JsonDocument,
-  overrides: readonly Override[],
-): string {
+function withLocation(mistake: Mistake, document: JsonDocument, overrides: readonly Override[]): string {
+  const { path, problem } = mistake
   const name = path.length === 0 ? '(the whole file)' : path.join('.')
-  const setter = overrides.findLast((override) => isSetBy(override, path, document))
+  const setter = overrides.findLast((override) => isSetBy(override, mistake, document))
   if (setter === undefined) return `${document.locationOf(path)} ${name}: ${problem}`
-  return setter.flag.endsWith(name) ? `${setter.flag}: ${problem}` : `${setter.flag}: ${name}: ${problem}`
+  const isWhole = setter.path.join('.') === name
+  return isWhole ? `${setter.flag}: ${problem}` : `${setter.flag}: ${name}: ${problem}`
 }
 
-/** Returns whether an override set the value at a path, or created an object along it. */
-function isSetBy({ path: set }: Override, path: Mistake['path'], document: JsonDocument): boolean {
-  const shared = set.slice(0, path.length)
-  return (
-    shared.every((key, depth) => key === String(path[depth])) &&
-    (set.length <= path.length || !document.has(path))
-  )
+/** Returns whether an override set the value of a mistake, or created the object that it is, or that lacks a field. */
+function isSetBy({ path: set }: Override, { path, problem }: Mistake, document: JsonDocument): boolean {
+  const startsWith = (whole: JsonPath, start: JsonPath) =>
+    start.every((key, depth) => String(key) === String(whole[depth]))
+  if (startsWith(path, set)) return true
+  const object = problem === missing ? path.slice(0, -1) : path
+  return object.length > 0 && startsWith(set, object) && !document.has(object)
 }
 
 /** The field names of each kind of eigen loss and of optimiser. Their kinds have different names. */
@@ -150,16 +161,38 @@ interface OverrideResult {
 }
 
 /** Returns a copy of `config` with the overrides in it; a later one wins. */
-function applyOverrides(config: unknown, overrides: readonly Override[]): OverrideResult {
+function applyOverrides(config: unknown, overrides: readonly Override[], advice = ''): OverrideResult {
   return overrides.reduce<OverrideResult>(
     ({ value, mistakes }, { path, value: leaf, flag }) => {
-      const reason = invalidPathReason(value, path)
+      const reason = missingObjectReason(value, path, overrides, advice) ?? invalidPathReason(value, path)
       return reason === null
         ? { value: withValue(value, path, leaf), mistakes }
         : { value, mistakes: [...mistakes, `${flag}: ${reason}`] }
     },
     { value: config, mistakes: [] },
   )
+}
+
+/** Objects that a config may lack, and that a field of them would add to it. */
+const optionalObjects: readonly JsonPath[] = [
+  ['loss', 'eigen'],
+  ['optimizer', 'averaging'],
+]
+
+/** Returns the problem of a field whose object the config lacks, null if another override names the object's kind. */
+function missingObjectReason(
+  config: unknown,
+  path: readonly string[],
+  overrides: readonly Override[],
+  advice: string,
+): string | null {
+  const object = optionalObjects.find(
+    (each) => each.length < path.length && each.every((key, depth) => key === path[depth]),
+  )
+  if (object === undefined || (valueAt(config, object) ?? null) !== null) return null
+  const name = object.join('.')
+  if (overrides.some((each) => each.path.join('.') === `${name}.kind`)) return null
+  return `the config has no ${name}; set ${name}.kind as well to add one${advice}`
 }
 
 /** Returns why a config cannot have a field at a path, null if it can. */

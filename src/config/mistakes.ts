@@ -1,6 +1,6 @@
-import { closest, distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
 import { type JsonPath, valueAt } from './json.js'
+import { nearestName, pathsOf } from './paths.js'
 
 /** One mistake in a config or sweep file. */
 export interface Mistake {
@@ -8,6 +8,9 @@ export interface Mistake {
   /** Follows the path in a message: "must be at least 1 (got 0)". */
   readonly problem: string
 }
+
+/** The problem of a field that must be there. */
+export const missing = 'is missing'
 
 /** Translates a zod issue into mistakes, each with the value that was given. */
 export function describeIssue(
@@ -20,11 +23,11 @@ export function describeIssue(
     const valid = validKeys(schema, path, input)
     return issue.keys.map((key) => ({
       path: [...path, key],
-      problem: keyOfOtherKind(key, schema, path, input) ?? unknownKey(key, valid),
+      problem: keyOfOtherKind(key, schema, path, input) ?? unknownKey(key, valid, path, schema),
     }))
   }
   const value = valueAt(input, path)
-  if (value === undefined) return [{ path, problem: 'is missing' }]
+  if (value === undefined) return [{ path, problem: missing }]
   const inner = withinBranch(issue, input)
   if (inner[0] !== issue) return inner.flatMap((each) => describeIssue(each, input, schema))
   return [{ path, problem: `${expectation(issue)} (got ${abbreviatedJson(value)})` }]
@@ -67,8 +70,13 @@ export function withinBranch(issue: z.core.$ZodIssue, input: unknown): readonly 
 
 /** Returns the issues of the one member of a union that has the value's type, null if no member or several have it. */
 function branchOfType({ errors }: z.core.$ZodIssueInvalidUnion): readonly z.core.$ZodIssue[] | null {
-  const branches = errors.filter(
-    (issues) => !issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0),
+  const has = (issues: readonly z.core.$ZodIssue[], code: string, path: string) =>
+    issues.some((issue) => issue.code === code && issue.path.join('.') === path)
+  const ofType = errors.filter((issues) => !has(issues, 'invalid_type', ''))
+  // A wrong word may be meant for another member: the message of the union lists all of them.
+  const branches = ofType.filter(
+    (issues) =>
+      !has(issues, 'invalid_value', '') && (ofType.length === 1 || !has(issues, 'invalid_value', 'kind')),
   )
   return branches.length === 1 ? branches[0]! : null
 }
@@ -96,10 +104,12 @@ function abbreviatedJson(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}…` : text
 }
 
-function unknownKey(key: string, valid: readonly string[]): string {
-  const nearest = valid.length === 0 ? undefined : closest(key, valid)
-  const close = nearest !== undefined && distance(key.toLowerCase(), nearest.toLowerCase()) <= 3
-  return close ? `unknown key; did you mean "${nearest}"?` : `unknown key; known here: ${valid.join(', ')}`
+/** @param valid the keys of the object at `path` */
+function unknownKey(key: string, valid: readonly string[], path: JsonPath, schema: z.ZodType): string {
+  const suggestion = nearestName(key, valid, pathsOf(schema), path.join('.'))
+  return suggestion === null
+    ? `unknown key; known here: ${valid.join(', ')}`
+    : `unknown key; did you mean "${suggestion}"?`
 }
 
 /** Returns the problem if the key belongs to another `kind` of the same object, null otherwise. */
@@ -107,7 +117,7 @@ function keyOfOtherKind(key: string, schema: z.ZodType, path: JsonPath, input: u
   const type = typeAt(schema, path, input)
   const others = (type === undefined ? [] : kindsOf(type)).filter((shape) => Object.hasOwn(shape, key))
   if (others.length === 0) return null
-  const kind = JSON.stringify(valueAt(input, [...path, 'kind']))
+  const kind = JSON.stringify(valueAt(input, [...path, 'kind']) ?? kindOf(kindsOf(type!)[0]))
   return `is not a field of the kind ${kind}, only of ${alternatives(others.map(kindOf))}: remove it, or change the kind`
 }
 

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 
 /** A value that changes over the first `epochs` of a training: the fields of its config. */
-function scheduleSchema(bound: z.ZodNumber) {
+function scheduleSchema(bound: z.ZodNumber, last: z.ZodNumber) {
   return z
     .strictObject({
       from: bound.describe('Value at the first step.'),
-      to: bound.describe('Value after the given number of epochs.'),
+      to: last.describe('Value after the given number of epochs.'),
       shape: z
         .enum(['exponential', 'linear', 'cosine', 'step'])
         .describe('Course between the two; "step" holds the first value and then jumps.'),
@@ -17,12 +17,11 @@ function scheduleSchema(bound: z.ZodNumber) {
     })
 }
 
-/** A number or a schedule of numbers, all within the bound. */
-export function scheduledSchema(bound: z.ZodNumber) {
+/** A number or a schedule of numbers, all within the bound, except that the last value of a schedule has its own. */
+export function scheduledSchema(bound: z.ZodNumber, last = bound) {
   const example = '{"from": 0.01, "to": 0.001, "shape": "cosine", "epochs": 10}'
-  return z.union([bound, scheduleSchema(bound)], {
-    error: ({ input }) =>
-      typeof input === 'object' ? `must be a number, or a schedule like ${example}` : 'must be a number',
+  return z.union([bound, scheduleSchema(bound, last)], {
+    error: `must be a number, or a schedule like ${example}`,
   })
 }
 

@@ -103,20 +103,25 @@ const loss = z.strictObject({
 })
 
 const optimizerFields = {
-  learningRate: scheduledSchema(z.number().gt(0))
+  learningRate: scheduledSchema(z.number().gt(0), z.number().min(0))
     .default(0.005)
-    .describe('A number, or a schedule over the first epochs.'),
+    .describe('A number, or a schedule over the first epochs, which may end at 0.'),
   warmup: z
     .int()
     .min(0)
     .default(0)
     .describe('Number of steps over which the learning rate rises linearly from 0.'),
   averaging: z
-    .strictObject({
-      kind: z.literal('ema'),
-      decay: z.number().gt(0).lt(1).default(0.998).describe('Share of the old average at each step.'),
-    })
-    .nullable()
+    .union(
+      [
+        z.strictObject({
+          kind: z.literal('ema'),
+          decay: z.number().gt(0).lt(1).default(0.998).describe('Share of the old average at each step.'),
+        }),
+        z.null(),
+      ],
+      { error: 'must be {"kind": "ema", "decay": 0.998} or null' },
+    )
     .default(null)
     .describe(
       'Average the parameters and running statistics over the steps, and evaluate and keep the averaged model; null for the last one.',

@@ -2,6 +2,7 @@ import { closest, distance } from 'fastest-levenshtein'
 import { z } from 'zod'
 import { type JsonPath, valueAt } from './json.js'
 import type { Mistake } from './mistakes.js'
+import { isConfigPath, overlaps } from './paths.js'
 import { configSchema } from './schema.js'
 
 /** A space has at most this many axes. */
@@ -95,15 +96,23 @@ export interface Search {
 
 type Space = Readonly<Record<string, Axis | null>>
 
-/** Returns the search of a sweep file; `ownSpaces` are those of its variants by their names. */
+/** A variant with its own axes, and the config paths that no axis sets. */
+interface SearchedVariant {
+  readonly variant: string
+  readonly space: Space
+  readonly fixed: readonly string[]
+}
+
+/** Returns the search of a sweep file. */
 export function searchOf(
   { trials, seed, space: shared }: z.output<typeof searchSchema>,
-  ownSpaces: ReadonlyMap<string, Space>,
+  variants: readonly SearchedVariant[],
   locationOf: (path: JsonPath) => string,
 ): Search {
-  const spaces = [...ownSpaces].map(([variant, own]) => {
+  const spaces = variants.map(({ variant, space: own, fixed }) => {
     const places = { shared: ['search', 'space'], own: ['variants', variant, 'space'] }
-    return [variant, mergeSpace(shared, own, places, locationOf)] as const
+    const axes = mergeSpace(shared, own, places, locationOf)
+    return [variant, axes.filter(({ path }) => !overlaps(path, fixed))] as const
   })
   return { trials, seed, spaces: new Map(spaces) }
 }
@@ -187,6 +196,33 @@ const ownPaths: Readonly<Record<string, string>> = {
   name: 'the runs are named by their variant and what is set for them',
   $schema: 'it is for editors only',
   extends: 'only a config file extends another',
+}
+
+/** Checks the config paths that the variants of a sweep file fix. */
+export function fixedMistakes(file: unknown): readonly Mistake[] {
+  const variants = (keysAt(file, ['variants']) ?? []).map((variant) => {
+    const place = ['variants', variant]
+    const fixed = valueAt(file, [...place, 'fixed'])
+    return { place, fixed: Array.isArray(fixed) ? fixed.filter((path) => typeof path === 'string') : [] }
+  })
+  const ofPaths = variants.flatMap(({ place, fixed }) =>
+    fixed.flatMap((path, index) => {
+      const problem =
+        axisNameProblem(path, [], 'be fixed') ?? (isConfigPath(path) ? null : 'is no field of a config')
+      return problem === null ? [] : [{ path: [...place, 'fixed', index], problem: `${path}: ${problem}` }]
+    }),
+  )
+  const ofOwnAxes = variants.flatMap(({ place, fixed }) =>
+    (keysAt(file, [...place, 'space']) ?? [])
+      .filter((axis) => valueAt(file, [...place, 'space', axis]) !== null && overlaps(axis, fixed))
+      .map((axis) => ({ path: [...place, 'space', axis], problem: 'is fixed in this variant' })),
+  )
+  const ofCommonAxes = [['grid'], ['search', 'space']].flatMap((place) =>
+    (keysAt(file, place) ?? [])
+      .filter((axis) => variants.length > 0 && variants.every(({ fixed }) => overlaps(axis, fixed)))
+      .map((axis) => ({ path: [...place, axis], problem: 'is fixed in every variant' })),
+  )
+  return [...ofPaths, ...ofOwnAxes, ...ofCommonAxes]
 }
 
 /** Returns the reason why a sweep cannot vary a config path beside the other axes, null if it can. */

@@ -3,9 +3,11 @@ import { z } from 'zod'
 import { usageError } from '../errors.js'
 import { readJson } from './json.js'
 import { describeIssue, type Mistake } from './mistakes.js'
+import { overlaps } from './paths.js'
 import { configSchema } from './schema.js'
 import {
   axisNameProblem,
+  fixedMistakes,
   keysAt,
   ownSpaceSchema,
   type Search,
@@ -23,9 +25,15 @@ const variantSchema = z.union(
     z.strictObject({
       config: z.string().min(1).describe('Config file, relative to the sweep file.'),
       space: ownSpaceSchema,
+      fixed: z
+        .array(z.string())
+        .default([])
+        .describe(
+          'Config paths that the grid, the search and --set leave as they are in this config: ["loss.eigen"] for one without an eigen loss.',
+        ),
     }),
   ],
-  { error: 'must be the path of a config file, or {"config": path, "space": {…}}' },
+  { error: 'must be the path of a config file, or {"config": path, "space": {…}, "fixed": […]}' },
 )
 
 /**
@@ -60,6 +68,8 @@ export interface SweepFile {
   readonly file: string
   readonly name: string
   readonly variants: ReadonlyMap<string, string>
+  /** Config paths that the sweep does not set in a variant, by its name. */
+  readonly fixed: ReadonlyMap<string, readonly string[]>
   /** A variant or an arm; null for the first arm. */
   readonly baseline: string | null
   readonly grid: ReadonlyMap<string, readonly unknown[]>
@@ -77,6 +87,7 @@ export async function readSweepFile(file: string): Promise<SweepFile> {
     ...issues.flatMap((issue) => describeIssue(issue, value, sweepSchema)),
     ...mistakesInNames(keysAt(value, ['variants']), keysAt(value, ['grid']) ?? []),
     ...searchMistakes(value),
+    ...fixedMistakes(value),
   ]
   if (!parsed.success || mistakes.length > 0) {
     const details = mistakes.map(
@@ -87,19 +98,25 @@ export async function readSweepFile(file: string): Promise<SweepFile> {
   const { variants, baseline = null, grid, search, seeds } = parsed.data
   const here = dirname(file)
   const inFile = Object.entries(variants).map(([variant, value]) => {
-    const { config, space } = typeof value === 'string' ? { config: value, space: {} } : value
-    return { variant, config: isAbsolute(config) ? config : join(here, config), space }
+    const { config, space, fixed } =
+      typeof value === 'string' ? { config: value, space: {}, fixed: [] } : value
+    return { variant, config: isAbsolute(config) ? config : join(here, config), space, fixed }
   })
-  const ownSpaces = new Map(inFile.map(({ variant, space }) => [variant, space]))
   return {
     file,
     name: parsed.data.name,
     variants: new Map(inFile.map(({ variant, config }) => [variant, config])),
+    fixed: new Map(inFile.flatMap(({ variant, fixed }) => (fixed.length === 0 ? [] : [[variant, fixed]]))),
     baseline,
     grid: new Map(Object.entries(grid)),
-    search: search === undefined ? null : searchOf(search, ownSpaces, locationOf),
+    search: search === undefined ? null : searchOf(search, inFile, locationOf),
     seeds,
   }
+}
+
+/** Returns the values of the grid that a variant takes, by their config paths. */
+export function gridOf({ grid, fixed }: SweepFile, variant: string): SweepFile['grid'] {
+  return new Map([...grid].filter(([path]) => !overlaps(path, fixed.get(variant))))
 }
 
 /** Checks keys here because the messages of zod about keys do not help a user. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { commonFields, eigenLossKind } from './eigen-loss.js'
+import { commonFields, constantInOneDimension, eigenLossKind } from './eigen-loss.js'
 
 /**
  * The covariance term of VICReg (Bardes et al., 2022): the squared covariances of all pairs of dimensions, summed, over
@@ -9,4 +9,5 @@ export const covariance = eigenLossKind({
   schema: z.strictObject({ kind: z.literal('covariance'), ...commonFields }),
   parameters: () => ({}),
   minimumImages: () => 2,
+  isConstant: constantInOneDimension,
 })

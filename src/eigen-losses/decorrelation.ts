@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { commonFields, eigenLossKind } from './eigen-loss.js'
+import { commonFields, constantInOneDimension, eigenLossKind } from './eigen-loss.js'
 
 /**
  * The off-diagonal term of Barlow Twins (Zbontar et al., 2021) with one view: the sum of the squared correlations of all
@@ -9,4 +9,5 @@ export const decorrelation = eigenLossKind({
   schema: z.strictObject({ kind: z.literal('decorrelation'), ...commonFields }),
   parameters: () => ({}),
   minimumImages: () => 2,
+  isConstant: constantInOneDimension,
 })

@@ -28,6 +28,8 @@ export interface EigenLossKind<Schema extends z.ZodType<EigenLossConfig> = z.Zod
   parameters(config: z.output<Schema>): Readonly<Record<string, number>>
   /** Returns the smallest number of images in a batch for which the loss is defined on a layer of the given width. */
   minimumImages(width: number): number
+  /** Returns whether the loss has the same value for every matrix of a layer of the given width, so that it has no gradient. */
+  isConstant(config: z.output<Schema>, width: number): boolean
   /** Returns a mistake that depends on the width of a layer, or null. `layer` names the layer for messages. */
   mistake?(config: z.output<Schema>, width: number, layer: string): EigenLossMistake | null
 }
@@ -68,6 +70,11 @@ export const epsilon = z
   .describe(
     'Added to the eigenvalues or variances whose logarithm is taken; it bounds the loss where they are 0.',
   )
+
+/** A loss on the relations between dimensions or singular values: there are none in a layer of one dimension. */
+export const constantInOneDimension = (_config: EigenLossConfig, width: number) => width === 1
+
+export const neverConstant = () => false
 
 /** Checks that a kind's functions take the config of its schema. */
 export function eigenLossKind<Schema extends z.ZodType<EigenLossConfig>>(

@@ -1,5 +1,11 @@
 import { z } from 'zod'
-import { center, commonFields, eigenLossKind, moreImagesThanDimensions } from './eigen-loss.js'
+import {
+  center,
+  commonFields,
+  constantInOneDimension,
+  eigenLossKind,
+  moreImagesThanDimensions,
+} from './eigen-loss.js'
 
 /**
  * ln d + Σ p ln p with p = σ/Σσ: 0 if all d singular values are equal, ln d if there is only one. It is ln d minus the
@@ -10,4 +16,5 @@ export const entropy = eigenLossKind({
   schema: z.strictObject({ kind: z.literal('entropy'), ...commonFields, center }),
   parameters: () => ({}),
   minimumImages: moreImagesThanDimensions,
+  isConstant: constantInOneDimension,
 })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { JsonPath } from '../config/json.js'
 import type { DeepReadonly } from '../types/deep-readonly.js'
 import { covariance } from './covariance.js'
 import { decorrelation } from './decorrelation.js'
@@ -35,6 +36,14 @@ export type EigenLoss = DeepReadonly<z.output<typeof eigenLossSchema>>
 
 export function eigenLossKindOf({ kind }: Pick<EigenLossConfig, 'kind'>): EigenLossKind {
   return eigenLosses[kind as keyof typeof eigenLosses] as unknown as EigenLossKind
+}
+
+/** Returns the eigen losses of a config with their paths. */
+export function eigenLossesWithPaths(eigen: EigenLoss | readonly EigenLoss[] | null) {
+  return eigenLossesOf(eigen).map((eigenLoss, index) => {
+    const path: JsonPath = Array.isArray(eigen) ? ['loss', 'eigen', index] : ['loss', 'eigen']
+    return { eigenLoss, path }
+  })
 }
 
 /** Returns the eigen losses of a config: none, one, or those of its list. */

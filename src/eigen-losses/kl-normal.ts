@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { commonFields, eigenLossKind, epsilon, imagesAsDimensions } from './eigen-loss.js'
+import { commonFields, eigenLossKind, epsilon, imagesAsDimensions, neverConstant } from './eigen-loss.js'
 
 /**
  * The divergence of the normal distribution with the layer's means m and covariance, whose eigenvalues are λ, from N(0, I),
@@ -10,4 +10,5 @@ export const klNormal = eigenLossKind({
   schema: z.strictObject({ kind: z.literal('kl-normal'), ...commonFields, epsilon }),
   parameters: ({ epsilon }) => ({ epsilon }),
   minimumImages: imagesAsDimensions,
+  isConstant: neverConstant,
 })

@@ -17,6 +17,36 @@ export function layerPositions(choice: LayerChoice, widthCount: number): readonl
   return names.map((name) => positionOf(name, widthCount)!).sort((a, b) => a - b)
 }
 
+/** Returns the layers that an eigen loss acts on, none if it names an unknown one. */
+export function layersOfLoss({ layers }: EigenLoss, widths: readonly number[]) {
+  const names = innerLayerNames(widths.length)
+  const sizes = innerWidths(widths)
+  const isKnown =
+    typeof layers === 'string' || layers.every((name) => positionOf(name, widths.length) !== null)
+  const positions = isKnown ? layerPositions(layers, widths.length) : []
+  return positions.map((position) => ({ name: names[position]!, width: sizes[position]! }))
+}
+
+/** An eigen loss that is constant on layers of a network. */
+export interface WithoutEffect {
+  /** Follows the loss's path in a message. */
+  readonly problem: string
+  /** Whether it is constant on all of its layers. */
+  readonly isWhole: boolean
+}
+
+/** Returns null if an eigen loss is constant on none of its layers. */
+export function withoutEffect(eigenLoss: EigenLoss, widths: readonly number[]): WithoutEffect | null {
+  const kind = eigenLossKindOf(eigenLoss)
+  const layers = layersOfLoss(eigenLoss, widths)
+  const constant = layers.filter(({ width }) => kind.isConstant(eigenLoss, width))
+  if (constant.length === 0) return null
+  const where = constant.map(({ name, width }) => `${name} (width ${width})`).join(', ')
+  const parameters = Object.entries(kind.parameters(eigenLoss)).map((entry) => ` with ${entry.join(' = ')}`)
+  const problem = `has no effect on ${where}, where ${eigenLoss.kind}${parameters.join('')} is constant`
+  return { problem, isWhole: constant.length === layers.length }
+}
+
 /** Returns the smallest number of images in a batch for which an eigen loss is defined on all its layers. */
 export function minimumImages(config: EigenLoss, widths: readonly number[]): number {
   const sizes = innerWidths(widths)

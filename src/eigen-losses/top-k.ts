@@ -11,11 +11,13 @@ export const topK = eigenLossKind({
   }),
   parameters: ({ k }) => ({ k }),
   minimumImages: moreImagesThanDimensions,
+  // All singular values have the share 1.
+  isConstant: ({ k }, width) => k === width,
   mistake: ({ k }, width, layer) =>
     k > width
       ? {
           key: 'k',
-          problem: `must be at most ${width}, ${layer === 'latent' ? "the latent's width" : `the width of ${layer}`}`,
+          problem: `must be under ${width}, ${layer === 'latent' ? "the latent's width" : `the width of ${layer}`}`,
         }
       : null,
 })

@@ -166,7 +166,7 @@ async function groupByEpoch(runs: readonly OrderedRun[]): Promise<readonly (read
 async function savedEpoch(folder: string): Promise<number> {
   const files = runFiles(folder)
   try {
-    return (await readCheckpoint(files, await loadConfig(files.config, [])))?.epoch ?? 0
+    return (await readCheckpoint(files, await loadConfig(files.config, [], 'recorded')))?.epoch ?? 0
   } catch {
     return -1
   }
@@ -195,7 +195,7 @@ async function openLockstep(
   runs: readonly OrderedRun[],
   replicas: number,
 ): Promise<{ readonly lockstep: Lockstep; readonly reason: string }> {
-  const { device } = await loadConfig(runFiles(runs[0]!.folder).config, [])
+  const { device } = await loadConfig(runFiles(runs[0]!.folder).config, [], 'recorded')
   const { engine, reason } = await selectEngine(device, { replicas: true })
   return { lockstep: new Lockstep(engine, replicas, runs.length), reason }
 }

@@ -1,6 +1,5 @@
-import { closest, distance } from 'fastest-levenshtein'
 import { valueAt } from '../config/json.js'
-import { configPaths, isConfigPath } from '../config/paths.js'
+import { configPaths, isConfigPath, nearestName } from '../config/paths.js'
 import { formatMetric, type Metric, metricOf, metrics } from './metrics.js'
 import type { Run } from './read.js'
 
@@ -68,11 +67,7 @@ function isMetric(name: string): name is Metric {
 
 /** Returns the advice for an unknown name: the config path that ends with it, or the name that is nearest to it. */
 export function suggestionFor(name: string): string {
-  const paths = configPaths()
-  const whole = paths.find((path) => path.endsWith(`.${name}`))
-  if (whole !== undefined) return `Did you mean ${whole}?`
-  const names = [...facts.map((fact) => fact.name), ...metrics, ...paths]
-  const nearest = closest(name, names)
-  if (distance(name.toLowerCase(), nearest.toLowerCase()) <= 3) return `Did you mean ${nearest}?`
+  const suggestion = nearestName(name, [...facts.map((fact) => fact.name), ...metrics], configPaths())
+  if (suggestion !== null) return `Did you mean ${suggestion}?`
   return `Known are ${facts.map((fact) => fact.name).join(', ')}, ${metrics.join(', ')}, and config paths such as train.batchSize.`
 }

@@ -1,4 +1,6 @@
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import type { ConfigOrigin } from '../config/check.js'
 
 /** The files of a run folder. */
 export interface RunFiles {
@@ -56,4 +58,10 @@ export function runFiles(folder: string): RunFiles {
     lock: inside('.lock'),
     log: inside(logName),
   }
+}
+
+/** Returns "recorded" for the config.json of a run, which `reproduce` trains again. */
+export function originOf(configFile: string): ConfigOrigin {
+  const isOfRun = basename(configFile) === 'config.json' && existsSync(runFiles(dirname(configFile)).record)
+  return isOfRun ? 'recorded' : 'written'
 }

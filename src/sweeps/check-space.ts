@@ -1,6 +1,6 @@
-import { type ConfigFile, type Override, resolveConfig } from '../config/load.js'
+import type { ConfigFile, Override } from '../config/load.js'
 import type { Search } from '../config/search.js'
-import { extremesOf, overrideOf, trialsOf } from './trials.js'
+import { extremesOf, resolveSettings, trialsOf } from './trials.js'
 
 /**
  * Returns the mistakes of all spaces, one line each with its location: paths that a config does not have, and bounds or
@@ -10,11 +10,11 @@ import { extremesOf, overrideOf, trialsOf } from './trials.js'
 export function spaceMistakes(
   search: Search,
   files: ReadonlyMap<string, ConfigFile>,
-  overrides: readonly Override[],
+  overridesOf: (variant: string) => readonly Override[],
 ): readonly string[] {
   const variantsByLine = new Map<string, Set<string>>()
   for (const [variant, file] of files) {
-    for (const line of linesOf(search, variant, file, overrides)) {
+    for (const line of linesOf(search, variant, file, overridesOf(variant))) {
       const variants = variantsByLine.get(line) ?? new Set()
       variantsByLine.set(line, variants.add(variant))
     }
@@ -33,9 +33,9 @@ function linesOf(
 ): readonly string[] {
   const first = trialsOf({ ...search, trials: 1 }, variant)?.trials[0]?.settings ?? []
   return search.spaces.get(variant)!.flatMap(({ path, axis, location: flag }) => {
-    const others = first.filter((setting) => setting.path !== path).map(overrideOf)
+    const others = first.filter((setting) => setting.path !== path)
     return extremesOf(axis).flatMap((value) => {
-      const resolution = resolveConfig(file, [...overrides, ...others, overrideOf({ path, value, flag })])
+      const resolution = resolveSettings(file, overrides, [...others, { path, value, flag }])
       return resolution.kind === 'config' ? [] : resolution.lines.filter((line) => line.startsWith(flag))
     })
   })

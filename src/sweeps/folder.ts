@@ -120,7 +120,7 @@ export async function claimSweepFolder(
   const files = sweepFiles(folder)
   await makeFolder(folder)
   await acquireLock(files.lock)
-  const { name, file, variants, baseline, grid, search, seeds } = plan.sweep
+  const { name, file, variants, fixed, baseline, grid, search, seeds } = plan.sweep
   const saved = {
     format: 'eigenae-sweep-1',
     name,
@@ -128,6 +128,7 @@ export async function claimSweepFolder(
     version,
     command,
     variants: Object.fromEntries(variants),
+    ...(fixed.size > 0 && { fixed: Object.fromEntries(fixed) }),
     ...(baseline !== null && { baseline }),
     grid: Object.fromEntries(grid),
     ...(search !== null && { search: searchJson(search) }),

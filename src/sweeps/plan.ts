@@ -2,15 +2,17 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
 import { armName, baselineArm } from '../config/arm-name.js'
+import { valueAt } from '../config/json.js'
 import type { Override } from '../config/load.js'
-import { type ConfigFile, readConfigFile, resolveConfig } from '../config/load.js'
-import { scheduleWarnings } from '../config/schedule-warnings.js'
+import { type ConfigFile, readConfigFile } from '../config/load.js'
+import { isWithin, overlaps } from '../config/paths.js'
 import type { Config } from '../config/schema.js'
-import type { SweepFile } from '../config/sweep.js'
+import { gridOf, type SweepFile } from '../config/sweep.js'
+import { configWarnings, effectWarnings } from '../config/warnings.js'
 import { EigenaeError, usageError } from '../errors.js'
 import { count, thousands } from '../text/format.js'
 import { spaceMistakes } from './check-space.js'
-import { overrideOf, type SweepSetting, type Trials, trialsOf } from './trials.js'
+import { resolveSettings, type SweepSetting, type Trials, trialsOf } from './trials.js'
 
 /**
  * A config of the sweep file with one combination of the grid's values, in one trial of the search. The runs of an arm
@@ -46,14 +48,16 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
   rejectTooManyRuns(sweep)
   const mistakes = new Set(overrides.flatMap((override) => overrideMistakes(override, sweep)))
   const files = await readVariants(sweep, mistakes)
+  const overridesOf = (variant: string) =>
+    overrides.filter(({ path }) => !overlaps(path.join('.'), sweep.fixed.get(variant)))
   if (sweep.search !== null)
-    for (const mistake of spaceMistakes(sweep.search, files, overrides)) mistakes.add(mistake)
+    for (const mistake of spaceMistakes(sweep.search, files, overridesOf)) mistakes.add(mistake)
   // Every trial would repeat these mistakes.
   const search = mistakes.size > 0 ? null : sweep.search
   const trials = new Map([...files.keys()].map((variant) => [variant, trialsOf(search, variant)]))
   const arms = [...files].flatMap(([variant, file]) =>
-    armsOf(variant, sweep.grid, trials.get(variant) ?? null).flatMap((arm) => {
-      const config = resolveArm(variant, file, arm, overrides, mistakes)
+    armsOf(variant, gridOf(sweep, variant), trials.get(variant) ?? null).flatMap((arm) => {
+      const config = resolveArm(variant, file, arm, overridesOf(variant), mistakes)
       return config === null ? [] : [{ arm, config }]
     }),
   )
@@ -72,9 +76,10 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
     })),
   )
   const notes = [
-    ...[...files].flatMap(([variant, file]) => addedLossNotes(variant, file, sweep, overrides)),
+    ...[...files].flatMap(([variant, file]) => addedLossNotes(variant, file, sweep, overridesOf(variant))),
     ...[...trials].flatMap(([variant, each]) => repeatedTrialNotes(variant, each, sweep)),
-    ...new Set(arms.flatMap(({ arm, config }) => scheduleNotes(arm, config))),
+    ...new Set(arms.flatMap(({ arm, config }) => configNotes(arm, config))),
+    ...effectNotes(arms),
   ]
   return { sweep, arms: arms.map(({ arm }) => arm), runs, notes }
 }
@@ -83,35 +88,46 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
 const maxRuns = 100_000
 
 /** Counts the runs before anything is expanded. */
-function rejectTooManyRuns({ file, variants, grid, search, seeds }: SweepFile): void {
-  const combinations = [...grid.values()].reduce((product, values) => product * values.length, 1)
-  const searched = [...(search?.spaces.values() ?? [])].filter((axes) => axes.length > 0).length
-  const others = variants.size - searched
-  const runs = (others + searched * (search?.trials ?? 1)) * combinations * seeds.length
+function rejectTooManyRuns(sweep: SweepFile): void {
+  const { file, variants, fixed, grid, search, seeds } = sweep
+  const isSearched = (variant: string) => (search?.spaces.get(variant) ?? []).length > 0
+  const sizes = [...variants.keys()].map((variant) =>
+    [...gridOf(sweep, variant).values()].reduce(
+      (product, values) => product * values.length,
+      isSearched(variant) ? search!.trials : 1,
+    ),
+  )
+  const runs = sizes.reduce((sum, size) => sum + size) * seeds.length
   if (runs <= maxRuns) return
+  const searched = [...variants.keys()].filter(isSearched).length
   const factors = [
     search === null
       ? count(variants.size, 'config')
-      : `(${count(searched, 'config')} × ${count(search.trials, 'trial')} + ${count(others, 'config')})`,
+      : `(${count(searched, 'config')} × ${count(search.trials, 'trial')} + ${count(variants.size - searched, 'config')})`,
     ...[...grid].map(([path, values]) => `${count(values.length, 'value')} of ${path}`),
     count(seeds.length, 'seed'),
   ]
   throw usageError({
     problem: `this sweep has ${thousands(runs)} runs, more than the limit of ${thousands(maxRuns)}`,
     subject: file,
-    details: [factors.join(' × ')],
+    details: fixed.size > 0 ? [] : [factors.join(' × ')],
     hint: 'Shorten the lists, or split the sweep into several files.',
   })
 }
 
 /** Returns the mistakes of an override of a field that the sweep file sets for each run. */
-function overrideMistakes({ path, flag }: Override, { grid, search }: SweepFile): readonly string[] {
-  if (path[0] === 'seed') return [`${flag}: the sweep file sets the seeds`]
-  const isWithin = (axis: string) => `${path.join('.')}.`.startsWith(`${axis}.`)
-  const inGrid = [...grid.keys()].find(isWithin)
+function overrideMistakes(
+  { path: keys, flag }: Override,
+  { variants, fixed, grid, search }: SweepFile,
+): readonly string[] {
+  if (keys[0] === 'seed') return [`${flag}: the sweep file sets the seeds`]
+  const path = keys.join('.')
+  const inGrid = [...grid.keys()].find((axis) => isWithin(path, axis))
   if (inGrid !== undefined) return [`${flag}: the grid of the sweep file sets ${inGrid}`]
-  const searched = [...(search?.spaces.values() ?? [])].flat().find((axis) => isWithin(axis.path))
-  return searched === undefined ? [] : [`${flag}: the search of the sweep file sets ${searched.path}`]
+  const searched = [...(search?.spaces.values() ?? [])].flat().find((axis) => isWithin(path, axis.path))
+  if (searched !== undefined) return [`${flag}: the search of the sweep file sets ${searched.path}`]
+  const isFixed = [...variants.keys()].every((variant) => overlaps(path, fixed.get(variant)))
+  return isFixed ? [`${flag}: is fixed in every variant of the sweep file`] : []
 }
 
 /** Reads the configs of the field `variants`. */
@@ -161,33 +177,49 @@ function resolveArm(
   overrides: readonly Override[],
   mistakes: Set<string>,
 ): Config | null {
-  const resolution = resolveConfig(file, [...overrides, ...settings.map(overrideOf)])
+  const resolution = resolveSettings(file, overrides, settings)
   if (resolution.kind === 'config') return resolution.config
   for (const line of resolution.lines) mistakes.add(`variants.${variant} (${file.file}): ${line}`)
   return null
 }
 
 /** The notes name the variant, so that its arms share them. */
-function scheduleNotes({ name }: Arm, config: Config): readonly string[] {
+function configNotes({ name }: Arm, config: Config): readonly string[] {
   const [variant] = name.split(',')
-  return scheduleWarnings(config).map((warning) => `variants.${variant}: ${warning}`)
+  return configWarnings(config).map((warning) => `variants.${variant}: ${warning}`)
 }
 
-/** Notes that an axis of an eigen loss adds one to a config without: a baseline would no longer be one. */
+/** Notes which arms have an eigen loss without effect: the same network as without it. */
+function effectNotes(arms: readonly { readonly arm: Arm; readonly config: Config }[]): readonly string[] {
+  const names = new Map<string, string[]>()
+  for (const { arm, config } of arms) {
+    for (const warning of effectWarnings(config)) {
+      const others = names.get(warning)
+      if (others === undefined) names.set(warning, [arm.name])
+      else others.push(arm.name)
+    }
+  }
+  return [...names].map(([warning, of]) => `${listOf(of)}: ${warning}`)
+}
+
+/** Notes that a kind that is set for all configs adds an eigen loss to one without: a baseline would no longer be one. */
 function addedLossNotes(
   variant: string,
-  file: ConfigFile,
-  { grid, search }: SweepFile,
+  { document }: ConfigFile,
+  sweep: SweepFile,
   overrides: readonly Override[],
 ): readonly string[] {
-  const isOfLoss = (path: string) => path.startsWith('loss.eigen.')
-  const inGrid = [...grid.keys()].find(isOfLoss)
-  const axis = inGrid ?? search?.spaces.get(variant)?.find(({ path }) => isOfLoss(path))?.path
-  if (axis === undefined) return []
-  const alone = resolveConfig(file, overrides)
-  if (alone.kind !== 'config' || alone.config.loss.eigen !== null) return []
-  const source = inGrid === undefined ? "search's" : "grid's"
-  return [`the ${source} ${axis} adds an eigen loss to variants.${variant}, whose config has none`]
+  const kind = 'loss.eigen.kind'
+  if ((valueAt(document.value, ['loss', 'eigen']) ?? null) !== null) return []
+  const searched = sweep.search?.spaces.get(variant)?.some(({ path }) => path === kind)
+  const sources = [
+    ...overrides.filter(({ path }) => path.join('.') === kind).map(({ flag }) => flag),
+    ...(gridOf(sweep, variant).has(kind) ? [`the grid's ${kind}`] : []),
+    ...(searched ? [`the search's ${kind}`] : []),
+  ]
+  return sources
+    .slice(0, 1)
+    .map((source) => `${source} adds an eigen loss to variants.${variant}, whose config has none`)
 }
 
 function repeatedTrialNotes(

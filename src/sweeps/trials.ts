@@ -1,4 +1,5 @@
-import type { Override } from '../config/load.js'
+import { type ConfigFile, type Override, type Resolution, resolveConfig } from '../config/load.js'
+import { overlaps } from '../config/paths.js'
 import type { Axis, Search } from '../config/search.js'
 import { haltonAxis } from './halton.js'
 
@@ -47,8 +48,20 @@ export function trialsOf(search: Search | null, variant: string): Trials | null 
   return { trials, repeated: search.trials - trials.length }
 }
 
-export function overrideOf({ path, value, flag }: SweepSetting): Override {
-  return { path: path.split('.'), value, flag }
+/**
+ * Returns the config of an arm, but for the seed. An eigen loss may have no effect in some arms if the widths are set for
+ * the arms rather than written in the variant's config.
+ */
+export function resolveSettings(
+  file: ConfigFile,
+  overrides: readonly Override[],
+  settings: readonly SweepSetting[],
+): Resolution {
+  const ofSettings = settings.map(({ path, value, flag }) => ({ path: path.split('.'), value, flag }))
+  const all = [...overrides, ...ofSettings]
+  const setsWidths = all.some(({ path }) => overlaps(path.join('.'), ['model.widths']))
+  const advice = ', or keep the variant out with "fixed"'
+  return resolveConfig(file, all, setsWidths ? 'recorded' : 'written', advice)
 }
 
 /** Returns the values at the ends of an axis: if a config accepts them, it accepts those between. */

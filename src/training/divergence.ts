@@ -37,10 +37,15 @@ const minimumEqualEpochs = 3
  * or in both epochs of a run of two. That happens when its rectifiers output 0 for every image and pass on no
  * gradient.
  */
-export function stalledWarning(rows: readonly Pick<MetricsRow, 'test_mse'>[]): string | null {
+export function stalledWarning(
+  all: readonly Pick<MetricsRow, 'test_mse' | 'learning_rate'>[],
+): string | null {
+  // Nothing changes after a schedule has reached 0.
+  const rows = all.slice(0, 1 + all.findLastIndex(({ learning_rate }) => learning_rate !== 0))
   const last = rows.at(-1)?.test_mse
   const equal = rows.length - 1 - rows.findLastIndex(({ test_mse }) => test_mse !== last)
   if (equal < minimumEqualEpochs && (equal < 2 || equal < rows.length)) return null
   const which = equal === rows.length ? `all ${equal}` : `the last ${equal}`
-  return `the test MSE is exactly the same in ${which} epochs, so the network learns nothing; lower optimizer.learningRate`
+  const when = rows.length === all.length ? '' : ' with a learning rate over 0'
+  return `the test MSE is exactly the same in ${which} epochs${when}, so the network learns nothing; lower optimizer.learningRate`
 }

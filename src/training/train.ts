@@ -1,5 +1,5 @@
-import { scheduleWarnings } from '../config/schedule-warnings.js'
 import { type Config, devices } from '../config/schema.js'
+import { configWarnings, effectWarnings } from '../config/warnings.js'
 import { absoluteSource, type DataSet } from '../data/load.js'
 import { type Selection, selectEngine } from '../engines/select.js'
 import { EigenaeError } from '../errors.js'
@@ -105,7 +105,7 @@ async function trainInto(
       host.note(`${folder}: lengthening the run from ${found!.record!.epochs} to ${epochs} epochs`)
     const warning = spectrumWarning(config, data)
     if (warning !== null) host.note(`note: ${warning}: raise spectrum.images`)
-    for (const each of scheduleWarnings(config)) host.note(`warning: ${each}`)
+    for (const each of [...configWarnings(config), ...effectWarnings(config)]) host.note(`warning: ${each}`)
     const point = use === 'resume' ? await resumePoint(files, config, found, earlier, host.note) : null
     const { engine } = selection
     await executeRun({ config, data, engine, threads, files, facts, point, ...session })

@@ -57,6 +57,7 @@ const trainRun: TrainRun = (folder, threads, select) => {
   return train({
     config: runFiles(folder).config,
     overrides: [],
+    origin: 'recorded',
     threads,
     out: folder,
     use: 'resume',

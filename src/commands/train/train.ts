@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import type { ConfigOrigin } from '../../config/check.js'
 import { loadConfig, type Override } from '../../config/load.js'
 import type { selectEngine } from '../../engines/select.js'
 import { measuredRun, readEvaluation } from '../../runs/evaluation.js'
 import { ownCommand } from '../../runs/facts.js'
-import { type RunFiles, runFiles } from '../../runs/files.js'
+import { originOf, type RunFiles, runFiles } from '../../runs/files.js'
 import {
   formatMetric,
   type Metric,
@@ -26,6 +27,8 @@ import { progressDisplay } from './progress.js'
 export interface TrainOptions {
   readonly config: string
   readonly overrides: readonly Override[]
+  /** By default "recorded" if the config is that of a run. */
+  readonly origin?: ConfigOrigin
   readonly threads: number | undefined
   readonly out: string | undefined
   readonly use: FolderUse
@@ -40,7 +43,8 @@ export interface TrainOptions {
 /** Trains a run from a config file to a complete run folder and prints its results on stdout. */
 export async function train(options: TrainOptions): Promise<void> {
   const { threads = availableParallelism(), use, command = ownCommand(), select, quiet } = options
-  const config = await loadConfig(options.config, options.overrides)
+  const { config: file, overrides, origin = originOf(file) } = options
+  const config = await loadConfig(file, overrides, origin)
   const folder = options.out ?? join('runs', config.name, `seed-${config.seed}`)
   const note = quiet ? () => {} : writeMessage
   const begin = (start: TrainStart) => openSession(start, folder, options)
