@@ -36,3 +36,10 @@ export function parseSeeds(text: string): readonly number[] | string {
   }
   return seeds
 }
+
+/** Returns ascending seeds as `parseSeeds` reads them: "0-4,7". */
+export function formatSeeds(seeds: readonly number[]): string {
+  const starts = seeds.filter((seed, index) => index === 0 || seed - seeds[index - 1]! > 1)
+  const ends = seeds.filter((seed, index) => index === seeds.length - 1 || seeds[index + 1]! - seed > 1)
+  return starts.map((start, index) => (start === ends[index] ? start : `${start}-${ends[index]}`)).join(',')
+}
