@@ -3,7 +3,7 @@ import { configSchema } from './schema.js'
 
 const seedSchema = configSchema.shape.seed.unwrap()
 
-// As many as a sweep may have runs (src/sweeps/plan.ts); checked before they are listed.
+// As many as a sweep may have runs (src/runs/sweep-plan.ts); checked before they are listed.
 const maximumSeeds = 100_000
 
 /** Seeds as text: numbers and ranges, both ends included. */

@@ -8,6 +8,7 @@ import { scheduleWarnings } from '../config/schedule-warnings.js'
 import type { Config } from '../config/schema.js'
 import type { SweepFile } from '../config/sweep.js'
 import { EigenaeError, usageError } from '../errors.js'
+import { maxRuns } from '../runs/sweep-plan.js'
 import { count, thousands } from '../text/format.js'
 import { spaceMistakes } from './check-space.js'
 import { overrideOf, type SweepSetting, type Trials, trialsOf } from './trials.js'
@@ -78,9 +79,6 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
   ]
   return { sweep, arms: arms.map(({ arm }) => arm), runs, notes }
 }
-
-// A plan keeps the config of every run in memory, and the folder of every run is inspected.
-const maxRuns = 100_000
 
 /** Counts the runs before anything is expanded. */
 function rejectTooManyRuns({ file, variants, grid, search, seeds }: SweepFile): void {

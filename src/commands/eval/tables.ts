@@ -23,10 +23,12 @@ export function measuredArms(
 ): readonly MeasuredArm[] {
   const byFolder = new Map(runs.map((each) => [resolve(each.run.folder), each]))
   const labels = armLabels(arms)
-  return arms.map((arm, index) => ({
-    label: labels[index]!,
-    runs: arm.runs.flatMap((folder) => byFolder.get(resolve(folder)) ?? []),
-  }))
+  return arms
+    .map((arm, index) => ({
+      label: labels[index]!,
+      runs: arm.runs.flatMap((folder) => byFolder.get(resolve(folder)) ?? []),
+    }))
+    .filter((arm) => arm.runs.length > 0)
 }
 
 /** Returns the figures and spectra of the runs and, if arms have several runs, their means. */
