@@ -1,3 +1,4 @@
+import type { Config } from '../../config/schema.js'
 import type { ExportedNetwork } from './network.js'
 
 /** A format of the files in an export's folder, beside its README.md. */
@@ -37,5 +38,5 @@ export interface ExportFacts {
   /** The number of epochs trained. */
   readonly epoch: number
   readonly eigenae: string
-  readonly config: object
+  readonly config: Config
 }
