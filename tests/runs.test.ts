@@ -1,6 +1,8 @@
+import { truncateSync } from 'node:fs'
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { runFiles } from '../src/runs/files.js'
 import { planFormat } from '../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder, start } from './support/cli.js'
 import { trainArms } from './support/compared-arms.js'
@@ -58,6 +60,19 @@ describe('eigenae runs', () => {
     expect(stderr).toContain('1 of 2 runs cannot be read\n')
     expect(stderr).toContain('b/run.json: this is not the run.json of an eigenae run')
     expect(code).toBe(1)
+  })
+
+  it('reads a table of 512 MiB, and refuses a larger one with its size', async () => {
+    const { metrics } = runFiles(writeRun(scratch('long', 'run')))
+    truncateSync(metrics, 512 << 20)
+    const { stdout, stderr } = await eigenae(['runs', 'long'], { cwd: scratch() })
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/ completed +3\/3 /)
+    truncateSync(metrics, (512 << 20) + 1)
+    const larger = await eigenae(['runs', 'long'], { cwd: scratch() })
+    expect(larger.stderr).toContain(
+      'metrics.csv has 536870913 bytes, more than the 536870912 that eigenae reads',
+    )
   })
 
   it('refuses a run.json that names files outside the run', async () => {

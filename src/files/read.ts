@@ -3,7 +3,7 @@ import { EigenaeError, type ErrorParts, fileError, hasCode } from '../errors.js'
 
 /**
  * Largest sizes, in bytes, of the files that eigenae writes itself. A file over its limit is refused before memory is
- * allocated for it. A table must fit a JavaScript string.
+ * allocated for it.
  */
 export const sizeLimits = { json: 64 << 20, table: 512 << 20, tensors: 8 * 2 ** 30 } as const
 

@@ -16,7 +16,8 @@ export interface ModelFormat extends FolderFormat {
 
 export interface ExportFile {
   readonly name: string
-  readonly content: string | Uint8Array
+  /** The whole file, or its parts if it may be large. */
+  readonly content: string | Uint8Array | Iterable<Uint8Array>
 }
 
 export interface Guide {
