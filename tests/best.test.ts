@@ -23,7 +23,7 @@ describe('eigenae best', () => {
     const { code, stdout, stderr } = await best('sweep', '--metric', 'test_mse')
     expect(stdout).toBe(
       [
-        'test MSE, clean input (test_mse), lower is better: mean of 3 seeds ± 95 % interval',
+        'test MSE, clean input (test_mse), lower is better: mean of 3 seeds (0-2) ± 95 % interval',
         '',
         'best: 0.0220 ± 0.0066  sweep/large',
         '  train.batchSize=128',
@@ -75,27 +75,67 @@ describe('eigenae best', () => {
     })
   })
 
-  it('names arms with fewer seeds, and does not judge them', async () => {
-    writeArm('partly/whole', [0.03, 0.031], { noise: 0.1 })
-    writeArm('partly/lucky', [0.01], { noise: 0.2 })
-    writeRun(scratch('partly', 'lucky', 'seed-1'), { seed: 1, status: 'failed', noise: 0.2 })
-    const { code, stdout, stderr } = await best('partly', '--metric', 'test_mse')
-    expect(stdout).toContain('best: 0.0305 ± 0.0064  partly/whole\n')
-    expect(stdout).toContain('There is no other arm with as many seeds.\n')
-    expect(stderr).toContain('warning: not judged: partly/lucky, 1 of 2 seeds (1 failed)\n')
-    expect(code).toBe(0)
-    const { left_out } = JSON.parse((await best('partly', '--metric', 'test_mse', '--json')).stdout)
-    expect(left_out).toEqual([
-      { arm: 'lucky', folder: 'partly/lucky', seeds: [0], reason: '1 of 2 seeds (1 failed)' },
+  it('judges the arms on the seeds that all of them have, and names the others', async () => {
+    writeArm('uneven/good', [0.02, 0.021], { batchSize: 32 })
+    writeArm('uneven/bad', [0.05, 0.05, 0.001], { batchSize: 48 })
+    writeArm('uneven/partly', [0.03, 0.031], { batchSize: 96 })
+    writeRun(scratch('uneven', 'partly', 'seed-2'), { seed: 2, status: 'failed', batchSize: 96 })
+    writeRun(scratch('uneven', 'gone', 'seed-0'), { status: 'failed', batchSize: 128 })
+    const { code, stdout, stderr } = await best('uneven', '--metric', 'test_mse')
+    expect(stdout).toContain('lower is better: mean of 2 seeds (0-1) ± 95 % interval\n')
+    expect(stdout).toMatch(/^best: 0\.0205 .* uneven\/good$/m)
+    expect(stdout).toMatch(/^runner-up: 0\.0305 .* uneven\/partly$/m)
+    expect(stderr.split('\n')).toEqual([
+      'warning: seed 2 is ignored: uneven/good, uneven/partly do not have exactly one run of it with test_mse',
+      'warning: left out of uneven/partly: uneven/partly/seed-2 failed (no power)',
+      'warning: left out: uneven/gone, failed',
+      '',
     ])
+    expect(code).toBe(0)
+    const result = JSON.parse((await best('uneven', '--metric', 'test_mse', '--json')).stdout)
+    expect(result).toMatchObject({
+      arms: 3,
+      seeds: 2,
+      best: { arm: 'good', seeds: [0, 1] },
+      left_out: [{ arm: 'gone', folder: 'uneven/gone', reason: '1 failed' }],
+      ignored_seeds: [{ seed: 2, lacking: ['uneven/good', 'uneven/partly'] }],
+    })
   })
 
-  it('does not judge an arm with a run that lacks the metric', async () => {
+  it('does not count a seed of which an arm has several runs', async () => {
+    writeArm('twice/a', [0.02, 0.02], { noise: 0.1 })
+    writeArm('twice/b', [0.01, 0.03], { noise: 0.2 })
+    writeRun(scratch('twice', 'b', 'again'), { seed: 0, noise: 0.2, testMse: 0.001 })
+    const { stdout, stderr } = await best('twice', '--metric', 'test_mse')
+    expect(stdout).toContain('lower is better: seed 1\n\nbest: 0.02000  twice/a\n')
+    expect(stderr).toContain('warning: seed 0 is ignored: twice/b does not have exactly one run of it')
+  })
+
+  it('refuses arms that share no seed', async () => {
+    writeArm('apart/a', [0.03, 0.031], { noise: 0.1 })
+    writeRun(scratch('apart', 'b', 'seed-4'), { seed: 4, noise: 0.2, testMse: 0.01 })
+    const { code, stdout, stderr } = await best('apart', '--metric', 'test_mse')
+    expect(stderr).toBe(
+      [
+        'eigenae: the arms share no seed, so their means cannot be compared',
+        '  apart/a: seeds 0-1',
+        '  apart/b: seeds 4',
+        'Train the missing seeds, or name only arms that share seeds.',
+        '',
+      ].join('\n'),
+    )
+    expect([code, stdout]).toEqual([2, ''])
+  })
+
+  it('ignores a seed whose run lacks the metric, and does not judge an arm without the metric', async () => {
     writeArm('lacking/whole', [0.03, 0.031], { noise: 0.1 })
     writeArm('lacking/old', [0.03, 0.03], { noise: 0.2 })
     writeRun(scratch('lacking', 'old', 'seed-1'), { seed: 1, noise: 0.2, neighbours: null })
-    const { stderr } = await best('lacking', '--metric', 'neighbour_accuracy')
-    expect(stderr).toContain('not judged: lacking/old, 1 of 2 seeds (1 without neighbour_accuracy)\n')
+    writeArm('lacking/older', [0.03], { noise: 0.3, neighbours: null })
+    const { stdout, stderr } = await best('lacking', '--metric', 'neighbour_accuracy')
+    expect(stdout).toContain('higher is better: seed 0\n')
+    expect(stderr).toContain('seed 1 is ignored: lacking/old does not have exactly one run of it')
+    expect(stderr).toContain('not judged: lacking/older, 1 without neighbour_accuracy\n')
   })
 
   it('judges single runs, without interval and test', async () => {
@@ -105,7 +145,7 @@ describe('eigenae best', () => {
     ] as const)
       writeArm(`single/${arm}`, [testMse], { noise: testMse })
     const { stdout } = await best('single', '--metric', 'test_mse')
-    expect(stdout).toContain('(test_mse), lower is better: one seed\n\nbest: 0.02000  single/b\n')
+    expect(stdout).toContain('(test_mse), lower is better: seed 0\n\nbest: 0.02000  single/b\n')
     expect(stdout).toContain('  difference to the best +0.0100 (+50 %)\n')
   })
 

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { planFormat } from '../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
 import { readJson, tinyConfigs, writeJson } from './support/sweeps.js'
@@ -135,7 +136,7 @@ describe('the baseline of a sweep', () => {
     const runs = ['a', 'b', 'c'].map((arm) => `${arm}/seed-0`)
     writeFileSync(
       scratch('begun/sweep.json'),
-      JSON.stringify({ name: 'begun', baseline: 'b', grid: {}, runs }),
+      JSON.stringify({ format: planFormat, name: 'begun', baseline: 'b', grid: {}, runs }),
     )
     const { baseline, stderr } = await compare('begun')
     expect(baseline).toBe('begun/a')

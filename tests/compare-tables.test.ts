@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { meaningOf, metrics } from '../src/runs/metrics.js'
+import { planFormat } from '../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { type FakeRun, writeRun } from './support/run-folder.js'
 import { writeJson } from './support/sweeps.js'
@@ -33,7 +34,7 @@ function writeGrid(): void {
     writeArm(`grid/${nameOf(arm)}`, values, { eigen, batchSize: arm.batchSize })
   }
   const runs = [0, 1, 2].flatMap((seed) => arms.map((arm) => `${nameOf(arm)}/seed-${seed}`))
-  writeJson(scratch('grid/sweep.json'), { name: 'grid', grid, runs })
+  writeJson(scratch('grid/sweep.json'), { format: planFormat, name: 'grid', grid, runs })
 }
 
 beforeAll(() => {

@@ -61,7 +61,14 @@ describe('eigenae explore', () => {
       await copyRunFile(name, 'damaged')
     await writeFile(scratch('damaged/model.safetensors'), 'cut')
     sealRun(scratch('damaged'))
+    const foreign = writeRun(scratch('foreign'))
+    const config = { name: 'foreign', model: { widths: [784, 4] }, loss: { eigen: null } }
+    await writeFile(
+      `${foreign}/config.json`,
+      JSON.stringify({ ...config, data: {}, train: {}, spectrum: {}, future: 1 }),
+    )
     const cases = [
+      [['foreign', ...out], 1, 'foreign/config.json: this version cannot run the model of this config'],
       [['none', '<i>norm', 'stopped', ...out], 2, '3 runs, but a page shows one, or two side by side'],
       [['stopped', ...out], 2, 'stopped: has no trained model yet'],
       [['damaged', ...out], 1, 'damaged/model.safetensors: this file is damaged'],

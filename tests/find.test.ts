@@ -4,6 +4,8 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { withChecksum } from '../src/runs/record.js'
+import { planFormat } from '../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
 import { tinyConfigs, writeJson } from './support/sweeps.js'
@@ -47,7 +49,7 @@ describe('the arms of a sweep', () => {
       for (const seed of [0, 1]) writeRun(scratch('sweep', arm, `seed-${seed}`), { seed })
     }
     const runs = [0, 1].flatMap((seed) => arms.map((arm) => `${arm}/seed-${seed}`))
-    writeJson(scratch('sweep', 'sweep.json'), { format: 'eigenae-sweep-1', name: 'sweep', runs })
+    writeJson(scratch('sweep', 'sweep.json'), { format: planFormat, name: 'sweep', runs })
   })
 
   it('are in the order of the sweep file, and its first is the baseline', async () => {
@@ -64,7 +66,8 @@ describe('the arms of a sweep', () => {
     for (const arm of arms) {
       writeRun(scratch('partly', arm, 'seed-0'), { status: arm === arms[0] ? 'failed' : 'completed' })
     }
-    writeJson(scratch('partly', 'sweep.json'), { runs: arms.map((arm) => `${arm}/seed-0`) })
+    const runs = arms.map((arm) => `${arm}/seed-0`)
+    writeJson(scratch('partly', 'sweep.json'), { format: planFormat, name: 'partly', runs })
     const { code, stderr, stdout } = await compare('partly')
     expect(code).toBe(0)
     expect(JSON.parse(stdout).baseline).toBe(`partly/${arms[1]}`)
@@ -81,6 +84,29 @@ describe('the arms of a sweep', () => {
         /^warning: damaged\/sweep\.json: is not (valid JSON: .*|the plan of a sweep); the arms are sorted by name\n$/,
       )
       expect(JSON.parse(stdout).baseline).toBe('damaged/a')
+    }
+  })
+
+  it('do not follow a plan that was changed, names other folders or lists too many runs', async () => {
+    for (const arm of ['b', 'a']) writeRun(scratch('changed', arm, 'seed-0'))
+    writeRun(scratch('outside'))
+    const fields = { format: planFormat, name: 'changed', runs: ['b/seed-0', 'a/seed-0'] }
+    const sealed = withChecksum(fields)
+    const cases = [
+      [{ ...sealed, name: 'other' }, 'was changed (its checksum differs)'],
+      [{ ...fields, runs: ['b/seed-0', 'a/seed-0', '../../outside'] }, 'is not the plan of a sweep'],
+      [{ ...fields, runs: ['../seed-0'] }, 'is not the plan of a sweep'],
+      [
+        { ...fields, runs: Array.from({ length: 100_001 }, (_, seed) => `a/seed-${seed}`) },
+        'lists 100001 runs',
+      ],
+    ] as const
+    for (const [plan, problem] of cases) {
+      writeJson(scratch('changed', 'sweep.json'), plan)
+      expect((await compare('changed')).stderr).toMatch(/^warning: .*; the arms are sorted by name\n$/)
+      const { stdout } = await eigenae(['watch', 'changed', '--terminal'], { cwd: scratch() })
+      expect(stdout).toContain(`\nchanged/sweep.json: ${problem}`)
+      expect(stdout).toContain('2 completed · 2 in all\n')
     }
   })
 

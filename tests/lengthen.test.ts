@@ -1,4 +1,4 @@
-import { cpSync, rmSync } from 'node:fs'
+import { copyFileSync, cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadConfig } from '../src/config/load.js'
@@ -133,6 +133,7 @@ describe('a sweep that is resumed with more epochs in its configs', () => {
     const sweep = (config: string, out: string, ...args: readonly string[]) =>
       eigenae(['sweep', '--config', config, '--out', scratch(out), ...args])
     expect((await sweep(sweepFile(1), 'swept')).code).toBe(0)
+    cpSync(scratch('swept'), scratch('half-way'), { recursive: true })
     const longer = sweepFile(3)
     const { code, stderr } = await sweep(longer, 'swept', '--resume')
     expect([code, stderr]).toEqual([0, expect.stringContaining('4 runs are lengthened')])
@@ -140,5 +141,8 @@ describe('a sweep that is resumed with more epochs in its configs', () => {
     const runs = ['none', 'eigen'].flatMap((arm) => [`${arm}/seed-0`, `${arm}/seed-1`])
     await expectSameRuns(runs, scratch('swept'), scratch('at-once'))
     expect((await eigenae(['verify', scratch('swept')])).code).toBe(0)
+    // The runs of a plan with more epochs, before they are lengthened.
+    copyFileSync(scratch('swept/sweep.json'), scratch('half-way/sweep.json'))
+    expect((await eigenae(['verify', scratch('half-way')])).code).toBe(0)
   })
 })

@@ -82,11 +82,26 @@ describe('completion in bash', () => {
     expect(await offered('train', '--seed', '')).toEqual([])
   })
 
+  it('offers the paths of a config for --set', async () => {
+    expect(await offered('train', '--set', 'train.')).toEqual(['train.epochs=', 'train.batchSize='])
+    expect(await offered('sweep', '--set', '=', 'loss.eigen.we')).toContain('loss.eigen.weight.from=')
+  })
+
   it('offers files for a config and folders for a run', async () => {
     expect(await offered('train', '--config', 'my')).toEqual(['my config.json'])
     expect(await offered('compare', '')).toEqual(['runs'])
     expect(await offered('compare', 'runs/first', 'runs/')).toEqual(['runs/first'])
     expect(await offered('runs', '')).toEqual(['runs', 'tag', 'untag', 'note'])
     expect(await offered('runs', 'tag', '')).toEqual(['runs'])
+  })
+})
+
+describe('completion in zsh and fish', () => {
+  it('accepts values in the word of the option, and offers the paths of a config', async () => {
+    const zsh = (await eigenae(['completion', 'zsh'])).stdout
+    expect(zsh).toMatch(/'--metric=\[.*\]:value:\(train_mse /)
+    expect(zsh).toMatch(/'\*--set=\[.*\]:value:\{compadd -S "" -- .* train\.epochs= /)
+    const fish = (await eigenae(['completion', 'fish'])).stdout
+    expect(fish).toMatch(/-l set -r -f -a '.* train\.epochs= /)
   })
 })

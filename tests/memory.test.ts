@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { scratchFolder } from './support/cli.js'
 import { dataFolder } from './support/idx.js'
+import { writeRun } from './support/run-folder.js'
 
 const scratch = scratchFolder()
 const bin = join(import.meta.dirname, '../bin/eigenae.js')
@@ -18,6 +19,18 @@ function writeJson(file: string, value: unknown): string {
   writeFileSync(file, JSON.stringify(value))
   return file
 }
+
+describe('with a limited heap', () => {
+  it('exports the course of a long run event by event', () => {
+    const run = writeRun(scratch('long'), { epochs: 40_000, latent: 2 })
+    const args = ['export', run, '--format', 'tensorboard', '--out', scratch('course')]
+    const { status, stderr } = spawnSync(process.execPath, ['--max-old-space-size=64', bin, ...args], {
+      encoding: 'utf8',
+    })
+    expect(status, stderr).toBe(0)
+    expect(readdirSync(scratch('course'))).toContain('events.out.tfevents.eigenae')
+  })
+})
 
 // Node itself reserves up to 1 GB of addresses. macOS has no such limit.
 describe.skipIf(process.platform !== 'linux')('with limited address space', () => {

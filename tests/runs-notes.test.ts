@@ -99,6 +99,32 @@ describe('eigenae runs note', () => {
     expect(empty.code).toBe(2)
   })
 
+  it('keeps the notes of single runs in a folder, unless --overwrite replaces them', async () => {
+    for (const seed of [0, 1, 2]) writeRun(scratch('several', `seed-${seed}`), { seed })
+    const notes = async () =>
+      JSON.parse((await run('runs', 'several', '--json')).stdout).map(({ note }: { note: unknown }) => note)
+    expect((await run('runs', 'note', 'several', 'first')).code).toBe(0)
+    expect((await run('runs', 'note', 'several', 'second')).stderr).toBe('3 runs changed\n')
+    await run('runs', 'note', 'several/seed-1', 'my own')
+    await run('runs', 'note', 'several/seed-0', '--remove')
+    for (const change of [['third'], ['--remove']]) {
+      const { code, stderr } = await run('runs', 'note', 'several', ...change)
+      expect(stderr).toBe(
+        [
+          'eigenae: several: 2 of its 3 runs have notes of their own',
+          '  several/seed-1: my own',
+          '  several/seed-2: second',
+          'Name a single run, or replace these notes with --overwrite.',
+          '',
+        ].join('\n'),
+      )
+      expect(code).toBe(2)
+    }
+    expect(await notes()).toEqual([null, 'my own', 'second'])
+    await run('runs', 'note', 'several', 'third', '--overwrite')
+    expect(await notes()).toEqual(['third', 'third', 'third'])
+  })
+
   it('prints control characters of a note visibly', async () => {
     writeRun(scratch('odd'))
     await run('runs', 'note', 'odd', 'a\x1b[2Jb')

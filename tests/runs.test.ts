@@ -1,9 +1,13 @@
+import { truncateSync } from 'node:fs'
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { runFiles } from '../src/runs/files.js'
+import { planFormat } from '../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder, start } from './support/cli.js'
 import { trainArms } from './support/compared-arms.js'
 import { writeRun } from './support/run-folder.js'
-import { writeJson } from './support/sweeps.js'
+import { readJson, writeJson } from './support/sweeps.js'
 import { hasScript, onTerminal } from './support/terminal.js'
 
 const scratch = scratchFolder()
@@ -58,6 +62,31 @@ describe('eigenae runs', () => {
     expect(code).toBe(1)
   })
 
+  it('reads a table of 512 MiB, and refuses a larger one with its size', async () => {
+    const { metrics } = runFiles(writeRun(scratch('long', 'run')))
+    truncateSync(metrics, 512 << 20)
+    const { stdout, stderr } = await eigenae(['runs', 'long'], { cwd: scratch() })
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/ completed +3\/3 /)
+    truncateSync(metrics, (512 << 20) + 1)
+    const larger = await eigenae(['runs', 'long'], { cwd: scratch() })
+    expect(larger.stderr).toContain(
+      'metrics.csv has 536870913 bytes, more than the 536870912 that eigenae reads',
+    )
+  })
+
+  it('refuses a run.json that names files outside the run', async () => {
+    const run = writeRun(scratch('outward', 'run'))
+    const record = readJson(join(run, 'run.json'))
+    const sum = { bytes: 1, sha256: '' }
+    for (const name of ['../../secret', '/etc/passwd', 'checkpoint/..']) {
+      writeJson(join(run, 'run.json'), { ...record, files: { [name]: sum } })
+      const { stdout } = await eigenae(['verify', 'outward'], { cwd: scratch() })
+      expect(stdout).toMatch(/ damaged +run\.json /)
+      expect(stdout).not.toContain(name)
+    }
+  })
+
   it('lists a run that is a symbolic link to a folder', async () => {
     await mkdir(scratch('links'))
     await symlink(scratch('runs/baseline/seed-0'), scratch('links', 'linked'))
@@ -90,7 +119,7 @@ describe.skipIf(!hasScript)('eigenae runs on a terminal (needs util-linux script
     for (const arm of arms)
       for (const seed of [0, 1]) writeRun(scratch('grid', arm, `seed-${seed}`), { seed })
     const runs = arms.flatMap((arm) => [0, 1].map((seed) => `${arm}/seed-${seed}`))
-    writeJson(scratch('grid/sweep.json'), { name: 'grid', grid, runs })
+    writeJson(scratch('grid/sweep.json'), { format: planFormat, name: 'grid', grid, runs })
     for (const status of ['completed', 'failed', 'interrupted'] as const)
       writeRun(scratch('ended', status), { status })
   })

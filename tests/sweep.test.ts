@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -313,6 +313,50 @@ describe('eigenae sweep', () => {
     expect(readFileSync(folderOf('made', 'eigen', 'seed-0', 'run.json'))).toEqual(before)
     const { command } = readJson(folderOf('made', 'eigen', 'seed-0', 'run.json'))
     expect([command.words.slice(0, 2), command.folder]).toEqual([['eigenae', 'sweep'], scratch()])
+  })
+
+  it("does not lend a run the name of another one's folder", async () => {
+    cpSync(folderOf('made'), scratch('swapped'), { recursive: true })
+    const swap = (seed: number) => {
+      const [none, eigen] = ['none', 'eigen'].map((arm) => scratch('swapped', arm, `seed-${seed}`))
+      renameSync(none!, scratch('swapped', 'other'))
+      renameSync(eigen!, none!)
+      renameSync(scratch('swapped', 'other'), eigen!)
+    }
+    const run = (...args: readonly string[]) => eigenae(args, { cwd: scratch() })
+    const config = (arm: string, seed: number) => `swapped/${arm}/seed-${seed}/config.json`
+    swap(1)
+    const compared = await run('compare', 'swapped', '--json')
+    expect(compared.stderr).toContain(
+      `left out of swapped/none: ${config('none', 1)}: is that of eigen/seed-1`,
+    )
+    expect(JSON.parse(compared.stdout).groups.map(({ seeds }: { seeds: unknown }) => seeds)).toEqual([
+      [0],
+      [0],
+    ])
+    const verified = await run('verify', 'swapped')
+    expect(verified.code).toBe(1)
+    expect(verified.stdout).toMatch(
+      /^swapped\/eigen\/seed-0 +ok *\nswapped\/eigen\/seed-1 +damaged +config\.json is that of none\/seed-1 in/m,
+    )
+    expect(verified.stderr).toContain('Move such a run to the folder that sweep.json names')
+    expect((await run('runs', 'swapped')).stderr).toContain(`${config('none', 1)}: is that of eigen/seed-1`)
+    const evaluated = await run('eval', 'swapped', '--json')
+    expect(evaluated.stderr).toContain(
+      `${config('none', 1)}: is that of eigen/seed-1 in sweep.json; left out`,
+    )
+    const arms = JSON.parse(evaluated.stdout).map(({ arm }: { arm: unknown }) => arm)
+    expect(arms).toEqual(['eigen', null, 'none', null])
+    expect((await run('watch', 'swapped', '--terminal')).stdout).toContain('2 completed · 2 damaged')
+    swap(0)
+    for (const command of [['compare'], ['best', '--metric', 'test_mse']]) {
+      const { code, stdout, stderr } = await run(...command, 'swapped')
+      expect([code, stdout]).toEqual([2, ''])
+      expect(stderr).toContain(`${config('none', 0)}: is that of eigen/seed-0 in sweep.json`)
+    }
+    // A run that was named as such is compared with the plan too.
+    const single = await run('explore', 'swapped/none/seed-0', '--out', scratch('page.html'))
+    expect(single.stderr).toContain(`${config('none', 0)}: is that of eigen/seed-0 in sweep.json`)
   })
 
   it('refuses a folder that holds something else', async () => {

@@ -64,6 +64,7 @@ describe('eigenae eval', () => {
     expect(runs.map(({ arm }) => arm)).toEqual(['arm', 'arm', 'arm'])
     const { mean, interval } = summarise([runs[0]!.linear_probe_accuracy!, runs[1]!.linear_probe_accuracy!])
     const { stdout } = await run('eval', 'arm', ...choice)
+    expect(stdout).toMatch(/^mean of the arm +n +MSE/m)
     const row = /^arm +2 of 3 .*$/m.exec(stdout)![0]
     const means = Array.from(row.matchAll(/(\d+\.\d+) ± +(\d+\.\d+)/g), ([, value, half]) => [
       Number(value),
@@ -269,6 +270,18 @@ describe('eigenae export', () => {
     expect((await readdir(scratch('model'))).sort()).toEqual(['README.md', 'model.json', 'weights.bin'])
     expect(await readFile(scratch('model/README.md'), 'utf8')).toContain('# Autoencoder of b, seed 0')
     expect((await readdir(scratch())).filter((name) => name.startsWith('.'))).toEqual([])
+  })
+
+  it('names the data in README.md', async () => {
+    const settings = ['data.source=other', 'train.epochs=1', 'model.widths=[784,5]']
+    await eigenae(trainArgs('batch-norm.json', 'runs-of-other/a', ...settings), { cwd: scratch() })
+    await run('export', 'runs-of-other/a', '--format', 'tfjs', '--out', 'exported')
+    const readme = await readFile(scratch('exported/README.md'), 'utf8')
+    expect(readme).toContain('A denoising autoencoder of the images in `other`, trained for 1 epoch and')
+    expect(readme).toContain('each a byte divided by 255.\n')
+    await run('export', 'runs/a', '--format', 'tfjs', '--out', 'of-digits')
+    const digits = await readFile(scratch('of-digits/README.md'), 'utf8')
+    expect(digits).toContain('A denoising autoencoder of MNIST digits, trained for 1 epoch and')
   })
 
   it('keeps a folder that holds anything else, even with --overwrite', async () => {

@@ -34,8 +34,9 @@ export function bestCommand(): Command {
     .addHelpText(
       'after',
       `
-Arms with fewer seeds than the others are reported and not judged. The best of many arms looks better than it is: train its
-config again with seeds that the choice has not seen.
+The arms are judged on the seeds that all of them have; other seeds are reported and ignored, and arms that share no seed
+are refused. To judge on more seeds, name only the arms that have them. The best of many arms looks better than it is: train
+its config again with seeds that the choice has not seen.
 
 Example:
   eigenae best runs/search --metric test_denoise_mse --out best.json && eigenae train --config best.json --seed 1000`,
@@ -49,11 +50,10 @@ async function best(folders: readonly string[], { metric, out, json }: BestFlags
   if (out !== undefined) refuseExistingFiles([{ file: out, mark: () => false }], hint)
   // Imported here so that other commands start without loading the statistics.
   const { compareRuns } = await import('../comparison/compare.js')
-  const { bestArm, bestJson, bestText } = await import('../comparison/best.js')
+  const { bestArm, bestJson, bestText, bestWarnings } = await import('../comparison/best.js')
   const comparison = await compareRuns(folders, undefined)
   const result = bestArm(comparison, metric)
-  const notJudged = result.leftOut.map(({ arm, reason }) => `not judged: ${arm.name}, ${reason}`)
-  for (const warning of abbreviate([...comparison.warnings, ...notJudged]))
+  for (const warning of [...abbreviate(bestWarnings(result)), ...abbreviate(comparison.warnings)])
     writeMessage(`warning: ${warning}`)
   if (json) writeJson(bestJson(result, comparison))
   else writeResult(bestText(result, comparison))

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { Command } from 'commander'
 import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
@@ -8,7 +8,7 @@ import { lacksPlan, runsNamedByAll } from '../runs/find.js'
 import { type Verification, verifyRun } from '../runs/inspect.js'
 import { collect, type Damage, damageText, remakeHint } from '../runs/integrity.js'
 import { readNotes } from '../runs/notes.js'
-import { readSavedPlan, sweepFiles } from '../sweeps/folder.js'
+import { misplacedHint, planFile, readPlan, SweepPlans } from '../runs/sweep-plan.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 
@@ -25,7 +25,8 @@ export function verifyCommand(): Command {
       'after',
       `
 Prints one line per run: ok, incomplete (undamaged up to its last checkpoint), no checksums (made by eigenae 0.1.0, so only
-its structure can be checked), or damaged, with each file and the reason. The exit code is 1 if a run is damaged.
+its structure can be checked), or damaged, with each file and the reason. A run of a sweep is also damaged if its folder is that of another run. The exit
+code is 1 if a run is damaged.
 "train --resume" remakes a damaged run, from its checkpoint if that is undamaged, or else from the beginning.
 
 Example:
@@ -43,6 +44,8 @@ interface VerifiedRun {
   readonly state: State
   readonly note: string
   readonly damage: readonly Damage[]
+  /** Whether all that is wrong is that another run of its sweep belongs into the folder. */
+  readonly misplaced: boolean
 }
 
 async function verify(named: readonly string[], { json }: VerifyFlags): Promise<void> {
@@ -50,7 +53,8 @@ async function verify(named: readonly string[], { json }: VerifyFlags): Promise<
   warnOfMissingPlans(named, folders)
   const runs: VerifiedRun[] = []
   for (const folder of sweepFolders(named, folders)) runs.push(...damagedSweep(folder))
-  for (const folder of folders) runs.push(await verifiedRun(folder))
+  const plans = new SweepPlans()
+  for (const folder of folders) runs.push(await verifiedRun(folder, plans))
   if (json) writeJson(runs.map(({ folder, state, damage }) => ({ folder, state, damage })))
   else
     writeResult(
@@ -66,7 +70,8 @@ async function verify(named: readonly string[], { json }: VerifyFlags): Promise<
   }
   const problem = `${damaged.length} of ${runs.length} ${runs.length === 1 ? 'run is' : 'runs are'} damaged`
   const details = damaged.map(({ folder, note }) => `${folder}: ${note}`)
-  throw new EigenaeError({ problem, details: details.slice(0, maximumDetails), hint: remakeHint })
+  const hint = damaged.every(({ misplaced }) => misplaced) ? misplacedHint : remakeHint
+  throw new EigenaeError({ problem, details: details.slice(0, maximumDetails), hint })
 }
 
 /** Returns the folders that hold a sweep.json, between the named folders and the runs. */
@@ -76,7 +81,7 @@ function sweepFolders(named: readonly string[], runs: readonly string[]): readon
   for (const run of runs) {
     for (let folder = run; !tops.has(resolve(folder)) && folder !== dirname(folder); ) {
       folder = dirname(folder)
-      if (existsSync(sweepFiles(folder).plan)) sweeps.add(folder)
+      if (existsSync(planFile(folder))) sweeps.add(folder)
     }
   }
   return [...sweeps]
@@ -87,7 +92,7 @@ function warnOfMissingPlans(named: readonly string[], runs: readonly string[]): 
   const lacking = runs.filter((run) => lacksPlan(dirname(dirname(run)), run))
   for (const folder of new Set(lacking.map((run) => dirname(dirname(run)))))
     if (named.some((top) => isWithin(folder, top)))
-      writeMessage(`${join(folder, 'sweep.json')}: is missing; "sweep … --resume" writes it again`)
+      writeMessage(`${planFile(folder)}: is missing; "sweep … --resume" writes it again`)
 }
 
 function isWithin(folder: string, top: string): boolean {
@@ -96,12 +101,12 @@ function isWithin(folder: string, top: string): boolean {
 
 function damagedSweep(folder: string): readonly VerifiedRun[] {
   const damage: Damage[] = []
-  collect(damage, 'sweep.json', () => readSavedPlan(sweepFiles(folder).plan))
+  collect(damage, 'sweep.json', () => readPlan(folder))
   const note = damage.map(damageText).join('; ')
-  return damage.length === 0 ? [] : [{ folder, state: 'damaged', note, damage }]
+  return damage.length === 0 ? [] : [{ folder, state: 'damaged', note, damage, misplaced: false }]
 }
 
-async function verifiedRun(folder: string): Promise<VerifiedRun> {
+async function verifiedRun(folder: string, plans: SweepPlans): Promise<VerifiedRun> {
   const files = runFiles(folder)
   // A running process may be writing a file, so a damaged run is checked again.
   const first = verifyRun(files)
@@ -114,10 +119,13 @@ async function verifiedRun(folder: string): Promise<VerifiedRun> {
   collect(notes, notesName, () => readNotes(files.notes))
   // The run itself is not damaged, and training it again would not bring the notes back.
   if (notes.length > 0) writeMessage(`${folder}: ${notes.map(damageText).join('; ')}`)
-  return { folder, ...judge(again) }
+  const reason = again.record === null ? null : plans.misplacement(folder, again.record)
+  const misplaced = reason === null ? [] : [{ file: 'config.json', reason }]
+  const damage = [...again.damage, ...misplaced]
+  return { folder, ...judge({ ...again, damage }), misplaced: damage.length === misplaced.length }
 }
 
-function judge({ record, checksums, damage }: Verification): Omit<VerifiedRun, 'folder'> {
+function judge({ record, checksums, damage }: Verification): Omit<VerifiedRun, 'folder' | 'misplaced'> {
   if (damage.length > 0) return { state: 'damaged', note: damage.map(damageText).join('; '), damage }
   if (!checksums)
     return { state: 'no checksums', note: `made by eigenae ${record!.versions.eigenae}`, damage }

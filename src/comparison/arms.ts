@@ -1,8 +1,10 @@
 // From the arguments of a command to arms with their runs.
 import { basename, dirname, join, normalize, resolve } from 'node:path'
 import { EigenaeError, firstLine, usageError } from '../errors.js'
+import { runFiles } from '../runs/files.js'
 import { type FoundRuns, lacksPlan, runsNamed } from '../runs/find.js'
 import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
+import { misplacedHint, planFile, SweepPlans } from '../runs/sweep-plan.js'
 import type { ArmRuns, UnusableRun } from './comparison.js'
 import { armLabels } from './labels.js'
 import { placeInSweep, readSavedSweep, type SavedSweep, type SweepPlace } from './sweep-arms.js'
@@ -129,7 +131,7 @@ function readSweepOf(
   try {
     const sweep = readSavedSweep(folder)
     if (sweep !== undefined || !lacksPlan(folder, run)) return { sweep, note: null }
-    return { sweep, note: `${join(folder, 'sweep.json')}: is missing; the arms are sorted by name` }
+    return { sweep, note: `${planFile(folder)}: is missing; the arms are sorted by name` }
   } catch (error) {
     if (!(error instanceof EigenaeError)) throw error
     return { sweep: undefined, note: `${firstLine(error)}; the arms are sorted by name` }
@@ -184,10 +186,12 @@ function chooseBaseline(arms: readonly ArmRuns[]): Pick<ReadArms, 'baseline' | '
   return { baseline: usable, notes: intended.place === null ? [] : [note] }
 }
 
+/** A run that its sweep did not plan for its folder is unusable: the arm has the name of another one's plan. */
 async function readRunsOf(arms: readonly ArmFolders[], source: RunSource): Promise<readonly ArmRuns[]> {
+  const plans = new SweepPlans()
   const read = await readRuns(
     arms.flatMap((arm) => arm.runs),
-    (folder) => readUsable(folder, source),
+    (folder) => readUsable(folder, source, plans),
   )
   let next = 0
   return arms.map(({ name, place, runs }) => {
@@ -204,9 +208,17 @@ async function readRunsOf(arms: readonly ArmFolders[], source: RunSource): Promi
   })
 }
 
-async function readUsable(folder: string, source: RunSource): Promise<WholeRun | UnusableRun> {
+async function readUsable(
+  folder: string,
+  source: RunSource,
+  plans: SweepPlans,
+): Promise<WholeRun | UnusableRun> {
   try {
-    return await source.readRun(folder)
+    const run = await source.readRun(folder)
+    const problem = plans.misplacement(folder, run.record)
+    if (problem === null) return run
+    const subject = runFiles(folder).config
+    return { folder, error: new EigenaeError({ problem, subject, hint: misplacedHint }) }
   } catch (error) {
     if (error instanceof EigenaeError) return { folder, error }
     throw error

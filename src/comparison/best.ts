@@ -1,31 +1,38 @@
 import type { Config } from '../config/schema.js'
-import { usageError } from '../errors.js'
+import { formatSeeds } from '../config/seeds.js'
+import { type EigenaeError, usageError } from '../errors.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
 import { significant } from '../text/format.js'
-import type { Arm, Comparison } from './comparison.js'
+import type { Arm, ArmRuns, Comparison, DroppedArm } from './comparison.js'
 import { differingPaths, fieldsOf } from './differences.js'
-import { differenceOf, sampleOf } from './results.js'
+import { differenceOf, type Sample, sampleOf } from './results.js'
 import { type Difference, type Summary, summarise } from './statistics.js'
 import { meanText } from './text.js'
 
 export interface RankedArm {
   readonly arm: Arm
-  readonly seeds: readonly number[]
+  /** Of the metric over the shared seeds. */
   readonly summary: Summary
 }
 
-/** An arm that is not judged, since its mean is over fewer seeds than that of others. */
-export interface LeftOutArm {
-  readonly arm: Arm
-  /** With the metric. */
-  readonly seeds: readonly number[]
+/** A seed that does not count, because it would enter the means of some arms alone. */
+interface IgnoredSeed {
+  readonly seed: number
+  /** The arms that do not have exactly one run of this seed with the metric. */
+  readonly lacking: readonly Arm[]
+}
+
+/** An arm that is not judged, because none of its runs has the metric. */
+interface LeftOutArm {
+  readonly arm: Arm | DroppedArm
   readonly reason: string
 }
 
 export interface Best {
   readonly metric: Metric
-  /** Seeds of each judged arm. */
-  readonly seedCount: number
+  /** The seeds of which each judged arm has exactly one run with the metric, ascending. */
+  readonly seeds: readonly number[]
+  readonly ignored: readonly IgnoredSeed[]
   /** The best mean first. */
   readonly ranking: readonly RankedArm[]
   /** The runner-up's values minus those of the best; null if there is one arm alone. */
@@ -34,62 +41,120 @@ export interface Best {
 }
 
 /**
- * Ranks the arms by their means over the seeds. An arm with fewer seeds than the others is left out, since few seeds give
- * extreme means by chance. @throws a usage error if no run has the metric.
+ * Ranks the arms by their means over the seeds that all of them share: a mean over other seeds may be better by chance.
+ * @throws a usage error if no run has the metric, or if the arms share no seed.
  */
-export function bestArm({ arms }: Comparison, metric: Metric): Best {
-  const samples = arms.map((arm) => sampleOf(arm, metric))
-  const seedCount = Math.max(...samples.map(({ values }) => values.length))
-  if (seedCount === 0)
+export function bestArm({ arms, dropped }: Comparison, metric: Metric): Best {
+  const all = arms.map((arm) => sampleOf(arm, metric))
+  const samples = all.filter(({ values }) => values.length > 0)
+  if (samples.length === 0)
     throw usageError({
       problem: `no completed run has ${metric}`,
       subject: '--metric',
       hint: 'Name another metric: eigenae compare shows those that the runs have.',
     })
+  const { shared, ignored } = sharedSeeds(samples)
+  if (shared.length === 0) throw noSharedSeed(samples)
   const sign = meaningOf(metric).better === 'higher' ? -1 : 1
   const judged = samples
-    .filter(({ values }) => values.length === seedCount)
+    .map((sample) => restrictTo(shared, sample))
     .map((sample) => ({ ...sample, summary: summarise(sample.values) }))
     .sort((a, b) => sign * (a.summary.mean - b.summary.mean))
   const [best, runnerUp] = judged
+  const lacking = all.filter(({ values }) => values.length === 0).map(({ arm }) => arm)
   return {
     metric,
-    seedCount,
+    seeds: shared,
+    ignored,
     ranking: judged,
     difference: runnerUp === undefined ? null : differenceOf(runnerUp, best!),
-    leftOut: samples
-      .filter(({ values }) => values.length < seedCount)
-      .map(({ arm, seeds }) => ({ arm, seeds, reason: reasonOf(arm, seeds.length, seedCount, metric) })),
+    leftOut: [...lacking, ...dropped].map((arm) => ({ arm, reason: reasonOf(arm, metric) })),
   }
 }
 
-/** Returns "1 of 3 seeds (1 failed, 1 without linear_probe_accuracy)". */
-function reasonOf({ runs, leftOut }: Arm, seeds: number, seedCount: number, metric: Metric): string {
+function sharedSeeds(samples: readonly Sample[]): {
+  readonly shared: readonly number[]
+  readonly ignored: readonly IgnoredSeed[]
+} {
+  const once = samples.map(({ arm, seeds }) => ({
+    arm,
+    // The seeds ascend, so those of several runs are adjacent.
+    seeds: new Set(seeds.filter((seed, index) => seed !== seeds[index - 1] && seed !== seeds[index + 1])),
+  }))
+  const all = [...new Set(samples.flatMap(({ seeds }) => seeds))].sort((a, b) => a - b)
+  const checked = all.map((seed) => ({
+    seed,
+    lacking: once.filter(({ seeds }) => !seeds.has(seed)).map(({ arm }) => arm),
+  }))
+  return {
+    shared: checked.filter(({ lacking }) => lacking.length === 0).map(({ seed }) => seed),
+    ignored: checked.filter(({ lacking }) => lacking.length > 0),
+  }
+}
+
+function restrictTo(shared: readonly number[], { arm, seeds, values }: Sample): Sample {
+  const isShared = new Set(shared)
+  return { arm, seeds: shared, values: values.filter((_, index) => isShared.has(seeds[index]!)) }
+}
+
+// More lines would hide the hint.
+const mostListed = 10
+
+function noSharedSeed(samples: readonly Sample[]): EigenaeError {
+  const more = samples.length - mostListed
+  return usageError({
+    problem: 'the arms share no seed, so their means cannot be compared',
+    details: [
+      ...samples.slice(0, mostListed).map(({ arm, seeds }) => `${arm.name}: seeds ${formatSeeds(seeds)}`),
+      ...(more > 0 ? [`… and ${more} more`] : []),
+    ],
+    hint: 'Train the missing seeds, or name only arms that share seeds.',
+  })
+}
+
+/** Returns "2 failed, 1 damaged, 1 without linear_probe_accuracy". */
+function reasonOf({ runs, leftOut, unusable }: ArmRuns, metric: Metric): string {
   const counts = new Map<string, number>()
-  for (const { status } of leftOut) counts.set(status, (counts.get(status) ?? 0) + 1)
-  const lacking = runs.length - seeds
-  const parts = [
-    ...[...counts].map(([status, count]) => `${count} ${status}`),
-    ...(lacking > 0 ? [`${lacking} without ${metric}`] : []),
+  for (const status of [...leftOut.map((run) => run.status), ...unusable.map(() => 'damaged')])
+    counts.set(status, (counts.get(status) ?? 0) + 1)
+  const parts = [...counts].map(([status, number]) => `${number} ${status}`)
+  return [...parts, ...(runs.length > 0 ? [`${runs.length} without ${metric}`] : [])].join(', ')
+}
+
+// More names would hide the seed.
+const mostNamed = 3
+
+/** Returns a line for each ignored seed and each arm that is not judged. The comparison has one for each dropped arm. */
+export function bestWarnings({ metric, ignored, leftOut }: Best): readonly string[] {
+  return [
+    ...ignored.map(({ seed, lacking }) => {
+      const more = lacking.length - mostNamed
+      const names = lacking.slice(0, mostNamed).map(({ name }) => name)
+      const arms = [...names, ...(more > 0 ? [`${more} more`] : [])].join(', ')
+      return `seed ${seed} is ignored: ${arms} ${lacking.length === 1 ? 'does' : 'do'} not have exactly one run of it with ${metric}`
+    }),
+    ...leftOut
+      .filter(({ arm }) => arm.runs.length > 0)
+      .map(({ arm, reason }) => `not judged: ${arm.name}, ${reason}`),
   ]
-  return `${seeds} of ${seedCount} seeds${parts.length > 0 ? ` (${parts.join(', ')})` : ''}`
 }
 
 /** Returns the best arm and the runner-up for people. */
-export function bestText({ metric, ranking, seedCount, difference }: Best, { arms }: Comparison): string {
+export function bestText({ metric, ranking, seeds, difference }: Best, { arms }: Comparison): string {
   const { title, better } = meaningOf(metric)
   const settings = settingsOf(arms.map(({ config }) => config))
   const [first, second] = ranking
-  const seeds = seedCount === 1 ? 'one seed' : `mean of ${seedCount} seeds`
+  const basis =
+    seeds.length === 1 ? `seed ${seeds[0]}` : `mean of ${seeds.length} seeds (${formatSeeds(seeds)})`
   const interval = first!.summary.interval === null ? '' : ' ± 95 % interval'
   const lines = [
-    `${title} (${metric}), ${better} is better: ${seeds}${interval}`,
+    `${title} (${metric}), ${better} is better: ${basis}${interval}`,
     '',
     ...linesOf('best', first!, settings),
     ...(second === undefined ? [] : linesOf('runner-up', second, settings)),
     ...(difference === null ? [] : [`  ${differenceText(difference, first!.summary.mean)}`]),
   ]
-  if (ranking.length === 1) return [...lines, '', 'There is no other arm with as many seeds.'].join('\n')
+  if (ranking.length === 1) return [...lines, '', 'There is no other arm.'].join('\n')
   return [
     ...lines,
     '',
@@ -139,15 +204,24 @@ function formatSigned(value: number, digits: number): string {
 
 /** Returns what --json prints. */
 export function bestJson(
-  { metric, ranking, seedCount, difference, leftOut }: Best,
+  { metric, ranking, seeds, ignored, difference, leftOut }: Best,
   { warnings }: Comparison,
 ): object {
   const [first, second] = ranking
+  const rankedJson = ({ arm, summary }: RankedArm) => ({
+    arm: arm.label,
+    folder: arm.name,
+    seeds,
+    mean: summary.mean,
+    sd: summary.sd,
+    low: summary.interval?.low ?? null,
+    high: summary.interval?.high ?? null,
+  })
   return {
     metric,
     better: meaningOf(metric).better,
     arms: ranking.length,
-    seeds: seedCount,
+    seeds: seeds.length,
     best: { ...rankedJson(first!), config: first!.arm.config },
     runner_up:
       second === undefined
@@ -160,24 +234,8 @@ export function bestJson(
             test: difference!.test?.kind ?? null,
             p_value: difference!.test?.p ?? null,
           },
-    left_out: leftOut.map(({ arm, seeds, reason }) => ({
-      arm: arm.label,
-      folder: arm.name,
-      seeds,
-      reason,
-    })),
+    left_out: leftOut.map(({ arm, reason }) => ({ arm: arm.label, folder: arm.name, seeds: [], reason })),
     warnings,
-  }
-}
-
-function rankedJson({ arm, seeds, summary }: RankedArm): object {
-  return {
-    arm: arm.label,
-    folder: arm.name,
-    seeds,
-    mean: summary.mean,
-    sd: summary.sd,
-    low: summary.interval?.low ?? null,
-    high: summary.interval?.high ?? null,
+    ignored_seeds: ignored.map(({ seed, lacking }) => ({ seed, lacking: lacking.map(({ name }) => name) })),
   }
 }

@@ -1,24 +1,10 @@
 /** The arms of a sweep, as its sweep.json describes them: their names, order, baseline and settings. */
-import { join } from 'node:path'
-import { z } from 'zod'
 import { type ArmParts, armParts, baselineArm, type Grid } from '../config/arm-name.js'
-import { EigenaeError } from '../errors.js'
-import { readJsonIfPresent } from '../files/json.js'
-
-/** The fields of sweep.json that describe the arms; sweeps of 0.1.0 have at least `runs`. */
-const planSchema = z.object({
-  name: z.string().optional(),
-  baseline: z.string().optional(),
-  grid: z.record(z.string(), z.array(z.unknown())).default({}),
-  search: z.object({ spaces: z.record(z.string(), z.record(z.string(), z.unknown())) }).optional(),
-  /** `<arm>/seed-<n>` */
-  runs: z.array(z.string()),
-})
+import { readPlan } from '../runs/sweep-plan.js'
 
 export interface SavedSweep {
   readonly folder: string
-  /** The sweep's name; null if sweep.json does not have it. */
-  readonly name: string | null
+  readonly name: string
   /** The position of each arm by its name: the order is that of the sweep file, but numbers of the grid ascend. */
   readonly positions: ReadonlyMap<string, number>
   /** The arm that the sweep file names as the baseline; null if it names none. */
@@ -30,14 +16,10 @@ export interface SavedSweep {
 
 /** Returns the sweep in a folder, undefined if there is none. @throws EigenaeError if its sweep.json is damaged. */
 export function readSavedSweep(folder: string): SavedSweep | undefined {
-  const file = join(folder, 'sweep.json')
-  const value = readJsonIfPresent(file)
-  if (value === undefined) return undefined
-  const parsed = planSchema.safeParse(value)
-  if (!parsed.success)
-    throw new EigenaeError({ problem: 'is not the plan of a sweep', subject: file, cause: parsed.error })
-  const { name = null, baseline, runs, search } = parsed.data
-  const grid = new Map(Object.entries(parsed.data.grid))
+  const plan = readPlan(folder)
+  if (plan === undefined) return undefined
+  const { name, baseline, runs, search } = plan
+  const grid = new Map(Object.entries(plan.grid))
   const arms = sortArms([...new Set(runs.map((run) => run.replace(/\/[^/]*$/, '')))], grid)
   return {
     folder,

@@ -3,7 +3,7 @@ import { configSchema } from './schema.js'
 
 const seedSchema = configSchema.shape.seed.unwrap()
 
-// As many as a sweep may have runs (src/sweeps/plan.ts); checked before they are listed.
+// As many as a sweep may have runs (src/runs/sweep-plan.ts); checked before they are listed.
 const maximumSeeds = 100_000
 
 /** Seeds as text: numbers and ranges, both ends included. */
@@ -35,4 +35,11 @@ export function parseSeeds(text: string): readonly number[] | string {
     for (let seed = first; seed <= last; seed++) seeds.push(seed)
   }
   return seeds
+}
+
+/** Returns ascending seeds as `parseSeeds` reads them: "0-4,7". */
+export function formatSeeds(seeds: readonly number[]): string {
+  const starts = seeds.filter((seed, index) => index === 0 || seed - seeds[index - 1]! > 1)
+  const ends = seeds.filter((seed, index) => index === seeds.length - 1 || seeds[index + 1]! - seed > 1)
+  return starts.map((start, index) => (start === ends[index] ? start : `${start}-${ends[index]}`)).join(',')
 }

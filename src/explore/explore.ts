@@ -17,7 +17,13 @@ import type { TrainerState } from '../model/state.js'
 import type { WholeRun } from '../runs/read.js'
 import { principalDirections } from '../spectrum/principal-directions.js'
 import { thousands } from '../text/format.js'
-import { modelNote, onOneCore, readTrainedState, withTrainer } from '../training/trained-model.js'
+import {
+  modelNote,
+  onOneCore,
+  readTrainedState,
+  requireOwnVersion,
+  withTrainer,
+} from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
 import { explorePage, explorePageMark, type PageImages, type RunData } from './page.js'
 
@@ -84,6 +90,7 @@ async function chooseRuns(folders: readonly string[]): Promise<readonly ChosenRu
     })
   }
   const runs = arms.map(firstRun)
+  for (const run of runs) requireOwnVersion(run)
   const names = armLabels(arms)
   const differences = differenceLabels(runs.map(({ config }) => config))
   return runs.map((run, index) => ({

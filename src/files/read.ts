@@ -1,9 +1,9 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { EigenaeError, type ErrorParts, fileError, hasCode } from '../errors.js'
 
 /**
  * Largest sizes, in bytes, of the files that eigenae writes itself. A file over its limit is refused before memory is
- * allocated for it. A table must fit a JavaScript string.
+ * allocated for it.
  */
 export const sizeLimits = { json: 64 << 20, table: 512 << 20, tensors: 8 * 2 ** 30 } as const
 
@@ -80,6 +80,16 @@ function withOpenFile<T>(file: string, use: (descriptor: number, size: number) =
     throw isSocketError(error) ? notRegular(file) : fileError('read', file, error)
   } finally {
     if (descriptor !== undefined) closeSync(descriptor)
+  }
+}
+
+/** Returns a text that changes when the file does: "-" if it does not exist, "?" if that is unknown. */
+export function modificationOf(file: string): string {
+  try {
+    const found = statSync(file, { throwIfNoEntry: false })
+    return found === undefined ? '-' : `${found.mtimeMs}:${found.size}`
+  } catch {
+    return '?'
   }
 }
 

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import type { Argument, Command, Option } from 'commander'
+import { configPaths } from '../config/paths.js'
 
 /** A command as data, read from commander. The man page, docs/commands.md and the completions are made from it. */
 export interface CommandOutline {
@@ -34,6 +35,8 @@ export interface OptionOutline {
 /** The values that a shell can complete. */
 export type Value =
   | { readonly kind: 'choices'; readonly choices: readonly string[] }
+  /** "train.epochs=", to which the user adds a value. */
+  | { readonly kind: 'settings'; readonly choices: readonly string[] }
   | { readonly kind: 'file' | 'folder' | 'text' }
 
 /** Reads a command and its subcommands, without hidden commands and options. */
@@ -78,11 +81,19 @@ function optionOutline(option: Option, description: string): OptionOutline {
   }
 }
 
-/** Derives the kind of a value from its placeholder: <file>, <folder>, <run...>. */
+/** Derives the kind of a value from its placeholder: <file>, <folder>, <run...>, <path=value>. */
 function valueFor({ argChoices }: Option | Argument, placeholder: string): Value {
   if (argChoices !== undefined) return { kind: 'choices', choices: argChoices }
+  if (placeholder === 'path=value') return { kind: 'settings', choices: settings() }
   if (/file|^page/.test(placeholder)) return { kind: 'file' }
   return { kind: /folder|run|source/.test(placeholder) ? 'folder' : 'text' }
+}
+
+/** Returns every config path with "=", without those of a list's elements. */
+function settings(): readonly string[] {
+  return configPaths()
+    .filter((path) => !path.includes('*'))
+    .map((path) => `${path}=`)
 }
 
 function helpAfter(command: Command): string {

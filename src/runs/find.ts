@@ -4,6 +4,7 @@ import { join, normalize, resolve } from 'node:path'
 import { EigenaeError, exitCode, fileError, firstLine, hasCode, usageError } from '../errors.js'
 import { compareNaturally } from '../text/natural-order.js'
 import { runFiles } from './files.js'
+import { planFile } from './sweep-plan.js'
 
 /** The run folders at or below a folder, and the folders that could not be searched. */
 export interface FoundRuns {
@@ -104,5 +105,5 @@ async function entriesOf(folder: string): Promise<readonly Dirent[]> {
  * log.
  */
 export function lacksPlan(folder: string, run: string): boolean {
-  return !existsSync(join(folder, 'sweep.json')) && existsSync(runFiles(run).log)
+  return !existsSync(planFile(folder)) && existsSync(runFiles(run).log)
 }

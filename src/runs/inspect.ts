@@ -18,6 +18,7 @@ import {
   type RunRecord,
   readRecord,
 } from './record.js'
+import { wholeLines } from './tables.js'
 
 /** The small files of a run; undefined if missing. */
 export interface RunContents {
@@ -175,7 +176,8 @@ function checkIncomplete(
   if (isEarlier && !mayBeEarlier) damage.push({ file: 'run.json', reason: 'is older than evaluation.json' })
   if (damage.some(({ file }) => file === checkpointName)) return contents
   if (head === null) {
-    const hasEpochs = (contents['metrics.csv']?.toString('utf8').split('\n').length ?? 0) > 2
+    const [, firstRow] = wholeLines(contents['metrics.csv'] ?? Buffer.alloc(0))
+    const hasEpochs = firstRow !== undefined
     if (hasEpochs && record.configSha256 !== undefined)
       damage.push({ file: checkpointName, reason: 'is missing' })
     return contents

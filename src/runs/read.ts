@@ -23,6 +23,7 @@ import {
   spectrumColumns,
   type TimingsRow,
   timingsColumns,
+  wholeLines,
 } from './tables.js'
 
 /** A run folder as the commands read it. */
@@ -198,10 +199,10 @@ function* tableRows<Columns extends readonly string[]>(
   file: string,
   columns: Columns,
 ): Generator<Row<Columns>> {
-  const lines = wholeLines(content?.toString('utf8') ?? '')
+  const lines = wholeLines(content ?? Buffer.alloc(0))
   const { value: header } = lines.next()
   if (header === undefined) return
-  const written = header.split(',')
+  const written = withoutReturn(header).split(',')
   if (written[0] !== columns[0]) {
     throw new EigenaeError({
       problem: `its columns are not ${columns.join(',')}`,
@@ -213,20 +214,15 @@ function* tableRows<Columns extends readonly string[]>(
   let number = 1
   for (const line of lines) {
     number++
-    const fields = line.split(',')
+    const fields = withoutReturn(line).split(',')
     const row = fields.length === written.length ? parseFields(fields, columns, fieldIndexes) : null
     if (row === null) throw notARow(file, number, written.length)
     yield row
   }
 }
 
-/** Yields the lines that end with a newline. A generator, because a long table has millions. */
-function* wholeLines(text: string): Generator<string, undefined> {
-  let start = 0
-  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
-    yield text.slice(start, text[end - 1] === '\r' ? end - 1 : end)
-    start = end + 1
-  }
+function withoutReturn(line: string): string {
+  return line.endsWith('\r') ? line.slice(0, -1) : line
 }
 
 const mayBeEmpty: ReadonlySet<string> = new Set(optionalMetrics)

@@ -52,8 +52,8 @@ const facts = {
   shorterConfigs: z.array(z.object({ epochs: z.int(), configSha256: z.string() })).optional(),
 }
 
-/** Sums of files, by their paths in the run folder. */
-const fileSums = z.record(z.string(), fileSumSchema)
+/** Sums of files, by their paths in the run folder, which do not lead out of it. */
+const fileSums = z.record(z.string().regex(/^(?!.*\.\.(\/|$))[^/]/), fileSumSchema)
 
 const ending = {
   ended: z.string(),

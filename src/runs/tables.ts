@@ -1,6 +1,6 @@
 import { createObjectCsvStringifier } from 'csv-writer'
 import { EigenaeError } from '../errors.js'
-import { readIfPresent, readTextIfPresent, sizeLimits } from '../files/read.js'
+import { readFirstBytes, readIfPresent, sizeLimits } from '../files/read.js'
 import { appendWhole, syncFile, writeDurably } from '../files/write.js'
 import type { TableName } from './files.js'
 import { type FileSum, RunningSum } from './integrity.js'
@@ -128,21 +128,40 @@ export interface ExpectedRows {
  * @throws EigenaeError if its columns are those of another version.
  */
 export function bytesUpTo(file: string, expected: ExpectedRows): number | string {
-  const text = readTextIfPresent(file, sizeLimits.table)
-  if (text === undefined) return 'is missing'
+  const content = readIfPresent(file, sizeLimits.table)
+  if (content === undefined) return 'is missing'
   const { columns, firstEpoch, lastEpoch, rowsPerEpoch } = expected
-  const [header, ...lines] = text.split('\n').slice(0, -1)
-  if (header !== columns.join(',')) throw ofOtherVersion(file)
-  const end = lines.findIndex((line) => !(epochOf(line) <= lastEpoch))
-  const kept = end < 0 ? lines : lines.slice(0, end)
+  const header = columns.join(',')
+  const lines = wholeLines(content)
+  if (lines.next().value !== header) throw ofOtherVersion(file)
+  let bytes = header.length + 1
   const counts = new Map<number, number>()
-  for (const epoch of kept.map(epochOf)) counts.set(epoch, (counts.get(epoch) ?? 0) + 1)
+  for (const line of lines) {
+    const epoch = epochOf(line)
+    if (!(epoch <= lastEpoch)) break
+    counts.set(epoch, (counts.get(epoch) ?? 0) + 1)
+    bytes += Buffer.byteLength(line) + 1
+  }
   for (let epoch = firstEpoch; epoch <= lastEpoch; epoch++) {
     const found = counts.get(epoch) ?? 0
     if (found !== rowsPerEpoch) return `has ${found} rows for epoch ${epoch}, the run wrote ${rowsPerEpoch}`
   }
-  return Buffer.byteLength([header, ...kept].map((line) => `${line}\n`).join(''))
+  return bytes
 }
+
+/**
+ * Yields the lines that end with a newline. Each is decoded on its own: a table has millions, and may be larger than a
+ * JavaScript string.
+ */
+export function* wholeLines(content: Buffer): Generator<string, undefined> {
+  let start = 0
+  for (let end = content.indexOf(newline); end >= 0; end = content.indexOf(newline, start)) {
+    yield content.toString('utf8', start, end)
+    start = end + 1
+  }
+}
+
+const newline = 10
 
 function epochOf(line: string): number {
   return Number(line.slice(0, line.indexOf(',')))
@@ -150,8 +169,8 @@ function epochOf(line: string): number {
 
 /** @throws EigenaeError if a table does not have the columns of this version. */
 export function requireColumns(file: string, name: TableName): void {
-  const text = readTextIfPresent(file, sizeLimits.table)
-  if (text?.slice(0, text.indexOf('\n')) !== tableColumns[name].join(',')) throw ofOtherVersion(file)
+  const header = `${tableColumns[name].join(',')}\n`
+  if (readFirstBytes(file, header.length)?.toString('utf8') !== header) throw ofOtherVersion(file)
 }
 
 export function ofOtherVersion(file: string): EigenaeError {

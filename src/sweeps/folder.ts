@@ -1,22 +1,21 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
 import type { Search, SearchAxis } from '../config/search.js'
 import { configText } from '../config/text.js'
 import { EigenaeError, hasCode, usageError } from '../errors.js'
 import { entriesOf, makeFolder } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
-import { readTextIfPresent } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
 import { version } from '../runs/facts.js'
 import { type RunFiles, runFiles } from '../runs/files.js'
 import { type Inspection, inspectRun } from '../runs/inspect.js'
-import { collect, type Damage, damageText, sha256 } from '../runs/integrity.js'
+import { collect, configSha256, type Damage, damageText } from '../runs/integrity.js'
 import { recogniseShorter } from '../runs/lengthen.js'
 import { isLeftover } from '../runs/open.js'
 import { recognise } from '../runs/recognise.js'
 import { commandSchema, type RecordedCommand, withChecksum } from '../runs/record.js'
+import { planFile, planFormat, readPlan, type SavedPlan } from '../runs/sweep-plan.js'
 import type { PlannedRun, SweepPlan } from './plan.js'
 
 export interface SweepFiles {
@@ -25,19 +24,8 @@ export interface SweepFiles {
 }
 
 export function sweepFiles(folder: string): SweepFiles {
-  return { plan: join(folder, 'sweep.json'), lock: join(folder, '.lock') }
+  return { plan: planFile(folder), lock: join(folder, '.lock') }
 }
-
-const savedPlanSchema = z.looseObject({
-  format: z.literal('eigenae-sweep-1'),
-  name: z.string(),
-  runs: z.array(z.string()),
-  /** Covers the other fields; undefined in sweeps of 0.1.0. */
-  sha256: z.string().optional(),
-})
-
-/** sweep.json lists the names of the sweep's runs. Their configs are in their own folders. */
-type SavedPlan = z.output<typeof savedPlanSchema>
 
 /** The sweep that a folder already holds. */
 export interface SavedSweep {
@@ -70,7 +58,7 @@ export async function inspectSweepFolder(
 function inspectSavedSweep(folder: string, plan: SweepPlan): SavedSweep {
   const { name } = plan.sweep
   const damage: Damage[] = []
-  const saved = collect(damage, 'sweep.json', () => readSavedPlan(sweepFiles(folder).plan))
+  const saved = collect(damage, 'sweep.json', () => requirePlan(folder))
   if (saved?.name === name) return { runs: saved.runs, damage: [] }
   if (saved === undefined && plan.runs.some((run) => holdsRun(folder, run)))
     return { runs: null, damage: damage.map(damageText) }
@@ -90,31 +78,20 @@ function holdsRun(folder: string, { name, config }: PlannedRun): boolean {
 }
 
 /** @throws EigenaeError if sweep.json is missing or damaged. */
-export function readSavedPlan(file: string): SavedPlan {
-  const text = readTextIfPresent(file)
-  if (text === undefined) throw new EigenaeError({ problem: 'is missing', subject: file })
-  const plan = parsePlan(text)
-  if (plan === null) throw new EigenaeError({ problem: 'is not the plan of a sweep', subject: file })
-  const { sha256: sum, ...fields } = plan
-  if (sum !== undefined && sum !== sha256(JSON.stringify(fields)))
-    throw new EigenaeError({ problem: 'was changed (its checksum differs)', subject: file })
+function requirePlan(folder: string): SavedPlan {
+  const plan = readPlan(folder)
+  if (plan === undefined) throw new EigenaeError({ problem: 'is missing', subject: planFile(folder) })
   return plan
 }
 
-/** Returns the parsed value itself, because the checksum covers the order of the fields, which zod's copy may change. */
-function parsePlan(text: string): SavedPlan | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return savedPlanSchema.safeParse(value).success ? (value as SavedPlan) : null
-  } catch {
-    return null
-  }
-}
-
-/** Locks the folder, so that no other sweep uses it, and saves the plan with the command line that started it. */
+/**
+ * Locks the folder, so that no other sweep uses it, and saves the plan with the command line that started it.
+ * @param earlierConfigs as `InspectedRuns` has them
+ */
 export async function claimSweepFolder(
   folder: string,
   plan: SweepPlan,
+  earlierConfigs: ReadonlyMap<string, string>,
   command: RecordedCommand,
 ): Promise<SweepFiles> {
   const files = sweepFiles(folder)
@@ -122,7 +99,7 @@ export async function claimSweepFolder(
   await acquireLock(files.lock)
   const { name, file, variants, fixed, baseline, grid, search, seeds } = plan.sweep
   const saved = {
-    format: 'eigenae-sweep-1',
+    format: planFormat,
     name,
     file,
     version,
@@ -134,6 +111,8 @@ export async function claimSweepFolder(
     ...(search !== null && { search: searchJson(search) }),
     seeds,
     runs: plan.runs.map((run) => run.name),
+    configs: Object.fromEntries(plan.runs.map((run) => [run.name, configSha256(run.config)])),
+    ...(earlierConfigs.size > 0 && { earlierConfigs: Object.fromEntries(earlierConfigs) }),
   }
   await writeDurably(files.plan, jsonText(withChecksum(saved))).catch(async (error: unknown) => {
     await releaseLock(files.lock)
@@ -144,7 +123,7 @@ export async function claimSweepFolder(
 
 /** Returns the command line in a sweep.json; undefined if the file or the command is missing or damaged. */
 export function sweepCommand(folder: string): RecordedCommand | undefined {
-  const plan = collect([], 'sweep.json', () => readSavedPlan(sweepFiles(folder).plan))
+  const plan = collect([], 'sweep.json', () => requirePlan(folder))
   return commandSchema.safeParse(plan?.command).data
 }
 
@@ -166,6 +145,8 @@ export interface InspectedRuns {
   readonly states: readonly RunState[]
   /** One line for each damaged run. */
   readonly damage: readonly string[]
+  /** The SHA-256 of the config.json of each run that has not exactly the planned config, by the run's name. */
+  readonly earlierConfigs: ReadonlyMap<string, string>
 }
 
 /**
@@ -174,9 +155,10 @@ export interface InspectedRuns {
  * @throws a usage error if a folder holds a run with another config, which must not count as the planned one.
  */
 export function inspectRuns({ runs }: SweepPlan, sweepFolder: string): InspectedRuns {
-  const found: Findings = { conflicts: [], damage: [] }
+  const found: Findings = { conflicts: [], damage: [], earlierConfigs: new Map() }
   const states = runs.map((run) => inspectPlannedRun(run, join(sweepFolder, run.name), found))
-  if (found.conflicts.length === 0) return { states, damage: firstLines(found.damage) }
+  if (found.conflicts.length === 0)
+    return { states, damage: firstLines(found.damage), earlierConfigs: found.earlierConfigs }
   throw usageError({
     problem: 'folders of this sweep hold runs whose config differs from the sweep file',
     subject: sweepFolder,
@@ -188,6 +170,7 @@ export function inspectRuns({ runs }: SweepPlan, sweepFolder: string): Inspected
 interface Findings {
   readonly conflicts: string[]
   readonly damage: string[]
+  readonly earlierConfigs: Map<string, string>
 }
 
 // More lines would hide what they have in common.
@@ -212,6 +195,8 @@ function inspectPlannedRun({ name, config }: PlannedRun, folder: string, finding
     if (!existsSync(files.config) && isForeign(folder)) findings.conflicts.push(`${name}: is not a run`)
     return 'new'
   }
+  const recorded = run?.record.configSha256
+  if (recorded !== undefined && recorded !== configSha256(config)) findings.earlierConfigs.set(name, recorded)
   const found = recognise(files, config)
   if (found.kind === 'none') findings.conflicts.push(`${name}: is not a run`)
   if (found.kind === 'other' && recogniseShorter(files, config) !== null) return 'shorter'

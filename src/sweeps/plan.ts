@@ -10,6 +10,7 @@ import type { Config } from '../config/schema.js'
 import { gridOf, type SweepFile } from '../config/sweep.js'
 import { configWarnings, effectWarnings } from '../config/warnings.js'
 import { EigenaeError, usageError } from '../errors.js'
+import { maxRuns } from '../runs/sweep-plan.js'
 import { count, thousands } from '../text/format.js'
 import { spaceMistakes } from './check-space.js'
 import { resolveSettings, type SweepSetting, type Trials, trialsOf } from './trials.js'
@@ -83,9 +84,6 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
   ]
   return { sweep, arms: arms.map(({ arm }) => arm), runs, notes }
 }
-
-// A plan keeps the config of every run in memory, and the folder of every run is inspected.
-const maxRuns = 100_000
 
 /** Counts the runs before anything is expanded. */
 function rejectTooManyRuns(sweep: SweepFile): void {

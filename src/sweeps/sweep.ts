@@ -32,6 +32,8 @@ export interface InspectedSweep {
   readonly states: readonly RunState[]
   /** The runs that are not done. */
   readonly missing: readonly SweepRun[]
+  /** As `InspectedRuns` has them. */
+  readonly earlierConfigs: ReadonlyMap<string, string>
   readonly notes: readonly string[]
 }
 
@@ -54,14 +56,14 @@ export async function inspectSweep(request: SweepRequest): Promise<InspectedSwee
   const plan = await planSweep({ ...file, seeds }, overrides)
   const folder = request.out ?? join('runs', plan.sweep.name)
   const saved = await inspectSweepFolder(folder, plan, request.resume)
-  const { states, damage } = inspectRuns(plan, folder)
+  const { states, damage, earlierConfigs } = inspectRuns(plan, folder)
   const missing = withIndexInArm(plan, folder).filter((_, index) => states[index] !== 'done')
   const remade = [...(saved?.damage ?? []), ...damage].map((line) => `damaged, so it is remade: ${line}`)
   const shorter = states.filter((state) => state === 'shorter').length
   const lengthened =
     shorter === 0 ? [] : [`${shorter} runs are lengthened, because the configs have more epochs now`]
   const notes = [...plan.notes, ...planChanges(plan, saved), ...lengthened, ...remade]
-  return { plan, folder, states, missing, notes }
+  return { plan, folder, states, missing, earlierConfigs, notes }
 }
 
 function withIndexInArm({ runs }: SweepPlan, folder: string): readonly SweepRun[] {
@@ -171,9 +173,9 @@ export interface SweepResult {
 
 /** Trains the missing runs. The failure of a run is part of the result rather than an exception. */
 export async function executeSweep(sweep: InspectedSweep, execution: SweepExecution): Promise<SweepResult> {
-  const { plan, folder, missing, notes } = sweep
+  const { plan, folder, missing, earlierConfigs, notes } = sweep
   const { launcher, launcherName, observer } = execution
-  const files = await claimSweepFolder(folder, plan, execution.command)
+  const files = await claimSweepFolder(folder, plan, earlierConfigs, execution.command)
   const rounds = new LaunchRounds(missing, execution)
   try {
     observer.on({

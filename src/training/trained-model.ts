@@ -79,13 +79,18 @@ export async function withTrainer<T>(
  * Returns the final model, or the one in the checkpoint; null if the run has neither yet.
  * @throws EigenaeError if the file is damaged, or if this version cannot run the config.
  */
-export function readTrainedState({ folder, config, record }: WholeRun): TrainedState | null {
+export function readTrainedState(run: WholeRun): TrainedState | null {
+  requireOwnVersion(run)
+  const { folder, config, record } = run
   const files = runFiles(folder)
-  if (!configSchema.safeParse(config).success) {
-    const problem = 'this version cannot run the model of this config, which another version of eigenae wrote'
-    throw new EigenaeError({ problem, subject: files.config })
-  }
   const sums = record.status === 'completed' ? record.files : undefined
   const state = readModel(files.model, config, sums?.['model.safetensors'])
   return state === null ? readCheckpoint(files, config) : { state, epoch: null }
+}
+
+/** @throws EigenaeError if this version cannot run a run's config, which may lack fields of its type. */
+export function requireOwnVersion({ folder, config }: WholeRun): void {
+  if (configSchema.safeParse(config).success) return
+  const problem = 'this version cannot run the model of this config, which another version of eigenae wrote'
+  throw new EigenaeError({ problem, subject: runFiles(folder).config })
 }

@@ -10,11 +10,11 @@ import { EigenaeError, exitCode, fileError, firstLine } from '../errors.js'
 import { isLocked } from '../files/lock.js'
 import { runFiles } from '../runs/files.js'
 import { findRuns } from '../runs/find.js'
+import { SweepPlans } from '../runs/sweep-plan.js'
 import { TimeSlice } from '../spectrum/time-slice.js'
 import { sweepFiles } from '../sweeps/folder.js'
 import { FolderNotices } from './notices.js'
-import { readPlan, type WatchedPlan } from './plan.js'
-import { fingerprintOf, modificationOf, type ReadRun, readRunRow, unbegunRow } from './run-row.js'
+import { fingerprintOf, type ReadRun, readRunRow, unbegunRow } from './run-row.js'
 import type { RunRow, Summary, SweepState, Update } from './state.js'
 import { summaryOf } from './summary.js'
 
@@ -41,9 +41,12 @@ export class Monitor {
   readonly #runs = new Map<string, Entry>()
   /** Planned runs without a run.json, by folder. */
   readonly #unbegun = new Map<string, RunRow>()
-  readonly #plans = new Map<string, WatchedPlan>()
+  readonly #plans = new SweepPlans()
+  /** The folders of the planned runs, by the folder of their sweep. */
+  #planned: ReadonlyMap<string, readonly string[]> = new Map()
   #sweeps: readonly SweepState[] = []
   #unreadable: readonly string[] = []
+  #damagedPlans: readonly string[] = []
   #unread: number | null = null
   #changed = new Map<string, RunRow>()
   #removed = new Set<string>()
@@ -125,9 +128,9 @@ export class Monitor {
     this.#unreadable = unreadable.map(firstLine)
     const present = new Set(runs)
     for (const folder of this.#runs.keys()) if (!present.has(folder)) this.#forget(folder)
-    await this.#readPlans(runs)
+    await this.#readPlans(runs, signal)
     await this.#checkRuns(this.#due(runs), signal)
-    await this.#readPlans(runs)
+    await this.#readPlans(runs, signal)
     this.#passes++
     this.#watchFolders()
     this.#report(true)
@@ -168,10 +171,17 @@ export class Monitor {
     const before = this.#runs.get(folder)
     if (fingerprint.startsWith('- - ')) return this.#forget(folder)
     if (before?.fingerprint === fingerprint && !(await this.#hasDied(before, folder))) return
-    const read = await readRunRow(folder, this.#nameOf(folder))
+    const read = this.#markMisplaced(folder, await readRunRow(folder, this.#nameOf(folder)))
     this.#runs.set(folder, { ...read, fingerprint })
     this.#unbegun.delete(folder)
     if (JSON.stringify(read.row) !== JSON.stringify(before?.row)) this.#change(read.row)
+  }
+
+  /** A run that its sweep did not plan for its folder would be shown under another one's name. */
+  #markMisplaced(folder: string, read: ReadRun): ReadRun {
+    const reason = read.run === null ? null : this.#plans.misplacement(folder, read.run.record)
+    if (reason === null) return read
+    return { ...read, row: { ...read.row, status: 'damaged', reason: `config.json ${reason}` } }
   }
 
   /** Returns whether a running run's process has ended without writing its end. */
@@ -196,38 +206,43 @@ export class Monitor {
   }
 
   /** Reads the plans of the sweeps, and lists their runs that have not begun. */
-  async #readPlans(runs: readonly string[]): Promise<void> {
+  async #readPlans(runs: readonly string[], signal?: AbortSignal): Promise<void> {
     const candidates = new Set([this.folder, ...runs.map((run) => dirname(dirname(run)))])
     const sweeps: SweepState[] = []
+    const planned = new Map<string, readonly string[]>()
+    const damaged: string[] = []
     for (const folder of candidates) {
-      const file = sweepFiles(folder).plan
-      const modified = modificationOf(file)
-      if (modified === '-') this.#plans.delete(folder)
-      else if (this.#plans.get(folder)?.modified !== modified)
-        this.#plans.set(folder, readPlan(folder, modified))
-      const plan = this.#plans.get(folder)
+      const plan = this.#plans.read(folder)
       if (plan === undefined) continue
+      if (plan instanceof EigenaeError) {
+        damaged.push(firstLine(plan))
+        continue
+      }
+      const folders = plan.runs.map((run) => join(folder, run))
+      planned.set(folder, folders)
       const followed = await isLocked(sweepFiles(folder).lock)
-      const isLeft = (run: string) => this.#runs.get(join(folder, run))?.row.status !== 'completed'
-      const counts = { runs: plan.runs.length, left: plan.runs.filter(isLeft).length }
+      const isLeft = (run: string) => this.#runs.get(run)?.row.status !== 'completed'
+      const counts = { runs: folders.length, left: folders.filter(isLeft).length }
       sweeps.push({ name: plan.name, folder: this.#nameOf(folder), followed, ...counts })
     }
     this.#sweeps = sweeps
-    this.#listUnbegun()
+    this.#planned = planned
+    this.#damagedPlans = damaged
+    await this.#listUnbegun(signal)
   }
 
-  #listUnbegun(): void {
-    const planned = new Set(
-      [...this.#plans].flatMap(([folder, plan]) => plan.runs.map((run) => join(folder, run))),
-    )
+  async #listUnbegun(signal?: AbortSignal): Promise<void> {
+    const planned = new Set([...this.#planned.values()].flat())
     for (const folder of this.#unbegun.keys()) {
       if (planned.has(folder)) continue
       this.#unbegun.delete(folder)
       if (!this.#runs.has(folder)) this.#removed.add(this.#nameOf(folder))
     }
     const turns = this.#turnsOf(planned.size)
+    const slice = new TimeSlice(signal)
     let index = 0
     for (const folder of planned) {
+      if (slice.isOver()) await slice.next()
       if (this.#runs.has(folder)) continue
       const before = this.#unbegun.get(folder)
       if (before !== undefined && index++ % turns !== this.#passes % turns) continue
@@ -247,7 +262,7 @@ export class Monitor {
       ),
       sweeps: this.#sweeps,
       unread: this.#unread,
-      unreadable: this.#unreadable,
+      unreadable: [...this.#unreadable, ...this.#damagedPlans],
     }
   }
 
@@ -270,7 +285,7 @@ export class Monitor {
     const unfinished = [...this.#runs].flatMap(([folder, { row }]) =>
       row.status === 'running' ? [folder] : [],
     )
-    const above = [this.folder, ...[...this.#runs.keys()].map(dirname), ...this.#plans.keys()]
+    const above = [this.folder, ...[...this.#runs.keys()].map(dirname), ...this.#planned.keys()]
     this.#notices.watchOnly(new Set([...unfinished, ...above]))
   }
 

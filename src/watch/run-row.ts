@@ -1,7 +1,6 @@
-import { statSync } from 'node:fs'
 import { sampleEvenly } from '../comparison/series.js'
 import { EigenaeError, firstLine } from '../errors.js'
-import { readLastText } from '../files/read.js'
+import { modificationOf, readLastText } from '../files/read.js'
 import { loggedError } from '../launchers/attempt.js'
 import { type RunFiles, runFiles } from '../runs/files.js'
 import { damageText } from '../runs/integrity.js'
@@ -25,15 +24,6 @@ export interface ReadRun {
 export function fingerprintOf(folder: string): string {
   const { record, metrics, checkpoint } = runFiles(folder)
   return [record, metrics, checkpoint].map(modificationOf).join(' ')
-}
-
-export function modificationOf(file: string): string {
-  try {
-    const found = statSync(file, { throwIfNoEntry: false })
-    return found === undefined ? '-' : `${found.mtimeMs}:${found.size}`
-  } catch {
-    return '?'
-  }
 }
 
 /** Reads a run; never fails, because a run may be removed or unreadable at any time. */

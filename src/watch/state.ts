@@ -47,7 +47,7 @@ export interface Summary {
   readonly sweeps: readonly SweepState[]
   /** Run folders that are not read yet, while the watch starts; null before it has listed them. */
   readonly unread: number | null
-  /** Folders that cannot be read, one line each. */
+  /** Folders that cannot be read and damaged plans of sweeps, one line each. */
   readonly unreadable: readonly string[]
 }
 

@@ -30,6 +30,7 @@ describe.runIf(has('fish'))('completion in fish', () => {
     expect(offered('eigenae data ').sort()).toEqual(['fetch', 'verify'])
     expect(offered('eigenae train --re')).toEqual(['--resume'])
     expect(offered('eigenae train --device c').sort()).toEqual(['cpu', 'cuda'])
+    expect(offered('eigenae train --set train.e')).toEqual(['train.epochs='])
   })
 })
 
@@ -40,6 +41,8 @@ describe.runIf(has('zsh'))('completion in zsh', () => {
     ['eigenae data fe', 'eigenae data fetch'],
     ['eigenae runs unt', 'eigenae runs untag'],
     ['eigenae train --device wa', 'eigenae train --device wasm'],
+    ['eigenae compare --metric=dea', 'eigenae compare --metric=dead_'],
+    ['eigenae train --set train.e', 'eigenae train --set train.epochs='],
   ])('completes "%s" to "%s"', async (typed, wanted) => {
     const script = await completion('zsh')
     const setUp = `autoload -U compinit; compinit -u -d ${scratch('dump')}; source ${script}; echo READY`

@@ -2,6 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { ReportData } from '../../src/report/report-data.js'
+import { planFormat } from '../../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder } from '../support/cli.js'
 import { writeRun } from '../support/run-folder.js'
 
@@ -19,7 +20,12 @@ const writeSweep = (
 ) =>
   writeFileSync(
     scratch(folder, 'sweep.json'),
-    JSON.stringify({ name: plan.name, runs: plan.arms.map((arm) => `${arm}/seed-0`), ...more }),
+    JSON.stringify({
+      format: planFormat,
+      name: plan.name,
+      runs: plan.arms.map((arm) => `${arm}/seed-0`),
+      ...more,
+    }),
   )
 
 async function reportDataOf(out: string): Promise<ReportData> {

@@ -1,10 +1,12 @@
 import { findArms } from '../../comparison/arms.js'
 import { dataFileKeys } from '../../data/files.js'
 import type { DataSet } from '../../data/load.js'
+import { runFiles } from '../../runs/files.js'
 import { runsNamedByAll } from '../../runs/find.js'
 import { meaningOf, metricOfModel, modelMetrics } from '../../runs/metrics.js'
 import type { WholeRun } from '../../runs/read.js'
-import { resultSpace, writeJson, writeLines, writeMessage } from '../../text/output.js'
+import { SweepPlans } from '../../runs/sweep-plan.js'
+import { resultSpace, writeJson, writeLines, writeMessage, writeWarning } from '../../text/output.js'
 import { evaluateModel, type ModelEvaluation, spectrumWarning, withChoice } from '../../training/evaluate.js'
 import { neighbourCount } from '../../training/nearest-neighbours.js'
 import { readTrainedRun, type TrainedRun, withTrainer } from '../../training/trained-model.js'
@@ -47,10 +49,21 @@ export async function evaluate(folders: readonly string[], flags: EvalFlags): Pr
   if (flags.data === undefined) for (const [index, run] of trained.entries()) warnIfChanged(run, data[index]!)
   const evaluated: EvaluatedRun[] = []
   for (const [index, run] of trained.entries()) evaluated.push(await evaluateRun(run, data[index]!, flags))
-  const measured = measuredArms(evaluated, arms)
+  const measured = measuredArms(evaluated.filter(isPlanned()), arms)
   if (flags.json) writeJson(evaluated.map((each) => ({ ...jsonOf(each), arm: labelOf(each, measured) })))
   else writeLines(evaluationLines(evaluated, measured, resultSpace().columns))
   if (unreadable.length > 0) throw unreadable[0]!
+}
+
+/** Returns a test for runs that count as their arms; it warns of a run that its sweep did not plan for its folder. */
+function isPlanned(): (run: EvaluatedRun) => boolean {
+  const plans = new SweepPlans()
+  return ({ run: { folder, record } }) => {
+    const reason = plans.misplacement(folder, record)
+    if (reason !== null)
+      writeWarning(`${runFiles(folder).config}: ${reason}; left out of the mean of its arm`)
+    return reason === null
+  }
 }
 
 function labelOf(run: EvaluatedRun, arms: readonly MeasuredArm[]): string | null {

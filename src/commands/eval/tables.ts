@@ -5,7 +5,7 @@ import { meanCells, metricColumn } from '../../comparison/main-table.js'
 import { type Summary, summarise } from '../../comparison/statistics.js'
 import { noteLines, sampleNotes } from '../../comparison/text.js'
 import { formatMetric, type Metric, meaningOf, metricOfModel, modelMetrics } from '../../runs/metrics.js'
-import { blockTable, type Column } from '../../text/block-table.js'
+import { blockTable, type Column, unbroken } from '../../text/block-table.js'
 import { share } from '../../text/format.js'
 import { type Line, span } from '../../text/styled.js'
 import type { EvaluatedRun } from './eval.js'
@@ -23,10 +23,12 @@ export function measuredArms(
 ): readonly MeasuredArm[] {
   const byFolder = new Map(runs.map((each) => [resolve(each.run.folder), each]))
   const labels = armLabels(arms)
-  return arms.map((arm, index) => ({
-    label: labels[index]!,
-    runs: arm.runs.flatMap((folder) => byFolder.get(resolve(folder)) ?? []),
-  }))
+  return arms
+    .map((arm, index) => ({
+      label: labels[index]!,
+      runs: arm.runs.flatMap((folder) => byFolder.get(resolve(folder)) ?? []),
+    }))
+    .filter((arm) => arm.runs.length > 0)
 }
 
 /** Returns the figures and spectra of the runs and, if arms have several runs, their means. */
@@ -110,7 +112,7 @@ function means(arms: readonly MeasuredArm[], columns: number): readonly Line[] {
   const table = blockTable(
     [
       column(
-        'mean of the arm',
+        unbroken('mean of the arm'),
         arms.map(({ label }) => label),
         'left',
       ),

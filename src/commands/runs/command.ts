@@ -73,10 +73,11 @@ function untagCommand(): Command {
 
 function noteCommand(): Command {
   return new Command('note')
-    .description('Write a note on a run, in place of an earlier one')
+    .description('Write a note on a run, or on all runs in a folder, in place of an earlier one')
     .argument('<run>', 'run folder, or folder of runs')
     .argument('[text...]', 'the note')
     .option('--remove', 'remove the note', false)
+    .option('--overwrite', 'replace the notes of a folder even if single runs have notes of their own', false)
     .addHelpText('after', "\nExample:\n  eigenae runs note runs/eigen/seed-0 'the run of figure 2'")
     .action(setNote)
 }

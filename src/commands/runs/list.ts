@@ -1,10 +1,12 @@
 import { EigenaeError, firstLine } from '../../errors.js'
 import type { Expression } from '../../runs/condition.js'
 import type { Field } from '../../runs/fields.js'
+import { runFiles } from '../../runs/files.js'
 import { findRuns } from '../../runs/find.js'
 import { damageText, remakeHint } from '../../runs/integrity.js'
 import { type Run, readRun, readRuns } from '../../runs/read.js'
 import { requireField, selectRuns, sortField } from '../../runs/select.js'
+import { SweepPlans } from '../../runs/sweep-plan.js'
 import {
   resultSpace,
   writeJson,
@@ -42,6 +44,11 @@ export async function listRuns(folder: string, flags: RunsFlags): Promise<void> 
   for (const { folder: run, damage } of found)
     if (damage.length > 0) writeWarning(`${run}: ${damage.map(damageText).join('; ')}`)
   if (found.some(({ damage }) => damage.length > 0)) writeMessage(remakeHint)
+  const plans = new SweepPlans()
+  for (const { folder: run, record } of found) {
+    const reason = plans.misplacement(run, record)
+    if (reason !== null) writeWarning(`${runFiles(run).config}: ${reason}`)
+  }
   if (errors.length + unreadable.length === 0) return
   throw new EigenaeError({
     problem: [

@@ -20,23 +20,49 @@ export async function removeTags(named: string, words: readonly string[]): Promi
 export async function setNote(
   named: string,
   words: readonly string[],
-  { remove }: { readonly remove: boolean },
+  { remove, overwrite }: { readonly remove: boolean; readonly overwrite: boolean },
 ): Promise<void> {
   const note = words.join(' ').trim()
   if (remove === (note !== ''))
     throw usageError({
       problem: remove ? '--remove takes no text' : 'the text is missing',
       subject: named,
-      hint: 'Write the note behind the run, or remove it with --remove.',
+      hint: 'Write the note after the run, or remove it with --remove.',
     })
-  await changeNotes(named, (notes) => ({ ...notes, note }))
+  const requireSharedNote = (before: readonly NotedRun[]) => {
+    const own = before.filter((run) => run.notes.note !== '' && run.notes.note !== note)
+    if (overwrite || new Set(before.map((run) => run.notes.note)).size < 2 || own.length === 0) return
+    throw usageError({
+      problem: `${own.length} of its ${before.length} runs ${own.length === 1 ? 'has a note of its' : 'have notes of their'} own`,
+      subject: named,
+      details: own.slice(0, mostListed).map(({ folder, notes }) => `${folder}: ${notes.note}`),
+      hint: 'Name a single run, or replace these notes with --overwrite.',
+    })
+  }
+  await changeNotes(named, (notes) => ({ ...notes, note }), requireSharedNote)
 }
 
-/** Changes the notes on the named runs. All are read before the first is written. */
-async function changeNotes(named: string, change: (notes: RunNotes) => RunNotes): Promise<void> {
+// More lines would hide the hint.
+const mostListed = 10
+
+interface NotedRun {
+  readonly folder: string
+  readonly notes: RunNotes
+}
+
+/**
+ * Changes the notes on the named runs. All are read before the first is written.
+ * @param check throws if they must not be changed
+ */
+async function changeNotes(
+  named: string,
+  change: (notes: RunNotes) => RunNotes,
+  check?: (before: readonly NotedRun[]) => void,
+): Promise<void> {
   const { runs, unreadable } = await runsNamed(named)
   if (unreadable.length > 0) throw unreadable[0]!
-  for (const folder of runs) readNotes(runFiles(folder).notes)
+  const before = runs.map((folder) => ({ folder, notes: readNotes(runFiles(folder).notes) }))
+  check?.(before)
   const changed: RunNotes[] = []
   for (const folder of runs) changed.push(await changeNotesOf(folder, change))
   const shared = changed.length === 1 ? `${runs[0]}: ${describe(changed[0]!)}` : `${runs.length} runs changed`

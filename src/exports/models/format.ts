@@ -1,3 +1,4 @@
+import type { Config } from '../../config/schema.js'
 import type { ExportedNetwork } from './network.js'
 
 /** A format of the files in an export's folder, beside its README.md. */
@@ -15,7 +16,8 @@ export interface ModelFormat extends FolderFormat {
 
 export interface ExportFile {
   readonly name: string
-  readonly content: string | Uint8Array
+  /** The whole file, or its parts if it may be large. */
+  readonly content: string | Uint8Array | Iterable<Uint8Array>
 }
 
 export interface Guide {
@@ -37,5 +39,5 @@ export interface ExportFacts {
   /** The number of epochs trained. */
   readonly epoch: number
   readonly eigenae: string
-  readonly config: object
+  readonly config: Config
 }

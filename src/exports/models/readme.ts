@@ -1,4 +1,6 @@
+import { embeddedSource } from '../../data/load.js'
 import type { Mark } from '../../files/own-files.js'
+import { escapeLine } from '../../text/format.js'
 import type { ExportFacts, ModelFormat } from './format.js'
 import type { ExportedLayer, ExportedNetwork, Port } from './network.js'
 
@@ -27,8 +29,9 @@ function origin(format: string): string {
 export function exportReadme(format: ModelFormat, network: ExportedNetwork, facts: ExportFacts): string {
   const { language, needs, code, inputIs, notes } = format.guide(network)
   const { part, input, output, layers } = network
+  const { source } = facts.config.data
   return `${readmeHead(`${title(part)} of ${facts.run}, seed ${facts.seed}`)}
-A denoising autoencoder of MNIST digits, trained for ${facts.epoch} ${facts.epoch === 1 ? 'epoch' : 'epochs'} and ${origin(format.name)} ${facts.eigenae}.
+A denoising autoencoder of ${imagesOf(source)}, trained for ${facts.epoch} ${facts.epoch === 1 ? 'epoch' : 'epochs'} and ${origin(format.name)} ${facts.eigenae}.
 
 ${needs}
 
@@ -36,8 +39,8 @@ ${needs}
 ${code.join('\n')}
 \`\`\`
 
-- Input \`${input.name}\`: ${inputIs}, ${meaning(input)}
-- Output \`${output.name}\`: float32 [batch, ${output.width}], ${meaning(output)}
+- Input \`${input.name}\`: ${inputIs}, ${meaning(input, source)}
+- Output \`${output.name}\`: float32 [batch, ${output.width}], ${meaning(output, source)}
 
 ${[...notes, batchNormNote(layers)].join('\n')}
 
@@ -49,9 +52,16 @@ function title(part: string): string {
   return part[0]!.toUpperCase() + part.slice(1)
 }
 
-function meaning({ name, width }: Port): string {
+function imagesOf(source: string): string {
+  return source === embeddedSource
+    ? 'MNIST digits'
+    : `the images in \`${escapeLine(source).replaceAll('`', "'")}\``
+}
+
+function meaning({ name, width }: Port, source: string): string {
   const pixels = `${width} pixels per image, row by row from the top left`
-  if (name === 'images') return `${pixels}, each a byte divided by 255: 0 is the background, 1 the ink.`
+  if (name === 'images')
+    return `${pixels}, each a byte divided by 255${source === embeddedSource ? ': 0 is the background, 1 the ink' : ''}.`
   if (name === 'reconstruction') return `${pixels}, 0 to 1.`
   return 'unbounded, because the latent layer is linear.'
 }

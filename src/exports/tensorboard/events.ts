@@ -6,11 +6,11 @@ import type { LayersRow, LossesRow, SpectrumRow, TimingsRow } from '../../runs/t
 import { recordsOf } from './records.js'
 
 /**
- * Returns an event file for TensorBoard: the metrics, timings, hidden layers and eigen losses as scalars by epoch, the
+ * Returns the parts of an event file for TensorBoard: the metrics, timings, hidden layers and eigen losses as scalars by epoch, the
  * spectrum as histograms over the rank, the config as text, and its fields as hyperparameters. The values have single
  * precision.
  */
-export async function eventFile(run: WholeRun, timings: readonly TimingsRow[]): Promise<Buffer> {
+export async function eventFile(run: WholeRun, timings: readonly TimingsRow[]): Promise<Iterable<Uint8Array>> {
   // Imported here because no other command needs it.
   const { default: protobuf } = await import('protobufjs')
   const { root } = protobuf.parse(schema, { keepCase: true })
@@ -22,30 +22,32 @@ export async function eventFile(run: WholeRun, timings: readonly TimingsRow[]): 
     tag: `_hparams_/${tag}`,
     metadata: pluginMetadata('hparams', encode('HParamsPluginData', data)),
   }))
-  return recordsOf(eventsOf(run, timings, hyperparameters).map((event) => encode('Event', event)))
+  function* payloads() {
+    for (const event of eventsOf(run, timings, hyperparameters)) yield encode('Event', event)
+  }
+  return recordsOf(payloads())
 }
 
-function eventsOf(
+/** A generator, because the events take many times the memory of their bytes. */
+function* eventsOf(
   run: WholeRun,
   timings: readonly TimingsRow[],
   hyperparameters: readonly object[],
-): readonly object[] {
+): Generator<object> {
   const timeAt = wallTimes(run, timings)
   const summary = (epoch: number, value: readonly object[]) => ({
     wall_time: timeAt(epoch),
     step: epoch,
     summary: { value },
   })
-  return [
-    // The first event names the version of the format.
-    { wall_time: timeAt(0), file_version: 'brain.Event:2' },
-    summary(0, [configAsText(run), ...hyperparameters]),
-    ...run.metrics.map((row) => summary(row.epoch, scalars('metrics', row))),
-    ...timings.map((row) => summary(row.epoch, scalars('timings', row))),
-    ...run.layers.map((row) => summary(row.epoch, layerScalars(row))),
-    ...run.losses.map((row) => summary(row.epoch, lossScalars(row))),
-    ...byEpoch(run.spectrum).map(([epoch, rows]) => summary(epoch, [spectrumHistogram(rows)])),
-  ]
+  // The first event names the version of the format.
+  yield { wall_time: timeAt(0), file_version: 'brain.Event:2' }
+  yield summary(0, [configAsText(run), ...hyperparameters])
+  for (const row of run.metrics) yield summary(row.epoch, scalars('metrics', row))
+  for (const row of timings) yield summary(row.epoch, scalars('timings', row))
+  for (const row of run.layers) yield summary(row.epoch, layerScalars(row))
+  for (const row of run.losses) yield summary(row.epoch, lossScalars(row))
+  for (const [epoch, rows] of byEpoch(run.spectrum)) yield summary(epoch, [spectrumHistogram(rows)])
 }
 
 /** Returns the time, in seconds since 1970, at which an epoch ended, without the time that the run was interrupted. */

@@ -2,9 +2,22 @@
  * The framing of TensorFlow's record files: length (uint64, little-endian), its checksum, the bytes, their checksum.
  * Source: https://www.tensorflow.org/tutorials/load_data/tfrecord, "TFRecords format details".
  */
-export function recordsOf(payloads: readonly Uint8Array[]): Buffer {
-  return Buffer.concat(payloads.flatMap((payload) => [headOf(payload.length), payload, checksumOf(payload)]))
+export function* recordsOf(payloads: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let parts: Uint8Array[] = []
+  let bytes = 0
+  for (const payload of payloads) {
+    parts.push(headOf(payload.length), payload, checksumOf(payload))
+    bytes += payload.length
+    if (bytes < chunkBytes) continue
+    yield Buffer.concat(parts)
+    parts = []
+    bytes = 0
+  }
+  yield Buffer.concat(parts)
 }
+
+// A write for each record would be slow.
+const chunkBytes = 1 << 20
 
 function headOf(length: number): Buffer {
   const bytes = Buffer.alloc(8)

@@ -6,6 +6,7 @@ export function bashCompletion(root: CommandOutline): string {
   const inner = commands.slice(1)
   return `# bash completion for eigenae. In ~/.bashrc: eval "$(eigenae completion bash)"
 _eigenae_words() { COMPREPLY=($(IFS=' ' compgen -W "$1" -- "$current")); }
+_eigenae_settings() { compopt -o nospace 2>/dev/null; _eigenae_words "$1"; }
 _eigenae_file() { local IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); }
 _eigenae_folder() { local IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$current")); }
 _eigenae() {
@@ -58,5 +59,6 @@ function firstWords(command: CommandOutline): string {
 
 function offer(value: Value): string {
   if (value.kind === 'choices') return `_eigenae_words '${value.choices.join(' ')}'`
+  if (value.kind === 'settings') return `_eigenae_settings '${value.choices.join(' ')}'`
   return value.kind === 'text' ? ':' : `_eigenae_${value.kind}`
 }

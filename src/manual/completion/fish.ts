@@ -34,7 +34,7 @@ function optionFlags({ names, description, value }: OptionOutline): string {
 }
 
 function offer(value: Value): string {
-  if (value.kind === 'choices') return `-f -a '${value.choices.join(' ')}'`
+  if (value.kind === 'choices' || value.kind === 'settings') return `-f -a '${value.choices.join(' ')}'`
   if (value.kind === 'folder') return "-f -a '(__fish_complete_directories)'"
   return value.kind === 'file' ? '-F' : '-f'
 }

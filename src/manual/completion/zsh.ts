@@ -44,11 +44,16 @@ function functionName({ words }: CommandOutline): string {
 
 function specs({ names, description, repeatable, value }: OptionOutline): readonly string[] {
   const takes = value === null ? '' : `:value:${action(value)}`
-  return names.map((name) => `'${repeatable ? '*' : ''}${name}[${escapeSpec(description)}]${takes}'`)
+  return names.map((name) => {
+    // "=" lets the value follow in the same word as well: --metric=test_mse.
+    const option = value !== null && name.startsWith('--') ? `${name}=` : name
+    return `'${repeatable ? '*' : ''}${option}[${escapeSpec(description)}]${takes}'`
+  })
 }
 
 function action(value: Value): string {
   if (value.kind === 'choices') return `(${value.choices.join(' ')})`
+  if (value.kind === 'settings') return `{compadd -S "" -- ${value.choices.join(' ')}}`
   if (value.kind === 'text') return ' '
   return value.kind === 'file' ? '_files' : '_files -/'
 }

@@ -1,0 +1,117 @@
+/** sweep.json, the plan of a sweep: the names of its runs with the checksums of their configs. */
+import { basename, dirname, join, resolve } from 'node:path'
+import { z } from 'zod'
+import { EigenaeError } from '../errors.js'
+import { readJsonIfPresent } from '../files/json.js'
+import { modificationOf } from '../files/read.js'
+import { sha256 } from './integrity.js'
+import { configSums, type RunRecord } from './record.js'
+
+export const planFormat = 'eigenae-sweep-1'
+
+export function planFile(folder: string): string {
+  return join(folder, 'sweep.json')
+}
+
+// A plan keeps the config of every run in memory, and the folder of every run is inspected.
+export const maxRuns = 100_000
+
+const planSchema = z.looseObject({
+  format: z.literal(planFormat),
+  name: z.string(),
+  baseline: z.string().optional(),
+  grid: z.record(z.string(), z.array(z.unknown())).default({}),
+  search: z.object({ spaces: z.record(z.string(), z.record(z.string(), z.unknown())) }).optional(),
+  /** `<arm>/seed-<n>`: folders in the sweep's folder, never outside it. */
+  runs: z.array(z.string().regex(/^(?!\.)[^/]+\/seed-\d+$/)),
+  /** The SHA-256 of each run's config.json, by the run's name; empty in sweeps before version 0.3. */
+  configs: z.record(z.string(), z.string()).default({}),
+  /** The SHA-256 of the config that a run had when this plan was saved, if it was another: one with fewer epochs. */
+  earlierConfigs: z.record(z.string(), z.string()).default({}),
+  /** Covers the other fields; undefined in sweeps of 0.1.0. */
+  sha256: z.string().optional(),
+})
+
+export type SavedPlan = z.output<typeof planSchema>
+
+/** Returns the plan of the sweep in a folder, undefined if there is none. @throws EigenaeError if it is damaged. */
+export function readPlan(folder: string): SavedPlan | undefined {
+  const subject = planFile(folder)
+  const value = readJsonIfPresent(subject)
+  if (value === undefined) return undefined
+  rejectTooManyRuns(value, subject)
+  const parsed = planSchema.safeParse(value)
+  if (!parsed.success)
+    throw new EigenaeError({ problem: 'is not the plan of a sweep', subject, cause: parsed.error })
+  // Of the value itself, because the checksum covers the order of the fields, which zod's copy may change.
+  const { sha256: sum, ...fields } = value as Readonly<Record<string, unknown>>
+  if (sum !== undefined && sum !== sha256(JSON.stringify(fields)))
+    throw new EigenaeError({ problem: 'was changed (its checksum differs)', subject })
+  return parsed.data
+}
+
+/** A cheap check before that of every name. */
+function rejectTooManyRuns(value: unknown, subject: string): void {
+  const runs = typeof value === 'object' && value !== null ? Reflect.get(value, 'runs') : undefined
+  if (!Array.isArray(runs) || runs.length <= maxRuns) return
+  throw new EigenaeError({ problem: `lists ${runs.length} runs, more than the limit of ${maxRuns}`, subject })
+}
+
+interface KnownPlan {
+  readonly modified: string
+  /** An error if sweep.json is damaged. */
+  readonly plan: SavedPlan | EigenaeError
+  /** The run of each config, by the config's checksum. */
+  readonly runs: ReadonlyMap<string, string>
+}
+
+/** The plans of the sweeps in any folders. Each is read again only if its sweep.json was written since. */
+export class SweepPlans {
+  readonly #known = new Map<string, KnownPlan>()
+
+  /** Returns the plan of the sweep in a folder, an error if it is damaged, undefined if there is none. */
+  read(folder: string): SavedPlan | EigenaeError | undefined {
+    return this.#planIn(folder)?.plan
+  }
+
+  /** Returns why a run's config.json is not that of its folder in the plan; null if it is, or if no plan names it. */
+  misplacement(folder: string, record: RunRecord): string | null {
+    const arm = dirname(resolve(folder))
+    const { plan, runs } = this.#planIn(dirname(arm)) ?? {}
+    if (plan === undefined || plan instanceof EigenaeError || record.configSha256 === undefined) return null
+    const name = `${basename(arm)}/${basename(resolve(folder))}`
+    const planned = plan.configs[name]
+    const sums = configSums(record)
+    if (planned === undefined || sums.includes(planned) || sums.includes(plan.earlierConfigs[name]))
+      return null
+    const owner = sums.map((sum) => runs!.get(sum!)).find((run) => run !== undefined)
+    return owner === undefined ? 'is not the one that sweep.json names' : `is that of ${owner} in sweep.json`
+  }
+
+  #planIn(folder: string): KnownPlan | undefined {
+    const modified = modificationOf(planFile(folder))
+    const before = this.#known.get(folder)
+    if (before?.modified === modified) return before
+    const plan = readOrError(folder)
+    if (plan === undefined) {
+      this.#known.delete(folder)
+      return undefined
+    }
+    const configs = plan instanceof EigenaeError ? {} : plan.configs
+    const runs = new Map(Object.entries(configs).map(([run, sum]) => [sum, run]))
+    const known = { modified, plan, runs }
+    this.#known.set(folder, known)
+    return known
+  }
+}
+
+export const misplacedHint = 'Move such a run to the folder that sweep.json names, or out of the sweep.'
+
+function readOrError(folder: string): SavedPlan | EigenaeError | undefined {
+  try {
+    return readPlan(folder)
+  } catch (error) {
+    if (error instanceof EigenaeError) return error
+    throw error
+  }
+}
