@@ -1,11 +1,12 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { isLocked } from '../src/files/lock.js'
 import { pidNamespace } from '../src/files/processes.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 
@@ -15,11 +16,15 @@ const holder = { pid: process.pid, host: hostname(), space: pidNamespace(), born
 const program = join(import.meta.dirname, 'support/take-locks.mjs')
 
 /** Starts a process that holds a lock until its standard input ends. */
-async function hold(name: string): Promise<ChildProcess> {
+async function hold(
+  name: string,
+  options: { readonly node?: readonly string[]; readonly renewOften?: boolean } = {},
+): Promise<ChildProcess> {
   await mkdir(scratch(name))
-  const file = join(scratch(name), '.lock')
-  const child = execFile(process.execPath, [join(import.meta.dirname, 'support/hold-lock.mjs'), file])
-  await once(child.stdout!, 'data')
+  const holding = [join(import.meta.dirname, 'support/hold-lock.mjs'), scratch(name, '.lock')]
+  const flags = options.renewOften ? ['--renew-often'] : []
+  const child = execFile(process.execPath, [...(options.node ?? []), ...holding, ...flags])
+  await Promise.race([once(child.stdout!, 'data'), once(child, 'exit')])
   return child
 }
 
@@ -68,8 +73,52 @@ describe('the lock of a folder', () => {
     expect(await readFile(scratch('overtaken', '.lock'), 'utf8')).toBe('of another')
   })
 
+  it('does not hang its process if a FIFO takes its place', async () => {
+    const holder = await hold('piped', { renewOften: true })
+    execFileSync('mkfifo', [scratch('piped', 'fifo')])
+    await rename(scratch('piped', 'fifo'), scratch('piped', '.lock'))
+    holder.stdin!.end()
+    expect(await once(holder, 'exit')).toEqual([0, null])
+    expect(await readdir(scratch('piped'))).toEqual(['.lock'])
+  })
+
+  it('has its content on the disk before it appears', async () => {
+    // Links only files that were synced.
+    const shim = `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module'
+      const { open, link } = fs.promises
+      const synced = new Set()
+      fs.promises.open = async (file, ...rest) => {
+        const handle = await open(file, ...rest)
+        const datasync = handle.datasync.bind(handle)
+        return Object.assign(handle, { datasync: () => datasync().then(() => synced.add(file)) })
+      }
+      fs.promises.link = (from, to) => {
+        if (!synced.has(from)) throw new Error('the file was not synced')
+        return link(from, to)
+      }
+      syncBuiltinESMExports()`
+    const holder = await hold('synced', {
+      node: ['--import', `data:text/javascript,${encodeURIComponent(shim)}`],
+    })
+    holder.stdin!.end()
+    expect(await once(holder, 'exit')).toEqual([0, null])
+  })
+
+  it('of another machine is seen to be renewed, whatever the clocks', async () => {
+    const lock = scratch('.lock')
+    await writeFile(lock, JSON.stringify({ ...holder, space: 'of another machine' }))
+    const now = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 600_000)
+    expect(await isLocked(lock)).toBe(false)
+    await utimes(lock, new Date(), new Date(2000, 0))
+    expect(await isLocked(lock)).toBe(true)
+    now.mockRestore()
+    const later = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 61_000)
+    expect(await isLocked(lock)).toBe(false)
+    later.mockRestore()
+  })
+
   it('ends the process if it has disappeared', async () => {
-    const holder = await hold('gone')
+    const holder = await hold('gone', { renewOften: true })
     await rm(scratch('gone', '.lock'))
     const [[code], stderr] = await Promise.all([once(holder, 'exit'), text(holder.stderr!)])
     expect(stderr).toContain('this process has lost its lock')

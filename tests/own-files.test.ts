@@ -7,6 +7,7 @@ import {
   readdir,
   readFile,
   rm,
+  stat,
   symlink,
   unlink,
   utimes,
@@ -36,6 +37,12 @@ async function copyOfRun(name: string): Promise<string> {
   return name
 }
 
+async function contentsOf(folder: string): Promise<Readonly<Record<string, string>>> {
+  const names = await readdir(scratch(folder))
+  const contents = names.map(async (name) => [name, await readFile(scratch(folder, name), 'latin1')] as const)
+  return Object.fromEntries(await Promise.all(contents))
+}
+
 beforeAll(async () => {
   expect((await trainIn('run')).code).toBe(0)
   expect((await run('compare', 'run', '--out', 'compared')).code).toBe(0)
@@ -49,10 +56,13 @@ describe("a user's own files", () => {
       '.lock.4194305',
       `.a.${ownProcessTag()}.0123456789ab.eigenae-tmp`,
       'checkpoint/notes.txt',
+      'notes.json',
     ]
     for (const name of own) await writeFile(scratch(folder, name), 'mine')
     const left = [leftover('run.json'), leftover('.lock'), `checkpoint/${leftover('state.safetensors')}`]
     for (const name of left) await writeFile(scratch(folder, name), 'half')
+    // It is listed in run.json, so it belongs to the run.
+    await writeFile(scratch(folder, 'layers.csv'), 'damaged')
     const guard = { pid: 2 ** 22 + 1, host: hostname(), space: pidNamespace(), born: '1' }
     await writeFile(scratch(folder, '.lock.takeover'), JSON.stringify(guard))
     expect((await trainIn(folder, '--overwrite')).code).toBe(0)
@@ -60,6 +70,28 @@ describe("a user's own files", () => {
     const after = await readdir(scratch(folder), { recursive: true })
     for (const name of [...left, '.lock', '.lock.takeover']) expect(after).not.toContain(name)
   })
+
+  it.each(['layers.csv', 'losses.csv'])(
+    'are not replaced in a run of an earlier version: %s',
+    async (name) => {
+      const folder = await copyOfRun(`before-${name}`)
+      for (const newer of ['layers.csv', 'losses.csv', 'checkpoint'])
+        await rm(scratch(folder, newer), { recursive: true })
+      sealRun(scratch(folder))
+      await writeFile(scratch(folder, name), 'layer,thickness\n1,3 cm\n')
+      // The run has to be trained again.
+      await rm(scratch(folder, 'evaluation.json'))
+      const before = await contentsOf(folder)
+      for (const flag of ['--overwrite', '--resume']) {
+        const { code, stderr } = await trainIn(folder, flag)
+        expect(stderr).toContain(
+          `${name}: exists and was not written by this command; refusing to overwrite it`,
+        )
+        expect(code).toBe(2)
+        expect(await contentsOf(folder)).toEqual(before)
+      }
+    },
+  )
 
   it('are not replaced by embed, which replaces its own only with --overwrite', async () => {
     const embed = (file: string, ...flags: readonly string[]) =>
@@ -216,6 +248,19 @@ describe('a link inside a run folder', () => {
     expect(await readFile(scratch('victim'), 'utf8')).toBe('mine')
   })
 
+  it('is refused inside the folder of an export for TensorBoard', async () => {
+    await mkdir(scratch('runs/arm/seed-0'), { recursive: true })
+    await cp(scratch('run'), scratch('runs/arm/seed-0'), { recursive: true })
+    await mkdir(scratch('board'))
+    await mkdir(scratch('victim-of-export'))
+    await symlink(scratch('victim-of-export'), scratch('board/arm'))
+    const args = ['export', 'runs', '--format', 'tensorboard', '--out', 'board', '--overwrite']
+    const { code, stderr } = await run(...args)
+    expect(stderr).toContain('board/arm: is a link, and eigenae writes through no link')
+    expect(code).toBe(2)
+    expect(await readdir(scratch('victim-of-export'))).toEqual([])
+  })
+
   it('may be the run folder itself', async () => {
     await mkdir(scratch('other-disk'))
     await symlink(scratch('other-disk'), scratch('linked-run'))
@@ -316,18 +361,28 @@ describe('the lock of another machine', () => {
     return eigenae(args, { cwd: scratch(), env: { NODE_OPTIONS } })
   }
 
+  it('is looked at without writing beside it', async () => {
+    const folder = await copyOfRun('foreign')
+    sealRun(scratch(folder), { status: 'running' })
+    const lock = scratch(folder, '.lock')
+    await writeFile(lock, foreign)
+    const { mtimeMs } = await stat(scratch(folder))
+    expect((await run('runs', folder)).stdout).toContain(' running ')
+    expect((await run('watch', folder, '--terminal')).stdout).toContain('running')
+    const silentSince = new Date(Date.now() - 5 * 60_000)
+    await utimes(lock, silentSince, silentSince)
+    expect((await run('runs', folder)).stdout).toContain(' interrupted ')
+    expect((await stat(scratch(folder))).mtimeMs).toBe(mtimeMs)
+  })
+
   it.each([10, -10])(
-    'is judged by the times of files, not by a clock that is wrong by %i minutes',
+    'is taken over by the times of files, not by a clock that is wrong by %i minutes',
     async (minutes) => {
       const folder = await copyOfRun(`foreign${minutes}`)
-      sealRun(scratch(folder), { status: 'running' })
       const lock = scratch(folder, '.lock')
       await writeFile(lock, foreign)
-      expect((await withClock(minutes, ['runs', folder])).stdout).toContain(' running ')
       const silentSince = new Date(Date.now() - 5 * 60_000)
       await utimes(lock, silentSince, silentSince)
-      expect((await withClock(minutes, ['runs', folder])).stdout).toContain(' interrupted ')
-      expect((await readdir(scratch(folder))).filter((name) => name.endsWith('-tmp'))).toEqual([])
       const train = [...trainArgs('baseline.json', scratch(folder), ...settings), '--overwrite']
       expect((await withClock(minutes, train)).code).toBe(0)
       await writeFile(lock, foreign)

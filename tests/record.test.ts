@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { selectEngine } from '../src/engines/select.js'
+import { repositoryState } from '../src/runs/repository.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 import { dataFolder } from './support/idx.js'
 import { sealRun } from './support/seal.js'
@@ -62,6 +63,59 @@ describe('run.json records the code', () => {
       words: ['eigenae', ...trainArgs('baseline.json', join(home, 'commanded'), ...small)],
       folder: home,
     })
+  })
+
+  it('without running a program that the repository or a submodule names', async () => {
+    const ran = scratch('ran')
+    const program = `sh -c 'echo ran >> ${ran}; cat'`
+    const hostile = scratch('hostile')
+    dataFolder(join(hostile, 'data'))
+    mkdirSync(join(hostile, 'inner'))
+    for (const folder of [join(hostile, 'inner'), hostile]) {
+      git(folder, 'init', '-q')
+      writeFileSync(join(folder, '.gitattributes'), '* filter=theirs diff=theirs\n')
+      writeFileSync(join(folder, 'notes.txt'), 'first')
+      git(folder, 'add', '.gitattributes', 'notes.txt')
+      git(folder, 'commit', '-q', '-m', 'first')
+      // The size is the same and the time another, so that git has to compare the contents.
+      writeFileSync(join(folder, 'notes.txt'), 'other')
+    }
+    git(hostile, '-c', 'advice.addEmbeddedRepo=false', 'add', 'inner')
+    git(hostile, 'commit', '-q', '-m', 'submodule')
+    for (const folder of [join(hostile, 'inner'), hostile]) {
+      for (const key of [
+        'filter.theirs.clean',
+        'filter.theirs.process',
+        'diff.theirs.textconv',
+        'diff.external',
+      ])
+        git(folder, 'config', key, program)
+      git(folder, 'config', 'core.fsmonitor', `echo ran >> ${ran}; false`)
+      git(folder, 'config', 'alias.status', `!${program}`)
+      git(folder, 'config', 'include.path', 'hooks/more')
+    }
+    const worktree = scratch('worktree')
+    mkdirSync(worktree)
+    writeFileSync(join(worktree, '.git'), `gitdir: ${hostile}/.git\n`)
+    rmSync(ran, { force: true })
+    const commit = git(hostile, 'rev-parse', 'HEAD')
+    expect(await repositoryState(hostile)).toEqual({ commit, dirty: true })
+    expect(await repositoryState(worktree)).toEqual({ commit, dirty: true })
+    expect(existsSync(ran)).toBe(false)
+    writeFileSync(join(hostile, 'notes.txt'), 'first')
+    expect(await repositoryState(hostile)).toEqual({ commit, dirty: false })
+    expect(existsSync(ran)).toBe(false)
+  })
+
+  it('of a linked working tree and of packed branches too', async () => {
+    git(home, 'stash', '-q')
+    git(home, 'worktree', 'add', '-q', '-b', 'second', scratch('linked'))
+    git(home, 'pack-refs', '--all')
+    const commit = git(home, 'rev-parse', 'HEAD')
+    expect(await repositoryState(scratch('linked'))).toEqual({ commit, dirty: false })
+    writeFileSync(scratch('linked/notes.txt'), 'third')
+    mkdirSync(scratch('linked/inner'))
+    expect(await repositoryState(scratch('linked/inner'))).toEqual({ commit, dirty: true })
   })
 
   it('not at all outside a repository', async () => {

@@ -80,10 +80,24 @@ describe('eigenae reproduce', () => {
     expect(stderr).toContain(`native ${slowest}`)
   })
 
+  it('does not enter a folder that run.json names', async () => {
+    const { code, stderr } = await eigenae(['reproduce', '../home/runs/plain', '--run', '--out', 'mine'], {
+      cwd: elsewhere,
+    })
+    expect(code).toBe(2)
+    expect(stderr).toContain(
+      `the command starts in ${home}, a folder that run.json names; refusing to enter it\n`,
+    )
+    expect(stderr).toContain(
+      `run: cd ${home} && eigenae reproduce ${home}/runs/plain --run --out ${elsewhere}/mine\n`,
+    )
+    expect(readdirSync(elsewhere)).toEqual([])
+  })
+
   it('runs the command, compares all files without times, and leaves nothing', async () => {
     const temporary = scratch('temporary')
     mkdirSync(temporary)
-    const options = { cwd: elsewhere, env: { TMPDIR: temporary } }
+    const options = { cwd: home, env: { TMPDIR: temporary } }
     const { code, stdout } = await eigenae(['reproduce', join(home, 'runs/plain'), '--run'], options)
     expect(code).toBe(0)
     expect(
@@ -103,7 +117,7 @@ describe('eigenae reproduce', () => {
       ].map((name) => [name, 'same bytes']),
     )
     expect(readdirSync(temporary)).toEqual([])
-    expect(existsSync(join(elsewhere, 'reproduced'))).toBe(false)
+    expect(existsSync(join(home, 'reproduced'))).toBe(false)
   })
 
   it('ends with exit code 1 and the reason if the files differ', async () => {

@@ -1,5 +1,6 @@
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { addTags } from '../src/commands/runs/notes.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
 import { readJson, tinyConfigs } from './support/sweeps.js'
@@ -32,6 +33,14 @@ describe('eigenae runs tag and untag', () => {
     })
     const removed = await run('runs', 'untag', 'tagged/arm/seed-0', 'figure-2', 'never-there')
     expect(removed.stderr).toBe('tagged/arm/seed-0: tags good\n')
+  })
+
+  it('lose none if several commands add tags at once', async () => {
+    writeRun(scratch('at-once'))
+    const words = Array.from({ length: 8 }, (_, index) => `tag-${index}`)
+    await Promise.all(words.map((word) => addTags(scratch('at-once'), [word])))
+    expect(readJson(scratch('at-once/notes.json')).tags.sort()).toEqual(words)
+    expect(readdirSync(scratch('at-once')).filter((name) => name.startsWith('.'))).toEqual([])
   })
 
   it('apply to all runs in a folder', async () => {

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -156,7 +157,7 @@ describe('setup tensorflow', () => {
     expect(code).toBe(1)
   })
 
-  const writable = 'other users can write to it\nRun: chmod -R go-w '
+  const writable = 'other users can write to it\nRun: chmod '
   const openings: Readonly<Record<string, readonly [open: (path: string) => void, message: string]>> = {
     'writable by its group': [(path) => chmodSync(path, 0o775), writable],
     'writable by all': [(path) => chmodSync(path, 0o757), writable],
@@ -167,15 +168,19 @@ describe('setup tensorflow', () => {
     'loads nothing from an installation %s',
     async (name) => {
       const [open, message] = openings[name]!
-      const { env, root } = machine('exit 1')
+      const { env, folder, root } = machine('exit 1')
       const { tensorflow, addon } = fakeInstallation(root, library, 'cpu')
+      const links = scratch(`links-${name}`)
+      mkdirSync(links)
+      symlinkSync(folder, join(links, 'linked'))
+      const linked = { ...env, EIGENAE_TENSORFLOW_DIR: join(links, 'linked', 'tensorflow') }
       const train = [...trainArgs('eigen.json', scratch('untrusted')), '--device', 'tensorflow-cpu']
       const expectRefused = async (path: string, args: readonly string[]) => {
-        const { code, stderr } = await eigenae(args, { env })
+        const { code, stderr } = await eigenae(args, { env: path === links ? linked : env })
         expect(stderr).toContain(`${path}: TensorFlow is not loaded from here: ${message}`)
         expect(code).toBe(1)
       }
-      for (const path of [root, join(root, '2.21.0-cpu'), tensorflow, addon]) {
+      for (const path of [links, folder, root, join(root, '2.21.0-cpu'), tensorflow, addon]) {
         const { mode, uid, gid } = statSync(path)
         open(path)
         await expectRefused(path, train)

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { EigenaeError, exitCode, Interruption, usageError } from '../errors.js'
 import { packageRoot } from '../package-root.js'
@@ -19,6 +19,7 @@ import {
   type ReproducibleRun,
   type Reproduction,
   readReproducible,
+  startFolder,
 } from '../training/reproduction.js'
 
 interface ReproduceFlags {
@@ -79,6 +80,7 @@ async function runAndCompare(run: ReproducibleRun, { out, json }: ReproduceFlags
       hint: 'Finish it with eigenae train … --resume, or print the command without --run.',
     })
   }
+  await requireWorkingFolder(run, out)
   const temporary = out === undefined ? await mkdtemp(join(tmpdir(), 'eigenae-reproduced-')) : null
   const removeTemporary = () => temporary !== null && rm(temporary, { recursive: true, force: true })
   const folder = out ?? join(temporary!, 'run')
@@ -102,6 +104,22 @@ async function runAndCompare(run: ReproducibleRun, { out, json }: ReproduceFlags
   await removeTemporary()
 }
 
+/**
+ * Throws a usage error if the command has to start in another folder. A folder that run.json names may belong to whoever
+ * wrote it, and programs find libraries and other programs in the folder in which they start.
+ */
+async function requireWorkingFolder(run: ReproducibleRun, out?: string): Promise<void> {
+  const folder = startFolder(run)
+  if (folder === null || (await realpath(folder).catch(() => null)) === process.cwd()) return
+  const words = ['eigenae', 'reproduce', resolve(run.folder), '--run']
+  const inFolder = [...words, ...(out === undefined ? [] : ['--out', resolve(out)])]
+  throw usageError({
+    problem: `the command starts in ${folder}, a folder that run.json names; refusing to enter it`,
+    subject: run.folder,
+    hint: `If you trust that folder, run: ${commandLine(['cd', folder])} && ${commandLine(inFolder)}`,
+  })
+}
+
 function tableOf(files: readonly ComparedFile[]): string {
   return alignedTable(
     files.map(({ name, same }) => [name, same ? 'same bytes' : 'differs']),
@@ -123,12 +141,11 @@ function differenceError(run: ReproducibleRun, folder: string, files: readonly C
  * Runs the command in a process of its own, exactly as printed. Its messages are shown, its results are not. Signals
  * reach it from the terminal; this process waits until it has saved its epoch.
  */
-async function execute({ words, environment, folder }: Reproduction): Promise<void> {
+async function execute({ words, environment }: Reproduction): Promise<void> {
   const [, ...args] = words
   const child = spawn(process.execPath, [join(packageRoot, 'bin', 'eigenae.js'), ...args], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, ...environment },
-    ...(folder !== null && { cwd: folder }),
   })
   const forward = (signal: NodeJS.Signals) => child.kill(signal)
   const ignore = () => {}

@@ -1,6 +1,6 @@
 import { existsSync, type Stats } from 'node:fs'
 import { lstat, mkdir, readdir, stat } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { dirname, relative, resolve } from 'node:path'
 import { type EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
 import { syncFolder } from './write.js'
 
@@ -52,6 +52,13 @@ export async function requireKind(kind: Kind, path: string): Promise<void> {
 export async function makeInnerFolder(folder: string): Promise<void> {
   await requireKind('folder', folder)
   await makeFolder(folder)
+}
+
+/** Throws a usage error if a folder below `root`, or one on the way to it from there, is a link. */
+export async function requireInnerFolders(root: string, folder: string): Promise<void> {
+  if (relative(root, folder) === '') return
+  await requireInnerFolders(root, dirname(folder))
+  await requireKind('folder', folder)
 }
 
 /** Returns null if the path does not exist. */

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { link, open, readFile, rm, stat } from 'node:fs/promises'
+import { link, open, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -23,24 +23,26 @@ type Holder = z.output<typeof holderSchema>
  */
 const lease = { renewMilliseconds: 10_000, endMilliseconds: 60_000 }
 
-/** Pause between two attempts to take a guard that another process holds. */
-const guardMilliseconds = 10
+/** Pause between two attempts to take a lock or a guard that another process holds. */
+const pollMilliseconds = 10
 
 /** The locks that this process holds, by file. */
 const held = new Map<string, { readonly text: string; readonly renewal: NodeJS.Timeout }>()
 
 /**
  * Makes this process the only writer of a folder. The lock of a dead process (kill -9) is taken over.
+ * @param waitMilliseconds how long to wait for a process that holds the lock
  * @throws EigenaeError that names the process if another one holds the lock.
  */
-export async function acquireLock(file: string): Promise<void> {
+export async function acquireLock(file: string, waitMilliseconds = 0): Promise<void> {
   const born = processStartTime(process.pid) ?? ''
   const holder: Holder = { pid: process.pid, host: hostname(), space: pidNamespace(), born }
   const text = JSON.stringify(holder)
   await withFileErrors('write', file, async () => {
-    const mine = await createTemporary(file, text)
+    // Durable: after a loss of power, an empty lock would not show that its process is dead.
+    const mine = await createTemporary(file, text, true)
     try {
-      await linkOrTakeOver(mine, file)
+      await linkOrTakeOver(mine, file, performance.now() + waitMilliseconds)
       await removeGuard(mine, file)
     } finally {
       await rm(mine, { force: true })
@@ -53,7 +55,7 @@ export async function acquireLock(file: string): Promise<void> {
 }
 
 /** Creates the lock by `link`, which fails if the file exists and never shows a partly written file. */
-async function linkOrTakeOver(mine: string, file: string): Promise<void> {
+async function linkOrTakeOver(mine: string, file: string, deadline: number): Promise<void> {
   for (;;) {
     try {
       return await link(mine, file)
@@ -61,7 +63,10 @@ async function linkOrTakeOver(mine: string, file: string): Promise<void> {
       if (!hasCode(error, 'EEXIST')) throw error
     }
     const found = await judge(file, mine)
-    if (found.state === 'held') throw inUse(file, found.holder)
+    if (found.state === 'held') {
+      if (performance.now() >= deadline) throw inUse(file, found.holder)
+      await setTimeout(pollMilliseconds)
+    }
     if (found.state === 'stale') await removeStale(mine, file)
   }
 }
@@ -77,7 +82,7 @@ async function judge(file: string, mine: string): Promise<Judgement> {
   if (found === null) return { state: 'none' }
   const { mtimeMs: now } = await stat(mine)
   const { holder } = found
-  return (await isHeld(holder, file, now)) ? { state: 'held', holder } : { state: 'stale' }
+  return (await isHeld(holder, file, (time) => now - time)) ? { state: 'held', holder } : { state: 'stale' }
 }
 
 /**
@@ -91,7 +96,7 @@ async function removeStale(mine: string, file: string): Promise<void> {
   } catch (error) {
     if (!hasCode(error, 'EEXIST')) throw error
     await removeGuard(mine, file)
-    return void (await setTimeout(guardMilliseconds))
+    return void (await setTimeout(pollMilliseconds))
   }
   try {
     if ((await judge(file, mine)).state === 'stale') await rm(file, { force: true })
@@ -110,19 +115,25 @@ function guardOf(file: string): string {
   return `${file}.takeover`
 }
 
+const renewFlags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+
 /**
- * Rewrites the lock in place, so that a reader always finds the whole text. If the file cannot be reached, the next
- * renewal tries again.
+ * Rewrites the lock in place, so that a reader always finds the whole text. If the file cannot be reached, or is a FIFO,
+ * the next renewal tries again.
  */
 async function renew(file: string, text: string): Promise<void> {
-  const handle = await open(file, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0)).catch((error: unknown) => {
+  const handle = await open(file, renewFlags).catch((error: unknown) => {
     // Another process took the lock over and released it; or this one has just released it.
     if (hasCode(error, 'ENOENT') && held.has(file)) throw lost(file)
     return null
   })
   if (handle === null) return
   try {
-    const found = await handle.readFile('utf8').catch(() => null)
+    // A read at a position fails at once on a FIFO, and its length bounds that of a device file.
+    const found = await handle.read(Buffer.alloc(text.length + 1), 0, text.length + 1, 0).then(
+      ({ buffer, bytesRead }) => buffer.toString('utf8', 0, bytesRead),
+      () => null,
+    )
     if (found !== null && found !== text) throw lost(file)
     if (found !== null) await handle.write(text, 0).catch(() => undefined)
   } finally {
@@ -136,44 +147,31 @@ export async function releaseLock(file: string): Promise<void> {
   if (mine === undefined) return
   clearInterval(mine.renewal)
   held.delete(file)
-  if ((await readFile(file, 'utf8').catch(() => null)) !== mine.text) return
+  if (textIfReadable(file) !== mine.text) return
   await rm(file, { force: true })
   // Synced because a loss of power would restore the lock. A failure is ignored: the lock would only be stale.
   await syncFolder(dirname(file)).catch(() => undefined)
 }
 
-/** Returns whether a process, on this or another machine, holds the lock. */
+/**
+ * Returns whether a process, on this or another machine, holds the lock. Writes nothing, so the first call for a lock of
+ * another machine compares its time with this machine's clock. Later calls see its renewals, whatever the clocks.
+ */
 export async function isLocked(file: string): Promise<boolean> {
   const found = readLockOrUnknown(file)
-  if (found === null) return false
-  const { holder } = found
-  const now = isElsewhere(holder) ? await fileTimeNow(file) : 0
-  return isHeld(holder, file, now)
+  return found !== null && isHeld(found.holder, file, (renewed) => observedAge(file, renewed))
 }
 
-const measuredTimes = new Map<number, { readonly fileTime: number; readonly at: number }>()
+/** The locks of other machines that this process has seen: their time, and when that was by `performance.now()`. */
+const observed = new Map<string, { readonly renewed: number; readonly at: number }>()
 
-// Short enough that a machine which was suspended measures again.
-const measuredForMilliseconds = 60_000
-
-/**
- * Returns the current time of the file system in milliseconds: the modification time of a temporary file, created at most
- * once a minute per file system. In a folder without write permission it is the machine's own time.
- */
-async function fileTimeNow(file: string): Promise<number> {
-  const { dev } = await stat(dirname(file))
-  const earlier = measuredTimes.get(dev)
-  const elapsed = performance.now() - (earlier?.at ?? 0)
-  if (earlier !== undefined && elapsed < measuredForMilliseconds) return earlier.fileTime + elapsed
-  const temporary = await createTemporary(file, '').catch(() => null)
-  if (temporary === null) return Date.now()
-  try {
-    const { mtimeMs: fileTime } = await stat(temporary)
-    measuredTimes.set(dev, { fileTime, at: performance.now() })
-    return fileTime
-  } finally {
-    await rm(temporary, { force: true })
-  }
+function observedAge(file: string, renewed: number): number {
+  const before = observed.get(file)
+  const now = performance.now()
+  if (before?.renewed === renewed) return now - before.at
+  const age = before === undefined ? Math.max(0, Date.now() - renewed) : 0
+  observed.set(file, { renewed, at: now - age })
+  return age
 }
 
 /** Null if there is no lock; its holder is null if another version wrote it. */
@@ -193,6 +191,15 @@ function readLockOrUnknown(file: string): FoundLock {
   }
 }
 
+/** Returns undefined if the lock is missing or is not a readable file. */
+function textIfReadable(file: string): string | undefined {
+  try {
+    return readTextIfPresent(file)
+  } catch {
+    return undefined
+  }
+}
+
 function holderOf(text: string): Holder | null {
   try {
     return holderSchema.parse(JSON.parse(text))
@@ -201,10 +208,15 @@ function holderOf(text: string): Holder | null {
   }
 }
 
-async function isHeld(holder: Holder | null, file: string, now: number): Promise<boolean> {
+/** @param ageOf how many milliseconds ago a time of the file system was */
+async function isHeld(
+  holder: Holder | null,
+  file: string,
+  ageOf: (fileTime: number) => number,
+): Promise<boolean> {
   if (holder !== null && !isElsewhere(holder)) return processStartTime(holder.pid) === holder.born
   const renewed = await stat(file).catch(() => null)
-  return renewed !== null && now - renewed.mtimeMs < lease.endMilliseconds
+  return renewed !== null && ageOf(renewed.mtimeMs) < lease.endMilliseconds
 }
 
 /** Returns whether the holder's process cannot be looked up from here, so that only renewals show that it lives. */

@@ -1,9 +1,10 @@
 /** The text at the top of a report, which the user writes in Markdown. */
-import { readFile } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { dirname, extname, resolve } from 'node:path'
 import MarkdownIt from 'markdown-it'
 import type Token from 'markdown-it/lib/token.mjs'
 import { exitCode, fileError, usageError } from '../errors.js'
+import { readHead } from '../files/read.js'
 import { readInput } from '../files/read-input.js'
 import { type Html, trustedHtml } from '../pages/html.js'
 import { escapeControls } from '../text/format.js'
@@ -19,10 +20,14 @@ export async function readNotes(file: string): Promise<Html> {
   })
   const markdown = markdownParser()
   const tokens = markdown.parse(escapeControls(text), {})
+  const folder = await realpath(dirname(file))
+  let pictureBytes = 0
   for (const token of tokens) {
     if (token.type.startsWith('heading')) token.tag = lowerHeading(token.tag)
-    for (const child of token.children ?? [])
-      if (child.type === 'image') await embedPicture(child, dirname(file))
+    for (const child of token.children?.filter(({ type }) => type === 'image') ?? []) {
+      const source = markdown.utils.lib.mdurl.decode(String(child.attrGet('src')), '')
+      pictureBytes += await embedPicture(child, source, folder, maximumPictureBytes - pictureBytes)
+    }
   }
   return trustedHtml(markdown.renderer.render(tokens, markdown.options, {}))
 }
@@ -48,27 +53,49 @@ function lowerHeading(tag: string): string {
   return `h${Math.min(6, Number(tag.slice(1)) + 1)}`
 }
 
-const pictureTypes: Readonly<Record<string, string>> = {
-  '.png': 'image/png',
-  '.jpg': 'image/jpeg',
-  '.jpeg': 'image/jpeg',
-  '.gif': 'image/gif',
-  '.webp': 'image/webp',
-  '.svg': 'image/svg+xml',
+interface PictureKind {
+  readonly type: string
+  /** Matches the beginning of a file, as Latin-1. */
+  readonly beginning: RegExp
 }
 
-async function embedPicture(token: Token, folder: string): Promise<void> {
-  const source = decodeURIComponent(String(token.attrGet('src')))
-  const type = pictureTypes[extname(source).toLowerCase()]
+const jpeg: PictureKind = { type: 'image/jpeg', beginning: /^\xff\xd8\xff/ }
+
+const pictureKinds: Readonly<Record<string, PictureKind>> = {
+  '.png': { type: 'image/png', beginning: /^\x89PNG\r\n/ },
+  '.jpg': jpeg,
+  '.jpeg': jpeg,
+  '.gif': { type: 'image/gif', beginning: /^GIF8[79]a/ },
+  '.webp': { type: 'image/webp', beginning: /^RIFF.{4}WEBP/s },
+  // Before the root element there may be a byte order mark, a declaration, comments and a document type.
+  '.svg': { type: 'image/svg+xml', beginning: /^(\xef\xbb\xbf)?\s*<(svg[\s>]|[?!].*<svg[\s>])/s },
+}
+
+/** Largest size, in bytes, of all pictures of the notes together. */
+const maximumPictureBytes = 32 << 20
+
+/**
+ * Replaces the path of a picture by its content, and returns its size.
+ * @param maximum the size, in bytes, that it may have
+ */
+async function embedPicture(token: Token, source: string, folder: string, maximum: number): Promise<number> {
+  const kind = pictureKinds[extname(source).toLowerCase()]
   const file = resolve(folder, source)
-  if (allowedLinks.test(source) || type === undefined)
-    throw usageError({
-      problem: 'is not a local picture (PNG, JPEG, GIF, WebP or SVG), which the notes can contain',
-      subject: source,
-      hint: 'Save the picture beside the notes, or link to it: [text](address).',
-    })
-  const bytes = await readFile(file).catch((error) => {
+  const refuse = (problem: string, subject = file) =>
+    usageError({ problem, subject, hint: 'Save a picture beside the notes, or link to it: [text](address).' })
+  if (allowedLinks.test(source) || kind === undefined)
+    throw refuse('is not a local picture (PNG, JPEG, GIF, WebP or SVG), which the notes can contain', source)
+  const path = await realpath(file).catch((error) => {
     throw fileError('read', file, error, exitCode.usage)
   })
-  token.attrSet('src', `data:${type};base64,${bytes.toString('base64')}`)
+  // Whoever made the notes could show any picture of this machine by a link.
+  if (path !== file) throw refuse('is a link, or its path has one')
+  if (!(await stat(file)).isFile()) throw refuse('is not a regular file')
+  const { bytes, fileLength } = readHead(file, maximum) ?? { bytes: Buffer.alloc(0), fileLength: 0 }
+  if (fileLength > maximum)
+    throw refuse(`is too large: the pictures of the notes have more than ${maximumPictureBytes >> 20} MiB`)
+  if (!kind.beginning.test(bytes.toString('latin1')))
+    throw refuse(`is not a picture of the type ${kind.type}`)
+  token.attrSet('src', `data:${kind.type};base64,${bytes.toString('base64')}`)
+  return bytes.length
 }

@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, hostname, release, type } from 'node:os'
 import { basename, join } from 'node:path'
-import { promisify } from 'node:util'
 import { packageRoot } from '../package-root.js'
 import type { RecordedCommand, RunFacts } from './record.js'
+import { isRepository, type RepositoryState, repositoryState } from './repository.js'
 
 /** The version in package.json. */
 export const version = packageVersion()
@@ -56,17 +55,10 @@ async function repositoryFacts() {
   return { gitCommit: here.commit, gitDirty: here.dirty, eigenae: own }
 }
 
-/** A commit, and whether tracked files differ from it; null outside a repository, or if git is missing or too slow. */
-export interface RepositoryState {
-  readonly commit: string | null
-  readonly dirty: boolean | null
-}
-
 /** The commit that eigenae itself runs from: its repository's, or the one that `npm pack` wrote into the package. */
 async function ownState(): Promise<RepositoryState> {
-  const top = await git(packageRoot, ['rev-parse', '--show-prefix'])
   // Below the top of a repository, for example in node_modules, the commit would be that of another project.
-  if (top === '') return repositoryState(packageRoot)
+  if (isRepository(packageRoot)) return repositoryState(packageRoot)
   try {
     const stamp = JSON.parse(
       readFileSync(join(packageRoot, 'dist', 'commit.json'), 'utf8'),
@@ -74,29 +66,5 @@ async function ownState(): Promise<RepositoryState> {
     return { commit: stamp.commit, dirty: stamp.dirty }
   } catch {
     return { commit: null, dirty: null }
-  }
-}
-
-export async function repositoryState(folder: string): Promise<RepositoryState> {
-  const [commit, changes] = await Promise.all([
-    git(folder, ['rev-parse', 'HEAD']),
-    git(folder, ['status', '--porcelain', '--untracked-files=no']),
-  ])
-  return { commit, dirty: commit === null || changes === null ? null : changes !== '' }
-}
-
-const slowestMilliseconds = 3000
-
-/**
- * Returns git's output, null if it fails or takes too long. Locks are disabled because the status must not disturb a
- * commit made meanwhile, and the file system monitor because it is a program named by the repository's configuration.
- */
-async function git(folder: string, args: readonly string[]): Promise<string | null> {
-  const options = ['--no-optional-locks', '-c', 'core.fsmonitor=false', '-C', folder]
-  try {
-    const limits = { timeout: slowestMilliseconds, maxBuffer: 64 << 20 }
-    return (await promisify(execFile)('git', [...options, ...args], limits)).stdout.trim()
-  } catch {
-    return null
   }
 }

@@ -16,6 +16,8 @@ export interface RunFiles {
   readonly model: string
   /** The user's tags and note. */
   readonly notes: string
+  /** Held while the notes are changed, which a running training allows. */
+  readonly notesLock: string
   readonly lock: string
   /** The output of a run of a sweep, one attempt after another. */
   readonly log: string
@@ -50,6 +52,7 @@ export function runFiles(folder: string): RunFiles {
     checkpoint: inside('checkpoint', 'state.safetensors'),
     model: inside('model.safetensors'),
     notes: inside(notesName),
+    notesLock: inside('.lock-notes'),
     lock: inside('.lock'),
     log: inside(logName),
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
 import { jsonText, readJsonIfPresent } from '../files/json.js'
+import { beginsWith } from '../files/own-files.js'
 import { writeDurably } from '../files/write.js'
 
 /** The user's words about a run: notes.json. No other file depends on it, and a resumed run keeps it. */
@@ -25,6 +26,9 @@ export function tagProblem(word: string): string | null {
 }
 
 const format = 'eigenae-notes-1'
+
+/** The mark of notes that `writeNotes` wrote. */
+export const notesMark = beginsWith(`{\n  "format": "${format}"`)
 
 const schema = z.object({
   format: z.literal(format),

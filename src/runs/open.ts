@@ -5,13 +5,24 @@ import { configText } from '../config/text.js'
 import { type EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
 import { entriesOf, makeFolder, requireKind } from '../files/folder.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
-import { isOurs, pictureMark } from '../files/own-files.js'
+import { beginsWith, isOurs, pictureMark, refuseForeignFiles } from '../files/own-files.js'
 import { isTemporary, removeLeftovers, writeDurably } from '../files/write.js'
-import { logName, notesName, plotsName, type RunFiles, runFiles, tableNames } from './files.js'
-import type { Damage } from './integrity.js'
+import { readCheckpointHead } from './checkpoint.js'
+import {
+  checkpointName,
+  logName,
+  notesName,
+  plotsName,
+  type RunFiles,
+  runFiles,
+  tableNames,
+} from './files.js'
+import { collect, type Damage } from './integrity.js'
 import { recogniseShorter } from './lengthen.js'
+import { notesMark } from './notes.js'
 import { recognise, recogniseConfigAlone } from './recognise.js'
-import { type RunRecord, replaceRecord } from './record.js'
+import { type RunRecord, readRecord, replaceRecord } from './record.js'
+import { tableColumns } from './tables.js'
 
 /** How `train` may use a folder that is not empty. */
 export type FolderUse = 'new' | 'resume' | 'overwrite'
@@ -72,6 +83,7 @@ export async function claimRunFolder(
 ): Promise<RunFiles> {
   const files = runFiles(folder)
   await refuseLinks(files)
+  refuseForeignTables(files)
   await makeFolder(folder)
   await acquireLock(files.lock)
   try {
@@ -92,6 +104,20 @@ export async function claimRunFolder(
 async function refuseLinks({ folder, checkpointFolder, ...inside }: RunFiles): Promise<void> {
   for (const inner of [checkpointFolder, join(folder, plotsName)]) await requireKind('folder', inner)
   for (const file of Object.values(inside)) await requireKind('file', file)
+}
+
+/**
+ * Throws a usage error if the folder holds a file of the user with the name of a table that runs of earlier versions lack.
+ * A table that run.json or the checkpoint lists is the run's own, even if its header is damaged.
+ */
+function refuseForeignTables(files: RunFiles): void {
+  const record = collect([], 'run.json', () => readRecord(files.record))?.record
+  const checkpoint = collect([], checkpointName, () => readCheckpointHead(files))
+  const own = { ...(record?.status === 'completed' && record.files), ...checkpoint?.origin?.tables }
+  const outputs = (['layers.csv', 'losses.csv'] as const)
+    .filter((name) => !(name in own))
+    .map((name) => ({ file: join(files.folder, name), mark: beginsWith(`${tableColumns[name].join()}\n`) }))
+  refuseForeignFiles(outputs, 'Move it elsewhere, or name another folder with --out.')
 }
 
 /**
@@ -123,11 +149,12 @@ function otherConfig({ config }: RunFiles, differences: readonly string[]): Eige
 /** Removes the files of a run and keeps all others. run.json is removed last: until then the folder counts as a run. */
 async function removeRun(files: RunFiles): Promise<void> {
   const { record, evaluation, checkpoint, checkpointFolder, model, notes } = files
+  const ownNotes = isOurs({ file: notes, mark: notesMark }) ? [notes] : []
   const tables = tableNames.map((name) => join(files.folder, name))
   await removePictures(join(files.folder, plotsName))
   await withFileErrors('remove', checkpoint, () => rm(checkpoint, { force: true }))
   await withFileErrors('remove', checkpointFolder, () => removeIfEmpty(checkpointFolder))
-  for (const path of [evaluation, model, ...tables, notes, record]) {
+  for (const path of [evaluation, model, ...tables, ...ownNotes, record]) {
     await withFileErrors('remove', path, () => rm(path, { force: true }))
   }
 }

@@ -28,7 +28,7 @@ const facts = {
   /** The commit of the working folder; null outside a git repository. */
   gitCommit: z.string().nullable(),
   // Runs of earlier versions lack the optional fields.
-  /** Whether tracked files differed from that commit; null if unknown. */
+  /** Whether the contents of tracked files differed from that commit; null if unknown. */
   gitDirty: z.boolean().nullable().optional(),
   /** The commit of eigenae itself and whether its files differed from it; null if unknown. */
   eigenae: z.object({ commit: z.string().nullable(), dirty: z.boolean().nullable() }).optional(),

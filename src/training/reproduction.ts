@@ -69,7 +69,7 @@ export async function planReproduction(run: ReproducibleRun, out: string): Promi
 }
 
 /** Returns the folder from which a relative `data.source` leads to the run's data, null if the working folder does. */
-function startFolder({ config, record: { dataSource, command } }: ReproducibleRun): string | null {
+export function startFolder({ config, record: { dataSource, command } }: ReproducibleRun): string | null {
   const { source } = config.data
   if (dataSource === undefined || absoluteSource(source) === dataSource) return null
   if (command !== undefined && resolve(command.folder, source) === dataSource) return command.folder

@@ -3,6 +3,7 @@ import { EigenaeError, firstLine } from '../../errors.js'
 import { refuseUsedFolder, writeFolder } from '../../exports/models/folder.js'
 import { modelFormats } from '../../exports/models/index.js'
 import { tensorboard, tensorboardFiles } from '../../exports/tensorboard/format.js'
+import { requireInnerFolders } from '../../files/folder.js'
 import { runFiles } from '../../runs/files.js'
 import { runsNamed } from '../../runs/find.js'
 import { readTimings, readWholeRun } from '../../runs/read.js'
@@ -26,7 +27,10 @@ export async function exportForTensorboard(
   const targets = runs.map((run) => ({ run, folder: join(out, relative(named, run)) }))
   const formats = [...modelFormats, tensorboard]
   const replaced = new Map<string, readonly string[]>()
-  for (const { folder } of targets) replaced.set(folder, await refuseUsedFolder(folder, overwrite, formats))
+  for (const { folder } of targets) {
+    await requireInnerFolders(out, folder)
+    replaced.set(folder, await refuseUsedFolder(folder, overwrite, formats))
+  }
   const failures: unknown[] = [...unreadable]
   for (const { run, folder } of targets) {
     try {

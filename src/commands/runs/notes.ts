@@ -1,4 +1,5 @@
 import { usageError } from '../../errors.js'
+import { acquireLock, releaseLock } from '../../files/lock.js'
 import { runFiles } from '../../runs/files.js'
 import { runsNamed } from '../../runs/find.js'
 import { type RunNotes, readNotes, tagProblem, writeNotes } from '../../runs/notes.js'
@@ -35,11 +36,26 @@ export async function setNote(
 async function changeNotes(named: string, change: (notes: RunNotes) => RunNotes): Promise<void> {
   const { runs, unreadable } = await runsNamed(named)
   if (unreadable.length > 0) throw unreadable[0]!
-  const files = runs.map((folder) => runFiles(folder).notes)
-  const changed = files.map((file) => change(readNotes(file)))
-  for (const [index, file] of files.entries()) await writeNotes(file, changed[index]!)
+  for (const folder of runs) readNotes(runFiles(folder).notes)
+  const changed: RunNotes[] = []
+  for (const folder of runs) changed.push(await changeNotesOf(folder, change))
   const shared = changed.length === 1 ? `${runs[0]}: ${describe(changed[0]!)}` : `${runs.length} runs changed`
   writeMessage(shared)
+}
+
+const longestWaitMilliseconds = 30_000
+
+/** Reads, changes and writes the notes on a run, while other commands that change them wait. */
+async function changeNotesOf(folder: string, change: (notes: RunNotes) => RunNotes): Promise<RunNotes> {
+  const { notes: file, notesLock } = runFiles(folder)
+  await acquireLock(notesLock, longestWaitMilliseconds)
+  try {
+    const notes = change(readNotes(file))
+    await writeNotes(file, notes)
+    return notes
+  } finally {
+    await releaseLock(notesLock)
+  }
 }
 
 function describe({ tags, note }: RunNotes): string {
