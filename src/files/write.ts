@@ -25,7 +25,7 @@ export async function writeTogether(files: readonly NamedContent[]): Promise<voi
   const temporaries = new Map<string, string>()
   try {
     for (const { file, content } of files) {
-      const temporary = await withFileErrors('write', file, () => createTemporary(file, content, true))
+      const temporary = await withFileErrors('write', file, () => createTemporary(file, content))
       temporaries.set(file, temporary)
     }
     for (const [file, temporary] of temporaries)
@@ -81,33 +81,25 @@ async function syncReadable(path: string): Promise<void> {
 const cleaned = new Set<string>()
 
 /**
- * Creates a temporary file beside `file` and returns its path. The first call for a folder also removes the temporary
+ * Creates a temporary file beside `file`, syncs its content, and returns its path. The first call for a folder also removes the temporary
  * files that killed processes left there.
  */
-export async function createTemporary(
-  file: string,
-  content: string | Uint8Array,
-  durable = false,
-): Promise<string> {
+export async function createTemporary(file: string, content: string | Uint8Array): Promise<string> {
   const folder = dirname(resolve(file))
   if (!cleaned.has(folder)) await removeLeftovers(folder)
   cleaned.add(folder)
   const temporary = temporaryName(file)
-  await createFile(temporary, content, durable)
+  await createFile(temporary, content)
   return temporary
 }
 
-/** Creates a file that does not exist yet; on failure there is none. */
-export async function createFile(
-  file: string,
-  content: string | Uint8Array,
-  durable: boolean,
-): Promise<void> {
+/** Creates a file that does not exist yet, and syncs its content; on failure there is none. */
+export async function createFile(file: string, content: string | Uint8Array): Promise<void> {
   // wx: fails if anything has the name, a link included.
   const handle = await open(file, 'wx')
   try {
     await handle.writeFile(content)
-    if (durable) await handle.datasync()
+    await handle.datasync()
   } catch (error) {
     await rm(file, { force: true })
     throw error

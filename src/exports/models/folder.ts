@@ -57,7 +57,7 @@ export async function writeFolder(
   try {
     await withFileErrors('make the folder', folder, () => mkdir(filled))
     for (const { name, content } of files)
-      await withFileErrors('write', join(folder, name), () => createFile(join(filled, name), content, true))
+      await withFileErrors('write', join(folder, name), () => createFile(join(filled, name), content))
     await syncFolder(filled)
     await withFileErrors('put in place', folder, () => replaceFolder(filled, target, former))
   } finally {

@@ -83,19 +83,17 @@ export const outputCuts = {
   },
 }
 
-/** Makes the files before and after the command, and counts its operations. The second time finds files that always differ. */
+/** Makes the files before and after the command, and counts its operations. */
 async function prepare(workplace, { before, args }, run) {
-  const [first, second, third] = [0, 1, 2].map(() => workplace.newFolder())
-  for (const folder of [first, second, third]) cpSync(run, join(folder, 'run'), { recursive: true })
+  const [first, second] = [workplace.newFolder(), workplace.newFolder()]
+  cpSync(run, join(first, 'run'), { recursive: true })
   for (const each of before) await mustWork(each, first)
-  for (const folder of [second, third]) cpSync(first, folder, { recursive: true })
-  const { operations } = await withOperations(workplace, second, {}, process.execPath, [bin, ...args], {
-    cwd: second,
-  })
-  await mustWork(args, third)
-  const [earlier, now, again] = [first, second, third].map(filesOf)
-  const unsteady = [...now.keys()].filter((file) => !again.get(file)?.equals(now.get(file)))
-  return { before: first, earlier, now, unsteady, operations }
+  cpSync(first, second, { recursive: true })
+  const inSecond = { cwd: second }
+  const result = await withOperations(workplace, second, {}, process.execPath, [bin, ...args], inSecond)
+  if (result.code !== 0) throw new Error(`${args.join(' ')}: ${result.stderr}`)
+  const { operations } = result
+  return { before: first, earlier: filesOf(first), now: filesOf(second), operations }
 }
 
 async function mustWork(args, cwd) {
@@ -146,9 +144,8 @@ function lostFile({ folder: whole }, states, folder, isReported) {
 }
 
 /** A file that exists neither before nor after, or has the same bytes, is of both kinds. */
-function kindOf(file, bytes, { earlier, now, unsteady }) {
-  const isEarlier = isSame(bytes, earlier.get(file))
-  const isNow = isSame(bytes, now.get(file)) || (unsteady.includes(file) && isWhole(bytes, now.get(file)))
+function kindOf(file, bytes, { earlier, now }) {
+  const [isEarlier, isNow] = [earlier, now].map((files) => isSame(bytes, files.get(file)))
   if (isEarlier && isNow) return 'both'
   return isEarlier ? 'earlier' : isNow ? 'new' : null
 }
@@ -157,23 +154,19 @@ function isSame(bytes, wanted) {
   return bytes === undefined ? wanted === undefined : wanted !== undefined && bytes.equals(wanted)
 }
 
-const endBytes = 8
-
-/** Accepts a file that differs with each call if it has about the length and the end of another one. */
-function isWhole(bytes, wanted) {
-  if (bytes === undefined || Math.abs(bytes.length - wanted.length) > 200) return false
-  return bytes.subarray(-endBytes).equals(wanted.subarray(-endBytes))
-}
+/** The time in a report. */
+const timePattern = /\d{4}-\d\d-\d\d \d\d:\d\d UTC/g
 
 /**
- * Returns the contents of all files below a folder but temporary ones. An export that is missing in its place may be
- * complete beside it, under a temporary name.
+ * Returns the contents of all files below a folder but temporary ones, without the times in them. An export that is
+ * missing in its place may be complete beside it, under a temporary name.
  */
 function filesOf(folder) {
   const files = new Map()
   for (const file of treeOf(folder).filter((name) => lstatSync(join(folder, name)).isFile())) {
     if (/\.eigenae-tmp$/.test(basename(file)) || file === 'neighbour') continue
-    const bytes = readFileSync(join(folder, file))
+    const text = readFileSync(join(folder, file), 'latin1')
+    const bytes = Buffer.from(text.replace(timePattern, ''), 'latin1')
     const place = file.replace(/(^|\/)\.([^/]+)\.h[0-9a-f]{8}-b[^/]*\.eigenae-tmp\//, '$1$2/')
     if (place === file || !isFilled(join(folder, dirname(place)))) files.set(place, bytes)
   }

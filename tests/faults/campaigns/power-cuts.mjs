@@ -1,15 +1,15 @@
-import { existsSync, utimesSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { outcomeOf } from '../core/campaign.mjs'
 import { bin, eigenae } from '../core/command.mjs'
 import { cutAfter, cutDuring, mountOptions } from '../core/cuts.mjs'
 import { Disk, noDisk } from '../core/disk.mjs'
 import { withOperations } from '../core/operations.mjs'
-import { differenceOf, recordOf, runsOf, sweepDifferenceOf, treeOf } from '../core/workplace.mjs'
+import { differenceOf, recordOf, runsOf, sweepDifferenceOf } from '../core/workplace.mjs'
 
 /**
  * The disk loses its power at an operation of `train` or `sweep`, or after their end. Everything that was reported as saved
- * must exist when the disk is mounted again, and a resume must give the bytes of an undisturbed run.
+ * must exist when the disk is mounted again, and a resume must give the bytes of an undisturbed run. It follows at once, so
+ * that a lock must still show that its process is dead.
  */
 export const powerCuts = {
   name: 'power-cuts',
@@ -89,18 +89,9 @@ const epochsInProgress = 1
 async function verdictOf(command, out, result) {
   const missing = command.missing(out, result)
   if (missing !== null) return { outcome: 'lost', ended: `after mounting again: ${missing}` }
-  ageLocks(out)
   const resumed = await eigenae(command.args(out, '--resume'))
   const verdict = outcomeOf(resumed, resumed.code === 0 ? command.difference(out) : null)
   const lost = command.lostEpochs(result, resumed)
   if (lost > epochsInProgress) return { outcome: 'lost', ended: `${lost} epochs had to be trained again` }
   return { ...verdict, ended: `resumed: ${verdict.ended}` }
-}
-
-/** A lock from before a restart is valid for a minute after its last renewal. Here the restart takes that long. */
-function ageLocks(out) {
-  const names = existsSync(out) ? treeOf(out) : []
-  const then = new Date(Date.now() - 61_000)
-  for (const name of names.filter((each) => basename(each) === '.lock'))
-    utimesSync(join(out, name), then, then)
 }
