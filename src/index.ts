@@ -111,7 +111,7 @@ export interface TrainOptions {
   readonly onEpoch?: (report: EpochReport) => void
   /** Receives the messages that the command prints: the device, notes and warnings. */
   readonly onMessage?: (message: string) => void
-  /** Stops the run within a moment. Its last complete epoch is saved, and `train` throws an Interruption. */
+  /** Stops the run within a moment. `train` throws an Interruption that names the saved epoch: each reported one is saved. */
   readonly signal?: AbortSignal
 }
 
@@ -124,7 +124,7 @@ export async function train(options: TrainOptions): Promise<WholeRun> {
       ? await loadConfig(options.config, overrides, originOf(options.config))
       : objectConfig(options.config, overrides)
   const folder = options.out ?? join('runs', config.name, `seed-${config.seed}`)
-  const { signal, release } = interruptible(options.signal, folder)
+  const { signal, release } = interruptible(options.signal, folder, 'interrupted')
   const observer = { onEpochStart: () => {}, onProgress: () => {}, onEpoch }
   const request = { config, folder, use: useOf(options), threads, command: ownCommand() }
   try {
@@ -181,7 +181,8 @@ export async function sweep(options: SweepOptions): Promise<FinishedSweep> {
   checkSettings(launcherName, settings)
   const context: LaunchContext = { sweepFolder: folder, onInterrupt: async () => 'detach' }
   const launcher = await openLauncher(launcherName, settings, missing, context)
-  const { signal, release } = interruptible(options.signal, folder)
+  const problem = 'interrupted; the last completed epoch of each run is saved'
+  const { signal, release } = interruptible(options.signal, folder, problem)
   const observer = { on: onEvent }
   const command = ownCommand()
   try {
@@ -207,12 +208,12 @@ function overridesOf(set: Settings = {}): readonly Override[] {
 }
 
 /** Turns a script's signal into one with the reason that runs expect. */
-function interruptible(outer: AbortSignal | undefined, folder: string) {
+function interruptible(outer: AbortSignal | undefined, folder: string, problem: string) {
   const controller = new AbortController()
   const abort = () =>
     controller.abort(
       new Interruption({
-        problem: 'interrupted; the last completed epoch is saved',
+        problem,
         subject: folder,
         hint: 'To resume, call the function again with resume: true.',
         cause: outer?.reason,

@@ -68,6 +68,21 @@ describe('train', () => {
     expect(await refusal(train({ ...options, signal: AbortSignal.abort() }))).toContain('interrupted')
   })
 
+  it('saves an epoch that it has reported, even if its layers take long to measure', async () => {
+    const controller = new AbortController()
+    const messages: string[] = []
+    const options = {
+      config: config(),
+      set: { 'model.widths': [784, 256, 4], 'train.epochs': 2 },
+      out: scratch('stopped-wide'),
+      onMessage: (message: string) => messages.push(message),
+    }
+    const stopped = train({ ...options, signal: controller.signal, onEpoch: () => controller.abort() })
+    await expect(stopped).rejects.toThrow('stopped-wide: interrupted; epoch 1 of 2 is saved')
+    await train({ ...options, resume: true })
+    expect(messages).toContain('resuming after epoch 1')
+  })
+
   it('refuses mistakes with their path, and folders that are in use', async () => {
     const wrong = { ...config(), data: { noise: -1 } }
     expect(await refusal(train({ config: wrong, set: { 'train.epoch': 3 } }))).toBe(

@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { sourceFolder } from '../src/data/load.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { dataFolder } from './support/idx.js'
+import { recordSyncs } from './support/synced.js'
 
 const scratch = scratchFolder()
 
@@ -47,29 +48,25 @@ describe('data fetch', () => {
     return bytes
   }
 
-  async function fetched(listener: RequestListener, out: string, timeout = 100) {
+  async function fetched(listener: RequestListener, out: string, timeout = 100, env = {}) {
     const url = await mirror(listener)
-    const { code, stderr } = await eigenae([
-      'data',
-      'fetch',
-      '--mirror',
-      url,
-      '--out',
-      out,
-      '--timeout',
-      String(timeout),
-    ])
+    const args = ['data', 'fetch', '--mirror', url, '--out', out, '--timeout', String(timeout)]
+    const { code, stderr } = await eigenae(args, { env })
     return { code, stderr }
   }
 
   it('downloads the four files, which data verify accepts', async () => {
     const out = scratch('fetched/mnist')
+    const record = recordSyncs(scratch('syncs.json'))
     const { code } = await fetched(
       async (request, response) => response.end(await genuine(request.url!)),
       out,
+      100,
+      record.env,
     )
     expect(code).toBe(0)
     expect(await readdir(scratch('fetched'))).toEqual(['mnist'])
+    expect(record.lost(out)).toEqual([])
     expect((await eigenae(['data', 'verify', out])).code).toBe(0)
   })
 

@@ -18,6 +18,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { ownProcessTag, pidNamespace } from '../src/files/processes.js'
 import { configs, eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
 import { sealRun } from './support/seal.js'
+import { recordSyncs } from './support/synced.js'
 
 const scratch = scratchFolder()
 const run = (...args: readonly string[]) => eigenae(args, { cwd: scratch() })
@@ -161,6 +162,42 @@ describe("a user's own files", () => {
       '.model.0b0b0b0b-0000-4000-8000-000000000000.tmp',
       'model',
     ])
+  })
+})
+
+describe('a file that a command has written', () => {
+  const embed = ['embed', 'run', '--images', '3', '--out']
+  it.each([
+    ['embed', 'synced/e', [...embed, 'synced/e/z.npy']],
+    ['export', 'synced/model', ['export', 'run', '--format', 'tfjs', '--out', 'synced/model']],
+    [
+      'export of tensorboard',
+      'synced/log',
+      ['export', 'run', '--format', 'tensorboard', '--out', 'synced/log'],
+    ],
+    ['compare', 'synced/compared', ['compare', 'run', '--out', 'synced/compared']],
+    ['plot', 'synced/plots', ['plot', 'run', '--out', 'synced/plots']],
+    ['explore', 'synced/page.html', ['explore', 'run', '--images', '3', '--out', 'synced/page.html']],
+    ['best', 'synced/best.json', ['best', 'run', '--metric', 'test_mse', '--out', 'synced/best.json']],
+  ] as const)('would survive a loss of power: %s', async (name, out, args) => {
+    for (const flags of ['embed', 'export'].includes(name) ? [[], ['--overwrite']] : [[]]) {
+      const record = recordSyncs(scratch(`syncs-of-${name}.json`))
+      const { code, stderr } = await eigenae([...args, ...flags], { cwd: scratch(), env: record.env })
+      expect(code, stderr).toBe(0)
+      expect(record.lost(scratch(out)), flags.join(' ')).toEqual([])
+    }
+  })
+
+  it('is not removed while it may be the only copy of an export', async () => {
+    const former = scratch('beside', leftover('model'))
+    await mkdir(former, { recursive: true })
+    expect((await run('embed', 'run', '--images', '3', '--out', 'beside/z.csv')).code).toBe(0)
+    expect(await readdir(scratch('beside'))).toContain(leftover('model'))
+    const exported = ['export', 'run', '--format', 'onnx', '--out']
+    expect((await run(...exported, 'beside/other')).code).toBe(0)
+    expect(await readdir(scratch('beside'))).toContain(leftover('model'))
+    expect((await run(...exported, 'beside/model')).code).toBe(0)
+    expect((await readdir(scratch('beside'))).sort()).toEqual(['model', 'other', 'z.csv'])
   })
 })
 

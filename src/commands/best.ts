@@ -4,7 +4,7 @@ import { withoutSeed } from '../config/text.js'
 import { makeFolder } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
 import { refuseExistingFiles } from '../files/own-files.js'
-import { writeAtomically } from '../files/write.js'
+import { writeDurably } from '../files/write.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 
@@ -59,7 +59,7 @@ async function best(folders: readonly string[], { metric, out, json }: BestFlags
   else writeResult(bestText(result, comparison))
   if (out === undefined) return
   await makeFolder(dirname(out))
-  await writeAtomically(out, jsonText(withoutSeed(result.ranking[0]!.arm.config)))
+  await writeDurably(out, jsonText(withoutSeed(result.ranking[0]!.arm.config)))
   writeMessage(`written to ${out}`)
 }
 

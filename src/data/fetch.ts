@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { testImagesUrl, testLabelsUrl, trainingImagesUrl, trainingLabelsUrl } from 'mnist-dataset'
-import { EigenaeError, usageError, withFileErrors } from '../errors.js'
+import { EigenaeError, usageError } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
+import { type NamedContent, writeInto } from '../files/write.js'
 import { downloadUnzipped, withoutUser } from './download.js'
 import { type DataFile, dataFileKeys, dataFiles } from './files.js'
 import { readDataFileIfPresent } from './read.js'
@@ -20,31 +20,19 @@ export interface FetchOptions {
 }
 
 /**
- * Downloads MNIST's four files. They are checked in a folder beside `folder` and renamed into it only when all four
- * have the pinned sums; on failure the existing files stay untouched.
+ * Downloads MNIST's four files. They are written only when all four have the pinned sums; on failure the existing files
+ * stay untouched.
  * @throws a usage error, before anything is downloaded, if the folder holds data files of another data set.
  */
 export async function fetchMnist(options: FetchOptions): Promise<void> {
   const { folder, mirror } = options
   requireHttp(mirror)
   await refuseOtherData(folder)
-  const parent = dirname(folder)
-  await makeFolder(parent)
-  const staging = await withFileErrors('make the folder', folder, () =>
-    mkdtemp(join(parent, `.${basename(folder)}-`)),
-  )
-  try {
-    for (const key of dataFileKeys) await downloadInto(staging, key, options)
-    await makeFolder(folder)
-    await withFileErrors('write', folder, async () => {
-      for (const key of dataFileKeys) {
-        const { name } = dataFiles[key]
-        await rename(join(staging, name), join(folder, name))
-      }
-    })
-  } finally {
-    await rm(staging, { recursive: true, force: true })
-  }
+  await makeFolder(dirname(folder))
+  const files: NamedContent[] = []
+  for (const key of dataFileKeys) files.push(await download(key, options))
+  await makeFolder(folder)
+  await writeInto(folder, files)
 }
 
 /** The original addresses. Mirrors keep the file names. */
@@ -55,7 +43,7 @@ const originals: Readonly<Record<DataFile, string>> = {
   testLabels: testLabelsUrl,
 }
 
-async function downloadInto(staging: string, key: DataFile, options: FetchOptions): Promise<void> {
+async function download(key: DataFile, options: FetchOptions): Promise<NamedContent> {
   const file = dataFiles[key]
   const url = new URL(basename(originals[key]), options.mirror.replace(/\/*$/, '/')).href
   const bytes = await downloadUnzipped(url, { ...options, bytes: file.bytes })
@@ -67,9 +55,8 @@ async function downloadInto(staging: string, key: DataFile, options: FetchOption
       hint: 'Try another mirror with --mirror; "mnist" as data.source needs no download.',
     })
   }
-  const target = join(staging, file.name)
-  await withFileErrors('write', target, () => writeFile(target, bytes))
   options.onFile(join(options.folder, file.name))
+  return { file: file.name, content: bytes }
 }
 
 /** Gzipped files count too, because a downloaded plain file would take precedence over them. */

@@ -10,7 +10,7 @@ import { EigenaeError, usageError } from '../errors.js'
 import { exportedNetwork } from '../exports/models/network.js'
 import { makeFolder } from '../files/folder.js'
 import { refuseForeignFiles } from '../files/own-files.js'
-import { writeAtomically } from '../files/write.js'
+import { writeDurably } from '../files/write.js'
 import { inputDimension, latentDimension } from '../model/architecture.js'
 import { layoutOf } from '../model/layout.js'
 import type { TrainerState } from '../model/state.js'
@@ -55,7 +55,7 @@ export async function exploreRuns(folders: readonly string[], options: ExploreOp
   for (const each of chosen) runs.push({ ...each, ...(await runData(each.run, images)) })
   const page = await explorePage(runs, images)
   await makeFolder(dirname(out))
-  await writeAtomically(out, page)
+  await writeDurably(out, page)
   return {
     file: out,
     bytes: Buffer.byteLength(page),

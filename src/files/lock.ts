@@ -39,8 +39,8 @@ export async function acquireLock(file: string, waitMilliseconds = 0): Promise<v
   const holder: Holder = { pid: process.pid, host: hostname(), space: pidNamespace(), born }
   const text = JSON.stringify(holder)
   await withFileErrors('write', file, async () => {
-    // Durable: after a loss of power, an empty lock would not show that its process is dead.
-    const mine = await createTemporary(file, text, true)
+    // Its content is synced: after a loss of power, an empty lock would not show that its process is dead.
+    const mine = await createTemporary(file, text)
     try {
       await linkOrTakeOver(mine, file, performance.now() + waitMilliseconds)
       await removeGuard(mine, file)

@@ -11,23 +11,35 @@ export interface NamedContent {
   readonly content: string | Uint8Array
 }
 
-/** Replaces a file: a reader sees the old one or the new one, never a part; on failure the old one stays. */
-export function writeAtomically(file: string, content: string | Uint8Array): Promise<void> {
+/** Replaces a file durably, as `writeTogether` does. */
+export function writeDurably(file: string, content: string | Uint8Array): Promise<void> {
   return writeTogether([{ file, content }])
 }
 
-/** Replaces several files that belong together: all are written before the first is renamed into its place. */
-export function writeTogether(files: readonly NamedContent[]): Promise<void> {
-  return replaceAll(files, false)
+/**
+ * Replaces files that belong together, and returns once they would survive a loss of power. All contents are written and
+ * synced before the first file is renamed into its place, and the folders are synced last. So each file is always the
+ * old one or the new one, for readers and after a loss of power; if the writing fails, the old ones stay.
+ */
+export async function writeTogether(files: readonly NamedContent[]): Promise<void> {
+  const temporaries = new Map<string, string>()
+  try {
+    for (const { file, content } of files) {
+      const temporary = await withFileErrors('write', file, () => createTemporary(file, content))
+      temporaries.set(file, temporary)
+    }
+    for (const [file, temporary] of temporaries)
+      await withFileErrors('write', file, () => rename(temporary, file))
+  } catch (error) {
+    for (const temporary of temporaries.values()) await rm(temporary, { force: true })
+    throw error
+  }
+  for (const folder of new Set(files.map(({ file }) => dirname(file)))) await syncFolder(folder)
 }
 
-/**
- * Replaces a file and returns once it would survive a loss of power: the content is synced before the rename, the
- * folder after it. The order makes a cut in between leave the old file or the new one, never an empty one.
- */
-export async function writeDurably(file: string, content: string | Uint8Array): Promise<void> {
-  await replaceAll([{ file, content }], true)
-  await syncFolder(dirname(file))
+/** Writes files into a folder that exists, as `writeTogether` does. `file` is the name in the folder. */
+export function writeInto(folder: string, files: readonly NamedContent[]): Promise<void> {
+  return writeTogether(files.map(({ file, content }) => ({ file: join(folder, file), content })))
 }
 
 /** Returns once the content of a file that was written before would survive a loss of power. */
@@ -42,10 +54,22 @@ export async function syncFile(file: string): Promise<void> {
  * Returns once the names in a folder would survive a loss of power. Skipped if the
  * file system has no such call, or the folder may be written but not read.
  */
-export async function syncFolder(folder: string): Promise<void> {
-  await withFileErrors('sync', folder, async () => {
+export function syncFolder(folder: string): Promise<void> {
+  return syncReadable(folder)
+}
+
+/** Returns once a folder, with everything below it, would survive a loss of power. Skips what `syncFolder` does. */
+export async function syncTree(folder: string): Promise<void> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const inside = entries.filter((entry) => entry.isFile() || entry.isDirectory())
+  for (const { parentPath, name } of inside) await syncReadable(join(parentPath, name))
+  await syncReadable(folder)
+}
+
+async function syncReadable(path: string): Promise<void> {
+  await withFileErrors('sync', path, async () => {
     try {
-      const handle = await open(folder)
+      const handle = await open(path)
       await handle.sync().finally(() => handle.close())
     } catch (error) {
       if (!hasCode(error, 'EINVAL', 'ENOTSUP', 'EACCES')) throw error
@@ -57,43 +81,54 @@ export async function syncFolder(folder: string): Promise<void> {
 const cleaned = new Set<string>()
 
 /**
- * Creates a temporary file beside `file` and returns its path. The first call for a folder also removes the temporary
+ * Creates a temporary file beside `file`, syncs its content, and returns its path. The first call for a folder also removes the temporary
  * files that killed processes left there.
  */
-export async function createTemporary(
-  file: string,
-  content: string | Uint8Array,
-  durable = false,
-): Promise<string> {
+export async function createTemporary(file: string, content: string | Uint8Array): Promise<string> {
   const folder = dirname(resolve(file))
   if (!cleaned.has(folder)) await removeLeftovers(folder)
   cleaned.add(folder)
   const temporary = temporaryName(file)
+  await createFile(temporary, content)
+  return temporary
+}
+
+/** Creates a file that does not exist yet, and syncs its content; on failure there is none. */
+export async function createFile(file: string, content: string | Uint8Array): Promise<void> {
   // wx: fails if anything has the name, a link included.
-  const handle = await open(temporary, 'wx')
+  const handle = await open(file, 'wx')
   try {
     await handle.writeFile(content)
-    if (durable) await handle.datasync()
+    await handle.datasync()
   } catch (error) {
-    await rm(temporary, { force: true })
+    await rm(file, { force: true })
     throw error
   } finally {
     await handle.close()
   }
-  return temporary
 }
 
 /**
- * Removes the temporary files and folders in a folder whose processes ended before they renamed them. Errors are ignored,
- * because a leftover does no harm.
+ * Removes the temporary files in a folder whose processes ended before they renamed them. Errors are ignored, because a
+ * leftover does no harm. Folders stay, as one may be the only copy of an export that was about to be replaced.
  */
 export async function removeLeftovers(folder: string): Promise<void> {
-  const leftovers = (await readdir(folder).catch(() => [])).filter((name) => {
-    const tag = temporaryPattern.exec(name)?.[1]
-    return tag !== undefined && isDeadProcess(tag)
+  for (const { name } of await leftoversIn(folder))
+    await rm(join(folder, name), { force: true }).catch(() => undefined)
+}
+
+/** Removes the temporary folders of ended processes that were to become `target`, or had been it. */
+export async function removeLeftoversOf(target: string): Promise<void> {
+  const folder = dirname(target)
+  for (const { name, kept } of await leftoversIn(folder))
+    if (kept === keptName(target)) await rm(join(folder, name), { recursive: true, force: true })
+}
+
+async function leftoversIn(folder: string) {
+  return (await readdir(folder).catch(() => [])).flatMap((name) => {
+    const [, kept, tag] = temporaryPattern.exec(name) ?? []
+    return tag !== undefined && isDeadProcess(tag) ? [{ name, kept }] : []
   })
-  for (const name of leftovers)
-    await rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined)
 }
 
 /** Returns whether a name is one that eigenae gives to temporary files. */
@@ -103,7 +138,7 @@ export function isTemporary(name: string): boolean {
 
 // .metrics.csv.<process tag>.<6 random bytes>.eigenae-tmp
 const temporaryPattern =
-  /^\..+\.(h[0-9a-f]{8}-b[0-9a-f]{8}-n[0-9a-f]{8}-p\d+-s[0-9a-z]*)\.[0-9a-f]{12}\.eigenae-tmp$/
+  /^\.(.+)\.(h[0-9a-f]{8}-b[0-9a-f]{8}-n[0-9a-f]{8}-p\d+-s[0-9a-z]*)\.[0-9a-f]{12}\.eigenae-tmp$/
 
 // The rest of a temporary name has at most 90 bytes, and a name 255 in all.
 const keptCharacters = 40
@@ -111,23 +146,11 @@ const keptCharacters = 40
 /** Returns an unpredictable path beside `file` that `removeLeftovers` recognises. */
 export function temporaryName(file: string): string {
   const nonce = randomBytes(6).toString('hex')
-  const name = basename(file).slice(0, keptCharacters)
-  return join(dirname(file), `.${name}.${ownProcessTag()}.${nonce}.eigenae-tmp`)
+  return join(dirname(file), `.${keptName(file)}.${ownProcessTag()}.${nonce}.eigenae-tmp`)
 }
 
-async function replaceAll(files: readonly NamedContent[], durable: boolean): Promise<void> {
-  const temporaries = new Map<string, string>()
-  try {
-    for (const { file, content } of files) {
-      const temporary = await withFileErrors('write', file, () => createTemporary(file, content, durable))
-      temporaries.set(file, temporary)
-    }
-    for (const [file, temporary] of temporaries)
-      await withFileErrors('write', file, () => rename(temporary, file))
-  } catch (error) {
-    for (const temporary of temporaries.values()) await rm(temporary, { force: true })
-    throw error
-  }
+function keptName(file: string): string {
+  return basename(file).slice(0, keptCharacters)
 }
 
 // O_NOFOLLOW: a link could lead out of the run folder. O_NONBLOCK: opening a FIFO without a reader fails at once.

@@ -112,7 +112,7 @@ function failureReason(
     return ending.signal === 'SIGKILL' ? `killed by SIGKILL: ${killer}` : `ended by ${ending.signal}`
   }
   if (ending.code === exitCode.interrupted)
-    return 'stopped by a signal from outside; its last whole epoch is saved'
+    return ['stopped by a signal from outside', ...(message === null ? [] : [message])].join(': ')
   return message ?? `exit code ${ending.code}`
 }
 

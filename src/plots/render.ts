@@ -3,10 +3,9 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as vega from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
-import { EigenaeError } from '../errors.js'
-import { makeFolder } from '../files/folder.js'
+import { EigenaeError, withFileErrors } from '../errors.js'
 import { isOurs, pictureMark, signature } from '../files/own-files.js'
-import { writeAtomically } from '../files/write.js'
+import { type NamedContent, syncFolder } from '../files/write.js'
 import { type Scheme, themeOf } from '../pages/theme.js'
 import { escapeControls } from '../text/format.js'
 import { type Chart, fileSpec } from './chart.js'
@@ -18,30 +17,28 @@ const labelLimit = 230
 
 const picturesAtOnce = 2
 
-/** Writes each chart as SVG and PNG and returns the names of the files. */
-export async function writeCharts(
-  folder: string,
+/** Returns each chart as an SVG and a PNG file. */
+export async function chartFiles(
   charts: readonly Chart[],
   scheme: Scheme = 'light',
-): Promise<readonly string[]> {
-  await makeFolder(folder)
+): Promise<readonly NamedContent[]> {
   // A PNG is made on another thread while the next SVG is made. To save memory, not all are made at once.
-  const written: Promise<readonly string[]>[] = []
+  const made: Promise<readonly NamedContent[]>[] = []
   for (const chart of charts) {
     const svg = await svgOf(chart, scheme)
-    await written.at(-picturesAtOnce)
-    const picture = writePicture(folder, chart.name, svg)
+    await made.at(-picturesAtOnce)
+    const picture = pictureOf(chart.name, svg)
     // The failure is thrown where the picture is awaited. Without a handler, Node would end the process first.
     picture.catch(() => undefined)
-    written.push(picture)
+    made.push(picture)
   }
-  return (await Promise.all(written)).flat()
+  return (await Promise.all(made)).flat()
 }
 
-/** Writes pictures that are not charts and returns the names of the files. */
-export async function writeStills(folder: string, stills: readonly Still[]): Promise<readonly string[]> {
-  const files: string[] = []
-  for (const { name, svg } of stills) files.push(...(await writePicture(folder, name, svg)))
+/** Returns pictures that are not charts as SVG and PNG files. */
+export async function stillFiles(stills: readonly Still[]): Promise<readonly NamedContent[]> {
+  const files: NamedContent[] = []
+  for (const { name, svg } of stills) files.push(...(await pictureOf(name, svg)))
   return files
 }
 
@@ -49,23 +46,27 @@ export async function writeStills(folder: string, stills: readonly Still[]): Pro
 export async function removeStalePictures(
   folder: string,
   names: readonly string[],
-  written: readonly string[],
+  written: readonly NamedContent[],
 ): Promise<void> {
-  for (const name of names.flatMap(pictureFiles)) {
-    const file = join(folder, name)
-    if (!written.includes(name) && isOurs({ file, mark: pictureMark(file) })) await rm(file)
-  }
+  const stale = names
+    .flatMap(pictureFiles)
+    .filter((name) => !written.some(({ file }) => file === name))
+    .map((name) => join(folder, name))
+    .filter((file) => isOurs({ file, mark: pictureMark(file) }))
+  for (const file of stale) await withFileErrors('remove', file, () => rm(file))
+  await syncFolder(folder)
 }
 
-/** Writes an SVG and its PNG. Control characters in names of runs, which XML forbids, are made visible. */
-async function writePicture(folder: string, name: string, drawn: string): Promise<readonly string[]> {
+/** Returns an SVG and its PNG. Control characters in names of runs, which XML forbids, are made visible. */
+async function pictureOf(name: string, drawn: string): Promise<readonly NamedContent[]> {
   const svg = escapeControls(drawn)
   const [svgFile, pngFile] = pictureFiles(name)
   const font = embeddedFont(svg)
   const marked = svg.replace(/^<svg ([^>]*)>/, `<svg data-generator="${signature}" $1>${font}`)
-  await writeAtomically(join(folder, svgFile), marked)
-  await writeAtomically(join(folder, pngFile), await pngOf(svg))
-  return [svgFile, pngFile]
+  return [
+    { file: svgFile, content: marked },
+    { file: pngFile, content: await pngOf(svg) },
+  ]
 }
 
 export function pictureFiles(name: string): readonly [svg: string, png: string] {

@@ -5,8 +5,9 @@ import { labelArm } from '../comparison/labels.js'
 import { unusableText } from '../comparison/warnings.js'
 import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
-import { requireKind } from '../files/folder.js'
+import { makeFolder, requireKind } from '../files/folder.js'
 import { pictureMark, refuseForeignFiles } from '../files/own-files.js'
+import { type NamedContent, writeInto } from '../files/write.js'
 import { latentDimension } from '../model/architecture.js'
 import type { Scheme } from '../pages/theme.js'
 import { plotsName, runFiles } from '../runs/files.js'
@@ -26,7 +27,7 @@ import { embeddingChart } from './embedding.js'
 import { effectiveRankChart, lossChart } from './epochs.js'
 import { evolutionChart } from './evolution.js'
 import { drawModelStills, modelStills } from './model-pictures.js'
-import { loadRenderer, pictureFiles, removeStalePictures, writeCharts, writeStills } from './render.js'
+import { chartFiles, loadRenderer, pictureFiles, removeStalePictures, stillFiles } from './render.js'
 import { spectrumChart } from './spectrum.js'
 import { trainingChart } from './training.js'
 
@@ -65,18 +66,22 @@ export async function writeRunPictures(
   const folder = out ?? join(arm.name, plotsName)
   if (out === undefined) await requireKind('folder', folder)
   refuseForeignPictures(folder)
-  const files = await writeCharts(folder, armCharts(arm), scheme)
-  await removeStalePictures(folder, occasionalPictures, files)
+  await makeFolder(folder)
   const run = arm.runs[0]!
-  const trained = readTrainedState(run)
+  const state = readTrainedState(run)
+  const trained = state && { run, ...state }
+  const files = [
+    ...(await chartFiles(armCharts(arm), scheme)),
+    ...(trained === null ? [] : await modelPictures(arm, trained, scheme)),
+  ]
+  await writeInto(folder, files)
+  await removeStalePictures(folder, occasionalPictures, files)
+  const note = trained && modelNote(trained)
   const unusable = arm.unusable.map((each) => unusableText(each, arm.name))
-  if (trained === null) return { folder, files, model: null, notes: unusable }
-  const modelFiles = await writeModelPictures(folder, arm, { run, ...trained }, scheme)
-  const note = modelNote({ run, ...trained })
   return {
     folder,
-    files: [...files, ...modelFiles],
-    model: run.folder,
+    files: files.map(({ file }) => file),
+    model: trained && run.folder,
     notes: [...(note === null ? [] : [note]), ...unusable],
   }
 }
@@ -144,19 +149,15 @@ function subjectOf(folder: string, runs: ArmRuns['runs']): string {
   return escapeLine(`${name}, ${seeds}`)
 }
 
-async function writeModelPictures(
-  folder: string,
+async function modelPictures(
   arm: Arm,
   { run, state }: TrainedRun,
   scheme: Scheme,
-): Promise<readonly string[]> {
+): Promise<readonly NamedContent[]> {
   const { test } = await loadDataSet(sourceOfRun(run))
   const chart = await withTrainer(run.config, state, onOneCore, (trainer) =>
     embeddingChart(trainer, test, latentDimension(run.config.model), scheme),
   )
   const { stills } = await drawModelStills([arm], { scheme, subject: arm.label })
-  return [
-    ...(await writeStills(folder, stills)),
-    ...(await writeCharts(folder, [{ ...chart, subject: arm.label }], scheme)),
-  ]
+  return [...(await stillFiles(stills)), ...(await chartFiles([{ ...chart, subject: arm.label }], scheme))]
 }

@@ -11,7 +11,7 @@ import {
   refuseForeignFiles,
   signature,
 } from '../files/own-files.js'
-import { writeAtomically } from '../files/write.js'
+import { type NamedContent, writeInto } from '../files/write.js'
 import type { Scheme } from '../pages/theme.js'
 import {
   comparisonCharts,
@@ -21,7 +21,7 @@ import {
   subjectOf,
 } from '../plots/comparison.js'
 import { drawModelStills } from '../plots/model-pictures.js'
-import { loadRenderer, pictureFiles, removeStalePictures, writeCharts, writeStills } from '../plots/render.js'
+import { chartFiles, loadRenderer, pictureFiles, removeStalePictures, stillFiles } from '../plots/render.js'
 import { type ReportOptions, reportPage } from './page.js'
 
 /**
@@ -69,21 +69,24 @@ export async function writeComparison(
   { scheme, ...options }: WriteOptions,
 ): Promise<WrittenComparison> {
   await makeFolder(folder)
-  await writeAtomically(
-    join(folder, 'comparison.json'),
-    jsonText({ ...comparisonJson(comparison), command: options.command }),
-  )
-  await writeAtomically(join(folder, 'comparison.csv'), comparisonCsv(comparison))
   const charts = comparisonCharts(comparison)
   const { stills, notes } = await drawModelStills(drawnArms(comparison), {
     scheme,
     subject: subjectOf(comparison),
   })
-  const writeReport = async () =>
-    writeAtomically(join(folder, 'report.html'), await reportPage(comparison, charts, { ...options, stills }))
-  const [pictures] = await Promise.all([writeCharts(folder, charts, scheme), writeReport()])
-  const images = await writeStills(folder, stills)
-  await removeStalePictures(folder, occasionalPictures, [...pictures, ...images])
-  const files = ['report.html', 'comparison.csv', 'comparison.json', ...pictures, ...images]
-  return { files, notes }
+  const [pictures, page] = await Promise.all([
+    chartFiles(charts, scheme),
+    reportPage(comparison, charts, { ...options, stills }),
+  ])
+  const json = jsonText({ ...comparisonJson(comparison), command: options.command })
+  const files: readonly NamedContent[] = [
+    { file: 'report.html', content: page },
+    { file: 'comparison.csv', content: comparisonCsv(comparison) },
+    { file: 'comparison.json', content: json },
+    ...pictures,
+    ...(await stillFiles(stills)),
+  ]
+  await writeInto(folder, files)
+  await removeStalePictures(folder, occasionalPictures, files)
+  return { files: files.map(({ file }) => file), notes }
 }

@@ -4,7 +4,7 @@ import { EigenaeError } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
-import { writeAtomically } from '../files/write.js'
+import { syncTree, writeDurably } from '../files/write.js'
 import { sizeOf } from './installation.js'
 import {
   cudaFolder,
@@ -121,7 +121,8 @@ async function record({ version }: PinnedWheel, folder: string): Promise<void> {
   const names = (await readdir(folder)).filter((name) => name.includes('.so'))
   const libraries = Object.fromEntries(names.map((name) => [name, sizeOf(join(folder, name))!]))
   const content: NvrtcRecord = { format: 1, version, libraries }
-  await writeAtomically(nvrtcRecordFile(folder), jsonText(content))
+  await syncTree(folder)
+  await writeDurably(nvrtcRecordFile(folder), jsonText(content))
 }
 
 /** @throws EigenaeError with everything that is missing. Returns the versions found, one line. */

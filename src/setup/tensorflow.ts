@@ -5,7 +5,7 @@ import { withFileErrors } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
-import { writeAtomically } from '../files/write.js'
+import { syncTree, writeDurably } from '../files/write.js'
 import { type AddonPackage, buildAddon, fetchAddonPackage } from './addon.js'
 import {
   fileSha256,
@@ -104,7 +104,8 @@ async function install(folder: string, tools: Tools, job: SetupJob): Promise<voi
   await buildAddon(tools, addonPackage, tensorflow, addon, signal)
   const installation = describe(job, addonPackage, tensorflow, addon)
   await job.check(installation)
-  await writeAtomically(installationFile(folder), jsonText(installation))
+  await syncTree(folder)
+  await writeDurably(installationFile(folder), jsonText(installation))
 }
 
 /** Removes the files that an earlier call left unfinished, and a wheel that lacks files. */

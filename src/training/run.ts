@@ -6,7 +6,7 @@ import { jsonText } from '../files/json.js'
 import { writeDurably } from '../files/write.js'
 import { learningRateAt, meanOverSteps, valueAt } from '../model/schedule.js'
 import type { TrainerState } from '../model/state.js'
-import { type TableSums, writeCheckpoint } from '../runs/checkpoint.js'
+import { readCheckpointHead, type TableSums, writeCheckpoint } from '../runs/checkpoint.js'
 import type { FinalEvaluation } from '../runs/evaluation.js'
 import { peakMemoryBytes } from '../runs/facts.js'
 import { checkpointName, type RunFiles, tableNames } from '../runs/files.js'
@@ -82,8 +82,15 @@ export async function executeRun(job: RunJob): Promise<void> {
   } catch (error) {
     // An error while recording, for example on a full disk, must not hide why the run ended.
     await record(outcomeOf(error)).catch(() => undefined)
-    throw error
+    throw error instanceof Interruption ? withSavedEpoch(error, job) : error
   }
+}
+
+/** Adds the epoch after which a resume would start, as the checkpoint on the disk names it. */
+function withSavedEpoch({ parts }: Interruption, { files, config }: RunJob): Interruption {
+  const epoch = readCheckpointHead(files)?.epoch ?? 0
+  const saved = epoch === 0 ? 'no epoch is saved' : `epoch ${epoch} of ${config.train.epochs} is saved`
+  return new Interruption({ ...parts, problem: `${parts.problem}; ${saved}` })
 }
 
 function outcomeOf(error: unknown): RunOutcome {
@@ -97,10 +104,11 @@ function ending() {
 
 /** Trains to the last epoch, evaluates, and returns the checksums of all files. */
 async function trainToTheEnd(job: RunJob): Promise<FileSums> {
-  const { config, data, engine, files, threads, point, signal } = job
+  const { config, data, engine, files, threads, point, observer, signal } = job
   const { pixels, count } = data.train.images
   const trainer = await engine.createTrainer(trainerSpec(config, count, threads), pixels)
-  // An epoch is written while the next one trains. A write error is thrown where the write is awaited.
+  // An epoch is written while the next one trains. It is reported once the epoch before it is on the disk, and nothing
+  // stops its own write.
   let written = Promise.resolve()
   try {
     const tables = tablesOf(files)
@@ -111,6 +119,7 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
       const trained = await trainOneEpoch(job, trainer, epoch)
       await written
       written = writeEpoch(job, tables, trained)
+      observer.onEpoch(trained)
     }
     await written
     signal.throwIfAborted()
@@ -124,8 +133,11 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
       'model.safetensors': model,
       [checkpointName]: sumOfFile(files.checkpoint)!,
     }
+  } catch (error) {
+    // If an epoch cannot be written, that is the error, not the stop that came meanwhile.
+    await written
+    throw error
   } finally {
-    await written.catch(() => undefined)
     await trainer.dispose()
   }
 }
@@ -207,10 +219,8 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Prom
   const linearOutputs = await linearOutputsForSpectrum(trainer, config, data, signal)
   const trainSeconds = (trained - started) / 1000
   const evalSeconds = (performance.now() - trained) / 1000
-  signal.throwIfAborted()
   const imagesPerSecond = data.train.images.count / trainSeconds
   const report = { epoch, losses, evaluation, trainSeconds, imagesPerSecond }
-  observer.onEpoch(report)
   return { ...report, linearOutputs, evalSeconds, state: await trainer.exportState() }
 }
 
@@ -227,11 +237,11 @@ function scheduledMeans({ config, data, threads }: RunJob, epoch: number) {
 
 /**
  * Writes the rows of an epoch, syncs them, then replaces the checkpoint: so the tables always hold the rows of the
- * checkpoint's epoch.
+ * checkpoint's epoch. A stop does not end it, because the epoch has been reported.
  */
 async function writeEpoch(job: RunJob, tables: Tables, trained: TrainedEpoch): Promise<void> {
   const { epoch, losses, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
-  const layers = await measureLayers(trained.linearOutputs, job.config, state, job.signal)
+  const layers = await measureLayers(trained.linearOutputs, job.config, state)
   await tables['metrics.csv'].append([metricsRow(epoch, losses, evaluation, layers)])
   await tables['spectrum.csv'].append(spectrumRows(epoch, evaluation.spectrum))
   await tables['timings.csv'].append([

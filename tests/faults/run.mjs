@@ -4,7 +4,7 @@
  *   npm run test:faults [-- --campaign NAME --tries N --seed S --only TRY --sample]
  *
  * The exit code is 1 if anything was lost, silently wrong, hung or crashed. --sample makes a few tries of each campaign,
- * in two minutes at most; --only repeats one try of a campaign.
+ * in a few minutes; --only repeats one try of a campaign.
  */
 import { parseArgs } from 'node:util'
 import { campaigns } from './campaigns/index.mjs'

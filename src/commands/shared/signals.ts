@@ -34,20 +34,21 @@ export function abortOnSignals(reason: () => Interruption): AbortOnSignals {
   }
 }
 
-const saved = {
-  train: 'the last completed epoch is saved',
-  sweep: 'the last completed epoch of each run is saved',
+/** `executeRun` adds the saved epoch of a run. */
+const problems = {
+  train: 'interrupted',
+  sweep: 'interrupted; the last completed epoch of each run is saved',
 } as const
 
 /** Returns the reason to abort a run or a sweep, with the command that resumes it as the hint. */
 export function interruptionOf(
-  command: keyof typeof saved,
+  command: keyof typeof problems,
   folder: string,
   configFile: string,
 ): Interruption {
   const resume = `eigenae ${command} --config ${commandLine([configFile])} … --resume`
   return new Interruption({
-    problem: `interrupted; ${saved[command]}`,
+    problem: problems[command],
     subject: folder,
     hint: `To resume, repeat the command with --resume (${resume}).`,
   })

@@ -5,7 +5,7 @@ import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { brotliDecompress } from 'node:zlib'
 import { EigenaeError, type ErrorParts } from '../../errors.js'
-import { writeAtomically } from '../../files/write.js'
+import { writeDurably } from '../../files/write.js'
 import { packageRoot } from '../../package-root.js'
 import { cudaFolder, findNvrtc, type Nvrtc, requireTrustedNvrtc } from '../../setup/nvrtc.js'
 import { coreSpec } from '../core-spec.js'
@@ -114,7 +114,7 @@ async function readKept(key: string): Promise<string | null> {
 async function keep(key: string, ptx: string): Promise<void> {
   try {
     await mkdir(keptFolder(), { recursive: true, mode: 0o755 })
-    await writeAtomically(keptFile(key), ptx)
+    await writeDurably(keptFile(key), ptx)
   } catch {}
 }
 

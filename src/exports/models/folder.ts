@@ -1,10 +1,10 @@
 import { lstatSync } from 'node:fs'
-import { mkdir, realpath, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { mkdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { hasCode, usageError, withFileErrors } from '../../errors.js'
 import { entriesOf, makeFolder } from '../../files/folder.js'
 import { isOurs } from '../../files/own-files.js'
-import { removeLeftovers, temporaryName } from '../../files/write.js'
+import { createFile, removeLeftoversOf, syncFolder, temporaryName } from '../../files/write.js'
 import type { ExportFile, FolderFormat } from './format.js'
 import { readmeMark, readmeName } from './readme.js'
 
@@ -40,7 +40,9 @@ export async function refuseUsedFolder(
 }
 
 /**
- * Writes a folder atomically: a folder beside it is filled and then renamed.
+ * Writes a folder, and returns once it would survive a loss of power. A folder beside it is filled, synced and renamed
+ * into its place. An earlier folder is renamed out of the way just before and removed last: after a loss of power between
+ * the two renames it is beside its place, complete, until the next export to that place.
  * @param replaced the names of the earlier files in the folder; files added in the meantime are not removed
  */
 export async function writeFolder(
@@ -50,19 +52,21 @@ export async function writeFolder(
 ): Promise<void> {
   const target = await realpath(folder).catch(() => resolve(folder))
   const [filled, former] = [temporaryName(target), temporaryName(target)]
-  await makeFolder(dirname(target))
+  const parent = dirname(target)
+  await makeFolder(parent)
   try {
     await withFileErrors('make the folder', folder, () => mkdir(filled))
     for (const { name, content } of files)
-      await withFileErrors('write', join(folder, name), () => writeFile(join(filled, name), content))
+      await withFileErrors('write', join(folder, name), () => createFile(join(filled, name), content))
+    await syncFolder(filled)
     await withFileErrors('put in place', folder, () => replaceFolder(filled, target, former))
   } finally {
     await rm(filled, { recursive: true, force: true })
   }
+  await syncFolder(parent)
   for (const name of replaced) await rm(join(former, name), { force: true })
   await withFileErrors('remove', former, () => removeEmpty(former))
-  // Last, because until now the leftover of a killed export could be the only copy of that export.
-  await removeLeftovers(dirname(target))
+  await withFileErrors('clean up', parent, () => removeLeftoversOf(target))
 }
 
 async function removeEmpty(folder: string): Promise<void> {

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { hasCode } from '../../errors.js'
 import { makeInnerFolder } from '../../files/folder.js'
 import { readLastText, readTextIfPresent } from '../../files/read.js'
-import { writeAtomically } from '../../files/write.js'
+import { writeTogether } from '../../files/write.js'
 import { logName } from '../../runs/files.js'
 import { commandLine } from '../../text/format.js'
 import { beginLogInShell, runCommand } from '../attempt.js'
@@ -34,8 +34,10 @@ export class ArrayFiles {
     const file = (ending: string) => join(this.#folder, `array-${number}.${ending}`)
     const list = file('txt')
     const script = file('sh')
-    await writeAtomically(list, runs.map(({ folder }) => `${folder}\n`).join(''))
-    await writeAtomically(script, scriptText(list, threads))
+    await writeTogether([
+      { file: list, content: runs.map(({ folder }) => `${folder}\n`).join('') },
+      { file: script, content: scriptText(list, threads) },
+    ])
     return { script, options: [`--comment=${this.#comment(number)}`, `--output=${file('out')}`] }
   }
 

@@ -1,24 +1,15 @@
-import { existsSync, utimesSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
+import { join } from 'node:path'
 import { outcomeOf } from '../core/campaign.mjs'
-import { bin, eigenae, run } from '../core/command.mjs'
+import { bin, eigenae } from '../core/command.mjs'
+import { cutAfter, cutDuring, mountOptions } from '../core/cuts.mjs'
 import { Disk, noDisk } from '../core/disk.mjs'
-import { compile, withOperations } from '../core/operations.mjs'
-import { differenceOf, recordOf, runsOf, sweepDifferenceOf, treeOf } from '../core/workplace.mjs'
-
-/**
- * ext4 may write names before contents, and contents at any later time. `noauto_da_alloc` and `data=writeback` switch off
- * its help for programs that do not sync; `commit=1` writes the names after a second.
- */
-const mountOptions = ['rw', 'commit=1', 'commit=1,noauto_da_alloc', 'commit=1,noauto_da_alloc,data=writeback']
-
-/** Flags of EXT4_IOC_SHUTDOWN: with and without a flush of the journal, which holds names that are not written yet. */
-const cutFlags = [1, 2]
+import { withOperations } from '../core/operations.mjs'
+import { differenceOf, recordOf, runsOf, sweepDifferenceOf } from '../core/workplace.mjs'
 
 /**
  * The disk loses its power at an operation of `train` or `sweep`, or after their end. Everything that was reported as saved
- * must exist when the disk is mounted again, and a resume must give the bytes of an undisturbed run.
+ * must exist when the disk is mounted again, and a resume must give the bytes of an undisturbed run. It follows at once, so
+ * that a lock must still show that its process is dead.
  */
 export const powerCuts = {
   name: 'power-cuts',
@@ -34,8 +25,10 @@ export const powerCuts = {
         const options = choice.of(mountOptions)
         const disk = Disk.ext4(workplace.newFolder(), options)
         const out = join(disk.folder, 'run')
-        const cut = number % 2 === 0 ? cutDuring : cutAfter
-        const { result, cutAt } = await cut(workplace, command, disk, out, choice)
+        const words = command.args(out)
+        const { result, cutAt } = await (number % 2 === 0
+          ? cutDuring(workplace, disk, choice, command.operations, out, words)
+          : cutAfter(workplace, disk, choice, words))
         await disk.unmount()
         disk.mount()
         const verdict = await verdictOf(command, out, result)
@@ -90,43 +83,15 @@ async function countOperations(workplace, { args }) {
   return (await withOperations(workplace, out, {}, process.execPath, [bin, ...args(out)])).operations
 }
 
-async function cutDuring(workplace, { args, operations }, disk, out, choice) {
-  const at = choice.between(1, operations)
-  const cut = choice.of(cutFlags)
-  const commit = choice.chance(0.5) ? choice.between(1, at) : 0
-  const settings = { at, action: 'cut', cut, commit, disk: disk.folder }
-  const result = await withOperations(workplace, out, settings, process.execPath, [bin, ...args(out)])
-  return { result, cutAt: `at ${result.operation} (flag ${cut}, names written before ${commit})` }
-}
-
-async function cutAfter(workplace, { args }, disk, out, choice) {
-  const result = await eigenae(args(out))
-  const wait = choice.of([0, 0, 1500])
-  await setTimeout(wait)
-  const cut = choice.of(cutFlags)
-  const { code, stderr } = await run(compile(workplace, 'power-cut'), [disk.folder, String(cut)])
-  if (code !== 0) throw new Error(stderr)
-  return { result, cutAt: `${wait} ms after the end (flag ${cut})` }
-}
-
-/** The last two reported epochs may not have been written yet. */
-const epochsInProgress = 2
+/** The last reported epoch may not have been written yet. */
+const epochsInProgress = 1
 
 async function verdictOf(command, out, result) {
   const missing = command.missing(out, result)
   if (missing !== null) return { outcome: 'lost', ended: `after mounting again: ${missing}` }
-  ageLocks(out)
   const resumed = await eigenae(command.args(out, '--resume'))
   const verdict = outcomeOf(resumed, resumed.code === 0 ? command.difference(out) : null)
   const lost = command.lostEpochs(result, resumed)
   if (lost > epochsInProgress) return { outcome: 'lost', ended: `${lost} epochs had to be trained again` }
   return { ...verdict, ended: `resumed: ${verdict.ended}` }
-}
-
-/** A lock from before a restart is valid for a minute after its last renewal. Here the restart takes that long. */
-function ageLocks(out) {
-  const names = existsSync(out) ? treeOf(out) : []
-  const then = new Date(Date.now() - 61_000)
-  for (const name of names.filter((each) => basename(each) === '.lock'))
-    utimesSync(join(out, name), then, then)
 }

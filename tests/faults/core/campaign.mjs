@@ -6,9 +6,10 @@ const parallel = 2
 
 /**
  * Outcomes that make a campaign fail. Litter: a file that remains for good. Unnamed: a refusal that names neither the file
- * nor the run. Raw: control characters in the output.
+ * nor the run. Raw: control characters in the output. Exposed: a hostile file made the command run a program or copy a
+ * private file.
  */
-export const failures = ['lost', 'litter', 'silent', 'unnamed', 'raw', 'hung', 'crashed']
+export const failures = ['lost', 'litter', 'silent', 'unnamed', 'raw', 'exposed', 'hung', 'crashed']
 
 /**
  * Makes the tries of a campaign and counts their outcomes. A try returns { outcome, detail }; the detail is printed for

@@ -18,6 +18,8 @@ export const comparedFiles = [
   'config.json',
   'metrics.csv',
   'spectrum.csv',
+  'layers.csv',
+  'losses.csv',
   'evaluation.json',
   'model.safetensors',
 ]
