@@ -2,9 +2,10 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, start } from './support/cli.js'
 import { trainArms } from './support/compared-arms.js'
+import { describeUnless } from './support/requirements.js'
 import { writeRun } from './support/run-folder.js'
 import { writeJson } from './support/sweeps.js'
-import { hasScript, onTerminal } from './support/terminal.js'
+import { noScript, onTerminal } from './support/terminal.js'
 
 const scratch = scratchFolder()
 
@@ -78,7 +79,7 @@ describe('eigenae runs', () => {
   })
 })
 
-describe.skipIf(!hasScript)('eigenae runs on a terminal (needs util-linux script)', () => {
+describeUnless(noScript, 'eigenae runs on a terminal', () => {
   const shown = (columns: number, ...args: readonly string[]) =>
     onTerminal(['runs', ...args], { cwd: scratch(), columns, env: { TERM: 'xterm', NO_COLOR: '' } })
 

@@ -14,9 +14,10 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { ReportData } from '../../src/report/report-data.js'
 import { eigenae, scratchFolder, start, trainArgs } from '../support/cli.js'
+import { skipsWithout } from '../support/requirements.js'
 import { writeRun } from '../support/run-folder.js'
 import { writeProgram } from '../support/tensorflow.js'
-import { hasScript, onTerminal } from '../support/terminal.js'
+import { noScript, onTerminal } from '../support/terminal.js'
 import { startWatch } from '../support/watch.js'
 
 const scratch = scratchFolder()
@@ -352,7 +353,7 @@ describe('eigenae watch --terminal', () => {
     expect(stdout).toMatch(/2 +0\.0260 ± 0\.0000 .*\n.*1 +\* 0\.01700 /)
   })
 
-  it.skipIf(!hasScript)(
+  it.skipIf(skipsWithout(noScript))(
     'redraws a terminal until Ctrl-C, which brings back what it showed before',
     async () => {
       write()
