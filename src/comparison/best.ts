@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.js'
 import { usageError } from '../errors.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
-import { significant } from '../text/format.js'
+import { eigenaeCommand, significant } from '../text/format.js'
 import type { Arm, Comparison } from './comparison.js'
 import { differingPaths, fieldsOf } from './differences.js'
 import { differenceOf, sampleOf } from './results.js'
@@ -44,7 +44,7 @@ export function bestArm({ arms }: Comparison, metric: Metric): Best {
     throw usageError({
       problem: `no completed run has ${metric}`,
       subject: '--metric',
-      hint: 'Name another metric: eigenae compare shows those that the runs have.',
+      hint: `Name another metric: ${eigenaeCommand('compare')} shows those that the runs have.`,
     })
   const sign = meaningOf(metric).better === 'higher' ? -1 : 1
   const judged = samples

@@ -1,4 +1,5 @@
 import { usageError } from '../errors.js'
+import { eigenaeCommand } from '../text/format.js'
 import type { dataFiles } from './files.js'
 import type { Bound, DataBytes } from './read.js'
 
@@ -82,6 +83,6 @@ function damaged(file: string, problem: string): Error {
   return usageError({
     problem,
     subject: file,
-    hint: 'Replace the file; "eigenae data fetch" downloads MNIST, and data.source "mnist" needs no file.',
+    hint: `Replace the file; "${eigenaeCommand('data fetch')}" downloads MNIST, and data.source "mnist" needs no file.`,
   })
 }

@@ -16,7 +16,7 @@ import { layoutOf } from '../model/layout.js'
 import type { TrainerState } from '../model/state.js'
 import type { WholeRun } from '../runs/read.js'
 import { principalDirections } from '../spectrum/principal-directions.js'
-import { thousands } from '../text/format.js'
+import { eigenaeCommand, thousands } from '../text/format.js'
 import { modelNote, onOneCore, readTrainedState, withTrainer } from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
 import { explorePage, explorePageMark, type PageImages, type RunData } from './page.js'
@@ -80,7 +80,7 @@ async function chooseRuns(folders: readonly string[]): Promise<readonly ChosenRu
     throw usageError({
       problem: `${named}: ${arms.length} runs, but a page shows one, or two side by side`,
       details: arms.slice(0, 10).map(({ name }) => name),
-      hint: 'Name one or two of them; eigenae compare takes any number.',
+      hint: `Name one or two of them; ${eigenaeCommand('compare')} takes any number.`,
     })
   }
   const runs = arms.map(firstRun)
@@ -161,7 +161,7 @@ async function runData(run: WholeRun, { pixels }: PageImages): Promise<RunData> 
     throw usageError({
       problem: 'has no trained model yet',
       subject: run.folder,
-      hint: 'Train it first: eigenae train … --resume.',
+      hint: `Train it first: ${eigenaeCommand('train … --resume')}.`,
     })
   }
   const embedding = await embeddingOf(run, trained.state, pixels)
