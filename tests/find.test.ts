@@ -64,6 +64,7 @@ describe('the arms of a sweep', () => {
     for (const arm of arms) {
       writeRun(scratch('partly', arm, 'seed-0'), { status: arm === arms[0] ? 'failed' : 'completed' })
     }
+    writeRun(scratch('partly', arms[0]!, 'seed-1'), { status: 'failed' })
     writeJson(scratch('partly', 'sweep.json'), { runs: arms.map((arm) => `${arm}/seed-0`) })
     const { code, stderr, stdout } = await compare('partly')
     expect(code).toBe(0)

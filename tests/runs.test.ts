@@ -55,7 +55,7 @@ describe('eigenae runs', () => {
     const { code, stdout, stderr } = await eigenae(['runs', scratch('broken')])
     expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^a +/)
     expect(stderr).toContain('1 of 2 runs cannot be read\n')
-    expect(stderr).toContain('b/run.json: this is not the run.json of an eigenae run')
+    expect(stderr).toContain('b/run.json: is not the record of an eigenae run')
     expect(code).toBe(1)
   })
 
