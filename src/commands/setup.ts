@@ -162,7 +162,7 @@ async function findCard(): Promise<Card> {
   try {
     const gpus = await requireDriver()
     const { ptx, native } = cudaNeeds
-    const needs = `TensorFlow is built by CUDA ${ptx.cuda} and needs driver ${native.driver} or newer`
+    const needs = `TensorFlow is built with CUDA ${ptx.cuda} and needs driver ${native.driver} or newer`
     if (gpus === null)
       return { usable: true, line: `NVIDIA driver of unknown version (no nvidia-smi); ${needs}` }
     const cuda = await driverCudaVersion()

@@ -221,7 +221,7 @@ describe('eigenae watch', () => {
     expect(refused[0]!.stderr).toContain('does not exist')
     expect(refused[0]!.stdout).toBe('')
     expect(refused[1]!.stderr).toContain('--host 192.0.2.1: is not an address of this machine')
-    expect(refused[2]!.stderr).toContain(`--port ${port}: another program uses this port`)
+    expect(refused[2]!.stderr).toContain(`--port ${port}: port already in use`)
     await end('SIGINT')
   })
 })

@@ -26,7 +26,7 @@ export async function setNote(
     throw usageError({
       problem: remove ? '--remove takes no text' : 'the text is missing',
       subject: named,
-      hint: 'Write the note behind the run, or remove it with --remove.',
+      hint: 'Put the note after the run, or remove it with --remove.',
     })
   await changeNotes(named, (notes) => ({ ...notes, note }))
 }
