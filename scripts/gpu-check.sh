@@ -32,7 +32,7 @@ npm run build >/dev/null || exit 1
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 eigenae() { node bin/eigenae.js "$@"; }
-# One epoch by an engine of the device cuda: EIGENAE_CUDA's value, the config, the folder.
+# One epoch with an engine of the device cuda: EIGENAE_CUDA's value, the config, the folder.
 epoch() {
   EIGENAE_CUDA=$1 eigenae train --config "$2" --epochs 1 --device cuda --quiet --out "$3" "${limits[@]}"
 }
@@ -55,8 +55,8 @@ if [ ${#tests[@]} -gt 0 ]; then
     env EIGENAE_CUDA_TESTS=card CI=true npx vitest run --mode system "${tests[@]}"
 fi
 for arm in baseline eigen batch-norm; do
-  step "one epoch of $arm by the CUDA core" epoch core "configs/$arm.json" "$scratch/$arm-cuda"
-  step "the same by the C++ core" eigenae train --config "configs/$arm.json" --epochs 1 --device cpu --quiet \
+  step "one epoch of $arm with the CUDA core" epoch core "configs/$arm.json" "$scratch/$arm-cuda"
+  step "the same with the C++ core" eigenae train --config "configs/$arm.json" --epochs 1 --device cpu --quiet \
     --out "$scratch/$arm-cpu" "${limits[@]}"
   step 'the results of both' tail -qn 1 "$scratch/$arm-cuda/metrics.csv" "$scratch/$arm-cpu/metrics.csv"
 done

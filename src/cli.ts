@@ -137,7 +137,7 @@ function requireOptionsLast(command: Command): void {
   })
 }
 
-/** Prints "eigenae 0.1.0 (native avx2, built here; node 20.20.2)". */
+/** Prints "eigenae 0.2.0 (native avx2, built here; node 20.20.2)". */
 function printVersion(): never {
   writeResult(`eigenae ${version} (${processorEngine()}; node ${process.versions.node})`)
   throw new CommanderError(0, 'commander.version', '')

@@ -59,7 +59,7 @@ const fileErrors: Readonly<Record<string, readonly [problem: string, hint: strin
   EISDIR: ['is a folder, not a file', 'Name a file.'],
   ENOTDIR: ['a part of this path is a file, not a folder', 'Choose another path.'],
   ENAMETOOLONG: ['the path is too long', 'Choose a shorter path.'],
-  ELOOP: ['is a link, where a file or folder is required', 'Replace the link by its target.'],
+  ELOOP: ['is a link, where a file or folder is required', 'Replace the link with its target.'],
   EMFILE: ['too many open files', 'Raise the limit with "ulimit -n".'],
 }
 

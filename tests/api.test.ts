@@ -143,7 +143,9 @@ describe('readRun, readRuns and compareRuns', () => {
     ])
     expect(await refusal(readRun(scratch('damaged')))).toContain('this run is damaged')
     writeFileSync(scratch('damaged/run.json'), '{')
-    expect(await refusal(readRuns(scratch('damaged')))).toContain('not the run.json of an eigenae run')
+    expect(await refusal(readRuns(scratch('damaged')))).toContain(
+      'run.json: is not the record of an eigenae run',
+    )
     const errors: EigenaeError[] = []
     const readable = await readRuns([scratch('damaged'), scratch('command')], {
       onUnreadable: (error) => errors.push(error),

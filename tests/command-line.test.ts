@@ -46,3 +46,18 @@ describe('the command line refuses', () => {
     expect(code).toBe(2)
   })
 })
+
+describe('a command in a hint begins as the user began', () => {
+  it.each([
+    ['in a shell', undefined, undefined, 'eigenae'],
+    ['with npx, as in a clone', 'npx', "'eigenae'", 'npx eigenae'],
+    ['in a script that npx runs', 'npx', 'vitest run', 'eigenae'],
+    ['in a script of npm', 'test', 'eigenae doctor', 'eigenae'],
+  ])('%s', async (_, event = '', script = '', name) => {
+    const npm = { npm_lifecycle_event: event, npm_lifecycle_script: script }
+    const env = { ...npm, EIGENAE_TENSORFLOW_DIR: scratch('no-tensorflow') }
+    const args = ['train', '--config', config, '--device', 'tensorflow-cpu', '--out', scratch('not-set-up')]
+    const { stderr } = await eigenae(args, { env })
+    expect(stderr).toMatch(new RegExp(`^Run: ${name} setup tensorflow --cpu$`, 'm'))
+  })
+})

@@ -2,9 +2,10 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { meaningOf, metrics } from '../src/runs/metrics.js'
 import { planFormat } from '../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder } from './support/cli.js'
+import { describeUnless } from './support/requirements.js'
 import { type FakeRun, writeRun } from './support/run-folder.js'
 import { writeJson } from './support/sweeps.js'
-import { hasScript, onTerminal } from './support/terminal.js'
+import { noScript, onTerminal } from './support/terminal.js'
 
 const scratch = scratchFolder()
 const mainMetrics = metrics.filter((metric) => meaningOf(metric).main)
@@ -94,7 +95,7 @@ describe('the table of compare', () => {
   })
 })
 
-describe.skipIf(!hasScript)('the table of compare on a terminal (needs util-linux script)', () => {
+describeUnless(noScript, 'the table of compare on a terminal', () => {
   const shown = async (columns: number, rows: number, ...args: readonly string[]) =>
     onTerminal(['compare', ...args], { cwd: scratch(), columns, rows, env: { TERM: 'xterm', NO_COLOR: '' } })
 

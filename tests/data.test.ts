@@ -11,8 +11,9 @@ const scratch = scratchFolder()
 
 describe('the embedded MNIST', () => {
   it('is the genuine one', async () => {
-    const { code, stdout } = await eigenae(['data', 'verify'])
+    const { code, stdout, stderr } = await eigenae(['data', 'verify'])
     expect(code).toBe(0)
+    expect(stderr).toBe('the files are the genuine MNIST\n')
     expect(stdout).toMatch(
       /^ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db .*train-images/m,
     )
@@ -67,7 +68,7 @@ describe('a folder of idx files', () => {
       'another size of image',
       train,
       idxImages(200, 20, 20),
-      'its images have 400 pixels, the network takes 784',
+      'its images have 20 × 20 pixels, and every network takes 28 × 28\nScale or pad the images',
     ],
   ])('with %s is refused: the file and both numbers are named', async (_name, file, bytes, message) => {
     const source = dataFolder(scratch('damaged'), { [file]: bytes })

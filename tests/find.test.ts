@@ -66,6 +66,7 @@ describe('the arms of a sweep', () => {
     for (const arm of arms) {
       writeRun(scratch('partly', arm, 'seed-0'), { status: arm === arms[0] ? 'failed' : 'completed' })
     }
+    writeRun(scratch('partly', arms[0]!, 'seed-1'), { status: 'failed' })
     const runs = arms.map((arm) => `${arm}/seed-0`)
     writeJson(scratch('partly', 'sweep.json'), { format: planFormat, name: 'partly', runs })
     const { code, stderr, stdout } = await compare('partly')

@@ -57,7 +57,9 @@ describe('eigenae runs tag and untag', () => {
     expect(await listed('chosen', '--where', 'tags!=7')).toEqual(['chosen/seed-0', 'chosen/seed-2'])
     expect(await listed('chosen', '--where', 'tags=null')).toEqual(['chosen/seed-2'])
     const ordered = await run('runs', 'chosen', '--where', 'tags<7')
-    expect(ordered.stderr).toContain('tags are words: = asks for one of them, and != for its absence')
+    expect(ordered.stderr).toContain(
+      'tags is a list of words; = tests that one is present, != that it is absent',
+    )
     expect(ordered.code).toBe(2)
   })
 
@@ -161,7 +163,7 @@ describe('the notes on a run', () => {
       writeFileSync(scratch('hurt/notes.json'), text)
       const { code, stdout, stderr } = await run('runs', 'hurt')
       expect(stderr).toMatch(
-        /^warning: hurt\/notes\.json: (is not valid JSON: .*|this is not the notes\.json of a run)\n$/,
+        /^warning: hurt\/notes\.json: (is not valid JSON: .*|is not the notes file of a run)\n$/,
       )
       expect(stdout).toMatch(/^\. .* completed /m)
       expect(code).toBe(0)

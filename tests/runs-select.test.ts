@@ -65,7 +65,7 @@ describe('eigenae runs --where', () => {
     expect(selected.map(({ record }) => record.name)).toEqual([...names])
   })
 
-  it('may be given as often as needed', async () => {
+  it('is repeatable', async () => {
     expect(await namesOf(...where('train.batchSize=64', 'status=completed'))).toEqual(['a'])
     expect(await namesOf(...where('train.batchSize=64'))).toEqual(['a', 'd'])
   })
@@ -80,8 +80,8 @@ describe('eigenae runs --where', () => {
     ['  statas=completed', 3, 'unknown name "statas"'],
     ['learningRate<1', 1, 'unknown name "learningRate"'],
     ['status=complete', 8, 'status is one of running, completed, interrupted, failed, damaged'],
-    ['name<3', 5, 'name is text, so only = and != compare it'],
-    ['data.source<3', 12, 'data.source is no number in these runs, so only = and != compare it'],
+    ['name<3', 5, 'name is text; use = or !='],
+    ['data.source<3', 12, 'data.source is not a number in these runs; use = or !='],
     ['test_mse=low', 10, 'test_mse is a number'],
   ])('refuses "%s" with the place of the mistake, character %i', async (text, character, problem) => {
     const found = await readRuns((await findRuns(scratch('runs'))).runs, readRun)

@@ -6,9 +6,10 @@ import { runFiles } from '../src/runs/files.js'
 import { planFormat } from '../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder, start } from './support/cli.js'
 import { trainArms } from './support/compared-arms.js'
+import { describeUnless } from './support/requirements.js'
 import { writeRun } from './support/run-folder.js'
 import { readJson, writeJson } from './support/sweeps.js'
-import { hasScript, onTerminal } from './support/terminal.js'
+import { noScript, onTerminal } from './support/terminal.js'
 
 const scratch = scratchFolder()
 
@@ -58,7 +59,7 @@ describe('eigenae runs', () => {
     const { code, stdout, stderr } = await eigenae(['runs', scratch('broken')])
     expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^a +/)
     expect(stderr).toContain('1 of 2 runs cannot be read\n')
-    expect(stderr).toContain('b/run.json: this is not the run.json of an eigenae run')
+    expect(stderr).toContain('b/run.json: is not the record of an eigenae run')
     expect(code).toBe(1)
   })
 
@@ -107,7 +108,7 @@ describe('eigenae runs', () => {
   })
 })
 
-describe.skipIf(!hasScript)('eigenae runs on a terminal (needs util-linux script)', () => {
+describeUnless(noScript, 'eigenae runs on a terminal', () => {
   const shown = (columns: number, ...args: readonly string[]) =>
     onTerminal(['runs', ...args], { cwd: scratch(), columns, env: { TERM: 'xterm', NO_COLOR: '' } })
 

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, start } from './support/cli.js'
 import { holdAt } from './support/hold.js'
+import { describeUnless } from './support/requirements.js'
 import { expectSameRuns, killIfThere, tinyConfigs, writeJson } from './support/sweeps.js'
 import { type Cluster, noSlurm, startCluster } from './system/slurm/cluster.js'
 
@@ -55,7 +56,7 @@ beforeAll(async () => {
 })
 
 describe.each(launchers)('the launcher $name', ({ name, args, open, close, missing }) => {
-  describe.skipIf(missing !== null)(missing ?? 'passes the suite of all launchers:', () => {
+  describeUnless(missing, 'passes the suite of all launchers:', () => {
     let env: Readonly<Record<string, string>>
     beforeAll(() => {
       env = open()

@@ -232,7 +232,7 @@ describe('a mistake in a search', () => {
       'search.space.seed: cannot be searched: the seeds are listed in "seeds"',
       'variants.none: must be the path of a config file, or {"config": path, "space": {…}, "fixed": […]} (got 3)',
       'variants.eigen.spce: unknown key; did you mean "space"?',
-      'variants.eigen.space.a..b: is no config path like train.batchSize',
+      'variants.eigen.space.a..b: is not a config path like train.batchSize',
       "variants.eigen.space.spectrum.images: is null, but the search's space has no such axis",
       'variants.eigen.space.loss.eigen.k: is a part of loss, which is in the grid',
     ])

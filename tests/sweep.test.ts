@@ -182,7 +182,7 @@ describe('the plan of a sweep', () => {
     const { code, stderr } = await sweep(wrong)
     expect(code).toBe(2)
     expect(stderr).toContain('variant: unknown key; did you mean "variants"?')
-    expect(stderr).toContain('grid.a..b: is no config path')
+    expect(stderr).toContain('grid.a..b: is not a config path')
     const grid = { train: [{ epochs: 1 }], 'train.batchSize': [64], toString: [1] }
     const nested = await sweep(file('nested', { grid }))
     expect(nested.stderr).toContain('grid.train: holds train.batchSize, which is an axis of its own')
@@ -191,9 +191,9 @@ describe('the plan of a sweep', () => {
     )
     const names = file('names', { variants: { 'a/b': 'none.json' }, grid: { seed: [1], 'a..b': [1] } })
     const { stderr: message } = await sweep(names)
-    expect(message).toMatch(/\d+:\d+ variants\.a\/b: a name is letters/)
+    expect(message).toMatch(/\d+:\d+ variants\.a\/b: may contain letters/)
     expect(message).toContain('the seeds are listed in "seeds"')
-    expect(message).toContain('is no config path')
+    expect(message).toContain('is not a config path')
   })
 
   it('has the seeds of a list, or of ranges as text, in the file or by --seeds', async () => {

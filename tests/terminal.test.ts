@@ -1,14 +1,15 @@
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { scratchFolder } from './support/cli.js'
+import { describeUnless } from './support/requirements.js'
 import { tinyConfigs, writeJson } from './support/sweeps.js'
-import { hasScript, onTerminal, prompt } from './support/terminal.js'
+import { noScript, onTerminal, prompt } from './support/terminal.js'
 
 const scratch = scratchFolder()
 tinyConfigs(scratch(), 3)
 const cwd = scratch()
 
-describe.skipIf(!hasScript)('train on a terminal (needs util-linux script)', () => {
+describeUnless(noScript, 'train on a terminal', () => {
   const train = (out: string, ...more: readonly string[]) => [
     ...['train', '--config', 'none.json', '--out', out, '--threads', '1'],
     ...more,
@@ -65,7 +66,7 @@ describe.skipIf(!hasScript)('train on a terminal (needs util-linux script)', () 
   })
 })
 
-describe.skipIf(!hasScript)('sweep on a terminal (needs util-linux script)', () => {
+describeUnless(noScript, 'sweep on a terminal', () => {
   const file = (name: string, runs: number) =>
     writeJson(join(cwd, `${name}.json`), {
       ...{ name, variants: { none: 'none.json' } },

@@ -95,7 +95,7 @@ describe('eigenae eval', () => {
   it.each([
     [['--images', '10001'], '--images: is 10001, but there are only 10000 test images'],
     [['--noise', '-1'], '--noise: must be a number from 0 to 1000 (got "-1")'],
-    [['--data', 'small-images'], '--data: its images have 196 pixels, the network takes 784'],
+    [['--data', 'small-images'], 'small-images/train-images-idx3-ubyte: its images have 14 × 14 pixels'],
     [['--data', 'nowhere'], 'no such data file'],
   ])('refuses %j', async (flags, message) => {
     const { code, stderr } = await run('eval', 'runs/a', ...flags)

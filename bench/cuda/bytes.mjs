@@ -1,4 +1,4 @@
-// Trains a few steps of each arm by the CUDA core and compares the bytes of its losses and its state with those of
+// Trains a few steps of each arm with the CUDA core and compares the bytes of its losses and its state with those of
 // bytes.json. Every float operation of the kernels is rounded exactly, so a card must give the bytes of the emulation, with
 // which `--write` makes the file: EIGENAE_LIBCUDA names the stand-in for libcuda.so.1.
 import { createHash } from 'node:crypto'

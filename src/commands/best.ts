@@ -16,7 +16,7 @@ interface BestFlags {
 
 export function bestCommand(): Command {
   return new Command('best')
-    .description('Name the arm that is best in the mean over its seeds, and write its config')
+    .description('Find the arm with the best mean over its seeds; --out writes its config')
     .argument(
       '<run...>',
       "a sweep's folder, or folders of runs that differ only in their seeds (one arm each)",

@@ -36,6 +36,7 @@ function verifyCommand(): Command {
     .action(async (source: string) => {
       const files = await verifyMnist(sourceFolder(source))
       for (const { file, sha256 } of files) writeResult(`${sha256}  ${file}`)
+      writeMessage('the files are the genuine MNIST')
     })
 }
 

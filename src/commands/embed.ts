@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { ImageSet } from '../data/idx.js'
+import { loadDataSet } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
 import { embeddingFormatOf, writeEmbedding } from '../exports/embeddings.js'
 import { latentDimension } from '../model/architecture.js'
@@ -7,7 +8,7 @@ import { evaluationNoise } from '../model/random.js'
 import { runNamed } from '../runs/find.js'
 import { writeResult } from '../text/output.js'
 import { readTrainedRun, withTrainer } from '../training/trained-model.js'
-import { loadDataFor, sourceOfRun } from '../training/training-data.js'
+import { sourceOfRun } from '../training/training-data.js'
 import { deviation, deviceOption, threadsOption, wholeNumber } from './shared/options.js'
 import {
   type ComputeFlags,
@@ -64,8 +65,7 @@ async function embed(folder: string, flags: EmbedFlags): Promise<void> {
   const trained = await readTrainedRun(await runNamed(folder, 'embed'))
   const { config } = trained.run
   const source = flags.data ?? sourceOfRun(trained.run)
-  const subject = flags.data === undefined ? `data.source ${source}` : '--data'
-  const { images, labels } = chosenImages(await loadDataFor(config.model, source, subject), flags)
+  const { images, labels } = chosenImages(await loadDataSet(source), flags)
   warnOfCheckpoint(trained)
   const latent = latentDimension(config.model)
   const values = await withTrainer(config, trained.state, computeOptions(flags), (trainer) =>

@@ -8,7 +8,7 @@ import { packageRoot } from '../package-root.js'
 import { runFiles } from '../runs/files.js'
 import { runNamed } from '../runs/find.js'
 import { readRecord } from '../runs/record.js'
-import { commandLine } from '../text/format.js'
+import { commandLine, eigenaeCommand } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 import {
@@ -67,8 +67,11 @@ function jsonOf({ words, environment, folder, notes }: Reproduction) {
 
 function shellLine({ words, environment, folder }: Reproduction): string {
   const start = folder === null ? '' : `${commandLine(['cd', folder])} && `
-  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
-  return start + commandLine([...variables, ...words])
+  const variables = Object.entries(environment).map(
+    ([name, value]) => `${commandLine([`${name}=${value}`])} `,
+  )
+  const [, ...args] = words
+  return [start, ...variables, eigenaeCommand(commandLine(args))].join('')
 }
 
 async function runAndCompare(run: ReproducibleRun, { out, json }: ReproduceFlags): Promise<void> {
@@ -77,7 +80,7 @@ async function runAndCompare(run: ReproducibleRun, { out, json }: ReproduceFlags
     throw usageError({
       problem: `this run is not complete (${status}), so there are no files to compare with`,
       subject: run.folder,
-      hint: 'Finish it with eigenae train … --resume, or print the command without --run.',
+      hint: `Finish it with ${eigenaeCommand('train … --resume')}, or print the command without --run.`,
     })
   }
   await requireWorkingFolder(run, out)
@@ -133,7 +136,7 @@ function differenceError(run: ReproducibleRun, folder: string, files: readonly C
     problem: `${differing} of ${files.length} files differ from those of ${run.folder}`,
     subject: folder,
     details: differingCircumstances(run.record, readRecord(runFiles(folder).record).record),
-    hint: `Compare them: ${commandLine(['eigenae', 'compare', run.folder, folder])}`,
+    hint: `Compare them: ${eigenaeCommand(commandLine(['compare', run.folder, folder]))}`,
   })
 }
 

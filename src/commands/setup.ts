@@ -18,6 +18,7 @@ import { diskBytes, gigabytes } from '../setup/prerequisites.js'
 import { setUpTensorflow } from '../setup/tensorflow.js'
 import type { SetupObserver } from '../setup/tool.js'
 import { Bars } from '../text/bars.js'
+import { eigenaeCommand } from '../text/format.js'
 import { writeMessage, writeResult } from '../text/output.js'
 import { abortOnSignals } from './shared/signals.js'
 
@@ -70,7 +71,9 @@ async function setupCuda({ python }: Pick<SetupFlags, 'python'>): Promise<void> 
       signal,
     })
     display.stop()
-    writeMessage(`${already ? 'already set up; the check passed' : 'set up'}: eigenae train --device cuda`)
+    writeMessage(
+      `${already ? 'already set up; the check passed' : 'set up'}: ${eigenaeCommand('train --device cuda')}`,
+    )
     writeResult(folder)
   } finally {
     display.stop()
@@ -159,7 +162,7 @@ async function findCard(): Promise<Card> {
   try {
     const gpus = await requireDriver()
     const { ptx, native } = cudaNeeds
-    const needs = `TensorFlow is built by CUDA ${ptx.cuda} and needs driver ${native.driver} or newer`
+    const needs = `TensorFlow is built with CUDA ${ptx.cuda} and needs driver ${native.driver} or newer`
     if (gpus === null)
       return { usable: true, line: `NVIDIA driver of unknown version (no nvidia-smi); ${needs}` }
     const cuda = await driverCudaVersion()
@@ -187,8 +190,8 @@ function announcement(kind: InstallationKind, version: string, tools: string, ca
 function closingLine(kind: InstallationKind, device: TensorflowDevice, already: boolean): string {
   const state = already ? 'already set up; the check passed' : 'set up'
   if (kind === 'cuda' && device !== 'cuda')
-    return `${state}; checked on the processor only: run "eigenae doctor" on the machine with the card`
-  return `${state}: eigenae train --device ${device}`
+    return `${state}; checked on the processor only: run "${eigenaeCommand('doctor')}" on the machine with the card`
+  return `${state}: ${eigenaeCommand(`train --device ${device}`)}`
 }
 
 function interruption(): EigenaeError {

@@ -9,6 +9,7 @@ import { type Verification, verifyRun } from '../runs/inspect.js'
 import { collect, type Damage, damageText, remakeHint } from '../runs/integrity.js'
 import { readNotes } from '../runs/notes.js'
 import { misplacedHint, planFile, readPlan, SweepPlans } from '../runs/sweep-plan.js'
+import { count, eigenaeCommand } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 
@@ -36,6 +37,7 @@ Example:
 }
 
 const maximumDetails = 20
+const planHint = `To remake a sweep.json, repeat its sweep with --resume (${eigenaeCommand('sweep … --resume')}).`
 
 type State = 'ok' | 'incomplete' | 'no checksums' | 'damaged'
 
@@ -51,27 +53,40 @@ interface VerifiedRun {
 async function verify(named: readonly string[], { json }: VerifyFlags): Promise<void> {
   const { runs: folders, unreadable } = await runsNamedByAll(named)
   warnOfMissingPlans(named, folders)
+  const damagedPlans = sweepFolders(named, folders).flatMap(damagedSweep)
   const runs: VerifiedRun[] = []
-  for (const folder of sweepFolders(named, folders)) runs.push(...damagedSweep(folder))
-  const plans = new SweepPlans()
-  for (const folder of folders) runs.push(await verifiedRun(folder, plans))
-  if (json) writeJson(runs.map(({ folder, state, damage }) => ({ folder, state, damage })))
+  const sweepPlans = new SweepPlans()
+  for (const folder of folders) runs.push(await verifiedRun(folder, sweepPlans))
+  const checked = [...damagedPlans, ...runs]
+  if (json) writeJson(checked.map(({ folder, state, damage }) => ({ folder, state, damage })))
   else
     writeResult(
       alignedTable(
-        runs.map(({ folder, state, note }) => [folder, state, note]),
+        checked.map(({ folder, state, note }) => [folder, state, note]),
         ['left', 'left', 'left'],
       ),
     )
-  const damaged = runs.filter(({ state }) => state === 'damaged')
+  const damaged = checked.filter(({ state }) => state === 'damaged')
   if (damaged.length === 0) {
     if (unreadable.length > 0) throw unreadable[0]!
     return
   }
-  const problem = `${damaged.length} of ${runs.length} ${runs.length === 1 ? 'run is' : 'runs are'} damaged`
+  const damagedRuns = damaged.slice(damagedPlans.length)
+  const problems = [
+    ...(damagedPlans.length > 0 ? [count(damagedPlans.length, 'damaged sweep.json')] : []),
+    ...(damagedRuns.length > 0 ? [`${damagedRuns.length} of ${count(runs.length, 'run')} damaged`] : []),
+  ]
   const details = damaged.map(({ folder, note }) => `${folder}: ${note}`)
-  const hint = damaged.every(({ misplaced }) => misplaced) ? misplacedHint : remakeHint
-  throw new EigenaeError({ problem, details: details.slice(0, maximumDetails), hint })
+  const hints = [
+    ...(damagedPlans.length > 0 ? [planHint] : []),
+    ...(damagedRuns.some(({ misplaced }) => misplaced) ? [misplacedHint] : []),
+    ...(damagedRuns.some(({ misplaced }) => !misplaced) ? [remakeHint] : []),
+  ]
+  throw new EigenaeError({
+    problem: problems.join(', '),
+    details: details.slice(0, maximumDetails),
+    hint: hints.join('\n'),
+  })
 }
 
 /** Returns the folders that hold a sweep.json, between the named folders and the runs. */

@@ -2,7 +2,7 @@ import type { Config } from '../config/schema.js'
 import { formatSeeds } from '../config/seeds.js'
 import { type EigenaeError, usageError } from '../errors.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
-import { significant } from '../text/format.js'
+import { eigenaeCommand, significant } from '../text/format.js'
 import type { Arm, ArmRuns, Comparison, DroppedArm } from './comparison.js'
 import { differingPaths, fieldsOf } from './differences.js'
 import { differenceOf, type Sample, sampleOf } from './results.js'
@@ -51,7 +51,7 @@ export function bestArm({ arms, dropped }: Comparison, metric: Metric): Best {
     throw usageError({
       problem: `no completed run has ${metric}`,
       subject: '--metric',
-      hint: 'Name another metric: eigenae compare shows those that the runs have.',
+      hint: `Name another metric: ${eigenaeCommand('compare')} shows those that the runs have.`,
     })
   const { shared, ignored } = sharedSeeds(samples)
   if (shared.length === 0) throw noSharedSeed(samples)

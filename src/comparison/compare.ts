@@ -4,6 +4,7 @@
  */
 import { usageError } from '../errors.js'
 import { metrics } from '../runs/metrics.js'
+import { eigenaeCommand } from '../text/format.js'
 import { readArms } from './arms.js'
 import type { ArmRuns, Comparison } from './comparison.js'
 import { armLabels, labelArms } from './labels.js'
@@ -42,6 +43,6 @@ function requireCompletedRun({ name, runs, leftOut, unusable }: ArmRuns): void {
       ...leftOut.map((run) => `${run.folder}: ${run.status}`),
       ...unusable.flatMap(({ error }) => error.message.split('\n')),
     ].slice(0, 10),
-    hint: 'Finish it with eigenae train … --resume, or name another baseline.',
+    hint: `Finish it with ${eigenaeCommand('train … --resume')}, or name another baseline.`,
   })
 }

@@ -57,7 +57,7 @@ export interface Setting {
 /** An arm with its labels. */
 export interface Arm extends ArmRuns {
   /**
-   * The name of the arm in all tables and pictures: the variant of the sweep file with the values of the grid behind it ("eigen
+   * The name of the arm in all tables and pictures: the variant of the sweep file, followed by the values of the grid ("eigen
    * weight=0.1"), or the name of the folder, or else of the config. No two arms of a comparison have the same label.
    */
   readonly label: string

@@ -52,7 +52,7 @@ function row({ arm, metric, summary, versus }: Result) {
   }
 }
 
-/** comparison.json, also printed by --json: the rows of comparison.csv with the arms and tests behind them. */
+/** comparison.json, also printed by --json: the rows of comparison.csv with their arms and tests. */
 export function comparisonJson({ arms, baseline, results, warnings }: Comparison, metric?: Metric) {
   const chosen = metric === undefined ? results : results.filter((result) => result.metric === metric)
   return {

@@ -127,7 +127,8 @@ function incompleteText({ folder, status, record }: WholeRun, arm: string): stri
 }
 
 function droppedText({ name, leftOut, unusable }: ArmRuns): string {
-  return `left out: ${name}, ${[...leftOut.map((run) => run.status), ...unusable.map(() => 'damaged')].join(', ')}`
+  const states = new Set([...leftOut.map((run) => run.status), ...unusable.map(() => 'damaged')])
+  return `left out: ${name}, ${[...states].join(', ')}`
 }
 
 /** Returns a line that explains why a damaged run is left out of its arm. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { imageSide } from '../data/idx.js'
 import { eigenLossSchema } from '../eigen-losses/index.js'
 import { defaultSlope } from '../model/architecture.js'
 import type { DeepReadonly } from '../types/deep-readonly.js'
@@ -9,7 +10,7 @@ export type RequestedDevice = (typeof devices)[number]
 export type Device = Exclude<RequestedDevice, 'auto'>
 
 const maximumSeed = 2 ** 32 - 1
-const inputPixels = 784
+const inputPixels = imageSide ** 2
 
 // A term of the loss takes time at every step; more than a few have no use.
 const maximumEigenLosses = 16

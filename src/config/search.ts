@@ -193,7 +193,7 @@ function mistakesInSpace(
 /** Config paths that a sweep sets for each run. */
 const ownPaths: Readonly<Record<string, string>> = {
   seed: 'the seeds are listed in "seeds"',
-  name: 'the runs are named by their variant and what is set for them',
+  name: 'the runs are named after their variant and what is set for them',
   $schema: 'it is for editors only',
   extends: 'only a config file extends another',
 }
@@ -227,7 +227,7 @@ export function fixedMistakes(file: unknown): readonly Mistake[] {
 
 /** Returns the reason why a sweep cannot vary a config path beside the other axes, null if it can. */
 export function axisNameProblem(axis: string, axes: readonly string[], act: string): string | null {
-  if (axis.split('.').includes('')) return 'is no config path like train.batchSize'
+  if (axis.split('.').includes('')) return 'is not a config path like train.batchSize'
   if (Object.hasOwn(ownPaths, axis)) return `cannot ${act}: ${ownPaths[axis]}`
   const inside = axes.find((other) => other.startsWith(`${axis}.`))
   return inside === undefined ? null : `holds ${inside}, which is an axis of its own`

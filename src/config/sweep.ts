@@ -129,7 +129,7 @@ function mistakesInNames(variants: readonly string[] | null, axes: readonly stri
       .filter((variant) => !name.safeParse(variant).success)
       .map((variant) => ({
         path: ['variants', variant],
-        problem: 'a name is letters, digits, dots, dashes and underscores, no dot first',
+        problem: 'may contain letters, digits, dots, dashes and underscores, and must not start with a dot',
       })),
     ...axes.flatMap((axis) => {
       const problem = axisNameProblem(axis, axes, 'be in the grid')

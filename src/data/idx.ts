@@ -1,6 +1,10 @@
 import { usageError } from '../errors.js'
+import { eigenaeCommand } from '../text/format.js'
 import type { dataFiles } from './files.js'
 import type { Bound, DataBytes } from './read.js'
+
+/** Rows and columns of every image. */
+export const imageSide = 28
 
 /** Images of one split: `pixels` is [count][pixelsPerImage], values 0 to 255. */
 export interface ImageSet {
@@ -25,6 +29,8 @@ const maximumBytes = 2 ** 31
 
 interface Header {
   readonly count: number
+  readonly rows: number
+  readonly columns: number
   readonly pixelsPerImage: number
   /** Bytes of the whole file. */
   readonly length: number
@@ -36,10 +42,16 @@ export function idxLength(content: Content): Bound {
   return (head, file) => readHeader(head, file, content).length
 }
 
-/** @throws a usage error that names the file, the expected and the found number if it is not an idx file of images. */
+/** @throws a usage error that names the file, the expected and the found number if it is not an idx file of 28 × 28 images. */
 export function parseImages(data: DataBytes): ImageSet {
-  const { count, pixelsPerImage } = checkedHeader(data, 'images')
+  const { count, rows, columns, pixelsPerImage } = checkedHeader(data, 'images')
   if (count === 0) throw damaged(data.file, 'holds no images')
+  if (rows !== imageSide || columns !== imageSide)
+    throw usageError({
+      problem: `its images have ${rows} × ${columns} pixels, and every network takes ${imageSide} × ${imageSide}`,
+      subject: data.file,
+      hint: `Scale or pad the images to ${imageSide} × ${imageSide} pixels.`,
+    })
   return { pixels: data.bytes.subarray(formats.images.headerBytes), count, pixelsPerImage }
 }
 
@@ -75,13 +87,13 @@ function readHeader(bytes: Uint8Array, file: string, content: Content): Header {
       file,
       `its header says ${described}: ${length} bytes, more than the ${maximumBytes} that eigenae reads`,
     )
-  return { count, pixelsPerImage, length, described }
+  return { count, rows, columns, pixelsPerImage, length, described }
 }
 
 function damaged(file: string, problem: string): Error {
   return usageError({
     problem,
     subject: file,
-    hint: 'Replace the file; "eigenae data fetch" downloads MNIST, and data.source "mnist" needs no file.',
+    hint: `Replace the file; "${eigenaeCommand('data fetch')}" downloads MNIST, and data.source "mnist" needs no file.`,
   })
 }

@@ -1,4 +1,5 @@
 import { EigenaeError } from '../errors.js'
+import { eigenaeCommand } from '../text/format.js'
 import { type DataFile, dataFileKeys, dataFiles } from './files.js'
 import { type DataBytes, readDataFile } from './read.js'
 
@@ -18,7 +19,7 @@ export async function verifyMnist(folder: string): Promise<readonly VerifiedFile
       problem: 'these files are not the genuine MNIST',
       subject: folder,
       details: wrong,
-      hint: 'Download them again with "eigenae data fetch", or check their origin.',
+      hint: `Download them again with "${eigenaeCommand('data fetch')}", or check their origin.`,
     })
   }
   return files

@@ -5,18 +5,19 @@ import type { ArmRuns } from '../comparison/comparison.js'
 import { differenceLabels } from '../comparison/differences.js'
 import { armLabels } from '../comparison/labels.js'
 import { unusableText } from '../comparison/warnings.js'
+import { imageSide } from '../data/idx.js'
 import { loadDataSet } from '../data/load.js'
 import { EigenaeError, usageError } from '../errors.js'
 import { exportedNetwork } from '../exports/models/network.js'
 import { makeFolder } from '../files/folder.js'
 import { refuseForeignFiles } from '../files/own-files.js'
 import { writeDurably } from '../files/write.js'
-import { inputDimension, latentDimension } from '../model/architecture.js'
+import { latentDimension } from '../model/architecture.js'
 import { layoutOf } from '../model/layout.js'
 import type { TrainerState } from '../model/state.js'
 import type { WholeRun } from '../runs/read.js'
 import { principalDirections } from '../spectrum/principal-directions.js'
-import { thousands } from '../text/format.js'
+import { eigenaeCommand, thousands } from '../text/format.js'
 import {
   modelNote,
   onOneCore,
@@ -86,7 +87,7 @@ async function chooseRuns(folders: readonly string[]): Promise<readonly ChosenRu
     throw usageError({
       problem: `${named}: ${arms.length} runs, but a page shows one, or two side by side`,
       details: arms.slice(0, 10).map(({ name }) => name),
-      hint: 'Name one or two of them; eigenae compare takes any number.',
+      hint: `Name one or two of them; ${eigenaeCommand('compare')} takes any number.`,
     })
   }
   const runs = arms.map(firstRun)
@@ -109,7 +110,7 @@ function firstRun({ runs, leftOut, unusable }: ArmRuns): WholeRun {
 
 /**
  * Returns the first test images of the given data set or, if none is given, of the one that the runs were trained on.
- * @throws a usage error if the runs were trained on different data, or if the images do not fit a network.
+ * @throws a usage error if the runs were trained on different data.
  */
 async function pageImages(
   chosen: readonly ChosenRun[],
@@ -119,22 +120,12 @@ async function pageImages(
   const location = folder ?? commonSource(chosen)
   const source = folder ?? chosen[0]!.run.config.data.source
   const { images, labels } = (await loadDataSet(location)).test
-  for (const { run } of chosen) {
-    const inputs = inputDimension(run.config.model)
-    if (inputs !== images.pixelsPerImage) {
-      throw usageError({
-        problem: `its network takes ${inputs} pixels, but the images of ${source} have ${images.pixelsPerImage}`,
-        subject: run.folder,
-        hint: 'Name a folder of fitting images with --data.',
-      })
-    }
-  }
   const shown = Math.min(count, images.count)
   return {
     source,
     pixels: images.pixels.subarray(0, shown * images.pixelsPerImage),
     labels: labels.subarray(0, shown),
-    side: sideOf(images.pixelsPerImage, source),
+    side: imageSide,
   }
 }
 
@@ -145,12 +136,6 @@ function commonSource(chosen: readonly ChosenRun[]): string {
     problem: `the runs were trained on different data: ${sources.join(' and ')}`,
     hint: 'Choose the test images of the page with --data mnist or --data FOLDER.',
   })
-}
-
-function sideOf(pixels: number, source: string): number {
-  const side = Math.sqrt(pixels)
-  if (Number.isInteger(side)) return side
-  throw usageError({ problem: `its images have ${pixels} pixels and are not square`, subject: source })
 }
 
 const mostDimensions = 64
@@ -168,7 +153,7 @@ async function runData(run: WholeRun, { pixels }: PageImages): Promise<RunData> 
     throw usageError({
       problem: 'has no trained model yet',
       subject: run.folder,
-      hint: 'Train it first: eigenae train … --resume.',
+      hint: `Train it first: ${eigenaeCommand('train … --resume')}.`,
     })
   }
   const embedding = await embeddingOf(run, trained.state, pixels)

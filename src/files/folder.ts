@@ -75,7 +75,7 @@ function isLink(path: string): EigenaeError {
   return usageError({
     problem: 'is a link, and eigenae writes through no link inside its folders',
     subject: path,
-    hint: 'Replace the link by the file or folder that it leads to. The run folder itself may be a link.',
+    hint: 'Replace the link with the file or folder that it leads to. The run folder itself may be a link.',
   })
 }
 

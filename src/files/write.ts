@@ -6,6 +6,9 @@ import { fileError, hasCode, withFileErrors } from '../errors.js'
 import { isDeadProcess, ownProcessTag } from './processes.js'
 import { notRegular } from './read.js'
 
+/** A whole file, or its parts if it may be large. */
+export type FileContent = string | Uint8Array | Iterable<Uint8Array>
+
 export interface NamedContent {
   readonly file: string
   readonly content: string | Uint8Array
@@ -94,7 +97,7 @@ export async function createTemporary(file: string, content: string | Uint8Array
 }
 
 /** Creates a file that does not exist yet, and syncs its content; on failure there is none. */
-export async function createFile(file: string, content: string | Uint8Array): Promise<void> {
+export async function createFile(file: string, content: FileContent): Promise<void> {
   // wx: fails if anything has the name, a link included.
   const handle = await open(file, 'wx')
   try {

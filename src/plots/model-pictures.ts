@@ -2,7 +2,6 @@
 import type { Arm } from '../comparison/comparison.js'
 import { loadDataSet } from '../data/load.js'
 import { EigenaeError, firstLine } from '../errors.js'
-import { inputDimension } from '../model/architecture.js'
 import type { Scheme } from '../pages/theme.js'
 import type { WholeRun } from '../runs/read.js'
 import { onOneCore, readTrainedState, type TrainedRun, withTrainer } from '../training/trained-model.js'
@@ -77,8 +76,7 @@ async function stillsOf(
   const source = sourceOfRun(arms[0]!.trained.run)
   const { test } = await loadDataSet(source)
   const alike = arms.filter(({ trained: { run } }) => {
-    const same =
-      sourceOfRun(run) === source && inputDimension(run.config.model) === test.images.pixelsPerImage
+    const same = sourceOfRun(run) === source
     if (!same)
       notes.push(`${run.folder}: no reconstructions, as it was trained on other data than ${arms[0]!.label}`)
     return same

@@ -12,7 +12,7 @@ import { latentDimension } from '../model/architecture.js'
 import type { Scheme } from '../pages/theme.js'
 import { plotsName, runFiles } from '../runs/files.js'
 import { remakeHint } from '../runs/integrity.js'
-import { escapeLine } from '../text/format.js'
+import { eigenaeCommand, escapeLine } from '../text/format.js'
 import {
   modelNote,
   onOneCore,
@@ -136,7 +136,7 @@ async function readDrawableArm(name: string): Promise<{ readonly arm: ArmRuns; r
   throw usageError({
     problem: 'has no epoch yet',
     subject: name,
-    hint: 'Train it first: eigenae train … --resume.',
+    hint: `Train it first: ${eigenaeCommand('train … --resume')}.`,
   })
 }
 

@@ -91,17 +91,13 @@ export function conditionOf(expression: Expression, runs: readonly Run[]): Condi
     throw errorAt(
       text,
       operator.offset,
-      `${field.name} are words: = asks for one of them, and != for its absence`,
+      `${field.name} is a list of words; = tests that one is present, != that it is absent`,
     )
   if (field.type === 'text' && !isEquality)
-    throw errorAt(text, operator.offset, `${field.name} is text, so only = and != compare it`)
+    throw errorAt(text, operator.offset, `${field.name} is text; use = or !=`)
   const values = runs.map((run) => field.of(run)).filter((value) => value !== null && value !== undefined)
   if (!isEquality && values.length > 0 && values.every((value) => typeof value !== 'number'))
-    throw errorAt(
-      text,
-      operator.offset,
-      `${field.name} is no number in these runs, so only = and != compare it`,
-    )
+    throw errorAt(text, operator.offset, `${field.name} is not a number in these runs; use = or !=`)
   if (field.type === 'number' && typeof literal !== 'number' && literal !== null)
     throw errorAt(text, word.offset, `${field.name} is a number`)
   if (field.values !== undefined && !field.values.includes(word.value))

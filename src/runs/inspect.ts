@@ -27,7 +27,7 @@ export interface RunContents {
   readonly 'metrics.csv': Buffer | undefined
   readonly 'spectrum.csv': Buffer | undefined
   readonly 'timings.csv': Buffer | undefined
-  /** Runs before version 0.3 have neither of these two. */
+  /** Runs of version 0.2.0 and earlier have neither of these two. */
   readonly 'layers.csv': Buffer | undefined
   readonly 'losses.csv': Buffer | undefined
   readonly 'evaluation.json': Buffer | undefined

@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.js'
 import { configText } from '../config/text.js'
 import { EigenaeError } from '../errors.js'
 import { forEachChunk } from '../files/read.js'
+import { eigenaeCommand } from '../text/format.js'
 
 /** A file of a run that is missing or is not what the run wrote. */
 export interface Damage {
@@ -14,8 +15,7 @@ export interface Damage {
   readonly reason: string
 }
 
-export const remakeHint =
-  'To remake it, repeat the command that created it with --resume (eigenae train … --resume).'
+export const remakeHint = `To remake it, repeat the command that created it with --resume (${eigenaeCommand('train … --resume')}).`
 
 export function damageText({ file, reason }: Damage): string {
   return `${file} ${reason}`

@@ -43,7 +43,7 @@ export function readNotes(file: string): RunNotes {
   const parsed = schema.safeParse(value)
   if (parsed.success) return { tags: parsed.data.tags, note: parsed.data.note }
   throw new EigenaeError({
-    problem: 'this is not the notes.json of a run',
+    problem: 'is not the notes file of a run',
     subject: file,
     hint: 'Remove it, then add the tags and the note again.',
     cause: parsed.error,

@@ -52,9 +52,9 @@ export interface WholeRun extends Run {
   readonly config: Config
   /** d rows per epoch, from epoch 0 (before training) on. Long runs have only some epochs, see `KeptEpochs`. */
   readonly spectrum: readonly SpectrumRow[]
-  /** A row per hidden layer and epoch, from epoch 0 on, for the same epochs; empty in runs before version 0.3. */
+  /** A row per hidden layer and epoch, from epoch 0 on, for the same epochs; empty in runs of version 0.2.0 and earlier. */
   readonly layers: readonly LayersRow[]
-  /** A row per eigen loss and trained epoch, for the same epochs; empty in runs before version 0.3. */
+  /** A row per eigen loss and trained epoch, for the same epochs; empty in runs of version 0.2.0 and earlier. */
   readonly losses: readonly LossesRow[]
   /** The number of rows in spectrum.csv. */
   readonly spectrumRows: number

@@ -130,7 +130,7 @@ export function readRecord(file: string): CheckedRecord {
     const value: unknown = JSON.parse(text)
     return { record: recordSchema.parse(value), checksum: checksumOf(value as Record<string, unknown>) }
   } catch (cause) {
-    throw new EigenaeError({ problem: 'this is not the run.json of an eigenae run', subject: file, cause })
+    throw new EigenaeError({ problem: 'is not the record of an eigenae run', subject: file, cause })
   }
 }
 

@@ -112,7 +112,7 @@ function wrongChecksum(spec: string, integrity: string, found: string | null): E
     problem: 'the downloaded package does not have its known checksum',
     subject: spec,
     details: [`Expected ${integrity}`, `Got      ${found}`],
-    hint: "Use another registry: npm's, or the mirror that npm's setting registry names, serves another file.",
+    hint: "The registry serves a different file. Choose another with npm's `registry` setting.",
   })
 }
 
@@ -126,7 +126,7 @@ function npmError(spec: string, { stderr }: ToolResult): EigenaeError {
 }
 
 function fullDisk(subject: string): EigenaeError {
-  const hint = 'Free some space, or name a folder on another disk by EIGENAE_TENSORFLOW_DIR.'
+  const hint = 'Free some space, or name a folder on another disk with EIGENAE_TENSORFLOW_DIR.'
   return toolError('no space left on the disk', subject, '', hint)
 }
 

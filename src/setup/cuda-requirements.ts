@@ -12,7 +12,7 @@ import {
 } from './nvidia.js'
 
 /**
- * The requirements of TensorFlow's GPU wheels from 2.18 to 2.21. They are built by CUDA 12.5 for compute capabilities 6.0
+ * The requirements of TensorFlow's GPU wheels from 2.18 to 2.21. They are built with CUDA 12.5 for compute capabilities 6.0
  * to 8.9 (build_info.py in the wheel). Any driver of CUDA 12 runs that (525.60.13, NVIDIA's minor version compatibility).
  * Newer cards run from PTX code, which only a driver of CUDA 12.5 or newer compiles.
  */

@@ -139,6 +139,6 @@ async function findSpace(): Promise<Finding<string>> {
   const free = await freeBytes(cudaFolder())
   if (free >= nvrtcDiskBytes) return { found: `${gigabytes(free)} free` }
   return {
-    missing: `${cudaFolder()} has ${gigabytes(free)} free, and ${gigabytes(nvrtcDiskBytes)} are needed: free some space, or name another folder by EIGENAE_CUDA_DIR`,
+    missing: `${cudaFolder()} has ${gigabytes(free)} free, and ${gigabytes(nvrtcDiskBytes)} are needed: free some space, or name another folder with EIGENAE_CUDA_DIR`,
   }
 }

@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
+import { eigenaeCommand } from '../text/format.js'
 import { requireTrustedPaths, type TrustedSoftware } from './trust.js'
 
 export const installationKinds = ['cpu', 'cuda'] as const
@@ -62,7 +63,7 @@ export function findInstallation(kind: InstallationKind): TensorflowInstallation
   throw new EigenaeError({
     problem: 'TensorFlow is not set up',
     subject: installationRoot(),
-    hint: `Run: eigenae setup tensorflow --${kind}`,
+    hint: `Run: ${eigenaeCommand(`setup tensorflow --${kind}`)}`,
   })
 }
 
@@ -95,7 +96,7 @@ export function readInstallation(version: string, kind: InstallationKind): Tenso
   throw new EigenaeError({
     problem: `TensorFlow is set up, but ${damage}`,
     subject: folder,
-    hint: `Run: eigenae setup tensorflow --${kind} --version ${version}`,
+    hint: `Run: ${eigenaeCommand(`setup tensorflow --${kind} --version ${version}`)}`,
   })
 }
 
@@ -112,7 +113,7 @@ export function requireTrusted(...paths: readonly string[]): void {
 
 const tensorflow: TrustedSoftware = {
   name: 'TensorFlow',
-  ownFolder: 'Name a folder of your own by EIGENAE_TENSORFLOW_DIR, then run: eigenae setup tensorflow',
+  ownFolder: `Name a folder of your own with EIGENAE_TENSORFLOW_DIR, then run: ${eigenaeCommand('setup tensorflow')}`,
 }
 
 function parseInstallation(folder: string): TensorflowInstallation | null {

@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
+import { eigenaeCommand } from '../text/format.js'
 import { sizeOf } from './installation.js'
 import type { PinnedWheel } from './pinned-wheels.js'
 import { requireTrustedPaths } from './trust.js'
@@ -95,7 +96,7 @@ function namedLibrary(library: string): Nvrtc {
   throw new EigenaeError({
     problem: `there is no file ${library}`,
     subject: 'EIGENAE_NVRTC',
-    hint: `Name a ${nvrtcLibrary}, or unset it and run: eigenae setup cuda`,
+    hint: `Name a ${nvrtcLibrary}, or unset it and run: ${eigenaeCommand('setup cuda')}`,
   })
 }
 
@@ -103,7 +104,7 @@ export function requireTrustedNvrtc(paths: readonly string[]): void {
   requireTrustedPaths(
     {
       name: 'NVRTC',
-      ownFolder: 'Name a folder of your own by EIGENAE_CUDA_DIR, then run: eigenae setup cuda',
+      ownFolder: `Name a folder of your own with EIGENAE_CUDA_DIR, then run: ${eigenaeCommand('setup cuda')}`,
     },
     paths,
   )
@@ -119,5 +120,5 @@ function readRecord(folder: string): NvrtcRecord | null {
 }
 
 function notSetUp(problem: string, subject: string): EigenaeError {
-  return new EigenaeError({ problem, subject, hint: 'Run: eigenae setup cuda' })
+  return new EigenaeError({ problem, subject, hint: `Run: ${eigenaeCommand('setup cuda')}` })
 }

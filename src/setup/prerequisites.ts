@@ -109,7 +109,7 @@ async function findSpace(kind: InstallationKind): Promise<Finding<string>> {
   const { peak } = diskBytes[kind]
   if (free >= peak) return { found: `${gigabytes(free)} free` }
   return {
-    missing: `${root} has ${gigabytes(free)} free, and ${gigabytes(peak)} are needed: free some space, or name another folder by EIGENAE_TENSORFLOW_DIR`,
+    missing: `${root} has ${gigabytes(free)} free, and ${gigabytes(peak)} are needed: free some space, or name another folder with EIGENAE_TENSORFLOW_DIR`,
   }
 }
 

@@ -179,7 +179,7 @@ export function widestFirst(points: Float32Array, dimensions: number): Int32Arra
   return Int32Array.from(variances.keys()).sort((a, b) => variances[b]! - variances[a]!)
 }
 
-/** Moves smaller keys before `middle` and larger ones behind it (Hoare's quickselect). */
+/** Moves smaller keys before `middle` and larger ones after it (Hoare's quickselect). */
 function partition(
   list: Int32Array,
   begin: number,

@@ -8,6 +8,7 @@ import { readCheckpoint } from '../runs/checkpoint.js'
 import { runFiles } from '../runs/files.js'
 import { readModel } from '../runs/model-file.js'
 import { readWholeRun, type WholeRun } from '../runs/read.js'
+import { eigenaeCommand } from '../text/format.js'
 import { trainerSpec } from './spec.js'
 
 /** The model of a run. */
@@ -41,7 +42,7 @@ export async function readTrainedRun(folder: string): Promise<TrainedRun> {
     throw usageError({
       problem: 'this run has no model yet',
       subject: folder,
-      hint: 'Train it first: eigenae train … --resume.',
+      hint: `Train it first: ${eigenaeCommand('train … --resume')}.`,
     })
   }
   return { run, ...trained }

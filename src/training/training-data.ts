@@ -11,7 +11,7 @@ import {
 import { eigenLossesOf } from '../eigen-losses/index.js'
 import { minimumImages } from '../eigen-losses/layers.js'
 import { usageError } from '../errors.js'
-import { type Architecture, hasBatchNorm, inputDimension, latentDimension } from '../model/architecture.js'
+import { hasBatchNorm, latentDimension } from '../model/architecture.js'
 import type { RunRecord } from '../runs/record.js'
 
 /** The parts of a run that name its data source. */
@@ -49,7 +49,7 @@ export function loadDataOf(run: RecordedSource): Promise<TrainingData> {
 
 async function loadDataAt(source: string, config: Config): Promise<TrainingData> {
   const { limit, validation } = config.data
-  const whole = await loadDataFor(config.model, source, `data.source ${source}`)
+  const whole = await loadDataSet(source)
   const { count } = whole.train.images
   if (limit !== null && limit > count)
     throw usageError({
@@ -69,24 +69,6 @@ async function loadDataAt(source: string, config: Config): Promise<TrainingData>
     train: firstImages(whole.train, limit ?? remaining),
     validation: validation === 0 ? null : lastImages(whole.train, validation),
   }
-}
-
-/**
- * Returns a data set for a network.
- * @param subject the flag or config field that names the source, for messages
- * @throws a usage error if its images have another size than the network's input.
- */
-export async function loadDataFor(model: Architecture, source: string, subject: string): Promise<DataSet> {
-  const data = await loadDataSet(source)
-  const inputs = inputDimension(model)
-  for (const { pixelsPerImage: pixels } of [data.train.images, data.test.images]) {
-    if (pixels === inputs) continue
-    throw usageError({
-      problem: `its images have ${pixels} pixels, the network takes ${inputs}`,
-      subject,
-    })
-  }
-  return data
 }
 
 function refuseUselessBatches(count: number, { model, loss, train }: Config): void {

@@ -7,7 +7,7 @@ import type { GpuState, MachineState, SlurmState, Tally } from './state.js'
 const fields = ['index', 'name', 'utilization.gpu', 'memory.used', 'memory.total', 'temperature.gpu']
 const timeoutMilliseconds = 10_000
 
-/** Asks nvidia-smi and squeue, each only as often as it bears, and not again if it is not installed. */
+/** Asks nvidia-smi and squeue, each no more often than it can take, and not again if it is not installed. */
 export class Machine {
   readonly #signal: AbortSignal
   #refreshing: Promise<boolean> | null = null

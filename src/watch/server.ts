@@ -160,7 +160,7 @@ function fail(response: ServerResponse, error: unknown): void {
 function listenError(error: Error, host: string, port: number): EigenaeError {
   if (hasCode(error, 'EADDRINUSE'))
     return usageError({
-      problem: 'another program uses this port',
+      problem: 'port already in use',
       subject: `--port ${port}`,
       hint: 'Choose another, or leave out --port for a free one.',
     })
@@ -171,6 +171,6 @@ function listenError(error: Error, host: string, port: number): EigenaeError {
       hint: 'Use 0.0.0.0 for all addresses.',
     })
   if (hasCode(error, 'EACCES'))
-    return usageError({ problem: 'this port needs the rights of root', subject: `--port ${port}` })
+    return usageError({ problem: 'this port requires root', subject: `--port ${port}` })
   return fileError('listen at', `${host}:${port}`, error)
 }

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, it } from 'vitest'
+import { describe } from 'vitest'
 import { openCudaCore } from '../../src/engines/cuda/engine.js'
 import type { Engine } from '../../src/engines/engine.js'
 import { findNvrtc } from '../../src/setup/nvrtc.js'
 import { smallSpec } from './engines.js'
+import { describeUnless } from './requirements.js'
 
 const standInScript = join(import.meta.dirname, '..', '..', 'native', 'cuda', 'emulation', 'compile.mjs')
 
@@ -37,12 +38,8 @@ export function cudaMachine(): CudaMachine | { readonly missing: string } {
 /** Describes tests of a machine with the CUDA core. Without one, they are skipped with the reason, and fail in CI. */
 export function describeWithCuda(name: string, tests: (machine: CudaMachine) => void): void {
   const machine = cudaMachine()
-  const missing = 'missing' in machine
-  if (missing && process.env.CI !== undefined) throw new Error(machine.missing)
-  describe.skipIf(missing)(missing ? `${name}: ${machine.missing}` : name, () => {
-    if (missing) it('runs', () => {})
-    else tests(machine)
-  })
+  if ('missing' in machine) describeUnless(machine.missing, name, () => {})
+  else describe(name, () => tests(machine))
 }
 
 /** Opens the core's engine in this process, which then has this machine's environment. */

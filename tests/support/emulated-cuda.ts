@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process'
-import { describe, it } from 'vitest'
 import { buildEmulation, compiler } from '../../native/cuda/tests/build.mjs'
 import {
   addModel,
@@ -16,6 +15,7 @@ import { type CoreNoise, type CoreTrainer, coreBackedTrainer } from '../../src/e
 import type { Engine, Images, TrainerSpec } from '../../src/engines/engine.js'
 import type { LossSums } from '../../src/engines/losses.js'
 import type { TrainerState } from '../../src/model/state.js'
+import { describeUnless } from './requirements.js'
 
 /** A way to divide a model among thread blocks: native/cuda/kernel/shape.h. */
 export interface Division {
@@ -29,13 +29,8 @@ const tileImages = 16
 
 /** Describes tests that compile the kernels. Without a compiler they are skipped with the reason, and fail in CI. */
 export function describeWithCompiler(name: string, tests: () => void): void {
-  const missing = spawnSync(compiler, ['--version']).status !== 0
-  const reason = `there is no C++ compiler ${compiler}`
-  if (missing && process.env.CI !== undefined) throw new Error(reason)
-  describe.skipIf(missing)(missing ? `${name}: ${reason}` : name, () => {
-    if (missing) it('runs', () => {})
-    else tests()
-  })
+  const found = spawnSync(compiler, ['--version']).status === 0
+  describeUnless(found ? null : `there is no C++ compiler ${compiler}`, name, tests)
 }
 
 /** Whether the kernel trains a spec. */

@@ -4,14 +4,11 @@ import { join } from 'node:path'
 
 const compiler = join(import.meta.dirname, '../../native/cuda/emulation/compile.mjs')
 
-/** Returns why kernels cannot be emulated here; null if they can. Throws on CI; elsewhere the tests are skipped. */
-export function missingEmulation(testFile: string): string | null {
+/** Returns why kernels cannot be emulated here; null if they can. */
+export function missingEmulation(): string | null {
   const command = (process.env.CXX ?? 'g++').split(' ')[0]!
   if (process.platform === 'linux' && spawnSync(command, ['--version']).status === 0) return null
-  const reason = `the emulation of CUDA needs Linux and ${command} (Debian: apt-get install g++)`
-  if (process.env.CI) throw new Error(reason)
-  console.warn(`${testFile} is skipped: ${reason}`)
-  return reason
+  return `the emulation of CUDA needs Linux and ${command} (Debian: apt-get install g++)`
 }
 
 /** Returns the path that compile.mjs prints, or throws an error with its message. */

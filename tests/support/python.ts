@@ -5,16 +5,13 @@ import { join } from 'node:path'
 
 const cache = join(import.meta.dirname, '../../node_modules/.cache')
 
-/** Returns why Python is missing; null if it is installed. Throws on CI; elsewhere the tests are skipped. */
-export function missingPython(testFile: string): string | null {
+/** Returns why Python is missing; null if it is installed. */
+export function missingPython(): string | null {
   try {
     execFileSync('python3', ['-c', 'import ensurepip'], { stdio: 'ignore' })
     return null
   } catch {
-    const reason = 'no python3 with venv (Debian: apt-get install python3-venv)'
-    if (process.env.CI) throw new Error(reason)
-    console.warn(`${testFile} is skipped: ${reason}`)
-    return reason
+    return 'no python3 with venv (Debian: apt-get install python3-venv)'
   }
 }
 
@@ -40,15 +37,15 @@ function pythonOf(environment: string): string {
   return join(environment, 'bin', 'python')
 }
 
-/** As `pythonWith`, but returns null, with a message, if the packages cannot be installed. Throws on CI. */
-export function pythonIfInstallable(packages: readonly string[], testFile: string): string | null {
-  if (missingPython(testFile) !== null) return null
+/** Returns why there is no Python with these packages; null if `pythonWith` returns one. */
+export function missingPythonWith(packages: readonly string[]): string | null {
+  const missing = missingPython()
+  if (missing !== null) return missing
   try {
-    return pythonWith(packages)
-  } catch (error) {
-    if (process.env.CI) throw error
-    console.warn(`${testFile} is skipped: pip cannot install ${packages.join(', ')}`)
+    pythonWith(packages)
     return null
+  } catch (error) {
+    return `pip cannot install ${packages.join(', ')} (${error})`
   }
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { scratchFolder } from '../support/cli.js'
 import { compileEmulation, launchEmulated, missingEmulation, writePtx } from '../support/emulated-kernel.js'
+import { skipsWithout } from '../support/requirements.js'
 
 // The emulation of CUDA (native/cuda/emulation) on small kernels written in PTX.
 
@@ -72,9 +73,9 @@ const u64 = (value: bigint): Typed => ['u64', value]
 const s64 = (value: bigint): Typed => ['s64', value]
 const u16 = (value: number): Typed => ['u16', BigInt(value)]
 
-const reason = missingEmulation('cuda-emulation.test.ts')
+const skipped = skipsWithout(missingEmulation())
 
-describe.skipIf(reason !== null)('emulated PTX', () => {
+describe.skipIf(skipped)('emulated PTX', () => {
   it('computes each instruction as the PTX manual defines it', () => {
     const third = Math.fround(1 / 3)
     const instructions = [
@@ -216,7 +217,7 @@ describe.skipIf(reason !== null)('emulated PTX', () => {
   )
 })
 
-describe.skipIf(reason !== null)('an emulated launch', () => {
+describe.skipIf(skipped)('an emulated launch', () => {
   const launch = (body: string, options: object = {}) => {
     writePtx(file, body)
     return launchEmulated({ file, threads: 64, blocks: 2, ...options }, new Uint8Array(64))
@@ -257,7 +258,7 @@ describe.skipIf(reason !== null)('an emulated launch', () => {
   })
 })
 
-describe.skipIf(reason !== null)('the translator', () => {
+describe.skipIf(skipped)('the translator', () => {
   it.each([
     ['add.f32 %f0, %f1, %f2;', 'line 14 of the PTX: the translator refuses add.f32'],
     ['ex2.approx.f32 %f0, %f1;', 'the translator refuses ex2.approx.f32'],

@@ -56,8 +56,8 @@ describeWithCuda('a fault of the card', ({ environment }) => {
     [
       'few multiprocessors',
       'multiprocessors=1',
-      /cannot hold a model\n {2}a model needs 13 .* holds \d+$/m,
-      /\(MIG\)/,
+      /a model needs 13 thread blocks at once, and \S.* holds \d; and TensorFlow is not set up$/m,
+      /^Run: eigenae setup tensorflow --cuda$/m,
     ],
     ['a driver that does not start', 'fail=cuInit:1:803', /different versions/, /reboot/],
     [

@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { eigenae, scratchFolder } from '../support/cli.js'
 import { missingPython, pythonWith } from '../support/python.js'
+import { skipsWithout } from '../support/requirements.js'
 import { tinyConfigs, writeJson } from '../support/sweeps.js'
 
-const missing = missingPython('tests/system/examples.test.ts')
+const skipped = skipsWithout(missingPython())
 const scratch = scratchFolder()
 const program = join(import.meta.dirname, '../../examples/plot_runs.py')
 
-it.skipIf(missing !== null)(
+it.skipIf(skipped)(
   'plot_runs.py reads a sweep with pandas and plots it',
   async () => {
     tinyConfigs(scratch(), 2)

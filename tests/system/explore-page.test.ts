@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { loadDataSet } from '../../src/data/load.js'
 import { evaluationNoise } from '../../src/model/random.js'
 import { eigenae, scratchFolder } from '../support/cli.js'
@@ -13,14 +12,7 @@ import {
   trainSmall,
   withModel,
 } from '../support/explored-runs.js'
-
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const missing = !existsSync(executablePath)
-if (missing) {
-  const reason = `no Chromium at ${executablePath} (Debian: apt-get install chromium; or set CHROMIUM)`
-  if (process.env.CI) throw new Error(reason)
-  console.warn(`tests/explore-page.test.ts: the page is not opened: ${reason}`)
-}
+import { chromiumPath, describeUnless, noChromium } from '../support/requirements.js'
 
 const scratch = scratchFolder()
 const explore = (...args: readonly string[]) => eigenae(['explore', ...args], { cwd: scratch() })
@@ -28,7 +20,7 @@ const pixels = 784
 const shownImages = 200
 const folders = [scratch('none', 'seed-0'), scratch('<i>norm', 'seed-0')]
 
-describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
+describeUnless(noChromium, 'the page of eigenae explore in Chromium', () => {
   let browser: Browser
   let page: Page
   let images: Uint8Array
@@ -42,7 +34,7 @@ describe.skipIf(missing)('the page of eigenae explore in Chromium', () => {
       explore('latent-64', 'latent-1', '--images', String(shownImages), '--out', 'odd.html'),
     ])
     expect(written.map(({ code }) => code)).toEqual([0, 0])
-    browser = await chromium.launch({ executablePath })
+    browser = await chromium.launch({ executablePath: chromiumPath })
     page = await browser.newPage()
     page.on('pageerror', (error) => problems.push(error.message))
     page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))

@@ -3,12 +3,14 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder } from '../support/cli.js'
+import { describeUnless, skipsWithout } from '../support/requirements.js'
 
 const page = join(import.meta.dirname, '../../man/eigenae.1')
 const scratch = scratchFolder()
-/** A missing tool is a failure on CI. */
-const has = (tool: string) =>
-  process.env.CI !== undefined || spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0
+const without = (tool: string) => {
+  const found = spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0
+  return found ? null : `no ${tool} (Debian: apt-get install ${tool === 'groff' ? 'groff-base' : tool})`
+}
 
 async function completion(shell: string): Promise<string> {
   const { stdout } = await eigenae(['completion', shell])
@@ -16,7 +18,7 @@ async function completion(shell: string): Promise<string> {
   return scratch(shell)
 }
 
-describe.runIf(has('fish'))('completion in fish', () => {
+describeUnless(without('fish'), 'completion in fish', () => {
   it('offers commands, options and their values', async () => {
     const script = await completion('fish')
     const offered = (line: string) =>
@@ -34,7 +36,7 @@ describe.runIf(has('fish'))('completion in fish', () => {
   })
 })
 
-describe.runIf(has('zsh'))('completion in zsh', () => {
+describeUnless(without('zsh'), 'completion in zsh', () => {
   it.each([
     ['eigenae tr', 'eigenae train'],
     ['eigenae train --res', 'eigenae train --resume'],
@@ -55,12 +57,12 @@ describe.runIf(has('zsh'))('completion in zsh', () => {
 })
 
 describe('the man page', () => {
-  it.runIf(has('groff'))('has no errors in groff', () => {
+  it.skipIf(skipsWithout(without('groff')))('has no errors in groff', () => {
     const { status, stderr } = spawnSync('groff', ['-man', '-ww', '-Tutf8', page], { encoding: 'utf8' })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  it.runIf(has('mandoc'))('has no warnings in mandoc', () => {
+  it.skipIf(skipsWithout(without('mandoc')))('has no warnings in mandoc', () => {
     const { stdout, stderr } = spawnSync('mandoc', ['-T', 'lint', '-W', 'warning', page], {
       encoding: 'utf8',
     })

@@ -1,9 +1,9 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { eigenae, scratchFolder, trainArgs } from '../support/cli.js'
 import { exportCases, imageCount, makeExports, snippetOf } from '../support/exports.js'
 import { missingPython, pythonWith, runPython } from '../support/python.js'
+import { describeUnless } from '../support/requirements.js'
 
-const missing = missingPython('tests/system/model-formats.test.ts')
 const scratch = scratchFolder()
 const cases = exportCases(['safetensors', 'onnx'])
 
@@ -41,7 +41,7 @@ for case in json.load(sys.stdin):
 print(json.dumps(results))
 `
 
-describe.skipIf(missing !== null)('a model in Python', () => {
+describeUnless(missingPython(), 'a model in Python', () => {
   let python: string
   let results: Record<string, number>
 

@@ -3,23 +3,18 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { scratchFolder } from '../support/cli.js'
 import { type ExportCase, exportCases, imageCount, makeExports, snippetOf } from '../support/exports.js'
+import { chromiumPath, describeUnless, noChromium } from '../support/requirements.js'
 
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const tensorflow = join(import.meta.dirname, '../../node_modules/@tensorflow/tfjs/dist/tf.min.js')
-const missing = [executablePath, tensorflow].filter((file) => !existsSync(file))
-if (missing.length > 0) {
-  const reason = `no ${missing.join(' and no ')} (Debian: apt-get install chromium, or set CHROMIUM; npm ci)`
-  if (process.env.CI) throw new Error(reason)
-  console.warn(`tests/system/model-in-browser.test.ts is skipped: ${reason}`)
-}
+const noTensorflow = existsSync(tensorflow) ? null : `no ${tensorflow} (npm ci)`
 
 const scratch = scratchFolder()
 const cases = exportCases(['tfjs'])
 
-describe.skipIf(missing.length > 0)('a model in TensorFlow.js in Chromium', () => {
+describeUnless(noChromium ?? noTensorflow, 'a model in TensorFlow.js in Chromium', () => {
   let browser: Browser
   let server: Server
   let address: string
@@ -33,7 +28,7 @@ describe.skipIf(missing.length > 0)('a model in TensorFlow.js in Chromium', () =
       response.writeHead(content === null ? 404 : 200).end(content)
     }).listen(0)
     address = `http://localhost:${(server.address() as AddressInfo).port}`
-    browser = await chromium.launch({ executablePath })
+    browser = await chromium.launch({ executablePath: chromiumPath })
   }, 300_000)
 
   afterAll(async () => {

@@ -6,15 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { comparisonPictures } from '../../src/plots/comparison.js'
 import { textWidth } from '../../src/plots/font.js'
 import { eigenae, scratchFolder } from '../support/cli.js'
+import { chromiumPath, describeUnless, noChromium } from '../support/requirements.js'
 import { writeRun } from '../support/run-folder.js'
-
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const missing = !existsSync(executablePath)
-if (missing) {
-  const reason = `no Chromium at ${executablePath} (Debian: apt-get install chromium; or set CHROMIUM)`
-  if (process.env.CI) throw new Error(reason)
-  console.warn(`tests/report.test.ts is skipped: ${reason}`)
-}
 
 const scratch = scratchFolder()
 const evil = '<script>window.hit=1</script>'
@@ -33,7 +26,7 @@ const compare = (...args: readonly string[]) => eigenae(['compare', ...args], { 
 let browser: Browser
 let address: string
 
-describe.skipIf(missing)('report.html in Chromium', () => {
+describeUnless(noChromium, 'report.html in Chromium', () => {
   beforeAll(async () => {
     const eigen = { kind: 'top-k', k: 2, weight: 1, center: false }
     for (const seed of [0, 1]) {
@@ -52,7 +45,7 @@ describe.skipIf(missing)('report.html in Chromium', () => {
     expect(stderr).not.toContain('warning')
     expect(code).toBe(0)
     address = pathToFileURL(scratch('out', 'report.html')).href
-    browser = await chromium.launch({ executablePath })
+    browser = await chromium.launch({ executablePath: chromiumPath })
   })
 
   afterAll(() => browser?.close())

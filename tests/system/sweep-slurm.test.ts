@@ -1,18 +1,18 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { eigenae, scratchFolder, start } from '../support/cli.js'
 import { holdAt } from '../support/hold.js'
+import { describeUnless, skipsWithout } from '../support/requirements.js'
 import { expectSameRuns, tinyConfigs, until, writeJson, writerOf } from '../support/sweeps.js'
+import { noScript } from '../support/terminal.js'
 import { type Cluster, noSlurm, startCluster } from './slurm/cluster.js'
 
 const scratch = scratchFolder()
 const variants = { none: 'none.json', eigen: 'eigen.json' }
 const long = ['--set', 'train.epochs=10']
-// util-linux's script runs a command on a pseudo-terminal.
-const hasScript = spawnSync('script', ['--version']).status === 0
 let cluster: Cluster
 
 const config = (name: string, seeds: readonly number[], arms: object = variants) =>
@@ -35,7 +35,7 @@ const taskOf = (name: string, run: string) => {
   return `${cluster.run('squeue', '-h', '-j', array!, '-o', '%F').split('\n')[0]}_${index}`
 }
 
-describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real cluster'})`, () => {
+describeUnless(noSlurm, 'the launcher slurm on a real cluster', () => {
   let undisturbed: string
 
   beforeAll(async () => {
@@ -81,7 +81,7 @@ describe.skipIf(noSlurm !== null)(`the launcher slurm (${noSlurm ?? 'on a real c
     await expectSameRuns(['eigen/seed-0'], scratch('left'), undisturbed)
   })
 
-  it.skipIf(!hasScript)(
+  it.skipIf(skipsWithout(noScript))(
     'asks on Ctrl-C in a terminal whether to cancel the jobs, and cancels them',
     async () => {
       config('asked', [0, 1, 2])

@@ -2,10 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readWholeRun, type WholeRun } from '../../src/runs/read.js'
 import { eigenae, scratchFolder } from '../support/cli.js'
-import { pythonIfInstallable, runPython } from '../support/python.js'
+import { missingPythonWith, pythonWith, runPython } from '../support/python.js'
+import { describeUnless } from '../support/requirements.js'
 import { tinyConfigs, writeJson } from '../support/sweeps.js'
 
-const python = pythonIfInstallable(['tensorboard'], 'tests/system/tensorboard.test.ts')
+const packages = ['tensorboard']
 const scratch = scratchFolder()
 const exported = (...args: readonly string[]) =>
   eigenae(['export', ...args, '--format', 'tensorboard'], { cwd: scratch() })
@@ -50,7 +51,7 @@ interface Read {
   readonly status: number
 }
 
-describe.skipIf(python === null)('the event files of an export, read by TensorBoard', () => {
+describeUnless(missingPythonWith(packages), 'the event files of an export, read by TensorBoard', () => {
   let first: Read
   let second: Read
   let run: WholeRun
@@ -66,7 +67,9 @@ describe.skipIf(python === null)('the event files of an export, read by TensorBo
     expect((await exported('runs/arms', '--out', 'logs')).code).toBe(0)
     run = await readWholeRun(scratch('runs/arms/eigen/seed-0'))
     const folders = ['logs/eigen/seed-0', 'logs/eigen/seed-1']
-    ;[first, second] = JSON.parse(runPython(python!, program, scratch(), JSON.stringify(folders)))
+    ;[first, second] = JSON.parse(
+      runPython(pythonWith(packages), program, scratch(), JSON.stringify(folders)),
+    )
   }, 300_000)
 
   it('have every metric and timing by epoch, in single precision, at ascending times', () => {

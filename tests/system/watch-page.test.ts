@@ -1,26 +1,19 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { configs, scratchFolder, start } from '../support/cli.js'
+import { chromiumPath, describeUnless, noChromium } from '../support/requirements.js'
 import { writeRun } from '../support/run-folder.js'
 import { startWatch } from '../support/watch.js'
 
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const missing = !existsSync(executablePath)
-if (missing) {
-  const reason = `no Chromium at ${executablePath} (Debian: apt-get install chromium; or set CHROMIUM)`
-  if (process.env.CI) throw new Error(reason)
-  console.warn(`tests/watch-page.test.ts is skipped: ${reason}`)
-}
-
 const scratch = scratchFolder()
 
-describe.skipIf(missing)('the page of eigenae watch in Chromium', () => {
+describeUnless(noChromium, 'the page of eigenae watch in Chromium', () => {
   let browser: Browser
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath })
+    browser = await chromium.launch({ executablePath: chromiumPath })
   })
 
   afterAll(() => browser?.close())

@@ -14,9 +14,10 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { ReportData } from '../../src/report/report-data.js'
 import { eigenae, scratchFolder, start, trainArgs } from '../support/cli.js'
+import { skipsWithout } from '../support/requirements.js'
 import { writeRun } from '../support/run-folder.js'
 import { writeProgram } from '../support/tensorflow.js'
-import { hasScript, onTerminal } from '../support/terminal.js'
+import { noScript, onTerminal } from '../support/terminal.js'
 import { startWatch } from '../support/watch.js'
 
 const scratch = scratchFolder()
@@ -220,7 +221,7 @@ describe('eigenae watch', () => {
     expect(refused[0]!.stderr).toContain('does not exist')
     expect(refused[0]!.stdout).toBe('')
     expect(refused[1]!.stderr).toContain('--host 192.0.2.1: is not an address of this machine')
-    expect(refused[2]!.stderr).toContain(`--port ${port}: another program uses this port`)
+    expect(refused[2]!.stderr).toContain(`--port ${port}: port already in use`)
     await end('SIGINT')
   })
 })
@@ -352,7 +353,7 @@ describe('eigenae watch --terminal', () => {
     expect(stdout).toMatch(/2 +0\.0260 ± 0\.0000 .*\n.*1 +\* 0\.01700 /)
   })
 
-  it.skipIf(!hasScript)(
+  it.skipIf(skipsWithout(noScript))(
     'redraws a terminal until Ctrl-C, which brings back what it showed before',
     async () => {
       write()

@@ -1,6 +1,7 @@
 import { findArms } from '../../comparison/arms.js'
 import { dataFileKeys } from '../../data/files.js'
 import type { DataSet } from '../../data/load.js'
+import { loadDataSet } from '../../data/load.js'
 import { runFiles } from '../../runs/files.js'
 import { runsNamedByAll } from '../../runs/find.js'
 import { meaningOf, metricOfModel, modelMetrics } from '../../runs/metrics.js'
@@ -10,7 +11,7 @@ import { resultSpace, writeJson, writeLines, writeMessage, writeWarning } from '
 import { evaluateModel, type ModelEvaluation, spectrumWarning, withChoice } from '../../training/evaluate.js'
 import { neighbourCount } from '../../training/nearest-neighbours.js'
 import { readTrainedRun, type TrainedRun, withTrainer } from '../../training/trained-model.js'
-import { loadDataFor, loadDataOf, sourceOfRun } from '../../training/training-data.js'
+import { loadDataOf, sourceOfRun } from '../../training/training-data.js'
 import {
   type ComputeFlags,
   chosenImages,
@@ -75,10 +76,8 @@ async function dataOf(trained: readonly TrainedRun[], flags: EvalFlags): Promise
   const read = new Map<string, DataSet>()
   const sets: DataSet[] = []
   for (const { run } of trained) {
-    const { model, data } = run.config
-    const key = flags.data ?? JSON.stringify([sourceOfRun(run), data.limit])
-    const set =
-      read.get(key) ?? (await (flags.data ? loadDataFor(model, flags.data, '--data') : loadDataOf(run)))
+    const key = flags.data ?? JSON.stringify([sourceOfRun(run), run.config.data.limit])
+    const set = read.get(key) ?? (await (flags.data ? loadDataSet(flags.data) : loadDataOf(run)))
     chosenImages(set, flags)
     sets.push(set)
     read.set(key, set)

@@ -11,7 +11,7 @@ export function runsCommand(): Command {
     .argument('[folder]', 'folder to search, at any depth', 'runs')
     .option(
       '--where <condition>',
-      'list only the runs for which it holds, as often as needed: a name, one of = != < <= > >=, a value',
+      "list only runs that match, such as 'test_mse<0.03' (repeatable)",
       collectExpressions,
       [],
     )
@@ -23,9 +23,10 @@ export function runsCommand(): Command {
     .addHelpText(
       'after',
       `
-A name is a metric (test_mse, linear_probe_accuracy, …: those of eigenae compare, after the last epoch), a config path
-(train.batchSize), or one of folder, name, seed, status, epoch, epochs, device, tags and note. A value is a number, a word,
-or JSON; null matches a run without the value. tags=WORD holds for the runs with this tag among theirs.
+A condition is a name, one of = != < <= > >=, and a value. A name is a metric (test_mse, linear_probe_accuracy, …: those of
+eigenae compare, after the last epoch), a config path (train.batchSize), or one of folder, name, seed, status, epoch,
+epochs, device, tags and note. A value is a number, a word, or JSON; null matches a run without the value. tags=WORD matches
+the runs that have this tag.
 
 Tags and notes are kept in the run's folder (notes.json). A run that is trained again with --overwrite loses them. A folder
 that is called tag, untag or note is listed as ./tag.

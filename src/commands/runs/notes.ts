@@ -27,7 +27,7 @@ export async function setNote(
     throw usageError({
       problem: remove ? '--remove takes no text' : 'the text is missing',
       subject: named,
-      hint: 'Write the note after the run, or remove it with --remove.',
+      hint: 'Put the note after the run, or remove it with --remove.',
     })
   const requireSharedNote = (before: readonly NotedRun[]) => {
     const own = before.filter((run) => run.notes.note !== '' && run.notes.note !== note)

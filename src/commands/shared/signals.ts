@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { exitCode, Interruption } from '../../errors.js'
-import { commandLine } from '../../text/format.js'
+import { commandLine, eigenaeCommand } from '../../text/format.js'
 import { mayFollowEcho, workOnUnread, writeMessage } from '../../text/output.js'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -46,7 +46,7 @@ export function interruptionOf(
   folder: string,
   configFile: string,
 ): Interruption {
-  const resume = `eigenae ${command} --config ${commandLine([configFile])} … --resume`
+  const resume = eigenaeCommand(`${command} --config ${commandLine([configFile])} … --resume`)
   return new Interruption({
     problem: problems[command],
     subject: folder,

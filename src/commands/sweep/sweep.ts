@@ -9,7 +9,7 @@ import { logName } from '../../runs/files.js'
 import { inspectRuns, type RunState } from '../../sweeps/folder.js'
 import type { SweepPlan } from '../../sweeps/plan.js'
 import { executeSweep, inspectSweep, type SweepResult } from '../../sweeps/sweep.js'
-import { commandLine } from '../../text/format.js'
+import { commandLine, eigenaeCommand } from '../../text/format.js'
 import { writeMessage } from '../../text/output.js'
 import { alignedTable } from '../../text/table.js'
 import { compare } from '../compare.js'
@@ -100,9 +100,9 @@ async function writeComparison(plan: SweepPlan, states: readonly RunState[], fol
   if (plan.arms.length <= comparisonLimits.arms && plan.runs.length <= comparisonLimits.runs)
     await compare([folder], { json: false })
   const more = ['compare', folder, '--out', join(folder, 'comparison')]
-  writeMessage(`more: ${commandLine(['eigenae', ...more])}`)
+  writeMessage(`more: ${eigenaeCommand(commandLine(more))}`)
   const best = ['best', folder, '--metric', 'test_denoise_mse']
-  if (plan.sweep.search !== null) writeMessage(`best: ${commandLine(['eigenae', ...best])}`)
+  if (plan.sweep.search !== null) writeMessage(`best: ${eigenaeCommand(commandLine(best))}`)
 }
 
 // More rows would hide what they have in common.

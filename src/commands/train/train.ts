@@ -17,7 +17,7 @@ import {
 } from '../../runs/metrics.js'
 import type { FolderUse } from '../../runs/open.js'
 import type { RecordedCommand } from '../../runs/record.js'
-import { commandLine, count, duration, share } from '../../text/format.js'
+import { commandLine, count, duration, eigenaeCommand, share } from '../../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../../text/output.js'
 import { alignedTable } from '../../text/table.js'
 import { type TrainSession, type TrainStart, trainRun } from '../../training/train.js'
@@ -59,7 +59,8 @@ export async function train(options: TrainOptions): Promise<void> {
   )
   printResults(runFiles(folder), options.json)
   // For a person; scripts and the log of a sweep have no use for it.
-  if (process.stdout.isTTY && process.stderr.isTTY) note(`next: ${commandLine(['eigenae', 'plot', folder])}`)
+  if (process.stdout.isTTY && process.stderr.isTTY)
+    note(`next: ${eigenaeCommand(commandLine(['plot', folder]))}`)
 }
 
 function openSession(start: TrainStart, folder: string, { config, quiet }: TrainOptions): TrainSession {

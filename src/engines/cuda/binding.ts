@@ -15,7 +15,7 @@ export interface CudaBinding {
    * @param sharedBytes shared memory that a thread block can have
    */
   readonly planKernel: (spec: CoreSpec, sharedBytes: number) => KernelPlan
-  /** Compiles CUDA C++ to PTX by NVRTC. */
+  /** Compiles CUDA C++ to PTX with NVRTC. */
   readonly compileKernel: (compilation: Compilation) => Promise<string>
 }
 

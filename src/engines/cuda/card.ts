@@ -78,7 +78,7 @@ function launchLimit(): number {
   return Number(process.env[launchLimitVariable]) || launchLimitMilliseconds
 }
 
-/** Returns why the card cannot train by the core; null if it can. */
+/** Returns why the card cannot train with the core; null if it can. */
 export function cardRefusal({ name, capability, cooperativeLaunch }: CardFacts): string | null {
   const text = `${Math.floor(capability / 10)}.${capability % 10}`
   if (capability < oldestCapability)

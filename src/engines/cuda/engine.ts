@@ -11,7 +11,7 @@ import {
   planFor,
   unfitError,
 } from './card.js'
-import { withCudaErrors } from './errors.js'
+import { residencyRefusal, withCudaErrors } from './errors.js'
 import { missingCompiler } from './kernel.js'
 import { CudaTrainer } from './trainer.js'
 
@@ -39,7 +39,21 @@ export async function openCudaCore(spec: TrainerSpec): Promise<CoreOpening> {
       reason: `its kernel must be compiled, and ${missing.problem}`,
       hint: missing.hint,
     }
-  return { kind: 'engine', engine: cudaEngine(open, await checkedKernel(open, plan, spec)) }
+  try {
+    return { kind: 'engine', engine: cudaEngine(open, await checkedKernel(open, plan, spec)) }
+  } catch (error) {
+    const reason = residencyRefusal(error)
+    if (reason === null) throw error
+    return { kind: 'unfit', reason, hint: partialCardHint() }
+  }
+}
+
+/** Returns how to use the whole card; undefined if this process is not known to have only a part of it. */
+function partialCardHint(): string | undefined {
+  if (process.env.CUDA_MPS_ACTIVE_THREAD_PERCENTAGE) return 'Run: unset CUDA_MPS_ACTIVE_THREAD_PERCENTAGE'
+  return process.env.CUDA_VISIBLE_DEVICES?.includes('MIG-')
+    ? 'Use the whole card instead of a part of it (MIG).'
+    : undefined
 }
 
 /** Returns null if this machine has no addon. */

@@ -1,15 +1,17 @@
 import { EigenaeError } from '../../errors.js'
+import { eigenaeCommand } from '../../text/format.js'
 
 interface KnownFailure {
   readonly problem: string
   readonly hint: string
 }
 
+const resumeRuns = `Resume the runs: ${eigenaeCommand('train --resume')}, or ${eigenaeCommand('sweep --resume')}. Their checkpoints are whole.`
 const otherDevice = 'or train on another device: --device cpu'
 const lostContext = {
   problem: 'the card has lost this process',
   hint: [
-    'Resume the runs: eigenae train --resume, or eigenae sweep --resume. Their checkpoints are whole.',
+    resumeRuns,
     "If it happens again, look at the driver's messages (sudo dmesg | grep -i -e nvrm -e xid), " +
       otherDevice,
   ].join('\n'),
@@ -18,6 +20,8 @@ const oldDriver = {
   problem: 'the NVIDIA driver is too old for the CUDA core',
   hint: `Install driver 525 or newer and restart, ${otherDevice}`,
 }
+/** The code of a kernel whose thread blocks do not fit on the card at once. */
+const notResident = 'EIGENAE_NOT_RESIDENT'
 const kernelRefused = {
   problem: 'the driver cannot load the kernel',
   hint: `Install a newer driver, use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
@@ -27,7 +31,7 @@ const kernelRefused = {
 const knownFailures: Readonly<Record<string, KnownFailure>> = {
   EIGENAE_NO_LIBRARY: {
     problem: 'a library of NVIDIA cannot be loaded',
-    hint: `Run "eigenae doctor", ${otherDevice}`,
+    hint: `Run "${eigenaeCommand('doctor')}", ${otherDevice}`,
   },
   EIGENAE_OLD_DRIVER: oldDriver,
   EIGENAE_NO_CARD: {
@@ -36,18 +40,17 @@ const knownFailures: Readonly<Record<string, KnownFailure>> = {
   },
   EIGENAE_DEADLINE: {
     problem: 'the card hangs',
-    hint: [
-      'Resume the runs: eigenae train --resume, or eigenae sweep --resume. Their checkpoints are whole.',
-      `If it happens again, use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
-    ].join('\n'),
+    hint: [resumeRuns, `If it happens again, use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`].join(
+      '\n',
+    ),
   },
   EIGENAE_COMPILATION: {
     problem: 'NVRTC cannot compile the kernel',
-    hint: `Run "eigenae setup cuda" again, use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
+    hint: `Run "${eigenaeCommand('setup cuda')}" again, use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
   },
-  EIGENAE_NOT_RESIDENT: {
+  [notResident]: {
     problem: 'the card cannot hold a model',
-    hint: 'Unset CUDA_MPS_ACTIVE_THREAD_PERCENTAGE, use a whole card instead of a part (MIG), or use TensorFlow (EIGENAE_CUDA=tensorflow).',
+    hint: `Use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
   },
   CUDA_ERROR_OUT_OF_MEMORY: {
     problem: 'not enough memory on the card',
@@ -110,6 +113,12 @@ export function cudaError(error: unknown): unknown {
     hint: known?.hint ?? `Use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
     cause: error,
   })
+}
+
+/** Returns why the card cannot hold a model, if that is what `withCudaErrors` has thrown; null for any other error. */
+export function residencyRefusal(error: unknown): string | null {
+  if (!(error instanceof EigenaeError) || codeOf(error.cause) !== notResident) return null
+  return (error.cause as Error).message
 }
 
 function codeOf(error: unknown): string | null {

@@ -15,7 +15,7 @@ const tolerance = 2e-4
 const noImages = new Uint8Array(0)
 
 /**
- * Trains a few steps of the network by the kernel, and by the C++ core, which the golden files compare with PyTorch.
+ * Trains a few steps of the network with the kernel, and with the C++ core, which the golden files compare with PyTorch.
  * @throws EigenaeError if the losses differ.
  */
 export async function checkTraining(

@@ -1,4 +1,5 @@
 import { EigenaeError, firstLine } from '../../errors.js'
+import { eigenaeCommand } from '../../text/format.js'
 
 export type TensorflowDevice = 'cuda' | 'tensorflow-cpu'
 
@@ -39,7 +40,7 @@ export function tensorflowError(device: TensorflowDevice, reason: string, log = 
     details: failures.slice(-3),
     hint:
       known?.hint ??
-      'Run "eigenae doctor", or rebuild a broken installation with "eigenae setup tensorflow".',
+      `Run "${eigenaeCommand('doctor')}", or rebuild a broken installation with "${eigenaeCommand('setup tensorflow')}".`,
   })
 }
 
@@ -61,7 +62,7 @@ export function noCardError(log: string): EigenaeError {
   const details = logLines(log).flatMap(({ level, text }) =>
     (level !== null && level !== 'I') || /could not/i.test(text) ? [text] : [],
   )
-  const first = details.length > 0 ? 'Fix what TensorFlow reports' : 'Run "eigenae doctor"'
+  const first = details.length > 0 ? 'Fix what TensorFlow reports' : `Run "${eigenaeCommand('doctor')}"`
   return new EigenaeError({
     problem: 'TensorFlow detects no usable graphics card',
     subject: 'device cuda',

@@ -1,6 +1,7 @@
 import { EigenaeError } from '../../errors.js'
 import { inputDimension } from '../../model/architecture.js'
 import { philox4x32 } from '../../model/random.js'
+import { eigenaeCommand } from '../../text/format.js'
 import type { Engine, Losses, TrainerSpec } from '../engine.js'
 
 const spec: TrainerSpec = {
@@ -57,7 +58,7 @@ export async function checkTrainingStep(engine: Engine, signal?: AbortSignal): P
     throw new EigenaeError({
       problem: `training gives wrong numbers: step ${step + 1} of the check has a loss of ${loss}, not ${expected.loss}`,
       subject: `device ${engine.device}`,
-      hint: 'Do not train on it. Run "eigenae setup tensorflow" again, or use another device.',
+      hint: `Do not train on it. Run "${eigenaeCommand('setup tensorflow')}" again, or use another device.`,
     })
   }
 }

@@ -1,4 +1,5 @@
 import type { Config } from '../../config/schema.js'
+import type { FileContent } from '../../files/write.js'
 import type { ExportedNetwork } from './network.js'
 
 /** A format of the files in an export's folder, beside its README.md. */
@@ -16,8 +17,7 @@ export interface ModelFormat extends FolderFormat {
 
 export interface ExportFile {
   readonly name: string
-  /** The whole file, or its parts if it may be large. */
-  readonly content: string | Uint8Array | Iterable<Uint8Array>
+  readonly content: FileContent
 }
 
 export interface Guide {

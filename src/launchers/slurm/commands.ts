@@ -69,7 +69,7 @@ export async function submit(script: string, options: readonly string[]): Promis
   const [, number] = /^(\d+)(?:;.*)?$/.exec(output.trim().split('\n').at(-1)!) ?? []
   if (number !== undefined) return number
   throw new EigenaeError({
-    problem: `sbatch seems to have accepted the jobs, but printed no number for them: ${output.trim()}`,
+    problem: `sbatch accepted the jobs but printed no job ID: ${output.trim()}`,
     subject: script,
     hint: 'Check squeue --me; --resume follows the tasks that are running.',
   })
