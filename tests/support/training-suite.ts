@@ -119,7 +119,7 @@ export function describeTraining(engine: Engine): void {
       expect(state).toEqual(without.state)
       expect(losses).toEqual({
         ...without.losses,
-        terms: [{ value: 0, weighted: 0 }, ...without.losses.terms],
+        terms: [{ value: Number.NaN, weighted: 0 }, ...without.losses.terms],
       })
     })
 
