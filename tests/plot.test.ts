@@ -94,11 +94,14 @@ describe('eigenae plot', () => {
   it.each([
     [50, 'After the last epoch'],
     [51, 'After the last epoch, the first 50 runs of each arm'],
-  ])('names in the title of the final values the runs that it draws, if not all of %d', async (count, title) => {
-    for (let seed = 0; seed < count; seed++) writeRun(scratch(`arm-${count}`, `seed-${seed}`), { seed })
-    const charts = comparisonCharts(await compareRuns([scratch(`arm-${count}`)], undefined))
-    expect(charts.find(({ name }) => name === 'final')?.title).toBe(title)
-  })
+  ])(
+    'names in the title of the final values the runs that it draws, if not all of %d',
+    async (count, title) => {
+      for (let seed = 0; seed < count; seed++) writeRun(scratch(`arm-${count}`, `seed-${seed}`), { seed })
+      const charts = comparisonCharts(await compareRuns([scratch(`arm-${count}`)], undefined))
+      expect(charts.find(({ name }) => name === 'final')?.title).toBe(title)
+    },
+  )
 
   it('draws an incomplete run from its checkpoint, or from its tables if it has none', async () => {
     await rm(scratch('trained/seed-0/model.safetensors'))

@@ -121,7 +121,9 @@ it('leaves the value of an eigen loss empty in an epoch in which its weight is 0
   expect(await readFile(`${folder}/losses.csv`, 'utf8')).toContain('\n2,1,top-k,0,,0\n3,1,top-k,0,,0\n')
   const readers = [['plot'], ['compare', '--out', scratch('report')], ['runs'], ['verify']]
   const exported = ['export', '--format', 'tensorboard', '--out', scratch('board')]
-  const all = await Promise.all([...readers, exported].map(([command, ...rest]) => eigenae([command!, folder, ...rest])))
+  const all = await Promise.all(
+    [...readers, exported].map(([command, ...rest]) => eigenae([command!, folder, ...rest])),
+  )
   expect(all.map(({ stderr, code }) => (code === 0 ? code : stderr))).toEqual([0, 0, 0, 0, 0])
 })
 
