@@ -200,7 +200,7 @@ function conditionResults(name) {
     JSON.parse(readFileSync(join(root, 'configs/study/final.json'), 'utf8')).variants,
   )
   const original = Object.keys(
-    JSON.parse(readFileSync(join(root, 'configs/study/original.json'), 'utf8')).variants,
+    JSON.parse(readFileSync(join(root, 'configs/sweeps/original.json'), 'utf8')).variants,
   )
   const arms = [...families.map((arm) => `${name}/${arm}`), ...original.map((arm) => `${name}-author/${arm}`)]
   const baseline = `${name}/batch-norm`

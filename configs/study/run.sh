@@ -44,7 +44,7 @@ final() {
   name=$1
   shift
   eigenae sweep --config "$out/final.json" --set data.validation=0 "$@" --out "$out/$name" --resume
-  eigenae sweep --config $study/original.json "$@" --out "$out/$name-author" --resume
+  eigenae sweep --config configs/sweeps/original.json --seeds 2000-2019 "$@" --out "$out/$name-author" --resume
   compare_final "$name"
   keep "$name" "$name" "$name-author"
 }
@@ -83,7 +83,7 @@ fi
 mkdir -p "$out/best"
 for config in "$study"/*.json; do
   family=$(basename "$config" .json)
-  case $family in search | final | original) continue ;; esac
+  case $family in search | final) continue ;; esac
   [ -e "$out/best/$family.json" ] ||
     eigenae best "$out/search/$family",trial-* --metric validation_denoise_mse --out "$out/best/$family.json"
 done
@@ -117,7 +117,7 @@ for folder in best why-batch-norm; do
 done
 cp $study/final.json "$out/long/final.json"
 eigenae sweep --config "$out/long/final.json" --set data.validation=0 --out "$out/epochs-30" --resume
-eigenae sweep --config $study/original.json --set train.epochs=30 --out "$out/epochs-30-author" --resume
+eigenae sweep --config configs/sweeps/original.json --seeds 2000-2019 --set train.epochs=30 --out "$out/epochs-30-author" --resume
 compare_final epochs-30
 without_loss epochs-30 "$out/long"
 # Why is kl-diagonal on all layers better than batch norm with 30 epochs?
