@@ -37,11 +37,19 @@ const mse = metrics[0]
 
 /* The values of runs. */
 
-const runColumns = ['arm', 'seed', 'status', ...metrics, 'smallest_share', 'device', 'engine', 'version']
+// By which the search chose; empty in other runs.
+const score = 'validation_denoise_mse'
+
+const measured = [...metrics, score]
+const runColumns = ['arm', 'seed', 'status', ...measured, 'smallest_share', 'device', 'engine', 'version']
 
 async function armsOf(folder, sweeps) {
   const { arms, dropped } = await compareRuns(sweeps.map((sweep) => join(folder, sweep)))
-  return [...arms, ...dropped].map((arm) => ({ ...arm, key: relative(folder, arm.name) }))
+  // The folder of a trial has a comma in its name.
+  return [...arms, ...dropped].map((arm) => ({
+    ...arm,
+    key: relative(folder, arm.name).replaceAll(',', ' '),
+  }))
 }
 
 async function writeRuns(file, folder, sweeps) {
@@ -50,7 +58,7 @@ async function writeRuns(file, folder, sweeps) {
     const all = [...runs, ...leftOut].toSorted((a, b) => a.record.seed - b.record.seed)
     return all.map((run) => {
       const { seed, device, engine, versions } = run.record
-      const values = metrics.map((metric) => (run.status === 'completed' ? metricOf(run, metric) : null))
+      const values = measured.map((metric) => (run.status === 'completed' ? metricOf(run, metric) : null))
       const origin = [device, `${engine.name} ${engine.variant}`, versions.eigenae]
       return [key, seed, run.status, ...values, smallestShare(run), ...origin]
     })
@@ -275,6 +283,53 @@ function powerTable() {
     })
   return table(['arm', 'uncorrected p < 0.05, %', 'corrected p < 0.01 and 3 %, %'], rows)
 }
+
+/** Returns the best trial of each family of the search, with the settings of its config. */
+function searchTable() {
+  const samples = samplesIn(['search'])
+  if (samples === null) return null
+  const trials = [...samples].map(([key, rows]) => ({
+    family: key.match(/([\w-]+) trial-\d+$/)[1],
+    ...summarise(valuesOf(rows, score)),
+  }))
+  const ascending = trials.toSorted((a, b) => a.mean - b.mean)
+  const rows = ascending
+    .filter(({ family }, index) => ascending.findIndex((other) => other.family === family) === index)
+    .map(({ family, mean, interval }) => {
+      const half = interval.high - mean
+      const digits = 1 - Math.floor(Math.log10(half))
+      return [`\`${family}\``, `${mean.toFixed(digits)} ± ${half.toFixed(digits)}`, ...settingsText(family)]
+    })
+  const header = [
+    'family',
+    'validation MSE with noisy input',
+    'learning rate',
+    'averaging',
+    'weight',
+    'slope',
+  ]
+  return table(header, rows)
+}
+
+function settingsText(family) {
+  const file = join(root, 'configs/study/best', `${family}.json`)
+  const { optimizer, loss, model } = JSON.parse(readFileSync(file, 'utf8'))
+  const weights = [loss.eigen ?? []].flat().map(({ weight }) => weight)
+  return [
+    scheduleText(optimizer.learningRate),
+    String(optimizer.averaging?.decay ?? '–'),
+    weights.map(scheduleText).join(', ') || '–',
+    model.activation?.slope === undefined ? '–' : twoDigits(model.activation.slope),
+  ]
+}
+
+/** Returns a schedule with its shape; the shape "step" is a constant here, because it lasts for the whole training. */
+function scheduleText(value) {
+  if (typeof value === 'number' || value.shape === 'step') return twoDigits(value.from ?? value)
+  return `${twoDigits(value.from)} → ${twoDigits(value.to)} ${value.shape}`
+}
+
+const twoDigits = (value) => String(Number(value.toPrecision(2)))
 
 function ablationRows(results, baseline, names) {
   return Object.entries(names).map(([key, name]) => {
@@ -585,6 +640,7 @@ function pytorchTable() {
 }
 
 const tables = {
+  search: searchTable,
   final: finalTable,
   power: powerTable,
   conditions: conditionsTable,

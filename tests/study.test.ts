@@ -54,7 +54,7 @@ describe('the pages of the study', () => {
     await study('runs', file, scratch('runs'), 'epochs-10')
     const rows = (await readFile(file, 'utf8')).trimEnd().split('\n')
     expect(rows).toHaveLength(1 + 3 * 7 + 1)
-    expect(rows).toContainEqual(expect.stringMatching(/^epochs-10\/kl-silu,6003,failed,,,,,,,,cpu,/))
+    expect(rows).toContainEqual(expect.stringMatching(/^epochs-10\/kl-silu,6003,failed,,,,,,,,,cpu,/))
     await study('--docs', docs)
     const page = (await readFile(scratch('docs/study.md'), 'utf8')).replaceAll(/\n */g, ' ')
     // 100 · (0.0121 − 0.011) / 0.0121 = 9.09. In units of 1.1e-5, all deviations are 1: Welch's standard error is √(2/3), with

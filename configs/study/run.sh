@@ -74,9 +74,7 @@ without_loss() {
 # 1. The search: 40 trials of each family, trained on 50,000 images and judged by the other 10,000.
 if ! [ -e "$out/best/batch-norm.json" ]; then
   eigenae sweep --config $study/search.json --out "$out/search" --resume
-  eigenae runs "$out/search" --csv --columns \
-    validation_denoise_mse,test_denoise_mse,optimizer.learningRate,optimizer.averaging,loss.eigen,model.activation \
-    >docs/study/search.csv
+  keep search search
 fi
 
 # 2. The best config of each family.
