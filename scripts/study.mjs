@@ -622,21 +622,31 @@ function courseTable() {
   )
 }
 
+/** Returns the errors of some seeds in eigenae and in PyTorch. */
 function pytorchTable() {
   const peers = readCsv('confirmation/pytorch.csv')
-  const own = readCsv('confirmation/epochs-10/runs.csv')
-  if (peers === null || own === null) return 'The runs with 10 epochs are not complete yet.'
+  const own = readCsv('confirmation/epochs-10/runs.csv') ?? []
   const arms = ['kl-silu', 'batch-norm-silu', 'batch-norm']
-  const value = (row) => (row === undefined ? '–' : Number(row[mse]).toFixed(5))
-  const seeds = [...new Set(peers.map(({ seed }) => seed))]
-  const rows = seeds.map((seed) => [
-    seed,
-    ...arms.flatMap((arm) => [
-      value(own.find((row) => row.arm === `epochs-10/${arm}` && row.seed === seed)),
-      value(peers.find((row) => row.arm === arm && row.seed === seed)),
-    ]),
+  const columns = arms.flatMap((arm) => [
+    new Map(own.filter((row) => row.arm === `epochs-10/${arm}`).map((row) => [row.seed, Number(row[mse])])),
+    new Map(peers.filter((row) => row.arm === arm).map((row) => [row.seed, Number(row[mse])])),
   ])
-  return table(['seed', ...arms.flatMap((arm) => [`\`${arm}\``, 'PyTorch'])], rows)
+  const seeds = [...new Set(peers.map(({ seed }) => seed))]
+  const rows = seeds.map((seed) => [seed, ...columns.map((values) => values.get(seed))])
+  const means = columns.map((values) => {
+    const known = seeds.flatMap((seed) => values.get(seed) ?? [])
+    return known.length < seeds.length ? undefined : summarise(known).mean
+  })
+  const cells = (row) => row.map((value) => (typeof value === 'number' ? value.toFixed(5) : (value ?? '–')))
+  const header = ['seed', ...arms.flatMap((arm) => [`\`${arm}\``, 'PyTorch'])]
+  const [silu, norm] = [columns[1], columns[3]].map((values) => [...values.values()])
+  const { difference, interval } = welchTest(silu, norm)
+  const lower = (value) => minus(((-100 * value) / summarise(norm).mean).toFixed(1))
+  const text = wrap(
+    `In PyTorch, the mean of \`kl-silu\` is ${lower(difference)} % lower than that of \`batch-norm-silu\``,
+    `(${lower(interval.high)} to ${lower(interval.low)} %, Welch).`,
+  )
+  return `${table(header, [...rows, ['mean', ...means]].map(cells))}\n\n${text}`
 }
 
 const tables = {
