@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { compareRuns } from '../src/comparison/compare.js'
 import { planFormat } from '../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
@@ -153,6 +154,22 @@ describe('the baseline of a sweep', () => {
 })
 
 describe('an arm without a sweep', () => {
+  it('is distinguished by the kinds of its eigen losses, or by the whole list if only their fields differ', async () => {
+    const losses = (weight: number) => [{ kind: 'kl-normal', weight }, { kind: 'entropy' }]
+    writeRun(scratch('lists/none/seed-0'))
+    writeRun(scratch('lists/weak/seed-0'), { eigen: losses(0.1) })
+    const differences = async (...names: readonly string[]) => {
+      const folders = names.map((name) => scratch('lists', name))
+      return (await compareRuns(folders, undefined)).arms.slice(1).map(({ difference }) => difference)
+    }
+    expect(await differences('none', 'weak')).toEqual(['eigen=kl-normal+entropy'])
+    writeRun(scratch('lists/strong/seed-0'), { eigen: losses(0.5) })
+    expect(await differences('none', 'weak', 'strong')).toEqual([
+      expect.stringContaining('"weight":0.1'),
+      expect.stringContaining('"weight":0.5'),
+    ])
+  })
+
   it('is called by its folder, with the names of parent folders where two would be the same', async () => {
     for (const folder of ['x/none', 'x/eigen/seed-0', 'y/none']) writeRun(scratch('plain', folder))
     const { labels } = await compare('plain/x/none', 'plain/x/eigen/seed-0', 'plain/y/none')

@@ -1,7 +1,8 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { compareRuns } from '../src/comparison/compare.js'
 import { evaluationNoise } from '../src/model/random.js'
-import { comparisonPictures } from '../src/plots/comparison.js'
+import { comparisonCharts, comparisonPictures } from '../src/plots/comparison.js'
 import { errorsOf, pickOutputs, pickSamples, worstSamples } from '../src/plots/reconstructions.js'
 import { runPictures } from '../src/plots/run-pictures.js'
 import { principalPlane } from '../src/spectrum/principal-directions.js'
@@ -89,6 +90,18 @@ describe('eigenae plot', () => {
     expect(code).toBe(2)
     expect(stderr).toContain('--scheme: requires --out')
   })
+
+  it.each([
+    [50, 'After the last epoch'],
+    [51, 'After the last epoch, the first 50 runs of each arm'],
+  ])(
+    'names in the title of the final values the runs that it draws, if not all of %d',
+    async (count, title) => {
+      for (let seed = 0; seed < count; seed++) writeRun(scratch(`arm-${count}`, `seed-${seed}`), { seed })
+      const charts = comparisonCharts(await compareRuns([scratch(`arm-${count}`)], undefined))
+      expect(charts.find(({ name }) => name === 'final')?.title).toBe(title)
+    },
+  )
 
   it('draws an incomplete run from its checkpoint, or from its tables if it has none', async () => {
     await rm(scratch('trained/seed-0/model.safetensors'))

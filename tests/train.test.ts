@@ -107,6 +107,26 @@ describe('a run folder', () => {
   })
 })
 
+it('leaves the value of an eigen loss empty in an epoch in which its weight is 0', async () => {
+  const folder = scratch('switched-off', 'seed-0')
+  const weight = 'loss.eigen.weight={"from":1,"to":0,"shape":"step","epochs":1}'
+  const args = trainArgs('eigen.json', folder, 'data.limit=300', weight)
+  for (const epochs of ['2', '3'])
+    expect((await eigenae([...args, '--epochs', epochs, '--resume'])).code, `epochs ${epochs}`).toBe(0)
+  const { metrics, losses } = await readWholeRun(folder)
+  expect(metrics.map((row) => row.train_eigen)).toEqual([expect.any(Number), Number.NaN, Number.NaN])
+  expect(losses.map(({ value }) => value)).toEqual([metrics[0]!.train_eigen, Number.NaN, Number.NaN])
+  expect(metrics[0]!.train_eigen).toBeGreaterThan(0)
+  expect(metrics[1]!.train_loss).toBe(metrics[1]!.train_mse)
+  expect(await readFile(`${folder}/losses.csv`, 'utf8')).toContain('\n2,1,top-k,0,,0\n3,1,top-k,0,,0\n')
+  const readers = [['plot'], ['compare', '--out', scratch('report')], ['runs'], ['verify']]
+  const exported = ['export', '--format', 'tensorboard', '--out', scratch('board')]
+  const all = await Promise.all(
+    [...readers, exported].map(([command, ...rest]) => eigenae([command!, folder, ...rest])),
+  )
+  expect(all.map(({ stderr, code }) => (code === 0 ? code : stderr))).toEqual([0, 0, 0, 0, 0])
+})
+
 describe('the output of train', () => {
   it('is the results on stdout, and a line per epoch on stderr without a terminal', async () => {
     const { stdout, stderr } = await trained('printed')

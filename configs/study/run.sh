@@ -1,5 +1,5 @@
 #!/bin/sh
-# Repeats the study of docs/study.md: about a night on two cores. It can be stopped and started again at any time.
+# Repeats the study of docs/study/final.md: about a night on two cores. It can be stopped and started again at any time.
 #
 # usage: configs/study/run.sh [FOLDER]    (the folder for the runs, by default runs/study)
 # To leave out the search, start with its choice: mkdir -p runs/study && cp -r configs/study/best runs/study/best
@@ -8,6 +8,15 @@ cd "$(dirname "$0")/../.."
 out=${1:-runs/study}
 study=configs/study
 eigenae() { node bin/eigenae.js "$@"; }
+
+# Keeps the values of the runs of some sweeps in docs/study.
+# usage: keep NAME SWEEP...
+keep() {
+  name=$1
+  shift
+  mkdir -p "docs/study/$name"
+  node scripts/study.mjs runs "docs/study/$name/runs.csv" "$out" "$@"
+}
 
 # Compares some arms of a sweep, for the pictures. The first one is the baseline.
 # usage: compare_arms SWEEP REPORT ARM...
@@ -35,8 +44,9 @@ final() {
   name=$1
   shift
   eigenae sweep --config "$out/final.json" --set data.validation=0 "$@" --out "$out/$name" --resume
-  eigenae sweep --config configs/sweeps/arms.json --seeds 2000-2019 "$@" --out "$out/$name-author" --resume
+  eigenae sweep --config configs/sweeps/original.json --seeds 2000-2019 "$@" --out "$out/$name-author" --resume
   compare_final "$name"
+  keep "$name" "$name" "$name-author"
 }
 
 # Trains the configs in a folder of the study, which change parts of a family's best config.
@@ -47,6 +57,7 @@ why() {
   cp "$out/best/$2.json" "$out/$1/winner.json"
   eigenae sweep --config "$out/$1/sweep.json" --set data.validation=0 --out "$out/$1/runs" --resume
   eigenae compare "$out/$1/runs" --out "$out/$1/report"
+  keep "$1" "$1/runs"
 }
 
 # Trains the best config with batch norm and kl-normal without the loss, in the condition of a final.
@@ -57,10 +68,14 @@ without_loss() {
   shift 2
   eigenae sweep --config "$configs/why-batch-norm/no-loss-only.json" --set data.validation=0 "$@" --out "$out/$name-no-loss" --resume
   eigenae compare "$out/$name/batch-norm-kl-normal" "$out/$name-no-loss/no-loss" "$out/$name/batch-norm" --out "$out/$name-no-loss-report"
+  keep "$name" "$name" "$name-author" "$name-no-loss"
 }
 
 # 1. The search: 40 trials of each family, trained on 50,000 images and judged by the other 10,000.
-[ -e "$out/best/batch-norm.json" ] || eigenae sweep --config $study/search.json --out "$out/search" --resume
+if ! [ -e "$out/best/batch-norm.json" ]; then
+  eigenae sweep --config $study/search.json --out "$out/search" --resume
+  keep search search
+fi
 
 # 2. The best config of each family.
 mkdir -p "$out/best"
@@ -100,7 +115,7 @@ for folder in best why-batch-norm; do
 done
 cp $study/final.json "$out/long/final.json"
 eigenae sweep --config "$out/long/final.json" --set data.validation=0 --out "$out/epochs-30" --resume
-eigenae sweep --config configs/sweeps/arms.json --seeds 2000-2019 --set train.epochs=30 --out "$out/epochs-30-author" --resume
+eigenae sweep --config configs/sweeps/original.json --seeds 2000-2019 --set train.epochs=30 --out "$out/epochs-30-author" --resume
 compare_final epochs-30
 without_loss epochs-30 "$out/long"
 # Why is kl-diagonal on all layers better than batch norm with 30 epochs?
@@ -108,4 +123,8 @@ mkdir -p "$out/long/why-long"
 cp $study/why-long/*.json "$out/long/why-long"
 cp "$out/long/best/all-kl-diagonal.json" "$out/long/why-long/winner.json"
 eigenae sweep --config "$out/long/why-long/sweep.json" --set data.validation=0 --out "$out/why-long" --resume
+keep why-long why-long
 eigenae compare "$out/epochs-30/all-kl-diagonal" "$out/why-long" "$out/epochs-30/batch-norm" --out "$out/why-long-report"
+
+# 6. The tables of the pages.
+node scripts/study.mjs

@@ -60,8 +60,22 @@ export function differenceLabels(
         varying.has(path) || path.endsWith('.eigen') || value !== defaults.get(path) || path.endsWith('.kind')
       )
     })
-    return distinguishing.map((path) => `${shortPath(path)}=${fields.get(path)}`).join(' ')
+    return distinguishing
+      .map((path) => `${shortPath(path)}=${shortValue(fields.get(path)!, valuesAt(all, path))}`)
+      .join(' ')
   })
+}
+
+/** Returns the kinds of a list of eigen losses ("kl-diagonal+kl-normal"), unless another list has the same ones; other values as they are. */
+function shortValue(value: string, all: readonly string[]): string {
+  const kinds = kindsIn(value)
+  return kinds === null || all.some((other) => other !== value && kindsIn(other) === kinds) ? value : kinds
+}
+
+function kindsIn(value: string): string | null {
+  if (!value.startsWith('[{')) return null
+  const losses = JSON.parse(value) as readonly { readonly kind: string }[]
+  return losses.map(({ kind }) => kind).join('+')
 }
 
 function valuesAt(all: readonly Fields[], path: string): readonly string[] {

@@ -111,7 +111,9 @@ const optimizerFields = {
     .int()
     .min(0)
     .default(0)
-    .describe('Number of steps over which the learning rate rises linearly from 0.'),
+    .describe(
+      'Number of steps over which the learning rate rises linearly, from a warmup-th of it in the first step.',
+    ),
   averaging: z
     .union(
       [

@@ -115,10 +115,11 @@ export interface Losses {
   readonly terms: readonly TermLoss[]
 }
 
-/** Means of an eigen loss over the images of the batches that had it; 0 if no batch had it. */
+/** Means of an eigen loss over the images of the batches that had it. */
 export interface TermLoss {
-  /** Unweighted. */
+  /** Unweighted; NaN if no batch had it, because a loss is not computed at weight 0. */
   readonly value: number
+  /** 0 if no batch had it. */
   readonly weighted: number
 }
 

@@ -31,7 +31,7 @@ export function meanLosses({ loss, squaredError, images, terms }: LossSums): Los
     loss: meanLoss(loss, images),
     mse: meanLoss(squaredError, images),
     terms: terms.map((term) => ({
-      value: meanLoss(term.value, term.images),
+      value: term.images === 0 ? Number.NaN : term.value / term.images,
       weighted: meanLoss(term.weighted, term.images),
     })),
   }

@@ -32,7 +32,7 @@ export function labelMargin(labels: readonly string[]): number {
 }
 
 /**
- * Draws the final value of every run as a tick, with the arm's mean and interval.
+ * Draws the final values of runs as ticks, with the arm's mean and interval of all its runs.
  * @param drawn the arms that have a colour in the other pictures; the others are grey
  */
 export function finalValuesChart(whole: Comparison, drawn: readonly Arm[]): Chart {
@@ -46,7 +46,12 @@ export function finalValuesChart(whole: Comparison, drawn: readonly Arm[]): Char
   const panel = { width: 270, height: rowsHeight(arms.length) }
   return {
     name: 'final',
-    title: `After the last epoch${arms.length < whole.arms.length ? `, the first ${arms.length} of ${whole.arms.length} arms` : ''}`,
+    // A picture can be used without its caption, so its title says which arms and runs it lacks.
+    title: [
+      'After the last epoch',
+      ...(arms.length < whole.arms.length ? [`the first ${arms.length} of ${whole.arms.length} arms`] : []),
+      ...(areAllDrawn ? [] : [`the first ${most} runs of each arm`]),
+    ].join(', '),
     caption: `Ticks: ${areAllDrawn ? 'single runs' : `the first ${most} runs of each arm`}. Dots and bars: ${areAllDrawn ? 'their mean' : 'the mean of all runs'} and, with at least five seeds, its 95 % interval.`,
     panels: { count: chosen.length, ...panel, columns: 2, margin },
     spec: {

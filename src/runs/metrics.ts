@@ -75,17 +75,18 @@ interface Presentation {
  * counts in comparisons. `eval` measures those of `evaluation` and `accuracies`.
  */
 type Source =
-  | { readonly of: 'losses'; readonly value: (losses: EpochLosses) => number }
+  | { readonly of: 'losses'; readonly value: (losses: EpochLosses) => number | null }
   | { readonly of: 'evaluation'; readonly value: (evaluation: Evaluation) => number }
   | { readonly of: 'validation'; readonly value: (errors: Errors) => number }
   | { readonly of: 'layers'; readonly value: (layers: readonly LayerMeasures[]) => number }
   | { readonly of: 'accuracies'; readonly value: (accuracies: KnownAccuracies) => number | null }
   | { readonly of: 'history'; readonly value: (rows: MeasuredRun['metrics']) => number | null }
 
-/** Returns a single eigen loss without its weight; of several, the sum with their weights. */
-function eigenLossOf(terms: readonly TermLoss[]): number {
+/** Returns a single eigen loss without its weight; of several, the sum with their weights; null if none was computed. */
+function eigenLossOf(terms: readonly TermLoss[]): number | null {
   const [first, ...others] = terms
   if (first === undefined) return 0
+  if (terms.every(({ value }) => Number.isNaN(value))) return null
   return others.length === 0 ? first.value : terms.reduce((sum, { weighted }) => sum + weighted, 0)
 }
 

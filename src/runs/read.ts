@@ -225,9 +225,10 @@ function withoutReturn(line: string): string {
   return line.endsWith('\r') ? line.slice(0, -1) : line
 }
 
-const mayBeEmpty: ReadonlySet<string> = new Set(optionalMetrics)
-/** The columns that may be empty in layers.csv. */
-const mayBeEmptyInLayers: ReadonlySet<string> = new Set(['effective_rank'])
+/** The columns that may be empty in the tables without text. */
+const mayBeEmpty: ReadonlySet<string> = new Set([...optionalMetrics, 'train_eigen'])
+/** The columns that may be empty in layers.csv and losses.csv. */
+const mayBeEmptyBesideText: ReadonlySet<string> = new Set(['effective_rank', 'value'])
 
 /**
  * Returns a row, null if a field that should be a number is none. Ten times as fast as a general CSV parser.
@@ -239,7 +240,7 @@ function parseFields<Columns extends readonly string[]>(
   fieldIndexes: readonly number[],
 ): Row<Columns> | null {
   const row: Record<string, number | string> = {}
-  const optional = isTextColumn(columns[1]!) ? mayBeEmptyInLayers : mayBeEmpty
+  const optional = columns.some(isTextColumn) ? mayBeEmptyBesideText : mayBeEmpty
   for (let i = 0; i < columns.length; i++) {
     const column = columns[i]!
     const field = fields[fieldIndexes[i]!] ?? 'NaN'

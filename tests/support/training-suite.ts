@@ -119,7 +119,7 @@ export function describeTraining(engine: Engine): void {
       expect(state).toEqual(without.state)
       expect(losses).toEqual({
         ...without.losses,
-        terms: [{ value: 0, weighted: 0 }, ...without.losses.terms],
+        terms: [{ value: Number.NaN, weighted: 0 }, ...without.losses.terms],
       })
     })
 
@@ -183,11 +183,11 @@ export function describeTraining(engine: Engine): void {
       ]
       const { losses, state } = await epochOf(engine, { eigenLosses })
       const alone = await epochOf(engine, { eigenLosses: [topK] })
-      expect(losses.terms).toEqual([{ value: 0, weighted: 0 }, ...alone.losses.terms])
+      expect(losses.terms).toEqual([{ value: Number.NaN, weighted: 0 }, ...alone.losses.terms])
       expect(state).toEqual(alone.state)
     })
 
-    it('multiplies the gradient by the scheduled learning rate, which rises from 0 in the warmup', async () => {
+    it('multiplies the gradient by the scheduled learning rate, which rises in the warmup', async () => {
       const learningRate = { from: 0.4, to: 0.1, shape: 'linear', steps: 3 } as const
       const optimizer = { ...sgd, learningRate, warmup: 2 }
       const states = await stepsOf(engine, { optimizer }, 5)

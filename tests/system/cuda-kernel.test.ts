@@ -102,7 +102,8 @@ describeWithCompiler('the CUDA kernels', () => {
     )
     expect(losses.mse).toBeCloseTo(core.mse, 5)
     expect(losses.terms.map(({ value }) => value)).toEqual(
-      core.terms.map(({ value }) => expect.closeTo(value, 4)),
+      // The last loss has no batch of 17 images.
+      core.terms.map(({ value }) => (Number.isNaN(value) ? value : expect.closeTo(value, 4))),
     )
   })
 
