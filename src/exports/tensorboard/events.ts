@@ -10,7 +10,10 @@ import { recordsOf } from './records.js'
  * spectrum as histograms over the rank, the config as text, and its fields as hyperparameters. The values have single
  * precision.
  */
-export async function eventFile(run: WholeRun, timings: readonly TimingsRow[]): Promise<Iterable<Uint8Array>> {
+export async function eventFile(
+  run: WholeRun,
+  timings: readonly TimingsRow[],
+): Promise<Iterable<Uint8Array>> {
   // Imported here because no other command needs it.
   const { default: protobuf } = await import('protobufjs')
   const { root } = protobuf.parse(schema, { keepCase: true })
