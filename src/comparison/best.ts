@@ -11,7 +11,7 @@ import { meanText } from './text.js'
 
 export interface RankedArm {
   readonly arm: Arm
-  /** Of the metric over the shared seeds. */
+  /** The mean of the metric over the shared seeds, with its interval. */
   readonly summary: Summary
 }
 

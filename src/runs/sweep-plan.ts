@@ -43,7 +43,7 @@ export function readPlan(folder: string): SavedPlan | undefined {
   const parsed = planSchema.safeParse(value)
   if (!parsed.success)
     throw new EigenaeError({ problem: 'is not the plan of a sweep', subject, cause: parsed.error })
-  // Of the value itself, because the checksum covers the order of the fields, which zod's copy may change.
+  // The checksum covers the order of the fields, which zod's copy may change.
   const { sha256: sum, ...fields } = value as Readonly<Record<string, unknown>>
   if (sum !== undefined && sum !== sha256(JSON.stringify(fields)))
     throw new EigenaeError({ problem: 'was changed (its checksum differs)', subject })
