@@ -173,7 +173,7 @@ describe('the notes on a run', () => {
       expect(verified.stderr).toMatch(/^hurt: notes\.json /)
     }
     const tagged = await run('runs', 'tag', 'hurt', 'good')
-    expect(tagged.stderr).toContain('hurt/notes.json: this is not the notes.json of a run\nRemove it')
+    expect(tagged.stderr).toContain('hurt/notes.json: is not the notes file of a run\nRemove it')
     expect(tagged.code).toBe(1)
   })
 })
