@@ -8,7 +8,7 @@ import { packageRoot } from '../package-root.js'
 import { runFiles } from '../runs/files.js'
 import { runNamed } from '../runs/find.js'
 import { readRecord } from '../runs/record.js'
-import { commandLine, eigenaeCommand } from '../text/format.js'
+import { commandLine, eigenaeCommand } from '../text/command-line.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 import {

@@ -17,7 +17,8 @@ import { layoutOf } from '../model/layout.js'
 import type { TrainerState } from '../model/state.js'
 import type { WholeRun } from '../runs/read.js'
 import { principalDirections } from '../spectrum/principal-directions.js'
-import { eigenaeCommand, thousands } from '../text/format.js'
+import { eigenaeCommand } from '../text/command-line.js'
+import { thousands } from '../text/format.js'
 import {
   modelNote,
   onOneCore,

@@ -1,7 +1,7 @@
 import { lstatSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { EigenaeError } from '../errors.js'
-import { commandLine } from '../text/format.js'
+import { commandLine } from '../text/command-line.js'
 
 /** Names the software in errors, and a way to use another folder. */
 export interface TrustedSoftware {

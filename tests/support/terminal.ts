@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import xterm from '@xterm/headless'
-import { commandLine } from '../../src/text/format.js'
+import { commandLine } from '../../src/text/command-line.js'
 
 const bin = join(import.meta.dirname, '../../bin/eigenae.js')
 

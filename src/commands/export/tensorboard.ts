@@ -7,7 +7,8 @@ import { requireInnerFolders } from '../../files/folder.js'
 import { runFiles } from '../../runs/files.js'
 import { runsNamed } from '../../runs/find.js'
 import { readTimings, readWholeRun } from '../../runs/read.js'
-import { commandLine, count } from '../../text/format.js'
+import { commandLine } from '../../text/command-line.js'
+import { count } from '../../text/format.js'
 import { writeMessage, writeResult } from '../../text/output.js'
 
 export interface TensorboardOptions {

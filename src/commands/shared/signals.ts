@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { exitCode, Interruption } from '../../errors.js'
-import { commandLine, eigenaeCommand } from '../../text/format.js'
+import { commandLine, eigenaeCommand } from '../../text/command-line.js'
 import { mayFollowEcho, workOnUnread, writeMessage } from '../../text/output.js'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
