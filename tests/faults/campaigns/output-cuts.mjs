@@ -125,6 +125,13 @@ function isWanted({ now }, name) {
 
 /** Returns why the files are not those that a user may expect, null if they are. */
 function lostFile({ folder: whole }, states, folder, isReported) {
+  if (
+    !isReported &&
+    whole !== undefined &&
+    !existsSync(join(folder, whole)) &&
+    isBeside(folder, whole, states)
+  )
+    return null
   const found = filesOf(folder)
   const kinds = new Map()
   for (const file of new Set([...states.earlier.keys(), ...states.now.keys()])) {
@@ -157,22 +164,25 @@ function isSame(bytes, wanted) {
 /** The time in a report. */
 const timePattern = /\d{4}-\d\d-\d\d \d\d:\d\d UTC/g
 
-/**
- * Returns the contents of all files below a folder but temporary ones, without the times in them. An export that is
- * missing in its place may be complete beside it, under a temporary name.
- */
+/** Returns the contents of all files below a folder but temporary ones, without the times in them. */
 function filesOf(folder) {
-  const files = new Map()
-  for (const file of treeOf(folder).filter((name) => lstatSync(join(folder, name)).isFile())) {
-    if (/\.eigenae-tmp$/.test(basename(file)) || file === 'neighbour') continue
-    const text = readFileSync(join(folder, file), 'latin1')
-    const bytes = Buffer.from(text.replace(timePattern, ''), 'latin1')
-    const place = file.replace(/(^|\/)\.([^/]+)\.h[0-9a-f]{8}-b[^/]*\.eigenae-tmp\//, '$1$2/')
-    if (place === file || !isFilled(join(folder, dirname(place)))) files.set(place, bytes)
-  }
-  return files
+  const names = treeOf(folder).filter((name) => !/\.eigenae-tmp(\/|$)|^neighbour$/.test(name))
+  const files = names.filter((name) => lstatSync(join(folder, name)).isFile())
+  return new Map(files.map((name) => [name, withoutTimes(readFileSync(join(folder, name), 'latin1'))]))
 }
 
-function isFilled(folder) {
-  return existsSync(folder) && readdirSync(folder).length > 0
+function withoutTimes(text) {
+  return Buffer.from(text.replace(timePattern, ''), 'latin1')
+}
+
+/** Returns whether an export that is missing in its place is complete beside it, under a temporary name. */
+function isBeside(folder, whole, { earlier }) {
+  const wanted = [...earlier].filter(([file]) => file.startsWith(`${whole}/`))
+  const parent = join(folder, dirname(whole))
+  if (!existsSync(parent)) return false
+  const hidden = readdirSync(parent).filter((name) => name.startsWith(`.${basename(whole)}.`))
+  return hidden.some((name) => {
+    const files = filesOf(join(parent, name))
+    return wanted.every(([file, bytes]) => isSame(files.get(basename(file)), bytes))
+  })
 }
