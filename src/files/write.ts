@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { appendFileSync, closeSync, constants, fstatSync, openSync } from 'node:fs'
-import { open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileError, hasCode, withFileErrors } from '../errors.js'
 import { isDeadProcess, ownProcessTag } from './processes.js'
@@ -101,7 +101,8 @@ export async function createFile(file: string, content: FileContent): Promise<vo
   // wx: fails if anything has the name, a link included.
   const handle = await open(file, 'wx')
   try {
-    await writeFile(handle, content)
+    const parts = typeof content === 'string' || content instanceof Uint8Array ? [content] : content
+    for (const part of parts) await handle.writeFile(part) // from the end of the part before
     await handle.datasync()
   } catch (error) {
     await rm(file, { force: true })
