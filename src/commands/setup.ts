@@ -18,7 +18,7 @@ import { diskBytes, gigabytes } from '../setup/prerequisites.js'
 import { setUpTensorflow } from '../setup/tensorflow.js'
 import type { SetupObserver } from '../setup/tool.js'
 import { Bars } from '../text/bars.js'
-import { eigenaeCommand } from '../text/format.js'
+import { eigenaeCommand } from '../text/eigenae-command.js'
 import { writeMessage, writeResult } from '../text/output.js'
 import { abortOnSignals } from './shared/signals.js'
 

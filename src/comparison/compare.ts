@@ -4,7 +4,7 @@
  */
 import { usageError } from '../errors.js'
 import { metrics } from '../runs/metrics.js'
-import { eigenaeCommand } from '../text/format.js'
+import { eigenaeCommand } from '../text/eigenae-command.js'
 import { readArms } from './arms.js'
 import type { ArmRuns, Comparison } from './comparison.js'
 import { armLabels, labelArms } from './labels.js'

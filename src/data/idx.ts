@@ -1,5 +1,5 @@
 import { usageError } from '../errors.js'
-import { eigenaeCommand } from '../text/format.js'
+import { eigenaeCommand } from '../text/eigenae-command.js'
 import type { dataFiles } from './files.js'
 import type { Bound, DataBytes } from './read.js'
 

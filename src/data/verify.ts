@@ -1,5 +1,5 @@
 import { EigenaeError } from '../errors.js'
-import { eigenaeCommand } from '../text/format.js'
+import { eigenaeCommand } from '../text/eigenae-command.js'
 import { type DataFile, dataFileKeys, dataFiles } from './files.js'
 import { type DataBytes, readDataFile } from './read.js'
 

@@ -11,7 +11,8 @@ import { latentDimension } from '../model/architecture.js'
 import type { Scheme } from '../pages/theme.js'
 import { plotsName, runFiles } from '../runs/files.js'
 import { remakeHint } from '../runs/integrity.js'
-import { eigenaeCommand, escapeLine } from '../text/format.js'
+import { eigenaeCommand } from '../text/eigenae-command.js'
+import { escapeLine } from '../text/format.js'
 import {
   modelNote,
   onOneCore,

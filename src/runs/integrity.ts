@@ -5,7 +5,7 @@ import type { Config } from '../config/schema.js'
 import { configText } from '../config/text.js'
 import { EigenaeError } from '../errors.js'
 import { forEachChunk } from '../files/read.js'
-import { eigenaeCommand } from '../text/format.js'
+import { eigenaeCommand } from '../text/eigenae-command.js'
 
 /** A file of a run that is missing or is not what the run wrote. */
 export interface Damage {

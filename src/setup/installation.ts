@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
-import { eigenaeCommand } from '../text/format.js'
+import { eigenaeCommand } from '../text/eigenae-command.js'
 import { requireTrustedPaths, type TrustedSoftware } from './trust.js'
 
 export const installationKinds = ['cpu', 'cuda'] as const

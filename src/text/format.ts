@@ -46,13 +46,6 @@ export function commandLine(words: readonly string[]): string {
     .join(' ')
 }
 
-/** Returns a command of eigenae with its name: "npx eigenae" if npx has started this process, as in a clone. */
-export function eigenaeCommand(line: string): string {
-  const { npm_lifecycle_event: event, npm_lifecycle_script: script = '' } = process.env
-  const byNpx = event === 'npx' && /^'?eigenae\b/.test(script)
-  return `${byNpx ? 'npx ' : ''}eigenae ${line}`
-}
-
 /**
  * Characters that a terminal obeys (C0, DEL, C1), that reorder the text (bidirectional controls), that break a line
  * invisibly, or that XML forbids. Newline and tab are not among them.

@@ -8,7 +8,7 @@ import { readCheckpoint } from '../runs/checkpoint.js'
 import { runFiles } from '../runs/files.js'
 import { readModel } from '../runs/model-file.js'
 import { readWholeRun, type WholeRun } from '../runs/read.js'
-import { eigenaeCommand } from '../text/format.js'
+import { eigenaeCommand } from '../text/eigenae-command.js'
 import { trainerSpec } from './spec.js'
 
 /** The model of a run. */

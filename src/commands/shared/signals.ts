@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { exitCode, Interruption } from '../../errors.js'
-import { commandLine, eigenaeCommand } from '../../text/format.js'
+import { eigenaeCommand } from '../../text/eigenae-command.js'
+import { commandLine } from '../../text/format.js'
 import { mayFollowEcho, workOnUnread, writeMessage } from '../../text/output.js'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const

@@ -1,5 +1,5 @@
 import { EigenaeError, firstLine } from '../../errors.js'
-import { eigenaeCommand } from '../../text/format.js'
+import { eigenaeCommand } from '../../text/eigenae-command.js'
 
 export type TensorflowDevice = 'cuda' | 'tensorflow-cpu'
 

@@ -1,7 +1,7 @@
 import { EigenaeError } from '../../errors.js'
 import { inputDimension } from '../../model/architecture.js'
 import { philox4x32 } from '../../model/random.js'
-import { eigenaeCommand } from '../../text/format.js'
+import { eigenaeCommand } from '../../text/eigenae-command.js'
 import type { Engine, Losses, TrainerSpec } from '../engine.js'
 
 const spec: TrainerSpec = {
