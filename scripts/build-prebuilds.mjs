@@ -43,7 +43,10 @@ try {
   const { only, stage, unstage, tests } = readOptions()
   if (unstage) rmSync(stagedFolder, { recursive: true, force: true })
   else {
-    for (const name of only) await (tests ? buildTests(name) : buildAddon(name))
+    for (const [index, name] of only.entries()) {
+      console.error(`${index + 1} of ${only.length}: ${name}`)
+      await (tests ? buildTests(name) : buildAddon(name))
+    }
     if (stage) stageAddons(only)
   }
 } catch (error) {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { configs, scratchFolder } from './support/cli.js'
@@ -31,19 +31,21 @@ it('installs no package that runs an install script', () => {
 })
 
 describe('an installation that compiles', () => {
-  it('prints a line before and after, and nothing if there is nothing to compile', () => {
+  it('prints its progress, and nothing if there is nothing to compile, even in a clone that was moved', () => {
     const project = copyOfProject('compiled')
     const compiler = scratch('compiler')
     const script = '#!/bin/sh\nwhile [ $# -gt 1 ]; do [ "$1" = -o ] && : > "$2"; shift; done\n'
     writeFileSync(compiler, script, { mode: 0o755 })
-    const install = () =>
+    const install = (cwd = project) =>
       spawnSync(process.execPath, ['scripts/install.mjs'], {
-        ...{ cwd: project, encoding: 'utf8', env: { ...process.env, CXX: compiler } },
+        ...{ cwd, encoding: 'utf8', env: { ...process.env, CXX: compiler } },
       }).stderr
     expect(install()).toMatch(
-      /^compiling the native engine \(C\+\+\), about half a minute …\ncompiled the native engine in \d+ s\n$/,
+      /^compiling the native engine \(C\+\+\): (\d+) files …\n( {2}the native engine: \d+ of \1\n){3,4}compiled the native engine in \d+ s\n$/,
     )
     expect(install()).toBe('')
+    renameSync(project, scratch('moved'))
+    expect(install(scratch('moved'))).toBe('')
   })
 })
 

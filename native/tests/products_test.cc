@@ -1,4 +1,4 @@
-// Compares the dense products and the updates behind them with their definitions on odd sizes.
+// Compares the dense products and the updates after them with their definitions on odd sizes.
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -16,7 +16,7 @@
 
 namespace eigenae::testing {
 
-// `alternating` has batch norm before and behind the latent layer, but not on it, and so on outwards.
+// `alternating` has batch norm before and after the latent layer, but not on it, and so on outwards.
 enum class BatchNorm { none, encoder, all, alternating };
 
 // The flags of the layers of a network with the given number of widths.

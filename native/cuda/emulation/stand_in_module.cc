@@ -16,7 +16,7 @@ namespace {
 
 constexpr int invalidPtx = 218, unsupportedPtxVersion = 222, noBinaryForGpu = 209;
 
-// Returns the number behind a directive, such as 80 for ".version 8.0", or 70 for ".target sm_70".
+// Returns the number after a directive, such as 80 for ".version 8.0", or 70 for ".target sm_70".
 int directive(const char* ptx, const char* format) {
   const char* const line = std::strstr(ptx, format);
   int major = 0, minor = 0;
