@@ -11,7 +11,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { BuildError, runTool } from './building/processes.mjs'
+import { BuildError, inParallel, runTool } from './building/processes.mjs'
 import {
   addonFlags,
   addonFolders,
@@ -37,16 +37,21 @@ const platforms = {
   'win32-x64': { triple: 'x86_64-windows-gnu', link: importLibrary },
 }
 
+// While zig compiles one platform's C and C++ libraries, which it does when it links for the first time, most cores idle.
+const platformsAtOnce = 2
+
 const googleTest = '/usr/src/googletest/googletest'
 
 try {
   const { only, stage, unstage, tests } = readOptions()
   if (unstage) rmSync(stagedFolder, { recursive: true, force: true })
   else {
-    for (const [index, name] of only.entries()) {
+    zigCompiler(platforms[only[0]].triple) // installs zig once
+    const buildOne = async (name, index) => {
       console.error(`${index + 1} of ${only.length}: ${name}`)
       await (tests ? buildTests(name) : buildAddon(name))
     }
+    await inParallel(only, buildOne, platformsAtOnce)
     if (stage) stageAddons(only)
   }
 } catch (error) {

@@ -27,13 +27,13 @@ export function runTool(command, args, { hint, cwd } = {}) {
   })
 }
 
-/** Runs work(item) for all items, one per core at a time. The results are in the order of the items. */
-export async function inParallel(items, work) {
+/** Runs work(item, index) for all items, by default one per core at a time. The results are in the order of the items. */
+export async function inParallel(items, work, atOnce = availableParallelism()) {
   const results = []
   let next = 0
   const worker = async () => {
-    for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i])
+    for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i], i)
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  await Promise.all(Array.from({ length: atOnce }, worker))
   return results
 }
