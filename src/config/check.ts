@@ -1,7 +1,8 @@
 import { closest } from 'fastest-levenshtein'
 import type { z } from 'zod'
-import { type EigenLoss, eigenLossesOf, eigenLossKindOf } from '../eigen-losses/index.js'
+import { type EigenLoss, eigenLossesOf, formulaMistakes, formulaOf } from '../eigen-losses/index.js'
 import { layerPositions } from '../eigen-losses/layers.js'
+import { minimumImages } from '../formulas/program.js'
 import { hasBatchNorm, innerLayerNames, innerWidths, positionOf } from '../model/architecture.js'
 import { type JsonPath, valueAt, withValue } from './json.js'
 import { describeIssue, type Mistake, unionOptions, withinBranch } from './mistakes.js'
@@ -148,7 +149,7 @@ function layersOfLoss({ layers }: EigenLoss, widths: readonly number[]) {
 function batchLargeEnough(config: Config): readonly Mistake[] {
   const { train, model } = config
   const tooSmall = eigenLosses(config).flatMap(({ eigenLoss, path }) => {
-    const needed = (width: number) => eigenLossKindOf(eigenLoss).minimumImages(width)
+    const needed = (width: number) => minimumImages(formulaOf(eigenLoss).text, width)
     const layers = layersOfLoss(eigenLoss, model.widths)
     const worst = layers.toSorted((a, b) => needed(b.width) - needed(a.width))[0]
     if (worst === undefined || train.batchSize >= needed(worst.width)) return []
@@ -184,13 +185,11 @@ function batchNormNeedsTwo(config: Config): readonly Mistake[] {
 
 function eigenLossFits({ model, ...config }: Config): readonly Mistake[] {
   return eigenLosses({ model, ...config }).flatMap(({ eigenLoss, path }) => {
-    const found = layersOfLoss(eigenLoss, model.widths).flatMap(
-      ({ name, width }) => eigenLossKindOf(eigenLoss).mistake?.(eigenLoss, width, name) ?? [],
-    )
-    return found.slice(0, 1).map(({ key, problem }) => {
-      const value: unknown = Reflect.get(eigenLoss, key)
-      return { path: [...path, key], problem: `${problem} (got ${JSON.stringify(value)})` }
-    })
+    const widths = layersOfLoss(eigenLoss, model.widths).map(({ width }) => width)
+    return formulaMistakes(eigenLoss, widths).map((mistake) => ({
+      ...mistake,
+      path: [...path, ...mistake.path],
+    }))
   })
 }
 

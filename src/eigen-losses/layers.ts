@@ -1,6 +1,7 @@
+import * as formulas from '../formulas/program.js'
 import { innerLayerNames, innerWidths, positionOf } from '../model/architecture.js'
-import type { LayerChoice } from './eigen-loss.js'
-import { type EigenLoss, eigenLossKindOf } from './index.js'
+import { type EigenLoss, formulaOf } from './index.js'
+import type { LayerChoice } from './kinds.js'
 
 /**
  * Returns the positions in the forward pass of the layers that an eigen loss acts on, ascending. The names must be known.
@@ -20,8 +21,7 @@ export function layerPositions(choice: LayerChoice, widthCount: number): readonl
 /** Returns the smallest number of images in a batch for which an eigen loss is defined on all its layers. */
 export function minimumImages(config: EigenLoss, widths: readonly number[]): number {
   const sizes = innerWidths(widths)
-  const kind = eigenLossKindOf(config)
-  return Math.max(
-    ...layerPositions(config.layers, widths.length).map((layer) => kind.minimumImages(sizes[layer]!)),
-  )
+  const { text } = formulaOf(config)
+  const positions = layerPositions(config.layers, widths.length)
+  return Math.max(...positions.map((layer) => formulas.minimumImages(text, sizes[layer]!)))
 }
