@@ -5,7 +5,12 @@ export const spec = {
   activation: 'relu',
   init: 'he-uniform',
   eigenLosses: [
-    { kind: 'top-k', parameters: { k: 2 }, center: false, weight: 1, layers: [3], minimumImages: 11 },
+    {
+      formula: { text: 'sum(first(sigma, k)) / sum(sigma)', parameters: { k: 2 }, center: false },
+      weight: 1,
+      layers: [3],
+      minimumImages: 11,
+    },
   ],
   optimizer: {
     kind: 'adam',

@@ -16,11 +16,22 @@ export function fieldsOf(config: Config): Fields {
 }
 
 function flatten(config: unknown, path: string): Fields {
+  if (isNamedFormula(config)) {
+    const { name, formula: _, ...others } = config
+    return new Map([[`${path}.formula`, name], ...flatten(others, path)])
+  }
   if (config === null || typeof config !== 'object' || Array.isArray(config)) {
     return new Map([[path, valueText(config)]])
   }
   const entries = Object.entries(config).filter(([key]) => path !== '' || !ignored.has(key))
   return new Map(entries.flatMap(([key, value]) => [...flatten(value, path === '' ? key : `${path}.${key}`)]))
+}
+
+/** Returns whether a part of a config is an eigen loss whose name stands for its formula. */
+function isNamedFormula(config: unknown): config is { readonly name: string; readonly formula: string } {
+  const fields =
+    typeof config === 'object' && config !== null ? (config as Readonly<Record<string, unknown>>) : {}
+  return fields.kind === 'formula' && typeof fields.name === 'string'
 }
 
 export function valueText(value: unknown): string {

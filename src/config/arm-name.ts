@@ -3,6 +3,8 @@
  * a sweep writes them, and a comparison reads them.
  */
 
+import { createHash } from 'node:crypto'
+
 /** A value that a grid sets at a config path. */
 export interface GridValue {
   readonly path: string
@@ -20,11 +22,22 @@ export function trialName(trial: number): string {
   return `trial-${String(trial).padStart(3, '0')}`
 }
 
-/** Keeps numbers and words, and replaces characters that shells or file systems treat specially: [784,2] → 784-2. */
+/** Characters of a value in the name of a folder. */
+const longestValue = 200
+
+/**
+ * Keeps numbers and words, and replaces characters that shells or file systems treat specially: [784,2] → 784-2. An eigen
+ * loss has the name that its config gives it. The end of a long text, such as a formula's, becomes a checksum.
+ */
 export function valueName(value: unknown): string {
   if (typeof value === 'number') return String(value)
+  const own = typeof value === 'object' && value !== null ? Reflect.get(value, 'name') : undefined
+  if (typeof own === 'string') return valueName(own)
   const text = typeof value === 'string' ? value : JSON.stringify(value)
-  return text.replace(/[^A-Za-z0-9._+-]+/g, '-').replace(/^-+|-+$/g, '')
+  const plain = text.replace(/[^A-Za-z0-9._+-]+/g, '-').replace(/^-+|-+$/g, '')
+  if (plain.length <= longestValue) return plain
+  const sum = createHash('sha256').update(text).digest('hex').slice(0, 8)
+  return `${plain.slice(0, longestValue - 9)}-${sum}`
 }
 
 /** The parts of an arm's name. */

@@ -1,7 +1,8 @@
 import { closest } from 'fastest-levenshtein'
 import type { z } from 'zod'
-import { eigenLossesWithPaths, eigenLossKindOf } from '../eigen-losses/index.js'
+import { eigenLossesWithPaths, formulaMistakes, formulaOf } from '../eigen-losses/index.js'
 import { layersOfLoss, withoutEffect } from '../eigen-losses/layers.js'
+import { minimumImages } from '../formulas/program.js'
 import { hasBatchNorm, innerLayerNames, positionOf } from '../model/architecture.js'
 import { type JsonPath, valueAt, withValue } from './json.js'
 import { describeIssue, type Mistake, unionOptions, withinBranch } from './mistakes.js'
@@ -147,7 +148,7 @@ function layerMistakes(
 function batchLargeEnough(config: Config): readonly Mistake[] {
   const { train, model } = config
   const tooSmall = eigenLossesWithPaths(config.loss.eigen).flatMap(({ eigenLoss, path }) => {
-    const needed = (width: number) => eigenLossKindOf(eigenLoss).minimumImages(width)
+    const needed = (width: number) => minimumImages(formulaOf(eigenLoss).text, width)
     const layers = layersOfLoss(eigenLoss, model.widths)
     const worst = layers.toSorted((a, b) => needed(b.width) - needed(a.width))[0]
     if (worst === undefined || train.batchSize >= needed(worst.width)) return []
@@ -183,13 +184,11 @@ function batchNormNeedsTwo(config: Config): readonly Mistake[] {
 
 function eigenLossFits({ model, loss }: Config): readonly Mistake[] {
   return eigenLossesWithPaths(loss.eigen).flatMap(({ eigenLoss, path }) => {
-    const found = layersOfLoss(eigenLoss, model.widths).flatMap(
-      ({ name, width }) => eigenLossKindOf(eigenLoss).mistake?.(eigenLoss, width, name) ?? [],
-    )
-    return found.slice(0, 1).map(({ key, problem }) => {
-      const value: unknown = Reflect.get(eigenLoss, key)
-      return { path: [...path, key], problem: `${problem} (got ${JSON.stringify(value)})` }
-    })
+    const widths = layersOfLoss(eigenLoss, model.widths).map(({ width }) => width)
+    return formulaMistakes(eigenLoss, widths).map((mistake) => ({
+      ...mistake,
+      path: [...path, ...mistake.path],
+    }))
   })
 }
 

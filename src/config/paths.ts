@@ -8,6 +8,8 @@ interface Schema {
   readonly anyOf?: readonly Schema[]
   readonly oneOf?: readonly Schema[]
   readonly items?: Schema
+  /** The schema of the values of an object whose keys the user chooses. */
+  readonly additionalProperties?: Schema | false
 }
 
 const knownPaths = new Map<z.ZodType, readonly string[]>()
@@ -23,14 +25,18 @@ export function pathsOf(schema: z.ZodType): readonly string[] {
   return paths
 }
 
-/** Returns every config path of this version. */
+/**
+ * Returns every config path of this version. A list's elements are "*", and so are the fields of an object whose keys the user
+ * chooses.
+ */
 export function configPaths(): readonly string[] {
   return pathsOf(configSchema)
 }
 
 /** True if a config of this version can have a field at a path: "model.widths.0" is the first element of a list. */
 export function isConfigPath(path: string): boolean {
-  return configPaths().includes(path.replace(/\.\d+(?=\.|$)/g, '.*'))
+  const general = path.replace(/\.\d+(?=\.|$)/g, '.*').replace(/\.parameters\.[^.]+$/, '.parameters.*')
+  return configPaths().includes(general)
 }
 
 /**
@@ -86,11 +92,14 @@ function initials(key: string): string | undefined {
 }
 
 function pathsIn(
-  { properties = {}, anyOf = [], oneOf = [], items }: Schema,
+  { properties = {}, anyOf = [], oneOf = [], items, additionalProperties }: Schema,
   path: string,
 ): readonly string[] {
   const within = (key: string) => (path === '' ? key : `${path}.${key}`)
-  const children = [...Object.entries(properties), ...(items === undefined ? [] : [['*', items] as const])]
+  const any = [items, additionalProperties || undefined].flatMap((each) =>
+    each === undefined ? [] : [['*', each] as const],
+  )
+  const children = [...Object.entries(properties), ...any]
   return [
     ...children.flatMap(([key, child]) => [within(key), ...pathsIn(child, within(key))]),
     ...[...anyOf, ...oneOf].flatMap((branch) => pathsIn(branch, path)),

@@ -1,6 +1,8 @@
+import { type Formula, FormulaError } from '../formulas/parse.js'
+import * as formulas from '../formulas/program.js'
 import { innerLayerNames, innerWidths, positionOf } from '../model/architecture.js'
-import type { LayerChoice } from './eigen-loss.js'
-import { type EigenLoss, eigenLossKindOf } from './index.js'
+import { type EigenLoss, formulaOf, nameOf } from './index.js'
+import type { LayerChoice } from './kinds.js'
 
 /**
  * Returns the positions in the forward pass of the layers that an eigen loss acts on, ascending. The names must be known.
@@ -37,21 +39,29 @@ export interface WithoutEffect {
 
 /** Returns null if an eigen loss is constant on none of its layers. */
 export function withoutEffect(eigenLoss: EigenLoss, widths: readonly number[]): WithoutEffect | null {
-  const kind = eigenLossKindOf(eigenLoss)
+  const formula = formulaOf(eigenLoss)
   const layers = layersOfLoss(eigenLoss, widths)
-  const constant = layers.filter(({ width }) => kind.isConstant(eigenLoss, width))
+  const constant = layers.filter(({ width }) => isConstant(formula, width))
   if (constant.length === 0) return null
   const where = constant.map(({ name, width }) => `${name} (width ${width})`).join(', ')
-  const parameters = Object.entries(kind.parameters(eigenLoss)).map((entry) => ` with ${entry.join(' = ')}`)
-  const problem = `has no effect on ${where}, where ${eigenLoss.kind}${parameters.join('')} is constant`
+  const parameters = Object.entries(formula.parameters).map((entry) => ` with ${entry.join(' = ')}`)
+  const problem = `has no effect on ${where}, where ${nameOf(eigenLoss)}${parameters.join('')} is constant`
   return { problem, isWhole: constant.length === layers.length }
+}
+
+function isConstant(formula: Formula, width: number): boolean {
+  try {
+    return formulas.compileFormula(formula, width).isConstant
+  } catch (error) {
+    if (error instanceof FormulaError) return false // `formulaMistakes` has the reason
+    throw error
+  }
 }
 
 /** Returns the smallest number of images in a batch for which an eigen loss is defined on all its layers. */
 export function minimumImages(config: EigenLoss, widths: readonly number[]): number {
   const sizes = innerWidths(widths)
-  const kind = eigenLossKindOf(config)
-  return Math.max(
-    ...layerPositions(config.layers, widths.length).map((layer) => kind.minimumImages(sizes[layer]!)),
-  )
+  const { text } = formulaOf(config)
+  const positions = layerPositions(config.layers, widths.length)
+  return Math.max(...positions.map((layer) => formulas.minimumImages(text, sizes[layer]!)))
 }

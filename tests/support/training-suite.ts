@@ -11,6 +11,7 @@ import type {
 import { layoutOf } from '../../src/model/layout.js'
 import type { TrainerState } from '../../src/model/state.js'
 import { adam, images, never, smallSpec, withTrainer } from './engines.js'
+import { formulaOfKind } from './formulas.js'
 
 const quiet = () => {}
 const batchCount = 4
@@ -22,7 +23,7 @@ const sgd: SgdSpec = { kind: 'sgd', learningRate: 0.05, warmup: 0, momentum: 0, 
 /** Adam would scale the rounding up by which two computations of a gradient of 0 differ. */
 const large: SgdSpec = { ...sgd, learningRate: 0.5 }
 const topK = smallSpec.eigenLosses[0]!
-const entropy: EigenLossSpec = { ...topK, kind: 'entropy', parameters: {} }
+const entropy: EigenLossSpec = { ...topK, formula: formulaOfKind('entropy') }
 /** Positions of hidden layers that are narrow enough for every batch but the last. */
 const [hidden, latent] = [1, 2]
 
