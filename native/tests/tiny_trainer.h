@@ -41,8 +41,10 @@ inline void addLayer(EigenLossSpec& spec, const EigenLossCase& eigenLoss, int la
 inline void addLatentLosses(TrainerSpec& spec, const std::vector<EigenLossCase>& eigenLosses) {
   const int latent = spec.widths.back();
   for (const EigenLossCase& each : eigenLosses) {
-    EigenLossSpec eigenLoss{each.center, {}, {}, latent + 1};
-    addLayer(eigenLoss, each, static_cast<int>(spec.widths.size()) - 2, latent);
+    // A loss of singular values would be constant on a layer of one unit.
+    const EigenLossCase& used = latent > 1 ? each : klDiagonal;
+    EigenLossSpec eigenLoss{used.center, {}, {}, latent + 1};
+    addLayer(eigenLoss, used, static_cast<int>(spec.widths.size()) - 2, latent);
     spec.eigenLosses.push_back(eigenLoss);
   }
 }
