@@ -89,8 +89,17 @@ describe('the plan of a sweep', () => {
     expect(stderr.match(/^note: .*$/gm)).toEqual([
       "note: the grid's loss.eigen.kind adds an eigen loss to variants.none, whose config has none",
     ])
-    const added = await sweep(file('given', {}), '--dry-run', '--set', 'loss.eigen.kind=entropy')
-    expect(added.stderr).toContain('note: --set loss.eigen.kind adds an eigen loss to variants.none, ')
+    const eigen = { kind: 'top-k', k: 2 }
+    const notesOf = async (content: object, ...settings: readonly string[]) =>
+      (await planSweep(await readSweepFile(file('given', content)), settings.map(parseSetting))).notes
+    for (const [source, notes] of [
+      ['--set loss.eigen.kind', await notesOf({}, 'loss.eigen.kind=entropy')],
+      ['--set loss.eigen', await notesOf({}, `loss.eigen=${JSON.stringify(eigen)}`)],
+      ['--set loss', await notesOf({}, `loss=${JSON.stringify({ eigen })}`)],
+      ["the grid's loss.eigen", await notesOf({ grid: { 'loss.eigen': [null, eigen] } })],
+    ] as const)
+      expect(notes).toEqual([`${source} adds an eigen loss to variants.none, whose config has none`])
+    expect(await notesOf({}, 'loss.eigen=null')).toEqual([])
   })
 
   it('leaves the fields that a variant fixes as its config has them', async () => {
