@@ -349,7 +349,9 @@ describe('eigenae sweep', () => {
       /^swapped\/eigen\/seed-0 +ok *\nswapped\/eigen\/seed-1 +damaged +config\.json is that of none\/seed-1 in/m,
     )
     expect(verified.stderr).toContain('Move such a run to the folder that sweep.json names')
-    expect((await run('runs', 'swapped')).stderr).toContain(`${config('none', 1)}: is that of eigen/seed-1`)
+    const listed = (await run('runs', 'swapped')).stderr
+    expect(listed).toContain(`${config('none', 1)}: is that of eigen/seed-1`)
+    expect(listed).toContain('Move such a run to the folder that sweep.json names')
     const evaluated = await run('eval', 'swapped', '--json')
     expect(evaluated.stderr).toContain(
       `${config('none', 1)}: is that of eigen/seed-1 in sweep.json; left out`,
@@ -362,6 +364,9 @@ describe('eigenae sweep', () => {
       const { code, stdout, stderr } = await run(...command, 'swapped')
       expect([code, stdout]).toEqual([2, ''])
       expect(stderr).toContain(`${config('none', 0)}: is that of eigen/seed-0 in sweep.json`)
+      expect(stderr).toMatch(
+        /\nMove such a run to the folder that sweep\.json names, or out of the sweep\.\n$/,
+      )
     }
     // A run that was named as such is compared with the plan too.
     const single = await run('explore', 'swapped/none/seed-0', '--out', scratch('page.html'))
