@@ -62,7 +62,10 @@ export function runFiles(folder: string): RunFiles {
   }
 }
 
-/** Returns "recorded" for the config.json of a run, which `reproduce` trains again, unless its loss or model is overridden. */
+/**
+ * Returns "recorded" for the config.json of a run, which `reproduce` trains again, unless an override changes its loss or
+ * model.
+ */
 export function originOf(configFile: string, overrides: readonly Override[]): ConfigOrigin {
   const isOfRun = basename(configFile) === 'config.json' && existsSync(runFiles(dirname(configFile)).record)
   const isChanged = overrides.some(({ path }) => overlaps(path.join('.'), ['loss', 'model']))
