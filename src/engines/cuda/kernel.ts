@@ -24,7 +24,7 @@ const mainSource = 'core.cu'
 /** A kernel as PTX, which the driver compiles for its card. */
 export interface KernelPtx {
   readonly ptx: string
-  /** "comes with the package", "compiled here with NVRTC 12.0.140" … */
+  /** "comes with the package" or "compiled here" */
   readonly origin: string
 }
 
