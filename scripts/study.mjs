@@ -6,7 +6,7 @@
  *   node scripts/study.mjs [--check] [--docs docs/study] writes the tables of README.md, docs/study.md and
  *                                                       docs/study/*.md, or checks them
  *
- * A table is between <!-- table: NAME --> and <!-- /table -->. It is left as it is if the values of its runs were not kept.
+ * A table is between <!-- table: NAME --> and <!-- /table -->. A table is not changed if the values of its runs were not kept.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -37,7 +37,7 @@ const mse = metrics[0]
 
 /* The values of runs. */
 
-// By which the search chose; empty in other runs.
+// The metric by which the search chose; empty in other runs.
 const score = 'validation_denoise_mse'
 
 const measured = [...metrics, score]

@@ -331,6 +331,16 @@ describe('train with a mistake on the command line', () => {
     expect(existsSync(scratch('runs'))).toBe(false)
   })
 
+  it('refuses a constant eigen loss that is set over the config of a run', async () => {
+    const run = (name: string) => scratch('made', name)
+    await mkdir(scratch('made'))
+    await writeFile(run('run.json'), '{}')
+    await writeFile(run('config.json'), JSON.stringify({ name: 'made', loss: { eigen: {} } }))
+    const set = ['--set', 'loss.eigen.k=10', '--set', 'data.source=nowhere']
+    const { code, stderr } = await eigenae(['train', '--config', run('config.json'), ...set])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('where top-k with k = 10 is constant\n')])
+  })
+
   it('prints the stack only with EIGENAE_DEBUG=1', async () => {
     const args = ['train', '--config', 'missing.json']
     expect((await eigenae(args)).stderr).not.toContain('    at ')

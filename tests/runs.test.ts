@@ -80,7 +80,7 @@ describe('eigenae runs', () => {
     const run = writeRun(scratch('outward', 'run'))
     const record = readJson(join(run, 'run.json'))
     const sum = { bytes: 1, sha256: '' }
-    for (const name of ['../../secret', '/etc/passwd', 'checkpoint/..']) {
+    for (const name of ['../../secret', '/etc/passwd', 'checkpoint/..', 'a\n/../../b', 'a/..\\..\\b']) {
       writeJson(join(run, 'run.json'), { ...record, files: { [name]: sum } })
       const { stdout } = await eigenae(['verify', 'outward'], { cwd: scratch() })
       expect(stdout).toMatch(/ damaged +run\.json /)

@@ -89,8 +89,17 @@ describe('the plan of a sweep', () => {
     expect(stderr.match(/^note: .*$/gm)).toEqual([
       "note: the grid's loss.eigen.kind adds an eigen loss to variants.none, whose config has none",
     ])
-    const added = await sweep(file('given', {}), '--dry-run', '--set', 'loss.eigen.kind=entropy')
-    expect(added.stderr).toContain('note: --set loss.eigen.kind adds an eigen loss to variants.none, ')
+    const eigen = { kind: 'top-k', k: 2 }
+    const notesOf = async (content: object, ...settings: readonly string[]) =>
+      (await planSweep(await readSweepFile(file('given', content)), settings.map(parseSetting))).notes
+    for (const [source, notes] of [
+      ['--set loss.eigen.kind', await notesOf({}, 'loss.eigen.kind=entropy')],
+      ['--set loss.eigen', await notesOf({}, `loss.eigen=${JSON.stringify(eigen)}`)],
+      ['--set loss', await notesOf({}, `loss=${JSON.stringify({ eigen })}`)],
+      ["the grid's loss.eigen", await notesOf({ grid: { 'loss.eigen': [null, eigen] } })],
+    ] as const)
+      expect(notes).toEqual([`${source} adds an eigen loss to variants.none, whose config has none`])
+    expect(await notesOf({}, 'loss.eigen=null')).toEqual([])
   })
 
   it('leaves the fields that a variant fixes as its config has them', async () => {
@@ -340,7 +349,9 @@ describe('eigenae sweep', () => {
       /^swapped\/eigen\/seed-0 +ok *\nswapped\/eigen\/seed-1 +damaged +config\.json is that of none\/seed-1 in/m,
     )
     expect(verified.stderr).toContain('Move such a run to the folder that sweep.json names')
-    expect((await run('runs', 'swapped')).stderr).toContain(`${config('none', 1)}: is that of eigen/seed-1`)
+    const listed = (await run('runs', 'swapped')).stderr
+    expect(listed).toContain(`${config('none', 1)}: is that of eigen/seed-1`)
+    expect(listed).toContain('Move such a run to the folder that sweep.json names')
     const evaluated = await run('eval', 'swapped', '--json')
     expect(evaluated.stderr).toContain(
       `${config('none', 1)}: is that of eigen/seed-1 in sweep.json; left out`,
@@ -353,6 +364,9 @@ describe('eigenae sweep', () => {
       const { code, stdout, stderr } = await run(...command, 'swapped')
       expect([code, stdout]).toEqual([2, ''])
       expect(stderr).toContain(`${config('none', 0)}: is that of eigen/seed-0 in sweep.json`)
+      expect(stderr).toMatch(
+        /\nMove such a run to the folder that sweep\.json names, or out of the sweep\.\n$/,
+      )
     }
     // A run that was named as such is compared with the plan too.
     const single = await run('explore', 'swapped/none/seed-0', '--out', scratch('page.html'))

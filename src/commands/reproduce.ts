@@ -71,7 +71,13 @@ function shellLine({ words, environment, folder }: Reproduction): string {
     ([name, value]) => `${commandLine([`${name}=${value}`])} `,
   )
   const [, ...args] = words
-  return [start, ...variables, eigenaeCommand(commandLine(args))].join('')
+  return [start, ...variables, commandIn(folder, args)].join('')
+}
+
+/** In another folder, npx would run what that folder has under the name eigenae, and a clone's eigenae is not found. */
+function commandIn(folder: string | null, args: readonly string[]): string {
+  if (folder === null) return eigenaeCommand(commandLine(args))
+  return commandLine(['node', join(packageRoot, 'bin', 'eigenae.js'), ...args])
 }
 
 async function runAndCompare(run: ReproducibleRun, { out, json }: ReproduceFlags): Promise<void> {
@@ -114,12 +120,12 @@ async function runAndCompare(run: ReproducibleRun, { out, json }: ReproduceFlags
 async function requireWorkingFolder(run: ReproducibleRun, out?: string): Promise<void> {
   const folder = startFolder(run)
   if (folder === null || (await realpath(folder).catch(() => null)) === process.cwd()) return
-  const words = ['eigenae', 'reproduce', resolve(run.folder), '--run']
-  const inFolder = [...words, ...(out === undefined ? [] : ['--out', resolve(out)])]
+  const args = ['reproduce', resolve(run.folder), '--run']
+  const inFolder = commandIn(folder, [...args, ...(out === undefined ? [] : ['--out', resolve(out)])])
   throw usageError({
     problem: `the command starts in ${folder}, a folder that run.json names; refusing to enter it`,
     subject: run.folder,
-    hint: `If you trust that folder, run: ${commandLine(['cd', folder])} && ${commandLine(inFolder)}`,
+    hint: `If you trust that folder, run: ${commandLine(['cd', folder])} && ${inFolder}`,
   })
 }
 

@@ -27,8 +27,8 @@ export function verifyCommand(): Command {
       'after',
       `
 Prints one line per run: ok, incomplete (undamaged up to its last checkpoint), no checksums (made by eigenae 0.1.0, so only
-its structure can be checked), or damaged, with each file and the reason. A run of a sweep is also damaged if its folder is that of another run. The exit
-code is 1 if a run is damaged.
+its structure can be checked), or damaged, with each file and the reason. A run of a sweep is also damaged if its folder is
+that of another run. The exit code is 1 if a run is damaged.
 "train --resume" remakes a damaged run, from its checkpoint if that is undamaged, or else from the beginning.
 
 Example:
@@ -108,7 +108,7 @@ function warnOfMissingPlans(named: readonly string[], runs: readonly string[]): 
   const lacking = runs.filter((run) => lacksPlan(dirname(dirname(run)), run))
   for (const folder of new Set(lacking.map((run) => dirname(dirname(run)))))
     if (named.some((top) => isWithin(folder, top)))
-      writeMessage(`${planFile(folder)}: is missing; "sweep … --resume" writes it again`)
+      writeMessage(`${planFile(folder)}: is missing; "${eigenaeCommand('sweep … --resume')}" writes it again`)
 }
 
 function isWithin(folder: string, top: string): boolean {
@@ -138,7 +138,7 @@ async function verifiedRun(folder: string, plans: SweepPlans): Promise<VerifiedR
   const reason = again.record === null ? null : plans.misplacement(folder, again.record)
   const misplaced = reason === null ? [] : [{ file: 'config.json', reason }]
   const damage = [...again.damage, ...misplaced]
-  return { folder, ...judge({ ...again, damage }), misplaced: damage.length === misplaced.length }
+  return { folder, ...judge({ ...again, damage }), misplaced: reason !== null && again.damage.length === 0 }
 }
 
 function judge({ record, checksums, damage }: Verification): Omit<VerifiedRun, 'folder' | 'misplaced'> {

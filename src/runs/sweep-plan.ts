@@ -23,8 +23,8 @@ const planSchema = z.looseObject({
   grid: z.record(z.string(), z.array(z.unknown())).default({}),
   search: z.object({ spaces: z.record(z.string(), z.record(z.string(), z.unknown())) }).optional(),
   /** `<arm>/seed-<n>`: folders in the sweep's folder, never outside it. */
-  runs: z.array(z.string().regex(/^(?!\.)[^/]+\/seed-\d+$/)),
-  /** The SHA-256 of each run's config.json, by the run's name; empty in sweeps before version 0.3. */
+  runs: z.array(z.string().regex(/^(?!\.)[^/\\]+\/seed-\d+$/)),
+  /** The SHA-256 of each run's config.json, by the run's name; empty in sweeps of version 0.2.0 and earlier. */
   configs: z.record(z.string(), z.string()).default({}),
   /** The SHA-256 of the config that a run had when this plan was saved, if it was another: one with fewer epochs. */
   earlierConfigs: z.record(z.string(), z.string()).default({}),

@@ -77,7 +77,9 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
     })),
   )
   const notes = [
-    ...[...files].flatMap(([variant, file]) => addedLossNotes(variant, file, sweep, overridesOf(variant))),
+    ...[...files].flatMap(([variant, file]) =>
+      addedLossNotes(variant, file, sweep, overridesOf(variant), arms),
+    ),
     ...[...trials].flatMap(([variant, each]) => repeatedTrialNotes(variant, each, sweep)),
     ...new Set(arms.flatMap(({ arm, config }) => configNotes(arm, config))),
     ...effectNotes(arms),
@@ -200,20 +202,27 @@ function effectNotes(arms: readonly { readonly arm: Arm; readonly config: Config
   return [...names].map(([warning, of]) => `${listOf(of)}: ${warning}`)
 }
 
-/** Notes that a kind that is set for all configs adds an eigen loss to one without: a baseline would no longer be one. */
+/** Notes that what is set for all configs adds an eigen loss to one without: a baseline would no longer be one. */
 function addedLossNotes(
   variant: string,
   { document }: ConfigFile,
   sweep: SweepFile,
   overrides: readonly Override[],
+  arms: readonly { readonly arm: Arm; readonly config: Config }[],
 ): readonly string[] {
-  const kind = 'loss.eigen.kind'
   if ((valueAt(document.value, ['loss', 'eigen']) ?? null) !== null) return []
-  const searched = sweep.search?.spaces.get(variant)?.some(({ path }) => path === kind)
+  const isTreated = arms.some(
+    ({ arm, config }) => arm.name.split(',')[0] === variant && config.loss.eigen !== null,
+  )
+  if (!isTreated) return []
+  // Only these paths can add one: for any other field, the config must have one already.
+  const setsKind = (path: string) => overlaps(path, ['loss.eigen.kind'])
+  const gridPaths = [...gridOf(sweep, variant).keys()].filter(setsKind)
+  const searchPaths = (sweep.search?.spaces.get(variant) ?? []).map(({ path }) => path).filter(setsKind)
   const sources = [
-    ...overrides.filter(({ path }) => path.join('.') === kind).map(({ flag }) => flag),
-    ...(gridOf(sweep, variant).has(kind) ? [`the grid's ${kind}`] : []),
-    ...(searched ? [`the search's ${kind}`] : []),
+    ...overrides.filter(({ path }) => setsKind(path.join('.'))).map(({ flag }) => flag),
+    ...gridPaths.map((path) => `the grid's ${path}`),
+    ...searchPaths.map((path) => `the search's ${path}`),
   ]
   return sources
     .slice(0, 1)

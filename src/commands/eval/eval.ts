@@ -1,7 +1,6 @@
 import { findArms } from '../../comparison/arms.js'
 import { dataFileKeys } from '../../data/files.js'
-import type { DataSet } from '../../data/load.js'
-import { loadDataSet } from '../../data/load.js'
+import { type DataSet, loadDataSet } from '../../data/load.js'
 import { runFiles } from '../../runs/files.js'
 import { runsNamedByAll } from '../../runs/find.js'
 import { meaningOf, metricOfModel, modelMetrics } from '../../runs/metrics.js'

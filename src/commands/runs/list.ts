@@ -6,7 +6,7 @@ import { findRuns } from '../../runs/find.js'
 import { damageText, remakeHint } from '../../runs/integrity.js'
 import { type Run, readRun, readRuns } from '../../runs/read.js'
 import { requireField, selectRuns, sortField } from '../../runs/select.js'
-import { SweepPlans } from '../../runs/sweep-plan.js'
+import { misplacedHint, SweepPlans } from '../../runs/sweep-plan.js'
 import {
   resultSpace,
   writeJson,
@@ -45,10 +45,12 @@ export async function listRuns(folder: string, flags: RunsFlags): Promise<void> 
     if (damage.length > 0) writeWarning(`${run}: ${damage.map(damageText).join('; ')}`)
   if (found.some(({ damage }) => damage.length > 0)) writeMessage(remakeHint)
   const plans = new SweepPlans()
-  for (const { folder: run, record } of found) {
+  const misplaced = found.flatMap(({ folder: run, record }) => {
     const reason = plans.misplacement(run, record)
-    if (reason !== null) writeWarning(`${runFiles(run).config}: ${reason}`)
-  }
+    return reason === null ? [] : [`${runFiles(run).config}: ${reason}`]
+  })
+  for (const line of misplaced) writeWarning(line)
+  if (misplaced.length > 0) writeMessage(misplacedHint)
   if (errors.length + unreadable.length === 0) return
   throw new EigenaeError({
     problem: [

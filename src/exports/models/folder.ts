@@ -66,7 +66,8 @@ export async function writeFolder(
   await syncFolder(parent)
   for (const name of replaced) await rm(join(former, name), { force: true })
   await withFileErrors('remove', former, () => removeEmpty(former))
-  await withFileErrors('clean up', parent, () => removeLeftoversOf(target))
+  // The export is in place. What cannot be removed does no harm.
+  await removeLeftoversOf(target).catch(() => undefined)
 }
 
 async function removeEmpty(folder: string): Promise<void> {
