@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -8,7 +8,8 @@ import { withChecksum } from '../src/runs/record.js'
 import { planFormat } from '../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
-import { tinyConfigs, writeJson } from './support/sweeps.js'
+import { sealRun } from './support/seal.js'
+import { readJson, tinyConfigs, writeJson } from './support/sweeps.js'
 
 const bin = join(import.meta.dirname, '../bin/eigenae.js')
 const scratch = scratchFolder()
@@ -120,6 +121,59 @@ describe('the arms of a sweep', () => {
     expect(JSON.parse(stdout).baseline).toBe('gone/a')
     const verified = await eigenae(['verify', 'gone'], { cwd: scratch() })
     expect(verified.stderr).toContain('gone/sweep.json: is missing')
+  })
+})
+
+/** Writes the runs of a sweep of two arms and two seeds, with the checksums of their configs in its sweep.json. */
+function plannedSweep(folder: string): void {
+  const names = ['none', 'eigen'].flatMap((arm) => [0, 1].map((seed) => ({ arm, seed })))
+  const configs = names.map(({ arm, seed }) => {
+    const run = writeRun(scratch(folder, arm, `seed-${seed}`), { name: arm, seed })
+    sealRun(run)
+    return [`${arm}/seed-${seed}`, readJson(join(run, 'run.json')).configSha256]
+  })
+  const runs = configs.map(([name]) => name)
+  const plan = { format: planFormat, name: folder, runs, configs: Object.fromEntries(configs) }
+  writeJson(scratch(folder, 'sweep.json'), withChecksum(plan))
+}
+
+describe('the runs of a sweep', () => {
+  const run = (...args: readonly string[]) => eigenae(args, { cwd: scratch() })
+
+  it('do not count under a name that sweep.json does not list', async () => {
+    plannedSweep('listed')
+    renameSync(scratch('listed/none/seed-1'), scratch('listed/none/seed-7'))
+    cpSync(scratch('listed/eigen/seed-0'), scratch('listed/none/seed-9'), { recursive: true })
+    // A run of a config that no planned run has may be added to the folder.
+    sealRun(writeRun(scratch('listed/added/seed-0'), { name: 'added' }))
+    const compared = await compare('listed')
+    const groups: readonly { readonly group: string; readonly seeds: readonly number[] }[] = JSON.parse(
+      compared.stdout,
+    ).groups
+    expect(groups.map(({ group, seeds }) => [group, seeds])).toEqual([
+      ['listed/none', [0]],
+      ['listed/eigen', [0, 1]],
+      ['listed/added', [0]],
+    ])
+    expect(compared.stderr).toContain('none/seed-7/config.json: is that of none/seed-1 in sweep.json')
+    expect(compared.stderr).toContain('none/seed-9/config.json: is that of eigen/seed-0 in sweep.json')
+    const verified = await run('verify', 'listed')
+    expect(verified.stdout).toContain('config.json is that of none/seed-1 in sweep.json')
+    expect(verified.stderr).toContain(
+      'listed/sweep.json: 1 of its 4 runs is missing: none/seed-1; "sweep … --resume" trains what is missing\n',
+    )
+  })
+
+  it('are tested against another arm, with a warning, if the baseline has no folder', async () => {
+    plannedSweep('renamed')
+    renameSync(scratch('renamed/none'), scratch('renamed/nonee'))
+    const whole = await compare('renamed')
+    expect(JSON.parse(whole.stdout).baseline).toBe('renamed/eigen')
+    expect(whole.stderr).toContain(
+      'warning: the baseline renamed/none has no completed run: the arms are tested against renamed/eigen\n',
+    )
+    // An arm that the user names is the baseline because it was named.
+    expect((await compare('renamed/eigen')).stderr).toBe('')
   })
 })
 

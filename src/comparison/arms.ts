@@ -1,10 +1,9 @@
 // From the arguments of a command to arms with their runs.
 import { basename, dirname, join, normalize, resolve } from 'node:path'
 import { EigenaeError, firstLine, usageError } from '../errors.js'
-import { runFiles } from '../runs/files.js'
 import { type FoundRuns, lacksPlan, runsNamed } from '../runs/find.js'
 import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
-import { misplacedHint, planFile, SweepPlans } from '../runs/sweep-plan.js'
+import { planFile, SweepPlans } from '../runs/sweep-plan.js'
 import type { ArmRuns, UnusableRun } from './comparison.js'
 import { armLabels } from './labels.js'
 import { placeInSweep, readSavedSweep, type SavedSweep, type SweepPlace } from './sweep-arms.js'
@@ -74,7 +73,7 @@ export async function readArms(
   const { arms, ofFirst, notes } = await findArms(folders, source)
   if (baseline === undefined) {
     const read = await readRunsOf(arms, source)
-    const chosen = chooseBaseline(read.slice(0, ofFirst))
+    const chosen = chooseBaseline(read.slice(0, ofFirst), folders[0]!)
     return { arms: read, baseline: chosen.baseline, notes: [...notes, ...chosen.notes] }
   }
   const read = await readRunsOf(uniqueArms([await findBaseline(baseline, arms, source), ...arms]), source)
@@ -174,16 +173,22 @@ async function findBaseline(
   })
 }
 
-/** Returns the baseline among the arms of the first argument. */
-function chooseBaseline(arms: readonly ArmRuns[]): Pick<ReadArms, 'baseline' | 'notes'> {
-  const [first] = arms
-  const named = first!.place?.sweep.baseline ?? null
-  const intended =
-    arms.find(({ place, name }) => place !== null && basename(resolve(name)) === named) ?? first!
-  const usable = [intended, ...arms].find(({ runs }) => runs.length > 0)
-  if (usable === undefined || usable === intended) return { baseline: intended, notes: [] }
-  const note = `the baseline ${intended.name} has no completed run: the arms are tested against ${usable.name}`
-  return { baseline: usable, notes: intended.place === null ? [] : [note] }
+/** Returns the baseline among the arms of the first argument. The baseline of a sweep may have no folder. */
+function chooseBaseline(arms: readonly ArmRuns[], argument: string): Pick<ReadArms, 'baseline' | 'notes'> {
+  const first = arms[0]!
+  const isWholeSweep = first.place !== null && resolve(first.name) !== resolve(argument)
+  const intended = isWholeSweep ? join(first.name, '..', plannedBaseline(first.place.sweep)) : first.name
+  const present = arms.filter(({ name }) => name === intended)
+  const usable = [...present, ...arms].find(({ runs }) => runs.length > 0)
+  if (usable === undefined || usable.name === intended)
+    return { baseline: usable ?? present[0] ?? first, notes: [] }
+  const note = `the baseline ${intended} has no completed run: the arms are tested against ${usable.name}`
+  return { baseline: usable, notes: isWholeSweep ? [note] : [] }
+}
+
+/** Returns the arm that the sweep file names as the baseline, or else its first one. */
+function plannedBaseline({ baseline, positions }: SavedSweep): string {
+  return baseline ?? [...positions.keys()][0]!
 }
 
 /** A run that its sweep did not plan for its folder is unusable: the arm has the name of another one's plan. */
@@ -215,10 +220,8 @@ async function readUsable(
 ): Promise<WholeRun | UnusableRun> {
   try {
     const run = await source.readRun(folder)
-    const problem = plans.misplacement(folder, run.record)
-    if (problem === null) return run
-    const subject = runFiles(folder).config
-    return { folder, error: new EigenaeError({ problem, subject, hint: misplacedHint }) }
+    plans.requirePlaced(folder, run.record)
+    return run
   } catch (error) {
     if (error instanceof EigenaeError) return { folder, error }
     throw error
