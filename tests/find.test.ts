@@ -164,6 +164,14 @@ describe('the runs of a sweep', () => {
     )
   })
 
+  it('have their sweep.json above the working folder too', async () => {
+    plannedSweep('above')
+    writeFileSync(scratch('above/none/seed-0/train.log'), '')
+    const { stdout, stderr } = await eigenae(['verify', '.'], { cwd: scratch('above/none') })
+    expect(stdout).toMatch(/^seed-0 /)
+    expect(stderr).not.toContain('sweep.json: is missing')
+  })
+
   it('are tested against another arm, with a warning, if the baseline has no folder', async () => {
     plannedSweep('renamed')
     renameSync(scratch('renamed/none'), scratch('renamed/nonee'))

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
@@ -108,8 +108,9 @@ function sweepFolders(named: readonly string[], runs: readonly string[]): readon
 
 /** Warns of each folder whose runs were made by a sweep but which has no sweep.json. */
 function warnOfMissingPlans(named: readonly string[], runs: readonly string[]): void {
-  const lacking = runs.filter((run) => lacksPlan(dirname(dirname(run)), run))
-  for (const folder of new Set(lacking.map((run) => dirname(dirname(run)))))
+  const sweepOf = (run: string) => join(run, '..', '..')
+  const lacking = runs.filter((run) => lacksPlan(sweepOf(run), run))
+  for (const folder of new Set(lacking.map(sweepOf)))
     if (named.some((top) => isWithin(folder, top)))
       writeMessage(`${planFile(folder)}: is missing; "sweep … --resume" writes it again`)
 }
