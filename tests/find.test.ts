@@ -83,7 +83,7 @@ describe('the arms of a sweep', () => {
       const { code, stderr, stdout } = await compare('damaged')
       expect(code).toBe(0)
       expect(stderr).toMatch(
-        /^warning: damaged\/sweep\.json: is not (valid JSON: .*|the plan of a sweep); the arms are sorted by name\n$/,
+        /^warning: damaged\/sweep\.json: is not (valid JSON: .*|the plan of a sweep); the arms are sorted by name, runs are not checked against the plan, and the baseline is damaged\/a\n$/,
       )
       expect(JSON.parse(stdout).baseline).toBe('damaged/a')
     }
@@ -105,7 +105,7 @@ describe('the arms of a sweep', () => {
     ] as const
     for (const [plan, problem] of cases) {
       writeJson(scratch('changed', 'sweep.json'), plan)
-      expect((await compare('changed')).stderr).toMatch(/^warning: .*; the arms are sorted by name\n$/)
+      expect((await compare('changed')).stderr).toMatch(/^warning: .*; the arms are sorted by name, .*\n$/)
       const { stdout } = await eigenae(['watch', 'changed', '--terminal'], { cwd: scratch() })
       expect(stdout).toContain(`\nchanged/sweep.json: ${problem}`)
       expect(stdout).toContain('2 completed · 2 in all\n')
@@ -117,7 +117,9 @@ describe('the arms of a sweep', () => {
       writeFileSync(join(writeRun(scratch('gone', arm, 'seed-0')), 'train.log'), '')
     const { code, stderr, stdout } = await compare('gone')
     expect(code).toBe(0)
-    expect(stderr).toBe('warning: gone/sweep.json: is missing; the arms are sorted by name\n')
+    expect(stderr).toBe(
+      'warning: gone/sweep.json: is missing; the arms are sorted by name, runs are not checked against the plan, and the baseline is gone/a\n',
+    )
     expect(JSON.parse(stdout).baseline).toBe('gone/a')
     const verified = await eigenae(['verify', 'gone'], { cwd: scratch() })
     expect(verified.stderr).toContain('gone/sweep.json: is missing')
@@ -170,6 +172,24 @@ describe('the runs of a sweep', () => {
     const { stdout, stderr } = await eigenae(['verify', '.'], { cwd: scratch('above/none') })
     expect(stdout).toMatch(/^seed-0 /)
     expect(stderr).not.toContain('sweep.json: is missing')
+  })
+
+  it('are not checked, with a warning of each command, if sweep.json is damaged', async () => {
+    plannedSweep('unchecked')
+    writeJson(scratch('unchecked/sweep.json'), {
+      ...readJson(scratch('unchecked/sweep.json')),
+      name: 'other',
+    })
+    const warning =
+      'warning: unchecked/sweep.json: was changed (its checksum differs); runs are not checked against the plan'
+    const baseline = ', and the baseline is unchecked/none'
+    for (const [args, end] of [
+      [['compare', 'unchecked/none', 'unchecked/eigen'], baseline],
+      [['best', 'unchecked/none/seed-0', '--metric', 'test_mse'], `${baseline}/seed-0`],
+      [['verify', 'unchecked/none'], ''],
+      [['runs', 'unchecked/none'], ''],
+    ] as const)
+      expect((await run(...args)).stderr).toContain(`${warning}${end}\n`)
   })
 
   it('are tested against another arm, with a warning, if the baseline has no folder', async () => {

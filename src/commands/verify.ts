@@ -14,6 +14,7 @@ import { eigenaeCommand } from '../text/command-line.js'
 import { count } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
+import { warnOfDamagedPlans } from './shared/sweep-plans.js'
 
 interface VerifyFlags {
   readonly json: boolean
@@ -61,6 +62,7 @@ async function verify(named: readonly string[], { json }: VerifyFlags): Promise<
   const sweepPlans = new SweepPlans()
   await warnOfMissingRuns(sweeps, folders, sweepPlans)
   for (const folder of folders) runs.push(await verifiedRun(folder, sweepPlans))
+  warnOfDamagedPlans(sweepPlans)
   const checked = [...damagedPlans, ...runs]
   if (json) writeJson(checked.map(({ folder, state, damage }) => ({ folder, state, damage })))
   else

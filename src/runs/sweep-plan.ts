@@ -1,7 +1,7 @@
 /** sweep.json, the plan of a sweep: the names of its runs with the checksums of their configs. */
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { EigenaeError } from '../errors.js'
+import { EigenaeError, firstLine } from '../errors.js'
 import { readJsonIfPresent } from '../files/json.js'
 import { modificationOf } from '../files/read.js'
 import { runFiles } from './files.js'
@@ -75,9 +75,11 @@ export class SweepPlans {
     return this.#planIn(folder)?.plan
   }
 
-  /** An error for each damaged sweep.json that was read: the runs of its sweep cannot be compared with it. */
-  get damaged(): readonly EigenaeError[] {
-    return [...this.#known.values()].flatMap(({ plan }) => (plan instanceof EigenaeError ? [plan] : []))
+  /** One line for each damaged sweep.json that was read, with which its runs could not be compared. */
+  get damage(): readonly string[] {
+    return [...this.#known.values()].flatMap(({ plan }) =>
+      plan instanceof EigenaeError ? [firstLine(plan)] : [],
+    )
   }
 
   /**
@@ -120,6 +122,9 @@ export class SweepPlans {
     return known
   }
 }
+
+/** The end of a warning of a plan that cannot be used. */
+export const unchecked = 'runs are not checked against the plan'
 
 export const misplacedHint = 'Move such a run to the folder that sweep.json names, or out of the sweep.'
 

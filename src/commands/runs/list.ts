@@ -15,6 +15,7 @@ import {
   writeResult,
   writeWarning,
 } from '../../text/output.js'
+import { warnOfDamagedPlans } from '../shared/sweep-plans.js'
 import { csvOf, isUsual, jsonOf, tableOf } from './tables.js'
 
 export interface RunsFlags {
@@ -49,6 +50,7 @@ export async function listRuns(folder: string, flags: RunsFlags): Promise<void> 
     const reason = plans.misplacement(run, record)
     if (reason !== null) writeWarning(`${runFiles(run).config}: ${reason}`)
   }
+  warnOfDamagedPlans(plans)
   if (errors.length + unreadable.length === 0) return
   throw new EigenaeError({
     problem: [
