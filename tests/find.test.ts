@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, cpSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -172,6 +172,26 @@ describe('the runs of a sweep', () => {
     const { stdout, stderr } = await eigenae(['verify', '.'], { cwd: scratch('above/none') })
     expect(stdout).toMatch(/^seed-0 /)
     expect(stderr).not.toContain('sweep.json: is missing')
+  })
+
+  it('are not reproduced, exported or listed as completed under the name of another one', async () => {
+    plannedSweep('copied')
+    cpSync(scratch('copied/eigen/seed-0'), scratch('copied/none/seed-9'), { recursive: true })
+    const refusal = 'copied/none/seed-9/config.json: is that of eigen/seed-0 in sweep.json'
+    const reproduced = await run('reproduce', 'copied/none/seed-9')
+    expect([reproduced.code, reproduced.stdout]).toEqual([1, ''])
+    expect(reproduced.stderr).toContain(`${refusal}\n`)
+    const exported = await run('export', 'copied/none', '--format', 'tensorboard', '--out', 'logs')
+    expect(exported.code).toBe(1)
+    expect(exported.stderr).toContain(refusal)
+    expect([0, 1, 9].map((seed) => existsSync(scratch(`logs/seed-${seed}`)))).toEqual([true, true, false])
+    const listed = await run('runs', 'copied/none', '--json')
+    expect(JSON.parse(listed.stdout).map(({ status }: { status: string }) => status)).toEqual([
+      'completed',
+      'completed',
+      'damaged',
+    ])
+    expect(listed.stderr).toBe(`warning: ${refusal}\n`)
   })
 
   it('are not checked, with a warning of each command, if sweep.json is damaged', async () => {

@@ -31,7 +31,8 @@ export interface RunsFlags {
 export async function listRuns(folder: string, flags: RunsFlags): Promise<void> {
   const { runs: folders, unreadable } = await findRuns(folder)
   const all = await readRuns(folders, readRunOrError)
-  const found = all.flatMap((each) => (each instanceof EigenaeError ? [] : [each]))
+  const plans = new SweepPlans()
+  const found = all.flatMap((each) => (each instanceof EigenaeError ? [] : [withPlace(each, plans)]))
   const errors = all.flatMap((each) => (each instanceof EigenaeError ? [each] : []))
   const { where, sort, top } = flags
   const selected = selectRuns(found, { where, sort, top })
@@ -45,11 +46,8 @@ export async function listRuns(folder: string, flags: RunsFlags): Promise<void> 
   for (const { folder: run, damage } of found)
     if (damage.length > 0) writeWarning(`${run}: ${damage.map(damageText).join('; ')}`)
   if (found.some(({ damage }) => damage.length > 0)) writeMessage(remakeHint)
-  const plans = new SweepPlans()
-  for (const { folder: run, record } of found) {
-    const reason = plans.misplacement(run, record)
-    if (reason !== null) writeWarning(`${runFiles(run).config}: ${reason}`)
-  }
+  for (const { folder: run, misplacement } of found)
+    if (misplacement !== null) writeWarning(`${runFiles(run).config}: ${misplacement}`)
   warnOfDamagedPlans(plans)
   if (errors.length + unreadable.length === 0) return
   throw new EigenaeError({
@@ -71,6 +69,12 @@ async function readRunOrError(folder: string): Promise<Run | EigenaeError> {
     if (error instanceof EigenaeError) return error
     throw error
   }
+}
+
+/** Adds why a run is not the one that its sweep planned for its folder; null if it is. Such a run counts as damaged. */
+function withPlace(run: Run, plans: SweepPlans): Run & { readonly misplacement: string | null } {
+  const misplacement = plans.misplacement(run.folder, run.record)
+  return { ...run, misplacement, status: misplacement === null ? run.status : 'damaged' }
 }
 
 /** Returns the columns of --columns and the one of --sort, each once, without those that are listed anyway. */
