@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, cpSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -192,6 +192,20 @@ describe('the runs of a sweep', () => {
       'damaged',
     ])
     expect(listed.stderr).toBe(`warning: ${refusal}\n`)
+  })
+
+  it('are counted by watch if they are in the folder that it follows', async () => {
+    plannedSweep('followed')
+    rmSync(scratch('followed/none/seed-1'), { recursive: true })
+    for (const [folder, name, runs] of [
+      ['.', 'followed/none', 2],
+      ['followed/none', '.', 2],
+      ['followed', 'none/seed-0', 1],
+    ] as const) {
+      const { stdout } = await eigenae(['watch', name, '--terminal'], { cwd: scratch(folder) })
+      const waiting = runs === 2 ? ' · 1 waiting' : ''
+      expect(stdout).toContain(`1 completed${waiting} · ${runs} in all\n`)
+    }
   })
 
   it('are not checked, with a warning of each command, if sweep.json is damaged', async () => {
