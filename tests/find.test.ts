@@ -132,6 +132,7 @@ function plannedSweep(folder: string): void {
   const configs = names.map(({ arm, seed }) => {
     const run = writeRun(scratch(folder, arm, `seed-${seed}`), { name: arm, seed })
     sealRun(run)
+    writeFileSync(join(run, 'train.log'), '')
     return [`${arm}/seed-${seed}`, readJson(join(run, 'run.json')).configSha256]
   })
   const runs = configs.map(([name]) => name)
@@ -168,7 +169,6 @@ describe('the runs of a sweep', () => {
 
   it('have their sweep.json above the working folder too', async () => {
     plannedSweep('above')
-    writeFileSync(scratch('above/none/seed-0/train.log'), '')
     const { stdout, stderr } = await eigenae(['verify', '.'], { cwd: scratch('above/none') })
     expect(stdout).toMatch(/^seed-0 /)
     expect(stderr).not.toContain('sweep.json: is missing')
@@ -224,6 +224,10 @@ describe('the runs of a sweep', () => {
       [['runs', 'unchecked/none'], ''],
     ] as const)
       expect((await run(...args)).stderr).toContain(`${warning}${end}\n`)
+    // The sweep file of a user, above a run that no sweep made.
+    writeRun(scratch('single/runs/first'))
+    writeJson(scratch('single/sweep.json'), { name: 'single', variants: {} })
+    expect((await run('runs', 'single/runs')).stderr).toBe('')
   })
 
   it('are tested against another arm, with a warning, if the baseline has no folder', async () => {

@@ -1,4 +1,5 @@
 /** sweep.json, the plan of a sweep: the names of its runs with the checksums of their configs. */
+import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError, firstLine } from '../errors.js'
@@ -69,17 +70,16 @@ interface KnownPlan {
 /** The plans of the sweeps in any folders. Each is read again only if its sweep.json was written since. */
 export class SweepPlans {
   readonly #known = new Map<string, KnownPlan>()
+  readonly #damage = new Set<string>()
 
   /** Returns the plan of the sweep in a folder, an error if it is damaged, undefined if there is none. */
   read(folder: string): SavedPlan | EigenaeError | undefined {
     return this.#planIn(folder)?.plan
   }
 
-  /** One line for each damaged sweep.json that was read, with which its runs could not be compared. */
+  /** One line for each damaged sweep.json with which a run of a sweep could not be compared. */
   get damage(): readonly string[] {
-    return [...this.#known.values()].flatMap(({ plan }) =>
-      plan instanceof EigenaeError ? [firstLine(plan)] : [],
-    )
+    return [...this.#damage]
   }
 
   /**
@@ -88,6 +88,8 @@ export class SweepPlans {
    */
   misplacement(folder: string, record: RunRecord): string | null {
     const { plan, runs } = this.#planIn(join(folder, '..', '..')) ?? {}
+    // Only runs of sweeps have a log: above another run, sweep.json may be a sweep file.
+    if (plan instanceof EigenaeError && existsSync(runFiles(folder).log)) this.#damage.add(firstLine(plan))
     if (plan === undefined || plan instanceof EigenaeError || record.configSha256 === undefined) return null
     const name = `${basename(resolve(folder, '..'))}/${basename(resolve(folder))}`
     const planned = plan.configs[name]

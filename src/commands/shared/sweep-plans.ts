@@ -2,7 +2,7 @@ import type { RunRecord } from '../../runs/record.js'
 import { SweepPlans, unchecked } from '../../runs/sweep-plan.js'
 import { writeWarning } from '../../text/output.js'
 
-/** Warns of each damaged sweep.json that was read, because its runs could not be compared with it. */
+/** Warns of each damaged sweep.json with which a run of a sweep could not be compared. */
 export function warnOfDamagedPlans(plans: SweepPlans): void {
   for (const line of plans.damage) writeWarning(`${line}; ${unchecked}`)
 }
