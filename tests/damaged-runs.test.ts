@@ -121,7 +121,7 @@ describe('a sweep', () => {
     const verified = await run('verify', 'runs/swept')
     expect(verified.stdout).toMatch(/^runs\/swept +damaged +sweep.json is not valid JSON: /m)
     expect(verified.stdout).toMatch(/seed-1 +damaged +run.json is not the record of an eigenae run$/m)
-    expect(verified.stderr).toMatch(/^eigenae: 1 damaged sweep.json, 3 of 4 runs damaged\n/)
+    expect(verified.stderr).toMatch(/^eigenae: 1 damaged sweep.json, 3 of 4 runs damaged\n/m)
     expect(verified.code).toBe(1)
     expect((await sweep('--dry-run')).stderr).toContain('4 runs: 1 done, 3 to do')
     const { code, stderr } = await sweep('--resume')

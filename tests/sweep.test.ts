@@ -352,6 +352,13 @@ describe('eigenae sweep', () => {
     const listed = (await run('runs', 'swapped')).stderr
     expect(listed).toContain(`${config('none', 1)}: is that of eigen/seed-1`)
     expect(listed).toContain('Move such a run to the folder that sweep.json names')
+    for (const args of [['embed'], ['export', '--format', 'onnx']]) {
+      const { code, stderr } = await run(...args, 'swapped/none/seed-1', '--out', 'swapped-out.npy')
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringContaining(`${config('none', 1)}: is that of eigen/seed-1`),
+      ])
+    }
     const evaluated = await run('eval', 'swapped', '--json')
     expect(evaluated.stderr).toContain(
       `${config('none', 1)}: is that of eigen/seed-1 in sweep.json; left out`,

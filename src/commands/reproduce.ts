@@ -21,6 +21,7 @@ import {
   readReproducible,
   startFolder,
 } from '../training/reproduction.js'
+import { requirePlaced } from './shared/sweep-plans.js'
 
 interface ReproduceFlags {
   readonly run: boolean
@@ -53,6 +54,7 @@ Example:
 
 async function reproduce(named: string, flags: ReproduceFlags): Promise<void> {
   const run = readReproducible(await runNamed(named, 'reproduce'))
+  requirePlaced(run)
   if (flags.run) return runAndCompare(run, flags)
   const { name, seed } = run.config
   const plan = await planReproduction(run, flags.out ?? join('reproduced', name, `seed-${seed}`))

@@ -15,6 +15,7 @@ import {
   writeResult,
   writeWarning,
 } from '../../text/output.js'
+import { warnOfDamagedPlans } from '../shared/sweep-plans.js'
 import { csvOf, isUsual, jsonOf, tableOf } from './tables.js'
 
 export interface RunsFlags {
@@ -30,7 +31,8 @@ export interface RunsFlags {
 export async function listRuns(folder: string, flags: RunsFlags): Promise<void> {
   const { runs: folders, unreadable } = await findRuns(folder)
   const all = await readRuns(folders, readRunOrError)
-  const found = all.flatMap((each) => (each instanceof EigenaeError ? [] : [each]))
+  const plans = new SweepPlans()
+  const found = all.flatMap((each) => (each instanceof EigenaeError ? [] : [withPlace(each, plans)]))
   const errors = all.flatMap((each) => (each instanceof EigenaeError ? [each] : []))
   const { where, sort, top } = flags
   const selected = selectRuns(found, { where, sort, top })
@@ -44,13 +46,10 @@ export async function listRuns(folder: string, flags: RunsFlags): Promise<void> 
   for (const { folder: run, damage } of found)
     if (damage.length > 0) writeWarning(`${run}: ${damage.map(damageText).join('; ')}`)
   if (found.some(({ damage }) => damage.length > 0)) writeMessage(remakeHint)
-  const plans = new SweepPlans()
-  const misplaced = found.flatMap(({ folder: run, record }) => {
-    const reason = plans.misplacement(run, record)
-    return reason === null ? [] : [`${runFiles(run).config}: ${reason}`]
-  })
-  for (const line of misplaced) writeWarning(line)
-  if (misplaced.length > 0) writeMessage(misplacedHint)
+  for (const { folder: run, misplacement } of found)
+    if (misplacement !== null) writeWarning(`${runFiles(run).config}: ${misplacement}`)
+  if (found.some(({ misplacement }) => misplacement !== null)) writeMessage(misplacedHint)
+  warnOfDamagedPlans(plans)
   if (errors.length + unreadable.length === 0) return
   throw new EigenaeError({
     problem: [
@@ -71,6 +70,12 @@ async function readRunOrError(folder: string): Promise<Run | EigenaeError> {
     if (error instanceof EigenaeError) return error
     throw error
   }
+}
+
+/** Adds why a run is not the one that its sweep planned for its folder; null if it is. Such a run counts as damaged. */
+function withPlace(run: Run, plans: SweepPlans): Run & { readonly misplacement: string | null } {
+  const misplacement = plans.misplacement(run.folder, run.record)
+  return { ...run, misplacement, status: misplacement === null ? run.status : 'damaged' }
 }
 
 /** Returns the columns of --columns and the one of --sort, each once, without those that are listed anyway. */
