@@ -149,7 +149,30 @@ describe('the plan of a sweep', () => {
     const inGrid = await sweep(
       file('widths', { variants: { eigen: 'eigen.json' }, grid: { 'loss.eigen.k': [2, 4] } }),
     )
-    expect([inGrid.code, inGrid.stderr]).toEqual([2, expect.stringContaining('where top-k with k = 4 is')])
+    const advice = '; choose other values, or keep the variant out with "fixed"\n'
+    const place = `(${scratch('eigen.json')}): grid`
+    expect([inGrid.code, inGrid.stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        `eigen,loss.eigen.k=4 ${place} loss.eigen.k: loss.eigen: has no effect on latent (width 4), where top-k with k = 4 is constant${advice}`,
+      ),
+    ])
+    const narrow = await sweep(
+      file('widths', {
+        grid: {
+          'model.widths': [
+            [784, 1],
+            [784, 4],
+          ],
+        },
+      }),
+    )
+    expect([narrow.code, narrow.stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        `eigen,model.widths=784-1 ${place} model.widths: loss.eigen.k: must be under 1, the latent's width (got 2)${advice}`,
+      ),
+    ])
   })
 
   it('rejects a --set of a field that the sweep file sets', async () => {

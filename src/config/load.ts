@@ -99,24 +99,34 @@ export function resolveConfig(
   const checked = checkConfig(value, origin)
   if (checked.kind === 'config' && mistakes.length === 0) return checked
   const inFields = checked.kind === 'mistakes' ? checked.mistakes : []
-  const lines = inFields.map((mistake) => withLocation(mistake, document, overrides))
+  const lines = inFields.map((mistake) => withLocation(mistake, document, overrides, advice))
   return { kind: 'mistakes', lines: [...mistakes, ...lines] }
 }
 
-/** Prefixes a mistake with its location, "3:12 data.noise", or with the flag that set the value. */
-function withLocation(mistake: Mistake, document: JsonDocument, overrides: readonly Override[]): string {
-  const { path, problem } = mistake
+/** Prefixes a mistake with its location, "3:12 data.noise", or with the flag that set the value or a cause. */
+function withLocation(
+  mistake: Mistake,
+  document: JsonDocument,
+  overrides: readonly Override[],
+  advice: string,
+): string {
+  const { path, problem, causes = [] } = mistake
   const name = path.length === 0 ? '(the whole file)' : path.join('.')
-  const setter = overrides.findLast((override) => isSetBy(override, mistake, document))
+  const isCause = ({ path: set }: Override) => causes.some((cause) => startsWith(cause, set))
+  const setter = overrides.findLast((override) => isSetBy(override, mistake, document) || isCause(override))
   if (setter === undefined) return `${document.locationOf(path)} ${name}: ${problem}`
   const isWhole = setter.path.join('.') === name
-  return isWhole ? `${setter.flag}: ${problem}` : `${setter.flag}: ${name}: ${problem}`
+  if (isWhole) return `${setter.flag}: ${problem}`
+  const remedy = isCause(setter) && advice !== '' ? `; choose other values${advice}` : ''
+  return `${setter.flag}: ${name}: ${problem}${remedy}`
+}
+
+function startsWith(whole: JsonPath, start: JsonPath): boolean {
+  return start.every((key, depth) => String(key) === String(whole[depth]))
 }
 
 /** Returns whether an override set the value of a mistake, or created the object that it is, or that lacks a field. */
 function isSetBy({ path: set }: Override, { path, problem }: Mistake, document: JsonDocument): boolean {
-  const startsWith = (whole: JsonPath, start: JsonPath) =>
-    start.every((key, depth) => String(key) === String(whole[depth]))
   if (startsWith(path, set)) return true
   const object = problem === missing ? path.slice(0, -1) : path
   return object.length > 0 && startsWith(set, object) && !document.has(object)
