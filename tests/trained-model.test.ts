@@ -1,4 +1,4 @@
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { summarise } from '../src/comparison/statistics.js'
 import { loadNativeBinding } from '../src/engines/native/binding.js'
@@ -270,6 +270,23 @@ describe('eigenae export', () => {
     expect((await readdir(scratch('model'))).sort()).toEqual(['README.md', 'model.json', 'weights.bin'])
     expect(await readFile(scratch('model/README.md'), 'utf8')).toContain('# Autoencoder of b, seed 0')
     expect((await readdir(scratch())).filter((name) => name.startsWith('.'))).toEqual([])
+  })
+
+  it('does not replace the working folder, empty or not', async () => {
+    await mkdir(scratch('inside'))
+    const inside = () =>
+      eigenae(['export', '../runs/a', '--format', 'onnx', '--out', '.', '--overwrite'], {
+        cwd: scratch('inside'),
+      })
+    const refusal = 'eigenae: .: is the working folder, which an export cannot replace\n'
+    const empty = await inside()
+    await run('export', 'runs/a', '--format', 'onnx', '--out', 'inside')
+    const used = await inside()
+    expect([empty.code, used.code]).toEqual([2, 2])
+    expect([empty.stderr, used.stderr]).toEqual([
+      expect.stringContaining(refusal),
+      expect.stringContaining(refusal),
+    ])
   })
 
   it('names the data in README.md', async () => {

@@ -191,7 +191,11 @@ function eigenLossFits({ model, loss }: Config): readonly Mistake[] {
     )
     return found.slice(0, 1).map(({ key, problem }) => {
       const value: unknown = Reflect.get(eigenLoss, key)
-      return { path: [...path, key], problem: `${problem} (got ${JSON.stringify(value)})`, causes: [modelWidths] }
+      return {
+        path: [...path, key],
+        problem: `${problem} (got ${JSON.stringify(value)})`,
+        causes: [modelWidths],
+      }
     })
   })
 }

@@ -10,7 +10,7 @@ import { readmeMark, readmeName } from './readme.js'
 
 /**
  * Checks that an export may be written to a folder, and returns the names of the files that it replaces. Writes nothing.
- * @throws a usage error if the folder is not empty or, with `overwrite`, if it holds anything other than the README.md of an
+ * @throws a usage error if it is the working folder, if it is not empty or, with `overwrite`, if it holds anything other than the README.md of an
  * export and the files of its format.
  */
 export async function refuseUsedFolder(
@@ -19,6 +19,14 @@ export async function refuseUsedFolder(
   formats: readonly FolderFormat[],
 ): Promise<readonly string[]> {
   const entries = await entriesOf(folder)
+  // The folder is replaced as a whole, so a shell in it would stand in a removed one.
+  if ((await targetOf(folder)) === process.cwd()) {
+    throw usageError({
+      problem: 'is the working folder, which an export cannot replace',
+      subject: folder,
+      hint: 'Name another folder with --out, for example one inside it.',
+    })
+  }
   if (entries.length === 0) return []
   if (!overwrite) {
     throw usageError({
@@ -50,7 +58,7 @@ export async function writeFolder(
   files: readonly ExportFile[],
   replaced: readonly string[],
 ): Promise<void> {
-  const target = await realpath(folder).catch(() => resolve(folder))
+  const target = await targetOf(folder)
   const [filled, former] = [temporaryName(target), temporaryName(target)]
   const parent = dirname(target)
   await makeFolder(parent)
@@ -67,6 +75,10 @@ export async function writeFolder(
   for (const name of replaced) await rm(join(former, name), { force: true })
   await withFileErrors('remove', former, () => removeEmpty(former))
   await withFileErrors('clean up', parent, () => removeLeftoversOf(target))
+}
+
+function targetOf(folder: string): Promise<string> {
+  return realpath(folder).catch(() => resolve(folder))
 }
 
 async function removeEmpty(folder: string): Promise<void> {
