@@ -46,6 +46,10 @@ describe('eigenae runs tag and untag', () => {
   it('apply to all runs in a folder', async () => {
     expect((await run('runs', 'tag', 'tagged/arm', 'slow')).stderr).toBe('3 runs changed\n')
     expect(await listed('tagged', '--where', 'tags=slow')).toHaveLength(3)
+    await run('runs', 'tag', 'tagged/arm/seed-1', 'old')
+    expect((await run('runs', 'tag', 'tagged/arm', 'old')).stderr).toBe('2 of 3 runs changed\n')
+    expect((await run('runs', 'untag', 'tagged/arm', 'nope')).stderr).toBe('no run has the tag nope\n')
+    expect((await run('runs', 'untag', 'tagged/arm', 'x', 'y')).stderr).toBe('no run has the tags x, y\n')
   })
 
   it('select runs by a tag, its absence, and the absence of all tags', async () => {
