@@ -82,7 +82,7 @@ describe('the arms of a sweep', () => {
       const { code, stderr, stdout } = await compare('damaged')
       expect(code).toBe(0)
       expect(stderr).toMatch(
-        /^warning: damaged\/sweep\.json: is not (valid JSON: .*|the plan of a sweep); the arms are sorted by name\n$/,
+        /^warning: damaged\/sweep\.json: is not (valid JSON|the plan of a sweep); the arms are sorted by name\n$/,
       )
       expect(JSON.parse(stdout).baseline).toBe('damaged/a')
     }
