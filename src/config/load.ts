@@ -17,7 +17,8 @@ export interface Override {
 /** Parses `loss.eigen.weight=0.5`. The value is JSON, or else a bare word (`model.batchNorm=all`). */
 export function parseSetting(setting: string): Override {
   const equals = setting.indexOf('=')
-  const path = setting.slice(0, equals).split('.')
+  const name = setting.slice(0, equals)
+  const path = name.split('.')
   if (equals < 1 || path.includes('')) {
     throw usageError({
       problem: `expected path=value, got "${setting}"`,
@@ -25,7 +26,14 @@ export function parseSetting(setting: string): Override {
       hint: 'For example: --set loss.eigen.weight=0.5',
     })
   }
-  return { path, value: jsonOrWord(setting.slice(equals + 1)), flag: `--set ${path.join('.')}` }
+  if (/\[\d+\]/.test(name)) {
+    throw usageError({
+      problem: 'an element of a list is written after a dot, without brackets',
+      subject: `--set ${name}`,
+      hint: `Use --set ${name.replace(/\[(\d+)\]/g, '.$1')}=…`,
+    })
+  }
+  return { path, value: jsonOrWord(setting.slice(equals + 1)), flag: `--set ${name}` }
 }
 
 function jsonOrWord(text: string): unknown {
@@ -205,11 +213,22 @@ function missingObjectReason(
   return `the config has no ${name}; set ${name}.kind as well to add one${advice}`
 }
 
-/** Returns why a config cannot have a field at a path, null if it can. */
-function invalidPathReason(target: unknown, [key, ...rest]: readonly string[]): string | null {
+/**
+ * Returns why a config cannot have a field at a path, null if it can.
+ * @param before the path to the target
+ */
+function invalidPathReason(
+  target: unknown,
+  [key, ...rest]: readonly string[],
+  before: readonly string[] = [],
+): string | null {
   if (key === undefined || target === null || target === undefined) return null
   if (typeof target !== 'object') return `${JSON.stringify(target)} has no field "${key}"`
-  if (Array.isArray(target) && !(/^\d+$/.test(key) && Number(key) < target.length))
-    return `there is no element ${key} in a list of ${target.length}`
-  return invalidPathReason(Object.hasOwn(target, key) ? Reflect.get(target, key) : undefined, rest)
+  const inElement = Array.isArray(target) && typeof target[0] === 'object' ? [key, ...rest] : []
+  if (Array.isArray(target) && !/^\d+$/.test(key))
+    return `${before.join('.')} is a list of ${target.length}; name an element: ${[...before, 0, ...inElement].join('.')}`
+  if (Array.isArray(target) && Number(key) >= target.length)
+    return `there is no element ${key} in a list of ${target.length}, counted from 0`
+  const value = Object.hasOwn(target, key) ? Reflect.get(target, key) : undefined
+  return invalidPathReason(value, rest, [...before, key])
 }
