@@ -296,6 +296,10 @@ describe('train with a mistake on the command line', () => {
       'loss.eigen: has no effect on latent (width 10), where top-k with k = 10 is constant\n',
     ],
     [
+      ['train', '--config', eigen, '--set', 'loss.eigen={"k": 0}'],
+      'this config cannot be used\n  --set loss.eigen.k: must be at least 1 (got 0)\n',
+    ],
+    [
       ['train', '--config', join(configs, 'kl-silu.json'), '--set', 'loss.eigen.weight=0.1'],
       '--set loss.eigen.weight: loss.eigen is a list of 2; name an element: loss.eigen.0.weight\n',
     ],

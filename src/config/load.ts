@@ -123,8 +123,8 @@ function withLocation(
   const isCause = ({ path: set }: Override) => causes.some((cause) => startsWith(cause, set))
   const setter = overrides.findLast((override) => isSetBy(override, mistake, document) || isCause(override))
   if (setter === undefined) return `${document.locationOf(path)} ${name}: ${problem}`
-  const isWhole = setter.path.join('.') === name
-  if (isWhole) return `${setter.flag}: ${problem}`
+  if (startsWith(path, setter.path))
+    return `${[setter.flag, ...path.slice(setter.path.length)].join('.')}: ${problem}`
   const remedy = isCause(setter) && advice !== '' ? `; choose other values${advice}` : ''
   return `${setter.flag}: ${name}: ${problem}${remedy}`
 }
