@@ -289,6 +289,23 @@ describe('eigenae export', () => {
     ])
   })
 
+  it('names a folder that is a mount point', async () => {
+    await mkdir(scratch('mounted'))
+    const busy = `--import data:text/javascript,${encodeURIComponent(
+      `import fs from 'node:fs'
+       import { syncBuiltinESMExports } from 'node:module'
+       fs.promises.rename = async () => { throw Object.assign(new Error('busy'), { code: 'EBUSY' }) }
+       syncBuiltinESMExports()`,
+    )}`
+    const mounted = ['export', 'runs/a', '--format', 'onnx', '--out', 'mounted']
+    const { code, stderr } = await eigenae(mounted, { cwd: scratch(), env: { NODE_OPTIONS: busy } })
+    expect(stderr).toContain(
+      'mounted: cannot be replaced: it is a mount point, or its parent is on another file system\nName a folder inside it with --out.',
+    )
+    expect(code).toBe(2)
+    expect((await readdir(scratch())).filter((name) => name.startsWith('.'))).toEqual([])
+  })
+
   it('names the data in README.md', async () => {
     const settings = ['data.source=other', 'train.epochs=1', 'model.widths=[784,5]']
     await eigenae(trainArgs('batch-norm.json', 'runs-of-other/a', ...settings), { cwd: scratch() })

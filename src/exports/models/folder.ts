@@ -1,7 +1,7 @@
-import { lstatSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { mkdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { hasCode, usageError, withFileErrors } from '../../errors.js'
+import { type EigenaeError, fileError, hasCode, usageError, withFileErrors } from '../../errors.js'
 import { entriesOf, makeFolder } from '../../files/folder.js'
 import { isOurs } from '../../files/own-files.js'
 import { createFile, removeLeftoversOf, syncFolder, temporaryName } from '../../files/write.js'
@@ -63,7 +63,11 @@ export async function writeFolder(
   const parent = dirname(target)
   await makeFolder(parent)
   try {
-    await withFileErrors('make the folder', folder, () => mkdir(filled))
+    await mkdir(filled).catch((error: unknown) => {
+      if (existsSync(target) && hasCode(error, 'EACCES', 'EPERM', 'EROFS'))
+        throw irreplaceable(folder, `${parent} is not writable`)
+      throw fileError('make a folder in it', parent, error)
+    })
     for (const { name, content } of files)
       await withFileErrors('write', join(folder, name), () => createFile(join(filled, name), content))
     await syncFolder(filled)
@@ -81,6 +85,14 @@ function targetOf(folder: string): Promise<string> {
   return realpath(folder).catch(() => resolve(folder))
 }
 
+function irreplaceable(folder: string, reason: string): EigenaeError {
+  return usageError({
+    problem: `cannot be replaced: ${reason}`,
+    subject: folder,
+    hint: 'Name a folder inside it with --out.',
+  })
+}
+
 async function removeEmpty(folder: string): Promise<void> {
   try {
     await rmdir(folder)
@@ -95,6 +107,8 @@ async function replaceFolder(filled: string, target: string, former: string): Pr
     () => true,
     (error: unknown) => {
       if (hasCode(error, 'ENOENT')) return false
+      if (hasCode(error, 'EBUSY', 'EXDEV'))
+        throw irreplaceable(target, 'it is a mount point, or its parent is on another file system')
       throw error
     },
   )
