@@ -323,6 +323,13 @@ describe('eigenae export', () => {
     await writeFile(scratch('kept/notes.txt'), 'mine')
     const { code, stderr } = await run('export', 'runs/a', '--format', 'onnx', '--out', 'kept', '--overwrite')
     expect(stderr).toContain('kept: holds notes.txt, which is not part of an eigenae export')
+    for (const [out, problem] of [
+      ['kept/notes.txt', 'is a file, not a folder'],
+      ['kept/notes.txt/in', 'a part of this path is a file, not a folder'],
+    ] as const) {
+      const onFile = await run('export', 'runs/a', '--format', 'onnx', '--out', out, '--overwrite')
+      expect(onFile.stderr).toContain(`${out}: ${problem}\nName another folder with --out.`)
+    }
     expect(code).toBe(2)
     expect(await readdir(scratch('kept'))).toContain('weights.bin')
   })
