@@ -41,6 +41,8 @@ describe('the plan of a sweep', () => {
       'to do',
     ])
     expect(stderr).toContain('8 runs: 0 done, 8 to do')
+    const single = await sweep(file('single', { variants: { none: 'none.json' } }), '--dry-run')
+    expect(single.stderr).toContain('1 run: 0 done, 1 to do')
     expect(existsSync(folderOf('listed'))).toBe(false)
   })
 
@@ -495,7 +497,7 @@ describe('a sweep of ten thousand runs', () => {
     }
     const fewer = await timed(['sweep', '--config', big(10), '--dry-run'])
     const all = await timed(['sweep', '--config', big(50), '--dry-run'])
-    expect(all.stderr).toContain('10000 runs: 1000 done, 9000 to do')
+    expect(all.stderr).toContain('10,000 runs: 1,000 done, 9,000 to do')
     expect(all.seconds / fewer.seconds).toBeLessThan(10)
   })
 })
