@@ -119,7 +119,7 @@ describe('a sweep', () => {
     truncate('runs/swept/sweep.json', 30)
     const before = await readFile(scratch(folder(3), 'run.json'))
     const verified = await run('verify', 'runs/swept')
-    expect(verified.stdout).toMatch(/^runs\/swept +damaged +sweep.json is not valid JSON: /m)
+    expect(verified.stdout).toMatch(/^runs\/swept +damaged +sweep.json is not valid JSON$/m)
     expect(verified.stdout).toMatch(/seed-1 +damaged +run.json is not the record of an eigenae run$/m)
     expect(verified.stderr).toMatch(/^eigenae: 1 damaged sweep.json, 3 of 4 runs damaged\n/m)
     expect(verified.code).toBe(1)

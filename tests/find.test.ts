@@ -83,7 +83,7 @@ describe('the arms of a sweep', () => {
       const { code, stderr, stdout } = await compare('damaged')
       expect(code).toBe(0)
       expect(stderr).toMatch(
-        /^warning: damaged\/sweep\.json: is not (valid JSON: .*|the plan of a sweep); the arms are sorted by name, runs are not checked against the plan, and the baseline is damaged\/a\n$/,
+        /^warning: damaged\/sweep\.json: is not (valid JSON|the plan of a sweep); the arms are sorted by name, runs are not checked against the plan, and the baseline is damaged\/a\n$/,
       )
       expect(JSON.parse(stdout).baseline).toBe('damaged/a')
     }
@@ -268,6 +268,20 @@ describe('a folder without permission', () => {
   })
   afterAll(() => {
     for (const folder of [scratch('mixed', 'b'), scratch('closed', 'b')]) chmodSync(folder, 0o700)
+  })
+
+  it('is named by an export below it, and by one that would replace a folder in it', async () => {
+    mkdirSync(scratch('parent', 'mine'), { recursive: true })
+    chmodSync(scratch('parent'), 0o500)
+    const exported = (out: string) =>
+      eigenaeAsUser('export', 'mixed/a/seed-0', '--format', 'tensorboard', '--out', out)
+    const [below, existing] = [await exported('parent/new'), await exported('parent/mine')]
+    chmodSync(scratch('parent'), 0o700)
+    expect(below.stderr).toContain(`${scratch('parent')}: cannot make a folder in it: permission denied\n`)
+    expect(existing.stderr).toContain(
+      `parent/mine: cannot be replaced: ${scratch('parent')} is not writable\nName a folder inside it`,
+    )
+    expect([below.code, existing.code]).toEqual([1, 2])
   })
 
   it('does not hide other runs from runs, which fails after listing them', async () => {

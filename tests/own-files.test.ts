@@ -350,7 +350,7 @@ describe('a file that never ends', () => {
     await appendFile(scratch('pipe'), await readFile(`${configs}/baseline.json`))
     expect((await piped.finished).code).toBe(0)
     const { code, stderr } = await silent
-    expect(stderr).toContain('silent: no data arrived within 10 seconds')
+    expect(stderr).toContain('silent: no data arrived within 10 seconds\nWrite the text to')
     expect(code).toBe(2)
     expect(existsSync(scratch('none'))).toBe(false)
   })

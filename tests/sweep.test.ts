@@ -41,6 +41,8 @@ describe('the plan of a sweep', () => {
       'to do',
     ])
     expect(stderr).toContain('8 runs: 0 done, 8 to do')
+    const single = await sweep(file('single', { variants: { none: 'none.json' } }), '--dry-run')
+    expect(single.stderr).toContain('1 run: 0 done, 1 to do')
     expect(existsSync(folderOf('listed'))).toBe(false)
   })
 
@@ -158,7 +160,30 @@ describe('the plan of a sweep', () => {
     const inGrid = await sweep(
       file('widths', { variants: { eigen: 'eigen.json' }, grid: { 'loss.eigen.k': [2, 4] } }),
     )
-    expect([inGrid.code, inGrid.stderr]).toEqual([2, expect.stringContaining('where top-k with k = 4 is')])
+    const advice = '; choose other values, or keep the variant out with "fixed"\n'
+    const place = `(${scratch('eigen.json')}): grid`
+    expect([inGrid.code, inGrid.stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        `eigen,loss.eigen.k=4 ${place} loss.eigen.k: loss.eigen: has no effect on latent (width 4), where top-k with k = 4 is constant${advice}`,
+      ),
+    ])
+    const narrow = await sweep(
+      file('widths', {
+        grid: {
+          'model.widths': [
+            [784, 1],
+            [784, 4],
+          ],
+        },
+      }),
+    )
+    expect([narrow.code, narrow.stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        `eigen,model.widths=784-1 ${place} model.widths: loss.eigen.k: must be under 1, the latent's width (got 2)${advice}`,
+      ),
+    ])
   })
 
   it('rejects a --set of a field that the sweep file sets', async () => {
@@ -493,7 +518,7 @@ describe('a sweep of ten thousand runs', () => {
     }
     const fewer = await timed(['sweep', '--config', big(10), '--dry-run'])
     const all = await timed(['sweep', '--config', big(50), '--dry-run'])
-    expect(all.stderr).toContain('10000 runs: 1000 done, 9000 to do')
+    expect(all.stderr).toContain('10,000 runs: 1,000 done, 9,000 to do')
     expect(all.seconds / fewer.seconds).toBeLessThan(10)
   })
 })

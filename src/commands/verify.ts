@@ -11,7 +11,7 @@ import { readNotes } from '../runs/notes.js'
 import { misplacedHint, planFile, readPlan, SweepPlans } from '../runs/sweep-plan.js'
 import { sweepFiles } from '../sweeps/folder.js'
 import { eigenaeCommand } from '../text/command-line.js'
-import { count } from '../text/format.js'
+import { count, countOf } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 import { warnOfDamagedPlans } from './shared/sweep-plans.js'
@@ -80,7 +80,7 @@ async function verify(named: readonly string[], { json }: VerifyFlags): Promise<
   const damagedRuns = damaged.slice(damagedPlans.length)
   const problems = [
     ...(damagedPlans.length > 0 ? [count(damagedPlans.length, 'damaged sweep.json')] : []),
-    ...(damagedRuns.length > 0 ? [`${damagedRuns.length} of ${count(runs.length, 'run')} damaged`] : []),
+    ...(damagedRuns.length > 0 ? [`${countOf(damagedRuns.length, runs.length, 'run')} damaged`] : []),
   ]
   const details = damaged.map(({ folder, note }) => `${folder}: ${note}`)
   const hints = [

@@ -104,11 +104,14 @@ const effectRule: Rule = {
   mistakes: ({ model, loss }) =>
     eigenLossesWithPaths(loss.eigen).flatMap(({ eigenLoss, path }) => {
       const found = withoutEffect(eigenLoss, model.widths)
-      return found?.isWhole ? [{ path, problem: found.problem }] : []
+      if (!found?.isWhole) return []
+      const fields = ['kind', 'layers', ...Object.keys(eigenLossKindOf(eigenLoss).parameters(eigenLoss))]
+      return [{ path, problem: found.problem, causes: [modelWidths, ...fields.map((key) => [...path, key])] }]
     }),
 }
 
 const batchSize = ['train', 'batchSize']
+const modelWidths = ['model', 'widths']
 
 function batchNormLayers({ model }: Config): readonly Mistake[] {
   const { batchNorm, widths } = model
@@ -188,7 +191,11 @@ function eigenLossFits({ model, loss }: Config): readonly Mistake[] {
     )
     return found.slice(0, 1).map(({ key, problem }) => {
       const value: unknown = Reflect.get(eigenLoss, key)
-      return { path: [...path, key], problem: `${problem} (got ${JSON.stringify(value)})` }
+      return {
+        path: [...path, key],
+        problem: `${problem} (got ${JSON.stringify(value)})`,
+        causes: [modelWidths],
+      }
     })
   })
 }

@@ -7,6 +7,8 @@ export interface Mistake {
   readonly path: JsonPath
   /** Follows the path in a message: "must be at least 1 (got 0)". */
   readonly problem: string
+  /** Other fields on which the problem depends. */
+  readonly causes?: readonly JsonPath[]
 }
 
 /** The problem of a field that must be there. */

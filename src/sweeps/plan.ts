@@ -56,12 +56,10 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
   // Every trial would repeat these mistakes.
   const search = mistakes.size > 0 ? null : sweep.search
   const trials = new Map([...files.keys()].map((variant) => [variant, trialsOf(search, variant)]))
-  const arms = [...files].flatMap(([variant, file]) =>
-    armsOf(variant, gridOf(sweep, variant), trials.get(variant) ?? null).flatMap((arm) => {
-      const config = resolveArm(variant, file, arm, overridesOf(variant), mistakes)
-      return config === null ? [] : [{ arm, config }]
-    }),
-  )
+  const arms = [...files].flatMap(([variant, file]) => {
+    const ofVariant = armsOf(variant, gridOf(sweep, variant), trials.get(variant) ?? null)
+    return resolveArms(variant, file, ofVariant, overridesOf(variant), mistakes)
+  })
   for (const mistake of sharedFolders(arms.map(({ arm }) => arm))) mistakes.add(mistake)
   for (const mistake of repeatedSeeds(sweep.seeds)) mistakes.add(mistake)
   // The names of the arms are incomplete if there are other mistakes.
@@ -169,18 +167,39 @@ function combinations(grid: SweepFile['grid']): readonly (readonly SweepSetting[
   )
 }
 
-/** Returns the config of an arm, but for the seed; null if it has mistakes, which are added to `mistakes`. */
-function resolveArm(
+interface ResolvedArm {
+  readonly arm: Arm
+  /** Without the run's seed. */
+  readonly config: Config
+}
+
+/**
+ * Returns the arms of a variant that have no mistakes. Those of the others are added to `mistakes`, each once, with the
+ * names of its arms unless all have it.
+ */
+function resolveArms(
   variant: string,
   file: ConfigFile,
-  { settings }: Arm,
+  arms: readonly Arm[],
   overrides: readonly Override[],
   mistakes: Set<string>,
-): Config | null {
-  const resolution = resolveSettings(file, overrides, settings)
-  if (resolution.kind === 'config') return resolution.config
-  for (const line of resolution.lines) mistakes.add(`variants.${variant} (${file.file}): ${line}`)
-  return null
+): readonly ResolvedArm[] {
+  const namesOf = new Map<string, string[]>()
+  const resolved = arms.flatMap((arm) => {
+    const resolution = resolveSettings(file, overrides, arm.settings)
+    if (resolution.kind === 'config') return [{ arm, config: resolution.config }]
+    for (const line of resolution.lines) {
+      const names = namesOf.get(line)
+      if (names === undefined) namesOf.set(line, [arm.name])
+      else names.push(arm.name)
+    }
+    return []
+  })
+  for (const [line, names] of namesOf) {
+    const subject = names.length === arms.length ? `variants.${variant}` : listOf(names)
+    mistakes.add(`${subject} (${file.file}): ${line}`)
+  }
+  return resolved
 }
 
 /** The notes name the variant, so that its arms share them. */
@@ -190,7 +209,7 @@ function configNotes({ name }: Arm, config: Config): readonly string[] {
 }
 
 /** Notes which arms have an eigen loss without effect: the same network as without it. */
-function effectNotes(arms: readonly { readonly arm: Arm; readonly config: Config }[]): readonly string[] {
+function effectNotes(arms: readonly ResolvedArm[]): readonly string[] {
   const names = new Map<string, string[]>()
   for (const { arm, config } of arms) {
     for (const warning of effectWarnings(config)) {

@@ -7,6 +7,7 @@ import { damageText, remakeHint } from '../../runs/integrity.js'
 import { type Run, readRun, readRuns } from '../../runs/read.js'
 import { requireField, selectRuns, sortField } from '../../runs/select.js'
 import { misplacedHint, SweepPlans } from '../../runs/sweep-plan.js'
+import { count, countOf } from '../../text/format.js'
 import {
   resultSpace,
   writeJson,
@@ -41,7 +42,12 @@ export async function listRuns(folder: string, flags: RunsFlags): Promise<void> 
   else if (flags.csv) writeResult(csvOf(selected, added))
   else if (all.length === 0) writeMessage(`no runs in ${folder}`)
   else if (selected.length > 0) writeLines(tableOf(selected, folder, added, resultSpace().columns))
-  else if (found.length > 0) writeMessage(`none of the ${found.length} runs in ${folder} matches`)
+  else if (found.length > 0)
+    writeMessage(
+      found.length === 1
+        ? `the run in ${folder} does not match`
+        : `none of the ${count(found.length, 'run')} in ${folder} matches`,
+    )
   for (const { notesError } of found) if (notesError !== null) writeWarning(firstLine(notesError))
   for (const { folder: run, damage } of found)
     if (damage.length > 0) writeWarning(`${run}: ${damage.map(damageText).join('; ')}`)
@@ -53,10 +59,8 @@ export async function listRuns(folder: string, flags: RunsFlags): Promise<void> 
   if (errors.length + unreadable.length === 0) return
   throw new EigenaeError({
     problem: [
-      ...(errors.length > 0 ? [`${errors.length} of ${all.length} runs cannot be read`] : []),
-      ...(unreadable.length > 0
-        ? [`${unreadable.length} folder${unreadable.length === 1 ? '' : 's'} in it cannot be read`]
-        : []),
+      ...(errors.length > 0 ? [`${countOf(errors.length, all.length, 'run')} cannot be read`] : []),
+      ...(unreadable.length > 0 ? [`${count(unreadable.length, 'folder')} in it cannot be read`] : []),
     ].join(', '),
     subject: folder,
     details: [...errors, ...unreadable].map(({ message }) => message),
