@@ -191,7 +191,7 @@ describe('the runs of a sweep', () => {
       'completed',
       'damaged',
     ])
-    expect(listed.stderr).toBe(`warning: ${refusal}\n`)
+    expect(listed.stderr).toMatch(new RegExp(`^warning: ${refusal}\nMove such a run to the folder`))
   })
 
   it('are counted by watch if they are in the folder that it follows', async () => {
