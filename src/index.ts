@@ -121,7 +121,7 @@ export async function train(options: TrainOptions): Promise<WholeRun> {
   const overrides = overridesOf(options.set)
   const config =
     typeof options.config === 'string'
-      ? await loadConfig(options.config, overrides, originOf(options.config))
+      ? await loadConfig(options.config, overrides, originOf(options.config, overrides))
       : objectConfig(options.config, overrides)
   const folder = options.out ?? join('runs', config.name, `seed-${config.seed}`)
   const { signal, release } = interruptible(options.signal, folder, 'interrupted')

@@ -127,6 +127,23 @@ describe('eigenae best', () => {
     expect([code, stdout]).toEqual([2, ''])
   })
 
+  it('refuses arms without a seed of one run, and names the seeds of several', async () => {
+    for (const [arm, noise] of [
+      ['a', 0.1],
+      ['b', 0.2],
+    ] as const)
+      for (const run of ['one', 'two'].slice(0, arm === 'a' ? 2 : 1))
+        writeRun(scratch('double', arm, run), { seed: 0, noise, testMse: run === 'one' ? 0.03 : 0.02 })
+    const problemOf = async (folder: string) => (await best(folder, '--metric', 'test_mse')).stderr
+    const arm = '  double/a: seeds 0, several runs of 0\n'
+    expect(await problemOf('double')).toBe(
+      `eigenae: no seed has exactly one run in every arm\n${arm}  double/b: seeds 0\nName one run of each seed.\n`,
+    )
+    expect(await problemOf('double/a')).toBe(
+      `eigenae: no seed has exactly one run\n${arm}Name one run of each seed.\n`,
+    )
+  })
+
   it('ignores a seed whose run lacks the metric, and does not judge an arm without the metric', async () => {
     writeArm('lacking/whole', [0.03, 0.031], { noise: 0.1 })
     writeArm('lacking/old', [0.03, 0.03], { noise: 0.2 })

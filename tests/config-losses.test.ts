@@ -128,7 +128,7 @@ describe('a schedule', () => {
       expect.stringContaining('optimizer.learningRate.shape: must be "exponential" or "linear"'),
     ])
     expect(await rate({ to: 0 })).toEqual([
-      'optimizer.learningRate.shape: must not be "exponential" unless from and to are both over 0, or both under 0 (got "exponential")',
+      'optimizer.learningRate.shape: must not be "exponential" unless to is over 0; use "cosine" or "linear" to end at 0 (got "exponential")',
     ])
     expect(await rate({ to: -1, shape: 'linear' })).toEqual([
       'optimizer.learningRate.to: must be at least 0 (got -1)',
@@ -141,7 +141,7 @@ describe('a schedule', () => {
     ])
     const weight = { kind: 'top-k', weight: { ...schedule, to: 0 } }
     expect(await mistakes(eigen(weight))).toEqual([
-      'loss.eigen.weight.shape: must not be "exponential" unless from and to are both over 0, or both under 0 (got "exponential")',
+      'loss.eigen.weight.shape: must not be "exponential" unless from and to are both over 0, or both under 0; use "cosine" or "linear" to end at 0 (got "exponential")',
     ])
     expect(await mistakes(eigen({ kind: 'top-k', weight: [1] }))).toEqual([
       expect.stringContaining('loss.eigen.weight: must be a number, or a schedule like'),

@@ -296,6 +296,18 @@ describe('train with a mistake on the command line', () => {
       ['train', '--config', eigen, '--set', 'loss.eigen.k=10'],
       'loss.eigen: has no effect on latent (width 10), where top-k with k = 10 is constant\n',
     ],
+    [
+      ['train', '--config', eigen, '--set', 'loss.eigen={"k": 0}'],
+      'this config cannot be used\n  --set loss.eigen.k: must be at least 1 (got 0)\n',
+    ],
+    [
+      ['train', '--config', join(configs, 'kl-silu.json'), '--set', 'loss.eigen.weight=0.1'],
+      '--set loss.eigen.weight: loss.eigen is a list of 2; name an element: loss.eigen.0.weight\n',
+    ],
+    [
+      ['train', '--config', join(configs, 'kl-silu.json'), '--set', 'loss.eigen[0].weight=0.1'],
+      '--set loss.eigen[0].weight: an element of a list is written after a dot, without brackets\nUse --set loss.eigen.0.weight=…',
+    ],
     [['train', '--config', eigen, '--threads', '0'], '--threads: must be a whole number from 1'],
     [['train', '--config', eigen, '--resume', '--overwrite'], 'choose one of --resume and --overwrite'],
     [['train', '--config', eigen, '--epoch', '3'], 'Did you mean --epochs?'],
@@ -330,6 +342,16 @@ describe('train with a mistake on the command line', () => {
     expect(stderr).toContain(message)
     expect(code).toBe(2)
     expect(existsSync(scratch('runs'))).toBe(false)
+  })
+
+  it('refuses a constant eigen loss that is set over the config of a run', async () => {
+    const run = (name: string) => scratch('made', name)
+    await mkdir(scratch('made'))
+    await writeFile(run('run.json'), '{}')
+    await writeFile(run('config.json'), JSON.stringify({ name: 'made', loss: { eigen: {} } }))
+    const set = ['--set', 'loss.eigen.k=10', '--set', 'data.source=nowhere']
+    const { code, stderr } = await eigenae(['train', '--config', run('config.json'), ...set])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('where top-k with k = 10 is constant\n')])
   })
 
   it('prints the stack only with EIGENAE_DEBUG=1', async () => {

@@ -119,8 +119,9 @@ describe('the lock of a folder', () => {
 
   it('ends the process if it has disappeared', async () => {
     const holder = await hold('gone', { renewOften: true })
+    const ended = Promise.all([once(holder, 'exit'), text(holder.stderr!)])
     await rm(scratch('gone', '.lock'))
-    const [[code], stderr] = await Promise.all([once(holder, 'exit'), text(holder.stderr!)])
+    const [[code], stderr] = await ended
     expect(stderr).toContain('this process has lost its lock')
     expect(code).toBe(1)
   })

@@ -14,8 +14,10 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { basename } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ownProcessTag, pidNamespace } from '../src/files/processes.js'
+import { temporaryName } from '../src/files/write.js'
 import { configs, eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
 import { sealRun } from './support/seal.js'
 import { recordSyncs } from './support/synced.js'
@@ -29,7 +31,8 @@ const trainIn = (folder: string, ...flags: readonly string[]) =>
 /** The name of a temporary file of a process that has ended. */
 function leftover(name: string): string {
   const dead = ownProcessTag().replace(/-p\d+-s.*$/, `-p${2 ** 22 + 1}-s1`)
-  return `.${name}.${dead}.0123456789ab.eigenae-tmp`
+  const nonce = /[0-9a-f]{12}(?=\.eigenae-tmp$)/
+  return basename(temporaryName(name)).replace(ownProcessTag(), dead).replace(nonce, '0123456789ab')
 }
 
 async function copyOfRun(name: string): Promise<string> {
@@ -189,15 +192,16 @@ describe('a file that a command has written', () => {
   })
 
   it('is not removed while it may be the only copy of an export', async () => {
-    const former = scratch('beside', leftover('model'))
+    const [model, other] = ['1', '2'].map((end) => `${'a-long-name-'.repeat(4)}${end}`) as [string, string]
+    const former = scratch('beside', leftover(model))
     await mkdir(former, { recursive: true })
     expect((await run('embed', 'run', '--images', '3', '--out', 'beside/z.csv')).code).toBe(0)
-    expect(await readdir(scratch('beside'))).toContain(leftover('model'))
+    expect(await readdir(scratch('beside'))).toContain(leftover(model))
     const exported = ['export', 'run', '--format', 'onnx', '--out']
-    expect((await run(...exported, 'beside/other')).code).toBe(0)
-    expect(await readdir(scratch('beside'))).toContain(leftover('model'))
-    expect((await run(...exported, 'beside/model')).code).toBe(0)
-    expect((await readdir(scratch('beside'))).sort()).toEqual(['model', 'other', 'z.csv'])
+    expect((await run(...exported, `beside/${other}`)).code).toBe(0)
+    expect(await readdir(scratch('beside'))).toContain(leftover(model))
+    expect((await run(...exported, `beside/${model}`)).code).toBe(0)
+    expect((await readdir(scratch('beside'))).sort()).toEqual([model, other, 'z.csv'])
   })
 })
 
@@ -346,7 +350,7 @@ describe('a file that never ends', () => {
     await appendFile(scratch('pipe'), await readFile(`${configs}/baseline.json`))
     expect((await piped.finished).code).toBe(0)
     const { code, stderr } = await silent
-    expect(stderr).toContain('silent: no data arrived within 10 seconds')
+    expect(stderr).toContain('silent: no data arrived within 10 seconds\nWrite the text to')
     expect(code).toBe(2)
     expect(existsSync(scratch('none'))).toBe(false)
   })

@@ -27,6 +27,17 @@ beforeAll(() => {
     writeFileSync(scratch(`pictures/a b.${type}`), bytes)
 })
 
+describe('the notes of a report', () => {
+  it('are refused if they are not text', async () => {
+    for (const bytes of [beginnings.png!, Buffer.from('a\0b'), Buffer.from('\xe4', 'latin1')]) {
+      writeFileSync(scratch('binary'), bytes)
+      await expect(readNotes(scratch('binary'))).rejects.toThrow(
+        `${scratch('binary')}: is not text in UTF-8\n`,
+      )
+    }
+  })
+})
+
 describe('pictures in the notes of a report', () => {
   it.each(Object.entries(beginnings))('become a part of the page: %s', async (type, bytes) => {
     expect(await notesWith(`pictures/a%20b.${type}`)).toContain(`;base64,${bytes.toString('base64')}"`)

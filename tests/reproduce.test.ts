@@ -89,7 +89,7 @@ describe('eigenae reproduce', () => {
       `the command starts in ${home}, a folder that run.json names; refusing to enter it\n`,
     )
     expect(stderr).toContain(
-      `run: cd ${home} && eigenae reproduce ${home}/runs/plain --run --out ${elsewhere}/mine\n`,
+      `run: cd ${home} && node ${bin} reproduce ${home}/runs/plain --run --out ${elsewhere}/mine\n`,
     )
     expect(readdirSync(elsewhere)).toEqual([])
   })

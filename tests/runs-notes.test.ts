@@ -46,6 +46,10 @@ describe('eigenae runs tag and untag', () => {
   it('apply to all runs in a folder', async () => {
     expect((await run('runs', 'tag', 'tagged/arm', 'slow')).stderr).toBe('3 runs changed\n')
     expect(await listed('tagged', '--where', 'tags=slow')).toHaveLength(3)
+    await run('runs', 'tag', 'tagged/arm/seed-1', 'old')
+    expect((await run('runs', 'tag', 'tagged/arm', 'old')).stderr).toBe('2 of 3 runs changed\n')
+    expect((await run('runs', 'untag', 'tagged/arm', 'nope')).stderr).toBe('no run has the tag nope\n')
+    expect((await run('runs', 'untag', 'tagged/arm', 'x', 'y')).stderr).toBe('no run has the tags x, y\n')
   })
 
   it('select runs by a tag, its absence, and the absence of all tags', async () => {
@@ -159,11 +163,11 @@ describe('the notes on a run', () => {
 
   it('do not damage the run if they are damaged: the run is listed and compared, with a warning', async () => {
     cpSync(scratch('trained'), scratch('hurt'), { recursive: true })
-    for (const text of ['{"tags": [', '[]', '{"format": "eigenae-notes-1", "tags": 3}']) {
+    for (const text of ['root:x:0:0', '{"tags": [', '[]', '{"format": "eigenae-notes-1", "tags": 3}']) {
       writeFileSync(scratch('hurt/notes.json'), text)
       const { code, stdout, stderr } = await run('runs', 'hurt')
       expect(stderr).toMatch(
-        /^warning: hurt\/notes\.json: (is not valid JSON: .*|is not the notes file of a run)\n$/,
+        /^warning: hurt\/notes\.json: (is not valid JSON|is not the notes file of a run)\n$/,
       )
       expect(stdout).toMatch(/^\. .* completed /m)
       expect(code).toBe(0)
@@ -174,6 +178,9 @@ describe('the notes on a run', () => {
     }
     const tagged = await run('runs', 'tag', 'hurt', 'good')
     expect(tagged.stderr).toContain('hurt/notes.json: is not the notes file of a run\nRemove it')
-    expect(tagged.code).toBe(1)
+    writeFileSync(scratch('hurt/notes.json'), 'root:x:0:0')
+    const again = await run('runs', 'tag', 'hurt', 'good')
+    expect(again.stderr).toContain('hurt/notes.json: is not valid JSON\nRemove it')
+    expect([tagged.code, again.code]).toEqual([1, 1])
   })
 })

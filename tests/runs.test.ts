@@ -61,6 +61,13 @@ describe('eigenae runs', () => {
     expect(stderr).toContain('1 of 2 runs cannot be read\n')
     expect(stderr).toContain('b/run.json: is not the record of an eigenae run')
     expect(code).toBe(1)
+    const alone = await Promise.all(['runs', 'verify'].map((name) => eigenae([name, scratch('broken', 'b')])))
+    expect(alone.map((each) => each.stderr)).toEqual([
+      expect.stringContaining('b: 1 run cannot be read\n'),
+      expect.stringMatching(/^eigenae: 1 run damaged\n/),
+    ])
+    const unmatched = await eigenae(['runs', scratch('broken', 'a'), '--where', 'seed=99'])
+    expect(unmatched.stderr).toMatch(/^the run in .* does not match\n$/)
   })
 
   it('reads a table of 512 MiB, and refuses a larger one with its size', async () => {
@@ -80,7 +87,7 @@ describe('eigenae runs', () => {
     const run = writeRun(scratch('outward', 'run'))
     const record = readJson(join(run, 'run.json'))
     const sum = { bytes: 1, sha256: '' }
-    for (const name of ['../../secret', '/etc/passwd', 'checkpoint/..']) {
+    for (const name of ['../../secret', '/etc/passwd', 'checkpoint/..', 'a\n/../../b', 'a/..\\..\\b']) {
       writeJson(join(run, 'run.json'), { ...record, files: { [name]: sum } })
       const { stdout } = await eigenae(['verify', 'outward'], { cwd: scratch() })
       expect(stdout).toMatch(/ damaged +run\.json /)

@@ -18,7 +18,7 @@ describe('a sweep on an unreliable cluster', () => {
   it('finds the number after a greeting, and keeps a task that squeue does not list once', async () => {
     const { code, stderr } = await sweep('greeted', oddSlurm(scratch('greeting')))
     expect(stderr).toContain('submitted 2 tasks as job array 1')
-    expect(stderr).toContain('submitted 1 tasks as job array 2')
+    expect(stderr).toContain('submitted 1 task as job array 2')
     expect(stderr).toContain('3 runs completed in')
     expect(code).toBe(0)
   })

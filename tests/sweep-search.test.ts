@@ -329,7 +329,7 @@ describe('a mistake in a search', () => {
       file('fixed', { variants: { none }, grid: { 'optimizer.beta1': [0.5] }, search: { trials: 2 } }),
     )
     for (const line of [
-      'variants.none.fixed.0: loss.eigne: is no field of a config\n',
+      'variants.none.fixed.0: loss.eigne: is not a config field\n',
       'variants.none.fixed.1: seed: cannot be fixed: the seeds are listed in "seeds"\n',
       'variants.none.space.optimizer.learningRate: is fixed in this variant\n',
       'grid.optimizer.beta1: is fixed in every variant\n',

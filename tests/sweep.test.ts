@@ -41,6 +41,8 @@ describe('the plan of a sweep', () => {
       'to do',
     ])
     expect(stderr).toContain('8 runs: 0 done, 8 to do')
+    const single = await sweep(file('single', { variants: { none: 'none.json' } }), '--dry-run')
+    expect(single.stderr).toContain('1 run: 0 done, 1 to do')
     expect(existsSync(folderOf('listed'))).toBe(false)
   })
 
@@ -89,8 +91,17 @@ describe('the plan of a sweep', () => {
     expect(stderr.match(/^note: .*$/gm)).toEqual([
       "note: the grid's loss.eigen.kind adds an eigen loss to variants.none, whose config has none",
     ])
-    const added = await sweep(file('given', {}), '--dry-run', '--set', 'loss.eigen.kind=entropy')
-    expect(added.stderr).toContain('note: --set loss.eigen.kind adds an eigen loss to variants.none, ')
+    const eigen = { kind: 'top-k', k: 2 }
+    const notesOf = async (content: object, ...settings: readonly string[]) =>
+      (await planSweep(await readSweepFile(file('given', content)), settings.map(parseSetting))).notes
+    for (const [source, notes] of [
+      ['--set loss.eigen.kind', await notesOf({}, 'loss.eigen.kind=entropy')],
+      ['--set loss.eigen', await notesOf({}, `loss.eigen=${JSON.stringify(eigen)}`)],
+      ['--set loss', await notesOf({}, `loss=${JSON.stringify({ eigen })}`)],
+      ["the grid's loss.eigen", await notesOf({ grid: { 'loss.eigen': [null, eigen] } })],
+    ] as const)
+      expect(notes).toEqual([`${source} adds an eigen loss to variants.none, whose config has none`])
+    expect(await notesOf({}, 'loss.eigen=null')).toEqual([])
   })
 
   it('leaves the fields that a variant fixes as its config has them', async () => {
@@ -149,7 +160,30 @@ describe('the plan of a sweep', () => {
     const inGrid = await sweep(
       file('widths', { variants: { eigen: 'eigen.json' }, grid: { 'loss.eigen.k': [2, 4] } }),
     )
-    expect([inGrid.code, inGrid.stderr]).toEqual([2, expect.stringContaining('where top-k with k = 4 is')])
+    const advice = '; choose other values, or keep the variant out with "fixed"\n'
+    const place = `(${scratch('eigen.json')}): grid`
+    expect([inGrid.code, inGrid.stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        `eigen,loss.eigen.k=4 ${place} loss.eigen.k: loss.eigen: has no effect on latent (width 4), where top-k with k = 4 is constant${advice}`,
+      ),
+    ])
+    const narrow = await sweep(
+      file('widths', {
+        grid: {
+          'model.widths': [
+            [784, 1],
+            [784, 4],
+          ],
+        },
+      }),
+    )
+    expect([narrow.code, narrow.stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        `eigen,model.widths=784-1 ${place} model.widths: loss.eigen.k: must be under 1, the latent's width (got 2)${advice}`,
+      ),
+    ])
   })
 
   it('rejects a --set of a field that the sweep file sets', async () => {
@@ -340,7 +374,16 @@ describe('eigenae sweep', () => {
       /^swapped\/eigen\/seed-0 +ok *\nswapped\/eigen\/seed-1 +damaged +config\.json is that of none\/seed-1 in/m,
     )
     expect(verified.stderr).toContain('Move such a run to the folder that sweep.json names')
-    expect((await run('runs', 'swapped')).stderr).toContain(`${config('none', 1)}: is that of eigen/seed-1`)
+    const listed = (await run('runs', 'swapped')).stderr
+    expect(listed).toContain(`${config('none', 1)}: is that of eigen/seed-1`)
+    expect(listed).toContain('Move such a run to the folder that sweep.json names')
+    for (const args of [['embed'], ['export', '--format', 'onnx']]) {
+      const { code, stderr } = await run(...args, 'swapped/none/seed-1', '--out', 'swapped-out.npy')
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringContaining(`${config('none', 1)}: is that of eigen/seed-1`),
+      ])
+    }
     const evaluated = await run('eval', 'swapped', '--json')
     expect(evaluated.stderr).toContain(
       `${config('none', 1)}: is that of eigen/seed-1 in sweep.json; left out`,
@@ -353,6 +396,9 @@ describe('eigenae sweep', () => {
       const { code, stdout, stderr } = await run(...command, 'swapped')
       expect([code, stdout]).toEqual([2, ''])
       expect(stderr).toContain(`${config('none', 0)}: is that of eigen/seed-0 in sweep.json`)
+      expect(stderr).toMatch(
+        /\nMove such a run to the folder that sweep\.json names, or out of the sweep\.\n$/,
+      )
     }
     // A run that was named as such is compared with the plan too.
     const single = await run('explore', 'swapped/none/seed-0', '--out', scratch('page.html'))
@@ -472,7 +518,7 @@ describe('a sweep of ten thousand runs', () => {
     }
     const fewer = await timed(['sweep', '--config', big(10), '--dry-run'])
     const all = await timed(['sweep', '--config', big(50), '--dry-run'])
-    expect(all.stderr).toContain('10000 runs: 1000 done, 9000 to do')
+    expect(all.stderr).toContain('10,000 runs: 1,000 done, 9,000 to do')
     expect(all.seconds / fewer.seconds).toBeLessThan(10)
   })
 })

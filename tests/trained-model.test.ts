@@ -1,4 +1,4 @@
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { summarise } from '../src/comparison/statistics.js'
 import { loadNativeBinding } from '../src/engines/native/binding.js'
@@ -272,6 +272,40 @@ describe('eigenae export', () => {
     expect((await readdir(scratch())).filter((name) => name.startsWith('.'))).toEqual([])
   })
 
+  it('does not replace the working folder, empty or not', async () => {
+    await mkdir(scratch('inside'))
+    const inside = () =>
+      eigenae(['export', '../runs/a', '--format', 'onnx', '--out', '.', '--overwrite'], {
+        cwd: scratch('inside'),
+      })
+    const refusal = 'eigenae: .: is the working folder, which an export cannot replace\n'
+    const empty = await inside()
+    await run('export', 'runs/a', '--format', 'onnx', '--out', 'inside')
+    const used = await inside()
+    expect([empty.code, used.code]).toEqual([2, 2])
+    expect([empty.stderr, used.stderr]).toEqual([
+      expect.stringContaining(refusal),
+      expect.stringContaining(refusal),
+    ])
+  })
+
+  it('names a folder that is a mount point', async () => {
+    await mkdir(scratch('mounted'))
+    const busy = `--import data:text/javascript,${encodeURIComponent(
+      `import fs from 'node:fs'
+       import { syncBuiltinESMExports } from 'node:module'
+       fs.promises.rename = async () => { throw Object.assign(new Error('busy'), { code: 'EBUSY' }) }
+       syncBuiltinESMExports()`,
+    )}`
+    const mounted = ['export', 'runs/a', '--format', 'onnx', '--out', 'mounted']
+    const { code, stderr } = await eigenae(mounted, { cwd: scratch(), env: { NODE_OPTIONS: busy } })
+    expect(stderr).toContain(
+      'mounted: cannot be replaced: it is a mount point, or its parent is on another file system\nName a folder inside it with --out.',
+    )
+    expect(code).toBe(2)
+    expect((await readdir(scratch())).filter((name) => name.startsWith('.'))).toEqual([])
+  })
+
   it('names the data in README.md', async () => {
     const settings = ['data.source=other', 'train.epochs=1', 'model.widths=[784,5]']
     await eigenae(trainArgs('batch-norm.json', 'runs-of-other/a', ...settings), { cwd: scratch() })
@@ -289,6 +323,13 @@ describe('eigenae export', () => {
     await writeFile(scratch('kept/notes.txt'), 'mine')
     const { code, stderr } = await run('export', 'runs/a', '--format', 'onnx', '--out', 'kept', '--overwrite')
     expect(stderr).toContain('kept: holds notes.txt, which is not part of an eigenae export')
+    for (const [out, problem] of [
+      ['kept/notes.txt', 'is a file, not a folder'],
+      ['kept/notes.txt/in', 'a part of this path is a file, not a folder'],
+    ] as const) {
+      const onFile = await run('export', 'runs/a', '--format', 'onnx', '--out', out, '--overwrite')
+      expect(onFile.stderr).toContain(`${out}: ${problem}\nName another folder with --out.`)
+    }
     expect(code).toBe(2)
     expect(await readdir(scratch('kept'))).toContain('weights.bin')
   })

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { BuildError, inParallel, runTool } from './processes.mjs'
 import { buildFolder, commonFlags, compileUnits, filesIn, nativeFolder } from './sources.mjs'
 
@@ -67,7 +68,7 @@ async function compileAndLink(target, compiler) {
 /** Returns a digest of everything but the compiler that the target depends on. A clone that was moved keeps its builds. */
 function hashSources(target) {
   const hash = createHash('sha256')
-  const recipe = ['sources.mjs', 'target.mjs'].map((name) => join(import.meta.dirname, name))
+  const recipe = ['sources.mjs', 'target.mjs'].map((name) => fileURLToPath(new URL(name, import.meta.url)))
   const sources = filesIn(target.folders, '.cc', '.h').map((file) => join(nativeFolder, file))
   for (const file of [...sources, ...recipe]) {
     hash

@@ -10,6 +10,7 @@ import { writeResult } from '../text/output.js'
 import { readTrainedRun, withTrainer } from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
 import { deviation, deviceOption, threadsOption, wholeNumber } from './shared/options.js'
+import { requirePlaced } from './shared/sweep-plans.js'
 import {
   type ComputeFlags,
   chosenImages,
@@ -63,6 +64,7 @@ Example:
 async function embed(folder: string, flags: EmbedFlags): Promise<void> {
   const format = embeddingFormatOf(flags.out, flags.overwrite)
   const trained = await readTrainedRun(await runNamed(folder, 'embed'))
+  requirePlaced(trained.run)
   const { config } = trained.run
   const source = flags.data ?? sourceOfRun(trained.run)
   const { images, labels } = chosenImages(await loadDataSet(source), flags)

@@ -21,6 +21,7 @@ import {
   readReproducible,
   startFolder,
 } from '../training/reproduction.js'
+import { requirePlaced } from './shared/sweep-plans.js'
 
 interface ReproduceFlags {
   readonly run: boolean
@@ -53,6 +54,7 @@ Example:
 
 async function reproduce(named: string, flags: ReproduceFlags): Promise<void> {
   const run = readReproducible(await runNamed(named, 'reproduce'))
+  requirePlaced(run)
   if (flags.run) return runAndCompare(run, flags)
   const { name, seed } = run.config
   const plan = await planReproduction(run, flags.out ?? join('reproduced', name, `seed-${seed}`))
@@ -71,7 +73,13 @@ function shellLine({ words, environment, folder }: Reproduction): string {
     ([name, value]) => `${commandLine([`${name}=${value}`])} `,
   )
   const [, ...args] = words
-  return [start, ...variables, eigenaeCommand(commandLine(args))].join('')
+  return [start, ...variables, commandIn(folder, args)].join('')
+}
+
+/** In another folder, npx would run what that folder has under the name eigenae, and a clone's eigenae is not found. */
+function commandIn(folder: string | null, args: readonly string[]): string {
+  if (folder === null) return eigenaeCommand(commandLine(args))
+  return commandLine(['node', join(packageRoot, 'bin', 'eigenae.js'), ...args])
 }
 
 async function runAndCompare(run: ReproducibleRun, { out, json }: ReproduceFlags): Promise<void> {
@@ -114,12 +122,12 @@ async function runAndCompare(run: ReproducibleRun, { out, json }: ReproduceFlags
 async function requireWorkingFolder(run: ReproducibleRun, out?: string): Promise<void> {
   const folder = startFolder(run)
   if (folder === null || (await realpath(folder).catch(() => null)) === process.cwd()) return
-  const words = ['eigenae', 'reproduce', resolve(run.folder), '--run']
-  const inFolder = [...words, ...(out === undefined ? [] : ['--out', resolve(out)])]
+  const args = ['reproduce', resolve(run.folder), '--run']
+  const inFolder = commandIn(folder, [...args, ...(out === undefined ? [] : ['--out', resolve(out)])])
   throw usageError({
     problem: `the command starts in ${folder}, a folder that run.json names; refusing to enter it`,
     subject: run.folder,
-    hint: `If you trust that folder, run: ${commandLine(['cd', folder])} && ${commandLine(inFolder)}`,
+    hint: `If you trust that folder, run: ${commandLine(['cd', folder])} && ${inFolder}`,
   })
 }
 

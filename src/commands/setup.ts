@@ -39,7 +39,7 @@ export function setupCommand(): Command {
 }
 
 const cudaNotes = `
-The device cuda trains the default networks without any setup. The kernel of another network is compiled by NVRTC, NVIDIA's
+The device cuda trains the default networks without any setup. The kernel of another network is compiled with NVRTC, NVIDIA's
 compiler, when it is first used. This command downloads NVRTC's wheel (23 MB) into a folder under ~/.cache/eigenae/cuda
 (or XDG_CACHE_HOME, or EIGENAE_CUDA_DIR itself), where compiled kernels are kept as well. Python is needed for the download
 only, and a CUDA toolkit is not. The download must have its known checksum. A folder that other users can write to is refused.

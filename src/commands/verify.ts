@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
@@ -9,10 +9,12 @@ import { type Verification, verifyRun } from '../runs/inspect.js'
 import { collect, type Damage, damageText, remakeHint } from '../runs/integrity.js'
 import { readNotes } from '../runs/notes.js'
 import { misplacedHint, planFile, readPlan, SweepPlans } from '../runs/sweep-plan.js'
+import { sweepFiles } from '../sweeps/folder.js'
 import { eigenaeCommand } from '../text/command-line.js'
-import { count } from '../text/format.js'
+import { count, countOf } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
+import { warnOfDamagedPlans } from './shared/sweep-plans.js'
 
 interface VerifyFlags {
   readonly json: boolean
@@ -27,8 +29,8 @@ export function verifyCommand(): Command {
       'after',
       `
 Prints one line per run: ok, incomplete (undamaged up to its last checkpoint), no checksums (made by eigenae 0.1.0, so only
-its structure can be checked), or damaged, with each file and the reason. A run of a sweep is also damaged if its folder is that of another run. The exit
-code is 1 if a run is damaged.
+its structure can be checked), or damaged, with each file and the reason. A run of a sweep is also damaged if its folder is
+that of another run. The exit code is 1 if a run is damaged.
 "train --resume" remakes a damaged run, from its checkpoint if that is undamaged, or else from the beginning.
 
 Example:
@@ -54,10 +56,13 @@ interface VerifiedRun {
 async function verify(named: readonly string[], { json }: VerifyFlags): Promise<void> {
   const { runs: folders, unreadable } = await runsNamedByAll(named)
   warnOfMissingPlans(named, folders)
-  const damagedPlans = sweepFolders(named, folders).flatMap(damagedSweep)
+  const sweeps = sweepFolders(named, folders)
+  const damagedPlans = sweeps.flatMap(damagedSweep)
   const runs: VerifiedRun[] = []
   const sweepPlans = new SweepPlans()
+  await warnOfMissingRuns(sweeps, folders, sweepPlans)
   for (const folder of folders) runs.push(await verifiedRun(folder, sweepPlans))
+  warnOfDamagedPlans(sweepPlans)
   const checked = [...damagedPlans, ...runs]
   if (json) writeJson(checked.map(({ folder, state, damage }) => ({ folder, state, damage })))
   else
@@ -75,7 +80,7 @@ async function verify(named: readonly string[], { json }: VerifyFlags): Promise<
   const damagedRuns = damaged.slice(damagedPlans.length)
   const problems = [
     ...(damagedPlans.length > 0 ? [count(damagedPlans.length, 'damaged sweep.json')] : []),
-    ...(damagedRuns.length > 0 ? [`${damagedRuns.length} of ${count(runs.length, 'run')} damaged`] : []),
+    ...(damagedRuns.length > 0 ? [`${countOf(damagedRuns.length, runs.length, 'run')} damaged`] : []),
   ]
   const details = damaged.map(({ folder, note }) => `${folder}: ${note}`)
   const hints = [
@@ -105,10 +110,32 @@ function sweepFolders(named: readonly string[], runs: readonly string[]): readon
 
 /** Warns of each folder whose runs were made by a sweep but which has no sweep.json. */
 function warnOfMissingPlans(named: readonly string[], runs: readonly string[]): void {
-  const lacking = runs.filter((run) => lacksPlan(dirname(dirname(run)), run))
-  for (const folder of new Set(lacking.map((run) => dirname(dirname(run)))))
+  const sweepOf = (run: string) => join(run, '..', '..')
+  const lacking = runs.filter((run) => lacksPlan(sweepOf(run), run))
+  for (const folder of new Set(lacking.map(sweepOf)))
     if (named.some((top) => isWithin(folder, top)))
-      writeMessage(`${planFile(folder)}: is missing; "sweep … --resume" writes it again`)
+      writeMessage(`${planFile(folder)}: is missing; "${eigenaeCommand('sweep … --resume')}" writes it again`)
+}
+
+/** Warns of the runs that a sweep.json lists and that are not there, unless the sweep is running. */
+async function warnOfMissingRuns(
+  sweeps: readonly string[],
+  runs: readonly string[],
+  plans: SweepPlans,
+): Promise<void> {
+  const present = new Set(runs.map((run) => resolve(run)))
+  for (const folder of sweeps) {
+    const plan = plans.read(folder)
+    if (plan === undefined || plan instanceof EigenaeError || (await isLocked(sweepFiles(folder).lock)))
+      continue
+    const missing = plan.runs.filter((run) => !present.has(resolve(folder, run)))
+    if (missing.length === 0) continue
+    const more = missing.length - maximumDetails
+    const names = [...missing.slice(0, maximumDetails), ...(more > 0 ? [`… and ${more} more`] : [])]
+    writeMessage(
+      `${planFile(folder)}: ${missing.length} of its ${count(plan.runs.length, 'run')} ${missing.length === 1 ? 'is' : 'are'} missing: ${names.join(', ')}; "sweep … --resume" trains what is missing`,
+    )
+  }
 }
 
 function isWithin(folder: string, top: string): boolean {
@@ -138,7 +165,7 @@ async function verifiedRun(folder: string, plans: SweepPlans): Promise<VerifiedR
   const reason = again.record === null ? null : plans.misplacement(folder, again.record)
   const misplaced = reason === null ? [] : [{ file: 'config.json', reason }]
   const damage = [...again.damage, ...misplaced]
-  return { folder, ...judge({ ...again, damage }), misplaced: damage.length === misplaced.length }
+  return { folder, ...judge({ ...again, damage }), misplaced: reason !== null && again.damage.length === 0 }
 }
 
 function judge({ record, checksums, damage }: Verification): Omit<VerifiedRun, 'folder' | 'misplaced'> {

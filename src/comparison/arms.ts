@@ -1,10 +1,9 @@
 // From the arguments of a command to arms with their runs.
 import { basename, dirname, join, normalize, resolve } from 'node:path'
 import { EigenaeError, firstLine, usageError } from '../errors.js'
-import { runFiles } from '../runs/files.js'
 import { type FoundRuns, lacksPlan, runsNamed } from '../runs/find.js'
 import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
-import { misplacedHint, planFile, SweepPlans } from '../runs/sweep-plan.js'
+import { planFile, SweepPlans, unchecked } from '../runs/sweep-plan.js'
 import type { ArmRuns, UnusableRun } from './comparison.js'
 import { armLabels } from './labels.js'
 import { placeInSweep, readSavedSweep, type SavedSweep, type SweepPlace } from './sweep-arms.js'
@@ -29,6 +28,8 @@ export interface ArmFolders {
 interface Expansion {
   readonly arms: readonly ArmFolders[]
   readonly notes: readonly string[]
+  /** One line for each sweep.json that is damaged or missing, so that the arms of its sweep are sorted by name. */
+  readonly lostPlans: readonly string[]
 }
 
 /** The arms that arguments name, each once. */
@@ -44,6 +45,7 @@ export async function findArms(folders: readonly string[], source: RunSource = f
     arms: uniqueArms(expansions.flatMap(({ arms }) => arms)),
     ofFirst: expansions[0]!.arms.length,
     notes: [...new Set(expansions.flatMap(({ notes }) => notes))],
+    lostPlans: expansions.flatMap(({ lostPlans }) => lostPlans),
   }
 }
 
@@ -71,22 +73,27 @@ export async function readArms(
   baseline: string | undefined,
   source: RunSource = files,
 ): Promise<ReadArms> {
-  const { arms, ofFirst, notes } = await findArms(folders, source)
-  if (baseline === undefined) {
-    const read = await readRunsOf(arms, source)
-    const chosen = chooseBaseline(read.slice(0, ofFirst))
-    return { arms: read, baseline: chosen.baseline, notes: [...notes, ...chosen.notes] }
-  }
-  const read = await readRunsOf(uniqueArms([await findBaseline(baseline, arms, source), ...arms]), source)
-  return { arms: read, baseline: read[0]!, notes }
+  const { arms, ofFirst, notes, lostPlans } = await findArms(folders, source)
+  const plans = new SweepPlans()
+  const named = baseline === undefined ? [] : [await findBaseline(baseline, arms, source)]
+  const read = await readRunsOf(uniqueArms([...named, ...arms]), source, plans)
+  const chosen =
+    baseline === undefined
+      ? chooseBaseline(read.slice(0, ofFirst), folders[0]!)
+      : { baseline: read[0]!, notes: [] }
+  const planNotes = [...new Set([...lostPlans, ...plans.damage])].map((problem) => {
+    const order = lostPlans.includes(problem) ? 'the arms are sorted by name, ' : ''
+    return `${problem}; ${order}${unchecked}, and the baseline is ${chosen.baseline.name}`
+  })
+  return { arms: read, baseline: chosen.baseline, notes: [...notes, ...planNotes, ...chosen.notes] }
 }
 
 async function expandArgument(argument: string, source: RunSource): Promise<Expansion> {
   const folder = normalize(argument).replace(/(?<=.)\/+$/, '')
   const { runs, unreadable } = await source.runsNamed(folder)
-  if (runs[0] === folder) return { arms: [{ name: folder, place: null, runs }], notes: [] }
-  const { arms, notes } = sortBySweepFile(armsIn(folder, runs))
-  return { arms, notes: [...unreadable.map((error) => `left out: ${firstLine(error)}`), ...notes] }
+  if (runs[0] === folder) return { arms: [{ name: folder, place: null, runs }], notes: [], lostPlans: [] }
+  const notes = unreadable.map((error) => `left out: ${firstLine(error)}`)
+  return { ...sortBySweepFile(armsIn(folder, runs)), notes }
 }
 
 function armsIn(folder: string, runs: readonly string[]): readonly ArmFolders[] {
@@ -101,15 +108,15 @@ function armsIn(folder: string, runs: readonly string[]): readonly ArmFolders[] 
 }
 
 /** Places the arms in the sweeps that made them and sorts those of each sweep. Arms that are not in its file come last. */
-function sortBySweepFile(arms: readonly ArmFolders[]): Expansion {
-  const notes: string[] = []
+function sortBySweepFile(arms: readonly ArmFolders[]): Omit<Expansion, 'notes'> {
+  const lostPlans: string[] = []
   const sorted = [...arms]
   const byFolder = groupBy([...arms.keys()], (index) => dirname(resolve(arms[index]!.name)))
   for (const indexes of byFolder.values()) {
     const siblings = indexes.map((index) => arms[index]!)
     const folder = join(siblings[0]!.name, '..')
-    const { sweep, note } = readSweepOf(folder, siblings[0]!.runs[0]!)
-    if (note !== null && siblings.length > 1) notes.push(note)
+    const { sweep, problem } = readSweepOf(folder, siblings[0]!.runs[0]!)
+    if (problem !== null && siblings.length > 1) lostPlans.push(problem)
     if (sweep === undefined) continue
     const placed = siblings.map((arm) => ({
       ...arm,
@@ -120,21 +127,21 @@ function sortBySweepFile(arms: readonly ArmFolders[]): Expansion {
     placed.sort((a, b) => rank(a) - rank(b))
     for (const [place, index] of indexes.entries()) sorted[index] = placed[place]!
   }
-  return { arms: sorted, notes }
+  return { arms: sorted, lostPlans }
 }
 
-/** Returns the sweep in a folder, with a note if its sweep.json is damaged or missing. */
+/** Returns the sweep in a folder, with a line if its sweep.json is damaged or missing. */
 function readSweepOf(
   folder: string,
   run: string,
-): { readonly sweep: SavedSweep | undefined; readonly note: string | null } {
+): { readonly sweep: SavedSweep | undefined; readonly problem: string | null } {
   try {
     const sweep = readSavedSweep(folder)
-    if (sweep !== undefined || !lacksPlan(folder, run)) return { sweep, note: null }
-    return { sweep, note: `${planFile(folder)}: is missing; the arms are sorted by name` }
+    if (sweep !== undefined || !lacksPlan(folder, run)) return { sweep, problem: null }
+    return { sweep, problem: `${planFile(folder)}: is missing` }
   } catch (error) {
     if (!(error instanceof EigenaeError)) throw error
-    return { sweep: undefined, note: `${firstLine(error)}; the arms are sorted by name` }
+    return { sweep: undefined, problem: firstLine(error) }
   }
 }
 
@@ -159,7 +166,7 @@ async function findBaseline(
     if (!(error instanceof EigenaeError)) throw error
     const labels = armLabels(arms)
     const arm = arms[labels.indexOf(baseline)] ?? arms.find(({ name }) => basename(name) === baseline)
-    if (arm !== undefined) return { arms: [arm], notes: [] }
+    if (arm !== undefined) return { arms: [arm] }
     throw usageError({
       problem: 'is neither a folder of runs nor an arm',
       subject,
@@ -174,21 +181,30 @@ async function findBaseline(
   })
 }
 
-/** Returns the baseline among the arms of the first argument. */
-function chooseBaseline(arms: readonly ArmRuns[]): Pick<ReadArms, 'baseline' | 'notes'> {
-  const [first] = arms
-  const named = first!.place?.sweep.baseline ?? null
-  const intended =
-    arms.find(({ place, name }) => place !== null && basename(resolve(name)) === named) ?? first!
-  const usable = [intended, ...arms].find(({ runs }) => runs.length > 0)
-  if (usable === undefined || usable === intended) return { baseline: intended, notes: [] }
-  const note = `the baseline ${intended.name} has no completed run: the arms are tested against ${usable.name}`
-  return { baseline: usable, notes: intended.place === null ? [] : [note] }
+/** Returns the baseline among the arms of the first argument. The baseline of a sweep may have no folder. */
+function chooseBaseline(arms: readonly ArmRuns[], argument: string): Pick<ReadArms, 'baseline' | 'notes'> {
+  const first = arms[0]!
+  const isWholeSweep = first.place !== null && resolve(first.name) !== resolve(argument)
+  const intended = isWholeSweep ? join(first.name, '..', plannedBaseline(first.place.sweep)) : first.name
+  const present = arms.filter(({ name }) => name === intended)
+  const usable = [...present, ...arms].find(({ runs }) => runs.length > 0)
+  if (usable === undefined || usable.name === intended)
+    return { baseline: usable ?? present[0] ?? first, notes: [] }
+  const note = `the baseline ${intended} has no completed run: the arms are tested against ${usable.name}`
+  return { baseline: usable, notes: isWholeSweep ? [note] : [] }
+}
+
+/** Returns the arm that the sweep file names as the baseline, or else its first one. */
+function plannedBaseline({ baseline, positions }: SavedSweep): string {
+  return baseline ?? [...positions.keys()][0]!
 }
 
 /** A run that its sweep did not plan for its folder is unusable: the arm has the name of another one's plan. */
-async function readRunsOf(arms: readonly ArmFolders[], source: RunSource): Promise<readonly ArmRuns[]> {
-  const plans = new SweepPlans()
+async function readRunsOf(
+  arms: readonly ArmFolders[],
+  source: RunSource,
+  plans: SweepPlans,
+): Promise<readonly ArmRuns[]> {
   const read = await readRuns(
     arms.flatMap((arm) => arm.runs),
     (folder) => readUsable(folder, source, plans),
@@ -215,10 +231,8 @@ async function readUsable(
 ): Promise<WholeRun | UnusableRun> {
   try {
     const run = await source.readRun(folder)
-    const problem = plans.misplacement(folder, run.record)
-    if (problem === null) return run
-    const subject = runFiles(folder).config
-    return { folder, error: new EigenaeError({ problem, subject, hint: misplacedHint }) }
+    plans.requirePlaced(folder, run.record)
+    return run
   } catch (error) {
     if (error instanceof EigenaeError) return { folder, error }
     throw error

@@ -43,7 +43,7 @@ export interface Best {
 
 /**
  * Ranks the arms by their means over the seeds that all of them share: a mean over other seeds may be better by chance.
- * @throws a usage error if no run has the metric, or if the arms share no seed.
+ * @throws a usage error if no run has the metric, or if no seed has exactly one run in every arm.
  */
 export function bestArm({ arms, dropped }: Comparison, metric: Metric): Best {
   const all = arms.map((arm) => sampleOf(arm, metric))
@@ -103,14 +103,32 @@ const mostListed = 10
 
 function noSharedSeed(samples: readonly Sample[]): EigenaeError {
   const more = samples.length - mostListed
+  const details = [
+    ...samples.slice(0, mostListed).map(seedsText),
+    ...(more > 0 ? [`… and ${more} more`] : []),
+  ]
+  if (samples.some(({ seeds }) => repeatedSeeds(seeds).length > 0))
+    return usageError({
+      problem: `no seed has exactly one run${samples.length === 1 ? '' : ' in every arm'}`,
+      details,
+      hint: 'Name one run of each seed.',
+    })
   return usageError({
     problem: 'the arms share no seed, so their means cannot be compared',
-    details: [
-      ...samples.slice(0, mostListed).map(({ arm, seeds }) => `${arm.name}: seeds ${formatSeeds(seeds)}`),
-      ...(more > 0 ? [`… and ${more} more`] : []),
-    ],
+    details,
     hint: 'Train the missing seeds, or name only arms that share seeds.',
   })
+}
+
+/** Returns "runs/eigen: seeds 0-2, several runs of 0,2". */
+function seedsText({ arm, seeds }: Sample): string {
+  const repeated = repeatedSeeds(seeds)
+  const several = repeated.length === 0 ? '' : `, several runs of ${formatSeeds(repeated)}`
+  return `${arm.name}: seeds ${formatSeeds([...new Set(seeds)])}${several}`
+}
+
+function repeatedSeeds(seeds: readonly number[]): readonly number[] {
+  return [...new Set(seeds.filter((seed, index) => seed === seeds[index - 1]))]
 }
 
 /** Returns "2 failed, 1 damaged, 1 without linear_probe_accuracy". */

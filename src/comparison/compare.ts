@@ -4,6 +4,7 @@
  */
 import { usageError } from '../errors.js'
 import { metrics } from '../runs/metrics.js'
+import { misplacedHint } from '../runs/sweep-plan.js'
 import { eigenaeCommand } from '../text/command-line.js'
 import { readArms } from './arms.js'
 import type { ArmRuns, Comparison } from './comparison.js'
@@ -36,13 +37,17 @@ export async function compareRuns(
 /** @throws a usage error if the baseline has no completed run. */
 function requireCompletedRun({ name, runs, leftOut, unusable }: ArmRuns): void {
   if (runs.length > 0) return
+  const areMisplaced =
+    leftOut.length === 0 && unusable.every(({ error }) => error.parts.hint === misplacedHint)
+  const finish = `Finish it with ${eigenaeCommand('train … --resume')}, or name another baseline.`
+  const hint = areMisplaced ? misplacedHint : finish
   throw usageError({
     problem: 'holds no completed run',
     subject: name,
     details: [
       ...leftOut.map((run) => `${run.folder}: ${run.status}`),
-      ...unusable.flatMap(({ error }) => error.message.split('\n')),
+      ...unusable.flatMap(({ error }) => error.message.split('\n')).filter((line) => line !== hint),
     ].slice(0, 10),
-    hint: `Finish it with ${eigenaeCommand('train … --resume')}, or name another baseline.`,
+    hint,
   })
 }

@@ -77,7 +77,10 @@ export function differenceLabels(
   })
 }
 
-/** Returns the kinds of a list of eigen losses ("kl-diagonal+kl-normal"), unless another list has the same ones; other values as they are. */
+/**
+ * Returns the kinds of a list of eigen losses ("kl-diagonal+kl-normal"), unless another list has the same ones; other values
+ * as they are.
+ */
 function shortValue(value: string, all: readonly string[]): string {
   const kinds = kindsIn(value)
   return kinds === null || all.some((other) => other !== value && kindsIn(other) === kinds) ? value : kinds

@@ -12,7 +12,7 @@ export const marks = { best: '*', better: '✓', worse: '✗', baseline: '†' }
 // Intervals over fewer seeds are wide: with 5 values, Student's t is 2.8; with 3 it is 4.3, and with 2 it is 12.7.
 const fewSeeds = 5
 
-/** Returns notes on the numbers of seeds behind the means. @param intervals whether intervals are printed */
+/** Returns notes on how many seeds each mean has. @param intervals whether intervals are printed */
 export function sampleNotes(summaries: readonly Summary[], intervals: boolean): readonly string[] {
   const counts = summaries.map(({ n }) => n)
   const hasIntervals = intervals && summaries.some(({ interval }) => interval !== null)
@@ -72,7 +72,7 @@ export function detectableText({ versus }: Result): string {
   return detectable === null ? '–' : significant(detectable, 2)
 }
 
-/** Names the tests behind the columns p and g; "" if nothing was tested. */
+/** Names the tests of the columns p and g; "" if nothing was tested. */
 export function testsText(results: readonly Result[], baseline: string): string {
   const tests = testNames(results)
   if (tests === '') return ''

@@ -1,6 +1,12 @@
 import { closest } from 'fastest-levenshtein'
 import type { z } from 'zod'
-import { eigenLossesWithPaths, formulaMistakes, formulaOf } from '../eigen-losses/index.js'
+import {
+  type EigenLoss,
+  eigenLossesWithPaths,
+  fieldsOfFormula,
+  formulaMistakes,
+  formulaOf,
+} from '../eigen-losses/index.js'
 import { layersOfLoss, withoutEffect } from '../eigen-losses/layers.js'
 import { minimumImages } from '../formulas/program.js'
 import { hasBatchNorm, innerLayerNames, positionOf } from '../model/architecture.js'
@@ -105,11 +111,18 @@ const effectRule: Rule = {
   mistakes: ({ model, loss }) =>
     eigenLossesWithPaths(loss.eigen).flatMap(({ eigenLoss, path }) => {
       const found = withoutEffect(eigenLoss, model.widths)
-      return found?.isWhole ? [{ path, problem: found.problem }] : []
+      if (!found?.isWhole) return []
+      return [{ path, problem: found.problem, causes: causesOnLayers(eigenLoss, path) }]
     }),
 }
 
 const batchSize = ['train', 'batchSize']
+const modelWidths = ['model', 'widths']
+
+/** Returns the fields that decide an eigen loss's formula and the widths of its layers. */
+function causesOnLayers(eigenLoss: EigenLoss, path: JsonPath): readonly JsonPath[] {
+  return [modelWidths, ...[['layers'], ...fieldsOfFormula(eigenLoss)].map((field) => [...path, ...field])]
+}
 
 function batchNormLayers({ model }: Config): readonly Mistake[] {
   const { batchNorm, widths } = model
@@ -188,6 +201,7 @@ function eigenLossFits({ model, loss }: Config): readonly Mistake[] {
     return formulaMistakes(eigenLoss, widths).map((mistake) => ({
       ...mistake,
       path: [...path, ...mistake.path],
+      causes: mistake.dependsOnWidth ? causesOnLayers(eigenLoss, path) : [],
     }))
   })
 }

@@ -17,7 +17,8 @@ export interface Override {
 /** Parses `loss.eigen.weight=0.5`. The value is JSON, or else a bare word (`model.batchNorm=all`). */
 export function parseSetting(setting: string): Override {
   const equals = setting.indexOf('=')
-  const path = setting.slice(0, equals).split('.')
+  const name = setting.slice(0, equals)
+  const path = name.split('.')
   if (equals < 1 || path.includes('')) {
     throw usageError({
       problem: `expected path=value, got "${setting}"`,
@@ -25,7 +26,14 @@ export function parseSetting(setting: string): Override {
       hint: 'For example: --set loss.eigen.weight=0.5',
     })
   }
-  return { path, value: jsonOrWord(setting.slice(equals + 1)), flag: `--set ${path.join('.')}` }
+  if (/\[\d+\]/.test(name)) {
+    throw usageError({
+      problem: 'an element of a list is written after a dot, without brackets',
+      subject: `--set ${name}`,
+      hint: `Use --set ${name.replace(/\[(\d+)\]/g, '.$1')}=…`,
+    })
+  }
+  return { path, value: jsonOrWord(setting.slice(equals + 1)), flag: `--set ${name}` }
 }
 
 function jsonOrWord(text: string): unknown {
@@ -99,24 +107,34 @@ export function resolveConfig(
   const checked = checkConfig(value, origin)
   if (checked.kind === 'config' && mistakes.length === 0) return checked
   const inFields = checked.kind === 'mistakes' ? checked.mistakes : []
-  const lines = inFields.map((mistake) => withLocation(mistake, document, overrides))
+  const lines = inFields.map((mistake) => withLocation(mistake, document, overrides, advice))
   return { kind: 'mistakes', lines: [...mistakes, ...lines] }
 }
 
-/** Prefixes a mistake with its location, "3:12 data.noise", or with the flag that set the value. */
-function withLocation(mistake: Mistake, document: JsonDocument, overrides: readonly Override[]): string {
-  const { path, problem } = mistake
+/** Prefixes a mistake with its location, "3:12 data.noise", or with the flag that set the value or a cause. */
+function withLocation(
+  mistake: Mistake,
+  document: JsonDocument,
+  overrides: readonly Override[],
+  advice: string,
+): string {
+  const { path, problem, causes = [] } = mistake
   const name = path.length === 0 ? '(the whole file)' : path.join('.')
-  const setter = overrides.findLast((override) => isSetBy(override, mistake, document))
+  const isCause = ({ path: set }: Override) => causes.some((cause) => startsWith(cause, set))
+  const setter = overrides.findLast((override) => isSetBy(override, mistake, document) || isCause(override))
   if (setter === undefined) return `${document.locationOf(path)} ${name}: ${problem}`
-  const isWhole = setter.path.join('.') === name
-  return isWhole ? `${setter.flag}: ${problem}` : `${setter.flag}: ${name}: ${problem}`
+  if (startsWith(path, setter.path))
+    return `${[setter.flag, ...path.slice(setter.path.length)].join('.')}: ${problem}`
+  const remedy = isCause(setter) && advice !== '' ? `; choose other values${advice}` : ''
+  return `${setter.flag}: ${name}: ${problem}${remedy}`
+}
+
+function startsWith(whole: JsonPath, start: JsonPath): boolean {
+  return start.every((key, depth) => String(key) === String(whole[depth]))
 }
 
 /** Returns whether an override set the value of a mistake, or created the object that it is, or that lacks a field. */
 function isSetBy({ path: set }: Override, { path, problem }: Mistake, document: JsonDocument): boolean {
-  const startsWith = (whole: JsonPath, start: JsonPath) =>
-    start.every((key, depth) => String(key) === String(whole[depth]))
   if (startsWith(path, set)) return true
   const object = problem === missing ? path.slice(0, -1) : path
   return object.length > 0 && startsWith(set, object) && !document.has(object)
@@ -195,11 +213,22 @@ function missingObjectReason(
   return `the config has no ${name}; set ${name}.kind as well to add one${advice}`
 }
 
-/** Returns why a config cannot have a field at a path, null if it can. */
-function invalidPathReason(target: unknown, [key, ...rest]: readonly string[]): string | null {
+/**
+ * Returns why a config cannot have a field at a path, null if it can.
+ * @param before the path to the target
+ */
+function invalidPathReason(
+  target: unknown,
+  [key, ...rest]: readonly string[],
+  before: readonly string[] = [],
+): string | null {
   if (key === undefined || target === null || target === undefined) return null
   if (typeof target !== 'object') return `${JSON.stringify(target)} has no field "${key}"`
-  if (Array.isArray(target) && !(/^\d+$/.test(key) && Number(key) < target.length))
-    return `there is no element ${key} in a list of ${target.length}`
-  return invalidPathReason(Object.hasOwn(target, key) ? Reflect.get(target, key) : undefined, rest)
+  const inElement = Array.isArray(target) && typeof target[0] === 'object' ? [key, ...rest] : []
+  if (Array.isArray(target) && !/^\d+$/.test(key))
+    return `${before.join('.')} is a list of ${target.length}; name an element: ${[...before, 0, ...inElement].join('.')}`
+  if (Array.isArray(target) && Number(key) >= target.length)
+    return `there is no element ${key} in a list of ${target.length}, counted from 0`
+  const value = Object.hasOwn(target, key) ? Reflect.get(target, key) : undefined
+  return invalidPathReason(value, rest, [...before, key])
 }

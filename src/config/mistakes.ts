@@ -7,6 +7,8 @@ export interface Mistake {
   readonly path: JsonPath
   /** Follows the path in a message: "must be at least 1 (got 0)". */
   readonly problem: string
+  /** Other fields on which the problem depends. */
+  readonly causes?: readonly JsonPath[]
 }
 
 /** The problem of a field that must be there. */
@@ -121,7 +123,7 @@ function keyOfOtherKind(key: string, schema: z.ZodType, path: JsonPath, input: u
   return `is not a field of the kind ${kind}, only of ${alternatives(others.map(kindOf))}: remove it, or change the kind`
 }
 
-/** Returns the fields of each member of a union, behind defaults, nullables and pipes; empty for any other type. */
+/** Returns the fields of each member of a union, through defaults, nullables and pipes; empty for any other type. */
 function kindsOf(type: z.core.$ZodType): readonly Readonly<Record<string, z.core.$ZodType>>[] {
   const { def } = (type as z.core.$ZodTypes)._zod
   switch (def.type) {
@@ -184,7 +186,7 @@ function isArray(type: z.core.$ZodType): boolean {
   return (type as z.core.$ZodTypes)._zod.def.type === 'array'
 }
 
-/** Returns an object's fields, behind defaults, nullables and pipes. For a union, those of the value's `kind`. */
+/** Returns an object's fields, through defaults, nullables and pipes. For a union, those of the value's `kind`. */
 function shapeOf(
   type: z.core.$ZodType,
   value: unknown,

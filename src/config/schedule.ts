@@ -2,6 +2,9 @@ import { z } from 'zod'
 
 /** A value that changes over the first `epochs` of a training: the fields of its config. */
 function scheduleSchema(bound: z.ZodNumber, last: z.ZodNumber) {
+  const sameSign = bound.safeParse(-1).success
+    ? 'from and to are both over 0, or both under 0'
+    : 'to is over 0'
   return z
     .strictObject({
       from: bound.describe('Value at the first step.'),
@@ -13,7 +16,7 @@ function scheduleSchema(bound: z.ZodNumber, last: z.ZodNumber) {
     })
     .refine(({ from, to, shape }) => shape !== 'exponential' || from * to > 0, {
       path: ['shape'],
-      error: 'must not be "exponential" unless from and to are both over 0, or both under 0',
+      error: `must not be "exponential" unless ${sameSign}; use "cosine" or "linear" to end at 0`,
     })
 }
 

@@ -208,7 +208,7 @@ export function fixedMistakes(file: unknown): readonly Mistake[] {
   const ofPaths = variants.flatMap(({ place, fixed }) =>
     fixed.flatMap((path, index) => {
       const problem =
-        axisNameProblem(path, [], 'be fixed') ?? (isConfigPath(path) ? null : 'is no field of a config')
+        axisNameProblem(path, [], 'be fixed') ?? (isConfigPath(path) ? null : 'is not a config field')
       return problem === null ? [] : [{ path: [...place, 'fixed', index], problem: `${path}: ${problem}` }]
     }),
   )

@@ -29,7 +29,7 @@ const variantSchema = z.union(
         .array(z.string())
         .default([])
         .describe(
-          'Config paths that the grid, the search and --set leave as they are in this config: ["loss.eigen"] for one without an eigen loss.',
+          'Config paths that the grid, the search and --set do not change in this config: ["loss.eigen"] for one without an eigen loss.',
         ),
     }),
   ],

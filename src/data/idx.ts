@@ -42,7 +42,9 @@ export function idxLength(content: Content): Bound {
   return (head, file) => readHeader(head, file, content).length
 }
 
-/** @throws a usage error that names the file, the expected and the found number if it is not an idx file of 28 × 28 images. */
+/**
+ * @throws a usage error that names the file, the expected and the found number if it is not an idx file of 28 × 28 images.
+ */
 export function parseImages(data: DataBytes): ImageSet {
   const { count, rows, columns, pixelsPerImage } = checkedHeader(data, 'images')
   if (count === 0) throw damaged(data.file, 'holds no images')

@@ -41,29 +41,43 @@ export function nameOf(config: EigenLoss): string {
   return config.kind === 'formula' ? (config.name ?? config.kind) : config.kind
 }
 
+/** Returns the paths, from the eigen loss, of the fields that decide its formula. */
+export function fieldsOfFormula(config: EigenLoss): readonly JsonPath[] {
+  const parameters = Object.keys(formulaOf(config).parameters)
+  return config.kind === 'formula'
+    ? [['kind'], ['formula'], ...parameters.map((name) => ['parameters', name])]
+    : [['kind'], ...parameters.map((name) => [name])]
+}
+
+interface FormulaMistake extends Pick<Mistake, 'path' | 'problem'> {
+  /** Whether the eigen loss may be right on a layer of another width: false unless given. */
+  readonly dependsOnWidth?: boolean
+}
+
 /** Returns the mistakes of an eigen loss on layers of the given widths, each at a path from the eigen loss. */
-export function formulaMistakes(config: EigenLoss, widths: readonly number[]): readonly Mistake[] {
+export function formulaMistakes(config: EigenLoss, widths: readonly number[]): readonly FormulaMistake[] {
   const ofFields = config.kind === 'formula' ? mistakesOfFields(config) : []
   const found = widths.flatMap((width) => mistakeOn(config, width))
   return [...ofFields, ...found.slice(0, 1)]
 }
 
-function mistakeOn(config: EigenLoss, width: number): readonly Mistake[] {
+function mistakeOn(config: EigenLoss, width: number): readonly FormulaMistake[] {
   try {
     compileFormula(formulaOf(config), width)
     return []
   } catch (error) {
     if (!(error instanceof FormulaError)) throw error
-    if (config.kind === 'formula') return [{ path: ['formula'], problem: error.message }]
+    const { dependsOnWidth } = error
+    if (config.kind === 'formula') return [{ path: ['formula'], problem: error.message, dependsOnWidth }]
     const key = Object.keys(ownNumbers(config))[0] ?? 'kind'
     const value: unknown = Reflect.get(config, key)
-    return [{ path: [key], problem: `${error.problem} (got ${JSON.stringify(value)})` }]
+    return [{ path: [key], problem: `${error.problem} (got ${JSON.stringify(value)})`, dependsOnWidth }]
   }
 }
 
-function mistakesOfFields({ formula, parameters, center }: OwnFormula): readonly Mistake[] {
+function mistakesOfFields({ formula, parameters, center }: OwnFormula): readonly FormulaMistake[] {
   const names = namesIn(formula)
-  const ofParameters = Object.keys(parameters).flatMap((name): readonly Mistake[] => {
+  const ofParameters = Object.keys(parameters).flatMap((name): readonly FormulaMistake[] => {
     const path = ['parameters', name]
     if (isReserved(name)) return [{ path, problem: 'is a name of the language; give the parameter another' }]
     return names.has(name) ? [] : [{ path, problem: 'is not in the formula' }]

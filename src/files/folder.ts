@@ -86,7 +86,13 @@ export async function entriesOf(folder: string): Promise<readonly string[]> {
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return []
     if (hasCode(error, 'ENOTDIR'))
-      throw usageError({ problem: 'is a file, or is below one, not a folder', subject: folder })
+      throw usageError({
+        problem: existsSync(folder)
+          ? 'is a file, not a folder'
+          : 'a part of this path is a file, not a folder',
+        subject: folder,
+        hint: 'Name another folder with --out.',
+      })
     throw error
   }
 }

@@ -15,16 +15,22 @@ export function parseJsonIfValid(text: string | Buffer | undefined): unknown {
   }
 }
 
-/** Returns the parsed JSON of a file, undefined if it does not exist. @throws EigenaeError if it is not JSON. */
-export function readJsonIfPresent(file: string): unknown {
+/**
+ * Returns the parsed JSON of a file, undefined if it does not exist.
+ * @throws EigenaeError if it is not JSON, without V8's message: a link may lead to a private file, whose beginning that has.
+ */
+export function readJsonIfPresent(
+  file: string,
+  hint = 'Restore the file, or train the run again with --resume.',
+): unknown {
   const text = readTextIfPresent(file)
   try {
     return text === undefined ? undefined : JSON.parse(text)
   } catch (cause) {
     throw new EigenaeError({
-      problem: `is not valid JSON: ${(cause as Error).message}`,
+      problem: 'is not valid JSON',
       subject: file,
-      hint: 'Restore the file, or train the run again with --resume.',
+      hint,
       cause,
     })
   }

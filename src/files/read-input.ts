@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { type FileHandle, open } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { hasCode, usageError } from '../errors.js'
@@ -14,18 +15,20 @@ const pieceBytes = 1 << 16
 
 /**
  * Returns the text of a file named by the user, which may be a pipe: `--config <(jq … base.json)`.
- * @throws a usage error if it is longer than a config can be, or if it is a pipe and no data arrives.
+ * @throws a usage error if it is longer than a config can be, if it is not text, or if it is a pipe and no data arrives.
  */
 export async function readInput(file: string): Promise<string> {
   const handle = await open(file, readFlags)
   try {
-    return await readAll(handle, file)
+    const bytes = await readAll(handle, file)
+    if (!isUtf8(bytes) || bytes.includes(0)) throw notText(file)
+    return bytes.toString('utf8')
   } finally {
     await handle.close()
   }
 }
 
-async function readAll(handle: FileHandle, file: string): Promise<string> {
+async function readAll(handle: FileHandle, file: string): Promise<Buffer> {
   const isPipe = (await handle.stat()).isFIFO()
   const pieces: Buffer[] = []
   let size = 0
@@ -41,7 +44,7 @@ async function readAll(handle: FileHandle, file: string): Promise<string> {
     }
     // A FIFO that no process has opened for writing yet also reads as ended.
     const ended = piece !== null && (size > 0 || !isPipe)
-    if (ended) return Buffer.concat(pieces).toString('utf8')
+    if (ended) return Buffer.concat(pieces)
     if (performance.now() - lastData > silenceMilliseconds) throw silent(file)
     await setTimeout(pollMilliseconds)
   }
@@ -66,10 +69,18 @@ function tooLong(file: string): Error {
   })
 }
 
+function notText(file: string): Error {
+  return usageError({
+    problem: 'is not text in UTF-8',
+    subject: file,
+    hint: 'Check the path, or save the file as UTF-8.',
+  })
+}
+
 function silent(file: string): Error {
   return usageError({
     problem: `no data arrived within ${silenceMilliseconds / 1000} seconds`,
     subject: file,
-    hint: 'Write the config to a file first.',
+    hint: 'Write the text to a file first.',
   })
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { appendFileSync, closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -84,8 +84,8 @@ async function syncReadable(path: string): Promise<void> {
 const cleaned = new Set<string>()
 
 /**
- * Creates a temporary file beside `file`, syncs its content, and returns its path. The first call for a folder also removes the temporary
- * files that killed processes left there.
+ * Creates a temporary file beside `file`, syncs its content, and returns its path. The first call for a folder also removes
+ * the temporary files that killed processes left there.
  */
 export async function createTemporary(file: string, content: string | Uint8Array): Promise<string> {
   const folder = dirname(resolve(file))
@@ -153,8 +153,12 @@ export function temporaryName(file: string): string {
   return join(dirname(file), `.${keptName(file)}.${ownProcessTag()}.${nonce}.eigenae-tmp`)
 }
 
+/** Returns the name if it is short, else its start and its hash, so that no two names in a folder become the same. */
 function keptName(file: string): string {
-  return basename(file).slice(0, keptCharacters)
+  const name = basename(file)
+  if (name.length <= keptCharacters) return name
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, 8)
+  return `${name.slice(0, keptCharacters - 9)}-${hash}`
 }
 
 // O_NOFOLLOW: a link could lead out of the run folder. O_NONBLOCK: opening a FIFO without a reader fails at once.

@@ -3,10 +3,14 @@ import { type Graph, isConstant, isScalar, type Node, type Shape } from './graph
 
 /** A mistake in a formula. */
 export class FormulaError extends Error {
-  /** @param column of the mistake in the text, from 1 */
+  /**
+   * @param column of the mistake in the text, from 1
+   * @param dependsOnWidth whether the text may be a formula on a layer of another width
+   */
   constructor(
     readonly problem: string,
     readonly column: number,
+    readonly dependsOnWidth = false,
   ) {
     super(`column ${column}: ${problem}`)
     this.name = 'FormulaError'
@@ -286,7 +290,7 @@ function requireFit(a: Node, b: Node, column: number): void {
 function requireCount(count: Node, most: number, column: number): void {
   const { value } = count
   if (isConstant(count) && Number.isInteger(value) && value >= 1 && value <= most) return
-  throw new FormulaError(`must be a whole number from 1 to ${most}, the length of the vector`, column)
+  throw new FormulaError(`must be a whole number from 1 to ${most}, the length of the vector`, column, true)
 }
 
 /** Describes a shape for messages: "a vector of 10". */

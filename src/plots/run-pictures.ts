@@ -119,7 +119,7 @@ async function readDrawableArm(name: string): Promise<{ readonly arm: ArmRuns; r
     throw usageError({
       problem: `holds ${more.length + 1} arms; plot draws one`,
       subject: name,
-      hint: `Name one of them, for example ${arm!.name}, or compare them with eigenae compare.`,
+      hint: `Name one of them, for example ${arm!.name}, or compare them with ${eigenaeCommand('compare')}.`,
     })
   }
   const runs = (arm!.runs.length > 0 ? arm!.runs : arm!.leftOut).filter(({ metrics }) => metrics.length > 0)

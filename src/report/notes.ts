@@ -75,7 +75,7 @@ const pictureKinds: Readonly<Record<string, PictureKind>> = {
 const maximumPictureBytes = 32 << 20
 
 /**
- * Replaces the path of a picture by its content, and returns its size.
+ * Replaces the path of a picture with its content, and returns its size.
  * @param maximum the size, in bytes, that it may have
  */
 async function embedPicture(token: Token, source: string, folder: string, maximum: number): Promise<number> {
@@ -88,7 +88,7 @@ async function embedPicture(token: Token, source: string, folder: string, maximu
   const path = await realpath(file).catch((error) => {
     throw fileError('read', file, error, exitCode.usage)
   })
-  // Whoever made the notes could show any picture of this machine by a link.
+  // Whoever made the notes could show any picture of this machine with a link.
   if (path !== file) throw refuse('is a link, or its path has one')
   if (!(await stat(file)).isFile()) throw refuse('is not a regular file')
   const { bytes, fileLength } = readHead(file, maximum) ?? { bytes: Buffer.alloc(0), fileLength: 0 }

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { ConfigOrigin } from '../config/check.js'
+import type { Override } from '../config/load.js'
+import { overlaps } from '../config/paths.js'
 
 /** The files of a run folder. */
 export interface RunFiles {
@@ -60,8 +62,12 @@ export function runFiles(folder: string): RunFiles {
   }
 }
 
-/** Returns "recorded" for the config.json of a run, which `reproduce` trains again. */
-export function originOf(configFile: string): ConfigOrigin {
+/**
+ * Returns "recorded" for the config.json of a run, which `reproduce` trains again, unless an override changes its loss or
+ * model.
+ */
+export function originOf(configFile: string, overrides: readonly Override[]): ConfigOrigin {
   const isOfRun = basename(configFile) === 'config.json' && existsSync(runFiles(dirname(configFile)).record)
-  return isOfRun ? 'recorded' : 'written'
+  const isChanged = overrides.some(({ path }) => overlaps(path.join('.'), ['loss', 'model']))
+  return isOfRun && !isChanged ? 'recorded' : 'written'
 }

@@ -38,14 +38,15 @@ const schema = z.object({
 
 /** Returns the notes on a run, none if the file does not exist. @throws EigenaeError if it is damaged. */
 export function readNotes(file: string): RunNotes {
-  const value = readJsonIfPresent(file)
+  const hint = 'Remove it, then add the tags and the note again.'
+  const value = readJsonIfPresent(file, hint)
   if (value === undefined) return noNotes
   const parsed = schema.safeParse(value)
   if (parsed.success) return { tags: parsed.data.tags, note: parsed.data.note }
   throw new EigenaeError({
     problem: 'is not the notes file of a run',
     subject: file,
-    hint: 'Remove it, then add the tags and the note again.',
+    hint,
     cause: parsed.error,
   })
 }

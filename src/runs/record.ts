@@ -53,7 +53,7 @@ const facts = {
 }
 
 /** Sums of files, by their paths in the run folder, which do not lead out of it. */
-const fileSums = z.record(z.string().regex(/^(?!.*\.\.(\/|$))[^/]/), fileSumSchema)
+const fileSums = z.record(z.string().regex(/^(?!.*\.\.([/\\]|$))[^/\\]/s), fileSumSchema)
 
 const ending = {
   ended: z.string(),

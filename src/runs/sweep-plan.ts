@@ -1,9 +1,11 @@
 /** sweep.json, the plan of a sweep: the names of its runs with the checksums of their configs. */
-import { basename, dirname, join, resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { EigenaeError } from '../errors.js'
+import { EigenaeError, firstLine } from '../errors.js'
 import { readJsonIfPresent } from '../files/json.js'
 import { modificationOf } from '../files/read.js'
+import { runFiles } from './files.js'
 import { sha256 } from './integrity.js'
 import { configSums, type RunRecord } from './record.js'
 
@@ -23,8 +25,8 @@ const planSchema = z.looseObject({
   grid: z.record(z.string(), z.array(z.unknown())).default({}),
   search: z.object({ spaces: z.record(z.string(), z.record(z.string(), z.unknown())) }).optional(),
   /** `<arm>/seed-<n>`: folders in the sweep's folder, never outside it. */
-  runs: z.array(z.string().regex(/^(?!\.)[^/]+\/seed-\d+$/)),
-  /** The SHA-256 of each run's config.json, by the run's name; empty in sweeps before version 0.3. */
+  runs: z.array(z.string().regex(/^(?!\.)[^/\\]+\/seed-\d+$/)),
+  /** The SHA-256 of each run's config.json, by the run's name; empty in sweeps of version 0.2.0 and earlier. */
   configs: z.record(z.string(), z.string()).default({}),
   /** The SHA-256 of the config that a run had when this plan was saved, if it was another: one with fewer epochs. */
   earlierConfigs: z.record(z.string(), z.string()).default({}),
@@ -68,24 +70,41 @@ interface KnownPlan {
 /** The plans of the sweeps in any folders. Each is read again only if its sweep.json was written since. */
 export class SweepPlans {
   readonly #known = new Map<string, KnownPlan>()
+  readonly #damage = new Set<string>()
 
   /** Returns the plan of the sweep in a folder, an error if it is damaged, undefined if there is none. */
   read(folder: string): SavedPlan | EigenaeError | undefined {
     return this.#planIn(folder)?.plan
   }
 
-  /** Returns why a run's config.json is not that of its folder in the plan; null if it is, or if no plan names it. */
+  /** One line for each damaged sweep.json with which a run of a sweep could not be compared. */
+  get damage(): readonly string[] {
+    return [...this.#damage]
+  }
+
+  /**
+   * Returns why a run's config.json is not that of its folder in the plan. Returns null if it is, or if the plan names
+   * neither the folder nor the config: such a run was added to the sweep's folder.
+   */
   misplacement(folder: string, record: RunRecord): string | null {
-    const arm = dirname(resolve(folder))
-    const { plan, runs } = this.#planIn(dirname(arm)) ?? {}
+    const { plan, runs } = this.#planIn(join(folder, '..', '..')) ?? {}
+    // Only runs of sweeps have a log: above another run, sweep.json may be a sweep file.
+    if (plan instanceof EigenaeError && existsSync(runFiles(folder).log)) this.#damage.add(firstLine(plan))
     if (plan === undefined || plan instanceof EigenaeError || record.configSha256 === undefined) return null
-    const name = `${basename(arm)}/${basename(resolve(folder))}`
+    const name = `${basename(resolve(folder, '..'))}/${basename(resolve(folder))}`
     const planned = plan.configs[name]
-    const sums = configSums(record)
-    if (planned === undefined || sums.includes(planned) || sums.includes(plan.earlierConfigs[name]))
-      return null
-    const owner = sums.map((sum) => runs!.get(sum!)).find((run) => run !== undefined)
-    return owner === undefined ? 'is not the one that sweep.json names' : `is that of ${owner} in sweep.json`
+    const sums = configSums(record).filter((sum) => sum !== undefined)
+    if (sums.some((sum) => sum === planned || sum === plan.earlierConfigs[name])) return null
+    const owner = sums.map((sum) => runs!.get(sum)).find((run) => run !== undefined)
+    if (owner !== undefined) return `is that of ${owner} in sweep.json`
+    return planned === undefined ? null : 'is not the one that sweep.json names'
+  }
+
+  /** @throws EigenaeError if a run's config.json is not that of its folder in the plan. */
+  requirePlaced(folder: string, record: RunRecord): void {
+    const problem = this.misplacement(folder, record)
+    if (problem !== null)
+      throw new EigenaeError({ problem, subject: runFiles(folder).config, hint: misplacedHint })
   }
 
   #planIn(folder: string): KnownPlan | undefined {
@@ -97,13 +116,17 @@ export class SweepPlans {
       this.#known.delete(folder)
       return undefined
     }
-    const configs = plan instanceof EigenaeError ? {} : plan.configs
-    const runs = new Map(Object.entries(configs).map(([run, sum]) => [sum, run]))
+    const sums =
+      plan instanceof EigenaeError ? [] : [plan.earlierConfigs, plan.configs].flatMap(Object.entries<string>)
+    const runs = new Map(sums.map(([run, sum]) => [sum, run]))
     const known = { modified, plan, runs }
     this.#known.set(folder, known)
     return known
   }
 }
+
+/** The end of a warning of a plan that cannot be used. */
+export const unchecked = 'runs are not checked against the plan'
 
 export const misplacedHint = 'Move such a run to the folder that sweep.json names, or out of the sweep.'
 

@@ -158,7 +158,7 @@ export async function buildAddon(
   }
 }
 
-/** The addon loads TensorFlow from the wheel's real folder: behind a link, TensorFlow would not find CUDA's libraries. */
+/** The addon loads TensorFlow from the wheel's real folder: through a link, TensorFlow would not find CUDA's libraries. */
 async function compile(
   { compiler, nodeHeaders }: Tools,
   folder: string,

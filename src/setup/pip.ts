@@ -157,7 +157,7 @@ function pipError(
       problem: 'the downloaded wheel does not have its known checksum',
       subject: requirement,
       details: stderr.split('\n').flatMap((line) => /^\s*(Expected sha256 .*|Got .*)$/.exec(line)?.[1] ?? []),
-      hint: 'Use another package index: this one, or the mirror that PIP_INDEX_URL names, serves another file.',
+      hint: 'The package index serves a different file. Choose another with PIP_INDEX_URL.',
     })
   const versions = /from versions: (?!none)([^)]*)/.exec(stderr)?.[1]
   if (versions !== undefined || /No matching distribution/.test(stderr))

@@ -50,7 +50,7 @@ function addWithParents(path: string, all: Set<string>): void {
 
 /**
  * Returns the number that stands for all users whom a user namespace does not map. In a container of such a namespace,
- * root owns the host's folders by this number.
+ * root owns the host's folders with this number.
  */
 function unmappedUsers(): readonly number[] {
   try {

@@ -56,12 +56,10 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
   // Every trial would repeat these mistakes.
   const search = mistakes.size > 0 ? null : sweep.search
   const trials = new Map([...files.keys()].map((variant) => [variant, trialsOf(search, variant)]))
-  const arms = [...files].flatMap(([variant, file]) =>
-    armsOf(variant, gridOf(sweep, variant), trials.get(variant) ?? null).flatMap((arm) => {
-      const config = resolveArm(variant, file, arm, overridesOf(variant), mistakes)
-      return config === null ? [] : [{ arm, config }]
-    }),
-  )
+  const arms = [...files].flatMap(([variant, file]) => {
+    const ofVariant = armsOf(variant, gridOf(sweep, variant), trials.get(variant) ?? null)
+    return resolveArms(variant, file, ofVariant, overridesOf(variant), mistakes)
+  })
   for (const mistake of sharedFolders(arms.map(({ arm }) => arm))) mistakes.add(mistake)
   for (const mistake of repeatedSeeds(sweep.seeds)) mistakes.add(mistake)
   // The names of the arms are incomplete if there are other mistakes.
@@ -77,7 +75,9 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
     })),
   )
   const notes = [
-    ...[...files].flatMap(([variant, file]) => addedLossNotes(variant, file, sweep, overridesOf(variant))),
+    ...[...files].flatMap(([variant, file]) =>
+      addedLossNotes(variant, file, sweep, overridesOf(variant), arms),
+    ),
     ...[...trials].flatMap(([variant, each]) => repeatedTrialNotes(variant, each, sweep)),
     ...new Set(arms.flatMap(({ arm, config }) => configNotes(arm, config))),
     ...effectNotes(arms),
@@ -167,18 +167,39 @@ function combinations(grid: SweepFile['grid']): readonly (readonly SweepSetting[
   )
 }
 
-/** Returns the config of an arm, but for the seed; null if it has mistakes, which are added to `mistakes`. */
-function resolveArm(
+interface ResolvedArm {
+  readonly arm: Arm
+  /** Without the run's seed. */
+  readonly config: Config
+}
+
+/**
+ * Returns the arms of a variant that have no mistakes. Those of the others are added to `mistakes`, each once, with the
+ * names of its arms unless all have it.
+ */
+function resolveArms(
   variant: string,
   file: ConfigFile,
-  { settings }: Arm,
+  arms: readonly Arm[],
   overrides: readonly Override[],
   mistakes: Set<string>,
-): Config | null {
-  const resolution = resolveSettings(file, overrides, settings)
-  if (resolution.kind === 'config') return resolution.config
-  for (const line of resolution.lines) mistakes.add(`variants.${variant} (${file.file}): ${line}`)
-  return null
+): readonly ResolvedArm[] {
+  const namesOf = new Map<string, string[]>()
+  const resolved = arms.flatMap((arm) => {
+    const resolution = resolveSettings(file, overrides, arm.settings)
+    if (resolution.kind === 'config') return [{ arm, config: resolution.config }]
+    for (const line of resolution.lines) {
+      const names = namesOf.get(line)
+      if (names === undefined) namesOf.set(line, [arm.name])
+      else names.push(arm.name)
+    }
+    return []
+  })
+  for (const [line, names] of namesOf) {
+    const subject = names.length === arms.length ? `variants.${variant}` : listOf(names)
+    mistakes.add(`${subject} (${file.file}): ${line}`)
+  }
+  return resolved
 }
 
 /** The notes name the variant, so that its arms share them. */
@@ -188,7 +209,7 @@ function configNotes({ name }: Arm, config: Config): readonly string[] {
 }
 
 /** Notes which arms have an eigen loss without effect: the same network as without it. */
-function effectNotes(arms: readonly { readonly arm: Arm; readonly config: Config }[]): readonly string[] {
+function effectNotes(arms: readonly ResolvedArm[]): readonly string[] {
   const names = new Map<string, string[]>()
   for (const { arm, config } of arms) {
     for (const warning of effectWarnings(config)) {
@@ -200,20 +221,27 @@ function effectNotes(arms: readonly { readonly arm: Arm; readonly config: Config
   return [...names].map(([warning, of]) => `${listOf(of)}: ${warning}`)
 }
 
-/** Notes that a kind that is set for all configs adds an eigen loss to one without: a baseline would no longer be one. */
+/** Notes that what is set for all configs adds an eigen loss to one without: a baseline would no longer be one. */
 function addedLossNotes(
   variant: string,
   { document }: ConfigFile,
   sweep: SweepFile,
   overrides: readonly Override[],
+  arms: readonly { readonly arm: Arm; readonly config: Config }[],
 ): readonly string[] {
-  const kind = 'loss.eigen.kind'
   if ((valueAt(document.value, ['loss', 'eigen']) ?? null) !== null) return []
-  const searched = sweep.search?.spaces.get(variant)?.some(({ path }) => path === kind)
+  const isTreated = arms.some(
+    ({ arm, config }) => arm.name.split(',')[0] === variant && config.loss.eigen !== null,
+  )
+  if (!isTreated) return []
+  // Only these paths can add one: for any other field, the config must have one already.
+  const setsKind = (path: string) => overlaps(path, ['loss.eigen.kind'])
+  const gridPaths = [...gridOf(sweep, variant).keys()].filter(setsKind)
+  const searchPaths = (sweep.search?.spaces.get(variant) ?? []).map(({ path }) => path).filter(setsKind)
   const sources = [
-    ...overrides.filter(({ path }) => path.join('.') === kind).map(({ flag }) => flag),
-    ...(gridOf(sweep, variant).has(kind) ? [`the grid's ${kind}`] : []),
-    ...(searched ? [`the search's ${kind}`] : []),
+    ...overrides.filter(({ path }) => setsKind(path.join('.'))).map(({ flag }) => flag),
+    ...gridPaths.map((path) => `the grid's ${path}`),
+    ...searchPaths.map((path) => `the search's ${path}`),
   ]
   return sources
     .slice(0, 1)

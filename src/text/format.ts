@@ -39,6 +39,11 @@ export function count(number: number, noun: string): string {
   return `${thousands(number)} ${noun}${number === 1 ? '' : 's'}`
 }
 
+/** "1 of 6 runs"; "1 run" of a single one. */
+export function countOf(part: number, all: number, noun: string): string {
+  return all === 1 ? count(part, noun) : `${thousands(part)} of ${count(all, noun)}`
+}
+
 /**
  * Characters that a terminal obeys (C0, DEL, C1), that reorder the text (bidirectional controls), that break a line
  * invisibly, or that XML forbids. Newline and tab are not among them.

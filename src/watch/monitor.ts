@@ -5,7 +5,7 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { EigenaeError, exitCode, fileError, firstLine } from '../errors.js'
 import { isLocked } from '../files/lock.js'
 import { runFiles } from '../runs/files.js'
@@ -205,9 +205,9 @@ export class Monitor {
     return relative(this.folder, folder) || '.'
   }
 
-  /** Reads the plans of the sweeps, and lists their runs that have not begun. */
+  /** Reads the plans of the sweeps, and lists their runs in the folder that have not begun. */
   async #readPlans(runs: readonly string[], signal?: AbortSignal): Promise<void> {
-    const candidates = new Set([this.folder, ...runs.map((run) => dirname(dirname(run)))])
+    const candidates = new Set([this.folder, ...runs.map((run) => join(run, '..', '..'))])
     const sweeps: SweepState[] = []
     const planned = new Map<string, readonly string[]>()
     const damaged: string[] = []
@@ -218,7 +218,8 @@ export class Monitor {
         damaged.push(firstLine(plan))
         continue
       }
-      const folders = plan.runs.map((run) => join(folder, run))
+      const folders = plan.runs.flatMap((run) => this.#inside(join(folder, run)))
+      if (folders.length === 0) continue
       planned.set(folder, folders)
       const followed = await isLocked(sweepFiles(folder).lock)
       const isLeft = (run: string) => this.#runs.get(run)?.row.status !== 'completed'
@@ -229,6 +230,12 @@ export class Monitor {
     this.#planned = planned
     this.#damagedPlans = damaged
     await this.#listUnbegun(signal)
+  }
+
+  /** Returns the path of a run as `findRuns` gives it, or nothing if the run is not in the folder. */
+  #inside(run: string): readonly string[] {
+    const path = relative(this.folder, run)
+    return path.startsWith(`..${sep}`) ? [] : [join(this.folder, path)]
   }
 
   async #listUnbegun(signal?: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path'
 import { sampleEvenly } from '../comparison/series.js'
 import { EigenaeError, firstLine } from '../errors.js'
 import { modificationOf, readLastText } from '../files/read.js'
@@ -6,6 +7,7 @@ import { type RunFiles, runFiles } from '../runs/files.js'
 import { damageText } from '../runs/integrity.js'
 import { metricOf } from '../runs/metrics.js'
 import { type Run, readRun, readWholeRun, type WholeRun } from '../runs/read.js'
+import { planFile } from '../runs/sweep-plan.js'
 import { timingsColumns } from '../runs/tables.js'
 import { historyLength, type RunRow } from './state.js'
 
@@ -18,12 +20,14 @@ export interface ReadRun {
 }
 
 /**
- * Returns a text that changes when the files of a run do. The checkpoint is one of them because rows of metrics.csv count
+ * Returns a text that changes when the files of a run or its sweep's plan do. The checkpoint is one of them because rows of metrics.csv count
  * only once it is written.
  */
 export function fingerprintOf(folder: string): string {
   const { record, metrics, checkpoint } = runFiles(folder)
-  return [record, metrics, checkpoint].map(modificationOf).join(' ')
+  // A new plan may make a run that of another folder.
+  const plan = planFile(dirname(dirname(resolve(folder))))
+  return [record, metrics, checkpoint, plan].map(modificationOf).join(' ')
 }
 
 /** Reads a run; never fails, because a run may be removed or unreadable at any time. */

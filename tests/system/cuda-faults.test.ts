@@ -87,6 +87,13 @@ describeWithCuda('a fault of the card', ({ environment }) => {
     expect(existsSync(scratch(name))).toBe(false)
   })
 
+  it('of which this process has only a part is reported with the variable that limits it', async () => {
+    const limit = { CUDA_MPS_ACTIVE_THREAD_PERCENTAGE: '10' }
+    const { code, stderr } = await trainWith(limit, 'part', 'multiprocessors=1')
+    expect(stderr).toContain('Run: unset CUDA_MPS_ACTIVE_THREAD_PERCENTAGE\n')
+    expect(code).toBe(1)
+  })
+
   it('that trains wrongly is noticed before a run is begun', async () => {
     const folder = { EIGENAE_CUDA_DIR: scratch('kernels'), EIGENAE_NVRTC: findNvrtc().library }
     expect((await trainWith(folder, 'right', '', '--epochs', '1')).code).toBe(0)

@@ -54,7 +54,7 @@ describeUnless(noZig, 'the package', () => {
       cwd: app,
       env: { PATH: scratch('path'), HOME: scratch() },
     })
-  }, 12 * minutes)
+  }, 20 * minutes) // zig compiles its C and C++ libraries first if its cache is empty
 
   const archive = () => scratch(readdirSync(scratch()).find((name) => name.endsWith('.tgz'))!)
   const bare = () => ({ cwd: app, env: { PATH: scratch('path'), HOME: scratch() } })

@@ -77,7 +77,7 @@ describeUnless(noSlurm, 'the launcher slurm on a real cluster', () => {
     process.kill(writer, 'SIGCONT')
     expect(code).toBe(130)
     expect(stderr).toContain('the jobs continue under Slurm')
-    expect((await sweep('left', '--resume', ...long)).stderr).toMatch(/attached to 1 tasks|1 runs, 1 done/)
+    expect((await sweep('left', '--resume', ...long)).stderr).toMatch(/attached to 1 task |1 run, 1 done/)
     await expectSameRuns(['eigen/seed-0'], scratch('left'), undisturbed)
   })
 

@@ -16,6 +16,8 @@ import type { ReportData } from '../../src/report/report-data.js'
 import { eigenae, scratchFolder, start, trainArgs } from '../support/cli.js'
 import { skipsWithout } from '../support/requirements.js'
 import { writeRun } from '../support/run-folder.js'
+import { sealRun } from '../support/seal.js'
+import { writeJson } from '../support/sweeps.js'
 import { writeProgram } from '../support/tensorflow.js'
 import { noScript, onTerminal } from '../support/terminal.js'
 import { startWatch } from '../support/watch.js'
@@ -91,10 +93,8 @@ describe('eigenae watch', () => {
   it('shows the error of a run that ended before it wrote anything', async () => {
     const folder = scratch('early')
     writeRun(join(folder, 'a', 'seed-0'))
-    writeFileSync(
-      join(folder, 'sweep.json'),
-      JSON.stringify({ format: 'eigenae-sweep-1', name: 'early', runs: ['a/seed-0', 'a/seed-1'] }),
-    )
+    const runs = ['a/seed-0', 'a/seed-1']
+    writeJson(join(folder, 'sweep.json'), { format: 'eigenae-sweep-1', name: 'early', runs })
     cpSync(join(folder, 'a', 'seed-0', 'config.json'), join(folder, 'a', 'seed-1', 'config.json'))
     const { watched, end } = await startWatch([folder])
     expect(watched.named('waiting')).toEqual(['a/seed-1'])
@@ -104,6 +104,19 @@ describe('eigenae watch', () => {
     )
     await expect.poll(() => watched.named('failed')).toEqual(['a/seed-1'])
     expect(watched.rows.get('a/seed-1')!.reason).toBe('no CUDA device\nUse --device cpu.')
+    await end('SIGTERM')
+  })
+
+  it('judges the folder of a run again if the plan changes', async () => {
+    const folder = scratch('planned')
+    sealRun(writeRun(join(folder, 'a', 'seed-0')))
+    const plan = { format: 'eigenae-sweep-1', name: 'planned', runs: ['a/seed-0'] }
+    writeJson(join(folder, 'sweep.json'), plan)
+    const { watched, end } = await startWatch([folder])
+    expect(watched.named('completed')).toEqual(['a/seed-0'])
+    writeJson(join(folder, 'sweep.json'), { ...plan, configs: { 'a/seed-0': 'of another config' } })
+    await expect.poll(() => watched.named('damaged')).toEqual(['a/seed-0'])
+    expect(watched.rows.get('a/seed-0')!.reason).toContain('is not the one that sweep.json names')
     await end('SIGTERM')
   })
 

@@ -1,7 +1,6 @@
 import { findArms } from '../../comparison/arms.js'
 import { dataFileKeys } from '../../data/files.js'
-import type { DataSet } from '../../data/load.js'
-import { loadDataSet } from '../../data/load.js'
+import { type DataSet, loadDataSet } from '../../data/load.js'
 import { runFiles } from '../../runs/files.js'
 import { runsNamedByAll } from '../../runs/find.js'
 import { meaningOf, metricOfModel, modelMetrics } from '../../runs/metrics.js'
@@ -12,6 +11,7 @@ import { evaluateModel, type ModelEvaluation, spectrumWarning, withChoice } from
 import { neighbourCount } from '../../training/nearest-neighbours.js'
 import { readTrainedRun, type TrainedRun, withTrainer } from '../../training/trained-model.js'
 import { loadDataOf, sourceOfRun } from '../../training/training-data.js'
+import { warnOfDamagedPlans } from '../shared/sweep-plans.js'
 import {
   type ComputeFlags,
   chosenImages,
@@ -50,15 +50,16 @@ export async function evaluate(folders: readonly string[], flags: EvalFlags): Pr
   if (flags.data === undefined) for (const [index, run] of trained.entries()) warnIfChanged(run, data[index]!)
   const evaluated: EvaluatedRun[] = []
   for (const [index, run] of trained.entries()) evaluated.push(await evaluateRun(run, data[index]!, flags))
-  const measured = measuredArms(evaluated.filter(isPlanned()), arms)
+  const plans = new SweepPlans()
+  const measured = measuredArms(evaluated.filter(isPlanned(plans)), arms)
+  warnOfDamagedPlans(plans)
   if (flags.json) writeJson(evaluated.map((each) => ({ ...jsonOf(each), arm: labelOf(each, measured) })))
   else writeLines(evaluationLines(evaluated, measured, resultSpace().columns))
   if (unreadable.length > 0) throw unreadable[0]!
 }
 
 /** Returns a test for runs that count as their arms; it warns of a run that its sweep did not plan for its folder. */
-function isPlanned(): (run: EvaluatedRun) => boolean {
-  const plans = new SweepPlans()
+function isPlanned(plans: SweepPlans): (run: EvaluatedRun) => boolean {
   return ({ run: { folder, record } }) => {
     const reason = plans.misplacement(folder, record)
     if (reason !== null)

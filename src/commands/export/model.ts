@@ -9,6 +9,7 @@ import { version } from '../../runs/facts.js'
 import { runNamed } from '../../runs/find.js'
 import { writeResult } from '../../text/output.js'
 import { readTrainedRun, type TrainedRun } from '../../training/trained-model.js'
+import { requirePlaced } from '../shared/sweep-plans.js'
 import { warnOfCheckpoint } from '../shared/trained-run.js'
 
 export interface ExportModelOptions {
@@ -24,6 +25,7 @@ export async function exportModel(folder: string, options: ExportModelOptions): 
   const { out, overwrite } = options
   const replaced = await refuseUsedFolder(out, overwrite, [...modelFormats, tensorboard])
   const trained = await readTrainedRun(await runNamed(folder, 'export'))
+  requirePlaced(trained.run)
   const format = modelFormats.find(({ name }) => name === options.format)!
   const network = exportedNetwork(trained.run.config.model, trained.state, options)
   const facts = factsOf(trained)

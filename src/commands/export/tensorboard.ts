@@ -7,9 +7,11 @@ import { requireInnerFolders } from '../../files/folder.js'
 import { runFiles } from '../../runs/files.js'
 import { runsNamed } from '../../runs/find.js'
 import { readTimings, readWholeRun } from '../../runs/read.js'
+import { SweepPlans } from '../../runs/sweep-plan.js'
 import { commandLine } from '../../text/command-line.js'
 import { count } from '../../text/format.js'
 import { writeMessage, writeResult } from '../../text/output.js'
+import { warnOfDamagedPlans } from '../shared/sweep-plans.js'
 
 export interface TensorboardOptions {
   readonly out: string
@@ -33,14 +35,16 @@ export async function exportForTensorboard(
     replaced.set(folder, await refuseUsedFolder(folder, overwrite, formats))
   }
   const failures: unknown[] = [...unreadable]
+  const plans = new SweepPlans()
   for (const { run, folder } of targets) {
     try {
-      await exportCourse(run, folder, replaced.get(folder)!)
+      await exportCourse(run, folder, replaced.get(folder)!, plans)
     } catch (error) {
       if (!(error instanceof EigenaeError) || runs.length === 1) throw error
       failures.push(error)
     }
   }
+  warnOfDamagedPlans(plans)
   if (runs.length > failures.length) writeMessage(`open: ${commandLine(['tensorboard', '--logdir', out])}`)
   if (failures.length === 0) return
   throw new EigenaeError({
@@ -50,8 +54,14 @@ export async function exportForTensorboard(
   })
 }
 
-async function exportCourse(folder: string, out: string, replaced: readonly string[]): Promise<void> {
+async function exportCourse(
+  folder: string,
+  out: string,
+  replaced: readonly string[],
+  plans: SweepPlans,
+): Promise<void> {
   const run = await readWholeRun(folder)
+  plans.requirePlaced(folder, run.record)
   const epochs = run.metrics.length
   // A running process may have written more rows since.
   const timings = readTimings(runFiles(folder).timings).slice(0, epochs)

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { usageError } from '../../errors.js'
 import { acquireLock, releaseLock } from '../../files/lock.js'
 import { runFiles } from '../../runs/files.js'
@@ -14,7 +15,9 @@ export async function addTags(named: string, words: readonly string[]): Promise<
 }
 
 export async function removeTags(named: string, words: readonly string[]): Promise<void> {
-  await changeNotes(named, (notes) => ({ ...notes, tags: notes.tags.filter((tag) => !words.includes(tag)) }))
+  const without = (notes: RunNotes) => ({ ...notes, tags: notes.tags.filter((tag) => !words.includes(tag)) })
+  const unchanged = `no run has the tag${words.length === 1 ? '' : 's'} ${words.join(', ')}`
+  await changeNotes(named, without, { unchanged })
 }
 
 export async function setNote(
@@ -39,7 +42,7 @@ export async function setNote(
       hint: 'Name a single run, or replace these notes with --overwrite.',
     })
   }
-  await changeNotes(named, (notes) => ({ ...notes, note }), requireSharedNote)
+  await changeNotes(named, (notes) => ({ ...notes, note }), { check: requireSharedNote })
 }
 
 // More lines would hide the hint.
@@ -53,32 +56,45 @@ interface NotedRun {
 /**
  * Changes the notes on the named runs. All are read before the first is written.
  * @param check throws if they must not be changed
+ * @param unchanged the message if the change changes none of several runs
  */
 async function changeNotes(
   named: string,
   change: (notes: RunNotes) => RunNotes,
-  check?: (before: readonly NotedRun[]) => void,
+  {
+    check,
+    unchanged = 'no run changed',
+  }: { readonly check?: (before: readonly NotedRun[]) => void; readonly unchanged?: string } = {},
 ): Promise<void> {
   const { runs, unreadable } = await runsNamed(named)
   if (unreadable.length > 0) throw unreadable[0]!
   const before = runs.map((folder) => ({ folder, notes: readNotes(runFiles(folder).notes) }))
   check?.(before)
-  const changed: RunNotes[] = []
-  for (const folder of runs) changed.push(await changeNotesOf(folder, change))
-  const shared = changed.length === 1 ? `${runs[0]}: ${describe(changed[0]!)}` : `${runs.length} runs changed`
-  writeMessage(shared)
+  const after: ChangedNotes[] = []
+  for (const folder of runs) after.push(await changeNotesOf(folder, change))
+  const changed = after.filter(({ isChanged }) => isChanged).length
+  const all = changed === runs.length ? '' : ` of ${runs.length}`
+  const ofMany = changed === 0 ? unchanged : `${changed}${all} runs changed`
+  writeMessage(runs.length === 1 ? `${runs[0]}: ${describe(after[0]!.notes)}` : ofMany)
+}
+
+interface ChangedNotes {
+  readonly notes: RunNotes
+  readonly isChanged: boolean
 }
 
 const longestWaitMilliseconds = 30_000
 
-/** Reads, changes and writes the notes on a run, while other commands that change them wait. */
-async function changeNotesOf(folder: string, change: (notes: RunNotes) => RunNotes): Promise<RunNotes> {
+/** Reads the notes on a run, changes them, and writes them if they differ, while other commands that change them wait. */
+async function changeNotesOf(folder: string, change: (notes: RunNotes) => RunNotes): Promise<ChangedNotes> {
   const { notes: file, notesLock } = runFiles(folder)
   await acquireLock(notesLock, longestWaitMilliseconds)
   try {
-    const notes = change(readNotes(file))
-    await writeNotes(file, notes)
-    return notes
+    const before = readNotes(file)
+    const notes = change(before)
+    const isChanged = !isDeepStrictEqual(notes, before)
+    if (isChanged) await writeNotes(file, notes)
+    return { notes, isChanged }
   } finally {
     await releaseLock(notesLock)
   }

@@ -1,7 +1,7 @@
 import type { SweepRun } from '../../launchers/launcher.js'
 import type { SweepEvent, SweepObserver } from '../../sweeps/sweep.js'
 import { Bars } from '../../text/bars.js'
-import { clock, significant, thousands } from '../../text/format.js'
+import { clock, count, significant, thousands } from '../../text/format.js'
 import { writeJsonLine, writeMessage } from '../../text/output.js'
 import { truncate } from '../../text/table.js'
 
@@ -80,7 +80,7 @@ function lineOf(event: SweepEvent): string | null {
   switch (event.event) {
     case 'planned': {
       const { folder, runs, done, launcher, description } = event
-      return `${folder}: ${runs} runs, ${done} done, ${launcher}: ${description}`
+      return `${folder}: ${count(runs, 'run')}, ${thousands(done)} done, ${launcher}: ${description}`
     }
     case 'completed': {
       const mse = event.test_mse === null ? '' : `  test MSE ${significant(event.test_mse)}`
@@ -100,8 +100,8 @@ function lineOf(event: SweepEvent): string | null {
       const { completed, failed, left, seconds, runs_per_hour } = event
       if (completed + failed + left === 0) return null
       const rest = `${failed > 0 ? `, ${failed} failed` : ''}${left > 0 ? `, ${left} left` : ''}`
-      const pace = runs_per_hour === null ? '' : `, ${thousands(runs_per_hour)} runs per hour`
-      return `${completed} runs completed${rest} in ${clock(seconds)}${pace}`
+      const pace = runs_per_hour === null ? '' : `, ${count(runs_per_hour, 'run')} per hour`
+      return `${count(completed, 'run')} completed${rest} in ${clock(seconds)}${pace}`
     }
     default:
       return null

@@ -4,6 +4,7 @@ import { valueAt } from '../../config/json.js'
 import { configJson } from '../../config/text.js'
 import type { Arm, SweepPlan } from '../../sweeps/plan.js'
 import type { InspectedSweep } from '../../sweeps/sweep.js'
+import { count, thousands } from '../../text/format.js'
 import { writeJsonLine, writeMessage, writeResult } from '../../text/output.js'
 import { alignedTable } from '../../text/table.js'
 
@@ -29,7 +30,9 @@ export function writeDryRun({ plan, states, folder }: InspectedSweep, json: bool
   )
   for (const note of plan.notes) writeMessage(`note: ${note}`)
   const done = states.filter((state) => state === 'done').length
-  writeMessage(`${plan.runs.length} runs: ${done} done, ${plan.runs.length - done} to do`)
+  writeMessage(
+    `${count(plan.runs.length, 'run')}: ${thousands(done)} done, ${thousands(plan.runs.length - done)} to do`,
+  )
 }
 
 /** Returns, for each arm, its values of the fields that differ between arms. */

@@ -44,7 +44,7 @@ export interface TrainOptions {
 /** Trains a run from a config file to a complete run folder and prints its results on stdout. */
 export async function train(options: TrainOptions): Promise<void> {
   const { threads = availableParallelism(), use, command = ownCommand(), select, quiet } = options
-  const { config: file, overrides, origin = originOf(file) } = options
+  const { config: file, overrides, origin = originOf(file, overrides) } = options
   const config = await loadConfig(file, overrides, origin)
   const folder = options.out ?? join('runs', config.name, `seed-${config.seed}`)
   const note = quiet ? () => {} : writeMessage

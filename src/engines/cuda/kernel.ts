@@ -15,7 +15,7 @@ import type { CudaBinding, SourceFile } from './binding.js'
 import { withCudaErrors } from './errors.js'
 
 // A kernel is compiled for the widths of one network. The PTX of the default networks comes with the package; that of any
-// other network is compiled by NVRTC when it is first needed, and kept.
+// other network is compiled with NVRTC when it is first needed, and kept.
 
 const sourceFolder = join(packageRoot, 'native', 'cuda', 'kernel')
 const shippedFolder = join(packageRoot, 'native', 'cuda', 'ptx')
@@ -26,7 +26,7 @@ const sharedHeaders = ['formulas/execute.h']
 /** A kernel as PTX, which the driver compiles for its card. */
 export interface KernelPtx {
   readonly ptx: string
-  /** "comes with the package", "compiled here by NVRTC 12.0.140" … */
+  /** "comes with the package" or "compiled here" */
   readonly origin: string
 }
 

@@ -1,7 +1,7 @@
-import { lstatSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { mkdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { hasCode, usageError, withFileErrors } from '../../errors.js'
+import { type EigenaeError, fileError, hasCode, usageError, withFileErrors } from '../../errors.js'
 import { entriesOf, makeFolder } from '../../files/folder.js'
 import { isOurs } from '../../files/own-files.js'
 import { createFile, removeLeftoversOf, syncFolder, temporaryName } from '../../files/write.js'
@@ -10,7 +10,7 @@ import { readmeMark, readmeName } from './readme.js'
 
 /**
  * Checks that an export may be written to a folder, and returns the names of the files that it replaces. Writes nothing.
- * @throws a usage error if the folder is not empty or, with `overwrite`, if it holds anything other than the README.md of an
+ * @throws a usage error if it is the working folder, if it is not empty or, with `overwrite`, if it holds anything other than the README.md of an
  * export and the files of its format.
  */
 export async function refuseUsedFolder(
@@ -19,6 +19,14 @@ export async function refuseUsedFolder(
   formats: readonly FolderFormat[],
 ): Promise<readonly string[]> {
   const entries = await entriesOf(folder)
+  // The folder is replaced as a whole, so a shell in it would stand in a removed one.
+  if ((await targetOf(folder)) === process.cwd()) {
+    throw usageError({
+      problem: 'is the working folder, which an export cannot replace',
+      subject: folder,
+      hint: 'Name another folder with --out, for example one inside it.',
+    })
+  }
   if (entries.length === 0) return []
   if (!overwrite) {
     throw usageError({
@@ -50,12 +58,16 @@ export async function writeFolder(
   files: readonly ExportFile[],
   replaced: readonly string[],
 ): Promise<void> {
-  const target = await realpath(folder).catch(() => resolve(folder))
+  const target = await targetOf(folder)
   const [filled, former] = [temporaryName(target), temporaryName(target)]
   const parent = dirname(target)
   await makeFolder(parent)
   try {
-    await withFileErrors('make the folder', folder, () => mkdir(filled))
+    await mkdir(filled).catch((error: unknown) => {
+      if (existsSync(target) && hasCode(error, 'EACCES', 'EPERM', 'EROFS'))
+        throw irreplaceable(folder, `${parent} is not writable`)
+      throw fileError('make a folder in it', parent, error)
+    })
     for (const { name, content } of files)
       await withFileErrors('write', join(folder, name), () => createFile(join(filled, name), content))
     await syncFolder(filled)
@@ -66,7 +78,20 @@ export async function writeFolder(
   await syncFolder(parent)
   for (const name of replaced) await rm(join(former, name), { force: true })
   await withFileErrors('remove', former, () => removeEmpty(former))
-  await withFileErrors('clean up', parent, () => removeLeftoversOf(target))
+  // The export is in place, and a leftover does no harm.
+  await removeLeftoversOf(target).catch(() => undefined)
+}
+
+function targetOf(folder: string): Promise<string> {
+  return realpath(folder).catch(() => resolve(folder))
+}
+
+function irreplaceable(folder: string, reason: string): EigenaeError {
+  return usageError({
+    problem: `cannot be replaced: ${reason}`,
+    subject: folder,
+    hint: 'Name a folder inside it with --out.',
+  })
 }
 
 async function removeEmpty(folder: string): Promise<void> {
@@ -83,6 +108,8 @@ async function replaceFolder(filled: string, target: string, former: string): Pr
     () => true,
     (error: unknown) => {
       if (hasCode(error, 'ENOENT')) return false
+      if (hasCode(error, 'EBUSY', 'EXDEV'))
+        throw irreplaceable(target, 'it is a mount point, or its parent is on another file system')
       throw error
     },
   )

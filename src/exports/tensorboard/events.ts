@@ -6,9 +6,9 @@ import type { LayersRow, LossesRow, SpectrumRow, TimingsRow } from '../../runs/t
 import { recordsOf } from './records.js'
 
 /**
- * Returns the parts of an event file for TensorBoard: the metrics, timings, hidden layers and eigen losses as scalars by epoch, the
- * spectrum as histograms over the rank, the config as text, and its fields as hyperparameters. The values have single
- * precision.
+ * Returns the parts of an event file for TensorBoard: the metrics, timings, hidden layers and eigen losses as scalars by
+ * epoch, the spectrum as histograms over the rank, the config as text, and its fields as hyperparameters. The values have
+ * single precision.
  */
 export async function eventFile(
   run: WholeRun,

@@ -4,6 +4,7 @@ import { EigenaeError, Interruption } from '../../errors.js'
 import { isLocked } from '../../files/lock.js'
 import { runFiles } from '../../runs/files.js'
 import { type Inspection, inspectRun } from '../../runs/inspect.js'
+import { count } from '../../text/format.js'
 import { type Ending, outcomeOf } from '../attempt.js'
 import type { LaunchEnd, LaunchWatcher, Outcome, SweepRun } from '../launcher.js'
 import type { ArrayFiles } from './arrays.js'
@@ -172,7 +173,9 @@ export class TaskFollower {
     )
     const text = reasons.sort().join(', ')
     if (text !== '' && text !== this.#noted.waiting)
-      this.#watcher.onNote(`${waiting.length} tasks are waiting: ${text}`)
+      this.#watcher.onNote(
+        `${count(waiting.length, 'task')} ${waiting.length === 1 ? 'is' : 'are'} waiting: ${text}`,
+      )
     this.#noted.waiting = text
   }
 

@@ -1,5 +1,6 @@
 import { isOnGpu } from '../../engines/select.js'
 import { usageError } from '../../errors.js'
+import { count } from '../../text/format.js'
 import { prepareRun } from '../attempt.js'
 import { defineLauncher, type SweepRun } from '../launcher.js'
 import { ArrayFiles } from './arrays.js'
@@ -69,12 +70,13 @@ export const slurm = defineLauncher({
         const files = new ArrayFiles(sweepFolder)
         const follower = new TaskFollower(watcher, files)
         const attached = await follower.attach(runs)
-        if (attached.size > 0) watcher.onNote(`attached to ${attached.size} tasks that Slurm already has`)
+        if (attached.size > 0)
+          watcher.onNote(`attached to ${count(attached.size, 'task')} that Slurm already has`)
         const others = runs.filter((run) => !attached.has(run))
         try {
           for await (const array of submitArrays(files, others, threads, maxParallel, options)) {
             follower.add(array.id, array.runs)
-            watcher.onNote(`submitted ${array.runs.length} tasks as job array ${array.id}`)
+            watcher.onNote(`submitted ${count(array.runs.length, 'task')} as job array ${array.id}`)
           }
         } catch (error) {
           follower.detach()
