@@ -1,15 +1,16 @@
+import { eigenLossKinds } from '../../dist/eigen-losses/kinds.js'
 import { typicalNetwork } from '../../dist/engines/typical-network.js'
 import { philox4x32 } from '../../dist/model/random.js'
 
-const formula = (text, parameters, center) => ({ text, parameters, center })
+const formula = (kind, parameters, center) => ({ text: eigenLossKinds[kind].formula, parameters, center })
 const entropy = {
-  formula: formula('log(d) + sum(xlogx(p))', {}, true),
+  formula: formula('entropy', {}, true),
   weight: 0.1,
   layers: [3],
   minimumImages: 1,
 }
 const topK = {
-  formula: formula('sum(first(sigma, k)) / sum(sigma)', { k: 2 }, false),
+  formula: formula('top-k', { k: 2 }, false),
   weight: 1,
   layers: [3],
   minimumImages: 11,

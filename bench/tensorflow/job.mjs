@@ -1,3 +1,5 @@
+import { eigenLossKinds } from '../../dist/eigen-losses/kinds.js'
+
 /** The eigen arm of configs/eigen.json. */
 export const spec = {
   widths: [784, 128, 64, 12, 10],
@@ -6,7 +8,7 @@ export const spec = {
   init: 'he-uniform',
   eigenLosses: [
     {
-      formula: { text: 'sum(first(sigma, k)) / sum(sigma)', parameters: { k: 2 }, center: false },
+      formula: { text: eigenLossKinds['top-k'].formula, parameters: { k: 2 }, center: false },
       weight: 1,
       layers: [3],
       minimumImages: 11,

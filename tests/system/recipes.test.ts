@@ -3,6 +3,7 @@ import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { scratchFolder } from '../support/cli.js'
+import { describeWithCuda } from '../support/cuda-engine.js'
 import { skipsWithout } from '../support/requirements.js'
 import { describeWithTensorflow } from '../support/tensorflow-engine.js'
 
@@ -25,15 +26,20 @@ function copyProject(): void {
   symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'))
 }
 
-function run(command: string, args: readonly string[], cwd = project) {
+function run(
+  command: string,
+  args: readonly string[],
+  cwd = project,
+  more: Readonly<Record<string, string>> = {},
+) {
   const entries = Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST'))
-  const env = Object.fromEntries(entries)
+  const env = { ...Object.fromEntries(entries), ...more }
   return spawnSync(command, args, { cwd, env, encoding: 'utf8', maxBuffer: 2 ** 26 })
 }
 
 /** Runs a program in the project's copy and returns what it prints. */
-function succeed(command: string, args: readonly string[], cwd = project): string {
-  const { status, stdout, stderr, error } = run(command, args, cwd)
+function succeed(...[command, args, cwd, env]: Parameters<typeof run>): string {
+  const { status, stdout, stderr, error } = run(command, args, cwd, env)
   expect(status, `${command} ${args.join(' ')}: ${error ?? ''}${stdout}${stderr}`).toBe(0)
   return stdout
 }
@@ -76,11 +82,11 @@ function addMetric(): void {
 }
 
 /** Trains one epoch with the new loss and without noise, of which engines have their own; returns its metrics. */
-function train(device: string): Readonly<Record<string, number>> {
+function train(device: string, env = {}): Readonly<Record<string, number>> {
   const out = `runs/${device}`
   const settings = '--set loss.eigen.kind=participation --set data.limit=1024 --set data.noise=0'
   const args = `--config configs/eigen.json --epochs 1 --device ${device} --out ${out} --overwrite ${settings}`
-  node('bin/eigenae.js', 'train', ...args.split(' '))
+  succeed(process.execPath, ['bin/eigenae.js', 'train', ...args.split(' ')], project, env)
   const rows = read(`${out}/metrics.csv`).trim().split('\n')
   const [header, values] = rows.map((row) => row.split(','))
   return Object.fromEntries(header!.map((name, index) => [name, Number(values![index])]))
@@ -128,6 +134,13 @@ describe('the recipes for an eigen loss and a metric', { timeout: 10 * minutes }
   describeWithTensorflow(() => {
     it('give TensorFlow the same loss', () => {
       expect(train('tensorflow-cpu').train_eigen).toBeCloseTo(train('cpu').train_eigen!, 3)
+    })
+  })
+
+  describeWithCuda('with the CUDA core', ({ environment }) => {
+    it('give the core the same loss, without compiling its kernels again', () => {
+      expect(generation.stderr).not.toContain('.ptx: ')
+      expect(train('cuda', environment).train_eigen).toBeCloseTo(train('cpu').train_eigen!, 3)
     })
   })
 
