@@ -80,7 +80,7 @@ int Tape::instructions() const { return static_cast<int>(code.size()) / formula:
 
 Tape decodeTape(const std::uint32_t* words, std::size_t wordCount, const double* constants, std::size_t constantCount,
                 int width) {
-  require(wordCount > headWords && (wordCount - headWords) % formula::instructionSize == 0);
+  require(wordCount >= headWords && (wordCount - headWords) % formula::instructionSize == 0);
   // Inputs and instructions have a place each, in the scratch after the constants.
   const std::size_t places = formulaInputs + (wordCount - headWords) / formula::instructionSize;
   const std::size_t largestPlace = static_cast<std::size_t>(formula::factorSize(width)) + 8;

@@ -197,8 +197,8 @@ function batchNormNeedsTwo(config: Config): readonly Mistake[] {
 
 function eigenLossFits({ model, loss }: Config): readonly Mistake[] {
   return eigenLossesWithPaths(loss.eigen).flatMap(({ eigenLoss, path }) => {
-    const widths = layersOfLoss(eigenLoss, model.widths).map(({ width }) => width)
-    return formulaMistakes(eigenLoss, widths).map((mistake) => ({
+    const layers = layersOfLoss(eigenLoss, model.widths)
+    return formulaMistakes(eigenLoss, layers).map((mistake) => ({
       ...mistake,
       path: [...path, ...mistake.path],
       causes: mistake.dependsOnWidth ? causesOnLayers(eigenLoss, path) : [],

@@ -49,29 +49,38 @@ export function fieldsOfFormula(config: EigenLoss): readonly JsonPath[] {
     : [['kind'], ...parameters.map((name) => [name])]
 }
 
+interface Layer {
+  readonly name: string
+  readonly width: number
+}
+
 interface FormulaMistake extends Pick<Mistake, 'path' | 'problem'> {
   /** Whether the eigen loss may be right on a layer of another width: false unless given. */
   readonly dependsOnWidth?: boolean
 }
 
-/** Returns the mistakes of an eigen loss on layers of the given widths, each at a path from the eigen loss. */
-export function formulaMistakes(config: EigenLoss, widths: readonly number[]): readonly FormulaMistake[] {
+/** Returns the mistakes of an eigen loss on the given layers, each at a path from the eigen loss. */
+export function formulaMistakes(config: EigenLoss, layers: readonly Layer[]): readonly FormulaMistake[] {
   const ofFields = config.kind === 'formula' ? mistakesOfFields(config) : []
-  const found = widths.flatMap((width) => mistakeOn(config, width))
+  const found = layers.flatMap((layer) => mistakeOn(config, layer))
   return [...ofFields, ...found.slice(0, 1)]
 }
 
-function mistakeOn(config: EigenLoss, width: number): readonly FormulaMistake[] {
+function mistakeOn(config: EigenLoss, { name, width }: Layer): readonly FormulaMistake[] {
   try {
     compileFormula(formulaOf(config), width)
     return []
   } catch (error) {
     if (!(error instanceof FormulaError)) throw error
     const { dependsOnWidth } = error
-    if (config.kind === 'formula') return [{ path: ['formula'], problem: error.message, dependsOnWidth }]
+    const where = dependsOnWidth ? `, on ${name}` : ''
+    if (config.kind === 'formula')
+      return [{ path: ['formula'], problem: `${error.message}${where}`, dependsOnWidth }]
     const key = Object.keys(ownNumbers(config))[0] ?? 'kind'
     const value: unknown = Reflect.get(config, key)
-    return [{ path: [key], problem: `${error.problem} (got ${JSON.stringify(value)})`, dependsOnWidth }]
+    return [
+      { path: [key], problem: `${error.problem}${where} (got ${JSON.stringify(value)})`, dependsOnWidth },
+    ]
   }
 }
 

@@ -290,7 +290,8 @@ function requireFit(a: Node, b: Node, column: number): void {
 function requireCount(count: Node, most: number, column: number): void {
   const { value } = count
   if (isConstant(count) && Number.isInteger(value) && value >= 1 && value <= most) return
-  throw new FormulaError(`must be a whole number from 1 to ${most}, the length of the vector`, column, true)
+  const allowed = most === 1 ? 'must be 1' : `must be a whole number from 1 to ${most}`
+  throw new FormulaError(`${allowed}, the length of the vector`, column, true)
 }
 
 /** Describes a shape for messages: "a vector of 10". */

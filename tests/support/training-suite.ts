@@ -124,6 +124,14 @@ export function describeTraining(engine: Engine): void {
       })
     })
 
+    it('an eigen loss that is constant is added to the loss, and trains nothing', async () => {
+      const whole = { ...topK, formula: formulaOfKind('top-k', { k: 5 }) }
+      const { losses, state } = await epochOf(engine, { eigenLosses: [whole] })
+      const without = await epochOf(engine, { eigenLosses: [] })
+      expect(losses.terms).toEqual([{ value: 1, weighted: 1 }])
+      expect(state.parameters).toEqual(without.state.parameters)
+    })
+
     it('an eigen loss whose weight becomes 0 within an epoch is left out from that step on', async () => {
       const weight = { from: 1, to: 0, shape: 'step', steps: 2 } as const
       const { losses, state } = await epochOf(engine, { eigenLosses: [{ ...topK, weight }] })
