@@ -13,8 +13,9 @@ import { parseArgs } from 'node:util'
 import { program } from '../dist/cli.js'
 import { jsonSchema } from '../dist/config/schema.js'
 import { sweepJsonSchema } from '../dist/config/sweep.js'
+import { eigenLossSchema, formulaOf } from '../dist/eigen-losses/index.js'
 import { eigenLossKinds } from '../dist/eigen-losses/kinds.js'
-import { minimumImages } from '../dist/formulas/program.js'
+import { compileFormula } from '../dist/formulas/program.js'
 import { manPage } from '../dist/manual/man.js'
 import { markdownManual } from '../dist/manual/markdown.js'
 import { outline } from '../dist/manual/outline.js'
@@ -50,7 +51,7 @@ if (process.exitCode === undefined) generateKernels()
 /** Returns docs/config.md with the table of the kinds of eigen losses. */
 function withKinds(page) {
   const rows = Object.entries(eigenLossKinds).map(([kind, { formula, description, source }]) =>
-    [`\`${kind}\``, `\`${formula}\``, description, smallestBatch(formula), source ?? ''].join(' | '),
+    [`\`${kind}\``, `\`${formula}\``, description, smallestBatch(kind), source ?? ''].join(' | '),
   )
   const head = ['kind | formula | meaning | smallest batch | source', '---|---|---|---|---']
   const table = [...head, ...rows].map((row) =>
@@ -62,9 +63,9 @@ function withKinds(page) {
   )
 }
 
-function smallestBatch(formula) {
+function smallestBatch(kind) {
   const width = 1000
-  const images = minimumImages(formula, width)
+  const images = compileFormula(formulaOf(eigenLossSchema.parse({ kind })), width).minimumImages
   if (images > width) return 'd + 1'
   return images === width ? 'd' : String(images)
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { eigenLossKinds } from '../src/eigen-losses/kinds.js'
-import { type Formula, FormulaError, limits } from '../src/formulas/parse.js'
+import { FormulaError, limits } from '../src/formulas/formula-error.js'
+import type { Formula } from '../src/formulas/parse.js'
 import { evaluate, type Inputs } from '../src/formulas/probe.js'
-import { compileFormula, minimumImages, type Program } from '../src/formulas/program.js'
+import { compileFormula, type Program } from '../src/formulas/program.js'
 import { tapeOf } from '../src/formulas/tape.js'
 import { philox4x32 } from '../src/model/random.js'
 import { randomTexts } from './support/formula-texts.js'
@@ -59,6 +60,8 @@ function expectDerivatives(program: Program, inputs: Inputs, elementsOfEach = 6)
   }
 }
 
+const headWords = 11
+
 /** Every function and name of the language, in formulas that are smooth at the points of the tests. */
 const texts = [
   'sum(log(sigma)) + mean(sqrt(variance))',
@@ -77,6 +80,8 @@ const texts = [
   'sum(exp(covariance)) + max(covariance) + mean(max(covariance, 0.01))',
   'sum(-sigma^-0.5) + sum(2^mean)',
 ] as const
+
+const manyPowers = Array.from({ length: 40 }, (_, i) => `sum(exp(${i} * variance)^63)`).join(' + ')
 
 describe('a formula', () => {
   it.each(texts)('has the derivatives of differences: %s', (text) => {
@@ -132,6 +137,8 @@ describe('a formula', () => {
     ['sum(first(sigma, 4))', 18, 'must be a whole number from 1 to 3, the length of the vector'],
     ['sum(first(sigma, n))', 18, 'must be a whole number from 1 to 3, the length of the vector'],
     ['trace(sigma)', 7, 'trace takes a matrix here, not a vector of 3'],
+    ['sum(outer(first(mean, 2)))', 11, 'outer takes a vector of 3 here, not a vector of 2'],
+    [manyPowers, 1, 'the formula needs more than 500 instructions'],
     ['sum(sigma', 10, 'expected ")", got the end of the formula'],
     ['sum(sigma) mean', 12, 'expected an operator or the end of the formula, got "mean"'],
     ['sum(sigma) + ', 14, 'expected a value, got the end of the formula'],
@@ -160,14 +167,59 @@ describe('a formula', () => {
     }
   })
 
-  it('that depends on the layer only beyond a kink is not constant', () => {
-    expect(compileFormula(formula('sum(relu(variance - 1e6))'), 2).isConstant).toBe(false)
+  it.each([
+    ...[
+      'sum(relu(variance - 1e6))',
+      'sum(relu(0.1 - variance)^2)',
+      'sum(relu(sigma - 5)^2)',
+      'max(abs(mean))',
+    ],
+    ...[
+      'log(sum(exp(20 * sigma))) / 20',
+      'log(sum(exp(50 * correlation))) / 50',
+      'exp(-sum(variance^2) * 10)',
+    ],
+  ])(
+    'that depends on the layer only beyond a kink, or little at most layers, is not constant: %s',
+    (text) => {
+      for (const width of [2, 4, 8])
+        expect(compileFormula(formula(text), width).isConstant, `${width} units`).toBe(false)
+    },
+  )
+
+  it('has vectors shorter than the layer, which outer refuses', () => {
+    const text = 'sum(first(first(variance, 3) * trace(covariance), 2)) + sum(first(sigma, 2))^2'
+    expectDerivatives(compileFormula(formula(text), 5), inputsOf(5, 1))
+  })
+
+  it('has values and derivatives at 0 where they exist, and none for logarithms of negative numbers', () => {
+    const at = (text: string, mean: readonly number[]) => {
+      const program = compileFormula(formula(text), 2)
+      const values = evaluate(program, { ...inputsOf(2, 1), mean })
+      return [values.get(program.value)![0], values.get(program.derivatives.get('mean')!)]
+    }
+    expect(at('sum(mean^1.5)', [0, 4])).toEqual([8, [0, 3]])
+    expect(at('sum(mean * mean^2.5)', [0, 1])).toEqual([1, [0, 3.5]])
+    expect(at('sum(xlogx(mean))', [0, 1])).toEqual([0, [Math.log(1e-300), 1]])
+    expect(at('sum(xlogx(mean))', [-1, 1])[0]).toBeNaN()
+  })
+
+  it('needs few instructions for high powers of scalars', () => {
+    const instructions = (text: string) =>
+      (tapeOf(compileFormula(formula(text), 3)).words.length - headWords) / 7
+    expect(instructions('sum(variance)^64')).toBeLessThan(25)
+    expect(instructions('((sum(variance)^64)^64)^64')).toBeLessThan(70)
   })
 
   it('needs more images than dimensions for singular values, as many for a determinant, two for n and correlations', () => {
-    const smallest = (text: string) => minimumImages(text, 7)
+    const smallest = (text: string) => compileFormula(formula(text), 7).minimumImages
     expect(['max(p)', 'sum(lambda)', 'logdet(moment) + sum(sigma)'].map(smallest)).toEqual([8, 8, 8])
-    expect(smallest('logdet(covariance) / n')).toBe(7)
+    expect(smallest('logdet(covariance, 0.1) / n')).toBe(7)
+    // The mean has been subtracted from the rows of the matrix.
+    expect(
+      ['logdet(covariance)', 'logdet(moment, 0)', 'logdet(moment, min(variance))'].map(smallest),
+    ).toEqual([8, 8, 8])
+    expect(smallest('0 * sum(sigma) + sum(variance)')).toBe(1)
     expect(['sum(variance) / n', 'sum(correlation)', 'sum(variance)'].map(smallest)).toEqual([2, 2, 1])
   })
 
@@ -176,7 +228,7 @@ describe('a formula', () => {
     for (const text of randomTexts(20_000)) {
       try {
         const { words } = tapeOf(compileFormula(formula(text, { k: 2, epsilon: 0.01 }), 3))
-        expect(words.length).toBeLessThanOrEqual(11 + 7 * limits.instructions)
+        expect(words.length).toBeLessThanOrEqual(headWords + 7 * limits.instructions)
         tapes += 1
       } catch (error) {
         if (!(error instanceof FormulaError)) throw new Error(JSON.stringify(text), { cause: error })

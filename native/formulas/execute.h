@@ -67,7 +67,8 @@ struct FormulaFunctions {
   using Bits = unsigned long long;
 
   // Returns ln x with an error of about one unit in the last place. With x = m · 2ᵉ and m in [√½, √2), ln m is a series
-  // in s = (m − 1) / (m + 1). Without branches, so that it becomes vector instructions.
+  // in s = (m − 1) / (m + 1). Without branches, so that it becomes vector instructions. A processor that flushes
+  // subnormals to 0 takes them for 0 here too.
   FORMULA_CODE double logarithm(double x) {
     const bool isTiny = x < 2.2250738585072014e-308;
     const Bits bits = Machine::bitsOf(isTiny ? x * 18014398509481984.0 : x);  // 2⁵⁴
@@ -165,7 +166,7 @@ template <class Machine>
 struct PlainDeterminants {
   using Functions = FormulaFunctions<Machine>;
 
-  // If the square of a diagonal element exceeds the shift by no more than rounding, it is the shift, as in
+  // The square of a diagonal element that differs from the shift by no more than rounding is the shift, as in
   // native/kernels/symmetric.h.
   FORMULA_CODE void factorise(const Machine& machine, const double* a, double shift, int width, double* u) {
     for (int k = 0; k < width; ++k) {
@@ -174,8 +175,9 @@ struct PlainDeterminants {
       for (int j = machine.lane(); j < width - k; j += Machine::lanes) row[j] = a[k * width + k + j];
       Functions::addRows(machine, u + k, width, u + k, width, k, -1, row, width - k);
       machine.sync();  // the row is there
-      const double square = row[0] + shift;
-      const bool isRounding = square - shift <= width * 2.220446049250313e-16 * a[k * width + k];
+      const double square = row[0] + shift, excess = square - shift;
+      const double rounding = width * 2.220446049250313e-16 * a[k * width + k];
+      const bool isRounding = rounding > 0 && -rounding <= excess && excess <= rounding;
       const double pivot = Machine::squareRoot(isRounding ? shift : square), factor = isRounding ? 0 : 1 / pivot;
       machine.sync();  // all have read its first element
       for (int j = machine.lane(); j < width - k; j += Machine::lanes) row[j] = j == 0 ? pivot : row[j] * factor;

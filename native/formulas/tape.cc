@@ -101,7 +101,10 @@ Tape decodeTape(const std::uint32_t* words, std::size_t wordCount, const double*
   tape.value = place(words[1], 1);
   for (int i = 0; i < formulaInputs; ++i) tape.inputs[i] = place(words[2 + i], sizes[i]);
   tape.derivatives[0] = Tape::nowhere;
-  for (int i = 1; i < formulaInputs; ++i) tape.derivatives[i] = place(words[1 + formulaInputs + i], sizes[i]);
+  for (int i = 1; i < formulaInputs; ++i) {
+    tape.derivatives[i] = place(words[1 + formulaInputs + i], sizes[i]);
+    require(tape.derivatives[i] == Tape::nowhere || tape.inputs[i] != Tape::nowhere);
+  }
   for (std::size_t i = headWords; i < wordCount; ++i) {
     require(words[i] <= largestScratch);
     tape.code.push_back(static_cast<int>(words[i]));

@@ -5,10 +5,8 @@ import {
   eigenLossesWithPaths,
   fieldsOfFormula,
   formulaMistakes,
-  formulaOf,
 } from '../eigen-losses/index.js'
-import { layersOfLoss, withoutEffect } from '../eigen-losses/layers.js'
-import { minimumImages } from '../formulas/program.js'
+import { type LayerWithBatch, layersOfLoss, smallestBatches, withoutEffect } from '../eigen-losses/layers.js'
 import { hasBatchNorm, innerLayerNames, positionOf } from '../model/architecture.js'
 import { type JsonPath, valueAt, withValue } from './json.js'
 import { describeIssue, type Mistake, unionOptions, withinBranch } from './mistakes.js'
@@ -161,28 +159,24 @@ function layerMistakes(
 function batchLargeEnough(config: Config): readonly Mistake[] {
   const { train, model } = config
   const tooSmall = eigenLossesWithPaths(config.loss.eigen).flatMap(({ eigenLoss, path }) => {
-    const needed = (width: number) => minimumImages(formulaOf(eigenLoss).text, width)
-    const layers = layersOfLoss(eigenLoss, model.widths)
-    const worst = layers.toSorted((a, b) => needed(b.width) - needed(a.width))[0]
-    if (worst === undefined || train.batchSize >= needed(worst.width)) return []
-    return [
-      { path: batchSize, problem: smallBatchProblem(worst, needed(worst.width), train.batchSize, path) },
-    ]
+    const layers = smallestBatches(eigenLoss, model.widths)
+    const worst = layers.toSorted((a, b) => b.minimumImages - a.minimumImages)[0]
+    if (worst === undefined || train.batchSize >= worst.minimumImages) return []
+    return [{ path: batchSize, problem: smallBatchProblem(worst, train.batchSize, path) }]
   })
   return tooSmall.slice(0, 1)
 }
 
 function smallBatchProblem(
-  { name, width }: { readonly name: string; readonly width: number },
-  needed: number,
+  { name, width, minimumImages }: LayerWithBatch,
   given: number,
   path: JsonPath,
 ): string {
   const got = `(got ${given})`
-  if (needed < width) return `must be at least ${needed} for ${path.join('.')} ${got}`
-  if (name === 'latent' && needed > width)
+  if (minimumImages < width) return `must be at least ${minimumImages} for ${path.join('.')} ${got}`
+  if (name === 'latent' && minimumImages > width)
     return `must be over ${width}, the latent size, with an eigen loss: the rank of a batch's embedding is at most its number of images ${got}`
-  const bound = needed > width ? `over ${width}` : `at least ${width}`
+  const bound = minimumImages > width ? `over ${width}` : `at least ${width}`
   return `must be ${bound}, the width of ${name}, with ${path.join('.')} on that layer: the rank of its matrix is at most the number of images ${got}`
 }
 

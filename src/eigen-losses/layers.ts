@@ -1,5 +1,5 @@
-import { type Formula, FormulaError } from '../formulas/parse.js'
-import * as formulas from '../formulas/program.js'
+import { FormulaError } from '../formulas/formula-error.js'
+import { compileFormula, type Program } from '../formulas/program.js'
 import { innerLayerNames, innerWidths, positionOf } from '../model/architecture.js'
 import { type EigenLoss, formulaOf, nameOf } from './index.js'
 import type { LayerChoice } from './kinds.js'
@@ -41,7 +41,7 @@ export interface WithoutEffect {
 export function withoutEffect(eigenLoss: EigenLoss, widths: readonly number[]): WithoutEffect | null {
   const formula = formulaOf(eigenLoss)
   const layers = layersOfLoss(eigenLoss, widths)
-  const constant = layers.filter(({ width }) => isConstant(formula, width))
+  const constant = layers.filter(({ width }) => programOn(eigenLoss, width)?.isConstant)
   if (constant.length === 0) return null
   const where = constant.map(({ name, width }) => `${name} (width ${width})`).join(', ')
   const parameters = Object.entries(formula.parameters).map((entry) => ` with ${entry.join(' = ')}`)
@@ -49,19 +49,31 @@ export function withoutEffect(eigenLoss: EigenLoss, widths: readonly number[]): 
   return { problem, isWhole: constant.length === layers.length }
 }
 
-function isConstant(formula: Formula, width: number): boolean {
+/** Returns null if the eigen loss has no formula on a layer of this width: `formulaMistakes` has the reason. */
+function programOn(eigenLoss: EigenLoss, width: number): Program | null {
   try {
-    return formulas.compileFormula(formula, width).isConstant
+    return compileFormula(formulaOf(eigenLoss), width)
   } catch (error) {
-    if (error instanceof FormulaError) return false // `formulaMistakes` has the reason
+    if (error instanceof FormulaError) return null
     throw error
   }
 }
 
+export interface LayerWithBatch {
+  readonly name: string
+  readonly width: number
+  /** The smallest number of images in a batch for which an eigen loss is defined on this layer. */
+  readonly minimumImages: number
+}
+
+export function smallestBatches(eigenLoss: EigenLoss, widths: readonly number[]): readonly LayerWithBatch[] {
+  return layersOfLoss(eigenLoss, widths).map((layer) => ({
+    ...layer,
+    minimumImages: programOn(eigenLoss, layer.width)?.minimumImages ?? 1,
+  }))
+}
+
 /** Returns the smallest number of images in a batch for which an eigen loss is defined on all its layers. */
-export function minimumImages(config: EigenLoss, widths: readonly number[]): number {
-  const sizes = innerWidths(widths)
-  const { text } = formulaOf(config)
-  const positions = layerPositions(config.layers, widths.length)
-  return Math.max(...positions.map((layer) => formulas.minimumImages(text, sizes[layer]!)))
+export function minimumImages(eigenLoss: EigenLoss, widths: readonly number[]): number {
+  return Math.max(...smallestBatches(eigenLoss, widths).map((layer) => layer.minimumImages))
 }

@@ -1,3 +1,5 @@
+import { limits, tooManyInstructions } from './formula-error.js'
+
 /**
  * The graph of a formula for one width of a layer. Only methods of Graph make nodes: they simplify, and equal nodes are one
  * object. All matrices are symmetric. If all elements of a derivative are equal, a scalar stands for it.
@@ -51,6 +53,9 @@ const scalar: Shape = { kind: 'scalar', size: 1 }
 /** The largest exponent that becomes multiplications. */
 const largestPower = 64
 
+/** Many more nodes are made than needed, because simplification replaces them. */
+const mostNodes = 20 * limits.instructions
+
 export function isScalar({ shape }: Node): boolean {
   return shape.kind === 'scalar'
 }
@@ -60,12 +65,15 @@ export function isConstant(x: Node, value?: number): boolean {
   return x.op === 'constant' && (value === undefined || x.value === value)
 }
 
-/** Returns whether a node is a scalar times another node. */
+/** Returns whether a node is a number times another node, or a scalar times a vector or a matrix. */
 function isScaled(x: Node): boolean {
-  return x.op === 'multiply' && isScalar(x.args[0]!)
+  const [factor] = x.args
+  return x.op === 'multiply' && isScalar(factor!) && (isConstant(factor!) || !isScalar(x))
 }
 
 function broadcastShape(a: Node, b: Node): Shape {
+  if (!isScalar(a) && !isScalar(b) && a.shape.size !== b.shape.size)
+    throw new Error(`${a.shape.size} and ${b.shape.size} elements`)
   return isScalar(a) ? b.shape : a.shape
 }
 
@@ -99,6 +107,7 @@ export class Graph {
     const node = { op, args, shape, value, name, active }
     this.#byKey.set(key, node)
     this.#ids.set(node, this.#ids.size)
+    if (this.#ids.size > mostNodes) throw tooManyInstructions()
     return node
   }
 
@@ -167,7 +176,20 @@ export class Graph {
     if (isConstant(b) && !isConstant(a)) return this.multiply(this.constant(1 / b.value, b.shape), a)
     if (isScalar(b) && !isScalar(a)) return this.multiply(this.divide(this.constant(1), b), a)
     if (isScaled(a) && !isScalar(b)) return this.multiply(a.args[0]!, this.divide(a.args[1]!, b))
+    // c · x / √x is c · √x, which has a value at 0.
+    const cofactor = b.op === 'sqrt' ? this.#cofactor(a, b.args[0]!) : null
+    if (cofactor !== null) return this.multiply(cofactor, b)
     return this.#each('divide', (x, y) => x / y, a, b)
+  }
+
+  /** Returns c for the product c · x, null for any other node. */
+  #cofactor(product: Node, x: Node): Node | null {
+    if (product === x) return this.constant(1)
+    if (product.op !== 'multiply') return null
+    const [a, b] = product.args as [Node, Node]
+    const [ofA, ofB] = [this.#cofactor(a, x), this.#cofactor(b, x)]
+    if (ofA !== null) return this.multiply(ofA, b)
+    return ofB === null ? null : this.multiply(a, ofB)
   }
 
   larger = (a: Node, b: Node) => this.#each('larger', Math.max, a, b)
@@ -216,9 +238,9 @@ export class Graph {
     return isConstant(a) ? this.constant(a.value, shape) : this.#node('first', shape, [a])
   }
 
-  /** Returns a vector of the layer's width that begins with `count` elements, or with one that is repeated. */
-  #extend(a: Node, count: number): Node {
-    return this.#node('extend', this.vector, [a], count)
+  /** Returns a vector that begins with the elements of another, or with `count` times a scalar. */
+  #extend(a: Node, count: number, shape: Shape): Node {
+    return this.#node('extend', shape, [a], count)
   }
 
   diagonal(a: Node): Node {
@@ -322,7 +344,7 @@ export class Graph {
         return [[a, this.multiply(this.divide(y, this.sum(ties)), ties)]]
       }
       case 'first':
-        return [[a, this.#extend(y, node.shape.size)]]
+        return [[a, this.#extend(y, node.shape.size, a.shape)]]
       case 'diagonal':
         return [[a, this.#diagonalMatrix(y)]]
       case 'offdiagonal':

@@ -1,30 +1,6 @@
 import { closest } from 'fastest-levenshtein'
+import { FormulaError, limits } from './formula-error.js'
 import { type Graph, isConstant, isScalar, type Node, type Shape } from './graph.js'
-
-/** A mistake in a formula. */
-export class FormulaError extends Error {
-  /**
-   * @param column of the mistake in the text, from 1
-   * @param dependsOnWidth whether the text may be a formula on a layer of another width
-   */
-  constructor(
-    readonly problem: string,
-    readonly column: number,
-    readonly dependsOnWidth = false,
-  ) {
-    super(`column ${column}: ${problem}`)
-    this.name = 'FormulaError'
-  }
-}
-
-export const limits = {
-  /** Characters of a formula. */
-  text: 2000,
-  /** Parentheses and operators within one another. */
-  depth: 50,
-  /** Instructions of value and derivatives together. */
-  instructions: 500,
-} as const
 
 /** Added to a variance in a correlation: batch norm's ε. */
 const correlationEpsilon = '1e-5'
@@ -45,8 +21,8 @@ const functions: ReadonlyMap<string, FunctionRow> = new Map<string, FunctionRow>
   ['sqrt 1', { shapes: [anyShape], build: (g, x) => g.sqrt(x) }],
   ['abs 1', { shapes: [anyShape], build: (g, x) => g.add(relu(g, x), relu(g, g.negate(x))) }],
   ['relu 1', { shapes: [anyShape], build: relu }],
-  // Near 0 the logarithm is that of 1e-300, so that value and derivative are finite.
-  ['xlogx 1', { shapes: [anyShape], build: (g, x) => g.multiply(x, g.log(g.larger(x, g.constant(1e-300)))) }],
+  // At 0 the logarithm is that of 1e-300, so that value and derivative are finite.
+  ['xlogx 1', { shapes: [anyShape], build: (g, x) => g.multiply(x, g.log(g.add(x, g.constant(1e-300)))) }],
   ['max 1', { shapes: [elements], build: (g, x) => g.largest(x) }],
   ['min 1', { shapes: [elements], build: (g, x) => g.negate(g.largest(g.negate(x))) }],
   ['max 2', { shapes: [anyShape, anyShape], build: (g, x, y) => g.larger(x, y) }],
@@ -270,6 +246,14 @@ class Parser {
       throw new FormulaError(`${name} takes ${expected} here, not ${described(node.shape)}`, start)
     }
     const [first, second] = args
+    if (name === 'outer' && first!.node.shape.size !== this.#graph.width) {
+      const given = described(first!.node.shape)
+      throw new FormulaError(
+        `outer takes a vector of ${this.#graph.width} here, not ${given}`,
+        first!.column,
+        true,
+      )
+    }
     if (name === 'first') requireCount(second!.node, first!.node.shape.size, second!.column)
     else if (second !== undefined && name !== 'logdet') requireFit(first!.node, second.node, column)
     return requireFinite(row.build(this.#graph, ...args.map(({ node }) => node)), column)

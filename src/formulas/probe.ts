@@ -1,3 +1,4 @@
+import { philox4x32 } from '../model/random.js'
 import type { InputName, Node, Shape } from './graph.js'
 import type { Program } from './program.js'
 
@@ -6,43 +7,79 @@ export type Inputs = Readonly<Record<InputName, readonly number[]>>
 
 /** Probes of wide layers would take too long. Constants that only a probe finds are of narrow layers. */
 const widest = 8
-const probes = 3
+/** Factors of the layer's values, at some of which a derivative may be too small to be seen. */
+const scales = [1e-3, 1, 1e3]
 
-type Probed = Pick<Program, 'nodes' | 'width' | 'derivatives'>
+type Probed = Pick<Program, 'nodes' | 'width' | 'value' | 'derivatives'>
 
 /**
- * Returns whether all derivatives are 0 but for rounding, at layers of random values. The comparisons in derivatives, which
- * choose a branch, have random results instead: at a probe, the branch that is not constant might not be chosen.
+ * Returns whether the value is the same, and all derivatives are 0 but for rounding, at layers of random values. Where a
+ * formula chooses the larger of two values, a random mixture of both is taken: the branch that is not constant might not
+ * be chosen.
  */
-export function isAlwaysZero(program: Probed): boolean {
+export function seemsConstant(program: Probed): boolean {
   if (program.width > widest) return false
-  return Array.from({ length: probes }, (_, i) => isZeroAt(program, i + 1)).every(Boolean)
+  const found = scales.map((scale) => probe(program, scale))
+  const first = found[0]!.value
+  const isSame = (value: number) => Math.abs(value - first) <= 1e-6 * Math.max(1, Math.abs(first))
+  return found.every(({ value, isFlat }) => isFlat && isSame(value))
 }
 
-function isZeroAt(program: Probed, seed: number): boolean {
-  const random = randomNumbers(seed)
-  const inputs = randomInputs(program.width, random)
-  const values = evaluate(program, inputs, () => 0.5 + random())
+function probe(program: Probed, scale: number) {
+  const inputs = randomInputs(program.width, scale)
+  const ids = new Map(program.nodes.map((node, i) => [node, i]))
+  const share = (a: Node, b: Node, i: number) => random(1, ids.get(a)!, ids.get(b)!, i)
+  const values = evaluate(program, inputs, share)
   const steepest = [...program.derivatives].flatMap(([name, node]) => {
     return values.get(node)!.map((slope, i) => Math.abs(slope * inputs[name][i]!))
   })
   const largest = Math.max(...[...values.values()].flat().filter(Number.isFinite).map(Math.abs))
-  return Math.max(...steepest) <= 1e-13 * Math.max(1, largest)
+  const isFlat = Math.max(...steepest) <= 1e-13 * Math.max(1, largest)
+  return { value: values.get(program.value)![0]!, isFlat }
 }
 
-/** Returns the elements of all nodes of a program. */
+/** The share of `a` in the mixture that stands for the larger element of `a` and `b`, by the element's position. */
+type Share = (a: Node, b: Node, i: number) => number
+
+/** Returns the elements of all nodes of a program. @param share for mixtures in place of the larger elements */
 export function evaluate(
-  { nodes, width }: Pick<Program, 'nodes' | 'width'>,
+  program: Pick<Program, 'nodes' | 'width'>,
   inputs: Inputs,
-  greater = (x: number, y: number): number => (x > y ? 1 : x <= y ? 0 : Number.NaN),
+  share: Share | null = null,
 ): ReadonlyMap<Node, readonly number[]> {
   const values = new Map<Node, readonly number[]>()
-  for (const node of nodes)
-    values.set(
-      node,
-      elementsOf(node, (arg) => values.get(arg)!, inputs, width, greater),
-    )
+  const of = (arg: Node) => values.get(arg)!
+  for (const node of program.nodes) {
+    const mixed = share === null ? null : mixture(node, of, share)
+    values.set(node, mixed ?? elementsOf(node, of, inputs, program.width))
+  }
   return values
+}
+
+/** Returns the elements of a node that compares, null for any other. The largest element is a mixture of all of them. */
+function mixture(
+  { op, args, shape }: Node,
+  of: (node: Node) => readonly number[],
+  share: Share,
+): readonly number[] | null {
+  const [a, b = a] = args as [Node, Node?]
+  // In the derivative of the largest element, its comparison with each element gives the share of the others.
+  const isOfLargest = a?.op === 'largest' && a.args[0] === b
+  const shareAt = (i: number) => (isOfLargest ? 1 - share(b, b, i) : share(a, b, i))
+  const at = (values: readonly number[], i: number) => (values.length === 1 ? values[0]! : values[i]!)
+  switch (op) {
+    case 'larger':
+      return elements(shape, (i) => shareAt(i) * at(of(a), i) + (1 - shareAt(i)) * at(of(b), i))
+    case 'greater':
+      return elements(shape, shareAt)
+    case 'largest': {
+      const shares = of(a).map((_, i) => share(a, a, i))
+      const total = shares.reduce((x, y) => x + y, 0)
+      return [of(a).reduce((sum, x, i) => sum + (x * shares[i]!) / total, 0)]
+    }
+    default:
+      return null
+  }
 }
 
 function elementsOf(
@@ -50,7 +87,6 @@ function elementsOf(
   of: (node: Node) => readonly number[],
   inputs: Inputs,
   width: number,
-  greater: (x: number, y: number) => number,
 ): readonly number[] {
   const [a = [], b = []] = args.map(of)
   const at = (values: readonly number[], i: number) => (values.length === 1 ? values[0]! : values[i]!)
@@ -73,7 +109,7 @@ function elementsOf(
     case 'larger':
       return each(Math.max)
     case 'greater':
-      return each(greater)
+      return each((x, y) => (x > y ? 1 : x <= y ? 0 : Number.NaN))
     case 'exp':
       return each(Math.exp)
     case 'log':
@@ -132,10 +168,10 @@ function logarithmAndInverse(matrix: readonly number[], width: number) {
 }
 
 /** Returns the statistics of a layer whose units have different scales, for a batch of more images than dimensions. */
-function randomInputs(width: number, random: () => number): Inputs {
+function randomInputs(width: number, scale: number): Inputs {
   const n = 2 * width + 3
-  const z = Array.from({ length: n }, () =>
-    Array.from({ length: width }, (_, i) => (2 + i) * (random() - 0.4)),
+  const z = Array.from({ length: n }, (_, k) =>
+    Array.from({ length: width }, (_, i) => scale * (2 + i) * (random(2, k, i) - 0.4)),
   )
   const mean = Array.from({ length: width }, (_, i) => z.reduce((sum, row) => sum + row[i]!, 0) / n)
   const product = (i: number, j: number) =>
@@ -144,17 +180,12 @@ function randomInputs(width: number, random: () => number): Inputs {
     product(Math.floor(i / width), i % width),
   )
   const variance = mean.map((_, i) => covariance[i * (width + 1)]!)
-  const sigma = mean.map(() => 0.5 + 3 * random()).toSorted((a, b) => b - a)
+  const sigma = mean.map((_, i) => scale * (0.5 + 3 * random(3, i))).toSorted((a, b) => b - a)
   return { n: [n], mean, variance, covariance, sigma }
 }
 
-/** Returns a generator of numbers from 0 to 1 (mulberry32). */
-function randomNumbers(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let x = Math.imul(state ^ (state >>> 15), 1 | state)
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
-  }
+/** Returns a number from 0 to 1 for a purpose and a place. */
+function random(purpose: number, ...place: readonly number[]): number {
+  const [a = 0, b = 0, c = 0] = place
+  return philox4x32([a, b, c, 0], [purpose, 0])[0]! / 2 ** 32
 }

@@ -1,6 +1,7 @@
+import { FormulaError, limits, tooManyInstructions } from './formula-error.js'
 import { Graph, type InputName, isConstant, isScalar, type Node } from './graph.js'
-import { described, type Formula, FormulaError, limits, namesIn, parse } from './parse.js'
-import { isAlwaysZero } from './probe.js'
+import { described, type Formula, namesIn, parse } from './parse.js'
+import { seemsConstant } from './probe.js'
 
 /** A formula for one width of a layer, with its derivatives. */
 export interface Program {
@@ -12,6 +13,8 @@ export interface Program {
   readonly derivatives: ReadonlyMap<InputName, Node>
   /** Whether the value is the same for all layers of this width. */
   readonly isConstant: boolean
+  /** The smallest number of images in a batch for which the formula is defined. */
+  readonly minimumImages: number
 }
 
 const kept = new Map<string, Program>()
@@ -40,10 +43,12 @@ function compile(formula: Formula, width: number): Program {
   if (program.nodes.some((node) => isConstant(node) && !Number.isFinite(node.value))) {
     throw new FormulaError('a number in the formula or its derivatives overflows', 1)
   }
-  if (program.nodes.length > limits.instructions) {
-    throw new FormulaError(`the formula needs more than ${limits.instructions} instructions`, 1)
+  if (program.nodes.filter(isInstruction).length > limits.instructions) throw tooManyInstructions()
+  return {
+    ...program,
+    isConstant: derivatives.size === 0 || seemsConstant(program),
+    minimumImages: minimumImages(program, formula.text),
   }
-  return { ...program, isConstant: derivatives.size === 0 || isAlwaysZero(program) }
 }
 
 function neededNodes(results: readonly Node[]): readonly Node[] {
@@ -57,14 +62,20 @@ function neededNodes(results: readonly Node[]): readonly Node[] {
   return [...needed]
 }
 
+/** Returns whether a node is computed. */
+export function isInstruction({ op }: Node): boolean {
+  return op !== 'constant' && op !== 'input'
+}
+
 /**
- * Returns the smallest number of images in a batch for which a formula is defined on a layer of the given width. A matrix
- * of fewer images than dimensions has fewer singular values; a determinant's ε keeps it finite if one eigenvalue is
- * always 0, because the mean has been subtracted; and n − 1 and correlations need two images.
+ * A matrix of fewer images than dimensions has fewer singular values. Its covariance has the eigenvalue 0 if there are as
+ * many images as dimensions, because the mean has been subtracted: a determinant is then defined only if a number is added
+ * to the diagonal. And n − 1 and correlations need two images.
  */
-export function minimumImages(text: string, width: number): number {
-  const names = namesIn(text)
-  if (['sigma', 'lambda', 'p'].some((name) => names.has(name))) return width + 1
-  if (names.has('logdet')) return width
-  return names.has('n') || names.has('correlation') ? 2 : 1
+function minimumImages({ nodes, width }: Pick<Program, 'nodes' | 'width'>, text: string): number {
+  const uses = (name: InputName) => nodes.some((node) => node.name === name)
+  const shifts = nodes.flatMap(({ op, args }) => (op === 'cholesky' ? [args[1]!] : []))
+  if (uses('sigma') || shifts.some((shift) => !isConstant(shift) || shift.value <= 0)) return width + 1
+  if (shifts.length > 0) return width
+  return uses('n') || namesIn(text).has('correlation') ? 2 : 1
 }

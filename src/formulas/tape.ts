@@ -1,5 +1,5 @@
 import { elementwise, type InputName, isConstant, isScalar, type Node, type Operation } from './graph.js'
-import type { Program } from './program.js'
+import { isInstruction, type Program } from './program.js'
 
 /**
  * A program as numbers, which native/formulas/execute.h executes: straight-line code on a scratch of doubles. All places
@@ -39,7 +39,7 @@ const alignment = 8
 /** Returns the tape of a program. A place is used again after the last use of its elements. */
 export function tapeOf({ nodes, width, value, derivatives }: Program): Tape {
   const constants = [...new Set(nodes.filter((x) => isConstant(x)).map((x) => x.value))]
-  const code = nodes.filter(({ op }) => op !== 'constant' && op !== 'input')
+  const code = nodes.filter(isInstruction)
   const inputNodes = nodes.filter(({ op }) => op === 'input')
   const lastUse = new Map(code.flatMap((node, i) => node.args.map((arg) => [arg, i] as const)))
   for (const node of [value, ...derivatives.values(), ...inputNodes]) lastUse.delete(node)

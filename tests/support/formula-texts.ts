@@ -1,4 +1,5 @@
 import { eigenLossKinds } from '../../src/eigen-losses/kinds.js'
+import { philox4x32 } from '../../src/model/random.js'
 
 const pieces = [
   ...[
@@ -18,6 +19,10 @@ const pieces = [
     '2',
     '0.5',
     '^65',
+    ')^64',
+    '/ variance * variance',
+    'variance / variance *',
+    '^-2.5',
     '((((((((',
     ' ',
   ],
@@ -68,13 +73,8 @@ export function randomTexts(count: number): readonly string[] {
   })
 }
 
-/** Returns a generator of numbers from 0 to 1 (mulberry32). */
+/** Returns a generator of numbers from 0 to 1. */
 function randomNumbers(): () => number {
-  let state = 1
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let x = Math.imul(state ^ (state >>> 15), 1 | state)
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
-  }
+  let count = 0
+  return () => philox4x32([count++, 0, 0, 0], [1, 0])[0]! / 2 ** 32
 }

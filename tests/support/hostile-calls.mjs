@@ -155,6 +155,8 @@ function rows(door) {
     ...[[], new Array(11).fill(0), new Array(12).fill(0), new Array(19).fill(0)].map((words) =>
       Uint32Array.from(words),
     ),
+    // A derivative with respect to means that it does not have.
+    tape().words.with(8, tape().words[7]),
     // The head, and operation, count and places of each instruction.
     ...[...tape().words.keys()]
       .filter((i) => i < 11 || (i - 11) % 7 < 4)

@@ -56,9 +56,14 @@ function translate(
   const vector = (x: Value) => ops.reshape(x, [-1, 1, width])
   const ones = (count: number, of: number) =>
     ops.doubles(Array.from({ length: of }, (_, i) => (i < count ? 1 : 0)))
+  const repeated = (x: Value) => {
+    if (shape.kind !== 'matrix') return ops.multiply(ones(shape.size, shape.size), x)
+    const row = ops.multiply(ones(width, width), x)
+    return ops.multiply(row, ops.reshape(ones(width, width), [width, 1]))
+  }
   switch (op) {
     case 'constant':
-      return ops.double(value)
+      return shape.kind === 'scalar' ? ops.double(value) : repeated(ops.double(value))
     case 'input':
       return input(name!)
     case 'add':
@@ -79,16 +84,17 @@ function translate(
       return ops.logarithm(a)
     case 'sqrt':
       return ops.squareRoot(a)
-    case 'fill': {
-      const row = ops.multiply(ones(shape.size, shape.kind === 'matrix' ? width : shape.size), a)
-      return shape.kind === 'matrix' ? ops.multiply(row, ops.reshape(ones(width, width), [width, 1])) : row
-    }
+    case 'fill':
+      return repeated(a)
     case 'first':
       return ops.slice(a, ops.integers([0, 0, 0]), ops.integers([-1, 1, shape.size]))
     case 'extend':
       return isScalar(args[0]!)
-        ? ops.multiply(ones(value, width), a)
-        : ops.matMul(a, ops.slice(identity(ops, width), ops.integers([0, 0]), ops.integers([value, width])))
+        ? ops.multiply(ones(value, shape.size), a)
+        : ops.matMul(
+            a,
+            ops.slice(identity(ops, shape.size), ops.integers([0, 0]), ops.integers([value, shape.size])),
+          )
     case 'diagonal':
       return vector(ops.diagonal(a))
     case 'diagonalMatrix':
