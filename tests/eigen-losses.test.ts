@@ -111,10 +111,10 @@ describe('the kind "formula"', () => {
   it('is checked for the width of each of its layers, at the column of a mistake', () => {
     expect(mistakes(formula('sum(first(sigma, 3)) / sum(sigma)', { layers: 'hidden' }), 64)).toEqual([])
     expect(mistakes(formula('sum(first(sigma, 4))', { layers: 'all' }), 64)).toEqual([
-      'loss.eigen.formula: column 18: must be a whole number from 1 to 3, the length of the vector',
+      'loss.eigen.formula: column 18: must be a whole number from 1 to 3, the length of the vector, on latent',
     ])
     expect(mistakes([{ kind: 'entropy' }, formula('sum(sigmas) + 1')], 64)).toEqual([
-      'loss.eigen.1.formula: column 5: unknown name "sigmas"; did you mean "sigma"?',
+      'loss.eigen.1.formula: column 5: unknown name "sigmas", neither in the language nor in parameters; did you mean "sigma"?',
     ])
   })
 

@@ -1,4 +1,4 @@
-import { closest } from 'fastest-levenshtein'
+import { nearestName } from '../text/nearest.js'
 import { type Graph, isConstant, isScalar, type Node, type Shape } from './graph.js'
 
 /** A mistake in a formula. */
@@ -242,7 +242,7 @@ class Parser {
     }
     const problem = functionNames.includes(name)
       ? `the function ${name} needs arguments in parentheses`
-      : `unknown name "${name}"; did you mean "${closest(name.slice(0, 40), [...names, ...Object.keys(parameters)])}"?`
+      : `unknown name "${name}", neither in the language nor in parameters${suggestion(name, [...names, ...Object.keys(parameters)])}`
     throw new FormulaError(problem, column)
   }
 
@@ -252,8 +252,8 @@ class Parser {
 
   #call({ text: name, column }: Token): Node {
     if (!functionNames.includes(name)) {
-      const nearest = closest(name.slice(0, 40), functionNames)
-      throw new FormulaError(`unknown function "${name}"; did you mean "${nearest}"?`, column)
+      const advice = suggestion(name, functionNames) || `; known: ${functionNames.join(', ')}`
+      throw new FormulaError(`unknown function "${name}"${advice}`, column)
     }
     const args: { readonly node: Node; readonly column: number }[] = []
     do {
@@ -274,6 +274,11 @@ class Parser {
     else if (second !== undefined && name !== 'logdet') requireFit(first!.node, second.node, column)
     return requireFinite(row.build(this.#graph, ...args.map(({ node }) => node)), column)
   }
+}
+
+function suggestion(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name.slice(0, 40), known)
+  return nearest === null ? '' : `; did you mean "${nearest}"?`
 }
 
 function requireFinite(node: Node, column: number): Node {
