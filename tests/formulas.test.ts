@@ -146,6 +146,8 @@ describe('a formula', () => {
     ['max(sigma, mean, 2)', 1, 'max does not take 3 arguments'],
     ['log(0) + sum(sigma)', 1, 'not a finite number'],
     ['sum(sigma) / 0', 12, 'division by 0'],
+    ['sum(0^variance)', 6, 'the base must be over 0 if the exponent varies'],
+    ['sum(mean) + (1 - 3)^n', 20, 'the base must be over 0 if the exponent varies'],
     [`${'('.repeat(60)}sum(sigma)`, 51, 'nested more than 50 levels deep'],
     [' '.repeat(2001), 2001, 'a formula has at most 2000 characters'],
   ])('with a mistake is refused at its column: %s', (text, column, problem) => {

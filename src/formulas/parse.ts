@@ -201,6 +201,7 @@ class Parser {
       const right = this.#expression(operator.right)
       requireFit(left, right, column)
       if (text === '/' && isConstant(right, 0)) throw new FormulaError('division by 0', column)
+      if (text === '^') requirePower(left, right, column)
       left = requireFinite(operator.build(this.#graph, left, right), column)
     }
     this.#depth -= 1
@@ -290,6 +291,11 @@ function requireFit(a: Node, b: Node, column: number): void {
   const same = a.shape.kind === b.shape.kind && a.shape.size === b.shape.size
   if (same || isScalar(a) || isScalar(b)) return
   throw new FormulaError(`${described(a.shape)} and ${described(b.shape)} do not fit`, column)
+}
+
+function requirePower(base: Node, exponent: Node, column: number): void {
+  if (!isConstant(base) || base.value > 0 || isConstant(exponent)) return
+  throw new FormulaError('the base must be over 0 if the exponent varies', column)
 }
 
 function requireCount(count: Node, most: number, column: number): void {
