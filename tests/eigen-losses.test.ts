@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { differenceLabels } from '../src/comparison/differences.js'
-import { valueName } from '../src/config/arm-name.js'
+import { armName, armParts, valueName } from '../src/config/arm-name.js'
 import { checkConfig } from '../src/config/check.js'
 import { configSchema } from '../src/config/schema.js'
 import { readSweepFile } from '../src/config/sweep.js'
@@ -144,11 +144,33 @@ describe('the kind "formula"', () => {
 
   it('has a name that stands for it in names of arms and in labels', () => {
     const named = formula('-exp(-sum(xlogx(p)))', { name: 'rank' })
-    expect(valueName(named)).toBe('rank')
-    expect(valueName('x'.repeat(300))).toMatch(/^x{191}-[0-9a-f]{8}$/)
+    const nameOf = (value: unknown) => valueName({ path: 'loss.eigen', value })
+    expect(nameOf(named)).toBe('rank')
+    expect(nameOf([named, { kind: 'entropy', weight: 0.1 }])).toBe('rank-kind-entropy-weight-0.1')
     const config = (eigen: object) => configSchema.parse({ name: 'x', loss: { eigen } })
     const labels = differenceLabels([config({ kind: 'log-max' }), config(named)])
     expect(labels[1]).toBe('eigen=formula formula=rank')
+  })
+
+  it('without a name has a checksum in names of arms, because its operators are not in them', () => {
+    const texts = ['mean(mean * variance)', 'mean(mean / variance)', 'mean(variance)'.repeat(30)]
+    const grids: readonly (readonly [string, readonly unknown[]])[] = [
+      ['loss.eigen.formula', texts],
+      ['loss.eigen', texts.map((text) => formula(text))],
+      ['loss.eigen', texts.map((text) => [{ kind: 'entropy' }, formula(text)])],
+    ]
+    for (const [path, values] of grids) {
+      const names = values.map((value) => armName('none', [{ path, value }], null))
+      expect(new Set(names).size).toBe(3)
+      expect(names).toEqual(names.map(() => expect.stringMatching(/-[0-9a-f]{8}$/)))
+      const found = names.map((name) => armParts(name, new Map([[path, values]]))?.grid)
+      expect(found).toEqual(values.map((value) => [{ path, value }]))
+    }
+    // Other values have none.
+    expect(valueName({ path: 'data.source', value: '/data/a (b)' })).toBe('data-a-b')
+    expect(valueName({ path: 'loss.eigen', value: { kind: 'entropy', weight: 1 } })).toBe(
+      'kind-entropy-weight-1',
+    )
   })
 
   it('has examples in configs/sweeps/formulas.json, which the documentation explains', async () => {

@@ -75,9 +75,10 @@ export function settingsOf({ arms, sweep }: Pick<Comparison, 'arms' | 'sweep'>):
 }
 
 function memberOfSweep(arm: Arm): Member {
-  const values = arm.settings.flatMap(({ path, value }) => {
+  const values = arm.settings.flatMap((setting) => {
+    const { path, value } = setting
     if (value === undefined) return []
-    return [[path, typeof value === 'number' ? value : settingText(value)] as const]
+    return [[path, typeof value === 'number' ? value : settingText(setting)] as const]
   })
   return { arm, variant: variantOf(arm), ofSweep: true, values: new Map(values) }
 }
