@@ -148,8 +148,17 @@ describe('the kind "formula"', () => {
     expect(nameOf(named)).toBe('rank')
     expect(nameOf([named, { kind: 'entropy', weight: 0.1 }])).toBe('rank-kind-entropy-weight-0.1')
     const config = (eigen: object) => configSchema.parse({ name: 'x', loss: { eigen } })
-    const labels = differenceLabels([config({ kind: 'log-max' }), config(named)])
-    expect(labels[1]).toBe('eigen=formula formula=rank')
+    const labels = (...losses: readonly object[]) => differenceLabels(losses.map(config))
+    const other = formula('sum(mean^2)', { name: 'rank' })
+    expect(labels({ kind: 'log-max' }, named)[1]).toBe('eigen=formula formula=rank')
+    // The name identifies neither of two formulas.
+    expect(labels(named, other)).toEqual(['formula=-exp(-sum(xlogx(p)))', 'formula=sum(mean^2)'])
+    // Without the name, it is the same formula.
+    expect(labels(named, formula('-exp(-sum(xlogx(p)))'), { kind: 'entropy' }).slice(0, 2)).toEqual([
+      'eigen=formula formula=rank',
+      '',
+    ])
+    expect(labels({ kind: 'entropy' }, [named, { kind: 'entropy' }])[1]).toBe('eigen=rank+entropy')
   })
 
   it('without a name has a checksum in names of arms, because its operators are not in them', () => {

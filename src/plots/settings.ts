@@ -4,7 +4,7 @@
  */
 import { basename } from 'node:path'
 import type { Arm, Comparison } from '../comparison/comparison.js'
-import { differingPaths, fieldsOf } from '../comparison/differences.js'
+import { differingPaths, fieldsOf, formulaNames } from '../comparison/differences.js'
 import { settingText } from '../comparison/labels.js'
 import { shortPaths } from '../comparison/sweep-arms.js'
 
@@ -85,7 +85,8 @@ function memberOfSweep(arm: Arm): Member {
 
 /** Returns the arms with the fields in which their configs differ. */
 function membersByConfigs(arms: readonly Arm[]): readonly Member[] {
-  const fields = arms.map(({ config }) => fieldsOf(config))
+  const names = formulaNames(arms.map(({ config }) => config))
+  const fields = arms.map(({ config }) => fieldsOf(config, names))
   const paths = differingPaths(fields)
   return arms.map((arm, index) => {
     const values = paths.flatMap((path) => {
