@@ -182,6 +182,17 @@ describe('the kind "formula"', () => {
     )
   })
 
+  it('has a name that is not that of a built-in kind, which losses.csv would show', () => {
+    const named = (name: string) => formula('sum(mean^2)', { name })
+    expect(mistakes([{ kind: 'top-k' }, named('top-k')], 64)).toEqual([
+      'loss.eigen.1.name: must not be the name of a built-in kind (got "top-k")',
+    ])
+    expect(checkConfig({ name: 'x', loss: { eigen: named('top-k') } }, 'swept').kind).toBe('mistakes')
+    expect(mistakes(named('formula'), 64)).toEqual([])
+    // A later version may add a kind whose name a run's formula has.
+    expect(checkConfig({ name: 'x', loss: { eigen: named('entropy') } }).kind).toBe('config')
+  })
+
   it('has examples in configs/sweeps/formulas.json, which the documentation explains', async () => {
     const sweep = await readSweepFile(join(configs, 'sweeps', 'formulas.json'))
     const docs = await readFile(join(configs, '..', 'docs', 'formulas.md'), 'utf8')
