@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { differenceLabels } from '../src/comparison/differences.js'
-import { valueName } from '../src/config/arm-name.js'
+import { armName, armParts, valueName } from '../src/config/arm-name.js'
 import { checkConfig } from '../src/config/check.js'
 import { configSchema } from '../src/config/schema.js'
 import { readSweepFile } from '../src/config/sweep.js'
@@ -114,7 +114,7 @@ describe('the kind "formula"', () => {
       'loss.eigen.formula: column 18: must be a whole number from 1 to 3, the length of the vector, on latent',
     ])
     expect(mistakes([{ kind: 'entropy' }, formula('sum(sigmas) + 1')], 64)).toEqual([
-      'loss.eigen.1.formula: column 5: unknown name "sigmas"; did you mean "sigma"?',
+      'loss.eigen.1.formula: column 5: unknown name "sigmas", neither in the language nor in parameters; did you mean "sigma"?',
     ])
   })
 
@@ -144,11 +144,53 @@ describe('the kind "formula"', () => {
 
   it('has a name that stands for it in names of arms and in labels', () => {
     const named = formula('-exp(-sum(xlogx(p)))', { name: 'rank' })
-    expect(valueName(named)).toBe('rank')
-    expect(valueName('x'.repeat(300))).toMatch(/^x{191}-[0-9a-f]{8}$/)
+    const nameOf = (value: unknown) => valueName({ path: 'loss.eigen', value })
+    expect(nameOf(named)).toBe('rank')
+    expect(nameOf([named, { kind: 'entropy', weight: 0.1 }])).toBe('rank-kind-entropy-weight-0.1')
     const config = (eigen: object) => configSchema.parse({ name: 'x', loss: { eigen } })
-    const labels = differenceLabels([config({ kind: 'log-max' }), config(named)])
-    expect(labels[1]).toBe('eigen=formula formula=rank')
+    const labels = (...losses: readonly object[]) => differenceLabels(losses.map(config))
+    const other = formula('sum(mean^2)', { name: 'rank' })
+    expect(labels({ kind: 'log-max' }, named)[1]).toBe('eigen=formula formula=rank')
+    // The name identifies neither of two formulas.
+    expect(labels(named, other)).toEqual(['formula=-exp(-sum(xlogx(p)))', 'formula=sum(mean^2)'])
+    // Without the name, it is the same formula.
+    expect(labels(named, formula('-exp(-sum(xlogx(p)))'), { kind: 'entropy' }).slice(0, 2)).toEqual([
+      'eigen=formula formula=rank',
+      '',
+    ])
+    expect(labels({ kind: 'entropy' }, [named, { kind: 'entropy' }])[1]).toBe('eigen=rank+entropy')
+  })
+
+  it('without a name has a checksum in names of arms, because its operators are not in them', () => {
+    const texts = ['mean(mean * variance)', 'mean(mean / variance)', 'mean(variance)'.repeat(30)]
+    const grids: readonly (readonly [string, readonly unknown[]])[] = [
+      ['loss.eigen.formula', texts],
+      ['loss.eigen', texts.map((text) => formula(text))],
+      ['loss.eigen', texts.map((text) => [{ kind: 'entropy' }, formula(text)])],
+    ]
+    for (const [path, values] of grids) {
+      const names = values.map((value) => armName('none', [{ path, value }], null))
+      expect(new Set(names).size).toBe(3)
+      expect(names).toEqual(names.map(() => expect.stringMatching(/-[0-9a-f]{8}$/)))
+      const found = names.map((name) => armParts(name, new Map([[path, values]]))?.grid)
+      expect(found).toEqual(values.map((value) => [{ path, value }]))
+    }
+    // Other values have none.
+    expect(valueName({ path: 'data.source', value: '/data/a (b)' })).toBe('data-a-b')
+    expect(valueName({ path: 'loss.eigen', value: { kind: 'entropy', weight: 1 } })).toBe(
+      'kind-entropy-weight-1',
+    )
+  })
+
+  it('has a name that is not that of a built-in kind, which losses.csv would show', () => {
+    const named = (name: string) => formula('sum(mean^2)', { name })
+    expect(mistakes([{ kind: 'top-k' }, named('top-k')], 64)).toEqual([
+      'loss.eigen.1.name: must not be the name of a built-in kind (got "top-k")',
+    ])
+    expect(checkConfig({ name: 'x', loss: { eigen: named('top-k') } }, 'swept').kind).toBe('mistakes')
+    expect(mistakes(named('formula'), 64)).toEqual([])
+    // A later version may add a kind whose name a run's formula has.
+    expect(checkConfig({ name: 'x', loss: { eigen: named('entropy') } }).kind).toBe('config')
   })
 
   it('has examples in configs/sweeps/formulas.json, which the documentation explains', async () => {

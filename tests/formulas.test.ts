@@ -130,8 +130,14 @@ describe('a formula', () => {
   })
 
   it.each([
-    ['sum(sigmas)', 5, 'unknown name "sigmas"; did you mean "sigma"?'],
+    [
+      'sum(sigmas)',
+      5,
+      'unknown name "sigmas", neither in the language nor in parameters; did you mean "sigma"?',
+    ],
+    ['alpha * sum(mean)', 1, 'unknown name "alpha", neither in the language nor in parameters'],
     ['summ(sigma)', 1, 'unknown function "summ"; did you mean "sum"?'],
+    ['tanh(sum(mean))', 1, expect.stringMatching(/^unknown function "tanh"; known: log, exp, /)],
     ['sum(variance * covariance)', 14, 'a vector of 3 and a 3 × 3 matrix do not fit'],
     ['sigma / d', 1, 'the value must be a scalar, not a vector of 3'],
     ['sum(first(sigma, 4))', 18, 'must be a whole number from 1 to 3, the length of the vector'],
@@ -147,6 +153,8 @@ describe('a formula', () => {
     ['max(sigma, mean, 2)', 1, 'max does not take 3 arguments'],
     ['log(0) + sum(sigma)', 1, 'not a finite number'],
     ['sum(sigma) / 0', 12, 'division by 0'],
+    ['sum(0^variance)', 6, 'the base must be over 0 if the exponent varies'],
+    ['sum(mean) + (1 - 3)^n', 20, 'the base must be over 0 if the exponent varies'],
     [`${'('.repeat(60)}sum(sigma)`, 51, 'nested more than 50 levels deep'],
     [' '.repeat(2001), 2001, 'a formula has at most 2000 characters'],
   ])('with a mistake is refused at its column: %s', (text, column, problem) => {

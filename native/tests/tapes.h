@@ -2,6 +2,7 @@
 // src/eigen-losses.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <sstream>
@@ -43,7 +44,8 @@ struct EigenLossCase {
   Tape formula(int width) const {
     std::ostringstream name;
     name << kind;
-    if (parameter != 0) name << ' ' << parameter;
+    // A layer of one unit has one singular value, not two.
+    if (parameter != 0) name << ' ' << (kind == "top-k" ? std::min<double>(parameter, width) : parameter);
     if (center) name << " centred";
     return tapeNamed(name.str(), width);
   }

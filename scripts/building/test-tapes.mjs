@@ -19,7 +19,7 @@ export async function writeTestTapes() {
   if (!existsSync(fileURLToPath(new URL('formulas/tape.js', dist))))
     throw new BuildError('the tests of the core need the formulas in dist/: run node scripts/build.mjs')
   const { eigenLossKinds } = await import(new URL('eigen-losses/kinds.js', dist))
-  const { FormulaError } = await import(new URL('formulas/parse.js', dist))
+  const { FormulaError } = await import(new URL('formulas/formula-error.js', dist))
   const { compileFormula } = await import(new URL('formulas/program.js', dist))
   const { tapeOf } = await import(new URL('formulas/tape.js', dist))
   const rows = []
@@ -33,7 +33,7 @@ export async function writeTestTapes() {
       words.push(...tape.words)
       constants.push(...tape.constants)
     } catch (error) {
-      if (!(error instanceof FormulaError)) throw error // the loss is constant for this width
+      if (!(error instanceof FormulaError)) throw error // k is over this width
     }
   }
   for (const [kind, { formula: text, schema }] of Object.entries(eigenLossKinds)) {

@@ -5,7 +5,9 @@ import {
   eigenLossesWithPaths,
   fieldsOfFormula,
   formulaMistakes,
+  nameOf,
 } from '../eigen-losses/index.js'
+import { eigenLossKinds } from '../eigen-losses/kinds.js'
 import { type LayerWithBatch, layersOfLoss, smallestBatches, withoutEffect } from '../eigen-losses/layers.js'
 import { hasBatchNorm, innerLayerNames, positionOf } from '../model/architecture.js'
 import { type JsonPath, valueAt, withValue } from './json.js'
@@ -19,14 +21,15 @@ export type Checked =
 
 /**
  * "recorded" for the config of a run, "written" for one that a user wrote, in which an eigen loss without effect is a
- * mistake.
+ * mistake, "swept" for one of a sweep of widths, in which such a loss is not a mistake.
  */
-export type ConfigOrigin = 'recorded' | 'written'
+export type ConfigOrigin = 'recorded' | 'written' | 'swept'
 
 /** Returns a config with its defaults, or every mistake in it, including those that involve several fields. */
 export function checkConfig(input: unknown, origin: ConfigOrigin = 'recorded'): Checked {
   const parsed = configSchema.safeParse(input)
-  const rules = origin === 'written' ? [...commonRules, effectRule] : commonRules
+  const ofUser = origin === 'recorded' ? [] : [nameRule]
+  const rules = [...commonRules, ...ofUser, ...(origin === 'written' ? [effectRule] : [])]
   const mistakes = parsed.success
     ? brokenRules(parsed.data, [], rules)
     : allMistakes(input, parsed.error.issues, rules)
@@ -111,6 +114,17 @@ const effectRule: Rule = {
       const found = withoutEffect(eigenLoss, model.widths)
       if (!found?.isWhole) return []
       return [{ path, problem: found.problem, causes: causesOnLayers(eigenLoss, path) }]
+    }),
+}
+
+/** The tables have the name in place of the kind. A recorded config may have the name of a kind that was added later. */
+const nameRule: Rule = {
+  fields: ['loss.eigen'],
+  mistakes: ({ loss }) =>
+    eigenLossesWithPaths(loss.eigen).flatMap(({ eigenLoss, path }) => {
+      const name = nameOf(eigenLoss)
+      if (eigenLoss.kind === name || !Object.hasOwn(eigenLossKinds, name)) return []
+      return [{ path: [...path, 'name'], problem: `must not be the name of a built-in kind (got "${name}")` }]
     }),
 }
 

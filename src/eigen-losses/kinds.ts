@@ -35,7 +35,7 @@ const commonFields = {
     })
     .default('latent')
     .describe(
-      'Layers that the loss acts on, by its mean over them: the latent layer, the hidden ones (by their linear outputs), all, or those with the given names.',
+      'Layers that the loss acts on: the latent layer, the hidden ones (their linear outputs), all, or those with the given names. The loss is the mean over them.',
     ),
 }
 
@@ -81,14 +81,14 @@ export const eigenLossKinds = {
     schema: z.strictObject({ kind: z.literal('log-det'), ...commonFields, center, epsilon }),
     formula: '-logdet(moment, epsilon) / d',
     description:
-      'minus the mean of ln(λ/n + ε); up to constants, the log-determinant divergence from the identity less the trace',
+      'minus the mean of ln(λ/n + ε); up to constants, the log-determinant divergence from the identity without its trace term',
     source: 'Kulis, Sustik and Dhillon, "Low-rank kernel learning with Bregman matrix divergences", 2009',
   }),
   'kl-normal': kind({
     schema: z.strictObject({ kind: z.literal('kl-normal'), ...commonFields, epsilon }),
     formula: '(sum(mean^2) + trace(covariance) - d - logdet(covariance, epsilon)) / (2 * d)',
     description:
-      'the divergence, for each dimension, of the normal distribution with the mean and the covariance from N(0, I)',
+      'the Kullback-Leibler divergence per dimension from N(0, I) of the normal distribution with this mean and covariance',
     source: 'Kingma and Welling, "Auto-encoding variational Bayes", 2014, appendix B, for a full covariance',
   }),
   'kl-diagonal': kind({
@@ -127,16 +127,16 @@ export const formulaSchema = z.strictObject({
       error: 'must be letters, digits, dots, dashes and underscores, and not start with a dot',
     })
     .optional()
-    .describe('Stands for the formula in the names of arms and in losses.csv.'),
+    .describe('Replaces the formula in the names of arms and in losses.csv.'),
   formula: z
     .string()
     .describe(
-      'The loss as a function of a layer, such as "log(max(lambda) / sum(lambda))": docs/formulas.md.',
+      'The formula of a layer\'s singular values and moments, such as "log(max(lambda) / sum(lambda))": docs/formulas.md.',
     ),
   parameters: z
     .record(z.string(), z.number())
     .default({})
-    .describe('Numbers that the formula has names for.'),
+    .describe('Numbers by the names that the formula uses for them.'),
   ...commonFields,
   center: center.describe(
     "Subtract the batch's mean from a layer's matrix before its singular values and its moment are computed.",

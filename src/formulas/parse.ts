@@ -1,4 +1,4 @@
-import { closest } from 'fastest-levenshtein'
+import { nearestName } from '../text/nearest.js'
 import { FormulaError, limits } from './formula-error.js'
 import { type Graph, isConstant, isScalar, type Node, type Shape } from './graph.js'
 
@@ -177,6 +177,7 @@ class Parser {
       const right = this.#expression(operator.right)
       requireFit(left, right, column)
       if (text === '/' && isConstant(right, 0)) throw new FormulaError('division by 0', column)
+      if (text === '^') requirePower(left, right, column)
       left = requireFinite(operator.build(this.#graph, left, right), column)
     }
     this.#depth -= 1
@@ -218,7 +219,7 @@ class Parser {
     }
     const problem = functionNames.includes(name)
       ? `the function ${name} needs arguments in parentheses`
-      : `unknown name "${name}"; did you mean "${closest(name.slice(0, 40), [...names, ...Object.keys(parameters)])}"?`
+      : `unknown name "${name}", neither in the language nor in parameters${suggestion(name, [...names, ...Object.keys(parameters)])}`
     throw new FormulaError(problem, column)
   }
 
@@ -228,8 +229,8 @@ class Parser {
 
   #call({ text: name, column }: Token): Node {
     if (!functionNames.includes(name)) {
-      const nearest = closest(name.slice(0, 40), functionNames)
-      throw new FormulaError(`unknown function "${name}"; did you mean "${nearest}"?`, column)
+      const advice = suggestion(name, functionNames) || `; known: ${functionNames.join(', ')}`
+      throw new FormulaError(`unknown function "${name}"${advice}`, column)
     }
     const args: { readonly node: Node; readonly column: number }[] = []
     do {
@@ -260,6 +261,11 @@ class Parser {
   }
 }
 
+function suggestion(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name.slice(0, 40), known)
+  return nearest === null ? '' : `; did you mean "${nearest}"?`
+}
+
 function requireFinite(node: Node, column: number): Node {
   if (!isConstant(node) || Number.isFinite(node.value)) return node
   throw new FormulaError('not a finite number', column)
@@ -269,6 +275,11 @@ function requireFit(a: Node, b: Node, column: number): void {
   const same = a.shape.kind === b.shape.kind && a.shape.size === b.shape.size
   if (same || isScalar(a) || isScalar(b)) return
   throw new FormulaError(`${described(a.shape)} and ${described(b.shape)} do not fit`, column)
+}
+
+function requirePower(base: Node, exponent: Node, column: number): void {
+  if (!isConstant(base) || base.value > 0 || isConstant(exponent)) return
+  throw new FormulaError('the base must be over 0 if the exponent varies', column)
 }
 
 function requireCount(count: Node, most: number, column: number): void {
