@@ -14,6 +14,18 @@ const parametersOfKind = {
   'kl-diagonal': [{ epsilon: 0.01 }, { epsilon: 1e-12 }],
 }
 
+/** All instructions of a tape, in formulas that are smooth at random layers. */
+const otherFormulas = {
+  units:
+    'sum(exp(-mean^2)) / d + sum(xlogx(variance)) + sum(relu(variance - 2)^2) + sum(min(variance, mean^2 + 3))',
+  matrices:
+    'sum(offdiagonal(covariance)^2) + trace(correlation^3) + sum(outer(mean) * covariance) + max(covariance) / n',
+  determinants:
+    'logdet(covariance + outer(variance), 0.01 * sum(variance)) + logdet(offdiagonal(correlation) / d, 1.01)',
+  spectrum: 'sum(log(sigma)) + sum(first(sqrt(sigma), 1)) + max(lambda) / sum(lambda) - min(p)',
+  'nuclear-norm': 'sum(sigma)',
+}
+
 /** Writes native/tests/tapes.cc from the compiled sources. @throws BuildError if they have not been compiled */
 export async function writeTestTapes() {
   if (!existsSync(fileURLToPath(new URL('formulas/tape.js', dist))))
@@ -45,8 +57,8 @@ export async function writeTestTapes() {
       }
     }
   }
-  for (const width of widths)
-    add('nuclear-norm', { text: 'sum(sigma)', parameters: {}, center: false }, width)
+  for (const [name, text] of Object.entries(otherFormulas))
+    for (const width of widths) add(name, { text, parameters: {}, center: false }, width)
   const array = (type, name, values) => `const ${type} ${name}[] = {\n${values.join(',')}\n};\n`
   const text = `// Written by scripts/building/test-tapes.mjs.
 #include "tapes.h"
