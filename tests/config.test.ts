@@ -130,7 +130,7 @@ describe('a config', () => {
     ],
     [
       '{ "name": "x", "loss": { "eigen": { "k": 11 } } }',
-      'loss.eigen.k: must be a whole number from 1 to 10, the length of the vector (got 11)',
+      "loss.eigen.k: must be under 10, the latent's width",
     ],
     [
       '{ "name": "x", "loss": { "eigen": { "kind": "max" } } }',

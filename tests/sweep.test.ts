@@ -181,7 +181,7 @@ describe('the plan of a sweep', () => {
     expect([narrow.code, narrow.stderr]).toEqual([
       2,
       expect.stringContaining(
-        `eigen,model.widths=784-1 ${place} model.widths: loss.eigen.k: must be 1, the length of the vector, on latent (got 2)${advice}`,
+        `eigen,model.widths=784-1 ${place} model.widths: loss.eigen.k: must be under 1, the latent's width (got 2)${advice}`,
       ),
     ])
   })

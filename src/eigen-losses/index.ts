@@ -74,14 +74,14 @@ function mistakeOn(config: EigenLoss, { name, width }: Layer): readonly FormulaM
   } catch (error) {
     if (!(error instanceof FormulaError)) throw error
     const { dependsOnWidth } = error
-    const where = dependsOnWidth ? `, on ${name}` : ''
-    if (config.kind === 'formula')
+    if (config.kind === 'formula') {
+      const where = dependsOnWidth ? `, on ${name}` : ''
       return [{ path: ['formula'], problem: `${error.message}${where}`, dependsOnWidth }]
+    }
     const key = Object.keys(ownNumbers(config))[0] ?? 'kind'
+    const bound = `${width}, ${name === 'latent' ? "the latent's width" : `the width of ${name}`}`
     const value: unknown = Reflect.get(config, key)
-    return [
-      { path: [key], problem: `${error.problem}${where} (got ${JSON.stringify(value)})`, dependsOnWidth },
-    ]
+    return [{ path: [key], problem: `must be under ${bound} (got ${JSON.stringify(value)})`, dependsOnWidth }]
   }
 }
 

@@ -1,5 +1,5 @@
 import { FormulaError } from '../formulas/formula-error.js'
-import { compileFormula, type Program } from '../formulas/program.js'
+import { compileFormula, type Program, usesSpectrum } from '../formulas/program.js'
 import { innerLayerNames, innerWidths, positionOf } from '../model/architecture.js'
 import { type EigenLoss, formulaOf, nameOf } from './index.js'
 import type { LayerChoice } from './kinds.js'
@@ -67,10 +67,11 @@ export interface LayerWithBatch {
 }
 
 export function smallestBatches(eigenLoss: EigenLoss, widths: readonly number[]): readonly LayerWithBatch[] {
-  return layersOfLoss(eigenLoss, widths).map((layer) => ({
-    ...layer,
-    minimumImages: programOn(eigenLoss, layer.width)?.minimumImages ?? 1,
-  }))
+  return layersOfLoss(eigenLoss, widths).map((layer) => {
+    const program = programOn(eigenLoss, layer.width)
+    const leastOfOther = usesSpectrum(formulaOf(eigenLoss).text) ? layer.width + 1 : 1
+    return { ...layer, minimumImages: program?.minimumImages ?? leastOfOther }
+  })
 }
 
 /** Returns the smallest number of images in a batch for which an eigen loss is defined on all its layers. */

@@ -67,6 +67,12 @@ export function isInstruction({ op }: Node): boolean {
   return op !== 'constant' && op !== 'input'
 }
 
+/** Returns whether a text has the singular values, be it a formula or not. */
+export function usesSpectrum(text: string): boolean {
+  const names = namesIn(text)
+  return ['sigma', 'lambda', 'p'].some((name) => names.has(name))
+}
+
 /**
  * A matrix of fewer images than dimensions has fewer singular values. Its covariance has the eigenvalue 0 if there are as
  * many images as dimensions, because the mean has been subtracted: a determinant is then defined only if a number is added
