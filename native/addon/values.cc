@@ -196,7 +196,7 @@ void keepConstructors(napi_env env) {
   napi_value global;
   check(env, napi_get_global(env, &global));
   const napi_value kept = newObject(env);
-  for (const char* name : {"Float32Array", "Int32Array"}) {
+  for (const char* name : {"Float32Array", "Float64Array", "Int32Array"}) {
     napi_value constructor;
     check(env, napi_get_named_property(env, global, name, &constructor));
     setProperty(env, kept, name, constructor);
@@ -241,6 +241,13 @@ napi_value fromIntegers(napi_env env, const std::vector<std::int32_t>& values) {
   napi_value array;
   void* data = newTypedArray(env, "Int32Array", napi_int32_array, values.size(), &array);
   if (!values.empty()) std::memcpy(data, values.data(), values.size() * sizeof(std::int32_t));
+  return array;
+}
+
+napi_value fromDoubles(napi_env env, const std::vector<double>& values) {
+  napi_value array;
+  void* data = newTypedArray(env, "Float64Array", napi_float64_array, values.size(), &array);
+  if (!values.empty()) std::memcpy(data, values.data(), values.size() * sizeof(double));
   return array;
 }
 

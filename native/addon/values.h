@@ -84,6 +84,7 @@ napi_value newFloat32Array(napi_env env, std::size_t length, float** data);
 
 napi_value fromFloats(napi_env env, const std::vector<float>& values);
 napi_value fromIntegers(napi_env env, const std::vector<std::int32_t>& values);
+napi_value fromDoubles(napi_env env, const std::vector<double>& values);
 napi_value fromDouble(napi_env env, double value);
 napi_value fromBoolean(napi_env env, bool value);
 napi_value fromText(napi_env env, const std::string& text);

@@ -471,6 +471,25 @@ function rows(door) {
     add('points that are no numbers', null, nan)
   }
 
+  // The measures of a layer.
+  function addMeasures() {
+    const norm = { scale: new Float64Array(inputs), shift: new Float64Array(inputs) }
+    const valid = () => ({ outputs: floats(9), width: inputs, center: true, ranked: true, norm })
+    const measure = (changes) => door.measureLayer({ ...valid(), ...changes })
+    each('layer', 'layer', [...notObjects, {}, []], door.measureLayer)
+    const notOutputs = [...notArraysOf(Float32Array), new Float32Array(inputs + 1)]
+    each('outputs', 'layer.outputs', notOutputs, (outputs) => measure({ outputs }))
+    each('width', 'layer.width', [...notCounts, 0, 4097], (width) => measure({ width }))
+    for (const key of ['center', 'ranked'])
+      each(key, `layer.${key}`, notBooleans, (value) => measure({ [key]: value }))
+    const notNorms = [...notArraysOf(Float64Array), new Float64Array(inputs + 1)]
+    for (const key of ['scale', 'shift'])
+      each(key, `layer.norm.${key}`, notNorms, (value) => measure({ norm: { ...norm, [key]: value } }))
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY])
+      add(`outputs of ${value}`, null, () => measure({ outputs: floats(9).fill(value) }))
+    add('no outputs', null, () => measure({ outputs: new Float32Array(0) }))
+  }
+
   // Unusual calls that may succeed.
   const odd = (name, call) => add(name, null, () => withTrainer(call))
   odd('shared images', (made) => made.encode(shared(bytes(9))))
@@ -522,6 +541,7 @@ function rows(door) {
     }
   })
   if (door.findNeighbours) addSearches()
+  if (door.measureLayer) addMeasures()
   if (door.measurePeak) each('peak', 'threads', [...notCounts, 0, 4097], door.measurePeak)
   return found
 }
@@ -538,6 +558,7 @@ async function nativeDoor(addon) {
     create: binding.createTrainer,
     measurePeak: binding.measurePeak,
     findNeighbours: binding.findNeighbours,
+    measureLayer: binding.measureLayer,
     // An object of another addon wraps something else.
     foreign: [binding, new Resvg('<svg xmlns="http://www.w3.org/2000/svg"/>')],
     wrongThis: 'this',
