@@ -45,7 +45,7 @@ export async function measureLayers(
   return measures
 }
 
-/** The core measures off the JavaScript thread. Without it, JavaScript gives the same bits in ten times the time. */
+/** The core measures off the JavaScript thread. Without it, JavaScript gives the same bits in six times the time. */
 export async function measureOutputs(layer: LayerOutputs, signal?: AbortSignal): Promise<MeasuredOutputs> {
   const core = usableCore()
   const measured = core === null ? measureHere(layer, signal) : core.measureLayer(layer)
