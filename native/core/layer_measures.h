@@ -17,13 +17,13 @@ struct LayerOutputs {
 };
 
 struct LayerMeasures {
-  int silentUnits = 0;       // units whose input to the activation, after batch norm, is over 0 for no image
-  double meanVariance = 0;   // mean over the units of the biased variance over the images
+  int silentUnits = 0;              // units whose input to the activation, after batch norm, is over 0 for no image
+  double meanVariance = 0;          // mean over the units of the biased variance over the images
   std::vector<double> eigenvalues;  // [width] of ZᵀZ, in no order; empty unless wanted
 };
 
-// Every sum has the order of src/training/layers.ts and src/spectrum/effective-rank.ts, so that all numbers have the same
-// bits. Returns early once stop is not 0; the result is then meaningless.
+// Every sum has the order of src/training/layers.ts and src/spectrum/effective-rank.ts, so that all numbers have the
+// same bits. Returns early once stop is not 0; the result is then meaningless.
 LayerMeasures measureLayer(const LayerOutputs& outputs, const std::atomic<std::int32_t>& stop);
 
 }  // namespace eigenae
