@@ -1,14 +1,17 @@
 import { parseArgs } from 'node:util'
 
 export const parts = ['peers', 'arms', 'losses', 'growth', 'cuda', 'process']
+/** Measured only if it is asked for, because it builds another commit. */
+const history = 'history'
 
 const help = `usage: npm run bench -- [options]
 
-  --only PARTS   comma-separated list of ${parts.join(', ')} (default: all)
+  --only PARTS   comma-separated list of ${parts.join(', ')} (default: all these), ${history}
+  --against COMMIT  with --only ${history}: the commit whose build trains in turns with this one
   --rounds N     number of measurements of each job, in turns (default: 7)
   --epochs N     epochs of the train command (default: 10)
   --images N     train on the first N images (default: 60000)
-  --quick        check that the benchmark works: few images, 2 rounds, no peers, no files
+  --quick        check that the benchmark works: few images, 2 rounds, no files, and no peers unless --only names them
   --no-peers     measure this project alone, without JAX and PyTorch
   --out FOLDER   folder for the results (default: bench/results, none with --quick)
 
@@ -19,12 +22,15 @@ export function readOptions() {
   const values = parsed()
   const quick = values.quick
   const only = values.only?.split(',') ?? parts
-  const unknown = only.filter((part) => !parts.includes(part))
-  if (unknown.length > 0) fail(`--only takes ${parts.join(', ')}, not ${unknown.join(', ')}`)
+  const unknown = only.filter((part) => ![...parts, history].includes(part))
+  if (unknown.length > 0) fail(`--only takes ${[...parts, history].join(', ')}, not ${unknown.join(', ')}`)
+  if (only.includes(history) !== (values.against !== undefined))
+    fail(`--only ${history} and --against COMMIT belong together`)
   return {
     only,
     quick,
-    peers: !quick && !values['no-peers'],
+    against: values.against,
+    peers: !values['no-peers'] && (!quick || (only.includes('peers') && values.only !== undefined)),
     rounds: wholeNumber('--rounds', values.rounds ?? (quick ? '2' : '7')),
     epochs: wholeNumber('--epochs', values.epochs ?? (quick ? '2' : '10')),
     images: wholeNumber('--images', values.images ?? (quick ? '3000' : '60000')),
@@ -39,7 +45,7 @@ function parsed() {
   try {
     const { values } = parseArgs({
       options: {
-        ...{ only: text, rounds: text, epochs: text, images: text, out: text },
+        ...{ only: text, against: text, rounds: text, epochs: text, images: text, out: text },
         ...{ quick: flag, 'no-peers': flag, help: flag },
       },
     })

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { configSchema } from '../dist/config/schema.js'
 import { loadDataSet } from '../dist/data/load.js'
-import { eigenLossKinds } from '../dist/eigen-losses/index.js'
+import { eigenLossKinds } from '../dist/eigen-losses/kinds.js'
 import { selectEngine } from '../dist/engines/select.js'
 import { flopPerImage } from '../dist/model/architecture.js'
 import { trainerSpec } from '../dist/training/spec.js'
@@ -78,7 +78,7 @@ function losses(threads, { images }) {
   const narrow = ['encoder.1', 'encoder.2', 'latent', 'decoder.0', 'decoder.1']
   return [
     job('none', null),
-    ...eigenLossKinds.map((kind) => job(kind, { kind })),
+    ...Object.keys(eigenLossKinds).map((kind) => job(kind, { kind })),
     job('kl-diagonal on hidden layers', { kind: 'kl-diagonal', layers: 'hidden' }),
     job('kl-normal on layers of at most 64', { kind: 'kl-normal', layers: narrow }),
     job('top-k and averaging', { kind: 'top-k' }, { averaging }),

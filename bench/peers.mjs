@@ -4,16 +4,17 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { configSchema } from '../dist/config/schema.js'
 import { sourceFolder } from '../dist/data/load.js'
 import { flopPerImage } from '../dist/model/architecture.js'
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url))
 const scripts = { JAX: path('peers/jax_peer.py'), PyTorch: path('peers/torch_peer.py') }
-const architecture = { widths: [784, 128, 64, 12, 10], batchNorm: 'none' }
 
 export async function peerContenders({ images }) {
   const python = findPython()
-  const gigaflop = (flopPerImage(architecture) * images) / 1e9
+  const { model } = configSchema.parse({ name: 'bench' })
+  const gigaflop = (flopPerImage(model) * images) / 1e9
   return [64, 256].flatMap((batchSize) =>
     Object.entries(scripts).map(([name, script]) => ({
       ...{ name, batchSize, images, gigaflop, threads: availableParallelism() },

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { median } from './turns.mjs'
 
-const path = (name) => fileURLToPath(new URL(name, import.meta.url))
+const here = fileURLToPath(new URL('..', import.meta.url))
 const pollMilliseconds = 25
 
 export async function measureWholeProcess({ epochs, rounds, images }) {
@@ -22,13 +22,14 @@ export async function measureWholeProcess({ epochs, rounds, images }) {
   }
 }
 
-async function trainOnce(epochs, images) {
+/** Trains the eigen arm with the build in a folder. Returns the seconds of the process, of its epochs, and their sum. */
+export async function trainOnce(epochs, images, root = here) {
   const folder = mkdtempSync(join(tmpdir(), 'eigenae-bench-'))
   try {
     const out = join(folder, 'run')
-    const job = ['--config', path('../configs/eigen.json'), '--epochs', epochs, '--out', out, '--quiet']
+    const job = ['--config', join(root, 'configs/eigen.json'), '--epochs', epochs, '--out', out, '--quiet']
     const limit = images < 60_000 ? ['--set', `data.limit=${images}`] : []
-    const measured = await timed([path('../bin/eigenae.js'), 'train', ...job, ...limit])
+    const measured = await timed([join(root, 'bin/eigenae.js'), 'train', ...job, ...limit])
     return { ...measured, ...readTimings(join(out, 'timings.csv')) }
   } finally {
     rmSync(folder, { recursive: true })

@@ -10,6 +10,7 @@ export async function writeReport(results, { out, quick }) {
     heading(results),
     ...results.sections.map(section),
     wholeProcess(results),
+    history(results),
     targetTable(checked),
   ]
     .filter((part) => part !== null)
@@ -107,6 +108,17 @@ function wholeProcess({ process: whole }) {
     ],
   ]
   return { title: `The whole command: ${whole.command}`, table: alignedTable(rows, ['left', 'right']) }
+}
+
+function history({ history: found }) {
+  if (found === undefined) return null
+  const rows = [
+    ['an epoch', found.epoch_ratio],
+    ['the best epoch', found.best_epoch_ratio],
+    ['the whole command', found.process_ratio],
+  ].map(([what, ratio]) => [what, ratio.toFixed(3)])
+  const title = `Times of this build as multiples of those of ${found.against}, ${found.epochs} epochs of the eigen arm`
+  return { title, table: alignedTable(rows, ['left', 'right']) }
 }
 
 function targetTable(checked) {

@@ -1,6 +1,7 @@
 // Measures this project, its peers and the machine in one run: npm run bench -- --help
 
 import { cudaSection } from './cuda/section.mjs'
+import { measureHistory } from './history.mjs'
 import { compileMachine, machineFacts } from './machine.mjs'
 import { readOptions } from './options.mjs'
 import { ourSections } from './ours.mjs'
@@ -27,6 +28,7 @@ if (options.only.includes('process')) {
   say('the whole command …')
   results.process = await measureWholeProcess(options)
 }
+if (options.only.includes('history')) results.history = await measureHistory(options, say)
 await writeReport(results, options)
 
 async function cudaSections() {

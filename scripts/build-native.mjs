@@ -13,12 +13,14 @@ import { parseArgs } from 'node:util'
 import { BuildError } from './building/processes.mjs'
 import { addonFlags, addonFolders, buildFolder, optimizedFlags, testFolders } from './building/sources.mjs'
 import { build } from './building/target.mjs'
+import { writeTestTapes } from './building/test-tapes.mjs'
 
 const options = readOptions()
 
 try {
   const compiler = findCompiler()
   const { sanitize } = options
+  if (options.tests || (options.sanitize && !options.addon)) await writeTestTapes()
   const targets = [sanitize && !options.addon ? testsTarget(sanitize) : addonTarget(sanitize)]
   if (options.tests && !sanitize) targets.push(testsTarget())
   for (const target of targets) await build(target, compiler)

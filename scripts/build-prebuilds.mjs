@@ -21,6 +21,7 @@ import {
   testFolders,
 } from './building/sources.mjs'
 import { build } from './building/target.mjs'
+import { writeTestTapes } from './building/test-tapes.mjs'
 
 const builtFolder = join(buildFolder, 'prebuilds')
 const stagedFolder = join(nativeFolder, '..', 'prebuilds')
@@ -84,6 +85,7 @@ async function buildAddon(name) {
 }
 
 async function buildTests(name) {
+  await writeTestTapes()
   const library = [googleTest, `${googleTest}/include`].map((folder) => `-I${folder}`)
   const sources = ['gtest-all.cc', 'gtest_main.cc'].map((source) => join(googleTest, 'src', source))
   const linkFlags = ['-s', '-std=c++17', '-O2', ...library, ...sources]

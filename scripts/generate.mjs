@@ -13,6 +13,9 @@ import { parseArgs } from 'node:util'
 import { program } from '../dist/cli.js'
 import { jsonSchema } from '../dist/config/schema.js'
 import { sweepJsonSchema } from '../dist/config/sweep.js'
+import { eigenLossSchema, formulaOf } from '../dist/eigen-losses/index.js'
+import { eigenLossKinds } from '../dist/eigen-losses/kinds.js'
+import { compileFormula } from '../dist/formulas/program.js'
 import { manPage } from '../dist/manual/man.js'
 import { markdownManual } from '../dist/manual/markdown.js'
 import { outline } from '../dist/manual/outline.js'
@@ -28,6 +31,7 @@ const files = {
   'configs/schema.json': json(jsonSchema()),
   'configs/sweeps/schema.json': json(sweepJsonSchema()),
   'docs/commands.md': markdownManual(commands),
+  'docs/config.md': withKinds(readFileSync(join(root, 'docs/config.md'), 'utf8')),
   'man/eigenae.1': manPage(commands, version),
   'src/plots/font-data.ts': await fontData(),
 }
@@ -43,6 +47,28 @@ for (const [file, content] of Object.entries(files)) {
 // The WebAssembly and the kernels take far longer, so they are not checked if another file has failed.
 if (process.exitCode === undefined) generateWasm()
 if (process.exitCode === undefined) generateKernels()
+
+/** Returns docs/config.md with the table of the kinds of eigen losses. */
+function withKinds(page) {
+  const rows = Object.entries(eigenLossKinds).map(([kind, { formula, description, source }]) =>
+    [`\`${kind}\``, `\`${formula}\``, description, smallestBatch(kind), source ?? ''].join(' | '),
+  )
+  const head = ['kind | formula | meaning | smallest batch | source', '---|---|---|---|---']
+  const table = [...head, ...rows].map((row) =>
+    `| ${row} |`.replace('| ---', '|---').replace('--- |', '---|'),
+  )
+  return page.replace(
+    /(<!-- kinds -->\n)[\s\S]*(?=<!-- \/kinds -->)/,
+    (_, begin) => `${begin}${table.join('\n')}\n`,
+  )
+}
+
+function smallestBatch(kind) {
+  const width = 1000
+  const images = compileFormula(formulaOf(eigenLossSchema.parse({ kind })), width).minimumImages
+  if (images > width) return 'd + 1'
+  return images === width ? 'd' : String(images)
+}
 
 function generateWasm() {
   const args = [join(root, 'scripts/build-wasm.mjs'), ...(check ? ['--check'] : [])]

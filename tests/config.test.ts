@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadConfig, parseSetting } from '../src/config/load.js'
 import { jsonSchema } from '../src/config/schema.js'
-import { eigenLossKinds } from '../src/eigen-losses/index.js'
+import { eigenLossKinds } from '../src/eigen-losses/kinds.js'
 import { EigenaeError } from '../src/errors.js'
 import { configs, eigenae, scratchFolder } from './support/cli.js'
 
 const scratch = scratchFolder()
 /** The kinds as an error lists them: '"top-k" or "log-max"'. */
-const kinds = eigenLossKinds.map((kind) => `"${kind}"`).join(' or ')
+const kinds = [...Object.keys(eigenLossKinds), 'formula'].map((kind) => `"${kind}"`).join(' or ')
 
 async function refusal(text: string, ...settings: readonly string[]): Promise<string> {
   const file = scratch('config.json')
@@ -259,6 +259,7 @@ describe('the configs of the project', () => {
     'log-max.json',
     'kl-normal.json',
     'batch-norm.json',
+    'formula.json',
     'eigen-latent-2.json',
     'eigen-latent-4.json',
     'baseline-latent-2.json',

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { philox4x32 } from '../src/model/random.js'
-import { effectiveRank } from '../src/spectrum/effective-rank.js'
+import { effectiveRankOfGram } from '../src/spectrum/effective-rank.js'
 import { spectrumOf } from '../src/spectrum/spectrum.js'
-import { TimeSlice } from '../src/spectrum/time-slice.js'
+import { measureOutputs } from '../src/training/layers.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 
 /** A matrix [rows][columns] of numbers from −1 to 1, the columns with falling scales and the last one zero. */
@@ -16,20 +16,42 @@ function matrix(rows: number, columns: number, decay: number): Float32Array {
   })
 }
 
-describe('the effective rank of a wide layer', () => {
-  it.each([
+describe('a wide layer', () => {
+  const cases = [
     [200, 1, 1, false],
     [200, 30, 1, false],
-    [200, 31, 0.7, true],
+    [201, 31, 0.7, true],
     [10, 40, 0.9, false],
-  ] as const)('of %d × %d values is that of its spectrum', async (rows, columns, decay, center) => {
-    const values = matrix(rows, columns, decay)
-    const expected = await spectrumOf(values, columns, center)
-    expect(await effectiveRank(values, columns, center, new TimeSlice())).toBeCloseTo(
-      expected.effectiveRank,
-      5,
-    )
+  ] as const
+  const measure = (outputs: Float32Array, width: number, center: boolean) => {
+    const scale = Float64Array.from({ length: width }, (_, i) => 1 - i / 7)
+    const norm = { scale, shift: scale.map((x) => x / 3 - 1) }
+    return measureOutputs({ outputs, width, center, ranked: true, norm })
+  }
+
+  afterEach(() => {
+    vi.unstubAllEnvs()
   })
+
+  it.each(cases)(
+    'of %d × %d values has the effective rank of its spectrum',
+    async (rows, columns, decay, center) => {
+      const values = matrix(rows, columns, decay)
+      const expected = await spectrumOf(values, columns, center)
+      const { eigenvalues } = await measure(values, columns, center)
+      expect(effectiveRankOfGram(eigenvalues)).toBeCloseTo(expected.effectiveRank, 5)
+    },
+  )
+
+  it.each(cases)(
+    'of %d × %d values has the same bits without the core',
+    async (rows, columns, decay, center) => {
+      const values = matrix(rows, columns, decay)
+      const byCore = await measure(values, columns, center)
+      vi.stubEnv('EIGENAE_ISA', 'none of this processor')
+      expect(await measure(values, columns, center)).toEqual(byCore)
+    },
+  )
 })
 
 describe('layers.csv', () => {

@@ -205,6 +205,16 @@ describe('the plan of a sweep', () => {
     expect(code).toBe(2)
     expect(stderr).toContain('two runs would share the folder none,model.widths=784-12-4: duplicate value')
     expect(stderr).toContain('seeds: duplicate seed 3')
+    const named = (a: number) => ({
+      kind: 'formula',
+      name: 'q',
+      formula: 'a * sum(mean^2)',
+      parameters: { a },
+    })
+    const ofSameName = await sweep(file('same-name', { grid: { 'loss.eigen': [named(1), named(2)] } }))
+    expect(ofSameName.stderr).toContain(
+      'two runs would share the folder none,loss.eigen=q: the values of loss.eigen are different eigen losses with the same name; give each its own\n',
+    )
   })
 
   it('lists the mistakes in a sweep file with their locations', async () => {

@@ -6,13 +6,6 @@ const engine = await wasmEngine()
 const none = new Uint8Array(0)
 
 describe('engine wasm', () => {
-  it("throws the core's own exceptions as JavaScript errors", async () => {
-    const eigenLosses = [{ ...smallSpec.eigenLosses[0]!, kind: 'no-such-loss' }]
-    await expect(engine.createTrainer({ ...smallSpec, eigenLosses }, none)).rejects.toThrow(
-      'unknown eigen loss kind "no-such-loss"',
-    )
-  })
-
   it.each([
     { widths: [784, 20_000, 20_000], batchSize: 32 },
     { widths: [784, 4_096, 5], batchSize: 65_536 },

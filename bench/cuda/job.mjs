@@ -1,8 +1,20 @@
+import { eigenLossKinds } from '../../dist/eigen-losses/kinds.js'
 import { typicalNetwork } from '../../dist/engines/typical-network.js'
 import { philox4x32 } from '../../dist/model/random.js'
 
-const entropy = { kind: 'entropy', parameters: {}, center: true, weight: 0.1, layers: [3], minimumImages: 1 }
-const topK = { kind: 'top-k', parameters: { k: 2 }, center: false, weight: 1, layers: [3], minimumImages: 11 }
+const formula = (kind, parameters, center) => ({ text: eigenLossKinds[kind].formula, parameters, center })
+const entropy = {
+  formula: formula('entropy', {}, true),
+  weight: 0.1,
+  layers: [3],
+  minimumImages: 1,
+}
+const topK = {
+  formula: formula('top-k', { k: 2 }, false),
+  weight: 1,
+  layers: [3],
+  minimumImages: 11,
+}
 
 /** The experiment's arms, and one with what they leave out. */
 export const arms = {

@@ -1,3 +1,5 @@
+import { eigenLossKinds } from '../../dist/eigen-losses/kinds.js'
+
 /** The eigen arm of configs/eigen.json. */
 export const spec = {
   widths: [784, 128, 64, 12, 10],
@@ -5,7 +7,12 @@ export const spec = {
   activation: 'relu',
   init: 'he-uniform',
   eigenLosses: [
-    { kind: 'top-k', parameters: { k: 2 }, center: false, weight: 1, layers: [3], minimumImages: 11 },
+    {
+      formula: { text: eigenLossKinds['top-k'].formula, parameters: { k: 2 }, center: false },
+      weight: 1,
+      layers: [3],
+      minimumImages: 11,
+    },
   ],
   optimizer: {
     kind: 'adam',

@@ -8,6 +8,7 @@
 #include "../core/peak.h"
 #include "cuda_door.h"
 #include "job.h"
+#include "layer_measures.h"
 #include "neighbour_search.h"
 #include "trainer_object.h"
 #include "values.h"
@@ -31,6 +32,15 @@ napi_value findNeighbours(napi_env env, napi_callback_info info) {
     std::size_t count = 1;
     check(env, napi_get_cb_info(env, info, &count, &search, nullptr, nullptr));
     return startNeighbours(env, search);
+  });
+}
+
+napi_value measureLayer(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    napi_value layer;
+    std::size_t count = 1;
+    check(env, napi_get_cb_info(env, info, &count, &layer, nullptr, nullptr));
+    return startLayerMeasures(env, layer);
   });
 }
 
@@ -61,6 +71,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   setFunction(env, exports, "createTrainer", createTrainer);
   setFunction(env, exports, "measurePeak", startPeak);
   setFunction(env, exports, "findNeighbours", findNeighbours);
+  setFunction(env, exports, "measureLayer", measureLayer);
   setProperty(env, exports, "cuda", createCudaDoor(env));
   return exports;
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "../eigen_losses/eigen_losses.h"
+#include "../formulas/tape.h"
 
 namespace eigenae::addon {
 
@@ -13,8 +13,7 @@ constexpr std::int64_t maximalWord = 0xffffffff;
 // A config has narrower bounds. These ensure that no size overflows its type in the core.
 constexpr std::int64_t maximalWidth = 1 << 16, maximalBatch = 1 << 16, maximalActivations = 1 << 30;
 constexpr std::int64_t maximalThreads = 1 << 12, maximalMinimum = 1 << 17;
-constexpr std::uint32_t maximalWidths = 1 << 16, maximalEigenLosses = 64, maximalParameters = 64;
-constexpr double maximalParameter = 1e9;
+constexpr std::uint32_t maximalWidths = 1 << 16, maximalEigenLosses = 64;
 
 std::uint32_t word(const Argument& argument) { return static_cast<std::uint32_t>(argument.integer(0, maximalWord)); }
 
@@ -32,32 +31,29 @@ double within(const Argument& argument, double min, double max, const char* expe
   return value;
 }
 
-// Reports an unknown kind or a missing parameter by its name.
-void requireFormula(const Argument& argument, const EigenLossSpec& eigenLoss) {
+Tape toTape(const Argument& argument, int width) {
+  const std::vector<std::uint32_t> words = argument.property("words").words();
+  const std::vector<double> constants = argument.property("constants").doubles();
   try {
-    requireParameters(findEigenLoss(eigenLoss.kind), eigenLoss.parameters);
+    return decodeTape(words.data(), words.size(), constants.data(), constants.size(), width);
   } catch (const std::invalid_argument&) {
-    argument.property("kind").refuseValue("a known eigen loss: unknown eigen loss kind \"" + eigenLoss.kind + "\"");
-  } catch (const std::out_of_range&) {
-    argument.property("parameters").refuseValue("complete for the eigen loss \"" + eigenLoss.kind + "\"");
+    argument.refuseValue("a formula of " + std::to_string(width) + " units");
   }
 }
 
-// layerCount: layers of the network but the output
-EigenLossSpec toEigenLoss(const Argument& argument, int layerCount) {
+// widths: of the layers of the network but the output
+EigenLossSpec toEigenLoss(const Argument& argument, const std::vector<int>& widths) {
   EigenLossSpec eigenLoss;
-  eigenLoss.kind = argument.property("kind").text();
   eigenLoss.center = argument.property("center").boolean();
-  const Argument parameters = argument.property("parameters");
-  for (const std::string& key : parameters.keys(maximalParameters)) {
-    eigenLoss.parameters[key] =
-        within(parameters.property(key), -maximalParameter, maximalParameter, "from -1e9 to 1e9");
-  }
-  requireFormula(argument, eigenLoss);
-  for (const Argument& layer : argument.property("layers").elements(1, static_cast<std::uint32_t>(layerCount))) {
+  const auto layerCount = static_cast<std::uint32_t>(widths.size());
+  for (const Argument& layer : argument.property("layers").elements(1, layerCount)) {
     const int position = static_cast<int>(layer.integer(0, layerCount - 1));
     if (!eigenLoss.layers.empty() && position <= eigenLoss.layers.back()) layer.refuseValue("above the one before");
     eigenLoss.layers.push_back(position);
+  }
+  const auto count = static_cast<std::uint32_t>(eigenLoss.layers.size());
+  for (const Argument& tape : argument.property("tapes").elements(count, count)) {
+    eigenLoss.formulas.push_back(toTape(tape, widths[eigenLoss.layers[eigenLoss.formulas.size()]]));
   }
   eigenLoss.minimumImages = static_cast<int>(argument.property("minimumImages").integer(1, maximalMinimum));
   return eigenLoss;
@@ -90,8 +86,10 @@ TrainerSpec toSpec(const Argument& argument) {
   }
   spec.activation.kind = toActivation(argument.property("activation"));
   spec.activation.slope = static_cast<float>(within(argument.property("slope"), 0, 1, "from 0 to 1"));
+  std::vector<int> innerWidths(spec.widths.begin() + 1, spec.widths.end());
+  innerWidths.insert(innerWidths.end(), spec.widths.rbegin() + 1, spec.widths.rend() - 1);
   for (const Argument& eigenLoss : argument.property("eigenLosses").elements(0, maximalEigenLosses)) {
-    spec.eigenLosses.push_back(toEigenLoss(eigenLoss, static_cast<int>(layerCount)));
+    spec.eigenLosses.push_back(toEigenLoss(eigenLoss, innerWidths));
   }
   spec.optimizer = toOptimizer(argument.property("optimizer"));
   if (const Argument averaging = argument.property("averaging"); !averaging.isNull()) {

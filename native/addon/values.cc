@@ -116,16 +116,6 @@ std::vector<Argument> Argument::elements(std::uint32_t min, std::uint32_t max) c
   return found;
 }
 
-std::vector<std::string> Argument::keys(std::uint32_t max) const {
-  if (typeOf(env_, value_) != napi_object) refuseType("an object");
-  napi_value names;
-  check(env_, napi_get_property_names(env_, value_, &names));
-  std::vector<std::string> found;
-  for (const Argument& key : Argument(env_, names, "the keys of " + name_).elements(0, max))
-    found.push_back(key.text());
-  return found;
-}
-
 bool Argument::boolean() const {
   if (typeOf(env_, value_) != napi_boolean) refuseType("a boolean");
   bool truth;
@@ -189,12 +179,16 @@ std::vector<std::uint8_t> Argument::bytes(std::size_t rowLength) const {
 std::vector<float> Argument::floats(std::size_t rowLength) const {
   return copy<float>(napi_float32_array, "a Float32Array", rowLength);
 }
-std::vector<double> Argument::doubles(std::size_t length) const {
+std::vector<double> Argument::doubles() const {
   std::vector<double> values = copy<double>(napi_float64_array, "a Float64Array", 1);
-  if (values.size() != length) refuseValue("an array of " + std::to_string(length) + " numbers");
   for (const double value : values) {
     if (!std::isfinite(value)) refuseValue("of finite numbers");
   }
+  return values;
+}
+std::vector<double> Argument::doubles(std::size_t length) const {
+  std::vector<double> values = doubles();
+  if (values.size() != length) refuseValue("an array of " + std::to_string(length) + " numbers");
   return values;
 }
 
@@ -202,7 +196,7 @@ void keepConstructors(napi_env env) {
   napi_value global;
   check(env, napi_get_global(env, &global));
   const napi_value kept = newObject(env);
-  for (const char* name : {"Float32Array", "Int32Array"}) {
+  for (const char* name : {"Float32Array", "Float64Array", "Int32Array"}) {
     napi_value constructor;
     check(env, napi_get_named_property(env, global, name, &constructor));
     setProperty(env, kept, name, constructor);
@@ -247,6 +241,13 @@ napi_value fromIntegers(napi_env env, const std::vector<std::int32_t>& values) {
   napi_value array;
   void* data = newTypedArray(env, "Int32Array", napi_int32_array, values.size(), &array);
   if (!values.empty()) std::memcpy(data, values.data(), values.size() * sizeof(std::int32_t));
+  return array;
+}
+
+napi_value fromDoubles(napi_env env, const std::vector<double>& values) {
+  napi_value array;
+  void* data = newTypedArray(env, "Float64Array", napi_float64_array, values.size(), &array);
+  if (!values.empty()) std::memcpy(data, values.data(), values.size() * sizeof(double));
   return array;
 }
 

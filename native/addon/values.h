@@ -49,7 +49,6 @@ class Argument {
   // Returns the same value under the name of one of its properties, for a message about that property.
   Argument renamed(const std::string& key) const { return {env_, value_, name_ + "." + key}; }
   std::vector<Argument> elements(std::uint32_t min, std::uint32_t max) const;
-  std::vector<std::string> keys(std::uint32_t max) const;  // names of the value's properties
 
   bool boolean() const;
   double number() const;       // must be finite
@@ -62,7 +61,8 @@ class Argument {
   // The array must consist of whole rows of rowLength elements, which is checked before it is copied.
   std::vector<std::uint8_t> bytes(std::size_t rowLength) const;
   std::vector<float> floats(std::size_t rowLength = 1) const;
-  std::vector<double> doubles(std::size_t length) const;  // exactly `length`, all finite
+  std::vector<double> doubles() const;                    // all finite
+  std::vector<double> doubles(std::size_t length) const;  // exactly `length` of them
 
   [[noreturn]] void refuseType(const std::string& expected) const;
   [[noreturn]] void refuseValue(const std::string& expected) const;
@@ -84,6 +84,7 @@ napi_value newFloat32Array(napi_env env, std::size_t length, float** data);
 
 napi_value fromFloats(napi_env env, const std::vector<float>& values);
 napi_value fromIntegers(napi_env env, const std::vector<std::int32_t>& values);
+napi_value fromDoubles(napi_env env, const std::vector<double>& values);
 napi_value fromDouble(napi_env env, double value);
 napi_value fromBoolean(napi_env env, bool value);
 napi_value fromText(napi_env env, const std::string& text);

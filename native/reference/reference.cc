@@ -13,10 +13,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #include "../core/random.h"
-#include "../eigen_losses/eigen_losses.h"
+#include "../formulas/execute.h"
 
 namespace eigenae {
 
@@ -253,122 +254,129 @@ void decompose(Columns& z, Columns& v) {
   }
 }
 
+// The machine of formulas/execute.h, one thread with the C++ library.
+struct ScalarMachine : PlainDeterminants<ScalarMachine> {
+  static constexpr int lanes = 1;
+
+  static int lane() { return 0; }
+  static void sync() {}
+  static double sum(double x) { return x; }
+  static double largest(double x) { return x; }
+  static double fma(double a, double b, double c) { return std::fma(a, b, c); }
+  static double squareRoot(double x) { return std::sqrt(x); }
+  static std::uint64_t bitsOf(double x) {
+    std::uint64_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    return bits;
+  }
+  static double doubleOf(std::uint64_t bits) {
+    double x;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
+  }
+  static bool stopped() { return false; }
+};
+
+// The scratch of a formula, by input.
+class FormulaValues {
+ public:
+  explicit FormulaValues(const Tape& formula) : formula_(formula), scratch_(formula.scratchSize) {
+    std::copy(formula.constants.begin(), formula.constants.end(), scratch_.begin());
+  }
+
+  void set(FormulaInput input, const std::vector<double>& values) {
+    if (formula_.uses(input)) std::copy(values.begin(), values.end(), scratch_.begin() + formula_.input(input));
+  }
+
+  double evaluate() {
+    executeFormula(ScalarMachine{}, formula_.code.data(), formula_.instructions(), scratch_.data());
+    return scratch_[formula_.value];
+  }
+
+  // Returns an element of the derivatives with respect to an input, 0 if the formula does not depend on it.
+  double derivative(FormulaInput input, std::size_t element) const {
+    const int place = formula_.derivative(input);
+    return place == Tape::nowhere ? 0 : scratch_[place + element];
+  }
+
+ private:
+  const Tape& formula_;
+  std::vector<double> scratch_;
+};
+
+// The singular values of Z, largest first, with their directions: column order[k] of su is σₖuₖ, that of v is vₖ.
+struct Decomposition {
+  std::vector<double> sigma;
+  std::vector<int> order;
+  Columns su, v;
+
+  explicit Decomposition(const Columns& z) : order(z.size()), su(z), v(z.size(), std::vector<double>(z.size(), 0.0)) {
+    for (std::size_t i = 0; i < v.size(); ++i) v[i][i] = 1;
+    decompose(su, v);
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(), [&](int i, int j) { return dot(su[i], su[i]) > dot(su[j], su[j]); });
+    for (const int i : order) sigma.push_back(std::sqrt(dot(su[i], su[i])));
+  }
+};
+
 // ∂f/∂Z = Σ ∂f/∂σᵢ · uᵢ vᵢᵀ
-double spectrumForwardBackward(SpectrumFunction function, const EigenLossParameters& parameters, Columns z,
-                               Columns& gradient) {
-  const int width = static_cast<int>(z.size());
-  Columns v(width, std::vector<double>(width, 0.0));
-  for (int i = 0; i < width; ++i) v[i][i] = 1;
-  decompose(z, v);
-
-  std::vector<int> order(width);  // largest singular value first
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](int i, int j) { return dot(z[i], z[i]) > dot(z[j], z[j]); });
-  std::vector<double> sigma, derivatives(width);
-  for (const int i : order) sigma.push_back(std::sqrt(dot(z[i], z[i])));
-  if (sigma[0] == 0) return 0;  // the shares of a spectrum of zeros are undefined
-  const double value = function(sigma.data(), width, parameters, derivatives.data());
-
-  for (int k = 0; k < width; ++k) {
-    if (sigma[k] < 0x1p-21 * sigma[0]) continue;  // rounding error of the embedding: uₖ is undefined
-    const std::vector<double>&su = z[order[k]], &right = v[order[k]];
-    for (int i = 0; i < width; ++i) {
-      for (std::size_t b = 0; b < su.size(); ++b) gradient[i][b] += derivatives[k] * su[b] / sigma[k] * right[i];
+void addSpectrumGradient(const FormulaValues& formula, const Decomposition& z, Columns& gradient) {
+  for (std::size_t k = 0; k < z.sigma.size(); ++k) {
+    if (z.sigma[k] < 0x1p-21 * z.sigma[0]) continue;  // rounding error of the embedding: uₖ is undefined
+    const std::vector<double>&su = z.su[z.order[k]], &right = z.v[z.order[k]];
+    const double slope = formula.derivative(FormulaInput::sigma, k);
+    for (std::size_t i = 0; i < gradient.size(); ++i) {
+      for (std::size_t b = 0; b < su.size(); ++b) gradient[i][b] += slope * su[b] / z.sigma[k] * right[i];
     }
   }
-  return value;
 }
 
-// Returns ln det(A) and writes the inverse, for a symmetric matrix A [width][width] without negative eigenvalues, by
-// Gauss–Jordan elimination.
-double invert(std::vector<double> a, int width, double* inverse) {
-  double logDeterminant = 0;
-  for (int i = 0; i < width; ++i) inverse[area(i, width) + i] = 1;
-  for (int i = 0; i < width; ++i) {
-    const double pivot = a[area(i, width) + i];
-    logDeterminant += std::log(pivot);
-    for (double* matrix : {a.data(), inverse}) {
-      for (int k = 0; k < width; ++k) matrix[area(i, width) + k] /= pivot;
-    }
-    for (int r = 0; r < width; ++r) {
-      if (r == i) continue;
-      const double factor = a[area(r, width) + i];
-      for (double* matrix : {a.data(), inverse}) {
-        for (int k = 0; k < width; ++k) matrix[area(r, width) + k] -= factor * matrix[area(i, width) + k];
-      }
-    }
-  }
-  return logDeterminant;
-}
-
-// ∂f/∂Z = (1 · (∂f/∂m)ᵀ + 2 D · ∂f/∂C) / N for N images with the deviations D = Z − 1mᵀ and C = DᵀD / N
-double momentsForwardBackward(MomentFunction function, const EigenLossParameters& parameters,
-                              const std::vector<double>& means, const Columns& deviations, Columns& gradient) {
+// ∂f/∂Z = (1 · (∂f/∂m)ᵀ + 2 D · ∂f/∂C) / N for N images with the deviations D = Z − 1mᵀ, C = DᵀD / N and v = diag(C)
+void addMomentGradient(const FormulaValues& formula, const Columns& deviations, Columns& gradient) {
   const int width = static_cast<int>(deviations.size()), images = static_cast<int>(deviations[0].size());
-  std::vector<double> covariances, byMeans(width, 0.0), byCovariances(area(width, width), 0.0);
-  for (const auto& first : deviations) {
-    for (const auto& second : deviations) covariances.push_back(dot(first, second) / images);
-  }
-  const auto logDeterminant = [&](double epsilon, double* inverse) {
-    std::vector<double> sum = covariances;
-    for (int i = 0; i < width; ++i) sum[area(i, width) + i] += epsilon;
-    return invert(sum, width, inverse);
-  };
-  const Moments moments{.images = images,
-                        .width = width,
-                        .means = means.data(),
-                        .covariances = covariances.data(),
-                        .stride = static_cast<std::size_t>(width),
-                        .logDeterminant = logDeterminant};
-  const double value = function(moments, parameters, {.means = byMeans.data(), .covariances = byCovariances.data()});
   for (int i = 0; i < width; ++i) {
     for (int b = 0; b < images; ++b) {
-      double sum = byMeans[i];
-      for (int j = 0; j < width; ++j) sum += 2 * deviations[j][b] * byCovariances[area(j, width) + i];
+      double sum = formula.derivative(FormulaInput::mean, i);
+      sum += 2 * deviations[i][b] * formula.derivative(FormulaInput::variance, i);
+      for (int j = 0; j < width; ++j)
+        sum += 2 * deviations[j][b] * formula.derivative(FormulaInput::covariance, area(j, width) + i);
       gradient[i][b] += sum / images;
     }
   }
-  return value;
-}
-
-// The mean of f(m, v) over the features, and ∂f/∂zᵦ = (∂f/∂m + 2 (zᵦ − m) · ∂f/∂v) / N for each.
-double featuresForwardBackward(FeatureFunction function, const EigenLossParameters& parameters,
-                               const std::vector<double>& means, const Columns& deviations, Columns& gradient) {
-  const int width = static_cast<int>(deviations.size()), images = static_cast<int>(deviations[0].size());
-  double sum = 0;
-  for (int i = 0; i < width; ++i) {
-    const double variance = dot(deviations[i], deviations[i]) / images;
-    double value, byMean, byVariance;
-    function({.images = images, .features = 1, .means = &means[i], .variances = &variance}, parameters,
-             {.values = &value, .byMeans = &byMean, .byVariances = &byVariance});
-    sum += value;
-    for (int b = 0; b < images; ++b) {
-      gradient[i][b] += (byMean + 2 * deviations[i][b] * byVariance) / images / width;
-    }
-  }
-  return sum / width;
 }
 
 }  // namespace
 
-double eigenLossForwardBackward(const EigenLossSpec& spec, double weight, const float* values, int batch, int width,
-                                double* gradient) {
-  const EigenLossFormula& formula = findEigenLoss(spec.kind);
+double eigenLossForwardBackward(const Tape& formula, bool center, double weight, const float* values, int batch,
+                                int width, double* gradient) {
   Columns z(width, std::vector<double>(batch)), added(width, std::vector<double>(batch, 0.0));
-  std::vector<double> means(width, 0.0);
   for (int i = 0; i < width; ++i) {
     for (int b = 0; b < batch; ++b) z[i][b] = values[area(b, width) + i];
-    if (spec.center || formula.alwaysCentred) means[i] = subtractMean(z[i]);
   }
+  Columns deviations = z;
+  std::vector<double> means, variances, covariances;
+  for (std::vector<double>& column : deviations) means.push_back(subtractMean(column));
+  for (const auto& first : deviations) {
+    variances.push_back(dot(first, first) / batch);
+    for (const auto& second : deviations) covariances.push_back(dot(first, second) / batch);
+  }
+  FormulaValues f(formula);
+  f.set(FormulaInput::images, {static_cast<double>(batch)});
+  f.set(FormulaInput::mean, means);
+  f.set(FormulaInput::variance, variances);
+  f.set(FormulaInput::covariance, covariances);
   double value;
-  if (formula.ofSpectrum != nullptr) {
-    value = spectrumForwardBackward(formula.ofSpectrum, spec.parameters, z, added);
-    for (int i = 0; spec.center && i < width; ++i) subtractMean(added[i]);
-  } else if (formula.ofMoments != nullptr) {
-    value = momentsForwardBackward(formula.ofMoments, spec.parameters, means, z, added);
+  if (formula.uses(FormulaInput::sigma)) {
+    const Decomposition decomposition(center ? deviations : z);
+    if (decomposition.sigma[0] == 0) return 0;  // the shares of a spectrum of zeros are undefined
+    f.set(FormulaInput::sigma, decomposition.sigma);
+    value = f.evaluate();
+    addSpectrumGradient(f, decomposition, added);
+    for (int i = 0; center && i < width; ++i) subtractMean(added[i]);
   } else {
-    value = featuresForwardBackward(formula.ofFeatures, spec.parameters, means, z, added);
+    value = f.evaluate();
   }
+  addMomentGradient(f, deviations, added);
   for (int i = 0; i < width; ++i) {
     for (int b = 0; b < batch; ++b) gradient[area(b, width) + i] += weight * added[i][b];
   }
@@ -443,7 +451,6 @@ class ReferenceTrainer final : public Trainer {
         clean_(area(spec.batchSize, layout_.inputs())),
         noisy_(clean_.size()),
         gradient_(layout_.parameterCount) {
-    for (const EigenLossSpec& eigenLoss : spec.eigenLosses) findEigenLoss(eigenLoss.kind);  // throws if unknown
     for (const Layer& layer : layout_.layers) {
       const std::size_t size = area(spec.batchSize, layer.outputs);
       values_.push_back({std::vector<float>(size), std::vector<float>(size), std::vector<float>(size),
@@ -609,12 +616,13 @@ class ReferenceTrainer final : public Trainer {
       if (weights[i] == 0 || batch < eigenLoss.minimumImages) continue;
       const double layers = static_cast<double>(eigenLoss.layers.size());
       double value = 0;
-      for (const int index : eigenLoss.layers) {
+      for (std::size_t k = 0; k < eigenLoss.layers.size(); ++k) {
+        const int index = eigenLoss.layers[k];
         LayerValues& layer = values_[index];
         const bool isLatent = static_cast<std::size_t>(index) == layout_.latentLayer;
-        value +=
-            eigenLossForwardBackward(eigenLoss, weights[i] / layers, (isLatent ? layer.output : layer.linear).data(),
-                                     batch, layout_.layers[index].outputs, layer.eigenGradient.data());
+        value += eigenLossForwardBackward(eigenLoss.formulas[k], eigenLoss.center, weights[i] / layers,
+                                          (isLatent ? layer.output : layer.linear).data(), batch,
+                                          layout_.layers[index].outputs, layer.eigenGradient.data());
       }
       value /= layers;
       losses.terms[i].value += value * batch;

@@ -60,8 +60,9 @@ double squaredErrorForward(const float* output, const float* target, std::size_t
 void sigmoidMeanSquaredErrorBackward(const float* output, const float* target, std::size_t count, float* gradient);
 
 // Returns the eigen loss of Z = values [batch][width] of one layer. Adds weight · ∂f/∂Z to gradient [batch][width].
-double eigenLossForwardBackward(const EigenLossSpec& spec, double weight, const float* values, int batch, int width,
-                                double* gradient);
+// `center`: whether the singular values are those of the centred matrix.
+double eigenLossForwardBackward(const Tape& formula, bool center, double weight, const float* values, int batch,
+                                int width, double* gradient);
 
 // --- Update ---
 

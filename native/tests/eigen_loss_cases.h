@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -11,57 +10,47 @@
 
 #include "../core/layer_matrix.h"
 #include "matrices.h"
+#include "tapes.h"
 
 namespace eigenae::testing {
 
-struct EigenLossCase {
-  const char* kind;
-  EigenLossParameters parameters;
-  bool center;
-  // Adds ln d to the value, so that an additional dead dimension changes it by a known amount.
-  bool hasLogOfWidth = false;
-
-  const EigenLossFormula& formula() const { return findEigenLoss(kind); }
-
-  // Returns the loss of z and sets the gradient to scale · its gradient.
-  double operator()(const Matrix& z, int batch, Matrix& gradient, double scale = 1) const {
-    gradient.assign(z.size(), 0.0);
-    const int width = static_cast<int>(z.size()) / batch;
-    return eigenLossOf(z.data(), batch, width, formula(), center, parameters, scale, gradient.data());
-  }
-};
+// Returns the loss of z and sets the gradient to scale · its gradient.
+inline double evaluate(const EigenLossCase& eigenLoss, const Matrix& z, int batch, Matrix& gradient, double scale = 1) {
+  gradient.assign(z.size(), 0.0);
+  const int width = static_cast<int>(z.size()) / batch;
+  return eigenLossOf(z.data(), batch, width, eigenLoss.formula(width), eigenLoss.center, scale, gradient.data());
+}
 
 inline void PrintTo(const EigenLossCase& eigenLoss, std::ostream* out) { *out << eigenLoss.kind; }
 
 inline const EigenLossCase eigenLossCases[] = {
-    {.kind = "top-k", .parameters = {{"k", 1}}, .center = false},
-    {.kind = "top-k", .parameters = {{"k", 2}}, .center = false},
-    {.kind = "top-k", .parameters = {{"k", 2}}, .center = true},
-    {.kind = "log-max", .parameters = {}, .center = false},
-    {.kind = "log-max", .parameters = {}, .center = true},
-    {.kind = "entropy", .parameters = {}, .center = false, .hasLogOfWidth = true},
-    {.kind = "entropy", .parameters = {}, .center = true, .hasLogOfWidth = true},
-    {.kind = "log-det", .parameters = {{"epsilon", 0.01}}, .center = false},
-    {.kind = "log-det", .parameters = {{"epsilon", 0.01}}, .center = true},
-    {.kind = "kl-normal", .parameters = {{"epsilon", 0.01}}, .center = false},
-    {.kind = "kl-diagonal", .parameters = {{"epsilon", 0.01}}, .center = false},
-    {.kind = "variance", .parameters = {}, .center = false},
-    {.kind = "covariance", .parameters = {}, .center = false},
-    {.kind = "decorrelation", .parameters = {}, .center = false},
+    {.kind = "top-k", .parameter = 1},
+    {.kind = "top-k", .parameter = 2},
+    {.kind = "top-k", .parameter = 2, .center = true},
+    {.kind = "log-max"},
+    {.kind = "log-max", .center = true},
+    {.kind = "entropy", .hasLogOfWidth = true},
+    {.kind = "entropy", .center = true, .hasLogOfWidth = true},
+    {.kind = "log-det", .parameter = 0.01},
+    {.kind = "log-det", .parameter = 0.01, .center = true},
+    {.kind = "kl-normal", .parameter = 0.01},
+    {.kind = "kl-diagonal", .parameter = 0.01},
+    {.kind = "variance"},
+    {.kind = "covariance"},
+    {.kind = "decorrelation"},
 };
 
 // The functions of the singular values.
 inline std::vector<EigenLossCase> spectrumCases() {
   std::vector<EigenLossCase> cases;
   std::copy_if(std::begin(eigenLossCases), std::end(eigenLossCases), std::back_inserter(cases),
-               [](const EigenLossCase& each) { return each.formula().ofSpectrum != nullptr; });
+               [](const EigenLossCase& each) { return each.formula(3).uses(FormulaInput::sigma); });
   return cases;
 }
 
 inline std::string caseName(const ::testing::TestParamInfo<EigenLossCase>& info) {
   std::string name = info.param.kind;
-  if (info.param.parameters.count("k") != 0)
-    name += '_' + std::to_string(static_cast<int>(info.param.parameters.at("k")));
+  if (name == "top-k") name += '_' + std::to_string(static_cast<int>(info.param.parameter));
   std::replace(name.begin(), name.end(), '-', '_');
   return name + (info.param.center ? "_centered" : "");
 }

@@ -28,10 +28,6 @@ TEST(Team, RethrowsTheExceptionOfAnyThreadAndKeepsWorking) {
   }
 }
 
-TEST(Trainer, RejectsAnEigenLossWithoutItsParameter) {
-  EXPECT_THROW(Trainer::create(tinySpec(BatchNorm::none, {{"top-k", false, {}, {}, 1}})), std::out_of_range);
-}
-
 TEST(Trainer, IsAsNewAfterSetStateEvenIfItHadDiverged) {
   for (const InstructionSet& set : supportedInstructionSets()) {
     for (const BatchNorm batchNorm : {BatchNorm::none, BatchNorm::all}) {

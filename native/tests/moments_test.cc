@@ -1,10 +1,12 @@
 // Values of the eigen losses on means, variances and covariances, and the matrix operations behind them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "../core/columns.h"
+#include "../formulas/execute.h"
 #include "eigen_loss_cases.h"
 #include "kernel_fixture.h"
 
@@ -18,14 +20,12 @@ using testing::Matrix;
 using testing::matrixWithSingularValues;
 using testing::randomMatrix;
 
-const EigenLossParameters hundredth{{"epsilon", 0.01}};
-const EigenLossCase logDet{"log-det", hundredth, false}, klNormal{"kl-normal", hundredth, false},
-    klDiagonal{"kl-diagonal", hundredth, false}, variance{"variance", {}, false}, covariance{"covariance", {}, false},
-    decorrelation{"decorrelation", {}, false};
+const EigenLossCase logDet{"log-det", 0.01}, klNormal{"kl-normal", 0.01}, klDiagonal{"kl-diagonal", 0.01},
+    variance{"variance"}, covariance{"covariance"}, decorrelation{"decorrelation"};
 
 double valueOf(const EigenLossCase& eigenLoss, const Matrix& z, int batch) {
   Matrix gradient;
-  return eigenLoss(z, batch, gradient);
+  return evaluate(eigenLoss, z, batch, gradient);
 }
 
 // Four images of two uncorrelated features with the given means and deviations.
@@ -59,7 +59,7 @@ TEST(LogDetEigenLoss, IsThatOfEpsilonInADeadDimension) {
 }
 
 TEST(LogDetEigenLoss, SeesTheMeanUnlessItIsCentred) {
-  const EigenLossCase centred{"log-det", hundredth, true};
+  const EigenLossCase centred{"log-det", 0.01, true};
   const Matrix z = crossOf(3, 1, 0, 2);
   EXPECT_NEAR(valueOf(logDet, z, 4), -(std::log(10.01) + std::log(4.01)) / 2, 1e-14);
   EXPECT_NEAR(valueOf(centred, z, 4), -(std::log(1.01) + std::log(4.01)) / 2, 1e-14);
@@ -75,11 +75,9 @@ TEST(KlNormalEigenLoss, EqualsTheDiagonalOneIfTheFeaturesAreUncorrelated) {
 }
 
 TEST(KlNormalEigenLoss, ExceedsTheDiagonalOneByTheMutualInformation) {
-  const EigenLossParameters tiny{{"epsilon", 1e-12}};
   const Matrix z = correlated(1, 2);
   const double information = -0.5 * std::log(1 - 0.6 * 0.6);
-  EXPECT_NEAR(valueOf({"kl-normal", tiny, false}, z, 4) - valueOf({"kl-diagonal", tiny, false}, z, 4), information / 2,
-              1e-10);
+  EXPECT_NEAR(valueOf({"kl-normal", 1e-12}, z, 4) - valueOf({"kl-diagonal", 1e-12}, z, 4), information / 2, 1e-10);
 }
 
 TEST(KlDiagonalEigenLoss, IsTheDivergenceOfEachFeatureFromTheStandardNormal) {
@@ -89,7 +87,7 @@ TEST(KlDiagonalEigenLoss, IsTheDivergenceOfEachFeatureFromTheStandardNormal) {
 
 TEST(KlDiagonalEigenLoss, OfOneImageIsFinite) {
   Matrix gradient;
-  EXPECT_TRUE(std::isfinite(klDiagonal({1, -2, 0}, 1, gradient)));
+  EXPECT_TRUE(std::isfinite(evaluate(klDiagonal, {1, -2, 0}, 1, gradient)));
   EXPECT_TRUE(allFinite(gradient));
 }
 
@@ -138,59 +136,72 @@ TEST_P(SymmetricMatrices, AreProductsOfColumns) {
   }
 }
 
+// Computes ln det(matrix + shift · I) and the inverse of matrix + shift · I by the instructions of a tape.
+struct Determinant {
+  double logarithm;
+  std::vector<double> inverse;
+
+  Determinant(const Kernels& kernels, const Matrix& matrix, int width, double shift) {
+    const int size = width * width, result = size + 8 - size % 8, factor = result + size + 8 - size % 8;
+    const AlignedDoubles scratch = alignedDoubles(factor + formula::factorSize(width));
+    const int shiftAt = size, logarithmAt = size + 1;
+    std::copy(matrix.begin(), matrix.end(), scratch.get());
+    scratch[shiftAt] = shift;
+    const int code[] = {formula::cholesky,       width, factor,      0,      1, shiftAt, 0,
+                        formula::logDeterminant, width, logarithmAt, factor, 1, factor,  1,
+                        formula::inverse,        width, result,      factor, 1, factor,  1};
+    const std::int32_t stop = 0;
+    kernels.runFormula(code, 3, scratch.get(), &stop);
+    logarithm = scratch[logarithmAt];
+    inverse.assign(scratch.get() + result, scratch.get() + result + size);
+  }
+};
+
 // A positive definite matrix (rank = width), one of low rank, and one that is 0 but for epsilon.
 TEST_P(SymmetricMatrices, AreInverted) {
-  const std::int32_t stop = 0;
   const double epsilon = 0.01;
   for (const int width : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 64, 70}) {
     for (const int rank : {0, 1, (width + 1) / 2, width + 3}) {
       const Matrix root = randomMatrix(rank, width, 54 + width);
-      const std::size_t stride = columnStride(width);
-      const AlignedDoubles matrix = alignedDoubles(width * stride), factor = alignedDoubles(width * stride),
-                           inverse = alignedDoubles(width * stride);
+      Matrix matrix(width * width, 0.0);
       for (int i = 0; i < width; ++i) {
         for (int j = 0; j < width; ++j) {
-          for (int r = 0; r < rank; ++r) matrix[i * stride + j] += root[r * width + i] * root[r * width + j];
+          for (int r = 0; r < rank; ++r) matrix[i * width + j] += root[r * width + i] * root[r * width + j];
         }
       }
-      std::vector<double> scales(width);
-      kernels().invert(matrix.get(), stride, width, epsilon, factor.get(), scales.data(), inverse.get(), &stop);
+      const Determinant determinant(kernels(), matrix, width, epsilon);
+      const std::vector<double>& inverse = determinant.inverse;
       for (int i = 0; i < width; ++i) {
         for (int j = 0; j < width; ++j) {
-          double sum = epsilon * inverse[i * stride + j];
-          for (int k = 0; k < width; ++k) sum += matrix[i * stride + k] * inverse[k * stride + j];
+          double sum = epsilon * inverse[i * width + j];
+          for (int k = 0; k < width; ++k) sum += matrix[i * width + k] * inverse[k * width + j];
           ASSERT_NEAR(sum, i == j ? 1 : 0, 1e-9) << width << " of rank " << rank;
-          ASSERT_EQ(inverse[i * stride + j], inverse[j * stride + i]);
+          ASSERT_EQ(inverse[i * width + j], inverse[j * width + i]);
         }
       }
-      double logDeterminant = 0, expected = (width - std::min(rank, width)) * std::log(epsilon);
-      for (const double scale : scales) logDeterminant -= 2 * std::log(scale);
+      double expected = (width - std::min(rank, width)) * std::log(epsilon);
       if (rank > 0) {
         Matrix padded = root;  // oneSidedJacobi needs as many rows as columns
         padded.resize(std::max(rank, width) * width);
         const std::vector<double> values = testing::oneSidedJacobi(padded, std::max(rank, width), width).values;
         for (int i = 0; i < std::min(rank, width); ++i) expected += std::log(values[i] * values[i] + epsilon);
       }
-      ASSERT_NEAR(logDeterminant, expected, 1e-9 * width) << width << " of rank " << rank;
+      ASSERT_NEAR(determinant.logarithm, expected, 1e-9 * width) << width << " of rank " << rank;
     }
   }
 }
 
 // Rounding errors of the elements are as large as epsilon here.
 TEST_P(SymmetricMatrices, AreInvertedToFiniteOnesIfRoundingErrorsExceedEpsilon) {
-  const std::int32_t stop = 0;
   constexpr int width = 24;
   const Matrix root = randomMatrix(1, width, 55);
-  const std::size_t stride = columnStride(width);
-  const AlignedDoubles matrix = alignedDoubles(width * stride), factor = alignedDoubles(width * stride),
-                       inverse = alignedDoubles(width * stride);
+  Matrix matrix(width * width);
   for (int i = 0; i < width; ++i) {
-    for (int j = 0; j < width; ++j) matrix[i * stride + j] = 1e8 * root[i] * root[j];
+    for (int j = 0; j < width; ++j) matrix[i * width + j] = 1e8 * root[i] * root[j];
   }
-  std::vector<double> scales(width);
-  kernels().invert(matrix.get(), stride, width, 1e-8, factor.get(), scales.data(), inverse.get(), &stop);
-  for (const double scale : scales) EXPECT_LE(scale, 1.0001e4);
-  EXPECT_TRUE(allFinite({inverse.get(), inverse.get() + width * stride}));
+  const Determinant determinant(kernels(), matrix, width, 1e-8);
+  EXPECT_GE(determinant.logarithm, width * std::log(0.999e-8));
+  EXPECT_TRUE(allFinite(determinant.inverse));
 }
 
 }  // namespace

@@ -11,8 +11,8 @@
 
 #include "../core/layout.h"
 #include "../core/trainer.h"
-#include "../eigen_losses/eigen_losses.h"
 #include "matrices.h"
+#include "tapes.h"
 
 namespace eigenae::testing {
 
@@ -28,17 +28,23 @@ inline std::vector<bool> batchNormFlags(BatchNorm batchNorm, std::size_t widths)
   return flags;
 }
 
-inline const EigenLossSpec topTwo{"top-k", false, {{"k", 2}}, {}, 1};
-inline const EigenLossSpec centeredLogMax{"log-max", true, {}, {}, 1};
-inline const EigenLossSpec covariance{"covariance", false, {}, {}, 2};
-inline const EigenLossSpec klDiagonal{"kl-diagonal", false, {{"epsilon", 0.01}}, {}, 1};
-inline const EigenLossSpec klNormal{"kl-normal", false, {{"epsilon", 0.01}}, {}, 1};
+inline const EigenLossCase topTwo{"top-k", 2}, centeredLogMax{"log-max", 0, true}, covariance{"covariance"},
+    klDiagonal{"kl-diagonal", 0.01}, klNormal{"kl-normal", 0.01};
+
+// Adds a layer to an eigen loss on an encoder of the given widths.
+inline void addLayer(EigenLossSpec& spec, const EigenLossCase& eigenLoss, int layer, int width) {
+  spec.layers.push_back(layer);
+  spec.formulas.push_back(eigenLoss.formula(width));
+}
 
 // Makes the eigen losses act on the latent layer of spec.widths, in batches of more images than it has dimensions.
-inline void addLatentLosses(TrainerSpec& spec, std::vector<EigenLossSpec> eigenLosses) {
-  for (EigenLossSpec& eigenLoss : eigenLosses) {
-    eigenLoss.layers = {static_cast<int>(spec.widths.size()) - 2};
-    eigenLoss.minimumImages = spec.widths.back() + 1;
+inline void addLatentLosses(TrainerSpec& spec, const std::vector<EigenLossCase>& eigenLosses) {
+  const int latent = spec.widths.back();
+  for (const EigenLossCase& each : eigenLosses) {
+    // A loss of singular values would be constant on a layer of one unit.
+    const EigenLossCase& used = latent > 1 ? each : klDiagonal;
+    EigenLossSpec eigenLoss{used.center, {}, {}, latent + 1};
+    addLayer(eigenLoss, used, static_cast<int>(spec.widths.size()) - 2, latent);
     spec.eigenLosses.push_back(eigenLoss);
   }
 }
@@ -47,30 +53,32 @@ enum class Layers { latent, hidden, all };
 
 // Makes the eigen losses act on some of the inner layers of spec.widths. The losses on singular values are only for
 // batches of more images than the widest of them has units.
-inline void addLosses(TrainerSpec& spec, std::vector<EigenLossSpec> eigenLosses, Layers choice) {
+inline void addLosses(TrainerSpec& spec, const std::vector<EigenLossCase>& eigenLosses, Layers choice) {
   const int latent = static_cast<int>(spec.widths.size()) - 2;
-  for (EigenLossSpec& eigenLoss : eigenLosses) {
+  for (const EigenLossCase& each : eigenLosses) {
+    EigenLossSpec eigenLoss{each.center, {}, {}, each.kind == "covariance" ? 2 : 1};
     int widest = 0;
     for (int layer = 0; layer <= 2 * latent; ++layer) {
       if (choice != Layers::all && (layer == latent) != (choice == Layers::latent)) continue;
-      eigenLoss.layers.push_back(layer);
-      widest = std::max(widest, spec.widths[layer <= latent ? layer + 1 : 2 * latent + 1 - layer]);
+      const int width = spec.widths[layer <= latent ? layer + 1 : 2 * latent + 1 - layer];
+      addLayer(eigenLoss, each, layer, width);
+      widest = std::max(widest, width);
     }
     if (eigenLoss.layers.empty()) continue;  // a network without hidden layers
-    if (findEigenLoss(eigenLoss.kind).ofSpectrum != nullptr) eigenLoss.minimumImages = widest + 1;
+    if (eigenLoss.formulas.front().uses(FormulaInput::sigma)) eigenLoss.minimumImages = widest + 1;
     spec.eigenLosses.push_back(eigenLoss);
   }
 }
 
-inline TrainerSpec tinySpec(BatchNorm batchNorm, std::vector<EigenLossSpec> eigenLosses = {},
+inline TrainerSpec tinySpec(BatchNorm batchNorm, const std::vector<EigenLossCase>& eigenLosses = {},
                             Layers layers = Layers::latent) {
   TrainerSpec spec;
   spec.widths = {7, 6, 5, 3};
   spec.batchNorm = batchNormFlags(batchNorm, spec.widths.size());
   if (layers == Layers::latent) {
-    addLatentLosses(spec, std::move(eigenLosses));
+    addLatentLosses(spec, eigenLosses);
   } else {
-    addLosses(spec, std::move(eigenLosses), layers);
+    addLosses(spec, eigenLosses, layers);
   }
   spec.batchSize = 8;
   spec.seed = 5;

@@ -20,6 +20,7 @@ using testing::batchNormFlags;
 using testing::centeredLogMax;
 using testing::constantValues;
 using testing::covariance;
+using testing::EigenLossCase;
 using testing::klDiagonal;
 using testing::klNormal;
 using testing::Layers;
@@ -29,7 +30,7 @@ struct Case {
   std::vector<int> widths;
   BatchNorm batchNorm;
   int batchSize;
-  std::vector<EigenLossSpec> eigenLosses;
+  std::vector<EigenLossCase> eigenLosses;
   ActivationFunction activation;
   std::variant<AdamSpec, SgdSpec> optimizer;
   std::optional<double> averaging;
@@ -46,7 +47,7 @@ void PrintTo(const Case& c, std::ostream* out) {
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  const std::vector<EigenLossSpec> eigenLosses[] = {{}, {topTwo}, {topTwo, centeredLogMax}};
+  const std::vector<EigenLossCase> eigenLosses[] = {{}, {topTwo}, {topTwo, centeredLogMax}};
   const ActivationFunction activations[] = {{Activation::relu}, {Activation::leakyRelu, 0.2f}, {Activation::silu}};
   const std::variant<AdamSpec, SgdSpec> optimizers[] = {AdamSpec{}, AdamSpec{.weightDecay = 0.1}, SgdSpec{},
                                                         SgdSpec{.momentum = 0.8, .nesterov = true}};
@@ -69,7 +70,7 @@ std::vector<Case> cases() {
       }
     }
   }
-  const std::vector<EigenLossSpec> layerLosses[] = {{klNormal}, {topTwo, klDiagonal}, {klDiagonal}, {covariance}};
+  const std::vector<EigenLossCase> layerLosses[] = {{klNormal}, {topTwo, klDiagonal}, {klDiagonal}, {covariance}};
   for (const auto& widths : std::vector<std::vector<int>>{{20, 16, 8, 5, 4}, {53, 31, 13, 3}, {7, 5}, {130, 70, 33}}) {
     for (const BatchNorm batchNorm : {BatchNorm::none, BatchNorm::encoder, BatchNorm::all, BatchNorm::alternating}) {
       for (const int batchSize : {16, 37, 70}) {

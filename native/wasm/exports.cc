@@ -79,15 +79,16 @@ EXPORT(addBatchNorm)
 void addBatchNorm(bool has) { spec().batchNorm.push_back(has); }
 
 EXPORT(addEigenLoss)
-void addEigenLoss(const char* kind, bool center, int minimumImages) {
-  spec().eigenLosses.push_back({kind, center, {}, {}, minimumImages});
-}
+void addEigenLoss(bool center, int minimumImages) { spec().eigenLosses.push_back({center, {}, {}, minimumImages}); }
 
-// These two concern the eigen loss that was added last.
-EXPORT(addEigenLossParameter)
-void addEigenLossParameter(const char* name, double value) { spec().eigenLosses.back().parameters[name] = value; }
+// Adds a layer to the eigen loss that was added last, with the formula for its width.
 EXPORT(addEigenLossLayer)
-void addEigenLossLayer(int position) { spec().eigenLosses.back().layers.push_back(position); }
+void addEigenLossLayer(int position, int width, const std::uint32_t* words, std::size_t wordCount,
+                       const double* constants, std::size_t constantCount) {
+  EigenLossSpec& eigenLoss = spec().eigenLosses.back();
+  eigenLoss.layers.push_back(position);
+  eigenLoss.formulas.push_back(decodeTape(words, wordCount, constants, constantCount, width));
+}
 
 EXPORT(setActivation)
 void setActivation(int activation, float slope) { spec().activation = {static_cast<Activation>(activation), slope}; }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 export const nativeFolder = fileURLToPath(new URL('../../native/', import.meta.url))
 export const buildFolder = join(nativeFolder, 'build')
-export const coreFolders = ['core', 'kernels', 'eigen_losses']
+export const coreFolders = ['core', 'kernels', 'formulas']
 const nativeCoreFolders = [...coreFolders, 'kernels/amx']
 export const addonFolders = [...nativeCoreFolders, 'cuda/kernel', 'cuda/host', 'addon']
 export const testFolders = [...nativeCoreFolders, 'reference', 'tests']
@@ -21,6 +21,10 @@ const variantsBySource = {
     { architecture: 'x64', suffix: 'avx512', flags: ['-DEIGENAE_KERNELS=avx512Kernels', ...avx512Flags] },
     { architecture: 'arm64', suffix: 'baseline', flags: ['-DEIGENAE_KERNELS=baselineKernels'] },
   ],
+  // The same bits as JavaScript.
+  'core/layer_measures.cc': ['x64', 'arm64'].map((architecture) => ({
+    ...{ architecture, suffix: '', flags: ['-ffp-contract=off'] },
+  })),
   'kernels/amx/kernels.cc': [
     { architecture: 'x64', suffix: 'amx', flags: [...avx512Flags, '-mamx-tile', '-mamx-bf16'] },
   ],

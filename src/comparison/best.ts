@@ -5,7 +5,7 @@ import { type Metric, meaningOf } from '../runs/metrics.js'
 import { eigenaeCommand } from '../text/command-line.js'
 import { significant } from '../text/format.js'
 import type { Arm, ArmRuns, Comparison, DroppedArm } from './comparison.js'
-import { differingPaths, fieldsOf } from './differences.js'
+import { differingPaths, fieldsOf, formulaNames } from './differences.js'
 import { differenceOf, type Sample, sampleOf } from './results.js'
 import { type Difference, type Summary, summarise } from './statistics.js'
 import { meanText } from './text.js'
@@ -193,9 +193,10 @@ function linesOf(
 
 /** Returns a function that prints a config's values where the configs of the arms differ. */
 function settingsOf(configs: readonly Config[]): (config: Config) => string {
-  const paths = differingPaths(configs.map((config) => fieldsOf(config)))
+  const names = formulaNames(configs)
+  const paths = differingPaths(configs.map((config) => fieldsOf(config, names)))
   return (config) => {
-    const fields = fieldsOf(config)
+    const fields = fieldsOf(config, names)
     return paths
       .filter((path) => fields.has(path))
       .map((path) => `${path}=${fields.get(path)}`)

@@ -2,6 +2,7 @@ import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { type Line, plainLines } from '../text/styled.js'
 import { alignedTable, terminalWidth, truncateDistinct, widestOf } from '../text/table.js'
 import type { Comparison, Result } from './comparison.js'
+import { formulaLines } from './formulas.js'
 import { differenceTexts } from './main-table.js'
 import { epochMeans, finalSpectrum, sampleEvenly } from './series.js'
 import {
@@ -34,8 +35,10 @@ export function detailLines(
     .map((each) => results.filter((result) => result.metric === each))
     .filter((rows) => rows.length > 0)
     .map((rows) => metricTable(rows, columns))
+  const formulas = formulaLines(comparison)
   const text = [
     armsTable(comparison, columns),
+    ...(formulas.length === 0 ? [] : [['eigen losses', ...formulas].join('\n')]),
     ...(tables.length === 0 ? [`none of these runs has ${shown.join(', ')}`] : tables),
   ].join('\n\n')
   const tests = testsText(results, baseline.label)

@@ -1,26 +1,48 @@
 /** The properties in which arms differ: configs, programs and devices. */
 import { type Config, configSchema } from '../config/schema.js'
 import { configJson } from '../config/text.js'
-import { eigenLossesOf } from '../eigen-losses/index.js'
+import { type EigenLoss, eigenLossesOf, nameOf } from '../eigen-losses/index.js'
 import type { WholeRun } from '../runs/read.js'
 
 /** A config's fields by their paths: "loss.eigen.kind" → "top-k". A list is a single value. */
 export type Fields = ReadonlyMap<string, string>
 
-// Names and places of runs, in which arms may differ without being different experiments.
-const ignored = new Set(['$schema', 'name', 'seed', 'device'])
+// Names and places of runs, and names of formulas, in which arms may differ without being different experiments.
+const ignored = new Set(['$schema', 'name', 'seed', 'device', 'loss.eigen.name'])
 
-/** Returns the fields of a config. Newer fields at the value of their absence are left out, as older configs lack them. */
-export function fieldsOf(config: Config): Fields {
-  return flatten(configJson(config), '')
+const formulaPath = 'loss.eigen.formula'
+
+/**
+ * Returns the fields of a config. Newer fields at the value of their absence are left out, as older configs lack them.
+ * @param names of formulas by their texts, which stand for them
+ */
+export function fieldsOf(config: Config, names: ReadonlyMap<string, string> = new Map()): Fields {
+  const fields = flatten(configJson(config), '')
+  const name = names.get(fields.get(formulaPath) ?? '')
+  return name === undefined ? fields : new Map([...fields, [formulaPath, name]])
+}
+
+/** Returns the names of the formulas in configs by their texts, without names that several formulas have. */
+export function formulaNames(configs: readonly Config[]): ReadonlyMap<string, string> {
+  const losses = configs.flatMap(({ loss }) => eigenLossesOf(loss.eigen))
+  const names = new Map(
+    losses.flatMap((each) =>
+      each.kind === 'formula' && each.name !== undefined ? [[each.formula, each.name]] : [],
+    ),
+  )
+  const all = [...names.values()]
+  return new Map([...names].filter(([, name]) => all.indexOf(name) === all.lastIndexOf(name)))
 }
 
 function flatten(config: unknown, path: string): Fields {
   if (config === null || typeof config !== 'object' || Array.isArray(config)) {
     return new Map([[path, valueText(config)]])
   }
-  const entries = Object.entries(config).filter(([key]) => path !== '' || !ignored.has(key))
-  return new Map(entries.flatMap(([key, value]) => [...flatten(value, path === '' ? key : `${path}.${key}`)]))
+  const entries = Object.entries(config).map(
+    ([key, value]) => [path === '' ? key : `${path}.${key}`, value] as const,
+  )
+  const compared = entries.filter(([field]) => !ignored.has(field))
+  return new Map(compared.flatMap(([field, value]) => [...flatten(value, field)]))
 }
 
 export function valueText(value: unknown): string {
@@ -46,7 +68,8 @@ export function differenceLabels(
   baseline = 0,
   swept: ReadonlySet<string> = new Set(),
 ): readonly string[] {
-  const all = configs.map((config) => fieldsOf(config))
+  const names = formulaNames(configs)
+  const all = configs.map((config) => fieldsOf(config, names))
   const paths = differingPaths(all)
   const varying = new Set(paths.filter((path) => new Set(valuesAt(all, path)).size > 1))
   return all.map((fields, index) => {
@@ -67,8 +90,8 @@ export function differenceLabels(
 }
 
 /**
- * Returns the kinds of a list of eigen losses ("kl-diagonal+kl-normal"), unless another list has the same ones; other values
- * as they are.
+ * Returns the kinds of a list of eigen losses ("kl-diagonal+kl-normal"), or the names of its formulas, unless another list has
+ * the same ones; other values as they are.
  */
 function shortValue(value: string, all: readonly string[]): string {
   const kinds = kindsIn(value)
@@ -77,8 +100,7 @@ function shortValue(value: string, all: readonly string[]): string {
 
 function kindsIn(value: string): string | null {
   if (!value.startsWith('[{')) return null
-  const losses = JSON.parse(value) as readonly { readonly kind: string }[]
-  return losses.map(({ kind }) => kind).join('+')
+  return (JSON.parse(value) as readonly EigenLoss[]).map(nameOf).join('+')
 }
 
 function valuesAt(all: readonly Fields[], path: string): readonly string[] {

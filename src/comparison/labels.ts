@@ -1,6 +1,6 @@
 /** The names of arms, and the settings that distinguish them. */
 import { basename, dirname, resolve } from 'node:path'
-import { trialName, valueName } from '../config/arm-name.js'
+import { type GridValue, trialName, valueName } from '../config/arm-name.js'
 import { valueAt } from '../config/json.js'
 import type { Arm, ArmRuns, Setting } from './comparison.js'
 import { differenceLabels, valueText } from './differences.js'
@@ -90,11 +90,11 @@ function nameOf({ name, place }: NamedArm): ArmName {
 /** Returns "eigen weight=0.1". */
 export function nameInSweep(place: SweepPlace): string {
   const names = namesOf(place)
-  const grid = place.grid.map(({ path, value }) => `${names.get(path)}=${settingText(value)}`)
+  const grid = place.grid.map((setting) => `${names.get(setting.path)}=${settingText(setting)}`)
   return [place.variant, ...grid, ...(place.trial === null ? [] : [trialName(place.trial)])].join(' ')
 }
 
 /** Returns a setting's value as text, a list or an object as folder names have it. */
-export function settingText(value: unknown): string {
-  return typeof value === 'object' && value !== null ? valueName(value) : valueText(value)
+export function settingText({ path, value }: GridValue): string {
+  return typeof value === 'object' && value !== null ? valueName({ path, value }) : valueText(value)
 }

@@ -3,6 +3,8 @@
  * a sweep writes them, and a comparison reads them.
  */
 
+import { createHash } from 'node:crypto'
+
 /** A value that a grid sets at a config path. */
 export interface GridValue {
   readonly path: string
@@ -11,7 +13,7 @@ export interface GridValue {
 
 /** A trial is named by its number, because its values would make a long name. Null stands for no search. */
 export function armName(variant: string, grid: readonly GridValue[], trial: number | null): string {
-  const values = grid.map(({ path, value }) => `${path}=${valueName(value)}`)
+  const values = grid.map((each) => `${each.path}=${valueName(each)}`)
   return [variant, ...values, ...(trial === null ? [] : [trialName(trial)])].join(',')
 }
 
@@ -20,11 +22,29 @@ export function trialName(trial: number): string {
   return `trial-${String(trial).padStart(3, '0')}`
 }
 
-/** Keeps numbers and words, and replaces characters that shells or file systems treat specially: [784,2] → 784-2. */
-export function valueName(value: unknown): string {
+/** Characters of a value in the name of a folder. */
+const longestValue = 200
+
+/**
+ * Keeps numbers and words, and replaces characters that shells or file systems treat specially: [784,2] → 784-2. A checksum
+ * follows a formula, whose operators are such characters, and replaces the end of a long text.
+ */
+export function valueName({ path, value }: GridValue): string {
   if (typeof value === 'number') return String(value)
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
-  return text.replace(/[^A-Za-z0-9._+-]+/g, '-').replace(/^-+|-+$/g, '')
+  const text = namedText(value)
+  const plain = text.replace(/[^A-Za-z0-9._+-]+/g, '-').replace(/^-+|-+$/g, '')
+  const isFormula = path.endsWith('.formula') || text.includes('"formula":')
+  if (!isFormula && plain.length <= longestValue) return plain
+  const sum = createHash('sha256').update(text).digest('hex').slice(0, 8)
+  return `${plain.slice(0, longestValue - 9)}-${sum}`
+}
+
+/** Returns a value as text, in which an eigen loss with a name of its own is only that name. */
+export function namedText(value: unknown): string {
+  if (typeof value === 'string') return value
+  return JSON.stringify(value, (_, each: { readonly name?: unknown } | null) =>
+    typeof each?.name === 'string' ? each.name : each,
+  )
 }
 
 /** The parts of an arm's name. */
@@ -56,7 +76,7 @@ export function armParts(name: string, grid: Grid): ArmParts | null {
 function gridValue(setting: string, grid: Grid): GridValue | null {
   const equals = setting.indexOf('=')
   const [path, name] = [setting.slice(0, equals), setting.slice(equals + 1)]
-  const value = grid.get(path)?.find((each) => valueName(each) === name)
+  const value = grid.get(path)?.find((each) => valueName({ path, value: each }) === name)
   return value === undefined ? null : { path, value }
 }
 

@@ -1,7 +1,14 @@
 import { closest } from 'fastest-levenshtein'
 import type { z } from 'zod'
-import { eigenLossesWithPaths, eigenLossKindOf } from '../eigen-losses/index.js'
-import { layersOfLoss, withoutEffect } from '../eigen-losses/layers.js'
+import {
+  type EigenLoss,
+  eigenLossesWithPaths,
+  fieldsOfFormula,
+  formulaMistakes,
+  nameOf,
+} from '../eigen-losses/index.js'
+import { eigenLossKinds } from '../eigen-losses/kinds.js'
+import { type LayerWithBatch, layersOfLoss, smallestBatches, withoutEffect } from '../eigen-losses/layers.js'
 import { hasBatchNorm, innerLayerNames, positionOf } from '../model/architecture.js'
 import { type JsonPath, valueAt, withValue } from './json.js'
 import { describeIssue, type Mistake, unionOptions, withinBranch } from './mistakes.js'
@@ -14,14 +21,15 @@ export type Checked =
 
 /**
  * "recorded" for the config of a run, "written" for one that a user wrote, in which an eigen loss without effect is a
- * mistake.
+ * mistake, "swept" for one of a sweep of widths, in which such a loss is not a mistake.
  */
-export type ConfigOrigin = 'recorded' | 'written'
+export type ConfigOrigin = 'recorded' | 'written' | 'swept'
 
 /** Returns a config with its defaults, or every mistake in it, including those that involve several fields. */
 export function checkConfig(input: unknown, origin: ConfigOrigin = 'recorded'): Checked {
   const parsed = configSchema.safeParse(input)
-  const rules = origin === 'written' ? [...commonRules, effectRule] : commonRules
+  const ofUser = origin === 'recorded' ? [] : [nameRule]
+  const rules = [...commonRules, ...ofUser, ...(origin === 'written' ? [effectRule] : [])]
   const mistakes = parsed.success
     ? brokenRules(parsed.data, [], rules)
     : allMistakes(input, parsed.error.issues, rules)
@@ -105,13 +113,28 @@ const effectRule: Rule = {
     eigenLossesWithPaths(loss.eigen).flatMap(({ eigenLoss, path }) => {
       const found = withoutEffect(eigenLoss, model.widths)
       if (!found?.isWhole) return []
-      const fields = ['kind', 'layers', ...Object.keys(eigenLossKindOf(eigenLoss).parameters(eigenLoss))]
-      return [{ path, problem: found.problem, causes: [modelWidths, ...fields.map((key) => [...path, key])] }]
+      return [{ path, problem: found.problem, causes: causesOnLayers(eigenLoss, path) }]
+    }),
+}
+
+/** The tables have the name in place of the kind. A recorded config may have the name of a kind that was added later. */
+const nameRule: Rule = {
+  fields: ['loss.eigen'],
+  mistakes: ({ loss }) =>
+    eigenLossesWithPaths(loss.eigen).flatMap(({ eigenLoss, path }) => {
+      const name = nameOf(eigenLoss)
+      if (eigenLoss.kind === name || !Object.hasOwn(eigenLossKinds, name)) return []
+      return [{ path: [...path, 'name'], problem: `must not be the name of a built-in kind (got "${name}")` }]
     }),
 }
 
 const batchSize = ['train', 'batchSize']
 const modelWidths = ['model', 'widths']
+
+/** Returns the fields that decide an eigen loss's formula and the widths of its layers. */
+function causesOnLayers(eigenLoss: EigenLoss, path: JsonPath): readonly JsonPath[] {
+  return [modelWidths, ...[['layers'], ...fieldsOfFormula(eigenLoss)].map((field) => [...path, ...field])]
+}
 
 function batchNormLayers({ model }: Config): readonly Mistake[] {
   const { batchNorm, widths } = model
@@ -150,28 +173,24 @@ function layerMistakes(
 function batchLargeEnough(config: Config): readonly Mistake[] {
   const { train, model } = config
   const tooSmall = eigenLossesWithPaths(config.loss.eigen).flatMap(({ eigenLoss, path }) => {
-    const needed = (width: number) => eigenLossKindOf(eigenLoss).minimumImages(width)
-    const layers = layersOfLoss(eigenLoss, model.widths)
-    const worst = layers.toSorted((a, b) => needed(b.width) - needed(a.width))[0]
-    if (worst === undefined || train.batchSize >= needed(worst.width)) return []
-    return [
-      { path: batchSize, problem: smallBatchProblem(worst, needed(worst.width), train.batchSize, path) },
-    ]
+    const layers = smallestBatches(eigenLoss, model.widths)
+    const worst = layers.toSorted((a, b) => b.minimumImages - a.minimumImages)[0]
+    if (worst === undefined || train.batchSize >= worst.minimumImages) return []
+    return [{ path: batchSize, problem: smallBatchProblem(worst, train.batchSize, path) }]
   })
   return tooSmall.slice(0, 1)
 }
 
 function smallBatchProblem(
-  { name, width }: { readonly name: string; readonly width: number },
-  needed: number,
+  { name, width, minimumImages }: LayerWithBatch,
   given: number,
   path: JsonPath,
 ): string {
   const got = `(got ${given})`
-  if (needed < width) return `must be at least ${needed} for ${path.join('.')} ${got}`
-  if (name === 'latent' && needed > width)
+  if (minimumImages < width) return `must be at least ${minimumImages} for ${path.join('.')} ${got}`
+  if (name === 'latent' && minimumImages > width)
     return `must be over ${width}, the latent size, with an eigen loss: the rank of a batch's embedding is at most its number of images ${got}`
-  const bound = needed > width ? `over ${width}` : `at least ${width}`
+  const bound = minimumImages > width ? `over ${width}` : `at least ${width}`
   return `must be ${bound}, the width of ${name}, with ${path.join('.')} on that layer: the rank of its matrix is at most the number of images ${got}`
 }
 
@@ -186,17 +205,12 @@ function batchNormNeedsTwo(config: Config): readonly Mistake[] {
 
 function eigenLossFits({ model, loss }: Config): readonly Mistake[] {
   return eigenLossesWithPaths(loss.eigen).flatMap(({ eigenLoss, path }) => {
-    const found = layersOfLoss(eigenLoss, model.widths).flatMap(
-      ({ name, width }) => eigenLossKindOf(eigenLoss).mistake?.(eigenLoss, width, name) ?? [],
-    )
-    return found.slice(0, 1).map(({ key, problem }) => {
-      const value: unknown = Reflect.get(eigenLoss, key)
-      return {
-        path: [...path, key],
-        problem: `${problem} (got ${JSON.stringify(value)})`,
-        causes: [modelWidths],
-      }
-    })
+    const layers = layersOfLoss(eigenLoss, model.widths)
+    return formulaMistakes(eigenLoss, layers).map((mistake) => ({
+      ...mistake,
+      path: [...path, ...mistake.path],
+      causes: mistake.dependsOnWidth ? causesOnLayers(eigenLoss, path) : [],
+    }))
   })
 }
 

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
+import { nearestName } from '../text/nearest.js'
 import { type JsonPath, valueAt } from './json.js'
-import { nearestName, pathsOf } from './paths.js'
+import { pathsOf } from './paths.js'
 
 /** One mistake in a config or sweep file. */
 export interface Mistake {

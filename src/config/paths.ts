@@ -1,4 +1,3 @@
-import { distance } from 'fastest-levenshtein'
 import { z } from 'zod'
 import { configSchema } from './schema.js'
 
@@ -8,6 +7,8 @@ interface Schema {
   readonly anyOf?: readonly Schema[]
   readonly oneOf?: readonly Schema[]
   readonly items?: Schema
+  /** The schema of the values of an object whose keys the user chooses. */
+  readonly additionalProperties?: Schema | false
 }
 
 const knownPaths = new Map<z.ZodType, readonly string[]>()
@@ -23,45 +24,18 @@ export function pathsOf(schema: z.ZodType): readonly string[] {
   return paths
 }
 
-/** Returns every config path of this version. */
+/**
+ * Returns every config path of this version. A list's elements are "*", and so are the fields of an object whose keys the user
+ * chooses.
+ */
 export function configPaths(): readonly string[] {
   return pathsOf(configSchema)
 }
 
 /** True if a config of this version can have a field at a path: "model.widths.0" is the first element of a list. */
 export function isConfigPath(path: string): boolean {
-  return configPaths().includes(path.replace(/\.\d+(?=\.|$)/g, '.*'))
-}
-
-/**
- * Returns the name that a wrong one is meant for, null if none is near: a key that is valid in its place, or else a path
- * whose last key is near, first those within the place, then short ones. "lr" stands for "learningRate".
- * @param valid the keys that are valid in the place
- */
-export function nearestName(
-  wrong: string,
-  valid: readonly string[],
-  paths: readonly string[],
-  place = '',
-): string | null {
-  const depthOf = (path: string) => (path.startsWith(`${place}.`) ? 0 : path.split('.').length)
-  const elsewhere = paths.filter((path) => !path.includes('*')).toSorted((a, b) => depthOf(a) - depthOf(b))
-  const candidates = [...valid, ...elsewhere].map((path) => ({ path, edits: editsBetween(wrong, path) }))
-  const [nearest] = candidates.toSorted((a, b) => a.edits - b.edits)
-  // A short name has few letters to spare.
-  const mostEdits = 0.5 + Math.min(3, Math.floor(wrong.length / 2))
-  return nearest !== undefined && nearest.edits <= mostEdits ? nearest.path : null
-}
-
-/**
- * Returns the letters that must change to make a path or its last key of a name. Another case, underscores and initials
- * count as less than a letter.
- */
-function editsBetween(name: string, path: string): number {
-  const key = path.split('.').at(-1)!
-  if (key === name) return 0
-  if (initials(key) === name.toLowerCase()) return 0.5
-  return 0.5 + Math.min(...[path, key].map((each) => distance(plain(name), plain(each))))
+  const general = path.replace(/\.\d+(?=\.|$)/g, '.*').replace(/\.parameters\.[^.]+$/, '.parameters.*')
+  return configPaths().includes(general)
 }
 
 /** Returns whether a path equals another or lies below it. */
@@ -74,23 +48,15 @@ export function overlaps(path: string, others: readonly string[] = []): boolean 
   return others.some((other) => isWithin(path, other) || isWithin(other, path))
 }
 
-/** "batch_size" and "batchSize" have the same letters. */
-function plain(name: string): string {
-  return name.toLowerCase().replace(/[_-]/g, '')
-}
-
-/** "learningRate" → "lr"; undefined for a single word. */
-function initials(key: string): string | undefined {
-  const [first, ...capitals] = [key[0], ...key.slice(1).replace(/[^A-Z]/g, '')]
-  return capitals.length === 0 ? undefined : [first, ...capitals].join('').toLowerCase()
-}
-
 function pathsIn(
-  { properties = {}, anyOf = [], oneOf = [], items }: Schema,
+  { properties = {}, anyOf = [], oneOf = [], items, additionalProperties }: Schema,
   path: string,
 ): readonly string[] {
   const within = (key: string) => (path === '' ? key : `${path}.${key}`)
-  const children = [...Object.entries(properties), ...(items === undefined ? [] : [['*', items] as const])]
+  const any = [items, additionalProperties || undefined].flatMap((each) =>
+    each === undefined ? [] : [['*', each] as const],
+  )
+  const children = [...Object.entries(properties), ...any]
   return [
     ...children.flatMap(([key, child]) => [within(key), ...pathsIn(child, within(key))]),
     ...[...anyOf, ...oneOf].flatMap((branch) => pathsIn(branch, path)),

@@ -1,6 +1,8 @@
+import { FormulaError } from '../formulas/formula-error.js'
+import { compileFormula, type Program, usesSpectrum } from '../formulas/program.js'
 import { innerLayerNames, innerWidths, positionOf } from '../model/architecture.js'
-import type { LayerChoice } from './eigen-loss.js'
-import { type EigenLoss, eigenLossKindOf } from './index.js'
+import { type EigenLoss, formulaOf, nameOf } from './index.js'
+import type { LayerChoice } from './kinds.js'
 
 /**
  * Returns the positions in the forward pass of the layers that an eigen loss acts on, ascending. The names must be known.
@@ -37,21 +39,42 @@ export interface WithoutEffect {
 
 /** Returns null if an eigen loss is constant on none of its layers. */
 export function withoutEffect(eigenLoss: EigenLoss, widths: readonly number[]): WithoutEffect | null {
-  const kind = eigenLossKindOf(eigenLoss)
+  const formula = formulaOf(eigenLoss)
   const layers = layersOfLoss(eigenLoss, widths)
-  const constant = layers.filter(({ width }) => kind.isConstant(eigenLoss, width))
+  const constant = layers.filter(({ width }) => programOn(eigenLoss, width)?.isConstant)
   if (constant.length === 0) return null
   const where = constant.map(({ name, width }) => `${name} (width ${width})`).join(', ')
-  const parameters = Object.entries(kind.parameters(eigenLoss)).map((entry) => ` with ${entry.join(' = ')}`)
-  const problem = `has no effect on ${where}, where ${eigenLoss.kind}${parameters.join('')} is constant`
+  const parameters = Object.entries(formula.parameters).map((entry) => ` with ${entry.join(' = ')}`)
+  const problem = `has no effect on ${where}, where ${nameOf(eigenLoss)}${parameters.join('')} is constant`
   return { problem, isWhole: constant.length === layers.length }
 }
 
+/** Returns null if the eigen loss has no formula on a layer of this width: `formulaMistakes` has the reason. */
+function programOn(eigenLoss: EigenLoss, width: number): Program | null {
+  try {
+    return compileFormula(formulaOf(eigenLoss), width)
+  } catch (error) {
+    if (error instanceof FormulaError) return null
+    throw error
+  }
+}
+
+export interface LayerWithBatch {
+  readonly name: string
+  readonly width: number
+  /** The smallest number of images in a batch for which an eigen loss is defined on this layer. */
+  readonly minimumImages: number
+}
+
+export function smallestBatches(eigenLoss: EigenLoss, widths: readonly number[]): readonly LayerWithBatch[] {
+  return layersOfLoss(eigenLoss, widths).map((layer) => {
+    const program = programOn(eigenLoss, layer.width)
+    const leastOfOther = usesSpectrum(formulaOf(eigenLoss).text) ? layer.width + 1 : 1
+    return { ...layer, minimumImages: program?.minimumImages ?? leastOfOther }
+  })
+}
+
 /** Returns the smallest number of images in a batch for which an eigen loss is defined on all its layers. */
-export function minimumImages(config: EigenLoss, widths: readonly number[]): number {
-  const sizes = innerWidths(widths)
-  const kind = eigenLossKindOf(config)
-  return Math.max(
-    ...layerPositions(config.layers, widths.length).map((layer) => kind.minimumImages(sizes[layer]!)),
-  )
+export function minimumImages(eigenLoss: EigenLoss, widths: readonly number[]): number {
+  return Math.max(...smallestBatches(eigenLoss, widths).map((layer) => layer.minimumImages))
 }

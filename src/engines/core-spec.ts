@@ -1,4 +1,6 @@
-import { layersOf } from '../model/architecture.js'
+import { compileFormula } from '../formulas/program.js'
+import { type Tape, tapeOf } from '../formulas/tape.js'
+import { innerWidths, layersOf } from '../model/architecture.js'
 import { learningRateAt, valueAt } from '../model/schedule.js'
 import type { EigenLossSpec, TrainerSpec } from './engine.js'
 
@@ -23,7 +25,12 @@ export interface CoreSpec {
 
 export type CoreActivation = 'relu' | 'leaky-relu' | 'silu'
 
-export type CoreEigenLoss = Omit<EigenLossSpec, 'weight'>
+export interface CoreEigenLoss extends Pick<EigenLossSpec, 'layers' | 'minimumImages'> {
+  /** Whether the singular values are those of the centred matrix. */
+  readonly center: boolean
+  /** The formula for each of the layers. */
+  readonly tapes: readonly Tape[]
+}
 
 export interface CoreAdam {
   readonly kind: 'adam'
@@ -56,9 +63,17 @@ export function coreSpec(spec: TrainerSpec): CoreSpec {
     batchNorm: inner.map(({ batchNorm }) => batchNorm),
     activation: (hidden?.activation ?? 'relu') as CoreActivation,
     slope: hidden?.slope ?? 0,
-    eigenLosses: eigenLosses.map(({ weight, ...eigenLoss }) => eigenLoss),
+    eigenLosses: eigenLosses.map((eigenLoss) => coreEigenLoss(eigenLoss, innerWidths(widths))),
     optimizer: coreOptimizer(spec),
   }
+}
+
+function coreEigenLoss(
+  { formula, layers, minimumImages }: EigenLossSpec,
+  widths: readonly number[],
+): CoreEigenLoss {
+  const tapes = layers.map((layer) => tapeOf(compileFormula(formula, widths[layer]!)))
+  return { layers, minimumImages, center: formula.center, tapes }
 }
 
 function coreOptimizer({ optimizer }: TrainerSpec): CoreAdam | CoreSgd {

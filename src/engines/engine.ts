@@ -1,4 +1,5 @@
 import type { Device } from '../config/schema.js'
+import type { Formula } from '../formulas/parse.js'
 import type { Architecture } from '../model/architecture.js'
 import type { Scheduled } from '../model/schedule.js'
 import type { Initialisation, TrainerState } from '../model/state.js'
@@ -51,13 +52,9 @@ export interface TrainerSpec extends Architecture {
   readonly threads: number
 }
 
-/** A term of the loss: weight · the mean of the kind's value over the layers. */
+/** A term of the loss: weight · the mean of the formula's value over the layers. */
 export interface EigenLossSpec {
-  readonly kind: string
-  /** The numbers of the kind's formula by name. */
-  readonly parameters: Readonly<Record<string, number>>
-  /** Whether a layer's matrix is centred first; false for kinds that do not ask. */
-  readonly center: boolean
+  readonly formula: Formula
   /** By the step. At a step where it is 0, the loss is not computed and counts as absent. */
   readonly weight: Scheduled
   /**

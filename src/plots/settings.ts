@@ -4,7 +4,7 @@
  */
 import { basename } from 'node:path'
 import type { Arm, Comparison } from '../comparison/comparison.js'
-import { differingPaths, fieldsOf } from '../comparison/differences.js'
+import { differingPaths, fieldsOf, formulaNames } from '../comparison/differences.js'
 import { settingText } from '../comparison/labels.js'
 import { shortPaths } from '../comparison/sweep-arms.js'
 
@@ -75,16 +75,18 @@ export function settingsOf({ arms, sweep }: Pick<Comparison, 'arms' | 'sweep'>):
 }
 
 function memberOfSweep(arm: Arm): Member {
-  const values = arm.settings.flatMap(({ path, value }) => {
+  const values = arm.settings.flatMap((setting) => {
+    const { path, value } = setting
     if (value === undefined) return []
-    return [[path, typeof value === 'number' ? value : settingText(value)] as const]
+    return [[path, typeof value === 'number' ? value : settingText(setting)] as const]
   })
   return { arm, variant: variantOf(arm), ofSweep: true, values: new Map(values) }
 }
 
 /** Returns the arms with the fields in which their configs differ. */
 function membersByConfigs(arms: readonly Arm[]): readonly Member[] {
-  const fields = arms.map(({ config }) => fieldsOf(config))
+  const names = formulaNames(arms.map(({ config }) => config))
+  const fields = arms.map(({ config }) => fieldsOf(config, names))
   const paths = differingPaths(fields)
   return arms.map((arm, index) => {
     const values = paths.flatMap((path) => {

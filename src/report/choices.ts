@@ -1,5 +1,5 @@
 import type { Arm, Comparison } from '../comparison/comparison.js'
-import { differingPaths, fieldsOf } from '../comparison/differences.js'
+import { differingPaths, type Fields, fieldsOf, formulaNames } from '../comparison/differences.js'
 import { epochSeries } from '../comparison/series.js'
 import { withoutWideInterval } from '../plots/epochs.js'
 import { type LoggedMetric, loggedMetrics, meaningOf, metricOf, metrics } from '../runs/metrics.js'
@@ -18,13 +18,13 @@ export function choicesOf({ arms }: Comparison, drawn: readonly Arm[]): Choices 
   const runs = arms.flatMap(({ name, label, runs }) =>
     runs.map((run) => ({ arm: labels.get(name) ?? label, run })),
   )
-  const fields = new Map(arms.map(({ config }) => [config, fieldsOf(config)]))
-  const paths = differingPaths([...fields.values()])
+  const names = formulaNames(arms.map(({ config }) => config))
+  const paths = differingPaths(arms.map(({ config }) => fieldsOf(config, names)))
   const logged = loggedMetrics.filter((metric) => runs.some(({ run }) => isMeasured(run, metric)))
   const final = metrics.filter((metric) => runs.some(({ run }) => metricOf(run, metric) !== null))
   const values = (run: WholeRun) => [
     ...final.map((metric) => roundedOrNull(metricOf(run, metric))),
-    ...configValues(run, paths),
+    ...configValues(fieldsOf(run.config, names), paths),
   ]
   return {
     logged: logged.map((name) => ({ name, title: meaningOf(name).title })),
@@ -42,8 +42,7 @@ function isMeasured({ metrics: rows }: WholeRun, metric: LoggedMetric): boolean 
 }
 
 /** Returns the values of config fields; numbers as numbers, so that they have a place on an axis. */
-function configValues({ config }: WholeRun, paths: readonly string[]): readonly (number | string | null)[] {
-  const fields = fieldsOf(config)
+function configValues(fields: Fields, paths: readonly string[]): readonly (number | string | null)[] {
   return paths.map((path) => {
     const value = fields.get(path)
     if (value === undefined) return null

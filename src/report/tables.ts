@@ -1,5 +1,6 @@
 /** The tables of the report as data. Its script shows and sorts them, because those of thousands of arms are long. */
 import type { Arm, Comparison, Result } from '../comparison/comparison.js'
+import { formulaLines } from '../comparison/formulas.js'
 import {
   type MainRow,
   type MetricColumn,
@@ -56,7 +57,9 @@ type Colours = ReadonlyMap<Arm, number>
 
 /** Returns the notes below the main table. */
 export function mainTableNotes(comparison: Comparison): readonly string[] {
-  return mainNotes(comparison, mainTableOf(comparison), true).map(escapeControls)
+  const notes = mainNotes(comparison, mainTableOf(comparison), true)
+  const formulas = formulaLines(comparison).map((line) => `Eigen loss of ${line}`)
+  return [...notes, ...formulas].map(escapeControls)
 }
 
 /** The main table that `compare` prints; the arms without a completed run come last. */

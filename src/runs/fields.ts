@@ -1,5 +1,6 @@
 import { valueAt } from '../config/json.js'
-import { configPaths, isConfigPath, nearestName } from '../config/paths.js'
+import { configPaths, isConfigPath } from '../config/paths.js'
+import { nearestName } from '../text/nearest.js'
 import { formatMetric, type Metric, metricOf, metrics } from './metrics.js'
 import type { Run } from './read.js'
 

@@ -1,22 +1,29 @@
 import type { TimeSlice } from './time-slice.js'
 
 /**
- * Returns exp(−Σ p ln p) with p = σ/Σσ (Roy and Vetterli 2007) of a matrix [rows][columns], row-major; 0 if all values are 0.
- * σ is the square roots of the Gram matrix's eigenvalues, which loses those below 1e-8 of the largest. They would add
- * less than 1e-6 a column to the rank. Faster than singular-values.ts by an order of magnitude, for wide layers.
+ * Returns exp(−Σ p ln p) with p = σ/Σσ (Roy and Vetterli 2007) of a matrix by the eigenvalues of its Gram matrix; 0 if
+ * all are 0. Their square roots lose the singular values below 1e-8 of the largest, which would add less than 1e-6 a
+ * column to the rank.
  */
-export async function effectiveRank(
-  values: ArrayLike<number>,
-  columns: number,
-  center: boolean,
-  slice: TimeSlice,
-): Promise<number> {
-  const eigenvalues = await symmetricEigenvalues(await gramMatrix(values, columns, center, slice), slice)
+export function effectiveRankOfGram(eigenvalues: Float64Array): number {
   const singular = eigenvalues.map((value) => Math.sqrt(Math.max(0, value)))
   const sum = singular.reduce((total, value) => total + value, 0)
   if (sum === 0) return 0
   const shares = singular.map((value) => value / sum).filter((share) => share > 0)
   return Math.exp(-shares.reduce((total, share) => total + share * Math.log(share), 0))
+}
+
+/**
+ * Returns the eigenvalues of ZᵀZ for a matrix Z [rows][columns], row-major, in no order. The core's layer_measures.cc has
+ * the same sums in the same order.
+ */
+export async function gramEigenvalues(
+  values: ArrayLike<number>,
+  columns: number,
+  center: boolean,
+  slice: TimeSlice,
+): Promise<Float64Array> {
+  return symmetricEigenvalues(await gramMatrix(values, columns, center, slice), slice)
 }
 
 /** Returns ZᵀZ as its rows, of Z or of Z without its columns' means. */
@@ -65,7 +72,7 @@ async function tridiagonalise(matrix: Float64Array[], slice: TimeSlice) {
   for (let k = 0; k < size - 1; k++) {
     const column = matrix[k]! // symmetric: row k from k + 1 on is column k
     let norm = 0
-    for (let i = k + 1; i < size; i++) norm += column[i]! ** 2
+    for (let i = k + 1; i < size; i++) norm += column[i]! * column[i]!
     norm = Math.sqrt(norm)
     const alpha = column[k + 1]! > 0 ? -norm : norm
     beside[k + 1] = alpha

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
-import { armName, baselineArm } from '../config/arm-name.js'
+import { armName, baselineArm, namedText } from '../config/arm-name.js'
 import { valueAt } from '../config/json.js'
 import type { Override } from '../config/load.js'
 import { type ConfigFile, readConfigFile } from '../config/load.js'
@@ -284,9 +284,15 @@ function describeSharing(arm: Arm, other: Arm): string {
   const differing = arm.settings.filter(
     ({ value }, axis) => !isDeepStrictEqual(value, other.settings[axis]?.value),
   )
-  if (differing.length === 0)
-    return `two runs would share the folder ${arm.name}: duplicate value in the grid`
-  return `two runs would share the folder ${arm.name}: the values of ${differing.map(({ path }) => path).join(', ')} differ only in characters that folder names leave out`
+  const shared = `two runs would share the folder ${arm.name}`
+  if (differing.length === 0) return `${shared}: duplicate value in the grid`
+  const paths = differing.map(({ path }) => path).join(', ')
+  const haveSameNames = arm.settings.every(
+    ({ value }, axis) => namedText(value) === namedText(other.settings[axis]?.value),
+  )
+  return haveSameNames
+    ? `${shared}: the values of ${paths} are different eigen losses with the same name; give each its own`
+    : `${shared}: the values of ${paths} differ only in characters that folder names leave out`
 }
 
 function baselineMistakes(

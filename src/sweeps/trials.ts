@@ -61,7 +61,7 @@ export function resolveSettings(
   const all = [...overrides, ...ofSettings]
   const setsWidths = all.some(({ path }) => overlaps(path.join('.'), ['model.widths']))
   const advice = ', or keep the variant out with "fixed"'
-  return resolveConfig(file, all, setsWidths ? 'recorded' : 'written', advice)
+  return resolveConfig(file, all, setsWidths ? 'swept' : 'written', advice)
 }
 
 /** Returns the values at the ends of an axis: if a config accepts them, it accepts those between. */

@@ -1,5 +1,6 @@
 // Trainings that diverge, and those that learn nothing.
 import type { Config } from '../config/schema.js'
+import { eigenLossesOf } from '../eigen-losses/index.js'
 import { EigenaeError } from '../errors.js'
 import type { MetricsRow } from '../runs/tables.js'
 
@@ -21,10 +22,14 @@ export function refuseDivergence(
     ...(config.loss.eigen === null ? [] : ['loss.eigen.weight']),
     ...(config.data.noise > 1 ? ['data.noise'] : []),
   ]
+  const formulas = eigenLossesOf(config.loss.eigen).flatMap((eigenLoss) =>
+    eigenLoss.kind === 'formula' ? [eigenLoss.formula] : [],
+  )
+  const check = formulas.length === 0 ? '' : ` Check where the formula is not finite: ${formulas.join('; ')}`
   throw new EigenaeError({
     problem: `training diverged: ${name} of epoch ${epoch} is ${value}`,
     subject: folder,
-    hint: `Lower ${causes.join(' or ')}.`,
+    hint: `Lower ${causes.join(' or ')}.${check}`,
   })
 }
 

@@ -1,4 +1,4 @@
-import { loadNativeBinding, type NativeBinding } from '../engines/native/binding.js'
+import { type NativeBinding, usableCore } from '../engines/native/binding.js'
 import { TimeSlice } from '../spectrum/time-slice.js'
 import { BoxTree, widestFirst } from './box-tree.js'
 import type { LabelledEmbedding, Scoring } from './linear-probe.js'
@@ -50,17 +50,6 @@ export async function nearestIndices(
     : await searchTree(points, queries, search)
   search.signal?.throwIfAborted()
   return indices
-}
-
-/** Returns null if the core cannot be loaded, or EIGENAE_ISA names an instruction set that this processor lacks. */
-function usableCore(): NativeBinding | null {
-  try {
-    const { binding } = loadNativeBinding()
-    const wanted = process.env.EIGENAE_ISA || binding.instructionSets[0]!
-    return binding.instructionSets.includes(wanted) ? binding : null
-  } catch {
-    return null
-  }
 }
 
 async function searchByCore(

@@ -1,6 +1,6 @@
 // The rows that an epoch adds to a run's tables.
 import type { Config } from '../config/schema.js'
-import { eigenLossesOf } from '../eigen-losses/index.js'
+import { eigenLossesOf, nameOf } from '../eigen-losses/index.js'
 import { type EpochEvaluation, type EpochLosses, type LayerMeasures, loggedValues } from '../runs/metrics.js'
 import type { LayersRow, LossesRow, MetricsRow, SpectrumRow } from '../runs/tables.js'
 import type { Spectrum } from '../spectrum/spectrum.js'
@@ -41,10 +41,10 @@ export function layersRows(epoch: number, layers: readonly LayerMeasures[]): rea
 
 /** One row per eigen loss. They are numbered from 1, in the order of the config. */
 export function lossesRows(epoch: number, losses: EpochLosses, { loss }: Config): readonly LossesRow[] {
-  return eigenLossesOf(loss.eigen).map(({ kind }, index) => ({
+  return eigenLossesOf(loss.eigen).map((eigenLoss, index) => ({
     epoch,
     term: index + 1,
-    kind,
+    kind: nameOf(eigenLoss),
     weight: losses.weights[index]!,
     value: losses.terms[index]!.value,
     weighted: losses.terms[index]!.weighted,

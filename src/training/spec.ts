@@ -1,6 +1,6 @@
 import type { ScheduledConfig } from '../config/schedule.js'
 import type { Config } from '../config/schema.js'
-import { type EigenLoss, eigenLossesOf, eigenLossKindOf } from '../eigen-losses/index.js'
+import { type EigenLoss, eigenLossesOf, formulaOf } from '../eigen-losses/index.js'
 import { layerPositions, minimumImages } from '../eigen-losses/layers.js'
 import type { EigenLossSpec, OptimizerSpec, TrainerSpec } from '../engines/engine.js'
 import type { Scheduled } from '../model/schedule.js'
@@ -31,9 +31,7 @@ export function trainerSpec(config: Config, images: number, threads: number): Tr
 
 function eigenLossSpec(config: EigenLoss, widths: readonly number[], stepsPerEpoch: number): EigenLossSpec {
   return {
-    kind: config.kind,
-    parameters: eigenLossKindOf(config).parameters(config),
-    center: 'center' in config && config.center,
+    formula: formulaOf(config),
     weight: inSteps(config.weight, stepsPerEpoch),
     layers: layerPositions(config.layers, widths.length),
     minimumImages: minimumImages(config, widths),

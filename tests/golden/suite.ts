@@ -82,7 +82,11 @@ async function expectEvaluation(trainer: Trainer, { expected, spec }: GoldenCase
   const encoded = await trainer.encode(flatMatrix(input))
   expectNear(encoded, flatMatrix(embedding), 'embedding')
   expectNear(await trainer.reconstruct(flatMatrix(input)), flatMatrix(output), 'output')
-  const spectrum = await spectrumOf(encoded, spec.widths.at(-1)!, spec.eigenLosses[0]?.center ?? false)
+  const spectrum = await spectrumOf(
+    encoded,
+    spec.widths.at(-1)!,
+    spec.eigenLosses[0]?.formula.center ?? false,
+  )
   expectNear(spectrum.singularValues, padded(singularValues, spectrum), 'singular value')
   expectNear(spectrum.singularShares, padded(singularShares, spectrum), 'singular share')
 }

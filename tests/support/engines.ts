@@ -2,6 +2,7 @@ import type { AdamSpec, Engine, Trainer, TrainerSpec } from '../../src/engines/e
 import { nativeEngine } from '../../src/engines/native/engine.js'
 import { wasmEngine } from '../../src/engines/wasm/engine.js'
 import { philox4x32 } from '../../src/model/random.js'
+import { formulaOfKind } from './formulas.js'
 
 /** The engines that run on every machine. Each passes the same suite. */
 export const engines: readonly Engine[] = [nativeEngine(), await wasmEngine()]
@@ -21,9 +22,7 @@ export const smallSpec: TrainerSpec = {
   batchNorm: 'none',
   activation: 'relu',
   init: 'he-uniform',
-  eigenLosses: [
-    { kind: 'top-k', parameters: { k: 2 }, center: false, weight: 1, layers: [2], minimumImages: 6 },
-  ],
+  eigenLosses: [{ formula: formulaOfKind('top-k', { k: 2 }), weight: 1, layers: [2], minimumImages: 6 }],
   optimizer: adam,
   averaging: null,
   batchSize: 32,

@@ -10,19 +10,17 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { compileFormula } from '../../dist/formulas/program.js'
+import { tapeOf } from '../../dist/formulas/tape.js'
 
 const require = createRequire(import.meta.url)
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const inputs = 5
 const layers = [inputs, 4, 2]
 
-const eigenLoss = () => ({
-  kind: 'top-k',
-  center: false,
-  parameters: { k: 1 },
-  layers: [1],
-  minimumImages: 3,
-})
+const topOne = { text: 'sum(first(sigma, 1)) / sum(sigma)', parameters: {}, center: false }
+const tape = (width = 2) => tapeOf(compileFormula(topOne, width))
+const eigenLoss = () => ({ center: false, layers: [1], tapes: [tape()], minimumImages: 3 })
 const adam = () => ({ kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 })
 const sgd = () => ({ kind: 'sgd', momentum: 0.9, nesterov: true })
 const spec = (changes = {}) => ({
@@ -138,19 +136,46 @@ function rows(door) {
   )
   each('eigenLoss', 'spec.eigenLosses[0]', notObjects, (value) => create({ eigenLosses: [value] }))
   const changed = (changes) => create({ eigenLosses: [{ ...eigenLoss(), ...changes }] })
-  const kinds = [...notStrings, '', 'top-q', 'top-k\0', 'x'.repeat(1e6)]
-  each('kind', 'spec.eigenLosses', kinds, (kind) => changed({ kind }))
+  each('tapes', 'spec.eigenLosses[0].tapes', [...notObjects, {}, [], [1, 2]], (tapes) => changed({ tapes }))
+  each('tape', 'spec.eigenLosses[0].tapes[0]', notObjects, (value) => changed({ tapes: [value] }))
+  const spoilt = (spoil) => {
+    const { words, constants } = tape()
+    return changed({ tapes: [spoil(words, constants)] })
+  }
+  each('words', 'spec.eigenLosses[0].tapes[0].words', [...notObjects, [1], new Int32Array(18)], (words) =>
+    spoilt((_, constants) => ({ words, constants })),
+  )
+  each(
+    'constants',
+    'spec.eigenLosses[0].tapes[0].constants',
+    [...notObjects, [1], new Float64Array([NaN])],
+    (constants) => spoilt((words) => ({ words, constants })),
+  )
+  const notTapes = [
+    ...[[], new Array(11).fill(0), new Array(12).fill(0), new Array(19).fill(0)].map((words) =>
+      Uint32Array.from(words),
+    ),
+    // A derivative with respect to means that it does not have.
+    tape().words.with(8, tape().words[7]),
+    // The head, and operation, count and places of each instruction.
+    ...[...tape().words.keys()]
+      .filter((i) => i < 11 || (i - 11) % 7 < 4)
+      .map((i) => tape().words.with(i, 0x7fffffff)),
+  ]
+  each('tape', 'spec.eigenLosses', notTapes, (words) => spoilt((_, constants) => ({ words, constants })))
+  each('many constants', 'spec.eigenLosses', [new Float64Array(1e6)], (constants) =>
+    spoilt((words) => ({ words, constants })),
+  )
   const notLayers = [...notObjects, {}, [], [0, 1, 2, 0], new Array(2 ** 32 - 1), new Uint32Array(2)]
   each('layers', 'spec.eigenLosses[0].layers', notLayers, (layers) => changed({ layers }))
   each('layer', 'spec.eigenLosses[0].layers[0]', [...notCounts, 3], (layer) => changed({ layers: [layer] }))
-  each('layer', 'spec.eigenLosses[0].layers[1]', [0, 1], (layer) => changed({ layers: [1, layer] }))
+  each('layer', 'spec.eigenLosses[0].layers[1]', [0, 1], (layer) =>
+    changed({ layers: [1, layer], tapes: [tape(), tape()] }),
+  )
   each('minimumImages', 'spec.eigenLosses[0].minimumImages', [...notCounts, 0], (minimumImages) =>
     changed({ minimumImages }),
   )
   each('center', 'spec.eigenLosses[0].center', notBooleans, (center) => changed({ center }))
-  each('parameters', 'spec.eigenLosses', [...notObjects, {}, []], (parameters) => changed({ parameters }))
-  const notParameters = [...notNumbers, ...notFinite, 1e300, -1e300]
-  each('k', 'spec.eigenLosses[0].parameters.k', notParameters, (k) => changed({ parameters: { k } }))
   each('optimizer', 'spec.optimizer', [...notObjects, {}, []], (optimizer) => create({ optimizer }))
   each('kind of optimiser', 'spec.optimizer.kind', [...notStrings, '', 'Adam'], (kind) =>
     create({ optimizer: { ...adam(), kind } }),
@@ -373,11 +398,6 @@ function rows(door) {
     Object.defineProperty(widths, 0, { get: () => after(() => widths.splice(1), inputs) })
     return create({ widths })
   })
-  add('parameters are a proxy whose keys never end', 'spec.eigenLosses', () => {
-    const ownKeys = () => Array.from({ length: 1000 }, (_, i) => `key${i}`)
-    const getOwnPropertyDescriptor = () => ({ value: 1, enumerable: true, configurable: true })
-    return changed({ parameters: new Proxy({}, { ownKeys, getOwnPropertyDescriptor }) })
-  })
 
   // Memory that is detached or changed while a call uses it.
   for (const name of ['encode', 'reconstruct', 'meanSquaredError']) {
@@ -451,6 +471,25 @@ function rows(door) {
     add('points that are no numbers', null, nan)
   }
 
+  // The measures of a layer.
+  function addMeasures() {
+    const norm = { scale: new Float64Array(inputs), shift: new Float64Array(inputs) }
+    const valid = () => ({ outputs: floats(9), width: inputs, center: true, ranked: true, norm })
+    const measure = (changes) => door.measureLayer({ ...valid(), ...changes })
+    each('layer', 'layer', [...notObjects, {}, []], door.measureLayer)
+    const notOutputs = [...notArraysOf(Float32Array), new Float32Array(inputs + 1)]
+    each('outputs', 'layer.outputs', notOutputs, (outputs) => measure({ outputs }))
+    each('width', 'layer.width', [...notCounts, 0, 4097], (width) => measure({ width }))
+    for (const key of ['center', 'ranked'])
+      each(key, `layer.${key}`, notBooleans, (value) => measure({ [key]: value }))
+    const notNorms = [...notArraysOf(Float64Array), new Float64Array(inputs + 1)]
+    for (const key of ['scale', 'shift'])
+      each(key, `layer.norm.${key}`, notNorms, (value) => measure({ norm: { ...norm, [key]: value } }))
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY])
+      add(`outputs of ${value}`, null, () => measure({ outputs: floats(9).fill(value) }))
+    add('no outputs', null, () => measure({ outputs: new Float32Array(0) }))
+  }
+
   // Unusual calls that may succeed.
   const odd = (name, call) => add(name, null, () => withTrainer(call))
   odd('shared images', (made) => made.encode(shared(bytes(9))))
@@ -502,6 +541,7 @@ function rows(door) {
     }
   })
   if (door.findNeighbours) addSearches()
+  if (door.measureLayer) addMeasures()
   if (door.measurePeak) each('peak', 'threads', [...notCounts, 0, 4097], door.measurePeak)
   return found
 }
@@ -518,6 +558,7 @@ async function nativeDoor(addon) {
     create: binding.createTrainer,
     measurePeak: binding.measurePeak,
     findNeighbours: binding.findNeighbours,
+    measureLayer: binding.measureLayer,
     // An object of another addon wraps something else.
     foreign: [binding, new Resvg('<svg xmlns="http://www.w3.org/2000/svg"/>')],
     wrongThis: 'this',

@@ -11,6 +11,7 @@ import type {
 import { layoutOf } from '../../src/model/layout.js'
 import type { TrainerState } from '../../src/model/state.js'
 import { adam, images, never, smallSpec, withTrainer } from './engines.js'
+import { formulaOfKind } from './formulas.js'
 
 const quiet = () => {}
 const batchCount = 4
@@ -22,7 +23,7 @@ const sgd: SgdSpec = { kind: 'sgd', learningRate: 0.05, warmup: 0, momentum: 0, 
 /** Adam would scale the rounding up by which two computations of a gradient of 0 differ. */
 const large: SgdSpec = { ...sgd, learningRate: 0.5 }
 const topK = smallSpec.eigenLosses[0]!
-const entropy: EigenLossSpec = { ...topK, kind: 'entropy', parameters: {} }
+const entropy: EigenLossSpec = { ...topK, formula: formulaOfKind('entropy') }
 /** Positions of hidden layers that are narrow enough for every batch but the last. */
 const [hidden, latent] = [1, 2]
 
@@ -121,6 +122,14 @@ export function describeTraining(engine: Engine): void {
         ...without.losses,
         terms: [{ value: Number.NaN, weighted: 0 }, ...without.losses.terms],
       })
+    })
+
+    it('an eigen loss that is constant is added to the loss, and trains nothing', async () => {
+      const whole = { ...topK, formula: formulaOfKind('top-k', { k: 5 }) }
+      const { losses, state } = await epochOf(engine, { eigenLosses: [whole] })
+      const without = await epochOf(engine, { eigenLosses: [] })
+      expect(losses.terms).toEqual([{ value: 1, weighted: 1 }])
+      expect(state.parameters).toEqual(without.state.parameters)
     })
 
     it('an eigen loss whose weight becomes 0 within an epoch is left out from that step on', async () => {

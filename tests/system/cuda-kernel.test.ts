@@ -11,6 +11,7 @@ import {
 import { coreSpec, stepValues } from '../../src/engines/core-spec.js'
 import type { EigenLossSpec, Engine, TrainerSpec } from '../../src/engines/engine.js'
 import { nativeEngine } from '../../src/engines/native/engine.js'
+import type { Formula } from '../../src/formulas/parse.js'
 import { philox4x32 } from '../../src/model/random.js'
 import { initialState, type TrainerState } from '../../src/model/state.js'
 import { describeGolden } from '../golden/suite.js'
@@ -22,6 +23,7 @@ import {
   shapeOf,
 } from '../support/emulated-cuda.js'
 import { adam, never, withTrainer } from '../support/engines.js'
+import { formulaOfKind } from '../support/formulas.js'
 
 const quiet = () => {}
 
@@ -51,8 +53,8 @@ describeWithCompiler('the CUDA kernels beside PyTorch', () =>
 const widths = [40, 24, 9, 5]
 const latentLayer = widths.length - 2
 
-function eigenLoss(kind: string, parameters = {}, changes: Partial<EigenLossSpec> = {}): EigenLossSpec {
-  return { kind, parameters, center: false, weight: 0.1, layers: [latentLayer], minimumImages: 6, ...changes }
+function eigenLoss(formula: Formula, changes: Partial<EigenLossSpec> = {}): EigenLossSpec {
+  return { formula, weight: 0.1, layers: [latentLayer], minimumImages: 6, ...changes }
 }
 
 const spec: TrainerSpec = {
@@ -60,7 +62,7 @@ const spec: TrainerSpec = {
   batchNorm: 'none',
   activation: 'relu',
   init: 'he-uniform',
-  eigenLosses: [eigenLoss('top-k', { k: 2 })],
+  eigenLosses: [eigenLoss(formulaOfKind('top-k', { k: 2 }))],
   optimizer: adam,
   averaging: null,
   batchSize: 16,
@@ -86,11 +88,11 @@ describeWithCompiler('the CUDA kernels', () => {
       averaging: 0.9,
       optimizer: { ...adam, weightDecay: 0.05 },
       eigenLosses: [
-        eigenLoss('entropy', {}, { center: true }),
-        eigenLoss('decorrelation'),
-        eigenLoss('kl-normal', { epsilon: 0.01 }),
-        eigenLoss('variance'),
-        eigenLoss('log-max', {}, { minimumImages: 17 }),
+        eigenLoss(formulaOfKind('entropy', {}, true)),
+        eigenLoss(formulaOfKind('decorrelation')),
+        eigenLoss(formulaOfKind('kl-normal', { epsilon: 0.01 })),
+        eigenLoss(formulaOfKind('variance')),
+        eigenLoss(formulaOfKind('log-max'), { minimumImages: 17 }),
       ],
     }
     const engine = emulatedCuda(() => divisions)
@@ -110,7 +112,12 @@ describeWithCompiler('the CUDA kernels', () => {
   it('train the models of a launch as each alone, and chunks as a whole epoch', async () => {
     const specs = [
       { ...spec, seed: 1 },
-      { ...spec, seed: 2, eigenLosses: [eigenLoss('covariance'), eigenLoss('top-k', { k: 1 })], noise: 0.4 },
+      {
+        ...spec,
+        seed: 2,
+        eigenLosses: [eigenLoss(formulaOfKind('covariance')), eigenLoss(formulaOfKind('top-k', { k: 1 }))],
+        noise: 0.4,
+      },
       { ...spec, seed: 3, eigenLosses: [], optimizer: { ...adam, learningRate: 0.02 }, averaging: 0.8 },
     ]
     const program = await buildEmulation(shapeOf(coreSpec(spec), divisions[1]!))
@@ -173,7 +180,9 @@ describeWithCompiler('the CUDA kernels', () => {
       ...spec,
       widths: [784, 128, 64, 12, 10],
       batchSize: 64,
-      eigenLosses: [eigenLoss('top-k', { k: 2 }, { weight: 1, layers: [3], minimumImages: 11 })],
+      eigenLosses: [
+        eigenLoss(formulaOfKind('top-k', { k: 2 }), { weight: 1, layers: [3], minimumImages: 11 }),
+      ],
       optimizer: { ...adam, learningRate: 0.001 },
     }
     const divisions = [

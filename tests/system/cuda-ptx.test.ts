@@ -14,6 +14,7 @@ import { findNvrtc } from '../../src/setup/nvrtc.js'
 import { scratchFolder } from '../support/cli.js'
 import { describeWithCuda } from '../support/cuda-engine.js'
 import { type Division, shapeOf } from '../support/emulated-cuda.js'
+import { formulaOfKind } from '../support/formulas.js'
 
 // The kernels as NVRTC compiled them, translated to C++: what a card's driver gets.
 
@@ -28,15 +29,8 @@ const plain: TrainerSpec = {
   batchSize: 16,
   seed: 3,
   eigenLosses: [
-    { kind: 'top-k', parameters: { k: 2 }, center: true, weight: 0.1, layers: [2], minimumImages: 6 },
-    {
-      kind: 'log-det',
-      parameters: { epsilon: 0.1 },
-      center: false,
-      weight: 0.1,
-      layers: [2],
-      minimumImages: 6,
-    },
+    { formula: formulaOfKind('top-k', { k: 2 }, true), weight: 0.1, layers: [2], minimumImages: 6 },
+    { formula: formulaOfKind('log-det', { epsilon: 0.1 }), weight: 0.1, layers: [2], minimumImages: 6 },
   ],
 }
 const everything: TrainerSpec = { ...plain, batchNorm: 'all', activation: 'silu', averaging: 0.9 }

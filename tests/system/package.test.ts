@@ -62,7 +62,7 @@ describeUnless(noZig, 'the package', () => {
   it('is small, without tests and without anything built for this machine', () => {
     expect(statSync(archive()).size).toBeLessThan(10e6)
     expect(readdirSync(join(installed, 'native')).sort()).toEqual([
-      ...['addon', 'core', 'cuda', 'eigen_losses', 'kernels', 'wasm'],
+      ...['addon', 'core', 'cuda', 'formulas', 'kernels', 'wasm'],
     ])
   })
 

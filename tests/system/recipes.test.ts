@@ -3,13 +3,14 @@ import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { scratchFolder } from '../support/cli.js'
+import { describeWithCuda } from '../support/cuda-engine.js'
 import { skipsWithout } from '../support/requirements.js'
 import { describeWithTensorflow } from '../support/tensorflow-engine.js'
 
 /**
  * Follows two recipes of docs/architecture.md in a copy of the project: an eigen loss (the participation ratio of the
- * eigenvalues) and a metric (the participation ratio of the singular shares). New files and rows are made from those of
- * log-max and effective_rank, so that a change of a table's form does not matter here.
+ * eigenvalues) and a metric (the participation ratio of the singular shares). New rows are made from those of log-max and
+ * effective_rank, so that a change of a table's form does not matter here.
  */
 const root = join(import.meta.dirname, '../..')
 const minutes = 60_000
@@ -25,15 +26,20 @@ function copyProject(): void {
   symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'))
 }
 
-function run(command: string, args: readonly string[], cwd = project) {
+function run(
+  command: string,
+  args: readonly string[],
+  cwd = project,
+  more: Readonly<Record<string, string>> = {},
+) {
   const entries = Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST'))
-  const env = Object.fromEntries(entries)
+  const env = { ...Object.fromEntries(entries), ...more }
   return spawnSync(command, args, { cwd, env, encoding: 'utf8', maxBuffer: 2 ** 26 })
 }
 
 /** Runs a program in the project's copy and returns what it prints. */
-function succeed(command: string, args: readonly string[], cwd = project): string {
-  const { status, stdout, stderr, error } = run(command, args, cwd)
+function succeed(...[command, args, cwd, env]: Parameters<typeof run>): string {
+  const { status, stdout, stderr, error } = run(command, args, cwd, env)
   expect(status, `${command} ${args.join(' ')}: ${error ?? ''}${stdout}${stderr}`).toBe(0)
   return stdout
 }
@@ -48,69 +54,16 @@ function replace(text: string, pattern: RegExp, replacement: string): string {
   return text.replace(pattern, () => replacement)
 }
 
-const named = (text: string) =>
-  text.replaceAll('log-max', 'participation').replaceAll('logMax', 'participation')
-
-/** Repeats each line of a file that names log-max for the new loss, or in a list on one line the entry of log-max. */
-function addRows(file: string): void {
-  const lines = read(file).split('\n')
-  const rows = lines.flatMap((line) => {
-    if (!/log-?max/i.test(line)) return [line]
-    const isList = /top-?k/i.test(line)
-    return isList
-      ? [line.replace(/(['"]log-max['"]: )?logMax\w*/, (entry) => `${entry}, ${named(entry)}`)]
-      : [line, named(line)]
-  })
-  expect(rows, file).not.toEqual(lines)
-  write(file, rows.join('\n'))
-}
-
+/** Adds the row of log-max again, for the new loss. */
 function addEigenLoss(): void {
-  write('src/eigen-losses/participation.ts', named(read('src/eigen-losses/log-max.ts')))
-  addRows('src/eigen-losses/index.ts')
-
-  const [, importLine, type] = /^(import type \{ (\w+) \}.*)$/m.exec(
-    read('src/eigen-losses/tensorflow/log-max.ts'),
-  )!
-  write(
-    'src/eigen-losses/tensorflow/participation.ts',
-    `${importLine}
-
-/** f = Σλ² / (Σλ)² with λ = σ², so ∂f/∂σᵢ = 4·σᵢ·(λᵢ − Σλ²/Σλ) / (Σλ)². */
-export const participation: ${type} = (ops, sigma) => {
-  const lambda = ops.square(sigma)
-  const sum = ops.sum(lambda, [1])
-  const squares = ops.sum(ops.square(lambda), [1])
-  const excess = ops.subtract(lambda, ops.divide(squares, sum))
-  const product = ops.multiply(ops.double(4), ops.multiply(sigma, excess))
-  return {
-    value: ops.divide(squares, ops.square(sum)),
-    derivatives: ops.divide(product, ops.square(sum)),
-  }
-}
-`,
+  const file = 'src/eigen-losses/kinds.ts'
+  const [row] = /^ {2}'log-max': kind\(\{\n[\s\S]*?^ {2}\}\),\n/m.exec(read(file))!
+  const added = replace(
+    row.replaceAll('log-max', 'participation'),
+    /formula: .*/,
+    "formula: 'sum(lambda^2) / sum(lambda)^2',",
   )
-  addRows('src/eigen-losses/tensorflow/index.ts')
-
-  const body = `  double sum = 0, squares = 0;
-  for (int i = 0; i < count; ++i) {
-    const double lambda = singularValues[i] * singularValues[i];
-    sum += lambda;
-    squares += lambda * lambda;
-  }
-  for (int i = 0; i < count; ++i) {
-    const double lambda = singularValues[i] * singularValues[i];
-    derivatives[i] = 4 * singularValues[i] * (lambda - squares / sum) / (sum * sum);
-  }
-  return squares / (sum * sum);
-}
-`
-  const logMax = read('native/eigen_losses/log_max.cc')
-  const signature = /double logMax\([\s\S]*?\{\n/.exec(logMax)![0]
-  const renamed = named(replace(logMax, /double logMax\([\s\S]*?\n\}\n/, signature + body))
-  write('native/eigen_losses/participation.cc', renamed)
-  addRows('native/eigen_losses/eigen_losses.cc')
-  addRows('native/tests/eigen_loss_cases.h')
+  write(file, replace(read(file), /^ {2}entropy: kind/m, `${added}  entropy: kind`))
 }
 
 function addMetric(): void {
@@ -129,11 +82,11 @@ function addMetric(): void {
 }
 
 /** Trains one epoch with the new loss and without noise, of which engines have their own; returns its metrics. */
-function train(device: string): Readonly<Record<string, number>> {
+function train(device: string, env = {}): Readonly<Record<string, number>> {
   const out = `runs/${device}`
   const settings = '--set loss.eigen.kind=participation --set data.limit=1024 --set data.noise=0'
   const args = `--config configs/eigen.json --epochs 1 --device ${device} --out ${out} --overwrite ${settings}`
-  node('bin/eigenae.js', 'train', ...args.split(' '))
+  succeed(process.execPath, ['bin/eigenae.js', 'train', ...args.split(' ')], project, env)
   const rows = read(`${out}/metrics.csv`).trim().split('\n')
   const [header, values] = rows.map((row) => row.split(','))
   return Object.fromEntries(header!.map((name, index) => [name, Number(values![index])]))
@@ -154,7 +107,7 @@ describe('the recipes for an eigen loss and a metric', { timeout: 10 * minutes }
 
   it('make generated files stale, which generate --check reports', () => {
     expect(check.status).toBe(1)
-    for (const file of ['configs/schema.json', 'docs/commands.md', 'man/eigenae.1'])
+    for (const file of ['configs/schema.json', 'docs/commands.md', 'docs/config.md', 'man/eigenae.1'])
       expect(check.stderr).toContain(`${file} is not current: run npm run generate\n`)
   })
 
@@ -173,16 +126,22 @@ describe('the recipes for an eigen loss and a metric', { timeout: 10 * minutes }
     expect(comparison).toContain('participation ratio')
   })
 
-  it('give WebAssembly the same loss', (context) => {
-    const skipped = generation.stderr.includes('skipped native/wasm')
-    context.skip(skipped && !process.env.CI, 'no compiler for WebAssembly')
-    expect(generation.stderr).toContain('eigenae-relaxed.wasm: ')
+  it('give WebAssembly the same loss, with the same program', () => {
+    for (const file of ['native/wasm/eigenae.wasm', 'native/wasm/eigenae-relaxed.wasm'])
+      expect(readFileSync(join(project, file)).equals(readFileSync(join(root, file))), file).toBe(true)
     expect(train('wasm').train_eigen).toBeCloseTo(train('cpu').train_eigen!, 3)
   })
 
   describeWithTensorflow(() => {
     it('give TensorFlow the same loss', () => {
       expect(train('tensorflow-cpu').train_eigen).toBeCloseTo(train('cpu').train_eigen!, 3)
+    })
+  })
+
+  describeWithCuda('with the CUDA core', ({ environment }) => {
+    it('give the core the same loss, with the same kernels', () => {
+      expect(generation.stderr).not.toContain('wrote native/cuda/ptx')
+      expect(train('cuda', environment).train_eigen).toBeCloseTo(train('cpu').train_eigen!, 3)
     })
   })
 

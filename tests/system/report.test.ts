@@ -130,7 +130,7 @@ describeUnless(noChromium, 'report.html in Chromium', () => {
     expect(problems).toEqual([])
   })
 
-  it('begins with the table that compare prints, marks and notes included, and explains each arm', async () => {
+  it('begins with the table that compare prints, marks and notes included, and explains each arm and its eigen loss', async () => {
     const { page } = await open(1280, 'light')
     const { stdout } = await compare('.', '--baseline', 'none')
     const words = (text: string) => text.replace(/\s+/g, ' ').trim()
@@ -147,7 +147,9 @@ describeUnless(noChromium, 'report.html in Chromium', () => {
     )
     expect(printed).toMatch(/none †.*\*/)
     const texts = await page.locator('#notes-main li').allTextContents()
-    expect(`${words(texts.join(' '))} Differences, p-values and effect sizes: --details.`).toBe(
+    const formula = texts.at(-1)
+    expect(formula).toMatch(/^Eigen loss of .*: sum\(first\(sigma, k\)\) \/ sum\(sigma\), k = 2$/)
+    expect(`${words(texts.slice(0, -1).join(' '))} Differences, p-values and effect sizes: --details.`).toBe(
       words(notes.join(' ')),
     )
     expect(await page.locator('#table-main td').nth(0).getAttribute('title')).toBe('none\neigen=none')

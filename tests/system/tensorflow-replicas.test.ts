@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { EigenLossSpec, Engine, ReplicaTrainer, TrainerSpec } from '../../src/engines/engine.js'
 import type { TrainerState } from '../../src/model/state.js'
 import { images, never, smallSpec, withTrainer } from '../support/engines.js'
+import { formulaOfKind } from '../support/formulas.js'
 import { describeWithTensorflow } from '../support/tensorflow-engine.js'
 
 const quiet = () => {}
@@ -14,10 +15,14 @@ function withSeed(seed: number, changes: Partial<TrainerSpec> = {}): TrainerSpec
 }
 
 /** An eigen loss of each sort of formula. */
-const onAllLayers: readonly EigenLossSpec[] = ['entropy', 'kl-normal', 'kl-diagonal'].map((kind) => ({
-  ...{ kind, parameters: { epsilon: 0.01 }, center: false, weight: 0.1 },
-  ...{ layers: [0, 1, 2, 3, 4], minimumImages: 25 },
-}))
+const onAllLayers = (['entropy', 'kl-normal', 'kl-diagonal'] as const).map(
+  (kind): EigenLossSpec => ({
+    formula: formulaOfKind(kind, { epsilon: 0.01 }),
+    weight: 0.1,
+    layers: [0, 1, 2, 3, 4],
+    minimumImages: 25,
+  }),
+)
 
 async function withReplicas<T>(
   engine: Engine,

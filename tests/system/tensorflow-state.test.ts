@@ -4,6 +4,7 @@ import { nativeEngine } from '../../src/engines/native/engine.js'
 import { layoutOf } from '../../src/model/layout.js'
 import { initialState, type TrainerState } from '../../src/model/state.js'
 import { images, never, smallSpec, withTrainer } from '../support/engines.js'
+import { formulaOfKind } from '../support/formulas.js'
 import { describeWithTensorflow } from '../support/tensorflow-engine.js'
 
 const quiet = () => {}
@@ -46,14 +47,13 @@ const kinds = [
   'variance',
   'covariance',
   'decorrelation',
-]
+] as const
 
 const allKinds: TrainerSpec = {
   ...smallSpec,
   eigenLosses: kinds.map((kind) => ({
     ...smallSpec.eigenLosses[0]!,
-    kind,
-    parameters: { k: 2, epsilon: 0.01 },
+    formula: formulaOfKind(kind, { k: 2, epsilon: 0.01 }),
   })),
 }
 

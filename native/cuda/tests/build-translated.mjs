@@ -8,6 +8,7 @@ import { macrosOf } from './build.mjs'
 
 const cudaFolder = join(nativeFolder, 'cuda')
 const kernelFolder = join(cudaFolder, 'kernel')
+const formulaFolder = join(nativeFolder, 'formulas')
 const replacement = join(cudaFolder, 'tests/translated')
 
 /**
@@ -19,13 +20,17 @@ const replacement = join(cudaFolder, 'tests/translated')
  */
 export function buildTranslated(shape, ptx, { sanitizer = false } = {}) {
   return compileProgram(ptx, {
-    sources: [join(cudaFolder, 'tests/emulate.cc'), join(nativeFolder, 'core/optimizer_step.cc')],
-    headers: [join(replacement, 'core.cu'), ...headersIn(kernelFolder)],
+    sources: [
+      join(cudaFolder, 'tests/emulate.cc'),
+      ...['core/optimizer_step.cc', 'formulas/tape.cc'].map((name) => join(nativeFolder, name)),
+    ],
+    headers: [join(replacement, 'core.cu'), ...[kernelFolder, formulaFolder].flatMap(headersIn)],
     flags: [
       ...macrosOf(shape).map((macro) => `-D${macro}`),
       `-I${replacement}`,
       `-I${kernelFolder}`,
       `-I${cudaFolder}`,
+      `-I${nativeFolder}`,
     ],
     sanitizer: sanitizer ? 'thread' : undefined,
   })

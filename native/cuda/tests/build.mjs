@@ -8,6 +8,7 @@ import { buildFolder, nativeFolder } from '../../../scripts/building/sources.mjs
 
 const cudaFolder = join(nativeFolder, 'cuda')
 const emulationFolder = join(cudaFolder, 'emulation')
+const formulaFolder = join(nativeFolder, 'formulas')
 const driver = join(cudaFolder, 'tests/emulate.cc')
 export const compiler = process.env.CXX ?? 'g++'
 
@@ -40,15 +41,23 @@ export async function buildEmulation(shape, options = {}) {
     'cuda/emulation/fibers.cc',
     'cuda/emulation/stack_switch.cc',
     'core/optimizer_step.cc',
+    'formulas/tape.cc',
   ]) {
     const source = join(nativeFolder, name)
-    objects.push(await compile([source, ...headersIn(emulationFolder)], [...flags, '-c', source], '.o', out))
+    objects.push(
+      await compile(
+        [source, ...headersIn(emulationFolder), ...headersIn(formulaFolder)],
+        [...flags, '-c', source],
+        '.o',
+        out,
+      ),
+    )
   }
   const macros = macrosOf(shape).map((macro) => `-D${macro}`)
   const sanitize = sanitizer ? ['-fsanitize=thread', '-g1'] : []
-  const folders = [`-I${kernel}`, `-I${cudaFolder}`]
+  const folders = [`-I${kernel}`, `-I${cudaFolder}`, `-I${nativeFolder}`]
   const args = [...flags, ...sanitize, ...macros, ...folders, '-pthread', driver, ...objects]
-  return compile([driver, ...headersIn(kernel), ...objects], args, '', out)
+  return compile([driver, ...headersIn(kernel), ...headersIn(formulaFolder), ...objects], args, '', out)
 }
 
 /** Returns the macros that kernel/shape.h describes, as NVRTC and g++ take them after -D. */

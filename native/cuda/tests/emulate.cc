@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "../../core/optimizer_step.h"
+#include "../host/term.h"
 #include "core.cu"
 
 namespace {
@@ -41,10 +42,6 @@ class Request {
     std::vector<T> values(integer());
     read(values.data(), sizeof(T), values.size());
     return values;
-  }
-  std::string text() {
-    const std::vector<char> characters = array<char>();
-    return {characters.begin(), characters.end()};
   }
 
  private:
@@ -78,14 +75,6 @@ T* pointer(std::vector<T>& values) {
   return values.empty() ? nullptr : values.data();
 }
 
-int kindOf(const std::string& name) {
-#define FIND(kind, kindName, ...) \
-  if (name == kindName) return cuda::EigenLossKind::kind;
-  EIGEN_LOSSES(FIND)
-#undef FIND
-  throw std::runtime_error("the kernel has no eigen loss " + name);
-}
-
 // A model of a launch, with the memory that its Training points to.
 struct Model {
   eigenae::State state;
@@ -96,6 +85,8 @@ struct Model {
   std::vector<double> weights, losses;
   std::vector<float> exchange;
   std::vector<unsigned> counter;
+  std::vector<double> scratch;
+  std::vector<eigenae::EigenLossSpec> eigenLosses;  // their formulas are read in place
   cuda::Training training{};
 
   explicit Model(Request& request) {
@@ -118,13 +109,23 @@ struct Model {
     training.imageCount = request.integer();
     training.firstImage = request.integer();
     training.termCount = request.integer();
-    for (int i = 0; i < training.termCount; ++i) {
-      cuda::Term& term = training.terms[i];
-      term.kind = kindOf(request.text());
-      term.center = request.integer();
-      term.minimumImages = request.integer();
-      term.parameter = request.real();
+    spec.eigenLosses.resize(training.termCount);
+    for (eigenae::EigenLossSpec& eigenLoss : spec.eigenLosses) {
+      eigenLoss.center = request.integer() != 0;
+      eigenLoss.minimumImages = request.integer();
+      const std::vector<std::uint32_t> words = request.array<std::uint32_t>();
+      const std::vector<double> constants = request.array<double>();
+      eigenLoss.formulas = {
+          eigenae::decodeTape(words.data(), words.size(), constants.data(), constants.size(), cuda::latent)};
     }
+    training.scratchSize = cuda::scratchSizeOf(spec);
+    eigenLosses = spec.eigenLosses;
+    for (int i = 0; i < training.termCount; ++i) {
+      const eigenae::Tape& tape = eigenLosses[i].formulas.front();
+      training.terms[i] = cuda::termOf(eigenLosses[i], tape.code.data(), tape.constants.data());
+    }
+    scratch.assign(static_cast<std::size_t>(cuda::blocks) * training.scratchSize,
+                   std::numeric_limits<double>::quiet_NaN());
     state.step = request.integer();
     for (auto* values : {&state.parameters, &state.firstMoments, &state.secondMoments, &state.runningStatistics,
                          &state.averagedParameters, &state.averagedStatistics})
@@ -166,6 +167,7 @@ struct Model {
     training.losses = pointer(losses);
     training.exchange = pointer(exchange);
     training.counter = pointer(counter);
+    training.scratch = pointer(scratch);
   }
   Model(const Model&) = delete;
   Model(Model&&) = default;

@@ -6,15 +6,21 @@
 //
 // The programs are compiled once, and each run leaves out the barrier whose number it is given. --sample takes N at random.
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { eigenLossKinds } from '../../../dist/eigen-losses/kinds.js'
+import { compileFormula } from '../../../dist/formulas/program.js'
+import { tapeOf } from '../../../dist/formulas/tape.js'
 import { nativeFolder } from '../../../scripts/building/sources.mjs'
 import { buildEmulation } from './build.mjs'
 import { addModel, Message, trainRequest } from './requests.mjs'
 
 const kernel = join(nativeFolder, 'cuda/kernel')
+/** The header for all cores, below native/. A copy beside the kernels is included instead of it. */
+const shared = 'formulas/execute.h'
+const sourceOf = (file) => (file === shared ? join(nativeFolder, file) : join(kernel, file))
 const layers = 8
 
 // Together these reach every barrier: hidden units in parts, batch norm, every form of eigen loss, more than four slices.
@@ -58,20 +64,20 @@ function fail(message) {
 
 /** Returns all barriers: { file, line, name, number, places }, with the positions of its calls in the file. */
 function findBarriers() {
-  const files = readdirSync(kernel, { recursive: true }).filter((file) => /\.(h|cu)$/.test(file))
+  const files = [...readdirSync(kernel).filter((file) => /\.(h|cu)$/.test(file)), shared]
   const barriers = files.sort().flatMap((file) => {
     if (file === 'gpu.h') return []
-    const text = readFileSync(join(kernel, file), 'utf8')
+    const text = readFileSync(sourceOf(file), 'utf8')
     const find = (pattern) => [...text.matchAll(pattern)].map((match) => match.index + match[1].length)
     const single =
-      /^( +(?:if \(row > 0\) )?)(?:syncFirst<workers>|syncWarp|embeddingIsThere|directionIsThere)\(/gm
+      /^( +(?:if \(row > 0\) )?)(?:syncFirst<workers>|syncWarp|machine\.sync|embeddingIsThere|directionIsThere)\(/gm
     // The two halves of a barrier of the model's blocks.
     const waits = find(/^( +)wait\(b\)/gm)
     const pairs = find(/^( +)arrive\(b\)/gm).map((arrive) => [arrive, waits.find((wait) => wait > arrive)])
     return [...find(single).map((place) => [place]), ...pairs].map((places) => ({
       file,
       line: text.slice(0, places[0]).split('\n').length,
-      name: /^\w+/.exec(text.slice(places[0]))[0],
+      name: /^[\w.]+/.exec(text.slice(places[0]))[0],
       places,
     }))
   })
@@ -82,10 +88,11 @@ function findBarriers() {
 async function buildPrograms(barriers) {
   const changed = join(folder, 'kernel')
   cpSync(kernel, changed, { recursive: true })
+  mkdirSync(join(changed, dirname(shared)))
   for (const file of new Set(barriers.map((barrier) => barrier.file))) {
     const own = barriers.filter((barrier) => barrier.file === file)
     const places = own.flatMap(({ number, places }) => places.map((place) => ({ number, place })))
-    let text = readFileSync(join(kernel, file), 'utf8')
+    let text = readFileSync(sourceOf(file), 'utf8')
     for (const { number, place } of places.sort((a, b) => b.place - a.place))
       text = `${text.slice(0, place)}if (leftOut != ${number}) ${text.slice(place)}`
     writeFileSync(join(changed, file), text)
@@ -133,7 +140,11 @@ function runSanitized(program, request, leftOut) {
 
 function trainingRequest({ widths, batchNorm, activation }) {
   const state = stateOf(widths, batchNorm)
-  const eigenLoss = (kind, parameters, center) => ({ kind, parameters, center, minimumImages: 6 })
+  const latent = widths.at(-1)
+  const eigenLoss = (kind, parameters, center) => {
+    const formula = { text: eigenLossKinds[kind].formula, parameters, center }
+    return { center, minimumImages: 6, tapes: [tapeOf(compileFormula(formula, latent))] }
+  }
   const spec = {
     slope: 0.01,
     noise: 0.2,
@@ -145,7 +156,7 @@ function trainingRequest({ widths, batchNorm, activation }) {
       eigenLoss('kl-diagonal', { epsilon: 0.01 }, false),
       eigenLoss('log-det', { epsilon: 0.01 }, activation === 0),
       eigenLoss('covariance', {}, false),
-      eigenLoss('entropy', {}, false),
+      eigenLoss('log-max', {}, false),
     ],
   }
   const [steps, count] = [3, 80]

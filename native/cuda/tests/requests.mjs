@@ -71,12 +71,11 @@ export function addModel(request, spec, state, batches, images) {
   else request.reals(optimizer.momentum, optimizer.nesterov ? 1 : 0, 0, 0)
   request.reals(spec.averaging ?? -1, spec.slope, spec.noise)
   request.integers(spec.seed, trainingNoise, epoch, count, first, eigenLosses.length)
-  for (const { kind, center, minimumImages, parameters } of eigenLosses) {
-    const parameter = Object.values(parameters)[0] ?? 0
+  for (const { center, minimumImages, tapes } of eigenLosses) {
     request
-      .array(Buffer.from(kind))
       .integers(center ? 1 : 0, minimumImages)
-      .reals(parameter)
+      .array(tapes[0].words)
+      .array(tapes[0].constants)
   }
   request.integers(state.step)
   for (const array of arraysOf(state)) request.array(array)

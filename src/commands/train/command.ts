@@ -39,7 +39,7 @@ export function trainCommand(): Command {
     .option('--json', 'print the result as JSON', false)
     .addHelpText(
       'after',
-      '\nExample:\n  eigenae train --config configs/eigen.json --seed 1 --set loss.eigen.weight=0.5',
+      '\nThe fields of a config are in docs/config.md. An eigen loss can be a formula of your own, in one line: docs/formulas.md.\n\nExample:\n  eigenae train --config configs/eigen.json --seed 1 --set loss.eigen.weight=0.5',
     )
     .action((flags: TrainFlags) =>
       train({

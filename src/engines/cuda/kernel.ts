@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { brotliDecompress } from 'node:zlib'
 import { EigenaeError, type ErrorParts } from '../../errors.js'
@@ -20,6 +20,8 @@ import { withCudaErrors } from './errors.js'
 const sourceFolder = join(packageRoot, 'native', 'cuda', 'kernel')
 const shippedFolder = join(packageRoot, 'native', 'cuda', 'ptx')
 const mainSource = 'core.cu'
+/** Below native/, for every core. */
+const sharedHeaders = ['formulas/execute.h']
 
 /** A kernel as PTX, which the driver compiles for its card. */
 export interface KernelPtx {
@@ -81,12 +83,13 @@ export async function checkCompiler(nvrtc: Nvrtc): Promise<void> {
   await withCudaErrors(() => compileKernel(cuda, nvrtc, plan.options))
 }
 
-/** Returns the kernel's source files. A name is the path below native/cuda/kernel, as the includes have it. */
+/** Returns the kernel's source files. A name is the path as the includes have it. */
 export function kernelSources(): readonly SourceFile[] {
-  return readdirSync(sourceFolder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(cu|h)$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((file) => ({ name: relative(sourceFolder, file).replaceAll('\\', '/'), file }))
+  const own = readdirSync(sourceFolder)
+    .filter((name) => /\.(cu|h)$/.test(name))
+    .map((name) => ({ name, file: join(sourceFolder, name) }))
+  const shared = sharedHeaders.map((name) => ({ name, file: join(packageRoot, 'native', name) }))
+  return [...own, ...shared]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ name, file }) => ({ name, text: readFileSync(file, 'utf8') }))
 }

@@ -14,6 +14,7 @@ export interface NativeBinding {
   /** Measures the GFLOP/s of multiply-adds on registers, on the given number of threads. */
   readonly measurePeak: (threads: number) => Promise<number>
   readonly findNeighbours: (search: NeighbourSearch) => RunningSearch
+  readonly measureLayer: (layer: LayerOutputs) => Promise<MeasuredOutputs>
   readonly cuda: CudaBinding
 }
 
@@ -34,6 +35,28 @@ export interface RunningSearch {
   readonly found: Promise<Int32Array>
   /** Ends the search early; its result is then meaningless. */
   readonly stop: () => void
+}
+
+/** The outputs of a hidden layer's linear map. */
+export interface LayerOutputs {
+  /** [count][width], row-major. */
+  readonly outputs: Float32Array
+  readonly width: number
+  /** Whether the eigenvalues are those of the centred matrix. */
+  readonly center: boolean
+  /** Whether the eigenvalues are wanted. Their time grows with the cube of the width. */
+  readonly ranked: boolean
+  /** Batch norm in inference mode, x → scale · x + shift, [width] each; null without batch norm. */
+  readonly norm: { readonly scale: Float64Array; readonly shift: Float64Array } | null
+}
+
+export interface MeasuredOutputs {
+  /** Number of units whose outputs, after batch norm, are over 0 for no image. */
+  readonly silentUnits: number
+  /** The mean over the units of the variance over the images. */
+  readonly meanVariance: number
+  /** [width], the eigenvalues of ZᵀZ in no order; empty unless wanted. */
+  readonly eigenvalues: Float64Array
 }
 
 export interface LoadedBinding {
@@ -71,6 +94,20 @@ export function loadNativeBinding(): LoadedBinding {
     }
   }
   throw new BindingError(refusals, misfits)
+}
+
+/**
+ * Returns the core for computations that give the same bits in JavaScript. Returns null if it cannot be loaded, or
+ * EIGENAE_ISA names an instruction set that this processor lacks.
+ */
+export function usableCore(): NativeBinding | null {
+  try {
+    const { binding } = loadNativeBinding()
+    const wanted = process.env.EIGENAE_ISA || binding.instructionSets[0]!
+    return binding.instructionSets.includes(wanted) ? binding : null
+  } catch {
+    return null
+  }
 }
 
 export class BindingError extends Error {

@@ -72,7 +72,7 @@ function addTerm(ops: Ops, { spec, weight }: WeightedEigenLoss, layers: readonly
   const mean = (total: Value) => (own.length === 1 ? total : ops.multiply(total, ops.double(1 / own.length)))
   const layerWeight = ops.at('host', () => mean(weight))
   const values = own.map(({ matrix, gradients }) => {
-    const { value, gradient } = lossOfMatrix(ops, { ...spec, weight: layerWeight }, matrix)
+    const { value, gradient } = lossOfMatrix(ops, { formula: spec.formula, weight: layerWeight }, matrix)
     gradients.push(gradient)
     return value
   })

@@ -1,10 +1,7 @@
-import type {
-  CovarianceFormula,
-  SpectrumFormula,
-  VariancesFormula,
-} from '../../eigen-losses/tensorflow/eigen-loss.js'
-import { eigenLossFormula } from '../../eigen-losses/tensorflow/index.js'
+import type { InputName } from '../../formulas/graph.js'
+import { compileFormula } from '../../formulas/program.js'
 import type { EigenLossSpec } from '../engine.js'
+import { formulaValue } from './formula.js'
 import type { Value } from './graph.js'
 import type { LayerMatrix } from './layer-matrix.js'
 import type { Ops } from './ops.js'
@@ -19,71 +16,81 @@ export interface MatrixLoss {
 }
 
 /** A weight · an eigen loss. */
-export interface WeightedLoss extends Pick<EigenLossSpec, 'kind' | 'center' | 'parameters'> {
+export interface WeightedLoss extends Pick<EigenLossSpec, 'formula'> {
   /** A scalar. */
   readonly weight: Value
 }
 
-export function lossOfMatrix(ops: Ops, loss: WeightedLoss, matrix: LayerMatrix): MatrixLoss {
-  const { value, gradient } = byFormula(ops, loss, matrix)
-  const perReplica = ops.reshape(value, [-1, 1])
-  return { value: ops.select(matrix.finite, perReplica, ops.double(Number.NaN)), gradient }
-}
-
-function byFormula(ops: Ops, loss: WeightedLoss, matrix: LayerMatrix): MatrixLoss {
-  const formula = eigenLossFormula(loss.kind)
-  if ('spectrum' in formula) return ofSpectrum(ops, formula.spectrum, loss, matrix)
-  if ('covariance' in formula) return ofCovariance(ops, formula.covariance, loss, matrix)
-  return ofVariances(ops, formula.variances, loss, matrix)
-}
-
-/** The value and the gradient are 0 if the matrix is all zeros. */
-function ofSpectrum(
-  ops: Ops,
-  formula: SpectrumFormula,
-  { center, parameters, weight }: WeightedLoss,
-  matrix: LayerMatrix,
-): MatrixLoss {
+/** With sigma in the formula, value and gradient are 0 if the matrix is all zeros. */
+export function lossOfMatrix(ops: Ops, { formula, weight }: WeightedLoss, matrix: LayerMatrix): MatrixLoss {
   const { width } = matrix
-  const spectrum = matrix.spectrum(center)
-  const { value, derivatives } = formula(ops, spectrum.singularValues, width, parameters)
-  const gradient = spectrumGradient(ops, spectrum, ops.multiply(derivatives, weight), width)
+  const { center } = formula
+  const program = compileFormula(formula, width)
+  const { value, derivatives } = formulaValue(ops, program, (name) => inputOf(ops, name, matrix, center))
+  const perReplica = ops.reshape(value, [-1, 1])
+  const usesSpectrum = program.nodes.some(({ name }) => name === 'sigma')
+  const defined = usesSpectrum
+    ? ops.select(matrix.spectrum(center).present, perReplica, ops.double(0))
+    : perReplica
+  const gradients = [
+    ...ofSpectrum(ops, matrix, center, weight, derivatives),
+    ...ofMoments(ops, matrix, weight, derivatives),
+  ]
   return {
-    value: ops.select(spectrum.present, value, ops.double(0)),
-    gradient: center ? ops.subtract(gradient, ops.mean(gradient, [1])) : gradient,
+    value: ops.select(matrix.finite, defined, ops.double(Number.NaN)),
+    gradient: gradients.reduce((sum, gradient) => ops.add(sum, gradient), ops.zerosLike(matrix.centred)),
   }
 }
 
-/** ∂f/∂Z = (∂f/∂m + 2·(Z − m)·∂f/∂C) / N, as C = (Z − m)ᵀ(Z − m)/N and ∂f/∂C is symmetric. */
-function ofCovariance(
-  ops: Ops,
-  formula: CovarianceFormula,
-  { center, parameters, weight }: WeightedLoss,
-  { width, count, mean, covariance, centred }: LayerMatrix,
-): MatrixLoss {
-  const { value, byMean, byCovariance } = formula(ops, { width, center, count, mean, covariance }, parameters)
-  const { once, twice } = perImage(ops, weight, count)
-  const gradient = ops.matMul(centred, ops.multiply(byCovariance, twice))
-  return { value, gradient: byMean === null ? gradient : ops.add(gradient, ops.multiply(byMean, once)) }
+function inputOf(ops: Ops, name: InputName, matrix: LayerMatrix, center: boolean): Value {
+  switch (name) {
+    case 'n':
+      return matrix.count
+    case 'sigma':
+      return ops.reshape(matrix.spectrum(center).singularValues, [-1, 1, matrix.width])
+    case 'mean':
+      return matrix.mean
+    case 'variance':
+      return matrix.variances
+    case 'covariance':
+      return matrix.covariance
+  }
 }
 
-/** ∂f/∂Z = (∂f/∂m + 2·(Z − m)·∂f/∂v) / N. */
-function ofVariances(
+type Derivatives = ReadonlyMap<InputName, Value>
+
+function ofSpectrum(
   ops: Ops,
-  formula: VariancesFormula,
-  { parameters, weight }: WeightedLoss,
-  { width, count, mean, variances, centred }: LayerMatrix,
-): MatrixLoss {
-  const { value, byMean, byVariances } = formula(ops, { width, count, mean, variances }, parameters)
-  const { once, twice } = perImage(ops, weight, count)
-  const gradient = ops.multiply(centred, ops.multiply(byVariances, twice))
-  return { value, gradient: byMean === null ? gradient : ops.add(gradient, ops.multiply(byMean, once)) }
+  matrix: LayerMatrix,
+  center: boolean,
+  weight: Value,
+  derivatives: Derivatives,
+): readonly Value[] {
+  const bySigma = derivatives.get('sigma')
+  if (bySigma === undefined) return []
+  const slopes = ops.reshape(ops.multiply(bySigma, weight), [-1, matrix.width])
+  const gradient = spectrumGradient(ops, matrix.spectrum(center), slopes, matrix.width)
+  return [center ? ops.subtract(gradient, ops.mean(gradient, [1])) : gradient]
 }
 
-/** Returns weight/N and 2·weight/N. */
-function perImage(ops: Ops, weight: Value, count: Value) {
-  return ops.at('host', () => {
-    const once = ops.divide(weight, count)
-    return { once, twice: ops.add(once, once) }
+/** ∂f/∂Z = (∂f/∂m + 2·(Z − m)·(∂f/∂v or ∂f/∂C)) / N, as C = (Z − m)ᵀ(Z − m)/N and ∂f/∂C is symmetric. */
+function ofMoments(
+  ops: Ops,
+  { count, centred }: LayerMatrix,
+  weight: Value,
+  derivatives: Derivatives,
+): readonly Value[] {
+  const { once, twice } = ops.at('host', () => {
+    const perImage = ops.divide(weight, count)
+    return { once: perImage, twice: ops.add(perImage, perImage) }
   })
+  const term = (name: InputName, gradient: (derivative: Value) => Value) => {
+    const derivative = derivatives.get(name)
+    return derivative === undefined ? [] : [gradient(derivative)]
+  }
+  return [
+    ...term('mean', (byMean) => ops.multiply(byMean, once)),
+    ...term('variance', (byVariance) => ops.multiply(centred, ops.multiply(byVariance, twice))),
+    ...term('covariance', (byCovariance) => ops.matMul(centred, ops.multiply(byCovariance, twice))),
+  ]
 }

@@ -29,6 +29,7 @@ export class Ops {
   square = (x: Value) => this.#unary('Square', x)
   squareRoot = (x: Value) => this.#unary('Sqrt', x)
   inverseSquareRoot = (x: Value) => this.#unary('Rsqrt', x)
+  exponential = (x: Value) => this.#unary('Exp', x)
   logarithm = (x: Value) => this.#unary('Log', x)
   zerosLike = (x: Value) => this.#unary('ZerosLike', x)
 
@@ -66,6 +67,7 @@ export class Ops {
   /** Reduced axes are kept with length 1. */
   sum = (x: Value, axes: readonly number[]) => this.#reduce('Sum', x, axes)
   mean = (x: Value, axes: readonly number[]) => this.#reduce('Mean', x, axes)
+  largest = (x: Value, axes: readonly number[]) => this.#reduce('Max', x, axes)
 
   all(x: Value, axes: readonly number[]): Value {
     const inputs = [x, this.integers(axes)]

@@ -10,7 +10,12 @@ const spec: TrainerSpec = {
   activation: 'relu',
   init: 'he-uniform',
   eigenLosses: [
-    { kind: 'top-k', parameters: { k: 2 }, center: false, weight: 1, layers: [2], minimumImages: 5 },
+    {
+      formula: { text: 'sum(first(sigma, 2)) / sum(sigma)', parameters: {}, center: false },
+      weight: 1,
+      layers: [2],
+      minimumImages: 5,
+    },
   ],
   optimizer: {
     kind: 'adam',

@@ -3,6 +3,7 @@
  * once, returns the value that it has read, and throws a TypeError or a RangeError with the argument's name.
  */
 
+import type { Tape } from '../../formulas/tape.js'
 import type { TrainerState } from '../../model/state.js'
 import type {
   CoreActivation,
@@ -17,7 +18,6 @@ import type { CoreNoise } from '../core-trainer.js'
 // The same bounds as in native/addon/spec.cc.
 const maximalWord = 2 ** 32 - 1
 const maximalActivations = 2 ** 30
-const maximalParameter = 1e9
 const maximalMinimum = 2 ** 17
 const activations: readonly CoreActivation[] = ['relu', 'leaky-relu', 'silu']
 
@@ -49,19 +49,28 @@ export function checkedSpec(value: unknown): CoreSpec {
 
 /** @param layerCount the layers of the network but the output */
 function checkedEigenLoss(value: unknown, name: string, layerCount: number): CoreEigenLoss {
-  const { kind, center, parameters, layers, minimumImages } = object(value, name)
-  const entries = Object.entries(object(parameters, `${name}.parameters`))
+  const { center, layers, tapes, minimumImages } = object(value, name)
+  const positions = checkedLayers(layers, `${name}.layers`, layerCount)
+  const { length } = positions
   return {
-    kind: text(kind, `${name}.kind`),
     center: boolean(center, `${name}.center`),
-    parameters: Object.fromEntries(
-      entries.map(([key, parameter]) => {
-        const place = `${name}.parameters.${key}`
-        return [key, within(number(parameter, place), place, -maximalParameter, maximalParameter)]
-      }),
+    layers: positions,
+    tapes: array(tapes, `${name}.tapes`, length, length).map((tape, i) =>
+      checkedTape(tape, `${name}.tapes[${i}]`),
     ),
-    layers: checkedLayers(layers, `${name}.layers`, layerCount),
     minimumImages: integer(minimumImages, `${name}.minimumImages`, 1, maximalMinimum),
+  }
+}
+
+/** The module checks the instructions. */
+function checkedTape(value: unknown, name: string): Tape {
+  const { words, constants } = object(value, name)
+  return {
+    words: typedArray(words, `${name}.words`, 'Uint32Array').slice(),
+    constants: finite(
+      typedArray(constants, `${name}.constants`, 'Float64Array').slice(),
+      `${name}.constants`,
+    ),
   }
 }
 
@@ -108,7 +117,10 @@ export function checkedStepValues(value: unknown, steps: number, terms: number):
 }
 
 function doubles(value: unknown, name: string, length: number): Float64Array {
-  const values = ofLength(typedArray(value, name, 'Float64Array'), name, length).slice()
+  return finite(ofLength(typedArray(value, name, 'Float64Array'), name, length).slice(), name)
+}
+
+function finite(values: Float64Array, name: string): Float64Array {
   if (values.some((each) => !Number.isFinite(each))) throw new RangeError(`${name} must be of finite numbers`)
   return values
 }

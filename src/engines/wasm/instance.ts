@@ -6,9 +6,15 @@ export interface WasmExports extends WasmCalls {
   readonly release: (address: number) => void
   readonly addWidth: (width: number) => void
   readonly addBatchNorm: (has: number) => void
-  readonly addEigenLoss: (kind: number, center: number, minimumImages: number) => void
-  readonly addEigenLossParameter: (name: number, value: number) => void
-  readonly addEigenLossLayer: (position: number) => void
+  readonly addEigenLoss: (center: number, minimumImages: number) => void
+  readonly addEigenLossLayer: (
+    position: number,
+    width: number,
+    words: number,
+    wordCount: number,
+    constants: number,
+    constantCount: number,
+  ) => void
   readonly setActivation: (activation: number, slope: number) => void
   readonly setAdam: (beta1: number, beta2: number, epsilon: number, weightDecay: number) => void
   readonly setSgd: (momentum: number, nesterov: number) => void
@@ -107,10 +113,6 @@ export class Heap {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
     new Uint8Array(this.#memory.buffer).set(bytes, address)
     return address
-  }
-
-  putText(text: string): number {
-    return this.put(new TextEncoder().encode(`${text}\0`))
   }
 
   floats(address: number, length: number): Float32Array {

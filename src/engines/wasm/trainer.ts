@@ -1,4 +1,5 @@
 import { EigenaeError } from '../../errors.js'
+import { innerWidths } from '../../model/architecture.js'
 import type { TrainerState } from '../../model/state.js'
 import type { CoreActivation, CoreEigenLoss, CoreSpec, CoreStepValues } from '../core-spec.js'
 import type { CoreNoise, CoreProgress, CoreTrainer } from '../core-trainer.js'
@@ -189,23 +190,26 @@ export class WasmTrainer implements CoreTrainer {
     const exports = this.#exports
     for (const width of spec.widths) exports.addWidth(width)
     for (const has of spec.batchNorm) exports.addBatchNorm(Number(has))
-    for (const eigenLoss of spec.eigenLosses) this.#addEigenLoss(eigenLoss)
+    for (const eigenLoss of spec.eigenLosses) this.#addEigenLoss(eigenLoss, innerWidths(spec.widths))
     exports.setActivation(activations[spec.activation], spec.slope)
     this.#setOptimizer(spec.optimizer)
     if (spec.averaging !== null) exports.setAveraging(spec.averaging)
-    try {
-      exports.createTrainer(spec.batchSize, spec.seed, spec.noise, threads)
-    } catch (error) {
-      throw creationError(error)
-    }
+    exports.createTrainer(spec.batchSize, spec.seed, spec.noise, threads)
   }
 
-  #addEigenLoss({ kind, center, parameters, layers, minimumImages }: CoreEigenLoss): void {
-    this.#exports.addEigenLoss(this.#heap.putText(kind), Number(center), minimumImages)
-    for (const [name, value] of Object.entries(parameters)) {
-      this.#exports.addEigenLossParameter(this.#heap.putText(name), value)
+  #addEigenLoss({ center, layers, tapes, minimumImages }: CoreEigenLoss, widths: readonly number[]): void {
+    this.#exports.addEigenLoss(Number(center), minimumImages)
+    for (const [i, layer] of layers.entries()) {
+      const { words, constants } = tapes[i]!
+      const [at, constantsAt] = [this.#heap.put(words), this.#heap.put(constants)]
+      const width = widths[layer]!
+      try {
+        this.#exports.addEigenLossLayer(layer, width, at, words.length, constantsAt, constants.length)
+      } catch (error) {
+        throw tapeError(error, width)
+      }
+      for (const address of [at, constantsAt]) this.#heap.release(address)
     }
-    for (const layer of layers) this.#exports.addEigenLossLayer(layer)
   }
 
   #setOptimizer(optimizer: CoreSpec['optimizer']): void {
@@ -321,8 +325,10 @@ function requireRoom({ widths, batchSize, averaging }: CoreSpec): void {
   })
 }
 
-/** The module itself reports an unknown eigen loss or a missing parameter. */
-function creationError(error: unknown): unknown {
+/** The module itself checks the formulas. */
+function tapeError(error: unknown, width: number): unknown {
   if (!(error instanceof Error) || error.message.startsWith('out of memory')) return error
-  return new RangeError(`spec.eigenLosses must be known and complete: ${error.message}`)
+  return new RangeError(
+    `spec.eigenLosses must have formulas of their layers, one of ${width} units: ${error.message}`,
+  )
 }
