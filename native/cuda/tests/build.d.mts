@@ -13,8 +13,8 @@ export interface Shape {
 export interface BuildOptions {
   /** Adds ThreadSanitizer. */
   readonly sanitizer?: boolean
-  /** The folder of another kernel. */
-  readonly kernel?: string
+  /** A copy of native/ with other kernels, for the kernels alone. */
+  readonly native?: string
   /** The folder of the program. */
   readonly out?: string
 }

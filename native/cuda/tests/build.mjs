@@ -6,10 +6,6 @@ import { join } from 'node:path'
 import { runTool } from '../../../scripts/building/processes.mjs'
 import { buildFolder, nativeFolder } from '../../../scripts/building/sources.mjs'
 
-const cudaFolder = join(nativeFolder, 'cuda')
-const emulationFolder = join(cudaFolder, 'emulation')
-const formulaFolder = join(nativeFolder, 'formulas')
-const driver = join(cudaFolder, 'tests/emulate.cc')
 export const compiler = process.env.CXX ?? 'g++'
 
 // No operation is contracted but those that call fma.
@@ -33,8 +29,13 @@ const flags = [
  * @returns {Promise<string>}
  */
 export async function buildEmulation(shape, options = {}) {
-  const { sanitizer = false, kernel = join(cudaFolder, 'kernel') } = options
+  const { sanitizer = false, native = nativeFolder } = options
   const { out = join(buildFolder, 'cuda-emulation') } = options
+  const headersOf = (root) =>
+    ['cuda/emulation', 'cuda/host', 'cuda/kernel', 'formulas'].flatMap((folder) =>
+      headersIn(join(root, folder)),
+    )
+  const driver = join(native, 'cuda/tests/emulate.cc')
   const objects = []
   // The fibers report themselves to ThreadSanitizer, so their own code is compiled without it.
   for (const name of [
@@ -44,20 +45,13 @@ export async function buildEmulation(shape, options = {}) {
     'formulas/tape.cc',
   ]) {
     const source = join(nativeFolder, name)
-    objects.push(
-      await compile(
-        [source, ...headersIn(emulationFolder), ...headersIn(formulaFolder)],
-        [...flags, '-c', source],
-        '.o',
-        out,
-      ),
-    )
+    objects.push(await compile([source, ...headersOf(nativeFolder)], [...flags, '-c', source], '.o', out))
   }
   const macros = macrosOf(shape).map((macro) => `-D${macro}`)
   const sanitize = sanitizer ? ['-fsanitize=thread', '-g1'] : []
-  const folders = [`-I${kernel}`, `-I${cudaFolder}`, `-I${nativeFolder}`]
+  const folders = ['cuda/kernel', 'cuda', ''].map((folder) => `-I${join(native, folder)}`)
   const args = [...flags, ...sanitize, ...macros, ...folders, '-pthread', driver, ...objects]
-  return compile([driver, ...headersIn(kernel), ...headersIn(formulaFolder), ...objects], args, '', out)
+  return compile([driver, ...headersOf(native), ...objects], args, '', out)
 }
 
 /** Returns the macros that kernel/shape.h describes, as NVRTC and g++ take them after -D. */

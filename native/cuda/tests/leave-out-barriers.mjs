@@ -6,9 +6,9 @@
 //
 // The programs are compiled once, and each run leaves out the barrier whose number it is given. --sample takes N at random.
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { eigenLossKinds } from '../../../dist/eigen-losses/kinds.js'
 import { compileFormula } from '../../../dist/formulas/program.js'
@@ -17,10 +17,7 @@ import { nativeFolder } from '../../../scripts/building/sources.mjs'
 import { buildEmulation } from './build.mjs'
 import { addModel, Message, trainRequest } from './requests.mjs'
 
-const kernel = join(nativeFolder, 'cuda/kernel')
-/** The header for all cores, below native/. A copy beside the kernels is included instead of it. */
-const shared = 'formulas/execute.h'
-const sourceOf = (file) => (file === shared ? join(nativeFolder, file) : join(kernel, file))
+const executor = 'formulas/execute.h'
 const layers = 8
 
 // Together these reach every barrier: hidden units in parts, batch norm, every form of eigen loss, more than four slices.
@@ -64,10 +61,10 @@ function fail(message) {
 
 /** Returns all barriers: { file, line, name, number, places }, with the positions of its calls in the file. */
 function findBarriers() {
-  const files = [...readdirSync(kernel).filter((file) => /\.(h|cu)$/.test(file)), shared]
+  const kernels = readdirSync(join(nativeFolder, 'cuda/kernel')).filter((file) => /\.(h|cu)$/.test(file))
+  const files = [...kernels.filter((file) => file !== 'gpu.h').map((file) => `cuda/kernel/${file}`), executor]
   const barriers = files.sort().flatMap((file) => {
-    if (file === 'gpu.h') return []
-    const text = readFileSync(sourceOf(file), 'utf8')
+    const text = readFileSync(join(nativeFolder, file), 'utf8')
     const find = (pattern) => [...text.matchAll(pattern)].map((match) => match.index + match[1].length)
     const single =
       /^( +(?:if \(row > 0\) )?)(?:syncFirst<workers>|syncWarp|machine\.sync|embeddingIsThere|directionIsThere)\(/gm
@@ -86,25 +83,25 @@ function findBarriers() {
 
 /** Compiles the kernels for each shape, with every barrier behind a condition. */
 async function buildPrograms(barriers) {
-  const changed = join(folder, 'kernel')
-  cpSync(kernel, changed, { recursive: true })
-  mkdirSync(join(changed, dirname(shared)))
+  const changed = join(folder, 'native')
+  for (const part of ['core', 'cuda', 'formulas', 'kernels'])
+    cpSync(join(nativeFolder, part), join(changed, part), { recursive: true })
   for (const file of new Set(barriers.map((barrier) => barrier.file))) {
     const own = barriers.filter((barrier) => barrier.file === file)
     const places = own.flatMap(({ number, places }) => places.map((place) => ({ number, place })))
-    let text = readFileSync(sourceOf(file), 'utf8')
+    let text = readFileSync(join(nativeFolder, file), 'utf8')
     for (const { number, place } of places.sort((a, b) => b.place - a.place))
       text = `${text.slice(0, place)}if (leftOut != ${number}) ${text.slice(place)}`
     writeFileSync(join(changed, file), text)
   }
   const fibers = '#include "emulation/fibers.h"\n'
   const variable = `static const int leftOut = std::getenv("LEFT_OUT") ? std::atoi(std::getenv("LEFT_OUT")) : -1;\n`
-  const gpu = readFileSync(join(kernel, 'gpu.h'), 'utf8')
-  writeFileSync(join(changed, 'gpu.h'), gpu.replace(fibers, `#include <cstdlib>\n${fibers}${variable}`))
+  const gpu = join(changed, 'cuda/kernel/gpu.h')
+  writeFileSync(gpu, readFileSync(gpu, 'utf8').replace(fibers, `#include <cstdlib>\n${fibers}${variable}`))
   const programs = []
   for (const shape of shapes)
     programs.push(
-      await buildEmulation(shape, { sanitizer: true, kernel: changed, out: join(folder, 'programs') }),
+      await buildEmulation(shape, { sanitizer: true, native: changed, out: join(folder, 'programs') }),
     )
   return programs
 }
