@@ -15,7 +15,7 @@ const root = join(import.meta.dirname, '..')
 const sweeps = { 'latent-10': 'arms', 'latent-4': 'latent-4', 'latent-2': 'latent-2' }
 const pictures = ['final', 'spectrum']
 const morePictures = { 'latent-10': ['pareto', 'loss', 'evolution', 'effective-rank', 'reconstructions'] }
-/** Those that README.md shows on dark pages, too. */
+/** Those that README.md and docs/study.md show on dark pages, too. */
 const darkPictures = { 'latent-10': ['spectrum', 'pareto'] }
 
 const { values: options } = parseArgs({
