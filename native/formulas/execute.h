@@ -191,25 +191,23 @@ struct PlainDeterminants {
     return 2 * machine.sum(logarithms);
   }
 
-  // (UᵀU)⁻¹ = XᵀX with the lower triangular X = U⁻ᵀ, which is computed row by row and multiplied in place.
+  // (UᵀU)⁻¹ = XᵀX with the lower triangular X = U⁻ᵀ, which is computed row by row and multiplied in place. Each thread
+  // computes columns of its own.
   FORMULA_CODE void invert(const Machine& machine, double* u, int width, double* out) {
     for (int k = 0; k < width; ++k) {
       double* const row = out + k * width;
       for (int j = machine.lane(); j < width; j += Machine::lanes) row[j] = j == k ? 1 : 0;
-      machine.sync();  // the unit vector is there
       Functions::addRows(machine, out, width, u + k, width, k, -1, row, k);
       const double factor = 1 / u[k * width + k];
-      machine.sync();  // the sums are there
       for (int j = machine.lane(); j <= k; j += Machine::lanes) row[j] *= factor;
-      machine.sync();  // the row is there
     }
+    machine.sync();  // the rows are there
     for (int i = 0; i < width; ++i) {
       double *const row = out + i * width, *const below = row + width;
       const double own = row[i];
       machine.sync();  // all have read it
       for (int j = machine.lane(); j <= i; j += Machine::lanes) row[j] *= own;
       Functions::addRows(machine, below, width, below + i, width, width - i - 1, 1, row, i + 1);
-      machine.sync();                                                                        // the row is there
       for (int j = machine.lane(); j < i; j += Machine::lanes) out[j * width + i] = row[j];  // no later row reads it
     }
   }

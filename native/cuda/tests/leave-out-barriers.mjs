@@ -152,7 +152,7 @@ function trainingRequest({ widths, batchNorm, activation }) {
       eigenLoss('top-k', { k: 2 }, true),
       eigenLoss('kl-diagonal', { epsilon: 0.01 }, false),
       eigenLoss('log-det', { epsilon: 0.01 }, activation === 0),
-      eigenLoss('covariance', {}, false),
+      eigenLoss('decorrelation', {}, false),
       eigenLoss('log-max', {}, false),
     ],
   }
