@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { usableCore } from '../src/engines/native/binding.js'
 import { philox4x32 } from '../src/model/random.js'
 import { effectiveRankOfGram } from '../src/spectrum/effective-rank.js'
 import { spectrumOf } from '../src/spectrum/spectrum.js'
-import { measureOutputs } from '../src/training/layers.js'
+import { measureHere } from '../src/training/layers.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 
 /** A matrix [rows][columns] of numbers from −1 to 1, the columns with falling scales and the last one zero. */
@@ -23,22 +24,18 @@ describe('a wide layer', () => {
     [201, 31, 0.7, true],
     [10, 40, 0.9, false],
   ] as const
-  const measure = (outputs: Float32Array, width: number, center: boolean) => {
+  const layerOf = (outputs: Float32Array, width: number, center: boolean) => {
     const scale = Float64Array.from({ length: width }, (_, i) => 1 - i / 7)
     const norm = { scale, shift: scale.map((x) => x / 3 - 1) }
-    return measureOutputs({ outputs, width, center, ranked: true, norm })
+    return { outputs, width, center, ranked: true, norm }
   }
-
-  afterEach(() => {
-    vi.unstubAllEnvs()
-  })
 
   it.each(cases)(
     'of %d × %d values has the effective rank of its spectrum',
     async (rows, columns, decay, center) => {
       const values = matrix(rows, columns, decay)
       const expected = await spectrumOf(values, columns, center)
-      const { eigenvalues } = await measure(values, columns, center)
+      const { eigenvalues } = await measureHere(layerOf(values, columns, center))
       expect(effectiveRankOfGram(eigenvalues)).toBeCloseTo(expected.effectiveRank, 5)
     },
   )
@@ -47,9 +44,8 @@ describe('a wide layer', () => {
     'of %d × %d values has the same bits without the core',
     async (rows, columns, decay, center) => {
       const values = matrix(rows, columns, decay)
-      const byCore = await measure(values, columns, center)
-      vi.stubEnv('EIGENAE_ISA', 'none of this processor')
-      expect(await measure(values, columns, center)).toEqual(byCore)
+      const layer = layerOf(values, columns, center)
+      expect(await measureHere(layer)).toEqual(await usableCore()!.measureLayer(layer))
     },
   )
 })

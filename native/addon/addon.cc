@@ -26,35 +26,23 @@ napi_value createTrainer(napi_env env, napi_callback_info info) {
   });
 }
 
-napi_value findNeighbours(napi_env env, napi_callback_info info) {
-  return guarded(env, [&] {
-    napi_value search;
-    std::size_t count = 1;
-    check(env, napi_get_cb_info(env, info, &count, &search, nullptr, nullptr));
-    return startNeighbours(env, search);
-  });
+napi_value startPeak(napi_env env, napi_value value) {
+  const int threads = static_cast<int>(Argument(env, value, "threads").integer(1, 1 << 12));
+  const auto peak = std::make_shared<double>();
+  JobSpec job;
+  job.compute = [peak, threads] { *peak = measurePeak(threads); };
+  job.result = [peak](napi_env env, const std::vector<napi_value>&) { return fromDouble(env, *peak); };
+  return startJob(env, std::move(job));
 }
 
-napi_value measureLayer(napi_env env, napi_callback_info info) {
+// A function of one argument that JavaScript can call.
+template <napi_value (*function)(napi_env, napi_value)>
+napi_value ofOneArgument(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
-    napi_value layer;
+    napi_value argument;
     std::size_t count = 1;
-    check(env, napi_get_cb_info(env, info, &count, &layer, nullptr, nullptr));
-    return startLayerMeasures(env, layer);
-  });
-}
-
-napi_value startPeak(napi_env env, napi_callback_info info) {
-  return guarded(env, [&] {
-    napi_value value;
-    std::size_t count = 1;
-    check(env, napi_get_cb_info(env, info, &count, &value, nullptr, nullptr));
-    const int threads = static_cast<int>(Argument(env, value, "threads").integer(1, 1 << 12));
-    const auto peak = std::make_shared<double>();
-    JobSpec job;
-    job.compute = [peak, threads] { *peak = measurePeak(threads); };
-    job.result = [peak](napi_env env, const std::vector<napi_value>&) { return fromDouble(env, *peak); };
-    return startJob(env, std::move(job));
+    check(env, napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr));
+    return function(env, argument);
   });
 }
 
@@ -69,9 +57,9 @@ napi_value initialise(napi_env env, napi_value exports) {
   }
   setProperty(env, exports, "instructionSets", sets);
   setFunction(env, exports, "createTrainer", createTrainer);
-  setFunction(env, exports, "measurePeak", startPeak);
-  setFunction(env, exports, "findNeighbours", findNeighbours);
-  setFunction(env, exports, "measureLayer", measureLayer);
+  setFunction(env, exports, "measurePeak", ofOneArgument<startPeak>);
+  setFunction(env, exports, "findNeighbours", ofOneArgument<startNeighbours>);
+  setFunction(env, exports, "measureLayer", ofOneArgument<startLayerMeasures>);
   setProperty(env, exports, "cuda", createCudaDoor(env));
   return exports;
 }

@@ -21,19 +21,20 @@ export async function measureLayers(
   signal?: AbortSignal,
 ): Promise<readonly LayerMeasures[]> {
   const tensors = modelTensors(model, evaluatedNetwork(state))
+  const core = usableCore()
   const measures: LayerMeasures[] = []
   for (const [index, { name, layer }] of hiddenLayers(model).entries()) {
     const vector = (kind: string) => tensors.get(`${layer.part}.${layer.index}.${kind}`)?.values
-    const { silentUnits, meanVariance, eigenvalues } = await measureOutputs(
-      {
-        outputs: linearOutputs[index]!,
-        width: layer.outputs,
-        center: spectrum.center,
-        ranked: layer.outputs <= widestRanked,
-        norm: layer.batchNorm ? scaleAndShift(vector) : null,
-      },
-      signal,
-    )
+    const outputs = {
+      outputs: linearOutputs[index]!,
+      width: layer.outputs,
+      center: spectrum.center,
+      ranked: layer.outputs <= widestRanked,
+      norm: layer.batchNorm ? scaleAndShift(vector) : null,
+    }
+    const measured = core === null ? measureHere(outputs, signal) : core.measureLayer(outputs)
+    const { silentUnits, meanVariance, eigenvalues } = await measured
+    signal?.throwIfAborted()
     measures.push({
       layer: name,
       width: layer.outputs,
@@ -45,16 +46,8 @@ export async function measureLayers(
   return measures
 }
 
-/** The core measures off the JavaScript thread. Without it, JavaScript gives the same bits in six times the time. */
-export async function measureOutputs(layer: LayerOutputs, signal?: AbortSignal): Promise<MeasuredOutputs> {
-  const core = usableCore()
-  const measured = core === null ? measureHere(layer, signal) : core.measureLayer(layer)
-  await measured
-  signal?.throwIfAborted()
-  return measured
-}
-
-async function measureHere(
+/** Measures on the JavaScript thread, with the same bits as the core in six times its time. */
+export async function measureHere(
   { outputs, width, center, ranked, norm }: LayerOutputs,
   signal?: AbortSignal,
 ): Promise<MeasuredOutputs> {
