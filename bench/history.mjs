@@ -18,7 +18,8 @@ export async function measureHistory({ against, rounds, epochs, images }, say) {
     // Each build is the first in every other round.
     const order = round % 2 === 0 ? ['before', 'now'] : ['now', 'before']
     for (const name of order) results[name].push(await trainOnce(epochs, images, roots[name]))
-    say(`  round ${round + 1} of ${rounds}: ${ratio(results, (run) => median(run.epochs)).toFixed(3)}`)
+    const soFar = ratio(results, (run) => median(run.epochs))
+    say(`  round ${round + 1} of ${rounds}: an epoch takes ${soFar.toFixed(3)} times as long so far`)
   }
   return {
     ...{ against: commit, epochs, rounds },
