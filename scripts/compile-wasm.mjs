@@ -9,8 +9,8 @@ import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { coreFolders, filesIn, nativeFolder } from './building/sources.mjs'
 
-// Sources that WebAssembly does not use. native/wasm/ replaces the first three; the others start threads of their own.
-const excluded = ['team.cc', 'instruction_set.cc', 'trainer.cc', 'peak.cc', 'neighbours.cc']
+// Sources that WebAssembly does not use. native/wasm/ replaces the first three; the last one starts threads of its own.
+const excluded = ['team.cc', 'instruction_set.cc', 'trainer.cc', 'peak.cc']
 const folders = [...coreFolders, 'wasm']
 
 // -ffp-contract=off keeps products and sums separate operations, so that the result is the same on every machine.

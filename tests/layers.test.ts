@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { usableCore } from '../src/engines/native/binding.js'
+import { openWasmMeasures } from '../src/engines/measures.js'
+import { loadNativeBinding } from '../src/engines/native/binding.js'
 import { philox4x32 } from '../src/model/random.js'
-import { effectiveRankOfGram } from '../src/spectrum/effective-rank.js'
-import { spectrumOf } from '../src/spectrum/spectrum.js'
-import { measureHere } from '../src/training/layers.js'
+import { effectiveRankOfGram, spectrumOf } from '../src/spectrum/spectrum.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 
 /** A matrix [rows][columns] of numbers from −1 to 1, the columns with falling scales and the last one zero. */
@@ -35,17 +34,21 @@ describe('a wide layer', () => {
     async (rows, columns, decay, center) => {
       const values = matrix(rows, columns, decay)
       const expected = await spectrumOf(values, columns, center)
-      const { eigenvalues } = await measureHere(layerOf(values, columns, center))
+      const { eigenvalues } = await loadNativeBinding().binding.measureLayer(layerOf(values, columns, center))
       expect(effectiveRankOfGram(eigenvalues)).toBeCloseTo(expected.effectiveRank, 5)
     },
   )
 
   it.each(cases)(
-    'of %d × %d values has the same bits without the core',
+    'of %d × %d values has the same bits by the addon and by WebAssembly',
     async (rows, columns, decay, center) => {
       const values = matrix(rows, columns, decay)
       const layer = layerOf(values, columns, center)
-      expect(await measureHere(layer)).toEqual(await usableCore()!.measureLayer(layer))
+      const measures = await openWasmMeasures()
+      for (const each of [layer, { ...layer, norm: null, ranked: false }])
+        expect(await measures.measureLayer(each)).toEqual(
+          await loadNativeBinding().binding.measureLayer(each),
+        )
     },
   )
 })

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { linearProbeAccuracy } from '../src/training/linear-probe.js'
-import { nearestNeighbourAccuracy } from '../src/training/nearest-neighbours.js'
+import { linearProbeAccuracy, nearestNeighbourAccuracy } from '../src/training/classifiers.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 import { dataFolder, idxLabels } from './support/idx.js'
 import { readJson } from './support/sweeps.js'

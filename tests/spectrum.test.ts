@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { philox4x32 } from '../src/model/random.js'
-import { singularValues } from '../src/spectrum/singular-values.js'
-import { spectrumOf } from '../src/spectrum/spectrum.js'
+import { singularValues, spectrumOf } from '../src/spectrum/spectrum.js'
 
 /** Uniform numbers in ±½, [rows][columns]. */
 function randomMatrix(rows: number, columns: number, seed: number): Float64Array {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <vector>
 
 #include "../core/layout.h"
@@ -12,9 +13,9 @@
 #include "../cuda/host/launches.h"
 #include "../cuda/host/model.h"
 #include "../cuda/host/plan.h"
+#include "codec_values.h"
 #include "cuda_model.h"
 #include "job.h"
-#include "spec.h"
 #include "values.h"
 #include "wrapped.h"
 
@@ -56,11 +57,10 @@ napi_value createModel(napi_env env, napi_callback_info info) {
     napi_value self;
     const auto [specValue] = argumentsOf<1>(env, info, &self);
     const auto kernel = unwrap<LoadedKernel>(env, kernelTag, self, "this", "a kernel");
-    const Argument argument(env, specValue, "spec");
-    const TrainerSpec spec = toSpec(argument);
+    const TrainerSpec spec = toSpec(env, specValue);
     if (cuda::planFor(spec, kernel->kernel->card()->facts().sharedBytesPerBlock).options() !=
         cuda::Plan{kernel->kernel->shape(), std::nullopt}.options()) {
-      argument.refuseValue("a network of the kernel's shape");
+      throw std::invalid_argument("the spec is of another shape than the kernel");
     }
     return startCreatingModel(env, kernel->kernel, spec);
   });
@@ -112,9 +112,8 @@ napi_value loadKernel(napi_env env, napi_callback_info info) {
     const auto [ptxValue, specValue] = argumentsOf<2>(env, info, &self);
     const auto card = unwrap<cuda::Card>(env, cardTag, self, "this", "a card");
     const auto ptx = std::make_shared<const std::string>(Argument(env, ptxValue, "ptx").text(maximalPtx));
-    const Argument spec(env, specValue, "spec");
-    const cuda::Plan plan = cuda::planFor(toSpec(spec), card->facts().sharedBytesPerBlock);
-    if (plan.refusal) spec.refuseValue("of a network that the kernel trains: " + *plan.refusal + " does not fit");
+    const cuda::Plan plan = cuda::planFor(toSpec(env, specValue), card->facts().sharedBytesPerBlock);
+    if (plan.refusal) throw std::invalid_argument(*plan.refusal + " does not fit");
     const auto kernel = std::make_shared<SharedKernel>();
     JobSpec job;
     job.compute = [=] { *kernel = std::make_shared<LoadedKernel>(card, *ptx, plan.shape); };
@@ -174,7 +173,7 @@ napi_value openCard(napi_env env, napi_callback_info info) {
 napi_value planKernel(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const auto [specValue, sharedValue] = argumentsOf<2>(env, info);
-    const TrainerSpec spec = toSpec({env, specValue, "spec"});
+    const TrainerSpec spec = toSpec(env, specValue);
     const auto shared = static_cast<int>(Argument(env, sharedValue, "sharedBytes").integer(0, 1 << 30));
     const cuda::Plan plan = cuda::planFor(spec, shared);
     const napi_value object = newObject(env);

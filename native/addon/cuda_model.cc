@@ -4,9 +4,10 @@
 #include <optional>
 #include <stdexcept>
 
+#include "../core/codec.h"
 #include "../core/layout.h"
 #include "../cuda/host/images.h"
-#include "spec.h"
+#include "codec_values.h"
 #include "wrapped.h"
 
 namespace eigenae::addon {
@@ -16,7 +17,7 @@ struct ModelSession {
 
   std::unique_ptr<cuda::Model> model;  // null once disposed
   std::size_t inputs = 0, latent = 0, hidden = 0, batchSize = 0, terms = 0;
-  bool averaged = false;
+  StateSizes sizes;
   bool busy = false, disposed = false;
 };
 
@@ -57,10 +58,9 @@ napi_value startCall(const Call& call, std::function<void()> compute) {
 }
 
 napi_value setState(const Call& call) {
-  const Argument argument = call.argument(0, "state");
-  const auto state = std::make_shared<const State>(toState(argument));
+  const auto state = std::make_shared<const State>(
+      toState(call.argument(0, "step"), call.argument(1, "numbers"), call.session->sizes));
   cuda::Model& model = idleModel(call);
-  requireSizes(argument, *state, {model.parameterCount(), model.runningStatisticCount(), call.session->averaged});
   return startCall(call, [&model, state] { model.setState(*state); });
 }
 
@@ -69,7 +69,9 @@ napi_value getState(const Call& call) {
   const auto state = std::make_shared<State>();
   JobSpec job;
   job.compute = [&model, state] { *state = model.getState(); };
-  job.result = [state](napi_env env, const std::vector<napi_value>&) { return fromState(env, *state); };
+  job.result = [state, sizes = call.session->sizes](napi_env env, const std::vector<napi_value>&) {
+    return fromState(env, *state, sizes);
+  };
   return startCall(call, std::move(job));
 }
 
@@ -114,7 +116,7 @@ napi_value beginBatch(const Call& call) {
 
 napi_value remainingSteps(const Call& call) { return fromDouble(call.env, idleModel(call).remainingSteps()); }
 
-napi_value losses(const Call& call) { return fromLosses(call.env, idleModel(call).losses()); }
+napi_value losses(const Call& call) { return fromDoubles(call.env, encodeLosses(idleModel(call).losses())); }
 
 // Returns a function that a job calls for the images: they are kept on the card, or copied there by the job.
 std::function<SharedImages()> toImages(const Call& call, const Argument& argument, std::size_t* count) {
@@ -209,9 +211,12 @@ napi_value startCreatingModel(napi_env env, std::shared_ptr<const cuda::Kernel> 
   session->hidden = static_cast<std::size_t>(makeLayout(spec).hiddenUnits());
   session->batchSize = static_cast<std::size_t>(spec.batchSize);
   session->terms = spec.eigenLosses.size();
-  session->averaged = spec.averaging.has_value();
   JobSpec job;
-  job.compute = [=] { session->model = std::make_unique<cuda::Model>(kernel, spec); };
+  job.compute = [=] {
+    session->model = std::make_unique<cuda::Model>(kernel, spec);
+    session->sizes = {session->model->parameterCount(), session->model->runningStatisticCount(),
+                      spec.averaging.has_value()};
+  };
   job.result = [session](napi_env env, const std::vector<napi_value>&) { return fromModel(env, session); };
   return startJob(env, std::move(job));
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "../core/instruction_set.h"
 #include "../core/neighbours.h"
 #include "job.h"
 #include "values.h"
@@ -72,7 +73,10 @@ napi_value startNeighbours(napi_env env, napi_value value) {
   const napi_value started = newObject(env);
   setProperty(env, started, "stop", stopFunction(env, search));
   JobSpec job;
-  job.compute = [search] { findNeighbours(search->search, search->threads, search->stop, search->indices.data()); };
+  job.compute = [search] {
+    findNeighbours(search->search, *chosenInstructionSet().kernels, search->threads, search->stop,
+                   search->indices.data());
+  };
   job.stop = [search] { search->stop = 1; };
   job.result = [search](napi_env env, const std::vector<napi_value>&) { return fromIntegers(env, search->indices); };
   setProperty(env, started, "found", startJob(env, std::move(job)));

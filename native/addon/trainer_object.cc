@@ -5,8 +5,9 @@
 #include <optional>
 #include <stdexcept>
 
+#include "../core/codec.h"
+#include "codec_values.h"
 #include "job.h"
-#include "spec.h"
 #include "values.h"
 #include "wrapped.h"
 
@@ -23,7 +24,7 @@ struct Session {
   std::unique_ptr<Trainer> trainer;  // null once disposed
   std::vector<std::uint8_t> images;  // [count][inputs], to be trained on
   std::size_t inputs = 0, latent = 0, hidden = 0, batchSize = 0, terms = 0;
-  bool averaged = false;
+  StateSizes sizes;
   bool busy = false, disposed = false;
 };
 
@@ -88,15 +89,14 @@ std::shared_ptr<const ImageCopy> toImages(const Call& call, const Argument& argu
 }
 
 napi_value setState(const Call& call) {
-  const Argument argument = call.argument(0, "state");
-  const State state = toState(argument);
-  Trainer& trainer = idleTrainer(call);
-  requireSizes(argument, state, {trainer.parameterCount(), trainer.runningStatisticCount(), call.session->averaged});
-  trainer.setState(state);
+  const State state = toState(call.argument(0, "step"), call.argument(1, "numbers"), call.session->sizes);
+  idleTrainer(call).setState(state);
   return nullptr;
 }
 
-napi_value getState(const Call& call) { return fromState(call.env, idleTrainer(call).getState()); }
+napi_value getState(const Call& call) {
+  return fromState(call.env, idleTrainer(call).getState(), call.session->sizes);
+}
 
 napi_value step(const Call& call) { return fromDouble(call.env, static_cast<double>(idleTrainer(call).step())); }
 
@@ -105,7 +105,7 @@ napi_value startTraining(const Call& call, std::function<Losses()> train) {
   const auto losses = std::make_shared<Losses>();
   JobSpec spec;
   spec.compute = [losses, train = std::move(train)] { *losses = train(); };
-  spec.result = [losses](napi_env env, const std::vector<napi_value>&) { return fromLosses(env, *losses); };
+  spec.result = [losses](napi_env env, const std::vector<napi_value>&) { return fromDoubles(env, encodeLosses(*losses)); };
   return startCall(call, std::move(spec));
 }
 
@@ -212,16 +212,17 @@ napi_value dispose(const Call& call) {
 }  // namespace
 
 napi_value createTrainerObject(napi_env env, napi_value specValue, napi_value imagesValue) {
-  const TrainerSpec spec = toSpec({env, specValue, "spec"});
+  const TrainerSpec spec = toSpec(env, specValue);
   const auto session = std::make_shared<Session>();
   session->inputs = static_cast<std::size_t>(spec.widths.front());
   session->latent = static_cast<std::size_t>(spec.widths.back());
   for (std::size_t i = 1; i + 1 < spec.widths.size(); ++i) session->hidden += 2 * spec.widths[i];
   session->batchSize = static_cast<std::size_t>(spec.batchSize);
   session->terms = spec.eigenLosses.size();
-  session->averaged = spec.averaging.has_value();
   session->images = Argument(env, imagesValue, "images").bytes(session->inputs);
   session->trainer = Trainer::create(spec);
+  session->sizes = {session->trainer->parameterCount(), session->trainer->runningStatisticCount(),
+                    spec.averaging.has_value()};
 
   const std::vector<napi_property_descriptor> methods = {
       methodProperty("setState", callback<setState>),

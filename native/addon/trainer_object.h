@@ -4,7 +4,7 @@
 
 namespace eigenae::addon {
 
-// Creates the object that src/engines/core-trainer.ts declares as CoreTrainer.
+// Creates the object that src/engines/core.ts declares as CoreTrainer.
 napi_value createTrainerObject(napi_env env, napi_value spec, napi_value images);
 
 }  // namespace eigenae::addon

@@ -131,12 +131,6 @@ double Argument::number() const {
   return number;
 }
 
-float Argument::singleNumber() const {
-  const double value = number();
-  if (std::abs(value) > 3.4e38) refuseValue("a number of single precision");
-  return static_cast<float>(value);
-}
-
 std::int64_t Argument::integer(std::int64_t min, std::int64_t max) const {
   const double value = number();
   if (value < static_cast<double>(min) || value > static_cast<double>(max) || value != std::floor(value)) {
@@ -227,13 +221,6 @@ void* newTypedArray(napi_env env, const char* name, napi_typedarray_type type, s
 napi_value newFloat32Array(napi_env env, std::size_t length, float** data) {
   napi_value array;
   *data = static_cast<float*>(newTypedArray(env, "Float32Array", napi_float32_array, length, &array));
-  return array;
-}
-
-napi_value fromFloats(napi_env env, const std::vector<float>& values) {
-  float* data;
-  const napi_value array = newFloat32Array(env, values.size(), &data);
-  if (!values.empty()) std::memcpy(data, values.data(), values.size() * sizeof(float));
   return array;
 }
 

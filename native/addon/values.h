@@ -46,13 +46,10 @@ class Argument {
   bool isNull() const;  // null or undefined
 
   Argument property(const std::string& key) const;
-  // Returns the same value under the name of one of its properties, for a message about that property.
-  Argument renamed(const std::string& key) const { return {env_, value_, name_ + "." + key}; }
   std::vector<Argument> elements(std::uint32_t min, std::uint32_t max) const;
 
   bool boolean() const;
-  double number() const;       // must be finite
-  float singleNumber() const;  // must be finite as a float
+  double number() const;  // must be finite
   std::int64_t integer(std::int64_t min, std::int64_t max) const;
   std::string text(std::size_t maximalBytes = 64) const;
 
@@ -82,7 +79,6 @@ void keepConstructors(napi_env env);
 // process.
 napi_value newFloat32Array(napi_env env, std::size_t length, float** data);
 
-napi_value fromFloats(napi_env env, const std::vector<float>& values);
 napi_value fromIntegers(napi_env env, const std::vector<std::int32_t>& values);
 napi_value fromDoubles(napi_env env, const std::vector<double>& values);
 napi_value fromDouble(napi_env env, double value);

@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-// This file is compiled without fused operations, which would round differently from JavaScript.
+// This file is compiled without fused operations, which would round differently from WebAssembly.
 
 namespace eigenae {
 

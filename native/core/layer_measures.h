@@ -22,8 +22,7 @@ struct LayerMeasures {
   std::vector<double> eigenvalues;  // [width] of ZᵀZ, in no order; empty unless wanted
 };
 
-// Every sum has the order of src/training/layers.ts and src/spectrum/effective-rank.ts, so that all numbers have the
-// same bits. Returns early once stop is not 0; the result is then meaningless.
+// All numbers have the same bits on every machine. Returns early once stop is not 0; the result is then meaningless.
 LayerMeasures measureLayer(const LayerOutputs& outputs, const std::atomic<std::int32_t>& stop);
 
 }  // namespace eigenae

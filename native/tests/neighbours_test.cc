@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "../core/instruction_set.h"
 #include "../core/neighbours.h"
 #include "kernel_fixture.h"
 
@@ -58,7 +59,7 @@ std::vector<std::int32_t> sorted(const NeighbourSearch& search) {
 std::vector<std::int32_t> found(const NeighbourSearch& search, int threads, int stopped = 0) {
   std::vector<std::int32_t> indices(search.queryCount * search.neighbours, -7);
   const std::atomic<std::int32_t> stop{stopped};
-  findNeighbours(search, threads, stop, indices.data());
+  findNeighbours(search, *chosenInstructionSet().kernels, threads, stop, indices.data());
   return indices;
 }
 

@@ -1,8 +1,14 @@
 // The functions that the module exports to JavaScript; src/engines/wasm/instance.ts declares them. A memory holds one
-// trainer. Arguments are trusted, because src/engines/wasm/trainer.ts has checked them.
+// trainer, or none and measures. Arguments are trusted.
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
+#include "../core/codec.h"
+#include "../core/layer_measures.h"
+#include "../core/neighbours.h"
+#include "../core/random.h"
 #include "../core/vector_trainer.h"
 
 extern "C" void
@@ -16,12 +22,9 @@ extern const Kernels baselineKernels;
 
 namespace {
 
-TrainerSpec& spec() {
-  static TrainerSpec& spec = *new TrainerSpec;
-  return spec;
-}
-
 Trainer* trainer = nullptr;
+StateSizes sizes;
+std::atomic<std::int32_t> measuringStopped{0};
 
 Images imagesAt(const void* pixels, bool floats, std::size_t count) {
   Images images;
@@ -34,29 +37,7 @@ Images imagesAt(const void* pixels, bool floats, std::size_t count) {
   return images;
 }
 
-// Writes the loss, the squared error, the number of images, and for each eigen loss its value, its weighted value and
-// its number of images.
-void write(const Losses& losses, double* numbers) {
-  *numbers++ = losses.loss();
-  *numbers++ = losses.squaredError;
-  *numbers++ = static_cast<double>(losses.images);
-  for (const TermLosses& term : losses.terms) {
-    *numbers++ = term.value;
-    *numbers++ = term.weighted;
-    *numbers++ = static_cast<double>(term.images);
-  }
-}
-
-// Visits the arrays of a state in the order in which they are passed.
-template <typename StateOrConst, typename Visit>
-void forEachArray(StateOrConst& state, Visit visit) {
-  const std::size_t parameters = trainer->parameterCount(), statistics = trainer->runningStatisticCount();
-  for (auto* array : {&state.parameters, &state.firstMoments, &state.secondMoments}) visit(*array, parameters);
-  visit(state.runningStatistics, statistics);
-  if (!spec().averaging) return;
-  visit(state.averagedParameters, parameters);
-  visit(state.averagedStatistics, statistics);
-}
+void write(const std::vector<double>& values, double* numbers) { std::copy(values.begin(), values.end(), numbers); }
 
 }  // namespace
 
@@ -70,82 +51,37 @@ void* allocate(std::size_t bytes) { return std::aligned_alloc(64, (bytes + 64) /
 EXPORT(release)
 void release(void* memory) { std::free(memory); }
 
-// The lists of the spec are passed one element at a time, before createTrainer.
-EXPORT(addWidth)
-void addWidth(int width) { spec().widths.push_back(width); }
-
-// For each layer but the output.
-EXPORT(addBatchNorm)
-void addBatchNorm(bool has) { spec().batchNorm.push_back(has); }
-
-EXPORT(addEigenLoss)
-void addEigenLoss(bool center, int minimumImages) { spec().eigenLosses.push_back({center, {}, {}, minimumImages}); }
-
-// Adds a layer to the eigen loss that was added last, with the formula for its width.
-EXPORT(addEigenLossLayer)
-void addEigenLossLayer(int position, int width, const std::uint32_t* words, std::size_t wordCount,
-                       const double* constants, std::size_t constantCount) {
-  EigenLossSpec& eigenLoss = spec().eigenLosses.back();
-  eigenLoss.layers.push_back(position);
-  eigenLoss.formulas.push_back(decodeTape(words, wordCount, constants, constantCount, width));
-}
-
-EXPORT(setActivation)
-void setActivation(int activation, float slope) { spec().activation = {static_cast<Activation>(activation), slope}; }
-
-EXPORT(setAdam)
-void setAdam(double beta1, double beta2, double epsilon, double weightDecay) {
-  spec().optimizer = AdamSpec{.beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .weightDecay = weightDecay};
-}
-EXPORT(setSgd)
-void setSgd(double momentum, bool nesterov) { spec().optimizer = SgdSpec{.momentum = momentum, .nesterov = nesterov}; }
-
-EXPORT(setAveraging)
-void setAveraging(double decay) { spec().averaging = decay; }
-
 EXPORT(createTrainer)
-void createTrainer(int batchSize, std::uint32_t seed, float noise, int threads) {
-  TrainerSpec& all = spec();
-  all.batchSize = batchSize;
-  all.seed = seed;
-  all.noise = noise;
-  all.threads = threads;
-  trainer = createVectorTrainer(all, baselineKernels).release();
+void createTrainer(const double* numbers, std::size_t count) {
+  const TrainerSpec spec = decodeSpec(numbers, count);
+  trainer = createVectorTrainer(spec, baselineKernels).release();
+  sizes = {trainer->parameterCount(), trainer->runningStatisticCount(), spec.averaging.has_value()};
 }
 
-EXPORT(parameterCount)
-std::size_t parameterCount() { return trainer->parameterCount(); }
-EXPORT(runningStatisticCount)
-std::size_t runningStatisticCount() { return trainer->runningStatisticCount(); }
 EXPORT(step)
 double step() { return static_cast<double>(trainer->step()); }
 
-EXPORT(setState)
-void setState(double step, const float* numbers) {
-  State state;
-  state.step = static_cast<std::int64_t>(step);
-  forEachArray(state, [&](std::vector<float>& array, std::size_t count) {
-    array.assign(numbers, numbers + count);
-    numbers += count;
-  });
-  trainer->setState(state);
-}
+// The number of floats in a state.
+EXPORT(stateLength)
+std::size_t stateLength() { return sizes.total(); }
 
-// Writes the arrays to `numbers` and returns the step.
+EXPORT(setState)
+void setState(double step, const float* numbers) { trainer->setState(decodeState(step, numbers, sizes)); }
+
 EXPORT(getState)
-double getState(float* numbers) {
-  const State state = trainer->getState();
-  forEachArray(state, [&](const std::vector<float>& array, std::size_t) {
-    for (const float number : array) *numbers++ = number;
-  });
-  return static_cast<double>(state.step);
-}
+void getState(float* numbers) { encodeState(trainer->getState(), sizes, numbers); }
 
 // beginCall precedes a call of the functions below. While it runs, another thread may call stopCall and progress.
 EXPORT(beginCall)
-void beginCall() { trainer->control.begin(); }
+void beginCall() {
+  measuringStopped = 0;
+  if (trainer != nullptr) trainer->control.begin();
+}
 EXPORT(stopCall)
-void stopCall() { trainer->control.stop(); }
+void stopCall() {
+  measuringStopped = 1;
+  if (trainer != nullptr) trainer->control.stop();
+}
 
 // Returns the number of images in the lower half and the bits of the sum of their losses, a float, in the upper half.
 EXPORT(progress)
@@ -157,17 +93,18 @@ std::uint64_t progress() {
   return bits;
 }
 
-// losses [3 + 3 · eigen losses], in the order of `write`
+// losses [3 + 3 · eigen losses], of encodeLosses
 EXPORT(trainEpoch)
 void trainEpoch(const std::uint8_t* bytes, std::size_t imageCount, const std::uint32_t* order, std::size_t count,
                 std::uint32_t epoch, const double* learningRates, const double* weights, double* losses) {
-  write(trainer->trainEpoch(imagesAt(bytes, false, imageCount), order, count, epoch, {learningRates, weights}), losses);
+  const Images images = imagesAt(bytes, false, imageCount);
+  write(encodeLosses(trainer->trainEpoch(images, order, count, epoch, {learningRates, weights})), losses);
 }
 
 EXPORT(trainBatch)
 void trainBatch(const float* clean, const float* noisy, std::size_t count, const double* learningRates,
                 const double* weights, double* losses) {
-  write(trainer->trainBatch(clean, noisy, count, {learningRates, weights}), losses);
+  write(encodeLosses(trainer->trainBatch(clean, noisy, count, {learningRates, weights})), losses);
 }
 
 EXPORT(encode)
@@ -186,10 +123,31 @@ void reconstruct(const void* pixels, bool floats, std::size_t count, float* outp
 }
 
 EXPORT(meanSquaredError)
-double meanSquaredError(const void* pixels, bool floats, std::size_t count, std::uint32_t seed, std::uint32_t purpose,
-                        std::uint32_t epoch, float deviation) {
-  const Noise noise{.seed = seed, .purpose = purpose, .epoch = epoch, .deviation = deviation};
+double meanSquaredError(const void* pixels, bool floats, std::size_t count, std::uint32_t seed, float deviation) {
+  const Noise noise{.seed = seed, .purpose = purpose::evaluationNoise, .epoch = 0, .deviation = deviation};
   return trainer->meanSquaredError(imagesAt(pixels, floats, count), deviation == 0 ? nullptr : &noise);
+}
+
+EXPORT(findNeighbours)
+void findNeighbours(const float* points, std::size_t pointCount, const float* queries, std::size_t queryCount,
+                    int dimensions, int neighbours, bool leaveOut, std::int32_t* indices) {
+  const NeighbourSearch search{points, queries, pointCount, queryCount, dimensions, neighbours, leaveOut};
+  findNeighbours(search, baselineKernels, 1, measuringStopped, indices);
+}
+
+// norm: scale and shift, [2][width], or null. results: the silent units, the mean variance, and the eigenvalues if wanted.
+EXPORT(measureLayer)
+void measureLayer(const float* values, int count, int width, bool center, bool ranked, const double* norm,
+                  double* results) {
+  LayerOutputs outputs{values, count, width, center, ranked, {}, {}};
+  if (norm != nullptr) {
+    outputs.scale.assign(norm, norm + width);
+    outputs.shift.assign(norm + width, norm + 2 * width);
+  }
+  const LayerMeasures measures = measureLayer(outputs, measuringStopped);
+  *results++ = measures.silentUnits;
+  *results++ = measures.meanVariance;
+  write(measures.eigenvalues, results);
 }
 
 }  // namespace eigenae

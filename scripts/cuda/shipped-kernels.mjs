@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliDecompressSync } from 'node:zlib'
-import { coreSpec } from '../../dist/engines/core-spec.js'
+import { encodeSpec } from '../../dist/engines/core.js'
 import { kernelKey } from '../../dist/engines/cuda/kernel.js'
 import { loadNativeBinding } from '../../dist/engines/native/binding.js'
 import { typicalNetwork } from '../../dist/engines/typical-network.js'
@@ -28,7 +28,7 @@ export function shippedKernels() {
   for (const batchNorm of batchNorms) {
     for (const { bytes, capabilities } of sharedMemories) {
       const { refusal, options, sharedBytes } = cuda.planKernel(
-        coreSpec({ ...typicalNetwork, batchNorm }),
+        encodeSpec({ ...typicalNetwork, batchNorm }),
         bytes,
       )
       if (refusal !== null) continue

@@ -32,6 +32,23 @@ export interface Engine {
   measurePeak?(threads: number): Promise<number>
 }
 
+/** The purpose of an engine. A device may have several engines, of which one suits it. */
+export interface EngineNeeds {
+  /** The network to train; by default that of a config without settings. */
+  readonly spec?: TrainerSpec
+  /** Whether seeds are to be trained side by side: `createReplicas`. */
+  readonly replicas?: boolean
+  /** The name of the engine that has begun the run that is resumed. */
+  readonly begunWith?: string | undefined
+}
+
+/** The engine of a device. */
+export interface OpenedEngine {
+  readonly engine: Engine
+  /** Why this engine, if the device has several. */
+  readonly reason: string | null
+}
+
 /** The network and its training. */
 export interface TrainerSpec extends Architecture {
   readonly init: Initialisation

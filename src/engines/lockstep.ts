@@ -1,12 +1,4 @@
-import type {
-  Engine,
-  EpochProgress,
-  Losses,
-  Replica,
-  ReplicaTrainer,
-  Trainer,
-  TrainerSpec,
-} from './engine.js'
+import type { Engine, EpochProgress, Losses, Replica, ReplicaTrainer, Trainer } from './engine.js'
 
 /** One of several runs that train side by side. */
 export interface Member {
@@ -16,24 +8,16 @@ export interface Member {
   leave(): Promise<void>
 }
 
-/** A member's call of createTrainer that waits for the other members. */
-interface WaitingTrainer {
+/** A member's call that waits for the other members. */
+interface Waiting<Call, Result> {
   readonly index: number
-  readonly spec: TrainerSpec
-  readonly images: Uint8Array
-  readonly resolve: (replica: Replica) => void
+  readonly call: Call
+  readonly resolve: (result: Result) => void
   readonly reject: (error: unknown) => void
 }
 
-/** A member's call of trainEpoch that waits for the other members. */
-interface WaitingEpoch {
-  readonly index: number
-  readonly epoch: number
-  readonly onProgress: (progress: EpochProgress) => void
-  readonly signal: AbortSignal
-  readonly resolve: (losses: Losses) => void
-  readonly reject: (error: unknown) => void
-}
+type WaitingTrainer = Waiting<Parameters<Engine['createTrainer']>, Replica>
+type WaitingEpoch = Waiting<Parameters<Trainer['trainEpoch']>, Losses>
 
 /**
  * Trains independent runs as the replicas of one trainer. Each run has an engine of its own; the trainer is created
@@ -63,12 +47,8 @@ export class Lockstep {
     return {
       engine: {
         ...this.#engine,
-        createTrainer: (spec, images) =>
-          new Promise<Trainer>((resolve, reject) => {
-            const resolveTrainer = (replica: Replica) => resolve(this.#trainerOf(replica, index))
-            this.#waitingTrainers.push({ index, spec, images, resolve: resolveTrainer, reject })
-            this.#resume()
-          }),
+        createTrainer: async (...call) =>
+          this.#trainerOf(await this.#wait(this.#waitingTrainers, index, call), index),
       },
       leave: async () => {
         this.#present--
@@ -81,14 +61,17 @@ export class Lockstep {
   #trainerOf(replica: Replica, index: number): Trainer {
     return {
       ...replica,
-      trainEpoch: (epoch, onProgress, signal) =>
-        new Promise<Losses>((resolve, reject) => {
-          this.#waitingEpochs.push({ index, epoch, onProgress, signal, resolve, reject })
-          this.#resume()
-        }),
+      trainEpoch: (...call) => this.#wait(this.#waitingEpochs, index, call),
       trainBatch: () => Promise.reject(new Error('replicas train whole epochs')),
       dispose: async () => undefined,
     }
+  }
+
+  #wait<Call, Result>(waiting: Waiting<Call, Result>[], index: number, call: Call): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      waiting.push({ index, call, resolve, reject })
+      this.#resume()
+    })
   }
 
   /** Continues if all members wait. */
@@ -98,11 +81,11 @@ export class Lockstep {
   }
 
   async #create(waiting: readonly WaitingTrainer[]): Promise<void> {
-    const [{ spec, images }] = waiting as readonly [WaitingTrainer]
+    const [spec, images] = waiting[0]!.call
     const claimed = new Map(waiting.map((each) => [each.index, each]))
     const indices = Array.from({ length: this.#replicas }, (_, index) => index)
     try {
-      const specs = indices.map((index) => claimed.get(index)?.spec ?? spec)
+      const specs = indices.map((index) => claimed.get(index)?.call[0] ?? spec)
       this.#trainer = await this.#engine.createReplicas!(specs, images)
       const { replicas } = this.#trainer
       this.#unclaimed = replicas.filter((_, index) => !claimed.has(index))
@@ -114,16 +97,16 @@ export class Lockstep {
 
   /** The first member's signal stops all, because signals go to the whole process. */
   async #train(waiting: readonly WaitingEpoch[]): Promise<void> {
+    const [epoch, , signal] = waiting[0]!.call
     const report = (progress: EpochProgress) => {
-      for (const { onProgress } of waiting) onProgress(progress)
+      for (const { call } of waiting) call[1](progress)
     }
     try {
-      const [{ epoch, signal, index: source }] = waiting as readonly [WaitingEpoch]
-      await this.#adopt(source)
+      await this.#adopt(waiting[0]!.index)
       const losses = await this.#trainer!.trainEpoch(epoch, report, signal)
       for (const { index, resolve } of waiting) resolve(losses[index]!)
     } catch (error) {
-      for (const { signal, reject } of waiting) reject(signal.aborted ? signal.reason : error)
+      for (const { call, reject } of waiting) reject(call[2].aborted ? call[2].reason : error)
     }
   }
 

@@ -2,12 +2,11 @@ import { type Device, devices, type RequestedDevice } from '../config/schema.js'
 import { EigenaeError, exitCode, usageError } from '../errors.js'
 import { cudaMayWork } from '../setup/cuda-requirements.js'
 import { findInstallation } from '../setup/installation.js'
-import { chooseCudaEngine } from './cuda/device.js'
-import type { Engine, TrainerSpec } from './engine.js'
+import { openCudaDevice } from './cuda/engine.js'
+import type { Engine, EngineNeeds, OpenedEngine } from './engine.js'
 import { nativeEngine } from './native/engine.js'
 import { tensorflowEngine } from './tensorflow/engine.js'
 import { checkTrainingStep } from './tensorflow/self-check.js'
-import { typicalNetwork } from './typical-network.js'
 import { wasmEngine } from './wasm/engine.js'
 
 /** An engine and why it was chosen, which is printed and kept in run.json. */
@@ -16,25 +15,9 @@ export interface Selection {
   readonly reason: string
 }
 
-/** The purpose of an engine. A device may have several engines, of which one suits it. */
-export interface EngineNeeds {
-  /** The network to train; by default that of a config without settings. */
-  readonly spec?: TrainerSpec
-  /** Whether seeds are to be trained side by side: `createReplicas`. */
-  readonly replicas?: boolean
-  /** The name of the engine that has begun the run that is resumed. */
-  readonly begunWith?: string | undefined
-}
-
-interface Opened {
-  readonly engine: Engine
-  /** Why this engine, if the device has several. */
-  readonly reason: string | null
-}
-
 interface Candidate {
   /** @throws EigenaeError with a hint if this machine cannot run it. */
-  readonly open: (needs: EngineNeeds) => Promise<Opened>
+  readonly open: (needs: EngineNeeds) => Promise<OpenedEngine>
   /** A further test, which takes about a second, for an engine that is not tested when it is opened. */
   readonly check?: (engine: Engine) => Promise<void>
   /** A cheap check of whether "auto" should try this engine. */
@@ -49,7 +32,7 @@ interface Candidate {
 
 /** Every engine, in the order in which "auto" tries them. */
 const candidates: Readonly<Record<Device, Candidate>> = {
-  cuda: { open: openCuda, autoEligible: cudaMayWork, onGpu: true, sideBySide: true },
+  cuda: { open: openCudaDevice, autoEligible: cudaMayWork, onGpu: true, sideBySide: true },
   cpu: { open: only(nativeEngine), autoEligible: () => true },
   wasm: { open: only(wasmEngine), autoEligible: () => true },
   'tensorflow-cpu': {
@@ -64,10 +47,6 @@ const candidates: Readonly<Record<Device, Candidate>> = {
 /** The only engine of a device. */
 function only(open: () => Engine | Promise<Engine>): Candidate['open'] {
   return async () => ({ engine: await open(), reason: null })
-}
-
-function openCuda({ spec = typicalNetwork, replicas = false, begunWith }: EngineNeeds): Promise<Opened> {
-  return chooseCudaEngine({ spec, replicas, begunWith })
 }
 
 /** @throws EigenaeError if the requested device cannot be used: it is never replaced by another one. */

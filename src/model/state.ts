@@ -26,6 +26,25 @@ export interface InitialSpec extends Architecture {
   readonly averaging: number | null
 }
 
+/** A flat array of a state. */
+export type StatePart = Exclude<keyof TrainerState, 'step'>
+
+/** Returns the lengths of a state's arrays, in the order in which the core passes them. */
+export function stateLengths(
+  spec: Architecture & Pick<InitialSpec, 'averaging'>,
+): readonly (readonly [StatePart, number])[] {
+  const { parameterCount, runningStatisticCount } = layoutOf(spec)
+  const isAveraged = spec.averaging !== null
+  return [
+    ['parameters', parameterCount],
+    ['firstMoments', parameterCount],
+    ['secondMoments', parameterCount],
+    ['runningStatistics', runningStatisticCount],
+    ['averagedParameters', isAveraged ? parameterCount : 0],
+    ['averagedStatistics', isAveraged ? runningStatisticCount : 0],
+  ]
+}
+
 /** Returns the state before training: weights and biases named by the seed, gamma 1, beta 0, running mean 0, variance 1. */
 export function initialState(spec: InitialSpec, seed: number): TrainerState {
   const layout = layoutOf(spec)

@@ -1,4 +1,4 @@
-import { jacobiRotation, maximumSweeps } from './jacobi.js'
+import { jacobiRotation, maximumSweeps } from './spectrum.js'
 
 export interface PrincipalDirections {
   /** [latent]: the embedding's mean, the origin of the coordinates. */

@@ -5,8 +5,12 @@ import type { Trainer } from '../engines/engine.js'
 import { latentDimension } from '../model/architecture.js'
 import type { EpochEvaluation, Errors, Evaluation } from '../runs/metrics.js'
 import { type Spectrum, spectrumOf, tooFewImages } from '../spectrum/spectrum.js'
-import { type LabelledEmbedding, linearProbeAccuracy, type Scoring } from './linear-probe.js'
-import { nearestNeighbourAccuracy } from './nearest-neighbours.js'
+import {
+  type LabelledEmbedding,
+  linearProbeAccuracy,
+  nearestNeighbourAccuracy,
+  type Scoring,
+} from './classifiers.js'
 import type { TrainingData } from './training-data.js'
 
 /** The seed of the noise in evaluations. It is the same for all seeds, so that runs are compared on the same input. */
@@ -49,29 +53,11 @@ export async function measureSpectrum(
   data: DataSet,
   signal?: AbortSignal,
 ): Promise<Spectrum> {
-  return spectrumOfEmbedding(await embedForSpectrum(trainer, config, data, signal), config, signal)
+  return spectrumOfEmbedding(await trainer.encode(imagesForSpectrum(config, data), signal), config, signal)
 }
 
-export function embedForSpectrum(
-  trainer: Trainer,
-  config: Config,
-  data: DataSet,
-  signal?: AbortSignal,
-): Promise<Float32Array> {
-  return trainer.encode(imagesForSpectrum(config, data), signal)
-}
-
-/** Returns the outputs of the hidden layers' linear maps for the same images. */
-export function linearOutputsForSpectrum(
-  trainer: Trainer,
-  config: Config,
-  data: DataSet,
-  signal?: AbortSignal,
-): Promise<readonly Float32Array[]> {
-  return trainer.linearOutputs(imagesForSpectrum(config, data), signal)
-}
-
-function imagesForSpectrum({ spectrum: { split, images } }: Config, data: DataSet): Uint8Array {
+/** Returns the images of the spectrum, on which the hidden layers are measured, too. */
+export function imagesForSpectrum({ spectrum: { split, images } }: Config, data: DataSet): Uint8Array {
   const { pixels, pixelsPerImage } = data[split].images
   return pixels.subarray(0, images * pixelsPerImage)
 }
@@ -84,23 +70,13 @@ export function spectrumOfEmbedding(
   return spectrumOf(embedding, latentDimension(model), spectrum.center, signal)
 }
 
-async function embed(
-  trainer: Trainer,
-  { images, labels }: Split,
-  signal?: AbortSignal,
-): Promise<LabelledEmbedding> {
-  return { embedding: await trainer.encode(images.pixels, signal), labels }
-}
-
-export interface AccuracyOptions {
+interface AccuracyOptions {
   readonly threads: number
   readonly signal?: AbortSignal
 }
 
-/**
- * Shares of the measured images, 0 to 1, that a classifier on the embedding labels correctly, fitted on `data.train`.
- */
-export interface Accuracies {
+/** Shares of the measured images, 0 to 1, that a classifier on the embedding labels correctly, fitted on `data.train`. */
+interface Accuracies {
   readonly linearProbeAccuracy: number
   readonly neighbourAccuracy: number
 }
@@ -114,8 +90,11 @@ export async function measureAccuracies(
   options: AccuracyOptions,
 ): Promise<Accuracies> {
   const latent = latentDimension(model)
-  const train = await embed(trainer, data.train, options.signal)
-  const scored = await embed(trainer, measured, options.signal)
+  const embed = async ({ images, labels }: Split): Promise<LabelledEmbedding> => ({
+    embedding: await trainer.encode(images.pixels, options.signal),
+    labels,
+  })
+  const [train, scored] = [await embed(data.train), await embed(measured)]
   return {
     linearProbeAccuracy: await linearProbeAccuracy(train, scored, latent, scoring, options.signal),
     neighbourAccuracy: await nearestNeighbourAccuracy(train, scored, { latent, scoring, ...options }),
@@ -123,7 +102,7 @@ export async function measureAccuracies(
 }
 
 /** The data on which a trained model is measured. */
-export interface EvaluationChoice {
+interface EvaluationChoice {
   /** The split for all figures; null for the test split, and for the spectrum the config's. */
   readonly split: 'train' | 'test' | null
   /** The number of first images for all figures; null for all, and for the spectrum the config's number. */

@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.js'
 import { configText } from '../config/text.js'
+import { eigenLossesOf, nameOf } from '../eigen-losses/index.js'
 import type { Engine, EpochProgress, Trainer } from '../engines/engine.js'
 import { Interruption } from '../errors.js'
 import { jsonText } from '../files/json.js'
@@ -11,31 +12,33 @@ import type { FinalEvaluation } from '../runs/evaluation.js'
 import { peakMemoryBytes } from '../runs/facts.js'
 import { checkpointName, type RunFiles, tableNames } from '../runs/files.js'
 import { configSha256, sumOf, sumOfFile } from '../runs/integrity.js'
-import { type EpochEvaluation, type EpochLosses, loggedValues } from '../runs/metrics.js'
+import { type EpochEvaluation, type EpochLosses, type LayerMeasures, loggedValues } from '../runs/metrics.js'
 import { writeModel } from '../runs/model-file.js'
 import { readMetrics } from '../runs/read.js'
 import { type FileSums, type RunFacts, type RunOutcome, writeRecord } from '../runs/record.js'
 import type { ResumePoint } from '../runs/resume.js'
 import {
   EpochTable,
+  type LayersRow,
+  type LossesRow,
   layersColumns,
   lossesColumns,
   type MetricsRow,
   metricsColumns,
+  type SpectrumRow,
   spectrumColumns,
   timingsColumns,
 } from '../runs/tables.js'
+import type { Spectrum } from '../spectrum/spectrum.js'
 import { refuseDivergence } from './divergence.js'
 import {
-  embedForSpectrum,
   evaluateEpoch,
-  linearOutputsForSpectrum,
+  imagesForSpectrum,
   measureAccuracies,
   measureSpectrum,
   spectrumOfEmbedding,
 } from './evaluate.js'
 import { measureLayers } from './layers.js'
-import { layersRows, lossesRows, metricsRow, spectrumRows } from './rows.js'
 import { trainerSpec } from './spec.js'
 import type { TrainingData } from './training-data.js'
 
@@ -164,21 +167,12 @@ async function resume(trainer: Trainer, tables: Tables, point: ResumePoint): Pro
   await trainer.importState(point.checkpoint.state)
 }
 
-/** Epoch 0: the network before training. */
-interface Beginning extends Outputs {
-  readonly state: TrainerState
-}
-
-/** The network's values on the images of the spectrum. */
-interface Outputs {
-  readonly embedding: Float32Array
-  readonly linearOutputs: readonly Float32Array[]
-}
-
-async function measureBeginning({ config, data, signal }: RunJob, trainer: Trainer): Promise<Beginning> {
+/** Returns the network before training, and its values on the images of the spectrum. */
+async function measureBeginning({ config, data, signal }: RunJob, trainer: Trainer) {
+  const images = imagesForSpectrum(config, data)
   return {
-    embedding: await embedForSpectrum(trainer, config, data, signal),
-    linearOutputs: await linearOutputsForSpectrum(trainer, config, data, signal),
+    embedding: await trainer.encode(images, signal),
+    linearOutputs: await trainer.linearOutputs(images, signal),
     state: await trainer.exportState(),
   }
 }
@@ -186,7 +180,7 @@ async function measureBeginning({ config, data, signal }: RunJob, trainer: Train
 async function writeBeginning(
   job: RunJob,
   tables: Tables,
-  { embedding, linearOutputs, state }: Beginning,
+  { embedding, linearOutputs, state }: Awaited<ReturnType<typeof measureBeginning>>,
 ): Promise<void> {
   for (const table of Object.values(tables)) await table.start()
   await tables['spectrum.csv'].append(
@@ -216,7 +210,7 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Prom
   refuseDivergence({ 'the loss': losses.loss }, epoch, config, files.folder)
   const evaluation = await evaluateEpoch(trainer, config, data, signal)
   refuseDivergence(loggedValues(losses, evaluation, []), epoch, config, files.folder)
-  const linearOutputs = await linearOutputsForSpectrum(trainer, config, data, signal)
+  const linearOutputs = await trainer.linearOutputs(imagesForSpectrum(config, data), signal)
   const trainSeconds = (trained - started) / 1000
   const evalSeconds = (performance.now() - trained) / 1000
   const imagesPerSecond = data.train.images.count / trainSeconds
@@ -288,4 +282,52 @@ async function finalEvaluation(job: RunJob, trainer: Trainer): Promise<FinalEval
 
 function measuredOnly(row: MetricsRow): Partial<MetricsRow> {
   return Object.fromEntries(Object.entries(row).filter(([, value]) => !Number.isNaN(value)))
+}
+
+// The rows that an epoch adds to the tables.
+
+function metricsRow(
+  epoch: number,
+  losses: EpochLosses,
+  evaluation: EpochEvaluation,
+  layers: readonly LayerMeasures[],
+): MetricsRow {
+  const values = Object.entries(loggedValues(losses, evaluation, layers))
+  const row = Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]))
+  return { epoch, ...row } as MetricsRow
+}
+
+/** One row per dimension, the largest singular value first. */
+function spectrumRows(epoch: number, spectrum: Spectrum): readonly SpectrumRow[] {
+  return spectrum.singularValues.map((value, index) => ({
+    epoch,
+    rank: index + 1,
+    singular_value: value,
+    singular_share: spectrum.singularShares[index]!,
+    eigenvalue: spectrum.eigenvalues[index]!,
+    eigen_share: spectrum.eigenShares[index]!,
+  }))
+}
+
+function layersRows(epoch: number, layers: readonly LayerMeasures[]): readonly LayersRow[] {
+  return layers.map(({ layer, width, deadUnits, effectiveRank, meanVariance }) => ({
+    epoch,
+    layer,
+    width,
+    dead_units: deadUnits,
+    effective_rank: effectiveRank,
+    mean_variance: meanVariance,
+  }))
+}
+
+/** One row per eigen loss. They are numbered from 1, in the order of the config. */
+function lossesRows(epoch: number, losses: EpochLosses, { loss }: Config): readonly LossesRow[] {
+  return eigenLossesOf(loss.eigen).map((eigenLoss, index) => ({
+    epoch,
+    term: index + 1,
+    kind: nameOf(eigenLoss),
+    weight: losses.weights[index]!,
+    value: losses.terms[index]!.value,
+    weighted: losses.terms[index]!.weighted,
+  }))
 }

@@ -10,10 +10,17 @@ import {
   run,
   trainRequest,
 } from '../../native/cuda/tests/requests.mjs'
-import { type CoreSpec, type CoreStepValues, coreSpec } from '../../src/engines/core-spec.js'
-import { type CoreNoise, type CoreTrainer, coreBackedTrainer } from '../../src/engines/core-trainer.js'
-import type { Engine, Images, TrainerSpec } from '../../src/engines/engine.js'
-import type { LossSums } from '../../src/engines/losses.js'
+import {
+  type CoreSpec,
+  type CoreStepValues,
+  type CoreTrainer,
+  coreBackedTrainer,
+  coreSpec,
+  decodeState,
+  encodeState,
+} from '../../src/engines/core.js'
+import type { Engine, Images, NoiseField, TrainerSpec } from '../../src/engines/engine.js'
+import { purpose } from '../../src/model/random.js'
 import type { TrainerState } from '../../src/model/state.js'
 import { describeUnless } from './requirements.js'
 
@@ -56,7 +63,7 @@ export function emulatedCuda(divisionsOf: (spec: TrainerSpec) => readonly Divisi
       const core = coreSpec(spec)
       const programs: string[] = []
       for (const division of divisionsOf(spec)) programs.push(await buildEmulation(shapeOf(core, division)))
-      return coreBackedTrainer(new EmulatedCore(core, images, programs), spec, images)
+      return coreBackedTrainer(new EmulatedCore(spec, core, images, programs), spec, images)
     },
   }
 }
@@ -75,28 +82,29 @@ class EmulatedCore implements CoreTrainer {
   #state: TrainerState | undefined
 
   constructor(
+    private readonly whole: TrainerSpec,
     private readonly spec: CoreSpec,
     private readonly images: Uint8Array,
     private readonly programs: readonly string[],
   ) {}
 
-  setState(state: TrainerState): void {
-    this.#state = state
+  setState(step: number, numbers: Float32Array): void {
+    this.#state = decodeState(this.whole, step, numbers)
   }
 
-  getState(): TrainerState {
-    return this.#state!
+  getState(): Float32Array {
+    return encodeState(this.whole, this.#state!)
   }
 
   step(): number {
     return this.#state!.step
   }
 
-  async trainEpoch(order: Uint32Array, epoch: number, values: CoreStepValues): Promise<LossSums> {
+  async trainEpoch(order: Uint32Array, epoch: number, values: CoreStepValues): Promise<Float64Array> {
     return this.#train({ order, epoch, count: order.length, values })
   }
 
-  async trainBatch(clean: Float32Array, noisy: Float32Array, values: CoreStepValues): Promise<LossSums> {
+  async trainBatch(clean: Float32Array, noisy: Float32Array, values: CoreStepValues): Promise<Float64Array> {
     return this.#train({ clean, noisy, epoch: 0, count: clean.length / this.spec.widths[0]!, values })
   }
 
@@ -113,7 +121,7 @@ class EmulatedCore implements CoreTrainer {
     return this.#infer('reconstructions', images, this.spec.widths[0]!, null).outputs
   }
 
-  async meanSquaredError(images: Images, noise: CoreNoise | null): Promise<number> {
+  async meanSquaredError(images: Images, noise: NoiseField | null): Promise<number> {
     const { sums } = this.#infer('squaredErrors', images, 0, noise)
     return sums.reduce((total, sum) => total + sum, 0) / images.length
   }
@@ -126,18 +134,18 @@ class EmulatedCore implements CoreTrainer {
 
   dispose(): void {}
 
-  #train(batches: Batches): LossSums {
+  #train(batches: Batches): Float64Array {
     const { spec } = this
-    const request = addModel(trainRequest(1), spec, this.getState(), batches, this.images)
+    const request = addModel(trainRequest(1), spec, this.#state!, batches, this.images)
     const steps = batches.values.learningRates.length
     const { state, losses } = readModel(new Reader(run(this.programs, request)), this.step() + steps)
     this.#state = state
     return sumLosses(losses, spec, batches)
   }
 
-  #infer(mode: keyof typeof modes, images: Images, outputsOfImage: number, noise: CoreNoise | null) {
+  #infer(mode: keyof typeof modes, images: Images, outputsOfImage: number, noise: NoiseField | null) {
     const { widths, slope } = this.spec
-    const state = this.getState()
+    const state = this.#state!
     const averaged = state.averagedParameters.length > 0
     const count = images.length / widths[0]!
     const bytes = images instanceof Uint8Array ? images : new Uint8Array(0)
@@ -146,7 +154,7 @@ class EmulatedCore implements CoreTrainer {
       const request = new Message()
         .integers(1, modes[mode], count, blocks, count * outputsOfImage)
         .reals(slope, noise?.deviation ?? 0)
-        .integers(noise?.seed ?? 0, noise?.purpose ?? 0, noise?.epoch ?? 0)
+        .integers(noise?.seed ?? 0, purpose.evaluationNoise, 0)
         .array(averaged ? state.averagedParameters : state.parameters)
         .array(averaged ? state.averagedStatistics : state.runningStatistics)
         .array(bytes)
@@ -160,7 +168,12 @@ class EmulatedCore implements CoreTrainer {
   }
 }
 
-function sumLosses(losses: Float64Array, spec: CoreSpec, { count, first = 0, values }: Batches): LossSums {
+/** Returns the sums that `meanLosses` takes. */
+function sumLosses(
+  losses: Float64Array,
+  spec: CoreSpec,
+  { count, first = 0, values }: Batches,
+): Float64Array {
   const terms = spec.eigenLosses.map(() => ({ value: 0, weighted: 0, images: 0 }))
   let squaredError = 0
   let images = 0
@@ -178,5 +191,6 @@ function sumLosses(losses: Float64Array, spec: CoreSpec, { count, first = 0, val
     }
   }
   const loss = terms.reduce((sum, { weighted }) => sum + weighted, squaredError)
-  return { loss, squaredError, images, terms }
+  const ofTerms = terms.flatMap(({ value, weighted, images }) => [value, weighted, images])
+  return Float64Array.of(loss, squaredError, images, ...ofTerms)
 }

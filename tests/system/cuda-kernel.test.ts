@@ -8,7 +8,7 @@ import {
   run,
   trainRequest,
 } from '../../native/cuda/tests/requests.mjs'
-import { coreSpec, stepValues } from '../../src/engines/core-spec.js'
+import { coreSpec, stepValues } from '../../src/engines/core.js'
 import type { EigenLossSpec, Engine, TrainerSpec } from '../../src/engines/engine.js'
 import { nativeEngine } from '../../src/engines/native/engine.js'
 import type { Formula } from '../../src/formulas/parse.js'

@@ -4,7 +4,7 @@ import { expect, it, vi } from 'vitest'
 import { buildEmulation } from '../../native/cuda/tests/build.mjs'
 import { buildTranslated } from '../../native/cuda/tests/build-translated.mjs'
 import { addModel, type Message, run, trainRequest } from '../../native/cuda/tests/requests.mjs'
-import { coreSpec, stepValues } from '../../src/engines/core-spec.js'
+import { coreSpec, encodeSpec, stepValues } from '../../src/engines/core.js'
 import { compileKernel } from '../../src/engines/cuda/kernel.js'
 import type { TrainerSpec } from '../../src/engines/engine.js'
 import { loadNativeBinding } from '../../src/engines/native/binding.js'
@@ -47,7 +47,7 @@ function training(spec: TrainerSpec): Message {
 /** Returns the PTX of a division that a card need not choose. */
 async function ptxOf(spec: TrainerSpec, { blocks, tiles }: Division): Promise<string> {
   const { cuda } = loadNativeBinding().binding
-  const plan = cuda.planKernel(coreSpec(spec), 232448)
+  const plan = cuda.planKernel(encodeSpec(spec), 232448)
   if (plan.refusal !== null) throw new Error(plan.refusal)
   const division = { BLOCKS: blocks, TILES: tiles }
   const options = plan.options.map((option) =>

@@ -1,10 +1,9 @@
 import { beforeAll, expect, it } from 'vitest'
-import { coreSpec } from '../../src/engines/core-spec.js'
-import { coreBackedTrainer } from '../../src/engines/core-trainer.js'
+import { coreBackedTrainer, encodeSpec } from '../../src/engines/core.js'
 import type { CudaKernel } from '../../src/engines/cuda/binding.js'
 import { checkedKernel, type OpenCard, openCard, planFor } from '../../src/engines/cuda/card.js'
 import { LaunchQueue } from '../../src/engines/cuda/queue.js'
-import { CudaTrainer } from '../../src/engines/cuda/trainer.js'
+import { cudaTrainer } from '../../src/engines/cuda/trainer.js'
 import type { Trainer, TrainerSpec } from '../../src/engines/engine.js'
 import { describeWithCuda } from '../support/cuda-engine.js'
 import { adam, images, never, smallSpec } from '../support/engines.js'
@@ -44,9 +43,9 @@ describeWithCuda('models on a card', ({ environment }) => {
 
   async function trainerOf(spec: TrainerSpec, queue: LaunchQueue, launcher?: CudaKernel): Promise<Trainer> {
     const kernel = await kernelOf(spec)
-    const model = await kernel.createModel(coreSpec(spec))
+    const model = await kernel.createModel(encodeSpec(spec))
     const kept = await open.images.keep(digits)
-    const core = new CudaTrainer({ ...open, queue }, launcher ?? kernel, model, kept)
+    const core = cudaTrainer({ ...open, queue }, launcher ?? kernel, model, kept)
     return coreBackedTrainer(core, spec, digits)
   }
 

@@ -1,4 +1,4 @@
-// The requests of emulate.cc and their responses. A spec is a CoreSpec of src/engines/core-spec.ts.
+// The requests of emulate.cc and their responses. A spec is a CoreSpec of src/engines/core.ts.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

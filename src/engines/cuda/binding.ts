@@ -1,11 +1,8 @@
-import type { TrainerState } from '../../model/state.js'
-import type { CoreSpec, CoreStepValues } from '../core-spec.js'
-import type { CoreNoise } from '../core-trainer.js'
-import type { Images } from '../engine.js'
-import type { LossSums } from '../losses.js'
+import type { CoreStepValues } from '../core.js'
+import type { Images, NoiseField } from '../engine.js'
 
-// The addon's door to native/cuda/host. Every promise may be rejected by an Error whose code errors.ts translates;
-// invalid arguments are a TypeError or RangeError with the argument's name.
+// The addon's door to native/cuda/host. Every promise may be rejected by an Error whose code errors.ts translates. Specs,
+// states and losses are the numbers of ../core.ts.
 
 export interface CudaBinding {
   /** Opens a card and creates this process's context on it. */
@@ -14,7 +11,7 @@ export interface CudaBinding {
    * Returns how a card trains a network, or why it cannot.
    * @param sharedBytes shared memory that a thread block can have
    */
-  readonly planKernel: (spec: CoreSpec, sharedBytes: number) => KernelPlan
+  readonly planKernel: (spec: Float64Array, sharedBytes: number) => KernelPlan
   /** Compiles CUDA C++ to PTX with NVRTC. */
   readonly compileKernel: (compilation: Compilation) => Promise<string>
 }
@@ -73,7 +70,7 @@ export interface SourceFile {
 export interface CudaCard {
   readonly facts: CardFacts
   /** Loads the kernel of a plan for the network of `spec`. */
-  loadKernel(ptx: string, spec: CoreSpec): Promise<CudaKernel>
+  loadKernel(ptx: string, spec: Float64Array): Promise<CudaKernel>
   /** Copies images [count][inputs] to the card. They stay there until nothing uses them any more. */
   keepImages(images: Uint8Array): Promise<CudaImages>
 }
@@ -87,7 +84,7 @@ export interface CudaKernel {
   /** The models that the card trains at once: all blocks of a launch must be resident. */
   readonly modelsPerLaunch: number
   /** Creates a model whose network and batch size are those of the kernel. */
-  createModel(spec: CoreSpec): Promise<CudaModel>
+  createModel(spec: Float64Array): Promise<CudaModel>
   /**
    * Trains each model for at most `steps` steps of what it has begun. The models may be of different specs. Returns the
    * seconds that the card took.
@@ -97,8 +94,8 @@ export interface CudaKernel {
 
 /** A network in training on the card. A model takes one call at a time; `train` is a call of all its models. */
 export interface CudaModel {
-  setState(state: TrainerState): Promise<void>
-  getState(): Promise<TrainerState>
+  setState(step: number, numbers: Float32Array): Promise<void>
+  getState(): Promise<Float32Array>
   /** The number of steps taken. */
   step(): number
   /** Prepares an epoch on images of the card: `CudaKernel.train` then trains it. @param values of all its steps */
@@ -108,12 +105,12 @@ export interface CudaModel {
   /** The steps that are left of what was begun. */
   remainingSteps(): number
   /** The losses of what was begun, as far as it has been trained. */
-  losses(): LossSums
+  losses(): Float64Array
   encode(images: CudaImages | Images): Promise<Float32Array>
   /** [count][sum of the hidden widths] */
   linearOutputs(images: CudaImages | Images): Promise<Float32Array>
   reconstruct(images: CudaImages | Images): Promise<Float32Array>
-  meanSquaredError(images: CudaImages | Images, noise: CoreNoise | null): Promise<number>
+  meanSquaredError(images: CudaImages | Images, noise: NoiseField | null): Promise<number>
   /** Frees the model's memory once no call uses it. */
   dispose(): void
 }

@@ -1,19 +1,17 @@
-import { EigenaeError } from '../../errors.js'
 import { requireDriver } from '../../setup/cuda-requirements.js'
 import { cudaLibrary, type Gpu } from '../../setup/nvidia.js'
-import { coreSpec } from '../core-spec.js'
+import { encodeSpec } from '../core.js'
 import type { TrainerSpec } from '../engine.js'
 import { loadNativeBinding } from '../native/binding.js'
 import type { CardFacts, CudaBinding, CudaCard, CudaKernel, KernelPlan } from './binding.js'
 import { withCudaErrors } from './errors.js'
-import { ImageStore } from './images.js'
 import { kernelPtx } from './kernel.js'
 import { LaunchQueue } from './queue.js'
 import { checkTraining } from './self-check.js'
-import type { CardContext } from './trainer.js'
+import { type CardContext, ImageStore } from './trainer.js'
 
 /** The oldest cards that the kernel is compiled for: Volta. */
-export const oldestCapability = 70
+const oldestCapability = 70
 
 /** The card of this process, which all its trainers share. */
 export interface OpenCard extends CardContext {
@@ -53,7 +51,8 @@ async function openNew(): Promise<OpenCard> {
     binding.openCard({
       library: cudaLibrary(),
       uuid: gpus === null ? null : (freest(gpus)?.uuid ?? null),
-      launchLimitMilliseconds: launchLimit(),
+      // A launch takes 0.2 s at most, and a driver may compile the kernel in the first one. Tests set another limit.
+      launchLimitMilliseconds: Number(process.env.EIGENAE_CUDA_LAUNCH_LIMIT) || 30_000,
     }),
   )
   return { binding, card, kernels: new Map(), images: new ImageStore(card), queue: new LaunchQueue() }
@@ -69,15 +68,6 @@ function freest(gpus: readonly Gpu[]): Gpu | undefined {
   )
 }
 
-/** A launch takes 0.2 s at most, and a driver may compile the kernel in the first one. */
-const launchLimitMilliseconds = 30_000
-/** Sets another limit, for tests. */
-const launchLimitVariable = 'EIGENAE_CUDA_LAUNCH_LIMIT'
-
-function launchLimit(): number {
-  return Number(process.env[launchLimitVariable]) || launchLimitMilliseconds
-}
-
 /** Returns why the card cannot train with the core; null if it can. */
 export function cardRefusal({ name, capability, cooperativeLaunch }: CardFacts): string | null {
   const text = `${Math.floor(capability / 10)}.${capability % 10}`
@@ -88,7 +78,7 @@ export function cardRefusal({ name, capability, cooperativeLaunch }: CardFacts):
 
 /** Returns how the card trains a network, or why it cannot. */
 export function planFor({ binding, card }: OpenCard, spec: TrainerSpec): KernelPlan {
-  return binding.planKernel(coreSpec(spec), card.facts.sharedBytesPerBlock)
+  return binding.planKernel(encodeSpec(spec), card.facts.sharedBytesPerBlock)
 }
 
 /**
@@ -105,16 +95,11 @@ export function checkedKernel(open: OpenCard, plan: Plan, spec: TrainerSpec): Pr
   return loaded
 }
 
-async function loadKernel(open: OpenCard, plan: Plan, spec: TrainerSpec): Promise<CheckedKernel> {
+function loadKernel(open: OpenCard, plan: Plan, spec: TrainerSpec): Promise<CheckedKernel> {
   return withCudaErrors(async () => {
     const { ptx, origin } = await kernelPtx(open.binding, plan.options)
-    const kernel = await open.card.loadKernel(ptx, coreSpec(spec))
+    const kernel = await open.card.loadKernel(ptx, encodeSpec(spec))
     await checkTraining(open, kernel, spec)
     return { kernel, plan, origin }
   })
-}
-
-/** Returns the error for a network that does not fit where nothing else can train it. */
-export function unfitError(refusal: string): EigenaeError {
-  return new EigenaeError({ problem: `the CUDA core does not train ${refusal}`, subject: 'device cuda' })
 }

@@ -1,21 +1,71 @@
-import { coreSpec } from '../core-spec.js'
-import { coreBackedTrainer } from '../core-trainer.js'
-import type { Engine, Trainer, TrainerSpec } from '../engine.js'
+import { EigenaeError, usageError } from '../../errors.js'
+import { coreBackedTrainer, encodeSpec } from '../core.js'
+import type { Engine, EngineNeeds, OpenedEngine, Trainer, TrainerSpec } from '../engine.js'
 import { BindingError } from '../native/binding.js'
-import {
-  type CheckedKernel,
-  cardRefusal,
-  checkedKernel,
-  type OpenCard,
-  openCard,
-  planFor,
-  unfitError,
-} from './card.js'
+import { checkedCudaEngine } from '../tensorflow/engine.js'
+import { typicalNetwork } from '../typical-network.js'
+import { type CheckedKernel, cardRefusal, checkedKernel, type OpenCard, openCard, planFor } from './card.js'
 import { residencyRefusal, withCudaErrors } from './errors.js'
 import { missingCompiler } from './kernel.js'
-import { CudaTrainer } from './trainer.js'
+import { cudaTrainer } from './trainer.js'
 
-export type CoreOpening =
+/** Forces one of the engines of the device cuda: "core" or "tensorflow". */
+export const cudaEngineVariable = 'EIGENAE_CUDA'
+
+/**
+ * Returns the CUDA core if it can train the network, and TensorFlow otherwise, which alone trains replicas. A run is resumed
+ * with the engine that has begun it.
+ * @throws EigenaeError if neither can be used.
+ */
+export async function openCudaDevice({
+  spec = typicalNetwork,
+  replicas = false,
+  begunWith,
+}: EngineNeeds): Promise<OpenedEngine> {
+  const forced = forcedEngine()
+  if (forced === null && replicas) return withTensorflow('replicas train with TensorFlow')
+  if (forced === null && begunWith === 'tensorflow') return withTensorflow('begun with TensorFlow')
+  if (forced === 'tensorflow') return withTensorflow(`${cudaEngineVariable}=tensorflow`)
+  const core = await openCudaCore(spec)
+  if (core.kind === 'engine') return { engine: core.engine, reason: null }
+  if (forced === 'core')
+    throw new EigenaeError({
+      problem: core.reason,
+      subject: 'device cuda',
+      hint:
+        core.hint ??
+        `Unset ${cudaEngineVariable} to train it with TensorFlow, or use another device: --device cpu`,
+    })
+  try {
+    return await withTensorflow(`TensorFlow, because ${core.reason}`)
+  } catch (error) {
+    if (!(error instanceof EigenaeError)) throw error
+    const hints = [core.hint, error.parts.hint].filter((hint) => hint !== undefined)
+    throw new EigenaeError({
+      ...error.parts,
+      problem: `${core.reason}; and ${error.parts.problem}`,
+      subject: 'device cuda',
+      ...(hints.length > 0 && { hint: hints.join('\nor: ') }),
+      cause: error,
+    })
+  }
+}
+
+async function withTensorflow(reason: string): Promise<OpenedEngine> {
+  return { engine: await checkedCudaEngine(), reason }
+}
+
+function forcedEngine(): 'core' | 'tensorflow' | null {
+  const named = process.env[cudaEngineVariable] || null
+  if (named === null || named === 'core' || named === 'tensorflow') return named
+  throw usageError({
+    problem: `there is no engine "${named}" for the device cuda`,
+    subject: cudaEngineVariable,
+    hint: 'Use core or tensorflow, or unset it.',
+  })
+}
+
+type CoreOpening =
   | { readonly kind: 'engine'; readonly engine: Engine }
   /** The driver works, and the core cannot train this network on the card. */
   | { readonly kind: 'unfit'; readonly reason: string; readonly hint?: string | undefined }
@@ -85,11 +135,15 @@ function cudaEngine(open: OpenCard, { kernel, plan, origin }: CheckedKernel): En
 
 async function createTrainer(open: OpenCard, spec: TrainerSpec, images: Uint8Array): Promise<Trainer> {
   const plan = planFor(open, spec)
-  if (plan.refusal !== null) throw unfitError(plan.refusal)
+  if (plan.refusal !== null)
+    throw new EigenaeError({
+      problem: `the CUDA core does not train ${plan.refusal}`,
+      subject: 'device cuda',
+    })
   const { kernel } = await checkedKernel(open, plan, spec)
   return withCudaErrors(async () => {
     const kept = await open.images.keep(images)
-    const model = await kernel.createModel(coreSpec(spec))
-    return coreBackedTrainer(new CudaTrainer(open, kernel, model, kept), spec, images)
+    const model = await kernel.createModel(encodeSpec(spec))
+    return coreBackedTrainer(cudaTrainer(open, kernel, model, kept), spec, images)
   })
 }

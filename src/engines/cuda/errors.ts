@@ -1,11 +1,6 @@
 import { EigenaeError } from '../../errors.js'
 import { eigenaeCommand } from '../../text/command-line.js'
 
-interface KnownFailure {
-  readonly problem: string
-  readonly hint: string
-}
-
 const resumeRuns = `Resume the runs: ${eigenaeCommand('train --resume')}, or ${eigenaeCommand('sweep --resume')}. Their checkpoints are whole.`
 const otherDevice = 'or train on another device: --device cpu'
 const lostContext = {
@@ -16,6 +11,11 @@ const lostContext = {
       otherDevice,
   ].join('\n'),
 }
+const lostContextCodes = [
+  ...['ILLEGAL_ADDRESS', 'ILLEGAL_INSTRUCTION', 'MISALIGNED_ADDRESS', 'INVALID_ADDRESS_SPACE', 'INVALID_PC'],
+  ...['HARDWARE_STACK_ERROR', 'ASSERT', 'LAUNCH_FAILED', 'LAUNCH_TIMEOUT', 'ECC_UNCORRECTABLE'],
+  ...['CONTEXT_IS_DESTROYED', 'UNKNOWN'],
+].map((name) => `CUDA_ERROR_${name}`)
 const oldDriver = {
   problem: 'the NVIDIA driver is too old for the CUDA core',
   hint: `Install driver 525 or newer and restart, ${otherDevice}`,
@@ -28,7 +28,7 @@ const kernelRefused = {
 }
 
 /** Failures by the code of the addon's error: the driver's names, and those of native/cuda/host/cuda_error.h. */
-const knownFailures: Readonly<Record<string, KnownFailure>> = {
+const knownFailures: Readonly<Record<string, { readonly problem: string; readonly hint: string }>> = {
   EIGENAE_NO_LIBRARY: {
     problem: 'a library of NVIDIA cannot be loaded',
     hint: `Run "${eigenaeCommand('doctor')}", ${otherDevice}`,
@@ -86,22 +86,11 @@ const knownFailures: Readonly<Record<string, KnownFailure>> = {
     problem: 'another process has the card for itself',
     hint: 'Wait for its end ("nvidia-smi" lists it), or set the mode: sudo nvidia-smi --compute-mode=DEFAULT',
   },
-  CUDA_ERROR_ILLEGAL_ADDRESS: lostContext,
-  CUDA_ERROR_ILLEGAL_INSTRUCTION: lostContext,
-  CUDA_ERROR_MISALIGNED_ADDRESS: lostContext,
-  CUDA_ERROR_INVALID_ADDRESS_SPACE: lostContext,
-  CUDA_ERROR_INVALID_PC: lostContext,
-  CUDA_ERROR_HARDWARE_STACK_ERROR: lostContext,
-  CUDA_ERROR_ASSERT: lostContext,
-  CUDA_ERROR_LAUNCH_FAILED: lostContext,
-  CUDA_ERROR_LAUNCH_TIMEOUT: lostContext,
-  CUDA_ERROR_ECC_UNCORRECTABLE: lostContext,
-  CUDA_ERROR_CONTEXT_IS_DESTROYED: lostContext,
-  CUDA_ERROR_UNKNOWN: lostContext,
+  ...Object.fromEntries(lostContextCodes.map((code) => [code, lostContext])),
 }
 
 /** Translates a failure of the addon for users. Any other error is returned unchanged. */
-export function cudaError(error: unknown): unknown {
+function cudaError(error: unknown): unknown {
   const code = codeOf(error)
   if (code === null) return error
   const known = knownFailures[code]

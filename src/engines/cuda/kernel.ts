@@ -8,7 +8,7 @@ import { EigenaeError, type ErrorParts } from '../../errors.js'
 import { writeDurably } from '../../files/write.js'
 import { packageRoot } from '../../package-root.js'
 import { cudaFolder, findNvrtc, type Nvrtc, requireTrustedNvrtc } from '../../setup/nvrtc.js'
-import { coreSpec } from '../core-spec.js'
+import { encodeSpec } from '../core.js'
 import { loadNativeBinding } from '../native/binding.js'
 import { typicalNetwork } from '../typical-network.js'
 import type { CudaBinding, SourceFile } from './binding.js'
@@ -78,7 +78,7 @@ const anySharedBytes = 64 * 1024
 export async function checkCompiler(nvrtc: Nvrtc): Promise<void> {
   const { cuda } = loadNativeBinding().binding
   const small = { ...typicalNetwork, widths: [16, 8, 4], batchSize: 8 }
-  const plan = cuda.planKernel(coreSpec(small), anySharedBytes)
+  const plan = cuda.planKernel(encodeSpec(small), anySharedBytes)
   if (plan.refusal !== null) throw new Error(plan.refusal)
   await withCudaErrors(() => compileKernel(cuda, nvrtc, plan.options))
 }

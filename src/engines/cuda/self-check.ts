@@ -1,12 +1,11 @@
 import { EigenaeError } from '../../errors.js'
 import { inputDimension } from '../../model/architecture.js'
 import { philox4x32 } from '../../model/random.js'
-import { coreSpec } from '../core-spec.js'
-import { type CoreTrainer, coreBackedTrainer } from '../core-trainer.js'
+import { type CoreTrainer, coreBackedTrainer, encodeSpec } from '../core.js'
 import type { Losses, TrainerSpec } from '../engine.js'
 import { loadNativeBinding } from '../native/binding.js'
 import type { CudaKernel } from './binding.js'
-import { type CardContext, CudaTrainer } from './trainer.js'
+import { type CardContext, cudaTrainer } from './trainer.js'
 
 const steps = 3
 /** Rounding parts the two by some 1e-6 in steps as small as those of `tame`. */
@@ -25,10 +24,10 @@ export async function checkTraining(
 ): Promise<void> {
   const checked = tame(spec)
   const images = await context.images.keep(noImages)
-  const model = await kernel.createModel(coreSpec(checked))
-  const onCard = await trainSteps(new CudaTrainer(context, kernel, model, images), checked)
+  const model = await kernel.createModel(encodeSpec(checked))
+  const onCard = await trainSteps(cudaTrainer(context, kernel, model, images), checked)
   const onCore = await trainSteps(
-    loadNativeBinding().binding.createTrainer(coreSpec(checked), noImages),
+    loadNativeBinding().binding.createTrainer(encodeSpec(checked), noImages),
     checked,
   )
   for (const [step, expected] of onCore.entries()) {

@@ -2,20 +2,24 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { firstLine } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
-import type { CoreSpec } from '../core-spec.js'
-import type { CoreTrainer } from '../core-trainer.js'
+import type { CoreTrainer } from '../core.js'
 import type { CudaBinding } from '../cuda/binding.js'
 
-/** The exports of native/addon/addon.cc. @throws TypeError or RangeError with the name of an invalid argument. */
-export interface NativeBinding {
+/** The exports of native/addon/addon.cc. */
+export interface NativeBinding extends CoreMeasures {
   /** The instruction sets of this processor that have kernels, the fastest first: "amx", "avx512", "x86-64", "neon" … */
   readonly instructionSets: readonly string[]
-  readonly createTrainer: (spec: CoreSpec, images: Uint8Array) => CoreTrainer
+  /** @param spec of `encodeSpec` */
+  readonly createTrainer: (spec: Float64Array, images: Uint8Array) => CoreTrainer
   /** Measures the GFLOP/s of multiply-adds on registers, on the given number of threads. */
   readonly measurePeak: (threads: number) => Promise<number>
+  readonly cuda: CudaBinding
+}
+
+/** The measures of trained networks that the core computes. */
+export interface CoreMeasures {
   readonly findNeighbours: (search: NeighbourSearch) => RunningSearch
   readonly measureLayer: (layer: LayerOutputs) => Promise<MeasuredOutputs>
-  readonly cuda: CudaBinding
 }
 
 export interface NeighbourSearch {
@@ -94,20 +98,6 @@ export function loadNativeBinding(): LoadedBinding {
     }
   }
   throw new BindingError(refusals, misfits)
-}
-
-/**
- * Returns the core for computations that give the same bits in JavaScript. Returns null if it cannot be loaded, or
- * EIGENAE_ISA names an instruction set that this processor lacks.
- */
-export function usableCore(): NativeBinding | null {
-  try {
-    const { binding } = loadNativeBinding()
-    const wanted = process.env.EIGENAE_ISA || binding.instructionSets[0]!
-    return binding.instructionSets.includes(wanted) ? binding : null
-  } catch {
-    return null
-  }
 }
 
 export class BindingError extends Error {

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import { EigenaeError, hasCode, usageError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
-import { coreSpec } from '../core-spec.js'
-import { type CoreTrainer, coreBackedTrainer } from '../core-trainer.js'
+import { type CoreTrainer, coreBackedTrainer, encodeSpec } from '../core.js'
 import type { Engine, TrainerSpec } from '../engine.js'
 import { BindingError, type LoadedBinding, loadNativeBinding, type NativeBinding } from './binding.js'
 
@@ -48,7 +47,7 @@ const machineErrors: Readonly<Record<string, { readonly problem: string; readonl
 
 function createTrainer(binding: NativeBinding, spec: TrainerSpec, images: Uint8Array): CoreTrainer {
   try {
-    return binding.createTrainer(coreSpec(spec), images)
+    return binding.createTrainer(encodeSpec(spec), images)
   } catch (cause) {
     const code = Object.keys(machineErrors).find((each) => hasCode(cause, each))
     if (code === undefined) throw cause

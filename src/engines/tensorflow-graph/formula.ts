@@ -1,5 +1,4 @@
-import type { InputName, Node } from '../../formulas/graph.js'
-import { isScalar } from '../../formulas/graph.js'
+import { type InputName, isScalar, type Node } from '../../formulas/graph.js'
 import type { Program } from '../../formulas/program.js'
 import type { Value } from './graph.js'
 import type { Ops } from './ops.js'
@@ -31,14 +30,8 @@ export function formulaValue(
   for (const node of nodes) {
     if (node.name === 'n' || (node.op !== 'input' && node.args.every((arg) => ofBatch.has(arg))))
       ofBatch.add(node)
-    const build = () =>
-      translate(
-        ops,
-        node,
-        node.args.map((arg) => values.get(arg)!),
-        width,
-        input,
-      )
+    const operands = node.args.map((arg) => values.get(arg)!)
+    const build = () => translate(ops, node, operands, width, input)
     values.set(node, ofBatch.has(node) && isScalar(node) ? ops.at('host', build) : build())
   }
   const slopes = [...derivatives].map(([name, node]) => [name, values.get(node)!] as const)
@@ -61,29 +54,13 @@ function translate(
     const row = ops.multiply(ones(width, width), x)
     return ops.multiply(row, ops.reshape(ones(width, width), [width, 1]))
   }
+  const direct = translations[op]
+  if (direct !== undefined) return direct(ops, a, b)
   switch (op) {
     case 'constant':
       return shape.kind === 'scalar' ? ops.double(value) : repeated(ops.double(value))
     case 'input':
       return input(name!)
-    case 'add':
-      return ops.add(a, b)
-    case 'subtract':
-      return ops.subtract(a, b)
-    case 'multiply':
-      return ops.multiply(a, b)
-    case 'divide':
-      return ops.divide(a, b)
-    case 'larger':
-      return ops.maximum(a, b)
-    case 'greater':
-      return ops.cast(ops.greater(a, b), 'double')
-    case 'exp':
-      return ops.exponential(a)
-    case 'log':
-      return ops.logarithm(a)
-    case 'sqrt':
-      return ops.squareRoot(a)
     case 'fill':
       return repeated(a)
     case 'first':
@@ -101,16 +78,6 @@ function translate(
       return isScalar(args[0]!)
         ? ops.multiply(identity(ops, width), a)
         : ops.diagonalMatrix(ops.reshape(a, [-1, width]))
-    case 'sum':
-      return ops.sum(a, [-2, -1])
-    case 'largest':
-      return ops.largest(a, [-2, -1])
-    case 'offdiagonal':
-      return ops.withDiagonal(a, ops.zerosLike(ops.diagonal(a)))
-    case 'outer':
-      return ops.matMul(a, a, { transposeA: true })
-    case 'product':
-      return ops.matMul(b, a)
     // A graphics card takes longer for determinants of this size than the copy to the host and back.
     case 'cholesky':
       return ops.at('host', () => factor(ops, a, b))
@@ -124,7 +91,29 @@ function translate(
         const inverse = ops.solveLower(a, identity(ops, width))
         return ops.matMul(inverse, inverse, { transposeA: true })
       })
+    default:
+      throw new Error(`no translation of ${op}`)
   }
+}
+
+type Translation = (ops: Ops, a: Value, b: Value) => Value
+
+/** Operations that depend on their operands alone. */
+const translations: Partial<Record<Node['op'], Translation>> = {
+  add: (ops, a, b) => ops.add(a, b),
+  subtract: (ops, a, b) => ops.subtract(a, b),
+  multiply: (ops, a, b) => ops.multiply(a, b),
+  divide: (ops, a, b) => ops.divide(a, b),
+  larger: (ops, a, b) => ops.maximum(a, b),
+  greater: (ops, a, b) => ops.cast(ops.greater(a, b), 'double'),
+  exp: (ops, a) => ops.exponential(a),
+  log: (ops, a) => ops.logarithm(a),
+  sqrt: (ops, a) => ops.squareRoot(a),
+  sum: (ops, a) => ops.sum(a, [-2, -1]),
+  largest: (ops, a) => ops.largest(a, [-2, -1]),
+  offdiagonal: (ops, a) => ops.withDiagonal(a, ops.zerosLike(ops.diagonal(a))),
+  outer: (ops, a) => ops.matMul(a, a, { transposeA: true }),
+  product: (ops, a, b) => ops.matMul(b, a),
 }
 
 function identity(ops: Ops, width: number): Value {

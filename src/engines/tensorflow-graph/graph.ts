@@ -30,7 +30,7 @@ export interface Procedure {
   readonly name: string
   readonly inputs: Readonly<Record<string, DataType>>
   /** Outputs are floats. */
-  readonly build: (graph: Graph, inputs: Values) => Values
+  readonly build: (inputs: Values) => Values
 }
 
 /** An array for a procedure's input. int64 values are pairs of int32 words, the lower one first. */
@@ -95,14 +95,14 @@ export class Graph {
   }
 
   /** Adds a procedure, whose inputs and outputs get the names of inputName and outputName. Returns its outputs. */
-  add({ name, inputs, build }: Procedure): readonly string[] {
+  addProcedure({ name, inputs, build }: Procedure): readonly string[] {
     this.#prefix = `${name}/`
     this.#effects = []
     const placeholders = Object.entries(inputs).map(([input, type]) => [
       input,
       this.#placeholder(inputName(name, input), type),
     ])
-    const outputs = build(this, Object.fromEntries(placeholders))
+    const outputs = build(Object.fromEntries(placeholders))
     for (const [output, value] of Object.entries(outputs)) {
       const references = [this.#reference(value), ...this.#effects.map((effect) => `^${effect}`)]
       const attributes = { T: { type: value.type } }

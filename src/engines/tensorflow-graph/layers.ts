@@ -1,7 +1,5 @@
-import type { Layer } from '../../model/architecture.js'
+import { batchNormEpsilon, type Layer } from '../../model/architecture.js'
 import type { TensorKind } from '../../model/layout.js'
-import { type ActivationPass, activate } from './activations.js'
-import { type BatchMoments, normaliseBackward, normaliseBatch, normaliseByStatistics } from './batch-norm.js'
 import type { MatrixGradient } from './eigen-losses.js'
 import type { Op, Value } from './graph.js'
 import type { Ops } from './ops.js'
@@ -61,21 +59,17 @@ function latentPosition(passes: readonly LayerPass[]): number {
   return passes.length / 2 - 1
 }
 
-/** A layer's values in inference, [images][outputs] each of one replica. */
-export interface InferencePass {
-  /** The linear map's output. */
-  readonly linear: Value
-  readonly output: Value
-}
-
-/** Inference through the given layers: batch norm by its running statistics. */
+/**
+ * Inference through the given layers: batch norm by its running statistics. Returns each layer's linear output and its
+ * output, [images][outputs] each of one replica.
+ */
 export function inference(
   ops: Ops,
   layers: readonly Layer[],
   values: readonly LayerValues[],
   input: Value,
-): readonly InferencePass[] {
-  const passes: InferencePass[] = []
+): readonly Pick<LayerPass, 'linear' | 'output'>[] {
+  const passes: Pick<LayerPass, 'linear' | 'output'>[] = []
   for (const [position, layer] of layers.entries()) {
     const own = values[position]!
     const product = ops.matMul(passes.at(-1)?.output ?? input, own.weight!, { transposeB: true })
@@ -157,4 +151,101 @@ function latentShiftGradient(
   const throughNext = next && ops.matMul(next, passes[latent + 1]!.values.weight!)
   if (own && throughNext) return ops.add(own, throughNext)
   return own ?? throughNext ?? ops.zerosLike(passes[latent]!.values.bias!)
+}
+
+/** A layer's activation in the forward pass. */
+interface ActivationPass {
+  readonly output: Value
+  /** Returns the gradient at the input from the gradient at the output. */
+  readonly backward: (gradient: Value) => Value
+}
+
+function activate(ops: Ops, { activation, slope }: Layer, x: Value): ActivationPass {
+  switch (activation) {
+    case 'linear':
+      return { output: x, backward: (gradient) => gradient }
+    case 'relu': {
+      const output = ops.relu(x)
+      return { output, backward: (gradient) => ops.reluGradient(gradient, output) }
+    }
+    case 'leaky-relu': {
+      const output = ops.leakyRelu(x, slope!)
+      return { output, backward: (gradient) => ops.leakyReluGradient(gradient, output, slope!) }
+    }
+    case 'silu':
+      return silu(ops, x)
+    case 'sigmoid': {
+      const output = ops.sigmoid(x)
+      return { output, backward: (gradient) => ops.sigmoidGradient(output, gradient) }
+    }
+  }
+}
+
+/** y = x·s with s = sigmoid(x), so ∂y/∂x = s + y·(1 − s). */
+function silu(ops: Ops, x: Value): ActivationPass {
+  const share = ops.sigmoid(x)
+  const output = ops.multiply(x, share)
+  const slope = () => ops.add(share, ops.multiply(output, ops.subtract(ops.float(1), share)))
+  return { output, backward: (gradient) => ops.multiply(gradient, slope()) }
+}
+
+/** PyTorch's default: the batch's share of the new running statistics. */
+const momentum = 0.1
+
+/** The moments of a batch [replicas][batch][outputs], each [replicas][1][outputs]. */
+interface BatchMoments {
+  /** Mean of the linear map without its bias: batch norm cancels the bias, so it is not added. */
+  readonly mean: Value
+  readonly variance: Value
+  /** 1 / deviation */
+  readonly inverse: Value
+  /** (x − mean) / deviation, [replicas][batch][outputs] */
+  readonly normalised: Value
+}
+
+/** Returns gamma · (x − mean) / sqrt(variance + ε) + beta with the batch's own mean and biased variance. */
+function normaliseBatch(ops: Ops, x: Value, { gamma, beta }: LayerValues) {
+  const mean = ops.mean(x, [1])
+  const shifted = ops.subtract(x, mean)
+  const variance = ops.mean(ops.square(shifted), [1])
+  const inverse = ops.inverseSquareRoot(ops.add(variance, ops.float(batchNormEpsilon)))
+  const normalised = ops.multiply(shifted, inverse)
+  const output = ops.add(ops.multiply(normalised, gamma!), beta!)
+  return { output, moments: { mean, variance, inverse, normalised } satisfies BatchMoments }
+}
+
+/** Returns the same with the running statistics in place of the batch's moments. */
+function normaliseByStatistics(ops: Ops, x: Value, values: LayerValues): Value {
+  const { gamma, beta, running_mean, running_var } = values
+  const inverse = ops.inverseSquareRoot(ops.add(running_var!, ops.float(batchNormEpsilon)))
+  return ops.add(ops.multiply(ops.subtract(x, running_mean!), ops.multiply(gamma!, inverse)), beta!)
+}
+
+/** Returns the gradients at x, gamma and beta from the gradient at the batch norm's output. */
+function normaliseBackward(ops: Ops, { inverse, normalised }: BatchMoments, gamma: Value, gradient: Value) {
+  const product = ops.multiply(gradient, normalised)
+  const shift = ops.mean(gradient, [1])
+  const slope = ops.multiply(normalised, ops.mean(product, [1]))
+  const rest = ops.subtract(ops.subtract(gradient, shift), slope)
+  return {
+    x: ops.multiply(rest, ops.multiply(gamma, inverse)),
+    gamma: ops.sum(product, [1]),
+    beta: ops.sum(gradient, [1]),
+  }
+}
+
+/** Returns the running statistics after a batch of `count` images: the mean includes the bias, the variance is unbiased. */
+export function updateStatistics(ops: Ops, moments: BatchMoments, values: LayerValues, count: Value) {
+  const rate = ops.float(momentum)
+  const move = (running: Value, towards: Value) =>
+    ops.add(running, ops.multiply(rate, ops.subtract(towards, running)))
+  // A batch of one image has no unbiased variance and changes nothing.
+  const several = ops.greater(count, ops.float(1))
+  const others = ops.select(several, ops.subtract(count, ops.float(1)), ops.float(1))
+  const unbiased = ops.multiply(moments.variance, ops.divide(count, others))
+  const mean = ops.add(moments.mean, values.bias!)
+  return {
+    running_mean: ops.select(several, move(values.running_mean!, mean), values.running_mean!),
+    running_var: ops.select(several, move(values.running_var!, unbiased), values.running_var!),
+  }
 }

@@ -1,13 +1,7 @@
-import type { Attributes, DataType, Graph, Op, Place, Value } from './graph.js'
+import { type Attributes, type DataType, Graph, type Op, type Value } from './graph.js'
 
-/** TensorFlow's raw ops as functions of arrays. Shapes broadcast by NumPy's rules. */
-export class Ops {
-  readonly graph: Graph
-
-  constructor(graph: Graph) {
-    this.graph = graph
-  }
-
+/** A graph with TensorFlow's raw ops as functions of arrays. Shapes broadcast by NumPy's rules. */
+export class Ops extends Graph {
   /** Returns [..., m, k] · [..., k, n], each operand optionally transposed first. */
   matMul(a: Value, b: Value, { transposeA = false, transposeB = false } = {}): Value {
     return this.#one(
@@ -136,14 +130,14 @@ export class Ops {
       index_type: { type: 'int32' as const },
     }
     const attributes = { ...types, sorted: true }
-    const outputs = this.graph.op('TopKV2', [x, this.integer(length)], attributes, [x.type, 'int32'])
+    const outputs = this.op('TopKV2', [x, this.integer(length)], attributes, [x.type, 'int32'])
     return { values: outputs[0]!, indices: outputs[1]! }
   }
 
   /** Returns the unit eigenvectors of symmetric matrices [..., n, n] as columns. */
   eigenvectors(x: Value): Value {
     const attributes = { compute_v: true, T: { type: x.type } }
-    return this.graph.op('SelfAdjointEigV2', [x], attributes, [x.type, x.type])[1]!
+    return this.op('SelfAdjointEigV2', [x], attributes, [x.type, x.type])[1]!
   }
 
   /** Returns the diagonals [..., n] of matrices [..., n, n]. */
@@ -171,27 +165,23 @@ export class Ops {
 
   /** Reads the variable once the ops of `after` have run. */
   read(variable: Value, type: DataType, after: readonly Op[] = []): Value {
-    return this.graph.op('ReadVariableOp', [variable], { dtype: { type } }, [type], after)[0]!
+    return this.op('ReadVariableOp', [variable], { dtype: { type } }, [type], after)[0]!
   }
 
   /** Assigns the value once the ops of `after` have run. */
   assign(variable: Value, value: Value, after: readonly Op[] = []): Op {
     const attributes = { dtype: { type: value.type }, validate_shape: false }
-    return this.graph.effect('AssignVariableOp', [variable, value], attributes, after)
+    return this.effect('AssignVariableOp', [variable, value], attributes, after)
   }
 
-  float = (value: number) => this.graph.constant('float', [], [value])
-  double = (value: number) => this.graph.constant('double', [], [value])
-  integer = (value: number) => this.graph.constant('int32', [], [value])
-  integers = (values: readonly number[]) => this.graph.constant('int32', [values.length], values)
-  doubles = (values: readonly number[]) => this.graph.constant('double', [values.length], values)
-
-  at<T>(place: Place, build: () => T): T {
-    return this.graph.at(place, build)
-  }
+  float = (value: number) => this.constant('float', [], [value])
+  double = (value: number) => this.constant('double', [], [value])
+  integer = (value: number) => this.constant('int32', [], [value])
+  integers = (values: readonly number[]) => this.constant('int32', [values.length], values)
+  doubles = (values: readonly number[]) => this.constant('double', [values.length], values)
 
   #one(name: string, inputs: readonly Value[], attributes: Attributes, type: DataType): Value {
-    return this.graph.op(name, inputs, attributes, [type])[0]!
+    return this.op(name, inputs, attributes, [type])[0]!
   }
 
   #unary(name: string, x: Value): Value {

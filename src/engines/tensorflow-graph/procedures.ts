@@ -1,19 +1,10 @@
 import { layersOf } from '../../model/architecture.js'
-import { drawNoise, residentBatch, stepValues } from './batch.js'
-import type { DataType, Graph, Procedure, Value, Values } from './graph.js'
+import type { StatePart } from '../../model/state.js'
+import type { DataType, Procedure, Value, Values } from './graph.js'
 import { inference } from './layers.js'
 import type { Ops } from './ops.js'
-import { type ActiveTerms, trainingStep } from './step.js'
-import {
-  averagedPart,
-  context,
-  type LayerValues,
-  type NetworkSpec,
-  shapeOf,
-  stateProcedures,
-  toFloats,
-  type Variables,
-} from './variables.js'
+import { type ActiveTerms, drawNoise, residentBatch, stepValues, trainingStep } from './step.js'
+import { averagedPart, type LayerValues, Network, type NetworkSpec, partsOf, shapeOf } from './variables.js'
 
 /** The images of a step: a batch of the data set on the device, or images given with the call. */
 export type BatchSource = 'resident' | 'given'
@@ -36,97 +27,156 @@ export function inferenceName(result: InferenceKind, type: ImageType): string {
  * Everything that a trainer calls: the contents of one graph.
  * @param termSets the sets of eigen losses for which it has steps
  */
-export function procedures(spec: NetworkSpec, termSets: readonly ActiveTerms[]): readonly Procedure[] {
+export function procedures(
+  ops: Ops,
+  spec: NetworkSpec,
+  termSets: readonly ActiveTerms[],
+): readonly Procedure[] {
+  const network = new Network(ops, spec)
   return [
-    ...stateProcedures(spec),
-    firstNoise(spec),
-    ...termSets.flatMap((active) => [residentStep(spec, active), givenStep(spec, active)]),
-    ...inferenceProcedures(spec, 'uint8'),
-    ...inferenceProcedures(spec, 'float'),
+    ...dataProcedures(network),
+    ...stateProcedures(network),
+    ...termSets.flatMap((active) => stepProcedures(network, active)),
+    ...inferenceProcedures(network, 'uint8'),
+    ...inferenceProcedures(network, 'float'),
   ]
 }
 
-/** Draws the noise of an epoch's first step. Each step draws the noise of the next one. */
-function firstNoise(spec: NetworkSpec): Procedure {
-  return {
-    name: 'draw-noise',
-    inputs: { step: 'int32' },
-    build: (graph, { step }) => {
-      const { ops, variables } = context(graph, spec)
-      drawNoise(ops, spec, variables, stepValues(ops, spec, step!))
-      return { done: ops.float(1) }
+/** The procedures that set the data set and an epoch's order, and draw the noise of an epoch's first step. */
+function dataProcedures(network: Network): readonly Procedure[] {
+  const { ops } = network
+  return [
+    {
+      name: 'set-images',
+      inputs: { images: 'uint8' },
+      build: ({ images }) => {
+        ops.assign(network.images(), toFloats(ops, images!))
+        return { done: ops.float(1) }
+      },
     },
-  }
+    {
+      name: 'set-order',
+      inputs: { order: 'int64' },
+      build: ({ order }) => {
+        // An input lies in JavaScript's memory, which is used again after the call.
+        ops.assign(network.order(), ops.copy(order!))
+        return { done: ops.float(1) }
+      },
+    },
+    {
+      name: 'draw-noise',
+      inputs: { step: 'int32' },
+      build: ({ step }) => {
+        drawNoise(network, stepValues(network, step!))
+        return { done: ops.float(1) }
+      },
+    },
+  ]
 }
 
-function residentStep(spec: NetworkSpec, active: ActiveTerms): Procedure {
-  return {
-    name: stepName('resident', active),
-    inputs: { step: 'int32' },
-    build: (graph, inputs) => {
-      const { ops, variables } = context(graph, spec)
-      const step = stepValues(ops, spec, inputs.step!)
-      const batch = residentBatch(ops, spec, variables, step)
-      return { losses: trainingStep(ops, spec, variables, batch, step, active) }
-    },
+/** The procedures that set the states of all replicas, [replicas][size of a part] each, and read that of one. */
+function stateProcedures(network: Network): readonly Procedure[] {
+  const { ops, spec } = network
+  const replicas = spec.seeds.length
+  const flat = (part: StatePart, replica: Value): Value => {
+    const tensors = network.tensorsOf(part).map((tensor) => {
+      const all = ops.read(network.handle(tensor), 'float')
+      return ops.reshape(ops.gather(all, replica, 0), [-1])
+    })
+    return ops.concat(tensors, 0)
   }
+  return [
+    {
+      name: 'set-states',
+      inputs: Object.fromEntries(partsOf(spec).map((part) => [part, 'float'])),
+      build: (inputs) => {
+        for (const tensor of partsOf(spec).flatMap((part) => network.tensorsOf(part))) {
+          const [start, size] = [ops.integers([0, tensor.offset]), ops.integers([replicas, tensor.size])]
+          const values = ops.slice(inputs[tensor.part]!, start, size)
+          ops.assign(network.handle(tensor), ops.copy(ops.reshape(values, [replicas, ...shapeOf(tensor)])))
+        }
+        return { done: ops.float(1) }
+      },
+    },
+    {
+      name: 'get-state',
+      inputs: { replica: 'int32' },
+      build: ({ replica }) => Object.fromEntries(partsOf(spec).map((part) => [part, flat(part, replica!)])),
+    },
+  ]
 }
 
-function givenStep(spec: NetworkSpec, active: ActiveTerms): Procedure {
-  return {
-    name: stepName('given', active),
-    inputs: { step: 'int32', clean: 'float', noisy: 'float' },
-    build: (graph, inputs) => {
-      const { ops, variables } = context(graph, spec)
-      const step = stepValues(ops, spec, inputs.step!)
-      const batch = { clean: inputs.clean!, noisy: inputs.noisy! }
-      return { losses: trainingStep(ops, spec, variables, batch, step, active) }
+/** A step on a batch of the data set, and one on a given batch. */
+function stepProcedures(network: Network, active: ActiveTerms): readonly Procedure[] {
+  return [
+    {
+      name: stepName('resident', active),
+      inputs: { step: 'int32' },
+      build: (inputs) => {
+        const step = stepValues(network, inputs.step!)
+        const batch = residentBatch(network, step)
+        return { losses: trainingStep(network, batch, step, active) }
+      },
     },
-  }
+    {
+      name: stepName('given', active),
+      inputs: { step: 'int32', clean: 'float', noisy: 'float' },
+      build: (inputs) => {
+        const step = stepValues(network, inputs.step!)
+        const batch = { clean: inputs.clean!, noisy: inputs.noisy! }
+        return { losses: trainingStep(network, batch, step, active) }
+      },
+    },
+  ]
 }
 
 /**
  * Images [count][inputs] through one replica: its embedding, the hidden layers' linear outputs, its output, or the squared
  * error of each image. Only the layers that a result needs are computed.
  */
-function inferenceProcedures(spec: NetworkSpec, type: ImageType): readonly Procedure[] {
+function inferenceProcedures(network: Network, type: ImageType): readonly Procedure[] {
+  const { ops, spec } = network
   const layers = layersOf(spec)
-  const run = (graph: Graph, { images, replica }: Values, noise?: Value) => {
-    const { ops, variables } = context(graph, spec)
+  const run = ({ images, replica, noise }: Values) => {
     const clean = toFloats(ops, images!)
     const input = noise === undefined ? clean : ops.add(clean, noise)
-    const values = replicaLayers(ops, spec, variables, replica!)
-    return { ops, clean, passes: inference(ops, layers, values, input) }
+    const passes = inference(ops, layers, replicaLayers(network, replica!), input)
+    return { clean, passes }
   }
   const inputs: Record<string, DataType> = { images: type, replica: 'int32' }
   return [
     {
       name: inferenceName('encode', type),
       inputs,
-      build: (graph, values) => ({ result: run(graph, values).passes[layers.length / 2 - 1]!.output }),
+      build: (values) => ({ result: run(values).passes[layers.length / 2 - 1]!.output }),
     },
     {
       name: inferenceName('linear-outputs', type),
       inputs,
-      build: (graph, values) => {
-        const { passes } = run(graph, values)
+      build: (values) => {
+        const { passes } = run(values)
         return Object.fromEntries(hiddenPositions(spec).map((at) => [`${at}`, passes[at]!.linear]))
       },
     },
     {
       name: inferenceName('reconstruct', type),
       inputs,
-      build: (graph, values) => ({ result: run(graph, values).passes.at(-1)!.output }),
+      build: (values) => ({ result: run(values).passes.at(-1)!.output }),
     },
     {
       name: inferenceName('error', type),
       inputs: { ...inputs, noise: 'float' },
-      build: (graph, values) => {
-        const { ops, clean, passes } = run(graph, values, values.noise!)
+      build: (values) => {
+        const { clean, passes } = run(values)
         return { result: ops.sum(ops.square(ops.subtract(passes.at(-1)!.output, clean)), [2]) }
       },
     },
   ]
+}
+
+/** Returns bytes as floats from 0 to 1; floats unchanged. */
+function toFloats(ops: Ops, images: Value): Value {
+  return images.type === 'float' ? images : ops.divide(ops.cast(images, 'float'), ops.float(255))
 }
 
 /** Returns the positions of the layers but the latent one and the output. */
@@ -136,15 +186,11 @@ export function hiddenPositions({ widths }: NetworkSpec): readonly number[] {
 }
 
 /** Returns the layers of one replica's network, the averaged one if there is one. */
-function replicaLayers(
-  ops: Ops,
-  spec: NetworkSpec,
-  variables: Variables,
-  replica: Value,
-): readonly LayerValues[] {
-  return variables.layers((tensor) => {
+function replicaLayers(network: Network, replica: Value): readonly LayerValues[] {
+  const { ops, spec } = network
+  return network.layers((tensor) => {
     const part = spec.averaging === null ? tensor.part : averagedPart(tensor.part)
-    const all = ops.read(variables.handle({ ...tensor, part }), 'float')
+    const all = ops.read(network.handle({ ...tensor, part }), 'float')
     return ops.reshape(ops.gather(all, replica, 0), [1, ...shapeOf(tensor)])
   })
 }

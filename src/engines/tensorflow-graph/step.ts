@@ -1,12 +1,20 @@
 import { inputDimension, layersOf } from '../../model/architecture.js'
-import type { Batch, StepValues } from './batch.js'
-import { updateStatistics } from './batch-norm.js'
-import { type EigenLossTerms, eigenLossTerms } from './eigen-losses.js'
-import type { Value } from './graph.js'
-import { backward, forward, type LayerGradients, type LayerPass, layerMatrix } from './layers.js'
+import type { TensorKind } from '../../model/layout.js'
+import { purpose } from '../../model/random.js'
+import { learningRateAt } from '../../model/schedule.js'
+import type { AdamSpec, OptimizerSpec, SgdSpec } from '../engine.js'
+import { eigenLossTerms } from './eigen-losses.js'
+import { type Feed, feed, type Op, type Value } from './graph.js'
+import {
+  backward,
+  forward,
+  type LayerGradients,
+  type LayerPass,
+  layerMatrix,
+  updateStatistics,
+} from './layers.js'
 import type { Ops } from './ops.js'
-import { optimizerUpdate } from './optimizer.js'
-import { averagedPart, type NetworkSpec, type StateTensor, type Variables } from './variables.js'
+import { averagedPart, type Network, type StateTensor } from './variables.js'
 
 /** Indices of the eigen losses that a step computes, ascending. */
 export type ActiveTerms = readonly number[]
@@ -15,44 +23,23 @@ export type ActiveTerms = readonly number[]
  * One step of training: forward, backward, optimiser, averages. Returns [1 + 2 · active][replicas]: the mean squared error,
  * then the unweighted and the weighted value of each active eigen loss.
  */
-export function trainingStep(
-  ops: Ops,
-  spec: NetworkSpec,
-  variables: Variables,
-  batch: Batch,
-  step: StepValues,
-  active: ActiveTerms,
-): Value {
-  const values = variables.layers((tensor) => ops.read(variables.handle(tensor), 'float'))
+export function trainingStep(network: Network, batch: Batch, step: StepValues, active: ActiveTerms): Value {
+  const { ops, spec } = network
+  const values = network.layers((tensor) => ops.read(network.handle(tensor), 'float'))
   const passes = forward(ops, layersOf(spec), values, batch.noisy)
-  const { losses, gradients } = eigenLossesOf(ops, spec, passes, step, active)
-  const count = ops.at('host', () => ops.cast(step.count, 'float'))
-  const { error, gradient } = squaredError(
-    ops,
-    passes.at(-1)!.output,
-    batch.clean,
-    count,
-    inputDimension(spec),
-  )
-  updateParameters(ops, spec, variables, step, backward(ops, passes, gradient, gradients))
-  assignStatistics(ops, spec, variables, step, passes, count)
-  return ops.stack([error, ...losses.flatMap(({ value, weighted }) => [value, weighted])])
-}
-
-function eigenLossesOf(
-  ops: Ops,
-  { eigenLosses, batchSize }: NetworkSpec,
-  passes: readonly LayerPass[],
-  step: StepValues,
-  active: ActiveTerms,
-): EigenLossTerms {
-  const chosen = active.map((index) => ({ spec: eigenLosses[index]!, weight: step.weights[index]! }))
-  return eigenLossTerms(ops, chosen, {
+  const chosen = active.map((index) => ({ spec: spec.eigenLosses[index]!, weight: step.weights[index]! }))
+  const { losses, gradients } = eigenLossTerms(ops, chosen, {
     at: (position) => layerMatrix(ops, passes, position),
     widths: passes.map(({ layer }) => layer.outputs),
     count: ops.at('host', () => ops.cast(step.count, 'double')),
-    largestBatch: batchSize,
+    largestBatch: spec.batchSize,
   })
+  const count = ops.at('host', () => ops.cast(step.count, 'float'))
+  const output = passes.at(-1)!.output
+  const { error, gradient } = squaredError(ops, output, batch.clean, count, inputDimension(spec))
+  updateParameters(network, step, backward(ops, passes, gradient, gradients))
+  assignStatistics(network, step, passes, count)
+  return ops.stack([error, ...losses.flatMap(({ value, weighted }) => [value, weighted])])
 }
 
 /** Returns mean((y − x)²) [replicas], and its gradient at y. */
@@ -63,53 +50,229 @@ function squaredError(ops: Ops, output: Value, clean: Value, count: Value, input
   return { error, gradient: ops.multiply(difference, ops.divide(ops.float(2), elements)) }
 }
 
-function updateParameters(
-  ops: Ops,
-  spec: NetworkSpec,
-  variables: Variables,
-  step: StepValues,
-  layers: readonly LayerGradients[],
-): void {
+function updateParameters(network: Network, step: StepValues, layers: readonly LayerGradients[]): void {
+  const { ops, spec } = network
   const update = optimizerUpdate(ops, spec.optimizer, step)
-  for (const tensor of variables.tensorsOf('parameters')) {
-    const { gradients, after } = layers[variables.positionOf(tensor)]!
-    const handle = (part: StateTensor['part']) => variables.handle({ ...tensor, part })
+  for (const tensor of network.tensorsOf('parameters')) {
+    const { gradients, after } = layers[network.positionOf(tensor)]!
+    const handle = (part: StateTensor['part']) => network.handle({ ...tensor, part })
     const parameter = handle('parameters')
     const moments = { firstMoment: handle('firstMoments'), secondMoment: handle('secondMoments') }
     const updated = update({ kind: tensor.kind, parameter, ...moments }, gradients[tensor.kind]!, after)
-    if (spec.averaging !== null)
-      average(ops, variables, tensor, ops.read(parameter, 'float', [updated]), step)
+    average(network, tensor, () => ops.read(parameter, 'float', [updated]), step)
   }
 }
 
 function assignStatistics(
-  ops: Ops,
-  spec: NetworkSpec,
-  variables: Variables,
+  network: Network,
   step: StepValues,
   passes: readonly LayerPass[],
   count: Value,
 ): void {
+  const { ops } = network
   const updated = passes.map(
     ({ moments, values }) => moments && updateStatistics(ops, moments, values, count),
   )
-  for (const tensor of variables.tensorsOf('runningStatistics')) {
-    const statistics = updated[variables.positionOf(tensor)]!
+  for (const tensor of network.tensorsOf('runningStatistics')) {
+    const statistics = updated[network.positionOf(tensor)]!
     const value = statistics[tensor.kind as keyof typeof statistics]
-    ops.assign(variables.handle(tensor), value)
-    if (spec.averaging !== null) average(ops, variables, tensor, value, step)
+    ops.assign(network.handle(tensor), value)
+    average(network, tensor, () => value, step)
   }
 }
 
-/** average ← value + kept · (average − value), which with 0 is exactly a copy and keeps an average of equal values. */
-function average(
-  ops: Ops,
-  variables: Variables,
-  tensor: StateTensor,
-  value: Value,
-  { kept }: StepValues,
-): void {
-  const handle = variables.handle({ ...tensor, part: averagedPart(tensor.part) })
+/**
+ * average ← value + kept · (average − value), which with 0 is exactly a copy and keeps an average of equal values. Adds
+ * nothing without averaging.
+ */
+function average(network: Network, tensor: StateTensor, read: () => Value, { kept }: StepValues): void {
+  const { ops, spec } = network
+  if (spec.averaging === null) return
+  const value = read()
+  const handle = network.handle({ ...tensor, part: averagedPart(tensor.part) })
   const difference = ops.subtract(ops.read(handle, 'float'), value)
   ops.assign(handle, ops.add(value, ops.multiply(kept, difference)))
+}
+
+/** The images of a step, [replicas][batch][inputs] each, floats. */
+interface Batch {
+  readonly clean: Value
+  readonly noisy: Value
+}
+
+/** The numbers that change from step to step. */
+export interface Step extends OptimizerStep {
+  readonly epoch: number
+  /** Images of the epoch before this batch. */
+  readonly begin: number
+  /** Images of this batch. */
+  readonly count: number
+  /** Share of the old averages in the new ones. */
+  readonly kept: number
+  /** The weight of each eigen loss of the spec. */
+  readonly weights: readonly number[]
+}
+
+/** The same numbers in the graph, scalars in the host's memory. */
+interface StepValues extends OptimizerStepValues {
+  readonly epoch: Value
+  readonly begin: Value
+  readonly count: Value
+  readonly kept: Value
+  /** Doubles. */
+  readonly weights: readonly Value[]
+}
+
+const integers = ['epoch', 'begin', 'count'] as const
+const floats = ['rate', 'epsilon', 'decay', 'kept'] as const
+/** 32-bit words before the weights: an even number, because a double is two. */
+const wordsBeforeWeights = 8
+
+/** Packs a step into one array, so that a call feeds one tensor: three integers, then the bits of floats and doubles. */
+export function stepFeed(step: Step): Feed {
+  const words = new Int32Array(wordsBeforeWeights + 2 * step.weights.length)
+  words.set(integers.map((name) => step[name]))
+  new Float32Array(words.buffer, 4 * integers.length).set(floats.map((name) => step[name]))
+  new Float64Array(words.buffer, 4 * wordsBeforeWeights).set(step.weights)
+  return feed([words.length], words)
+}
+
+/** Unpacks stepFeed's array. */
+export function stepValues({ ops, spec }: Network, packed: Value): StepValues {
+  return ops.at('host', () => {
+    const [epoch, begin, count] = integers.map((_, i) => ops.element(packed, i))
+    const [rate, epsilon, decay, kept] = floats.map((_, i) =>
+      ops.bitcast(ops.element(packed, integers.length + i), 'float'),
+    )
+    const weights = spec.eigenLosses.map((_, i) => {
+      const [first, length] = [ops.integers([wordsBeforeWeights + 2 * i]), ops.integers([2])]
+      return ops.bitcast(ops.slice(packed, first, length), 'double')
+    })
+    return {
+      ...{ epoch: epoch!, begin: begin!, count: count! },
+      ...{ rate: rate!, epsilon: epsilon!, decay: decay!, kept: kept! },
+      weights,
+    }
+  })
+}
+
+/**
+ * Returns the batch that each replica's own order names from the data set, with the noise that the step before drew for
+ * it. Draws the noise of the next batch beside the step: on the CPU, drawing takes a quarter of a step's time.
+ */
+export function residentBatch(network: Network, step: StepValues): Batch {
+  const { ops, spec } = network
+  const [start, size] = ops.at('host', () => [
+    ops.stack([ops.integer(0), step.begin]),
+    ops.stack([ops.integer(spec.seeds.length), step.count]),
+  ])
+  const indices = ops.slice(ops.read(network.order(), 'int64'), start!, size!)
+  const clean = ops.gather(ops.read(network.images(), 'float'), indices, 0)
+  if (spec.noise === 0) return { clean, noisy: clean }
+  // The batch may be shorter than the one that its noise was drawn for.
+  const drawn = ops.at('host', () =>
+    ops.stack([ops.integer(spec.seeds.length), step.count, ops.integer(inputDimension(spec))]),
+  )
+  const noise = ops.slice(ops.read(network.noise(), 'float'), ops.integers([0, 0, 0]), drawn)
+  const noisy = ops.add(clean, noise)
+  const nextBegin = ops.at('host', () => ops.add(step.begin, ops.integer(spec.batchSize)))
+  drawNoise(network, { ...step, begin: nextBegin }, [noisy])
+  return { clean, noisy }
+}
+
+/**
+ * Draws the noise of the batch at step.begin, [replicas][batch][inputs], once the ops of `after` have run. It is named by
+ * seed, epoch and begin. The numbers differ from the native engine's; their distribution is the same.
+ */
+export function drawNoise(
+  network: Network,
+  { epoch, begin }: StepValues,
+  after: readonly Value[] = [],
+): void {
+  const { ops, spec } = network
+  const { seeds, noise, batchSize } = spec
+  const counter = ops.at('host', () => {
+    const zero = ops.integer(0)
+    return ops.bitcast(ops.reshape(ops.stack([zero, zero, begin, epoch]), [2, 2]), 'uint64')
+  })
+  const shape = ops.integers([batchSize, inputDimension(spec)])
+  const normals = seeds.map((seed) => ops.normals(shape, noiseKey(ops, seed), counter))
+  const scaled = ops.multiply(ops.stack(normals), ops.float(noise))
+  ops.assign(network.noise(), scaled, after)
+}
+
+function noiseKey(ops: Ops, seed: number): Value {
+  return ops.at('host', () =>
+    ops.bitcast(ops.constant('int32', [1, 2], [seed | 0, purpose.trainingNoise]), 'uint64'),
+  )
+}
+
+/** The optimiser's numbers that change from step to step. */
+interface OptimizerStep {
+  readonly rate: number
+  /** Adam's ε; 0 for SGD. */
+  readonly epsilon: number
+  /** The factor of the weights before they are updated: 1 without weight decay. */
+  readonly decay: number
+}
+
+/**
+ * Returns the numbers of a step, counted from 0. Adam's have PyTorch's bias corrections included: TensorFlow's op
+ * corrects only the rate, from powers of β in single precision, and not ε; its own correction is switched off. β is rounded
+ * to single precision first, as the op rounds it: this corrects the relative error of 1.3e-5 that 1 − β₂ has there.
+ */
+export function optimizerStep(optimizer: OptimizerSpec, step: number): OptimizerStep {
+  const rate = learningRateAt(optimizer, step)
+  if (optimizer.kind === 'sgd') return { rate, epsilon: 0, decay: 1 }
+  const { beta1, beta2, epsilon, weightDecay } = optimizer
+  const root = Math.sqrt(1 - Math.fround(beta2) ** (step + 1))
+  return {
+    rate: (rate * root) / (1 - Math.fround(beta1) ** (step + 1)),
+    epsilon: epsilon * root,
+    decay: 1 - rate * weightDecay,
+  }
+}
+
+/** The same numbers in the graph, scalars. */
+type OptimizerStepValues = Readonly<Record<keyof OptimizerStep, Value>>
+
+/** The variables of a parameter: SGD's buffer of the momentum is the first moment. */
+interface ParameterVariables {
+  readonly kind: TensorKind
+  readonly parameter: Value
+  readonly firstMoment: Value
+  readonly secondMoment: Value
+}
+
+/** Updates a parameter and its moments in place once the ops of `after`, which read the parameter, have run. */
+type Update = (variables: ParameterVariables, gradient: Value, after: readonly Op[]) => Op
+
+function optimizerUpdate(ops: Ops, optimizer: OptimizerSpec, step: OptimizerStepValues): Update {
+  return optimizer.kind === 'sgd' ? sgdUpdate(ops, optimizer, step) : adamUpdate(ops, optimizer, step)
+}
+
+/** A power of 0 switches the op's own bias correction off. */
+function adamUpdate(ops: Ops, { beta1, beta2, weightDecay }: AdamSpec, step: OptimizerStepValues): Update {
+  const power = ops.float(0)
+  const numbers = [power, power, step.rate, ops.float(beta1), ops.float(beta2), step.epsilon]
+  const attributes = { T: { type: 'float' as const }, use_locking: false, use_nesterov: false }
+  return ({ kind, parameter, firstMoment, secondMoment }, gradient, after) => {
+    const decays = weightDecay !== 0 && kind === 'weight'
+    const before = decays ? [decayed(ops, parameter, step.decay, after)] : after
+    const inputs = [parameter, firstMoment, secondMoment, ...numbers, gradient]
+    return ops.effect('ResourceApplyAdam', inputs, attributes, before)
+  }
+}
+
+/** Decoupled weight decay: Loshchilov and Hutter, 2019 (AdamW). */
+function decayed(ops: Ops, parameter: Value, factor: Value, after: readonly Op[]): Op {
+  return ops.assign(parameter, ops.multiply(ops.read(parameter, 'float', after), factor))
+}
+
+function sgdUpdate(ops: Ops, { momentum, nesterov }: SgdSpec, { rate }: OptimizerStepValues): Update {
+  const attributes = { T: { type: 'float' as const }, use_locking: false, use_nesterov: nesterov }
+  return ({ parameter, firstMoment }, gradient, after) => {
+    const inputs = [parameter, firstMoment, rate, gradient, ops.float(momentum)]
+    return ops.effect('ResourceApplyMomentum', inputs, attributes, after)
+  }
 }

@@ -2,20 +2,12 @@ import { EigenaeError } from '../../errors.js'
 import { layoutOf } from '../../model/layout.js'
 import { requireCard } from '../../setup/cuda-requirements.js'
 import { findInstallation, type TensorflowInstallation } from '../../setup/installation.js'
-import type {
-  Engine,
-  EpochProgress,
-  Losses,
-  Replica,
-  ReplicaTrainer,
-  Trainer,
-  TrainerSpec,
-} from '../engine.js'
+import type { Engine, EpochProgress, Images, Losses, Replica, TrainerSpec } from '../engine.js'
 import type { NetworkSpec } from '../tensorflow-graph/variables.js'
 import { noCardError, type TensorflowDevice } from './errors.js'
-import { ImageSender } from './messages.js'
 import { TensorflowProcess, type WorkerOptions } from './process.js'
 import { checkTrainingStep } from './self-check.js'
+import type { SentImages } from './worker.js'
 
 export interface EngineOptions {
   /** Kills the processes of the engine's trainers. */
@@ -30,12 +22,20 @@ export interface EngineOptions {
  */
 export function tensorflowEngine(
   device: TensorflowDevice,
-  options: EngineOptions = {},
+  { signal, card = null }: EngineOptions = {},
   installation: TensorflowInstallation = findInstallation(device === 'cuda' ? 'cuda' : 'cpu'),
 ): Engine {
-  const open = (specs: readonly TrainerSpec[], images: Uint8Array) => {
+  const open = async (specs: readonly TrainerSpec[], images: Uint8Array) => {
     refuseTooLarge(device, specs[0]!)
-    return openTrainer(installation, device, networkSpec(specs), images, options)
+    const { threads } = specs[0]!
+    const worker = await openProcess(installation, { device, threads, card }, signal)
+    try {
+      await worker.call('create', [networkSpec(specs), images, device === 'cuda' ? 'gpu' : 'cpu'])
+      return worker
+    } catch (error) {
+      await worker.close()
+      throw error
+    }
   }
   return {
     name: 'tensorflow',
@@ -43,8 +43,24 @@ export function tensorflowEngine(
     variant: installation.version,
     origin: installation.addon,
     refusals: [],
-    createTrainer: async (spec, images) => singleTrainer(await open([spec], images)),
-    createReplicas: async (specs, images) => replicaTrainer(await open(specs, images), specs.length),
+    createTrainer: async (spec, images) => {
+      const worker = await open([spec], images)
+      return {
+        ...replicaOf(worker, new ImageSender(), 0),
+        trainEpoch: async (...call) => (await trainEpoch(worker, ...call))[0]!,
+        trainBatch: async (clean, noisy) => (await worker.call('trainBatch', [clean, noisy]))[0]!,
+        dispose: () => worker.close(),
+      }
+    },
+    createReplicas: async (specs, images) => {
+      const worker = await open(specs, images)
+      const sender = new ImageSender()
+      return {
+        replicas: specs.map((_, index) => replicaOf(worker, sender, index)),
+        trainEpoch: (...call) => trainEpoch(worker, ...call),
+        dispose: () => worker.close(),
+      }
+    },
   }
 }
 
@@ -77,23 +93,6 @@ function networkSpec(specs: readonly TrainerSpec[]): NetworkSpec {
   return { ...first, seeds: specs.map(({ seed }) => seed) }
 }
 
-async function openTrainer(
-  installation: TensorflowInstallation,
-  device: TensorflowDevice,
-  spec: NetworkSpec,
-  images: Uint8Array,
-  { signal, card = null }: EngineOptions,
-): Promise<TensorflowProcess> {
-  const worker = await openProcess(installation, { device, threads: spec.threads, card }, signal)
-  try {
-    await worker.call('create', [spec, images, device === 'cuda' ? 'gpu' : 'cpu'])
-    return worker
-  } catch (error) {
-    await worker.close()
-    throw error
-  }
-}
-
 /** Starts a process and loads TensorFlow. @throws EigenaeError if it does not load, or finds no card for device cuda. */
 export async function openProcess(
   installation: TensorflowInstallation,
@@ -111,26 +110,6 @@ export async function openProcess(
   }
   await worker.close()
   throw noCardError(worker.log)
-}
-
-/** The only replica of a process as a trainer. */
-function singleTrainer(worker: TensorflowProcess): Trainer {
-  return {
-    ...replicaOf(worker, new ImageSender(), 0),
-    trainEpoch: async (epoch, onProgress, signal) =>
-      (await trainEpoch(worker, epoch, onProgress, signal))[0]!,
-    trainBatch: async (clean, noisy) => (await worker.call('trainBatch', [clean, noisy]))[0]!,
-    dispose: () => worker.close(),
-  }
-}
-
-function replicaTrainer(worker: TensorflowProcess, count: number): ReplicaTrainer {
-  const sender = new ImageSender()
-  return {
-    replicas: Array.from({ length: count }, (_, index) => replicaOf(worker, sender, index)),
-    trainEpoch: (epoch, onProgress, signal) => trainEpoch(worker, epoch, onProgress, signal),
-    dispose: () => worker.close(),
-  }
 }
 
 function replicaOf(worker: TensorflowProcess, sender: ImageSender, index: number): Replica {
@@ -159,5 +138,40 @@ async function trainEpoch(
     return losses!
   } finally {
     signal.removeEventListener('abort', stop)
+  }
+}
+
+/** Fewer bytes are sent each time. Buffers from Node's pool for small ones are below this; their content changes. */
+const leastKeptBytes = 2 ** 20
+
+interface Sent {
+  readonly number: number
+  times: number
+}
+
+/**
+ * Sends images. Every evaluation of every replica is on the same test set, and sending its 8 MB takes about 10 ms: bytes
+ * that are sent a second time are kept by the worker. Floats are made for one call and are always sent.
+ */
+class ImageSender {
+  readonly #sent = new WeakMap<ArrayBufferLike, Map<string, Sent>>()
+  #count = 0
+
+  send(images: Images): SentImages {
+    if (!(images instanceof Uint8Array) || images.length < leastKeptBytes) return { images }
+    const { number, times } = this.#countSending(images)
+    if (times > 2) return { kept: number }
+    return times === 2 ? { images, keepAs: number } : { images }
+  }
+
+  /** Two views of the same bytes are the same images. */
+  #countSending({ buffer, byteOffset, length }: Uint8Array): Sent {
+    const views = this.#sent.get(buffer) ?? new Map<string, Sent>()
+    this.#sent.set(buffer, views)
+    const view = `${byteOffset} ${length}`
+    const sent = views.get(view) ?? { number: this.#count++, times: 0 }
+    views.set(view, sent)
+    sent.times++
+    return sent
   }
 }

@@ -6,7 +6,7 @@ import { packageRoot } from '../../package-root.js'
 import { cudaLibraryFolders, type TensorflowInstallation } from '../../setup/installation.js'
 import type { EpochProgress } from '../engine.js'
 import { type TensorflowDevice, tensorflowError } from './errors.js'
-import type { CallName, Reply, Request, WorkerCalls } from './messages.js'
+import type { CallName, Reply, Request, WorkerCalls } from './worker.js'
 
 /** The compiled worker, also when this module is loaded as TypeScript. */
 const workerFile = join(packageRoot, 'dist', 'engines', 'tensorflow', 'worker.js')

@@ -1,17 +1,60 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   type Devices,
   dataTypes,
   type Feed,
-  Graph,
+  type Graph,
+  type HostArray,
   inputName,
   outputName,
   type Procedure,
 } from '../tensorflow-graph/graph.js'
+import { Ops } from '../tensorflow-graph/ops.js'
 import { encodeSavedModel, type Protocol, savedModelTag } from '../tensorflow-graph/saved-model.js'
-import type { TensorflowBinding } from './binding.js'
+
+interface TensorInfo {
+  readonly id: number
+  readonly shape: readonly number[]
+  readonly dtype: number
+}
+
+/**
+ * The calls used here of the addon of `@tensorflow/tfjs-node-gpu`, binding/tfjs_binding.cc. Tensors and models are numbers
+ * that live until they are deleted. All calls block.
+ */
+export interface TensorflowBinding {
+  readonly TF_Version: string
+  isUsingGpuDevice(): boolean
+  createTensor(shape: readonly number[], dataType: number, values: HostArray): number
+  deleteTensor(id: number): void
+  /** Throws for types other than float and int32. */
+  tensorDataSync(id: number): Float32Array | Int32Array
+  loadSavedModel(folder: string, tags: string): number
+  /** Names are `name:output`, joined by commas. */
+  runSavedModel(
+    id: number,
+    inputs: readonly number[],
+    inputNames: string,
+    outputNames: string,
+  ): readonly TensorInfo[]
+  /** Frees the model's variables, too. */
+  deleteSavedModel(id: number): void
+  getNumOfTensors(): number
+  getNumOfSavedModels(): number
+}
+
+/** @throws the loader's own error if the addon does not fit this machine or its TensorFlow. */
+export function loadTensorflowBinding(addon: string): TensorflowBinding {
+  return createRequire(import.meta.url)(addon) as TensorflowBinding
+}
+
+/** Loads the package's generated messages, dist/proto/api_pb.js. */
+export function loadProtocol(file: string): Protocol {
+  return createRequire(import.meta.url)(file) as Protocol
+}
 
 export type Feeds = Readonly<Record<string, Feed>>
 export type Results = Readonly<Record<string, Float32Array>>
@@ -33,12 +76,12 @@ export class Session {
   constructor(
     binding: TensorflowBinding,
     protocol: Protocol,
-    procedures: readonly Procedure[],
+    procedures: (ops: Ops) => readonly Procedure[],
     devices: Devices,
   ) {
-    const graph = new Graph(devices)
+    const graph = new Ops(devices)
     this.#binding = binding
-    this.#calls = new Map(procedures.map((procedure) => [procedure.name, addCall(graph, procedure)]))
+    this.#calls = new Map(procedures(graph).map((procedure) => [procedure.name, addCall(graph, procedure)]))
     this.#model = loadGraph(binding, protocol, graph)
   }
 
@@ -67,7 +110,7 @@ export class Session {
 }
 
 function addCall(graph: Graph, procedure: Procedure): Call {
-  const outputs = graph.add(procedure)
+  const outputs = graph.addProcedure(procedure)
   const inputs = Object.entries(procedure.inputs).map(([name, type]) => ({ name, type: dataTypes[type] }))
   return {
     inputs,

@@ -1,11 +1,11 @@
 import { inputDimension, latentDimension, layersOf } from '../../model/architecture.js'
-import { epochOrder } from '../../model/random.js'
+import { epochOrder, fillEvaluationNoise } from '../../model/random.js'
 import { valueAt } from '../../model/schedule.js'
-import { initialState, type TrainerState } from '../../model/state.js'
+import { initialState, type StatePart, type TrainerState } from '../../model/state.js'
+import { meanLosses } from '../core.js'
 import type { EigenLossSpec, Images, Losses, NoiseField } from '../engine.js'
-import { type Step, stepFeed } from '../tensorflow-graph/batch.js'
 import { type Feed, feed, type Procedure } from '../tensorflow-graph/graph.js'
-import { optimizerStep } from '../tensorflow-graph/optimizer.js'
+import type { Ops } from '../tensorflow-graph/ops.js'
 import {
   type BatchSource,
   hiddenPositions,
@@ -14,10 +14,8 @@ import {
   procedures,
   stepName,
 } from '../tensorflow-graph/procedures.js'
-import type { ActiveTerms } from '../tensorflow-graph/step.js'
-import { type NetworkSpec, partsOf, type StatePart } from '../tensorflow-graph/variables.js'
-import { EvaluationNoise } from './evaluation-noise.js'
-import { meanOverReplicas, ReplicaLosses } from './replica-losses.js'
+import { type ActiveTerms, optimizerStep, type Step, stepFeed } from '../tensorflow-graph/step.js'
+import { type NetworkSpec, partsOf } from '../tensorflow-graph/variables.js'
 import type { Feeds, Results, Session } from './session.js'
 
 /** Images at a time in an evaluation, which bounds the memory of their activations. */
@@ -26,36 +24,39 @@ const imagesPerInference = 2000
 /** Called between steps with the progress of an epoch. Returns whether to stop. */
 export type StepWatch = (imagesDone: number, meanLoss: () => number) => Promise<boolean>
 
+/** Loads a graph of the procedures that the function returns. */
+export type OpenSession = (procedures: (ops: Ops) => readonly Procedure[]) => Session
+
 /** Replicas of a network in training. All calls but trainEpoch block. */
 export class ReplicaTrainer {
   readonly imageCount: number
-  readonly #open: (listed: readonly Procedure[]) => Session
+  readonly #open: OpenSession
   readonly #spec: NetworkSpec
   readonly #images: Uint8Array
   readonly #inputs: number
   /** Steps taken by each replica. */
   readonly #steps: number[]
-  readonly #noise: EvaluationNoise
+  /** The noise of evaluations [images drawn][inputs], kept because every epoch's evaluation uses the same. */
+  #noise = { seed: 0, deviation: 0, values: new Float32Array(0) }
   /** The sets of eigen losses that the session has steps for. */
   #termSets: readonly ActiveTerms[]
   #session: Session
 
-  /** @param open loads a graph of the given procedures */
-  constructor(open: (listed: readonly Procedure[]) => Session, spec: NetworkSpec, images: Uint8Array) {
+  constructor(open: OpenSession, spec: NetworkSpec, images: Uint8Array) {
     this.#open = open
     this.#spec = spec
     this.#images = images
     this.#inputs = inputDimension(spec)
     this.imageCount = images.length / this.#inputs
     this.#steps = spec.seeds.map(() => 0)
-    this.#noise = new EvaluationNoise(this.#inputs)
     this.#termSets = this.#firstTermSets()
     this.#session = this.#openSession(spec.seeds.map((seed) => initialState(spec, seed)))
   }
 
   setState(replica: number, state: TrainerState): void {
-    const parts = partsOf(this.#spec).map((part) => [part, feed([state[part].length], state[part])])
-    this.#session.run('set-state', { replica: scalar(replica), ...Object.fromEntries(parts) })
+    const states = this.#states()
+    states[replica] = state
+    this.#setStates(this.#session, states)
     this.#steps[replica] = state.step
   }
 
@@ -119,9 +120,24 @@ export class ReplicaTrainer {
 
   meanSquaredError(replica: number, images: Images, noise: NoiseField | null): number {
     const errors = this.#inferOne('error', replica, images, 1, (first, count) => ({
-      noise: noise === null ? feed([1, 1], new Float32Array(1)) : this.#noise.feed(noise, first, count),
+      noise: noise === null ? feed([1, 1], new Float32Array(1)) : this.#noiseFeed(noise, first, count),
     }))
     return errors.reduce((sum, error) => sum + error, 0) / images.length
+  }
+
+  /** Returns the noise [count][inputs] of the images from `first` on. */
+  #noiseFeed({ seed, deviation }: NoiseField, first: number, count: number): Feed {
+    const isKept = this.#noise.seed === seed && this.#noise.deviation === deviation
+    const old = isKept ? this.#noise.values : new Float32Array(0)
+    const [inputs, end] = [this.#inputs, (first + count) * this.#inputs]
+    if (old.length < end) {
+      const values = new Float32Array(end)
+      values.set(old)
+      for (let image = old.length / inputs; image < first + count; image++)
+        fillEvaluationNoise(values.subarray(image * inputs, (image + 1) * inputs), image, deviation, seed)
+      this.#noise = { seed, deviation, values }
+    }
+    return feed([count, inputs], this.#noise.values.subarray(first * inputs, end))
   }
 
   /** Those of the first step and, if it is shorter, the last batch: all that a constant weight needs. */
@@ -134,13 +150,21 @@ export class ReplicaTrainer {
 
   /** Loads a graph with the steps for `#termSets`. */
   #openSession(states: readonly TrainerState[]): Session {
-    const session = this.#open(procedures(this.#spec, this.#termSets))
+    const session = this.#open((ops) => procedures(ops, this.#spec, this.#termSets))
     session.run('set-images', { images: feed([this.imageCount, this.#inputs], this.#images) })
+    this.#setStates(session, states)
+    return session
+  }
+
+  #states(): TrainerState[] {
+    return this.#spec.seeds.map((_, replica) => this.getState(replica))
+  }
+
+  #setStates(session: Session, states: readonly TrainerState[]): void {
     session.run(
       'set-states',
       Object.fromEntries(partsOf(this.#spec).map((part) => [part, stacked(states, part)])),
     )
-    return session
   }
 
   /**
@@ -150,7 +174,7 @@ export class ReplicaTrainer {
   #writeStep(active: ActiveTerms): boolean {
     const sets = withoutRepetitions([...this.#termSets, active])
     if (sets.length === this.#termSets.length) return false
-    const states = this.#spec.seeds.map((_, replica) => this.getState(replica))
+    const states = this.#states()
     this.#session.dispose()
     this.#termSets = sets
     this.#session = this.#openSession(states)
@@ -261,4 +285,43 @@ function stacked(states: readonly TrainerState[], part: StatePart): Feed {
   const values = new Float32Array(states.length * size)
   for (const [replica, state] of states.entries()) values.set(state[part], replica * size)
   return feed([states.length, size], values)
+}
+
+/** Each replica's sums over the images of a call, from the means of its batches. */
+class ReplicaLosses {
+  /** [replicas], each as meanLosses takes them. */
+  readonly #sums: readonly Float64Array[]
+
+  constructor(replicas: number, terms: number) {
+    this.#sums = Array.from({ length: replicas }, () => new Float64Array(3 + 3 * terms))
+  }
+
+  /** @param means [1 + 2 · active][replicas], as trainingStep returns them */
+  add(means: Float32Array, count: number, active: ActiveTerms): void {
+    const replicas = this.#sums.length
+    for (const [replica, sums] of this.#sums.entries()) {
+      sums[1]! += means[replica]! * count
+      sums[2]! += count
+      for (const [row, index] of active.entries()) {
+        const first = (1 + 2 * row) * replicas + replica
+        const term = 3 + 3 * index
+        sums[term]! += means[first]! * count
+        sums[term + 1]! += means[first + replicas]! * count
+        sums[term + 2]! += count
+      }
+    }
+  }
+
+  means(): readonly Losses[] {
+    return this.#sums.map((sums) => {
+      let weighted = 0
+      for (let term = 3; term < sums.length; term += 3) weighted += sums[term + 1]!
+      sums[0] = sums[1]! + weighted
+      return meanLosses(sums)
+    })
+  }
+}
+
+export function meanOverReplicas(losses: readonly Losses[]): number {
+  return losses.reduce((sum, { loss }) => sum + loss, 0) / losses.length
 }

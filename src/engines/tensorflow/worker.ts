@@ -1,18 +1,55 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Procedure } from '../tensorflow-graph/graph.js'
+import type { TrainerState } from '../../model/state.js'
+import type { Images, Losses, NoiseField } from '../engine.js'
 import type { Protocol } from '../tensorflow-graph/saved-model.js'
-import { loadProtocol, loadTensorflowBinding, type TensorflowBinding } from './binding.js'
-import { type CallName, ImageReceiver, type Reply, type Request, type WorkerCalls } from './messages.js'
-import { meanOverReplicas } from './replica-losses.js'
-import { Session } from './session.js'
-import { ReplicaTrainer, type StepWatch } from './trainer.js'
+import type { NetworkSpec } from '../tensorflow-graph/variables.js'
+import { loadProtocol, loadTensorflowBinding, Session, type TensorflowBinding } from './session.js'
+import { meanOverReplicas, type OpenSession, ReplicaTrainer, type StepWatch } from './trainer.js'
 
-/** The main module of the process that runs TensorFlow: answers the calls of process.ts. */
+// The main module of the process that runs TensorFlow: answers the calls of process.ts, which imports types only.
+
+/** The calls that the worker answers, one at a time. */
+export interface WorkerCalls {
+  /** Loads the addon and its messages. `gpu` is whether TensorFlow found a graphics card that it can use. */
+  open(addon: string, protocol: string): { readonly version: string; readonly gpu: boolean }
+  create(spec: NetworkSpec, images: Uint8Array, device: 'gpu' | 'cpu'): void
+  /** Returns each replica's losses, or null if it was stopped. */
+  trainEpoch(epoch: number): Promise<readonly Losses[] | null>
+  trainBatch(clean: Float32Array, noisy: Float32Array): readonly Losses[]
+  encode(replica: number, images: SentImages): Float32Array
+  linearOutputs(replica: number, images: SentImages): readonly Float32Array[]
+  reconstruct(replica: number, images: SentImages): Float32Array
+  meanSquaredError(replica: number, images: SentImages, noise: NoiseField | null): number
+  getState(replica: number): TrainerState
+  setState(replica: number, state: TrainerState): void
+  usage(): WorkerUsage
+}
+
+export type CallName = keyof WorkerCalls
+
+/** The worker's use of memory, for the test that nothing leaks. */
+export interface WorkerUsage {
+  readonly tensors: number
+  readonly models: number
+  readonly residentBytes: number
+}
+
+/** To the worker: a call, or the order to stop the current epoch. */
+export type Request = { readonly call: CallName; readonly args: readonly unknown[] } | { readonly stop: true }
+
+/** From the worker: the progress of an epoch, or the end of a call. */
+export type Reply =
+  | { readonly imagesDone: number; readonly loss: number }
+  | { readonly value: unknown }
+  | { readonly error: string }
+
+/** Images in a message, or the number under which the worker has kept them. */
+export type SentImages = { readonly images: Images; readonly keepAs?: number } | { readonly kept: number }
 
 const yieldMilliseconds = 15
 const progressMilliseconds = 100
 
-const images = new ImageReceiver()
+const keptImages = new Map<number, Images>()
 let binding: TensorflowBinding | null = null
 let protocol: Protocol | null = null
 let trainer: ReplicaTrainer | null = null
@@ -26,7 +63,7 @@ const calls: WorkerCalls = {
   },
   create: (spec, trainingImages, device) => {
     const devices = { device: `/device:${device.toUpperCase()}:0`, host: '/device:CPU:0' }
-    const open = (listed: readonly Procedure[]) => new Session(binding!, protocol!, listed, devices)
+    const open: OpenSession = (procedures) => new Session(binding!, protocol!, procedures, devices)
     trainer = new ReplicaTrainer(open, spec, trainingImages)
   },
   trainEpoch: async (epoch) => {
@@ -36,10 +73,10 @@ const calls: WorkerCalls = {
     return losses
   },
   trainBatch: (clean, noisy) => trainer!.trainBatch(clean, noisy),
-  encode: (replica, sent) => trainer!.encode(replica, images.receive(sent)),
-  linearOutputs: (replica, sent) => trainer!.linearOutputs(replica, images.receive(sent)),
-  reconstruct: (replica, sent) => trainer!.reconstruct(replica, images.receive(sent)),
-  meanSquaredError: (replica, sent, noise) => trainer!.meanSquaredError(replica, images.receive(sent), noise),
+  encode: (replica, sent) => trainer!.encode(replica, received(sent)),
+  linearOutputs: (replica, sent) => trainer!.linearOutputs(replica, received(sent)),
+  reconstruct: (replica, sent) => trainer!.reconstruct(replica, received(sent)),
+  meanSquaredError: (replica, sent, noise) => trainer!.meanSquaredError(replica, received(sent), noise),
   getState: (replica) => trainer!.getState(replica),
   setState: (replica, state) => trainer!.setState(replica, state),
   usage: () => ({
@@ -47,6 +84,12 @@ const calls: WorkerCalls = {
     models: binding!.getNumOfSavedModels(),
     residentBytes: process.memoryUsage().rss,
   }),
+}
+
+function received(sent: SentImages): Images {
+  if ('kept' in sent) return keptImages.get(sent.kept)!
+  if (sent.keepAs !== undefined) keptImages.set(sent.keepAs, sent.images)
+  return sent.images
 }
 
 /** Every 15 ms lets the event loop read a message to stop; every 100 ms reports the progress. */

@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EigenaeError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
-import { coreSpec } from '../core-spec.js'
-import { coreBackedTrainer } from '../core-trainer.js'
+import { coreBackedTrainer } from '../core.js'
 import type { Engine } from '../engine.js'
 import { WasmTrainer } from './trainer.js'
 
@@ -17,8 +16,7 @@ export type WasmVariant = (typeof variants)[number]['variant']
 
 /** Returns the engine that runs the C++ core as WebAssembly. @throws EigenaeError if this Node cannot run it. */
 export async function wasmEngine(): Promise<Engine> {
-  const { variant, bytes, refusals } = firstValid()
-  const module = await WebAssembly.compile(bytes)
+  const { variant, module, refusals } = await compiledModule()
   return {
     name: 'wasm',
     device: 'wasm',
@@ -26,7 +24,7 @@ export async function wasmEngine(): Promise<Engine> {
     origin: 'comes with the package',
     refusals,
     createTrainer: async (spec, images) =>
-      coreBackedTrainer(new WasmTrainer(module, coreSpec(spec), images), spec, images),
+      coreBackedTrainer(new WasmTrainer(module, spec, images), spec, images),
   }
 }
 
@@ -37,6 +35,12 @@ export function wasmVariant(): WasmVariant | null {
   } catch {
     return null
   }
+}
+
+/** @throws EigenaeError if this Node cannot run the core. */
+export async function compiledModule() {
+  const { bytes, ...facts } = firstValid()
+  return { module: await WebAssembly.compile(bytes), ...facts }
 }
 
 function firstValid() {

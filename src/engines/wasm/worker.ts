@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { instantiate, type WasmCalls } from './instance.js'
+import { instantiate, type WasmCall } from './core.js'
 
 /** The data that a worker receives at its start. */
 export interface WorkerTask {
@@ -12,7 +12,7 @@ export interface WorkerTask {
 }
 
 export interface Call {
-  readonly name: keyof WasmCalls
+  readonly name: WasmCall
   readonly args: readonly number[]
 }
 
@@ -34,8 +34,7 @@ parentPort?.on('message', (call: Call) => parentPort?.postMessage(answer(call)))
 
 function answer({ name, args }: Call): Answer {
   try {
-    const run = exports[name] as (...args: readonly number[]) => number | undefined
-    return { value: run(...args) }
+    return { value: exports[name](...args) }
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) }
   }

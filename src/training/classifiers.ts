@@ -1,3 +1,5 @@
+// Two classifiers on the embedding: a linear probe, and nearest neighbours.
+import { coreMeasures } from '../engines/measures.js'
 import { TimeSlice } from '../spectrum/time-slice.js'
 
 /** Embeddings [count][latent] with their labels. */
@@ -158,4 +160,94 @@ function leaveOut(scores: Float64Array, label: number, h: number): void {
     const target = column === label ? 1 : 0
     scores[column] = target - (target - score) / (1 - h)
   })
+}
+
+/** Number of neighbours that vote. */
+export const neighbourCount = 5
+
+interface NeighbourSearch {
+  readonly latent: number
+  readonly scoring: Scoring
+  readonly threads: number
+  /** Once aborted, the search throws the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Returns the share of `scored` whose label is the majority label of the five nearest embeddings in `train` (Fix and
+ * Hodges 1951). A tie between labels goes to the label of the nearest. The search is exact.
+ */
+export async function nearestNeighbourAccuracy(
+  train: LabelledEmbedding,
+  scored: LabelledEmbedding,
+  search: NeighbourSearch,
+): Promise<number> {
+  const nearest = await nearestIndices(train.embedding, scored.embedding, search)
+  let hits = 0
+  scored.labels.forEach((label, image) => {
+    const found = nearest.subarray(image * neighbourCount, (image + 1) * neighbourCount)
+    const present = Array.from(found).filter((index) => index >= 0)
+    if (mostVotes(present.map((index) => train.labels[index]!)) === label) hits++
+  })
+  return hits / scored.labels.length
+}
+
+/**
+ * Returns [queries][neighbourCount] indices, the nearest first, the lower index first if equally near, −1 if there are
+ * too few points.
+ */
+export async function nearestIndices(
+  points: Float32Array,
+  queries: Float32Array,
+  { latent, scoring, threads, signal }: NeighbourSearch,
+): Promise<Int32Array> {
+  signal?.throwIfAborted()
+  const measures = await coreMeasures()
+  const axes = widestFirst(points, latent)
+  const { found, stop } = measures.findNeighbours({
+    points: reorder(points, axes),
+    queries: reorder(queries, axes),
+    dimensions: latent,
+    neighbours: neighbourCount,
+    leaveOut: scoring === 'left-out',
+    threads,
+  })
+  signal?.addEventListener('abort', stop)
+  try {
+    const indices = await found
+    signal?.throwIfAborted()
+    return indices
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
+}
+
+/** Returns the axes of points [count][dimensions] by falling variance: the order in which distances are summed. */
+function widestFirst(points: Float32Array, dimensions: number): Int32Array {
+  const sums = new Float64Array(dimensions)
+  const squares = new Float64Array(dimensions)
+  points.forEach((value, position) => {
+    sums[position % dimensions]! += value
+    squares[position % dimensions]! += value * value
+  })
+  const count = points.length / dimensions
+  const variances = squares.map((square, axis) => square / count - (sums[axis]! / count) ** 2)
+  return Int32Array.from(variances.keys()).sort((a, b) => variances[b]! - variances[a]!)
+}
+
+function reorder(vectors: Float32Array, axes: Int32Array): Float32Array {
+  const dimensions = axes.length
+  const result = new Float32Array(vectors.length)
+  for (let first = 0; first < vectors.length; first += dimensions)
+    for (let j = 0; j < dimensions; j++) result[first + j] = vectors[first + axes[j]!]!
+  return result
+}
+
+/** Returns the majority label, undefined for an empty list. @param labels the nearest first */
+function mostVotes(labels: readonly number[]): number | undefined {
+  const votes = (label: number) => labels.filter((other) => other === label).length
+  return labels.reduce<number | undefined>(
+    (best, label) => (best === undefined || votes(label) > votes(best) ? label : best),
+    undefined,
+  )
 }

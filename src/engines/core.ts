@@ -1,0 +1,235 @@
+import { compileFormula } from '../formulas/program.js'
+import { tapeOf } from '../formulas/tape.js'
+import { innerWidths, inputDimension, layersOf } from '../model/architecture.js'
+import { epochOrder } from '../model/random.js'
+import { learningRateAt, valueAt } from '../model/schedule.js'
+import { initialState, stateLengths, type TrainerState } from '../model/state.js'
+import type { EpochProgress, Images, Losses, NoiseField, Trainer, TrainerSpec } from './engine.js'
+
+/**
+ * A trainer of the C++ core in native/, compiled to an addon or to WebAssembly, or of the CUDA core, on the images given at
+ * its creation. Specs, states and losses are arrays of numbers, which native/core/codec.h describes.
+ * Every call that computes runs off the JavaScript thread, one call at a time: the caller awaits a promise before the
+ * next call. Arguments are copied.
+ */
+export interface CoreTrainer {
+  setState(step: number, numbers: Float32Array): void | Promise<void>
+  getState(): Float32Array | Promise<Float32Array>
+  /** The number of steps taken. */
+  step(): number
+  /** @param values of as many steps as `order` has batches */
+  trainEpoch(order: Uint32Array, epoch: number, values: CoreStepValues): Promise<Float64Array>
+  /** @param values of one step */
+  trainBatch(clean: Float32Array, noisy: Float32Array, values: CoreStepValues): Promise<Float64Array>
+  encode(images: Images): Promise<Float32Array>
+  /** The linear outputs of all hidden layers, [count][sum of their widths]. */
+  linearOutputs(images: Images): Promise<Float32Array>
+  reconstruct(images: Images): Promise<Float32Array>
+  meanSquaredError(images: Images, noise: NoiseField | null): Promise<number>
+  /** The progress of the current epoch, or of the last one: the images that were trained on, and the sum of their losses. */
+  progress(): { readonly images: number; readonly loss: number }
+  /** Ends the current call within about a second; its result is then meaningless. */
+  stop(): void
+  /** Ends the trainer's threads and frees its memory; the current call is rejected, every later call throws. */
+  dispose(): void | Promise<void>
+}
+
+/** The numbers of a call that change from step to step. */
+export interface CoreStepValues {
+  /** [steps] */
+  readonly learningRates: Float64Array
+  /** [steps][eigen losses], row-major. */
+  readonly weights: Float64Array
+}
+
+/** The activations of the hidden layers, in the order of `Activation` in native/core/activation.h. */
+const activations = ['relu', 'leaky-relu', 'silu'] as const
+
+export type CoreSpec = ReturnType<typeof coreSpec>
+
+/** Returns a spec as the core needs it: with flags and widths for each layer, and a tape for each eigen loss and layer. */
+export function coreSpec(spec: TrainerSpec) {
+  const { widths, averaging, batchSize, seed, noise, threads } = spec
+  const { learningRate, warmup, ...optimizer } = spec.optimizer
+  const inner = layersOf(spec).slice(0, -1)
+  const hidden = inner.find(({ activation }) => activation !== 'linear')
+  const layerWidths = innerWidths(widths)
+  return {
+    ...{ widths, averaging, batchSize, seed, noise, threads, optimizer },
+    batchNorm: inner.map(({ batchNorm }) => batchNorm),
+    activation: (hidden?.activation ?? 'relu') as (typeof activations)[number],
+    slope: hidden?.slope ?? 0,
+    eigenLosses: spec.eigenLosses.map(({ formula, layers, minimumImages }) => ({
+      ...{ layers, minimumImages, center: formula.center },
+      tapes: layers.map((layer) => tapeOf(compileFormula(formula, layerWidths[layer]!))),
+    })),
+  }
+}
+
+/** Returns the numbers that `decodeSpec` in native/core/codec.cc reads. */
+export function encodeSpec(spec: TrainerSpec): Float64Array {
+  const { widths, averaging, batchSize, seed, noise, threads, optimizer, ...layers } = coreSpec(spec)
+  const constants =
+    optimizer.kind === 'adam'
+      ? [0, optimizer.beta1, optimizer.beta2, optimizer.epsilon, optimizer.weightDecay]
+      : [1, optimizer.momentum, Number(optimizer.nesterov), 0, 0]
+  const activation = 1 + activations.indexOf(layers.activation)
+  const eigenLosses = layers.eigenLosses.map(({ center, minimumImages, layers, tapes }) => [
+    ...[Number(center), minimumImages, layers.length],
+    ...layers.flatMap((layer, i) => {
+      const { words, constants } = tapes[i]!
+      return [layer, words.length, ...words, constants.length, ...constants]
+    }),
+  ])
+  return Float64Array.from([
+    ...[batchSize, seed, noise, threads, averaging ?? -1, ...constants],
+    ...[activation, layers.slope, widths.length, ...widths, ...layers.batchNorm.map(Number)],
+    ...[eigenLosses.length, ...eigenLosses.flat()],
+  ])
+}
+
+/** Returns the values of `steps` steps from the given one on, counted from 0. */
+export function stepValues(
+  { optimizer, eigenLosses }: Pick<TrainerSpec, 'optimizer' | 'eigenLosses'>,
+  first: number,
+  steps: number,
+): CoreStepValues {
+  const numbers = Array.from({ length: steps }, (_, i) => first + i)
+  return {
+    learningRates: Float64Array.from(numbers, (step) => learningRateAt(optimizer, step)),
+    weights: Float64Array.from(
+      numbers.flatMap((step) => eigenLosses.map(({ weight }) => valueAt(weight, step))),
+    ),
+  }
+}
+
+/** Returns a state's arrays one after another. */
+export function encodeState(spec: TrainerSpec, state: TrainerState): Float32Array {
+  const lengths = stateLengths(spec)
+  const numbers = new Float32Array(lengths.reduce((sum, [, length]) => sum + length, 0))
+  let end = 0
+  for (const [part, length] of lengths) {
+    numbers.set(state[part], end)
+    end += length
+  }
+  return numbers
+}
+
+/** The inverse of encodeState: views, not copies. */
+export function decodeState(spec: TrainerSpec, step: number, numbers: Float32Array): TrainerState {
+  let end = 0
+  const arrays = stateLengths(spec).map(([part, length]) => {
+    end += length
+    return [part, numbers.subarray(end - length, end)] as const
+  })
+  return { step, ...(Object.fromEntries(arrays) as unknown as Omit<TrainerState, 'step'>) }
+}
+
+/**
+ * Returns the means of the sums over images that an engine adds up: the loss, the squared error and the number of images,
+ * then for each eigen loss its value, its weighted value and the number of images of the batches that had it.
+ */
+export function meanLosses(sums: Float64Array): Losses {
+  const [loss, squaredError, images] = sums as unknown as [number, number, number]
+  const terms = Array.from({ length: sums.length / 3 - 1 }, (_, i) => {
+    const [value, weighted, count] = sums.subarray(3 * (i + 1)) as unknown as [number, number, number]
+    return { value: count === 0 ? Number.NaN : value / count, weighted: meanLoss(weighted, count) }
+  })
+  return { loss: meanLoss(loss, images), mse: meanLoss(squaredError, images), terms }
+}
+
+/** Returns the mean of a loss over images, for the rows of a run and for its progress alike; 0 if there are none. */
+function meanLoss(sum: number, images: number): number {
+  return images === 0 ? 0 : sum / images
+}
+
+const progressMilliseconds = 100
+
+/** Wraps a trainer of the core as the Trainer of the engine interface, from the seed's initial state on. */
+export async function coreBackedTrainer(
+  core: CoreTrainer,
+  spec: TrainerSpec,
+  images: Uint8Array,
+): Promise<Trainer> {
+  const importState = async (state: TrainerState) => core.setState(state.step, encodeState(spec, state))
+  await importState(initialState(spec, spec.seed))
+  const count = images.length / inputDimension(spec)
+  return {
+    trainEpoch: async (epoch, onProgress, signal) => {
+      const order = epochOrder(spec.seed, epoch, count)
+      const values = stepValues(spec, core.step(), Math.ceil(count / spec.batchSize))
+      const train = () => withProgress(core, onProgress, () => core.trainEpoch(order, epoch, values))
+      return meanLosses(await withSignal(core, signal, train))
+    },
+    trainBatch: async (clean, noisy) =>
+      meanLosses(await core.trainBatch(clean, noisy, stepValues(spec, core.step(), 1))),
+    encode: (input, signal) => withSignal(core, signal, () => core.encode(input)),
+    linearOutputs: async (input, signal) =>
+      splitColumns(await withSignal(core, signal, () => core.linearOutputs(input)), hiddenWidths(spec)),
+    reconstruct: (input) => core.reconstruct(input),
+    meanSquaredError: (input, noise, signal) =>
+      withSignal(core, signal, () => core.meanSquaredError(input, noise)),
+    exportState: async () => decodeState(spec, core.step(), await core.getState()),
+    importState,
+    dispose: async () => core.dispose(),
+  }
+}
+
+function hiddenWidths({ widths }: TrainerSpec): readonly number[] {
+  const encoder = widths.slice(1, -1)
+  return [...encoder, ...encoder.toReversed()]
+}
+
+/** Divides a matrix [rows][sum of widths] into matrices of these widths. */
+function splitColumns(matrix: Float32Array, widths: readonly number[]): readonly Float32Array[] {
+  const total = widths.reduce((sum, width) => sum + width, 0)
+  const rows = total === 0 ? 0 : matrix.length / total
+  let begin = 0
+  return widths.map((width) => {
+    const part = new Float32Array(rows * width)
+    for (let row = 0; row < rows; row++) {
+      const from = row * total + begin
+      part.set(matrix.subarray(from, from + width), row * width)
+    }
+    begin += width
+    return part
+  })
+}
+
+/** Stops the call when the signal is aborted. @throws the signal's reason if it is aborted. */
+async function withSignal<T>(
+  core: CoreTrainer,
+  signal: AbortSignal | undefined,
+  call: () => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted()
+  const stop = () => core.stop()
+  signal?.addEventListener('abort', stop)
+  try {
+    const result = await call()
+    signal?.throwIfAborted()
+    return result
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
+}
+
+/** Reports the progress every 100 ms, and once more at the end of the epoch. */
+async function withProgress<T>(
+  core: CoreTrainer,
+  onProgress: (progress: EpochProgress) => void,
+  train: () => Promise<T>,
+): Promise<T> {
+  const report = () => {
+    const { images, loss } = core.progress()
+    onProgress({ imagesDone: images, loss: meanLoss(loss, images) })
+  }
+  const timer = setInterval(report, progressMilliseconds)
+  try {
+    const result = await train()
+    report()
+    return result
+  } finally {
+    clearInterval(timer)
+  }
+}
