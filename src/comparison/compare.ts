@@ -1,6 +1,6 @@
 /**
  * How a comparison is made: arguments → arms → completed runs (arms.ts) → statistics (results.ts) → a table of results. text.ts
- * prints the table, export.ts and src/report write it to files.
+ * prints the table, export.ts and src/pages/report write it to files.
  */
 import { usageError } from '../errors.js'
 import { metrics } from '../runs/metrics.js'

@@ -1,0 +1,102 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { hasCode } from '../../errors.js'
+import { listTasks, type Task } from '../../launchers/slurm/commands.js'
+import type { GpuState, MachineState, SlurmState, Tally } from './state.js'
+
+const fields = ['index', 'name', 'utilization.gpu', 'memory.used', 'memory.total', 'temperature.gpu']
+const timeoutMilliseconds = 10_000
+
+/** Asks nvidia-smi and squeue, each no more often than it can take, and not again if it is not installed. */
+export class Machine {
+  readonly #signal: AbortSignal
+  #refreshing: Promise<boolean> | null = null
+  #state: MachineState = { gpus: [], slurm: null }
+  #hasGpus = true
+  #hasSlurm = true
+  #nextSlurm = 0
+
+  /** @param signal ends the questions that are not answered yet */
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+  }
+
+  get state(): MachineState {
+    return this.#state
+  }
+
+  /** Returns whether the state has changed. If the last questions are not answered yet, waits for them and asks nothing. */
+  refresh(): Promise<boolean> {
+    this.#refreshing ??= this.#ask().finally(() => {
+      this.#refreshing = null
+    })
+    return this.#refreshing
+  }
+
+  async #ask(): Promise<boolean> {
+    const before = JSON.stringify(this.#state)
+    const [gpus, slurm] = await Promise.all([this.#queryGpus(), this.#querySlurm()])
+    this.#state = { gpus, slurm }
+    return JSON.stringify(this.#state) !== before
+  }
+
+  async #queryGpus(): Promise<readonly GpuState[]> {
+    if (!this.#hasGpus) return []
+    try {
+      const args = [`--query-gpu=${fields.join(',')}`, '--format=csv,noheader,nounits']
+      const options = { timeout: timeoutMilliseconds, signal: this.#signal }
+      const { stdout } = await promisify(execFile)('nvidia-smi', args, options)
+      return stdout.split('\n').flatMap(parseGpu)
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) this.#hasGpus = false
+      return []
+    }
+  }
+
+  async #querySlurm(): Promise<SlurmState | null> {
+    if (!this.#hasSlurm || performance.now() < this.#nextSlurm) return this.#state.slurm
+    const tasks = await listTasks(this.#signal)
+    this.#nextSlurm = performance.now() + slurmMilliseconds
+    // Without an answer at the first time there is no Slurm; later, its controller is only busy.
+    if (tasks === null && this.#state.slurm === null) this.#hasSlurm = false
+    return tasks === null ? this.#state.slurm : tally(tasks)
+  }
+}
+
+// squeue asks the cluster's controller, which serves all users.
+const slurmMilliseconds = 30_000
+
+/** Parses a line of nvidia-smi, in which fields without a value are "[N/A]". */
+function parseGpu(line: string): readonly GpuState[] {
+  const [index, name, utilisation, used, total, temperature] = line.split(',').map((cell) => cell.trim())
+  if (temperature === undefined) return []
+  const numberOf = (cell: string | undefined) => (Number.isFinite(Number(cell)) ? Number(cell) : null)
+  return [
+    {
+      index: index!,
+      name: name!,
+      utilisation: numberOf(utilisation),
+      usedMiB: numberOf(used),
+      totalMiB: numberOf(total),
+      temperature: numberOf(temperature),
+    },
+  ]
+}
+
+/** Counts the tasks of eigenae's arrays, which their comments name. */
+function tally(tasks: readonly Task[]): SlurmState {
+  const own = tasks.filter(({ comment }) => comment.startsWith('eigenae '))
+  const pending = own.filter(({ state }) => state === 'PENDING')
+  const running = own.filter(({ state }) => state === 'RUNNING')
+  return {
+    states: talliesOf(own.map(({ state }) => state)),
+    reasons: talliesOf(pending.map(({ reason }) => reason)),
+    nodes: [...new Set(running.map(({ node }) => node))].sort(),
+  }
+}
+
+function talliesOf(names: readonly string[]): readonly Tally[] {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return [...counts].map(([name, count]) => ({ name, count })).sort((a, b) => b.count - a.count)
+}
