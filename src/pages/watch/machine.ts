@@ -1,16 +1,16 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-import { hasCode } from '../../errors.js'
 import { listTasks, type Task } from '../../launchers/slurm/commands.js'
+import { queryFields } from '../../setup/nvidia.js'
 import type { GpuState, MachineState, SlurmState, Tally } from './state.js'
 
 const fields = ['index', 'name', 'utilization.gpu', 'memory.used', 'memory.total', 'temperature.gpu']
-const timeoutMilliseconds = 10_000
+
+// squeue asks the cluster's controller, which serves all users.
+const slurmMilliseconds = 30_000
 
 /** Asks nvidia-smi and squeue, each no more often than it can take, and not again if it is not installed. */
 export class Machine {
   readonly #signal: AbortSignal
-  #refreshing: Promise<boolean> | null = null
+  #refreshing: Promise<void> | null = null
   #state: MachineState = { gpus: [], slurm: null }
   #hasGpus = true
   #hasSlurm = true
@@ -25,62 +25,38 @@ export class Machine {
     return this.#state
   }
 
-  /** Returns whether the state has changed. If the last questions are not answered yet, waits for them and asks nothing. */
-  refresh(): Promise<boolean> {
-    this.#refreshing ??= this.#ask().finally(() => {
+  /** Asks again; if the last questions are not answered yet, waits for them and asks nothing. */
+  refresh(): Promise<void> {
+    this.#refreshing ??= Promise.all([this.#queryGpus(), this.#querySlurm()]).then(([gpus, slurm]) => {
       this.#refreshing = null
+      this.#state = { gpus, slurm }
     })
     return this.#refreshing
   }
 
-  async #ask(): Promise<boolean> {
-    const before = JSON.stringify(this.#state)
-    const [gpus, slurm] = await Promise.all([this.#queryGpus(), this.#querySlurm()])
-    this.#state = { gpus, slurm }
-    return JSON.stringify(this.#state) !== before
-  }
-
   async #queryGpus(): Promise<readonly GpuState[]> {
     if (!this.#hasGpus) return []
-    try {
-      const args = [`--query-gpu=${fields.join(',')}`, '--format=csv,noheader,nounits']
-      const options = { timeout: timeoutMilliseconds, signal: this.#signal }
-      const { stdout } = await promisify(execFile)('nvidia-smi', args, options)
-      return stdout.split('\n').flatMap(parseGpu)
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) this.#hasGpus = false
-      return []
-    }
+    const report = await queryFields(fields, gpuOf, this.#signal)
+    this.#hasGpus = report.kind !== 'absent'
+    return report.kind === 'gpus' ? report.gpus : []
   }
 
   async #querySlurm(): Promise<SlurmState | null> {
-    if (!this.#hasSlurm || performance.now() < this.#nextSlurm) return this.#state.slurm
+    const { slurm } = this.#state
+    if (!this.#hasSlurm || performance.now() < this.#nextSlurm) return slurm
     const tasks = await listTasks(this.#signal)
     this.#nextSlurm = performance.now() + slurmMilliseconds
     // Without an answer at the first time there is no Slurm; later, its controller is only busy.
-    if (tasks === null && this.#state.slurm === null) this.#hasSlurm = false
-    return tasks === null ? this.#state.slurm : tally(tasks)
+    this.#hasSlurm = tasks !== null || slurm !== null
+    return tasks === null ? slurm : tally(tasks)
   }
 }
 
-// squeue asks the cluster's controller, which serves all users.
-const slurmMilliseconds = 30_000
-
-/** Parses a line of nvidia-smi, in which fields without a value are "[N/A]". */
-function parseGpu(line: string): readonly GpuState[] {
-  const [index, name, utilisation, used, total, temperature] = line.split(',').map((cell) => cell.trim())
-  if (temperature === undefined) return []
-  const numberOf = (cell: string | undefined) => (Number.isFinite(Number(cell)) ? Number(cell) : null)
-  return [
-    {
-      index: index!,
-      name: name!,
-      utilisation: numberOf(utilisation),
-      usedMiB: numberOf(used),
-      totalMiB: numberOf(total),
-      temperature: numberOf(temperature),
-    },
-  ]
+/** Fields without a value are "[N/A]". */
+function gpuOf([index, name, ...values]: readonly string[]): GpuState {
+  const numbers = values.map(Number).map((value) => (Number.isFinite(value) ? value : null))
+  const [utilisation = null, usedMiB = null, totalMiB = null, temperature = null] = numbers
+  return { index: index!, name: name!, utilisation, usedMiB, totalMiB, temperature }
 }
 
 /** Counts the tasks of eigenae's arrays, which their comments name. */

@@ -1,85 +1,92 @@
 /**
- * Follows all runs in a folder by their files alone, so that nothing is asked of the trainings. A pass compares the times
- * of files, which works for files that other machines write; between two passes, the operating system's notices make
- * changes on this machine appear at once.
+ * Follows all runs in a folder by the times of their files alone: nothing is asked of the trainings, and they may run on
+ * other machines. A pass looks at every folder; between two passes, the running runs are looked at more often.
  */
-import { existsSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { dirname, join, relative, sep } from 'node:path'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
+import { sampleEvenly } from '../../comparison/series.js'
 import { EigenaeError, exitCode, fileError, firstLine } from '../../errors.js'
 import { isLocked } from '../../files/lock.js'
+import { modificationOf } from '../../files/read.js'
+import { loggedError } from '../../launchers/attempt.js'
 import { runFiles } from '../../runs/files.js'
 import { findRuns } from '../../runs/find.js'
-import { SweepPlans } from '../../runs/sweep-plan.js'
+import { damageText } from '../../runs/integrity.js'
+import { metricOf } from '../../runs/metrics.js'
+import { type Run, readRun, readTimings, readWholeRun, type WholeRun } from '../../runs/read.js'
+import { planFile, SweepPlans } from '../../runs/sweep-plan.js'
 import { TimeSlice } from '../../spectrum/time-slice.js'
 import { sweepFiles } from '../../sweeps/folder.js'
-import { FolderNotices } from './notices.js'
-import { fingerprintOf, type ReadRun, readRunRow, unbegunRow } from './run-row.js'
-import type { RunRow, Summary, SweepState, Update } from './state.js'
-import { summaryOf } from './summary.js'
+import { historyLength, type RunRow, type Summary, type SweepState, statuses, type Update } from './state.js'
 
-/** A run folder, and its files when they were read. */
-interface Entry extends ReadRun {
-  readonly fingerprint: string
-}
+// Pauses between two looks: at least this long, and several times as long as a look takes on a slow disk.
+const pause = { afterPass: 1500, perPass: 5, afterRunning: 200, perRunning: 10 } as const
 
-// Pauses between two passes: at least this long, and several times as long as a pass takes on a slow disk.
-const pauseMilliseconds = 1500
-const pausePerPass = 5
-
-/** A change appears at most this long after the previous one. */
+/** Changes are reported at most this often during a pass. */
 const reportMilliseconds = 250
 
-/** A pass looks at all unfinished runs, and at this many of the others in turn. */
+/** A pass looks at all running runs, and at this many of the others in turn. */
 const othersPerPass = 2000
 
 const runsPerPart = 500
 
+/** A folder with a run, or with one that a sweep plans, as it was read last. */
+interface Watched {
+  /** Changes if the files do. */
+  readonly fingerprint: string
+  readonly row: RunRow
+  /** The run, or why it is damaged; null if it has not begun. */
+  readonly run: WholeRun | EigenaeError | null
+}
+
+type PlannedSweep = Omit<SweepState, 'runs' | 'left'> & { readonly folders: ReadonlySet<string> }
+
 export class Monitor {
   readonly folder: string
   readonly #onUpdate: (update: Update) => void
-  readonly #runs = new Map<string, Entry>()
-  /** Planned runs without a run.json, by folder. */
-  readonly #unbegun = new Map<string, RunRow>()
+  readonly #watched = new Map<string, Watched>()
   readonly #plans = new SweepPlans()
-  /** The folders of the planned runs, by the folder of their sweep. */
-  #planned: ReadonlyMap<string, readonly string[]> = new Map()
-  #sweeps: readonly SweepState[] = []
+  #sweeps: readonly PlannedSweep[] = []
   #unreadable: readonly string[] = []
-  #damagedPlans: readonly string[] = []
   #unread: number | null = null
-  #changed = new Map<string, RunRow>()
-  #removed = new Set<string>()
-  #summary: Summary
-  #lastReport = 0
   #passes = 0
-  readonly #notices = new FolderNotices()
+  /** The rows as they were reported, by name. */
+  #reported: ReadonlyMap<string, RunRow> = new Map()
+  #reportedSummary: Summary | null = null
+  #lastReport = 0
 
   /** @param onUpdate called with each change; the first has all runs that were found */
   constructor(folder: string, onUpdate: (update: Update) => void) {
     this.folder = folder
     this.#onUpdate = onUpdate
-    this.#summary = this.#summarise()
   }
 
   /** All runs, and the planned ones that have not begun. */
-  get state(): Update {
-    const read = [...this.#runs.values()].map(({ row }) => row)
-    return { summary: this.#summary, changed: [...read, ...this.#unbegun.values()], removed: [] }
+  get rows(): readonly RunRow[] {
+    return Array.from(this.#watched.values(), ({ row }) => row)
+  }
+
+  get summary(): Summary {
+    const isLeft = (run: string) => this.#watched.get(run)?.row.status !== 'completed'
+    const sweeps = this.#sweeps.map(({ folders, ...sweep }) => {
+      return { ...sweep, runs: folders.size, left: [...folders].filter(isLeft).length }
+    })
+    return { ...paceOf(this.rows, sweeps), sweeps, unread: this.#unread, unreadable: this.#unreadable }
   }
 
   /** The state in parts, each short enough for a page to read at once. */
   get stateInParts(): readonly Update[] {
-    const { summary, changed, removed } = this.state
-    const parts = Array.from({ length: Math.max(1, Math.ceil(changed.length / runsPerPart)) }, (_, part) =>
-      changed.slice(part * runsPerPart, (part + 1) * runsPerPart),
-    )
-    return parts.map((runs) => ({ summary, changed: runs, removed }))
+    const { rows, summary } = this
+    return Array.from({ length: Math.max(1, Math.ceil(rows.length / runsPerPart)) }, (_, part) => {
+      return { summary, changed: rows.slice(part * runsPerPart, (part + 1) * runsPerPart), removed: [] }
+    })
   }
 
-  /** The runs as they were read last, by folder. */
-  get runs(): ReadonlyMap<string, ReadRun & { readonly fingerprint: string }> {
-    return this.#runs
+  /** The runs as they were read last, or why they are damaged, by folder; with the spectrum of the last epoch only. */
+  get runs(): ReadonlyMap<string, WholeRun | EigenaeError> {
+    return new Map([...this.#watched].flatMap(([folder, { run }]) => (run === null ? [] : [[folder, run]])))
   }
 
   /** @throws a usage error if the folder cannot be read. */
@@ -93,22 +100,15 @@ export class Monitor {
   async follow(signal: AbortSignal): Promise<void> {
     try {
       await this.pass(signal)
-      while (!signal.aborted) {
+      for (;;) {
         const began = performance.now()
         await this.#passIfReadable(signal)
-        const pause = Math.max(pauseMilliseconds, pausePerPass * (performance.now() - began))
-        await this.#rest(performance.now() + pause, signal)
+        const end = performance.now()
+        await this.#followRunning(end + Math.max(pause.afterPass, pause.perPass * (end - began)), signal)
       }
     } catch (error) {
       if (!signal.aborted) throw error
-    } finally {
-      this.close()
     }
-  }
-
-  /** Ends the notices of the system, which keep the process alive. */
-  close(): void {
-    this.#notices.close()
   }
 
   /** A network file system may be out of reach for a while. */
@@ -118,210 +118,231 @@ export class Monitor {
     } catch (error) {
       if (!(error instanceof EigenaeError)) throw error
       this.#unreadable = [firstLine(error)]
-      this.#report(true)
+      this.#report()
     }
   }
 
-  /** Looks at every folder once. */
+  async #followRunning(end: number, signal: AbortSignal): Promise<void> {
+    let took = 0
+    while (performance.now() < end) {
+      await setTimeout(Math.max(pause.afterRunning, pause.perRunning * took), undefined, { signal })
+      const began = performance.now()
+      const running = [...this.#watched].filter(([, { row }]) => row.status === 'running')
+      await this.#look(
+        running.map(([folder]) => folder),
+        signal,
+      )
+      this.#report()
+      took = performance.now() - began
+    }
+  }
+
+  /** Looks for runs and plans, and at every folder that is due. */
   async pass(signal?: AbortSignal): Promise<void> {
-    const { runs, unreadable } = await findRuns(this.folder, this.#runs)
-    this.#unreadable = unreadable.map(firstLine)
-    const present = new Set(runs)
-    for (const folder of this.#runs.keys()) if (!present.has(folder)) this.#forget(folder)
-    await this.#readPlans(runs, signal)
-    await this.#checkRuns(this.#due(runs), signal)
-    await this.#readPlans(runs, signal)
+    const { runs, unreadable } = await findRuns(this.folder, this.#watched)
+    const damaged = await this.#readPlans(runs)
+    this.#unreadable = [...unreadable.map(firstLine), ...damaged]
+    const folders = new Set([...runs, ...this.#sweeps.flatMap((sweep) => [...sweep.folders])])
+    for (const folder of this.#watched.keys()) if (!folders.has(folder)) this.#watched.delete(folder)
+    const turns = Math.max(1, Math.ceil(folders.size / othersPerPass))
+    const isDue = (folder: string, index: number) => {
+      const status = this.#watched.get(folder)?.row.status ?? 'running'
+      return status === 'running' || index % turns === this.#passes % turns
+    }
+    await this.#look([...folders].filter(isDue), signal)
     this.#passes++
-    this.#watchFolders()
-    this.#report(true)
+    this.#report()
   }
 
-  /** Returns the runs to look at in this pass. */
-  #due(runs: readonly string[]): readonly string[] {
-    const turns = this.#turnsOf(runs.length)
-    return runs.filter((folder, index) => {
-      const status = this.#runs.get(folder)?.row.status
-      const isResting = status !== undefined && status !== 'running'
-      return !isResting || index % turns === this.#passes % turns
-    })
+  /** Reads the plans of the sweeps that have runs in the folder. Returns a line for each damaged one. */
+  async #readPlans(runs: readonly string[]): Promise<readonly string[]> {
+    const sweeps: PlannedSweep[] = []
+    const damaged: string[] = []
+    for (const folder of new Set([this.folder, ...runs.map((run) => join(run, '..', '..'))])) {
+      const plan = this.#plans.read(folder)
+      if (plan instanceof EigenaeError) damaged.push(firstLine(plan))
+      if (plan === undefined || plan instanceof EigenaeError) continue
+      const paths = plan.runs.map((run) => relative(this.folder, join(folder, run)))
+      const inside = paths.filter((path) => !path.startsWith(`..${sep}`))
+      if (inside.length === 0) continue
+      const folders = new Set(inside.map((path) => join(this.folder, path)))
+      const followed = await isLocked(sweepFiles(folder).lock)
+      sweeps.push({ name: plan.name, folder: this.#nameOf(folder), followed, folders })
+    }
+    this.#sweeps = sweeps
+    return damaged
   }
 
-  /** Returns in how many passes it is the turn of each of `count` runs. */
-  #turnsOf(count: number): number {
-    return Math.max(1, Math.ceil(count / othersPerPass))
-  }
-
-  async #checkRuns(folders: readonly string[], signal?: AbortSignal): Promise<void> {
+  async #look(folders: readonly string[], signal?: AbortSignal): Promise<void> {
     const slice = new TimeSlice(signal)
-    let unread = folders.filter((folder) => !this.#runs.has(folder)).length
+    let unread = folders.filter((folder) => !this.#watched.has(folder)).length
     this.#unread = unread
     for (const folder of folders) {
       if (slice.isOver()) {
-        this.#report(false)
+        if (performance.now() - this.#lastReport > reportMilliseconds) this.#report()
         await slice.next()
       }
-      const isNew = !this.#runs.has(folder)
-      await this.#checkRun(folder)
-      if (isNew) this.#unread = --unread
+      if (!this.#watched.has(folder)) unread--
+      await this.#lookAt(folder)
+      this.#unread = unread
     }
   }
 
-  async #checkRun(folder: string): Promise<void> {
+  /** Reads a folder again if its files have changed, or if its process has ended without writing its end. */
+  async #lookAt(folder: string): Promise<void> {
     const fingerprint = fingerprintOf(folder)
-    const before = this.#runs.get(folder)
-    if (fingerprint.startsWith('- - ')) return this.#forget(folder)
-    if (before?.fingerprint === fingerprint && !(await this.#hasDied(before, folder))) return
-    const read = this.#markMisplaced(folder, await readRunRow(folder, this.#nameOf(folder)))
-    this.#runs.set(folder, { ...read, fingerprint })
-    this.#unbegun.delete(folder)
-    if (JSON.stringify(read.row) !== JSON.stringify(before?.row)) this.#change(read.row)
+    const before = this.#watched.get(folder)
+    const hasDied = async () => before?.row.status === 'running' && !(await isLocked(runFiles(folder).lock))
+    if (before?.fingerprint === fingerprint && !(await hasDied())) return
+    const read = fingerprint.startsWith(unbegun) ? this.#unbegun(folder) : await this.#read(folder)
+    if (read === null) return void this.#watched.delete(folder)
+    const row = isDeepStrictEqual(read.row, before?.row) ? before!.row : read.row
+    this.#watched.set(folder, { ...read, row, fingerprint })
   }
 
-  /** A run that its sweep did not plan for its folder would be shown under another one's name. */
-  #markMisplaced(folder: string, read: ReadRun): ReadRun {
-    const reason = read.run === null ? null : this.#plans.misplacement(folder, read.run.record)
-    if (reason === null) return read
-    return { ...read, row: { ...read.row, status: 'damaged', reason: `config.json ${reason}` } }
+  /** Returns the row of a planned run that has not begun; "failed" if its log ends with an error. Null if it is not planned. */
+  #unbegun(folder: string): Omit<Watched, 'fingerprint'> | null {
+    if (!this.#sweeps.some(({ folders }) => folders.has(folder))) return null
+    const row = waitingRow(this.#nameOf(folder))
+    const reason = loggedError(folder)
+    return { row: reason === null ? row : { ...row, status: 'failed', reason }, run: null }
   }
 
-  /** Returns whether a running run's process has ended without writing its end. */
-  async #hasDied({ row }: Entry, folder: string): Promise<boolean> {
-    return row.status === 'running' && !(await isLocked(runFiles(folder).lock))
-  }
-
-  #forget(folder: string): void {
-    if (!this.#runs.delete(folder)) return
-    this.#changed.delete(this.#nameOf(folder))
-    this.#removed.add(this.#nameOf(folder))
-    this.#notices.unwatch(folder)
-  }
-
-  #change(row: RunRow): void {
-    this.#removed.delete(row.name)
-    this.#changed.set(row.name, row)
+  /** Reads a run; never fails, because a run may be removed or unreadable at any time. */
+  async #read(folder: string): Promise<Omit<Watched, 'fingerprint'>> {
+    const name = this.#nameOf(folder)
+    try {
+      const run = await readWholeRun(folder)
+      const row = rowOf(run, name)
+      // A run that its sweep did not plan for its folder would be shown under another one's name.
+      const misplacement = this.#plans.misplacement(folder, run.record)
+      const lost = { status: 'damaged', reason: `config.json ${misplacement}` } as const
+      return { row: misplacement === null ? row : { ...row, ...lost }, run: withLastSpectrum(run) }
+    } catch (error) {
+      if (!(error instanceof EigenaeError)) throw error
+      return { row: await damagedRow(folder, name, error), run: error }
+    }
   }
 
   #nameOf(folder: string): string {
     return relative(this.folder, folder) || '.'
   }
 
-  /** Reads the plans of the sweeps, and lists their runs in the folder that have not begun. */
-  async #readPlans(runs: readonly string[], signal?: AbortSignal): Promise<void> {
-    const candidates = new Set([this.folder, ...runs.map((run) => join(run, '..', '..'))])
-    const sweeps: SweepState[] = []
-    const planned = new Map<string, readonly string[]>()
-    const damaged: string[] = []
-    for (const folder of candidates) {
-      const plan = this.#plans.read(folder)
-      if (plan === undefined) continue
-      if (plan instanceof EigenaeError) {
-        damaged.push(firstLine(plan))
-        continue
-      }
-      const folders = plan.runs.flatMap((run) => this.#inside(join(folder, run)))
-      if (folders.length === 0) continue
-      planned.set(folder, folders)
-      const followed = await isLocked(sweepFiles(folder).lock)
-      const isLeft = (run: string) => this.#runs.get(run)?.row.status !== 'completed'
-      const counts = { runs: folders.length, left: folders.filter(isLeft).length }
-      sweeps.push({ name: plan.name, folder: this.#nameOf(folder), followed, ...counts })
-    }
-    this.#sweeps = sweeps
-    this.#planned = planned
-    this.#damagedPlans = damaged
-    await this.#listUnbegun(signal)
-  }
-
-  /** Returns the path of a run as `findRuns` gives it, or nothing if the run is not in the folder. */
-  #inside(run: string): readonly string[] {
-    const path = relative(this.folder, run)
-    return path.startsWith(`..${sep}`) ? [] : [join(this.folder, path)]
-  }
-
-  async #listUnbegun(signal?: AbortSignal): Promise<void> {
-    const planned = new Set([...this.#planned.values()].flat())
-    for (const folder of this.#unbegun.keys()) {
-      if (planned.has(folder)) continue
-      this.#unbegun.delete(folder)
-      if (!this.#runs.has(folder)) this.#removed.add(this.#nameOf(folder))
-    }
-    const turns = this.#turnsOf(planned.size)
-    const slice = new TimeSlice(signal)
-    let index = 0
-    for (const folder of planned) {
-      if (slice.isOver()) await slice.next()
-      if (this.#runs.has(folder)) continue
-      const before = this.#unbegun.get(folder)
-      if (before !== undefined && index++ % turns !== this.#passes % turns) continue
-      const row = unbegunRow(folder, this.#nameOf(folder))
-      if (row.status === before?.status && row.reason === before.reason) continue
-      this.#unbegun.set(folder, row)
-      this.#change(row)
-    }
-  }
-
-  #summarise(): Summary {
-    const rows = [...this.#runs.values()].map(({ row }) => row)
-    return {
-      ...summaryOf(
-        [...rows, ...this.#unbegun.values()],
-        this.#sweeps.some(({ followed }) => followed),
-      ),
-      sweeps: this.#sweeps,
-      unread: this.#unread,
-      unreadable: [...this.#unreadable, ...this.#damagedPlans],
-    }
-  }
-
-  /** Reports the changes since the last report; unless `now`, at most every `reportMilliseconds`. */
-  #report(now: boolean): void {
-    if (!now && performance.now() - this.#lastReport < reportMilliseconds) return
-    const summary = this.#summarise()
-    const isSame = JSON.stringify(summary) === JSON.stringify(this.#summary)
-    if (isSame && this.#changed.size === 0 && this.#removed.size === 0 && this.#lastReport > 0) return
-    this.#summary = summary
+  /** Reports the changes since the last report. */
+  #report(): void {
+    const { summary } = this
+    const rows = new Map(this.rows.map((row) => [row.name, row]))
+    const changed = [...rows.values()].filter((row) => this.#reported.get(row.name) !== row)
+    const removed = [...this.#reported.keys()].filter((name) => !rows.has(name))
+    const isSame = changed.length + removed.length === 0 && isDeepStrictEqual(summary, this.#reportedSummary)
+    if (isSame) return
+    this.#reported = rows
+    this.#reportedSummary = summary
     this.#lastReport = performance.now()
-    const update = { summary, changed: [...this.#changed.values()], removed: [...this.#removed] }
-    this.#changed = new Map()
-    this.#removed = new Set()
-    this.#onUpdate(update)
-  }
-
-  /** Asks for notices of changes in the unfinished runs and in the folders above the runs. Passes find all other changes. */
-  #watchFolders(): void {
-    const unfinished = [...this.#runs].flatMap(([folder, { row }]) =>
-      row.status === 'running' ? [folder] : [],
-    )
-    const above = [this.folder, ...[...this.#runs.keys()].map(dirname), ...this.#planned.keys()]
-    this.#notices.watchOnly(new Set([...unfinished, ...above]))
-  }
-
-  /** Waits for the time of the next pass, and meanwhile looks at the folders of which the system gives notice. */
-  async #rest(end: number, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && performance.now() < end) {
-      const changes = await this.#notices.next(end, signal)
-      const folders = [...new Set([...changes].flatMap(([folder, names]) => this.#affected(folder, names)))]
-      await this.#checkRuns(folders.filter(mayBeRun), signal)
-      // A new folder in which a run may begin.
-      for (const folder of folders) if (isFolder(folder)) this.#notices.watch(folder)
-      this.#report(true)
-    }
-  }
-
-  /** Returns the folders to look at after a change. In a folder above the runs, a new name may be a new run. */
-  #affected(folder: string, names: ReadonlySet<string>): readonly string[] {
-    return this.#runs.has(folder) ? [folder] : [folder, ...[...names].map((name) => join(folder, name))]
+    this.#onUpdate({ summary, changed, removed })
   }
 }
 
-function mayBeRun(folder: string): boolean {
-  return existsSync(runFiles(folder).record)
+/** The fingerprint of a folder without a run begins with this. */
+const unbegun = '- - '
+
+/**
+ * Returns a text that changes when the files of a run or its sweep's plan do. The checkpoint is one of them because rows of
+ * metrics.csv count only once it is written, the plan because a new one may make a run that of another folder.
+ */
+function fingerprintOf(folder: string): string {
+  const { record, metrics, checkpoint, log } = runFiles(folder)
+  const [begun, plan] = [[record, metrics].map(modificationOf), planFile(dirname(dirname(resolve(folder))))]
+  const last = begun.every((each) => each === '-') ? log : checkpoint
+  return [...begun, ...[last, plan].map(modificationOf)].join(' ')
 }
 
-function isFolder(path: string): boolean {
+function rowOf(run: Run, name: string): RunRow {
+  const { record, status, metrics } = run
+  const isComplete = record.status === 'completed'
+  return {
+    name,
+    status,
+    epoch: metrics.at(-1)?.epoch ?? 0,
+    epochs: record.epochs,
+    secondsPerEpoch: secondsPerEpoch(run.folder),
+    seconds: isComplete ? (Date.parse(record.ended) - Date.parse(record.started)) / 1000 : null,
+    testMse: metricOf(run, 'test_mse'),
+    effectiveRank: metricOf(run, 'effective_rank'),
+    history: sampleEvenly(metrics, historyLength).map(({ test_mse }) => Number(test_mse.toPrecision(5))),
+    reason: reasonOf(run),
+  }
+}
+
+function waitingRow(name: string): RunRow {
+  const unknown = { epochs: null, secondsPerEpoch: null, seconds: null, testMse: null, effectiveRank: null }
+  return { name, status: 'waiting', epoch: 0, ...unknown, history: [], reason: null }
+}
+
+async function damagedRow(folder: string, name: string, error: EigenaeError): Promise<RunRow> {
   try {
-    return statSync(path).isDirectory()
-  } catch {
-    return false
+    const run = await readRun(folder)
+    // The run may have been repaired since.
+    const reason = run.damage.map(damageText).join('; ') || firstLine(error)
+    return { ...rowOf(run, name), status: 'damaged', reason }
+  } catch (again) {
+    return { ...waitingRow(name), status: 'damaged', reason: firstLine(again) }
   }
+}
+
+function reasonOf({ folder, record, status }: Run): string | null {
+  if (record.status === 'failed') return record.error
+  if (status !== 'interrupted') return null
+  if (record.status === 'interrupted') return 'stopped by Ctrl-C or a signal'
+  return loggedError(folder) ?? 'its process is gone: it was killed, or the machine has restarted'
+}
+
+const averagedEpochs = 5
+
+/** Returns the mean time of the last epochs; null before the first one. */
+function secondsPerEpoch(folder: string): number | null {
+  try {
+    const rows = readTimings(runFiles(folder).timings).slice(-averagedEpochs)
+    return meanOf(rows.map(({ train_seconds, eval_seconds }) => train_seconds + eval_seconds))
+  } catch {
+    return null
+  }
+}
+
+/** Thousands of runs with all of their spectra would not fit into memory. */
+function withLastSpectrum(run: WholeRun): WholeRun {
+  const last = run.spectrum.at(-1)?.epoch
+  return { ...run, spectrum: run.spectrum.filter(({ epoch }) => epoch === last) }
+}
+
+/** Counts the runs and estimates the time that the running and waiting ones take. */
+function paceOf(
+  rows: readonly RunRow[],
+  sweeps: readonly SweepState[],
+): Pick<Summary, 'counts' | 'secondsPerEpoch' | 'secondsLeft'> {
+  const of = (status: RunRow['status']) => rows.filter((row) => row.status === status)
+  const [running, completed, waiting] = [of('running'), of('completed'), of('waiting')]
+  const counts = Object.fromEntries(
+    statuses.map((status) => [status, of(status).length]),
+  ) as Summary['counts']
+  const measured = running.length > 0 ? running : completed
+  const pace = meanOf(measured.flatMap((row) => row.secondsPerEpoch ?? []))
+  // A sweep that starts the waiting runs may have none running for a moment.
+  const isBusy = running.length > 0 || (waiting.length > 0 && sweeps.some(({ followed }) => followed))
+  if (!isBusy || pace === null) return { counts, secondsPerEpoch: pace, secondsLeft: null }
+  // As many runs train at once as now, and the waiting runs take as long as the completed ones.
+  const left = running.map(
+    ({ epoch, epochs, secondsPerEpoch }) => ((epochs ?? 0) - epoch) * (secondsPerEpoch ?? pace),
+  )
+  const wholeRun =
+    meanOf(completed.flatMap(({ seconds }) => seconds ?? [])) ??
+    pace * (meanOf(running.flatMap(({ epochs }) => epochs ?? [])) ?? 0)
+  const work = left.reduce((sum, seconds) => sum + seconds, 0) + waiting.length * wholeRun
+  const secondsLeft = Math.max(work / Math.max(1, running.length), ...left)
+  return { counts, secondsPerEpoch: pace, secondsLeft }
+}
+
+function meanOf(values: readonly number[]): number | null {
+  if (values.length === 0) return null
+  return values.reduce((sum, value) => sum + value, 0) / values.length
 }

@@ -1,5 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
@@ -9,7 +9,7 @@ import { type EigenaeError, fileError, hasCode, usageError } from '../../errors.
 export interface Site {
   readonly page: () => Promise<string>
   readonly report: () => Promise<string>
-  /** The first message of a new reader. */
+  /** The first messages of a new reader. */
   readonly firstEvents: () => readonly ServerEvent[]
   /** Called when the first reader comes and when the last one goes. */
   readonly onReaders: (present: boolean) => void
@@ -38,90 +38,75 @@ const headers = {
  * Serves a page to readers who know the address, which has a random token. Without the token, no other user of the machine and
  * no page in the same browser can read anything. Nothing can be changed through it.
  */
-export class WatchServer {
-  readonly #site: Site
-  readonly #token = randomBytes(16).toString('hex')
-  readonly #server: Server
-  readonly #readers = new Set<ServerResponse>()
-  readonly #heartbeat: NodeJS.Timeout
-  #host = ''
+export function watchServer(site: Site) {
+  const readers = new Set<ServerResponse>()
+  const token = randomBytes(16).toString('hex')
+  let servedHost = ''
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error) => fail(response, error))
+  })
+  const heartbeat = setInterval(() => {
+    for (const reader of readers) reader.write(':\n\n')
+  }, heartbeatMilliseconds)
 
-  constructor(site: Site) {
-    this.#site = site
-    this.#server = createServer((request, response) => {
-      this.#answer(request, response).catch((error) => fail(response, error))
-    })
-    this.#heartbeat = setInterval(() => {
-      for (const reader of this.#readers) reader.write(':\n\n')
-    }, heartbeatMilliseconds)
-  }
-
-  /** Starts to listen and returns the page's address. @throws a usage error if the host or the port cannot be used. */
-  async listen(host: string, port: number): Promise<string> {
-    this.#host = host
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error) => reject(listenError(error, host, port)))
-      this.#server.listen(port, host, resolve)
-    })
-    const { port: used } = this.#server.address() as AddressInfo
-    return `http://${host.includes(':') ? `[${host}]` : host}:${used}/${this.#token}/`
-  }
-
-  get hasReaders(): boolean {
-    return this.#readers.size > 0
-  }
-
-  send(event: ServerEvent): void {
-    const text = eventText(event)
-    for (const reader of this.#readers) {
-      reader.write(text)
-      if (reader.writableLength > mostUnsentBytes) reader.destroy()
-    }
-  }
-
-  /** Ends all connections. */
-  close(): void {
-    clearInterval(this.#heartbeat)
-    this.#server.close()
-    for (const reader of this.#readers) reader.end()
-    this.#server.closeAllConnections()
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = this.#pathOf(request)
-    if (path === null) return void response.writeHead(404, headers).end()
-    if (request.method !== 'GET') return void response.writeHead(405, { ...headers, Allow: 'GET' }).end()
-    switch (path) {
-      case '':
-        return sendText(request, response, 'text/html', await this.#site.page())
-      case 'report.json':
-        return sendText(request, response, 'application/json', await this.#site.report())
-      case 'events':
-        return this.#addReader(response)
-      default:
-        response.writeHead(404, headers).end()
-    }
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = pathOf(request)
+    if (path !== null && request.method !== 'GET')
+      return void response.writeHead(405, { ...headers, Allow: 'GET' }).end()
+    if (path === '') return sendText(request, response, 'text/html', await site.page())
+    if (path === 'report.json') return sendText(request, response, 'application/json', await site.report())
+    if (path === 'events') return addReader(response)
+    response.writeHead(404, headers).end()
   }
 
   /** Returns the path below the token; null if the token is wrong or the request was meant for another host. */
-  #pathOf({ url = '', headers: { host = '' } }: IncomingMessage): string | null {
+  function pathOf({ url = '', headers: { host = '' } }: IncomingMessage): string | null {
     // A page of another site could point its own name to this machine (DNS rebinding).
-    if (isLoopback(this.#host) && !isLoopback(host.replace(/:\d+$/, ''))) return null
-    const [, token = '', path] = /^\/([^/?]*)\/([^?]*)(?:\?.*)?$/.exec(url) ?? []
-    const [given, expected] = [Buffer.from(token), Buffer.from(this.#token)]
-    const isRight = given.length === expected.length && timingSafeEqual(given, expected)
+    if (isLoopback(servedHost) && !isLoopback(host.replace(/:\d+$/, ''))) return null
+    const [, given = '', path] = /^\/([^/?]*)\/([^?]*)(?:\?.*)?$/.exec(url) ?? []
+    const isRight =
+      given.length === token.length && timingSafeEqual(Buffer.from(given, 'latin1'), Buffer.from(token))
     return isRight ? path! : null
   }
 
-  #addReader(response: ServerResponse): void {
+  function addReader(response: ServerResponse): void {
     response.writeHead(200, { ...headers, 'Content-Type': 'text/event-stream' })
-    for (const event of this.#site.firstEvents()) response.write(eventText(event))
-    this.#readers.add(response)
-    if (this.#readers.size === 1) this.#site.onReaders(true)
+    for (const event of site.firstEvents()) response.write(eventText(event))
+    readers.add(response)
+    if (readers.size === 1) site.onReaders(true)
     response.on('close', () => {
-      this.#readers.delete(response)
-      if (this.#readers.size === 0) this.#site.onReaders(false)
+      readers.delete(response)
+      if (readers.size === 0) site.onReaders(false)
     })
+  }
+
+  return {
+    /** Starts to listen and returns the page's address. @throws a usage error if the host or the port cannot be used. */
+    async listen(host: string, port: number): Promise<string> {
+      servedHost = host
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', (error) => reject(listenError(error, host, port)))
+        server.listen(port, host, resolve)
+      })
+      const { port: used } = server.address() as AddressInfo
+      return `http://${host.includes(':') ? `[${host}]` : host}:${used}/${token}/`
+    },
+
+    send(name: string, data: unknown): void {
+      const text = eventText({ name, data })
+      for (const reader of readers) {
+        reader.write(text)
+        if (reader.writableLength > mostUnsentBytes) reader.destroy()
+      }
+    },
+
+    /** Ends all connections. */
+    close(): void {
+      clearInterval(heartbeat)
+      server.close()
+      for (const reader of readers) reader.end()
+      server.closeAllConnections()
+    },
   }
 }
 
@@ -139,8 +124,7 @@ async function sendText(
   type: string,
   text: string,
 ): Promise<void> {
-  const accepted = String(request.headers['accept-encoding'] ?? '')
-  const isZipped = /\bgzip\b/.test(accepted)
+  const isZipped = /\bgzip\b/.test(String(request.headers['accept-encoding']))
   const body = isZipped ? await promisify(gzip)(text, { level: 3 }) : Buffer.from(text)
   response.writeHead(200, {
     ...headers,

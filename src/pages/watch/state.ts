@@ -1,17 +1,10 @@
 /** The state of a folder as the page and the terminal show it. The server sends it as JSON. */
+import { clock, significant } from '../../text/format.js'
 import type { ReportData } from '../report/data.js'
 
-/** "waiting" is a run of a sweep's plan that has not begun. */
-export type WatchedStatus = 'waiting' | 'running' | 'completed' | 'interrupted' | 'failed' | 'damaged'
-
-export const statuses: readonly WatchedStatus[] = [
-  'running',
-  'completed',
-  'failed',
-  'interrupted',
-  'damaged',
-  'waiting',
-]
+/** "waiting" is a run of a sweep's plan that has not begun. Runs that need attention come first. */
+export const statuses = ['running', 'completed', 'failed', 'interrupted', 'damaged', 'waiting'] as const
+export type WatchedStatus = (typeof statuses)[number]
 
 /** One run. */
 export interface RunRow {
@@ -35,10 +28,8 @@ export interface RunRow {
 
 export const historyLength = 24
 
-export type Counts = Readonly<Record<WatchedStatus, number>>
-
 export interface Summary {
-  readonly counts: Counts
+  readonly counts: Readonly<Record<WatchedStatus, number>>
   /** Mean over the running runs, or over the completed ones if none is running; null if unknown. */
   readonly secondsPerEpoch: number | null
   /** Until all running and waiting runs are complete, with as many at once as now; null if unknown. */
@@ -61,6 +52,24 @@ export interface SweepState {
   readonly runs: number
   /** The number of planned runs that are not complete. */
   readonly left: number
+}
+
+/** Returns the number of runs, and "2 completed · 1 failed". */
+export function countsOf({ counts }: Summary): { readonly total: number; readonly words: string } {
+  const present = statuses.filter((status) => counts[status] > 0)
+  return {
+    total: present.reduce((sum, status) => sum + counts[status], 0),
+    words: present.map((status) => `${counts[status]} ${status}`).join(' · '),
+  }
+}
+
+export function paceTexts({ unread, secondsLeft, secondsPerEpoch }: Summary): readonly string[] {
+  return [
+    ...(unread === null ? ['looking for runs …'] : []),
+    ...(unread ? [`reading ${unread} more runs …`] : []),
+    ...(secondsLeft === null ? [] : [`about ${clock(secondsLeft)} left`]),
+    ...(secondsPerEpoch === null ? [] : [`${significant(secondsPerEpoch, 3)} s an epoch`]),
+  ]
 }
 
 export function sweepText({ name, runs, left, followed }: SweepState): string {
@@ -87,11 +96,11 @@ export interface MachineState {
 export interface GpuState {
   readonly index: string
   readonly name: string
-  /** Percent; null if not reported. */
+  /** Percent; null if not reported, as may be the other numbers. */
   readonly utilisation: number | null
   readonly usedMiB: number | null
   readonly totalMiB: number | null
-  /** °C; null if not reported. */
+  /** °C. */
   readonly temperature: number | null
 }
 
@@ -107,6 +116,11 @@ export interface SlurmState {
 export interface Tally {
   readonly name: string
   readonly count: number
+}
+
+export function slurmText({ states, reasons }: SlurmState): string {
+  const list = (tallies: readonly Tally[]) => tallies.map(({ name, count }) => `${count} ${name}`).join(', ')
+  return `Slurm: ${list(states) || 'no tasks'}${reasons.length > 0 ? `; pending for ${list(reasons)}` : ''}`
 }
 
 /** The part of the page that shows results. */

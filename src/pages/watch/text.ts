@@ -3,37 +3,45 @@ import type { Comparison } from '../../comparison/comparison.js'
 import { sparkline } from '../../comparison/detail-text.js'
 import { meanText } from '../../comparison/text.js'
 import { type Metric, meaningOf } from '../../runs/metrics.js'
-import { clock, escapeLine, significant } from '../../text/format.js'
+import { escapeLine, significant } from '../../text/format.js'
 import { alignedTable, terminalWidth, truncate, truncateDistinct } from '../../text/table.js'
-import { type MachineState, type RunRow, statuses, sweepText, type Tally, type Update } from './state.js'
+import {
+  countsOf,
+  type MachineState,
+  paceTexts,
+  type RunRow,
+  type Summary,
+  slurmText,
+  sweepText,
+} from './state.js'
+
+/** A terminal's size in cells; null if the text may have any size. */
+export type Size = { readonly columns: number; readonly rows: number } | null
 
 export interface WatchedState {
   readonly title: string
-  readonly state: Update
+  readonly summary: Summary
+  readonly rows: readonly RunRow[]
   readonly machine: MachineState
   /** Null before the first epoch. */
   readonly comparison: Comparison | null
 }
 
-/** A terminal's size in cells; null if the text may have any size. */
-export type Size = { readonly columns: number; readonly rows: number } | null
-
 const metrics: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_rank', 'linear_probe_accuracy']
 
 /** Returns the lines. If they do not all fit, each list has its share of the height, and its last line counts the rest. */
 export function watchLines(
-  { title, state, machine, comparison }: WatchedState,
+  { title, summary, rows, machine, comparison }: WatchedState,
   size: Size,
 ): readonly string[] {
-  const { changed: rows } = state
-  const running = rows.filter(({ status }) => status === 'running')
-  const failed = rows.filter(({ reason }) => reason !== null)
-  const head = [title, ...summaryLines(state, size), ...machineLines(machine)]
-  const arms = comparison?.arms.length ?? 0
+  const head = [title, ...summaryLines(summary, size), ...machineLines(machine)]
   const lists = [
-    { title: 'running', lines: runningLines(running) },
-    { title: 'not completed', lines: failed.map(failureLine) },
-    { title: 'results of the completed runs', lines: arms === 0 ? [] : resultLines(comparison!, size) },
+    { title: 'running', lines: runningLines(rows.filter(({ status }) => status === 'running')) },
+    { title: 'not completed', lines: rows.filter(({ reason }) => reason !== null).map(failureLine) },
+    {
+      title: 'results of the completed runs',
+      lines: comparison === null ? [] : resultLines(comparison, size),
+    },
   ].filter(({ lines }) => lines.length > 0)
   const free = size === null ? Number.POSITIVE_INFINITY : size.rows - 1 - head.length - 2 * lists.length
   const heights = sharesOf(
@@ -47,40 +55,27 @@ export function watchLines(
 
 const barCells = { '█': 'completed', '▓': 'running', '✗': 'failed' } as const
 
-function summaryLines({ summary }: Update, size: Size): readonly string[] {
-  const { counts, secondsLeft, secondsPerEpoch, sweeps, unread, unreadable } = summary
-  const total = statuses.reduce((sum, status) => sum + counts[status], 0)
-  const words = statuses.filter((status) => counts[status] > 0).map((status) => `${counts[status]} ${status}`)
+function summaryLines(summary: Summary, size: Size): readonly string[] {
+  const { total, words } = countsOf(summary)
   const width = Math.min(60, (size?.columns ?? 80) - 2)
   const cells = Object.entries(barCells).map(([cell, status]) =>
-    cell.repeat(Math.round((width * counts[status]) / Math.max(1, total))),
+    cell.repeat(Math.round((width * summary.counts[status]) / Math.max(1, total))),
   )
   return [
     cells.join('').slice(0, width).padEnd(width, '░'),
-    [...(total === 0 ? ['no runs yet'] : [...words, `${total} in all`])].join(' · '),
-    [
-      ...(unread === null ? ['looking for runs …'] : []),
-      ...(unread ? [`reading ${unread} more runs …`] : []),
-      ...(secondsLeft === null ? [] : [`about ${clock(secondsLeft)} left`]),
-      ...(secondsPerEpoch === null ? [] : [`${significant(secondsPerEpoch, 3)} s an epoch`]),
-      ...sweeps.map(sweepText),
-    ].join(' · '),
-    ...unreadable,
+    total === 0 ? 'no runs yet' : `${words} · ${total} in all`,
+    [...paceTexts(summary), ...summary.sweeps.map(sweepText)].join(' · '),
+    ...summary.unreadable,
   ].filter((line) => line !== '')
 }
 
 function machineLines({ gpus, slurm }: MachineState): readonly string[] {
-  const list = (tallies: readonly Tally[]) => tallies.map(({ name, count }) => `${count} ${name}`).join(', ')
   return [
     ...gpus.map(
       ({ index, name, utilisation, usedMiB, totalMiB }) =>
         `GPU ${index}, ${name}: ${utilisation ?? '–'} %, ${usedMiB ?? '–'} of ${totalMiB ?? '–'} MiB`,
     ),
-    ...(slurm === null
-      ? []
-      : [
-          `Slurm: ${list(slurm.states) || 'no tasks'}${slurm.reasons.length > 0 ? `; pending for ${list(slurm.reasons)}` : ''}`,
-        ]),
+    ...(slurm === null ? [] : [slurmText(slurm)]),
   ]
 }
 

@@ -1,10 +1,11 @@
 import { basename, resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Comparison } from '../../comparison/comparison.js'
-import { LiveReports } from './live-report.js'
+import { compareCompleted, LiveReports } from './live-report.js'
 import { Machine } from './machine.js'
 import { Monitor } from './monitor.js'
 import { watchPage } from './page.js'
-import { type ServerEvent, WatchServer } from './server.js'
+import { watchServer } from './server.js'
 import { type Size, watchLines } from './text.js'
 
 export interface WatchOptions {
@@ -25,7 +26,7 @@ const machineMilliseconds = 5000
 export async function serveWatch(folder: string, options: WatchOptions, signal: AbortSignal): Promise<void> {
   const machine = new Machine(signal)
   const monitor = new Monitor(folder, (update) => {
-    server.send({ name: 'update', data: update })
+    server.send('update', update)
     if (update.changed.length + update.removed.length > 0) scheduleReport()
   })
   const reports = new LiveReports(monitor)
@@ -36,28 +37,28 @@ export async function serveWatch(folder: string, options: WatchOptions, signal: 
       () => {
         timer = undefined
         nextReport = performance.now() + reportMilliseconds
-        server.send({ name: 'report', data: null })
+        server.send('report', null)
       },
       Math.max(0, nextReport - performance.now()),
     )
   }
-  const report = async () => {
-    const began = performance.now()
-    const text = JSON.stringify(await reports.make())
-    nextReport = Math.max(nextReport, performance.now() + pausePerReport * (performance.now() - began))
-    return text
-  }
-  const machineEvent = (): ServerEvent => ({ name: 'machine', data: machine.state })
   const refreshMachine = async () => {
-    if (await machine.refresh()) server.send(machineEvent())
+    const before = machine.state
+    await machine.refresh()
+    if (!isDeepStrictEqual(machine.state, before)) server.send('machine', machine.state)
   }
   let machineTimer: NodeJS.Timeout | undefined
-  const server = new WatchServer({
+  const server = watchServer({
     page: () => watchPage(basename(resolve(folder))),
-    report,
+    report: async () => {
+      const began = performance.now()
+      const text = JSON.stringify(await reports.make())
+      nextReport = Math.max(nextReport, performance.now() + pausePerReport * (performance.now() - began))
+      return text
+    },
     firstEvents: () => [
       ...monitor.stateInParts.map((data, part) => ({ name: part === 0 ? 'state' : 'update', data })),
-      machineEvent(),
+      { name: 'machine', data: machine.state },
       { name: 'report', data: null },
     ],
     onReaders: (present) => {
@@ -101,22 +102,20 @@ export async function describeWatch(
     hasChanged = true
     if (!once) draw()
   })
-  const reports = new LiveReports(monitor)
   let comparison: Comparison | null = null
   const draw = () => {
-    const title = `${monitor.state.summary.sweeps[0]?.name ?? basename(resolve(folder))} (${folder})`
-    onLines(watchLines({ title, state: monitor.state, machine: machine.state, comparison }, size()))
+    const { rows, summary } = monitor
+    const title = `${summary.sweeps[0]?.name ?? basename(resolve(folder))} (${folder})`
+    onLines(watchLines({ title, rows, summary, machine: machine.state, comparison }, size()))
   }
   const compare = async () => {
     if (!hasChanged) return
     hasChanged = false
-    comparison = await reports.completed()
+    comparison = await compareCompleted(monitor)
   }
   await monitor.requireFolder()
   if (once) {
-    await Promise.all([monitor.pass(signal), machine.refresh()])
-    monitor.close()
-    await compare()
+    await Promise.all([monitor.pass(signal).then(compare), machine.refresh()])
     return draw()
   }
   const refresh = async () => {
