@@ -1,8 +1,8 @@
 import type { PrincipalDirection } from '../../spectrum/principal-directions.js'
 import type { PageData, PageLayer, PageRun } from '../explore/data.js'
-import { find } from './elements.js'
+import { find } from './pictures.js'
 
-export interface Layer extends PageLayer {
+interface Layer extends PageLayer {
   /** [outputs][inputs]. */
   readonly weight: Float32Array
   /** [outputs]. */
@@ -27,11 +27,11 @@ export interface Explored extends Omit<PageData, 'runs'> {
   readonly networks: readonly Network[]
 }
 
-/** Reads the data from the page's elements, whose format page-data.ts defines. */
+/** Reads the data from the page's elements, whose format explore/data.ts defines. */
 export async function unpack(): Promise<Explored> {
-  const { runs, ...data } = JSON.parse(textOf('explore-data')) as PageData
-  const floats = new Float32Array((await bytesOf('explore-floats')).buffer)
-  const pixels = await bytesOf('explore-pixels')
+  const { runs, ...data } = JSON.parse(find('#explore-data').textContent) as PageData
+  const floats = new Float32Array((await bytesOf('#explore-floats')).buffer)
+  const pixels = await bytesOf('#explore-pixels')
   let taken = 0
   const take = (count: number) => {
     taken += count
@@ -55,15 +55,9 @@ function networkOf(run: PageRun, images: number, take: (count: number) => Float3
   }
 }
 
-function textOf(id: string): string {
-  return find(document, `#${id}`, HTMLScriptElement).text
-}
-
 /** Decodes base64 and decompresses gzip. */
-async function bytesOf(id: string): Promise<Uint8Array<ArrayBuffer>> {
-  const letters = atob(textOf(id))
-  const packed = new Uint8Array(letters.length)
-  for (let i = 0; i < letters.length; i++) packed[i] = letters.charCodeAt(i)
+async function bytesOf(selector: string): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = Uint8Array.from(atob(find(selector).textContent), (letter) => letter.charCodeAt(0))
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'))
   return new Uint8Array(await new Response(stream).arrayBuffer())
 }
@@ -80,4 +74,55 @@ function layerOutput(input: Float32Array, { weight, bias, inputs, activation }: 
     if (activation === 'relu') return Math.max(0, sum)
     return activation === 'sigmoid' ? 1 / (1 + Math.exp(-sum)) : sum
   })
+}
+
+// A deviation below this share of the first direction's is only float32 rounding.
+const rounding = 1e-6
+
+/** A point in a network's latent space: the embedding of a picture, moved along the principal directions. */
+export class LatentPoint {
+  readonly #network: Network
+  #start: Float32Array = new Float32Array()
+  /** The initial settings, one per direction, in standard deviations from the mean. */
+  #startSettings: readonly number[] = []
+  /** The current settings, likewise. */
+  settings: readonly number[] = []
+
+  constructor(network: Network) {
+    this.#network = network
+  }
+
+  get moved(): boolean {
+    return this.settings.some((setting, direction) => setting !== this.#startSettings[direction])
+  }
+
+  /** Starts from the embedding of a picture. */
+  startAt(embedding: Float32Array): void {
+    const { mean, directions } = this.#network
+    this.#start = embedding
+    this.#startSettings = directions.map(({ vector, deviation }) => {
+      const along = vector.reduce((sum, weight, j) => sum + weight * (embedding[j]! - mean[j]!), 0)
+      return deviation <= rounding * directions[0]!.deviation ? 0 : along / deviation
+    })
+    this.reset()
+  }
+
+  reset(): void {
+    this.settings = this.#startSettings
+  }
+
+  /** Returns the position along a direction, in the units of the embedding. */
+  coordinate(direction: number): number {
+    return this.settings[direction]! * this.#network.directions[direction]!.deviation
+  }
+
+  /** Returns the embedding at these settings. Without a move, it is exactly the encoder's. */
+  embedding(settings = this.settings): Float32Array {
+    const moves = Float64Array.from(this.#start)
+    for (const [direction, { vector, deviation }] of this.#network.directions.entries()) {
+      const distance = (settings[direction]! - this.#startSettings[direction]!) * deviation
+      for (const [j, weight] of vector.entries()) moves[j]! += distance * weight
+    }
+    return Float32Array.from(moves)
+  }
 }

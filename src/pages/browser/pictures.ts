@@ -1,5 +1,10 @@
+/** The pictures of the page of `eigenae explore`, and the colours in which they are drawn. */
 import { evaluationNoise } from '../../model/random.js'
-import { find, ink, isDark } from './elements.js'
+
+/** Returns the first element that matches; the page has one. */
+export function find<T extends Element = HTMLElement>(selector: string, within: ParentNode = document): T {
+  return within.querySelector<T>(selector)!
+}
 
 /** The page's test images, with and without noise. */
 export class Pictures {
@@ -40,20 +45,31 @@ export class Pictures {
   }
 }
 
+const darkScheme = matchMedia('(prefers-color-scheme: dark)')
+
+// Cached because in Chromium, reading `matches` during a pending change suppresses its event.
+let isDark = darkScheme.matches
+
+export function onSchemeChange(redraw: () => void): void {
+  darkScheme.addEventListener('change', ({ matches }) => {
+    isDark = matches
+    redraw()
+  })
+}
+
+/** Returns a colour variable of the style in the reader's current colour scheme. */
+export function ink(name: string, element: Element = document.documentElement): string {
+  return getComputedStyle(element).getPropertyValue(`--${name}`)
+}
+
 /** Draws side × side values of 0 to 1, dark on white as on paper, or light on dark on a dark page. */
-export function drawPicture(
-  canvas: HTMLCanvasElement,
-  values: ArrayLike<number>,
-  left = 0,
-  side = canvas.height,
-): void {
+export function drawPicture(canvas: HTMLCanvasElement, values: ArrayLike<number>, left = 0): void {
+  const side = canvas.height
   const image = new ImageData(side, side)
-  const { data } = image
-  const dark = isDark()
   for (let i = 0; i < side * side; i++) {
     // ImageData rounds and clamps.
-    const lightness = 255 * (dark ? values[i]! : 1 - values[i]!)
-    data.set([lightness, lightness, lightness, 255], 4 * i)
+    const lightness = 255 * (isDark ? values[i]! : 1 - values[i]!)
+    image.data.set([lightness, lightness, lightness, 255], 4 * i)
   }
   canvas.getContext('2d')!.putImageData(image, left, 0)
 }
@@ -65,29 +81,20 @@ export function distance(a: Float32Array, b: Float32Array): number {
 
 const previewGap = 14
 
-/** Shows the image whose point is under the mouse, beside the pointer. */
-export class Preview {
-  readonly #box = find(document, '#preview', HTMLElement)
-  readonly #canvas = find(this.#box, 'canvas', HTMLCanvasElement)
-  readonly #caption = find(this.#box, 'span', HTMLElement)
-  readonly #pictures: Pictures
-
-  constructor(pictures: Pictures) {
-    this.#pictures = pictures
-  }
-
-  show(image: number | null, label: number, { clientX, clientY }: MouseEvent): void {
-    this.#box.hidden = image === null
-    if (image === null) return
-    drawPicture(this.#canvas, this.#pictures.clean(image))
-    this.#caption.textContent = String(label)
-    this.#caption.style.color = ink(`label-${label}`)
-    const { offsetWidth, offsetHeight } = this.#box
-    this.#box.style.left = `${Math.min(clientX + previewGap, innerWidth - offsetWidth - 4)}px`
-    this.#box.style.top = `${Math.min(clientY + previewGap, innerHeight - offsetHeight - 4)}px`
-  }
-
-  hide(): void {
-    this.#box.hidden = true
-  }
+/** Shows an image beside the pointer; null hides it. */
+export function showPreview(
+  pictures: Pictures,
+  image: number | null,
+  { clientX, clientY }: MouseEvent,
+): void {
+  const box = find('#preview')
+  box.hidden = image === null
+  if (image === null) return
+  const label = pictures.labels[image]
+  const caption = find('span', box)
+  drawPicture(find<HTMLCanvasElement>('canvas', box), pictures.clean(image))
+  caption.textContent = String(label)
+  caption.style.color = ink(`label-${label}`)
+  box.style.left = `${Math.min(clientX + previewGap, innerWidth - box.offsetWidth - 4)}px`
+  box.style.top = `${Math.min(clientY + previewGap, innerHeight - box.offsetHeight - 4)}px`
 }

@@ -1,8 +1,6 @@
 import { reach } from '../explore/data.js'
-import { find, ink } from './elements.js'
-import type { LatentPoint } from './latent-point.js'
-import type { Network } from './network.js'
-import type { Preview } from './pictures.js'
+import type { LatentPoint, Network } from './network.js'
+import { find, ink, type Pictures, showPreview } from './pictures.js'
 
 // The smallest extent of an axis, as a share of the first direction's. It keeps the rounding errors of a dead direction from
 // being enlarged to fill the plot.
@@ -17,21 +15,33 @@ const arrows: Readonly<Record<string, Position>> = {
 }
 
 export interface ScatterParts {
-  readonly section: Element
+  readonly section: HTMLElement
   readonly network: Network
-  readonly labels: readonly number[]
+  readonly pictures: Pictures
   readonly point: LatentPoint
-  readonly preview: Preview
   readonly onChoose: (image: number) => void
+}
+
+/** A position on a canvas, in pixels from its upper left corner. */
+interface Position {
+  readonly x: number
+  readonly y: number
+}
+
+/** The range of values along an axis. */
+interface Scale {
+  readonly low: number
+  readonly high: number
 }
 
 /** The embedding along two directions. Each image is drawn as its label and can be chosen by pointer or keyboard. */
 export class Scatter {
   readonly #parts: ScatterParts
+  readonly #labels: readonly number[]
   readonly #box: HTMLElement
   readonly #points: HTMLCanvasElement
   readonly #marks: HTMLCanvasElement
-  readonly #message: HTMLElement
+  /** The choices of the horizontal and the vertical axis; null if there is one direction, and labels are vertical. */
   readonly #axes: readonly (HTMLSelectElement | null)[]
   #scales: readonly [Scale, Scale] = [scaleOf([], 1), scaleOf([], 1)]
   #positions: readonly Position[] = []
@@ -40,16 +50,32 @@ export class Scatter {
   #cursor = 0
 
   constructor(parts: ScatterParts) {
-    const { section } = parts
+    const { section, pictures, onChoose } = parts
     this.#parts = parts
-    this.#box = find(section, '.scatter', HTMLElement)
-    this.#points = find(section, '.points', HTMLCanvasElement)
-    this.#marks = find(section, '.marks', HTMLCanvasElement)
-    this.#message = find(section, '.point', HTMLElement)
+    this.#labels = pictures.labels
+    this.#box = find('.scatter', section)
+    this.#points = find('.points', section)
+    this.#marks = find('.marks', section)
     this.#axes = ['.across', '.up'].map((name) => section.querySelector<HTMLSelectElement>(`select${name}`))
     for (const axis of this.#axes) axis?.addEventListener('change', () => this.draw())
-    new ResizeObserver(() => this.draw()).observe(this.#box)
-    this.#listen()
+    const box = this.#box
+    new ResizeObserver(() => this.draw()).observe(box)
+    box.addEventListener('click', (event) => {
+      const image = this.#imageUnder(event)
+      if (image !== null) onChoose(image)
+    })
+    box.addEventListener('pointermove', (event) =>
+      showPreview(pictures, event.pointerType === 'mouse' ? this.#imageUnder(event) : null, event),
+    )
+    box.addEventListener('pointerleave', (event) => showPreview(pictures, null, event))
+    box.addEventListener('focus', () => this.drawMarks())
+    box.addEventListener('blur', () => this.drawMarks())
+    box.addEventListener('keydown', (event) => {
+      if (event.altKey || event.ctrlKey || event.metaKey || !this.#handleKey(event.key)) return
+      event.preventDefault()
+      this.#describeCursor()
+      this.drawMarks()
+    })
   }
 
   choose(image: number): void {
@@ -61,19 +87,16 @@ export class Scatter {
 
   draw(): void {
     this.#scales = [this.#scaleAlong(0), this.#scaleAlong(1)]
-    this.#positions = this.#parts.labels.map((_, image) =>
-      this.#positionOf((axis) => this.#value(axis, image)),
-    )
+    this.#positions = this.#labels.map((_, image) => this.#positionOf((axis) => this.#value(axis, image)))
     const context = sharpContext(this.#points)
     const { width } = this.#points.getBoundingClientRect()
     context.font = `${width < 420 ? 9 : 11}px system-ui, sans-serif`
     context.textAlign = 'center'
     context.textBaseline = 'middle'
     context.globalAlpha = 0.85
-    const inks = new Map(this.#parts.labels.map((label) => [label, '']))
-    for (const label of inks.keys()) inks.set(label, ink(`label-${label}`))
+    const inks = new Map([...new Set(this.#labels)].map((label) => [label, ink(`label-${label}`)]))
     for (const [image, { x, y }] of this.#positions.entries()) {
-      const label = this.#parts.labels[image]!
+      const label = this.#labels[image]!
       context.fillStyle = inks.get(label)!
       context.fillText(String(label), x, y)
     }
@@ -87,35 +110,13 @@ export class Scatter {
     ring(context, chosen, ink('text'), [])
     const focused = document.activeElement === this.#box && this.#cursor !== this.#chosen
     if (focused) ring(context, this.#positions[this.#cursor]!, ink('text'), [4, 3])
-    const { point, section, labels } = this.#parts
+    const { point, section } = this.#parts
     const here = this.#positionOf((axis) => {
       const direction = this.#direction(axis)
-      return direction === null ? labels[this.#chosen]! : point.coordinate(direction)
+      return direction === null ? this.#labels[this.#chosen]! : point.coordinate(direction)
     })
     cross(context, here, ink('page'), 7)
     cross(context, here, ink('arm', section), 3.5)
-  }
-
-  #listen(): void {
-    const { preview, labels, onChoose } = this.#parts
-    const box = this.#box
-    box.addEventListener('click', (event) => {
-      const image = this.#imageUnder(event)
-      if (image !== null) onChoose(image)
-    })
-    box.addEventListener('pointermove', (event) => {
-      const image = event.pointerType === 'mouse' ? this.#imageUnder(event) : null
-      preview.show(image, image === null ? 0 : labels[image]!, event)
-    })
-    box.addEventListener('pointerleave', () => preview.hide())
-    box.addEventListener('focus', () => this.drawMarks())
-    box.addEventListener('blur', () => this.drawMarks())
-    box.addEventListener('keydown', (event) => {
-      if (event.altKey || event.ctrlKey || event.metaKey || !this.#handleKey(event.key)) return
-      event.preventDefault()
-      this.#describeCursor()
-      this.drawMarks()
-    })
   }
 
   /** Handles a key. Returns whether the plot uses it. */
@@ -129,9 +130,8 @@ export class Scatter {
   }
 
   #describeCursor(): void {
-    const { labels } = this.#parts
-    const name = `image ${this.#cursor}, label ${labels[this.#cursor]}`
-    this.#message.textContent =
+    const name = `image ${this.#cursor}, label ${this.#labels[this.#cursor]}`
+    find('.point', this.#parts.section).textContent =
       this.#cursor === this.#chosen ? `Chosen: ${name}` : `${name}: press Enter to choose it`
   }
 
@@ -140,33 +140,26 @@ export class Scatter {
     return nearest(this.#positions, { x: event.clientX - left, y: event.clientY - top }, hitRadius)
   }
 
-  /**
-   * Returns the direction that an axis shows (0 is across, 1 is up). null if there is only one direction: then the vertical
-   * axis shows the labels.
-   */
+  /** Returns the direction that an axis shows (0 is across, 1 is up), null if it shows the labels. */
   #direction(axis: number): number | null {
     const select = this.#axes[axis]
     return select ? Number(select.value) : null
   }
 
   #value(axis: number, image: number): number {
-    const { network, labels } = this.#parts
+    const { directions, coordinates } = this.#parts.network
     const direction = this.#direction(axis)
-    return direction === null
-      ? labels[image]!
-      : network.coordinates[image * network.directions.length + direction]!
+    return direction === null ? this.#labels[image]! : coordinates[image * directions.length + direction]!
   }
 
   #scaleAlong(axis: number): Scale {
-    const { labels, network } = this.#parts
+    const { directions } = this.#parts.network
+    const values = this.#labels.map((_, image) => this.#value(axis, image))
     const direction = this.#direction(axis)
-    if (direction === null) return labelScale(labels)
-    const values = labels.map((_, image) => this.#value(axis, image))
-    const first = network.directions[0]!.deviation
-    return scaleOf(
-      values,
-      reach * Math.max(network.directions[direction]!.deviation, leastShare * first) || 1,
-    )
+    // A row for each label.
+    if (direction === null) return { low: Math.min(...values) - 0.7, high: Math.max(...values) + 0.7 }
+    const extent = Math.max(directions[direction]!.deviation, leastShare * directions[0]!.deviation)
+    return scaleOf(values, reach * extent || 1)
   }
 
   #positionOf(value: (axis: number) => number): Position {
@@ -176,15 +169,6 @@ export class Scatter {
       y: clientHeight - toPixels(this.#scales[1], value(1), clientHeight),
     }
   }
-}
-
-/** Returns a scale with a row for each label. */
-function labelScale(labels: readonly number[]): Scale {
-  const [lowest, highest] = labels.reduce(
-    ([low, high], label) => [Math.min(low, label), Math.max(high, label)],
-    [255, 0],
-  )
-  return { low: lowest - 0.7, high: highest + 0.7 }
 }
 
 /** Empties a canvas, gives it the screen's resolution, and returns a context in CSS pixels. */
@@ -211,24 +195,7 @@ function cross(context: CanvasRenderingContext2D, { x, y }: Position, color: str
   context.strokeStyle = color
   context.lineWidth = width
   context.lineCap = 'round'
-  context.beginPath()
-  context.moveTo(x - 9, y)
-  context.lineTo(x + 9, y)
-  context.moveTo(x, y - 9)
-  context.lineTo(x, y + 9)
-  context.stroke()
-}
-
-/** A position on a canvas, in pixels from its upper left corner. */
-interface Position {
-  readonly x: number
-  readonly y: number
-}
-
-/** The range of values along an axis. */
-interface Scale {
-  readonly low: number
-  readonly high: number
+  context.stroke(new Path2D(`M${x - 9} ${y}h18M${x} ${y - 9}v18`))
 }
 
 /** Returns a scale with a small margin that holds all values and at least ±`least`. */
@@ -239,7 +206,6 @@ function scaleOf(values: readonly number[], least: number): Scale {
   return { low: low - room, high: high + room }
 }
 
-/** Converts a value to pixels. */
 function toPixels({ low, high }: Scale, value: number, length: number): number {
   return ((value - low) / (high - low)) * length
 }

@@ -7,6 +7,7 @@ import { pageMark } from '../../files/own-files.js'
 import { packageRoot } from '../../package-root.js'
 import { distinctLabels, labelColor, type Scheme } from '../../plots/theme.js'
 import { version } from '../../runs/facts.js'
+import type { WholeRun } from '../../runs/read.js'
 import { isDead } from '../../spectrum/spectrum.js'
 import { significant } from '../../text/format.js'
 import {
@@ -21,7 +22,6 @@ import {
   trustedHtml,
 } from '../html.js'
 import { type PageData, type PageRun, reach, stripPictures } from './data.js'
-import type { ChosenRun } from './explore.js'
 
 // The generator in the head of every page.
 const generator = 'eigenae explore'
@@ -38,15 +38,17 @@ export interface PageImages {
   readonly side: number
 }
 
-/** A run's part of the page's data, and its numbers in the order that page-data.ts defines. */
-export interface RunData {
+/** A run with its part of the page's data. */
+export interface ExploredRun {
+  readonly run: WholeRun
+  /** A short name, unique within the page. */
+  readonly name: string
+  /** The settings that distinguish it from the other run; "" if there are none or no other run. */
+  readonly difference: string
   readonly data: PageRun
+  /** Its numbers in the order that data.ts defines. */
   readonly floats: readonly Float32Array[]
-  /** A note on its model; null if it is the final one. */
-  readonly note: string | null
 }
-
-type ExploredRun = ChosenRun & RunData
 
 /** Returns the page, a single file that needs no other file and no network and runs only its own script. */
 export async function explorePage(runs: readonly ExploredRun[], images: PageImages): Promise<string> {
@@ -55,7 +57,13 @@ export async function explorePage(runs: readonly ExploredRun[], images: PageImag
   const script = inertScript(await readFile(join(packageRoot, 'dist/pages/browser/explore.js'), 'utf8'))
   const policy = `default-src 'none'; script-src ${hashOf(script)}; style-src ${hashOf(style)}; img-src data:`
   const title = `Latent space: ${runs.map(({ name }) => name).join(' and ')}`
-  const data = pageData(runs, images)
+  const initial = Math.max(...runs.map(({ run }) => run.config.data.noise))
+  const data: PageData = {
+    side: images.side,
+    labels: [...images.labels],
+    noise: { initial, maximum: Math.max(1, Math.ceil(2 * initial)), step: 0.01 },
+    runs: runs.map((run) => run.data),
+  }
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="${generator}"><meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="icon" href="data:,">
@@ -78,17 +86,6 @@ ${inlineScript(script)}
 </body></html>
 `
   return page.text
-}
-
-function pageData(runs: readonly ExploredRun[], { labels, side }: PageImages): PageData {
-  const initial = Math.max(...runs.map(({ run }) => run.config.data.noise))
-  const maximum = Math.max(1, Math.ceil(2 * initial))
-  return {
-    side,
-    labels: [...labels],
-    noise: { initial, maximum, step: 0.01 },
-    runs: runs.map(({ data }) => data),
-  }
 }
 
 function inputSection({ side, noise }: PageData, labels: readonly number[], runs: number): Html {
