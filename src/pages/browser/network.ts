@@ -67,13 +67,20 @@ export function forward(layers: readonly Layer[], input: Float32Array): Float32A
   return layers.reduce(layerOutput, input)
 }
 
-function layerOutput(input: Float32Array, { weight, bias, inputs, activation }: Layer): Float32Array {
+function layerOutput(input: Float32Array, layer: Layer): Float32Array {
+  const { weight, bias, inputs } = layer
   return bias.map((start, output) => {
     let sum = start
     for (let i = 0, w = output * inputs; i < inputs; i++, w++) sum += weight[w]! * input[i]!
-    if (activation === 'relu') return Math.max(0, sum)
-    return activation === 'sigmoid' ? 1 / (1 + Math.exp(-sum)) : sum
+    return activate(sum, layer)
   })
+}
+
+function activate(value: number, { activation, slope = 0 }: Layer): number {
+  if (activation === 'relu' || activation === 'leaky-relu') return value > 0 ? value : slope * value
+  if (activation === 'linear') return value
+  const logistic = 1 / (1 + Math.exp(-value))
+  return activation === 'silu' ? value * logistic : logistic
 }
 
 // A deviation below this share of the first direction's is only float32 rounding.

@@ -33,6 +33,8 @@ export interface PageLayer {
   readonly inputs: number
   readonly outputs: number
   readonly activation: Activation
+  /** Factor of negative values; leaky ReLU only. */
+  readonly slope?: number | undefined
 }
 
 /** The ends of a slider are ± this number of standard deviations. */

@@ -145,7 +145,12 @@ async function runData(run: WholeRun, { pixels }: PageImages) {
   const { mean, directions, coordinates } = principalDirections(embedding, latent)
   return {
     data: {
-      layers: layers.map(({ inputs, outputs, activation }) => ({ inputs, outputs, activation })),
+      layers: layers.map(({ inputs, outputs, activation, slope }) => ({
+        inputs,
+        outputs,
+        activation,
+        slope,
+      })),
       encoderLayers: layers.length / 2,
       latent,
       mean,
