@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import type { Comparison } from '../comparison/comparison.js'
 import { type TableFormat, tableFormats } from '../comparison/table-formats.js'
 import { usageError } from '../errors.js'
-import { type Scheme, schemes } from '../pages/theme.js'
+import { type Scheme, schemes } from '../plots/theme.js'
 import { type Metric, metrics } from '../runs/metrics.js'
 import {
   resultSpace,
@@ -117,9 +117,9 @@ function abbreviated(warnings: readonly string[]): readonly string[] {
 
 async function printAndWrite(folders: readonly string[], flags: CompareFlags, out: string): Promise<void> {
   // Imported here because a comparison takes half the time without the libraries that draw pictures.
-  const { checkOutput, writeComparison } = await import('../report/write.js')
+  const { checkOutput, writeComparison } = await import('../pages/report/write.js')
   const { drawnText } = await import('../plots/drawn.js')
-  const { readNotes } = await import('../report/notes.js')
+  const { readNotes } = await import('../pages/report/notes.js')
   await checkOutput(out)
   const notes = flags.notes === undefined ? undefined : await readNotes(flags.notes)
   const comparison = await print(folders, flags)

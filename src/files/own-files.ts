@@ -22,7 +22,7 @@ export function beginsWith(text: string): Mark {
   return (head) => head.toString('latin1').startsWith(text)
 }
 
-/** An HTML page whose generator is named in its third line, as src/report/page.ts and src/explore/page.ts write it. */
+/** An HTML page whose generator is named in its third line, as the reports and the pages of `explore` have it. */
 export function pageMark(generator: string): Mark {
   const beginning = new RegExp(
     `^<!doctype html>\\n<html [^\\n]*\\n<meta name="generator" content="${generator}">`,

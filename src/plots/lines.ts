@@ -1,6 +1,5 @@
 /** Panels with a line per arm: over the epochs, the ranks, or the values of a swept setting. */
 import type { Summary } from '../comparison/statistics.js'
-import { dashes } from '../pages/theme.js'
 import { truncateDistinct } from '../text/table.js'
 import {
   armColors,
@@ -14,6 +13,7 @@ import {
 } from './chart.js'
 import { dodge } from './dodge.js'
 import type { Domain } from './domains.js'
+import { dashes } from './theme.js'
 
 export interface Point {
   readonly x: number

@@ -15,8 +15,8 @@ export interface Gpu {
 }
 
 /** nvidia-smi's answer: the machine's GPUs, or why it cannot list them. `absent` if there is no nvidia-smi. */
-export type NvidiaReport =
-  | { readonly kind: 'gpus'; readonly gpus: readonly Gpu[] }
+export type NvidiaReport<T = Gpu> =
+  | { readonly kind: 'gpus'; readonly gpus: readonly T[] }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'absent' }
 
@@ -26,38 +26,48 @@ const capabilityField = 'compute_cap'
 const fields = ['index', 'uuid', 'name', capabilityField, 'memory.total', 'memory.free', 'driver_version']
 
 export async function queryNvidiaSmi(): Promise<NvidiaReport> {
-  const report = await queryFields(fields)
+  const report = await queryFields(fields, gpuOf)
   // Drivers before 510 lack the field. The name in its place is not a number, so the capability becomes NaN.
   const isOld =
     report.kind === 'refused' && report.reason.includes(`"${capabilityField}" is not a valid field`)
-  return isOld ? queryFields(fields.map((field) => (field === capabilityField ? 'name' : field))) : report
+  return isOld
+    ? queryFields(
+        fields.map((field) => (field === capabilityField ? 'name' : field)),
+        gpuOf,
+      )
+    : report
 }
 
-async function queryFields(names: readonly string[]): Promise<NvidiaReport> {
+/**
+ * Asks nvidia-smi for some fields of each GPU.
+ * @param gpuOf makes a GPU of the fields' values
+ */
+export async function queryFields<T>(
+  names: readonly string[],
+  gpuOf: (values: readonly string[]) => T,
+  signal?: AbortSignal,
+): Promise<NvidiaReport<T>> {
   const args = [`--query-gpu=${names.join(',')}`, '--format=csv,noheader,nounits']
   try {
-    const { stdout } = await run('nvidia-smi', args, { timeout: timeoutMilliseconds })
-    return { kind: 'gpus', gpus: stdout.split('\n').flatMap(parseGpu) }
+    const { stdout } = await run('nvidia-smi', args, { timeout: timeoutMilliseconds, signal })
+    const lines = stdout.split('\n').map((line) => line.split(',').map((cell) => cell.trim()))
+    return { kind: 'gpus', gpus: lines.filter((cells) => cells.length >= names.length).map(gpuOf) }
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return { kind: 'absent' }
     return { kind: 'refused', reason: firstLine(errorOutput(error)) }
   }
 }
 
-function parseGpu(line: string): readonly Gpu[] {
-  const [index, uuid, name, capability, total, free, driver] = line.split(',').map((cell) => cell.trim())
-  if (driver === undefined) return []
-  return [
-    {
-      index: index!,
-      uuid: uuid!,
-      name: name!,
-      capability: Number(capability),
-      totalMiB: Number(total),
-      freeMiB: Number(free),
-      driver,
-    },
-  ]
+function gpuOf([index, uuid, name, capability, total, free, driver]: readonly string[]): Gpu {
+  return {
+    index: index!,
+    uuid: uuid!,
+    name: name!,
+    capability: Number(capability),
+    totalMiB: Number(total),
+    freeMiB: Number(free),
+    driver: driver!,
+  }
 }
 
 /** Returns what nvidia-smi printed on stdout, where it prints its errors, or else the error's message. */

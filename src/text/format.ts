@@ -63,6 +63,19 @@ export function escapeLine(text: string): string {
   return escapeControls(text).replaceAll('\n', '\\n').replaceAll('\t', '\\t')
 }
 
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+/** Escapes text for element content and quoted attributes of HTML and SVG. */
+export function escapeHtml(text: string): string {
+  return escapeControls(text).replace(/[&<>"']/g, (character) => entities[character]!)
+}
+
 /** Returns JSON without raw control characters; JSON.stringify does not escape DEL, C1 and bidirectional controls. */
 export function safeJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, null, indent).replace(
