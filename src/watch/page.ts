@@ -1,5 +1,5 @@
 import { html } from '../pages/html.js'
-import { mostDrawn } from '../plots/drawn.js'
+import { mostDrawn } from '../plots/chart.js'
 import { chartScripts, documentOf } from '../report/page.js'
 import { reportStyle } from '../report/style.js'
 
