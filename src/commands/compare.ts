@@ -118,7 +118,7 @@ function abbreviated(warnings: readonly string[]): readonly string[] {
 async function printAndWrite(folders: readonly string[], flags: CompareFlags, out: string): Promise<void> {
   // Imported here because a comparison takes half the time without the libraries that draw pictures.
   const { checkOutput, writeComparison } = await import('../pages/report/write.js')
-  const { drawnText } = await import('../plots/drawn.js')
+  const { drawnText } = await import('../plots/chart.js')
   const { readNotes } = await import('../pages/report/notes.js')
   await checkOutput(out)
   const notes = flags.notes === undefined ? undefined : await readNotes(flags.notes)

@@ -22,15 +22,13 @@ import {
 } from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
 import type { Chart } from './chart.js'
-import { deadUnitsChart } from './dead-units.js'
 import { embeddingChart } from './embedding.js'
-import { effectiveRankChart, lossChart } from './epochs.js'
-import { evolutionChart } from './evolution.js'
+import { effectiveRankChart, lossChart, trainingChart } from './epochs.js'
+import { deadUnitsChart, evolutionChart } from './evolution.js'
 import { drawModelStills, modelStills } from './model-pictures.js'
 import { chartFiles, loadRenderer, pictureFiles, removeStalePictures, stillFiles } from './render.js'
 import { spectrumChart } from './spectrum.js'
 import type { Scheme } from './theme.js'
-import { trainingChart } from './training.js'
 
 export interface RunPictures {
   readonly folder: string

@@ -11,7 +11,7 @@ import {
 import { countText, mainNotes, marksOf, rowNames } from '../../comparison/main-text.js'
 import { power } from '../../comparison/statistics.js'
 import { detectableText, differenceText, effectText, marks, meanText, pText } from '../../comparison/text.js'
-import { drawnOf } from '../../plots/drawn.js'
+import { drawnOf } from '../../plots/chart.js'
 import { type Metric, meaningOf, metrics } from '../../runs/metrics.js'
 import { escapeControls } from '../../text/format.js'
 import type { TableCell, TableColumn, TableData, TableRow } from './data.js'

@@ -1,4 +1,4 @@
-import { mostDrawn } from '../../plots/drawn.js'
+import { mostDrawn } from '../../plots/chart.js'
 import { html } from '../html.js'
 import { chartScripts, documentOf } from '../report/page.js'
 import { reportStyle } from '../report/style.js'
