@@ -1,6 +1,5 @@
 import { Command, Option } from 'commander'
 import type { Comparison } from '../comparison/comparison.js'
-import { type TableFormat, tableFormats } from '../comparison/table-formats.js'
 import { usageError } from '../errors.js'
 import { type Scheme, schemes } from '../pages/theme.js'
 import { type Metric, metrics } from '../runs/metrics.js'
@@ -13,14 +12,16 @@ import {
   writeWarning,
 } from '../text/output.js'
 
-export interface CompareFlags {
+const tableFormats = ['text', 'markdown', 'latex', 'csv'] as const
+
+interface CompareFlags {
   readonly baseline?: string
   readonly out?: string
   readonly notes?: string
   readonly scheme?: Scheme
   readonly metric?: Metric
   readonly details?: boolean
-  readonly format?: TableFormat
+  readonly format?: (typeof tableFormats)[number]
   readonly json: boolean
 }
 
@@ -95,16 +96,13 @@ async function printTables(comparison: Comparison, flags: CompareFlags): Promise
     return writeJson(comparisonJson(comparison, metric))
   }
   if (format !== 'text') {
-    const { formattedTables } = await import('../comparison/formats.js')
+    const { formattedTables } = await import('../comparison/papers.js')
     return writeResult(formattedTables(comparison, { format, metric, details }))
   }
+  const { detailLines, mainLines } = await import('../comparison/terminal.js')
   const space = resultSpace()
-  if (details || metric !== undefined) {
-    const { detailLines } = await import('../comparison/detail-text.js')
-    return writeLines(detailLines(comparison, metric, space.columns))
-  }
-  const { mainLines } = await import('../comparison/main-text.js')
-  writeLines(mainLines(comparison, space))
+  const isDetailed = details || metric !== undefined
+  writeLines(isDetailed ? detailLines(comparison, metric, space.columns) : mainLines(comparison, space))
 }
 
 // More lines would hide the tables.

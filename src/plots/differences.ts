@@ -1,7 +1,7 @@
 /** The picture of the tests: each arm's difference from the baseline with its interval. */
 import type { Arm, Comparison, Result } from '../comparison/comparison.js'
-import { significanceLevel } from '../comparison/main-table.js'
 import type { Interval } from '../comparison/statistics.js'
+import { significanceLevel } from '../comparison/tables.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
 import { armField, type Chart, grey, intervalTooltip, type Spec } from './chart.js'
 import { drawsSeeds } from './epochs.js'
