@@ -109,13 +109,7 @@ async function runAndCompare(run: ReproducibleRun, { out, json }: ReproduceFlags
   const files = compareWithReproduction(run, folder)
   const differing = files.filter(({ same }) => !same)
   if (json) writeJson({ ...jsonOf(plan), files })
-  else
-    writeResult(
-      alignedTable(
-        files.map(({ name, same }) => [name, same ? 'same bytes' : 'differs']),
-        ['left', 'left'],
-      ),
-    )
+  else writeResult(alignedTable(files.map(({ name, same }) => [name, same ? 'same bytes' : 'differs'])))
   if (differing.length > 0)
     throw new EigenaeError({
       problem: `${differing.length} of ${files.length} files differ from those of ${run.folder}`,

@@ -59,13 +59,7 @@ async function verify(named: readonly string[], { json }: { readonly json: boole
   warnOfDamagedPlans(plans)
   const checked = [...damagedPlans, ...runs]
   if (json) writeJson(checked.map(({ folder, state, damage }) => ({ folder, state, damage })))
-  else
-    writeResult(
-      alignedTable(
-        checked.map(({ folder, state, note }) => [folder, state, note]),
-        ['left', 'left', 'left'],
-      ),
-    )
+  else writeResult(alignedTable(checked.map(({ folder, state, note }) => [folder, state, note])))
   const damaged = checked.filter(({ state }) => state === 'damaged')
   if (damaged.length > 0) {
     const damagedRuns = damaged.length - damagedPlans.length

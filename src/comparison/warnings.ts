@@ -16,7 +16,6 @@ import { commonSweep } from './sweep-arms.js'
 export function warningsOf(arms: readonly ArmRuns[], dropped: readonly ArmRuns[]): readonly string[] {
   return [
     ...arms.flatMap(differencesWithin),
-    ...arms.flatMap(({ runs }) => runs.flatMap(missingRows)),
     ...arms.flatMap(missingMetrics),
     ...arms.flatMap(tooFewSpectrumImages),
     ...arms.flatMap(lossesWithoutEffect),
@@ -42,19 +41,6 @@ function differencesWithin({ name, runs }: ArmRuns): readonly string[] {
       ? [`${name}: its runs were trained on different data: ${files.join(', ')} differ`]
       : []),
     ...(repeated.length > 0 ? [`${name}: holds seed ${repeated.join(', ')} more than once`] : []),
-  ]
-}
-
-/** If rows are missing, the last remaining row is not the last epoch's. */
-function missingRows({ folder, record, config, metrics, spectrumRows }: WholeRun): readonly string[] {
-  if (record.status !== 'completed') return []
-  const missing = (file: string, found: number, written: number, unit: string) =>
-    found === written
-      ? []
-      : [`${folder}: its ${file} has ${found} of ${written} ${unit}, though the run is complete`]
-  return [
-    ...missing('metrics.csv', metrics.length, record.epochs, 'epochs'),
-    ...missing('spectrum.csv', spectrumRows, (record.epochs + 1) * latentDimension(config.model), 'rows'),
   ]
 }
 

@@ -20,7 +20,7 @@ const gap = '  '
 /** Returns aligned columns without borders, one line per row, after the header if one is given. */
 export function alignedTable(
   rows: readonly (readonly string[])[],
-  alignments: readonly Alignment[],
+  alignments: readonly Alignment[] = (rows[0] ?? ['']).map(() => 'left'),
   header?: readonly string[],
 ): string {
   const columns = alignments.map((alignment, index) =>
