@@ -1,8 +1,7 @@
-/** The properties in which arms differ: configs, programs and devices. */
+/** The fields in which the configs of arms differ. */
 import { type Config, configSchema } from '../config/schema.js'
 import { configJson } from '../config/text.js'
 import { type EigenLoss, eigenLossesOf, nameOf } from '../eigen-losses/index.js'
-import type { WholeRun } from '../runs/read.js'
 
 /** A config's fields by their paths: "loss.eigen.kind" → "top-k". A list is a single value. */
 export type Fields = ReadonlyMap<string, string>
@@ -122,33 +121,4 @@ function shortPath(path: string): string {
     .replace(/^(?!spectrum)\w+\./, '')
     .replace(/\.kind$/, '')
     .replace(/^eigen\./, '')
-}
-
-/** The properties of a run's origin that can change its results. The number of threads cannot. */
-const originProperties: readonly { readonly name: string; readonly of: (run: WholeRun) => string }[] = [
-  { name: 'device', of: ({ record }) => record.device },
-  { name: 'engine', of: ({ record }) => `${record.engine.name} ${record.engine.variant}` },
-  { name: 'eigenae', of: ({ record }) => record.versions.eigenae },
-]
-
-/** A property of the origin in which samples of runs differ. */
-export interface OriginDifference {
-  readonly name: string
-  /** One text per sample, made of the distinct values of its runs. */
-  readonly values: readonly string[]
-}
-
-/** Returns the properties whose sets of values are not the same in all samples that have runs. */
-export function originDifferences(samples: readonly (readonly WholeRun[])[]): readonly OriginDifference[] {
-  return originProperties
-    .map(({ name, of }) => ({
-      name,
-      values: samples.map((runs) => [...new Set(runs.map(of))].sort().join(' and ')),
-    }))
-    .filter(({ values }) => new Set(values.filter((_, sample) => samples[sample]!.length > 0)).size > 1)
-}
-
-/** Lists the properties with all their values: "device (cpu, cuda), engine (native avx2, tensorflow 2.15)". */
-export function originText(differences: readonly OriginDifference[]): string {
-  return differences.map(({ name, values }) => `${name} (${[...new Set(values)].join(', ')})`).join(', ')
 }

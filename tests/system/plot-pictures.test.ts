@@ -252,13 +252,13 @@ describe('thinning', () => {
   })
 
   it('cuts numbers into spans that contain all of them', () => {
-    expect(spansOf([1, 2, 3, 4, 5], 2)).toEqual([
+    expect(spansOf([1, 2, 3, 4, 5], 2).spans).toEqual([
       { first: 1, last: 3 },
       { first: 4, last: 5 },
     ])
-    expect(spansOf([1, 2], 5).length).toBe(2)
-    expect(spansOf([], 5)).toEqual([])
-    expect(spansOf([1, 2, 3], Number.POSITIVE_INFINITY).length).toBe(3)
+    expect(spansOf([1, 2], 5).spans.length).toBe(2)
+    expect(spansOf([], 5).spans).toEqual([])
+    expect(spansOf([1, 2, 3], Number.POSITIVE_INFINITY).spans.length).toBe(3)
   })
 
   it.each([0, 1, 1024, 1025, 1500, 2048, 5000])(

@@ -1,7 +1,7 @@
 /** The parts of a report, from a comparison to HTML and the data for its script. */
 import type { Arm, Comparison } from '../../comparison/comparison.js'
 import { comparisonCsv } from '../../comparison/export.js'
-import { marks, testsText } from '../../comparison/text.js'
+import { marks, testsText } from '../../comparison/tables.js'
 import { withoutSeed } from '../../config/text.js'
 import type { Chart } from '../../plots/chart.js'
 import { drawnOf, drawnText } from '../../plots/chart.js'

@@ -1,16 +1,25 @@
 /** The tables of the report as data. Its script shows and sorts them, because those of thousands of arms are long. */
 import type { Arm, Comparison, Result } from '../../comparison/comparison.js'
-import { formulaLines } from '../../comparison/formulas.js'
+import { power } from '../../comparison/statistics.js'
 import {
+  countText,
+  detectableText,
+  differenceText,
+  effectText,
+  formulaLines,
   type MainRow,
   type MetricColumn,
+  mainNotes,
   mainTable as mainTableOf,
+  marks,
+  marksOf,
   meanCells,
+  meanText,
+  pText,
+  rowNames,
+  signed,
   verdictOf,
-} from '../../comparison/main-table.js'
-import { countText, mainNotes, marksOf, rowNames } from '../../comparison/main-text.js'
-import { power } from '../../comparison/statistics.js'
-import { detectableText, differenceText, effectText, marks, meanText, pText } from '../../comparison/text.js'
+} from '../../comparison/tables.js'
 import { drawnOf } from '../../plots/chart.js'
 import { type Metric, meaningOf, metrics } from '../../runs/metrics.js'
 import { escapeControls } from '../../text/format.js'
@@ -66,7 +75,7 @@ export function mainTableNotes(comparison: Comparison): readonly string[] {
 function mainTable(comparison: Comparison, colours: Colours): TableData {
   const { rows, columns, hasDifferences } = mainTableOf(comparison)
   const names = rowNames(rows)
-  const cells = columns.map((column, index) => metricCells(column, rows, index))
+  const cells = columns.map(metricCells)
   return {
     columns: [
       armColumn,
@@ -107,10 +116,9 @@ function metricColumn({ metric, header }: MetricColumn): TableColumn {
 }
 
 /** The means with their intervals and marks. */
-function metricCells(column: MetricColumn, rows: readonly MainRow[], index: number): readonly TableCell[] {
-  const results = rows.map((row) => row.results[index]!)
-  const texts = meanCells(column, results, true)
-  return results.map((result, row) => {
+function metricCells(column: MetricColumn): readonly TableCell[] {
+  const texts = meanCells(column, true)
+  return column.results.map((result, row) => {
     if (result === null) return { text: '–', sort: null }
     const tone = [verdictOf(result) ?? '', result.best ? 'best' : ''].join(' ').trim()
     return {
@@ -172,10 +180,8 @@ function metricRow(result: Result, colours: Colours): TableRow {
 }
 
 function differenceWithInterval(result: Result): string {
-  const interval = result.versus?.interval
-  if (!interval) return differenceText(result)
-  const text = meanText({ n: result.summary.n, mean: result.versus!.difference, sd: null, interval })
-  return `${result.versus!.difference > 0 ? '+' : ''}${text}`.replace('-', '−')
+  const { difference = 0, interval } = result.versus ?? {}
+  return interval ? signed(difference, meanText({ mean: difference, interval })) : differenceText(result)
 }
 
 /** All runs with the engine and the version that made them. */

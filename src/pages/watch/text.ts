@@ -1,7 +1,7 @@
 /** The state of a folder as lines of text, for a terminal. */
 import type { Comparison } from '../../comparison/comparison.js'
-import { sparkline } from '../../comparison/detail-text.js'
-import { meanText } from '../../comparison/text.js'
+import { meanText } from '../../comparison/tables.js'
+import { sparkline } from '../../comparison/terminal.js'
 import { type Metric, meaningOf } from '../../runs/metrics.js'
 import { escapeLine, significant } from '../../text/format.js'
 import { alignedTable, terminalWidth, truncate, truncateDistinct } from '../../text/table.js'
