@@ -1,7 +1,7 @@
 import { type Device, devices, type RequestedDevice } from '../config/schema.js'
 import { EigenaeError, exitCode, usageError } from '../errors.js'
-import { cudaMayWork } from '../setup/cuda-requirements.js'
 import { findInstallation } from '../setup/installation.js'
+import { cudaMayWork } from '../setup/nvidia.js'
 import { chooseCudaEngine } from './cuda/device.js'
 import type { Engine, TrainerSpec } from './engine.js'
 import { nativeEngine } from './native/engine.js'

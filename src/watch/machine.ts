@@ -1,7 +1,6 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { hasCode } from '../errors.js'
 import { listTasks, type Task } from '../launchers/slurm/commands.js'
+import { queryGpus } from '../setup/nvidia.js'
 import type { GpuState, MachineState, SlurmState, Tally } from './state.js'
 
 const fields = ['index', 'name', 'utilization.gpu', 'memory.used', 'memory.total', 'temperature.gpu']
@@ -43,10 +42,8 @@ export class Machine {
   async #queryGpus(): Promise<readonly GpuState[]> {
     if (!this.#hasGpus) return []
     try {
-      const args = [`--query-gpu=${fields.join(',')}`, '--format=csv,noheader,nounits']
       const options = { timeout: timeoutMilliseconds, signal: this.#signal }
-      const { stdout } = await promisify(execFile)('nvidia-smi', args, options)
-      return stdout.split('\n').flatMap(parseGpu)
+      return (await queryGpus(fields, options)).map(gpuState)
     } catch (error) {
       if (hasCode(error, 'ENOENT')) this.#hasGpus = false
       return []
@@ -66,21 +63,19 @@ export class Machine {
 // squeue asks the cluster's controller, which serves all users.
 const slurmMilliseconds = 30_000
 
-/** Parses a line of nvidia-smi, in which fields without a value are "[N/A]". */
-function parseGpu(line: string): readonly GpuState[] {
-  const [index, name, utilisation, used, total, temperature] = line.split(',').map((cell) => cell.trim())
-  if (temperature === undefined) return []
-  const numberOf = (cell: string | undefined) => (Number.isFinite(Number(cell)) ? Number(cell) : null)
-  return [
-    {
-      index: index!,
-      name: name!,
-      utilisation: numberOf(utilisation),
-      usedMiB: numberOf(used),
-      totalMiB: numberOf(total),
-      temperature: numberOf(temperature),
-    },
-  ]
+/** Fields without a value are "[N/A]". */
+function gpuState([index, name, ...cells]: readonly string[]): GpuState {
+  const [utilisation, usedMiB, totalMiB, temperature] = cells.map((cell) =>
+    Number.isFinite(Number(cell)) ? Number(cell) : null,
+  )
+  return {
+    index: index!,
+    name: name!,
+    utilisation: utilisation!,
+    usedMiB: usedMiB!,
+    totalMiB: totalMiB!,
+    temperature: temperature!,
+  }
 }
 
 /** Counts the tasks of eigenae's arrays, which their comments name. */

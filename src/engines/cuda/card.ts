@@ -1,6 +1,5 @@
 import { EigenaeError } from '../../errors.js'
-import { requireDriver } from '../../setup/cuda-requirements.js'
-import { cudaLibrary, type Gpu } from '../../setup/nvidia.js'
+import { cudaLibrary, freestGpu, type Gpu, namesPartsOfGpus, requireDriver } from '../../setup/nvidia.js'
 import { coreSpec } from '../core-spec.js'
 import type { TrainerSpec } from '../engine.js'
 import { loadNativeBinding } from '../native/binding.js'
@@ -61,12 +60,8 @@ async function openNew(): Promise<OpenCard> {
 
 /** Returns the suitable card with the most free memory; undefined for the driver's first one. */
 function freest(gpus: readonly Gpu[]): Gpu | undefined {
-  if (process.env.CUDA_VISIBLE_DEVICES?.includes('MIG-')) return undefined
-  const suitable = gpus.filter(({ capability }) => !(10 * capability < oldestCapability))
-  return suitable.reduce<Gpu | undefined>(
-    (best, gpu) => (best === undefined || gpu.freeMiB > best.freeMiB ? gpu : best),
-    undefined,
-  )
+  if (namesPartsOfGpus()) return undefined
+  return freestGpu(gpus.filter(({ capability }) => !(10 * capability < oldestCapability)))
 }
 
 /** A launch takes 0.2 s at most, and a driver may compile the kernel in the first one. */

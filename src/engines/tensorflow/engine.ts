@@ -1,7 +1,7 @@
 import { EigenaeError } from '../../errors.js'
 import { layoutOf } from '../../model/layout.js'
-import { requireCard } from '../../setup/cuda-requirements.js'
 import { findInstallation, type TensorflowInstallation } from '../../setup/installation.js'
+import { requireCard } from '../../setup/nvidia.js'
 import type {
   Engine,
   EpochProgress,
