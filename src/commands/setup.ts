@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { checkCompiler } from '../engines/cuda/kernel.js'
+import { checkTrainingStep } from '../engines/self-check.js'
 import { tensorflowEngine } from '../engines/tensorflow/engine.js'
-import { checkTrainingStep } from '../engines/tensorflow/self-check.js'
 import { EigenaeError, Interruption, usageError } from '../errors.js'
 import { type InstallationKind, installationFolder } from '../setup/installation.js'
 import { cudaNeeds, driverCudaVersion, requireDriver, requireFittingGpu } from '../setup/nvidia.js'

@@ -3,13 +3,13 @@ import { cudaLibrary, freestGpu, type Gpu, namesPartsOfGpus, requireDriver } fro
 import { coreSpec } from '../core-spec.js'
 import type { TrainerSpec } from '../engine.js'
 import { loadNativeBinding } from '../native/binding.js'
+import { checkOnCard } from '../self-check.js'
 import type { CardFacts, CudaBinding, CudaCard, CudaKernel, KernelPlan } from './binding.js'
 import { withCudaErrors } from './errors.js'
 import { ImageStore } from './images.js'
 import { kernelPtx } from './kernel.js'
 import { LaunchQueue } from './queue.js'
-import { checkTraining } from './self-check.js'
-import type { CardContext } from './trainer.js'
+import { type CardContext, CudaTrainer } from './trainer.js'
 
 /** The oldest cards that the kernel is compiled for: Volta. */
 export const oldestCapability = 70
@@ -104,7 +104,10 @@ async function loadKernel(open: OpenCard, plan: Plan, spec: TrainerSpec): Promis
   return withCudaErrors(async () => {
     const { ptx, origin } = await kernelPtx(open.binding, plan.options)
     const kernel = await open.card.loadKernel(ptx, coreSpec(spec))
-    await checkTraining(open, kernel, spec)
+    await checkOnCard(spec, async (checked) => {
+      const images = await open.images.keep(new Uint8Array(0))
+      return new CudaTrainer(open, kernel, await kernel.createModel(coreSpec(checked)), images)
+    })
     return { kernel, plan, origin }
   })
 }

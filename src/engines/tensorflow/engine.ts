@@ -11,11 +11,11 @@ import type {
   Trainer,
   TrainerSpec,
 } from '../engine.js'
+import { checkTrainingStep } from '../self-check.js'
 import type { NetworkSpec } from '../tensorflow-graph/variables.js'
 import { noCardError, type TensorflowDevice } from './errors.js'
 import { ImageSender } from './messages.js'
 import { TensorflowProcess, type WorkerOptions } from './process.js'
-import { checkTrainingStep } from './self-check.js'
 
 export interface EngineOptions {
   /** Kills the processes of the engine's trainers. */
