@@ -1,7 +1,7 @@
 import { EigenaeError } from '../../errors.js'
 import { layoutOf } from '../../model/layout.js'
-import { requireCard } from '../../setup/cuda-requirements.js'
 import { findInstallation, type TensorflowInstallation } from '../../setup/installation.js'
+import { requireCard } from '../../setup/nvidia.js'
 import type {
   Engine,
   EpochProgress,
@@ -11,11 +11,11 @@ import type {
   Trainer,
   TrainerSpec,
 } from '../engine.js'
+import { checkTrainingStep } from '../self-check.js'
 import type { NetworkSpec } from '../tensorflow-graph/variables.js'
 import { noCardError, type TensorflowDevice } from './errors.js'
 import { ImageSender } from './messages.js'
 import { TensorflowProcess, type WorkerOptions } from './process.js'
-import { checkTrainingStep } from './self-check.js'
 
 export interface EngineOptions {
   /** Kills the processes of the engine's trainers. */

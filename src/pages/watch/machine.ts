@@ -1,8 +1,10 @@
+import { hasCode } from '../../errors.js'
 import { listTasks, type Task } from '../../launchers/slurm/commands.js'
-import { queryFields } from '../../setup/nvidia.js'
+import { queryGpus } from '../../setup/nvidia.js'
 import type { GpuState, MachineState, SlurmState, Tally } from './state.js'
 
 const fields = ['index', 'name', 'utilization.gpu', 'memory.used', 'memory.total', 'temperature.gpu']
+const timeoutMilliseconds = 10_000
 
 // squeue asks the cluster's controller, which serves all users.
 const slurmMilliseconds = 30_000
@@ -36,9 +38,13 @@ export class Machine {
 
   async #queryGpus(): Promise<readonly GpuState[]> {
     if (!this.#hasGpus) return []
-    const report = await queryFields(fields, gpuOf, this.#signal)
-    this.#hasGpus = report.kind !== 'absent'
-    return report.kind === 'gpus' ? report.gpus : []
+    try {
+      const options = { timeout: timeoutMilliseconds, signal: this.#signal }
+      return (await queryGpus(fields, options)).map(gpuOf)
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) this.#hasGpus = false
+      return []
+    }
   }
 
   async #querySlurm(): Promise<SlurmState | null> {
