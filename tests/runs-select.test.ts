@@ -1,9 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { parseExpression } from '../src/runs/condition.js'
+import { parseExpression, selectRuns } from '../src/commands/runs/query.js'
 import { findRuns } from '../src/runs/find.js'
 import { readRun, readRuns } from '../src/runs/read.js'
-import { selectRuns } from '../src/runs/select.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
 

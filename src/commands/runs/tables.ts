@@ -3,13 +3,13 @@ import { createObjectCsvStringifier } from 'csv-writer'
 import { nameInSweep } from '../../comparison/labels.js'
 import { placeInSweep, readSavedSweep, type SavedSweep } from '../../comparison/sweep-arms.js'
 import { EigenaeError } from '../../errors.js'
-import { type Field, fieldNamed, lastEpoch } from '../../runs/fields.js'
 import { formatMetric, listedMetrics, meaningOf, metricOf } from '../../runs/metrics.js'
 import type { Run } from '../../runs/read.js'
 import { blockTable, type Column, tableWidth, unbroken } from '../../text/block-table.js'
 import { withoutFormula } from '../../text/format.js'
 import { type Line, type Span, type Style, span } from '../../text/styled.js'
 import { type Alignment, truncateDistinct } from '../../text/table.js'
+import { type Field, fieldNamed, lastEpoch } from './query.js'
 
 /**
  * Returns the runs as a table for people, with the added columns last. On a terminal that is too narrow, runs of sweeps are
