@@ -28,9 +28,8 @@ export function verifyCommand(): Command {
     .addHelpText(
       'after',
       `
-Prints one line per run: ok, incomplete (undamaged up to its last checkpoint), no checksums (made by eigenae 0.1.0, so only
-its structure can be checked), or damaged, with each file and the reason. A run of a sweep is also damaged if its folder is
-that of another run. The exit code is 1 if a run is damaged.
+Prints one line per run: ok, incomplete (undamaged up to its last checkpoint), or damaged, with each file and the reason. A
+run of a sweep is also damaged if its folder is that of another run. The exit code is 1 if a run is damaged.
 "train --resume" remakes a damaged run, from its checkpoint if that is undamaged, or else from the beginning.
 
 Example:
@@ -42,7 +41,7 @@ Example:
 const maximumDetails = 20
 const planHint = `To remake a sweep.json, repeat its sweep with --resume (${eigenaeCommand('sweep … --resume')}).`
 
-type State = 'ok' | 'incomplete' | 'no checksums' | 'damaged'
+type State = 'ok' | 'incomplete' | 'damaged'
 
 interface VerifiedRun {
   readonly folder: string
@@ -168,10 +167,8 @@ async function verifiedRun(folder: string, plans: SweepPlans): Promise<VerifiedR
   return { folder, ...judge({ ...again, damage }), misplaced: reason !== null && again.damage.length === 0 }
 }
 
-function judge({ record, checksums, damage }: Verification): Omit<VerifiedRun, 'folder' | 'misplaced'> {
+function judge({ record, damage }: Verification): Omit<VerifiedRun, 'folder' | 'misplaced'> {
   if (damage.length > 0) return { state: 'damaged', note: damage.map(damageText).join('; '), damage }
-  if (!checksums)
-    return { state: 'no checksums', note: `made by eigenae ${record!.versions.eigenae}`, damage }
   if (record!.status === 'completed') return { state: 'ok', note: '', damage }
   return { state: 'incomplete', note: `${record!.status}; undamaged up to its last checkpoint`, damage }
 }

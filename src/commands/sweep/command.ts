@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import type { Override } from '../../config/load.js'
-import { parseSeeds } from '../../config/seeds.js'
+import { parseSeeds } from '../../config/sweep.js'
 import { usageError } from '../../errors.js'
 import {
   type AcceptedFlag,

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { configDifferences } from '../../config/difference.js'
 import { valueAt } from '../../config/json.js'
+import { configDifferences } from '../../config/paths.js'
 import { configJson } from '../../config/text.js'
 import type { Arm, SweepPlan } from '../../sweeps/plan.js'
 import type { InspectedSweep } from '../../sweeps/sweep.js'

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Override } from '../../config/load.js'
 import { usageError } from '../../errors.js'
-import type { FolderUse } from '../../runs/open.js'
+import type { FolderUse } from '../../runs/resume.js'
 import { collectSettings, deviceOption, fieldOverride, threadsOption } from '../shared/options.js'
 import { train } from './train.js'
 

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import type { ConfigOrigin } from '../../config/check.js'
 import { loadConfig, type Override } from '../../config/load.js'
 import type { selectEngine } from '../../engines/select.js'
-import { measuredRun, readEvaluation } from '../../runs/evaluation.js'
 import { ownCommand } from '../../runs/facts.js'
 import { originOf, type RunFiles, runFiles } from '../../runs/files.js'
 import {
@@ -15,8 +14,9 @@ import {
   modelMetrics,
   optionalMetrics,
 } from '../../runs/metrics.js'
-import type { FolderUse } from '../../runs/open.js'
+import { measuredRun, readEvaluation } from '../../runs/read.js'
 import type { RecordedCommand } from '../../runs/record.js'
+import type { FolderUse } from '../../runs/resume.js'
 import { commandLine, eigenaeCommand } from '../../text/command-line.js'
 import { count, duration, share } from '../../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../../text/output.js'
