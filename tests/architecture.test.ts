@@ -7,7 +7,9 @@ const root = join(import.meta.dirname, '..')
 
 /** The files of src, each with the files of src that it imports, types included. */
 const imports = new Map<string, readonly string[]>()
-const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', 'src/**.ts'], { cwd: root })
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', 'src/**.ts'], {
+  cwd: root,
+})
 for (const file of new Set(files.toString().trim().split('\n'))) {
   const text = readFileSync(join(root, file), 'utf8')
   const targets = [...text.matchAll(/(?:\bfrom|\bimport\()\s*'(\.[^']+)'/g)]

@@ -106,7 +106,7 @@ async function runAndCompare(run: ReproducibleRun, { out, json }: ReproduceFlags
       hint: 'Name a folder with --out to keep what was trained.',
     })
   })
-  const files = compareWithReproduction(run, folder)
+  const files = compareWithReproduction(run.record, folder)
   const differing = files.filter(({ same }) => !same)
   if (json) writeJson({ ...jsonOf(plan), files })
   else writeResult(alignedTable(files.map(({ name, same }) => [name, same ? 'same bytes' : 'differs'])))

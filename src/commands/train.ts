@@ -6,7 +6,6 @@ import { loadConfig, type Override } from '../config/load.js'
 import type { EpochProgress } from '../engines/engine.js'
 import type { selectEngine } from '../engines/select.js'
 import { usageError } from '../errors.js'
-import { measuredRun, readEvaluation } from '../runs/evaluation.js'
 import { ownCommand } from '../runs/facts.js'
 import { originOf, type RunFiles, runFiles } from '../runs/files.js'
 import {
@@ -18,8 +17,9 @@ import {
   modelMetrics,
   optionalMetrics,
 } from '../runs/metrics.js'
-import type { FolderUse } from '../runs/open.js'
+import { measuredRun, readEvaluation } from '../runs/read.js'
 import type { RecordedCommand } from '../runs/record.js'
+import type { FolderUse } from '../runs/resume.js'
 import { Bars, timeLeft } from '../text/bars.js'
 import { commandLine, eigenaeCommand } from '../text/command-line.js'
 import { count, duration, share, significant, thousands } from '../text/format.js'

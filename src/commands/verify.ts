@@ -24,9 +24,8 @@ export function verifyCommand(): Command {
     .addHelpText(
       'after',
       `
-Prints one line per run: ok, incomplete (undamaged up to its last checkpoint), no checksums (made by eigenae 0.1.0, so only
-its structure can be checked), or damaged, with each file and the reason. A run of a sweep is also damaged if its folder is
-that of another run. The exit code is 1 if a run is damaged.
+Prints one line per run: ok, incomplete (undamaged up to its last checkpoint), or damaged, with each file and the reason. A
+run of a sweep is also damaged if its folder is that of another run. The exit code is 1 if a run is damaged.
 "train --resume" remakes a damaged run, from its checkpoint if that is undamaged, or else from the beginning.
 
 Example:
@@ -40,7 +39,7 @@ const planHint = `To remake a sweep.json, repeat its sweep with --resume (${eige
 
 interface VerifiedFolder {
   readonly folder: string
-  readonly state: 'ok' | 'incomplete' | 'no checksums' | 'damaged'
+  readonly state: 'ok' | 'incomplete' | 'damaged'
   readonly note: string
   readonly damage: readonly Damage[]
   /** The advice if it is damaged. */
@@ -134,7 +133,7 @@ async function verifiedRun(folder: string, plans: SweepPlans): Promise<VerifiedF
   // A running process may be writing a file, so a damaged run is checked again.
   const first = verifyRun(files)
   const again = first.damage.length > 0 && (await isLocked(files.lock)) ? verifyRun(files) : first
-  const { record, checksums, damage, surplus } = again
+  const { record, damage, surplus } = again
   if (surplus.length > 0 && !(await isLocked(files.lock)))
     writeMessage(`${folder}: ${surplus.join(', ')}: has rows after the last checkpoint, which a resume drops`)
   const notes: Damage[] = []
@@ -147,8 +146,6 @@ async function verifiedRun(folder: string, plans: SweepPlans): Promise<VerifiedF
     return damagedFolder(folder, [...damage, ...misplaced], damage.length > 0 ? remakeHint : misplacedHint)
   }
   const undamaged = { folder, damage, hint: '' }
-  if (!checksums)
-    return { ...undamaged, state: 'no checksums', note: `made by eigenae ${record!.versions.eigenae}` }
   if (record!.status === 'completed') return { ...undamaged, state: 'ok', note: '' }
   return { ...undamaged, state: 'incomplete', note: `${record!.status}; undamaged up to its last checkpoint` }
 }

@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.js'
-import { formatSeeds } from '../config/seeds.js'
+import { formatSeeds } from '../config/sweep.js'
 import { type EigenaeError, usageError } from '../errors.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
 import { eigenaeCommand } from '../text/command-line.js'

@@ -1,4 +1,5 @@
 /** The fields in which the configs of arms differ. */
+import { fieldsByPath } from '../config/paths.js'
 import { type Config, configSchema } from '../config/schema.js'
 import { configJson } from '../config/text.js'
 import { type EigenLoss, eigenLossesOf, nameOf } from '../eigen-losses/index.js'
@@ -16,7 +17,11 @@ const formulaPath = 'loss.eigen.formula'
  * @param names of formulas by their texts, which stand for them
  */
 export function fieldsOf(config: Config, names: ReadonlyMap<string, string> = new Map()): Fields {
-  const fields = flatten(configJson(config), '')
+  const fields = new Map(
+    [...fieldsByPath(configJson(config))]
+      .filter(([path]) => !ignored.has(path))
+      .map(([path, value]) => [path, valueText(value)]),
+  )
   const name = names.get(fields.get(formulaPath) ?? '')
   return name === undefined ? fields : new Map([...fields, [formulaPath, name]])
 }
@@ -31,17 +36,6 @@ export function formulaNames(configs: readonly Config[]): ReadonlyMap<string, st
   )
   const all = [...names.values()]
   return new Map([...names].filter(([, name]) => all.indexOf(name) === all.lastIndexOf(name)))
-}
-
-function flatten(config: unknown, path: string): Fields {
-  if (config === null || typeof config !== 'object' || Array.isArray(config)) {
-    return new Map([[path, valueText(config)]])
-  }
-  const entries = Object.entries(config).map(
-    ([key, value]) => [path === '' ? key : `${path}.${key}`, value] as const,
-  )
-  const compared = entries.filter(([field]) => !ignored.has(field))
-  return new Map(compared.flatMap(([field, value]) => [...flatten(value, field)]))
 }
 
 export function valueText(value: unknown): string {

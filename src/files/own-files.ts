@@ -1,7 +1,7 @@
 import { lstatSync, statSync } from 'node:fs'
 import { extname } from 'node:path'
 import { fileError, hasCode, usageError } from '../errors.js'
-import { readFirstBytes } from './read.js'
+import { readHead } from './read.js'
 
 /** The generator that every picture and report names. A file that names it may be replaced. */
 export const signature = 'made by eigenae'
@@ -87,7 +87,7 @@ function isFolder(file: string): boolean {
 
 function firstBytesOf(file: string): Buffer | undefined {
   try {
-    return readFirstBytes(file, headBytes)
+    return readHead(file, headBytes)?.bytes
   } catch (error) {
     if (!hasCode((error as Error).cause, 'ENOTDIR')) throw error
     throw usageError({ problem: 'is below a file, not a folder', subject: file })

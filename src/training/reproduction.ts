@@ -10,7 +10,7 @@ import { EigenaeError } from '../errors.js'
 import { type EnvironmentFacts, environmentFacts } from '../runs/facts.js'
 import { checkpointName, runFiles } from '../runs/files.js'
 import { inspectRun } from '../runs/inspect.js'
-import { type Damage, damagedRun, type FileSum, sumOfFile } from '../runs/integrity.js'
+import { type Damage, damagedRun, sumOfFile } from '../runs/integrity.js'
 import type { RunRecord } from '../runs/record.js'
 import { trainerSpec } from './spec.js'
 
@@ -128,20 +128,15 @@ export interface ComparedFile {
 /** Hold times, so no two runs have the same. */
 const timedFiles: readonly string[] = ['timings.csv', checkpointName]
 
-/** The files of a run of version 0.1.0, which has no checksums. */
-const comparedFiles = ['config.json', 'metrics.csv', 'spectrum.csv', 'evaluation.json', 'model.safetensors']
-
-/** Compares every file of a completed run that holds no times with the same file of its reproduction. */
-export function compareWithReproduction(run: ReproducibleRun, reproduced: string): readonly ComparedFile[] {
-  return Object.entries(sumsOf(run))
+/**
+ * Compares every file of a completed run that holds no times with the same file of its reproduction. The recorded sums are
+ * those of the run as it was made, even if its files were changed since.
+ */
+export function compareWithReproduction(record: RunRecord, reproduced: string): readonly ComparedFile[] {
+  const sums = record.status === 'completed' ? record.files : {}
+  return Object.entries(sums)
     .filter(([name]) => !timedFiles.includes(name))
-    .map(([name, sum]) => ({ name, same: sumOfFile(join(reproduced, name))?.sha256 === sum?.sha256 }))
-}
-
-/** The recorded sums are those of the run as it was made, even if its files were changed since. */
-function sumsOf({ folder, record }: ReproducibleRun): Readonly<Record<string, FileSum | undefined>> {
-  if (record.status === 'completed' && record.files !== undefined) return record.files
-  return Object.fromEntries(comparedFiles.map((name) => [name, sumOfFile(join(folder, name))]))
+    .map(([name, { sha256 }]) => ({ name, same: sumOfFile(join(reproduced, name))?.sha256 === sha256 }))
 }
 
 /** Returns in what a run and its reproduction differ beside their files, one line each. */

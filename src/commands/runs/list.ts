@@ -1,11 +1,8 @@
 import { EigenaeError, firstLine, knownError } from '../../errors.js'
-import type { Expression } from '../../runs/condition.js'
-import type { Field } from '../../runs/fields.js'
 import { runFiles } from '../../runs/files.js'
 import { findRuns } from '../../runs/find.js'
 import { damageText, remakeHint } from '../../runs/integrity.js'
 import { type Run, readRun, readRuns } from '../../runs/read.js'
-import { requireField, selectRuns, sortField } from '../../runs/select.js'
 import { misplacedHint, SweepPlans } from '../../runs/sweep-plan.js'
 import { count, countOf } from '../../text/format.js'
 import {
@@ -17,6 +14,7 @@ import {
   writeWarning,
 } from '../../text/output.js'
 import { warnOfDamagedPlans } from '../shared/sweep-plans.js'
+import { type Expression, type Field, requireField, selectRuns, sortField } from './query.js'
 import { csvOf, isUsual, jsonOf, tableOf } from './tables.js'
 
 export interface RunsFlags {

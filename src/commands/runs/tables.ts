@@ -2,7 +2,6 @@ import { basename, dirname, join, relative, resolve } from 'node:path'
 import { nameInSweep } from '../../comparison/labels.js'
 import { placeInSweep, readSavedSweep, type SavedSweep } from '../../comparison/sweep-arms.js'
 import { knownError } from '../../errors.js'
-import { type Field, fieldNamed, lastEpoch } from '../../runs/fields.js'
 import { listedMetrics, meaningOf } from '../../runs/metrics.js'
 import type { Run } from '../../runs/read.js'
 import { csvText } from '../../text/csv.js'
@@ -15,6 +14,7 @@ import {
   truncateDistinct,
   unbroken,
 } from '../../text/table.js'
+import { type Field, fieldNamed, lastEpoch } from './query.js'
 
 /** The values that every listing has. */
 const usualNames = ['folder', 'name', 'seed', 'status', 'epoch', 'epochs', 'device', ...listedMetrics]

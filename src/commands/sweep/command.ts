@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { Command, Option } from 'commander'
-import { configDifferences } from '../../config/difference.js'
 import { valueAt } from '../../config/json.js'
 import type { Override } from '../../config/load.js'
-import { parseSeeds } from '../../config/seeds.js'
+import { configDifferences } from '../../config/paths.js'
+import { parseSeeds } from '../../config/sweep.js'
 import { configJson } from '../../config/text.js'
 import { EigenaeError, usageError } from '../../errors.js'
 import {
