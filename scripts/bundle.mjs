@@ -19,10 +19,10 @@ const commandLine = {
 
 // The script is embedded in its page, so it is one small file.
 const pages = ['explore', 'report', 'watch'].map((name) => ({
-  input: `src/${name}/page/main.ts`,
+  input: `src/pages/browser/${name}.ts`,
   platform: 'browser',
-  tsconfig: `src/${name}/page/tsconfig.json`,
-  output: { file: `dist/${name}/page/main.js`, format: 'iife', minify: true },
+  tsconfig: 'src/pages/browser/tsconfig.json',
+  output: { file: `dist/pages/browser/${name}.js`, format: 'iife', minify: true },
 }))
 
 try {

@@ -1,5 +1,5 @@
 /**
- * Makes src/plots/font-data.ts from the font of a package: the subset that SVGs embed, and widths of characters for the
+ * Makes assets/font.json from the font of a package: the subset that SVGs embed, and widths of characters for the
  * layout. A part of npm run generate.
  *
  * This is not done when pictures are drawn, because HarfBuzz is WebAssembly. V8 reserves 10 GB of addresses for its memory,
@@ -43,29 +43,13 @@ const options = {
   dropTables: ['BASE', 'gasp', 'GDEF', 'GPOS', 'GSUB', 'STAT'],
 }
 
-/** Returns the source of src/plots/font-data.ts. */
+/** Returns assets/font.json: for each weight, the WOFF2 in base64, and runs of widths by their first code points. */
 export async function fontData() {
-  const weights = Object.keys(files)
-  const sources = await Promise.all(weights.map(sourceOf))
-  return `// Made by scripts/font-data.mjs from Source Sans 3, © 2023 Adobe, SIL Open Font License 1.1: npm run generate
-
-/** A part of the font, and the advance widths of its characters and some more. */
-export interface FontData {
-  /** WOFF2 in base64, without hinting and kerning. */
-  readonly woff2: string
-  /** Widths of characters with adjacent code points in font units, by the first code point. */
-  readonly widths: Readonly<Record<number, readonly number[]>>
+  const weights = await Promise.all(Object.keys(files).map(dataOf))
+  return `{\n"license": "Source Sans 3, © 2023 Adobe, SIL Open Font License 1.1",\n${weights.join(',\n')}\n}\n`
 }
 
-export const unitsPerEm = 1000
-
-export const fontData: Readonly<Record<${weights.join(' | ')}, FontData>> = {
-${sources.join('\n')}
-}
-`
-}
-
-async function sourceOf(weight) {
+async function dataOf(weight) {
   const bytes = readFileSync(fileURLToPath(import.meta.resolve(files[weight])))
   const face = new Face(new FontBlob(new Uint8Array(bytes)), 0)
   if (face.upem !== 1000) throw new Error(`${files[weight]}: has ${face.upem} units per em`)
@@ -74,9 +58,9 @@ async function sourceOf(weight) {
   const text = String.fromCodePoint(...codePoints.filter((each) => isIn(embedded, each)))
   const woff2 = await subsetFont(bytes, text, options)
   const widths = runsOf(codePoints.filter((each) => isIn([...embedded, ...onlyMeasured], each)))
-    .map((run) => `${run[0]}: [${run.map((each) => font.glyphHAdvance(font.nominalGlyph(each)))}]`)
+    .map((run) => `"${run[0]}": [${run.map((each) => font.glyphHAdvance(font.nominalGlyph(each)))}]`)
     .join(',\n')
-  return `${weight}: {\nwoff2: '${woff2.toString('base64')}',\nwidths: {\n${widths},\n},\n},`
+  return `"${weight}": {\n"woff2": "${woff2.toString('base64')}",\n"widths": {\n${widths}\n}\n}`
 }
 
 function isIn(ranges, codePoint) {

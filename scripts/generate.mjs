@@ -33,7 +33,7 @@ const files = {
   'docs/commands.md': markdownManual(commands),
   'docs/config.md': withKinds(readFileSync(join(root, 'docs/config.md'), 'utf8')),
   'man/eigenae.1': manPage(commands, version),
-  'src/plots/font-data.ts': await fontData(),
+  'assets/font.json': await fontData(),
 }
 
 for (const [file, content] of Object.entries(files)) {

@@ -43,6 +43,6 @@ export const exceptions = [
   },
   { file: 'tests/lint.test.ts', reason: 'plants forbidden words' },
   { file: 'src/exports/models/onnx.ts', text: 'initializer = 5', reason: "a field of ONNX's format" },
-  { file: 'src/pages/theme.ts', text: '"Color Universal Design"', reason: 'the title of a source' },
+  { file: 'src/plots/theme.ts', text: '"Color Universal Design"', reason: 'the title of a source' },
   { file: 'tests/doctor.test.ts', text: 'Failed to initialize NVML', reason: "a message of NVIDIA's driver" },
 ]

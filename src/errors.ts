@@ -34,6 +34,12 @@ export function usageError(parts: Omit<ErrorParts, 'exit'>): EigenaeError {
   return new EigenaeError({ ...parts, exit: exitCode.usage })
 }
 
+/** Returns an error that is printed for users, so that its catcher can use it as a value. Throws any other error again. */
+export function knownError(error: unknown): EigenaeError {
+  if (error instanceof EigenaeError) return error
+  throw error
+}
+
 /** The work was stopped by Ctrl-C or a signal, at a point where it can be resumed. */
 export class Interruption extends EigenaeError {
   constructor(parts: Omit<ErrorParts, 'exit'>) {

@@ -8,14 +8,13 @@ import { compareRuns as compareArms } from './comparison/compare.js'
 import type { Comparison } from './comparison/comparison.js'
 import { loadConfig, type Override, objectConfig } from './config/load.js'
 import type { ConfigInput } from './config/schema.js'
-import { parseSeeds } from './config/seeds.js'
+import { parseSeeds } from './config/sweep.js'
 import { EigenaeError, Interruption, usageError } from './errors.js'
 import { checkSettings, type LauncherName, openLauncher } from './launchers/index.js'
 import type { LaunchContext, LauncherSettings } from './launchers/launcher.js'
 import { ownCommand } from './runs/facts.js'
 import { originOf } from './runs/files.js'
 import { runNamed, runsNamedByAll } from './runs/find.js'
-import type { FolderUse } from './runs/open.js'
 import {
   type Run,
   readRuns as readAllRuns,
@@ -23,6 +22,7 @@ import {
   readWholeRun,
   type WholeRun,
 } from './runs/read.js'
+import type { FolderUse } from './runs/resume.js'
 import { executeSweep, inspectSweep, type SweepEvent, type SweepResult } from './sweeps/sweep.js'
 import type { EpochReport } from './training/run.js'
 import { trainRun } from './training/train.js'

@@ -16,11 +16,10 @@ function createProject(): void {
       filter: (source) => source !== join(root, 'native/build'),
     })
   symlinkSync(join(root, 'node_modules'), file('node_modules'))
-  for (const page of ['src/explore/page', 'src/report/page', 'src/watch/page']) {
-    mkdirSync(file(page), { recursive: true })
-    writeFileSync(file(`${page}/main.ts`), 'console.log(1)\n')
-    writeFileSync(file(`${page}/tsconfig.json`), '{}')
-  }
+  mkdirSync(file('src/pages/browser'), { recursive: true })
+  for (const page of ['explore', 'report', 'watch'])
+    writeFileSync(file(`src/pages/browser/${page}.ts`), 'console.log(1)\n')
+  writeFileSync(file('src/pages/browser/tsconfig.json'), '{}')
   writeFileSync(file('src/cli.ts'), 'export const answer: number = 1\n')
   const compiler = '#!/bin/sh\nwhile [ $# -gt 1 ]; do [ "$1" = -o ] && : > "$2"; shift; done\n'
   writeFileSync(scratch('compiler'), compiler, { mode: 0o755 })

@@ -3,10 +3,9 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeArms } from './support/compared-arms.js'
 import { writeRun } from './support/run-folder.js'
+import { sealRun } from './support/seal.js'
 
 const scratch = scratchFolder()
-const replaceIn = async (file: string, from: string, to: string) =>
-  writeFile(file, (await readFile(file, 'utf8')).replace(from, to))
 const compare = (...args: readonly string[]) => eigenae(['compare', ...args], { cwd: scratch() })
 
 beforeAll(() => writeArms(scratch))
@@ -54,8 +53,8 @@ describe('eigenae compare', () => {
     const [first, second, other] = ['data/a/seed-0', 'data/a/seed-1', 'data/b/seed-0'].map((run, seed) =>
       writeRun(scratch(run), { seed: seed % 2 }),
     )
-    await replaceIn(`${second}/run.json`, '"abc"', '"def"')
-    await replaceIn(`${other}/run.json`, '"abc"', '"ghi"')
+    sealRun(second!, { dataSha256: { trainImages: 'def' } })
+    sealRun(other!, { dataSha256: { trainImages: 'ghi' } })
     expect((await compare('data/a')).stderr).toBe(
       'warning: data/a: its runs were trained on different data: trainImages differ\n',
     )
@@ -78,6 +77,7 @@ describe('eigenae compare', () => {
     const config = JSON.parse(await readFile(scratch('few', 'config.json'), 'utf8'))
     const spectrum = { ...config.spectrum, images: 3 }
     await writeFile(scratch('few', 'config.json'), JSON.stringify({ ...config, spectrum }))
+    sealRun(scratch('few'))
     expect((await compare('few')).stderr).toContain(
       'warning: few: a spectrum of 3 images has at most 3 of 4 dimensions, whatever the network does',
     )

@@ -4,6 +4,7 @@ import { metricsColumns } from '../src/runs/tables.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { threeArms, trainArms, writeArms } from './support/compared-arms.js'
 import { writeRun } from './support/run-folder.js'
+import { sealRun } from './support/seal.js'
 
 const scratch = scratchFolder()
 const compare = (...args: readonly string[]) => eigenae(['compare', ...args], { cwd: scratch() })
@@ -121,18 +122,21 @@ describe('eigenae compare', () => {
     expect(none.code).toBe(2)
     writeRun(scratch('damaged'))
     await appendFile(scratch('damaged', 'metrics.csv'), '4,oops\n')
+    sealRun(scratch('damaged'))
     expect((await compare('damaged')).stderr).toContain(
       `metrics.csv:5: is not a row of ${metricsColumns.length} numbers`,
     )
     writeRun(scratch('shortened'))
     const rows = (await readFile(scratch('shortened', 'metrics.csv'), 'utf8')).trimEnd().split('\n')
     await writeFile(scratch('shortened', 'metrics.csv'), `${rows.slice(0, -1).join('\n')}\n`)
+    sealRun(scratch('shortened'))
     const shortened = await compare('shortened')
     expect(shortened.stderr).toMatch(
       /^warning: shortened: its metrics\.csv has 2 of 3 epochs, though the run is/,
     )
     writeRun(scratch('foreign'))
     await writeFile(scratch('foreign', 'config.json'), '{"name":"x","seed":-1}')
+    sealRun(scratch('foreign'))
     expect((await compare('foreign')).stderr).toContain('config.json: this is not the config of a run: model')
     const unknown = await compare('runs/eigen', '--metric', 'test_mze')
     expect(unknown.stderr).toContain('test_mse')
@@ -149,6 +153,7 @@ describe('eigenae compare', () => {
     await writeFile(scratch('versions', 'older', 'metrics.csv'), without.join('\n'))
     const more = (await lines('newer')).map((line, row) => line && `${line},${row === 0 ? 'sharpness' : row}`)
     await writeFile(scratch('versions', 'newer', 'metrics.csv'), more.join('\n'))
+    for (const run of ['older', 'newer']) sealRun(scratch('versions', run))
     const { rows } = JSON.parse((await compare('versions/older', 'versions/newer', '--json')).stdout)
     const of = (metric: string) => rows.filter((row: { metric: string }) => row.metric === metric)
     expect(of('test_mse').map(({ mean }: { mean: number }) => mean)).toEqual([0.03, 0.03])
@@ -157,7 +162,7 @@ describe('eigenae compare', () => {
     expect(lacking.stdout).toContain('\n\nnone of these runs has dead_dimensions\n\n')
   })
 
-  it('compares runs of version 0.1, which lack the 5-NN accuracy', async () => {
+  it('compares runs of earlier versions, which lack the 5-NN accuracy', async () => {
     writeRun(scratch('without', 'old'), { neighbours: null })
     writeRun(scratch('without', 'new'))
     const { rows } = JSON.parse((await compare('without/old', 'without/new', '--json')).stdout)

@@ -55,7 +55,7 @@ describe('eigenae explore', () => {
 
   it('rejects runs and images that a page cannot show', async () => {
     const out = ['--out', 'refused.html'] as const
-    writeRun(scratch('stopped'), { status: 'interrupted' })
+    writeRun(scratch('stopped'))
     dataFolder(scratch('tiny'), { 't10k-images-idx3-ubyte': idxImages(50, 4, 3) })
     for (const name of ['config.json', 'run.json', 'metrics.csv', 'spectrum.csv', 'evaluation.json'])
       await copyRunFile(name, 'damaged')
@@ -67,6 +67,7 @@ describe('eigenae explore', () => {
       `${foreign}/config.json`,
       JSON.stringify({ ...config, data: {}, train: {}, spectrum: {}, future: 1 }),
     )
+    sealRun(foreign)
     const cases = [
       [['foreign', ...out], 1, 'foreign/config.json: this version cannot run the model of this config'],
       [['none', '<i>norm', 'stopped', ...out], 2, '3 runs, but a page shows one, or two side by side'],

@@ -89,7 +89,7 @@ describe('the arms of a sweep', () => {
     }
   })
 
-  it('do not follow a plan that was changed, names other folders or lists too many runs', async () => {
+  it('do not follow a plan that was changed, or names other folders', async () => {
     for (const arm of ['b', 'a']) writeRun(scratch('changed', arm, 'seed-0'))
     writeRun(scratch('outside'))
     const fields = { format: planFormat, name: 'changed', runs: ['b/seed-0', 'a/seed-0'] }
@@ -98,10 +98,6 @@ describe('the arms of a sweep', () => {
       [{ ...sealed, name: 'other' }, 'was changed (its checksum differs)'],
       [{ ...fields, runs: ['b/seed-0', 'a/seed-0', '../../outside'] }, 'is not the plan of a sweep'],
       [{ ...fields, runs: ['../seed-0'] }, 'is not the plan of a sweep'],
-      [
-        { ...fields, runs: Array.from({ length: 100_001 }, (_, seed) => `a/seed-${seed}`) },
-        'lists 100001 runs',
-      ],
     ] as const
     for (const [plan, problem] of cases) {
       writeJson(scratch('changed', 'sweep.json'), plan)

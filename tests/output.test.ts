@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
+import { sealRun } from './support/seal.js'
 
 // Clears the screen, sets a title, starts a C1 sequence, reverses text, breaks a line invisibly, and is invalid in XML.
 const evil = '\x1b[2J\x1b]0;owned\x07\x9b31m\u202egnp\u2028\x7f\x01\ufffe'
@@ -19,9 +20,7 @@ beforeAll(() => {
   for (const [folder, seed] of [first, second].flatMap((each) => [0, 1].map((seed) => [each, seed] as const)))
     writeRun(join(cwd, 'runs', folder, `seed-${seed}`), { name: evil, seed, noise: 0.1 * seed })
   const failed = writeRun(join(cwd, 'failed'), { status: 'failed' })
-  const record = join(failed, 'run.json')
-  const edited = { ...JSON.parse(readFileSync(record, 'utf8')), device: evil, error: evil, name: evil }
-  writeFileSync(record, JSON.stringify(edited))
+  sealRun(failed, { device: evil, error: evil, name: evil })
 })
 
 describe('control characters in foreign text', () => {

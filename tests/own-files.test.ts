@@ -40,12 +40,6 @@ async function copyOfRun(name: string): Promise<string> {
   return name
 }
 
-async function contentsOf(folder: string): Promise<Readonly<Record<string, string>>> {
-  const names = await readdir(scratch(folder))
-  const contents = names.map(async (name) => [name, await readFile(scratch(folder, name), 'latin1')] as const)
-  return Object.fromEntries(await Promise.all(contents))
-}
-
 beforeAll(async () => {
   expect((await trainIn('run')).code).toBe(0)
   expect((await run('compare', 'run', '--out', 'compared')).code).toBe(0)
@@ -73,28 +67,6 @@ describe("a user's own files", () => {
     const after = await readdir(scratch(folder), { recursive: true })
     for (const name of [...left, '.lock', '.lock.takeover']) expect(after).not.toContain(name)
   })
-
-  it.each(['layers.csv', 'losses.csv'])(
-    'are not replaced in a run of an earlier version: %s',
-    async (name) => {
-      const folder = await copyOfRun(`before-${name}`)
-      for (const newer of ['layers.csv', 'losses.csv', 'checkpoint'])
-        await rm(scratch(folder, newer), { recursive: true })
-      sealRun(scratch(folder))
-      await writeFile(scratch(folder, name), 'layer,thickness\n1,3 cm\n')
-      // The run has to be trained again.
-      await rm(scratch(folder, 'evaluation.json'))
-      const before = await contentsOf(folder)
-      for (const flag of ['--overwrite', '--resume']) {
-        const { code, stderr } = await trainIn(folder, flag)
-        expect(stderr).toContain(
-          `${name}: exists and was not written by this command; refusing to overwrite it`,
-        )
-        expect(code).toBe(2)
-        expect(await contentsOf(folder)).toEqual(before)
-      }
-    },
-  )
 
   it('are not replaced by embed, which replaces its own only with --overwrite', async () => {
     const embed = (file: string, ...flags: readonly string[]) =>
@@ -332,15 +304,7 @@ describe('a file that never ends', () => {
     expect((await again()).stderr).toMatch(/config\.json:? is not a regular file/)
   })
 
-  // Ten seconds pass in half a second.
-  const fastClock = `--import data:text/javascript,${encodeURIComponent(
-    'const now = performance.now.bind(performance); performance.now = () => 20 * now()',
-  )}`
-
-  it('is refused as a config, but a pipe is read', async () => {
-    spawnSync('mkfifo', [scratch('silent')])
-    const silentArgs = ['train', '--config', 'silent', '--out', 'none']
-    const silent = eigenae(silentArgs, { cwd: scratch(), env: { NODE_OPTIONS: fastClock } })
+  it('is refused as a config if it does not end, but a pipe is read', async () => {
     const zeros = await eigenae(['train', '--config', '/dev/zero', '--out', scratch('none')])
     expect(zeros.stderr).toContain('/dev/zero: has more than 16 MiB')
     expect(zeros.code).toBe(2)
@@ -349,9 +313,6 @@ describe('a file that never ends', () => {
     const piped = start([...args, ...settings.flatMap((each) => ['--set', each])])
     await appendFile(scratch('pipe'), await readFile(`${configs}/baseline.json`))
     expect((await piped.finished).code).toBe(0)
-    const { code, stderr } = await silent
-    expect(stderr).toContain('silent: no data arrived within 10 seconds\nWrite the text to')
-    expect(code).toBe(2)
     expect(existsSync(scratch('none'))).toBe(false)
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { dodge } from '../src/plots/dodge.js'
 import { textWidth } from '../src/plots/font.js'
-import { type Box, placeLabels } from '../src/plots/place-labels.js'
+import { dodge } from '../src/plots/lines.js'
+import { type Box, placeLabels } from '../src/plots/pareto.js'
 
 describe('labels at the ends of lines', () => {
   it('stay in place if they are far enough apart', () => {

@@ -103,13 +103,13 @@ describe('eigenae plot', () => {
     },
   )
 
-  it('draws an incomplete run from its checkpoint, or from its tables if it has none', async () => {
+  it('draws a run without a model from its checkpoint, or from its tables if it has none', async () => {
     await rm(scratch('trained/seed-0/model.safetensors'))
     sealRun(scratch('trained/seed-0'))
     const { stderr: notes } = await plot('trained/seed-0')
     expect(notes).toContain('reconstructions and embedding: trained/seed-0')
     expect(notes).toContain('model.safetensors is missing; using its checkpoint of epoch 1 of 1')
-    writeRun(scratch('stopped'), { status: 'interrupted' })
+    writeRun(scratch('stopped'))
     const { code, stderr } = await plot('stopped')
     expect(code).toBe(0)
     expect(stderr).toContain('the run has no model yet')

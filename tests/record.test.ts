@@ -4,7 +4,7 @@ import { arch, availableParallelism, cpus, release, totalmem, type } from 'node:
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { selectEngine } from '../src/engines/select.js'
-import { repositoryState } from '../src/runs/repository.js'
+import { repositoryState } from '../src/runs/facts.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 import { dataFolder } from './support/idx.js'
 import { sealRun } from './support/seal.js'

@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { parseExpression } from '../src/runs/condition.js'
+import { parseExpression, selectRuns } from '../src/commands/runs/query.js'
 import { findRuns } from '../src/runs/find.js'
 import { readRun, readRuns } from '../src/runs/read.js'
-import { selectRuns } from '../src/runs/select.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
+import { sealRun } from './support/seal.js'
 
 const scratch = scratchFolder()
 const runs = (...args: readonly string[]) => eigenae(['runs', ...args], { cwd: scratch() })
@@ -130,6 +130,7 @@ describe('eigenae runs --where', () => {
       loss: { eigen: null },
     }
     writeFileSync(scratch('later', 'config.json'), JSON.stringify({ ...config, dream: { depth: 3 } }))
+    sealRun(scratch('later'))
     expect(await namesOf('later', ...where('dream.depth=3'))).toEqual(['fake'])
   })
 

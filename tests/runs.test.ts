@@ -8,6 +8,7 @@ import { eigenae, scratchFolder, start } from './support/cli.js'
 import { trainArms } from './support/compared-arms.js'
 import { describeUnless } from './support/requirements.js'
 import { writeRun } from './support/run-folder.js'
+import { sealRun } from './support/seal.js'
 import { readJson, writeJson } from './support/sweeps.js'
 import { noScript, onTerminal } from './support/terminal.js'
 
@@ -71,8 +72,9 @@ describe('eigenae runs', () => {
   })
 
   it('reads a table of 512 MiB, and refuses a larger one with its size', async () => {
-    const { metrics } = runFiles(writeRun(scratch('long', 'run')))
+    const { folder, metrics } = runFiles(writeRun(scratch('long', 'run')))
     truncateSync(metrics, 512 << 20)
+    sealRun(folder)
     const { stdout, stderr } = await eigenae(['runs', 'long'], { cwd: scratch() })
     expect(stderr).toBe('')
     expect(stdout).toMatch(/ completed +3\/3 /)

@@ -13,6 +13,7 @@ import { planSweep } from '../src/sweeps/plan.js'
 import { configs, eigenae, scratchFolder, start } from './support/cli.js'
 import { holdAt } from './support/hold.js'
 import { writeRun } from './support/run-folder.js'
+import { sealRun } from './support/seal.js'
 import { expectSameRuns, killIfThere, readJson, tinyConfigs, until, writeJson } from './support/sweeps.js'
 
 const scratch = scratchFolder()
@@ -525,6 +526,7 @@ describe('a sweep of ten thousand runs', () => {
     for (const { name, config } of runs.slice(0, 1000)) {
       writeRun(folderOf('big', name), { name: config.name, seed: config.seed, epochs: config.train.epochs })
       writeFileSync(folderOf('big', name, 'config.json'), configText(config))
+      sealRun(folderOf('big', name))
     }
     const fewer = await timed(['sweep', '--config', big(10), '--dry-run'])
     const all = await timed(['sweep', '--config', big(50), '--dry-run'])

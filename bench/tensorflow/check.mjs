@@ -1,8 +1,8 @@
 // The measurements of scripts/gpu-check.sh on one device, a line each. The exit code is 1 if the device cannot be used or
 // its numbers are wrong.
 import { parseArgs } from 'node:util'
+import { checkTrainingStep } from '../../dist/engines/self-check.js'
 import { tensorflowEngine } from '../../dist/engines/tensorflow/engine.js'
-import { checkTrainingStep } from '../../dist/engines/tensorflow/self-check.js'
 import { digits, spec } from './job.mjs'
 
 const { values: options } = parseArgs({

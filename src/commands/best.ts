@@ -7,6 +7,7 @@ import { refuseExistingFiles } from '../files/own-files.js'
 import { writeDurably } from '../files/write.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
+import { abbreviated } from './compare.js'
 
 interface BestFlags {
   readonly metric: Metric
@@ -53,7 +54,7 @@ async function best(folders: readonly string[], { metric, out, json }: BestFlags
   const { bestArm, bestJson, bestText, bestWarnings } = await import('../comparison/best.js')
   const comparison = await compareRuns(folders, undefined)
   const result = bestArm(comparison, metric)
-  for (const warning of [...abbreviate(bestWarnings(result)), ...abbreviate(comparison.warnings)])
+  for (const warning of [...abbreviated(bestWarnings(result)), ...abbreviated(comparison.warnings)])
     writeMessage(`warning: ${warning}`)
   if (json) writeJson(bestJson(result, comparison))
   else writeResult(bestText(result, comparison))
@@ -61,12 +62,4 @@ async function best(folders: readonly string[], { metric, out, json }: BestFlags
   await makeFolder(dirname(out))
   await writeDurably(out, jsonText(withoutSeed(result.ranking[0]!.arm.config)))
   writeMessage(`written to ${out}`)
-}
-
-// More lines would hide the result.
-const shownWarnings = 20
-
-function abbreviate(warnings: readonly string[]): readonly string[] {
-  const more = warnings.length - shownWarnings
-  return more > 1 ? [...warnings.slice(0, shownWarnings), `${more} more`] : warnings
 }

@@ -1,8 +1,7 @@
 import { Command, Option } from 'commander'
 import type { Comparison } from '../comparison/comparison.js'
-import { type TableFormat, tableFormats } from '../comparison/table-formats.js'
 import { usageError } from '../errors.js'
-import { type Scheme, schemes } from '../pages/theme.js'
+import { type Scheme, schemes } from '../plots/theme.js'
 import { type Metric, metrics } from '../runs/metrics.js'
 import {
   resultSpace,
@@ -13,14 +12,16 @@ import {
   writeWarning,
 } from '../text/output.js'
 
-export interface CompareFlags {
+const tableFormats = ['text', 'markdown', 'latex', 'csv'] as const
+
+interface CompareFlags {
   readonly baseline?: string
   readonly out?: string
   readonly notes?: string
   readonly scheme?: Scheme
   readonly metric?: Metric
   readonly details?: boolean
-  readonly format?: TableFormat
+  readonly format?: (typeof tableFormats)[number]
   readonly json: boolean
 }
 
@@ -80,67 +81,54 @@ export async function compare(folders: readonly string[], flags: CompareFlags): 
 }
 
 async function print(folders: readonly string[], flags: CompareFlags): Promise<Comparison> {
+  const { baseline, metric, details = false, format = 'text', json } = flags
   // Imported here so that other commands start without loading the statistics.
   const { compareRuns } = await import('../comparison/compare.js')
-  const comparison = await compareRuns(folders, flags.baseline)
-  for (const warning of abbreviated(comparison.warnings)) writeWarning(warning)
-  await printTables(comparison, flags)
-  return comparison
-}
-
-async function printTables(comparison: Comparison, flags: CompareFlags): Promise<void> {
-  const { metric, details = false, format = 'text', json } = flags
+  const comparison = await compareRuns(folders, baseline)
+  for (const warning of abbreviated(comparison.warnings, '; --json lists all of them')) writeWarning(warning)
   if (json) {
     const { comparisonJson } = await import('../comparison/export.js')
-    return writeJson(comparisonJson(comparison, metric))
+    writeJson(comparisonJson(comparison, metric))
+  } else if (format !== 'text') {
+    const { formattedTables } = await import('../comparison/papers.js')
+    writeResult(formattedTables(comparison, { format, metric, details }))
+  } else {
+    const { detailLines, mainLines } = await import('../comparison/terminal.js')
+    const space = resultSpace()
+    const isDetailed = details || metric !== undefined
+    writeLines(isDetailed ? detailLines(comparison, metric, space.columns) : mainLines(comparison, space))
   }
-  if (format !== 'text') {
-    const { formattedTables } = await import('../comparison/formats.js')
-    return writeResult(formattedTables(comparison, { format, metric, details }))
-  }
-  const space = resultSpace()
-  if (details || metric !== undefined) {
-    const { detailLines } = await import('../comparison/detail-text.js')
-    return writeLines(detailLines(comparison, metric, space.columns))
-  }
-  const { mainLines } = await import('../comparison/main-text.js')
-  writeLines(mainLines(comparison, space))
+  return comparison
 }
 
 // More lines would hide the tables.
 const mostWarnings = 20
 
-function abbreviated(warnings: readonly string[]): readonly string[] {
+/** Returns the first warnings, and how many follow. @param advice the end of the last line */
+export function abbreviated(warnings: readonly string[], advice = ''): readonly string[] {
   const more = warnings.length - mostWarnings
-  return more > 1 ? [...warnings.slice(0, mostWarnings), `${more} more; --json lists all of them`] : warnings
+  return more > 1 ? [...warnings.slice(0, mostWarnings), `${more} more${advice}`] : warnings
 }
 
 async function printAndWrite(folders: readonly string[], flags: CompareFlags, out: string): Promise<void> {
   // Imported here because a comparison takes half the time without the libraries that draw pictures.
-  const { checkOutput, writeComparison } = await import('../report/write.js')
-  const { drawnText } = await import('../plots/drawn.js')
-  const { readNotes } = await import('../report/notes.js')
+  const { checkOutput, writeComparison } = await import('../pages/report/write.js')
+  const { drawnText } = await import('../plots/chart.js')
+  const { readNotes } = await import('../pages/report/notes.js')
+  const { baseline, notes, scheme } = flags
   await checkOutput(out)
-  const notes = flags.notes === undefined ? undefined : await readNotes(flags.notes)
+  const text = notes === undefined ? undefined : await readNotes(notes)
   const comparison = await print(folders, flags)
+  const named = Object.entries({ baseline, notes, scheme }).flatMap(([flag, value]) =>
+    value === undefined ? [] : [`--${flag}`, value],
+  )
   const { files, notes: lacking } = await writeComparison(out, comparison, {
-    command: commandWords(folders, flags, out),
-    notes,
-    scheme: flags.scheme ?? 'light',
+    command: ['eigenae', 'compare', ...folders, ...named, '--out', out],
+    notes: text,
+    scheme: scheme ?? 'light',
   })
   for (const note of lacking) writeMessage(note)
   const shown = drawnText(comparison.arms)
   const limit = shown === null ? '' : ` (the pictures show ${shown})`
   writeMessage(`\nwritten to ${out}: ${files.join(', ')}${limit}`)
-}
-
-function commandWords(
-  folders: readonly string[],
-  { baseline, notes, scheme }: CompareFlags,
-  out: string,
-): readonly string[] {
-  const against = baseline === undefined ? [] : ['--baseline', baseline]
-  const text = notes === undefined ? [] : ['--notes', notes]
-  const colours = scheme === undefined ? [] : ['--scheme', scheme]
-  return ['eigenae', 'compare', ...folders, ...against, ...text, ...colours, '--out', out]
 }

@@ -9,10 +9,6 @@ import { version } from '../runs/facts.js'
 import { writeJson, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 
-interface DoctorFlags {
-  readonly json: boolean
-}
-
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('List the devices that can train, and explain how to fix the others')
@@ -22,7 +18,7 @@ export function doctorCommand(): Command {
 }
 
 /** Prints every device and the facts of the machine. @throws EigenaeError afterwards if no device can train. */
-async function doctor({ json }: DoctorFlags): Promise<void> {
+async function doctor({ json }: { readonly json: boolean }): Promise<void> {
   const probes = await probeDevices()
   const machine = machineFacts(probes)
   if (json) writeJson({ ...machine, devices: probes.map(deviceJson) })
@@ -32,21 +28,10 @@ async function doctor({ json }: DoctorFlags): Promise<void> {
   }
 }
 
-interface Machine {
-  readonly eigenae: string
-  readonly node: { readonly version: string; readonly needed: string; readonly supported: boolean }
-  /** "linux x64" */
-  readonly platform: string
-  readonly cores: number
-  /** Instruction set of the C++ core; null if the core does not run, for the reason that the device cpu has. */
-  readonly instructionSet: string | null
-  /** Origin of the C++ core's addon; null if the core does not run. */
-  readonly addon: string | null
-  /** Why the addons before it were not loaded, one line each. */
-  readonly addonRefusals: readonly string[]
-}
+type Machine = ReturnType<typeof machineFacts>
 
-function machineFacts(probes: readonly Probe[]): Machine {
+/** Returns facts about this machine. Those of the C++ core are null if it does not run. */
+function machineFacts(probes: readonly Probe[]) {
   const cpu = probes.find(({ device }) => device === 'cpu')
   const engine = cpu?.kind === 'usable' ? cpu.engine : null
   return {
@@ -55,13 +40,15 @@ function machineFacts(probes: readonly Probe[]): Machine {
     platform: `${process.platform} ${process.arch}`,
     cores: availableParallelism(),
     instructionSet: engine?.variant ?? null,
+    /** The origin of the addon. */
     addon: engine?.origin ?? null,
+    /** Why the addons before it were not loaded, one line each. */
     addonRefusals: engine?.refusals ?? [],
   }
 }
 
 /** Compares this Node with the lower bound in package.json's field "engines". */
-function nodeFacts(): Machine['node'] {
+function nodeFacts() {
   const { engines } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
     readonly engines: { readonly node: string }
   }
@@ -71,8 +58,7 @@ function nodeFacts(): Machine['node'] {
 }
 
 function asText(machine: Machine, probes: readonly Probe[]): string {
-  const table = alignedTable(probes.map(deviceRow), ['left', 'left', 'left'])
-  return [heading(machine), table, ...hints(machine, probes)].join('\n\n')
+  return [heading(machine), alignedTable(probes.map(deviceRow)), ...hints(machine, probes)].join('\n\n')
 }
 
 function heading({ eigenae, node, platform, cores, instructionSet, addon, addonRefusals }: Machine): string {

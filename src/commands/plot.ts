@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { type Scheme, schemes } from '../pages/theme.js'
+import { type Scheme, schemes } from '../plots/theme.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 
 interface PlotFlags {

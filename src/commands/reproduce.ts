@@ -12,7 +12,6 @@ import { commandLine, eigenaeCommand } from '../text/command-line.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 import {
-  type ComparedFile,
   compareWithReproduction,
   differingCircumstances,
   planReproduction,
@@ -107,11 +106,17 @@ async function runAndCompare(run: ReproducibleRun, { out, json }: ReproduceFlags
       hint: 'Name a folder with --out to keep what was trained.',
     })
   })
-  const files = compareWithReproduction(run, folder)
+  const files = compareWithReproduction(run.record, folder)
   const differing = files.filter(({ same }) => !same)
   if (json) writeJson({ ...jsonOf(plan), files })
-  else writeResult(tableOf(files))
-  if (differing.length > 0) throw differenceError(run, folder, files)
+  else writeResult(alignedTable(files.map(({ name, same }) => [name, same ? 'same bytes' : 'differs'])))
+  if (differing.length > 0)
+    throw new EigenaeError({
+      problem: `${differing.length} of ${files.length} files differ from those of ${run.folder}`,
+      subject: folder,
+      details: differingCircumstances(run.record, readRecord(runFiles(folder).record).record),
+      hint: `Compare them: ${eigenaeCommand(commandLine(['compare', run.folder, folder]))}`,
+    })
   await removeTemporary()
 }
 
@@ -128,23 +133,6 @@ async function requireWorkingFolder(run: ReproducibleRun, out?: string): Promise
     problem: `the command starts in ${folder}, a folder that run.json names; refusing to enter it`,
     subject: run.folder,
     hint: `If you trust that folder, run: ${commandLine(['cd', folder])} && ${inFolder}`,
-  })
-}
-
-function tableOf(files: readonly ComparedFile[]): string {
-  return alignedTable(
-    files.map(({ name, same }) => [name, same ? 'same bytes' : 'differs']),
-    ['left', 'left'],
-  )
-}
-
-function differenceError(run: ReproducibleRun, folder: string, files: readonly ComparedFile[]): EigenaeError {
-  const differing = files.filter(({ same }) => !same).length
-  return new EigenaeError({
-    problem: `${differing} of ${files.length} files differ from those of ${run.folder}`,
-    subject: folder,
-    details: differingCircumstances(run.record, readRecord(runFiles(folder).record).record),
-    hint: `Compare them: ${eigenaeCommand(commandLine(['compare', run.folder, folder]))}`,
   })
 }
 

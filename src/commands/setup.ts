@@ -1,22 +1,16 @@
 import { Command, Option } from 'commander'
 import { checkCompiler } from '../engines/cuda/kernel.js'
+import { checkTrainingStep } from '../engines/self-check.js'
 import { tensorflowEngine } from '../engines/tensorflow/engine.js'
-import type { TensorflowDevice } from '../engines/tensorflow/errors.js'
-import { checkTrainingStep } from '../engines/tensorflow/self-check.js'
 import { EigenaeError, Interruption, usageError } from '../errors.js'
-import { setUpCuda } from '../setup/cuda.js'
-import { cudaNeeds, requireDriver, requireFittingGpu } from '../setup/cuda-requirements.js'
-import {
-  type InstallationKind,
-  installationFolder,
-  type TensorflowInstallation,
-} from '../setup/installation.js'
-import { driverCudaVersion } from '../setup/nvidia.js'
-import { cudaFolder } from '../setup/nvrtc.js'
+import { type InstallationKind, installationFolder } from '../setup/installation.js'
+import { cudaNeeds, driverCudaVersion, requireDriver, requireFittingGpu } from '../setup/nvidia.js'
+import { cudaFolder, setUpNvrtc } from '../setup/nvrtc.js'
 import { pinnedVersions } from '../setup/pinned-wheels.js'
-import { diskBytes, gigabytes } from '../setup/prerequisites.js'
-import { setUpTensorflow } from '../setup/tensorflow.js'
-import type { SetupObserver } from '../setup/tool.js'
+import type { SetupResult } from '../setup/set-up.js'
+import { diskBytes, setUpTensorflow } from '../setup/tensorflow.js'
+import { gigabytes } from '../setup/tools.js'
+import type { SetupObserver } from '../setup/wheels.js'
 import { Bars } from '../text/bars.js'
 import { eigenaeCommand } from '../text/command-line.js'
 import { writeMessage, writeResult } from '../text/output.js'
@@ -55,30 +49,19 @@ function cudaCommand(): Command {
     .action(setupCuda)
 }
 
-/** Prints the folder of the installation. */
-async function setupCuda({ python }: Pick<SetupFlags, 'python'>): Promise<void> {
-  const { signal, release } = abortOnSignals(interruption)
-  const display = setupDisplay()
-  try {
-    const { folder, already } = await setUpCuda({
+function setupCuda({ python }: Pick<SetupFlags, 'python'>): Promise<void> {
+  const install = (observer: SetupObserver, signal: AbortSignal) =>
+    setUpNvrtc({
       python,
       check: async (nvrtc) => {
-        display.step('check: compile a kernel')
+        observer.step('check: compile a kernel')
         await checkCompiler(nvrtc)
       },
       onTools: (summary) => writeMessage(`NVRTC, into ${cudaFolder()}\nhas ${summary}`),
-      observer: display,
+      observer,
       signal,
     })
-    display.stop()
-    writeMessage(
-      `${already ? 'already set up; the check passed' : 'set up'}: ${eigenaeCommand('train --device cuda')}`,
-    )
-    writeResult(folder)
-  } finally {
-    display.stop()
-    release()
-  }
+  return setup(install, `: ${eigenaeCommand('train --device cuda')}`)
 }
 
 const tensorflowNotes = `
@@ -101,32 +84,29 @@ function tensorflowCommand(): Command {
     .action(setupTensorflow)
 }
 
-/** Prints the folder of the installation. */
 async function setupTensorflow(flags: SetupFlags): Promise<void> {
   const { cpu, cuda, version, python } = flags
   requireKnownVersion(flags)
   const card = cpu ? null : await findCard()
   const kind = cuda || card?.usable ? 'cuda' : 'cpu'
   const device = kind === 'cuda' && card?.usable ? 'cuda' : 'tensorflow-cpu'
-  const { signal, release } = abortOnSignals(interruption)
-  const display = setupDisplay()
-  try {
-    const { folder, already } = await setUpTensorflow({
-      kind,
-      version,
+  const install = (observer: SetupObserver, signal: AbortSignal) =>
+    setUpTensorflow(kind, version, {
       python,
-      check: (installation) => checkInstallation(installation, device, display, signal),
+      check: async (installation) => {
+        observer.step(`check ${device}`)
+        await checkTrainingStep(tensorflowEngine(device, { signal }, installation), signal)
+        signal.throwIfAborted()
+      },
       onTools: (summary) => writeMessage(announcement(kind, version, summary, card)),
-      observer: display,
+      observer,
       signal,
     })
-    display.stop()
-    writeMessage(closingLine(kind, device, already))
-    writeResult(folder)
-  } finally {
-    display.stop()
-    release()
-  }
+  const advice =
+    kind === 'cuda' && device !== 'cuda'
+      ? `; checked on the processor only: run "${eigenaeCommand('doctor')}" on the machine with the card`
+      : `: ${eigenaeCommand(`train --device ${device}`)}`
+  return setup(install, advice)
 }
 
 function requireKnownVersion({ version, checksums }: SetupFlags): void {
@@ -138,17 +118,6 @@ function requireKnownVersion({ version, checksums }: SetupFlags): void {
       subject: '--version',
       hint: `Use ${pinnedVersions.join(' or ')}, or accept any file that the package index serves: --no-checksums`,
     })
-}
-
-async function checkInstallation(
-  installation: TensorflowInstallation,
-  device: TensorflowDevice,
-  observer: SetupObserver,
-  signal: AbortSignal,
-): Promise<void> {
-  observer.step(`check ${device}`)
-  await checkTrainingStep(tensorflowEngine(device, { signal }, installation), signal)
-  signal.throwIfAborted()
 }
 
 interface Card {
@@ -187,36 +156,42 @@ function announcement(kind: InstallationKind, version: string, tools: string, ca
   ].join('\n')
 }
 
-function closingLine(kind: InstallationKind, device: TensorflowDevice, already: boolean): string {
-  const state = already ? 'already set up; the check passed' : 'set up'
-  if (kind === 'cuda' && device !== 'cuda')
-    return `${state}; checked on the processor only: run "${eigenaeCommand('doctor')}" on the machine with the card`
-  return `${state}: ${eigenaeCommand(`train --device ${device}`)}`
-}
-
-function interruption(): EigenaeError {
-  return new Interruption({
-    problem: 'interrupted; finished steps are kept',
-    hint: 'Run the same command again to resume.',
-  })
-}
-
-interface SetupDisplay extends SetupObserver {
-  stop(): void
+/** Shows a setup until its end or Ctrl-C, and prints the folder of the installation. */
+async function setup(
+  install: (observer: SetupObserver, signal: AbortSignal) => Promise<SetupResult>,
+  advice: string,
+): Promise<void> {
+  const { signal, release } = abortOnSignals(
+    () =>
+      new Interruption({
+        problem: 'interrupted; finished steps are kept',
+        hint: 'Run the same command again to resume.',
+      }),
+  )
+  const display = setupDisplay()
+  try {
+    const { folder, already } = await install(display, signal)
+    display.stop()
+    writeMessage(`${already ? 'already set up; the check passed' : 'set up'}${advice}`)
+    writeResult(folder)
+  } finally {
+    display.stop()
+    release()
+  }
 }
 
 /** Prints one line per step. A download has a bar below its step on a terminal, and its size elsewhere. */
-function setupDisplay(): SetupDisplay {
+function setupDisplay() {
   const bars = process.stderr.isTTY ? new Bars() : null
   let sizePrinted = false
   const stop = () => bars?.stop()
   return {
-    step: (text) => {
+    step: (text: string) => {
       stop()
       sizePrinted = false
       writeMessage(`- ${text}`)
     },
-    progress: (done, total) => {
+    progress: (done: number, total: number) => {
       if (bars === null && !sizePrinted) writeMessage(`  ${megabytes(total)} MB`)
       sizePrinted = true
       const text = `${megabytes(done)} of ${megabytes(total)} MB`

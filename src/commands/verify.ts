@@ -5,20 +5,16 @@ import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
 import { notesName, runFiles } from '../runs/files.js'
 import { lacksPlan, runsNamedByAll } from '../runs/find.js'
-import { type Verification, verifyRun } from '../runs/inspect.js'
+import { verifyRun } from '../runs/inspect.js'
 import { collect, type Damage, damageText, remakeHint } from '../runs/integrity.js'
 import { readNotes } from '../runs/notes.js'
 import { misplacedHint, planFile, readPlan, SweepPlans } from '../runs/sweep-plan.js'
 import { sweepFiles } from '../sweeps/folder.js'
 import { eigenaeCommand } from '../text/command-line.js'
-import { count, countOf } from '../text/format.js'
+import { count, countOf, firstOf } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 import { warnOfDamagedPlans } from './shared/sweep-plans.js'
-
-interface VerifyFlags {
-  readonly json: boolean
-}
 
 export function verifyCommand(): Command {
   return new Command('verify')
@@ -28,9 +24,8 @@ export function verifyCommand(): Command {
     .addHelpText(
       'after',
       `
-Prints one line per run: ok, incomplete (undamaged up to its last checkpoint), no checksums (made by eigenae 0.1.0, so only
-its structure can be checked), or damaged, with each file and the reason. A run of a sweep is also damaged if its folder is
-that of another run. The exit code is 1 if a run is damaged.
+Prints one line per run: ok, incomplete (undamaged up to its last checkpoint), or damaged, with each file and the reason. A
+run of a sweep is also damaged if its folder is that of another run. The exit code is 1 if a run is damaged.
 "train --resume" remakes a damaged run, from its checkpoint if that is undamaged, or else from the beginning.
 
 Example:
@@ -42,57 +37,43 @@ Example:
 const maximumDetails = 20
 const planHint = `To remake a sweep.json, repeat its sweep with --resume (${eigenaeCommand('sweep … --resume')}).`
 
-type State = 'ok' | 'incomplete' | 'no checksums' | 'damaged'
-
-interface VerifiedRun {
+interface VerifiedFolder {
   readonly folder: string
-  readonly state: State
+  readonly state: 'ok' | 'incomplete' | 'damaged'
   readonly note: string
   readonly damage: readonly Damage[]
-  /** Whether all that is wrong is that another run of its sweep belongs into the folder. */
-  readonly misplaced: boolean
+  /** The advice if it is damaged. */
+  readonly hint: string
 }
 
-async function verify(named: readonly string[], { json }: VerifyFlags): Promise<void> {
+async function verify(named: readonly string[], { json }: { readonly json: boolean }): Promise<void> {
   const { runs: folders, unreadable } = await runsNamedByAll(named)
-  warnOfMissingPlans(named, folders)
+  const plans = new SweepPlans()
   const sweeps = sweepFolders(named, folders)
+  warnOfMissingPlans(named, folders)
+  await warnOfMissingRuns(sweeps, folders, plans)
   const damagedPlans = sweeps.flatMap(damagedSweep)
-  const runs: VerifiedRun[] = []
-  const sweepPlans = new SweepPlans()
-  await warnOfMissingRuns(sweeps, folders, sweepPlans)
-  for (const folder of folders) runs.push(await verifiedRun(folder, sweepPlans))
-  warnOfDamagedPlans(sweepPlans)
+  const runs: VerifiedFolder[] = []
+  for (const folder of folders) runs.push(await verifiedRun(folder, plans))
+  warnOfDamagedPlans(plans)
   const checked = [...damagedPlans, ...runs]
   if (json) writeJson(checked.map(({ folder, state, damage }) => ({ folder, state, damage })))
-  else
-    writeResult(
-      alignedTable(
-        checked.map(({ folder, state, note }) => [folder, state, note]),
-        ['left', 'left', 'left'],
-      ),
-    )
+  else writeResult(alignedTable(checked.map(({ folder, state, note }) => [folder, state, note])))
   const damaged = checked.filter(({ state }) => state === 'damaged')
-  if (damaged.length === 0) {
-    if (unreadable.length > 0) throw unreadable[0]!
-    return
+  if (damaged.length > 0) {
+    const damagedRuns = damaged.length - damagedPlans.length
+    const problems = [
+      ...(damagedPlans.length > 0 ? [count(damagedPlans.length, 'damaged sweep.json')] : []),
+      ...(damagedRuns > 0 ? [`${countOf(damagedRuns, runs.length, 'run')} damaged`] : []),
+    ]
+    const hints = new Set(damaged.map(({ hint }) => hint))
+    throw new EigenaeError({
+      problem: problems.join(', '),
+      details: damaged.slice(0, maximumDetails).map(({ folder, note }) => `${folder}: ${note}`),
+      hint: [planHint, misplacedHint, remakeHint].filter((hint) => hints.has(hint)).join('\n'),
+    })
   }
-  const damagedRuns = damaged.slice(damagedPlans.length)
-  const problems = [
-    ...(damagedPlans.length > 0 ? [count(damagedPlans.length, 'damaged sweep.json')] : []),
-    ...(damagedRuns.length > 0 ? [`${countOf(damagedRuns.length, runs.length, 'run')} damaged`] : []),
-  ]
-  const details = damaged.map(({ folder, note }) => `${folder}: ${note}`)
-  const hints = [
-    ...(damagedPlans.length > 0 ? [planHint] : []),
-    ...(damagedRuns.some(({ misplaced }) => misplaced) ? [misplacedHint] : []),
-    ...(damagedRuns.some(({ misplaced }) => !misplaced) ? [remakeHint] : []),
-  ]
-  throw new EigenaeError({
-    problem: problems.join(', '),
-    details: details.slice(0, maximumDetails),
-    hint: hints.join('\n'),
-  })
+  if (unreadable.length > 0) throw unreadable[0]!
 }
 
 /** Returns the folders that hold a sweep.json, between the named folders and the runs. */
@@ -111,10 +92,11 @@ function sweepFolders(named: readonly string[], runs: readonly string[]): readon
 /** Warns of each folder whose runs were made by a sweep but which has no sweep.json. */
 function warnOfMissingPlans(named: readonly string[], runs: readonly string[]): void {
   const sweepOf = (run: string) => join(run, '..', '..')
-  const lacking = runs.filter((run) => lacksPlan(sweepOf(run), run))
-  for (const folder of new Set(lacking.map(sweepOf)))
-    if (named.some((top) => isWithin(folder, top)))
-      writeMessage(`${planFile(folder)}: is missing; "${eigenaeCommand('sweep … --resume')}" writes it again`)
+  const lacking = runs.filter((run) => lacksPlan(sweepOf(run), run)).map(sweepOf)
+  const isNamed = (folder: string) =>
+    named.some((top) => `${resolve(folder)}/`.startsWith(`${resolve(top)}/`))
+  for (const folder of new Set(lacking.filter(isNamed)))
+    writeMessage(`${planFile(folder)}: is missing; "${eigenaeCommand('sweep … --resume')}" writes it again`)
 }
 
 /** Warns of the runs that a sweep.json lists and that are not there, unless the sweep is running. */
@@ -126,52 +108,44 @@ async function warnOfMissingRuns(
   const present = new Set(runs.map((run) => resolve(run)))
   for (const folder of sweeps) {
     const plan = plans.read(folder)
-    if (plan === undefined || plan instanceof EigenaeError || (await isLocked(sweepFiles(folder).lock)))
-      continue
+    if (plan === undefined || plan instanceof EigenaeError) continue
     const missing = plan.runs.filter((run) => !present.has(resolve(folder, run)))
-    if (missing.length === 0) continue
-    const more = missing.length - maximumDetails
-    const names = [...missing.slice(0, maximumDetails), ...(more > 0 ? [`… and ${more} more`] : [])]
+    if (missing.length === 0 || (await isLocked(sweepFiles(folder).lock))) continue
+    const names = firstOf(missing, maximumDetails).join(', ')
     writeMessage(
-      `${planFile(folder)}: ${missing.length} of its ${count(plan.runs.length, 'run')} ${missing.length === 1 ? 'is' : 'are'} missing: ${names.join(', ')}; "sweep … --resume" trains what is missing`,
+      `${planFile(folder)}: ${missing.length} of its ${count(plan.runs.length, 'run')} ${missing.length === 1 ? 'is' : 'are'} missing: ${names}; "sweep … --resume" trains what is missing`,
     )
   }
 }
 
-function isWithin(folder: string, top: string): boolean {
-  return `${resolve(folder)}/`.startsWith(`${resolve(top)}/`)
-}
-
-function damagedSweep(folder: string): readonly VerifiedRun[] {
+function damagedSweep(folder: string): readonly VerifiedFolder[] {
   const damage: Damage[] = []
   collect(damage, 'sweep.json', () => readPlan(folder))
-  const note = damage.map(damageText).join('; ')
-  return damage.length === 0 ? [] : [{ folder, state: 'damaged', note, damage, misplaced: false }]
+  return damage.length === 0 ? [] : [damagedFolder(folder, damage, planHint)]
 }
 
-async function verifiedRun(folder: string, plans: SweepPlans): Promise<VerifiedRun> {
+function damagedFolder(folder: string, damage: readonly Damage[], hint: string): VerifiedFolder {
+  return { folder, state: 'damaged', note: damage.map(damageText).join('; '), damage, hint }
+}
+
+async function verifiedRun(folder: string, plans: SweepPlans): Promise<VerifiedFolder> {
   const files = runFiles(folder)
   // A running process may be writing a file, so a damaged run is checked again.
   const first = verifyRun(files)
   const again = first.damage.length > 0 && (await isLocked(files.lock)) ? verifyRun(files) : first
-  if (again.surplus.length > 0 && !(await isLocked(files.lock)))
-    writeMessage(
-      `${folder}: ${again.surplus.join(', ')}: has rows after the last checkpoint, which a resume drops`,
-    )
+  const { record, damage, surplus } = again
+  if (surplus.length > 0 && !(await isLocked(files.lock)))
+    writeMessage(`${folder}: ${surplus.join(', ')}: has rows after the last checkpoint, which a resume drops`)
   const notes: Damage[] = []
   collect(notes, notesName, () => readNotes(files.notes))
   // The run itself is not damaged, and training it again would not bring the notes back.
   if (notes.length > 0) writeMessage(`${folder}: ${notes.map(damageText).join('; ')}`)
-  const reason = again.record === null ? null : plans.misplacement(folder, again.record)
-  const misplaced = reason === null ? [] : [{ file: 'config.json', reason }]
-  const damage = [...again.damage, ...misplaced]
-  return { folder, ...judge({ ...again, damage }), misplaced: reason !== null && again.damage.length === 0 }
-}
-
-function judge({ record, checksums, damage }: Verification): Omit<VerifiedRun, 'folder' | 'misplaced'> {
-  if (damage.length > 0) return { state: 'damaged', note: damage.map(damageText).join('; '), damage }
-  if (!checksums)
-    return { state: 'no checksums', note: `made by eigenae ${record!.versions.eigenae}`, damage }
-  if (record!.status === 'completed') return { state: 'ok', note: '', damage }
-  return { state: 'incomplete', note: `${record!.status}; undamaged up to its last checkpoint`, damage }
+  const reason = record === null ? null : plans.misplacement(folder, record)
+  if (damage.length > 0 || reason !== null) {
+    const misplaced = reason === null ? [] : [{ file: 'config.json', reason }]
+    return damagedFolder(folder, [...damage, ...misplaced], damage.length > 0 ? remakeHint : misplacedHint)
+  }
+  const undamaged = { folder, damage, hint: '' }
+  if (record!.status === 'completed') return { ...undamaged, state: 'ok', note: '' }
+  return { ...undamaged, state: 'incomplete', note: `${record!.status}; undamaged up to its last checkpoint` }
 }

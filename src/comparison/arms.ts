@@ -1,10 +1,10 @@
 // From the arguments of a command to arms with their runs.
 import { basename, dirname, join, normalize, resolve } from 'node:path'
-import { EigenaeError, firstLine, usageError } from '../errors.js'
+import { firstLine, knownError, usageError } from '../errors.js'
 import { type FoundRuns, lacksPlan, runsNamed } from '../runs/find.js'
 import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
 import { planFile, SweepPlans, unchecked } from '../runs/sweep-plan.js'
-import type { ArmRuns, UnusableRun } from './comparison.js'
+import type { ArmRuns } from './comparison.js'
 import { armLabels } from './labels.js'
 import { placeInSweep, readSavedSweep, type SavedSweep, type SweepPlace } from './sweep-arms.js'
 
@@ -25,27 +25,14 @@ export interface ArmFolders {
   readonly runs: readonly string[]
 }
 
-interface Expansion {
-  readonly arms: readonly ArmFolders[]
-  readonly notes: readonly string[]
-  /** One line for each sweep.json that is damaged or missing, so that the arms of its sweep are sorted by name. */
-  readonly lostPlans: readonly string[]
-}
-
-/** The arms that arguments name, each once. */
-interface FoundArms extends Expansion {
-  /** The number of arms of the first argument, which come first. */
-  readonly ofFirst: number
-}
-
-/** Finds arms without reading their runs. */
-export async function findArms(folders: readonly string[], source: RunSource = files): Promise<FoundArms> {
-  const expansions = await Promise.all(folders.map((folder) => expandArgument(folder, source)))
+/** Finds arms without reading their runs. Each is there once; `ofFirst` is the number of those of the first argument. */
+export async function findArms(folders: readonly string[], source: RunSource = files) {
+  const found = await Promise.all(folders.map((folder) => armsNamed(folder, source)))
   return {
-    arms: uniqueArms(expansions.flatMap(({ arms }) => arms)),
-    ofFirst: expansions[0]!.arms.length,
-    notes: [...new Set(expansions.flatMap(({ notes }) => notes))],
-    lostPlans: expansions.flatMap(({ lostPlans }) => lostPlans),
+    arms: uniqueArms(found.flatMap(({ arms }) => arms)),
+    ofFirst: found[0]!.arms.length,
+    notes: [...new Set(found.flatMap(({ notes }) => notes))],
+    lostPlans: found.flatMap(({ lostPlans }) => lostPlans),
   }
 }
 
@@ -88,7 +75,7 @@ export async function readArms(
   return { arms: read, baseline: chosen.baseline, notes: [...notes, ...planNotes, ...chosen.notes] }
 }
 
-async function expandArgument(argument: string, source: RunSource): Promise<Expansion> {
+async function armsNamed(argument: string, source: RunSource) {
   const folder = normalize(argument).replace(/(?<=.)\/+$/, '')
   const { runs, unreadable } = await source.runsNamed(folder)
   if (runs[0] === folder) return { arms: [{ name: folder, place: null, runs }], notes: [], lostPlans: [] }
@@ -107,41 +94,35 @@ function armsIn(folder: string, runs: readonly string[]): readonly ArmFolders[] 
   })
 }
 
-/** Places the arms in the sweeps that made them and sorts those of each sweep. Arms that are not in its file come last. */
-function sortBySweepFile(arms: readonly ArmFolders[]): Omit<Expansion, 'notes'> {
+/**
+ * Places the arms in the sweeps that made them and sorts those of each sweep; arms that are not in its file come last. If a
+ * sweep.json is damaged or missing, `lostPlans` has a line, and the arms beside it stay sorted by name.
+ */
+function sortBySweepFile(arms: readonly ArmFolders[]) {
   const lostPlans: string[] = []
   const sorted = [...arms]
   const byFolder = groupBy([...arms.keys()], (index) => dirname(resolve(arms[index]!.name)))
   for (const indexes of byFolder.values()) {
     const siblings = indexes.map((index) => arms[index]!)
-    const folder = join(siblings[0]!.name, '..')
-    const { sweep, problem } = readSweepOf(folder, siblings[0]!.runs[0]!)
-    if (problem !== null && siblings.length > 1) lostPlans.push(problem)
-    if (sweep === undefined) continue
-    const placed = siblings.map((arm) => ({
-      ...arm,
-      place: placeInSweep(basename(resolve(arm.name)), sweep),
-    }))
+    const sweep = readSweepOf(join(siblings[0]!.name, '..'), siblings[0]!.runs[0]!)
+    if (typeof sweep === 'string' && siblings.length > 1) lostPlans.push(sweep)
+    if (sweep === undefined || typeof sweep === 'string') continue
     const rank = ({ name }: ArmFolders) =>
       sweep.positions.get(basename(resolve(name))) ?? sweep.positions.size
-    placed.sort((a, b) => rank(a) - rank(b))
+    const placed = siblings
+      .map((arm) => ({ ...arm, place: placeInSweep(basename(resolve(arm.name)), sweep) }))
+      .sort((a, b) => rank(a) - rank(b))
     for (const [place, index] of indexes.entries()) sorted[index] = placed[place]!
   }
   return { arms: sorted, lostPlans }
 }
 
-/** Returns the sweep in a folder, with a line if its sweep.json is damaged or missing. */
-function readSweepOf(
-  folder: string,
-  run: string,
-): { readonly sweep: SavedSweep | undefined; readonly problem: string | null } {
+/** Returns the sweep in a folder, a line if its sweep.json is damaged or missing, undefined if there is no sweep. */
+function readSweepOf(folder: string, run: string): SavedSweep | string | undefined {
   try {
-    const sweep = readSavedSweep(folder)
-    if (sweep !== undefined || !lacksPlan(folder, run)) return { sweep, problem: null }
-    return { sweep, problem: `${planFile(folder)}: is missing` }
+    return readSavedSweep(folder) ?? (lacksPlan(folder, run) ? `${planFile(folder)}: is missing` : undefined)
   } catch (error) {
-    if (!(error instanceof EigenaeError)) throw error
-    return { sweep: undefined, problem: firstLine(error) }
+    return firstLine(knownError(error))
   }
 }
 
@@ -162,8 +143,8 @@ async function findBaseline(
   source: RunSource,
 ): Promise<ArmFolders> {
   const subject = `--baseline ${baseline}`
-  const { arms: found } = await expandArgument(baseline, source).catch((error) => {
-    if (!(error instanceof EigenaeError)) throw error
+  const { arms: found } = await armsNamed(baseline, source).catch((error) => {
+    knownError(error)
     const labels = armLabels(arms)
     const arm = arms[labels.indexOf(baseline)] ?? arms.find(({ name }) => basename(name) === baseline)
     if (arm !== undefined) return { arms: [arm] }
@@ -183,20 +164,16 @@ async function findBaseline(
 
 /** Returns the baseline among the arms of the first argument. The baseline of a sweep may have no folder. */
 function chooseBaseline(arms: readonly ArmRuns[], argument: string): Pick<ReadArms, 'baseline' | 'notes'> {
-  const first = arms[0]!
-  const isWholeSweep = first.place !== null && resolve(first.name) !== resolve(argument)
-  const intended = isWholeSweep ? join(first.name, '..', plannedBaseline(first.place.sweep)) : first.name
-  const present = arms.filter(({ name }) => name === intended)
+  const { name, place } = arms[0]!
+  const sweep = resolve(name) === resolve(argument) ? undefined : place?.sweep
+  const planned = sweep && (sweep.baseline ?? [...sweep.positions.keys()][0]!)
+  const intended = planned === undefined ? name : join(name, '..', planned)
+  const present = arms.filter((arm) => arm.name === intended)
   const usable = [...present, ...arms].find(({ runs }) => runs.length > 0)
   if (usable === undefined || usable.name === intended)
-    return { baseline: usable ?? present[0] ?? first, notes: [] }
+    return { baseline: usable ?? present[0] ?? arms[0]!, notes: [] }
   const note = `the baseline ${intended} has no completed run: the arms are tested against ${usable.name}`
-  return { baseline: usable, notes: isWholeSweep ? [note] : [] }
-}
-
-/** Returns the arm that the sweep file names as the baseline, or else its first one. */
-function plannedBaseline({ baseline, positions }: SavedSweep): string {
-  return baseline ?? [...positions.keys()][0]!
+  return { baseline: usable, notes: sweep === undefined ? [] : [note] }
 }
 
 /** A run that its sweep did not plan for its folder is unusable: the arm has the name of another one's plan. */
@@ -205,40 +182,26 @@ async function readRunsOf(
   source: RunSource,
   plans: SweepPlans,
 ): Promise<readonly ArmRuns[]> {
-  const read = await readRuns(
-    arms.flatMap((arm) => arm.runs),
-    (folder) => readUsable(folder, source, plans),
+  const readUsable = async (folder: string) => {
+    const run = await source.readRun(folder)
+    plans.requirePlaced(folder, run.record)
+    return run
+  }
+  const folders = arms.flatMap(({ runs }) => runs)
+  const read = await readRuns(folders, (folder) =>
+    readUsable(folder).catch((error: unknown) => ({ folder, error: knownError(error) })),
   )
   let next = 0
   return arms.map(({ name, place, runs }) => {
     const own = read.slice(next, next + runs.length)
     next += runs.length
-    const usable = own.filter((run): run is WholeRun => !isUnusable(run))
+    const usable = own.flatMap((run) => ('error' in run ? [] : [run]))
     return {
       name,
       place,
       runs: usable.filter((run) => run.status === 'completed'),
       leftOut: usable.filter((run) => run.status !== 'completed'),
-      unusable: own.filter(isUnusable),
+      unusable: own.flatMap((run) => ('error' in run ? [run] : [])),
     }
   })
-}
-
-async function readUsable(
-  folder: string,
-  source: RunSource,
-  plans: SweepPlans,
-): Promise<WholeRun | UnusableRun> {
-  try {
-    const run = await source.readRun(folder)
-    plans.requirePlaced(folder, run.record)
-    return run
-  } catch (error) {
-    if (error instanceof EigenaeError) return { folder, error }
-    throw error
-  }
-}
-
-function isUnusable(run: WholeRun | UnusableRun): run is UnusableRun {
-  return 'error' in run
 }

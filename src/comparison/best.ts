@@ -1,44 +1,33 @@
 import type { Config } from '../config/schema.js'
-import { formatSeeds } from '../config/seeds.js'
+import { formatSeeds } from '../config/sweep.js'
 import { type EigenaeError, usageError } from '../errors.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
 import { eigenaeCommand } from '../text/command-line.js'
-import { significant } from '../text/format.js'
+import { firstOf, significant } from '../text/format.js'
 import type { Arm, ArmRuns, Comparison, DroppedArm } from './comparison.js'
 import { differingPaths, fieldsOf, formulaNames } from './differences.js'
 import { differenceOf, type Sample, sampleOf } from './results.js'
-import { type Difference, type Summary, summarise } from './statistics.js'
-import { meanText } from './text.js'
+import { type Difference, type Summary, summarise, testNames } from './statistics.js'
+import { meanText, probabilityText, signed, statesText } from './tables.js'
 
-export interface RankedArm {
+interface RankedArm {
   readonly arm: Arm
   /** The mean of the metric over the shared seeds, with its interval. */
   readonly summary: Summary
 }
 
-/** A seed that does not count, because it would enter the means of some arms alone. */
-interface IgnoredSeed {
-  readonly seed: number
-  /** The arms that do not have exactly one run of this seed with the metric. */
-  readonly lacking: readonly Arm[]
-}
-
-/** An arm that is not judged, because none of its runs has the metric. */
-interface LeftOutArm {
-  readonly arm: Arm | DroppedArm
-  readonly reason: string
-}
-
-export interface Best {
+interface Best {
   readonly metric: Metric
   /** The seeds of which each judged arm has exactly one run with the metric, ascending. */
   readonly seeds: readonly number[]
-  readonly ignored: readonly IgnoredSeed[]
+  /** The other seeds, which would enter the means of some arms alone, with the arms that lack exactly one run of them. */
+  readonly ignored: readonly { readonly seed: number; readonly lacking: readonly Arm[] }[]
   /** The best mean first. */
   readonly ranking: readonly RankedArm[]
   /** The runner-up's values minus those of the best; null if there is one arm alone. */
   readonly difference: Difference | null
-  readonly leftOut: readonly LeftOutArm[]
+  /** The arms that are not judged, because none of their runs has the metric. */
+  readonly leftOut: readonly { readonly arm: Arm | DroppedArm; readonly reason: string }[]
 }
 
 /**
@@ -54,18 +43,20 @@ export function bestArm({ arms, dropped }: Comparison, metric: Metric): Best {
       subject: '--metric',
       hint: `Name another metric: ${eigenaeCommand('compare')} shows those that the runs have.`,
     })
-  const { shared, ignored } = sharedSeeds(samples)
-  if (shared.length === 0) throw noSharedSeed(samples)
+  const { seeds, ignored } = sharedSeeds(samples)
+  if (seeds.length === 0) throw noSharedSeed(samples)
   const sign = meaningOf(metric).better === 'higher' ? -1 : 1
   const judged = samples
-    .map((sample) => restrictTo(shared, sample))
-    .map((sample) => ({ ...sample, summary: summarise(sample.values) }))
+    .map((sample) => {
+      const values = seeds.map((seed) => sample.values[sample.seeds.indexOf(seed)]!)
+      return { arm: sample.arm, seeds, values, summary: summarise(values) }
+    })
     .sort((a, b) => sign * (a.summary.mean - b.summary.mean))
   const [best, runnerUp] = judged
   const lacking = all.filter(({ values }) => values.length === 0).map(({ arm }) => arm)
   return {
     metric,
-    seeds: shared,
+    seeds,
     ignored,
     ranking: judged,
     difference: runnerUp === undefined ? null : differenceOf(runnerUp, best!),
@@ -73,40 +64,32 @@ export function bestArm({ arms, dropped }: Comparison, metric: Metric): Best {
   }
 }
 
-function sharedSeeds(samples: readonly Sample[]): {
-  readonly shared: readonly number[]
-  readonly ignored: readonly IgnoredSeed[]
-} {
-  const once = samples.map(({ arm, seeds }) => ({
-    arm,
-    // The seeds ascend, so those of several runs are adjacent.
-    seeds: new Set(seeds.filter((seed, index) => seed !== seeds[index - 1] && seed !== seeds[index + 1])),
-  }))
+function sharedSeeds(samples: readonly Sample[]): Pick<Best, 'seeds' | 'ignored'> {
+  const once = samples.map(({ arm, seeds }) => {
+    const repeated = repeatedSeeds(seeds)
+    return { arm, seeds: new Set(seeds.filter((seed) => !repeated.includes(seed))) }
+  })
   const all = [...new Set(samples.flatMap(({ seeds }) => seeds))].sort((a, b) => a - b)
   const checked = all.map((seed) => ({
     seed,
     lacking: once.filter(({ seeds }) => !seeds.has(seed)).map(({ arm }) => arm),
   }))
   return {
-    shared: checked.filter(({ lacking }) => lacking.length === 0).map(({ seed }) => seed),
+    seeds: checked.filter(({ lacking }) => lacking.length === 0).map(({ seed }) => seed),
     ignored: checked.filter(({ lacking }) => lacking.length > 0),
   }
 }
 
-function restrictTo(shared: readonly number[], { arm, seeds, values }: Sample): Sample {
-  const isShared = new Set(shared)
-  return { arm, seeds: shared, values: values.filter((_, index) => isShared.has(seeds[index]!)) }
+/** Returns the seeds that occur more than once among ascending seeds. */
+function repeatedSeeds(seeds: readonly number[]): readonly number[] {
+  return [...new Set(seeds.filter((seed, index) => seed === seeds[index - 1]))]
 }
 
 // More lines would hide the hint.
 const mostListed = 10
 
 function noSharedSeed(samples: readonly Sample[]): EigenaeError {
-  const more = samples.length - mostListed
-  const details = [
-    ...samples.slice(0, mostListed).map(seedsText),
-    ...(more > 0 ? [`… and ${more} more`] : []),
-  ]
+  const details = firstOf(samples.map(seedsText), mostListed)
   if (samples.some(({ seeds }) => repeatedSeeds(seeds).length > 0))
     return usageError({
       problem: `no seed has exactly one run${samples.length === 1 ? '' : ' in every arm'}`,
@@ -127,17 +110,10 @@ function seedsText({ arm, seeds }: Sample): string {
   return `${arm.name}: seeds ${formatSeeds([...new Set(seeds)])}${several}`
 }
 
-function repeatedSeeds(seeds: readonly number[]): readonly number[] {
-  return [...new Set(seeds.filter((seed, index) => seed === seeds[index - 1]))]
-}
-
 /** Returns "2 failed, 1 damaged, 1 without linear_probe_accuracy". */
-function reasonOf({ runs, leftOut, unusable }: ArmRuns, metric: Metric): string {
-  const counts = new Map<string, number>()
-  for (const status of [...leftOut.map((run) => run.status), ...unusable.map(() => 'damaged')])
-    counts.set(status, (counts.get(status) ?? 0) + 1)
-  const parts = [...counts].map(([status, number]) => `${number} ${status}`)
-  return [...parts, ...(runs.length > 0 ? [`${runs.length} without ${metric}`] : [])].join(', ')
+function reasonOf(arm: ArmRuns, metric: Metric): string {
+  const { length } = arm.runs
+  return [statesText(arm), length > 0 ? `${length} without ${metric}` : ''].filter(Boolean).join(', ')
 }
 
 // More names would hide the seed.
@@ -162,33 +138,25 @@ export function bestWarnings({ metric, ignored, leftOut }: Best): readonly strin
 export function bestText({ metric, ranking, seeds, difference }: Best, { arms }: Comparison): string {
   const { title, better } = meaningOf(metric)
   const settings = settingsOf(arms.map(({ config }) => config))
-  const [first, second] = ranking
+  const { mean, interval } = ranking[0]!.summary
   const basis =
     seeds.length === 1 ? `seed ${seeds[0]}` : `mean of ${seeds.length} seeds (${formatSeeds(seeds)})`
-  const interval = first!.summary.interval === null ? '' : ' ± 95 % interval'
-  const lines = [
-    `${title} (${metric}), ${better} is better: ${basis}${interval}`,
-    '',
-    ...linesOf('best', first!, settings),
-    ...(second === undefined ? [] : linesOf('runner-up', second, settings)),
-    ...(difference === null ? [] : [`  ${differenceText(difference, first!.summary.mean)}`]),
-  ]
-  if (ranking.length === 1) return [...lines, '', 'There is no other arm.'].join('\n')
+  const lines = ranking
+    .slice(0, 2)
+    .flatMap(({ arm, summary }, rank) => [
+      `${rank === 0 ? 'best' : 'runner-up'}: ${meanText(summary)}  ${arm.name}`,
+      `  ${settings(arm.config)}`,
+    ])
   return [
-    ...lines,
+    `${title} (${metric}), ${better} is better: ${basis}${interval === null ? '' : ' ± 95 % interval'}`,
     '',
-    `The best of ${ranking.length} arms looks better than it is: train it again with other seeds.`,
+    ...lines.filter((line) => line.trim() !== ''),
+    ...(difference === null ? [] : [`  ${differenceText(difference, mean)}`]),
+    '',
+    ranking.length === 1
+      ? 'There is no other arm.'
+      : `The best of ${ranking.length} arms looks better than it is: train it again with other seeds.`,
   ].join('\n')
-}
-
-function linesOf(
-  rank: string,
-  { arm, summary }: RankedArm,
-  settings: (config: Config) => string,
-): readonly string[] {
-  return [`${rank}: ${meanText(summary)}  ${arm.name}`, `  ${settings(arm.config)}`].filter(
-    (line) => line.trim() !== '',
-  )
 }
 
 /** Returns a function that prints a config's values where the configs of the arms differ. */
@@ -205,21 +173,13 @@ function settingsOf(configs: readonly Config[]): (config: Config) => string {
 }
 
 function differenceText({ difference, interval, test }: Difference, best: number): string {
-  const share = best === 0 ? '' : ` (${formatSigned(100 * (difference / Math.abs(best)), 2)} %)`
-  const parts = [
-    `difference to the best ${formatSigned(difference, 3)}${share}`,
-    ...(interval === null
-      ? []
-      : [`95 % interval ${formatSigned(interval.low, 3)} to ${formatSigned(interval.high, 3)}`]),
-    ...(test === null ? [] : [`p ${test.p < 0.001 ? '< 0.001' : test.p.toFixed(3)}`, testNames[test.kind]]),
-  ]
-  return parts.join(', ')
-}
-
-const testNames = { paired: 'paired t-test over the same seeds', welch: "Welch's t-test" } as const
-
-function formatSigned(value: number, digits: number): string {
-  return `${value > 0 ? '+' : ''}${significant(value, digits)}`.replace('-', '−')
+  const text = (value: number, digits: number) => signed(value, significant(value, digits))
+  const share = best === 0 ? '' : ` (${text(100 * (difference / Math.abs(best)), 2)} %)`
+  return [
+    `difference to the best ${text(difference, 3)}${share}`,
+    ...(interval === null ? [] : [`95 % interval ${text(interval.low, 3)} to ${text(interval.high, 3)}`]),
+    ...(test === null ? [] : [`p ${probabilityText(test.p)}`, testNames[test.kind]]),
+  ].join(', ')
 }
 
 /** Returns what --json prints. */
@@ -228,7 +188,7 @@ export function bestJson(
   { warnings }: Comparison,
 ): object {
   const [first, second] = ranking
-  const rankedJson = ({ arm, summary }: RankedArm) => ({
+  const ranked = ({ arm, summary }: RankedArm) => ({
     arm: arm.label,
     folder: arm.name,
     seeds,
@@ -242,12 +202,12 @@ export function bestJson(
     better: meaningOf(metric).better,
     arms: ranking.length,
     seeds: seeds.length,
-    best: { ...rankedJson(first!), config: first!.arm.config },
+    best: { ...ranked(first!), config: first!.arm.config },
     runner_up:
       second === undefined
         ? null
         : {
-            ...rankedJson(second),
+            ...ranked(second),
             difference: difference!.difference,
             difference_low: difference!.interval?.low ?? null,
             difference_high: difference!.interval?.high ?? null,

@@ -1,12 +1,12 @@
 /**
- * How a comparison is made: arguments → arms → completed runs (arms.ts) → statistics (results.ts) → a table of results. text.ts
- * prints the table, export.ts and src/report write it to files.
+ * How a comparison is made: arguments → arms → completed runs (arms.ts) → statistics (results.ts) → a table of results. tables.ts
+ * says what the tables hold; terminal.ts prints them, papers.ts, export.ts and src/pages/report write them to files.
  */
 import { usageError } from '../errors.js'
 import { metrics } from '../runs/metrics.js'
 import { misplacedHint } from '../runs/sweep-plan.js'
 import { eigenaeCommand } from '../text/command-line.js'
-import { readArms } from './arms.js'
+import { type ReadArms, readArms } from './arms.js'
 import type { ArmRuns, Comparison } from './comparison.js'
 import { armLabels, labelArms } from './labels.js'
 import { resultsOf } from './results.js'
@@ -18,19 +18,33 @@ export async function compareRuns(
   folders: readonly string[],
   baseline: string | undefined,
 ): Promise<Comparison> {
-  const { arms: read, baseline: reference, notes } = await readArms(folders, baseline)
-  requireCompletedRun(reference)
-  const labels = new Map(armLabels(read).map((label, index) => [read[index]!, label]))
-  const complete = read.filter(({ runs }) => runs.length > 0)
-  const dropped = read.filter(({ runs }) => runs.length === 0)
-  const arms = labelArms(complete, labels, reference)
+  const read = await readArms(folders, baseline)
+  requireCompletedRun(read.baseline)
+  const complete = read.arms.filter(({ runs }) => runs.length > 0)
+  const dropped = read.arms.filter(({ runs }) => runs.length === 0)
+  return compareArms(read, complete, warningsOf(complete, dropped))
+}
+
+/**
+ * Compares the completed runs of some of the arms that were read.
+ * @param compared arms with completed runs, or with runs that train: they have no results yet. The first is the baseline if
+ * that of `read` is not among them
+ */
+export function compareArms(
+  { arms: all, baseline, notes }: ReadArms,
+  compared: readonly ArmRuns[],
+  warnings: readonly string[],
+): Comparison {
+  const labels = new Map(armLabels(all).map((label, index) => [all[index]!, label]))
+  const isCompared = new Set(compared)
+  const arms = labelArms(compared, labels, isCompared.has(baseline) ? baseline : compared[0]!)
   return {
     arms,
     baseline: arms.find((arm) => arm.baseline)!,
     sweep: commonSweep(arms),
     results: metrics.flatMap((metric) => resultsOf(arms, metric)),
-    dropped: dropped.map((arm) => ({ ...arm, label: labels.get(arm)! })),
-    warnings: [...notes, ...warningsOf(complete, dropped)],
+    dropped: all.filter((arm) => !isCompared.has(arm)).map((arm) => ({ ...arm, label: labels.get(arm)! })),
+    warnings: [...notes, ...warnings],
   }
 }
 

@@ -1,8 +1,8 @@
-/** The properties in which arms differ: configs, programs and devices. */
+/** The fields in which the configs of arms differ. */
+import { fieldsByPath } from '../config/paths.js'
 import { type Config, configSchema } from '../config/schema.js'
 import { configJson } from '../config/text.js'
 import { type EigenLoss, eigenLossesOf, nameOf } from '../eigen-losses/index.js'
-import type { WholeRun } from '../runs/read.js'
 
 /** A config's fields by their paths: "loss.eigen.kind" → "top-k". A list is a single value. */
 export type Fields = ReadonlyMap<string, string>
@@ -17,7 +17,11 @@ const formulaPath = 'loss.eigen.formula'
  * @param names of formulas by their texts, which stand for them
  */
 export function fieldsOf(config: Config, names: ReadonlyMap<string, string> = new Map()): Fields {
-  const fields = flatten(configJson(config), '')
+  const fields = new Map(
+    [...fieldsByPath(configJson(config))]
+      .filter(([path]) => !ignored.has(path))
+      .map(([path, value]) => [path, valueText(value)]),
+  )
   const name = names.get(fields.get(formulaPath) ?? '')
   return name === undefined ? fields : new Map([...fields, [formulaPath, name]])
 }
@@ -32,17 +36,6 @@ export function formulaNames(configs: readonly Config[]): ReadonlyMap<string, st
   )
   const all = [...names.values()]
   return new Map([...names].filter(([, name]) => all.indexOf(name) === all.lastIndexOf(name)))
-}
-
-function flatten(config: unknown, path: string): Fields {
-  if (config === null || typeof config !== 'object' || Array.isArray(config)) {
-    return new Map([[path, valueText(config)]])
-  }
-  const entries = Object.entries(config).map(
-    ([key, value]) => [path === '' ? key : `${path}.${key}`, value] as const,
-  )
-  const compared = entries.filter(([field]) => !ignored.has(field))
-  return new Map(compared.flatMap(([field, value]) => [...flatten(value, field)]))
 }
 
 export function valueText(value: unknown): string {
@@ -122,33 +115,4 @@ function shortPath(path: string): string {
     .replace(/^(?!spectrum)\w+\./, '')
     .replace(/\.kind$/, '')
     .replace(/^eigen\./, '')
-}
-
-/** The properties of a run's origin that can change its results. The number of threads cannot. */
-const originProperties: readonly { readonly name: string; readonly of: (run: WholeRun) => string }[] = [
-  { name: 'device', of: ({ record }) => record.device },
-  { name: 'engine', of: ({ record }) => `${record.engine.name} ${record.engine.variant}` },
-  { name: 'eigenae', of: ({ record }) => record.versions.eigenae },
-]
-
-/** A property of the origin in which samples of runs differ. */
-export interface OriginDifference {
-  readonly name: string
-  /** One text per sample, made of the distinct values of its runs. */
-  readonly values: readonly string[]
-}
-
-/** Returns the properties whose sets of values are not the same in all samples that have runs. */
-export function originDifferences(samples: readonly (readonly WholeRun[])[]): readonly OriginDifference[] {
-  return originProperties
-    .map(({ name, of }) => ({
-      name,
-      values: samples.map((runs) => [...new Set(runs.map(of))].sort().join(' and ')),
-    }))
-    .filter(({ values }) => new Set(values.filter((_, sample) => samples[sample]!.length > 0)).size > 1)
-}
-
-/** Lists the properties with all their values: "device (cpu, cuda), engine (native avx2, tensorflow 2.15)". */
-export function originText(differences: readonly OriginDifference[]): string {
-  return differences.map(({ name, values }) => `${name} (${[...new Set(values)].join(', ')})`).join(', ')
 }

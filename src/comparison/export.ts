@@ -1,17 +1,21 @@
-import { createObjectCsvStringifier } from 'csv-writer'
 import { beginsWith } from '../files/own-files.js'
 import type { Metric } from '../runs/metrics.js'
-import { withoutFormula } from '../text/format.js'
+import { csvText } from '../text/csv.js'
 import type { Arm, Comparison, Result } from './comparison.js'
 
 const format = 'eigenae-comparison-1'
 
-// The columns of version 0.1. Later ones follow them, so that programs that count columns still work.
-const firstColumns = ['group', 'metric', 'n', 'mean', 'sd', 'low', 'high', 'difference', 'p_value'] as const
-
-/** The columns of comparison.csv, in the order of the file. */
+/** The columns of comparison.csv, in the order of the file: programs that count columns still work if another follows. */
 const columns = [
-  ...firstColumns,
+  'group',
+  'metric',
+  'n',
+  'mean',
+  'sd',
+  'low',
+  'high',
+  'difference',
+  'p_value',
   'label',
   'hedges_g',
   'p_value_uncorrected',
@@ -20,25 +24,18 @@ const columns = [
   'detectable_difference',
 ] as const
 
-/** Recognise earlier files, those of version 0.1 included. */
+/** Recognise earlier files, which may have fewer columns. */
 export const comparisonMarks = {
   json: beginsWith(`{\n  "format": "${format}",`),
-  csv: beginsWith(firstColumns.join(',')),
+  csv: beginsWith(columns.slice(0, 9).join(',')),
 } as const
 
 export function comparisonCsv({ results }: Comparison): string {
-  const csv = createObjectCsvStringifier({ header: columns.map((id) => ({ id, title: id })) })
-  const rows = results.map((result) => ({
-    ...row(result),
-    ...testJson(result),
-    group: withoutFormula(result.arm.name),
-    label: withoutFormula(result.arm.label),
-  }))
-  return (csv.getHeaderString() ?? '') + csv.stringifyRecords(rows)
+  return csvText(columns, results.map(row))
 }
 
-/** The first columns of comparison.csv. null becomes an empty field; p_value is corrected by Holm's method. */
-function row({ arm, metric, summary, versus }: Result) {
+/** A row of comparison.csv and comparison.json. p_value is corrected by Holm's method. */
+function row({ arm, metric, summary, versus, best }: Result) {
   return {
     group: arm.name,
     metric,
@@ -49,6 +46,16 @@ function row({ arm, metric, summary, versus }: Result) {
     high: summary.interval?.high ?? null,
     difference: versus?.difference ?? null,
     p_value: versus?.correctedP ?? null,
+    label: arm.label,
+    difference_low: versus?.interval?.low ?? null,
+    difference_high: versus?.interval?.high ?? null,
+    test: versus?.test?.kind ?? null,
+    t: versus?.test?.t ?? null,
+    degrees_of_freedom: versus?.test?.degreesOfFreedom ?? null,
+    p_value_uncorrected: versus?.test?.p ?? null,
+    hedges_g: versus?.hedgesG ?? null,
+    detectable_difference: versus?.detectable ?? null,
+    best,
   }
 }
 
@@ -60,12 +67,7 @@ export function comparisonJson({ arms, baseline, results, warnings }: Comparison
     baseline: baseline.name,
     warnings,
     groups: arms.map(armJson),
-    rows: chosen.map((result) => ({
-      ...row(result),
-      label: result.arm.label,
-      ...testJson(result),
-      best: result.best,
-    })),
+    rows: chosen.map(row),
   }
 }
 
@@ -79,18 +81,5 @@ function armJson({ name, label, difference, settings, config, runs, leftOut }: A
     left_out: leftOut.map(({ folder, status }) => ({ run: folder, status })),
     config,
     settings: Object.fromEntries(settings.map(({ path, value }) => [path, value ?? null])),
-  }
-}
-
-function testJson({ versus }: Result) {
-  return {
-    difference_low: versus?.interval?.low ?? null,
-    difference_high: versus?.interval?.high ?? null,
-    test: versus?.test?.kind ?? null,
-    t: versus?.test?.t ?? null,
-    degrees_of_freedom: versus?.test?.degreesOfFreedom ?? null,
-    p_value_uncorrected: versus?.test?.p ?? null,
-    hedges_g: versus?.hedgesG ?? null,
-    detectable_difference: versus?.detectable ?? null,
   }
 }

@@ -2,17 +2,18 @@
 import { basename, dirname, resolve } from 'node:path'
 import { type GridValue, trialName, valueName } from '../config/arm-name.js'
 import { valueAt } from '../config/json.js'
+import type { Config } from '../config/schema.js'
 import type { Arm, ArmRuns, Setting } from './comparison.js'
 import { differenceLabels, valueText } from './differences.js'
 import { type SweepPlace, shortPaths, sweptPaths } from './sweep-arms.js'
 
-/** Returns the arms, which have completed runs, with their labels. */
+/** Returns the arms, each of which has a run that can be read, with their labels. */
 export function labelArms(
   arms: readonly ArmRuns[],
   labels: ReadonlyMap<ArmRuns, string>,
   baseline: ArmRuns,
 ): readonly Arm[] {
-  const configs = arms.map(({ runs }) => runs[0]!.config)
+  const configs = arms.map(configOf)
   const settings = arms.map(settingsOf)
   const swept = new Set(settings.flatMap((each) => each.map(({ path }) => path)))
   const differences = differenceLabels(configs, arms.indexOf(baseline), swept)
@@ -31,13 +32,19 @@ export function labelArm(arm: ArmRuns): Arm {
   return labelArms([arm], new Map([[arm, armLabels([arm])[0]!]]), arm)[0]!
 }
 
-function settingsOf({ place, runs }: ArmRuns): readonly Setting[] {
+/** Returns the config of the arm's runs, which differ only in their seeds. */
+function configOf({ runs, leftOut }: ArmRuns): Config {
+  return (runs[0] ?? leftOut[0])!.config
+}
+
+function settingsOf(arm: ArmRuns): readonly Setting[] {
+  const { place } = arm
   if (place === null) return []
   const names = namesOf(place)
   return sweptPaths(place).map((path) => ({
     path,
     name: names.get(path)!,
-    value: valueAt(runs[0]!.config, path.split('.')),
+    value: valueAt(configOf(arm), path.split('.')),
   }))
 }
 

@@ -1,5 +1,5 @@
 /** Data series of the pictures, thinned to what a picture can show. */
-import type { MetricsRow, SpectrumRow } from '../runs/tables.js'
+import type { MetricsRow } from '../runs/tables.js'
 import type { ArmRuns } from './comparison.js'
 import { meanOf, type Summary, summarise } from './statistics.js'
 
@@ -45,23 +45,21 @@ export interface RankSummary {
 export function finalSpectrum({ runs }: ArmRuns, most = Number.POSITIVE_INFINITY): readonly RankSummary[] {
   const last = runs.reduce((latest, { spectrum }) => Math.max(latest, spectrum.at(-1)?.epoch ?? 0), 0)
   const rows = runs.map(({ spectrum }) => spectrum.filter(({ epoch }) => epoch === last))
-  const ranks = new SpanIndex(ranksOf(rows.flat()), most)
-  const shares = rows.map((each) => meanShares(each, ranks))
-  return ranks.spans.map((span, index) => {
-    const values = shares.map((each) => each[index]!).filter((share) => !Number.isNaN(share))
-    return { ranks: span, summary: summarise(values) }
+  const { spans, indexOf } = spansOf(
+    rows.flat().map(({ rank }) => rank),
+    most,
+  )
+  // A run's shares by span: those of a run without ranks in a span do not count.
+  const shares = rows.map((each) => {
+    const bySpan = spans.map((): number[] => [])
+    for (const { rank, singular_share } of each) bySpan[indexOf.get(rank)!]!.push(singular_share)
+    return bySpan
   })
-}
-
-/** Returns the mean share of a run's ranks by span; NaN for a span without ranks. */
-function meanShares(rows: readonly SpectrumRow[], { spans, of }: SpanIndex): readonly number[] {
-  const sums = spans.map(() => ({ sum: 0, count: 0 }))
-  for (const { rank, singular_share } of rows) {
-    const span = sums[of(rank)]!
-    span.sum += singular_share
-    span.count++
-  }
-  return sums.map(({ sum, count }) => sum / count)
+  return spans.map((ranks, span) => {
+    const ofRuns = shares.map((bySpan) => bySpan[span]!).filter(({ length }) => length > 0)
+    const means = ofRuns.map((own) => own.reduce((sum, share) => sum + share, 0) / own.length)
+    return { ranks, summary: summarise(means.filter((mean) => !Number.isNaN(mean))) }
+  })
 }
 
 /** A cell of the picture of rank by epoch. */
@@ -75,12 +73,18 @@ export interface SpectrumCell {
 /** Returns the spectrum by epoch (0 is before training) in at most `columns` × `rows` cells. */
 export function spectrumCells({ runs }: ArmRuns, columns: number, rows: number): readonly SpectrumCell[] {
   const all = runs.flatMap(({ spectrum }) => spectrum)
-  const epochs = new SpanIndex([...new Set(all.map(({ epoch }) => epoch))].sort(ascending), columns)
-  const ranks = new SpanIndex(ranksOf(all), rows)
+  const epochs = spansOf(
+    all.map(({ epoch }) => epoch),
+    columns,
+  )
+  const ranks = spansOf(
+    all.map(({ rank }) => rank),
+    rows,
+  )
   const sums = new Float64Array(epochs.spans.length * ranks.spans.length)
   const counts = new Uint32Array(sums.length)
   for (const { epoch, rank, singular_share } of all) {
-    const cell = epochs.of(epoch) * ranks.spans.length + ranks.of(rank)
+    const cell = epochs.indexOf.get(epoch)! * ranks.spans.length + ranks.indexOf.get(rank)!
     sums[cell]! += singular_share
     counts[cell]!++
   }
@@ -96,48 +100,28 @@ export function spectrumCells({ runs }: ArmRuns, columns: number, rows: number):
   })
 }
 
-function ranksOf(rows: readonly SpectrumRow[]): readonly number[] {
-  return [...new Set(rows.map(({ rank }) => rank))].sort(ascending)
-}
-
-function ascending(a: number, b: number): number {
-  return a - b
-}
-
 /** Consecutive numbers that are drawn as one. */
 export interface Span {
   readonly first: number
   readonly last: number
 }
 
-/** Cuts ascending numbers into at most `most` spans with the same count of numbers; the last span may have fewer. */
-export function spansOf(numbers: readonly number[], most: number): readonly Span[] {
-  const size = Math.max(1, Math.ceil(numbers.length / most))
-  return Array.from({ length: Math.ceil(numbers.length / size) }, (_, span) => ({
-    first: numbers[span * size]!,
-    last: numbers[Math.min((span + 1) * size, numbers.length) - 1]!,
-  }))
-}
-
 export function spanText({ first, last }: Span): string {
   return first === last ? String(first) : `${first} to ${last}`
 }
 
-/** Maps each of some ascending numbers to the index of its span. */
-class SpanIndex {
-  readonly spans: readonly Span[]
-  readonly of: (number: number) => number
-
-  constructor(ascending: readonly number[], most: number) {
-    this.spans = spansOf(ascending, most)
-    const indexes = new Map<number, number>()
-    let span = 0
-    for (const number of ascending) {
-      if (number > this.spans[span]!.last) span++
-      indexes.set(number, span)
-    }
-    this.of = (number) => indexes.get(number)!
-  }
+/**
+ * Cuts numbers, whose order does not matter, into at most `most` spans with the same count of distinct numbers; the last
+ * span may have fewer. Returns the spans and the index of each number's span.
+ */
+export function spansOf(numbers: readonly number[], most: number) {
+  const ascending = [...new Set(numbers)].sort((a, b) => a - b)
+  const size = Math.max(1, Math.ceil(ascending.length / most))
+  const spans = Array.from({ length: Math.ceil(ascending.length / size) }, (_, span): Span => {
+    const last = Math.min((span + 1) * size, ascending.length) - 1
+    return { first: ascending[span * size]!, last: ascending[last]! }
+  })
+  return { spans, indexOf: new Map(ascending.map((number, place) => [number, Math.floor(place / size)])) }
 }
 
 /**

@@ -28,7 +28,13 @@ export function summarise(values: readonly number[]): Summary {
   return { n, mean, sd, interval: intervalAround(mean, sd / Math.sqrt(n), n - 1) }
 }
 
-export type TestKind = 'welch' | 'paired'
+/** The tests by their names in files. */
+export const testNames = {
+  paired: 'paired t-test over the same seeds',
+  welch: "Welch's t-test",
+} as const
+
+export type TestKind = keyof typeof testNames
 
 /**
  * The difference between a sample and the baseline. Test, interval and the detectable difference are null if a sample has

@@ -6,7 +6,7 @@ import { metricOf, metrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
 import { tooFewImages } from '../spectrum/spectrum.js'
 import type { ArmRuns, UnusableRun } from './comparison.js'
-import { differingPaths, type Fields, fieldsOf, originDifferences, originText } from './differences.js'
+import { differingPaths, fieldsOf } from './differences.js'
 import { commonSweep } from './sweep-arms.js'
 
 /**
@@ -16,7 +16,6 @@ import { commonSweep } from './sweep-arms.js'
 export function warningsOf(arms: readonly ArmRuns[], dropped: readonly ArmRuns[]): readonly string[] {
   return [
     ...arms.flatMap(differencesWithin),
-    ...arms.flatMap(({ runs }) => runs.flatMap(missingRows)),
     ...arms.flatMap(missingMetrics),
     ...arms.flatMap(tooFewSpectrumImages),
     ...arms.flatMap(lossesWithoutEffect),
@@ -33,28 +32,15 @@ function differencesWithin({ name, runs }: ArmRuns): readonly string[] {
   const paths = differingPaths(runs.map(({ config }) => fieldsOf(config)))
   const seeds = runs.map(({ record }) => record.seed)
   const repeated = [...new Set(seeds.filter((seed, index) => seeds.indexOf(seed) !== index))]
-  const origins = originDifferences(runs.map((run) => [run]))
+  const origins = originText(runs.map((run) => [run]))
   const files = differingPaths(runs.map(dataFiles))
   return [
     ...(paths.length > 0 ? [`${name}: its runs differ in ${paths.join(', ')}`] : []),
-    ...(origins.length > 0 ? [`${name}: its runs differ in ${originText(origins)}`] : []),
+    ...(origins === '' ? [] : [`${name}: its runs differ in ${origins}`]),
     ...(files.length > 0
       ? [`${name}: its runs were trained on different data: ${files.join(', ')} differ`]
       : []),
     ...(repeated.length > 0 ? [`${name}: holds seed ${repeated.join(', ')} more than once`] : []),
-  ]
-}
-
-/** If rows are missing, the last remaining row is not the last epoch's. */
-function missingRows({ folder, record, config, metrics, spectrumRows }: WholeRun): readonly string[] {
-  if (record.status !== 'completed') return []
-  const missing = (file: string, found: number, written: number, unit: string) =>
-    found === written
-      ? []
-      : [`${folder}: its ${file} has ${found} of ${written} ${unit}, though the run is complete`]
-  return [
-    ...missing('metrics.csv', metrics.length, record.epochs, 'epochs'),
-    ...missing('spectrum.csv', spectrumRows, (record.epochs + 1) * latentDimension(config.model), 'rows'),
   ]
 }
 
@@ -92,17 +78,39 @@ function differencesBetween(arms: readonly ArmRuns[]): readonly string[] {
   const unexpected = paths.filter((path) => !comparedPaths.test(path) && !isIntended(path))
   const isOnlyDifference = paths.length === 1 && !comparabilityPaths.test(paths[0]!)
   const files = differingPaths(arms.map(({ runs }) => dataFiles(runs[0]!)))
-  const origins = originDifferences(arms.map(({ runs }) => runs))
+  const origins = originText(arms.map(({ runs }) => runs))
   return [
     ...(unexpected.length > 0 && !isOnlyDifference
       ? [`the arms ${unexpected.length < paths.length ? 'also ' : ''}differ in ${unexpected.join(', ')}`]
       : []),
     ...(files.length > 0 ? [`the arms were trained on different data: ${files.join(', ')} differ`] : []),
     // Other engines add in another order or draw other noise.
-    ...(origins.length > 0
-      ? [`the arms differ in ${originText(origins)}: differences between them may come from that`]
-      : []),
+    ...(origins === '' ? [] : [`the arms differ in ${origins}: differences between them may come from that`]),
   ]
+}
+
+/** The properties of a run's origin that can change its results. The number of threads cannot. */
+const originProperties: Readonly<Record<string, (run: WholeRun) => string>> = {
+  device: ({ record }) => record.device,
+  engine: ({ record }) => `${record.engine.name} ${record.engine.variant}`,
+  eigenae: ({ record }) => record.versions.eigenae,
+}
+
+/** Returns the properties of the origin that are not the same in all samples with runs, and a text for each sample. */
+export function originDifferences(samples: readonly (readonly WholeRun[])[]) {
+  return Object.entries(originProperties)
+    .map(([name, of]) => ({
+      name,
+      values: samples.map((runs) => [...new Set(runs.map(of))].sort().join(' and ')),
+    }))
+    .filter(({ values }) => new Set(values.filter((_, sample) => samples[sample]!.length > 0)).size > 1)
+}
+
+/** Returns "device (cpu, cuda), engine (native avx2, tensorflow 2.15)"; "" if the samples have the same origin. */
+function originText(samples: readonly (readonly WholeRun[])[]): string {
+  return originDifferences(samples)
+    .map(({ name, values }) => `${name} (${[...new Set(values)].join(', ')})`)
+    .join(', ')
 }
 
 /** Returns the config paths that a sweep sets if it made all arms. */
@@ -116,7 +124,7 @@ function isNamedInFolders(path: string, arms: readonly ArmRuns[]): boolean {
   return arms.every(({ name }) => basename(name).includes(`,${path}=`))
 }
 
-function dataFiles({ record }: WholeRun): Fields {
+function dataFiles({ record }: WholeRun): ReadonlyMap<string, string> {
   return new Map(Object.entries(record.dataSha256))
 }
 

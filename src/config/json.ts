@@ -1,6 +1,6 @@
 import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser'
 import { exitCode, fileError, usageError } from '../errors.js'
-import { readInput } from '../files/read-input.js'
+import { readInput } from '../files/read.js'
 
 // A config has four levels. The parser is recursive and overflows the stack at some thousands.
 const maximumDepth = 500
@@ -45,7 +45,7 @@ function parseJson(text: string, file: string): JsonDocument {
     throw usageError({ problem: 'is not valid JSON', subject: file, details: mistakes })
   }
   return {
-    value: valueIn(root),
+    value: JSON.parse(content),
     has: (path) => nodesOn(root, path).length === path.length,
     locationOf: (path) => location((nodesOn(root, path).at(-1) ?? root).offset),
   }
@@ -82,14 +82,6 @@ function* repeatedKeys(node: Node): Generator<{ key: string; offset: number }> {
     }
     yield* repeatedKeys(child)
   }
-}
-
-function valueIn(node: Node): unknown {
-  if (node.type === 'array') return (node.children ?? []).map(valueIn)
-  if (node.type !== 'object') return node.value
-  return Object.fromEntries(
-    (node.children ?? []).map(({ children }) => [String(children![0]!.value), valueIn(children![1]!)]),
-  )
 }
 
 /** Returns the nodes along a path, as far as it exists: properties of objects and elements of lists. */

@@ -1,9 +1,10 @@
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { eigenLossSchema } from '../eigen-losses/index.js'
-import { usageError } from '../errors.js'
+import { EigenaeError, firstLine, usageError } from '../errors.js'
 import { type ConfigOrigin, checkConfig } from './check.js'
-import { readExtended, type SetFields } from './extends.js'
-import { type JsonDocument, type JsonPath, valueAt, withValue } from './json.js'
+import { type JsonDocument, type JsonPath, readJson, valueAt, withValue } from './json.js'
 import { type Mistake, missing } from './mistakes.js'
+import { pairedFields } from './paths.js'
 import { type Config, optimizerSchema } from './schema.js'
 
 /** A value from the command line for one field of the config. */
@@ -83,14 +84,68 @@ function validConfig(file: ConfigFile, overrides: readonly Override[], origin: C
   throw usageError({ problem: 'this config cannot be used', subject: file.file, details: resolution.lines })
 }
 
+/** @throws a usage error that gives the place in the file that names a missing file, itself, or something else than a path */
 export async function readConfigFile(file: string): Promise<ConfigFile> {
-  return { file, document: await readExtended(file, setFields) }
+  return { file, document: await readExtended(file, []) }
 }
 
-/** The file's fields are set over those of the file that it extends, so both follow the rules of --set. */
-const setFields: SetFields = (config, fields) => {
-  const overrides = fields.map((field) => ({ ...field, flag: '' }))
-  return applyOverrides(withoutOldKinds(config, overrides), overrides).value
+/** Fields that belong to their own file: a config without a name of its own would share its run folder with its base. */
+const ownFields: readonly string[] = ['$schema', 'name', 'extends']
+
+/**
+ * Reads a config file and the files that it extends. In the document that it returns, each field has the value and the
+ * location of the file that sets it: "3:12" in the file itself, "baseline.json:3:12" in one that it extends.
+ * @param before the files that lead to this one, the first one first
+ */
+async function readExtended(file: string, before: readonly string[]): Promise<JsonDocument> {
+  const own = await readJson(file)
+  const named = valueAt(own.value, ['extends'])
+  if (named === undefined) return own
+  const refuse = (problem: string, hint?: string) =>
+    usageError({
+      problem: 'this config cannot be used',
+      subject: file,
+      details: [`${own.locationOf(['extends'])} extends: ${problem}`],
+      ...(hint !== undefined && { hint }),
+    })
+  if (typeof named !== 'string' || named === '')
+    throw refuse(`must be the path of a config file (got ${JSON.stringify(named)})`)
+  const base = isAbsolute(named) ? named : join(dirname(file), named)
+  const chain = [...before, file]
+  if (chain.some((each) => resolve(each) === resolve(base)))
+    throw refuse(`is a cycle: ${[...chain, base].join(' → ')}`)
+  const document = await readExtended(base, chain).catch((error: unknown) => {
+    // An error with details has places in the file that it is about.
+    if (!(error instanceof EigenaeError) || error.parts.details !== undefined) throw error
+    throw refuse(firstLine(error), error.parts.hint)
+  })
+  return merge(own, base, document)
+}
+
+/** Sets the fields of a file over those of the file that it extends, with the rules of --set. */
+function merge(own: JsonDocument, base: string, document: JsonDocument): JsonDocument {
+  const inherited = withoutFields(document.value, ownFields)
+  const fields = pairedFields(withoutFields(own.value, ['extends']), inherited)
+    .filter(({ left }) => left !== undefined)
+    .map(({ path, left }) => ({ path, value: left, flag: '' }))
+  const has = (path: JsonPath) =>
+    own.has(path) || (!ownFields.includes(String(path[0])) && document.has(path))
+  return {
+    value: applyOverrides(withoutOldKinds(inherited, fields), fields).value,
+    has,
+    locationOf: (path) => {
+      const prefixes = path.map((_, depth) => path.slice(0, path.length - depth))
+      if (own.has(prefixes.find(has) ?? [])) return own.locationOf(path)
+      const location = document.locationOf(path)
+      // The location in a file that the base extends names that file already.
+      return /^\d+:\d+$/.test(location) ? `${base}:${location}` : location
+    },
+  }
+}
+
+function withoutFields(value: unknown, names: readonly string[]): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name)))
 }
 
 /**

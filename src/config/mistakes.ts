@@ -117,106 +117,74 @@ function unknownKey(key: string, valid: readonly string[], path: JsonPath, schem
 
 /** Returns the problem if the key belongs to another `kind` of the same object, null otherwise. */
 function keyOfOtherKind(key: string, schema: z.ZodType, path: JsonPath, input: unknown): string | null {
-  const type = typeAt(schema, path, input)
-  const others = (type === undefined ? [] : kindsOf(type)).filter((shape) => Object.hasOwn(shape, key))
+  const shapes = shapesOf(typeAt(schema, path, input))
+  const others = shapes.filter((shape) => Object.hasOwn(shape, key))
   if (others.length === 0) return null
-  const kind = JSON.stringify(valueAt(input, [...path, 'kind']) ?? kindOf(kindsOf(type!)[0]))
+  const kind = JSON.stringify(valueAt(input, [...path, 'kind']) ?? kindOf(shapes[0]))
   return `is not a field of the kind ${kind}, only of ${alternatives(others.map(kindOf))}: remove it, or change the kind`
-}
-
-/** Returns the fields of each member of a union, through defaults, nullables and pipes; empty for any other type. */
-function kindsOf(type: z.core.$ZodType): readonly Readonly<Record<string, z.core.$ZodType>>[] {
-  const { def } = (type as z.core.$ZodTypes)._zod
-  switch (def.type) {
-    case 'default':
-    case 'prefault':
-    case 'nullable':
-    case 'optional':
-      return kindsOf(def.innerType)
-    case 'pipe':
-      return kindsOf(def.in)
-    case 'union':
-      return def.options.flatMap((option) =>
-        isUnion(option) ? kindsOf(option) : (shapeOf(option, undefined) ?? []),
-      )
-    default:
-      return []
-  }
-}
-
-function isUnion(type: z.core.$ZodType): boolean {
-  return (type as z.core.$ZodTypes)._zod.def.type === 'union'
 }
 
 /** Returns the keys that the schema allows in the object at `path`. */
 function validKeys(schema: z.ZodType, path: JsonPath, input: unknown): readonly string[] {
-  const here = typeAt(schema, path, input)
-  return here === undefined ? [] : Object.keys(shapeOf(here, valueAt(input, path)) ?? {})
+  return Object.keys(shapeOf(typeAt(schema, path, input), valueAt(input, path)) ?? {})
 }
 
 function typeAt(schema: z.ZodType, path: JsonPath, input: unknown): z.core.$ZodType | undefined {
   return path.reduce<z.core.$ZodType | undefined>(
-    (type, key, depth) => type && childOf(type, String(key), valueAt(input, path.slice(0, depth))),
+    (type, key, depth) => childOf(type, String(key), valueAt(input, path.slice(0, depth))),
     schema,
   )
 }
 
 /** Returns the type of a member of `value`, an object or a list of the given type. */
-function childOf(type: z.core.$ZodType, key: string, value: unknown): z.core.$ZodType | undefined {
-  const { def } = (type as z.core.$ZodTypes)._zod
-  switch (def.type) {
-    case 'record':
-      return def.valueType
-    case 'array':
-      return def.element
-    case 'default':
-    case 'prefault':
-    case 'nullable':
-    case 'optional':
-      return childOf(def.innerType, key, value)
-    case 'union': {
-      const list = Array.isArray(value) ? def.options.find(isArray) : undefined
-      return list === undefined ? shapeOf(type, value)?.[key] : childOf(list, key, value)
-    }
-    default:
-      return shapeOf(type, value)?.[key]
-  }
-}
-
-function isArray(type: z.core.$ZodType): boolean {
-  return (type as z.core.$ZodTypes)._zod.def.type === 'array'
-}
-
-/** Returns an object's fields, through defaults, nullables and pipes. For a union, those of the value's `kind`. */
-function shapeOf(
-  type: z.core.$ZodType,
+function childOf(
+  type: z.core.$ZodType | undefined,
+  key: string,
   value: unknown,
-): Readonly<Record<string, z.core.$ZodType>> | undefined {
-  const { def } = (type as z.core.$ZodTypes)._zod
-  switch (def.type) {
-    case 'object':
-      return def.shape
+): z.core.$ZodType | undefined {
+  const def = unwrapped(type)
+  if (def?.type === 'record') return def.valueType
+  if (def?.type === 'array') return def.element
+  const list = def?.type === 'union' && Array.isArray(value) ? def.options.find(isList) : undefined
+  return list === undefined ? shapeOf(type, value)?.[key] : childOf(list, key, value)
+}
+
+function isList(type: z.core.$ZodType): boolean {
+  return unwrapped(type)?.type === 'array'
+}
+
+/** The fields of an object. */
+type Shape = Readonly<Record<string, z.core.$ZodType>>
+
+/** Returns the fields of an object. For a union, those of the value's `kind`. */
+function shapeOf(type: z.core.$ZodType | undefined, value: unknown): Shape | undefined {
+  const shapes = shapesOf(type)
+  return shapes.find((shape) => kindOf(shape) === valueAt(value, ['kind'])) ?? shapes[0]
+}
+
+/** Returns the fields of an object, or of each object of a union. */
+function shapesOf(type: z.core.$ZodType | undefined): readonly Shape[] {
+  const def = unwrapped(type)
+  if (def?.type === 'object') return [def.shape]
+  return def?.type === 'union' ? def.options.flatMap(shapesOf) : []
+}
+
+/** Returns the definition of a type, through defaults, nullables and pipes. */
+function unwrapped(type: z.core.$ZodType | undefined): z.core.$ZodTypes['_zod']['def'] | undefined {
+  const def = (type as z.core.$ZodTypes | undefined)?._zod.def
+  switch (def?.type) {
     case 'default':
     case 'prefault':
     case 'nullable':
     case 'optional':
-      return shapeOf(def.innerType, value)
+      return unwrapped(def.innerType)
     case 'pipe':
-      return shapeOf(def.in, value)
-    case 'union': {
-      const kind: unknown =
-        typeof value === 'object' && value !== null ? Reflect.get(value, 'kind') : undefined
-      const members = def.options.map((option) => ({ option, shape: shapeOf(option, value) }))
-      const objects = members.filter(({ shape }) => shape !== undefined)
-      const member = objects.find(({ shape }) => kindOf(shape) === kind) ?? objects[0]
-      return member?.shape
-    }
+      return unwrapped(def.in)
     default:
-      return undefined
+      return def
   }
 }
 
-function kindOf(shape: Readonly<Record<string, z.core.$ZodType>> | undefined): unknown {
-  const values = shape?.kind?._zod.values
-  return values === undefined ? undefined : [...values][0]
+function kindOf(shape: Shape | undefined): unknown {
+  return [...(shape?.kind?._zod.values ?? [])][0]
 }

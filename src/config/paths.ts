@@ -62,3 +62,46 @@ function pathsIn(
     ...[...anyOf, ...oneOf].flatMap((branch) => pathsIn(branch, path)),
   ]
 }
+
+/** A field of two values: at least one of them is no object there, so it is not split further. */
+interface PairedField {
+  readonly path: readonly string[]
+  /** Undefined if the value lacks the field. */
+  readonly left: unknown
+  readonly right: unknown
+}
+
+/** Walks two values field by field, in the order of the left one. A list is a single value. */
+export function pairedFields(
+  left: unknown,
+  right: unknown,
+  path: readonly string[] = [],
+): readonly PairedField[] {
+  if (!isObject(left) || !isObject(right)) return [{ path, left, right }]
+  const keys = new Set([...Object.keys(left), ...Object.keys(right)])
+  return [...keys].flatMap((key) => pairedFields(left[key], right[key], [...path, key]))
+}
+
+/** Returns the fields of a config by their paths: "loss.eigen.kind" → "top-k". */
+export function fieldsByPath(config: unknown): ReadonlyMap<string, unknown> {
+  return new Map(pairedFields(config, config).map(({ path, left }) => [path.join('.'), left]))
+}
+
+/** One field in which two configs differ, with both values as JSON; "nothing" if a config lacks the field. */
+export interface ConfigDifference {
+  readonly path: string
+  readonly left: string
+  readonly right: string
+}
+
+/** Returns all fields in which two configs differ, in the order of the left config. */
+export function configDifferences(left: unknown, right: unknown): readonly ConfigDifference[] {
+  const text = (value: unknown) => JSON.stringify(value) ?? 'nothing'
+  return pairedFields(left, right)
+    .map((field) => ({ path: field.path.join('.'), left: text(field.left), right: text(field.right) }))
+    .filter((each) => each.left !== each.right)
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

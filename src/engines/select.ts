@@ -1,12 +1,12 @@
 import { type Device, devices, type RequestedDevice } from '../config/schema.js'
 import { EigenaeError, exitCode, usageError } from '../errors.js'
-import { cudaMayWork } from '../setup/cuda-requirements.js'
 import { findInstallation } from '../setup/installation.js'
+import { cudaMayWork } from '../setup/nvidia.js'
 import { openCudaDevice } from './cuda/engine.js'
 import type { Engine, EngineNeeds, OpenedEngine } from './engine.js'
 import { nativeEngine } from './native/engine.js'
+import { checkTrainingStep } from './self-check.js'
 import { tensorflowEngine } from './tensorflow/engine.js'
-import { checkTrainingStep } from './tensorflow/self-check.js'
 import { wasmEngine } from './wasm/engine.js'
 
 /** An engine and why it was chosen, which is printed and kept in run.json. */

@@ -1,7 +1,7 @@
 import { lstatSync, statSync } from 'node:fs'
 import { extname } from 'node:path'
 import { fileError, hasCode, usageError } from '../errors.js'
-import { readFirstBytes } from './read.js'
+import { readHead } from './read.js'
 
 /** The generator that every picture and report names. A file that names it may be replaced. */
 export const signature = 'made by eigenae'
@@ -22,7 +22,7 @@ export function beginsWith(text: string): Mark {
   return (head) => head.toString('latin1').startsWith(text)
 }
 
-/** An HTML page whose generator is named in its third line, as src/report/page.ts and src/explore/page.ts write it. */
+/** An HTML page whose generator is named in its third line, as the reports and the pages of `explore` have it. */
 export function pageMark(generator: string): Mark {
   const beginning = new RegExp(
     `^<!doctype html>\\n<html [^\\n]*\\n<meta name="generator" content="${generator}">`,
@@ -87,7 +87,7 @@ function isFolder(file: string): boolean {
 
 function firstBytesOf(file: string): Buffer | undefined {
   try {
-    return readFirstBytes(file, headBytes)
+    return readHead(file, headBytes)?.bytes
   } catch (error) {
     if (!hasCode((error as Error).cause, 'ENOTDIR')) throw error
     throw usageError({ problem: 'is below a file, not a folder', subject: file })

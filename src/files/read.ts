@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import { EigenaeError, type ErrorParts, fileError, hasCode } from '../errors.js'
+import { isUtf8 } from 'node:buffer'
+import { closeSync, constants, createReadStream, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { EigenaeError, type ErrorParts, fileError, hasCode, usageError } from '../errors.js'
 
 /**
  * Largest sizes, in bytes, of the files that eigenae writes itself. A file over its limit is refused before memory is
@@ -27,23 +28,12 @@ export function readTextIfPresent(file: string, limit: number = sizeLimits.json)
   return readIfPresent(file, limit)?.toString('utf8')
 }
 
-/** The first bytes of a file, and how many it has in all. */
-export interface FileHead {
-  readonly bytes: Buffer
-  readonly fileLength: number
-}
-
-/** Returns the head of a regular file, undefined if it does not exist. */
-export function readHead(file: string, count: number): FileHead | undefined {
+/** Returns the first bytes of a regular file, and how many it has in all; undefined if it does not exist. */
+export function readHead(file: string, count: number) {
   return withOpenFile(file, (descriptor, size) => ({
     bytes: readAt(descriptor, Math.min(size, count)),
     fileLength: size,
   }))
-}
-
-/** Returns the first bytes of a regular file, at most `count`; undefined if it does not exist. */
-export function readFirstBytes(file: string, count: number): Buffer | undefined {
-  return readHead(file, count)?.bytes
 }
 
 const chunkBytes = 1 << 20
@@ -122,5 +112,34 @@ function tooLarge(file: string, size: number, limit: number): EigenaeError {
     problem: `has ${size} bytes, more than the ${limit} that eigenae reads`,
     subject: file,
     hint: 'Restore the file that belongs there.',
+  })
+}
+
+/** Largest size, in bytes, of a file that a user writes: a sweep file for ten thousand runs takes some kilobytes. */
+const maximumInputBytes = 16 << 20
+
+/**
+ * Returns the text of a file named by the user, which may be a pipe: `--config <(jq … base.json)`.
+ * @throws a usage error if it is longer than a config can be, or if it is not text
+ */
+export async function readInput(file: string): Promise<string> {
+  const pieces: Buffer[] = []
+  let size = 0
+  for await (const piece of createReadStream(file) as AsyncIterable<Buffer>) {
+    pieces.push(piece)
+    size += piece.length
+    if (size > maximumInputBytes)
+      throw usageError({
+        problem: `has more than ${maximumInputBytes >> 20} MiB, the most that eigenae reads of such a file`,
+        subject: file,
+        hint: 'Check the path.',
+      })
+  }
+  const bytes = Buffer.concat(pieces)
+  if (isUtf8(bytes) && !bytes.includes(0)) return bytes.toString('utf8')
+  throw usageError({
+    problem: 'is not text in UTF-8',
+    subject: file,
+    hint: 'Check the path, or save the file as UTF-8.',
   })
 }

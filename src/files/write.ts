@@ -54,30 +54,26 @@ export async function syncFile(file: string): Promise<void> {
 }
 
 /**
- * Returns once the names in a folder would survive a loss of power. Skipped if the
- * file system has no such call, or the folder may be written but not read.
+ * Returns once the names in a folder, or the content of a file, would survive a loss of power. Skipped if the file system has
+ * no such call, or the path may be written but not read.
  */
-export function syncFolder(folder: string): Promise<void> {
-  return syncReadable(folder)
+export async function syncFolder(folder: string): Promise<void> {
+  await withFileErrors('sync', folder, async () => {
+    try {
+      const handle = await open(folder)
+      await handle.sync().finally(() => handle.close())
+    } catch (error) {
+      if (!hasCode(error, 'EINVAL', 'ENOTSUP', 'EACCES')) throw error
+    }
+  })
 }
 
 /** Returns once a folder, with everything below it, would survive a loss of power. Skips what `syncFolder` does. */
 export async function syncTree(folder: string): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const inside = entries.filter((entry) => entry.isFile() || entry.isDirectory())
-  for (const { parentPath, name } of inside) await syncReadable(join(parentPath, name))
-  await syncReadable(folder)
-}
-
-async function syncReadable(path: string): Promise<void> {
-  await withFileErrors('sync', path, async () => {
-    try {
-      const handle = await open(path)
-      await handle.sync().finally(() => handle.close())
-    } catch (error) {
-      if (!hasCode(error, 'EINVAL', 'ENOTSUP', 'EACCES')) throw error
-    }
-  })
+  for (const { parentPath, name } of inside) await syncFolder(join(parentPath, name))
+  await syncFolder(folder)
 }
 
 /** The folders from which this process has removed leftovers. */

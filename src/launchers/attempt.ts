@@ -9,8 +9,7 @@ import { readLastText, readTextIfPresent } from '../files/read.js'
 import { appendToLog, writeDurably } from '../files/write.js'
 import { packageRoot } from '../package-root.js'
 import { runFiles } from '../runs/files.js'
-import { lengthenedRecord, recogniseShorter } from '../runs/lengthen.js'
-import { claimRunFolder } from '../runs/open.js'
+import { claimRunFolder, lengthenedRecord, recognise } from '../runs/resume.js'
 import { writeMessage } from '../text/output.js'
 import type { Outcome, SweepRun } from './launcher.js'
 
@@ -35,9 +34,9 @@ export async function prepareRun({ folder, config }: SweepRun): Promise<void> {
   await makeFolder(folder)
   const text = configText(config)
   if (readTextIfPresent(files.config) === text) return
-  const shorter = recogniseShorter(files, config)
-  if (shorter === null) return writeDurably(files.config, text)
-  await claimRunFolder(folder, config, 'resume', lengthenedRecord(shorter.record, config))
+  const found = recognise(files, config)
+  if (found.kind !== 'shorter') return writeDurably(files.config, text)
+  await claimRunFolder(folder, config, 'resume', lengthenedRecord(found.record, config))
   await releaseLock(files.lock)
 }
 

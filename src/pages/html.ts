@@ -1,4 +1,5 @@
-import { escapeControls, safeJson } from '../text/format.js'
+import { armColor, type Scheme } from '../plots/theme.js'
+import { escapeHtml, safeJson } from '../text/format.js'
 
 /** Text that is already HTML. All other content of a page is escaped. */
 export class Html {
@@ -20,18 +21,6 @@ function render(content: Content): string {
   if (content instanceof Html) return content.text
   if (typeof content === 'object') return content.map(render).join('')
   return escapeHtml(String(content))
-}
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-export function escapeHtml(text: string): string {
-  return escapeControls(text).replace(/[&<>"']/g, (character) => entities[character]!)
 }
 
 /** Returns a script element with JSON. No sequence in the JSON can end the element. */
@@ -58,4 +47,22 @@ export function inlineScript(code: string): Html {
 /** Makes code safe inside a script element. The source map's address is removed because a browser would request it. */
 export function inertScript(code: string): string {
   return code.replace(/^\/\/# sourceMappingURL=.*$/gm, '').replaceAll('</script', '<\\/script')
+}
+
+/** The style that all pages share: readable from 320 pixels on, light or dark as the reader's system is. */
+export function baseStyle(variables: (scheme: Scheme) => string): string {
+  return `
+:root { color-scheme: light dark; --page: #fff; --text: #1b1b1b; --faint: #6a6a6a; --line: #d9d9d9; --soft: #f4f5f7; ${variables('light')} }
+@media (prefers-color-scheme: dark) {
+  :root { --page: #16181c; --text: #e8e8e8; --faint: #a2a8b1; --line: #3a3e45; --soft: #20242a; ${variables('dark')} }
+}
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 64rem; background: var(--page); color: var(--text); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .5rem } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem } h3 { font-size: 1rem; margin: 1.5rem 0 .25rem }
+p { margin: .5rem 0; max-width: 46rem } .quiet, figcaption { color: var(--faint); font-size: .9rem }`
+}
+
+/** Returns the variables `--arm-0`, `--arm-1`, … with the same colours as in the pictures. */
+export function armVariables(scheme: Scheme, arms: number): string {
+  return Array.from({ length: arms }, (_, arm) => `--arm-${arm}: ${armColor(scheme, arm)};`).join(' ')
 }

@@ -1,3 +1,5 @@
+/** What all pictures consist of. The report's page uses this file in the browser, so it imports nothing. */
+
 /** A specification in Vega-Lite, or a part of one. */
 export type Spec = Readonly<Record<string, unknown>>
 
@@ -27,8 +29,29 @@ export interface Panels {
   readonly margin: number
 }
 
+/** The pictures show this many arms, because more could not be distinguished. The tables list all of them. */
+export const mostDrawn = 12
+
+/** Returns the arms that have a colour, a line or a panel in the pictures: the first ones, with the baseline among them. */
+export function drawnOf<A extends { readonly baseline: boolean }>(arms: readonly A[]): readonly A[] {
+  const late = arms.slice(mostDrawn).filter(({ baseline }) => baseline)
+  return [...arms.slice(0, mostDrawn - late.length), ...late]
+}
+
+/** Returns "the first 12 of 16 arms"; null if the pictures show all arms. */
+export function drawnText(arms: readonly { readonly baseline: boolean }[]): string | null {
+  if (arms.length <= mostDrawn) return null
+  const isLate = arms.slice(mostDrawn).some(({ baseline }) => baseline)
+  return isLate
+    ? `the baseline and the first ${mostDrawn - 1} of ${arms.length} arms`
+    : `the first ${mostDrawn} of ${arms.length} arms`
+}
+
 /** The field with an arm's label in all data. The report hides arms by it. */
 export const armField = 'arm'
+
+/** The arm in a tooltip. */
+export const armText: Spec = { field: armField, title: 'arm' }
 
 /** The name of layers that only serve a pointer. Files are drawn without them. */
 export const pointerLayer = 'pointer'
@@ -36,24 +59,40 @@ export const pointerLayer = 'pointer'
 /** The colour of arms beyond those that have one, on light and dark pages. */
 export const grey = '#8a8a8a'
 
+/** The arms' second colour, which has enough contrast on light and on dark pages. */
+export const bestColor = '#d55e00'
+
 /** Returns the encoding that gives an arm the same colour in every picture. @param labels all drawn arms, in order */
 export function armColors(labels: readonly string[]): Spec {
   return { field: armField, type: 'nominal', scale: { domain: labels }, legend: null }
 }
 
-/** Returns the fields of a tooltip: the arm, the position, the value and its interval. */
-export function intervalTooltip(value: Spec, digits: number, ...position: readonly Spec[]): readonly Spec[] {
+/** Returns the encoding of a field with numbers. */
+export function numbers(field: string, more: Spec = {}): Spec {
+  return { field, type: 'quantitative', ...more }
+}
+
+/** Returns the layer of the rows of one kind. @param more a further condition on `datum` */
+export function layerOf(kind: string, mark: Spec, encoding: Spec, more = '') {
+  return { transform: [{ filter: `datum.kind === '${kind}'${more}` }], mark, encoding }
+}
+
+/** Returns the fields of a tooltip with the bounds of an interval. */
+export function boundsText(digits: number): readonly Spec[] {
   const format = `.${digits}f`
   return [
-    { field: armField, title: 'arm' },
-    ...position,
-    { ...value, format },
     { field: 'low', format, title: '95 % from' },
     { field: 'high', format, title: 'to' },
   ]
 }
 
+/** Returns the fields of a tooltip: the arm, the position, the value and its interval. */
+export function intervalTooltip(value: Spec, digits: number, ...position: readonly Spec[]): readonly Spec[] {
+  return [armText, ...position, { ...value, format: `.${digits}f` }, ...boundsText(digits)]
+}
+
 export const epochAxis = { title: 'epoch', tickMinStep: 1, format: 'd' } as const
+export const rankAxis = { title: 'rank', tickMinStep: 1, tickCount: 8, format: 'd', grid: false } as const
 
 /** Height of an axis with its title and of the next panel's heading. */
 export const rowMargin = 74
@@ -63,44 +102,36 @@ export function panelTitle(text: string): Spec {
   return { text, anchor: 'middle', fontSize: 12, fontWeight: 'normal', frame: 'group', offset: 6 }
 }
 
+/** Returns a view with a panel for each value of a field, in this order; the view alone for a single arm. */
+export function panelsBy(field: string, values: readonly string[], view: Spec): Spec {
+  if (field === armField && values.length === 1) return view
+  return { facet: { field, type: 'nominal', title: null, sort: values }, spec: view }
+}
+
 /** Returns the chart's specification with the size and arrangement of its panels. */
-export function applyLayout({ spec, panels }: Chart): Spec {
-  const size = { width: panels.width, height: panels.height }
-  const grid = {
-    columns: panels.columns,
-    bounds: 'flush',
-    spacing: { row: rowMargin, column: panels.margin },
-  }
-  if ('facet' in spec) return { ...spec, ...grid, spec: { ...(spec.spec as Spec), ...size } }
-  if ('concat' in spec)
-    return {
-      ...spec,
-      ...grid,
-      concat: (spec.concat as readonly Spec[]).map((each) => ({ ...each, ...size })),
-    }
+export function applyLayout({ spec, panels: { width, height, columns, margin } }: Chart): Spec {
+  const size = { width, height }
+  const grid = { columns, bounds: 'flush', spacing: { row: rowMargin, column: margin } }
+  const { spec: view, concat } = spec as { readonly spec?: Spec; readonly concat?: readonly Spec[] }
+  if (view !== undefined) return { ...spec, ...grid, spec: { ...view, ...size } }
+  if (concat !== undefined) return { ...spec, ...grid, concat: concat.map((each) => ({ ...each, ...size })) }
   return { ...spec, ...size }
 }
 
 /** Returns the chart's specification for a file, which has a title and no pointer. */
 export function fileSpec(chart: Chart): Spec {
   const { title, subject } = chart
+  const spec = applyLayout(chart)
+  const views = spec.concat as readonly { readonly layer: readonly Spec[] }[] | undefined
+  const concat = views?.map((view) => ({
+    ...view,
+    layer: view.layer.filter(({ name }) => !String(name).startsWith(pointerLayer)),
+  }))
   return {
-    ...(withoutPointerLayers(applyLayout(chart)) as Spec),
+    ...spec,
+    ...(concat && { concat }),
     title: subject === undefined ? title : `${title}: ${subject}`,
   }
-}
-
-function withoutPointerLayers(spec: unknown): unknown {
-  if (Array.isArray(spec)) return spec.filter((each) => !isPointerLayer(each)).map(withoutPointerLayers)
-  if (spec === null || typeof spec !== 'object') return spec
-  return Object.fromEntries(
-    Object.entries(spec).map(([key, value]) => [key, key === 'values' ? value : withoutPointerLayers(value)]),
-  )
-}
-
-function isPointerLayer(spec: unknown): boolean {
-  const name = (spec as Partial<Spec> | null)?.name
-  return typeof name === 'string' && name.startsWith(pointerLayer)
 }
 
 /** Returns the layers of a text that can be read over lines: the same text, wider and in the colour of the background, below. */

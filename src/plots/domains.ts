@@ -7,16 +7,16 @@ export type Domain = readonly [low: number, high: number]
 export function domainAround(values: readonly number[], log = false): Domain {
   const finite = values.filter((value) => Number.isFinite(value) && (!log || value > 0))
   if (finite.length === 0) return log ? [0.1, 1] : [0, 1]
-  const { low, high } = finite.reduce(
-    ({ low, high }, value) => ({ low: Math.min(low, value), high: Math.max(high, value) }),
-    { low: Number.POSITIVE_INFINITY, high: Number.NEGATIVE_INFINITY },
-  )
+  const [low, high] = extremesOf(finite)
   if (log)
     return low === high ? [low / 2, high * 2] : [low / (high / low) ** 0.04, high * (high / low) ** 0.04]
   const margin = 0.04 * (high - low) || 0.1 * Math.abs(high) || 0.1
   // A quantity that is never negative has no axis below 0.
   return [low >= 0 ? Math.max(0, low - margin) : low - margin, high + margin]
 }
+
+/** Interquartile ranges from the others at which an arm counts as diverged and is drawn at the edge. */
+export const farAway = 3
 
 /**
  * Returns the range of the values without those far outside (Tukey's fences), which would leave the others no space or a
@@ -43,8 +43,13 @@ export function logAxis([low, high]: Domain): Spec {
 
 /** Whether a logarithmic axis shows positive values better. */
 export function spansDecades(values: readonly number[]): boolean {
-  const finite = values.filter(Number.isFinite)
-  const low = finite.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
-  const high = finite.reduce((a, b) => Math.max(a, b), 0)
+  const [low, high] = extremesOf(values.filter(Number.isFinite))
   return low > 0 && high / low > 20
+}
+
+function extremesOf(values: readonly number[]): Domain {
+  return values.reduce(
+    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  )
 }

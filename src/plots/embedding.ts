@@ -1,8 +1,8 @@
 import type { Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
-import { distinctLabels, labelColor, type Scheme } from '../pages/theme.js'
 import { principalPlane } from '../spectrum/principal-directions.js'
 import { type Chart, rowMargin } from './chart.js'
+import { distinctLabels, labelColor, type Scheme } from './theme.js'
 
 const shownImages = 2000
 

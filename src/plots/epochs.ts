@@ -1,6 +1,6 @@
 /** The pictures of metrics over the epochs. */
 import type { Arm } from '../comparison/comparison.js'
-import { epochSeries } from '../comparison/series.js'
+import { lineIndexes } from '../comparison/series.js'
 import { type Summary, summarise } from '../comparison/statistics.js'
 import { latentDimension } from '../model/architecture.js'
 import type { WholeRun } from '../runs/read.js'
@@ -8,25 +8,16 @@ import type { MetricsRow } from '../runs/tables.js'
 import { effectiveRankOf } from '../spectrum/spectrum.js'
 import { type Chart, epochAxis } from './chart.js'
 import { domainAround, spansDecades } from './domains.js'
-import { extentOf, linesChart, mostWithSeeds, type Point, type Series } from './lines.js'
-
-interface Column {
-  readonly column: keyof MetricsRow
-  readonly title: string
-}
-
-const lossColumns: readonly Column[] = [
-  { column: 'test_mse', title: 'test images, clean input' },
-  { column: 'test_denoise_mse', title: 'test images, noisy input' },
-]
+import { extentOf, type LinePanel, linesChart, mostWithSeeds, type Point, type Series } from './lines.js'
 
 /** Draws the losses that are comparable between arms, which are those without the eigen losses. */
 export function lossChart(arms: readonly Arm[]): Chart {
-  const panels = lossColumns.map(({ column, title }) => ({
-    title,
-    series: arms.map((arm) => seriesOf(arm, column, lossColumns.length * arms.length)),
-  }))
-  const extent = panels.flatMap(({ series }) => extentOf(series))
+  const panels = [
+    { column: 'test_mse', title: 'test images, clean input' },
+    { column: 'test_denoise_mse', title: 'test images, noisy input' },
+  ] as const
+  const series = panels.map(({ column }) => metricSeries(arms, column, 2))
+  const extent = extentOf(series.flat())
   const log = spansDecades(extent)
   const y = { title: 'mean squared error per pixel', domain: domainAround(extent, log), log, digits: 5 }
   return linesChart(
@@ -35,25 +26,13 @@ export function lossChart(arms: readonly Arm[]): Chart {
       title: 'Loss by epoch',
       caption: `Mean squared error per pixel, measured against the clean image. ${bandText(arms)}`,
     },
-    panels.map((panel) => ({ ...panel, ...epochPanel(arms), y })),
+    panels.map(({ title }, index) => ({ title, series: series[index]!, ...epochPanel(arms), y })),
     labelsOf(arms),
     { width: 300, height: 240, columns: 2 },
   )
 }
 
 export function effectiveRankChart(arms: readonly Arm[]): Chart {
-  const series = arms.map((arm) => {
-    const logged = seriesOf(arm, 'effective_rank', arms.length)
-    const start = startOf(arm.runs).map(({ x, summary }) => ({
-      x,
-      summary: withoutWideInterval(arm, summary),
-    }))
-    return {
-      ...logged,
-      points: [...start, ...logged.points],
-      seeds: logged.seeds.map((points, run) => [...startOf([arm.runs[run]!]), ...points]),
-    }
-  })
   const dimensions = arms.map(({ config }) => latentDimension(config.model))
   const most = Math.max(...dimensions)
   const ranks = [...new Set(dimensions)]
@@ -66,7 +45,9 @@ export function effectiveRankChart(arms: readonly Arm[]): Chart {
     [
       {
         title: `effective rank of ${ranks.length === 1 ? `${most} dimensions` : 'the embedding'}`,
-        series,
+        series: arms.map((arm) =>
+          seriesOf(arm, arms.length, (run) => [...startOf(run), ...columnOf(run, 'effective_rank')]),
+        ),
         ...epochPanel(arms),
         y: {
           title: 'effective rank',
@@ -75,7 +56,7 @@ export function effectiveRankChart(arms: readonly Arm[]): Chart {
           axis: { values: rankTicks(most), format: 'd', labelOverlap: false },
           digits: 3,
         },
-        below: [{ mark: { type: 'rule', strokeDash: [5, 4], opacity: 0.6 }, encoding: { y: rankPosition } }],
+        below: [{ mark: { type: 'rule', strokeDash: [5, 4], opacity: 0.6 }, y: 'rank' }],
         belowRows: ranks.map((rank) => ({ rank })),
       },
     ],
@@ -83,8 +64,6 @@ export function effectiveRankChart(arms: readonly Arm[]): Chart {
     { width: 480, height: 260, columns: 1 },
   )
 }
-
-const rankPosition = { field: 'rank', type: 'quantitative' }
 
 /** Returns 1, d, and round numbers between them that are not too close to d. */
 function rankTicks(most: number): readonly number[] {
@@ -95,17 +74,166 @@ function rankTicks(most: number): readonly number[] {
 }
 
 /** Returns the effective rank before training, which only the spectrum has. */
-function startOf(runs: readonly WholeRun[]): readonly Point[] {
-  const values = runs.flatMap(({ spectrum }) => {
-    const shares = spectrum.filter(({ epoch }) => epoch === 0).map(({ singular_share }) => singular_share)
-    return shares.length === 0 ? [] : [effectiveRankOf(shares)]
-  })
-  return values.length === 0 ? [] : [{ x: 0, summary: summarise(values) }]
+function startOf({ spectrum }: WholeRun): readonly Value[] {
+  const shares = spectrum.filter(({ epoch }) => epoch === 0).map(({ singular_share }) => singular_share)
+  return shares.length === 0 ? [] : [{ epoch: 0, value: effectiveRankOf(shares) }]
+}
+
+/** Draws the training loss and each of its terms; the weights and the learning rate if they change. */
+export function trainingChart(arms: readonly Arm[]): Chart {
+  const several = arms.length > 1
+  const panelOf = (title: string, series: readonly Series[], ends = several): LinePanel => {
+    const extent = extentOf(series)
+    const log = spansDecades(extent)
+    const y = { title: '', domain: domainAround(extent, log), log, axis: { format: '~g' }, digits: 5 }
+    return { title, series, ...epochPanel(arms), ends, y }
+  }
+  const termsByRun = new Map(arms.flatMap(({ runs }) => runs.map((run) => [run, termsOf(run)] as const)))
+  const terms = [...new Set([...termsByRun.values()].flatMap((each) => [...each.keys()]))]
+  const weighted = (term: string) => `${term}, weighted`
+  /** Returns the means of the arms; the line of a single arm has the name and the colour of a term. */
+  const means = (term: string, valuesOf: ValuesOf) =>
+    arms
+      .map((arm) => {
+        const points = pointsOf(arm, arm.runs, valuesOf, mostPoints(4 * arms.length))
+        return { label: several ? arm.label : term, points, seeds: [] }
+      })
+      .filter(({ points }) => points.length > 0)
+  const meansOfTerm = (term: string, column: 'weight' | 'value' | 'weighted') =>
+    means(weighted(term), (run) =>
+      (termsByRun.get(run)!.get(term) ?? []).map((row) => ({ epoch: row.epoch, value: row[column] })),
+    )
+  const ifChanging = (title: string, series: readonly Series[]) =>
+    series.some(({ points }) => new Set(points.map(({ summary }) => summary.mean)).size > 1)
+      ? [panelOf(title, series)]
+      : []
+  const mse = 'mean squared error'
+  const panels = [
+    several
+      ? panelOf('training loss, all terms', metricSeries(arms, 'train_loss', 4))
+      : panelOf(
+          'training loss and its weighted terms',
+          [
+            ...means('training loss', (run) => columnOf(run, 'train_loss')),
+            ...means(mse, (run) => columnOf(run, 'train_mse')),
+            ...terms.flatMap((term) => meansOfTerm(term, 'weighted')),
+          ],
+          true,
+        ),
+    panelOf(
+      'mean squared error, noisy input',
+      metricSeries(arms, 'train_mse', 4).map((each) => (several ? each : { ...each, label: mse })),
+    ),
+    ...terms.flatMap((term) => [
+      panelOf(`${term}, without its weight`, meansOfTerm(term, 'value')),
+      ...ifChanging(`weight of ${term}`, meansOfTerm(term, 'weight')),
+    ]),
+    ...ifChanging(
+      'learning rate',
+      means('learning rate', (run) => columnOf(run, 'learning_rate')),
+    ),
+  ].filter(({ series }) => series.length > 0)
+  return linesChart(
+    {
+      name: 'training',
+      title: 'Training loss and its terms',
+      caption: `Means over the batches of each epoch, with noisy input${several ? '; the training losses of arms with different terms are not comparable' : ''}. ${bandText(arms)}`,
+    },
+    panels,
+    several ? labelsOf(arms) : [...new Set(panels.flatMap(({ series }) => series.map(({ label }) => label)))],
+    { width: 300, height: 190, columns: 2 },
+  )
+}
+
+interface TermRow {
+  readonly epoch: number
+  readonly weight: number
+  readonly value: number
+  readonly weighted: number
+}
+
+/**
+ * Returns the rows of a run's eigen losses by names that are the same in all arms: "top-k", and "top-k (2)" for another of the
+ * kind. Runs of version 0.2.0 have no losses.csv, and their metrics have the sum as one term, "eigen loss".
+ */
+function termsOf({ losses, metrics, config }: WholeRun): ReadonlyMap<string, readonly TermRow[]> {
+  if (losses.length === 0 && config.loss.eigen !== null) {
+    const rows = metrics.map(({ epoch, train_loss, train_mse, train_eigen }) => ({
+      ...{ epoch, weight: Number.NaN, value: train_eigen, weighted: train_loss - train_mse },
+    }))
+    return new Map([['eigen loss', rows]])
+  }
+  const kinds = [...new Map(losses.map(({ term, kind }) => [term, kind]))]
+  return new Map(
+    kinds.map(([term, kind], place) => {
+      const count = kinds.slice(0, place + 1).filter(([, each]) => each === kind).length
+      return [count === 1 ? kind : `${kind} (${count})`, losses.filter((row) => row.term === term)]
+    }),
+  )
+}
+
+interface Value {
+  readonly epoch: number
+  readonly value: number
+}
+
+type ValuesOf = (run: WholeRun) => readonly Value[]
+
+function columnOf({ metrics }: WholeRun, column: keyof MetricsRow): readonly Value[] {
+  return metrics.map((row) => ({ epoch: row.epoch, value: row[column] }))
+}
+
+/** @param panels the number of panels in the picture */
+function metricSeries(arms: readonly Arm[], column: keyof MetricsRow, panels: number): readonly Series[] {
+  return arms
+    .map((arm) => seriesOf(arm, panels * arms.length, (run) => columnOf(run, column)))
+    .filter(({ points }) => points.length > 0)
+}
+
+/**
+ * Returns the line of an arm. Few seeds are drawn one by one instead of their interval.
+ * @param lines the number of lines in the picture
+ */
+function seriesOf(arm: Arm, lines: number, valuesOf: ValuesOf): Series {
+  const most = mostPoints(lines)
+  return {
+    label: arm.label,
+    points: pointsOf(arm, arm.runs, valuesOf, most),
+    seeds: drawsSeeds(arm)
+      ? arm.runs.map((run) => pointsOf(arm, [run], valuesOf, Math.ceil(most / arm.runs.length)))
+      : [],
+  }
+}
+
+/** More points than the screen has pixels make a picture slower, not more exact. */
+function mostPoints(lines: number): number {
+  return Math.min(1000, Math.floor(8000 / lines))
+}
+
+/** Returns the means over some runs of an arm by epoch, thinned to `most` points that draw the same line. */
+function pointsOf(arm: Arm, runs: readonly WholeRun[], valuesOf: ValuesOf, most: number): readonly Point[] {
+  const byEpoch = new Map<number, number[]>()
+  for (const { epoch, value } of runs.flatMap(valuesOf)) {
+    const values = byEpoch.get(epoch)
+    if (values === undefined) byEpoch.set(epoch, [value])
+    else values.push(value)
+  }
+  const points = [...byEpoch]
+    .sort(([a], [b]) => a - b)
+    .map(([x, values]) => ({ x, summary: withoutWideInterval(arm, summarise(values)) }))
+    .filter(({ summary }) => Number.isFinite(summary.mean))
+  const means = points.map(({ summary }) => summary.mean)
+  return lineIndexes(means, most).map((index) => points[index]!)
 }
 
 /** Returns the parts of a panel over the epochs. */
-export function epochPanel(arms: readonly Arm[]) {
+function epochPanel(arms: readonly Arm[]) {
   return { x: { field: 'epoch', axis: epochAxis }, markers: hasMarkers(arms), ends: arms.length > 1 }
+}
+
+/** Returns whether the lines have a marker for each epoch. Markers of more than 30 epochs would overlap. */
+export function hasMarkers(arms: readonly Arm[]): boolean {
+  return arms.every(({ runs }) => runs.every(({ metrics }) => metrics.length <= 30))
 }
 
 export function labelsOf(arms: readonly Arm[]): readonly string[] {
@@ -113,8 +241,7 @@ export function labelsOf(arms: readonly Arm[]): readonly string[] {
 }
 
 export function bandText(arms: readonly Arm[]): string {
-  const most = Math.max(...arms.map(({ runs }) => runs.length))
-  if (most === 1) return 'One seed, so no interval.'
+  if (arms.every(({ runs }) => runs.length === 1)) return 'One seed, so no interval.'
   const few = arms.some(drawsSeeds)
   const thin = few && arms.length <= mostWithSeeds ? ' Thin lines: the single seeds of arms with few.' : ''
   const bands = arms.some(({ runs }) => runs.length >= enoughSeeds) ? '; bands: its 95 % interval' : ''
@@ -131,31 +258,4 @@ export function drawsSeeds({ runs }: Pick<Arm, 'runs'>): boolean {
 /** Returns a summary without its interval if the arm's seeds are drawn instead. */
 export function withoutWideInterval(arm: Arm, summary: Summary): Summary {
   return drawsSeeds(arm) ? { ...summary, interval: null } : summary
-}
-
-// More points than the screen has pixels make a picture slower, not more exact.
-const mostPoints = { line: 1000, chart: 8000 }
-
-/**
- * Returns the line of an arm. Few seeds are drawn one by one instead of their interval.
- * @param lines the number of lines in the picture
- */
-export function seriesOf(arm: Arm, column: keyof MetricsRow, lines: number): Series {
-  const most = Math.min(mostPoints.line, Math.floor(mostPoints.chart / lines))
-  const pointsOf = (each: Pick<Arm, 'runs'>, limit: number) =>
-    epochSeries({ ...arm, ...each }, column, limit)
-      .filter(({ summary }) => Number.isFinite(summary.mean))
-      .map(({ epoch, summary }) => ({ x: epoch, summary: withoutWideInterval(arm, summary) }))
-  return {
-    label: arm.label,
-    points: pointsOf(arm, most),
-    seeds: drawsSeeds(arm)
-      ? arm.runs.map((run) => pointsOf({ runs: [run] }, Math.ceil(most / arm.runs.length)))
-      : [],
-  }
-}
-
-/** Returns whether the lines have a marker for each epoch. Markers of more than 30 epochs would overlap. */
-export function hasMarkers(arms: readonly Arm[]): boolean {
-  return arms.every(({ runs }) => runs.every(({ metrics }) => metrics.length <= 30))
 }

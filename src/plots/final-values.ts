@@ -1,15 +1,33 @@
-import type { Arm, Comparison } from '../comparison/comparison.js'
+/** The pictures with a row for each arm: the final values, and the differences from the baseline. */
+import type { Arm, Comparison, Result } from '../comparison/comparison.js'
+import { significanceLevel } from '../comparison/tables.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
-import { armColors, armField, type Chart, grey, intervalTooltip, type Spec } from './chart.js'
-import { withoutWideInterval } from './epochs.js'
+import {
+  armColors,
+  armField,
+  armText,
+  type Chart,
+  grey,
+  intervalTooltip,
+  layerOf,
+  numbers,
+  panelsBy,
+  type Spec,
+} from './chart.js'
+import { drawsSeeds, labelsOf, withoutWideInterval } from './epochs.js'
 
-/** The metrics of the pictures with a row for each arm. */
+/** The metrics of the pictures with several panels. */
 export const finalMetrics: readonly Metric[] = [
   'test_mse',
   'test_denoise_mse',
   'effective_rank',
   'linear_probe_accuracy',
 ]
+
+/** Returns the results of a metric by the names of their arms. */
+export function resultsOf(results: readonly Result[], metric: Metric): ReadonlyMap<string, Result> {
+  return new Map(results.filter((each) => each.metric === metric).map((each) => [each.arm.name, each]))
+}
 
 // More ticks of an arm would overlap, and more of all arms would make a page slow that draws them again after each epoch.
 const mostTicks = 50
@@ -19,120 +37,151 @@ const mostTicksOfAll = 2000
 const labelSize = { character: 6.3, around: 24 }
 
 /** Arms with a row each; more would make a picture too high for a page. */
-export const mostRows = 40
-
-/** Height in pixels of a panel with a row for each arm. */
-export function rowsHeight(arms: number): number {
-  return Math.max(60, (arms > 12 ? 20 : 28) * arms)
-}
-
-/** Pixels beside a panel for the labels of its rows. */
-export function labelMargin(labels: readonly string[]): number {
-  return Math.ceil(labelSize.around + labelSize.character * Math.max(...labels.map(({ length }) => length)))
-}
+const mostRows = 40
 
 /**
  * Draws the final values of runs as ticks, with the arm's mean and interval of all its runs.
  * @param drawn the arms that have a colour in the other pictures; the others are grey
  */
-export function finalValuesChart(whole: Comparison, drawn: readonly Arm[]): Chart {
-  const arms = whole.arms.slice(0, mostRows)
-  const comparison = { ...whole, arms }
-  const { results } = comparison
-  const chosen = finalMetrics.filter((metric) => results.some((result) => result.metric === metric))
-  const margin = labelMargin(arms.map(({ label }) => label))
-  const most = Math.max(1, Math.min(mostTicks, Math.floor(mostTicksOfAll / (arms.length * chosen.length))))
+export function finalValuesChart({ arms: all, results }: Comparison, drawn: readonly Arm[]): Chart {
+  const arms = all.slice(0, mostRows)
+  const metrics = finalMetrics.filter((metric) => results.some((result) => result.metric === metric))
+  const panelOf = (metric: Metric) => meaningOf(metric).title
+  const most = Math.max(1, Math.min(mostTicks, Math.floor(mostTicksOfAll / (arms.length * metrics.length))))
   const areAllDrawn = arms.every(({ runs }) => runs.length <= most)
-  const panel = { width: 270, height: rowsHeight(arms.length) }
-  return {
-    name: 'final',
-    // A picture can be used without its caption, so its title says which arms and runs it lacks.
-    title: [
-      'After the last epoch',
-      ...(arms.length < whole.arms.length ? [`the first ${arms.length} of ${whole.arms.length} arms`] : []),
-      ...(areAllDrawn ? [] : [`the first ${most} runs of each arm`]),
-    ].join(', '),
-    caption: `Ticks: ${areAllDrawn ? 'single runs' : `the first ${most} runs of each arm`}. Dots and bars: ${areAllDrawn ? 'their mean' : 'the mean of all runs'} and, with at least five seeds, its 95 % interval.`,
-    panels: { count: chosen.length, ...panel, columns: 2, margin },
-    spec: {
-      data: { values: [...meansOf(comparison, chosen), ...runsOf(comparison, chosen, most)] },
-      facet: { field: 'panel', type: 'nominal', title: null, sort: chosen.map(titleOf) },
-      spec: {
-        layer: layers(
-          arms.map(({ label }) => label),
-          drawn.map(({ label }) => label),
-        ),
-      },
-      resolve: { scale: { x: 'independent' }, axis: { x: 'independent', y: 'independent' } },
-    },
-  }
-}
-
-function titleOf(metric: Metric): string {
-  return meaningOf(metric).title
-}
-
-function meansOf({ arms, results }: Comparison, chosen: readonly Metric[]): readonly Spec[] {
-  return results
-    .filter(({ arm, metric }) => arms.includes(arm) && chosen.includes(metric))
+  const firstRuns = `the first ${most} runs of each arm`
+  const means = results
+    .filter(({ arm, metric }) => arms.includes(arm) && metrics.includes(metric))
     .map(({ arm, metric, summary }) => {
       const { mean, interval } = withoutWideInterval(arm, summary)
-      const row = { kind: 'mean', [armField]: arm.label, panel: titleOf(metric), value: mean }
-      return { ...row, low: interval?.low ?? mean, high: interval?.high ?? mean }
+      const bounds = interval ?? { low: mean, high: mean }
+      return { kind: 'mean', [armField]: arm.label, panel: panelOf(metric), value: mean, ...bounds }
     })
-}
-
-function runsOf({ arms }: Comparison, chosen: readonly Metric[], most: number): readonly Spec[] {
-  return arms.flatMap((arm) =>
-    chosen.flatMap((metric) =>
-      arm.runs.slice(0, most).map((run) => ({
-        kind: 'run',
-        [armField]: arm.label,
-        panel: titleOf(metric),
-        value: metricOf(run, metric),
-        seed: run.record.seed,
+  const runs = arms.flatMap(({ label, runs }) =>
+    metrics.flatMap((metric) =>
+      runs.slice(0, most).map((run) => ({
+        ...{ kind: 'run', [armField]: label, panel: panelOf(metric) },
+        ...{ value: metricOf(run, metric), seed: run.record.seed },
       })),
     ),
   )
-}
-
-/** Returns the encodings of a row for each arm. Arms that are not in the second list are grey. */
-export function armRows(labels: readonly string[], colored: readonly string[]) {
-  return {
-    y: { field: armField, type: 'nominal', sort: labels, axis: { title: null } },
-    color: {
-      condition: { test: { field: armField, oneOf: colored }, ...armColors(colored) },
-      value: grey,
-    },
-  }
-}
-
-/** Returns the layers: ticks of runs below intervals and means. */
-function layers(labels: readonly string[], colored: readonly string[]): readonly Spec[] {
-  const { y, color } = armRows(labels, colored)
   const axis = {
     title: null,
     scale: { zero: false, padding: 8 },
     axis: { tickCount: 4, labelOverlap: 'greedy', labelSeparation: 6 },
   }
-  const x = { field: 'value', type: 'quantitative', ...axis }
-  const layer = (kind: 'run' | 'mean', mark: Spec, encoding: Spec) => ({
-    mark,
-    transform: [{ filter: `datum.kind === '${kind}'` }],
-    encoding: { x, y, color, ...encoding },
+  const x = numbers('value', axis)
+  const tick = { type: 'tick', thickness: 1, opacity: 0.7, size: 14 }
+  const seed = [armText, { field: 'seed' }, { field: 'value', format: '.5f' }]
+  const mean = intervalTooltip({ field: 'value', title: 'mean' }, 5)
+  return rowsChart(
+    {
+      name: 'final',
+      // A picture can be used without its caption, so its title says which arms and runs it lacks.
+      title: [
+        'After the last epoch',
+        ...(arms.length < all.length ? [`the first ${arms.length} of ${all.length} arms`] : []),
+        ...(areAllDrawn ? [] : [firstRuns]),
+      ].join(', '),
+      caption: `Ticks: ${areAllDrawn ? 'single runs' : firstRuns}. Dots and bars: ${areAllDrawn ? 'their mean' : 'the mean of all runs'} and, with at least five seeds, its 95 % interval.`,
+    },
+    metrics.map(panelOf),
+    [arms, drawn],
+    [...means, ...runs],
+    (row) => [
+      layerOf('run', tick, { x, ...row, tooltip: seed }),
+      layerOf('mean', bar, { x: numbers('low', axis), x2: { field: 'high' }, ...row }),
+      layerOf('mean', dot, { x, ...row, tooltip: mean }),
+    ],
+  )
+}
+
+/**
+ * Draws the mean difference of each arm from the baseline with its 95 % interval. Null if no arm has a test over at least
+ * five seeds.
+ * @param drawn the arms that have a colour in the other pictures; the others are grey
+ */
+export function differencesChart({ arms: all, results }: Comparison, drawn: readonly Arm[]): Chart | null {
+  const panelOf = (metric: Metric) => {
+    const { title, better } = meaningOf(metric)
+    return better === null ? title : `${title} (${better} is better)`
+  }
+  const tests = results.flatMap(({ arm, metric, versus }) => {
+    if (!finalMetrics.includes(metric) || drawsSeeds(arm) || !versus?.interval) return []
+    const { difference, interval, correctedP: p } = versus
+    const kind = (p ?? 1) < significanceLevel ? 'significant' : 'not significant'
+    const row = { kind, [armField]: arm.label, panel: panelOf(metric), difference, ...interval, p: p ?? 1 }
+    return [{ arm, metric, row }]
   })
-  const value = { field: 'value', format: '.5f' }
-  return [
-    layer(
-      'run',
-      { type: 'tick', thickness: 1, opacity: 0.7, size: 14 },
-      { tooltip: [{ field: armField, title: 'arm' }, { field: 'seed' }, value] },
-    ),
-    layer('mean', { type: 'rule', strokeWidth: 2 }, { x: { ...x, field: 'low' }, x2: { field: 'high' } }),
-    layer(
-      'mean',
-      { type: 'point', filled: true, size: 60, opacity: 1 },
-      { tooltip: intervalTooltip({ field: 'value', title: 'mean' }, 5) },
-    ),
-  ]
+  const tested = all.filter((arm) => tests.some((test) => test.arm === arm))
+  if (tested.length === 0) return null
+  const arms = tested.slice(0, mostRows)
+  const shown = tests.filter(({ arm }) => arms.includes(arm))
+  const metrics = finalMetrics.filter((metric) => shown.some((test) => test.metric === metric))
+  const baseline = all.find(({ baseline }) => baseline)!.label
+  const first = arms.length < tested.length ? `, the first ${arms.length} of ${tested.length} arms` : ''
+  const axis = {
+    title: null,
+    scale: { padding: 8 },
+    axis: { tickCount: 3, labelOverlap: 'greedy', labelSeparation: 4 },
+  }
+  const x = numbers('difference', axis)
+  const p = { field: 'p', format: '.3f', title: 'p (Holm)' }
+  const tooltip = [...intervalTooltip({ field: 'difference' }, 6), p]
+  return rowsChart(
+    {
+      name: 'differences',
+      title: `Difference from ${baseline} after the last epoch${first}`,
+      caption: `Dots and bars: the mean difference from ${baseline} and its 95 % interval. A filled dot is significant (p < ${significanceLevel}, corrected by Holm over the arms), a ring is not.`,
+    },
+    metrics.map(panelOf),
+    [arms, drawn],
+    shown.map(({ row }) => row),
+    (row) => [
+      { mark: { type: 'rule', strokeDash: [4, 4], color: grey }, encoding: { x: { datum: 0, ...axis } } },
+      { mark: bar, encoding: { x: numbers('low', axis), x2: { field: 'high' }, ...row } },
+      layerOf('not significant', { ...dot, filled: false, strokeWidth: 2 }, { x, ...row, tooltip }),
+      layerOf('significant', { ...dot, strokeWidth: 2 }, { x, ...row, tooltip }),
+    ],
+  )
+}
+
+const bar = { type: 'rule', strokeWidth: 2 }
+const dot = { type: 'point', filled: true, size: 60, opacity: 1 }
+
+/**
+ * Returns a chart with a panel for each metric and a row for each arm.
+ * @param layersOf returns the layers, given the encodings of an arm's row and colour
+ */
+function rowsChart(
+  chart: Omit<Chart, 'panels' | 'spec'>,
+  panels: readonly string[],
+  [arms, drawn]: readonly [shown: readonly Arm[], drawn: readonly Arm[]],
+  rows: readonly Spec[],
+  layersOf: (row: Spec) => readonly Spec[],
+): Chart {
+  const [labels, colored] = [labelsOf(arms), labelsOf(drawn)]
+  const layer = layersOf({
+    y: { field: armField, type: 'nominal', sort: labels, axis: { title: null } },
+    color: {
+      condition: { test: { field: armField, oneOf: colored }, ...armColors(colored) },
+      value: grey,
+    },
+  })
+  const widest = Math.max(...labels.map(({ length }) => length))
+  return {
+    ...chart,
+    panels: {
+      count: panels.length,
+      width: 270,
+      height: Math.max(60, (arms.length > 12 ? 20 : 28) * arms.length),
+      columns: 2,
+      margin: Math.ceil(labelSize.around + labelSize.character * widest),
+    },
+    spec: {
+      data: { values: rows },
+      ...panelsBy('panel', panels, { layer }),
+      resolve: { scale: { x: 'independent' }, axis: { x: 'independent', y: 'independent' } },
+    },
+  }
 }

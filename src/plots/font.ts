@@ -1,13 +1,28 @@
 /** The font of the pictures: its files for PNGs, its widths for the layout, and the part of it that an SVG embeds. */
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { fontData, unitsPerEm } from './font-data.js'
+import { join } from 'node:path'
+import { packageRoot } from '../package-root.js'
 
 export const fontName = 'Source Sans 3'
 
 /** For CSS, where a name with a word that starts with a digit must be quoted, or the whole list is invalid. */
 export const fontFamily = `'${fontName}', sans-serif`
 
-type Weight = keyof typeof fontData
+type Weight = 400 | 600
+
+/** A part of the font without hinting and kerning, made by scripts/font-data.mjs. */
+interface FontData {
+  /** In base64. */
+  readonly woff2: string
+  /** Advance widths in font units of characters with adjacent code points, by the first code point. */
+  readonly widths: Readonly<Record<number, readonly number[]>>
+}
+
+const fontData: Readonly<Record<Weight, FontData>> = JSON.parse(
+  readFileSync(join(packageRoot, 'assets', 'font.json'), 'utf8'),
+)
+const unitsPerEm = 1000
 
 // The machine may have no font at all, so the pictures bring the font of a package.
 const { resolve } = createRequire(import.meta.url)

@@ -1,19 +1,19 @@
 /** Panels with a line per arm: over the epochs, the ranks, or the values of a swept setting. */
 import type { Summary } from '../comparison/statistics.js'
-import { dashes } from '../pages/theme.js'
 import { truncateDistinct } from '../text/table.js'
 import {
   armColors,
   armField,
   type Chart,
   intervalTooltip,
-  type Panels,
+  layerOf,
+  numbers,
   panelTitle,
   pointerLayer,
   type Spec,
 } from './chart.js'
-import { dodge } from './dodge.js'
 import type { Domain } from './domains.js'
+import { dashes } from './theme.js'
 
 export interface Point {
   readonly x: number
@@ -57,9 +57,13 @@ export interface LinePanel {
   readonly bars?: boolean
   /** The value of the best point, which gets a ring. */
   readonly ringed?: number | undefined
-  /** Layers below the lines. */
-  readonly below?: readonly Spec[]
-  /** Rows for the layers below. */
+  /** Layers below the lines on the same axes, whose x and y are fields of `belowRows`. */
+  readonly below?: readonly {
+    readonly mark: Spec
+    readonly x?: string
+    readonly y: string
+    readonly encoding?: Spec
+  }[]
   readonly belowRows?: readonly Spec[]
 }
 
@@ -67,8 +71,12 @@ export interface LinePanel {
 const labelHeight = 13
 const labelFontSize = 11
 const labelCharacters = 36
+const axisMargin = 70
 // Invisible points that show the values of a line without markers under the pointer.
 const mostHovered = 100
+
+/** The thin lines of the single seeds of more arms hide each other. */
+export const mostWithSeeds = 6
 
 /** Returns a chart of panels that have the same lines. @param labels all drawn arms in order, for their colours */
 export function linesChart(
@@ -77,15 +85,27 @@ export function linesChart(
   labels: readonly string[],
   size: { readonly width: number; readonly height: number; readonly columns: number },
 ): Chart {
-  const ends = truncateDistinct(labels, labelCharacters)
+  const shortened = truncateDistinct(labels, labelCharacters)
+  const names = new Map(labels.map((label, arm) => [label, shortened[arm]!]))
   const hidesSeeds = labels.length > mostWithSeeds
-  const shown = panels.map((panel) => (hidesSeeds && !panel.bars ? withoutSeeds(panel) : panel))
+  const shown = panels.map((panel) =>
+    hidesSeeds && !panel.bars
+      ? { ...panel, series: panel.series.map((each) => ({ ...each, seeds: [] })) }
+      : panel,
+  )
+  // About the mean width of a character in the fonts of browsers, which are wider than that of the files.
+  const labelWidth = Math.ceil(0.6 * labelFontSize * Math.max(...shortened.map(({ length }) => length)))
+  const margin = axisMargin + (panels.some(({ ends }) => ends) ? 10 + labelWidth : 0)
   const rows = shown.flatMap((panel, index) =>
-    rowsOf(panel, index, new Map(labels.map((label, arm) => [label, ends[arm]!])), size.height),
+    [
+      ...(panel.belowRows ?? []).map((row) => ({ ...row, kind: 'below' })),
+      ...lineRows(panel),
+      ...(panel.ends ? endRows(panel, names, size.height) : []),
+    ].map((row) => ({ ...row, panel: index })),
   )
   return {
     ...chart,
-    panels: { ...size, count: panels.length, margin: marginOf(panels, ends) },
+    panels: { ...size, count: panels.length, margin },
     spec: {
       data: { values: rows },
       concat: shown.map((panel, index) => ({
@@ -94,21 +114,6 @@ export function linesChart(
       })),
     },
   }
-}
-
-/** The thin lines of the single seeds of more arms hide each other. */
-export const mostWithSeeds = 6
-
-function withoutSeeds(panel: LinePanel): LinePanel {
-  return { ...panel, series: panel.series.map((each) => ({ ...each, seeds: [] })) }
-}
-
-const axisMargin = 70
-
-function marginOf(panels: readonly LinePanel[], ends: readonly string[]): Panels['margin'] {
-  if (!panels.some((panel) => panel.ends)) return axisMargin
-  // About the mean width of a character in the fonts of browsers, which are wider than that of the files.
-  return axisMargin + 10 + Math.ceil(0.6 * labelFontSize * Math.max(...ends.map(({ length }) => length)))
 }
 
 /** Returns the values that have to fit into the picture: means, and single runs or intervals. */
@@ -123,51 +128,40 @@ export function extentOf(series: readonly Series[]): readonly number[] {
   ])
 }
 
-function rowsOf(
-  { x: { field }, y, series, ends, ringed, belowRows = [] }: LinePanel,
-  panel: number,
-  names: ReadonlyMap<string, string>,
-  height: number,
-): readonly Spec[] {
-  const [low, high] = y.domain
-  const inside = (value: number) => Math.min(high, Math.max(low, value))
-  const row = (label: string, kind: string, { x, text, isolated, summary: { mean, interval } }: Point) => ({
+function clamp(value: number, [low, high]: Domain): number {
+  return Math.min(high, Math.max(low, value))
+}
+
+function lineRows({ x: { field }, y: { domain }, series, ringed }: LinePanel): readonly Spec[] {
+  const rowOf = (label: string, kind: string, { x, summary: { mean, interval }, ...more }: Point) => ({
+    ...more,
     [armField]: label,
-    panel,
     kind,
     [field]: x,
-    ...(text !== undefined && { text }),
-    ...(isolated !== undefined && { isolated }),
     ...(ringed === mean && { ringed: true }),
-    mean: inside(mean),
-    low: inside(interval?.low ?? mean),
-    high: inside(interval?.high ?? mean),
+    mean: clamp(mean, domain),
+    low: clamp(interval?.low ?? mean, domain),
+    high: clamp(interval?.high ?? mean, domain),
   })
-  return [
-    ...belowRows.map((each) => ({ ...each, panel, kind: 'below' })),
-    ...series.flatMap(({ label, points, seeds }) => {
-      const step = Math.max(1, Math.ceil(points.length / mostHovered))
-      return [
-        ...points.map((point, place) => ({
-          ...row(label, 'mean', point),
-          hovered: place % step === 0 || place === points.length - 1,
-        })),
-        ...seeds.flatMap((seed, run) => seed.map((point) => ({ ...row(label, 'seed', point), run }))),
-      ]
-    }),
-    ...(ends ? endRows(series, field, y, panel, names, height) : []),
-  ]
+  return series.flatMap(({ label, points, seeds }) => {
+    const step = Math.max(1, Math.ceil(points.length / mostHovered))
+    return [
+      ...points.map((point, place) => ({
+        ...rowOf(label, 'mean', point),
+        hovered: place % step === 0 || place === points.length - 1,
+      })),
+      ...seeds.flatMap((seed, run) => seed.map((point) => ({ ...rowOf(label, 'seed', point), run }))),
+    ]
+  })
 }
 
 /** Returns the labels at the ends of the lines, in places where they do not overlap. */
 function endRows(
-  series: readonly Series[],
-  field: string,
-  { domain: [low, high], log }: LinePanel['y'],
-  panel: number,
+  { x: { field }, y: { domain, log }, series }: LinePanel,
   names: ReadonlyMap<string, string>,
   height: number,
 ): readonly Spec[] {
+  const [low, high] = domain
   const toPixel = log
     ? (value: number) => (height * Math.log(value / low)) / Math.log(high / low)
     : (value: number) => (height * (value - low)) / (high - low)
@@ -176,9 +170,7 @@ function endRows(
     : (pixel: number) => low + (pixel / height) * (high - low)
   const ended = series.flatMap(({ label, points }) => {
     const last = points.at(-1)
-    return last === undefined
-      ? []
-      : [{ label, x: last.x, y: Math.min(high, Math.max(low, last.summary.mean)) }]
+    return last === undefined ? [] : [{ label, x: last.x, y: clamp(last.summary.mean, domain) }]
   })
   const places = dodge(
     ended.map(({ y }) => toPixel(y)),
@@ -186,135 +178,109 @@ function endRows(
     [0, height],
   )
   return ended.map(({ label, x, y }, index) => ({
-    [armField]: label,
-    panel,
-    kind: 'end',
-    [field]: x,
-    mean: y,
+    ...{ kind: 'end', [armField]: label, [field]: x, mean: y },
     place: toValue(places[index]!),
     name: names.get(label) ?? label,
   }))
 }
 
-/** The parts of encodings that the layers of a panel share. */
-interface Encodings {
-  readonly x: Spec
-  readonly y: Spec
-  readonly color: Spec
-  /** The scale of dashes and shapes. */
-  readonly scale: Spec
-}
-
-type Selector = (kind: string, more?: string) => Spec
-
 function layersOf(panel: LinePanel, index: number, labels: readonly string[]): readonly Spec[] {
-  const { x, y, series, ends, bars = false, below = [] } = panel
-  const of: Selector = (kind, more = '') => ({
-    transform: [{ filter: `datum.panel === ${index} && datum.kind === '${kind}'${more}` }],
-  })
-  const yScale = { domain: y.domain, nice: false, ...(y.log ? { type: 'log' } : { zero: false }) }
-  const xScale = { nice: false, padding: 8, ...(x.log ? { type: 'log' } : { zero: false }) }
-  const shared: Encodings = {
-    x: { field: x.field, type: 'quantitative', axis: x.axis, scale: xScale },
-    y: { type: 'quantitative', scale: yScale, axis: { title: y.title, ...y.axis } },
-    color: armColors(labels),
-    scale: { domain: labels },
+  const { x, y, series, ends, bars = false, below = [], markers } = panel
+  const onX = (field: string) =>
+    numbers(field, {
+      axis: x.axis,
+      scale: { nice: false, padding: 8, ...(x.log ? { type: 'log' } : { zero: false }) },
+    })
+  const onY = (field: string) =>
+    numbers(field, {
+      axis: { title: y.title, ...y.axis },
+      scale: { domain: y.domain, nice: false, ...(y.log ? { type: 'log' } : { zero: false }) },
+    })
+  const layer = (kind: string, mark: Spec, encoding: Spec = {}, more = '') => {
+    const marks = { x: onX(x.field), y: onY('mean'), color: armColors(labels), ...encoding }
+    return layerOf(kind, mark, marks, ` && datum.panel === ${index}${more}`)
   }
+  const interval = { y: onY('low'), y2: { field: 'high' } }
+  const strokeDash = { ...armColors(labels), scale: { domain: labels, range: dashes } }
+  const shape = armColors(labels)
+  const hasTexts = series.some(({ points }) => points.some(({ text }) => text !== undefined))
+  const position = { field: hasTexts ? 'text' : x.field, title: x.title ?? x.field }
+  const tooltip = intervalTooltip({ field: 'mean' }, y.digits, position)
+  const point = { type: 'point', filled: true, size: 40 }
   return [
-    ...below.map((layer) => ({ ...withAxes(layer, shared), ...of('below') })),
-    { ...of('mean'), ...(bars ? barLayer(shared) : bandLayer(shared)) },
-    ...(series.some(({ seeds }) => seeds.length > 0)
-      ? [{ ...of('seed'), ...(bars ? seedPointLayer(shared) : seedLayer(shared)) }]
+    ...below.map(({ mark, x: across, y: up, encoding }) => {
+      const position = { x: across === undefined ? undefined : onX(across), y: onY(up) }
+      return layer('below', mark, { color: undefined, ...position, ...encoding })
+    }),
+    bars
+      ? layer('mean', { type: 'rule', strokeWidth: 1.5, opacity: 0.7 }, interval)
+      : layer('mean', { type: 'area', opacity: 0.15 }, interval),
+    ...(series.every(({ seeds }) => seeds.length === 0)
+      ? []
+      : bars
+        ? [layer('seed', { type: 'point', shape: 'stroke', size: 50, strokeWidth: 1.2, opacity: 0.7 })]
+        : [layer('seed', { type: 'line', strokeWidth: 0.8, opacity: 0.55 }, { detail: { field: 'run' } })]),
+    layer('mean', { type: 'line', strokeWidth: 2, clip: false }, { strokeDash }, ' && !datum.isolated'),
+    markers
+      ? layer('mean', { ...point, opacity: 1 }, { tooltip, shape }, ' && datum.hovered')
+      : // Invisible, so that the values of a line show under the pointer.
+        {
+          name: pointerLayer + index,
+          ...layer('mean', { ...point, opacity: 0 }, { tooltip }, ' && datum.hovered'),
+        },
+    ...(panel.ringed === undefined
+      ? []
+      : [
+          layer(
+            'mean',
+            { type: 'point', filled: false, shape: 'circle', size: 190, strokeWidth: 2 },
+            {},
+            ' && datum.ringed',
+          ),
+        ]),
+    ...(ends
+      ? [
+          layer(
+            'end',
+            { type: 'rule', strokeWidth: 0.8, x2Offset: 6, opacity: 0.8 },
+            { x2: { value: 'width' }, y2: { field: 'place' } },
+          ),
+          layer(
+            'end',
+            { type: 'text', align: 'left', baseline: 'middle', dx: 9, fontSize: labelFontSize },
+            { x: { value: 'width' }, y: onY('place'), text: { field: 'name' } },
+          ),
+        ]
       : []),
-    { ...of('mean', ' && !datum.isolated'), ...lineLayer(shared) },
-    { ...of('mean', ' && datum.hovered'), ...pointLayer(panel, index, shared) },
-    ...(panel.ringed === undefined ? [] : [{ ...of('mean', ' && datum.ringed'), ...ringLayer(shared) }]),
-    ...(ends ? endLayers(of, shared) : []),
   ]
 }
 
-/** Gives a layer the axes of the panel. A layer with other axes would change them, as Vega-Lite merges the axes of layers. */
-function withAxes(layer: Spec, { x, y }: Encodings): Spec {
-  const encoding = layer.encoding as Readonly<Record<string, Spec>>
-  const axes = {
-    ...(encoding.x?.field !== undefined && { x: { ...encoding.x, axis: x.axis, scale: x.scale } }),
-    ...(encoding.y?.field !== undefined && { y: { ...encoding.y, axis: y.axis, scale: y.scale } }),
+/**
+ * Returns positions as close as possible to the given ones (least squares) that keep a distance and lie between two bounds.
+ * If there is too little space for the distance, it is divided evenly.
+ */
+export function dodge(
+  positions: readonly number[],
+  distance: number,
+  [low, high]: Domain,
+): readonly number[] {
+  const last = positions.length - 1
+  const gap = last > 0 ? Math.min(distance, (high - low) / last) : 0
+  const order = [...positions.keys()].sort((a, b) => positions[a]! - positions[b]!)
+  // Without the gaps, the places have to be ascending: isotonic regression by pooling adjacent violators.
+  const pools: { sum: number; count: number }[] = []
+  const mean = ({ sum, count }: { readonly sum: number; readonly count: number }) => sum / count
+  for (const [place, index] of order.entries()) {
+    pools.push({ sum: positions[index]! - place * gap, count: 1 })
+    while (pools.length > 1 && mean(pools.at(-2)!) > mean(pools.at(-1)!)) {
+      const { sum, count } = pools.pop()!
+      pools.at(-1)!.sum += sum
+      pools.at(-1)!.count += count
+    }
   }
-  return { ...layer, encoding: { ...encoding, ...axes } }
-}
-
-function bandLayer({ x, y, color }: Encodings): Spec {
-  return {
-    mark: { type: 'area', opacity: 0.15 },
-    encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, color },
-  }
-}
-
-function barLayer({ x, y, color }: Encodings): Spec {
-  return {
-    mark: { type: 'rule', strokeWidth: 1.5, opacity: 0.7 },
-    encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, color },
-  }
-}
-
-function seedLayer({ x, y, color }: Encodings): Spec {
-  return {
-    mark: { type: 'line', strokeWidth: 0.8, opacity: 0.55 },
-    encoding: { x, y: { ...y, field: 'mean' }, color, detail: { field: 'run' } },
-  }
-}
-
-function seedPointLayer({ x, y, color }: Encodings): Spec {
-  return {
-    mark: { type: 'point', shape: 'stroke', size: 50, strokeWidth: 1.2, opacity: 0.7 },
-    encoding: { x, y: { ...y, field: 'mean' }, color },
-  }
-}
-
-function lineLayer({ x, y, color, scale }: Encodings): Spec {
-  const strokeDash = { field: armField, type: 'nominal', scale: { ...scale, range: dashes }, legend: null }
-  return {
-    mark: { type: 'line', strokeWidth: 2, clip: false },
-    encoding: { x, y: { ...y, field: 'mean' }, color, strokeDash },
-  }
-}
-
-function pointLayer({ x, y, series, markers }: LinePanel, index: number, shared: Encodings): Spec {
-  const withTexts = series.some(({ points }) => points.some(({ text }) => text !== undefined))
-  const position = { field: withTexts ? 'text' : x.field, title: x.title ?? x.field }
-  const encoding = {
-    x: shared.x,
-    y: { ...shared.y, field: 'mean' },
-    color: shared.color,
-    tooltip: intervalTooltip({ field: 'mean' }, y.digits, position),
-  }
-  const mark = { type: 'point', filled: true, size: 40 }
-  if (!markers) {
-    // Invisible, so that the values of a line show under the pointer.
-    return { name: pointerLayer + index, mark: { ...mark, opacity: 0 }, encoding }
-  }
-  const shape = { field: armField, type: 'nominal', scale: shared.scale, legend: null }
-  return { mark: { ...mark, opacity: 1 }, encoding: { ...encoding, shape } }
-}
-
-function ringLayer({ x, y, color }: Encodings): Spec {
-  return {
-    mark: { type: 'point', filled: false, shape: 'circle', size: 190, strokeWidth: 2 },
-    encoding: { x, y: { ...y, field: 'mean' }, color },
-  }
-}
-
-function endLayers(of: Selector, { x, y, color }: Encodings): readonly Spec[] {
-  return [
-    {
-      ...of('end'),
-      mark: { type: 'rule', strokeWidth: 0.8, x2Offset: 6, opacity: 0.8 },
-      encoding: { x, x2: { value: 'width' }, y: { ...y, field: 'mean' }, color, y2: { field: 'place' } },
-    },
-    {
-      ...of('end'),
-      mark: { type: 'text', align: 'left', baseline: 'middle', dx: 9, fontSize: labelFontSize },
-      encoding: { x: { value: 'width' }, y: { ...y, field: 'place' }, text: { field: 'name' }, color },
-    },
-  ]
+  const placed = pools.flatMap((pool) => new Array<number>(pool.count).fill(mean(pool)))
+  const result = new Array<number>(positions.length)
+  for (const [place, index] of order.entries())
+    result[index] = clamp(placed[place]!, [low, high - last * gap]) + place * gap
+  return result
 }

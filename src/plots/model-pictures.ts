@@ -2,7 +2,6 @@
 import type { Arm } from '../comparison/comparison.js'
 import { loadDataSet } from '../data/load.js'
 import { EigenaeError, firstLine } from '../errors.js'
-import type { Scheme } from '../pages/theme.js'
 import type { WholeRun } from '../runs/read.js'
 import { onOneCore, readTrainedState, type TrainedRun, withTrainer } from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
@@ -17,6 +16,7 @@ import {
   searchedImages,
   worstSamples,
 } from './reconstructions.js'
+import type { Scheme } from './theme.js'
 
 export interface ModelStills {
   readonly stills: readonly Still[]

@@ -2,10 +2,10 @@
 import type { Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
 import { fillEvaluationNoise } from '../model/random.js'
-import { escapeHtml } from '../pages/html.js'
-import { armColor, distinctLabels, pictureInks, type Scheme } from '../pages/theme.js'
+import { escapeHtml } from '../text/format.js'
 import { encodePng } from './encode-png.js'
 import { fontFamily, textWidth } from './font.js'
+import { armColor, distinctLabels, pictureInks, type Scheme } from './theme.js'
 
 /** A picture that is no chart. */
 export interface Still {

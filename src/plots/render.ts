@@ -6,12 +6,12 @@ import { compile, type TopLevelSpec } from 'vega-lite'
 import { EigenaeError, withFileErrors } from '../errors.js'
 import { isOurs, pictureMark, signature } from '../files/own-files.js'
 import { type NamedContent, syncFolder } from '../files/write.js'
-import { type Scheme, themeOf } from '../pages/theme.js'
 import { escapeControls } from '../text/format.js'
 import { type Chart, fileSpec } from './chart.js'
 import { encodePng } from './encode-png.js'
 import { embeddedFont, fontFamily, fontFiles, fontName, textWidth } from './font.js'
 import type { Still } from './reconstructions.js'
+import { type Scheme, themeOf } from './theme.js'
 
 const labelLimit = 230
 

@@ -1,42 +1,50 @@
 /** The pictures of a search: the metric against each setting, and all settings of a trial at once. */
 import type { Comparison } from '../comparison/comparison.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
-import { armField, type Chart, panelTitle, type Spec } from './chart.js'
-import { domainAround, withoutOutliers } from './domains.js'
-import { type Axis, encodingOf, type Member, positionOn, type Settings } from './settings.js'
+import {
+  armField,
+  armText,
+  bestColor,
+  type Chart,
+  haloed,
+  layerOf,
+  numbers,
+  panelTitle,
+  rowMargin,
+  type Spec,
+} from './chart.js'
+import { domainAround, farAway, withoutOutliers } from './domains.js'
+import { resultsOf } from './final-values.js'
+import { type Axis, encodingOf, type Member, positionOn, roundValues, type Settings } from './settings.js'
 
-export const metric: Metric = 'test_mse'
-export const rank: Metric = 'effective_rank'
+const metric: Metric = 'test_mse'
+const rank: Metric = 'effective_rank'
+const { title } = meaningOf(metric)
+const valueText = { field: 'value', title, format: '.5f' }
 
-export interface Trial {
+interface Trial {
   readonly member: Member
-  readonly variant: string
   readonly value: number
   readonly rank: number | null
   readonly best: boolean
 }
 
-// Interquartile ranges from the others at which a trial counts as diverged and is drawn at the edge.
-export const farAway = 3
-
 // More lines are a solid block; the best ones are kept.
 const mostTrials = 400
-export const mostAxes = 9
+const mostAxes = 9
 
 /** Returns the trials with the metric, the best first. */
-export function trialsOf({ results }: Comparison, { members }: Settings): readonly Trial[] {
-  const means = (name: Metric) =>
-    new Map(
-      results.filter((result) => result.metric === name).map(({ arm, summary }) => [arm.name, summary.mean]),
-    )
-  const [values, ranks] = [means(metric), means(rank)]
-  const trials = members.flatMap((member) => {
-    const value = values.get(member.arm.name)
-    if (value === undefined) return []
-    return [{ member, variant: member.variant, value, rank: ranks.get(member.arm.name) ?? null }]
-  })
-  const sorted = trials.sort((a, b) => a.value - b.value)
-  return sorted.slice(0, mostTrials).map((trial, place) => ({ ...trial, best: place === 0 }))
+function trialsOf({ results }: Comparison, { members }: Settings): readonly Trial[] {
+  const [values, ranks] = [resultsOf(results, metric), resultsOf(results, rank)]
+  return members
+    .flatMap((member) => {
+      const value = values.get(member.arm.name)?.summary.mean
+      if (value === undefined) return []
+      return [{ member, value, rank: ranks.get(member.arm.name)?.summary.mean ?? null }]
+    })
+    .sort((a, b) => a.value - b.value)
+    .slice(0, mostTrials)
+    .map((trial, place) => ({ ...trial, best: place === 0 }))
 }
 
 /** Draws the test MSE of every trial against each searched setting; null if there is no search. */
@@ -46,99 +54,178 @@ export function searchChart(comparison: Comparison, settings: Settings): Chart |
   if (axes.length === 0 || trials.length === 0) return null
   const variants = [...new Set(settings.members.map(({ variant }) => variant))]
   const several = variants.length > 1 && variants.length < settings.members.length
-  const { title } = meaningOf(metric)
-  const values = trials.map(({ value }) => value)
-  const near = withoutOutliers(values, farAway)
+  const near = withoutOutliers(
+    trials.map(({ value }) => value),
+    farAway,
+  )
   const domain = domainAround(near)
-  const y = {
-    field: 'height',
-    type: 'quantitative',
-    axis: { title },
-    scale: { domain, nice: false, zero: false },
-  }
+  const isBeyond = ({ value }: Trial) => value > near[1]
+  const y = numbers('height', { axis: { title }, scale: { domain, nice: false, zero: false } })
   const color = several
     ? {
-        field: 'variant',
-        type: 'nominal',
-        scale: { domain: variants },
+        ...{ field: 'variant', type: 'nominal', scale: { domain: variants } },
         legend: { orient: 'bottom', title: null },
       }
     : undefined
+  const dots = axes.flatMap((axis, panel) =>
+    trials.flatMap((trial) => {
+      const { member, value, best } = trial
+      const at = member.values.get(axis.path)
+      if (at === undefined) return []
+      const x = axis.isNumeric ? positionOn(axis, Number(at)) : String(at)
+      const height = isBeyond(trial) ? domain[1] : value
+      const row = { [armField]: member.arm.label, variant: member.variant, panel, at: String(at), x }
+      return [{ ...row, value, best, height, beyond: isBeyond(trial) }]
+    }),
+  )
   return {
     name: 'search',
     title: `${title}, by each searched setting`,
-    caption: `Every dot is a trial after its last epoch${several ? ', coloured by its config' : ''}. A ring marks the best one.${values.some((value) => value > near[1]) ? ' Triangles at the upper edge are trials far beyond it.' : ''}`,
+    caption: `Every dot is a trial after its last epoch${several ? ', coloured by its config' : ''}. A ring marks the best one.${trials.some(isBeyond) ? ' Triangles at the upper edge are trials far beyond it.' : ''}`,
     panels: { count: axes.length, width: 210, height: 170, columns: Math.min(3, axes.length), margin: 76 },
     spec: {
-      data: {
-        values: axes.flatMap((axis, panel) =>
-          trials.flatMap((trial) => dotRow(trial, axis, panel, domain[1], near[1])),
-        ),
-      },
-      concat: axes.map((axis, panel) => dotPanel(axis, panel, y, color)),
+      data: { values: dots },
+      concat: axes.map((axis, panel) => ({
+        title: panelTitle(axis.path),
+        transform: [{ filter: `datum.panel === ${panel}` }],
+        layer: dotLayers(axis, { x: xOf(axis), y, color }),
+      })),
     },
   }
 }
 
-function dotRow(
-  { member, variant, value, best }: Trial,
-  axis: Axis,
-  panel: number,
-  top: number,
-  most: number,
-): readonly Spec[] {
-  const at = member.values.get(axis.path)
-  if (at === undefined) return []
-  const x = axis.isNumeric && typeof at === 'number' ? positionOn(axis, at) : String(at)
+function xOf(axis: Axis): Spec {
+  if (!axis.isNumeric)
+    return { field: 'x', type: 'nominal', sort: axis.values, axis: { title: null, labelAngle: 0 } }
+  const { axis: ticks, log } = encodingOf(axis)
+  return numbers('x', {
+    axis: { ...ticks, title: null },
+    scale: { nice: false, padding: 8, ...(log ? { type: 'log' } : { zero: false }) },
+  })
+}
+
+function dotLayers({ path }: Axis, encoding: Spec): readonly Spec[] {
+  const shape = { condition: { test: 'datum.beyond', value: 'triangle-up' }, value: 'circle' }
+  const tooltip = [armText, { field: 'at', title: path }, valueText]
   return [
     {
-      [armField]: member.arm.label,
-      variant,
-      panel,
-      at: String(at),
-      x,
-      value,
-      best,
-      height: value > most ? top : value,
-      beyond: value > most,
+      mark: { type: 'point', filled: true, size: 30, opacity: 0.75 },
+      encoding: { ...encoding, shape, tooltip },
+    },
+    {
+      transform: [{ filter: 'datum.best' }],
+      mark: { type: 'point', filled: false, size: 170, strokeWidth: 2 },
+      encoding,
     },
   ]
 }
 
-function dotPanel(axis: Axis, panel: number, y: Spec, color: Spec | undefined): Spec {
-  const { axis: numbers, log } = encodingOf(axis)
-  const x = axis.isNumeric
-    ? {
-        field: 'x',
-        type: 'quantitative',
-        axis: { ...numbers, title: null },
-        scale: { nice: false, padding: 8, ...(log ? { type: 'log' } : { zero: false }) },
-      }
-    : { field: 'x', type: 'nominal', sort: axis.values, axis: { title: null, labelAngle: 0 } }
-  const tooltip = [
-    { field: armField, title: 'arm' },
-    { field: 'at', title: axis.path },
-    { field: 'value', title: meaningOf(metric).title, format: '.5f' },
+/** One vertical axis of the parallel coordinates: ends and texts, from 0 at the bottom to 1 at the top. */
+interface Vertical {
+  readonly title: string
+  readonly ticks: readonly { readonly at: number; readonly text: string }[]
+  readonly positionOf: (trial: Trial) => number | null
+}
+
+/** Draws every trial as a line through its settings and its results; null if there is no search. */
+export function parallelChart(comparison: Comparison, settings: Settings): Chart | null {
+  const axes = settings.search.slice(0, mostAxes)
+  const trials = trialsOf(comparison, settings)
+  if (axes.length === 0 || trials.length < 2) return null
+  const verticals = [
+    ...axes.map(settingVertical),
+    ...resultVertical(rank, trials, (trial) => trial.rank),
+    ...resultVertical(metric, trials, (trial) => trial.value),
   ]
+  // The best are drawn last, over the others.
+  const lines = [...trials].reverse().flatMap((trial, line) =>
+    verticals.flatMap(({ positionOf }, across) => {
+      const position = positionOf(trial)
+      const { member, value, best } = trial
+      if (position === null) return []
+      return [{ kind: 'line', [armField]: member.arm.label, across, value, line, position, best }]
+    }),
+  )
+  const marks = verticals.flatMap(({ title, ticks }, across) => [
+    { kind: 'axis', across, title },
+    ...ticks.map(({ at, text }) => ({ kind: 'tick', across, position: at, text })),
+  ])
   return {
-    title: panelTitle(axis.path),
-    transform: [{ filter: `datum.panel === ${panel}` }],
-    layer: [
-      {
-        mark: { type: 'point', filled: true, size: 30, opacity: 0.75 },
-        encoding: {
-          x,
-          y,
-          shape: { condition: { test: 'datum.beyond', value: 'triangle-up' }, value: 'circle' },
-          tooltip,
-          ...(color !== undefined && { color }),
-        },
-      },
-      {
-        transform: [{ filter: 'datum.best' }],
-        mark: { type: 'point', filled: false, size: 170, strokeWidth: 2 },
-        encoding: { x, y, ...(color !== undefined && { color }) },
-      },
-    ],
+    name: 'parallel',
+    title: 'Settings and results of the trials',
+    caption: `Every line is a trial, from its settings to its results; it passes by settings that the trial does not have. The stronger a line, the lower its ${title}; the thick one is the best. Trials far beyond the others are at the end of an axis.`,
+    panels: { count: 1, width: 620, height: 280, columns: 1, margin: rowMargin },
+    spec: { data: { values: [...lines, ...marks] }, layer: parallelLayers(verticals.length, trials) },
   }
+}
+
+function settingVertical(axis: Axis): Vertical {
+  const { path, name, values, isNumeric, log } = axis
+  const [first, last] = [Number(values[0]), Number(values.at(-1))]
+  const distance = (value: number) => (log ? Math.log(positionOn(axis, value)) : value)
+  const [low, high] = [distance(first), distance(last)]
+  const at = isNumeric
+    ? (value: number | string) => (distance(Number(value)) - low) / (high - low)
+    : (value: number | string) => (values.indexOf(String(value)) + 0.5) / values.length
+  const shown = isNumeric && values.length > 6 ? roundValues(first, last, log) : values
+  return {
+    title: name,
+    ticks: shown.map((value) => ({ at: at(value), text: isNumeric ? plain(Number(value)) : String(value) })),
+    positionOf: ({ member }) => {
+      const value = member.values.get(path)
+      return value === undefined ? null : at(value)
+    },
+  }
+}
+
+function plain(value: number): string {
+  return String(Number(value.toPrecision(3)))
+}
+
+/** Returns the axis of a result, with the better end at the top; none if all trials have the same. */
+function resultVertical(
+  name: Metric,
+  trials: readonly Trial[],
+  measure: (trial: Trial) => number | null,
+): readonly Vertical[] {
+  const values = trials.flatMap((trial) => measure(trial) ?? [])
+  if (new Set(values).size < 2) return []
+  const { label, better } = meaningOf(name)
+  const [low, high] = withoutOutliers(values, farAway)
+  const at = (value: number) => {
+    const share = Math.min(1, Math.max(0, (value - low) / (high - low)))
+    return better === 'lower' ? 1 - share : share
+  }
+  const ticks = roundValues(low, high, false).map((value) => ({ at: at(value), text: plain(value) }))
+  const positionOf = (trial: Trial) => {
+    const value = measure(trial)
+    return value === null ? null : at(value)
+  }
+  return [{ title: label, ticks, positionOf }]
+}
+
+function parallelLayers(verticals: number, trials: readonly Trial[]): readonly Spec[] {
+  const x = numbers('across', {
+    scale: { domain: [0, verticals - 1], nice: false, zero: false },
+    axis: null,
+  })
+  const y = numbers('position', { scale: { domain: [0, 1], nice: false }, axis: null })
+  // The worst trials would leave the good ones a single colour.
+  const ends = [trials[0]!.value, trials[Math.floor(0.75 * (trials.length - 1))]!.value]
+  const color = numbers('value', {
+    scale: { range: 'emphasis', reverse: true, domain: ends, clamp: true },
+    legend: null,
+  })
+  const line = { x, y, detail: { field: 'line' }, tooltip: [armText, valueText] }
+  const rule = { x, y: { value: 0 }, y2: { value: 'height' } }
+  const title = { x, y: { value: -10 }, text: { field: 'title' } }
+  const tick = { type: 'text', align: 'left', baseline: 'middle', dx: 5, fontSize: 10 }
+  const best = { type: 'line', strokeWidth: 3.5, color: bestColor }
+  return [
+    layerOf('line', { type: 'line', strokeWidth: 1, opacity: 0.75 }, { ...line, color }, ' && !datum.best'),
+    layerOf('line', best, line, ' && datum.best'),
+    layerOf('axis', { type: 'rule', strokeWidth: 1 }, rule),
+    layerOf('axis', { type: 'text', baseline: 'bottom', fontSize: 12 }, title),
+    ...haloed(layerOf('tick', tick, { x, y, text: { field: 'text' } })),
+  ]
 }

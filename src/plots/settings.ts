@@ -91,7 +91,8 @@ function membersByConfigs(arms: readonly Arm[]): readonly Member[] {
   return arms.map((arm, index) => {
     const values = paths.flatMap((path) => {
       const text = fields[index]!.get(path)
-      return text === undefined ? [] : [[path, isNumber(text) ? Number(text) : text] as const]
+      if (text === undefined) return []
+      return [[path, text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text] as const]
     })
     return { arm, variant: variantOf(arm), ofSweep: false, values: new Map(values) }
   })
@@ -100,10 +101,6 @@ function membersByConfigs(arms: readonly Arm[]): readonly Member[] {
 /** Without a plan, the variant is the part of the folder's name before the values of the grid. */
 function variantOf({ name, place }: Arm): string {
   return place?.variant ?? basename(name).split(',')[0]!
-}
-
-function isNumber(text: string): boolean {
-  return text.trim() !== '' && Number.isFinite(Number(text))
 }
 
 function axisOf(path: string, name: string, members: readonly Member[]): Axis {
@@ -185,11 +182,8 @@ function familyName(
 
 /** Returns a scale's position of a value: a logarithmic axis has 0 one step left of its smallest value. */
 export function positionOn({ values, log }: Axis, value: number): number {
-  return log && value === 0 ? zeroPosition(values as readonly number[]) : value
-}
-
-function zeroPosition(values: readonly number[]): number {
-  const positive = values.filter((value) => value > 0)
+  if (!log || value !== 0) return value
+  const positive = (values as readonly number[]).filter((each) => each > 0)
   const [low, high] = [positive[0]!, positive.at(-1)!]
   return low / Math.max(2, (high / low) ** (1 / (positive.length - 1)))
 }

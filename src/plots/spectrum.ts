@@ -1,14 +1,12 @@
 /** The pictures of the spectrum after the last epoch: bars for one arm, lines over the rank for several. */
 import type { Arm } from '../comparison/comparison.js'
-import { finalSpectrum, type RankSummary, spanText } from '../comparison/series.js'
+import { finalSpectrum, spanText } from '../comparison/series.js'
 import { summarise } from '../comparison/statistics.js'
 import { latentDimension } from '../model/architecture.js'
-import { armColors, armField, type Chart, intervalTooltip, rowMargin, type Spec } from './chart.js'
-import { type Domain, domainAround, logAxis } from './domains.js'
+import { armColors, armField, type Chart, intervalTooltip, numbers, rankAxis, rowMargin } from './chart.js'
+import { domainAround, logAxis } from './domains.js'
 import { bandText, drawsSeeds, labelsOf, withoutWideInterval } from './epochs.js'
-import { extentOf, type LinePanel, linesChart, type Series } from './lines.js'
-
-export const rankAxis = { title: 'rank', tickMinStep: 1, tickCount: 8, format: 'd', grid: false } as const
+import { extentOf, linesChart, type Series } from './lines.js'
 
 // The width of a panel in pixels.
 const mostSpans = 200
@@ -21,10 +19,44 @@ const chart = { name: 'spectrum', title: 'Spectrum of the embedding' } as const
 const meaning = "Singular values of the trained encoder's embedding by rank, each as its share of their sum"
 const uniformText = '1/d: equal use of all d dimensions'
 
-/** Draws the shares of the singular values of one arm, and the line where all shares would be equal. */
+/** Draws the shares of the singular values of one arm with their intervals, and the line where all would be equal. */
 function barChart(arm: Arm): Chart {
   const shares = finalSpectrum(arm, mostSpans)
   const dimensions = shares.at(-1)?.ranks.last ?? 1
+  const rows = shares.map(({ ranks, summary: { mean, interval } }) => ({
+    [armField]: arm.label,
+    rank: spanText(ranks),
+    rankMiddle: (ranks.first + ranks.last) / 2,
+    rankFrom: ranks.first - barHalf,
+    rankTo: ranks.last + barHalf,
+    share: mean,
+    low: Math.max(0, interval?.low ?? mean),
+    high: interval?.high ?? mean,
+    uniform: 1 / dimensions,
+  }))
+  const { tickCount: _, ...labelled } = rankAxis
+  const ranks = Array.from({ length: dimensions }, (_, index) => index + 1)
+  const xAxis = {
+    axis: dimensions <= 16 ? { ...labelled, values: ranks } : rankAxis,
+    scale: { nice: false, zero: false, padding: 4 },
+  }
+  const y = { title: 'share of σ, σ/Σσ', format: '~g' }
+  const uniform = { y: numbers('uniform', { aggregate: 'min' }) }
+  const bar = {
+    ...{ x: numbers('rankFrom', xAxis), x2: { field: 'rankTo' } },
+    ...{ y: numbers('share', { axis: y, scale: { zero: true } }), y2: { datum: 0 } },
+    color: armColors([arm.label]),
+    tooltip: intervalTooltip({ field: 'share' }, 4, { field: 'rank' }),
+  }
+  const interval = { x: numbers('rankMiddle', xAxis), y: numbers('low', { axis: y }), y2: { field: 'high' } }
+  const text = {
+    type: 'text',
+    text: `1/${dimensions}`,
+    align: 'right',
+    baseline: 'bottom',
+    dy: -2,
+    x: 'width',
+  }
   return {
     ...chart,
     caption: `${meaning}${arm.runs.length > 1 ? ' (mean over the seeds, with its 95 % interval)' : ''}. The dashed line is at ${uniformText}.`,
@@ -36,60 +68,18 @@ function barChart(arm: Arm): Chart {
       margin: rowMargin,
     },
     spec: {
-      data: { values: shares.map((each) => barRow(arm, each, dimensions)) },
-      layer: barLayers(arm.label, dimensions),
+      data: { values: rows },
+      layer: [
+        { mark: { type: 'rect', ariaRoleDescription: 'bar' }, encoding: bar },
+        { mark: { type: 'rule' }, encoding: interval },
+        { mark: { type: 'rule', strokeDash: [5, 4] }, encoding: uniform },
+        { mark: text, encoding: uniform },
+      ],
     },
-  }
-}
-
-function barRow(arm: Arm, { ranks, summary: { mean, interval } }: RankSummary, dimensions: number): Spec {
-  return {
-    [armField]: arm.label,
-    rank: spanText(ranks),
-    rankMiddle: (ranks.first + ranks.last) / 2,
-    rankFrom: ranks.first - barHalf,
-    rankTo: ranks.last + barHalf,
-    share: mean,
-    low: Math.max(0, interval?.low ?? mean),
-    high: interval?.high ?? mean,
-    uniform: 1 / dimensions,
   }
 }
 
 const barHalf = 0.4
-
-/** Returns the layers: bars with their intervals, and the labelled line at 1/d. */
-function barLayers(label: string, dimensions: number): readonly Spec[] {
-  const scale = { nice: false, zero: false, padding: 4 }
-  const { tickCount: _, ...labelled } = rankAxis
-  const axis = dimensions <= 16 ? { ...labelled, values: wholeNumbers(dimensions) } : rankAxis
-  const x = { field: 'rankFrom', type: 'quantitative', axis, scale }
-  const y = { field: 'share', type: 'quantitative', axis: { title: 'share of σ, σ/Σσ', format: '~g' } }
-  const tooltip = intervalTooltip({ field: 'share' }, 4, { field: 'rank' })
-  const uniform = { y: { field: 'uniform', type: 'quantitative', aggregate: 'min' } }
-  return [
-    {
-      mark: { type: 'rect', ariaRoleDescription: 'bar' },
-      encoding: {
-        x,
-        x2: { field: 'rankTo' },
-        y: { ...y, scale: { zero: true } },
-        y2: { datum: 0 },
-        color: armColors([label]),
-        tooltip,
-      },
-    },
-    {
-      mark: { type: 'rule' },
-      encoding: { x: { ...x, field: 'rankMiddle' }, y: { ...y, field: 'low' }, y2: { field: 'high' } },
-    },
-    { mark: { type: 'rule', strokeDash: [5, 4] }, encoding: uniform },
-    {
-      mark: { type: 'text', text: `1/${dimensions}`, align: 'right', baseline: 'bottom', dy: -2, x: 'width' },
-      encoding: uniform,
-    },
-  ]
-}
 
 // Singular values that are 0 to rounding have shares of 1e-8 and less, which would hide the others' differences.
 const smallestShare = 1e-5
@@ -101,39 +91,25 @@ function lineChart(arms: readonly Arm[]): Chart {
   const extent = [...extentOf(series), ...dimensions.map((d) => 1 / d)]
   const clipped = extent.some((share) => share < smallestShare)
   const shown = extent.map((share) => Math.max(share, smallestShare))
-  const panel = (title: string, domain: Domain, log: boolean): LinePanel => ({
-    title,
+  const logDomain = domainAround(shown, true)
+  const y = { title: 'share of σ, σ/Σσ', digits: 5 }
+  const panel = {
     series,
     markers: Math.max(...dimensions) <= 16,
     ends: true,
     x: { field: 'rank', axis: rankAxis },
-    y: {
-      title: 'share of σ, σ/Σσ',
-      domain,
-      log,
-      ...(log && { axis: logAxis(domain) }),
-      digits: 5,
-    },
     below: [
       {
         mark: { type: 'rule', strokeDash: [5, 4], opacity: 0.6 },
-        encoding: {
-          x: { field: 'rank', type: 'quantitative' },
-          x2: { field: 'last' },
-          y: { field: 'uniform', type: 'quantitative' },
-        },
+        ...{ x: 'rank', y: 'uniform', encoding: { x2: { field: 'last' } } },
       },
       {
         mark: { type: 'text', align: 'right', baseline: 'bottom', dx: 4, dy: -2 },
-        encoding: {
-          x: { field: 'last', type: 'quantitative' },
-          y: { field: 'uniform', type: 'quantitative' },
-          text: { field: 'text' },
-        },
+        ...{ x: 'last', y: 'uniform', encoding: { text: { field: 'text' } } },
       },
     ],
     belowRows: dimensions.map((d) => ({ rank: 1, last: d, uniform: 1 / d, text: `1/${d}` })),
-  })
+  }
   return linesChart(
     {
       ...chart,
@@ -142,8 +118,8 @@ function lineChart(arms: readonly Arm[]): Chart {
       }. The dashed line is at ${uniformText}. ${bandText(arms)}`,
     },
     [
-      panel('linear', [0, domainAround(extent)[1]], false),
-      panel('logarithmic', domainAround(shown, true), true),
+      { title: 'linear', ...panel, y: { ...y, domain: [0, domainAround(extent)[1]] } },
+      { title: 'logarithmic', ...panel, y: { ...y, domain: logDomain, log: true, axis: logAxis(logDomain) } },
     ],
     labelsOf(arms),
     { width: 270, height: 240, columns: 2 },
@@ -161,8 +137,4 @@ function shareSeries(arm: Arm): Series {
     points: pointsOf(arm),
     seeds: drawsSeeds(arm) ? arm.runs.map((run) => pointsOf({ runs: [run] })) : [],
   }
-}
-
-function wholeNumbers(most: number): readonly number[] {
-  return Array.from({ length: most }, (_, index) => index + 1)
 }

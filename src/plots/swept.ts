@@ -1,10 +1,20 @@
 /** The pictures of a grid: metrics against the values of a setting, and a map of two settings. */
-import type { Arm, Comparison, Result } from '../comparison/comparison.js'
+import type { Comparison, Result } from '../comparison/comparison.js'
 import { summarise } from '../comparison/statistics.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
-import { armField, type Chart, panelTitle, type Spec } from './chart.js'
+import {
+  armField,
+  armText,
+  bestColor,
+  boundsText,
+  type Chart,
+  numbers,
+  panelTitle,
+  type Spec,
+} from './chart.js'
 import { domainAround, withoutOutliers } from './domains.js'
 import { drawsSeeds, withoutWideInterval } from './epochs.js'
+import { finalMetrics, resultsOf } from './final-values.js'
 import { extentOf, type LinePanel, linesChart, type Series } from './lines.js'
 import {
   type Axis,
@@ -15,8 +25,6 @@ import {
   positionOn,
   type Settings,
 } from './settings.js'
-
-const shown: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_rank', 'linear_probe_accuracy']
 
 /** More lines could not be distinguished. */
 const mostFamilies = 12
@@ -29,31 +37,22 @@ export function sweptChart({ results }: Comparison, settings: Settings): Chart |
   const families = familiesAlong([axis], settings)
   const drawn = families.slice(0, mostFamilies)
   const references = members.filter(({ values }) => !values.has(axis.path))
-  const panels = shown.flatMap((metric) => {
-    const values = meansOf(results, metric)
-    return values.size === 0 ? [] : [sweptPanel(axis, drawn, references, metric, values)]
-  })
   const arms = families.flatMap((family) => family.members.map(({ arm }) => arm))
+  const intervals = arms.some(drawsSeeds)
+    ? ' and single seeds as short lines'
+    : ' with its 95 % interval over the seeds'
   return linesChart(
     {
       name: 'swept',
       title: `Metrics by ${axis.path}${families.length > drawn.length ? `, the first ${drawn.length} of ${families.length} lines` : ''}`,
-      caption: `Mean after the last epoch${intervalText(arms)}, against ${axis.path}. A ring marks the best mean${references.length > 0 ? '; dashed lines are arms without this setting' : ''}.`,
+      caption: `Mean after the last epoch${arms.every(({ runs }) => runs.length === 1) ? '' : intervals}, against ${axis.path}. A ring marks the best mean${references.length > 0 ? '; dashed lines are arms without this setting' : ''}.`,
     },
-    panels,
+    finalMetrics.flatMap((metric) => {
+      const values = resultsOf(results, metric)
+      return values.size === 0 ? [] : [sweptPanel(axis, drawn, references, metric, values)]
+    }),
     drawn.map(({ name }) => name),
     { width: 300, height: 200, columns: 2 },
-  )
-}
-
-function intervalText(arms: readonly Arm[]): string {
-  if (arms.every(({ runs }) => runs.length === 1)) return ''
-  return arms.some(drawsSeeds) ? ' and single seeds as short lines' : ' with its 95 % interval over the seeds'
-}
-
-function meansOf(results: readonly Result[], metric: Metric): ReadonlyMap<Result['arm']['name'], Result> {
-  return new Map(
-    results.filter((result) => result.metric === metric).map((result) => [result.arm.name, result]),
   )
 }
 
@@ -62,56 +61,62 @@ function sweptPanel(
   families: readonly Family[],
   references: readonly Member[],
   metric: Metric,
-  values: ReadonlyMap<string, Result>,
+  results: ReadonlyMap<string, Result>,
 ): LinePanel {
   const { title, better } = meaningOf(metric)
-  const series = families.map((family) => sweptSeries(axis, family, metric, values))
+  const series = families.map((family) => sweptSeries(axis, family, metric, results))
   const lines = references.flatMap(({ arm }) => {
-    const result = values.get(arm.name)
+    const result = results.get(arm.name)
     return result === undefined ? [] : [{ name: arm.label, reference: result.summary.mean }]
   })
   const lone = lines.map(({ reference }) => reference)
   const means = [...series.flatMap(({ points }) => points.map(({ summary }) => summary.mean)), ...lone]
-  const best = better === null ? undefined : better === 'lower' ? Math.min(...means) : Math.max(...means)
   return {
     title,
     series,
     markers: true,
     ends: families.length > 1,
     bars: true,
-    ringed: best,
+    ringed: better === null ? undefined : bestOf(means, metric),
     x: { field: axis.path.replaceAll('.', '_'), title: axis.path, ...encodingOf(axis) },
     y: { title: '', domain: domainAround([...extentOf(series), ...lone]), digits: 5 },
-    below: referenceLayers,
+    below: [
+      { mark: { type: 'rule', strokeDash: [5, 4], opacity: 0.7 }, y: 'reference' },
+      {
+        mark: { type: 'text', align: 'left', baseline: 'bottom', dx: 2, dy: -2, x: 0 },
+        ...{ y: 'reference', encoding: { text: { field: 'name' } } },
+      },
+    ],
     belowRows: lines,
   }
+}
+
+function bestOf(means: readonly number[], metric: Metric): number {
+  return meaningOf(metric).better === 'lower' ? Math.min(...means) : Math.max(...means)
 }
 
 function sweptSeries(
   axis: Axis,
   { name, members }: Family,
   metric: Metric,
-  values: ReadonlyMap<string, Result>,
+  results: ReadonlyMap<string, Result>,
 ): Series {
-  const places = members.flatMap(({ arm, values: settings }) => {
-    const result = values.get(arm.name)
-    const value = settings.get(axis.path)
-    if (result === undefined || typeof value !== 'number') return []
-    const place = {
-      x: positionOn(axis, value),
-      text: String(value),
-      isolated: axis.log && value === 0,
-    }
-    return [{ arm, place, summary: result.summary }]
-  })
-  const sorted = places.sort((a, b) => a.place.x - b.place.x)
+  const places = members
+    .flatMap(({ arm, values }) => {
+      const summary = results.get(arm.name)?.summary
+      const value = values.get(axis.path)
+      if (summary === undefined || typeof value !== 'number') return []
+      const isolated = axis.log && value === 0
+      return [{ arm, summary, place: { x: positionOn(axis, value), text: String(value), isolated } }]
+    })
+    .sort((a, b) => a.place.x - b.place.x)
   return {
     label: name,
-    points: sorted.map(({ arm, place, summary }) => ({
+    points: places.map(({ arm, place, summary }) => ({
       ...place,
       summary: withoutWideInterval(arm, summary),
     })),
-    seeds: sorted
+    seeds: places
       .filter(({ arm }) => drawsSeeds(arm))
       .map(({ arm, place }) =>
         arm.runs.flatMap((run) => {
@@ -122,17 +127,6 @@ function sweptSeries(
   }
 }
 
-const referenceLayers: readonly Spec[] = [
-  {
-    mark: { type: 'rule', strokeDash: [5, 4], opacity: 0.7 },
-    encoding: { y: { field: 'reference', type: 'quantitative' } },
-  },
-  {
-    mark: { type: 'text', align: 'left', baseline: 'bottom', dx: 2, dy: -2, x: 0 },
-    encoding: { y: { field: 'reference', type: 'quantitative' }, text: { field: 'name' } },
-  },
-]
-
 const mapMetrics: readonly Metric[] = ['test_mse', 'effective_rank']
 
 // Cells with texts; more cells have colours alone.
@@ -141,13 +135,15 @@ const mostMaps = 6
 
 /** Draws two metrics as colours over the values of two settings; null if no two settings were swept. */
 export function heatMapChart({ results }: Comparison, settings: Settings): Chart | null {
-  const { grid } = settings
-  const [across, down] = grid
+  const [across, down] = settings.grid
   if (across === undefined || down === undefined) return null
   const families = familiesAlong([across, down], settings).slice(0, mostMaps)
   const metrics = mapMetrics.filter((metric) => results.some((result) => result.metric === metric))
   const maps = families.flatMap((family) =>
-    metrics.map((metric) => ({ family, metric, ...cellsOf(family, metric, meansOf(results, metric), grid) })),
+    metrics.map((metric) => {
+      const title = [meaningOf(metric).title, ...(family.name === '' ? [] : [family.name])].join(': ')
+      return { title, metric, ...cellsOf(family, metric, resultsOf(results, metric), across, down) }
+    }),
   )
   const texts = across.values.length * down.values.length <= mostTexts
   return {
@@ -162,13 +158,11 @@ export function heatMapChart({ results }: Comparison, settings: Settings): Chart
       margin: 90,
     },
     spec: {
-      data: {
-        values: maps.flatMap(({ rows }, panel) => rows.map((row) => ({ ...row, panel }))),
-      },
-      concat: maps.map(({ family, metric, domain }, panel) => ({
-        title: panelTitle([meaningOf(metric).title, ...(family.name === '' ? [] : [family.name])].join(': ')),
+      data: { values: maps.flatMap(({ rows }, panel) => rows.map((row) => ({ ...row, panel }))) },
+      concat: maps.map(({ title, metric, domain }, panel) => ({
+        title: panelTitle(title),
         transform: [{ filter: `datum.panel === ${panel}` }],
-        layer: mapLayers([across, down], { domain, reverse: meaningOf(metric).better === 'lower' }, texts),
+        layer: mapLayers(across, down, { domain, reverse: meaningOf(metric).better === 'lower' }, texts),
       })),
       resolve: { scale: { color: 'independent' } },
     },
@@ -179,21 +173,21 @@ export function heatMapChart({ results }: Comparison, settings: Settings): Chart
 function cellsOf(
   { members }: Family,
   metric: Metric,
-  values: ReadonlyMap<string, Result>,
-  [across, down]: readonly Axis[],
-): { readonly rows: readonly Spec[]; readonly domain: readonly [number, number] } {
-  const cells = members.flatMap(({ arm, values: settings }) => {
-    const result = values.get(arm.name)
-    if (result === undefined) return []
-    const { mean, interval } = result.summary
-    const place = { across: settings.get(across!.path), down: settings.get(down!.path) }
-    return [{ [armField]: arm.label, ...place, mean, ...interval }]
+  results: ReadonlyMap<string, Result>,
+  across: Axis,
+  down: Axis,
+) {
+  const cells = members.flatMap(({ arm, values }) => {
+    const summary = results.get(arm.name)?.summary
+    if (summary === undefined) return []
+    const place = { across: values.get(across.path), down: values.get(down.path) }
+    return [{ [armField]: arm.label, ...place, mean: summary.mean, ...summary.interval }]
   })
   const means = cells.map(({ mean }) => mean)
   const { better, format } = meaningOf(metric)
-  const best = better === 'lower' ? Math.min(...means) : Math.max(...means)
   const domain = withoutOutliers(means, 1.5)
   const middle = (domain[0] + domain[1]) / 2
+  const best = bestOf(means, metric)
   const rows = cells.map((cell) => ({
     ...cell,
     text: format(cell.mean).replace(/^0\./, '.'),
@@ -204,51 +198,37 @@ function cellsOf(
 }
 
 function mapLayers(
-  [across, down]: readonly [Axis, Axis],
+  across: Axis,
+  down: Axis,
   scale: { readonly domain: readonly number[]; readonly reverse: boolean },
   texts: boolean,
 ): readonly Spec[] {
-  const axis = { labelAngle: 0, domain: false, ticks: false, grid: false }
-  const x = { field: 'across', type: 'ordinal', sort: across.values, axis: { ...axis, title: across.path } }
-  const y = {
-    field: 'down',
-    type: 'ordinal',
-    sort: [...down.values].reverse(),
-    axis: { ...axis, title: down.path },
-  }
-  const color = {
-    field: 'mean',
-    type: 'quantitative',
+  const axisOf = (title: string) => ({ title, labelAngle: 0, domain: false, ticks: false, grid: false })
+  const x = { field: 'across', type: 'ordinal', sort: across.values, axis: axisOf(across.path) }
+  const y = { field: 'down', type: 'ordinal', sort: [...down.values].reverse(), axis: axisOf(down.path) }
+  const color = numbers('mean', {
     scale: { range: 'ramp', nice: false, zero: false, clamp: true, ...scale },
     legend: null,
-  }
+  })
   const tooltip = [
-    { field: armField, title: 'arm' },
+    armText,
     { field: 'across', title: across.path },
     { field: 'down', title: down.path },
     { field: 'mean', format: '.5f' },
-    { field: 'low', format: '.5f', title: '95 % from' },
-    { field: 'high', format: '.5f', title: 'to' },
+    ...boundsText(5),
   ]
+  const inks = { condition: { test: 'datum.bright', value: '#1b1b1b' }, value: '#ffffff' }
+  const text = {
+    mark: { type: 'text', fontSize: 11 },
+    encoding: { x, y, text: { field: 'text' }, color: inks },
+  }
   return [
     { mark: { type: 'rect' }, encoding: { x, y, color, tooltip } },
     {
       transform: [{ filter: 'datum.best' }],
-      mark: { type: 'rect', filled: false, stroke: '#d55e00', strokeWidth: 3 },
+      mark: { type: 'rect', filled: false, stroke: bestColor, strokeWidth: 3 },
       encoding: { x, y },
     },
-    ...(texts
-      ? [
-          {
-            mark: { type: 'text', fontSize: 11 },
-            encoding: {
-              x,
-              y,
-              text: { field: 'text' },
-              color: { condition: { test: 'datum.bright', value: '#1b1b1b' }, value: '#ffffff' },
-            },
-          },
-        ]
-      : []),
+    ...(texts ? [text] : []),
   ]
 }

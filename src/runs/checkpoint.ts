@@ -1,40 +1,51 @@
 import { z } from 'zod'
-import type { Config } from '../config/schema.js'
+import { configDifferences } from '../config/paths.js'
+import { type Config, configSchema } from '../config/schema.js'
+import { configJson } from '../config/text.js'
 import { EigenaeError } from '../errors.js'
 import { makeInnerFolder } from '../files/folder.js'
+import { parseJsonIfValid } from '../files/json.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
+import { layersOf } from '../model/architecture.js'
 import { layoutOf, packTensors, type Tensor, unpackTensors } from '../model/layout.js'
-import { modelTensors, type TrainerState } from '../model/state.js'
+import { evaluatedNetwork, modelTensors, type TrainerState } from '../model/state.js'
 import { type RunFiles, tableNames } from './files.js'
-import { fileSumSchema, remakeHint } from './integrity.js'
-import { decodeSafetensors, encodeSafetensors, readMetadata, type TensorFile } from './safetensors.js'
+import { type FileSum, fileSumSchema, mismatch, remakeHint, sumOf } from './integrity.js'
+import { decodeSafetensors, encodeSafetensors, readMetadata } from './safetensors.js'
 
-/** Everything needed to continue after an epoch, bit for bit. */
-export interface Checkpoint {
-  /** The number of trained epochs. */
-  readonly epoch: number
-  readonly state: TrainerState
-  /** Null in checkpoints of version 0.1.0. */
-  readonly origin: CheckpointOrigin | null
-}
-
-const tableSumsSchema = z.partialRecord(z.enum(tableNames), fileSumSchema)
-
-/** Length and SHA-256 of each table up to an epoch. Runs of other versions may lack tables. */
-export type TableSums = z.output<typeof tableSumsSchema>
+// The two files of a run that hold tensors: the checkpoint, from which a run resumes, and the final model.
 
 const originSchema = z.object({
   configSha256: z.string(),
   device: z.string(),
   dataSha256: z.record(z.string(), z.string()),
-  tables: tableSumsSchema,
+  /** Length and SHA-256 of each table up to the checkpoint's epoch. Runs of other versions may lack tables. */
+  tables: z.partialRecord(z.enum(tableNames), fileSumSchema),
 })
 
-/** Identifies the run of a checkpoint: its config, device and data, and the tables up to the checkpoint's epoch. */
-export type CheckpointOrigin = z.output<typeof originSchema>
+const checkpointFormat = 'eigenae-checkpoint-1'
 
-const format = 'eigenae-checkpoint-1'
+const headSchema = z.object({
+  format: z.literal(checkpointFormat),
+  /** The number of trained epochs. */
+  epoch: z.coerce.number().int(),
+  step: z.coerce.number().int(),
+  /** Identifies the run of the checkpoint: its config, device and data, and its tables. */
+  origin: originSchema,
+})
+
+/** The metadata in a checkpoint's header. */
+export type CheckpointHead = z.output<typeof headSchema>
+export type TableSums = CheckpointHead['origin']['tables']
+
+/** Everything needed to continue after an epoch, bit for bit. */
+export interface Checkpoint {
+  readonly epoch: number
+  readonly state: TrainerState
+  readonly origin: CheckpointHead['origin']
+}
+
 const prefixes = {
   firstMoments: 'adam.first.',
   secondMoments: 'adam.second.',
@@ -45,9 +56,8 @@ const prefixes = {
 export async function writeCheckpoint(
   files: RunFiles,
   config: Config,
-  checkpoint: Checkpoint,
+  { epoch, state, origin }: Checkpoint,
 ): Promise<void> {
-  const { epoch, state, origin } = checkpoint
   const { parameters, runningStatistics } = layoutOf(config.model)
   const tensors = new Map([
     ...modelTensors(config.model, state),
@@ -61,41 +71,25 @@ export async function writeCheckpoint(
         ]),
   ])
   const metadata = {
-    format,
+    format: checkpointFormat,
     epoch: String(epoch),
     step: String(state.step),
-    ...(origin && { origin: JSON.stringify(origin) }),
+    origin: JSON.stringify(origin),
   }
   await makeInnerFolder(files.checkpointFolder)
   await writeDurably(files.checkpoint, encodeSafetensors({ tensors, metadata }))
 }
 
-/** The metadata in a checkpoint's header. */
-export interface CheckpointHead {
-  readonly epoch: number
-  readonly step: number
-  readonly origin: CheckpointOrigin | null
-}
-
 /** Returns the metadata, null if there is no checkpoint. @throws EigenaeError if the header or the length is wrong. */
 export function readCheckpointHead({ checkpoint: file }: RunFiles): CheckpointHead | null {
   const metadata = readMetadata(file)
-  return metadata === undefined ? null : headerOf(metadata, file)
+  return metadata === undefined ? null : headOf(metadata, file)
 }
 
-function headerOf(metadata: TensorFile['metadata'], file: string): CheckpointHead {
-  if (metadata.format !== format) throw notOurs(file, `its format is ${metadata.format ?? 'missing'}`)
-  const [epoch, step] = [Number(metadata.epoch), Number(metadata.step)]
-  if (!Number.isInteger(epoch) || !Number.isInteger(step)) throw notOurs(file, 'it lacks its epoch and step')
-  return { epoch, step, origin: metadata.origin === undefined ? null : originOf(metadata.origin, file) }
-}
-
-function originOf(text: string, file: string): CheckpointOrigin {
-  try {
-    return originSchema.parse(JSON.parse(text))
-  } catch {
-    throw notOurs(file, 'it does not name its run')
-  }
+function headOf(metadata: Readonly<Record<string, string>>, file: string): CheckpointHead {
+  const head = headSchema.safeParse({ ...metadata, origin: parseJsonIfValid(metadata.origin) })
+  if (!head.success) throw unusable(file, 'is not a checkpoint of this run: its header does not name its run')
+  return head.data
 }
 
 /** Returns null if there is no checkpoint. @throws EigenaeError if the file is damaged. */
@@ -104,9 +98,10 @@ export function readCheckpoint(files: RunFiles, config: Config): Checkpoint | nu
   const bytes = readIfPresent(file, sizeLimits.tensors)
   if (bytes === undefined) return null
   const { tensors, metadata } = decodeSafetensors(bytes, file)
-  const { epoch, step, origin } = headerOf(metadata, file)
+  const { epoch, step, origin } = headOf(metadata, file)
   const { parameters, runningStatistics } = layoutOf(config.model)
-  const missing = (name: string) => notOurs(file, `it lacks ${name} of this config`)
+  const missing = (name: string) =>
+    unusable(file, `is not a checkpoint of this run: it lacks ${name} of this config`)
   const pack = (list: readonly Tensor[], prefix?: string) => packTensors(list, tensors, missing, prefix)
   const averaged = (list: readonly Tensor[]) =>
     config.optimizer.averaging === null ? new Float32Array(0) : pack(list, prefixes.averaged)
@@ -125,10 +120,83 @@ export function readCheckpoint(files: RunFiles, config: Config): Checkpoint | nu
   }
 }
 
-function notOurs(file: string, reason: string): EigenaeError {
-  return new EigenaeError({
-    problem: `is not a checkpoint of this run: ${reason}`,
-    subject: file,
-    hint: remakeHint,
-  })
+const modelFormat = 'eigenae-model-1'
+
+/**
+ * Writes model.safetensors, the final parameters and running statistics with the architecture and the config in the
+ * metadata, and returns the file's sum.
+ */
+export async function writeModel(file: string, config: Config, state: TrainerState): Promise<FileSum> {
+  const tensors = modelTensors(config.model, evaluatedNetwork(state))
+  const metadata = {
+    format: modelFormat,
+    architecture: JSON.stringify(layersOf(config.model)),
+    config: JSON.stringify(configJson(config)),
+  }
+  const bytes = encodeSafetensors({ tensors, metadata })
+  await writeDurably(file, bytes)
+  return sumOf(bytes)
+}
+
+/**
+ * Returns the final state of a run, null if it has no model yet.
+ * @param sum the sum in run.json, undefined if the run is not complete
+ * @throws EigenaeError if the file is damaged or is another run's.
+ */
+export function readModel(file: string, config: Config, sum?: FileSum): TrainerState | null {
+  const bytes = readIfPresent(file, sizeLimits.tensors)
+  if (bytes === undefined) return null
+  const { tensors, metadata } = decodeSafetensors(bytes, file)
+  const reason = otherConfig(file, metadata, config) ?? (sum === undefined ? null : mismatch(bytes, sum))
+  if (reason !== null) throw unusable(file, reason)
+  const layout = layoutOf(config.model)
+  const missing = (name: string) => unusable(file, `lacks ${name} of this run's config`)
+  const parameters = packTensors(layout.parameters, tensors, missing)
+  const runningStatistics = packTensors(layout.runningStatistics, tensors, missing)
+  const isAveraged = config.optimizer.averaging !== null
+  return {
+    step: 0,
+    parameters,
+    firstMoments: new Float32Array(layout.parameterCount),
+    secondMoments: new Float32Array(layout.parameterCount),
+    runningStatistics,
+    averagedParameters: isAveraged ? parameters : new Float32Array(0),
+    averagedStatistics: isAveraged ? runningStatistics : new Float32Array(0),
+  }
+}
+
+/**
+ * Returns why the model in a file belongs to another config, null if it belongs to this one, undefined if there is none.
+ * @throws EigenaeError if the header or the file's length is wrong.
+ */
+export function modelMismatch(file: string, config: unknown): string | null | undefined {
+  const metadata = readMetadata(file)
+  return metadata && otherConfig(file, metadata, config)
+}
+
+/** Returns why a model's header names another config, null if it names this one. */
+function otherConfig(
+  file: string,
+  metadata: Readonly<Record<string, string>>,
+  config: unknown,
+): string | null {
+  if (metadata.format !== modelFormat || metadata.config === undefined)
+    throw unusable(file, 'is not the model of a run')
+  if (metadata.config === JSON.stringify(config)) return null
+  const [difference] = configDifferences(
+    withDefaults(parseJsonIfValid(metadata.config)),
+    withDefaults(config),
+  )
+  if (difference === undefined) return null
+  const { path, left, right } = difference
+  return `belongs to another run (${path}: ${left} in it, ${right} in config.json)`
+}
+
+/** Returns a config with defaults for fields that are newer than its file. */
+function withDefaults(config: unknown): unknown {
+  return configSchema.safeParse(config).data ?? config
+}
+
+function unusable(file: string, problem: string): EigenaeError {
+  return new EigenaeError({ problem, subject: file, hint: remakeHint })
 }

@@ -4,29 +4,6 @@ import type { ConfigOrigin } from '../config/check.js'
 import type { Override } from '../config/load.js'
 import { overlaps } from '../config/paths.js'
 
-/** The files of a run folder. */
-export interface RunFiles {
-  readonly folder: string
-  readonly config: string
-  readonly record: string
-  readonly metrics: string
-  readonly spectrum: string
-  readonly timings: string
-  readonly layers: string
-  readonly losses: string
-  readonly evaluation: string
-  readonly checkpointFolder: string
-  readonly checkpoint: string
-  readonly model: string
-  /** The user's tags and note. */
-  readonly notes: string
-  /** Held while the notes are changed, which a running training allows. */
-  readonly notesLock: string
-  readonly lock: string
-  /** The output of a run of a sweep, one attempt after another. */
-  readonly log: string
-}
-
 /** The tables that grow by the rows of each epoch. */
 export const tableNames = ['metrics.csv', 'spectrum.csv', 'timings.csv', 'layers.csv', 'losses.csv'] as const
 export type TableName = (typeof tableNames)[number]
@@ -40,7 +17,10 @@ export const logName = 'train.log'
 /** The name of the folder for the pictures of a run or of an arm. */
 export const plotsName = 'plots'
 
-export function runFiles(folder: string): RunFiles {
+/** The files of a run folder. */
+export type RunFiles = Readonly<ReturnType<typeof runFiles>>
+
+export function runFiles(folder: string) {
   const inside = (...names: readonly string[]) => join(folder, ...names)
   return {
     folder,
@@ -55,9 +35,12 @@ export function runFiles(folder: string): RunFiles {
     checkpointFolder: inside('checkpoint'),
     checkpoint: inside('checkpoint', 'state.safetensors'),
     model: inside('model.safetensors'),
+    /** The user's tags and note. */
     notes: inside(notesName),
+    /** Held while the notes are changed, which a running training allows. */
     notesLock: inside('.lock-notes'),
     lock: inside('.lock'),
+    /** The output of a run of a sweep, one attempt after another. */
     log: inside(logName),
   }
 }

@@ -1,41 +1,30 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
-import { type Config, configSchema } from '../config/schema.js'
+import { configSchema } from '../config/schema.js'
 import { EigenaeError } from '../errors.js'
-import { parseJsonIfValid } from '../files/json.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
-import { type CheckpointHead, readCheckpoint, readCheckpointHead } from './checkpoint.js'
-import { accuraciesIn } from './evaluation.js'
+import {
+  type CheckpointHead,
+  modelMismatch,
+  readCheckpoint,
+  readCheckpointHead,
+  readModel,
+} from './checkpoint.js'
 import { checkpointName, type RunFiles, type TableName, tableNames } from './files.js'
 import { changed, collect, type Damage, mismatch, prefixMismatch, sha256, sumOfFile } from './integrity.js'
-import { readModel, readModelHead } from './model-file.js'
-import {
-  type CheckedRecord,
-  changedRecord,
-  configSums,
-  type FileSums,
-  type RunRecord,
-  readRecord,
-} from './record.js'
+import { changedRecord, configSums, type RunRecord, readRecord } from './record.js'
 import { wholeLines } from './tables.js'
 
-/** The small files of a run; undefined if missing. */
-export interface RunContents {
-  readonly 'config.json': Buffer | undefined
-  /** Without the rows after the checkpoint if the run is not complete. */
-  readonly 'metrics.csv': Buffer | undefined
-  readonly 'spectrum.csv': Buffer | undefined
-  readonly 'timings.csv': Buffer | undefined
-  /** Runs of version 0.2.0 and earlier have neither of these two. */
-  readonly 'layers.csv': Buffer | undefined
-  readonly 'losses.csv': Buffer | undefined
-  readonly 'evaluation.json': Buffer | undefined
-}
+const contentNames = ['config.json', ...tableNames, 'evaluation.json'] as const
+
+/**
+ * The small files of a run; undefined if missing. The tables are without the rows after the checkpoint if the run is not
+ * complete. Runs of version 0.2.0 and earlier have neither layers.csv nor losses.csv.
+ */
+export type RunContents = Readonly<Record<(typeof contentNames)[number], Buffer | undefined>>
 
 export interface Inspection {
   readonly record: RunRecord
-  readonly checksum: CheckedRecord['checksum']
   readonly contents: RunContents
   /** Tables of an incomplete run with rows after its checkpoint, which a resume drops. */
   readonly surplus: readonly TableName[]
@@ -58,84 +47,56 @@ export function inspectRun(files: RunFiles, depth: Depth): Inspection {
 
 function inspectOnce(files: RunFiles, depth: Depth): Inspection {
   const damage: Damage[] = []
-  const { record, checksum } = readRecord(files.record)
-  if (checksum === 'wrong') damage.push(changedRecord)
+  const { record, isChanged } = readRecord(files.record)
+  if (isChanged) damage.push(changedRecord)
   // Read before the tables: a running process adds rows first, then replaces its checkpoint.
   const needsHead = depth === 'heads' || record.status !== 'completed'
   const head = needsHead ? (collect(damage, checkpointName, () => readCheckpointHead(files)) ?? null) : null
   const contents = readContents(files, damage)
-  for (const reason of configReasons(record, contents['config.json']))
-    damage.push({ file: 'config.json', reason })
+  const config = contents['config.json']
+  // A run that is being lengthened has its longer config in run.json before it has it in config.json.
+  const sums = record.status === 'completed' ? [record.configSha256] : configSums(record)
+  if (config === undefined) damage.push({ file: 'config.json', reason: 'is missing' })
+  else if (!sums.includes(sha256(config))) damage.push({ file: 'config.json', reason: changed })
   if (record.status === 'completed') {
-    checkCompleted(files, record.files, contents, damage)
-    if (depth === 'heads') checkHeaders(files, head, contents['config.json'], damage)
-    return { record, checksum, contents, surplus: [], damage }
+    checkSums(files, record.files, contents, damage)
+    if (depth === 'heads' && !isDamaged(damage, 'config.json')) checkHeads(files, head, config!, damage)
+    return { record, contents, surplus: [], damage }
   }
   const kept = checkIncomplete(record, head, contents, damage)
   const surplus = tableNames.filter((name) => kept[name]?.length !== contents[name]?.length)
-  return { record, checksum, contents: kept, surplus, damage }
+  return { record, contents: kept, surplus, damage }
+}
+
+function isDamaged(damage: readonly Damage[], name: string): boolean {
+  return damage.some(({ file }) => file === name)
 }
 
 function readContents(files: RunFiles, damage: Damage[]): RunContents {
-  const read = (name: keyof RunContents, limit: number) =>
-    collect(damage, name, () => readIfPresent(join(files.folder, name), limit))
-  return {
-    'config.json': read('config.json', sizeLimits.json),
-    'metrics.csv': read('metrics.csv', sizeLimits.table),
-    'spectrum.csv': read('spectrum.csv', sizeLimits.table),
-    'timings.csv': read('timings.csv', sizeLimits.table),
-    'layers.csv': read('layers.csv', sizeLimits.table),
-    'losses.csv': read('losses.csv', sizeLimits.table),
-    'evaluation.json': read('evaluation.json', sizeLimits.json),
-  }
+  const contents = contentNames.map((name) => {
+    const limit = name.endsWith('.json') ? sizeLimits.json : sizeLimits.table
+    return [name, collect(damage, name, () => readIfPresent(join(files.folder, name), limit))]
+  })
+  return Object.fromEntries(contents)
 }
 
-const identitySchema = z.object({
-  name: z.string(),
-  seed: z.number(),
-  train: z.object({ epochs: z.number() }),
-})
+type CompletedRecord = Extract<RunRecord, { status: 'completed' }>
 
-function configReasons(record: RunRecord, content: Buffer | undefined): readonly string[] {
-  if (content === undefined) return ['is missing']
-  if (record.configSha256 !== undefined) {
-    // A run that is being lengthened has its longer config in run.json before it has it in config.json.
-    const sums = record.status === 'completed' ? [record.configSha256] : configSums(record)
-    return sums.includes(sha256(content)) ? [] : [changed]
-  }
-  const config = parseJsonIfValid(content)
-  if (config === undefined) return ['is not valid JSON']
-  const { success, data } = identitySchema.safeParse(config)
-  if (!success) return []
-  const pairs = [
-    ['name', data.name, record.name],
-    ['seed', data.seed, record.seed],
-    ['train.epochs', data.train.epochs, record.epochs],
-  ] as const
-  return pairs
-    .filter(([, mine, recorded]) => mine !== recorded)
-    .map(([field, mine, recorded]) => `has ${field} ${mine}, run.json has ${recorded}`)
-}
-
-/** @param sums undefined in runs of 0.1.0 */
-function checkCompleted(
+/** Compares the small files with their checksums, and the lengths of the others. */
+function checkSums(
   files: RunFiles,
-  sums: FileSums | undefined,
+  sums: CompletedRecord['files'],
   contents: RunContents,
   damage: Damage[],
 ): void {
-  for (const [name, sum] of Object.entries(sums ?? {})) {
-    if (damage.some(({ file }) => file === name)) continue
-    const content = name in contents ? contents[name as keyof RunContents] : undefined
+  for (const [name, sum] of Object.entries(sums)) {
+    if (isDamaged(damage, name)) continue
     const reason =
-      name in contents ? mismatch(content, sum) : lengthMismatch(join(files.folder, name), sum.bytes)
+      name in contents
+        ? mismatch(contents[name as keyof RunContents], sum)
+        : lengthMismatch(join(files.folder, name), sum.bytes)
     if (reason !== null) damage.push({ file: name, reason })
   }
-  const evaluation = contents['evaluation.json']
-  if (sums !== undefined || damage.some(({ file }) => file === 'evaluation.json')) return
-  if (evaluation === undefined) damage.push({ file: 'evaluation.json', reason: 'is missing' })
-  else if (accuraciesIn(evaluation).linearProbeAccuracy === null)
-    damage.push({ file: 'evaluation.json', reason: 'is not the evaluation of a completed run' })
 }
 
 function lengthMismatch(file: string, bytes: number): string | null {
@@ -146,19 +107,14 @@ function lengthMismatch(file: string, bytes: number): string | null {
 }
 
 /** Checks that model and checkpoint belong to this run. */
-function checkHeaders(
-  files: RunFiles,
-  head: CheckpointHead | null,
-  content: Buffer | undefined,
-  damage: Damage[],
-): void {
-  if (content === undefined || damage.some(({ file }) => file === 'config.json')) return
-  const config = parseJsonIfValid(content)
-  if (!damage.some(({ file }) => file === 'model.safetensors')) {
-    const model = collect(damage, 'model.safetensors', () => readModelHead(files.model, config))
-    if (model?.mismatch) damage.push({ file: 'model.safetensors', reason: model.mismatch })
+function checkHeads(files: RunFiles, head: CheckpointHead | null, config: Buffer, damage: Damage[]): void {
+  if (!isDamaged(damage, 'model.safetensors')) {
+    const reason = collect(damage, 'model.safetensors', () =>
+      modelMismatch(files.model, JSON.parse(config.toString())),
+    )
+    if (reason) damage.push({ file: 'model.safetensors', reason })
   }
-  if (head?.origin && head.origin.configSha256 !== sha256(content)) damage.push(ofAnotherRun)
+  if (head !== null && head.origin.configSha256 !== sha256(config)) damage.push(ofAnotherRun)
 }
 
 const ofAnotherRun: Damage = { file: checkpointName, reason: 'belongs to another run' }
@@ -170,40 +126,34 @@ function checkIncomplete(
   contents: RunContents,
   damage: Damage[],
 ): RunContents {
-  // A run cannot be interrupted once its evaluation is written, and a resume removes the evaluation.
+  // A run cannot be interrupted once its evaluation is written, and a resume removes the evaluation. A run that is
+  // being lengthened may have that of the shorter run.
   const isEarlier = record.status === 'interrupted' && contents['evaluation.json'] !== undefined
-  const mayBeEarlier = record.configSha256 === undefined || record.shorterConfigs !== undefined
-  if (isEarlier && !mayBeEarlier) damage.push({ file: 'run.json', reason: 'is older than evaluation.json' })
-  if (damage.some(({ file }) => file === checkpointName)) return contents
+  if (isEarlier && record.shorterConfigs === undefined)
+    damage.push({ file: 'run.json', reason: 'is older than evaluation.json' })
+  if (isDamaged(damage, checkpointName)) return contents
   if (head === null) {
     const [, firstRow] = wholeLines(contents['metrics.csv'] ?? Buffer.alloc(0))
-    const hasEpochs = firstRow !== undefined
-    if (hasEpochs && record.configSha256 !== undefined)
-      damage.push({ file: checkpointName, reason: 'is missing' })
+    if (firstRow !== undefined) damage.push({ file: checkpointName, reason: 'is missing' })
     return contents
   }
-  const { origin } = head
-  if (origin === null) return contents
-  const config = contents['config.json']
-  const expected = record.configSha256 === undefined ? [config && sha256(config)] : configSums(record)
-  if (expected[0] !== undefined && !expected.includes(origin.configSha256)) {
+  const { configSha256, tables } = head.origin
+  if (!configSums(record).includes(configSha256)) {
     damage.push(ofAnotherRun)
     return contents
   }
   for (const name of tableNames) {
-    const sum = origin.tables[name]
+    const sum = tables[name]
     const reason = sum === undefined ? null : prefixMismatch(contents[name], sum)
     if (reason !== null) damage.push({ file: name, reason })
   }
-  const kept = tableNames.map((name) => [name, contents[name]?.subarray(0, origin.tables[name]?.bytes)])
+  const kept = tableNames.map((name) => [name, contents[name]?.subarray(0, tables[name]?.bytes)])
   return { ...contents, ...Object.fromEntries(kept) }
 }
 
 export interface Verification {
   /** Null if run.json cannot be read. */
   readonly record: RunRecord | null
-  /** Whether the run was made with checksums. */
-  readonly checksums: boolean
   readonly damage: readonly Damage[]
   /** Tables with rows after the last checkpoint. */
   readonly surplus: readonly string[]
@@ -212,52 +162,24 @@ export interface Verification {
 /** Checks a run as `inspectRun` does, and in addition every byte of its model and checkpoint. */
 export function verifyRun(files: RunFiles): Verification {
   try {
-    const { record, checksum, contents, surplus, damage } = inspectRun(files, 'heads')
-    const config = damage.some(({ file }) => file === 'config.json')
-      ? null
-      : configOfThisVersion(contents['config.json']!)
-    const all = [...damage, ...checkTensors(files, record, config, damage)]
-    return { record, checksums: checksum !== 'none', damage: all, surplus }
+    const { record, contents, surplus, damage } = inspectRun(files, 'heads')
+    const more: Damage[] = []
+    if (record.status === 'completed') {
+      for (const name of ['model.safetensors', checkpointName].filter((each) => !isDamaged(damage, each)))
+        if (sumOfFile(join(files.folder, name))?.sha256 !== record.files[name]?.sha256)
+          more.push({ file: name, reason: changed })
+    } else if (!isDamaged(damage, 'config.json')) {
+      // Undefined if another version wrote the config.
+      const config = configSchema.safeParse(JSON.parse(contents['config.json']!.toString())).data
+      if (config !== undefined) {
+        collect(more, 'model.safetensors', () => readModel(files.model, config))
+        if (!isDamaged(damage, checkpointName))
+          collect(more, checkpointName, () => readCheckpoint(files, config))
+      }
+    }
+    return { record, damage: [...damage, ...more], surplus }
   } catch (error) {
     if (!(error instanceof EigenaeError)) throw error
-    return {
-      record: null,
-      checksums: false,
-      damage: [{ file: 'run.json', reason: error.parts.problem }],
-      surplus: [],
-    }
+    return { record: null, damage: [{ file: 'run.json', reason: error.parts.problem }], surplus: [] }
   }
-}
-
-/** Returns null if another version wrote the config. */
-function configOfThisVersion(content: Buffer): Config | null {
-  return configSchema.safeParse(JSON.parse(content.toString('utf8'))).data ?? null
-}
-
-function checkTensors(
-  files: RunFiles,
-  record: RunRecord,
-  config: Config | null,
-  known: readonly Damage[],
-): readonly Damage[] {
-  const damage: Damage[] = []
-  const completed = record.status === 'completed'
-  const sums = (completed && record.files) || {}
-  const checks = [
-    ['model.safetensors', (of: Config) => readModel(files.model, of, undefined)],
-    [checkpointName, (of: Config) => readCheckpoint(files, of)],
-  ] as const
-  for (const [name, read] of checks) {
-    if (known.some(({ file }) => file === name)) continue
-    const sum = sums[name]
-    if (sum !== undefined) {
-      if (sumOfFile(join(files.folder, name))?.sha256 !== sum.sha256)
-        damage.push({ file: name, reason: changed })
-    } else if (config !== null) {
-      const found = collect(damage, name, () => read(config))
-      if (found === null && completed && name === 'model.safetensors')
-        damage.push({ file: name, reason: 'is missing' })
-    }
-  }
-  return damage
 }

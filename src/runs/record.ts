@@ -3,8 +3,7 @@ import { EigenaeError } from '../errors.js'
 import { jsonText } from '../files/json.js'
 import { readTextIfPresent } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
-import type { Damage } from './integrity.js'
-import { fileSumSchema, sha256 } from './integrity.js'
+import { type Damage, fileSumSchema, sha256 } from './integrity.js'
 
 /** A command line as separate words, and the working folder. */
 export const commandSchema = z.object({ words: z.array(z.string()).readonly(), folder: z.string() })
@@ -43,8 +42,8 @@ const facts = {
   dataSource: z.string().optional(),
   dataSha256: z.record(z.string(), z.string()),
   started: z.string(),
-  /** SHA-256 of config.json; undefined in runs of version 0.1.0, which have no checksums. */
-  configSha256: z.string().optional(),
+  /** SHA-256 of config.json. */
+  configSha256: z.string(),
   /**
    * The configs that the run had before it was lengthened, the first one first. Until the next epoch is written, its
    * checkpoint belongs to one of them.
@@ -63,35 +62,23 @@ const ending = {
 
 const recordSchema = z.discriminatedUnion('status', [
   z.object({ status: z.literal('running'), ...facts }),
-  z.object({ status: z.literal('completed'), ...ending, files: fileSums.optional(), ...facts }),
+  z.object({ status: z.literal('completed'), ...ending, files: fileSums, ...facts }),
   z.object({ status: z.literal('interrupted'), ...ending, ...facts }),
   z.object({ status: z.literal('failed'), error: z.string(), ...ending, ...facts }),
 ])
 
 /** run.json: the facts of a run and its outcome. */
 export type RunRecord = z.output<typeof recordSchema>
-export type InterruptedRecord = Extract<RunRecord, { status: 'interrupted' }>
 export type RunStatus = RunRecord['status']
 export type FileSums = z.output<typeof fileSums>
 export type RunFacts = Omit<Extract<RunRecord, { status: 'running' }>, 'status'>
 
+type WithoutFacts<Record> = Record extends unknown ? Omit<Record, keyof RunFacts> : never
+
 /** How a run ended, or "running" if it has not. */
-export type RunOutcome =
-  | { readonly status: 'running' }
-  | ({ readonly status: 'completed'; readonly files: FileSums } & Ending)
-  | ({ readonly status: 'interrupted' } & Ending)
-  | ({ readonly status: 'failed'; readonly error: string } & Ending)
+export type RunOutcome = WithoutFacts<RunRecord>
 
-interface Ending {
-  readonly ended: string
-  readonly peakMemoryBytes: number
-}
-
-export async function writeRecord(file: string, outcome: RunOutcome, runFacts: RunFacts): Promise<void> {
-  await replaceRecord(file, { ...outcome, ...runFacts })
-}
-
-export async function replaceRecord(file: string, record: RunRecord): Promise<void> {
+export async function writeRecord(file: string, record: RunRecord): Promise<void> {
   await writeDurably(file, jsonText(withChecksum(record)))
 }
 
@@ -101,10 +88,7 @@ export function factsIn(record: RunRecord): RunFacts {
 }
 
 /** Returns the checksums of the configs to which a checkpoint of this run may belong. */
-export function configSums({
-  configSha256,
-  shorterConfigs = [],
-}: RunRecord): readonly (string | undefined)[] {
+export function configSums({ configSha256, shorterConfigs = [] }: RunRecord): readonly string[] {
   return [configSha256, ...shorterConfigs.map((shorter) => shorter.configSha256)]
 }
 
@@ -113,10 +97,15 @@ export function withChecksum(fields: object): object {
   return { ...fields, sha256: sha256(JSON.stringify(fields)) }
 }
 
+/** Returns whether fields have the checksum that `withChecksum` added. */
+export function hasItsChecksum({ sha256: sum, ...fields }: Readonly<Record<string, unknown>>): boolean {
+  return sum === sha256(JSON.stringify(fields))
+}
+
 export interface CheckedRecord {
   readonly record: RunRecord
-  /** Whether run.json matches its own checksum; "none" in runs of version 0.1.0. */
-  readonly checksum: 'right' | 'wrong' | 'none'
+  /** Whether run.json differs from its own checksum. */
+  readonly isChanged: boolean
 }
 
 export const changedRecord: Damage = { file: 'run.json', reason: 'was changed (its checksum differs)' }
@@ -127,17 +116,9 @@ export function readRecord(file: string): CheckedRecord {
   if (text === undefined)
     throw new EigenaeError({ problem: 'does not exist', subject: file, hint: 'Check the path.' })
   try {
-    const value: unknown = JSON.parse(text)
-    return { record: recordSchema.parse(value), checksum: checksumOf(value as Record<string, unknown>) }
+    const value = JSON.parse(text)
+    return { record: recordSchema.parse(value), isChanged: !hasItsChecksum(value) }
   } catch (cause) {
     throw new EigenaeError({ problem: 'is not the record of an eigenae run', subject: file, cause })
   }
-}
-
-function checksumOf({
-  sha256: sum,
-  ...fields
-}: Readonly<Record<string, unknown>>): CheckedRecord['checksum'] {
-  if (sum === undefined && fields.configSha256 === undefined) return 'none'
-  return sum === sha256(JSON.stringify(fields)) ? 'right' : 'wrong'
 }

@@ -64,10 +64,7 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
     metadata: kept,
     tensors: new Map(tensors.map(([name, tensor]) => [name, readTensor(tensor, bytes, dataStart)])),
   }
-  // Files of other programs have no digest.
-  if (sha256 === undefined && kept.format?.startsWith('eigenae-'))
-    throw damaged(file, bytes.length, 'but lacks the checksum that eigenae writes')
-  if (sha256 !== undefined && sha256 !== digestOf(decoded))
+  if (sha256 !== digestOf(decoded))
     throw damaged(file, bytes.length, 'but its numbers are not those that were written')
   return decoded
 }
@@ -102,21 +99,7 @@ function parseHead(head: Uint8Array, fileLength: number, file: string) {
   const dataLength = tensors.reduce((end, [, { data_offsets }]) => Math.max(end, data_offsets[1]), 0)
   if (dataStart + dataLength !== fileLength)
     throw damaged(file, fileLength, `but its header says ${dataStart + dataLength}`)
-  if (!tiles(tensors.map(([, tensor]) => tensor)))
-    throw damaged(file, fileLength, 'but its tensors overlap or leave gaps')
   return { tensors, metadata: header.metadata, dataStart }
-}
-
-/** Returns whether the tensors are contiguous and each has the length of its shape. */
-function tiles(tensors: readonly TensorHeader[]): boolean {
-  let end = 0
-  for (const { shape, data_offsets } of tensors.toSorted((a, b) => a.data_offsets[0] - b.data_offsets[0])) {
-    const [from, to] = data_offsets
-    const size = shape.reduce((product, length) => product * length, Float32Array.BYTES_PER_ELEMENT)
-    if (from !== end || to !== from + size) return false
-    end = to
-  }
-  return true
 }
 
 function parseHeader(bytes: Uint8Array, fileLength: number, file: string) {

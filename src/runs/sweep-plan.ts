@@ -6,8 +6,7 @@ import { EigenaeError, firstLine } from '../errors.js'
 import { readJsonIfPresent } from '../files/json.js'
 import { modificationOf } from '../files/read.js'
 import { runFiles } from './files.js'
-import { sha256 } from './integrity.js'
-import { configSums, type RunRecord } from './record.js'
+import { configSums, hasItsChecksum, type RunRecord } from './record.js'
 
 export const planFormat = 'eigenae-sweep-1'
 
@@ -41,22 +40,13 @@ export function readPlan(folder: string): SavedPlan | undefined {
   const subject = planFile(folder)
   const value = readJsonIfPresent(subject)
   if (value === undefined) return undefined
-  rejectTooManyRuns(value, subject)
   const parsed = planSchema.safeParse(value)
   if (!parsed.success)
     throw new EigenaeError({ problem: 'is not the plan of a sweep', subject, cause: parsed.error })
   // The checksum covers the order of the fields, which zod's copy may change.
-  const { sha256: sum, ...fields } = value as Readonly<Record<string, unknown>>
-  if (sum !== undefined && sum !== sha256(JSON.stringify(fields)))
+  if (parsed.data.sha256 !== undefined && !hasItsChecksum(value as Readonly<Record<string, unknown>>))
     throw new EigenaeError({ problem: 'was changed (its checksum differs)', subject })
   return parsed.data
-}
-
-/** A cheap check before that of every name. */
-function rejectTooManyRuns(value: unknown, subject: string): void {
-  const runs = typeof value === 'object' && value !== null ? Reflect.get(value, 'runs') : undefined
-  if (!Array.isArray(runs) || runs.length <= maxRuns) return
-  throw new EigenaeError({ problem: `lists ${runs.length} runs, more than the limit of ${maxRuns}`, subject })
 }
 
 interface KnownPlan {
@@ -90,10 +80,10 @@ export class SweepPlans {
     const { plan, runs } = this.#planIn(join(folder, '..', '..')) ?? {}
     // Only runs of sweeps have a log: above another run, sweep.json may be a sweep file.
     if (plan instanceof EigenaeError && existsSync(runFiles(folder).log)) this.#damage.add(firstLine(plan))
-    if (plan === undefined || plan instanceof EigenaeError || record.configSha256 === undefined) return null
+    if (plan === undefined || plan instanceof EigenaeError) return null
     const name = `${basename(resolve(folder, '..'))}/${basename(resolve(folder))}`
     const planned = plan.configs[name]
-    const sums = configSums(record).filter((sum) => sum !== undefined)
+    const sums = configSums(record)
     if (sums.some((sum) => sum === planned || sum === plan.earlierConfigs[name])) return null
     const owner = sums.map((sum) => runs!.get(sum)).find((run) => run !== undefined)
     if (owner !== undefined) return `is that of ${owner} in sweep.json`

@@ -1,142 +1,281 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, realpath, rm, rmdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { withFileErrors } from '../errors.js'
-import { makeFolder } from '../files/folder.js'
-import { jsonText } from '../files/json.js'
-import { acquireLock, releaseLock } from '../files/lock.js'
-import { syncTree, writeDurably } from '../files/write.js'
-import { type AddonPackage, buildAddon, fetchAddonPackage } from './addon.js'
+import { mkdir, mkdtemp, readdir, readFile, realpath, rename, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { EigenaeError } from '../errors.js'
 import {
   fileSha256,
   type InstallationKind,
-  installationFile,
   installationFolder,
-  installationRoot,
   readInstallation,
-  requireTrusted,
   sizeOf,
+  tensorflow as software,
   type TensorflowInstallation,
   wheelLibraries,
 } from './installation.js'
-import { findTools, type Tools } from './prerequisites.js'
-import type { SetupObserver } from './tool.js'
-import { isWheelComplete, unpackWheels } from './wheels.js'
+import { pinnedWheelsOf } from './pinned-wheels.js'
+import { type SetupJob, type SetupResult, setUp } from './set-up.js'
+import {
+  type Finding,
+  findCompiler,
+  findNpm,
+  findPip,
+  findSpace,
+  requireAll,
+  runTool,
+  type ToolResult,
+} from './tools.js'
+import { type Requirement, type SetupObserver, unpackWheels } from './wheels.js'
 
-export interface SetupJob {
-  readonly kind: InstallationKind
+/** Bytes on the disk, measured with TensorFlow 2.21.0: the peak during the setup, and the size of the installation. */
+export const diskBytes: Readonly<Record<InstallationKind, { readonly peak: number; readonly kept: number }>> =
+  { cpu: { peak: 1.7e9, kept: 1.3e9 }, cuda: { peak: 9.9e9, kept: 6.4e9 } }
+
+/** Installs TensorFlow's libraries and an addon for them, as `setUp` does. */
+export async function setUpTensorflow(
+  kind: InstallationKind,
+  version: string,
+  job: SetupJob<TensorflowInstallation>,
+): Promise<SetupResult> {
+  const { observer, signal } = job
+  const compiler = process.env.CXX || 'g++'
+  const folder = installationFolder(version, kind)
+  const site = join(folder, 'site-packages')
+  const steps = {
+    software,
+    folder,
+    find: () => readInstallation(version, kind),
+    findTools: async (python: string) => {
+      const tools = [findPip(python), findCompiler(compiler), findNpm()]
+      const space = findSpace(software, diskBytes[kind].peak)
+      const [, ...found] = await requireAll(software, [findPlatform(kind), ...tools, space])
+      return found
+    },
+    // An archive in package/ is compared with its checksum before it is used.
+    reusable: async () => ['package', (await isWheelComplete(site, version)) ? 'site-packages' : 'downloads'],
+    install: async (python: string) => {
+      const wheelJob = { software, python, folder, observer, signal }
+      if (!existsSync(site)) {
+        const wheels = wheelsOf(version, kind)
+        await unpackWheels(wheelJob, wheels.tensorflow, wheels.librariesOf)
+      }
+      const tensorflow = await realpath(join(site, 'tensorflow'))
+      const addon = join(folder, 'tfjs_binding.node')
+      const npmJob = { folder, observer, signal }
+      for (const each of [addonPackage, messagesPackage]) await fetchPackage(npmJob, each)
+      observer.step(`build the addon from ${addonPackage.name} ${addonPackage.version}`)
+      await buildAddon(
+        compiler,
+        join(packageFolder(folder, addonPackage), 'binding'),
+        tensorflow,
+        addon,
+        signal,
+      )
+      const installed: TensorflowInstallation = {
+        format: 1,
+        version,
+        kind,
+        tensorflow,
+        addon,
+        addonSha256: fileSha256(addon),
+        libraries: Object.fromEntries(wheelLibraries.map((name) => [name, sizeOf(join(tensorflow, name))!])),
+        binding: addonPackage.version,
+        protocol: join(packageFolder(folder, addonPackage), 'dist/proto/api_pb.js'),
+        built: new Date().toISOString(),
+      }
+      return { installed, record: installed }
+    },
+  }
+  return setUp(steps, job)
+}
+
+async function findPlatform(kind: InstallationKind): Promise<Finding> {
+  const { platform, arch } = process
+  if (platform !== 'linux') return { missing: `this is ${platform}, and the TensorFlow engine is for Linux` }
+  if (arch === 'x64' || (arch === 'arm64' && kind === 'cpu')) return { found: arch }
+  return { missing: `there is no TensorFlow with ${kind} for this processor (${arch})` }
+}
+
+/**
+ * Returns TensorFlow's wheel, and with kind cuda the wheels of CUDA's libraries, which TensorFlow looks for in ../nvidia of
+ * its own folder. Versions without known checksums name them in their metadata.
+ */
+function wheelsOf(version: string, kind: InstallationKind) {
+  const pinned = pinnedWheelsOf(version, kind)
+  // There is no tensorflow-cpu for arm64; tensorflow itself has no CUDA there.
+  const name = kind === 'cpu' && process.arch === 'x64' ? 'tensorflow-cpu' : 'tensorflow'
+  const tensorflow: Requirement = pinned?.[0] ?? { specifier: `${name}==${version}`, sha256: null }
+  const librariesOf = async (site: string) =>
+    kind === 'cpu' ? [] : (pinned?.slice(1) ?? cudaRequirements(site, version))
+  return { tensorflow, librariesOf }
+}
+
+/** Reads the requirements of the unpacked TensorFlow's extra "and-cuda": "nvidia-cublas-cu12<13.0,>=12.5". */
+async function cudaRequirements(site: string, version: string): Promise<readonly Requirement[]> {
+  const metadata = await readFile(join(site, `tensorflow-${version}.dist-info`, 'METADATA'), 'utf8')
+  const requirements = [...metadata.matchAll(/^Requires-Dist: (nvidia-[^;]+?)\s*;.*and-cuda/gm)]
+  if (requirements.length > 0)
+    return requirements.map(([, each]) => ({ specifier: each!.replaceAll(/[\s()]/g, ''), sha256: null }))
+  throw new EigenaeError({
+    problem: `TensorFlow ${version} does not name its CUDA libraries`,
+    hint: 'Use a version that does (--version): 2.15.1 to 2.21.0.',
+  })
+}
+
+/** Returns whether an unpacked wheel has the given version and all its files, each with its original size. */
+async function isWheelComplete(site: string, version: string): Promise<boolean> {
+  try {
+    const records = (await readdir(site)).filter((name) => name.endsWith('.dist-info'))
+    const texts = await Promise.all(records.map((name) => readFile(join(site, name, 'RECORD'), 'utf8')))
+    const hasVersion = records.some(
+      (name) => /^tensorflow(_cpu)?-(.*)\.dist-info$/.exec(name)?.[2] === version,
+    )
+    return hasVersion && texts.flatMap((text) => text.split('\n')).every((line) => hasFile(site, line))
+  } catch {
+    return false
+  }
+}
+
+/** Checks a line of RECORD: path, digest, size. Files outside the two packages are skipped: pip moves them. */
+function hasFile(site: string, line: string): boolean {
+  const [, path, size] = /^((?:tensorflow|nvidia)\/.*),[^,]*,(\d+)\s*$/.exec(line) ?? []
+  return path === undefined || sizeOf(join(site, path)) === Number(size)
+}
+
+/** A package of npm's registry. `integrity` is the checksum of its archive in the notation of npm's lock files. */
+interface PinnedPackage {
+  readonly name: string
   readonly version: string
-  readonly python: string | undefined
-  /** Throws unless the installation trains correctly. */
-  readonly check: (installation: TensorflowInstallation) => Promise<void>
-  /** Called with the versions of the tools once all are found, before anything is downloaded. */
-  readonly onTools: (summary: string) => void
+  readonly integrity: string
+}
+
+/** Has the C++ sources of the addon in binding/, and TensorFlow's messages as JavaScript. */
+const addonPackage: PinnedPackage = {
+  name: '@tensorflow/tfjs-node-gpu',
+  version: '4.22.0',
+  integrity:
+    'sha512-p//NN6DGiN4hInUmIkRffaFVMcdTREUMjPyjW04J7OXvB2zBlQimj61eFKSgRrH3f5TnOfKzb0n56he/B6a4bw==',
+}
+
+/** The library that the package's generated messages import. */
+const messagesPackage: PinnedPackage = {
+  name: 'google-protobuf',
+  version: '3.21.4',
+  integrity:
+    'sha512-MnG7N936zcKTco4Jd2PX2U96Kf9PxygAPKBug+74LHzmHXmceN16MmRcdgZv+DGef/S9YvQAfRsNCn4cjf9yyQ==',
+}
+
+interface NpmJob {
+  readonly folder: string
   readonly observer: SetupObserver
   readonly signal: AbortSignal
 }
 
-export interface SetupResult {
-  readonly folder: string
-  /** Whether it was installed before; it was then only checked again. */
-  readonly already: boolean
+function packageFolder(folder: string, { name }: PinnedPackage): string {
+  return join(folder, 'package', 'node_modules', name)
 }
 
 /**
- * Installs TensorFlow's libraries and an addon for them in a folder of their own. Complete parts of an earlier, broken
- * setup are reused.
- * @throws EigenaeError with what is missing or what failed; the signal's reason if it is aborted.
+ * Downloads a package into `folder`/package, unless an earlier call has, and unpacks it. npm does not install the packages:
+ * the addon package's script would download a TensorFlow of 2022, and its dependencies have 300 MB.
  */
-export async function setUpTensorflow(job: SetupJob): Promise<SetupResult> {
-  const { kind, version, python } = job
-  const folder = installationFolder(version, kind)
-  // Also for the files of pip, npm and the compiler: no other user may write into the folder.
-  process.umask(process.umask() | 0o022)
-  requireTrusted(installationRoot(), folder)
-  const existing = existingInstallation(version, kind)
-  const failure = existing === null ? null : await failureOf(job, existing)
-  if (existing !== null && failure === null) return { folder, already: true }
-  const tools = await findTools(kind, python).catch((error) => {
-    throw failure ?? error
-  })
-  job.onTools(tools.summary)
-  await makeFolder(folder)
-  const lock = `${folder}.lock`
-  await acquireLock(lock)
+async function fetchPackage(job: NpmJob, wanted: PinnedPackage): Promise<void> {
+  const { name, version, integrity } = wanted
+  const archive = join(job.folder, 'package', `${name.replace(/^@(.*)\//, '$1-')}-${version}.tgz`)
+  if ((await integrityOf(archive)) !== integrity) await downloadPackage(job, wanted, archive)
+  const target = packageFolder(job.folder, wanted)
+  await rm(target, { recursive: true, force: true })
+  await mkdir(target, { recursive: true })
+  const args = ['-xzf', archive, '-C', target, '--strip-components=1', '--no-same-owner']
+  const { code, stderr } = await runTool('tar', args, job)
+  if (code === 0) return
+  if (/No space left|quota exceeded/i.test(stderr)) throw fullDisk(target)
+  throw toolError('tar failed', archive, stderr)
+}
+
+async function downloadPackage(
+  { folder, observer, signal }: NpmJob,
+  { name, version, integrity }: PinnedPackage,
+  archive: string,
+): Promise<void> {
+  observer.step(`download ${name}`)
+  const work = await mkdtemp(join(folder, 'work-'))
   try {
-    await install(folder, tools, job)
+    const spec = `${name}@${version}`
+    const flags = ['--ignore-scripts', '--loglevel', 'error', '--pack-destination', work]
+    const packed = await runTool('npm', ['pack', ...flags, spec], { signal })
+    if (packed.code !== 0) throw npmError(spec, packed)
+    const file = join(work, (await readdir(work))[0]!)
+    const found = await integrityOf(file)
+    if (found !== integrity)
+      throw new EigenaeError({
+        problem: 'the downloaded package does not have its known checksum',
+        subject: spec,
+        details: [`Expected ${integrity}`, `Got      ${found}`],
+        hint: "The registry serves a different file. Choose another with npm's `registry` setting.",
+      })
+    await mkdir(dirname(archive), { recursive: true })
+    await rename(file, archive)
   } finally {
-    // Fails, as intended, if the folder holds anything.
-    await rmdir(folder).catch(() => {})
-    await releaseLock(lock)
-  }
-  return { folder, already: false }
-}
-
-function existingInstallation(version: string, kind: InstallationKind): TensorflowInstallation | null {
-  try {
-    return readInstallation(version, kind)
-  } catch {
-    return null
+    await rm(work, { recursive: true, force: true })
   }
 }
 
-/** Returns why an installation does not train; null if it does. If it does not, all but its wheel is built again. */
-async function failureOf(job: SetupJob, installation: TensorflowInstallation): Promise<unknown> {
-  try {
-    await job.check(installation)
-    return null
-  } catch (error) {
-    job.signal.throwIfAborted()
-    return error
-  }
+/** Returns the checksum in npm's notation, "sha512-…"; null if there is no such file. */
+async function integrityOf(file: string): Promise<string | null> {
+  const bytes = await readFile(file).catch(() => null)
+  return bytes && `sha512-${createHash('sha512').update(bytes).digest('base64')}`
 }
 
-/** installation.json is written last: an installation is only found once it has passed the check. */
-async function install(folder: string, tools: Tools, job: SetupJob): Promise<void> {
-  const { version, observer, signal } = job
-  await withFileErrors('clean up', folder, () => removeIncomplete(folder, version))
-  const site = join(folder, 'site-packages')
-  if (!existsSync(site)) await unpackWheels({ ...job, python: tools.python, folder })
-  const tensorflow = await realpath(join(site, 'tensorflow'))
-  const addon = join(folder, 'tfjs_binding.node')
-  const addonPackage = await fetchAddonPackage({ folder, observer, signal })
-  observer.step(`build the addon from @tensorflow/tfjs-node-gpu ${addonPackage.version}`)
-  await buildAddon(tools, addonPackage, tensorflow, addon, signal)
-  const installation = describe(job, addonPackage, tensorflow, addon)
-  await job.check(installation)
-  await syncTree(folder)
-  await writeDurably(installationFile(folder), jsonText(installation))
+function npmError(spec: string, { stderr }: ToolResult): EigenaeError {
+  if (/ENOSPC|EDQUOT/.test(stderr)) return fullDisk(spec)
+  if (!/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|CERT|network/i.test(stderr))
+    return toolError('npm failed', spec, stderr)
+  const hint = "Check the network (npm's settings proxy and registry), then run this again."
+  return toolError("npm's registry cannot be reached", spec, stderr, hint)
 }
 
-/** Removes the files that an earlier call left unfinished, and a wheel that lacks files. */
-async function removeIncomplete(folder: string, version: string): Promise<void> {
-  await rm(installationFile(folder), { force: true })
-  const wheelIsComplete = await isWheelComplete(join(folder, 'site-packages'), version)
-  for (const name of await readdir(folder).catch(() => [])) {
-    // An archive in package/ is compared with its checksum before it is used.
-    const keep = name === 'package' || name === (wheelIsComplete ? 'site-packages' : 'downloads')
-    if (!keep) await rm(join(folder, name), { recursive: true, force: true })
-  }
+function toolError(problem: string, subject: string, stderr: string, hint?: string): EigenaeError {
+  const details = stderr === '' ? [] : stderr.trim().split('\n').slice(0, 4)
+  return new EigenaeError({ problem, subject, details, ...(hint && { hint }) })
 }
 
-function describe(
-  { kind, version }: SetupJob,
-  addonPackage: AddonPackage,
+function fullDisk(subject: string): EigenaeError {
+  const hint = `Free some space, or name a folder on another disk with ${software.variable}.`
+  return new EigenaeError({ problem: 'no space left on the disk', subject, hint })
+}
+
+/**
+ * Builds the addon for the libraries of one wheel, from the package's unchanged sources. It loads TensorFlow from the wheel's
+ * real folder: through a link, TensorFlow would not find CUDA's libraries.
+ */
+async function buildAddon(
+  compiler: string,
+  sources: string,
   tensorflow: string,
   addon: string,
-) {
-  return {
-    format: 1,
-    version,
-    kind,
-    tensorflow,
-    addon,
-    addonSha256: fileSha256(addon),
-    libraries: Object.fromEntries(
-      wheelLibraries.map((library) => [library, sizeOf(join(tensorflow, library))!]),
-    ),
-    binding: addonPackage.version,
-    protocol: addonPackage.protocol,
-    built: new Date().toISOString(),
-  } as const satisfies TensorflowInstallation
+  signal: AbortSignal,
+): Promise<void> {
+  const nodeHeaders = createRequire(import.meta.url)('node-api-headers').include_dir as string
+  const files = (await readdir(sources)).filter((name) => name.endsWith('.cc'))
+  const built = `${addon}.partial`
+  const { code, stderr } = await runTool(
+    compiler,
+    [
+      ...['-shared', '-fPIC', '-O2', '-std=c++17', '-DNAPI_VERSION=8'],
+      ...[`-I${nodeHeaders}`, `-I${join(tensorflow, 'include')}`],
+      ...files.map((name) => join(sources, name)),
+      ...[`-L${tensorflow}`, ...wheelLibraries.map((library) => `-l:${library}`), `-Wl,-rpath,${tensorflow}`],
+      ...['-o', built],
+    ],
+    { signal },
+  )
+  if (code === 0) return rename(built, addon)
+  throw new EigenaeError({
+    problem: `${compiler} cannot build the addon`,
+    subject: sources,
+    details: stderr.trim().split('\n').slice(0, 8),
+    hint: 'Use g++ 9 or newer, or a compatible compiler named by CXX.',
+  })
 }

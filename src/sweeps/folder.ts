@@ -11,10 +11,8 @@ import { version } from '../runs/facts.js'
 import { type RunFiles, runFiles } from '../runs/files.js'
 import { type Inspection, inspectRun } from '../runs/inspect.js'
 import { collect, configSha256, type Damage, damageText } from '../runs/integrity.js'
-import { recogniseShorter } from '../runs/lengthen.js'
-import { isLeftover } from '../runs/open.js'
-import { recognise } from '../runs/recognise.js'
 import { commandSchema, type RecordedCommand, withChecksum } from '../runs/record.js'
+import { isLeftover, recognise } from '../runs/resume.js'
 import { planFile, planFormat, readPlan, type SavedPlan } from '../runs/sweep-plan.js'
 import type { PlannedRun, SweepPlan } from './plan.js'
 
@@ -199,7 +197,7 @@ function inspectPlannedRun({ name, config }: PlannedRun, folder: string, finding
   if (recorded !== undefined && recorded !== configSha256(config)) findings.earlierConfigs.set(name, recorded)
   const found = recognise(files, config)
   if (found.kind === 'none') findings.conflicts.push(`${name}: is not a run`)
-  if (found.kind === 'other' && recogniseShorter(files, config) !== null) return 'shorter'
+  if (found.kind === 'shorter') return 'shorter'
   if (found.kind === 'other') {
     const prefix = run === null ? name : `${name} (${run.record.status})`
     findings.conflicts.push(...found.differences.map((line) => `${prefix}: ${line}`))

@@ -1,5 +1,5 @@
 import cliProgress, { type MultiBar, type Options, type Params, type SingleBar } from 'cli-progress'
-import { escapeLine } from './format.js'
+import { clock, escapeLine } from './format.js'
 import { setFoot } from './output.js'
 import { truncate } from './table.js'
 
@@ -93,4 +93,10 @@ function formatBar(
   const barsize = maxWidth < 80 ? Math.round(cells / 3) : cells
   const line = `${cliProgress.Format.BarFormat(progress, { ...options, barsize })} ${escapeLine(text)}`
   return ' '.repeat(indent) + truncate(line, maxWidth - indent - echoCells, 1)
+}
+
+/** Returns the time left for work at the pace since `began`: "1:20 left", or "… left" if nothing is done yet. */
+export function timeLeft(done: number, left: number, began: number): string {
+  const pace = done / (performance.now() - began)
+  return `${pace > 0 ? clock(left / pace / 1000) : '…'} left`
 }

@@ -44,6 +44,12 @@ export function countOf(part: number, all: number, noun: string): string {
   return all === 1 ? count(part, noun) : `${thousands(part)} of ${count(all, noun)}`
 }
 
+/** Returns the first texts, followed by "… and 5 more" if there are more than `most`. */
+export function firstOf(texts: readonly string[], most: number): readonly string[] {
+  const more = texts.length - most
+  return more > 0 ? [...texts.slice(0, most), `… and ${more} more`] : texts
+}
+
 /**
  * Characters that a terminal obeys (C0, DEL, C1), that reorder the text (bidirectional controls), that break a line
  * invisibly, or that XML forbids. Newline and tab are not among them.
@@ -61,6 +67,19 @@ export function escapeControls(text: string): string {
 /** Does the same for one line or one cell of a table: newlines and tabs become "\n" and "\t". */
 export function escapeLine(text: string): string {
   return escapeControls(text).replaceAll('\n', '\\n').replaceAll('\t', '\\t')
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+/** Escapes text for element content and quoted attributes of HTML and SVG. */
+export function escapeHtml(text: string): string {
+  return escapeControls(text).replace(/[&<>"']/g, (character) => entities[character]!)
 }
 
 /** Returns JSON without raw control characters; JSON.stringify does not escape DEL, C1 and bidirectional controls. */

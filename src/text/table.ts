@@ -1,28 +1,126 @@
 import { escapeLine } from './format.js'
+import { type Line, renderLines, type Span, span } from './styled.js'
 
 export type Alignment = 'left' | 'right'
+
+/** A column of a printed table. */
+export interface Column {
+  readonly header: string
+  readonly alignment: Alignment
+  readonly cells: readonly Span[]
+}
+
+/** Returns a column of texts without styles. */
+export function textColumn(header: string, alignment: Alignment, texts: readonly string[]): Column {
+  return { header, alignment, cells: texts.map((text) => span(text)) }
+}
 
 const gap = '  '
 
 /** Returns aligned columns without borders, one line per row, after the header if one is given. */
 export function alignedTable(
   rows: readonly (readonly string[])[],
-  alignments: readonly Alignment[],
+  alignments: readonly Alignment[] = (rows[0] ?? ['']).map(() => 'left'),
   header?: readonly string[],
 ): string {
-  const lines = (header === undefined ? rows : [header, ...rows]).map((line) => line.map(escapeLine))
-  const widths = alignments.map((_, column) =>
-    lines.reduce((widest, line) => Math.max(widest, terminalWidth(line[column]!)), 0),
+  const columns = alignments.map((alignment, index) =>
+    textColumn(
+      unbroken(header?.[index] ?? ''),
+      alignment,
+      rows.map((row) => row[index]!),
+    ),
   )
-  return lines
-    .map((line) => line.map((cell, column) => pad(cell, widths[column]!, alignments[column]!)))
-    .map((cells) => cells.join(gap).trimEnd())
-    .join('\n')
+  const lines = tableLines(columns).slice(header === undefined ? 1 : 0)
+  return lines.map((line) => renderLines([line], false).trimEnd()).join('\n')
 }
 
-function pad(cell: string, width: number, alignment: Alignment): string {
-  const space = ' '.repeat(width - terminalWidth(cell))
-  return alignment === 'left' ? cell + space : space + cell
+/**
+ * Returns a table that fits the width: if the columns do not fit side by side, those that do not are below the others,
+ * each block with the key columns again. Headers break at spaces if that makes their column narrower.
+ */
+export function blockTable(
+  keys: readonly Column[],
+  columns: readonly Column[],
+  width: number,
+): readonly Line[] {
+  const blocks = blocksOf(keys, columns, width).map((block) => tableLines([...keys, ...block]))
+  return blocks.flatMap((lines, index) => (index === 0 ? lines : [[], ...lines]))
+}
+
+/** Returns the width of columns side by side. */
+export function tableWidth(columns: readonly Column[]): number {
+  return columns.reduce((sum, column) => sum + columnWidth(column) + gap.length, -gap.length)
+}
+
+const noBreakSpace = '\u00a0'
+
+/** Returns a header, or a part of one, that is not broken at its spaces. */
+export function unbroken(header: string): string {
+  return header.replaceAll(' ', noBreakSpace)
+}
+
+/** Returns the columns of each block of a table that fits the width, without the key columns. */
+export function blocksOf(
+  keys: readonly Column[],
+  columns: readonly Column[],
+  width: number,
+): readonly (readonly Column[])[] {
+  const keyWidth = tableWidth(keys)
+  const blocks: Column[][] = [[]]
+  let used = keyWidth
+  for (const column of columns) {
+    const needed = gap.length + columnWidth(column)
+    if (used + needed > width && blocks.at(-1)!.length > 0) {
+      blocks.push([])
+      used = keyWidth
+    }
+    blocks.at(-1)!.push(column)
+    used += needed
+  }
+  return blocks
+}
+
+function columnWidth(column: Column): number {
+  return Math.max(cellWidth(column), widestOf(headerLines(column)))
+}
+
+function cellWidth({ cells }: Column): number {
+  return widestOf(cells.map(({ text }) => escapeLine(text)))
+}
+
+/** Breaks a header so that it is no wider than its cells, as far as its words allow. */
+function headerLines(column: Column): readonly string[] {
+  const words = escapeLine(column.header).split(' ')
+  return wrap(words, Math.max(cellWidth(column), widestOf(words))).map((line) =>
+    line.replaceAll(noBreakSpace, ' '),
+  )
+}
+
+function tableLines(columns: readonly Column[]): readonly Line[] {
+  const headers = columns.map(headerLines)
+  const height = Math.max(...headers.map(({ length }) => length))
+  const texts = columns.map(({ alignment, cells }, index) => {
+    const lines = headers[index]!
+    const above = Array.from({ length: height - lines.length }, () => '')
+    return { alignment, cells: [...[...above, ...lines].map((line) => span(line)), ...cells] }
+  })
+  const widths = columns.map(columnWidth)
+  return texts[0]!.cells.map((_, row) =>
+    withoutTrailingSpace(
+      texts.flatMap(({ alignment, cells }, index) => {
+        const { text, styles } = cells[row]!
+        const escaped = escapeLine(text)
+        const space = ' '.repeat(widths[index]! - terminalWidth(escaped))
+        const before = `${index === 0 ? '' : gap}${alignment === 'right' ? space : ''}`
+        return [span(before), { text: escaped, styles }, span(alignment === 'left' ? space : '')]
+      }),
+    ),
+  )
+}
+
+function withoutTrailingSpace(spans: readonly Span[]): Line {
+  const last = spans.findLastIndex(({ text }) => text.trim() !== '')
+  return spans.slice(0, last + 1).filter(({ text }) => text !== '')
 }
 
 const plain = /^[\x20-\x7e]*$/

@@ -132,14 +132,11 @@ const timedFiles: readonly string[] = ['timings.csv', checkpointName]
  * Compares every file of a completed run that holds no times with the same file of its reproduction. The recorded sums are
  * those of the run as it was made, even if its files were changed since.
  */
-export function compareWithReproduction(
-  { record }: ReproducibleRun,
-  reproduced: string,
-): readonly ComparedFile[] {
-  const sums = record.status === 'completed' ? (record.files ?? {}) : {}
+export function compareWithReproduction(record: RunRecord, reproduced: string): readonly ComparedFile[] {
+  const sums = record.status === 'completed' ? record.files : {}
   return Object.entries(sums)
     .filter(([name]) => !timedFiles.includes(name))
-    .map(([name, sum]) => ({ name, same: sumOfFile(join(reproduced, name))?.sha256 === sum.sha256 }))
+    .map(([name, { sha256 }]) => ({ name, same: sumOfFile(join(reproduced, name))?.sha256 === sha256 }))
 }
 
 /** Returns in what a run and its reproduction differ beside their files, one line each. */

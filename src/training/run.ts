@@ -7,14 +7,12 @@ import { jsonText } from '../files/json.js'
 import { writeDurably } from '../files/write.js'
 import { learningRateAt, meanOverSteps, valueAt } from '../model/schedule.js'
 import type { TrainerState } from '../model/state.js'
-import { readCheckpointHead, type TableSums, writeCheckpoint } from '../runs/checkpoint.js'
-import type { FinalEvaluation } from '../runs/evaluation.js'
+import { readCheckpointHead, type TableSums, writeCheckpoint, writeModel } from '../runs/checkpoint.js'
 import { peakMemoryBytes } from '../runs/facts.js'
 import { checkpointName, type RunFiles, tableNames } from '../runs/files.js'
 import { configSha256, sumOf, sumOfFile } from '../runs/integrity.js'
 import { type EpochEvaluation, type EpochLosses, type LayerMeasures, loggedValues } from '../runs/metrics.js'
-import { writeModel } from '../runs/model-file.js'
-import { readMetrics } from '../runs/read.js'
+import { type FinalEvaluation, readMetrics } from '../runs/read.js'
 import { type FileSums, type RunFacts, type RunOutcome, writeRecord } from '../runs/record.js'
 import type { ResumePoint } from '../runs/resume.js'
 import {
@@ -77,7 +75,7 @@ export interface EpochReport {
 
 /** Trains from the checkpoint, or from the beginning, to the last epoch, and records the outcome in run.json. */
 export async function executeRun(job: RunJob): Promise<void> {
-  const record = (outcome: RunOutcome) => writeRecord(job.files.record, outcome, job.facts)
+  const record = (outcome: RunOutcome) => writeRecord(job.files.record, { ...outcome, ...job.facts })
   await record({ status: 'running' })
   try {
     const files = await trainToTheEnd(job)

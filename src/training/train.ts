@@ -6,13 +6,21 @@ import { EigenaeError } from '../errors.js'
 import { releaseLock } from '../files/lock.js'
 import { type EnvironmentFacts, environmentFacts } from '../runs/facts.js'
 import { type RunFiles, runFiles } from '../runs/files.js'
-import { inspectRun, verifyRun } from '../runs/inspect.js'
 import { configSha256, damageText } from '../runs/integrity.js'
-import { lengthenedRecord } from '../runs/lengthen.js'
-import { claimRunFolder, type FolderUse, type FoundRun, inspectRunFolder } from '../runs/open.js'
 import { readMetrics } from '../runs/read.js'
 import type { RecordedCommand, RunFacts, RunRecord } from '../runs/record.js'
-import { type EarlierRun, earlierRun, planResume, type ResumePoint, removeResults } from '../runs/resume.js'
+import {
+  claimRunFolder,
+  type EarlierRun,
+  earlierRun,
+  type FolderUse,
+  type FoundRun,
+  inspectRunFolder,
+  lengthenedRecord,
+  planResume,
+  type ResumePoint,
+  removeResults,
+} from '../runs/resume.js'
 import { stalledWarning } from './divergence.js'
 import { spectrumWarning } from './evaluate.js'
 import { refuseTooLarge } from './memory.js'
@@ -61,20 +69,9 @@ export interface TrainSession {
  * that it trained; null if there was nothing to do.
  */
 export async function trainRun(request: TrainRequest, host: TrainHost): Promise<number | null> {
-  const { config, folder, use } = request
-  const content = await inspectRunFolder(folder, config, use)
-  const found = content.kind === 'run' && use === 'resume' ? checkFound(folder, content) : null
-  if (found?.record?.status === 'completed' && found.damage.length === 0 && !found.shorter) return null
+  const found = await inspectRunFolder(request.folder, request.config, request.use)
+  if (found?.kind === 'same' && found.record?.status === 'completed' && found.damage.length === 0) return null
   return trainInto(request, found, host)
-}
-
-/** Checks every byte of a completed run before it counts as done, and the cheap parts of any other run. */
-function checkFound(folder: string, found: FoundRun): FoundRun {
-  const { record, damage } = found
-  if (record === null || damage.length > 0) return found
-  const files = runFiles(folder)
-  const checked = record.status === 'completed' ? verifyRun(files) : inspectRun(files, 'heads')
-  return { ...found, damage: checked.damage }
 }
 
 /** Nothing is written before the engine, the data and the memory are known to fit the config. */
@@ -84,7 +81,7 @@ async function trainInto(
   host: TrainHost,
 ): Promise<number> {
   const environment = environmentFacts() // git answers while the data is read
-  const lengthened = found?.shorter ? lengthenedRecord(found.record!, config) : null
+  const lengthened = found?.kind === 'shorter' ? lengthenedRecord(found.record, config) : null
   const earlier = found && earlierRun(runFiles(folder), lengthened ?? found.record)
   const selection = await selectionFor(folder, config, earlier, threads, select)
   const record = earlier?.record ?? null

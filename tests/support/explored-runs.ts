@@ -13,9 +13,9 @@ import { sealRun } from './seal.js'
 type Arguments = readonly [config: string, folder: string, ...settings: readonly string[]]
 
 const arms = {
-  none: ['baseline.json', 'none/seed-0'],
+  none: ['baseline.json', 'none/seed-0', 'model.activation=leaky-relu'],
   // A name that looks like HTML must be shown as text.
-  '<i>norm': ['eigen.json', '<i>norm/seed-0', 'model.batchNorm=all'],
+  '<i>norm': ['eigen.json', '<i>norm/seed-0', 'model.batchNorm=all', 'model.activation=silu'],
   'latent-64': ['baseline.json', 'latent-64', 'model.widths=[784,32,64]'],
   'latent-1': ['baseline.json', 'latent-1', 'model.widths=[784,32,1]'],
 } as const satisfies Readonly<Record<string, Arguments>>

@@ -1,6 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { checkpointName } from '../../src/runs/files.js'
+import { sumOf } from '../../src/runs/integrity.js'
+import { encodeSafetensors } from '../../src/runs/safetensors.js'
 import { type MetricsRow, metricsColumns, spectrumColumns } from '../../src/runs/tables.js'
+import { sealRun } from './seal.js'
 
 export interface FakeRun {
   readonly name?: string
@@ -20,24 +24,44 @@ export interface FakeRun {
   readonly device?: string
   readonly engine?: { readonly name: string; readonly variant: string }
   readonly version?: string
-  /** The 5-NN accuracy; null for a run of version 0.1, which lacks it. */
+  /** The 5-NN accuracy; null for a run of an earlier version, which lacks it. */
   readonly neighbours?: number | null
 }
 
-/** Writes the files of a run folder as `train` does, without model and checkpoint. */
+/** Writes the files of a run folder as `train` does, without a model; the checkpoint of an incomplete run has no tensors. */
 export function writeRun(folder: string, run: FakeRun = {}): string {
   const { seed = 0, status = 'completed', latent = 4, epochs = 3, testMse = 0.03 } = run
   mkdirSync(folder, { recursive: true })
-  const write = (name: string, content: unknown) =>
-    writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content))
-  write('config.json', configOf(run, seed, latent, epochs))
-  write('run.json', {
-    ...recordOf(run, seed, epochs, status),
-    ...(status === 'failed' && { error: 'no power' }),
-  })
-  write('metrics.csv', csv(metricsColumns, metricsRows(epochs, testMse, run.effectiveRank ?? 3)))
-  write('spectrum.csv', csv(spectrumColumns, spectrumRows(epochs, latent)))
-  if (status === 'completed') write('evaluation.json', evaluationOf(run))
+  const write = (name: string, content: unknown) => {
+    const text = typeof content === 'string' ? content : JSON.stringify(content)
+    writeFileSync(join(folder, name), text)
+    return sumOf(text)
+  }
+  const config = write('config.json', configOf(run, seed, latent, epochs))
+  const tables = {
+    'metrics.csv': write(
+      'metrics.csv',
+      csv(metricsColumns, metricsRows(epochs, testMse, run.effectiveRank ?? 3)),
+    ),
+    'spectrum.csv': write('spectrum.csv', csv(spectrumColumns, spectrumRows(epochs, latent))),
+  }
+  const record = recordOf(run, seed, epochs, status)
+  if (status === 'completed') {
+    const files = {
+      'config.json': config,
+      ...tables,
+      'evaluation.json': write('evaluation.json', evaluationOf(run)),
+    }
+    write('run.json', { ...record, files })
+  } else {
+    write('run.json', { ...record, ...(status === 'failed' && { error: 'no power' }) })
+    const { device, dataSha256 } = record
+    const origin = JSON.stringify({ configSha256: config.sha256, device, dataSha256, tables })
+    const metadata = { format: 'eigenae-checkpoint-1', epoch: String(epochs), step: '1', origin }
+    mkdirSync(join(folder, 'checkpoint'), { recursive: true })
+    writeFileSync(join(folder, checkpointName), encodeSafetensors({ tensors: new Map(), metadata }))
+  }
+  sealRun(folder)
   return folder
 }
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { MachineState, RunRow, Summary, Update } from '../../src/watch/state.js'
+import type { MachineState, RunRow, Summary, Update } from '../../src/pages/watch/state.js'
 import { type Finished, type StartOptions, start } from './cli.js'
 
 /** The state that a reader of `eigenae watch` has after its messages. */

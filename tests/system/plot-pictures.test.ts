@@ -3,10 +3,10 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { renderAsync } from '@resvg/resvg-js'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { lineIndexes, spansOf } from '../../src/comparison/series.js'
-import { KeptEpochs } from '../../src/runs/read.js'
-import { metricsColumns } from '../../src/runs/tables.js'
+import { metricsColumns, thinnedRows } from '../../src/runs/tables.js'
 import { eigenae, scratchFolder } from '../support/cli.js'
 import { writeRun } from '../support/run-folder.js'
+import { sealRun } from '../support/seal.js'
 
 const scratch = scratchFolder()
 const plot = (run: string) => eigenae(['plot', run, '--out', `${run}-pictures`], { cwd: scratch() })
@@ -18,6 +18,7 @@ function writeEvenRun(folder: string, latent: number, epochs: number): void {
   const [header, ...rows] = readFileSync(`${folder}/spectrum.csv`, 'utf8').trimEnd().split('\n')
   const even = rows.map((row) => [...row.split(',').slice(0, 2), 1, 1 / latent, 1, 1 / latent].join(','))
   writeFileSync(`${folder}/spectrum.csv`, `${[header, ...even].join('\n')}\n`)
+  sealRun(folder)
 }
 
 // Latent dimensions and epochs.
@@ -219,6 +220,7 @@ describe('runs of 100,000 epochs', () => {
     const rows = readFileSync(scratch('long', 'metrics.csv'), 'utf8').split('\n')
     const peak = rows[43_211]!.split(',').with(metricsColumns.indexOf('test_mse'), '999999')
     writeFileSync(scratch('long', 'metrics.csv'), rows.with(43_211, peak.join(',')).join('\n'))
+    sealRun(scratch('long'))
     const args = ['compare', 'long', '--out', 'long-pictures']
     const { code, stdout, stderr } = await eigenae(args, { cwd: scratch(), env })
     expect(code).toBe(0)
@@ -252,22 +254,22 @@ describe('thinning', () => {
   })
 
   it('cuts numbers into spans that contain all of them', () => {
-    expect(spansOf([1, 2, 3, 4, 5], 2)).toEqual([
+    expect(spansOf([1, 2, 3, 4, 5], 2).spans).toEqual([
       { first: 1, last: 3 },
       { first: 4, last: 5 },
     ])
-    expect(spansOf([1, 2], 5).length).toBe(2)
-    expect(spansOf([], 5)).toEqual([])
-    expect(spansOf([1, 2, 3], Number.POSITIVE_INFINITY).length).toBe(3)
+    expect(spansOf([1, 2], 5).spans.length).toBe(2)
+    expect(spansOf([], 5).spans).toEqual([])
+    expect(spansOf([1, 2, 3], Number.POSITIVE_INFINITY).spans.length).toBe(3)
   })
 
   it.each([0, 1, 1024, 1025, 1500, 2048, 5000])(
     'keeps evenly spaced epochs and the last: %d epochs',
     (last) => {
-      const kept = new KeptEpochs<{ readonly epoch: number; readonly rank: number }>()
-      for (let epoch = 0; epoch <= last; epoch++) for (const rank of [1, 2]) kept.add({ epoch, rank })
-      const epochs = [...new Set(kept.rows.map(({ epoch }) => epoch))]
-      expect(kept.rows.length).toBe(2 * epochs.length)
+      const lines = Array.from({ length: last + 1 }, (_, epoch) => `${epoch},1\n${epoch},2\n`)
+      const { rows, count } = thinnedRows(Buffer.from(`epoch,rank\n${lines.join('')}`), '', ['epoch', 'rank'])
+      const epochs = [...new Set(rows.map(({ epoch }) => epoch))]
+      expect([rows.length, count]).toEqual([2 * epochs.length, 2 * (last + 1)])
       expect([epochs[0], epochs.at(-1)]).toEqual([0, last])
       expect(epochs.length).toBeLessThanOrEqual(1025)
       expect(epochs.length).toBeGreaterThan(Math.min(last, 510))

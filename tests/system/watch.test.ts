@@ -12,7 +12,7 @@ import {
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { ReportData } from '../../src/report/report-data.js'
+import type { ReportData } from '../../src/pages/report/data.js'
 import { eigenae, scratchFolder, start, trainArgs } from '../support/cli.js'
 import { skipsWithout } from '../support/requirements.js'
 import { writeRun } from '../support/run-folder.js'
@@ -23,13 +23,6 @@ import { noScript, onTerminal } from '../support/terminal.js'
 import { startWatch } from '../support/watch.js'
 
 const scratch = scratchFolder()
-
-/** Makes fs.watch fail, as if the files were written by another machine. */
-const withoutNotices = {
-  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(
-    "import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module'; fs.watch = () => { throw new Error('no notices') }; syncBuiltinESMExports()",
-  )}`,
-}
 
 describe('eigenae watch', () => {
   it('lists every run with its state, the planned ones and the reasons of failures among them', async () => {
@@ -63,13 +56,10 @@ describe('eigenae watch', () => {
     expect((await end('SIGINT')).code).toBe(0)
   })
 
-  it.each([
-    ['with notices from the system', {}],
-    ['by polling, on files that another machine writes', withoutNotices],
-  ])('follows runs that appear, grow, end and vanish %s', async (_, env) => {
-    const folder = scratch(`grow-${Object.keys(env).length}`)
+  it('follows runs that appear, grow, end and vanish', async () => {
+    const folder = scratch('grow')
     writeRun(join(folder, 'x', 'seed-0'))
-    const { watched, end } = await startWatch([folder], { env })
+    const { watched, end } = await startWatch([folder])
     const training = join(folder, 'x', 'seed-1')
     const args = trainArgs('baseline.json', training, 'data.limit=300', 'train.epochs=1000000')
     const running = start([...args, '--seed', '1'])

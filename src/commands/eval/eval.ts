@@ -1,12 +1,20 @@
-import { findArms } from '../../comparison/arms.js'
+import { resolve } from 'node:path'
+import { type ArmFolders, findArms } from '../../comparison/arms.js'
+import { armLabels } from '../../comparison/labels.js'
+import { summarise } from '../../comparison/statistics.js'
+import { meanCells, metricColumn, sampleNotes } from '../../comparison/tables.js'
+import { noteLines } from '../../comparison/terminal.js'
 import { dataFileKeys } from '../../data/files.js'
 import { type DataSet, loadDataSet } from '../../data/load.js'
 import { runFiles } from '../../runs/files.js'
 import { runsNamedByAll } from '../../runs/find.js'
-import { meaningOf, metricOfModel, modelMetrics } from '../../runs/metrics.js'
+import { formatMetric, meaningOf, metricOfModel, modelMetrics } from '../../runs/metrics.js'
 import type { WholeRun } from '../../runs/read.js'
 import { SweepPlans } from '../../runs/sweep-plan.js'
+import { share } from '../../text/format.js'
 import { resultSpace, writeJson, writeLines, writeMessage, writeWarning } from '../../text/output.js'
+import { type Line, span } from '../../text/styled.js'
+import { type Alignment, blockTable, type Column, textColumn, unbroken } from '../../text/table.js'
 import { neighbourCount } from '../../training/classifiers.js'
 import { evaluateModel, type ModelEvaluation, spectrumWarning, withChoice } from '../../training/evaluate.js'
 import { readTrainedRun, type TrainedRun, withTrainer } from '../../training/trained-model.js'
@@ -19,7 +27,6 @@ import {
   type ImageFlags,
   warnOfCheckpoint,
 } from '../shared/trained-run.js'
-import { evaluationLines, type MeasuredArm, measuredArms } from './tables.js'
 
 export interface EvalFlags extends ImageFlags, ComputeFlags {
   readonly data?: string
@@ -27,7 +34,7 @@ export interface EvalFlags extends ImageFlags, ComputeFlags {
   readonly json: boolean
 }
 
-export interface EvaluatedRun {
+interface EvaluatedRun {
   readonly run: WholeRun
   /** The epoch of the model. */
   readonly epoch: number
@@ -66,6 +73,23 @@ function isPlanned(plans: SweepPlans): (run: EvaluatedRun) => boolean {
       writeWarning(`${runFiles(folder).config}: ${reason}; left out of the mean of its arm`)
     return reason === null
   }
+}
+
+/** The measured runs of an arm. */
+interface MeasuredArm {
+  readonly label: string
+  readonly runs: readonly EvaluatedRun[]
+}
+
+function measuredArms(runs: readonly EvaluatedRun[], arms: readonly ArmFolders[]): readonly MeasuredArm[] {
+  const byFolder = new Map(runs.map((each) => [resolve(each.run.folder), each]))
+  const labels = armLabels(arms)
+  return arms
+    .map((arm, index) => ({
+      label: labels[index]!,
+      runs: arm.runs.flatMap((folder) => byFolder.get(resolve(folder)) ?? []),
+    }))
+    .filter((arm) => arm.runs.length > 0)
 }
 
 function labelOf(run: EvaluatedRun, arms: readonly MeasuredArm[]): string | null {
@@ -142,4 +166,95 @@ function jsonOf({ run, epoch, engine, data, evaluation }: EvaluatedRun) {
     ...figures('accuracies'),
     neighbours: neighbourCount,
   }
+}
+
+/** Returns the figures and spectra of the runs and, if arms have several runs, their means. */
+function evaluationLines(
+  runs: readonly EvaluatedRun[],
+  arms: readonly MeasuredArm[],
+  columns: number,
+): readonly Line[] {
+  return [
+    ...figures(runs, columns),
+    [],
+    [span('spectrum σ/Σσ')],
+    ...spectra(runs, columns),
+    ...(arms.some((arm) => arm.runs.length > 1) ? [[], ...means(arms, columns)] : []),
+  ]
+}
+
+/** Returns a function that makes a column with a text per item. */
+function columnsOf<T>(items: readonly T[]) {
+  return (header: string, text: (item: T, index: number) => string, alignment: Alignment = 'right'): Column =>
+    textColumn(header, alignment, items.map(text))
+}
+
+/** The name of a metric or of its column without "test", because the split is a choice here. */
+function withoutTest(label: string): string {
+  return label.replace('test ', '')
+}
+
+function figures(runs: readonly EvaluatedRun[], columns: number): readonly Line[] {
+  const column = columnsOf(runs)
+  return blockTable(
+    [column('run', ({ run }) => run.folder, 'left')],
+    [
+      column('epoch', ({ epoch }) => String(epoch)),
+      column('images', ({ evaluation: { images, split } }) => `${images} ${split}`),
+      column('noise', ({ evaluation }) => String(evaluation.noise)),
+      ...modelMetrics.map((metric) =>
+        column(withoutTest(meaningOf(metric).label), ({ evaluation }) =>
+          formatMetric(metric, metricOfModel(evaluation, metric), evaluation.spectrum.singularValues.length),
+        ),
+      ),
+    ],
+    columns,
+  )
+}
+
+const mostRanks = 16
+
+/** Returns one row per run, one column per rank. */
+function spectra(runs: readonly EvaluatedRun[], columns: number): readonly Line[] {
+  const column = columnsOf(runs)
+  const shares = runs.map(({ evaluation }) => evaluation.spectrum.singularShares)
+  const longest = Math.max(...shares.map(({ length }) => length))
+  const ranks = Array.from({ length: Math.min(longest, mostRanks) }, (_, rank) =>
+    column('', (_, run) => (shares[run]![rank] === undefined ? '' : share(shares[run]![rank]))),
+  )
+  const more = column('', (_, run) =>
+    shares[run]!.length > mostRanks ? `… ${shares[run]!.length - mostRanks} more` : '',
+  )
+  const [, ...lines] = blockTable([column('', ({ run }) => run.folder, 'left')], [...ranks, more], columns)
+  return lines
+}
+
+/** Returns a row per arm: the means over its completed runs or, if there are none, over all of its runs. */
+function means(arms: readonly MeasuredArm[], columns: number): readonly Line[] {
+  const column = columnsOf(arms)
+  const counted = arms.map(({ runs }) => {
+    const complete = runs.filter(({ run }) => run.status === 'completed')
+    return complete.length > 0 ? complete : runs
+  })
+  const metricColumns = modelMetrics.map((metric) =>
+    metricColumn(
+      metric,
+      counted.map((runs) => ({
+        summary: summarise(runs.map(({ evaluation }) => metricOfModel(evaluation, metric)!)),
+      })),
+    ),
+  )
+  const table = blockTable(
+    [
+      column(unbroken('mean of the arm'), ({ label }) => label, 'left'),
+      column('n', ({ runs }, arm) => {
+        const { length } = counted[arm]!
+        return length === runs.length ? String(length) : `${length} of ${runs.length}`
+      }),
+    ],
+    metricColumns.map((each) => textColumn(withoutTest(each.header), 'right', meanCells(each, true))),
+    columns,
+  )
+  const summaries = metricColumns.flatMap(({ results }) => results.flatMap((result) => result?.summary ?? []))
+  return [...table, [], ...noteLines(sampleNotes(summaries, true), columns)]
 }

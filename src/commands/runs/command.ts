@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander'
 import { usageError } from '../../errors.js'
-import { type Expression, parseExpression } from '../../runs/condition.js'
 import { wholeNumber } from '../shared/options.js'
 import { listRuns } from './list.js'
 import { addTags, removeTags, setNote } from './notes.js'
+import { type Expression, parseExpression } from './query.js'
 
 export function runsCommand(): Command {
   return new Command('runs')

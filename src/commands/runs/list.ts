@@ -1,11 +1,8 @@
-import { EigenaeError, firstLine } from '../../errors.js'
-import type { Expression } from '../../runs/condition.js'
-import type { Field } from '../../runs/fields.js'
+import { EigenaeError, firstLine, knownError } from '../../errors.js'
 import { runFiles } from '../../runs/files.js'
 import { findRuns } from '../../runs/find.js'
 import { damageText, remakeHint } from '../../runs/integrity.js'
 import { type Run, readRun, readRuns } from '../../runs/read.js'
-import { requireField, selectRuns, sortField } from '../../runs/select.js'
 import { misplacedHint, SweepPlans } from '../../runs/sweep-plan.js'
 import { count, countOf } from '../../text/format.js'
 import {
@@ -17,6 +14,7 @@ import {
   writeWarning,
 } from '../../text/output.js'
 import { warnOfDamagedPlans } from '../shared/sweep-plans.js'
+import { type Expression, type Field, requireField, selectRuns, sortField } from './query.js'
 import { csvOf, isUsual, jsonOf, tableOf } from './tables.js'
 
 export interface RunsFlags {
@@ -31,7 +29,7 @@ export interface RunsFlags {
 /** Lists the readable runs, then fails if a run or a folder cannot be read. */
 export async function listRuns(folder: string, flags: RunsFlags): Promise<void> {
   const { runs: folders, unreadable } = await findRuns(folder)
-  const all = await readRuns(folders, readRunOrError)
+  const all = await readRuns(folders, (run) => readRun(run).catch(knownError))
   const plans = new SweepPlans()
   const found = all.flatMap((each) => (each instanceof EigenaeError ? [] : [withPlace(each, plans)]))
   const errors = all.flatMap((each) => (each instanceof EigenaeError ? [each] : []))
@@ -65,15 +63,6 @@ export async function listRuns(folder: string, flags: RunsFlags): Promise<void> 
     subject: folder,
     details: [...errors, ...unreadable].map(({ message }) => message),
   })
-}
-
-async function readRunOrError(folder: string): Promise<Run | EigenaeError> {
-  try {
-    return await readRun(folder)
-  } catch (error) {
-    if (error instanceof EigenaeError) return error
-    throw error
-  }
 }
 
 /** Adds why a run is not the one that its sweep planned for its folder; null if it is. Such a run counts as damaged. */

@@ -1,4 +1,4 @@
-import type { RunRecord } from '../../runs/record.js'
+import type { Run } from '../../runs/read.js'
 import { SweepPlans, unchecked } from '../../runs/sweep-plan.js'
 import { writeWarning } from '../../text/output.js'
 
@@ -11,13 +11,7 @@ export function warnOfDamagedPlans(plans: SweepPlans): void {
  * Warns if the sweep.json of a run is damaged.
  * @throws EigenaeError if the run is not the one that its sweep planned for its folder.
  */
-export function requirePlaced({
-  folder,
-  record,
-}: {
-  readonly folder: string
-  readonly record: RunRecord
-}): void {
+export function requirePlaced({ folder, record }: Pick<Run, 'folder' | 'record'>): void {
   const plans = new SweepPlans()
   plans.requirePlaced(folder, record)
   warnOfDamagedPlans(plans)

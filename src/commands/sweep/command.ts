@@ -1,7 +1,12 @@
+import { join } from 'node:path'
+import { createInterface } from 'node:readline/promises'
 import { Command, Option } from 'commander'
+import { valueAt } from '../../config/json.js'
 import type { Override } from '../../config/load.js'
-import { parseSeeds } from '../../config/seeds.js'
-import { usageError } from '../../errors.js'
+import { configDifferences } from '../../config/paths.js'
+import { parseSeeds } from '../../config/sweep.js'
+import { configJson } from '../../config/text.js'
+import { EigenaeError, usageError } from '../../errors.js'
 import {
   type AcceptedFlag,
   checkSettings,
@@ -9,10 +14,22 @@ import {
   type LauncherName,
   launcherFlags,
   launcherNames,
+  openLauncher,
 } from '../../launchers/index.js'
 import type { LauncherSettings } from '../../launchers/launcher.js'
+import { ownCommand } from '../../runs/facts.js'
+import { logName } from '../../runs/files.js'
+import { inspectRuns, type RunState } from '../../sweeps/folder.js'
+import type { Arm, SweepPlan } from '../../sweeps/plan.js'
+import { executeSweep, type InspectedSweep, inspectSweep, type SweepResult } from '../../sweeps/sweep.js'
+import { commandLine, eigenaeCommand } from '../../text/command-line.js'
+import { count, thousands } from '../../text/format.js'
+import { writeJsonLine, writeMessage, writeResult } from '../../text/output.js'
+import { alignedTable } from '../../text/table.js'
+import { compare } from '../compare.js'
 import { collectSettings, deviceOption, threadCount, wholeNumber } from '../shared/options.js'
-import { sweep } from './sweep.js'
+import { abortOnSignals, interruptionOf } from '../shared/signals.js'
+import { reasonLine, sweepDisplay } from './display.js'
 
 interface SweepFlags {
   readonly config: string
@@ -26,7 +43,6 @@ interface SweepFlags {
   readonly retries: number
   readonly failFast: boolean
   readonly json: boolean
-  readonly threads?: number
 }
 
 const examples = `
@@ -36,7 +52,6 @@ Examples:
   eigenae sweep --config configs/sweeps/arms.json --resume --seeds 0-9`
 
 export function sweepCommand(): Command {
-  const ofLaunchers = launcherFlags.map(launcherOption)
   const command = new Command('sweep')
     .description('Train many runs from one file: variants × grid × trials × seeds')
     .requiredOption('--config <file>', 'sweep file (JSON)')
@@ -51,27 +66,13 @@ export function sweepCommand(): Command {
     .option('--json', 'print each event as it happens, one JSON object per line', false)
     .addOption(new Option('--launcher <name>', 'where to run').choices(launcherNames).default('local'))
     .option('--threads <number>', `cores per run (default: ${defaultThreads})`, threadCount)
-  for (const { option } of ofLaunchers) command.addOption(option)
-  return command.addHelpText('after', examples).action((flags: SweepFlags) => {
-    const { launcher, threads, set, device } = flags
-    const given = ofLaunchers.map(({ key, option }) => [key, command.getOptionValue(option.attributeName())])
-    const settings: LauncherSettings = { threads, ...Object.fromEntries(given) }
-    checkSettings(launcher, settings)
-    const deviceOverride = device === undefined ? [] : [{ path: ['device'], value: device, flag: '--device' }]
-    return sweep({
-      config: flags.config,
-      overrides: [...set, ...deviceOverride],
-      seeds: flags.seeds,
-      out: flags.out,
-      launcher,
-      settings,
-      resume: flags.resume,
-      dryRun: flags.dryRun,
-      retries: flags.retries,
-      failFast: flags.failFast,
-      json: flags.json,
-    })
-  })
+  for (const flag of launcherFlags) command.addOption(launcherOption(flag))
+  const settings = ['threads', ...launcherFlags.map(({ key }) => key)]
+  return command
+    .addHelpText('after', examples)
+    .action((flags: SweepFlags) =>
+      sweep(flags, Object.fromEntries(settings.map((key) => [key, command.getOptionValue(key)]))),
+    )
 }
 
 /** Parses --seeds. */
@@ -81,15 +82,158 @@ function seedRange(text: string): readonly number[] {
   throw usageError({ problem: `${seeds} (got "${text}")`, subject: '--seeds' })
 }
 
-interface LauncherOption {
-  /** The flag's key in the launcher's settings. */
-  readonly key: string
-  readonly option: Option
-}
-
-function launcherOption({ key, flag, type, help, acceptedBy }: AcceptedFlag): LauncherOption {
+function launcherOption({ flag, type, help, acceptedBy }: AcceptedFlag): Option {
   const option = new Option(flag, `${acceptedBy.join(', ')}: ${help}`)
   if (type === 'count') option.argParser(wholeNumber(option.long!, 1))
   if (type === 'texts') option.argParser((text: string, before: readonly string[] = []) => [...before, text])
-  return { key, option }
+  return option
+}
+
+/** Plans a sweep, trains the runs that are not done, and compares its arms. src/sweeps/sweep.ts describes the course. */
+async function sweep(flags: SweepFlags, settings: LauncherSettings): Promise<void> {
+  const { config, set, device, seeds, out, resume, dryRun, retries, failFast, json } = flags
+  checkSettings(flags.launcher, settings)
+  const deviceOverride = device === undefined ? [] : [{ path: ['device'], value: device, flag: '--device' }]
+  const overrides = [...set, ...deviceOverride]
+  const inspected = await inspectSweep({ config, overrides, seeds, out, resume: resume || dryRun })
+  if (dryRun) return writeDryRun(inspected, json)
+  const { plan, folder, missing } = inspected
+  const display = sweepDisplay(missing, json)
+  const launcher = await openLauncher(flags.launcher, settings, missing, {
+    sweepFolder: folder,
+    onInterrupt: () => {
+      display.stop()
+      return askCancelOrDetach()
+    },
+  })
+  const { signal, release } = abortOnSignals(() => interruptionOf('sweep', folder, config))
+  let result: SweepResult
+  try {
+    result = await executeSweep(inspected, {
+      launcher,
+      launcherName: flags.launcher,
+      retries,
+      failFast,
+      command: ownCommand(),
+      observer: display,
+      signal,
+    })
+  } finally {
+    display.stop()
+    release()
+  }
+  signal.throwIfAborted()
+  if (result.end === 'detached') return
+  const states = missing.length === 0 ? inspected.states : inspectRuns(plan, folder).states
+  if (!json) await writeComparison(plan, states, folder)
+  if (result.counts.failed > 0) throw failureOf(result, plan.runs.length, folder)
+}
+
+/** Prints every run of a plan: its name, how its config differs from the others, its folder, and whether it is done. */
+function writeDryRun({ plan, states, folder }: InspectedSweep, json: boolean): void {
+  const differing = differencesByArm(plan)
+  const rows = plan.runs.map(({ name, arm, config }, index) => ({
+    run: name,
+    differs: { ...differing.get(arm), seed: config.seed },
+    folder: join(folder, name),
+    state: states[index] === 'done' ? 'done' : 'to do',
+  }))
+  if (json) {
+    for (const row of rows) writeJsonLine({ event: 'run', ...row })
+    return
+  }
+  writeResult(
+    alignedTable(
+      rows.map((row) => [row.run, settingsText(row.differs), row.folder, row.state]),
+      ['left', 'left', 'left', 'left'],
+      ['run', 'what differs', 'folder', 'state'],
+    ),
+  )
+  for (const note of plan.notes) writeMessage(`note: ${note}`)
+  const done = states.filter((state) => state === 'done').length
+  writeMessage(
+    `${count(plan.runs.length, 'run')}: ${thousands(done)} done, ${thousands(plan.runs.length - done)} to do`,
+  )
+}
+
+/** Returns, for each arm, its values of the fields that differ between arms. */
+function differencesByArm({ arms, runs }: SweepPlan): ReadonlyMap<Arm, Record<string, unknown>> {
+  const configs = new Map<Arm, object>(runs.map(({ arm, config }) => [arm, configJson(config)]))
+  const first = configs.get(arms[0]!)!
+  const paths = new Set<string>()
+  for (const config of configs.values()) {
+    for (const { path } of configDifferences(first, config)) paths.add(path)
+  }
+  const shown = [...paths].filter((path) => !['name', 'seed'].includes(path) && !hasParentIn(paths, path))
+  return new Map(
+    arms.map((arm) => [
+      arm,
+      Object.fromEntries(shown.map((path) => [path, valueAt(configs.get(arm)!, path.split('.'))])),
+    ]),
+  )
+}
+
+function hasParentIn(paths: ReadonlySet<string>, path: string): boolean {
+  const keys = path.split('.')
+  return keys.some((_, depth) => depth > 0 && paths.has(keys.slice(0, depth).join('.')))
+}
+
+function settingsText(fields: Readonly<Record<string, unknown>>): string {
+  return Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' ')
+}
+
+/**
+ * Asks whether the jobs of a cluster are to be cancelled. Without a terminal they continue: a lost connection to a login
+ * node must not end a night's work.
+ */
+async function askCancelOrDetach(): Promise<'cancel' | 'detach'> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return 'detach'
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  // While readline reads, a second Ctrl-C reaches readline rather than the process. It counts as "leave them running".
+  const leave = new AbortController()
+  terminal.on('SIGINT', () => leave.abort())
+  try {
+    const question = 'Jobs are still running. Cancel them (c), or leave them running (Enter)? '
+    const answer = await terminal.question(question, { signal: leave.signal })
+    return answer.trim().toLowerCase().startsWith('c') ? 'cancel' : 'detach'
+  } catch {
+    return 'detach'
+  } finally {
+    terminal.close()
+  }
+}
+
+/** A larger table gives no overview, and takes long to compute. */
+const comparisonLimits = { arms: 40, runs: 1000 }
+
+/** Compares the sweep's arms, as `compare` with the sweep's folder does, if one has a completed run. */
+async function writeComparison(plan: SweepPlan, states: readonly RunState[], folder: string): Promise<void> {
+  if (!states.includes('done')) return
+  if (plan.arms.length <= comparisonLimits.arms && plan.runs.length <= comparisonLimits.runs)
+    await compare([folder], { json: false })
+  const more = ['compare', folder, '--out', join(folder, 'comparison')]
+  writeMessage(`more: ${eigenaeCommand(commandLine(more))}`)
+  const best = ['best', folder, '--metric', 'test_denoise_mse']
+  if (plan.sweep.search !== null) writeMessage(`best: ${eigenaeCommand(commandLine(best))}`)
+}
+
+// More rows would hide what they have in common.
+const maxFailureRows = 30
+
+/** Returns an error with a table of the failed runs. */
+function failureOf({ failures, counts }: SweepResult, runs: number, folder: string): EigenaeError {
+  const rows = failures
+    .slice(0, maxFailureRows)
+    .map(({ name, attempts, reason }) => [name, String(attempts), reasonLine(reason)])
+  const table = alignedTable(rows, ['left', 'right', 'left'], ['run', 'attempts', 'reason'])
+  const more = failures.length - rows.length
+  return new EigenaeError({
+    problem: `${counts.failed} of ${runs} runs failed`,
+    subject: folder,
+    details: [...table.split('\n'), ...(more > 0 ? [`… and ${more} more`] : [])],
+    hint: `Each run's log is ${join(folder, '<run>', logName)}. Remove the cause, then remake these runs with --resume.`,
+  })
 }

@@ -1,58 +1,48 @@
 import type { SweepRun } from '../../launchers/launcher.js'
 import type { SweepEvent, SweepObserver } from '../../sweeps/sweep.js'
-import { Bars } from '../../text/bars.js'
+import { Bars, timeLeft } from '../../text/bars.js'
 import { clock, count, significant, thousands } from '../../text/format.js'
 import { writeJsonLine, writeMessage } from '../../text/output.js'
 import { truncate } from '../../text/table.js'
 
+const refreshMilliseconds = 250
+
 /** The output of `sweep` while it runs. `stop` removes the bars from the terminal. */
-export interface SweepDisplay extends SweepObserver {
+interface SweepDisplay extends SweepObserver {
   stop(): void
 }
 
-/** Prints a line of JSON per event to stdout; otherwise, to stderr, bars on a terminal and plain lines elsewhere. */
+/**
+ * Prints a line of JSON per event to stdout. Otherwise prints lines to stderr, and on a terminal draws a bar for the sweep and
+ * below it one for each running run, as many as the terminal has lines for.
+ */
 export function sweepDisplay(runs: readonly SweepRun[], json: boolean): SweepDisplay {
-  if (json) return { on: (event: SweepEvent) => writeJsonLine(event), stop: () => {} }
+  if (json) return { on: writeJsonLine, stop: () => {} }
   const progress = new SweepProgress(runs)
-  return process.stderr.isTTY ? new BarDisplay(progress) : lineDisplay(progress)
-}
-
-const refreshMilliseconds = 250
-
-/** Draws a bar for the sweep, and below it one for each running run, as many as the terminal has lines for. */
-class BarDisplay {
-  readonly #progress: SweepProgress
-  readonly #bars = new Bars()
-  #timer: NodeJS.Timeout | undefined
-
-  constructor(progress: SweepProgress) {
-    this.#progress = progress
-  }
-
-  on(event: SweepEvent): void {
-    this.#progress.on(event)
-    if (event.event === 'finished') this.stop()
-    const text = lineOf(event)
-    if (text !== null) writeMessage(text)
-    if (event.event === 'planned' && event.done < event.runs) this.#begin()
-  }
-
-  stop(): void {
-    clearInterval(this.#timer)
-    this.#bars.stop()
-  }
-
-  #begin(): void {
-    this.#draw()
-    this.#timer = setInterval(() => this.#draw(), refreshMilliseconds)
-  }
-
-  #draw(): void {
-    const { runs, completed, failed, running } = this.#progress
+  const bars = process.stderr.isTTY ? new Bars() : null
+  let timer: NodeJS.Timeout | undefined
+  const draw = () => {
+    const { runs, completed, failed, running } = progress
     const lines = Math.max(1, (process.stderr.rows ?? 24) - 4)
-    const sweep = { done: completed + failed, total: runs, text: this.#progress.summary(), cells: 24 }
-    this.#bars.show([sweep, ...[...running.values()].slice(0, lines).map(barOf)])
+    const sweep = { done: completed + failed, total: runs, text: progress.summary(), cells: 24 }
+    bars?.show([sweep, ...[...running.values()].slice(0, lines).map(barOf)])
   }
+  const stop = () => {
+    clearInterval(timer)
+    bars?.stop()
+  }
+  const on = (event: SweepEvent) => {
+    progress.on(event)
+    if (event.event === 'finished') stop()
+    const text = lineOf(event)
+    // Bars have the summary.
+    const isSummed = bars === null && (event.event === 'completed' || event.event === 'failed')
+    if (text !== null) writeMessage(isSummed ? `${text}  (${progress.summary()})` : text)
+    if (bars === null || event.event !== 'planned' || event.done === event.runs) return
+    draw()
+    timer = setInterval(draw, refreshMilliseconds)
+  }
+  return { on, stop }
 }
 
 function barOf({ run, where, epoch, epochs, testMse }: RunningRun) {
@@ -61,21 +51,7 @@ function barOf({ run, where, epoch, epochs, testMse }: RunningRun) {
   return { done: epoch, total: epochs, text, cells: 10, indent: 2 }
 }
 
-/** Prints no lines for starts and epochs, which would hide the others in the log of many runs. */
-function lineDisplay(progress: SweepProgress): SweepDisplay {
-  return {
-    on: (event) => {
-      progress.on(event)
-      const text = lineOf(event)
-      if (text === null) return
-      const hasEnded = event.event === 'completed' || event.event === 'failed'
-      writeMessage(hasEnded ? `${text}  (${progress.summary()})` : text)
-    },
-    stop: () => {},
-  }
-}
-
-/** Returns the line for an event, null if it has none. */
+/** Returns the line for an event. Starts and epochs have none, as they would hide the others in the log of many runs. */
 function lineOf(event: SweepEvent): string | null {
   switch (event.event) {
     case 'planned': {
@@ -187,13 +163,7 @@ class SweepProgress {
   summary(): string {
     const parts = [`${this.completed}/${this.runs} done`, `${this.running.size} running`]
     if (this.failed > 0) parts.push(`${this.failed} failed`)
-    return [...parts, `${this.#timeLeft()} left`].join(' · ')
-  }
-
-  /** At the pace of the epochs so far. */
-  #timeLeft(): string {
-    const pace = this.#epochsSeen / (performance.now() - this.#began)
     const left = [...this.#left.values()].reduce((sum, epochs) => sum + epochs, 0)
-    return pace > 0 ? clock(left / pace / 1000) : '…'
+    return [...parts, timeLeft(this.#epochsSeen, left, this.#began)].join(' · ')
   }
 }

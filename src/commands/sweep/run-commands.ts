@@ -12,7 +12,7 @@ import { sweepCommand } from '../../sweeps/folder.js'
 import { writeJsonLine } from '../../text/output.js'
 import { trainerSpec } from '../../training/spec.js'
 import { threadCount } from '../shared/options.js'
-import { train } from '../train/train.js'
+import { train } from '../train.js'
 
 // The hidden commands that launchers start (src/launchers/attempt.ts). People use `train` and `sweep`.
 

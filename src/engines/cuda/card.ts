@@ -1,14 +1,13 @@
-import { requireDriver } from '../../setup/cuda-requirements.js'
-import { cudaLibrary, type Gpu } from '../../setup/nvidia.js'
+import { cudaLibrary, freestGpu, type Gpu, namesPartsOfGpus, requireDriver } from '../../setup/nvidia.js'
 import { encodeSpec } from '../core.js'
 import type { TrainerSpec } from '../engine.js'
 import { loadNativeBinding } from '../native/binding.js'
+import { checkOnCard } from '../self-check.js'
 import type { CardFacts, CudaBinding, CudaCard, CudaKernel, KernelPlan } from './binding.js'
 import { withCudaErrors } from './errors.js'
 import { kernelPtx } from './kernel.js'
 import { LaunchQueue } from './queue.js'
-import { checkTraining } from './self-check.js'
-import { type CardContext, ImageStore } from './trainer.js'
+import { type CardContext, cudaTrainer, ImageStore } from './trainer.js'
 
 /** The oldest cards that the kernel is compiled for: Volta. */
 const oldestCapability = 70
@@ -60,12 +59,8 @@ async function openNew(): Promise<OpenCard> {
 
 /** Returns the suitable card with the most free memory; undefined for the driver's first one. */
 function freest(gpus: readonly Gpu[]): Gpu | undefined {
-  if (process.env.CUDA_VISIBLE_DEVICES?.includes('MIG-')) return undefined
-  const suitable = gpus.filter(({ capability }) => !(10 * capability < oldestCapability))
-  return suitable.reduce<Gpu | undefined>(
-    (best, gpu) => (best === undefined || gpu.freeMiB > best.freeMiB ? gpu : best),
-    undefined,
-  )
+  if (namesPartsOfGpus()) return undefined
+  return freestGpu(gpus.filter(({ capability }) => !(10 * capability < oldestCapability)))
 }
 
 /** Returns why the card cannot train with the core; null if it can. */
@@ -99,7 +94,10 @@ function loadKernel(open: OpenCard, plan: Plan, spec: TrainerSpec): Promise<Chec
   return withCudaErrors(async () => {
     const { ptx, origin } = await kernelPtx(open.binding, plan.options)
     const kernel = await open.card.loadKernel(ptx, encodeSpec(spec))
-    await checkTraining(open, kernel, spec)
+    await checkOnCard(spec, async (checked) => {
+      const images = await open.images.keep(new Uint8Array(0))
+      return cudaTrainer(open, kernel, await kernel.createModel(encodeSpec(checked)), images)
+    })
     return { kernel, plan, origin }
   })
 }

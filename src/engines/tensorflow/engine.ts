@@ -1,12 +1,12 @@
 import { EigenaeError } from '../../errors.js'
 import { layoutOf } from '../../model/layout.js'
-import { requireCard } from '../../setup/cuda-requirements.js'
 import { findInstallation, type TensorflowInstallation } from '../../setup/installation.js'
+import { requireCard } from '../../setup/nvidia.js'
 import type { Engine, EpochProgress, Images, Losses, Replica, TrainerSpec } from '../engine.js'
+import { checkTrainingStep } from '../self-check.js'
 import type { NetworkSpec } from '../tensorflow-graph/variables.js'
 import { noCardError, type TensorflowDevice } from './errors.js'
 import { TensorflowProcess, type WorkerOptions } from './process.js'
-import { checkTrainingStep } from './self-check.js'
 import type { SentImages } from './worker.js'
 
 export interface EngineOptions {

@@ -1,3 +1,4 @@
+import { fieldsByPath } from '../../config/paths.js'
 import { configJson, withoutSeed } from '../../config/text.js'
 import { jsonText } from '../../files/json.js'
 import { sha256 } from '../../runs/integrity.js'
@@ -136,7 +137,9 @@ const succeeded = 1
 /** The runs of an arm are one group, of which TensorBoard shows the mean; so the seed is not among the fields. */
 function hyperparameterData({ config, record }: WholeRun): readonly (readonly [tag: string, data: object])[] {
   const start = {
-    hparams: Object.fromEntries(fieldsIn(withoutSeed(config), '')),
+    hparams: Object.fromEntries(
+      [...fieldsByPath(withoutSeed(config))].map(([path, value]) => [path, structValue(value)]),
+    ),
     group_name: sha256(JSON.stringify(withoutSeed(config))),
     start_time_secs: Date.parse(record.started) / 1000,
   }
@@ -146,15 +149,11 @@ function hyperparameterData({ config, record }: WholeRun): readonly (readonly [t
   return [startInfo, ['session_end_info', { session_end_info: end }]]
 }
 
-/** Returns the config's fields by path, as values of a google.protobuf.Struct; lists as JSON. */
-function fieldsIn(value: unknown, path: string): readonly (readonly [path: string, value: object])[] {
-  if (typeof value === 'number') return [[path, { number_value: value }]]
-  if (typeof value === 'boolean') return [[path, { bool_value: value }]]
-  if (typeof value === 'string') return [[path, { string_value: value }]]
-  if (Array.isArray(value) || value === null) return [[path, { string_value: JSON.stringify(value) }]]
-  return Object.entries(value as object).flatMap(([name, inner]) =>
-    fieldsIn(inner, path === '' ? name : `${path}.${name}`),
-  )
+/** Returns a value of a google.protobuf.Struct; a list or null as JSON. */
+function structValue(value: unknown): object {
+  if (typeof value === 'number') return { number_value: value }
+  if (typeof value === 'boolean') return { bool_value: value }
+  return { string_value: typeof value === 'string' ? value : JSON.stringify(value) }
 }
 
 /**

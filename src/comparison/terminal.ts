@@ -1,0 +1,216 @@
+/** The tables of a comparison for a terminal, a file or a pipe. */
+import type { Metric } from '../runs/metrics.js'
+import type { Space } from '../text/output.js'
+import { type Line, plainLines, type Span, type Style, span } from '../text/styled.js'
+import {
+  alignedTable,
+  blocksOf,
+  blockTable,
+  type Column,
+  textColumn,
+  truncateDistinct,
+  widestOf,
+  wrap,
+} from '../text/table.js'
+import type { Comparison, Result } from './comparison.js'
+import { epochMeans, finalSpectrum, sampleEvenly } from './series.js'
+import {
+  countText,
+  detailedMetrics,
+  detailTables,
+  differenceTexts,
+  formulaLines,
+  type MainRow,
+  type MetricColumn,
+  mainNotes,
+  mainTable,
+  marks,
+  marksOf,
+  meanCells,
+  rowNames,
+  sampleNotes,
+  testsText,
+  verdictOf,
+} from './tables.js'
+
+// Lines of notes below the table, and the prompt.
+const mostNotes = 10
+
+/**
+ * Returns the main table with notes on its symbols.
+ * @param space the terminal's columns and rows; infinitely many in a file or a pipe, where nothing is cut
+ */
+export function mainLines(comparison: Comparison, space: Space): readonly Line[] {
+  const table = mainTable(comparison)
+  const { rows } = table
+  const names = truncateDistinct(rowNames(rows), Math.max(20, Math.floor(space.columns / 2)))
+  const keys: readonly Column[] = [
+    textColumn('arm', 'left', names),
+    { header: 'n', alignment: 'right', cells: rows.map(countCell) },
+  ]
+  const differences = textColumn(
+    'what differs',
+    'left',
+    rows.map(({ difference }) => difference),
+  )
+  const build = (intervals: boolean) => {
+    const means = table.columns.map((column) => meanColumn(column, intervals))
+    const columns = [...means, ...(table.hasDifferences ? [differences] : [])]
+    const blocks = blocksOf(keys, columns, space.columns).length
+    return { intervals, blocks, lines: blockTable(keys, columns, space.columns) }
+  }
+  const [whole, short] = [build(true), build(false)]
+  // On a small terminal, an overview is worth more than the intervals, which --details prints.
+  const fits = whole.blocks === short.blocks || whole.lines.length + mostNotes <= space.rows
+  const { lines, intervals } = fits ? whole : short
+  const notes = [
+    ...mainNotes(comparison, table, intervals),
+    'Differences, p-values and effect sizes: --details.',
+  ]
+  return [...lines, [], ...noteLines(notes, space.columns)]
+}
+
+function countCell(row: MainRow): Span {
+  if (row.incomplete === '') return span(countText(row))
+  return span(countText(row), /failed|damaged/.test(row.incomplete) ? 'red' : 'yellow')
+}
+
+/** Returns a metric's column, whose cells end with the marks of the best mean and of significance. */
+function meanColumn(column: MetricColumn, intervals: boolean): Column {
+  const { header, results } = column
+  const texts = meanCells(column, intervals)
+  const marked = results.map((result) => (result === null ? '' : marksOf(result)))
+  const width = widestOf(marked)
+  const space = width === 0 ? '' : ' '
+  return {
+    header,
+    alignment: 'right',
+    cells: results.map((result, row) =>
+      span(`${texts[row]}${space}${marked[row]!.padEnd(width)}`, ...stylesOf(result)),
+    ),
+  }
+}
+
+function stylesOf(result: Result | null): readonly Style[] {
+  const verdict = result && verdictOf(result)
+  return [
+    ...(result?.best ? (['bold'] as const) : []),
+    ...(verdict === null ? [] : ([verdict === 'better' ? 'green' : 'red'] as const)),
+  ]
+}
+
+// The width of the smallest common terminal.
+const noteColumns = 80
+
+/** Returns notes, wrapped at 80 columns or at the terminal's width if that is less. */
+export function noteLines(notes: readonly string[], columns: number): readonly Line[] {
+  const width = Math.min(columns, noteColumns)
+  return notes.flatMap((note) => plainLines(wrap(note.split(/(?<!<) /), width).join('\n')))
+}
+
+const gap = 2
+
+// The width below which names are not cut.
+const shortest = 12
+
+/**
+ * Returns the arms, a table per metric with differences and tests, and notes on the symbols.
+ * @param metric the only metric; undefined for the main metrics
+ * @param columns the terminal's; infinitely many in a file or a pipe, where nothing is cut
+ */
+export function detailLines(
+  comparison: Comparison,
+  metric: Metric | undefined,
+  columns: number,
+): readonly Line[] {
+  const { arms, results, baseline } = comparison
+  const shown = detailedMetrics(metric)
+  const tables = detailTables(comparison, shown).map((table) => detailText(table, columns))
+  const formulas = formulaLines(comparison)
+  const text = [
+    armsTable(comparison, columns),
+    ...(formulas.length === 0 ? [] : [['eigen losses', ...formulas].join('\n')]),
+    ...(tables.length === 0 ? [`none of these runs has ${shown.join(', ')}`] : tables),
+  ].join('\n\n')
+  const tests = testsText(results, baseline.label)
+  const notes = [
+    ...(arms.length > 1 ? [`${marks.best} the best mean.`] : []),
+    ...sampleNotes(
+      results.map(({ summary }) => summary),
+      true,
+    ),
+    ...(tests === '' ? [] : [tests]),
+    'test MSE: by epoch; σ/Σσ: by rank after the last epoch.',
+  ]
+  return [...plainLines(text), [], ...noteLines(notes, columns)]
+}
+
+function armsTable(comparison: Comparison, columns: number): string {
+  const { arms } = comparison
+  const losses = arms.map((arm) => epochMeans(arm, 'test_mse'))
+  const shares = arms.map((arm) => finalSpectrum(arm).map(({ summary }) => summary.mean))
+  const lossRange = rangeOf(losses.flat())
+  const shareRange = [0, rangeOf(shares.flat())[1]] as const
+  const figures = arms.map(({ runs }, arm) => [
+    String(runs.length),
+    sparkline(losses[arm]!, lossRange),
+    sparkline(shares[arm]!, shareRange),
+  ])
+  const header = ['n', 'test MSE', 'σ/Σσ']
+  const alignments = ['right', 'left', 'left'] as const
+  const space = columns - widestLine(alignedTable(figures, alignments, header)) - 2 * gap
+  const names = arms.map(({ label }) => label)
+  const nameWidth = Math.min(widestOf(names), Math.max(shortest, Math.ceil(space / 2)))
+  const labels = truncateDistinct(names, nameWidth)
+  const differences = truncateDistinct(differenceTexts(comparison), Math.max(shortest, space - nameWidth))
+  const rows = figures.map((row, arm) => [labels[arm]!, differences[arm]!, ...row])
+  return alignedTable(rows, ['left', 'left', ...alignments], ['arm', 'what differs', ...header])
+}
+
+function widestLine(text: string): number {
+  return widestOf(text.split('\n'))
+}
+
+function rangeOf(values: readonly number[]): readonly [lowest: number, highest: number] {
+  return [
+    values.reduce((lowest, value) => Math.min(lowest, value), Number.POSITIVE_INFINITY),
+    values.reduce((highest, value) => Math.max(highest, value), Number.NEGATIVE_INFINITY),
+  ]
+}
+
+const blocks = '▁▂▃▄▅▆▇█'
+
+/** Returns one block per value, as high as the value lies in the range; at most `width` evenly spaced values. */
+export function sparkline(
+  values: readonly number[],
+  [lowest, highest]: readonly [number, number],
+  width = 10,
+): string {
+  return sampleEvenly(values, width)
+    .map((value) => {
+      if (!Number.isFinite(value)) return ' '
+      const height = highest > lowest ? (value - lowest) / (highest - lowest) : 0
+      return blocks[Math.max(0, Math.min(blocks.length - 1, Math.round(height * (blocks.length - 1))))]!
+    })
+    .join('')
+}
+
+/** Returns a metric's table, with the mark of the best mean before the arm's name. */
+function detailText(
+  { heading, metric, columns, rows }: ReturnType<typeof detailTables>[number],
+  width: number,
+): string {
+  const [alignments, titles] = [columns.map(({ alignment }) => alignment), columns.map(({ title }) => title)]
+  const texts = rows.map((cells) => cells.map(({ text }) => text))
+  const figures = texts.map(([, ...others]) => others)
+  const space = width - widestLine(alignedTable(figures, alignments.slice(1), titles.slice(1))) - gap
+  const labels = truncateDistinct(
+    texts.map(([name]) => name!),
+    Math.max(shortest, space - 2),
+  )
+  const marked = rows.map((cells, row) => {
+    const mark = cells.some(({ best }) => best) ? marks.best : ' '
+    return [`${mark} ${labels[row]}`, ...figures[row]!]
+  })
+  return `${heading} (${metric})\n${alignedTable(marked, alignments, ['', ...titles.slice(1)])}`
+}

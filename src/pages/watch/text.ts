@@ -1,0 +1,146 @@
+/** The state of a folder as lines of text, for a terminal. */
+import type { Comparison } from '../../comparison/comparison.js'
+import { meanText } from '../../comparison/tables.js'
+import { sparkline } from '../../comparison/terminal.js'
+import { type Metric, meaningOf } from '../../runs/metrics.js'
+import { escapeLine, significant } from '../../text/format.js'
+import { alignedTable, terminalWidth, truncate, truncateDistinct } from '../../text/table.js'
+import {
+  countsOf,
+  type MachineState,
+  paceTexts,
+  type RunRow,
+  type Summary,
+  slurmText,
+  sweepText,
+} from './state.js'
+
+/** A terminal's size in cells; null if the text may have any size. */
+export type Size = { readonly columns: number; readonly rows: number } | null
+
+export interface WatchedState {
+  readonly title: string
+  readonly summary: Summary
+  readonly rows: readonly RunRow[]
+  readonly machine: MachineState
+  /** Null before the first epoch. */
+  readonly comparison: Comparison | null
+}
+
+const metrics: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_rank', 'linear_probe_accuracy']
+
+/** Returns the lines. If they do not all fit, each list has its share of the height, and its last line counts the rest. */
+export function watchLines(
+  { title, summary, rows, machine, comparison }: WatchedState,
+  size: Size,
+): readonly string[] {
+  const head = [title, ...summaryLines(summary, size), ...machineLines(machine)]
+  const lists = [
+    { title: 'running', lines: runningLines(rows.filter(({ status }) => status === 'running')) },
+    { title: 'not completed', lines: rows.filter(({ reason }) => reason !== null).map(failureLine) },
+    {
+      title: 'results of the completed runs',
+      lines: comparison === null ? [] : resultLines(comparison, size),
+    },
+  ].filter(({ lines }) => lines.length > 0)
+  const free = size === null ? Number.POSITIVE_INFINITY : size.rows - 1 - head.length - 2 * lists.length
+  const heights = sharesOf(
+    free,
+    lists.map(({ lines }) => lines.length),
+  )
+  const body = lists.flatMap(({ title, lines }, index) => ['', title, ...firstLines(lines, heights[index]!)])
+  const all = [...head, ...body].map(escapeLine)
+  return size === null ? all : all.slice(0, size.rows - 1).map((line) => truncate(line, size.columns, 1))
+}
+
+const barCells = { '█': 'completed', '▓': 'running', '✗': 'failed' } as const
+
+function summaryLines(summary: Summary, size: Size): readonly string[] {
+  const { total, words } = countsOf(summary)
+  const width = Math.min(60, (size?.columns ?? 80) - 2)
+  const cells = Object.entries(barCells).map(([cell, status]) =>
+    cell.repeat(Math.round((width * summary.counts[status]) / Math.max(1, total))),
+  )
+  return [
+    cells.join('').slice(0, width).padEnd(width, '░'),
+    total === 0 ? 'no runs yet' : `${words} · ${total} in all`,
+    [...paceTexts(summary), ...summary.sweeps.map(sweepText)].join(' · '),
+    ...summary.unreadable,
+  ].filter((line) => line !== '')
+}
+
+function machineLines({ gpus, slurm }: MachineState): readonly string[] {
+  return [
+    ...gpus.map(
+      ({ index, name, utilisation, usedMiB, totalMiB }) =>
+        `GPU ${index}, ${name}: ${utilisation ?? '–'} %, ${usedMiB ?? '–'} of ${totalMiB ?? '–'} MiB`,
+    ),
+    ...(slurm === null ? [] : [slurmText(slurm)]),
+  ]
+}
+
+function runningLines(rows: readonly RunRow[]): readonly string[] {
+  if (rows.length === 0) return []
+  const cells = rows.map(({ name, epoch, epochs, testMse, history }) => [
+    name,
+    `${epoch}/${epochs}`,
+    testMse === null ? '–' : significant(testMse),
+    sparkline(history, [Math.min(...history), Math.max(...history)], 16),
+  ])
+  return alignedTable(
+    cells,
+    ['left', 'right', 'right', 'left'],
+    ['run', 'epoch', 'test MSE', 'by epoch'],
+  ).split('\n')
+}
+
+function failureLine({ name, status, reason }: RunRow): string {
+  return `${name}: ${status}: ${reason!.split('\n')[0]}`
+}
+
+/** One line per arm; `*` marks the best mean of each metric. */
+function resultLines({ arms, results }: Comparison, size: Size): readonly string[] {
+  const shown = metrics.filter((metric) => results.some((result) => result.metric === metric))
+  const byArm = new Map(results.map((result) => [`${arms.indexOf(result.arm)} ${result.metric}`, result]))
+  const cells = arms.map(({ runs }, arm) => [
+    String(runs.length),
+    ...shown.map((metric) => {
+      const result = byArm.get(`${arm} ${metric}`)
+      return result === undefined ? '–' : `${result.best ? '* ' : ''}${meanText(result.summary)}`
+    }),
+  ])
+  const header = ['n', ...shown.map((metric) => meaningOf(metric).label)]
+  const right = header.map(() => 'right' as const)
+  const [widest] = alignedTable(cells, right, header).split('\n')
+  const free = (size?.columns ?? Number.POSITIVE_INFINITY) - terminalWidth(widest!) - 2
+  const labels = truncateDistinct(
+    arms.map(({ label }) => label),
+    Math.max(narrowestLabel, free),
+  )
+  return alignedTable(
+    cells.map((row, arm) => [labels[arm]!, ...row]),
+    ['left', ...right],
+    ['arm', ...header],
+  ).split('\n')
+}
+
+// Cells of an arm's label on a narrow terminal.
+const narrowestLabel = 12
+
+/** Divides the lines of a terminal among lists: short lists in full, the others equally. */
+function sharesOf(free: number, lengths: readonly number[]): readonly number[] {
+  const shares = lengths.map(() => 0)
+  let left = free
+  const ascending = [...lengths.keys()].sort((a, b) => lengths[a]! - lengths[b]!)
+  for (const [place, index] of ascending.entries()) {
+    shares[index] = Math.max(0, Math.min(lengths[index]!, Math.floor(left / (lengths.length - place))))
+    left -= shares[index]
+  }
+  return shares
+}
+
+function firstLines(lines: readonly string[], height: number): readonly string[] {
+  if (lines.length <= height) return lines
+  const kept = Math.max(0, height - 1)
+  return [...lines.slice(0, kept), `… and ${lines.length - kept} more`]
+}
