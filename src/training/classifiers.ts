@@ -34,15 +34,19 @@ export async function linearProbeAccuracy(
   const turns = new TimeSlice(signal)
   const mean = columnMeans(train.embedding, latent)
   const intercepts = classShares(train.labels)
-  const classes = intercepts.length
-  const { gram, products } = await normalEquations(train, mean, latent, classes, turns)
-  const weights = await solve(gram, products, latent, classes, turns)
-  const scores = new Float64Array(classes)
+  const { gram, products } = await normalEquations(train, mean, intercepts.length, turns)
+  await factorise(gram, latent, turns)
+  const weights = products.map((product) => solve(gram, product))
+  const scores = new Float64Array(intercepts.length)
   let hits = 0
   for (const [image, label] of scored.labels.entries()) {
-    const row = scored.embedding.subarray(image * latent, (image + 1) * latent)
-    predict(row, mean, weights, intercepts, scores)
-    if (scoring === 'left-out') leaveOut(scores, label, leverage(row, mean, gram) + 1 / train.labels.length)
+    const row = centredRow(scored.embedding, image, mean)
+    for (const [column, ofClass] of weights.entries()) {
+      let score = intercepts[column]!
+      for (let i = 0; i < latent; i++) score += row[i]! * ofClass[i]!
+      scores[column] = score
+    }
+    if (scoring === 'left-out') leaveOut(scores, label, leverage(row, gram) + 1 / train.labels.length)
     if (highest(scores) === label) hits++
     if (turns.isOver()) await turns.next()
   }
@@ -55,6 +59,10 @@ function columnMeans(embedding: Float32Array, latent: number): Float64Array {
   return sums.map((sum) => sum / (embedding.length / latent))
 }
 
+function centredRow(embedding: Float32Array, image: number, mean: Float64Array): Float64Array {
+  return mean.map((value, i) => embedding[image * mean.length + i]! - value)
+}
+
 /** Returns the means of the one-hot labels, [classes]. They are the intercepts, because the columns are centred. */
 function classShares(labels: Uint8Array): Float64Array {
   const largest = labels.reduce((most, label) => Math.max(most, label), 0)
@@ -63,21 +71,20 @@ function classShares(labels: Uint8Array): Float64Array {
   return counts.map((count) => count / labels.length)
 }
 
-/** Returns XᵀX + λI, [latent][latent] (lower triangle), and XᵀY, [latent][classes], of the centred X. */
+/** Returns XᵀX + λI, [latent][latent] (lower triangle), and YᵀX, [classes][latent], of the centred X. */
 async function normalEquations(
   { embedding, labels }: LabelledEmbedding,
   mean: Float64Array,
-  latent: number,
   classes: number,
   turns: TimeSlice,
 ) {
+  const latent = mean.length
   const gram = new Float64Array(latent * latent)
-  const products = new Float64Array(latent * classes)
-  const row = new Float64Array(latent)
+  const products = Array.from({ length: classes }, () => new Float64Array(latent))
   for (const [image, label] of labels.entries()) {
-    for (let i = 0; i < latent; i++) row[i] = embedding[image * latent + i]! - mean[i]!
+    const [row, product] = [centredRow(embedding, image, mean), products[label]!]
     for (let i = 0; i < latent; i++) {
-      products[i * classes + label]! += row[i]!
+      product[i]! += row[i]!
       for (let j = 0; j <= i; j++) gram[i * latent + j]! += row[i]! * row[j]!
     }
     if (turns.isOver()) await turns.next()
@@ -86,51 +93,45 @@ async function normalEquations(
   return { gram, products }
 }
 
-/** Solves gram · W = products in place by Cholesky's L·Lᵀ and returns W, [latent][classes]. Leaves L in gram. */
-async function solve(
-  gram: Float64Array,
-  products: Float64Array,
-  latent: number,
-  classes: number,
-  turns: TimeSlice,
-): Promise<Float64Array> {
-  for (let i = 0; i < latent; i++) {
+/** Replaces the lower triangle of a matrix with Cholesky's L: matrix = L·Lᵀ. */
+async function factorise(matrix: Float64Array, size: number, turns: TimeSlice): Promise<void> {
+  for (let i = 0; i < size; i++) {
     for (let j = 0; j <= i; j++) {
-      let sum = gram[i * latent + j]!
-      for (let k = 0; k < j; k++) sum -= gram[i * latent + k]! * gram[j * latent + k]!
-      gram[i * latent + j] = i === j ? Math.sqrt(sum) : sum / gram[j * latent + j]!
+      let sum = matrix[i * size + j]!
+      for (let k = 0; k < j; k++) sum -= matrix[i * size + k]! * matrix[j * size + k]!
+      matrix[i * size + j] = i === j ? Math.sqrt(sum) : sum / matrix[j * size + j]!
     }
     if (turns.isOver()) await turns.next()
   }
-  for (let column = 0; column < classes; column++) {
-    for (let i = 0; i < latent; i++) {
-      let sum = products[i * classes + column]!
-      for (let k = 0; k < i; k++) sum -= gram[i * latent + k]! * products[k * classes + column]!
-      products[i * classes + column] = sum / gram[i * latent + i]!
-    }
-    for (let i = latent - 1; i >= 0; i--) {
-      let sum = products[i * classes + column]!
-      for (let k = i + 1; k < latent; k++) sum -= gram[k * latent + i]! * products[k * classes + column]!
-      products[i * classes + column] = sum / gram[i * latent + i]!
-    }
-  }
-  return products
 }
 
-/** Writes the outputs of one image, [classes], into `scores`. */
-function predict(
-  row: Float32Array,
-  mean: Float64Array,
-  weights: Float64Array,
-  intercepts: Float64Array,
-  scores: Float64Array,
-): void {
-  const classes = scores.length
-  for (let column = 0; column < classes; column++) {
-    let score = intercepts[column]!
-    for (let i = 0; i < row.length; i++) score += (row[i]! - mean[i]!) * weights[i * classes + column]!
-    scores[column] = score
+/** Returns L⁻¹ · vector. */
+function solveLower(lower: Float64Array, vector: Float64Array): Float64Array {
+  const size = vector.length
+  const solved = new Float64Array(size)
+  for (let i = 0; i < size; i++) {
+    let sum = vector[i]!
+    for (let k = 0; k < i; k++) sum -= lower[i * size + k]! * solved[k]!
+    solved[i] = sum / lower[i * size + i]!
   }
+  return solved
+}
+
+/** Returns (L·Lᵀ)⁻¹ · vector. */
+function solve(lower: Float64Array, vector: Float64Array): Float64Array {
+  const size = vector.length
+  const solved = solveLower(lower, vector)
+  for (let i = size - 1; i >= 0; i--) {
+    let sum = solved[i]!
+    for (let k = i + 1; k < size; k++) sum -= lower[k * size + i]! * solved[k]!
+    solved[i] = sum / lower[i * size + i]!
+  }
+  return solved
+}
+
+/** Returns xᵀ(XᵀX + λI)⁻¹x of a centred row, from Cholesky's L: the influence of its label on its own prediction. */
+function leverage(row: Float64Array, lower: Float64Array): number {
+  return solveLower(lower, row).reduce((sum, value) => sum + value ** 2, 0)
 }
 
 /** Returns the index of the largest score, the lowest index if several are equal. */
@@ -138,20 +139,6 @@ function highest(scores: Float64Array): number {
   let best = 0
   for (let column = 1; column < scores.length; column++) if (scores[column]! > scores[best]!) best = column
   return best
-}
-
-/** Returns xᵀ(XᵀX + λI)⁻¹x of a centred row, from Cholesky's L: the influence of its label on its own prediction. */
-function leverage(row: Float32Array, mean: Float64Array, factor: Float64Array): number {
-  const latent = row.length
-  const solved = new Float64Array(latent)
-  let sum = 0
-  for (let i = 0; i < latent; i++) {
-    let value = row[i]! - mean[i]!
-    for (let k = 0; k < i; k++) value -= factor[i * latent + k]! * solved[k]!
-    solved[i] = value / factor[i * latent + i]!
-    sum += solved[i]! ** 2
-  }
-  return sum
 }
 
 /** Replaces the scores by those of the map fitted without the image: y − (y − ŷ) / (1 − h), where h is its leverage. */

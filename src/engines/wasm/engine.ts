@@ -4,7 +4,7 @@ import { EigenaeError } from '../../errors.js'
 import { packageRoot } from '../../package-root.js'
 import { coreBackedTrainer } from '../core.js'
 import type { Engine } from '../engine.js'
-import { WasmTrainer } from './trainer.js'
+import { wasmTrainer } from './trainer.js'
 
 /** The compiled modules, the fastest first. Node 20 has no relaxed SIMD; Node 22 and 24 run the first one. */
 const variants = [
@@ -23,8 +23,7 @@ export async function wasmEngine(): Promise<Engine> {
     variant,
     origin: 'comes with the package',
     refusals,
-    createTrainer: async (spec, images) =>
-      coreBackedTrainer(new WasmTrainer(module, spec, images), spec, images),
+    createTrainer: async (spec, images) => coreBackedTrainer(wasmTrainer(module, spec, images), spec, images),
   }
 }
 

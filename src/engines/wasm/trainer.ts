@@ -1,143 +1,117 @@
 import { EigenaeError } from '../../errors.js'
 import { inputDimension, latentDimension } from '../../model/architecture.js'
 import { type CoreStepValues, type CoreTrainer, encodeSpec } from '../core.js'
-import type { Images, NoiseField, TrainerSpec } from '../engine.js'
+import type { Images, TrainerSpec } from '../engine.js'
 import { maximalBytes, type WasmCall, WasmCore } from './core.js'
 
 /** The number of slices in native/core/slices.h. More threads would only wait. */
 const maximalThreads = 8
 
-/** A trainer in a memory of its own. */
-export class WasmTrainer implements CoreTrainer {
-  readonly #core: WasmCore
-  readonly #spec: TrainerSpec
-  /** The images to train on, in the module's memory. */
-  readonly #images: { readonly count: number; readonly address: number }
-  #disposed = false
+/** Creates a trainer in a memory of its own, on the given images. */
+export function wasmTrainer(
+  module: WebAssembly.Module,
+  spec: TrainerSpec,
+  trainingImages: Uint8Array,
+): CoreTrainer {
+  requireRoom(spec)
+  const threads = Math.min(spec.threads, maximalThreads)
+  const numbers = encodeSpec({ ...spec, threads })
+  const core = new WasmCore(module)
+  const specAt = core.put(numbers)
+  core.exports.createTrainer(specAt, numbers.length)
+  core.exports.release(specAt)
+  const trainingImagesAt = core.put(trainingImages)
+  core.start(threads)
+  const inputs = inputDimension(spec)
+  let disposed = false
 
-  constructor(module: WebAssembly.Module, spec: TrainerSpec, images: Uint8Array) {
-    requireRoom(spec)
-    const threads = Math.min(spec.threads, maximalThreads)
-    const core = new WasmCore(module)
-    const numbers = encodeSpec({ ...spec, threads })
-    const address = core.put(numbers)
-    core.exports.createTrainer(address, numbers.length)
-    core.exports.release(address)
-    this.#core = core
-    this.#spec = spec
-    this.#images = { count: images.length / inputDimension(spec), address: core.put(images) }
-    core.start(threads)
+  const requireAlive = () => {
+    if (disposed) throw new Error('the trainer has been disposed of')
   }
-
-  setState(step: number, numbers: Float32Array): void {
-    const core = this.#idle()
-    const address = core.put(numbers)
-    core.exports.setState(step, address)
-    core.exports.release(address)
+  const requireIdle = () => {
+    requireAlive()
+    if (core.busy) throw new Error('the trainer is still at work on another call')
   }
-
-  getState(): Float32Array {
-    const core = this.#idle()
-    const length = core.exports.stateLength()
-    const address = core.allocate(4 * length)
-    core.exports.getState(address)
-    const numbers = core.get(Float32Array, address, length)
-    core.exports.release(address)
-    return numbers
-  }
-
-  step(): number {
-    return this.#idle().exports.step()
-  }
-
-  trainEpoch(order: Uint32Array, epoch: number, values: CoreStepValues): Promise<Float64Array> {
-    const { address, count } = this.#images
-    return this.#train([order], values, (losses, rates, weights, orderAt) =>
-      this.#core.call('trainEpoch', address, count, orderAt!, order.length, epoch, rates, weights, losses),
-    )
-  }
-
-  trainBatch(clean: Float32Array, noisy: Float32Array, values: CoreStepValues): Promise<Float64Array> {
-    const count = clean.length / inputDimension(this.#spec)
-    return this.#train([clean, noisy], values, (losses, rates, weights, cleanAt, noisyAt) =>
-      this.#core.call('trainBatch', cleanAt!, noisyAt!, count, rates, weights, losses),
-    )
-  }
-
-  encode(images: Images): Promise<Float32Array> {
-    return this.#infer('encode', images, latentDimension(this.#spec))
-  }
-
-  linearOutputs(images: Images): Promise<Float32Array> {
-    const hidden = this.#spec.widths.slice(1, -1).reduce((sum, width) => sum + width, 0)
-    return this.#infer('linearOutputs', images, 2 * hidden)
-  }
-
-  reconstruct(images: Images): Promise<Float32Array> {
-    return this.#infer('reconstruct', images, inputDimension(this.#spec))
-  }
-
-  async meanSquaredError(images: Images, noise: NoiseField | null): Promise<number> {
-    const core = this.#idle()
-    const { seed, deviation } = noise ?? { seed: 0, deviation: 0 }
-    return core.with([core.put(images)], (pixels) =>
-      core.call('meanSquaredError', pixels!, ...this.#kindAndCount(images), seed, deviation),
-    )
-  }
-
-  progress() {
-    this.#requireAlive()
-    const halves = new BigUint64Array([this.#core.exports.progress()]).buffer
-    return { images: new Uint32Array(halves)[0]!, loss: new Float32Array(halves)[1]! }
-  }
-
-  stop(): void {
-    this.#requireAlive()
-    this.#core.exports.stopCall()
-  }
-
-  async dispose(): Promise<void> {
-    this.#disposed = true
-    this.#core.exports.stopCall()
-    await this.#core.end(new Error('the trainer has been disposed of'))
-  }
-
-  #requireAlive(): void {
-    if (this.#disposed) throw new Error('the trainer has been disposed of')
-  }
-
-  #idle(): WasmCore {
-    this.#requireAlive()
-    if (this.#core.busy) throw new Error('the trainer is still at work on another call')
-    return this.#core
-  }
-
-  /** Calls `train` with the addresses of the losses, the learning rates, the weights, and the arrays. */
-  async #train(
+  const kindAndCount = (images: Images) => [Number(images instanceof Float32Array), images.length / inputs]
+  /** Calls `call` with the addresses of the arrays, the learning rates, the weights and the losses. */
+  const train = async (
     arrays: readonly (Uint32Array | Float32Array)[],
     { learningRates, weights }: CoreStepValues,
-    train: (losses: number, rates: number, weights: number, ...arrays: readonly number[]) => Promise<number>,
-  ): Promise<Float64Array> {
-    const core = this.#idle()
-    const length = 3 * (1 + this.#spec.eigenLosses.length)
-    const inputs = [learningRates, weights, ...arrays].map((array) => core.put(array))
-    return core.with([core.allocate(8 * length), ...inputs], async (losses, rates, weightsAt, ...others) => {
-      await train(losses!, rates!, weightsAt!, ...others)
-      return core.get(Float64Array, losses!, length)
+    call: (...addresses: readonly number[]) => Promise<number>,
+  ) => {
+    requireIdle()
+    const length = 3 * (1 + spec.eigenLosses.length)
+    const addresses = [...arrays, learningRates, weights].map((array) => core.put(array))
+    return core.with([...addresses, core.allocate(8 * length)], async (...all) => {
+      await call(...all)
+      return core.get(Float64Array, all.at(-1)!, length)
+    })
+  }
+  const infer = async (name: WasmCall, images: Images, width: number) => {
+    requireIdle()
+    const length = (images.length / inputs) * width
+    return core.with([core.put(images), core.allocate(4 * length)], async (pixels, output) => {
+      await core.call(name, pixels!, ...kindAndCount(images), output!)
+      return core.get(Float32Array, output!, length)
     })
   }
 
-  async #infer(name: WasmCall, images: Images, width: number): Promise<Float32Array> {
-    const core = this.#idle()
-    const [floats, count] = this.#kindAndCount(images)
-    return core.with([core.put(images), core.allocate(4 * count * width)], async (pixels, output) => {
-      await core.call(name, pixels!, floats, count, output!)
-      return core.get(Float32Array, output!, count * width)
-    })
-  }
-
-  #kindAndCount(images: Images): readonly [floats: number, count: number] {
-    return [Number(images instanceof Float32Array), images.length / inputDimension(this.#spec)]
+  return {
+    setState: (step, state) => {
+      requireIdle()
+      const address = core.put(state)
+      core.exports.setState(step, address)
+      core.exports.release(address)
+    },
+    getState: () => {
+      requireIdle()
+      const length = core.exports.stateLength()
+      const address = core.allocate(4 * length)
+      core.exports.getState(address)
+      const state = core.get(Float32Array, address, length)
+      core.exports.release(address)
+      return state
+    },
+    step: () => {
+      requireIdle()
+      return core.exports.step()
+    },
+    trainEpoch: (order, epoch, values) =>
+      train([order], values, (orderAt, ...others) => {
+        const count = trainingImages.length / inputs
+        return core.call('trainEpoch', trainingImagesAt, count, orderAt!, order.length, epoch, ...others)
+      }),
+    trainBatch: (clean, noisy, values) =>
+      train([clean, noisy], values, (cleanAt, noisyAt, ...others) =>
+        core.call('trainBatch', cleanAt!, noisyAt!, clean.length / inputs, ...others),
+      ),
+    encode: (images) => infer('encode', images, latentDimension(spec)),
+    linearOutputs: (images) => {
+      const encoder = spec.widths.slice(1, -1).reduce((sum, width) => sum + width, 0)
+      return infer('linearOutputs', images, 2 * encoder)
+    },
+    reconstruct: (images) => infer('reconstruct', images, inputs),
+    meanSquaredError: async (images, noise) => {
+      requireIdle()
+      const { seed, deviation } = noise ?? { seed: 0, deviation: 0 }
+      return core.with([core.put(images)], (pixels) =>
+        core.call('meanSquaredError', pixels!, ...kindAndCount(images), seed, deviation),
+      )
+    },
+    progress: () => {
+      requireAlive()
+      const halves = new BigUint64Array([core.exports.progress()]).buffer
+      return { images: new Uint32Array(halves)[0]!, loss: new Float32Array(halves)[1]! }
+    },
+    stop: () => {
+      requireAlive()
+      core.exports.stopCall()
+    },
+    dispose: async () => {
+      disposed = true
+      core.exports.stopCall()
+      await core.end(new Error('the trainer has been disposed of'))
+    },
   }
 }
 
