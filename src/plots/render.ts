@@ -11,7 +11,7 @@ import { escapeControls } from '../text/format.js'
 import { type Chart, fileSpec } from './chart.js'
 import { encodePng } from './encode-png.js'
 import { embeddedFont, fontFamily, fontFiles, fontName, textWidth } from './font.js'
-import type { Still } from './reconstructions.js'
+import type { Still } from './model-pictures.js'
 
 const labelLimit = 230
 

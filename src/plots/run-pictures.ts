@@ -22,13 +22,9 @@ import {
   withTrainer,
 } from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
-import type { Chart } from './chart.js'
-import { embeddingChart } from './embedding.js'
-import { effectiveRankChart, lossChart, trainingChart } from './epochs.js'
-import { deadUnitsChart, evolutionChart } from './evolution.js'
-import { drawModelStills, modelStills } from './model-pictures.js'
+import { courseCharts } from './comparison.js'
+import { drawModelStills, embeddingChart, modelStills } from './model-pictures.js'
 import { chartFiles, loadRenderer, pictureFiles, removeStalePictures, stillFiles } from './render.js'
-import { spectrumChart } from './spectrum.js'
 
 export interface RunPictures {
   readonly folder: string
@@ -69,8 +65,9 @@ export async function writeRunPictures(
   const run = arm.runs[0]!
   const state = readTrainedState(run)
   const trained = state && { run, ...state }
+  const charts = courseCharts([arm]).map((chart) => ({ ...chart, subject }))
   const files = [
-    ...(await chartFiles(armCharts(arm), scheme)),
+    ...(await chartFiles(charts, scheme)),
     ...(trained === null ? [] : await modelPictures(arm, trained, scheme)),
   ]
   await writeInto(folder, files)
@@ -83,19 +80,6 @@ export async function writeRunPictures(
     model: trained && run.folder,
     notes: [...(note === null ? [] : [note]), ...unusable],
   }
-}
-
-function armCharts(arm: Arm): readonly Chart[] {
-  const dead = deadUnitsChart([arm])
-  const charts = [
-    lossChart([arm]),
-    trainingChart([arm]),
-    spectrumChart([arm]),
-    evolutionChart([arm]),
-    effectiveRankChart([arm]),
-    ...(dead === null ? [] : [dead]),
-  ]
-  return charts.map((chart) => ({ ...chart, subject: arm.label }))
 }
 
 function refuseForeignPictures(folder: string): void {
