@@ -6,8 +6,7 @@ import { latentDimension } from '../model/architecture.js'
 import type { WholeRun } from '../runs/read.js'
 import type { MetricsRow } from '../runs/tables.js'
 import { effectiveRankOf } from '../spectrum/spectrum.js'
-import { type Chart, epochAxis } from './chart.js'
-import { domainAround, spansDecades } from './domains.js'
+import { type Chart, domainAround, epochAxis, spansDecades } from './chart.js'
 import { extentOf, type LinePanel, linesChart, mostWithSeeds, type Point, type Series } from './lines.js'
 
 /** Draws the losses that are comparable between arms, which are those without the eigen losses. */

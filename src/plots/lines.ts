@@ -6,6 +6,7 @@ import {
   armColors,
   armField,
   type Chart,
+  type Domain,
   intervalTooltip,
   layerOf,
   numbers,
@@ -13,7 +14,6 @@ import {
   pointerLayer,
   type Spec,
 } from './chart.js'
-import type { Domain } from './domains.js'
 
 export interface Point {
   readonly x: number

@@ -7,14 +7,17 @@ import {
   armField,
   armText,
   type Chart,
+  type Domain,
+  domainAround,
+  farAway,
   grey,
   haloed,
   layerOf,
   numbers,
   rowMargin,
   type Spec,
+  withoutOutliers,
 } from './chart.js'
-import { type Domain, domainAround, farAway, withoutOutliers } from './domains.js'
 import { drawsSeeds, labelsOf } from './epochs.js'
 import { resultsOf } from './final-values.js'
 

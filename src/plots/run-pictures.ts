@@ -10,8 +10,7 @@ import { pictureMark, refuseForeignFiles } from '../files/own-files.js'
 import { type NamedContent, writeInto } from '../files/write.js'
 import { latentDimension } from '../model/architecture.js'
 import type { Scheme } from '../pages/theme.js'
-import { plotsName, runFiles } from '../runs/files.js'
-import { remakeHint } from '../runs/integrity.js'
+import { plotsName } from '../runs/files.js'
 import { eigenaeCommand } from '../text/command-line.js'
 import { escapeLine } from '../text/format.js'
 import {
@@ -25,15 +24,6 @@ import { sourceOfRun } from '../training/training-data.js'
 import { courseCharts } from './comparison.js'
 import { drawModelStills, embeddingChart, modelStills } from './model-pictures.js'
 import { chartFiles, loadRenderer, pictureFiles, removeStalePictures, stillFiles } from './render.js'
-
-export interface RunPictures {
-  readonly folder: string
-  readonly files: readonly string[]
-  /** The run whose model made the reconstructions and the embedding; null if it has no model yet. */
-  readonly model: string | null
-  /** Notes on a model that is not the final one, and on damaged runs that are left out. */
-  readonly notes: readonly string[]
-}
 
 /** The names of the pictures. */
 export const runPictures = [
@@ -50,11 +40,7 @@ export const runPictures = [
 const occasionalPictures = ['dead-units'] as const
 
 /** Draws a run, complete or not, or an arm over its seeds, with the model of its first run. */
-export async function writeRunPictures(
-  name: string,
-  out: string | undefined,
-  scheme: Scheme,
-): Promise<RunPictures> {
+export async function writeRunPictures(name: string, out: string | undefined, scheme: Scheme) {
   await loadRenderer()
   const { arm: read, subject } = await readDrawableArm(name)
   const arm = { ...labelArm(read), label: subject }
@@ -77,7 +63,9 @@ export async function writeRunPictures(
   return {
     folder,
     files: files.map(({ file }) => file),
+    /** The run whose model made the reconstructions and the embedding; null if it has no model yet. */
     model: trained && run.folder,
+    /** Notes on a model that is not the final one, and on damaged runs that are left out. */
     notes: [...(note === null ? [] : [note]), ...unusable],
   }
 }
@@ -108,14 +96,6 @@ async function readDrawableArm(name: string): Promise<{ readonly arm: ArmRuns; r
   if (runs.length > 0) return { arm: { ...arm!, runs }, subject: subjectOf(arm!.name, runs) }
   const [unusable] = arm!.unusable
   if (unusable !== undefined) throw unusable.error
-  const complete = arm!.runs[0]
-  if (complete !== undefined) {
-    throw usageError({
-      problem: 'is missing or empty, though the run is complete',
-      subject: runFiles(complete.folder).metrics,
-      hint: remakeHint,
-    })
-  }
   throw usageError({
     problem: 'has no epoch yet',
     subject: name,

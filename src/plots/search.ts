@@ -6,14 +6,16 @@ import {
   armText,
   bestColor,
   type Chart,
+  domainAround,
+  farAway,
   haloed,
   layerOf,
   numbers,
   panelTitle,
   rowMargin,
   type Spec,
+  withoutOutliers,
 } from './chart.js'
-import { domainAround, farAway, withoutOutliers } from './domains.js'
 import { resultsOf } from './final-values.js'
 import { type Axis, encodingOf, type Member, positionOn, roundValues, type Settings } from './settings.js'
 

@@ -8,11 +8,12 @@ import {
   bestColor,
   boundsText,
   type Chart,
+  domainAround,
   numbers,
   panelTitle,
   type Spec,
+  withoutOutliers,
 } from './chart.js'
-import { domainAround, withoutOutliers } from './domains.js'
 import { drawsSeeds, withoutWideInterval } from './epochs.js'
 import { finalMetrics, resultsOf } from './final-values.js'
 import { extentOf, type LinePanel, linesChart, type Series } from './lines.js'
