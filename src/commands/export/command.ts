@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import { usageError } from '../../errors.js'
 import { modelFormats } from '../../exports/models/index.js'
 import { type Part, parts } from '../../exports/models/network.js'
-import { tensorboard } from '../../exports/tensorboard/format.js'
+import { tensorboard } from '../../exports/tensorboard.js'
 import { exportModel } from './model.js'
 import { exportForTensorboard } from './tensorboard.js'
 
