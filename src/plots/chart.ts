@@ -77,18 +77,16 @@ export function layerOf(kind: string, mark: Spec, encoding: Spec, more = '') {
   return { transform: [{ filter: `datum.kind === '${kind}'${more}` }], mark, encoding }
 }
 
-/** Returns the fields of a tooltip with the bounds of an interval. */
-export function boundsText(digits: number): readonly Spec[] {
+/** Returns the fields of a tooltip: the arm, the position, the value and its interval. */
+export function intervalTooltip(value: Spec, digits: number, ...position: readonly Spec[]): readonly Spec[] {
   const format = `.${digits}f`
   return [
+    armText,
+    ...position,
+    { ...value, format },
     { field: 'low', format, title: '95 % from' },
     { field: 'high', format, title: 'to' },
   ]
-}
-
-/** Returns the fields of a tooltip: the arm, the position, the value and its interval. */
-export function intervalTooltip(value: Spec, digits: number, ...position: readonly Spec[]): readonly Spec[] {
-  return [armText, ...position, { ...value, format: `.${digits}f` }, ...boundsText(digits)]
 }
 
 export const epochAxis = { title: 'epoch', tickMinStep: 1, format: 'd' } as const

@@ -4,7 +4,7 @@ import { lineIndexes } from '../comparison/series.js'
 import { type Summary, summarise } from '../comparison/statistics.js'
 import { latentDimension } from '../model/architecture.js'
 import type { WholeRun } from '../runs/read.js'
-import type { MetricsRow } from '../runs/tables.js'
+import type { LossesRow, MetricsRow } from '../runs/tables.js'
 import { effectiveRankOf } from '../spectrum/spectrum.js'
 import { type Chart, domainAround, epochAxis, spansDecades } from './chart.js'
 import { extentOf, type LinePanel, linesChart, mostWithSeeds, type Point, type Series } from './lines.js'
@@ -144,12 +144,7 @@ export function trainingChart(arms: readonly Arm[]): Chart {
   )
 }
 
-interface TermRow {
-  readonly epoch: number
-  readonly weight: number
-  readonly value: number
-  readonly weighted: number
-}
+type TermRow = Pick<LossesRow, 'epoch' | 'weight' | 'value' | 'weighted'>
 
 /**
  * Returns the rows of a run's eigen losses by names that are the same in all arms: "top-k", and "top-k (2)" for another of the

@@ -47,29 +47,27 @@ interface TrainedArm {
 /** Draws reconstructions by the first run of each arm, side by side. Arms without a model are left out. */
 export async function drawModelStills(arms: readonly Arm[], options: StillOptions): Promise<ModelStills> {
   const notes: string[] = []
-  const trained = arms.flatMap(({ label, runs }) => {
-    const model = readModelOf(runs[0]!, notes)
-    return model === null ? [] : [{ label, trained: model }]
-  })
-  if (trained.length === 0) return { stills: [], notes }
-  try {
-    return { stills: await stillsOf(trained, options, notes), notes }
-  } catch (error) {
-    if (!(error instanceof EigenaeError)) throw error
-    return { stills: [], notes: [...notes, `no reconstructions: ${firstLine(error)}`] }
+  /** Returns null and leaves a note if a model cannot be used. */
+  const orNote = async <T>(make: () => T | Promise<T>): Promise<T | null> => {
+    try {
+      return await make()
+    } catch (error) {
+      if (!(error instanceof EigenaeError)) throw error
+      notes.push(`no reconstructions: ${firstLine(error)}`)
+      return null
+    }
   }
-}
-
-function readModelOf(run: WholeRun, notes: string[]): TrainedRun | null {
-  try {
-    const state = readTrainedState(run)
-    if (state !== null) return { run, ...state }
-    notes.push(`${run.folder}: no reconstructions, as it has no model`)
-  } catch (error) {
-    if (!(error instanceof EigenaeError)) throw error
-    notes.push(`no reconstructions: ${firstLine(error)}`)
+  const trained: TrainedArm[] = []
+  for (const { label, runs } of arms) {
+    const [run] = runs as readonly [WholeRun]
+    await orNote(() => {
+      const state = readTrainedState(run)
+      if (state !== null) trained.push({ label, trained: { run, ...state } })
+      else notes.push(`${run.folder}: no reconstructions, as it has no model`)
+    })
   }
-  return null
+  const stills = trained.length === 0 ? null : await orNote(() => stillsOf(trained, options, notes))
+  return { stills: stills ?? [], notes }
 }
 
 // Enough for EMNIST's 26 letters.
