@@ -2,6 +2,7 @@
 import { configJson, withoutSeed } from '../config/text.js'
 import { crc32Of } from '../files/crc32.js'
 import { jsonText } from '../files/json.js'
+import { groupBy } from '../group-by.js'
 import { version } from '../runs/facts.js'
 import { sha256 } from '../runs/integrity.js'
 import type { WholeRun } from '../runs/read.js'
@@ -79,7 +80,8 @@ function* eventsOf(
   for (const row of timings) yield summary(row.epoch, scalars('timings', row))
   for (const row of run.layers) yield summary(row.epoch, layerScalars(row))
   for (const row of run.losses) yield summary(row.epoch, lossScalars(row))
-  for (const [epoch, rows] of byEpoch(run.spectrum)) yield summary(epoch, [spectrumHistogram(rows)])
+  const spectra = groupBy(run.spectrum, ({ epoch }) => epoch)
+  for (const [epoch, rows] of spectra) yield summary(epoch, [spectrumHistogram(rows)])
 }
 
 /** Returns the time, in seconds since 1970, at which an epoch ended, without the time that the run was interrupted. */
@@ -112,16 +114,6 @@ function layerScalars({ layer, width: _, ...measures }: LayersRow): readonly obj
 /** Terms are numbered, because a config may have several of the same kind. */
 function lossScalars({ term, kind, ...values }: LossesRow): readonly object[] {
   return scalars(`losses/${term}-${kind}`, values)
-}
-
-function byEpoch(rows: readonly SpectrumRow[]): readonly (readonly [number, readonly SpectrumRow[]])[] {
-  const epochs = new Map<number, SpectrumRow[]>()
-  for (const row of rows) {
-    const siblings = epochs.get(row.epoch)
-    if (siblings === undefined) epochs.set(row.epoch, [row])
-    else siblings.push(row)
-  }
-  return [...epochs]
 }
 
 /** One bucket per rank, centred on it, whose height is the share of that singular value. */

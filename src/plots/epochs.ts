@@ -2,6 +2,7 @@
 import type { Arm } from '../comparison/comparison.js'
 import { lineIndexes } from '../comparison/series.js'
 import { type Summary, summarise } from '../comparison/statistics.js'
+import { groupBy } from '../group-by.js'
 import { latentDimension } from '../model/architecture.js'
 import type { WholeRun } from '../runs/read.js'
 import type { LossesRow, MetricsRow } from '../runs/tables.js'
@@ -206,15 +207,12 @@ function mostPoints(lines: number): number {
 
 /** Returns the means over some runs of an arm by epoch, thinned to `most` points that draw the same line. */
 function pointsOf(arm: Arm, runs: readonly WholeRun[], valuesOf: ValuesOf, most: number): readonly Point[] {
-  const byEpoch = new Map<number, number[]>()
-  for (const { epoch, value } of runs.flatMap(valuesOf)) {
-    const values = byEpoch.get(epoch)
-    if (values === undefined) byEpoch.set(epoch, [value])
-    else values.push(value)
-  }
-  const points = [...byEpoch]
+  const points = [...groupBy(runs.flatMap(valuesOf), ({ epoch }) => epoch)]
     .sort(([a], [b]) => a - b)
-    .map(([x, values]) => ({ x, summary: withoutWideInterval(arm, summarise(values)) }))
+    .map(([x, values]) => {
+      const summary = summarise(values.map(({ value }) => value))
+      return { x, summary: withoutWideInterval(arm, summary) }
+    })
     .filter(({ summary }) => Number.isFinite(summary.mean))
   const means = points.map(({ summary }) => summary.mean)
   return lineIndexes(means, most).map((index) => points[index]!)

@@ -7,6 +7,7 @@ import type { Arm, Comparison } from '../comparison/comparison.js'
 import { differingPaths, fieldsOf, formulaNames } from '../comparison/differences.js'
 import { settingText } from '../comparison/labels.js'
 import { shortPaths } from '../comparison/sweep-arms.js'
+import { groupBy } from '../group-by.js'
 
 /** A config path and its values in the arms. */
 export interface Axis {
@@ -126,11 +127,9 @@ function isLogSpaced(numbers: readonly number[]): boolean {
 
 /** Returns false for settings in which only the variants differ. Arms that no sweep made are one variant. */
 function variesWithinVariants(path: string, members: readonly Member[]): boolean {
-  const variants = new Map<string, Set<unknown>>()
-  for (const { variant, values } of members) {
-    variants.set(variant, (variants.get(variant) ?? new Set()).add(values.get(path)))
-  }
-  return variants.size === members.length || [...variants.values()].some((values) => values.size > 1)
+  const variants = [...groupBy(members, ({ variant }) => variant).values()]
+  const varies = (group: readonly Member[]) => new Set(group.map(({ values }) => values.get(path))).size > 1
+  return variants.length === members.length || variants.some(varies)
 }
 
 /** Returns whether most arms have others that differ from them only in this setting and take most of its values. */
@@ -142,16 +141,12 @@ function isGridAxis({ path, values }: Axis, members: readonly Member[]): boolean
   return 2 * inSeries.flat().length >= having.length
 }
 
+/** Groups arms that differ only in the settings at some paths. */
 function groupByOthers(members: readonly Member[], paths: readonly string[]): readonly (readonly Member[])[] {
-  const groups = new Map<string, Member[]>()
-  for (const member of members) {
-    const others = [...member.values].filter(([path]) => !paths.includes(path))
-    const variant = member.ofSweep ? member.variant : null
-    const key = JSON.stringify([variant, others.sort(([a], [b]) => (a < b ? -1 : 1))])
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [member])
-    else group.push(member)
-  }
+  const groups = groupBy(members, ({ values, ofSweep, variant }) => {
+    const others = [...values].filter(([path]) => !paths.includes(path))
+    return JSON.stringify([ofSweep ? variant : null, others.sort(([a], [b]) => (a < b ? -1 : 1))])
+  })
   return [...groups.values()]
 }
 
