@@ -219,6 +219,7 @@ function layersOf(panel: LinePanel, index: number, labels: readonly string[]): r
           bars ? layer('seed', marks.seedPoint) : layer('seed', marks.seedLine, { detail: { field: 'run' } }),
         ]),
     layer('mean', marks.line, { strokeDash }, ' && !datum.isolated'),
+    // Invisible without markers, so that the values of a line show under the pointer.
     markers ? points : { ...points, name: pointerLayer + index, mark: { ...marks.point, opacity: 0 } },
     ...(panel.ringed === undefined ? [] : [layer('mean', marks.ring, {}, ' && datum.ringed')]),
     ...(ends

@@ -27,25 +27,21 @@ export interface Still {
 /** The names of the stills. */
 export const modelStills = ['reconstructions', 'worst-reconstructions'] as const
 
-export interface ModelStills {
-  readonly stills: readonly Still[]
-  /** The arms that are not drawn, with the reasons. */
-  readonly notes: readonly string[]
-}
-
-export interface StillOptions {
+interface StillOptions {
   readonly scheme: Scheme
   /** The arm or the sweep, for the titles. */
   readonly subject: string | undefined
 }
 
-interface TrainedArm {
+interface TrainedArm extends TrainedRun {
   readonly label: string
-  readonly trained: TrainedRun
 }
 
-/** Draws reconstructions by the first run of each arm, side by side. Arms without a model are left out. */
-export async function drawModelStills(arms: readonly Arm[], options: StillOptions): Promise<ModelStills> {
+/**
+ * Draws reconstructions by the first run of each arm, side by side. Arms without a model are left out; the notes name them
+ * with the reasons.
+ */
+export async function drawModelStills(arms: readonly Arm[], options: StillOptions) {
   const notes: string[] = []
   /** Returns null and leaves a note if a model cannot be used. */
   const orNote = async <T>(make: () => T | Promise<T>): Promise<T | null> => {
@@ -62,7 +58,7 @@ export async function drawModelStills(arms: readonly Arm[], options: StillOption
     const [run] = runs as readonly [WholeRun]
     await orNote(() => {
       const state = readTrainedState(run)
-      if (state !== null) trained.push({ label, trained: { run, ...state } })
+      if (state !== null) trained.push({ label, run, ...state })
       else notes.push(`${run.folder}: no reconstructions, as it has no model`)
     })
   }
@@ -82,26 +78,22 @@ async function stillsOf(
   { scheme, subject }: StillOptions,
   notes: string[],
 ): Promise<readonly Still[]> {
-  const { config } = arms[0]!.trained.run
-  const source = sourceOfRun(arms[0]!.trained.run)
+  const [first] = arms as readonly [TrainedArm]
+  const source = sourceOfRun(first.run)
   const { test } = await loadDataSet(source)
-  const alike = arms.filter(({ trained: { run } }) => {
-    const same = sourceOfRun(run) === source
-    if (!same)
-      notes.push(`${run.folder}: no reconstructions, as it was trained on other data than ${arms[0]!.label}`)
-    return same
-  })
+  const alike = arms.filter(({ run }) => sourceOfRun(run) === source)
+  for (const { run } of arms.filter((arm) => !alike.includes(arm)))
+    notes.push(`${run.folder}: no reconstructions, as it was trained on other data than ${first.label}`)
   const count = Math.min(searchedImages, test.images.count)
   const firstOfEach = distinctLabels(test.labels)
     .slice(0, mostLabels)
     .map((label) => test.labels.indexOf(label))
-  const labelled = samplesOf(test, firstOfEach, config.data.noise)
-  const searched = samplesOf(test, [...Array(count).keys()], config.data.noise)
-  const outputs = []
-  for (const { label, trained } of alike)
+  const labelled = samplesOf(test, firstOfEach, first.run.config.data.noise)
+  const searched = samplesOf(test, [...Array(count).keys()], first.run.config.data.noise)
+  const outputs: { readonly labelled: Outputs; readonly searched: Outputs }[] = []
+  for (const { run, state } of alike)
     outputs.push(
-      await withTrainer(trained.run.config, trained.state, onOneCore, async (trainer) => ({
-        label,
+      await withTrainer(run.config, state, onOneCore, async (trainer) => ({
         labelled: await reconstruct(trainer, labelled),
         searched: await reconstruct(trainer, searched),
       })),
@@ -109,32 +101,45 @@ async function stillsOf(
   const places = worstOf(outputs.map((each) => errorsOf(each.searched, searched)))
   const several = alike.length > 1
   const eachArm = several ? ' Each arm is drawn with its first run.' : ''
-  const titleOf = (title: string) => (subject === undefined ? title : `${title}: ${subject}`)
-  const firstRows = rowsOf(
-    labelled,
-    outputs.map(({ label, labelled }) => ({ label, images: labelled })),
-    scheme,
-  )
+  const { text } = pictureInks(scheme)
+  /** Draws a row of originals, of noisy inputs, and of each model's reconstructions. */
+  const draw = (title: string, samples: readonly Sample[], images: readonly Outputs[], withErrors: boolean) =>
+    gridSvg(
+      [
+        { text: 'original', color: text, images: samples.map(({ clean }) => clean), errors: [] },
+        { text: 'noisy input', color: text, images: samples.map(({ noisy }) => noisy), errors: [] },
+        ...images.map((each, arm) => ({
+          text: several ? alike[arm]!.label : 'reconstruction',
+          color: several ? armColor(scheme, arm) : text,
+          images: each,
+          errors: withErrors ? errorsOf(each, samples) : [],
+        })),
+      ],
+      subject === undefined ? title : `${title}: ${subject}`,
+      scheme,
+    )
+  const title = 'Test images and their reconstructions'
   const worst = places.map((place) => searched[place]!)
-  const worstRows = rowsOf(
-    worst,
-    outputs.map(({ label, searched }) => ({ label, images: places.map((place) => searched[place]!) })),
-    scheme,
-  )
+  const worstOutputs = outputs.map((each) => places.map((place) => each.searched[place]!))
   return [
     {
       name: modelStills[0],
       scheme,
-      title: 'Test images and their reconstructions',
+      title,
       caption: `The first test image of each label, the same with the noise of the evaluations, and its reconstruction.${eachArm}`,
-      svg: await gridSvg(firstRows, false, titleOf('Test images and their reconstructions'), scheme),
+      svg: await draw(
+        title,
+        labelled,
+        outputs.map((each) => each.labelled),
+        false,
+      ),
     },
     {
       name: modelStills[1],
       scheme,
       title: 'Worst reconstructions',
       caption: `Of the first ${count} test images, those with the largest mean squared error (below each image)${several ? ', averaged over the arms' : ''}.${eachArm}`,
-      svg: await gridSvg(worstRows, true, titleOf(`Worst reconstructions of ${count} test images`), scheme),
+      svg: await draw(`Worst reconstructions of ${count} test images`, worst, worstOutputs, true),
     },
   ]
 }
@@ -192,41 +197,15 @@ interface Row {
   readonly text: string
   readonly color: string
   readonly images: readonly Float32Array[]
-  /** The mean squared error of each reconstruction. */
+  /** The mean squared error of each image, which is written below it; none if empty. */
   readonly errors: readonly number[]
-}
-
-/** Returns a row of originals, of noisy inputs, and of each model's reconstructions. */
-function rowsOf(
-  samples: readonly Sample[],
-  arms: readonly { readonly label: string; readonly images: Outputs }[],
-  scheme: Scheme,
-): readonly Row[] {
-  const { text: color } = pictureInks(scheme)
-  const several = arms.length > 1
-  return [
-    { text: 'original', color, images: samples.map(({ clean }) => clean), errors: [] },
-    { text: 'noisy input', color, images: samples.map(({ noisy }) => noisy), errors: [] },
-    ...arms.map(({ label, images }, arm) => ({
-      text: several ? label : 'reconstruction',
-      color: several ? armColor(scheme, arm) : color,
-      images,
-      errors: errorsOf(images, samples),
-    })),
-  ]
 }
 
 const gap = 4
 const errorHeight = 12
 const fontSize = 13
 
-/** @param withErrors whether the error of each reconstruction is written below it */
-async function gridSvg(
-  rows: readonly Row[],
-  withErrors: boolean,
-  title: string,
-  scheme: Scheme,
-): Promise<string> {
+async function gridSvg(rows: readonly Row[], title: string, scheme: Scheme): Promise<string> {
   const { background, text } = pictureInks(scheme)
   const [{ images }] = rows as readonly [Row]
   const side = Math.round(Math.sqrt(images[0]!.length))
@@ -245,12 +224,11 @@ async function gridSvg(
       `<image x="${left}" y="${top}" width="${rowWidth}" height="${cell}" href="data:image/png;base64,${image}"/>`,
     )
     top += cell + gap
-    const errors = withErrors ? row.errors : []
-    for (const [column, error] of errors.entries())
+    for (const [column, error] of row.errors.entries())
       parts.push(
         `<text x="${left + column * (cell + gap) + cell / 2}" y="${top + errorHeight - 5}" text-anchor="middle" font-size="10">${error.toFixed(3).replace(/^0/, '')}</text>`,
       )
-    if (errors.length > 0) top += errorHeight
+    if (row.errors.length > 0) top += errorHeight
   }
   const width = Math.ceil(left + Math.max(rowWidth, textWidth(title, 14, 600) - left) + 10)
   const height = top + 8
