@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { compareRuns } from '../src/comparison/compare.js'
 import { evaluationNoise } from '../src/model/random.js'
 import { comparisonCharts, comparisonPictures } from '../src/plots/comparison.js'
-import { errorsOf, pickOutputs, pickSamples, worstSamples } from '../src/plots/reconstructions.js'
+import { errorsOf, worstOf } from '../src/plots/model-pictures.js'
 import { runPictures } from '../src/plots/run-pictures.js'
 import { principalPlane } from '../src/spectrum/principal-directions.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
@@ -152,26 +152,17 @@ describe('eigenae plot', () => {
 
 describe('pictures of a model', () => {
   it('search the images with the largest error, averaged over the models', () => {
-    const samples = {
-      count: 3,
-      pixels: 2,
-      clean: Float32Array.of(0, 0, 0, 0, 0, 0),
-      noisy: Float32Array.of(1, 1, 2, 2, 3, 3),
-    }
-    const model = (label: string, ...output: readonly number[]) => ({
-      label,
-      output: Float32Array.from(output),
-    })
-    const models = [model('a', 0, 0.5, 0, 0, 1, 0), model('b', 1, 1, 0, 0, 0, 0)]
-    const [a, b] = models.map((each) => errorsOf(each, samples))
-    expect([a, b]).toEqual([
+    const image = (...pixels: readonly number[]) => Float32Array.from(pixels)
+    const samples = [1, 2, 3].map((noise) => ({ clean: image(0, 0), noisy: image(noise, noise) }))
+    const errors = [
+      errorsOf([image(0, 0.5), image(0, 0), image(1, 0)], samples),
+      errorsOf([image(1, 1), image(0, 0), image(0, 0)], samples),
+    ]
+    expect(errors).toEqual([
       [0.125, 0, 0.5],
       [1, 0, 0],
     ])
-    const places = worstSamples(models, samples)
-    expect(places).toEqual([0, 2, 1])
-    expect([...pickSamples(samples, [2, 0]).noisy]).toEqual([3, 3, 1, 1])
-    expect([...pickOutputs(models[0]!, 2, [2]).output]).toEqual([1, 0])
+    expect(worstOf(errors)).toEqual([0, 2, 1])
   })
 
   it('use the same noise as evaluations', async () => {

@@ -61,34 +61,23 @@ export async function writeEmbedding(
 
 const firstColumns = ['index', 'label'] as const
 
-/** One row per image: its index in the split, its label, and its coordinates z1 to zd. */
-const csv: EmbeddingFormat = {
-  extension: '.csv',
-  encode: (file, embedding) => {
-    const columns = [...firstColumns, ...coordinates(embedding.latent)]
-    const stringifier = createObjectCsvStringifier({ header: columns.map((id) => ({ id, title: id })) })
-    const content = stringifier.getHeaderString() + stringifier.stringifyRecords(records(embedding))
-    return [{ file, content }]
-  },
-  outputs: (file) => [{ file, mark: beginsWith([...firstColumns, 'z1'].join(',')) }],
-}
-
-function coordinates(latent: number): readonly string[] {
-  return Array.from({ length: latent }, (_, axis) => `z${axis + 1}`)
-}
-
 // Nine digits identify every fp32 number.
 const fp32Digits = 9
 
-function records({ values, latent, labels }: Embedding): readonly object[] {
-  const names = coordinates(latent)
-  return Array.from(labels, (label, index) => {
-    const record: Record<string, number> = { index, label }
-    names.forEach((name, axis) => {
-      record[name] = Number(values[index * latent + axis]!.toPrecision(fp32Digits))
+/** One row per image: its index in the split, its label, and its coordinates z1 to zd. */
+const csv: EmbeddingFormat = {
+  extension: '.csv',
+  encode: (file, { values, latent, labels }) => {
+    const columns = [...firstColumns, ...Array.from({ length: latent }, (_, axis) => `z${axis + 1}`)]
+    const header = columns.map((title, index) => ({ id: String(index), title }))
+    const stringifier = createObjectCsvStringifier({ header })
+    const rows = Array.from(labels, (label, index) => {
+      const coordinates = Array.from(values.subarray(index * latent, (index + 1) * latent))
+      return [index, label, ...coordinates.map((value) => Number(value.toPrecision(fp32Digits)))]
     })
-    return record
-  })
+    return [{ file, content: stringifier.getHeaderString() + stringifier.stringifyRecords(rows) }]
+  },
+  outputs: (file) => [{ file, mark: beginsWith([...firstColumns, 'z1'].join(',')) }],
 }
 
 /** NumPy's format: the embedding as float32 [count][latent], and a second file with the labels as uint8 [count]. */

@@ -61,37 +61,39 @@ export function comparisonCharts(whole: Comparison): readonly Chart[] {
   const comparison = withPictureLabels(whole)
   const arms = drawnOf(comparison.arms)
   const settings = settingsOf(comparison)
-  const ofAll = [
-    finalValuesChart(comparison, arms),
-    differencesChart(comparison, arms),
-    sweptChart(comparison, settings),
-    heatMapChart(comparison, settings),
-    searchChart(comparison, settings),
-    parallelChart(comparison, settings),
-    paretoChart(comparison, arms),
+  // A picture can be used without the page, so its title says which arms it lacks.
+  const shown = drawnText(comparison.arms)
+  const missing = shown === null ? '' : `, ${shown}`
+  const charts = [
+    ...present([
+      finalValuesChart(comparison, arms),
+      differencesChart(comparison, arms),
+      sweptChart(comparison, settings),
+      heatMapChart(comparison, settings),
+      searchChart(comparison, settings),
+      parallelChart(comparison, settings),
+      paretoChart(comparison, arms),
+    ]),
+    ...courseCharts(arms).map((chart) => ({ ...chart, title: chart.title + missing })),
   ]
-  const ofDrawn = [
+  const subject = subjectOf(comparison)
+  return subject === undefined ? charts : charts.map((chart) => ({ ...chart, subject }))
+}
+
+/** Returns the pictures of the course of some arms. */
+export function courseCharts(arms: readonly Arm[]): readonly Chart[] {
+  return present([
     lossChart(arms),
     trainingChart(arms),
     spectrumChart(arms),
     evolutionChart(arms),
     effectiveRankChart(arms),
     deadUnitsChart(arms),
-  ]
-  const charts = [
-    ...ofAll.filter((chart) => chart !== null),
-    ...ofDrawn
-      .filter((chart) => chart !== null)
-      .map((chart) => ({ ...chart, title: chart.title + missingText(comparison) })),
-  ]
-  const subject = subjectOf(comparison)
-  return subject === undefined ? charts : charts.map((chart) => ({ ...chart, subject }))
+  ])
 }
 
-/** A picture can be used without the page, so its title says which arms it lacks. */
-function missingText({ arms }: Comparison): string {
-  const shown = drawnText(arms)
-  return shown === null ? '' : `, ${shown}`
+function present(charts: readonly (Chart | null)[]): readonly Chart[] {
+  return charts.filter((chart) => chart !== null)
 }
 
 /** Returns what the titles of the pictures name: the only arm, or the sweep that made all arms. */

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util'
 import { deflate } from 'node:zlib'
+import { crc32Of } from '../files/crc32.js'
 import { pngText } from '../files/own-files.js'
 
 const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
@@ -41,12 +42,5 @@ function pngChunk(type: string, content: Uint8Array): Buffer {
   return bytes
 }
 
-/** The CRC of IEEE 802.3, bit by bit, because zlib.crc32 needs Node 20.15. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff
-  for (const byte of bytes) {
-    crc ^= byte
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
-  }
-  return (crc ^ 0xffffffff) >>> 0
-}
+/** With the polynomial of IEEE 802.3. */
+const crc32 = crc32Of(0xedb88320)

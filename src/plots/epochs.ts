@@ -2,12 +2,12 @@
 import type { Arm } from '../comparison/comparison.js'
 import { lineIndexes } from '../comparison/series.js'
 import { type Summary, summarise } from '../comparison/statistics.js'
+import { groupBy } from '../group-by.js'
 import { latentDimension } from '../model/architecture.js'
 import type { WholeRun } from '../runs/read.js'
-import type { MetricsRow } from '../runs/tables.js'
+import type { LossesRow, MetricsRow } from '../runs/tables.js'
 import { effectiveRankOf } from '../spectrum/spectrum.js'
-import { type Chart, epochAxis } from './chart.js'
-import { domainAround, spansDecades } from './domains.js'
+import { type Chart, domainAround, epochAxis, spansDecades } from './chart.js'
 import { extentOf, type LinePanel, linesChart, mostWithSeeds, type Point, type Series } from './lines.js'
 
 /** Draws the losses that are comparable between arms, which are those without the eigen losses. */
@@ -145,12 +145,7 @@ export function trainingChart(arms: readonly Arm[]): Chart {
   )
 }
 
-interface TermRow {
-  readonly epoch: number
-  readonly weight: number
-  readonly value: number
-  readonly weighted: number
-}
+type TermRow = Pick<LossesRow, 'epoch' | 'weight' | 'value' | 'weighted'>
 
 /**
  * Returns the rows of a run's eigen losses by names that are the same in all arms: "top-k", and "top-k (2)" for another of the
@@ -212,15 +207,12 @@ function mostPoints(lines: number): number {
 
 /** Returns the means over some runs of an arm by epoch, thinned to `most` points that draw the same line. */
 function pointsOf(arm: Arm, runs: readonly WholeRun[], valuesOf: ValuesOf, most: number): readonly Point[] {
-  const byEpoch = new Map<number, number[]>()
-  for (const { epoch, value } of runs.flatMap(valuesOf)) {
-    const values = byEpoch.get(epoch)
-    if (values === undefined) byEpoch.set(epoch, [value])
-    else values.push(value)
-  }
-  const points = [...byEpoch]
+  const points = [...groupBy(runs.flatMap(valuesOf), ({ epoch }) => epoch)]
     .sort(([a], [b]) => a - b)
-    .map(([x, values]) => ({ x, summary: withoutWideInterval(arm, summarise(values)) }))
+    .map(([x, values]) => {
+      const summary = summarise(values.map(({ value }) => value))
+      return { x, summary: withoutWideInterval(arm, summary) }
+    })
     .filter(({ summary }) => Number.isFinite(summary.mean))
   const means = points.map(({ summary }) => summary.mean)
   return lineIndexes(means, most).map((index) => points[index]!)

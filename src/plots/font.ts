@@ -32,10 +32,7 @@ export const fontFiles: readonly string[] = [
   resolve('@expo-google-fonts/source-sans-3/600SemiBold/SourceSans3_600SemiBold.ttf'),
 ]
 
-const widths: Readonly<Record<Weight, ReadonlyMap<number, number>>> = {
-  400: widthsOf(400),
-  600: widthsOf(600),
-}
+const widths = { 400: widthsOf(400), 600: widthsOf(600) }
 
 function widthsOf(weight: Weight): ReadonlyMap<number, number> {
   const runs = Object.entries(fontData[weight].widths)

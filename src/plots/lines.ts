@@ -5,6 +5,7 @@ import {
   armColors,
   armField,
   type Chart,
+  type Domain,
   intervalTooltip,
   layerOf,
   numbers,
@@ -12,7 +13,6 @@ import {
   pointerLayer,
   type Spec,
 } from './chart.js'
-import type { Domain } from './domains.js'
 import { dashes } from './theme.js'
 
 export interface Point {
@@ -206,53 +206,42 @@ function layersOf(panel: LinePanel, index: number, labels: readonly string[]): r
   const hasTexts = series.some(({ points }) => points.some(({ text }) => text !== undefined))
   const position = { field: hasTexts ? 'text' : x.field, title: x.title ?? x.field }
   const tooltip = intervalTooltip({ field: 'mean' }, y.digits, position)
-  const point = { type: 'point', filled: true, size: 40 }
+  const points = layer('mean', marks.point, markers ? { tooltip, shape } : { tooltip }, ' && datum.hovered')
   return [
     ...below.map(({ mark, x: across, y: up, encoding }) => {
       const position = { x: across === undefined ? undefined : onX(across), y: onY(up) }
       return layer('below', mark, { color: undefined, ...position, ...encoding })
     }),
-    bars
-      ? layer('mean', { type: 'rule', strokeWidth: 1.5, opacity: 0.7 }, interval)
-      : layer('mean', { type: 'area', opacity: 0.15 }, interval),
+    layer('mean', bars ? marks.bar : marks.band, interval),
     ...(series.every(({ seeds }) => seeds.length === 0)
       ? []
-      : bars
-        ? [layer('seed', { type: 'point', shape: 'stroke', size: 50, strokeWidth: 1.2, opacity: 0.7 })]
-        : [layer('seed', { type: 'line', strokeWidth: 0.8, opacity: 0.55 }, { detail: { field: 'run' } })]),
-    layer('mean', { type: 'line', strokeWidth: 2, clip: false }, { strokeDash }, ' && !datum.isolated'),
-    markers
-      ? layer('mean', { ...point, opacity: 1 }, { tooltip, shape }, ' && datum.hovered')
-      : // Invisible, so that the values of a line show under the pointer.
-        {
-          name: pointerLayer + index,
-          ...layer('mean', { ...point, opacity: 0 }, { tooltip }, ' && datum.hovered'),
-        },
-    ...(panel.ringed === undefined
-      ? []
       : [
-          layer(
-            'mean',
-            { type: 'point', filled: false, shape: 'circle', size: 190, strokeWidth: 2 },
-            {},
-            ' && datum.ringed',
-          ),
+          bars ? layer('seed', marks.seedPoint) : layer('seed', marks.seedLine, { detail: { field: 'run' } }),
         ]),
+    layer('mean', marks.line, { strokeDash }, ' && !datum.isolated'),
+    // Invisible without markers, so that the values of a line show under the pointer.
+    markers ? points : { ...points, name: pointerLayer + index, mark: { ...marks.point, opacity: 0 } },
+    ...(panel.ringed === undefined ? [] : [layer('mean', marks.ring, {}, ' && datum.ringed')]),
     ...(ends
       ? [
-          layer(
-            'end',
-            { type: 'rule', strokeWidth: 0.8, x2Offset: 6, opacity: 0.8 },
-            { x2: { value: 'width' }, y2: { field: 'place' } },
-          ),
-          layer(
-            'end',
-            { type: 'text', align: 'left', baseline: 'middle', dx: 9, fontSize: labelFontSize },
-            { x: { value: 'width' }, y: onY('place'), text: { field: 'name' } },
-          ),
+          layer('end', marks.leader, { x2: { value: 'width' }, y2: { field: 'place' } }),
+          layer('end', marks.name, { x: { value: 'width' }, y: onY('place'), text: { field: 'name' } }),
         ]
       : []),
   ]
+}
+
+const marks = {
+  band: { type: 'area', opacity: 0.15 },
+  bar: { type: 'rule', strokeWidth: 1.5, opacity: 0.7 },
+  seedLine: { type: 'line', strokeWidth: 0.8, opacity: 0.55 },
+  seedPoint: { type: 'point', shape: 'stroke', size: 50, strokeWidth: 1.2, opacity: 0.7 },
+  line: { type: 'line', strokeWidth: 2, clip: false },
+  point: { type: 'point', filled: true, size: 40, opacity: 1 },
+  ring: { type: 'point', filled: false, shape: 'circle', size: 190, strokeWidth: 2 },
+  /** From the end of a line to its name. */
+  leader: { type: 'rule', strokeWidth: 0.8, x2Offset: 6, opacity: 0.8 },
+  name: { type: 'text', align: 'left', baseline: 'middle', dx: 9, fontSize: labelFontSize },
 }
 
 /**

@@ -7,15 +7,18 @@ import {
   armField,
   armText,
   type Chart,
+  type Domain,
+  domainAround,
+  farAway,
   grey,
   haloed,
   layerOf,
   numbers,
   rowMargin,
   type Spec,
+  withoutOutliers,
 } from './chart.js'
-import { type Domain, domainAround, farAway, withoutOutliers } from './domains.js'
-import { drawsSeeds, labelsOf } from './epochs.js'
+import { labelsOf, withoutWideInterval } from './epochs.js'
 import { resultsOf } from './final-values.js'
 
 const size = { width: 480, height: 340 } as const
@@ -28,6 +31,7 @@ const enoughForOutliers = 8
 
 interface Dot {
   readonly arm: Arm
+  /** Without intervals over few seeds, which would be wider than all differences. */
   readonly x: Summary
   readonly y: Summary
 }
@@ -40,30 +44,40 @@ export function paretoChart({ arms, results }: Comparison, drawn: readonly Arm[]
   const [ranks, errors] = [resultsOf(results, 'effective_rank'), resultsOf(results, 'test_mse')]
   const dots = arms.flatMap((arm) => {
     const [x, y] = [ranks.get(arm.name)?.summary, errors.get(arm.name)?.summary]
-    return x === undefined || y === undefined ? [] : [{ arm, x, y }]
+    if (x === undefined || y === undefined) return []
+    return [{ arm, x: withoutWideInterval(arm, x), y: withoutWideInterval(arm, y) }]
   })
   if (dots.length < 2) return null
   const best = new Set(dots.filter((dot) => !dots.some((other) => beats(other, dot))))
   const ys = dots.map(({ y }) => y.mean)
   const top = dots.length < enoughForOutliers ? Math.max(...ys) : withoutOutliers(ys, farAway)[1]
+  const shown = dots.filter(({ y }) => y.mean <= top)
   // More arms than colours can only be distinguished by their labels.
   const labels = drawn.length === arms.length ? labelsOf(drawn) : null
   const runs = labels === null ? [] : dots.flatMap(({ arm }) => runsOf(arm))
-  const shown = dots.filter(({ y }) => y.mean <= top)
   const domains = {
-    x: domainAround([...dots.flatMap(({ arm, x }) => ends(arm, x)), ...runs.map(({ x }) => x)]),
+    x: domainAround([...dots.flatMap(({ x }) => boundsOf(x)), ...runs.map(({ x }) => x)]),
     y: domainAround([
-      ...shown.flatMap(({ arm, y }) => ends(arm, y)),
+      ...shown.flatMap(({ y }) => boundsOf(y)),
       ...runs.map(({ y }) => y).filter((y) => y <= top),
     ]),
   }
+  const [, edge] = domains.y
   const labelled = shown.length <= mostLabels ? shown : shown.filter((dot) => best.has(dot))
   const rows = [
-    ...runs.filter(({ y }) => y <= domains.y[1]),
+    ...runs.filter(({ y }) => y <= edge),
     ...[...best]
       .sort((a, b) => a.x.mean - b.x.mean)
       .map(({ x, y }) => ({ kind: 'frontier', x: x.mean, y: y.mean })),
-    ...dots.map((dot) => ({ ...dotRow(dot, domains.y[1]), best: best.has(dot) })),
+    ...dots.map((dot) => {
+      const { arm, x, y } = dot
+      const [[xLow, xHigh], [yLow, yHigh]] = [boundsOf(x), boundsOf(y)]
+      return {
+        ...{ kind: y.mean > edge ? 'beyond' : 'mean', [armField]: arm.label, best: best.has(dot) },
+        ...{ x: x.mean, y: y.mean, height: Math.min(y.mean, edge) },
+        ...{ xLow, xHigh, yLow, yHigh: Math.min(edge, yHigh) },
+      }
+    }),
     ...labelRows(labelled.slice(0, mostLabels), shown, domains),
   ]
   const withRuns = runs.length > arms.length ? ', with the single seeds as small dots' : ''
@@ -82,9 +96,8 @@ function beats(a: Dot, b: Dot): boolean {
   return atLeast && (a.x.mean > b.x.mean || a.y.mean < b.y.mean)
 }
 
-/** Returns the values that the picture has to show: the interval over few seeds would be wider than all differences. */
-function ends(arm: Arm, { mean, interval }: Summary): readonly number[] {
-  return interval === null || drawsSeeds(arm) ? [mean] : [mean, interval.low, interval.high]
+function boundsOf({ mean, interval }: Summary): Domain {
+  return interval === null ? [mean, mean] : [interval.low, interval.high]
 }
 
 function runsOf({ label, runs }: Arm) {
@@ -95,23 +108,7 @@ function runsOf({ label, runs }: Arm) {
   })
 }
 
-function dotRow({ arm, x, y }: Dot, top: number): Spec {
-  const [xs, ys] = [ends(arm, x), ends(arm, y)]
-  return {
-    kind: y.mean > top ? 'beyond' : 'mean',
-    [armField]: arm.label,
-    x: x.mean,
-    y: y.mean,
-    height: Math.min(y.mean, top),
-    ...{ xLow: Math.min(...xs), xHigh: Math.max(...xs) },
-    ...{ yLow: Math.min(...ys), yHigh: Math.min(top, Math.max(...ys)) },
-  }
-}
-
-interface Domains {
-  readonly x: Domain
-  readonly y: Domain
-}
+type Domains = Readonly<Record<'x' | 'y', Domain>>
 
 /** Returns the labels beside their dots. */
 function labelRows(labelled: readonly Dot[], dots: readonly Dot[], domains: Domains): readonly Spec[] {
@@ -120,11 +117,11 @@ function labelRows(labelled: readonly Dot[], dots: readonly Dot[], domains: Doma
     x: size.width * share(x.mean, domains.x),
     y: size.height * (1 - share(y.mean, domains.y)),
   })
-  const texts = labelled.map((dot) => ({
+  const boxes = labelled.map((dot) => ({
     ...place(dot),
     ...{ width: 0.6 * fontSize * dot.arm.label.length, height: 13 },
   }))
-  return placeLabels(texts, dots.map(place), size).map(({ align, dx, dy }, index) => {
+  return placeLabels(boxes, dots.map(place), size).map(({ align, dx, dy }, index) => {
     const { arm, x, y } = labelled[index]!
     return { kind: 'label', [armField]: arm.label, x: x.mean, y: y.mean, align, dx, dy, text: arm.label }
   })

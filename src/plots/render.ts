@@ -10,7 +10,7 @@ import { escapeControls } from '../text/format.js'
 import { type Chart, fileSpec } from './chart.js'
 import { encodePng } from './encode-png.js'
 import { embeddedFont, fontFamily, fontFiles, fontName, textWidth } from './font.js'
-import type { Still } from './reconstructions.js'
+import type { Still } from './model-pictures.js'
 import { type Scheme, themeOf } from './theme.js'
 
 const labelLimit = 230
@@ -74,7 +74,7 @@ export function pictureFiles(name: string): readonly [svg: string, png: string] 
 }
 
 /** Returns a chart as SVG. */
-export async function svgOf(chart: Chart, scheme: Scheme): Promise<string> {
+async function svgOf(chart: Chart, scheme: Scheme): Promise<string> {
   const config = { ...themeOf(scheme, fontFamily, labelLimit), aria: false }
   const spec = { ...fileSpec(chart), config } as unknown as TopLevelSpec
   measureWithFont()
@@ -86,20 +86,11 @@ export async function svgOf(chart: Chart, scheme: Scheme): Promise<string> {
   }
 }
 
-/** The measures of texts that Vega takes for its layout; its types lack them. */
-interface TextMetrics {
-  width: (item: TextItem, text: string) => number
-}
-
-interface TextItem {
-  readonly fontSize?: number
-  readonly fontWeight?: number | string
-}
-
-/** Without a canvas, Vega overestimates the width of texts by about half. */
+/** Without a canvas, Vega overestimates the width of texts by about half. Its types lack the measures of texts. */
 function measureWithFont(): void {
-  const { textMetrics } = vega as unknown as { readonly textMetrics: TextMetrics }
-  textMetrics.width = ({ fontSize = 11, fontWeight }, text) =>
+  type Item = { readonly fontSize?: number; readonly fontWeight?: number | string }
+  const measures = vega as unknown as { textMetrics: { width: (item: Item, text: string) => number } }
+  measures.textMetrics.width = ({ fontSize = 11, fontWeight }, text) =>
     textWidth(String(text ?? ''), fontSize, fontWeight === 600 || fontWeight === 'bold' ? 600 : 400)
 }
 

@@ -9,8 +9,7 @@ import { makeFolder, requireKind } from '../files/folder.js'
 import { pictureMark, refuseForeignFiles } from '../files/own-files.js'
 import { type NamedContent, writeInto } from '../files/write.js'
 import { latentDimension } from '../model/architecture.js'
-import { plotsName, runFiles } from '../runs/files.js'
-import { remakeHint } from '../runs/integrity.js'
+import { plotsName } from '../runs/files.js'
 import { eigenaeCommand } from '../text/command-line.js'
 import { escapeLine } from '../text/format.js'
 import {
@@ -21,23 +20,10 @@ import {
   withTrainer,
 } from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
-import type { Chart } from './chart.js'
-import { embeddingChart } from './embedding.js'
-import { effectiveRankChart, lossChart, trainingChart } from './epochs.js'
-import { deadUnitsChart, evolutionChart } from './evolution.js'
-import { drawModelStills, modelStills } from './model-pictures.js'
+import { courseCharts } from './comparison.js'
+import { drawModelStills, embeddingChart, modelStills } from './model-pictures.js'
 import { chartFiles, loadRenderer, pictureFiles, removeStalePictures, stillFiles } from './render.js'
-import { spectrumChart } from './spectrum.js'
 import type { Scheme } from './theme.js'
-
-export interface RunPictures {
-  readonly folder: string
-  readonly files: readonly string[]
-  /** The run whose model made the reconstructions and the embedding; null if it has no model yet. */
-  readonly model: string | null
-  /** Notes on a model that is not the final one, and on damaged runs that are left out. */
-  readonly notes: readonly string[]
-}
 
 /** The names of the pictures. */
 export const runPictures = [
@@ -54,11 +40,7 @@ export const runPictures = [
 const occasionalPictures = ['dead-units'] as const
 
 /** Draws a run, complete or not, or an arm over its seeds, with the model of its first run. */
-export async function writeRunPictures(
-  name: string,
-  out: string | undefined,
-  scheme: Scheme,
-): Promise<RunPictures> {
+export async function writeRunPictures(name: string, out: string | undefined, scheme: Scheme) {
   await loadRenderer()
   const { arm: read, subject } = await readDrawableArm(name)
   const arm = { ...labelArm(read), label: subject }
@@ -69,8 +51,9 @@ export async function writeRunPictures(
   const run = arm.runs[0]!
   const state = readTrainedState(run)
   const trained = state && { run, ...state }
+  const charts = courseCharts([arm]).map((chart) => ({ ...chart, subject }))
   const files = [
-    ...(await chartFiles(armCharts(arm), scheme)),
+    ...(await chartFiles(charts, scheme)),
     ...(trained === null ? [] : await modelPictures(arm, trained, scheme)),
   ]
   await writeInto(folder, files)
@@ -80,22 +63,11 @@ export async function writeRunPictures(
   return {
     folder,
     files: files.map(({ file }) => file),
+    /** The run whose model made the reconstructions and the embedding; null if it has no model yet. */
     model: trained && run.folder,
+    /** Notes on a model that is not the final one, and on damaged runs that are left out. */
     notes: [...(note === null ? [] : [note]), ...unusable],
   }
-}
-
-function armCharts(arm: Arm): readonly Chart[] {
-  const dead = deadUnitsChart([arm])
-  const charts = [
-    lossChart([arm]),
-    trainingChart([arm]),
-    spectrumChart([arm]),
-    evolutionChart([arm]),
-    effectiveRankChart([arm]),
-    ...(dead === null ? [] : [dead]),
-  ]
-  return charts.map((chart) => ({ ...chart, subject: arm.label }))
 }
 
 function refuseForeignPictures(folder: string): void {
@@ -124,14 +96,6 @@ async function readDrawableArm(name: string): Promise<{ readonly arm: ArmRuns; r
   if (runs.length > 0) return { arm: { ...arm!, runs }, subject: subjectOf(arm!.name, runs) }
   const [unusable] = arm!.unusable
   if (unusable !== undefined) throw unusable.error
-  const complete = arm!.runs[0]
-  if (complete !== undefined) {
-    throw usageError({
-      problem: 'is missing or empty, though the run is complete',
-      subject: runFiles(complete.folder).metrics,
-      hint: remakeHint,
-    })
-  }
   throw usageError({
     problem: 'has no epoch yet',
     subject: name,

@@ -6,14 +6,16 @@ import {
   armText,
   bestColor,
   type Chart,
+  domainAround,
+  farAway,
   haloed,
   layerOf,
   numbers,
   panelTitle,
   rowMargin,
   type Spec,
+  withoutOutliers,
 } from './chart.js'
-import { domainAround, farAway, withoutOutliers } from './domains.js'
 import { resultsOf } from './final-values.js'
 import { type Axis, encodingOf, type Member, positionOn, roundValues, type Settings } from './settings.js'
 
@@ -60,13 +62,6 @@ export function searchChart(comparison: Comparison, settings: Settings): Chart |
   )
   const domain = domainAround(near)
   const isBeyond = ({ value }: Trial) => value > near[1]
-  const y = numbers('height', { axis: { title }, scale: { domain, nice: false, zero: false } })
-  const color = several
-    ? {
-        ...{ field: 'variant', type: 'nominal', scale: { domain: variants } },
-        legend: { orient: 'bottom', title: null },
-      }
-    : undefined
   const dots = axes.flatMap((axis, panel) =>
     trials.flatMap((trial) => {
       const { member, value, best } = trial
@@ -78,19 +73,32 @@ export function searchChart(comparison: Comparison, settings: Settings): Chart |
       return [{ ...row, value, best, height, beyond: isBeyond(trial) }]
     }),
   )
+  const y = numbers('height', { axis: { title }, scale: { domain, nice: false, zero: false } })
+  const legend = { orient: 'bottom', title: null }
+  const color = several
+    ? { field: 'variant', type: 'nominal', scale: { domain: variants }, legend }
+    : undefined
+  const shape = { condition: { test: 'datum.beyond', value: 'triangle-up' }, value: 'circle' }
+  const dot = { type: 'point', filled: true, size: 30, opacity: 0.75 }
+  const ring = { type: 'point', filled: false, size: 170, strokeWidth: 2 }
+  const views = axes.map((axis, panel) => {
+    const tooltip = [armText, { field: 'at', title: axis.path }, valueText]
+    const encoding = { x: xOf(axis), y, color }
+    return {
+      title: panelTitle(axis.path),
+      transform: [{ filter: `datum.panel === ${panel}` }],
+      layer: [
+        { mark: dot, encoding: { ...encoding, shape, tooltip } },
+        { transform: [{ filter: 'datum.best' }], mark: ring, encoding },
+      ],
+    }
+  })
   return {
     name: 'search',
     title: `${title}, by each searched setting`,
     caption: `Every dot is a trial after its last epoch${several ? ', coloured by its config' : ''}. A ring marks the best one.${trials.some(isBeyond) ? ' Triangles at the upper edge are trials far beyond it.' : ''}`,
     panels: { count: axes.length, width: 210, height: 170, columns: Math.min(3, axes.length), margin: 76 },
-    spec: {
-      data: { values: dots },
-      concat: axes.map((axis, panel) => ({
-        title: panelTitle(axis.path),
-        transform: [{ filter: `datum.panel === ${panel}` }],
-        layer: dotLayers(axis, { x: xOf(axis), y, color }),
-      })),
-    },
+    spec: { data: { values: dots }, concat: views },
   }
 }
 
@@ -102,22 +110,6 @@ function xOf(axis: Axis): Spec {
     axis: { ...ticks, title: null },
     scale: { nice: false, padding: 8, ...(log ? { type: 'log' } : { zero: false }) },
   })
-}
-
-function dotLayers({ path }: Axis, encoding: Spec): readonly Spec[] {
-  const shape = { condition: { test: 'datum.beyond', value: 'triangle-up' }, value: 'circle' }
-  const tooltip = [armText, { field: 'at', title: path }, valueText]
-  return [
-    {
-      mark: { type: 'point', filled: true, size: 30, opacity: 0.75 },
-      encoding: { ...encoding, shape, tooltip },
-    },
-    {
-      transform: [{ filter: 'datum.best' }],
-      mark: { type: 'point', filled: false, size: 170, strokeWidth: 2 },
-      encoding,
-    },
-  ]
 }
 
 /** One vertical axis of the parallel coordinates: ends and texts, from 0 at the bottom to 1 at the top. */

@@ -7,6 +7,7 @@ import type { Arm, Comparison } from '../comparison/comparison.js'
 import { differingPaths, fieldsOf, formulaNames } from '../comparison/differences.js'
 import { settingText } from '../comparison/labels.js'
 import { shortPaths } from '../comparison/sweep-arms.js'
+import { groupBy } from '../group-by.js'
 
 /** A config path and its values in the arms. */
 export interface Axis {
@@ -54,7 +55,14 @@ const fewestValues = { grid: 3, search: 5 }
 
 export function settingsOf({ arms, sweep }: Pick<Comparison, 'arms' | 'sweep'>): Settings {
   const swept = sweep !== null && arms.some(({ settings }) => settings.length > 0)
-  const members = swept ? arms.map(memberOfSweep) : membersByConfigs(arms)
+  const values = swept ? arms.map(valuesOfSweep) : valuesOfConfigs(arms)
+  const members = arms.map((arm, index) => ({
+    arm,
+    // Without a plan, the variant is the part of the folder's name before the values of the grid.
+    variant: arm.place?.variant ?? basename(arm.name).split(',')[0]!,
+    ofSweep: swept,
+    values: values[index]!,
+  }))
   const paths = [...new Set(members.flatMap(({ values }) => [...values.keys()]))]
   const names = swept
     ? new Map(arms.flatMap(({ settings }) => settings.map(({ path, name }) => [path, name])))
@@ -74,33 +82,28 @@ export function settingsOf({ arms, sweep }: Pick<Comparison, 'arms' | 'sweep'>):
   }
 }
 
-function memberOfSweep(arm: Arm): Member {
-  const values = arm.settings.flatMap((setting) => {
-    const { path, value } = setting
-    if (value === undefined) return []
-    return [[path, typeof value === 'number' ? value : settingText(setting)] as const]
-  })
-  return { arm, variant: variantOf(arm), ofSweep: true, values: new Map(values) }
+/** Returns the values of an arm's sweep; lists and objects as in its label. */
+function valuesOfSweep({ settings }: Arm): Member['values'] {
+  const known = settings.filter(({ value }) => value !== undefined)
+  return new Map(
+    known.map((setting) => [
+      setting.path,
+      typeof setting.value === 'number' ? setting.value : settingText(setting),
+    ]),
+  )
 }
 
-/** Returns the arms with the fields in which their configs differ. */
-function membersByConfigs(arms: readonly Arm[]): readonly Member[] {
+/** Returns for each arm its values of the fields in which the configs differ. */
+function valuesOfConfigs(arms: readonly Arm[]): readonly Member['values'][] {
   const names = formulaNames(arms.map(({ config }) => config))
   const fields = arms.map(({ config }) => fieldsOf(config, names))
   const paths = differingPaths(fields)
-  return arms.map((arm, index) => {
-    const values = paths.flatMap((path) => {
-      const text = fields[index]!.get(path)
-      if (text === undefined) return []
-      return [[path, text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text] as const]
-    })
-    return { arm, variant: variantOf(arm), ofSweep: false, values: new Map(values) }
-  })
-}
-
-/** Without a plan, the variant is the part of the folder's name before the values of the grid. */
-function variantOf({ name, place }: Arm): string {
-  return place?.variant ?? basename(name).split(',')[0]!
+  const numberIn = (text: string) =>
+    text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text
+  return fields.map(
+    (each) =>
+      new Map(paths.filter((path) => each.has(path)).map((path) => [path, numberIn(each.get(path)!)])),
+  )
 }
 
 function axisOf(path: string, name: string, members: readonly Member[]): Axis {
@@ -124,11 +127,9 @@ function isLogSpaced(numbers: readonly number[]): boolean {
 
 /** Returns false for settings in which only the variants differ. Arms that no sweep made are one variant. */
 function variesWithinVariants(path: string, members: readonly Member[]): boolean {
-  const variants = new Map<string, Set<unknown>>()
-  for (const { variant, values } of members) {
-    variants.set(variant, (variants.get(variant) ?? new Set()).add(values.get(path)))
-  }
-  return variants.size === members.length || [...variants.values()].some((values) => values.size > 1)
+  const variants = [...groupBy(members, ({ variant }) => variant).values()]
+  const varies = (group: readonly Member[]) => new Set(group.map(({ values }) => values.get(path))).size > 1
+  return variants.length === members.length || variants.some(varies)
 }
 
 /** Returns whether most arms have others that differ from them only in this setting and take most of its values. */
@@ -140,16 +141,12 @@ function isGridAxis({ path, values }: Axis, members: readonly Member[]): boolean
   return 2 * inSeries.flat().length >= having.length
 }
 
+/** Groups arms that differ only in the settings at some paths. */
 function groupByOthers(members: readonly Member[], paths: readonly string[]): readonly (readonly Member[])[] {
-  const groups = new Map<string, Member[]>()
-  for (const member of members) {
-    const others = [...member.values].filter(([path]) => !paths.includes(path))
-    const variant = member.ofSweep ? member.variant : null
-    const key = JSON.stringify([variant, others.sort(([a], [b]) => (a < b ? -1 : 1))])
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [member])
-    else group.push(member)
-  }
+  const groups = groupBy(members, ({ values, ofSweep, variant }) => {
+    const others = [...values].filter(([path]) => !paths.includes(path))
+    return JSON.stringify([ofSweep ? variant : null, others.sort(([a], [b]) => (a < b ? -1 : 1))])
+  })
   return [...groups.values()]
 }
 

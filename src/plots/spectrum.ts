@@ -3,8 +3,17 @@ import type { Arm } from '../comparison/comparison.js'
 import { finalSpectrum, spanText } from '../comparison/series.js'
 import { summarise } from '../comparison/statistics.js'
 import { latentDimension } from '../model/architecture.js'
-import { armColors, armField, type Chart, intervalTooltip, numbers, rankAxis, rowMargin } from './chart.js'
-import { domainAround, logAxis } from './domains.js'
+import {
+  armColors,
+  armField,
+  type Chart,
+  domainAround,
+  intervalTooltip,
+  logAxis,
+  numbers,
+  rankAxis,
+  rowMargin,
+} from './chart.js'
 import { bandText, drawsSeeds, labelsOf, withoutWideInterval } from './epochs.js'
 import { extentOf, linesChart, type Series } from './lines.js'
 

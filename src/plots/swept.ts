@@ -4,27 +4,19 @@ import { summarise } from '../comparison/statistics.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import {
   armField,
-  armText,
   bestColor,
-  boundsText,
   type Chart,
+  domainAround,
+  intervalTooltip,
   numbers,
   panelTitle,
   type Spec,
+  withoutOutliers,
 } from './chart.js'
-import { domainAround, withoutOutliers } from './domains.js'
 import { drawsSeeds, withoutWideInterval } from './epochs.js'
 import { finalMetrics, resultsOf } from './final-values.js'
 import { extentOf, type LinePanel, linesChart, type Series } from './lines.js'
-import {
-  type Axis,
-  encodingOf,
-  type Family,
-  familiesAlong,
-  type Member,
-  positionOn,
-  type Settings,
-} from './settings.js'
+import { type Axis, encodingOf, type Family, familiesAlong, positionOn, type Settings } from './settings.js'
 
 /** More lines could not be distinguished. */
 const mostFamilies = 12
@@ -37,6 +29,32 @@ export function sweptChart({ results }: Comparison, settings: Settings): Chart |
   const families = familiesAlong([axis], settings)
   const drawn = families.slice(0, mostFamilies)
   const references = members.filter(({ values }) => !values.has(axis.path))
+  const panelOf = (metric: Metric): LinePanel => {
+    const { title, better } = meaningOf(metric)
+    const known = resultsOf(results, metric)
+    const series = drawn.map((family) => sweptSeries(axis, family, metric, known))
+    const lines = references.flatMap(({ arm }) => {
+      const result = known.get(arm.name)
+      return result === undefined ? [] : [{ name: arm.label, reference: result.summary.mean }]
+    })
+    const lone = lines.map(({ reference }) => reference)
+    const means = [...series.flatMap(({ points }) => points.map(({ summary }) => summary.mean)), ...lone]
+    return {
+      title,
+      series,
+      markers: true,
+      ends: drawn.length > 1,
+      bars: true,
+      ringed: better === null ? undefined : bestOf(means, metric),
+      x: { field: axis.path.replaceAll('.', '_'), title: axis.path, ...encodingOf(axis) },
+      y: { title: '', domain: domainAround([...extentOf(series), ...lone]), digits: 5 },
+      below: [
+        { mark: { type: 'rule', strokeDash: [5, 4], opacity: 0.7 }, y: 'reference' },
+        { mark: lineText, y: 'reference', encoding: { text: { field: 'name' } } },
+      ],
+      belowRows: lines,
+    }
+  }
   const arms = families.flatMap((family) => family.members.map(({ arm }) => arm))
   const intervals = arms.some(drawsSeeds)
     ? ' and single seeds as short lines'
@@ -47,49 +65,13 @@ export function sweptChart({ results }: Comparison, settings: Settings): Chart |
       title: `Metrics by ${axis.path}${families.length > drawn.length ? `, the first ${drawn.length} of ${families.length} lines` : ''}`,
       caption: `Mean after the last epoch${arms.every(({ runs }) => runs.length === 1) ? '' : intervals}, against ${axis.path}. A ring marks the best mean${references.length > 0 ? '; dashed lines are arms without this setting' : ''}.`,
     },
-    finalMetrics.flatMap((metric) => {
-      const values = resultsOf(results, metric)
-      return values.size === 0 ? [] : [sweptPanel(axis, drawn, references, metric, values)]
-    }),
+    finalMetrics.filter((metric) => resultsOf(results, metric).size > 0).map(panelOf),
     drawn.map(({ name }) => name),
     { width: 300, height: 200, columns: 2 },
   )
 }
 
-function sweptPanel(
-  axis: Axis,
-  families: readonly Family[],
-  references: readonly Member[],
-  metric: Metric,
-  results: ReadonlyMap<string, Result>,
-): LinePanel {
-  const { title, better } = meaningOf(metric)
-  const series = families.map((family) => sweptSeries(axis, family, metric, results))
-  const lines = references.flatMap(({ arm }) => {
-    const result = results.get(arm.name)
-    return result === undefined ? [] : [{ name: arm.label, reference: result.summary.mean }]
-  })
-  const lone = lines.map(({ reference }) => reference)
-  const means = [...series.flatMap(({ points }) => points.map(({ summary }) => summary.mean)), ...lone]
-  return {
-    title,
-    series,
-    markers: true,
-    ends: families.length > 1,
-    bars: true,
-    ringed: better === null ? undefined : bestOf(means, metric),
-    x: { field: axis.path.replaceAll('.', '_'), title: axis.path, ...encodingOf(axis) },
-    y: { title: '', domain: domainAround([...extentOf(series), ...lone]), digits: 5 },
-    below: [
-      { mark: { type: 'rule', strokeDash: [5, 4], opacity: 0.7 }, y: 'reference' },
-      {
-        mark: { type: 'text', align: 'left', baseline: 'bottom', dx: 2, dy: -2, x: 0 },
-        ...{ y: 'reference', encoding: { text: { field: 'name' } } },
-      },
-    ],
-    belowRows: lines,
-  }
-}
+const lineText = { type: 'text', align: 'left', baseline: 'bottom', dx: 2, dy: -2, x: 0 }
 
 function bestOf(means: readonly number[], metric: Metric): number {
   return meaningOf(metric).better === 'lower' ? Math.min(...means) : Math.max(...means)
@@ -137,15 +119,37 @@ const mostMaps = 6
 export function heatMapChart({ results }: Comparison, settings: Settings): Chart | null {
   const [across, down] = settings.grid
   if (across === undefined || down === undefined) return null
-  const families = familiesAlong([across, down], settings).slice(0, mostMaps)
   const metrics = mapMetrics.filter((metric) => results.some((result) => result.metric === metric))
-  const maps = families.flatMap((family) =>
-    metrics.map((metric) => {
-      const title = [meaningOf(metric).title, ...(family.name === '' ? [] : [family.name])].join(': ')
-      return { title, metric, ...cellsOf(family, metric, resultsOf(results, metric), across, down) }
-    }),
-  )
-  const texts = across.values.length * down.values.length <= mostTexts
+  const maps = familiesAlong([across, down], settings)
+    .slice(0, mostMaps)
+    .flatMap((family) => metrics.map((metric) => ({ family, metric })))
+    .map(({ family, metric }, panel) => {
+      const known = resultsOf(results, metric)
+      const { title, better, format } = meaningOf(metric)
+      const cells = family.members.flatMap(({ arm, values }) => {
+        const summary = known.get(arm.name)?.summary
+        if (summary === undefined) return []
+        const place = { across: values.get(across.path), down: values.get(down.path) }
+        return [{ [armField]: arm.label, ...place, mean: summary.mean, ...summary.interval }]
+      })
+      const means = cells.map(({ mean }) => mean)
+      const best = bestOf(means, metric)
+      const domain = withoutOutliers(means, 1.5)
+      const middle = (domain[0] + domain[1]) / 2
+      const rows = cells.map((cell) => ({
+        ...cell,
+        panel,
+        text: format(cell.mean).replace(/^0\./, '.'),
+        bright: better === 'lower' ? cell.mean < middle : cell.mean > middle,
+        best: cell.mean === best,
+      }))
+      const view = {
+        title: panelTitle([title, ...(family.name === '' ? [] : [family.name])].join(': ')),
+        transform: [{ filter: `datum.panel === ${panel}` }],
+        layer: mapLayers(across, down, { domain, reverse: better === 'lower' }),
+      }
+      return { rows, view }
+    })
   return {
     name: 'heat-map',
     title: `${across.path} and ${down.path}`,
@@ -158,77 +162,33 @@ export function heatMapChart({ results }: Comparison, settings: Settings): Chart
       margin: 90,
     },
     spec: {
-      data: { values: maps.flatMap(({ rows }, panel) => rows.map((row) => ({ ...row, panel }))) },
-      concat: maps.map(({ title, metric, domain }, panel) => ({
-        title: panelTitle(title),
-        transform: [{ filter: `datum.panel === ${panel}` }],
-        layer: mapLayers(across, down, { domain, reverse: meaningOf(metric).better === 'lower' }, texts),
-      })),
+      data: { values: maps.flatMap(({ rows }) => rows) },
+      concat: maps.map(({ view }) => view),
       resolve: { scale: { color: 'independent' } },
     },
   }
 }
 
-/** Returns a map's cells with the ends of its colours. */
-function cellsOf(
-  { members }: Family,
-  metric: Metric,
-  results: ReadonlyMap<string, Result>,
-  across: Axis,
-  down: Axis,
-) {
-  const cells = members.flatMap(({ arm, values }) => {
-    const summary = results.get(arm.name)?.summary
-    if (summary === undefined) return []
-    const place = { across: values.get(across.path), down: values.get(down.path) }
-    return [{ [armField]: arm.label, ...place, mean: summary.mean, ...summary.interval }]
-  })
-  const means = cells.map(({ mean }) => mean)
-  const { better, format } = meaningOf(metric)
-  const domain = withoutOutliers(means, 1.5)
-  const middle = (domain[0] + domain[1]) / 2
-  const best = bestOf(means, metric)
-  const rows = cells.map((cell) => ({
-    ...cell,
-    text: format(cell.mean).replace(/^0\./, '.'),
-    bright: better === 'lower' ? cell.mean < middle : cell.mean > middle,
-    best: cell.mean === best,
-  }))
-  return { rows, domain }
-}
-
-function mapLayers(
-  across: Axis,
-  down: Axis,
-  scale: { readonly domain: readonly number[]; readonly reverse: boolean },
-  texts: boolean,
-): readonly Spec[] {
+/** @param scale the ends of the colours, and whether lower values are brighter */
+function mapLayers(across: Axis, down: Axis, scale: Spec): readonly Spec[] {
   const axisOf = (title: string) => ({ title, labelAngle: 0, domain: false, ticks: false, grid: false })
   const x = { field: 'across', type: 'ordinal', sort: across.values, axis: axisOf(across.path) }
   const y = { field: 'down', type: 'ordinal', sort: [...down.values].reverse(), axis: axisOf(down.path) }
-  const color = numbers('mean', {
-    scale: { range: 'ramp', nice: false, zero: false, clamp: true, ...scale },
-    legend: null,
-  })
-  const tooltip = [
-    armText,
+  const colors = { range: 'ramp', nice: false, zero: false, clamp: true, ...scale }
+  const color = numbers('mean', { scale: colors, legend: null })
+  const position = [
     { field: 'across', title: across.path },
     { field: 'down', title: down.path },
-    { field: 'mean', format: '.5f' },
-    ...boundsText(5),
   ]
-  const inks = { condition: { test: 'datum.bright', value: '#1b1b1b' }, value: '#ffffff' }
-  const text = {
-    mark: { type: 'text', fontSize: 11 },
-    encoding: { x, y, text: { field: 'text' }, color: inks },
-  }
+  const tooltip = intervalTooltip({ field: 'mean' }, 5, ...position)
+  const frame = { type: 'rect', filled: false, stroke: bestColor, strokeWidth: 3 }
+  const ink = { condition: { test: 'datum.bright', value: '#1b1b1b' }, value: '#ffffff' }
+  const text = { x, y, text: { field: 'text' }, color: ink }
   return [
     { mark: { type: 'rect' }, encoding: { x, y, color, tooltip } },
-    {
-      transform: [{ filter: 'datum.best' }],
-      mark: { type: 'rect', filled: false, stroke: bestColor, strokeWidth: 3 },
-      encoding: { x, y },
-    },
-    ...(texts ? [text] : []),
+    { transform: [{ filter: 'datum.best' }], mark: frame, encoding: { x, y } },
+    ...(across.values.length * down.values.length <= mostTexts
+      ? [{ mark: { type: 'text', fontSize: 11 }, encoding: text }]
+      : []),
   ]
 }

@@ -6,7 +6,7 @@ import { entriesOf, makeFolder } from '../../files/folder.js'
 import { isOurs } from '../../files/own-files.js'
 import { createFile, removeLeftoversOf, syncFolder, temporaryName } from '../../files/write.js'
 import type { ExportFile, FolderFormat } from './format.js'
-import { readmeMark, readmeName } from './readme.js'
+import { readmeMark, readmeName } from './index.js'
 
 /**
  * Checks that an export may be written to a folder, and returns the names of the files that it replaces. Writes nothing.

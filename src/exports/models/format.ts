@@ -41,3 +41,21 @@ export interface ExportFacts {
   readonly eigenae: string
   readonly config: Config
 }
+
+/** Returns the bytes of a tensor. */
+export function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
+}
+
+/** Returns a function that encodes messages of a Protocol Buffers schema, by the names of their types. */
+export async function protobufEncoder(
+  schema: string,
+): Promise<(type: string, message: object) => Uint8Array> {
+  // Imported here because no other command needs it.
+  const { default: protobuf } = await import('protobufjs')
+  const { root } = protobuf.parse(schema, { keepCase: true })
+  return (type, message) => {
+    const found = root.lookupType(type)
+    return found.encode(found.fromObject(message)).finish()
+  }
+}

@@ -3,11 +3,10 @@ import {
   type Architecture,
   batchNormEpsilon,
   inputDimension,
-  type Layer,
   latentDimension,
   layersOf,
 } from '../../model/architecture.js'
-import type { NamedTensor, TensorKind } from '../../model/layout.js'
+import type { TensorKind } from '../../model/layout.js'
 import { evaluatedNetwork, modelTensors, type TrainerState } from '../../model/state.js'
 
 export const parts = ['autoencoder', 'encoder', 'decoder'] as const
@@ -37,18 +36,11 @@ export interface ExportedLayer {
   /** [outputs][inputs]. */
   readonly weight: Float32Array
   readonly bias: Float32Array
-  readonly norm: BatchNormValues | null
+  /** Four vectors [outputs]. */
+  readonly norm: Readonly<Record<Exclude<TensorKind, 'weight' | 'bias'>, Float32Array>> | null
   readonly activation: Activation
   /** Factor of negative values; leaky ReLU only. */
   readonly slope?: number
-}
-
-/** Four vectors [outputs]. */
-export interface BatchNormValues {
-  readonly gamma: Float32Array
-  readonly beta: Float32Array
-  readonly mean: Float32Array
-  readonly variance: Float32Array
 }
 
 export interface NetworkChoice {
@@ -65,40 +57,30 @@ export function exportedNetwork(
   const images = inputDimension(architecture)
   const embedding = { name: 'embedding', width: latentDimension(architecture) } as const
   const tensors = modelTensors(architecture, evaluatedNetwork(state))
-  const values: Values = (layer, kind) => tensors.get(`${nameOf(layer)}.${kind}`)!.values
-  const layers = layersOf(architecture).filter((layer) => part === 'autoencoder' || layer.part === part)
-  const exported = layers.map((layer) => exportedLayer(layer, values))
+  const layers = layersOf(architecture)
+    .filter((layer) => part === 'autoencoder' || layer.part === part)
+    .map(({ part, index, batchNorm, ...layer }) => {
+      const name = `${part}.${index}`
+      const values = (kind: TensorKind) => tensors.get(`${name}.${kind}`)!.values
+      const norm = () => ({
+        gamma: values('gamma'),
+        beta: values('beta'),
+        running_mean: values('running_mean'),
+        running_var: values('running_var'),
+      })
+      return {
+        ...layer,
+        name,
+        weight: values('weight'),
+        bias: values('bias'),
+        norm: batchNorm ? norm() : null,
+      }
+    })
   return {
     part,
     input: part === 'decoder' ? embedding : { name: 'images', width: images },
     output: part === 'encoder' ? embedding : { name: 'reconstruction', width: images },
-    layers: keepBatchNorm ? exported : exported.map(foldBatchNorm),
-  }
-}
-
-type Values = (layer: Layer, kind: TensorKind) => Float32Array
-
-function nameOf({ part, index }: Layer): string {
-  return `${part}.${index}`
-}
-
-function exportedLayer(layer: Layer, values: Values): ExportedLayer {
-  const { inputs, outputs, activation, slope } = layer
-  const norm = () => ({
-    gamma: values(layer, 'gamma'),
-    beta: values(layer, 'beta'),
-    mean: values(layer, 'running_mean'),
-    variance: values(layer, 'running_var'),
-  })
-  return {
-    name: nameOf(layer),
-    inputs,
-    outputs,
-    activation,
-    ...(slope !== undefined && { slope }),
-    weight: values(layer, 'weight'),
-    bias: values(layer, 'bias'),
-    norm: layer.batchNorm ? norm() : null,
+    layers: keepBatchNorm ? layers : layers.map(foldBatchNorm),
   }
 }
 
@@ -106,32 +88,22 @@ function exportedLayer(layer: Layer, values: Values): ExportedLayer {
 function foldBatchNorm(layer: ExportedLayer): ExportedLayer {
   const { inputs, weight, bias, norm } = layer
   if (norm === null) return layer
-  const scale = (output: number) => norm.gamma[output]! / Math.sqrt(norm.variance[output]! + batchNormEpsilon)
+  const { gamma, beta, running_mean: mean, running_var: variance } = norm
+  const scale = (output: number) => gamma[output]! / Math.sqrt(variance[output]! + batchNormEpsilon)
   return {
     ...layer,
     weight: weight.map((value, place) => value * scale(Math.floor(place / inputs))),
-    bias: bias.map((value, output) => (value - norm.mean[output]!) * scale(output) + norm.beta[output]!),
+    bias: bias.map((value, output) => (value - mean[output]!) * scale(output) + beta[output]!),
     norm: null,
   }
 }
 
-/** Returns a layer's tensors under the names of model.safetensors. */
-export function namedTensors(layer: ExportedLayer): [string, NamedTensor][] {
-  const { name, inputs, outputs, weight, bias, norm } = layer
-  const vectors = {
-    bias,
-    ...(norm && {
-      gamma: norm.gamma,
-      beta: norm.beta,
-      running_mean: norm.mean,
-      running_var: norm.variance,
-    }),
-  }
-  return [
-    [`${name}.weight`, { shape: [outputs, inputs], values: weight }],
-    ...Object.entries(vectors).map(([kind, values]): [string, NamedTensor] => [
-      `${name}.${kind}`,
-      { shape: [outputs], values },
-    ]),
-  ]
+/** Returns a layer's tensors by their kinds, in the order of model.safetensors. */
+export function tensorsOf({ inputs, outputs, weight, bias, norm }: ExportedLayer) {
+  const all = Object.entries({ weight, bias, ...norm }) as [TensorKind, Float32Array][]
+  return all.map(([kind, values]) => ({
+    kind,
+    shape: kind === 'weight' ? [outputs, inputs] : [outputs],
+    values,
+  }))
 }

@@ -1,6 +1,6 @@
-import { batchNormEpsilon } from '../../model/architecture.js'
-import type { ExportFacts, ModelFormat } from './format.js'
-import { type ExportedLayer, type ExportedNetwork, namedTensors, type Port } from './network.js'
+import { type Activation, batchNormEpsilon } from '../../model/architecture.js'
+import { bytesOf, type ExportFacts, type ModelFormat, protobufEncoder } from './format.js'
+import { type ExportedLayer, type ExportedNetwork, type Port, tensorsOf } from './network.js'
 
 const file = 'model.onnx'
 
@@ -12,7 +12,10 @@ const irVersion = 7
 export const onnx: ModelFormat = {
   name: 'onnx',
   fileNames: [file],
-  encode: async (network, facts) => [{ name: file, content: await encode(modelOf(network, facts)) }],
+  encode: async (network, facts) => {
+    const encode = await protobufEncoder(onnxSchema)
+    return [{ name: file, content: encode('ModelProto', modelOf(network, facts)) }]
+  },
   guide: ({ input, output }) => ({
     language: 'python',
     needs: '`pip install numpy onnxruntime`',
@@ -26,14 +29,6 @@ export const onnx: ModelFormat = {
       `Opset ${opset}, IR version ${irVersion}. The input is named \`${input.name}\`, the output \`${output.name}\`; the batch may have any size.`,
     ],
   }),
-}
-
-async function encode(model: object): Promise<Uint8Array> {
-  // Imported here because no other command needs it.
-  const { default: protobuf } = await import('protobufjs')
-  const { root } = protobuf.parse(onnxSchema, { keepCase: true })
-  const type = root.lookupType('ModelProto')
-  return type.encode(type.fromObject(model)).finish()
 }
 
 function modelOf(network: ExportedNetwork, facts: ExportFacts): object {
@@ -76,50 +71,38 @@ interface Operator {
 }
 
 function operatorsOf(layer: ExportedLayer): readonly Operator[] {
-  const { name, norm } = layer
+  const { name, norm, activation, slope } = layer
+  const operator = (
+    step: string,
+    type: Operator['type'],
+    others: readonly string[] = [],
+    attributes: readonly object[] = [],
+  ): Operator => ({ name: `${name}.${step}`, type, others, attributes })
   const tensors = (...kinds: readonly string[]) => kinds.map((kind) => `${name}.${kind}`)
-  const linear: Operator = {
-    name: `${name}.linear`,
-    type: 'Gemm',
-    others: tensors('weight', 'bias'),
-    attributes: [{ name: 'transB', i: 1, type: 'INT' }],
-  }
-  const normalised: Operator = {
-    name: `${name}.norm`,
-    type: 'BatchNormalization',
-    others: tensors('gamma', 'beta', 'running_mean', 'running_var'),
-    attributes: [{ name: 'epsilon', f: batchNormEpsilon, type: 'FLOAT' }],
-  }
+  const transposed = { name: 'transB', i: 1, type: 'INT' }
+  const linear = operator('linear', 'Gemm', tensors('weight', 'bias'), [transposed])
+  const normTensors = tensors('gamma', 'beta', 'running_mean', 'running_var')
+  const epsilon = { name: 'epsilon', f: batchNormEpsilon, type: 'FLOAT' }
+  const normalised = operator('norm', 'BatchNormalization', normTensors, [epsilon])
   const affine = norm === null ? [linear] : [linear, normalised]
-  return [...affine, ...activationOperators(layer, affine.at(-1)!.name)]
-}
-
-/** @param input the name of the activation's input */
-function activationOperators({ name, activation, slope }: ExportedLayer, input: string): readonly Operator[] {
-  const relu: Operator = { name: `${name}.relu`, type: 'Relu', others: [], attributes: [] }
-  const sigmoid: Operator = { name: `${name}.sigmoid`, type: 'Sigmoid', others: [], attributes: [] }
-  switch (activation) {
-    case 'linear':
-      return []
-    case 'relu':
-      return [relu]
-    case 'leaky-relu': {
-      const attributes = [{ name: 'alpha', f: slope, type: 'FLOAT' }]
-      return [{ name: `${name}.leaky-relu`, type: 'LeakyRelu', others: [], attributes }]
-    }
-    case 'silu':
-      return [sigmoid, { name: `${name}.silu`, type: 'Mul', others: [input], attributes: [] }]
-    case 'sigmoid':
-      return [sigmoid]
+  const sigmoid = operator('sigmoid', 'Sigmoid')
+  const alpha = { name: 'alpha', f: slope, type: 'FLOAT' }
+  const activations: Readonly<Record<Activation, readonly Operator[]>> = {
+    linear: [],
+    relu: [operator('relu', 'Relu')],
+    'leaky-relu': [operator('leaky-relu', 'LeakyRelu', [], [alpha])],
+    silu: [sigmoid, operator('silu', 'Mul', [affine.at(-1)!.name])],
+    sigmoid: [sigmoid],
   }
+  return [...affine, ...activations[activation]]
 }
 
 function initializers(layer: ExportedLayer): readonly object[] {
-  return Array.from(namedTensors(layer), ([name, { shape, values }]) => ({
-    name,
+  return tensorsOf(layer).map(({ kind, shape, values }) => ({
+    name: `${layer.name}.${kind}`,
     dims: shape,
     data_type: 'FLOAT',
-    raw_data: Buffer.from(values.buffer, values.byteOffset, values.byteLength),
+    raw_data: bytesOf(values),
   }))
 }
 

@@ -1,7 +1,7 @@
 import { batchNormEpsilon } from '../../model/architecture.js'
 import { encodeSafetensors } from '../../runs/safetensors.js'
 import type { ModelFormat } from './format.js'
-import { type ExportedLayer, namedTensors } from './network.js'
+import { type ExportedLayer, tensorsOf } from './network.js'
 
 const file = 'model.safetensors'
 
@@ -10,7 +10,11 @@ export const safetensors: ModelFormat = {
   name: 'safetensors',
   fileNames: [file],
   encode: async ({ part, layers }, facts) => {
-    const tensors = new Map(layers.flatMap(namedTensors))
+    const tensors = new Map(
+      layers.flatMap((layer) =>
+        tensorsOf(layer).map(({ kind, ...tensor }) => [`${layer.name}.${kind}`, tensor] as const),
+      ),
+    )
     const metadata = { format: 'eigenae-export-1', part, facts: JSON.stringify(facts) }
     return [{ name: file, content: encodeSafetensors({ tensors, metadata }) }]
   },
@@ -45,8 +49,10 @@ function forward({ name, norm, activation, slope }: ExportedLayer): readonly str
     `x = x @ ${t('weight')}.T + ${t('bias')}`,
     ...(norm === null
       ? []
-      : [`x = (x - ${t('running_mean')}) / numpy.sqrt(${t('running_var')} + ${batchNormEpsilon})`]),
-    ...(norm === null ? [] : [`x = x * ${t('gamma')} + ${t('beta')}`]),
+      : [
+          `x = (x - ${t('running_mean')}) / numpy.sqrt(${t('running_var')} + ${batchNormEpsilon})`,
+          `x = x * ${t('gamma')} + ${t('beta')}`,
+        ]),
     ...lines[activation],
   ]
 }

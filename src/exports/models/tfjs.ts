@@ -1,6 +1,7 @@
 import { type Activation, batchNormEpsilon } from '../../model/architecture.js'
-import type { ExportFacts, ModelFormat } from './format.js'
-import type { ExportedLayer, ExportedNetwork } from './network.js'
+import type { TensorKind } from '../../model/layout.js'
+import { bytesOf, type ExportFacts, type ModelFormat } from './format.js'
+import { type ExportedLayer, type ExportedNetwork, tensorsOf } from './network.js'
 
 const modelFile = 'model.json'
 const weightsFile = 'weights.bin'
@@ -38,21 +39,25 @@ interface Weight {
   readonly values: Float32Array
 }
 
-function weightsOf({ name, inputs, outputs, weight, bias, norm }: ExportedLayer): readonly Weight[] {
-  const layer = kerasName(name)
-  const vector = (path: string, values: Float32Array) => ({ name: path, shape: [outputs], values })
-  return [
-    { name: `${layer}/kernel`, shape: [inputs, outputs], values: transpose(weight, inputs, outputs) },
-    vector(`${layer}/bias`, bias),
-    ...(norm === null
-      ? []
-      : [
-          vector(`${layer}_norm/gamma`, norm.gamma),
-          vector(`${layer}_norm/beta`, norm.beta),
-          vector(`${layer}_norm/moving_mean`, norm.mean),
-          vector(`${layer}_norm/moving_variance`, norm.variance),
-        ]),
-  ]
+const kerasTensors: Readonly<Record<TensorKind, string>> = {
+  weight: '/kernel',
+  bias: '/bias',
+  gamma: '_norm/gamma',
+  beta: '_norm/beta',
+  running_mean: '_norm/moving_mean',
+  running_var: '_norm/moving_variance',
+}
+
+/** Keras has kernels as [inputs][outputs]. */
+function weightsOf(layer: ExportedLayer): readonly Weight[] {
+  const { name, inputs, outputs } = layer
+  const transpose = (weight: Float32Array) =>
+    weight.map((_, place) => weight[(place % outputs) * inputs + Math.floor(place / outputs)]!)
+  return tensorsOf(layer).map(({ kind, shape, values }) => ({
+    name: kerasName(name) + kerasTensors[kind],
+    shape: shape.toReversed(),
+    values: kind === 'weight' ? transpose(values) : values,
+  }))
 }
 
 type KerasActivation = 'relu' | 'linear' | 'sigmoid' | 'swish'
@@ -68,15 +73,6 @@ const kerasActivations: Readonly<Record<Exclude<Activation, 'leaky-relu'>, Keras
 /** encoder.0 → encoder_0, because Keras names contain no dots. */
 function kerasName(name: string): string {
   return name.replace('.', '_')
-}
-
-/** [outputs][inputs] → [inputs][outputs]. */
-function transpose(weight: Float32Array, inputs: number, outputs: number): Float32Array {
-  return weight.map((_, place) => weight[(place % outputs) * inputs + Math.floor(place / outputs)]!)
-}
-
-function bytesOf(values: Float32Array): Buffer {
-  return Buffer.from(values.buffer, values.byteOffset, values.byteLength)
 }
 
 function layersModel(

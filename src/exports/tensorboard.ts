@@ -1,27 +1,57 @@
-import { fieldsByPath } from '../../config/paths.js'
-import { configJson, withoutSeed } from '../../config/text.js'
-import { jsonText } from '../../files/json.js'
-import { sha256 } from '../../runs/integrity.js'
-import type { WholeRun } from '../../runs/read.js'
-import type { LayersRow, LossesRow, SpectrumRow, TimingsRow } from '../../runs/tables.js'
-import { recordsOf } from './records.js'
+/** The course of a run for TensorBoard. */
+import { fieldsByPath } from '../config/paths.js'
+import { configJson, withoutSeed } from '../config/text.js'
+import { crc32Of } from '../files/crc32.js'
+import { jsonText } from '../files/json.js'
+import { groupBy } from '../group-by.js'
+import { version } from '../runs/facts.js'
+import { sha256 } from '../runs/integrity.js'
+import type { WholeRun } from '../runs/read.js'
+import type { LayersRow, LossesRow, SpectrumRow, TimingsRow } from '../runs/tables.js'
+import { type ExportFile, type FolderFormat, protobufEncoder } from './models/format.js'
+import { readmeHead, readmeName } from './models/index.js'
+
+// TensorBoard reads every file whose name contains "tfevents".
+const eventsName = 'events.out.tfevents.eigenae'
+
+export const tensorboard: FolderFormat = { name: 'tensorboard', fileNames: [eventsName] }
+
+export async function tensorboardFiles(
+  run: WholeRun,
+  timings: readonly TimingsRow[],
+): Promise<readonly ExportFile[]> {
+  return [
+    { name: readmeName, content: readme(run) },
+    { name: eventsName, content: await eventFile(run, timings) },
+  ]
+}
+
+function readme({ config, metrics }: WholeRun): string {
+  return `${readmeHead(`Course of ${config.name}, seed ${config.seed}`)}
+${metrics.length} epochs, exported as tensorboard by eigenae ${version}.
+
+\`\`\`sh
+pip install tensorboard
+tensorboard --logdir .
+\`\`\`
+
+- Scalars \`metrics/…\` and \`timings/…\`: the columns of metrics.csv and timings.csv by epoch, in single precision.
+- Scalars \`layers/LAYER/…\`: the columns of layers.csv for each hidden layer, from epoch 0 on.
+- Scalars \`losses/TERM-KIND/…\`: the columns of losses.csv for each eigen loss.
+- Histograms \`spectrum/singular_share\`: one bar per rank, whose height is the share of that singular value.
+- Text \`config\`, and HParams: the config of the run.
+
+TensorBoard compares the runs in the folders below its \`--logdir\`: export each run into a folder there.
+`
+}
 
 /**
  * Returns the parts of an event file for TensorBoard: the metrics, timings, hidden layers and eigen losses as scalars by
  * epoch, the spectrum as histograms over the rank, the config as text, and its fields as hyperparameters. The values have
  * single precision.
  */
-export async function eventFile(
-  run: WholeRun,
-  timings: readonly TimingsRow[],
-): Promise<Iterable<Uint8Array>> {
-  // Imported here because no other command needs it.
-  const { default: protobuf } = await import('protobufjs')
-  const { root } = protobuf.parse(schema, { keepCase: true })
-  const encode = (type: string, message: object) => {
-    const found = root.lookupType(type)
-    return found.encode(found.fromObject(message)).finish()
-  }
+async function eventFile(run: WholeRun, timings: readonly TimingsRow[]): Promise<Iterable<Uint8Array>> {
+  const encode = await protobufEncoder(schema)
   const hyperparameters = hyperparameterData(run).map(([tag, data]) => ({
     tag: `_hparams_/${tag}`,
     metadata: pluginMetadata('hparams', encode('HParamsPluginData', data)),
@@ -51,7 +81,8 @@ function* eventsOf(
   for (const row of timings) yield summary(row.epoch, scalars('timings', row))
   for (const row of run.layers) yield summary(row.epoch, layerScalars(row))
   for (const row of run.losses) yield summary(row.epoch, lossScalars(row))
-  for (const [epoch, rows] of byEpoch(run.spectrum)) yield summary(epoch, [spectrumHistogram(rows)])
+  const spectra = groupBy(run.spectrum, ({ epoch }) => epoch)
+  for (const [epoch, rows] of spectra) yield summary(epoch, [spectrumHistogram(rows)])
 }
 
 /** Returns the time, in seconds since 1970, at which an epoch ended, without the time that the run was interrupted. */
@@ -84,16 +115,6 @@ function layerScalars({ layer, width: _, ...measures }: LayersRow): readonly obj
 /** Terms are numbered, because a config may have several of the same kind. */
 function lossScalars({ term, kind, ...values }: LossesRow): readonly object[] {
   return scalars(`losses/${term}-${kind}`, values)
-}
-
-function byEpoch(rows: readonly SpectrumRow[]): readonly (readonly [number, readonly SpectrumRow[]])[] {
-  const epochs = new Map<number, SpectrumRow[]>()
-  for (const row of rows) {
-    const siblings = epochs.get(row.epoch)
-    if (siblings === undefined) epochs.set(row.epoch, [row])
-    else siblings.push(row)
-  }
-  return [...epochs]
 }
 
 /** One bucket per rank, centred on it, whose height is the share of that singular value. */
@@ -187,3 +208,44 @@ message SessionStartInfo { map<string, FieldValue> hparams = 1; string group_nam
 message SessionEndInfo { int32 status = 1; double end_time_secs = 2; }
 message FieldValue { oneof kind { double number_value = 2; string string_value = 3; bool bool_value = 4; } }
 `
+
+/**
+ * The framing of TensorFlow's record files: length (uint64, little-endian), its checksum, the bytes, their checksum.
+ * Source: https://www.tensorflow.org/tutorials/load_data/tfrecord, "TFRecords format details".
+ */
+function* recordsOf(payloads: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let parts: Uint8Array[] = []
+  let bytes = 0
+  for (const payload of payloads) {
+    parts.push(headOf(payload.length), payload, checksumOf(payload))
+    bytes += payload.length
+    if (bytes < chunkBytes) continue
+    yield Buffer.concat(parts)
+    parts = []
+    bytes = 0
+  }
+  yield Buffer.concat(parts)
+}
+
+// A write for each record would be slow.
+const chunkBytes = 1 << 20
+
+function headOf(length: number): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(BigInt(length))
+  return Buffer.concat([bytes, checksumOf(bytes)])
+}
+
+function checksumOf(bytes: Uint8Array): Buffer {
+  const checksum = Buffer.alloc(4)
+  checksum.writeUInt32LE(masked(crc32c(bytes)))
+  return checksum
+}
+
+/** Rotated and shifted, because the checksum of bytes that contain their own checksum would be weak. */
+function masked(crc: number): number {
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
+}
+
+/** With the polynomial of Castagnoli (RFC 3720, appendix B.4). */
+const crc32c = crc32Of(0x82f63b78)
