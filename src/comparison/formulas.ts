@@ -2,7 +2,7 @@ import { eigenLossesOf, formulaOf } from '../eigen-losses/index.js'
 import type { Formula } from '../formulas/parse.js'
 import type { Comparison } from './comparison.js'
 
-/** Arms that a line names. */
+/** Names that a line lists. */
 const mostNamed = 4
 
 /** Returns a line for each formula of the arms' eigen losses: "eigen: sum(first(sigma, k)) / sum(sigma), k = 2". */
@@ -22,7 +22,8 @@ function formulaText({ text, parameters, center }: Formula): string {
   return [text, ...values, ...(center ? ['centred'] : [])].join(', ')
 }
 
-function listing(labels: readonly string[]): string {
-  const named = labels.slice(0, mostNamed).join(', ')
-  return labels.length > mostNamed ? `${named} and ${labels.length - mostNamed} more` : named
+/** Returns the first names, and how many more there are. */
+export function listing(names: readonly string[]): string {
+  const named = names.slice(0, mostNamed).join(', ')
+  return names.length > mostNamed ? `${named} and ${names.length - mostNamed} more` : named
 }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Arm, Comparison } from '../../comparison/comparison.js'
+import { listing } from '../../comparison/formulas.js'
 import { marks, testsText } from '../../comparison/text.js'
 import { withoutSeed } from '../../config/text.js'
 import { signature } from '../../files/own-files.js'
@@ -128,14 +129,6 @@ function reportFacts({ arms }: Comparison, now: Date): readonly string[] {
     `On ${distinct(records.map(({ host }) => host))}: ${distinct(records.map(({ device, engine }) => `${device} (${engine.name} ${engine.variant})`))}, eigenae ${distinct(records.map(({ versions }) => versions.eigenae))}, Node ${distinct(records.map(({ versions }) => versions.node))}`,
     `Report made ${now.toISOString().slice(0, 16).replace('T', ' ')} UTC by eigenae ${version}`,
   ]
-}
-
-// A cluster has hundreds of nodes.
-const mostNamed = 4
-
-function listing(values: readonly string[]): string {
-  const named = values.slice(0, mostNamed).join(', ')
-  return values.length > mostNamed ? `${named} and ${values.length - mostNamed} more` : named
 }
 
 /** Returns the sections with the results: the main table first. */

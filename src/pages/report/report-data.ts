@@ -9,7 +9,7 @@ import { withoutWideInterval } from '../../plots/epochs.js'
 import { themeOf } from '../../plots/theme.js'
 import { type LoggedMetric, loggedMetrics, meaningOf, metricOf, metrics } from '../../runs/metrics.js'
 import type { WholeRun } from '../../runs/read.js'
-import type { ArmSeries, Choices, Estimate, ReportData } from './data.js'
+import type { Choices, Estimate, ReportData } from './data.js'
 import { mainTableNotes, reportTables } from './tables.js'
 
 // comparison.csv of a larger comparison lies only beside the report.
@@ -83,7 +83,7 @@ function numberOrText(value: string | undefined): number | string | null {
   return value.trim() !== '' && Number.isFinite(Number(value)) ? Number(value) : value
 }
 
-function seriesOf(arm: Arm, logged: readonly LoggedMetric[]): ArmSeries {
+function seriesOf(arm: Arm, logged: readonly LoggedMetric[]) {
   const columns = logged.map(
     (metric) => new Map(epochSeries(arm, metric, mostEpochs).map(({ epoch, summary }) => [epoch, summary])),
   )
