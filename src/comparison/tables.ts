@@ -333,8 +333,14 @@ function testsOf(results: readonly Result[]): string {
   return [...kinds].map((kind) => testNames[kind]).join(', or ')
 }
 
-/** Arms that a line of formulas names. */
+/** Names that a line lists. */
 const mostNamed = 4
+
+/** Returns the first names, and how many more there are. */
+export function listing(names: readonly string[]): string {
+  const named = names.slice(0, mostNamed).join(', ')
+  return names.length > mostNamed ? `${named} and ${names.length - mostNamed} more` : named
+}
 
 /** Returns a line for each formula of the arms' eigen losses: "eigen: sum(first(sigma, k)) / sum(sigma), k = 2". */
 export function formulaLines({ arms }: Pick<Comparison, 'arms'>): readonly string[] {
@@ -347,8 +353,5 @@ export function formulaLines({ arms }: Pick<Comparison, 'arms'>): readonly strin
       labels.set(line, (labels.get(line) ?? new Set()).add(label))
     }
   }
-  return [...labels].map(([line, arms]) => {
-    const named = [...arms].slice(0, mostNamed).join(', ')
-    return `${named}${arms.size > mostNamed ? ` and ${arms.size - mostNamed} more` : ''}: ${line}`
-  })
+  return [...labels].map(([line, arms]) => `${listing([...arms])}: ${line}`)
 }

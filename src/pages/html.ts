@@ -23,6 +23,25 @@ function render(content: Content): string {
   return escapeHtml(String(content))
 }
 
+/** Returns a page; all of them need no other file. @param policy the Content-Security-Policy */
+export function documentOf(
+  title: string,
+  {
+    generator,
+    policy,
+    style,
+    body,
+  }: Readonly<Record<'generator' | 'policy' | 'style', string>> & { readonly body: Html },
+): string {
+  return html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="${generator}"><meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="icon" href="data:,">
+<title>${title}</title><style>${trustedHtml(style)}</style></head><body>
+${body}
+</body></html>
+`.text
+}
+
 /** Returns a script element with JSON. No sequence in the JSON can end the element. */
 export function jsonScript(id: string, value: unknown): Html {
   const json = safeJson(value).replaceAll('<', '\\u003c')

@@ -1,35 +1,28 @@
 /** The chart whose axes the reader chooses. */
-
-import { armField, type Chart, type Spec } from '../../plots/chart.js'
+import { armField, type Spec } from '../../plots/chart.js'
 import { dashes } from '../../plots/theme.js'
 import type { Choices, Quantity } from '../report/data.js'
 import type { Charts } from './charts.js'
 
+/** By epoch, the chart has lines, otherwise a point per run. */
 const epoch: Quantity = { name: 'epoch', title: 'epoch' }
 
-interface Axis {
-  readonly select: HTMLSelectElement
-  readonly log: HTMLInputElement
-}
-
-interface Chosen {
-  readonly quantity: Quantity
-  readonly log: boolean
-}
+type Row = Readonly<Record<string, unknown>>
 
 export class AxesChart {
   readonly #charts: Charts
-  readonly #x = axisOf('axis-x')
-  readonly #y = axisOf('axis-y')
+  readonly #x = document.getElementById('axis-x') as HTMLSelectElement
+  readonly #y = document.getElementById('axis-y') as HTMLSelectElement
   #choices: Choices = { logged: [], final: [], arms: [], runs: [] }
   #labels: readonly string[] = []
 
   constructor(charts: Charts) {
     this.#charts = charts
-    for (const { select, log } of [this.#x, this.#y]) {
-      select.addEventListener('change', () => this.#draw())
-      log.addEventListener('change', () => this.#draw())
-    }
+    for (const control of [this.#x, this.#y, logBox(this.#x), logBox(this.#y)])
+      control.addEventListener('change', () => {
+        this.#update()
+        void charts.drawStale()
+      })
   }
 
   /** Replaces the data. The reader's choice stays if it is still possible. */
@@ -38,41 +31,36 @@ export class AxesChart {
     this.#labels = labels
     const names = new Set(choices.final.map(({ name }) => name))
     const measured = choices.logged.filter(({ name }) => !names.has(name))
-    fillSelect(this.#y.select, [...choices.final, ...measured], 'test_mse')
-    fillSelect(this.#x.select, [epoch, ...choices.final], 'epoch')
+    fillSelect(this.#y, [...choices.final, ...measured], 'test_mse')
+    fillSelect(this.#x, [epoch, ...choices.final], epoch.name)
     this.#update()
-  }
-
-  #draw(): void {
-    this.#update()
-    void this.#charts.drawStale()
   }
 
   #update(): void {
     const { logged, final } = this.#choices
-    const isLogged = logged.some(({ name }) => name === this.#y.select.value)
-    const [byEpoch] = this.#x.select.options
+    const [x, y] = [this.#x, this.#y]
+    const isLogged = logged.some(({ name }) => name === y.value)
+    const [byEpoch] = x.options
     if (byEpoch !== undefined) byEpoch.disabled = !isLogged
-    if (!isLogged && this.#x.select.value === 'epoch') this.#x.select.value = (final.at(-1) ?? epoch).name
-    const isByEpoch = this.#x.select.value === 'epoch'
+    if (!isLogged && x.value === epoch.name) x.value = (final.at(-1) ?? epoch).name
+    const isByEpoch = x.value === epoch.name
     const rows = isByEpoch ? this.#epochRows() : this.#runRows()
-    const chosen = {
-      x: chosenOf(
-        this.#x,
-        rows.map(({ x }) => x),
-      ),
-      y: chosenOf(
-        this.#y,
-        rows.map(({ y }) => y),
-      ),
-    }
-    const marks = isByEpoch ? lines(this.#labels) : points(this.#labels)
-    this.#charts.set(chartOf(rows, chosen, marks))
+    this.#charts.set({
+      name: 'axes',
+      title: `${y.value} against ${x.value}`,
+      caption: '',
+      panels: { count: 1, width: 620, height: 340, columns: 1, margin: 90 },
+      spec: {
+        data: { values: rows },
+        encoding: { x: encodingOf('x', x, rows), y: encodingOf('y', y, rows) },
+        layer: isByEpoch ? lines(this.#labels) : points(this.#labels),
+      },
+    })
   }
 
-  #epochRows() {
+  #epochRows(): readonly Row[] {
     const { logged, arms } = this.#choices
-    const quantity = logged.findIndex(({ name }) => name === this.#y.select.value)
+    const quantity = logged.findIndex(({ name }) => name === this.#y.value)
     return arms.flatMap(({ epochs, values }, arm) =>
       epochs.flatMap((at, index) => {
         const estimate = values[quantity]?.[index]
@@ -83,22 +71,19 @@ export class AxesChart {
     )
   }
 
-  #runRows() {
+  #runRows(): readonly Row[] {
     const { final, runs } = this.#choices
-    const place = (name: string) => final.findIndex((quantity) => quantity.name === name)
-    const [x, y] = [place(this.#x.select.value), place(this.#y.select.value)]
+    const [x, y] = [this.#x, this.#y].map(({ value }) => final.findIndex(({ name }) => name === value))
     return runs.flatMap(({ run, arm, values }) => {
-      const [across, up] = [values[x] ?? null, values[y] ?? null]
+      const [across, up] = [values[x!] ?? null, values[y!] ?? null]
       return across === null || up === null ? [] : [{ [armField]: arm, run, x: across, y: up }]
     })
   }
 }
 
-function axisOf(id: string): Axis {
-  return {
-    select: document.getElementById(id) as HTMLSelectElement,
-    log: document.getElementById(`${id}-log`) as HTMLInputElement,
-  }
+/** Returns the box that makes an axis logarithmic. */
+function logBox({ id }: HTMLSelectElement): HTMLInputElement {
+  return document.getElementById(`${id}-log`) as HTMLInputElement
 }
 
 /** Fills a choice and keeps the chosen one, or else chooses `initial`. */
@@ -113,49 +98,24 @@ function fillSelect(select: HTMLSelectElement, quantities: readonly Quantity[], 
   select.value = names.includes(wanted) ? wanted : (names[0] ?? '')
 }
 
-/** A logarithmic axis is possible only if all values are numbers over 0. */
-function chosenOf({ select, log }: Axis, values: readonly unknown[]): Chosen & { readonly isText: boolean } {
-  const isPossible = values.length > 0 && values.every((value) => typeof value === 'number' && value > 0)
-  log.disabled = !isPossible
+/** Returns the encoding of an axis. It can be logarithmic only if all values are numbers over 0. */
+function encodingOf(field: 'x' | 'y', select: HTMLSelectElement, rows: readonly Row[]): Spec {
+  const values = rows.map((row) => row[field])
+  const log = logBox(select)
+  log.disabled = !(values.length > 0 && values.every((value) => typeof value === 'number' && value > 0))
   const title = select.selectedOptions[0]?.textContent ?? ''
-  const isText = values.some((value) => typeof value === 'string')
-  return { quantity: { name: select.value, title }, log: log.checked && isPossible, isText }
-}
-
-type Axes = Readonly<Record<'x' | 'y', Chosen & { readonly isText: boolean }>>
-
-function chartOf(rows: readonly object[], axes: Axes, layer: readonly Spec[]): Chart {
-  const encoding = { x: axisSpec('x', axes.x), y: axisSpec('y', axes.y) }
-  return {
-    name: 'axes',
-    title: `${axes.y.quantity.name} against ${axes.x.quantity.name}`,
-    caption: '',
-    panels: { count: 1, width: 620, height: 340, columns: 1, margin: 90 },
-    spec: {
-      data: { values: rows },
-      encoding,
-      layer,
-    },
-  }
-}
-
-function axisSpec(field: 'x' | 'y', { quantity, log, isText }: Chosen & { readonly isText: boolean }): Spec {
-  const title = quantity.title
-  if (isText) return { field, type: 'nominal', title }
-  const scale = log ? { type: 'log', nice: false, padding: 10 } : { zero: false, padding: 10 }
+  if (values.some((value) => typeof value === 'string')) return { field, type: 'nominal', title }
+  const isLog = log.checked && !log.disabled
+  const scale = isLog ? { type: 'log', nice: false, padding: 10 } : { zero: false, padding: 10 }
   return { field, type: 'quantitative', title, scale, axis: { format: '~g', tickCount: 8 } }
 }
 
+const format = '.5~g'
+
 function lines(labels: readonly string[]): readonly Spec[] {
-  const scale = { domain: labels }
-  const color = { field: armField, type: 'nominal', scale, legend: null }
-  const strokeDash = {
-    field: armField,
-    type: 'nominal',
-    scale: { domain: labels, range: dashes },
-    legend: null,
-  }
-  const format = '.5~g'
+  const arm = { field: armField, type: 'nominal', legend: null }
+  const color = { ...arm, scale: { domain: labels } }
+  const strokeDash = { ...arm, scale: { domain: labels, range: dashes } }
   const tooltip = [
     { field: armField, title: 'arm' },
     { field: 'x', title: 'epoch' },
@@ -179,7 +139,6 @@ function points(labels: readonly string[]): readonly Spec[] {
     condition: { test: isDrawn, field: armField, type: 'nominal', scale: { domain: labels }, legend: null },
     value: '#8a8f98',
   }
-  const format = '.5~g'
   const tooltip = [
     { field: armField, title: 'arm' },
     { field: 'run' },

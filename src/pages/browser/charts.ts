@@ -30,7 +30,8 @@ const viewMargin = 400
 
 /** The charts of a page, which it draws again if its width, the colour scheme or the data changes. */
 export class Charts {
-  readonly #hidden: Set<string>
+  /** The labels of the arms that the charts do not show. */
+  readonly hidden: Set<string>
   readonly #lazy: boolean
   readonly #signal: AbortSignal | undefined
   /** The names of charts that are not drawn as they are now. */
@@ -46,19 +47,18 @@ export class Charts {
     this.#themes = themes
     this.#lazy = lazy
     this.#signal = signal
-    this.#hidden = new Set(hidden)
-    const reaction = signal === undefined ? {} : { signal }
+    this.hidden = new Set(hidden)
     let width = innerWidth
     const resize = () => {
       if (innerWidth === width) return
       width = innerWidth
       this.#drawAgain()
     }
-    addEventListener('resize', resize, reaction)
-    darkScheme.addEventListener('change', () => this.#drawAgain(), reaction)
+    addEventListener('resize', resize, { signal })
+    darkScheme.addEventListener('change', () => this.#drawAgain(), { signal })
     if (!lazy) return
-    addEventListener('scroll', () => void this.drawStale(), { passive: true, ...reaction })
-    document.addEventListener('visibilitychange', () => void this.drawStale(), reaction)
+    addEventListener('scroll', () => void this.drawStale(), { passive: true, signal })
+    document.addEventListener('visibilitychange', () => void this.drawStale(), { signal })
     signal?.addEventListener('abort', () => {
       for (const view of this.#views.values()) view.finalize()
     })
@@ -117,7 +117,7 @@ export class Charts {
       renderer: marksOf(chart) > mostElements[this.#lazy ? 'repeatedly' : 'once'] ? 'canvas' : 'svg',
     })
     view.tooltip((_, event, __, value) => showTooltip(event, value))
-    view.signal('hidden', [...this.#hidden])
+    view.signal('hidden', [...this.hidden])
     this.#views.set(name, view)
     await view.runAsync()
     element.style.removeProperty('min-height')
@@ -126,13 +126,9 @@ export class Charts {
 
   /** Shows or hides an arm in all charts; returns whether it is shown now. */
   toggle(label: string): boolean {
-    if (!this.#hidden.delete(label)) this.#hidden.add(label)
-    for (const view of this.#views.values()) void view.signal('hidden', [...this.#hidden]).runAsync()
-    return !this.#hidden.has(label)
-  }
-
-  get hidden(): ReadonlySet<string> {
-    return this.#hidden
+    if (!this.hidden.delete(label)) this.hidden.add(label)
+    for (const view of this.#views.values()) void view.signal('hidden', [...this.hidden]).runAsync()
+    return !this.hidden.has(label)
   }
 
   /** Downloads a chart as it is in the files: on white and with its title. */
@@ -154,21 +150,21 @@ export class Charts {
 
   #withHiding(spec: Spec): VegaLite.TopLevelSpec {
     const hiding = {
-      params: [{ name: 'hidden', value: [...this.#hidden] }],
+      params: [{ name: 'hidden', value: [...this.hidden] }],
       transform: [{ filter: `indexof(hidden, datum.${armField}) < 0` }],
     }
     return { ...spec, ...hiding } as unknown as VegaLite.TopLevelSpec
   }
 }
 
-/** Resolves after the browser has had the time to react and to paint. */
-export function nextTask(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve))
-}
-
 function marksOf({ spec }: Chart): number {
   const { values } = (spec.data ?? {}) as { readonly values?: readonly unknown[] }
   return values?.length ?? 0
+}
+
+/** Resolves after the browser has had the time to react and to paint. */
+export function nextTask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve))
 }
 
 /** Returns the chart with as many panels side by side as fit into the width. */

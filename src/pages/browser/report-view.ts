@@ -1,3 +1,4 @@
+import { escapeControls } from '../../text/format.js'
 import type { ReportData } from '../report/data.js'
 import { AxesChart } from './axes.js'
 import { Charts, type ChartsOptions, nextTask, saveAs } from './charts.js'
@@ -18,11 +19,7 @@ export class Report {
     this.#axes = new AxesChart(this.#charts)
     this.#chosenMetric.addEventListener('change', () => this.#showMetric())
     const onClick = ({ target }: MouseEvent) => this.#onClick(target as Element)
-    document.addEventListener(
-      'click',
-      onClick,
-      options.signal === undefined ? {} : { signal: options.signal },
-    )
+    document.addEventListener('click', onClick, { signal: options.signal })
     for (const button of document.querySelectorAll<HTMLElement>('button[data-arm]'))
       button.setAttribute('aria-pressed', String(!this.hidden.has(data.labels[Number(button.dataset.arm)]!)))
   }
@@ -37,7 +34,13 @@ export class Report {
     this.#data = data
     this.#axes.show(data.choices, data.labels)
     await this.#showTables()
-    document.getElementById('notes-main')!.replaceChildren(...data.notes.map(noteElement))
+    document.getElementById('notes-main')!.replaceChildren(
+      ...data.notes.map((note) => {
+        const line = document.createElement('li')
+        line.textContent = escapeControls(note)
+        return line
+      }),
+    )
     for (const chart of data.charts) {
       this.#charts.set(chart)
       await nextTask()
@@ -77,10 +80,4 @@ export class Report {
     if (button.id === 'csv' && this.#data.csv !== null)
       saveAs('comparison.csv', URL.createObjectURL(new Blob([this.#data.csv], { type: 'text/csv' })))
   }
-}
-
-function noteElement(note: string): HTMLElement {
-  const line = document.createElement('li')
-  line.textContent = note
-  return line
 }

@@ -2,7 +2,8 @@
  * A table that is sorted by a click on a title. A long one has only the rows in view as elements, so that thousands of
  * rows scroll and change smoothly.
  */
-import type { TableCell, TableColumn, TableData, TableRow } from '../report/data.js'
+import { escapeControls } from '../../text/format.js'
+import type { TableCell, TableColumn, TableData, TableRow, WholeCell } from '../report/data.js'
 
 /** A table up to this length has all rows as elements, so that the browser's own search finds them. */
 const mostElements = 300
@@ -143,10 +144,8 @@ export class DataTable {
   /** Without this, the columns would move whenever wider cells come into view. */
   #keepWidths(): void {
     for (const [column, title] of [...this.#head.querySelectorAll('th')].entries()) {
-      const longest = this.#sorted.reduce(
-        (most, { cells }) => Math.max(most, textOf(cells[column]!).length),
-        0,
-      )
+      const lengthOf = ({ cells }: TableRow) => wholeCell(cells[column]!).text.length
+      const longest = this.#sorted.reduce((most, row) => Math.max(most, lengthOf(row)), 0)
       title.style.minWidth = `min(${longest}ch, 22rem)`
     }
   }
@@ -186,17 +185,26 @@ function cellElement(
   arm: number | undefined,
   column: number,
 ): HTMLElement {
-  const { text, tone = '', hint = '', curve = [] } = typeof cell === 'string' ? { text: cell } : cell
+  const { text, tone = '', hint = '', curve = [] } = wholeCell(cell)
   const element = document.createElement('td')
   element.className = `${align} ${tone}`.trim()
-  element.title = hint || (column === 0 ? text : '')
-  element.textContent = text
+  // Names come from folders and configs, which may hold any character.
+  element.title = escapeControls(hint || (column === 0 ? text : ''))
+  element.textContent = escapeControls(text)
   if (curve.length > 1) element.replaceChildren(curveElement(curve))
-  if (column === 0 && arm !== undefined) element.prepend(...swatch(arm))
+  if (column === 0 && arm !== undefined) element.prepend(swatch(arm))
   return element
 }
 
 const svg = 'http://www.w3.org/2000/svg'
+
+/** A dot in the arm's colour. */
+function swatch(arm: number): HTMLElement {
+  const dot = document.createElement('span')
+  dot.className = 'swatch'
+  dot.style.background = `var(--arm-${arm})`
+  return dot
+}
 
 /** Draws values from left to right, each between the lowest and the highest. */
 function curveElement(values: readonly number[]): SVGElement {
@@ -216,44 +224,21 @@ function curveElement(values: readonly number[]): SVGElement {
   return element
 }
 
-/** Whether the page's style has a colour for an arm, which takes long to ask. */
-const hasColour = new Map<number, boolean>()
-
-/** A dot in the arm's colour; none if the pictures do not show the arm. */
-function swatch(arm: number): readonly HTMLElement[] {
-  if (!hasColour.has(arm)) {
-    const style = getComputedStyle(document.documentElement)
-    hasColour.set(arm, style.getPropertyValue(`--arm-${arm}`) !== '')
-  }
-  if (!hasColour.get(arm)) return []
-  const dot = document.createElement('span')
-  dot.className = 'swatch'
-  dot.style.background = `var(--arm-${arm})`
-  return [dot]
-}
-
 /** Numbers come before texts, missing values last in both directions. */
 function rowOrder({ column, descending }: NonNullable<Sorting>) {
   const sign = descending ? -1 : 1
+  const valueIn = ({ cells }: TableRow) => {
+    const { text, sort = text } = wholeCell(cells[column]!)
+    return sort
+  }
+  const rankOf = (value: unknown) => (typeof value === 'number' ? 0 : value === null ? 2 : 1)
   return (left: TableRow, right: TableRow) => {
-    const [a, b] = [sortValue(left.cells[column]!), sortValue(right.cells[column]!)]
-    const rank = rankOf(a) - rankOf(b)
-    if (rank !== 0) return rank
-    if (typeof a === 'number' && typeof b === 'number') return sign * (a - b)
-    return sign * order.compare(String(a), String(b))
+    const [a, b] = [valueIn(left), valueIn(right)]
+    if (rankOf(a) !== rankOf(b)) return rankOf(a) - rankOf(b)
+    return sign * (typeof a === 'number' ? a - Number(b) : order.compare(String(a), String(b)))
   }
 }
 
-function rankOf(value: unknown): number {
-  if (typeof value === 'number') return 0
-  return value === null ? 2 : 1
-}
-
-function textOf(cell: TableCell): string {
-  return typeof cell === 'string' ? cell : cell.text
-}
-
-function sortValue(cell: TableCell): number | string | null {
-  if (typeof cell === 'string') return cell
-  return cell.sort === undefined ? cell.text : cell.sort
+function wholeCell(cell: TableCell): WholeCell {
+  return typeof cell === 'string' ? { text: cell } : cell
 }

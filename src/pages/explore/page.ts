@@ -14,12 +14,12 @@ import {
   armVariables,
   baseStyle,
   dataScript,
+  documentOf,
   type Html,
   html,
   inertScript,
   inlineScript,
   jsonScript,
-  trustedHtml,
 } from '../html.js'
 import { type PageData, type PageRun, reach, stripPictures } from './data.js'
 
@@ -64,11 +64,7 @@ export async function explorePage(runs: readonly ExploredRun[], images: PageImag
     noise: { initial, maximum: Math.max(1, Math.ceil(2 * initial)), step: 0.01 },
     runs: runs.map((run) => run.data),
   }
-  const page = html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="${generator}"><meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="icon" href="data:,">
-<title>${title}</title><style>${trustedHtml(style)}</style></head><body>
-<h1>${title}</h1>
+  const body = html`<h1>${title}</h1>
 <p class="lead">An autoencoder compresses a noisy picture into a few numbers, the embedding, and decodes them into a clean picture.
 Choose a picture, add noise, and move along the directions of the embedding.${
     runs.length > 1 ? ' Both networks get the same picture.' : ''
@@ -82,10 +78,8 @@ ${inputSection(data, labels, runs.length)}
 ${jsonScript('explore-data', data)}
 ${await packedScript('explore-floats', bytesOf(runs.flatMap(({ floats }) => floats)))}
 ${await packedScript('explore-pixels', images.pixels)}
-${inlineScript(script)}
-</body></html>
-`
-  return page.text
+${inlineScript(script)}`
+  return documentOf(title, { generator, policy, style, body })
 }
 
 function inputSection({ side, noise }: PageData, labels: readonly number[], runs: number): Html {

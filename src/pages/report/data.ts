@@ -15,7 +15,7 @@ export interface ReportData {
   readonly csv: string | null
 }
 
-/** A table that the script shows and sorts. */
+/** A table that the script shows and sorts. Its texts may hold any character. */
 export interface TableData {
   readonly columns: readonly TableColumn[]
   readonly rows: readonly TableRow[]
@@ -38,19 +38,19 @@ export interface TableRow {
   readonly cells: readonly TableCell[]
 }
 
-export type TableCell =
-  | string
-  | {
-      readonly text: string
-      /** The value to sort by if it is not the text. Null sorts last. */
-      readonly sort?: number | string | null
-      /** Classes of the style. */
-      readonly tone?: string
-      /** Shown if the pointer rests on the cell. */
-      readonly hint?: string
-      /** Values of a small curve, which replaces the text. */
-      readonly curve?: readonly number[]
-    }
+export type TableCell = string | WholeCell
+
+export interface WholeCell {
+  readonly text: string
+  /** The value to sort by if it is not the text. Null sorts last. */
+  readonly sort?: number | string | null
+  /** Classes of the style. */
+  readonly tone?: string
+  /** Shown if the pointer rests on the cell. */
+  readonly hint?: string
+  /** Values of a small curve, which replaces the text. */
+  readonly curve?: readonly number[]
+}
 
 /** A quantity that the reader can put on an axis. */
 export interface Quantity {
@@ -64,26 +64,18 @@ export interface Choices {
   readonly logged: readonly Quantity[]
   /** Quantities with a value per run: metrics after the last epoch, and the config fields in which arms differ. */
   readonly final: readonly Quantity[]
-  /** One for each drawn arm. */
-  readonly arms: readonly ArmSeries[]
-  /** One for each completed run. */
-  readonly runs: readonly RunPoint[]
-}
-
-/** Each list has one value per epoch in `epochs`; `values` has one list per logged quantity. */
-export interface ArmSeries {
-  readonly epochs: readonly number[]
-  readonly values: readonly (readonly (Estimate | null)[])[]
+  /** One for each drawn arm: one value per epoch in `epochs`; `values` has one list per logged quantity. */
+  readonly arms: readonly {
+    readonly epochs: readonly number[]
+    readonly values: readonly (readonly (Estimate | null)[])[]
+  }[]
+  /** One for each completed run, with its folder, its arm's label and one value per final quantity. */
+  readonly runs: readonly {
+    readonly run: string
+    readonly arm: string
+    readonly values: readonly (number | string | null)[]
+  }[]
 }
 
 /** A mean over the runs of an arm, and its 95 % interval if there are several. */
 export type Estimate = readonly [mean: number] | readonly [mean: number, low: number, high: number]
-
-export interface RunPoint {
-  /** The run's folder. */
-  readonly run: string
-  /** The arm's label. */
-  readonly arm: string
-  /** One value per final quantity. */
-  readonly values: readonly (number | string | null)[]
-}

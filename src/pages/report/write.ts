@@ -56,24 +56,17 @@ function outputsIn(folder: string): readonly Output[] {
   ]
 }
 
-export interface WrittenComparison {
-  /** The names of the files. */
-  readonly files: readonly string[]
-  /** The arms without reconstructions, with the reasons. */
-  readonly notes: readonly string[]
-}
-
 export interface WriteOptions extends Omit<ReportOptions, 'stills'> {
   /** The colours of the pictures. The charts of the report have those of the reader's system. */
   readonly scheme: Scheme
 }
 
-/** Writes all files of a comparison. */
+/** Writes all files of a comparison. Returns their names, and the arms without reconstructions with the reasons. */
 export async function writeComparison(
   folder: string,
   comparison: Comparison,
   { scheme, ...options }: WriteOptions,
-): Promise<WrittenComparison> {
+) {
   await makeFolder(folder)
   const charts = comparisonCharts(comparison)
   const { stills, notes } = await drawModelStills(drawnArms(comparison), {
@@ -84,11 +77,13 @@ export async function writeComparison(
     chartFiles(charts, scheme),
     reportPage(comparison, charts, { ...options, stills }),
   ])
-  const json = jsonText({ ...comparisonJson(comparison), command: options.command })
   const files: readonly NamedContent[] = [
     { file: 'report.html', content: page },
     { file: 'comparison.csv', content: comparisonCsv(comparison) },
-    { file: 'comparison.json', content: json },
+    {
+      file: 'comparison.json',
+      content: jsonText({ ...comparisonJson(comparison), command: options.command }),
+    },
     ...pictures,
     ...(await stillFiles(stills)),
   ]

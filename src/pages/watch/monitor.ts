@@ -27,11 +27,6 @@ const pause = { afterPass: 1500, perPass: 5, afterRunning: 200, perRunning: 10 }
 /** Changes are reported at most this often during a pass. */
 const reportMilliseconds = 250
 
-/** A pass looks at all running runs, and at this many of the others in turn. */
-const othersPerPass = 2000
-
-const runsPerPart = 500
-
 /** A folder with a run, or with one that a sweep plans, as it was read last. */
 interface Watched {
   /** Changes if the files do. */
@@ -51,7 +46,6 @@ export class Monitor {
   #sweeps: readonly PlannedSweep[] = []
   #unreadable: readonly string[] = []
   #unread: number | null = null
-  #passes = 0
   /** The rows as they were reported, by name. */
   #reported: ReadonlyMap<string, RunRow> = new Map()
   #reportedSummary: Summary | null = null
@@ -74,14 +68,6 @@ export class Monitor {
       return { ...sweep, runs: folders.size, left: [...folders].filter(isLeft).length }
     })
     return { ...paceOf(this.rows, sweeps), sweeps, unread: this.#unread, unreadable: this.#unreadable }
-  }
-
-  /** The state in parts, each short enough for a page to read at once. */
-  get stateInParts(): readonly Update[] {
-    const { rows, summary } = this
-    return Array.from({ length: Math.max(1, Math.ceil(rows.length / runsPerPart)) }, (_, part) => {
-      return { summary, changed: rows.slice(part * runsPerPart, (part + 1) * runsPerPart), removed: [] }
-    })
   }
 
   /** The runs as they were read last, or why they are damaged, by folder; with the spectrum of the last epoch only. */
@@ -137,20 +123,14 @@ export class Monitor {
     }
   }
 
-  /** Looks for runs and plans, and at every folder that is due. */
+  /** Looks for runs and plans, and at every folder. */
   async pass(signal?: AbortSignal): Promise<void> {
     const { runs, unreadable } = await findRuns(this.folder, this.#watched)
     const damaged = await this.#readPlans(runs)
     this.#unreadable = [...unreadable.map(firstLine), ...damaged]
     const folders = new Set([...runs, ...this.#sweeps.flatMap((sweep) => [...sweep.folders])])
     for (const folder of this.#watched.keys()) if (!folders.has(folder)) this.#watched.delete(folder)
-    const turns = Math.max(1, Math.ceil(folders.size / othersPerPass))
-    const isDue = (folder: string, index: number) => {
-      const status = this.#watched.get(folder)?.row.status ?? 'running'
-      return status === 'running' || index % turns === this.#passes % turns
-    }
-    await this.#look([...folders].filter(isDue), signal)
-    this.#passes++
+    await this.#look([...folders], signal)
     this.#report()
   }
 

@@ -1,38 +1,26 @@
 import { mostDrawn } from '../../plots/chart.js'
 import { html } from '../html.js'
-import { chartScripts, documentOf } from '../report/page.js'
-import { reportStyle } from '../report/style.js'
-
-// The page connects only to the server that it came from. Vega compiles its expressions, which needs 'unsafe-eval'.
-const policy =
-  "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'"
+import { pageWithContents, reportStyle } from '../report/page.js'
 
 let page: Promise<string> | undefined
 
 /** Returns the page, which gets all its content from the server. */
 export function watchPage(title: string): Promise<string> {
-  page ??= makePage(title)
-  return page
-}
-
-async function makePage(title: string): Promise<string> {
-  const contents = [
-    { id: 'state', title: 'State' },
-    { id: 'failures', title: 'Failed runs' },
-    { id: 'runs', title: 'Runs' },
-  ].map((section) => ({ ...section, content: html`` }))
-  return documentOf({
+  page ??= pageWithContents('watch', {
     title,
-    policy,
     style: reportStyle(mostDrawn) + style,
-    contents,
+    contents: [
+      { id: 'state', title: 'State' },
+      { id: 'failures', title: 'Failed runs' },
+      { id: 'runs', title: 'Runs' },
+    ],
     body: html`<h1 id="title">${title}</h1><p id="connection" role="status">connecting …</p>
 <section id="state"><h2 class="hidden">State</h2><div id="bar" role="img"></div><p id="counts"></p><p id="pace" class="quiet"></p><div id="sweeps" class="quiet"></div><div id="machine"></div></section>
 <section id="failures" hidden><h2>Failed runs</h2><div class="table" id="table-failures"></div></section>
 <section id="runs"><h2>Runs</h2><p class="controls"><label>status <select id="status"><option value="">all</option></select></label><label>name <input type="search" id="search" placeholder="part of the name"></label><span id="shown" class="quiet"></span></p><div class="table" id="table-watched"></div></section>
 <div id="report"><p class="quiet" id="no-report">The results appear when the first run completes an epoch.</p></div>`,
-    scripts: await chartScripts('watch'),
   })
+  return page
 }
 
 const style = `

@@ -57,7 +57,7 @@ export async function serveWatch(folder: string, options: WatchOptions, signal: 
       return text
     },
     firstEvents: () => [
-      ...monitor.stateInParts.map((data, part) => ({ name: part === 0 ? 'state' : 'update', data })),
+      { name: 'state', data: { summary: monitor.summary, changed: monitor.rows, removed: [] } },
       { name: 'machine', data: machine.state },
       { name: 'report', data: null },
     ],

@@ -1,10 +1,43 @@
+/** The data for the report's script. */
 import type { Arm, Comparison } from '../../comparison/comparison.js'
-import { differingPaths, type Fields, fieldsOf, formulaNames } from '../../comparison/differences.js'
+import { differingPaths, fieldsOf, formulaNames } from '../../comparison/differences.js'
+import { comparisonCsv } from '../../comparison/export.js'
 import { epochSeries } from '../../comparison/series.js'
+import type { Chart } from '../../plots/chart.js'
+import { drawnArms } from '../../plots/comparison.js'
 import { withoutWideInterval } from '../../plots/epochs.js'
+import { themeOf } from '../../plots/theme.js'
 import { type LoggedMetric, loggedMetrics, meaningOf, metricOf, metrics } from '../../runs/metrics.js'
 import type { WholeRun } from '../../runs/read.js'
-import type { ArmSeries, Choices, Estimate } from './data.js'
+import type { Choices, Estimate, ReportData } from './data.js'
+import { mainTableNotes, reportTables } from './tables.js'
+
+// comparison.csv of a larger comparison lies only beside the report.
+const largestCsv = 4 << 20
+
+/**
+ * Returns the data for the report's script.
+ * @param drawn the comparison of the pictures, which may have runs that are not complete
+ */
+export function reportData(
+  comparison: Comparison,
+  pictures: readonly Chart[],
+  drawn: Comparison = comparison,
+): ReportData {
+  const font = 'system-ui, sans-serif'
+  const labelLimit = 240
+  const arms = drawnArms(drawn)
+  const csv = comparisonCsv(comparison)
+  return {
+    charts: pictures,
+    labels: arms.map(({ label }) => label),
+    themes: { light: themeOf('light', font, labelLimit), dark: themeOf('dark', font, labelLimit) },
+    tables: reportTables(comparison),
+    notes: mainTableNotes(comparison),
+    choices: choicesOf(drawn, arms),
+    csv: csv.length > largestCsv ? null : csv,
+  }
+}
 
 // As many as a line can show on a small screen; with all metrics of twelve arms, a megabyte.
 const mostEpochs = 200
@@ -13,19 +46,26 @@ const mostEpochs = 200
 const mostRuns = 5000
 
 /** Returns the data of the chart whose axes the reader chooses. @param drawn the arms of the pictures */
-export function choicesOf({ arms }: Comparison, drawn: readonly Arm[]): Choices {
+function choicesOf({ arms }: Comparison, drawn: readonly Arm[]): Choices {
   const labels = new Map(drawn.map(({ name, label }) => [name, label]))
   const runs = arms.flatMap(({ name, label, runs }) =>
     runs.map((run) => ({ arm: labels.get(name) ?? label, run })),
   )
   const names = formulaNames(arms.map(({ config }) => config))
   const paths = differingPaths(arms.map(({ config }) => fieldsOf(config, names)))
-  const logged = loggedMetrics.filter((metric) => runs.some(({ run }) => isMeasured(run, metric)))
+  const logged = loggedMetrics.filter((metric) =>
+    runs.some(({ run }) => Number.isFinite(run.metrics.at(-1)?.[metric])),
+  )
   const final = metrics.filter((metric) => runs.some(({ run }) => metricOf(run, metric) !== null))
-  const values = (run: WholeRun) => [
-    ...final.map((metric) => roundedOrNull(metricOf(run, metric))),
-    ...configValues(fieldsOf(run.config, names), paths),
-  ]
+  const values = (run: WholeRun) => {
+    const fields = fieldsOf(run.config, names)
+    return [
+      ...final
+        .map((metric) => metricOf(run, metric))
+        .map((value) => (value === null ? null : rounded(value))),
+      ...paths.map((path) => numberOrText(fields.get(path))),
+    ]
+  }
   return {
     logged: logged.map((name) => ({ name, title: meaningOf(name).title })),
     final: [
@@ -37,20 +77,13 @@ export function choicesOf({ arms }: Comparison, drawn: readonly Arm[]): Choices 
   }
 }
 
-function isMeasured({ metrics: rows }: WholeRun, metric: LoggedMetric): boolean {
-  return Number.isFinite(rows.at(-1)?.[metric])
+/** Returns the value of a config field, a number as a number, so that it has a place on an axis. */
+function numberOrText(value: string | undefined): number | string | null {
+  if (value === undefined) return null
+  return value.trim() !== '' && Number.isFinite(Number(value)) ? Number(value) : value
 }
 
-/** Returns the values of config fields; numbers as numbers, so that they have a place on an axis. */
-function configValues(fields: Fields, paths: readonly string[]): readonly (number | string | null)[] {
-  return paths.map((path) => {
-    const value = fields.get(path)
-    if (value === undefined) return null
-    return value.trim() !== '' && Number.isFinite(Number(value)) ? Number(value) : value
-  })
-}
-
-function seriesOf(arm: Arm, logged: readonly LoggedMetric[]): ArmSeries {
+function seriesOf(arm: Arm, logged: readonly LoggedMetric[]) {
   const columns = logged.map(
     (metric) => new Map(epochSeries(arm, metric, mostEpochs).map(({ epoch, summary }) => [epoch, summary])),
   )
@@ -68,10 +101,6 @@ function seriesOf(arm: Arm, logged: readonly LoggedMetric[]): ArmSeries {
       }),
     ),
   }
-}
-
-function roundedOrNull(value: number | null): number | null {
-  return value === null ? null : rounded(value)
 }
 
 /** Six digits are more than a picture can show. */
