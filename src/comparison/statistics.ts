@@ -1,6 +1,6 @@
 import { centralQuantile, twoSidedP } from './student.js'
 
-export const confidence = 0.95
+const confidence = 0.95
 
 /** The probability with which a test finds the detectable difference. */
 export const power = 0.8
@@ -34,7 +34,7 @@ export const testNames = {
   welch: "Welch's t-test",
 } as const
 
-export type TestKind = keyof typeof testNames
+type TestKind = keyof typeof testNames
 
 /**
  * The difference between a sample and the baseline. Test, interval and the detectable difference are null if a sample has

@@ -172,7 +172,7 @@ function padStarts(texts: readonly string[]): readonly string[] {
 /** Corrected p-values below it are significant. */
 export const significanceLevel = 0.05
 
-export type Verdict = 'better' | 'worse' | null
+type Verdict = 'better' | 'worse' | null
 
 /** Returns whether an arm is significantly better or worse than the baseline, null if neither is shown. */
 export function verdictOf({ metric, versus }: Result): Verdict {

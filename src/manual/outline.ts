@@ -15,7 +15,7 @@ export interface CommandOutline {
   readonly commands: readonly CommandOutline[]
 }
 
-export interface ParameterOutline {
+interface ParameterOutline {
   readonly name: string
   readonly description: string
   readonly variadic: boolean

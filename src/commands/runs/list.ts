@@ -19,7 +19,7 @@ import {
 import { warnOfDamagedPlans } from '../shared/sweep-plans.js'
 import { csvOf, isUsual, jsonOf, tableOf } from './tables.js'
 
-export interface RunsFlags {
+interface RunsFlags {
   readonly where: readonly Expression[]
   readonly sort?: string
   readonly top?: number
