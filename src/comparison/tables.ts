@@ -1,4 +1,4 @@
-/** What the tables of a comparison say. terminal.ts prints them, papers.ts writes them for papers, src/report for its page. */
+/** The tables of a comparison as data. terminal.ts prints them, papers.ts and src/report write them. */
 import { eigenLossesOf, formulaOf } from '../eigen-losses/index.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { percent, significant } from '../text/format.js'
