@@ -11,7 +11,7 @@ import { readNotes } from '../runs/notes.js'
 import { misplacedHint, planFile, readPlan, SweepPlans } from '../runs/sweep-plan.js'
 import { sweepFiles } from '../sweeps/folder.js'
 import { eigenaeCommand } from '../text/command-line.js'
-import { count, countOf, firstOf } from '../text/format.js'
+import { count, countOf, shortened } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 import { warnOfDamagedPlans } from './shared/sweep-plans.js'
@@ -112,7 +112,7 @@ async function warnOfMissingRuns(
     if (plan === undefined || plan instanceof EigenaeError) continue
     const missing = plan.runs.filter((run) => !present.has(resolve(folder, run)))
     if (missing.length === 0 || (await isLocked(sweepFiles(folder).lock))) continue
-    const names = firstOf(missing, maximumDetails).join(', ')
+    const names = shortened(missing, maximumDetails).join(', ')
     writeMessage(
       `${planFile(folder)}: ${missing.length} of its ${count(plan.runs.length, 'run')} ${missing.length === 1 ? 'is' : 'are'} missing: ${names}; "sweep … --resume" trains what is missing`,
     )
