@@ -41,7 +41,7 @@ function uniqueArms(arms: readonly ArmFolders[]): readonly ArmFolders[] {
   return arms.filter(({ name }) => seen.size < seen.add(resolve(name)).size)
 }
 
-interface ReadArms {
+export interface ReadArms {
   readonly arms: readonly ArmRuns[]
   /** One of the arms. */
   readonly baseline: ArmRuns
