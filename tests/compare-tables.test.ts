@@ -110,6 +110,19 @@ describeUnless(noScript, 'the table of compare on a terminal', () => {
     },
   )
 
+  it('cuts names so that the sparklines of the details fit', async () => {
+    const eigen = { kind: 'top-k', k: 3, weight: 0.123456, center: true }
+    writeArm('long/the-long-name-of-an-arm-without-an-eigen-loss', [0.03], { latent: 10 })
+    writeArm('long/the-long-name-of-an-arm-with-an-eigen-loss', [0.03], {
+      latent: 10,
+      batchNorm: 'all',
+      eigen,
+    })
+    const { lines } = await shown(80, 24, 'long', '--details')
+    const sparklines = lines.filter((line) => /[▁█]/.test(line))
+    expect(sparklines.map((line) => line.trimEnd().length)).toEqual([80, 80])
+  })
+
   it('shows the intervals if they fit', async () => {
     expect((await shown(80, 24, 'grid')).lines.join('\n')).not.toContain('±')
     expect((await shown(80, 100, 'grid')).lines.join('\n')).toContain('0.03017 ± 0.00052')

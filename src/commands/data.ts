@@ -54,15 +54,10 @@ function fetchCommand(): Command {
     .addHelpText('after', '\nExample:\n  eigenae data fetch --mirror http://localhost:8000/mnist')
     .action(async ({ mirror, out, timeout }: FetchFlags) => {
       const onFile = (file: string) => writeMessage(`${file} checked`)
-      const { signal, release } = abortOnSignals(interruption)
+      const { signal, release } = abortOnSignals(
+        () => new Interruption({ problem: 'interrupted; nothing was saved', hint: 'Repeat the command.' }),
+      )
       await fetchMnist({ mirror, folder: out, stallSeconds: timeout, onFile, signal }).finally(release)
       writeResult(out)
     })
-}
-
-function interruption(): Interruption {
-  return new Interruption({
-    problem: 'interrupted; nothing was saved',
-    hint: 'Repeat the command.',
-  })
 }

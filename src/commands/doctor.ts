@@ -22,7 +22,10 @@ async function doctor({ json }: { readonly json: boolean }): Promise<void> {
   const probes = await probeDevices()
   const machine = machineFacts(probes)
   if (json) writeJson({ ...machine, devices: probes.map(deviceJson) })
-  else writeResult(asText(machine, probes))
+  else
+    writeResult(
+      [heading(machine), alignedTable(probes.map(deviceRow)), ...hints(machine, probes)].join('\n\n'),
+    )
   if (!machine.node.supported || !probes.some(({ kind }) => kind === 'usable')) {
     throw new EigenaeError({ problem: 'no device of this machine can train as it is' })
   }
@@ -55,10 +58,6 @@ function nodeFacts() {
   const oldest = Number(/\d+/.exec(engines.node)?.[0])
   const current = process.versions.node
   return { version: current, needed: engines.node, supported: Number.parseInt(current, 10) >= oldest }
-}
-
-function asText(machine: Machine, probes: readonly Probe[]): string {
-  return [heading(machine), alignedTable(probes.map(deviceRow)), ...hints(machine, probes)].join('\n\n')
 }
 
 function heading({ eigenae, node, platform, cores, instructionSet, addon, addonRefusals }: Machine): string {

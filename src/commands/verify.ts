@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { EigenaeError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
@@ -11,7 +10,7 @@ import { readNotes } from '../runs/notes.js'
 import { misplacedHint, planFile, readPlan, SweepPlans } from '../runs/sweep-plan.js'
 import { sweepFiles } from '../sweeps/folder.js'
 import { eigenaeCommand } from '../text/command-line.js'
-import { count, countOf, firstOf } from '../text/format.js'
+import { count, countOf, shortened } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 import { warnOfDamagedPlans } from './shared/sweep-plans.js'
@@ -50,7 +49,7 @@ async function verify(named: readonly string[], { json }: { readonly json: boole
   const { runs: folders, unreadable } = await runsNamedByAll(named)
   const plans = new SweepPlans()
   const sweeps = sweepFolders(named, folders)
-  warnOfMissingPlans(named, folders)
+  warnOfMissingPlans(sweeps, folders)
   await warnOfMissingRuns(sweeps, folders, plans)
   const damagedPlans = sweeps.flatMap(damagedSweep)
   const runs: VerifiedFolder[] = []
@@ -76,27 +75,23 @@ async function verify(named: readonly string[], { json }: { readonly json: boole
   if (unreadable.length > 0) throw unreadable[0]!
 }
 
-/** Returns the folders that hold a sweep.json, between the named folders and the runs. */
+/** Returns the named folders, and those inside them, in which a sweep may have made the runs. */
 function sweepFolders(named: readonly string[], runs: readonly string[]): readonly string[] {
-  const tops = new Set(named.map((folder) => resolve(folder)))
-  const sweeps = new Set<string>()
-  for (const run of runs) {
-    for (let folder = run; !tops.has(resolve(folder)) && folder !== dirname(folder); ) {
-      folder = dirname(folder)
-      if (existsSync(planFile(folder))) sweeps.add(folder)
-    }
-  }
-  return [...sweeps]
+  const isNamed = (folder: string) =>
+    named.some((top) => `${resolve(folder)}/`.startsWith(`${resolve(top)}/`))
+  return [...new Set(runs.map(sweepOf))].filter(isNamed)
+}
+
+function sweepOf(run: string): string {
+  return join(run, '..', '..')
 }
 
 /** Warns of each folder whose runs were made by a sweep but which has no sweep.json. */
-function warnOfMissingPlans(named: readonly string[], runs: readonly string[]): void {
-  const sweepOf = (run: string) => join(run, '..', '..')
-  const lacking = runs.filter((run) => lacksPlan(sweepOf(run), run)).map(sweepOf)
-  const isNamed = (folder: string) =>
-    named.some((top) => `${resolve(folder)}/`.startsWith(`${resolve(top)}/`))
-  for (const folder of new Set(lacking.filter(isNamed)))
-    writeMessage(`${planFile(folder)}: is missing; "${eigenaeCommand('sweep … --resume')}" writes it again`)
+function warnOfMissingPlans(sweeps: readonly string[], runs: readonly string[]): void {
+  const lacking = new Set(runs.filter((run) => lacksPlan(sweepOf(run), run)).map(sweepOf))
+  for (const folder of sweeps)
+    if (lacking.has(folder))
+      writeMessage(`${planFile(folder)}: is missing; "${eigenaeCommand('sweep … --resume')}" writes it again`)
 }
 
 /** Warns of the runs that a sweep.json lists and that are not there, unless the sweep is running. */
@@ -111,7 +106,7 @@ async function warnOfMissingRuns(
     if (plan === undefined || plan instanceof EigenaeError) continue
     const missing = plan.runs.filter((run) => !present.has(resolve(folder, run)))
     if (missing.length === 0 || (await isLocked(sweepFiles(folder).lock))) continue
-    const names = firstOf(missing, maximumDetails).join(', ')
+    const names = shortened(missing, maximumDetails).join(', ')
     writeMessage(
       `${planFile(folder)}: ${missing.length} of its ${count(plan.runs.length, 'run')} ${missing.length === 1 ? 'is' : 'are'} missing: ${names}; "sweep … --resume" trains what is missing`,
     )

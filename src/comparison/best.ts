@@ -3,7 +3,7 @@ import { formatSeeds } from '../config/sweep.js'
 import { type EigenaeError, usageError } from '../errors.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
 import { eigenaeCommand } from '../text/command-line.js'
-import { firstOf, significant } from '../text/format.js'
+import { shortened, significant } from '../text/format.js'
 import type { Arm, ArmRuns, Comparison, DroppedArm } from './comparison.js'
 import { differingPaths, fieldsOf, formulaNames } from './differences.js'
 import { differenceOf, type Sample, sampleOf } from './results.js'
@@ -89,7 +89,7 @@ function repeatedSeeds(seeds: readonly number[]): readonly number[] {
 const mostListed = 10
 
 function noSharedSeed(samples: readonly Sample[]): EigenaeError {
-  const details = firstOf(samples.map(seedsText), mostListed)
+  const details = shortened(samples.map(seedsText), mostListed)
   if (samples.some(({ seeds }) => repeatedSeeds(seeds).length > 0))
     return usageError({
       problem: `no seed has exactly one run${samples.length === 1 ? '' : ' in every arm'}`,

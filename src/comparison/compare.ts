@@ -1,6 +1,6 @@
 /**
- * How a comparison is made: arguments → arms → completed runs (arms.ts) → statistics (results.ts) → a table of results. tables.ts
- * says what the tables hold; terminal.ts prints them, papers.ts, export.ts and src/pages/report write them to files.
+ * How a comparison is made: arguments → arms → completed runs (arms.ts) → statistics (results.ts). tables.ts makes tables of
+ * the results; terminal.ts prints them, papers.ts, export.ts and src/pages/report write them to files.
  */
 import { usageError } from '../errors.js'
 import { metrics } from '../runs/metrics.js'

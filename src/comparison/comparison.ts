@@ -7,7 +7,10 @@ import type { Difference, Summary } from './statistics.js'
 import type { SavedSweep, SweepPlace } from './sweep-arms.js'
 
 export interface Comparison {
-  /** In the order of the sweep file or of the arguments. A baseline that --baseline names comes first. */
+  /**
+   * In the order of the sweep file or of the arguments. A baseline that --baseline names comes first. Pictures draw those
+   * that `drawnOf` in plots/drawn.ts keeps, in this order, with the colours of pages/theme.ts from the first on.
+   */
   readonly arms: readonly Arm[]
   /** The arm that the others are tested against: the one whose `baseline` is true. */
   readonly baseline: Arm

@@ -5,7 +5,7 @@ import { valueAt } from '../config/json.js'
 import type { Config } from '../config/schema.js'
 import type { Arm, ArmRuns, Setting } from './comparison.js'
 import { differenceLabels, valueText } from './differences.js'
-import { type SweepPlace, shortPaths, sweptPaths } from './sweep-arms.js'
+import { type SweepPlace, shortPaths, sweptPaths, variedPaths } from './sweep-arms.js'
 
 /** Returns the arms, each of which has a run that can be read, with their labels. */
 export function labelArms(
@@ -40,7 +40,7 @@ function configOf({ runs, leftOut }: ArmRuns): Config {
 function settingsOf(arm: ArmRuns): readonly Setting[] {
   const { place } = arm
   if (place === null) return []
-  const names = namesOf(place)
+  const names = shortPaths(variedPaths(place.sweep))
   return sweptPaths(place).map((path) => ({
     path,
     name: names.get(path)!,
@@ -48,23 +48,16 @@ function settingsOf(arm: ArmRuns): readonly Setting[] {
   }))
 }
 
-/** Returns the short names of all paths that the sweep varies, which are the same in all of its arms. */
-function namesOf({ sweep }: SweepPlace): ReadonlyMap<string, string> {
-  return shortPaths([...new Set([...sweep.grid.keys(), ...[...sweep.searched.values()].flat()])])
-}
-
-/** An arm's folder, and its place in a sweep. */
-type NamedArm = Pick<ArmRuns, 'name' | 'place'>
-
 /**
  * Returns the name of each arm. Names that several arms share get the names of parent folders in front, as many as make
  * them distinct. The name of the root folder is "".
  */
-export function armLabels(arms: readonly NamedArm[]): readonly string[] {
+export function armLabels(arms: readonly Pick<ArmRuns, 'name' | 'place'>[]): readonly string[] {
   const names = arms.map(nameOf)
   const labels = names.map(({ name }) => name)
   for (let depth = 1; names.some(({ parents }) => parents.length >= depth); depth++) {
-    const counts = countOf(labels)
+    const counts = new Map<string, number>()
+    for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1)
     if (counts.size === labels.length) break
     for (const [index, { name, parents }] of names.entries())
       if (counts.get(labels[index]!)! > 1) labels[index] = [...parents.slice(-depth), name].join('/')
@@ -72,20 +65,8 @@ export function armLabels(arms: readonly NamedArm[]): readonly string[] {
   return labels
 }
 
-function countOf(labels: readonly string[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>()
-  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1)
-  return counts
-}
-
-/** A name, and the names of the folders above it. */
-interface ArmName {
-  readonly name: string
-  readonly parents: readonly string[]
-}
-
 /** Returns the name of an arm of a sweep, or else the folder's name; "eigen/seed-0" for a run of an arm. */
-function nameOf({ name, place }: NamedArm): ArmName {
+function nameOf({ name, place }: Pick<ArmRuns, 'name' | 'place'>) {
   const folder = resolve(name)
   const last = basename(folder)
   const parents = dirname(folder).split('/').filter(Boolean)
@@ -96,7 +77,7 @@ function nameOf({ name, place }: NamedArm): ArmName {
 
 /** Returns "eigen weight=0.1". */
 export function nameInSweep(place: SweepPlace): string {
-  const names = namesOf(place)
+  const names = shortPaths(variedPaths(place.sweep))
   const grid = place.grid.map((setting) => `${names.get(setting.path)}=${settingText(setting)}`)
   return [place.variant, ...grid, ...(place.trial === null ? [] : [trialName(place.trial)])].join(' ')
 }

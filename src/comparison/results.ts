@@ -23,21 +23,20 @@ export interface Sample {
 export function resultsOf(arms: readonly Arm[], metric: Metric): readonly Result[] {
   const samples = arms.map((arm) => sampleOf(arm, metric)).filter(({ values }) => values.length > 0)
   const baseline = samples.find(({ arm }) => arm.baseline)
-  const differences = new Map(
-    samples
-      .filter((sample) => baseline !== undefined && sample !== baseline)
-      .map((sample) => [sample, metricDifference(sample, baseline!, metric)]),
+  const differences = samples.map((sample) =>
+    baseline === undefined || sample === baseline ? null : metricDifference(sample, baseline, metric),
   )
-  const correctedP = correctPValues([...differences.values()])
+  const correctedP = correctByHolm(differences.flatMap((difference) => difference?.test?.p ?? []))
   const summaries = samples.map(({ values }) => summarise(values))
   const best = bestMean(summaries, metric)
-  return samples.map((sample, index) => {
-    const difference = differences.get(sample)
+  let tested = 0
+  return samples.map(({ arm }, index) => {
+    const difference = differences[index]!
     return {
-      arm: sample.arm,
+      arm,
       metric,
       summary: summaries[index]!,
-      versus: difference ? { ...difference, correctedP: correctedP.get(difference) ?? null } : null,
+      versus: difference && { ...difference, correctedP: difference.test && correctedP[tested++]! },
       best: summaries[index]!.mean === best && samples.length > 1,
     }
   })
@@ -66,12 +65,6 @@ export function differenceOf(sample: Sample, baseline: Sample): Difference {
   const distinct = new Set(sample.seeds).size === sample.seeds.length
   const same = distinct && sample.seeds.join() === baseline.seeds.join()
   return same ? pairedTest(sample.values, baseline.values) : welchTest(sample.values, baseline.values)
-}
-
-function correctPValues(differences: readonly Difference[]): ReadonlyMap<Difference, number> {
-  const tested = differences.filter(({ test }) => test !== null)
-  const corrected = correctByHolm(tested.map(({ test }) => test!.p))
-  return new Map(tested.map((difference, index) => [difference, corrected[index]!]))
 }
 
 function bestMean(summaries: readonly Summary[], metric: Metric): number | null {

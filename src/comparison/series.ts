@@ -3,7 +3,7 @@ import type { MetricsRow } from '../runs/tables.js'
 import type { ArmRuns } from './comparison.js'
 import { meanOf, type Summary, summarise } from './statistics.js'
 
-export interface EpochSummary {
+interface EpochSummary {
   readonly epoch: number
   readonly summary: Summary
 }

@@ -1,6 +1,6 @@
 import { centralQuantile, twoSidedP } from './student.js'
 
-export const confidence = 0.95
+const confidence = 0.95
 
 /** The probability with which a test finds the detectable difference. */
 export const power = 0.8
@@ -24,7 +24,7 @@ export function summarise(values: readonly number[]): Summary {
   const n = values.length
   const mean = meanOf(values)
   if (n < 2) return { n, mean, sd: null, interval: null }
-  const sd = Math.sqrt(varianceOf(values, mean))
+  const sd = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1))
   return { n, mean, sd, interval: intervalAround(mean, sd / Math.sqrt(n), n - 1) }
 }
 
@@ -34,7 +34,7 @@ export const testNames = {
   welch: "Welch's t-test",
 } as const
 
-export type TestKind = keyof typeof testNames
+type TestKind = keyof typeof testNames
 
 /**
  * The difference between a sample and the baseline. Test, interval and the detectable difference are null if a sample has
@@ -63,39 +63,42 @@ export function welchTest(sample: readonly number[], baseline: readonly number[]
   const [a, b] = [summarise(sample), summarise(baseline)]
   const [u, v] = [(a.sd ?? 0) ** 2 / a.n, (b.sd ?? 0) ** 2 / b.n]
   const degreesOfFreedom = (u + v) ** 2 / (u ** 2 / (a.n - 1) + v ** 2 / (b.n - 1))
-  const enough = a.sd !== null && b.sd !== null
-  const scale = largestMagnitude(sample, baseline)
-  return {
-    ...testDifference('welch', a.mean - b.mean, enough ? Math.sqrt(u + v) : 0, degreesOfFreedom, scale),
-    hedgesG: hedgesG(a, b, scale),
-  }
+  const standardError = a.sd !== null && b.sd !== null ? Math.sqrt(u + v) : 0
+  const estimate = { difference: a.mean - b.mean, standardError, degreesOfFreedom }
+  return testDifference('welch', sample, baseline, estimate)
 }
 
 /** Student's paired test. Both samples have the same order of seeds. */
 export function pairedTest(sample: readonly number[], baseline: readonly number[]): Difference {
   const { n, mean, sd } = summarise(sample.map((value, index) => value - baseline[index]!))
-  const scale = largestMagnitude(sample, baseline)
-  const g = hedgesG(summarise(sample), summarise(baseline), scale)
-  return { ...testDifference('paired', mean, (sd ?? 0) / Math.sqrt(n), n - 1, scale), hedgesG: g }
+  const estimate = { difference: mean, standardError: (sd ?? 0) / Math.sqrt(n), degreesOfFreedom: n - 1 }
+  return testDifference('paired', sample, baseline, estimate)
 }
 
 function testDifference(
   kind: TestKind,
-  difference: number,
-  standardError: number,
-  degreesOfFreedom: number,
-  scale: number,
-): Omit<Difference, 'hedgesG'> {
-  if (!(standardError > roundingError(scale))) {
-    return { difference, interval: null, test: null, detectable: null }
-  }
+  sample: readonly number[],
+  baseline: readonly number[],
+  estimate: {
+    readonly difference: number
+    readonly standardError: number
+    readonly degreesOfFreedom: number
+  },
+): Difference {
+  const { difference, standardError, degreesOfFreedom } = estimate
+  // Values that do not vary still leave a spread of some last bits, which must not be tested. Its size depends on the values
+  // that were subtracted, not on their difference.
+  const rounding = 4 * Number.EPSILON * Math.max(...[...sample, ...baseline].map(Math.abs))
+  const g = hedgesG(summarise(sample), summarise(baseline), rounding)
+  if (!(standardError > rounding))
+    return { difference, interval: null, test: null, detectable: null, hedgesG: g }
   const t = difference / standardError
-  const test = { kind, t, degreesOfFreedom, p: twoSidedP(t, degreesOfFreedom) }
   return {
     difference,
     interval: intervalAround(difference, standardError, degreesOfFreedom),
-    test,
+    test: { kind, t, degreesOfFreedom, p: twoSidedP(t, degreesOfFreedom) },
     detectable: detectableDifference(standardError, degreesOfFreedom),
+    hedgesG: g,
   }
 }
 
@@ -111,26 +114,14 @@ function detectableDifference(standardError: number, degreesOfFreedom: number): 
 }
 
 /**
- * Values that do not vary still leave a spread of some last bits, which must not be tested. Its size depends on the values
- * that were subtracted, not on their difference.
- */
-function roundingError(scale: number): number {
-  return 4 * Number.EPSILON * scale
-}
-
-function largestMagnitude(...samples: readonly (readonly number[])[]): number {
-  return Math.max(...samples.flat().map(Math.abs))
-}
-
-/**
  * Hedges' g: the difference in pooled standard deviations, with the correction for small samples J ≈ 1 − 3 / (4·df − 1)
  * (Hedges 1981). Pairs use the same formula, so that the values of all arms are comparable (Lakens 2013).
  */
-function hedgesG(a: Summary, b: Summary, scale: number): number | null {
+function hedgesG(a: Summary, b: Summary, rounding: number): number | null {
   if (a.sd === null || b.sd === null) return null
   const degreesOfFreedom = a.n + b.n - 2
   const pooled = Math.sqrt(((a.n - 1) * a.sd ** 2 + (b.n - 1) * b.sd ** 2) / degreesOfFreedom)
-  if (!(pooled > roundingError(scale))) return null
+  if (!(pooled > rounding)) return null
   return ((a.mean - b.mean) / pooled) * (1 - 3 / (4 * degreesOfFreedom - 1))
 }
 
@@ -155,8 +146,4 @@ function intervalAround(center: number, standardError: number, degreesOfFreedom:
 export function meanOf(values: readonly number[]): number {
   const first = values[0]!
   return first + values.reduce((sum, value) => sum + (value - first), 0) / values.length
-}
-
-function varianceOf(values: readonly number[], mean: number): number {
-  return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1)
 }

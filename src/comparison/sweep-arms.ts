@@ -35,31 +35,28 @@ export function readSavedSweep(folder: string): SavedSweep | undefined {
 
 /** Sorts arms by variant, then by the values of the grid, axis by axis, then by trial. */
 function sortArms(arms: readonly string[], grid: Grid): readonly string[] {
-  const parts = arms.map((arm) => armParts(arm, grid))
-  // The names do not fit the grid: the sweep.json of another version.
-  if (parts.includes(null)) return arms
-  const known = parts as readonly ArmParts[]
-  const variants = [...new Set(known.map(({ variant }) => variant))]
+  const variants = [...new Set(arms.map((arm) => arm.split(',')[0]))]
   const axes = [...grid].map(([path, values]) => ({ path, ranks: ranksOf(values) }))
-  const keyOf = ({ variant, grid: values, trial }: ArmParts) => [
-    variants.indexOf(variant),
-    ...axes.map(({ path, ranks }) => ranks.get(values.find((each) => each.path === path)?.value) ?? 0),
-    trial ?? 0,
-  ]
-  const keys = new Map(arms.map((arm, index) => [arm, keyOf(known[index]!)]))
-  return [...arms].sort((a, b) => compareKeys(keys.get(a)!, keys.get(b)!))
+  const keyOf = (arm: string) => {
+    const parts = armParts(arm, grid)
+    const valueAt = (path: string) => parts?.grid.find((each) => each.path === path)?.value
+    const ranks = axes.map((axis) => axis.ranks.get(valueAt(axis.path)) ?? 0)
+    return [variants.indexOf(arm.split(',')[0]), ...ranks, parts?.trial ?? 0]
+  }
+  return arms
+    .map((arm) => ({ arm, key: keyOf(arm) }))
+    .sort((a, b) => {
+      const differing = a.key.findIndex((value, place) => value !== b.key[place])
+      return differing < 0 ? 0 : a.key[differing]! - b.key[differing]!
+    })
+    .map(({ arm }) => arm)
 }
 
 /** Returns the place of each value on its axis: numbers ascend, and other values keep the order of the sweep file. */
 function ranksOf(values: readonly unknown[]): ReadonlyMap<unknown, number> {
   const isNumeric = values.every((value) => typeof value === 'number')
-  const inOrder = isNumeric ? [...(values as readonly number[])].sort((a, b) => a - b) : values
+  const inOrder = isNumeric ? values.toSorted((a, b) => a - b) : values
   return new Map(inOrder.map((value, rank) => [value, rank]))
-}
-
-function compareKeys(a: readonly number[], b: readonly number[]): number {
-  const differing = a.findIndex((value, place) => value !== b[place])
-  return differing < 0 ? 0 : a[differing]! - b[differing]!
 }
 
 /** An arm's place in the sweep that made it. */
@@ -83,6 +80,11 @@ export function commonSweep(arms: readonly { readonly place: SweepPlace | null }
 /** Returns the config paths that the sweep sets in this arm: those of the grid, then those of the search. */
 export function sweptPaths({ variant, sweep, grid, trial }: SweepPlace): readonly string[] {
   return [...grid.map(({ path }) => path), ...(trial === null ? [] : (sweep.searched.get(variant) ?? []))]
+}
+
+/** Returns the config paths that the sweep sets in any arm. */
+export function variedPaths({ grid, searched }: SavedSweep): readonly string[] {
+  return [...new Set([...grid.keys(), ...[...searched.values()].flat()])]
 }
 
 /** Returns the last keys of each path, as few as keep the paths distinct: "loss.eigen.weight" → "weight". */

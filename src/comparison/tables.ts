@@ -1,4 +1,4 @@
-/** What the tables of a comparison say. terminal.ts prints them, papers.ts writes them for papers, src/report for its page. */
+/** The tables of a comparison as data. terminal.ts prints them, papers.ts and src/report write them. */
 import { eigenLossesOf, formulaOf } from '../eigen-losses/index.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { percent, significant } from '../text/format.js'
@@ -172,7 +172,7 @@ function padStarts(texts: readonly string[]): readonly string[] {
 /** Corrected p-values below it are significant. */
 export const significanceLevel = 0.05
 
-export type Verdict = 'better' | 'worse' | null
+type Verdict = 'better' | 'worse' | null
 
 /** Returns whether an arm is significantly better or worse than the baseline, null if neither is shown. */
 export function verdictOf({ metric, versus }: Result): Verdict {

@@ -7,7 +7,7 @@ import type { WholeRun } from '../runs/read.js'
 import { tooFewImages } from '../spectrum/spectrum.js'
 import type { ArmRuns, UnusableRun } from './comparison.js'
 import { differingPaths, fieldsOf } from './differences.js'
-import { commonSweep } from './sweep-arms.js'
+import { commonSweep, variedPaths } from './sweep-arms.js'
 
 /**
  * Returns what a reader should know before trusting the numbers, one warning per line.
@@ -72,9 +72,12 @@ const comparedPaths = /^(loss|model)\./
 
 function differencesBetween(arms: readonly ArmRuns[]): readonly string[] {
   const paths = differingPaths(arms.map(({ runs }) => fieldsOf(runs[0]!.config)))
-  const swept = sweptPaths(arms)
+  const sweep = commonSweep(arms)
+  const swept = new Set(sweep === null ? [] : variedPaths(sweep))
   const isIntended = (path: string) =>
-    !comparabilityPaths.test(path) && (swept.has(path) || isNamedInFolders(path, arms))
+    !comparabilityPaths.test(path) &&
+    // The grid of a sweep names its arms by the fields that it varies.
+    (swept.has(path) || arms.every(({ name }) => basename(name).includes(`,${path}=`)))
   const unexpected = paths.filter((path) => !comparedPaths.test(path) && !isIntended(path))
   const isOnlyDifference = paths.length === 1 && !comparabilityPaths.test(paths[0]!)
   const files = differingPaths(arms.map(({ runs }) => dataFiles(runs[0]!)))
@@ -111,17 +114,6 @@ function originText(samples: readonly (readonly WholeRun[])[]): string {
   return originDifferences(samples)
     .map(({ name, values }) => `${name} (${[...new Set(values)].join(', ')})`)
     .join(', ')
-}
-
-/** Returns the config paths that a sweep sets if it made all arms. */
-function sweptPaths(arms: readonly ArmRuns[]): ReadonlySet<string> {
-  const sweep = commonSweep(arms)
-  return new Set(sweep === null ? [] : [...sweep.grid.keys(), ...[...sweep.searched.values()].flat()])
-}
-
-/** Returns whether the field is one that a sweep's grid varies: it names its arms by these fields. */
-function isNamedInFolders(path: string, arms: readonly ArmRuns[]): boolean {
-  return arms.every(({ name }) => basename(name).includes(`,${path}=`))
 }
 
 function dataFiles({ record }: WholeRun): ReadonlyMap<string, string> {

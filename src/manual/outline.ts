@@ -15,29 +15,16 @@ export interface CommandOutline {
   readonly commands: readonly CommandOutline[]
 }
 
-export interface ParameterOutline {
-  readonly name: string
-  readonly description: string
-  readonly variadic: boolean
-  readonly value: Value
-}
-
-export interface OptionOutline {
-  /** The text in --help: "--device <device>". */
-  readonly flags: string
-  readonly names: readonly string[]
-  readonly description: string
-  readonly repeatable: boolean
-  /** null for a flag without a value. */
-  readonly value: Value | null
-}
+type ParameterOutline = ReturnType<typeof parameterOutline>
+export type OptionOutline = ReturnType<typeof optionOutline>
 
 /** The values that a shell can complete. */
-export type Value =
-  | { readonly kind: 'choices'; readonly choices: readonly string[] }
-  /** "train.epochs=", to which the user adds a value. */
-  | { readonly kind: 'settings'; readonly choices: readonly string[] }
-  | { readonly kind: 'file' | 'folder' | 'text' }
+export interface Value {
+  /** "settings" are config paths with "=", to which the user adds a value. */
+  readonly kind: 'choices' | 'settings' | 'file' | 'folder' | 'text'
+  /** Empty for files, folders and text. */
+  readonly choices: readonly string[]
+}
 
 /** Reads a command and its subcommands, without hidden commands and options. */
 export function outline(command: Command, before: readonly string[] = []): CommandOutline {
@@ -48,12 +35,9 @@ export function outline(command: Command, before: readonly string[] = []): Comma
     words,
     summary: command.description(),
     usage: [...words, command.usage()].join(' '),
-    parameters: help.visibleArguments(command).map((each) => ({
-      name: each.name(),
-      description: help.argumentDescription(each),
-      variadic: each.variadic,
-      value: valueFor(each, each.name()),
-    })),
+    parameters: help
+      .visibleArguments(command)
+      .map((each) => parameterOutline(each, help.argumentDescription(each))),
     options: help.visibleOptions(command).map((each) => optionOutline(each, help.optionDescription(each))),
     examples: helpAfter(command),
     commands: inner.map((each) => outline(each, words)),
@@ -70,13 +54,20 @@ export function isRunnable({ commands, parameters }: CommandOutline): boolean {
   return commands.length === 0 || parameters.length > 0
 }
 
-function optionOutline(option: Option, description: string): OptionOutline {
+function parameterOutline(parameter: Argument, description: string) {
+  const name = parameter.name()
+  return { name, description, variadic: parameter.variadic, value: valueFor(parameter, name) }
+}
+
+function optionOutline(option: Option, description: string) {
   const [, placeholder] = /[<[](.+?)[>\]]/.exec(option.flags) ?? []
   return {
+    /** The text in --help: "--device <device>". */
     flags: option.flags,
     names: [option.short, option.long].filter((name) => name !== undefined),
     description,
     repeatable: option.variadic || Array.isArray(option.defaultValue),
+    /** Null for a flag without a value. */
     value: placeholder === undefined ? null : valueFor(option, placeholder),
   }
 }
@@ -84,16 +75,12 @@ function optionOutline(option: Option, description: string): OptionOutline {
 /** Derives the kind of a value from its placeholder: <file>, <folder>, <run...>, <path=value>. */
 function valueFor({ argChoices }: Option | Argument, placeholder: string): Value {
   if (argChoices !== undefined) return { kind: 'choices', choices: argChoices }
-  if (placeholder === 'path=value') return { kind: 'settings', choices: settings() }
-  if (/file|^page/.test(placeholder)) return { kind: 'file' }
-  return { kind: /folder|run|source/.test(placeholder) ? 'folder' : 'text' }
-}
-
-/** Returns every config path with "=", without those of a list's elements. */
-function settings(): readonly string[] {
-  return configPaths()
-    .filter((path) => !path.includes('*'))
-    .map((path) => `${path}=`)
+  if (placeholder === 'path=value') {
+    const paths = configPaths().filter((path) => !path.includes('*'))
+    return { kind: 'settings', choices: paths.map((path) => `${path}=`) }
+  }
+  if (/file|^page/.test(placeholder)) return { kind: 'file', choices: [] }
+  return { kind: /folder|run|source/.test(placeholder) ? 'folder' : 'text', choices: [] }
 }
 
 function helpAfter(command: Command): string {

@@ -4,7 +4,7 @@ import { setFoot } from './output.js'
 import { truncate } from './table.js'
 
 /** One progress bar and the text to the right of it. */
-export interface Bar {
+interface Bar {
   readonly done: number
   readonly total: number
   readonly text: string

@@ -44,12 +44,6 @@ export function countOf(part: number, all: number, noun: string): string {
   return all === 1 ? count(part, noun) : `${thousands(part)} of ${count(all, noun)}`
 }
 
-/** Returns the first texts, followed by "… and 5 more" if there are more than `most`. */
-export function firstOf(texts: readonly string[], most: number): readonly string[] {
-  const more = texts.length - most
-  return more > 0 ? [...texts.slice(0, most), `… and ${more} more`] : texts
-}
-
 /**
  * Characters that a terminal obeys (C0, DEL, C1), that reorder the text (bidirectional controls), that break a line
  * invisibly, or that XML forbids. Newline and tab are not among them.
@@ -100,4 +94,10 @@ function hex(code: number, digits: number): string {
  */
 export function withoutFormula(text: string): string {
   return /^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text
+}
+
+/** Returns the first lines, and a line with the number of the others if there are more than `most`. */
+export function shortened(lines: readonly string[], most: number): readonly string[] {
+  const more = lines.length - most
+  return more > 0 ? [...lines.slice(0, most), `… and ${more} more`] : lines
 }

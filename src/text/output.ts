@@ -81,7 +81,7 @@ function unexpected(error: unknown): EigenaeError {
 }
 
 /** Lines that are redrawn at the foot of the terminal, below everything else that is printed. */
-export interface Foot {
+interface Foot {
   writeAbove(write: () => void): void
 }
 

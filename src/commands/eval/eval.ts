@@ -9,14 +9,13 @@ import { type DataSet, loadDataSet } from '../../data/load.js'
 import { runFiles } from '../../runs/files.js'
 import { runsNamedByAll } from '../../runs/find.js'
 import { formatMetric, meaningOf, metricOfModel, modelMetrics } from '../../runs/metrics.js'
-import type { WholeRun } from '../../runs/read.js'
 import { SweepPlans } from '../../runs/sweep-plan.js'
 import { share } from '../../text/format.js'
 import { resultSpace, writeJson, writeLines, writeMessage, writeWarning } from '../../text/output.js'
 import { type Line, span } from '../../text/styled.js'
 import { type Alignment, blockTable, type Column, textColumn, unbroken } from '../../text/table.js'
 import { neighbourCount } from '../../training/classifiers.js'
-import { evaluateModel, type ModelEvaluation, spectrumWarning, withChoice } from '../../training/evaluate.js'
+import { evaluateModel, spectrumWarning, withChoice } from '../../training/evaluate.js'
 import { readTrainedRun, type TrainedRun, withTrainer } from '../../training/trained-model.js'
 import { loadDataOf, sourceOfRun } from '../../training/training-data.js'
 import { warnOfDamagedPlans } from '../shared/sweep-plans.js'
@@ -34,15 +33,7 @@ export interface EvalFlags extends ImageFlags, ComputeFlags {
   readonly json: boolean
 }
 
-interface EvaluatedRun {
-  readonly run: WholeRun
-  /** The epoch of the model. */
-  readonly epoch: number
-  readonly engine: { readonly device: string; readonly variant: string }
-  /** The source of the images. */
-  readonly data: string
-  readonly evaluation: ModelEvaluation
-}
+type EvaluatedRun = Awaited<ReturnType<typeof evaluateRun>>
 
 /**
  * Measures the models of runs one after the other, then prints all figures. Fails after that if a folder that may hold
@@ -116,7 +107,7 @@ function warnIfChanged({ run }: TrainedRun, data: DataSet): void {
   writeMessage(`${run.folder}: the files of ${run.config.data.source} are not those that it was trained on`)
 }
 
-async function evaluateRun(trained: TrainedRun, data: DataSet, flags: EvalFlags): Promise<EvaluatedRun> {
+async function evaluateRun(trained: TrainedRun, data: DataSet, flags: EvalFlags) {
   const { run, state, epoch } = trained
   warnOfCheckpoint(trained)
   const choice = {
@@ -129,6 +120,7 @@ async function evaluateRun(trained: TrainedRun, data: DataSet, flags: EvalFlags)
   const options = computeOptions(flags)
   return withTrainer(run.config, state, options, async (trainer, { device, variant }) => ({
     run,
+    /** The epoch of the model. */
     epoch: epoch ?? run.record.epochs,
     engine: { device, variant },
     data: flags.data ?? run.config.data.source,

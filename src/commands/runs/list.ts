@@ -17,7 +17,7 @@ import { warnOfDamagedPlans } from '../shared/sweep-plans.js'
 import { type Expression, type Field, requireField, selectRuns, sortField } from './query.js'
 import { csvOf, isUsual, jsonOf, tableOf } from './tables.js'
 
-export interface RunsFlags {
+interface RunsFlags {
   readonly where: readonly Expression[]
   readonly sort?: string
   readonly top?: number

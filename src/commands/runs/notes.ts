@@ -17,7 +17,7 @@ export async function addTags(named: string, words: readonly string[]): Promise<
 export async function removeTags(named: string, words: readonly string[]): Promise<void> {
   const without = (notes: RunNotes) => ({ ...notes, tags: notes.tags.filter((tag) => !words.includes(tag)) })
   const unchanged = `no run has the tag${words.length === 1 ? '' : 's'} ${words.join(', ')}`
-  await changeNotes(named, without, { unchanged })
+  await changeNotes(named, without, unchanged)
 }
 
 export async function setNote(
@@ -42,7 +42,7 @@ export async function setNote(
       hint: 'Name a single run, or replace these notes with --overwrite.',
     })
   }
-  await changeNotes(named, (notes) => ({ ...notes, note }), { check: requireSharedNote })
+  await changeNotes(named, (notes) => ({ ...notes, note }), undefined, requireSharedNote)
 }
 
 // More lines would hide the hint.
@@ -61,40 +61,33 @@ interface NotedRun {
 async function changeNotes(
   named: string,
   change: (notes: RunNotes) => RunNotes,
-  {
-    check,
-    unchanged = 'no run changed',
-  }: { readonly check?: (before: readonly NotedRun[]) => void; readonly unchanged?: string } = {},
+  unchanged = 'no run changed',
+  check?: (before: readonly NotedRun[]) => void,
 ): Promise<void> {
   const { runs, unreadable } = await runsNamed(named)
   if (unreadable.length > 0) throw unreadable[0]!
-  const before = runs.map((folder) => ({ folder, notes: readNotes(runFiles(folder).notes) }))
+  const notesOf = (folder: string) => ({ folder, notes: readNotes(runFiles(folder).notes) })
+  const before = runs.map(notesOf)
   check?.(before)
-  const after: ChangedNotes[] = []
-  for (const folder of runs) after.push(await changeNotesOf(folder, change))
-  const changed = after.filter(({ isChanged }) => isChanged).length
-  const all = changed === runs.length ? '' : ` of ${runs.length}`
-  const ofMany = changed === 0 ? unchanged : `${changed}${all} runs changed`
-  writeMessage(runs.length === 1 ? `${runs[0]}: ${describe(after[0]!.notes)}` : ofMany)
-}
-
-interface ChangedNotes {
-  readonly notes: RunNotes
-  readonly isChanged: boolean
+  let changed = 0
+  for (const folder of runs) if (await changeNotesOf(folder, change)) changed++
+  if (runs.length === 1) writeMessage(`${runs[0]}: ${describe(notesOf(runs[0]!).notes)}`)
+  else if (changed === 0) writeMessage(unchanged)
+  else writeMessage(`${changed}${changed === runs.length ? '' : ` of ${runs.length}`} runs changed`)
 }
 
 const longestWaitMilliseconds = 30_000
 
-/** Reads the notes on a run, changes them, and writes them if they differ, while other commands that change them wait. */
-async function changeNotesOf(folder: string, change: (notes: RunNotes) => RunNotes): Promise<ChangedNotes> {
+/** Changes the notes on a run while other commands that change them wait. Returns whether they differ from before. */
+async function changeNotesOf(folder: string, change: (notes: RunNotes) => RunNotes): Promise<boolean> {
   const { notes: file, notesLock } = runFiles(folder)
   await acquireLock(notesLock, longestWaitMilliseconds)
   try {
     const before = readNotes(file)
     const notes = change(before)
-    const isChanged = !isDeepStrictEqual(notes, before)
-    if (isChanged) await writeNotes(file, notes)
-    return { notes, isChanged }
+    if (isDeepStrictEqual(notes, before)) return false
+    await writeNotes(file, notes)
+    return true
   } finally {
     await releaseLock(notesLock)
   }

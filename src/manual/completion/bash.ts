@@ -51,14 +51,13 @@ function optionValues(command: CommandOutline): readonly string[] {
 
 function firstWords(command: CommandOutline): string {
   const names = command.commands.map(({ words }) => words.at(-1)).join(' ')
-  const value = command.parameters[0]?.value ?? { kind: 'text' }
   const more = `COMPREPLY+=($(IFS=' ' compgen -W '${names}' -- "$current"))`
-  const offered = isRunnable(command) ? offer(value) : `_eigenae_words '${names}'`
+  const offered = isRunnable(command) ? offer(command.parameters[0]?.value) : `_eigenae_words '${names}'`
   return `    '${path(command)} '*) ${names === '' || !isRunnable(command) ? offered : `${offered}; ${more}`} ;;`
 }
 
-function offer(value: Value): string {
-  if (value.kind === 'choices') return `_eigenae_words '${value.choices.join(' ')}'`
-  if (value.kind === 'settings') return `_eigenae_settings '${value.choices.join(' ')}'`
-  return value.kind === 'text' ? ':' : `_eigenae_${value.kind}`
+function offer({ kind, choices }: Value = { kind: 'text', choices: [] }): string {
+  if (kind === 'choices') return `_eigenae_words '${choices.join(' ')}'`
+  if (kind === 'settings') return `_eigenae_settings '${choices.join(' ')}'`
+  return kind === 'text' ? ':' : `_eigenae_${kind}`
 }
