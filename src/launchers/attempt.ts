@@ -18,7 +18,7 @@ import type { Outcome, SweepRun } from './launcher.js'
 
 const cli = [process.execPath, join(packageRoot, 'bin', 'eigenae.js')]
 
-/** The command that answers which engine runs will have on this machine (engine-query.ts). */
+/** The command that answers which engine runs will have on this machine (slots.ts). */
 export const engineQueryCommand = [...cli, 'sweep-engine']
 
 /** The command of a runner, which trains the runs that it is sent (runner.ts). */

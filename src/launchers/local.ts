@@ -1,12 +1,13 @@
 import { requireSetUp, trainsSideBySide } from '../engines/select.js'
 import { usageError } from '../errors.js'
+import { count } from '../text/format.js'
 import { beginLog, countMemoryKills, outcomeOf, prepareRun } from './attempt.js'
-import { defineLauncher, type Launcher, type LaunchWatcher, type Outcome, type SweepRun } from './launcher.js'
+import type { Launcher, LauncherKind, LaunchWatcher, SweepRun } from './launcher.js'
 import { Runner } from './runner.js'
 import { type Slot, slotsFor } from './slots.js'
 
 /** Trains the runs on this machine, one runner process per slot. */
-export const local = defineLauncher({
+export const local: LauncherKind = {
   flags: {
     jobs: {
       flag: '--jobs <number>',
@@ -37,38 +38,10 @@ export const local = defineLauncher({
       })
     }
     for (const device of devices) requireSetUp(device)
-    const count = groupReplicas(runs, replicas).length
+    const groups = groupReplicas(runs, replicas).length
     const configs = runs.map(({ config }) => config)
-    return localLauncher(await slotsFor({ configs, runs: count, jobs, jobsPerGpu, threads }), replicas)
+    return localLauncher(await slotsFor({ configs, runs: groups, jobs, jobsPerGpu, threads }), replicas)
   },
-})
-
-function localLauncher(slots: readonly Slot[], replicas: number): Launcher {
-  return {
-    description: describeSlots(slots, replicas),
-    launch: async (runs, watcher, stop) => {
-      const queue = groupReplicas(runs, replicas).values()
-      const runners = [...new Set(slots.map(({ runner }) => runner))]
-      const slotsOf = (runner: number) => slots.filter((slot) => slot.runner === runner)
-      await Promise.all(
-        runners.map((runner) => workTogether(slotsOf(runner), replicas, queue, watcher, stop)),
-      )
-      return 'ended'
-    },
-  }
-}
-
-function describeSlots(slots: readonly Slot[], replicas: number): string {
-  const names = [...new Set(slots.map(({ name }) => name))]
-  const { threads } = slots[0]!
-  const runners = new Set(slots.map(({ runner }) => runner)).size
-  const sharing =
-    runners < slots.length
-      ? `, side by side in ${runners === 1 ? 'one process' : `${runners} processes`}`
-      : ''
-  const sideBySide = replicas === 1 ? sharing : `, up to ${replicas} seeds side by side in each`
-  const cores = `${threads} ${threads === 1 ? 'thread' : 'threads'} each`
-  return `${slots.length} at once on ${names.join(', ')}${sideBySide}, ${cores}`
 }
 
 /**
@@ -80,81 +53,83 @@ function groupReplicas(runs: readonly SweepRun[], replicas: number): readonly (r
   const groups = new Map<string, SweepRun[]>()
   for (const run of runs) {
     const key = JSON.stringify([Math.floor(run.indexInArm / replicas), { ...run.config, seed: null }])
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [run])
-    else group.push(run)
+    groups.set(key, [...(groups.get(key) ?? []), run])
   }
   return [...groups.values()]
 }
 
-type Queue = IterableIterator<readonly SweepRun[]>
-
-/** Trains in slots that share a runner, which is started again if a run crashes it. All slots share one queue. */
-async function workTogether(
-  slots: readonly Slot[],
-  replicas: number,
-  queue: Queue,
-  watcher: LaunchWatcher,
-  stop: AbortSignal,
-): Promise<void> {
-  let runner: Runner | undefined
-  const runnerOf = (slot: Slot) => {
-    if (runner?.isAlive !== true) runner = new Runner(slot)
-    return runner
+function localLauncher(slots: readonly Slot[], replicas: number): Launcher {
+  return {
+    description: describeSlots(slots, replicas),
+    launch: async (runs, watcher, stop) => {
+      const queue = groupReplicas(runs, replicas).values()
+      /** Trains in slots that share a runner, which is started again if a run crashes it. */
+      const workTogether = async (sharing: readonly Slot[]) => {
+        let runner: Runner | undefined
+        const runnerOf = (slot: Slot) => {
+          if (runner?.isAlive !== true) runner = new Runner(slot)
+          return runner
+        }
+        const work = async (slot: Slot) => {
+          for (const group of queue) {
+            if (stop.aborted) break
+            await trainGroup(group, replicas, slot, runnerOf, watcher, stop)
+          }
+        }
+        await Promise.all(sharing.map(work))
+        runner?.release()
+      }
+      const runners = [...new Set(slots.map(({ runner }) => runner))]
+      await Promise.all(runners.map((each) => workTogether(slots.filter(({ runner }) => runner === each))))
+      return 'ended'
+    },
   }
-  await Promise.all(slots.map((slot) => work(slot, runnerOf, replicas, queue, watcher, stop)))
-  runner?.release()
 }
 
-/** Trains one group after another in a slot. */
-async function work(
+function describeSlots(slots: readonly Slot[], replicas: number): string {
+  const names = [...new Set(slots.map(({ name }) => name))]
+  const runners = new Set(slots.map(({ runner }) => runner)).size
+  const sharing =
+    runners < slots.length
+      ? `, side by side in ${runners === 1 ? 'one process' : `${runners} processes`}`
+      : ''
+  const sideBySide = replicas === 1 ? sharing : `, up to ${replicas} seeds side by side in each`
+  const cores = `${count(slots[0]!.threads, 'thread')} each`
+  return `${slots.length} at once on ${names.join(', ')}${sideBySide}, ${cores}`
+}
+
+/** Trains the runs of a group together. A run whose folder or log cannot be written has failed. */
+async function trainGroup(
+  group: readonly SweepRun[],
+  replicas: number,
   slot: Slot,
   runnerOf: (slot: Slot) => Runner,
-  replicas: number,
-  queue: Queue,
   watcher: LaunchWatcher,
   stop: AbortSignal,
 ): Promise<void> {
-  for (const group of queue) {
-    if (stop.aborted) break
-    for (const run of group) watcher.onStart(run, slot.name)
-    const ready = await prepareAll(group, watcher)
-    if (ready.length === 0) continue
-    const killsBefore = await countMemoryKills()
-    const runs = ready.map(({ folder, indexInArm }) => ({ folder, replica: indexInArm % replicas }))
-    const endings = runnerOf(slot).train({ runs, replicas, threads: slot.threads }, stop)
-    await Promise.all(
-      ready.map(async (run, index) => {
-        const ending = await endings[index]!
-        watcher.onEnd(
-          run,
-          await outcomeOf(run.folder, ending, stop.aborted, await describeKiller(killsBefore)),
-        )
-      }),
-    )
-  }
-}
-
-/** Returns the runs whose folders are ready. The others have failed. */
-async function prepareAll(runs: readonly SweepRun[], watcher: LaunchWatcher): Promise<readonly SweepRun[]> {
+  for (const run of group) watcher.onStart(run, slot.name)
   const ready: SweepRun[] = []
-  for (const run of runs) {
-    const failure = await prepare(run)
-    if (failure === null) ready.push(run)
-    else watcher.onEnd(run, failure)
+  for (const run of group) {
+    try {
+      await prepareRun(run)
+      beginLog(run)
+      ready.push(run)
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      watcher.onEnd(run, { kind: 'failed', reason, final: false })
+    }
   }
-  return ready
-}
-
-/** Returns the failure of a run whose folder or log cannot be written; null if both can. */
-async function prepare(run: SweepRun): Promise<Outcome | null> {
-  try {
-    await prepareRun(run)
-    beginLog(run)
-    return null
-  } catch (error) {
-    return { kind: 'failed', reason: error instanceof Error ? error.message : String(error), final: false }
-  }
+  if (ready.length === 0) return
+  const killsBefore = await countMemoryKills()
+  const runs = ready.map(({ folder, indexInArm }) => ({ folder, replica: indexInArm % replicas }))
+  const endings = runnerOf(slot).train({ runs, replicas, threads: slot.threads }, stop)
+  await Promise.all(
+    ready.map(async (run, index) => {
+      const ending = await endings[index]!
+      const killer = await describeKiller(killsBefore)
+      watcher.onEnd(run, await outcomeOf(run.folder, ending, stop.aborted, killer))
+    }),
+  )
 }
 
 /** Returns who may have sent a SIGKILL: the kernel if it has killed a process since `killsBefore` was counted. */

@@ -59,7 +59,9 @@ export class Runner {
     this.#process.on('message', ({ folder, code }: Report) => this.#end(folder, { kind: 'exit', code }))
     this.#process.on('error', (error) => this.#endAll({ kind: 'not-started', reason: error.message }))
     // Not "exit", which may come before the last output.
-    this.#process.on('close', (code, signal) => this.#endAll(endingOf(code, signal)))
+    this.#process.on('close', (code, signal) =>
+      this.#endAll(signal === null ? { kind: 'exit', code: code! } : { kind: 'signal', signal }),
+    )
     for (const stream of [this.#process.stdout!, this.#process.stderr!]) {
       stream.on('data', (text: Buffer) => this.#log(text))
     }
@@ -121,10 +123,6 @@ export class Runner {
   }
 }
 
-function endingOf(code: number | null, signal: string | null): Ending {
-  return signal === null ? { kind: 'exit', code: code! } : { kind: 'signal', signal }
-}
-
 /** Trains the run in a folder from its config.json, resuming from its checkpoint, as the command `train` does. */
 export type TrainRun = (folder: string, threads: number, select?: () => Promise<Selection>) => Promise<void>
 
@@ -179,7 +177,12 @@ async function trainSideBySide(
   threads: number,
   train: TrainRun,
 ): Promise<void> {
-  const opened = openLockstep(runs, replicas)
+  const open = async () => {
+    const { device } = await loadConfig(runFiles(runs[0]!.folder).config, [], 'recorded')
+    const { engine, reason } = await selectEngine(device, { replicas: true })
+    return { lockstep: new Lockstep(engine, replicas, runs.length), reason }
+  }
+  const opened = open()
   await Promise.all(
     runs.map(({ folder, replica }) =>
       trainAndReport(folder, async () => {
@@ -189,15 +192,6 @@ async function trainSideBySide(
       }),
     ),
   )
-}
-
-async function openLockstep(
-  runs: readonly OrderedRun[],
-  replicas: number,
-): Promise<{ readonly lockstep: Lockstep; readonly reason: string }> {
-  const { device } = await loadConfig(runFiles(runs[0]!.folder).config, [], 'recorded')
-  const { engine, reason } = await selectEngine(device, { replicas: true })
-  return { lockstep: new Lockstep(engine, replicas, runs.length), reason }
 }
 
 /** Trains with the output in the run's own log, and reports the exit code to the sweep. */

@@ -1,9 +1,10 @@
+import { execFile } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import type { Config } from '../config/schema.js'
 import { isOnGpu } from '../engines/select.js'
 import { usageError } from '../errors.js'
 import { queryNvidiaSmi, visibleIds } from '../setup/nvidia.js'
-import { askForEngine } from './engine-query.js'
+import { engineQueryCommand } from './attempt.js'
 
 /** A share of this machine that trains one run at a time. */
 export interface Slot {
@@ -15,14 +16,14 @@ export interface Slot {
   readonly runner: number
 }
 
-export interface SlotRequest {
+interface SlotRequest {
   readonly configs: readonly Config[]
   /** The number of runs, or of groups of replicas: more slots would stay empty. */
   readonly runs: number
-  readonly jobs: number | undefined
+  readonly jobs?: number | undefined
   /** By default as many as keep the GPU busy if it trains runs of one process side by side, or else 1. */
-  readonly jobsPerGpu: number | undefined
-  readonly threads: number | undefined
+  readonly jobsPerGpu?: number | undefined
+  readonly threads?: number | undefined
 }
 
 /** Returns GPU slots if a config's device is on a GPU, or if it is "auto" and that means a GPU; otherwise CPU slots. */
@@ -95,7 +96,38 @@ function shareOf(cores: number, slots: number): number {
   return Math.max(1, Math.floor(cores / slots))
 }
 
-export interface Gpus {
+// Opening a device may reserve a whole GPU, so another process answers which engine the runs will have: the hidden command
+// `sweep-engine`, which reads the configs from its stdin.
+
+export interface EngineAnswer {
+  /** Whether every run will occupy a GPU. */
+  readonly onGpu: boolean
+  /** The number of runs of one process that the engine trains at the same time; null if each run needs a process. */
+  readonly atOnce: number | null
+}
+
+/** Asks on a machine with the GPUs that `environment` makes visible. */
+function askForEngine(configs: readonly Config[], environment: Gpus['environment']): Promise<EngineAnswer> {
+  // One config of each network, because the seeds and weights of a sweep do not change the engine.
+  const byNetwork = new Map(
+    configs.map((config) => [
+      JSON.stringify([config.device, config.model, config.train, config.loss]),
+      config,
+    ]),
+  )
+  const [command, ...args] = engineQueryCommand
+  return new Promise((resolve) => {
+    const env = { ...process.env, ...environment }
+    const child = execFile(command!, args, { env }, (error, stdout) =>
+      // If no engine can be opened, each run reports the reason.
+      resolve(error === null ? JSON.parse(stdout) : { onGpu: false, atOnce: null }),
+    )
+    child.stdin!.on('error', () => undefined) // It has ended early, and the callback knows why.
+    child.stdin!.end(JSON.stringify([...byNetwork.values()]))
+  })
+}
+
+interface Gpus {
   /** In the notation of CUDA_VISIBLE_DEVICES. */
   readonly ids: readonly string[]
   /** The reason if there are no ids. */

@@ -16,14 +16,10 @@ import { isLeftover } from '../runs/open.js'
 import { recognise } from '../runs/recognise.js'
 import { commandSchema, type RecordedCommand, withChecksum } from '../runs/record.js'
 import { planFile, planFormat, readPlan, type SavedPlan } from '../runs/sweep-plan.js'
+import { shortened } from '../text/format.js'
 import type { PlannedRun, SweepPlan } from './plan.js'
 
-export interface SweepFiles {
-  readonly plan: string
-  readonly lock: string
-}
-
-export function sweepFiles(folder: string): SweepFiles {
+export function sweepFiles(folder: string) {
   return { plan: planFile(folder), lock: join(folder, '.lock') }
 }
 
@@ -35,7 +31,8 @@ export interface SavedSweep {
 }
 
 /**
- * Returns the sweep in a folder, null if the folder is empty; writes nothing.
+ * Returns the sweep in a folder, null if the folder is empty; writes nothing. A damaged sweep.json is accepted, to be
+ * rewritten, if the folder holds a run of the plan.
  * @throws a usage error if the folder holds something else, or if it is not empty and `resume` is false.
  */
 export async function inspectSweepFolder(
@@ -45,36 +42,27 @@ export async function inspectSweepFolder(
 ): Promise<SavedSweep | null> {
   const entries = await entriesOf(folder)
   if (entries.every(isLeftover)) return null
-  const saved = inspectSavedSweep(folder, plan)
-  if (resume) return saved
+  const found: Damage[] = []
+  const saved = collect(found, 'sweep.json', () => requirePlan(folder))
+  const damage = found.map(damageText)
+  const holdsRun = ({ name, config }: PlannedRun) =>
+    recognise(runFiles(join(folder, name)), config).kind === 'same'
+  if (saved === undefined ? !plan.runs.some(holdsRun) : saved.name !== plan.sweep.name)
+    throw usageError({
+      problem:
+        saved === undefined
+          ? 'not the folder of a sweep; refusing to write to it'
+          : `holds another sweep, "${saved.name}"`,
+      subject: folder,
+      details: damage.map((line) => join(folder, line)),
+      hint: 'Name another folder with --out.',
+    })
+  if (resume) return { runs: saved?.runs ?? null, damage }
   throw usageError({
     problem: 'already holds this sweep',
     subject: folder,
     hint: 'Resume it with --resume, or name another folder with --out.',
   })
-}
-
-/** A damaged sweep.json is accepted, to be rewritten, if the folder holds a run of the plan. */
-function inspectSavedSweep(folder: string, plan: SweepPlan): SavedSweep {
-  const { name } = plan.sweep
-  const damage: Damage[] = []
-  const saved = collect(damage, 'sweep.json', () => requirePlan(folder))
-  if (saved?.name === name) return { runs: saved.runs, damage: [] }
-  if (saved === undefined && plan.runs.some((run) => holdsRun(folder, run)))
-    return { runs: null, damage: damage.map(damageText) }
-  throw usageError({
-    problem:
-      saved === undefined
-        ? 'not the folder of a sweep; refusing to write to it'
-        : `holds another sweep, "${saved.name}"`,
-    subject: folder,
-    details: damage.map((each) => join(folder, damageText(each))),
-    hint: 'Name another folder with --out.',
-  })
-}
-
-function holdsRun(folder: string, { name, config }: PlannedRun): boolean {
-  return recognise(runFiles(join(folder, name)), config).kind === 'same'
 }
 
 /** @throws EigenaeError if sweep.json is missing or damaged. */
@@ -93,7 +81,7 @@ export async function claimSweepFolder(
   plan: SweepPlan,
   earlierConfigs: ReadonlyMap<string, string>,
   command: RecordedCommand,
-): Promise<SweepFiles> {
+) {
   const files = sweepFiles(folder)
   await makeFolder(folder)
   await acquireLock(files.lock)
@@ -155,14 +143,19 @@ export interface InspectedRuns {
  * @throws a usage error if a folder holds a run with another config, which must not count as the planned one.
  */
 export function inspectRuns({ runs }: SweepPlan, sweepFolder: string): InspectedRuns {
-  const found: Findings = { conflicts: [], damage: [], earlierConfigs: new Map() }
-  const states = runs.map((run) => inspectPlannedRun(run, join(sweepFolder, run.name), found))
-  if (found.conflicts.length === 0)
-    return { states, damage: firstLines(found.damage), earlierConfigs: found.earlierConfigs }
+  const { conflicts, damage, earlierConfigs }: Findings = {
+    conflicts: [],
+    damage: [],
+    earlierConfigs: new Map(),
+  }
+  const states = runs.map((run) =>
+    inspectPlannedRun(run, join(sweepFolder, run.name), { conflicts, damage, earlierConfigs }),
+  )
+  if (conflicts.length === 0) return { states, damage: firstLines(damage), earlierConfigs }
   throw usageError({
     problem: 'folders of this sweep hold runs whose config differs from the sweep file',
     subject: sweepFolder,
-    details: firstLines(found.conflicts),
+    details: firstLines(conflicts),
     hint: 'Restore the old configs, remove those folders, or name another folder with --out.',
   })
 }
@@ -173,12 +166,9 @@ interface Findings {
   readonly earlierConfigs: Map<string, string>
 }
 
-// More lines would hide what they have in common.
-const maxLines = 20
-
+/** More lines would hide what they have in common. */
 function firstLines(lines: readonly string[]): readonly string[] {
-  const more = lines.length - maxLines
-  return [...lines.slice(0, maxLines), ...(more > 0 ? [`… and ${more} more`] : [])]
+  return shortened(lines, 20)
 }
 
 function inspectPlannedRun({ name, config }: PlannedRun, folder: string, findings: Findings): RunState {

@@ -21,7 +21,7 @@ import { planSweep, type SweepPlan } from './plan.js'
 // The course of a sweep:
 // 1. inspectSweep plans the runs (plan.ts) and inspects their folders (folder.ts). Nothing is written.
 // 2. The command opens a launcher (src/launchers) for the runs that are not done.
-// 3. executeSweep claims the folder, launches these runs, follows them, and retries the failed ones.
+// 3. executeSweep claims the folder, launches these runs, follows them, and launches those again that `mayRetry`.
 // 4. The command compares the arms that have completed runs, or lists the failures.
 
 /** A planned sweep with the state of its runs. */
@@ -42,7 +42,7 @@ export interface SweepRequest {
   readonly config: string
   readonly overrides: readonly Override[]
   /** Used instead of the sweep file's; undefined to use those. */
-  readonly seeds?: readonly number[] | undefined
+  readonly seeds: readonly number[] | undefined
   /** The sweep's folder; undefined for runs/<name>. */
   readonly out: string | undefined
   /** Whether the folder may hold runs already. */
@@ -139,10 +139,6 @@ export interface SweepCounts {
   readonly runs_per_hour: number | null
 }
 
-export interface SweepObserver {
-  on(event: SweepEvent): void
-}
-
 export interface SweepExecution {
   readonly launcher: Launcher
   /** The launcher's name in the event `planned`. */
@@ -153,7 +149,7 @@ export interface SweepExecution {
   readonly failFast: boolean
   /** The command line that sweep.json and the run.json of each run keep. */
   readonly command: RecordedCommand
-  readonly observer: SweepObserver
+  readonly onEvent: (event: SweepEvent) => void
   /** Aborted with an Interruption as its reason. */
   readonly signal: AbortSignal
 }
@@ -174,11 +170,11 @@ export interface SweepResult {
 /** Trains the missing runs. The failure of a run is part of the result rather than an exception. */
 export async function executeSweep(sweep: InspectedSweep, execution: SweepExecution): Promise<SweepResult> {
   const { plan, folder, missing, earlierConfigs, notes } = sweep
-  const { launcher, launcherName, observer } = execution
+  const { launcher, launcherName, onEvent } = execution
   const files = await claimSweepFolder(folder, plan, earlierConfigs, execution.command)
   const rounds = new LaunchRounds(missing, execution)
   try {
-    observer.on({
+    onEvent({
       event: 'planned',
       sweep: plan.sweep.name,
       folder,
@@ -187,13 +183,15 @@ export async function executeSweep(sweep: InspectedSweep, execution: SweepExecut
       launcher: launcherName,
       description: launcher.description,
     })
-    for (const text of notes) observer.on({ event: 'note', text })
+    for (const text of notes) onEvent({ event: 'note', text })
     return await rounds.launchAll()
   } finally {
     rounds.dispose()
     await releaseLock(files.lock)
   }
 }
+
+type FailedOutcome = Extract<Outcome, { readonly kind: 'failed' }>
 
 /** Launches all runs, then once more those that failed and may be retried, and so on. */
 class LaunchRounds {
@@ -226,17 +224,17 @@ class LaunchRounds {
   readonly #interrupt = () => this.#stop.abort(this.#execution.signal.reason)
 
   async launchAll(): Promise<SweepResult> {
-    const { launcher, retries, observer } = this.#execution
+    const { launcher, onEvent } = this.#execution
     let round = this.#runs
     let end: LaunchEnd = 'ended'
-    for (let attempt = 1; round.length > 0 && attempt <= retries + 1; attempt++) {
+    for (let attempt = 1; round.length > 0; attempt++) {
       const toRetry: SweepRun[] = []
       end = await launcher.launch(round, this.#watcher(attempt, toRetry), this.#stop.signal)
       await this.#emitted
       round = this.#stop.signal.aborted || end === 'detached' ? [] : toRetry
     }
     const counts = this.#counts()
-    observer.on({ event: 'finished', ...counts })
+    onEvent({ event: 'finished', ...counts })
     return { end, counts, failures: this.#failures }
   }
 
@@ -275,27 +273,26 @@ class LaunchRounds {
     if (stalled !== null) this.#emit({ event: 'note', text: `warning: ${run.name}: ${stalled}` })
   }
 
-  #onFailure(
-    run: SweepRun,
-    outcome: Extract<Outcome, { kind: 'failed' }>,
-    attempt: number,
-    toRetry: SweepRun[],
-  ): void {
-    const { retries, failFast } = this.#execution
+  #onFailure(run: SweepRun, outcome: FailedOutcome, attempt: number, toRetry: SweepRun[]): void {
     const { log } = runFiles(run.folder)
     // The run's name is shown beside the reason, so its folder would only push the reason out of sight.
     const reason = outcome.reason.replaceAll(`${run.folder}: `, '').replaceAll(`${run.folder}/`, '')
-    const again = !outcome.final && attempt <= retries && !this.#stop.signal.aborted
+    const again = this.#mayRetry(outcome, attempt)
     if (again) toRetry.push(run)
     else this.#failures.push({ name: run.name, attempts: attempt, reason, log })
     this.#emit({ event: 'failed', run: run.name, attempt, again, reason, log })
-    if (failFast && !again) this.#stop.abort(new Error('a run failed'))
+    if (this.#execution.failFast && !again) this.#stop.abort(new Error('a run failed'))
+  }
+
+  /** Decides whether a run that failed is launched once more, after all others of its round have ended. */
+  #mayRetry({ final }: FailedOutcome, attempt: number): boolean {
+    return !final && attempt <= this.#execution.retries && !this.#stop.signal.aborted
   }
 
   /** Passes events on in the order of the calls, although the last rows of a run are read from its file first. */
   #emit(event: SweepEvent | Promise<readonly SweepEvent[]>): void {
     this.#emitted = this.#emitted.then(async () => {
-      for (const each of [await event].flat()) this.#execution.observer.on(each)
+      for (const each of [await event].flat()) this.#execution.onEvent(each)
     })
   }
 

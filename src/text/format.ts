@@ -82,3 +82,9 @@ function hex(code: number, digits: number): string {
 export function withoutFormula(text: string): string {
   return /^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text
 }
+
+/** Returns the first lines, and a line with the number of the others if there are more than `most`. */
+export function shortened(lines: readonly string[], most: number): readonly string[] {
+  const more = lines.length - most
+  return more > 0 ? [...lines.slice(0, most), `… and ${more} more`] : lines
+}

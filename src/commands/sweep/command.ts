@@ -82,8 +82,8 @@ function seedRange(text: string): readonly number[] {
   throw usageError({ problem: `${seeds} (got "${text}")`, subject: '--seeds' })
 }
 
-function launcherOption({ flag, type, help, acceptedBy }: AcceptedFlag): Option {
-  const option = new Option(flag, `${acceptedBy.join(', ')}: ${help}`)
+function launcherOption({ flag, type, help, launcher }: AcceptedFlag): Option {
+  const option = new Option(flag, `${launcher}: ${help}`)
   if (type === 'count') option.argParser(wholeNumber(option.long!, 1))
   if (type === 'texts') option.argParser((text: string, before: readonly string[] = []) => [...before, text])
   return option
@@ -115,7 +115,7 @@ async function sweep(flags: SweepFlags, settings: LauncherSettings): Promise<voi
       retries,
       failFast,
       command: ownCommand(),
-      observer: display,
+      onEvent: display.onEvent,
       signal,
     })
   } finally {

@@ -2,7 +2,7 @@ import { isOnGpu } from '../../engines/select.js'
 import { usageError } from '../../errors.js'
 import { count } from '../../text/format.js'
 import { prepareRun } from '../attempt.js'
-import { defineLauncher, type SweepRun } from '../launcher.js'
+import type { LauncherKind, SweepRun } from '../launcher.js'
 import { ArrayFiles } from './arrays.js'
 import { maxArraySize, requireSlurm, submit } from './commands.js'
 import { TaskFollower } from './following.js'
@@ -11,7 +11,7 @@ import { TaskFollower } from './following.js'
  * Submits the runs as tasks of Slurm's job arrays. Tasks that an earlier command submitted and that have not ended are
  * followed rather than submitted again.
  */
-export const slurm = defineLauncher({
+export const slurm: LauncherKind = {
   flags: {
     partition: {
       flag: '--partition <name>',
@@ -86,7 +86,7 @@ export const slurm = defineLauncher({
       },
     }
   },
-})
+}
 
 /** The options that identify the tasks of a sweep, or that its files depend on. */
 const reservedOptions = ['array', 'comment', 'output', 'parsable', 'wrap']
