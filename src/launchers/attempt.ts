@@ -16,17 +16,12 @@ import type { Outcome, SweepRun } from './launcher.js'
 
 // An attempt at a run: its folder is prepared, a process trains it, and the way that process ended decides the outcome.
 
-const cli = [process.execPath, join(packageRoot, 'bin', 'eigenae.js')]
-
-/** The command that answers which engine runs will have on this machine (slots.ts). */
-export const engineQueryCommand = [...cli, 'sweep-engine']
-
-/** The command of a runner, which trains the runs that it is sent (runner.ts). */
-export const runnerCommand = [...cli, 'sweep-runner']
-
-/** Returns the command that trains one run on a cluster, resuming what its folder holds. */
-export function runCommand(folder: string, threads: number): readonly string[] {
-  return [...cli, 'sweep-job', folder, '--threads', String(threads)]
+/** Returns the command line of one of the hidden commands, which are in src/commands/sweep/run-commands.ts. */
+export function hiddenCommand(
+  name: 'sweep-engine' | 'sweep-runner' | 'sweep-job',
+  ...args: readonly string[]
+): readonly string[] {
+  return [process.execPath, join(packageRoot, 'bin', 'eigenae.js'), name, ...args]
 }
 
 /** Writes the config before the run starts, so that the folder records which run it was to hold, whatever happens. */

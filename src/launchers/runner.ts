@@ -8,8 +8,7 @@ import { appendToLog, openLog } from '../files/write.js'
 import { readCheckpoint } from '../runs/checkpoint.js'
 import { runFiles } from '../runs/files.js'
 import { withOutputIn, writeFailure } from '../text/output.js'
-import { type Ending, runnerCommand, waitForOtherProcess } from './attempt.js'
-import type { Slot } from './slots.js'
+import { type Ending, hiddenCommand, waitForOtherProcess } from './attempt.js'
 
 // The protocol between a sweep and its runners, over Node's channel between processes: the sweep (class Runner) sends an
 // Order, the runner (followOrders) trains its runs and answers with a Report as each one ends.
@@ -48,8 +47,8 @@ export class Runner {
   readonly #open = new Map<string, (ending: Ending) => void>()
   #grace: NodeJS.Timeout | undefined
 
-  constructor({ environment }: Slot) {
-    const [command, ...args] = runnerCommand
+  constructor(environment: Readonly<Record<string, string>>) {
+    const [command, ...args] = hiddenCommand('sweep-runner')
     // In a process group of its own, so that Ctrl-C reaches only the sweep, and a run gets one signal rather than two.
     this.#process = spawn(command!, args, {
       detached: true,

@@ -116,13 +116,10 @@ export function sweepCommand(folder: string): RecordedCommand | undefined {
 }
 
 function searchJson({ trials, seed, spaces }: Search): object {
-  const space = (axes: readonly SearchAxis[]) =>
+  const axesByPath = (axes: readonly SearchAxis[]) =>
     Object.fromEntries(axes.map(({ path, axis }) => [path, axis]))
-  return {
-    trials,
-    seed,
-    spaces: Object.fromEntries([...spaces].map(([variant, axes]) => [variant, space(axes)])),
-  }
+  const byVariant = [...spaces].map(([variant, axes]) => [variant, axesByPath(axes)])
+  return { trials, seed, spaces: Object.fromEntries(byVariant) }
 }
 
 /** The content of a planned run's folder. "damaged" has to be remade, "shorter" has fewer epochs than planned. */

@@ -21,7 +21,8 @@ import { planSweep, type SweepPlan } from './plan.js'
 // The course of a sweep:
 // 1. inspectSweep plans the runs (plan.ts) and inspects their folders (folder.ts). Nothing is written.
 // 2. The command opens a launcher (src/launchers) for the runs that are not done.
-// 3. executeSweep claims the folder, launches these runs, follows them, and launches those again that `mayRetry`.
+// 3. executeSweep claims the folder, launches these runs, follows them, and launches the failed ones again that
+//    may be retried (`mayRetry`).
 // 4. The command compares the arms that have completed runs, or lists the failures.
 
 /** A planned sweep with the state of its runs. */
@@ -194,7 +195,7 @@ export async function executeSweep(sweep: InspectedSweep, execution: SweepExecut
 type FailedOutcome = Extract<Outcome, { readonly kind: 'failed' }>
 
 /** Launches all runs, then once more those that failed and may be retried, and so on. */
-class LaunchRounds {
+class LaunchRounds implements LaunchWatcher {
   readonly #runs: readonly SweepRun[]
   readonly #execution: SweepExecution
   readonly #began = performance.now()
@@ -204,6 +205,10 @@ class LaunchRounds {
   readonly #stop = new AbortController()
   readonly #follower: EpochFollower
   #completed = 0
+  /** The number of the round, from 1. */
+  #attempt = 0
+  /** The runs of the next round. */
+  #toRetry: SweepRun[] = []
   /** Resolves when all events so far have reached the observer. */
   #emitted = Promise.resolve()
 
@@ -227,39 +232,41 @@ class LaunchRounds {
     const { launcher, onEvent } = this.#execution
     let round = this.#runs
     let end: LaunchEnd = 'ended'
-    for (let attempt = 1; round.length > 0; attempt++) {
-      const toRetry: SweepRun[] = []
-      end = await launcher.launch(round, this.#watcher(attempt, toRetry), this.#stop.signal)
+    while (round.length > 0) {
+      this.#attempt++
+      this.#toRetry = []
+      end = await launcher.launch(round, this, this.#stop.signal)
       await this.#emitted
-      round = this.#stop.signal.aborted || end === 'detached' ? [] : toRetry
+      round = this.#stop.signal.aborted || end === 'detached' ? [] : this.#toRetry
     }
     const counts = this.#counts()
     onEvent({ event: 'finished', ...counts })
     return { end, counts, failures: this.#failures }
   }
 
-  #watcher(attempt: number, toRetry: SweepRun[]): LaunchWatcher {
-    return {
-      onStart: (run, where) => {
-        this.#started.set(run.name, performance.now())
-        this.#follower.add(run)
-        this.#emit({ event: 'started', run: run.name, attempt, where })
-      },
-      onRequeue: (run, why) => {
-        this.#started.delete(run.name)
-        this.#follower.remove(run)
-        this.#emit({ event: 'requeued', run: run.name, why })
-      },
-      onNote: (text) => this.#emit({ event: 'note', text }),
-      onEnd: (run, outcome) => {
-        const rows = this.#follower.finish(run)
-        this.#emit(rows.then((last) => last.map((row) => epochEvent(run, row))))
-        if (outcome.kind === 'interrupted') this.#emit({ event: 'interrupted', run: run.name })
-        if (outcome.kind === 'failed') this.#onFailure(run, outcome, attempt, toRetry)
-        if (outcome.kind === 'completed') this.#onCompletion(run)
-        this.#started.delete(run.name)
-      },
-    }
+  onStart(run: SweepRun, where: string): void {
+    this.#started.set(run.name, performance.now())
+    this.#follower.add(run)
+    this.#emit({ event: 'started', run: run.name, attempt: this.#attempt, where })
+  }
+
+  onRequeue(run: SweepRun, why: string): void {
+    this.#started.delete(run.name)
+    this.#follower.remove(run)
+    this.#emit({ event: 'requeued', run: run.name, why })
+  }
+
+  onNote(text: string): void {
+    this.#emit({ event: 'note', text })
+  }
+
+  onEnd(run: SweepRun, outcome: Outcome): void {
+    const rows = this.#follower.finish(run)
+    this.#emit(rows.then((last) => last.map((row) => epochEvent(run, row))))
+    if (outcome.kind === 'interrupted') this.#emit({ event: 'interrupted', run: run.name })
+    if (outcome.kind === 'failed') this.#onFailure(run, outcome)
+    if (outcome.kind === 'completed') this.#onCompletion(run)
+    this.#started.delete(run.name)
   }
 
   #onCompletion(run: SweepRun): void {
@@ -273,20 +280,17 @@ class LaunchRounds {
     if (stalled !== null) this.#emit({ event: 'note', text: `warning: ${run.name}: ${stalled}` })
   }
 
-  #onFailure(run: SweepRun, outcome: FailedOutcome, attempt: number, toRetry: SweepRun[]): void {
+  #onFailure(run: SweepRun, { reason: text, final }: FailedOutcome): void {
+    const { retries, failFast } = this.#execution
+    const attempt = this.#attempt
     const { log } = runFiles(run.folder)
     // The run's name is shown beside the reason, so its folder would only push the reason out of sight.
-    const reason = outcome.reason.replaceAll(`${run.folder}: `, '').replaceAll(`${run.folder}/`, '')
-    const again = this.#mayRetry(outcome, attempt)
-    if (again) toRetry.push(run)
+    const reason = text.replaceAll(`${run.folder}: `, '').replaceAll(`${run.folder}/`, '')
+    const mayRetry = !final && attempt <= retries && !this.#stop.signal.aborted
+    if (mayRetry) this.#toRetry.push(run)
     else this.#failures.push({ name: run.name, attempts: attempt, reason, log })
-    this.#emit({ event: 'failed', run: run.name, attempt, again, reason, log })
-    if (this.#execution.failFast && !again) this.#stop.abort(new Error('a run failed'))
-  }
-
-  /** Decides whether a run that failed is launched once more, after all others of its round have ended. */
-  #mayRetry({ final }: FailedOutcome, attempt: number): boolean {
-    return !final && attempt <= this.#execution.retries && !this.#stop.signal.aborted
+    this.#emit({ event: 'failed', run: run.name, attempt, again: mayRetry, reason, log })
+    if (failFast && !mayRetry) this.#stop.abort(new Error('a run failed'))
   }
 
   /** Passes events on in the order of the calls, although the last rows of a run are read from its file first. */

@@ -6,7 +6,7 @@ import { readLastText, readTextIfPresent } from '../../files/read.js'
 import { writeTogether } from '../../files/write.js'
 import { logName } from '../../runs/files.js'
 import { commandLine } from '../../text/command-line.js'
-import { beginLogInShell, runCommand } from '../attempt.js'
+import { beginLogInShell, hiddenCommand } from '../attempt.js'
 import type { SweepRun } from '../launcher.js'
 import type { Task } from './commands.js'
 
@@ -84,7 +84,7 @@ const messageBytes = 1 << 20
 
 /** Ends in `exec`, so that Slurm's signals reach the run itself. */
 function scriptText(list: string, threads: number): string {
-  const [node, cli, ...args] = runCommand('"$folder"', threads)
+  const [node, cli, ...args] = hiddenCommand('sweep-job', '"$folder"', '--threads', String(threads))
   return `#!/bin/bash
 folder=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" ${commandLine([list])})
 if [ ! -d "$folder" ]; then

@@ -38,12 +38,8 @@ export class TaskFollower {
   /** The tasks that have not ended, by id. */
   readonly #open = new Map<string, FollowedTask>()
   readonly #began = performance.now()
-  /** The last notes, so that none is repeated. */
-  #noted: { waiting: string; silent: boolean; refusal: string | null } = {
-    waiting: '',
-    silent: false,
-    refusal: null,
-  }
+  /** What the last note about each topic was about, so that none is repeated. */
+  readonly #noted = { waiting: '', silence: '', refusal: '' }
 
   constructor(watcher: LaunchWatcher, files: ArrayFiles) {
     this.#watcher = watcher
@@ -116,9 +112,7 @@ export class TaskFollower {
   /** Returns whether scancel succeeded. It fails for a task that has just ended, which is not listed at the next try. */
   async #cancelAll(): Promise<boolean> {
     const refusal = await cancel([...this.#open.keys()])
-    if (refusal !== null && refusal !== this.#noted.refusal)
-      this.#watcher.onNote(`scancel failed, trying again: ${refusal}`)
-    this.#noted.refusal = refusal
+    this.#noteOnce('refusal', refusal ?? '', `scancel failed, trying again: ${refusal}`)
     return refusal === null
   }
 
@@ -131,7 +125,7 @@ export class TaskFollower {
   async #poll(stopping: Stopping): Promise<void> {
     const tasks = await listTasks()
     if (tasks === null) return this.#noteSilence()
-    this.#noted.silent = false
+    this.#noted.silence = ''
     const byId = new Map(tasks.map((task) => [task.id, task]))
     for (const followed of [...this.#open.values()]) {
       await this.#update(followed, byId.get(followed.id) ?? null, stopping)
@@ -140,29 +134,24 @@ export class TaskFollower {
   }
 
   async #update(followed: FollowedTask, task: Task | null, stopping: Stopping): Promise<void> {
+    const { run } = followed
     const phase =
       task !== null ? phaseOf(task, followed.task?.state) : await phaseOfUnlisted(followed, stopping)
     followed.task = task
     followed.missingSince = task === null ? (followed.missingSince ?? performance.now()) : null
-    if (phase === 'waiting') return this.#onWaiting(followed)
-    if (!followed.started && task?.node) this.#onStart(followed, task.node)
+    if (phase === 'waiting') {
+      if (!followed.started || task === null) return
+      followed.started = false
+      this.#watcher.onRequeue(run, `requeued by Slurm: ${task.reason}`)
+      return
+    }
+    if (!followed.started && task?.node) {
+      followed.started = true
+      this.#watcher.onStart(run, `${followed.id} on ${task.node}`)
+    }
     if (phase !== 'ended') return
     this.#open.delete(followed.id)
-    this.#watcher.onEnd(
-      followed.run,
-      await taskOutcome(task, followed.run.folder, stopping !== 'no', this.#files),
-    )
-  }
-
-  #onStart(followed: FollowedTask, node: string): void {
-    followed.started = true
-    this.#watcher.onStart(followed.run, `${followed.id} on ${node}`)
-  }
-
-  #onWaiting(followed: FollowedTask): void {
-    if (!followed.started || followed.task === null) return
-    followed.started = false
-    this.#watcher.onRequeue(followed.run, `requeued by Slurm: ${followed.task.reason}`)
+    this.#watcher.onEnd(run, await taskOutcome(task, run.folder, stopping !== 'no', this.#files))
   }
 
   /** One note for each set of reasons rather than for each task. */
@@ -172,16 +161,18 @@ export class TaskFollower {
       (reason) => reason !== 'None',
     )
     const text = reasons.sort().join(', ')
-    if (text !== '' && text !== this.#noted.waiting)
-      this.#watcher.onNote(
-        `${count(waiting.length, 'task')} ${waiting.length === 1 ? 'is' : 'are'} waiting: ${text}`,
-      )
-    this.#noted.waiting = text
+    const tasks = `${count(waiting.length, 'task')} ${waiting.length === 1 ? 'is' : 'are'}`
+    this.#noteOnce('waiting', text, `${tasks} waiting: ${text}`)
   }
 
   #noteSilence(): void {
-    if (!this.#noted.silent) this.#watcher.onNote('Slurm does not answer, trying again')
-    this.#noted.silent = true
+    this.#noteOnce('silence', 'silent', 'Slurm does not answer, trying again')
+  }
+
+  /** @param about what the note is about; empty for nothing */
+  #noteOnce(topic: 'waiting' | 'silence' | 'refusal', about: string, text: string): void {
+    if (about !== '' && about !== this.#noted[topic]) this.#watcher.onNote(text)
+    this.#noted[topic] = about
   }
 }
 
