@@ -9,7 +9,10 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  * Aborts on Ctrl-C, SIGTERM and SIGHUP and prints "stopping …"; a second signal ends the process at once. Until
  * `release`, the process keeps working even if its output is closed.
  */
-export function abortOnSignals(reason: () => Interruption) {
+export function abortOnSignals(reason: () => Interruption): {
+  readonly signal: AbortSignal
+  release(): void
+} {
   const controller = new AbortController()
   // Bound to the caller's async context, so that the message goes to the output of its run.
   const onSignal = AsyncResource.bind(() => {
