@@ -2,7 +2,7 @@ import { constants } from 'node:os'
 
 /** Exit codes of the process; 0 is success. */
 export const exitCode = { failed: 1, usage: 2, interrupted: 130 } as const
-export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
+type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
 export interface ErrorParts {
   /** The problem in the present tense, without a full stop. */
@@ -48,22 +48,20 @@ export class Interruption extends EigenaeError {
   }
 }
 
+const otherPath = 'Choose another path.'
+const otherPermissions = 'Choose another path, or change its permissions.'
+const freeSpace = 'Free some space, then repeat the command (train and sweep: with --resume).'
+
 const fileErrors: Readonly<Record<string, readonly [problem: string, hint: string]>> = {
   ENOENT: ['does not exist', 'Check the path.'],
-  EACCES: ['permission denied', 'Choose another path, or change its permissions.'],
-  EPERM: ['operation not permitted', 'Choose another path, or change its permissions.'],
-  EROFS: ['is on a read-only file system', 'Choose another path.'],
-  ENOSPC: [
-    'no space left on the disk',
-    'Free some space, then repeat the command (train and sweep: with --resume).',
-  ],
-  EDQUOT: [
-    'disk quota exceeded',
-    'Free some space, then repeat the command (train and sweep: with --resume).',
-  ],
-  EEXIST: ['a file of this name exists', 'Choose another path.'],
+  EACCES: ['permission denied', otherPermissions],
+  EPERM: ['operation not permitted', otherPermissions],
+  EROFS: ['is on a read-only file system', otherPath],
+  ENOSPC: ['no space left on the disk', freeSpace],
+  EDQUOT: ['disk quota exceeded', freeSpace],
+  EEXIST: ['a file of this name exists', otherPath],
   EISDIR: ['is a folder, not a file', 'Name a file.'],
-  ENOTDIR: ['a part of this path is a file, not a folder', 'Choose another path.'],
+  ENOTDIR: ['a part of this path is a file, not a folder', otherPath],
   ENAMETOOLONG: ['the path is too long', 'Choose a shorter path.'],
   ELOOP: ['is a link, where a file or folder is required', 'Replace the link with its target.'],
   EMFILE: ['too many open files', 'Raise the limit with "ulimit -n".'],

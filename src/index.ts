@@ -183,11 +183,10 @@ export async function sweep(options: SweepOptions): Promise<FinishedSweep> {
   const launcher = await openLauncher(launcherName, settings, missing, context)
   const problem = 'interrupted; the last completed epoch of each run is saved'
   const { signal, release } = interruptible(options.signal, folder, problem)
-  const observer = { on: onEvent }
   const command = ownCommand()
   try {
     signal.throwIfAborted()
-    const execution = { launcher, launcherName, retries, failFast, command, observer, signal }
+    const execution = { launcher, launcherName, retries, failFast, command, onEvent, signal }
     const result = await executeSweep(inspected, execution)
     signal.throwIfAborted()
     return { ...result, folder, runs: plan.runs.map(({ name }) => join(folder, name)) }

@@ -1,13 +1,12 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import type { Override } from '../config/load.js'
 import { loadConfig } from '../config/load.js'
 import { type Config, type Device, devices } from '../config/schema.js'
 import type { Engine, Trainer } from '../engines/engine.js'
 import { selectEngine } from '../engines/select.js'
-import { EigenaeError } from '../errors.js'
-import { flopPerImage, inputDimension } from '../model/architecture.js'
+import { EigenaeError, firstLine } from '../errors.js'
+import { flopPerImage } from '../model/architecture.js'
 import { packageRoot } from '../package-root.js'
 import { thousands } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
@@ -44,53 +43,43 @@ export function benchCommand(): Command {
     .option('--threads <number>', 'cores to use (default: all)', threadCount)
     .option('--json', 'print the measurements as JSON', false)
     .addHelpText('after', '\nExample:\n  eigenae bench --batch-size 256 --epochs 5')
-    .action((flags: BenchFlags) =>
-      bench({
-        config: flags.config ?? defaultConfig,
-        overrides: [
-          ...fieldOverride('--batch-size', 'train.batchSize', flags.batchSize),
-          // Replaces the config's own device: without --device, all are compared.
-          ...fieldOverride('--device', 'device', flags.device ?? 'auto'),
-        ],
-        rounds: flags.epochs,
-        threads: flags.threads,
-        json: flags.json,
-      }),
-    )
+    .action(bench)
 }
 
-interface BenchOptions {
-  readonly config: string
-  readonly overrides: readonly Override[]
-  readonly rounds: number
-  readonly threads: number | undefined
-  readonly json: boolean
-}
-
+/** What all devices train. */
 interface Job {
   readonly config: Config
   /** [count][inputs] */
   readonly images: Uint8Array
+  readonly count: number
+  /** GFLOP of an epoch. */
+  readonly gigaflop: number
   readonly threads: number
   /** Measured epochs per device. */
   readonly rounds: number
 }
 
 /** Prints how fast each device trains the config. */
-async function bench(options: BenchOptions): Promise<void> {
-  const config = await loadConfig(options.config, options.overrides)
-  const data = await loadTrainingData(config, config.data.source)
-  const threads = options.threads ?? availableParallelism()
-  refuseTooLarge(config, { train: data.train.images.count, test: data.test.images.count }, threads)
+async function bench(flags: BenchFlags): Promise<void> {
+  const { threads = availableParallelism(), epochs: rounds } = flags
+  const config = await loadConfig(flags.config ?? defaultConfig, [
+    ...fieldOverride('--batch-size', 'train.batchSize', flags.batchSize),
+    // Replaces the config's own device: without --device, all are compared.
+    ...fieldOverride('--device', 'device', flags.device ?? 'auto'),
+  ])
+  const { train, test } = await loadTrainingData(config, config.data.source)
+  const { count, pixels: images } = train.images
+  refuseTooLarge(config, { train: count, test: test.images.count }, threads)
   const { engines, refusals } =
     config.device === 'auto'
       ? await usableEngines(config, threads)
       : { engines: [await engineOf(config.device, config, threads)], refusals: [] }
-  const job: Job = { config, images: data.train.images.pixels, threads, rounds: options.rounds }
   for (const { reason } of refusals) writeMessage(`not measured: ${reason}`)
   writeMessage(`measuring ${engines.map(({ device }) => device).join(', ')} …`)
+  const gigaflop = (flopPerImage(config.model) * count) / 1e9
+  const job: Job = { config, images, count, gigaflop, threads, rounds }
   const measurements = await measureEngines(engines, job)
-  if (options.json) writeJson(asJson(measurements, job, refusals))
+  if (flags.json) writeJson(asJson(measurements, job, refusals))
   else writeResult(asText(measurements, job))
 }
 
@@ -108,7 +97,7 @@ async function usableEngines(config: Config, threads: number) {
       engines.push(await engineOf(device, config, threads))
     } catch (error) {
       if (!(error instanceof EigenaeError)) throw error
-      refusals.push({ device, reason: error.message.split('\n')[0]! })
+      refusals.push({ device, reason: firstLine(error) })
     }
   }
   if (engines.length > 0) return { engines, refusals }
@@ -124,48 +113,37 @@ interface Measurement {
   readonly engine: Engine
   /** Seconds of each round's epoch. */
   readonly seconds: readonly number[]
-  readonly imagesPerSecond: number
+  readonly median: number
   readonly gigaflops: number
   /** The device's peak in GFLOP/s, measured between the epochs; null if its engine cannot measure it. */
   readonly peak: number | null
-  /** Seconds of an epoch at the peak; null without one. */
-  readonly floorSeconds: number | null
-}
-
-interface Contender {
-  readonly engine: Engine
-  readonly trainer: Trainer
-  readonly seconds: number[]
-  readonly peaks: number[]
 }
 
 /** Trains one epoch per device in turn, so that a slow moment of the machine affects all, after a warm-up epoch each. */
 async function measureEngines(engines: readonly Engine[], job: Job): Promise<readonly Measurement[]> {
-  const contenders: Contender[] = []
+  const { config, images, count, gigaflop, threads, rounds } = job
+  const contenders: { engine: Engine; trainer: Trainer; seconds: number[]; peaks: number[] }[] = []
   try {
-    for (const engine of engines) contenders.push(await warmUp(engine, job))
-    for (let round = 1; round <= job.rounds; round++) {
-      for (const contender of contenders) await runRound(contender, round + 1, job.threads)
+    for (const engine of engines) {
+      const trainer = await engine.createTrainer(trainerSpec(config, count, threads), images)
+      contenders.push({ engine, trainer, seconds: [], peaks: [] })
+      await trainTimed(trainer, 1)
     }
-    return contenders.map((contender) => summarise(contender, job))
+    for (let round = 1; round <= rounds; round++) {
+      for (const { engine, trainer, seconds, peaks } of contenders) {
+        const peak = await engine.measurePeak?.(threads)
+        if (peak !== undefined) peaks.push(peak)
+        seconds.push(await trainTimed(trainer, round + 1))
+      }
+    }
   } finally {
     for (const { trainer } of contenders) await trainer.dispose()
   }
-}
-
-async function warmUp(engine: Engine, { config, images, threads }: Job): Promise<Contender> {
-  const trainer = await engine.createTrainer(
-    trainerSpec(config, images.length / inputDimension(config.model), threads),
-    images,
-  )
-  await trainTimed(trainer, 1)
-  return { engine, trainer, seconds: [], peaks: [] }
-}
-
-async function runRound({ engine, trainer, seconds, peaks }: Contender, epoch: number, threads: number) {
-  const peak = await engine.measurePeak?.(threads)
-  if (peak !== undefined) peaks.push(peak)
-  seconds.push(await trainTimed(trainer, epoch))
+  return contenders.map(({ engine, seconds, peaks }) => {
+    const median = medianOf(seconds)
+    const peak = peaks.length === 0 ? null : medianOf(peaks)
+    return { engine, seconds, median, gigaflops: gigaflop / median, peak }
+  })
 }
 
 /** Trains an epoch. Returns its duration in seconds. */
@@ -175,22 +153,7 @@ async function trainTimed(trainer: Trainer, epoch: number): Promise<number> {
   return (performance.now() - started) / 1000
 }
 
-function summarise({ engine, seconds, peaks }: Contender, { config, images }: Job): Measurement {
-  const count = images.length / inputDimension(config.model)
-  const gigaflop = (flopPerImage(config.model) * count) / 1e9
-  const typical = median(seconds)
-  const peak = peaks.length === 0 ? null : median(peaks)
-  return {
-    engine,
-    seconds,
-    imagesPerSecond: count / typical,
-    gigaflops: gigaflop / typical,
-    peak,
-    floorSeconds: peak && gigaflop / peak,
-  }
-}
-
-function median(values: readonly number[]): number {
+function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
@@ -201,9 +164,8 @@ const alignments = ['left', 'left', 'right', 'right', 'right', 'right', 'right']
 const note =
   'GFLOP counts every product; cpu and wasm skip products with a zero of a rectifier, so a share can exceed 100 %.'
 
-function asText(measurements: readonly Measurement[], { config, images, threads, rounds }: Job): string {
-  const count = images.length / inputDimension(config.model)
-  const gigaflop = (flopPerImage(config.model) * count) / 1e9
+function asText(measurements: readonly Measurement[], job: Job): string {
+  const { config, count, gigaflop, threads, rounds } = job
   const description = [
     `${config.name}: ${count} images`,
     `batch ${config.train.batchSize}`,
@@ -211,40 +173,38 @@ function asText(measurements: readonly Measurement[], { config, images, threads,
     `${threads} ${threads === 1 ? 'thread' : 'threads'}`,
     `median of ${rounds} ${rounds === 1 ? 'epoch' : 'epochs'}`,
   ]
-  const fastestFirst = [...measurements].sort((a, b) => b.imagesPerSecond - a.imagesPerSecond)
-  return `${description.join(', ')}\n${alignedTable(fastestFirst.map(row), alignments, header)}\n${note}`
-}
-
-function row({ engine, seconds, imagesPerSecond, gigaflops, peak }: Measurement): readonly string[] {
-  return [
-    engine.device,
-    `${engine.name} ${engine.variant}`,
-    median(seconds).toFixed(3),
-    thousands(imagesPerSecond),
-    gigaflops.toFixed(1),
-    peak === null ? '–' : peak.toFixed(1),
-    peak === null ? '–' : `${((100 * gigaflops) / peak).toFixed(0)} %`,
-  ]
+  const rows = [...measurements]
+    .sort((a, b) => a.median - b.median)
+    .map(({ engine, median, gigaflops, peak }) => [
+      engine.device,
+      `${engine.name} ${engine.variant}`,
+      median.toFixed(3),
+      thousands(count / median),
+      gigaflops.toFixed(1),
+      peak === null ? '–' : peak.toFixed(1),
+      peak === null ? '–' : `${((100 * gigaflops) / peak).toFixed(0)} %`,
+    ])
+  return `${description.join(', ')}\n${alignedTable(rows, alignments, header)}\n${note}`
 }
 
 function asJson(measurements: readonly Measurement[], job: Job, refusals: readonly Refusal[]) {
-  const { config, images, threads, rounds } = job
+  const { config, count, gigaflop, threads, rounds } = job
   return {
     config: config.name,
-    images: images.length / inputDimension(config.model),
+    images: count,
     batch_size: config.train.batchSize,
     flop_per_image: flopPerImage(config.model),
     threads,
     rounds,
-    devices: measurements.map(({ engine, seconds, imagesPerSecond, gigaflops, peak, floorSeconds }) => ({
+    devices: measurements.map(({ engine, seconds, median, gigaflops, peak }) => ({
       device: engine.device,
       engine: engine.name,
       variant: engine.variant,
       seconds,
-      images_per_second: imagesPerSecond,
+      images_per_second: count / median,
       gigaflops,
       peak_gigaflops: peak,
-      floor_seconds: floorSeconds,
+      floor_seconds: peak && gigaflop / peak,
       share_of_floor: peak && gigaflops / peak,
     })),
     not_measured: refusals,

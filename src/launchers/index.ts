@@ -17,20 +17,19 @@ export type LauncherName = keyof typeof launchers
 
 export const launcherNames = Object.keys(launchers) as readonly LauncherName[]
 
-/** A flag with the launchers that accept it. */
+/** A flag with its key in the settings and the launcher that accepts it. */
 export interface AcceptedFlag extends LauncherFlag {
-  readonly key: string
-  readonly acceptedBy: readonly LauncherName[]
+  readonly key: keyof LauncherSettings
+  readonly launcher: LauncherName
 }
 
-/** The flags of all launchers; one that several launchers declare is listed once. */
-export const launcherFlags: readonly AcceptedFlag[] = [
-  ...new Map(launcherNames.flatMap((name) => Object.entries<LauncherFlag>(launchers[name].flags))),
-].map(([key, flag]) => ({
-  ...flag,
-  key,
-  acceptedBy: launcherNames.filter((name) => Object.hasOwn(launchers[name].flags, key)),
-}))
+export const launcherFlags: readonly AcceptedFlag[] = launcherNames.flatMap((launcher) =>
+  Object.entries(launchers[launcher].flags).map(([key, flag]) => ({
+    ...flag,
+    key: key as keyof LauncherSettings,
+    launcher,
+  })),
+)
 
 /** The default number of threads per launcher, for the help: "local, …; slurm, 1". */
 export const defaultThreads = launcherNames
@@ -39,14 +38,13 @@ export const defaultThreads = launcherNames
 
 /** @throws a usage error if one of the settings belongs to another launcher. */
 export function checkSettings(name: LauncherName, settings: LauncherSettings): void {
-  for (const { key, flag, acceptedBy } of launcherFlags) {
-    if (settings[key] === undefined || acceptedBy.includes(name)) continue
-    throw usageError({
-      problem: `requires --launcher ${acceptedBy.join(' or ')}`,
-      subject: flag.split(' ')[0]!,
-      hint: 'Leave the flag out, or choose that launcher.',
-    })
-  }
+  const foreign = launcherFlags.find(({ key, launcher }) => settings[key] !== undefined && launcher !== name)
+  if (foreign === undefined) return
+  throw usageError({
+    problem: `requires --launcher ${foreign.launcher}`,
+    subject: foreign.flag.split(' ')[0]!,
+    hint: 'Leave the flag out, or choose that launcher.',
+  })
 }
 
 /** @throws a usage error if the launcher cannot work here. Without runs none is needed, so nothing is checked. */

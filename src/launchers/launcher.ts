@@ -50,41 +50,35 @@ export interface LaunchContext {
   readonly onInterrupt: () => Promise<'cancel' | 'detach'>
 }
 
-/** The types of a flag's value: "count" is a whole number from 1, "texts" a flag that can be repeated. */
-interface FlagValues {
-  readonly count: number
-  readonly text: string
-  readonly texts: readonly string[]
-  readonly switch: boolean
+/** The values of --threads and of all launchers' flags; undefined for a flag that is not given. */
+export interface LauncherSettings {
+  readonly threads?: number
+  readonly jobs?: number
+  readonly jobsPerGpu?: number
+  readonly replicas?: number
+  readonly partition?: string
+  readonly time?: string
+  readonly mem?: string
+  readonly gpusPerRun?: number
+  readonly maxParallel?: number
+  readonly sbatchArg?: readonly string[]
+  readonly detach?: boolean
 }
 
 /** A flag of `eigenae sweep` that belongs to a launcher. */
 export interface LauncherFlag {
   /** In commander's notation: "--max-parallel <number>". */
   readonly flag: string
-  readonly type: keyof FlagValues
+  /** "count" is a whole number from 1, "texts" a flag that can be repeated. */
+  readonly type: 'count' | 'text' | 'texts' | 'switch'
   readonly help: string
 }
 
-/** The flags given on the command line, by their keys in `LauncherKind.flags`. */
-export type LauncherSettings = Readonly<Record<string, FlagValues[keyof FlagValues] | undefined>>
-
-type Flags = Readonly<Record<string, LauncherFlag>>
-
-type SettingsOf<Declared extends Flags> = {
-  readonly [Key in keyof Declared]?: FlagValues[Declared[Key]['type']]
-} & { readonly threads?: number }
-
 /** A launcher as the table in index.ts lists it. */
-export interface LauncherKind<Declared extends Flags = Flags> {
-  readonly flags: Declared
+export interface LauncherKind {
+  readonly flags: { readonly [key in keyof LauncherSettings]?: LauncherFlag }
   /** The number of threads of a run without --threads, for the help. */
   readonly defaultThreads: string
   /** @throws a usage error if the launcher cannot work with these settings or on this machine. */
-  open(settings: SettingsOf<Declared>, runs: readonly SweepRun[], context: LaunchContext): Promise<Launcher>
-}
-
-/** Types the settings of `open` by the declared flags. */
-export function defineLauncher<const Declared extends Flags>(kind: LauncherKind<Declared>): LauncherKind {
-  return kind
+  open(settings: LauncherSettings, runs: readonly SweepRun[], context: LaunchContext): Promise<Launcher>
 }

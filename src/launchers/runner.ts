@@ -8,8 +8,7 @@ import { appendToLog, openLog } from '../files/write.js'
 import { readCheckpoint } from '../runs/checkpoint.js'
 import { runFiles } from '../runs/files.js'
 import { withOutputIn, writeFailure } from '../text/output.js'
-import { type Ending, runnerCommand, waitForOtherProcess } from './attempt.js'
-import type { Slot } from './slots.js'
+import { type Ending, hiddenCommand, waitForOtherProcess } from './attempt.js'
 
 // The protocol between a sweep and its runners, over Node's channel between processes: the sweep (class Runner) sends an
 // Order, the runner (followOrders) trains its runs and answers with a Report as each one ends.
@@ -48,18 +47,20 @@ export class Runner {
   readonly #open = new Map<string, (ending: Ending) => void>()
   #grace: NodeJS.Timeout | undefined
 
-  constructor({ environment }: Slot) {
-    const [command, ...args] = runnerCommand
+  constructor(environment: Readonly<Record<string, string>>) {
+    const [command, ...args] = hiddenCommand('sweep-runner')
     // In a process group of its own, so that Ctrl-C reaches only the sweep, and a run gets one signal rather than two.
     this.#process = spawn(command!, args, {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, ...environment },
     })
-    this.#process.on('message', ({ folder, code }: Report) => this.#end(folder, { kind: 'exit', code }))
-    this.#process.on('error', (error) => this.#endAll({ kind: 'not-started', reason: error.message }))
+    this.#process.on('message', ({ folder, code }: Report) => this.#end(folder, { code, signal: null }))
+    this.#process.on('error', (error) =>
+      this.#endAll({ code: null, signal: null, notStarted: error.message }),
+    )
     // Not "exit", which may come before the last output.
-    this.#process.on('close', (code, signal) => this.#endAll(endingOf(code, signal)))
+    this.#process.on('close', (code, signal) => this.#endAll({ code, signal }))
     for (const stream of [this.#process.stdout!, this.#process.stderr!]) {
       stream.on('data', (text: Buffer) => this.#log(text))
     }
@@ -121,10 +122,6 @@ export class Runner {
   }
 }
 
-function endingOf(code: number | null, signal: string | null): Ending {
-  return signal === null ? { kind: 'exit', code: code! } : { kind: 'signal', signal }
-}
-
 /** Trains the run in a folder from its config.json, resuming from its checkpoint, as the command `train` does. */
 export type TrainRun = (folder: string, threads: number, select?: () => Promise<Selection>) => Promise<void>
 
@@ -179,7 +176,12 @@ async function trainSideBySide(
   threads: number,
   train: TrainRun,
 ): Promise<void> {
-  const opened = openLockstep(runs, replicas)
+  const open = async () => {
+    const { device } = await loadConfig(runFiles(runs[0]!.folder).config, [], 'recorded')
+    const { engine, reason } = await selectEngine(device, { replicas: true })
+    return { lockstep: new Lockstep(engine, replicas, runs.length), reason }
+  }
+  const opened = open()
   await Promise.all(
     runs.map(({ folder, replica }) =>
       trainAndReport(folder, async () => {
@@ -189,15 +191,6 @@ async function trainSideBySide(
       }),
     ),
   )
-}
-
-async function openLockstep(
-  runs: readonly OrderedRun[],
-  replicas: number,
-): Promise<{ readonly lockstep: Lockstep; readonly reason: string }> {
-  const { device } = await loadConfig(runFiles(runs[0]!.folder).config, [], 'recorded')
-  const { engine, reason } = await selectEngine(device, { replicas: true })
-  return { lockstep: new Lockstep(engine, replicas, runs.length), reason }
 }
 
 /** Trains with the output in the run's own log, and reports the exit code to the sweep. */

@@ -2,26 +2,22 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Search, SearchAxis } from '../config/search.js'
 import { configText } from '../config/text.js'
-import { EigenaeError, hasCode, usageError } from '../errors.js'
+import { EigenaeError, usageError } from '../errors.js'
 import { entriesOf, makeFolder } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
 import { writeDurably } from '../files/write.js'
 import { version } from '../runs/facts.js'
-import { type RunFiles, runFiles } from '../runs/files.js'
-import { type Inspection, inspectRun } from '../runs/inspect.js'
+import { runFiles } from '../runs/files.js'
+import { inspectRun } from '../runs/inspect.js'
 import { collect, configSha256, type Damage, damageText } from '../runs/integrity.js'
 import { commandSchema, type RecordedCommand, withChecksum } from '../runs/record.js'
 import { isLeftover, recognise } from '../runs/resume.js'
 import { planFile, planFormat, readPlan, type SavedPlan } from '../runs/sweep-plan.js'
+import { shortened } from '../text/format.js'
 import type { PlannedRun, SweepPlan } from './plan.js'
 
-export interface SweepFiles {
-  readonly plan: string
-  readonly lock: string
-}
-
-export function sweepFiles(folder: string): SweepFiles {
+export function sweepFiles(folder: string) {
   return { plan: planFile(folder), lock: join(folder, '.lock') }
 }
 
@@ -33,7 +29,8 @@ export interface SavedSweep {
 }
 
 /**
- * Returns the sweep in a folder, null if the folder is empty; writes nothing.
+ * Returns the sweep in a folder, null if the folder is empty; writes nothing. A damaged sweep.json is accepted, to be
+ * rewritten, if the folder holds a run of the plan.
  * @throws a usage error if the folder holds something else, or if it is not empty and `resume` is false.
  */
 export async function inspectSweepFolder(
@@ -43,36 +40,27 @@ export async function inspectSweepFolder(
 ): Promise<SavedSweep | null> {
   const entries = await entriesOf(folder)
   if (entries.every(isLeftover)) return null
-  const saved = inspectSavedSweep(folder, plan)
-  if (resume) return saved
+  const found: Damage[] = []
+  const saved = collect(found, 'sweep.json', () => requirePlan(folder))
+  const damage = found.map(damageText)
+  const holdsRun = ({ name, config }: PlannedRun) =>
+    recognise(runFiles(join(folder, name)), config).kind === 'same'
+  if (saved === undefined ? !plan.runs.some(holdsRun) : saved.name !== plan.sweep.name)
+    throw usageError({
+      problem:
+        saved === undefined
+          ? 'not the folder of a sweep; refusing to write to it'
+          : `holds another sweep, "${saved.name}"`,
+      subject: folder,
+      details: damage.map((line) => join(folder, line)),
+      hint: 'Name another folder with --out.',
+    })
+  if (resume) return { runs: saved?.runs ?? null, damage }
   throw usageError({
     problem: 'already holds this sweep',
     subject: folder,
     hint: 'Resume it with --resume, or name another folder with --out.',
   })
-}
-
-/** A damaged sweep.json is accepted, to be rewritten, if the folder holds a run of the plan. */
-function inspectSavedSweep(folder: string, plan: SweepPlan): SavedSweep {
-  const { name } = plan.sweep
-  const damage: Damage[] = []
-  const saved = collect(damage, 'sweep.json', () => requirePlan(folder))
-  if (saved?.name === name) return { runs: saved.runs, damage: [] }
-  if (saved === undefined && plan.runs.some((run) => holdsRun(folder, run)))
-    return { runs: null, damage: damage.map(damageText) }
-  throw usageError({
-    problem:
-      saved === undefined
-        ? 'not the folder of a sweep; refusing to write to it'
-        : `holds another sweep, "${saved.name}"`,
-    subject: folder,
-    details: damage.map((each) => join(folder, damageText(each))),
-    hint: 'Name another folder with --out.',
-  })
-}
-
-function holdsRun(folder: string, { name, config }: PlannedRun): boolean {
-  return recognise(runFiles(join(folder, name)), config).kind === 'same'
 }
 
 /** @throws EigenaeError if sweep.json is missing or damaged. */
@@ -91,7 +79,7 @@ export async function claimSweepFolder(
   plan: SweepPlan,
   earlierConfigs: ReadonlyMap<string, string>,
   command: RecordedCommand,
-): Promise<SweepFiles> {
+) {
   const files = sweepFiles(folder)
   await makeFolder(folder)
   await acquireLock(files.lock)
@@ -126,13 +114,10 @@ export function sweepCommand(folder: string): RecordedCommand | undefined {
 }
 
 function searchJson({ trials, seed, spaces }: Search): object {
-  const space = (axes: readonly SearchAxis[]) =>
+  const axesByPath = (axes: readonly SearchAxis[]) =>
     Object.fromEntries(axes.map(({ path, axis }) => [path, axis]))
-  return {
-    trials,
-    seed,
-    spaces: Object.fromEntries([...spaces].map(([variant, axes]) => [variant, space(axes)])),
-  }
+  const byVariant = [...spaces].map(([variant, axes]) => [variant, axesByPath(axes)])
+  return { trials, seed, spaces: Object.fromEntries(byVariant) }
 }
 
 /** The content of a planned run's folder. "damaged" has to be remade, "shorter" has fewer epochs than planned. */
@@ -153,14 +138,19 @@ export interface InspectedRuns {
  * @throws a usage error if a folder holds a run with another config, which must not count as the planned one.
  */
 export function inspectRuns({ runs }: SweepPlan, sweepFolder: string): InspectedRuns {
-  const found: Findings = { conflicts: [], damage: [], earlierConfigs: new Map() }
-  const states = runs.map((run) => inspectPlannedRun(run, join(sweepFolder, run.name), found))
-  if (found.conflicts.length === 0)
-    return { states, damage: firstLines(found.damage), earlierConfigs: found.earlierConfigs }
+  const { conflicts, damage, earlierConfigs }: Findings = {
+    conflicts: [],
+    damage: [],
+    earlierConfigs: new Map(),
+  }
+  const states = runs.map((run) =>
+    inspectPlannedRun(run, join(sweepFolder, run.name), { conflicts, damage, earlierConfigs }),
+  )
+  if (conflicts.length === 0) return { states, damage: firstLines(damage), earlierConfigs }
   throw usageError({
     problem: 'folders of this sweep hold runs whose config differs from the sweep file',
     subject: sweepFolder,
-    details: firstLines(found.conflicts),
+    details: firstLines(conflicts),
     hint: 'Restore the old configs, remove those folders, or name another folder with --out.',
   })
 }
@@ -171,26 +161,25 @@ interface Findings {
   readonly earlierConfigs: Map<string, string>
 }
 
-// More lines would hide what they have in common.
-const maxLines = 20
-
+/** More lines would hide what they have in common. */
 function firstLines(lines: readonly string[]): readonly string[] {
-  const more = lines.length - maxLines
-  return [...lines.slice(0, maxLines), ...(more > 0 ? [`… and ${more} more`] : [])]
+  return shortened(lines, 20)
 }
 
 function inspectPlannedRun({ name, config }: PlannedRun, folder: string, findings: Findings): RunState {
   const files = runFiles(folder)
-  const run = inspectIfReadable(files)
+  // Undefined if there is no run, or if its run.json cannot be read.
+  const run = collect([], 'run.json', () => inspectRun(files, 'heads'))
   if (
-    run !== null &&
+    run !== undefined &&
     run.damage.length === 0 &&
     run.contents['config.json']!.toString() === configText(config)
   )
     return run.record.status === 'completed' ? 'done' : 'begun'
   // Without run.json and checkpoint nothing was trained, as a rule, and a lone config.json is replaced.
   if (!existsSync(files.record) && !existsSync(files.checkpoint)) {
-    if (!existsSync(files.config) && isForeign(folder)) findings.conflicts.push(`${name}: is not a run`)
+    const isForeign = existsSync(folder) && !readdirSync(folder).every(isLeftover)
+    if (!existsSync(files.config) && isForeign) findings.conflicts.push(`${name}: is not a run`)
     return 'new'
   }
   const recorded = run?.record.configSha256
@@ -199,7 +188,7 @@ function inspectPlannedRun({ name, config }: PlannedRun, folder: string, finding
   if (found.kind === 'none') findings.conflicts.push(`${name}: is not a run`)
   if (found.kind === 'shorter') return 'shorter'
   if (found.kind === 'other') {
-    const prefix = run === null ? name : `${name} (${run.record.status})`
+    const prefix = run === undefined ? name : `${name} (${run.record.status})`
     findings.conflicts.push(...found.differences.map((line) => `${prefix}: ${line}`))
   }
   if (found.kind !== 'same') return 'begun'
@@ -211,24 +200,4 @@ function inspectPlannedRun({ name, config }: PlannedRun, folder: string, finding
     return 'damaged'
   }
   return found.record?.status === 'completed' ? 'done' : 'begun'
-}
-
-/** Returns null if there is no run, or if its run.json cannot be read. */
-function inspectIfReadable(files: RunFiles): Inspection | null {
-  try {
-    return inspectRun(files, 'heads')
-  } catch (error) {
-    if (error instanceof EigenaeError) return null
-    throw error
-  }
-}
-
-/** Returns whether a folder holds anything that eigenae did not leave there. */
-function isForeign(folder: string): boolean {
-  try {
-    return !readdirSync(folder).every(isLeftover)
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return false
-    throw error
-  }
 }

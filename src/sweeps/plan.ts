@@ -1,19 +1,24 @@
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { closest, distance } from 'fastest-levenshtein'
 import { armName, baselineArm, namedText } from '../config/arm-name.js'
 import { valueAt } from '../config/json.js'
-import type { Override } from '../config/load.js'
-import { type ConfigFile, readConfigFile } from '../config/load.js'
+import { type ConfigFile, type Override, readConfigFile } from '../config/load.js'
 import { isWithin, overlaps } from '../config/paths.js'
 import type { Config } from '../config/schema.js'
 import { gridOf, type SweepFile } from '../config/sweep.js'
 import { configWarnings, effectWarnings } from '../config/warnings.js'
 import { EigenaeError, usageError } from '../errors.js'
 import { maxRuns } from '../runs/sweep-plan.js'
-import { count, thousands } from '../text/format.js'
-import { spaceMistakes } from './check-space.js'
-import { resolveSettings, type SweepSetting, type Trials, trialsOf } from './trials.js'
+import { count, shortened, thousands } from '../text/format.js'
+import { nearestName } from '../text/nearest.js'
+import {
+  namesByLine,
+  resolveSettings,
+  type SweepSetting,
+  spaceMistakes,
+  type Trial,
+  trialsOf,
+} from './trials.js'
 
 /**
  * A config of the sweep file with one combination of the grid's values, in one trial of the search. The runs of an arm
@@ -22,7 +27,10 @@ import { resolveSettings, type SweepSetting, type Trials, trialsOf } from './tri
 export interface Arm {
   /** `eigen,train.batchSize=64` or `eigen,trial-007`, which is also the arm's folder in the sweep's folder. */
   readonly name: string
+  readonly variant: string
   readonly settings: readonly SweepSetting[]
+  /** Without the run's seed. */
+  readonly config: Config
 }
 
 export interface PlannedRun {
@@ -47,42 +55,49 @@ export interface SweepPlan {
  */
 export async function planSweep(sweep: SweepFile, overrides: readonly Override[]): Promise<SweepPlan> {
   rejectTooManyRuns(sweep)
-  const mistakes = new Set(overrides.flatMap((override) => overrideMistakes(override, sweep)))
+  const mistakes = overrides.flatMap((override) => overrideMistakes(override, sweep))
   const files = await readVariants(sweep, mistakes)
   const overridesOf = (variant: string) =>
     overrides.filter(({ path }) => !overlaps(path.join('.'), sweep.fixed.get(variant)))
-  if (sweep.search !== null)
-    for (const mistake of spaceMistakes(sweep.search, files, overridesOf)) mistakes.add(mistake)
+  if (sweep.search !== null) mistakes.push(...spaceMistakes(sweep.search, files, overridesOf))
   // Every trial would repeat these mistakes.
-  const search = mistakes.size > 0 ? null : sweep.search
+  const search = mistakes.length > 0 ? null : sweep.search
   const trials = new Map([...files.keys()].map((variant) => [variant, trialsOf(search, variant)]))
   const arms = [...files].flatMap(([variant, file]) => {
-    const ofVariant = armsOf(variant, gridOf(sweep, variant), trials.get(variant) ?? null)
-    return resolveArms(variant, file, ofVariant, overridesOf(variant), mistakes)
+    const planned = armsOf(variant, gridOf(sweep, variant), trials.get(variant)?.trials ?? null)
+    return resolveArms(planned, file, overridesOf(variant), mistakes)
   })
-  for (const mistake of sharedFolders(arms.map(({ arm }) => arm))) mistakes.add(mistake)
-  for (const mistake of repeatedSeeds(sweep.seeds)) mistakes.add(mistake)
+  const found = [...mistakes, ...sharedFolders(arms), ...repeatedSeeds(sweep.seeds)]
   // The names of the arms are incomplete if there are other mistakes.
-  if (mistakes.size === 0) for (const mistake of baselineMistakes(sweep.baseline, arms)) mistakes.add(mistake)
-  if (mistakes.size > 0) {
-    throw usageError({ problem: 'this sweep cannot be run', subject: sweep.file, details: [...mistakes] })
-  }
+  const details = [...new Set(found.length > 0 ? found : baselineMistakes(sweep.baseline, arms))]
+  if (details.length > 0)
+    throw usageError({ problem: 'this sweep cannot be run', subject: sweep.file, details })
   const runs = sweep.seeds.flatMap((seed) =>
-    arms.map(({ arm, config }) => ({
+    arms.map((arm) => ({
       name: join(arm.name, `seed-${seed}`),
       arm,
-      config: { ...config, seed },
+      config: { ...arm.config, seed },
     })),
   )
   const notes = [
     ...[...files].flatMap(([variant, file]) =>
       addedLossNotes(variant, file, sweep, overridesOf(variant), arms),
     ),
-    ...[...trials].flatMap(([variant, each]) => repeatedTrialNotes(variant, each, sweep)),
-    ...new Set(arms.flatMap(({ arm, config }) => configNotes(arm, config))),
+    ...[...trials]
+      .filter(([, each]) => each !== null && each.repeated > 0)
+      .map(
+        ([variant, each]) =>
+          `${each!.repeated} of the ${search!.trials} trials of variants.${variant} have the values of an earlier trial and are left out`,
+      ),
+    // They name the variant, so that its arms share them.
+    ...new Set(
+      arms.flatMap(({ variant, config }) =>
+        configWarnings(config).map((warning) => `variants.${variant}: ${warning}`),
+      ),
+    ),
     ...effectNotes(arms),
   ]
-  return { sweep, arms: arms.map(({ arm }) => arm), runs, notes }
+  return { sweep, arms, runs, notes }
 }
 
 /** Counts the runs before anything is expanded. */
@@ -129,48 +144,44 @@ function overrideMistakes(
 }
 
 /** Reads the configs of the field `variants`. */
-async function readVariants(
-  sweep: SweepFile,
-  mistakes: Set<string>,
-): Promise<ReadonlyMap<string, ConfigFile>> {
+async function readVariants(sweep: SweepFile, mistakes: string[]): Promise<ReadonlyMap<string, ConfigFile>> {
   const files = new Map<string, ConfigFile>()
   for (const [variant, path] of sweep.variants) {
     try {
       files.set(variant, await readConfigFile(path))
     } catch (error) {
       if (!(error instanceof EigenaeError)) throw error
-      mistakes.add(`variants.${variant}: ${error.message}`)
+      mistakes.push(`variants.${variant}: ${error.message}`)
     }
   }
   return files
 }
 
-/** Returns the arms of a config: every combination of the grid's values, in every trial. */
-function armsOf(variant: string, grid: SweepFile['grid'], trials: Trials | null): readonly Arm[] {
-  return combinations(grid).flatMap((inGrid) => {
-    if (trials === null) return [{ name: armName(variant, inGrid, null), settings: inGrid }]
-    return trials.trials.map(({ number, settings }) => ({
-      name: armName(variant, inGrid, number),
-      settings: [...inGrid, ...settings],
-    }))
-  })
-}
+type PlannedArm = Omit<Arm, 'config'>
 
-/** Returns every choice of one value per axis, the last axis changing fastest; one empty choice without axes. */
-function combinations(grid: SweepFile['grid']): readonly (readonly SweepSetting[])[] {
-  return [...grid].reduce<readonly (readonly SweepSetting[])[]>(
+/**
+ * Returns the arms of a config: every combination of one value per axis of the grid, the last axis changing fastest, in
+ * every trial.
+ */
+function armsOf(
+  variant: string,
+  grid: SweepFile['grid'],
+  trials: readonly Trial[] | null,
+): readonly PlannedArm[] {
+  const combinations = [...grid].reduce<readonly (readonly SweepSetting[])[]>(
     (before, [path, values]) =>
       before.flatMap((settings) =>
         values.map((value) => [...settings, { path, value, flag: `grid ${path}` }]),
       ),
     [[]],
   )
-}
-
-interface ResolvedArm {
-  readonly arm: Arm
-  /** Without the run's seed. */
-  readonly config: Config
+  return combinations.flatMap((inGrid) =>
+    (trials ?? [{ number: null, settings: [] }]).map(({ number, settings }) => ({
+      name: armName(variant, inGrid, number),
+      variant,
+      settings: [...inGrid, ...settings],
+    })),
+  )
 }
 
 /**
@@ -178,47 +189,29 @@ interface ResolvedArm {
  * names of its arms unless all have it.
  */
 function resolveArms(
-  variant: string,
+  arms: readonly PlannedArm[],
   file: ConfigFile,
-  arms: readonly Arm[],
   overrides: readonly Override[],
-  mistakes: Set<string>,
-): readonly ResolvedArm[] {
-  const namesOf = new Map<string, string[]>()
+  mistakes: string[],
+): readonly Arm[] {
+  const lines: { line: string; name: string }[] = []
   const resolved = arms.flatMap((arm) => {
     const resolution = resolveSettings(file, overrides, arm.settings)
-    if (resolution.kind === 'config') return [{ arm, config: resolution.config }]
-    for (const line of resolution.lines) {
-      const names = namesOf.get(line)
-      if (names === undefined) namesOf.set(line, [arm.name])
-      else names.push(arm.name)
-    }
+    if (resolution.kind === 'config') return [{ ...arm, config: resolution.config }]
+    lines.push(...resolution.lines.map((line) => ({ line, name: arm.name })))
     return []
   })
-  for (const [line, names] of namesOf) {
-    const subject = names.length === arms.length ? `variants.${variant}` : listOf(names)
-    mistakes.add(`${subject} (${file.file}): ${line}`)
+  for (const [line, names] of namesByLine(lines)) {
+    const subject = names.length === arms.length ? `variants.${arms[0]!.variant}` : listOf(names)
+    mistakes.push(`${subject} (${file.file}): ${line}`)
   }
   return resolved
 }
 
-/** The notes name the variant, so that its arms share them. */
-function configNotes({ name }: Arm, config: Config): readonly string[] {
-  const [variant] = name.split(',')
-  return configWarnings(config).map((warning) => `variants.${variant}: ${warning}`)
-}
-
 /** Notes which arms have an eigen loss without effect: the same network as without it. */
-function effectNotes(arms: readonly ResolvedArm[]): readonly string[] {
-  const names = new Map<string, string[]>()
-  for (const { arm, config } of arms) {
-    for (const warning of effectWarnings(config)) {
-      const others = names.get(warning)
-      if (others === undefined) names.set(warning, [arm.name])
-      else others.push(arm.name)
-    }
-  }
-  return [...names].map(([warning, of]) => `${listOf(of)}: ${warning}`)
+function effectNotes(arms: readonly Arm[]): readonly string[] {
+  const lines = arms.flatMap(({ name, config }) => effectWarnings(config).map((line) => ({ line, name })))
+  return [...namesByLine(lines)].map(([warning, names]) => `${listOf(names)}: ${warning}`)
 }
 
 /** Notes that what is set for all configs adds an eigen loss to one without: a baseline would no longer be one. */
@@ -227,13 +220,10 @@ function addedLossNotes(
   { document }: ConfigFile,
   sweep: SweepFile,
   overrides: readonly Override[],
-  arms: readonly { readonly arm: Arm; readonly config: Config }[],
+  arms: readonly Arm[],
 ): readonly string[] {
   if ((valueAt(document.value, ['loss', 'eigen']) ?? null) !== null) return []
-  const isTreated = arms.some(
-    ({ arm, config }) => arm.name.split(',')[0] === variant && config.loss.eigen !== null,
-  )
-  if (!isTreated) return []
+  if (!arms.some((arm) => arm.variant === variant && arm.config.loss.eigen !== null)) return []
   // Only these paths can add one: for any other field, the config must have one already.
   const setsKind = (path: string) => overlaps(path, ['loss.eigen.kind'])
   const gridPaths = [...gridOf(sweep, variant).keys()].filter(setsKind)
@@ -243,19 +233,10 @@ function addedLossNotes(
     ...gridPaths.map((path) => `the grid's ${path}`),
     ...searchPaths.map((path) => `the search's ${path}`),
   ]
-  return sources
-    .slice(0, 1)
-    .map((source) => `${source} adds an eigen loss to variants.${variant}, whose config has none`)
-}
-
-function repeatedTrialNotes(
-  variant: string,
-  trials: Trials | null,
-  { search }: SweepFile,
-): readonly string[] {
-  if (trials === null || trials.repeated === 0) return []
-  const which = `${trials.repeated} of the ${search!.trials} trials of variants.${variant}`
-  return [`${which} have the values of an earlier trial and are left out`]
+  const [source] = sources
+  return source === undefined
+    ? []
+    : [`${source} adds an eigen loss to variants.${variant}, whose config has none`]
 }
 
 // The limit of common file systems.
@@ -295,24 +276,18 @@ function describeSharing(arm: Arm, other: Arm): string {
     : `${shared}: the values of ${paths} differ only in characters that folder names leave out`
 }
 
-function baselineMistakes(
-  baseline: string | null,
-  arms: readonly { readonly arm: Arm }[],
-): readonly string[] {
-  const names = arms.map(({ arm }) => arm.name)
+function baselineMistakes(baseline: string | null, arms: readonly Arm[]): readonly string[] {
+  const names = arms.map(({ name }) => name)
   if (baseline === null || baselineArm(baseline, names) !== undefined) return []
-  const known = [...new Set(names.flatMap((name) => [name.split(',')[0]!, name]))]
-  const nearest = closest(baseline, known)
-  const advice = distance(baseline, nearest) <= 3 ? `did you mean "${nearest}"?` : `known: ${listOf(known)}`
+  const known = [...new Set(arms.flatMap(({ variant, name }) => [variant, name]))]
+  const nearest = nearestName(baseline, known)
+  const advice = nearest !== null ? `did you mean "${nearest}"?` : `known: ${listOf(known)}`
   return [`baseline: no arm is called "${baseline}"; ${advice}`]
 }
 
-// More names would hide the mistake.
-const mostListed = 10
-
+/** More names would hide the mistake. */
 function listOf(names: readonly string[]): string {
-  const more = names.length - mostListed
-  return [...names.slice(0, mostListed), ...(more > 0 ? [`… and ${more} more`] : [])].join(', ')
+  return shortened(names, 10).join(', ')
 }
 
 function repeatedSeeds(seeds: readonly number[]): readonly string[] {

@@ -21,7 +21,8 @@ import { planSweep, type SweepPlan } from './plan.js'
 // The course of a sweep:
 // 1. inspectSweep plans the runs (plan.ts) and inspects their folders (folder.ts). Nothing is written.
 // 2. The command opens a launcher (src/launchers) for the runs that are not done.
-// 3. executeSweep claims the folder, launches these runs, follows them, and retries the failed ones.
+// 3. executeSweep claims the folder, launches these runs, follows them, and launches the failed ones again that
+//    may be retried (`mayRetry`).
 // 4. The command compares the arms that have completed runs, or lists the failures.
 
 /** A planned sweep with the state of its runs. */
@@ -37,12 +38,12 @@ export interface InspectedSweep {
   readonly notes: readonly string[]
 }
 
-export interface SweepRequest {
+interface SweepRequest {
   /** The sweep file. */
   readonly config: string
   readonly overrides: readonly Override[]
   /** Used instead of the sweep file's; undefined to use those. */
-  readonly seeds?: readonly number[] | undefined
+  readonly seeds: readonly number[] | undefined
   /** The sweep's folder; undefined for runs/<name>. */
   readonly out: string | undefined
   /** Whether the folder may hold runs already. */
@@ -128,7 +129,7 @@ export type SweepEvent =
   | { readonly event: 'note'; readonly text: string }
   | ({ readonly event: 'finished' } & SweepCounts)
 
-export interface SweepCounts {
+interface SweepCounts {
   /** Runs that this command completed. */
   readonly completed: number
   readonly failed: number
@@ -139,11 +140,7 @@ export interface SweepCounts {
   readonly runs_per_hour: number | null
 }
 
-export interface SweepObserver {
-  on(event: SweepEvent): void
-}
-
-export interface SweepExecution {
+interface SweepExecution {
   readonly launcher: Launcher
   /** The launcher's name in the event `planned`. */
   readonly launcherName: string
@@ -153,12 +150,12 @@ export interface SweepExecution {
   readonly failFast: boolean
   /** The command line that sweep.json and the run.json of each run keep. */
   readonly command: RecordedCommand
-  readonly observer: SweepObserver
+  readonly onEvent: (event: SweepEvent) => void
   /** Aborted with an Interruption as its reason. */
   readonly signal: AbortSignal
 }
 
-export interface FailedRun {
+interface FailedRun {
   readonly name: string
   readonly attempts: number
   readonly reason: string
@@ -174,11 +171,11 @@ export interface SweepResult {
 /** Trains the missing runs. The failure of a run is part of the result rather than an exception. */
 export async function executeSweep(sweep: InspectedSweep, execution: SweepExecution): Promise<SweepResult> {
   const { plan, folder, missing, earlierConfigs, notes } = sweep
-  const { launcher, launcherName, observer } = execution
+  const { launcher, launcherName, onEvent } = execution
   const files = await claimSweepFolder(folder, plan, earlierConfigs, execution.command)
   const rounds = new LaunchRounds(missing, execution)
   try {
-    observer.on({
+    onEvent({
       event: 'planned',
       sweep: plan.sweep.name,
       folder,
@@ -187,7 +184,7 @@ export async function executeSweep(sweep: InspectedSweep, execution: SweepExecut
       launcher: launcherName,
       description: launcher.description,
     })
-    for (const text of notes) observer.on({ event: 'note', text })
+    for (const text of notes) onEvent({ event: 'note', text })
     return await rounds.launchAll()
   } finally {
     rounds.dispose()
@@ -195,8 +192,10 @@ export async function executeSweep(sweep: InspectedSweep, execution: SweepExecut
   }
 }
 
+type FailedOutcome = Extract<Outcome, { readonly kind: 'failed' }>
+
 /** Launches all runs, then once more those that failed and may be retried, and so on. */
-class LaunchRounds {
+class LaunchRounds implements LaunchWatcher {
   readonly #runs: readonly SweepRun[]
   readonly #execution: SweepExecution
   readonly #began = performance.now()
@@ -206,6 +205,10 @@ class LaunchRounds {
   readonly #stop = new AbortController()
   readonly #follower: EpochFollower
   #completed = 0
+  /** The number of the round, from 1. */
+  #attempt = 0
+  /** The runs of the next round. */
+  #toRetry: SweepRun[] = []
   /** Resolves when all events so far have reached the observer. */
   #emitted = Promise.resolve()
 
@@ -226,42 +229,44 @@ class LaunchRounds {
   readonly #interrupt = () => this.#stop.abort(this.#execution.signal.reason)
 
   async launchAll(): Promise<SweepResult> {
-    const { launcher, retries, observer } = this.#execution
+    const { launcher, onEvent } = this.#execution
     let round = this.#runs
     let end: LaunchEnd = 'ended'
-    for (let attempt = 1; round.length > 0 && attempt <= retries + 1; attempt++) {
-      const toRetry: SweepRun[] = []
-      end = await launcher.launch(round, this.#watcher(attempt, toRetry), this.#stop.signal)
+    while (round.length > 0) {
+      this.#attempt++
+      this.#toRetry = []
+      end = await launcher.launch(round, this, this.#stop.signal)
       await this.#emitted
-      round = this.#stop.signal.aborted || end === 'detached' ? [] : toRetry
+      round = this.#stop.signal.aborted || end === 'detached' ? [] : this.#toRetry
     }
     const counts = this.#counts()
-    observer.on({ event: 'finished', ...counts })
+    onEvent({ event: 'finished', ...counts })
     return { end, counts, failures: this.#failures }
   }
 
-  #watcher(attempt: number, toRetry: SweepRun[]): LaunchWatcher {
-    return {
-      onStart: (run, where) => {
-        this.#started.set(run.name, performance.now())
-        this.#follower.add(run)
-        this.#emit({ event: 'started', run: run.name, attempt, where })
-      },
-      onRequeue: (run, why) => {
-        this.#started.delete(run.name)
-        this.#follower.remove(run)
-        this.#emit({ event: 'requeued', run: run.name, why })
-      },
-      onNote: (text) => this.#emit({ event: 'note', text }),
-      onEnd: (run, outcome) => {
-        const rows = this.#follower.finish(run)
-        this.#emit(rows.then((last) => last.map((row) => epochEvent(run, row))))
-        if (outcome.kind === 'interrupted') this.#emit({ event: 'interrupted', run: run.name })
-        if (outcome.kind === 'failed') this.#onFailure(run, outcome, attempt, toRetry)
-        if (outcome.kind === 'completed') this.#onCompletion(run)
-        this.#started.delete(run.name)
-      },
-    }
+  onStart(run: SweepRun, where: string): void {
+    this.#started.set(run.name, performance.now())
+    this.#follower.add(run)
+    this.#emit({ event: 'started', run: run.name, attempt: this.#attempt, where })
+  }
+
+  onRequeue(run: SweepRun, why: string): void {
+    this.#started.delete(run.name)
+    this.#follower.remove(run)
+    this.#emit({ event: 'requeued', run: run.name, why })
+  }
+
+  onNote(text: string): void {
+    this.#emit({ event: 'note', text })
+  }
+
+  onEnd(run: SweepRun, outcome: Outcome): void {
+    const rows = this.#follower.finish(run)
+    this.#emit(rows.then((last) => last.map((row) => epochEvent(run, row))))
+    if (outcome.kind === 'interrupted') this.#emit({ event: 'interrupted', run: run.name })
+    if (outcome.kind === 'failed') this.#onFailure(run, outcome)
+    if (outcome.kind === 'completed') this.#onCompletion(run)
+    this.#started.delete(run.name)
   }
 
   #onCompletion(run: SweepRun): void {
@@ -275,27 +280,23 @@ class LaunchRounds {
     if (stalled !== null) this.#emit({ event: 'note', text: `warning: ${run.name}: ${stalled}` })
   }
 
-  #onFailure(
-    run: SweepRun,
-    outcome: Extract<Outcome, { kind: 'failed' }>,
-    attempt: number,
-    toRetry: SweepRun[],
-  ): void {
+  #onFailure(run: SweepRun, { reason: text, final }: FailedOutcome): void {
     const { retries, failFast } = this.#execution
+    const attempt = this.#attempt
     const { log } = runFiles(run.folder)
     // The run's name is shown beside the reason, so its folder would only push the reason out of sight.
-    const reason = outcome.reason.replaceAll(`${run.folder}: `, '').replaceAll(`${run.folder}/`, '')
-    const again = !outcome.final && attempt <= retries && !this.#stop.signal.aborted
-    if (again) toRetry.push(run)
+    const reason = text.replaceAll(`${run.folder}: `, '').replaceAll(`${run.folder}/`, '')
+    const mayRetry = !final && attempt <= retries && !this.#stop.signal.aborted
+    if (mayRetry) this.#toRetry.push(run)
     else this.#failures.push({ name: run.name, attempts: attempt, reason, log })
-    this.#emit({ event: 'failed', run: run.name, attempt, again, reason, log })
-    if (failFast && !again) this.#stop.abort(new Error('a run failed'))
+    this.#emit({ event: 'failed', run: run.name, attempt, again: mayRetry, reason, log })
+    if (failFast && !mayRetry) this.#stop.abort(new Error('a run failed'))
   }
 
   /** Passes events on in the order of the calls, although the last rows of a run are read from its file first. */
   #emit(event: SweepEvent | Promise<readonly SweepEvent[]>): void {
     this.#emitted = this.#emitted.then(async () => {
-      for (const each of [await event].flat()) this.#execution.observer.on(each)
+      for (const each of [await event].flat()) this.#execution.onEvent(each)
     })
   }
 

@@ -1,7 +1,7 @@
 import { type ConfigFile, type Override, type Resolution, resolveConfig } from '../config/load.js'
 import { overlaps } from '../config/paths.js'
-import type { Axis, Search } from '../config/search.js'
-import { haltonAxis } from './halton.js'
+import { type Axis, maximumAxes, type Search } from '../config/search.js'
+import { purpose, randomPermutation } from '../model/random.js'
 
 /** A config path and its value in one arm. */
 export interface SweepSetting {
@@ -18,18 +18,12 @@ export interface Trial {
   readonly settings: readonly SweepSetting[]
 }
 
-/** The trials of one variant. */
-export interface Trials {
-  readonly trials: readonly Trial[]
-  /** Trials with the values of an earlier one: spaces with few values have them. They are left out. */
-  readonly repeated: number
-}
-
 /**
  * Returns the trials of a variant, null if it is not searched. Each depends on the search's seed, its number and the axes
- * alone, so that a search with more trials has those of a shorter one.
+ * alone, so that a search with more trials has those of a shorter one. Trials with the values of an earlier one, which
+ * spaces with few values have, are left out and counted as `repeated`.
  */
-export function trialsOf(search: Search | null, variant: string): Trials | null {
+export function trialsOf(search: Search | null, variant: string) {
   const axes = search?.spaces.get(variant) ?? []
   if (search === null || axes.length === 0) return null
   const coordinates = axes.map(({ coordinate }) => haltonAxis(search.seed, coordinate))
@@ -65,7 +59,7 @@ export function resolveSettings(
 }
 
 /** Returns the values at the ends of an axis: if a config accepts them, it accepts those between. */
-export function extremesOf(axis: Axis): readonly unknown[] {
+function extremesOf(axis: Axis): readonly unknown[] {
   if ('choice' in axis) return axis.choice
   if ('integer' in axis) return axis.integer
   return 'log' in axis ? axis.log : axis.uniform
@@ -94,4 +88,84 @@ function roundBetween(value: number, low: number, high: number): number {
   const shared = Math.floor(Math.log10(Math.max(Math.abs(low), Math.abs(high)) / (high - low)))
   const precision = Math.min(17, digits + Math.max(0, shared))
   return Math.min(high, Math.max(low, Number(value.toPrecision(precision))))
+}
+
+const bases = firstPrimes(maximumAxes)
+
+/**
+ * Returns one coordinate of a randomised Halton sequence: a function from a point's index (0, 1, …) to a number in
+ * [0, 1). Axis j uses the j-th prime b as its base. The index is written in base b, each digit is replaced through a
+ * random permutation of its own, also the leading zeros, and the digits are mirrored at the point (Owen, "A randomized
+ * Halton algorithm in R", 2017, arXiv:1706.02808). The first bᵏ points, and every later block of bᵏ, have exactly one
+ * in each interval [i/bᵏ, (i+1)/bᵏ). A coordinate depends on seed, axis and index alone, so a longer sequence begins
+ * with the shorter one.
+ */
+export function haltonAxis(seed: number, axis: number): (index: number) => number {
+  const base = bases[axis]!
+  const digits = Math.floor(53 / Math.log2(base))
+  const permutations = Array.from({ length: digits }, (_, place) =>
+    randomPermutation(base, [seed, purpose.search], [axis, place]),
+  )
+  // At most 2⁵³, so that the numerator is exact and the quotient is less than 1.
+  const denominator = permutations.reduce((product) => product * base, 1)
+  return (index) => {
+    let numerator = 0
+    let rest = index
+    for (const permutation of permutations) {
+      numerator = numerator * base + permutation[rest % base]!
+      rest = Math.floor(rest / base)
+    }
+    return numerator / denominator
+  }
+}
+
+function firstPrimes(count: number): readonly number[] {
+  const primes: number[] = []
+  for (let number = 2; primes.length < count; number++) {
+    if (primes.every((prime) => number % prime !== 0)) primes.push(number)
+  }
+  return primes
+}
+
+/**
+ * Returns the mistakes of all spaces, one line each with its location: paths that a config does not have, and bounds or
+ * choices that it refuses. Each axis is tried at its extremes, the others at their values in the first trial, so that
+ * one wrong axis gives one line, not one for each trial.
+ */
+export function spaceMistakes(
+  search: Search,
+  files: ReadonlyMap<string, ConfigFile>,
+  overridesOf: (variant: string) => readonly Override[],
+): readonly string[] {
+  const lines = [...files].flatMap(([variant, file]) =>
+    linesOf(search, variant, file, overridesOf(variant)).map((line) => ({ line, name: variant })),
+  )
+  return [...namesByLine(lines)].map(
+    ([line, variants]) => `${line} (variant${variants.length === 1 ? '' : 's'} ${variants.join(', ')})`,
+  )
+}
+
+/** Groups the names of the arms or variants that share a line of a message. */
+export function namesByLine(
+  lines: readonly { readonly line: string; readonly name: string }[],
+): ReadonlyMap<string, readonly string[]> {
+  const byLine = new Map<string, Set<string>>()
+  for (const { line, name } of lines) byLine.set(line, (byLine.get(line) ?? new Set()).add(name))
+  return new Map([...byLine].map(([line, names]) => [line, [...names]]))
+}
+
+function linesOf(
+  search: Search,
+  variant: string,
+  file: ConfigFile,
+  overrides: readonly Override[],
+): readonly string[] {
+  const first = trialsOf({ ...search, trials: 1 }, variant)?.trials[0]?.settings ?? []
+  return search.spaces.get(variant)!.flatMap(({ path, axis, location: flag }) => {
+    const others = first.filter((setting) => setting.path !== path)
+    return extremesOf(axis).flatMap((value) => {
+      const resolution = resolveSettings(file, overrides, [...others, { path, value, flag }])
+      return resolution.kind === 'config' ? [] : resolution.lines.filter((line) => line.startsWith(flag))
+    })
+  })
 }

@@ -82,8 +82,8 @@ function seedRange(text: string): readonly number[] {
   throw usageError({ problem: `${seeds} (got "${text}")`, subject: '--seeds' })
 }
 
-function launcherOption({ flag, type, help, acceptedBy }: AcceptedFlag): Option {
-  const option = new Option(flag, `${acceptedBy.join(', ')}: ${help}`)
+function launcherOption({ flag, type, help, launcher }: AcceptedFlag): Option {
+  const option = new Option(flag, `${launcher}: ${help}`)
   if (type === 'count') option.argParser(wholeNumber(option.long!, 1))
   if (type === 'texts') option.argParser((text: string, before: readonly string[] = []) => [...before, text])
   return option
@@ -115,7 +115,7 @@ async function sweep(flags: SweepFlags, settings: LauncherSettings): Promise<voi
       retries,
       failFast,
       command: ownCommand(),
-      observer: display,
+      onEvent: display.onEvent,
       signal,
     })
   } finally {
@@ -157,8 +157,8 @@ function writeDryRun({ plan, states, folder }: InspectedSweep, json: boolean): v
 }
 
 /** Returns, for each arm, its values of the fields that differ between arms. */
-function differencesByArm({ arms, runs }: SweepPlan): ReadonlyMap<Arm, Record<string, unknown>> {
-  const configs = new Map<Arm, object>(runs.map(({ arm, config }) => [arm, configJson(config)]))
+function differencesByArm({ arms }: SweepPlan): ReadonlyMap<Arm, Record<string, unknown>> {
+  const configs = new Map(arms.map((arm) => [arm, configJson(arm.config)]))
   const first = configs.get(arms[0]!)!
   const paths = new Set<string>()
   for (const config of configs.values()) {

@@ -1,5 +1,5 @@
 import type { SweepRun } from '../../launchers/launcher.js'
-import type { SweepEvent, SweepObserver } from '../../sweeps/sweep.js'
+import type { SweepEvent } from '../../sweeps/sweep.js'
 import { Bars, timeLeft } from '../../text/bars.js'
 import { clock, count, significant, thousands } from '../../text/format.js'
 import { writeJsonLine, writeMessage } from '../../text/output.js'
@@ -7,17 +7,14 @@ import { truncate } from '../../text/table.js'
 
 const refreshMilliseconds = 250
 
-/** The output of `sweep` while it runs. `stop` removes the bars from the terminal. */
-interface SweepDisplay extends SweepObserver {
-  stop(): void
-}
-
 /**
+ * Shows a sweep while it runs. `stop` removes the bars from the terminal.
+ *
  * Prints a line of JSON per event to stdout. Otherwise prints lines to stderr, and on a terminal draws a bar for the sweep and
  * below it one for each running run, as many as the terminal has lines for.
  */
-export function sweepDisplay(runs: readonly SweepRun[], json: boolean): SweepDisplay {
-  if (json) return { on: writeJsonLine, stop: () => {} }
+export function sweepDisplay(runs: readonly SweepRun[], json: boolean) {
+  if (json) return { onEvent: writeJsonLine, stop: () => {} }
   const progress = new SweepProgress(runs)
   const bars = process.stderr.isTTY ? new Bars() : null
   let timer: NodeJS.Timeout | undefined
@@ -31,7 +28,7 @@ export function sweepDisplay(runs: readonly SweepRun[], json: boolean): SweepDis
     clearInterval(timer)
     bars?.stop()
   }
-  const on = (event: SweepEvent) => {
+  const onEvent = (event: SweepEvent) => {
     progress.on(event)
     if (event.event === 'finished') stop()
     const text = lineOf(event)
@@ -42,7 +39,7 @@ export function sweepDisplay(runs: readonly SweepRun[], json: boolean): SweepDis
     draw()
     timer = setInterval(draw, refreshMilliseconds)
   }
-  return { on, stop }
+  return { onEvent, stop }
 }
 
 function barOf({ run, where, epoch, epochs, testMse }: RunningRun) {

@@ -6,7 +6,7 @@ import { readLastText, readTextIfPresent } from '../../files/read.js'
 import { writeTogether } from '../../files/write.js'
 import { logName } from '../../runs/files.js'
 import { commandLine } from '../../text/command-line.js'
-import { beginLogInShell, runCommand } from '../attempt.js'
+import { beginLogInShell, hiddenCommand } from '../attempt.js'
 import type { SweepRun } from '../launcher.js'
 import type { Task } from './commands.js'
 
@@ -54,7 +54,7 @@ export class ArrayFiles {
   }
 
   /** Returns Slurm's messages about a task, from the output file that the tasks of an array share. */
-  async messagesOf({ comment, id, jobId }: Task): Promise<string> {
+  messagesOf({ comment, id, jobId }: Task): string {
     const number = comment.split(' ').at(-1)
     const text = readLastText(join(this.#folder, `array-${number}.out`), messageBytes) ?? ''
     const names = [`StepId=${id}.`, `StepId=${jobId}.`, `JOB ${jobId} `, `task ${id.split('_')[1]} on `]
@@ -84,7 +84,7 @@ const messageBytes = 1 << 20
 
 /** Ends in `exec`, so that Slurm's signals reach the run itself. */
 function scriptText(list: string, threads: number): string {
-  const [node, cli, ...args] = runCommand('"$folder"', threads)
+  const [node, cli, ...args] = hiddenCommand('sweep-job', '"$folder"', '--threads', String(threads))
   return `#!/bin/bash
 folder=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" ${commandLine([list])})
 if [ ! -d "$folder" ]; then

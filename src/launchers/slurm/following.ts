@@ -38,12 +38,8 @@ export class TaskFollower {
   /** The tasks that have not ended, by id. */
   readonly #open = new Map<string, FollowedTask>()
   readonly #began = performance.now()
-  /** The last notes, so that none is repeated. */
-  #noted: { waiting: string; silent: boolean; refusal: string | null } = {
-    waiting: '',
-    silent: false,
-    refusal: null,
-  }
+  /** What the last note about each topic was about, so that none is repeated. */
+  readonly #noted = { waiting: '', silence: '', refusal: '' }
 
   constructor(watcher: LaunchWatcher, files: ArrayFiles) {
     this.#watcher = watcher
@@ -116,9 +112,7 @@ export class TaskFollower {
   /** Returns whether scancel succeeded. It fails for a task that has just ended, which is not listed at the next try. */
   async #cancelAll(): Promise<boolean> {
     const refusal = await cancel([...this.#open.keys()])
-    if (refusal !== null && refusal !== this.#noted.refusal)
-      this.#watcher.onNote(`scancel failed, trying again: ${refusal}`)
-    this.#noted.refusal = refusal
+    this.#noteOnce('refusal', refusal ?? '', `scancel failed, trying again: ${refusal}`)
     return refusal === null
   }
 
@@ -131,7 +125,7 @@ export class TaskFollower {
   async #poll(stopping: Stopping): Promise<void> {
     const tasks = await listTasks()
     if (tasks === null) return this.#noteSilence()
-    this.#noted.silent = false
+    this.#noted.silence = ''
     const byId = new Map(tasks.map((task) => [task.id, task]))
     for (const followed of [...this.#open.values()]) {
       await this.#update(followed, byId.get(followed.id) ?? null, stopping)
@@ -140,29 +134,24 @@ export class TaskFollower {
   }
 
   async #update(followed: FollowedTask, task: Task | null, stopping: Stopping): Promise<void> {
+    const { run } = followed
     const phase =
       task !== null ? phaseOf(task, followed.task?.state) : await phaseOfUnlisted(followed, stopping)
     followed.task = task
     followed.missingSince = task === null ? (followed.missingSince ?? performance.now()) : null
-    if (phase === 'waiting') return this.#onWaiting(followed)
-    if (!followed.started && task?.node) this.#onStart(followed, task.node)
+    if (phase === 'waiting') {
+      if (!followed.started || task === null) return
+      followed.started = false
+      this.#watcher.onRequeue(run, `requeued by Slurm: ${task.reason}`)
+      return
+    }
+    if (!followed.started && task?.node) {
+      followed.started = true
+      this.#watcher.onStart(run, `${followed.id} on ${task.node}`)
+    }
     if (phase !== 'ended') return
     this.#open.delete(followed.id)
-    this.#watcher.onEnd(
-      followed.run,
-      await taskOutcome(task, followed.run.folder, stopping !== 'no', this.#files),
-    )
-  }
-
-  #onStart(followed: FollowedTask, node: string): void {
-    followed.started = true
-    this.#watcher.onStart(followed.run, `${followed.id} on ${node}`)
-  }
-
-  #onWaiting(followed: FollowedTask): void {
-    if (!followed.started || followed.task === null) return
-    followed.started = false
-    this.#watcher.onRequeue(followed.run, `requeued by Slurm: ${followed.task.reason}`)
+    this.#watcher.onEnd(run, taskOutcome(task, run.folder, stopping !== 'no', this.#files))
   }
 
   /** One note for each set of reasons rather than for each task. */
@@ -172,16 +161,18 @@ export class TaskFollower {
       (reason) => reason !== 'None',
     )
     const text = reasons.sort().join(', ')
-    if (text !== '' && text !== this.#noted.waiting)
-      this.#watcher.onNote(
-        `${count(waiting.length, 'task')} ${waiting.length === 1 ? 'is' : 'are'} waiting: ${text}`,
-      )
-    this.#noted.waiting = text
+    const tasks = `${count(waiting.length, 'task')} ${waiting.length === 1 ? 'is' : 'are'}`
+    this.#noteOnce('waiting', text, `${tasks} waiting: ${text}`)
   }
 
   #noteSilence(): void {
-    if (!this.#noted.silent) this.#watcher.onNote('Slurm does not answer, trying again')
-    this.#noted.silent = true
+    this.#noteOnce('silence', 'silent', 'Slurm does not answer, trying again')
+  }
+
+  /** @param about what the note is about; empty for nothing */
+  #noteOnce(topic: 'waiting' | 'silence' | 'refusal', about: string, text: string): void {
+    if (about !== '' && about !== this.#noted[topic]) this.#watcher.onNote(text)
+    this.#noted[topic] = about
   }
 }
 
@@ -239,12 +230,7 @@ const scriptMessage = /^eigenae: (task .+)$/m
  * Returns the outcome of a task that has ended; the run folder takes precedence over Slurm.
  * @param task null if squeue no longer lists it
  */
-async function taskOutcome(
-  task: Task | null,
-  folder: string,
-  stopped: boolean,
-  files: ArrayFiles,
-): Promise<Outcome> {
+function taskOutcome(task: Task | null, folder: string, stopped: boolean, files: ArrayFiles): Outcome {
   const run = inspectIfPossible(folder)
   const record = run?.record
   if (record?.status === 'completed' && run?.damage.length === 0) return { kind: 'completed' }
@@ -253,12 +239,12 @@ async function taskOutcome(
   if (task === null)
     return failure(record?.status === 'failed' ? record.error : 'Slurm no longer lists its job')
   if (task.state === 'CANCELLED') return failure('cancelled in Slurm')
-  const messages = await files.messagesOf(task)
+  const messages = files.messagesOf(task)
   if (task.state === 'OUT_OF_MEMORY' || outOfMemory.test(messages))
     return failure(failureReasons.OUT_OF_MEMORY!)
   const knownReason = failureReasons[task.state]
   if (knownReason !== undefined) return failure(knownReason)
-  const outcome = await outcomeOf(folder, endingOf(task.waitStatus), stopped, `on ${task.node}`)
+  const outcome = outcomeOf(folder, endingOf(task.waitStatus), stopped, `on ${task.node}`)
   if (outcome.kind === 'interrupted') return outcome
   // Exit code 0 without a completed run: the script was cut short, or the node has another folder at this path.
   const reason = outcome.kind === 'failed' ? outcome.reason : 'its job ended without completing the run'
@@ -266,6 +252,7 @@ async function taskOutcome(
   return { ...failure(`${scriptMessage.exec(messages)?.[1] ?? reason} (Slurm: ${task.reason})`), final }
 }
 
+/** Whatever a network file system reports, the run counts as incomplete. */
 function inspectIfPossible(folder: string): Inspection | null {
   try {
     return inspectRun(runFiles(folder), 'heads')
@@ -280,7 +267,7 @@ function failure(reason: string): Extract<Outcome, { kind: 'failed' }> {
 
 function endingOf(waitStatus: number): Ending {
   const number = waitStatus % 128
-  if (number === 0) return { kind: 'exit', code: Math.floor(waitStatus / 256) }
+  if (number === 0) return { code: Math.floor(waitStatus / 256), signal: null }
   const name = Object.entries(constants.signals).find(([, value]) => value === number)?.[0]
-  return { kind: 'signal', signal: name ?? `signal ${number}` }
+  return { code: null, signal: name ?? `signal ${number}` }
 }
