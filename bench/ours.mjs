@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { configSchema } from '../dist/config/schema.js'
 import { loadDataSet } from '../dist/data/load.js'
-import { eigenLossKinds } from '../dist/eigen-losses/kinds.js'
+import { eigenLossKinds } from '../dist/config/eigen-loss-kinds.js'
 import { selectEngine } from '../dist/engines/select.js'
 import { flopPerImage } from '../dist/model/architecture.js'
 import { trainerSpec } from '../dist/training/spec.js'

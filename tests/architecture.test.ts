@@ -25,7 +25,7 @@ const folderOf = (file: string) => file.split('/')[1]!.replace(/\.ts$/, '')
 /** The lines of the drawing in docs/architecture.md from the top; each has the names of its folders before its sentence. */
 function drawnLines(): readonly (readonly string[])[] {
   const text = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
-  const [, drawing] = /^## The layers\n[^`]*```\n([^`]*)```/m.exec(text)!
+  const [, drawing] = /^## The layers\n[\s\S]*?\n```\n([\s\S]*?)```/m.exec(text)!
   const lines = drawing!.split('\n').filter((line) => /^\w/.test(line))
   return lines.map((line) => line.split(/ {3,}/)[0]!.split(' '))
 }

@@ -1,4 +1,4 @@
-import { eigenLossKinds } from '../../dist/eigen-losses/kinds.js'
+import { eigenLossKinds } from '../../dist/config/eigen-loss-kinds.js'
 import { typicalNetwork } from '../../dist/engines/typical-network.js'
 import { philox4x32 } from '../../dist/model/random.js'
 

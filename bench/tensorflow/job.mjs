@@ -1,4 +1,4 @@
-import { eigenLossKinds } from '../../dist/eigen-losses/kinds.js'
+import { eigenLossKinds } from '../../dist/config/eigen-loss-kinds.js'
 
 /** The eigen arm of configs/eigen.json. */
 export const spec = {

@@ -1,8 +1,9 @@
 /** The fields in which the configs of arms differ. */
+
+import { type EigenLoss, eigenLossesOf, nameOf } from '../config/eigen-losses.js'
 import { fieldsByPath } from '../config/paths.js'
 import { type Config, configSchema } from '../config/schema.js'
 import { configJson } from '../config/text.js'
-import { type EigenLoss, eigenLossesOf, nameOf } from '../eigen-losses/index.js'
 
 /** A config's fields by their paths: "loss.eigen.kind" → "top-k". A list is a single value. */
 export type Fields = ReadonlyMap<string, string>

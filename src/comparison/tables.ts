@@ -1,5 +1,5 @@
 /** The tables of a comparison as data. terminal.ts prints them, papers.ts and src/report write them. */
-import { eigenLossesOf, formulaOf } from '../eigen-losses/index.js'
+import { eigenLossesOf, formulaOf } from '../config/eigen-losses.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { percent, significant } from '../text/format.js'
 import { type Alignment, unbroken, widestOf } from '../text/table.js'

@@ -1,15 +1,15 @@
 import { closest } from 'fastest-levenshtein'
 import type { z } from 'zod'
+import { hasBatchNorm, innerLayerNames, positionOf } from '../model/architecture.js'
+import { eigenLossKinds } from './eigen-loss-kinds.js'
+import { type LayerWithBatch, layersOfLoss, smallestBatches, withoutEffect } from './eigen-loss-layers.js'
 import {
   type EigenLoss,
   eigenLossesWithPaths,
   fieldsOfFormula,
   formulaMistakes,
   nameOf,
-} from '../eigen-losses/index.js'
-import { eigenLossKinds } from '../eigen-losses/kinds.js'
-import { type LayerWithBatch, layersOfLoss, smallestBatches, withoutEffect } from '../eigen-losses/layers.js'
-import { hasBatchNorm, innerLayerNames, positionOf } from '../model/architecture.js'
+} from './eigen-losses.js'
 import { type JsonPath, valueAt, withValue } from './json.js'
 import { describeIssue, type Mistake, unionOptions, withinBranch } from './mistakes.js'
 import { overlaps } from './paths.js'

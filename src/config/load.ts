@@ -1,7 +1,7 @@
 import { dirname, isAbsolute, join, resolve } from 'node:path'
-import { eigenLossSchema } from '../eigen-losses/index.js'
 import { EigenaeError, firstLine, usageError } from '../errors.js'
 import { type ConfigOrigin, checkConfig } from './check.js'
+import { eigenLossSchema } from './eigen-losses.js'
 import { type JsonDocument, type JsonPath, readJson, valueAt, withValue } from './json.js'
 import { type Mistake, missing } from './mistakes.js'
 import { pairedFields } from './paths.js'

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { imageSide } from '../data/idx.js'
-import { eigenLossSchema } from '../eigen-losses/index.js'
 import { defaultSlope } from '../model/architecture.js'
 import type { DeepReadonly } from '../types/deep-readonly.js'
+import { eigenLossSchema } from './eigen-losses.js'
 import { scheduledSchema } from './schedule.js'
 
 export const devices = ['auto', 'cpu', 'wasm', 'cuda', 'tensorflow-cpu'] as const

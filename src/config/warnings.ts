@@ -1,5 +1,5 @@
-import { eigenLossesWithPaths } from '../eigen-losses/index.js'
-import { withoutEffect } from '../eigen-losses/layers.js'
+import { withoutEffect } from './eigen-loss-layers.js'
+import { eigenLossesWithPaths } from './eigen-losses.js'
 import type { ScheduledConfig } from './schedule.js'
 import type { Config } from './schema.js'
 

@@ -31,3 +31,16 @@ export const dataFiles = {
 
 export type DataFile = keyof typeof dataFiles
 export const dataFileKeys = Object.keys(dataFiles) as readonly DataFile[]
+
+/** The content of a data file, unzipped. */
+export interface DataBytes {
+  /** The name of the plain file, even if the gzipped one was read. */
+  readonly file: string
+  readonly bytes: Uint8Array
+  readonly sha256: string
+  /** Bytes of the whole file; null if it is gzipped and longer than its bound, at which `bytes` ends. */
+  readonly size: number | null
+}
+
+/** Returns the length at which reading stops. `head` has at least the bytes of the longest header, or the whole shorter file. */
+export type Bound = (head: Uint8Array, file: string) => number

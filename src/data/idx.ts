@@ -1,7 +1,6 @@
 import { usageError } from '../errors.js'
 import { eigenaeCommand } from '../text/command-line.js'
-import type { dataFiles } from './files.js'
-import type { Bound, DataBytes } from './read.js'
+import type { Bound, DataBytes, dataFiles } from './files.js'
 
 /** Rows and columns of every image. */
 export const imageSide = 28

@@ -4,21 +4,8 @@ import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import { exitCode, fileError, hasCode, usageError } from '../errors.js'
 import { isSocketError, notRegular, readFlags } from '../files/read.js'
-import { type DataFile, dataFileKeys, dataFiles } from './files.js'
+import { type Bound, type DataBytes, type DataFile, dataFileKeys, dataFiles } from './files.js'
 import { longestHeader } from './idx.js'
-
-/** The content of a data file, unzipped. */
-export interface DataBytes {
-  /** The name of the plain file, even if the gzipped one was read. */
-  readonly file: string
-  readonly bytes: Uint8Array
-  readonly sha256: string
-  /** Bytes of the whole file; null if it is gzipped and longer than its bound, at which `bytes` ends. */
-  readonly size: number | null
-}
-
-/** Returns the length at which reading stops. `head` has at least `longestHeader` bytes, or the whole shorter file. */
-export type Bound = (head: Uint8Array, file: string) => number
 
 /** Returns one of the four files, plain or gzipped. @throws a usage error if neither exists. */
 export async function readDataFile(folder: string, key: DataFile, bound: Bound): Promise<DataBytes> {

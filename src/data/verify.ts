@@ -1,7 +1,8 @@
 import { EigenaeError } from '../errors.js'
 import { eigenaeCommand } from '../text/command-line.js'
+import type { DataBytes } from './files.js'
 import { type DataFile, dataFileKeys, dataFiles } from './files.js'
-import { type DataBytes, readDataFile } from './read.js'
+import { readDataFile } from './read.js'
 
 export interface VerifiedFile {
   readonly file: string

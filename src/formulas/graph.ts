@@ -366,3 +366,17 @@ export class Graph {
     }
   }
 }
+
+/** A formula for one width of a layer, with its derivatives. */
+export interface Program {
+  readonly width: number
+  /** The nodes that the results need; each follows its arguments. */
+  readonly nodes: readonly Node[]
+  readonly value: Node
+  /** The derivatives with respect to the inputs on which the value depends, each in its input's shape. */
+  readonly derivatives: ReadonlyMap<InputName, Node>
+  /** Whether the value is the same for all layers of this width. */
+  readonly isConstant: boolean
+  /** The smallest number of images in a batch for which the formula is defined. */
+  readonly minimumImages: number
+}

@@ -1,6 +1,5 @@
 import { philox4x32 } from '../model/random.js'
-import type { InputName, Node, Shape } from './graph.js'
-import type { Program } from './program.js'
+import type { InputName, Node, Program, Shape } from './graph.js'
 
 /** Values of the inputs, by row: the statistics of a layer for a batch. */
 export type Inputs = Readonly<Record<InputName, readonly number[]>>

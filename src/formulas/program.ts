@@ -1,21 +1,7 @@
 import { FormulaError, limits, tooManyInstructions } from './formula-error.js'
-import { Graph, type InputName, isConstant, isScalar, type Node } from './graph.js'
+import { Graph, type InputName, isConstant, isScalar, type Node, type Program } from './graph.js'
 import { described, type Formula, namesIn, parse } from './parse.js'
 import { seemsConstant } from './probe.js'
-
-/** A formula for one width of a layer, with its derivatives. */
-export interface Program {
-  readonly width: number
-  /** The nodes that the results need; each follows its arguments. */
-  readonly nodes: readonly Node[]
-  readonly value: Node
-  /** The derivatives with respect to the inputs on which the value depends, each in its input's shape. */
-  readonly derivatives: ReadonlyMap<InputName, Node>
-  /** Whether the value is the same for all layers of this width. */
-  readonly isConstant: boolean
-  /** The smallest number of images in a batch for which the formula is defined. */
-  readonly minimumImages: number
-}
 
 const kept = new Map<string, Program>()
 const mostKept = 256

@@ -1,5 +1,6 @@
+import type { Program } from './graph.js'
 import { elementwise, type InputName, isConstant, isScalar, type Node, type Operation } from './graph.js'
-import { isInstruction, type Program } from './program.js'
+import { isInstruction } from './program.js'
 
 /**
  * A program as numbers, which native/formulas/execute.h executes: straight-line code on a scratch of doubles. All places

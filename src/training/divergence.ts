@@ -1,6 +1,7 @@
 // Trainings that diverge, and those that learn nothing.
+
+import { eigenLossesOf } from '../config/eigen-losses.js'
 import type { Config } from '../config/schema.js'
-import { eigenLossesOf } from '../eigen-losses/index.js'
 import { EigenaeError } from '../errors.js'
 import type { MetricsRow } from '../runs/tables.js'
 

@@ -1,6 +1,6 @@
+import { eigenLossesOf, nameOf } from '../config/eigen-losses.js'
 import type { Config } from '../config/schema.js'
 import { configText } from '../config/text.js'
-import { eigenLossesOf, nameOf } from '../eigen-losses/index.js'
 import type { Engine, EpochProgress, Trainer } from '../engines/engine.js'
 import { Interruption } from '../errors.js'
 import { jsonText } from '../files/json.js'

@@ -1,7 +1,7 @@
+import { layerPositions, minimumImages } from '../config/eigen-loss-layers.js'
+import { type EigenLoss, eigenLossesOf, formulaOf } from '../config/eigen-losses.js'
 import type { ScheduledConfig } from '../config/schedule.js'
 import type { Config } from '../config/schema.js'
-import { type EigenLoss, eigenLossesOf, formulaOf } from '../eigen-losses/index.js'
-import { layerPositions, minimumImages } from '../eigen-losses/layers.js'
 import type { EigenLossSpec, OptimizerSpec, TrainerSpec } from '../engines/engine.js'
 import type { Scheduled } from '../model/schedule.js'
 

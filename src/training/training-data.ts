@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs'
+import { minimumImages } from '../config/eigen-loss-layers.js'
+import { eigenLossesOf } from '../config/eigen-losses.js'
 import type { Config } from '../config/schema.js'
 import {
   type DataSet,
@@ -8,8 +10,6 @@ import {
   loadDataSet,
   type Split,
 } from '../data/load.js'
-import { eigenLossesOf } from '../eigen-losses/index.js'
-import { minimumImages } from '../eigen-losses/layers.js'
 import { usageError } from '../errors.js'
 import { hasBatchNorm, latentDimension } from '../model/architecture.js'
 import type { RunRecord } from '../runs/record.js'

@@ -1,4 +1,4 @@
-import { eigenLossKinds } from '../../src/eigen-losses/kinds.js'
+import { eigenLossKinds } from '../../src/config/eigen-loss-kinds.js'
 import { philox4x32 } from '../../src/model/random.js'
 
 const pieces = [

@@ -1,4 +1,4 @@
-import { eigenLossKinds } from '../../src/eigen-losses/kinds.js'
+import { eigenLossKinds } from '../../src/config/eigen-loss-kinds.js'
 import type { Formula } from '../../src/formulas/parse.js'
 
 /** Returns the formula of a kind of eigen loss. */

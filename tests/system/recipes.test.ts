@@ -56,7 +56,7 @@ function replace(text: string, pattern: RegExp, replacement: string): string {
 
 /** Adds the row of log-max again, for the new loss. */
 function addEigenLoss(): void {
-  const file = 'src/eigen-losses/kinds.ts'
+  const file = 'src/config/eigen-loss-kinds.ts'
   const [row] = /^ {2}'log-max': kind\(\{\n[\s\S]*?^ {2}\}\),\n/m.exec(read(file))!
   const added = replace(
     row.replaceAll('log-max', 'participation'),

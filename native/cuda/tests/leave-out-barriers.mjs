@@ -10,7 +10,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { eigenLossKinds } from '../../../dist/eigen-losses/kinds.js'
+import { eigenLossKinds } from '../../../dist/config/eigen-loss-kinds.js'
 import { compileFormula } from '../../../dist/formulas/program.js'
 import { tapeOf } from '../../../dist/formulas/tape.js'
 import { nativeFolder } from '../../../scripts/building/sources.mjs'

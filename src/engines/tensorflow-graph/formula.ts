@@ -1,5 +1,5 @@
+import type { Program } from '../../formulas/graph.js'
 import { type InputName, isScalar, type Node } from '../../formulas/graph.js'
-import type { Program } from '../../formulas/program.js'
 import type { Value } from './graph.js'
 import type { Ops } from './ops.js'
 

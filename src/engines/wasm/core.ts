@@ -1,7 +1,23 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { packageRoot } from '../../package-root.js'
-import type { Answer, Call, WorkerTask } from './worker.js'
+
+/** The data that a worker receives at its start. */
+export interface WorkerTask {
+  readonly module: WebAssembly.Module
+  readonly memory: WebAssembly.Memory
+  /** Index in the core's team. Thread 0 receives the calls; the others wait in the module for its work. */
+  readonly thread: number
+  /** End of this thread's stack, an address in `memory`. */
+  readonly stackTop: number
+}
+
+export interface Call {
+  readonly name: WasmCall
+  readonly args: readonly number[]
+}
+
+export type Answer = { readonly value: number | undefined } | { readonly error: string }
 
 type FunctionOfNumbers = (...numbers: readonly number[]) => number
 

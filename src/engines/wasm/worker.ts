@@ -1,22 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { instantiate, type WasmCall } from './core.js'
-
-/** The data that a worker receives at its start. */
-export interface WorkerTask {
-  readonly module: WebAssembly.Module
-  readonly memory: WebAssembly.Memory
-  /** Index in the core's team. Thread 0 receives the calls; the others wait in the module for its work. */
-  readonly thread: number
-  /** End of this thread's stack, an address in `memory`. */
-  readonly stackTop: number
-}
-
-export interface Call {
-  readonly name: WasmCall
-  readonly args: readonly number[]
-}
-
-export type Answer = { readonly value: number | undefined } | { readonly error: string }
+import { type Answer, type Call, instantiate, type WorkerTask } from './core.js'
 
 const { module, memory, thread, stackTop } = workerData as WorkerTask
 const exports = instantiate(module, memory)

@@ -1,8 +1,9 @@
 import { FormulaError } from '../formulas/formula-error.js'
-import { compileFormula, type Program, usesSpectrum } from '../formulas/program.js'
+import type { Program } from '../formulas/graph.js'
+import { compileFormula, usesSpectrum } from '../formulas/program.js'
 import { innerLayerNames, innerWidths, positionOf } from '../model/architecture.js'
-import { type EigenLoss, formulaOf, nameOf } from './index.js'
-import type { LayerChoice } from './kinds.js'
+import type { LayerChoice } from './eigen-loss-kinds.js'
+import { type EigenLoss, formulaOf, nameOf } from './eigen-losses.js'
 
 /**
  * Returns the positions in the forward pass of the layers that an eigen loss acts on, ascending. The names must be known.

@@ -1,11 +1,10 @@
 import { z } from 'zod'
-import type { JsonPath } from '../config/json.js'
-import type { Mistake } from '../config/mistakes.js'
 import { FormulaError } from '../formulas/formula-error.js'
 import { type Formula, isReserved, namesIn, namesOfUncentred } from '../formulas/parse.js'
 import { compileFormula } from '../formulas/program.js'
 import type { DeepReadonly } from '../types/deep-readonly.js'
-import { eigenLossKinds, formulaSchema, ownNumbers } from './kinds.js'
+import { eigenLossKinds, formulaSchema, ownNumbers } from './eigen-loss-kinds.js'
+import type { JsonPath } from './json.js'
 
 type Schema = (typeof eigenLossKinds)[keyof typeof eigenLossKinds]['schema']
 const [first, ...others] = Object.values(eigenLossKinds).map(({ schema }) => schema) as [Schema, ...Schema[]]
@@ -55,7 +54,9 @@ interface Layer {
   readonly width: number
 }
 
-interface FormulaMistake extends Pick<Mistake, 'path' | 'problem'> {
+interface FormulaMistake {
+  readonly path: JsonPath
+  readonly problem: string
   /** Whether the eigen loss may be right on a layer of another width: false unless given. */
   readonly dependsOnWidth?: boolean
 }

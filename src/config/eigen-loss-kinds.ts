@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type ScheduledConfig, scheduledSchema } from '../config/schedule.js'
+import { type ScheduledConfig, scheduledSchema } from './schedule.js'
 
 /** The layers that an eigen loss acts on. */
 export type LayerChoice = 'latent' | 'hidden' | 'all' | readonly string[]
