@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { eigenLossKinds } from '../src/eigen-losses/kinds.js'
-import { FormulaError, limits } from '../src/formulas/formula-error.js'
+import { FormulaError, limits } from '../src/formulas/graph.js'
 import type { Formula } from '../src/formulas/parse.js'
 import { evaluate, type Inputs } from '../src/formulas/probe.js'
 import { compileFormula, type Program } from '../src/formulas/program.js'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { JsonPath } from '../config/json.js'
 import type { Mistake } from '../config/mistakes.js'
-import { FormulaError } from '../formulas/formula-error.js'
+import { FormulaError } from '../formulas/graph.js'
 import { type Formula, isReserved, namesIn, namesOfUncentred } from '../formulas/parse.js'
 import { compileFormula } from '../formulas/program.js'
 import type { DeepReadonly } from '../types/deep-readonly.js'

@@ -1,4 +1,4 @@
-import { FormulaError } from '../formulas/formula-error.js'
+import { FormulaError } from '../formulas/graph.js'
 import { compileFormula, type Program, usesSpectrum } from '../formulas/program.js'
 import { innerLayerNames, innerWidths, positionOf } from '../model/architecture.js'
 import { type EigenLoss, formulaOf, nameOf } from './index.js'
@@ -30,7 +30,7 @@ export function layersOfLoss({ layers }: EigenLoss, widths: readonly number[]) {
 }
 
 /** An eigen loss that is constant on layers of a network. */
-export interface WithoutEffect {
+interface WithoutEffect {
   /** Follows the loss's path in a message. */
   readonly problem: string
   /** Whether it is constant on all of its layers. */
