@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { eigenLossKinds } from '../src/config/eigen-loss-kinds.js'
-import { FormulaError, limits } from '../src/formulas/formula-error.js'
-import type { Program } from '../src/formulas/graph.js'
+import { FormulaError, limits, type Program } from '../src/formulas/graph.js'
 import type { Formula } from '../src/formulas/parse.js'
 import { evaluate, type Inputs } from '../src/formulas/probe.js'
 import { compileFormula } from '../src/formulas/program.js'

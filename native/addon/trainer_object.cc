@@ -94,9 +94,7 @@ napi_value setState(const Call& call) {
   return nullptr;
 }
 
-napi_value getState(const Call& call) {
-  return fromState(call.env, idleTrainer(call).getState(), call.session->sizes);
-}
+napi_value getState(const Call& call) { return fromState(call.env, idleTrainer(call).getState(), call.session->sizes); }
 
 napi_value step(const Call& call) { return fromDouble(call.env, static_cast<double>(idleTrainer(call).step())); }
 
@@ -105,7 +103,9 @@ napi_value startTraining(const Call& call, std::function<Losses()> train) {
   const auto losses = std::make_shared<Losses>();
   JobSpec spec;
   spec.compute = [losses, train = std::move(train)] { *losses = train(); };
-  spec.result = [losses](napi_env env, const std::vector<napi_value>&) { return fromDoubles(env, encodeLosses(*losses)); };
+  spec.result = [losses](napi_env env, const std::vector<napi_value>&) {
+    return fromDoubles(env, encodeLosses(*losses));
+  };
   return startCall(call, std::move(spec));
 }
 

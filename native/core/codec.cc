@@ -36,8 +36,7 @@ std::variant<AdamSpec, SgdSpec> decodeOptimizer(Reader& reader) {
   const bool isAdam = reader.integer() == 0;
   const double* constants = reader.numbers(4);
   if (!isAdam) return SgdSpec{.momentum = constants[0], .nesterov = constants[1] != 0};
-  return AdamSpec{
-      .beta1 = constants[0], .beta2 = constants[1], .epsilon = constants[2], .weightDecay = constants[3]};
+  return AdamSpec{.beta1 = constants[0], .beta2 = constants[1], .epsilon = constants[2], .weightDecay = constants[3]};
 }
 
 Tape decodeFormula(Reader& reader, int width) {

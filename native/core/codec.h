@@ -1,5 +1,5 @@
-// Specs, states and losses as the arrays of numbers in which JavaScript passes them, for the addon, WebAssembly and CUDA.
-// src/engines/core.ts has the other half.
+// Specs, states and losses as the arrays of numbers in which JavaScript passes them, for the addon, WebAssembly and
+// CUDA. src/engines/core.ts has the other half.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,8 @@ struct StateSizes {
 State decodeState(double step, const float* numbers, const StateSizes& sizes);
 void encodeState(const State& state, const StateSizes& sizes, float* numbers);
 
-// Returns the loss, the squared error, the number of images, and for each eigen loss its value, its weighted value and its
-// number of images.
+// Returns the loss, the squared error, the number of images, and for each eigen loss its value, its weighted value and
+// its number of images.
 std::vector<double> encodeLosses(const Losses& losses);
 
 }  // namespace eigenae

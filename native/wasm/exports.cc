@@ -135,7 +135,8 @@ void findNeighbours(const float* points, std::size_t pointCount, const float* qu
   findNeighbours(search, baselineKernels, 1, measuringStopped, indices);
 }
 
-// norm: scale and shift, [2][width], or null. results: the silent units, the mean variance, and the eigenvalues if wanted.
+// norm: scale and shift, [2][width], or null. results: the silent units, the mean variance, and the eigenvalues if
+// wanted.
 EXPORT(measureLayer)
 void measureLayer(const float* values, int count, int width, bool center, bool ranked, const double* norm,
                   double* results) {

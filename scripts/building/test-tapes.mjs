@@ -31,7 +31,7 @@ export async function writeTestTapes() {
   if (!existsSync(fileURLToPath(new URL('formulas/tape.js', dist))))
     throw new BuildError('the tests of the core need the formulas in dist/: run node scripts/build.mjs')
   const { eigenLossKinds } = await import(new URL('config/eigen-loss-kinds.js', dist))
-  const { FormulaError } = await import(new URL('formulas/formula-error.js', dist))
+  const { FormulaError } = await import(new URL('formulas/graph.js', dist))
   const { compileFormula } = await import(new URL('formulas/program.js', dist))
   const { tapeOf } = await import(new URL('formulas/tape.js', dist))
   const rows = []

@@ -5,7 +5,7 @@ import { type ScheduledConfig, scheduledSchema } from './schedule.js'
 export type LayerChoice = 'latent' | 'hidden' | 'all' | readonly string[]
 
 /** The config fields that every eigen loss has. */
-export interface EigenLossConfig {
+interface EigenLossConfig {
   readonly kind: string
   /** Factor of the eigen loss in the loss. */
   readonly weight: ScheduledConfig

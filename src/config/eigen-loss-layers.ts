@@ -1,5 +1,4 @@
-import { FormulaError } from '../formulas/formula-error.js'
-import type { Program } from '../formulas/graph.js'
+import { FormulaError, type Program } from '../formulas/graph.js'
 import { compileFormula, usesSpectrum } from '../formulas/program.js'
 import { innerLayerNames, innerWidths, positionOf } from '../model/architecture.js'
 import type { LayerChoice } from './eigen-loss-kinds.js'
@@ -31,7 +30,7 @@ export function layersOfLoss({ layers }: EigenLoss, widths: readonly number[]) {
 }
 
 /** An eigen loss that is constant on layers of a network. */
-export interface WithoutEffect {
+interface WithoutEffect {
   /** Follows the loss's path in a message. */
   readonly problem: string
   /** Whether it is constant on all of its layers. */

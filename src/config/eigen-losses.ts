@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { FormulaError } from '../formulas/formula-error.js'
+import { FormulaError } from '../formulas/graph.js'
 import { type Formula, isReserved, namesIn, namesOfUncentred } from '../formulas/parse.js'
 import { compileFormula } from '../formulas/program.js'
 import type { DeepReadonly } from '../types/deep-readonly.js'

@@ -8,6 +8,8 @@ import type { Initialisation, TrainerState } from '../model/state.js'
 export interface Engine {
   readonly name: string
   readonly device: Device
+  /** Why it was chosen, if the device has several engines. */
+  readonly reason?: string
   /** The instruction set or version that its numbers may depend on besides the config. */
   readonly variant: string
   /** The origin of the file that runs it: "prebuilt for linux-x64", "built here" … */
@@ -40,13 +42,6 @@ export interface EngineNeeds {
   readonly replicas?: boolean
   /** The name of the engine that has begun the run that is resumed. */
   readonly begunWith?: string | undefined
-}
-
-/** The engine of a device. */
-export interface OpenedEngine {
-  readonly engine: Engine
-  /** Why this engine, if the device has several. */
-  readonly reason: string | null
 }
 
 /** The network and its training. */

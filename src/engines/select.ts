@@ -3,7 +3,7 @@ import { EigenaeError, exitCode, usageError } from '../errors.js'
 import { findInstallation } from '../setup/installation.js'
 import { cudaMayWork } from '../setup/nvidia.js'
 import { openCudaDevice } from './cuda/engine.js'
-import type { Engine, EngineNeeds, OpenedEngine } from './engine.js'
+import type { Engine, EngineNeeds } from './engine.js'
 import { nativeEngine } from './native/engine.js'
 import { checkTrainingStep } from './self-check.js'
 import { tensorflowEngine } from './tensorflow/engine.js'
@@ -17,7 +17,7 @@ export interface Selection {
 
 interface Candidate {
   /** @throws EigenaeError with a hint if this machine cannot run it. */
-  readonly open: (needs: EngineNeeds) => Promise<OpenedEngine>
+  readonly open: (needs: EngineNeeds) => Engine | Promise<Engine>
   /** A further test, which takes about a second, for an engine that is not tested when it is opened. */
   readonly check?: (engine: Engine) => Promise<void>
   /** A cheap check of whether "auto" should try this engine. */
@@ -33,20 +33,15 @@ interface Candidate {
 /** Every engine, in the order in which "auto" tries them. */
 const candidates: Readonly<Record<Device, Candidate>> = {
   cuda: { open: openCudaDevice, autoEligible: cudaMayWork, onGpu: true, sideBySide: true },
-  cpu: { open: only(nativeEngine), autoEligible: () => true },
-  wasm: { open: only(wasmEngine), autoEligible: () => true },
+  cpu: { open: nativeEngine, autoEligible: () => true },
+  wasm: { open: wasmEngine, autoEligible: () => true },
   'tensorflow-cpu': {
-    open: only(() => tensorflowEngine('tensorflow-cpu')),
+    open: () => tensorflowEngine('tensorflow-cpu'),
     check: checkTrainingStep,
     autoEligible: () => false,
     sideBySide: true,
     precheck: () => findInstallation('cpu'),
   },
-}
-
-/** The only engine of a device. */
-function only(open: () => Engine | Promise<Engine>): Candidate['open'] {
-  return async () => ({ engine: await open(), reason: null })
 }
 
 /** @throws EigenaeError if the requested device cannot be used: it is never replaced by another one. */
@@ -102,9 +97,9 @@ export async function probeDevices(): Promise<readonly Probe[]> {
 
 async function probe(device: Device): Promise<Probe> {
   try {
-    const { engine, reason } = await candidates[device].open({})
+    const engine = await candidates[device].open({})
     await candidates[device].check?.(engine)
-    return { kind: 'usable', device, engine, reason }
+    return { kind: 'usable', device, engine, reason: engine.reason ?? null }
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error)
     const refusal = error instanceof EigenaeError ? error : new EigenaeError({ problem })
@@ -113,22 +108,16 @@ async function probe(device: Device): Promise<Probe> {
 }
 
 async function openDevice(device: Device, needs: EngineNeeds, why: string): Promise<Selection> {
-  const { engine, reason } = await candidates[device].open(needs)
-  return { engine, reason: joinReasons(why, reason) }
-}
-
-function joinReasons(...reasons: readonly (string | null)[]): string {
-  return reasons.filter((reason) => reason !== null).join('; ')
+  const engine = await candidates[device].open(needs)
+  return { engine, reason: engine.reason === undefined ? why : `${why}; ${engine.reason}` }
 }
 
 async function openFirstUsable(needs: EngineNeeds): Promise<Selection> {
   const refusals: string[] = []
-  for (const [device, { open, autoEligible }] of Object.entries(candidates)) {
-    if (!autoEligible()) continue
+  for (const device of Object.keys(candidates) as Device[]) {
+    if (!candidates[device].autoEligible()) continue
     try {
-      const { engine, reason } = await open(needs)
-      const why = ['auto: the first usable device', ...refusals].join('; not ')
-      return { engine, reason: joinReasons(why, reason) }
+      return await openDevice(device, needs, ['auto: the first usable device', ...refusals].join('; not '))
     } catch (error) {
       if (!(error instanceof EigenaeError) || error.exit === exitCode.usage) throw error
       refusals.push(`${device} (${error.message.split('\n')[0]})`)

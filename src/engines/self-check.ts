@@ -5,6 +5,7 @@ import { eigenaeCommand } from '../text/command-line.js'
 import { type CoreTrainer, coreBackedTrainer, encodeSpec } from './core.js'
 import type { Engine, Trainer, TrainerSpec } from './engine.js'
 import { loadNativeBinding } from './native/binding.js'
+import { typicalNetwork } from './typical-network.js'
 
 // A device is only used once it has trained a few steps with the right losses.
 
@@ -15,10 +16,9 @@ const noImages = new Uint8Array(0)
 
 /** A small network that has everything that may be wrong: products, batch norm, an eigen loss, Adam. */
 export const smallSpec: TrainerSpec = {
+  ...typicalNetwork,
   widths: [20, 12, 8, 4],
   batchNorm: 'encoder',
-  activation: 'relu',
-  init: 'he-uniform',
   eigenLosses: [
     {
       formula: { text: 'sum(first(sigma, 2)) / sum(sigma)', parameters: {}, center: false },
@@ -27,20 +27,9 @@ export const smallSpec: TrainerSpec = {
       minimumImages: 5,
     },
   ],
-  optimizer: {
-    kind: 'adam',
-    learningRate: 0.005,
-    warmup: 0,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-8,
-    weightDecay: 0,
-  },
-  averaging: null,
   batchSize: 24,
   seed: 1,
   noise: 0,
-  threads: 1,
 }
 
 /** Of a step: the loss, the mean squared error and the eigen losses. */

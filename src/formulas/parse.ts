@@ -1,6 +1,5 @@
 import { nearestName } from '../text/nearest.js'
-import { FormulaError, limits } from './formula-error.js'
-import { type Graph, isConstant, isScalar, type Node, type Shape } from './graph.js'
+import { FormulaError, type Graph, isConstant, isScalar, limits, type Node, type Shape } from './graph.js'
 
 /** Added to a variance in a correlation: batch norm's ε. */
 const correlationEpsilon = '1e-5'

@@ -1,5 +1,14 @@
-import { FormulaError, limits, tooManyInstructions } from './formula-error.js'
-import { Graph, type InputName, isConstant, isScalar, type Node, type Program } from './graph.js'
+import {
+  FormulaError,
+  Graph,
+  type InputName,
+  isConstant,
+  isScalar,
+  limits,
+  type Node,
+  type Program,
+  tooManyInstructions,
+} from './graph.js'
 import { described, type Formula, namesIn, parse } from './parse.js'
 import { seemsConstant } from './probe.js'
 

@@ -1,8 +1,8 @@
 /** Layers with batch norm: none, the encoder's with the latent layer, all but the output, or those with these names. */
-export type BatchNorm = 'none' | 'encoder' | 'all' | readonly string[]
+type BatchNorm = 'none' | 'encoder' | 'all' | readonly string[]
 
 /** The activation of the hidden layers. Leaky ReLU multiplies negative values with its slope. */
-export type HiddenActivation =
+type HiddenActivation =
   | 'relu'
   | 'leaky-relu'
   | 'silu'

@@ -11,7 +11,7 @@ export const purpose = {
   search: 5,
 } as const
 
-export type Words4 = readonly [number, number, number, number]
+type Words4 = readonly [number, number, number, number]
 
 /** Returns one block of four 32-bit words. `key` is [seed, purpose] throughout this project. */
 export function philox4x32(counter: Words4, key: readonly [number, number]): Words4 {

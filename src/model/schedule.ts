@@ -1,5 +1,5 @@
 /** A value that changes from step to step, and then stays. */
-export interface Schedule {
+interface Schedule {
   readonly from: number
   readonly to: number
   readonly shape: 'linear' | 'exponential' | 'cosine' | 'step'

@@ -1,7 +1,6 @@
 import type { Architecture, Layer } from './architecture.js'
 import { type Layout, layoutOf, type NamedTensor, tensorValues, unpackTensors } from './layout.js'
-import { fillOrthogonal } from './orthogonal.js'
-import { philoxInto, purpose } from './random.js'
+import { fillNormals, philoxInto, purpose } from './random.js'
 
 /** Everything that training changes, as flat arrays in the order of layout.ts. */
 export interface TrainerState {
@@ -20,7 +19,7 @@ export interface TrainerState {
 export type Initialisation = 'he-uniform' | 'orthogonal'
 
 /** The properties of a training, besides the seed, that determine its first state. */
-export interface InitialSpec extends Architecture {
+interface InitialSpec extends Architecture {
   readonly init: Initialisation
   /** Null without averaging. */
   readonly averaging: number | null
@@ -98,6 +97,51 @@ function fillUniform(values: Float32Array, bound: number, seed: number, tensor: 
     if (i % 4 === 0) philoxInto(block, i / 4, tensor, 0, 0, seed, purpose.initialParameters)
     values[i] = (2 * ((block[i % 4]! >>> 8) / 0x100_0000) - 1) * bound
   }
+}
+
+/** The gain for ReLU: torch.nn.init.calculate_gain('relu'). */
+const gain = Math.SQRT2
+
+/**
+ * Fills a weight [outputs][inputs] with orthonormal rows, or columns if it has more rows than columns, times √2:
+ * torch.nn.init.orthogonal_. The vectors are Gram and Schmidt's of normal ones, which are named by the seed and the
+ * tensor, so the weight is uniformly distributed.
+ */
+function fillOrthogonal(
+  weight: Float32Array,
+  { inputs, outputs }: Pick<Layer, 'inputs' | 'outputs'>,
+  seed: number,
+  tensor: number,
+): void {
+  const [count, length] = [Math.min(inputs, outputs), Math.max(inputs, outputs)]
+  const vectors = new Float64Array(count * length)
+  fillNormals(vectors, [seed, purpose.initialParameters], [tensor, 1])
+  for (let i = 0; i < count; i++) orthonormalise(vectors, i, length)
+  for (let i = 0; i < count; i++) {
+    for (let k = 0; k < length; k++) {
+      weight[outputs <= inputs ? i * inputs + k : k * inputs + i] = gain * vectors[i * length + k]!
+    }
+  }
+}
+
+/** Makes vector i orthogonal to those before it, twice because once leaves rounding errors, and of length 1. */
+function orthonormalise(vectors: Float64Array, i: number, length: number): void {
+  const vector = vectors.subarray(i * length, (i + 1) * length)
+  for (let pass = 0; pass < 2; pass++) {
+    for (let j = 0; j < i; j++) {
+      const other = vectors.subarray(j * length, (j + 1) * length)
+      const product = dot(vector, other)
+      for (let k = 0; k < length; k++) vector[k]! -= product * other[k]!
+    }
+  }
+  const norm = Math.sqrt(dot(vector, vector))
+  for (let k = 0; k < length; k++) vector[k]! /= norm
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0
+  for (let k = 0; k < a.length; k++) sum += a[k]! * b[k]!
+  return sum
 }
 
 function initialRunningStatistics(layout: Layout): Float32Array {

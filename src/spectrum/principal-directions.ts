@@ -1,6 +1,6 @@
 import { jacobiRotation, maximumSweeps } from './spectrum.js'
 
-export interface PrincipalDirections {
+interface PrincipalDirections {
   /** [latent]: the embedding's mean, the origin of the coordinates. */
   readonly mean: readonly number[]
   /** [latent] directions, the largest deviation first. */
@@ -16,7 +16,7 @@ export interface PrincipalDirection {
   readonly vector: readonly number[]
 }
 
-export interface PrincipalPlane {
+interface PrincipalPlane {
   /** Each point's coordinates along the first two principal directions. */
   readonly points: readonly (readonly [number, number])[]
   /** Share of the variance along each; the second is 0 if there is only one dimension. */

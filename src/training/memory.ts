@@ -7,7 +7,7 @@ import { layoutOf } from '../model/layout.js'
 import { thousands } from '../text/format.js'
 
 /** The numbers of images in the two splits. */
-export interface ImageCounts {
+interface ImageCounts {
   readonly train: number
   readonly test: number
 }
@@ -25,7 +25,7 @@ const float = 4
 const double = 8
 
 /** Returns the memory in bytes that training on the processor needs, without the program itself and the images. */
-export function memoryNeeded({ model, train }: Config, images: ImageCounts, threads: number): number {
+function memoryNeeded({ model, train }: Config, images: ImageCounts, threads: number): number {
   const layers = layersOf(model)
   const units = layers.slice(0, -1).map(({ outputs }) => outputs)
   const first = units[0]!

@@ -120,7 +120,7 @@ function versionNotes({ versions, eigenae }: RunRecord, now: EnvironmentFacts): 
   return [`the run was made by eigenae's commit ${then}, and this is ${here}`]
 }
 
-export interface ComparedFile {
+interface ComparedFile {
   readonly name: string
   readonly same: boolean
 }

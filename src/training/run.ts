@@ -44,7 +44,7 @@ import type { TrainingData } from './training-data.js'
 // and each epoch is trained, evaluated and written. train.ts prepares the job: engine, data and folder.
 
 /** Everything a run needs. Below this point nothing is read from the command line or the environment. */
-export interface RunJob {
+interface RunJob {
   readonly config: Config
   /** The train split is already limited to `data.limit` images. */
   readonly data: TrainingData

@@ -30,7 +30,7 @@ import { loadTrainingData, sourceOfRun } from './training-data.js'
 
 // From a config and a folder to a complete run: everything that precedes the loop in run.ts.
 
-export interface TrainRequest {
+interface TrainRequest {
   readonly config: Config
   readonly folder: string
   readonly use: FolderUse
@@ -43,7 +43,7 @@ export interface TrainRequest {
 }
 
 /** The caller's side of a run: it takes the messages, and opens a session once the folder is claimed. */
-export interface TrainHost {
+interface TrainHost {
   /** Receives a line for people: an announcement, a note or a warning. */
   readonly note: (message: string) => void
   readonly begin: (start: TrainStart) => TrainSession
@@ -56,7 +56,7 @@ export interface TrainStart {
   readonly images: number
 }
 
-export interface TrainSession {
+interface TrainSession {
   readonly observer: RunObserver
   /** Aborted with an Interruption as its reason. */
   readonly signal: AbortSignal

@@ -11,7 +11,7 @@ import { eigenaeCommand } from '../text/command-line.js'
 import { trainerSpec } from './spec.js'
 
 /** The model of a run. */
-export interface TrainedState {
+interface TrainedState {
   readonly state: TrainerState
   /** Null for the final model, otherwise the epoch of the checkpoint that is used. */
   readonly epoch: number | null

@@ -16,7 +16,7 @@ export interface CudaBinding {
   readonly compileKernel: (compilation: Compilation) => Promise<string>
 }
 
-export interface CardOptions {
+interface CardOptions {
   /** The driver's library for dlopen: "libcuda.so.1" or a path. */
   readonly library: string
   /** "GPU-…", as nvidia-smi prints it; null for the driver's first card. */
@@ -31,11 +31,9 @@ export interface CardFacts {
   readonly driverVersion: number
   /** Compute capability, 10 · major + minor. */
   readonly capability: number
-  readonly multiprocessors: number
   /** Shared memory that one thread block can have. */
   readonly sharedBytesPerBlock: number
   readonly cooperativeLaunch: boolean
-  readonly memoryBytes: number
 }
 
 export type KernelPlan =
@@ -53,7 +51,7 @@ export type KernelPlan =
       readonly refusal: string
     }
 
-export interface Compilation {
+interface Compilation {
   /** The path of NVRTC's library. */
   readonly library: string
   readonly source: SourceFile

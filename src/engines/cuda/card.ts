@@ -27,7 +27,7 @@ export interface CheckedKernel {
   readonly origin: string
 }
 
-export type Plan = Extract<KernelPlan, { readonly refusal: null }>
+type Plan = Extract<KernelPlan, { readonly refusal: null }>
 
 let opened: Promise<OpenCard> | undefined
 

@@ -1,6 +1,6 @@
 import { EigenaeError, usageError } from '../../errors.js'
 import { coreBackedTrainer, encodeSpec } from '../core.js'
-import type { Engine, EngineNeeds, OpenedEngine, Trainer, TrainerSpec } from '../engine.js'
+import type { Engine, EngineNeeds, Trainer, TrainerSpec } from '../engine.js'
 import { BindingError } from '../native/binding.js'
 import { checkedCudaEngine } from '../tensorflow/engine.js'
 import { typicalNetwork } from '../typical-network.js'
@@ -21,13 +21,13 @@ export async function openCudaDevice({
   spec = typicalNetwork,
   replicas = false,
   begunWith,
-}: EngineNeeds): Promise<OpenedEngine> {
+}: EngineNeeds): Promise<Engine> {
   const forced = forcedEngine()
   if (forced === null && replicas) return withTensorflow('replicas train with TensorFlow')
   if (forced === null && begunWith === 'tensorflow') return withTensorflow('begun with TensorFlow')
   if (forced === 'tensorflow') return withTensorflow(`${cudaEngineVariable}=tensorflow`)
   const core = await openCudaCore(spec)
-  if (core.kind === 'engine') return { engine: core.engine, reason: null }
+  if (core.kind === 'engine') return core.engine
   if (forced === 'core')
     throw new EigenaeError({
       problem: core.reason,
@@ -51,8 +51,8 @@ export async function openCudaDevice({
   }
 }
 
-async function withTensorflow(reason: string): Promise<OpenedEngine> {
-  return { engine: await checkedCudaEngine(), reason }
+async function withTensorflow(reason: string): Promise<Engine> {
+  return { ...(await checkedCudaEngine()), reason }
 }
 
 function forcedEngine(): 'core' | 'tensorflow' | null {

@@ -23,26 +23,21 @@ const mainSource = 'core.cu'
 /** Below native/, for every core. */
 const sharedHeaders = ['formulas/execute.h']
 
-/** A kernel as PTX, which the driver compiles for its card. */
-export interface KernelPtx {
-  readonly ptx: string
-  /** "comes with the package" or "compiled here" */
-  readonly origin: string
-}
-
 /**
- * Returns the kernel that the options select.
+ * Returns the kernel that the options select as PTX, which the driver compiles for its card, and where it is from.
  * @throws EigenaeError if it must be compiled and there is no compiler.
  */
-export async function kernelPtx(binding: CudaBinding, options: readonly string[]): Promise<KernelPtx> {
+export async function kernelPtx(binding: CudaBinding, options: readonly string[]) {
   const key = kernelKey(options)
   const shipped = await readShipped(key)
   if (shipped !== null) return { ptx: shipped, origin: 'comes with the package' }
   const kept = await readKept(key)
   if (kept !== null) return { ptx: kept, origin: 'compiled here' }
-  const nvrtc = findNvrtc()
-  const ptx = await compileKernel(binding, nvrtc, options)
-  await keep(key, ptx)
+  const ptx = await compileKernel(binding, findNvrtc(), options)
+  // A kernel that cannot be kept, for example on a full disk, is compiled again next time.
+  await mkdir(keptFolder(), { recursive: true, mode: 0o755 })
+    .then(() => writeDurably(keptFile(key), ptx))
+    .catch(() => undefined)
   return { ptx, origin: 'compiled here' }
 }
 
@@ -84,7 +79,7 @@ export async function checkCompiler(nvrtc: Nvrtc): Promise<void> {
 }
 
 /** Returns the kernel's source files. A name is the path as the includes have it. */
-export function kernelSources(): readonly SourceFile[] {
+function kernelSources(): readonly SourceFile[] {
   const own = readdirSync(sourceFolder)
     .filter((name) => /\.(cu|h)$/.test(name))
     .map((name) => ({ name, file: join(sourceFolder, name) }))
@@ -111,14 +106,6 @@ async function readKept(key: string): Promise<string | null> {
   const file = keptFile(key)
   requireTrustedNvrtc([cudaFolder(), keptFolder(), file])
   return readFile(file, 'utf8').catch(() => null)
-}
-
-/** A kernel that cannot be kept, for example on a full disk, is compiled again next time. */
-async function keep(key: string, ptx: string): Promise<void> {
-  try {
-    await mkdir(keptFolder(), { recursive: true, mode: 0o755 })
-    await writeDurably(keptFile(key), ptx)
-  } catch {}
 }
 
 function keptFolder(): string {

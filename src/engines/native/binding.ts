@@ -34,7 +34,7 @@ export interface NeighbourSearch {
   readonly threads: number
 }
 
-export interface RunningSearch {
+interface RunningSearch {
   /** [queries][neighbours]: the indices of each query's nearest points, the nearest first; −1 if there are too few points. */
   readonly found: Promise<Int32Array>
   /** Ends the search early; its result is then meaningless. */
@@ -42,7 +42,7 @@ export interface RunningSearch {
 }
 
 /** The outputs of a hidden layer's linear map. */
-export interface LayerOutputs {
+interface LayerOutputs {
   /** [count][width], row-major. */
   readonly outputs: Float32Array
   readonly width: number

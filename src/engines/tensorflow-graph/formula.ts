@@ -7,7 +7,7 @@ import type { Ops } from './ops.js'
  * The results of a formula: scalars are [replicas][1][1], vectors [replicas][1][width] and matrices
  * [replicas][width][width], all double. Axes of length 1 may be missing from what is the same for all replicas.
  */
-export interface FormulaValue {
+interface FormulaValue {
   readonly value: Value
   readonly derivatives: ReadonlyMap<InputName, Value>
 }

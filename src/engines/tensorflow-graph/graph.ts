@@ -55,7 +55,7 @@ export type Attribute =
 export type Attributes = Readonly<Record<string, Attribute>>
 
 /** Where an op runs: on the device that trains (a graphics card, if there is one), or in the host's memory. */
-export type Place = 'device' | 'host'
+type Place = 'device' | 'host'
 
 /** TensorFlow's device names. On a machine without a graphics card both are the CPU. */
 export type Devices = Readonly<Record<Place, string>>

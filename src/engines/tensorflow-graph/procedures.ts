@@ -9,7 +9,7 @@ import { averagedPart, type LayerValues, Network, type NetworkSpec, partsOf, sha
 /** The images of a step: a batch of the data set on the device, or images given with the call. */
 export type BatchSource = 'resident' | 'given'
 /** The types of images that the engine interface takes. */
-export type ImageType = 'uint8' | 'float'
+type ImageType = 'uint8' | 'float'
 
 /** A step with the given eigen losses. */
 export function stepName(source: BatchSource, active: ActiveTerms): string {

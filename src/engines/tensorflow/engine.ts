@@ -9,7 +9,7 @@ import { noCardError, type TensorflowDevice } from './errors.js'
 import { TensorflowProcess, type WorkerOptions } from './process.js'
 import type { SentImages } from './worker.js'
 
-export interface EngineOptions {
+interface EngineOptions {
   /** Kills the processes of the engine's trainers. */
   readonly signal?: AbortSignal | undefined
   /** The graphics card to train on, in the format of CUDA_VISIBLE_DEVICES; null or absent for TensorFlow's first one. */

@@ -128,14 +128,20 @@ export class TensorflowProcess {
 }
 
 /**
- * The threads run different ops, each op on one thread: so the order of an op's sums does not depend on their number. The
- * C library keeps freed memory for the next step instead of returning it to the system.
+ * - The threads run different ops, each op on one thread: so the order of an op's sums does not depend on their number.
+ * - The C library keeps freed memory for the next step instead of returning it to the system.
+ * - On a card, products in true single precision, not TF32. Memory is allocated when it is needed, not all at the start.
+ * - All log levels: while TensorFlow looks for a card, its log has the reason why it uses none.
+ * - One of TensorFlow's own libraries lists the folders of CUDA's libraries; in 2.21 it lacks cuSOLVER's folder.
+ * - Kernels compiled for a card newer than the wheel are cached, in more than CUDA's default of 1 GiB: otherwise every
+ *   process would compile for minutes.
  */
 function workerEnvironment(
   { device, threads, card }: WorkerOptions,
   installation: TensorflowInstallation,
 ): Readonly<Record<string, string>> {
-  return {
+  const { LD_LIBRARY_PATH: libraries, CUDA_CACHE_MAXSIZE: cacheBytes } = process.env
+  const shared = {
     TF_NUM_INTRAOP_THREADS: '1',
     TF_NUM_INTEROP_THREADS: String(threads),
     OMP_NUM_THREADS: '1',
@@ -143,25 +149,10 @@ function workerEnvironment(
     TF_DETERMINISTIC_OPS: '1',
     MALLOC_MMAP_THRESHOLD_: String(32 * mebibyte),
     MALLOC_TRIM_THRESHOLD_: String(512 * mebibyte),
-    ...(device === 'cuda'
-      ? cudaEnvironment(card, installation)
-      : { TF_CPP_MIN_LOG_LEVEL: '2', CUDA_VISIBLE_DEVICES: '-1' }),
   }
-}
-
-/**
- * - Products in true single precision, not TF32. Memory is allocated when it is needed, not all at the start.
- * - All log levels: while TensorFlow looks for a card, its log has the reason why it uses none.
- * - One of TensorFlow's own libraries lists the folders of CUDA's libraries; in 2.21 it lacks cuSOLVER's folder.
- * - Kernels compiled for a card newer than the wheel are cached, in more than CUDA's default of 1 GiB: otherwise every
- *   process would compile for minutes.
- */
-function cudaEnvironment(
-  card: string | null,
-  installation: TensorflowInstallation,
-): Readonly<Record<string, string>> {
-  const { LD_LIBRARY_PATH: libraries, CUDA_CACHE_MAXSIZE: cacheBytes } = process.env
+  if (device !== 'cuda') return { ...shared, TF_CPP_MIN_LOG_LEVEL: '2', CUDA_VISIBLE_DEVICES: '-1' }
   return {
+    ...shared,
     TF_CPP_MIN_LOG_LEVEL: '0',
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
     NVIDIA_TF32_OVERRIDE: '0',

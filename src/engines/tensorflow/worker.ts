@@ -28,7 +28,7 @@ export interface WorkerCalls {
 export type CallName = keyof WorkerCalls
 
 /** The worker's use of memory, for the test that nothing leaks. */
-export interface WorkerUsage {
+interface WorkerUsage {
   readonly tensors: number
   readonly models: number
   readonly residentBytes: number

@@ -36,7 +36,7 @@ type ShortCall = 'initialize' | 'allocate' | 'release' | 'createTrainer' | 'step
 type StateCall = 'setState' | 'getState' | 'beginCall' | 'stopCall' | 'serve'
 
 /** The exports of native/wasm/exports.cc. Addresses are numbers; an address that is returned may be negative. */
-export interface WasmExports extends Readonly<Record<WasmCall | ShortCall | StateCall, FunctionOfNumbers>> {
+interface WasmExports extends Readonly<Record<WasmCall | ShortCall | StateCall, FunctionOfNumbers>> {
   readonly __stack_pointer: { value: number }
   /** Returns the number of images in the lower half and the bits of the sum of their losses, a float32, in the upper half. */
   readonly progress: () => bigint

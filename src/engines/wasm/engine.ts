@@ -12,7 +12,7 @@ const variants = [
   { variant: 'simd128', file: 'eigenae.wasm' },
 ] as const
 
-export type WasmVariant = (typeof variants)[number]['variant']
+type WasmVariant = (typeof variants)[number]['variant']
 
 /** Returns the engine that runs the C++ core as WebAssembly. @throws EigenaeError if this Node cannot run it. */
 export async function wasmEngine(): Promise<Engine> {
