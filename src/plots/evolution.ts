@@ -43,7 +43,7 @@ export function evolutionChart(arms: readonly Arm[]): Chart {
       y2: { field: 'rankTo' },
       color: numbers('doublings', {
         scale: {
-          domain: [-3, -1.5, 0, 1.5, 3].map((part) => (part * mostDoublings) / 3),
+          domain: [-mostDoublings, -mostDoublings / 2, 0, mostDoublings / 2, mostDoublings],
           range: 'diverging',
           interpolate: 'lab',
         },
