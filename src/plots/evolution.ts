@@ -99,19 +99,22 @@ export function deadUnitsChart(arms: readonly Arm[]): Chart | null {
       }),
       x2: { field: 'to' },
       y: {
-        ...{ field: 'layer', type: 'ordinal', sort: layers },
-        ...{ scale: { paddingInner: 0.08 }, axis: { title: 'layer' } },
+        field: 'layer',
+        type: 'ordinal',
+        sort: layers,
+        scale: { paddingInner: 0.08 },
+        axis: { title: 'layer' },
       },
       color: numbers('share', {
         scale: { range: 'emphasis', domain: [0, 1] },
         legend: { title: 'share of dead units', format: '.0%', orient: 'bottom', gradientLength: 200 },
       }),
       tooltip: [
-        ...[armText, { field: 'epoch' }, { field: 'layer' }],
-        ...[
-          { field: 'dead', title: 'dead units', format: '.1f' },
-          { field: 'width', title: 'of' },
-        ],
+        armText,
+        { field: 'epoch' },
+        { field: 'layer' },
+        { field: 'dead', title: 'dead units', format: '.1f' },
+        { field: 'width', title: 'of' },
       ],
     },
   }
