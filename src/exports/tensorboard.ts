@@ -7,7 +7,7 @@ import { groupBy } from '../group-by.js'
 import { version } from '../runs/facts.js'
 import { sha256 } from '../runs/integrity.js'
 import type { WholeRun } from '../runs/read.js'
-import type { LayersRow, LossesRow, SpectrumRow, TimingsRow } from '../runs/tables.js'
+import type { SpectrumRow, TimingsRow } from '../runs/tables.js'
 import { type ExportFile, type FolderFormat, protobufEncoder } from './models/format.js'
 import { readmeHead, readmeName } from './models/index.js'
 
@@ -79,8 +79,12 @@ function* eventsOf(
   yield summary(0, [configAsText(run), ...hyperparameters])
   for (const row of run.metrics) yield summary(row.epoch, scalars('metrics', row))
   for (const row of timings) yield summary(row.epoch, scalars('timings', row))
-  for (const row of run.layers) yield summary(row.epoch, layerScalars(row))
-  for (const row of run.losses) yield summary(row.epoch, lossScalars(row))
+  // Without the width, which no epoch changes.
+  for (const { layer, width: _, ...row } of run.layers)
+    yield summary(row.epoch, scalars(`layers/${layer}`, row))
+  // Terms are numbered, because a config may have several of the same kind.
+  for (const { term, kind, ...row } of run.losses)
+    yield summary(row.epoch, scalars(`losses/${term}-${kind}`, row))
   const spectra = groupBy(run.spectrum, ({ epoch }) => epoch)
   for (const [epoch, rows] of spectra) yield summary(epoch, [spectrumHistogram(rows)])
 }
@@ -105,16 +109,6 @@ function scalars(
   return Object.entries(columns)
     .filter(([, value]) => !Number.isNaN(value))
     .map(([name, value]) => ({ tag: `${group}/${name}`, simple_value: value }))
-}
-
-/** Without the width, which no epoch changes. */
-function layerScalars({ layer, width: _, ...measures }: LayersRow): readonly object[] {
-  return scalars(`layers/${layer}`, measures)
-}
-
-/** Terms are numbered, because a config may have several of the same kind. */
-function lossScalars({ term, kind, ...values }: LossesRow): readonly object[] {
-  return scalars(`losses/${term}-${kind}`, values)
 }
 
 /** One bucket per rank, centred on it, whose height is the share of that singular value. */
@@ -237,14 +231,11 @@ function headOf(length: number): Buffer {
 }
 
 function checksumOf(bytes: Uint8Array): Buffer {
+  const crc = crc32c(bytes)
   const checksum = Buffer.alloc(4)
-  checksum.writeUInt32LE(masked(crc32c(bytes)))
+  // Rotated and shifted, because the checksum of bytes that contain their own checksum would be weak.
+  checksum.writeUInt32LE((((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0)
   return checksum
-}
-
-/** Rotated and shifted, because the checksum of bytes that contain their own checksum would be weak. */
-function masked(crc: number): number {
-  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
 }
 
 /** With the polynomial of Castagnoli (RFC 3720, appendix B.4). */

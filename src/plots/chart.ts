@@ -1,4 +1,4 @@
-/** What all pictures consist of. The report's page uses this file in the browser, so it imports nothing. */
+/** The marks, colours and ranges that pictures share. The report's page uses this file in the browser, so it imports nothing. */
 
 /** A specification in Vega-Lite, or a part of one. */
 export type Spec = Readonly<Record<string, unknown>>

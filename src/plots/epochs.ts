@@ -154,7 +154,10 @@ type TermRow = Pick<LossesRow, 'epoch' | 'weight' | 'value' | 'weighted'>
 function termsOf({ losses, metrics, config }: WholeRun): ReadonlyMap<string, readonly TermRow[]> {
   if (losses.length === 0 && config.loss.eigen !== null) {
     const rows = metrics.map(({ epoch, train_loss, train_mse, train_eigen }) => ({
-      ...{ epoch, weight: Number.NaN, value: train_eigen, weighted: train_loss - train_mse },
+      epoch,
+      weight: Number.NaN,
+      value: train_eigen,
+      weighted: train_loss - train_mse,
     }))
     return new Map([['eigen loss', rows]])
   }

@@ -43,7 +43,7 @@ export function evolutionChart(arms: readonly Arm[]): Chart {
       y2: { field: 'rankTo' },
       color: numbers('doublings', {
         scale: {
-          domain: [-3, -1.5, 0, 1.5, 3].map((part) => (part * mostDoublings) / 3),
+          domain: [-mostDoublings, -mostDoublings / 2, 0, mostDoublings / 2, mostDoublings],
           range: 'diverging',
           interpolate: 'lab',
         },
@@ -99,19 +99,22 @@ export function deadUnitsChart(arms: readonly Arm[]): Chart | null {
       }),
       x2: { field: 'to' },
       y: {
-        ...{ field: 'layer', type: 'ordinal', sort: layers },
-        ...{ scale: { paddingInner: 0.08 }, axis: { title: 'layer' } },
+        field: 'layer',
+        type: 'ordinal',
+        sort: layers,
+        scale: { paddingInner: 0.08 },
+        axis: { title: 'layer' },
       },
       color: numbers('share', {
         scale: { range: 'emphasis', domain: [0, 1] },
         legend: { title: 'share of dead units', format: '.0%', orient: 'bottom', gradientLength: 200 },
       }),
       tooltip: [
-        ...[armText, { field: 'epoch' }, { field: 'layer' }],
-        ...[
-          { field: 'dead', title: 'dead units', format: '.1f' },
-          { field: 'width', title: 'of' },
-        ],
+        armText,
+        { field: 'epoch' },
+        { field: 'layer' },
+        { field: 'dead', title: 'dead units', format: '.1f' },
+        { field: 'width', title: 'of' },
       ],
     },
   }

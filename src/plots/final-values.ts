@@ -60,8 +60,11 @@ export function finalValuesChart({ arms: all, results }: Comparison, drawn: read
   const runs = arms.flatMap(({ label, runs }) =>
     metrics.flatMap((metric) =>
       runs.slice(0, most).map((run) => ({
-        ...{ kind: 'run', [armField]: label, panel: panelOf(metric) },
-        ...{ value: metricOf(run, metric), seed: run.record.seed },
+        kind: 'run',
+        [armField]: label,
+        panel: panelOf(metric),
+        value: metricOf(run, metric),
+        seed: run.record.seed,
       })),
     ),
   )

@@ -178,7 +178,10 @@ function endRows(
     [0, height],
   )
   return ended.map(({ label, x, y }, index) => ({
-    ...{ kind: 'end', [armField]: label, [field]: x, mean: y },
+    kind: 'end',
+    [armField]: label,
+    [field]: x,
+    mean: y,
     place: toValue(places[index]!),
     name: names.get(label) ?? label,
   }))

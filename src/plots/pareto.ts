@@ -73,9 +73,16 @@ export function paretoChart({ arms, results }: Comparison, drawn: readonly Arm[]
       const { arm, x, y } = dot
       const [[xLow, xHigh], [yLow, yHigh]] = [boundsOf(x), boundsOf(y)]
       return {
-        ...{ kind: y.mean > edge ? 'beyond' : 'mean', [armField]: arm.label, best: best.has(dot) },
-        ...{ x: x.mean, y: y.mean, height: Math.min(y.mean, edge) },
-        ...{ xLow, xHigh, yLow, yHigh: Math.min(edge, yHigh) },
+        kind: y.mean > edge ? 'beyond' : 'mean',
+        [armField]: arm.label,
+        best: best.has(dot),
+        x: x.mean,
+        y: y.mean,
+        height: Math.min(y.mean, edge),
+        xLow,
+        xHigh,
+        yLow,
+        yHigh: Math.min(edge, yHigh),
       }
     }),
     ...labelRows(labelled.slice(0, mostLabels), shown, domains),
@@ -119,7 +126,8 @@ function labelRows(labelled: readonly Dot[], dots: readonly Dot[], domains: Doma
   })
   const boxes = labelled.map((dot) => ({
     ...place(dot),
-    ...{ width: 0.6 * fontSize * dot.arm.label.length, height: 13 },
+    width: 0.6 * fontSize * dot.arm.label.length,
+    height: 13,
   }))
   return placeLabels(boxes, dots.map(place), size).map(({ align, dx, dy }, index) => {
     const { arm, x, y } = labelled[index]!
@@ -185,18 +193,14 @@ export function placeLabels(
 function placementsOf({ x, y, width, height }: Label): readonly Placement[] {
   const [above, below] = [-distance - height / 2, distance + height / 2]
   const placements: readonly (readonly [Placement['align'], number])[] = [
-    ...([
-      ['left', above],
-      ['left', below],
-      ['right', above],
-      ['right', below],
-    ] as const),
-    ...([
-      ['left', 0],
-      ['right', 0],
-      ['center', above],
-      ['center', below],
-    ] as const),
+    ['left', above],
+    ['left', below],
+    ['right', above],
+    ['right', below],
+    ['left', 0],
+    ['right', 0],
+    ['center', above],
+    ['center', below],
   ]
   const shift = { left: distance, right: -distance, center: 0 }
   const start = { left: 0, right: width, center: width / 2 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import * as vega from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
 import { EigenaeError, withFileErrors } from '../errors.js'
-import { isOurs, pictureMark, signature } from '../files/own-files.js'
+import { isOurs, type Output, pictureMark, signature } from '../files/own-files.js'
 import { type NamedContent, syncFolder } from '../files/write.js'
 import { escapeControls } from '../text/format.js'
 import { type Chart, fileSpec } from './chart.js'
@@ -42,18 +42,21 @@ export async function stillFiles(stills: readonly Still[]): Promise<readonly Nam
   return files
 }
 
+/** Returns the files of pictures in a folder, with the marks that recognise earlier ones. */
+export function pictureOutputs(folder: string, names: readonly string[]): readonly Output[] {
+  const files = names.flatMap(pictureFiles).map((name) => join(folder, name))
+  return files.map((file) => ({ file, mark: pictureMark(file) }))
+}
+
 /** Removes pictures of earlier data: those among `names` that eigenae wrote before, but not this time. */
 export async function removeStalePictures(
   folder: string,
   names: readonly string[],
   written: readonly NamedContent[],
 ): Promise<void> {
-  const stale = names
-    .flatMap(pictureFiles)
-    .filter((name) => !written.some(({ file }) => file === name))
-    .map((name) => join(folder, name))
-    .filter((file) => isOurs({ file, mark: pictureMark(file) }))
-  for (const file of stale) await withFileErrors('remove', file, () => rm(file))
+  const kept = written.map(({ file }) => join(folder, file))
+  const stale = pictureOutputs(folder, names).filter((each) => !kept.includes(each.file) && isOurs(each))
+  for (const { file } of stale) await withFileErrors('remove', file, () => rm(file))
   await syncFolder(folder)
 }
 

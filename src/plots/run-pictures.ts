@@ -6,7 +6,7 @@ import { unusableText } from '../comparison/warnings.js'
 import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
 import { makeFolder, requireKind } from '../files/folder.js'
-import { pictureMark, refuseForeignFiles } from '../files/own-files.js'
+import { refuseForeignFiles } from '../files/own-files.js'
 import { type NamedContent, writeInto } from '../files/write.js'
 import { latentDimension } from '../model/architecture.js'
 import { plotsName } from '../runs/files.js'
@@ -22,7 +22,7 @@ import {
 import { sourceOfRun } from '../training/training-data.js'
 import { courseCharts } from './comparison.js'
 import { drawModelStills, embeddingChart, modelStills } from './model-pictures.js'
-import { chartFiles, loadRenderer, pictureFiles, removeStalePictures, stillFiles } from './render.js'
+import { chartFiles, loadRenderer, pictureOutputs, removeStalePictures, stillFiles } from './render.js'
 import type { Scheme } from './theme.js'
 
 /** The names of the pictures. */
@@ -46,7 +46,8 @@ export async function writeRunPictures(name: string, out: string | undefined, sc
   const arm = { ...labelArm(read), label: subject }
   const folder = out ?? join(arm.name, plotsName)
   if (out === undefined) await requireKind('folder', folder)
-  refuseForeignPictures(folder)
+  const outputs = pictureOutputs(folder, [...runPictures, ...occasionalPictures])
+  refuseForeignFiles(outputs, 'Name another folder with --out.')
   await makeFolder(folder)
   const run = arm.runs[0]!
   const state = readTrainedState(run)
@@ -68,16 +69,6 @@ export async function writeRunPictures(name: string, out: string | undefined, sc
     /** Notes on a model that is not the final one, and on damaged runs that are left out. */
     notes: [...(note === null ? [] : [note]), ...unusable],
   }
-}
-
-function refuseForeignPictures(folder: string): void {
-  const files = [...runPictures, ...occasionalPictures]
-    .flatMap(pictureFiles)
-    .map((name) => join(folder, name))
-  refuseForeignFiles(
-    files.map((file) => ({ file, mark: pictureMark(file) })),
-    'Name another folder with --out.',
-  )
 }
 
 /** Reads an arm with its completed runs or, if there are none, with its incomplete runs. */

@@ -52,8 +52,10 @@ function barChart(arm: Arm): Chart {
   const y = { title: 'share of σ, σ/Σσ', format: '~g' }
   const uniform = { y: numbers('uniform', { aggregate: 'min' }) }
   const bar = {
-    ...{ x: numbers('rankFrom', xAxis), x2: { field: 'rankTo' } },
-    ...{ y: numbers('share', { axis: y, scale: { zero: true } }), y2: { datum: 0 } },
+    x: numbers('rankFrom', xAxis),
+    x2: { field: 'rankTo' },
+    y: numbers('share', { axis: y, scale: { zero: true } }),
+    y2: { datum: 0 },
     color: armColors([arm.label]),
     tooltip: intervalTooltip({ field: 'share' }, 4, { field: 'rank' }),
   }
@@ -110,11 +112,15 @@ function lineChart(arms: readonly Arm[]): Chart {
     below: [
       {
         mark: { type: 'rule', strokeDash: [5, 4], opacity: 0.6 },
-        ...{ x: 'rank', y: 'uniform', encoding: { x2: { field: 'last' } } },
+        x: 'rank',
+        y: 'uniform',
+        encoding: { x2: { field: 'last' } },
       },
       {
         mark: { type: 'text', align: 'right', baseline: 'bottom', dx: 4, dy: -2 },
-        ...{ x: 'last', y: 'uniform', encoding: { text: { field: 'text' } } },
+        x: 'last',
+        y: 'uniform',
+        encoding: { text: { field: 'text' } },
       },
     ],
     belowRows: dimensions.map((d) => ({ rank: 1, last: d, uniform: 1 / d, text: `1/${d}` })),

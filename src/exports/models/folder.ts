@@ -35,8 +35,8 @@ export async function refuseUsedFolder(
       hint: 'Replace the export in it with --overwrite, or name another folder with --out.',
     })
   }
-  const readme = join(folder, readmeName)
-  const format = formats.find(({ name }) => isOurs({ file: readme, mark: readmeMark(name) }) === true)
+  const file = join(folder, readmeName)
+  const format = formats.find(({ name }) => isOurs({ file, mark: readmeMark(name) }) === true)
   const names = format === undefined ? [] : [readmeName, ...format.fileNames]
   const foreign = entries.find((name) => !(names.includes(name) && lstatSync(join(folder, name)).isFile()))
   if (foreign === undefined) return entries
@@ -77,7 +77,7 @@ export async function writeFolder(
   }
   await syncFolder(parent)
   for (const name of replaced) await rm(join(former, name), { force: true })
-  await withFileErrors('remove', former, () => removeEmpty(former))
+  if (existsSync(former)) await withFileErrors('remove', former, () => rmdir(former))
   // The export is in place, and a leftover does no harm.
   await removeLeftoversOf(target).catch(() => undefined)
 }
@@ -92,14 +92,6 @@ function irreplaceable(folder: string, reason: string): EigenaeError {
     subject: folder,
     hint: 'Name a folder inside it with --out.',
   })
-}
-
-async function removeEmpty(folder: string): Promise<void> {
-  try {
-    await rmdir(folder)
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT')) throw error
-  }
 }
 
 /** Replaces a folder by another one. On failure the earlier folder stays at its path. */

@@ -36,7 +36,8 @@ export function exportReadme(format: ModelFormat, network: ExportedNetwork, fact
   const { language, needs, code, inputIs, notes } = format.guide(network)
   const { part, input, output, layers } = network
   const { source } = facts.config.data
-  return `${readmeHead(`${title(part)} of ${facts.run}, seed ${facts.seed}`)}
+  const title = part[0]!.toUpperCase() + part.slice(1)
+  return `${readmeHead(`${title} of ${facts.run}, seed ${facts.seed}`)}
 A denoising autoencoder of ${imagesOf(source)}, trained for ${facts.epoch} ${facts.epoch === 1 ? 'epoch' : 'epochs'} and ${origin(format.name)} ${facts.eigenae}.
 
 ${needs}
@@ -52,10 +53,6 @@ ${[...notes, batchNormNote(layers)].join('\n')}
 
 Layers: ${layers.map(describeLayer).join(', ')}.
 `
-}
-
-function title(part: string): string {
-  return part[0]!.toUpperCase() + part.slice(1)
 }
 
 function imagesOf(source: string): string {
