@@ -13,9 +13,8 @@ import { significant } from '../../text/format.js'
 import {
   armVariables,
   baseStyle,
-  dataScript,
   documentOf,
-  type Html,
+  Html,
   html,
   inertScript,
   inlineScript,
@@ -64,6 +63,7 @@ export async function explorePage(runs: readonly ExploredRun[], images: PageImag
     noise: { initial, maximum: Math.max(1, Math.ceil(2 * initial)), step: 0.01 },
     runs: runs.map((run) => run.data),
   }
+  const largest = Math.max(...runs.flatMap(directionsOf).map(({ share }) => share))
   const body = html`<h1>${title}</h1>
 <p class="lead">An autoencoder compresses a noisy picture into a few numbers, the embedding, and decodes them into a clean picture.
 Choose a picture, add noise, and move along the directions of the embedding.${
@@ -71,7 +71,7 @@ Choose a picture, add noise, and move along the directions of the embedding.${
   }</p>
 <noscript><p>This page computes in the browser, so it needs JavaScript.</p></noscript><p id="trouble" role="alert" hidden></p>
 ${inputSection(data, labels, runs.length)}
-<div class="runs">${runs.map((run, index) => runSection(run, index, images, runs))}</div>
+<div class="runs">${runs.map((run, index) => runSection(run, index, images.side, largest))}</div>
 <h2>How to read it</h2>${explanation()}
 <p class="quiet">${images.labels.length} test images of ${images.source}. Made by eigenae ${version}.</p>
 <div id="preview" hidden><canvas width="${images.side}" height="${images.side}"></canvas><span></span></div>
@@ -101,35 +101,13 @@ ${runs > 1 ? html`<div class="row"><label><input type="checkbox" id="together" c
 const inView = 10
 
 /** Returns the section of one run: the decoded picture, the sliders and the embedding. */
-function runSection(
-  run: ExploredRun,
-  index: number,
-  { side }: PageImages,
-  runs: readonly ExploredRun[],
-): Html {
-  const { data, name } = run
-  const largest = Math.max(...runs.flatMap((each) => sharesOf(each.data)))
-  return html`<section class="run" data-run="${index}" aria-labelledby="run-${index}">
-<h2 id="run-${index}">${name}</h2><p class="quiet facts">${facts(run)}</p>
-<div class="decode"><div class="made"><canvas class="picture" width="${side}" height="${side}" role="img" aria-label="${name}: decoded picture"></canvas>
-<p class="quiet"><output class="error"></output></p>
-<div class="row"><button type="button" class="reset" disabled>Reset the sliders</button><button type="button" class="mean">Move to the mean</button></div></div>
-<div class="sliders-box">${data.latent > inView ? html`<p class="quiet">${data.latent} directions; scroll to see all</p>` : ''}<div class="sliders" role="group" aria-label="${name}: principal directions">${data.directions.map(
-    (_, direction) => sliderRow(run, index, direction, largest, side),
-  )}</div></div></div>
-${scatter(run, index)}
-</section>`
-}
-
-function facts({ run, data, difference }: ExploredRun): string {
-  const last = run.metrics.at(-1)
-  const dead = data.directions.filter(({ deviation }) =>
-    isDead(deviation, data.directions[0]!.deviation),
-  ).length
-  const latent = run.config.model.widths.at(-1)
-  return [
-    difference,
-    `seed ${run.config.seed}`,
+function runSection(run: ExploredRun, index: number, side: number, largest: number): Html {
+  const { data, name, difference } = run
+  const directions = directionsOf(run)
+  const last = run.run.metrics.at(-1)
+  const facts = [
+    ...(difference === '' ? [] : [difference]),
+    `seed ${run.run.config.seed}`,
     ...(last === undefined
       ? []
       : [
@@ -137,22 +115,26 @@ function facts({ run, data, difference }: ExploredRun): string {
           `test MSE ${significant(last.test_mse)}`,
           `effective rank ${last.effective_rank.toFixed(2)}`,
         ]),
-    `${dead} of ${latent} directions dead`,
+    `${directions.filter(({ dead }) => dead).length} of ${data.latent} directions dead`,
   ]
-    .filter(Boolean)
-    .join(' · ')
-}
-
-function sliderRow(run: ExploredRun, index: number, direction: number, largest: number, side: number): Html {
-  const { directions } = run.data
-  const share = sharesOf(run.data)[direction]!
-  const dead = isDead(directions[direction]!.deviation, directions[0]!.deviation)
-  const [id, percent] = [`slider-${index}-${direction}`, dead ? 'dead' : `${percentText(share)} %`]
-  const width = largest === 0 ? 0 : (100 * share) / largest
-  return html`<div class="direction${dead ? ' dead' : ''}"><label for="${id}">${direction + 1}</label>
+  return html`<section class="run" data-run="${index}" aria-labelledby="run-${index}">
+<h2 id="run-${index}">${name}</h2><p class="quiet facts">${facts.join(' · ')}</p>
+<div class="decode"><div class="made"><canvas class="picture" width="${side}" height="${side}" role="img" aria-label="${name}: decoded picture"></canvas>
+<p class="quiet"><output class="error"></output></p>
+<div class="row"><button type="button" class="reset" disabled>Reset the sliders</button><button type="button" class="mean">Move to the mean</button></div></div>
+<div class="sliders-box">${data.latent > inView ? html`<p class="quiet">${data.latent} directions; scroll to see all</p>` : ''}<div class="sliders" role="group" aria-label="${name}: principal directions">${directions.map(
+    ({ share, dead }, direction) => {
+      const percent = dead ? 'dead' : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`
+      const width = largest === 0 ? 0 : (100 * share) / largest
+      const id = `slider-${index}-${direction}`
+      return html`<div class="direction${dead ? ' dead' : ''}"><label for="${id}">${direction + 1}</label>
 <span class="share"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="${width.toFixed(2)}" height="8"/></svg><span>${percent}</span></span>
-<input type="range" id="${id}" min="${-reach}" max="${reach}" step="0.05" value="0" aria-label="${run.name}, direction ${direction + 1}, ${percent}">
+<input type="range" id="${id}" min="${-reach}" max="${reach}" step="0.05" value="0" aria-label="${name}, direction ${direction + 1}, ${percent}">
 <output for="${id}"></output><canvas class="strip" width="${stripPictures * (side + 1) - 1}" height="${side}" aria-hidden="true"></canvas></div>`
+    },
+  )}</div></div></div>
+${scatter(run, index)}
+</section>`
 }
 
 function scatter({ data, name }: ExploredRun, index: number): Html {
@@ -169,14 +151,13 @@ function scatter({ data, name }: ExploredRun, index: number): Html {
 <p class="quiet point" id="point-${index}" aria-live="polite"></p>`
 }
 
-/** Returns σ/Σσ of the centred embedding. */
-function sharesOf({ directions }: PageRun): readonly number[] {
+/** Returns σ/Σσ of the centred embedding along each direction, and whether the direction is dead. */
+function directionsOf({ data: { directions } }: ExploredRun) {
   const sum = directions.reduce((total, { deviation }) => total + deviation, 0)
-  return directions.map(({ deviation }) => (sum === 0 ? 0 : deviation / sum))
-}
-
-function percentText(share: number): string {
-  return (100 * share).toFixed(share < 0.1 ? 1 : 0)
+  return directions.map(({ deviation }) => ({
+    share: sum === 0 ? 0 : deviation / sum,
+    dead: isDead(deviation, directions[0]!.deviation),
+  }))
 }
 
 function explanation(): Html {
@@ -193,10 +174,10 @@ pixel from the reconstruction; it stays 0 if a slider has no effect.</li>
 <li>Each image gets the same noise as in evaluations, scaled to the chosen standard deviation.</li></ul>`
 }
 
-/** Returns an element with gzipped bytes that the page's script unpacks. */
+/** Returns an element with gzipped bytes in base64 that the page's script unpacks. Its type keeps browsers from running it. */
 async function packedScript(id: string, bytes: Uint8Array): Promise<Html> {
   const text = (await promisify(gzip)(bytes, { level: 9 })).toString('base64')
-  return dataScript(id, text)
+  return new Html(`<script type="application/octet-stream" id="${id}">${text}</script>`)
 }
 
 function bytesOf(arrays: readonly Float32Array[]): Uint8Array {
