@@ -28,11 +28,11 @@ interface Position {
   readonly y: number
 }
 
-/** What an axis shows. */
+/** The values along an axis, and its ends. */
 interface Axis {
-  /** Of each image. */
+  /** One for each image. */
   readonly values: readonly number[]
-  /** Of the point that the sliders set. */
+  /** The value of the point that the sliders set. */
   readonly here: number
   readonly low: number
   readonly high: number

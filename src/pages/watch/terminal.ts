@@ -48,8 +48,18 @@ export async function describeWatch(
   let comparison: Comparison | null = null
   const draw = () => {
     const { rows, summary } = monitor
+    const cells = size()
     const title = `${summary.sweeps[0]?.name ?? basename(resolve(folder))} (${folder})`
-    onLines(watchLines({ title, rows, summary, machine: machine.state, comparison }, size()))
+    const head = [title, ...summaryLines(summary, cells), ...machineLines(machine.state)]
+    const lists = [
+      { title: 'running', lines: runningLines(rows.filter(({ status }) => status === 'running')) },
+      { title: 'not completed', lines: rows.filter(({ reason }) => reason !== null).map(failureLine) },
+      {
+        title: 'results of the completed runs',
+        lines: comparison === null ? [] : resultLines(comparison, cells),
+      },
+    ]
+    onLines(fitLines(head, lists, cells))
   }
   const compare = async () => {
     if (!hasChanged) return
@@ -73,39 +83,24 @@ export async function describeWatch(
   }
 }
 
-interface WatchedState {
-  readonly title: string
-  readonly summary: Summary
-  readonly rows: readonly RunRow[]
-  readonly machine: MachineState
-  /** Null before the first epoch. */
-  readonly comparison: Comparison | null
-}
-
 const metrics: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_rank', 'linear_probe_accuracy']
 
+interface LineList {
+  readonly title: string
+  readonly lines: readonly string[]
+}
+
 /** Returns the lines. If they do not all fit, each list has its share of the height, and its last line counts the rest. */
-function watchLines(
-  { title, summary, rows, machine, comparison }: WatchedState,
-  size: Size,
-): readonly string[] {
-  const head = [title, ...summaryLines(summary, size), ...machineLines(machine)]
-  const lists = [
-    { title: 'running', lines: runningLines(rows.filter(({ status }) => status === 'running')) },
-    { title: 'not completed', lines: rows.filter(({ reason }) => reason !== null).map(failureLine) },
-    {
-      title: 'results of the completed runs',
-      lines: comparison === null ? [] : resultLines(comparison, size),
-    },
-  ].filter(({ lines }) => lines.length > 0)
+function fitLines(head: readonly string[], all: readonly LineList[], size: Size): readonly string[] {
+  const lists = all.filter(({ lines }) => lines.length > 0)
   const free = size === null ? Number.POSITIVE_INFINITY : size.rows - 1 - head.length - 2 * lists.length
   const heights = sharesOf(
     free,
     lists.map(({ lines }) => lines.length),
   )
   const body = lists.flatMap(({ title, lines }, index) => ['', title, ...firstLines(lines, heights[index]!)])
-  const all = [...head, ...body].map(escapeLine)
-  return size === null ? all : all.slice(0, size.rows - 1).map((line) => truncate(line, size.columns, 1))
+  const lines = [...head, ...body].map(escapeLine)
+  return size === null ? lines : lines.slice(0, size.rows - 1).map((line) => truncate(line, size.columns, 1))
 }
 
 const barCells = { '█': 'completed', '▓': 'running', '✗': 'failed' } as const
