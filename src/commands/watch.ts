@@ -50,7 +50,7 @@ async function watch(argument: string, flags: WatchFlags): Promise<void> {
 
 async function serve(folder: string, { host, port }: WatchFlags, signal: AbortSignal): Promise<void> {
   // Imported here so that other commands start without loading the chart libraries.
-  const { serveWatch } = await import('../pages/watch/watch.js')
+  const { serveWatch } = await import('../pages/watch/serve.js')
   const onListening = (address: string) => {
     writeMessage(`watching ${folder}; Ctrl-C ends this`)
     writeResult(address)
@@ -60,7 +60,7 @@ async function serve(folder: string, { host, port }: WatchFlags, signal: AbortSi
 
 /** Draws on the whole terminal, and leaves the last state there; elsewhere, prints the state once. */
 async function showInTerminal(folder: string, signal: AbortSignal): Promise<void> {
-  const { describeWatch } = await import('../pages/watch/watch.js')
+  const { describeWatch } = await import('../pages/watch/terminal.js')
   if (!process.stdout.isTTY) {
     const onLines = (lines: readonly string[]) => writeResult(lines.join('\n'))
     return describeWatch(folder, { size: () => null, onLines, once: true }, signal)

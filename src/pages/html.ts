@@ -1,7 +1,7 @@
 import { armColor, type Scheme } from '../plots/theme.js'
 import { escapeHtml, safeJson } from '../text/format.js'
 
-/** Text that is already HTML. All other content of a page is escaped. */
+/** Text that is already HTML, or our own text such as a style; never text from a run. All other content of a page is escaped. */
 export class Html {
   readonly text: string
 
@@ -36,7 +36,7 @@ export function documentOf(
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="${generator}"><meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="icon" href="data:,">
-<title>${title}</title><style>${trustedHtml(style)}</style></head><body>
+<title>${title}</title><style>${new Html(style)}</style></head><body>
 ${body}
 </body></html>
 `.text
@@ -46,16 +46,6 @@ ${body}
 export function jsonScript(id: string, value: unknown): Html {
   const json = safeJson(value).replaceAll('<', '\\u003c')
   return new Html(`<script type="application/json" id="${escapeHtml(id)}">${json}</script>`)
-}
-
-/** Returns a script element with base64 data. Its type keeps browsers from running it. */
-export function dataScript(id: string, base64: string): Html {
-  return new Html(`<script type="application/octet-stream" id="${escapeHtml(id)}">${base64}</script>`)
-}
-
-/** Marks our own text, such as a style, as HTML. Never use it for text from a run. */
-export function trustedHtml(text: string): Html {
-  return new Html(text)
 }
 
 /** Returns a script element with our own code or that of a package. */

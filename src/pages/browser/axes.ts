@@ -1,5 +1,5 @@
 /** The chart whose axes the reader chooses. */
-import { armField, type Spec } from '../../plots/chart.js'
+import { armColors, armField, type Spec } from '../../plots/chart.js'
 import { dashes } from '../../plots/theme.js'
 import type { Choices, Quantity } from '../report/data.js'
 import type { Charts } from './charts.js'
@@ -113,9 +113,8 @@ function encodingOf(field: 'x' | 'y', select: HTMLSelectElement, rows: readonly 
 const format = '.5~g'
 
 function lines(labels: readonly string[]): readonly Spec[] {
-  const arm = { field: armField, type: 'nominal', legend: null }
-  const color = { ...arm, scale: { domain: labels } }
-  const strokeDash = { ...arm, scale: { domain: labels, range: dashes } }
+  const color = armColors(labels)
+  const strokeDash = { ...color, scale: { domain: labels, range: dashes } }
   const tooltip = [
     { field: armField, title: 'arm' },
     { field: 'x', title: 'epoch' },
@@ -136,7 +135,7 @@ function lines(labels: readonly string[]): readonly Spec[] {
 function points(labels: readonly string[]): readonly Spec[] {
   const isDrawn = { field: armField, oneOf: labels }
   const color = {
-    condition: { test: isDrawn, field: armField, type: 'nominal', scale: { domain: labels }, legend: null },
+    condition: { test: isDrawn, ...armColors(labels) },
     value: '#8a8f98',
   }
   const tooltip = [

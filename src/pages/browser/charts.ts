@@ -186,9 +186,7 @@ function showTooltip(pointer: MouseEvent | null, value: unknown): void {
   tooltip.toggleAttribute('hidden', pointer === null || fields.length === 0)
   for (const [name, text] of fields) {
     const line = document.createElement('div')
-    const head = document.createElement('b')
-    head.textContent = name
-    line.append(head, ` ${String(text)}`)
+    line.append(Object.assign(document.createElement('b'), { textContent: name }), ` ${String(text)}`)
     tooltip.append(line)
   }
   if (pointer === null) return
@@ -199,10 +197,7 @@ function showTooltip(pointer: MouseEvent | null, value: unknown): void {
 
 /** Saves the content of an address of this page under a name. */
 export function saveAs(name: string, address: string): void {
-  const link = document.createElement('a')
-  link.download = name
-  link.href = address
-  link.click()
+  Object.assign(document.createElement('a'), { download: name, href: address }).click()
   // The browser reads a blob when the download starts, which is after this call.
   if (address.startsWith('blob:')) setTimeout(() => URL.revokeObjectURL(address), 60_000)
 }

@@ -28,8 +28,12 @@ interface Position {
   readonly y: number
 }
 
-/** The range of values along an axis. */
-interface Scale {
+/** The values along an axis, and its ends. */
+interface Axis {
+  /** One for each image. */
+  readonly values: readonly number[]
+  /** The value of the point that the sliders set. */
+  readonly here: number
   readonly low: number
   readonly high: number
 }
@@ -42,8 +46,7 @@ export class Scatter {
   readonly #points: HTMLCanvasElement
   readonly #marks: HTMLCanvasElement
   /** The choices of the horizontal and the vertical axis; null if there is one direction, and labels are vertical. */
-  readonly #axes: readonly (HTMLSelectElement | null)[]
-  #scales: readonly [Scale, Scale] = [scaleOf([], 1), scaleOf([], 1)]
+  readonly #choices: readonly (HTMLSelectElement | null)[]
   #positions: readonly Position[] = []
   #chosen = 0
   /** The image that the arrow keys have reached. */
@@ -56,8 +59,8 @@ export class Scatter {
     this.#box = find('.scatter', section)
     this.#points = find('.points', section)
     this.#marks = find('.marks', section)
-    this.#axes = ['.across', '.up'].map((name) => section.querySelector<HTMLSelectElement>(`select${name}`))
-    for (const axis of this.#axes) axis?.addEventListener('change', () => this.draw())
+    this.#choices = ['.across', '.up'].map((name) => section.querySelector(`select${name}`))
+    for (const choice of this.#choices) choice?.addEventListener('change', () => this.draw())
     const box = this.#box
     new ResizeObserver(() => this.draw()).observe(box)
     box.addEventListener('click', (event) => {
@@ -86,8 +89,10 @@ export class Scatter {
   }
 
   draw(): void {
-    this.#scales = [this.#scaleAlong(0), this.#scaleAlong(1)]
-    this.#positions = this.#labels.map((_, image) => this.#positionOf((axis) => this.#value(axis, image)))
+    const [across, up] = [this.#axis(0), this.#axis(1)]
+    this.#positions = this.#labels.map((_, image) =>
+      this.#position(across, across.values[image]!, up, up.values[image]!),
+    )
     const context = sharpContext(this.#points)
     const { width } = this.#points.getBoundingClientRect()
     context.font = `${width < 420 ? 9 : 11}px system-ui, sans-serif`
@@ -110,13 +115,10 @@ export class Scatter {
     ring(context, chosen, ink('text'), [])
     const focused = document.activeElement === this.#box && this.#cursor !== this.#chosen
     if (focused) ring(context, this.#positions[this.#cursor]!, ink('text'), [4, 3])
-    const { point, section } = this.#parts
-    const here = this.#positionOf((axis) => {
-      const direction = this.#direction(axis)
-      return direction === null ? this.#labels[this.#chosen]! : point.coordinate(direction)
-    })
+    const [across, up] = [this.#axis(0), this.#axis(1)]
+    const here = this.#position(across, across.here, up, up.here)
     cross(context, here, ink('page'), 7)
-    cross(context, here, ink('arm', section), 3.5)
+    cross(context, here, ink('arm', this.#parts.section), 3.5)
   }
 
   /** Handles a key. Returns whether the plot uses it. */
@@ -135,39 +137,38 @@ export class Scatter {
       this.#cursor === this.#chosen ? `Chosen: ${name}` : `${name}: press Enter to choose it`
   }
 
+  /** Returns the image whose label is near the pointer, null if there is none. */
   #imageUnder(event: MouseEvent): number | null {
     const { left, top } = this.#marks.getBoundingClientRect()
-    return nearest(this.#positions, { x: event.clientX - left, y: event.clientY - top }, hitRadius)
+    const [x, y] = [event.clientX - left, event.clientY - top]
+    const distances = this.#positions.map((position) => Math.hypot(position.x - x, position.y - y))
+    const least = distances.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
+    return least <= hitRadius ? distances.indexOf(least) : null
   }
 
-  /** Returns the direction that an axis shows (0 is across, 1 is up), null if it shows the labels. */
-  #direction(axis: number): number | null {
-    const select = this.#axes[axis]
-    return select ? Number(select.value) : null
-  }
-
-  #value(axis: number, image: number): number {
-    const { directions, coordinates } = this.#parts.network
-    const direction = this.#direction(axis)
-    return direction === null ? this.#labels[image]! : coordinates[image * directions.length + direction]!
-  }
-
-  #scaleAlong(axis: number): Scale {
-    const { directions } = this.#parts.network
-    const values = this.#labels.map((_, image) => this.#value(axis, image))
-    const direction = this.#direction(axis)
+  /** Returns the horizontal axis (0) or the vertical one (1), with a small margin around its values. */
+  #axis(index: number): Axis {
+    const { point, network } = this.#parts
+    const { directions, coordinates } = network
+    const choice = this.#choices[index]
     // A row for each label.
-    if (direction === null) return { low: Math.min(...values) - 0.7, high: Math.max(...values) + 0.7 }
+    if (!choice) {
+      const [low, high] = [Math.min(...this.#labels) - 0.7, Math.max(...this.#labels) + 0.7]
+      return { values: this.#labels, here: this.#labels[this.#chosen]!, low, high }
+    }
+    const direction = Number(choice.value)
+    const values = this.#labels.map((_, image) => coordinates[image * directions.length + direction]!)
     const extent = Math.max(directions[direction]!.deviation, leastShare * directions[0]!.deviation)
-    return scaleOf(values, reach * extent || 1)
+    const least = reach * extent || 1
+    const [low, high] = [Math.min(-least, ...values), Math.max(least, ...values)]
+    const room = 0.04 * (high - low)
+    return { values, here: point.coordinate(direction), low: low - room, high: high + room }
   }
 
-  #positionOf(value: (axis: number) => number): Position {
+  #position(across: Axis, x: number, up: Axis, y: number): Position {
     const { clientWidth, clientHeight } = this.#box
-    return {
-      x: toPixels(this.#scales[0], value(0), clientWidth),
-      y: clientHeight - toPixels(this.#scales[1], value(1), clientHeight),
-    }
+    const share = ({ low, high }: Axis, value: number) => (value - low) / (high - low)
+    return { x: share(across, x) * clientWidth, y: (1 - share(up, y)) * clientHeight }
   }
 }
 
@@ -196,25 +197,6 @@ function cross(context: CanvasRenderingContext2D, { x, y }: Position, color: str
   context.lineWidth = width
   context.lineCap = 'round'
   context.stroke(new Path2D(`M${x - 9} ${y}h18M${x} ${y - 9}v18`))
-}
-
-/** Returns a scale with a small margin that holds all values and at least ±`least`. */
-function scaleOf(values: readonly number[], least: number): Scale {
-  const low = values.reduce((a, b) => Math.min(a, b), -least)
-  const high = values.reduce((a, b) => Math.max(a, b), least)
-  const room = 0.04 * (high - low || 1)
-  return { low: low - room, high: high + room }
-}
-
-function toPixels({ low, high }: Scale, value: number, length: number): number {
-  return ((value - low) / (high - low)) * length
-}
-
-/** Returns the index of the nearest position; null if none is within the given distance. */
-function nearest(positions: readonly Position[], { x, y }: Position, within: number): number | null {
-  const distances = positions.map((position) => Math.hypot(position.x - x, position.y - y))
-  const least = distances.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
-  return least <= within ? distances.indexOf(least) : null
 }
 
 /** Returns the nearest position in a direction, at most 45° off it; `from` if there is none. */

@@ -85,13 +85,9 @@ export class DataTable {
   }
 
   #title({ title, hint, align, descending = false }: TableColumn, column: number): HTMLElement {
-    const cell = document.createElement('th')
-    cell.scope = 'col'
-    cell.className = align
-    const button = document.createElement('button')
-    button.type = 'button'
-    button.textContent = title
-    button.title = hint ?? ''
+    const cell = Object.assign(document.createElement('th'), { scope: 'col', className: align })
+    const texts = { textContent: title, title: hint ?? '' }
+    const button = Object.assign(document.createElement('button'), { type: 'button', ...texts })
     button.addEventListener('click', () => {
       const isAgain = this.#sorting?.column === column
       this.#sorting = { column, descending: isAgain ? !this.#sorting!.descending : descending }
@@ -191,12 +187,10 @@ function cellElement(
   // Names come from folders and configs, which may hold any character.
   element.title = escapeControls(hint || (column === 0 ? text : ''))
   element.textContent = escapeControls(text)
-  if (curve.length > 1) element.replaceChildren(curveElement(curve))
+  if (curve.length > 1) element.innerHTML = curveOf(curve)
   if (column === 0 && arm !== undefined) element.prepend(swatch(arm))
   return element
 }
-
-const svg = 'http://www.w3.org/2000/svg'
 
 /** A dot in the arm's colour. */
 function swatch(arm: number): HTMLElement {
@@ -206,22 +200,14 @@ function swatch(arm: number): HTMLElement {
   return dot
 }
 
-/** Draws values from left to right, each between the lowest and the highest. */
-function curveElement(values: readonly number[]): SVGElement {
+/** Returns a picture of values from left to right, each between the lowest and the highest. */
+function curveOf(values: readonly number[]): string {
   const [lowest, highest] = [Math.min(...values), Math.max(...values)]
   const points = values.map((value, index) => {
     const height = highest > lowest ? (value - lowest) / (highest - lowest) : 0.5
     return `${((100 * index) / (values.length - 1)).toFixed(1)} ${(19 - 18 * height).toFixed(1)}`
   })
-  const element = document.createElementNS(svg, 'svg')
-  element.setAttribute('class', 'curve')
-  element.setAttribute('viewBox', '0 0 100 20')
-  element.setAttribute('preserveAspectRatio', 'none')
-  element.setAttribute('aria-hidden', 'true')
-  const path = document.createElementNS(svg, 'path')
-  path.setAttribute('d', `M${points.join('L')}`)
-  element.append(path)
-  return element
+  return `<svg class="curve" viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true"><path d="M${points.join('L')}"/></svg>`
 }
 
 /** Numbers come before texts, missing values last in both directions. */

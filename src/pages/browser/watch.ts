@@ -176,9 +176,7 @@ function gpuElement({ index, name, utilisation, usedMiB, totalMiB, temperature }
   const line = newElement('span', `GPU ${index}, ${name} `)
   const isKnown = usedMiB !== null && totalMiB !== null
   const memory = isKnown ? ` ${(usedMiB / 1024).toFixed(1)} of ${(totalMiB / 1024).toFixed(0)} GiB` : ''
-  const meter = document.createElement('meter')
-  meter.max = 100
-  meter.value = utilisation ?? 0
+  const meter = Object.assign(document.createElement('meter'), { max: 100, value: utilisation ?? 0 })
   line.append(meter, ` ${utilisation ?? '–'} %${memory}${temperature === null ? '' : `, ${temperature} °C`}`)
   return line
 }
@@ -244,34 +242,28 @@ function showContents(contents: LiveReport['contents']): void {
   for (const { id, title } of contents) {
     const entry = newElement('li')
     entry.dataset.live = ''
-    const link = document.createElement('a')
-    link.href = `#${id}`
-    link.textContent = title
-    entry.append(link)
+    entry.append(Object.assign(document.createElement('a'), { href: `#${id}`, textContent: title }))
     contentsList.append(entry)
   }
 }
 
-/** Returns a function that chooses again what the reader has chosen and the page has not. */
+/** Returns a function that chooses again what the reader has chosen, as far as it is possible. */
 function chosenValues(part: HTMLElement): () => void {
   const controls = part.querySelectorAll<HTMLSelectElement | HTMLInputElement>('select, input')
-  const chosen = Array.from(controls, (control) => ({ id: control.id, state: stateOf(control) }))
+  const chosen = Array.from(controls, (control) => {
+    return { id: control.id, value: control.value, isChecked: 'checked' in control && control.checked }
+  })
   return () => {
-    for (const { id, state } of chosen) {
+    for (const { id, value, isChecked } of chosen) {
       const control = document.getElementById(id)
-      const isControl = control instanceof HTMLInputElement || control instanceof HTMLSelectElement
-      if (!isControl || stateOf(control) === state) continue
-      if (control instanceof HTMLInputElement) control.checked = state === true
-      else if (Array.from(control.options).some(({ value }) => value === state)) control.value = String(state)
-      else continue
-      control.dispatchEvent(new Event('change'))
+      if (control instanceof HTMLInputElement) control.checked = isChecked
+      else if (control instanceof HTMLSelectElement)
+        control.value = Array.from(control.options).some((each) => each.value === value)
+          ? value
+          : control.value
+      control?.dispatchEvent(new Event('change'))
     }
   }
-}
-
-/** Returns whether a box is checked, or the chosen value. */
-function stateOf(control: HTMLSelectElement | HTMLInputElement): string | boolean {
-  return control instanceof HTMLInputElement ? control.checked : control.value
 }
 
 // The messages.

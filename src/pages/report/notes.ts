@@ -6,7 +6,7 @@ import type Token from 'markdown-it/lib/token.mjs'
 import { exitCode, fileError, usageError } from '../../errors.js'
 import { readHead, readInput } from '../../files/read.js'
 import { escapeControls } from '../../text/format.js'
-import { type Html, trustedHtml } from '../html.js'
+import { Html } from '../html.js'
 
 /**
  * Reads a Markdown file and returns it as HTML. HTML in the file is shown as text, links lead only to web pages, e-mail
@@ -28,7 +28,7 @@ export async function readNotes(file: string): Promise<Html> {
       pictureBytes += await embedPicture(child, source, folder, maximumPictureBytes - pictureBytes)
     }
   }
-  return trustedHtml(markdown.renderer.render(tokens, markdown.options, {}))
+  return new Html(markdown.renderer.render(tokens, markdown.options, {}))
 }
 
 const allowedLinks = /^(https?:|mailto:|#)/i

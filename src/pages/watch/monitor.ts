@@ -22,7 +22,7 @@ import { sweepFiles } from '../../sweeps/folder.js'
 import { historyLength, type RunRow, type Summary, type SweepState, statuses, type Update } from './state.js'
 
 // Pauses between two looks: at least this long, and several times as long as a look takes on a slow disk.
-const pause = { afterPass: 1500, perPass: 5, afterRunning: 200, perRunning: 10 } as const
+const pause = { afterPass: 1500, perPass: 5, afterRunning: 100, perRunning: 10 } as const
 
 /** Changes are reported at most this often during a pass. */
 const reportMilliseconds = 250
@@ -114,11 +114,11 @@ export class Monitor {
       await setTimeout(Math.max(pause.afterRunning, pause.perRunning * took), undefined, { signal })
       const began = performance.now()
       const running = [...this.#watched].filter(([, { row }]) => row.status === 'running')
-      await this.#look(
+      const hasChanged = await this.#look(
         running.map(([folder]) => folder),
         signal,
       )
-      this.#report()
+      if (hasChanged) this.#report()
       took = performance.now() - began
     }
   }
@@ -153,8 +153,10 @@ export class Monitor {
     return damaged
   }
 
-  async #look(folders: readonly string[], signal?: AbortSignal): Promise<void> {
+  /** Returns whether one of the folders has changed. */
+  async #look(folders: readonly string[], signal?: AbortSignal): Promise<boolean> {
     const slice = new TimeSlice(signal)
+    let hasChanged = false
     let unread = folders.filter((folder) => !this.#watched.has(folder)).length
     this.#unread = unread
     for (const folder of folders) {
@@ -163,21 +165,23 @@ export class Monitor {
         await slice.next()
       }
       if (!this.#watched.has(folder)) unread--
-      await this.#lookAt(folder)
+      hasChanged = (await this.#lookAt(folder)) || hasChanged
       this.#unread = unread
     }
+    return hasChanged
   }
 
-  /** Reads a folder again if its files have changed, or if its process has ended without writing its end. */
-  async #lookAt(folder: string): Promise<void> {
+  /** Reads a folder again if its files have changed, or if its process has ended without writing its end. Returns whether it did. */
+  async #lookAt(folder: string): Promise<boolean> {
     const fingerprint = fingerprintOf(folder)
     const before = this.#watched.get(folder)
     const hasDied = async () => before?.row.status === 'running' && !(await isLocked(runFiles(folder).lock))
-    if (before?.fingerprint === fingerprint && !(await hasDied())) return
+    if (before?.fingerprint === fingerprint && !(await hasDied())) return false
     const read = fingerprint.startsWith(unbegun) ? this.#unbegun(folder) : await this.#read(folder)
-    if (read === null) return void this.#watched.delete(folder)
+    if (read === null) return this.#watched.delete(folder)
     const row = isDeepStrictEqual(read.row, before?.row) ? before!.row : read.row
     this.#watched.set(folder, { ...read, row, fingerprint })
+    return true
   }
 
   /** Returns the row of a planned run that has not begun; "failed" if its log ends with an error. Null if it is not planned. */

@@ -1,12 +1,91 @@
+/** The live page of a folder: what is served, and how it is updated. */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { promisify } from 'node:util'
+import { basename, resolve } from 'node:path'
+import { isDeepStrictEqual, promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { type EigenaeError, fileError, hasCode, usageError } from '../../errors.js'
+import { mostDrawn } from '../../plots/chart.js'
+import { html } from '../html.js'
+import { pageWithContents, reportStyle } from '../report/page.js'
+import { LiveReports } from './live-report.js'
+import { Machine } from './machine.js'
+import { Monitor } from './monitor.js'
+
+export interface WatchOptions {
+  readonly host: string
+  /** 0 for any free port. */
+  readonly port: number
+  /** Called with the address when it can be opened. */
+  readonly onListening: (address: string) => void
+}
+
+// A new report at most this often, and rarely enough to leave most of a core to the trainings.
+const reportMilliseconds = 1000
+const pausePerReport = 5
+
+const machineMilliseconds = 5000
+
+/** Serves the page of a folder until the signal is aborted. @throws EigenaeError if the folder cannot be read. */
+export async function serveWatch(folder: string, options: WatchOptions, signal: AbortSignal): Promise<void> {
+  const machine = new Machine(signal)
+  const monitor = new Monitor(folder, (update) => {
+    server.send('update', update)
+    if (update.changed.length + update.removed.length > 0) scheduleReport()
+  })
+  const reports = new LiveReports(monitor)
+  let timer: NodeJS.Timeout | undefined
+  let nextReport = 0
+  const scheduleReport = () => {
+    timer ??= setTimeout(
+      () => {
+        timer = undefined
+        nextReport = performance.now() + reportMilliseconds
+        server.send('report', null)
+      },
+      Math.max(0, nextReport - performance.now()),
+    )
+  }
+  const refreshMachine = async () => {
+    const before = machine.state
+    await machine.refresh()
+    if (!isDeepStrictEqual(machine.state, before)) server.send('machine', machine.state)
+  }
+  let machineTimer: NodeJS.Timeout | undefined
+  const server = watchServer({
+    page: () => watchPage(basename(resolve(folder))),
+    report: async () => {
+      const began = performance.now()
+      const text = JSON.stringify(await reports.make())
+      nextReport = Math.max(nextReport, performance.now() + pausePerReport * (performance.now() - began))
+      return text
+    },
+    firstEvents: () => [
+      { name: 'state', data: { summary: monitor.summary, changed: monitor.rows, removed: [] } },
+      { name: 'machine', data: machine.state },
+      { name: 'report', data: null },
+    ],
+    onReaders: (present) => {
+      clearInterval(machineTimer)
+      if (!present) return
+      void refreshMachine()
+      machineTimer = setInterval(() => void refreshMachine(), machineMilliseconds)
+    },
+  })
+  try {
+    await monitor.requireFolder()
+    options.onListening(await server.listen(options.host, options.port))
+    await monitor.follow(signal)
+  } finally {
+    clearTimeout(timer)
+    clearInterval(machineTimer)
+    server.close()
+  }
+}
 
 /** A page, and the content of its address "report.json". */
-export interface Site {
+interface Site {
   readonly page: () => Promise<string>
   readonly report: () => Promise<string>
   /** The first messages of a new reader. */
@@ -16,7 +95,7 @@ export interface Site {
 }
 
 /** A message to all readers, in the format of server-sent events (WHATWG HTML, section 9.2). */
-export interface ServerEvent {
+interface ServerEvent {
   readonly name: string
   readonly data: unknown
 }
@@ -38,7 +117,7 @@ const headers = {
  * Serves a page to readers who know the address, which has a random token. Without the token, no other user of the machine and
  * no page in the same browser can read anything. Nothing can be changed through it.
  */
-export function watchServer(site: Site) {
+function watchServer(site: Site) {
   const readers = new Set<ServerResponse>()
   const token = randomBytes(16).toString('hex')
   let servedHost = ''
@@ -158,3 +237,36 @@ function listenError(error: Error, host: string, port: number): EigenaeError {
     return usageError({ problem: 'this port requires root', subject: `--port ${port}` })
   return fileError('listen at', `${host}:${port}`, error)
 }
+
+let page: Promise<string> | undefined
+
+/** Returns the page, which gets all its content from the server. */
+function watchPage(title: string): Promise<string> {
+  page ??= pageWithContents('watch', {
+    title,
+    style: reportStyle(mostDrawn) + style,
+    contents: [
+      { id: 'state', title: 'State' },
+      { id: 'failures', title: 'Failed runs' },
+      { id: 'runs', title: 'Runs' },
+    ],
+    body: html`<h1 id="title">${title}</h1><p id="connection" role="status">connecting …</p>
+<section id="state"><h2 class="hidden">State</h2><div id="bar" role="img"></div><p id="counts"></p><p id="pace" class="quiet"></p><div id="sweeps" class="quiet"></div><div id="machine"></div></section>
+<section id="failures" hidden><h2>Failed runs</h2><div class="table" id="table-failures"></div></section>
+<section id="runs"><h2>Runs</h2><p class="controls"><label>status <select id="status"><option value="">all</option></select></label><label>name <input type="search" id="search" placeholder="part of the name"></label><span id="shown" class="quiet"></span></p><div class="table" id="table-watched"></div></section>
+<div id="report"><p class="quiet" id="no-report">The results appear when the first run completes an epoch.</p></div>`,
+  })
+  return page
+}
+
+const style = `
+.hidden { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden }
+#connection { color: var(--faint); font-size: .9rem; margin: 0 } #connection.lost { color: var(--worse); font-weight: 600 }
+#state { margin: 1rem 0 } #counts { margin-bottom: 0 } #counts b { font-variant-numeric: tabular-nums }
+#bar { display: flex; height: .8rem; border-radius: .4rem; overflow: hidden; background: var(--soft) } #bar span { min-width: 0 }
+.completed { --tone: #2a9d6f } .running { --tone: #3a8fd0 } .failed { --tone: #d55e00 } .interrupted { --tone: #c99700 } .damaged { --tone: #b0528c } .waiting { --tone: var(--line) }
+#bar span { background: var(--tone) } td.status::before { content: ""; display: inline-block; width: .6rem; height: .6rem; border-radius: 50%; background: var(--tone); margin-right: .4rem }
+#table-watched { max-height: 45vh } #table-failures td:nth-child(3) { white-space: pre-wrap; min-width: 20rem; text-align: left }
+svg.curve { display: block; width: 6rem; height: 1.2rem; margin-left: auto } svg.curve path { fill: none; stroke: var(--accent); stroke-width: 1.5; vector-effect: non-scaling-stroke }
+#machine { display: flex; flex-wrap: wrap; gap: .5rem 2rem; font-size: .9rem } #machine meter { width: 6rem; vertical-align: middle }
+`

@@ -1,10 +1,14 @@
 /** The state of a folder as lines of text, for a terminal. */
+import { basename, resolve } from 'node:path'
 import type { Comparison } from '../../comparison/comparison.js'
 import { meanText } from '../../comparison/tables.js'
 import { sparkline } from '../../comparison/terminal.js'
 import { type Metric, meaningOf } from '../../runs/metrics.js'
 import { escapeLine, significant } from '../../text/format.js'
 import { alignedTable, terminalWidth, truncate, truncateDistinct } from '../../text/table.js'
+import { compareCompleted } from './live-report.js'
+import { Machine } from './machine.js'
+import { Monitor } from './monitor.js'
 import {
   countsOf,
   type MachineState,
@@ -18,39 +22,85 @@ import {
 /** A terminal's size in cells; null if the text may have any size. */
 export type Size = { readonly columns: number; readonly rows: number } | null
 
-export interface WatchedState {
-  readonly title: string
-  readonly summary: Summary
-  readonly rows: readonly RunRow[]
-  readonly machine: MachineState
-  /** Null before the first epoch. */
-  readonly comparison: Comparison | null
+export interface TerminalOptions {
+  readonly size: () => Size
+  /** Called with the lines of the screen whenever they may have changed. */
+  readonly onLines: (lines: readonly string[]) => void
+  /** Whether to end after the first look at the folder. */
+  readonly once: boolean
+}
+
+// Results are compared again at most this often, as most of their lines do not change with an epoch.
+const resultMilliseconds = 2000
+
+/** Describes a folder as text until the signal is aborted. @throws EigenaeError if the folder cannot be read. */
+export async function describeWatch(
+  folder: string,
+  { size, onLines, once }: TerminalOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const machine = new Machine(signal)
+  let hasChanged = true
+  const monitor = new Monitor(folder, () => {
+    hasChanged = true
+    if (!once) draw()
+  })
+  let comparison: Comparison | null = null
+  const draw = () => {
+    const { rows, summary } = monitor
+    const cells = size()
+    const title = `${summary.sweeps[0]?.name ?? basename(resolve(folder))} (${folder})`
+    const head = [title, ...summaryLines(summary, cells), ...machineLines(machine.state)]
+    const lists = [
+      { title: 'running', lines: runningLines(rows.filter(({ status }) => status === 'running')) },
+      { title: 'not completed', lines: rows.filter(({ reason }) => reason !== null).map(failureLine) },
+      {
+        title: 'results of the completed runs',
+        lines: comparison === null ? [] : resultLines(comparison, cells),
+      },
+    ]
+    onLines(fitLines(head, lists, cells))
+  }
+  const compare = async () => {
+    if (!hasChanged) return
+    hasChanged = false
+    comparison = await compareCompleted(monitor)
+  }
+  await monitor.requireFolder()
+  if (once) {
+    await Promise.all([monitor.pass(signal).then(compare), machine.refresh()])
+    return draw()
+  }
+  const refresh = async () => {
+    await Promise.all([compare(), machine.refresh()])
+    draw()
+  }
+  const timer = setInterval(() => void refresh(), resultMilliseconds)
+  try {
+    await monitor.follow(signal)
+  } finally {
+    clearInterval(timer)
+  }
 }
 
 const metrics: readonly Metric[] = ['test_mse', 'test_denoise_mse', 'effective_rank', 'linear_probe_accuracy']
 
+interface LineList {
+  readonly title: string
+  readonly lines: readonly string[]
+}
+
 /** Returns the lines. If they do not all fit, each list has its share of the height, and its last line counts the rest. */
-export function watchLines(
-  { title, summary, rows, machine, comparison }: WatchedState,
-  size: Size,
-): readonly string[] {
-  const head = [title, ...summaryLines(summary, size), ...machineLines(machine)]
-  const lists = [
-    { title: 'running', lines: runningLines(rows.filter(({ status }) => status === 'running')) },
-    { title: 'not completed', lines: rows.filter(({ reason }) => reason !== null).map(failureLine) },
-    {
-      title: 'results of the completed runs',
-      lines: comparison === null ? [] : resultLines(comparison, size),
-    },
-  ].filter(({ lines }) => lines.length > 0)
+function fitLines(head: readonly string[], all: readonly LineList[], size: Size): readonly string[] {
+  const lists = all.filter(({ lines }) => lines.length > 0)
   const free = size === null ? Number.POSITIVE_INFINITY : size.rows - 1 - head.length - 2 * lists.length
   const heights = sharesOf(
     free,
     lists.map(({ lines }) => lines.length),
   )
   const body = lists.flatMap(({ title, lines }, index) => ['', title, ...firstLines(lines, heights[index]!)])
-  const all = [...head, ...body].map(escapeLine)
-  return size === null ? all : all.slice(0, size.rows - 1).map((line) => truncate(line, size.columns, 1))
+  const lines = [...head, ...body].map(escapeLine)
+  return size === null ? lines : lines.slice(0, size.rows - 1).map((line) => truncate(line, size.columns, 1))
 }
 
 const barCells = { '█': 'completed', '▓': 'running', '✗': 'failed' } as const
