@@ -79,30 +79,24 @@ async function embed(folder: string, flags: EmbedFlags): Promise<void> {
 // Noisy pixels are fp32 and take four times the memory of the images.
 const noisyImagesAtOnce = 2000
 
-/** Returns the embedding, [count][latent]. */
+/** Returns the embedding, [count][latent], of the pixels divided by 255, plus noise. */
 async function encode(
   trainer: Trainer,
-  images: ImageSet,
+  { pixels, pixelsPerImage: size, count }: ImageSet,
   deviation: number,
   latent: number,
 ): Promise<Float32Array> {
-  if (deviation === 0) return trainer.encode(images.pixels)
-  const values = new Float32Array(images.count * latent)
-  for (let first = 0; first < images.count; first += noisyImagesAtOnce) {
-    const end = Math.min(first + noisyImagesAtOnce, images.count)
-    values.set(await trainer.encode(noisyImages(images, first, end, deviation)), first * latent)
+  if (deviation === 0) return trainer.encode(pixels)
+  const values = new Float32Array(count * latent)
+  for (let first = 0; first < count; first += noisyImagesAtOnce) {
+    const end = Math.min(first + noisyImagesAtOnce, count)
+    const noisy = new Float32Array((end - first) * size)
+    for (let image = first; image < end; image++) {
+      const noise = evaluationNoise(image, size, deviation)
+      const sum = noise.map((value, pixel) => pixels[image * size + pixel]! / 255 + value)
+      noisy.set(sum, (image - first) * size)
+    }
+    values.set(await trainer.encode(noisy), first * latent)
   }
   return values
-}
-
-/** Returns the pixels of images `first` to `end` divided by 255, plus noise. */
-function noisyImages(images: ImageSet, first: number, end: number, deviation: number): Float32Array {
-  const { pixels, pixelsPerImage: size } = images
-  const noisy = new Float32Array((end - first) * size)
-  for (let image = first; image < end; image++) {
-    const noise = evaluationNoise(image, size, deviation)
-    const [from, to] = [image * size, (image - first) * size]
-    for (let i = 0; i < size; i++) noisy[to + i] = pixels[from + i]! / 255 + noise[i]!
-  }
-  return noisy
 }
