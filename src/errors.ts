@@ -2,7 +2,7 @@ import { constants } from 'node:os'
 
 /** Exit codes of the process; 0 is success. */
 export const exitCode = { failed: 1, usage: 2, interrupted: 130 } as const
-export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
+type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
 export interface ErrorParts {
   /** The problem in the present tense, without a full stop. */

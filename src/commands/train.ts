@@ -79,7 +79,7 @@ export function trainCommand(): Command {
     })
 }
 
-export interface TrainOptions {
+interface TrainOptions {
   readonly config: string
   readonly overrides: readonly Override[]
   /** By default "recorded" if the config is that of a run. */

@@ -60,55 +60,46 @@ export async function waitForOtherProcess(folder: string): Promise<void> {
   }
 }
 
-/** How a run's process ended. */
-export type Ending =
-  | { readonly kind: 'exit'; readonly code: number }
-  | { readonly kind: 'signal'; readonly signal: string }
-  | { readonly kind: 'not-started'; readonly reason: string }
+/** How a run's process ended, in Node's terms. */
+export interface Ending {
+  readonly code: number | null
+  readonly signal: string | null
+  /** Why the process could not be started. */
+  readonly notStarted?: string
+}
 
 /**
  * Returns the outcome of an attempt.
  * @param stopped whether the sweep itself ended the process
  * @param killer who may have sent a SIGKILL, for the reason of the failure
  */
-export async function outcomeOf(
-  folder: string,
-  ending: Ending,
-  stopped: boolean,
-  killer: string,
-): Promise<Outcome> {
-  if (ending.kind === 'not-started') return { kind: 'failed', reason: ending.reason, final: false }
-  if (ending.kind === 'exit' && ending.code === 0) return { kind: 'completed' }
-  const bySignal = ending.kind === 'signal' || ending.code === exitCode.interrupted
-  if (bySignal && stopped) return { kind: 'interrupted' }
-  const final = ending.kind === 'exit' && ending.code === exitCode.usage
-  return { kind: 'failed', reason: failureReason(ending, lastAttemptLog(folder), killer), final }
-}
-
-/** Returns the error with which the last attempt of a run ended, by its log; null if it printed none. */
-export function loggedError(folder: string): string | null {
-  const log = lastAttemptLog(folder)
-  return log.includes(errorStart) ? lastMessage(log) : null
+export function outcomeOf(folder: string, ending: Ending, stopped: boolean, killer: string): Outcome {
+  const { code, signal, notStarted } = ending
+  if (notStarted !== undefined) return { kind: 'failed', reason: notStarted, final: false }
+  if (code === 0) return { kind: 'completed' }
+  if (stopped && (signal !== null || code === exitCode.interrupted)) return { kind: 'interrupted' }
+  const reason = failureReason(ending, lastAttemptLog(folder), killer)
+  return { kind: 'failed', reason, final: code === exitCode.usage }
 }
 
 /** Messages about too little memory, by V8, C++ and CUDA. */
 const outOfMemory =
   /heap out of memory|not enough memory|allocation failed|Invalid typed array length|bad_alloc|Cannot allocate memory|ENOMEM|OUT_OF_MEMORY|OOM when/
 
-function failureReason(
-  ending: Exclude<Ending, { kind: 'not-started' }>,
-  log: string,
-  killer: string,
-): string {
+function failureReason({ code, signal }: Ending, log: string, killer: string): string {
   const message = lastMessage(log)
   const memory = outOfMemory.exec(log)
   if (memory !== null) return `out of memory: ${message ?? memory[0]}`
-  if (ending.kind === 'signal') {
-    return ending.signal === 'SIGKILL' ? `killed by SIGKILL: ${killer}` : `ended by ${ending.signal}`
-  }
-  if (ending.code === exitCode.interrupted)
-    return ['stopped by a signal from outside', ...(message === null ? [] : [message])].join(': ')
-  return message ?? `exit code ${ending.code}`
+  if (signal === 'SIGKILL') return `killed by SIGKILL: ${killer}`
+  if (signal !== null) return `ended by ${signal}`
+  if (code !== exitCode.interrupted) return message ?? `exit code ${code}`
+  return `stopped by a signal from outside${message === null ? '' : `: ${message}`}`
+}
+
+/** Returns the error with which the last attempt of a run ended, by its log; null if it printed none. */
+export function loggedError(folder: string): string | null {
+  const log = lastAttemptLog(folder)
+  return log.includes(errorStart) ? lastMessage(log) : null
 }
 
 /** Printed by src/cli.ts before an error. */

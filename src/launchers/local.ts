@@ -130,7 +130,7 @@ async function trainGroup(
     ready.map(async (run, index) => {
       const ending = await endings[index]!
       const killer = await describeKiller(killsBefore)
-      watcher.onEnd(run, await outcomeOf(run.folder, ending, stop.aborted, killer))
+      watcher.onEnd(run, outcomeOf(run.folder, ending, stop.aborted, killer))
     }),
   )
 }

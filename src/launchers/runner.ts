@@ -55,12 +55,12 @@ export class Runner {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, ...environment },
     })
-    this.#process.on('message', ({ folder, code }: Report) => this.#end(folder, { kind: 'exit', code }))
-    this.#process.on('error', (error) => this.#endAll({ kind: 'not-started', reason: error.message }))
-    // Not "exit", which may come before the last output.
-    this.#process.on('close', (code, signal) =>
-      this.#endAll(signal === null ? { kind: 'exit', code: code! } : { kind: 'signal', signal }),
+    this.#process.on('message', ({ folder, code }: Report) => this.#end(folder, { code, signal: null }))
+    this.#process.on('error', (error) =>
+      this.#endAll({ code: null, signal: null, notStarted: error.message }),
     )
+    // Not "exit", which may come before the last output.
+    this.#process.on('close', (code, signal) => this.#endAll({ code, signal }))
     for (const stream of [this.#process.stdout!, this.#process.stderr!]) {
       stream.on('data', (text: Buffer) => this.#log(text))
     }

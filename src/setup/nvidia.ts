@@ -19,7 +19,7 @@ export interface Gpu {
 }
 
 /** nvidia-smi's answer: the machine's GPUs, or why it cannot list them. `absent` if there is no nvidia-smi. */
-export type NvidiaReport =
+type NvidiaReport =
   | { readonly kind: 'gpus'; readonly gpus: readonly Gpu[] }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'absent' }

@@ -26,7 +26,7 @@ export interface SetupResult {
 }
 
 /** The steps of a setup that are those of its software alone. */
-export interface SetupSteps<Installed> {
+interface SetupSteps<Installed> {
   readonly software: Software
   readonly folder: string
   /** Returns the installation in the folder. @throws EigenaeError if there is none, or if it is damaged. */

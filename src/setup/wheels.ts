@@ -13,7 +13,7 @@ export interface SetupObserver {
   readonly progress: (done: number, total: number) => void
 }
 
-export interface WheelJob {
+interface WheelJob {
   readonly software: Software
   readonly python: string
   /** Gets `site-packages/` once everything is unpacked, and `downloads/` before, which a later call reuses. */

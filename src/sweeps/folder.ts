@@ -2,14 +2,14 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Search, SearchAxis } from '../config/search.js'
 import { configText } from '../config/text.js'
-import { EigenaeError, hasCode, usageError } from '../errors.js'
+import { EigenaeError, usageError } from '../errors.js'
 import { entriesOf, makeFolder } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
 import { writeDurably } from '../files/write.js'
 import { version } from '../runs/facts.js'
-import { type RunFiles, runFiles } from '../runs/files.js'
-import { type Inspection, inspectRun } from '../runs/inspect.js'
+import { runFiles } from '../runs/files.js'
+import { inspectRun } from '../runs/inspect.js'
 import { collect, configSha256, type Damage, damageText } from '../runs/integrity.js'
 import { recogniseShorter } from '../runs/lengthen.js'
 import { isLeftover } from '../runs/open.js'
@@ -170,16 +170,18 @@ function firstLines(lines: readonly string[]): readonly string[] {
 
 function inspectPlannedRun({ name, config }: PlannedRun, folder: string, findings: Findings): RunState {
   const files = runFiles(folder)
-  const run = inspectIfReadable(files)
+  // Undefined if there is no run, or if its run.json cannot be read.
+  const run = collect([], 'run.json', () => inspectRun(files, 'heads'))
   if (
-    run !== null &&
+    run !== undefined &&
     run.damage.length === 0 &&
     run.contents['config.json']!.toString() === configText(config)
   )
     return run.record.status === 'completed' ? 'done' : 'begun'
   // Without run.json and checkpoint nothing was trained, as a rule, and a lone config.json is replaced.
   if (!existsSync(files.record) && !existsSync(files.checkpoint)) {
-    if (!existsSync(files.config) && isForeign(folder)) findings.conflicts.push(`${name}: is not a run`)
+    const isForeign = existsSync(folder) && !readdirSync(folder).every(isLeftover)
+    if (!existsSync(files.config) && isForeign) findings.conflicts.push(`${name}: is not a run`)
     return 'new'
   }
   const recorded = run?.record.configSha256
@@ -188,7 +190,7 @@ function inspectPlannedRun({ name, config }: PlannedRun, folder: string, finding
   if (found.kind === 'none') findings.conflicts.push(`${name}: is not a run`)
   if (found.kind === 'other' && recogniseShorter(files, config) !== null) return 'shorter'
   if (found.kind === 'other') {
-    const prefix = run === null ? name : `${name} (${run.record.status})`
+    const prefix = run === undefined ? name : `${name} (${run.record.status})`
     findings.conflicts.push(...found.differences.map((line) => `${prefix}: ${line}`))
   }
   if (found.kind !== 'same') return 'begun'
@@ -200,24 +202,4 @@ function inspectPlannedRun({ name, config }: PlannedRun, folder: string, finding
     return 'damaged'
   }
   return found.record?.status === 'completed' ? 'done' : 'begun'
-}
-
-/** Returns null if there is no run, or if its run.json cannot be read. */
-function inspectIfReadable(files: RunFiles): Inspection | null {
-  try {
-    return inspectRun(files, 'heads')
-  } catch (error) {
-    if (error instanceof EigenaeError) return null
-    throw error
-  }
-}
-
-/** Returns whether a folder holds anything that eigenae did not leave there. */
-function isForeign(folder: string): boolean {
-  try {
-    return !readdirSync(folder).every(isLeftover)
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return false
-    throw error
-  }
 }

@@ -38,7 +38,7 @@ export interface InspectedSweep {
   readonly notes: readonly string[]
 }
 
-export interface SweepRequest {
+interface SweepRequest {
   /** The sweep file. */
   readonly config: string
   readonly overrides: readonly Override[]
@@ -129,7 +129,7 @@ export type SweepEvent =
   | { readonly event: 'note'; readonly text: string }
   | ({ readonly event: 'finished' } & SweepCounts)
 
-export interface SweepCounts {
+interface SweepCounts {
   /** Runs that this command completed. */
   readonly completed: number
   readonly failed: number
@@ -140,7 +140,7 @@ export interface SweepCounts {
   readonly runs_per_hour: number | null
 }
 
-export interface SweepExecution {
+interface SweepExecution {
   readonly launcher: Launcher
   /** The launcher's name in the event `planned`. */
   readonly launcherName: string
@@ -155,7 +155,7 @@ export interface SweepExecution {
   readonly signal: AbortSignal
 }
 
-export interface FailedRun {
+interface FailedRun {
   readonly name: string
   readonly attempts: number
   readonly reason: string

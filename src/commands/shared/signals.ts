@@ -5,17 +5,14 @@ import { mayFollowEcho, workOnUnread, writeMessage } from '../../text/output.js'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-export interface AbortOnSignals {
-  readonly signal: AbortSignal
-  /** Removes the signal handlers. */
-  release(): void
-}
-
 /**
  * Aborts on Ctrl-C, SIGTERM and SIGHUP and prints "stopping …"; a second signal ends the process at once. Until
  * `release`, the process keeps working even if its output is closed.
  */
-export function abortOnSignals(reason: () => Interruption): AbortOnSignals {
+export function abortOnSignals(reason: () => Interruption): {
+  readonly signal: AbortSignal
+  release(): void
+} {
   const controller = new AbortController()
   // Bound to the caller's async context, so that the message goes to the output of its run.
   const onSignal = AsyncResource.bind(() => {

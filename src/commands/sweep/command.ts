@@ -157,8 +157,8 @@ function writeDryRun({ plan, states, folder }: InspectedSweep, json: boolean): v
 }
 
 /** Returns, for each arm, its values of the fields that differ between arms. */
-function differencesByArm({ arms, runs }: SweepPlan): ReadonlyMap<Arm, Record<string, unknown>> {
-  const configs = new Map<Arm, object>(runs.map(({ arm, config }) => [arm, configJson(config)]))
+function differencesByArm({ arms }: SweepPlan): ReadonlyMap<Arm, Record<string, unknown>> {
+  const configs = new Map(arms.map((arm) => [arm, configJson(arm.config)]))
   const first = configs.get(arms[0]!)!
   const paths = new Set<string>()
   for (const config of configs.values()) {

@@ -54,7 +54,7 @@ export class ArrayFiles {
   }
 
   /** Returns Slurm's messages about a task, from the output file that the tasks of an array share. */
-  async messagesOf({ comment, id, jobId }: Task): Promise<string> {
+  messagesOf({ comment, id, jobId }: Task): string {
     const number = comment.split(' ').at(-1)
     const text = readLastText(join(this.#folder, `array-${number}.out`), messageBytes) ?? ''
     const names = [`StepId=${id}.`, `StepId=${jobId}.`, `JOB ${jobId} `, `task ${id.split('_')[1]} on `]

@@ -151,7 +151,7 @@ export class TaskFollower {
     }
     if (phase !== 'ended') return
     this.#open.delete(followed.id)
-    this.#watcher.onEnd(run, await taskOutcome(task, run.folder, stopping !== 'no', this.#files))
+    this.#watcher.onEnd(run, taskOutcome(task, run.folder, stopping !== 'no', this.#files))
   }
 
   /** One note for each set of reasons rather than for each task. */
@@ -230,12 +230,7 @@ const scriptMessage = /^eigenae: (task .+)$/m
  * Returns the outcome of a task that has ended; the run folder takes precedence over Slurm.
  * @param task null if squeue no longer lists it
  */
-async function taskOutcome(
-  task: Task | null,
-  folder: string,
-  stopped: boolean,
-  files: ArrayFiles,
-): Promise<Outcome> {
+function taskOutcome(task: Task | null, folder: string, stopped: boolean, files: ArrayFiles): Outcome {
   const run = inspectIfPossible(folder)
   const record = run?.record
   if (record?.status === 'completed' && run?.damage.length === 0) return { kind: 'completed' }
@@ -244,12 +239,12 @@ async function taskOutcome(
   if (task === null)
     return failure(record?.status === 'failed' ? record.error : 'Slurm no longer lists its job')
   if (task.state === 'CANCELLED') return failure('cancelled in Slurm')
-  const messages = await files.messagesOf(task)
+  const messages = files.messagesOf(task)
   if (task.state === 'OUT_OF_MEMORY' || outOfMemory.test(messages))
     return failure(failureReasons.OUT_OF_MEMORY!)
   const knownReason = failureReasons[task.state]
   if (knownReason !== undefined) return failure(knownReason)
-  const outcome = await outcomeOf(folder, endingOf(task.waitStatus), stopped, `on ${task.node}`)
+  const outcome = outcomeOf(folder, endingOf(task.waitStatus), stopped, `on ${task.node}`)
   if (outcome.kind === 'interrupted') return outcome
   // Exit code 0 without a completed run: the script was cut short, or the node has another folder at this path.
   const reason = outcome.kind === 'failed' ? outcome.reason : 'its job ended without completing the run'
@@ -257,6 +252,7 @@ async function taskOutcome(
   return { ...failure(`${scriptMessage.exec(messages)?.[1] ?? reason} (Slurm: ${task.reason})`), final }
 }
 
+/** Whatever a network file system reports, the run counts as incomplete. */
 function inspectIfPossible(folder: string): Inspection | null {
   try {
     return inspectRun(runFiles(folder), 'heads')
@@ -271,7 +267,7 @@ function failure(reason: string): Extract<Outcome, { kind: 'failed' }> {
 
 function endingOf(waitStatus: number): Ending {
   const number = waitStatus % 128
-  if (number === 0) return { kind: 'exit', code: Math.floor(waitStatus / 256) }
+  if (number === 0) return { code: Math.floor(waitStatus / 256), signal: null }
   const name = Object.entries(constants.signals).find(([, value]) => value === number)?.[0]
-  return { kind: 'signal', signal: name ?? `signal ${number}` }
+  return { code: null, signal: name ?? `signal ${number}` }
 }

@@ -74,10 +74,10 @@ export const slurm: LauncherKind = {
           watcher.onNote(`attached to ${count(attached.size, 'task')} that Slurm already has`)
         const others = runs.filter((run) => !attached.has(run))
         try {
-          for await (const array of submitArrays(files, others, threads, maxParallel, options)) {
-            follower.add(array.id, array.runs)
-            watcher.onNote(`submitted ${count(array.runs.length, 'task')} as job array ${array.id}`)
-          }
+          await submitArrays(files, others, threads, maxParallel, options, (array, part) => {
+            follower.add(array, part)
+            watcher.onNote(`submitted ${count(part.length, 'task')} as job array ${array}`)
+          })
         } catch (error) {
           follower.detach()
           throw error
@@ -109,23 +109,18 @@ function isReserved(arg: string): boolean {
   )
 }
 
-interface SubmittedArray {
-  readonly id: string
-  /** By their index in the array. */
-  readonly runs: readonly SweepRun[]
-}
-
 /**
  * Submits one array, or several if the cluster limits their size. With --max-parallel each of several waits for the one
- * before, so that the limit holds over all of them.
+ * before, so that the limit holds over all of them. A run's index in its array is that in `onSubmitted`.
  */
-async function* submitArrays(
+async function submitArrays(
   files: ArrayFiles,
   runs: readonly SweepRun[],
   threads: number,
   maxParallel: number | undefined,
   options: readonly string[],
-): AsyncGenerator<SubmittedArray> {
+  onSubmitted: (array: string, runs: readonly SweepRun[]) => void,
+): Promise<void> {
   let previous: string | null = null
   const size = runs.length === 0 ? 1 : await maxArraySize()
   for (const run of runs) await prepareRun(run)
@@ -135,8 +130,8 @@ async function* submitArrays(
     const limit = maxParallel === undefined ? '' : `%${maxParallel}`
     const after = limit === '' || previous === null ? [] : [`--dependency=afterany:${previous}`]
     const array = [`--array=0-${part.length - 1}${limit}`, '--requeue', '--open-mode=append', ...after]
-    const id: string = await submit(script, ['--job-name=eigenae', ...identity, ...array, ...options])
-    yield { id, runs: part }
+    const id = await submit(script, ['--job-name=eigenae', ...identity, ...array, ...options])
+    onSubmitted(id, part)
     previous = id
   }
 }
