@@ -185,7 +185,9 @@ export async function slotsFor(request: SlotRequest): Promise<readonly Slot[]> {
 function cpuSlots({ runs, jobs, threads }: SlotRequest): readonly Slot[] {
   const cores = availableParallelism()
   const count = Math.max(1, Math.min(runs, jobs ?? Math.floor(cores / (threads ?? 1))))
-  return createSlots(Array<string>(count).fill('cpu'), threads ?? shareOf(cores, count), () => ({}))
+  return Array.from({ length: count }, (_, index) =>
+    slotOf('cpu', threads ?? shareOf(cores, count), {}, index),
+  )
 }
 
 /** @param atOnce runs of one process that a GPU trains at the same time; null if each run needs a process */
@@ -205,28 +207,17 @@ function gpuSlots(
     })
   }
   const used = available.slice(0, Math.max(1, Math.min(runs, jobs ?? available.length)))
-  return createSlots(
-    used.map((id) => `gpu ${id}`),
-    threads ?? shareOf(availableParallelism(), used.length),
+  const share = threads ?? shareOf(availableParallelism(), used.length)
+  return used.map((id, index) => {
     // Without growth TensorFlow takes all of a GPU's memory, so that a second run on it finds none.
-    (index) => ({ ...environment, CUDA_VISIBLE_DEVICES: used[index]!, TF_FORCE_GPU_ALLOW_GROWTH: 'true' }),
-    atOnce === null ? undefined : (index) => ids.indexOf(used[index]!),
-  )
+    const card = { ...environment, CUDA_VISIBLE_DEVICES: id, TF_FORCE_GPU_ALLOW_GROWTH: 'true' }
+    return slotOf(`gpu ${id}`, share, card, atOnce === null ? index : ids.indexOf(id))
+  })
 }
 
-function createSlots(
-  names: readonly string[],
-  threads: number,
-  environmentOf: (index: number) => Readonly<Record<string, string>>,
-  runnerOf: (index: number) => number = (index) => index,
-): readonly Slot[] {
+function slotOf(name: string, threads: number, card: Slot['environment'], runner: number): Slot {
   const libraries = { OMP_NUM_THREADS: String(threads), TF_NUM_INTRAOP_THREADS: String(threads) }
-  return names.map((name, index) => ({
-    name,
-    threads,
-    environment: { ...libraries, ...environmentOf(index) },
-    runner: runnerOf(index),
-  }))
+  return { name, threads, environment: { ...libraries, ...card }, runner }
 }
 
 function shareOf(cores: number, slots: number): number {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Search, SearchAxis } from '../config/search.js'
 import { configText } from '../config/text.js'
-import { EigenaeError, usageError } from '../errors.js'
+import { usageError } from '../errors.js'
 import { entriesOf, makeFolder } from '../files/folder.js'
 import { jsonText } from '../files/json.js'
 import { acquireLock, releaseLock } from '../files/lock.js'
@@ -13,7 +13,7 @@ import { inspectRun } from '../runs/inspect.js'
 import { collect, configSha256, type Damage, damageText } from '../runs/integrity.js'
 import { commandSchema, type RecordedCommand, withChecksum } from '../runs/record.js'
 import { isLeftover, recognise } from '../runs/resume.js'
-import { planFile, planFormat, readPlan, type SavedPlan } from '../runs/sweep-plan.js'
+import { planFile, planFormat, readPlan } from '../runs/sweep-plan.js'
 import { shortened } from '../text/format.js'
 import type { PlannedRun, SweepPlan } from './plan.js'
 
@@ -41,7 +41,8 @@ export async function inspectSweepFolder(
   const entries = await entriesOf(folder)
   if (entries.every(isLeftover)) return null
   const found: Damage[] = []
-  const saved = collect(found, 'sweep.json', () => requirePlan(folder))
+  const saved = collect(found, 'sweep.json', () => readPlan(folder))
+  if (saved === undefined && found.length === 0) found.push({ file: 'sweep.json', reason: 'is missing' })
   const damage = found.map(damageText)
   const holdsRun = ({ name, config }: PlannedRun) =>
     recognise(runFiles(join(folder, name)), config).kind === 'same'
@@ -61,13 +62,6 @@ export async function inspectSweepFolder(
     subject: folder,
     hint: 'Resume it with --resume, or name another folder with --out.',
   })
-}
-
-/** @throws EigenaeError if sweep.json is missing or damaged. */
-function requirePlan(folder: string): SavedPlan {
-  const plan = readPlan(folder)
-  if (plan === undefined) throw new EigenaeError({ problem: 'is missing', subject: planFile(folder) })
-  return plan
 }
 
 /**
@@ -109,7 +103,7 @@ export async function claimSweepFolder(
 
 /** Returns the command line in a sweep.json; undefined if the file or the command is missing or damaged. */
 export function sweepCommand(folder: string): RecordedCommand | undefined {
-  const plan = collect([], 'sweep.json', () => requirePlan(folder))
+  const plan = collect([], 'sweep.json', () => readPlan(folder))
   return commandSchema.safeParse(plan?.command).data
 }
 

@@ -24,17 +24,9 @@ const fields = ['ArrayJobID', 'ArrayTaskID', 'JobID', 'State', 'Reason', 'NodeLi
 /** Returns the user's array tasks, including those that ended recently; null if Slurm does not answer or the signal is aborted. */
 export async function listTasks(signal?: AbortSignal): Promise<readonly Task[] | null> {
   const format = fields.map((field) => `${field}:|`).join(',')
-  try {
-    const output = await run(
-      'squeue',
-      ['--me', '--noheader', '--array', '--states=all', '-O', format],
-      signal,
-    )
-    return output.split('\n').flatMap(parseTask)
-  } catch (error) {
-    if (error instanceof SlurmError) return null
-    throw error
-  }
+  const args = ['--me', '--noheader', '--array', '--states=all', '-O', format]
+  const output = await run('squeue', args, signal).catch(() => null)
+  return output === null ? null : output.split('\n').flatMap(parseTask)
 }
 
 function parseTask(line: string): readonly Task[] {
@@ -57,8 +49,7 @@ function parseTask(line: string): readonly Task[] {
 
 /** Submits a script and returns the array's number. @throws EigenaeError with the message of sbatch. */
 export async function submit(script: string, options: readonly string[]): Promise<string> {
-  const output = await run('sbatch', ['--parsable', ...options, script]).catch((error) => {
-    if (!(error instanceof SlurmError)) throw error
+  const output = await run('sbatch', ['--parsable', ...options, script]).catch((error: Error) => {
     throw new EigenaeError({
       problem: `sbatch refused the jobs: ${error.message}`,
       subject: script,
@@ -96,27 +87,24 @@ export async function maxArraySize(): Promise<number> {
 
 /** @throws a usage error if this machine is not part of a cluster. */
 export async function requireSlurm(): Promise<void> {
-  try {
-    await run('scontrol', ['ping'])
-  } catch (error) {
+  await run('scontrol', ['ping']).catch((error: Error) => {
     throw usageError({
-      problem: `Slurm cannot be reached: ${(error as Error).message}`,
+      problem: `Slurm cannot be reached: ${error.message}`,
       subject: '--launcher slurm',
       hint: 'Start the sweep on a machine on which sbatch and squeue work, or use --launcher local.',
     })
-  }
+  })
 }
 
-class SlurmError extends Error {}
-
+/** @throws Error with the last line of the command's messages, or with why it could not be started. */
 async function run(command: string, args: readonly string[], signal?: AbortSignal): Promise<string> {
   try {
     const options = { maxBuffer: 2 ** 28, timeout: 120_000, ...(signal && { signal }) }
     const { stdout } = await promisify(execFile)(command, [...args], options)
     return stdout
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) throw new SlurmError(`the command ${command} was not found`)
+    if (hasCode(error, 'ENOENT')) throw new Error(`the command ${command} was not found`)
     const { stderr = '', message } = error as Error & { stderr?: string }
-    throw new SlurmError(stderr.trim().split('\n').at(-1) || message)
+    throw new Error(stderr.trim().split('\n').at(-1) || message)
   }
 }
