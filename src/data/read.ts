@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import { exitCode, fileError, hasCode, usageError } from '../errors.js'
 import { isSocketError, notRegular, readFlags } from '../files/read.js'
-import { type DataFile, dataFileKeys, dataFiles } from './files.js'
-import { longestHeader } from './idx.js'
+import { type DataFile, dataFileKeys, dataFiles, longestHeader } from './idx.js'
 
 /** The content of a data file, unzipped. */
 export interface DataBytes {

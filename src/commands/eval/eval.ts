@@ -1,5 +1,5 @@
 import { findArms } from '../../comparison/arms.js'
-import { dataFileKeys } from '../../data/files.js'
+import { dataFileKeys } from '../../data/idx.js'
 import { type DataSet, loadDataSet } from '../../data/load.js'
 import { runFiles } from '../../runs/files.js'
 import { runsNamedByAll } from '../../runs/find.js'
