@@ -6,7 +6,7 @@ import type { NamedTensor } from '../model/layout.js'
 import { remakeHint } from './integrity.js'
 
 /** The content of a safetensors file: 8 bytes of header length, the header as JSON, the tensors' bytes, little-endian. */
-export interface TensorFile {
+interface TensorFile {
   readonly tensors: ReadonlyMap<string, NamedTensor>
   readonly metadata: Readonly<Record<string, string>>
 }

@@ -45,7 +45,7 @@ function isTextColumn(column: string): column is TextColumn {
 }
 
 /** One value per column; NaN if a number was not measured, which is an empty field in the file. */
-export type Row<Columns extends readonly string[]> = {
+type Row<Columns extends readonly string[]> = {
   readonly [Column in Columns[number]]: Column extends TextColumn ? string : number
 }
 export type MetricsRow = Row<typeof metricsColumns>
