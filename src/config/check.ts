@@ -15,7 +15,7 @@ import { describeIssue, type Mistake, unionOptions, withinBranch } from './mista
 import { overlaps } from './paths.js'
 import { type Config, configSchema } from './schema.js'
 
-export type Checked =
+type Checked =
   | { readonly kind: 'config'; readonly config: Config }
   | { readonly kind: 'mistakes'; readonly mistakes: readonly Mistake[] }
 

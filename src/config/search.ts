@@ -94,44 +94,29 @@ export interface Search {
   readonly spaces: ReadonlyMap<string, readonly SearchAxis[]>
 }
 
-type Space = Readonly<Record<string, Axis | null>>
-
 /** A variant with its own axes, and the config paths that no axis sets. */
 interface SearchedVariant {
   readonly variant: string
-  readonly space: Space
+  readonly space: z.output<typeof ownSpaceSchema>
   readonly fixed: readonly string[]
 }
 
-/** Returns the search of a sweep file. */
+/** Returns the search of a sweep file. A variant's own axes replace shared ones of the same path, and null removes one. */
 export function searchOf(
   { trials, seed, space: shared }: z.output<typeof searchSchema>,
   variants: readonly SearchedVariant[],
   locationOf: (path: JsonPath) => string,
 ): Search {
   const spaces = variants.map(({ variant, space: own, fixed }) => {
-    const places = { shared: ['search', 'space'], own: ['variants', variant, 'space'] }
-    const axes = mergeSpace(shared, own, places, locationOf)
-    return [variant, axes.filter(({ path }) => !overlaps(path, fixed))] as const
+    const axes = Object.entries({ ...shared, ...own }).flatMap(([path, axis], coordinate) => {
+      if (axis === null || overlaps(path, fixed)) return []
+      const space = Object.hasOwn(own, path) ? ['variants', variant, 'space'] : ['search', 'space']
+      const place = [...space, path]
+      return [{ path, axis, coordinate, location: `${locationOf(place)} ${place.join('.')}` }]
+    })
+    return [variant, axes] as const
   })
   return { trials, seed, spaces: new Map(spaces) }
-}
-
-/** Merges a shared and an own space: own axes replace shared ones of the same path, null removes one, new ones come last. */
-function mergeSpace(
-  shared: Space,
-  own: Space,
-  places: { readonly shared: JsonPath; readonly own: JsonPath },
-  locationOf: (path: JsonPath) => string,
-): readonly SearchAxis[] {
-  const paths = [...new Set([...Object.keys(shared), ...Object.keys(own)])]
-  return paths.flatMap((path, coordinate) => {
-    const isOwn = Object.hasOwn(own, path)
-    const axis = isOwn ? own[path]! : shared[path]!
-    if (axis === null) return []
-    const place = [...(isOwn ? places.own : places.shared), path]
-    return [{ path, axis, coordinate, location: `${locationOf(place)} ${place.join('.')}` }]
-  })
 }
 
 /** Returns the keys of the object at a path of a sweep file, null if there is no object. */

@@ -82,7 +82,7 @@ const variantSchema = z.union(
  * The fields of a sweep file. Its runs are every variant with every combination of the values of the grid, every trial of the
  * search and every seed.
  */
-export const sweepSchema = z.strictObject({
+const sweepSchema = z.strictObject({
   $schema: z.string().optional(),
   name: name.describe("The sweep's name: its runs are kept under runs/<name>."),
   variants: z

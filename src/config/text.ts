@@ -2,7 +2,7 @@ import { jsonText } from '../files/json.js'
 import type { Config } from './schema.js'
 
 /**
- * Paths of fields that are newer than version 0.1.0, with the value that stands for their absence. A config is written
+ * Paths of fields that are newer than version 0.2.0, with the value that stands for their absence. A config is written
  * without those that have this value: it then has the same bytes and the same checksum as one of an older version, so
  * older runs can be resumed. "*" is any element of a list.
  */

@@ -1,15 +1,18 @@
 import { createHash } from 'node:crypto'
+import http, { type IncomingMessage, STATUS_CODES } from 'node:http'
+import https from 'node:https'
 import { basename, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
 import { testImagesUrl, testLabelsUrl, trainingImagesUrl, trainingLabelsUrl } from 'mnist-dataset'
-import { EigenaeError, usageError } from '../errors.js'
+import { EigenaeError, hasCode, usageError } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import { type NamedContent, writeInto } from '../files/write.js'
-import { downloadUnzipped, withoutUser } from './download.js'
-import { type DataFile, dataFileKeys, dataFiles } from './files.js'
+import { type DataFile, dataFileKeys, dataFiles } from './idx.js'
 import { readDataFileIfPresent } from './read.js'
 import { differenceFromMnist } from './verify.js'
 
-export interface FetchOptions {
+interface FetchOptions {
   /** The http or https address of the folder that holds the four .gz files. */
   readonly mirror: string
   readonly folder: string
@@ -46,15 +49,10 @@ const originals: Readonly<Record<DataFile, string>> = {
 async function download(key: DataFile, options: FetchOptions): Promise<NamedContent> {
   const file = dataFiles[key]
   const url = new URL(basename(originals[key]), options.mirror.replace(/\/*$/, '/')).href
-  const bytes = await downloadUnzipped(url, { ...options, bytes: file.bytes })
+  const bytes = await downloadUnzipped(url, file.bytes, options)
   const found = createHash('sha256').update(bytes).digest('hex')
-  if (found !== file.sha256) {
-    throw new EigenaeError({
-      problem: `this is not MNIST's file: SHA-256 is ${found}, expected ${file.sha256}`,
-      subject: withoutUser(url),
-      hint: 'Try another mirror with --mirror; "mnist" as data.source needs no download.',
-    })
-  }
+  if (found !== file.sha256)
+    throw failure(url, `this is not MNIST's file: SHA-256 is ${found}, expected ${file.sha256}`)
   options.onFile(join(options.folder, file.name))
   return { file: file.name, content: bytes }
 }
@@ -84,4 +82,101 @@ function requireHttp(mirror: string): void {
       hint: 'For example: --mirror https://ossci-datasets.s3.amazonaws.com/mnist',
     })
   }
+}
+
+const maximumRedirects = 5
+// Far more than gzip adds to incompressible data.
+const gzipOverhead = 1 << 20
+
+/**
+ * Returns the unzipped bytes at an http or https address. mnist-dataset's own `gunzipUrl` cannot be used: it unzips without
+ * a limit, supports only http, ignores the status, and never settles if the connection is lost.
+ * @param maximum bytes of the unzipped file. A longer file is refused before it fills the memory.
+ * @throws EigenaeError for a bad status, a lost or silent connection, and too many bytes; the signal's reason if aborted.
+ */
+async function downloadUnzipped(
+  url: string,
+  maximum: number,
+  { signal, stallSeconds }: FetchOptions,
+): Promise<Uint8Array> {
+  signal.throwIfAborted()
+  const exchange = new AbortController()
+  const stop = () => exchange.abort(signal.reason)
+  const stall = setTimeout(
+    () => exchange.abort(failure(url, `no data arrived for ${stallSeconds} s`)),
+    stallSeconds * 1000,
+  )
+  signal.addEventListener('abort', stop)
+  try {
+    const chunks: Uint8Array[] = []
+    let received = 0
+    for await (const chunk of (await followRedirects(
+      new URL(url),
+      exchange.signal,
+    )) as AsyncIterable<Buffer>) {
+      stall.refresh()
+      chunks.push(chunk)
+      received += chunk.length
+      if (received > maximum + gzipOverhead) throw tooMuch(url, maximum)
+    }
+    return await promisify(gunzip)(Buffer.concat(chunks), { maxOutputLength: maximum })
+  } catch (error) {
+    if (exchange.signal.aborted) throw exchange.signal.reason
+    if (error instanceof EigenaeError) throw error
+    if (hasCode(error, 'ERR_BUFFER_TOO_LARGE')) throw tooMuch(url, maximum)
+    if (hasCode(error, 'ECONNRESET')) throw failure(url, 'the connection broke off', error)
+    throw failure(url, `cannot download: ${messageOf(error)}`, error)
+  } finally {
+    clearTimeout(stall)
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+function tooMuch(url: string, maximum: number): EigenaeError {
+  return failure(url, `this is not MNIST's file: it has more than ${maximum} bytes`)
+}
+
+/** Returns an address without user and password, for messages. */
+function withoutUser(url: string): string {
+  return Object.assign(new URL(url), { username: '', password: '' }).href
+}
+
+function failure(url: string, problem: string, cause?: unknown): EigenaeError {
+  const hint = 'Try again, or another mirror with --mirror; "mnist" as data.source needs no download.'
+  return new EigenaeError({ problem, subject: withoutUser(url), hint, cause })
+}
+
+/** If a host name has several addresses and none answers, Node's error has no message, only a code. */
+function messageOf(error: unknown): string {
+  const { message, code } = error as NodeJS.ErrnoException
+  return message || code || String(error)
+}
+
+async function followRedirects(first: URL, signal: AbortSignal): Promise<IncomingMessage> {
+  let url = first
+  for (let redirects = 0; redirects <= maximumRedirects; redirects++) {
+    const response = await request(url, signal)
+    const { statusCode = 0, headers } = response
+    if (statusCode === 200) return response
+    response.destroy()
+    if (![301, 302, 303, 307, 308].includes(statusCode) || headers.location === undefined)
+      throw failure(url.href, `the server answered ${statusCode} ${STATUS_CODES[statusCode] ?? ''}`.trimEnd())
+    url = redirected(url, headers.location)
+  }
+  throw failure(first.href, `the server redirects more than ${maximumRedirects} times`)
+}
+
+function request(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+  const { get } = url.protocol === 'https:' ? https : http
+  return new Promise((resolve, reject) => {
+    get(url, { signal, agent: false }, resolve).on('error', reject)
+  })
+}
+
+function redirected(from: URL, location: string): URL {
+  const to = URL.canParse(location, from.href) ? new URL(location, from) : null
+  const allowed = from.protocol === 'https:' ? ['https:'] : ['http:', 'https:']
+  if (to !== null && allowed.includes(to.protocol)) return to
+  const target = to === null ? 'no address' : withoutUser(to.href)
+  throw failure(from.href, `the server redirects to ${target}, which is not ${allowed.join(' or ')}`)
 }

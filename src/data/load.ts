@@ -2,9 +2,16 @@ import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { usageError } from '../errors.js'
-import type { DataBytes } from './files.js'
-import { type DataFile, dataFileKeys, dataFiles } from './files.js'
-import { type ImageSet, idxLength, parseImages, parseLabels } from './idx.js'
+import {
+  type DataBytes,
+  type DataFile,
+  dataFileKeys,
+  dataFiles,
+  type ImageSet,
+  idxLength,
+  parseImages,
+  parseLabels,
+} from './idx.js'
 import { readDataFile } from './read.js'
 
 export interface Split {

@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import { exitCode, fileError, hasCode, usageError } from '../errors.js'
 import { isSocketError, notRegular, readFlags } from '../files/read.js'
-import { type Bound, type DataBytes, type DataFile, dataFileKeys, dataFiles } from './files.js'
-import { longestHeader } from './idx.js'
+import { type Bound, type DataBytes, type DataFile, dataFileKeys, dataFiles, longestHeader } from './idx.js'
 
 /** Returns one of the four files, plain or gzipped. @throws a usage error if neither exists. */
 export async function readDataFile(folder: string, key: DataFile, bound: Bound): Promise<DataBytes> {

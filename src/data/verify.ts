@@ -1,16 +1,10 @@
 import { EigenaeError } from '../errors.js'
 import { eigenaeCommand } from '../text/command-line.js'
-import type { DataBytes } from './files.js'
-import { type DataFile, dataFileKeys, dataFiles } from './files.js'
+import { type DataBytes, type DataFile, dataFileKeys, dataFiles } from './idx.js'
 import { readDataFile } from './read.js'
 
-export interface VerifiedFile {
-  readonly file: string
-  readonly sha256: string
-}
-
 /** Checks the four files of a folder against MNIST's SHA-256. @throws EigenaeError that lists each file that differs. */
-export async function verifyMnist(folder: string): Promise<readonly VerifiedFile[]> {
+export async function verifyMnist(folder: string): Promise<readonly DataBytes[]> {
   const files = await Promise.all(
     dataFileKeys.map((key) => readDataFile(folder, key, () => dataFiles[key].bytes)),
   )

@@ -78,10 +78,10 @@ type Judgement =
 
 /** Compares times of the file server only, because the clocks of two machines may differ by minutes. */
 async function judge(file: string, mine: string): Promise<Judgement> {
-  const found = readLock(file)
-  if (found === null) return { state: 'none' }
+  const text = readTextIfPresent(file)
+  if (text === undefined) return { state: 'none' }
   const { mtimeMs: now } = await stat(mine)
-  const { holder } = found
+  const holder = holderOf(text)
   return (await isHeld(holder, file, (time) => now - time)) ? { state: 'held', holder } : { state: 'stale' }
 }
 
@@ -158,8 +158,12 @@ export async function releaseLock(file: string): Promise<void> {
  * another machine compares its time with this machine's clock. Later calls see its renewals, whatever the clocks.
  */
 export async function isLocked(file: string): Promise<boolean> {
-  const found = readLockOrUnknown(file)
-  return found !== null && isHeld(found.holder, file, (renewed) => observedAge(file, renewed))
+  const text = textIfReadable(file)
+  // An unreadable lock counts as one of an unknown holder.
+  return (
+    text !== undefined &&
+    isHeld(text === null ? null : holderOf(text), file, (renewed) => observedAge(file, renewed))
+  )
 }
 
 /** The locks of other machines that this process has seen: their time, and when that was by `performance.now()`. */
@@ -174,32 +178,16 @@ function observedAge(file: string, renewed: number): number {
   return age
 }
 
-/** Null if there is no lock; its holder is null if another version wrote it. */
-type FoundLock = { readonly holder: Holder | null } | null
-
-function readLock(file: string): FoundLock {
-  const text = readTextIfPresent(file)
-  return text === undefined ? null : { holder: holderOf(text) }
-}
-
-/** Treats an unreadable lock as one of an unknown holder. */
-function readLockOrUnknown(file: string): FoundLock {
-  try {
-    return readLock(file)
-  } catch {
-    return { holder: null }
-  }
-}
-
-/** Returns undefined if the lock is missing or is not a readable file. */
-function textIfReadable(file: string): string | undefined {
+/** Returns undefined if there is no lock, null if it is not a readable file. */
+function textIfReadable(file: string): string | null | undefined {
   try {
     return readTextIfPresent(file)
   } catch {
-    return undefined
+    return null
   }
 }
 
+/** Returns null if another version wrote the lock. */
 function holderOf(text: string): Holder | null {
   try {
     return holderSchema.parse(JSON.parse(text))

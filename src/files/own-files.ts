@@ -31,7 +31,7 @@ export function pageMark(generator: string): Mark {
 }
 
 /** An SVG whose root element has the signature as its first attribute. */
-export const svgMark = beginsWith(`<svg data-generator="${signature}" `)
+const svgMark = beginsWith(`<svg data-generator="${signature}" `)
 
 /** The text chunk of a PNG, which is its second chunk. */
 export const pngText = `Software\0${signature}`

@@ -27,7 +27,7 @@ export function pidNamespace(): string {
   return boot === '' ? hostname() : `${hostname()} ${boot} ${namespace}`
 }
 
-export function isAlive(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true

@@ -71,10 +71,6 @@ export class RunningSum {
   readonly #hash = createHash('sha256')
   #bytes = 0
 
-  get bytes(): number {
-    return this.#bytes
-  }
-
   add(content: string | Uint8Array): void {
     this.#hash.update(content)
     this.#bytes += Buffer.byteLength(content)

@@ -52,20 +52,21 @@ export interface EpochLosses extends Losses {
   readonly weights: readonly number[]
 }
 
-export type Direction = 'lower' | 'higher'
+type Direction = 'lower' | 'higher'
 
 interface Presentation {
   /** For axes and tables of comparisons. */
   readonly title: string
   /** For columns and lines of `train`, `eval` and `runs`. `eval` omits "test", because it can measure other images. */
   readonly label: string
-  readonly format: (value: number) => string
+  /** By default with significant digits. */
+  readonly format?: (value: number) => string
   /** Whether the value is a number of dimensions out of the latent size: "3.12 of 10". */
   readonly ofLatent?: true
   /** Which values are better; null if that depends on the loss. */
   readonly better: Direction | null
   /** Whether `compare` prints it without --metric. */
-  readonly main: boolean
+  readonly main?: true
   /** Whether `runs` lists it. */
   readonly listed?: true
 }
@@ -91,39 +92,32 @@ function eigenLossOf(terms: readonly TermLoss[]): number | null {
 }
 
 /** All metrics, in the order of columns and tables. To add a metric, add a row. */
-export const metricTable = {
+const metricTable = {
   train_loss: {
     of: 'losses',
     title: 'training loss, eigen loss included',
     label: 'training loss',
-    format: significant,
     better: null,
-    main: false,
     value: ({ loss }) => loss,
   },
   train_mse: {
     of: 'losses',
     title: 'training MSE, noisy input',
     label: 'training MSE',
-    format: significant,
     better: 'lower',
-    main: false,
     value: ({ mse }) => mse,
   },
   train_eigen: {
     of: 'losses',
     title: 'eigen loss on the training batches',
     label: 'eigen loss',
-    format: significant,
     better: null,
-    main: false,
     value: ({ terms }) => eigenLossOf(terms),
   },
   test_mse: {
     of: 'evaluation',
     title: 'test MSE, clean input',
     label: 'test MSE',
-    format: significant,
     better: 'lower',
     main: true,
     listed: true,
@@ -133,7 +127,6 @@ export const metricTable = {
     of: 'evaluation',
     title: 'test MSE, noisy input',
     label: 'noisy test MSE',
-    format: significant,
     better: 'lower',
     main: true,
     value: ({ denoiseMse }) => denoiseMse,
@@ -143,7 +136,6 @@ export const metricTable = {
     of: 'history',
     title: 'test MSE, mean over the epochs',
     label: 'mean test MSE',
-    format: significant,
     better: 'lower',
     main: true,
     value: (rows) => rows.reduce((sum, row) => sum + row.test_mse!, 0) / rows.length,
@@ -181,18 +173,14 @@ export const metricTable = {
     of: 'validation',
     title: 'validation MSE, clean input',
     label: 'validation MSE',
-    format: significant,
     better: 'lower',
-    main: false,
     value: ({ mse }) => mse,
   },
   validation_denoise_mse: {
     of: 'validation',
     title: 'validation MSE, noisy input',
     label: 'noisy validation MSE',
-    format: significant,
     better: 'lower',
-    main: false,
     value: ({ denoiseMse }) => denoiseMse,
   },
   dead_units: {
@@ -208,9 +196,7 @@ export const metricTable = {
     of: 'losses',
     title: 'learning rate, mean over the epoch',
     label: 'learning rate',
-    format: significant,
     better: null,
-    main: false,
     value: ({ learningRate }) => learningRate,
   },
   linear_probe_accuracy: {
@@ -256,8 +242,8 @@ export const modelMetrics = metrics.filter((name) =>
 
 export const listedMetrics = metrics.filter((name) => meaningOf(name).listed)
 
-export function meaningOf(metric: Metric): Presentation & Source {
-  return metricTable[metric]
+export function meaningOf(metric: Metric): Required<Pick<Presentation, 'format'>> & Presentation & Source {
+  return { format: significant, ...metricTable[metric] }
 }
 
 /** Returns a metric's value in a run, null if the run lacks it. */

@@ -73,7 +73,7 @@ export type RunStatus = RunRecord['status']
 export type FileSums = z.output<typeof fileSums>
 export type RunFacts = Omit<Extract<RunRecord, { status: 'running' }>, 'status'>
 
-type WithoutFacts<Record> = Record extends unknown ? Omit<Record, keyof RunFacts> : never
+type WithoutFacts<Each> = Each extends unknown ? Omit<Each, keyof RunFacts> : never
 
 /** How a run ended, or "running" if it has not. */
 export type RunOutcome = WithoutFacts<RunRecord>
@@ -97,21 +97,18 @@ export function withChecksum(fields: object): object {
   return { ...fields, sha256: sha256(JSON.stringify(fields)) }
 }
 
-/** Returns whether fields have the checksum that `withChecksum` added. */
+/** Returns whether fields have the checksum that `withChecksum` added to them. */
 export function hasItsChecksum({ sha256: sum, ...fields }: Readonly<Record<string, unknown>>): boolean {
   return sum === sha256(JSON.stringify(fields))
 }
 
-export interface CheckedRecord {
-  readonly record: RunRecord
-  /** Whether run.json differs from its own checksum. */
-  readonly isChanged: boolean
-}
-
 export const changedRecord: Damage = { file: 'run.json', reason: 'was changed (its checksum differs)' }
 
-/** @throws EigenaeError if the file is missing or is not a run.json. */
-export function readRecord(file: string): CheckedRecord {
+/**
+ * Returns run.json, and whether it differs from its own checksum.
+ * @throws EigenaeError if the file is missing or is not a run.json.
+ */
+export function readRecord(file: string) {
   const text = readTextIfPresent(file)
   if (text === undefined)
     throw new EigenaeError({ problem: 'does not exist', subject: file, hint: 'Check the path.' })

@@ -99,7 +99,7 @@ export function isLeftover(entry: string): boolean {
 }
 
 /** The contents of a folder, compared with the config of a run that is to be trained in it. */
-export type Recognition =
+type Recognition =
   /** Nothing that can be identified as a run. */
   | { readonly kind: 'none'; readonly reason: string }
   /** A run of another config. `differences` has one line for each differing field. */
@@ -133,11 +133,11 @@ export function recognise(files: RunFiles, config: Config, isConfigAlone = false
   const isWritten = saved?.isCanonical === true && (isConfigAlone || isDamagedRecord(files.record))
   if (found === null && tensors === 'none' && !isWritten)
     return { kind: 'none', reason: reasonText(files, damage) }
-  // All other files contradict an intact run.json.
-  if (isIntact && isSaved && tensors === 'same')
-    damage.push({ file: 'run.json', reason: 'belongs to another run' })
-  if (isIntact ? isSaved && tensors === 'same' : isSaved || tensors === 'same')
+  // An intact run.json is wrong only if all other files contradict it.
+  if (isIntact ? isSaved && tensors === 'same' : isSaved || tensors === 'same') {
+    if (isIntact) damage.push({ file: 'run.json', reason: 'belongs to another run' })
     return { kind: 'same', record: null, damage }
+  }
   if (found !== null && found.record.epochs < config.train.epochs) {
     const shorter = recognise(files, withEpochs(config, found.record.epochs))
     if (shorter.kind === 'same' && shorter.record !== null)

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
+import { parseJsonIfValid } from '../files/json.js'
 import { readHead } from '../files/read.js'
 import type { NamedTensor } from '../model/layout.js'
 import { remakeHint } from './integrity.js'
 
 /** The content of a safetensors file: 8 bytes of header length, the header as JSON, the tensors' bytes, little-endian. */
-export interface TensorFile {
+interface TensorFile {
   readonly tensors: ReadonlyMap<string, NamedTensor>
   readonly metadata: Readonly<Record<string, string>>
 }
@@ -53,8 +54,9 @@ const tensorSchema = z.object({
   data_offsets: z.tuple([offset, offset]),
 })
 type TensorHeader = z.output<typeof tensorSchema>
-const tensorsSchema = z.record(z.string(), tensorSchema)
-const metadataSchema = z.record(z.string(), z.string()).default({})
+const headerSchema = z
+  .object({ [metadataKey]: z.record(z.string(), z.string()).default({}) })
+  .catchall(tensorSchema)
 
 /** @throws EigenaeError that names the file if it is not a safetensors file, is truncated or has changed. */
 export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
@@ -94,21 +96,15 @@ function dataStartOf(bytes: Uint8Array): number {
 function parseHead(head: Uint8Array, fileLength: number, file: string) {
   const dataStart = dataStartOf(head)
   if (dataStart > head.length) throw damaged(file, fileLength, 'but its header is truncated')
-  const header = parseHeader(head.subarray(lengthBytes, dataStart), fileLength, file)
-  const tensors = Object.entries(header.tensors)
+  const text = Buffer.from(head.subarray(lengthBytes, dataStart)).toString('utf8')
+  const header = headerSchema.safeParse(parseJsonIfValid(text)).data
+  if (header === undefined) throw damaged(file, fileLength, 'but its header does not describe fp32 tensors')
+  const { [metadataKey]: metadata, ...others } = header
+  const tensors = Object.entries(others)
   const dataLength = tensors.reduce((end, [, { data_offsets }]) => Math.max(end, data_offsets[1]), 0)
   if (dataStart + dataLength !== fileLength)
     throw damaged(file, fileLength, `but its header says ${dataStart + dataLength}`)
-  return { tensors, metadata: header.metadata, dataStart }
-}
-
-function parseHeader(bytes: Uint8Array, fileLength: number, file: string) {
-  try {
-    const { [metadataKey]: metadata, ...tensors } = JSON.parse(Buffer.from(bytes).toString('utf8'))
-    return { metadata: metadataSchema.parse(metadata), tensors: tensorsSchema.parse(tensors) }
-  } catch {
-    throw damaged(file, fileLength, 'but its header does not describe fp32 tensors')
-  }
+  return { tensors, metadata, dataStart }
 }
 
 function readTensor(

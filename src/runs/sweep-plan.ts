@@ -29,7 +29,7 @@ const planSchema = z.looseObject({
   configs: z.record(z.string(), z.string()).default({}),
   /** The SHA-256 of the config that a run had when this plan was saved, if it was another: one with fewer epochs. */
   earlierConfigs: z.record(z.string(), z.string()).default({}),
-  /** Covers the other fields; undefined in sweeps of 0.1.0. */
+  /** Covers the other fields; a plan without it is not checked. */
   sha256: z.string().optional(),
 })
 

@@ -45,7 +45,7 @@ function isTextColumn(column: string): column is TextColumn {
 }
 
 /** One value per column; NaN if a number was not measured, which is an empty field in the file. */
-export type Row<Columns extends readonly string[]> = {
+type Row<Columns extends readonly string[]> = {
   readonly [Column in Columns[number]]: Column extends TextColumn ? string : number
 }
 export type MetricsRow = Row<typeof metricsColumns>
@@ -179,8 +179,8 @@ function parseFields<Columns extends readonly string[]>(
 const mostEpochs = 1024
 
 /**
- * Returns the rows of a table, and how many it has. Of a table with more than 1,024 epochs, they are those of every 2nd,
- * 4th, 8th, … epoch and of the last one, the same epochs in all runs of a length, so that memory stays bounded.
+ * Returns the rows of a table, and how many it has. If it has more than 1,024 epochs, the rows are those of every 2nd, 4th,
+ * 8th, … epoch and of the last one, the same epochs in all runs of a length, so that memory stays bounded.
  */
 export function thinnedRows<Columns extends readonly ['epoch', ...(readonly string[])]>(
   content: Buffer | undefined,
