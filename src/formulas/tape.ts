@@ -6,7 +6,7 @@ import { isInstruction } from './program.js'
  * A program as numbers, which native/formulas/execute.h executes: straight-line code on a scratch of doubles. All places
  * are offsets in the scratch, which begins with the constants.
  */
-interface Tape {
+export interface Tape {
   /**
    * The size of the scratch, the place of the value, the places of the inputs n, sigma, mean, variance and covariance, and
    * of the derivatives with respect to the last four; `nowhere` for those that do not occur. Then the instructions, of

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { TrainerState } from '../../model/state.js'
-import type { Images, Losses, NoiseField } from '../engine.js'
+import type { Images, NoiseField } from '../engine.js'
 import type { Protocol } from '../tensorflow-graph/saved-model.js'
 import type { NetworkSpec } from '../tensorflow-graph/variables.js'
 import { loadProtocol, loadTensorflowBinding, Session, type TensorflowBinding } from './session.js'
@@ -8,31 +8,8 @@ import { meanOverReplicas, type OpenSession, ReplicaTrainer, type StepWatch } fr
 
 // The main module of the process that runs TensorFlow: answers the calls of process.ts, which imports types only.
 
-/** The calls that the worker answers, one at a time. */
-export interface WorkerCalls {
-  /** Loads the addon and its messages. `gpu` is whether TensorFlow found a graphics card that it can use. */
-  open(addon: string, protocol: string): { readonly version: string; readonly gpu: boolean }
-  create(spec: NetworkSpec, images: Uint8Array, device: 'gpu' | 'cpu'): void
-  /** Returns each replica's losses, or null if it was stopped. */
-  trainEpoch(epoch: number): Promise<readonly Losses[] | null>
-  trainBatch(clean: Float32Array, noisy: Float32Array): readonly Losses[]
-  encode(replica: number, images: SentImages): Float32Array
-  linearOutputs(replica: number, images: SentImages): readonly Float32Array[]
-  reconstruct(replica: number, images: SentImages): Float32Array
-  meanSquaredError(replica: number, images: SentImages, noise: NoiseField | null): number
-  getState(replica: number): TrainerState
-  setState(replica: number, state: TrainerState): void
-  usage(): WorkerUsage
-}
-
+export type WorkerCalls = typeof calls
 export type CallName = keyof WorkerCalls
-
-/** The worker's use of memory, for the test that nothing leaks. */
-interface WorkerUsage {
-  readonly tensors: number
-  readonly models: number
-  readonly residentBytes: number
-}
 
 /** To the worker: a call, or the order to stop the current epoch. */
 export type Request = { readonly call: CallName; readonly args: readonly unknown[] } | { readonly stop: true }
@@ -55,30 +32,35 @@ let protocol: Protocol | null = null
 let trainer: ReplicaTrainer | null = null
 let stopped = false
 
-const calls: WorkerCalls = {
-  open: (addon, protocolFile) => {
+/** The calls that the worker answers, one at a time. */
+const calls = {
+  /** Loads the addon and its messages. `gpu` is whether TensorFlow found a graphics card that it can use. */
+  open: (addon: string, protocolFile: string) => {
     binding = loadTensorflowBinding(addon)
     protocol = loadProtocol(protocolFile)
     return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() }
   },
-  create: (spec, trainingImages, device) => {
+  create: (spec: NetworkSpec, trainingImages: Uint8Array, device: 'gpu' | 'cpu') => {
     const devices = { device: `/device:${device.toUpperCase()}:0`, host: '/device:CPU:0' }
     const open: OpenSession = (procedures) => new Session(binding!, protocol!, procedures, devices)
     trainer = new ReplicaTrainer(open, spec, trainingImages)
   },
-  trainEpoch: async (epoch) => {
+  /** Returns each replica's losses, or null if it was stopped. */
+  trainEpoch: async (epoch: number) => {
     stopped = false
     const losses = await trainer!.trainEpoch(epoch, watchSteps())
     if (losses !== null) send({ imagesDone: trainer!.imageCount, loss: meanOverReplicas(losses) })
     return losses
   },
-  trainBatch: (clean, noisy) => trainer!.trainBatch(clean, noisy),
-  encode: (replica, sent) => trainer!.encode(replica, received(sent)),
-  linearOutputs: (replica, sent) => trainer!.linearOutputs(replica, received(sent)),
-  reconstruct: (replica, sent) => trainer!.reconstruct(replica, received(sent)),
-  meanSquaredError: (replica, sent, noise) => trainer!.meanSquaredError(replica, received(sent), noise),
-  getState: (replica) => trainer!.getState(replica),
-  setState: (replica, state) => trainer!.setState(replica, state),
+  trainBatch: (clean: Float32Array, noisy: Float32Array) => trainer!.trainBatch(clean, noisy),
+  encode: (replica: number, sent: SentImages) => trainer!.encode(replica, received(sent)),
+  linearOutputs: (replica: number, sent: SentImages) => trainer!.linearOutputs(replica, received(sent)),
+  reconstruct: (replica: number, sent: SentImages) => trainer!.reconstruct(replica, received(sent)),
+  meanSquaredError: (replica: number, sent: SentImages, noise: NoiseField | null) =>
+    trainer!.meanSquaredError(replica, received(sent), noise),
+  getState: (replica: number) => trainer!.getState(replica),
+  setState: (replica: number, state: TrainerState) => trainer!.setState(replica, state),
+  /** The use of memory, for the test that nothing leaks. */
   usage: () => ({
     tensors: binding!.getNumOfTensors(),
     models: binding!.getNumOfSavedModels(),
