@@ -21,7 +21,7 @@ export interface Embedding {
 }
 
 /** A file format for embeddings, one row of the table at the end of this file. */
-export interface EmbeddingFormat {
+interface EmbeddingFormat {
   readonly extension: string
   /** Returns the files, the one with the given name first. */
   encode(file: string, embedding: Embedding): readonly NamedContent[]

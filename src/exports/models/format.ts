@@ -20,7 +20,7 @@ export interface ExportFile {
   readonly content: FileContent
 }
 
-export interface Guide {
+interface Guide {
   readonly language: 'python' | 'js'
   /** The packages to install or scripts to include, in Markdown. */
   readonly needs: string

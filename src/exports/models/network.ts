@@ -43,7 +43,7 @@ export interface ExportedLayer {
   readonly slope?: number
 }
 
-export interface NetworkChoice {
+interface NetworkChoice {
   readonly part: Part
   /** If false, batch norm is folded into the weights and biases. */
   readonly keepBatchNorm: boolean
