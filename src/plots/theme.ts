@@ -1,29 +1,19 @@
 export const schemes = ['light', 'dark'] as const
 export type Scheme = (typeof schemes)[number]
 
-interface Inks {
-  readonly background: string
-  readonly text: string
-  readonly faint: string
-  readonly arms: readonly string[]
-  /** Below, at and above the middle of a diverging scale. */
-  readonly diverging: readonly string[]
-  /** From the lowest to the highest value of a scale. */
-  readonly ramp: readonly string[]
-  /** For lines, from hardly visible to strong. */
-  readonly emphasis: readonly string[]
-}
-
 // Okabe and Ito's colours ("Color Universal Design", 2008), distinct for every kind of colour vision: those with enough
 // contrast on white, and lighter ones for a dark page.
-const inks: Readonly<Record<Scheme, Inks>> = {
+const inks = {
   light: {
     background: '#ffffff',
     text: '#1b1b1b',
     faint: '#d9d9d9',
     arms: ['#0072b2', '#d55e00', '#009e73', '#b0528c', '#000000', '#b07d00', '#3a93c9'],
+    // Below, at and above the middle of a scale.
     diverging: ['#0b3c6f', '#5a9fd0', '#f4f4f2', '#ee9a4d', '#8c3a00'],
+    // From the lowest to the highest value of a scale.
     ramp: ['#00224e', '#35456c', '#666970', '#948e77', '#c8b866', '#fee838'],
+    // For lines, from hardly visible to strong.
     emphasis: ['#dcdcdc', '#a9c3da', '#4d93c7', '#08306b'],
   },
   dark: {
@@ -103,7 +93,7 @@ export function themeOf(scheme: Scheme, font: string, labelLimit: number): objec
 }
 
 /** Returns the colours of the background and the text of a picture. */
-export function pictureInks(scheme: Scheme): Pick<Inks, 'background' | 'text'> {
+export function pictureInks(scheme: Scheme) {
   return inks[scheme]
 }
 

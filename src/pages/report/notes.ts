@@ -22,7 +22,8 @@ export async function readNotes(file: string): Promise<Html> {
   const folder = await realpath(dirname(file))
   let pictureBytes = 0
   for (const token of tokens) {
-    if (token.type.startsWith('heading')) token.tag = lowerHeading(token.tag)
+    // The report has the first level for its title.
+    if (token.type.startsWith('heading')) token.tag = `h${Math.min(6, Number(token.tag.slice(1)) + 1)}`
     for (const child of token.children?.filter(({ type }) => type === 'image') ?? []) {
       const source = markdown.utils.lib.mdurl.decode(String(child.attrGet('src')), '')
       pictureBytes += await embedPicture(child, source, folder, maximumPictureBytes - pictureBytes)
@@ -47,23 +48,11 @@ function markdownParser(): MarkdownIt {
   return markdown
 }
 
-/** The report has the first level for its title. */
-function lowerHeading(tag: string): string {
-  return `h${Math.min(6, Number(tag.slice(1)) + 1)}`
-}
-
-interface PictureKind {
-  readonly type: string
-  /** Matches the beginning of a file, as Latin-1. */
-  readonly beginning: RegExp
-}
-
-const jpeg: PictureKind = { type: 'image/jpeg', beginning: /^\xff\xd8\xff/ }
-
-const pictureKinds: Readonly<Record<string, PictureKind>> = {
+/** The types of pictures, and the beginnings of their files as Latin-1. */
+const pictureKinds: Readonly<Record<string, { readonly type: string; readonly beginning: RegExp }>> = {
   '.png': { type: 'image/png', beginning: /^\x89PNG\r\n/ },
-  '.jpg': jpeg,
-  '.jpeg': jpeg,
+  '.jpg': { type: 'image/jpeg', beginning: /^\xff\xd8\xff/ },
+  '.jpeg': { type: 'image/jpeg', beginning: /^\xff\xd8\xff/ },
   '.gif': { type: 'image/gif', beginning: /^GIF8[79]a/ },
   '.webp': { type: 'image/webp', beginning: /^RIFF.{4}WEBP/s },
   // Before the root element there may be a byte order mark, a declaration, comments and a document type.

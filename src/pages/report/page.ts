@@ -15,8 +15,7 @@ import { version } from '../../runs/facts.js'
 import { meaningOf } from '../../runs/metrics.js'
 import { commandLine } from '../../text/command-line.js'
 import { armVariables, baseStyle, documentOf, type Html, html, inlineScript, jsonScript } from '../html.js'
-import { reportData } from './report-data.js'
-import { metricTableId, shownMetrics, tableIds } from './tables.js'
+import { metricTableId, reportData, shownMetrics, tableIds } from './report-data.js'
 
 /** A part of a page with an entry in its contents. */
 export interface Section {

@@ -1,16 +1,41 @@
-/** The data for the report's script. */
-import type { Arm, Comparison } from '../../comparison/comparison.js'
+/** The data for the report's script: its tables, which may have thousands of rows, and the values to choose axes from. */
+import type { Arm, Comparison, Result } from '../../comparison/comparison.js'
 import { differingPaths, fieldsOf, formulaNames } from '../../comparison/differences.js'
 import { comparisonCsv } from '../../comparison/export.js'
+import {
+  countText,
+  detectableText,
+  differenceText,
+  effectText,
+  formulaLines,
+  type MetricColumn,
+  mainNotes,
+  mainTable as mainTableOf,
+  marks,
+  marksOf,
+  meanCells,
+  meanText,
+  pText,
+  rowNames,
+  signed,
+  verdictOf,
+} from '../../comparison/tables.js'
 import { epochSeries } from '../../comparison/series.js'
-import type { Chart } from '../../plots/chart.js'
+import { power } from '../../comparison/statistics.js'
+import { type Chart, drawnOf } from '../../plots/chart.js'
 import { drawnArms } from '../../plots/comparison.js'
 import { withoutWideInterval } from '../../plots/epochs.js'
 import { themeOf } from '../../plots/theme.js'
-import { type LoggedMetric, loggedMetrics, meaningOf, metricOf, metrics } from '../../runs/metrics.js'
+import {
+  type LoggedMetric,
+  loggedMetrics,
+  type Metric,
+  meaningOf,
+  metricOf,
+  metrics,
+} from '../../runs/metrics.js'
 import type { WholeRun } from '../../runs/read.js'
-import type { Choices, Estimate, ReportData } from './data.js'
-import { mainTableNotes, reportTables } from './tables.js'
+import type { Choices, Estimate, ReportData, TableCell, TableColumn, TableData, TableRow } from './data.js'
 
 // comparison.csv of a larger comparison lies only beside the report.
 const largestCsv = 4 << 20
@@ -33,7 +58,10 @@ export function reportData(
     labels: arms.map(({ label }) => label),
     themes: { light: themeOf('light', font, labelLimit), dark: themeOf('dark', font, labelLimit) },
     tables: reportTables(comparison),
-    notes: mainTableNotes(comparison),
+    notes: [
+      ...mainNotes(comparison, mainTableOf(comparison), true),
+      ...formulaLines(comparison).map((line) => `Eigen loss of ${line}`),
+    ],
     choices: choicesOf(drawn, arms),
     csv: csv.length > largestCsv ? null : csv,
   }
@@ -106,4 +134,159 @@ function seriesOf(arm: Arm, logged: readonly LoggedMetric[]) {
 /** Six digits are more than a picture can show. */
 function rounded(value: number): number {
   return Number(value.toPrecision(6))
+}
+
+/** The ids of the tables' elements. */
+export const tableIds = { main: 'table-main', runs: 'table-runs' } as const
+
+/** Returns the id of the table with all numbers of a metric. */
+export function metricTableId(metric: Metric): string {
+  return `table-${metric}`
+}
+
+/** Returns the metrics with results, the main ones first. */
+export function shownMetrics({ results }: Comparison): readonly Metric[] {
+  const present = new Set(results.map(({ metric }) => metric))
+  const shown = metrics.filter((metric) => present.has(metric))
+  return shown.toSorted((a, b) => Number(meaningOf(b).main) - Number(meaningOf(a).main))
+}
+
+/** Returns all tables by the ids of their elements. */
+function reportTables(comparison: Comparison): Readonly<Record<string, TableData>> {
+  // The drawn arms have a colour.
+  const colours = new Map(drawnOf(comparison.arms).map((arm, index) => [arm, index]))
+  const byMetric = shownMetrics(comparison).map((metric) => [
+    metricTableId(metric),
+    metricTable(
+      comparison.results.filter((result) => result.metric === metric),
+      colours,
+    ),
+  ])
+  return {
+    [tableIds.main]: mainTable(comparison, colours),
+    ...Object.fromEntries(byMetric),
+    [tableIds.runs]: runsTable(comparison),
+  }
+}
+
+const armColumn: TableColumn = { title: 'arm', align: 'left' }
+const countColumn: TableColumn = { title: 'n', align: 'right', hint: 'number of runs', descending: true }
+
+/** The main table that `compare` prints; the arms without a completed run come last. */
+function mainTable(comparison: Comparison, colours: ReadonlyMap<Arm, number>): TableData {
+  const { rows, columns, hasDifferences } = mainTableOf(comparison)
+  const names = rowNames(rows)
+  const cells = columns.map(metricCells)
+  return {
+    columns: [
+      armColumn,
+      countColumn,
+      ...columns.map(({ metric, header }): TableColumn => {
+        const { title, better } = meaningOf(metric)
+        const direction = better === null ? '' : better === 'lower' ? ' ↓' : ' ↑'
+        const hint = `${title}${better === null ? '' : `, ${better} is better`} (${metric})`
+        return { title: `${header}${direction}`, hint, align: 'right', descending: better === 'higher' }
+      }),
+      ...(hasDifferences ? [{ title: 'what differs', align: 'left' } as const] : []),
+    ],
+    rows: rows.map((row, index) => ({
+      ...colourOf(comparison.arms[index], colours),
+      cells: [
+        { text: names[index]!, hint: [row.label, row.difference].join('\n').trim() },
+        {
+          text: countText(row),
+          sort: row.complete,
+          ...(row.incomplete !== '' && { hint: row.incomplete, tone: 'incomplete' }),
+        },
+        ...cells.map((column) => column[index]!),
+        ...(hasDifferences ? [row.difference] : []),
+      ],
+    })),
+  }
+}
+
+/** The means of a metric with their intervals and marks. */
+function metricCells(column: MetricColumn): readonly TableCell[] {
+  const texts = meanCells(column, true)
+  return column.results.map((result, row) => {
+    if (result === null) return { text: '–', sort: null }
+    return {
+      text: `${texts[row]!.trim()} ${marksOf(result)}`.trim(),
+      sort: result.summary.mean,
+      tone: [verdictOf(result) ?? '', result.best ? 'best' : ''].join(' ').trim(),
+      ...(result.versus !== null && {
+        hint: `difference ${differenceWithInterval(result)}, p ${pText(result)}, g ${effectText(result)}`,
+      }),
+    }
+  })
+}
+
+/** One row per arm: the statistics of a metric. */
+function metricTable(results: readonly Result[], colours: ReadonlyMap<Arm, number>): TableData {
+  const column = (title: string, hint: string): TableColumn => ({ title, align: 'right', hint })
+  return {
+    columns: [
+      armColumn,
+      countColumn,
+      column('mean ± 95 %', 'mean and half-width of its 95 % interval'),
+      column('difference ± 95 %', 'difference from the baseline and half-width of its 95 % interval'),
+      column('p', "p-value, corrected by Holm's method"),
+      column('g', "Hedges' g"),
+      column(
+        'detectable',
+        `a true difference of this size gives an uncorrected p < 0.05 with a probability of ${100 * power} %`,
+      ),
+    ],
+    rows: results.map((result) => {
+      const { arm, summary, versus, best } = result
+      const mean = { text: meanText(summary), sort: summary.mean }
+      return {
+        ...colourOf(arm, colours),
+        cells: [
+          arm.label,
+          { text: String(summary.n), sort: summary.n },
+          best ? { ...mean, text: `${mean.text} ${marks.best}`, tone: 'best' } : mean,
+          { text: differenceWithInterval(result), sort: versus?.difference ?? null },
+          { text: pText(result), sort: versus?.correctedP ?? null },
+          { text: effectText(result), sort: versus?.hedgesG ?? null },
+          { text: detectableText(result), sort: versus?.detectable ?? null },
+        ],
+      }
+    }),
+  }
+}
+
+function colourOf(arm: Arm | undefined, colours: ReadonlyMap<Arm, number>): Pick<TableRow, 'arm'> {
+  const index = arm && colours.get(arm)
+  return index === undefined ? {} : { arm: index }
+}
+
+function differenceWithInterval(result: Result): string {
+  const { difference = 0, interval } = result.versus ?? {}
+  return interval ? signed(difference, meanText({ mean: difference, interval })) : differenceText(result)
+}
+
+/** All runs with the engine and the version that made them. */
+function runsTable({ arms }: Comparison): TableData {
+  const left = (title: string): TableColumn => ({ title, align: 'left' })
+  const runs = arms.flatMap(({ runs, leftOut }) => [...runs, ...leftOut])
+  return {
+    columns: [
+      left('run'),
+      { title: 'seed', align: 'right' },
+      ...['status', 'engine', 'eigenae', 'commit', 'host', 'ended'].map(left),
+    ],
+    rows: runs.map(({ folder, record, status }) => ({
+      cells: [
+        folder,
+        { text: String(record.seed), sort: record.seed },
+        status,
+        `${record.engine.name} ${record.engine.variant}, ${record.device}`,
+        record.versions.eigenae,
+        `${record.gitCommit?.slice(0, 10) ?? '–'}${record.gitDirty ? ' (modified)' : ''}`,
+        record.host,
+        'ended' in record ? record.ended.replace('T', ' ').replace(/\.\d+Z$/, ' UTC') : '–',
+      ],
+    })),
+  }
 }
