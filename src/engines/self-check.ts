@@ -44,7 +44,7 @@ export const smallSpec: TrainerSpec = {
   threads: 1,
 }
 
-/** Of a step: the loss, the mean squared error and the eigen losses. */
+/** The loss of a step, its mean squared error and its eigen losses. */
 type StepLosses = readonly number[]
 
 /**
