@@ -46,7 +46,7 @@ export function benchCommand(): Command {
     .action(bench)
 }
 
-/** What all devices train. */
+/** The training that all devices do. */
 interface Job {
   readonly config: Config
   /** [count][inputs] */

@@ -38,7 +38,7 @@ export class TaskFollower {
   /** The tasks that have not ended, by id. */
   readonly #open = new Map<string, FollowedTask>()
   readonly #began = performance.now()
-  /** What the last note about each topic was about, so that none is repeated. */
+  /** The contents of the last note about each topic, so that none is repeated. */
   readonly #noted = { waiting: '', silence: '', refusal: '' }
 
   constructor(watcher: LaunchWatcher, files: ArrayFiles) {
