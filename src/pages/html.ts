@@ -1,7 +1,7 @@
 import { armColor, type Scheme } from '../plots/theme.js'
 import { escapeHtml, safeJson } from '../text/format.js'
 
-/** Text that is already HTML, or our own text such as a style; never text from a run. All other content of a page is escaped. */
+/** HTML, or our own text such as a style; never text from a run. All other content of a page is escaped. */
 export class Html {
   readonly text: string
 

@@ -48,7 +48,7 @@ export class DataTable {
     new ResizeObserver(look).observe(box)
   }
 
-  /** Shows other rows; those that are the same objects as before keep their elements. The reader's order stays if the columns are the same. */
+  /** Shows other rows; the same objects keep their elements. The reader's order stays if the columns are the same. */
   show(table: TableData): void {
     const titles = ({ columns }: TableData) => JSON.stringify(columns)
     const isSame = titles(table) === titles(this.#table)

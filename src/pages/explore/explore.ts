@@ -326,7 +326,7 @@ pixel from the reconstruction; it stays 0 if a slider has no effect.</li>
 <li>Each image gets the same noise as in evaluations, scaled to the chosen standard deviation.</li></ul>`
 }
 
-/** Returns an element with gzipped bytes in base64 that the page's script unpacks. Its type keeps browsers from running it. */
+/** Returns an element with gzipped bytes for the page's script. Its type keeps browsers from running it. */
 async function packedScript(id: string, bytes: Uint8Array): Promise<Html> {
   const text = (await promisify(gzip)(bytes, { level: 9 })).toString('base64')
   return new Html(`<script type="application/octet-stream" id="${id}">${text}</script>`)

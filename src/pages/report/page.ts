@@ -69,8 +69,8 @@ export interface PageParts {
   readonly scripts?: readonly Html[]
 }
 
-// A page loads nothing; that of the watch connects only to the server that it came from. Vega compiles its expressions, which
-// needs 'unsafe-eval'.
+// A page loads nothing; that of the watch connects only to the server that it came from. Vega compiles its expressions,
+// which needs 'unsafe-eval'.
 const policy =
   "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:"
 const policies = { report: policy, watch: `${policy} blob:; connect-src 'self'` } as const

@@ -108,6 +108,7 @@ export class Monitor {
     }
   }
 
+  /** Looks at the running runs again and again until the given time. */
   async #followRunning(end: number, signal: AbortSignal): Promise<void> {
     let took = 0
     while (performance.now() < end) {
@@ -171,7 +172,10 @@ export class Monitor {
     return hasChanged
   }
 
-  /** Reads a folder again if its files have changed, or if its process has ended without writing its end. Returns whether it did. */
+  /**
+   * Reads a folder again if its files have changed, or if its process has ended without writing its end. Returns whether it
+   * did. A folder that has vanished is forgotten; a planned run waits again.
+   */
   async #lookAt(folder: string): Promise<boolean> {
     const fingerprint = fingerprintOf(folder)
     const before = this.#watched.get(folder)
@@ -184,7 +188,7 @@ export class Monitor {
     return true
   }
 
-  /** Returns the row of a planned run that has not begun; "failed" if its log ends with an error. Null if it is not planned. */
+  /** Returns the row of a folder without a run: "failed" if its log ends with an error. Null if no sweep plans a run there. */
   #unbegun(folder: string): Omit<Watched, 'fingerprint'> | null {
     if (!this.#sweeps.some(({ folders }) => folders.has(folder))) return null
     const row = waitingRow(this.#nameOf(folder))

@@ -12,6 +12,7 @@ import { pageWithContents, reportStyle } from '../report/page.js'
 import { LiveReports } from './live-report.js'
 import { Machine } from './machine.js'
 import { Monitor } from './monitor.js'
+import type { Update } from './state.js'
 
 export interface WatchOptions {
   readonly host: string
@@ -62,7 +63,7 @@ export async function serveWatch(folder: string, options: WatchOptions, signal: 
       return text
     },
     firstEvents: () => [
-      { name: 'state', data: { summary: monitor.summary, changed: monitor.rows, removed: [] } },
+      ...stateInParts(monitor).map((data, part) => ({ name: part === 0 ? 'state' : 'update', data })),
       { name: 'machine', data: machine.state },
       { name: 'report', data: null },
     ],
@@ -82,6 +83,16 @@ export async function serveWatch(folder: string, options: WatchOptions, signal: 
     clearInterval(machineTimer)
     server.close()
   }
+}
+
+// A page reads a message in one task, which is short.
+const runsPerMessage = 500
+
+function stateInParts({ rows, summary }: Monitor): readonly Update[] {
+  return Array.from({ length: Math.max(1, Math.ceil(rows.length / runsPerMessage)) }, (_, part) => {
+    const changed = rows.slice(part * runsPerMessage, (part + 1) * runsPerMessage)
+    return { summary, changed, removed: [] }
+  })
 }
 
 /** A page, and the content of its address "report.json". */
