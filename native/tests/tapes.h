@@ -1,5 +1,5 @@
 // The formulas of the tests. scripts/building/test-tapes.mjs writes tapes.cc from the table of kinds in
-// src/eigen-losses.
+// src/config/eigen-loss-kinds.ts.
 #pragma once
 
 #include <algorithm>

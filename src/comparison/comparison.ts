@@ -8,8 +8,9 @@ import type { SavedSweep, SweepPlace } from './sweep-arms.js'
 
 export interface Comparison {
   /**
-   * In the order of the sweep file or of the arguments. A baseline that --baseline names comes first. Pictures draw those
-   * that `drawnOf` in plots/drawn.ts keeps, in this order, with the colours of pages/theme.ts from the first on.
+   * In the order of the sweep file or of the arguments. A baseline that --baseline names comes first. This is the order of
+   * rows and of colours: pictures and pages draw the arms that `drawnOf` in plots/chart.ts keeps, with the colours of
+   * plots/theme.ts from the first on.
    */
   readonly arms: readonly Arm[]
   /** The arm that the others are tested against: the one whose `baseline` is true. */

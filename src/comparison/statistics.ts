@@ -125,7 +125,10 @@ function hedgesG(a: Summary, b: Summary, rounding: number): number | null {
   return ((a.mean - b.mean) / pooled) * (1 - 3 / (4 * degreesOfFreedom - 1))
 }
 
-/** Holm's step-down correction (Holm 1979): the smallest of m p-values times m, the next times m − 1, …; at most 1, ascending. */
+/**
+ * Holm's step-down correction (Holm 1979): the smallest of m p-values times m, the next times m − 1, … Returns the corrected
+ * values in the order of the given ones; each is at most 1, and not below the corrected value of a smaller one.
+ */
 export function correctByHolm(pValues: readonly number[]): readonly number[] {
   const ascending = pValues.map((p, index) => ({ p, index })).sort((a, b) => a.p - b.p)
   const corrected = new Array<number>(pValues.length)

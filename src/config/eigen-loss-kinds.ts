@@ -52,7 +52,10 @@ const epsilon = z
     'Added to the eigenvalues or variances whose logarithm is taken; it bounds the loss where they are 0.',
   )
 
-/** Every kind of eigen loss with a name of its own. Config files and docs/config.md have them in this order. */
+/**
+ * Every kind of eigen loss with a name of its own, in the order of configs/schema.json and docs/config.md. A row is all that
+ * a kind needs: every engine executes its formula.
+ */
 export const eigenLossKinds = {
   'top-k': kind({
     schema: z.strictObject({

@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.js'
 
-/** A run of a sweep that is to be trained in a process of its own. */
+/** A run of a sweep that a launcher starts. */
 export interface SweepRun {
   /** Its name in the plan: `eigen/seed-3`. */
   readonly name: string

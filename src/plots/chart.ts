@@ -63,7 +63,7 @@ export const grey = '#8a8a8a'
 export const bestColor = '#d55e00'
 
 /** Returns the encoding that gives an arm the same colour in every picture. @param labels all drawn arms, in order */
-export function armColors(labels: readonly string[]): Spec {
+export function armColorEncoding(labels: readonly string[]): Spec {
   return { field: armField, type: 'nominal', scale: { domain: labels }, legend: null }
 }
 

@@ -3,7 +3,7 @@ import type { Arm, Comparison, Result } from '../comparison/comparison.js'
 import { significanceLevel } from '../comparison/tables.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import {
-  armColors,
+  armColorEncoding,
   armField,
   armText,
   type Chart,
@@ -167,7 +167,7 @@ function rowsChart(
   const layer = layersOf({
     y: { field: armField, type: 'nominal', sort: labels, axis: { title: null } },
     color: {
-      condition: { test: { field: armField, oneOf: colored }, ...armColors(colored) },
+      condition: { test: { field: armField, oneOf: colored }, ...armColorEncoding(colored) },
       value: grey,
     },
   })

@@ -2,7 +2,7 @@
 import type { Summary } from '../comparison/statistics.js'
 import { truncateDistinct } from '../text/table.js'
 import {
-  armColors,
+  armColorEncoding,
   armField,
   type Chart,
   type Domain,
@@ -200,12 +200,12 @@ function layersOf(panel: LinePanel, index: number, labels: readonly string[]): r
       scale: { domain: y.domain, nice: false, ...(y.log ? { type: 'log' } : { zero: false }) },
     })
   const layer = (kind: string, mark: Spec, encoding: Spec = {}, more = '') => {
-    const marks = { x: onX(x.field), y: onY('mean'), color: armColors(labels), ...encoding }
+    const marks = { x: onX(x.field), y: onY('mean'), color: armColorEncoding(labels), ...encoding }
     return layerOf(kind, mark, marks, ` && datum.panel === ${index}${more}`)
   }
   const interval = { y: onY('low'), y2: { field: 'high' } }
-  const strokeDash = { ...armColors(labels), scale: { domain: labels, range: dashes } }
-  const shape = armColors(labels)
+  const strokeDash = { ...armColorEncoding(labels), scale: { domain: labels, range: dashes } }
+  const shape = armColorEncoding(labels)
   const hasTexts = series.some(({ points }) => points.some(({ text }) => text !== undefined))
   const position = { field: hasTexts ? 'text' : x.field, title: x.title ?? x.field }
   const tooltip = intervalTooltip({ field: 'mean' }, y.digits, position)

@@ -3,7 +3,7 @@ import type { Arm, Comparison } from '../comparison/comparison.js'
 import type { Summary } from '../comparison/statistics.js'
 import { metricOf } from '../runs/metrics.js'
 import {
-  armColors,
+  armColorEncoding,
   armField,
   armText,
   type Chart,
@@ -221,7 +221,7 @@ function layersOf(domains: Domains, labels: readonly string[] | null): readonly 
   const xAxis = axisOf(domains.x, { title: 'effective rank (more is better)', tickCount: 8, grid: true })
   const yAxis = axisOf(domains.y, { title: 'test MSE, clean input (less is better)' })
   const [x, y] = [numbers('x', xAxis), numbers('y', yAxis)]
-  const color = labels === null ? undefined : armColors(labels)
+  const color = labels === null ? undefined : armColorEncoding(labels)
   const ink = labels === null ? { color: grey } : {}
   const cross = { ...ink, type: 'rule', strokeWidth: 1.2, opacity: 0.7 }
   const point = { ...ink, type: 'point', filled: true, opacity: 1 }

@@ -4,7 +4,7 @@ import { finalSpectrum, spanText } from '../comparison/series.js'
 import { summarise } from '../comparison/statistics.js'
 import { latentDimension } from '../model/architecture.js'
 import {
-  armColors,
+  armColorEncoding,
   armField,
   type Chart,
   domainAround,
@@ -56,7 +56,7 @@ function barChart(arm: Arm): Chart {
     x2: { field: 'rankTo' },
     y: numbers('share', { axis: y, scale: { zero: true } }),
     y2: { datum: 0 },
-    color: armColors([arm.label]),
+    color: armColorEncoding([arm.label]),
     tooltip: intervalTooltip({ field: 'share' }, 4, { field: 'rank' }),
   }
   const interval = { x: numbers('rankMiddle', xAxis), y: numbers('low', { axis: y }), y2: { field: 'high' } }

@@ -208,7 +208,7 @@ export interface Selection {
 export function selectRuns(runs: readonly Run[], { where, sort, top }: Selection): readonly Run[] {
   const conditions = where.map((expression) => conditionOf(expression, runs))
   const order = sort === undefined ? null : orderOf(sort, runs)
-  const kept = runs.filter((run) => conditions.every((holds) => holds(run)))
+  const kept = runs.filter((run) => conditions.every((condition) => condition(run)))
   return (order === null ? kept : kept.toSorted(order)).slice(0, top)
 }
 
