@@ -1,5 +1,5 @@
 /** The chart whose axes the reader chooses. */
-import { armColors, armField, type Spec } from '../../plots/chart.js'
+import { armColorEncoding, armField, type Spec } from '../../plots/chart.js'
 import { dashes } from '../../plots/theme.js'
 import type { Choices, Quantity } from '../report/data.js'
 import type { Charts } from './charts.js'
@@ -113,7 +113,7 @@ function encodingOf(field: 'x' | 'y', select: HTMLSelectElement, rows: readonly 
 const format = '.5~g'
 
 function lines(labels: readonly string[]): readonly Spec[] {
-  const color = armColors(labels)
+  const color = armColorEncoding(labels)
   const strokeDash = { ...color, scale: { domain: labels, range: dashes } }
   const tooltip = [
     { field: armField, title: 'arm' },
@@ -135,7 +135,7 @@ function lines(labels: readonly string[]): readonly Spec[] {
 function points(labels: readonly string[]): readonly Spec[] {
   const isDrawn = { field: armField, oneOf: labels }
   const color = {
-    condition: { test: isDrawn, ...armColors(labels) },
+    condition: { test: isDrawn, ...armColorEncoding(labels) },
     value: '#8a8f98',
   }
   const tooltip = [
