@@ -70,7 +70,7 @@ describe('the initial parameters', () => {
     batchNorm: 'all',
     activation: 'relu',
     init: 'he-uniform',
-    averaging: null,
+    optimizer: { averaging: null },
   } as const
   const layout = layoutOf(architecture)
   const state = initialState(architecture, 1)

@@ -21,7 +21,12 @@ export const arms = {
   none: typicalNetwork,
   eigen: { ...typicalNetwork, eigenLosses: [topK] },
   'batch-norm': { ...typicalNetwork, batchNorm: 'all' },
-  'all-at-once': { ...typicalNetwork, batchNorm: 'all', eigenLosses: [topK, entropy], averaging: 0.99 },
+  'all-at-once': {
+    ...typicalNetwork,
+    batchNorm: 'all',
+    eigenLosses: [topK, entropy],
+    optimizer: { ...typicalNetwork.optimizer, averaging: { kind: 'ema', decay: 0.99 } },
+  },
 }
 
 /** Returns bytes that resemble digits: mostly black. */

@@ -3,8 +3,16 @@ import { tapeOf } from '../formulas/tape.js'
 import { innerWidths, inputDimension, layersOf } from '../model/architecture.js'
 import { epochOrder } from '../model/random.js'
 import { learningRateAt, valueAt } from '../model/schedule.js'
-import { initialState, stateLengths, type TrainerState } from '../model/state.js'
-import type { EpochProgress, Images, Losses, NoiseField, Trainer, TrainerSpec } from './engine.js'
+import { initialState, stateOf, statePartsOf, type TrainerState } from '../model/state.js'
+import type {
+  EpochProgress,
+  Images,
+  Losses,
+  NoiseField,
+  OptimizerSpec,
+  Trainer,
+  TrainerSpec,
+} from './engine.js'
 
 /**
  * A trainer of the C++ core in native/, compiled to an addon or to WebAssembly, or of the CUDA core, on the images given at
@@ -49,13 +57,14 @@ export type CoreSpec = ReturnType<typeof coreSpec>
 
 /** Returns a spec as the core needs it: with flags and widths for each layer, and a tape for each eigen loss and layer. */
 export function coreSpec(spec: TrainerSpec) {
-  const { widths, averaging, batchSize, seed, noise, threads } = spec
-  const { learningRate, warmup, ...optimizer } = spec.optimizer
+  const { widths, optimizer, batchSize, seed, noise, threads } = spec
   const inner = layersOf(spec).slice(0, -1)
   const hidden = inner.find(({ activation }) => activation !== 'linear')
   const layerWidths = innerWidths(widths)
   return {
-    ...{ widths, averaging, batchSize, seed, noise, threads, optimizer },
+    ...{ widths, batchSize, seed, noise, threads },
+    optimizer: optimizerNumbers(optimizer),
+    averaging: optimizer.averaging?.decay ?? -1,
     batchNorm: inner.map(({ batchNorm }) => batchNorm),
     activation: (hidden?.activation ?? 'relu') as (typeof activations)[number],
     slope: hidden?.slope ?? 0,
@@ -66,13 +75,16 @@ export function coreSpec(spec: TrainerSpec) {
   }
 }
 
+/** Returns the numbers that `decodeOptimizer` in native/core/codec.cc reads. */
+function optimizerNumbers(optimizer: OptimizerSpec): readonly number[] {
+  if (optimizer.kind === 'sgd') return [1, optimizer.momentum, Number(optimizer.nesterov), 0, 0]
+  const { beta1, beta2, epsilon } = optimizer
+  return [0, beta1, beta2, epsilon, optimizer.kind === 'adamw' ? optimizer.weightDecay : 0]
+}
+
 /** Returns the numbers that `decodeSpec` in native/core/codec.cc reads. */
 export function encodeSpec(spec: TrainerSpec): Float64Array {
   const { widths, averaging, batchSize, seed, noise, threads, optimizer, ...layers } = coreSpec(spec)
-  const constants =
-    optimizer.kind === 'adam'
-      ? [0, optimizer.beta1, optimizer.beta2, optimizer.epsilon, optimizer.weightDecay]
-      : [1, optimizer.momentum, Number(optimizer.nesterov), 0, 0]
   const activation = 1 + activations.indexOf(layers.activation)
   const eigenLosses = layers.eigenLosses.map(({ center, minimumImages, layers, tapes }) => [
     ...[Number(center), minimumImages, layers.length],
@@ -82,7 +94,7 @@ export function encodeSpec(spec: TrainerSpec): Float64Array {
     }),
   ])
   return Float64Array.from([
-    ...[batchSize, seed, noise, threads, averaging ?? -1, ...constants],
+    ...[batchSize, seed, noise, threads, averaging, ...optimizer],
     ...[activation, layers.slope, widths.length, ...widths, ...layers.batchNorm.map(Number)],
     ...[eigenLosses.length, ...eigenLosses.flat()],
   ])
@@ -105,10 +117,10 @@ export function stepValues(
 
 /** Returns a state's arrays one after another. */
 export function encodeState(spec: TrainerSpec, state: TrainerState): Float32Array {
-  const lengths = stateLengths(spec)
-  const numbers = new Float32Array(lengths.reduce((sum, [, length]) => sum + length, 0))
+  const parts = statePartsOf(spec)
+  const numbers = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
   let end = 0
-  for (const [part, length] of lengths) {
+  for (const { part, length } of parts) {
     numbers.set(state[part], end)
     end += length
   }
@@ -118,11 +130,10 @@ export function encodeState(spec: TrainerSpec, state: TrainerState): Float32Arra
 /** The inverse of encodeState: views, not copies. */
 export function decodeState(spec: TrainerSpec, step: number, numbers: Float32Array): TrainerState {
   let end = 0
-  const arrays = stateLengths(spec).map(([part, length]) => {
+  return stateOf(spec, step, ({ length }) => {
     end += length
-    return [part, numbers.subarray(end - length, end)] as const
+    return numbers.subarray(end - length, end)
   })
-  return { step, ...(Object.fromEntries(arrays) as unknown as Omit<TrainerState, 'step'>) }
 }
 
 /**

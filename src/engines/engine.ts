@@ -1,4 +1,4 @@
-import type { Device } from '../config/schema.js'
+import type { Config, Device } from '../config/schema.js'
 import type { Formula } from '../formulas/parse.js'
 import type { Architecture } from '../model/architecture.js'
 import type { Scheduled } from '../model/schedule.js'
@@ -49,12 +49,6 @@ export interface TrainerSpec extends Architecture {
   readonly init: Initialisation
   readonly eigenLosses: readonly EigenLossSpec[]
   readonly optimizer: OptimizerSpec
-  /**
-   * Decay of the exponential average of parameters and running statistics, by torch.optim.swa_utils with use_buffers: the first
-   * step's values, then average ← decay · average + (1 − decay) · value after each step. The averaged network is the
-   * one that `encode`, `reconstruct` and `meanSquaredError` use. Null for no averaging.
-   */
-  readonly averaging: number | null
   readonly batchSize: number
   /** Names the initial parameters, the shuffles and the training noise. */
   readonly seed: number
@@ -78,29 +72,20 @@ export interface EigenLossSpec {
   readonly minimumImages: number
 }
 
-export type OptimizerSpec = AdamSpec | SgdSpec
+/**
+ * The optimiser of a config, with its schedule in steps. "adam" and "adamw" are torch.optim.Adam and AdamW, whose decay applies
+ * to weights, not to biases and batch norm. "sgd" is torch.optim.SGD without dampening: the momentum's buffer is `firstMoments`, and
+ * `secondMoments` stay 0. Averages are those of torch.optim.swa_utils with use_buffers: the first step's values, then
+ * average ← decay · average + (1 − decay) · value after each step. `encode`, `linearOutputs`, `reconstruct` and
+ * `meanSquaredError` use the averaged network if there is one.
+ */
+export type OptimizerSpec = InSteps<Config['optimizer']>
+export type SgdSpec = Extract<OptimizerSpec, { readonly kind: 'sgd' }>
+export type AdamSpec = Exclude<OptimizerSpec, SgdSpec>
 
-interface AnyOptimizerSpec {
-  readonly learningRate: Scheduled
-  /** Steps over which the learning rate rises from 0: `learningRateAt`. */
-  readonly warmup: number
-}
-
-/** torch.optim.Adam, or AdamW if weightDecay is not 0. The decay applies to weights, not to biases and batch norm. */
-export interface AdamSpec extends AnyOptimizerSpec {
-  readonly kind: 'adam'
-  readonly beta1: number
-  readonly beta2: number
-  readonly epsilon: number
-  readonly weightDecay: number
-}
-
-/** torch.optim.SGD without dampening. The momentum's buffer is `firstMoments`; `secondMoments` stay 0. */
-export interface SgdSpec extends AnyOptimizerSpec {
-  readonly kind: 'sgd'
-  readonly momentum: number
-  readonly nesterov: boolean
-}
+type InSteps<Optimizer> = Optimizer extends unknown
+  ? Omit<Optimizer, 'learningRate'> & { readonly learningRate: Scheduled }
+  : never
 
 /**
  * Images [count][inputs], row-major. Bytes are pixels from 0 to 255 and are divided by 255; floats are used unchanged.

@@ -87,7 +87,7 @@ export async function checkOnCard(
  * steps would part two right trainings. Every eigen loss has a weight, also one that begins later.
  */
 function tame(spec: TrainerSpec): TrainerSpec {
-  const learningRate = spec.optimizer.kind === 'adam' ? 1e-4 : 0.01
+  const learningRate = spec.optimizer.kind === 'sgd' ? 0.01 : 1e-4
   return {
     ...spec,
     optimizer: { ...spec.optimizer, learningRate, warmup: 0 },

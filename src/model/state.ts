@@ -1,5 +1,12 @@
 import type { Architecture, Layer } from './architecture.js'
-import { type Layout, layoutOf, type NamedTensor, tensorValues, unpackTensors } from './layout.js'
+import {
+  type Layout,
+  layoutOf,
+  type NamedTensor,
+  type Tensor,
+  tensorValues,
+  unpackTensors,
+} from './layout.js'
 import { fillNormals, philoxInto, purpose } from './random.js'
 
 /** Everything that training changes, as flat arrays in the order of layout.ts. */
@@ -10,7 +17,7 @@ export interface TrainerState {
   readonly firstMoments: Float32Array
   readonly secondMoments: Float32Array
   readonly runningStatistics: Float32Array
-  /** Averages of `parameters` and `runningStatistics`; empty without averaging. Before the first step, copies. */
+  /** Averages of `parameters` and `runningStatistics`, empty if the optimiser keeps none. Before the first step, the same. */
   readonly averagedParameters: Float32Array
   readonly averagedStatistics: Float32Array
 }
@@ -18,53 +25,84 @@ export interface TrainerState {
 /** Distributions of the initial weights. */
 export type Initialisation = 'he-uniform' | 'orthogonal'
 
-/** The properties of a training, besides the seed, that determine its first state. */
-interface InitialSpec extends Architecture {
-  readonly init: Initialisation
-  /** Null without averaging. */
-  readonly averaging: number | null
+/** The properties of a training that determine the arrays of its state. */
+export interface StateSpec extends Architecture {
+  /** `averaging` is null if the optimiser keeps no averages. */
+  readonly optimizer: { readonly averaging: object | null }
 }
 
 /** A flat array of a state. */
 export type StatePart = Exclude<keyof TrainerState, 'step'>
 
-/** Returns the lengths of a state's arrays, in the order in which the core passes them. */
-export function stateLengths(
-  spec: Architecture & Pick<InitialSpec, 'averaging'>,
-): readonly (readonly [StatePart, number])[] {
-  const { parameterCount, runningStatisticCount } = layoutOf(spec)
-  const isAveraged = spec.averaging !== null
+interface PartLayout {
+  readonly part: StatePart
+  readonly tensors: readonly Tensor[]
+  readonly length: number
+  /** Precedes the names of its tensors in a checkpoint. */
+  readonly prefix: string
+}
+
+/** Returns the arrays of a state in the order in which the core passes them, without averages if there are none. */
+export function statePartsOf(spec: StateSpec): readonly PartLayout[] {
+  const layout = layoutOf(spec)
+  const parameters = { tensors: layout.parameters, length: layout.parameterCount }
+  const statistics = { tensors: layout.runningStatistics, length: layout.runningStatisticCount }
+  const parts: readonly PartLayout[] = [
+    { part: 'parameters', ...parameters, prefix: '' },
+    { part: 'firstMoments', ...parameters, prefix: 'adam.first.' },
+    { part: 'secondMoments', ...parameters, prefix: 'adam.second.' },
+    { part: 'runningStatistics', ...statistics, prefix: '' },
+  ]
+  if (spec.optimizer.averaging === null) return parts
   return [
-    ['parameters', parameterCount],
-    ['firstMoments', parameterCount],
-    ['secondMoments', parameterCount],
-    ['runningStatistics', runningStatisticCount],
-    ['averagedParameters', isAveraged ? parameterCount : 0],
-    ['averagedStatistics', isAveraged ? runningStatisticCount : 0],
+    ...parts,
+    { part: 'averagedParameters', ...parameters, prefix: 'averaged.' },
+    { part: 'averagedStatistics', ...statistics, prefix: 'averaged.' },
   ]
 }
 
-/** Returns the state before training: weights and biases named by the seed, gamma 1, beta 0, running mean 0, variance 1. */
-export function initialState(spec: InitialSpec, seed: number): TrainerState {
-  const layout = layoutOf(spec)
-  const parameters = initialParameters(layout, spec.init, seed)
-  const runningStatistics = initialRunningStatistics(layout)
-  const averaged = (values: Float32Array) => (spec.averaging === null ? new Float32Array(0) : values.slice())
+/** Returns the part with the averages of a part, if there are any. */
+export function averagedPart(part: StatePart): StatePart {
+  return part === 'runningStatistics' ? 'averagedStatistics' : 'averagedParameters'
+}
+
+/** Returns a state with the arrays that `read` returns. Averages are empty if there are none. */
+export function stateOf(
+  spec: StateSpec,
+  step: number,
+  read: (layout: PartLayout) => Float32Array,
+): TrainerState {
+  const none = new Float32Array(0)
+  const arrays = statePartsOf(spec).map((layout) => [layout.part, read(layout)] as const)
   return {
-    step: 0,
-    parameters,
-    firstMoments: new Float32Array(layout.parameterCount),
-    secondMoments: new Float32Array(layout.parameterCount),
-    runningStatistics,
-    averagedParameters: averaged(parameters),
-    averagedStatistics: averaged(runningStatistics),
+    ...{ step, averagedParameters: none, averagedStatistics: none },
+    ...(Object.fromEntries(arrays) as unknown as Omit<TrainerState, 'step'>),
   }
 }
 
+/** Returns the state in which a network's training begins: the moments are 0, and the averages are the network's numbers. */
+export function stateOfNetwork(spec: StateSpec, { parameters, runningStatistics }: Network): TrainerState {
+  const known: Partial<Record<StatePart, Float32Array>> = {
+    ...{ parameters, averagedParameters: parameters },
+    ...{ runningStatistics, averagedStatistics: runningStatistics },
+  }
+  return stateOf(spec, 0, ({ part, length }) => known[part] ?? new Float32Array(length))
+}
+
+/** Returns the state before training: weights and biases named by the seed, gamma 1, beta 0, running mean 0, variance 1. */
+export function initialState(
+  spec: StateSpec & { readonly init: Initialisation },
+  seed: number,
+): TrainerState {
+  const layout = layoutOf(spec)
+  const parameters = initialParameters(layout, spec.init, seed)
+  return stateOfNetwork(spec, { parameters, runningStatistics: initialRunningStatistics(layout) })
+}
+
+type Network = Pick<TrainerState, 'parameters' | 'runningStatistics'>
+
 /** Returns the network that is evaluated and kept: the averaged one if there is one. */
-export function evaluatedNetwork(
-  state: TrainerState,
-): Pick<TrainerState, 'parameters' | 'runningStatistics'> {
+export function evaluatedNetwork(state: TrainerState): Network {
   if (state.averagedParameters.length === 0) return state
   return { parameters: state.averagedParameters, runningStatistics: state.averagedStatistics }
 }
@@ -155,7 +193,7 @@ function initialRunningStatistics(layout: Layout): Float32Array {
 /** Returns a network by the names of model.safetensors: its parameters, then its running statistics; views, not copies. */
 export function modelTensors(
   architecture: Architecture,
-  { parameters, runningStatistics }: Pick<TrainerState, 'parameters' | 'runningStatistics'>,
+  { parameters, runningStatistics }: Network,
 ): Map<string, NamedTensor> {
   const layout = layoutOf(architecture)
   return new Map([

@@ -8,8 +8,16 @@ import { parseJsonIfValid } from '../files/json.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
 import { writeDurably } from '../files/write.js'
 import { layersOf } from '../model/architecture.js'
-import { layoutOf, packTensors, type Tensor, unpackTensors } from '../model/layout.js'
-import { evaluatedNetwork, modelTensors, type TrainerState } from '../model/state.js'
+import { layoutOf, packTensors, unpackTensors } from '../model/layout.js'
+import {
+  evaluatedNetwork,
+  modelTensors,
+  type StateSpec,
+  stateOf,
+  stateOfNetwork,
+  statePartsOf,
+  type TrainerState,
+} from '../model/state.js'
 import { type RunFiles, tableNames } from './files.js'
 import { type FileSum, fileSumSchema, mismatch, remakeHint, sumOf } from './integrity.js'
 import { decodeSafetensors, encodeSafetensors, readMetadata } from './safetensors.js'
@@ -46,29 +54,16 @@ export interface Checkpoint {
   readonly origin: CheckpointHead['origin']
 }
 
-const prefixes = {
-  firstMoments: 'adam.first.',
-  secondMoments: 'adam.second.',
-  averaged: 'averaged.',
-} as const
-
 /** Replaces the checkpoint atomically, so that there is always one complete checkpoint. */
 export async function writeCheckpoint(
   files: RunFiles,
   config: Config,
   { epoch, state, origin }: Checkpoint,
 ): Promise<void> {
-  const { parameters, runningStatistics } = layoutOf(config.model)
+  const others = statePartsOf(stateSpecOf(config)).filter(({ prefix }) => prefix !== '')
   const tensors = new Map([
     ...modelTensors(config.model, state),
-    ...unpackTensors(parameters, state.firstMoments, prefixes.firstMoments),
-    ...unpackTensors(parameters, state.secondMoments, prefixes.secondMoments),
-    ...(config.optimizer.averaging === null
-      ? []
-      : [
-          ...unpackTensors(parameters, state.averagedParameters, prefixes.averaged),
-          ...unpackTensors(runningStatistics, state.averagedStatistics, prefixes.averaged),
-        ]),
+    ...others.flatMap(({ part, tensors, prefix }) => unpackTensors(tensors, state[part], prefix)),
   ])
   const metadata = {
     format: checkpointFormat,
@@ -99,25 +94,16 @@ export function readCheckpoint(files: RunFiles, config: Config): Checkpoint | nu
   if (bytes === undefined) return null
   const { tensors, metadata } = decodeSafetensors(bytes, file)
   const { epoch, step, origin } = headOf(metadata, file)
-  const { parameters, runningStatistics } = layoutOf(config.model)
   const missing = (name: string) =>
     unusable(file, `is not a checkpoint of this run: it lacks ${name} of this config`)
-  const pack = (list: readonly Tensor[], prefix?: string) => packTensors(list, tensors, missing, prefix)
-  const averaged = (list: readonly Tensor[]) =>
-    config.optimizer.averaging === null ? new Float32Array(0) : pack(list, prefixes.averaged)
-  return {
-    epoch,
-    origin,
-    state: {
-      step,
-      parameters: pack(parameters),
-      runningStatistics: pack(runningStatistics),
-      firstMoments: pack(parameters, prefixes.firstMoments),
-      secondMoments: pack(parameters, prefixes.secondMoments),
-      averagedParameters: averaged(parameters),
-      averagedStatistics: averaged(runningStatistics),
-    },
-  }
+  const state = stateOf(stateSpecOf(config), step, (part) =>
+    packTensors(part.tensors, tensors, missing, part.prefix),
+  )
+  return { epoch, origin, state }
+}
+
+function stateSpecOf({ model, optimizer }: Config): StateSpec {
+  return { ...model, optimizer }
 }
 
 const modelFormat = 'eigenae-model-1'
@@ -153,16 +139,7 @@ export function readModel(file: string, config: Config, sum?: FileSum): TrainerS
   const missing = (name: string) => unusable(file, `lacks ${name} of this run's config`)
   const parameters = packTensors(layout.parameters, tensors, missing)
   const runningStatistics = packTensors(layout.runningStatistics, tensors, missing)
-  const isAveraged = config.optimizer.averaging !== null
-  return {
-    step: 0,
-    parameters,
-    firstMoments: new Float32Array(layout.parameterCount),
-    secondMoments: new Float32Array(layout.parameterCount),
-    runningStatistics,
-    averagedParameters: isAveraged ? parameters : new Float32Array(0),
-    averagedStatistics: isAveraged ? runningStatistics : new Float32Array(0),
-  }
+  return stateOfNetwork(stateSpecOf(config), { parameters, runningStatistics })
 }
 
 /**

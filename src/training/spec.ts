@@ -2,7 +2,7 @@ import { layerPositions, minimumImages } from '../config/eigen-loss-layers.js'
 import { type EigenLoss, eigenLossesOf, formulaOf } from '../config/eigen-losses.js'
 import type { ScheduledConfig } from '../config/schedule.js'
 import type { Config } from '../config/schema.js'
-import type { EigenLossSpec, OptimizerSpec, TrainerSpec } from '../engines/engine.js'
+import type { EigenLossSpec, TrainerSpec } from '../engines/engine.js'
 import type { Scheduled } from '../model/schedule.js'
 
 /**
@@ -20,8 +20,7 @@ export function trainerSpec(config: Config, images: number, threads: number): Tr
     eigenLosses: eigenLossesOf(config.loss.eigen).map((eigenLoss) =>
       eigenLossSpec(eigenLoss, model.widths, stepsPerEpoch),
     ),
-    optimizer: optimizerSpec(optimizer, stepsPerEpoch),
-    averaging: optimizer.averaging?.decay ?? null,
+    optimizer: { ...optimizer, learningRate: inSteps(optimizer.learningRate, stepsPerEpoch) },
     batchSize: train.batchSize,
     seed: config.seed,
     noise: config.data.noise,
@@ -36,17 +35,6 @@ function eigenLossSpec(config: EigenLoss, widths: readonly number[], stepsPerEpo
     layers: layerPositions(config.layers, widths.length),
     minimumImages: minimumImages(config, widths),
   }
-}
-
-function optimizerSpec(config: Config['optimizer'], stepsPerEpoch: number): OptimizerSpec {
-  const shared = { learningRate: inSteps(config.learningRate, stepsPerEpoch), warmup: config.warmup }
-  if (config.kind === 'sgd') {
-    const { momentum, nesterov } = config
-    return { kind: 'sgd', momentum, nesterov, ...shared }
-  }
-  const { beta1, beta2, epsilon } = config
-  const weightDecay = config.kind === 'adamw' ? config.weightDecay : 0
-  return { kind: 'adam', beta1, beta2, epsilon, weightDecay, ...shared }
 }
 
 function inSteps(scheduled: ScheduledConfig, stepsPerEpoch: number): Scheduled {

@@ -6,7 +6,7 @@ import { configSchema } from '../../src/config/schema.js'
 import type { TrainerSpec } from '../../src/engines/engine.js'
 import type { Architecture } from '../../src/model/architecture.js'
 import { layoutOf, type Tensor } from '../../src/model/layout.js'
-import type { TrainerState } from '../../src/model/state.js'
+import { stateOfNetwork, type TrainerState } from '../../src/model/state.js'
 import { trainerSpec } from '../../src/training/spec.js'
 
 type Matrix = readonly (readonly number[])[]
@@ -93,19 +93,8 @@ function onlyOwnFields(eigen: OlderHead['eigen']): z.input<typeof eigenLossSchem
 
 export function initialStateOf(golden: GoldenCase): TrainerState {
   const { spec } = golden
-  const layout = layoutOf(spec)
   const parameters = flatParameters(spec, golden.initial)
-  const runningStatistics = flatRunningStatistics(spec, golden.initial)
-  const averaged = (values: Float32Array) => (spec.averaging === null ? new Float32Array(0) : values)
-  return {
-    step: 0,
-    parameters,
-    firstMoments: new Float32Array(layout.parameterCount),
-    secondMoments: new Float32Array(layout.parameterCount),
-    runningStatistics,
-    averagedParameters: averaged(parameters),
-    averagedStatistics: averaged(runningStatistics),
-  }
+  return stateOfNetwork(spec, { parameters, runningStatistics: flatRunningStatistics(spec, golden.initial) })
 }
 
 export function flatParameters(architecture: Architecture, layers: readonly LayerValues[]): Float32Array {

@@ -43,7 +43,7 @@ async function replay(trainer: Trainer, golden: GoldenCase): Promise<Replay> {
 
 /** Adam's first moment starts at 0, so after one step it is (1 − β₁) times the gradient. SGD's buffer is the gradient. */
 function firstGradients({ firstMoments }: TrainerState, { optimizer }: TrainerSpec): Float64Array {
-  const factor = optimizer.kind === 'adam' ? 1 - optimizer.beta1 : 1
+  const factor = optimizer.kind === 'sgd' ? 1 : 1 - optimizer.beta1
   return Float64Array.from(firstMoments, (moment) => moment / factor)
 }
 

@@ -14,7 +14,12 @@ export const adam: AdamSpec = {
   beta1: 0.9,
   beta2: 0.999,
   epsilon: 1e-8,
-  weightDecay: 0,
+  averaging: null,
+}
+
+/** Adam with averages of the parameters and running statistics. */
+export function averaged(decay: number): AdamSpec {
+  return { ...adam, averaging: { kind: 'ema', decay } }
 }
 
 export const smallSpec: TrainerSpec = {
@@ -24,7 +29,6 @@ export const smallSpec: TrainerSpec = {
   init: 'he-uniform',
   eigenLosses: [{ formula: formulaOfKind('top-k', { k: 2 }), weight: 1, layers: [2], minimumImages: 6 }],
   optimizer: adam,
-  averaging: null,
   batchSize: 32,
   seed: 7,
   noise: 0.2,

@@ -10,7 +10,7 @@ import type {
 } from '../../src/engines/engine.js'
 import { layoutOf } from '../../src/model/layout.js'
 import type { TrainerState } from '../../src/model/state.js'
-import { adam, images, never, smallSpec, withTrainer } from './engines.js'
+import { adam, averaged, images, never, smallSpec, withTrainer } from './engines.js'
 import { formulaOfKind } from './formulas.js'
 
 const quiet = () => {}
@@ -19,7 +19,14 @@ const batchCount = 4
 const digits = images(3 * smallSpec.batchSize + 4)
 const clean = Float32Array.from(digits.subarray(0, smallSpec.batchSize * 784), (byte) => byte / 255)
 
-const sgd: SgdSpec = { kind: 'sgd', learningRate: 0.05, warmup: 0, momentum: 0, nesterov: false }
+const sgd: SgdSpec = {
+  kind: 'sgd',
+  learningRate: 0.05,
+  warmup: 0,
+  momentum: 0,
+  nesterov: false,
+  averaging: null,
+}
 /** Adam would scale the rounding up by which two computations of a gradient of 0 differ. */
 const large: SgdSpec = { ...sgd, learningRate: 0.5 }
 const topK = smallSpec.eigenLosses[0]!
@@ -83,9 +90,9 @@ export function describeTraining(engine: Engine): void {
     it('continues from an exported state bit for bit with averages, schedules, momentum and batch norm', async () => {
       const changes: Partial<TrainerSpec> = {
         batchNorm: ['encoder.0', 'latent'],
-        averaging: 0.9,
         optimizer: {
           ...sgd,
+          averaging: { kind: 'ema', decay: 0.9 },
           learningRate: { from: 0.1, to: 0.01, shape: 'cosine', steps: 7 },
           warmup: 6,
           momentum: 0.9,
@@ -225,7 +232,7 @@ export function describeTraining(engine: Engine): void {
     })
 
     it('AdamW shrinks the weights, not the biases and the parameters of batch norm', async () => {
-      const decaying: AdamSpec = { ...adam, learningRate: 0.1, weightDecay: 0.5 }
+      const decaying: AdamSpec = { ...adam, kind: 'adamw', learningRate: 0.1, weightDecay: 0.5 }
       const changes: Partial<TrainerSpec> = { batchNorm: 'all' }
       const [without, decayed] = await Promise.all(
         [{ ...decaying, weightDecay: 0 }, decaying].map((optimizer) =>
@@ -243,7 +250,11 @@ export function describeTraining(engine: Engine): void {
 
     it('averages parameters and running statistics: a copy at first, then a share of the old average', async () => {
       const decay = 0.75
-      const [start, first, second] = await stepsOf(engine, { batchNorm: 'all', averaging: decay }, 2)
+      const [start, first, second] = await stepsOf(
+        engine,
+        { batchNorm: 'all', optimizer: averaged(decay) },
+        2,
+      )
       expect(start!.averagedParameters).toEqual(start!.parameters)
       expect(first!.averagedParameters).toEqual(first!.parameters)
       expect(first!.averagedStatistics).toEqual(first!.runningStatistics)
@@ -261,19 +272,19 @@ export function describeTraining(engine: Engine): void {
     it('the averages do not change the training, and are the network that is evaluated', async () => {
       const changes: Partial<TrainerSpec> = { batchNorm: 'all' }
       const plain = await epochOf(engine, changes)
-      const spec = { ...smallSpec, ...changes, averaging: 0.9 }
+      const spec = { ...smallSpec, ...changes, optimizer: averaged(0.9) }
       const { state, evaluated } = await withTrainer(engine, spec, digits, async (trainer) => {
         await trainer.trainEpoch(1, quiet, never)
         return { state: await trainer.exportState(), evaluated: await evaluationOf(trainer) }
       })
       expect(state.parameters).toEqual(plain.state.parameters)
-      const averaged = {
+      const averagedState = {
         ...plain.state,
         parameters: state.averagedParameters,
         runningStatistics: state.averagedStatistics,
       }
       const expected = await withTrainer(engine, { ...smallSpec, ...changes }, digits, async (trainer) => {
-        await trainer.importState(averaged)
+        await trainer.importState(averagedState)
         return evaluationOf(trainer)
       })
       expect(evaluated).toEqual(expected)

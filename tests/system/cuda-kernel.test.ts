@@ -22,7 +22,7 @@ import {
   fitsCuda,
   shapeOf,
 } from '../support/emulated-cuda.js'
-import { adam, never, withTrainer } from '../support/engines.js'
+import { adam, averaged, never, withTrainer } from '../support/engines.js'
 import { formulaOfKind } from '../support/formulas.js'
 
 const quiet = () => {}
@@ -64,7 +64,6 @@ const spec: TrainerSpec = {
   init: 'he-uniform',
   eigenLosses: [eigenLoss(formulaOfKind('top-k', { k: 2 }))],
   optimizer: adam,
-  averaging: null,
   batchSize: 16,
   seed: 7,
   noise: 0.2,
@@ -85,8 +84,7 @@ describeWithCompiler('the CUDA kernels', () => {
       ...spec,
       batchNorm: 'all',
       activation: 'silu',
-      averaging: 0.9,
-      optimizer: { ...adam, weightDecay: 0.05 },
+      optimizer: { ...averaged(0.9), kind: 'adamw', weightDecay: 0.05 },
       eigenLosses: [
         eigenLoss(formulaOfKind('entropy', {}, true)),
         eigenLoss(formulaOfKind('decorrelation')),
@@ -118,7 +116,7 @@ describeWithCompiler('the CUDA kernels', () => {
         eigenLosses: [eigenLoss(formulaOfKind('covariance')), eigenLoss(formulaOfKind('top-k', { k: 1 }))],
         noise: 0.4,
       },
-      { ...spec, seed: 3, eigenLosses: [], optimizer: { ...adam, learningRate: 0.02 }, averaging: 0.8 },
+      { ...spec, seed: 3, eigenLosses: [], optimizer: { ...averaged(0.8), learningRate: 0.02 } },
     ]
     const program = await buildEmulation(shapeOf(coreSpec(spec), divisions[1]!))
     const order = Uint32Array.from({ length: 70 }, (_, i) => (i * 37) % 70)

@@ -14,6 +14,7 @@ import { findNvrtc } from '../../src/setup/nvrtc.js'
 import { scratchFolder } from '../support/cli.js'
 import { describeWithCuda } from '../support/cuda-engine.js'
 import { type Division, shapeOf } from '../support/emulated-cuda.js'
+import { averaged } from '../support/engines.js'
 import { formulaOfKind } from '../support/formulas.js'
 
 // The kernels as NVRTC compiled them, translated to C++: what a card's driver gets.
@@ -33,7 +34,7 @@ const plain: TrainerSpec = {
     { formula: formulaOfKind('log-det', { epsilon: 0.1 }), weight: 0.1, layers: [2], minimumImages: 6 },
   ],
 }
-const everything: TrainerSpec = { ...plain, batchNorm: 'all', activation: 'silu', averaging: 0.9 }
+const everything: TrainerSpec = { ...plain, batchNorm: 'all', activation: 'silu', optimizer: averaged(0.9) }
 
 const images = Uint8Array.from({ length: 40 * 20 }, (_, i) => (i * 7919) % 256)
 

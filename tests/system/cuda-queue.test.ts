@@ -6,7 +6,7 @@ import { LaunchQueue } from '../../src/engines/cuda/queue.js'
 import { cudaTrainer } from '../../src/engines/cuda/trainer.js'
 import type { Trainer, TrainerSpec } from '../../src/engines/engine.js'
 import { describeWithCuda } from '../support/cuda-engine.js'
-import { adam, images, never, smallSpec } from '../support/engines.js'
+import { adam, averaged, images, never, smallSpec } from '../support/engines.js'
 
 const quiet = () => {}
 const digits = images(200)
@@ -15,11 +15,11 @@ const digits = images(200)
 const specs: readonly TrainerSpec[] = [
   smallSpec,
   { ...smallSpec, seed: 8, optimizer: { ...adam, learningRate: 0.01 }, noise: 0.1 },
-  { ...smallSpec, eigenLosses: [], averaging: 0.9 },
+  { ...smallSpec, eigenLosses: [], optimizer: averaged(0.9) },
   {
     ...smallSpec,
     seed: 9,
-    optimizer: { kind: 'sgd', learningRate: 0.1, warmup: 3, momentum: 0.9, nesterov: true },
+    optimizer: { kind: 'sgd', learningRate: 0.1, warmup: 3, momentum: 0.9, nesterov: true, averaging: null },
   },
   {
     ...smallSpec,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { EigenLossSpec, Engine, ReplicaTrainer, TrainerSpec } from '../../src/engines/engine.js'
 import type { TrainerState } from '../../src/model/state.js'
-import { images, never, smallSpec, withTrainer } from '../support/engines.js'
+import { averaged, images, never, smallSpec, withTrainer } from '../support/engines.js'
 import { formulaOfKind } from '../support/formulas.js'
 import { describeWithTensorflow } from '../support/tensorflow-engine.js'
 
@@ -99,7 +99,10 @@ describeWithTensorflow((engine) => {
     it.each([
       ['', {}],
       [' with batch norm', { batchNorm: 'all' }],
-      [' with eigen losses on all layers and averages', { averaging: 0.9, eigenLosses: onAllLayers }],
+      [
+        ' with eigen losses on all layers and averages',
+        { optimizer: averaged(0.9), eigenLosses: onAllLayers },
+      ],
     ] as const)('take the same step as each alone%s', async (_, changes) => {
       const specs = seeds.map((seed) => withSeed(seed, changes))
       const together = await stepTogether(engine, specs)

@@ -147,7 +147,7 @@ function trainingRequest({ widths, batchNorm, activation }) {
     noise: 0.2,
     seed: 5,
     averaging: 0.9,
-    optimizer: { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
+    optimizer: [0, 0.9, 0.999, 1e-8, 0.01],
     eigenLosses: [
       eigenLoss('top-k', { k: 2 }, true),
       eigenLoss('kl-diagonal', { epsilon: 0.01 }, false),

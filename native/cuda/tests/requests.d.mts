@@ -1,4 +1,4 @@
-import type { CoreSpec, CoreStepValues } from '../../../src/engines/core-spec.js'
+import type { CoreSpec, CoreStepValues } from '../../../src/engines/core.js'
 import type { TrainerState } from '../../../src/model/state.js'
 
 /** The batches of a launch: images of the data set in an order, or given ones. */

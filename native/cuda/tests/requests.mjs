@@ -65,11 +65,8 @@ export function trainRequest(models) {
 export function addModel(request, spec, state, batches, images) {
   const { order, clean, noisy, epoch, count, first = 0, values } = batches
   const { optimizer, eigenLosses } = spec
-  const isAdam = optimizer.kind === 'adam'
-  request.integers(isAdam ? 0 : 1)
-  if (isAdam) request.reals(optimizer.beta1, optimizer.beta2, optimizer.epsilon, optimizer.weightDecay)
-  else request.reals(optimizer.momentum, optimizer.nesterov ? 1 : 0, 0, 0)
-  request.reals(spec.averaging ?? -1, spec.slope, spec.noise)
+  const [kind, ...constants] = optimizer
+  request.integers(kind).reals(...constants, spec.averaging, spec.slope, spec.noise)
   request.integers(spec.seed, trainingNoise, epoch, count, first, eigenLosses.length)
   for (const { center, minimumImages, tapes } of eigenLosses) {
     request

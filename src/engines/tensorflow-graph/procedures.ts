@@ -4,7 +4,7 @@ import type { DataType, Procedure, Value, Values } from './graph.js'
 import { inference } from './layers.js'
 import type { Ops } from './ops.js'
 import { type ActiveTerms, drawNoise, residentBatch, stepValues, trainingStep } from './step.js'
-import { averagedPart, type LayerValues, Network, type NetworkSpec, partsOf, shapeOf } from './variables.js'
+import { type LayerValues, Network, type NetworkSpec, partsOf, shapeOf } from './variables.js'
 
 /** The images of a step: a batch of the data set on the device, or images given with the call. */
 export type BatchSource = 'resident' | 'given'
@@ -187,10 +187,9 @@ export function hiddenPositions({ widths }: NetworkSpec): readonly number[] {
 
 /** Returns the layers of one replica's network, the averaged one if there is one. */
 function replicaLayers(network: Network, replica: Value): readonly LayerValues[] {
-  const { ops, spec } = network
+  const { ops } = network
   return network.layers((tensor) => {
-    const part = spec.averaging === null ? tensor.part : averagedPart(tensor.part)
-    const all = ops.read(network.handle({ ...tensor, part }), 'float')
+    const all = ops.read(network.handle(network.averaged(tensor) ?? tensor), 'float')
     return ops.reshape(ops.gather(all, replica, 0), [1, ...shapeOf(tensor)])
   })
 }

@@ -14,7 +14,7 @@ import {
   updateStatistics,
 } from './layers.js'
 import type { Ops } from './ops.js'
-import { averagedPart, type Network, type StateTensor } from './variables.js'
+import type { Network, StateTensor } from './variables.js'
 
 /** Indices of the eigen losses that a step computes, ascending. */
 export type ActiveTerms = readonly number[]
@@ -83,13 +83,14 @@ function assignStatistics(
 
 /**
  * average ← value + kept · (average − value), which with 0 is exactly a copy and keeps an average of equal values. Adds
- * nothing without averaging.
+ * nothing if there are no averages.
  */
 function average(network: Network, tensor: StateTensor, read: () => Value, { kept }: StepValues): void {
-  const { ops, spec } = network
-  if (spec.averaging === null) return
+  const { ops } = network
+  const averaged = network.averaged(tensor)
+  if (averaged === null) return
   const value = read()
-  const handle = network.handle({ ...tensor, part: averagedPart(tensor.part) })
+  const handle = network.handle(averaged)
   const difference = ops.subtract(ops.read(handle, 'float'), value)
   ops.assign(handle, ops.add(value, ops.multiply(kept, difference)))
 }
@@ -107,8 +108,6 @@ export interface Step extends OptimizerStep {
   readonly begin: number
   /** Images of this batch. */
   readonly count: number
-  /** Share of the old averages in the new ones. */
-  readonly kept: number
   /** The weight of each eigen loss of the spec. */
   readonly weights: readonly number[]
 }
@@ -118,7 +117,6 @@ interface StepValues extends OptimizerStepValues {
   readonly epoch: Value
   readonly begin: Value
   readonly count: Value
-  readonly kept: Value
   /** Doubles. */
   readonly weights: readonly Value[]
 }
@@ -214,6 +212,8 @@ interface OptimizerStep {
   readonly epsilon: number
   /** The factor of the weights before they are updated: 1 without weight decay. */
   readonly decay: number
+  /** Share of the old averages in the new ones. */
+  readonly kept: number
 }
 
 /**
@@ -223,14 +223,20 @@ interface OptimizerStep {
  */
 export function optimizerStep(optimizer: OptimizerSpec, step: number): OptimizerStep {
   const rate = learningRateAt(optimizer, step)
-  if (optimizer.kind === 'sgd') return { rate, epsilon: 0, decay: 1 }
-  const { beta1, beta2, epsilon, weightDecay } = optimizer
+  const kept = step === 0 ? 0 : (optimizer.averaging?.decay ?? 0)
+  if (optimizer.kind === 'sgd') return { rate, epsilon: 0, decay: 1, kept }
+  const { beta1, beta2, epsilon } = optimizer
   const root = Math.sqrt(1 - Math.fround(beta2) ** (step + 1))
   return {
     rate: (rate * root) / (1 - Math.fround(beta1) ** (step + 1)),
     epsilon: epsilon * root,
-    decay: 1 - rate * weightDecay,
+    decay: 1 - rate * weightDecayOf(optimizer),
+    kept,
   }
+}
+
+function weightDecayOf(optimizer: AdamSpec): number {
+  return optimizer.kind === 'adamw' ? optimizer.weightDecay : 0
 }
 
 /** The same numbers in the graph, scalars. */
@@ -252,12 +258,13 @@ function optimizerUpdate(ops: Ops, optimizer: OptimizerSpec, step: OptimizerStep
 }
 
 /** A power of 0 switches the op's own bias correction off. */
-function adamUpdate(ops: Ops, { beta1, beta2, weightDecay }: AdamSpec, step: OptimizerStepValues): Update {
+function adamUpdate(ops: Ops, optimizer: AdamSpec, step: OptimizerStepValues): Update {
+  const { beta1, beta2 } = optimizer
   const power = ops.float(0)
   const numbers = [power, power, step.rate, ops.float(beta1), ops.float(beta2), step.epsilon]
   const attributes = { T: { type: 'float' as const }, use_locking: false, use_nesterov: false }
   return ({ kind, parameter, firstMoment, secondMoment }, gradient, after) => {
-    const decays = weightDecay !== 0 && kind === 'weight'
+    const decays = weightDecayOf(optimizer) !== 0 && kind === 'weight'
     const before = decays ? [decayed(ops, parameter, step.decay, after)] : after
     const inputs = [parameter, firstMoment, secondMoment, ...numbers, gradient]
     return ops.effect('ResourceApplyAdam', inputs, attributes, before)

@@ -1,6 +1,6 @@
 import { inputDimension } from '../../model/architecture.js'
-import { type Layout, layoutOf, type Tensor, type TensorKind } from '../../model/layout.js'
-import { type StatePart, stateLengths } from '../../model/state.js'
+import type { Tensor, TensorKind } from '../../model/layout.js'
+import { averagedPart, type StatePart, statePartsOf } from '../../model/state.js'
 import type { TrainerSpec } from '../engine.js'
 import type { Value } from './graph.js'
 import type { Ops } from './ops.js'
@@ -25,18 +25,23 @@ export type LayerValues = Readonly<Partial<Record<TensorKind, Value>>>
 export class Network {
   readonly ops: Ops
   readonly spec: NetworkSpec
-  readonly #layout: Layout
+  readonly #parts: ReturnType<typeof statePartsOf>
 
   constructor(ops: Ops, spec: NetworkSpec) {
     this.ops = ops
     this.spec = spec
-    this.#layout = layoutOf(spec)
+    this.#parts = statePartsOf(spec)
   }
 
   tensorsOf(part: StatePart): readonly StateTensor[] {
-    const statistics = part === 'runningStatistics' || part === 'averagedStatistics'
-    const tensors = statistics ? this.#layout.runningStatistics : this.#layout.parameters
+    const { tensors } = this.#parts.find((each) => each.part === part)!
     return tensors.map((tensor) => ({ ...tensor, part }))
+  }
+
+  /** Returns the tensor with the averages of a parameter or a running statistic, null if there are none. */
+  averaged(tensor: StateTensor): StateTensor | null {
+    const part = averagedPart(tensor.part)
+    return this.#parts.some((each) => each.part === part) ? { ...tensor, part } : null
   }
 
   /** Returns, for each layer, what `read` returns for each of its parameters and running statistics. */
@@ -83,10 +88,5 @@ export function shapeOf({ shape }: Tensor): readonly number[] {
 
 /** The parts of a state that are not empty. */
 export function partsOf(spec: NetworkSpec): readonly StatePart[] {
-  return stateLengths(spec).flatMap(([part, length]) => (length > 0 ? [part] : []))
-}
-
-/** Returns the part with the averages of a part. */
-export function averagedPart(part: StatePart): StatePart {
-  return part === 'runningStatistics' ? 'averagedStatistics' : 'averagedParameters'
+  return statePartsOf(spec).flatMap(({ part, length }) => (length > 0 ? [part] : []))
 }

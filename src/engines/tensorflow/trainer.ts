@@ -1,7 +1,7 @@
 import { inputDimension, latentDimension, layersOf } from '../../model/architecture.js'
 import { epochOrder, fillEvaluationNoise } from '../../model/random.js'
 import { valueAt } from '../../model/schedule.js'
-import { initialState, type StatePart, type TrainerState } from '../../model/state.js'
+import { initialState, type StatePart, stateOf, type TrainerState } from '../../model/state.js'
 import { meanLosses } from '../core.js'
 import type { EigenLossSpec, Images, Losses, NoiseField } from '../engine.js'
 import { type Feed, feed, type Procedure } from '../tensorflow-graph/graph.js'
@@ -62,16 +62,7 @@ export class ReplicaTrainer {
 
   getState(replica: number): TrainerState {
     const parts = this.#session.run('get-state', { replica: scalar(replica) })
-    const empty = new Float32Array(0)
-    return {
-      step: this.#steps[replica]!,
-      parameters: parts.parameters!,
-      firstMoments: parts.firstMoments!,
-      secondMoments: parts.secondMoments!,
-      runningStatistics: parts.runningStatistics ?? empty,
-      averagedParameters: parts.averagedParameters ?? empty,
-      averagedStatistics: parts.averagedStatistics ?? empty,
-    }
+    return stateOf(this.#spec, this.#steps[replica]!, ({ part }) => parts[part] ?? new Float32Array(0))
   }
 
   /** Returns the losses of each replica, or null if `watch` stopped it. */
@@ -196,13 +187,12 @@ export class ReplicaTrainer {
 
   /** Returns the numbers of the next step. All replicas take it at once, so they must have taken the same number of steps. */
   #nextStep(epoch: number, begin: number, count: number): NextStep {
-    const { eigenLosses, optimizer, averaging } = this.#spec
+    const { eigenLosses, optimizer } = this.#spec
     const taken = this.#steps[0]!
     if (this.#steps.some((steps) => steps !== taken)) throw new Error('replicas are at different steps')
     const weights = this.#weights(taken)
-    const kept = taken === 0 ? 0 : (averaging ?? 0)
     const active = activeTerms(eigenLosses, weights, count)
-    return { ...optimizerStep(optimizer, taken), epoch, begin, count, kept, weights, active }
+    return { ...optimizerStep(optimizer, taken), epoch, begin, count, weights, active }
   }
 
   #weights(step: number): readonly number[] {

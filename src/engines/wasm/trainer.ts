@@ -1,5 +1,6 @@
 import { EigenaeError } from '../../errors.js'
 import { inputDimension, latentDimension } from '../../model/architecture.js'
+import { statePartsOf } from '../../model/state.js'
 import { type CoreStepValues, type CoreTrainer, encodeSpec } from '../core.js'
 import type { Images, TrainerSpec } from '../engine.js'
 import { maximalBytes, type WasmCall, WasmCore } from './core.js'
@@ -119,11 +120,12 @@ export function wasmTrainer(
  * Rejects a spec that needs more than the memory, by a lower bound of its size. Sizes in the module have 32 bits, so a size
  * that is too large would wrap around.
  */
-function requireRoom({ widths, batchSize, averaging }: TrainerSpec): void {
+function requireRoom(spec: TrainerSpec): void {
+  const { widths, batchSize } = spec
   const mirrored = [...widths, ...widths.slice(0, -1).reverse()]
-  const weights = widths.slice(1).reduce((sum, width, i) => sum + 2 * width * widths[i]!, 0)
+  const state = statePartsOf(spec).reduce((sum, { length }) => sum + length, 0)
   const activations = mirrored.reduce((sum, width) => sum + 3 * width, 8 * widths[1]!) // and partial sums
-  const bytes = 4 * ((averaging === null ? 3 : 4) * weights + batchSize * activations)
+  const bytes = 4 * (state + batchSize * activations)
   if (bytes < maximalBytes) return
   throw new EigenaeError({
     problem: `training needs ${(bytes / 2 ** 30).toFixed(1)} GB, and WebAssembly has 4`,
