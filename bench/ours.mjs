@@ -1,8 +1,8 @@
 // The jobs of this project, through the engine's interface.
 import { availableParallelism } from 'node:os'
+import { eigenLossKinds } from '../dist/config/eigen-loss-kinds.js'
 import { configSchema } from '../dist/config/schema.js'
 import { loadDataSet } from '../dist/data/load.js'
-import { eigenLossKinds } from '../dist/config/eigen-loss-kinds.js'
 import { selectEngine } from '../dist/engines/select.js'
 import { flopPerImage } from '../dist/model/architecture.js'
 import { trainerSpec } from '../dist/training/spec.js'

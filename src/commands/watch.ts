@@ -1,8 +1,7 @@
 import { normalize } from 'node:path'
 import { Command } from 'commander'
 import { Interruption } from '../errors.js'
-import { writeMessage, writeResult } from '../text/output.js'
-import { Screen } from '../text/screen.js'
+import { Screen, writeMessage, writeResult } from '../text/output.js'
 import { wholeNumber } from './shared/options.js'
 import { abortOnSignals } from './shared/signals.js'
 

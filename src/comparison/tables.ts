@@ -1,4 +1,4 @@
-/** The tables of a comparison as data. terminal.ts prints them, papers.ts and src/report write them. */
+/** The tables of a comparison as data. terminal.ts prints them, export.ts and src/pages/report write them. */
 import { eigenLossesOf, formulaOf } from '../config/eigen-losses.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { percent, significant } from '../text/format.js'

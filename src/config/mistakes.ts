@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { nearestName } from '../text/nearest.js'
+import { nearestName } from '../text/names.js'
 import { type JsonPath, valueAt } from './json.js'
 import { pathsOf } from './paths.js'
 

@@ -1,4 +1,4 @@
-import { nearestName } from '../text/nearest.js'
+import { nearestName } from '../text/names.js'
 import { FormulaError, type Graph, isConstant, isScalar, limits, type Node, type Shape } from './graph.js'
 
 /** Added to a variance in a correlation: batch norm's ε. */

@@ -2,7 +2,7 @@ import { type Dirent, existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join, normalize, resolve } from 'node:path'
 import { EigenaeError, exitCode, fileError, firstLine, hasCode, usageError } from '../errors.js'
-import { compareNaturally } from '../text/natural-order.js'
+import { compareNaturally } from '../text/names.js'
 import { runFiles } from './files.js'
 import { planFile } from './sweep-plan.js'
 

@@ -3,8 +3,7 @@ import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { EigenaeError, firstLine } from '../errors.js'
-import { readJsonIfPresent } from '../files/json.js'
-import { modificationOf } from '../files/read.js'
+import { modificationOf, readJsonIfPresent } from '../files/read.js'
 import { runFiles } from './files.js'
 import { configSums, hasItsChecksum, type RunRecord } from './record.js'
 
@@ -33,7 +32,7 @@ const planSchema = z.looseObject({
   sha256: z.string().optional(),
 })
 
-export type SavedPlan = z.output<typeof planSchema>
+type SavedPlan = z.output<typeof planSchema>
 
 /** Returns the plan of the sweep in a folder, undefined if there is none. @throws EigenaeError if it is damaged. */
 export function readPlan(folder: string): SavedPlan | undefined {

@@ -1,16 +1,16 @@
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { armName, baselineArm, namedText } from '../config/arm-name.js'
+import { configWarnings, effectWarnings } from '../config/check.js'
 import { valueAt } from '../config/json.js'
 import { type ConfigFile, type Override, readConfigFile } from '../config/load.js'
 import { isWithin, overlaps } from '../config/paths.js'
 import type { Config } from '../config/schema.js'
 import { gridOf, type SweepFile } from '../config/sweep.js'
-import { configWarnings, effectWarnings } from '../config/warnings.js'
 import { EigenaeError, usageError } from '../errors.js'
 import { maxRuns } from '../runs/sweep-plan.js'
 import { count, shortened, thousands } from '../text/format.js'
-import { nearestName } from '../text/nearest.js'
+import { nearestName } from '../text/names.js'
 import {
   namesByLine,
   resolveSettings,

@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import type { Comparison } from '../../comparison/comparison.js'
 import { comparisonCsv, comparisonJson, comparisonMarks } from '../../comparison/export.js'
 import { makeFolder } from '../../files/folder.js'
-import { jsonText } from '../../files/json.js'
 import {
   isOurs,
   type Output,
@@ -11,7 +10,7 @@ import {
   refuseForeignFiles,
   signature,
 } from '../../files/own-files.js'
-import { type NamedContent, writeInto } from '../../files/write.js'
+import { jsonText, type NamedContent, writeInto } from '../../files/write.js'
 import {
   comparisonCharts,
   comparisonPictures,
@@ -56,7 +55,7 @@ function outputsIn(folder: string): readonly Output[] {
   ]
 }
 
-export interface WriteOptions extends Omit<ReportOptions, 'stills'> {
+interface WriteOptions extends Omit<ReportOptions, 'stills'> {
   /** The colours of the pictures. The charts of the report have those of the reader's system. */
   readonly scheme: Scheme
 }
