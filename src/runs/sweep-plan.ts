@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { EigenaeError, firstLine } from '../errors.js'
+import { EigenaeError, firstLine, knownError } from '../errors.js'
 import { modificationOf, readJsonIfPresent } from '../files/read.js'
 import { runFiles } from './files.js'
 import { configSums, hasItsChecksum, type RunRecord } from './record.js'
@@ -123,7 +123,6 @@ function readOrError(folder: string): SavedPlan | EigenaeError | undefined {
   try {
     return readPlan(folder)
   } catch (error) {
-    if (error instanceof EigenaeError) return error
-    throw error
+    return knownError(error)
   }
 }

@@ -58,6 +58,12 @@ export function nearestName(
   return nearest !== undefined && nearest.edits <= mostEdits ? nearest.path : null
 }
 
+/** Returns "; did you mean "x"?" with the nearest name, "" if none is near. Takes the arguments of `nearestName`. */
+export function suggestion(...args: Parameters<typeof nearestName>): string {
+  const nearest = nearestName(...args)
+  return nearest === null ? '' : `; did you mean "${nearest}"?`
+}
+
 /**
  * Returns the letters that must change to make a path or its last key of a name. Another case, underscores and initials
  * count as less than a letter.
