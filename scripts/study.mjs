@@ -11,8 +11,13 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
-import { correctByHolm, pairedTest, summarise, welchTest } from '../dist/comparison/statistics.js'
-import { centralQuantile } from '../dist/comparison/student.js'
+import {
+  centralQuantile,
+  correctByHolm,
+  pairedTest,
+  summarise,
+  welchTest,
+} from '../dist/comparison/statistics.js'
 import { compareRuns } from '../dist/index.js'
 import { metricOf } from '../dist/runs/metrics.js'
 

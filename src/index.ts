@@ -9,7 +9,7 @@ import type { Comparison } from './comparison/comparison.js'
 import { loadConfig, type Override, objectConfig } from './config/load.js'
 import type { ConfigInput } from './config/schema.js'
 import { parseSeeds } from './config/sweep.js'
-import { EigenaeError, Interruption, usageError } from './errors.js'
+import { type EigenaeError, Interruption, knownError, usageError } from './errors.js'
 import { checkSettings, type LauncherName, openLauncher } from './launchers/index.js'
 import type { LaunchContext, LauncherSettings } from './launchers/launcher.js'
 import { ownCommand } from './runs/facts.js'
@@ -62,8 +62,7 @@ export async function readRuns(
   for (const error of found.unreadable) onUnreadable(error)
   const runs = await readAllRuns(found.runs, (folder) =>
     readAnyRun(folder).catch((error: unknown) => {
-      if (!(error instanceof EigenaeError)) throw error
-      onUnreadable(error)
+      onUnreadable(knownError(error))
       return null
     }),
   )

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { correctByHolm, pairedTest, summarise, welchTest } from '../src/comparison/statistics.js'
-import { centralQuantile, twoSidedP } from '../src/comparison/student.js'
+import {
+  centralQuantile,
+  correctByHolm,
+  pairedTest,
+  summarise,
+  twoSidedP,
+  welchTest,
+} from '../src/comparison/statistics.js'
 
 // The expected values were printed by SciPy 1.17 (scipy.stats.t, ttest_ind with equal_var=False, ttest_rel and their
 // confidence_interval; t.ppf for the detectable difference) and statsmodels (multipletests, method="holm").

@@ -1,13 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { differenceLabels } from '../src/comparison/differences.js'
+import { differenceLabels } from '../src/comparison/labels.js'
 import { armName, armParts, valueName } from '../src/config/arm-name.js'
-import { checkConfig } from '../src/config/check.js'
+import { checkConfig, effectWarnings } from '../src/config/check.js'
 import { eigenLossKinds as kindTable } from '../src/config/eigen-loss-kinds.js'
 import { configSchema } from '../src/config/schema.js'
 import { readSweepFile } from '../src/config/sweep.js'
-import { effectWarnings } from '../src/config/warnings.js'
 import { configs } from './support/cli.js'
 
 const eigenLossKinds = Object.keys(kindTable)

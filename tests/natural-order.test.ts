@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { compareNaturally } from '../src/text/natural-order.js'
+import { compareNaturally } from '../src/text/names.js'
 
 const sorted = [
   ['1e-05', '0.001', '0.003', '0.01', '0.03', '0.1', '0.3', '1', '3', '1e+21'].map(

@@ -90,7 +90,7 @@ async function print(folders: readonly string[], flags: CompareFlags): Promise<C
     const { comparisonJson } = await import('../comparison/export.js')
     writeJson(comparisonJson(comparison, metric))
   } else if (format !== 'text') {
-    const { formattedTables } = await import('../comparison/papers.js')
+    const { formattedTables } = await import('../comparison/export.js')
     writeResult(formattedTables(comparison, { format, metric, details }))
   } else {
     const { detailLines, mainLines } = await import('../comparison/terminal.js')

@@ -1,7 +1,5 @@
 import { Argument, Command } from 'commander'
-import { bashCompletion } from '../manual/completion/bash.js'
-import { fishCompletion } from '../manual/completion/fish.js'
-import { zshCompletion } from '../manual/completion/zsh.js'
+import { bashCompletion, fishCompletion, zshCompletion } from '../manual/completions.js'
 import { outline } from '../manual/outline.js'
 import { writeResult } from '../text/output.js'
 

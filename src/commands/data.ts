@@ -1,7 +1,6 @@
 import { Command } from 'commander'
-import { fetchMnist } from '../data/fetch.js'
+import { fetchMnist, verifyMnist } from '../data/fetch.js'
 import { embeddedSource, sourceFolder } from '../data/load.js'
-import { verifyMnist } from '../data/verify.js'
 import { Interruption } from '../errors.js'
 import { writeMessage, writeResult } from '../text/output.js'
 import { wholeNumber } from './shared/options.js'

@@ -9,17 +9,19 @@ import { runNamed } from '../runs/find.js'
 import { writeResult } from '../text/output.js'
 import { readTrainedRun, withTrainer } from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
-import { deviation, deviceOption, threadsOption, wholeNumber } from './shared/options.js'
-import { requirePlaced } from './shared/sweep-plans.js'
 import {
   type ComputeFlags,
   chosenImages,
   computeOptions,
   dataOption,
+  deviation,
+  deviceOption,
   type ImageFlags,
   splitOption,
-  warnOfCheckpoint,
-} from './shared/trained-run.js'
+  threadsOption,
+  wholeNumber,
+} from './shared/options.js'
+import { requirePlaced, warnOfCheckpoint } from './shared/run-warnings.js'
 
 interface EmbedFlags extends ImageFlags, ComputeFlags {
   readonly out: string

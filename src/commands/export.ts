@@ -16,8 +16,7 @@ import { commandLine } from '../text/command-line.js'
 import { count } from '../text/format.js'
 import { writeMessage, writeResult } from '../text/output.js'
 import { readTrainedRun } from '../training/trained-model.js'
-import { requirePlaced, warnOfDamagedPlans } from './shared/sweep-plans.js'
-import { warnOfCheckpoint } from './shared/trained-run.js'
+import { requirePlaced, warnOfCheckpoint, warnOfDamagedPlans } from './shared/run-warnings.js'
 
 interface ExportFlags {
   readonly format: string

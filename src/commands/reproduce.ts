@@ -20,7 +20,7 @@ import {
   readReproducible,
   startFolder,
 } from '../training/reproduction.js'
-import { requirePlaced } from './shared/sweep-plans.js'
+import { requirePlaced } from './shared/run-warnings.js'
 
 interface ReproduceFlags {
   readonly run: boolean

@@ -13,7 +13,7 @@ import { eigenaeCommand } from '../text/command-line.js'
 import { count, countOf, shortened } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
-import { warnOfDamagedPlans } from './shared/sweep-plans.js'
+import { warnOfDamagedPlans } from './shared/run-warnings.js'
 
 export function verifyCommand(): Command {
   return new Command('verify')

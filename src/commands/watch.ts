@@ -1,8 +1,7 @@
-import { normalize } from 'node:path'
 import { Command } from 'commander'
 import { Interruption } from '../errors.js'
-import { writeMessage, writeResult } from '../text/output.js'
-import { Screen } from '../text/screen.js'
+import { namedFolder } from '../files/folder.js'
+import { Screen, writeMessage, writeResult } from '../text/output.js'
 import { wholeNumber } from './shared/options.js'
 import { abortOnSignals } from './shared/signals.js'
 
@@ -37,7 +36,7 @@ Examples:
 }
 
 async function watch(argument: string, flags: WatchFlags): Promise<void> {
-  const folder = normalize(argument).replace(/(?<=.)\/+$/, '')
+  const folder = namedFolder(argument)
   const { signal, release } = abortOnSignals(
     () => new Interruption({ problem: 'the watch has ended', subject: folder }),
   )

@@ -1,6 +1,8 @@
 // From the arguments of a command to arms with their runs.
-import { basename, dirname, join, normalize, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { firstLine, knownError, usageError } from '../errors.js'
+import { namedFolder } from '../files/folder.js'
+import { groupBy } from '../group-by.js'
 import { type FoundRuns, lacksPlan, runsNamed } from '../runs/find.js'
 import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
 import { planFile, SweepPlans, unchecked } from '../runs/sweep-plan.js'
@@ -76,7 +78,7 @@ export async function readArms(
 }
 
 async function armsNamed(argument: string, source: RunSource) {
-  const folder = normalize(argument).replace(/(?<=.)\/+$/, '')
+  const folder = namedFolder(argument)
   const { runs, unreadable } = await source.runsNamed(folder)
   if (runs[0] === folder) return { arms: [{ name: folder, place: null, runs }], notes: [], lostPlans: [] }
   const notes = unreadable.map((error) => `left out: ${firstLine(error)}`)
@@ -124,16 +126,6 @@ function readSweepOf(folder: string, run: string): SavedSweep | string | undefin
   } catch (error) {
     return firstLine(knownError(error))
   }
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>()
-  for (const item of items) {
-    const siblings = groups.get(keyOf(item))
-    if (siblings === undefined) groups.set(keyOf(item), [item])
-    else siblings.push(item)
-  }
-  return groups
 }
 
 /** Returns the baseline that --baseline names: by its folder, or by its name in the printed table. */

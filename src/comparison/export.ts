@@ -1,7 +1,22 @@
+/** A comparison in the formats of other programs: CSV and JSON, and tables for papers in Markdown and LaTeX. */
 import { beginsWith } from '../files/own-files.js'
 import type { Metric } from '../runs/metrics.js'
-import { csvText } from '../text/csv.js'
+import { escapeLine } from '../text/format.js'
+import { csvText } from '../text/table.js'
 import type { Arm, Comparison, Result } from './comparison.js'
+import {
+  type Cell,
+  cellTexts,
+  detailedMetrics,
+  detailTables,
+  type MainTable,
+  type MetricColumn,
+  mainTable,
+  type Table,
+  testsText,
+  verdictOf,
+  verdictText,
+} from './tables.js'
 
 const format = 'eigenae-comparison-1'
 
@@ -82,4 +97,153 @@ function armJson({ name, label, difference, settings, config, runs, leftOut }: A
     config,
     settings: Object.fromEntries(settings.map(({ path, value }) => [path, value ?? null])),
   }
+}
+
+interface FormatOptions {
+  readonly format: 'markdown' | 'latex' | 'csv'
+  /** Only this metric, with its differences and tests; undefined for the main table. */
+  readonly metric: Metric | undefined
+  /** The differences and tests of all main metrics. */
+  readonly details: boolean
+}
+
+/** Returns the tables that `compare --format` prints. */
+export function formattedTables(comparison: Comparison, { format, metric, details }: FormatOptions): string {
+  const { results, baseline } = comparison
+  if (metric === undefined && !details) {
+    if (format === 'csv') return mainCsv(mainTable(comparison))
+    const verdicts = verdictText(results, baseline.label)
+    const { better, worse } = verdictMarks[format]
+    const note = verdicts === '' ? '' : `${better} ${worse} ${verdicts}`
+    return writers[format]([paperTable(mainTable({ ...comparison, dropped: [] }))], note)
+  }
+  const shown = detailedMetrics(metric)
+  const chosen = results.filter((result) => shown.includes(result.metric))
+  if (format === 'csv') return comparisonCsv({ ...comparison, results: chosen }).trimEnd()
+  return writers[format](detailTables(comparison, shown), testsText(chosen, baseline.label))
+}
+
+function paperTable({ columns, rows, hasDifferences }: MainTable): Table {
+  return {
+    heading: null,
+    columns: [
+      { title: 'arm', alignment: 'left' },
+      { title: 'n', alignment: 'right' },
+      ...columns.map(({ header }) => ({ title: header.replace('\u00a0', ' '), alignment: 'right' }) as const),
+      ...(hasDifferences ? [{ title: 'what differs', alignment: 'left' } as const] : []),
+    ],
+    rows: rows.map(({ label, complete, difference }, row) => [
+      { text: label },
+      { text: String(complete) },
+      ...columns.map((column) => meanCell(column, column.results[row]!)),
+      ...(hasDifferences ? [{ text: difference }] : []),
+    ]),
+  }
+}
+
+function meanCell(column: MetricColumn, result: Result | null): Cell {
+  if (result === null) return { text: '–' }
+  const { mean, half } = cellTexts(column, result)
+  return { text: half === null ? mean : `${mean} ± ${half}`, best: result.best, verdict: verdictOf(result) }
+}
+
+/** Marks of significance: symbols that pdfTeX has. */
+const verdictMarks = {
+  markdown: { better: '✓', worse: '✗' },
+  latex: { better: '+', worse: '-' },
+} as const
+
+const writers = { markdown: markdownTables, latex: latexTables } as const
+
+function markdownTables(tables: readonly Table[], note: string): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  const texts = tables.map(({ heading, columns, rows }) =>
+    [
+      ...(heading === null ? [] : [`**${escapeMarkdown(heading)}**`, '']),
+      line(columns.map(({ title }) => escapeMarkdown(title))),
+      line(columns.map(({ alignment }) => (alignment === 'left' ? '---' : '---:'))),
+      ...rows.map((cells) => line(cells.map((cell, index) => markdownCell(cell, columns[index]!.alignment)))),
+    ].join('\n'),
+  )
+  return [...texts, ...(note === '' ? [] : [escapeMarkdown(note)])].join('\n\n')
+}
+
+/** Only names, which are on the left, can hold markup. */
+function markdownCell({ text, best, verdict }: Cell, alignment: 'left' | 'right'): string {
+  if (alignment === 'left') return escapeMarkdown(text)
+  return `${best ? `**${text}**` : text}${verdict ? ` ${verdictMarks.markdown[verdict]}` : ''}`
+}
+
+/** Escapes the characters that Markdown could read as markup in the cell of a table. */
+function escapeMarkdown(text: string): string {
+  return escapeLine(text).replace(/[\\`*_~|<>[\]&]/g, '\\$&')
+}
+
+/** Returns tables of the package booktabs, which pdfTeX, XeTeX and LuaTeX typeset. */
+function latexTables(tables: readonly Table[], note: string): string {
+  const line = (cells: readonly string[]) => `${cells.join(' & ')} \\\\`
+  const texts = tables.map(({ heading, columns, rows }) =>
+    [
+      ...(heading === null ? [] : [`% ${escapeLine(heading)}`]),
+      `\\begin{tabular}{${columns.map(({ alignment }) => alignment[0]).join('')}}`,
+      '\\toprule',
+      line(columns.map(({ title }) => escapeLatex(title))),
+      '\\midrule',
+      ...rows.map((cells) => line(cells.map(latexCell))),
+      '\\bottomrule',
+      '\\end{tabular}',
+    ].join('\n'),
+  )
+  const comments = ['% Needs \\usepackage{booktabs}.', ...(note === '' ? [] : [`% ${escapeLine(note)}`])]
+  return [comments.join('\n'), ...texts].join('\n')
+}
+
+function latexCell({ text, best, verdict }: Cell): string {
+  const escaped = escapeLatex(text)
+  const mark = verdict ? `\\textsuperscript{\\ensuremath{${verdictMarks.latex[verdict]}}}` : ''
+  return `${best ? `\\textbf{${escaped}}` : escaped}${mark}`
+}
+
+const latexCharacters: Readonly<Record<string, string>> = {
+  '\\': '\\textbackslash{}',
+  '^': '\\textasciicircum{}',
+  '~': '\\textasciitilde{}',
+  '<': '\\textless{}',
+  '>': '\\textgreater{}',
+  '|': '\\textbar{}',
+  '"': '{\\ttfamily\\char34}',
+  '±': '\\ensuremath{\\pm}',
+  '−': '\\ensuremath{-}',
+  '–': '--',
+  σ: '\\ensuremath{\\sigma}',
+  Σ: '\\ensuremath{\\Sigma}',
+  λ: '\\ensuremath{\\lambda}',
+  '₁': '\\ensuremath{_1}',
+}
+
+function escapeLatex(text: string): string {
+  return escapeLine(text).replace(
+    /[\\^~<>|"±−–σΣλ₁{}$&#_%]/g,
+    (character) => latexCharacters[character] ?? `\\${character}`,
+  )
+}
+
+/** Returns the main table with a row per arm: the mean of each metric, its 95 % interval and its corrected p-value. */
+function mainCsv({ columns, rows, hasDifferences }: MainTable): string {
+  const records = rows.map(({ label, complete, difference }, row) => ({
+    label,
+    n: complete,
+    ...Object.fromEntries(columns.flatMap(({ metric, results }) => numbersOf(metric, results[row]!))),
+    ...(hasDifferences && { what_differs: difference }),
+  }))
+  return csvText(Object.keys(records[0]!), records).trimEnd()
+}
+
+function numbersOf(metric: Metric, result: Result | null): readonly (readonly [string, unknown])[] {
+  return [
+    [metric, result?.summary.mean],
+    [`${metric}_low`, result?.summary.interval?.low],
+    [`${metric}_high`, result?.summary.interval?.high],
+    [`${metric}_p_value`, result?.versus?.correctedP],
+  ]
 }

@@ -1,7 +1,7 @@
-/** The tables of a comparison as data. terminal.ts prints them, papers.ts and src/pages/report write them. */
+/** The tables of a comparison as data. terminal.ts prints them, export.ts and src/pages/report write them. */
 import { eigenLossesOf, formulaOf } from '../config/eigen-losses.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
-import { percent, significant } from '../text/format.js'
+import { percent, shortened, significant } from '../text/format.js'
 import { type Alignment, unbroken, widestOf } from '../text/table.js'
 import type { Comparison, DroppedArm, Result } from './comparison.js'
 import { power, type Summary, testNames } from './statistics.js'
@@ -293,8 +293,11 @@ export function mainNotes(
       shown.map(({ summary }) => summary),
       intervals,
     ),
-    ...incomplete.map((row) => `${row.label}: ${row.incomplete}.`).slice(0, mostIncomplete),
-    ...(incomplete.length > mostIncomplete ? [`… and ${incomplete.length - mostIncomplete} more arms.`] : []),
+    ...shortened(
+      incomplete.map((row) => `${row.label}: ${row.incomplete}.`),
+      mostIncomplete,
+      'more arms.',
+    ),
   ]
 }
 

@@ -1,12 +1,16 @@
 /** The tables of a comparison for a terminal, a file or a pipe. */
 import type { Metric } from '../runs/metrics.js'
 import type { Space } from '../text/output.js'
-import { type Line, plainLines, type Span, type Style, span } from '../text/styled.js'
 import {
   alignedTable,
   blocksOf,
   blockTable,
   type Column,
+  type Line,
+  plainLines,
+  type Span,
+  type Style,
+  span,
   textColumn,
   truncateDistinct,
   widestOf,

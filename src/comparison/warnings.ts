@@ -1,12 +1,12 @@
 import { basename } from 'node:path'
+import { effectWarnings } from '../config/check.js'
 import { configSchema } from '../config/schema.js'
-import { effectWarnings } from '../config/warnings.js'
 import { latentDimension } from '../model/architecture.js'
 import { metricOf, metrics } from '../runs/metrics.js'
 import type { WholeRun } from '../runs/read.js'
 import { tooFewImages } from '../spectrum/spectrum.js'
 import type { ArmRuns, UnusableRun } from './comparison.js'
-import { differingPaths, fieldsOf } from './differences.js'
+import { differingPaths, fieldsOf } from './labels.js'
 import { commonSweep, variedPaths } from './sweep-arms.js'
 
 /**

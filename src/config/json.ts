@@ -120,3 +120,5 @@ export function withValue(target: unknown, path: readonly string[], leaf: unknow
     fields.length === Object.keys(target ?? {}).length ? undefined : Reflect.get(target as object, key)
   return Object.fromEntries([...fields, [key, withValue(old, rest, leaf)]])
 }
+
+export type DeepReadonly<T> = T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> } : T

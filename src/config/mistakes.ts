@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { nearestName } from '../text/nearest.js'
+import { suggestion } from '../text/names.js'
 import { type JsonPath, valueAt } from './json.js'
 import { pathsOf } from './paths.js'
 
@@ -109,10 +109,9 @@ function abbreviatedJson(value: unknown): string {
 
 /** @param valid the keys of the object at `path` */
 function unknownKey(key: string, valid: readonly string[], path: JsonPath, schema: z.ZodType): string {
-  const suggestion = nearestName(key, valid, pathsOf(schema), path.join('.'))
-  return suggestion === null
-    ? `unknown key; known here: ${valid.join(', ')}`
-    : `unknown key; did you mean "${suggestion}"?`
+  const advice =
+    suggestion(key, valid, pathsOf(schema), path.join('.')) || `; known here: ${valid.join(', ')}`
+  return `unknown key${advice}`
 }
 
 /** Returns the problem if the key belongs to another `kind` of the same object, null otherwise. */

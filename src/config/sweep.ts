@@ -1,20 +1,230 @@
 import { dirname, isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { usageError } from '../errors.js'
-import { readJson } from './json.js'
+import { suggestion } from '../text/names.js'
+import { type JsonPath, readJson, valueAt } from './json.js'
 import { describeIssue, type Mistake } from './mistakes.js'
-import { overlaps } from './paths.js'
+import { isConfigPath, overlaps } from './paths.js'
 import { configSchema } from './schema.js'
-import {
-  axisNameProblem,
-  fixedMistakes,
-  keysAt,
-  ownSpaceSchema,
-  type Search,
-  searchMistakes,
-  searchOf,
-  searchSchema,
-} from './search.js'
+
+/** A space has at most this many axes. */
+export const maximumAxes = 50
+
+// The arms of a search lie in one folder, and each has its config in memory while the sweep is planned.
+const maximumTrials = 100_000
+
+const axisKinds = ['uniform', 'log', 'integer', 'choice'] as const
+
+function bounds(bound: z.ZodNumber) {
+  return z
+    .tuple([bound, bound])
+    .refine(([low, high]) => low < high, { error: 'the lower bound must be less than the upper' })
+}
+
+/** How the values of one config path are drawn: the JSON form of a sweep file. */
+const axisSchema = z.union(
+  [
+    z
+      .strictObject({ uniform: bounds(z.number()) })
+      .describe('A number between two bounds, every interval of equal length equally likely.'),
+    z
+      .strictObject({ log: bounds(z.number().gt(0)) })
+      .describe('A number between two bounds over 0, every interval of equal ratio equally likely.'),
+    z
+      .strictObject({ integer: bounds(z.int()) })
+      .describe('A whole number from the lower bound to the upper.'),
+    z
+      .strictObject({ choice: z.array(z.unknown()).min(1) })
+      .describe('One of the listed values, each equally likely.'),
+  ],
+  { error: ({ input }) => axisProblem(input) },
+)
+
+export type Axis = z.output<typeof axisSchema>
+
+/** The `search` of a sweep file. */
+const searchSchema = z.strictObject({
+  trials: z.int().min(1).max(maximumTrials).describe('Number of trials of each config.'),
+  seed: configSchema.shape.seed.describe('Seed of the trials. The same seed gives the same trials.'),
+  space: z
+    .record(z.string(), axisSchema)
+    .default({})
+    .describe('Axes of all configs by config path: {"optimizer.learningRate": {"log": [0.001, 0.03]}}.'),
+})
+
+/** The `space` of one variant. */
+const ownSpaceSchema = z
+  .record(z.string(), axisSchema.nullable())
+  .default({})
+  .describe(
+    "This config's own axes, added to the search's. An axis of the same path is replaced; null removes it.",
+  )
+
+/** Returns the reason why a value is not an axis, for everything but the bounds themselves. */
+function axisProblem(input: unknown): string {
+  const example = '{"log": [low, high]}'
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    return `must be an axis like ${example}, by one of ${axisKinds.join(', ')}`
+  const [kind, ...others] = Object.keys(input)
+  if (kind === undefined || others.length > 0)
+    return `must have exactly one of ${axisKinds.join(', ')}, like ${example}`
+  if (kind === 'choice') return 'choice must be a list of at least one value'
+  if ((axisKinds as readonly string[]).includes(kind))
+    return `${kind} must be [low, high], two ${kind === 'integer' ? 'whole ' : ''}numbers`
+  return `unknown kind of axis "${kind}"${suggestion(kind, axisKinds) || `; known: ${axisKinds.join(', ')}`}`
+}
+
+/** One axis of a variant's space. */
+export interface SearchAxis {
+  readonly path: string
+  readonly axis: Axis
+  /**
+   * Its coordinate in the sequence of points. An axis that variants share has the same in all of them, so that a trial
+   * has the same value there in each.
+   */
+  readonly coordinate: number
+  /** Line, column and path in the sweep file: "7:31 search.space.optimizer.learningRate". */
+  readonly location: string
+}
+
+export interface Search {
+  readonly trials: number
+  readonly seed: number
+  /** The axes of each variant by its name; a variant without axes is not searched. */
+  readonly spaces: ReadonlyMap<string, readonly SearchAxis[]>
+}
+
+/** A variant with its own axes, and the config paths that no axis sets. */
+interface SearchedVariant {
+  readonly variant: string
+  readonly space: z.output<typeof ownSpaceSchema>
+  readonly fixed: readonly string[]
+}
+
+/** Returns the search of a sweep file. A variant's own axes replace shared ones of the same path, and null removes one. */
+function searchOf(
+  { trials, seed, space: shared }: z.output<typeof searchSchema>,
+  variants: readonly SearchedVariant[],
+  locationOf: (path: JsonPath) => string,
+): Search {
+  const spaces = variants.map(({ variant, space: own, fixed }) => {
+    const axes = Object.entries({ ...shared, ...own }).flatMap(([path, axis], coordinate) => {
+      if (axis === null || overlaps(path, fixed)) return []
+      const space = Object.hasOwn(own, path) ? ['variants', variant, 'space'] : ['search', 'space']
+      const place = [...space, path]
+      return [{ path, axis, coordinate, location: `${locationOf(place)} ${place.join('.')}` }]
+    })
+    return [variant, axes] as const
+  })
+  return { trials, seed, spaces: new Map(spaces) }
+}
+
+/** Returns the keys of the object at a path of a sweep file, null if there is no object. */
+function keysAt(file: unknown, path: JsonPath): readonly string[] | null {
+  const value = valueAt(file, path)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : null
+}
+
+/** Checks the config paths that a sweep file searches, beside the form of their axes. */
+function searchMistakes(file: unknown): readonly Mistake[] {
+  const search = keysAt(file, ['search'])
+  const grid = keysAt(file, ['grid']) ?? []
+  const shared = keysAt(file, ['search', 'space']) ?? []
+  const owns = (keysAt(file, ['variants']) ?? []).flatMap((variant) => {
+    const place = ['variants', variant, 'space']
+    const own = keysAt(file, place)
+    return own === null ? [] : [{ place, own }]
+  })
+  if (search === null)
+    return owns.map(({ place }) => ({
+      path: place,
+      problem: 'needs "search" in the sweep file, with the number of trials',
+    }))
+  const mistakes = [
+    ...mistakesInSpace(['search', 'space'], shared, shared, grid),
+    ...owns.flatMap(({ place, own }) => [
+      ...mistakesInSpace(
+        place,
+        own,
+        [...new Set([...shared, ...own])].filter((axis) => valueAt(file, [...place, axis]) !== null),
+        grid,
+      ),
+      ...own
+        .filter((axis) => valueAt(file, [...place, axis]) === null && !shared.includes(axis))
+        .map((axis) => ({
+          path: [...place, axis],
+          problem: "is null, but the search's space has no such axis",
+        })),
+    ]),
+  ]
+  if (shared.length > 0 || owns.some(({ own }) => own.length > 0)) return mistakes
+  return [{ path: ['search'], problem: 'needs "space" with at least one axis, here or in a variant' }]
+}
+
+function mistakesInSpace(
+  place: JsonPath,
+  axes: readonly string[],
+  all: readonly string[],
+  grid: readonly string[],
+): readonly Mistake[] {
+  const inNames = axes.flatMap((axis) => {
+    const problem = axisNameProblem(axis, all, 'be searched') ?? overlapProblem(axis, grid)
+    return problem === null ? [] : [{ path: [...place, axis], problem }]
+  })
+  if (all.length <= maximumAxes) return inNames
+  return [...inNames, { path: place, problem: `must have at most ${maximumAxes} axes (got ${all.length})` }]
+}
+
+/** Config paths that a sweep sets for each run. */
+const ownPaths: Readonly<Record<string, string>> = {
+  seed: 'the seeds are listed in "seeds"',
+  name: 'the runs are named after their variant and what is set for them',
+  $schema: 'it is for editors only',
+  extends: 'only a config file extends another',
+}
+
+/** Checks the config paths that the variants of a sweep file fix. */
+function fixedMistakes(file: unknown): readonly Mistake[] {
+  const variants = (keysAt(file, ['variants']) ?? []).map((variant) => {
+    const place = ['variants', variant]
+    const fixed = valueAt(file, [...place, 'fixed'])
+    return { place, fixed: Array.isArray(fixed) ? fixed.filter((path) => typeof path === 'string') : [] }
+  })
+  const ofPaths = variants.flatMap(({ place, fixed }) =>
+    fixed.flatMap((path, index) => {
+      const problem =
+        axisNameProblem(path, [], 'be fixed') ?? (isConfigPath(path) ? null : 'is not a config field')
+      return problem === null ? [] : [{ path: [...place, 'fixed', index], problem: `${path}: ${problem}` }]
+    }),
+  )
+  const ofOwnAxes = variants.flatMap(({ place, fixed }) =>
+    (keysAt(file, [...place, 'space']) ?? [])
+      .filter((axis) => valueAt(file, [...place, 'space', axis]) !== null && overlaps(axis, fixed))
+      .map((axis) => ({ path: [...place, 'space', axis], problem: 'is fixed in this variant' })),
+  )
+  const ofCommonAxes = [['grid'], ['search', 'space']].flatMap((place) =>
+    (keysAt(file, place) ?? [])
+      .filter((axis) => variants.length > 0 && variants.every(({ fixed }) => overlaps(axis, fixed)))
+      .map((axis) => ({ path: [...place, axis], problem: 'is fixed in every variant' })),
+  )
+  return [...ofPaths, ...ofOwnAxes, ...ofCommonAxes]
+}
+
+/** Returns the reason why a sweep cannot vary a config path beside the other axes, null if it can. */
+function axisNameProblem(axis: string, axes: readonly string[], act: string): string | null {
+  if (axis.split('.').includes('')) return 'is not a config path like train.batchSize'
+  if (Object.hasOwn(ownPaths, axis)) return `cannot ${act}: ${ownPaths[axis]}`
+  const inside = axes.find((other) => other.startsWith(`${axis}.`))
+  return inside === undefined ? null : `holds ${inside}, which is an axis of its own`
+}
+
+function overlapProblem(axis: string, grid: readonly string[]): string | null {
+  if (grid.includes(axis)) return 'is in the grid too; a config path is either in the grid or searched'
+  const inside = grid.find((other) => other.startsWith(`${axis}.`))
+  if (inside !== undefined) return `holds ${inside}, which is in the grid`
+  const around = grid.find((other) => axis.startsWith(`${other}.`))
+  return around === undefined ? null : `is a part of ${around}, which is in the grid`
+}
 
 const { name, seed } = configSchema.shape
 

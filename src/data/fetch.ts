@@ -8,9 +8,9 @@ import { testImagesUrl, testLabelsUrl, trainingImagesUrl, trainingLabelsUrl } fr
 import { EigenaeError, hasCode, usageError } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import { type NamedContent, writeInto } from '../files/write.js'
-import { type DataFile, dataFileKeys, dataFiles } from './idx.js'
-import { readDataFileIfPresent } from './read.js'
-import { differenceFromMnist } from './verify.js'
+import { eigenaeCommand } from '../text/command-line.js'
+import { type DataBytes, type DataFile, dataFileKeys, dataFiles } from './idx.js'
+import { readDataFile, readDataFileIfPresent } from './read.js'
 
 interface FetchOptions {
   /** The http or https address of the folder that holds the four .gz files. */
@@ -179,4 +179,29 @@ function redirected(from: URL, location: string): URL {
   if (to !== null && allowed.includes(to.protocol)) return to
   const target = to === null ? 'no address' : withoutUser(to.href)
   throw failure(from.href, `the server redirects to ${target}, which is not ${allowed.join(' or ')}`)
+}
+
+/** Checks the four files of a folder against MNIST's SHA-256. @throws EigenaeError that lists each file that differs. */
+export async function verifyMnist(folder: string): Promise<readonly DataBytes[]> {
+  const files = await Promise.all(
+    dataFileKeys.map((key) => readDataFile(folder, key, () => dataFiles[key].bytes)),
+  )
+  const wrong = dataFileKeys.flatMap((key, index) => differenceFromMnist(files[index]!, key) ?? [])
+  if (wrong.length > 0) {
+    throw new EigenaeError({
+      problem: 'these files are not the genuine MNIST',
+      subject: folder,
+      details: wrong,
+      hint: `Download them again with "${eigenaeCommand('data fetch')}", or check their origin.`,
+    })
+  }
+  return files
+}
+
+/** Returns a line that describes how a file differs from MNIST's, null if it does not. */
+function differenceFromMnist({ file, size, sha256 }: DataBytes, key: DataFile): string | null {
+  const mnist = dataFiles[key]
+  if (size !== mnist.bytes)
+    return `${file}: has ${size ?? `more than ${mnist.bytes}`} bytes, MNIST's has ${mnist.bytes}`
+  return sha256 === mnist.sha256 ? null : `${file}: SHA-256 is ${sha256}, MNIST's is ${mnist.sha256}`
 }

@@ -1,5 +1,4 @@
 import { dirname, extname } from 'node:path'
-import { createObjectCsvStringifier } from 'csv-writer'
 import { usageError } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import {
@@ -10,6 +9,7 @@ import {
   refuseForeignFiles,
 } from '../files/own-files.js'
 import { type NamedContent, writeTogether } from '../files/write.js'
+import { csvText } from '../text/table.js'
 
 /** The embedding of some images. */
 export interface Embedding {
@@ -61,21 +61,19 @@ export async function writeEmbedding(
 
 const firstColumns = ['index', 'label'] as const
 
-// Nine digits identify every fp32 number.
-const fp32Digits = 9
+/** Nine digits identify every fp32 number. */
+const fp32 = (value: number) => Number(value.toPrecision(9))
 
 /** One row per image: its index in the split, its label, and its coordinates z1 to zd. */
 const csv: EmbeddingFormat = {
   extension: '.csv',
   encode: (file, { values, latent, labels }) => {
-    const columns = [...firstColumns, ...Array.from({ length: latent }, (_, axis) => `z${axis + 1}`)]
-    const header = columns.map((title, index) => ({ id: String(index), title }))
-    const stringifier = createObjectCsvStringifier({ header })
+    const axes = Array.from({ length: latent }, (_, axis) => `z${axis + 1}`)
     const rows = Array.from(labels, (label, index) => {
-      const coordinates = Array.from(values.subarray(index * latent, (index + 1) * latent))
-      return [index, label, ...coordinates.map((value) => Number(value.toPrecision(fp32Digits)))]
+      const coordinates = axes.map((axis, place) => [axis, fp32(values[index * latent + place]!)])
+      return { index, label, ...Object.fromEntries(coordinates) }
     })
-    return [{ file, content: stringifier.getHeaderString() + stringifier.stringifyRecords(rows) }]
+    return [{ file, content: csvText([...firstColumns, ...axes], rows) }]
   },
   outputs: (file) => [{ file, mark: beginsWith([...firstColumns, 'z1'].join(',')) }],
 }

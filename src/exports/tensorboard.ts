@@ -1,8 +1,8 @@
 /** The course of a run for TensorBoard. */
 import { fieldsByPath } from '../config/paths.js'
-import { configJson, withoutSeed } from '../config/text.js'
+import { configJson, withoutSeed } from '../config/schema.js'
 import { crc32Of } from '../files/crc32.js'
-import { jsonText } from '../files/json.js'
+import { jsonText } from '../files/write.js'
 import { groupBy } from '../group-by.js'
 import { version } from '../runs/facts.js'
 import { sha256 } from '../runs/integrity.js'

@@ -1,6 +1,6 @@
 import { existsSync, type Stats } from 'node:fs'
 import { lstat, mkdir, readdir, stat } from 'node:fs/promises'
-import { dirname, relative, resolve } from 'node:path'
+import { dirname, normalize, relative, resolve } from 'node:path'
 import { type EigenaeError, hasCode, usageError, withFileErrors } from '../errors.js'
 import { syncFolder } from './write.js'
 
@@ -77,6 +77,11 @@ function isLink(path: string): EigenaeError {
     subject: path,
     hint: 'Replace the link with the file or folder that it leads to. The run folder itself may be a link.',
   })
+}
+
+/** Returns the path of a folder that a user named, without slashes at its end. */
+export function namedFolder(argument: string): string {
+  return normalize(argument).replace(/(?<=.)\/+$/, '')
 }
 
 /** Returns the names in a folder; empty if it does not exist. @throws a usage error if it is a file. */

@@ -202,3 +202,8 @@ export function appendToLog(file: string, text: string | Uint8Array): void {
     closeSync(log)
   }
 }
+
+/** Returns indented JSON with a newline at the end, as all JSON files are written. */
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}

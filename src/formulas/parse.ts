@@ -1,4 +1,4 @@
-import { nearestName } from '../text/nearest.js'
+import { suggestion } from '../text/names.js'
 import { FormulaError, type Graph, isConstant, isScalar, limits, type Node, type Shape } from './graph.js'
 
 /** Added to a variance in a correlation: batch norm's ε. */
@@ -218,7 +218,7 @@ class Parser {
     }
     const problem = functionNames.includes(name)
       ? `the function ${name} needs arguments in parentheses`
-      : `unknown name "${name}", neither in the language nor in parameters${suggestion(name, [...names, ...Object.keys(parameters)])}`
+      : `unknown name "${name}", neither in the language nor in parameters${suggestion(name.slice(0, 40), [...names, ...Object.keys(parameters)])}`
     throw new FormulaError(problem, column)
   }
 
@@ -228,7 +228,7 @@ class Parser {
 
   #call({ text: name, column }: Token): Node {
     if (!functionNames.includes(name)) {
-      const advice = suggestion(name, functionNames) || `; known: ${functionNames.join(', ')}`
+      const advice = suggestion(name.slice(0, 40), functionNames) || `; known: ${functionNames.join(', ')}`
       throw new FormulaError(`unknown function "${name}"${advice}`, column)
     }
     const args: { readonly node: Node; readonly column: number }[] = []
@@ -258,11 +258,6 @@ class Parser {
     else if (second !== undefined && name !== 'logdet') requireFit(first!.node, second.node, column)
     return requireFinite(row.build(this.#graph, ...args.map(({ node }) => node)), column)
   }
-}
-
-function suggestion(name: string, known: readonly string[]): string {
-  const nearest = nearestName(name.slice(0, 40), known)
-  return nearest === null ? '' : `; did you mean "${nearest}"?`
 }
 
 function requireFinite(node: Node, column: number): Node {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { configText } from '../config/text.js'
+import { configText } from '../config/schema.js'
 import { exitCode } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import { isLocked, releaseLock } from '../files/lock.js'

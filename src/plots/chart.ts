@@ -47,6 +47,9 @@ export function drawnText(arms: readonly { readonly baseline: boolean }[]): stri
     : `the first ${mostDrawn} of ${arms.length} arms`
 }
 
+/** An arm's label has at most this many characters: the space beside and above a panel. */
+export const labelCharacters = 36
+
 /** The field with an arm's label in all data. The report hides arms by it. */
 export const armField = 'arm'
 

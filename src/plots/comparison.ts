@@ -1,7 +1,7 @@
 import type { Arm, Comparison } from '../comparison/comparison.js'
 import { escapeLine } from '../text/format.js'
 import { truncate, truncateDistinct } from '../text/table.js'
-import { type Chart, drawnOf, drawnText } from './chart.js'
+import { type Chart, drawnOf, drawnText, labelCharacters } from './chart.js'
 import { effectiveRankChart, lossChart, trainingChart } from './epochs.js'
 import { deadUnitsChart, evolutionChart } from './evolution.js'
 import { differencesChart, finalValuesChart } from './final-values.js'
@@ -11,9 +11,6 @@ import { parallelChart, searchChart } from './search.js'
 import { settingsOf } from './settings.js'
 import { spectrumChart } from './spectrum.js'
 import { heatMapChart, sweptChart } from './swept.js'
-
-// Space beside and above a panel.
-const labelCharacters = 36
 
 /** Returns the drawn arms with their labels in the pictures. */
 export function drawnArms(comparison: Comparison): readonly Arm[] {

@@ -7,6 +7,7 @@ import {
   type Chart,
   type Domain,
   intervalTooltip,
+  labelCharacters,
   layerOf,
   numbers,
   panelTitle,
@@ -70,7 +71,6 @@ export interface LinePanel {
 /** The height of an arm's label at the end of its line. */
 const labelHeight = 13
 const labelFontSize = 11
-const labelCharacters = 36
 const axisMargin = 70
 // Invisible points that show the values of a line without markers under the pointer.
 const mostHovered = 100

@@ -2,7 +2,7 @@
 import type { Arm } from '../comparison/comparison.js'
 import { loadDataSet, type Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
-import { EigenaeError, firstLine } from '../errors.js'
+import { firstLine, knownError } from '../errors.js'
 import { evaluationNoise } from '../model/random.js'
 import type { WholeRun } from '../runs/read.js'
 import { principalPlane } from '../spectrum/principal-directions.js'
@@ -48,8 +48,7 @@ export async function drawModelStills(arms: readonly Arm[], options: StillOption
     try {
       return await make()
     } catch (error) {
-      if (!(error instanceof EigenaeError)) throw error
-      notes.push(`no reconstructions: ${firstLine(error)}`)
+      notes.push(`no reconstructions: ${firstLine(knownError(error))}`)
       return null
     }
   }

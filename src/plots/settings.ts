@@ -4,8 +4,7 @@
  */
 import { basename } from 'node:path'
 import type { Arm, Comparison } from '../comparison/comparison.js'
-import { differingPaths, fieldsOf, formulaNames } from '../comparison/differences.js'
-import { settingText } from '../comparison/labels.js'
+import { differingPaths, fieldsOf, formulaNames, settingText } from '../comparison/labels.js'
 import { shortPaths } from '../comparison/sweep-arms.js'
 import { groupBy } from '../group-by.js'
 

@@ -1,8 +1,9 @@
 import { type Dirent, existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { join, normalize, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { EigenaeError, exitCode, fileError, firstLine, hasCode, usageError } from '../errors.js'
-import { compareNaturally } from '../text/natural-order.js'
+import { namedFolder } from '../files/folder.js'
+import { compareNaturally } from '../text/names.js'
 import { runFiles } from './files.js'
 import { planFile } from './sweep-plan.js'
 
@@ -15,7 +16,7 @@ export interface FoundRuns {
 
 /** Returns the runs named by an argument: a run, or all runs in a folder. @throws a usage error if there is none. */
 export async function runsNamed(argument: string): Promise<FoundRuns> {
-  const folder = normalize(argument).replace(/(?<=.)\/+$/, '')
+  const folder = namedFolder(argument)
   const found = await findRuns(folder)
   if (found.runs.length > 0) return found
   throw usageError({

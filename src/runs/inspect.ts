@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { configSchema } from '../config/schema.js'
-import { EigenaeError } from '../errors.js'
+import { knownError } from '../errors.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
 import {
   type CheckpointHead,
@@ -179,7 +179,7 @@ export function verifyRun(files: RunFiles): Verification {
     }
     return { record, damage: [...damage, ...more], surplus }
   } catch (error) {
-    if (!(error instanceof EigenaeError)) throw error
-    return { record: null, damage: [{ file: 'run.json', reason: error.parts.problem }], surplus: [] }
+    const { problem } = knownError(error).parts
+    return { record: null, damage: [{ file: 'run.json', reason: problem }], surplus: [] }
   }
 }

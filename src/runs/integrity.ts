@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Config } from '../config/schema.js'
-import { configText } from '../config/text.js'
-import { EigenaeError } from '../errors.js'
+import { type Config, configText } from '../config/schema.js'
+import { EigenaeError, knownError } from '../errors.js'
 import { forEachChunk } from '../files/read.js'
 import { eigenaeCommand } from '../text/command-line.js'
 
@@ -36,8 +35,7 @@ export function collect<T>(damage: Damage[], file: string, read: () => T): T | u
   try {
     return read()
   } catch (error) {
-    if (!(error instanceof EigenaeError)) throw error
-    damage.push({ file, reason: error.parts.problem })
+    damage.push({ file, reason: knownError(error).parts.problem })
     return undefined
   }
 }

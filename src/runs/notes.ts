@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
-import { jsonText, readJsonIfPresent } from '../files/json.js'
 import { beginsWith } from '../files/own-files.js'
-import { writeDurably } from '../files/write.js'
+import { readJsonIfPresent } from '../files/read.js'
+import { jsonText, writeDurably } from '../files/write.js'
 
 /** The user's words about a run: notes.json. No other file depends on it, and a resumed run keeps it. */
 export interface RunNotes {

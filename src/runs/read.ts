@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { type Config, configSchema } from '../config/schema.js'
-import { EigenaeError } from '../errors.js'
-import { parseJsonIfValid, readJsonIfPresent } from '../files/json.js'
+import { EigenaeError, knownError } from '../errors.js'
 import { isLocked } from '../files/lock.js'
-import { readIfPresent, sizeLimits } from '../files/read.js'
+import { parseJsonIfValid, readIfPresent, readJsonIfPresent, sizeLimits } from '../files/read.js'
 import { type RunFiles, runFiles } from './files.js'
 import { type Inspection, inspectRun, type RunContents } from './inspect.js'
 import { collect, type Damage, damagedRun, remakeHint } from './integrity.js'
@@ -55,8 +54,6 @@ export interface WholeRun extends Run {
   readonly layers: readonly LayersRow[]
   /** A row per eigen loss and trained epoch, for the same epochs; empty in runs of version 0.2.0 and earlier. */
   readonly losses: readonly LossesRow[]
-  /** The number of rows in spectrum.csv. */
-  readonly spectrumRows: number
 }
 
 /** @throws EigenaeError if run.json cannot be read. */
@@ -91,7 +88,6 @@ export async function readWholeRun(folder: string): Promise<WholeRun> {
   const files = runFiles(folder)
   const { record, damage, contents, status } = await inspectWithStatus(files)
   if (damage.length > 0) throw damagedRun(folder, damage)
-  const spectrum = thinnedRows(contents['spectrum.csv'], files.spectrum, spectrumColumns)
   return {
     folder,
     record,
@@ -99,10 +95,9 @@ export async function readWholeRun(folder: string): Promise<WholeRun> {
     damage,
     metrics: metricsIn(contents, files),
     config: configIn(contents, files),
-    spectrum: spectrum.rows,
-    spectrumRows: spectrum.count,
-    layers: thinnedRows(contents['layers.csv'], files.layers, layersColumns).rows,
-    losses: thinnedRows(contents['losses.csv'], files.losses, lossesColumns).rows,
+    spectrum: thinnedRows(contents['spectrum.csv'], files.spectrum, spectrumColumns),
+    layers: thinnedRows(contents['layers.csv'], files.layers, layersColumns),
+    losses: thinnedRows(contents['losses.csv'], files.losses, lossesColumns),
     ...accuraciesIn(contents['evaluation.json']),
     ...notesIn(files),
   }
@@ -112,8 +107,7 @@ function notesIn({ notes }: RunFiles): Pick<Run, 'notes' | 'notesError'> {
   try {
     return { notes: readNotes(notes), notesError: null }
   } catch (error) {
-    if (error instanceof EigenaeError) return { notes: noNotes, notesError: error }
-    throw error
+    return { notes: noNotes, notesError: knownError(error) }
   }
 }
 

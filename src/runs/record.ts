@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
-import { jsonText } from '../files/json.js'
 import { readTextIfPresent } from '../files/read.js'
-import { writeDurably } from '../files/write.js'
+import { jsonText, writeDurably } from '../files/write.js'
 import { type Damage, fileSumSchema, sha256 } from './integrity.js'
 
 /** A command line as separate words, and the working folder. */

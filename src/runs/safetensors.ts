@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
-import { parseJsonIfValid } from '../files/json.js'
-import { readHead } from '../files/read.js'
+import { parseJsonIfValid, readHead } from '../files/read.js'
 import type { NamedTensor } from '../model/layout.js'
 import { remakeHint } from './integrity.js'
 

@@ -2,9 +2,8 @@
 import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { EigenaeError, firstLine } from '../errors.js'
-import { readJsonIfPresent } from '../files/json.js'
-import { modificationOf } from '../files/read.js'
+import { EigenaeError, firstLine, knownError } from '../errors.js'
+import { modificationOf, readJsonIfPresent } from '../files/read.js'
 import { runFiles } from './files.js'
 import { configSums, hasItsChecksum, type RunRecord } from './record.js'
 
@@ -33,7 +32,7 @@ const planSchema = z.looseObject({
   sha256: z.string().optional(),
 })
 
-export type SavedPlan = z.output<typeof planSchema>
+type SavedPlan = z.output<typeof planSchema>
 
 /** Returns the plan of the sweep in a folder, undefined if there is none. @throws EigenaeError if it is damaged. */
 export function readPlan(folder: string): SavedPlan | undefined {
@@ -124,7 +123,6 @@ function readOrError(folder: string): SavedPlan | EigenaeError | undefined {
   try {
     return readPlan(folder)
   } catch (error) {
-    if (error instanceof EigenaeError) return error
-    throw error
+    return knownError(error)
   }
 }

@@ -179,24 +179,22 @@ function parseFields<Columns extends readonly string[]>(
 const mostEpochs = 1024
 
 /**
- * Returns the rows of a table, and how many it has. If it has more than 1,024 epochs, the rows are those of every 2nd, 4th,
+ * Returns the rows of a table. If it has more than 1,024 epochs, the rows are those of every 2nd, 4th,
  * 8th, … epoch and of the last one, the same epochs in all runs of a length, so that memory stays bounded.
  */
 export function thinnedRows<Columns extends readonly ['epoch', ...(readonly string[])]>(
   content: Buffer | undefined,
   file: string,
   columns: Columns,
-) {
+): readonly Row<Columns>[] {
   const last = content === undefined ? 0 : lastEpochIn(content)
   const step = 2 ** Math.ceil(Math.log2(Math.max(1, (last + 1) / mostEpochs)))
   const rows: Row<Columns>[] = []
-  let count = 0
   for (const row of tableRows(content, file, columns)) {
-    count++
     const { epoch } = row as { readonly epoch: number }
     if (epoch % step === 0 || epoch === last) rows.push(row)
   }
-  return { rows, count }
+  return rows
 }
 
 function lastEpochIn(content: Buffer): number {

@@ -1,16 +1,16 @@
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { armName, baselineArm, namedText } from '../config/arm-name.js'
+import { configWarnings, effectWarnings } from '../config/check.js'
 import { valueAt } from '../config/json.js'
 import { type ConfigFile, type Override, readConfigFile } from '../config/load.js'
 import { isWithin, overlaps } from '../config/paths.js'
 import type { Config } from '../config/schema.js'
 import { gridOf, type SweepFile } from '../config/sweep.js'
-import { configWarnings, effectWarnings } from '../config/warnings.js'
-import { EigenaeError, usageError } from '../errors.js'
+import { knownError, usageError } from '../errors.js'
 import { maxRuns } from '../runs/sweep-plan.js'
 import { count, shortened, thousands } from '../text/format.js'
-import { nearestName } from '../text/nearest.js'
+import { suggestion } from '../text/names.js'
 import {
   namesByLine,
   resolveSettings,
@@ -150,8 +150,7 @@ async function readVariants(sweep: SweepFile, mistakes: string[]): Promise<Reado
     try {
       files.set(variant, await readConfigFile(path))
     } catch (error) {
-      if (!(error instanceof EigenaeError)) throw error
-      mistakes.push(`variants.${variant}: ${error.message}`)
+      mistakes.push(`variants.${variant}: ${knownError(error).message}`)
     }
   }
   return files
@@ -280,9 +279,8 @@ function baselineMistakes(baseline: string | null, arms: readonly Arm[]): readon
   const names = arms.map(({ name }) => name)
   if (baseline === null || baselineArm(baseline, names) !== undefined) return []
   const known = [...new Set(arms.flatMap(({ variant, name }) => [variant, name]))]
-  const nearest = nearestName(baseline, known)
-  const advice = nearest !== null ? `did you mean "${nearest}"?` : `known: ${listOf(known)}`
-  return [`baseline: no arm is called "${baseline}"; ${advice}`]
+  const advice = suggestion(baseline, known) || `; known: ${listOf(known)}`
+  return [`baseline: no arm is called "${baseline}"${advice}`]
 }
 
 /** More names would hide the mistake. */

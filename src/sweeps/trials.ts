@@ -1,6 +1,6 @@
 import { type ConfigFile, type Override, type Resolution, resolveConfig } from '../config/load.js'
 import { overlaps } from '../config/paths.js'
-import { type Axis, maximumAxes, type Search } from '../config/search.js'
+import { type Axis, maximumAxes, type Search } from '../config/sweep.js'
 import { purpose, randomPermutation } from '../model/random.js'
 
 /** A config path and its value in one arm. */

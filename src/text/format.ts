@@ -97,7 +97,7 @@ export function withoutFormula(text: string): string {
 }
 
 /** Returns the first lines, and a line with the number of the others if there are more than `most`. */
-export function shortened(lines: readonly string[], most: number): readonly string[] {
-  const more = lines.length - most
-  return more > 0 ? [...lines.slice(0, most), `… and ${more} more`] : lines
+export function shortened(lines: readonly string[], most: number, others = 'more'): readonly string[] {
+  const rest = lines.length - most
+  return rest > 0 ? [...lines.slice(0, most), `… and ${rest} ${others}`] : lines
 }

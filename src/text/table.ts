@@ -1,5 +1,52 @@
-import { escapeLine } from './format.js'
-import { type Line, renderLines, type Span, span } from './styled.js'
+/** Lines with colours, and tables of them. What comes from outside is escaped before the colours are added. */
+import { createObjectCsvStringifier } from 'csv-writer'
+import { escapeControls, escapeLine, withoutFormula } from './format.js'
+
+/** SGR codes (ECMA-48) of the styles, and those that end them. */
+const codes = {
+  bold: [1, 22],
+  faint: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+} as const
+
+export type Style = keyof typeof codes
+
+/** A part of a line in one style. */
+export interface Span {
+  readonly text: string
+  readonly styles: readonly Style[]
+}
+
+export type Line = readonly Span[]
+
+export function span(text: string, ...styles: readonly Style[]): Span {
+  return { text, styles }
+}
+
+/** Returns the lines of a text without any style. */
+export function plainLines(text: string): readonly Line[] {
+  return text.split('\n').map((line) => [span(line)])
+}
+
+/** Returns the lines as one text, with or without colours. Control characters in them become visible. */
+export function renderLines(lines: readonly Line[], colours: boolean): string {
+  return lines.map((line) => line.map((each) => renderSpan(each, colours)).join('')).join('\n')
+}
+
+function renderSpan({ text, styles }: Span, colours: boolean): string {
+  const escaped = escapeControls(text)
+  if (!colours) return escaped
+  const [starts, ends] = [styles.map((style) => codes[style][0]), styles.map((style) => codes[style][1])]
+  const sgr = (code: number) => `\x1b[${code}m`
+  return `${starts.map(sgr).join('')}${escaped}${ends.reverse().map(sgr).join('')}`
+}
+
+/** Returns whether a stream shows colours: a terminal, unless NO_COLOR (no-color.org) is set. */
+export function hasColours(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
+}
 
 export type Alignment = 'left' | 'right'
 
@@ -176,4 +223,22 @@ export function wrap(words: readonly string[], width: number): readonly string[]
 /** Returns the cells of the widest text. */
 export function widestOf(texts: readonly string[]): number {
   return texts.reduce((width, text) => Math.max(width, terminalWidth(text)), 0)
+}
+
+/** Returns records as CSV with a header. A missing value is an empty cell, a list of words has spaces, an object is JSON. */
+export function csvText(
+  columns: readonly string[],
+  records: readonly Readonly<Record<string, unknown>>[],
+): string {
+  const csv = createObjectCsvStringifier({ header: columns.map((id) => ({ id, title: id })) })
+  const cells = records.map((record) => Object.fromEntries(columns.map((id) => [id, csvCell(record[id])])))
+  return `${csv.getHeaderString()}${csv.stringifyRecords(cells)}`
+}
+
+function csvCell(value: unknown): string | number {
+  if (typeof value === 'number') return value
+  if (value === null || value === undefined) return ''
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string'))
+    return withoutFormula(value.join(' '))
+  return withoutFormula(typeof value === 'string' ? value : JSON.stringify(value))
 }

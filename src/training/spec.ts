@@ -1,5 +1,10 @@
-import { layerPositions, minimumImages } from '../config/eigen-loss-layers.js'
-import { type EigenLoss, eigenLossesOf, formulaOf } from '../config/eigen-losses.js'
+import {
+  type EigenLoss,
+  eigenLossesOf,
+  formulaOf,
+  layerPositions,
+  minimumImages,
+} from '../config/eigen-losses.js'
 import type { ScheduledConfig } from '../config/schedule.js'
 import type { Config } from '../config/schema.js'
 import type { EigenLossSpec, TrainerSpec } from '../engines/engine.js'

@@ -1,5 +1,5 @@
+import { configWarnings, effectWarnings } from '../config/check.js'
 import { type Config, devices } from '../config/schema.js'
-import { configWarnings, effectWarnings } from '../config/warnings.js'
 import { absoluteSource, type DataSet } from '../data/load.js'
 import { type Selection, selectEngine } from '../engines/select.js'
 import { EigenaeError } from '../errors.js'

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
-import { minimumImages } from '../config/eigen-loss-layers.js'
-import { eigenLossesOf } from '../config/eigen-losses.js'
+import { eigenLossesOf, minimumImages } from '../config/eigen-losses.js'
 import type { Config } from '../config/schema.js'
 import {
   type DataSet,

@@ -267,9 +267,9 @@ describe('thinning', () => {
     'keeps evenly spaced epochs and the last: %d epochs',
     (last) => {
       const lines = Array.from({ length: last + 1 }, (_, epoch) => `${epoch},1\n${epoch},2\n`)
-      const { rows, count } = thinnedRows(Buffer.from(`epoch,rank\n${lines.join('')}`), '', ['epoch', 'rank'])
+      const rows = thinnedRows(Buffer.from(`epoch,rank\n${lines.join('')}`), '', ['epoch', 'rank'])
       const epochs = [...new Set(rows.map(({ epoch }) => epoch))]
-      expect([rows.length, count]).toEqual([2 * epochs.length, 2 * (last + 1)])
+      expect(rows.length).toBe(2 * epochs.length)
       expect([epochs[0], epochs.at(-1)]).toEqual([0, last])
       expect(epochs.length).toBeLessThanOrEqual(1025)
       expect(epochs.length).toBeGreaterThan(Math.min(last, 510))

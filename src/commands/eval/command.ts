@@ -1,6 +1,12 @@
 import { Command } from 'commander'
-import { deviation, deviceOption, threadsOption, wholeNumber } from '../shared/options.js'
-import { dataOption, splitOption } from '../shared/trained-run.js'
+import {
+  dataOption,
+  deviation,
+  deviceOption,
+  splitOption,
+  threadsOption,
+  wholeNumber,
+} from '../shared/options.js'
 import type { EvalFlags } from './eval.js'
 
 export function evalCommand(): Command {

@@ -12,20 +12,21 @@ import { formatMetric, meaningOf, metricOfModel, modelMetrics } from '../../runs
 import { SweepPlans } from '../../runs/sweep-plan.js'
 import { share } from '../../text/format.js'
 import { resultSpace, writeJson, writeLines, writeMessage, writeWarning } from '../../text/output.js'
-import { type Line, span } from '../../text/styled.js'
-import { type Alignment, blockTable, type Column, textColumn, unbroken } from '../../text/table.js'
+import {
+  type Alignment,
+  blockTable,
+  type Column,
+  type Line,
+  span,
+  textColumn,
+  unbroken,
+} from '../../text/table.js'
 import { neighbourCount } from '../../training/classifiers.js'
 import { evaluateModel, spectrumWarning, withChoice } from '../../training/evaluate.js'
 import { readTrainedRun, type TrainedRun, withTrainer } from '../../training/trained-model.js'
 import { loadDataOf, sourceOfRun } from '../../training/training-data.js'
-import { warnOfDamagedPlans } from '../shared/sweep-plans.js'
-import {
-  type ComputeFlags,
-  chosenImages,
-  computeOptions,
-  type ImageFlags,
-  warnOfCheckpoint,
-} from '../shared/trained-run.js'
+import { type ComputeFlags, chosenImages, computeOptions, type ImageFlags } from '../shared/options.js'
+import { warnOfCheckpoint, warnOfDamagedPlans } from '../shared/run-warnings.js'
 
 export interface EvalFlags extends ImageFlags, ComputeFlags {
   readonly data?: string

@@ -1,9 +1,26 @@
+import { isDeepStrictEqual } from 'node:util'
 import { Command, Option } from 'commander'
-import { usageError } from '../../errors.js'
+import { EigenaeError, firstLine, knownError, usageError } from '../../errors.js'
+import { acquireLock, releaseLock } from '../../files/lock.js'
+import { runFiles } from '../../runs/files.js'
+import { findRuns, runsNamed } from '../../runs/find.js'
+import { damageText, remakeHint } from '../../runs/integrity.js'
+import { type RunNotes, readNotes, tagProblem, writeNotes } from '../../runs/notes.js'
+import { type Run, readRun, readRuns } from '../../runs/read.js'
+import { misplacedHint, SweepPlans } from '../../runs/sweep-plan.js'
+import { count, countOf } from '../../text/format.js'
+import {
+  resultSpace,
+  writeJson,
+  writeLines,
+  writeMessage,
+  writeResult,
+  writeWarning,
+} from '../../text/output.js'
 import { wholeNumber } from '../shared/options.js'
-import { listRuns } from './list.js'
-import { addTags, removeTags, setNote } from './notes.js'
-import { type Expression, parseExpression } from './query.js'
+import { warnOfDamagedPlans } from '../shared/run-warnings.js'
+import { type Expression, type Field, parseExpression, requireField, selectRuns, sortField } from './query.js'
+import { csvOf, isUsual, jsonOf, tableOf } from './tables.js'
 
 export function runsCommand(): Command {
   return new Command('runs')
@@ -81,4 +98,163 @@ function noteCommand(): Command {
     .option('--overwrite', 'replace the notes of a folder even if single runs have notes of their own', false)
     .addHelpText('after', "\nExample:\n  eigenae runs note runs/eigen/seed-0 'the run of figure 2'")
     .action(setNote)
+}
+
+interface RunsFlags {
+  readonly where: readonly Expression[]
+  readonly sort?: string
+  readonly top?: number
+  readonly columns: readonly string[]
+  readonly json: boolean
+  readonly csv: boolean
+}
+
+/** Lists the readable runs, then fails if a run or a folder cannot be read. */
+export async function listRuns(folder: string, flags: RunsFlags): Promise<void> {
+  const { runs: folders, unreadable } = await findRuns(folder)
+  const all = await readRuns(folders, (run) => readRun(run).catch(knownError))
+  const plans = new SweepPlans()
+  const found = all.flatMap((each) => (each instanceof EigenaeError ? [] : [withPlace(each, plans)]))
+  const errors = all.flatMap((each) => (each instanceof EigenaeError ? [each] : []))
+  const { where, sort, top } = flags
+  const selected = selectRuns(found, { where, sort, top })
+  const added = addedColumns(flags, found)
+  if (flags.json) writeJson(selected.map((run) => jsonOf(run, added)))
+  else if (flags.csv) writeResult(csvOf(selected, added))
+  else if (all.length === 0) writeMessage(`no runs in ${folder}`)
+  else if (selected.length > 0) writeLines(tableOf(selected, folder, added, resultSpace().columns))
+  else if (found.length > 0)
+    writeMessage(
+      found.length === 1
+        ? `the run in ${folder} does not match`
+        : `none of the ${count(found.length, 'run')} in ${folder} matches`,
+    )
+  for (const { notesError } of found) if (notesError !== null) writeWarning(firstLine(notesError))
+  for (const { folder: run, damage } of found)
+    if (damage.length > 0) writeWarning(`${run}: ${damage.map(damageText).join('; ')}`)
+  if (found.some(({ damage }) => damage.length > 0)) writeMessage(remakeHint)
+  for (const { folder: run, misplacement } of found)
+    if (misplacement !== null) writeWarning(`${runFiles(run).config}: ${misplacement}`)
+  if (found.some(({ misplacement }) => misplacement !== null)) writeMessage(misplacedHint)
+  warnOfDamagedPlans(plans)
+  if (errors.length + unreadable.length === 0) return
+  throw new EigenaeError({
+    problem: [
+      ...(errors.length > 0 ? [`${countOf(errors.length, all.length, 'run')} cannot be read`] : []),
+      ...(unreadable.length > 0 ? [`${count(unreadable.length, 'folder')} in it cannot be read`] : []),
+    ].join(', '),
+    subject: folder,
+    details: [...errors, ...unreadable].map(({ message }) => message),
+  })
+}
+
+/** Adds why a run is not the one that its sweep planned for its folder; null if it is. Such a run counts as damaged. */
+function withPlace(run: Run, plans: SweepPlans): Run & { readonly misplacement: string | null } {
+  const misplacement = plans.misplacement(run.folder, run.record)
+  return { ...run, misplacement, status: misplacement === null ? run.status : 'damaged' }
+}
+
+/** Returns the columns of --columns and the one of --sort, each once, without those that are listed anyway. */
+function addedColumns({ columns, sort }: RunsFlags, runs: readonly Run[]): readonly Field[] {
+  const fields = [
+    ...(sort === undefined ? [] : [sortField(sort, runs)]),
+    ...columns.map((name) => requireField(name, '--columns', runs)),
+  ]
+  const byName = new Map(fields.map((field) => [field.name, field]))
+  return [...byName.values()].filter(({ name }) => !isUsual(name))
+}
+
+export async function addTags(named: string, words: readonly string[]): Promise<void> {
+  for (const word of words) {
+    const problem = tagProblem(word)
+    if (problem !== null) throw usageError({ problem: `tag "${word}" ${problem}`, subject: named })
+  }
+  await changeNotes(named, (notes) => ({ ...notes, tags: [...new Set([...notes.tags, ...words])] }))
+}
+
+export async function removeTags(named: string, words: readonly string[]): Promise<void> {
+  const without = (notes: RunNotes) => ({ ...notes, tags: notes.tags.filter((tag) => !words.includes(tag)) })
+  const unchanged = `no run has the tag${words.length === 1 ? '' : 's'} ${words.join(', ')}`
+  await changeNotes(named, without, unchanged)
+}
+
+export async function setNote(
+  named: string,
+  words: readonly string[],
+  { remove, overwrite }: { readonly remove: boolean; readonly overwrite: boolean },
+): Promise<void> {
+  const note = words.join(' ').trim()
+  if (remove === (note !== ''))
+    throw usageError({
+      problem: remove ? '--remove takes no text' : 'the text is missing',
+      subject: named,
+      hint: 'Put the note after the run, or remove it with --remove.',
+    })
+  const requireSharedNote = (before: readonly NotedRun[]) => {
+    const own = before.filter((run) => run.notes.note !== '' && run.notes.note !== note)
+    if (overwrite || new Set(before.map((run) => run.notes.note)).size < 2 || own.length === 0) return
+    throw usageError({
+      problem: `${own.length} of its ${before.length} runs ${own.length === 1 ? 'has a note of its' : 'have notes of their'} own`,
+      subject: named,
+      details: own.slice(0, mostListed).map(({ folder, notes }) => `${folder}: ${notes.note}`),
+      hint: 'Name a single run, or replace these notes with --overwrite.',
+    })
+  }
+  await changeNotes(named, (notes) => ({ ...notes, note }), undefined, requireSharedNote)
+}
+
+// More lines would hide the hint.
+const mostListed = 10
+
+interface NotedRun {
+  readonly folder: string
+  readonly notes: RunNotes
+}
+
+/**
+ * Changes the notes on the named runs. All are read before the first is written.
+ * @param check throws if they must not be changed
+ * @param unchanged the message if the change changes none of several runs
+ */
+async function changeNotes(
+  named: string,
+  change: (notes: RunNotes) => RunNotes,
+  unchanged = 'no run changed',
+  check?: (before: readonly NotedRun[]) => void,
+): Promise<void> {
+  const { runs, unreadable } = await runsNamed(named)
+  if (unreadable.length > 0) throw unreadable[0]!
+  const notesOf = (folder: string) => ({ folder, notes: readNotes(runFiles(folder).notes) })
+  const before = runs.map(notesOf)
+  check?.(before)
+  let changed = 0
+  for (const folder of runs) if (await changeNotesOf(folder, change)) changed++
+  if (runs.length === 1) writeMessage(`${runs[0]}: ${describe(notesOf(runs[0]!).notes)}`)
+  else if (changed === 0) writeMessage(unchanged)
+  else writeMessage(`${changed}${changed === runs.length ? '' : ` of ${runs.length}`} runs changed`)
+}
+
+const longestWaitMilliseconds = 30_000
+
+/** Changes the notes on a run while other commands that change them wait. Returns whether they differ from before. */
+async function changeNotesOf(folder: string, change: (notes: RunNotes) => RunNotes): Promise<boolean> {
+  const { notes: file, notesLock } = runFiles(folder)
+  await acquireLock(notesLock, longestWaitMilliseconds)
+  try {
+    const before = readNotes(file)
+    const notes = change(before)
+    if (isDeepStrictEqual(notes, before)) return false
+    await writeNotes(file, notes)
+    return true
+  } finally {
+    await releaseLock(notesLock)
+  }
+}
+
+function describe({ tags, note }: RunNotes): string {
+  const parts = [
+    ...(tags.length > 0 ? [`tags ${tags.join(', ')}`] : []),
+    ...(note === '' ? [] : [`note "${note}"`]),
+  ]
+  return parts.length === 0 ? 'no tags and no note' : parts.join('; ')
 }

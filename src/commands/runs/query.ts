@@ -5,8 +5,7 @@ import { usageError } from '../../errors.js'
 import { formatMetric, type Metric, metricOf, metrics } from '../../runs/metrics.js'
 import type { Run } from '../../runs/read.js'
 import { escapeLine } from '../../text/format.js'
-import { compareNaturally } from '../../text/natural-order.js'
-import { nearestName } from '../../text/nearest.js'
+import { compareNaturally, nearestName } from '../../text/names.js'
 import { terminalWidth } from '../../text/table.js'
 
 // The language of --where, --sort and --columns: names of a run's values, and conditions on them.

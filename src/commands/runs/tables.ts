@@ -4,11 +4,13 @@ import { placeInSweep, readSavedSweep, type SavedSweep } from '../../comparison/
 import { knownError } from '../../errors.js'
 import { listedMetrics, meaningOf } from '../../runs/metrics.js'
 import type { Run } from '../../runs/read.js'
-import { csvText } from '../../text/csv.js'
-import { type Line, type Style, span } from '../../text/styled.js'
 import {
   blockTable,
   type Column,
+  csvText,
+  type Line,
+  type Style,
+  span,
   tableWidth,
   textColumn,
   truncateDistinct,

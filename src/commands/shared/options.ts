@@ -1,7 +1,10 @@
+import { availableParallelism } from 'node:os'
 import { Option } from 'commander'
 import { type Override, parseSetting } from '../../config/load.js'
-import { devices, maximumNoise } from '../../config/schema.js'
+import { devices, maximumNoise, type RequestedDevice } from '../../config/schema.js'
+import { type DataSet, firstImages, type Split } from '../../data/load.js'
 import { usageError } from '../../errors.js'
+import type { ComputeOptions } from '../../training/trained-model.js'
 
 /** Returns a parser of whole numbers from `minimum`. */
 export function wholeNumber(flag: string, minimum: number): (value: string) => number {
@@ -57,4 +60,41 @@ export function collectSettings(setting: string, before: readonly Override[]): r
 /** Returns the override of a flag for a single config field; empty if the flag is missing. */
 export function fieldOverride(flag: string, path: string, value: string | undefined): readonly Override[] {
   return value === undefined ? [] : [{ ...parseSetting(`${path}=${value}`), flag }]
+}
+
+/** Returns --data. */
+export function dataOption(): Option {
+  const description =
+    'folder with the four idx files of a data set, or "mnist" (default: the data of the run)'
+  return new Option('--data <folder>', description)
+}
+
+/** Returns a --split option without a default. */
+export function splitOption(description: string): Option {
+  return new Option('--split <name>', description).choices(['train', 'test'])
+}
+
+export interface ImageFlags {
+  readonly split?: 'train' | 'test'
+  readonly images?: number
+}
+
+/** Returns the images chosen by --split and --images. @throws a usage error if the split has fewer images. */
+export function chosenImages(data: DataSet, { split = 'test', images }: ImageFlags): Split {
+  const { count } = data[split].images
+  if (images !== undefined && images > count)
+    throw usageError({
+      problem: `is ${images}, but there are only ${count} ${split} images`,
+      subject: '--images',
+    })
+  return firstImages(data[split], images ?? null)
+}
+
+export interface ComputeFlags {
+  readonly device: RequestedDevice
+  readonly threads?: number
+}
+
+export function computeOptions({ device, threads }: ComputeFlags): ComputeOptions {
+  return { device, threads: threads ?? availableParallelism() }
 }

@@ -4,8 +4,8 @@ import { Command, Option } from 'commander'
 import { valueAt } from '../../config/json.js'
 import type { Override } from '../../config/load.js'
 import { configDifferences } from '../../config/paths.js'
+import { configJson } from '../../config/schema.js'
 import { parseSeeds } from '../../config/sweep.js'
-import { configJson } from '../../config/text.js'
 import { EigenaeError, usageError } from '../../errors.js'
 import {
   type AcceptedFlag,

@@ -5,8 +5,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { readArms } from '../../comparison/arms.js'
-import { differenceLabels } from '../../comparison/differences.js'
-import { armLabels } from '../../comparison/labels.js'
+import { armLabels, differenceLabels } from '../../comparison/labels.js'
 import { unusableText } from '../../comparison/warnings.js'
 import { imageSide } from '../../data/idx.js'
 import { loadDataSet } from '../../data/load.js'
@@ -68,7 +67,7 @@ interface ExploredRun {
   readonly floats: readonly Float32Array[]
 }
 
-export interface ExploreOptions {
+interface ExploreOptions {
   readonly out: string
   /** The largest number of test images in the page. */
   readonly images: number

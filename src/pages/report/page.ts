@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Arm, Comparison } from '../../comparison/comparison.js'
 import { listing, marks, testsText } from '../../comparison/tables.js'
-import { withoutSeed } from '../../config/text.js'
+import { withoutSeed } from '../../config/schema.js'
 import { signature } from '../../files/own-files.js'
 import { packageRoot } from '../../package-root.js'
 import { type Chart, drawnOf, drawnText, mostDrawn } from '../../plots/chart.js'
@@ -18,7 +18,7 @@ import { armVariables, baseStyle, documentOf, type Html, html, inlineScript, jso
 import { metricTableId, reportData, shownMetrics, tableIds } from './report-data.js'
 
 /** A part of a page with an entry in its contents. */
-export interface Section {
+interface Section {
   readonly id: string
   readonly title: string
   readonly content: Html
@@ -61,7 +61,7 @@ ${sections.map(sectionHtml)}`,
   })
 }
 
-export interface PageParts {
+interface PageParts {
   readonly title: string
   readonly style: string
   readonly contents: readonly Omit<Section, 'content'>[]

@@ -1,7 +1,7 @@
 /** The data for the report's script: its tables, which may have thousands of rows, and the values to choose axes from. */
 import type { Arm, Comparison, Result } from '../../comparison/comparison.js'
-import { differingPaths, fieldsOf, formulaNames } from '../../comparison/differences.js'
 import { comparisonCsv } from '../../comparison/export.js'
+import { differingPaths, fieldsOf, formulaNames } from '../../comparison/labels.js'
 import { epochSeries } from '../../comparison/series.js'
 import { power } from '../../comparison/statistics.js'
 import {

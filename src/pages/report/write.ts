@@ -2,16 +2,8 @@ import { join } from 'node:path'
 import type { Comparison } from '../../comparison/comparison.js'
 import { comparisonCsv, comparisonJson, comparisonMarks } from '../../comparison/export.js'
 import { makeFolder } from '../../files/folder.js'
-import { jsonText } from '../../files/json.js'
-import {
-  isOurs,
-  type Output,
-  pageMark,
-  pictureMark,
-  refuseForeignFiles,
-  signature,
-} from '../../files/own-files.js'
-import { type NamedContent, writeInto } from '../../files/write.js'
+import { isOurs, type Output, pageMark, refuseForeignFiles, signature } from '../../files/own-files.js'
+import { jsonText, type NamedContent, writeInto } from '../../files/write.js'
 import {
   comparisonCharts,
   comparisonPictures,
@@ -23,7 +15,7 @@ import { drawModelStills } from '../../plots/model-pictures.js'
 import {
   chartFiles,
   loadRenderer,
-  pictureFiles,
+  pictureOutputs,
   removeStalePictures,
   stillFiles,
 } from '../../plots/render.js'
@@ -41,9 +33,6 @@ export async function checkOutput(folder: string): Promise<void> {
 
 function outputsIn(folder: string): readonly Output[] {
   const json = { file: join(folder, 'comparison.json'), mark: comparisonMarks.json }
-  const pictures = [...comparisonPictures, ...occasionalPictures]
-    .flatMap(pictureFiles)
-    .map((name) => join(folder, name))
   return [
     json,
     // A CSV file cannot hold a mark, so the JSON file beside it must be ours, too.
@@ -52,11 +41,11 @@ function outputsIn(folder: string): readonly Output[] {
       mark: (head) => comparisonMarks.csv(head) && isOurs(json) === true,
     },
     { file: join(folder, 'report.html'), mark: pageMark(signature) },
-    ...pictures.map((file) => ({ file, mark: pictureMark(file) })),
+    ...pictureOutputs(folder, [...comparisonPictures, ...occasionalPictures]),
   ]
 }
 
-export interface WriteOptions extends Omit<ReportOptions, 'stills'> {
+interface WriteOptions extends Omit<ReportOptions, 'stills'> {
   /** The colours of the pictures. The charts of the report have those of the reader's system. */
   readonly scheme: Scheme
 }

@@ -3,7 +3,7 @@ import { readArms } from '../../comparison/arms.js'
 import { compareArms } from '../../comparison/compare.js'
 import type { Arm, ArmRuns, Comparison } from '../../comparison/comparison.js'
 import { warningsOf } from '../../comparison/warnings.js'
-import { EigenaeError } from '../../errors.js'
+import { EigenaeError, knownError } from '../../errors.js'
 import { drawnOf } from '../../plots/chart.js'
 import { comparisonCharts } from '../../plots/comparison.js'
 import { readWholeRun, type WholeRun } from '../../runs/read.js'
@@ -93,8 +93,8 @@ export class LiveReports {
     const known = this.#whole.get(run)
     if (known !== undefined) return known
     const whole = await readWholeRun(run.folder).catch((error) => {
-      if (error instanceof EigenaeError) return run
-      throw error
+      knownError(error)
+      return run
     })
     this.#whole.set(run, whole)
     return whole

@@ -7,7 +7,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { sampleEvenly } from '../../comparison/series.js'
-import { EigenaeError, exitCode, fileError, firstLine } from '../../errors.js'
+import { EigenaeError, exitCode, fileError, firstLine, knownError } from '../../errors.js'
 import { isLocked } from '../../files/lock.js'
 import { modificationOf } from '../../files/read.js'
 import { loggedError } from '../../launchers/attempt.js'
@@ -102,8 +102,7 @@ export class Monitor {
     try {
       await this.pass(signal)
     } catch (error) {
-      if (!(error instanceof EigenaeError)) throw error
-      this.#unreadable = [firstLine(error)]
+      this.#unreadable = [firstLine(knownError(error))]
       this.#report()
     }
   }
@@ -207,8 +206,8 @@ export class Monitor {
       const lost = { status: 'damaged', reason: `config.json ${misplacement}` } as const
       return { row: misplacement === null ? row : { ...row, ...lost }, run: withLastSpectrum(run) }
     } catch (error) {
-      if (!(error instanceof EigenaeError)) throw error
-      return { row: await damagedRow(folder, name, error), run: error }
+      const known = knownError(error)
+      return { row: await damagedRow(folder, name, known), run: known }
     }
   }
 

@@ -4,7 +4,7 @@ import type { Comparison } from '../../comparison/comparison.js'
 import { meanText } from '../../comparison/tables.js'
 import { sparkline } from '../../comparison/terminal.js'
 import { type Metric, meaningOf } from '../../runs/metrics.js'
-import { escapeLine, significant } from '../../text/format.js'
+import { escapeLine, shortened, significant } from '../../text/format.js'
 import { alignedTable, terminalWidth, truncate, truncateDistinct } from '../../text/table.js'
 import { compareCompleted } from './live-report.js'
 import { Machine } from './machine.js'
@@ -98,7 +98,11 @@ function fitLines(head: readonly string[], all: readonly LineList[], size: Size)
     free,
     lists.map(({ lines }) => lines.length),
   )
-  const body = lists.flatMap(({ title, lines }, index) => ['', title, ...firstLines(lines, heights[index]!)])
+  const body = lists.flatMap(({ title, lines }, index) => {
+    const height = heights[index]!
+    const most = lines.length > height ? Math.max(0, height - 1) : height
+    return ['', title, ...shortened(lines, most)]
+  })
   const lines = [...head, ...body].map(escapeLine)
   return size === null ? lines : lines.slice(0, size.rows - 1).map((line) => truncate(line, size.columns, 1))
 }
@@ -187,10 +191,4 @@ function sharesOf(free: number, lengths: readonly number[]): readonly number[] {
     left -= shares[index]
   }
   return shares
-}
-
-function firstLines(lines: readonly string[], height: number): readonly string[] {
-  if (lines.length <= height) return lines
-  const kept = Math.max(0, height - 1)
-  return [...lines.slice(0, kept), `… and ${lines.length - kept} more`]
 }

@@ -1,3 +1,4 @@
+/** The commands as a man page and as Markdown. */
 import { allCommands, type CommandOutline, isRunnable } from './outline.js'
 
 const exitStatus = [
@@ -21,7 +22,7 @@ export function manPage(root: CommandOutline, version: string): string {
     '.SH OPTIONS',
     ...optionLines(root),
     '.SH COMMANDS',
-    ...commands.flatMap(section),
+    ...commands.flatMap(manSection),
     '.SH EXIT STATUS',
     ...exitStatus.flatMap(([code, meaning]) => item(code, meaning)),
     '.SH ENVIRONMENT',
@@ -41,7 +42,7 @@ function synopses(commands: readonly CommandOutline[]): readonly string[] {
   return commands.flatMap(({ usage }, index) => [...(index === 0 ? [] : ['.br']), `.B ${roff(usage)}`])
 }
 
-function section(command: CommandOutline): readonly string[] {
+function manSection(command: CommandOutline): readonly string[] {
   const { usage, summary, parameters, examples } = command
   return [
     `.SS ${roff(usage)}`,
@@ -71,4 +72,52 @@ function roff(text: string): string {
       (character) => `\\[u${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}]`,
     )
     .replace(/^(\s*)([.'])/, '$1\\&$2')
+}
+
+/** Returns docs/commands.md. */
+export function markdownManual(root: CommandOutline): string {
+  const commands = allCommands(root).slice(1)
+  const overview = commands
+    .filter(isRunnable)
+    .map(({ words, summary }) => `| [\`${words.join(' ')}\`](#${words.join('-')}) | ${cell(summary)} |`)
+  return `# Commands
+
+Generated from the output of \`--help\` by \`npm run generate\`; a test keeps it current. \`man/eigenae.1\` has the same text as a man page.
+
+| command | does |
+|---|---|
+${overview.join('\n')}
+
+${optionTable(root)}
+
+${commands.map(markdownSection).join('\n\n')}
+`
+}
+
+function markdownSection(command: CommandOutline): string {
+  const { words, summary, usage, parameters, examples } = command
+  const rows = parameters.map(({ name, description }) => `| \`${name}\` | ${cell(description)} |`)
+  const arguments_ = rows.length === 0 ? [] : [`| argument | |\n|---|---|\n${rows.join('\n')}`]
+  const example = examples === '' ? [] : [codeBlock(examples)]
+  return [
+    `## ${words.join(' ')}`,
+    `${summary}.`,
+    codeBlock(usage),
+    ...arguments_,
+    optionTable(command),
+    ...example,
+  ].join('\n\n')
+}
+
+function optionTable(command: CommandOutline): string {
+  const rows = command.options.map(({ flags, description }) => `| \`${flags}\` | ${cell(description)} |`)
+  return `| option | |\n|---|---|\n${rows.join('\n')}`
+}
+
+function codeBlock(text: string): string {
+  return `\`\`\`\n${text}\n\`\`\``
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('<', '\\<')
 }

@@ -1,3 +1,11 @@
+declare module 'mnist-dataset' {
+  /** URLs of the four gzipped files on MNIST's original host, which no longer serves them. */
+  export const trainingImagesUrl: string
+  export const trainingLabelsUrl: string
+  export const testImagesUrl: string
+  export const testLabelsUrl: string
+}
+
 // The part of WebAssembly that this project uses. TypeScript declares it only in its library for browsers, together with much
 // that Node does not have.
 declare namespace WebAssembly {

@@ -1,5 +1,43 @@
 import { distance } from 'fastest-levenshtein'
 
+// A number between separators, with its decimals and exponent. A sign belongs to the number only after "=": elsewhere a
+// dash is a separator ("seed-2").
+const numbers = /(?<=^|[=,_/-])(?:(?<==)[+-])?(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?(?=[,_/-]|$)/gi
+
+const textOrder = new Intl.Collator('en', { numeric: true })
+
+/**
+ * Compares two names as people sort them: "seed-2" before "seed-10", "rate=0.003" before "rate=0.01". A number between
+ * separators is compared by its value. Elsewhere each run of digits is compared on its own ("v1.9" before "v1.10").
+ */
+export function compareNaturally(a: string, b: string): number {
+  const [left, right] = [partsOf(a), partsOf(b)]
+  for (const [place, part] of left.entries()) {
+    const other = right[place]
+    if (other === undefined) return 1
+    const order = comparePart(part, other)
+    if (order !== 0) return order
+  }
+  if (left.length < right.length) return -1
+  return a < b ? -1 : Number(a > b)
+}
+
+/** Splits a name into text, number, text, …, so that the parts of two names have the same type at each position. */
+function partsOf(name: string): readonly (string | number)[] {
+  const parts: (string | number)[] = []
+  let end = 0
+  for (const match of name.matchAll(numbers)) {
+    parts.push(name.slice(end, match.index), Number(match[0]))
+    end = match.index + match[0].length
+  }
+  return [...parts, name.slice(end)]
+}
+
+function comparePart(a: string | number, b: string | number): number {
+  if (typeof a === 'string' && typeof b === 'string') return textOrder.compare(a, b)
+  return a < b ? -1 : Number(a > b)
+}
+
 /**
  * Returns the name that a wrong one is meant for, null if none is near: a key that is valid in its place, or else a path
  * whose last key is near, first those within the place, then short ones. "lr" stands for "learningRate".
@@ -18,6 +56,12 @@ export function nearestName(
   // A short name has few letters to spare.
   const mostEdits = 0.5 + Math.min(3, Math.floor(wrong.length / 2))
   return nearest !== undefined && nearest.edits <= mostEdits ? nearest.path : null
+}
+
+/** Returns "; did you mean "x"?" with the nearest name, "" if none is near. Takes the arguments of `nearestName`. */
+export function suggestion(...args: Parameters<typeof nearestName>): string {
+  const nearest = nearestName(...args)
+  return nearest === null ? '' : `; did you mean "${nearest}"?`
 }
 
 /**
