@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * `npm test` takes less than three minutes. `npm run test:system` runs tests/system/, which takes longer (whole trainings
- * beside PyTorch's) or needs more than Node and a compiler (Slurm, TensorFlow's wheel, Python packages, an emulator).
+ * `npm test` prints how long it takes. `npm run test:system` runs tests/system/, which takes longer (whole trainings beside
+ * PyTorch's) or needs more than Node and a compiler (Slurm, TensorFlow's wheel, Python packages, an emulator).
  */
 export default defineConfig(({ mode }) => ({
   test: {

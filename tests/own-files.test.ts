@@ -19,12 +19,13 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { ownProcessTag, pidNamespace } from '../src/files/processes.js'
 import { temporaryName } from '../src/files/write.js'
 import { configs, eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
+import { dataFolder } from './support/idx.js'
 import { sealRun } from './support/seal.js'
 import { recordSyncs } from './support/synced.js'
 
 const scratch = scratchFolder()
 const run = (...args: readonly string[]) => eigenae(args, { cwd: scratch() })
-const settings = ['data.limit=300', 'train.epochs=1', 'model.widths=[784,16,4]']
+const settings = [`data.source=${dataFolder(scratch('data'))}`, 'train.epochs=1', 'model.widths=[784,16,4]']
 const trainIn = (folder: string, ...flags: readonly string[]) =>
   eigenae([...trainArgs('baseline.json', scratch(folder), ...settings), ...flags])
 

@@ -1,15 +1,16 @@
 import { eigenae, start, trainArgs } from './cli.js'
+import { dataFolder } from './idx.js'
 import { writeRun } from './run-folder.js'
 
 type Scratch = (...names: readonly string[]) => string
 
 /** Trains the arms runs/baseline and runs/eigen with two seeds each, and kills a third run of runs/eigen. */
 export async function trainArms(scratch: Scratch): Promise<void> {
+  const source = `data.source=${dataFolder(scratch('data'))}`
   for (const config of ['baseline', 'eigen']) {
     for (const seed of [0, 1]) {
       const folder = scratch('runs', config, `seed-${seed}`)
-      const args = trainArgs(`${config}.json`, folder, 'data.limit=300', 'train.epochs=2')
-      await eigenae([...args, '--seed', String(seed)])
+      await eigenae([...trainArgs(`${config}.json`, folder, source, 'train.epochs=2'), '--seed', `${seed}`])
     }
   }
   const killed = scratch('runs', 'eigen', 'seed-2')
