@@ -1,7 +1,7 @@
 import { dirname, isAbsolute, join } from 'node:path'
+import { closest, distance } from 'fastest-levenshtein'
 import { z } from 'zod'
 import { usageError } from '../errors.js'
-import { suggestion } from '../text/names.js'
 import { type JsonPath, readJson, valueAt } from './json.js'
 import { describeIssue, type Mistake } from './mistakes.js'
 import { isConfigPath, overlaps } from './paths.js'
@@ -71,7 +71,9 @@ function axisProblem(input: unknown): string {
   if (kind === 'choice') return 'choice must be a list of at least one value'
   if ((axisKinds as readonly string[]).includes(kind))
     return `${kind} must be [low, high], two ${kind === 'integer' ? 'whole ' : ''}numbers`
-  return `unknown kind of axis "${kind}"${suggestion(kind, axisKinds) || `; known: ${axisKinds.join(', ')}`}`
+  const nearest = closest(kind, axisKinds)
+  const suggestion = distance(kind.toLowerCase(), nearest) <= 3 ? `; did you mean "${nearest}"?` : ''
+  return `unknown kind of axis "${kind}"${suggestion || `; known: ${axisKinds.join(', ')}`}`
 }
 
 /** One axis of a variant's space. */

@@ -1,4 +1,4 @@
-/** Lines with colours, and tables of them. What comes from outside is escaped before the colours are added. */
+/** Lines with colours, and tables of them. Text from outside is escaped before the colours are added. */
 import { createObjectCsvStringifier } from 'csv-writer'
 import { escapeControls, escapeLine, withoutFormula } from './format.js'
 

@@ -148,7 +148,8 @@ export function metricTableId(metric: Metric): string {
 export function shownMetrics({ results }: Comparison): readonly Metric[] {
   const present = new Set(results.map(({ metric }) => metric))
   const shown = metrics.filter((metric) => present.has(metric))
-  return shown.toSorted((a, b) => Number(meaningOf(b).main) - Number(meaningOf(a).main))
+  const isMain = (metric: Metric) => meaningOf(metric).main === true
+  return [...shown.filter(isMain), ...shown.filter((metric) => !isMain(metric))]
 }
 
 /** Returns all tables by the ids of their elements. */
