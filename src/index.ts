@@ -24,8 +24,8 @@ import {
 } from './runs/read.js'
 import type { FolderUse } from './runs/resume.js'
 import { executeSweep, inspectSweep, type SweepEvent, type SweepResult } from './sweeps/sweep.js'
+import { trainRun } from './training/prepare.js'
 import type { EpochReport } from './training/run.js'
-import { trainRun } from './training/train.js'
 
 export type { Arm, Comparison, Result } from './comparison/comparison.js'
 export type { Config, ConfigInput } from './config/schema.js'

@@ -50,7 +50,7 @@ async function best(folders: readonly string[], { metric, out, json }: BestFlags
   if (out !== undefined) refuseExistingFiles([{ file: out, mark: () => false }], hint)
   // Imported here so that other commands start without loading the statistics.
   const { compareRuns } = await import('../comparison/compare.js')
-  const { bestArm, bestJson, bestText, bestWarnings } = await import('../comparison/best.js')
+  const { bestArm, bestJson, bestText, bestWarnings } = await import('../comparison/ranking.js')
   const comparison = await compareRuns(folders, undefined)
   const result = bestArm(comparison, metric)
   for (const warning of [...abbreviated(bestWarnings(result)), ...abbreviated(comparison.warnings)])

@@ -5,7 +5,7 @@ import { prepareRun } from '../attempt.js'
 import type { LauncherKind, SweepRun } from '../launcher.js'
 import { ArrayFiles } from './arrays.js'
 import { maxArraySize, requireSlurm, submit } from './commands.js'
-import { TaskFollower } from './following.js'
+import { TaskFollower } from './tasks.js'
 
 /**
  * Submits the runs as tasks of Slurm's job arrays. Tasks that an earlier command submitted and that have not ended are
