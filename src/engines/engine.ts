@@ -18,7 +18,7 @@ export interface Engine {
   readonly refusals: readonly string[]
   /**
    * The number of trainers of one process that train at the same time; more take turns. Absent if a process should have
-   * one trainer only.
+   * one trainer only. For the CUDA core it is what native/cuda/host/kernel.cc finds that the card holds.
    */
   readonly atOnce?: number
   /** Returns why it cannot train a network; null if it can. Absent if it trains every network. */

@@ -6,6 +6,10 @@ import { EigenaeError, knownError } from '../errors.js'
 import { forEachChunk } from '../files/read.js'
 import { eigenaeCommand } from '../text/command-line.js'
 
+// How a run's files are checked (inspect.ts): run.json has the SHA-256 of all files of a complete run and of itself
+// (record.ts), a checkpoint that of the tables up to its epoch (checkpoint.ts), and every tensor file one of its own tensors
+// and metadata (safetensors.ts).
+
 /** A file of a run that is missing or is not what the run wrote. */
 export interface Damage {
   /** Relative to the run folder: "checkpoint/state.safetensors". */

@@ -35,7 +35,8 @@ import { changedRecord, configSums, factsIn, type RunRecord, readRecord, writeRe
 import { tableColumns } from './tables.js'
 
 // The folder that `train` is given, in the order of events: what it holds (inspectRunFolder, recognise), the claim of the
-// folder, and the place at which the run resumes (planResume).
+// folder, and the place at which the run resumes (planResume). Device and data must be those of the first part, too, which
+// training/prepare.ts checks before the claim.
 
 /** How `train` may use a folder that is not empty. */
 export type FolderUse = 'new' | 'resume' | 'overwrite'
