@@ -39,7 +39,7 @@ import { trainerSpec } from './spec.js'
 import type { TrainingData } from './training-data.js'
 
 // How a run works, from top to bottom: executeRun records how the run ended, trainToTheEnd trains it epoch by epoch,
-// and each epoch is trained, evaluated and written. train.ts prepares the job: engine, data and folder.
+// and each epoch is trained, evaluated and written. prepare.ts prepares the job: engine, data and folder.
 
 /** Everything a run needs. Below this point nothing is read from the command line or the environment. */
 interface RunJob {
