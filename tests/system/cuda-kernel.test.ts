@@ -159,7 +159,12 @@ describeWithCompiler('the CUDA kernels', () => {
     ['an odd latent size and a hidden layer alone', { widths: [40, 24, 7], batchSize: 16 }, 70],
     [
       'SGD with momentum',
-      { optimizer: { kind: 'sgd', learningRate: 0.05, warmup: 0, momentum: 0.9, nesterov: true } },
+      {
+        optimizer: {
+          ...{ kind: 'sgd', learningRate: 0.05, warmup: 0, averaging: null },
+          ...{ momentum: 0.9, nesterov: true },
+        },
+      },
       70,
     ],
   ] as const)('follow the C++ core with %s', async (_, changes, count) => {
