@@ -295,7 +295,6 @@ describe('an installation of TensorFlow', () => {
       ({ tensorflow }) => appendFileSync(join(tensorflow, 'libtensorflow_framework.so.2'), 'newer'),
       /its addon was built for another wheel/,
     ],
-    ['its package was removed', ({ protocol }) => rmSync(protocol), /its package is gone/],
     ['its addon was removed', ({ addon }) => rmSync(addon), /its addon is gone/],
     ['its addon is truncated', ({ addon }) => truncateSync(addon, 100), /its addon is damaged/],
     [

@@ -12,9 +12,9 @@ util.isNullOrUndefined ??= (value) => value === null || value === undefined
 util.isArray ??= Array.isArray
 
 const require = createRequire(import.meta.url)
-const { addon, protocol } = findInstallation('cpu')
+const { addon } = findInstallation('cpu')
 // The setup's copy of @tensorflow/tfjs-node-gpu resolves @tensorflow/tfjs by NODE_PATH, so that both use the same one.
-const dist = join(dirname(protocol), '..')
+const dist = join(dirname(addon), 'package/node_modules/@tensorflow/tfjs-node-gpu/dist')
 const tf = require('@tensorflow/tfjs')
 const { NodeJSKernelBackend } = require(join(dist, 'nodejs_kernel_backend.js'))
 tf.registerBackend(

@@ -122,8 +122,6 @@ const installationSchema = z.object({
   libraries: z.record(z.string(), z.int()),
   /** Version of the package `@tensorflow/tfjs-node-gpu` that the addon is built from. */
   binding: z.string(),
-  /** The package's dist/proto/api_pb.js. */
-  protocol: z.string(),
   /** Time of the build, ISO 8601. */
   built: z.string(),
 })
@@ -174,19 +172,18 @@ export function readInstallation(version: string, kind: InstallationKind): Tenso
 }
 
 /** Returns the files that are loaded, and the folders on their paths. */
-function loadedPaths({ tensorflow, addon, protocol }: TensorflowInstallation): readonly string[] {
+function loadedPaths({ tensorflow, addon }: TensorflowInstallation): readonly string[] {
   const libraries = wheelLibraries.map((library) => join(tensorflow, library))
-  return [dirname(tensorflow), tensorflow, ...libraries, addon, dirname(protocol), protocol]
+  return [dirname(tensorflow), tensorflow, ...libraries, addon]
 }
 
 function damageOf(installation: TensorflowInstallation): string | null {
-  const { tensorflow, addon, addonSha256, libraries, protocol } = installation
+  const { tensorflow, addon, addonSha256, libraries } = installation
   for (const library of wheelLibraries) {
     const bytes = sizeOf(join(tensorflow, library))
     if (bytes === null) return `its wheel is gone (no ${join(tensorflow, library)})`
     if (bytes !== libraries[library]) return `its addon was built for another wheel (${library} has changed)`
   }
-  if (sizeOf(protocol) === null) return `its package is gone (no ${protocol})`
   if (sizeOf(addon) === null) return `its addon is gone (no ${addon})`
   if (fileSha256(addon) !== addonSha256) return `its addon is damaged (${addon})`
   return null

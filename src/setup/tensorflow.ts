@@ -62,7 +62,7 @@ export async function setUpTensorflow(
       const tensorflow = await realpath(join(site, 'tensorflow'))
       const addon = join(folder, 'tfjs_binding.node')
       const npmJob = { folder, observer, signal }
-      for (const each of [addonPackage, messagesPackage]) await fetchPackage(npmJob, each)
+      await fetchPackage(npmJob, addonPackage)
       observer.step(`build the addon from ${addonPackage.name} ${addonPackage.version}`)
       await buildAddon(
         compiler,
@@ -80,7 +80,6 @@ export async function setUpTensorflow(
         addonSha256: fileSha256(addon),
         libraries: Object.fromEntries(wheelLibraries.map((name) => [name, sizeOf(join(tensorflow, name))!])),
         binding: addonPackage.version,
-        protocol: join(packageFolder(folder, addonPackage), 'dist/proto/api_pb.js'),
         built: new Date().toISOString(),
       }
       return { installed, record: installed }
@@ -189,20 +188,12 @@ interface PinnedPackage {
   readonly integrity: string
 }
 
-/** Has the C++ sources of the addon in binding/, and TensorFlow's messages as JavaScript. */
+/** Has the C++ sources of the addon in binding/. */
 const addonPackage: PinnedPackage = {
   name: '@tensorflow/tfjs-node-gpu',
   version: '4.22.0',
   integrity:
     'sha512-p//NN6DGiN4hInUmIkRffaFVMcdTREUMjPyjW04J7OXvB2zBlQimj61eFKSgRrH3f5TnOfKzb0n56he/B6a4bw==',
-}
-
-/** The library that the package's generated messages import. */
-const messagesPackage: PinnedPackage = {
-  name: 'google-protobuf',
-  version: '3.21.4',
-  integrity:
-    'sha512-MnG7N936zcKTco4Jd2PX2U96Kf9PxygAPKBug+74LHzmHXmceN16MmRcdgZv+DGef/S9YvQAfRsNCn4cjf9yyQ==',
 }
 
 interface NpmJob {

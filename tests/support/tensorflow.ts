@@ -19,7 +19,6 @@ export interface FakeInstallation {
   readonly root: string
   readonly tensorflow: string
   readonly addon: string
-  readonly protocol: string
 }
 
 /** Creates an installation in `root` as `setup tensorflow` does, with `library` in place of TensorFlow's libraries. */
@@ -30,8 +29,6 @@ export function fakeInstallation(root: string, library: string, kind: 'cpu' | 'c
   mkdirSync(tensorflow, { recursive: true })
   const bytes = readFileSync(library)
   for (const file of [addon, ...libraries.map((name) => join(tensorflow, name))]) writeFileSync(file, bytes)
-  const protocol = join(folder, 'api_pb.js')
-  writeFileSync(protocol, '')
   const record = {
     format: 1,
     version: '2.21.0',
@@ -41,9 +38,8 @@ export function fakeInstallation(root: string, library: string, kind: 'cpu' | 'c
     addonSha256: createHash('sha256').update(bytes).digest('hex'),
     libraries: Object.fromEntries(libraries.map((name) => [name, statSync(join(tensorflow, name)).size])),
     binding: '4.22.0',
-    protocol,
     built: '2026-11-24T00:00:00.000Z',
   }
   writeFileSync(join(folder, 'installation.json'), JSON.stringify(record))
-  return { root, tensorflow, addon, protocol }
+  return { root, tensorflow, addon }
 }

@@ -1,99 +1,53 @@
 import { type Attribute, type Constant, dataTypes, type GraphNode } from './graph.js'
 
-/** A message of TensorFlow's protocol buffers. */
-export interface Message {
-  readonly [method: string]: (...values: readonly unknown[]) => Message
-}
-type MessageClass = new () => Message
-
-/** The messages used here of dist/proto/api_pb.js, which google-protobuf generates from TensorFlow's api.proto. */
-export interface Protocol {
-  readonly SavedModel: MessageClass
-  readonly MetaGraphDef: MessageClass & { readonly MetaInfoDef: MessageClass }
-  readonly GraphDef: MessageClass
-  readonly NodeDef: MessageClass
-  readonly AttrValue: MessageClass
-  readonly Tensor: MessageClass
-  readonly TensorShape: MessageClass & { readonly Dim: MessageClass }
-  readonly VersionDef: MessageClass
-}
-
 /** The tag that the model is loaded by. */
 export const savedModelTag = 'eigenae'
 
-/** Returns the bytes of saved_model.pb for a graph without further files. */
-export function encodeSavedModel(protocol: Protocol, nodes: readonly GraphNode[]): Uint8Array {
-  const model = new protocol.SavedModel()
-  model.setSavedModelSchemaVersion!(1)
-  model.addMetaGraphs!(metaGraph(protocol, nodes))
-  return model.serializeBinary!() as unknown as Uint8Array
+/**
+ * Returns saved_model.pbtxt for a graph without further files: TensorFlow's message SavedModel in the text format of protocol
+ * buffers. The producer is the version of GraphDef's rules that the graph follows; 987 is of 2021, later ones change nothing
+ * here.
+ */
+export function savedModelText(nodes: readonly GraphNode[]): string {
+  const graph = ['versions { producer: 987 }', ...nodes.map(nodeText)].join('\n')
+  return `saved_model_schema_version: 1
+meta_graphs { meta_info_def { tags: ${quoted(savedModelTag)} } graph_def { ${graph} } }
+`
 }
 
-function metaGraph(protocol: Protocol, nodes: readonly GraphNode[]): Message {
-  const info = new protocol.MetaGraphDef.MetaInfoDef()
-  info.setTagsList!([savedModelTag])
-  const graph = new protocol.GraphDef()
-  graph.setNodeList!(nodes.map((node) => encodeNode(protocol, node)))
-  graph.setVersions!(versions(protocol))
-  const meta = new protocol.MetaGraphDef()
-  meta.setMetaInfoDef!(info)
-  meta.setGraphDef!(graph)
-  return meta
+function nodeText({ name, op, inputs, attributes, constant, device }: GraphNode): string {
+  const attribute = (key: string, value: string) => `attr { key: ${quoted(key)} value { ${value} } }`
+  return [
+    `node { name: ${quoted(name)} op: ${quoted(op)} device: ${quoted(device)}`,
+    ...inputs.map((input) => `input: ${quoted(input)}`),
+    ...Object.entries(attributes).map(([key, value]) => attribute(key, attributeText(value))),
+    ...(constant === null ? [] : [attribute('value', constantText(constant))]),
+    '}',
+  ].join(' ')
 }
 
-/** The producer is the version of GraphDef's rules that the graph follows; 987 is of 2021, later ones change nothing here. */
-function versions(protocol: Protocol): Message {
-  const message = new protocol.VersionDef()
-  message.setProducer!(987)
-  return message
+function attributeText(attribute: Attribute): string {
+  if (typeof attribute === 'boolean') return `b: ${attribute}`
+  if (typeof attribute === 'number') return `i: ${attribute}`
+  if (typeof attribute === 'string') return `s: ${quoted(attribute)}`
+  if ('float' in attribute) return `f: ${attribute.float}`
+  return 'type' in attribute
+    ? `type: ${dataTypes[attribute.type]}`
+    : `shape { ${dimensionsText(attribute.shape)} }`
 }
 
-function encodeNode(
-  protocol: Protocol,
-  { name, op, inputs, attributes, constant, device }: GraphNode,
-): Message {
-  const message = new protocol.NodeDef()
-  message.setName!(name)
-  message.setOp!(op)
-  message.setInputList!(inputs)
-  message.setDevice!(device)
-  const map = message.getAttrMap!()
-  for (const [key, attribute] of Object.entries(attributes))
-    map.set!(key, encodeAttribute(protocol, attribute))
-  if (constant !== null) map.set!('value', encodeConstant(protocol, constant))
-  return message
+function dimensionsText(shape: readonly number[]): string {
+  return shape.map((size) => `dim { size: ${size} }`).join(' ')
 }
 
-function encodeAttribute(protocol: Protocol, attribute: Attribute): Message {
-  const message = new protocol.AttrValue()
-  if (typeof attribute === 'boolean') message.setB!(attribute)
-  else if (typeof attribute === 'number') message.setI!(attribute)
-  else if (typeof attribute === 'string') message.setS!(Buffer.from(attribute))
-  else if ('float' in attribute) message.setF!(attribute.float)
-  else if ('type' in attribute) message.setType!(dataTypes[attribute.type])
-  else message.setShape!(encodeShape(protocol, attribute.shape))
-  return message
-}
-
-function encodeShape(protocol: Protocol, shape: readonly number[]): Message {
-  const message = new protocol.TensorShape()
-  const dimensions = shape.map((size) => {
-    const dimension = new protocol.TensorShape.Dim()
-    dimension.setSize!(size)
-    return dimension
-  })
-  message.setDimList!(dimensions)
-  return message
-}
-
-function encodeConstant(protocol: Protocol, { type, shape, values }: Constant): Message {
+function constantText({ type, shape, values }: Constant): string {
   const arrays = { float: Float32Array, double: Float64Array, int32: Int32Array }
-  const content = arrays[type].from(values)
-  const tensor = new protocol.Tensor()
-  tensor.setDtype!(dataTypes[type])
-  tensor.setTensorShape!(encodeShape(protocol, shape))
-  tensor.setTensorContent!(new Uint8Array(content.buffer))
-  const message = new protocol.AttrValue()
-  message.setTensor!(tensor)
-  return message
+  const bytes = Buffer.from(arrays[type].from(values).buffer)
+  const content = bytes.toString('hex').replace(/../g, '\\x$&')
+  return `tensor { dtype: ${dataTypes[type]} tensor_shape { ${dimensionsText(shape)} } tensor_content: "${content}" }`
+}
+
+/** Names are of ASCII characters, whose escapes in JSON are those of the text format. */
+function quoted(text: string): string {
+  return JSON.stringify(text)
 }

@@ -102,7 +102,7 @@ export async function openProcess(
   const worker = new TensorflowProcess(options, installation)
   signal?.addEventListener('abort', () => void worker.close(), { once: true })
   try {
-    const { gpu } = await worker.call('open', [installation.addon, installation.protocol])
+    const { gpu } = await worker.call('open', [installation.addon])
     if (options.device !== 'cuda' || gpu) return worker
   } catch (error) {
     await worker.close()

@@ -13,7 +13,7 @@ import {
   type Procedure,
 } from '../tensorflow-graph/graph.js'
 import { Ops } from '../tensorflow-graph/ops.js'
-import { encodeSavedModel, type Protocol, savedModelTag } from '../tensorflow-graph/saved-model.js'
+import { savedModelTag, savedModelText } from '../tensorflow-graph/saved-model.js'
 
 interface TensorInfo {
   readonly id: number
@@ -51,11 +51,6 @@ export function loadTensorflowBinding(addon: string): TensorflowBinding {
   return createRequire(import.meta.url)(addon) as TensorflowBinding
 }
 
-/** Loads the package's generated messages, dist/proto/api_pb.js. */
-export function loadProtocol(file: string): Protocol {
-  return createRequire(import.meta.url)(file) as Protocol
-}
-
 export type Feeds = Readonly<Record<string, Feed>>
 export type Results = Readonly<Record<string, Float32Array>>
 
@@ -75,14 +70,13 @@ export class Session {
 
   constructor(
     binding: TensorflowBinding,
-    protocol: Protocol,
     procedures: (ops: Ops) => readonly Procedure[],
     devices: Devices,
   ) {
     const graph = new Ops(devices)
     this.#binding = binding
     this.#calls = new Map(procedures(graph).map((procedure) => [procedure.name, addCall(graph, procedure)]))
-    this.#model = loadGraph(binding, protocol, graph)
+    this.#model = loadGraph(binding, graph)
   }
 
   /** @throws Error with TensorFlow's message. */
@@ -121,10 +115,10 @@ function addCall(graph: Graph, procedure: Procedure): Call {
 }
 
 /** The binding loads a graph only from a folder. */
-function loadGraph(binding: TensorflowBinding, protocol: Protocol, { nodes }: Graph): number {
+function loadGraph(binding: TensorflowBinding, { nodes }: Graph): number {
   const folder = mkdtempSync(join(tmpdir(), 'eigenae-graph-'))
   try {
-    writeFileSync(join(folder, 'saved_model.pb'), encodeSavedModel(protocol, nodes))
+    writeFileSync(join(folder, 'saved_model.pbtxt'), savedModelText(nodes))
     return binding.loadSavedModel(folder, savedModelTag)
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -1,9 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import type { TrainerState } from '../../model/state.js'
 import type { Images, NoiseField } from '../engine.js'
-import type { Protocol } from '../tensorflow-graph/saved-model.js'
 import type { NetworkSpec } from '../tensorflow-graph/variables.js'
-import { loadProtocol, loadTensorflowBinding, Session, type TensorflowBinding } from './session.js'
+import { loadTensorflowBinding, Session, type TensorflowBinding } from './session.js'
 import { meanOverReplicas, type OpenSession, ReplicaTrainer, type StepWatch } from './trainer.js'
 
 // The main module of the process that runs TensorFlow: answers the calls of process.ts, which imports types only.
@@ -28,21 +27,19 @@ const progressMilliseconds = 100
 
 const keptImages = new Map<number, Images>()
 let binding: TensorflowBinding | null = null
-let protocol: Protocol | null = null
 let trainer: ReplicaTrainer | null = null
 let stopped = false
 
 /** The calls that the worker answers, one at a time. */
 const calls = {
-  /** Loads the addon and its messages. `gpu` is whether TensorFlow found a graphics card that it can use. */
-  open: (addon: string, protocolFile: string) => {
+  /** Loads the addon. `gpu` is whether TensorFlow found a graphics card that it can use. */
+  open: (addon: string) => {
     binding = loadTensorflowBinding(addon)
-    protocol = loadProtocol(protocolFile)
     return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() }
   },
   create: (spec: NetworkSpec, trainingImages: Uint8Array, device: 'gpu' | 'cpu') => {
     const devices = { device: `/device:${device.toUpperCase()}:0`, host: '/device:CPU:0' }
-    const open: OpenSession = (procedures) => new Session(binding!, protocol!, procedures, devices)
+    const open: OpenSession = (procedures) => new Session(binding!, procedures, devices)
     trainer = new ReplicaTrainer(open, spec, trainingImages)
   },
   /** Returns each replica's losses, or null if it was stopped. */
