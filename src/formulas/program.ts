@@ -10,7 +10,6 @@ import {
   tooManyInstructions,
 } from './graph.js'
 import { described, type Formula, namesIn, parse } from './parse.js'
-import { seemsConstant } from './probe.js'
 
 const kept = new Map<string, Program>()
 const mostKept = 256
@@ -41,7 +40,7 @@ function compile(formula: Formula, width: number): Program {
   if (program.nodes.filter(isInstruction).length > limits.instructions) throw tooManyInstructions()
   return {
     ...program,
-    isConstant: derivatives.size === 0 || seemsConstant(program),
+    isConstant: derivatives.size === 0,
     minimumImages: minimumImages(program, formula.text),
   }
 }

@@ -1,5 +1,13 @@
 import type { Program } from './graph.js'
-import { elementwise, type InputName, isConstant, isScalar, type Node, type Operation } from './graph.js'
+import {
+  elementwise,
+  type InputName,
+  isConstant,
+  isElementwise,
+  isScalar,
+  type Node,
+  type Operation,
+} from './graph.js'
 import { isInstruction } from './program.js'
 
 /**
@@ -64,10 +72,9 @@ export function tapeOf({ nodes, width, value, derivatives }: Program): Tape {
   const instructions = code.flatMap((node, i) => {
     const ended = [...new Set(node.args)].filter((arg) => lastUse.get(arg) === i && !isConstant(arg))
     // An elementwise result may take the place of an operand.
-    const isElementwise = (elementwise as readonly string[]).includes(node.op)
-    if (!isElementwise) allocate(node)
+    if (!isElementwise(node.op)) allocate(node)
     ended.forEach(release)
-    if (isElementwise) allocate(node)
+    if (isElementwise(node.op)) allocate(node)
     return instruction(node, width, places)
   })
   const placeOf = (node: Node | undefined) => (node === undefined ? nowhere : places.get(node)!)
@@ -111,6 +118,6 @@ function copyOf({ op, shape, value }: Node, width: number) {
 
 /** Returns the number of elements that an instruction is about; for matrices their width. */
 function countOf({ op, shape, args }: Node, width: number): number {
-  if ((elementwise as readonly string[]).includes(op)) return shape.size
+  if (isElementwise(op)) return shape.size
   return op === 'sum' || op === 'largest' ? args[0]!.shape.size : width
 }

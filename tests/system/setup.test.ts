@@ -77,9 +77,7 @@ describe.skipIf(skipsWithout(missing))('setup tensorflow with the real wheel', {
     expect(offline.code).toBe(1)
     expect(readdirSync(folder)).toEqual(['site-packages'])
     const online = await eigenae(setup, { env })
-    expect(online.stderr).toMatch(
-      /- download @tensorflow\/tfjs-node-gpu\n- build/,
-    )
+    expect(online.stderr).toMatch(/- download @tensorflow\/tfjs-node-gpu\n- build/)
     expect(online.code).toBe(0)
     expect(find(root).addon).toContain(folder)
     rmSync(join(folder, 'installation.json'))

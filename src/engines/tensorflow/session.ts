@@ -68,11 +68,7 @@ export class Session {
   readonly #calls: ReadonlyMap<string, Call>
   readonly #model: number
 
-  constructor(
-    binding: TensorflowBinding,
-    procedures: (ops: Ops) => readonly Procedure[],
-    devices: Devices,
-  ) {
+  constructor(binding: TensorflowBinding, procedures: (ops: Ops) => readonly Procedure[], devices: Devices) {
     const graph = new Ops(devices)
     this.#binding = binding
     this.#calls = new Map(procedures(graph).map((procedure) => [procedure.name, addCall(graph, procedure)]))
