@@ -1,11 +1,10 @@
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { EigenaeError, firstLine, usageError } from '../errors.js'
 import { type ConfigOrigin, checkConfig } from './check.js'
-import { eigenLossSchema } from './eigen-losses.js'
 import { type JsonDocument, type JsonPath, readJson, valueAt, withValue } from './json.js'
 import { type Mistake, missing } from './mistakes.js'
-import { pairedFields } from './paths.js'
-import { type Config, optimizerSchema } from './schema.js'
+import { objectsAt, pairedFields } from './paths.js'
+import { type Config, configSchema } from './schema.js'
 
 /** A value from the command line for one field of the config. */
 export interface Override {
@@ -195,20 +194,6 @@ function isSetBy({ path: set }: Override, { path, problem }: Mistake, document: 
   return object.length > 0 && startsWith(set, object) && !document.has(object)
 }
 
-/** The field names of each kind of eigen loss and of optimiser. Their kinds have different names. */
-const fieldsOfKind: ReadonlyMap<unknown, readonly string[]> = new Map(
-  [...eigenLossSchema.options, ...optimizerSchema.options].map(({ shape }) => [
-    [...shape.kind._zod.values][0],
-    Object.keys(shape),
-  ]),
-)
-
-/** Returns the kind of an object that names none: the first of its schema. */
-function defaultKind(path: readonly string[]): unknown {
-  const { options } = path[0] === 'optimizer' ? optimizerSchema : eigenLossSchema
-  return [...options[0]!.shape.kind._zod.values][0]
-}
-
 /**
  * Returns the file's config without the fields that an overridden `kind` does not have: over a top-k loss,
  * `--set loss.eigen.kind=log-max` drops the file's `k`. Fields set on the command line are kept.
@@ -221,8 +206,10 @@ function withoutOldKind(config: unknown, { path, value: kind }: Override): unkno
   const parent = path.slice(0, -1)
   const object = valueAt(config, parent)
   if (typeof object !== 'object' || object === null || Array.isArray(object)) return config
-  const oldFields = fieldsOfKind.get(Reflect.get(object, 'kind') ?? defaultKind(parent)) ?? []
-  const fields = fieldsOfKind.get(kind) ?? oldFields
+  const shapes = objectsAt(configSchema, parent)
+  const fieldsOf = (named: unknown) => shapes.find((shape) => shape.kind === named)?.fields
+  const oldFields = fieldsOf(Reflect.get(object, 'kind') ?? shapes[0]?.kind) ?? []
+  const fields = fieldsOf(kind) ?? oldFields
   const kept = Object.entries(object).filter(([key]) => !oldFields.includes(key) || fields.includes(key))
   return withValue(config, parent, Object.fromEntries(kept))
 }

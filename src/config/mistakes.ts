@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { suggestion } from '../text/names.js'
 import { type JsonPath, valueAt } from './json.js'
-import { pathsOf } from './paths.js'
+import { objectsAt, pathsOf } from './paths.js'
 
 /** One mistake in a config or sweep file. */
 export interface Mistake {
@@ -23,11 +23,18 @@ export function describeIssue(
 ): readonly Mistake[] {
   const path = issue.path as JsonPath
   if (issue.code === 'unrecognized_keys') {
-    const valid = validKeys(schema, path, input)
-    return issue.keys.map((key) => ({
-      path: [...path, key],
-      problem: keyOfOtherKind(key, schema, path, input) ?? unknownKey(key, valid, path, schema),
-    }))
+    const objects = objectsAt(schema, path)
+    const kind = valueAt(input, [...path, 'kind']) ?? objects[0]?.kind
+    const { fields } = objects.find((each) => each.kind === kind) ?? objects[0] ?? { fields: [] }
+    return issue.keys.map((key) => {
+      const others = objects.filter((each) => each.fields.includes(key))
+      const advice = suggestion(key, fields, pathsOf(schema), path.join('.'))
+      const problem =
+        others.length === 0
+          ? `unknown key${advice || `; known here: ${fields.join(', ')}`}`
+          : `is not a field of the kind ${JSON.stringify(kind)}, only of ${alternatives(others.map((each) => each.kind))}: remove it, or change the kind`
+      return { path: [...path, key], problem }
+    })
   }
   const value = valueAt(input, path)
   if (value === undefined) return [{ path, problem: missing }]
@@ -105,85 +112,4 @@ function alternatives(values: readonly unknown[]): string {
 function abbreviatedJson(value: unknown): string {
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
   return text.length > 60 ? `${text.slice(0, 57)}…` : text
-}
-
-/** @param valid the keys of the object at `path` */
-function unknownKey(key: string, valid: readonly string[], path: JsonPath, schema: z.ZodType): string {
-  const advice =
-    suggestion(key, valid, pathsOf(schema), path.join('.')) || `; known here: ${valid.join(', ')}`
-  return `unknown key${advice}`
-}
-
-/** Returns the problem if the key belongs to another `kind` of the same object, null otherwise. */
-function keyOfOtherKind(key: string, schema: z.ZodType, path: JsonPath, input: unknown): string | null {
-  const shapes = shapesOf(typeAt(schema, path, input))
-  const others = shapes.filter((shape) => Object.hasOwn(shape, key))
-  if (others.length === 0) return null
-  const kind = JSON.stringify(valueAt(input, [...path, 'kind']) ?? kindOf(shapes[0]))
-  return `is not a field of the kind ${kind}, only of ${alternatives(others.map(kindOf))}: remove it, or change the kind`
-}
-
-/** Returns the keys that the schema allows in the object at `path`. */
-function validKeys(schema: z.ZodType, path: JsonPath, input: unknown): readonly string[] {
-  return Object.keys(shapeOf(typeAt(schema, path, input), valueAt(input, path)) ?? {})
-}
-
-function typeAt(schema: z.ZodType, path: JsonPath, input: unknown): z.core.$ZodType | undefined {
-  return path.reduce<z.core.$ZodType | undefined>(
-    (type, key, depth) => childOf(type, String(key), valueAt(input, path.slice(0, depth))),
-    schema,
-  )
-}
-
-/** Returns the type of a member of `value`, an object or a list of the given type. */
-function childOf(
-  type: z.core.$ZodType | undefined,
-  key: string,
-  value: unknown,
-): z.core.$ZodType | undefined {
-  const def = unwrapped(type)
-  if (def?.type === 'record') return def.valueType
-  if (def?.type === 'array') return def.element
-  const list = def?.type === 'union' && Array.isArray(value) ? def.options.find(isList) : undefined
-  return list === undefined ? shapeOf(type, value)?.[key] : childOf(list, key, value)
-}
-
-function isList(type: z.core.$ZodType): boolean {
-  return unwrapped(type)?.type === 'array'
-}
-
-/** The fields of an object. */
-type Shape = Readonly<Record<string, z.core.$ZodType>>
-
-/** Returns the fields of an object. For a union, those of the value's `kind`. */
-function shapeOf(type: z.core.$ZodType | undefined, value: unknown): Shape | undefined {
-  const shapes = shapesOf(type)
-  return shapes.find((shape) => kindOf(shape) === valueAt(value, ['kind'])) ?? shapes[0]
-}
-
-/** Returns the fields of an object, or of each object of a union. */
-function shapesOf(type: z.core.$ZodType | undefined): readonly Shape[] {
-  const def = unwrapped(type)
-  if (def?.type === 'object') return [def.shape]
-  return def?.type === 'union' ? def.options.flatMap(shapesOf) : []
-}
-
-/** Returns the definition of a type, through defaults, nullables and pipes. */
-function unwrapped(type: z.core.$ZodType | undefined): z.core.$ZodTypes['_zod']['def'] | undefined {
-  const def = (type as z.core.$ZodTypes | undefined)?._zod.def
-  switch (def?.type) {
-    case 'default':
-    case 'prefault':
-    case 'nullable':
-    case 'optional':
-      return unwrapped(def.innerType)
-    case 'pipe':
-      return unwrapped(def.in)
-    default:
-      return def
-  }
-}
-
-function kindOf(shape: Shape | undefined): unknown {
-  return [...(shape?.kind?._zod.values ?? [])][0]
 }

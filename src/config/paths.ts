@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { JsonPath } from './json.js'
 import { configSchema } from './schema.js'
 
 /** A JSON Schema, as far as it leads to fields. */
@@ -7,21 +8,51 @@ interface Schema {
   readonly anyOf?: readonly Schema[]
   readonly oneOf?: readonly Schema[]
   readonly items?: Schema
+  readonly const?: unknown
   /** The schema of the values of an object whose keys the user chooses. */
   readonly additionalProperties?: Schema | false
 }
 
-const knownPaths = new Map<z.ZodType, readonly string[]>()
+const knownSchemas = new Map<z.ZodType, Schema>()
+
+function jsonSchemaOf(schema: z.ZodType): Schema {
+  const known = knownSchemas.get(schema) ?? (z.toJSONSchema(schema, { io: 'input' }) as Schema)
+  knownSchemas.set(schema, known)
+  return known
+}
 
 /** Returns every path of a schema, objects included: "loss.eigen", "loss.eigen.kind". A list's elements are "*". */
 export function pathsOf(schema: z.ZodType): readonly string[] {
-  const known = knownPaths.get(schema)
-  if (known !== undefined) return known
-  const all = pathsIn(z.toJSONSchema(schema, { io: 'input' }) as Schema, '')
   // For editors only.
-  const paths = [...new Set(all)].filter((path) => path !== '$schema')
-  knownPaths.set(schema, paths)
-  return paths
+  return [...new Set(pathsIn(jsonSchemaOf(schema), ''))].filter((path) => path !== '$schema')
+}
+
+/** The fields of an object, and its kind; undefined if it has none. */
+interface ObjectShape {
+  readonly kind: unknown
+  readonly fields: readonly string[]
+}
+
+/** Returns the objects that a schema allows at a path. The first is that of an object which names no kind. */
+export function objectsAt(schema: z.ZodType, path: JsonPath): readonly ObjectShape[] {
+  const found = path.reduce<readonly Schema[]>(
+    (schemas, key) => schemas.flatMap(branchesOf).flatMap((each) => memberOf(each, String(key))),
+    [jsonSchemaOf(schema)],
+  )
+  return found
+    .flatMap(branchesOf)
+    .flatMap(({ properties }) =>
+      properties === undefined ? [] : [{ kind: properties.kind?.const, fields: Object.keys(properties) }],
+    )
+}
+
+function branchesOf(schema: Schema): readonly Schema[] {
+  return [schema, ...[...(schema.anyOf ?? []), ...(schema.oneOf ?? [])].flatMap(branchesOf)]
+}
+
+function memberOf({ properties, items, additionalProperties }: Schema, key: string): readonly Schema[] {
+  const member = properties?.[key] ?? (/^\d+$/.test(key) ? items : undefined) ?? additionalProperties
+  return member ? [member] : []
 }
 
 /**

@@ -168,9 +168,6 @@ const optimizer = z.discriminatedUnion('kind', [
   }),
 ])
 
-/** The kinds of optimiser and their fields. */
-export const optimizerSchema = optimizer
-
 const train = z.strictObject({
   epochs: z.int().min(1).max(1_000_000).default(10),
   batchSize: z.int().min(1).max(65536).default(64),

@@ -1,4 +1,4 @@
-import { optimizerSchema } from '../config/schema.js'
+import { configSchema } from '../config/schema.js'
 import type { TrainerSpec } from './engine.js'
 
 /** The network of a config that only has a name: an engine is opened for it if no other network is known. */
@@ -8,7 +8,7 @@ export const typicalNetwork: TrainerSpec = {
   activation: 'relu',
   init: 'he-uniform',
   eigenLosses: [],
-  optimizer: { ...optimizerSchema.parse({}), learningRate: 0.005 },
+  optimizer: { ...configSchema.shape.optimizer.parse({}), learningRate: 0.005 },
   batchSize: 64,
   seed: 0,
   noise: 0.2,

@@ -1,12 +1,12 @@
-import type { Program } from './graph.js'
 import {
   elementwise,
-  type InputName,
+  inputNames,
   isConstant,
   isElementwise,
   isScalar,
   type Node,
   type Operation,
+  type Program,
 } from './graph.js'
 import { isInstruction } from './program.js'
 
@@ -40,7 +40,6 @@ const operations: readonly string[] = [
   'logdet',
   'inverse',
 ]
-const inputs: readonly InputName[] = ['n', 'sigma', 'mean', 'variance', 'covariance']
 
 /** Matrices begin at multiples of 8 doubles, as aligned vectors need it. */
 const alignment = 8
@@ -81,8 +80,8 @@ export function tapeOf({ nodes, width, value, derivatives }: Program): Tape {
   const head = [
     size,
     places.get(value)!,
-    ...inputs.map((input) => placeOf(inputNodes.find(({ name }) => name === input))),
-    ...inputs.slice(1).map((input) => placeOf(derivatives.get(input))),
+    ...inputNames.map((input) => placeOf(inputNodes.find(({ name }) => name === input))),
+    ...inputNames.slice(1).map((input) => placeOf(derivatives.get(input))),
   ]
   return { words: Uint32Array.from([...head, ...instructions]), constants: Float64Array.from(constants) }
 }
