@@ -1,9 +1,9 @@
 import { setMaxListeners } from 'node:events'
-import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Override } from '../config/load.js'
 import { readSweepFile } from '../config/sweep.js'
 import { releaseLock } from '../files/lock.js'
+import { modificationOf } from '../files/read.js'
 import type { LaunchEnd, Launcher, LaunchWatcher, Outcome, SweepRun } from '../launchers/launcher.js'
 import { runFiles } from '../runs/files.js'
 import { readMetrics } from '../runs/read.js'
@@ -210,8 +210,6 @@ class LaunchRounds implements LaunchWatcher {
   #attempt = 0
   /** The runs of the next round. */
   #toRetry: SweepRun[] = []
-  /** Resolves when all events so far have reached the observer. */
-  #emitted = Promise.resolve()
 
   constructor(runs: readonly SweepRun[], execution: SweepExecution) {
     this.#runs = runs
@@ -219,7 +217,7 @@ class LaunchRounds implements LaunchWatcher {
     setMaxListeners(0, this.#stop.signal)
     if (execution.signal.aborted) this.#interrupt()
     execution.signal.addEventListener('abort', this.#interrupt)
-    this.#follower = new EpochFollower((run, row) => this.#emit(epochEvent(run, row)))
+    this.#follower = new EpochFollower((run, row) => execution.onEvent(epochEvent(run, row)))
   }
 
   dispose(): void {
@@ -237,7 +235,6 @@ class LaunchRounds implements LaunchWatcher {
       this.#attempt++
       this.#toRetry = []
       end = await launcher.launch(round, this, this.#stop.signal)
-      await this.#emitted
       round = this.#stop.signal.aborted || end === 'detached' ? [] : this.#toRetry
     }
     const counts = this.#counts()
@@ -248,23 +245,22 @@ class LaunchRounds implements LaunchWatcher {
   onStart(run: SweepRun, where: string): void {
     this.#started.set(run.name, performance.now())
     this.#follower.add(run)
-    this.#emit({ event: 'started', run: run.name, attempt: this.#attempt, where })
+    this.#execution.onEvent({ event: 'started', run: run.name, attempt: this.#attempt, where })
   }
 
   onRequeue(run: SweepRun, why: string): void {
     this.#started.delete(run.name)
     this.#follower.remove(run)
-    this.#emit({ event: 'requeued', run: run.name, why })
+    this.#execution.onEvent({ event: 'requeued', run: run.name, why })
   }
 
   onNote(text: string): void {
-    this.#emit({ event: 'note', text })
+    this.#execution.onEvent({ event: 'note', text })
   }
 
   onEnd(run: SweepRun, outcome: Outcome): void {
-    const rows = this.#follower.finish(run)
-    this.#emit(rows.then((last) => last.map((row) => epochEvent(run, row))))
-    if (outcome.kind === 'interrupted') this.#emit({ event: 'interrupted', run: run.name })
+    this.#follower.finish(run)
+    if (outcome.kind === 'interrupted') this.#execution.onEvent({ event: 'interrupted', run: run.name })
     if (outcome.kind === 'failed') this.#onFailure(run, outcome)
     if (outcome.kind === 'completed') this.#onCompletion(run)
     this.#started.delete(run.name)
@@ -276,9 +272,9 @@ class LaunchRounds implements LaunchWatcher {
     const seconds = roundedSeconds(now - (this.#started.get(run.name) ?? now))
     const rows = readRows(run.folder)
     const test_mse = rows.at(-1)?.test_mse ?? null
-    this.#emit({ event: 'completed', run: run.name, seconds, test_mse })
+    this.#execution.onEvent({ event: 'completed', run: run.name, seconds, test_mse })
     const stalled = stalledWarning(rows)
-    if (stalled !== null) this.#emit({ event: 'note', text: `warning: ${run.name}: ${stalled}` })
+    if (stalled !== null) this.#execution.onEvent({ event: 'note', text: `warning: ${run.name}: ${stalled}` })
   }
 
   #onFailure(run: SweepRun, { reason: text, final }: FailedOutcome): void {
@@ -290,15 +286,8 @@ class LaunchRounds implements LaunchWatcher {
     const mayRetry = !final && attempt <= retries && !this.#stop.signal.aborted
     if (mayRetry) this.#toRetry.push(run)
     else this.#failures.push({ name: run.name, attempts: attempt, reason, log })
-    this.#emit({ event: 'failed', run: run.name, attempt, again: mayRetry, reason, log })
+    this.#execution.onEvent({ event: 'failed', run: run.name, attempt, again: mayRetry, reason, log })
     if (failFast && !mayRetry) this.#stop.abort(new Error('a run failed'))
-  }
-
-  /** Passes events on in the order of the calls, although the last rows of a run are read from its file first. */
-  #emit(event: SweepEvent | Promise<readonly SweepEvent[]>): void {
-    this.#emitted = this.#emitted.then(async () => {
-      for (const each of [await event].flat()) this.#execution.onEvent(each)
-    })
   }
 
   #counts(): SweepCounts {
@@ -326,8 +315,8 @@ const pollMilliseconds = 500
 
 interface FollowedRun {
   readonly run: SweepRun
-  /** Bytes of metrics.csv at the last poll. */
-  size: number
+  /** Identifies the content of metrics.csv at the last poll. */
+  modified: string | undefined
   /** The last epoch that was reported. */
   epoch: number
 }
@@ -337,34 +326,29 @@ class EpochFollower {
   readonly #followed = new Map<string, FollowedRun>()
   readonly #onRow: (run: SweepRun, row: MetricsRow) => void
   #timer: NodeJS.Timeout | undefined
-  /** The reads of files, which are done one after another however slow the disk is. */
-  #reads = Promise.resolve()
 
   constructor(onRow: (run: SweepRun, row: MetricsRow) => void) {
     this.#onRow = onRow
   }
 
+  /** Follows a run from here on: the epochs of earlier attempts have been reported. */
   add(run: SweepRun): void {
-    const followed = { run, size: 0, epoch: 0 }
-    this.#followed.set(run.name, followed)
-    // The epochs of earlier attempts have been reported.
-    this.#reads = this.#reads.then(async () => {
-      followed.epoch = readRows(run.folder).at(-1)?.epoch ?? 0
-    })
-    this.#timer ??= setInterval(() => this.#poll(), pollMilliseconds)
+    const epoch = readRows(run.folder).at(-1)?.epoch ?? 0
+    this.#followed.set(run.name, { run, modified: undefined, epoch })
+    this.#timer ??= setInterval(() => {
+      for (const followed of this.#followed.values()) this.#reportNewRows(followed)
+    }, pollMilliseconds)
   }
 
   remove(run: SweepRun): void {
     this.#followed.delete(run.name)
   }
 
-  /** Stops following a run that has ended, and returns its rows that were not reported. */
-  async finish(run: SweepRun): Promise<readonly MetricsRow[]> {
+  /** Reports the last epochs of a run that has ended, and stops following it. */
+  finish(run: SweepRun): void {
     const followed = this.#followed.get(run.name)
-    this.#followed.delete(run.name)
-    if (followed === undefined) return []
-    await this.#reads
-    return readRows(run.folder).filter(({ epoch }) => epoch > followed.epoch)
+    if (followed !== undefined) this.#reportNewRows(followed)
+    this.remove(run)
   }
 
   stop(): void {
@@ -372,21 +356,11 @@ class EpochFollower {
     this.#followed.clear()
   }
 
-  #poll(): void {
-    this.#reads = this.#reads.then(async () => {
-      for (const followed of [...this.#followed.values()]) await this.#reportNewRows(followed)
-    })
-  }
-
-  async #reportNewRows(followed: FollowedRun): Promise<void> {
+  #reportNewRows(followed: FollowedRun): void {
     const { run } = followed
-    const size = await stat(runFiles(run.folder).metrics).then(
-      (file) => file.size,
-      () => followed.size,
-    )
-    // If the run has ended meanwhile, `finish` returns its new rows.
-    if (size === followed.size || this.#followed.get(run.name) !== followed) return
-    followed.size = size
+    const modified = modificationOf(runFiles(run.folder).metrics)
+    if (modified === followed.modified) return
+    followed.modified = modified
     for (const row of readRows(run.folder).filter(({ epoch }) => epoch > followed.epoch)) {
       followed.epoch = row.epoch
       this.#onRow(run, row)
