@@ -1,4 +1,3 @@
-import type { InputName } from '../../formulas/graph.js'
 import type { Formula } from '../../formulas/parse.js'
 import { compileFormula } from '../../formulas/program.js'
 import type { EigenLossSpec } from '../engine.js'
@@ -29,122 +28,80 @@ interface LayerMatrices {
   readonly largestBatch: number
 }
 
-/** A layer that eigen losses act on, with their gradients, doubles. */
-interface LossLayer {
-  readonly position: number
-  readonly matrix: LayerMatrix
-  readonly gradients: Value[]
-}
-
 /**
- * Computes the eigen losses of a batch: floats in and out, double between. Returns the losses, and the sums of their gradients
- * at each layer's matrix, by the layer's position in the forward pass.
+ * Computes the eigen losses of a batch: floats in and out, double between. Returns the losses, which are their means over the
+ * layers, unweighted and weighted, [replicas] each; and the sums of their gradients at each layer's matrix, by the layer's
+ * position in the forward pass.
  */
 export function eigenLossTerms(
   ops: Ops,
   eigenLosses: readonly WeightedEigenLoss[],
   { at, widths, count, largestBatch }: LayerMatrices,
 ) {
-  const positions = [...new Set(eigenLosses.flatMap(({ spec }) => spec.layers))].sort((a, b) => a - b)
-  const layers = positions.map((position) => ({
-    position,
-    matrix: new LayerMatrix(ops, at(position), widths[position]!, count, largestBatch),
-    gradients: [],
-  }))
-  const losses = eigenLosses.map((eigenLoss) => addTerm(ops, eigenLoss, layers))
-  const gradients = layers.map(({ position, gradients }) => [position, rounded(ops, gradients)] as const)
-  return { losses, gradients: new Map(gradients) }
-}
-
-/**
- * Adds the gradients of an eigen loss to its layers. Returns its mean over the layers, unweighted and weighted, [replicas]
- * each.
- */
-function addTerm(ops: Ops, { spec, weight }: WeightedEigenLoss, layers: readonly LossLayer[]) {
-  const own = layers.filter(({ position }) => spec.layers.includes(position))
-  const mean = (total: Value) => (own.length === 1 ? total : ops.multiply(total, ops.double(1 / own.length)))
-  const layerWeight = ops.at('host', () => mean(weight))
-  const values = own.map(({ matrix, gradients }) => {
-    const { value, gradient } = lossOfMatrix(ops, spec.formula, layerWeight, matrix)
-    gradients.push(gradient)
-    return value
+  const matrices = new Map<number, LayerMatrix>()
+  const sums = new Map<number, Value>()
+  const losses = eigenLosses.map(({ spec: { formula, layers }, weight }) => {
+    const mean = (total: Value) =>
+      layers.length === 1 ? total : ops.multiply(total, ops.double(1 / layers.length))
+    const layerWeight = ops.at('host', () => mean(weight))
+    const values = layers.map((position) => {
+      const matrix =
+        matrices.get(position) ?? layerMatrix(ops, at(position), widths[position]!, count, largestBatch)
+      matrices.set(position, matrix)
+      const { value, gradient } = lossOfMatrix(ops, formula, layerWeight, matrix)
+      const others = sums.get(position)
+      sums.set(position, others === undefined ? gradient : ops.add(others, gradient))
+      return value
+    })
+    const value = mean(values.reduce((total, each) => ops.add(total, each)))
+    const perReplica = (each: Value) => ops.reshape(ops.cast(each, 'float'), [-1])
+    return { value: perReplica(value), weighted: perReplica(ops.multiply(value, weight)) }
   })
-  const value = mean(sum(ops, values))
-  return { value: perReplica(ops, value), weighted: perReplica(ops, ops.multiply(value, weight)) }
+  const rounded = (sum: Value): MatrixGradient => ({
+    gradient: ops.cast(sum, 'float'),
+    sums: ops.cast(ops.sum(sum, [1]), 'float'),
+  })
+  return { losses, gradients: new Map([...sums].map(([position, sum]) => [position, rounded(sum)])) }
 }
 
-function perReplica(ops: Ops, value: Value): Value {
-  return ops.reshape(ops.cast(value, 'float'), [-1])
-}
-
-function rounded(ops: Ops, gradients: readonly Value[]): MatrixGradient {
-  const gradient = sum(ops, gradients)
-  return { gradient: ops.cast(gradient, 'float'), sums: ops.cast(ops.sum(gradient, [1]), 'float') }
-}
-
-function sum(ops: Ops, values: readonly Value[]): Value {
-  return values.reduce((total, value) => ops.add(total, value))
-}
+type LayerMatrix = ReturnType<typeof layerMatrix>
 
 /**
- * A layer's matrix Z [replicas][batch][width] in double, and the functions of it that eigen losses share. Each is added to
- * the graph once, when it is first asked for.
+ * Returns the statistics of a layer's matrix Z [replicas][batch][width] that eigen losses share, doubles. Each is added to the
+ * graph once, when it is first asked for. If a value of Z is not finite, which some of the ops would refuse, Z is replaced by
+ * zeros.
+ * @param values floats
  */
-class LayerMatrix {
-  readonly width: number
-  /** Whether all values of Z are finite, [replicas][1]. */
-  readonly finite: Value
-  /** Images in the batch, a scalar. */
-  readonly count: Value
-  readonly #ops: Ops
-  /** Z; zeros if a value is not finite, which some of the ops would refuse. */
-  readonly #values: Value
-  readonly #largestBatch: number
-  readonly #known = new Map<string, unknown>()
-
-  /** @param values floats */
-  constructor(ops: Ops, values: Value, width: number, count: Value, largestBatch: number) {
-    const exact = ops.cast(values, 'double')
-    const finite = ops.all(ops.isFinite(exact), [1, 2])
-    this.width = width
-    this.finite = ops.reshape(finite, [-1, 1])
-    this.#ops = ops
-    this.#values = ops.select(finite, exact, ops.double(0))
-    this.count = count
-    this.#largestBatch = largestBatch
+function layerMatrix(ops: Ops, values: Value, width: number, count: Value, largestBatch: number) {
+  const exact = ops.cast(values, 'double')
+  const finite = ops.all(ops.isFinite(exact), [1, 2])
+  const z = ops.select(finite, exact, ops.double(0))
+  const mean = once(() => ops.mean(z, [1]))
+  const centred = once(() => ops.subtract(z, mean()))
+  return {
+    width,
+    /** Images in the batch, a scalar. */
+    count,
+    /** Whether all values of Z are finite, [replicas][1]. */
+    finite: ops.reshape(finite, [-1, 1]),
+    /** m [replicas][1][width]. */
+    mean,
+    /** Z − m. */
+    centred,
+    /** Biased, [replicas][1][width]. */
+    variance: once(() => ops.mean(ops.square(centred()), [1])),
+    /** Biased, [replicas][width][width]. */
+    covariance: once(() => ops.divide(ops.matMul(centred(), centred(), { transposeA: true }), count)),
+    spectrum: once(() => spectrumOf(ops, z, width, largestBatch)),
+    centredSpectrum: once(() => spectrumOf(ops, centred(), width, largestBatch)),
   }
+}
 
-  /** m [replicas][1][width]. */
-  get mean(): Value {
-    return this.#once('mean', () => this.#ops.mean(this.#values, [1]))
-  }
-
-  /** Z − m. */
-  get centred(): Value {
-    return this.#once('centred', () => this.#ops.subtract(this.#values, this.mean))
-  }
-
-  /** Biased, [replicas][1][width]. */
-  get variances(): Value {
-    return this.#once('variances', () => this.#ops.mean(this.#ops.square(this.centred), [1]))
-  }
-
-  /** Biased, [replicas][width][width]. */
-  get covariance(): Value {
-    const products = () => this.#ops.matMul(this.centred, this.centred, { transposeA: true })
-    return this.#once('covariance', () => this.#ops.divide(products(), this.count))
-  }
-
-  spectrum(center: boolean): Spectrum {
-    const matrix = () => (center ? this.centred : this.#values)
-    return this.#once(`spectrum ${center}`, () =>
-      spectrumOf(this.#ops, matrix(), this.width, this.#largestBatch),
-    )
-  }
-
-  #once<T>(name: string, add: () => T): T {
-    if (!this.#known.has(name)) this.#known.set(name, add())
-    return this.#known.get(name) as T
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
   }
 }
 
@@ -154,76 +111,39 @@ class LayerMatrix {
  * matrix is all zeros.
  */
 function lossOfMatrix(ops: Ops, formula: Formula, weight: Value, matrix: LayerMatrix) {
-  const { width } = matrix
+  const { width, count, mean, variance, covariance } = matrix
   const { center } = formula
   const program = compileFormula(formula, width)
-  const { value, derivatives } = formulaValue(ops, program, (name) => inputOf(ops, name, matrix, center))
+  const spectrum = center ? matrix.centredSpectrum : matrix.spectrum
+  const sigma = () => ops.reshape(spectrum().singularValues, [-1, 1, width])
+  const inputs = { n: () => count, sigma, mean, variance, covariance }
+  const { value, derivatives } = formulaValue(ops, program, (name) => inputs[name]())
   const perReplica = ops.reshape(value, [-1, 1])
   const usesSpectrum = program.nodes.some(({ name }) => name === 'sigma')
-  const defined = usesSpectrum
-    ? ops.select(matrix.spectrum(center).present, perReplica, ops.double(0))
-    : perReplica
-  const gradients = [
-    ...ofSpectrum(ops, matrix, center, weight, derivatives),
-    ...ofMoments(ops, matrix, weight, derivatives),
-  ]
+  const defined = usesSpectrum ? ops.select(spectrum().present, perReplica, ops.double(0)) : perReplica
+
+  // With C = (Z − m)ᵀ(Z − m)/N and ∂f/∂C symmetric, ∂f/∂Z = (∂f/∂m + 2·(Z − m)·(∂f/∂v or ∂f/∂C)) / N.
+  const centred = matrix.centred()
+  const perImage = once(() => ops.at('host', () => ops.divide(weight, count)))
+  const twice = once(() => ops.at('host', () => ops.add(perImage(), perImage())))
+  const gradients = {
+    sigma: (derivative: Value) => {
+      const slopes = ops.reshape(ops.multiply(derivative, weight), [-1, width])
+      const gradient = spectrumGradient(ops, spectrum(), slopes, width)
+      return center ? ops.subtract(gradient, ops.mean(gradient, [1])) : gradient
+    },
+    mean: (derivative: Value) => ops.multiply(derivative, perImage()),
+    variance: (derivative: Value) => ops.multiply(centred, ops.multiply(derivative, twice())),
+    covariance: (derivative: Value) => ops.matMul(centred, ops.multiply(derivative, twice())),
+  }
+  const parts = (['sigma', 'mean', 'variance', 'covariance'] as const).flatMap((name) => {
+    const derivative = derivatives.get(name)
+    return derivative === undefined ? [] : [gradients[name](derivative)]
+  })
   return {
     value: ops.select(matrix.finite, defined, ops.double(Number.NaN)),
-    gradient: gradients.reduce((sum, gradient) => ops.add(sum, gradient), ops.zerosLike(matrix.centred)),
+    gradient: parts.reduce((sum, part) => ops.add(sum, part), ops.zerosLike(centred)),
   }
-}
-
-function inputOf(ops: Ops, name: InputName, matrix: LayerMatrix, center: boolean): Value {
-  switch (name) {
-    case 'n':
-      return matrix.count
-    case 'sigma':
-      return ops.reshape(matrix.spectrum(center).singularValues, [-1, 1, matrix.width])
-    case 'mean':
-      return matrix.mean
-    case 'variance':
-      return matrix.variances
-    case 'covariance':
-      return matrix.covariance
-  }
-}
-
-type Derivatives = ReadonlyMap<InputName, Value>
-
-function ofSpectrum(
-  ops: Ops,
-  matrix: LayerMatrix,
-  center: boolean,
-  weight: Value,
-  derivatives: Derivatives,
-): readonly Value[] {
-  const bySigma = derivatives.get('sigma')
-  if (bySigma === undefined) return []
-  const slopes = ops.reshape(ops.multiply(bySigma, weight), [-1, matrix.width])
-  const gradient = spectrumGradient(ops, matrix.spectrum(center), slopes, matrix.width)
-  return [center ? ops.subtract(gradient, ops.mean(gradient, [1])) : gradient]
-}
-
-/** ∂f/∂Z = (∂f/∂m + 2·(Z − m)·(∂f/∂v or ∂f/∂C)) / N, as C = (Z − m)ᵀ(Z − m)/N and ∂f/∂C is symmetric. */
-function ofMoments(
-  ops: Ops,
-  { count, centred }: LayerMatrix,
-  weight: Value,
-  derivatives: Derivatives,
-): readonly Value[] {
-  const { once, twice } = ops.at('host', () => {
-    const perImage = ops.divide(weight, count)
-    return { once: perImage, twice: ops.add(perImage, perImage) }
-  })
-  const term = (name: InputName, gradient: (derivative: Value) => Value) => {
-    const derivative = derivatives.get(name)
-    return derivative === undefined ? [] : [gradient(derivative)]
-  }
-  return [
-    ...term('mean', (byMean) => ops.multiply(byMean, once)),
-    ...term('variance', (byVariance) => ops.multiply(centred, ops.multiply(byVariance, twice))),
-    ...term('covariance', (byCovariance) => ops.matMul(centred, ops.multiply(byCovariance, twice))),
-  ]
 }
 
 /** The singular values of a layer's matrix Z, and what the gradient of any function of them needs. All in double. */

@@ -3,7 +3,7 @@ import type { StatePart } from '../../model/state.js'
 import type { DataType, Procedure, Value, Values } from './graph.js'
 import { inference } from './layers.js'
 import type { Ops } from './ops.js'
-import { type ActiveTerms, drawNoise, residentBatch, stepValues, trainingStep } from './step.js'
+import { type ActiveTerms, drawNoise, readStep, residentBatch, trainingStep } from './step.js'
 import { type LayerValues, Network, type NetworkSpec, partsOf, shapeOf } from './variables.js'
 
 /** The images of a step: a batch of the data set on the device, or images given with the call. */
@@ -67,7 +67,7 @@ function dataProcedures(network: Network): readonly Procedure[] {
       name: 'draw-noise',
       inputs: { step: 'int32' },
       build: ({ step }) => {
-        drawNoise(network, stepValues(network, step!))
+        drawNoise(network, readStep(network, step!))
         return { done: ops.float(1) }
       },
     },
@@ -113,7 +113,7 @@ function stepProcedures(network: Network, active: ActiveTerms): readonly Procedu
       name: stepName('resident', active),
       inputs: { step: 'int32' },
       build: (inputs) => {
-        const step = stepValues(network, inputs.step!)
+        const step = readStep(network, inputs.step!)
         const batch = residentBatch(network, step)
         return { losses: trainingStep(network, batch, step, active) }
       },
@@ -122,7 +122,7 @@ function stepProcedures(network: Network, active: ActiveTerms): readonly Procedu
       name: stepName('given', active),
       inputs: { step: 'int32', clean: 'float', noisy: 'float' },
       build: (inputs) => {
-        const step = stepValues(network, inputs.step!)
+        const step = readStep(network, inputs.step!)
         const batch = { clean: inputs.clean!, noisy: inputs.noisy! }
         return { losses: trainingStep(network, batch, step, active) }
       },

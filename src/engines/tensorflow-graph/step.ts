@@ -1,8 +1,7 @@
 import { inputDimension, layersOf } from '../../model/architecture.js'
-import type { TensorKind } from '../../model/layout.js'
 import { purpose } from '../../model/random.js'
 import { learningRateAt } from '../../model/schedule.js'
-import type { AdamSpec, OptimizerSpec, SgdSpec } from '../engine.js'
+import type { AdamSpec, OptimizerSpec } from '../engine.js'
 import { eigenLossTerms } from './eigen-losses.js'
 import { type Feed, feed, type Op, type Value } from './graph.js'
 import {
@@ -23,7 +22,7 @@ export type ActiveTerms = readonly number[]
  * One step of training: forward, backward, optimiser, averages. Returns [1 + 2 · active][replicas]: the mean squared error,
  * then the unweighted and the weighted value of each active eigen loss.
  */
-export function trainingStep(network: Network, batch: Batch, step: StepValues, active: ActiveTerms): Value {
+export function trainingStep(network: Network, batch: Batch, step: StepInGraph, active: ActiveTerms): Value {
   const { ops, spec } = network
   const values = network.layers((tensor) => ops.read(network.handle(tensor), 'float'))
   const passes = forward(ops, layersOf(spec), values, batch.noisy)
@@ -50,22 +49,51 @@ function squaredError(ops: Ops, output: Value, clean: Value, count: Value, input
   return { error, gradient: ops.multiply(difference, ops.divide(ops.float(2), elements)) }
 }
 
-function updateParameters(network: Network, step: StepValues, layers: readonly LayerGradients[]): void {
-  const { ops, spec } = network
-  const update = optimizerUpdate(ops, spec.optimizer, step)
+function updateParameters(network: Network, step: StepInGraph, layers: readonly LayerGradients[]): void {
   for (const tensor of network.tensorsOf('parameters')) {
     const { gradients, after } = layers[network.positionOf(tensor)]!
-    const handle = (part: StateTensor['part']) => network.handle({ ...tensor, part })
-    const parameter = handle('parameters')
-    const moments = { firstMoment: handle('firstMoments'), secondMoment: handle('secondMoments') }
-    const updated = update({ kind: tensor.kind, parameter, ...moments }, gradients[tensor.kind]!, after)
-    average(network, tensor, () => ops.read(parameter, 'float', [updated]), step)
+    const updated = updateParameter(network, step, tensor, gradients[tensor.kind]!, after)
+    average(network, tensor, () => network.ops.read(network.handle(tensor), 'float', [updated]), step)
   }
+}
+
+/**
+ * Updates a parameter and its moments in place once the ops of `after`, which read the parameter, have run. SGD's buffer of the
+ * momentum is the first moment.
+ */
+function updateParameter(
+  network: Network,
+  { rate, epsilon, decay }: StepInGraph,
+  tensor: StateTensor,
+  gradient: Value,
+  after: readonly Op[],
+): Op {
+  const { ops } = network
+  const { optimizer } = network.spec
+  const [parameter, first, second] = (['parameters', 'firstMoments', 'secondMoments'] as const).map((part) =>
+    network.handle({ ...tensor, part }),
+  ) as [Value, Value, Value]
+  const attributes = { T: { type: 'float' as const }, use_locking: false }
+  if (optimizer.kind === 'sgd') {
+    const inputs = [parameter, first, rate, gradient, ops.float(optimizer.momentum)]
+    const ofMomentum = { ...attributes, use_nesterov: optimizer.nesterov }
+    return ops.effect('ResourceApplyMomentum', inputs, ofMomentum, after)
+  }
+  // Decoupled weight decay: Loshchilov and Hutter, 2019 (AdamW).
+  const decays = weightDecayOf(optimizer) !== 0 && tensor.kind === 'weight'
+  const decayed = () => ops.multiply(ops.read(parameter, 'float', after), decay)
+  const before = decays ? [ops.assign(parameter, decayed())] : after
+  const { beta1, beta2 } = optimizer
+  // A power of 0 switches the op's own bias correction off.
+  const power = ops.float(0)
+  const numbers = [power, power, rate, ops.float(beta1), ops.float(beta2), epsilon]
+  const inputs = [parameter, first, second, ...numbers, gradient]
+  return ops.effect('ResourceApplyAdam', inputs, { ...attributes, use_nesterov: false }, before)
 }
 
 function assignStatistics(
   network: Network,
-  step: StepValues,
+  step: StepInGraph,
   passes: readonly LayerPass[],
   count: Value,
 ): void {
@@ -85,7 +113,7 @@ function assignStatistics(
  * average ← value + kept · (average − value), which with 0 is exactly a copy and keeps an average of equal values. Adds
  * nothing if there are no averages.
  */
-function average(network: Network, tensor: StateTensor, read: () => Value, { kept }: StepValues): void {
+function average(network: Network, tensor: StateTensor, read: () => Value, { kept }: StepInGraph): void {
   const { ops } = network
   const averaged = network.averaged(tensor)
   if (averaged === null) return
@@ -113,7 +141,7 @@ export interface Step extends OptimizerStep {
 }
 
 /** The same numbers in the graph, scalars in the host's memory. */
-interface StepValues extends OptimizerStepValues {
+interface StepInGraph extends Readonly<Record<keyof OptimizerStep, Value>> {
   readonly epoch: Value
   readonly begin: Value
   readonly count: Value
@@ -135,8 +163,8 @@ export function stepFeed(step: Step): Feed {
   return feed([words.length], words)
 }
 
-/** Unpacks stepFeed's array. */
-export function stepValues({ ops, spec }: Network, packed: Value): StepValues {
+/** Returns the numbers in stepFeed's array. */
+export function readStep({ ops, spec }: Network, packed: Value): StepInGraph {
   return ops.at('host', () => {
     const [epoch, begin, count] = integers.map((_, i) => ops.element(packed, i))
     const [rate, epsilon, decay, kept] = floats.map((_, i) =>
@@ -158,7 +186,7 @@ export function stepValues({ ops, spec }: Network, packed: Value): StepValues {
  * Returns the batch that each replica's own order names from the data set, with the noise that the step before drew for
  * it. Draws the noise of the next batch beside the step: on the CPU, drawing takes a quarter of a step's time.
  */
-export function residentBatch(network: Network, step: StepValues): Batch {
+export function residentBatch(network: Network, step: StepInGraph): Batch {
   const { ops, spec } = network
   const [start, size] = ops.at('host', () => [
     ops.stack([ops.integer(0), step.begin]),
@@ -184,7 +212,7 @@ export function residentBatch(network: Network, step: StepValues): Batch {
  */
 export function drawNoise(
   network: Network,
-  { epoch, begin }: StepValues,
+  { epoch, begin }: StepInGraph,
   after: readonly Value[] = [],
 ): void {
   const { ops, spec } = network
@@ -237,49 +265,4 @@ export function optimizerStep(optimizer: OptimizerSpec, step: number): Optimizer
 
 function weightDecayOf(optimizer: AdamSpec): number {
   return optimizer.kind === 'adamw' ? optimizer.weightDecay : 0
-}
-
-/** The same numbers in the graph, scalars. */
-type OptimizerStepValues = Readonly<Record<keyof OptimizerStep, Value>>
-
-/** The variables of a parameter: SGD's buffer of the momentum is the first moment. */
-interface ParameterVariables {
-  readonly kind: TensorKind
-  readonly parameter: Value
-  readonly firstMoment: Value
-  readonly secondMoment: Value
-}
-
-/** Updates a parameter and its moments in place once the ops of `after`, which read the parameter, have run. */
-type Update = (variables: ParameterVariables, gradient: Value, after: readonly Op[]) => Op
-
-function optimizerUpdate(ops: Ops, optimizer: OptimizerSpec, step: OptimizerStepValues): Update {
-  return optimizer.kind === 'sgd' ? sgdUpdate(ops, optimizer, step) : adamUpdate(ops, optimizer, step)
-}
-
-/** A power of 0 switches the op's own bias correction off. */
-function adamUpdate(ops: Ops, optimizer: AdamSpec, step: OptimizerStepValues): Update {
-  const { beta1, beta2 } = optimizer
-  const power = ops.float(0)
-  const numbers = [power, power, step.rate, ops.float(beta1), ops.float(beta2), step.epsilon]
-  const attributes = { T: { type: 'float' as const }, use_locking: false, use_nesterov: false }
-  return ({ kind, parameter, firstMoment, secondMoment }, gradient, after) => {
-    const decays = weightDecayOf(optimizer) !== 0 && kind === 'weight'
-    const before = decays ? [decayed(ops, parameter, step.decay, after)] : after
-    const inputs = [parameter, firstMoment, secondMoment, ...numbers, gradient]
-    return ops.effect('ResourceApplyAdam', inputs, attributes, before)
-  }
-}
-
-/** Decoupled weight decay: Loshchilov and Hutter, 2019 (AdamW). */
-function decayed(ops: Ops, parameter: Value, factor: Value, after: readonly Op[]): Op {
-  return ops.assign(parameter, ops.multiply(ops.read(parameter, 'float', after), factor))
-}
-
-function sgdUpdate(ops: Ops, { momentum, nesterov }: SgdSpec, { rate }: OptimizerStepValues): Update {
-  const attributes = { T: { type: 'float' as const }, use_locking: false, use_nesterov: nesterov }
-  return ({ parameter, firstMoment }, gradient, after) => {
-    const inputs = [parameter, firstMoment, rate, gradient, ops.float(momentum)]
-    return ops.effect('ResourceApplyMomentum', inputs, attributes, after)
-  }
 }
