@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from 'vitest'
 import { coreBackedTrainer, encodeSpec } from '../../src/engines/core.js'
 import type { CudaKernel } from '../../src/engines/cuda/binding.js'
-import { checkedKernel, type OpenCard, openCard, planFor } from '../../src/engines/cuda/card.js'
+import { checkedKernel, type OpenCard, openCard, planFor } from '../../src/engines/cuda/engine.js'
 import { LaunchQueue } from '../../src/engines/cuda/queue.js'
 import { cudaTrainer } from '../../src/engines/cuda/trainer.js'
 import type { Trainer, TrainerSpec } from '../../src/engines/engine.js'

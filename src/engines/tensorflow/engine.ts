@@ -144,34 +144,24 @@ async function trainEpoch(
 /** Fewer bytes are sent each time. Buffers from Node's pool for small ones are below this; their content changes. */
 const leastKeptBytes = 2 ** 20
 
-interface Sent {
-  readonly number: number
-  times: number
-}
-
 /**
- * Sends images. Every evaluation of every replica is on the same test set, and sending its 8 MB takes about 10 ms: bytes
- * that are sent a second time are kept by the worker. Floats are made for one call and are always sent.
+ * Sends images. Every evaluation of every replica is on the same test set, and sending its 8 MB takes about 10 ms: bytes are
+ * sent once and kept by the worker. Floats are made for one call and are always sent.
  */
 class ImageSender {
-  readonly #sent = new WeakMap<ArrayBufferLike, Map<string, Sent>>()
+  readonly #kept = new WeakMap<ArrayBufferLike, Map<string, number>>()
   #count = 0
 
+  /** Two views of the same bytes are the same images. */
   send(images: Images): SentImages {
     if (!(images instanceof Uint8Array) || images.length < leastKeptBytes) return { images }
-    const { number, times } = this.#countSending(images)
-    if (times > 2) return { kept: number }
-    return times === 2 ? { images, keepAs: number } : { images }
-  }
-
-  /** Two views of the same bytes are the same images. */
-  #countSending({ buffer, byteOffset, length }: Uint8Array): Sent {
-    const views = this.#sent.get(buffer) ?? new Map<string, Sent>()
-    this.#sent.set(buffer, views)
+    const { buffer, byteOffset, length } = images
+    const views = this.#kept.get(buffer) ?? new Map<string, number>()
+    this.#kept.set(buffer, views)
     const view = `${byteOffset} ${length}`
-    const sent = views.get(view) ?? { number: this.#count++, times: 0 }
-    views.set(view, sent)
-    sent.times++
-    return sent
+    const kept = views.get(view)
+    if (kept !== undefined) return { kept }
+    views.set(view, this.#count)
+    return { images, keepAs: this.#count++ }
   }
 }
