@@ -4,7 +4,7 @@ import { configWarnings } from '../src/config/check.js'
 import { loadConfig } from '../src/config/load.js'
 import { type Config, configText } from '../src/config/schema.js'
 import { EigenaeError } from '../src/errors.js'
-import { learningRateAt, valueAt } from '../src/model/schedule.js'
+import { learningRateAt, scheduledValue } from '../src/model/schedule.js'
 import { trainerSpec } from '../src/training/spec.js'
 import { scratchFolder } from './support/cli.js'
 
@@ -99,7 +99,7 @@ describe('a schedule', () => {
     const config = await load({ optimizer: { learningRate: schedule } })
     const { learningRate } = trainerSpec(config, 1000, 1).optimizer
     expect(learningRate).toEqual({ from: 0.1, to: 0.001, shape: 'exponential', steps: 32 })
-    expect([0, 16, 32, 1000].map((step) => valueAt(learningRate, step))).toEqual([
+    expect([0, 16, 32, 1000].map((step) => scheduledValue(learningRate, step))).toEqual([
       0.1,
       expect.closeTo(0.01, 12),
       0.001,
@@ -112,7 +112,7 @@ describe('a schedule', () => {
     ['cosine', 0.55],
     ['step', 1],
   ] as const)('of shape %s has %d half-way from 1 to 0.1', (shape, half) => {
-    expect(valueAt({ from: 1, to: 0.1, shape, steps: 8 }, 4)).toBeCloseTo(half, 12)
+    expect(scheduledValue({ from: 1, to: 0.1, shape, steps: 8 }, 4)).toBeCloseTo(half, 12)
   })
 
   it('multiplies the learning rate by a warm-up that reaches 1 at its last step', () => {
@@ -152,10 +152,14 @@ describe('a schedule', () => {
     async (shape) => {
       const config = await load({ optimizer: { learningRate: { from: 0.1, to: 0, shape, epochs: 2 } } })
       const { learningRate } = trainerSpec(config, 640, 1).optimizer
-      expect([19, 20, 1000].map((step) => valueAt(learningRate, step))).toEqual([expect.any(Number), 0, 0])
-      expect(valueAt(learningRate, 19)).toBeGreaterThan(0)
+      expect([19, 20, 1000].map((step) => scheduledValue(learningRate, step))).toEqual([
+        expect.any(Number),
+        0,
+        0,
+      ])
+      expect(scheduledValue(learningRate, 19)).toBeGreaterThan(0)
       expect(configWarnings(config)).toEqual([
-        'optimizer.learningRate: is 0 after 2 of 10 epochs; the others train nothing',
+        'optimizer.learningRate: is 0 after 2 of 10 epochs; the remaining epochs train nothing',
       ])
       expect(configWarnings({ ...config, train: { ...config.train, epochs: 2 } })).toEqual([])
     },

@@ -121,7 +121,7 @@ describe('the kind "formula"', () => {
     const parameters = { alpha: 1, beta: 2, sum: 3 }
     expect(mistakes(formula('alpha * sum(mean) + gamma', { parameters, center: true }), 64)).toEqual([
       'loss.eigen.parameters.beta: is not in the formula',
-      'loss.eigen.parameters.sum: is a name of the language; give the parameter another',
+      'loss.eigen.parameters.sum: is reserved for formulas; give the parameter another name',
       'loss.eigen.center: must be false: the formula has none of sigma, lambda, p, moment (got true)',
       expect.stringContaining('loss.eigen.formula: column 21: unknown name "gamma"'),
     ])

@@ -138,7 +138,7 @@ describe('a formula', () => {
     ['alpha * sum(mean)', 1, 'unknown name "alpha", neither in the language nor in parameters'],
     ['summ(sigma)', 1, 'unknown function "summ"; did you mean "sum"?'],
     ['tanh(sum(mean))', 1, expect.stringMatching(/^unknown function "tanh"; known: log, exp, /)],
-    ['sum(variance * covariance)', 14, 'a vector of 3 and a 3 × 3 matrix do not fit'],
+    ['sum(variance * covariance)', 14, 'a vector of 3 and a 3 × 3 matrix cannot be combined'],
     ['sigma / d', 1, 'the value must be a scalar, not a vector of 3'],
     ['sum(first(sigma, 4))', 18, 'must be a whole number from 1 to 3, the length of the vector'],
     ['sum(first(sigma, n))', 18, 'must be a whole number from 1 to 3, the length of the vector'],

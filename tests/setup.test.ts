@@ -305,7 +305,7 @@ describe('setup cuda', () => {
 [ $# -eq 0 ] || { mkdir -p "$2/nvidia/cuda_nvrtc/lib" && echo none > "$2/nvidia/cuda_nvrtc/lib/libnvrtc.so.12"; }`)
     const { code, stderr } = await eigenae(setupCuda, { env })
     expect(stderr).toMatch(
-      /- check: compile a kernel\neigenae: device cuda: a library of NVIDIA cannot be loaded\n/,
+      /- check: compile a kernel\neigenae: device cuda: an NVIDIA library cannot be loaded\n/,
     )
     expect(code).toBe(1)
     chmodSync(root, 0o777)

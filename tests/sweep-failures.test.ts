@@ -68,7 +68,7 @@ describe('a network that is dead', () => {
     const { code, stderr } = await train('rested', `optimizer.learningRate=${JSON.stringify(schedule)}`)
     expect([code, stderr.match(/^warning: .*$/gm)]).toEqual([
       0,
-      ['warning: optimizer.learningRate: is 0 after 1 of 4 epochs; the others train nothing'],
+      ['warning: optimizer.learningRate: is 0 after 1 of 4 epochs; the remaining epochs train nothing'],
     ])
   })
 })

@@ -308,7 +308,7 @@ describe('eigenae export', () => {
   it('refuses several runs and a damaged model, and leaves no files', async () => {
     const out = ['--format', 'onnx', '--out', 'none']
     expect((await run('export', 'runs', ...out)).stderr).toContain(
-      'runs: holds 2 runs, export takes one\nName one of them',
+      'runs: holds 2 runs; export takes one\nName one of them',
     )
     expect((await run('export', 'other', ...out)).stderr).toContain('other: holds no run')
     expect((await run('export', 'missing', ...out)).stderr).toContain(

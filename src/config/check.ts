@@ -247,7 +247,9 @@ export function configWarnings({ loss, optimizer, train }: Config): readonly str
 /** Warns of a learning rate that reaches 0 before the training ends. */
 function restWarnings(rate: ScheduledConfig, epochs: number): readonly string[] {
   if (typeof rate === 'number' || rate.to > 0 || rate.epochs >= epochs) return []
-  return [`optimizer.learningRate: is 0 after ${rate.epochs} of ${epochs} epochs; the others train nothing`]
+  return [
+    `optimizer.learningRate: is 0 after ${rate.epochs} of ${epochs} epochs; the remaining epochs train nothing`,
+  ]
 }
 
 function lowest(value: ScheduledConfig): number {

@@ -127,7 +127,7 @@ export const formulaSchema = z.strictObject({
   name: z
     .string()
     .regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/, {
-      error: 'must be letters, digits, dots, dashes and underscores, and not start with a dot',
+      error: 'may contain letters, digits, dots, dashes and underscores, and must not start with a dot',
     })
     .optional()
     .describe('Replaces the formula in the names of arms and in losses.csv.'),

@@ -49,7 +49,7 @@ export function fieldsOfFormula(config: EigenLoss): readonly JsonPath[] {
     : [['kind'], ...parameters.map((name) => [name])]
 }
 
-interface Layer {
+interface NamedLayer {
   readonly name: string
   readonly width: number
 }
@@ -62,13 +62,13 @@ interface FormulaMistake {
 }
 
 /** Returns the mistakes of an eigen loss on the given layers, each at a path from the eigen loss. */
-export function formulaMistakes(config: EigenLoss, layers: readonly Layer[]): readonly FormulaMistake[] {
+export function formulaMistakes(config: EigenLoss, layers: readonly NamedLayer[]): readonly FormulaMistake[] {
   const ofFields = config.kind === 'formula' ? mistakesOfFields(config) : []
   const found = layers.flatMap((layer) => mistakeOn(config, layer))
   return [...ofFields, ...found.slice(0, 1)]
 }
 
-function mistakeOn(config: EigenLoss, { name, width }: Layer): readonly FormulaMistake[] {
+function mistakeOn(config: EigenLoss, { name, width }: NamedLayer): readonly FormulaMistake[] {
   try {
     compileFormula(formulaOf(config), width)
     return []
@@ -90,7 +90,8 @@ function mistakesOfFields({ formula, parameters, center }: OwnFormula): readonly
   const names = namesIn(formula)
   const ofParameters = Object.keys(parameters).flatMap((name): readonly FormulaMistake[] => {
     const path = ['parameters', name]
-    if (isReserved(name)) return [{ path, problem: 'is a name of the language; give the parameter another' }]
+    if (isReserved(name))
+      return [{ path, problem: 'is reserved for formulas; give the parameter another name' }]
     return names.has(name) ? [] : [{ path, problem: 'is not in the formula' }]
   })
   const canBeCentred = namesOfUncentred.some((name) => names.has(name))

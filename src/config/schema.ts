@@ -188,7 +188,7 @@ export const configSchema = z.strictObject({
   name: z
     .string()
     .regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/, {
-      error: 'must be letters, digits, dots, dashes and underscores, and not start with a dot',
+      error: 'may contain letters, digits, dots, dashes and underscores, and must not start with a dot',
     })
     .describe("The run's name: it is kept under runs/<name>/seed-<seed>."),
   seed: z.int().min(0).max(maximumSeed).default(0),

@@ -64,7 +64,7 @@ const ownSpaceSchema = z
 function axisProblem(input: unknown): string {
   const example = '{"log": [low, high]}'
   if (typeof input !== 'object' || input === null || Array.isArray(input))
-    return `must be an axis like ${example}, by one of ${axisKinds.join(', ')}`
+    return `must be an axis like ${example}, of one of the kinds ${axisKinds.join(', ')}`
   const [kind, ...others] = Object.keys(input)
   if (kind === undefined || others.length > 0)
     return `must have exactly one of ${axisKinds.join(', ')}, like ${example}`

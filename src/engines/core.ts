@@ -2,7 +2,7 @@ import { compileFormula } from '../formulas/program.js'
 import { tapeOf } from '../formulas/tape.js'
 import { innerWidths, inputDimension, layersOf } from '../model/architecture.js'
 import { epochOrder } from '../model/random.js'
-import { learningRateAt, valueAt } from '../model/schedule.js'
+import { learningRateAt, scheduledValue } from '../model/schedule.js'
 import { initialState, stateOf, statePartsOf, type TrainerState } from '../model/state.js'
 import type {
   EpochProgress,
@@ -110,7 +110,7 @@ export function stepValues(
   return {
     learningRates: Float64Array.from(numbers, (step) => learningRateAt(optimizer, step)),
     weights: Float64Array.from(
-      numbers.flatMap((step) => eigenLosses.map(({ weight }) => valueAt(weight, step))),
+      numbers.flatMap((step) => eigenLosses.map(({ weight }) => scheduledValue(weight, step))),
     ),
   }
 }

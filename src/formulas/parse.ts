@@ -268,7 +268,7 @@ function requireFinite(node: Node, column: number): Node {
 function requireFit(a: Node, b: Node, column: number): void {
   const same = a.shape.kind === b.shape.kind && a.shape.size === b.shape.size
   if (same || isScalar(a) || isScalar(b)) return
-  throw new FormulaError(`${described(a.shape)} and ${described(b.shape)} do not fit`, column)
+  throw new FormulaError(`${described(a.shape)} and ${described(b.shape)} cannot be combined`, column)
 }
 
 function requirePower(base: Node, exponent: Node, column: number): void {

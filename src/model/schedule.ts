@@ -14,7 +14,7 @@ export type Scheduled = number | Schedule
  * Returns the value at a step, counted from 0. "exponential" has the same ratio from each step to the next, and "cosine" is half
  * a period (torch.optim.lr_scheduler.CosineAnnealingLR); "step" holds `from` and then jumps to `to`.
  */
-export function valueAt(scheduled: Scheduled, step: number): number {
+export function scheduledValue(scheduled: Scheduled, step: number): number {
   if (typeof scheduled === 'number') return scheduled
   const { from, to, shape, steps } = scheduled
   if (step >= steps) return to
@@ -41,7 +41,7 @@ export function learningRateAt(
   { learningRate, warmup }: { readonly learningRate: Scheduled; readonly warmup: number },
   step: number,
 ): number {
-  return valueAt(learningRate, step) * warmupFactor(warmup, step)
+  return scheduledValue(learningRate, step) * warmupFactor(warmup, step)
 }
 
 /** Returns the mean of a function of the step over `count` steps, exactly if it is constant. */

@@ -44,7 +44,7 @@ export async function runNamed(argument: string, command: string): Promise<strin
   if (unreadable.length > 0) throw unreadable[0]!
   if (runs.length === 1) return runs[0]!
   throw usageError({
-    problem: `holds ${runs.length} runs, ${command} takes one`,
+    problem: `holds ${runs.length} runs; ${command} takes one`,
     subject: argument,
     hint: `Name one of them, for example ${runs[0]}.`,
   })

@@ -4,11 +4,12 @@ import { z } from 'zod'
 import { type Config, configText } from '../config/schema.js'
 import { EigenaeError, knownError } from '../errors.js'
 import { forEachChunk } from '../files/read.js'
+import type { NamedTensor } from '../model/layout.js'
 import { eigenaeCommand } from '../text/command-line.js'
 
 // How a run's files are checked (inspect.ts): run.json has the SHA-256 of all files of a complete run and of itself
 // (record.ts), a checkpoint that of the tables up to its epoch (checkpoint.ts), and every tensor file one of its own tensors
-// and metadata (safetensors.ts).
+// and metadata (sha256OfTensors).
 
 /** A file of a run that is missing or is not what the run wrote. */
 export interface Damage {
@@ -55,6 +56,20 @@ export function sha256(content: string | Uint8Array): string {
 
 export function sumOf(content: string | Uint8Array): FileSum {
   return { bytes: Buffer.byteLength(content), sha256: sha256(content) }
+}
+
+/** The content of a file of tensors: a checkpoint or a model. */
+export interface TensorFile {
+  readonly tensors: ReadonlyMap<string, NamedTensor>
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** Returns the checksum that a file of tensors has in its metadata. It covers all tensors and the other metadata. */
+export function sha256OfTensors({ tensors, metadata }: TensorFile): string {
+  const hash = createHash('sha256').update(JSON.stringify(metadata))
+  for (const [name, { shape, values }] of tensors)
+    hash.update(`${name} ${shape}`).update(Buffer.from(values.buffer, values.byteOffset, values.byteLength))
+  return hash.digest('hex')
 }
 
 /** Returns the sum of a file of any length, undefined if it does not exist. */

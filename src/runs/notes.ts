@@ -22,7 +22,9 @@ const tagPattern = /^[\p{L}\p{N}][\p{L}\p{N}._+-]*$/u
 /** Returns why a word cannot be a tag, null if it can. */
 export function tagProblem(word: string): string | null {
   if (word.length > maximumLength) return `has more than ${maximumLength} characters`
-  return tagPattern.test(word) ? null : 'must be letters, digits, dots, dashes, plus signs and underscores'
+  return tagPattern.test(word)
+    ? null
+    : 'may contain letters, digits, dots, dashes, plus signs and underscores, and must start with a letter or digit'
 }
 
 const format = 'eigenae-notes-1'

@@ -1,24 +1,19 @@
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
 import { parseJsonIfValid, readHead } from '../files/read.js'
 import type { NamedTensor } from '../model/layout.js'
-import { remakeHint } from './integrity.js'
+import { remakeHint, sha256OfTensors, type TensorFile } from './integrity.js'
 
-/** The content of a safetensors file: 8 bytes of header length, the header as JSON, the tensors' bytes, little-endian. */
-interface TensorFile {
-  readonly tensors: ReadonlyMap<string, NamedTensor>
-  readonly metadata: Readonly<Record<string, string>>
-}
+// A safetensors file has 8 bytes of header length, the header as JSON, and the tensors' bytes, little-endian.
 
 const lengthBytes = 8
 const alignment = 8
 const metadataKey = '__metadata__'
 
-/** Encodes a file with a digest of all tensors and metadata, by which decoding detects a flipped bit. */
+/** Encodes a file with the checksum of its tensors and metadata, with which decoding detects a flipped bit. */
 export function encodeSafetensors({ tensors, metadata }: TensorFile): Uint8Array {
   const header: Record<string, unknown> = {
-    [metadataKey]: { ...metadata, sha256: digestOf({ tensors, metadata }) },
+    [metadataKey]: { ...metadata, sha256: sha256OfTensors({ tensors, metadata }) },
   }
   let end = 0
   for (const [name, { shape, values }] of tensors) {
@@ -37,13 +32,6 @@ export function encodeSafetensors({ tensors, metadata }: TensorFile): Uint8Array
     offset += values.byteLength
   }
   return file
-}
-
-function digestOf({ tensors, metadata }: TensorFile): string {
-  const hash = createHash('sha256').update(JSON.stringify(metadata))
-  for (const [name, { shape, values }] of tensors)
-    hash.update(`${name} ${shape}`).update(Buffer.from(values.buffer, values.byteOffset, values.byteLength))
-  return hash.digest('hex')
 }
 
 const offset = z.int().min(0).multipleOf(Float32Array.BYTES_PER_ELEMENT)
@@ -65,7 +53,7 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
     metadata: kept,
     tensors: new Map(tensors.map(([name, tensor]) => [name, readTensor(tensor, bytes, dataStart)])),
   }
-  if (sha256 !== digestOf(decoded))
+  if (sha256 !== sha256OfTensors(decoded))
     throw damaged(file, bytes.length, 'but its numbers are not those that were written')
   return decoded
 }

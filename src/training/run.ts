@@ -3,7 +3,7 @@ import { type Config, configText } from '../config/schema.js'
 import type { Engine, EpochProgress, Trainer } from '../engines/engine.js'
 import { Interruption } from '../errors.js'
 import { jsonText, writeDurably } from '../files/write.js'
-import { learningRateAt, meanOverSteps, valueAt } from '../model/schedule.js'
+import { learningRateAt, meanOverSteps, scheduledValue } from '../model/schedule.js'
 import type { TrainerState } from '../model/state.js'
 import { readCheckpointHead, type TableSums, writeCheckpoint, writeModel } from '../runs/checkpoint.js'
 import { peakMemoryBytes } from '../runs/facts.js'
@@ -221,7 +221,7 @@ function scheduledMeans({ config, data, threads }: RunJob, epoch: number) {
   const mean = (at: (step: number) => number) => meanOverSteps(at, (epoch - 1) * steps, steps)
   return {
     learningRate: mean((step) => learningRateAt(optimizer, step)),
-    weights: eigenLosses.map(({ weight }) => mean((step) => valueAt(weight, step))),
+    weights: eigenLosses.map(({ weight }) => mean((step) => scheduledValue(weight, step))),
   }
 }
 

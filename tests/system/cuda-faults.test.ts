@@ -112,8 +112,8 @@ describeWithCuda('a fault of the card', ({ environment }) => {
 
   // The check of the kernel takes 3 launches, and an epoch of 4 steps takes 1 to 4: so launch 9 is in a later epoch.
   it.each<[string, string, RegExp]>([
-    ['an illegal address', 'fail=cuLaunchCooperativeKernel:9:700', /the card has lost this process\n/],
-    ['a kernel that traps', 'fail=cuLaunchCooperativeKernel:9:719', /the card has lost this process\n/],
+    ['an illegal address', 'fail=cuLaunchCooperativeKernel:9:700', /this process has lost the card\n/],
+    ['a kernel that traps', 'fail=cuLaunchCooperativeKernel:9:719', /this process has lost the card\n/],
     ['a hang', 'hang=9', /the card hangs\n {2}the card has not finished within 5\.0 s\n/],
     ['a full memory', 'fail=cuLaunchCooperativeKernel:9:2', /not enough memory on the card\n/],
   ])('during a run ends it with its checkpoint whole: %s', async (name, faults, problem) => {

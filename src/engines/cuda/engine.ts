@@ -210,7 +210,7 @@ function cardRefusal({ name, capability, cooperativeLaunch }: CardFacts): string
   const text = `${Math.floor(capability / 10)}.${capability % 10}`
   if (capability < oldestCapability)
     return `${name} has compute capability ${text}, and the CUDA core needs 7.0 or newer`
-  return cooperativeLaunch ? null : `${name} has no cooperative launches here`
+  return cooperativeLaunch ? null : `${name} does not support cooperative launches here`
 }
 
 /** Returns how the card trains a network, or why it cannot. */

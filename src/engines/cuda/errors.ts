@@ -1,10 +1,10 @@
 import { EigenaeError } from '../../errors.js'
 import { eigenaeCommand } from '../../text/command-line.js'
 
-const resumeRuns = `Resume the runs: ${eigenaeCommand('train --resume')}, or ${eigenaeCommand('sweep --resume')}. Their checkpoints are whole.`
+const resumeRuns = `Resume the runs: ${eigenaeCommand('train --resume')}, or ${eigenaeCommand('sweep --resume')}. Their checkpoints are intact.`
 const otherDevice = 'or train on another device: --device cpu'
 const lostContext = {
-  problem: 'the card has lost this process',
+  problem: 'this process has lost the card',
   hint: [
     resumeRuns,
     "If it happens again, look at the driver's messages (sudo dmesg | grep -i -e nvrm -e xid), " +
@@ -20,6 +20,10 @@ const oldDriver = {
   problem: 'the NVIDIA driver is too old for the CUDA core',
   hint: `Install driver 525 or newer and restart, ${otherDevice}`,
 }
+const noCard = {
+  problem: 'no card was found',
+  hint: `Check nvidia-smi and CUDA_VISIBLE_DEVICES, ${otherDevice}`,
+}
 /** The code of a kernel whose thread blocks do not fit on the card at once. */
 const notResident = 'EIGENAE_NOT_RESIDENT'
 const kernelRefused = {
@@ -30,14 +34,11 @@ const kernelRefused = {
 /** Failures by the code of the addon's error: the driver's names, and those of native/cuda/host/cuda_error.h. */
 const knownFailures: Readonly<Record<string, { readonly problem: string; readonly hint: string }>> = {
   EIGENAE_NO_LIBRARY: {
-    problem: 'a library of NVIDIA cannot be loaded',
+    problem: 'an NVIDIA library cannot be loaded',
     hint: `Run "${eigenaeCommand('doctor')}", ${otherDevice}`,
   },
   EIGENAE_OLD_DRIVER: oldDriver,
-  EIGENAE_NO_CARD: {
-    problem: 'no card was found',
-    hint: `Check nvidia-smi and CUDA_VISIBLE_DEVICES, ${otherDevice}`,
-  },
+  EIGENAE_NO_CARD: noCard,
   EIGENAE_DEADLINE: {
     problem: 'the card hangs',
     hint: [resumeRuns, `If it happens again, use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`].join(
@@ -69,10 +70,7 @@ const knownFailures: Readonly<Record<string, { readonly problem: string; readonl
     problem: 'the driver is incomplete: its compiler is missing (libnvidia-ptxjitcompiler.so.1)',
     hint: `Install the driver's whole package, in a container with NVIDIA_DRIVER_CAPABILITIES=compute,utility, ${otherDevice}`,
   },
-  CUDA_ERROR_NO_DEVICE: {
-    problem: 'no card was found',
-    hint: `Check nvidia-smi and CUDA_VISIBLE_DEVICES, ${otherDevice}`,
-  },
+  CUDA_ERROR_NO_DEVICE: noCard,
   CUDA_ERROR_SYSTEM_DRIVER_MISMATCH: {
     problem: 'the driver and its library have different versions',
     hint: 'Restart the machine, as after every update of the driver: sudo reboot',
@@ -83,8 +81,8 @@ const knownFailures: Readonly<Record<string, { readonly problem: string; readonl
     hint: 'On a machine with NVSwitch, start its service: sudo systemctl start nvidia-fabricmanager',
   },
   CUDA_ERROR_DEVICE_UNAVAILABLE: {
-    problem: 'another process has the card for itself',
-    hint: 'Wait for its end ("nvidia-smi" lists it), or set the mode: sudo nvidia-smi --compute-mode=DEFAULT',
+    problem: 'another process has exclusive use of the card',
+    hint: 'Wait until it ends ("nvidia-smi" lists it), or let processes share the card: sudo nvidia-smi --compute-mode=DEFAULT',
   },
   ...Object.fromEntries(lostContextCodes.map((code) => [code, lostContext])),
 }

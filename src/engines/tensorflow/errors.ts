@@ -17,7 +17,7 @@ const knownFailures: readonly KnownFailure[] = [
   },
   {
     pattern: /SIGILL/,
-    problem: 'this processor lacks an instruction that the wheels are built for',
+    problem: 'this processor lacks an instruction that the wheels require',
     hint: 'Use a processor with AVX.',
   },
   {

@@ -12,7 +12,7 @@ import type { CallName, Reply, Request, WorkerCalls } from './worker.js'
 const workerFile = join(packageRoot, 'dist', 'engines', 'tensorflow', 'worker.js')
 /** Characters of TensorFlow's stderr kept for the crash report. */
 const keptCharacters = 4000
-/** How long to wait for the end of a process that takes no calls any more. */
+/** How long to wait for the end of a process that no longer accepts calls. */
 const endMilliseconds = 2000
 
 const mebibyte = 2 ** 20
@@ -99,7 +99,7 @@ export class TensorflowProcess {
 
   #send(request: Request): void {
     this.#child.send(request, (error) => {
-      if (error) void this.#failOnceEnded(`its process takes no calls: ${error.message}`)
+      if (error) void this.#failOnceEnded(`its process accepts no calls: ${error.message}`)
     })
   }
 

@@ -1,6 +1,6 @@
 import { inputDimension, latentDimension, layersOf } from '../../model/architecture.js'
 import { epochOrder, fillEvaluationNoise } from '../../model/random.js'
-import { valueAt } from '../../model/schedule.js'
+import { scheduledValue } from '../../model/schedule.js'
 import { initialState, type StatePart, stateOf, type TrainerState } from '../../model/state.js'
 import { meanLosses } from '../core.js'
 import type { EigenLossSpec, Images, Losses, NoiseField } from '../engine.js'
@@ -196,7 +196,7 @@ export class ReplicaTrainer {
   }
 
   #weights(step: number): readonly number[] {
-    return this.#spec.eigenLosses.map(({ weight }) => valueAt(weight, step))
+    return this.#spec.eigenLosses.map(({ weight }) => scheduledValue(weight, step))
   }
 
   #train(source: BatchSource, step: NextStep, sums: ReplicaLosses, feeds: Feeds): void {
