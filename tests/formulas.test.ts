@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { eigenLossKinds } from '../src/config/eigen-loss-kinds.js'
 import { FormulaError, limits, type Program } from '../src/formulas/graph.js'
 import type { Formula } from '../src/formulas/parse.js'
+import { evaluate, type Inputs } from '../src/formulas/probe.js'
 import { compileFormula } from '../src/formulas/program.js'
 import { tapeOf } from '../src/formulas/tape.js'
 import { philox4x32 } from '../src/model/random.js'
 import { randomTexts } from './support/formula-texts.js'
-import { evaluate, type Inputs } from './support/formulas.js'
 
 const formula = (text: string, parameters = {}, center = false): Formula => ({ text, parameters, center })
 

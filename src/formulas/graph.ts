@@ -51,12 +51,10 @@ const copies = ['fill', 'first', 'extend', 'diagonal', 'diagonalMatrix'] as cons
 /** Operations on whole vectors and matrices: `cholesky` gives a factor that only `logdet` and `inverse` read. */
 const whole = ['sum', 'largest', 'offdiagonal', 'outer', 'product', 'cholesky', 'logdet', 'inverse'] as const
 
-type Elementwise = (typeof elementwise)[number]
+export type Operation = (typeof elementwise)[number] | (typeof copies)[number] | (typeof whole)[number]
 
-export type Operation = Elementwise | (typeof copies)[number] | (typeof whole)[number]
-
-/** The number of images and the statistics of a layer, on which a formula can depend. */
-export const inputNames = ['n', 'sigma', 'mean', 'variance', 'covariance'] as const
+/** The statistics of a layer that a formula can depend on, and the number of images. */
+export const inputNames = ['sigma', 'mean', 'variance', 'covariance', 'n'] as const
 export type InputName = (typeof inputNames)[number]
 
 export interface Shape {
@@ -84,10 +82,6 @@ const largestPower = 64
 
 /** Many more nodes are made than needed, because simplification replaces them. */
 const mostNodes = 20 * limits.instructions
-
-export function isElementwise(op: Node['op']): op is Elementwise {
-  return (elementwise as readonly string[]).includes(op)
-}
 
 export function isScalar({ shape }: Node): boolean {
   return shape.kind === 'scalar'
@@ -252,11 +246,7 @@ export class Graph {
   sum(a: Node): Node {
     if (isConstant(a)) return this.constant(a.value * a.shape.size)
     if (isScaled(a)) return this.multiply(a.args[0]!, this.sum(a.args[1]!))
-    if (isScalar(a)) return a
-    if (a.shape.size > 1 || !isElementwise(a.op)) return this.#node('sum', scalar, [a])
-    // In a layer of one unit, an operation on scalars may be simplified further.
-    const operation: (...args: Node[]) => Node = this[a.op].bind(this)
-    return operation(...a.args.map((arg) => this.sum(arg)))
+    return isScalar(a) ? a : this.#node('sum', scalar, [a])
   }
 
   largest(a: Node): Node {
@@ -291,7 +281,6 @@ export class Graph {
   }
 
   offdiagonal(a: Node): Node {
-    if (this.width === 1) return this.constant(0, this.matrix)
     if (isScaled(a)) return this.multiply(a.args[0]!, this.offdiagonal(a.args[1]!))
     return a.op === 'offdiagonal' ? a : this.#node('offdiagonal', this.matrix, [this.dense(a, this.matrix)])
   }
@@ -413,7 +402,7 @@ export interface Program {
   readonly value: Node
   /** The derivatives with respect to the inputs on which the value depends, each in its input's shape. */
   readonly derivatives: ReadonlyMap<InputName, Node>
-  /** Whether the simplified value is the same for all layers of this width. */
+  /** Whether the value is the same for all layers of this width. */
   readonly isConstant: boolean
   /** The smallest number of images in a batch for which the formula is defined. */
   readonly minimumImages: number

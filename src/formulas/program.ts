@@ -10,6 +10,7 @@ import {
   tooManyInstructions,
 } from './graph.js'
 import { described, type Formula, namesIn, parse } from './parse.js'
+import { seemsConstant } from './probe.js'
 
 const kept = new Map<string, Program>()
 const mostKept = 256
@@ -40,7 +41,7 @@ function compile(formula: Formula, width: number): Program {
   if (program.nodes.filter(isInstruction).length > limits.instructions) throw tooManyInstructions()
   return {
     ...program,
-    isConstant: derivatives.size === 0,
+    isConstant: derivatives.size === 0 || seemsConstant(program),
     minimumImages: minimumImages(program, formula.text),
   }
 }

@@ -2,7 +2,6 @@ import {
   elementwise,
   inputNames,
   isConstant,
-  isElementwise,
   isScalar,
   type Node,
   type Operation,
@@ -71,9 +70,10 @@ export function tapeOf({ nodes, width, value, derivatives }: Program): Tape {
   const instructions = code.flatMap((node, i) => {
     const ended = [...new Set(node.args)].filter((arg) => lastUse.get(arg) === i && !isConstant(arg))
     // An elementwise result may take the place of an operand.
-    if (!isElementwise(node.op)) allocate(node)
+    const isElementwise = (elementwise as readonly string[]).includes(node.op)
+    if (!isElementwise) allocate(node)
     ended.forEach(release)
-    if (isElementwise(node.op)) allocate(node)
+    if (isElementwise) allocate(node)
     return instruction(node, width, places)
   })
   const placeOf = (node: Node | undefined) => (node === undefined ? nowhere : places.get(node)!)
@@ -117,6 +117,6 @@ function copyOf({ op, shape, value }: Node, width: number) {
 
 /** Returns the number of elements that an instruction is about; for matrices their width. */
 function countOf({ op, shape, args }: Node, width: number): number {
-  if (isElementwise(op)) return shape.size
+  if ((elementwise as readonly string[]).includes(op)) return shape.size
   return op === 'sum' || op === 'largest' ? args[0]!.shape.size : width
 }
