@@ -111,7 +111,7 @@ export function fieldsOf(config: Config, names: ReadonlyMap<string, string> = ne
 }
 
 /** Returns the names of the formulas in configs by their texts, without names that several formulas have. */
-export function formulaNames(configs: readonly Config[]): ReadonlyMap<string, string> {
+function formulaNames(configs: readonly Config[]): ReadonlyMap<string, string> {
   const losses = configs.flatMap(({ loss }) => eigenLossesOf(loss.eigen))
   const names = new Map(
     losses.flatMap((each) =>
@@ -134,6 +134,13 @@ export function differingPaths(fields: readonly Fields[]): readonly string[] {
   return [...paths].filter((path) => new Set(fields.map((each) => each.get(path))).size > 1)
 }
 
+/** Returns the paths in which configs differ, and the fields of each config, in which names stand for formulas. */
+export function differingFields(configs: readonly Config[]) {
+  const names = formulaNames(configs)
+  const fields = configs.map((config) => fieldsOf(config, names))
+  return { paths: differingPaths(fields), fields }
+}
+
 /**
  * Returns for each config the settings that distinguish it, or "" if there are none. For the baseline, these are its values
  * of the fields in which others differ; for the others, the values that differ from the baseline's. Fields in `swept` are in
@@ -145,9 +152,7 @@ export function differenceLabels(
   baseline = 0,
   swept: ReadonlySet<string> = new Set(),
 ): readonly string[] {
-  const names = formulaNames(configs)
-  const all = configs.map((config) => fieldsOf(config, names))
-  const paths = differingPaths(all)
+  const { paths, fields: all } = differingFields(configs)
   const varying = new Set(paths.filter((path) => new Set(valuesAt(all, path)).size > 1))
   return all.map((fields, index) => {
     const defaults = defaultFieldsOf(configs[index]!)

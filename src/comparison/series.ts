@@ -1,38 +1,36 @@
 /** Data series of the pictures, thinned to what a picture can show. */
+import { groupBy } from '../group-by.js'
 import type { MetricsRow } from '../runs/tables.js'
 import type { ArmRuns } from './comparison.js'
-import { meanOf, type Summary, summarise } from './statistics.js'
+import { type Summary, summarise } from './statistics.js'
+
+export interface EpochValue {
+  readonly epoch: number
+  readonly value: number
+}
 
 interface EpochSummary {
   readonly epoch: number
   readonly summary: Summary
 }
 
-/** Returns a column of metrics.csv by epoch, summarised over the arm's runs, for at most `most` epochs. */
-export function epochSeries(arm: ArmRuns, column: keyof MetricsRow, most: number): readonly EpochSummary[] {
-  const epochs = valuesByEpoch(arm, column)
-  const indexes = lineIndexes(
-    epochs.map(([, values]) => meanOf(values)),
-    most,
-  )
-  return indexes.map((index) => ({ epoch: epochs[index]![0], summary: summarise(epochs[index]![1]) }))
+/** Returns a column of metrics.csv of some runs. */
+export function columnOf(runs: ArmRuns['runs'], column: keyof MetricsRow): readonly EpochValue[] {
+  return runs.flatMap(({ metrics }) => metrics.map((row) => ({ epoch: row.epoch, value: row[column] })))
 }
 
-/** Returns the mean of a column over the arm's runs, epoch by epoch. */
-export function epochMeans(arm: ArmRuns, column: keyof MetricsRow): readonly number[] {
-  return valuesByEpoch(arm, column).map(([, values]) => meanOf(values))
+/** Returns the values of runs summarised by epoch, ascending. */
+export function byEpoch(values: readonly EpochValue[]): readonly EpochSummary[] {
+  return [...groupBy(values, ({ epoch }) => epoch)]
+    .sort(([a], [b]) => a - b)
+    .map(([epoch, ofEpoch]) => ({ epoch, summary: summarise(ofEpoch.map(({ value }) => value)) }))
 }
 
-function valuesByEpoch({ runs }: ArmRuns, column: keyof MetricsRow) {
-  const byEpoch = new Map<number, number[]>()
-  for (const { metrics } of runs) {
-    for (const row of metrics) {
-      const values = byEpoch.get(row.epoch)
-      if (values === undefined) byEpoch.set(row.epoch, [row[column]])
-      else values.push(row[column])
-    }
-  }
-  return [...byEpoch].sort(([a], [b]) => a - b)
+/** Does the same for a line: without means that are not finite, and thinned to `most` epochs that draw the same line. */
+export function epochLine(values: readonly EpochValue[], most: number): readonly EpochSummary[] {
+  const finite = byEpoch(values).filter(({ summary }) => Number.isFinite(summary.mean))
+  const means = finite.map(({ summary }) => summary.mean)
+  return lineIndexes(means, most).map((index) => finite[index]!)
 }
 
 export interface RankSummary {

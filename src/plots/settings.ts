@@ -4,7 +4,7 @@
  */
 import { basename } from 'node:path'
 import type { Arm, Comparison } from '../comparison/comparison.js'
-import { differingPaths, fieldsOf, formulaNames, settingText } from '../comparison/labels.js'
+import { differingFields, settingText } from '../comparison/labels.js'
 import { shortPaths } from '../comparison/sweep-arms.js'
 import { groupBy } from '../group-by.js'
 
@@ -94,15 +94,16 @@ function valuesOfSweep({ settings }: Arm): Member['values'] {
 
 /** Returns for each arm its values of the fields in which the configs differ. */
 function valuesOfConfigs(arms: readonly Arm[]): readonly Member['values'][] {
-  const names = formulaNames(arms.map(({ config }) => config))
-  const fields = arms.map(({ config }) => fieldsOf(config, names))
-  const paths = differingPaths(fields)
-  const numberIn = (text: string) =>
-    text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text
+  const { paths, fields } = differingFields(arms.map(({ config }) => config))
   return fields.map(
     (each) =>
-      new Map(paths.filter((path) => each.has(path)).map((path) => [path, numberIn(each.get(path)!)])),
+      new Map(paths.filter((path) => each.has(path)).map((path) => [path, numberOrText(each.get(path)!)])),
   )
+}
+
+/** Returns the value of a config field, a number as a number, so that it has a place on an axis. */
+export function numberOrText(value: string): number | string {
+  return value.trim() !== '' && Number.isFinite(Number(value)) ? Number(value) : value
 }
 
 function axisOf(path: string, name: string, members: readonly Member[]): Axis {

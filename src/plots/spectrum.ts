@@ -57,7 +57,7 @@ function barChart(arm: Arm): Chart {
     y: numbers('share', { axis: y, scale: { zero: true } }),
     y2: { datum: 0 },
     color: armColorEncoding([arm.label]),
-    tooltip: intervalTooltip({ field: 'share' }, 4, { field: 'rank' }),
+    tooltip: intervalTooltip({ field: 'share' }, '.4f', { field: 'rank' }),
   }
   const interval = { x: numbers('rankMiddle', xAxis), y: numbers('low', { axis: y }), y2: { field: 'high' } }
   const text = {

@@ -180,7 +180,7 @@ function mapLayers(across: Axis, down: Axis, scale: Spec): readonly Spec[] {
     { field: 'across', title: across.path },
     { field: 'down', title: down.path },
   ]
-  const tooltip = intervalTooltip({ field: 'mean' }, 5, ...position)
+  const tooltip = intervalTooltip({ field: 'mean' }, '.5f', ...position)
   const frame = { type: 'rect', filled: false, stroke: bestColor, strokeWidth: 3 }
   const ink = { condition: { test: 'datum.bright', value: '#1b1b1b' }, value: '#ffffff' }
   const text = { x, y, text: { field: 'text' }, color: ink }

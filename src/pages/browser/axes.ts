@@ -1,6 +1,14 @@
 /** The chart whose axes the reader chooses. */
-import { armColorEncoding, armField, type Spec } from '../../plots/chart.js'
-import { dashes } from '../../plots/theme.js'
+import {
+  armColorEncoding,
+  armColorOrGrey,
+  armDashEncoding,
+  armField,
+  armText,
+  intervalTooltip,
+  numbers,
+  type Spec,
+} from '../../plots/chart.js'
 import type { Choices, Quantity } from '../report/data.js'
 import type { Charts } from './charts.js'
 
@@ -107,42 +115,27 @@ function encodingOf(field: 'x' | 'y', select: HTMLSelectElement, rows: readonly 
   if (values.some((value) => typeof value === 'string')) return { field, type: 'nominal', title }
   const isLog = log.checked && !log.disabled
   const scale = isLog ? { type: 'log', nice: false, padding: 10 } : { zero: false, padding: 10 }
-  return { field, type: 'quantitative', title, scale, axis: { format: '~g', tickCount: 8 } }
+  return numbers(field, { title, scale, axis: { format: '~g', tickCount: 8 } })
 }
 
 const format = '.5~g'
 
 function lines(labels: readonly string[]): readonly Spec[] {
   const color = armColorEncoding(labels)
-  const strokeDash = { ...color, scale: { domain: labels, range: dashes } }
-  const tooltip = [
-    { field: armField, title: 'arm' },
-    { field: 'x', title: 'epoch' },
-    { field: 'y', title: 'mean', format },
-    { field: 'low', title: '95 % from', format },
-    { field: 'high', title: 'to', format },
-  ]
+  const tooltip = intervalTooltip({ field: 'y', title: 'mean' }, format, { field: 'x', title: 'epoch' })
   return [
-    {
-      mark: { type: 'area', opacity: 0.18 },
-      encoding: { y: { field: 'low', type: 'quantitative' }, y2: { field: 'high' }, color },
-    },
-    { mark: { type: 'line', strokeWidth: 2 }, encoding: { color, strokeDash } },
+    { mark: { type: 'area', opacity: 0.18 }, encoding: { y: numbers('low'), y2: { field: 'high' }, color } },
+    { mark: { type: 'line', strokeWidth: 2 }, encoding: { color, strokeDash: armDashEncoding(labels) } },
     { mark: { type: 'point', filled: true, size: 30, opacity: 1 }, encoding: { color, tooltip } },
   ]
 }
 
 function points(labels: readonly string[]): readonly Spec[] {
-  const isDrawn = { field: armField, oneOf: labels }
-  const color = {
-    condition: { test: isDrawn, ...armColorEncoding(labels) },
-    value: '#8a8f98',
-  }
-  const tooltip = [
-    { field: armField, title: 'arm' },
-    { field: 'run' },
-    { field: 'x', format },
-    { field: 'y', format },
+  const tooltip = [armText, { field: 'run' }, { field: 'x', format }, { field: 'y', format }]
+  return [
+    {
+      mark: { type: 'point', filled: true, size: 50, opacity: 0.75 },
+      encoding: { color: armColorOrGrey(labels), tooltip },
+    },
   ]
-  return [{ mark: { type: 'point', filled: true, size: 50, opacity: 0.75 }, encoding: { color, tooltip } }]
 }
