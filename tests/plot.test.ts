@@ -65,7 +65,7 @@ describe('eigenae plot', () => {
     writeRun(scratch('untrained', 'seed-0'), { noise: 0.3 })
     const { code, stderr } = await eigenae(args, { cwd: scratch() })
     expect(code).toBe(0)
-    expect(stderr).toContain('untrained/seed-0: no reconstructions, as it has no model')
+    expect(stderr).toContain('untrained/seed-0: no reconstructions because it has no model')
     for (const name of ['reconstructions', 'worst-reconstructions'])
       expect(await readFile(scratch('compared', `${name}.svg`), 'utf8')).toContain('>original</text>')
   })

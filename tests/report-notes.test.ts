@@ -56,7 +56,9 @@ describe('pictures in the notes of a report', () => {
     symlinkSync(scratch('private/own.png'), scratch('pictures/link.png'))
     symlinkSync(scratch('private'), scratch('pictures/inside'))
     for (const name of ['pictures/link.png', 'pictures/inside/own.png'])
-      await expect(notesWith(name)).rejects.toThrow(`${scratch(name)}: is a link, or its path has one`)
+      await expect(notesWith(name)).rejects.toThrow(
+        `${scratch(name)}: is a symbolic link, or its path contains one`,
+      )
   })
 
   it('are refused if reading them would not end', async () => {
@@ -72,7 +74,7 @@ describe('pictures in the notes of a report', () => {
     truncateSync(scratch('larger.png'), 2 ** 40)
     await expect(notesWith('larger.png')).rejects.toThrow('larger.png: is too large: ')
     await expect(notesWith('large.png', 'large.png')).rejects.toThrow(
-      'large.png: is too large: the pictures of the notes have more than 32 MiB',
+      'large.png: is too large: the pictures in the notes exceed 32 MiB',
     )
   })
 

@@ -166,7 +166,7 @@ function differenceText({ difference, interval, test }: Difference, best: number
   const text = (value: number, digits: number) => signed(value, significant(value, digits))
   const share = best === 0 ? '' : ` (${text(100 * (difference / Math.abs(best)), 2)} %)`
   return [
-    `difference to the best ${text(difference, 3)}${share}`,
+    `difference from the best ${text(difference, 3)}${share}`,
     ...(interval === null ? [] : [`95 % interval ${text(interval.low, 3)} to ${text(interval.high, 3)}`]),
     ...(test === null ? [] : [`p ${probabilityText(test.p)}`, testNames[test.kind]]),
   ].join(', ')

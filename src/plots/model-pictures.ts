@@ -58,7 +58,7 @@ export async function drawModelStills(arms: readonly Arm[], options: StillOption
     await orNote(() => {
       const state = readTrainedState(run)
       if (state !== null) trained.push({ label, run, ...state })
-      else notes.push(`${run.folder}: no reconstructions, as it has no model`)
+      else notes.push(`${run.folder}: no reconstructions because it has no model`)
     })
   }
   const stills = trained.length === 0 ? null : await orNote(() => stillsOf(trained, options, notes))
@@ -82,7 +82,9 @@ async function stillsOf(
   const { test } = await loadDataSet(source)
   const alike = arms.filter(({ run }) => sourceOfRun(run) === source)
   for (const { run } of arms.filter((arm) => !alike.includes(arm)))
-    notes.push(`${run.folder}: no reconstructions, as it was trained on other data than ${first.label}`)
+    notes.push(
+      `${run.folder}: no reconstructions because it was trained on different data from ${first.label}`,
+    )
   const count = Math.min(searchedImages, test.images.count)
   const firstOfEach = distinctLabels(test.labels)
     .slice(0, mostLabels)
@@ -125,7 +127,7 @@ async function stillsOf(
       name: modelStills[0],
       scheme,
       title,
-      caption: `The first test image of each label, the same with the noise of the evaluations, and its reconstruction.${eachArm}`,
+      caption: `The first test image of each label, the same image with the noise of evaluations, and its reconstruction.${eachArm}`,
       svg: await draw(
         title,
         labelled,

@@ -145,7 +145,7 @@ export function parallelChart(comparison: Comparison, settings: Settings): Chart
   return {
     name: 'parallel',
     title: 'Settings and results of the trials',
-    caption: `Every line is a trial, from its settings to its results; it passes by settings that the trial does not have. The stronger a line, the lower its ${title}; the thick one is the best. Trials far beyond the others are at the end of an axis.`,
+    caption: `Every line is a trial, from its settings to its results; it skips settings that the trial does not have. The stronger a line, the lower its ${title}; the thick one is the best. Trials far beyond the others are at the end of an axis.`,
     panels: { count: 1, width: 620, height: 280, columns: 1, margin: rowMargin },
     spec: { data: { values: [...lines, ...marks] }, layer: parallelLayers(verticals.length, trials) },
   }

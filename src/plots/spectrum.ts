@@ -128,8 +128,8 @@ function lineChart(arms: readonly Arm[]): Chart {
   return linesChart(
     {
       ...chart,
-      caption: `${meaning}; on the right the same on a logarithmic axis${
-        clipped ? ', at whose lower end shares below 10⁻⁵ are drawn' : ''
+      caption: `${meaning} on a linear and on a logarithmic axis${
+        clipped ? ', which draws shares below 10⁻⁵ at its lower end' : ''
       }. The dashed line is at ${uniformText}. ${bandText(arms)}`,
     },
     [

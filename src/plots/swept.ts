@@ -153,7 +153,7 @@ export function heatMapChart({ results }: Comparison, settings: Settings): Chart
   return {
     name: 'heat-map',
     title: `${across.path} and ${down.path}`,
-    caption: `Mean after the last epoch for each combination of ${across.path} and ${down.path}. Brighter is better, the best cell has a frame, and values far outside the others have the colour at the end.`,
+    caption: `Mean after the last epoch for each combination of ${across.path} and ${down.path}. Brighter is better, the best cell has a frame, and values far outside the others have the colour at that end of the scale.`,
     panels: {
       count: maps.length,
       width: Math.max(160, Math.min(480, 48 * across.values.length)),

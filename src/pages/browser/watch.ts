@@ -32,7 +32,7 @@ const columns: readonly TableColumn[] = [
   { title: 'run', align: 'left' },
   { title: 'status', align: 'left' },
   { title: 'epoch', align: 'right', descending: true },
-  { title: 's/epoch', align: 'right', hint: 'seconds an epoch, evaluation included' },
+  { title: 's/epoch', align: 'right', hint: 'seconds per epoch, evaluation included' },
   { title: 'time', align: 'right', hint: 'from the start to the end of a completed run' },
   { title: 'test MSE ↓', align: 'right', hint: 'after the last epoch so far, clean input' },
   { title: 'effective rank ↑', align: 'right', descending: true },

@@ -281,7 +281,7 @@ function reasonOf({ folder, record, status }: Run): string | null {
   if (record.status === 'failed') return record.error
   if (status !== 'interrupted') return null
   if (record.status === 'interrupted') return 'stopped by Ctrl-C or a signal'
-  return loggedError(folder) ?? 'its process is gone: it was killed, or the machine has restarted'
+  return loggedError(folder) ?? 'its process has ended: it was killed, or the machine restarted'
 }
 
 const averagedEpochs = 5

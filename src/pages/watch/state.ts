@@ -68,13 +68,13 @@ export function paceTexts({ unread, secondsLeft, secondsPerEpoch }: Summary): re
     ...(unread === null ? ['looking for runs …'] : []),
     ...(unread ? [`reading ${unread} more runs …`] : []),
     ...(secondsLeft === null ? [] : [`about ${clock(secondsLeft)} left`]),
-    ...(secondsPerEpoch === null ? [] : [`${significant(secondsPerEpoch, 3)} s an epoch`]),
+    ...(secondsPerEpoch === null ? [] : [`${significant(secondsPerEpoch, 3)} s per epoch`]),
   ]
 }
 
 export function sweepText({ name, runs, left, followed }: SweepState): string {
   if (left === 0) return `${name}: all ${runs} runs are complete`
-  return `${name}: ${left} of ${runs} runs left, ${followed ? 'its sweep is running' : 'and no sweep is running that starts them'}`
+  return `${name}: ${left} of ${runs} runs left, ${followed ? 'and the sweep is running' : 'but no sweep is running to start them'}`
 }
 
 /** A change since the last message; the first message has all runs. */
@@ -120,7 +120,7 @@ export interface Tally {
 
 export function slurmText({ states, reasons }: SlurmState): string {
   const list = (tallies: readonly Tally[]) => tallies.map(({ name, count }) => `${count} ${name}`).join(', ')
-  return `Slurm: ${list(states) || 'no tasks'}${reasons.length > 0 ? `; pending for ${list(reasons)}` : ''}`
+  return `Slurm: ${list(states) || 'no tasks'}${reasons.length > 0 ? `; pending: ${list(reasons)}` : ''}`
 }
 
 /** The part of the page that shows results. */
