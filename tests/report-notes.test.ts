@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { readNotes } from '../src/pages/report/notes.js'
+import { readReportNotes } from '../src/pages/report/notes.js'
 import { scratchFolder } from './support/cli.js'
 
 const scratch = scratchFolder()
@@ -18,7 +18,7 @@ const beginnings: Readonly<Record<string, Buffer>> = {
 async function notesWith(...pictures: readonly string[]): Promise<string> {
   const file = scratch('notes.md')
   writeFileSync(file, pictures.map((picture) => `![a picture](${picture})`).join('\n\n'))
-  return (await readNotes(file)).text
+  return (await readReportNotes(file)).text
 }
 
 beforeAll(() => {
@@ -31,7 +31,7 @@ describe('the notes of a report', () => {
   it('are refused if they are not text', async () => {
     for (const bytes of [beginnings.png!, Buffer.from('a\0b'), Buffer.from('\xe4', 'latin1')]) {
       writeFileSync(scratch('binary'), bytes)
-      await expect(readNotes(scratch('binary'))).rejects.toThrow(
+      await expect(readReportNotes(scratch('binary'))).rejects.toThrow(
         `${scratch('binary')}: is not text in UTF-8\n`,
       )
     }
@@ -86,6 +86,6 @@ describe('pictures in the notes of a report', () => {
   it('may be anywhere if the folder of the notes is reached through a link', async () => {
     symlinkSync(scratch(), scratch('pictures/home'))
     writeFileSync(scratch('linked.md'), '![a picture](pictures/a%20b.png)')
-    expect((await readNotes(join(scratch('pictures/home'), 'linked.md'))).text).toContain('image/png')
+    expect((await readReportNotes(join(scratch('pictures/home'), 'linked.md'))).text).toContain('image/png')
   })
 })

@@ -114,10 +114,10 @@ async function printAndWrite(folders: readonly string[], flags: CompareFlags, ou
   // Imported here because a comparison takes half the time without the libraries that draw pictures.
   const { checkOutput, writeComparison } = await import('../pages/report/write.js')
   const { drawnText } = await import('../plots/chart.js')
-  const { readNotes } = await import('../pages/report/notes.js')
+  const { readReportNotes } = await import('../pages/report/notes.js')
   const { baseline, notes, scheme } = flags
   await checkOutput(out)
-  const text = notes === undefined ? undefined : await readNotes(notes)
+  const text = notes === undefined ? undefined : await readReportNotes(notes)
   const comparison = await print(folders, flags)
   const named = Object.entries({ baseline, notes, scheme }).flatMap(([flag, value]) =>
     value === undefined ? [] : [`--${flag}`, value],

@@ -154,7 +154,7 @@ export function bestText({ metric, ranking, seeds, difference }: Best, { arms }:
     `${title} (${metric}), ${better} is better: ${basis}${interval === null ? '' : ' ± 95 % interval'}`,
     '',
     ...lines.filter((line) => line.trim() !== ''),
-    ...(difference === null ? [] : [`  ${differenceText(difference, mean)}`]),
+    ...(difference === null ? [] : [`  ${leadText(difference, mean)}`]),
     '',
     ranking.length === 1
       ? 'There is no other arm.'
@@ -162,7 +162,7 @@ export function bestText({ metric, ranking, seeds, difference }: Best, { arms }:
   ].join('\n')
 }
 
-function differenceText({ difference, interval, test }: Difference, best: number): string {
+function leadText({ difference, interval, test }: Difference, best: number): string {
   const text = (value: number, digits: number) => signed(value, significant(value, digits))
   const share = best === 0 ? '' : ` (${text(100 * (difference / Math.abs(best)), 2)} %)`
   return [

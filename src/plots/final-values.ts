@@ -25,7 +25,7 @@ export const finalMetrics: readonly Metric[] = [
 ]
 
 /** Returns the results of a metric by the names of their arms. */
-export function resultsOf(results: readonly Result[], metric: Metric): ReadonlyMap<string, Result> {
+export function resultsByArm(results: readonly Result[], metric: Metric): ReadonlyMap<string, Result> {
   return new Map(results.filter((each) => each.metric === metric).map((each) => [each.arm.name, each]))
 }
 

@@ -84,7 +84,7 @@ async function readDrawableArm(name: string): Promise<{ readonly arm: ArmRuns; r
     })
   }
   const runs = (arm!.runs.length > 0 ? arm!.runs : arm!.leftOut).filter(({ metrics }) => metrics.length > 0)
-  if (runs.length > 0) return { arm: { ...arm!, runs }, subject: subjectOf(arm!.name, runs) }
+  if (runs.length > 0) return { arm: { ...arm!, runs }, subject: subjectOfRuns(arm!.name, runs) }
   const [unusable] = arm!.unusable
   if (unusable !== undefined) throw unusable.error
   throw usageError({
@@ -95,7 +95,7 @@ async function readDrawableArm(name: string): Promise<{ readonly arm: ArmRuns; r
 }
 
 /** Returns the name of an arm or a run for the titles: "eigen, 3 seeds", "eigen, seed 0". */
-function subjectOf(folder: string, runs: ArmRuns['runs']): string {
+function subjectOfRuns(folder: string, runs: ArmRuns['runs']): string {
   const isRun = runs[0]!.folder === folder
   const own = basename(resolve(folder))
   const name = isRun && /^seed-\d+$/.test(own) ? basename(resolve(folder, '..')) : own

@@ -1,6 +1,6 @@
 /** The pictures of the spectrum after the last epoch: bars for one arm, lines over the rank for several. */
 import type { Arm } from '../comparison/comparison.js'
-import { finalSpectrum, spanText } from '../comparison/series.js'
+import { finalSpectrum, rangeText } from '../comparison/series.js'
 import { summarise } from '../comparison/statistics.js'
 import { latentDimension } from '../model/architecture.js'
 import {
@@ -34,7 +34,7 @@ function barChart(arm: Arm): Chart {
   const dimensions = shares.at(-1)?.ranks.last ?? 1
   const rows = shares.map(({ ranks, summary: { mean, interval } }) => ({
     [armField]: arm.label,
-    rank: spanText(ranks),
+    rank: rangeText(ranks),
     rankMiddle: (ranks.first + ranks.last) / 2,
     rankFrom: ranks.first - barHalf,
     rankTo: ranks.last + barHalf,

@@ -15,7 +15,7 @@ import type { Charts } from './charts.js'
 /** By epoch, the chart has lines, otherwise a point per run. */
 const epoch: Quantity = { name: 'epoch', title: 'epoch' }
 
-type Row = Readonly<Record<string, unknown>>
+type PlottedRow = Readonly<Record<string, unknown>>
 
 export class AxesChart {
   readonly #charts: Charts
@@ -66,7 +66,7 @@ export class AxesChart {
     })
   }
 
-  #epochRows(): readonly Row[] {
+  #epochRows(): readonly PlottedRow[] {
     const { logged, arms } = this.#choices
     const quantity = logged.findIndex(({ name }) => name === this.#y.value)
     return arms.flatMap(({ epochs, values }, arm) =>
@@ -79,7 +79,7 @@ export class AxesChart {
     )
   }
 
-  #runRows(): readonly Row[] {
+  #runRows(): readonly PlottedRow[] {
     const { final, runs } = this.#choices
     const [x, y] = [this.#x, this.#y].map(({ value }) => final.findIndex(({ name }) => name === value))
     return runs.flatMap(({ run, arm, values }) => {
@@ -107,7 +107,7 @@ function fillSelect(select: HTMLSelectElement, quantities: readonly Quantity[], 
 }
 
 /** Returns the encoding of an axis. It can be logarithmic only if all values are numbers over 0. */
-function encodingOf(field: 'x' | 'y', select: HTMLSelectElement, rows: readonly Row[]): Spec {
+function encodingOf(field: 'x' | 'y', select: HTMLSelectElement, rows: readonly PlottedRow[]): Spec {
   const values = rows.map((row) => row[field])
   const log = logBox(select)
   log.disabled = !(values.length > 0 && values.every((value) => typeof value === 'number' && value > 0))

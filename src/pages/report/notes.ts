@@ -13,7 +13,7 @@ import { Html } from '../html.js'
  * addresses and places in the report, and local pictures become a part of the page, which loads nothing.
  * @throws a usage error if the file or one of its pictures cannot be used.
  */
-export async function readNotes(file: string): Promise<Html> {
+export async function readReportNotes(file: string): Promise<Html> {
   const text = await readInput(file).catch((error) => {
     throw fileError('read', file, error, exitCode.usage)
   })

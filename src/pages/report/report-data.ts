@@ -12,7 +12,7 @@ import {
   formulaLines,
   type MetricColumn,
   mainNotes,
-  mainTable as mainTableOf,
+  mainTable,
   marks,
   marksOf,
   meanCells,
@@ -57,7 +57,7 @@ export function reportData(
     themes: { light: themeOf('light', font, labelLimit), dark: themeOf('dark', font, labelLimit) },
     tables: reportTables(comparison),
     notes: [
-      ...mainNotes(comparison, mainTableOf(comparison), true),
+      ...mainNotes(comparison, mainTable(comparison), true),
       ...formulaLines(comparison).map((line) => `Eigen loss of ${line}`),
     ],
     choices: choicesOf(drawn, arms),
@@ -88,7 +88,7 @@ function choicesOf({ arms }: Comparison, drawn: readonly Arm[]): Choices {
       ...final.map((name) => ({ name, title: meaningOf(name).title })),
       ...paths.map((name) => ({ name, title: name })),
     ],
-    arms: drawn.map((arm) => seriesOf(arm, logged)),
+    arms: drawn.map((arm) => loggedSeries(arm, logged)),
     runs: runs.slice(0, mostRuns).map(({ arm, run }, index) => ({
       run: run.folder,
       arm,
@@ -102,7 +102,7 @@ function choicesOf({ arms }: Comparison, drawn: readonly Arm[]): Choices {
   }
 }
 
-function seriesOf(arm: Arm, logged: readonly LoggedMetric[]) {
+function loggedSeries(arm: Arm, logged: readonly LoggedMetric[]) {
   const columns = logged.map(
     (metric) =>
       new Map(
@@ -155,7 +155,7 @@ function reportTables(comparison: Comparison): Readonly<Record<string, TableData
     metricTable(table, colours),
   ])
   return {
-    [tableIds.main]: mainTable(comparison, colours),
+    [tableIds.main]: mainTableData(comparison, colours),
     ...Object.fromEntries(byMetric),
     [tableIds.runs]: runsTable(comparison),
   }
@@ -165,8 +165,8 @@ const armColumn: TableColumn = { title: 'arm', align: 'left' }
 const countColumn: TableColumn = { title: 'n', align: 'right', hint: countHint, descending: true }
 
 /** The main table that `compare` prints; the arms without a completed run come last. */
-function mainTable(comparison: Comparison, colours: ReadonlyMap<Arm, number>): TableData {
-  const { rows, columns, hasDifferences } = mainTableOf(comparison)
+function mainTableData(comparison: Comparison, colours: ReadonlyMap<Arm, number>): TableData {
+  const { rows, columns, hasDifferences } = mainTable(comparison)
   const names = rowNames(rows)
   const cells = columns.map(metricCells)
   return {

@@ -28,7 +28,7 @@ export interface RunRow {
 
 export const historyLength = 24
 
-export interface Summary {
+export interface FolderSummary {
   readonly counts: Readonly<Record<WatchedStatus, number>>
   /** Mean over the running runs, or over the completed ones if none is running; null if unknown. */
   readonly secondsPerEpoch: number | null
@@ -55,7 +55,7 @@ export interface SweepState {
 }
 
 /** Returns the number of runs, and "2 completed · 1 failed". */
-export function countsOf({ counts }: Summary): { readonly total: number; readonly words: string } {
+export function countsOf({ counts }: FolderSummary): { readonly total: number; readonly words: string } {
   const present = statuses.filter((status) => counts[status] > 0)
   return {
     total: present.reduce((sum, status) => sum + counts[status], 0),
@@ -63,7 +63,7 @@ export function countsOf({ counts }: Summary): { readonly total: number; readonl
   }
 }
 
-export function paceTexts({ unread, secondsLeft, secondsPerEpoch }: Summary): readonly string[] {
+export function paceTexts({ unread, secondsLeft, secondsPerEpoch }: FolderSummary): readonly string[] {
   return [
     ...(unread === null ? ['looking for runs …'] : []),
     ...(unread ? [`reading ${unread} more runs …`] : []),
@@ -78,8 +78,8 @@ export function sweepText({ name, runs, left, followed }: SweepState): string {
 }
 
 /** A change since the last message; the first message has all runs. */
-export interface Update {
-  readonly summary: Summary
+export interface FolderUpdate {
+  readonly summary: FolderSummary
   readonly changed: readonly RunRow[]
   /** The names of runs whose folders were removed. */
   readonly removed: readonly string[]

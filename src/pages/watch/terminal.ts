@@ -11,10 +11,10 @@ import { Machine } from './machine.js'
 import { Monitor } from './monitor.js'
 import {
   countsOf,
+  type FolderSummary,
   type MachineState,
   paceTexts,
   type RunRow,
-  type Summary,
   slurmText,
   sweepText,
 } from './state.js'
@@ -109,7 +109,7 @@ function fitLines(head: readonly string[], all: readonly LineList[], size: Size)
 
 const barCells = { '█': 'completed', '▓': 'running', '✗': 'failed' } as const
 
-function summaryLines(summary: Summary, size: Size): readonly string[] {
+function summaryLines(summary: FolderSummary, size: Size): readonly string[] {
   const { total, words } = countsOf(summary)
   const width = Math.min(60, (size?.columns ?? 80) - 2)
   const cells = Object.entries(barCells).map(([cell, status]) =>
