@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { readReportNotes } from '../src/pages/report/notes.js'
+import { readReportNotes } from '../src/pages/report/report-notes.js'
 import { scratchFolder } from './support/cli.js'
 
 const scratch = scratchFolder()

@@ -5,9 +5,9 @@ import { eigenaeCommand } from '../text/command-line.js'
 import { shortened, significant } from '../text/format.js'
 import { differenceOf, type Sample, sampleOf } from './compare.js'
 import type { Arm, ArmRuns, Comparison, DroppedArm } from './comparison.js'
+import { meanText, probabilityText, signed, statesText } from './comparison-tables.js'
 import { differingFields } from './labels.js'
 import { type Difference, type Summary, summarise, testNames } from './statistics.js'
-import { meanText, probabilityText, signed, statesText } from './tables.js'
 
 interface RankedArm {
   readonly arm: Arm

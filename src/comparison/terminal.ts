@@ -17,7 +17,6 @@ import {
   wrap,
 } from '../text/table.js'
 import type { Comparison, Result } from './comparison.js'
-import { byEpoch, columnOf, finalSpectrum, sampleEvenly } from './series.js'
 import {
   countText,
   detailedMetrics,
@@ -35,7 +34,8 @@ import {
   sampleNotes,
   testsText,
   verdictOf,
-} from './tables.js'
+} from './comparison-tables.js'
+import { byEpoch, columnOf, finalSpectrum, sampleEvenly } from './series.js'
 
 // Lines of notes below the table, and the prompt.
 const mostNotes = 10

@@ -1,6 +1,6 @@
 /** The pictures with a row for each arm: the final values, and the differences from the baseline. */
 import type { Arm, Comparison, Result } from '../comparison/comparison.js'
-import { significanceLevel } from '../comparison/tables.js'
+import { significanceLevel } from '../comparison/comparison-tables.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import {
   armColorOrGrey,

@@ -20,7 +20,7 @@ import {
   withTrainer,
 } from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
-import { courseCharts } from './comparison.js'
+import { courseCharts } from './comparison-pictures.js'
 import { drawModelStills, embeddingChart, modelStills } from './model-pictures.js'
 import { chartFiles, loadRenderer, pictureOutputs, removeStalePictures, stillFiles } from './render.js'
 import type { Scheme } from './theme.js'

@@ -12,7 +12,7 @@ import {
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { ReportData } from '../../src/pages/report/data.js'
+import type { ReportData } from '../../src/pages/report/report-format.js'
 import { eigenae, scratchFolder, start, trainArgs } from '../support/cli.js'
 import { skipsWithout } from '../support/requirements.js'
 import { writeRun } from '../support/run-folder.js'

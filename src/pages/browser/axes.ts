@@ -9,7 +9,7 @@ import {
   numbers,
   type Spec,
 } from '../../plots/chart.js'
-import type { Choices, Quantity } from '../report/data.js'
+import type { Choices, Quantity } from '../report/report-format.js'
 import type { Charts } from './charts.js'
 
 /** By epoch, the chart has lines, otherwise a point per run. */

@@ -1,5 +1,5 @@
-import { reach } from '../explore/data.js'
-import type { LatentPoint, Network } from './network.js'
+import { reach } from '../explore/explore-format.js'
+import type { LatentPoint, Network } from './explored-network.js'
 import { find, ink, type Pictures, showPreview } from './pictures.js'
 
 // The smallest extent of an axis, as a share of the first direction's. It keeps the rounding errors of a dead direction from

@@ -1,8 +1,5 @@
 /** The data for the report's script: its tables, which may have thousands of rows, and the values to choose axes from. */
 import type { Arm, Comparison } from '../../comparison/comparison.js'
-import { comparisonCsv } from '../../comparison/export.js'
-import { differingFields } from '../../comparison/labels.js'
-import { columnOf, epochLine } from '../../comparison/series.js'
 import {
   countHint,
   countText,
@@ -19,9 +16,12 @@ import {
   pText,
   rowNames,
   verdictOf,
-} from '../../comparison/tables.js'
+} from '../../comparison/comparison-tables.js'
+import { comparisonCsv } from '../../comparison/formats.js'
+import { differingFields } from '../../comparison/labels.js'
+import { columnOf, epochLine } from '../../comparison/series.js'
 import { type Chart, drawnOf } from '../../plots/chart.js'
-import { drawnArms } from '../../plots/comparison.js'
+import { drawnArms } from '../../plots/comparison-pictures.js'
 import { withoutWideInterval } from '../../plots/epochs.js'
 import { numberOrText } from '../../plots/settings.js'
 import { themeOf } from '../../plots/theme.js'
@@ -33,7 +33,15 @@ import {
   metricOf,
   metrics,
 } from '../../runs/metrics.js'
-import type { Choices, Estimate, ReportData, TableCell, TableColumn, TableData, TableRow } from './data.js'
+import type {
+  Choices,
+  Estimate,
+  ReportData,
+  TableCell,
+  TableColumn,
+  TableData,
+  TableRow,
+} from './report-format.js'
 
 // comparison.csv of a larger comparison lies only beside the report.
 const largestCsv = 4 << 20

@@ -1,6 +1,6 @@
 /** The script of the page of `eigenae watch`: it shows the messages of the server as they come. */
 import { clock, significant } from '../../text/format.js'
-import type { TableColumn, TableRow } from '../report/data.js'
+import type { TableColumn, TableRow } from '../report/report-format.js'
 import {
   countsOf,
   type FolderSummary,
@@ -14,9 +14,9 @@ import {
   slurmText,
   statuses,
   sweepText,
-} from '../watch/state.js'
+} from '../watch/folder-state.js'
+import { DataTable } from './data-table.js'
 import { Report } from './report-view.js'
-import { DataTable } from './table.js'
 
 const element = (id: string) => document.getElementById(id)!
 

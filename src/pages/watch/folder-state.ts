@@ -1,6 +1,6 @@
 /** The state of a folder as the page and the terminal show it. The server sends it as JSON. */
 import { clock, significant } from '../../text/format.js'
-import type { ReportData } from '../report/data.js'
+import type { ReportData } from '../report/report-format.js'
 
 /** "waiting" is a run of a sweep's plan that has not begun. Runs that need attention come first. */
 export const statuses = ['running', 'completed', 'failed', 'interrupted', 'damaged', 'waiting'] as const

@@ -1,5 +1,5 @@
 import type { PrincipalDirection } from '../../spectrum/principal-directions.js'
-import type { PageData, PageLayer, PageRun } from '../explore/data.js'
+import type { PageData, PageLayer, PageRun } from '../explore/explore-format.js'
 import { find } from './pictures.js'
 
 interface NetworkLayer extends PageLayer {
@@ -27,7 +27,7 @@ export interface Explored extends Omit<PageData, 'runs'> {
   readonly networks: readonly Network[]
 }
 
-/** Reads the data from the page's elements, whose format explore/data.ts defines. */
+/** Reads the data from the page's elements, whose format explore/explore-format.ts defines. */
 export async function unpack(): Promise<Explored> {
   const { runs, ...data } = JSON.parse(find('#explore-data').textContent) as PageData
   const floats = new Float32Array((await bytesOf('#explore-floats')).buffer)

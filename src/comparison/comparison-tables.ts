@@ -1,4 +1,4 @@
-/** The tables of a comparison as data. terminal.ts prints them, export.ts and src/pages/report write them. */
+/** The tables of a comparison as data. terminal.ts prints them, formats.ts and src/pages/report write them. */
 import { eigenLossesOf, formulaOf } from '../config/eigen-losses.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { percent, shortened, significant } from '../text/format.js'
