@@ -1,5 +1,6 @@
 /** The tables of a comparison as data. terminal.ts prints them, formats.ts and src/pages/report write them. */
 import { eigenLossesOf, formulaOf } from '../config/eigen-losses.js'
+import { groupBy } from '../group-by.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { percent, shortened, significant } from '../text/format.js'
 import { type Alignment, unbroken, widestOf } from '../text/table.js'
@@ -86,10 +87,8 @@ export function differenceTexts({ arms }: Comparison): readonly string[] {
 
 /** Returns the states of the runs that are not complete: "1 failed, 2 damaged". */
 export function statesText({ leftOut, unusable }: Pick<DroppedArm, 'leftOut' | 'unusable'>): string {
-  const counts = new Map<string, number>()
-  for (const status of [...leftOut.map((run) => run.status), ...unusable.map(() => 'damaged')])
-    counts.set(status, (counts.get(status) ?? 0) + 1)
-  return [...counts].map(([status, count]) => `${count} ${status}`).join(', ')
+  const states = [...leftOut.map((run) => run.status), ...unusable.map(() => 'damaged')]
+  return [...groupBy(states, (state) => state)].map(([state, { length }]) => `${length} ${state}`).join(', ')
 }
 
 /** Returns the names of the rows, the baseline's with its mark. */

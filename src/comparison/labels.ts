@@ -5,6 +5,7 @@ import { type EigenLoss, eigenLossesOf, nameOf } from '../config/eigen-losses.js
 import { valueAt } from '../config/json.js'
 import { fieldsByPath } from '../config/paths.js'
 import { type Config, configJson, configSchema } from '../config/schema.js'
+import { groupBy } from '../group-by.js'
 import type { Arm, ArmRuns, Setting } from './comparison.js'
 import { type SweepPlace, shortPaths, sweptPaths, variedPaths } from './sweep-arms.js'
 
@@ -57,11 +58,10 @@ export function armLabels(arms: readonly Pick<ArmRuns, 'name' | 'place'>[]): rea
   const names = arms.map(armName)
   const labels = names.map(({ name }) => name)
   for (let depth = 1; names.some(({ parents }) => parents.length >= depth); depth++) {
-    const counts = new Map<string, number>()
-    for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1)
-    if (counts.size === labels.length) break
+    const arms = groupBy(labels, (label) => label)
+    if (arms.size === labels.length) break
     for (const [index, { name, parents }] of names.entries())
-      if (counts.get(labels[index]!)! > 1) labels[index] = [...parents.slice(-depth), name].join('/')
+      if (arms.get(labels[index]!)!.length > 1) labels[index] = [...parents.slice(-depth), name].join('/')
   }
   return labels
 }
