@@ -19,7 +19,7 @@ const commandLine = {
 
 // The script is embedded in its page, so it is one small file.
 const pages = ['explore', 'report', 'watch'].map((name) => ({
-  input: `src/pages/browser/${name}.ts`,
+  input: `src/pages/browser/${name}-script.ts`,
   platform: 'browser',
   tsconfig: 'src/pages/browser/tsconfig.json',
   output: { file: `dist/pages/browser/${name}.js`, format: 'iife', minify: true },

@@ -29,7 +29,7 @@ describe('eigenae best', () => {
         '  train.batchSize=128',
         'runner-up: 0.0243 ± 0.0038  sweep/huge',
         '  train.batchSize=256',
-        '  difference to the best +0.00233 (+11 %), 95 % interval −0.00146 to +0.00613, p 0.118, paired t-test over the same seeds',
+        '  difference from the best +0.00233 (+11 %), 95 % interval −0.00146 to +0.00613, p 0.118, paired t-test over the same seeds',
         '',
         'The best of 3 arms looks better than it is: train it again with other seeds.',
         '',
@@ -163,7 +163,7 @@ describe('eigenae best', () => {
       writeArm(`single/${arm}`, [testMse], { noise: testMse })
     const { stdout } = await best('single', '--metric', 'test_mse')
     expect(stdout).toContain('(test_mse), lower is better: seed 0\n\nbest: 0.02000  single/b\n')
-    expect(stdout).toContain('  difference to the best +0.0100 (+50 %)\n')
+    expect(stdout).toContain('  difference from the best +0.0100 (+50 %)\n')
   })
 
   it('requires a metric in which an arm can be better', async () => {

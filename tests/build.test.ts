@@ -18,7 +18,7 @@ function createProject(): void {
   symlinkSync(join(root, 'node_modules'), file('node_modules'))
   mkdirSync(file('src/pages/browser'), { recursive: true })
   for (const page of ['explore', 'report', 'watch'])
-    writeFileSync(file(`src/pages/browser/${page}.ts`), 'console.log(1)\n')
+    writeFileSync(file(`src/pages/browser/${page}-script.ts`), 'console.log(1)\n')
   writeFileSync(file('src/pages/browser/tsconfig.json'), '{}')
   writeFileSync(file('src/cli.ts'), 'export const answer: number = 1\n')
   const compiler = '#!/bin/sh\nwhile [ $# -gt 1 ]; do [ "$1" = -o ] && : > "$2"; shift; done\n'

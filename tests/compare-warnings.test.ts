@@ -17,7 +17,7 @@ describe('eigenae compare', () => {
     const { stderr } = await compare('arms/none', 'arms/eigen', 'odd/a')
     expect(stderr).toContain('the arms also differ in data.noise, train.epochs')
     expect(stderr).toContain('left out of arms/eigen: arms/eigen/seed-3 failed (no power)')
-    expect(stderr).toContain('odd/a: holds seed 0 more than once')
+    expect(stderr).toContain('odd/a: has seed 0 more than once')
     expect((await compare('arms/none', 'arms/norm')).stderr).toBe('')
   })
 
@@ -33,7 +33,7 @@ describe('eigenae compare', () => {
     const between = await compare('made/native', 'made/tensorflow', '--out', 'made/report')
     const warning =
       'the arms differ in device (cpu, tensorflow-cpu), engine (native scalar, tensorflow 2.15.0): ' +
-      'differences between them may come from that'
+      'this may cause differences between them'
     expect(between.stderr).toContain(`warning: ${warning}\n`)
     expect(between.stdout).toMatch(/^native † .* device=cpu$/m)
     expect(between.stdout).toMatch(/^tensorflow .* device=tensorflow-cpu$/m)

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { compareRuns } from '../src/comparison/compare.js'
 import { evaluationNoise } from '../src/model/random.js'
-import { comparisonCharts, comparisonPictures } from '../src/plots/comparison.js'
+import { comparisonCharts, comparisonPictures } from '../src/plots/comparison-pictures.js'
 import { errorsOf, worstOf } from '../src/plots/model-pictures.js'
 import { runPictures } from '../src/plots/run-pictures.js'
 import { principalPlane } from '../src/spectrum/principal-directions.js'
@@ -65,7 +65,7 @@ describe('eigenae plot', () => {
     writeRun(scratch('untrained', 'seed-0'), { noise: 0.3 })
     const { code, stderr } = await eigenae(args, { cwd: scratch() })
     expect(code).toBe(0)
-    expect(stderr).toContain('untrained/seed-0: no reconstructions, as it has no model')
+    expect(stderr).toContain('untrained/seed-0: no reconstructions because it has no model')
     for (const name of ['reconstructions', 'worst-reconstructions'])
       expect(await readFile(scratch('compared', `${name}.svg`), 'utf8')).toContain('>original</text>')
   })

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { readNotes } from '../src/pages/report/notes.js'
+import { readReportNotes } from '../src/pages/report/report-notes.js'
 import { scratchFolder } from './support/cli.js'
 
 const scratch = scratchFolder()
@@ -18,7 +18,7 @@ const beginnings: Readonly<Record<string, Buffer>> = {
 async function notesWith(...pictures: readonly string[]): Promise<string> {
   const file = scratch('notes.md')
   writeFileSync(file, pictures.map((picture) => `![a picture](${picture})`).join('\n\n'))
-  return (await readNotes(file)).text
+  return (await readReportNotes(file)).text
 }
 
 beforeAll(() => {
@@ -31,7 +31,7 @@ describe('the notes of a report', () => {
   it('are refused if they are not text', async () => {
     for (const bytes of [beginnings.png!, Buffer.from('a\0b'), Buffer.from('\xe4', 'latin1')]) {
       writeFileSync(scratch('binary'), bytes)
-      await expect(readNotes(scratch('binary'))).rejects.toThrow(
+      await expect(readReportNotes(scratch('binary'))).rejects.toThrow(
         `${scratch('binary')}: is not text in UTF-8\n`,
       )
     }
@@ -56,7 +56,9 @@ describe('pictures in the notes of a report', () => {
     symlinkSync(scratch('private/own.png'), scratch('pictures/link.png'))
     symlinkSync(scratch('private'), scratch('pictures/inside'))
     for (const name of ['pictures/link.png', 'pictures/inside/own.png'])
-      await expect(notesWith(name)).rejects.toThrow(`${scratch(name)}: is a link, or its path has one`)
+      await expect(notesWith(name)).rejects.toThrow(
+        `${scratch(name)}: is a symbolic link, or its path contains one`,
+      )
   })
 
   it('are refused if reading them would not end', async () => {
@@ -72,7 +74,7 @@ describe('pictures in the notes of a report', () => {
     truncateSync(scratch('larger.png'), 2 ** 40)
     await expect(notesWith('larger.png')).rejects.toThrow('larger.png: is too large: ')
     await expect(notesWith('large.png', 'large.png')).rejects.toThrow(
-      'large.png: is too large: the pictures of the notes have more than 32 MiB',
+      'large.png: is too large: the pictures in the notes exceed 32 MiB',
     )
   })
 
@@ -84,6 +86,6 @@ describe('pictures in the notes of a report', () => {
   it('may be anywhere if the folder of the notes is reached through a link', async () => {
     symlinkSync(scratch(), scratch('pictures/home'))
     writeFileSync(scratch('linked.md'), '![a picture](pictures/a%20b.png)')
-    expect((await readNotes(join(scratch('pictures/home'), 'linked.md'))).text).toContain('image/png')
+    expect((await readReportNotes(join(scratch('pictures/home'), 'linked.md'))).text).toContain('image/png')
   })
 })

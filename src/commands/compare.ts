@@ -87,10 +87,10 @@ async function print(folders: readonly string[], flags: CompareFlags): Promise<C
   const comparison = await compareRuns(folders, baseline)
   for (const warning of abbreviated(comparison.warnings, '; --json lists all of them')) writeWarning(warning)
   if (json) {
-    const { comparisonJson } = await import('../comparison/export.js')
+    const { comparisonJson } = await import('../comparison/formats.js')
     writeJson(comparisonJson(comparison, metric))
   } else if (format !== 'text') {
-    const { formattedTables } = await import('../comparison/export.js')
+    const { formattedTables } = await import('../comparison/formats.js')
     writeResult(formattedTables(comparison, { format, metric, details }))
   } else {
     const { detailLines, mainLines } = await import('../comparison/terminal.js')
@@ -112,12 +112,12 @@ export function abbreviated(warnings: readonly string[], advice = ''): readonly 
 
 async function printAndWrite(folders: readonly string[], flags: CompareFlags, out: string): Promise<void> {
   // Imported here because a comparison takes half the time without the libraries that draw pictures.
-  const { checkOutput, writeComparison } = await import('../pages/report/write.js')
+  const { checkOutput, writeComparison } = await import('../pages/report/write-report.js')
   const { drawnText } = await import('../plots/chart.js')
-  const { readNotes } = await import('../pages/report/notes.js')
+  const { readReportNotes } = await import('../pages/report/report-notes.js')
   const { baseline, notes, scheme } = flags
   await checkOutput(out)
-  const text = notes === undefined ? undefined : await readNotes(notes)
+  const text = notes === undefined ? undefined : await readReportNotes(notes)
   const comparison = await print(folders, flags)
   const named = Object.entries({ baseline, notes, scheme }).flatMap(([flag, value]) =>
     value === undefined ? [] : [`--${flag}`, value],

@@ -40,7 +40,7 @@ export function exploreCommand(): Command {
 
 async function explore(runs: readonly string[], { out, images, data, json }: ExploreFlags): Promise<void> {
   // Imported here so that other commands start without loading the statistics.
-  const { exploreRuns } = await import('../pages/explore/explore.js')
+  const { exploreRuns } = await import('../pages/explore/explore-page.js')
   const explored = await exploreRuns(runs, { out, images, data })
   for (const note of explored.notes) writeMessage(note)
   if (json) return writeJson(explored)

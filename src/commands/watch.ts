@@ -59,7 +59,7 @@ async function serve(folder: string, { host, port }: WatchFlags, signal: AbortSi
 
 /** Draws on the whole terminal, and leaves the last state there; elsewhere, prints the state once. */
 async function showInTerminal(folder: string, signal: AbortSignal): Promise<void> {
-  const { describeWatch } = await import('../pages/watch/terminal.js')
+  const { describeWatch } = await import('../pages/watch/screen.js')
   if (!process.stdout.isTTY) {
     const onLines = (lines: readonly string[]) => writeResult(lines.join('\n'))
     return describeWatch(folder, { size: () => null, onLines, once: true }, signal)

@@ -1,6 +1,6 @@
 /**
- * How a comparison is made: arguments → arms → completed runs (arms.ts) → results (statistics.ts). tables.ts makes tables of
- * the results; terminal.ts prints them, export.ts and src/pages/report write them to files.
+ * How a comparison is made: arguments → arms → completed runs (arms.ts) → results (statistics.ts). comparison-tables.ts makes
+ * tables of the results; terminal.ts prints them, formats.ts and src/pages/report write them to files.
  */
 import { usageError } from '../errors.js'
 import { type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'

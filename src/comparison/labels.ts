@@ -5,6 +5,7 @@ import { type EigenLoss, eigenLossesOf, nameOf } from '../config/eigen-losses.js
 import { valueAt } from '../config/json.js'
 import { fieldsByPath } from '../config/paths.js'
 import { type Config, configJson, configSchema } from '../config/schema.js'
+import { groupBy } from '../group-by.js'
 import type { Arm, ArmRuns, Setting } from './comparison.js'
 import { type SweepPlace, shortPaths, sweptPaths, variedPaths } from './sweep-arms.js'
 
@@ -57,11 +58,10 @@ export function armLabels(arms: readonly Pick<ArmRuns, 'name' | 'place'>[]): rea
   const names = arms.map(armName)
   const labels = names.map(({ name }) => name)
   for (let depth = 1; names.some(({ parents }) => parents.length >= depth); depth++) {
-    const counts = new Map<string, number>()
-    for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1)
-    if (counts.size === labels.length) break
+    const arms = groupBy(labels, (label) => label)
+    if (arms.size === labels.length) break
     for (const [index, { name, parents }] of names.entries())
-      if (counts.get(labels[index]!)! > 1) labels[index] = [...parents.slice(-depth), name].join('/')
+      if (arms.get(labels[index]!)!.length > 1) labels[index] = [...parents.slice(-depth), name].join('/')
   }
   return labels
 }
@@ -111,7 +111,7 @@ export function fieldsOf(config: Config, names: ReadonlyMap<string, string> = ne
 }
 
 /** Returns the names of the formulas in configs by their texts, without names that several formulas have. */
-export function formulaNames(configs: readonly Config[]): ReadonlyMap<string, string> {
+function formulaNames(configs: readonly Config[]): ReadonlyMap<string, string> {
   const losses = configs.flatMap(({ loss }) => eigenLossesOf(loss.eigen))
   const names = new Map(
     losses.flatMap((each) =>
@@ -134,6 +134,13 @@ export function differingPaths(fields: readonly Fields[]): readonly string[] {
   return [...paths].filter((path) => new Set(fields.map((each) => each.get(path))).size > 1)
 }
 
+/** Returns the paths in which configs differ, and the fields of each config, in which names stand for formulas. */
+export function differingFields(configs: readonly Config[]) {
+  const names = formulaNames(configs)
+  const fields = configs.map((config) => fieldsOf(config, names))
+  return { paths: differingPaths(fields), fields }
+}
+
 /**
  * Returns for each config the settings that distinguish it, or "" if there are none. For the baseline, these are its values
  * of the fields in which others differ; for the others, the values that differ from the baseline's. Fields in `swept` are in
@@ -145,9 +152,7 @@ export function differenceLabels(
   baseline = 0,
   swept: ReadonlySet<string> = new Set(),
 ): readonly string[] {
-  const names = formulaNames(configs)
-  const all = configs.map((config) => fieldsOf(config, names))
-  const paths = differingPaths(all)
+  const { paths, fields: all } = differingFields(configs)
   const varying = new Set(paths.filter((path) => new Set(valuesAt(all, path)).size > 1))
   return all.map((fields, index) => {
     const defaults = defaultFieldsOf(configs[index]!)

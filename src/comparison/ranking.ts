@@ -1,4 +1,3 @@
-import type { Config } from '../config/schema.js'
 import { formatSeeds } from '../config/sweep.js'
 import { type EigenaeError, usageError } from '../errors.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
@@ -6,9 +5,9 @@ import { eigenaeCommand } from '../text/command-line.js'
 import { shortened, significant } from '../text/format.js'
 import { differenceOf, type Sample, sampleOf } from './compare.js'
 import type { Arm, ArmRuns, Comparison, DroppedArm } from './comparison.js'
-import { differingPaths, fieldsOf, formulaNames } from './labels.js'
+import { meanText, probabilityText, signed, statesText } from './comparison-tables.js'
+import { differingFields } from './labels.js'
 import { type Difference, type Summary, summarise, testNames } from './statistics.js'
-import { meanText, probabilityText, signed, statesText } from './tables.js'
 
 interface RankedArm {
   readonly arm: Arm
@@ -137,7 +136,11 @@ export function bestWarnings({ metric, ignored, leftOut }: Best): readonly strin
 /** Returns the best arm and the runner-up for people. */
 export function bestText({ metric, ranking, seeds, difference }: Best, { arms }: Comparison): string {
   const { title, better } = meaningOf(metric)
-  const settings = settingsOf(arms.map(({ config }) => config))
+  const { paths, fields } = differingFields(arms.map(({ config }) => config))
+  const settingsOf = (arm: Arm) => {
+    const own = fields[arms.indexOf(arm)]!
+    return paths.filter((path) => own.has(path)).map((path) => `${path}=${own.get(path)}`)
+  }
   const { mean, interval } = ranking[0]!.summary
   const basis =
     seeds.length === 1 ? `seed ${seeds[0]}` : `mean of ${seeds.length} seeds (${formatSeeds(seeds)})`
@@ -145,13 +148,13 @@ export function bestText({ metric, ranking, seeds, difference }: Best, { arms }:
     .slice(0, 2)
     .flatMap(({ arm, summary }, rank) => [
       `${rank === 0 ? 'best' : 'runner-up'}: ${meanText(summary)}  ${arm.name}`,
-      `  ${settings(arm.config)}`,
+      `  ${settingsOf(arm).join(' ')}`,
     ])
   return [
     `${title} (${metric}), ${better} is better: ${basis}${interval === null ? '' : ' ± 95 % interval'}`,
     '',
     ...lines.filter((line) => line.trim() !== ''),
-    ...(difference === null ? [] : [`  ${differenceText(difference, mean)}`]),
+    ...(difference === null ? [] : [`  ${leadText(difference, mean)}`]),
     '',
     ranking.length === 1
       ? 'There is no other arm.'
@@ -159,24 +162,11 @@ export function bestText({ metric, ranking, seeds, difference }: Best, { arms }:
   ].join('\n')
 }
 
-/** Returns a function that prints a config's values where the configs of the arms differ. */
-function settingsOf(configs: readonly Config[]): (config: Config) => string {
-  const names = formulaNames(configs)
-  const paths = differingPaths(configs.map((config) => fieldsOf(config, names)))
-  return (config) => {
-    const fields = fieldsOf(config, names)
-    return paths
-      .filter((path) => fields.has(path))
-      .map((path) => `${path}=${fields.get(path)}`)
-      .join(' ')
-  }
-}
-
-function differenceText({ difference, interval, test }: Difference, best: number): string {
+function leadText({ difference, interval, test }: Difference, best: number): string {
   const text = (value: number, digits: number) => signed(value, significant(value, digits))
   const share = best === 0 ? '' : ` (${text(100 * (difference / Math.abs(best)), 2)} %)`
   return [
-    `difference to the best ${text(difference, 3)}${share}`,
+    `difference from the best ${text(difference, 3)}${share}`,
     ...(interval === null ? [] : [`95 % interval ${text(interval.low, 3)} to ${text(interval.high, 3)}`]),
     ...(test === null ? [] : [`p ${probabilityText(test.p)}`, testNames[test.kind]]),
   ].join(', ')

@@ -1,62 +1,60 @@
 /** Data series of the pictures, thinned to what a picture can show. */
+import { groupBy } from '../group-by.js'
 import type { MetricsRow } from '../runs/tables.js'
 import type { ArmRuns } from './comparison.js'
-import { meanOf, type Summary, summarise } from './statistics.js'
+import { type Summary, summarise } from './statistics.js'
+
+export interface EpochValue {
+  readonly epoch: number
+  readonly value: number
+}
 
 interface EpochSummary {
   readonly epoch: number
   readonly summary: Summary
 }
 
-/** Returns a column of metrics.csv by epoch, summarised over the arm's runs, for at most `most` epochs. */
-export function epochSeries(arm: ArmRuns, column: keyof MetricsRow, most: number): readonly EpochSummary[] {
-  const epochs = valuesByEpoch(arm, column)
-  const indexes = lineIndexes(
-    epochs.map(([, values]) => meanOf(values)),
-    most,
-  )
-  return indexes.map((index) => ({ epoch: epochs[index]![0], summary: summarise(epochs[index]![1]) }))
+/** Returns a column of metrics.csv of some runs. */
+export function columnOf(runs: ArmRuns['runs'], column: keyof MetricsRow): readonly EpochValue[] {
+  return runs.flatMap(({ metrics }) => metrics.map((row) => ({ epoch: row.epoch, value: row[column] })))
 }
 
-/** Returns the mean of a column over the arm's runs, epoch by epoch. */
-export function epochMeans(arm: ArmRuns, column: keyof MetricsRow): readonly number[] {
-  return valuesByEpoch(arm, column).map(([, values]) => meanOf(values))
+/** Returns the values of runs summarised by epoch, ascending. */
+export function byEpoch(values: readonly EpochValue[]): readonly EpochSummary[] {
+  return [...groupBy(values, ({ epoch }) => epoch)]
+    .sort(([a], [b]) => a - b)
+    .map(([epoch, ofEpoch]) => ({ epoch, summary: summarise(ofEpoch.map(({ value }) => value)) }))
 }
 
-function valuesByEpoch({ runs }: ArmRuns, column: keyof MetricsRow) {
-  const byEpoch = new Map<number, number[]>()
-  for (const { metrics } of runs) {
-    for (const row of metrics) {
-      const values = byEpoch.get(row.epoch)
-      if (values === undefined) byEpoch.set(row.epoch, [row[column]])
-      else values.push(row[column])
-    }
-  }
-  return [...byEpoch].sort(([a], [b]) => a - b)
+/** Does the same for a line: without means that are not finite, and thinned to `most` epochs that draw the same line. */
+export function epochLine(values: readonly EpochValue[], most: number): readonly EpochSummary[] {
+  const finite = byEpoch(values).filter(({ summary }) => Number.isFinite(summary.mean))
+  const means = finite.map(({ summary }) => summary.mean)
+  return lineIndexes(means, most).map((index) => finite[index]!)
 }
 
 export interface RankSummary {
-  readonly ranks: Span
+  readonly ranks: NumberRange
   /** The shares σ/Σσ, averaged over the ranks. */
   readonly summary: Summary
 }
 
-/** Returns σ/Σσ by rank after the last epoch, summarised over the arm's runs, in at most `most` spans of ranks. */
+/** Returns σ/Σσ by rank after the last epoch, summarised over the arm's runs, in at most `most` ranges of ranks. */
 export function finalSpectrum({ runs }: ArmRuns, most = Number.POSITIVE_INFINITY): readonly RankSummary[] {
   const last = runs.reduce((latest, { spectrum }) => Math.max(latest, spectrum.at(-1)?.epoch ?? 0), 0)
   const rows = runs.map(({ spectrum }) => spectrum.filter(({ epoch }) => epoch === last))
-  const { spans, indexOf } = spansOf(
+  const { ranges, indexOf } = rangesOf(
     rows.flat().map(({ rank }) => rank),
     most,
   )
-  // A run's shares by span: those of a run without ranks in a span do not count.
+  // A run's shares by range: those of a run without ranks in a range do not count.
   const shares = rows.map((each) => {
-    const bySpan = spans.map((): number[] => [])
-    for (const { rank, singular_share } of each) bySpan[indexOf.get(rank)!]!.push(singular_share)
-    return bySpan
+    const byRange = ranges.map((): number[] => [])
+    for (const { rank, singular_share } of each) byRange[indexOf.get(rank)!]!.push(singular_share)
+    return byRange
   })
-  return spans.map((ranks, span) => {
-    const ofRuns = shares.map((bySpan) => bySpan[span]!).filter(({ length }) => length > 0)
+  return ranges.map((ranks, range) => {
+    const ofRuns = shares.map((byRange) => byRange[range]!).filter(({ length }) => length > 0)
     const means = ofRuns.map((own) => own.reduce((sum, share) => sum + share, 0) / own.length)
     return { ranks, summary: summarise(means.filter((mean) => !Number.isNaN(mean))) }
   })
@@ -64,8 +62,8 @@ export function finalSpectrum({ runs }: ArmRuns, most = Number.POSITIVE_INFINITY
 
 /** A cell of the picture of rank by epoch. */
 export interface SpectrumCell {
-  readonly epochs: Span
-  readonly ranks: Span
+  readonly epochs: NumberRange
+  readonly ranks: NumberRange
   /** σ/Σσ, averaged over the runs, the epochs and the ranks. */
   readonly share: number
 }
@@ -73,55 +71,55 @@ export interface SpectrumCell {
 /** Returns the spectrum by epoch (0 is before training) in at most `columns` × `rows` cells. */
 export function spectrumCells({ runs }: ArmRuns, columns: number, rows: number): readonly SpectrumCell[] {
   const all = runs.flatMap(({ spectrum }) => spectrum)
-  const epochs = spansOf(
+  const epochs = rangesOf(
     all.map(({ epoch }) => epoch),
     columns,
   )
-  const ranks = spansOf(
+  const ranks = rangesOf(
     all.map(({ rank }) => rank),
     rows,
   )
-  const sums = new Float64Array(epochs.spans.length * ranks.spans.length)
+  const sums = new Float64Array(epochs.ranges.length * ranks.ranges.length)
   const counts = new Uint32Array(sums.length)
   for (const { epoch, rank, singular_share } of all) {
-    const cell = epochs.indexOf.get(epoch)! * ranks.spans.length + ranks.indexOf.get(rank)!
+    const cell = epochs.indexOf.get(epoch)! * ranks.ranges.length + ranks.indexOf.get(rank)!
     sums[cell]! += singular_share
     counts[cell]!++
   }
-  return epochs.spans.flatMap((span, column) => {
+  return epochs.ranges.flatMap((range, column) => {
     // Only some epochs of a long run are read, so each column reaches up to the next one.
-    const next = epochs.spans[column + 1]
-    const covered = { first: span.first, last: next === undefined ? span.last : next.first - 1 }
-    return ranks.spans.flatMap((rankSpan, row) => {
-      const cell = column * ranks.spans.length + row
+    const next = epochs.ranges[column + 1]
+    const covered = { first: range.first, last: next === undefined ? range.last : next.first - 1 }
+    return ranks.ranges.flatMap((rankRange, row) => {
+      const cell = column * ranks.ranges.length + row
       if (counts[cell] === 0) return []
-      return [{ epochs: covered, ranks: rankSpan, share: sums[cell]! / counts[cell]! }]
+      return [{ epochs: covered, ranks: rankRange, share: sums[cell]! / counts[cell]! }]
     })
   })
 }
 
 /** Consecutive numbers that are drawn as one. */
-export interface Span {
+export interface NumberRange {
   readonly first: number
   readonly last: number
 }
 
-export function spanText({ first, last }: Span): string {
+export function rangeText({ first, last }: NumberRange): string {
   return first === last ? String(first) : `${first} to ${last}`
 }
 
 /**
- * Cuts numbers, whose order does not matter, into at most `most` spans with the same count of distinct numbers; the last
- * span may have fewer. Returns the spans and the index of each number's span.
+ * Cuts numbers, whose order does not matter, into at most `most` ranges with the same count of distinct numbers; the last
+ * range may have fewer. Returns the ranges and the index of each number's range.
  */
-export function spansOf(numbers: readonly number[], most: number) {
+export function rangesOf(numbers: readonly number[], most: number) {
   const ascending = [...new Set(numbers)].sort((a, b) => a - b)
   const size = Math.max(1, Math.ceil(ascending.length / most))
-  const spans = Array.from({ length: Math.ceil(ascending.length / size) }, (_, span): Span => {
-    const last = Math.min((span + 1) * size, ascending.length) - 1
-    return { first: ascending[span * size]!, last: ascending[last]! }
+  const ranges = Array.from({ length: Math.ceil(ascending.length / size) }, (_, range): NumberRange => {
+    const last = Math.min((range + 1) * size, ascending.length) - 1
+    return { first: ascending[range * size]!, last: ascending[last]! }
   })
-  return { spans, indexOf: new Map(ascending.map((number, place) => [number, Math.floor(place / size)])) }
+  return { ranges, indexOf: new Map(ascending.map((number, place) => [number, Math.floor(place / size)])) }
 }
 
 /**

@@ -17,7 +17,6 @@ import {
   wrap,
 } from '../text/table.js'
 import type { Comparison, Result } from './comparison.js'
-import { epochMeans, finalSpectrum, sampleEvenly } from './series.js'
 import {
   countText,
   detailedMetrics,
@@ -35,7 +34,8 @@ import {
   sampleNotes,
   testsText,
   verdictOf,
-} from './tables.js'
+} from './comparison-tables.js'
+import { byEpoch, columnOf, finalSpectrum, sampleEvenly } from './series.js'
 
 // Lines of notes below the table, and the prompt.
 const mostNotes = 10
@@ -151,7 +151,9 @@ export function detailLines(
 
 function armsTable(comparison: Comparison, columns: number): string {
   const { arms } = comparison
-  const losses = arms.map((arm) => epochMeans(arm, 'test_mse'))
+  const losses = arms.map(({ runs }) =>
+    byEpoch(columnOf(runs, 'test_mse')).map(({ summary }) => summary.mean),
+  )
   const shares = arms.map((arm) => finalSpectrum(arm).map(({ summary }) => summary.mean))
   const lossRange = rangeOf(losses.flat())
   const shareRange = [0, rangeOf(shares.flat())[1]] as const

@@ -40,7 +40,7 @@ function differencesWithin({ name, runs }: ArmRuns): readonly string[] {
     ...(files.length > 0
       ? [`${name}: its runs were trained on different data: ${files.join(', ')} differ`]
       : []),
-    ...(repeated.length > 0 ? [`${name}: holds seed ${repeated.join(', ')} more than once`] : []),
+    ...(repeated.length > 0 ? [`${name}: has seed ${repeated.join(', ')} more than once`] : []),
   ]
 }
 
@@ -88,7 +88,7 @@ function differencesBetween(arms: readonly ArmRuns[]): readonly string[] {
       : []),
     ...(files.length > 0 ? [`the arms were trained on different data: ${files.join(', ')} differ`] : []),
     // Other engines add in another order or draw other noise.
-    ...(origins === '' ? [] : [`the arms differ in ${origins}: differences between them may come from that`]),
+    ...(origins === '' ? [] : [`the arms differ in ${origins}: this may cause differences between them`]),
   ]
 }
 

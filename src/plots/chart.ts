@@ -1,4 +1,5 @@
-/** The marks, colours and ranges that pictures share. The report's page uses this file in the browser, so it imports nothing. */
+/** The marks, colours and ranges that pictures share. The report's page uses this file in the browser, so it imports only colours. */
+import { dashes } from './theme.js'
 
 /** A specification in Vega-Lite, or a part of one. */
 export type Spec = Readonly<Record<string, unknown>>
@@ -70,6 +71,19 @@ export function armColorEncoding(labels: readonly string[]): Spec {
   return { field: armField, type: 'nominal', scale: { domain: labels }, legend: null }
 }
 
+/** Returns the encoding that gives the drawn arms their colours, and grey to all others. */
+export function armColorOrGrey(labels: readonly string[]): Spec {
+  return {
+    condition: { test: { field: armField, oneOf: labels }, ...armColorEncoding(labels) },
+    value: grey,
+  }
+}
+
+/** Returns the encoding that gives an arm's lines the same dashes in every picture. */
+export function armDashEncoding(labels: readonly string[]): Spec {
+  return { ...armColorEncoding(labels), scale: { domain: labels, range: dashes } }
+}
+
 /** Returns the encoding of a field with numbers. */
 export function numbers(field: string, more: Spec = {}): Spec {
   return { field, type: 'quantitative', ...more }
@@ -81,8 +95,7 @@ export function layerOf(kind: string, mark: Spec, encoding: Spec, more = '') {
 }
 
 /** Returns the fields of a tooltip: the arm, the position, the value and its interval. */
-export function intervalTooltip(value: Spec, digits: number, ...position: readonly Spec[]): readonly Spec[] {
-  const format = `.${digits}f`
+export function intervalTooltip(value: Spec, format: string, ...position: readonly Spec[]): readonly Spec[] {
   return [
     armText,
     ...position,

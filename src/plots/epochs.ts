@@ -1,8 +1,7 @@
 /** The pictures of metrics over the epochs. */
 import type { Arm } from '../comparison/comparison.js'
-import { lineIndexes } from '../comparison/series.js'
-import { type Summary, summarise } from '../comparison/statistics.js'
-import { groupBy } from '../group-by.js'
+import { columnOf, type EpochValue, epochLine } from '../comparison/series.js'
+import { enoughSeeds, type Summary } from '../comparison/statistics.js'
 import { latentDimension } from '../model/architecture.js'
 import type { WholeRun } from '../runs/read.js'
 import type { LossesRow, MetricsRow } from '../runs/tables.js'
@@ -46,7 +45,7 @@ export function effectiveRankChart(arms: readonly Arm[]): Chart {
       {
         title: `effective rank of ${ranks.length === 1 ? `${most} dimensions` : 'the embedding'}`,
         series: arms.map((arm) =>
-          seriesOf(arm, arms.length, (run) => [...startOf(run), ...columnOf(run, 'effective_rank')]),
+          seriesOf(arm, arms.length, (run) => [...startOf(run), ...columnOf([run], 'effective_rank')]),
         ),
         ...epochPanel(arms),
         y: {
@@ -74,7 +73,7 @@ function rankTicks(most: number): readonly number[] {
 }
 
 /** Returns the effective rank before training, which only the spectrum has. */
-function startOf({ spectrum }: WholeRun): readonly Value[] {
+function startOf({ spectrum }: WholeRun): readonly EpochValue[] {
   const shares = spectrum.filter(({ epoch }) => epoch === 0).map(({ singular_share }) => singular_share)
   return shares.length === 0 ? [] : [{ epoch: 0, value: effectiveRankOf(shares) }]
 }
@@ -114,8 +113,8 @@ export function trainingChart(arms: readonly Arm[]): Chart {
       : panelOf(
           'training loss and its weighted terms',
           [
-            ...means('training loss', (run) => columnOf(run, 'train_loss')),
-            ...means(mse, (run) => columnOf(run, 'train_mse')),
+            ...means('training loss', metricOfRun('train_loss')),
+            ...means(mse, metricOfRun('train_mse')),
             ...terms.flatMap((term) => meansOfTerm(term, 'weighted')),
           ],
           true,
@@ -128,10 +127,7 @@ export function trainingChart(arms: readonly Arm[]): Chart {
       panelOf(`${term}, without its weight`, meansOfTerm(term, 'value')),
       ...ifChanging(`weight of ${term}`, meansOfTerm(term, 'weight')),
     ]),
-    ...ifChanging(
-      'learning rate',
-      means('learning rate', (run) => columnOf(run, 'learning_rate')),
-    ),
+    ...ifChanging('learning rate', means('learning rate', metricOfRun('learning_rate'))),
   ].filter(({ series }) => series.length > 0)
   return linesChart(
     {
@@ -170,21 +166,16 @@ function termsOf({ losses, metrics, config }: WholeRun): ReadonlyMap<string, rea
   )
 }
 
-interface Value {
-  readonly epoch: number
-  readonly value: number
-}
+type ValuesOf = (run: WholeRun) => readonly EpochValue[]
 
-type ValuesOf = (run: WholeRun) => readonly Value[]
-
-function columnOf({ metrics }: WholeRun, column: keyof MetricsRow): readonly Value[] {
-  return metrics.map((row) => ({ epoch: row.epoch, value: row[column] }))
+function metricOfRun(column: keyof MetricsRow): ValuesOf {
+  return (run) => columnOf([run], column)
 }
 
 /** @param panels the number of panels in the picture */
 function metricSeries(arms: readonly Arm[], column: keyof MetricsRow, panels: number): readonly Series[] {
   return arms
-    .map((arm) => seriesOf(arm, panels * arms.length, (run) => columnOf(run, column)))
+    .map((arm) => seriesOf(arm, panels * arms.length, metricOfRun(column)))
     .filter(({ points }) => points.length > 0)
 }
 
@@ -210,15 +201,10 @@ function mostPoints(lines: number): number {
 
 /** Returns the means over some runs of an arm by epoch, thinned to `most` points that draw the same line. */
 function pointsOf(arm: Arm, runs: readonly WholeRun[], valuesOf: ValuesOf, most: number): readonly Point[] {
-  const points = [...groupBy(runs.flatMap(valuesOf), ({ epoch }) => epoch)]
-    .sort(([a], [b]) => a - b)
-    .map(([x, values]) => {
-      const summary = summarise(values.map(({ value }) => value))
-      return { x, summary: withoutWideInterval(arm, summary) }
-    })
-    .filter(({ summary }) => Number.isFinite(summary.mean))
-  const means = points.map(({ summary }) => summary.mean)
-  return lineIndexes(means, most).map((index) => points[index]!)
+  return epochLine(runs.flatMap(valuesOf), most).map(({ epoch, summary }) => ({
+    x: epoch,
+    summary: withoutWideInterval(arm, summary),
+  }))
 }
 
 /** Returns the parts of a panel over the epochs. */
@@ -243,9 +229,7 @@ export function bandText(arms: readonly Arm[]): string {
   return `Lines: mean over the seeds${bands}.${thin}`
 }
 
-/** With fewer seeds, an interval covers most of the picture. */
-const enoughSeeds = 5
-
+/** Returns whether an arm's seeds are drawn one by one, because an interval over so few would cover most of the picture. */
 export function drawsSeeds({ runs }: Pick<Arm, 'runs'>): boolean {
   return runs.length > 1 && runs.length < enoughSeeds
 }

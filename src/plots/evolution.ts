@@ -1,6 +1,6 @@
 /** The pictures of the course of an arm as colours by epoch: the spectrum, and the dead units of each layer. */
 import type { Arm } from '../comparison/comparison.js'
-import { type Span, spanText, spectrumCells } from '../comparison/series.js'
+import { type NumberRange, rangeText, spectrumCells } from '../comparison/series.js'
 import { meanOf } from '../comparison/statistics.js'
 import { latentDimension } from '../model/architecture.js'
 import { armField, armText, type Chart, epochAxis, numbers, panelsBy, rankAxis, type Spec } from './chart.js'
@@ -74,8 +74,8 @@ export function evolutionChart(arms: readonly Arm[]): Chart {
 }
 
 /** Returns the text of a span and its edges, half a step beyond the first and the last number. */
-function extent(span: Span, name: 'epoch' | 'rank'): Spec {
-  return { [name]: spanText(span), [`${name}From`]: span.first - 0.5, [`${name}To`]: span.last + 0.5 }
+function extent(span: NumberRange, name: 'epoch' | 'rank'): Spec {
+  return { [name]: rangeText(span), [`${name}From`]: span.first - 0.5, [`${name}To`]: span.last + 0.5 }
 }
 
 // Each cell extends two pixels under the next ones, which are drawn over it. Edges that only touch would be antialiased into

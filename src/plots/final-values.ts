@@ -1,9 +1,9 @@
 /** The pictures with a row for each arm: the final values, and the differences from the baseline. */
 import type { Arm, Comparison, Result } from '../comparison/comparison.js'
-import { significanceLevel } from '../comparison/tables.js'
+import { significanceLevel } from '../comparison/comparison-tables.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import {
-  armColorEncoding,
+  armColorOrGrey,
   armField,
   armText,
   type Chart,
@@ -25,7 +25,7 @@ export const finalMetrics: readonly Metric[] = [
 ]
 
 /** Returns the results of a metric by the names of their arms. */
-export function resultsOf(results: readonly Result[], metric: Metric): ReadonlyMap<string, Result> {
+export function resultsByArm(results: readonly Result[], metric: Metric): ReadonlyMap<string, Result> {
   return new Map(results.filter((each) => each.metric === metric).map((each) => [each.arm.name, each]))
 }
 
@@ -76,7 +76,7 @@ export function finalValuesChart({ arms: all, results }: Comparison, drawn: read
   const x = numbers('value', axis)
   const tick = { type: 'tick', thickness: 1, opacity: 0.7, size: 14 }
   const seed = [armText, { field: 'seed' }, { field: 'value', format: '.5f' }]
-  const mean = intervalTooltip({ field: 'value', title: 'mean' }, 5)
+  const mean = intervalTooltip({ field: 'value', title: 'mean' }, '.5f')
   return rowsChart(
     {
       name: 'final',
@@ -130,7 +130,7 @@ export function differencesChart({ arms: all, results }: Comparison, drawn: read
   }
   const x = numbers('difference', axis)
   const p = { field: 'p', format: '.3f', title: 'p (Holm)' }
-  const tooltip = [...intervalTooltip({ field: 'difference' }, 6), p]
+  const tooltip = [...intervalTooltip({ field: 'difference' }, '.6f'), p]
   return rowsChart(
     {
       name: 'differences',
@@ -163,13 +163,10 @@ function rowsChart(
   rows: readonly Spec[],
   layersOf: (row: Spec) => readonly Spec[],
 ): Chart {
-  const [labels, colored] = [labelsOf(arms), labelsOf(drawn)]
+  const labels = labelsOf(arms)
   const layer = layersOf({
     y: { field: armField, type: 'nominal', sort: labels, axis: { title: null } },
-    color: {
-      condition: { test: { field: armField, oneOf: colored }, ...armColorEncoding(colored) },
-      value: grey,
-    },
+    color: armColorOrGrey(labelsOf(drawn)),
   })
   const widest = Math.max(...labels.map(({ length }) => length))
   return {

@@ -3,6 +3,7 @@ import type { Summary } from '../comparison/statistics.js'
 import { truncateDistinct } from '../text/table.js'
 import {
   armColorEncoding,
+  armDashEncoding,
   armField,
   type Chart,
   type Domain,
@@ -14,7 +15,6 @@ import {
   pointerLayer,
   type Spec,
 } from './chart.js'
-import { dashes } from './theme.js'
 
 export interface Point {
   readonly x: number
@@ -204,11 +204,11 @@ function layersOf(panel: LinePanel, index: number, labels: readonly string[]): r
     return layerOf(kind, mark, marks, ` && datum.panel === ${index}${more}`)
   }
   const interval = { y: onY('low'), y2: { field: 'high' } }
-  const strokeDash = { ...armColorEncoding(labels), scale: { domain: labels, range: dashes } }
+  const strokeDash = armDashEncoding(labels)
   const shape = armColorEncoding(labels)
   const hasTexts = series.some(({ points }) => points.some(({ text }) => text !== undefined))
   const position = { field: hasTexts ? 'text' : x.field, title: x.title ?? x.field }
-  const tooltip = intervalTooltip({ field: 'mean' }, y.digits, position)
+  const tooltip = intervalTooltip({ field: 'mean' }, `.${y.digits}f`, position)
   const points = layer('mean', marks.point, markers ? { tooltip, shape } : { tooltip }, ' && datum.hovered')
   return [
     ...below.map(({ mark, x: across, y: up, encoding }) => {

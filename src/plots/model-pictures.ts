@@ -58,7 +58,7 @@ export async function drawModelStills(arms: readonly Arm[], options: StillOption
     await orNote(() => {
       const state = readTrainedState(run)
       if (state !== null) trained.push({ label, run, ...state })
-      else notes.push(`${run.folder}: no reconstructions, as it has no model`)
+      else notes.push(`${run.folder}: no reconstructions because it has no model`)
     })
   }
   const stills = trained.length === 0 ? null : await orNote(() => stillsOf(trained, options, notes))
@@ -82,7 +82,9 @@ async function stillsOf(
   const { test } = await loadDataSet(source)
   const alike = arms.filter(({ run }) => sourceOfRun(run) === source)
   for (const { run } of arms.filter((arm) => !alike.includes(arm)))
-    notes.push(`${run.folder}: no reconstructions, as it was trained on other data than ${first.label}`)
+    notes.push(
+      `${run.folder}: no reconstructions because it was trained on different data from ${first.label}`,
+    )
   const count = Math.min(searchedImages, test.images.count)
   const firstOfEach = distinctLabels(test.labels)
     .slice(0, mostLabels)
@@ -102,7 +104,12 @@ async function stillsOf(
   const eachArm = several ? ' Each arm is drawn with its first run.' : ''
   const { text } = pictureInks(scheme)
   /** Draws a row of originals, of noisy inputs, and of each model's reconstructions. */
-  const draw = (title: string, samples: readonly Sample[], images: readonly Outputs[], withErrors: boolean) =>
+  const draw = (
+    title: string,
+    samples: readonly NoisyImage[],
+    images: readonly Outputs[],
+    withErrors: boolean,
+  ) =>
     gridSvg(
       [
         { text: 'original', color: text, images: samples.map(({ clean }) => clean), errors: [] },
@@ -125,7 +132,7 @@ async function stillsOf(
       name: modelStills[0],
       scheme,
       title,
-      caption: `The first test image of each label, the same with the noise of the evaluations, and its reconstruction.${eachArm}`,
+      caption: `The first test image of each label, the same image with the noise of evaluations, and its reconstruction.${eachArm}`,
       svg: await draw(
         title,
         labelled,
@@ -144,7 +151,7 @@ async function stillsOf(
 }
 
 /** A test image, 0 to 1, and the same with the noise of the evaluations. */
-interface Sample {
+interface NoisyImage {
   readonly clean: Float32Array
   readonly noisy: Float32Array
 }
@@ -156,7 +163,7 @@ function samplesOf(
   { images: { pixels, pixelsPerImage } }: Split,
   chosen: readonly number[],
   deviation: number,
-): readonly Sample[] {
+): readonly NoisyImage[] {
   return chosen.map((image) => {
     const noise = evaluationNoise(image, pixelsPerImage, deviation)
     const bytes = pixels.subarray(image * pixelsPerImage, (image + 1) * pixelsPerImage)
@@ -167,7 +174,7 @@ function samplesOf(
   })
 }
 
-async function reconstruct(trainer: Trainer, samples: readonly Sample[]): Promise<Outputs> {
+async function reconstruct(trainer: Trainer, samples: readonly NoisyImage[]): Promise<Outputs> {
   const pixels = samples[0]!.noisy.length
   const noisy = new Float32Array(samples.length * pixels)
   for (const [place, sample] of samples.entries()) noisy.set(sample.noisy, place * pixels)
@@ -176,7 +183,7 @@ async function reconstruct(trainer: Trainer, samples: readonly Sample[]): Promis
 }
 
 /** Returns the mean squared error of each image. */
-export function errorsOf(outputs: Outputs, samples: readonly Sample[]): readonly number[] {
+export function errorsOf(outputs: Outputs, samples: readonly NoisyImage[]): readonly number[] {
   return samples.map(({ clean }, place) => {
     const output = outputs[place]!
     return clean.reduce((sum, value, pixel) => sum + (output[pixel]! - value) ** 2, 0) / clean.length
@@ -192,7 +199,7 @@ export function worstOf(errors: readonly (readonly number[])[]): readonly number
 }
 
 /** A row of images. */
-interface Row {
+interface ImageRow {
   readonly text: string
   readonly color: string
   readonly images: readonly Float32Array[]
@@ -204,9 +211,9 @@ const gap = 4
 const errorHeight = 12
 const fontSize = 13
 
-async function gridSvg(rows: readonly Row[], title: string, scheme: Scheme): Promise<string> {
+async function gridSvg(rows: readonly ImageRow[], title: string, scheme: Scheme): Promise<string> {
   const { background, text } = pictureInks(scheme)
-  const [{ images }] = rows as readonly [Row]
+  const [{ images }] = rows as readonly [ImageRow]
   const side = Math.round(Math.sqrt(images[0]!.length))
   // Large enough to see, and the same whatever the size of the images.
   const zoom = Math.max(1, Math.round(56 / side))

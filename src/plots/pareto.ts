@@ -19,7 +19,7 @@ import {
   withoutOutliers,
 } from './chart.js'
 import { labelsOf, withoutWideInterval } from './epochs.js'
-import { resultsOf } from './final-values.js'
+import { resultsByArm } from './final-values.js'
 
 const size = { width: 480, height: 340 } as const
 const fontSize = 11
@@ -41,7 +41,7 @@ interface Dot {
  * @param drawn the arms that have a colour in the other pictures
  */
 export function paretoChart({ arms, results }: Comparison, drawn: readonly Arm[]): Chart | null {
-  const [ranks, errors] = [resultsOf(results, 'effective_rank'), resultsOf(results, 'test_mse')]
+  const [ranks, errors] = [resultsByArm(results, 'effective_rank'), resultsByArm(results, 'test_mse')]
   const dots = arms.flatMap((arm) => {
     const [x, y] = [ranks.get(arm.name)?.summary, errors.get(arm.name)?.summary]
     if (x === undefined || y === undefined) return []

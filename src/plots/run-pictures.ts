@@ -20,7 +20,7 @@ import {
   withTrainer,
 } from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
-import { courseCharts } from './comparison.js'
+import { courseCharts } from './comparison-pictures.js'
 import { drawModelStills, embeddingChart, modelStills } from './model-pictures.js'
 import { chartFiles, loadRenderer, pictureOutputs, removeStalePictures, stillFiles } from './render.js'
 import type { Scheme } from './theme.js'
@@ -84,7 +84,7 @@ async function readDrawableArm(name: string): Promise<{ readonly arm: ArmRuns; r
     })
   }
   const runs = (arm!.runs.length > 0 ? arm!.runs : arm!.leftOut).filter(({ metrics }) => metrics.length > 0)
-  if (runs.length > 0) return { arm: { ...arm!, runs }, subject: subjectOf(arm!.name, runs) }
+  if (runs.length > 0) return { arm: { ...arm!, runs }, subject: subjectOfRuns(arm!.name, runs) }
   const [unusable] = arm!.unusable
   if (unusable !== undefined) throw unusable.error
   throw usageError({
@@ -95,7 +95,7 @@ async function readDrawableArm(name: string): Promise<{ readonly arm: ArmRuns; r
 }
 
 /** Returns the name of an arm or a run for the titles: "eigen, 3 seeds", "eigen, seed 0". */
-function subjectOf(folder: string, runs: ArmRuns['runs']): string {
+function subjectOfRuns(folder: string, runs: ArmRuns['runs']): string {
   const isRun = runs[0]!.folder === folder
   const own = basename(resolve(folder))
   const name = isRun && /^seed-\d+$/.test(own) ? basename(resolve(folder, '..')) : own

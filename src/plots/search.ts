@@ -16,16 +16,23 @@ import {
   type Spec,
   withoutOutliers,
 } from './chart.js'
-import { resultsOf } from './final-values.js'
-import { type Axis, encodingOf, type Member, positionOn, roundValues, type Settings } from './settings.js'
+import { resultsByArm } from './final-values.js'
+import {
+  type ArmWithSettings,
+  encodingOf,
+  positionOn,
+  roundValues,
+  type SettingAxis,
+  type Settings,
+} from './settings.js'
 
 const metric: Metric = 'test_mse'
 const rank: Metric = 'effective_rank'
 const { title } = meaningOf(metric)
 const valueText = { field: 'value', title, format: '.5f' }
 
-interface Trial {
-  readonly member: Member
+interface TrialResult {
+  readonly member: ArmWithSettings
   readonly value: number
   readonly rank: number | null
   readonly best: boolean
@@ -36,8 +43,8 @@ const mostTrials = 400
 const mostAxes = 9
 
 /** Returns the trials with the metric, the best first. */
-function trialsOf({ results }: Comparison, { members }: Settings): readonly Trial[] {
-  const [values, ranks] = [resultsOf(results, metric), resultsOf(results, rank)]
+function trialsOf({ results }: Comparison, { members }: Settings): readonly TrialResult[] {
+  const [values, ranks] = [resultsByArm(results, metric), resultsByArm(results, rank)]
   return members
     .flatMap((member) => {
       const value = values.get(member.arm.name)?.summary.mean
@@ -61,7 +68,7 @@ export function searchChart(comparison: Comparison, settings: Settings): Chart |
     farAway,
   )
   const domain = domainAround(near)
-  const isBeyond = ({ value }: Trial) => value > near[1]
+  const isBeyond = ({ value }: TrialResult) => value > near[1]
   const dots = axes.flatMap((axis, panel) =>
     trials.flatMap((trial) => {
       const { member, value, best } = trial
@@ -102,7 +109,7 @@ export function searchChart(comparison: Comparison, settings: Settings): Chart |
   }
 }
 
-function xOf(axis: Axis): Spec {
+function xOf(axis: SettingAxis): Spec {
   if (!axis.isNumeric)
     return { field: 'x', type: 'nominal', sort: axis.values, axis: { title: null, labelAngle: 0 } }
   const { axis: ticks, log } = encodingOf(axis)
@@ -116,7 +123,7 @@ function xOf(axis: Axis): Spec {
 interface Vertical {
   readonly title: string
   readonly ticks: readonly { readonly at: number; readonly text: string }[]
-  readonly positionOf: (trial: Trial) => number | null
+  readonly positionOf: (trial: TrialResult) => number | null
 }
 
 /** Draws every trial as a line through its settings and its results; null if there is no search. */
@@ -145,13 +152,13 @@ export function parallelChart(comparison: Comparison, settings: Settings): Chart
   return {
     name: 'parallel',
     title: 'Settings and results of the trials',
-    caption: `Every line is a trial, from its settings to its results; it passes by settings that the trial does not have. The stronger a line, the lower its ${title}; the thick one is the best. Trials far beyond the others are at the end of an axis.`,
+    caption: `Every line is a trial, from its settings to its results; it skips settings that the trial does not have. The stronger a line, the lower its ${title}; the thick one is the best. Trials far beyond the others are at the end of an axis.`,
     panels: { count: 1, width: 620, height: 280, columns: 1, margin: rowMargin },
     spec: { data: { values: [...lines, ...marks] }, layer: parallelLayers(verticals.length, trials) },
   }
 }
 
-function settingVertical(axis: Axis): Vertical {
+function settingVertical(axis: SettingAxis): Vertical {
   const { path, name, values, isNumeric, log } = axis
   const [first, last] = [Number(values[0]), Number(values.at(-1))]
   const distance = (value: number) => (log ? Math.log(positionOn(axis, value)) : value)
@@ -177,8 +184,8 @@ function plain(value: number): string {
 /** Returns the axis of a result, with the better end at the top; none if all trials have the same. */
 function resultVertical(
   name: Metric,
-  trials: readonly Trial[],
-  measure: (trial: Trial) => number | null,
+  trials: readonly TrialResult[],
+  measure: (trial: TrialResult) => number | null,
 ): readonly Vertical[] {
   const values = trials.flatMap((trial) => measure(trial) ?? [])
   if (new Set(values).size < 2) return []
@@ -189,14 +196,14 @@ function resultVertical(
     return better === 'lower' ? 1 - share : share
   }
   const ticks = roundValues(low, high, false).map((value) => ({ at: at(value), text: plain(value) }))
-  const positionOf = (trial: Trial) => {
+  const positionOf = (trial: TrialResult) => {
     const value = measure(trial)
     return value === null ? null : at(value)
   }
   return [{ title: label, ticks, positionOf }]
 }
 
-function parallelLayers(verticals: number, trials: readonly Trial[]): readonly Spec[] {
+function parallelLayers(verticals: number, trials: readonly TrialResult[]): readonly Spec[] {
   const x = numbers('across', {
     scale: { domain: [0, verticals - 1], nice: false, zero: false },
     axis: null,

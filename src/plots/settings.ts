@@ -4,12 +4,12 @@
  */
 import { basename } from 'node:path'
 import type { Arm, Comparison } from '../comparison/comparison.js'
-import { differingPaths, fieldsOf, formulaNames, settingText } from '../comparison/labels.js'
+import { differingFields, settingText } from '../comparison/labels.js'
 import { shortPaths } from '../comparison/sweep-arms.js'
 import { groupBy } from '../group-by.js'
 
 /** A config path and its values in the arms. */
-export interface Axis {
+export interface SettingAxis {
   /** "loss.eigen.weight" */
   readonly path: string
   /** "weight", as in the arms' labels. */
@@ -25,11 +25,11 @@ export interface Axis {
 export interface Family {
   /** "top-k" or "top-k learningRate=0.003"; "" if there is only one family. */
   readonly name: string
-  readonly members: readonly Member[]
+  readonly members: readonly ArmWithSettings[]
 }
 
 /** An arm with its settings. */
-export interface Member {
+export interface ArmWithSettings {
   readonly arm: Arm
   /** The arm's config without the settings of its sweep. */
   readonly variant: string
@@ -41,10 +41,10 @@ export interface Member {
 
 export interface Settings {
   /** Axes along which arms differ in nothing else, the one with the most values first: a grid. */
-  readonly grid: readonly Axis[]
+  readonly grid: readonly SettingAxis[]
   /** Axes along which the arms' other settings vary, too: a search. */
-  readonly search: readonly Axis[]
-  readonly members: readonly Member[]
+  readonly search: readonly SettingAxis[]
+  readonly members: readonly ArmWithSettings[]
   /** The short names of all settings by their paths. */
   readonly names: ReadonlyMap<string, string>
 }
@@ -52,7 +52,7 @@ export interface Settings {
 // With fewer values, an axis is no series.
 const fewestValues = { grid: 3, search: 5 }
 
-export function settingsOf({ arms, sweep }: Pick<Comparison, 'arms' | 'sweep'>): Settings {
+export function settingsOfArms({ arms, sweep }: Pick<Comparison, 'arms' | 'sweep'>): Settings {
   const swept = sweep !== null && arms.some(({ settings }) => settings.length > 0)
   const values = swept ? arms.map(valuesOfSweep) : valuesOfConfigs(arms)
   const members = arms.map((arm, index) => ({
@@ -82,7 +82,7 @@ export function settingsOf({ arms, sweep }: Pick<Comparison, 'arms' | 'sweep'>):
 }
 
 /** Returns the values of an arm's sweep; lists and objects as in its label. */
-function valuesOfSweep({ settings }: Arm): Member['values'] {
+function valuesOfSweep({ settings }: Arm): ArmWithSettings['values'] {
   const known = settings.filter(({ value }) => value !== undefined)
   return new Map(
     known.map((setting) => [
@@ -93,19 +93,20 @@ function valuesOfSweep({ settings }: Arm): Member['values'] {
 }
 
 /** Returns for each arm its values of the fields in which the configs differ. */
-function valuesOfConfigs(arms: readonly Arm[]): readonly Member['values'][] {
-  const names = formulaNames(arms.map(({ config }) => config))
-  const fields = arms.map(({ config }) => fieldsOf(config, names))
-  const paths = differingPaths(fields)
-  const numberIn = (text: string) =>
-    text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text
+function valuesOfConfigs(arms: readonly Arm[]): readonly ArmWithSettings['values'][] {
+  const { paths, fields } = differingFields(arms.map(({ config }) => config))
   return fields.map(
     (each) =>
-      new Map(paths.filter((path) => each.has(path)).map((path) => [path, numberIn(each.get(path)!)])),
+      new Map(paths.filter((path) => each.has(path)).map((path) => [path, numberOrText(each.get(path)!)])),
   )
 }
 
-function axisOf(path: string, name: string, members: readonly Member[]): Axis {
+/** Returns the value of a config field, a number as a number, so that it has a place on an axis. */
+export function numberOrText(value: string): number | string {
+  return value.trim() !== '' && Number.isFinite(Number(value)) ? Number(value) : value
+}
+
+function axisOf(path: string, name: string, members: readonly ArmWithSettings[]): SettingAxis {
   const values = [...new Set(members.flatMap((member) => member.values.get(path) ?? []))]
   const numbers = values.filter((value) => typeof value === 'number')
   const isNumeric = numbers.length === values.length
@@ -125,14 +126,15 @@ function isLogSpaced(numbers: readonly number[]): boolean {
 }
 
 /** Returns false for settings in which only the variants differ. Arms that no sweep made are one variant. */
-function variesWithinVariants(path: string, members: readonly Member[]): boolean {
+function variesWithinVariants(path: string, members: readonly ArmWithSettings[]): boolean {
   const variants = [...groupBy(members, ({ variant }) => variant).values()]
-  const varies = (group: readonly Member[]) => new Set(group.map(({ values }) => values.get(path))).size > 1
+  const varies = (group: readonly ArmWithSettings[]) =>
+    new Set(group.map(({ values }) => values.get(path))).size > 1
   return variants.length === members.length || variants.some(varies)
 }
 
 /** Returns whether most arms have others that differ from them only in this setting and take most of its values. */
-function isGridAxis({ path, values }: Axis, members: readonly Member[]): boolean {
+function isGridAxis({ path, values }: SettingAxis, members: readonly ArmWithSettings[]): boolean {
   const having = members.filter((member) => member.values.has(path))
   const inSeries = groupByOthers(having, [path]).filter(
     (group) => group.length > 1 && 2 * group.length >= values.length,
@@ -141,7 +143,10 @@ function isGridAxis({ path, values }: Axis, members: readonly Member[]): boolean
 }
 
 /** Groups arms that differ only in the settings at some paths. */
-function groupByOthers(members: readonly Member[], paths: readonly string[]): readonly (readonly Member[])[] {
+function groupByOthers(
+  members: readonly ArmWithSettings[],
+  paths: readonly string[],
+): readonly (readonly ArmWithSettings[])[] {
   const groups = groupBy(members, ({ values, ofSweep, variant }) => {
     const others = [...values].filter(([path]) => !paths.includes(path))
     return JSON.stringify([ofSweep ? variant : null, others.sort(([a], [b]) => (a < b ? -1 : 1))])
@@ -150,7 +155,7 @@ function groupByOthers(members: readonly Member[], paths: readonly string[]): re
 }
 
 /** Returns the families of arms along some axes, in the order of the arms. Arms that lack one of the axes are in none. */
-export function familiesAlong(axes: readonly Axis[], { members, names }: Settings): readonly Family[] {
+export function familiesAlong(axes: readonly SettingAxis[], { members, names }: Settings): readonly Family[] {
   const paths = axes.map(({ path }) => path)
   const having = members.filter(({ values }) => paths.every((path) => values.has(path)))
   const groups = groupByOthers(having, paths).filter((group) => group.length > 1)
@@ -159,8 +164,8 @@ export function familiesAlong(axes: readonly Axis[], { members, names }: Setting
 
 /** Returns the variant if the arms share one, and the other settings in which the families of a variant differ. */
 function familyName(
-  group: readonly Member[],
-  groups: readonly (readonly Member[])[],
+  group: readonly ArmWithSettings[],
+  groups: readonly (readonly ArmWithSettings[])[],
   paths: readonly string[],
   names: Settings['names'],
 ): string {
@@ -177,7 +182,7 @@ function familyName(
 }
 
 /** Returns a scale's position of a value: a logarithmic axis has 0 one step left of its smallest value. */
-export function positionOn({ values, log }: Axis, value: number): number {
+export function positionOn({ values, log }: SettingAxis, value: number): number {
   if (!log || value !== 0) return value
   const positive = (values as readonly number[]).filter((each) => each > 0)
   const [low, high] = [positive[0]!, positive.at(-1)!]
@@ -188,7 +193,7 @@ export function positionOn({ values, log }: Axis, value: number): number {
 const mostTicks = 12
 
 /** Returns the axis of a numeric setting, with its values as ticks if they are few. */
-export function encodingOf(axis: Axis) {
+export function encodingOf(axis: SettingAxis) {
   const values = axis.values as readonly number[]
   const hasZero = axis.log && values[0] === 0
   const ticks =

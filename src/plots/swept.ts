@@ -14,9 +14,16 @@ import {
   withoutOutliers,
 } from './chart.js'
 import { drawsSeeds, withoutWideInterval } from './epochs.js'
-import { finalMetrics, resultsOf } from './final-values.js'
+import { finalMetrics, resultsByArm } from './final-values.js'
 import { extentOf, type LinePanel, linesChart, type Series } from './lines.js'
-import { type Axis, encodingOf, type Family, familiesAlong, positionOn, type Settings } from './settings.js'
+import {
+  encodingOf,
+  type Family,
+  familiesAlong,
+  positionOn,
+  type SettingAxis,
+  type Settings,
+} from './settings.js'
 
 /** More lines could not be distinguished. */
 const mostFamilies = 12
@@ -31,7 +38,7 @@ export function sweptChart({ results }: Comparison, settings: Settings): Chart |
   const references = members.filter(({ values }) => !values.has(axis.path))
   const panelOf = (metric: Metric): LinePanel => {
     const { title, better } = meaningOf(metric)
-    const known = resultsOf(results, metric)
+    const known = resultsByArm(results, metric)
     const series = drawn.map((family) => sweptSeries(axis, family, metric, known))
     const lines = references.flatMap(({ arm }) => {
       const result = known.get(arm.name)
@@ -65,7 +72,7 @@ export function sweptChart({ results }: Comparison, settings: Settings): Chart |
       title: `Metrics by ${axis.path}${families.length > drawn.length ? `, the first ${drawn.length} of ${families.length} lines` : ''}`,
       caption: `Mean after the last epoch${arms.every(({ runs }) => runs.length === 1) ? '' : intervals}, against ${axis.path}. A ring marks the best mean${references.length > 0 ? '; dashed lines are arms without this setting' : ''}.`,
     },
-    finalMetrics.filter((metric) => resultsOf(results, metric).size > 0).map(panelOf),
+    finalMetrics.filter((metric) => resultsByArm(results, metric).size > 0).map(panelOf),
     drawn.map(({ name }) => name),
     { width: 300, height: 200, columns: 2 },
   )
@@ -78,7 +85,7 @@ function bestOf(means: readonly number[], metric: Metric): number {
 }
 
 function sweptSeries(
-  axis: Axis,
+  axis: SettingAxis,
   { name, members }: Family,
   metric: Metric,
   results: ReadonlyMap<string, Result>,
@@ -124,7 +131,7 @@ export function heatMapChart({ results }: Comparison, settings: Settings): Chart
     .slice(0, mostMaps)
     .flatMap((family) => metrics.map((metric) => ({ family, metric })))
     .map(({ family, metric }, panel) => {
-      const known = resultsOf(results, metric)
+      const known = resultsByArm(results, metric)
       const { title, better, format } = meaningOf(metric)
       const cells = family.members.flatMap(({ arm, values }) => {
         const summary = known.get(arm.name)?.summary
@@ -153,7 +160,7 @@ export function heatMapChart({ results }: Comparison, settings: Settings): Chart
   return {
     name: 'heat-map',
     title: `${across.path} and ${down.path}`,
-    caption: `Mean after the last epoch for each combination of ${across.path} and ${down.path}. Brighter is better, the best cell has a frame, and values far outside the others have the colour at the end.`,
+    caption: `Mean after the last epoch for each combination of ${across.path} and ${down.path}. Brighter is better, the best cell has a frame, and values far outside the others have the colour at that end of the scale.`,
     panels: {
       count: maps.length,
       width: Math.max(160, Math.min(480, 48 * across.values.length)),
@@ -170,7 +177,7 @@ export function heatMapChart({ results }: Comparison, settings: Settings): Chart
 }
 
 /** @param scale the ends of the colours, and whether lower values are brighter */
-function mapLayers(across: Axis, down: Axis, scale: Spec): readonly Spec[] {
+function mapLayers(across: SettingAxis, down: SettingAxis, scale: Spec): readonly Spec[] {
   const axisOf = (title: string) => ({ title, labelAngle: 0, domain: false, ticks: false, grid: false })
   const x = { field: 'across', type: 'ordinal', sort: across.values, axis: axisOf(across.path) }
   const y = { field: 'down', type: 'ordinal', sort: [...down.values].reverse(), axis: axisOf(down.path) }
@@ -180,7 +187,7 @@ function mapLayers(across: Axis, down: Axis, scale: Spec): readonly Spec[] {
     { field: 'across', title: across.path },
     { field: 'down', title: down.path },
   ]
-  const tooltip = intervalTooltip({ field: 'mean' }, 5, ...position)
+  const tooltip = intervalTooltip({ field: 'mean' }, '.5f', ...position)
   const frame = { type: 'rect', filled: false, stroke: bestColor, strokeWidth: 3 }
   const ink = { condition: { test: 'datum.bright', value: '#1b1b1b' }, value: '#ffffff' }
   const text = { x, y, text: { field: 'text' }, color: ink }

@@ -1,11 +1,11 @@
 import { expect } from 'vitest'
-import type { MachineState, RunRow, Summary, Update } from '../../src/pages/watch/state.js'
+import type { FolderSummary, FolderUpdate, MachineState, RunRow } from '../../src/pages/watch/folder-state.js'
 import { type Finished, type StartOptions, start } from './cli.js'
 
 /** The state that a reader of `eigenae watch` has after its messages. */
 export class Watched {
   readonly rows = new Map<string, RunRow>()
-  summary: Summary | null = null
+  summary: FolderSummary | null = null
   machine: MachineState | null = null
   reports = 0
 
@@ -19,7 +19,7 @@ export class Watched {
     if (event === 'report') this.reports++
     if (event === 'machine') this.machine = JSON.parse(data) as MachineState
     if (event !== 'state' && event !== 'update') return
-    const { summary, changed, removed } = JSON.parse(data) as Update
+    const { summary, changed, removed } = JSON.parse(data) as FolderUpdate
     for (const name of removed) this.rows.delete(name)
     for (const row of changed) this.rows.set(row.name, row)
     this.summary = summary

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { renderAsync } from '@resvg/resvg-js'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { lineIndexes, spansOf } from '../../src/comparison/series.js'
+import { lineIndexes, rangesOf } from '../../src/comparison/series.js'
 import { metricsColumns, thinnedRows } from '../../src/runs/tables.js'
 import { eigenae, scratchFolder } from '../support/cli.js'
 import { writeRun } from '../support/run-folder.js'
@@ -253,14 +253,14 @@ describe('thinning', () => {
     expect(lineIndexes([], 3)).toEqual([])
   })
 
-  it('cuts numbers into spans that contain all of them', () => {
-    expect(spansOf([1, 2, 3, 4, 5], 2).spans).toEqual([
+  it('cuts numbers into ranges that contain all of them', () => {
+    expect(rangesOf([1, 2, 3, 4, 5], 2).ranges).toEqual([
       { first: 1, last: 3 },
       { first: 4, last: 5 },
     ])
-    expect(spansOf([1, 2], 5).spans.length).toBe(2)
-    expect(spansOf([], 5).spans).toEqual([])
-    expect(spansOf([1, 2, 3], Number.POSITIVE_INFINITY).spans.length).toBe(3)
+    expect(rangesOf([1, 2], 5).ranges.length).toBe(2)
+    expect(rangesOf([], 5).ranges).toEqual([])
+    expect(rangesOf([1, 2, 3], Number.POSITIVE_INFINITY).ranges.length).toBe(3)
   })
 
   it.each([0, 1, 1024, 1025, 1500, 2048, 5000])(

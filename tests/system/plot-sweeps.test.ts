@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { ReportData } from '../../src/pages/report/data.js'
+import type { ReportData } from '../../src/pages/report/report-format.js'
 import { planFormat } from '../../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder } from '../support/cli.js'
 import { writeRun } from '../support/run-folder.js'

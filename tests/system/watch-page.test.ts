@@ -58,7 +58,7 @@ describeUnless(noChromium, 'the page of eigenae watch in Chromium', () => {
     expect(await page.locator('#counts').textContent()).toContain('waiting')
     expect(await page.title()).toMatch(/^\d\/6 live-sweep – eigenae$/)
     expect(await page.locator('#sweeps').textContent()).toMatch(
-      /^live-sweep: \d of 6 runs left, its sweep is running$/,
+      /^live-sweep: \d of 6 runs left, and the sweep is running$/,
     )
 
     expect((await sweep.finished).code).toBe(1)

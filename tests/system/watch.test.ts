@@ -12,7 +12,7 @@ import {
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { ReportData } from '../../src/pages/report/data.js'
+import type { ReportData } from '../../src/pages/report/report-format.js'
 import { eigenae, scratchFolder, start, trainArgs } from '../support/cli.js'
 import { skipsWithout } from '../support/requirements.js'
 import { writeRun } from '../support/run-folder.js'
@@ -73,7 +73,7 @@ describe('eigenae watch', () => {
     running.process.kill('SIGKILL')
     await running.finished
     await expect.poll(() => watched.named('interrupted')).toEqual(['x/seed-1'])
-    expect(watched.rows.get('x/seed-1')!.reason).toContain('its process is gone')
+    expect(watched.rows.get('x/seed-1')!.reason).toContain('its process has ended')
     rmSync(training, { recursive: true })
     await expect.poll(() => [...watched.rows.keys()]).toEqual(['x/seed-0'])
     expect(watched.reports).toBeGreaterThan(1)
@@ -301,7 +301,7 @@ echo '9|0|90|RUNNING|None|node9|0|the job of another program|'`
     expect(stdout).toContain(
       'GPU 0, NVIDIA H100 80GB HBM3: 43 %, 12288 of 81920 MiB\nGPU 1, NVIDIA H100 80GB HBM3: – %, 0 of 81920 MiB\n',
     )
-    expect(stdout).toContain('Slurm: 3 PENDING, 2 RUNNING; pending for 2 Priority, 1 Resources\n')
+    expect(stdout).toContain('Slurm: 3 PENDING, 2 RUNNING; pending: 2 Priority, 1 Resources\n')
   })
 
   it.each([

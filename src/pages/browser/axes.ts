@@ -1,13 +1,21 @@
 /** The chart whose axes the reader chooses. */
-import { armColorEncoding, armField, type Spec } from '../../plots/chart.js'
-import { dashes } from '../../plots/theme.js'
-import type { Choices, Quantity } from '../report/data.js'
+import {
+  armColorEncoding,
+  armColorOrGrey,
+  armDashEncoding,
+  armField,
+  armText,
+  intervalTooltip,
+  numbers,
+  type Spec,
+} from '../../plots/chart.js'
+import type { Choices, Quantity } from '../report/report-format.js'
 import type { Charts } from './charts.js'
 
 /** By epoch, the chart has lines, otherwise a point per run. */
 const epoch: Quantity = { name: 'epoch', title: 'epoch' }
 
-type Row = Readonly<Record<string, unknown>>
+type PlottedRow = Readonly<Record<string, unknown>>
 
 export class AxesChart {
   readonly #charts: Charts
@@ -58,7 +66,7 @@ export class AxesChart {
     })
   }
 
-  #epochRows(): readonly Row[] {
+  #epochRows(): readonly PlottedRow[] {
     const { logged, arms } = this.#choices
     const quantity = logged.findIndex(({ name }) => name === this.#y.value)
     return arms.flatMap(({ epochs, values }, arm) =>
@@ -71,7 +79,7 @@ export class AxesChart {
     )
   }
 
-  #runRows(): readonly Row[] {
+  #runRows(): readonly PlottedRow[] {
     const { final, runs } = this.#choices
     const [x, y] = [this.#x, this.#y].map(({ value }) => final.findIndex(({ name }) => name === value))
     return runs.flatMap(({ run, arm, values }) => {
@@ -99,7 +107,7 @@ function fillSelect(select: HTMLSelectElement, quantities: readonly Quantity[], 
 }
 
 /** Returns the encoding of an axis. It can be logarithmic only if all values are numbers over 0. */
-function encodingOf(field: 'x' | 'y', select: HTMLSelectElement, rows: readonly Row[]): Spec {
+function encodingOf(field: 'x' | 'y', select: HTMLSelectElement, rows: readonly PlottedRow[]): Spec {
   const values = rows.map((row) => row[field])
   const log = logBox(select)
   log.disabled = !(values.length > 0 && values.every((value) => typeof value === 'number' && value > 0))
@@ -107,42 +115,27 @@ function encodingOf(field: 'x' | 'y', select: HTMLSelectElement, rows: readonly 
   if (values.some((value) => typeof value === 'string')) return { field, type: 'nominal', title }
   const isLog = log.checked && !log.disabled
   const scale = isLog ? { type: 'log', nice: false, padding: 10 } : { zero: false, padding: 10 }
-  return { field, type: 'quantitative', title, scale, axis: { format: '~g', tickCount: 8 } }
+  return numbers(field, { title, scale, axis: { format: '~g', tickCount: 8 } })
 }
 
 const format = '.5~g'
 
 function lines(labels: readonly string[]): readonly Spec[] {
   const color = armColorEncoding(labels)
-  const strokeDash = { ...color, scale: { domain: labels, range: dashes } }
-  const tooltip = [
-    { field: armField, title: 'arm' },
-    { field: 'x', title: 'epoch' },
-    { field: 'y', title: 'mean', format },
-    { field: 'low', title: '95 % from', format },
-    { field: 'high', title: 'to', format },
-  ]
+  const tooltip = intervalTooltip({ field: 'y', title: 'mean' }, format, { field: 'x', title: 'epoch' })
   return [
-    {
-      mark: { type: 'area', opacity: 0.18 },
-      encoding: { y: { field: 'low', type: 'quantitative' }, y2: { field: 'high' }, color },
-    },
-    { mark: { type: 'line', strokeWidth: 2 }, encoding: { color, strokeDash } },
+    { mark: { type: 'area', opacity: 0.18 }, encoding: { y: numbers('low'), y2: { field: 'high' }, color } },
+    { mark: { type: 'line', strokeWidth: 2 }, encoding: { color, strokeDash: armDashEncoding(labels) } },
     { mark: { type: 'point', filled: true, size: 30, opacity: 1 }, encoding: { color, tooltip } },
   ]
 }
 
 function points(labels: readonly string[]): readonly Spec[] {
-  const isDrawn = { field: armField, oneOf: labels }
-  const color = {
-    condition: { test: isDrawn, ...armColorEncoding(labels) },
-    value: '#8a8f98',
-  }
-  const tooltip = [
-    { field: armField, title: 'arm' },
-    { field: 'run' },
-    { field: 'x', format },
-    { field: 'y', format },
+  const tooltip = [armText, { field: 'run' }, { field: 'x', format }, { field: 'y', format }]
+  return [
+    {
+      mark: { type: 'point', filled: true, size: 50, opacity: 0.75 },
+      encoding: { color: armColorOrGrey(labels), tooltip },
+    },
   ]
-  return [{ mark: { type: 'point', filled: true, size: 50, opacity: 0.75 }, encoding: { color, tooltip } }]
 }

@@ -5,7 +5,7 @@
 import type * as Vega from 'vega'
 import type * as VegaLite from 'vega-lite'
 import { applyLayout, armField, type Chart, fileSpec, type Spec } from '../../plots/chart.js'
-import type { ReportData } from '../report/data.js'
+import type { ReportData } from '../report/report-format.js'
 
 // Earlier scripts of the page define these.
 declare const vega: typeof Vega

@@ -1,8 +1,8 @@
 import { escapeControls } from '../../text/format.js'
-import type { ReportData } from '../report/data.js'
+import type { ReportData } from '../report/report-format.js'
 import { AxesChart } from './axes.js'
 import { Charts, type ChartsOptions, nextTask, saveAs } from './charts.js'
-import { DataTable } from './table.js'
+import { DataTable } from './data-table.js'
 
 /** Makes the sections of a report work: its tables, charts, legend and downloads. */
 export class Report {

@@ -1,5 +1,5 @@
-import { reach } from '../explore/data.js'
-import type { LatentPoint, Network } from './network.js'
+import { reach } from '../explore/explore-format.js'
+import type { LatentPoint, Network } from './explored-network.js'
 import { find, ink, type Pictures, showPreview } from './pictures.js'
 
 // The smallest extent of an axis, as a share of the first direction's. It keeps the rounding errors of a dead direction from
@@ -29,7 +29,7 @@ interface Position {
 }
 
 /** The values along an axis, and its ends. */
-interface Axis {
+interface PlotAxis {
   /** One for each image. */
   readonly values: readonly number[]
   /** The value of the point that the sliders set. */
@@ -147,7 +147,7 @@ export class Scatter {
   }
 
   /** Returns the horizontal axis (0) or the vertical one (1), with a small margin around its values. */
-  #axis(index: number): Axis {
+  #axis(index: number): PlotAxis {
     const { point, network } = this.#parts
     const { directions, coordinates } = network
     const choice = this.#choices[index]
@@ -165,9 +165,9 @@ export class Scatter {
     return { values, here: point.coordinate(direction), low: low - room, high: high + room }
   }
 
-  #position(across: Axis, x: number, up: Axis, y: number): Position {
+  #position(across: PlotAxis, x: number, up: PlotAxis, y: number): Position {
     const { clientWidth, clientHeight } = this.#box
-    const share = ({ low, high }: Axis, value: number) => (value - low) / (high - low)
+    const share = ({ low, high }: PlotAxis, value: number) => (value - low) / (high - low)
     return { x: share(across, x) * clientWidth, y: (1 - share(up, y)) * clientHeight }
   }
 }

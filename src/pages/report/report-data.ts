@@ -1,30 +1,29 @@
 /** The data for the report's script: its tables, which may have thousands of rows, and the values to choose axes from. */
-import type { Arm, Comparison, Result } from '../../comparison/comparison.js'
-import { comparisonCsv } from '../../comparison/export.js'
-import { differingPaths, fieldsOf, formulaNames } from '../../comparison/labels.js'
-import { epochSeries } from '../../comparison/series.js'
-import { power } from '../../comparison/statistics.js'
+import type { Arm, Comparison } from '../../comparison/comparison.js'
 import {
+  countHint,
   countText,
-  detectableText,
-  differenceText,
+  detailTables,
+  differenceWithInterval,
   effectText,
   formulaLines,
   type MetricColumn,
   mainNotes,
-  mainTable as mainTableOf,
+  mainTable,
   marks,
   marksOf,
   meanCells,
-  meanText,
   pText,
   rowNames,
-  signed,
   verdictOf,
-} from '../../comparison/tables.js'
+} from '../../comparison/comparison-tables.js'
+import { comparisonCsv } from '../../comparison/formats.js'
+import { differingFields } from '../../comparison/labels.js'
+import { columnOf, epochLine } from '../../comparison/series.js'
 import { type Chart, drawnOf } from '../../plots/chart.js'
-import { drawnArms } from '../../plots/comparison.js'
+import { drawnArms } from '../../plots/comparison-pictures.js'
 import { withoutWideInterval } from '../../plots/epochs.js'
+import { numberOrText } from '../../plots/settings.js'
 import { themeOf } from '../../plots/theme.js'
 import {
   type LoggedMetric,
@@ -34,8 +33,15 @@ import {
   metricOf,
   metrics,
 } from '../../runs/metrics.js'
-import type { WholeRun } from '../../runs/read.js'
-import type { Choices, Estimate, ReportData, TableCell, TableColumn, TableData, TableRow } from './data.js'
+import type {
+  Choices,
+  Estimate,
+  ReportData,
+  TableCell,
+  TableColumn,
+  TableData,
+  TableRow,
+} from './report-format.js'
 
 // comparison.csv of a larger comparison lies only beside the report.
 const largestCsv = 4 << 20
@@ -59,7 +65,7 @@ export function reportData(
     themes: { light: themeOf('light', font, labelLimit), dark: themeOf('dark', font, labelLimit) },
     tables: reportTables(comparison),
     notes: [
-      ...mainNotes(comparison, mainTableOf(comparison), true),
+      ...mainNotes(comparison, mainTable(comparison), true),
       ...formulaLines(comparison).map((line) => `Eigen loss of ${line}`),
     ],
     choices: choicesOf(drawn, arms),
@@ -79,41 +85,37 @@ function choicesOf({ arms }: Comparison, drawn: readonly Arm[]): Choices {
   const runs = arms.flatMap(({ name, label, runs }) =>
     runs.map((run) => ({ arm: labels.get(name) ?? label, run })),
   )
-  const names = formulaNames(arms.map(({ config }) => config))
-  const paths = differingPaths(arms.map(({ config }) => fieldsOf(config, names)))
+  const { paths, fields } = differingFields(runs.map(({ run }) => run.config))
   const logged = loggedMetrics.filter((metric) =>
     runs.some(({ run }) => Number.isFinite(run.metrics.at(-1)?.[metric])),
   )
   const final = metrics.filter((metric) => runs.some(({ run }) => metricOf(run, metric) !== null))
-  const values = (run: WholeRun) => {
-    const fields = fieldsOf(run.config, names)
-    return [
-      ...final
-        .map((metric) => metricOf(run, metric))
-        .map((value) => (value === null ? null : rounded(value))),
-      ...paths.map((path) => numberOrText(fields.get(path))),
-    ]
-  }
   return {
     logged: logged.map((name) => ({ name, title: meaningOf(name).title })),
     final: [
       ...final.map((name) => ({ name, title: meaningOf(name).title })),
       ...paths.map((name) => ({ name, title: name })),
     ],
-    arms: drawn.map((arm) => seriesOf(arm, logged)),
-    runs: runs.slice(0, mostRuns).map(({ arm, run }) => ({ run: run.folder, arm, values: values(run) })),
+    arms: drawn.map((arm) => loggedSeries(arm, logged)),
+    runs: runs.slice(0, mostRuns).map(({ arm, run }, index) => ({
+      run: run.folder,
+      arm,
+      values: [
+        ...final.map((metric) => metricOf(run, metric)).map((value) => value && rounded(value)),
+        ...paths
+          .map((path) => fields[index]!.get(path))
+          .map((text) => (text === undefined ? null : numberOrText(text))),
+      ],
+    })),
   }
 }
 
-/** Returns the value of a config field, a number as a number, so that it has a place on an axis. */
-function numberOrText(value: string | undefined): number | string | null {
-  if (value === undefined) return null
-  return value.trim() !== '' && Number.isFinite(Number(value)) ? Number(value) : value
-}
-
-function seriesOf(arm: Arm, logged: readonly LoggedMetric[]) {
+function loggedSeries(arm: Arm, logged: readonly LoggedMetric[]) {
   const columns = logged.map(
-    (metric) => new Map(epochSeries(arm, metric, mostEpochs).map(({ epoch, summary }) => [epoch, summary])),
+    (metric) =>
+      new Map(
+        epochLine(columnOf(arm.runs, metric), mostEpochs).map(({ epoch, summary }) => [epoch, summary]),
+      ),
   )
   const epochs = [...new Set(columns.flatMap((column) => [...column.keys()]))].sort((a, b) => a - b)
   return {
@@ -121,7 +123,7 @@ function seriesOf(arm: Arm, logged: readonly LoggedMetric[]) {
     values: columns.map((column) =>
       epochs.map((epoch): Estimate | null => {
         const summary = column.get(epoch)
-        if (summary === undefined || !Number.isFinite(summary.mean)) return null
+        if (summary === undefined) return null
         const { mean, interval } = withoutWideInterval(arm, summary)
         return interval === null
           ? [rounded(mean)]
@@ -156,26 +158,23 @@ export function shownMetrics({ results }: Comparison): readonly Metric[] {
 function reportTables(comparison: Comparison): Readonly<Record<string, TableData>> {
   // The drawn arms have a colour.
   const colours = new Map(drawnOf(comparison.arms).map((arm, index) => [arm, index]))
-  const byMetric = shownMetrics(comparison).map((metric) => [
-    metricTableId(metric),
-    metricTable(
-      comparison.results.filter((result) => result.metric === metric),
-      colours,
-    ),
+  const byMetric = detailTables(comparison, shownMetrics(comparison), true).map((table) => [
+    metricTableId(table.metric),
+    metricTable(table, colours),
   ])
   return {
-    [tableIds.main]: mainTable(comparison, colours),
+    [tableIds.main]: mainTableData(comparison, colours),
     ...Object.fromEntries(byMetric),
     [tableIds.runs]: runsTable(comparison),
   }
 }
 
 const armColumn: TableColumn = { title: 'arm', align: 'left' }
-const countColumn: TableColumn = { title: 'n', align: 'right', hint: 'number of runs', descending: true }
+const countColumn: TableColumn = { title: 'n', align: 'right', hint: countHint, descending: true }
 
 /** The main table that `compare` prints; the arms without a completed run come last. */
-function mainTable(comparison: Comparison, colours: ReadonlyMap<Arm, number>): TableData {
-  const { rows, columns, hasDifferences } = mainTableOf(comparison)
+function mainTableData(comparison: Comparison, colours: ReadonlyMap<Arm, number>): TableData {
+  const { rows, columns, hasDifferences } = mainTable(comparison)
   const names = rowNames(rows)
   const cells = columns.map(metricCells)
   return {
@@ -223,48 +222,31 @@ function metricCells(column: MetricColumn): readonly TableCell[] {
 }
 
 /** One row per arm: the statistics of a metric. */
-function metricTable(results: readonly Result[], colours: ReadonlyMap<Arm, number>): TableData {
-  const column = (title: string, hint: string): TableColumn => ({ title, align: 'right', hint })
+function metricTable(
+  { columns, rows, results }: ReturnType<typeof detailTables>[number],
+  colours: ReadonlyMap<Arm, number>,
+): TableData {
+  const figures = columns.slice(2)
   return {
     columns: [
       armColumn,
       countColumn,
-      column('mean ± 95 %', 'mean and half-width of its 95 % interval'),
-      column('difference ± 95 %', 'difference from the baseline and half-width of its 95 % interval'),
-      column('p', "p-value, corrected by Holm's method"),
-      column('g', "Hedges' g"),
-      column(
-        'detectable',
-        `a true difference of this size gives an uncorrected p < 0.05 with a probability of ${100 * power} %`,
-      ),
+      ...figures.map(({ title, alignment, hint }) => ({ title, align: alignment, hint })),
     ],
-    rows: results.map((result) => {
-      const { arm, summary, versus, best } = result
-      const mean = { text: meanText(summary), sort: summary.mean }
-      return {
-        ...colourOf(arm, colours),
-        cells: [
-          arm.label,
-          { text: String(summary.n), sort: summary.n },
-          best ? { ...mean, text: `${mean.text} ${marks.best}`, tone: 'best' } : mean,
-          { text: differenceWithInterval(result), sort: versus?.difference ?? null },
-          { text: pText(result), sort: versus?.correctedP ?? null },
-          { text: effectText(result), sort: versus?.hedgesG ?? null },
-          { text: detectableText(result), sort: versus?.detectable ?? null },
-        ],
-      }
-    }),
+    rows: rows.map((cells, row) => ({
+      ...colourOf(results[row]!.arm, colours),
+      cells: cells.map(({ text, value, best }) => ({
+        text: best ? `${text} ${marks.best}` : text,
+        ...(value !== undefined && { sort: value }),
+        ...(best && { tone: 'best' }),
+      })),
+    })),
   }
 }
 
 function colourOf(arm: Arm | undefined, colours: ReadonlyMap<Arm, number>): Pick<TableRow, 'arm'> {
   const index = arm && colours.get(arm)
   return index === undefined ? {} : { arm: index }
-}
-
-function differenceWithInterval(result: Result): string {
-  const { difference = 0, interval } = result.versus ?? {}
-  return interval ? signed(difference, meanText({ mean: difference, interval })) : differenceText(result)
 }
 
 /** All runs with the engine and the version that made them. */

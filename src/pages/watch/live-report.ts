@@ -5,13 +5,13 @@ import type { Arm, ArmRuns, Comparison } from '../../comparison/comparison.js'
 import { warningsOf } from '../../comparison/warnings.js'
 import { EigenaeError, knownError } from '../../errors.js'
 import { drawnOf } from '../../plots/chart.js'
-import { comparisonCharts } from '../../plots/comparison.js'
+import { comparisonCharts } from '../../plots/comparison-pictures.js'
 import { readWholeRun, type WholeRun } from '../../runs/read.js'
 import { html } from '../html.js'
-import { legend, resultSections, sectionHtml, warningsBox } from '../report/page.js'
 import { reportData, tableIds } from '../report/report-data.js'
+import { legend, resultSections, sectionHtml, warningsBox } from '../report/report-page.js'
+import type { LiveReport } from './folder-state.js'
 import type { Monitor } from './monitor.js'
-import type { LiveReport } from './state.js'
 
 /** Compares the completed runs. An arm may have none. Null as long as no run has completed an epoch. */
 export async function compareCompleted({ folder, runs }: Monitor): Promise<Comparison | null> {

@@ -1,7 +1,8 @@
 import { hasCode } from '../../errors.js'
+import { groupBy } from '../../group-by.js'
 import { listTasks, type Task } from '../../launchers/slurm/commands.js'
 import { queryGpus } from '../../setup/nvidia.js'
-import type { GpuState, MachineState, SlurmState, Tally } from './state.js'
+import type { GpuState, MachineState, SlurmState, Tally } from './folder-state.js'
 
 const fields = ['index', 'name', 'utilization.gpu', 'memory.used', 'memory.total', 'temperature.gpu']
 const timeoutMilliseconds = 10_000
@@ -78,7 +79,6 @@ function tally(tasks: readonly Task[]): SlurmState {
 }
 
 function talliesOf(names: readonly string[]): readonly Tally[] {
-  const counts = new Map<string, number>()
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
-  return [...counts].map(([name, count]) => ({ name, count })).sort((a, b) => b.count - a.count)
+  const tallies = [...groupBy(names, (name) => name)].map(([name, { length }]) => ({ name, count: length }))
+  return tallies.sort((a, b) => b.count - a.count)
 }

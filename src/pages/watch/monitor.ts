@@ -19,7 +19,14 @@ import { type Run, readRun, readTimings, readWholeRun, type WholeRun } from '../
 import { planFile, SweepPlans } from '../../runs/sweep-plan.js'
 import { TimeSlice } from '../../spectrum/time-slice.js'
 import { sweepFiles } from '../../sweeps/folder.js'
-import { historyLength, type RunRow, type Summary, type SweepState, statuses, type Update } from './state.js'
+import {
+  type FolderSummary,
+  type FolderUpdate,
+  historyLength,
+  type RunRow,
+  type SweepState,
+  statuses,
+} from './folder-state.js'
 
 // Pauses between two looks: at least this long, and several times as long as a look takes on a slow disk.
 const pause = { afterPass: 1500, perPass: 5, afterRunning: 100, perRunning: 10 } as const
@@ -40,7 +47,7 @@ type PlannedSweep = Omit<SweepState, 'runs' | 'left'> & { readonly folders: Read
 
 export class Monitor {
   readonly folder: string
-  readonly #onUpdate: (update: Update) => void
+  readonly #onUpdate: (update: FolderUpdate) => void
   readonly #watched = new Map<string, Watched>()
   readonly #plans = new SweepPlans()
   #sweeps: readonly PlannedSweep[] = []
@@ -48,11 +55,11 @@ export class Monitor {
   #unread: number | null = null
   /** The rows as they were reported, by name. */
   #reported: ReadonlyMap<string, RunRow> = new Map()
-  #reportedSummary: Summary | null = null
+  #reportedSummary: FolderSummary | null = null
   #lastReport = 0
 
   /** @param onUpdate called with each change; the first has all runs that were found */
-  constructor(folder: string, onUpdate: (update: Update) => void) {
+  constructor(folder: string, onUpdate: (update: FolderUpdate) => void) {
     this.folder = folder
     this.#onUpdate = onUpdate
   }
@@ -62,7 +69,7 @@ export class Monitor {
     return Array.from(this.#watched.values(), ({ row }) => row)
   }
 
-  get summary(): Summary {
+  get summary(): FolderSummary {
     const isLeft = (run: string) => this.#watched.get(run)?.row.status !== 'completed'
     const sweeps = this.#sweeps.map(({ folders, ...sweep }) => {
       return { ...sweep, runs: folders.size, left: [...folders].filter(isLeft).length }
@@ -281,7 +288,7 @@ function reasonOf({ folder, record, status }: Run): string | null {
   if (record.status === 'failed') return record.error
   if (status !== 'interrupted') return null
   if (record.status === 'interrupted') return 'stopped by Ctrl-C or a signal'
-  return loggedError(folder) ?? 'its process is gone: it was killed, or the machine has restarted'
+  return loggedError(folder) ?? 'its process has ended: it was killed, or the machine restarted'
 }
 
 const averagedEpochs = 5
@@ -290,7 +297,7 @@ const averagedEpochs = 5
 function secondsPerEpoch(folder: string): number | null {
   try {
     const rows = readTimings(runFiles(folder).timings).slice(-averagedEpochs)
-    return meanOf(rows.map(({ train_seconds, eval_seconds }) => train_seconds + eval_seconds))
+    return meanOrNull(rows.map(({ train_seconds, eval_seconds }) => train_seconds + eval_seconds))
   } catch {
     return null
   }
@@ -306,14 +313,14 @@ function withLastSpectrum(run: WholeRun): WholeRun {
 function paceOf(
   rows: readonly RunRow[],
   sweeps: readonly SweepState[],
-): Pick<Summary, 'counts' | 'secondsPerEpoch' | 'secondsLeft'> {
+): Pick<FolderSummary, 'counts' | 'secondsPerEpoch' | 'secondsLeft'> {
   const of = (status: RunRow['status']) => rows.filter((row) => row.status === status)
   const [running, completed, waiting] = [of('running'), of('completed'), of('waiting')]
   const counts = Object.fromEntries(
     statuses.map((status) => [status, of(status).length]),
-  ) as Summary['counts']
+  ) as FolderSummary['counts']
   const measured = running.length > 0 ? running : completed
-  const pace = meanOf(measured.flatMap((row) => row.secondsPerEpoch ?? []))
+  const pace = meanOrNull(measured.flatMap((row) => row.secondsPerEpoch ?? []))
   // A sweep that starts the waiting runs may have none running for a moment.
   const isBusy = running.length > 0 || (waiting.length > 0 && sweeps.some(({ followed }) => followed))
   if (!isBusy || pace === null) return { counts, secondsPerEpoch: pace, secondsLeft: null }
@@ -322,14 +329,14 @@ function paceOf(
     ({ epoch, epochs, secondsPerEpoch }) => ((epochs ?? 0) - epoch) * (secondsPerEpoch ?? pace),
   )
   const wholeRun =
-    meanOf(completed.flatMap(({ seconds }) => seconds ?? [])) ??
-    pace * (meanOf(running.flatMap(({ epochs }) => epochs ?? [])) ?? 0)
+    meanOrNull(completed.flatMap(({ seconds }) => seconds ?? [])) ??
+    pace * (meanOrNull(running.flatMap(({ epochs }) => epochs ?? [])) ?? 0)
   const work = left.reduce((sum, seconds) => sum + seconds, 0) + waiting.length * wholeRun
   const secondsLeft = Math.max(work / Math.max(1, running.length), ...left)
   return { counts, secondsPerEpoch: pace, secondsLeft }
 }
 
-function meanOf(values: readonly number[]): number | null {
+function meanOrNull(values: readonly number[]): number | null {
   if (values.length === 0) return null
   return values.reduce((sum, value) => sum + value, 0) / values.length
 }

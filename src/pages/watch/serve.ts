@@ -8,11 +8,11 @@ import { gzip } from 'node:zlib'
 import { type EigenaeError, fileError, hasCode, usageError } from '../../errors.js'
 import { mostDrawn } from '../../plots/chart.js'
 import { html } from '../html.js'
-import { pageWithContents, reportStyle } from '../report/page.js'
+import { pageWithContents, reportStyle } from '../report/report-page.js'
+import type { FolderUpdate } from './folder-state.js'
 import { LiveReports } from './live-report.js'
 import { Machine } from './machine.js'
 import { Monitor } from './monitor.js'
-import type { Update } from './state.js'
 
 export interface WatchOptions {
   readonly host: string
@@ -88,7 +88,7 @@ export async function serveWatch(folder: string, options: WatchOptions, signal: 
 // A page reads a message in one task, which is short.
 const runsPerMessage = 500
 
-function stateInParts({ rows, summary }: Monitor): readonly Update[] {
+function stateInParts({ rows, summary }: Monitor): readonly FolderUpdate[] {
   return Array.from({ length: Math.max(1, Math.ceil(rows.length / runsPerMessage)) }, (_, part) => {
     const changed = rows.slice(part * runsPerMessage, (part + 1) * runsPerMessage)
     return { summary, changed, removed: [] }

@@ -13,7 +13,7 @@ import { Html } from '../html.js'
  * addresses and places in the report, and local pictures become a part of the page, which loads nothing.
  * @throws a usage error if the file or one of its pictures cannot be used.
  */
-export async function readNotes(file: string): Promise<Html> {
+export async function readReportNotes(file: string): Promise<Html> {
   const text = await readInput(file).catch((error) => {
     throw fileError('read', file, error, exitCode.usage)
   })
@@ -77,11 +77,11 @@ async function embedPicture(token: Token, source: string, folder: string, maximu
     throw fileError('read', file, error, exitCode.usage)
   })
   // Whoever made the notes could show any picture of this machine with a link.
-  if (path !== file) throw refuse('is a link, or its path has one')
+  if (path !== file) throw refuse('is a symbolic link, or its path contains one')
   if (!(await stat(file)).isFile()) throw refuse('is not a regular file')
   const { bytes, fileLength } = readHead(file, maximum) ?? { bytes: Buffer.alloc(0), fileLength: 0 }
   if (fileLength > maximum)
-    throw refuse(`is too large: the pictures of the notes have more than ${maximumPictureBytes >> 20} MiB`)
+    throw refuse(`is too large: the pictures in the notes exceed ${maximumPictureBytes >> 20} MiB`)
   if (!kind.beginning.test(bytes.toString('latin1')))
     throw refuse(`is not a picture of the type ${kind.type}`)
   token.attrSet('src', `data:${kind.type};base64,${bytes.toString('base64')}`)

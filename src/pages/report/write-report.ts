@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Comparison } from '../../comparison/comparison.js'
-import { comparisonCsv, comparisonJson, comparisonMarks } from '../../comparison/export.js'
+import { comparisonCsv, comparisonJson, comparisonMarks } from '../../comparison/formats.js'
 import { makeFolder } from '../../files/folder.js'
 import { isOurs, type Output, pageMark, refuseForeignFiles, signature } from '../../files/own-files.js'
 import { jsonText, type NamedContent, writeInto } from '../../files/write.js'
@@ -10,7 +10,7 @@ import {
   drawnArms,
   occasionalPictures,
   subjectOf,
-} from '../../plots/comparison.js'
+} from '../../plots/comparison-pictures.js'
 import { drawModelStills } from '../../plots/model-pictures.js'
 import {
   chartFiles,
@@ -20,7 +20,7 @@ import {
   stillFiles,
 } from '../../plots/render.js'
 import type { Scheme } from '../../plots/theme.js'
-import { type ReportOptions, reportPage } from './page.js'
+import { type ReportOptions, reportPage } from './report-page.js'
 
 /**
  * Checks that a comparison can be drawn and written to a folder, in which an earlier one may be replaced. Writes nothing.

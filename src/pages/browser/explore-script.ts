@@ -2,8 +2,8 @@
  * The script of the page that `eigenae explore` makes. The networks run here, in the reader's browser. It is bundled into
  * a single text that becomes part of the page.
  */
-import { reach, stripPictures } from '../explore/data.js'
-import { type Explored, forward, LatentPoint, type Network, unpack } from './network.js'
+import { reach, stripPictures } from '../explore/explore-format.js'
+import { type Explored, forward, LatentPoint, type Network, unpack } from './explored-network.js'
 import { distance, drawPicture, find, onSchemeChange, Pictures } from './pictures.js'
 import { Scatter } from './scatter.js'
 

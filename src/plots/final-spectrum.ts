@@ -1,6 +1,6 @@
 /** The pictures of the spectrum after the last epoch: bars for one arm, lines over the rank for several. */
 import type { Arm } from '../comparison/comparison.js'
-import { finalSpectrum, spanText } from '../comparison/series.js'
+import { finalSpectrum, rangeText } from '../comparison/series.js'
 import { summarise } from '../comparison/statistics.js'
 import { latentDimension } from '../model/architecture.js'
 import {
@@ -34,7 +34,7 @@ function barChart(arm: Arm): Chart {
   const dimensions = shares.at(-1)?.ranks.last ?? 1
   const rows = shares.map(({ ranks, summary: { mean, interval } }) => ({
     [armField]: arm.label,
-    rank: spanText(ranks),
+    rank: rangeText(ranks),
     rankMiddle: (ranks.first + ranks.last) / 2,
     rankFrom: ranks.first - barHalf,
     rankTo: ranks.last + barHalf,
@@ -57,7 +57,7 @@ function barChart(arm: Arm): Chart {
     y: numbers('share', { axis: y, scale: { zero: true } }),
     y2: { datum: 0 },
     color: armColorEncoding([arm.label]),
-    tooltip: intervalTooltip({ field: 'share' }, 4, { field: 'rank' }),
+    tooltip: intervalTooltip({ field: 'share' }, '.4f', { field: 'rank' }),
   }
   const interval = { x: numbers('rankMiddle', xAxis), y: numbers('low', { axis: y }), y2: { field: 'high' } }
   const text = {
@@ -128,8 +128,8 @@ function lineChart(arms: readonly Arm[]): Chart {
   return linesChart(
     {
       ...chart,
-      caption: `${meaning}; on the right the same on a logarithmic axis${
-        clipped ? ', at whose lower end shares below 10⁻⁵ are drawn' : ''
+      caption: `${meaning} on a linear and on a logarithmic axis${
+        clipped ? ', which draws shares below 10⁻⁵ at its lower end' : ''
       }. The dashed line is at ${uniformText}. ${bandText(arms)}`,
     },
     [

@@ -16,7 +16,7 @@ import {
   testsText,
   verdictOf,
   verdictText,
-} from './tables.js'
+} from './comparison-tables.js'
 
 const format = 'eigenae-comparison-1'
 

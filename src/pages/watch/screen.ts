@@ -1,23 +1,23 @@
 /** The state of a folder as lines of text, for a terminal. */
 import { basename, resolve } from 'node:path'
 import type { Comparison } from '../../comparison/comparison.js'
-import { meanText } from '../../comparison/tables.js'
+import { meanText } from '../../comparison/comparison-tables.js'
 import { sparkline } from '../../comparison/terminal.js'
 import { type Metric, meaningOf } from '../../runs/metrics.js'
 import { escapeLine, shortened, significant } from '../../text/format.js'
 import { alignedTable, terminalWidth, truncate, truncateDistinct } from '../../text/table.js'
-import { compareCompleted } from './live-report.js'
-import { Machine } from './machine.js'
-import { Monitor } from './monitor.js'
 import {
   countsOf,
+  type FolderSummary,
   type MachineState,
   paceTexts,
   type RunRow,
-  type Summary,
   slurmText,
   sweepText,
-} from './state.js'
+} from './folder-state.js'
+import { compareCompleted } from './live-report.js'
+import { Machine } from './machine.js'
+import { Monitor } from './monitor.js'
 
 /** A terminal's size in cells; null if the text may have any size. */
 export type Size = { readonly columns: number; readonly rows: number } | null
@@ -109,7 +109,7 @@ function fitLines(head: readonly string[], all: readonly LineList[], size: Size)
 
 const barCells = { '█': 'completed', '▓': 'running', '✗': 'failed' } as const
 
-function summaryLines(summary: Summary, size: Size): readonly string[] {
+function summaryLines(summary: FolderSummary, size: Size): readonly string[] {
   const { total, words } = countsOf(summary)
   const width = Math.min(60, (size?.columns ?? 80) - 2)
   const cells = Object.entries(barCells).map(([cell, status]) =>

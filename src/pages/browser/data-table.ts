@@ -3,7 +3,7 @@
  * rows scroll and change smoothly.
  */
 import { escapeControls } from '../../text/format.js'
-import type { TableCell, TableColumn, TableData, TableRow, WholeCell } from '../report/data.js'
+import type { TableCell, TableColumn, TableData, TableRow, WholeCell } from '../report/report-format.js'
 
 /** A table up to this length has all rows as elements, so that the browser's own search finds them. */
 const mostElements = 300

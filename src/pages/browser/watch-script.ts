@@ -1,22 +1,22 @@
 /** The script of the page of `eigenae watch`: it shows the messages of the server as they come. */
 import { clock, significant } from '../../text/format.js'
-import type { TableColumn, TableRow } from '../report/data.js'
+import type { TableColumn, TableRow } from '../report/report-format.js'
 import {
   countsOf,
+  type FolderSummary,
+  type FolderUpdate,
   type GpuState,
   type LiveReport,
   type MachineState,
   paceTexts,
   type RunRow,
   type SlurmState,
-  type Summary,
   slurmText,
   statuses,
   sweepText,
-  type Update,
-} from '../watch/state.js'
+} from '../watch/folder-state.js'
+import { DataTable } from './data-table.js'
 import { Report } from './report-view.js'
-import { DataTable } from './table.js'
 
 const element = (id: string) => document.getElementById(id)!
 
@@ -32,7 +32,7 @@ const columns: readonly TableColumn[] = [
   { title: 'run', align: 'left' },
   { title: 'status', align: 'left' },
   { title: 'epoch', align: 'right', descending: true },
-  { title: 's/epoch', align: 'right', hint: 'seconds an epoch, evaluation included' },
+  { title: 's/epoch', align: 'right', hint: 'seconds per epoch, evaluation included' },
   { title: 'time', align: 'right', hint: 'from the start to the end of a completed run' },
   { title: 'test MSE ↓', align: 'right', hint: 'after the last epoch so far, clean input' },
   { title: 'effective rank ↑', align: 'right', descending: true },
@@ -81,10 +81,10 @@ function countShown(): void {
     shownRows === runs.size ? `${runs.size} runs` : `${shownRows} of ${runs.size} runs`
 }
 
-let latest: Summary | null = null
+let latest: FolderSummary | null = null
 
 /** Updates that arrive in one frame are drawn together, and those of a hidden page when it is shown again. */
-function applyUpdate({ summary, changed, removed }: Update): void {
+function applyUpdate({ summary, changed, removed }: FolderUpdate): void {
   for (const name of removed) runs.delete(name)
   for (const row of changed) runs.set(row.name, { row, shown: tableRow(row), failure: failureRow(row) })
   if (changed.length + removed.length > 0) haveRunsChanged = true
@@ -143,7 +143,7 @@ function epochCell({ epoch, epochs }: RunRow) {
 }
 
 /** Shows the counts, the bar and the sweeps. */
-function showSummary(summary: Summary): void {
+function showSummary(summary: FolderSummary): void {
   const { counts, sweeps, unread, unreadable } = summary
   const { total, words } = countsOf(summary)
   element('counts').textContent = total > 0 ? `${words} · ${total} in all` : unread === 0 ? 'no runs yet' : ''
@@ -280,12 +280,12 @@ events.addEventListener('error', () => {
   connection.textContent =
     'Not connected: the watch has ended, or this machine cannot reach it. The page shows the last state.'
 })
-listen<Update>('state', (update) => {
+listen<FolderUpdate>('state', (update) => {
   runs.clear()
   haveRunsChanged = true
   applyUpdate(update)
 })
-listen<Update>('update', applyUpdate)
+listen<FolderUpdate>('update', applyUpdate)
 listen<MachineState>('machine', showMachine)
 listen<null>('report', refreshReport)
 document.addEventListener('visibilitychange', () => {

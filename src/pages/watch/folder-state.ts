@@ -1,6 +1,6 @@
 /** The state of a folder as the page and the terminal show it. The server sends it as JSON. */
 import { clock, significant } from '../../text/format.js'
-import type { ReportData } from '../report/data.js'
+import type { ReportData } from '../report/report-format.js'
 
 /** "waiting" is a run of a sweep's plan that has not begun. Runs that need attention come first. */
 export const statuses = ['running', 'completed', 'failed', 'interrupted', 'damaged', 'waiting'] as const
@@ -28,7 +28,7 @@ export interface RunRow {
 
 export const historyLength = 24
 
-export interface Summary {
+export interface FolderSummary {
   readonly counts: Readonly<Record<WatchedStatus, number>>
   /** Mean over the running runs, or over the completed ones if none is running; null if unknown. */
   readonly secondsPerEpoch: number | null
@@ -55,7 +55,7 @@ export interface SweepState {
 }
 
 /** Returns the number of runs, and "2 completed · 1 failed". */
-export function countsOf({ counts }: Summary): { readonly total: number; readonly words: string } {
+export function countsOf({ counts }: FolderSummary): { readonly total: number; readonly words: string } {
   const present = statuses.filter((status) => counts[status] > 0)
   return {
     total: present.reduce((sum, status) => sum + counts[status], 0),
@@ -63,23 +63,23 @@ export function countsOf({ counts }: Summary): { readonly total: number; readonl
   }
 }
 
-export function paceTexts({ unread, secondsLeft, secondsPerEpoch }: Summary): readonly string[] {
+export function paceTexts({ unread, secondsLeft, secondsPerEpoch }: FolderSummary): readonly string[] {
   return [
     ...(unread === null ? ['looking for runs …'] : []),
     ...(unread ? [`reading ${unread} more runs …`] : []),
     ...(secondsLeft === null ? [] : [`about ${clock(secondsLeft)} left`]),
-    ...(secondsPerEpoch === null ? [] : [`${significant(secondsPerEpoch, 3)} s an epoch`]),
+    ...(secondsPerEpoch === null ? [] : [`${significant(secondsPerEpoch, 3)} s per epoch`]),
   ]
 }
 
 export function sweepText({ name, runs, left, followed }: SweepState): string {
   if (left === 0) return `${name}: all ${runs} runs are complete`
-  return `${name}: ${left} of ${runs} runs left, ${followed ? 'its sweep is running' : 'and no sweep is running that starts them'}`
+  return `${name}: ${left} of ${runs} runs left, ${followed ? 'and the sweep is running' : 'but no sweep is running to start them'}`
 }
 
 /** A change since the last message; the first message has all runs. */
-export interface Update {
-  readonly summary: Summary
+export interface FolderUpdate {
+  readonly summary: FolderSummary
   readonly changed: readonly RunRow[]
   /** The names of runs whose folders were removed. */
   readonly removed: readonly string[]
@@ -120,7 +120,7 @@ export interface Tally {
 
 export function slurmText({ states, reasons }: SlurmState): string {
   const list = (tallies: readonly Tally[]) => tallies.map(({ name, count }) => `${count} ${name}`).join(', ')
-  return `Slurm: ${list(states) || 'no tasks'}${reasons.length > 0 ? `; pending for ${list(reasons)}` : ''}`
+  return `Slurm: ${list(states) || 'no tasks'}${reasons.length > 0 ? `; pending: ${list(reasons)}` : ''}`
 }
 
 /** The part of the page that shows results. */

@@ -42,7 +42,7 @@ import {
   inlineScript,
   jsonScript,
 } from '../html.js'
-import { type PageData, type PageRun, reach, stripPictures } from './data.js'
+import { type PageData, type PageRun, reach, stripPictures } from './explore-format.js'
 
 /** The generator in the head of every page, by which an earlier one is recognised. */
 const generator = 'eigenae explore'
@@ -63,7 +63,7 @@ interface ExploredRun {
   /** The settings that distinguish it from the other run; "" if there are none or no other run. */
   readonly difference: string
   readonly data: PageRun
-  /** Its numbers in the order that data.ts defines. */
+  /** Its numbers in the order that explore-format.ts defines. */
   readonly floats: readonly Float32Array[]
 }
 

@@ -1,8 +1,8 @@
 import type { PrincipalDirection } from '../../spectrum/principal-directions.js'
-import type { PageData, PageLayer, PageRun } from '../explore/data.js'
+import type { PageData, PageLayer, PageRun } from '../explore/explore-format.js'
 import { find } from './pictures.js'
 
-interface Layer extends PageLayer {
+interface NetworkLayer extends PageLayer {
   /** [outputs][inputs]. */
   readonly weight: Float32Array
   /** [outputs]. */
@@ -11,8 +11,8 @@ interface Layer extends PageLayer {
 
 /** A trained network in inference mode, and its embedding of the page's images. */
 export interface Network {
-  readonly encoder: readonly Layer[]
-  readonly decoder: readonly Layer[]
+  readonly encoder: readonly NetworkLayer[]
+  readonly decoder: readonly NetworkLayer[]
   /** The embedding's mean, [latent]. */
   readonly mean: readonly number[]
   readonly directions: readonly PrincipalDirection[]
@@ -27,7 +27,7 @@ export interface Explored extends Omit<PageData, 'runs'> {
   readonly networks: readonly Network[]
 }
 
-/** Reads the data from the page's elements, whose format explore/data.ts defines. */
+/** Reads the data from the page's elements, whose format explore/explore-format.ts defines. */
 export async function unpack(): Promise<Explored> {
   const { runs, ...data } = JSON.parse(find('#explore-data').textContent) as PageData
   const floats = new Float32Array((await bytesOf('#explore-floats')).buffer)
@@ -41,7 +41,7 @@ export async function unpack(): Promise<Explored> {
 }
 
 function networkOf(run: PageRun, images: number, take: (count: number) => Float32Array): Network {
-  const layers: readonly Layer[] = run.layers.map((layer) => ({
+  const layers: readonly NetworkLayer[] = run.layers.map((layer) => ({
     ...layer,
     weight: take(layer.outputs * layer.inputs),
     bias: take(layer.outputs),
@@ -63,11 +63,11 @@ async function bytesOf(selector: string): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 /** Runs the layers on one input. */
-export function forward(layers: readonly Layer[], input: Float32Array): Float32Array {
+export function forward(layers: readonly NetworkLayer[], input: Float32Array): Float32Array {
   return layers.reduce(layerOutput, input)
 }
 
-function layerOutput(input: Float32Array, layer: Layer): Float32Array {
+function layerOutput(input: Float32Array, layer: NetworkLayer): Float32Array {
   const { weight, bias, inputs } = layer
   return bias.map((start, output) => {
     let sum = start
@@ -76,7 +76,7 @@ function layerOutput(input: Float32Array, layer: Layer): Float32Array {
   })
 }
 
-function activate(value: number, { activation, slope = 0 }: Layer): number {
+function activate(value: number, { activation, slope = 0 }: NetworkLayer): number {
   if (activation === 'relu' || activation === 'leaky-relu') return value > 0 ? value : slope * value
   if (activation === 'linear') return value
   const logistic = 1 / (1 + Math.exp(-value))

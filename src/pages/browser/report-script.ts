@@ -1,5 +1,5 @@
 /** The script of report.html. */
-import type { ReportData } from '../report/data.js'
+import type { ReportData } from '../report/report-format.js'
 import { Report } from './report-view.js'
 
 const data = JSON.parse(document.getElementById('report-data')!.textContent!) as ReportData

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Arm, Comparison } from '../../comparison/comparison.js'
-import { listing, marks, testsText } from '../../comparison/tables.js'
+import { listing, marks, testsText } from '../../comparison/comparison-tables.js'
 import { withoutSeed } from '../../config/schema.js'
 import { signature } from '../../files/own-files.js'
 import { packageRoot } from '../../package-root.js'
@@ -163,7 +163,7 @@ export function warningsBox({ warnings }: Comparison): Html | '' {
   return html`<div class="warnings"><ul>${warnings.map((warning) => html`<li>${warning}</li>`)}</ul></div>`
 }
 
-const withoutScript = html`<noscript><p>This part needs JavaScript. The folder of this file holds the same numbers in comparison.csv, and the pictures as SVG and PNG.</p></noscript>`
+const withoutScript = html`<noscript><p>This part needs JavaScript. The files beside this one have the same numbers (comparison.csv) and the pictures (SVG and PNG).</p></noscript>`
 
 function results({ arms }: Comparison): Html {
   const arrows = arms.length > 1 ? ' ↓, ↑: whether lower or higher is better.' : ''
@@ -191,7 +191,7 @@ function downloads(name: string): Html {
 function axes(): Html {
   const axis = (id: string, label: string) =>
     html`<label>${label} <select id="${id}"></select></label><label><input type="checkbox" id="${id}-log"> logarithmic</label>`
-  return html`<p class="quiet">By epoch, a line is the mean over an arm's runs. Otherwise, a point is a run after its last epoch.</p>
+  return html`<p class="quiet">Against the epoch, each line is the mean over an arm's runs. Against any other quantity, each point is a run after its last epoch.</p>
 <p class="controls">${axis('axis-y', 'vertical')}${axis('axis-x', 'horizontal')}</p>
 <figure class="wide"><div class="chart" id="chart-axes" role="img" aria-label="Chart with the chosen axes"></div><p class="buttons">${downloads('axes')}</p></figure>`
 }

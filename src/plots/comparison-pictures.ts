@@ -4,12 +4,12 @@ import { truncate, truncateDistinct } from '../text/table.js'
 import { type Chart, drawnOf, drawnText, labelCharacters } from './chart.js'
 import { effectiveRankChart, lossChart, trainingChart } from './epochs.js'
 import { deadUnitsChart, evolutionChart } from './evolution.js'
+import { spectrumChart } from './final-spectrum.js'
 import { differencesChart, finalValuesChart } from './final-values.js'
 import { modelStills } from './model-pictures.js'
 import { paretoChart } from './pareto.js'
 import { parallelChart, searchChart } from './search.js'
-import { settingsOf } from './settings.js'
-import { spectrumChart } from './spectrum.js'
+import { settingsOfArms } from './settings.js'
 import { heatMapChart, sweptChart } from './swept.js'
 
 /** Returns the drawn arms with their labels in the pictures. */
@@ -57,7 +57,7 @@ export const occasionalPictures = [
 export function comparisonCharts(whole: Comparison): readonly Chart[] {
   const comparison = withPictureLabels(whole)
   const arms = drawnOf(comparison.arms)
-  const settings = settingsOf(comparison)
+  const settings = settingsOfArms(comparison)
   // A picture can be used without the page, so its title says which arms it lacks.
   const shown = drawnText(comparison.arms)
   const missing = shown === null ? '' : `, ${shown}`

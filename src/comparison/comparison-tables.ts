@@ -1,10 +1,11 @@
-/** The tables of a comparison as data. terminal.ts prints them, export.ts and src/pages/report write them. */
+/** The tables of a comparison as data. terminal.ts prints them, formats.ts and src/pages/report write them. */
 import { eigenLossesOf, formulaOf } from '../config/eigen-losses.js'
+import { groupBy } from '../group-by.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { percent, shortened, significant } from '../text/format.js'
 import { type Alignment, unbroken, widestOf } from '../text/table.js'
 import type { Comparison, DroppedArm, Result } from './comparison.js'
-import { power, type Summary, testNames } from './statistics.js'
+import { enoughSeeds, power, type Summary, testNames } from './statistics.js'
 import { originDifferences } from './warnings.js'
 
 /** The symbols of the tables. */
@@ -86,10 +87,8 @@ export function differenceTexts({ arms }: Comparison): readonly string[] {
 
 /** Returns the states of the runs that are not complete: "1 failed, 2 damaged". */
 export function statesText({ leftOut, unusable }: Pick<DroppedArm, 'leftOut' | 'unusable'>): string {
-  const counts = new Map<string, number>()
-  for (const status of [...leftOut.map((run) => run.status), ...unusable.map(() => 'damaged')])
-    counts.set(status, (counts.get(status) ?? 0) + 1)
-  return [...counts].map(([status, count]) => `${count} ${status}`).join(', ')
+  const states = [...leftOut.map((run) => run.status), ...unusable.map(() => 'damaged')]
+  return [...groupBy(states, (state) => state)].map(([state, { length }]) => `${length} ${state}`).join(', ')
 }
 
 /** Returns the names of the rows, the baseline's with its mark. */
@@ -193,12 +192,21 @@ export interface Table {
   /** Null for a table that stands alone. */
   readonly heading: string | null
   /** The columns of names are on the left, those of numbers on the right. */
-  readonly columns: readonly { readonly title: string; readonly alignment: Alignment }[]
+  readonly columns: readonly TitledColumn[]
   readonly rows: readonly (readonly Cell[])[]
+}
+
+interface TitledColumn {
+  readonly title: string
+  readonly alignment: Alignment
+  /** For pages, which show it if the pointer rests on the title. */
+  readonly hint?: string
 }
 
 export interface Cell {
   readonly text: string
+  /** The number to sort by on pages, null if it is missing; undefined if that is the text. */
+  readonly value?: number | null
   readonly best?: boolean
   readonly verdict?: Verdict
 }
@@ -208,34 +216,53 @@ export function detailedMetrics(metric: Metric | undefined): readonly Metric[] {
   return metrics.filter((each) => (metric === undefined ? meaningOf(each).main : each === metric))
 }
 
-/** Returns the table of each metric that the runs have, with its differences and tests. */
-export function detailTables({ results }: Comparison, shown: readonly Metric[]) {
+/**
+ * Returns the table of each metric that the runs have, with its differences and tests.
+ * @param intervals whether the differences have their intervals
+ */
+export function detailTables({ results }: Comparison, shown: readonly Metric[], intervals = false) {
   const byMetric = shown.map((metric) => results.filter((result) => result.metric === metric))
-  return byMetric.filter((rows) => rows.length > 0).map(detailTable)
+  return byMetric.filter((rows) => rows.length > 0).map((rows) => detailTable(rows, intervals))
 }
 
-function detailTable(results: readonly Result[]): Table & { readonly metric: Metric } {
+const detectableHint = `a true difference of this size gives an uncorrected p < 0.05 with a probability of ${100 * power} %`
+
+function detailTable(results: readonly Result[], intervals: boolean) {
   const { metric } = results[0]!
   const { title, better } = meaningOf(metric)
-  const figures = ['n', 'mean', 'difference', 'p', 'g', 'detectable']
+  const width = intervals ? ' ± 95 %' : ''
+  const figure = (title: string, hint: string): TitledColumn => ({ title, alignment: 'right', hint })
+  const differenceOf = intervals ? differenceWithInterval : differenceText
   return {
     metric,
+    results,
     heading: better === null ? title : `${title}, ${better} is better`,
     columns: [
-      { title: 'arm', alignment: 'left' },
-      ...figures.map((figure) => ({ title: figure, alignment: 'right' }) as const),
+      { title: 'arm', alignment: 'left' } as const,
+      figure('n', countHint),
+      figure(`mean${width}`, 'mean and half-width of its 95 % interval'),
+      figure(`difference${width}`, 'difference from the baseline and half-width of its 95 % interval'),
+      figure('p', "p-value, corrected by Holm's method"),
+      figure('g', "Hedges' g"),
+      figure('detectable', detectableHint),
     ],
-    rows: results.map((result) => [
-      { text: result.arm.label },
-      { text: String(result.summary.n) },
-      { text: meanText(result.summary), best: result.best },
-      { text: differenceText(result) },
-      { text: pText(result) },
-      { text: effectText(result) },
-      { text: detectableText(result) },
-    ]),
+    rows: results.map((result): readonly Cell[] => {
+      const { arm, summary, best, versus } = result
+      return [
+        { text: arm.label },
+        { text: String(summary.n), value: summary.n },
+        { text: meanText(summary), value: summary.mean, best },
+        { text: differenceOf(result), value: versus?.difference ?? null },
+        { text: pText(result), value: versus?.correctedP ?? null },
+        { text: effectText(result), value: versus?.hedgesG ?? null },
+        { text: detectableText(result), value: versus?.detectable ?? null },
+      ]
+    }),
   }
 }
+
+/** The hint of the columns "n". */
+export const countHint = 'number of runs'
 
 /** "0.02661 ± 0.00021": two significant digits of the half-width of the interval, and at least three of the mean. */
 export function meanText({ mean, interval }: Pick<Summary, 'mean' | 'interval'>): string {
@@ -251,8 +278,14 @@ export function signed(value: number, text: string): string {
 }
 
 /** "+0.00123"; an en dash for the baseline. */
-export function differenceText({ versus }: Result): string {
+function differenceText({ versus }: Result): string {
   return versus === null ? '–' : signed(versus.difference, significant(versus.difference, 3))
+}
+
+/** "+0.00123 ± 0.00045". */
+export function differenceWithInterval(result: Result): string {
+  const { difference = 0, interval } = result.versus ?? {}
+  return interval ? signed(difference, meanText({ mean: difference, interval })) : differenceText(result)
 }
 
 export function pText({ versus }: Result): string {
@@ -269,7 +302,7 @@ export function effectText({ versus }: Result): string {
   return g === null ? '–' : signed(g, g.toFixed(Math.abs(g) < 10 ? 1 : 0))
 }
 
-export function detectableText({ versus }: Result): string {
+function detectableText({ versus }: Result): string {
   const detectable = versus?.detectable ?? null
   return detectable === null ? '–' : significant(detectable, 2)
 }
@@ -301,17 +334,14 @@ export function mainNotes(
   ]
 }
 
-// Intervals over fewer seeds are wide: with 5 values, Student's t is 2.8; with 3 it is 4.3, and with 2 it is 12.7.
-const fewSeeds = 5
-
 /** Returns notes on how many seeds each mean has. @param intervals whether intervals are printed */
 export function sampleNotes(summaries: readonly Summary[], intervals: boolean): readonly string[] {
   const counts = summaries.map(({ n }) => n)
   const hasIntervals = intervals && summaries.some(({ interval }) => interval !== null)
   return [
     ...(hasIntervals ? ["± 95 % interval of the mean over the seeds (Student's t)."] : []),
-    ...(counts.some((n) => n > 1 && n < fewSeeds)
-      ? [`n < ${fewSeeds}: intervals over so few seeds are wide.`]
+    ...(counts.some((n) => n > 1 && n < enoughSeeds)
+      ? [`n < ${enoughSeeds}: intervals over so few seeds are wide.`]
       : []),
     ...(counts.includes(1) ? ['n = 1: one seed, so no interval and no test.'] : []),
   ]
@@ -328,7 +358,7 @@ export function verdictText(results: readonly Result[], baseline: string): strin
 export function testsText(results: readonly Result[], baseline: string): string {
   const tests = testsOf(results)
   if (tests === '') return ''
-  return `p: ${tests}, against ${baseline}, corrected by Holm over the arms; g: Hedges' g; detectable: a true difference of this size gives an uncorrected p < 0.05 with a probability of ${100 * power} %.`
+  return `p: ${tests}, against ${baseline}, corrected by Holm over the arms; g: Hedges' g; detectable: ${detectableHint}.`
 }
 
 function testsOf(results: readonly Result[]): string {
