@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readRun } from '../src/runs/read.js'
 import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
-import { holdAt } from './support/hold.js'
+import { holdAt, saveEveryEpoch } from './support/hold.js'
 import { sealRun } from './support/seal.js'
 import { until } from './support/sweeps.js'
 
@@ -56,7 +56,7 @@ describe('a run that is resumed', () => {
     const folder = scratch('killed')
     const moments = Array.from({ length: 5 }, () => 100 + Math.random() * 0.5 * undisturbedMilliseconds)
     for (const moment of moments) {
-      const running = start(argsFor(folder, '--resume'))
+      const running = start(argsFor(folder, '--resume'), { env: { NODE_OPTIONS: saveEveryEpoch } })
       await pause(moment)
       running.process.kill('SIGKILL')
       await running.finished

@@ -106,21 +106,23 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
   const { config, data, engine, files, threads, point, observer, signal } = job
   const { pixels, count } = data.train.images
   const trainer = await engine.createTrainer(trainerSpec(config, count, threads), pixels)
-  // An epoch is written while the next one trains. It is reported once the epoch before it is on the disk, and nothing
-  // stops its own write.
+  // The rows of an epoch are written while the next one trains. It is reported once those of the epoch before it are
+  // written, and nothing stops its own write.
   let written = Promise.resolve()
+  const tables = tablesOf(files)
+  const saves = new Saves(job, tables)
   try {
-    const tables = tablesOf(files)
-    if (point === null) written = writeBeginning(job, tables, await measureBeginning(job, trainer))
+    if (point === null) written = writeBeginning(job, tables, saves, await measureBeginning(job, trainer))
     else await resume(trainer, tables, point)
     for (let epoch = 1 + (point?.checkpoint.epoch ?? 0); epoch <= config.train.epochs; epoch++) {
       written.catch(() => undefined)
       const trained = await trainOneEpoch(job, trainer, epoch)
       await written
-      written = writeEpoch(job, tables, trained)
+      written = writeEpoch(job, tables, saves, trained)
       observer.onEpoch(trained)
     }
     await written
+    await saves.saveLast()
     signal.throwIfAborted()
     const model = await writeModel(files.model, config, await trainer.exportState())
     const evaluation = jsonText(await finalEvaluation(job, trainer))
@@ -135,6 +137,7 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
   } catch (error) {
     // If an epoch cannot be written, that is the error, not the stop that came meanwhile.
     await written
+    await saves.saveLast()
     throw error
   } finally {
     await trainer.dispose()
@@ -176,6 +179,7 @@ async function measureBeginning({ config, data, signal }: RunJob, trainer: Train
 async function writeBeginning(
   job: RunJob,
   tables: Tables,
+  saves: Saves,
   { embedding, linearOutputs, state }: Awaited<ReturnType<typeof measureBeginning>>,
 ): Promise<void> {
   for (const table of Object.values(tables)) await table.start()
@@ -185,8 +189,7 @@ async function writeBeginning(
   await tables['layers.csv'].append(
     layersRows(0, await measureLayers(linearOutputs, job.config, state, job.signal)),
   )
-  await Promise.all([tables['spectrum.csv'].sync(), tables['layers.csv'].sync()])
-  await saveCheckpoint(job, tables, 0, state)
+  await saves.add({ epoch: 0, state })
 }
 
 interface TrainedEpoch extends EpochReport {
@@ -225,11 +228,8 @@ function scheduledMeans({ config, data, threads }: RunJob, epoch: number) {
   }
 }
 
-/**
- * Writes the rows of an epoch, syncs them, then replaces the checkpoint: so the tables always hold the rows of the
- * checkpoint's epoch. A stop does not end it, because the epoch has been reported.
- */
-async function writeEpoch(job: RunJob, tables: Tables, trained: TrainedEpoch): Promise<void> {
+/** Writes the rows of an epoch and saves it. A stop does not end it, because the epoch has been reported. */
+async function writeEpoch(job: RunJob, tables: Tables, saves: Saves, trained: TrainedEpoch): Promise<void> {
   const { epoch, losses, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
   const layers = await measureLayers(trained.linearOutputs, job.config, state)
   await tables['metrics.csv'].append([metricsRow(epoch, losses, evaluation, layers)])
@@ -244,19 +244,46 @@ async function writeEpoch(job: RunJob, tables: Tables, trained: TrainedEpoch): P
   ])
   await tables['layers.csv'].append(layersRows(epoch, layers))
   await tables['losses.csv'].append(lossesRows(epoch, losses, job.config))
-  await Promise.all(Object.values(tables).map((table) => table.sync()))
-  await saveCheckpoint(job, tables, epoch, state)
+  await saves.add({ epoch, state })
 }
 
-function saveCheckpoint(
-  { config, files, facts }: RunJob,
-  tables: Tables,
-  epoch: number,
-  state: TrainerState,
-): Promise<void> {
-  const { device, dataSha256 } = facts
-  const origin = { configSha256: configSha256(config), device, dataSha256, tables: sumsOf(tables) }
-  return writeCheckpoint(files, config, { epoch, state, origin })
+type SavedEpoch = Pick<TrainedEpoch, 'epoch' | 'state'>
+
+const millisecondsBetweenSaves = 1000
+
+/**
+ * Saves epochs whose rows are written: syncs the tables, then replaces the checkpoint, so that the tables always hold the
+ * rows of the checkpoint's epoch. The rows after it do not count, and a resume writes them again.
+ */
+class Saves {
+  readonly #job: RunJob
+  readonly #tables: Tables
+  #unsaved: SavedEpoch | null = null
+  #lastSave = Number.NEGATIVE_INFINITY
+
+  constructor(job: RunJob, tables: Tables) {
+    this.#job = job
+    this.#tables = tables
+  }
+
+  /** Saves an epoch, unless the last save ended less than a second ago: a save may take longer than a short epoch. */
+  async add(trained: SavedEpoch): Promise<void> {
+    this.#unsaved = trained
+    if (performance.now() - this.#lastSave >= millisecondsBetweenSaves) await this.saveLast()
+  }
+
+  /** Saves the epoch that was added last, unless it is saved. */
+  async saveLast(): Promise<void> {
+    if (this.#unsaved === null) return
+    const { config, files, facts } = this.#job
+    const { epoch, state } = this.#unsaved
+    await Promise.all(Object.values(this.#tables).map((table) => table.sync()))
+    const { device, dataSha256 } = facts
+    const origin = { configSha256: configSha256(config), device, dataSha256, tables: sumsOf(this.#tables) }
+    await writeCheckpoint(files, config, { epoch, state, origin })
+    this.#unsaved = null
+    this.#lastSave = performance.now()
+  }
 }
 
 async function finalEvaluation(job: RunJob, trainer: Trainer): Promise<FinalEvaluation> {

@@ -2,6 +2,7 @@ import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { cp, writeFile } from 'node:fs/promises'
 import { beforeAll, expect } from 'vitest'
 import { eigenae, scratchFolder } from './cli.js'
+import { saveEveryEpoch } from './hold.js'
 import { tinyConfigs } from './sweeps.js'
 
 export const checkpoint = 'checkpoint/state.safetensors'
@@ -18,7 +19,7 @@ export function damagedRuns() {
     for (const seed of ['0', '1'])
       await run('train', '--config', 'none.json', '--out', `whole/seed-${seed}`, '--seed', seed)
     await writeFile(scratch('stop.mjs'), killAtThirdCheckpoint)
-    const env = { NODE_OPTIONS: `--import=${scratch('stop.mjs')}` }
+    const env = { NODE_OPTIONS: `${saveEveryEpoch} --import=${scratch('stop.mjs')}` }
     for (const [out, seed] of [
       ['stopped', '0'],
       ['stopped-1', '1'],

@@ -4,6 +4,7 @@
 import { existsSync, promises, readFileSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
+import './save-every-epoch.mjs'
 
 const { epoch, run, release, reached } = JSON.parse(process.env.EIGENAE_TEST_HOLD)
 const checkpoint = join('checkpoint', 'state.safetensors')

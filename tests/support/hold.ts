@@ -5,7 +5,10 @@ import { pathToFileURL } from 'node:url'
 import { onTestFinished } from 'vitest'
 import { until } from './sweeps.js'
 
-const program = pathToFileURL(join(import.meta.dirname, 'hold-run.mjs'))
+const preload = (program: string) => `--import=${pathToFileURL(join(import.meta.dirname, program))}`
+
+/** A NODE_OPTIONS with which a run saves each of its epochs, however short they are. */
+export const saveEveryEpoch = preload('save-every-epoch.mjs')
 
 export interface HoldOptions {
   /** The signals that release the run. Slurm sends SIGCONT before each SIGTERM. */
@@ -28,7 +31,7 @@ export function holdAt(epoch: number, { release = ['SIGCONT'], run = '' }: HoldO
   const reached = join(folder, 'pid')
   return {
     env: {
-      NODE_OPTIONS: `--import=${program}`,
+      NODE_OPTIONS: preload('hold-run.mjs'),
       EIGENAE_TEST_HOLD: JSON.stringify({ epoch, run, release, reached }),
     },
     reached: () => until(() => Number(readFileSync(reached, 'utf8')) || null, `epoch ${epoch} of ${run}`),

@@ -2,9 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { root, run } from './command.mjs'
 
 const sources = join(root, 'tests/faults/native')
+// So the number of a command's operations does not depend on the speed of the machine.
+const saveEveryEpoch = pathToFileURL(join(root, 'tests/support/save-every-epoch.mjs'))
 let built = 0
 
 /** Compiles a program or a library of tests/faults/native/. */
@@ -24,6 +27,7 @@ export async function withOperations(workplace, folder, settings, program, args,
   writeFileSync(counter, Buffer.alloc(8))
   const env = {
     LD_PRELOAD: library,
+    NODE_OPTIONS: `--import=${saveEveryEpoch}`,
     UV_USE_IO_URING: '0',
     FAULTS_FOLDER: folder,
     FAULTS_COUNTER: counter,
