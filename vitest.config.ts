@@ -14,5 +14,7 @@ export default defineConfig(({ mode }) => ({
     expect: { poll: { timeout: 120_000 } },
     // Tests start processes that train on all cores, so more files at once would slow each other down.
     maxWorkers: 2,
+    // Tests call the built command line itself.
+    server: { deps: { external: [/\/dist\/bundled\//] } },
   },
 }))

@@ -1,6 +1,6 @@
 import { readdirSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { configs, eigenae, scratchFolder } from './support/cli.js'
+import { call, commandsWithoutTraining, configs, eigenae, scratchFolder, start } from './support/cli.js'
 
 const scratch = scratchFolder()
 const config = `${configs}/eigen.json`
@@ -44,6 +44,17 @@ describe('the command line refuses', () => {
     const { code, stderr } = await eigenae(['train', '--config', config, '--threads', '1000000'])
     expect(stderr).toBe('eigenae: --threads: must be at most 1024 (got 1000000)\n')
     expect(code).toBe(2)
+  })
+})
+
+describe('a process of its own prints and returns what a call within the tests does', () => {
+  it.each([...commandsWithoutTraining])('%s', async (command) => {
+    for (const args of [
+      [command, '--help'],
+      [command, '--no-such-option'],
+      [command, scratch('nothing')],
+    ])
+      expect(await call(args)).toEqual(await start(args).finished)
   })
 })
 

@@ -1,11 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import type { EventEmitter } from 'node:events'
 import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll } from 'vitest'
 
-const bin = join(import.meta.dirname, '../../bin/eigenae.js')
+const root = join(import.meta.dirname, '../..')
+const bin = join(root, 'bin/eigenae.js')
+const bundle = pathToFileURL(join(root, 'dist/bundled/cli.js')).href
+
+/** The commands that train nothing. They start no process and record nothing about their own. */
+export const commandsWithoutTraining = [
+  ...['compare', 'best', 'plot', 'eval', 'embed', 'export', 'explore', 'runs', 'verify', 'data'],
+] as const
 
 export interface Finished {
   readonly code: number | null
@@ -31,7 +40,7 @@ export interface StartOptions {
 
 /** Starts the command line in a process of its own. */
 export function start(args: readonly string[], { cwd, env }: StartOptions = {}): Running {
-  const child = spawn(process.execPath, [bin, ...args], { cwd, env: { ...process.env, ...env } })
+  const child = spawn(process.execPath, [bin, ...args], { cwd: cwd ?? root, env: { ...process.env, ...env } })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk) => {
@@ -57,8 +66,69 @@ export function start(args: readonly string[], { cwd, env }: StartOptions = {}):
   return { process: child, finished, untilPrinted }
 }
 
-export function eigenae(args: readonly string[], options?: StartOptions): Promise<Finished> {
-  return start(args, options).finished
+/**
+ * Runs the command line: a command that trains nothing in this process, which saves the start of one, and any other in a
+ * process of its own, as with an environment of its own.
+ */
+export function eigenae(args: readonly string[], options: StartOptions = {}): Promise<Finished> {
+  const canBeCalled = commandsWithoutTraining.some((command) => command === args[0])
+  return canBeCalled && options.env === undefined ? call(args, options.cwd) : start(args, options).finished
+}
+
+/** Resolves when the last call has ended. Calls wait for each other, because they share a folder and two streams. */
+let lastCall: Promise<unknown> = Promise.resolve()
+
+/** Runs the command line in this process. */
+export function call(args: readonly string[], cwd = root): Promise<Finished> {
+  const called = lastCall.then(async () => {
+    const { main } = (await import(bundle)) as { main: (argv: readonly string[]) => Promise<number> }
+    const restorations = [enter(cwd), keepListeners()]
+    const [stdout, stderr] = [capture(process.stdout), capture(process.stderr)]
+    try {
+      const code = await main([process.execPath, bin, ...args])
+      return { code, signal: null, stdout: stdout.text(), stderr: stderr.text() }
+    } finally {
+      for (const restore of [stdout.restore, stderr.restore, ...restorations]) restore()
+    }
+  })
+  lastCall = called.catch(() => {})
+  return called
+}
+
+function enter(folder: string): () => void {
+  const before = process.cwd()
+  process.chdir(folder)
+  return () => process.chdir(before)
+}
+
+/** Returns a function that removes the listeners that a command adds for the rest of its process. */
+function keepListeners(): () => void {
+  const kept: readonly (readonly [EventEmitter, string])[] = [
+    [process, 'uncaughtException'],
+    [process.stdout, 'error'],
+    [process.stderr, 'error'],
+  ]
+  const before = kept.map(([emitter, event]) => emitter.listeners(event))
+  return () => {
+    for (const [index, [emitter, event]] of kept.entries()) {
+      const added = emitter.listeners(event).filter((listener) => !before[index]!.includes(listener))
+      for (const listener of added) emitter.off(event, listener as () => void)
+    }
+  }
+}
+
+/** Collects what is written to a stream instead of writing it. */
+function capture(stream: NodeJS.WriteStream) {
+  const { write } = stream
+  let text = ''
+  stream.write = (chunk: string | Uint8Array) => {
+    text += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString()
+    return true
+  }
+  const restore = () => {
+    stream.write = write
+  }
+  return { text: () => text, restore }
 }
 
 /** Creates a temporary folder for a test file. It is removed after the tests, and running processes are killed. */
