@@ -3,7 +3,6 @@ import {
   dataOption,
   deviation,
   deviceOption,
-  type FlagsOf,
   splitOption,
   threadsOption,
   wholeNumber,
@@ -15,8 +14,6 @@ export const evalCommand = () =>
     const { evaluate } = await import('./evaluate.js')
     await evaluate(folders, flags)
   })
-
-export type EvalFlags = FlagsOf<typeof declaration>
 
 function declaration() {
   return new Command('eval')

@@ -4,6 +4,7 @@ import { armLabels } from '../comparison/labels.js'
 import { summarise } from '../comparison/statistics.js'
 import { meanCells, metricColumn, sampleNotes } from '../comparison/tables.js'
 import { noteLines } from '../comparison/terminal.js'
+import type { RequestedDevice } from '../config/schema.js'
 import { dataFileKeys } from '../data/idx.js'
 import { type DataSet, loadDataSet } from '../data/load.js'
 import { runFiles } from '../runs/files.js'
@@ -25,9 +26,18 @@ import { neighbourCount } from '../training/classifiers.js'
 import { evaluateModel, spectrumWarning, withChoice } from '../training/evaluate.js'
 import { readTrainedRun, type TrainedRun, withTrainer } from '../training/trained-model.js'
 import { loadDataOf, sourceOfRun } from '../training/training-data.js'
-import type { EvalFlags } from './eval.js'
 import { chosenImages, computeOptions } from './shared/options.js'
 import { warnOfCheckpoint, warnOfDamagedPlans } from './shared/run-warnings.js'
+
+interface EvalFlags {
+  readonly data?: string
+  readonly split?: 'train' | 'test'
+  readonly images?: number
+  readonly noise?: number
+  readonly device: RequestedDevice
+  readonly threads?: number
+  readonly json: boolean
+}
 
 type EvaluatedRun = Awaited<ReturnType<typeof evaluateRun>>
 
