@@ -1,4 +1,4 @@
-import { Command, CommanderError, Help, type Option } from 'commander'
+import { Command, CommanderError, type CommandUnknownOpts, Help, type Option } from 'commander'
 import { benchCommand } from './commands/bench.js'
 import { bestCommand } from './commands/best.js'
 import { compareCommand } from './commands/compare.js'
@@ -6,15 +6,15 @@ import { completionCommand } from './commands/completion.js'
 import { dataCommand } from './commands/data.js'
 import { doctorCommand } from './commands/doctor.js'
 import { embedCommand } from './commands/embed.js'
-import { evalCommand } from './commands/eval/command.js'
+import { evalCommand } from './commands/eval.js'
 import { exploreCommand } from './commands/explore.js'
 import { exportCommand } from './commands/export.js'
 import { plotCommand } from './commands/plot.js'
 import { reproduceCommand } from './commands/reproduce.js'
-import { runsCommand } from './commands/runs/command.js'
+import { runsCommand } from './commands/runs.js'
 import { setupCommand } from './commands/setup.js'
-import { sweepCommand } from './commands/sweep/command.js'
-import { sweepEngineCommand, sweepJobCommand, sweepRunnerCommand } from './commands/sweep/run-commands.js'
+import { sweepCommand } from './commands/sweep.js'
+import { sweepEngineCommand, sweepJobCommand, sweepRunnerCommand } from './commands/sweep-processes.js'
 import { trainCommand } from './commands/train.js'
 import { verifyCommand } from './commands/verify.js'
 import { watchCommand } from './commands/watch.js'
@@ -67,7 +67,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 /** Returns the whole command line. */
-export function program(): Command {
+export function program(): CommandUnknownOpts {
   const root = new Command('eigenae')
     .description(
       'Trains MNIST denoising autoencoders and compares how many of their dimensions the embeddings use',
@@ -94,7 +94,7 @@ export function program(): Command {
   return root
 }
 
-function withSubcommands(command: Command): readonly Command[] {
+function withSubcommands(command: CommandUnknownOpts): readonly CommandUnknownOpts[] {
   return [command, ...command.commands.flatMap(withSubcommands)]
 }
 
@@ -110,7 +110,7 @@ function optionDescription(option: Option): string {
  * Refuses empty flags and arguments, which an unset variable of a shell leaves. As a path, an empty value would mean
  * the working folder, and files in it would be replaced.
  */
-function refuseEmptyValues(command: Command): void {
+function refuseEmptyValues(command: CommandUnknownOpts): void {
   const flags = command.options.map((option) => [
     option.long!,
     command.getOptionValue(option.attributeName()),
@@ -128,7 +128,7 @@ function refuseEmptyValues(command: Command): void {
  * Checks required options after unknown ones. commander does it the other way round, so that it reports a misspelt
  * required option as missing.
  */
-function requireOptionsLast(command: Command): void {
+function requireOptionsLast(command: CommandUnknownOpts): void {
   const required = command.options.filter(({ mandatory }) => mandatory)
   for (const option of required) option.makeOptionMandatory(false)
   command.hook('preAction', () => {

@@ -1,6 +1,6 @@
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { addTags } from '../src/commands/runs/command.js'
+import { addTags } from '../src/commands/runs.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'
 import { readJson, tinyConfigs } from './support/sweeps.js'

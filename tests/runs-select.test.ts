@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { parseExpression, selectRuns } from '../src/commands/runs/query.js'
+import { parseExpression, selectRuns } from '../src/commands/runs-query.js'
 import { findRuns } from '../src/runs/find.js'
 import { readRun, readRuns } from '../src/runs/read.js'
 import { eigenae, scratchFolder } from './support/cli.js'

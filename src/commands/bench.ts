@@ -14,21 +14,14 @@ import { alignedTable } from '../text/table.js'
 import { refuseTooLarge } from '../training/memory.js'
 import { trainerSpec } from '../training/spec.js'
 import { loadTrainingData } from '../training/training-data.js'
-import { deviceOption, fieldOverride, threadCount, wholeNumber } from './shared/options.js'
-
-interface BenchFlags {
-  readonly config?: string
-  readonly batchSize?: string
-  readonly device?: string
-  readonly epochs: number
-  readonly threads?: number
-  readonly json: boolean
-}
+import { deviceOption, type FlagsOf, fieldOverride, threadCount, wholeNumber } from './shared/options.js'
 
 /** The eigen arm, which comes with the package. */
 const defaultConfig = join(packageRoot, 'configs', 'eigen.json')
 
-export function benchCommand(): Command {
+export const benchCommand = () => declaration().action(bench)
+
+function declaration() {
   return new Command('bench')
     .description('Measure the training speed of each device against the peak of the machine')
     .option('--config <file>', 'config to train (default: the eigen arm)')
@@ -43,7 +36,6 @@ export function benchCommand(): Command {
     .option('--threads <number>', 'cores to use (default: all)', threadCount)
     .option('--json', 'print the measurements as JSON', false)
     .addHelpText('after', '\nExample:\n  eigenae bench --batch-size 256 --epochs 5')
-    .action(bench)
 }
 
 /** The training that all devices do. */
@@ -60,7 +52,7 @@ interface Job {
 }
 
 /** Prints how fast each device trains the config. */
-async function bench(flags: BenchFlags): Promise<void> {
+async function bench(flags: FlagsOf<typeof declaration>): Promise<void> {
   const { threads = availableParallelism(), epochs: rounds } = flags
   const config = await loadConfig(flags.config ?? defaultConfig, [
     ...fieldOverride('--batch-size', 'train.batchSize', flags.batchSize),

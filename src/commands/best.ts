@@ -4,17 +4,14 @@ import { withoutSeed } from '../config/schema.js'
 import { makeFolder } from '../files/folder.js'
 import { refuseExistingFiles } from '../files/own-files.js'
 import { jsonText, writeDurably } from '../files/write.js'
-import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
+import { meaningOf, metrics } from '../runs/metrics.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { abbreviated } from './compare.js'
+import type { FlagsOf } from './shared/options.js'
 
-interface BestFlags {
-  readonly metric: Metric
-  readonly out?: string
-  readonly json: boolean
-}
+export const bestCommand = () => declaration().action(best)
 
-export function bestCommand(): Command {
+function declaration() {
   return new Command('best')
     .description('Find the arm with the best mean over its seeds; --out writes its config')
     .argument(
@@ -41,11 +38,13 @@ its config again with seeds that the choice has not seen.
 Example:
   eigenae best runs/search --metric test_denoise_mse --out best.json && eigenae train --config best.json --seed 1000`,
     )
-    .action(best)
 }
 
 /** Prints the best arm and the runner-up, and writes the config of the best. */
-async function best(folders: readonly string[], { metric, out, json }: BestFlags): Promise<void> {
+async function best(
+  folders: readonly string[],
+  { metric, out, json }: FlagsOf<typeof declaration>,
+): Promise<void> {
   const hint = 'Name another file with --out.'
   if (out !== undefined) refuseExistingFiles([{ file: out, mark: () => false }], hint)
   // Imported here so that other commands start without loading the statistics.

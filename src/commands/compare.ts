@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander'
 import type { Comparison } from '../comparison/comparison.js'
 import { usageError } from '../errors.js'
-import { type Scheme, schemes } from '../plots/theme.js'
-import { type Metric, metrics } from '../runs/metrics.js'
+import { schemes } from '../plots/theme.js'
+import { metrics } from '../runs/metrics.js'
 import {
   resultSpace,
   writeJson,
@@ -11,21 +11,16 @@ import {
   writeResult,
   writeWarning,
 } from '../text/output.js'
+import type { FlagsOf } from './shared/options.js'
 
 const tableFormats = ['text', 'markdown', 'latex', 'csv'] as const
 
-interface CompareFlags {
-  readonly baseline?: string
-  readonly out?: string
-  readonly notes?: string
-  readonly scheme?: Scheme
-  readonly metric?: Metric
-  readonly details?: boolean
-  readonly format?: (typeof tableFormats)[number]
-  readonly json: boolean
-}
+export const compareCommand = () => declaration().action(compare)
 
-export function compareCommand(): Command {
+type CompareFlags = FlagsOf<typeof declaration>
+type PrintFlags = Pick<CompareFlags, 'baseline' | 'metric' | 'details' | 'format' | 'json'>
+
+function declaration() {
   return new Command('compare')
     .description(
       'Compare runs side by side: means, 95 % intervals over the seeds, and tests against a baseline',
@@ -67,21 +62,23 @@ Examples:
   eigenae compare runs/arms --details
   eigenae compare runs/arms --format latex > table.tex`,
     )
-    .action(compare)
 }
 
-export async function compare(folders: readonly string[], flags: CompareFlags): Promise<void> {
+async function compare(folders: readonly string[], flags: CompareFlags): Promise<void> {
   const { notes, scheme, out } = flags
   if (notes !== undefined && out === undefined)
     throw usageError({ problem: 'requires --out, which writes the report', subject: '--notes' })
   if (scheme !== undefined && out === undefined)
     throw usageError({ problem: 'requires --out, which writes the pictures', subject: '--scheme' })
-  if (out === undefined) await print(folders, flags)
+  if (out === undefined) await printComparison(folders, flags)
   else await printAndWrite(folders, flags, out)
 }
 
-async function print(folders: readonly string[], flags: CompareFlags): Promise<Comparison> {
-  const { baseline, metric, details = false, format = 'text', json } = flags
+/** Prints the tables of a comparison on stdout, and its warnings on stderr. */
+export async function printComparison(
+  folders: readonly string[],
+  { baseline, metric, details, format, json }: PrintFlags = { details: false, format: 'text', json: false },
+): Promise<Comparison> {
   // Imported here so that other commands start without loading the statistics.
   const { compareRuns } = await import('../comparison/compare.js')
   const comparison = await compareRuns(folders, baseline)
@@ -118,7 +115,7 @@ async function printAndWrite(folders: readonly string[], flags: CompareFlags, ou
   const { baseline, notes, scheme } = flags
   await checkOutput(out)
   const text = notes === undefined ? undefined : await readReportNotes(notes)
-  const comparison = await print(folders, flags)
+  const comparison = await printComparison(folders, flags)
   const named = Object.entries({ baseline, notes, scheme }).flatMap(([flag, value]) =>
     value === undefined ? [] : [`--${flag}`, value],
   )

@@ -11,13 +11,13 @@ Examples:
   eval "$(eigenae completion zsh)"       # in ~/.zshrc, after compinit
   eigenae completion fish > ~/.config/fish/completions/eigenae.fish`
 
-export function completionCommand(): Command {
-  const shell = new Argument('<shell>', 'shell to write the script for').choices(Object.keys(shells))
+export function completionCommand() {
+  const shell = new Argument('<shell>', 'shell to write the script for').choices(
+    Object.keys(shells) as readonly (keyof typeof shells)[],
+  )
   return new Command('completion')
     .description('Print a script that completes commands, options and their values in a shell')
     .addArgument(shell)
     .addHelpText('after', examples)
-    .action((name: keyof typeof shells, _flags: unknown, command: Command) => {
-      writeResult(shells[name](outline(command.parent ?? command)).trimEnd())
-    })
+    .action((name, _, command) => writeResult(shells[name](outline(command.parent ?? command)).trimEnd()))
 }

@@ -9,13 +9,7 @@ import { abortOnSignals } from './shared/signals.js'
 // The copy that PyTorch's torchvision downloads. The original host no longer exists.
 const defaultMirror = 'http://ossci-datasets.s3.amazonaws.com/mnist/'
 
-interface FetchFlags {
-  readonly mirror: string
-  readonly out: string
-  readonly timeout: number
-}
-
-export function dataCommand(): Command {
+export function dataCommand() {
   return new Command('data')
     .description('Check or download the MNIST data set (the package contains a copy)')
     .addCommand(verifyCommand())
@@ -23,7 +17,7 @@ export function dataCommand(): Command {
     .addHelpText('after', '\nExample:\n  eigenae data verify')
 }
 
-function verifyCommand(): Command {
+function verifyCommand() {
   return new Command('verify')
     .description('Check by SHA-256 that the four files are the genuine MNIST files')
     .argument(
@@ -32,14 +26,14 @@ function verifyCommand(): Command {
       embeddedSource,
     )
     .addHelpText('after', '\nExample:\n  eigenae data verify data/mnist')
-    .action(async (source: string) => {
+    .action(async (source) => {
       const files = await verifyMnist(sourceFolder(source))
       for (const { file, sha256 } of files) writeResult(`${sha256}  ${file}`)
       writeMessage('the files are the genuine MNIST')
     })
 }
 
-function fetchCommand(): Command {
+function fetchCommand() {
   return new Command('fetch')
     .description('Download the four files from a mirror, check their SHA-256, and write them to a folder')
     .option('--mirror <url>', 'http or https address of the folder with the four .gz files', defaultMirror)
@@ -51,7 +45,7 @@ function fetchCommand(): Command {
       30,
     )
     .addHelpText('after', '\nExample:\n  eigenae data fetch --mirror http://localhost:8000/mnist')
-    .action(async ({ mirror, out, timeout }: FetchFlags) => {
+    .action(async ({ mirror, out, timeout }) => {
       const onFile = (file: string) => writeMessage(`${file} checked`)
       const { signal, release } = abortOnSignals(
         () => new Interruption({ problem: 'interrupted; nothing was saved', hint: 'Repeat the command.' }),

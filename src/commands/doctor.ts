@@ -9,7 +9,7 @@ import { version } from '../runs/facts.js'
 import { writeJson, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 
-export function doctorCommand(): Command {
+export function doctorCommand() {
   return new Command('doctor')
     .description('List the devices that can train, and explain how to fix the others')
     .option('--json', 'print the findings as JSON', false)

@@ -10,27 +10,21 @@ import { writeResult } from '../text/output.js'
 import { readTrainedRun, withTrainer } from '../training/trained-model.js'
 import { sourceOfRun } from '../training/training-data.js'
 import {
-  type ComputeFlags,
   chosenImages,
   computeOptions,
   dataOption,
   deviation,
   deviceOption,
-  type ImageFlags,
+  type FlagsOf,
   splitOption,
   threadsOption,
   wholeNumber,
 } from './shared/options.js'
 import { requirePlaced, warnOfCheckpoint } from './shared/run-warnings.js'
 
-interface EmbedFlags extends ImageFlags, ComputeFlags {
-  readonly out: string
-  readonly data?: string
-  readonly noise: number
-  readonly overwrite: boolean
-}
+export const embedCommand = () => declaration().action(embed)
 
-export function embedCommand(): Command {
+function declaration() {
   return new Command('embed')
     .description('Write the embeddings of images to a file, with their labels')
     .argument('<run>', 'run folder')
@@ -59,11 +53,10 @@ is never replaced. If a run is not complete, its last checkpoint is used, with a
 Example:
   eigenae embed runs/eigen/seed-0 --out eigen.npy && python3 -c 'import numpy; print(numpy.load("eigen.npy").shape)'`,
     )
-    .action(embed)
 }
 
 /** Writes the embeddings of the chosen images and prints the names of the files. */
-async function embed(folder: string, flags: EmbedFlags): Promise<void> {
+async function embed(folder: string, flags: FlagsOf<typeof declaration>): Promise<void> {
   const format = embeddingFormatOf(flags.out, flags.overwrite)
   const trained = await readTrainedRun(await runNamed(folder, 'embed'))
   requirePlaced(trained.run)

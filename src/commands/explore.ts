@@ -3,17 +3,10 @@ import { thousands } from '../text/format.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { wholeNumber } from './shared/options.js'
 
-interface ExploreFlags {
-  readonly out: string
-  readonly images: number
-  readonly data?: string
-  readonly json: boolean
-}
-
 // The default number of images for the spectrum of a run.
 const defaultImages = 1024
 
-export function exploreCommand(): Command {
+export function exploreCommand() {
   return new Command('explore')
     .description(
       'Write an interactive page of the latent space of one run, or of two side by side: a single file that works offline',
@@ -35,18 +28,16 @@ export function exploreCommand(): Command {
     )
     .option('--json', 'print the file, the models and the notes as JSON', false)
     .addHelpText('after', '\nExample:\n  eigenae explore runs/baseline runs/eigen --out latent.html')
-    .action(explore)
-}
-
-async function explore(runs: readonly string[], { out, images, data, json }: ExploreFlags): Promise<void> {
-  // Imported here so that other commands start without loading the statistics.
-  const { exploreRuns } = await import('../pages/explore/explore-page.js')
-  const explored = await exploreRuns(runs, { out, images, data })
-  for (const note of explored.notes) writeMessage(note)
-  if (json) return writeJson(explored)
-  for (const run of explored.runs) writeMessage(`model: ${run}`)
-  writeMessage(
-    `${explored.images} test images, ${thousands(explored.bytes / 1024)} KiB; open it in a browser`,
-  )
-  writeResult(explored.file)
+    .action(async (runs, { out, images, data, json }) => {
+      // Imported here so that other commands start without loading the statistics.
+      const { exploreRuns } = await import('../pages/explore/explore-page.js')
+      const explored = await exploreRuns(runs, { out, images, data })
+      for (const note of explored.notes) writeMessage(note)
+      if (json) return writeJson(explored)
+      for (const run of explored.runs) writeMessage(`model: ${run}`)
+      writeMessage(
+        `${explored.images} test images, ${thousands(explored.bytes / 1024)} KiB; open it in a browser`,
+      )
+      writeResult(explored.file)
+    })
 }

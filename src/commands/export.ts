@@ -1,10 +1,10 @@
 import { join, relative } from 'node:path'
-import { Command, Option } from 'commander'
+import { Command, type CommandUnknownOpts, Option } from 'commander'
 import { EigenaeError, firstLine, usageError } from '../errors.js'
 import { refuseUsedFolder, writeFolder } from '../exports/models/folder.js'
 import type { ExportFile } from '../exports/models/format.js'
 import { exportReadme, modelFormats, readmeName } from '../exports/models/index.js'
-import { exportedNetwork, type Part, parts } from '../exports/models/network.js'
+import { exportedNetwork, parts } from '../exports/models/network.js'
 import { tensorboard, tensorboardFiles } from '../exports/tensorboard.js'
 import { requireInnerFolders } from '../files/folder.js'
 import { version } from '../runs/facts.js'
@@ -16,19 +16,21 @@ import { commandLine } from '../text/command-line.js'
 import { count } from '../text/format.js'
 import { writeMessage, writeResult } from '../text/output.js'
 import { readTrainedRun } from '../training/trained-model.js'
+import type { FlagsOf } from './shared/options.js'
 import { requirePlaced, warnOfCheckpoint, warnOfDamagedPlans } from './shared/run-warnings.js'
-
-interface ExportFlags {
-  readonly format: string
-  readonly part: Part
-  readonly keepBatchNorm: boolean
-  readonly out: string
-  readonly overwrite: boolean
-}
 
 const formats = [...modelFormats, tensorboard]
 
-export function exportCommand(): Command {
+export const exportCommand = () =>
+  declaration().action((named, flags, command) => {
+    if (flags.format !== tensorboard.name) return exportModel(named, flags)
+    refuseModelFlags(command)
+    return exportForTensorboard(named, flags)
+  })
+
+type ExportFlags = FlagsOf<typeof declaration>
+
+function declaration() {
   return new Command('export')
     .description(
       'Write a trained model for Python, ONNX runtimes or a browser, or the course of runs for TensorBoard',
@@ -55,15 +57,10 @@ Examples:
   eigenae export runs/eigen/seed-0 --format onnx --part encoder --out eigen-encoder
   eigenae export runs/arms --format tensorboard --out logs/arms`,
     )
-    .action((named: string, flags: ExportFlags, command: Command) => {
-      if (flags.format !== tensorboard.name) return exportModel(named, flags)
-      refuseModelFlags(command)
-      return exportForTensorboard(named, flags)
-    })
 }
 
 /** @throws a usage error if a flag about the model is given, which the format tensorboard does not have. */
-function refuseModelFlags(command: Command): void {
+function refuseModelFlags(command: CommandUnknownOpts): void {
   const given = ['part', 'keepBatchNorm'].find((name) => command.getOptionValueSource(name) === 'cli')
   if (given === undefined) return
   throw usageError({

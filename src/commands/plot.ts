@@ -1,14 +1,8 @@
 import { Command, Option } from 'commander'
-import { type Scheme, schemes } from '../plots/theme.js'
+import { schemes } from '../plots/theme.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 
-interface PlotFlags {
-  readonly out?: string
-  readonly scheme: Scheme
-  readonly json: boolean
-}
-
-export function plotCommand(): Command {
+export function plotCommand() {
   return new Command('plot')
     .description(
       'Draw a run, or an arm over its seeds: loss and its terms, spectrum, effective rank, reconstructions, embedding',
@@ -22,16 +16,14 @@ export function plotCommand(): Command {
     )
     .option('--json', 'print the names of the files as JSON', false)
     .addHelpText('after', '\nExample:\n  eigenae plot runs/eigen/seed-0 --out pictures')
-    .action(plot)
-}
-
-async function plot(run: string, { out, scheme, json }: PlotFlags): Promise<void> {
-  // Imported here so that other commands start without loading the chart libraries.
-  const { writeRunPictures } = await import('../plots/run-pictures.js')
-  const { folder, files, model, notes } = await writeRunPictures(run, out, scheme)
-  if (model === null) writeMessage('no reconstructions and no embedding: the run has no model yet')
-  else writeMessage(`reconstructions and embedding: ${model}`)
-  for (const note of notes) writeMessage(note)
-  if (json) writeJson({ folder, files, model })
-  else for (const file of files) writeResult(`${folder}/${file}`)
+    .action(async (run, { out, scheme, json }) => {
+      // Imported here so that other commands start without loading the chart libraries.
+      const { writeRunPictures } = await import('../plots/run-pictures.js')
+      const { folder, files, model, notes } = await writeRunPictures(run, out, scheme)
+      if (model === null) writeMessage('no reconstructions and no embedding: the run has no model yet')
+      else writeMessage(`reconstructions and embedding: ${model}`)
+      for (const note of notes) writeMessage(note)
+      if (json) writeJson({ folder, files, model })
+      else for (const file of files) writeResult(`${folder}/${file}`)
+    })
 }

@@ -20,15 +20,14 @@ import {
   readReproducible,
   startFolder,
 } from '../training/reproduction.js'
+import type { FlagsOf } from './shared/options.js'
 import { requirePlaced } from './shared/run-warnings.js'
 
-interface ReproduceFlags {
-  readonly run: boolean
-  readonly out?: string
-  readonly json: boolean
-}
+export const reproduceCommand = () => declaration().action(reproduce)
 
-export function reproduceCommand(): Command {
+type ReproduceFlags = FlagsOf<typeof declaration>
+
+function declaration() {
   return new Command('reproduce')
     .description('Print the command that trains a run again with the same bytes, or run it and compare')
     .argument('<run>', 'run folder')
@@ -48,7 +47,6 @@ timings.csv and the checkpoint hold times and are not compared. The exit code is
 Example:
   eigenae reproduce runs/eigen/seed-0 --run`,
     )
-    .action(reproduce)
 }
 
 async function reproduce(named: string, flags: ReproduceFlags): Promise<void> {

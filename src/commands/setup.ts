@@ -13,21 +13,14 @@ import type { SetupObserver } from '../setup/wheels.js'
 import { Bars } from '../text/bars.js'
 import { eigenaeCommand } from '../text/command-line.js'
 import { writeMessage, writeResult } from '../text/output.js'
+import type { FlagsOf } from './shared/options.js'
 import { abortOnSignals } from './shared/signals.js'
 
-interface SetupFlags {
-  readonly cpu?: boolean
-  readonly cuda?: boolean
-  readonly version: string
-  readonly checksums: boolean
-  readonly python?: string
-}
-
-export function setupCommand(): Command {
+export function setupCommand() {
   return new Command('setup')
     .description('Install the additional software that some devices need')
     .addCommand(cudaCommand())
-    .addCommand(tensorflowCommand())
+    .addCommand(tensorflowDeclaration().action(setupTensorflow))
     .addHelpText('after', '\nExample:\n  eigenae setup cuda')
 }
 
@@ -40,7 +33,7 @@ only, and a CUDA toolkit is not. The download must have its known checksum. A fo
 Example:
   eigenae setup cuda`
 
-function cudaCommand(): Command {
+function cudaCommand() {
   return new Command('cuda')
     .description('Install the compiler of kernels for the device cuda')
     .option('--python <program>', 'Python with pip, for the download (default: python3)')
@@ -48,7 +41,7 @@ function cudaCommand(): Command {
     .action(setupCuda)
 }
 
-function setupCuda({ python }: Pick<SetupFlags, 'python'>): Promise<void> {
+function setupCuda({ python }: { readonly python?: string | undefined }): Promise<void> {
   const install = (observer: SetupObserver, signal: AbortSignal) =>
     setUpNvrtc({
       python,
@@ -71,7 +64,9 @@ Downloads TensorFlow's own wheel and builds the addon of @tensorflow/tfjs-node-g
 Example:
   eigenae setup tensorflow --cuda`
 
-function tensorflowCommand(): Command {
+type TensorflowFlags = FlagsOf<typeof tensorflowDeclaration>
+
+function tensorflowDeclaration() {
   return new Command('tensorflow')
     .description('Install TensorFlow for the devices cuda and tensorflow-cpu')
     .addOption(new Option('--cpu', 'for the processor only').conflicts('cuda'))
@@ -80,10 +75,9 @@ function tensorflowCommand(): Command {
     .option('--no-checksums', 'accept versions of TensorFlow whose wheels have no known checksums')
     .option('--python <program>', 'Python with pip, for the download (default: python3)')
     .addHelpText('after', tensorflowNotes)
-    .action(setupTensorflow)
 }
 
-async function setupTensorflow(flags: SetupFlags): Promise<void> {
+async function setupTensorflow(flags: TensorflowFlags): Promise<void> {
   const { cpu, cuda, version, python } = flags
   requireKnownVersion(flags)
   const card = cpu ? null : await findCard()
@@ -108,7 +102,7 @@ async function setupTensorflow(flags: SetupFlags): Promise<void> {
   return setup(install, advice)
 }
 
-function requireKnownVersion({ version, checksums }: SetupFlags): void {
+function requireKnownVersion({ version, checksums }: TensorflowFlags): void {
   if (!/^\d+\.\d+\.\d+$/.test(version))
     throw usageError({ problem: `must be a version like 2.21.0 (got "${version}")`, subject: '--version' })
   if (checksums && !pinnedVersions.includes(version))

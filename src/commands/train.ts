@@ -30,21 +30,7 @@ import type { EpochReport, RunObserver } from '../training/run.js'
 import { collectSettings, deviceOption, fieldOverride, threadsOption } from './shared/options.js'
 import { abortOnSignals, interruptionOf } from './shared/signals.js'
 
-interface TrainFlags {
-  readonly config: string
-  readonly set: readonly Override[]
-  readonly seed?: string
-  readonly epochs?: string
-  readonly device?: string
-  readonly threads?: number
-  readonly out?: string
-  readonly resume: boolean
-  readonly overwrite: boolean
-  readonly quiet: boolean
-  readonly json: boolean
-}
-
-export function trainCommand(): Command {
+export function trainCommand() {
   return new Command('train')
     .description('Train one autoencoder and write its run folder')
     .requiredOption('--config <file>', 'config of the run (JSON)')
@@ -66,7 +52,7 @@ export function trainCommand(): Command {
       'after',
       '\nThe fields of a config are in docs/config.md. An eigen loss can be a formula of your own, in one line: docs/formulas.md.\n\nExample:\n  eigenae train --config configs/eigen.json --seed 1 --set loss.eigen.weight=0.5',
     )
-    .action(({ set, seed, epochs, device, resume, overwrite, ...flags }: TrainFlags) => {
+    .action(({ set, seed, epochs, device, resume, overwrite, ...flags }) => {
       if (resume && overwrite) throw usageError({ problem: 'choose one of --resume and --overwrite' })
       // Flags for single config fields are applied after those of --set.
       const overrides = [

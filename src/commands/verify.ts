@@ -15,7 +15,7 @@ import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 import { warnOfDamagedPlans } from './shared/run-warnings.js'
 
-export function verifyCommand(): Command {
+export function verifyCommand() {
   return new Command('verify')
     .description('Check every file of runs against the checksums that the runs recorded')
     .argument('<run...>', 'run folders, or folders of runs at any depth')

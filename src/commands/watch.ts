@@ -2,16 +2,14 @@ import { Command } from 'commander'
 import { Interruption } from '../errors.js'
 import { namedFolder } from '../files/folder.js'
 import { Screen, writeMessage, writeResult } from '../text/output.js'
-import { wholeNumber } from './shared/options.js'
+import { type FlagsOf, wholeNumber } from './shared/options.js'
 import { abortOnSignals } from './shared/signals.js'
 
-interface WatchFlags {
-  readonly host: string
-  readonly port: number
-  readonly terminal: boolean
-}
+export const watchCommand = () => declaration().action(watch)
 
-export function watchCommand(): Command {
+type WatchFlags = FlagsOf<typeof declaration>
+
+function declaration() {
   return new Command('watch')
     .description('Show the runs in a folder live on a page: state, curves and the report, while they train')
     .argument('[folder]', 'folder to watch, at any depth', 'runs')
@@ -32,7 +30,6 @@ Examples:
   eigenae watch runs/arms
   ssh -L 8000:127.0.0.1:8000 cluster eigenae watch runs/arms --port 8000`,
     )
-    .action(watch)
 }
 
 async function watch(argument: string, flags: WatchFlags): Promise<void> {

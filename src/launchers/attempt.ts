@@ -15,7 +15,7 @@ import type { Outcome, SweepRun } from './launcher.js'
 
 // An attempt at a run: its folder is prepared, a process trains it, and the way that process ended decides the outcome.
 
-/** Returns the command line of one of the hidden commands, which are in src/commands/sweep/run-commands.ts. */
+/** Returns the command line of one of the hidden commands, which are in src/commands/sweep-processes.ts. */
 export function hiddenCommand(
   name: 'sweep-engine' | 'sweep-runner' | 'sweep-job',
   ...args: readonly string[]

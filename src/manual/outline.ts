@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events'
-import type { Argument, Command, Option } from 'commander'
+import type { Argument, CommandUnknownOpts, Option } from 'commander'
 import { configPaths } from '../config/paths.js'
 
 /** A command as data, read from commander. The man page, docs/commands.md and the completions are made from it. */
@@ -27,7 +27,7 @@ export interface Value {
 }
 
 /** Reads a command and its subcommands, without hidden commands and options. */
-export function outline(command: Command, before: readonly string[] = []): CommandOutline {
+export function outline(command: CommandUnknownOpts, before: readonly string[] = []): CommandOutline {
   const help = command.createHelp()
   const words = [...before, command.name()]
   const inner = help.visibleCommands(command).filter((each) => each.name() !== 'help')
@@ -83,7 +83,7 @@ function valueFor({ argChoices }: Option | Argument, placeholder: string): Value
   return { kind: /folder|run|source/.test(placeholder) ? 'folder' : 'text', choices: [] }
 }
 
-function helpAfter(command: Command): string {
+function helpAfter(command: CommandUnknownOpts): string {
   let text = ''
   const write = (part: string) => {
     text += part

@@ -1,10 +1,15 @@
 import { availableParallelism } from 'node:os'
-import { Option } from 'commander'
+import { type CommandUnknownOpts, Option } from 'commander'
 import { type Override, parseSetting } from '../../config/load.js'
 import { devices, maximumNoise, type RequestedDevice } from '../../config/schema.js'
 import { type DataSet, firstImages, type Split } from '../../data/load.js'
 import { usageError } from '../../errors.js'
 import type { ComputeOptions } from '../../training/trained-model.js'
+
+/** The flags of a command, as its options declare them. `declaration` returns the command without its action. */
+export type FlagsOf<Declaration extends () => CommandUnknownOpts> = ReturnType<
+  ReturnType<Declaration>['opts']
+>
 
 /** Returns a parser of whole numbers from `minimum`. */
 export function wholeNumber(flag: string, minimum: number): (value: string) => number {
@@ -21,7 +26,7 @@ export function wholeNumber(flag: string, minimum: number): (value: string) => n
 const maximumThreads = 1024
 
 /** Returns --threads, without a default. */
-export function threadsOption(): Option {
+export function threadsOption() {
   const description = 'number of threads (default: one per core); never changes a result'
   return new Option('--threads <number>', description).argParser(threadCount)
 }
@@ -48,7 +53,7 @@ export function deviation(flag: string): (value: string) => number {
 }
 
 /** Returns --device, without a default. */
-export function deviceOption(description: string): Option {
+export function deviceOption(description: string) {
   return new Option('--device <device>', description).choices(devices)
 }
 
@@ -63,24 +68,22 @@ export function fieldOverride(flag: string, path: string, value: string | undefi
 }
 
 /** Returns --data. */
-export function dataOption(): Option {
+export function dataOption() {
   const description =
     'folder with the four idx files of a data set, or "mnist" (default: the data of the run)'
   return new Option('--data <folder>', description)
 }
 
 /** Returns a --split option without a default. */
-export function splitOption(description: string): Option {
+export function splitOption(description: string) {
   return new Option('--split <name>', description).choices(['train', 'test'])
 }
 
-export interface ImageFlags {
-  readonly split?: 'train' | 'test'
-  readonly images?: number
-}
-
 /** Returns the images chosen by --split and --images. @throws a usage error if the split has fewer images. */
-export function chosenImages(data: DataSet, { split = 'test', images }: ImageFlags): Split {
+export function chosenImages(
+  data: DataSet,
+  { split = 'test', images }: { readonly split?: 'train' | 'test'; readonly images?: number },
+): Split {
   const { count } = data[split].images
   if (images !== undefined && images > count)
     throw usageError({
@@ -90,11 +93,7 @@ export function chosenImages(data: DataSet, { split = 'test', images }: ImageFla
   return firstImages(data[split], images ?? null)
 }
 
-export interface ComputeFlags {
-  readonly device: RequestedDevice
-  readonly threads?: number
-}
-
-export function computeOptions({ device, threads }: ComputeFlags): ComputeOptions {
+/** Returns the choices of --device and --threads. */
+export function computeOptions({ device, threads }: Partial<ComputeOptions> & { device: RequestedDevice }) {
   return { device, threads: threads ?? availableParallelism() }
 }

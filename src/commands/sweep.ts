@@ -1,49 +1,33 @@
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { Command, Option } from 'commander'
-import { valueAt } from '../../config/json.js'
-import type { Override } from '../../config/load.js'
-import { configDifferences } from '../../config/paths.js'
-import { configJson } from '../../config/schema.js'
-import { parseSeeds } from '../../config/sweep.js'
-import { EigenaeError, usageError } from '../../errors.js'
+import { valueAt } from '../config/json.js'
+import { configDifferences } from '../config/paths.js'
+import { configJson } from '../config/schema.js'
+import { parseSeeds } from '../config/sweep.js'
+import { EigenaeError, usageError } from '../errors.js'
 import {
   type AcceptedFlag,
   checkSettings,
   defaultThreads,
-  type LauncherName,
   launcherFlags,
   launcherNames,
   openLauncher,
-} from '../../launchers/index.js'
-import type { LauncherSettings } from '../../launchers/launcher.js'
-import { ownCommand } from '../../runs/facts.js'
-import { logName } from '../../runs/files.js'
-import { inspectRuns, type RunState } from '../../sweeps/folder.js'
-import type { Arm, SweepPlan } from '../../sweeps/plan.js'
-import { executeSweep, type InspectedSweep, inspectSweep, type SweepResult } from '../../sweeps/sweep.js'
-import { commandLine, eigenaeCommand } from '../../text/command-line.js'
-import { count, thousands } from '../../text/format.js'
-import { writeJsonLine, writeMessage, writeResult } from '../../text/output.js'
-import { alignedTable } from '../../text/table.js'
-import { compare } from '../compare.js'
-import { collectSettings, deviceOption, threadCount, wholeNumber } from '../shared/options.js'
-import { abortOnSignals, interruptionOf } from '../shared/signals.js'
-import { reasonLine, sweepDisplay } from './display.js'
-
-interface SweepFlags {
-  readonly config: string
-  readonly set: readonly Override[]
-  readonly device?: string
-  readonly seeds?: readonly number[]
-  readonly out?: string
-  readonly launcher: LauncherName
-  readonly resume: boolean
-  readonly dryRun: boolean
-  readonly retries: number
-  readonly failFast: boolean
-  readonly json: boolean
-}
+} from '../launchers/index.js'
+import type { LauncherSettings } from '../launchers/launcher.js'
+import { ownCommand } from '../runs/facts.js'
+import { logName } from '../runs/files.js'
+import { inspectRuns, type RunState } from '../sweeps/folder.js'
+import type { Arm, SweepPlan } from '../sweeps/plan.js'
+import { executeSweep, type InspectedSweep, inspectSweep, type SweepResult } from '../sweeps/sweep.js'
+import { commandLine, eigenaeCommand } from '../text/command-line.js'
+import { count, thousands } from '../text/format.js'
+import { writeJsonLine, writeMessage, writeResult } from '../text/output.js'
+import { alignedTable } from '../text/table.js'
+import { printComparison } from './compare.js'
+import { collectSettings, deviceOption, type FlagsOf, threadCount, wholeNumber } from './shared/options.js'
+import { abortOnSignals, interruptionOf } from './shared/signals.js'
+import { reasonLine, sweepDisplay } from './sweep-display.js'
 
 const examples = `
 Examples:
@@ -51,8 +35,19 @@ Examples:
   eigenae sweep --config configs/sweeps/arms.json
   eigenae sweep --config configs/sweeps/arms.json --resume --seeds 0-9`
 
-export function sweepCommand(): Command {
-  const command = new Command('sweep')
+export function sweepCommand() {
+  const command = declaration()
+  for (const flag of launcherFlags) command.addOption(launcherOption(flag))
+  const settings = ['threads', ...launcherFlags.map(({ key }) => key)]
+  return command
+    .addHelpText('after', examples)
+    .action((flags) =>
+      sweep(flags, Object.fromEntries(settings.map((key) => [key, command.opts()[key as never]]))),
+    )
+}
+
+function declaration() {
+  return new Command('sweep')
     .description('Train many runs from one file: variants × grid × trials × seeds')
     .requiredOption('--config <file>', 'sweep file (JSON)')
     .option('--set <path=value>', 'set one config field of every run (repeatable)', collectSettings, [])
@@ -66,13 +61,6 @@ export function sweepCommand(): Command {
     .option('--json', 'print each event as it happens, one JSON object per line', false)
     .addOption(new Option('--launcher <name>', 'where to run').choices(launcherNames).default('local'))
     .option('--threads <number>', `cores per run (default: ${defaultThreads})`, threadCount)
-  for (const flag of launcherFlags) command.addOption(launcherOption(flag))
-  const settings = ['threads', ...launcherFlags.map(({ key }) => key)]
-  return command
-    .addHelpText('after', examples)
-    .action((flags: SweepFlags) =>
-      sweep(flags, Object.fromEntries(settings.map((key) => [key, command.getOptionValue(key)]))),
-    )
 }
 
 /** Parses --seeds. */
@@ -90,7 +78,7 @@ function launcherOption({ flag, type, help, launcher }: AcceptedFlag): Option {
 }
 
 /** Plans a sweep, trains the runs that are not done, and compares its arms. src/sweeps/sweep.ts describes the course. */
-async function sweep(flags: SweepFlags, settings: LauncherSettings): Promise<void> {
+async function sweep(flags: FlagsOf<typeof declaration>, settings: LauncherSettings): Promise<void> {
   const { config, set, device, seeds, out, resume, dryRun, retries, failFast, json } = flags
   checkSettings(flags.launcher, settings)
   const deviceOverride = device === undefined ? [] : [{ path: ['device'], value: device, flag: '--device' }]
@@ -213,7 +201,7 @@ const comparisonLimits = { arms: 40, runs: 1000 }
 async function writeComparison(plan: SweepPlan, states: readonly RunState[], folder: string): Promise<void> {
   if (!states.includes('done')) return
   if (plan.arms.length <= comparisonLimits.arms && plan.runs.length <= comparisonLimits.runs)
-    await compare([folder], { json: false })
+    await printComparison([folder])
   const more = ['compare', folder, '--out', join(folder, 'comparison')]
   writeMessage(`more: ${eigenaeCommand(commandLine(more))}`)
   const best = ['best', folder, '--metric', 'test_denoise_mse']

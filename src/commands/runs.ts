@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Command, Option } from 'commander'
-import { EigenaeError, firstLine, knownError, usageError } from '../../errors.js'
-import { acquireLock, releaseLock } from '../../files/lock.js'
-import { runFiles } from '../../runs/files.js'
-import { findRuns, runsNamed } from '../../runs/find.js'
-import { damageText, remakeHint } from '../../runs/integrity.js'
-import { type RunNotes, readNotes, tagProblem, writeNotes } from '../../runs/notes.js'
-import { type Run, readRun, readRuns } from '../../runs/read.js'
-import { misplacedHint, SweepPlans } from '../../runs/sweep-plan.js'
-import { count, countOf } from '../../text/format.js'
+import { EigenaeError, firstLine, knownError, usageError } from '../errors.js'
+import { acquireLock, releaseLock } from '../files/lock.js'
+import { runFiles } from '../runs/files.js'
+import { findRuns, runsNamed } from '../runs/find.js'
+import { damageText, remakeHint } from '../runs/integrity.js'
+import { type RunNotes, readNotes, tagProblem, writeNotes } from '../runs/notes.js'
+import { type Run, readRun, readRuns } from '../runs/read.js'
+import { misplacedHint, SweepPlans } from '../runs/sweep-plan.js'
+import { count, countOf } from '../text/format.js'
 import {
   resultSpace,
   writeJson,
@@ -16,13 +16,25 @@ import {
   writeMessage,
   writeResult,
   writeWarning,
-} from '../../text/output.js'
-import { wholeNumber } from '../shared/options.js'
-import { warnOfDamagedPlans } from '../shared/run-warnings.js'
-import { type Expression, type Field, parseExpression, requireField, selectRuns, sortField } from './query.js'
-import { csvOf, isUsual, jsonOf, tableOf } from './tables.js'
+} from '../text/output.js'
+import {
+  type Expression,
+  type Field,
+  parseExpression,
+  requireField,
+  selectRuns,
+  sortField,
+} from './runs-query.js'
+import { csvOf, isUsual, jsonOf, tableOf } from './runs-table.js'
+import { type FlagsOf, wholeNumber } from './shared/options.js'
+import { warnOfDamagedPlans } from './shared/run-warnings.js'
 
-export function runsCommand(): Command {
+export const runsCommand = () =>
+  declaration().action(listRuns).addCommand(tagCommand()).addCommand(untagCommand()).addCommand(noteCommand())
+
+type RunsFlags = FlagsOf<typeof declaration>
+
+function declaration() {
   return new Command('runs')
     .description('List the runs in a folder')
     .argument('[folder]', 'folder to search, at any depth', 'runs')
@@ -54,10 +66,6 @@ Examples:
   eigenae runs runs/search --sort -effective_rank --columns optimizer.learningRate,loss.eigen.weight --csv
   eigenae runs tag runs/eigen/seed-0 good figure-2 && eigenae runs --where tags=good`,
     )
-    .action(listRuns)
-    .addCommand(tagCommand())
-    .addCommand(untagCommand())
-    .addCommand(noteCommand())
 }
 
 function collectExpressions(text: string, before: readonly Expression[]): readonly Expression[] {
@@ -71,7 +79,7 @@ function collectNames(list: string, before: readonly string[]): readonly string[
   return [...before, ...names]
 }
 
-function tagCommand(): Command {
+function tagCommand() {
   return new Command('tag')
     .description('Add tags to a run, or to all runs in a folder')
     .argument('<run>', 'run folder, or folder of runs')
@@ -80,7 +88,7 @@ function tagCommand(): Command {
     .action(addTags)
 }
 
-function untagCommand(): Command {
+function untagCommand() {
   return new Command('untag')
     .description('Remove tags from a run, or from all runs in a folder')
     .argument('<run>', 'run folder, or folder of runs')
@@ -89,7 +97,7 @@ function untagCommand(): Command {
     .action(removeTags)
 }
 
-function noteCommand(): Command {
+function noteCommand() {
   return new Command('note')
     .description('Write a note on a run, or on all runs in a folder, in place of an earlier one')
     .argument('<run>', 'run folder, or folder of runs')
@@ -100,17 +108,8 @@ function noteCommand(): Command {
     .action(setNote)
 }
 
-interface RunsFlags {
-  readonly where: readonly Expression[]
-  readonly sort?: string
-  readonly top?: number
-  readonly columns: readonly string[]
-  readonly json: boolean
-  readonly csv: boolean
-}
-
 /** Lists the readable runs, then fails if a run or a folder cannot be read. */
-export async function listRuns(folder: string, flags: RunsFlags): Promise<void> {
+async function listRuns(folder: string, flags: RunsFlags): Promise<void> {
   const { runs: folders, unreadable } = await findRuns(folder)
   const all = await readRuns(folders, (run) => readRun(run).catch(knownError))
   const plans = new SweepPlans()
@@ -172,13 +171,13 @@ export async function addTags(named: string, words: readonly string[]): Promise<
   await changeNotes(named, (notes) => ({ ...notes, tags: [...new Set([...notes.tags, ...words])] }))
 }
 
-export async function removeTags(named: string, words: readonly string[]): Promise<void> {
+async function removeTags(named: string, words: readonly string[]): Promise<void> {
   const without = (notes: RunNotes) => ({ ...notes, tags: notes.tags.filter((tag) => !words.includes(tag)) })
   const unchanged = `no run has the tag${words.length === 1 ? '' : 's'} ${words.join(', ')}`
   await changeNotes(named, without, unchanged)
 }
 
-export async function setNote(
+async function setNote(
   named: string,
   words: readonly string[],
   { remove, overwrite }: { readonly remove: boolean; readonly overwrite: boolean },

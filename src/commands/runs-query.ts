@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
-import { valueAt } from '../../config/json.js'
-import { configPaths, isConfigPath } from '../../config/paths.js'
-import { usageError } from '../../errors.js'
-import { formatMetric, type Metric, metricOf, metrics } from '../../runs/metrics.js'
-import type { Run } from '../../runs/read.js'
-import { escapeLine } from '../../text/format.js'
-import { compareNaturally, nearestName } from '../../text/names.js'
-import { terminalWidth } from '../../text/table.js'
+import { valueAt } from '../config/json.js'
+import { configPaths, isConfigPath } from '../config/paths.js'
+import { usageError } from '../errors.js'
+import { formatMetric, type Metric, metricOf, metrics } from '../runs/metrics.js'
+import type { Run } from '../runs/read.js'
+import { escapeLine } from '../text/format.js'
+import { compareNaturally, nearestName } from '../text/names.js'
+import { terminalWidth } from '../text/table.js'
 
 // The language of --where, --sort and --columns: names of a run's values, and conditions on them.
 

@@ -6,10 +6,16 @@ import {
   splitOption,
   threadsOption,
   wholeNumber,
-} from '../shared/options.js'
-import type { EvalFlags } from './eval.js'
+} from './shared/options.js'
 
-export function evalCommand(): Command {
+export const evalCommand = () =>
+  declaration().action(async (folders, flags) => {
+    // Imported here so that other commands start without loading the statistics.
+    const { evaluate } = await import('./evaluate.js')
+    await evaluate(folders, flags)
+  })
+
+function declaration() {
   return new Command('eval')
     .description('Measure the errors, spectrum and label accuracies of trained models, on any data')
     .argument('<run...>', 'run folders, or folders of runs')
@@ -40,9 +46,4 @@ If a run is not complete, its last checkpoint is measured, with a warning.
 Example:
   eigenae eval runs/eigen/seed-0 runs/batch-norm/seed-0 --data FOLDER   # for example Fashion-MNIST's four files`,
     )
-    .action(async (folders: readonly string[], flags: EvalFlags) => {
-      // Imported here so that other commands start without loading the statistics.
-      const { evaluate } = await import('./eval.js')
-      await evaluate(folders, flags)
-    })
 }

@@ -1,17 +1,18 @@
 import { resolve } from 'node:path'
-import { type ArmFolders, findArms } from '../../comparison/arms.js'
-import { meanCells, metricColumn, sampleNotes } from '../../comparison/comparison-tables.js'
-import { armLabels } from '../../comparison/labels.js'
-import { summarise } from '../../comparison/statistics.js'
-import { noteLines } from '../../comparison/terminal.js'
-import { dataFileKeys } from '../../data/idx.js'
-import { type DataSet, loadDataSet } from '../../data/load.js'
-import { runFiles } from '../../runs/files.js'
-import { runsNamedByAll } from '../../runs/find.js'
-import { formatMetric, meaningOf, metricOfModel, modelMetrics } from '../../runs/metrics.js'
-import { SweepPlans } from '../../runs/sweep-plan.js'
-import { share } from '../../text/format.js'
-import { resultSpace, writeJson, writeLines, writeMessage, writeWarning } from '../../text/output.js'
+import { type ArmFolders, findArms } from '../comparison/arms.js'
+import { meanCells, metricColumn, sampleNotes } from '../comparison/comparison-tables.js'
+import { armLabels } from '../comparison/labels.js'
+import { summarise } from '../comparison/statistics.js'
+import { noteLines } from '../comparison/terminal.js'
+import type { RequestedDevice } from '../config/schema.js'
+import { dataFileKeys } from '../data/idx.js'
+import { type DataSet, loadDataSet } from '../data/load.js'
+import { runFiles } from '../runs/files.js'
+import { runsNamedByAll } from '../runs/find.js'
+import { formatMetric, meaningOf, metricOfModel, modelMetrics } from '../runs/metrics.js'
+import { SweepPlans } from '../runs/sweep-plan.js'
+import { share } from '../text/format.js'
+import { resultSpace, writeJson, writeLines, writeMessage, writeWarning } from '../text/output.js'
 import {
   type Alignment,
   blockTable,
@@ -20,17 +21,21 @@ import {
   span,
   textColumn,
   unbroken,
-} from '../../text/table.js'
-import { neighbourCount } from '../../training/classifiers.js'
-import { evaluateModel, spectrumWarning, withChoice } from '../../training/evaluate.js'
-import { readTrainedRun, type TrainedRun, withTrainer } from '../../training/trained-model.js'
-import { loadDataOf, sourceOfRun } from '../../training/training-data.js'
-import { type ComputeFlags, chosenImages, computeOptions, type ImageFlags } from '../shared/options.js'
-import { warnOfCheckpoint, warnOfDamagedPlans } from '../shared/run-warnings.js'
+} from '../text/table.js'
+import { neighbourCount } from '../training/classifiers.js'
+import { evaluateModel, spectrumWarning, withChoice } from '../training/evaluate.js'
+import { readTrainedRun, type TrainedRun, withTrainer } from '../training/trained-model.js'
+import { loadDataOf, sourceOfRun } from '../training/training-data.js'
+import { chosenImages, computeOptions } from './shared/options.js'
+import { warnOfCheckpoint, warnOfDamagedPlans } from './shared/run-warnings.js'
 
-export interface EvalFlags extends ImageFlags, ComputeFlags {
+interface EvalFlags {
   readonly data?: string
+  readonly split?: 'train' | 'test'
+  readonly images?: number
   readonly noise?: number
+  readonly device: RequestedDevice
+  readonly threads?: number
   readonly json: boolean
 }
 

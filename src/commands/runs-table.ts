@@ -1,9 +1,9 @@
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { nameInSweep } from '../../comparison/labels.js'
-import { placeInSweep, readSavedSweep, type SavedSweep } from '../../comparison/sweep-arms.js'
-import { knownError } from '../../errors.js'
-import { listedMetrics, meaningOf } from '../../runs/metrics.js'
-import type { Run } from '../../runs/read.js'
+import { nameInSweep } from '../comparison/labels.js'
+import { placeInSweep, readSavedSweep, type SavedSweep } from '../comparison/sweep-arms.js'
+import { knownError } from '../errors.js'
+import { listedMetrics, meaningOf } from '../runs/metrics.js'
+import type { Run } from '../runs/read.js'
 import {
   blockTable,
   type Column,
@@ -15,8 +15,8 @@ import {
   textColumn,
   truncateDistinct,
   unbroken,
-} from '../../text/table.js'
-import { type Field, fieldNamed, lastEpoch } from './query.js'
+} from '../text/table.js'
+import { type Field, fieldNamed, lastEpoch } from './runs-query.js'
 
 /** The values that every listing has. */
 const usualNames = ['folder', 'name', 'seed', 'status', 'epoch', 'epochs', 'device', ...listedMetrics]

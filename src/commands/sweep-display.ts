@@ -1,9 +1,9 @@
-import type { SweepRun } from '../../launchers/launcher.js'
-import type { SweepEvent } from '../../sweeps/sweep.js'
-import { Bars, timeLeft } from '../../text/bars.js'
-import { clock, count, significant, thousands } from '../../text/format.js'
-import { writeJsonLine, writeMessage } from '../../text/output.js'
-import { truncate } from '../../text/table.js'
+import type { SweepRun } from '../launchers/launcher.js'
+import type { SweepEvent } from '../sweeps/sweep.js'
+import { Bars, timeLeft } from '../text/bars.js'
+import { clock, count, significant, thousands } from '../text/format.js'
+import { writeJsonLine, writeMessage } from '../text/output.js'
+import { truncate } from '../text/table.js'
 
 const refreshMilliseconds = 250
 
