@@ -53,8 +53,8 @@ const whole = ['sum', 'largest', 'offdiagonal', 'outer', 'product', 'cholesky', 
 
 export type Operation = (typeof elementwise)[number] | (typeof copies)[number] | (typeof whole)[number]
 
-/** The statistics of a layer that a formula can depend on, and the number of images. */
-export const inputNames = ['sigma', 'mean', 'variance', 'covariance', 'n'] as const
+/** The number of images and the statistics of a layer, on which a formula can depend, in the order of a tape's head. */
+export const inputNames = ['n', 'sigma', 'mean', 'variance', 'covariance'] as const
 export type InputName = (typeof inputNames)[number]
 
 export interface Shape {
