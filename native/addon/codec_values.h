@@ -1,25 +1,68 @@
-// The numbers of core/codec.h as JavaScript values.
+// The numbers of core/codec.h as JavaScript values, for the trainers of the processor and of the card.
 #pragma once
 
 #include <node_api.h>
 
+#include <functional>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "../core/codec.h"
+#include "job.h"
 #include "values.h"
 
 namespace eigenae::addon {
 
 TrainerSpec toSpec(napi_env env, napi_value numbers);
-Noise toNoise(const Argument& noise);
-// The numbers of the steps of a call, for a trainer of `terms` eigen losses.
-struct StepValueArrays {
-  std::vector<double> learningRates, weights;
 
-  StepValues values() const { return {learningRates.data(), weights.data()}; }
+// What a trainer must know to read the arguments of its calls, and whether it takes one.
+struct Session {
+  explicit Session(const TrainerSpec& spec);
+
+  std::size_t inputs() const { return static_cast<std::size_t>(layout.inputs()); }
+  std::size_t latent() const { return static_cast<std::size_t>(layout.latent()); }
+  std::size_t hidden() const { return static_cast<std::size_t>(layout.hiddenUnits()); }
+
+  void requireAlive() const;
+  // Must be called after all arguments have been read: reading them may run a getter that calls this trainer.
+  void requireIdle() const;
+
+  const Layout layout;
+  const std::size_t batchSize, terms;
+  bool busy = false, disposed = false;
 };
-StepValueArrays toStepValues(const Argument& values, std::size_t steps, std::size_t terms);
-State toState(const Argument& step, const Argument& numbers, const StateSizes& sizes);
-napi_value fromState(napi_env env, const State& state, const StateSizes& sizes);
+
+State toState(const Session& session, const Argument& step, const Argument& numbers);
+napi_value fromState(napi_env env, const Session& session, const State& state);
+
+std::optional<Noise> toNoise(const Argument& noise);
+
+// An epoch on the images of a data set.
+struct EpochArguments {
+  std::vector<std::uint32_t> order;
+  std::uint32_t epoch;
+  std::size_t steps;
+  std::vector<double> numbers;
+
+  StepValues values() const { return StepValues::of(numbers.data(), steps); }
+};
+std::shared_ptr<const EpochArguments> toEpoch(const Session& session, std::size_t imageCount, const Argument& order,
+                                              const Argument& epoch, const Argument& values);
+
+// A step on a given batch.
+struct BatchArguments {
+  std::vector<float> clean, noisy;
+  std::size_t count;
+  std::vector<double> numbers;
+
+  StepValues values() const { return StepValues::of(numbers.data(), 1); }
+};
+std::shared_ptr<const BatchArguments> toBatch(const Session& session, const Argument& clean, const Argument& noisy,
+                                              const Argument& values);
+
+// Return jobs whose result is a number, or an array of `length` floats, that `compute` computes.
+JobSpec numberJob(std::function<double()> compute);
+JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> compute);
 
 }  // namespace eigenae::addon

@@ -4,21 +4,18 @@
 #include <optional>
 #include <stdexcept>
 
-#include "../core/codec.h"
-#include "../core/layout.h"
 #include "../cuda/host/images.h"
 #include "codec_values.h"
 #include "wrapped.h"
 
 namespace eigenae::addon {
 
-struct ModelSession {
+struct ModelSession : Session {
   static constexpr const char* noun = "a model";
 
+  explicit ModelSession(const TrainerSpec& spec) : Session(spec) {}
+
   std::unique_ptr<cuda::Model> model;  // null once disposed
-  std::size_t inputs = 0, latent = 0, hidden = 0, batchSize = 0, terms = 0;
-  StateSizes sizes;
-  bool busy = false, disposed = false;
 };
 
 namespace {
@@ -33,14 +30,8 @@ using Call = MethodCall<ModelSession>;
 template <napi_value (*method)(const Call&)>
 constexpr napi_callback callback = methodCallback<ModelSession, modelTag, method>;
 
-// Must be called after all arguments have been read: reading them may run a getter that calls this model.
-void requireIdle(const ModelSession& session) {
-  if (session.disposed) throw std::runtime_error("the trainer has been disposed of");
-  if (session.busy) throw std::runtime_error("the trainer is still at work on another call");
-}
-
 cuda::Model& idleModel(const Call& call) {
-  requireIdle(*call.session);
+  call.session->requireIdle();
   return *call.session->model;
 }
 
@@ -58,8 +49,8 @@ napi_value startCall(const Call& call, std::function<void()> compute) {
 }
 
 napi_value setState(const Call& call) {
-  const auto state = std::make_shared<const State>(
-      toState(call.argument(0, "step"), call.argument(1, "numbers"), call.session->sizes));
+  const auto state =
+      std::make_shared<const State>(toState(*call.session, call.argument(0, "step"), call.argument(1, "numbers")));
   cuda::Model& model = idleModel(call);
   return startCall(call, [&model, state] { model.setState(*state); });
 }
@@ -69,8 +60,8 @@ napi_value getState(const Call& call) {
   const auto state = std::make_shared<State>();
   JobSpec job;
   job.compute = [&model, state] { *state = model.getState(); };
-  job.result = [state, sizes = call.session->sizes](napi_env env, const std::vector<napi_value>&) {
-    return fromState(env, *state, sizes);
+  job.result = [state, session = call.session](napi_env env, const std::vector<napi_value>&) {
+    return fromState(env, *session, *state);
   };
   return startCall(call, std::move(job));
 }
@@ -83,35 +74,17 @@ SharedImages toKeptImages(const Argument& argument, napi_env env) {
 
 napi_value beginEpoch(const Call& call) {
   const SharedImages images = toKeptImages(call.argument(0, "images"), call.env);
-  const Argument orderArgument = call.argument(1, "order");
-  const auto order = std::make_shared<const std::vector<std::uint32_t>>(orderArgument.words());
-  const std::size_t count = images->count(call.session->inputs);
-  if (order->empty() || order->size() > 0x7fffffff) orderArgument.refuseValue("of 1 to 2147483647 numbers");
-  for (const std::uint32_t image : *order) {
-    if (image >= count) orderArgument.refuseValue("of numbers below " + std::to_string(count));
-  }
-  const auto epoch = static_cast<std::uint32_t>(call.argument(2, "epoch").integer(0, 0xffffffff));
-  const std::size_t batchSize = call.session->batchSize, steps = (order->size() + batchSize - 1) / batchSize;
-  const auto values =
-      std::make_shared<const StepValueArrays>(toStepValues(call.argument(3, "values"), steps, call.session->terms));
+  const auto epoch = toEpoch(*call.session, images->count(call.session->inputs()), call.argument(1, "order"),
+                             call.argument(2, "epoch"), call.argument(3, "values"));
   cuda::Model& model = idleModel(call);
-  return startCall(call, [=, &model] { model.beginEpoch(images, *order, epoch, values->values()); });
+  return startCall(call, [=, &model] { model.beginEpoch(images, epoch->order, epoch->epoch, epoch->values()); });
 }
 
 napi_value beginBatch(const Call& call) {
-  const Argument cleanArgument = call.argument(0, "clean"), noisyArgument = call.argument(1, "noisy");
-  const ModelSession& session = *call.session;
-  const auto clean = std::make_shared<const std::vector<float>>(cleanArgument.floats(session.inputs));
-  const auto noisy = std::make_shared<const std::vector<float>>(noisyArgument.floats(session.inputs));
-  const std::size_t count = clean->size() / session.inputs;
-  if (count < 1 || count > session.batchSize) {
-    cleanArgument.refuseValue("1 to " + std::to_string(session.batchSize) + " images");
-  }
-  if (noisy->size() != clean->size()) noisyArgument.refuseValue("as many images as clean");
-  const auto values =
-      std::make_shared<const StepValueArrays>(toStepValues(call.argument(2, "values"), 1, session.terms));
+  const auto batch =
+      toBatch(*call.session, call.argument(0, "clean"), call.argument(1, "noisy"), call.argument(2, "values"));
   cuda::Model& model = idleModel(call);
-  return startCall(call, [=, &model] { model.beginBatch(*clean, *noisy, values->values()); });
+  return startCall(call, [=, &model] { model.beginBatch(batch->clean, batch->noisy, batch->values()); });
 }
 
 napi_value remainingSteps(const Call& call) { return fromDouble(call.env, idleModel(call).remainingSteps()); }
@@ -120,7 +93,7 @@ napi_value losses(const Call& call) { return fromDoubles(call.env, encodeLosses(
 
 // Returns a function that a job calls for the images: they are kept on the card, or copied there by the job.
 std::function<SharedImages()> toImages(const Call& call, const Argument& argument, std::size_t* count) {
-  const std::size_t inputs = call.session->inputs;
+  const std::size_t inputs = call.session->inputs();
   if (isWrapped(call.env, imagesTag, argument.value())) {
     const SharedImages images = toKeptImages(argument, call.env);
     *count = images->count(inputs);
@@ -142,39 +115,29 @@ napi_value startInference(const Call& call, std::size_t width,
                           void (cuda::Model::*infer)(const cuda::DeviceImages&, float*)) {
   std::size_t count;
   const auto images = toImages(call, call.argument(0, "images"), &count);
-  float* output;
-  const napi_value outputArray = newFloat32Array(call.env, count * width, &output);
   cuda::Model& model = idleModel(call);
-  JobSpec job;
-  job.kept = {outputArray};
-  job.compute = [&model, infer, images, output] { (model.*infer)(*images(), output); };
-  job.result = [](napi_env, const std::vector<napi_value>& kept) { return kept.front(); };
-  return startCall(call, std::move(job));
+  return startCall(call, floatsJob(call.env, count * width,
+                                   [&model, infer, images](float* output) { (model.*infer)(*images(), output); }));
 }
 
-napi_value encode(const Call& call) { return startInference(call, call.session->latent, &cuda::Model::encode); }
+napi_value encode(const Call& call) { return startInference(call, call.session->latent(), &cuda::Model::encode); }
 
 napi_value linearOutputs(const Call& call) {
-  return startInference(call, call.session->hidden, &cuda::Model::linearOutputs);
+  return startInference(call, call.session->hidden(), &cuda::Model::linearOutputs);
 }
 
 napi_value reconstruct(const Call& call) {
-  return startInference(call, call.session->inputs, &cuda::Model::reconstruct);
+  return startInference(call, call.session->inputs(), &cuda::Model::reconstruct);
 }
 
 napi_value meanSquaredError(const Call& call) {
   std::size_t count;
   const auto images = toImages(call, call.argument(0, "images"), &count);
-  std::optional<Noise> noise;
-  if (const Argument argument = call.argument(1, "noise"); !argument.isNull()) noise = toNoise(argument);
+  const std::optional<Noise> noise = toNoise(call.argument(1, "noise"));
   cuda::Model& model = idleModel(call);
-  const auto error = std::make_shared<double>();
-  JobSpec job;
-  job.compute = [&model, images, noise, error] {
-    *error = model.meanSquaredError(*images(), noise ? &*noise : nullptr);
-  };
-  job.result = [error](napi_env env, const std::vector<napi_value>&) { return fromDouble(env, *error); };
-  return startCall(call, std::move(job));
+  return startCall(call, numberJob([&model, images, noise] {
+                     return model.meanSquaredError(*images(), noise ? &*noise : nullptr);
+                   }));
 }
 
 // If a call is running, the memory is freed when it has ended.
@@ -205,18 +168,9 @@ napi_value fromModel(napi_env env, const SharedModel& session) {
 }  // namespace
 
 napi_value startCreatingModel(napi_env env, std::shared_ptr<const cuda::Kernel> kernel, const TrainerSpec& spec) {
-  const auto session = std::make_shared<ModelSession>();
-  session->inputs = static_cast<std::size_t>(spec.widths.front());
-  session->latent = static_cast<std::size_t>(spec.widths.back());
-  session->hidden = static_cast<std::size_t>(makeLayout(spec).hiddenUnits());
-  session->batchSize = static_cast<std::size_t>(spec.batchSize);
-  session->terms = spec.eigenLosses.size();
+  const auto session = std::make_shared<ModelSession>(spec);
   JobSpec job;
-  job.compute = [=] {
-    session->model = std::make_unique<cuda::Model>(kernel, spec);
-    session->sizes = {session->model->parameterCount(), session->model->runningStatisticCount(),
-                      spec.averaging.has_value()};
-  };
+  job.compute = [=] { session->model = std::make_unique<cuda::Model>(kernel, spec); };
   job.result = [session](napi_env env, const std::vector<napi_value>&) { return fromModel(env, session); };
   return startJob(env, std::move(job));
 }
@@ -231,7 +185,7 @@ napi_value startKeepingImages(napi_env env, std::shared_ptr<cuda::Card> card, st
 
 SharedModel toModel(napi_env env, const Argument& argument, const cuda::Kernel* kernel) {
   const SharedModel session = unwrap<ModelSession>(env, modelTag, argument.value(), argument.name().c_str(), "a model");
-  requireIdle(*session);
+  session->requireIdle();
   if (session->model->kernel().get() != kernel) argument.refuseValue("a model of this kernel");
   return session;
 }
@@ -246,7 +200,7 @@ napi_value startModelCall(napi_env env, const std::vector<SharedModel>& models, 
   };
   try {
     for (; taken < models.size(); ++taken) {
-      requireIdle(*models[taken]);
+      models[taken]->requireIdle();
       models[taken]->busy = true;
     }
     job.finished = [models] {

@@ -32,13 +32,6 @@ class Reader {
   const double* const end_;
 };
 
-std::variant<AdamSpec, SgdSpec> decodeOptimizer(Reader& reader) {
-  const bool isAdam = reader.integer() == 0;
-  const double* constants = reader.numbers(4);
-  if (!isAdam) return SgdSpec{.momentum = constants[0], .nesterov = constants[1] != 0};
-  return AdamSpec{.beta1 = constants[0], .beta2 = constants[1], .epsilon = constants[2], .weightDecay = constants[3]};
-}
-
 Tape decodeFormula(Reader& reader, int width) {
   const std::size_t wordCount = reader.word();
   const double* numbers = reader.numbers(wordCount);
@@ -70,7 +63,7 @@ TrainerSpec decodeSpec(const double* numbers, std::size_t count) {
   spec.noise = static_cast<float>(reader.number());
   spec.threads = reader.integer();
   if (const double averaging = reader.number(); averaging >= 0) spec.averaging = averaging;
-  spec.optimizer = decodeOptimizer(reader);
+  spec.optimizer = decodeOptimizer(reader.numbers(optimizerNumbers));
   spec.activation.kind = static_cast<Activation>(reader.integer());
   spec.activation.slope = static_cast<float>(reader.number());
   const std::size_t depth = reader.word();
@@ -92,29 +85,36 @@ namespace {
 
 // Visits the arrays of a state with their lengths, in the order in which they are passed.
 template <typename StateOrConst, typename Visit>
-void forEachArray(StateOrConst& state, const StateSizes& sizes, Visit visit) {
-  const auto [parameters, statistics, averaged] = sizes;
+void forEachArray(StateOrConst& state, const Layout& layout, Visit visit) {
+  const std::size_t parameters = layout.parameterCount, statistics = layout.runningStatisticCount;
   for (auto* array : {&state.parameters, &state.firstMoments, &state.secondMoments}) visit(*array, parameters);
   visit(state.runningStatistics, statistics);
-  if (!averaged) return;
+  if (!layout.averaged) return;
   visit(state.averagedParameters, parameters);
   visit(state.averagedStatistics, statistics);
 }
 
 }  // namespace
 
-State decodeState(double step, const float* numbers, const StateSizes& sizes) {
+std::size_t stateLength(const Layout& layout) {
+  std::size_t total = 0;
+  const State state;
+  forEachArray(state, layout, [&](const std::vector<float>&, std::size_t length) { total += length; });
+  return total;
+}
+
+State decodeState(const Layout& layout, double step, const float* numbers) {
   State state;
   state.step = static_cast<std::int64_t>(step);
-  forEachArray(state, sizes, [&](std::vector<float>& array, std::size_t length) {
+  forEachArray(state, layout, [&](std::vector<float>& array, std::size_t length) {
     array.assign(numbers, numbers + length);
     numbers += length;
   });
   return state;
 }
 
-void encodeState(const State& state, const StateSizes& sizes, float* numbers) {
-  forEachArray(state, sizes, [&](const std::vector<float>& array, std::size_t) {
+void encodeState(const State& state, const Layout& layout, float* numbers) {
+  forEachArray(state, layout, [&](const std::vector<float>& array, std::size_t) {
     numbers = std::copy(array.begin(), array.end(), numbers);
   });
 }

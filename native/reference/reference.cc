@@ -466,8 +466,6 @@ class ReferenceTrainer final : public Trainer {
     state_.averagedStatistics.resize(layout_.runningStatisticCount);
   }
 
-  std::size_t parameterCount() const override { return layout_.parameterCount; }
-  std::size_t runningStatisticCount() const override { return layout_.runningStatisticCount; }
   std::int64_t step() const override { return state_.step; }
   void setState(const State& state) override { state_ = state; }
   State getState() const override { return state_; }

@@ -28,7 +28,7 @@ void PrintTo(const UpdateCase& update, std::ostream* out) { *out << update.set.n
 std::vector<UpdateCase> updateCases() {
   std::vector<UpdateCase> all;
   for (const InstructionSet& set : supportedInstructionSets()) {
-    const auto add = [&](const char* name, std::variant<AdamSpec, SgdSpec> optimizer, std::optional<double> averaging) {
+    const auto add = [&](const char* name, OptimizerSpec optimizer, std::optional<double> averaging) {
       TrainerSpec spec;
       spec.optimizer = optimizer;
       spec.averaging = averaging;

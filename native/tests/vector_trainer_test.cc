@@ -32,7 +32,7 @@ struct Case {
   int batchSize;
   std::vector<EigenLossCase> eigenLosses;
   ActivationFunction activation;
-  std::variant<AdamSpec, SgdSpec> optimizer;
+  OptimizerSpec optimizer;
   std::optional<double> averaging;
   Layers layers = Layers::latent;
 };
@@ -49,8 +49,8 @@ std::vector<Case> cases() {
   std::vector<Case> all;
   const std::vector<EigenLossCase> eigenLosses[] = {{}, {topTwo}, {topTwo, centeredLogMax}};
   const ActivationFunction activations[] = {{Activation::relu}, {Activation::leakyRelu, 0.2f}, {Activation::silu}};
-  const std::variant<AdamSpec, SgdSpec> optimizers[] = {AdamSpec{}, AdamSpec{.weightDecay = 0.1}, SgdSpec{},
-                                                        SgdSpec{.momentum = 0.8, .nesterov = true}};
+  const OptimizerSpec optimizers[] = {AdamSpec{}, AdamSpec{.weightDecay = 0.1}, SgdSpec{},
+                                      SgdSpec{.momentum = 0.8, .nesterov = true}};
   const std::optional<double> averagings[] = {std::nullopt, 0.9};
   int turn = 0;
   for (const auto& widths : std::vector<std::vector<int>>{{20, 16, 8, 5, 4},

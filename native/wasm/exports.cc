@@ -1,4 +1,4 @@
-// The functions that the module exports to JavaScript; src/engines/wasm/instance.ts declares them. A memory holds one
+// The functions that the module exports to JavaScript; src/engines/wasm/core.ts declares them. A memory holds one
 // trainer, or none and measures. Arguments are trusted.
 #include <algorithm>
 #include <atomic>
@@ -23,7 +23,7 @@ extern const Kernels baselineKernels;
 namespace {
 
 Trainer* trainer = nullptr;
-StateSizes sizes;
+Layout layout;
 std::atomic<std::int32_t> measuringStopped{0};
 
 Images imagesAt(const void* pixels, bool floats, std::size_t count) {
@@ -55,7 +55,7 @@ EXPORT(createTrainer)
 void createTrainer(const double* numbers, std::size_t count) {
   const TrainerSpec spec = decodeSpec(numbers, count);
   trainer = createVectorTrainer(spec, baselineKernels).release();
-  sizes = {trainer->parameterCount(), trainer->runningStatisticCount(), spec.averaging.has_value()};
+  layout = makeLayout(spec);
 }
 
 EXPORT(step)
@@ -63,13 +63,13 @@ double step() { return static_cast<double>(trainer->step()); }
 
 // The number of floats in a state.
 EXPORT(stateLength)
-std::size_t stateLength() { return sizes.total(); }
+std::size_t stateLength() { return stateLength(layout); }
 
 EXPORT(setState)
-void setState(double step, const float* numbers) { trainer->setState(decodeState(step, numbers, sizes)); }
+void setState(double step, const float* numbers) { trainer->setState(decodeState(layout, step, numbers)); }
 
 EXPORT(getState)
-void getState(float* numbers) { encodeState(trainer->getState(), sizes, numbers); }
+void getState(float* numbers) { encodeState(trainer->getState(), layout, numbers); }
 
 // beginCall precedes a call of the functions below. While it runs, another thread may call stopCall and progress.
 EXPORT(beginCall)
@@ -96,15 +96,14 @@ std::uint64_t progress() {
 // losses [3 + 3 · eigen losses], of encodeLosses
 EXPORT(trainEpoch)
 void trainEpoch(const std::uint8_t* bytes, std::size_t imageCount, const std::uint32_t* order, std::size_t count,
-                std::uint32_t epoch, const double* learningRates, const double* weights, double* losses) {
+                std::uint32_t epoch, const double* values, std::size_t steps, double* losses) {
   const Images images = imagesAt(bytes, false, imageCount);
-  write(encodeLosses(trainer->trainEpoch(images, order, count, epoch, {learningRates, weights})), losses);
+  write(encodeLosses(trainer->trainEpoch(images, order, count, epoch, StepValues::of(values, steps))), losses);
 }
 
 EXPORT(trainBatch)
-void trainBatch(const float* clean, const float* noisy, std::size_t count, const double* learningRates,
-                const double* weights, double* losses) {
-  write(encodeLosses(trainer->trainBatch(clean, noisy, count, {learningRates, weights})), losses);
+void trainBatch(const float* clean, const float* noisy, std::size_t count, const double* values, double* losses) {
+  write(encodeLosses(trainer->trainBatch(clean, noisy, count, StepValues::of(values, 1))), losses);
 }
 
 EXPORT(encode)

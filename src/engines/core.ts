@@ -25,10 +25,10 @@ export interface CoreTrainer {
   getState(): Float32Array | Promise<Float32Array>
   /** The number of steps taken. */
   step(): number
-  /** @param values of as many steps as `order` has batches */
-  trainEpoch(order: Uint32Array, epoch: number, values: CoreStepValues): Promise<Float64Array>
+  /** @param values of `stepValues`, for as many steps as `order` has batches */
+  trainEpoch(order: Uint32Array, epoch: number, values: Float64Array): Promise<Float64Array>
   /** @param values of one step */
-  trainBatch(clean: Float32Array, noisy: Float32Array, values: CoreStepValues): Promise<Float64Array>
+  trainBatch(clean: Float32Array, noisy: Float32Array, values: Float64Array): Promise<Float64Array>
   encode(images: Images): Promise<Float32Array>
   /** The linear outputs of all hidden layers, [count][sum of their widths]. */
   linearOutputs(images: Images): Promise<Float32Array>
@@ -40,14 +40,6 @@ export interface CoreTrainer {
   stop(): void
   /** Ends the trainer's threads and frees its memory; the current call is rejected, every later call throws. */
   dispose(): void | Promise<void>
-}
-
-/** The numbers of a call that change from step to step. */
-export interface CoreStepValues {
-  /** [steps] */
-  readonly learningRates: Float64Array
-  /** [steps][eigen losses], row-major. */
-  readonly weights: Float64Array
 }
 
 /** The activations of the hidden layers, in the order of `Activation` in native/core/activation.h. */
@@ -75,7 +67,7 @@ export function coreSpec(spec: TrainerSpec) {
   }
 }
 
-/** Returns the numbers that `decodeOptimizer` in native/core/codec.cc reads. */
+/** Returns the numbers that `decodeOptimizer` in native/core/optimizer_step.cc reads. */
 function optimizerNumbers(optimizer: OptimizerSpec): readonly number[] {
   if (optimizer.kind === 'sgd') return [1, optimizer.momentum, Number(optimizer.nesterov), 0, 0]
   const { beta1, beta2, epsilon } = optimizer
@@ -100,19 +92,20 @@ export function encodeSpec(spec: TrainerSpec): Float64Array {
   ])
 }
 
-/** Returns the values of `steps` steps from the given one on, counted from 0. */
+/**
+ * Returns the numbers of `steps` steps from the given one on, counted from 0: their learning rates, then the weights of the eigen
+ * losses, [steps][eigen losses].
+ */
 export function stepValues(
   { optimizer, eigenLosses }: Pick<TrainerSpec, 'optimizer' | 'eigenLosses'>,
   first: number,
   steps: number,
-): CoreStepValues {
+): Float64Array {
   const numbers = Array.from({ length: steps }, (_, i) => first + i)
-  return {
-    learningRates: Float64Array.from(numbers, (step) => learningRateAt(optimizer, step)),
-    weights: Float64Array.from(
-      numbers.flatMap((step) => eigenLosses.map(({ weight }) => scheduledValue(weight, step))),
-    ),
-  }
+  return Float64Array.from([
+    ...numbers.map((step) => learningRateAt(optimizer, step)),
+    ...numbers.flatMap((step) => eigenLosses.map(({ weight }) => scheduledValue(weight, step))),
+  ])
 }
 
 /** Returns a state's arrays one after another. */

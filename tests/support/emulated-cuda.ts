@@ -12,7 +12,6 @@ import {
 } from '../../native/cuda/tests/requests.mjs'
 import {
   type CoreSpec,
-  type CoreStepValues,
   type CoreTrainer,
   coreBackedTrainer,
   coreSpec,
@@ -100,11 +99,11 @@ class EmulatedCore implements CoreTrainer {
     return this.#state!.step
   }
 
-  async trainEpoch(order: Uint32Array, epoch: number, values: CoreStepValues): Promise<Float64Array> {
+  async trainEpoch(order: Uint32Array, epoch: number, values: Float64Array): Promise<Float64Array> {
     return this.#train({ order, epoch, count: order.length, values })
   }
 
-  async trainBatch(clean: Float32Array, noisy: Float32Array, values: CoreStepValues): Promise<Float64Array> {
+  async trainBatch(clean: Float32Array, noisy: Float32Array, values: Float64Array): Promise<Float64Array> {
     return this.#train({ clean, noisy, epoch: 0, count: clean.length / this.spec.widths[0]!, values })
   }
 
@@ -137,7 +136,7 @@ class EmulatedCore implements CoreTrainer {
   #train(batches: Batches): Float64Array {
     const { spec } = this
     const request = addModel(trainRequest(1), spec, this.#state!, batches, this.images)
-    const steps = batches.values.learningRates.length
+    const steps = stepsOf(spec, batches)
     const { state, losses } = readModel(new Reader(run(this.programs, request)), this.step() + steps)
     this.#state = state
     return sumLosses(losses, spec, batches)
@@ -168,22 +167,24 @@ class EmulatedCore implements CoreTrainer {
   }
 }
 
+function stepsOf({ eigenLosses }: CoreSpec, { values }: Batches): number {
+  return values.length / (1 + eigenLosses.length)
+}
+
 /** Returns the sums that `meanLosses` takes. */
-function sumLosses(
-  losses: Float64Array,
-  spec: CoreSpec,
-  { count, first = 0, values }: Batches,
-): Float64Array {
+function sumLosses(losses: Float64Array, spec: CoreSpec, batches: Batches): Float64Array {
+  const { count, first = 0, values } = batches
+  const steps = stepsOf(spec, batches)
   const terms = spec.eigenLosses.map(() => ({ value: 0, weighted: 0, images: 0 }))
   let squaredError = 0
   let images = 0
-  for (let step = 0; step < values.learningRates.length; step++) {
+  for (let step = 0; step < steps; step++) {
     const some = Math.min(spec.batchSize, count - first - step * spec.batchSize)
     const row = losses.subarray(step * (1 + terms.length), (step + 1) * (1 + terms.length))
     squaredError += row[0]! * some
     images += some
     for (const [i, term] of terms.entries()) {
-      const weight = values.weights[step * terms.length + i]!
+      const weight = values[steps + step * terms.length + i]!
       if (weight === 0 || some < spec.eigenLosses[i]!.minimumImages) continue
       term.value += row[1 + i]! * some
       term.weighted += weight * row[1 + i]! * some

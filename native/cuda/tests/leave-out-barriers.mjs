@@ -157,10 +157,7 @@ function trainingRequest({ widths, batchNorm, activation }) {
     ],
   }
   const [steps, count] = [3, 80]
-  const values = {
-    learningRates: new Float64Array(steps).fill(0.005),
-    weights: new Float64Array(steps * spec.eigenLosses.length).fill(0.1),
-  }
+  const values = new Float64Array(steps * (1 + spec.eigenLosses.length)).fill(0.1).fill(0.005, 0, steps)
   const order = Uint32Array.from({ length: count }, (_, i) => (i * 37) % 100)
   return addModel(trainRequest(1), spec, state, { order, epoch: 1, count, values }, images(widths))
 }

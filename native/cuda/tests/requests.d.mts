@@ -1,4 +1,4 @@
-import type { CoreSpec, CoreStepValues } from '../../../src/engines/core.js'
+import type { CoreSpec } from '../../../src/engines/core.js'
 import type { TrainerState } from '../../../src/model/state.js'
 
 /** The batches of a launch: images of the data set in an order, or given ones. */
@@ -11,8 +11,8 @@ export interface Batches {
   readonly count: number
   /** Position of the launch's first image. */
   readonly first?: number
-  /** Of the launch's steps. */
-  readonly values: CoreStepValues
+  /** Those of `stepValues` for the launch's steps. */
+  readonly values: Float64Array
 }
 
 export class Message {

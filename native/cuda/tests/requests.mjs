@@ -78,7 +78,8 @@ export function addModel(request, spec, state, batches, images) {
   for (const array of arraysOf(state)) request.array(array)
   request.array(order === undefined ? new Uint8Array(0) : images).array(order ?? new Uint32Array(0))
   request.array(clean ?? new Float32Array(0)).array(noisy ?? new Float32Array(0))
-  return request.array(values.learningRates).array(values.weights)
+  const steps = values.length / (1 + eigenLosses.length)
+  return request.array(values.subarray(0, steps)).array(values.subarray(steps))
 }
 
 function arraysOf(state) {

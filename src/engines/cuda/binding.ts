@@ -1,4 +1,3 @@
-import type { CoreStepValues } from '../core.js'
 import type { Images, NoiseField } from '../engine.js'
 
 // The addon's door to native/cuda/host. Every promise may be rejected by an Error whose code errors.ts translates. Specs,
@@ -96,10 +95,10 @@ export interface CudaModel {
   getState(): Promise<Float32Array>
   /** The number of steps taken. */
   step(): number
-  /** Prepares an epoch on images of the card: `CudaKernel.train` then trains it. @param values of all its steps */
-  beginEpoch(images: CudaImages, order: Uint32Array, epoch: number, values: CoreStepValues): Promise<void>
+  /** Prepares an epoch on images of the card: `CudaKernel.train` then trains it. @param values of `stepValues` */
+  beginEpoch(images: CudaImages, order: Uint32Array, epoch: number, values: Float64Array): Promise<void>
   /** Prepares one step on a given batch. */
-  beginBatch(clean: Float32Array, noisy: Float32Array, values: CoreStepValues): Promise<void>
+  beginBatch(clean: Float32Array, noisy: Float32Array, values: Float64Array): Promise<void>
   /** The steps that are left of what was begun. */
   remainingSteps(): number
   /** The losses of what was begun, as far as it has been trained. */

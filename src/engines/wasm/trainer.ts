@@ -1,7 +1,7 @@
 import { EigenaeError } from '../../errors.js'
 import { inputDimension, latentDimension } from '../../model/architecture.js'
 import { statePartsOf } from '../../model/state.js'
-import { type CoreStepValues, type CoreTrainer, encodeSpec } from '../core.js'
+import { type CoreTrainer, encodeSpec } from '../core.js'
 import type { Images, TrainerSpec } from '../engine.js'
 import { maximalBytes, type WasmCall, WasmCore } from './core.js'
 
@@ -34,15 +34,14 @@ export function wasmTrainer(
     if (core.busy) throw new Error('the trainer is still at work on another call')
   }
   const kindAndCount = (images: Images) => [Number(images instanceof Float32Array), images.length / inputs]
-  /** Calls `call` with the addresses of the arrays, the learning rates, the weights and the losses. */
+  /** Calls `call` with the addresses of the arrays and the losses. */
   const train = async (
-    arrays: readonly (Uint32Array | Float32Array)[],
-    { learningRates, weights }: CoreStepValues,
+    arrays: readonly (Uint32Array | Float32Array | Float64Array)[],
     call: (...addresses: readonly number[]) => Promise<number>,
   ) => {
     requireIdle()
     const length = 3 * (1 + spec.eigenLosses.length)
-    const addresses = [...arrays, learningRates, weights].map((array) => core.put(array))
+    const addresses = arrays.map((array) => core.put(array))
     return core.with([...addresses, core.allocate(8 * length)], async (...all) => {
       await call(...all)
       return core.get(Float64Array, all.at(-1)!, length)
@@ -78,12 +77,13 @@ export function wasmTrainer(
       return core.exports.step()
     },
     trainEpoch: (order, epoch, values) =>
-      train([order], values, (orderAt, ...others) => {
-        const count = trainingImages.length / inputs
-        return core.call('trainEpoch', trainingImagesAt, count, orderAt!, order.length, epoch, ...others)
+      train([order, values], (orderAt, valuesAt, lossesAt) => {
+        const images = [trainingImagesAt, trainingImages.length / inputs] as const
+        const steps = Math.ceil(order.length / spec.batchSize)
+        return core.call('trainEpoch', ...images, orderAt!, order.length, epoch, valuesAt!, steps, lossesAt!)
       }),
     trainBatch: (clean, noisy, values) =>
-      train([clean, noisy], values, (cleanAt, noisyAt, ...others) =>
+      train([clean, noisy, values], (cleanAt, noisyAt, ...others) =>
         core.call('trainBatch', cleanAt!, noisyAt!, clean.length / inputs, ...others),
       ),
     encode: (images) => infer('encode', images, latentDimension(spec)),
