@@ -56,6 +56,7 @@ function allMistakes(input: unknown, all: Issues, rules: readonly Rule[]): reado
   )
   if (ofKind === undefined) return [...describeAll(input, issues), ...mistakesBeside(input, issues, rules)]
   const path = ofKind.path as JsonPath
+  // mistakes.ts suggests names for unknown fields.
   const nearest = closest(String(valueAt(input, path)), unionOptions(ofKind).map(String))
   const corrected = withValue(input, path.map(String), nearest)
   const { error } = configSchema.safeParse(corrected)

@@ -1,6 +1,6 @@
 import type { Engine, EpochProgress, Losses, Replica, ReplicaTrainer, Trainer } from './engine.js'
 
-/** One of several runs that train side by side. */
+/** One of several runs that train as replicas of one TensorFlow model. CUDA's runs share launches: see cuda/queue.ts. */
 export interface Member {
   /** An engine for one trainer. */
   readonly engine: Engine

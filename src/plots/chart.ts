@@ -66,7 +66,10 @@ export const grey = '#8a8a8a'
 /** The arms' second colour, which has enough contrast on light and on dark pages. */
 export const bestColor = '#d55e00'
 
-/** Returns the encoding that gives an arm the same colour in every picture. @param labels all drawn arms, in order */
+/**
+ * Returns the encoding that gives an arm the same colour in every picture.
+ * @param labels the drawn arms, in the order of Comparison.arms, which readArms decides
+ */
 export function armColorEncoding(labels: readonly string[]): Spec {
   return { field: armField, type: 'nominal', scale: { domain: labels }, legend: null }
 }

@@ -97,6 +97,7 @@ export function pictureInks(scheme: Scheme) {
   return inks[scheme]
 }
 
+/** @param arm the position in Comparison.arms, whose order is that of readArms */
 export function armColor(scheme: Scheme, arm: number): string {
   const { arms } = inks[scheme]
   return arms[arm % arms.length]!

@@ -107,8 +107,8 @@ function stateSpecOf({ model, optimizer }: Config): StateSpec {
 const modelFormat = 'eigenae-model-1'
 
 /**
- * Writes model.safetensors, the final parameters and running statistics with the architecture and the config in the
- * metadata, and returns the file's sum.
+ * Writes model.safetensors, the final parameters and running statistics, averaged if the optimiser averages, with the
+ * architecture and the config in the metadata. Returns the file's sum.
  */
 export async function writeModel(file: string, config: Config, state: TrainerState): Promise<FileSum> {
   const tensors = modelTensors(config.model, evaluatedNetwork(state))

@@ -283,6 +283,7 @@ class LaunchRounds implements LaunchWatcher {
     const { log } = runFiles(run.folder)
     // The run's name is shown beside the reason, so its folder would only push the reason out of sight.
     const reason = text.replaceAll(`${run.folder}: `, '').replaceAll(`${run.folder}/`, '')
+    // `final` is a mistake in the config, which another attempt would make again: see outcomeOf in launchers/attempt.ts.
     const mayRetry = !final && attempt <= retries && !this.#stop.signal.aborted
     if (mayRetry) this.#toRetry.push(run)
     else this.#failures.push({ name: run.name, attempts: attempt, reason, log })

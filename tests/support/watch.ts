@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { FolderSummary, FolderUpdate, MachineState, RunRow } from '../../src/pages/watch/folder-state.js'
+import type { FolderSummary, FolderUpdate, MachineState, RunRow } from '../../src/pages/watch/watch-format.js'
 import { type Finished, type StartOptions, start } from './cli.js'
 
 /** The state that a reader of `eigenae watch` has after its messages. */

@@ -14,7 +14,7 @@ import {
   slurmText,
   statuses,
   sweepText,
-} from '../watch/folder-state.js'
+} from '../watch/watch-format.js'
 import { DataTable } from './data-table.js'
 import { Report } from './report-view.js'
 

@@ -10,8 +10,8 @@ import { readWholeRun, type WholeRun } from '../../runs/read.js'
 import { html } from '../html.js'
 import { reportData, tableIds } from '../report/report-data.js'
 import { legend, resultSections, sectionHtml, warningsBox } from '../report/report-page.js'
-import type { LiveReport } from './folder-state.js'
 import type { Monitor } from './monitor.js'
+import type { LiveReport } from './watch-format.js'
 
 /** Compares the completed runs. An arm may have none. Null as long as no run has completed an epoch. */
 export async function compareCompleted({ folder, runs }: Monitor): Promise<Comparison | null> {

@@ -2,7 +2,7 @@ import { hasCode } from '../../errors.js'
 import { groupBy } from '../../group-by.js'
 import { listTasks, type Task } from '../../launchers/slurm/commands.js'
 import { queryGpus } from '../../setup/nvidia.js'
-import type { GpuState, MachineState, SlurmState, Tally } from './folder-state.js'
+import type { GpuState, MachineState, SlurmState, Tally } from './watch-format.js'
 
 const fields = ['index', 'name', 'utilization.gpu', 'memory.used', 'memory.total', 'temperature.gpu']
 const timeoutMilliseconds = 10_000

@@ -26,7 +26,7 @@ import {
   type RunRow,
   type SweepState,
   statuses,
-} from './folder-state.js'
+} from './watch-format.js'
 
 // Pauses between two looks: at least this long, and several times as long as a look takes on a slow disk.
 const pause = { afterPass: 1500, perPass: 5, afterRunning: 100, perRunning: 10 } as const

@@ -6,6 +6,9 @@ import { sparkline } from '../../comparison/terminal.js'
 import { type Metric, meaningOf } from '../../runs/metrics.js'
 import { escapeLine, shortened, significant } from '../../text/format.js'
 import { alignedTable, terminalWidth, truncate, truncateDistinct } from '../../text/table.js'
+import { compareCompleted } from './live-report.js'
+import { Machine } from './machine.js'
+import { Monitor } from './monitor.js'
 import {
   countsOf,
   type FolderSummary,
@@ -14,10 +17,7 @@ import {
   type RunRow,
   slurmText,
   sweepText,
-} from './folder-state.js'
-import { compareCompleted } from './live-report.js'
-import { Machine } from './machine.js'
-import { Monitor } from './monitor.js'
+} from './watch-format.js'
 
 /** A terminal's size in cells; null if the text may have any size. */
 export type Size = { readonly columns: number; readonly rows: number } | null

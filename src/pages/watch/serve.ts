@@ -9,10 +9,10 @@ import { type EigenaeError, fileError, hasCode, usageError } from '../../errors.
 import { mostDrawn } from '../../plots/chart.js'
 import { html } from '../html.js'
 import { pageWithContents, reportStyle } from '../report/report-page.js'
-import type { FolderUpdate } from './folder-state.js'
 import { LiveReports } from './live-report.js'
 import { Machine } from './machine.js'
 import { Monitor } from './monitor.js'
+import type { FolderUpdate } from './watch-format.js'
 
 export interface WatchOptions {
   readonly host: string

@@ -1,4 +1,4 @@
-/** The state of a folder as the page and the terminal show it. The server sends it as JSON. */
+/** The form in which the server sends a folder's state, which monitor.ts keeps, to the page and the terminal, as JSON. */
 import { clock, significant } from '../../text/format.js'
 import type { ReportData } from '../report/report-format.js'
 
