@@ -16,7 +16,7 @@ namespace eigenae::addon {
 
 TrainerSpec toSpec(napi_env env, napi_value numbers);
 
-// What a trainer must know to read the arguments of its calls, and whether it takes one.
+// The sizes that the arguments of a trainer's calls must fit, and whether the trainer takes a call.
 struct Session {
   explicit Session(const TrainerSpec& spec);
 
