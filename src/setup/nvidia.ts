@@ -209,7 +209,7 @@ export async function requireCard(): Promise<Gpu | null> {
   const { index, name, freeMiB, totalMiB } = fitting[0]!
   throw unusable(
     `out of GPU memory: ${freeMiB} of ${totalMiB} MiB are free on GPU ${index} (${name})`,
-    'Stop the processes that "nvidia-smi" lists, or wait for their end.',
+    'Stop the processes that "nvidia-smi" lists, or wait for them to end.',
   )
 }
 

@@ -306,6 +306,6 @@ async function buildAddon(
     problem: `${compiler} cannot build the addon`,
     subject: sources,
     details: stderr.trim().split('\n').slice(0, 8),
-    hint: 'Use g++ 9 or newer, or a compatible compiler named by CXX.',
+    hint: 'Use g++ 9 or newer, or name a compatible compiler with CXX.',
   })
 }

@@ -172,7 +172,7 @@ function pipError(wheel: string, { variable }: Software, { stderr, signal }: Too
     return new EigenaeError({
       problem: 'no space left on the disk',
       subject: wheel,
-      hint: `Free some space, or name a folder on another disk by ${variable}. Complete downloads are kept.`,
+      hint: `Free some space, or name a folder on another disk with ${variable}. Complete downloads are kept.`,
     })
   if (networkFailure.test(stderr))
     return new EigenaeError({
