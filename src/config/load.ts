@@ -216,7 +216,7 @@ function withoutOldKind(config: unknown, { path, value: kind }: Override): unkno
 
 interface OverrideResult {
   readonly value: unknown
-  /** One line for each override whose path does not exist. */
+  /** One line for each override that needs an object which the config lacks. mistakes.ts finds unknown fields. */
   readonly mistakes: readonly string[]
 }
 

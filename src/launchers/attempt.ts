@@ -68,7 +68,7 @@ export interface Ending {
 }
 
 /**
- * Returns the outcome of an attempt.
+ * Returns the outcome of an attempt. `mayRetry` in sweeps/sweep.ts decides whether another one follows.
  * @param stopped whether the sweep itself ended the process
  * @param killer who may have sent a SIGKILL, for the reason of the failure
  */

@@ -20,7 +20,8 @@ import { type RunFiles, tableNames } from './files.js'
 import { type FileSum, fileSumSchema, mismatch, remakeHint, sumOf } from './integrity.js'
 import { decodeSafetensors, encodeSafetensors, readMetadata } from './safetensors.js'
 
-// The two files of a run that hold tensors: the checkpoint, from which a run resumes, and the final model.
+// The two files of a run that hold tensors: the checkpoint, from which a run resumes, and the final model. safetensors.ts
+// writes a SHA-256 of tensors and metadata into each; run.json has that of the whole file.
 
 const originSchema = z.object({
   configSha256: z.string(),

@@ -130,6 +130,7 @@ function cudaEngine(open: OpenCard, { kernel, plan, origin }: CheckedKernel): En
     variant: 'compute_70',
     origin: `${name} (${Math.floor(capability / 10)}.${capability % 10}), ${driver}, ${plan.blocks} blocks a model; the kernel ${origin}`,
     refusals: [],
+    // As many as the card's multiprocessors hold at the same time: see the constructor in native/cuda/host/kernel.cc.
     atOnce: kernel.modelsPerLaunch,
     unfit: (spec) => planFor(open, spec).refusal,
     createTrainer: (spec, images) => createTrainer(open, spec, images),
