@@ -7,19 +7,23 @@
 //
 // The compiler is the npm package @yowasp/clang: clang, its linker and the C and C++ libraries, compiled to WebAssembly. It
 // runs wherever Node does and gives the same bytes everywhere. Its version is pinned, because the bytes depend on it. It is
-// installed into native/build/ on the first build rather than by npm ci, because it takes 100 MB.
+// installed into native/build/wasm/ on the first build rather than by npm ci, because it takes 100 MB. Compiling takes five
+// minutes of a processor, so that folder also keeps the binaries, named by a hash of everything that they are made from.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { BuildError, inParallel, runTool } from './building/processes.mjs'
-import { buildFolder, nativeFolder } from './building/sources.mjs'
+import { buildFolder, filesIn, nativeFolder, wasmFolders } from './building/sources.mjs'
 
 const compilerVersion = '21.1.4-3'
 const compilerPackage = `@yowasp/clang@${compilerVersion}`
-const compilerFolder = join(buildFolder, `yowasp-clang-${compilerVersion}`)
+const cacheFolder = join(buildFolder, 'wasm')
+const compilerFolder = join(cacheFolder, `yowasp-clang-${compilerVersion}`)
+const compileScript = fileURLToPath(new URL('compile-wasm.mjs', import.meta.url))
+const sourcesScript = fileURLToPath(new URL('building/sources.mjs', import.meta.url))
 const compilerMissing = 3 // the exit code, which generate.mjs reads
 
 const modules = [
@@ -58,18 +62,28 @@ function installCompiler() {
 
 /** Returns the bytes of the module that these flags give. */
 async function compile(flags) {
-  const temporary = mkdtempSync(join(tmpdir(), 'eigenae-wasm-'))
-  try {
-    const script = fileURLToPath(new URL('compile-wasm.mjs', import.meta.url))
+  const module = join(cacheFolder, `${digestOf(flags)}.wasm`)
+  if (!existsSync(module)) {
     const compiler = join(compilerFolder, 'node_modules/@yowasp/clang/gen/bundle.js')
-    const output = join(temporary, 'linked.wasm')
-    await runTool(process.execPath, [script, compiler, output, ...flags], {
+    const partial = `${module}.${process.pid}`
+    await runTool(process.execPath, [compileScript, compiler, partial, ...flags], {
       hint: () => `compiling to WebAssembly with ${flags.join(' ')} failed`,
     })
-    return readFileSync(output)
-  } finally {
-    rmSync(temporary, { recursive: true, force: true })
+    renameSync(partial, module)
   }
+  return readFileSync(module)
+}
+
+/** Returns a digest of the compiler's version, the flags, the sources and the scripts that choose them. */
+function digestOf(flags) {
+  const hash = createHash('sha256').update(JSON.stringify([compilerPackage, flags]))
+  for (const script of [compileScript, sourcesScript]) hash.update(readFileSync(script)).update('\0')
+  for (const file of filesIn(wasmFolders, '.cc', '.h'))
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(nativeFolder, file)))
+      .update('\0')
+  return hash.digest('hex')
 }
 
 function write(file, bytes) {

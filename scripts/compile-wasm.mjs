@@ -7,11 +7,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { coreFolders, filesIn, nativeFolder } from './building/sources.mjs'
+import { filesIn, nativeFolder, wasmFolders } from './building/sources.mjs'
 
 // Sources that WebAssembly does not use. native/wasm/ replaces the first three; the last one starts threads of its own.
 const excluded = ['team.cc', 'instruction_set.cc', 'trainer.cc', 'peak.cc']
-const folders = [...coreFolders, 'wasm']
 
 // -ffp-contract=off keeps products and sums separate operations, so that the result is the same on every machine.
 const compileFlags = [
@@ -56,7 +55,7 @@ try {
 }
 
 function sources() {
-  return filesIn(folders, '.cc')
+  return filesIn(wasmFolders, '.cc')
     .filter((source) => source.startsWith('wasm/') || !excluded.includes(basename(source)))
     .map((source) => `native/${source}`)
 }
@@ -68,5 +67,5 @@ function tree() {
       basename(file),
       readFileSync(join(nativeFolder, file), 'utf8'),
     ])
-  return Object.fromEntries(folders.map((folder) => [folder, Object.fromEntries(files(folder))]))
+  return Object.fromEntries(wasmFolders.map((folder) => [folder, Object.fromEntries(files(folder))]))
 }

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 
 export const nativeFolder = fileURLToPath(new URL('../../native/', import.meta.url))
 export const buildFolder = join(nativeFolder, 'build')
-export const coreFolders = ['core', 'kernels', 'formulas']
+const coreFolders = ['core', 'kernels', 'formulas']
+export const wasmFolders = [...coreFolders, 'wasm']
 const nativeCoreFolders = [...coreFolders, 'kernels/amx']
 export const addonFolders = [...nativeCoreFolders, 'cuda/kernel', 'cuda/host', 'addon']
 export const testFolders = [...nativeCoreFolders, 'reference', 'tests']

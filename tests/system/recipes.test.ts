@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { scratchFolder } from '../support/cli.js'
@@ -24,6 +24,10 @@ function copyProject(): void {
   for (const file of files.filter((name) => existsSync(join(root, name))))
     cpSync(join(root, file), join(project, file))
   symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'))
+  // The recipes change no source of the WebAssembly, so its compiler and binaries are shared.
+  mkdirSync(join(root, 'native/build/wasm'), { recursive: true })
+  mkdirSync(join(project, 'native/build'))
+  symlinkSync(join(root, 'native/build/wasm'), join(project, 'native/build/wasm'))
 }
 
 function run(
