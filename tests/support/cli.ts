@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '../..')
 const bin = join(root, 'bin/eigenae.js')
 const bundle = pathToFileURL(join(root, 'dist/bundled/cli.js')).href
 
-/** The commands that train nothing. They start no process and record nothing about their own. */
+/** The commands that train nothing and record nothing about their process. */
 export const commandsWithoutTraining = [
   ...['compare', 'best', 'plot', 'eval', 'embed', 'export', 'explore', 'runs', 'verify', 'data'],
 ] as const
