@@ -18,13 +18,40 @@ namespace {
 // Identifies this module's trainers, so that an object that another addon wraps is not mistaken for one.
 constexpr napi_type_tag trainerTag = {0x6b0d3f7c52a84e19, 0x9f51c2e07ad34b86};
 
+// Images [count][inputs] that jobs use while JavaScript runs. Bytes on shared memory are used in place, which spares a
+// copy of the data set in every call, and must be kept alive. Others are copied, because JavaScript could transfer
+// their memory.
+struct JobImages {
+  JobImages(const Argument& argument, std::size_t inputs) {
+    if (argument.holdsFloats()) {
+      floats = argument.floats(inputs);
+    } else if (argument.isShared()) {
+      shared = argument.sharedBytes(inputs, &sharedLength);
+    } else {
+      bytes = argument.bytes(inputs);
+    }
+    count = (floats.size() + sharedLength + bytes.size()) / inputs;
+  }
+
+  Images images() const {
+    if (!floats.empty()) return {nullptr, floats.data(), count};
+    return {shared != nullptr ? shared : bytes.data(), nullptr, count};
+  }
+
+  std::vector<float> floats;
+  const std::uint8_t* shared = nullptr;
+  std::size_t sharedLength = 0;
+  std::vector<std::uint8_t> bytes;
+  std::size_t count;
+};
+
 struct TrainerSession : Session {
   static constexpr const char* noun = "a trainer";
 
-  explicit TrainerSession(const TrainerSpec& spec) : Session(spec) {}
+  TrainerSession(const TrainerSpec& spec, const Argument& images) : Session(spec), images(images, inputs()) {}
 
   std::unique_ptr<Trainer> trainer;  // null once disposed
-  std::vector<std::uint8_t> images;  // [count][inputs], to be trained on
+  const JobImages images;            // to be trained on
 };
 
 using Call = MethodCall<TrainerSession>;
@@ -56,29 +83,6 @@ napi_value startCall(const Call& call, JobSpec spec) {
   return promise;
 }
 
-// A copy of the images that a job uses, because JavaScript could transfer the memory while it runs.
-struct ImageCopy {
-  std::vector<std::uint8_t> bytes;
-  std::vector<float> floats;
-  std::size_t count = 0;
-
-  Images images() const {
-    return {floats.empty() ? bytes.data() : nullptr, floats.empty() ? nullptr : floats.data(), count};
-  }
-};
-
-std::shared_ptr<const ImageCopy> toImages(const Call& call, const Argument& argument) {
-  const auto copy = std::make_shared<ImageCopy>();
-  const std::size_t inputs = call.session->inputs();
-  if (argument.holdsFloats()) {
-    copy->floats = argument.floats(inputs);
-  } else {
-    copy->bytes = argument.bytes(inputs);
-  }
-  copy->count = (copy->floats.size() + copy->bytes.size()) / inputs;
-  return copy;
-}
-
 napi_value setState(const Call& call) {
   const State state = toState(*call.session, call.argument(0, "step"), call.argument(1, "numbers"));
   idleTrainer(call).setState(state);
@@ -101,8 +105,7 @@ napi_value startTraining(const Call& call, std::function<Losses()> train) {
 }
 
 napi_value trainEpoch(const Call& call) {
-  const std::vector<std::uint8_t>& bytes = call.session->images;
-  const Images images{bytes.data(), nullptr, bytes.size() / call.session->inputs()};
+  const Images images = call.session->images.images();
   const auto epoch = toEpoch(*call.session, images.count, call.argument(0, "order"), call.argument(1, "epoch"),
                              call.argument(2, "values"));
   Trainer& trainer = idleTrainer(call);
@@ -120,13 +123,23 @@ napi_value trainBatch(const Call& call) {
   });
 }
 
+std::shared_ptr<const JobImages> imagesOf(const Call& call) {
+  return std::make_shared<JobImages>(call.argument(0, "images"), call.session->inputs());
+}
+
+// Starts a job that uses imagesOf(call).
+napi_value startImagesCall(const Call& call, JobSpec spec) {
+  spec.kept.push_back(call.arguments[0]);
+  return startCall(call, std::move(spec));
+}
+
 // Starts a job that returns floats [count][width] for the images of the first argument.
 napi_value startInference(const Call& call, std::size_t width, void (Trainer::*infer)(const Images&, float*)) {
-  const auto images = toImages(call, call.argument(0, "images"));
+  const auto images = imagesOf(call);
   Trainer& trainer = idleTrainer(call);
-  return startCall(call, floatsJob(call.env, images->count * width, [&trainer, infer, images](float* output) {
-                     (trainer.*infer)(images->images(), output);
-                   }));
+  return startImagesCall(call, floatsJob(call.env, images->count * width, [&trainer, infer, images](float* output) {
+                           (trainer.*infer)(images->images(), output);
+                         }));
 }
 
 napi_value encode(const Call& call) { return startInference(call, call.session->latent(), &Trainer::encode); }
@@ -138,12 +151,12 @@ napi_value linearOutputs(const Call& call) {
 napi_value reconstruct(const Call& call) { return startInference(call, call.session->inputs(), &Trainer::reconstruct); }
 
 napi_value meanSquaredError(const Call& call) {
-  const auto images = toImages(call, call.argument(0, "images"));
+  const auto images = imagesOf(call);
   const std::optional<Noise> noise = toNoise(call.argument(1, "noise"));
   Trainer& trainer = idleTrainer(call);
-  return startCall(call, numberJob([&trainer, images, noise] {
-                     return trainer.meanSquaredError(images->images(), noise ? &*noise : nullptr);
-                   }));
+  return startImagesCall(call, numberJob([&trainer, images, noise] {
+                           return trainer.meanSquaredError(images->images(), noise ? &*noise : nullptr);
+                         }));
 }
 
 napi_value progress(const Call& call) {
@@ -177,8 +190,9 @@ napi_value dispose(const Call& call) {
 
 napi_value createTrainerObject(napi_env env, napi_value specValue, napi_value imagesValue) {
   const TrainerSpec spec = toSpec(env, specValue);
-  const auto session = std::make_shared<TrainerSession>(spec);
-  session->images = Argument(env, imagesValue, "images").bytes(session->inputs());
+  const Argument images(env, imagesValue, "images");
+  if (images.holdsFloats()) images.refuseType("a Uint8Array");
+  const auto session = std::make_shared<TrainerSession>(spec, images);
   session->trainer = Trainer::create(spec);
 
   const std::vector<napi_property_descriptor> methods = {
@@ -194,6 +208,8 @@ napi_value createTrainerObject(napi_env env, napi_value specValue, napi_value im
       methodProperty("progress", callback<progress>),
       methodProperty("stop", callback<stop>),
       methodProperty("dispose", callback<dispose>),
+      // Keeps session->images.shared alive: the property is hidden, and cannot be deleted or replaced.
+      {"images", nullptr, nullptr, nullptr, nullptr, imagesValue, napi_default, nullptr},
   };
   return wrap(env, trainerTag, session, methods);
 }

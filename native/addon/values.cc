@@ -27,6 +27,7 @@ struct TypedArray {
   std::size_t length = 0;                       // in elements
   void* data = nullptr;
   bool detached = false;  // its buffer has been transferred
+  bool shared = false;    // its buffer is a SharedArrayBuffer
 };
 
 bool isTypedArray(napi_env env, napi_value value) {
@@ -40,6 +41,9 @@ TypedArray typedArray(napi_env env, napi_value value) {
   napi_value buffer;
   check(env, napi_get_typedarray_info(env, value, &array.type, &array.length, &array.data, &buffer, nullptr));
   check(env, napi_is_detached_arraybuffer(env, buffer, &array.detached));
+  bool transferable;
+  check(env, napi_is_arraybuffer(env, buffer, &transferable));
+  array.shared = !transferable;
   return array;
 }
 
@@ -153,15 +157,24 @@ bool Argument::holdsFloats() const {
   return isTypedArray(env_, value_) && typedArray(env_, value_).type == napi_float32_array;
 }
 
-template <typename Element>
-std::vector<Element> Argument::copy(napi_typedarray_type type, const char* typeName, std::size_t unit) const {
+bool Argument::isShared() const { return isTypedArray(env_, value_) && typedArray(env_, value_).shared; }
+
+const void* Argument::elements(napi_typedarray_type type, const char* typeName, std::size_t unit,
+                               std::size_t* length) const {
   if (!isTypedArray(env_, value_)) refuseType(typeName);
   const TypedArray array = typedArray(env_, value_);
   if (array.type != type) refuseType(typeName);
   if (array.detached) refuseType("an array whose buffer is not detached");
   if (array.length % unit != 0) refuseValue("rows of " + std::to_string(unit) + " numbers");
-  const auto* elements = static_cast<const Element*>(array.data);
-  return array.length == 0 ? std::vector<Element>() : std::vector<Element>(elements, elements + array.length);
+  *length = array.length;
+  return array.data;
+}
+
+template <typename Element>
+std::vector<Element> Argument::copy(napi_typedarray_type type, const char* typeName, std::size_t unit) const {
+  std::size_t length;
+  const auto* from = static_cast<const Element*>(elements(type, typeName, unit, &length));
+  return length == 0 ? std::vector<Element>() : std::vector<Element>(from, from + length);
 }
 
 std::vector<std::uint32_t> Argument::words() const {
@@ -169,6 +182,9 @@ std::vector<std::uint32_t> Argument::words() const {
 }
 std::vector<std::uint8_t> Argument::bytes(std::size_t rowLength) const {
   return copy<std::uint8_t>(napi_uint8_array, "a Uint8Array", rowLength);
+}
+const std::uint8_t* Argument::sharedBytes(std::size_t rowLength, std::size_t* length) const {
+  return static_cast<const std::uint8_t*>(elements(napi_uint8_array, "a Uint8Array", rowLength, length));
 }
 std::vector<float> Argument::floats(std::size_t rowLength) const {
   return copy<float>(napi_float32_array, "a Float32Array", rowLength);

@@ -1,6 +1,6 @@
 // Conversions between JavaScript values and C++. Arguments are checked here, once for each call; the core trusts them.
 // Values that are read from JavaScript are copied, so that no getter, no other thread and no transfer of a buffer can
-// change them afterwards.
+// change them afterwards. Bytes on shared memory need not be: it cannot be transferred, and data sets never change.
 #pragma once
 
 #include <node_api.h>
@@ -54,9 +54,12 @@ class Argument {
   std::string text(std::size_t maximalBytes = 64) const;
 
   bool holdsFloats() const;  // whether it is a Float32Array
+  bool isShared() const;     // whether it is a typed array on a SharedArrayBuffer
   std::vector<std::uint32_t> words() const;
   // The array must consist of whole rows of rowLength elements, which is checked before it is copied.
   std::vector<std::uint8_t> bytes(std::size_t rowLength) const;
+  // The bytes of a shared array and their number. They stay valid while JavaScript keeps the array.
+  const std::uint8_t* sharedBytes(std::size_t rowLength, std::size_t* length) const;
   std::vector<float> floats(std::size_t rowLength = 1) const;
   std::vector<double> doubles() const;                    // all finite
   std::vector<double> doubles(std::size_t length) const;  // exactly `length` of them
@@ -65,6 +68,8 @@ class Argument {
   [[noreturn]] void refuseValue(const std::string& expected) const;
 
  private:
+  // Returns the memory of a typed array of whole rows, whose number of elements it writes to length.
+  const void* elements(napi_typedarray_type type, const char* typeName, std::size_t unit, std::size_t* length) const;
   template <typename Element>
   std::vector<Element> copy(napi_typedarray_type type, const char* typeName, std::size_t unit) const;
 

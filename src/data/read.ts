@@ -58,6 +58,11 @@ function hasZlibCode(error: unknown): boolean {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')
 }
 
+/** Returns memory that the addon uses in place. It would copy other memory for every call. */
+function sharedBytes(length: number): Buffer<SharedArrayBuffer> {
+  return Buffer.from(new SharedArrayBuffer(length))
+}
+
 const pieceBytes = 4 << 20
 
 /** Hashes each piece while the next one is read, which saves 20 of 73 ms for the four files of MNIST. */
@@ -65,7 +70,7 @@ async function readPlain(handle: FileHandle, size: number, file: string, bound: 
   const head = Buffer.alloc(Math.min(longestHeader, size))
   await handle.read(head, 0, head.length, 0)
   const length = Math.min(size, bound(head, file))
-  const bytes = Buffer.allocUnsafeSlow(length)
+  const bytes = sharedBytes(length)
   const hash = createHash('sha256')
   let read = 0
   let piece = bytes.subarray(0, 0)
@@ -103,7 +108,12 @@ async function readZipped(handle: FileHandle, file: string, bound: Bound): Promi
   } finally {
     source.destroy()
   }
-  const all = Buffer.concat(chunks, length)
+  const all = sharedBytes(length)
+  let end = 0
+  for (const chunk of chunks) {
+    all.set(chunk, end)
+    end += chunk.length
+  }
   maximum ??= bound(all, file)
   const bytes = all.subarray(0, maximum)
   return { file, bytes, sha256: sha256(bytes), size: length > maximum ? null : length }

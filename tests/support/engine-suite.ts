@@ -127,6 +127,18 @@ export function describeEngine(engine: Engine): void {
         expect(Math.abs(fromBytes![i]! - value)).toBeLessThan(1e-5)
     })
 
+    it('uses images in shared memory like those in other memory', async () => {
+      const shared = new Uint8Array(new SharedArrayBuffer(hundred.length))
+      shared.set(hundred)
+      const use = async (trainer: Trainer, pixels: Uint8Array) => ({
+        trained: await trainTwoEpochs(trainer),
+        embedding: await trainer.encode(pixels),
+        error: await trainer.meanSquaredError(pixels, { seed: 9, deviation: 0.2 }),
+      })
+      const fromShared = await withTrainer(engine, smallSpec, shared, (trainer) => use(trainer, shared))
+      expect(fromShared).toEqual(await withSmall((trainer) => use(trainer, hundred)))
+    })
+
     it('encodes the same large set of images the same way again, and parts of it independently', async () => {
       const many = images(3000)
       const parts = [0, 1500, 750].map((first) => many.subarray(first * inputs, (first + 1500) * inputs))
