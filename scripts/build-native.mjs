@@ -11,7 +11,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BuildError } from './building/processes.mjs'
-import { addonFlags, addonFolders, buildFolder, optimizedFlags, testFolders } from './building/sources.mjs'
+import { addonFolders, buildFolder, optimizedFlags, testFolders } from './building/sources.mjs'
 import { build } from './building/target.mjs'
 import { writeTestTapes } from './building/test-tapes.mjs'
 
@@ -51,9 +51,13 @@ function addonTarget(sanitizers) {
     file: join(buildFolder, sanitizers ? `sanitize-${sanitizers}` : '.', 'eigenae.node'),
     architecture: process.arch,
     folders: addonFolders,
-    flags: ['-fPIC', ...addonFlags(), ...sanitizerFlags(sanitizers), ...(sanitizers ? ['-O1'] : [])],
+    flags: compileFlags(sanitizers),
     linkFlags: [...sanitizerFlags(sanitizers), ...linkFlags],
   }
+}
+
+function compileFlags(sanitizers) {
+  return ['-fPIC', ...(sanitizers ? sanitizerFlags(sanitizers) : optimizedFlags)]
 }
 
 function sanitizerFlags(sanitizers) {
@@ -67,7 +71,7 @@ function testsTarget(sanitizers) {
     file: join(buildFolder, sanitizers ? `sanitize-${sanitizers}` : '.', 'core-tests'),
     architecture: process.arch,
     folders: testFolders,
-    flags: ['-fPIC', ...(sanitizers ? sanitizerFlags(sanitizers) : optimizedFlags)],
+    flags: compileFlags(sanitizers),
     linkFlags: [...sanitizerFlags(sanitizers), '-lgtest', '-lgtest_main'],
   }
 }

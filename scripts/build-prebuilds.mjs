@@ -12,14 +12,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BuildError, inParallel, runTool } from './building/processes.mjs'
-import {
-  addonFlags,
-  addonFolders,
-  buildFolder,
-  nativeFolder,
-  optimizedFlags,
-  testFolders,
-} from './building/sources.mjs'
+import { addonFolders, buildFolder, nativeFolder, optimizedFlags, testFolders } from './building/sources.mjs'
 import { build } from './building/target.mjs'
 import { writeTestTapes } from './building/test-tapes.mjs'
 
@@ -78,7 +71,7 @@ async function buildAddon(name) {
   mkdirSync(join(builtFolder, name), { recursive: true })
   const { link = () => [] } = platforms[name]
   const linkFlags = ['-shared', '-s', '-O3', ...(await link(name))]
-  const file = await buildFor(name, 'eigenae.node', addonFolders, addonFlags(), linkFlags)
+  const file = await buildFor(name, 'eigenae.node', addonFolders, optimizedFlags, linkFlags)
   if (!readFileSync(file).includes('napi_register_module_v1')) {
     throw new BuildError(`${file} does not export what Node calls`)
   }

@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, cpSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { scratchFolder } from './support/cli.js'
@@ -21,7 +30,8 @@ function createProject(): void {
     writeFileSync(file(`src/pages/browser/${page}-script.ts`), 'console.log(1)\n')
   writeFileSync(file('src/pages/browser/tsconfig.json'), '{}')
   writeFileSync(file('src/cli.ts'), 'export const answer: number = 1\n')
-  const compiler = '#!/bin/sh\nwhile [ $# -gt 1 ]; do [ "$1" = -o ] && : > "$2"; shift; done\n'
+  const compiler =
+    '#!/bin/sh\necho "$@" >> compiled.txt\nwhile [ $# -gt 1 ]; do [ "$1" = -o ] && : > "$2"; shift; done\n'
   writeFileSync(scratch('compiler'), compiler, { mode: 0o755 })
 }
 
@@ -64,6 +74,20 @@ describe('npm run build', () => {
     rmSync(file('native/build/eigenae.node'))
     expect(build()).toContain('C++')
     expect(build()).toEqual([])
+  })
+
+  it('compiles only the C++ sources that changed or include a file that did', () => {
+    const compiled = (changed: string) => {
+      rmSync(file('compiled.txt'))
+      appendFileSync(file(changed), '\n')
+      build()
+      const lines = readFileSync(file('compiled.txt'), 'utf8').split('\n')
+      return lines.flatMap((line) => / -c \S*\/native\/(\S+) /.exec(line)?.[1] ?? [])
+    }
+    expect(compiled('native/core/trainer.cc')).toEqual(['core/trainer.cc'])
+    const including = compiled('native/addon/values.h')
+    expect(including).toContain('addon/values.cc')
+    expect(including).not.toContain('core/trainer.cc')
   })
 
   it('compiles again if something else wrote to dist/, or with --force', () => {

@@ -42,9 +42,10 @@ export const commonFlags = [
 ]
 export const optimizedFlags = ['-O3', '-fno-math-errno', '-DNDEBUG']
 
-export function addonFlags() {
+/** Returns the flags that only the sources in addon/ need, so that the targets share the objects of all others. */
+function nodeApiFlags() {
   const { include_dir } = createRequire(import.meta.url)('node-api-headers')
-  return [...optimizedFlags, '-DNAPI_VERSION=8', `-I${include_dir}`]
+  return ['-DNAPI_VERSION=8', `-I${include_dir}`]
 }
 
 /** Returns the files in these folders of native/ that have one of the extensions, as paths relative to native/. */
@@ -63,6 +64,9 @@ export function compileUnits({ folders, architecture }) {
     const variants = variantsBySource[source] ?? [{ architecture, suffix: '', flags: [] }]
     return variants
       .filter((variant) => variant.architecture === architecture)
-      .map(({ suffix, flags }) => ({ source, suffix, flags }))
+      .map(({ suffix, flags }) => ({
+        ...{ source, suffix },
+        flags: source.startsWith('addon/') ? [...flags, ...nodeApiFlags()] : flags,
+      }))
   })
 }

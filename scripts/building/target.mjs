@@ -4,13 +4,26 @@
 // is for messages. A compiler is { command, flags, version, hint }: command is null if none was found, and hint(reason)
 // returns the advice to print then.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BuildError, inParallel, runTool } from './processes.mjs'
 import { buildFolder, commonFlags, compileUnits, filesIn, nativeFolder } from './sources.mjs'
 
 const root = join(nativeFolder, '..')
+/** Compiled sources, named after a digest of their inputs. They are removed a week after their last use. */
+const objectFolder = join(buildFolder, 'objects')
 
 /** Brings the target up to date with the sources. If that fails, the target is removed. */
 export async function build(target, compiler) {
@@ -38,20 +51,19 @@ async function compileAndLink(target, compiler) {
   let compiled = 0
   console.error(`compiling ${target.name} (C++): ${units.length} files …`)
   mkdirSync(dirname(target.file), { recursive: true })
+  mkdirSync(objectFolder, { recursive: true })
   const run = (args) => runTool(compiler.command, [...compiler.flags, ...args], { hint: compiler.hint })
-  const temporary = mkdtempSync(join(buildFolder, 'objects-')) // so that two builds at once do not share objects
+  const temporary = mkdtempSync(join(buildFolder, 'making-')) // so that two builds at once do not share unfinished files
   try {
     const objects = await inParallel(units, async (unit) => {
-      const object = join(temporary, `${unit.source.replaceAll('/', '-')}${unit.suffix}.o`)
-      await run([
-        ...commonFlags,
-        ...target.flags,
-        ...unit.flags,
-        '-c',
-        join(nativeFolder, unit.source),
-        '-o',
-        object,
-      ])
+      const flags = [...commonFlags, ...target.flags, ...unit.flags]
+      const name = `${unit.source.replaceAll('/', '-')}${unit.suffix}-${hashObject(unit.source, flags, compiler)}.o`
+      const object = join(objectFolder, name)
+      if (existsSync(object)) utimesSync(object, new Date(), new Date())
+      else {
+        await run([...flags, '-c', join(nativeFolder, unit.source), '-o', join(temporary, name)])
+        renameSync(join(temporary, name), object)
+      }
       compiled++
       if (compiled % shownEvery === 0) console.error(`  ${target.name}: ${compiled} of ${units.length}`)
       return object
@@ -59,9 +71,42 @@ async function compileAndLink(target, compiler) {
     const linked = join(temporary, basename(target.file))
     await run(['-pthread', '-o', linked, ...objects, ...target.linkFlags])
     renameSync(linked, target.file)
+    removeOldObjects()
     console.error(`compiled ${target.name} in ${((performance.now() - started) / 1000).toFixed(0)} s`)
   } finally {
     rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+/** Returns a digest of everything that an object depends on but its folder: targets with the same flags share it. */
+function hashObject(source, flags, compiler) {
+  const hash = createHash('sha256')
+  hash
+    .update(JSON.stringify([...compiler.flags, ...flags]).replaceAll(root, ''))
+    .update(`${compiler.version}\0`)
+  for (const file of withIncludes(join(nativeFolder, source))) {
+    hash
+      .update(`${relative(root, file)}\0`)
+      .update(readFileSync(file))
+      .update('\0')
+  }
+  return hash.digest('hex').slice(0, 32)
+}
+
+/** Returns a source and the files of native/ that it includes, all of which name each other by relative paths. */
+function withIncludes(file, found = new Set()) {
+  if (found.has(file) || !existsSync(file)) return found
+  found.add(file)
+  for (const [, name] of readFileSync(file, 'utf8').matchAll(/^\s*#include "(.+)"/gm))
+    withIncludes(join(dirname(file), name), found)
+  return found
+}
+
+function removeOldObjects() {
+  const weekAgo = Date.now() - 7 * 24 * 3600 * 1000
+  for (const name of readdirSync(objectFolder)) {
+    const object = join(objectFolder, name)
+    if (statSync(object).mtimeMs < weekAgo) rmSync(object)
   }
 }
 
