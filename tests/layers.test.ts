@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { openWasmMeasures } from '../src/engines/measures.js'
+import { openWasmMeasures, spectrumOf } from '../src/engines/measures.js'
 import { loadNativeBinding } from '../src/engines/native/binding.js'
 import { philox4x32 } from '../src/model/random.js'
-import { effectiveRankOfGram, spectrumOf } from '../src/spectrum/spectrum.js'
+import { effectiveRankOfGram } from '../src/spectrum/spectrum.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 
 /** A matrix [rows][columns] of numbers from −1 to 1, the columns with falling scales and the last one zero. */
@@ -35,6 +35,7 @@ describe('a wide layer', () => {
       const values = matrix(rows, columns, decay)
       const expected = await spectrumOf(values, columns, center)
       const { eigenvalues } = await loadNativeBinding().binding.measureLayer(layerOf(values, columns, center))
+        .result
       expect(effectiveRankOfGram(eigenvalues)).toBeCloseTo(expected.effectiveRank, 5)
     },
   )
@@ -46,8 +47,8 @@ describe('a wide layer', () => {
       const layer = layerOf(values, columns, center)
       const measures = await openWasmMeasures()
       for (const each of [layer, { ...layer, norm: null, ranked: false }])
-        expect(await measures.measureLayer(each)).toEqual(
-          await loadNativeBinding().binding.measureLayer(each),
+        expect(await measures.measureLayer(each).result).toEqual(
+          await loadNativeBinding().binding.measureLayer(each).result,
         )
     },
   )

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { openWasmMeasures } from '../src/engines/measures.js'
+import { loadNativeBinding } from '../src/engines/native/binding.js'
 import { linearProbeAccuracy, nearestNeighbourAccuracy } from '../src/training/classifiers.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 import { dataFolder, idxLabels } from './support/idx.js'
@@ -72,3 +74,21 @@ it('measures accuracies with labels up to 255', async () => {
     expect(await nearestNeighbourAccuracy(set, set, { latent: 3, scoring, threads: 1 })).toBe(1)
   }
 })
+
+it.each([true, false])(
+  'counts the same hits with the addon and with WebAssembly, leave-one-out: %s',
+  async (leaveOut) => {
+    const [count, latent] = [203, 7]
+    const labels = Uint8Array.from({ length: count }, (_, i) => (i * i) % 5)
+    const embedding = Float32Array.from(
+      { length: count * latent },
+      (_, i) => ((i * 7919) % 101) / 50 + labels[Math.floor(i / latent)]! / 3,
+    )
+    const set = { embedding, labels }
+    const probe = { train: set, scored: set, latent, leaveOut }
+    const hits = await loadNativeBinding().binding.countProbeHits(probe).result
+    expect(await (await openWasmMeasures()).countProbeHits(probe).result).toBe(hits)
+    expect(hits / count).toBeGreaterThan(1 / 5)
+    expect(hits).toBeLessThan(count)
+  },
+)

@@ -8,8 +8,7 @@
 #include "../core/peak.h"
 #include "cuda_door.h"
 #include "job.h"
-#include "layer_measures.h"
-#include "neighbour_search.h"
+#include "measures.h"
 #include "trainer_object.h"
 #include "values.h"
 
@@ -59,6 +58,8 @@ napi_value initialise(napi_env env, napi_value exports) {
   setFunction(env, exports, "createTrainer", createTrainer);
   setFunction(env, exports, "measurePeak", ofOneArgument<startPeak>);
   setFunction(env, exports, "findNeighbours", ofOneArgument<startNeighbours>);
+  setFunction(env, exports, "countProbeHits", ofOneArgument<startProbe>);
+  setFunction(env, exports, "singularValues", ofOneArgument<startSingularValues>);
   setFunction(env, exports, "measureLayer", ofOneArgument<startLayerMeasures>);
   setProperty(env, exports, "cuda", createCudaDoor(env));
   return exports;

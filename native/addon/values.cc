@@ -189,8 +189,11 @@ const std::uint8_t* Argument::sharedBytes(std::size_t rowLength, std::size_t* le
 std::vector<float> Argument::floats(std::size_t rowLength) const {
   return copy<float>(napi_float32_array, "a Float32Array", rowLength);
 }
+std::vector<double> Argument::doublesOrNaN(std::size_t rowLength) const {
+  return copy<double>(napi_float64_array, "a Float64Array", rowLength);
+}
 std::vector<double> Argument::doubles() const {
-  std::vector<double> values = copy<double>(napi_float64_array, "a Float64Array", 1);
+  std::vector<double> values = doublesOrNaN(1);
   for (const double value : values) {
     if (!std::isfinite(value)) refuseValue("of finite numbers");
   }

@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "gram.h"
+
 // This file is compiled without fused operations, which would round differently from WebAssembly.
 
 namespace eigenae {
@@ -41,20 +43,6 @@ double meanVariance(const LayerOutputs& outputs) {
     }
   }
   return sum / outputs.width;
-}
-
-// Adds the products of `some` rows of Z to the lower triangle of ZᵀZ, row after row for each element.
-template <int some>
-void addProducts(const std::vector<double>* rows, Rows& gram) {
-  const int width = static_cast<int>(gram.size());
-  for (int j = 0; j < width; ++j) {
-    double* target = gram[j].data();
-    for (int k = 0; k <= j; ++k) {
-      double sum = target[k];
-      for (int i = 0; i < some; ++i) sum += rows[i][j] * rows[i][k];
-      target[k] = sum;
-    }
-  }
 }
 
 // Returns ZᵀZ, of Z or of Z without its columns' means.

@@ -7,8 +7,10 @@
 
 #include "../core/codec.h"
 #include "../core/layer_measures.h"
+#include "../core/linear_probe.h"
 #include "../core/neighbours.h"
 #include "../core/random.h"
+#include "../core/singular_values.h"
 #include "../core/vector_trainer.h"
 
 extern "C" void
@@ -132,6 +134,18 @@ void findNeighbours(const float* points, std::size_t pointCount, const float* qu
                     int dimensions, int neighbours, bool leaveOut, std::int32_t* indices) {
   const NeighbourSearch search{points, queries, pointCount, queryCount, dimensions, neighbours, leaveOut};
   findNeighbours(search, baselineKernels, 1, measuringStopped, indices);
+}
+
+EXPORT(countProbeHits)
+double countProbeHits(const float* train, const std::uint8_t* trainLabels, std::size_t trainCount, const float* scored,
+                      const std::uint8_t* scoredLabels, std::size_t scoredCount, int latent, bool leaveOut) {
+  const LinearProbe probe{{train, trainLabels, trainCount}, {scored, scoredLabels, scoredCount}, latent, leaveOut};
+  return static_cast<double>(countProbeHits(probe, measuringStopped));
+}
+
+EXPORT(singularValues)
+void singularValues(const double* values, std::size_t rows, int columns, bool center, double* found) {
+  write(singularValues(values, rows, columns, center, measuringStopped), found);
 }
 
 // norm: scale and shift, [2][width], or null. results: the silent units, the mean variance, and the eigenvalues if

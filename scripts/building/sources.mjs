@@ -22,10 +22,13 @@ const variantsBySource = {
     { architecture: 'x64', suffix: 'avx512', flags: ['-DEIGENAE_KERNELS=avx512Kernels', ...avx512Flags] },
     { architecture: 'arm64', suffix: 'baseline', flags: ['-DEIGENAE_KERNELS=baselineKernels'] },
   ],
-  // The same bits as JavaScript.
-  'core/layer_measures.cc': ['x64', 'arm64'].map((architecture) => ({
-    ...{ architecture, suffix: '', flags: ['-ffp-contract=off'] },
-  })),
+  // The same bits as WebAssembly.
+  ...Object.fromEntries(
+    ['layer_measures', 'linear_probe', 'singular_values'].map((name) => [
+      `core/${name}.cc`,
+      ['x64', 'arm64'].map((architecture) => ({ architecture, suffix: '', flags: ['-ffp-contract=off'] })),
+    ]),
+  ),
   'kernels/amx/kernels.cc': [
     { architecture: 'x64', suffix: 'amx', flags: [...avx512Flags, '-mamx-tile', '-mamx-bf16'] },
   ],

@@ -2,15 +2,12 @@ import type { Config } from '../config/schema.js'
 import type { ImageSet } from '../data/idx.js'
 import { type DataSet, firstImages, type Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
+import { spectrumOf } from '../engines/measures.js'
+import type { LabelledEmbedding } from '../engines/native/binding.js'
 import { latentDimension } from '../model/architecture.js'
 import type { EpochEvaluation, Errors, Evaluation } from '../runs/metrics.js'
-import { type Spectrum, spectrumOf, tooFewImages } from '../spectrum/spectrum.js'
-import {
-  type LabelledEmbedding,
-  linearProbeAccuracy,
-  nearestNeighbourAccuracy,
-  type Scoring,
-} from './classifiers.js'
+import { type Spectrum, tooFewImages } from '../spectrum/spectrum.js'
+import { linearProbeAccuracy, nearestNeighbourAccuracy, type Scoring } from './classifiers.js'
 import type { TrainingData } from './training-data.js'
 
 /** The seed of the noise in evaluations. It is the same for all seeds, so that runs are compared on the same input. */
@@ -95,10 +92,11 @@ export async function measureAccuracies(
     labels,
   })
   const [train, scored] = [await embed(data.train), await embed(measured)]
-  return {
-    linearProbeAccuracy: await linearProbeAccuracy(train, scored, latent, scoring, options.signal),
-    neighbourAccuracy: await nearestNeighbourAccuracy(train, scored, { latent, scoring, ...options }),
-  }
+  const [linearProbe, neighbours] = await Promise.all([
+    linearProbeAccuracy(train, scored, latent, scoring, options.signal),
+    nearestNeighbourAccuracy(train, scored, { latent, scoring, ...options }),
+  ])
+  return { linearProbeAccuracy: linearProbe, neighbourAccuracy: neighbours }
 }
 
 /** The data on which a trained model is measured. */

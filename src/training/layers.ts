@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.js'
-import { coreMeasures } from '../engines/measures.js'
+import { measure } from '../engines/measures.js'
 import { batchNormEpsilon, innerLayerNames, type Layer, layersOf } from '../model/architecture.js'
 import { evaluatedNetwork, modelTensors, type TrainerState } from '../model/state.js'
 import type { LayerMeasures } from '../runs/metrics.js'
@@ -20,18 +20,20 @@ export async function measureLayers(
   signal?: AbortSignal,
 ): Promise<readonly LayerMeasures[]> {
   const tensors = modelTensors(model, evaluatedNetwork(state))
-  const core = await coreMeasures()
   const measures: LayerMeasures[] = []
   for (const [index, { name, layer }] of hiddenLayers(model).entries()) {
     const vector = (kind: string) => tensors.get(`${layer.part}.${layer.index}.${kind}`)?.values
-    const { silentUnits, meanVariance, eigenvalues } = await core.measureLayer({
+    const outputs = {
       outputs: linearOutputs[index]!,
       width: layer.outputs,
       center: spectrum.center,
       ranked: layer.outputs <= widestRanked,
       norm: layer.batchNorm ? scaleAndShift(vector) : null,
-    })
-    signal?.throwIfAborted()
+    }
+    const { silentUnits, meanVariance, eigenvalues } = await measure(
+      (core) => core.measureLayer(outputs),
+      signal,
+    )
     measures.push({
       layer: name,
       width: layer.outputs,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Engine, Losses, Trainer, TrainerSpec } from '../../src/engines/engine.js'
+import { spectrumOf } from '../../src/engines/measures.js'
 import type { TrainerState } from '../../src/model/state.js'
-import { type Spectrum, spectrumOf } from '../../src/spectrum/spectrum.js'
+import type { Spectrum } from '../../src/spectrum/spectrum.js'
 import { withTrainer } from '../support/engines.js'
 import {
   flatMatrix,

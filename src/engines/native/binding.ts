@@ -18,11 +18,26 @@ export interface NativeBinding extends CoreMeasures {
 
 /** The measures of trained networks that the core computes. */
 export interface CoreMeasures {
-  readonly findNeighbours: (search: NeighbourSearch) => RunningSearch
-  readonly measureLayer: (layer: LayerOutputs) => Promise<MeasuredOutputs>
+  /**
+   * Finds [queries][neighbours]: the indices of each query's nearest points, the nearest first; −1 if there are too few
+   * points.
+   */
+  readonly findNeighbours: (search: NeighbourSearch) => RunningMeasure<Int32Array>
+  /** Counts the scored images whose label a linear map of the embedding predicts: native/core/linear_probe.h. */
+  readonly countProbeHits: (probe: LinearProbe) => RunningMeasure<number>
+  /** Computes the singular values, [columns], the largest first: native/core/singular_values.h. */
+  readonly singularValues: (matrix: Matrix) => RunningMeasure<Float64Array>
+  readonly measureLayer: (layer: LayerOutputs) => RunningMeasure<MeasuredOutputs>
 }
 
-export interface NeighbourSearch {
+/** A computation off the JavaScript thread. */
+export interface RunningMeasure<T> {
+  readonly result: Promise<T>
+  /** Ends the computation early; its result is then meaningless. */
+  readonly stop: () => void
+}
+
+interface NeighbourSearch {
   /** [count][dimensions], row-major. */
   readonly points: Float32Array
   /** [count][dimensions], row-major. */
@@ -34,11 +49,26 @@ export interface NeighbourSearch {
   readonly threads: number
 }
 
-interface RunningSearch {
-  /** [queries][neighbours]: the indices of each query's nearest points, the nearest first; −1 if there are too few points. */
-  readonly found: Promise<Int32Array>
-  /** Ends the search early; its result is then meaningless. */
-  readonly stop: () => void
+/** Embeddings [count][latent] with their labels. */
+export interface LabelledEmbedding {
+  readonly embedding: Float32Array
+  readonly labels: Uint8Array
+}
+
+interface LinearProbe {
+  readonly train: LabelledEmbedding
+  readonly scored: LabelledEmbedding
+  readonly latent: number
+  /** Whether the scored images are the first train images, each left out of the fit that scores it. */
+  readonly leaveOut: boolean
+}
+
+interface Matrix {
+  /** [rows][columns], row-major. */
+  readonly values: Float64Array
+  readonly columns: number
+  /** Whether the singular values are those of the centred matrix. */
+  readonly center: boolean
 }
 
 /** The outputs of a hidden layer's linear map. */

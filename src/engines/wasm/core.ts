@@ -30,7 +30,11 @@ export type WasmCall =
   | 'reconstruct'
   | 'meanSquaredError'
   | 'findNeighbours'
+  | 'countProbeHits'
+  | 'singularValues'
   | 'measureLayer'
+
+export type NumberArray = Uint8Array | Uint32Array | Float32Array | Float64Array
 
 type ShortCall = 'initialize' | 'allocate' | 'release' | 'createTrainer' | 'step' | 'stateLength'
 type StateCall = 'setState' | 'getState' | 'beginCall' | 'stopCall' | 'serve'
@@ -146,7 +150,7 @@ export class WasmCore {
   }
 
   /** Copies an array into the memory. */
-  put({ buffer, byteOffset, byteLength }: Uint8Array | Uint32Array | Float32Array | Float64Array): number {
+  put({ buffer, byteOffset, byteLength }: NumberArray): number {
     const address = this.allocate(byteLength)
     new Uint8Array(this.#memory.buffer).set(new Uint8Array(buffer, byteOffset, byteLength), address)
     return address

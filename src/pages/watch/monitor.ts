@@ -4,7 +4,7 @@
  */
 import { readdir } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { sampleEvenly } from '../../comparison/series.js'
 import { EigenaeError, exitCode, fileError, firstLine, knownError } from '../../errors.js'
@@ -17,7 +17,6 @@ import { damageText } from '../../runs/integrity.js'
 import { metricOf } from '../../runs/metrics.js'
 import { type Run, readRun, readTimings, readWholeRun, type WholeRun } from '../../runs/read.js'
 import { planFile, SweepPlans } from '../../runs/sweep-plan.js'
-import { TimeSlice } from '../../spectrum/time-slice.js'
 import { sweepFiles } from '../../sweeps/folder.js'
 import {
   type FolderSummary,
@@ -339,4 +338,27 @@ function paceOf(
 function meanOrNull(values: readonly number[]): number | null {
   if (values.length === 0) return null
   return values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
+const sliceMilliseconds = 20
+
+/** A time slice of a long computation. The event loop runs between slices, so Ctrl-C works. */
+class TimeSlice {
+  readonly #signal: AbortSignal | undefined
+  #end = performance.now() + sliceMilliseconds
+
+  constructor(signal?: AbortSignal) {
+    this.#signal = signal
+  }
+
+  isOver(): boolean {
+    return performance.now() > this.#end
+  }
+
+  /** Lets the event loop run, then starts the next slice. @throws the signal's reason if it is aborted. */
+  async next(): Promise<void> {
+    await setImmediate()
+    this.#signal?.throwIfAborted()
+    this.#end = performance.now() + sliceMilliseconds
+  }
 }
