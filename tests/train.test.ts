@@ -155,6 +155,85 @@ describe('the output of train', () => {
   })
 })
 
+describe('train --json-lines', () => {
+  const linesOf = (stdout: string) =>
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+  const epochsOf = (lines: readonly { readonly event: string }[]) =>
+    lines.filter(({ event }) => event === 'epoch')
+  const argsFor = (folder: string, epochs: number) => [
+    ...trainArgs('eigen.json', folder, 'data.limit=500'),
+    ...['--epochs', String(epochs), '--resume', '--json-lines'],
+  ]
+  /** Returns the rows of metrics.csv as the lines have them. */
+  const rowsOf = async (folder: string) =>
+    JSON.parse(JSON.stringify((await readWholeRun(folder)).metrics)).map((row: object) => ({
+      event: 'epoch',
+      ...row,
+    }))
+
+  it('prints the start, each new epoch of a lengthened run with the columns of metrics.csv, and the end', async () => {
+    const folder = scratch('lines')
+    const first = await eigenae([...argsFor(folder, 2), '--quiet'])
+    expect(first.stderr).toBe('')
+    const lines = linesOf(first.stdout)
+    const named = { folder, name: 'eigen', seed: 0 }
+    expect(lines[0]).toEqual({ event: 'started', ...named, epoch: 0, epochs: 2 })
+    expect(lines.slice(1, -1)).toEqual(await rowsOf(folder))
+    const evaluation = JSON.parse(await readFile(`${folder}/evaluation.json`, 'utf8'))
+    expect(lines.at(-1)).toEqual({ event: 'completed', folder, seconds: expect.any(Number), ...evaluation })
+
+    const longer = linesOf((await eigenae(argsFor(folder, 4))).stdout)
+    expect(longer[0]).toEqual({ event: 'started', ...named, epoch: 2, epochs: 4 })
+    expect([...lines.slice(1, -1), ...longer.slice(1, -1)]).toEqual(await rowsOf(folder))
+    const again = linesOf((await eigenae(argsFor(folder, 4))).stdout)
+    expect(again.map(({ event }) => event)).toEqual(['completed'])
+  })
+
+  it('prints no epoch that a kill would lose', async () => {
+    const folder = scratch('lines-killed')
+    const hold = holdAt(2)
+    const running = start(argsFor(folder, 3), { env: hold.env })
+    await hold.reached()
+    running.process.kill('SIGKILL')
+    const killed = linesOf((await running.finished).stdout)
+    expect(killed.map(({ event, epoch }) => [event, epoch])).toEqual([
+      ['started', 0],
+      ['epoch', 1],
+    ])
+    const resumed = linesOf((await eigenae(argsFor(folder, 3))).stdout)
+    expect(resumed[0]).toMatchObject({ event: 'started', epoch: 1 })
+    expect([...epochsOf(killed), ...epochsOf(resumed)]).toEqual(await rowsOf(folder))
+  })
+
+  it('ends with the reason if the run is stopped or fails', async () => {
+    const folder = scratch('lines-stopped')
+    const hold = holdAt(1, { release: ['SIGTERM'] })
+    const running = start(argsFor(folder, 3), { env: hold.env })
+    await hold.reached()
+    running.process.kill('SIGTERM')
+    const { stdout, code } = await running.finished
+    expect(code).toBe(130)
+    const stopped = linesOf(stdout)
+    const saved = epochsOf(stopped).length
+    expect(stopped.at(-1)).toEqual({
+      event: 'interrupted',
+      folder,
+      reason: expect.stringContaining(`interrupted; epoch ${saved} of 3 is saved`),
+    })
+    const other = await eigenae([...argsFor(folder, 3), '--set', 'loss.eigen.weight=2'])
+    expect([other.code, linesOf(other.stdout)]).toEqual([
+      2,
+      [{ event: 'failed', folder, reason: expect.stringContaining('loss.eigen.weight: 1 in the folder') }],
+    ])
+    expect((await eigenae([...argsFor(folder, 3), '--json'])).stderr).toContain(
+      'choose one of --json and --json-lines',
+    )
+  })
+})
+
 describe('an instruction set that this processor does not have', () => {
   it('is refused before anything is written, and no other device is used', async () => {
     const folder = scratch('no-such-set')

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import type { ConfigOrigin } from '../config/check.js'
 import { loadConfig, type Override } from '../config/load.js'
+import type { Config } from '../config/schema.js'
 import type { EpochProgress } from '../engines/engine.js'
 import type { selectEngine } from '../engines/select.js'
-import { usageError } from '../errors.js'
+import { Interruption, usageError } from '../errors.js'
 import { ownCommand } from '../runs/facts.js'
 import { originOf, type RunFiles, runFiles } from '../runs/files.js'
 import {
@@ -17,13 +18,14 @@ import {
   modelMetrics,
   optionalMetrics,
 } from '../runs/metrics.js'
-import { measuredRun, readEvaluation } from '../runs/read.js'
+import { type FinalEvaluation, measuredRun, readEvaluation } from '../runs/read.js'
 import type { RecordedCommand } from '../runs/record.js'
 import type { FolderUse } from '../runs/resume.js'
+import type { MetricsRow } from '../runs/tables.js'
 import { Bars, timeLeft } from '../text/bars.js'
 import { commandLine, eigenaeCommand } from '../text/command-line.js'
 import { count, duration, share, significant, thousands } from '../text/format.js'
-import { writeJson, writeMessage, writeResult } from '../text/output.js'
+import { writeJson, writeJsonLine, writeMessage, writeResult } from '../text/output.js'
 import { alignedTable } from '../text/table.js'
 import { type TrainStart, trainRun } from '../training/prepare.js'
 import type { EpochReport, RunObserver } from '../training/run.js'
@@ -48,12 +50,19 @@ export function trainCommand() {
     .option('--overwrite', 'replace the run in the folder', false)
     .option('--quiet', 'print no progress and no messages', false)
     .option('--json', 'print the result as JSON', false)
+    .option(
+      '--json-lines',
+      'print the start, each epoch once it is saved, and the end, one JSON object per line',
+      false,
+    )
     .addHelpText(
       'after',
       '\nThe fields of a config are in docs/config.md. An eigen loss can be a formula of your own, in one line: docs/formulas.md.\n\nExample:\n  eigenae train --config configs/eigen.json --seed 1 --set loss.eigen.weight=0.5',
     )
     .action(({ set, seed, epochs, device, resume, overwrite, ...flags }) => {
       if (resume && overwrite) throw usageError({ problem: 'choose one of --resume and --overwrite' })
+      if (flags.json && flags.jsonLines)
+        throw usageError({ problem: 'choose one of --json and --json-lines' })
       // Flags for single config fields are applied after those of --set.
       const overrides = [
         ...set,
@@ -75,6 +84,7 @@ interface TrainOptions {
   readonly use: FolderUse
   readonly quiet: boolean
   readonly json: boolean
+  readonly jsonLines?: boolean
   /** The command line that run.json keeps; by default that of this process. */
   readonly command?: RecordedCommand | undefined
   /** Selects the engine; by default from the table of engines. */
@@ -83,11 +93,12 @@ interface TrainOptions {
 
 /** Trains a run from a config file to a complete run folder and prints its results on stdout. */
 export async function train(options: TrainOptions): Promise<void> {
-  const { threads = availableParallelism(), use, command = ownCommand(), select, quiet } = options
+  const { threads = availableParallelism(), use, command = ownCommand(), select, quiet, jsonLines } = options
   const { config: file, overrides, origin = originOf(file, overrides) } = options
   const config = await loadConfig(file, overrides, origin)
   const folder = options.out ?? join('runs', config.name, `seed-${config.seed}`)
   const note = quiet ? () => {} : writeMessage
+  const events = jsonLines === true ? eventLines(config, folder) : null
   const begin = (start: TrainStart) => {
     const { signal, release } = abortOnSignals(() => interruptionOf('train', folder, file))
     const display = progressDisplay(start, quiet)
@@ -95,21 +106,46 @@ export async function train(options: TrainOptions): Promise<void> {
       display.stop()
       release()
     }
-    return { observer: display, signal, end }
+    return { observer: Object.assign(display, events?.observer), signal, end }
   }
   const request = { config, folder, use, threads, command, ...(select && { select }) }
   const started = performance.now()
-  const epochs = await trainRun(request, { note, begin })
+  const epochs = await trainRun(request, { note, begin }).catch((error: unknown) => {
+    events?.failed(error)
+    throw error
+  })
   const seconds = (performance.now() - started) / 1000
   note(
     epochs === null
       ? `${folder}: already complete`
       : `trained ${count(epochs, 'epoch')} in ${duration(seconds)}`,
   )
-  printResults(runFiles(folder), options.json)
+  const files = runFiles(folder)
+  if (events === null) printResults(files, options.json)
+  else events.completed(readEvaluation(files.evaluation), seconds)
   // For a person; scripts and the log of a sweep have no use for it.
   if (process.stdout.isTTY && process.stderr.isTTY)
     note(`next: ${eigenaeCommand(commandLine(['plot', folder]))}`)
+}
+
+/** Prints the events of a run to stdout, a line of JSON for each. Values that were not measured are null. */
+function eventLines({ name, seed, train: { epochs } }: Config, folder: string) {
+  return {
+    observer: {
+      onSaved: (epoch: number, rows: readonly MetricsRow[]) => {
+        if (rows.length === 0) writeJsonLine({ event: 'started', folder, name, seed, epoch, epochs })
+        for (const row of rows) writeJsonLine({ event: 'epoch', ...row })
+      },
+    },
+    completed: (evaluation: FinalEvaluation, seconds: number) =>
+      writeJsonLine({ event: 'completed', folder, seconds: Number(seconds.toFixed(3)), ...evaluation }),
+    failed: (error: unknown) =>
+      writeJsonLine({
+        event: error instanceof Interruption ? 'interrupted' : 'failed',
+        folder,
+        reason: error instanceof Error ? error.message : String(error),
+      }),
+  }
 }
 
 /** Prints the evaluation of a completed run. */

@@ -61,6 +61,11 @@ export interface RunObserver {
   onEpochStart(epoch: number): void
   onProgress(progress: EpochProgress): void
   onEpoch(report: EpochReport): void
+  /**
+   * Called when the checkpoint of an epoch is on the disk, with the rows of metrics.csv since the call before. The first call
+   * has no rows: its epoch is that after which the run starts.
+   */
+  onSaved?(epoch: number, rows: readonly MetricsRow[]): void
 }
 
 export interface EpochReport {
@@ -113,7 +118,10 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
   const saves = new Saves(job, tables)
   try {
     if (point === null) written = writeBeginning(job, tables, saves, await measureBeginning(job, trainer))
-    else await resume(trainer, tables, point)
+    else {
+      await resume(trainer, tables, point)
+      observer.onSaved?.(point.checkpoint.epoch, [])
+    }
     for (let epoch = 1 + (point?.checkpoint.epoch ?? 0); epoch <= config.train.epochs; epoch++) {
       written.catch(() => undefined)
       const trained = await trainOneEpoch(job, trainer, epoch)
@@ -189,7 +197,7 @@ async function writeBeginning(
   await tables['layers.csv'].append(
     layersRows(0, await measureLayers(linearOutputs, job.config, state, job.signal)),
   )
-  await saves.add({ epoch: 0, state })
+  await saves.add({ epoch: 0, state }, [])
 }
 
 interface TrainedEpoch extends EpochReport {
@@ -232,7 +240,8 @@ function scheduledMeans({ config, data, threads }: RunJob, epoch: number) {
 async function writeEpoch(job: RunJob, tables: Tables, saves: Saves, trained: TrainedEpoch): Promise<void> {
   const { epoch, losses, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
   const layers = await measureLayers(trained.linearOutputs, job.config, state)
-  await tables['metrics.csv'].append([metricsRow(epoch, losses, evaluation, layers)])
+  const row = metricsRow(epoch, losses, evaluation, layers)
+  await tables['metrics.csv'].append([row])
   await tables['spectrum.csv'].append(spectrumRows(epoch, evaluation.spectrum))
   await tables['timings.csv'].append([
     {
@@ -244,7 +253,7 @@ async function writeEpoch(job: RunJob, tables: Tables, saves: Saves, trained: Tr
   ])
   await tables['layers.csv'].append(layersRows(epoch, layers))
   await tables['losses.csv'].append(lossesRows(epoch, losses, job.config))
-  await saves.add({ epoch, state })
+  await saves.add({ epoch, state }, [row])
 }
 
 type SavedEpoch = Pick<TrainedEpoch, 'epoch' | 'state'>
@@ -259,6 +268,7 @@ class Saves {
   readonly #job: RunJob
   readonly #tables: Tables
   #unsaved: SavedEpoch | null = null
+  #unsavedRows: MetricsRow[] = []
   #lastSave = Number.NEGATIVE_INFINITY
 
   constructor(job: RunJob, tables: Tables) {
@@ -267,15 +277,16 @@ class Saves {
   }
 
   /** Saves an epoch, unless the last save ended less than a second ago: a save may take longer than a short epoch. */
-  async add(trained: SavedEpoch): Promise<void> {
+  async add(trained: SavedEpoch, rows: readonly MetricsRow[]): Promise<void> {
     this.#unsaved = trained
+    this.#unsavedRows.push(...rows)
     if (performance.now() - this.#lastSave >= millisecondsBetweenSaves) await this.saveLast()
   }
 
   /** Saves the epoch that was added last, unless it is saved. */
   async saveLast(): Promise<void> {
     if (this.#unsaved === null) return
-    const { config, files, facts } = this.#job
+    const { config, files, facts, observer } = this.#job
     const { epoch, state } = this.#unsaved
     await Promise.all(Object.values(this.#tables).map((table) => table.sync()))
     const { device, dataSha256 } = facts
@@ -283,6 +294,7 @@ class Saves {
     await writeCheckpoint(files, config, { epoch, state, origin })
     this.#unsaved = null
     this.#lastSave = performance.now()
+    observer.onSaved?.(epoch, this.#unsavedRows.splice(0))
   }
 }
 
