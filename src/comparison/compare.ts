@@ -3,6 +3,7 @@
  * tables of the results; terminal.ts prints them, formats.ts and src/pages/report write them to files.
  */
 import { usageError } from '../errors.js'
+import { latentDimension } from '../model/architecture.js'
 import { type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'
 import { misplacedHint } from '../runs/sweep-plan.js'
 import { eigenaeCommand } from '../text/command-line.js'
@@ -91,7 +92,7 @@ export function resultsOf(arms: readonly Arm[], metric: Metric): readonly Result
   )
   const correctedP = correctByHolm(differences.flatMap((difference) => difference?.test?.p ?? []))
   const summaries = samples.map(({ values }) => summarise(values))
-  const best = bestMean(summaries, metric)
+  const best = areComparable(arms, metric) ? bestMean(summaries, metric) : null
   let tested = 0
   return samples.map(({ arm }, index) => {
     const difference = differences[index]!
@@ -105,10 +106,20 @@ export function resultsOf(arms: readonly Arm[], metric: Metric): readonly Result
   })
 }
 
-/** A metric that depends on the arm's own loss, such as the training loss, is not tested: its values are not comparable. */
-function metricDifference(sample: Sample, baseline: Sample, metric: Metric): Difference {
+/**
+ * Returns false for metrics that depend on each arm's own loss, such as the training loss, and for those of the spectrum if
+ * the arms differ in the size of the latent: of 32 equal singular values the largest share is 1/32, of 10 it is 1/10.
+ */
+export function areComparable(arms: readonly Arm[], metric: Metric): boolean {
+  const { better, bySize } = meaningOf(metric)
+  const sizes = new Set(arms.map(({ config }) => latentDimension(config.model)))
+  return better !== null && !(bySize && sizes.size > 1)
+}
+
+/** Returns the difference, without a test if the values are not comparable. */
+export function metricDifference(sample: Sample, baseline: Sample, metric: Metric): Difference {
   const difference = differenceOf(sample, baseline)
-  if (meaningOf(metric).better !== null) return difference
+  if (areComparable([sample.arm, baseline.arm], metric)) return difference
   return { ...difference, interval: null, test: null, detectable: null, hedgesG: null }
 }
 
@@ -124,7 +135,7 @@ export function sampleOf(arm: Arm, metric: Metric): Sample {
 }
 
 /** Pairs the runs if both arms hold the same seeds once each: such runs share initial weights, order and noise. */
-export function differenceOf(sample: Sample, baseline: Sample): Difference {
+function differenceOf(sample: Sample, baseline: Sample): Difference {
   const distinct = new Set(sample.seeds).size === sample.seeds.length
   const same = distinct && sample.seeds.join() === baseline.seeds.join()
   return same ? pairedTest(sample.values, baseline.values) : welchTest(sample.values, baseline.values)
@@ -133,6 +144,6 @@ export function differenceOf(sample: Sample, baseline: Sample): Difference {
 function bestMean(summaries: readonly Summary[], metric: Metric): number | null {
   const { better } = meaningOf(metric)
   const means = summaries.map(({ mean }) => mean)
-  if (better === null || new Set(means).size < 2) return null
+  if (new Set(means).size < 2) return null
   return better === 'lower' ? Math.min(...means) : Math.max(...means)
 }

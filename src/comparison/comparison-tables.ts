@@ -4,7 +4,8 @@ import { groupBy } from '../group-by.js'
 import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { percent, shortened, significant } from '../text/format.js'
 import { type Alignment, unbroken, widestOf } from '../text/table.js'
-import type { Comparison, DroppedArm, Result } from './comparison.js'
+import { areComparable } from './compare.js'
+import type { Arm, Comparison, DroppedArm, Result } from './comparison.js'
 import { enoughSeeds, power, type Summary, testNames } from './statistics.js'
 import { originDifferences } from './warnings.js'
 
@@ -61,7 +62,7 @@ export function mainTable(comparison: Comparison): MainTable {
   }
   return {
     columns: metrics
-      .filter((metric) => meaningOf(metric).main)
+      .filter((metric) => isMain(metric, comparison))
       .map(columnOf)
       .filter((column) => column.results.some((result) => result !== null)),
     rows: rows.map((arm, index) => ({
@@ -74,6 +75,13 @@ export function mainTable(comparison: Comparison): MainTable {
     })),
     hasDifferences: arms.length > 1 && arms.some(({ label }, index) => !label.endsWith(differences[index]!)),
   }
+}
+
+/** Returns whether a metric is a main one. The rank's share of d adds nothing to the rank in arms of the same d. */
+export function isMain(metric: Metric, { arms }: Pick<Comparison, 'arms'>): boolean {
+  return (
+    meaningOf(metric).main === true || (metric === 'rank_share' && !areComparable(arms, 'effective_rank'))
+  )
 }
 
 /** Returns what distinguishes each arm: its settings or, if the configs are the same, its device or program. */
@@ -212,8 +220,8 @@ export interface Cell {
 }
 
 /** Returns the metrics whose differences and tests are shown: the given one, or the main ones. */
-export function detailedMetrics(metric: Metric | undefined): readonly Metric[] {
-  return metrics.filter((each) => (metric === undefined ? meaningOf(each).main : each === metric))
+export function detailedMetrics(comparison: Comparison, metric: Metric | undefined): readonly Metric[] {
+  return metrics.filter((each) => (metric === undefined ? isMain(each, comparison) : each === metric))
 }
 
 /**
@@ -322,6 +330,7 @@ export function mainNotes(
   return [
     ...(arms.length > 1 ? [`${marks.baseline} the baseline. ${marks.best} the best mean.`] : []),
     ...(verdicts === '' ? [] : [`${marks.better} ${marks.worse} ${verdicts}`]),
+    ...sizeNotes(arms, shown),
     ...sampleNotes(
       shown.map(({ summary }) => summary),
       intervals,
@@ -332,6 +341,20 @@ export function mainNotes(
       'more arms.',
     ),
   ]
+}
+
+/** Returns a note on the results of the spectrum that are not tested, because the arms differ in d. */
+export function sizeNotes(arms: readonly Arm[], results: readonly Result[]): readonly string[] {
+  const untested = metrics.filter(
+    (metric) =>
+      meaningOf(metric).bySize &&
+      !areComparable(arms, metric) &&
+      results.some((result) => result.metric === metric),
+  )
+  if (untested.length === 0) return []
+  const names = untested.map((metric) => meaningOf(metric).label).join(' and ')
+  const share = meaningOf('rank_share')
+  return [`${names}: not tested between arms of different latent size d. ${share.label}: ${share.title}.`]
 }
 
 /** Returns notes on how many seeds each mean has. @param intervals whether intervals are printed */

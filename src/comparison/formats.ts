@@ -12,6 +12,7 @@ import {
   type MainTable,
   type MetricColumn,
   mainTable,
+  sizeNotes,
   type Table,
   testsText,
   verdictOf,
@@ -109,18 +110,22 @@ interface FormatOptions {
 
 /** Returns the tables that `compare --format` prints. */
 export function formattedTables(comparison: Comparison, { format, metric, details }: FormatOptions): string {
-  const { results, baseline } = comparison
+  const { arms, results, baseline } = comparison
   if (metric === undefined && !details) {
     if (format === 'csv') return mainCsv(mainTable(comparison))
     const verdicts = verdictText(results, baseline.label)
     const { better, worse } = verdictMarks[format]
-    const note = verdicts === '' ? '' : `${better} ${worse} ${verdicts}`
-    return writers[format]([paperTable(mainTable({ ...comparison, dropped: [] }))], note)
+    const notes = [
+      ...(verdicts === '' ? [] : [`${better} ${worse} ${verdicts}`]),
+      ...sizeNotes(arms, results),
+    ]
+    return writers[format]([paperTable(mainTable({ ...comparison, dropped: [] }))], notes.join(' '))
   }
-  const shown = detailedMetrics(metric)
+  const shown = detailedMetrics(comparison, metric)
   const chosen = results.filter((result) => shown.includes(result.metric))
   if (format === 'csv') return comparisonCsv({ ...comparison, results: chosen }).trimEnd()
-  return writers[format](detailTables(comparison, shown), testsText(chosen, baseline.label))
+  const notes = [testsText(chosen, baseline.label), ...sizeNotes(arms, chosen)].filter(Boolean)
+  return writers[format](detailTables(comparison, shown), notes.join(' '))
 }
 
 function paperTable({ columns, rows, hasDifferences }: MainTable): Table {

@@ -3,7 +3,7 @@ import { type EigenaeError, usageError } from '../errors.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
 import { eigenaeCommand } from '../text/command-line.js'
 import { shortened, significant } from '../text/format.js'
-import { differenceOf, type Sample, sampleOf } from './compare.js'
+import { metricDifference, type Sample, sampleOf } from './compare.js'
 import type { Arm, ArmRuns, Comparison, DroppedArm } from './comparison.js'
 import { meanText, probabilityText, signed, statesText } from './comparison-tables.js'
 import { differingFields } from './labels.js'
@@ -58,7 +58,7 @@ export function bestArm({ arms, dropped }: Comparison, metric: Metric): Best {
     seeds,
     ignored,
     ranking: judged,
-    difference: runnerUp === undefined ? null : differenceOf(runnerUp, best!),
+    difference: runnerUp === undefined ? null : metricDifference(runnerUp, best!, metric),
     leftOut: [...lacking, ...dropped].map((arm) => ({ arm, reason: reasonOf(arm, metric) })),
   }
 }

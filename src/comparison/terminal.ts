@@ -32,6 +32,7 @@ import {
   meanCells,
   rowNames,
   sampleNotes,
+  sizeNotes,
   testsText,
   verdictOf,
 } from './comparison-tables.js'
@@ -128,7 +129,7 @@ export function detailLines(
   columns: number,
 ): readonly Line[] {
   const { arms, results, baseline } = comparison
-  const shown = detailedMetrics(metric)
+  const shown = detailedMetrics(comparison, metric)
   const tables = detailTables(comparison, shown).map((table) => detailText(table, columns))
   const formulas = formulaLines(comparison)
   const text = [
@@ -144,6 +145,10 @@ export function detailLines(
       true,
     ),
     ...(tests === '' ? [] : [tests]),
+    ...sizeNotes(
+      arms,
+      results.filter((result) => shown.includes(result.metric)),
+    ),
     'test MSE: by epoch; σ/Σσ: by rank after the last epoch.',
   ]
   return [...plainLines(text), [], ...noteLines(notes, columns)]

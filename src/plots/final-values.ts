@@ -1,4 +1,5 @@
 /** The pictures with a row for each arm: the final values, and the differences from the baseline. */
+import { areComparable } from '../comparison/compare.js'
 import type { Arm, Comparison, Result } from '../comparison/comparison.js'
 import { significanceLevel } from '../comparison/comparison-tables.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
@@ -16,13 +17,15 @@ import {
 } from './chart.js'
 import { drawsSeeds, labelsOf, withoutWideInterval } from './epochs.js'
 
-/** The metrics of the pictures with several panels. */
-export const finalMetrics: readonly Metric[] = [
-  'test_mse',
-  'test_denoise_mse',
-  'effective_rank',
-  'linear_probe_accuracy',
-]
+/** Returns the metrics of the pictures with several panels. */
+export function finalMetricsOf(arms: readonly Arm[]): readonly Metric[] {
+  return ['test_mse', 'test_denoise_mse', rankMetric(arms), 'linear_probe_accuracy']
+}
+
+/** Returns the metric of the rank that is comparable between the arms: its share of d if they differ in d. */
+export function rankMetric(arms: readonly Arm[]): 'effective_rank' | 'rank_share' {
+  return areComparable(arms, 'effective_rank') ? 'effective_rank' : 'rank_share'
+}
 
 /** Returns the results of a metric by the names of their arms. */
 export function resultsByArm(results: readonly Result[], metric: Metric): ReadonlyMap<string, Result> {
@@ -45,7 +48,7 @@ const mostRows = 40
  */
 export function finalValuesChart({ arms: all, results }: Comparison, drawn: readonly Arm[]): Chart {
   const arms = all.slice(0, mostRows)
-  const metrics = finalMetrics.filter((metric) => results.some((result) => result.metric === metric))
+  const metrics = finalMetricsOf(all).filter((metric) => results.some((result) => result.metric === metric))
   const panelOf = (metric: Metric) => meaningOf(metric).title
   const most = Math.max(1, Math.min(mostTicks, Math.floor(mostTicksOfAll / (arms.length * metrics.length))))
   const areAllDrawn = arms.every(({ runs }) => runs.length <= most)
@@ -109,8 +112,9 @@ export function differencesChart({ arms: all, results }: Comparison, drawn: read
     const { title, better } = meaningOf(metric)
     return better === null ? title : `${title} (${better} is better)`
   }
+  const compared = finalMetricsOf(all)
   const tests = results.flatMap(({ arm, metric, versus }) => {
-    if (!finalMetrics.includes(metric) || drawsSeeds(arm) || !versus?.interval) return []
+    if (!compared.includes(metric) || drawsSeeds(arm) || !versus?.interval) return []
     const { difference, interval, correctedP: p } = versus
     const kind = (p ?? 1) < significanceLevel ? 'significant' : 'not significant'
     const row = { kind, [armField]: arm.label, panel: panelOf(metric), difference, ...interval, p: p ?? 1 }
@@ -120,7 +124,7 @@ export function differencesChart({ arms: all, results }: Comparison, drawn: read
   if (tested.length === 0) return null
   const arms = tested.slice(0, mostRows)
   const shown = tests.filter(({ arm }) => arms.includes(arm))
-  const metrics = finalMetrics.filter((metric) => shown.some((test) => test.metric === metric))
+  const metrics = compared.filter((metric) => shown.some((test) => test.metric === metric))
   const baseline = all.find(({ baseline }) => baseline)!.label
   const first = arms.length < tested.length ? `, the first ${arms.length} of ${tested.length} arms` : ''
   const axis = {

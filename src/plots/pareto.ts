@@ -1,7 +1,7 @@
 /** The picture of the trade-off: test MSE against effective rank. */
 import type { Arm, Comparison } from '../comparison/comparison.js'
 import type { Summary } from '../comparison/statistics.js'
-import { metricOf } from '../runs/metrics.js'
+import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import {
   armColorEncoding,
   armField,
@@ -19,7 +19,7 @@ import {
   withoutOutliers,
 } from './chart.js'
 import { labelsOf, withoutWideInterval } from './epochs.js'
-import { resultsByArm } from './final-values.js'
+import { rankMetric, resultsByArm } from './final-values.js'
 
 const size = { width: 480, height: 340 } as const
 const fontSize = 11
@@ -37,11 +37,12 @@ interface Dot {
 }
 
 /**
- * Draws every arm by its effective rank and its test MSE, with the line through the arms that no other arm beats in both.
+ * Draws every arm by its effective rank, or the rank's share of d if the arms differ in d, and its test MSE, with the line through the arms that no other arm beats in both.
  * @param drawn the arms that have a colour in the other pictures
  */
 export function paretoChart({ arms, results }: Comparison, drawn: readonly Arm[]): Chart | null {
-  const [ranks, errors] = [resultsByArm(results, 'effective_rank'), resultsByArm(results, 'test_mse')]
+  const rank = rankMetric(arms)
+  const [ranks, errors] = [resultsByArm(results, rank), resultsByArm(results, 'test_mse')]
   const dots = arms.flatMap((arm) => {
     const [x, y] = [ranks.get(arm.name)?.summary, errors.get(arm.name)?.summary]
     if (x === undefined || y === undefined) return []
@@ -54,7 +55,7 @@ export function paretoChart({ arms, results }: Comparison, drawn: readonly Arm[]
   const shown = dots.filter(({ y }) => y.mean <= top)
   // More arms than colours can only be distinguished by their labels.
   const labels = drawn.length === arms.length ? labelsOf(drawn) : null
-  const runs = labels === null ? [] : dots.flatMap(({ arm }) => runsOf(arm))
+  const runs = labels === null ? [] : dots.flatMap(({ arm }) => runsOf(arm, rank))
   const domains = {
     x: domainAround([...dots.flatMap(({ x }) => boundsOf(x)), ...runs.map(({ x }) => x)]),
     y: domainAround([
@@ -91,10 +92,10 @@ export function paretoChart({ arms, results }: Comparison, drawn: readonly Arm[]
   const beyond = shown.length < dots.length ? ' Triangles at the upper edge are arms far beyond it.' : ''
   return {
     name: 'pareto',
-    title: 'Test MSE against effective rank',
+    title: `Test MSE against ${meaningOf(rank).title}`,
     caption: `Means after the last epoch${withRuns}. Right and down is better; the line joins the arms that no other arm beats in both.${beyond}`,
     panels: { count: 1, ...size, columns: 1, margin: rowMargin },
-    spec: { data: { values: rows }, layer: layersOf(domains, labels) },
+    spec: { data: { values: rows }, layer: layersOf(domains, labels, meaningOf(rank).title) },
   }
 }
 
@@ -107,9 +108,9 @@ function boundsOf({ mean, interval }: Summary): Domain {
   return interval === null ? [mean, mean] : [interval.low, interval.high]
 }
 
-function runsOf({ label, runs }: Arm) {
+function runsOf({ label, runs }: Arm, rank: Metric) {
   return runs.flatMap((run) => {
-    const [x, y] = [metricOf(run, 'effective_rank'), metricOf(run, 'test_mse')]
+    const [x, y] = [metricOf(run, rank), metricOf(run, 'test_mse')]
     if (x === null || y === null || runs.length < 2) return []
     return [{ kind: 'run', [armField]: label, seed: run.record.seed, x, y }]
   })
@@ -216,9 +217,9 @@ function overlap(a: Box, b: Box): boolean {
 }
 
 /** @param labels the arms' labels for their colours; null if there are more arms than colours */
-function layersOf(domains: Domains, labels: readonly string[] | null): readonly Spec[] {
+function layersOf(domains: Domains, labels: readonly string[] | null, rank: string): readonly Spec[] {
   const axisOf = (domain: Domain, axis: Spec) => ({ scale: { domain, nice: false, zero: false }, axis })
-  const xAxis = axisOf(domains.x, { title: 'effective rank (more is better)', tickCount: 8, grid: true })
+  const xAxis = axisOf(domains.x, { title: `${rank} (more is better)`, tickCount: 8, grid: true })
   const yAxis = axisOf(domains.y, { title: 'test MSE, clean input (less is better)' })
   const [x, y] = [numbers('x', xAxis), numbers('y', yAxis)]
   const color = labels === null ? undefined : armColorEncoding(labels)
@@ -227,7 +228,7 @@ function layersOf(domains: Domains, labels: readonly string[] | null): readonly 
   const point = { ...ink, type: 'point', filled: true, opacity: 1 }
   const tooltip = [
     armText,
-    { field: 'x', title: 'effective rank', format: '.3f' },
+    { field: 'x', title: rank, format: '.3f' },
     { field: 'y', title: 'test MSE', format: '.5f' },
   ]
   const mean = { x, y, color, shape: color, tooltip }

@@ -16,7 +16,7 @@ import {
   type Spec,
   withoutOutliers,
 } from './chart.js'
-import { resultsByArm } from './final-values.js'
+import { rankMetric, resultsByArm } from './final-values.js'
 import {
   type ArmWithSettings,
   encodingOf,
@@ -27,7 +27,6 @@ import {
 } from './settings.js'
 
 const metric: Metric = 'test_mse'
-const rank: Metric = 'effective_rank'
 const { title } = meaningOf(metric)
 const valueText = { field: 'value', title, format: '.5f' }
 
@@ -43,8 +42,8 @@ const mostTrials = 400
 const mostAxes = 9
 
 /** Returns the trials with the metric, the best first. */
-function trialsOf({ results }: Comparison, { members }: Settings): readonly TrialResult[] {
-  const [values, ranks] = [resultsByArm(results, metric), resultsByArm(results, rank)]
+function trialsOf({ arms, results }: Comparison, { members }: Settings): readonly TrialResult[] {
+  const [values, ranks] = [resultsByArm(results, metric), resultsByArm(results, rankMetric(arms))]
   return members
     .flatMap((member) => {
       const value = values.get(member.arm.name)?.summary.mean
@@ -133,7 +132,7 @@ export function parallelChart(comparison: Comparison, settings: Settings): Chart
   if (axes.length === 0 || trials.length < 2) return null
   const verticals = [
     ...axes.map(settingVertical),
-    ...resultVertical(rank, trials, (trial) => trial.rank),
+    ...resultVertical(rankMetric(comparison.arms), trials, (trial) => trial.rank),
     ...resultVertical(metric, trials, (trial) => trial.value),
   ]
   // The best are drawn last, over the others.

@@ -14,7 +14,7 @@ import {
   withoutOutliers,
 } from './chart.js'
 import { drawsSeeds, withoutWideInterval } from './epochs.js'
-import { finalMetrics, resultsByArm } from './final-values.js'
+import { finalMetricsOf, rankMetric, resultsByArm } from './final-values.js'
 import { extentOf, type LinePanel, linesChart, type Series } from './lines.js'
 import {
   encodingOf,
@@ -29,7 +29,7 @@ import {
 const mostFamilies = 12
 
 /** Draws metrics against the values of the setting with the most values, a line for each arm or other setting. */
-export function sweptChart({ results }: Comparison, settings: Settings): Chart | null {
+export function sweptChart({ arms: all, results }: Comparison, settings: Settings): Chart | null {
   const { grid, members } = settings
   const [axis] = grid
   if (axis === undefined) return null
@@ -72,7 +72,9 @@ export function sweptChart({ results }: Comparison, settings: Settings): Chart |
       title: `Metrics by ${axis.path}${families.length > drawn.length ? `, the first ${drawn.length} of ${families.length} lines` : ''}`,
       caption: `Mean after the last epoch${arms.every(({ runs }) => runs.length === 1) ? '' : intervals}, against ${axis.path}. A ring marks the best mean${references.length > 0 ? '; dashed lines are arms without this setting' : ''}.`,
     },
-    finalMetrics.filter((metric) => resultsByArm(results, metric).size > 0).map(panelOf),
+    finalMetricsOf(all)
+      .filter((metric) => resultsByArm(results, metric).size > 0)
+      .map(panelOf),
     drawn.map(({ name }) => name),
     { width: 300, height: 200, columns: 2 },
   )
@@ -116,16 +118,15 @@ function sweptSeries(
   }
 }
 
-const mapMetrics: readonly Metric[] = ['test_mse', 'effective_rank']
-
 // Cells with texts; more cells have colours alone.
 const mostTexts = 160
 const mostMaps = 6
 
 /** Draws two metrics as colours over the values of two settings; null if no two settings were swept. */
-export function heatMapChart({ results }: Comparison, settings: Settings): Chart | null {
+export function heatMapChart({ arms, results }: Comparison, settings: Settings): Chart | null {
   const [across, down] = settings.grid
   if (across === undefined || down === undefined) return null
+  const mapMetrics: readonly Metric[] = ['test_mse', rankMetric(arms)]
   const metrics = mapMetrics.filter((metric) => results.some((result) => result.metric === metric))
   const maps = familiesAlong([across, down], settings)
     .slice(0, mostMaps)

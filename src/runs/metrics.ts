@@ -1,4 +1,6 @@
+import type { Config } from '../config/schema.js'
 import type { Losses, TermLoss } from '../engines/engine.js'
+import { latentDimension } from '../model/architecture.js'
 import type { Spectrum } from '../spectrum/spectrum.js'
 import { percent, share, significant } from '../text/format.js'
 
@@ -27,9 +29,11 @@ export interface KnownAccuracies {
   readonly neighbourAccuracy: number | null
 }
 
-/** The parts of a run that hold its metrics: the rows of metrics.csv, and the accuracies in evaluation.json. */
+/** The parts of a run that hold its metrics: the rows of metrics.csv, the accuracies in evaluation.json, and the config. */
 export interface MeasuredRun extends KnownAccuracies {
   readonly metrics: readonly Readonly<Record<string, number>>[]
+  /** Null if it is unknown. */
+  readonly config: Pick<Config, 'model'> | null
 }
 
 /** A hidden layer on the images of the spectrum: a row of layers.csv. */
@@ -63,6 +67,8 @@ interface Presentation {
   readonly format?: (value: number) => string
   /** Whether the value is a number of dimensions out of the latent size: "3.12 of 10". */
   readonly ofLatent?: true
+  /** Whether values are comparable only between latents of the same size. */
+  readonly bySize?: true
   /** Which values are better; null if that depends on the loss. */
   readonly better: Direction | null
   /** Whether `compare` prints it without --metric. */
@@ -73,7 +79,7 @@ interface Presentation {
 
 /**
  * Where a metric's value comes from. Those of `losses`, `evaluation`, `validation` and `layers` are columns of metrics.csv, whose last row
- * counts in comparisons. `eval` measures those of `evaluation` and `accuracies`.
+ * counts in comparisons. `eval` measures those of `evaluation` and `accuracies`. Those of `run` are derived, so older runs have them.
  */
 type Source =
   | { readonly of: 'losses'; readonly value: (losses: EpochLosses) => number | null }
@@ -81,7 +87,7 @@ type Source =
   | { readonly of: 'validation'; readonly value: (errors: Errors) => number }
   | { readonly of: 'layers'; readonly value: (layers: readonly LayerMeasures[]) => number }
   | { readonly of: 'accuracies'; readonly value: (accuracies: KnownAccuracies) => number | null }
-  | { readonly of: 'history'; readonly value: (rows: MeasuredRun['metrics']) => number | null }
+  | { readonly of: 'run'; readonly value: (run: MeasuredRun) => number | null }
 
 /** Returns a single eigen loss without its weight; of several, the sum with their weights; null if none was computed. */
 function eigenLossOf(terms: readonly TermLoss[]): number | null {
@@ -133,18 +139,19 @@ const metricTable = {
   },
   // The area under the learning curve, each epoch of width 1: small if the loss falls fast and far.
   test_mse_over_epochs: {
-    of: 'history',
+    of: 'run',
     title: 'test MSE, mean over the epochs',
     label: 'mean test MSE',
     better: 'lower',
     main: true,
-    value: (rows) => rows.reduce((sum, row) => sum + row.test_mse!, 0) / rows.length,
+    value: ({ metrics }) => metrics.reduce((sum, row) => sum + row.test_mse!, 0) / metrics.length,
   },
   top_share: {
     of: 'evaluation',
     title: 'largest share σ₁/Σσ',
     label: 'σ₁/Σσ',
     format: share,
+    bySize: true,
     better: 'lower',
     main: true,
     value: ({ spectrum }) => spectrum.singularShares[0]!,
@@ -155,10 +162,20 @@ const metricTable = {
     label: 'effective rank',
     format: (rank) => rank.toFixed(2),
     ofLatent: true,
+    bySize: true,
     better: 'higher',
     main: true,
     listed: true,
     value: ({ spectrum }) => spectrum.effectiveRank,
+  },
+  rank_share: {
+    of: 'run',
+    title: 'effective rank over d',
+    label: 'rank share',
+    format: share,
+    better: 'higher',
+    value: ({ metrics, config }) =>
+      config && metrics.length > 0 ? metrics.at(-1)!.effective_rank! / latentDimension(config.model) : null,
   },
   dead_dimensions: {
     of: 'evaluation',
@@ -250,7 +267,7 @@ export function meaningOf(metric: Metric): Required<Pick<Presentation, 'format'>
 export function metricOf(run: MeasuredRun, metric: Metric): number | null {
   const entry = meaningOf(metric)
   if (entry.of === 'accuracies') return finiteOrNull(entry.value(run))
-  if (entry.of === 'history') return finiteOrNull(entry.value(run.metrics))
+  if (entry.of === 'run') return finiteOrNull(entry.value(run))
   return finiteOrNull(run.metrics.at(-1)?.[metric])
 }
 

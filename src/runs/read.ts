@@ -199,6 +199,7 @@ export function readEvaluation(file: string): FinalEvaluation {
 export function measuredRun(evaluation: FinalEvaluation): MeasuredRun {
   return {
     metrics: [evaluation.metrics as Readonly<Record<string, number>>],
+    config: null,
     linearProbeAccuracy: evaluation.linear_probe_accuracy,
     neighbourAccuracy: evaluation.neighbour_accuracy ?? null,
   }

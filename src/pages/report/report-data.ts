@@ -7,6 +7,7 @@ import {
   differenceWithInterval,
   effectText,
   formulaLines,
+  isMain,
   type MetricColumn,
   mainNotes,
   mainTable,
@@ -147,11 +148,11 @@ export function metricTableId(metric: Metric): string {
 }
 
 /** Returns the metrics with results, the main ones first. */
-export function shownMetrics({ results }: Comparison): readonly Metric[] {
-  const present = new Set(results.map(({ metric }) => metric))
+export function shownMetrics(comparison: Comparison): readonly Metric[] {
+  const present = new Set(comparison.results.map(({ metric }) => metric))
   const shown = metrics.filter((metric) => present.has(metric))
-  const isMain = (metric: Metric) => meaningOf(metric).main === true
-  return [...shown.filter(isMain), ...shown.filter((metric) => !isMain(metric))]
+  const main = shown.filter((metric) => isMain(metric, comparison))
+  return [...main, ...shown.filter((metric) => !main.includes(metric))]
 }
 
 /** Returns all tables by the ids of their elements. */
