@@ -1,7 +1,9 @@
 /**
  * Keeps the values of a study's runs and makes the tables of its pages from them, without training.
  *
- *   node scripts/study.mjs runs FILE FOLDER SWEEP…      writes a row for each run of the sweeps in the folder
+ *   node scripts/study.mjs runs FILE FOLDER SWEEP…      writes a row for each completed or failed run of the sweeps in the
+ *                                                       folder; rows of FILE for other runs stay
+ *   node scripts/study.mjs missing FILE FROM TO         prints those of the seeds that some arm in FILE lacks
  *   node scripts/study.mjs courses FILE FOLDER SWEEP    writes means over the runs of an arm, by epoch
  *   node scripts/study.mjs [--check] [--docs docs/study] writes the tables of README.md, docs/study.md and
  *                                                       docs/study/*.md, or checks them
@@ -58,17 +60,30 @@ async function armsOf(folder, sweeps) {
 }
 
 async function writeRuns(file, folder, sweeps) {
-  const rows = (await armsOf(folder, sweeps)).flatMap(({ key, runs, leftOut, unusable }) => {
+  const made = (await armsOf(folder, sweeps)).flatMap(({ key, runs, leftOut, unusable }) => {
     if (unusable.length > 0) throw unusable[0].error
-    const all = [...runs, ...leftOut].toSorted((a, b) => a.record.seed - b.record.seed)
-    return all.map((run) => {
+    return [...runs, ...leftOut.filter(({ status }) => status === 'failed')].map((run) => {
       const { seed, device, engine, versions } = run.record
       const values = measured.map((metric) => (run.status === 'completed' ? metricOf(run, metric) : null))
       const origin = [device, `${engine.name} ${engine.variant}`, versions.eigenae]
       return [key, seed, run.status, ...values, smallestShare(run), ...origin]
     })
   })
+  const isMade = new Set(made.map(([arm, seed]) => `${arm} ${seed}`))
+  const kept = (rowsOf(file) ?? []).filter(({ arm, seed }) => !isMade.has(`${arm} ${seed}`))
+  const rows = [...kept.map(Object.values), ...made]
+  const arms = [...new Set([...made, ...rows].map(([arm]) => arm))]
+  rows.sort((a, b) => arms.indexOf(a[0]) - arms.indexOf(b[0]) || a[1] - b[1])
   writeCsv(file, runColumns, rows)
+}
+
+/** Prints seeds as `sweep --seeds` takes them. */
+function printMissing(file, from, to) {
+  const rows = rowsOf(file) ?? []
+  const arms = new Set(rows.map(({ arm }) => arm)).size
+  const seeds = Array.from({ length: to - from + 1 }, (_, index) => `${from + index}`)
+  const count = (seed) => rows.filter((row) => row.seed === seed).length
+  process.stdout.write(`${seeds.filter((seed) => arms === 0 || count(seed) < arms).join(',')}\n`)
 }
 
 /** Returns the last share that can be large: before the latent layer is one of 12 units, which allow about 12 dimensions. */
@@ -106,9 +121,10 @@ function writeCsv(file, columns, rows) {
   process.stdout.write(`${rows.length} rows → ${file}\n`)
 }
 
-/** Returns the rows of a CSV file of the study by column, null if it does not exist. */
-function readCsv(name) {
-  const file = join(options.docs, name)
+const readCsv = (name) => rowsOf(join(options.docs, name))
+
+/** Returns the rows of a CSV file by column, null if it does not exist. */
+function rowsOf(file) {
   if (!existsSync(file)) return null
   const [header, ...lines] = readFileSync(file, 'utf8').trimEnd().split('\n')
   const columns = header.split(',')
@@ -698,5 +714,6 @@ function writeTables() {
 
 const [command, file, folder, ...sweeps] = positionals
 if (command === 'runs') await writeRuns(file, folder, sweeps)
+else if (command === 'missing') printMissing(file, Number(folder), Number(sweeps[0]))
 else if (command === 'courses') await writeCourses(file, folder, sweeps[0])
 else writeTables()

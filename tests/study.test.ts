@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
@@ -51,7 +51,12 @@ describe('the pages of the study', () => {
     writeRun(scratch('runs/epochs-10/kl-silu/seed-6003'), { seed: 6003, status: 'failed' })
     await mkdir(join(docs, 'confirmation/epochs-10'), { recursive: true })
     const file = join(docs, 'confirmation/epochs-10/runs.csv')
+    await rm(file)
     await study('runs', file, scratch('runs'), 'epochs-10')
+    // The values of runs whose folders are gone are kept.
+    await rm(scratch('runs/epochs-10/no-loss/seed-6002'), { recursive: true })
+    await study('runs', file, scratch('runs'), 'epochs-10')
+    expect((await study('missing', file, '6001', '6004')).stdout).toBe('6003,6004\n')
     const rows = (await readFile(file, 'utf8')).trimEnd().split('\n')
     expect(rows).toHaveLength(1 + 3 * 7 + 1)
     expect(rows).toContainEqual(expect.stringMatching(/^epochs-10\/kl-silu,6003,failed,,,,,,,,,cpu,/))
