@@ -49,7 +49,10 @@ describe('a data set with labels 1 to 26', () => {
     // The axes' numbers have one more colour.
     expect(colors.size).toBe(26 + 1)
     const grid = await readFile(scratch('run/plots/reconstructions.svg'), 'utf8')
-    expect(Number(/^<svg [^>]*width="(\d+)"/.exec(grid)![1])).toBeGreaterThan(26 * 28)
+    expect(Number(/^<svg [^>]*width="(\d+)"/.exec(grid)![1])).toBeLessThan(1280)
+    const widths = [...grid.matchAll(/<image [^>]*width="(\d+)"/g)].map(([, width]) => Number(width))
+    // Two blocks of an original, a noisy and a reconstructed row, each with 13 letters of 56 pixels.
+    expect(widths).toEqual(Array(6).fill(13 * 56 + 12 * 4))
   })
 
   it('is explored with a button for each label in its own colour', async () => {

@@ -1,11 +1,12 @@
 /** The arms of a sweep, as its sweep.json describes them: their names, order, baseline and settings. */
 import { type ArmParts, armParts, baselineArm, type Grid } from '../config/arm-name.js'
 import { readPlan } from '../runs/sweep-plan.js'
+import { compareNaturally } from '../text/names.js'
 
 export interface SavedSweep {
   readonly folder: string
   readonly name: string
-  /** The position of each arm by its name: the order is that of the sweep file, but numbers of the grid ascend. */
+  /** The position of each arm by its name: the order is that of the sweep file, but numbers and lists of the grid ascend. */
   readonly positions: ReadonlyMap<string, number>
   /** The arm that the sweep file names as the baseline; null if it names none. */
   readonly baseline: string | null
@@ -52,10 +53,15 @@ function sortArms(arms: readonly string[], grid: Grid): readonly string[] {
     .map(({ arm }) => arm)
 }
 
-/** Returns the place of each value on its axis: numbers ascend, and other values keep the order of the sweep file. */
+/** Returns the place of each value on its axis: numbers and lists of them ascend, others keep the order of the sweep file. */
 function ranksOf(values: readonly unknown[]): ReadonlyMap<unknown, number> {
   const isNumeric = values.every((value) => typeof value === 'number')
-  const inOrder = isNumeric ? values.toSorted((a, b) => a - b) : values
+  const isList = (value: unknown) => Array.isArray(value) && value.every((each) => typeof each === 'number')
+  const inOrder = isNumeric
+    ? values.toSorted((a, b) => a - b)
+    : values.every(isList)
+      ? values.toSorted((a, b) => compareNaturally(String(a), String(b)))
+      : values
   return new Map(inOrder.map((value, rank) => [value, rank]))
 }
 

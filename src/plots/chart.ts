@@ -26,6 +26,8 @@ export interface Panels {
   readonly height: number
   /** Panels side by side in the files. */
   readonly columns: number
+  /** The least width on a page, which then scrolls, in which labels do not overlap; 110 if absent. */
+  readonly narrowest?: number
   /** Width of an axis with its title, and of labels, beside a panel. */
   readonly margin: number
 }
@@ -107,6 +109,9 @@ export function intervalTooltip(value: Spec, format: string, ...position: readon
     { field: 'high', format, title: 'to' },
   ]
 }
+
+/** An axis whose labels never touch: those for which there is no space are left out. */
+export const apart = { labelOverlap: 'greedy', labelSeparation: 6 } as const
 
 export const epochAxis = { title: 'epoch', tickMinStep: 1, format: 'd' } as const
 export const rankAxis = { title: 'rank', tickMinStep: 1, tickCount: 8, format: 'd', grid: false } as const

@@ -65,9 +65,6 @@ export async function drawModelStills(arms: readonly Arm[], options: StillOption
   return { stills: stills ?? [], notes }
 }
 
-// Enough for EMNIST's 26 letters.
-const mostLabels = 32
-
 // The images among which the worst ones are searched: enough to find rare failures, and reconstructed in a second.
 const searchedImages = 2000
 
@@ -86,9 +83,7 @@ async function stillsOf(
       `${run.folder}: no reconstructions because it was trained on different data from ${first.label}`,
     )
   const count = Math.min(searchedImages, test.images.count)
-  const firstOfEach = distinctLabels(test.labels)
-    .slice(0, mostLabels)
-    .map((label) => test.labels.indexOf(label))
+  const firstOfEach = distinctLabels(test.labels).map((label) => test.labels.indexOf(label))
   const labelled = samplesOf(test, firstOfEach, first.run.config.data.noise)
   const searched = samplesOf(test, [...Array(count).keys()], first.run.config.data.noise)
   const outputs: { readonly labelled: Outputs; readonly searched: Outputs }[] = []
@@ -198,6 +193,9 @@ export function worstOf(errors: readonly (readonly number[])[]): readonly number
   return [...sums.keys()].sort((a, b) => sums[b]! - sums[a]!).slice(0, worstCount)
 }
 
+// Images side by side, which fill a page. More continue below.
+const mostColumns = 16
+
 /** A row of images. */
 interface ImageRow {
   readonly text: string
@@ -208,6 +206,7 @@ interface ImageRow {
 }
 
 const gap = 4
+const blockGap = 16
 const errorHeight = 12
 const fontSize = 13
 
@@ -218,23 +217,30 @@ async function gridSvg(rows: readonly ImageRow[], title: string, scheme: Scheme)
   // Large enough to see, and the same whatever the size of the images.
   const zoom = Math.max(1, Math.round(56 / side))
   const cell = side * zoom
-  const rowWidth = images.length * (cell + gap) - gap
+  const blocks = Math.ceil(images.length / mostColumns)
+  const columns = Math.ceil(images.length / blocks)
+  const rowWidth = columns * (cell + gap) - gap
   const left = 20 + Math.ceil(Math.max(...rows.map((row) => textWidth(row.text, fontSize))))
   let top = 36
   const parts: string[] = []
-  for (const row of rows) {
-    const sheet = sheetOf(row.images, side, zoom, scheme)
-    const image = (await encodePng(sheet, rowWidth, 'gray')).toString('base64')
-    parts.push(
-      `<text x="${left - 10}" y="${top + cell / 2}" text-anchor="end" dy="4" fill="${row.color}">${escapeHtml(row.text)}</text>`,
-      `<image x="${left}" y="${top}" width="${rowWidth}" height="${cell}" href="data:image/png;base64,${image}"/>`,
-    )
-    top += cell + gap
-    for (const [column, error] of row.errors.entries())
+  for (let start = 0; start < images.length; start += columns) {
+    if (start > 0) top += blockGap
+    for (const row of rows) {
+      const shown = row.images.slice(start, start + columns)
+      const shownWidth = shown.length * (cell + gap) - gap
+      const sheet = sheetOf(shown, side, zoom, scheme)
+      const image = (await encodePng(sheet, shownWidth, 'gray')).toString('base64')
       parts.push(
-        `<text x="${left + column * (cell + gap) + cell / 2}" y="${top + errorHeight - 5}" text-anchor="middle" font-size="10">${error.toFixed(3).replace(/^0/, '')}</text>`,
+        `<text x="${left - 10}" y="${top + cell / 2}" text-anchor="end" dy="4" fill="${row.color}">${escapeHtml(row.text)}</text>`,
+        `<image x="${left}" y="${top}" width="${shownWidth}" height="${cell}" href="data:image/png;base64,${image}"/>`,
       )
-    if (row.errors.length > 0) top += errorHeight
+      top += cell + gap
+      for (const [column, error] of row.errors.slice(start, start + columns).entries())
+        parts.push(
+          `<text x="${left + column * (cell + gap) + cell / 2}" y="${top + errorHeight - 5}" text-anchor="middle" font-size="10">${error.toFixed(3).replace(/^0/, '')}</text>`,
+        )
+      if (row.errors.length > 0) top += errorHeight
+    }
   }
   const width = Math.ceil(left + Math.max(rowWidth, textWidth(title, 14, 600) - left) + 10)
   const height = top + 8

@@ -1,6 +1,7 @@
 /** The pictures of a search: the metric against each setting, and all settings of a trial at once. */
 import type { Comparison } from '../comparison/comparison.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
+import { truncateDistinct } from '../text/table.js'
 import {
   armField,
   armText,
@@ -17,6 +18,7 @@ import {
   withoutOutliers,
 } from './chart.js'
 import { rankMetric, resultsByArm } from './final-values.js'
+import { textWidth } from './font.js'
 import {
   type ArmWithSettings,
   encodingOf,
@@ -40,6 +42,11 @@ interface TrialResult {
 // More lines are a solid block; the best ones are kept.
 const mostTrials = 400
 const mostAxes = 9
+
+// More values have round numbers as ticks.
+const mostTicks = 6
+
+const panelWidth = 210
 
 /** Returns the trials with the metric, the best first. */
 function trialsOf({ arms, results }: Comparison, { members }: Settings): readonly TrialResult[] {
@@ -103,19 +110,43 @@ export function searchChart(comparison: Comparison, settings: Settings): Chart |
     name: 'search',
     title: `${title}, by each searched setting`,
     caption: `Every dot is a trial after its last epoch${several ? ', coloured by its config' : ''}. A ring marks the best one.${trials.some(isBeyond) ? ' Triangles at the upper edge are trials far beyond it.' : ''}`,
-    panels: { count: axes.length, width: 210, height: 170, columns: Math.min(3, axes.length), margin: 76 },
+    panels: {
+      count: axes.length,
+      width: panelWidth,
+      height: 170,
+      columns: Math.min(3, axes.length),
+      margin: 76,
+    },
     spec: { data: { values: dots }, concat: views },
   }
 }
 
 function xOf(axis: SettingAxis): Spec {
   if (!axis.isNumeric)
-    return { field: 'x', type: 'nominal', sort: axis.values, axis: { title: null, labelAngle: 0 } }
-  const { axis: ticks, log } = encodingOf(axis)
+    return { field: 'x', type: 'nominal', sort: axis.values, axis: { title: null, ...wordLabels(axis) } }
+  const { axis: ticks, log } = encodingOf(axis, mostTicks)
   return numbers('x', {
     axis: { ...ticks, title: null },
     scale: { nice: false, padding: 8, ...(log ? { type: 'log' } : { zero: false }) },
   })
+}
+
+// As many as fit between two rows of panels.
+const mostLines = 4
+
+/** Returns the labels of words below an axis: neighbours are on as many lines as keep them apart, and long ones are cut. */
+function wordLabels({ values }: SettingAxis): Spec {
+  const words = values.map(String)
+  const step = panelWidth / words.length
+  const widest = Math.max(...words.map((word) => textWidth(word, 11))) + 6
+  const lines = Math.min(mostLines, words.length, Math.ceil(widest / step))
+  const texts = truncateDistinct(words, Math.max(3, Math.floor((lines * step) / 6)))
+  const labels = texts.map((text, index) => [...Array<string>(index % lines).fill(''), text])
+  return {
+    labelAngle: 0,
+    labelOverlap: false,
+    labelExpr: `${JSON.stringify(labels)}[indexof(${JSON.stringify(words)}, datum.value)]`,
+  }
 }
 
 /** One vertical axis of the parallel coordinates: ends and texts, from 0 at the bottom to 1 at the top. */
@@ -130,20 +161,25 @@ export function parallelChart(comparison: Comparison, settings: Settings): Chart
   const axes = settings.search.slice(0, mostAxes)
   const trials = trialsOf(comparison, settings)
   if (axes.length === 0 || trials.length < 2) return null
+  const lacking = ({ path }: SettingAxis) => trials.filter(({ member }) => !member.values.has(path)).length
   const verticals = [
-    ...axes.map(settingVertical),
+    // A trial's line begins after the axes that it lacks.
+    ...axes.toSorted((a, b) => lacking(b) - lacking(a)).map(settingVertical),
     ...resultVertical(rankMetric(comparison.arms), trials, (trial) => trial.rank),
     ...resultVertical(metric, trials, (trial) => trial.value),
-  ]
+  ].map((vertical) => ({ ...vertical, ticks: spacedTicks(vertical.ticks) }))
   // The best are drawn last, over the others.
-  const lines = [...trials].reverse().flatMap((trial, line) =>
-    verticals.flatMap(({ positionOf }, across) => {
-      const position = positionOf(trial)
+  const lines = [...trials].reverse().flatMap((trial, place) => {
+    const positions = verticals.map(({ positionOf }) => positionOf(trial))
+    return positions.flatMap((position, across) => {
       const { member, value, best } = trial
       if (position === null) return []
+      // A line ends at an axis that the trial lacks, and another begins after it.
+      const line = `${place} ${positions.slice(0, across).filter((each) => each === null).length}`
       return [{ kind: 'line', [armField]: member.arm.label, across, value, line, position, best }]
-    }),
-  )
+    })
+  })
+  const width = (verticals.length - 1) * distanceOf(verticals)
   const marks = verticals.flatMap(({ title, ticks }, across) => [
     { kind: 'axis', across, title },
     ...ticks.map(({ at, text }) => ({ kind: 'tick', across, position: at, text })),
@@ -151,10 +187,34 @@ export function parallelChart(comparison: Comparison, settings: Settings): Chart
   return {
     name: 'parallel',
     title: 'Settings and results of the trials',
-    caption: `Every line is a trial, from its settings to its results; it skips settings that the trial does not have. The stronger a line, the lower its ${title}; the thick one is the best. Trials far beyond the others are at the end of an axis.`,
-    panels: { count: 1, width: 620, height: 280, columns: 1, margin: rowMargin },
+    caption: `Every line is a trial, from its settings to its results; it leaves out settings that the trial does not have. The stronger a line, the lower its ${title}; the thick one is the best. Trials far beyond the others are at the end of an axis.`,
+    panels: {
+      ...{ count: 1, columns: 1, margin: rowMargin, height: parallelHeight },
+      ...{ width: Math.max(620, width), narrowest: width },
+    },
     spec: { data: { values: [...lines, ...marks] }, layer: parallelLayers(verticals.length, trials) },
   }
+}
+
+const parallelHeight = 280
+const tickSize = 10
+
+/** Returns the ticks without those whose texts would overlap the one below. */
+function spacedTicks(ticks: Vertical['ticks']): Vertical['ticks'] {
+  const least = (tickSize + 3) / parallelHeight
+  const kept: Vertical['ticks'][number][] = []
+  for (const tick of ticks.toSorted((a, b) => a.at - b.at))
+    if (kept.length === 0 || tick.at - kept.at(-1)!.at >= least) kept.push(tick)
+  return kept
+}
+
+/** Returns the least distance of two axes at which neither titles nor ticks overlap. */
+function distanceOf(verticals: readonly Vertical[]): number {
+  const widths = verticals.flatMap(({ title, ticks }) => [
+    textWidth(title, 12) + 10,
+    ...ticks.map(({ text }) => textWidth(text, tickSize) + 12),
+  ])
+  return Math.ceil(Math.max(...widths))
 }
 
 function settingVertical(axis: SettingAxis): Vertical {
@@ -165,7 +225,7 @@ function settingVertical(axis: SettingAxis): Vertical {
   const at = isNumeric
     ? (value: number | string) => (distance(Number(value)) - low) / (high - low)
     : (value: number | string) => (values.indexOf(String(value)) + 0.5) / values.length
-  const shown = isNumeric && values.length > 6 ? roundValues(first, last, log) : values
+  const shown = isNumeric && values.length > mostTicks ? roundValues(first, last, log) : values
   return {
     title: name,
     ticks: shown.map((value) => ({ at: at(value), text: isNumeric ? plain(Number(value)) : String(value) })),
@@ -217,7 +277,7 @@ function parallelLayers(verticals: number, trials: readonly TrialResult[]): read
   const line = { x, y, detail: { field: 'line' }, tooltip: [armText, valueText] }
   const rule = { x, y: { value: 0 }, y2: { value: 'height' } }
   const title = { x, y: { value: -10 }, text: { field: 'title' } }
-  const tick = { type: 'text', align: 'left', baseline: 'middle', dx: 5, fontSize: 10 }
+  const tick = { type: 'text', align: 'left', baseline: 'middle', dx: 5, fontSize: tickSize }
   const best = { type: 'line', strokeWidth: 3.5, color: bestColor }
   return [
     layerOf('line', { type: 'line', strokeWidth: 1, opacity: 0.75 }, { ...line, color }, ' && !datum.best'),

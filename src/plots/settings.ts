@@ -7,6 +7,8 @@ import type { Arm, Comparison } from '../comparison/comparison.js'
 import { differingFields, settingText } from '../comparison/labels.js'
 import { shortPaths } from '../comparison/sweep-arms.js'
 import { groupBy } from '../group-by.js'
+import { compareNaturally } from '../text/names.js'
+import { apart } from './chart.js'
 
 /** A config path and its values in the arms. */
 export interface SettingAxis {
@@ -14,7 +16,7 @@ export interface SettingAxis {
   readonly path: string
   /** "weight", as in the arms' labels. */
   readonly name: string
-  /** The distinct values, ascending; words in the order of the arms. */
+  /** The distinct values, ascending, lists by their numbers; words in the order of the arms. */
   readonly values: readonly (number | string)[]
   readonly isNumeric: boolean
   /** Whether the numbers are spaced more evenly by ratio than by difference. */
@@ -110,8 +112,17 @@ function axisOf(path: string, name: string, members: readonly ArmWithSettings[])
   const values = [...new Set(members.flatMap((member) => member.values.get(path) ?? []))]
   const numbers = values.filter((value) => typeof value === 'number')
   const isNumeric = numbers.length === values.length
-  const sorted = isNumeric ? numbers.sort((a, b) => a - b) : values.map(String)
+  const texts = values.map(String)
+  const sorted = isNumeric
+    ? numbers.sort((a, b) => a - b)
+    : texts.every(isListOfNumbers)
+      ? texts.sort(compareNaturally)
+      : texts
   return { path, name, values: sorted, isNumeric, log: isNumeric && isLogSpaced(numbers) }
+}
+
+function isListOfNumbers(text: string): boolean {
+  return text.split('-').every((part) => typeof numberOrText(part) === 'number')
 }
 
 /** Returns whether the logarithms of ascending numbers are spread more evenly than the numbers. Zero is left out. */
@@ -189,11 +200,8 @@ export function positionOn({ values, log }: SettingAxis, value: number): number 
   return low / Math.max(2, (high / low) ** (1 / (positive.length - 1)))
 }
 
-// More labels would overlap.
-const mostTicks = 12
-
-/** Returns the axis of a numeric setting, with its values as ticks if they are few. */
-export function encodingOf(axis: SettingAxis) {
+/** Returns the axis of a numeric setting, with its values as ticks if they are at most `mostTicks`. */
+export function encodingOf(axis: SettingAxis, mostTicks: number) {
   const values = axis.values as readonly number[]
   const hasZero = axis.log && values[0] === 0
   const ticks =
@@ -207,7 +215,8 @@ export function encodingOf(axis: SettingAxis) {
     axis: {
       title: axis.path,
       grid: false,
-      ...(ticks !== undefined && { values: ticks, labelOverlap: 'greedy' }),
+      ...(ticks !== undefined && { values: ticks }),
+      ...apart,
       labelExpr: hasZero ? `datum.value < ${0.999 * values[1]!} ? '0' : ${text}` : text,
     },
     log: axis.log,

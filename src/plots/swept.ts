@@ -3,6 +3,7 @@ import type { Comparison, Result } from '../comparison/comparison.js'
 import { summarise } from '../comparison/statistics.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import {
+  apart,
   armField,
   bestColor,
   type Chart,
@@ -24,6 +25,9 @@ import {
   type SettingAxis,
   type Settings,
 } from './settings.js'
+
+// More values have round numbers as ticks.
+const mostTicks = 12
 
 /** More lines could not be distinguished. */
 const mostFamilies = 12
@@ -53,7 +57,7 @@ export function sweptChart({ arms: all, results }: Comparison, settings: Setting
       ends: drawn.length > 1,
       bars: true,
       ringed: better === null ? undefined : bestOf(means, metric),
-      x: { field: axis.path.replaceAll('.', '_'), title: axis.path, ...encodingOf(axis) },
+      x: { field: axis.path.replaceAll('.', '_'), title: axis.path, ...encodingOf(axis, mostTicks) },
       y: { title: '', domain: domainAround([...extentOf(series), ...lone]), digits: 5 },
       below: [
         { mark: { type: 'rule', strokeDash: [5, 4], opacity: 0.7 }, y: 'reference' },
@@ -127,63 +131,77 @@ export function heatMapChart({ arms, results }: Comparison, settings: Settings):
   const [across, down] = settings.grid
   if (across === undefined || down === undefined) return null
   const mapMetrics: readonly Metric[] = ['test_mse', rankMetric(arms)]
-  const metrics = mapMetrics.filter((metric) => results.some((result) => result.metric === metric))
-  const maps = familiesAlong([across, down], settings)
-    .slice(0, mostMaps)
-    .flatMap((family) => metrics.map((metric) => ({ family, metric })))
-    .map(({ family, metric }, panel) => {
-      const known = resultsByArm(results, metric)
+  const families = familiesAlong([across, down], settings)
+  const drawn = families.slice(0, mostMaps)
+  const columns = mapMetrics
+    .map((metric) => ({ metric, known: resultsByArm(results, metric) }))
+    .filter(({ known }) => known.size > 0)
+    .map(({ metric, known }, column, { length }) => {
       const { title, better, format } = meaningOf(metric)
-      const cells = family.members.flatMap(({ arm, values }) => {
-        const summary = known.get(arm.name)?.summary
-        if (summary === undefined) return []
-        const place = { across: values.get(across.path), down: values.get(down.path) }
-        return [{ [armField]: arm.label, ...place, mean: summary.mean, ...summary.interval }]
-      })
+      const cells = drawn.flatMap(({ members }, row) =>
+        members.flatMap(({ arm, values }) => {
+          const summary = known.get(arm.name)?.summary
+          if (summary === undefined) return []
+          const place = { across: values.get(across.path), down: values.get(down.path) }
+          const panel = row * length + column
+          return [{ [armField]: arm.label, panel, ...place, mean: summary.mean, ...summary.interval }]
+        }),
+      )
       const means = cells.map(({ mean }) => mean)
       const best = bestOf(means, metric)
       const domain = withoutOutliers(means, 1.5)
       const middle = (domain[0] + domain[1]) / 2
       const rows = cells.map((cell) => ({
         ...cell,
-        panel,
         text: format(cell.mean).replace(/^0\./, '.'),
         bright: better === 'lower' ? cell.mean < middle : cell.mean > middle,
         best: cell.mean === best,
       }))
-      const view = {
-        title: panelTitle([title, ...(family.name === '' ? [] : [family.name])].join(': ')),
-        transform: [{ filter: `datum.panel === ${panel}` }],
-        layer: mapLayers(across, down, { domain, reverse: better === 'lower' }),
-      }
-      return { rows, view }
+      const views = drawn.map(({ name }, row) => ({
+        title: panelTitle([title, ...(name === '' ? [] : [name])].join(': ')),
+        transform: [{ filter: `datum.panel === ${row * length + column}` }],
+        layer: mapLayers(across, down, { domain, reverse: better === 'lower' }, row === 0 ? mapLegend : null),
+      }))
+      return { rows, views }
     })
+  const maps = drawn.flatMap((_, row) => columns.map(({ views }) => views[row]!))
   return {
     name: 'heat-map',
     title: `${across.path} and ${down.path}`,
-    caption: `Mean after the last epoch for each combination of ${across.path} and ${down.path}. Brighter is better, the best cell has a frame, and values far outside the others have the colour at that end of the scale.`,
+    caption: `Mean after the last epoch for each combination of ${across.path} and ${down.path}${families.length > drawn.length ? `, in the first ${drawn.length} of ${families.length} rows` : ''}. Brighter is better, the best of all cells has a frame, and values far outside the others have the colour at that end of the scale.`,
     panels: {
       count: maps.length,
       width: Math.max(160, Math.min(480, 48 * across.values.length)),
       height: Math.max(120, Math.min(400, 28 * down.values.length)),
-      columns: metrics.length,
-      margin: 90,
+      columns: columns.length,
+      margin: 150,
     },
     spec: {
-      data: { values: maps.flatMap(({ rows }) => rows) },
-      concat: maps.map(({ view }) => view),
+      data: { values: columns.flatMap(({ rows }) => rows) },
+      concat: maps,
       resolve: { scale: { color: 'independent' } },
     },
   }
 }
 
+// Beside the first panel of a metric, for all of them.
+const mapLegend = { title: null, gradientThickness: 10, gradientLength: 110, tickCount: 4 }
+
 /** @param scale the ends of the colours, and whether lower values are brighter */
-function mapLayers(across: SettingAxis, down: SettingAxis, scale: Spec): readonly Spec[] {
-  const axisOf = (title: string) => ({ title, labelAngle: 0, domain: false, ticks: false, grid: false })
+function mapLayers(
+  across: SettingAxis,
+  down: SettingAxis,
+  scale: Spec,
+  legend: Spec | null,
+): readonly Spec[] {
+  const axisOf = (title: string) => ({
+    ...{ title, labelAngle: 0, domain: false, ticks: false, grid: false },
+    ...apart,
+  })
   const x = { field: 'across', type: 'ordinal', sort: across.values, axis: axisOf(across.path) }
   const y = { field: 'down', type: 'ordinal', sort: [...down.values].reverse(), axis: axisOf(down.path) }
   const colors = { range: 'ramp', nice: false, zero: false, clamp: true, ...scale }
-  const color = numbers('mean', { scale: colors, legend: null })
+  const color = numbers('mean', { scale: colors, legend })
   const position = [
     { field: 'across', title: across.path },
     { field: 'down', title: down.path },

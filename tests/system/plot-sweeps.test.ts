@@ -2,6 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { ReportData } from '../../src/pages/report/report-format.js'
+import { textWidth } from '../../src/plots/font.js'
 import { planFormat } from '../../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder } from '../support/cli.js'
 import { writeRun } from '../support/run-folder.js'
@@ -130,6 +131,59 @@ describe('a grid of two settings', () => {
   })
 })
 
+describe('a grid of three settings', () => {
+  const rates = [0.001, 0.003, 0.01]
+  const widths = [
+    [784, 32, 10],
+    [784, 32, 4],
+  ]
+  let map: ReturnType<Charts['get']>
+
+  beforeAll(async () => {
+    const arms = widths.flatMap((width) =>
+      weights.flatMap((weight) =>
+        rates.map((learningRate) => {
+          const grid = `model.widths=${width.join('-')},loss.eigen.weight=${weight}`
+          const arm = `top-k,${grid},optimizer.learningRate=${learningRate}`
+          const testMse = 0.03 + 0.01 * weight + learningRate + 0.001 * width.at(-1)!
+          const latent = width.at(-1)!
+          writeRun(scratch('three', arm, 'seed-0'), { eigen: topK(weight), learningRate, latent, testMse })
+          return arm
+        }),
+      ),
+    )
+    const grid = {
+      'model.widths': widths,
+      'loss.eigen.weight': weights,
+      'optimizer.learningRate': rates,
+    }
+    writeSweep('three', { name: 'three', arms }, { grid })
+    map = (await chartsOf('three', 'three-pictures')).get('heat-map')
+  })
+
+  it('is drawn as heat maps with one scale, one legend and one frame for each metric', () => {
+    const views = map!.spec.concat as readonly { readonly layer: readonly Row[] }[]
+    const colors = views.map(({ layer }) => (layer[0]!.encoding as { color: Row }).color)
+    expect(colors.length).toBe(4)
+    const scales = colors.map(({ scale }) => JSON.stringify(scale))
+    expect([scales[2], scales[3]]).toEqual([scales[0], scales[1]])
+    expect(colors.map(({ legend }) => legend !== null)).toEqual([true, true, false, false])
+    const best = map!.rows.filter((cell) => cell.best && [0, 2].includes(cell.panel as number))
+    expect(best.map(({ panel, across, down }) => [panel, across, down])).toEqual([[0, 0, 0.001]])
+  })
+
+  it('has a row of maps for each list of widths, in the order of their numbers', () => {
+    expect(map!.panels.columns).toBe(2)
+    const titles = (map!.spec.concat as readonly { readonly title: { readonly text: string } }[]).map(
+      ({ title }) => title.text.split(': ')[1],
+    )
+    expect(titles.map((title) => title!.split('=')[1])).toEqual([
+      ...['784-32-4', '784-32-4'],
+      ...['784-32-10', '784-32-10'],
+    ])
+  })
+})
+
 describe('the grid of a sweep file', () => {
   it('has its settings as axes, and a line for each variant, whatever else the variants differ in', async () => {
     const variants = { slow: 0.001, medium: 0.003, fast: 0.01 }
@@ -201,6 +255,65 @@ describe('a search', () => {
     expect(lines.length).toBe(trials)
     expect(lines.find(({ best }) => best)!.position).toBe(1)
     expect(lines.find(({ value }) => value === 9)!.position).toBe(0)
+  })
+
+  it('leaves trials out of the axes of settings that they lack', async () => {
+    const shared = {
+      'optimizer.learningRate': { log: [0.001, 0.1] },
+      'train.batchSize': { choice: [32, 64, 128] },
+    }
+    const names = ['none', 'top-k'].flatMap((variant) =>
+      Array.from({ length: trials }, (_, trial) => `${variant},trial-${String(trial + 1).padStart(3, '0')}`),
+    )
+    for (const [index, name] of names.entries()) {
+      const place = (index % trials) + 1
+      const eigen = name.startsWith('none') ? null : topK(place / trials)
+      writeRun(scratch('lacking', name, 'seed-0'), {
+        ...{ eigen, learningRate: 0.001 * place, batchSize: [32, 64, 128][place % 3]! },
+        ...{ effectiveRank: 1 + place / trials, testMse: 0.03 + 0.001 * index },
+      })
+    }
+    const spaces = { none: shared, 'top-k': { ...shared, 'loss.eigen.weight': { log: [0.1, 1] } } }
+    writeSweep('lacking', { name: 'lacking', arms: names }, { search: { trials, seed: 0, spaces } })
+    const { rows } = (await chartsOf('lacking', 'lacking-pictures')).get('parallel')!
+    const across = rows.filter(({ kind }) => kind === 'axis').map(({ title }) => title)
+    expect(across).toEqual(['weight', 'learningRate', 'batchSize', 'effective rank', 'test MSE'])
+    const lines = rows.filter(({ kind }) => kind === 'line')
+    const axesOf = (variant: string) =>
+      new Set(lines.filter(({ arm }) => (arm as string).startsWith(variant)).map((row) => row.across))
+    expect([...axesOf('none')]).toEqual([1, 2, 3, 4])
+    expect([...axesOf('top-k')]).toEqual([0, 1, 2, 3, 4])
+  })
+
+  it('has axes on which no two labels overlap, words included', async () => {
+    for (let trial = 1; trial <= trials; trial++) {
+      const width = [784, 4 * trial, 12]
+      const eigen = topK(Number((trial / 3).toPrecision(4)))
+      const run = {
+        eigen,
+        learningRate: 0.01 + trial / 1000,
+        latent: trial + 100,
+        testMse: 0.03 + trial / 1000,
+      }
+      writeRun(scratch('close', `top-k,${width.join('-')}-trial-${trial}`, 'seed-0'), run)
+    }
+    await chartsOf('close', 'close-pictures')
+    const text = await readFile(scratch('close-pictures', 'search.svg'), 'utf8')
+    const axes = [...text.matchAll(/role-axis-label"[^>]*>(.*?)<\/g>/g)].map(([, axis]) => axis!)
+    const horizontal = axes.filter((axis) => axis.includes('text-anchor="middle"'))
+    expect(horizontal.length).toBe(3)
+    for (const axis of horizontal) {
+      const labels = [...axis.matchAll(/translate\(([\d.]+),[\d.]+\)"[^>]*>(.*?)<\/text>/g)]
+      expect(labels.length).toBeGreaterThan(1)
+      const ends = new Map<number, number>()
+      for (const [, x, label] of labels) {
+        // A label on a lower line has empty lines above it.
+        const line = label!.split('<tspan').length
+        const width = textWidth(label!.replace(/<[^>]*>/g, ''), 11)
+        expect(Number(x) - width / 2, axis).toBeGreaterThan(ends.get(line) ?? Number.NEGATIVE_INFINITY)
+        ends.set(line, Number(x) + width / 2)
+      }
+    }
   })
 
   it('has no picture of a grid', () => {

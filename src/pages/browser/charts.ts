@@ -175,7 +175,7 @@ function fitToWidth(chart: Chart, width: number): Spec {
   // Rows of about the same length: four panels are two rows of two rather than three and one.
   const columns = Math.ceil(panels.count / rows)
   const widest = Math.floor((width - 24) / columns) - panels.margin
-  const panelWidth = Math.max(110, Math.min(panels.width * 1.6, widest))
+  const panelWidth = Math.max(panels.narrowest ?? 110, Math.min(panels.width * 1.6, widest))
   return applyLayout({ ...chart, panels: { ...panels, columns, width: panelWidth } })
 }
 
