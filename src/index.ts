@@ -11,7 +11,7 @@ import type { ConfigInput } from './config/schema.js'
 import { parseSeeds } from './config/sweep.js'
 import { type EigenaeError, Interruption, knownError, usageError } from './errors.js'
 import { checkSettings, type LauncherName, openLauncher } from './launchers/index.js'
-import type { LaunchContext, LauncherSettings } from './launchers/launcher.js'
+import type { LaunchContext, LauncherSettings, SweepRun } from './launchers/launcher.js'
 import { ownCommand } from './runs/facts.js'
 import { originOf } from './runs/files.js'
 import { runNamed, runsNamedByAll } from './runs/find.js'
@@ -176,16 +176,16 @@ export async function sweep(options: SweepOptions): Promise<FinishedSweep> {
   const { retries = 0, failFast = false, onEvent = () => {} } = options
   const overrides = overridesOf(options.set)
   const inspected = await inspectSweep({ config, overrides, seeds: seedsOf(options.seeds), out, resume })
-  const { folder, plan, missing } = inspected
+  const { folder, plan } = inspected
   checkSettings(launcherName, settings)
   const context: LaunchContext = { sweepFolder: folder, onInterrupt: async () => 'detach' }
-  const launcher = await openLauncher(launcherName, settings, missing, context)
+  const open = (runs: readonly SweepRun[]) => openLauncher(launcherName, settings, runs, context)
   const problem = 'interrupted; the last completed epoch of each run is saved'
   const { signal, release } = interruptible(options.signal, folder, problem)
   const command = ownCommand()
   try {
     signal.throwIfAborted()
-    const execution = { launcher, launcherName, retries, failFast, command, onEvent, signal }
+    const execution = { open, launcherName, retries, failFast, command, onEvent, signal }
     const result = await executeSweep(inspected, execution)
     signal.throwIfAborted()
     return { ...result, folder, runs: plan.runs.map(({ name }) => join(folder, name)) }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eigenae, scratchFolder, start } from './support/cli.js'
 import { holdAt } from './support/hold.js'
 import { describeUnless } from './support/requirements.js'
-import { expectSameRuns, killIfThere, tinyConfigs, writeJson } from './support/sweeps.js'
+import { expectSameRuns, killIfThere, readJson, tinyConfigs, writeJson } from './support/sweeps.js'
 import { type Cluster, noSlurm, startCluster } from './system/slurm/cluster.js'
 
 /** A launcher that the suite tests. To add one, add a row to `launchers`. */
@@ -77,6 +77,24 @@ describe.each(launchers)('the launcher $name', ({ name, args, open, close, missi
       expect(stderr).toContain('2 runs completed')
       await eigenae(['train', '--config', scratch('eigen.json'), '--out', scratch(`train-${name}`)])
       await expectSameRuns(['.'], `${out('all')}/eigen/seed-0`, scratch(`train-${name}`))
+    })
+
+    it('promotes the same trials of a halving, rung by rung', async () => {
+      const space = { 'optimizer.learningRate': { log: [0.001, 0.03] } }
+      const halving = { metric: 'test_mse', epochs: [1, 2], keep: 0.4, chooseOnTest: true }
+      const config = writeJson(scratch('halved.json'), {
+        ...{ name: 'halved', variants: { eigen: 'eigen.json' }, search: { trials: 3, space, halving } },
+      })
+      const { code, stderr } = await sweep('halved', config)
+      expect([code, stderr]).toEqual([
+        0,
+        expect.stringContaining('3 trials to 1 epoch, 1 trial to 2 epochs; '),
+      ])
+      const plain = `${out('halved')}-plain`
+      expect((await eigenae(['sweep', '--config', config, '--out', plain, '--jobs', '1'])).code).toBe(0)
+      const { rungs, runs: all } = readJson(join(plain, 'sweep.json'))
+      expect(readJson(join(out('halved'), 'sweep.json')).rungs).toEqual(rungs)
+      await expectSameRuns(all, out('halved'), plain)
     })
 
     it('continues after a run has failed, prints the reason at once and at the end, and keeps the log', async () => {

@@ -1,7 +1,7 @@
 import type { SweepRun } from '../launchers/launcher.js'
 import type { SweepEvent } from '../sweeps/sweep.js'
 import { Bars, timeLeft } from '../text/bars.js'
-import { clock, count, significant, thousands } from '../text/format.js'
+import { clock, count, shortened, significant, thousands } from '../text/format.js'
 import { writeJsonLine, writeMessage } from '../text/output.js'
 import { truncate } from '../text/table.js'
 
@@ -55,6 +55,19 @@ function lineOf(event: SweepEvent): string | null {
       const { folder, runs, done, launcher, description } = event
       return `${folder}: ${count(runs, 'run')}, ${thousands(done)} done, ${launcher}: ${description}`
     }
+    case 'rung': {
+      const { rung, rungs, epochs, trials, runs } = event
+      return `rung ${rung} of ${rungs}: ${count(trials.length, 'trial')} to ${count(epochs, 'epoch')}, ${count(runs.length, 'run')} to train`
+    }
+    case 'halved': {
+      const { metric, rungs, epochs, epochs_without } = event
+      const sizes = rungs.map(
+        ({ epochs, trials }) => `${count(trials.length, 'trial')} to ${count(epochs, 'epoch')}`,
+      )
+      const saved = `${thousands(epochs)} epochs instead of ${thousands(epochs_without)}, ${Math.round(100 * (1 - epochs / epochs_without))} % saved`
+      const survivors = shortened(rungs.at(-1)!.trials, 10).join(', ')
+      return `halving by ${metric}: ${sizes.join(', ')}; ${saved}\nlast rung: ${survivors}`
+    }
     case 'completed': {
       const mse = event.test_mse === null ? '' : `  test MSE ${significant(event.test_mse)}`
       return `${event.run}: completed in ${event.seconds.toFixed(1)} s${mse}`
@@ -104,11 +117,13 @@ class SweepProgress {
   runs = 0
   completed = 0
   failed = 0
-  readonly #epochsOf: ReadonlyMap<string, number>
+  #epochsOf: ReadonlyMap<string, number>
   /** Epochs left by run. A resumed run counts in full until its first new epoch. */
-  readonly #left: Map<string, number>
+  #left: Map<string, number>
   readonly #began = performance.now()
   #epochsSeen = 0
+  /** The epochs that the runs of a halving have from the rung before. */
+  #rungBefore = 0
 
   constructor(runs: readonly SweepRun[]) {
     this.#epochsOf = new Map(runs.map(({ name, config }) => [name, config.train.epochs]))
@@ -121,6 +136,14 @@ class SweepProgress {
         this.runs = event.runs
         this.completed = event.done
         break
+      case 'rung': {
+        const { runs, epochs } = event
+        ;[this.runs, this.completed, this.failed] = [runs.length, 0, 0]
+        this.#epochsOf = new Map(runs.map((run) => [run, epochs]))
+        this.#left = new Map(runs.map((run) => [run, epochs - this.#rungBefore]))
+        this.#rungBefore = epochs
+        break
+      }
       case 'started': {
         const { run, where } = event
         const epochs = this.#epochsOf.get(run) ?? 0

@@ -17,7 +17,8 @@ import {
 import type { LauncherSettings } from '../launchers/launcher.js'
 import { ownCommand } from '../runs/facts.js'
 import { logName } from '../runs/files.js'
-import { inspectRuns, type RunState } from '../sweeps/folder.js'
+import { inspectStage, type RunState } from '../sweeps/folder.js'
+import { plannedRungs } from '../sweeps/halving.js'
 import type { Arm, SweepPlan } from '../sweeps/plan.js'
 import { executeSweep, type InspectedSweep, inspectSweep, type SweepResult } from '../sweeps/sweep.js'
 import { commandLine, eigenaeCommand } from '../text/command-line.js'
@@ -85,20 +86,20 @@ async function sweep(flags: FlagsOf<typeof declaration>, settings: LauncherSetti
   const overrides = [...set, ...deviceOverride]
   const inspected = await inspectSweep({ config, overrides, seeds, out, resume: resume || dryRun })
   if (dryRun) return writeDryRun(inspected, json)
-  const { plan, folder, missing } = inspected
+  const { plan, folder, stage, missing } = inspected
   const display = sweepDisplay(missing, json)
-  const launcher = await openLauncher(flags.launcher, settings, missing, {
+  const context = {
     sweepFolder: folder,
     onInterrupt: () => {
       display.stop()
       return askCancelOrDetach()
     },
-  })
+  }
   const { signal, release } = abortOnSignals(() => interruptionOf('sweep', folder, config))
   let result: SweepResult
   try {
     result = await executeSweep(inspected, {
-      launcher,
+      open: (runs) => openLauncher(flags.launcher, settings, runs, context),
       launcherName: flags.launcher,
       retries,
       failFast,
@@ -112,13 +113,14 @@ async function sweep(flags: FlagsOf<typeof declaration>, settings: LauncherSetti
   }
   signal.throwIfAborted()
   if (result.end === 'detached') return
-  const states = missing.length === 0 ? inspected.states : inspectRuns(plan, folder).states
+  const { states } = missing.length === 0 ? stage : inspectStage(plan, folder)
   if (!json) await writeComparison(plan, states, folder)
   if (result.counts.failed > 0) throw failureOf(result, plan.runs.length, folder)
 }
 
 /** Prints every run of a plan: its name, how its config differs from the others, its folder, and whether it is done. */
-function writeDryRun({ plan, states, folder }: InspectedSweep, json: boolean): void {
+function writeDryRun({ plan, stage: { states }, folder }: InspectedSweep, json: boolean): void {
+  const rungs = plannedRungs(plan)
   const differing = differencesByArm(plan)
   const rows = plan.runs.map(({ name, arm, config }, index) => ({
     run: name,
@@ -128,6 +130,7 @@ function writeDryRun({ plan, states, folder }: InspectedSweep, json: boolean): v
   }))
   if (json) {
     for (const row of rows) writeJsonLine({ event: 'run', ...row })
+    for (const rung of rungs) writeJsonLine({ event: 'planned-rung', ...rung })
     return
   }
   writeResult(
@@ -138,6 +141,10 @@ function writeDryRun({ plan, states, folder }: InspectedSweep, json: boolean): v
     ),
   )
   for (const note of plan.notes) writeMessage(`note: ${note}`)
+  for (const [index, { epochs, trials, runs }] of rungs.entries())
+    writeMessage(
+      `rung ${index + 1}: ${count(trials, 'trial')}, ${count(runs, 'run')} to ${count(epochs, 'epoch')}`,
+    )
   const done = states.filter((state) => state === 'done').length
   writeMessage(
     `${count(plan.runs.length, 'run')}: ${thousands(done)} done, ${thousands(plan.runs.length - done)} to do`,

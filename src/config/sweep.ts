@@ -2,7 +2,7 @@ import { dirname, isAbsolute, join } from 'node:path'
 import { closest, distance } from 'fastest-levenshtein'
 import { z } from 'zod'
 import { usageError } from '../errors.js'
-import { type JsonPath, readJson, valueAt } from './json.js'
+import { type DeepReadonly, type JsonPath, readJson, valueAt } from './json.js'
 import { describeIssue, type Mistake } from './mistakes.js'
 import { isConfigPath, overlaps } from './paths.js'
 import { configSchema } from './schema.js'
@@ -42,6 +42,36 @@ const axisSchema = z.union(
 
 export type Axis = z.output<typeof axisSchema>
 
+const { epochs } = configSchema.shape.train.unwrap().shape
+
+/** The `halving` of a search. */
+const halvingSchema = z.strictObject({
+  metric: z
+    .string()
+    .min(1)
+    .describe('Metric of each epoch by which the trials are compared: "validation_denoise_mse".'),
+  epochs: z
+    .array(epochs.unwrap())
+    .min(2)
+    .refine((rungs) => rungs.every((rung, index) => index === 0 || rung > rungs[index - 1]!), {
+      error: 'must ascend, like [3, 10, 30]',
+    })
+    .describe(
+      "The rungs: after each number of epochs but the last, only the best trials continue. Replaces the configs' train.epochs.",
+    ),
+  keep: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .describe('Share of the trials at a rung that trains to the next one; at least one trial.'),
+  chooseOnTest: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Allow a metric that is measured on test images. Their errors are too low for the trials that are kept.',
+    ),
+})
+
 /** The `search` of a sweep file. */
 const searchSchema = z.strictObject({
   trials: z.int().min(1).max(maximumTrials).describe('Number of trials of each config.'),
@@ -50,6 +80,9 @@ const searchSchema = z.strictObject({
     .record(z.string(), axisSchema)
     .default({})
     .describe('Axes of all configs by config path: {"optimizer.learningRate": {"log": [0.001, 0.03]}}.'),
+  halving: halvingSchema
+    .optional()
+    .describe('Successive halving: trains all trials for a few epochs, and only the best ones longer.'),
 })
 
 /** The `space` of one variant. */
@@ -89,9 +122,15 @@ export interface SearchAxis {
   readonly location: string
 }
 
+export type Halving = DeepReadonly<z.output<typeof halvingSchema>>
+
 export interface Search {
   readonly trials: number
   readonly seed: number
+  /** Null to train every trial to its end. */
+  readonly halving: Halving | null
+  /** Line, column and path of its metric in the sweep file. */
+  readonly metricLocation: string
   /** The axes of each variant by its name; a variant without axes is not searched. */
   readonly spaces: ReadonlyMap<string, readonly SearchAxis[]>
 }
@@ -105,7 +144,7 @@ interface SearchedVariant {
 
 /** Returns the search of a sweep file. A variant's own axes replace shared ones of the same path, and null removes one. */
 function searchOf(
-  { trials, seed, space: shared }: z.output<typeof searchSchema>,
+  { trials, seed, space: shared, halving }: z.output<typeof searchSchema>,
   variants: readonly SearchedVariant[],
   locationOf: (path: JsonPath) => string,
 ): Search {
@@ -118,7 +157,9 @@ function searchOf(
     })
     return [variant, axes] as const
   })
-  return { trials, seed, spaces: new Map(spaces) }
+  const metric = ['search', 'halving', 'metric']
+  const metricLocation = `${locationOf(metric)} ${metric.join('.')}`
+  return { trials, seed, halving: halving ?? null, metricLocation, spaces: new Map(spaces) }
 }
 
 /** Returns the keys of the object at a path of a sweep file, null if there is no object. */
@@ -210,6 +251,26 @@ function fixedMistakes(file: unknown): readonly Mistake[] {
       .map((axis) => ({ path: [...place, axis], problem: 'is fixed in every variant' })),
   )
   return [...ofPaths, ...ofOwnAxes, ...ofCommonAxes]
+}
+
+/** Checks that nothing else sets the field that a halving sets. */
+function halvingMistakes(file: unknown): readonly Mistake[] {
+  if (keysAt(file, ['search', 'halving']) === null) return []
+  const variants = keysAt(file, ['variants']) ?? []
+  const axes = [['grid'], ['search', 'space'], ...variants.map((variant) => ['variants', variant, 'space'])]
+  const set = axes.flatMap((place) =>
+    (keysAt(file, place) ?? []).map((axis) => ({ path: [...place, axis], axis })),
+  )
+  const fixed = variants.flatMap((variant) => {
+    const place = ['variants', variant, 'fixed']
+    const paths = valueAt(file, place)
+    return Array.isArray(paths)
+      ? paths.map((axis, index) => ({ path: [...place, index], axis: String(axis) }))
+      : []
+  })
+  return [...set, ...fixed]
+    .filter(({ axis }) => overlaps(axis, ['train.epochs']))
+    .map(({ path }) => ({ path, problem: 'search.halving sets train.epochs' }))
 }
 
 /** Returns the reason why a sweep cannot vary a config path beside the other axes, null if it can. */
@@ -342,6 +403,7 @@ export async function readSweepFile(file: string): Promise<SweepFile> {
     ...mistakesInNames(keysAt(value, ['variants']), keysAt(value, ['grid']) ?? []),
     ...searchMistakes(value),
     ...fixedMistakes(value),
+    ...halvingMistakes(value),
   ]
   if (!parsed.success || mistakes.length > 0) {
     const details = mistakes.map(

@@ -31,6 +31,7 @@ export async function prepareRun({ folder, config }: SweepRun): Promise<void> {
   if (readTextIfPresent(files.config) === text) return
   const found = recognise(files, config)
   if (found.kind !== 'shorter') return writeDurably(files.config, text)
+  await waitForOtherProcess(folder)
   await claimRunFolder(folder, config, 'resume', lengthenedRecord(found.record, config))
   await releaseLock(files.lock)
 }

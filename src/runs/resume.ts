@@ -211,7 +211,7 @@ export function lengthenedRecord(record: RunRecord, config: Config): RunRecord {
   }
 }
 
-function withEpochs(config: Config, epochs: number): Config {
+export function withEpochs(config: Config, epochs: number): Config {
   return { ...config, train: { ...config.train, epochs } }
 }
 

@@ -14,6 +14,7 @@ import { commandSchema, type RecordedCommand, withChecksum } from '../runs/recor
 import { isLeftover, recognise } from '../runs/resume.js'
 import { planFile, planFormat, readPlan } from '../runs/sweep-plan.js'
 import { shortened } from '../text/format.js'
+import { climbIn, type Rung } from './halving.js'
 import type { PlannedRun, SweepPlan } from './plan.js'
 
 export function sweepFiles(folder: string) {
@@ -63,19 +64,25 @@ export async function inspectSweepFolder(
   })
 }
 
-/**
- * Locks the folder, so that no other sweep uses it, and saves the plan with the command line that started it.
- * @param earlierConfigs as `InspectedRuns` has them
- */
-export async function claimSweepFolder(
-  folder: string,
-  plan: SweepPlan,
-  earlierConfigs: ReadonlyMap<string, string>,
-  command: RecordedCommand,
-) {
+/** Locks the folder, so that no other sweep uses it, and saves the plan. */
+export async function claimSweepFolder(...[folder, ...saved]: Parameters<typeof savePlan>) {
   const files = sweepFiles(folder)
   await makeFolder(folder)
   await acquireLock(files.lock)
+  await savePlan(folder, ...saved).catch(async (error: unknown) => {
+    await releaseLock(files.lock)
+    throw error
+  })
+  return files
+}
+
+/** Writes sweep.json, with the command line that started the sweep. */
+export async function savePlan(
+  folder: string,
+  plan: SweepPlan,
+  { rungs, runs, earlierConfigs }: SweepStage,
+  command: RecordedCommand,
+): Promise<void> {
   const { name, file, variants, fixed, baseline, grid, search, seeds } = plan.sweep
   const saved = {
     format: planFormat,
@@ -89,15 +96,14 @@ export async function claimSweepFolder(
     grid: Object.fromEntries(grid),
     ...(search !== null && { search: searchJson(search) }),
     seeds,
-    runs: plan.runs.map((run) => run.name),
-    configs: Object.fromEntries(plan.runs.map((run) => [run.name, configSha256(run.config)])),
+    ...(rungs.length > 0 && {
+      rungs: rungs.map(({ epochs, trials }) => ({ epochs, trials: trials.map((trial) => trial.name) })),
+    }),
+    runs: runs.map((run) => run.name),
+    configs: Object.fromEntries(runs.map((run) => [run.name, configSha256(run.config)])),
     ...(earlierConfigs.size > 0 && { earlierConfigs: Object.fromEntries(earlierConfigs) }),
   }
-  await writeDurably(files.plan, jsonText(withChecksum(saved))).catch(async (error: unknown) => {
-    await releaseLock(files.lock)
-    throw error
-  })
-  return files
+  await writeDurably(planFile(folder), jsonText(withChecksum(saved)))
 }
 
 /** Returns the command line in a sweep.json; undefined if the file or the command is missing or damaged. */
@@ -106,17 +112,17 @@ export function sweepCommand(folder: string): RecordedCommand | undefined {
   return commandSchema.safeParse(plan?.command).data
 }
 
-function searchJson({ trials, seed, spaces }: Search): object {
+function searchJson({ trials, seed, halving, spaces }: Search): object {
   const axesByPath = (axes: readonly SearchAxis[]) =>
     Object.fromEntries(axes.map(({ path, axis }) => [path, axis]))
   const byVariant = [...spaces].map(([variant, axes]) => [variant, axesByPath(axes)])
-  return { trials, seed, spaces: Object.fromEntries(byVariant) }
+  return { trials, seed, ...(halving !== null && { halving }), spaces: Object.fromEntries(byVariant) }
 }
 
 /** The content of a planned run's folder. "damaged" has to be remade, "shorter" has fewer epochs than planned. */
 export type RunState = 'done' | 'damaged' | 'shorter' | 'begun' | 'new'
 
-export interface InspectedRuns {
+interface InspectedRuns {
   /** In the order of the plan. */
   readonly states: readonly RunState[]
   /** One line for each damaged run. */
@@ -125,12 +131,30 @@ export interface InspectedRuns {
   readonly earlierConfigs: ReadonlyMap<string, string>
 }
 
+/** The runs of a sweep with the epochs that they are to have now, as far as a halving has decided. */
+export interface SweepStage extends InspectedRuns {
+  /** The rungs that the trials of a halving have reached; empty without a halving. */
+  readonly rungs: readonly Rung[]
+  /** In the order of the plan. */
+  readonly runs: readonly PlannedRun[]
+}
+
+/** @param failed the names of the runs that are not to be launched again */
+export function inspectStage(
+  plan: SweepPlan,
+  folder: string,
+  failed: ReadonlySet<string> = new Set(),
+): SweepStage {
+  const { rungs, runs } = climbIn(folder, plan, failed)
+  return { rungs, runs, ...inspectRuns(runs, folder) }
+}
+
 /**
- * Returns the state of every planned run. Only the heads of models and checkpoints are checked. Ten thousand folders take
+ * Returns the state of every run. Only the heads of models and checkpoints are checked. Ten thousand folders take
  * some seconds; with promises instead of synchronous reads they would take many times as long.
  * @throws a usage error if a folder holds a run with another config, which must not count as the planned one.
  */
-export function inspectRuns({ runs }: SweepPlan, sweepFolder: string): InspectedRuns {
+function inspectRuns(runs: readonly PlannedRun[], sweepFolder: string): InspectedRuns {
   const { conflicts, damage, earlierConfigs }: Findings = {
     conflicts: [],
     damage: [],

@@ -6,8 +6,9 @@ import { valueAt } from '../config/json.js'
 import { type ConfigFile, type Override, readConfigFile } from '../config/load.js'
 import { isWithin, overlaps } from '../config/paths.js'
 import type { Config } from '../config/schema.js'
-import { gridOf, type SweepFile } from '../config/sweep.js'
+import { gridOf, type Search, type SweepFile } from '../config/sweep.js'
 import { knownError, usageError } from '../errors.js'
+import { meaningOf, metrics } from '../runs/metrics.js'
 import { maxRuns } from '../runs/sweep-plan.js'
 import { count, shortened, thousands } from '../text/format.js'
 import { suggestion } from '../text/names.js'
@@ -28,6 +29,10 @@ export interface Arm {
   /** `eigen,train.batchSize=64` or `eigen,trial-007`, which is also the arm's folder in the sweep's folder. */
   readonly name: string
   readonly variant: string
+  /** The name without the trial: trials are compared with those of the same config and the same values of the grid. */
+  readonly family: string
+  /** Null without a search. */
+  readonly trial: number | null
   readonly settings: readonly SweepSetting[]
   /** Without the run's seed. */
   readonly config: Config
@@ -57,8 +62,16 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
   rejectTooManyRuns(sweep)
   const mistakes = overrides.flatMap((override) => overrideMistakes(override, sweep))
   const files = await readVariants(sweep, mistakes)
-  const overridesOf = (variant: string) =>
-    overrides.filter(({ path }) => !overlaps(path.join('.'), sweep.fixed.get(variant)))
+  const halving = sweep.search?.halving ?? null
+  const epochs = halving && {
+    path: ['train', 'epochs'],
+    value: halving.epochs.at(-1),
+    flag: 'search.halving',
+  }
+  const overridesOf = (variant: string) => [
+    ...overrides.filter(({ path }) => !overlaps(path.join('.'), sweep.fixed.get(variant))),
+    ...(epochs === null ? [] : [epochs]),
+  ]
   if (sweep.search !== null) mistakes.push(...spaceMistakes(sweep.search, files, overridesOf))
   // Every trial would repeat these mistakes.
   const search = mistakes.length > 0 ? null : sweep.search
@@ -67,6 +80,7 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
     const planned = armsOf(variant, gridOf(sweep, variant), trials.get(variant)?.trials ?? null)
     return resolveArms(planned, file, overridesOf(variant), mistakes)
   })
+  if (sweep.search !== null) mistakes.push(...metricMistakes(sweep.search, arms))
   const found = [...mistakes, ...sharedFolders(arms), ...repeatedSeeds(sweep.seeds)]
   // The names of the arms are incomplete if there are other mistakes.
   const details = [...new Set(found.length > 0 ? found : baselineMistakes(sweep.baseline, arms))]
@@ -139,6 +153,8 @@ function overrideMistakes(
   if (inGrid !== undefined) return [`${flag}: the grid of the sweep file sets ${inGrid}`]
   const searched = [...(search?.spaces.values() ?? [])].flat().find((axis) => isWithin(path, axis.path))
   if (searched !== undefined) return [`${flag}: the search of the sweep file sets ${searched.path}`]
+  if (search?.halving && isWithin(path, 'train.epochs'))
+    return [`${flag}: the halving of the sweep file sets train.epochs`]
   const isFixed = [...variants.keys()].every((variant) => overlaps(path, fixed.get(variant)))
   return isFixed ? [`${flag}: is fixed in every variant of the sweep file`] : []
 }
@@ -178,6 +194,8 @@ function armsOf(
     (trials ?? [{ number: null, settings: [] }]).map(({ number, settings }) => ({
       name: armName(variant, inGrid, number),
       variant,
+      family: armName(variant, inGrid, null),
+      trial: number,
       settings: [...inGrid, ...settings],
     })),
   )
@@ -236,6 +254,45 @@ function addedLossNotes(
   return source === undefined
     ? []
     : [`${source} adds an eigen loss to variants.${variant}, whose config has none`]
+}
+
+/** Returns why the trials of a halving cannot be compared by its metric. */
+function metricMistakes(
+  { halving, metricLocation: location }: Search,
+  arms: readonly Arm[],
+): readonly string[] {
+  if (halving === null) return []
+  const { metric: name, chooseOnTest } = halving
+  const metric = metrics.find((each) => each === name)
+  const known = metrics.filter(
+    (each) => meaningOf(each).of !== 'accuracies' && meaningOf(each).better !== null,
+  )
+  if (metric === undefined)
+    return [
+      `${location}: unknown metric "${name}"${suggestion(name, known) || `; known: ${known.join(', ')}`}`,
+    ]
+  const { of, better } = meaningOf(metric)
+  if (of === 'accuracies') return [`${location}: ${metric} is measured only at the end of a run`]
+  if (better === null) return [`${location}: neither low nor high values of ${metric} are better`]
+  const trials = arms.filter(({ trial }) => trial !== null)
+  const variantsOf = (where: (config: Config) => boolean) => [
+    ...new Set(trials.filter(({ config }) => where(config)).map(({ variant }) => `variants.${variant}`)),
+  ]
+  const lacking = of === 'validation' ? variantsOf(({ data }) => data.validation === 0) : []
+  if (lacking.length > 0)
+    return [
+      `${location}: no images are held out in ${listOf(lacking)}, so the runs have no ${metric}; set data.validation`,
+    ]
+  const isOfTest = metric.startsWith('test_')
+  // The others measure the images of the spectrum.
+  const isOfSpectrum = !isOfTest && ['evaluation', 'layers', 'run'].includes(of)
+  const tested =
+    isOfTest || (isOfSpectrum && variantsOf(({ spectrum }) => spectrum.split === 'test').length > 0)
+  return tested && !chooseOnTest
+    ? [
+        `${location}: ${metric} is measured on test images, which should not choose the trials; hold out images with data.validation and name validation_denoise_mse, or add "chooseOnTest": true`,
+      ]
+    : []
 }
 
 // The limit of common file systems.

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { join, resolve } from 'node:path'
 import type { Override } from '../config/load.js'
-import { readSweepFile } from '../config/sweep.js'
+import { type Halving, readSweepFile } from '../config/sweep.js'
 import { releaseLock } from '../files/lock.js'
 import { modificationOf } from '../files/read.js'
 import type { LaunchEnd, Launcher, LaunchWatcher, Outcome, SweepRun } from '../launchers/launcher.js'
@@ -12,10 +12,11 @@ import type { MetricsRow } from '../runs/tables.js'
 import { stalledWarning } from '../training/divergence.js'
 import {
   claimSweepFolder,
-  inspectRuns,
+  inspectStage,
   inspectSweepFolder,
-  type RunState,
   type SavedSweep,
+  type SweepStage,
+  savePlan,
 } from './folder.js'
 import { planSweep, type SweepPlan } from './plan.js'
 
@@ -23,19 +24,17 @@ import { planSweep, type SweepPlan } from './plan.js'
 // 1. inspectSweep plans the runs (plan.ts) and inspects their folders (folder.ts). Nothing is written.
 // 2. The command opens a launcher (src/launchers) for the runs that are not done.
 // 3. executeSweep claims the folder, launches these runs, follows them, and launches the failed ones again that
-//    may be retried (`mayRetry`).
+//    may be retried (`mayRetry`). A halving (halving.ts) then decides which runs are lengthened, and they are launched,
+//    rung by rung.
 // 4. The command compares the arms that have completed runs, or lists the failures.
 
 /** A planned sweep with the state of its runs. */
 export interface InspectedSweep {
   readonly plan: SweepPlan
   readonly folder: string
-  /** In the order of the plan. */
-  readonly states: readonly RunState[]
-  /** The runs that are not done. */
+  readonly stage: SweepStage
+  /** The runs of the stage that are not done. */
   readonly missing: readonly SweepRun[]
-  /** As `InspectedRuns` has them. */
-  readonly earlierConfigs: ReadonlyMap<string, string>
   readonly notes: readonly string[]
 }
 
@@ -58,24 +57,27 @@ export async function inspectSweep(request: SweepRequest): Promise<InspectedSwee
   const plan = await planSweep({ ...file, seeds }, overrides)
   const folder = request.out ?? join('runs', plan.sweep.name)
   const saved = await inspectSweepFolder(folder, plan, request.resume)
-  const { states, damage, earlierConfigs } = inspectRuns(plan, folder)
-  const missing = withIndexInArm(plan, folder).filter((_, index) => states[index] !== 'done')
+  const stage = inspectStage(plan, folder)
+  const { states, damage } = stage
   const remade = [...(saved?.damage ?? []), ...damage].map((line) => `damaged, so it is remade: ${line}`)
   const shorter = states.filter((state) => state === 'shorter').length
   const lengthened =
-    shorter === 0 ? [] : [`${shorter} runs are lengthened, because the configs have more epochs now`]
+    shorter === 0 || stage.rungs.length > 0
+      ? []
+      : [`${shorter} runs are lengthened, because the configs have more epochs now`]
   const notes = [...plan.notes, ...planChanges(plan, saved), ...lengthened, ...remade]
-  return { plan, folder, states, missing, earlierConfigs, notes }
+  return { plan, folder, stage, missing: missingRuns(plan, folder, stage), notes }
 }
 
-function withIndexInArm({ runs }: SweepPlan, folder: string): readonly SweepRun[] {
+function missingRuns(plan: SweepPlan, folder: string, { runs, states }: SweepStage): readonly SweepRun[] {
   const counts = new Map<string, number>()
-  return runs.map(({ name, config }) => {
+  const indexed = plan.runs.map(({ name, config }, index) => {
     const key = JSON.stringify({ ...config, seed: null })
     const indexInArm = counts.get(key) ?? 0
     counts.set(key, indexInArm + 1)
-    return { name, folder: resolve(folder, name), config, indexInArm }
+    return { name, folder: resolve(folder, name), config: runs[index]!.config, indexInArm }
   })
+  return indexed.filter((_, index) => states[index] !== 'done')
 }
 
 /** Returns notes about the runs that the sweep file has gained or lost since its plan was saved. */
@@ -101,6 +103,25 @@ export type SweepEvent =
       readonly done: number
       readonly launcher: string
       readonly description: string
+    }
+  /** The trials of a halving train to a rung, its first one being 1. */
+  | {
+      readonly event: 'rung'
+      readonly rung: number
+      /** The number of rungs. */
+      readonly rungs: number
+      readonly epochs: number
+      readonly trials: readonly string[]
+      /** The runs that are launched for it. */
+      readonly runs: readonly string[]
+    }
+  /** The end of a halving: the epochs that its trials have, and those that all of them would have at the last rung. */
+  | {
+      readonly event: 'halved'
+      readonly metric: string
+      readonly rungs: readonly { readonly epochs: number; readonly trials: readonly string[] }[]
+      readonly epochs: number
+      readonly epochs_without: number
     }
   | { readonly event: 'started'; readonly run: string; readonly attempt: number; readonly where: string }
   | {
@@ -142,7 +163,8 @@ interface SweepCounts {
 }
 
 interface SweepExecution {
-  readonly launcher: Launcher
+  /** Opens the launcher, for each rung again. @throws a usage error if it cannot work here. */
+  readonly open: (runs: readonly SweepRun[]) => Promise<Launcher>
   /** The launcher's name in the event `planned`. */
   readonly launcherName: string
   /** The number of further attempts at a run that failed. */
@@ -171,10 +193,11 @@ export interface SweepResult {
 
 /** Trains the missing runs. The failure of a run is part of the result rather than an exception. */
 export async function executeSweep(sweep: InspectedSweep, execution: SweepExecution): Promise<SweepResult> {
-  const { plan, folder, missing, earlierConfigs, notes } = sweep
-  const { launcher, launcherName, onEvent } = execution
-  const files = await claimSweepFolder(folder, plan, earlierConfigs, execution.command)
-  const rounds = new LaunchRounds(missing, execution)
+  const { plan, folder, missing, notes } = sweep
+  const { launcherName, onEvent } = execution
+  const launcher = await execution.open(missing)
+  const files = await claimSweepFolder(folder, plan, sweep.stage, execution.command)
+  const rounds = new LaunchRounds(execution)
   try {
     onEvent({
       event: 'planned',
@@ -186,18 +209,70 @@ export async function executeSweep(sweep: InspectedSweep, execution: SweepExecut
       description: launcher.description,
     })
     for (const text of notes) onEvent({ event: 'note', text })
-    return await rounds.launchAll()
+    const halving = plan.sweep.search?.halving ?? null
+    const end =
+      halving === null
+        ? await rounds.launch(launcher, missing)
+        : await launchRungs(sweep, halving, launcher, execution, rounds)
+    return rounds.finish(end)
   } finally {
     rounds.dispose()
     await releaseLock(files.lock)
   }
 }
 
+/** Launches the missing runs of a rung, decides which trials train to the next one, and so on. */
+async function launchRungs(
+  sweep: InspectedSweep,
+  halving: Halving,
+  first: Launcher,
+  execution: SweepExecution,
+  rounds: LaunchRounds,
+): Promise<LaunchEnd> {
+  const { plan, folder } = sweep
+  let [launcher, stage, missing] = [first, sweep.stage, sweep.missing]
+  // A launch brings each run to its rung or to its failure, so there is at most one for each rung.
+  for (let launches = 0; missing.length > 0 && launches < halving.epochs.length; launches++) {
+    if (launches > 0) launcher = await execution.open(missing)
+    const { epochs, trials } = stage.rungs.at(-1)!
+    execution.onEvent({
+      event: 'rung',
+      rung: stage.rungs.length,
+      rungs: halving.epochs.length,
+      epochs,
+      trials: namesOf(trials),
+      runs: namesOf(missing),
+    })
+    const end = await rounds.launch(launcher, missing)
+    if (end === 'detached' && stage.rungs.length < halving.epochs.length)
+      execution.onEvent({
+        event: 'note',
+        text: 'the next rung starts with --resume, once these jobs have ended',
+      })
+    if (end === 'detached' || rounds.isStopped) return end
+    stage = inspectStage(plan, folder, rounds.failed)
+    missing = missingRuns(plan, folder, stage).filter(({ name }) => !rounds.failed.has(name))
+    await savePlan(folder, plan, stage, execution.command)
+  }
+  const ofTrials = stage.runs.filter(({ arm }) => arm.trial !== null)
+  execution.onEvent({
+    event: 'halved',
+    metric: halving.metric,
+    rungs: stage.rungs.map(({ epochs, trials }) => ({ epochs, trials: namesOf(trials) })),
+    epochs: ofTrials.reduce((sum, { config }) => sum + config.train.epochs, 0),
+    epochs_without: ofTrials.length * halving.epochs.at(-1)!,
+  })
+  return 'ended'
+}
+
+function namesOf(named: readonly { readonly name: string }[]): readonly string[] {
+  return named.map(({ name }) => name)
+}
+
 type FailedOutcome = Extract<Outcome, { readonly kind: 'failed' }>
 
-/** Launches all runs, then once more those that failed and may be retried, and so on. */
+/** Launches runs, then once more those that failed and may be retried, and so on. */
 class LaunchRounds implements LaunchWatcher {
-  readonly #runs: readonly SweepRun[]
   readonly #execution: SweepExecution
   readonly #began = performance.now()
   /** When the running runs started, by name. */
@@ -205,14 +280,15 @@ class LaunchRounds implements LaunchWatcher {
   readonly #failures: FailedRun[] = []
   readonly #stop = new AbortController()
   readonly #follower: EpochFollower
-  #completed = 0
+  /** Runs by their names. Those of a halving are launched once for each of their rungs. */
+  readonly #launched = new Set<string>()
+  readonly #completed = new Set<string>()
   /** The number of the round, from 1. */
   #attempt = 0
   /** The runs of the next round. */
   #toRetry: SweepRun[] = []
 
-  constructor(runs: readonly SweepRun[], execution: SweepExecution) {
-    this.#runs = runs
+  constructor(execution: SweepExecution) {
     this.#execution = execution
     setMaxListeners(0, this.#stop.signal)
     if (execution.signal.aborted) this.#interrupt()
@@ -227,18 +303,33 @@ class LaunchRounds implements LaunchWatcher {
 
   readonly #interrupt = () => this.#stop.abort(this.#execution.signal.reason)
 
-  async launchAll(): Promise<SweepResult> {
-    const { launcher, onEvent } = this.#execution
-    let round = this.#runs
+  get isStopped(): boolean {
+    return this.#stop.signal.aborted
+  }
+
+  /** The names of the runs that failed for good. */
+  get failed(): ReadonlySet<string> {
+    return new Set(namesOf(this.#failures))
+  }
+
+  async launch(launcher: Launcher, runs: readonly SweepRun[]): Promise<LaunchEnd> {
+    for (const { name } of runs) {
+      this.#launched.add(name)
+      this.#completed.delete(name)
+    }
+    let round = runs
     let end: LaunchEnd = 'ended'
-    while (round.length > 0) {
-      this.#attempt++
+    for (this.#attempt = 1; round.length > 0; this.#attempt++) {
       this.#toRetry = []
       end = await launcher.launch(round, this, this.#stop.signal)
-      round = this.#stop.signal.aborted || end === 'detached' ? [] : this.#toRetry
+      round = this.isStopped || end === 'detached' ? [] : this.#toRetry
     }
+    return end
+  }
+
+  finish(end: LaunchEnd): SweepResult {
     const counts = this.#counts()
-    onEvent({ event: 'finished', ...counts })
+    this.#execution.onEvent({ event: 'finished', ...counts })
     return { end, counts, failures: this.#failures }
   }
 
@@ -267,7 +358,7 @@ class LaunchRounds implements LaunchWatcher {
   }
 
   #onCompletion(run: SweepRun): void {
-    this.#completed++
+    this.#completed.add(run.name)
     const now = performance.now()
     const seconds = roundedSeconds(now - (this.#started.get(run.name) ?? now))
     const rows = readRows(run.folder)
@@ -293,11 +384,11 @@ class LaunchRounds implements LaunchWatcher {
 
   #counts(): SweepCounts {
     const milliseconds = performance.now() - this.#began
-    const [completed, failed] = [this.#completed, this.#failures.length]
+    const [completed, failed] = [this.#completed.size, this.#failures.length]
     return {
       completed,
       failed,
-      left: this.#runs.length - completed - failed,
+      left: this.#launched.size - completed - failed,
       seconds: roundedSeconds(milliseconds),
       runs_per_hour: completed === 0 ? null : Math.round((3_600_000 * completed) / milliseconds),
     }

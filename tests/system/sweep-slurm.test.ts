@@ -67,6 +67,22 @@ describeUnless(noSlurm, 'the launcher slurm on a real cluster', () => {
     await expectSameRuns(['eigen/seed-0'], scratch('detached'), undisturbed)
   })
 
+  it('trains the next rungs of a halving with --resume after --detach', async () => {
+    const halving = { metric: 'test_mse', epochs: [1, 3], keep: 0.4, chooseOnTest: true }
+    const search = { trials: 2, space: { 'optimizer.learningRate': { log: [0.001, 0.03] } }, halving }
+    writeJson(scratch('rungs.json'), { name: 'rungs', variants: { eigen: 'eigen.json' }, search })
+    const { stderr } = await sweep('rungs', '--detach')
+    expect(stderr).toContain('the next rung starts with --resume')
+    expect((await sweep('rungs', '--resume')).code).toBe(0)
+    const plain = ['sweep', '--config', scratch('rungs.json'), '--out', scratch('rungs-plain')]
+    expect((await eigenae(plain)).code).toBe(0)
+    await expectSameRuns(
+      ['eigen,trial-001/seed-0', 'eigen,trial-002/seed-0'],
+      scratch('rungs'),
+      scratch('rungs-plain'),
+    )
+  })
+
   it('leaves the jobs running on SIGTERM without a terminal', async () => {
     config('left', [0], { eigen: 'eigen.json' })
     const hold = holdAt(3)

@@ -1,7 +1,9 @@
 import { constants } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
+import { configText } from '../../config/schema.js'
 import { EigenaeError, Interruption } from '../../errors.js'
 import { isLocked } from '../../files/lock.js'
+import { readTextIfPresent } from '../../files/read.js'
 import { runFiles } from '../../runs/files.js'
 import { type Inspection, inspectRun } from '../../runs/inspect.js'
 import { count } from '../../text/format.js'
@@ -54,6 +56,8 @@ export class TaskFollower {
     for (const [task, folder] of await this.#files.foldersOf(tasks)) {
       const run = byFolder.get(folder)
       if (run === undefined || phaseOf(task, task.state) === 'ended') continue
+      // The task of a shorter run that a halving has promoted, which is about to end.
+      if (readTextIfPresent(runFiles(folder).config) !== configText(run.config)) continue
       this.#follow(run, task.id)
       attached.add(run)
     }
