@@ -1,4 +1,5 @@
 import { cpSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Halving, readSweepFile } from '../src/config/sweep.js'
 import { climb } from '../src/sweeps/halving.js'
@@ -294,6 +295,41 @@ describe('a search with halving', () => {
     expect((await sweep(file('baseline', { trials: 2 }, { variants, seeds: [0] }), 'baseline')).code).toBe(0)
     expect(epochsOf('baseline')['fixed/seed-0']).toBe(4)
     expect(rungsOf('baseline').map(({ trials }) => trials.length)).toEqual([2, 1, 1])
+  })
+})
+
+describe('the commands that read a search with halving', () => {
+  const folder = scratch('undisturbed')
+
+  it('compare the trials of the last rung, and name the others in one line', async () => {
+    const [all, , last] = rungsOf('undisturbed')
+    const { code, stdout, stderr } = await eigenae(['compare', folder, '--json'])
+    const { groups } = JSON.parse(stdout)
+    expect([code, groups.map(({ label }: { label: string }) => label)]).toEqual([
+      0,
+      last!.trials.map((trial) => trial.replace(',', ' ')),
+    ])
+    expect(stderr.match(/^warning: .*$/gm)).toEqual([
+      expect.stringContaining('left out: 5 trials that the search stopped at an earlier rung: held trial-00'),
+    ])
+    const stopped = all!.trials.find((trial) => !last!.trials.includes(trial))!
+    const named = await eigenae(['compare', scratch('undisturbed', stopped), folder, '--json'])
+    expect(JSON.parse(named.stdout).groups.length).toBe(2)
+  })
+
+  it('judge them, and count all that were chosen among', async () => {
+    const { stdout } = await eigenae(['best', folder, '--metric', 'validation_denoise_mse'])
+    const [survivor] = rungsOf('undisturbed')[2]!.trials
+    expect(stdout).toContain(`  ${join(folder, survivor!)}\n`)
+    expect(stdout).toContain('The best of 6 arms looks better than it is')
+    expect(stdout).toContain('5 of them stopped at an earlier rung.')
+  })
+
+  it('compare all trials while the first rung trains', async () => {
+    cpSync(folder, scratch('first'), { recursive: true })
+    const [, some] = rungsOf('undisturbed')
+    for (const trial of some!.trials) rmSync(scratch('first', trial), { recursive: true })
+    expect(JSON.parse((await eigenae(['compare', scratch('first'), '--json'])).stdout).groups.length).toBe(4)
   })
 })
 

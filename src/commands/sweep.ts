@@ -211,7 +211,7 @@ async function writeComparison(plan: SweepPlan, states: readonly RunState[], fol
     await printComparison([folder])
   const more = ['compare', folder, '--out', join(folder, 'comparison')]
   writeMessage(`more: ${eigenaeCommand(commandLine(more))}`)
-  const best = ['best', folder, '--metric', 'test_denoise_mse']
+  const best = ['best', folder, '--metric', plan.sweep.search?.halving?.metric ?? 'test_denoise_mse']
   if (plan.sweep.search !== null) writeMessage(`best: ${eigenaeCommand(commandLine(best))}`)
 }
 

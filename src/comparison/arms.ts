@@ -47,6 +47,8 @@ export interface ReadArms {
   readonly arms: readonly ArmRuns[]
   /** One of the arms. */
   readonly baseline: ArmRuns
+  /** Trials that a halving stopped at an earlier rung than others. They are among the arms. */
+  readonly stopped: readonly ArmRuns[]
   /** The folders and files that could not be read, and a baseline that could not be used, one per line. */
   readonly notes: readonly string[]
 }
@@ -74,7 +76,21 @@ export async function readArms(
     const order = lostPlans.includes(problem) ? 'the arms are sorted by name, ' : ''
     return `${problem}; ${order}${unchecked}, and the baseline is ${chosen.baseline.name}`
   })
-  return { arms: read, baseline: chosen.baseline, notes: [...notes, ...planNotes, ...chosen.notes] }
+  const asked = new Set([...folders, ...named.map(({ name }) => name)].map((folder) => resolve(folder)))
+  const stopped = stoppedTrials(read.filter(({ name }) => !asked.has(resolve(name))))
+  return { arms: read, baseline: chosen.baseline, stopped, notes: [...notes, ...planNotes, ...chosen.notes] }
+}
+
+/** Returns the trials of each halving whose completed runs have fewer epochs than those of its longest trials. */
+function stoppedTrials(arms: readonly ArmRuns[]): readonly ArmRuns[] {
+  const trials = arms.filter(
+    ({ place, runs }) => place?.sweep.halving && place.trial !== null && runs.length > 0,
+  )
+  const epochsOf = ({ runs }: ArmRuns) => Math.min(...runs.map(({ config }) => config.train.epochs))
+  return [...groupBy(trials, ({ place }) => place!.sweep.folder).values()].flatMap((rivals) => {
+    const most = Math.max(...rivals.map(epochsOf))
+    return rivals.filter((trial) => epochsOf(trial) < most)
+  })
 }
 
 async function armsNamed(argument: string, source: RunSource) {

@@ -7,8 +7,9 @@ import { latentDimension } from '../model/architecture.js'
 import { type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'
 import { misplacedHint } from '../runs/sweep-plan.js'
 import { eigenaeCommand } from '../text/command-line.js'
+import { count, shortened } from '../text/format.js'
 import { type ReadArms, readArms } from './arms.js'
-import type { Arm, ArmRuns, Comparison, Result } from './comparison.js'
+import type { Arm, ArmRuns, Comparison, LabelledArm, Result } from './comparison.js'
 import { armLabels, labelArms } from './labels.js'
 import {
   correctByHolm,
@@ -28,7 +29,7 @@ export async function compareRuns(
 ): Promise<Comparison> {
   const read = await readArms(folders, baseline)
   requireCompletedRun(read.baseline)
-  const complete = read.arms.filter(({ runs }) => runs.length > 0)
+  const complete = read.arms.filter((arm) => arm.runs.length > 0 && !read.stopped.includes(arm))
   const dropped = read.arms.filter(({ runs }) => runs.length === 0)
   return compareArms(read, complete, warningsOf(complete, dropped))
 }
@@ -39,11 +40,12 @@ export async function compareRuns(
  * that of `read` is not among them
  */
 export function compareArms(
-  { arms: all, baseline, notes }: ReadArms,
+  { arms: all, baseline, stopped, notes }: ReadArms,
   compared: readonly ArmRuns[],
   warnings: readonly string[],
 ): Comparison {
   const labels = new Map(armLabels(all).map((label, index) => [all[index]!, label]))
+  const labelled = (arm: ArmRuns) => ({ ...arm, label: labels.get(arm)! })
   const isCompared = new Set(compared)
   const arms = labelArms(compared, labels, isCompared.has(baseline) ? baseline : compared[0]!)
   return {
@@ -51,9 +53,21 @@ export function compareArms(
     baseline: arms.find((arm) => arm.baseline)!,
     sweep: commonSweep(arms),
     results: metrics.flatMap((metric) => resultsOf(arms, metric)),
-    dropped: all.filter((arm) => !isCompared.has(arm)).map((arm) => ({ ...arm, label: labels.get(arm)! })),
-    warnings: [...notes, ...warnings],
+    dropped: all.filter((arm) => !isCompared.has(arm) && !stopped.includes(arm)).map(labelled),
+    stopped: stopped.map(labelled),
+    warnings: [...notes, ...warnings, ...stoppedText(stopped.map(labelled))],
   }
+}
+
+function stoppedText(stopped: readonly LabelledArm[]): readonly string[] {
+  if (stopped.length === 0) return []
+  const names = shortened(
+    stopped.map(({ label }) => label),
+    10,
+  )
+  return [
+    `left out: ${count(stopped.length, 'trial')} that the search stopped at an earlier rung: ${names.join(', ')}`,
+  ]
 }
 
 /** @throws a usage error if the baseline has no completed run. */

@@ -5,7 +5,7 @@ import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { percent, shortened, significant } from '../text/format.js'
 import { type Alignment, unbroken, widestOf } from '../text/table.js'
 import { areComparable } from './compare.js'
-import type { Arm, Comparison, DroppedArm, Result } from './comparison.js'
+import type { Arm, Comparison, LabelledArm, Result } from './comparison.js'
 import { enoughSeeds, power, type Summary, testNames } from './statistics.js'
 import { originDifferences } from './warnings.js'
 
@@ -52,7 +52,7 @@ export function mainTable(comparison: Comparison): MainTable {
   const rows = [...arms, ...dropped]
   const differences = differenceTexts(comparison)
   const columnOf = (metric: Metric) => {
-    const byArm = new Map<DroppedArm, Result>(
+    const byArm = new Map<LabelledArm, Result>(
       results.filter((each) => each.metric === metric).map((result) => [result.arm, result]),
     )
     return metricColumn(
@@ -94,7 +94,7 @@ export function differenceTexts({ arms }: Comparison): readonly string[] {
 }
 
 /** Returns the states of the runs that are not complete: "1 failed, 2 damaged". */
-export function statesText({ leftOut, unusable }: Pick<DroppedArm, 'leftOut' | 'unusable'>): string {
+export function statesText({ leftOut, unusable }: Pick<LabelledArm, 'leftOut' | 'unusable'>): string {
   const states = [...leftOut.map((run) => run.status), ...unusable.map(() => 'damaged')]
   return [...groupBy(states, (state) => state)].map(([state, { length }]) => `${length} ${state}`).join(', ')
 }

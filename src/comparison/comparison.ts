@@ -20,7 +20,9 @@ export interface Comparison {
   /** The results of each metric are adjacent, in the order of the arms. */
   readonly results: readonly Result[]
   /** The arms without a completed run. */
-  readonly dropped: readonly DroppedArm[]
+  readonly dropped: readonly LabelledArm[]
+  /** The trials that a halving stopped at an earlier rung than the compared ones. */
+  readonly stopped: readonly LabelledArm[]
   readonly warnings: readonly string[]
 }
 
@@ -43,8 +45,8 @@ export interface UnusableRun {
   readonly error: EigenaeError
 }
 
-/** An arm without a completed run, which is not compared. */
-export interface DroppedArm extends ArmRuns {
+/** An arm that is not compared. */
+export interface LabelledArm extends ArmRuns {
   /** As distinct as the labels of the compared arms. */
   readonly label: string
 }

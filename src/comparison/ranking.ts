@@ -4,7 +4,7 @@ import { type Metric, meaningOf } from '../runs/metrics.js'
 import { eigenaeCommand } from '../text/command-line.js'
 import { shortened, significant } from '../text/format.js'
 import { metricDifference, type Sample, sampleOf } from './compare.js'
-import type { Arm, ArmRuns, Comparison, DroppedArm } from './comparison.js'
+import type { Arm, ArmRuns, Comparison, LabelledArm } from './comparison.js'
 import { meanText, probabilityText, signed, statesText } from './comparison-tables.js'
 import { differingFields } from './labels.js'
 import { type Difference, type Summary, summarise, testNames } from './statistics.js'
@@ -26,7 +26,7 @@ interface Best {
   /** The runner-up's values minus those of the best; null if there is one arm alone. */
   readonly difference: Difference | null
   /** The arms that are not judged, because none of their runs has the metric. */
-  readonly leftOut: readonly { readonly arm: Arm | DroppedArm; readonly reason: string }[]
+  readonly leftOut: readonly { readonly arm: Arm | LabelledArm; readonly reason: string }[]
 }
 
 /**
@@ -134,7 +134,10 @@ export function bestWarnings({ metric, ignored, leftOut }: Best): readonly strin
 }
 
 /** Returns the best arm and the runner-up for people. */
-export function bestText({ metric, ranking, seeds, difference }: Best, { arms }: Comparison): string {
+export function bestText(
+  { metric, ranking, seeds, difference }: Best,
+  { arms, stopped }: Comparison,
+): string {
   const { title, better } = meaningOf(metric)
   const { paths, fields } = differingFields(arms.map(({ config }) => config))
   const settingsOf = (arm: Arm) => {
@@ -156,9 +159,10 @@ export function bestText({ metric, ranking, seeds, difference }: Best, { arms }:
     ...lines.filter((line) => line.trim() !== ''),
     ...(difference === null ? [] : [`  ${leadText(difference, mean)}`]),
     '',
-    ranking.length === 1
+    ranking.length + stopped.length === 1
       ? 'There is no other arm.'
-      : `The best of ${ranking.length} arms looks better than it is: train it again with other seeds.`,
+      : `The best of ${ranking.length + stopped.length} arms looks better than it is: train it again with other seeds.`,
+    ...(stopped.length === 0 ? [] : [`${stopped.length} of them stopped at an earlier rung.`]),
   ].join('\n')
 }
 
@@ -175,7 +179,7 @@ function leadText({ difference, interval, test }: Difference, best: number): str
 /** Returns what --json prints. */
 export function bestJson(
   { metric, ranking, seeds, ignored, difference, leftOut }: Best,
-  { warnings }: Comparison,
+  { warnings, stopped }: Comparison,
 ): object {
   const [first, second] = ranking
   const ranked = ({ arm, summary }: RankedArm) => ({
@@ -191,6 +195,7 @@ export function bestJson(
     metric,
     better: meaningOf(metric).better,
     arms: ranking.length,
+    stopped_earlier: stopped.length,
     seeds: seeds.length,
     best: { ...ranked(first!), config: first!.arm.config },
     runner_up:

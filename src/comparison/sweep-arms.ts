@@ -13,6 +13,8 @@ export interface SavedSweep {
   readonly grid: Grid
   /** The searched config paths of each variant. */
   readonly searched: ReadonlyMap<string, readonly string[]>
+  /** The metric and the rungs by which a search stops trials early; null if it does not. */
+  readonly halving: { readonly metric: string; readonly epochs: readonly number[] } | null
 }
 
 /** Returns the sweep in a folder, undefined if there is none. @throws EigenaeError if its sweep.json is damaged. */
@@ -31,6 +33,7 @@ export function readSavedSweep(folder: string): SavedSweep | undefined {
     searched: new Map(
       Object.entries(search?.spaces ?? {}).map(([variant, space]) => [variant, Object.keys(space)]),
     ),
+    halving: search?.halving ?? null,
   }
 }
 

@@ -21,7 +21,12 @@ const planSchema = z.looseObject({
   name: z.string(),
   baseline: z.string().optional(),
   grid: z.record(z.string(), z.array(z.unknown())).default({}),
-  search: z.object({ spaces: z.record(z.string(), z.record(z.string(), z.unknown())) }).optional(),
+  search: z
+    .object({
+      spaces: z.record(z.string(), z.record(z.string(), z.unknown())),
+      halving: z.object({ metric: z.string(), epochs: z.array(z.int()) }).optional(),
+    })
+    .optional(),
   /** `<arm>/seed-<n>`: folders in the sweep's folder, never outside it. */
   runs: z.array(z.string().regex(/^(?!\.)[^/\\]+\/seed-\d+$/)),
   /** The SHA-256 of each run's config.json, by the run's name; empty in sweeps of version 0.2.0 and earlier. */

@@ -24,9 +24,9 @@ export async function compareCompleted({ folder, runs }: Monitor): Promise<Compa
       return found
     },
   })
-  const measured = read.arms.filter((arm) => measuredRuns(arm).length > 0)
+  const measured = read.arms.filter((arm) => measuredRuns(arm).length > 0 && !read.stopped.includes(arm))
   if (measured.length === 0) return null
-  const complete = read.arms.filter((arm) => arm.runs.length > 0)
+  const complete = measured.filter((arm) => arm.runs.length > 0)
   // The page lists the runs that are not complete.
   const warnings = warningsOf(
     complete.map((arm) => ({ ...arm, leftOut: [] })),
