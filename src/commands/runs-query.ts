@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { valueAt } from '../config/json.js'
-import { configPaths, isConfigPath } from '../config/paths.js'
+import { configPaths, isConfigPath, settingAt } from '../config/paths.js'
 import { usageError } from '../errors.js'
 import { formatMetric, type Metric, metricOf, metrics } from '../runs/metrics.js'
 import type { Run } from '../runs/read.js'
@@ -62,8 +61,7 @@ export function fieldNamed(name: string, runs: readonly Run[]): Field | null {
     const of = (run: Run) => metricOf(run, name as Metric)
     return { name, type: 'number', of, format: (run) => formatMetric(name as Metric, of(run)) }
   }
-  const path = name.split('.')
-  const ofConfig: Field = { name, type: 'any', of: ({ config }) => valueAt(config, path) ?? null }
+  const ofConfig: Field = { name, type: 'any', of: ({ config }) => settingAt(config, name) ?? null }
   return isConfigPath(name) || runs.some((run) => ofConfig.of(run) !== null) ? ofConfig : null
 }
 

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { Command, Option } from 'commander'
-import { valueAt } from '../config/json.js'
-import { configDifferences } from '../config/paths.js'
+import { configDifferences, settingAt } from '../config/paths.js'
 import { configJson } from '../config/schema.js'
 import { parseSeeds } from '../config/sweep.js'
 import { EigenaeError, usageError } from '../errors.js'
@@ -163,7 +162,7 @@ function differencesByArm({ arms }: SweepPlan): ReadonlyMap<Arm, Record<string, 
   return new Map(
     arms.map((arm) => [
       arm,
-      Object.fromEntries(shown.map((path) => [path, valueAt(configs.get(arm)!, path.split('.'))])),
+      Object.fromEntries(shown.map((path) => [path, settingAt(configs.get(arm)!, path)])),
     ]),
   )
 }

@@ -2,8 +2,7 @@
 import { basename, dirname, resolve } from 'node:path'
 import { type GridValue, trialName, valueName } from '../config/arm-name.js'
 import { type EigenLoss, eigenLossesOf, nameOf } from '../config/eigen-losses.js'
-import { valueAt } from '../config/json.js'
-import { fieldsByPath } from '../config/paths.js'
+import { fieldsByPath, latentPath, settingAt } from '../config/paths.js'
 import { type Config, configJson, configSchema } from '../config/schema.js'
 import { groupBy } from '../group-by.js'
 import type { Arm, ArmRuns, Setting } from './comparison.js'
@@ -46,7 +45,7 @@ function settingsOf(arm: ArmRuns): readonly Setting[] {
   return sweptPaths(place).map((path) => ({
     path,
     name: names.get(path)!,
-    value: valueAt(configOf(arm), path.split('.')),
+    value: settingAt(configOf(arm), path),
   }))
 }
 
@@ -152,7 +151,9 @@ export function differenceLabels(
   baseline = 0,
   swept: ReadonlySet<string> = new Set(),
 ): readonly string[] {
-  const { paths, fields: all } = differingFields(configs)
+  const { fields } = differingFields(configs)
+  const all = swept.has(latentPath) ? fields.map(withLatentApart) : fields
+  const paths = differingPaths(all)
   const varying = new Set(paths.filter((path) => new Set(valuesAt(all, path)).size > 1))
   return all.map((fields, index) => {
     const defaults = defaultFieldsOf(configs[index]!)
@@ -169,6 +170,20 @@ export function differenceLabels(
       .map((path) => `${shortPath(path)}=${shortValue(fields.get(path)!, valuesAt(all, path))}`)
       .join(' ')
   })
+}
+
+/** Returns the fields with the latent size apart from the other widths. */
+function withLatentApart(fields: Fields): Fields {
+  return new Map(
+    [...fields].flatMap(([path, value]): readonly (readonly [string, string])[] => {
+      if (path !== 'model.widths') return [[path, value]]
+      const last = value.lastIndexOf('-')
+      return [
+        [path, value.slice(0, last)],
+        [latentPath, value.slice(last + 1)],
+      ]
+    }),
+  )
 }
 
 /**

@@ -3,7 +3,7 @@ import { EigenaeError, firstLine, usageError } from '../errors.js'
 import { type ConfigOrigin, checkConfig } from './check.js'
 import { type JsonDocument, type JsonPath, readJson, valueAt, withValue } from './json.js'
 import { type Mistake, missing } from './mistakes.js'
-import { objectsAt, pairedFields } from './paths.js'
+import { objectsAt, overlaps, pairedFields } from './paths.js'
 import { type Config, configSchema } from './schema.js'
 
 /** A value from the command line for one field of the config. */
@@ -174,7 +174,11 @@ function withLocation(
 ): string {
   const { path, problem, causes = [] } = mistake
   const name = path.length === 0 ? '(the whole file)' : path.join('.')
-  const isCause = ({ path: set }: Override) => causes.some((cause) => startsWith(cause, set))
+  const isCause = ({ path: set }: Override) =>
+    overlaps(
+      set.join('.'),
+      causes.map((cause) => cause.join('.')),
+    )
   const setter = overrides.findLast((override) => isSetBy(override, mistake, document) || isCause(override))
   if (setter === undefined) return `${document.locationOf(path)} ${name}: ${problem}`
   if (startsWith(path, setter.path))
@@ -229,8 +233,21 @@ function applyOverrides(config: unknown, overrides: readonly Override[], advice 
         ? { value: withValue(value, path, leaf), mistakes }
         : { value, mistakes: [...mistakes, `${flag}: ${reason}`] }
     },
-    { value: config, mistakes: [] },
+    { value: withoutOldLatent(config, overrides), mistakes: [] },
   )
+}
+
+/** Returns the config without its `latent` if an override sets the last of the widths, so that the later one wins. */
+function withoutOldLatent(config: unknown, overrides: readonly Override[]): unknown {
+  const model = valueAt(config, ['model'])
+  if (valueAt(model, ['latent']) === undefined) return config
+  const widths = valueAt(model, ['widths'])
+  const last = Array.isArray(widths) ? String(widths.length - 1) : undefined
+  const setsLatent = overrides.some(
+    ({ path: [object, field, index] }) =>
+      object === 'model' && field === 'widths' && (index === undefined || index === last),
+  )
+  return setsLatent ? withValue(config, ['model'], withoutFields(model, ['latent'])) : config
 }
 
 /** Objects that a config may lack, and that a field of them would add to it. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { JsonPath } from './json.js'
+import { type JsonPath, valueAt } from './json.js'
 import { configSchema } from './schema.js'
 
 /** A JSON Schema, as far as it leads to fields. */
@@ -69,9 +69,18 @@ export function isConfigPath(path: string): boolean {
   return configPaths().includes(general)
 }
 
-/** Returns whether a path equals another or lies below it. */
+export const latentPath = 'model.latent'
+const widthsPath = 'model.widths'
+
+/** Returns whether a path equals another or lies below it. The latent size is one of the widths. */
 export function isWithin(path: string, other: string): boolean {
-  return `${path}.`.startsWith(`${other}.`)
+  return `${path}.`.startsWith(`${other}.`) || (path === latentPath && other === widthsPath)
+}
+
+/** Returns a config's value at a path, undefined if it has none. */
+export function settingAt(config: unknown, path: string): unknown {
+  const value = valueAt(config, (path === latentPath ? widthsPath : path).split('.'))
+  return path === latentPath && Array.isArray(value) ? value.at(-1) : value
 }
 
 /** Returns whether setting a path changes one of the others: it is one of them, lies below it, or holds it. */

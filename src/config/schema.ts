@@ -50,9 +50,11 @@ const data = z.strictObject({
     .describe('Hold out the last N images of train: never trained on, measured after each epoch.'),
 })
 
-const model = z.strictObject({
+const width = z.int().min(1).max(65536)
+
+const modelFields = z.strictObject({
   widths: z
-    .array(z.int().min(1).max(65536))
+    .array(width)
     .min(2)
     .max(maximumWidths)
     .refine((widths) => widths[0] === inputPixels, {
@@ -62,6 +64,7 @@ const model = z.strictObject({
     })
     .default([inputPixels, 128, 64, 12, 10])
     .describe('Widths of the encoder, from the pixels to the latent size; the decoder mirrors them.'),
+  latent: width.optional().describe('Replaces the last of the widths, the latent size.'),
   batchNorm: z
     .union([z.enum(['none', 'encoder', 'all']), z.array(z.string())], {
       error: 'must be "none" or "encoder" or "all", or a list of layers like ["encoder.0", "latent"]',
@@ -92,6 +95,12 @@ const model = z.strictObject({
       "Initial weights: uniform by He et al. (PyTorch's kaiming_uniform_), or orthogonal with the same variance.",
     ),
 })
+
+/** A config has the latent size once, as the last of the widths, whatever set it. */
+const model = modelFields.transform(({ latent, ...fields }) => ({
+  ...fields,
+  widths: latent === undefined ? fields.widths : [...fields.widths.slice(0, -1), latent],
+}))
 
 const loss = z.strictObject({
   eigen: z
