@@ -38,6 +38,30 @@ describe('eigenae best', () => {
     expect([code, stderr]).toEqual([0, ''])
   })
 
+  it('lists the given number of arms with their intervals, the best first', async () => {
+    const { stdout } = await best('sweep', '--metric', 'test_mse', '--top', '2')
+    expect(stdout.split('\n').slice(2, 7)).toEqual([
+      '              mean  arm          settings',
+      '1  0.0220 ± 0.0066  sweep/large  train.batchSize=128',
+      '2  0.0243 ± 0.0038  sweep/huge   train.batchSize=256',
+      expect.stringMatching(/^runner-up: difference from the best \+0\.00233 /),
+      '',
+    ])
+    const { ranking, ...others } = JSON.parse(
+      (await best('sweep', '--metric', 'test_mse', '--top', '10', '--json')).stdout,
+    )
+    expect(ranking.map(({ folder }: { folder: string }) => folder)).toEqual([
+      'sweep/large',
+      'sweep/huge',
+      'sweep/small',
+    ])
+    const { config: _, ...first } = others.best
+    expect(ranking[0]).toEqual(first)
+    expect(ranking[2].low).toBeLessThan(ranking[2].mean)
+    const plain = JSON.parse((await best('sweep', '--metric', 'test_mse', '--json')).stdout)
+    expect(plain).toEqual(others)
+  })
+
   it('takes the largest mean where higher is better', async () => {
     for (const [arm, probe] of [
       ['low', 0.7],

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { parseExpression, selectRuns } from '../src/commands/runs-query.js'
 import { findRuns } from '../src/runs/find.js'
+import { parseExpression, selectRuns } from '../src/runs/query.js'
 import { readRun, readRuns } from '../src/runs/read.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { writeRun } from './support/run-folder.js'

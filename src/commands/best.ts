@@ -7,7 +7,7 @@ import { jsonText, writeDurably } from '../files/write.js'
 import { meaningOf, metrics } from '../runs/metrics.js'
 import { writeJson, writeMessage, writeResult } from '../text/output.js'
 import { abbreviated } from './compare.js'
-import type { FlagsOf } from './shared/options.js'
+import { type FlagsOf, wholeNumber } from './shared/options.js'
 
 export const bestCommand = () => declaration().action(best)
 
@@ -22,6 +22,11 @@ function declaration() {
       new Option('--metric <name>', 'the metric that decides')
         .choices(metrics.filter((metric) => meaningOf(metric).better !== null))
         .makeOptionMandatory(),
+    )
+    .option(
+      '--top <number>',
+      'list this many arms with their intervals, the best first',
+      wholeNumber('--top', 1),
     )
     .option(
       '--out <file>',
@@ -43,7 +48,7 @@ Example:
 /** Prints the best arm and the runner-up, and writes the config of the best. */
 async function best(
   folders: readonly string[],
-  { metric, out, json }: FlagsOf<typeof declaration>,
+  { metric, top, out, json }: FlagsOf<typeof declaration>,
 ): Promise<void> {
   const hint = 'Name another file with --out.'
   if (out !== undefined) refuseExistingFiles([{ file: out, mark: () => false }], hint)
@@ -54,8 +59,8 @@ async function best(
   const result = bestArm(comparison, metric)
   for (const warning of [...abbreviated(bestWarnings(result)), ...abbreviated(comparison.warnings)])
     writeMessage(`warning: ${warning}`)
-  if (json) writeJson(bestJson(result, comparison))
-  else writeResult(bestText(result, comparison))
+  if (json) writeJson(bestJson(result, comparison, top))
+  else writeResult(bestText(result, comparison, top))
   if (out === undefined) return
   await makeFolder(dirname(out))
   await writeDurably(out, jsonText(withoutSeed(result.ranking[0]!.arm.config)))

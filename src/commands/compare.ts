@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander'
 import type { Comparison } from '../comparison/comparison.js'
+import type { ArmSelection } from '../comparison/selection.js'
 import { usageError } from '../errors.js'
 import { schemes } from '../plots/theme.js'
-import { metrics } from '../runs/metrics.js'
 import {
   resultSpace,
   writeJson,
@@ -11,14 +11,14 @@ import {
   writeResult,
   writeWarning,
 } from '../text/output.js'
-import type { FlagsOf } from './shared/options.js'
+import { collectExpressions, type FlagsOf, metricOption, wholeNumber } from './shared/options.js'
 
 const tableFormats = ['text', 'markdown', 'latex', 'csv'] as const
 
 export const compareCommand = () => declaration().action(compare)
 
 type CompareFlags = FlagsOf<typeof declaration>
-type PrintFlags = Pick<CompareFlags, 'baseline' | 'metric' | 'details' | 'format' | 'json'>
+type PrintFlags = Pick<CompareFlags, 'baseline' | 'metric' | 'details' | 'format' | 'json'> & ArmSelection
 
 function declaration() {
   return new Command('compare')
@@ -30,6 +30,22 @@ function declaration() {
       '--baseline <run>',
       "the arm that the others are tested against: its folder, or its full name in the table (default: the first arm; in a sweep's folder, the first of the sweep file)",
     )
+    .option(
+      '--arms <names>',
+      'compare only these arms: names of the table, or folders, with commas between them',
+    )
+    .option(
+      '--where <condition>',
+      "compare only arms that match, such as 'train.batchSize=64' (repeatable; the conditions of eigenae runs)",
+      collectExpressions,
+      [],
+    )
+    .addOption(metricOption('--sort <metric>', 'sort the arms by the mean of a metric, the best first'))
+    .option(
+      '--top <number>',
+      'show at most this many arms, the best ones by --sort or by the error on noisy images',
+      wholeNumber('--top', 1),
+    )
     .option('--out <folder>', 'write comparison.csv, comparison.json, report.html and the pictures here')
     .option('--notes <file>', 'show this Markdown text at the top of report.html')
     .addOption(
@@ -38,9 +54,7 @@ function declaration() {
         'colours of the pictures for a light or a dark background (default: light)',
       ).choices(schemes),
     )
-    .addOption(
-      new Option('--metric <name>', 'show only this metric (default: the main metrics)').choices(metrics),
-    )
+    .addOption(metricOption('--metric <name>', 'show only this metric (default: the main metrics)'))
     .option('--details', 'print the differences, p-values and effect sizes of each main metric', false)
     .addOption(
       new Option('--format <name>', 'format of the printed tables').choices(tableFormats).default('text'),
@@ -57,9 +71,14 @@ The table has a row for each arm and a column for each main metric: the mean ove
 marks for the best mean and for significant differences from the baseline (†). A terminal that is too narrow shows the
 columns below each other, and the intervals only if they fit; files and pipes get the whole table.
 
+--arms, --where, --sort and --top select the arms of the table, the files, the pictures and the report alike. A condition on a
+metric concerns the mean of an arm, any other condition its runs. The baseline always stays. The arms that --top and
+conditions on metrics hide still count in the correction of the p-values, because they were hidden for their results.
+
 Examples:
   eigenae compare runs/baseline runs/eigen runs/batch-norm --out report
   eigenae compare runs/arms --details
+  eigenae compare runs/search --where 'optimizer.learningRate<0.01' --sort linear_probe_accuracy --top 10
   eigenae compare runs/arms --format latex > table.tex`,
     )
 }
@@ -77,11 +96,15 @@ async function compare(folders: readonly string[], flags: CompareFlags): Promise
 /** Prints the tables of a comparison on stdout, and its warnings on stderr. */
 export async function printComparison(
   folders: readonly string[],
-  { baseline, metric, details, format, json }: PrintFlags = { details: false, format: 'text', json: false },
+  { baseline, metric, details, format, json, ...selection }: PrintFlags = {
+    details: false,
+    format: 'text',
+    json: false,
+  },
 ): Promise<Comparison> {
   // Imported here so that other commands start without loading the statistics.
   const { compareRuns } = await import('../comparison/compare.js')
-  const comparison = await compareRuns(folders, baseline)
+  const comparison = await compareRuns(folders, baseline, selection)
   for (const warning of abbreviated(comparison.warnings, '; --json lists all of them')) writeWarning(warning)
   if (json) {
     const { comparisonJson } = await import('../comparison/formats.js')
@@ -110,22 +133,23 @@ export function abbreviated(warnings: readonly string[], advice = ''): readonly 
 async function printAndWrite(folders: readonly string[], flags: CompareFlags, out: string): Promise<void> {
   // Imported here because a comparison takes half the time without the libraries that draw pictures.
   const { checkOutput, writeComparison } = await import('../pages/report/write-report.js')
-  const { drawnText } = await import('../plots/chart.js')
+  const { drawnText } = await import('../plots/drawn.js')
   const { readReportNotes } = await import('../pages/report/report-notes.js')
-  const { baseline, notes, scheme } = flags
+  const { baseline, notes, scheme, arms, where, sort, top } = flags
   await checkOutput(out)
   const text = notes === undefined ? undefined : await readReportNotes(notes)
   const comparison = await printComparison(folders, flags)
-  const named = Object.entries({ baseline, notes, scheme }).flatMap(([flag, value]) =>
-    value === undefined ? [] : [`--${flag}`, value],
+  const named = Object.entries({ baseline, arms, sort, top, notes, scheme }).flatMap(([flag, value]) =>
+    value === undefined ? [] : [`--${flag}`, String(value)],
   )
+  const conditions = where.flatMap(({ text }) => ['--where', text])
   const { files, notes: lacking } = await writeComparison(out, comparison, {
-    command: ['eigenae', 'compare', ...folders, ...named, '--out', out],
+    command: ['eigenae', 'compare', ...folders, ...conditions, ...named, '--out', out],
     notes: text,
     scheme: scheme ?? 'light',
   })
   for (const note of lacking) writeMessage(note)
-  const shown = drawnText(comparison.arms)
+  const shown = drawnText(comparison)
   const limit = shown === null ? '' : ` (the pictures show ${shown})`
   writeMessage(`\nwritten to ${out}: ${files.join(', ')}${limit}`)
 }

@@ -3,6 +3,7 @@ import { nameInSweep } from '../comparison/labels.js'
 import { placeInSweep, readSavedSweep, type SavedSweep } from '../comparison/sweep-arms.js'
 import { knownError } from '../errors.js'
 import { listedMetrics, meaningOf } from '../runs/metrics.js'
+import { type Field, fieldNamed, lastEpoch } from '../runs/query.js'
 import type { Run } from '../runs/read.js'
 import {
   blockTable,
@@ -16,7 +17,6 @@ import {
   truncateDistinct,
   unbroken,
 } from '../text/table.js'
-import { type Field, fieldNamed, lastEpoch } from './runs-query.js'
 
 /** The values that every listing has. */
 const usualNames = ['folder', 'name', 'seed', 'status', 'epoch', 'epochs', 'device', ...listedMetrics]

@@ -6,6 +6,7 @@ import { runFiles } from '../runs/files.js'
 import { findRuns, runsNamed } from '../runs/find.js'
 import { damageText, remakeHint } from '../runs/integrity.js'
 import { type RunNotes, readNotes, tagProblem, writeNotes } from '../runs/notes.js'
+import { type Field, requireField, selectRuns, sortField } from '../runs/query.js'
 import { type Run, readRun, readRuns } from '../runs/read.js'
 import { misplacedHint, SweepPlans } from '../runs/sweep-plan.js'
 import { count, countOf } from '../text/format.js'
@@ -17,16 +18,8 @@ import {
   writeResult,
   writeWarning,
 } from '../text/output.js'
-import {
-  type Expression,
-  type Field,
-  parseExpression,
-  requireField,
-  selectRuns,
-  sortField,
-} from './runs-query.js'
 import { csvOf, isUsual, jsonOf, tableOf } from './runs-table.js'
-import { type FlagsOf, wholeNumber } from './shared/options.js'
+import { collectExpressions, type FlagsOf, wholeNumber } from './shared/options.js'
 import { warnOfDamagedPlans } from './shared/run-warnings.js'
 
 export const runsCommand = () =>
@@ -66,10 +59,6 @@ Examples:
   eigenae runs runs/search --sort -effective_rank --columns optimizer.learningRate,loss.eigen.weight --csv
   eigenae runs tag runs/eigen/seed-0 good figure-2 && eigenae runs --where tags=good`,
     )
-}
-
-function collectExpressions(text: string, before: readonly Expression[]): readonly Expression[] {
-  return [...before, parseExpression(text)]
 }
 
 function collectNames(list: string, before: readonly string[]): readonly string[] {

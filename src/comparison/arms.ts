@@ -8,7 +8,7 @@ import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
 import { planFile, SweepPlans, unchecked } from '../runs/sweep-plan.js'
 import type { ArmRuns } from './comparison.js'
 import { armLabels } from './labels.js'
-import { placeInSweep, readSavedSweep, type SavedSweep, type SweepPlace } from './sweep-arms.js'
+import { placeInSweep, readSavedSweep, type SavedSweep, type SweepPlace, variedPaths } from './sweep-arms.js'
 
 /** The functions that find and read runs; `watch` has its own, which do not read an unchanged run again. */
 export interface RunSource {
@@ -47,6 +47,8 @@ export interface ReadArms {
   readonly arms: readonly ArmRuns[]
   /** One of the arms. */
   readonly baseline: ArmRuns
+  /** Whether the baseline is merely the first arm of a grid or a search that names none. */
+  readonly arbitrary: boolean
   /** Trials that a halving stopped at an earlier rung than others. They are among the arms. */
   readonly stopped: readonly ArmRuns[]
   /** The folders and files that could not be read, and a baseline that could not be used, one per line. */
@@ -71,14 +73,14 @@ export async function readArms(
   const chosen =
     baseline === undefined
       ? chooseBaseline(read.slice(0, ofFirst), folders[0]!)
-      : { baseline: read[0]!, notes: [] }
+      : { baseline: read[0]!, arbitrary: false, notes: [] }
   const planNotes = [...new Set([...lostPlans, ...plans.damage])].map((problem) => {
     const order = lostPlans.includes(problem) ? 'the arms are sorted by name, ' : ''
     return `${problem}; ${order}${unchecked}, and the baseline is ${chosen.baseline.name}`
   })
   const asked = new Set([...folders, ...named.map(({ name }) => name)].map((folder) => resolve(folder)))
   const stopped = stoppedTrials(read.filter(({ name }) => !asked.has(resolve(name))))
-  return { arms: read, baseline: chosen.baseline, stopped, notes: [...notes, ...planNotes, ...chosen.notes] }
+  return { ...chosen, arms: read, stopped, notes: [...notes, ...planNotes, ...chosen.notes] }
 }
 
 /** Returns the trials of each halving whose completed runs have fewer epochs than those of its longest trials. */
@@ -171,17 +173,19 @@ async function findBaseline(
 }
 
 /** Returns the baseline among the arms of the first argument. The baseline of a sweep may have no folder. */
-function chooseBaseline(arms: readonly ArmRuns[], argument: string): Pick<ReadArms, 'baseline' | 'notes'> {
+function chooseBaseline(arms: readonly ArmRuns[], argument: string): Omit<ReadArms, 'arms' | 'stopped'> {
   const { name, place } = arms[0]!
   const sweep = resolve(name) === resolve(argument) ? undefined : place?.sweep
+  const isVaried = sweep !== undefined && variedPaths(sweep).length > 0
+  const arbitrary = isVaried && sweep.baseline === null && arms.length > 1
   const planned = sweep && (sweep.baseline ?? [...sweep.positions.keys()][0]!)
   const intended = planned === undefined ? name : join(name, '..', planned)
   const present = arms.filter((arm) => arm.name === intended)
   const usable = [...present, ...arms].find(({ runs }) => runs.length > 0)
   if (usable === undefined || usable.name === intended)
-    return { baseline: usable ?? present[0] ?? arms[0]!, notes: [] }
+    return { baseline: usable ?? present[0] ?? arms[0]!, arbitrary, notes: [] }
   const note = `the baseline ${intended} has no completed run: the arms are tested against ${usable.name}`
-  return { baseline: usable, notes: sweep === undefined ? [] : [note] }
+  return { baseline: usable, arbitrary, notes: sweep === undefined || arbitrary ? [] : [note] }
 }
 
 /** A run that its sweep did not plan for its folder is unusable: the arm has the name of another one's plan. */

@@ -11,6 +11,7 @@ import { count, shortened } from '../text/format.js'
 import { type ReadArms, readArms } from './arms.js'
 import type { Arm, ArmRuns, Comparison, LabelledArm, Result } from './comparison.js'
 import { armLabels, labelArms } from './labels.js'
+import { type ArmSelection, choosingMetric, rankArms, selectArms } from './selection.js'
 import {
   correctByHolm,
   type Difference,
@@ -22,40 +23,57 @@ import {
 import { commonSweep } from './sweep-arms.js'
 import { warningsOf } from './warnings.js'
 
-/** Reads the arms and compares them with the baseline. */
+/** Reads the arms, selects some of them and compares them with the baseline. */
 export async function compareRuns(
   folders: readonly string[],
   baseline: string | undefined,
+  selection: ArmSelection = {},
 ): Promise<Comparison> {
-  const read = await readArms(folders, baseline)
+  const read = selectArms(await readArms(folders, baseline), selection)
   requireCompletedRun(read.baseline)
   const complete = read.arms.filter((arm) => arm.runs.length > 0 && !read.stopped.includes(arm))
   const dropped = read.arms.filter(({ runs }) => runs.length === 0)
-  return compareArms(read, complete, warningsOf(complete, dropped))
+  const rankedBy = selection.sort ?? choosingMetric(complete)
+  const { ordered, shown } = rankArms(read, complete, selection, rankedBy)
+  const comparison = compareArms(read, ordered, warningsOf(shown, dropped), { shown, rankedBy })
+  // A leaderboard lists the arms with results.
+  return selection.top === undefined ? comparison : { ...comparison, dropped: [] }
+}
+
+interface Ranking {
+  /** The arms that are shown, in the order of the compared ones. */
+  readonly shown: readonly ArmRuns[]
+  readonly rankedBy: Metric
 }
 
 /**
  * Compares the completed runs of some of the arms that were read.
- * @param compared arms with completed runs, or with runs that train: they have no results yet. The first is the baseline if
- * that of `read` is not among them
+ * @param compared arms with completed runs, or with runs that train: they have no results yet. The first that is shown is the
+ * baseline if that of `read` is not among them, or is arbitrary
  */
 export function compareArms(
-  { arms: all, baseline, stopped, notes }: ReadArms,
+  { arms: all, baseline, arbitrary, stopped, notes }: ReadArms,
   compared: readonly ArmRuns[],
   warnings: readonly string[],
+  { shown, rankedBy }: Ranking = { shown: compared, rankedBy: choosingMetric(compared) },
 ): Comparison {
   const labels = new Map(armLabels(all).map((label, index) => [all[index]!, label]))
-  const labelled = (arm: ArmRuns) => ({ ...arm, label: labels.get(arm)! })
+  const withLabel = (arm: ArmRuns) => ({ ...arm, label: labels.get(arm)! })
   const isCompared = new Set(compared)
-  const arms = labelArms(compared, labels, isCompared.has(baseline) ? baseline : compared[0]!)
+  const labelled = labelArms(compared, labels, isCompared.has(baseline) && !arbitrary ? baseline : shown[0]!)
+  const isShown = new Set(shown)
+  const arms = labelled.filter((_, index) => isShown.has(compared[index]!))
+  const tested = !arbitrary
   return {
     arms,
     baseline: arms.find((arm) => arm.baseline)!,
+    tested,
+    rankedBy,
     sweep: commonSweep(arms),
-    results: metrics.flatMap((metric) => resultsOf(arms, metric)),
-    dropped: all.filter((arm) => !isCompared.has(arm) && !stopped.includes(arm)).map(labelled),
-    stopped: stopped.map(labelled),
-    warnings: [...notes, ...warnings, ...stoppedText(stopped.map(labelled))],
+    results: metrics.flatMap((metric) => resultsOf(labelled, metric, arms)),
+    dropped: all.filter((arm) => !isCompared.has(arm) && !stopped.includes(arm)).map(withLabel),
+    stopped: stopped.map(withLabel),
+    warnings: [...notes, ...warnings, ...stoppedText(stopped.map(withLabel))],
   }
 }
 
@@ -97,8 +115,11 @@ export interface Sample {
   readonly values: readonly number[]
 }
 
-/** Returns the results of a metric in the arms' completed runs. */
-export function resultsOf(arms: readonly Arm[], metric: Metric): readonly Result[] {
+/**
+ * Returns the results of a metric in the completed runs of some of the arms. The p-values are corrected over all of them: those
+ * that are not shown were left out because of their results.
+ */
+function resultsOf(arms: readonly Arm[], metric: Metric, shown: readonly Arm[]): readonly Result[] {
   const samples = arms.map((arm) => sampleOf(arm, metric)).filter(({ values }) => values.length > 0)
   const baseline = samples.find(({ arm }) => arm.baseline)
   const differences = samples.map((sample) =>
@@ -106,18 +127,18 @@ export function resultsOf(arms: readonly Arm[], metric: Metric): readonly Result
   )
   const correctedP = correctByHolm(differences.flatMap((difference) => difference?.test?.p ?? []))
   const summaries = samples.map(({ values }) => summarise(values))
-  const best = areComparable(arms, metric) ? bestMean(summaries, metric) : null
+  const isShown = new Set(shown)
   let tested = 0
-  return samples.map(({ arm }, index) => {
-    const difference = differences[index]!
-    return {
-      arm,
-      metric,
-      summary: summaries[index]!,
-      versus: difference && { ...difference, correctedP: difference.test && correctedP[tested++]! },
-      best: summaries[index]!.mean === best && samples.length > 1,
-    }
-  })
+  const results = samples
+    .map(({ arm }, index) => {
+      const difference = differences[index]!
+      const versus = difference && { ...difference, correctedP: difference.test && correctedP[tested++]! }
+      return { arm, metric, summary: summaries[index]!, versus }
+    })
+    .filter(({ arm }) => isShown.has(arm))
+  const means = results.map(({ summary }) => summary)
+  const best = areComparable(shown, metric) ? bestMean(means, metric) : null
+  return results.map((result) => ({ ...result, best: result.summary.mean === best && results.length > 1 }))
 }
 
 /**

@@ -8,13 +8,17 @@ import type { SavedSweep, SweepPlace } from './sweep-arms.js'
 
 export interface Comparison {
   /**
-   * In the order of the sweep file or of the arguments. A baseline that --baseline names comes first. This is the order of
-   * rows and of colours: pictures and pages draw the arms that `drawnOf` in plots/chart.ts keeps, with the colours of
-   * plots/theme.ts from the first on.
+   * In the order of the sweep file or of the arguments, with a baseline that --baseline names first, or in the order of --sort.
+   * This is the order of rows and of colours: pictures and pages draw the arms that `drawnOf` in plots/drawn.ts keeps, with the
+   * colours of plots/theme.ts from the first on.
    */
   readonly arms: readonly Arm[]
   /** The arm that the others are tested against: the one whose `baseline` is true. */
   readonly baseline: Arm
+  /** False if the baseline is merely the first arm of a grid or a search that names none. */
+  readonly tested: boolean
+  /** The metric by which arms are sorted and, if there are too many, kept in the pictures. */
+  readonly rankedBy: Metric
   /** The sweep that made all arms; null if there is none. */
   readonly sweep: SavedSweep | null
   /** The results of each metric are adjacent, in the order of the arms. */

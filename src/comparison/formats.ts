@@ -18,10 +18,11 @@ import {
   verdictOf,
   verdictText,
 } from './comparison-tables.js'
+import { differingFields } from './labels.js'
 
 const format = 'eigenae-comparison-1'
 
-/** The columns of comparison.csv, in the order of the file: programs that count columns still work if another follows. */
+/** The first columns of comparison.csv, in the order of the file: programs that count columns still work if another follows. */
 const columns = [
   'group',
   'metric',
@@ -46,8 +47,12 @@ export const comparisonMarks = {
   csv: beginsWith(columns.slice(0, 9).join(',')),
 } as const
 
-export function comparisonCsv({ results }: Comparison): string {
-  return csvText(columns, results.map(row))
+/** Returns comparison.csv. A column for each setting, a config path in which the arms differ, follows the others. */
+export function comparisonCsv({ arms, results }: Comparison): string {
+  const { paths, fields } = differingFields(arms.map(({ config }) => config))
+  const settings = new Map(arms.map((arm, index) => [arm, Object.fromEntries(fields[index]!)]))
+  const rows = results.map((result) => ({ ...settings.get(result.arm), ...row(result) }))
+  return csvText([...columns, ...paths], rows)
 }
 
 /** A row of comparison.csv and comparison.json. p_value is corrected by Holm's method. */

@@ -3,10 +3,12 @@ import { type EigenaeError, usageError } from '../errors.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
 import { eigenaeCommand } from '../text/command-line.js'
 import { shortened, significant } from '../text/format.js'
+import { alignedTable } from '../text/table.js'
 import { metricDifference, type Sample, sampleOf } from './compare.js'
 import type { Arm, ArmRuns, Comparison, LabelledArm } from './comparison.js'
 import { meanText, probabilityText, signed, statesText } from './comparison-tables.js'
 import { differingFields } from './labels.js'
+import { bestFirst } from './selection.js'
 import { type Difference, type Summary, summarise, testNames } from './statistics.js'
 
 interface RankedArm {
@@ -44,13 +46,11 @@ export function bestArm({ arms, dropped }: Comparison, metric: Metric): Best {
     })
   const { seeds, ignored } = sharedSeeds(samples)
   if (seeds.length === 0) throw noSharedSeed(samples)
-  const sign = meaningOf(metric).better === 'higher' ? -1 : 1
-  const judged = samples
-    .map((sample) => {
-      const values = seeds.map((seed) => sample.values[sample.seeds.indexOf(seed)]!)
-      return { arm: sample.arm, seeds, values, summary: summarise(values) }
-    })
-    .sort((a, b) => sign * (a.summary.mean - b.summary.mean))
+  const shared = samples.map((sample) => {
+    const values = seeds.map((seed) => sample.values[sample.seeds.indexOf(seed)]!)
+    return { arm: sample.arm, seeds, values, summary: summarise(values) }
+  })
+  const judged = bestFirst(shared, metric, ({ summary }) => summary.mean)
   const [best, runnerUp] = judged
   const lacking = all.filter(({ values }) => values.length === 0).map(({ arm }) => arm)
   return {
@@ -133,10 +133,11 @@ export function bestWarnings({ metric, ignored, leftOut }: Best): readonly strin
   ]
 }
 
-/** Returns the best arm and the runner-up for people. */
+/** Returns the best arm and the runner-up for people, or a table of the given number of arms. */
 export function bestText(
   { metric, ranking, seeds, difference }: Best,
   { arms, stopped }: Comparison,
+  top: number | undefined,
 ): string {
   const { title, better } = meaningOf(metric)
   const { paths, fields } = differingFields(arms.map(({ config }) => config))
@@ -147,7 +148,15 @@ export function bestText(
   const { mean, interval } = ranking[0]!.summary
   const basis =
     seeds.length === 1 ? `seed ${seeds[0]}` : `mean of ${seeds.length} seeds (${formatSeeds(seeds)})`
-  const lines = ranking
+  const table = ranking
+    .slice(0, top)
+    .map(({ arm, summary }, rank) => [
+      String(rank + 1),
+      meanText(summary),
+      arm.name,
+      settingsOf(arm).join(' '),
+    ])
+  const pair = ranking
     .slice(0, 2)
     .flatMap(({ arm, summary }, rank) => [
       `${rank === 0 ? 'best' : 'runner-up'}: ${meanText(summary)}  ${arm.name}`,
@@ -156,8 +165,12 @@ export function bestText(
   return [
     `${title} (${metric}), ${better} is better: ${basis}${interval === null ? '' : ' ± 95 % interval'}`,
     '',
-    ...lines.filter((line) => line.trim() !== ''),
-    ...(difference === null ? [] : [`  ${leadText(difference, mean)}`]),
+    ...(top === undefined
+      ? pair.filter((line) => line.trim() !== '')
+      : [alignedTable(table, ['right', 'right', 'left', 'left'], ['', 'mean', 'arm', 'settings'])]),
+    ...(difference === null
+      ? []
+      : [`${top === undefined ? '  ' : 'runner-up: '}${leadText(difference, mean)}`]),
     '',
     ranking.length + stopped.length === 1
       ? 'There is no other arm.'
@@ -176,10 +189,11 @@ function leadText({ difference, interval, test }: Difference, best: number): str
   ].join(', ')
 }
 
-/** Returns what --json prints. */
+/** Returns what --json prints. @param top the number of ranked arms; undefined for none */
 export function bestJson(
   { metric, ranking, seeds, ignored, difference, leftOut }: Best,
   { warnings, stopped }: Comparison,
+  top: number | undefined,
 ): object {
   const [first, second] = ranking
   const ranked = ({ arm, summary }: RankedArm) => ({
@@ -212,5 +226,6 @@ export function bestJson(
     left_out: leftOut.map(({ arm, reason }) => ({ arm: arm.label, folder: arm.name, seeds: [], reason })),
     warnings,
     ignored_seeds: ignored.map(({ seed, lacking }) => ({ seed, lacking: lacking.map(({ name }) => name) })),
+    ...(top !== undefined && { ranking: ranking.slice(0, top).map(ranked) }),
   }
 }

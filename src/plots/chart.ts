@@ -32,24 +32,6 @@ export interface Panels {
   readonly margin: number
 }
 
-/** The pictures show this many arms, because more could not be distinguished. The tables list all of them. */
-export const mostDrawn = 12
-
-/** Returns the arms that have a colour, a line or a panel in the pictures: the first ones, with the baseline among them. */
-export function drawnOf<A extends { readonly baseline: boolean }>(arms: readonly A[]): readonly A[] {
-  const late = arms.slice(mostDrawn).filter(({ baseline }) => baseline)
-  return [...arms.slice(0, mostDrawn - late.length), ...late]
-}
-
-/** Returns "the first 12 of 16 arms"; null if the pictures show all arms. */
-export function drawnText(arms: readonly { readonly baseline: boolean }[]): string | null {
-  if (arms.length <= mostDrawn) return null
-  const isLate = arms.slice(mostDrawn).some(({ baseline }) => baseline)
-  return isLate
-    ? `the baseline and the first ${mostDrawn - 1} of ${arms.length} arms`
-    : `the first ${mostDrawn} of ${arms.length} arms`
-}
-
 /** An arm's label has at most this many characters: the space beside and above a panel. */
 export const labelCharacters = 36
 

@@ -1,7 +1,8 @@
 import type { Arm, Comparison } from '../comparison/comparison.js'
 import { escapeLine } from '../text/format.js'
 import { truncate, truncateDistinct } from '../text/table.js'
-import { type Chart, drawnOf, drawnText, labelCharacters } from './chart.js'
+import { type Chart, labelCharacters } from './chart.js'
+import { drawnOf, drawnText } from './drawn.js'
 import { effectiveRankChart, lossChart, trainingChart } from './epochs.js'
 import { deadUnitsChart, evolutionChart } from './evolution.js'
 import { spectrumChart } from './final-spectrum.js'
@@ -14,7 +15,7 @@ import { heatMapChart, sweptChart } from './swept.js'
 
 /** Returns the drawn arms with their labels in the pictures. */
 export function drawnArms(comparison: Comparison): readonly Arm[] {
-  return drawnOf(withPictureLabels(comparison).arms)
+  return drawnOf(withPictureLabels(comparison))
 }
 
 /** Shortens the labels to a single line: Vega cannot draw line separators. */
@@ -56,10 +57,10 @@ export const occasionalPictures = [
 /** Returns the pictures of a comparison, which need only the runs' CSV files. */
 export function comparisonCharts(whole: Comparison): readonly Chart[] {
   const comparison = withPictureLabels(whole)
-  const arms = drawnOf(comparison.arms)
+  const arms = drawnOf(comparison)
   const settings = settingsOfArms(comparison)
   // A picture can be used without the page, so its title says which arms it lacks.
-  const shown = drawnText(comparison.arms)
+  const shown = drawnText(comparison)
   const missing = shown === null ? '' : `, ${shown}`
   const charts = [
     ...present([

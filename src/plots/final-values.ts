@@ -15,6 +15,7 @@ import {
   panelsBy,
   type Spec,
 } from './chart.js'
+import { drawnOf, drawnText } from './drawn.js'
 import { drawsSeeds, labelsOf, withoutWideInterval } from './epochs.js'
 
 /** Returns the metrics of the pictures with several panels. */
@@ -46,8 +47,10 @@ const mostRows = 40
  * Draws the final values of runs as ticks, with the arm's mean and interval of all its runs.
  * @param drawn the arms that have a colour in the other pictures; the others are grey
  */
-export function finalValuesChart({ arms: all, results }: Comparison, drawn: readonly Arm[]): Chart {
-  const arms = all.slice(0, mostRows)
+export function finalValuesChart(comparison: Comparison, drawn: readonly Arm[]): Chart {
+  const { arms: all, results } = comparison
+  const arms = drawnOf(comparison, mostRows)
+  const shown = drawnText(comparison, mostRows)
   const metrics = finalMetricsOf(all).filter((metric) => results.some((result) => result.metric === metric))
   const panelOf = (metric: Metric) => meaningOf(metric).title
   const most = Math.max(1, Math.min(mostTicks, Math.floor(mostTicksOfAll / (arms.length * metrics.length))))
@@ -86,7 +89,7 @@ export function finalValuesChart({ arms: all, results }: Comparison, drawn: read
       // A picture can be used without its caption, so its title says which arms and runs it lacks.
       title: [
         'After the last epoch',
-        ...(arms.length < all.length ? [`the first ${arms.length} of ${all.length} arms`] : []),
+        ...(shown === null ? [] : [shown]),
         ...(areAllDrawn ? [] : [firstRuns]),
       ].join(', '),
       caption: `Ticks: ${areAllDrawn ? 'single runs' : firstRuns}. Dots and bars: ${areAllDrawn ? 'their mean' : 'the mean of all runs'} and, with at least five seeds, its 95 % interval.`,
@@ -107,12 +110,13 @@ export function finalValuesChart({ arms: all, results }: Comparison, drawn: read
  * five seeds.
  * @param drawn the arms that have a colour in the other pictures; the others are grey
  */
-export function differencesChart({ arms: all, results }: Comparison, drawn: readonly Arm[]): Chart | null {
+export function differencesChart(comparison: Comparison, drawn: readonly Arm[]): Chart | null {
+  const { baseline, results } = comparison
   const panelOf = (metric: Metric) => {
     const { title, better } = meaningOf(metric)
     return better === null ? title : `${title} (${better} is better)`
   }
-  const compared = finalMetricsOf(all)
+  const compared = finalMetricsOf(comparison.arms)
   const tests = results.flatMap(({ arm, metric, versus }) => {
     if (!compared.includes(metric) || drawsSeeds(arm) || !versus?.interval) return []
     const { difference, interval, correctedP: p } = versus
@@ -120,13 +124,11 @@ export function differencesChart({ arms: all, results }: Comparison, drawn: read
     const row = { kind, [armField]: arm.label, panel: panelOf(metric), difference, ...interval, p: p ?? 1 }
     return [{ arm, metric, row }]
   })
-  const tested = all.filter((arm) => tests.some((test) => test.arm === arm))
-  if (tested.length === 0) return null
-  const arms = tested.slice(0, mostRows)
+  const arms = drawnOf(comparison, mostRows).filter((arm) => tests.some((test) => test.arm === arm))
+  if (arms.length === 0) return null
   const shown = tests.filter(({ arm }) => arms.includes(arm))
   const metrics = compared.filter((metric) => shown.some((test) => test.metric === metric))
-  const baseline = all.find(({ baseline }) => baseline)!.label
-  const first = arms.length < tested.length ? `, the first ${arms.length} of ${tested.length} arms` : ''
+  const kept = drawnText(comparison, mostRows)
   const axis = {
     title: null,
     scale: { padding: 8 },
@@ -138,8 +140,8 @@ export function differencesChart({ arms: all, results }: Comparison, drawn: read
   return rowsChart(
     {
       name: 'differences',
-      title: `Difference from ${baseline} after the last epoch${first}`,
-      caption: `Dots and bars: the mean difference from ${baseline} and its 95 % interval. A filled dot is significant (p < ${significanceLevel}, corrected by Holm over the arms), a ring is not.`,
+      title: `Difference from ${baseline.label} after the last epoch${kept === null ? '' : `, ${kept}`}`,
+      caption: `Dots and bars: the mean difference from ${baseline.label} and its 95 % interval. A filled dot is significant (p < ${significanceLevel}, corrected by Holm over the arms), a ring is not.`,
     },
     metrics.map(panelOf),
     [arms, drawn],

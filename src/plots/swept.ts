@@ -1,5 +1,5 @@
 /** The pictures of a grid: metrics against the values of a setting, and a map of two settings. */
-import type { Comparison, Result } from '../comparison/comparison.js'
+import type { Arm, Comparison, Result } from '../comparison/comparison.js'
 import { summarise } from '../comparison/statistics.js'
 import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import {
@@ -14,6 +14,7 @@ import {
   type Spec,
   withoutOutliers,
 } from './chart.js'
+import { keepBest } from './drawn.js'
 import { drawsSeeds, withoutWideInterval } from './epochs.js'
 import { finalMetricsOf, rankMetric, resultsByArm } from './final-values.js'
 import { extentOf, type LinePanel, linesChart, type Series } from './lines.js'
@@ -33,12 +34,13 @@ const mostTicks = 12
 const mostFamilies = 12
 
 /** Draws metrics against the values of the setting with the most values, a line for each arm or other setting. */
-export function sweptChart({ arms: all, results }: Comparison, settings: Settings): Chart | null {
+export function sweptChart(comparison: Comparison, settings: Settings): Chart | null {
+  const { arms: all, results } = comparison
   const { grid, members } = settings
   const [axis] = grid
   if (axis === undefined) return null
   const families = familiesAlong([axis], settings)
-  const drawn = families.slice(0, mostFamilies)
+  const drawn = keepBest(families, mostFamilies, comparison, armsOf)
   const references = members.filter(({ values }) => !values.has(axis.path))
   const panelOf = (metric: Metric): LinePanel => {
     const { title, better } = meaningOf(metric)
@@ -66,14 +68,14 @@ export function sweptChart({ arms: all, results }: Comparison, settings: Setting
       belowRows: lines,
     }
   }
-  const arms = families.flatMap((family) => family.members.map(({ arm }) => arm))
+  const arms = families.flatMap(armsOf)
   const intervals = arms.some(drawsSeeds)
     ? ' and single seeds as short lines'
     : ' with its 95 % interval over the seeds'
   return linesChart(
     {
       name: 'swept',
-      title: `Metrics by ${axis.path}${families.length > drawn.length ? `, the first ${drawn.length} of ${families.length} lines` : ''}`,
+      title: `Metrics by ${axis.path}${families.length > drawn.length ? `, the best ${drawn.length} of ${families.length} lines` : ''}`,
       caption: `Mean after the last epoch${arms.every(({ runs }) => runs.length === 1) ? '' : intervals}, against ${axis.path}. A ring marks the best mean${references.length > 0 ? '; dashed lines are arms without this setting' : ''}.`,
     },
     finalMetricsOf(all)
@@ -82,6 +84,10 @@ export function sweptChart({ arms: all, results }: Comparison, settings: Setting
     drawn.map(({ name }) => name),
     { width: 300, height: 200, columns: 2 },
   )
+}
+
+function armsOf({ members }: Family): readonly Arm[] {
+  return members.map(({ arm }) => arm)
 }
 
 const lineText = { type: 'text', align: 'left', baseline: 'bottom', dx: 2, dy: -2, x: 0 }
@@ -127,12 +133,13 @@ const mostTexts = 160
 const mostMaps = 6
 
 /** Draws two metrics as colours over the values of two settings; null if no two settings were swept. */
-export function heatMapChart({ arms, results }: Comparison, settings: Settings): Chart | null {
+export function heatMapChart(comparison: Comparison, settings: Settings): Chart | null {
+  const { arms, results } = comparison
   const [across, down] = settings.grid
   if (across === undefined || down === undefined) return null
   const mapMetrics: readonly Metric[] = ['test_mse', rankMetric(arms)]
   const families = familiesAlong([across, down], settings)
-  const drawn = families.slice(0, mostMaps)
+  const drawn = keepBest(families, mostMaps, comparison, armsOf)
   const columns = mapMetrics
     .map((metric) => ({ metric, known: resultsByArm(results, metric) }))
     .filter(({ known }) => known.size > 0)
@@ -168,7 +175,7 @@ export function heatMapChart({ arms, results }: Comparison, settings: Settings):
   return {
     name: 'heat-map',
     title: `${across.path} and ${down.path}`,
-    caption: `Mean after the last epoch for each combination of ${across.path} and ${down.path}${families.length > drawn.length ? `, in the first ${drawn.length} of ${families.length} rows` : ''}. Brighter is better, the best of all cells has a frame, and values far outside the others have the colour at that end of the scale.`,
+    caption: `Mean after the last epoch for each combination of ${across.path} and ${down.path}${families.length > drawn.length ? `, in the best ${drawn.length} of ${families.length} rows` : ''}. Brighter is better, the best of all cells has a frame, and values far outside the others have the colour at that end of the scale.`,
     panels: {
       count: maps.length,
       width: Math.max(160, Math.min(480, 48 * across.values.length)),

@@ -29,7 +29,7 @@ describe('eigenae compare --out', () => {
     const csv = await readFile(`${out}/comparison.csv`, 'utf8')
     const [header, ...rows] = csv.trimEnd().split('\n')
     expect(header).toBe(
-      'group,metric,n,mean,sd,low,high,difference,p_value,label,hedges_g,p_value_uncorrected,difference_low,difference_high,detectable_difference',
+      'group,metric,n,mean,sd,low,high,difference,p_value,label,hedges_g,p_value_uncorrected,difference_low,difference_high,detectable_difference,model.batchNorm,loss.eigen,loss.eigen.kind,loss.eigen.k,loss.eigen.weight,loss.eigen.center',
     )
     expect(rows).toContainEqual(
       expect.stringMatching(/^arms\/none,test_mse,3,0\.0268,[^,]+,[^,]+,[^,]+,,,none,,,,,$/),

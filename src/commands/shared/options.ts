@@ -4,6 +4,9 @@ import { type Override, parseSetting } from '../../config/load.js'
 import { devices, maximumNoise, type RequestedDevice } from '../../config/schema.js'
 import { type DataSet, firstImages, type Split } from '../../data/load.js'
 import { usageError } from '../../errors.js'
+import { type Metric, metrics } from '../../runs/metrics.js'
+import { type Expression, parseExpression } from '../../runs/query.js'
+import { nearestName } from '../../text/names.js'
 import type { ComputeOptions } from '../../training/trained-model.js'
 
 /** The flags of a command, as its options declare them. `declaration` returns the command without its action. */
@@ -65,6 +68,27 @@ export function collectSettings(setting: string, before: readonly Override[]): r
 /** Returns the override of a flag for a single config field; empty if the flag is missing. */
 export function fieldOverride(flag: string, path: string, value: string | undefined): readonly Override[] {
   return value === undefined ? [] : [{ ...parseSetting(`${path}=${value}`), flag }]
+}
+
+/** Parses --where, which is repeatable. */
+export function collectExpressions(text: string, before: readonly Expression[]): readonly Expression[] {
+  return [...before, parseExpression(text)]
+}
+
+/** Returns an option whose value is a metric. An unknown one is rejected with the nearest name. */
+export function metricOption<const Flags extends string>(flags: Flags, description: string) {
+  const parse = (name: string): Metric => {
+    const metric = metrics.find((each) => each === name)
+    if (metric !== undefined) return metric
+    const near = nearestName(name, metrics)
+    throw usageError({
+      problem: `unknown metric "${name}"`,
+      subject: flags.replace(/ .*/, ''),
+      hint: near === null ? `The metrics: ${metrics.join(', ')}.` : `Did you mean ${near}?`,
+    })
+  }
+  // The completions offer the choices.
+  return new Option(flags, description).choices(metrics).argParser(parse)
 }
 
 /** Returns --data. */

@@ -21,8 +21,9 @@ import {
 import { comparisonCsv } from '../../comparison/formats.js'
 import { differingFields } from '../../comparison/labels.js'
 import { columnOf, epochLine } from '../../comparison/series.js'
-import { type Chart, drawnOf } from '../../plots/chart.js'
+import type { Chart } from '../../plots/chart.js'
 import { drawnArms } from '../../plots/comparison-pictures.js'
+import { drawnOf } from '../../plots/drawn.js'
 import { withoutWideInterval } from '../../plots/epochs.js'
 import { numberOrText } from '../../plots/settings.js'
 import { themeOf } from '../../plots/theme.js'
@@ -158,7 +159,7 @@ export function shownMetrics(comparison: Comparison): readonly Metric[] {
 /** Returns all tables by the ids of their elements. */
 function reportTables(comparison: Comparison): Readonly<Record<string, TableData>> {
   // The drawn arms have a colour.
-  const colours = new Map(drawnOf(comparison.arms).map((arm, index) => [arm, index]))
+  const colours = new Map(drawnOf(comparison).map((arm, index) => [arm, index]))
   const byMetric = detailTables(comparison, shownMetrics(comparison), true).map((table) => [
     metricTableId(table.metric),
     metricTable(table, colours),

@@ -7,7 +7,8 @@ import { listing, marks, testsText } from '../../comparison/comparison-tables.js
 import { withoutSeed } from '../../config/schema.js'
 import { signature } from '../../files/own-files.js'
 import { packageRoot } from '../../package-root.js'
-import { type Chart, drawnOf, drawnText, mostDrawn } from '../../plots/chart.js'
+import type { Chart } from '../../plots/chart.js'
+import { drawnOf, drawnText, mostDrawn } from '../../plots/drawn.js'
 import { hasMarkers } from '../../plots/epochs.js'
 import type { Still } from '../../plots/model-pictures.js'
 import { armDash, armShape } from '../../plots/theme.js'
@@ -146,8 +147,8 @@ export function resultSections(
 }
 
 /** Returns the buttons that show, hide and name the arms of the pictures. */
-export function legend({ arms }: Comparison): Html {
-  const shown = drawnOf(arms)
+export function legend(comparison: Comparison): Html {
+  const shown = drawnOf(comparison)
   const markers = hasMarkers(shown)
   return html`<div class="arms" role="group" aria-label="Legend: click an arm to hide or show it">${shown.map((arm, index) => armButton(arm, index, markers))}</div>`
 }
@@ -172,8 +173,8 @@ ${withoutScript}<div class="table" id="${tableIds.main}"></div>
 <ul class="quiet marks" id="notes-main"></ul><p class="buttons"><button type="button" id="csv">Download comparison.csv</button></p>`
 }
 
-function pictures({ arms }: Comparison, charts: readonly Chart[]): Html {
-  const shown = drawnText(arms)
+function pictures(comparison: Comparison, charts: readonly Chart[]): Html {
+  const shown = drawnText(comparison)
   const limit = shown === null ? '' : ` Pictures of lines and panels show ${shown}; the tables list all.`
   return html`<p class="quiet">Point at a mark to see its values. Click an arm's name in the legend to hide it.${limit}</p>${withoutScript}
 <div class="charts">${charts.map(figure)}</div>`

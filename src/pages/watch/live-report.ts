@@ -4,8 +4,8 @@ import { compareArms } from '../../comparison/compare.js'
 import type { Arm, ArmRuns, Comparison } from '../../comparison/comparison.js'
 import { warningsOf } from '../../comparison/warnings.js'
 import { EigenaeError, knownError } from '../../errors.js'
-import { drawnOf } from '../../plots/chart.js'
 import { comparisonCharts } from '../../plots/comparison-pictures.js'
+import { drawnOf } from '../../plots/drawn.js'
 import { readWholeRun, type WholeRun } from '../../runs/read.js'
 import { html } from '../html.js'
 import { reportData, tableIds } from '../report/report-data.js'
@@ -71,7 +71,7 @@ export class LiveReports {
 
   /** Returns the comparison of the pictures: its arms also have the runs that are not complete. */
   async #withRunning(completed: Comparison): Promise<Comparison> {
-    const drawn = new Set(drawnOf(completed.arms))
+    const drawn = new Set(drawnOf(completed))
     const arms = new Map<Arm, Arm>()
     for (const arm of completed.arms) {
       const runs = measuredRuns(arm)

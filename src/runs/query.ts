@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { configPaths, isConfigPath, settingAt } from '../config/paths.js'
 import { usageError } from '../errors.js'
-import { formatMetric, type Metric, metricOf, metrics } from '../runs/metrics.js'
-import type { Run } from '../runs/read.js'
 import { escapeLine } from '../text/format.js'
 import { compareNaturally, nearestName } from '../text/names.js'
 import { terminalWidth } from '../text/table.js'
+import { formatMetric, type Metric, metricOf, metrics } from './metrics.js'
+import type { Run } from './read.js'
 
 // The language of --where, --sort and --columns: names of a run's values, and conditions on them.
 
@@ -144,8 +144,14 @@ function literalOf(word: string): unknown {
   }
 }
 
+/** A condition whose name was looked up. */
+export interface Condition {
+  readonly field: Field
+  readonly holds: (value: unknown) => boolean
+}
+
 /** Looks up the name. @throws a usage error with the place of the mistake. */
-function conditionOf(expression: Expression, runs: readonly Run[]): (run: Run) => boolean {
+export function conditionOf(expression: Expression, runs: readonly Run[]): Condition {
   const { text, name, operator, word, literal, offsets } = expression
   const field = fieldNamed(name, runs)
   if (field === null) throw errorAt(text, offsets.name, `unknown name "${name}"`, suggestionFor(name))
@@ -164,11 +170,10 @@ function conditionOf(expression: Expression, runs: readonly Run[]): (run: Run) =
     throw errorAt(text, offsets.word, `${name} is a number`)
   if (field.values !== undefined && !field.values.includes(word))
     throw errorAt(text, offsets.word, `${name} is one of ${field.values.join(', ')}`)
-  return (run) => holds(field, run, expression)
+  return { field, holds: (value) => holds(field, value, expression) }
 }
 
-function holds(field: Field, run: Run, { operator, word, literal }: Expression): boolean {
-  const actual = field.of(run)
+function holds(field: Field, actual: unknown, { operator, word, literal }: Expression): boolean {
   if (isEquality(operator)) {
     const isEqual =
       isDeepStrictEqual(actual, literal) ||
@@ -205,7 +210,7 @@ export interface Selection {
 export function selectRuns(runs: readonly Run[], { where, sort, top }: Selection): readonly Run[] {
   const conditions = where.map((expression) => conditionOf(expression, runs))
   const order = sort === undefined ? null : orderOf(sort, runs)
-  const kept = runs.filter((run) => conditions.every((condition) => condition(run)))
+  const kept = runs.filter((run) => conditions.every(({ field, holds }) => holds(field.of(run))))
   return (order === null ? kept : kept.toSorted(order)).slice(0, top)
 }
 
