@@ -31,13 +31,6 @@ State toState(const Session& session, const Argument& step, const Argument& numb
   return decodeState(session.layout, step.number(), floats.data());
 }
 
-napi_value fromState(napi_env env, const Session& session, const State& state) {
-  float* numbers;
-  const napi_value array = newFloat32Array(env, stateLength(session.layout), &numbers);
-  encodeState(state, session.layout, numbers);
-  return array;
-}
-
 std::optional<Noise> toNoise(const Argument& noise) {
   if (noise.isNull()) return std::nullopt;
   return Noise{.seed = static_cast<std::uint32_t>(noise.property("seed").integer(0, 0xffffffff)),
@@ -88,6 +81,12 @@ JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> 
   job.compute = [floats, compute = std::move(compute)] { compute(floats); };
   job.result = [](napi_env, const std::vector<napi_value>& kept) { return kept.front(); };
   return job;
+}
+
+JobSpec stateJob(napi_env env, const Session& session, std::function<State()> get) {
+  const Layout& layout = session.layout;
+  return floatsJob(env, stateLength(layout),
+                   [&layout, get = std::move(get)](float* numbers) { encodeState(get(), layout, numbers); });
 }
 
 }  // namespace eigenae::addon

@@ -34,7 +34,6 @@ struct Session {
 };
 
 State toState(const Session& session, const Argument& step, const Argument& numbers);
-napi_value fromState(napi_env env, const Session& session, const State& state);
 
 std::optional<Noise> toNoise(const Argument& noise);
 
@@ -64,5 +63,7 @@ std::shared_ptr<const BatchArguments> toBatch(const Session& session, const Argu
 // Return jobs whose result is a number, or an array of `length` floats, that `compute` computes.
 JobSpec numberJob(std::function<double()> compute);
 JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> compute);
+// Returns a job whose result is the numbers of the state that `get` returns. The session must outlive it.
+JobSpec stateJob(napi_env env, const Session& session, std::function<State()> get);
 
 }  // namespace eigenae::addon

@@ -57,13 +57,7 @@ napi_value setState(const Call& call) {
 
 napi_value getState(const Call& call) {
   cuda::Model& model = idleModel(call);
-  const auto state = std::make_shared<State>();
-  JobSpec job;
-  job.compute = [&model, state] { *state = model.getState(); };
-  job.result = [state, session = call.session](napi_env env, const std::vector<napi_value>&) {
-    return fromState(env, *session, *state);
-  };
-  return startCall(call, std::move(job));
+  return startCall(call, stateJob(call.env, *call.session, [&model] { return model.getState(); }));
 }
 
 napi_value step(const Call& call) { return fromDouble(call.env, static_cast<double>(idleModel(call).step())); }

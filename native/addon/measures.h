@@ -1,5 +1,5 @@
-// The measures of trained networks: CoreMeasures in src/engines/native/binding.ts. Each function starts a job and returns
-// an object with the promise of its result and a function that stops it.
+// The measures of trained networks: CoreMeasures in src/engines/native/binding.ts. Each function starts a job and
+// returns an object with the promise of its result and a function that stops it.
 #pragma once
 
 #include <node_api.h>

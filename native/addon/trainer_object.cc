@@ -89,7 +89,10 @@ napi_value setState(const Call& call) {
   return nullptr;
 }
 
-napi_value getState(const Call& call) { return fromState(call.env, *call.session, idleTrainer(call).getState()); }
+napi_value getState(const Call& call) {
+  const Trainer& trainer = idleTrainer(call);
+  return startCall(call, stateJob(call.env, *call.session, [&trainer] { return trainer.getState(); }));
+}
 
 napi_value step(const Call& call) { return fromDouble(call.env, static_cast<double>(idleTrainer(call).step())); }
 

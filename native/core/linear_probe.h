@@ -22,8 +22,8 @@ struct LinearProbe {
 
 // Returns for how many scored images a linear map predicts the label from the embedding: ridge regression of one-hot
 // labels on `train` (λ = 1, the intercept is not penalised), with the largest output as the label. The classes are 0 to
-// the largest label of `train`. A class without images has the output 0, which is never the largest, because the outputs
-// sum to 1. Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 3.4.1 and 4.2; 7.10 for
+// the largest label of `train`. A class without images has the output 0, which is never the largest, because the
+// outputs sum to 1. Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 3.4.1 and 4.2; 7.10 for
 // leave-one-out. Returns early once stop is not 0; the result is then meaningless.
 std::size_t countProbeHits(const LinearProbe& probe, const std::atomic<std::int32_t>& stop);
 

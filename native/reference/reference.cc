@@ -500,22 +500,17 @@ class ReferenceTrainer final : public Trainer {
   }
 
   void linearOutputs(const Images& images, float* outputs) override {
-    const std::size_t total = layout_.hiddenUnits();
     const float* parameters = evaluatedParameters();
     inferBatches(images, nullptr, [&](std::size_t first, int batch) {
-      std::size_t begin = 0;
+      float* matrix = outputs;
       for (std::size_t i = 0; i + 1 < layout_.layers.size(); ++i) {
         if (i == layout_.latentLayer) continue;
         const Layer& layer = layout_.layers[i];
         const int units = layer.outputs;
         const float* input = i == 0 ? noisy_.data() : values_[i - 1].output.data();
-        std::vector<float> linear(area(batch, units));
         linearForward(input, parameters + layer.weight, parameters + layer.bias, batch, layer.inputs, units,
-                      linear.data());
-        for (int b = 0; b < batch; ++b) {
-          std::copy_n(linear.data() + area(b, units), units, outputs + (first + b) * total + begin);
-        }
-        begin += units;
+                      matrix + first * units);
+        matrix += images.count * units;
       }
     });
   }

@@ -30,7 +30,7 @@ export interface CoreTrainer {
   /** @param values of one step */
   trainBatch(clean: Float32Array, noisy: Float32Array, values: Float64Array): Promise<Float64Array>
   encode(images: Images): Promise<Float32Array>
-  /** The linear outputs of all hidden layers, [count][sum of their widths]. */
+  /** The linear outputs of the hidden layers, a matrix [count][width] for each, one after another. */
   linearOutputs(images: Images): Promise<Float32Array>
   reconstruct(images: Images): Promise<Float32Array>
   meanSquaredError(images: Images, noise: NoiseField | null): Promise<number>
@@ -169,7 +169,7 @@ export async function coreBackedTrainer(
       meanLosses(await core.trainBatch(clean, noisy, stepValues(spec, core.step(), 1))),
     encode: (input, signal) => withSignal(core, signal, () => core.encode(input)),
     linearOutputs: async (input, signal) =>
-      splitColumns(await withSignal(core, signal, () => core.linearOutputs(input)), hiddenWidths(spec)),
+      splitLayers(await withSignal(core, signal, () => core.linearOutputs(input)), hiddenWidths(spec)),
     reconstruct: (input) => core.reconstruct(input),
     meanSquaredError: (input, noise, signal) =>
       withSignal(core, signal, () => core.meanSquaredError(input, noise)),
@@ -184,19 +184,13 @@ function hiddenWidths({ widths }: TrainerSpec): readonly number[] {
   return [...encoder, ...encoder.toReversed()]
 }
 
-/** Divides a matrix [rows][sum of widths] into matrices of these widths. */
-function splitColumns(matrix: Float32Array, widths: readonly number[]): readonly Float32Array[] {
-  const total = widths.reduce((sum, width) => sum + width, 0)
-  const rows = total === 0 ? 0 : matrix.length / total
-  let begin = 0
+/** Returns views of matrices [rows][width] that follow one another. */
+function splitLayers(numbers: Float32Array, widths: readonly number[]): readonly Float32Array[] {
+  const rows = numbers.length / widths.reduce((sum, width) => sum + width, 0)
+  let end = 0
   return widths.map((width) => {
-    const part = new Float32Array(rows * width)
-    for (let row = 0; row < rows; row++) {
-      const from = row * total + begin
-      part.set(matrix.subarray(from, from + width), row * width)
-    }
-    begin += width
-    return part
+    end += rows * width
+    return numbers.subarray(end - rows * width, end)
   })
 }
 

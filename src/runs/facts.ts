@@ -54,7 +54,9 @@ export function peakMemoryBytes(): number {
 }
 
 async function repositoryFacts() {
-  const [here, own] = await Promise.all([repositoryState('.'), ownState()])
+  const inUse = repositoryState('.')
+  const isOwn = topOf(resolve('.')) === packageRoot
+  const [here, own] = await Promise.all([inUse, isOwn ? inUse : ownState()])
   return { gitCommit: here.commit, gitDirty: here.dirty, eigenae: own }
 }
 
@@ -95,12 +97,12 @@ export async function repositoryState(folder: string): Promise<RepositoryState> 
   try {
     view = await mkdtemp(join(tmpdir(), 'eigenae-git-'))
     const git = await openView(view, top)
-    const [commit, changes] = await Promise.all([
-      git('rev-parse', 'HEAD'),
-      // git would run in submodules with their configuration to see whether their files differ.
-      git('status', '--porcelain', '--untracked-files=no', '--no-renames', '--ignore-submodules=dirty'),
-    ])
-    return { commit, dirty: commit === null || changes === null ? null : changes !== '' }
+    // git would run in submodules with their configuration to see whether their files differ.
+    const unread = ['--untracked-files=no', '--no-renames', '--ignore-submodules=dirty']
+    const status = await git('status', '--porcelain=v2', '--branch', ...unread)
+    if (status === null) return { commit: await git('rev-parse', 'HEAD'), dirty: null }
+    const commit = /^# branch\.oid ([0-9a-f]+)$/m.exec(status)?.[1] ?? null
+    return { commit, dirty: commit === null ? null : /^[^#]/m.test(status) }
   } catch {
     return unknown
   } finally {

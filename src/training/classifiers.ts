@@ -45,11 +45,8 @@ export async function nearestNeighbourAccuracy(
 ): Promise<number> {
   const nearest = await nearestIndices(train.embedding, scored.embedding, search)
   let hits = 0
-  scored.labels.forEach((label, image) => {
-    const found = nearest.subarray(image * neighbourCount, (image + 1) * neighbourCount)
-    const present = Array.from(found).filter((index) => index >= 0)
-    if (mostVotes(present.map((index) => train.labels[index]!)) === label) hits++
-  })
+  for (let image = 0; image < scored.labels.length; image++)
+    if (mostVotes(nearest, image * neighbourCount, train.labels) === scored.labels[image]) hits++
   return hits / scored.labels.length
 }
 
@@ -78,10 +75,12 @@ export async function nearestIndices(
 function widestFirst(points: Float32Array, dimensions: number): Int32Array {
   const sums = new Float64Array(dimensions)
   const squares = new Float64Array(dimensions)
-  points.forEach((value, position) => {
-    sums[position % dimensions]! += value
-    squares[position % dimensions]! += value * value
-  })
+  for (let first = 0; first < points.length; first += dimensions)
+    for (let j = 0; j < dimensions; j++) {
+      const value = points[first + j]!
+      sums[j]! += value
+      squares[j]! += value * value
+    }
   const count = points.length / dimensions
   const variances = squares.map((square, axis) => square / count - (sums[axis]! / count) ** 2)
   return Int32Array.from(variances.keys()).sort((a, b) => variances[b]! - variances[a]!)
@@ -95,11 +94,14 @@ function reorder(vectors: Float32Array, axes: Int32Array): Float32Array {
   return result
 }
 
-/** Returns the majority label, undefined for an empty list. @param labels the nearest first */
-function mostVotes(labels: readonly number[]): number | undefined {
-  const votes = (label: number) => labels.filter((other) => other === label).length
-  return labels.reduce<number | undefined>(
-    (best, label) => (best === undefined || votes(label) > votes(best) ? label : best),
-    undefined,
-  )
+/** Returns the majority label of the neighbours from `first` on, the nearest one's in a tie; undefined if there are none. */
+function mostVotes(nearest: Int32Array, first: number, labels: Uint8Array): number | undefined {
+  let [best, most]: [number | undefined, number] = [undefined, 0]
+  for (let i = first; i < first + neighbourCount; i++) {
+    const label = labels[nearest[i]!]
+    let votes = 0
+    for (let j = first; j < first + neighbourCount; j++) if (labels[nearest[j]!] === label) votes++
+    if (label !== undefined && votes > most) [best, most] = [label, votes]
+  }
+  return best
 }

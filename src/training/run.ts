@@ -129,11 +129,18 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
       written = writeEpoch(job, tables, saves, trained)
       observer.onEpoch(trained)
     }
-    await written
-    await saves.saveLast()
-    signal.throwIfAborted()
-    const model = await writeModel(files.model, config, await trainer.exportState())
-    const evaluation = jsonText(await finalEvaluation(job, trainer))
+    const state = trainer.exportState()
+    const writeEnd = async () => {
+      await written
+      await saves.saveLast()
+      signal.throwIfAborted()
+      return writeModel(files.model, config, await state)
+    }
+    const [model, measures] = await both(
+      writeEnd(),
+      state.then(() => measureEnd(job, trainer)),
+    )
+    const evaluation = jsonText(finalEvaluation(measures, readMetrics(files.metrics).at(-1)!))
     await writeDurably(files.evaluation, evaluation)
     return {
       'config.json': sumOf(configText(config)),
@@ -298,12 +305,27 @@ class Saves {
   }
 }
 
-async function finalEvaluation(job: RunJob, trainer: Trainer): Promise<FinalEvaluation> {
-  const { files, config, data, signal } = job
-  const spectrum = await measureSpectrum(trainer, config, data, signal)
-  const accuracies = await measureAccuracies(trainer, config, data, data.test, 'apart', job)
+/** Waits until both have ended, even if one fails, so that nothing is written afterwards. */
+async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<readonly [A, B]> {
+  await Promise.allSettled([first, second])
+  return [await first, await second]
+}
+
+/** Measures the trained network, beside the writes of the last epoch. */
+async function measureEnd(job: RunJob, trainer: Trainer) {
+  const { config, data, signal } = job
   return {
-    metrics: measuredOnly(readMetrics(files.metrics).at(-1)!),
+    spectrum: await measureSpectrum(trainer, config, data, signal),
+    accuracies: await measureAccuracies(trainer, config, data, data.test, 'apart', job),
+  }
+}
+
+function finalEvaluation(
+  { spectrum, accuracies }: Awaited<ReturnType<typeof measureEnd>>,
+  lastRow: MetricsRow,
+): FinalEvaluation {
+  return {
+    metrics: measuredOnly(lastRow),
     spectrum: {
       singular_values: spectrum.singularValues,
       singular_shares: spectrum.singularShares,

@@ -112,8 +112,16 @@ class EmulatedCore implements CoreTrainer {
   }
 
   async linearOutputs(images: Images): Promise<Float32Array> {
-    const hidden = this.spec.widths.slice(1, -1).reduce((sum, width) => sum + 2 * width, 0)
-    return this.#infer('linearOutputs', images, hidden, null).outputs
+    const encoder = this.spec.widths.slice(1, -1)
+    const hidden = [...encoder, ...encoder.toReversed()]
+    const total = hidden.reduce((sum, width) => sum + width, 0)
+    const { outputs } = this.#infer('linearOutputs', images, total, null)
+    let end = 0
+    const layers = hidden.map((width) => {
+      end += width
+      return outputs.filter((_, i) => i % total >= end - width && i % total < end)
+    })
+    return Float32Array.from(layers.flatMap((layer) => [...layer]))
   }
 
   async reconstruct(images: Images): Promise<Float32Array> {

@@ -112,8 +112,15 @@ const locations = [
   { origin: 'built here', folder: join(packageRoot, 'native', 'build') },
 ] as const
 
+let loaded: LoadedBinding | undefined
+
 /** @throws BindingError if there is no addon, or none that fits this machine. */
 export function loadNativeBinding(): LoadedBinding {
+  loaded ??= loadFirst()
+  return loaded
+}
+
+function loadFirst(): LoadedBinding {
   const load = createRequire(import.meta.url)
   const refusals: string[] = []
   const misfits: string[] = []
