@@ -28,23 +28,32 @@ const sweep = (config: string, ...args: readonly string[]) =>
 const folderOf = (...names: readonly string[]) => scratch('runs', ...names)
 
 describe('the plan of a sweep', () => {
-  it('is listed by --dry-run with name, settings, folder and state, and nothing is written', async () => {
+  it('is listed by --dry-run with name, state and settings, and nothing is written', async () => {
     const config = file('listed', { grid: { 'train.batchSize': [20, 50] }, seeds: [0, 7] })
     const { code, stdout, stderr } = await sweep(config, '--dry-run')
     expect(code).toBe(0)
     const [header, ...rows] = stdout.trimEnd().split('\n')
-    expect(header!.split(/ {2,}/)).toEqual(['run', 'what differs', 'folder', 'state'])
+    expect(header!.split(/ {2,}/)).toEqual(['run', 'state', 'what differs'])
     expect(rows.length).toBe(8)
-    expect(rows.at(-1)!.split(/ {2,}/)).toEqual([
-      'eigen,train.batchSize=50/seed-7',
-      'train.batchSize=50 loss.eigen={"kind":"top-k","k":2,"weight":1,"center":false} seed=7',
-      'runs/listed/eigen,train.batchSize=50/seed-7',
-      'to do',
-    ])
-    expect(stderr).toContain('8 runs: 0 done, 8 to do')
+    expect(rows.at(-1)!.split(/ {2,}/)).toEqual(['eigen,train.batchSize=50/seed-7', 'to do', 'eigen=top-k'])
+    expect(stderr).toContain('runs/listed: 8 runs: 0 done, 8 to do')
     const single = await sweep(file('single', { variants: { none: 'none.json' } }), '--dry-run')
     expect(single.stderr).toContain('1 run: 0 done, 1 to do')
     expect(existsSync(folderOf('listed'))).toBe(false)
+  })
+
+  it('is listed in lines of at most 100 columns', async () => {
+    const widths = [3, 4, 5, 6].map((latent) => [784, 128, 64, 12, latent])
+    const grid = {
+      'model.widths': widths,
+      'optimizer.learningRate': [0.001, 0.002],
+      'data.noise': [0.1, 0.2],
+    }
+    const { code, stdout } = await sweep(file('long', { grid }), '--dry-run')
+    const lines = stdout.trimEnd().split('\n')
+    expect([code, lines.length]).toEqual([0, 1 + 2 * 4 * 2 * 2])
+    expect(new Set(lines).size).toBe(lines.length)
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(100)
   })
 
   it('is counted before it is expanded, and refused above 100,000 runs', async () => {
@@ -337,10 +346,9 @@ describe('eigenae sweep', () => {
     expect(code).toBe(0)
     expect(stderr).toContain('4 runs, 2 done')
     expect(stderr).toContain('2 runs are new in the sweep file')
-    expect(compared).toMatch(/^arm .*\nnone .* 2 .*\neigen .* 2 /m)
+    expect(compared).toMatch(/^2 arms by noisy test MSE\narm .*\n(none|eigen) .* 2 .*\n(none|eigen) .* 2 /)
     expect(stderr).toContain('more: eigenae compare runs/made --out runs/made/comparison')
-    const { stdout: more } = await eigenae(['compare', 'runs/made'], { cwd: scratch() })
-    expect(more).toBe(compared)
+    expect(stderr).toContain('best: eigenae best runs/made --metric test_denoise_mse')
     expect(readFileSync(folderOf('made', 'eigen', 'seed-0', 'run.json'))).toEqual(before)
     expect((await sweep(grown, '--dry-run')).stderr).toContain('4 done, 0 to do')
     const other = await sweep(

@@ -94,13 +94,9 @@ async function compare(folders: readonly string[], flags: CompareFlags): Promise
 }
 
 /** Prints the tables of a comparison on stdout, and its warnings on stderr. */
-export async function printComparison(
+async function printComparison(
   folders: readonly string[],
-  { baseline, metric, details, format, json, ...selection }: PrintFlags = {
-    details: false,
-    format: 'text',
-    json: false,
-  },
+  { baseline, metric, details, format, json, ...selection }: PrintFlags,
 ): Promise<Comparison> {
   // Imported here so that other commands start without loading the statistics.
   const { compareRuns } = await import('../comparison/compare.js')
@@ -143,7 +139,7 @@ async function printAndWrite(folders: readonly string[], flags: CompareFlags, ou
     value === undefined ? [] : [`--${flag}`, String(value)],
   )
   const conditions = where.flatMap(({ text }) => ['--where', text])
-  const { files, notes: lacking } = await writeComparison(out, comparison, {
+  const lacking = await writeComparison(out, comparison, {
     command: ['eigenae', 'compare', ...folders, ...conditions, ...named, '--out', out],
     notes: text,
     scheme: scheme ?? 'light',
@@ -151,5 +147,5 @@ async function printAndWrite(folders: readonly string[], flags: CompareFlags, ou
   for (const note of lacking) writeMessage(note)
   const shown = drawnText(comparison)
   const limit = shown === null ? '' : ` (the pictures show ${shown})`
-  writeMessage(`\nwritten to ${out}: ${files.join(', ')}${limit}`)
+  writeMessage(`\nwritten to ${out}${limit}`)
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { Command, Option } from 'commander'
+import { differenceLabels, differingFields } from '../comparison/labels.js'
 import { configDifferences, settingAt } from '../config/paths.js'
 import { configJson } from '../config/schema.js'
 import { parseSeeds } from '../config/sweep.js'
@@ -16,15 +17,23 @@ import {
 import type { LauncherSettings } from '../launchers/launcher.js'
 import { ownCommand } from '../runs/facts.js'
 import { logName } from '../runs/files.js'
+import { metrics } from '../runs/metrics.js'
 import { inspectStage, type RunState } from '../sweeps/folder.js'
 import { plannedRungs } from '../sweeps/halving.js'
 import type { Arm, SweepPlan } from '../sweeps/plan.js'
 import { executeSweep, type InspectedSweep, inspectSweep, type SweepResult } from '../sweeps/sweep.js'
 import { commandLine, eigenaeCommand } from '../text/command-line.js'
 import { count, thousands } from '../text/format.js'
-import { writeJsonLine, writeMessage, writeResult } from '../text/output.js'
-import { alignedTable } from '../text/table.js'
-import { printComparison } from './compare.js'
+import {
+  resultSpace,
+  writeJsonLine,
+  writeLines,
+  writeMessage,
+  writeResult,
+  writeWarning,
+} from '../text/output.js'
+import { alignedTable, truncateDistinct, widestOf } from '../text/table.js'
+import { abbreviated } from './compare.js'
 import { collectSettings, deviceOption, type FlagsOf, threadCount, wholeNumber } from './shared/options.js'
 import { abortOnSignals, interruptionOf } from './shared/signals.js'
 import { reasonLine, sweepDisplay } from './sweep-display.js'
@@ -77,7 +86,7 @@ function launcherOption({ flag, type, help, launcher }: AcceptedFlag): Option {
   return option
 }
 
-/** Plans a sweep, trains the runs that are not done, and compares its arms. src/sweeps/sweep.ts describes the course. */
+/** Plans a sweep, trains the runs that are not done, and prints the best arms. src/sweeps/sweep.ts describes the course. */
 async function sweep(flags: FlagsOf<typeof declaration>, settings: LauncherSettings): Promise<void> {
   const { config, set, device, seeds, out, resume, dryRun, retries, failFast, json } = flags
   checkSettings(flags.launcher, settings)
@@ -113,11 +122,13 @@ async function sweep(flags: FlagsOf<typeof declaration>, settings: LauncherSetti
   signal.throwIfAborted()
   if (result.end === 'detached') return
   const { states } = missing.length === 0 ? stage : inspectStage(plan, folder)
-  if (!json) await writeComparison(plan, states, folder)
+  if (!json) await writeBestArms(plan, states, folder)
   if (result.counts.failed > 0) throw failureOf(result, plan.runs.length, folder)
 }
 
-/** Prints every run of a plan: its name, how its config differs from the others, its folder, and whether it is done. */
+const dryRunColumns = 100
+
+/** Prints a line for every run of a plan: its name, whether it is done, and its settings that are not in its name. */
 function writeDryRun({ plan, stage: { states }, folder }: InspectedSweep, json: boolean): void {
   const rungs = plannedRungs(plan)
   const differing = differencesByArm(plan)
@@ -132,11 +143,21 @@ function writeDryRun({ plan, stage: { states }, folder }: InspectedSweep, json: 
     for (const rung of rungs) writeJsonLine({ event: 'planned-rung', ...rung })
     return
   }
+  const settings = settingsBesideNames(plan)
+  const hasSettings = plan.arms.some((arm) => settings.get(arm) !== '')
+  const names = truncateDistinct(
+    rows.map(({ run }) => run),
+    hasSettings ? dryRunColumns / 2 : dryRunColumns - 'to do'.length - 2,
+  )
+  const differs = truncateDistinct(
+    plan.runs.map(({ arm }) => settings.get(arm)!),
+    Math.max(0, dryRunColumns - widestOf(names) - 'to do'.length - 4),
+  )
   writeResult(
     alignedTable(
-      rows.map((row) => [row.run, settingsText(row.differs), row.folder, row.state]),
-      ['left', 'left', 'left', 'left'],
-      ['run', 'what differs', 'folder', 'state'],
+      rows.map(({ state }, index) => [names[index]!, state, differs[index]!]),
+      ['left', 'left', 'left'],
+      ['run', 'state', hasSettings ? 'what differs' : ''],
     ),
   )
   for (const note of plan.notes) writeMessage(`note: ${note}`)
@@ -146,7 +167,7 @@ function writeDryRun({ plan, stage: { states }, folder }: InspectedSweep, json: 
     )
   const done = states.filter((state) => state === 'done').length
   writeMessage(
-    `${count(plan.runs.length, 'run')}: ${thousands(done)} done, ${thousands(plan.runs.length - done)} to do`,
+    `${folder}: ${count(plan.runs.length, 'run')}: ${thousands(done)} done, ${thousands(plan.runs.length - done)} to do`,
   )
 }
 
@@ -172,11 +193,20 @@ function hasParentIn(paths: ReadonlySet<string>, path: string): boolean {
   return keys.some((_, depth) => depth > 0 && paths.has(keys.slice(0, depth).join('.')))
 }
 
-function settingsText(fields: Readonly<Record<string, unknown>>): string {
-  return Object.entries(fields)
-    .filter(([, value]) => value !== undefined)
-    .map(([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join(' ')
+/** Returns the settings that distinguish each arm and are not in its name: "learningRate=0.003" of a trial. */
+function settingsBesideNames({ arms }: SweepPlan): ReadonlyMap<Arm, string> {
+  const configs = arms.map(({ config }) => config)
+  const swept = arms.flatMap(({ settings }) => settings.map(({ path }) => path))
+  const kinds = differingFields(configs).paths.filter((path) => /\.(eigen|kind)$/.test(path))
+  const labels = differenceLabels(configs, 0, new Set([...swept, ...kinds]))
+  return new Map(
+    arms.map((arm, index) => {
+      const named = arm.name.split(',')
+      const isNamed = (setting: string) => named.some((part) => part.endsWith(`.${setting}`))
+      const others = labels[index]!.split(' ').filter((setting) => !isNamed(setting))
+      return [arm, others.join(' ')]
+    }),
+  )
 }
 
 /**
@@ -200,18 +230,30 @@ async function askCancelOrDetach(): Promise<'cancel' | 'detach'> {
   }
 }
 
-/** A larger table gives no overview, and takes long to compute. */
-const comparisonLimits = { arms: 40, runs: 1000 }
+// A comparison of more runs takes long to compute.
+const mostCompared = 1000
 
-/** Compares the sweep's arms, as `compare` with the sweep's folder does, if one has a completed run. */
-async function writeComparison(plan: SweepPlan, states: readonly RunState[], folder: string): Promise<void> {
+// As many as can be read at a glance.
+const mostBest = 5
+
+/** Prints the sweep's best arms and the commands that compare and choose them, if one has a completed run. */
+async function writeBestArms(plan: SweepPlan, states: readonly RunState[], folder: string): Promise<void> {
   if (!states.includes('done')) return
-  if (plan.arms.length <= comparisonLimits.arms && plan.runs.length <= comparisonLimits.runs)
-    await printComparison([folder])
+  const sort = metrics.find((each) => each === plan.sweep.search?.halving?.metric)
+  let metric = sort ?? 'test_denoise_mse'
+  if (plan.runs.length <= mostCompared) {
+    // Imported here so that a sweep starts without loading the statistics.
+    const { compareRuns } = await import('../comparison/compare.js')
+    const { bestLines } = await import('../comparison/terminal.js')
+    const comparison = await compareRuns([folder], undefined, sort && { sort })
+    for (const warning of abbreviated(comparison.warnings)) writeWarning(warning)
+    writeLines(bestLines(comparison, mostBest, resultSpace().columns))
+    metric = comparison.rankedBy
+  }
   const more = ['compare', folder, '--out', join(folder, 'comparison')]
   writeMessage(`more: ${eigenaeCommand(commandLine(more))}`)
-  const best = ['best', folder, '--metric', plan.sweep.search?.halving?.metric ?? 'test_denoise_mse']
-  if (plan.sweep.search !== null) writeMessage(`best: ${eigenaeCommand(commandLine(best))}`)
+  const best = ['best', folder, '--metric', metric]
+  if (plan.arms.length > 1) writeMessage(`best: ${eigenaeCommand(commandLine(best))}`)
 }
 
 // More rows would hide what they have in common.

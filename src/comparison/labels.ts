@@ -154,7 +154,8 @@ export function differenceLabels(
   const { fields } = differingFields(configs)
   const all = swept.has(latentPath) ? fields.map(withLatentApart) : fields
   const paths = differingPaths(all)
-  const varying = new Set(paths.filter((path) => new Set(valuesAt(all, path)).size > 1))
+  const values = new Map(paths.map((path) => [path, valuesAt(all, path)]))
+  const varying = new Set(paths.filter((path) => new Set(values.get(path)).size > 1))
   return all.map((fields, index) => {
     const defaults = defaultFieldsOf(configs[index]!)
     const distinguishing = paths.filter((path) => {
@@ -167,7 +168,7 @@ export function differenceLabels(
       )
     })
     return distinguishing
-      .map((path) => `${shortPath(path)}=${shortValue(fields.get(path)!, valuesAt(all, path))}`)
+      .map((path) => `${shortPath(path)}=${shortValue(fields.get(path)!, values.get(path)!)}`)
       .join(' ')
   })
 }

@@ -1,5 +1,6 @@
 /** The tables of a comparison for a terminal, a file or a pipe. */
-import type { Metric } from '../runs/metrics.js'
+import { type Metric, meaningOf } from '../runs/metrics.js'
+import { count } from '../text/format.js'
 import type { Space } from '../text/output.js'
 import {
   alignedTable,
@@ -30,13 +31,57 @@ import {
   marks,
   marksOf,
   meanCells,
+  meanText,
   rowNames,
   sampleNotes,
   sizeNotes,
   testsText,
   verdictOf,
 } from './comparison-tables.js'
+import { bestFirst } from './selection.js'
 import { byEpoch, columnOf, finalSpectrum, sampleEvenly } from './series.js'
+
+/**
+ * Returns a line for each of the best arms by the metric that ranks them, with its settings if they are not in its name.
+ * @param most the number of arms
+ * @param columns the terminal's; infinitely many in a file or a pipe, where nothing is cut
+ */
+export function bestLines(comparison: Comparison, most: number, columns: number): readonly Line[] {
+  const { arms, results, rankedBy: metric } = comparison
+  const { label } = meaningOf(metric)
+  const ranked = bestFirst(
+    results.filter((result) => result.metric === metric),
+    metric,
+    ({ summary }) => summary.mean,
+  )
+  const best = ranked.slice(0, most)
+  const others = (['effective_rank', 'linear_probe_accuracy'] as const).filter((other) => other !== metric)
+  const cells = best.map(({ arm, summary }) => [
+    String(arm.runs.length),
+    meanText(summary),
+    ...others.map((other) => {
+      const result = results.find((each) => each.arm === arm && each.metric === other)
+      return result === undefined ? '–' : meaningOf(other).format(result.summary.mean)
+    }),
+  ])
+  const header = ['n', label, ...others.map((other) => meaningOf(other).label)]
+  const right = header.map(() => 'right' as const)
+  const free = columns - widestLine(alignedTable(cells, right, header)) - gap
+  const names = best.map(({ arm }) => arm.label)
+  const { hasDifferences } = mainTable(comparison)
+  const differences = hasDifferences ? differenceTexts(comparison) : []
+  const settings = best.map(({ arm }) => differences[arms.indexOf(arm)] ?? '')
+  const half = hasDifferences ? Math.floor((free - gap) / 2) : free
+  const labels = truncateDistinct(names, Math.max(shortest, half))
+  const texts = truncateDistinct(settings, Math.max(shortest, free - gap - widestOf(labels)))
+  const table = alignedTable(
+    cells.map((row, index) => [labels[index]!, ...row, ...(hasDifferences ? [texts[index]!] : [])]),
+    ['left', ...right, ...(hasDifferences ? (['left'] as const) : [])],
+    ['arm', ...header, ...(hasDifferences ? ['what differs'] : [])],
+  )
+  const heading = `${best.length < ranked.length ? `the best ${best.length} of ` : ''}${count(ranked.length, 'arm')} by ${label}`
+  return plainLines(`${heading}\n${table}`)
+}
 
 // Lines of notes below the table, and the prompt.
 const mostNotes = 10

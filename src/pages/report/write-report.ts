@@ -50,7 +50,7 @@ interface WriteOptions extends Omit<ReportOptions, 'stills'> {
   readonly scheme: Scheme
 }
 
-/** Writes all files of a comparison. Returns their names, and the arms without reconstructions with the reasons. */
+/** Writes all files of a comparison. Returns a line for each arm without reconstructions. */
 export async function writeComparison(
   folder: string,
   comparison: Comparison,
@@ -78,5 +78,5 @@ export async function writeComparison(
   ]
   await writeInto(folder, files)
   await removeStalePictures(folder, occasionalPictures, files)
-  return { files: files.map(({ file }) => file), notes }
+  return notes
 }
