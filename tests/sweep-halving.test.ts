@@ -1,7 +1,9 @@
 import { cpSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { compareRuns } from '../src/comparison/compare.js'
 import { type Halving, readSweepFile } from '../src/config/sweep.js'
+import { comparisonCharts } from '../src/plots/comparison-pictures.js'
 import { climb } from '../src/sweeps/halving.js'
 import { planSweep } from '../src/sweeps/plan.js'
 import { eigenae, scratchFolder, start } from './support/cli.js'
@@ -315,6 +317,8 @@ describe('the commands that read a search with halving', () => {
     const stopped = all!.trials.find((trial) => !last!.trials.includes(trial))!
     const named = await eigenae(['compare', scratch('undisturbed', stopped), folder, '--json'])
     expect(JSON.parse(named.stdout).groups.length).toBe(2)
+    const selected = await eigenae(['compare', folder, '--json', '--arms', `${stopped},${last!.trials[0]}`])
+    expect(JSON.parse(selected.stdout).groups.length).toBe(2)
   })
 
   it('judge them, and count all that were chosen among', async () => {
@@ -323,6 +327,24 @@ describe('the commands that read a search with halving', () => {
     expect(stdout).toContain(`  ${join(folder, survivor!)}\n`)
     expect(stdout).toContain('The best of 6 arms looks better than it is')
     expect(stdout).toContain('5 of them stopped at an earlier rung.')
+  })
+
+  it('draw each trial up to its rung, and those of the last rung in colour', async () => {
+    const [all, some, last] = rungsOf('undisturbed')
+    const charts = comparisonCharts(await compareRuns([folder], undefined))
+    const { spec } = charts.find(({ name }) => name === 'ladder')!
+    const rows = (spec.data as { readonly values: readonly Record<string, unknown>[] }).values
+    const armsOf = (kind: string) => [
+      ...new Set(rows.filter((row) => row.kind === kind).map(({ arm }) => arm)),
+    ]
+    const labels = (trials: readonly string[]) => trials.map((trial) => trial.replace(',', ' '))
+    expect(armsOf('mean')).toEqual(labels(last!.trials))
+    const ends = rows.filter(({ end }) => end !== undefined).map(({ arm, end }) => [arm, end])
+    const stopped = all!.trials.filter((trial) => !last!.trials.includes(trial))
+    const expected = stopped.map((trial) => [trial.replace(',', ' '), some!.trials.includes(trial) ? 2 : 1])
+    expect(ends.toSorted()).toEqual(expected.toSorted())
+    expect(rows.flatMap(({ rung }) => rung ?? [])).toEqual([1, 2, 4])
+    expect(charts.map(({ name }) => name)).not.toContain('swept')
   })
 
   it('compare all trials while the first rung trains', async () => {

@@ -24,8 +24,10 @@ export interface ArmSelection {
  * Returns the arms of --arms with the runs of --where. A named baseline stays, with all of its runs if none of them matches.
  * @throws a usage error if an arm or a name in a condition is unknown.
  */
-export function selectArms(read: ReadArms, { arms: list, where = [] }: ArmSelection): ReadArms {
-  const named = list === undefined ? null : new Set(namedArms(list, read.arms))
+export function selectArms(all: ReadArms, { arms: list, where = [] }: ArmSelection): ReadArms {
+  const named = list === undefined ? null : new Set(namedArms(list, all.arms))
+  // A trial that --arms names is compared even if its search stopped it at an earlier rung than others.
+  const read = { ...all, stopped: all.stopped.filter((arm) => !named?.has(arm)) }
   const isKept = (arm: ArmRuns) => arm === read.baseline && !read.arbitrary
   const chosen = read.arms.filter((arm) => named === null || named.has(arm) || isKept(arm))
   const conditions = conditionsOn(chosen, where).filter(({ metric }) => metric === null)

@@ -7,6 +7,7 @@ import { effectiveRankChart, lossChart, trainingChart } from './epochs.js'
 import { deadUnitsChart, evolutionChart } from './evolution.js'
 import { spectrumChart } from './final-spectrum.js'
 import { differencesChart, finalValuesChart } from './final-values.js'
+import { ladderChart } from './ladder.js'
 import { modelStills } from './model-pictures.js'
 import { paretoChart } from './pareto.js'
 import { parallelChart, searchChart } from './search.js'
@@ -49,6 +50,7 @@ export const occasionalPictures = [
   'pareto',
   'swept',
   'heat-map',
+  'ladder',
   'search',
   'parallel',
   ...modelStills,
@@ -66,8 +68,11 @@ export function comparisonCharts(whole: Comparison): readonly Chart[] {
     ...present([
       finalValuesChart(comparison, arms),
       differencesChart(comparison, arms),
-      sweptChart(comparison, settings),
-      heatMapChart(comparison, settings),
+      // The trials that are left have too few values of a searched setting to show its effect.
+      ...(comparison.stopped.length > 0
+        ? []
+        : [sweptChart(comparison, settings), heatMapChart(comparison, settings)]),
+      ladderChart(comparison),
       searchChart(comparison, settings),
       parallelChart(comparison, settings),
       paretoChart(comparison, arms),
