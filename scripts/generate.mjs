@@ -19,6 +19,7 @@ import { compileFormula } from '../dist/formulas/program.js'
 import { manPage, markdownManual } from '../dist/manual/manual.js'
 import { outline } from '../dist/manual/outline.js'
 import { version } from '../dist/runs/facts.js'
+import { cardTable } from './cuda/cards.mjs'
 import { fontData } from './font-data.mjs'
 
 const root = join(import.meta.dirname, '..')
@@ -30,7 +31,8 @@ const files = {
   'configs/schema.json': json(jsonSchema()),
   'configs/sweeps/schema.json': json(sweepJsonSchema()),
   'docs/commands.md': markdownManual(commands),
-  'docs/config.md': withKinds(readFileSync(join(root, 'docs/config.md'), 'utf8')),
+  'docs/config.md': withTable('docs/config.md', 'kinds', kindTable()),
+  'docs/gpu.md': withTable('docs/gpu.md', 'cards', cardTable()),
   'man/eigenae.1': manPage(commands, version),
   'assets/font.json': await fontData(),
 }
@@ -47,19 +49,21 @@ for (const [file, content] of Object.entries(files)) {
 if (process.exitCode === undefined) generateWasm()
 if (process.exitCode === undefined) generateKernels()
 
-/** Returns docs/config.md with the table of the kinds of eigen losses. */
-function withKinds(page) {
-  const rows = Object.entries(eigenLossKinds).map(([kind, { formula, description, source }]) =>
-    [`\`${kind}\``, `\`${formula}\``, description, smallestBatch(kind), source ?? ''].join(' | '),
+/** Returns a page with a table, given as rows of cells, between two comments. */
+function withTable(file, name, [head, ...rows]) {
+  const lines = [head, ...rows].map((cells) => `| ${cells.join(' | ')} |`)
+  const table = [lines[0], `|${'---|'.repeat(head.length)}`, ...lines.slice(1)].join('\n')
+  return readFileSync(join(root, file), 'utf8').replace(
+    new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*(?=<!-- /${name} -->)`),
+    (_, begin) => `${begin}${table}\n`,
   )
-  const head = ['kind | formula | meaning | smallest batch | source', '---|---|---|---|---']
-  const table = [...head, ...rows].map((row) =>
-    `| ${row} |`.replace('| ---', '|---').replace('--- |', '---|'),
-  )
-  return page.replace(
-    /(<!-- kinds -->\n)[\s\S]*(?=<!-- \/kinds -->)/,
-    (_, begin) => `${begin}${table.join('\n')}\n`,
-  )
+}
+
+function kindTable() {
+  const rows = Object.entries(eigenLossKinds).map(([kind, { formula, description, source }]) => [
+    ...[`\`${kind}\``, `\`${formula}\``, description, smallestBatch(kind), source ?? ''],
+  ])
+  return [['kind', 'formula', 'meaning', 'smallest batch', 'source'], ...rows]
 }
 
 function smallestBatch(kind) {

@@ -50,6 +50,10 @@ std::array<napi_value, count> argumentsOf(napi_env env, napi_callback_info info,
   return arguments;
 }
 
+cuda::Plan planOn(const cuda::Card& card, const TrainerSpec& spec) {
+  return cuda::planFor(spec, card.facts().sharedBytesPerBlock, card.facts().multiprocessors);
+}
+
 // --- Kernels ---
 
 napi_value createModel(napi_env env, napi_callback_info info) {
@@ -58,7 +62,7 @@ napi_value createModel(napi_env env, napi_callback_info info) {
     const auto [specValue] = argumentsOf<1>(env, info, &self);
     const auto kernel = unwrap<LoadedKernel>(env, kernelTag, self, "this", "a kernel");
     const TrainerSpec spec = toSpec(env, specValue);
-    if (cuda::planFor(spec, kernel->kernel->card()->facts().sharedBytesPerBlock).options() !=
+    if (planOn(*kernel->kernel->card(), spec).options() !=
         cuda::Plan{kernel->kernel->shape(), std::nullopt}.options()) {
       throw std::invalid_argument("the spec is of another shape than the kernel");
     }
@@ -112,7 +116,7 @@ napi_value loadKernel(napi_env env, napi_callback_info info) {
     const auto [ptxValue, specValue] = argumentsOf<2>(env, info, &self);
     const auto card = unwrap<cuda::Card>(env, cardTag, self, "this", "a card");
     const auto ptx = std::make_shared<const std::string>(Argument(env, ptxValue, "ptx").text(maximalPtx));
-    const cuda::Plan plan = cuda::planFor(toSpec(env, specValue), card->facts().sharedBytesPerBlock);
+    const cuda::Plan plan = planOn(*card, toSpec(env, specValue));
     if (plan.refusal) throw std::invalid_argument(*plan.refusal + " does not fit");
     const auto kernel = std::make_shared<SharedKernel>();
     JobSpec job;
@@ -139,7 +143,6 @@ napi_value fromFacts(napi_env env, const cuda::CardFacts& facts) {
   setProperty(env, object, "multiprocessors", fromDouble(env, facts.multiprocessors));
   setProperty(env, object, "sharedBytesPerBlock", fromDouble(env, facts.sharedBytesPerBlock));
   setProperty(env, object, "cooperativeLaunch", fromBoolean(env, facts.cooperativeLaunch));
-  setProperty(env, object, "memoryBytes", fromDouble(env, static_cast<double>(facts.memoryBytes)));
   return object;
 }
 
@@ -172,10 +175,11 @@ napi_value openCard(napi_env env, napi_callback_info info) {
 
 napi_value planKernel(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
-    const auto [specValue, sharedValue] = argumentsOf<2>(env, info);
+    const auto [specValue, sharedValue, multiprocessorsValue] = argumentsOf<3>(env, info);
     const TrainerSpec spec = toSpec(env, specValue);
     const auto shared = static_cast<int>(Argument(env, sharedValue, "sharedBytes").integer(0, 1 << 30));
-    const cuda::Plan plan = cuda::planFor(spec, shared);
+    const Argument multiprocessors(env, multiprocessorsValue, "multiprocessors");
+    const cuda::Plan plan = cuda::planFor(spec, shared, static_cast<int>(multiprocessors.integer(1, 1 << 30)));
     const napi_value object = newObject(env);
     if (plan.refusal) {
       setProperty(env, object, "refusal", fromText(env, *plan.refusal));

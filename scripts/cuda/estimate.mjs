@@ -6,6 +6,7 @@
 // A step is at least its multiply-adds at the card's peak, and at most the instructions of the PTX at 75 % of what the
 // schedulers can issue: ptxas merges many of the integer instructions. To both come the barriers of a model's thread blocks.
 import { typicalNetwork } from '../../dist/engines/typical-network.js'
+import { cards, planOn } from './cards.mjs'
 import { instructionsOfStep } from './count-instructions.mjs'
 import { shippedKernels } from './shipped-kernels.mjs'
 
@@ -13,50 +14,21 @@ const stepsOfEpoch = Math.ceil(60000 / typicalNetwork.batchSize)
 
 // From NVIDIA's data sheets, except for the time of a barrier through the second-level cache, which is an assumption from
 // published microbenchmarks (arXiv 2402.13499, 2501.12084).
-const cards = [
-  {
-    name: 'H100',
-    sharedBytes: 227 * 1024,
-    multiprocessors: 132,
-    floatLanes: 128,
-    gigahertz: 1.75,
-    barrierMicroseconds: 2,
-  },
-  {
-    name: 'A100',
-    sharedBytes: 163 * 1024,
-    multiprocessors: 108,
-    floatLanes: 64,
-    gigahertz: 1.41,
-    barrierMicroseconds: 2.2,
-  },
-  {
-    name: 'RTX 4090',
-    sharedBytes: 99 * 1024,
-    multiprocessors: 128,
-    floatLanes: 128,
-    gigahertz: 2.4,
-    barrierMicroseconds: 1.7,
-  },
-  {
-    name: 'L4',
-    sharedBytes: 99 * 1024,
-    multiprocessors: 58,
-    floatLanes: 128,
-    gigahertz: 1.6,
-    barrierMicroseconds: 2.1,
-  },
-]
+const estimated = [
+  { name: 'H100 SXM, H200', floatLanes: 128, gigahertz: 1.75, barrierMicroseconds: 2 },
+  { name: 'A100, 40 or 80 GB', floatLanes: 64, gigahertz: 1.41, barrierMicroseconds: 2.2 },
+  { name: 'GeForce RTX 4090', floatLanes: 128, gigahertz: 2.4, barrierMicroseconds: 1.7 },
+  { name: 'L4', floatLanes: 128, gigahertz: 1.6, barrierMicroseconds: 2.1 },
+].map((facts) => ({ ...cards.find(({ name }) => name === facts.name), ...facts }))
 const schedulers = 4
 const issued = 0.75
 
 const kernels = shippedKernels()
 const counted = new Map()
-console.log('card       blocks  models at once  µs a step   s an epoch of one model   of 64 models')
-for (const card of cards) {
-  // The kernel with the fewest blocks that fits, without batch norm.
-  const kernel = kernels.find(({ sharedBytes }) => sharedBytes <= card.sharedBytes)
-  const blocks = Number(kernel.options.find((option) => option.startsWith('-DBLOCKS=')).slice(9))
+console.log('card               blocks  models at once  µs a step   s an epoch of one model   of 64 models')
+for (const card of estimated) {
+  const { options, blocks } = planOn(card, 'none')
+  const kernel = kernels.find((each) => each.options.join() === options.join())
   if (!counted.has(kernel.key)) counted.set(kernel.key, instructionsOfStep(kernel))
   const atOnce = Math.floor(card.multiprocessors / blocks)
   const rounds = Math.ceil(64 / atOnce)
@@ -65,7 +37,7 @@ for (const card of cards) {
   const epoch = stepsOfEpoch * 1e-6
   console.log(
     [
-      card.name.padEnd(9),
+      card.name.padEnd(17),
       String(blocks).padStart(7),
       String(atOnce).padStart(15),
       range(1, 0).padStart(10),

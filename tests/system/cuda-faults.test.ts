@@ -56,7 +56,7 @@ describeWithCuda('a fault of the card', ({ environment }) => {
     [
       'few multiprocessors',
       'multiprocessors=1',
-      /a model needs 13 thread blocks at once, and \S.* holds \d; and TensorFlow is not set up$/m,
+      /does not train a network that needs 13 multiprocessors, on a card that has 1; and TensorFlow is not set up$/m,
       /^Run: eigenae setup tensorflow --cuda$/m,
     ],
     ['a driver that does not start', 'fail=cuInit:1:803', /different versions/, /reboot/],
@@ -85,6 +85,15 @@ describeWithCuda('a fault of the card', ({ environment }) => {
     expect(stderr).toMatch(hint)
     expect(code).toBe(1)
     expect(existsSync(scratch(name))).toBe(false)
+  })
+
+  it('with too few multiprocessors is refused by doctor with the same reason', async () => {
+    const t4 = 'capability=7.5,shared=65536,multiprocessors=40'
+    const env = { ...environment, ...noTensorflow, EIGENAE_STAND_IN: t4 }
+    const { stdout } = await eigenae(['doctor'], { env })
+    expect(stdout).toMatch(
+      /^cuda +no +the CUDA core does not train a network that needs 52 multiprocessors, on a card that has 40; and TensorFlow is not set up$/m,
+    )
   })
 
   it('of which this process has only a part is reported with the variable that limits it', async () => {

@@ -48,7 +48,7 @@ function training(spec: TrainerSpec): Message {
 /** Returns the PTX of a division that a card need not choose. */
 async function ptxOf(spec: TrainerSpec, { blocks, tiles }: Division): Promise<string> {
   const { cuda } = loadNativeBinding().binding
-  const plan = cuda.planKernel(encodeSpec(spec), 232448)
+  const plan = cuda.planKernel(encodeSpec(spec), 232448, 132)
   if (plan.refusal !== null) throw new Error(plan.refusal)
   const division = { BLOCKS: blocks, TILES: tiles }
   const options = plan.options.map((option) =>

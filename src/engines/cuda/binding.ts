@@ -10,7 +10,7 @@ export interface CudaBinding {
    * Returns how a card trains a network, or why it cannot.
    * @param sharedBytes shared memory that a thread block can have
    */
-  readonly planKernel: (spec: Float64Array, sharedBytes: number) => KernelPlan
+  readonly planKernel: (spec: Float64Array, sharedBytes: number, multiprocessors: number) => KernelPlan
   /** Compiles CUDA C++ to PTX with NVRTC. */
   readonly compileKernel: (compilation: Compilation) => Promise<string>
 }
@@ -30,6 +30,7 @@ export interface CardFacts {
   readonly driverVersion: number
   /** Compute capability, 10 · major + minor. */
   readonly capability: number
+  readonly multiprocessors: number
   /** Shared memory that one thread block can have. */
   readonly sharedBytesPerBlock: number
   readonly cooperativeLaunch: boolean

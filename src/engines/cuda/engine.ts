@@ -7,7 +7,7 @@ import { checkOnCard } from '../self-check.js'
 import { checkedCudaEngine } from '../tensorflow/engine.js'
 import { typicalNetwork } from '../typical-network.js'
 import type { CardFacts, CudaBinding, CudaCard, CudaKernel, KernelPlan } from './binding.js'
-import { residencyRefusal, withCudaErrors } from './errors.js'
+import { withCudaErrors } from './errors.js'
 import { kernelPtx, missingCompiler } from './kernel.js'
 import { LaunchQueue } from './queue.js'
 import { type CardContext, cudaTrainer, ImageStore } from './trainer.js'
@@ -84,7 +84,12 @@ export async function openCudaCore(spec: TrainerSpec): Promise<CoreOpening> {
   const refusal = cardRefusal(open.card.facts)
   if (refusal !== null) return { kind: 'unfit', reason: refusal }
   const plan = planFor(open, spec)
-  if (plan.refusal !== null) return { kind: 'unfit', reason: `the CUDA core does not train ${plan.refusal}` }
+  if (plan.refusal !== null)
+    return {
+      kind: 'unfit',
+      reason: `the CUDA core does not train ${plan.refusal}`,
+      hint: planFor(open, spec, unlimited).refusal === null ? partialCardHint() : undefined,
+    }
   const missing = await missingCompiler(plan.options)
   if (missing !== null)
     return {
@@ -92,14 +97,11 @@ export async function openCudaCore(spec: TrainerSpec): Promise<CoreOpening> {
       reason: `its kernel must be compiled, and ${missing.problem}`,
       hint: missing.hint,
     }
-  try {
-    return { kind: 'engine', engine: cudaEngine(open, await checkedKernel(open, plan, spec)) }
-  } catch (error) {
-    const reason = residencyRefusal(error)
-    if (reason === null) throw error
-    return { kind: 'unfit', reason, hint: partialCardHint() }
-  }
+  return { kind: 'engine', engine: cudaEngine(open, await checkedKernel(open, plan, spec)) }
 }
+
+/** Multiprocessors of which no network needs more. */
+const unlimited = 2 ** 20
 
 /** Returns how to use the whole card; undefined if this process is not known to have only a part of it. */
 function partialCardHint(): string | undefined {
@@ -215,8 +217,12 @@ function cardRefusal({ name, capability, cooperativeLaunch }: CardFacts): string
 }
 
 /** Returns how the card trains a network, or why it cannot. */
-export function planFor({ binding, card }: OpenCard, spec: TrainerSpec): KernelPlan {
-  return binding.planKernel(encodeSpec(spec), card.facts.sharedBytesPerBlock)
+export function planFor(
+  { binding, card: { facts } }: OpenCard,
+  spec: TrainerSpec,
+  multiprocessors = facts.multiprocessors,
+): KernelPlan {
+  return binding.planKernel(encodeSpec(spec), facts.sharedBytesPerBlock, multiprocessors)
 }
 
 /**

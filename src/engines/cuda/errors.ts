@@ -24,8 +24,6 @@ const noCard = {
   problem: 'no card was found',
   hint: `Check nvidia-smi and CUDA_VISIBLE_DEVICES, ${otherDevice}`,
 }
-/** The code of a kernel whose thread blocks do not fit on the card at once. */
-const notResident = 'EIGENAE_NOT_RESIDENT'
 const kernelRefused = {
   problem: 'the driver cannot load the kernel',
   hint: `Install a newer driver, use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
@@ -48,10 +46,6 @@ const knownFailures: Readonly<Record<string, { readonly problem: string; readonl
   EIGENAE_COMPILATION: {
     problem: 'NVRTC cannot compile the kernel',
     hint: `Run "${eigenaeCommand('setup cuda')}" again, use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
-  },
-  [notResident]: {
-    problem: 'the card cannot hold a model',
-    hint: `Use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
   },
   CUDA_ERROR_OUT_OF_MEMORY: {
     problem: 'not enough memory on the card',
@@ -100,12 +94,6 @@ function cudaError(error: unknown): unknown {
     hint: known?.hint ?? `Use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
     cause: error,
   })
-}
-
-/** Returns why the card cannot hold a model, if that is what `withCudaErrors` has thrown; null for any other error. */
-export function residencyRefusal(error: unknown): string | null {
-  if (!(error instanceof EigenaeError) || codeOf(error.cause) !== notResident) return null
-  return (error.cause as Error).message
 }
 
 function codeOf(error: unknown): string | null {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { brotliDecompress } from 'node:zlib'
+import { gunzip } from 'node:zlib'
 import { EigenaeError, type ErrorParts } from '../../errors.js'
 import { writeDurably } from '../../files/write.js'
 import { packageRoot } from '../../package-root.js'
@@ -66,14 +66,14 @@ export function compileKernel(
   return binding.compileKernel({ library, source, headers, options })
 }
 
-/** Shared memory of a block of any card that the kernel is for. */
-const anySharedBytes = 64 * 1024
+/** Shared memory of a block, and multiprocessors, of any card that the kernel is for. */
+const anyCard = [64 * 1024, 4] as const
 
 /** @throws EigenaeError if NVRTC does not compile the kernel of a small network. */
 export async function checkCompiler(nvrtc: Nvrtc): Promise<void> {
   const { cuda } = loadNativeBinding().binding
   const small = { ...typicalNetwork, widths: [16, 8, 4], batchSize: 8 }
-  const plan = cuda.planKernel(encodeSpec(small), anySharedBytes)
+  const plan = cuda.planKernel(encodeSpec(small), ...anyCard)
   if (plan.refusal !== null) throw new Error(plan.refusal)
   await withCudaErrors(() => compileKernel(cuda, nvrtc, plan.options))
 }
@@ -97,8 +97,8 @@ export function kernelKey(options: readonly string[]): string {
 }
 
 async function readShipped(key: string): Promise<string | null> {
-  const compressed = await readFile(join(shippedFolder, `${key}.ptx.br`)).catch(() => null)
-  return compressed && (await promisify(brotliDecompress)(compressed)).toString()
+  const compressed = await readFile(join(shippedFolder, `${key}.ptx.gz`)).catch(() => null)
+  return compressed && (await promisify(gunzip)(compressed)).toString()
 }
 
 /** @throws EigenaeError if another user could have written the kernel. */
