@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
 import { findNvrtc } from '../../src/setup/nvrtc.js'
 import { eigenae, scratchFolder } from '../support/cli.js'
 import { describeWithCuda } from '../support/cuda-engine.js'
 import { expectSameRuns, readJson, tinyConfigs } from '../support/sweeps.js'
+import { writeProgram } from '../support/tensorflow.js'
 
 const scratch = scratchFolder()
 tinyConfigs(scratch('configs'), 8)
@@ -94,6 +95,15 @@ describeWithCuda('a fault of the card', ({ environment }) => {
     expect(stdout).toMatch(
       /^cuda +no +the CUDA core does not train a network that needs 52 multiprocessors, on a card that has 40; and TensorFlow is not set up$/m,
     )
+  })
+
+  it('does not include a part of a card (MIG), whose UUID nvidia-smi does not print', async () => {
+    mkdirSync(scratch('mig'))
+    const card = '0, GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77, NVIDIA A100, 8.0, 40960, 40000, 550.54.15'
+    writeProgram(scratch('mig', 'nvidia-smi'), `echo "${card}"`)
+    const { code, stderr } = await trainWith({ PATH: `${scratch('mig')}:${process.env.PATH}` }, 'mig-run', '')
+    expect(stderr).toContain('trained 8 epochs')
+    expect(code).toBe(0)
   })
 
   it('of which this process has only a part is reported with the variable that limits it', async () => {
