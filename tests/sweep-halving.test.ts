@@ -292,6 +292,35 @@ describe('a search with halving', () => {
     expect(rungsOf('failing')).toEqual([all, last])
   })
 
+  it('promotes another trial if one is killed at a later rung, and comes to the same end when it is resumed', async () => {
+    cpSync(scratch('undisturbed'), scratch('lost'), { recursive: true })
+    const [, some, last] = rungsOf('undisturbed')
+    const [survivor] = last!.trials
+    for (const trial of some!.trials) rmSync(scratch('lost', trial), { recursive: true })
+    const hold = holdAt(2, { run: `${survivor}/seed-0` })
+    const args = [
+      'sweep',
+      '--config',
+      scratch('six.json'),
+      '--out',
+      scratch('lost'),
+      '--resume',
+      '--jobs',
+      '1',
+    ]
+    const running = start(args, { env: hold.env })
+    killIfThere(await hold.reached(), 'SIGKILL')
+    const { code, stderr } = await running.finished
+    expect([code, stderr]).toEqual([1, expect.stringContaining('1 of 12 runs failed')])
+    const others = some!.trials.filter((trial) => trial !== survivor)
+    expect(rungsOf('lost')[2]!.trials).toEqual(others)
+    expect((await sweep(scratch('six.json'), 'lost', '--resume')).code).toBe(0)
+    expect(rungsOf('lost')).toEqual(rungsOf('undisturbed'))
+    const same = Object.keys(epochsOf('lost')).filter((run) => !others.includes(run.split('/')[0]!))
+    await expectSameRuns(same, scratch('lost'), scratch('undisturbed'))
+    expect(epochsOf('lost')[`${others[0]}/seed-0`]).toBe(4)
+  })
+
   it('trains a config without trials to the last rung', async () => {
     const variants = { held: 'held.json', fixed: { config: 'held.json', fixed: ['optimizer'] } }
     expect((await sweep(file('baseline', { trials: 2 }, { variants, seeds: [0] }), 'baseline')).code).toBe(0)
