@@ -73,7 +73,7 @@ describe('eigenae explore', () => {
       [['none', '<i>norm', 'stopped', ...out], 2, '3 runs, but a page shows one, or two side by side'],
       [['stopped', ...out], 2, 'stopped: has no trained model yet'],
       [['damaged', ...out], 1, 'damaged/model.safetensors: this file is damaged'],
-      [['none', '--data', 'tiny', ...out], 2, 'tiny/t10k-images-idx3-ubyte: its images have 4 × 3 pixels'],
+      [['none', '--data', 'tiny', ...out], 2, 'tiny/t10k-images-idx3-ubyte: its images have 3 × 4 pixels'],
       [['none'], 2, "required option '--out <file>' not specified"],
     ] as const
     const answers = await Promise.all(cases.map(([args]) => explore(...args)))

@@ -1,6 +1,5 @@
 import { Command } from 'commander'
 import type { ImageSet } from '../data/idx.js'
-import { loadDataSet } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
 import { embeddingFormatOf, writeEmbedding } from '../exports/embeddings.js'
 import { latentDimension } from '../model/architecture.js'
@@ -8,7 +7,7 @@ import { evaluationNoise } from '../model/random.js'
 import { runNamed } from '../runs/find.js'
 import { writeResult } from '../text/output.js'
 import { readTrainedRun, withTrainer } from '../training/trained-model.js'
-import { sourceOfRun } from '../training/training-data.js'
+import { loadDataFor } from '../training/training-data.js'
 import {
   chosenImages,
   computeOptions,
@@ -61,8 +60,7 @@ async function embed(folder: string, flags: FlagsOf<typeof declaration>): Promis
   const trained = await readTrainedRun(await runNamed(folder, 'embed'))
   requirePlaced(trained.run)
   const { config } = trained.run
-  const source = flags.data ?? sourceOfRun(trained.run)
-  const { images, labels } = chosenImages(await loadDataSet(source), flags)
+  const { images, labels } = chosenImages(await loadDataFor(trained.run, flags.data), flags)
   warnOfCheckpoint(trained)
   const latent = latentDimension(config.model)
   const values = await withTrainer(config, trained.state, computeOptions(flags), (trainer) =>

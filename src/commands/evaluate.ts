@@ -6,7 +6,7 @@ import { summarise } from '../comparison/statistics.js'
 import { noteLines } from '../comparison/terminal.js'
 import type { RequestedDevice } from '../config/schema.js'
 import { dataFileKeys } from '../data/idx.js'
-import { type DataSet, loadDataSet } from '../data/load.js'
+import type { DataSet } from '../data/load.js'
 import { runFiles } from '../runs/files.js'
 import { runsNamedByAll } from '../runs/find.js'
 import { formatMetric, meaningOf, metricOfModel, modelMetrics } from '../runs/metrics.js'
@@ -25,7 +25,7 @@ import {
 import { neighbourCount } from '../training/classifiers.js'
 import { evaluateModel, spectrumWarning, withChoice } from '../training/evaluate.js'
 import { readTrainedRun, type TrainedRun, withTrainer } from '../training/trained-model.js'
-import { loadDataOf, sourceOfRun } from '../training/training-data.js'
+import { loadDataFor, loadDataOf, sourceOfRun } from '../training/training-data.js'
 import { chosenImages, computeOptions } from './shared/options.js'
 import { warnOfCheckpoint, warnOfDamagedPlans } from './shared/run-warnings.js'
 
@@ -98,8 +98,9 @@ async function dataOf(trained: readonly TrainedRun[], flags: EvalFlags): Promise
   const read = new Map<string, DataSet>()
   const sets: DataSet[] = []
   for (const { run } of trained) {
-    const key = flags.data ?? JSON.stringify([sourceOfRun(run), run.config.data.limit])
-    const set = read.get(key) ?? (await (flags.data ? loadDataSet(flags.data) : loadDataOf(run)))
+    const named = flags.data ?? [sourceOfRun(run), run.config.data.limit]
+    const key = JSON.stringify([named, run.record.imageShape])
+    const set = read.get(key) ?? (await (flags.data ? loadDataFor(run, flags.data) : loadDataOf(run)))
     chosenImages(set, flags)
     sets.push(set)
     read.set(key, set)

@@ -80,7 +80,8 @@ async function exportModel(named: string, flags: ExportFlags): Promise<void> {
   const format = modelFormats.find(({ name }) => name === flags.format)!
   const network = exportedNetwork(config.model, trained.state, flags)
   const epoch = trained.epoch ?? record.epochs
-  const facts = { run: config.name, seed: config.seed, epoch, eigenae: version, config }
+  const { imageShape } = record
+  const facts = { run: config.name, seed: config.seed, epoch, eigenae: version, imageShape, config }
   const readme = { name: readmeName, content: exportReadme(format, network, facts) }
   const files = [readme, ...(await format.encode(network, facts))]
   warnOfCheckpoint(trained)

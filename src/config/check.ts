@@ -49,7 +49,7 @@ type Issues = readonly z.core.$ZodIssue[]
  * so that all mistakes are reported at once.
  */
 function allMistakes(input: unknown, all: Issues, rules: readonly Rule[]): readonly Mistake[] {
-  const issues = all.flatMap((issue) => withinBranch(issue, input))
+  const issues = all.flatMap((issue) => withinBranch(issue, input)).sort(byField)
   const ofKind = issues.find(
     (issue): issue is z.core.$ZodIssueInvalidUnion =>
       issue.code === 'invalid_union' && unionOptions(issue).length > 0,
@@ -61,6 +61,14 @@ function allMistakes(input: unknown, all: Issues, rules: readonly Rule[]): reado
   const corrected = withValue(input, path.map(String), nearest)
   const { error } = configSchema.safeParse(corrected)
   return [...describeAll(input, [ofKind]), ...allMistakes(corrected, error?.issues ?? [], rules)]
+}
+
+const fieldNames = Object.keys(configSchema.shape)
+
+/** Compares issues by their fields, because zod reports those of the whole config last. Unknown fields come last. */
+function byField(a: z.core.$ZodIssue, b: z.core.$ZodIssue): number {
+  const [first, second] = [a, b].map(({ path }) => fieldNames.indexOf(String(path[0])) >>> 0)
+  return first! - second!
 }
 
 function describeAll(input: unknown, issues: Issues): readonly Mistake[] {

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { imageSide } from '../data/idx.js'
+import { embeddedSource } from '../data/load.js'
 import { jsonText } from '../files/write.js'
-import { defaultSlope } from '../model/architecture.js'
+import { defaultSlope, maximumWidth, mnistShape } from '../model/architecture.js'
 import { eigenLossSchema } from './eigen-losses.js'
-import type { DeepReadonly } from './json.js'
+import { type DeepReadonly, valueAt } from './json.js'
 import { scheduledSchema } from './schedule.js'
 
 export const devices = ['auto', 'cpu', 'wasm', 'cuda', 'tensorflow-cpu'] as const
@@ -11,7 +11,7 @@ export type RequestedDevice = (typeof devices)[number]
 export type Device = Exclude<RequestedDevice, 'auto'>
 
 const maximumSeed = 2 ** 32 - 1
-const inputPixels = imageSide ** 2
+const mnistPixels = mnistShape.width * mnistShape.height
 
 // A term of the loss takes time at every step; more than a few have no use.
 const maximumEigenLosses = 16
@@ -27,9 +27,9 @@ const data = z.strictObject({
   source: z
     .string()
     .min(1)
-    .default('mnist')
+    .default(embeddedSource)
     .describe(
-      '"mnist", or a folder with the four idx files of a data set of 28 × 28 images (gzipped or not).',
+      '"mnist", or a folder with the four idx files of a data set of images of one size (gzipped or not).',
     ),
   noise: z
     .number()
@@ -50,19 +50,14 @@ const data = z.strictObject({
     .describe('Hold out the last N images of train: never trained on, measured after each epoch.'),
 })
 
-const width = z.int().min(1).max(65536)
+const width = z.int().min(1).max(maximumWidth)
 
 const modelFields = z.strictObject({
   widths: z
     .array(width)
     .min(2)
     .max(maximumWidths)
-    .refine((widths) => widths[0] === inputPixels, {
-      error: `must start with ${inputPixels}, the pixels of an image`,
-      // Also reported when the list has other mistakes.
-      when: ({ value }) => Array.isArray(value),
-    })
-    .default([inputPixels, 128, 64, 12, 10])
+    .default([mnistPixels, 128, 64, 12, 10])
     .describe('Widths of the encoder, from the pixels to the latent size; the decoder mirrors them.'),
   latent: width.optional().describe('Replaces the last of the widths, the latent size.'),
   batchNorm: z
@@ -191,8 +186,7 @@ const spectrum = z.strictObject({
   center: z.boolean().default(false),
 })
 
-/** The contract of a config file. Only `name` is required. */
-export const configSchema = z.strictObject({
+const fields = z.strictObject({
   $schema: z.string().optional(),
   name: z
     .string()
@@ -210,6 +204,17 @@ export const configSchema = z.strictObject({
   device: z.enum(devices).default('auto'),
 })
 
+/** The contract of a config file. Only `name` is required. The images of a folder are compared when they are read. */
+export const configSchema = fields.refine(
+  ({ data, model }) => data.source !== embeddedSource || model.widths[0] === mnistPixels,
+  {
+    error: `must start with ${mnistPixels}, the pixels of an image`,
+    path: ['model', 'widths'],
+    // Also reported when the config has other mistakes.
+    when: ({ value }) => Array.isArray(valueAt(value, ['model', 'widths'])),
+  },
+)
+
 /** A config as it is written: without the fields that have their default. */
 export type ConfigInput = DeepReadonly<z.input<typeof configSchema>>
 
@@ -218,7 +223,7 @@ export type Config = DeepReadonly<Omit<z.output<typeof configSchema>, '$schema'>
 
 /** The JSON Schema that editors read: configs/schema.json. */
 export function jsonSchema(): object {
-  const inFile = configSchema.extend({
+  const inFile = fields.extend({
     extends: z
       .string()
       .min(1)

@@ -1,4 +1,5 @@
 import { usageError } from '../errors.js'
+import { type ImageShape, maximumWidth, shapeText } from '../model/architecture.js'
 import { eigenaeCommand } from '../text/command-line.js'
 
 /**
@@ -35,11 +36,9 @@ export const dataFiles = {
 export type DataFile = keyof typeof dataFiles
 export const dataFileKeys = Object.keys(dataFiles) as readonly DataFile[]
 
-/** Rows and columns of every image. */
-export const imageSide = 28
-
-/** Images of one split: `pixels` is [count][pixelsPerImage], values 0 to 255. */
+/** Images of one split: `pixels` is [count][height][width], values 0 to 255. */
 export interface ImageSet {
+  readonly shape: ImageShape
   readonly pixels: Uint8Array
   readonly count: number
   readonly pixelsPerImage: number
@@ -77,19 +76,26 @@ export function idxLength(content: Content): Bound {
   return (head, file) => readHeader(head, file, content).length
 }
 
-/**
- * @throws a usage error that names the file, the expected and the found number if it is not an idx file of 28 × 28 images.
- */
+/** @throws a usage error that names the file, the expected and the found number if it is not an idx file of images. */
 export function parseImages(data: DataBytes): ImageSet {
-  const { count, rows, columns, pixelsPerImage } = checkedHeader(data, 'images')
+  const { count, pixelsPerImage } = checkedHeader(data, 'images')
   if (count === 0) throw damaged(data.file, 'holds no images')
-  if (rows !== imageSide || columns !== imageSide)
-    throw usageError({
-      problem: `its images have ${rows} × ${columns} pixels, and every network takes ${imageSide} × ${imageSide}`,
-      subject: data.file,
-      hint: `Scale or pad the images to ${imageSide} × ${imageSide} pixels.`,
-    })
-  return { pixels: data.bytes.subarray(formats.images.headerBytes), count, pixelsPerImage }
+  const shape = parseShape(data)
+  return { shape, pixels: data.bytes.subarray(formats.images.headerBytes), count, pixelsPerImage }
+}
+
+/**
+ * Returns the shape of the images of a file, of which the header is enough.
+ * @throws a usage error if it is not an idx file of images, or if no network takes them.
+ */
+export function parseShape({ bytes, file }: Pick<DataBytes, 'bytes' | 'file'>): ImageShape {
+  const { shape, pixelsPerImage } = readHeader(bytes, file, 'images')
+  if (pixelsPerImage >= 1 && pixelsPerImage <= maximumWidth) return shape
+  throw usageError({
+    problem: `its images have ${shapeText(shape)} = ${pixelsPerImage} pixels, and a network takes from 1 to ${maximumWidth}`,
+    subject: file,
+    hint: 'Scale the images.',
+  })
 }
 
 /** Returns the labels, 0 to 255. @throws a usage error as `parseImages` does. */
@@ -115,17 +121,17 @@ function readHeader(bytes: Uint8Array, file: string, content: Content) {
   const found = view.getUint32(0)
   if (found !== magic) throw damaged(file, `magic number is ${found}, an idx file of ${content} has ${magic}`)
   const count = view.getUint32(4)
-  const [rows, columns] = content === 'images' ? [view.getUint32(8), view.getUint32(12)] : [1, 1]
-  const pixelsPerImage = rows * columns
+  const shape =
+    content === 'images' ? { width: view.getUint32(12), height: view.getUint32(8) } : { width: 1, height: 1 }
+  const pixelsPerImage = shape.width * shape.height
   const length = headerBytes + count * pixelsPerImage
-  const described =
-    content === 'images' ? `${count} images of ${rows} × ${columns} pixels` : `${count} labels`
+  const described = content === 'images' ? `${count} images of ${shapeText(shape)} pixels` : `${count} labels`
   if (length > maximumBytes)
     throw damaged(
       file,
       `its header says ${described}: ${length} bytes, more than the ${maximumBytes} that eigenae reads`,
     )
-  return { count, rows, columns, pixelsPerImage, length, described }
+  return { count, shape, pixelsPerImage, length, described }
 }
 
 function damaged(file: string, problem: string): Error {

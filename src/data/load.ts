@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { usageError } from '../errors.js'
+import { type ImageShape, shapeText } from '../model/architecture.js'
 import {
   type DataBytes,
   type DataFile,
@@ -9,8 +10,10 @@ import {
   dataFiles,
   type ImageSet,
   idxLength,
+  longestHeader,
   parseImages,
   parseLabels,
+  parseShape,
 } from './idx.js'
 import { readDataFile } from './read.js'
 
@@ -66,6 +69,11 @@ export async function loadDataSet(source: string): Promise<DataSet> {
   return cached.data
 }
 
+/** Returns the shape of the images of a source, from the header of its training images. */
+export async function readImageShape(source: string): Promise<ImageShape> {
+  return parseShape(await readDataFile(sourceFolder(source), 'trainImages', () => longestHeader))
+}
+
 /** Returns a text that changes if a file does, from inode, size and times in nanoseconds, as in git's index. */
 async function stateOf(folder: string): Promise<string> {
   const files = dataFileKeys.flatMap((key) =>
@@ -88,9 +96,16 @@ async function readDataSet(folder: string): Promise<DataSet> {
   const [trainImages, trainLabels, testImages, testLabels] = files.map(
     (file) => (file as PromiseFulfilledResult<DataBytes>).value,
   ) as [DataBytes, DataBytes, DataBytes, DataBytes]
+  const [train, test] = [splitOf(trainImages, trainLabels), splitOf(testImages, testLabels)]
+  const [shape, testShape] = [train, test].map(({ images }) => shapeText(images.shape))
+  if (shape !== testShape)
+    throw usageError({
+      problem: `its images have ${testShape} pixels, those of ${trainImages.file} have ${shape}`,
+      subject: testImages.file,
+    })
   return {
-    train: splitOf(trainImages, trainLabels),
-    test: splitOf(testImages, testLabels),
+    train,
+    test,
     sha256: {
       trainImages: trainImages.sha256,
       trainLabels: trainLabels.sha256,

@@ -16,6 +16,23 @@ export const defaultSlope = 0.01
 /** Added to a variance before its square root is taken: the default of PyTorch's BatchNorm1d. */
 export const batchNormEpsilon = 1e-5
 
+/** The columns and rows of an image, in pixels. */
+export interface ImageShape {
+  readonly width: number
+  readonly height: number
+}
+
+/** The shape of MNIST's images, and of those of runs whose run.json names none. */
+export const mnistShape: ImageShape = { width: 28, height: 28 }
+
+/** Returns "28 × 28". */
+export function shapeText({ width, height }: ImageShape): string {
+  return `${width} × ${height}`
+}
+
+/** The most units of a layer, and pixels of an image. */
+export const maximumWidth = 65536
+
 export interface Architecture {
   /** The encoder's widths, the input first and the latent size last; the decoder mirrors them. */
   readonly widths: readonly number[]

@@ -1,14 +1,16 @@
 /** The pictures of trained models: images with their reconstructions, and the embedding. */
+
 import type { Arm } from '../comparison/comparison.js'
-import { loadDataSet, type Split } from '../data/load.js'
+import type { Split } from '../data/load.js'
 import type { Trainer } from '../engines/engine.js'
 import { firstLine, knownError } from '../errors.js'
+import { type ImageShape, shapeText } from '../model/architecture.js'
 import { evaluationNoise } from '../model/random.js'
 import type { WholeRun } from '../runs/read.js'
 import { principalPlane } from '../spectrum/principal-directions.js'
 import { escapeHtml } from '../text/format.js'
 import { onOneCore, readTrainedState, type TrainedRun, withTrainer } from '../training/trained-model.js'
-import { sourceOfRun } from '../training/training-data.js'
+import { loadDataFor, sourceOfRun } from '../training/training-data.js'
 import { type Chart, numbers, rowMargin } from './chart.js'
 import { encodePng } from './encode-png.js'
 import { fontFamily, textWidth } from './font.js'
@@ -75,9 +77,9 @@ async function stillsOf(
   notes: string[],
 ): Promise<readonly Still[]> {
   const [first] = arms as readonly [TrainedArm]
-  const source = sourceOfRun(first.run)
-  const { test } = await loadDataSet(source)
-  const alike = arms.filter(({ run }) => sourceOfRun(run) === source)
+  const dataOf = ({ run }: TrainedArm) => `${sourceOfRun(run)} ${shapeText(run.record.imageShape)}`
+  const { test } = await loadDataFor(first.run)
+  const alike = arms.filter((arm) => dataOf(arm) === dataOf(first))
   for (const { run } of arms.filter((arm) => !alike.includes(arm)))
     notes.push(
       `${run.folder}: no reconstructions because it was trained on different data from ${first.label}`,
@@ -116,6 +118,7 @@ async function stillsOf(
           errors: withErrors ? errorsOf(each, samples) : [],
         })),
       ],
+      test.images.shape,
       subject === undefined ? title : `${title}: ${subject}`,
       scheme,
     )
@@ -209,14 +212,21 @@ const gap = 4
 const blockGap = 16
 const errorHeight = 12
 const fontSize = 13
+// Images may be lower than the text beside them.
+const lineHeight = 16
 
-async function gridSvg(rows: readonly ImageRow[], title: string, scheme: Scheme): Promise<string> {
+async function gridSvg(
+  rows: readonly ImageRow[],
+  shape: ImageShape,
+  title: string,
+  scheme: Scheme,
+): Promise<string> {
   const { background, text } = pictureInks(scheme)
   const [{ images }] = rows as readonly [ImageRow]
-  const side = Math.round(Math.sqrt(images[0]!.length))
   // Large enough to see, and the same whatever the size of the images.
-  const zoom = Math.max(1, Math.round(56 / side))
-  const cell = side * zoom
+  const zoom = Math.max(1, Math.round(56 / Math.max(shape.width, shape.height)))
+  const cell = shape.width * zoom
+  const height = shape.height * zoom
   const blocks = Math.ceil(images.length / mostColumns)
   const columns = Math.ceil(images.length / blocks)
   const rowWidth = columns * (cell + gap) - gap
@@ -228,13 +238,13 @@ async function gridSvg(rows: readonly ImageRow[], title: string, scheme: Scheme)
     for (const row of rows) {
       const shown = row.images.slice(start, start + columns)
       const shownWidth = shown.length * (cell + gap) - gap
-      const sheet = sheetOf(shown, side, zoom, scheme)
+      const sheet = sheetOf(shown, shape, zoom, scheme)
       const image = (await encodePng(sheet, shownWidth, 'gray')).toString('base64')
       parts.push(
-        `<text x="${left - 10}" y="${top + cell / 2}" text-anchor="end" dy="4" fill="${row.color}">${escapeHtml(row.text)}</text>`,
-        `<image x="${left}" y="${top}" width="${shownWidth}" height="${cell}" href="data:image/png;base64,${image}"/>`,
+        `<text x="${left - 10}" y="${top + height / 2}" text-anchor="end" dy="4" fill="${row.color}">${escapeHtml(row.text)}</text>`,
+        `<image x="${left}" y="${top}" width="${shownWidth}" height="${height}" href="data:image/png;base64,${image}"/>`,
       )
-      top += cell + gap
+      top += Math.max(height, lineHeight) + gap
       for (const [column, error] of row.errors.slice(start, start + columns).entries())
         parts.push(
           `<text x="${left + column * (cell + gap) + cell / 2}" y="${top + errorHeight - 5}" text-anchor="middle" font-size="10">${error.toFixed(3).replace(/^0/, '')}</text>`,
@@ -243,8 +253,8 @@ async function gridSvg(rows: readonly ImageRow[], title: string, scheme: Scheme)
     }
   }
   const width = Math.ceil(left + Math.max(rowWidth, textWidth(title, 14, 600) - left) + 10)
-  const height = top + 8
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${fontFamily}" font-size="${fontSize}" fill="${text}">
+  const bottom = top + 8
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${bottom}" viewBox="0 0 ${width} ${bottom}" font-family="${fontFamily}" font-size="${fontSize}" fill="${text}">
 <rect width="100%" height="100%" fill="${background}"/>
 <text x="8" y="20" font-size="14" font-weight="600">${escapeHtml(title)}</text>
 ${parts.join('\n')}
@@ -256,15 +266,21 @@ ${parts.join('\n')}
 const inkOf = { light: { paper: 255, ink: 0 }, dark: { paper: 24, ink: 255 } } as const
 
 /** Returns the enlarged images side by side as one, [height][width]. */
-function sheetOf(images: readonly Float32Array[], side: number, zoom: number, scheme: Scheme): Uint8Array {
+function sheetOf(
+  images: readonly Float32Array[],
+  shape: ImageShape,
+  zoom: number,
+  scheme: Scheme,
+): Uint8Array {
   const { paper, ink } = inkOf[scheme]
-  const cell = side * zoom
+  const cell = shape.width * zoom
   const width = images.length * (cell + gap) - gap
-  const sheet = new Uint8Array(width * cell).fill(paper)
+  const sheet = new Uint8Array(width * shape.height * zoom).fill(paper)
   for (const [column, image] of images.entries())
-    for (let y = 0; y < cell; y++)
+    for (let y = 0; y < shape.height * zoom; y++)
       for (let x = 0; x < cell; x++) {
-        const value = Math.min(1, Math.max(0, image[Math.floor(y / zoom) * side + Math.floor(x / zoom)]!))
+        const pixel = Math.floor(y / zoom) * shape.width + Math.floor(x / zoom)
+        const value = Math.min(1, Math.max(0, image[pixel]!))
         sheet[y * width + column * (cell + gap) + x] = Math.round(paper + value * (ink - paper))
       }
   return sheet

@@ -3,7 +3,6 @@ import { readArms } from '../comparison/arms.js'
 import type { Arm, ArmRuns } from '../comparison/comparison.js'
 import { labelArm } from '../comparison/labels.js'
 import { unusableText } from '../comparison/warnings.js'
-import { loadDataSet } from '../data/load.js'
 import { usageError } from '../errors.js'
 import { makeFolder, requireKind } from '../files/folder.js'
 import { refuseForeignFiles } from '../files/own-files.js'
@@ -19,7 +18,7 @@ import {
   type TrainedRun,
   withTrainer,
 } from '../training/trained-model.js'
-import { sourceOfRun } from '../training/training-data.js'
+import { loadDataFor } from '../training/training-data.js'
 import { courseCharts } from './comparison-pictures.js'
 import { drawModelStills, embeddingChart, modelStills } from './model-pictures.js'
 import { chartFiles, loadRenderer, pictureOutputs, removeStalePictures, stillFiles } from './render.js'
@@ -108,7 +107,7 @@ async function modelPictures(
   { run, state }: TrainedRun,
   scheme: Scheme,
 ): Promise<readonly NamedContent[]> {
-  const { test } = await loadDataSet(sourceOfRun(run))
+  const { test } = await loadDataFor(run)
   const chart = await withTrainer(run.config, state, onOneCore, (trainer) =>
     embeddingChart(trainer, test, latentDimension(run.config.model), scheme),
   )

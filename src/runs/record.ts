@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { EigenaeError } from '../errors.js'
 import { readTextIfPresent } from '../files/read.js'
 import { jsonText, writeDurably } from '../files/write.js'
+import { mnistShape } from '../model/architecture.js'
 import { type Damage, fileSumSchema, sha256 } from './integrity.js'
 
 /** A command line as separate words, and the working folder. */
@@ -40,6 +41,8 @@ const facts = {
   /** The config's `data.source` as an absolute path, or "mnist". */
   dataSource: z.string().optional(),
   dataSha256: z.record(z.string(), z.string()),
+  /** The columns and rows of the images, in pixels. */
+  imageShape: z.object({ width: z.int(), height: z.int() }).default(mnistShape),
   started: z.string(),
   /** SHA-256 of config.json. */
   configSha256: z.string(),

@@ -7,11 +7,14 @@ import { type ConfigFile, type Override, readConfigFile } from '../config/load.j
 import { isWithin, overlaps } from '../config/paths.js'
 import type { Config } from '../config/schema.js'
 import { gridOf, type Search, type SweepFile } from '../config/sweep.js'
+import { readImageShape } from '../data/load.js'
 import { knownError, usageError } from '../errors.js'
+import type { ImageShape } from '../model/architecture.js'
 import { meaningOf, metrics } from '../runs/metrics.js'
 import { maxRuns } from '../runs/sweep-plan.js'
 import { count, shortened, thousands } from '../text/format.js'
 import { suggestion } from '../text/names.js'
+import { widthMistake } from '../training/training-data.js'
 import {
   namesByLine,
   resolveSettings,
@@ -83,7 +86,8 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
   if (sweep.search !== null) mistakes.push(...metricMistakes(sweep.search, arms))
   const found = [...mistakes, ...sharedFolders(arms), ...repeatedSeeds(sweep.seeds)]
   // The names of the arms are incomplete if there are other mistakes.
-  const details = [...new Set(found.length > 0 ? found : baselineMistakes(sweep.baseline, arms))]
+  const ofArms = async () => [...baselineMistakes(sweep.baseline, arms), ...(await widthMistakes(arms))]
+  const details = [...new Set(found.length > 0 ? found : await ofArms())]
   if (details.length > 0)
     throw usageError({ problem: 'this sweep cannot be run', subject: sweep.file, details })
   const runs = sweep.seeds.flatMap((seed) =>
@@ -330,6 +334,24 @@ function describeSharing(arm: Arm, other: Arm): string {
   return haveSameNames
     ? `${shared}: the values of ${paths} are different eigen losses with the same name; give each its own`
     : `${shared}: the values of ${paths} differ only in characters that folder names leave out`
+}
+
+/**
+ * Compares the first widths with the headers of the data. Data that cannot be read here is left to the runs, which may train
+ * on another machine.
+ */
+async function widthMistakes(arms: readonly Arm[]): Promise<readonly string[]> {
+  const shapes = new Map<string, ImageShape | null>()
+  const unreadable = (error: unknown) => knownError(error) && null
+  const lines: { line: string; name: string }[] = []
+  for (const { name, config } of arms) {
+    const { source } = config.data
+    if (!shapes.has(source)) shapes.set(source, await readImageShape(source).catch(unreadable))
+    const shape = shapes.get(source) ?? null
+    const mistake = shape && widthMistake(config, source, shape)
+    if (mistake !== null) lines.push({ line: `${mistake.subject}: ${mistake.problem}`, name })
+  }
+  return [...namesByLine(lines)].map(([line, names]) => `${listOf(names)}: ${line}`)
 }
 
 function baselineMistakes(baseline: string | null, arms: readonly Arm[]): readonly string[] {

@@ -74,7 +74,7 @@ export async function trainRun(request: TrainRequest, host: TrainHost): Promise<
   return trainInto(request, found, host)
 }
 
-/** Nothing is written before the engine, the data and the memory are known to fit the config. */
+/** Nothing is written before the data, the engine and the memory are known to fit the config. */
 async function trainInto(
   { config, folder, use, threads, command, select = selectEngine }: TrainRequest,
   found: FoundRun | null,
@@ -83,10 +83,10 @@ async function trainInto(
   const environment = environmentFacts() // git answers while the data is read
   const lengthened = found?.kind === 'shorter' ? lengthenedRecord(found.record, config) : null
   const earlier = found && earlierRun(runFiles(folder), lengthened ?? found.record)
-  const selection = await selectionFor(folder, config, earlier, threads, select)
   const record = earlier?.record ?? null
   const source = record === null ? config.data.source : sourceOfRun({ config, record })
   const data = await loadTrainingData(config, source)
+  const selection = await selectionFor(folder, config, earlier, threads, select)
   refuseTooLarge(config, { train: data.train.images.count, test: data.test.images.count }, threads)
   const facts: RunFacts = {
     ...factsOf(config, selection, { source, ...data }, record, threads, await environment),
@@ -144,7 +144,7 @@ async function selectionFor(
   select: typeof selectEngine,
 ): Promise<Selection> {
   const { device } = config
-  // No engine's choice depends on the number of images, which is not known yet.
+  // No engine's choice depends on the number of images.
   const needs = { spec: trainerSpec(config, 1, threads), begunWith: earlier?.record?.engine.name }
   if (device !== 'auto' || earlier === null) return select(device, needs)
   const first = devices.find((each) => each === earlier.device)
@@ -175,6 +175,7 @@ function factsOf(
     ...environment,
     dataSource: absoluteSource(data.source),
     dataSha256: data.sha256,
+    imageShape: data.train.images.shape,
     started: earlier?.started ?? new Date().toISOString(),
     configSha256: configSha256(config),
     ...(earlier?.shorterConfigs && { shorterConfigs: earlier.shorterConfigs }),

@@ -9,18 +9,22 @@ import {
   loadDataSet,
   type Split,
 } from '../data/load.js'
-import { usageError } from '../errors.js'
-import { hasBatchNorm, latentDimension } from '../model/architecture.js'
+import { type ErrorParts, usageError } from '../errors.js'
+import { hasBatchNorm, type ImageShape, latentDimension, shapeText } from '../model/architecture.js'
 import type { RunRecord } from '../runs/record.js'
 
-/** The parts of a run that name its data source. */
-interface RecordedSource {
+/** The parts of a run that name its data. */
+interface RecordedData {
+  readonly folder: string
   readonly config: Config
-  readonly record: Pick<RunRecord, 'dataSource'>
+  readonly record: Pick<RunRecord, 'dataSource' | 'imageShape'>
 }
 
 /** Returns the absolute path in run.json if it still exists, or else the config's data.source. */
-export function sourceOfRun({ config, record: { dataSource } }: RecordedSource): string {
+export function sourceOfRun({
+  config,
+  record: { dataSource },
+}: Pick<RecordedData, 'config' | 'record'>): string {
   const usable = dataSource !== undefined && (dataSource === embeddedSource || existsSync(dataSource))
   return usable ? dataSource : config.data.source
 }
@@ -36,19 +40,48 @@ export interface TrainingData extends DataSet {
  * @throws a usage error if the data and the config do not fit each other.
  */
 export async function loadTrainingData(config: Config, source: string): Promise<TrainingData> {
-  const data = await loadDataAt(source, config)
+  const whole = await loadDataSet(source)
+  const mistake = widthMistake(config, source, whole.train.images.shape)
+  if (mistake !== null) throw usageError(mistake)
+  const data = trainingDataOf(whole, config)
   refuseUselessBatches(data.train.images.count, config)
   return data
 }
 
-/** Returns the data set that a run was trained on. */
-export function loadDataOf(run: RecordedSource): Promise<TrainingData> {
-  return loadDataAt(sourceOfRun(run), run.config)
+/** Returns the mistake of a network whose first width is not the pixels of an image, null if it is. */
+export function widthMistake({ model }: Config, source: string, shape: ImageShape): ErrorParts | null {
+  const [first, ...others] = model.widths
+  const pixels = shape.width * shape.height
+  if (first === pixels) return null
+  return {
+    problem: `the first width is ${first} but the images of ${source} have ${shapeText(shape)} = ${pixels} pixels`,
+    subject: 'model.widths',
+    hint: `Set model.widths to ${JSON.stringify([pixels, ...others])}.`,
+  }
 }
 
-async function loadDataAt(source: string, config: Config): Promise<TrainingData> {
+/** Returns the data set that a run was trained on. */
+export async function loadDataOf(run: RecordedData): Promise<TrainingData> {
+  return trainingDataOf(await loadDataFor(run), run.config)
+}
+
+/**
+ * Returns a data set for the model of a run, by default the one that it was trained on.
+ * @throws a usage error if its images have another shape than those that the run was trained on.
+ */
+export async function loadDataFor(run: RecordedData, source = sourceOfRun(run)): Promise<DataSet> {
+  const data = await loadDataSet(source)
+  const [trained, found] = [run.record.imageShape, data.train.images.shape].map(shapeText)
+  if (trained === found) return data
+  throw usageError({
+    problem: `the run was trained on images of ${trained} pixels, and those of ${source} have ${found}`,
+    subject: run.folder,
+    hint: `Use data with images of ${trained} pixels.`,
+  })
+}
+
+function trainingDataOf(whole: DataSet, config: Config): TrainingData {
   const { limit, validation } = config.data
-  const whole = await loadDataSet(source)
   const { count } = whole.train.images
   if (limit !== null && limit > count)
     throw usageError({

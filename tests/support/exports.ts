@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { loadDataSet } from '../../src/data/load.js'
 import { parts } from '../../src/exports/models/network.js'
 import { readTrainedRun, withTrainer } from '../../src/training/trained-model.js'
+import { loadDataFor } from '../../src/training/training-data.js'
 import { eigenae, trainArgs } from './cli.js'
+import { dataFolder, idxImages, idxLabels } from './idx.js'
 
 export const imageCount = 1000
 
@@ -48,12 +49,19 @@ const averaged = {
     'optimizer.averaging={"kind":"ema","decay":0.99}',
   ],
 }
+const tall = {
+  run: 'tall',
+  config: 'baseline.json',
+  settings: ['data.source=data-12-20', 'data.limit=1000', 'model.widths=[240,32,6]'],
+  flags: [],
+}
 const arms: readonly Arm[] = [
   { name: 'no batch norm', ...plain },
   { name: 'batch norm folded', ...normed, flags: [] },
   { name: 'batch norm kept', ...normed, flags: keep },
   { name: 'leaky ReLU, batch norm by layer', ...leaky, flags: keep },
   { name: 'SiLU, averaged', ...averaged, flags: keep },
+  { name: 'images of 12 × 20', ...tall },
 ]
 
 /** Returns every part of every arm in each of the formats. */
@@ -82,9 +90,15 @@ export async function makeExports(
   scratch: (...names: readonly string[]) => string,
   cases: ReturnType<typeof exportCases>,
 ): Promise<void> {
+  dataFolder(scratch('data-12-20'), {
+    'train-images-idx3-ubyte': idxImages(imageCount, 20, 12),
+    'train-labels-idx1-ubyte': idxLabels(imageCount),
+    't10k-images-idx3-ubyte': idxImages(imageCount, 20, 12),
+    't10k-labels-idx1-ubyte': idxLabels(imageCount),
+  })
   for (const { run, config, settings } of new Map(arms.map((arm) => [arm.run, arm])).values()) {
     const args = trainArgs(config, scratch(run), 'data.limit=20000', 'train.epochs=2', ...settings)
-    const { code, stderr } = await eigenae(args)
+    const { code, stderr } = await eigenae(args, { cwd: scratch() })
     if (code !== 0) throw new Error(stderr)
     await writeEngineValues(scratch(run))
   }
@@ -96,7 +110,7 @@ export async function makeExports(
 
 async function writeEngineValues(folder: string): Promise<void> {
   const { run, state } = await readTrainedRun(folder)
-  const { test } = await loadDataSet('mnist')
+  const { test } = await loadDataFor(run)
   const bytes = test.images.pixels.subarray(0, imageCount * test.images.pixelsPerImage)
   const place = { device: 'auto', threads: 1 } as const
   await withTrainer(run.config, state, place, async (trainer) => {

@@ -178,6 +178,14 @@ describeWithCompiler('the CUDA kernels', () => {
     await expectCore({ ...changed, eigenLosses }, bytes(count, changed.widths[0]!), divisions.slice(1, 3))
   })
 
+  it('follow the C++ core on images of 12 × 20', async () => {
+    const tall = { ...spec, widths: [240, 24, 9, 5] }
+    await expectCore(tall, bytes(70, 240), [
+      { blocks: 4, tiles: 1 },
+      { blocks: 16, tiles: 2 },
+    ])
+  })
+
   it('follow the C++ core on the whole network', async () => {
     const whole: TrainerSpec = {
       ...spec,

@@ -1,5 +1,6 @@
 import type { Config } from '../../config/schema.js'
 import type { FileContent } from '../../files/write.js'
+import type { ImageShape } from '../../model/architecture.js'
 import type { ExportedNetwork } from './network.js'
 
 /** A format of the files in an export's folder, beside its README.md. */
@@ -39,6 +40,7 @@ export interface ExportFacts {
   /** The number of epochs trained. */
   readonly epoch: number
   readonly eigenae: string
+  readonly imageShape: ImageShape
   readonly config: Config
 }
 

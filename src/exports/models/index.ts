@@ -1,5 +1,6 @@
 import { embeddedSource } from '../../data/load.js'
 import type { Mark } from '../../files/own-files.js'
+import { shapeText } from '../../model/architecture.js'
 import { escapeLine } from '../../text/format.js'
 import type { ExportFacts, ModelFormat } from './format.js'
 import type { ExportedLayer, ExportedNetwork, Port } from './network.js'
@@ -35,10 +36,9 @@ function origin(format: string): string {
 export function exportReadme(format: ModelFormat, network: ExportedNetwork, facts: ExportFacts): string {
   const { language, needs, code, inputIs, notes } = format.guide(network)
   const { part, input, output, layers } = network
-  const { source } = facts.config.data
   const title = part[0]!.toUpperCase() + part.slice(1)
   return `${readmeHead(`${title} of ${facts.run}, seed ${facts.seed}`)}
-A denoising autoencoder of ${imagesOf(source)}, trained for ${facts.epoch} ${facts.epoch === 1 ? 'epoch' : 'epochs'} and ${origin(format.name)} ${facts.eigenae}.
+A denoising autoencoder of ${imagesOf(facts.config.data.source)}, trained for ${facts.epoch} ${facts.epoch === 1 ? 'epoch' : 'epochs'} and ${origin(format.name)} ${facts.eigenae}.
 
 ${needs}
 
@@ -46,8 +46,8 @@ ${needs}
 ${code.join('\n')}
 \`\`\`
 
-- Input \`${input.name}\`: ${inputIs}, ${meaning(input, source)}
-- Output \`${output.name}\`: float32 [batch, ${output.width}], ${meaning(output, source)}
+- Input \`${input.name}\`: ${inputIs}, ${meaning(input, facts)}
+- Output \`${output.name}\`: float32 [batch, ${output.width}], ${meaning(output, facts)}
 
 ${[...notes, batchNormNote(layers)].join('\n')}
 
@@ -61,10 +61,10 @@ function imagesOf(source: string): string {
     : `the images in \`${escapeLine(source).replaceAll('`', "'")}\``
 }
 
-function meaning({ name, width }: Port, source: string): string {
-  const pixels = `${width} pixels per image, row by row from the top left`
+function meaning({ name, width }: Port, { config, imageShape }: ExportFacts): string {
+  const pixels = `${shapeText(imageShape)} = ${width} pixels per image, row by row from the top left`
   if (name === 'images')
-    return `${pixels}, each a byte divided by 255${source === embeddedSource ? ': 0 is the background, 1 the ink' : ''}.`
+    return `${pixels}, each a byte divided by 255${config.data.source === embeddedSource ? ': 0 is the background, 1 the ink' : ''}.`
   if (name === 'reconstruction') return `${pixels}, 0 to 1.`
   return 'unbounded, because the latent layer is linear.'
 }

@@ -2,13 +2,15 @@
  * The script of the page that `eigenae explore` makes. The networks run here, in the reader's browser. It is bundled into
  * a single text that becomes part of the page.
  */
-import { reach, stripPictures } from '../explore/explore-format.js'
+
+import type { ImageShape } from '../../model/architecture.js'
+import { reach, stripCell, stripPictures } from '../explore/explore-format.js'
 import { type Explored, forward, LatentPoint, type Network, unpack } from './explored-network.js'
 import { distance, drawPicture, find, onSchemeChange, Pictures } from './pictures.js'
 import { Scatter } from './scatter.js'
 
-function start({ pixels, labels, side, noise, networks }: Explored): void {
-  const pictures = new Pictures(pixels, labels, side)
+function start({ pixels, labels, shape, noise, networks }: Explored): void {
+  const pictures = new Pictures(pixels, labels, shape)
   const input = new InputPanel(pictures, noise.initial, () => {
     for (const panel of panels) panel.encode(input.image, input.noisy, pictures.clean(input.image))
   })
@@ -18,7 +20,7 @@ function start({ pixels, labels, side, noise, networks }: Explored): void {
       for (const each of together?.checked ? panels : [panel]) each.act(action)
     }
     const section = find(`[data-run="${run}"]`)
-    const panel = new RunPanel(section, network, pictures, act, (image) => input.choose(image))
+    const panel = new RunPanel(section, network, shape, pictures, act, (image) => input.choose(image))
     return panel
   })
   input.choose(0)
@@ -105,6 +107,7 @@ const millisecondsPerFrame = 8
 class RunPanel {
   readonly #section: HTMLElement
   readonly #network: Network
+  readonly #shape: ImageShape
   readonly #point: LatentPoint
   readonly #scatter: Scatter
   readonly #sliders: readonly HTMLInputElement[]
@@ -125,12 +128,14 @@ class RunPanel {
   constructor(
     section: HTMLElement,
     network: Network,
+    shape: ImageShape,
     pictures: Pictures,
     onAction: (action: Action) => void,
     onChoose: (image: number) => void,
   ) {
     this.#section = section
     this.#network = network
+    this.#shape = shape
     this.#point = new LatentPoint(network)
     this.#scatter = new Scatter({ section, network, pictures, point: this.#point, onChoose })
     this.#sliders = [...section.querySelectorAll<HTMLInputElement>('.direction input')]
@@ -208,13 +213,15 @@ class RunPanel {
 
   readonly #drawStrips = () => {
     const end = performance.now() + millisecondsPerFrame
+    const cell = stripCell(this.#shape)
+    const margin = Math.floor((cell - this.#shape.width) / 2)
     for (const direction of this.#stale) {
       this.#stale.delete(direction)
       const strip = this.#strips[direction]!
       for (let i = 0; i < stripPictures; i++) {
         const setting = reach * ((2 * i) / (stripPictures - 1) - 1)
         const values = this.#decode(this.#point.embedding(this.#point.settings.with(direction, setting)))
-        drawPicture(strip, values, i * (strip.height + 1))
+        drawPicture(strip, values, i * (cell + 1) + margin)
       }
       if (performance.now() > end) break
     }

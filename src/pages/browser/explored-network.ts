@@ -22,7 +22,7 @@ export interface Network {
 
 /** All data of the page. */
 export interface Explored extends Omit<PageData, 'runs'> {
-  /** [images][side²], 0 to 255. */
+  /** [images][height][width], 0 to 255. */
   readonly pixels: Uint8Array
   readonly networks: readonly Network[]
 }

@@ -1,4 +1,5 @@
 /** The pictures of the page of `eigenae explore`, and the colours in which they are drawn. */
+import type { ImageShape } from '../../model/architecture.js'
 import { evaluationNoise } from '../../model/random.js'
 
 /** Returns the first element that matches; the page has one. */
@@ -16,10 +17,10 @@ export class Pictures {
   /** The noise of each image at standard deviation 1. */
   readonly #noise = new Map<number, Float32Array>()
 
-  constructor(bytes: Uint8Array, labels: readonly number[], side: number) {
+  constructor(bytes: Uint8Array, labels: readonly number[], shape: ImageShape) {
     this.#bytes = bytes
     this.labels = labels
-    this.#pixels = side * side
+    this.#pixels = shape.width * shape.height
   }
 
   /** Returns an image with values from 0 to 1. */
@@ -62,11 +63,10 @@ export function ink(name: string, element: Element = document.documentElement): 
   return getComputedStyle(element).getPropertyValue(`--${name}`)
 }
 
-/** Draws side × side values of 0 to 1, dark on white as on paper, or light on dark on a dark page. */
+/** Draws a picture of values of 0 to 1 as high as the canvas, dark on white as on paper, or light on dark on a dark page. */
 export function drawPicture(canvas: HTMLCanvasElement, values: ArrayLike<number>, left = 0): void {
-  const side = canvas.height
-  const image = new ImageData(side, side)
-  for (let i = 0; i < side * side; i++) {
+  const image = new ImageData(values.length / canvas.height, canvas.height)
+  for (let i = 0; i < values.length; i++) {
     // ImageData rounds and clamps.
     const lightness = 255 * (isDark ? values[i]! : 1 - values[i]!)
     image.data.set([lightness, lightness, lightness, 255], 4 * i)

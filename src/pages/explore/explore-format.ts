@@ -1,14 +1,13 @@
-import type { Activation } from '../../model/architecture.js'
+import type { Activation, ImageShape } from '../../model/architecture.js'
 import type { PrincipalDirection } from '../../spectrum/principal-directions.js'
 
 /**
  * The JSON in the page's element "explore-data". The numbers are in two other elements, gzipped and in base64:
  * "explore-floats" holds little-endian float32, run after run, each in the order of `PageRun`; "explore-pixels" holds the
- * images as bytes [images][side²].
+ * images as bytes [images][height][width].
  */
 export interface PageData {
-  /** An image has side × side pixels. */
-  readonly side: number
+  readonly shape: ImageShape
   /** One label per image, 0 to 255. */
   readonly labels: readonly number[]
   readonly noise: { readonly initial: number; readonly maximum: number; readonly step: number }
@@ -42,3 +41,8 @@ export const reach = 3
 
 /** The number of pictures under a slider, from one end to the other. */
 export const stripPictures = 7
+
+/** Returns the columns of a picture in a strip, which has one more between two. Tall pictures get space at their sides. */
+export function stripCell({ width, height }: ImageShape): number {
+  return Math.max(width, height)
+}

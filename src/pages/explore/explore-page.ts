@@ -7,14 +7,13 @@ import { gzip } from 'node:zlib'
 import { readArms } from '../../comparison/arms.js'
 import { armLabels, differenceLabels } from '../../comparison/labels.js'
 import { unusableText } from '../../comparison/warnings.js'
-import { imageSide } from '../../data/idx.js'
-import { loadDataSet } from '../../data/load.js'
+import type { DataSet } from '../../data/load.js'
 import { EigenaeError, usageError } from '../../errors.js'
 import { exportedNetwork } from '../../exports/models/network.js'
 import { makeFolder } from '../../files/folder.js'
 import { pageMark, refuseForeignFiles } from '../../files/own-files.js'
 import { writeDurably } from '../../files/write.js'
-import { latentDimension } from '../../model/architecture.js'
+import { type ImageShape, latentDimension } from '../../model/architecture.js'
 import { layoutOf } from '../../model/layout.js'
 import { packageRoot } from '../../package-root.js'
 import { distinctLabels, labelColor, type Scheme } from '../../plots/theme.js'
@@ -31,7 +30,7 @@ import {
   requireOwnVersion,
   withTrainer,
 } from '../../training/trained-model.js'
-import { sourceOfRun } from '../../training/training-data.js'
+import { loadDataFor, sourceOfRun } from '../../training/training-data.js'
 import {
   armVariables,
   baseStyle,
@@ -42,7 +41,7 @@ import {
   inlineScript,
   jsonScript,
 } from '../html.js'
-import { type PageData, type PageRun, reach, stripPictures } from './explore-format.js'
+import { type PageData, type PageRun, reach, stripCell, stripPictures } from './explore-format.js'
 
 /** The generator in the head of every page, by which an earlier one is recognised. */
 const generator = 'eigenae explore'
@@ -50,7 +49,8 @@ const generator = 'eigenae explore'
 interface PageImages {
   /** The name or folder of their data set. */
   readonly source: string
-  /** [count][side²], 0 to 255. */
+  readonly shape: ImageShape
+  /** [count][height][width], 0 to 255. */
   readonly pixels: Uint8Array
   readonly labels: Uint8Array
 }
@@ -141,10 +141,13 @@ async function pageImages(runs: readonly WholeRun[], options: ExploreOptions): P
       hint: 'Choose the test images of the page with --data mnist or --data FOLDER.',
     })
   }
-  const { images, labels } = (await loadDataSet(sources[0]!)).test
+  let data: DataSet | undefined
+  for (const run of runs) data = await loadDataFor(run, options.data)
+  const { images, labels } = data!.test
   const shown = Math.min(options.images, images.count)
   return {
     source: options.data ?? runs[0]!.config.data.source,
+    shape: images.shape,
     pixels: images.pixels.subarray(0, shown * images.pixelsPerImage),
     labels: labels.subarray(0, shown),
   }
@@ -203,18 +206,19 @@ async function runData(run: WholeRun, { pixels }: PageImages) {
 /** Returns the page, a single file that needs no other file and no network and runs only its own script. */
 async function explorePage(runs: readonly ExploredRun[], images: PageImages): Promise<string> {
   const labels = distinctLabels(images.labels)
-  const style = exploreStyle(runs.length, labels)
+  const style = exploreStyle(runs.length, labels, images.shape)
   const script = inertScript(await readFile(join(packageRoot, 'dist/pages/browser/explore.js'), 'utf8'))
   const policy = `default-src 'none'; script-src ${hashOf(script)}; style-src ${hashOf(style)}; img-src data:`
   const title = `Latent space: ${runs.map(({ name }) => name).join(' and ')}`
   const initial = Math.max(...runs.map(({ run }) => run.config.data.noise))
   const data: PageData = {
-    side: imageSide,
+    shape: images.shape,
     labels: [...images.labels],
     noise: { initial, maximum: Math.max(1, Math.ceil(2 * initial)), step: 0.01 },
     runs: runs.map((run) => run.data),
   }
   const largest = Math.max(...runs.flatMap(directionsOf).map(({ share }) => share))
+  const size = sizeOf(images.shape)
   const body = html`<h1>${title}</h1>
 <p class="lead">An autoencoder compresses a noisy picture into a few numbers, the embedding, and decodes them into a clean picture.
 Choose a picture, add noise, and move along the directions of the embedding.${
@@ -222,10 +226,10 @@ Choose a picture, add noise, and move along the directions of the embedding.${
   }</p>
 <noscript><p>This page computes in the browser, so it needs JavaScript.</p></noscript><p id="trouble" role="alert" hidden></p>
 ${inputSection(data, labels, runs.length)}
-<div class="runs">${runs.map((run, index) => runSection(run, index, largest))}</div>
+<div class="runs">${runs.map((run, index) => runSection(run, images.shape, index, largest))}</div>
 <h2>How to read it</h2>${explanation()}
 <p class="quiet">${images.labels.length} test images of ${images.source}. Made by eigenae ${version}.</p>
-<div id="preview" hidden><canvas width="${imageSide}" height="${imageSide}"></canvas><span></span></div>
+<div id="preview" hidden><canvas ${size}></canvas><span></span></div>
 ${jsonScript('explore-data', data)}
 ${await packedScript('explore-floats', bytesOf(runs.flatMap(({ floats }) => floats)))}
 ${await packedScript('explore-pixels', images.pixels)}
@@ -233,14 +237,20 @@ ${inlineScript(script)}`
   return documentOf(title, { generator, policy, style, body })
 }
 
-function inputSection({ noise }: PageData, labels: readonly number[], runs: number): Html {
+/** Returns the attributes of a canvas of one picture. */
+function sizeOf({ width, height }: ImageShape): Html {
+  return html`width="${width}" height="${height}"`
+}
+
+function inputSection({ shape, noise }: PageData, labels: readonly number[], runs: number): Html {
+  const size = sizeOf(shape)
   const picture = (name: string, label: string) =>
-    html`<figure><canvas id="${name}" width="${imageSide}" height="${imageSide}" role="img" aria-label="${label}"></canvas><figcaption>${label}</figcaption></figure>`
+    html`<figure><canvas id="${name}" ${size} role="img" aria-label="${label}"></canvas><figcaption>${label}</figcaption></figure>`
   return html`<section class="input" aria-label="Input picture">
 <div class="pictures">${picture('clean', 'picture')}${picture('noisy', 'with noise')}</div>
 <div class="controls"><div class="labels" role="group" aria-label="Choose a picture by its label">${labels.map(
     (label) =>
-      html`<button type="button" data-label="${label}" title="next picture with label ${label}"><canvas width="${imageSide}" height="${imageSide}" aria-hidden="true"></canvas><span>${label}</span></button>`,
+      html`<button type="button" data-label="${label}" title="next picture with label ${label}"><canvas ${size} aria-hidden="true"></canvas><span>${label}</span></button>`,
   )}</div>
 <div class="row"><button type="button" id="previous" aria-label="previous picture">‹</button><span id="image" aria-live="polite"></span><button type="button" id="next" aria-label="next picture">›</button></div>
 <div class="row"><label for="noise">noise</label><input type="range" id="noise" min="0" max="${noise.maximum}" step="${noise.step}" value="${noise.initial}"><output id="noise-value" for="noise"></output></div>
@@ -252,7 +262,7 @@ ${runs > 1 ? html`<div class="row"><label><input type="checkbox" id="together" c
 const inView = 10
 
 /** Returns the section of one run: the decoded picture, the sliders and the embedding. */
-function runSection(run: ExploredRun, index: number, largest: number): Html {
+function runSection(run: ExploredRun, shape: ImageShape, index: number, largest: number): Html {
   const { data, name, difference } = run
   const directions = directionsOf(run)
   const last = run.run.metrics.at(-1)
@@ -270,7 +280,7 @@ function runSection(run: ExploredRun, index: number, largest: number): Html {
   ]
   return html`<section class="run" data-run="${index}" aria-labelledby="run-${index}">
 <h2 id="run-${index}">${name}</h2><p class="quiet facts">${facts.join(' · ')}</p>
-<div class="decode"><div class="made"><canvas class="picture" width="${imageSide}" height="${imageSide}" role="img" aria-label="${name}: decoded picture"></canvas>
+<div class="decode"><div class="made"><canvas class="picture" ${sizeOf(shape)} role="img" aria-label="${name}: decoded picture"></canvas>
 <p class="quiet"><output class="error"></output></p>
 <div class="row"><button type="button" class="reset" disabled>Reset the sliders</button><button type="button" class="mean">Move to the mean</button></div></div>
 <div class="sliders-box">${data.latent > inView ? html`<p class="quiet">${data.latent} directions; scroll to see all</p>` : ''}<div class="sliders" role="group" aria-label="${name}: principal directions">${directions.map(
@@ -281,7 +291,7 @@ function runSection(run: ExploredRun, index: number, largest: number): Html {
       return html`<div class="direction${dead ? ' dead' : ''}"><label for="${id}">${direction + 1}</label>
 <span class="share"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="${width.toFixed(2)}" height="8"/></svg><span>${percent}</span></span>
 <input type="range" id="${id}" min="${-reach}" max="${reach}" step="0.05" value="0" aria-label="${name}, direction ${direction + 1}, ${percent}">
-<output for="${id}"></output><canvas class="strip" width="${stripPictures * (imageSide + 1) - 1}" height="${imageSide}" aria-hidden="true"></canvas></div>`
+<output for="${id}"></output><canvas class="strip" width="${stripPictures * (stripCell(shape) + 1) - 1}" height="${shape.height}" aria-hidden="true"></canvas></div>`
     },
   )}</div></div></div>
 ${scatter(run, index)}
@@ -341,29 +351,30 @@ function hashOf(content: string): string {
   return `'sha256-${createHash('sha256').update(content).digest('base64')}'`
 }
 
-/** Returns the page's style: two columns if they fit, otherwise one. */
-function exploreStyle(runs: number, labels: readonly number[]): string {
+/** Returns the page's style: two columns if they fit, otherwise one. The longer side of a picture is that of a square. */
+function exploreStyle(runs: number, labels: readonly number[], { width, height }: ImageShape): string {
+  const part = width / Math.max(width, height)
   return `${baseStyle((scheme) => `${armVariables(scheme, runs)} ${labelVariables(scheme, labels)}`)}
 body { max-width: ${runs > 1 ? '78rem' : '64rem'} } h2 { margin-top: 2rem } figure { margin: 0 } canvas { display: block; image-rendering: pixelated }
 .lead { max-width: 58rem } .quiet { margin: .25rem 0 } [hidden] { display: none !important } #trouble { border-left: 4px solid #d55e00; padding: .5rem 1rem; background: var(--soft) }
 .row { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .7rem; min-height: 2rem }
 button, select { font: inherit; font-size: .875rem; padding: .2rem .7rem; border: 1px solid var(--line); border-radius: 1rem; background: var(--soft); color: inherit; cursor: pointer } button:disabled { opacity: .45; cursor: default }
 :focus-visible { outline: 3px solid var(--arm-0); outline-offset: 2px } input[type=range] { accent-color: var(--arm); height: 1.25rem; margin: 0; cursor: pointer } output { font-variant-numeric: tabular-nums }
-.input { --arm: var(--arm-0); display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start; margin: 1.25rem 0 0 } .pictures { display: flex; gap: .75rem } .pictures canvas { width: 8.75rem; border: 1px solid var(--line) }
+.input { --arm: var(--arm-0); display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start; margin: 1.25rem 0 0 } .pictures { display: flex; gap: .75rem } .pictures canvas { width: ${8.75 * part}rem; border: 1px solid var(--line) }
 .controls { flex: 1 1 21rem; min-width: 0 } .controls .row label { min-width: 3rem } #noise { flex: 1; max-width: 20rem; min-width: 8rem } #image { min-width: 9.5rem; text-align: center; font-variant-numeric: tabular-nums }
-.labels { display: flex; flex-wrap: wrap; gap: .35rem; margin-bottom: .4rem } .labels button { padding: 2px 2px 0; border-radius: .35rem; line-height: 1.3; font-weight: 600 } .labels canvas { width: 28px } .labels button[aria-pressed=true] { border-color: var(--text); box-shadow: 0 0 0 1px var(--text) }
+.labels { display: flex; flex-wrap: wrap; gap: .35rem; margin-bottom: .4rem } .labels button { padding: 2px 2px 0; border-radius: .35rem; line-height: 1.3; font-weight: 600 } .labels canvas { width: ${28 * part}px } .labels button[aria-pressed=true] { border-color: var(--text); box-shadow: 0 0 0 1px var(--text) }
 ${labels.map((label) => `.labels [data-label="${label}"] { color: var(--label-${label}) }`).join(' ')}
 .runs { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 29rem), 1fr)); gap: 0 2rem } .run { min-width: 0 } .run h2 { border-top: 4px solid var(--arm); padding-top: .5rem; margin-bottom: 0 } .facts { min-height: 1.4em }
 ${Array.from({ length: runs }, (_, run) => `[data-run="${run}"] { --arm: var(--arm-${run}) }`).join(' ')}
-.decode { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; margin-top: .75rem } .made { flex: 1 1 9rem; max-width: 14rem } .made .picture { width: 100%; border: 1px solid var(--line) } .made .row { margin-top: .4rem } .error { display: block; min-height: 3em; white-space: pre-line; line-height: 1.4 }
+.decode { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; margin-top: .75rem } .made { flex: 1 1 9rem; max-width: 14rem } .made .picture { width: ${100 * part}%; border: 1px solid var(--line) } .made .row { margin-top: .4rem } .error { display: block; min-height: 3em; white-space: pre-line; line-height: 1.4 }
 .sliders-box { flex: 2 1 18rem; max-width: 26rem } .sliders { max-height: 42rem; overflow-y: auto; padding: 3px }
 .direction { display: grid; grid-template-columns: 1.4rem 4.2rem minmax(0, 1fr) 2.9rem; column-gap: .4rem; align-items: center; margin-bottom: .45rem; font-size: .875rem } .direction label, .direction output { text-align: right; font-variant-numeric: tabular-nums } .direction label { font-weight: 600 }
 .direction input { width: calc(100% * 6 / 7 + 16px); margin-left: calc(100% / 14 - 8px) } .strip { grid-column: 3; width: 100%; max-width: 100% } .direction input:focus-visible { position: relative; z-index: 1; outline-offset: 0; border-radius: .3rem } .dead { color: var(--faint) } .dead label { font-weight: 400 }
 .direction output, .direction span { white-space: nowrap } .share { grid-row: span 2; align-self: start; padding-top: .4rem; display: block; line-height: 1.3 } .share svg { display: block; width: 100%; height: .5rem; background: var(--soft) } .share rect { fill: var(--arm) }
 .axes { margin: .25rem 0 .5rem; font-size: .875rem } .scatter { position: relative; aspect-ratio: 4 / 3; max-height: 70vh; width: 100%; border: 1px solid var(--line); cursor: crosshair; touch-action: pan-y } .scatter canvas { position: absolute; inset: 0; width: 100%; height: 100%; image-rendering: auto } .point { min-height: 1.5em }
-#preview { position: fixed; z-index: 2; pointer-events: none; padding: 3px; background: var(--page); border: 1px solid var(--line); border-radius: .3rem; font-size: .8rem; line-height: 1.3; text-align: center; font-weight: 600 } #preview canvas { width: 56px }
+#preview { position: fixed; z-index: 2; pointer-events: none; padding: 3px; background: var(--page); border: 1px solid var(--line); border-radius: .3rem; font-size: .8rem; line-height: 1.3; text-align: center; font-weight: 600 } #preview canvas { width: ${56 * part}px; margin: 0 auto }
 li { max-width: 50rem; margin-bottom: .3rem }
-@media (max-width: 30rem) { .labels { gap: .15rem } .labels button { padding: 1px 1px 0 } .pictures canvas { width: 7rem } .decode { display: block } .made { display: grid; grid-template-columns: 9rem 1fr; gap: 0 .8rem; max-width: none; margin-bottom: .75rem } .made .picture { grid-row: span 2 } .made .row { align-content: flex-start } .sliders-box { max-width: none } .sliders { max-height: 46rem } .direction { grid-template-columns: 1.2rem 3rem minmax(0, 1fr) 2.7rem } button, select { min-height: 2rem } }
+@media (max-width: 30rem) { .labels { gap: .15rem } .labels button { padding: 1px 1px 0 } .pictures canvas { width: ${7 * part}rem } .decode { display: block } .made { display: grid; grid-template-columns: 9rem 1fr; gap: 0 .8rem; max-width: none; margin-bottom: .75rem } .made .picture { grid-row: span 2 } .made .row { align-content: flex-start } .sliders-box { max-width: none } .sliders { max-height: 46rem } .direction { grid-template-columns: 1.2rem 3rem minmax(0, 1fr) 2.7rem } button, select { min-height: 2rem } }
 `
 }
 
