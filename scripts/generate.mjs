@@ -10,11 +10,13 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { arms } from '../bench/cuda/job.mjs'
 import { program } from '../dist/cli.js'
 import { eigenLossKinds } from '../dist/config/eigen-loss-kinds.js'
 import { eigenLossSchema, formulaOf } from '../dist/config/eigen-losses.js'
 import { jsonSchema } from '../dist/config/schema.js'
 import { sweepJsonSchema } from '../dist/config/sweep.js'
+import { encodeSpec } from '../dist/engines/core.js'
 import { compileFormula } from '../dist/formulas/program.js'
 import { manPage, markdownManual } from '../dist/manual/manual.js'
 import { outline } from '../dist/manual/outline.js'
@@ -30,6 +32,9 @@ const commands = outline(program())
 const files = {
   'configs/schema.json': json(jsonSchema()),
   'configs/sweeps/schema.json': json(sweepJsonSchema()),
+  'bench/cuda/arms.txt': Object.entries(arms)
+    .map(([name, spec]) => `${[name, ...encodeSpec(spec)].join(' ')}\n`)
+    .join(''),
   'docs/commands.md': markdownManual(commands),
   'docs/config.md': withTable('docs/config.md', 'kinds', kindTable()),
   'docs/gpu.md': withTable('docs/gpu.md', 'cards', cardTable()),

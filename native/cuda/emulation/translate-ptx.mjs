@@ -16,6 +16,7 @@ const specialRegisters = {
   '%ntid.x': 'blockThreads()',
   '%nctaid.x': 'gridBlocks()',
   '%laneid': 'threadIndex() % 32',
+  '%clock64': 'std::chrono::steady_clock::now().time_since_epoch().count()',
 }
 
 /**
