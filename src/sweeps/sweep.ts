@@ -231,9 +231,8 @@ async function launchRungs(
 ): Promise<LaunchEnd> {
   const { plan, folder } = sweep
   let [launcher, stage, missing] = [first, sweep.stage, sweep.missing]
-  // A launch brings each run to its rung or to its failure, so there is at most one for each rung.
-  for (let launches = 0; missing.length > 0 && launches < halving.epochs.length; launches++) {
-    if (launches > 0) launcher = await execution.open(missing)
+  while (missing.length > 0) {
+    if (stage !== sweep.stage) launcher = await execution.open(missing)
     const { epochs, trials } = stage.rungs.at(-1)!
     execution.onEvent({
       event: 'rung',
@@ -250,9 +249,12 @@ async function launchRungs(
         text: 'the next rung starts with --resume, once these jobs have ended',
       })
     if (end === 'detached' || rounds.isStopped) return end
+    const before = { rung: stage.rungs.length, runs: missing.length }
     stage = inspectStage(plan, folder, rounds.failed)
     missing = missingRuns(plan, folder, stage).filter(({ name }) => !rounds.failed.has(name))
     await savePlan(folder, plan, stage, execution.command)
+    // A launcher that reports runs as complete which are not would launch them for ever.
+    if (stage.rungs.length === before.rung && missing.length >= before.runs) return end
   }
   const ofTrials = stage.runs.filter(({ arm }) => arm.trial !== null)
   execution.onEvent({
