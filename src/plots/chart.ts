@@ -33,7 +33,7 @@ export interface Panels {
 }
 
 /** An arm's label has at most this many characters: the space beside and above a panel. */
-export const labelCharacters = 36
+export const labelCharacters = 28
 
 /** The field with an arm's label in all data. The report hides arms by it. */
 export const armField = 'arm'

@@ -180,7 +180,7 @@ function rowsChart(
     panels: {
       count: panels.length,
       width: 270,
-      height: Math.max(60, (arms.length > 12 ? 20 : 28) * arms.length),
+      height: Math.max(60, (arms.length > 12 ? 14 : 28) * arms.length),
       columns: 2,
       margin: Math.ceil(labelSize.around + labelSize.character * widest),
     },

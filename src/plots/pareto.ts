@@ -21,7 +21,7 @@ import {
 import { labelsOf, withoutWideInterval } from './epochs.js'
 import { rankMetric, resultsByArm } from './final-values.js'
 
-const size = { width: 480, height: 340 } as const
+const size = { width: 480, height: 300 } as const
 const fontSize = 11
 
 // More labels could not be read.

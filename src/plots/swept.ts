@@ -82,7 +82,7 @@ export function sweptChart(comparison: Comparison, settings: Settings): Chart | 
       .filter((metric) => resultsByArm(results, metric).size > 0)
       .map(panelOf),
     drawn.map(({ name }) => name),
-    { width: 300, height: 200, columns: 2 },
+    { width: 300, height: 180, columns: 2 },
   )
 }
 

@@ -10,6 +10,7 @@ import { chromiumPath, describeUnless, noChromium } from '../support/requirement
 import { writeRun } from '../support/run-folder.js'
 
 const scratch = scratchFolder()
+const many = scratchFolder()
 const evil = '<script>window.hit=1</script>'
 const notes = `# The finding
 
@@ -70,12 +71,43 @@ describeUnless(noChromium, 'report.html in Chromium', () => {
     [400, 'dark'],
   ] as const)('makes no requests and fits at %d pixels, %s', async (width, scheme) => {
     const { page, problems } = await open(width, scheme)
-    // One for the chosen axes, one for the trade-off of the arms.
-    expect(await page.locator('.chart svg').count()).toBe(comparisonPictures.length + 2)
+    // One for the chosen axes and one for the trade-off of the arms, without the training and the spectra by epoch.
+    expect(await page.locator('.chart svg').count()).toBe(comparisonPictures.length + 2 - 2)
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
     const background = await page.evaluate('getComputedStyle(document.body).backgroundColor')
     expect(background).toBe(scheme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(22, 24, 28)')
     expect(problems).toEqual([])
+  })
+
+  it('draws a picture of a closed part when it is opened', async () => {
+    const { page, problems } = await open(1280, 'light')
+    expect(await page.locator('#chart-evolution svg').count()).toBe(0)
+    await page.locator('summary', { hasText: /^Spectrum by epoch/ }).click()
+    await page.waitForSelector('#chart-evolution svg')
+    expect(problems).toEqual([])
+  })
+
+  it('has 18 arms on at most 6,000 pixels, with the legend on a line', async () => {
+    for (const k of [1, 2])
+      for (const weight of [0.1, 0.3, 1])
+        for (const learningRate of [0.001, 0.003, 0.01])
+          for (const seed of [0, 1]) {
+            const arm = `top-k,loss.eigen.k=${k},loss.eigen.weight=${weight},optimizer.learningRate=${learningRate}`
+            const eigen = { kind: 'top-k', k, weight, center: false }
+            writeRun(many('runs', arm, `seed-${seed}`), {
+              seed,
+              eigen,
+              learningRate,
+              testMse: weight / 20,
+            })
+          }
+    expect((await compare(many('runs'), '--out', many('report'))).code).toBe(0)
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } })
+    await page.goto(pathToFileURL(many('report', 'report.html')).href)
+    await page.waitForSelector('body[data-ready] #chart-loss svg')
+    expect(await page.evaluate('document.documentElement.scrollHeight')).toBeLessThanOrEqual(6000)
+    expect((await page.locator('.arms').boundingBox())!.height).toBeLessThan(70)
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(1280)
   })
 
   it('keeps names that look like markup as text', async () => {

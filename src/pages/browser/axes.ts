@@ -57,7 +57,7 @@ export class AxesChart {
       name: 'axes',
       title: `${y.value} against ${x.value}`,
       caption: '',
-      panels: { count: 1, width: 620, height: 340, columns: 1, margin: 90 },
+      panels: { count: 1, width: 620, height: 240, columns: 1, margin: 90 },
       spec: {
         data: { values: rows },
         encoding: { x: encodingOf('x', x, rows), y: encodingOf('y', y, rows) },

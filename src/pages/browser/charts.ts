@@ -56,6 +56,8 @@ export class Charts {
     }
     addEventListener('resize', resize, { signal })
     darkScheme.addEventListener('change', () => this.#drawAgain(), { signal })
+    // A chart in a closed part of the page has no width. The event does not bubble.
+    document.addEventListener('toggle', () => void this.drawStale(), { capture: true, signal })
     if (!lazy) return
     addEventListener('scroll', () => void this.drawStale(), { passive: true, signal })
     document.addEventListener('visibilitychange', () => void this.drawStale(), { signal })
@@ -89,6 +91,7 @@ export class Charts {
   #isWanted(name: string): boolean {
     const element = document.getElementById(`chart-${name}`)
     if (element === null || this.#signal?.aborted) return false
+    if (element.closest('details:not([open])') !== null) return false
     if (!this.#lazy) return true
     const { top, bottom } = element.getBoundingClientRect()
     return !document.hidden && bottom > -viewMargin && top < innerHeight + viewMargin

@@ -10,7 +10,7 @@ import { packageRoot } from '../../package-root.js'
 import type { Chart } from '../../plots/chart.js'
 import { drawnOf, drawnText, mostDrawn } from '../../plots/drawn.js'
 import { hasMarkers } from '../../plots/epochs.js'
-import type { Still } from '../../plots/model-pictures.js'
+import { modelStills, type Still } from '../../plots/model-pictures.js'
 import { armDash, armShape } from '../../plots/theme.js'
 import { version } from '../../runs/facts.js'
 import { meaningOf } from '../../runs/metrics.js'
@@ -46,7 +46,7 @@ export async function reportPage(
     {
       id: 'runs',
       title: 'Runs',
-      content: html`<details><summary>All runs</summary><div class="table" id="${tableIds.runs}"></div></details>`,
+      content: fold('All runs', html`<div class="table" id="${tableIds.runs}"></div>`),
     },
   ]
   const facts = reportFacts(comparison, new Date())
@@ -174,14 +174,26 @@ ${withoutScript}<div class="table" id="${tableIds.main}"></div>
 }
 
 function pictures(comparison: Comparison, charts: readonly Chart[]): Html {
+  // The first table has the same values of many arms.
+  const isLong = ({ name }: Chart) =>
+    folded.includes(name) || (name === 'final' && comparison.arms.length > mostDrawn)
   const shown = drawnText(comparison)
   const limit = shown === null ? '' : ` Pictures of lines and panels show ${shown}; the tables list all.`
   return html`<p class="quiet">Point at a mark to see its values. Click an arm's name in the legend to hide it.${limit}</p>${withoutScript}
-<div class="charts">${charts.map(figure)}</div>`
+<div class="charts">${charts.filter((chart) => !isLong(chart)).map(figure)}</div>
+${charts.filter(isLong).map((chart) => fold(chart.title, figure(chart)))}`
+}
+
+// Pictures that few readers need, and that are long.
+const folded: readonly string[] = ['training', 'evolution', 'dead-units', ...modelStills]
+
+/** Returns a part of the page that is closed until its title is clicked. */
+function fold(title: string, content: Html): Html {
+  return html`<details><summary>${title}</summary>${content}</details>`
 }
 
 function figure({ name, title, caption, panels }: Chart): Html {
-  return html`<figure class="${panels.count > 1 ? 'wide' : ''}"><h3>${title}</h3><div class="chart" id="chart-${name}" role="img" aria-label="${title}"></div><figcaption>${caption}</figcaption>
+  return html`<figure class="${panels.count > 1 || panels.narrowest !== undefined ? 'wide' : ''}"><h3>${title}</h3><div class="chart" id="chart-${name}" role="img" aria-label="${title}"></div><figcaption>${caption}</figcaption>
 <p class="buttons">${downloads(name)}</p></figure>`
 }
 
@@ -199,8 +211,9 @@ function axes(): Html {
 
 function still({ name, title, caption, svg, scheme }: Still): Html {
   const data = Buffer.from(svg).toString('base64')
-  return html`<figure class="wide"><h3>${title}</h3><img class="still ${scheme}" id="still-${name}" src="data:image/svg+xml;base64,${data}" alt="${title}"><figcaption>${caption}</figcaption>
+  const content = html`<figure class="wide"><h3>${title}</h3><img class="still ${scheme}" id="still-${name}" src="data:image/svg+xml;base64,${data}" alt="${title}"><figcaption>${caption}</figcaption>
 <p class="buttons"><button type="button" data-still="${name}" aria-label="Download ${name}.svg">SVG</button></p></figure>`
+  return folded.includes(name) ? fold(title, content) : content
 }
 
 /** Returns the table of one metric and the choice of that metric. */
@@ -217,7 +230,10 @@ const mostListed = 50
 
 /** Returns the command of the report, and the config of each arm with the commands that train its runs again. */
 function reproduction({ arms }: Comparison, command: readonly string[]): Html {
-  return html`<pre>${commandLine(command)}</pre>${arms.slice(0, mostListed).map(armReproduction)}`
+  return fold(
+    'Commands and configs',
+    html`<pre>${commandLine(command)}</pre>${arms.slice(0, mostListed).map(armReproduction)}`,
+  )
 }
 
 function armReproduction({ label, config, runs }: Arm): Html {
@@ -247,22 +263,22 @@ nav { margin-bottom: 1.2rem } nav ul { list-style: none; margin: 0; padding: 0; 
 }
 @media (max-width: 40rem) { .table td:first-child { white-space: normal; min-width: 11rem } }
 @media print { nav, .buttons, .controls { display: none } }
-main { min-width: 0 } section { margin: 2.5rem 0 } section > h2 { margin-top: 0 } .facts p { margin: .1rem 0; max-width: none }
+main { min-width: 0 } section { margin: 1.6rem 0 } section > h2 { margin-top: 0 } .facts p { margin: .1rem 0; max-width: none }
 .notes { border-left: 4px solid var(--accent); padding: .2rem 1.2rem; margin: 1.2rem 0; background: var(--soft); max-width: 60rem } .notes img { max-width: 100% } .notes > :first-child { margin-top: .6rem } .notes table { min-width: 0; margin: .6rem 0 } .notes th { background: none; padding: .3rem .7rem } .notes th, .notes td { text-align: left }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 36rem), 1fr)); gap: 1rem 2.5rem } .charts > * { min-width: 0 }
-@media (min-width: 110rem) { .charts { grid-template-columns: repeat(2, minmax(0, 1fr)) } }
-figure { margin: 0 0 1rem } figcaption { max-width: 46rem } .chart { width: 100%; overflow-x: auto; min-height: 8rem } .chart svg, .chart canvas { max-width: none; display: block } .still { max-width: 100% }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); grid-auto-flow: dense; gap: 1rem 2.5rem } .charts > .wide { grid-column: 1 / -1 } .charts > * { min-width: 0 }
+@media (min-width: 110rem) { .charts { grid-template-columns: repeat(2, minmax(0, 1fr)) } .charts > .wide { grid-column: auto } }
+figure { margin: 0 0 1rem; position: relative } figure .buttons { position: absolute; top: -.3rem; right: 0; margin: 0 } figure h3 { padding-right: 7rem } figcaption { max-width: 46rem } .chart { width: 100%; overflow-x: auto; min-height: 8rem } .chart svg, .chart canvas { max-width: none; display: block } .still { max-width: min(100%, 40rem) }
 @media (prefers-color-scheme: dark) { .still.light { ${inverted.light} } } @media (prefers-color-scheme: light) { .still.dark { ${inverted.dark} } }
 .controls { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; max-width: none } .controls label { min-width: 0; max-width: 100% } .controls select, .controls input[type="search"] { font: inherit; max-width: 100%; min-width: 0; padding: .2rem .4rem; background: var(--soft); color: inherit; border: 1px solid var(--line); border-radius: .3rem }
 .buttons { display: flex; gap: .4rem; margin: .3rem 0 } .buttons button { font: inherit; font-size: .8rem; padding: .15rem .6rem; border: 1px solid var(--line); border-radius: .3rem; background: var(--soft); color: inherit; cursor: pointer }
-.table { overflow: auto; max-height: 80vh; contain: content } table { border-collapse: separate; border-spacing: 0; font-size: .9rem; font-variant-numeric: tabular-nums; min-width: 60% }
+.table { overflow: auto; max-height: min(80vh, 20rem); contain: content } #table-main { max-height: min(80vh, 38rem) } table { border-collapse: separate; border-spacing: 0; font-size: .9rem; font-variant-numeric: tabular-nums; min-width: 60% }
 th, td { padding: .3rem .55rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; overflow-wrap: normal } th { position: sticky; top: 0; z-index: 1; background: var(--page); padding: 0 } .table td:first-child { position: sticky; left: 0; background: var(--page); max-width: min(24rem, 50vw); overflow: hidden; text-overflow: ellipsis }
 th button { font: inherit; font-weight: 600; color: var(--faint); background: none; border: 0; padding: .3rem .55rem; cursor: pointer; width: 100%; text-align: inherit } th[aria-sort] button { color: var(--text) } th[aria-sort="ascending"] button::after { content: " ▲"; font-size: .7em } th[aria-sort="descending"] button::after { content: " ▼"; font-size: .7em }
 .left { text-align: left } .best { font-weight: 700 } .incomplete { color: var(--worse) } .marks { list-style: none; padding: 0; font-size: .9rem } .better { color: var(--better) } .worse { color: var(--worse) }
 .swatch { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .5rem; vertical-align: baseline }
 @media (min-width: 40rem) { .arms { position: sticky; top: 0; z-index: 2 } }
-.arms { display: flex; flex-wrap: wrap; gap: .4rem; padding: .6rem 0; background: var(--page); border-bottom: 1px solid var(--line); max-height: 30vh; overflow-y: auto }
-.arms button { font: inherit; font-size: .875rem; display: flex; align-items: center; gap: .5rem; padding: .2rem .6rem; border: 1px solid var(--line); border-radius: 1rem; background: var(--soft); color: inherit; cursor: pointer; text-align: left }
+.arms { display: flex; gap: .4rem; padding: .6rem 0; background: var(--page); border-bottom: 1px solid var(--line); overflow-x: auto }
+.arms button { font: inherit; font-size: .875rem; display: flex; align-items: center; gap: .5rem; white-space: nowrap; padding: .2rem .6rem; border: 1px solid var(--line); border-radius: 1rem; background: var(--soft); color: inherit; cursor: pointer; text-align: left }
 .arms button[aria-pressed="false"] { opacity: .5; text-decoration: line-through } .arms svg { flex: none }
 .warnings { border-left: 4px solid #d55e00; padding: .5rem 1rem; margin: 1rem 0; background: var(--soft) } .warnings ul { margin: 0; padding-left: 1.2rem }
 pre { background: var(--soft); padding: .8rem 1rem; overflow-x: auto; font-size: .85rem; line-height: 1.45; overflow-wrap: normal } summary { cursor: pointer } details { margin: .5rem 0 }
