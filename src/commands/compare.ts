@@ -3,6 +3,7 @@ import type { Comparison } from '../comparison/comparison.js'
 import type { ArmSelection } from '../comparison/selection.js'
 import { usageError } from '../errors.js'
 import { schemes } from '../plots/theme.js'
+import type { Metric } from '../runs/metrics.js'
 import {
   resultSpace,
   writeJson,
@@ -18,7 +19,8 @@ const tableFormats = ['text', 'markdown', 'latex', 'csv'] as const
 export const compareCommand = () => declaration().action(compare)
 
 type CompareFlags = FlagsOf<typeof declaration>
-type PrintFlags = Pick<CompareFlags, 'baseline' | 'metric' | 'details' | 'format' | 'json'> & ArmSelection
+type PrintFlags = Pick<CompareFlags, 'baseline' | 'metric' | 'details' | 'effects' | 'format' | 'json'> &
+  ArmSelection
 
 function declaration() {
   return new Command('compare')
@@ -57,6 +59,14 @@ function declaration() {
     .addOption(metricOption('--metric <name>', 'show only this metric (default: the main metrics)'))
     .option('--details', 'print the differences, p-values and effect sizes of each main metric', false)
     .addOption(
+      new Option(
+        '--effects',
+        'print which settings of a sweep matter: for a grid, the share of each in the variance of a metric; for a search, its rank correlation with it (default metric: validation_denoise_mse if the configs hold out images, otherwise test_denoise_mse; another with --metric)',
+      )
+        .default(false)
+        .conflicts('details'),
+    )
+    .addOption(
       new Option('--format <name>', 'format of the printed tables').choices(tableFormats).default('text'),
     )
     .addOption(
@@ -79,6 +89,7 @@ Examples:
   eigenae compare runs/baseline runs/eigen runs/batch-norm --out report
   eigenae compare runs/arms --details
   eigenae compare runs/search --where 'optimizer.learningRate<0.01' --sort linear_probe_accuracy --top 10
+  eigenae compare runs/weights --effects --metric effective_rank
   eigenae compare runs/arms --format latex > table.tex`,
     )
 }
@@ -96,7 +107,7 @@ async function compare(folders: readonly string[], flags: CompareFlags): Promise
 /** Prints the tables of a comparison on stdout, and its warnings on stderr. */
 async function printComparison(
   folders: readonly string[],
-  { baseline, metric, details, format, json, ...selection }: PrintFlags,
+  { baseline, metric, details, effects, format, json, ...selection }: PrintFlags,
 ): Promise<Comparison> {
   // Imported here so that other commands start without loading the statistics.
   const { compareRuns } = await import('../comparison/compare.js')
@@ -105,6 +116,8 @@ async function printComparison(
   if (json) {
     const { comparisonJson } = await import('../comparison/formats.js')
     writeJson(comparisonJson(comparison, metric))
+  } else if (effects) {
+    await printEffects(comparison, metric, format)
   } else if (format !== 'text') {
     const { formattedTables } = await import('../comparison/formats.js')
     writeResult(formattedTables(comparison, { format, metric, details }))
@@ -115,6 +128,23 @@ async function printComparison(
     writeLines(isDetailed ? detailLines(comparison, metric, space.columns) : mainLines(comparison, space))
   }
   return comparison
+}
+
+async function printEffects(
+  comparison: Comparison,
+  metric: Metric | undefined,
+  format: PrintFlags['format'],
+): Promise<void> {
+  const { effectsOf } = await import('../comparison/effects.js')
+  const effects = effectsOf(comparison, metric)
+  if (typeof effects === 'string') throw usageError({ problem: effects, subject: '--effects' })
+  if (format === 'text') {
+    const { effectsLines } = await import('../comparison/terminal.js')
+    writeLines(effectsLines(effects, resultSpace().columns))
+  } else {
+    const { formattedEffects } = await import('../comparison/formats.js')
+    writeResult(formattedEffects(effects, format))
+  }
 }
 
 // More lines would hide the tables.

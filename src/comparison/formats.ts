@@ -18,6 +18,15 @@ import {
   verdictOf,
   verdictText,
 } from './comparison-tables.js'
+import {
+  type Effects,
+  effectJson,
+  effectName,
+  effectsJson,
+  effectsNotes,
+  effectsOf,
+  effectsTable,
+} from './effects.js'
 import { differingFields } from './labels.js'
 
 const format = 'eigenae-comparison-1'
@@ -81,14 +90,17 @@ function row({ arm, metric, summary, versus, best }: Result) {
 }
 
 /** comparison.json, also printed by --json: the rows of comparison.csv with their arms and tests. */
-export function comparisonJson({ arms, baseline, results, warnings }: Comparison, metric?: Metric) {
+export function comparisonJson(comparison: Comparison, metric?: Metric) {
+  const { arms, baseline, results, warnings } = comparison
   const chosen = metric === undefined ? results : results.filter((result) => result.metric === metric)
+  const effects = effectsOf(comparison, metric)
   return {
     format,
     baseline: baseline.name,
     warnings,
     groups: arms.map(armJson),
     rows: chosen.map(row),
+    effects: typeof effects === 'string' ? null : effectsJson(effects),
   }
 }
 
@@ -131,6 +143,16 @@ export function formattedTables(comparison: Comparison, { format, metric, detail
   if (format === 'csv') return comparisonCsv({ ...comparison, results: chosen }).trimEnd()
   const notes = [testsText(chosen, baseline.label), ...sizeNotes(arms, chosen)].filter(Boolean)
   return writers[format](detailTables(comparison, shown), notes.join(' '))
+}
+
+/** Returns the effects of a sweep's settings in the formats of --format. */
+export function formattedEffects(effects: Effects, format: FormatOptions['format']): string {
+  if (format !== 'csv') return writers[format]([effectsTable(effects)], effectsNotes(effects).join(' '))
+  const rows = effects.effects.map((effect) => ({
+    setting: effectName(effect, effects),
+    ...effectJson(effect),
+  }))
+  return csvText(Object.keys(rows[0]!), rows).trimEnd()
 }
 
 function paperTable({ columns, rows, hasDifferences }: MainTable): Table {
@@ -229,11 +251,14 @@ const latexCharacters: Readonly<Record<string, string>> = {
   Σ: '\\ensuremath{\\Sigma}',
   λ: '\\ensuremath{\\lambda}',
   '₁': '\\ensuremath{_1}',
+  '²': '\\ensuremath{^2}',
+  '×': '\\ensuremath{\\times}',
+  ε: '\\ensuremath{\\varepsilon}',
 }
 
 function escapeLatex(text: string): string {
   return escapeLine(text).replace(
-    /[\\^~<>|"±−–σΣλ₁{}$&#_%]/g,
+    /[\\^~<>|"±−–σΣλε₁²×{}$&#_%]/g,
     (character) => latexCharacters[character] ?? `\\${character}`,
   )
 }

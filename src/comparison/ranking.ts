@@ -63,7 +63,8 @@ export function bestArm({ arms, dropped }: Comparison, metric: Metric): Best {
   }
 }
 
-function sharedSeeds(samples: readonly Sample[]): Pick<Best, 'seeds' | 'ignored'> {
+/** Returns the seeds of which each arm has exactly one run, and the others. */
+export function sharedSeeds(samples: readonly Sample[]): Pick<Best, 'seeds' | 'ignored'> {
   const once = samples.map(({ arm, seeds }) => {
     const repeated = repeatedSeeds(seeds)
     return { arm, seeds: new Set(seeds.filter((seed) => !repeated.includes(seed))) }

@@ -38,6 +38,7 @@ import {
   testsText,
   verdictOf,
 } from './comparison-tables.js'
+import { type Effects, effectsNotes, effectsTable } from './effects.js'
 import { bestFirst } from './selection.js'
 import { byEpoch, columnOf, finalSpectrum, sampleEvenly } from './series.js'
 
@@ -197,6 +198,27 @@ export function detailLines(
     'test MSE: by epoch; σ/Σσ: by rank after the last epoch.',
   ]
   return [...plainLines(text), [], ...noteLines(notes, columns)]
+}
+
+/** Returns the table of the effects of a sweep's settings, with notes. @param columns the terminal's */
+export function effectsLines(effects: Effects, columns: number): readonly Line[] {
+  const { heading, columns: titled, rows } = effectsTable(effects)
+  const texts = rows.map((cells) => cells.map(({ text }) => text))
+  const figures = texts.map(([, ...others]) => others)
+  const alignments = titled.map(({ alignment }) => alignment)
+  const titles = titled.map(({ title }) => title)
+  const space = columns - widestLine(alignedTable(figures, alignments.slice(1), titles.slice(1))) - gap
+  const names = truncateDistinct(
+    texts.map(([name]) => name!),
+    Math.max(shortest, space),
+  )
+  const table = alignedTable(
+    names.map((name, row) => [name, ...figures[row]!]),
+    alignments,
+    titles,
+  )
+  const text = `${heading} (${effects.metric})\n${table}`
+  return [...plainLines(text), [], ...noteLines(effectsNotes(effects), columns)]
 }
 
 function armsTable(comparison: Comparison, columns: number): string {

@@ -3,6 +3,7 @@ import { escapeLine } from '../text/format.js'
 import { truncate, truncateDistinct } from '../text/table.js'
 import { type Chart, labelCharacters } from './chart.js'
 import { drawnOf, drawnText } from './drawn.js'
+import { effectsChart } from './effects.js'
 import { effectiveRankChart, lossChart, trainingChart } from './epochs.js'
 import { deadUnitsChart, evolutionChart } from './evolution.js'
 import { spectrumChart } from './final-spectrum.js'
@@ -51,6 +52,7 @@ export const occasionalPictures = [
   'swept',
   'heat-map',
   'ladder',
+  'effects',
   'search',
   'parallel',
   ...modelStills,
@@ -73,6 +75,7 @@ export function comparisonCharts(whole: Comparison): readonly Chart[] {
         ? []
         : [sweptChart(comparison, settings), heatMapChart(comparison, settings)]),
       ladderChart(comparison),
+      effectsChart(comparison),
       searchChart(comparison, settings),
       parallelChart(comparison, settings),
       paretoChart(comparison, arms),
