@@ -53,9 +53,7 @@ describe('the table of compare', () => {
   it('has a line per arm with its mean and interval by metric, the best, the baseline and significance', async () => {
     const { stdout } = await compare('arms', '--baseline', 'none')
     const lines = stdout.split('\n')
-    expect(lines[1]).toMatch(
-      /^arm +n +test MSE +noisy test MSE +mean test MSE +σ₁\/Σσ +rank +.* what differs$/,
-    )
+    expect(lines[1]).toMatch(/^arm +n +test MSE +noisy test MSE +over epochs +σ₁\/Σσ +rank +.* what differs$/)
     expect(lines[2]).toMatch(/^none † +3 +0\.02680 ± 0\.00075 +0\.02948 ± 0\.00082 /)
     const better = lines.find((line) => line.startsWith('better '))!
     expect(better).toMatch(/^better +3 +0\.01683 ± 0\.00076 \*✓ /)
@@ -83,7 +81,7 @@ describe('the table of compare', () => {
   })
 
   it('prints differences, tests, effect sizes and detectable differences of each main metric with --details', async () => {
-    const { stdout } = await compare('grid', '--details')
+    const { stdout } = await compare('grid', '--details', '--baseline', labels[0]!)
     for (const metric of ['test_mse', 'test_denoise_mse', 'effective_rank', 'neighbour_accuracy'])
       expect(stdout).toContain(`(${metric})\n`)
     expect(stdout).toMatch(/^eigen weight=0\.03 batchSize=64 +weight=0\.03 batchSize=64 +3 /m)
@@ -92,6 +90,73 @@ describe('the table of compare', () => {
     )
     const cut = stdout.split('\n').filter((line) => line.includes('…'))
     expect(cut).toEqual([])
+  })
+})
+
+describe('few seeds', () => {
+  interface Row {
+    readonly label: string
+    readonly metric: string
+    readonly n: number
+    readonly low: number | null
+    readonly high: number | null
+  }
+  const rowsOf = async (...args: readonly string[]): Promise<readonly Row[]> =>
+    JSON.parse((await compare(...args, '--json')).stdout).rows
+
+  it('give no p-value, no mark and no interval beyond the possible values of a metric', async () => {
+    for (const [arm, testMse] of [
+      ['low', 0.01],
+      ['high', 0.09],
+    ] as const)
+      for (const seed of [0, 1])
+        writeRun(scratch('few', arm, `seed-${seed}`), {
+          ...{ seed, noise: testMse, testMse: testMse + 0.00001 * seed },
+          // Student's t makes ± 6.4 out of a difference of 1.
+          ...{ effectiveRank: 3 + 0.9 * seed, probe: 0.8 + 0.1 * seed, neighbours: 0.9 + 0.001 * seed },
+        })
+    const rows = await rowsOf('few')
+    const untested = { p_value: null, p_value_uncorrected: null, test: null, difference_low: null }
+    for (const row of rows) expect(row).toMatchObject({ ...untested, detectable_difference: null })
+    const of = (metric: string) => rows.find((row) => row.metric === metric)!
+    expect(of('effective_rank')).toMatchObject({ n: 2, mean: 3.45, low: null, high: null })
+    expect(of('linear_probe_accuracy')).toMatchObject({ low: null, high: null })
+    expect(of('neighbour_accuracy').low).toBeCloseTo(0.9005 - 12.7062 * 0.0005, 6)
+    const { stdout } = await compare('few')
+    expect(stdout).toContain('n = 2: no test, and no interval beyond the possible values.')
+    expect(stdout).not.toMatch(/[✓✗]/)
+  })
+
+  it('keep the interval of three seeds as it is', async () => {
+    for (const [seed, probe] of [0.8, 0.9, 0.99].entries())
+      writeRun(scratch('three', 'a', `seed-${seed}`), { seed, probe })
+    const [row] = (await rowsOf('three')).filter(({ metric }) => metric === 'linear_probe_accuracy')
+    expect(row!.high).toBeGreaterThan(1)
+  })
+})
+
+describe('an arbitrary baseline', () => {
+  it('is not tested against, and the notes say how to name one', async () => {
+    const { rows } = JSON.parse((await compare('grid', '--json')).stdout)
+    for (const row of rows)
+      expect(row).toMatchObject({ p_value: null, hedges_g: null, difference_high: null })
+    for (const args of [[], ['--details']]) {
+      const { stdout } = await compare('grid', ...args)
+      expect(stdout).not.toMatch(/[✓✗†]/)
+      expect(stdout.replaceAll('\n', ' ')).toContain(
+        `Nothing is tested, because the sweep names no baseline. Name one with --baseline '${labels[0]}', for example, or as "baseline" in the sweep file.`,
+      )
+    }
+    const named = await compare('grid', '--baseline', labels[0]!)
+    expect(named.stdout).toMatch(/† the baseline\..*\n✓ ✗ significantly/)
+  })
+
+  it('is one that the sweep names, or the first of named arms, if there is one', async () => {
+    const [first, second] = [0.001, 0.03].map(
+      (weight) => `grid/eigen,loss.eigen.weight=${weight},train.batchSize=64`,
+    )
+    const { rows } = JSON.parse((await compare(first!, second!, '--metric', 'test_mse', '--json')).stdout)
+    expect(rows[1].p_value).toBeGreaterThan(0)
   })
 })
 

@@ -46,15 +46,16 @@ describe('eigenae compare', () => {
   it("uses the paired test if the seeds are the same, and Welch's test otherwise", async () => {
     writeRun(scratch('arms', 'other', 'seed-5'), { seed: 5, testMse: 0.031 })
     writeRun(scratch('arms', 'other', 'seed-6'), { seed: 6, testMse: 0.033 })
+    writeRun(scratch('arms', 'other', 'seed-7'), { seed: 7, testMse: 0.032 })
     const { stdout } = await compare(...threeArms, 'arms/other', '--metric', 'test_mse', '--json')
     const tests = JSON.parse(stdout).rows.map((row: { test: string | null }) => row.test)
     expect(tests).toEqual([null, 'paired', null, 'welch'])
   })
 
   it('does not test metrics that depend on the loss of an arm', async () => {
-    for (const seed of [0, 1]) {
+    for (const seed of [0, 1, 2]) {
       writeRun(scratch('losses', 'a', `seed-${seed}`), { seed, testMse: 0.03 + 0.001 * seed })
-      writeRun(scratch('losses', 'b', `seed-${seed}`), { seed, testMse: 0.04 + 0.003 * seed })
+      writeRun(scratch('losses', 'b', `seed-${seed}`), { seed, testMse: 0.04 + 0.003 * seed * seed })
     }
     const { rows } = JSON.parse((await compare('losses', '--json')).stdout)
     const of = (metric: string) =>

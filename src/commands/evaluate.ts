@@ -9,7 +9,7 @@ import { dataFileKeys } from '../data/idx.js'
 import type { DataSet } from '../data/load.js'
 import { runFiles } from '../runs/files.js'
 import { runsNamedByAll } from '../runs/find.js'
-import { formatMetric, meaningOf, metricOfModel, modelMetrics } from '../runs/metrics.js'
+import { formatMetric, meaningOf, metricOfModel, modelMetrics, rangeOf } from '../runs/metrics.js'
 import { SweepPlans } from '../runs/sweep-plan.js'
 import { share } from '../text/format.js'
 import { resultSpace, writeJson, writeLines, writeMessage, writeWarning } from '../text/output.js'
@@ -239,7 +239,10 @@ function means(arms: readonly MeasuredArm[], columns: number): readonly Line[] {
     metricColumn(
       metric,
       counted.map((runs) => ({
-        summary: summarise(runs.map(({ evaluation }) => metricOfModel(evaluation, metric)!)),
+        summary: summarise(
+          runs.map(({ evaluation }) => metricOfModel(evaluation, metric)!),
+          rangeOf(metric, runs[0]!.evaluation.spectrum.singularValues.length),
+        ),
       })),
     ),
   )

@@ -4,7 +4,7 @@
  */
 import { usageError } from '../errors.js'
 import { latentDimension } from '../model/architecture.js'
-import { type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'
+import { type Metric, meaningOf, metricOf, metrics, rangeOf } from '../runs/metrics.js'
 import { misplacedHint } from '../runs/sweep-plan.js'
 import { eigenaeCommand } from '../text/command-line.js'
 import { count, shortened } from '../text/format.js'
@@ -70,7 +70,7 @@ export function compareArms(
     tested,
     rankedBy,
     sweep: commonSweep(arms),
-    results: metrics.flatMap((metric) => resultsOf(labelled, metric, arms)),
+    results: metrics.flatMap((metric) => resultsOf(labelled, metric, { shown: arms, tested })),
     dropped: all.filter((arm) => !isCompared.has(arm) && !stopped.includes(arm)).map(withLabel),
     stopped: stopped.map(withLabel),
     warnings: [...notes, ...warnings, ...stoppedText(stopped.map(withLabel))],
@@ -119,20 +119,28 @@ export interface Sample {
  * Returns the results of a metric in the completed runs of some of the arms. The p-values are corrected over all of them: those
  * that are not shown were left out because of their results.
  */
-function resultsOf(arms: readonly Arm[], metric: Metric, shown: readonly Arm[]): readonly Result[] {
+function resultsOf(
+  arms: readonly Arm[],
+  metric: Metric,
+  { shown, tested }: { readonly shown: readonly Arm[]; readonly tested: boolean },
+): readonly Result[] {
   const samples = arms.map((arm) => sampleOf(arm, metric)).filter(({ values }) => values.length > 0)
   const baseline = samples.find(({ arm }) => arm.baseline)
   const differences = samples.map((sample) =>
-    baseline === undefined || sample === baseline ? null : metricDifference(sample, baseline, metric),
+    baseline === undefined || sample === baseline
+      ? null
+      : tested
+        ? metricDifference(sample, baseline, metric)
+        : untested(differenceOf(sample, baseline)),
   )
   const correctedP = correctByHolm(differences.flatMap((difference) => difference?.test?.p ?? []))
-  const summaries = samples.map(({ values }) => summarise(values))
+  const summaries = samples.map((sample) => summaryOf(sample, metric))
   const isShown = new Set(shown)
-  let tested = 0
+  let place = 0
   const results = samples
     .map(({ arm }, index) => {
       const difference = differences[index]!
-      const versus = difference && { ...difference, correctedP: difference.test && correctedP[tested++]! }
+      const versus = difference && { ...difference, correctedP: difference.test && correctedP[place++]! }
       return { arm, metric, summary: summaries[index]!, versus }
     })
     .filter(({ arm }) => isShown.has(arm))
@@ -154,8 +162,15 @@ export function areComparable(arms: readonly Arm[], metric: Metric): boolean {
 /** Returns the difference, without a test if the values are not comparable. */
 export function metricDifference(sample: Sample, baseline: Sample, metric: Metric): Difference {
   const difference = differenceOf(sample, baseline)
-  if (areComparable([sample.arm, baseline.arm], metric)) return difference
+  return areComparable([sample.arm, baseline.arm], metric) ? difference : untested(difference)
+}
+
+function untested(difference: Difference): Difference {
   return { ...difference, interval: null, test: null, detectable: null, hedgesG: null }
+}
+
+export function summaryOf({ arm, values }: Sample, metric: Metric): Summary {
+  return summarise(values, rangeOf(metric, latentDimension(arm.config.model)))
 }
 
 /** Returns the runs' values by ascending seed, so that the values of a pair have the same index. */

@@ -48,7 +48,7 @@ export interface MainRow {
 
 /** Returns the main table. The arms without a completed run come last. */
 export function mainTable(comparison: Comparison): MainTable {
-  const { arms, baseline, results, dropped } = comparison
+  const { arms, baseline, tested, results, dropped } = comparison
   const rows = [...arms, ...dropped]
   const differences = differenceTexts(comparison)
   const columnOf = (metric: Metric) => {
@@ -67,7 +67,7 @@ export function mainTable(comparison: Comparison): MainTable {
       .filter((column) => column.results.some((result) => result !== null)),
     rows: rows.map((arm, index) => ({
       label: arm.label,
-      baseline: arm === baseline,
+      baseline: tested && arm === baseline,
       complete: arm.runs.length,
       runs: arm.runs.length + arm.leftOut.length + arm.unusable.length,
       incomplete: statesText(arm),
@@ -118,7 +118,10 @@ export function metricColumn<Mean extends MeanOf>(
   const { label, format } = meaningOf(metric)
   const isPercentage = format === percent
   const scale = isPercentage ? 100 : 1
-  const header = isPercentage ? label.replace(/\S+$/, (last) => unbroken(`${last} %`)) : label
+  // Headers of two lines.
+  const header = isPercentage
+    ? label.replace(/\S+$/, (last) => unbroken(`${last} %`))
+    : label.replace(/over \S+$/, unbroken)
   const summaries = results.flatMap((result) => result?.summary ?? [])
   return { metric, header, scale, decimals: decimalsOf(metric, summaries, scale), results }
 }
@@ -320,15 +323,19 @@ const mostIncomplete = 10
 
 /** Returns notes on the symbols and the runs of the main table. @param intervals whether intervals are shown */
 export function mainNotes(
-  { arms, baseline }: Comparison,
+  comparison: Comparison,
   { rows, columns }: MainTable,
   intervals: boolean,
 ): readonly string[] {
   const shown = columns.flatMap(({ results }) => results.filter((result) => result !== null))
+  const { arms, baseline, tested } = comparison
   const verdicts = verdictText(shown, baseline.label)
   const incomplete = rows.filter((row) => row.incomplete !== '')
   return [
-    ...(arms.length > 1 ? [`${marks.baseline} the baseline. ${marks.best} the best mean.`] : []),
+    ...(arms.length > 1
+      ? [`${tested ? `${marks.baseline} the baseline. ` : ''}${marks.best} the best mean.`]
+      : []),
+    ...untestedNotes(comparison),
     ...(verdicts === '' ? [] : [`${marks.better} ${marks.worse} ${verdicts}`]),
     ...sizeNotes(arms, shown),
     ...sampleNotes(
@@ -357,6 +364,14 @@ export function sizeNotes(arms: readonly Arm[], results: readonly Result[]): rea
   return [`${names}: not tested between arms of different latent size d. ${share.label}: ${share.title}.`]
 }
 
+/** Returns how to name a baseline if none is named. */
+export function untestedNotes({ arms, baseline, tested }: Comparison): readonly string[] {
+  if (tested || arms.length < 2) return []
+  return [
+    `Nothing is tested, because the sweep names no baseline. Name one with --baseline '${baseline.label}', for example, or as "baseline" in the sweep file.`,
+  ]
+}
+
 /** Returns notes on how many seeds each mean has. @param intervals whether intervals are printed */
 export function sampleNotes(summaries: readonly Summary[], intervals: boolean): readonly string[] {
   const counts = summaries.map(({ n }) => n)
@@ -366,6 +381,7 @@ export function sampleNotes(summaries: readonly Summary[], intervals: boolean): 
     ...(counts.some((n) => n > 1 && n < enoughSeeds)
       ? [`n < ${enoughSeeds}: intervals over so few seeds are wide.`]
       : []),
+    ...(counts.includes(2) ? ['n = 2: no test, and no interval beyond the possible values.'] : []),
     ...(counts.includes(1) ? ['n = 1: one seed, so no interval and no test.'] : []),
   ]
 }

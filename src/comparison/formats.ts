@@ -161,7 +161,9 @@ function paperTable({ columns, rows, hasDifferences }: MainTable): Table {
     columns: [
       { title: 'arm', alignment: 'left' },
       { title: 'n', alignment: 'right' },
-      ...columns.map(({ header }) => ({ title: header.replace('\u00a0', ' '), alignment: 'right' }) as const),
+      ...columns.map(
+        ({ header }) => ({ title: header.replaceAll('\u00a0', ' '), alignment: 'right' }) as const,
+      ),
       ...(hasDifferences ? [{ title: 'what differs', alignment: 'left' } as const] : []),
     ],
     rows: rows.map(({ label, complete, difference }, row) => [

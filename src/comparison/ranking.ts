@@ -4,12 +4,12 @@ import { type Metric, meaningOf } from '../runs/metrics.js'
 import { eigenaeCommand } from '../text/command-line.js'
 import { shortened, significant } from '../text/format.js'
 import { alignedTable } from '../text/table.js'
-import { metricDifference, type Sample, sampleOf } from './compare.js'
+import { metricDifference, type Sample, sampleOf, summaryOf } from './compare.js'
 import type { Arm, ArmRuns, Comparison, LabelledArm } from './comparison.js'
 import { meanText, probabilityText, signed, statesText } from './comparison-tables.js'
 import { differingFields } from './labels.js'
 import { bestFirst } from './selection.js'
-import { type Difference, type Summary, summarise, testNames } from './statistics.js'
+import { type Difference, type Summary, testNames } from './statistics.js'
 
 interface RankedArm {
   readonly arm: Arm
@@ -48,7 +48,7 @@ export function bestArm({ arms, dropped }: Comparison, metric: Metric): Best {
   if (seeds.length === 0) throw noSharedSeed(samples)
   const shared = samples.map((sample) => {
     const values = seeds.map((seed) => sample.values[sample.seeds.indexOf(seed)]!)
-    return { arm: sample.arm, seeds, values, summary: summarise(values) }
+    return { arm: sample.arm, seeds, values, summary: summaryOf({ ...sample, values }, metric) }
   })
   const judged = bestFirst(shared, metric, ({ summary }) => summary.mean)
   const [best, runnerUp] = judged

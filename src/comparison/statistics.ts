@@ -6,6 +6,9 @@ export const power = 0.8
 /** Intervals over fewer seeds are wide: with 5 values, Student's t is 2.8; with 3 it is 4.3, and with 2 it is 12.7. */
 export const enoughSeeds = 5
 
+/** Over fewer seeds nothing is tested, and an interval beyond the possible values of its metric is left out. */
+export const fewestTested = 3
+
 interface Interval {
   readonly low: number
   readonly high: number
@@ -21,12 +24,18 @@ export interface Summary {
   readonly interval: Interval | null
 }
 
-export function summarise(values: readonly number[]): Summary {
+/** @param range the possible values */
+export function summarise(
+  values: readonly number[],
+  [low, high]: readonly [number, number] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
+): Summary {
   const n = values.length
   const mean = meanOf(values)
   if (n < 2) return { n, mean, sd: null, interval: null }
   const sd = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1))
-  return { n, mean, sd, interval: intervalAround(mean, sd / Math.sqrt(n), n - 1) }
+  const interval = intervalAround(mean, sd / Math.sqrt(n), n - 1)
+  const isImpossible = n < fewestTested && (interval.low < low || interval.high > high)
+  return { n, mean, sd, interval: isImpossible ? null : interval }
 }
 
 /** The tests by their names in files. */
@@ -39,7 +48,7 @@ type TestKind = keyof typeof testNames
 
 /**
  * The difference between a sample and the baseline. Test, interval and the detectable difference are null if a sample has
- * one value or none varies.
+ * fewer values than `fewestTested`, or none varies.
  */
 export interface Difference {
   /** Mean minus the baseline's mean. */
@@ -91,7 +100,8 @@ function testDifference(
   // that were subtracted, not on their difference.
   const rounding = 4 * Number.EPSILON * Math.max(...[...sample, ...baseline].map(Math.abs))
   const g = hedgesG(summarise(sample), summarise(baseline), rounding)
-  if (!(standardError > rounding))
+  const isTested = Math.min(sample.length, baseline.length) >= fewestTested
+  if (!isTested || !(standardError > rounding))
     return { difference, interval: null, test: null, detectable: null, hedgesG: g }
   const t = difference / standardError
   return {

@@ -36,6 +36,7 @@ import {
   sampleNotes,
   sizeNotes,
   testsText,
+  untestedNotes,
   verdictOf,
 } from './comparison-tables.js'
 import { type Effects, effectsNotes, effectsTable } from './effects.js'
@@ -186,6 +187,7 @@ export function detailLines(
   const tests = testsText(results, baseline.label)
   const notes = [
     ...(arms.length > 1 ? [`${marks.best} the best mean.`] : []),
+    ...untestedNotes(comparison),
     ...sampleNotes(
       results.map(({ summary }) => summary),
       true,

@@ -69,6 +69,8 @@ interface Presentation {
   readonly ofLatent?: true
   /** Whether values are comparable only between latents of the same size. */
   readonly bySize?: true
+  /** The possible values; from 0 on if undefined. "latent" is the latent size. */
+  readonly range?: readonly [low: number, high: number | 'latent']
   /** Which values are better; null if that depends on the loss. */
   readonly better: Direction | null
   /** Whether `compare` prints it without --metric. */
@@ -103,6 +105,7 @@ const metricTable = {
     of: 'losses',
     title: 'training loss, eigen loss included',
     label: 'training loss',
+    range: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
     better: null,
     value: ({ loss }) => loss,
   },
@@ -117,6 +120,7 @@ const metricTable = {
     of: 'losses',
     title: 'eigen loss on the training batches',
     label: 'eigen loss',
+    range: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
     better: null,
     value: ({ terms }) => eigenLossOf(terms),
   },
@@ -141,7 +145,7 @@ const metricTable = {
   test_mse_over_epochs: {
     of: 'run',
     title: 'test MSE, mean over the epochs',
-    label: 'mean test MSE',
+    label: 'test MSE over epochs',
     better: 'lower',
     main: true,
     value: ({ metrics }) => metrics.reduce((sum, row) => sum + row.test_mse!, 0) / metrics.length,
@@ -151,6 +155,7 @@ const metricTable = {
     title: 'largest share σ₁/Σσ',
     label: 'σ₁/Σσ',
     format: share,
+    range: [0, 1],
     bySize: true,
     better: 'lower',
     main: true,
@@ -162,6 +167,7 @@ const metricTable = {
     label: 'effective rank',
     format: (rank) => rank.toFixed(2),
     ofLatent: true,
+    range: [1, 'latent'],
     bySize: true,
     better: 'higher',
     main: true,
@@ -173,6 +179,7 @@ const metricTable = {
     title: 'effective rank over d',
     label: 'rank share',
     format: share,
+    range: [0, 1],
     better: 'higher',
     value: ({ metrics, config }) =>
       config && metrics.length > 0 ? metrics.at(-1)!.effective_rank! / latentDimension(config.model) : null,
@@ -182,6 +189,7 @@ const metricTable = {
     title: 'dead dimensions',
     label: 'dead dimensions',
     format: String,
+    range: [0, 'latent'],
     better: 'lower',
     main: true,
     value: ({ spectrum }) => spectrum.deadDimensions,
@@ -221,6 +229,7 @@ const metricTable = {
     title: 'linear probe accuracy',
     label: 'linear probe',
     format: percent,
+    range: [0, 1],
     better: 'higher',
     main: true,
     value: ({ linearProbeAccuracy }) => linearProbeAccuracy,
@@ -230,6 +239,7 @@ const metricTable = {
     title: '5-NN accuracy',
     label: '5-NN',
     format: percent,
+    range: [0, 1],
     better: 'higher',
     main: true,
     value: ({ neighbourAccuracy }) => neighbourAccuracy,
@@ -261,6 +271,17 @@ export const listedMetrics = metrics.filter((name) => meaningOf(name).listed)
 
 export function meaningOf(metric: Metric): Required<Pick<Presentation, 'format'>> & Presentation & Source {
   return { format: significant, ...metricTable[metric] }
+}
+
+/** Returns the lowest and the highest possible value of a metric. */
+export function rangeOf(metric: Metric, latent: number): readonly [low: number, high: number] {
+  const [low, high] = meaningOf(metric).range ?? [0, Number.POSITIVE_INFINITY]
+  return [low, high === 'latent' ? latent : high]
+}
+
+/** Whether a metric judges the network by its results on test images. */
+export function isTestMetric(metric: Metric): boolean {
+  return metric.startsWith('test_') || meaningOf(metric).of === 'accuracies'
 }
 
 /** Returns a metric's value in a run, null if the run lacks it. */

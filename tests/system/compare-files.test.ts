@@ -32,10 +32,10 @@ describe('eigenae compare --out', () => {
       'group,metric,n,mean,sd,low,high,difference,p_value,label,hedges_g,p_value_uncorrected,difference_low,difference_high,detectable_difference,model.batchNorm,loss.eigen,loss.eigen.kind,loss.eigen.k,loss.eigen.weight,loss.eigen.center',
     )
     expect(rows).toContainEqual(
-      expect.stringMatching(/^arms\/none,test_mse,3,0\.0268,[^,]+,[^,]+,[^,]+,,,none,,,,,$/),
+      expect.stringMatching(/^arms\/none,test_mse,3,0\.0268,[^,]+,[^,]+,[^,]+,,,none,,,,,,none,none,,,,$/),
     )
-    expect(rows).toContain('arms/norm,linear_probe_accuracy,1,0.8,,,,0,,norm,,,,,')
-    expect(rows).toContain('arms/norm,neighbour_accuracy,1,0.9,,,,0,,norm,,,,,')
+    expect(rows).toContain('arms/norm,linear_probe_accuracy,1,0.8,,,,0,,norm,,,,,,all,none,,,,')
+    expect(rows).toContain('arms/norm,neighbour_accuracy,1,0.9,,,,0,,norm,,,,,,all,none,,,,')
     expect(csv).not.toMatch(/NaN|Infinity|null/)
     const json = JSON.parse(await readFile(`${out}/comparison.json`, 'utf8'))
     expect(json.rows.length).toBe(rows.length)

@@ -189,7 +189,7 @@ describeUnless(noChromium, 'report.html in Chromium', () => {
 
   it('sorts the main table by a click on a title, and back by the next', async () => {
     const { page } = await open(1280, 'light')
-    const title = page.locator('#table-main th', { hasText: /^test MSE/ })
+    const title = page.locator('#table-main th', { hasText: /^test MSE [↑↓]/ })
     const means = async () => {
       const titles = await page.locator('#table-main th').allTextContents()
       const place = titles.findIndex((text) => text.startsWith('test MSE')) + 1
