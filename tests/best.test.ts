@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { meanOf, optimismOf } from '../src/comparison/statistics.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { type FakeRun, writeRun } from './support/run-folder.js'
 import { readJson, tinyConfigs, writeJson } from './support/sweeps.js'
@@ -32,6 +33,9 @@ describe('eigenae best', () => {
         '  difference from the best +0.00233 (+11 %), 95 % interval −0.00146 to +0.00613, p 0.118, paired t-test over the same seeds',
         '',
         'The best of 3 arms looks better than it is: train it again with other seeds.',
+        // The arm is the best on each seed.
+        'Estimated optimism of the choice: 0, so expect 0.02200 (bootstrap over the seeds).',
+        'A choice on test images is biased: data.validation holds out other images to choose by.',
         '',
       ].join('\n'),
     )
@@ -188,6 +192,64 @@ describe('eigenae best', () => {
     const { stdout } = await best('single', '--metric', 'test_mse')
     expect(stdout).toContain('(test_mse), lower is better: seed 0\n\nbest: 0.02000  single/b\n')
     expect(stdout).toContain('  difference from the best +0.0100 (+50 %)\n')
+  })
+
+  it('estimates the optimism of a choice among arms, the same at each call', async () => {
+    const values = [
+      [0.03, 0.034, 0.032, 0.031],
+      [0.033, 0.03, 0.034, 0.031],
+      [0.034, 0.033, 0.03, 0.032],
+    ]
+    for (const [arm, each] of values.entries()) writeArm(`close/${arm}`, each, { noise: 0.1 * (arm + 1) })
+    const result = JSON.parse((await best('close', '--metric', 'test_mse', '--json')).stdout)
+    const ranked = [values[0]!, values[1]!, values[2]!].toSorted((a, b) => meanOf(a) - meanOf(b))
+    expect(result).toMatchObject({ chosen_among: 3, chosen_on_test: true, optimism_missing: null })
+    expect(result.optimism).toBe(optimismOf(ranked, 'lower'))
+    expect(result.optimism).toBeGreaterThan(0)
+    expect(result.expected_mean).toBe(result.best.mean + result.optimism)
+    const { stdout } = await best('close', '--metric', 'test_mse')
+    expect(stdout).toMatch(
+      /^Estimated optimism of the choice: 0\.00\d+, so expect 0\.03\d+ \(bootstrap over the seeds\)\.$/m,
+    )
+  })
+
+  it('gives the reason if it estimates no optimism', async () => {
+    writeArm('short/a', [0.03, 0.031], { noise: 0.1 })
+    writeArm('short/b', [0.031, 0.03], { noise: 0.2 })
+    const { stdout } = await best('short', '--metric', 'test_mse')
+    expect(stdout).toContain(
+      'The optimism of the choice is not estimated: that needs three seeds, and the arms share 2.\n',
+    )
+    const result = JSON.parse((await best('short', '--metric', 'test_mse', '--json')).stdout)
+    expect(result).toMatchObject({
+      ...{ chosen_among: 2, optimism: null, expected_mean: null },
+      optimism_missing: 'that needs three seeds, and the arms share 2',
+    })
+    expect(result.runner_up.p_value).toBe(null)
+  })
+
+  it('chooses on validation images if there are some, and warns of a choice on test images', async () => {
+    // The arm that is better on the validation images is worse on the test images.
+    for (const [arm, mse, testMse] of [
+      ['a', 0.02, 0.04],
+      ['b', 0.03, 0.03],
+    ] as const)
+      writeArm(`held/${arm}`, [testMse, testMse], {
+        ...{ batchSize: 1000 * testMse, validation: { images: 100, mse } },
+      })
+    const chosen = await best('held')
+    expect(chosen.stdout).toContain('(validation_denoise_mse), lower is better')
+    expect(chosen.stdout).toMatch(/^best: 0\.0200\S* ± \S+ {2}held\/a$/m)
+    expect(chosen.stdout).not.toContain('test images')
+    expect(chosen.stderr).toBe('')
+    const warned = await best('held', '--metric', 'test_mse')
+    const warning =
+      'test_mse is measured on test images, which a choice by it makes biased; these runs have validation_denoise_mse'
+    expect(warned.stdout).toMatch(/^best: 0\.0300\S* ± \S+ {2}held\/b$/m)
+    expect(warned.stdout).not.toContain('A choice on test images')
+    expect(warned.stderr).toBe(`warning: ${warning}\n`)
+    const { warnings } = JSON.parse((await best('held', '--metric', 'test_mse', '--json')).stdout)
+    expect(warnings).toEqual([warning])
   })
 
   it('requires a metric in which an arm can be better', async () => {

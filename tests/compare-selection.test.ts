@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { compareRuns } from '../src/comparison/compare.js'
+import { comparisonCharts } from '../src/plots/comparison-pictures.js'
 import { drawnOf, drawnText } from '../src/plots/drawn.js'
 import { planFormat } from '../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder } from './support/cli.js'
@@ -145,6 +146,53 @@ describe('eigenae compare --where', () => {
     }
     const named = ['--baseline', 'none batchSize=64', '--where', 'seed>7']
     expect(await labelsOf('loose', ...named)).toEqual(['none batchSize=64'])
+  })
+})
+
+describe('a grid with validation images', () => {
+  const arms = [0.01, 0.02, 0.03].map((rate) => ({ rate, name: `none,optimizer.learningRate=${rate}` }))
+
+  beforeAll(() => {
+    // The validation error grows with the rate, and the test error falls.
+    for (const { rate, name } of arms)
+      writeRun(scratch('held', name, 'seed-0'), {
+        ...{ learningRate: rate, testMse: 0.05 - rate },
+        validation: { images: 100, mse: rate },
+      })
+    const grid = { 'optimizer.learningRate': arms.map(({ rate }) => rate) }
+    const runs = arms.map(({ name }) => `${name}/seed-0`)
+    writeJson(scratch('held/sweep.json'), { format: planFormat, name: 'held', grid, runs })
+  })
+
+  it('has its validation error in the first column, but in the last ones of CSV', async () => {
+    const { stdout } = await compare('held', '--format', 'markdown')
+    expect(stdout).toMatch(/^\| arm \| n \| noisy validation MSE \| test MSE \| noisy test MSE \|/)
+    expect((await compare('held', '--details')).stdout.indexOf('(validation_denoise_mse)')).toBeLessThan(
+      (await compare('held', '--details')).stdout.indexOf('(test_mse)'),
+    )
+    const csv = await compare('held', '--format', 'csv')
+    expect(csv.stdout).toMatch(/^label,n,test_mse,test_mse_low,.*validation_denoise_mse,/)
+  })
+
+  it('is sorted and drawn by it', async () => {
+    expect(await labelsOf('held', '--top', '1')).toEqual(['none learningRate=0.01'])
+    const comparison = await compareRuns([scratch('held')], undefined)
+    expect(comparison.rankedBy).toBe('validation_denoise_mse')
+    const [swept] = comparisonCharts(comparison).filter(({ name }) => name === 'swept')
+    const { data } = swept!.spec as { data: { values: { ringed?: boolean; panel: number; mean: number }[] } }
+    const ringed = data.values.filter((row) => row.ringed && row.panel === 0)
+    expect(ringed.map(({ mean }) => mean)).toEqual([0.01])
+    expect(JSON.stringify(swept!.spec)).toContain('validation MSE, noisy input')
+  })
+
+  it('warns of a choice by a test metric', async () => {
+    const { stderr } = await compare('held', '--sort', 'test_mse')
+    expect(stderr).toBe(
+      'warning: test_mse is measured on test images, which a choice by it makes biased; these runs have validation_denoise_mse\n',
+    )
+    expect((await compare('held')).stdout).not.toContain('A choice on test images is biased')
+    const without = (await compare('grid')).stdout.replaceAll('\n', ' ')
+    expect(without.split('A choice on test images is biased').length).toBe(2)
   })
 })
 

@@ -11,7 +11,7 @@ import { count, shortened } from '../text/format.js'
 import { type ReadArms, readArms } from './arms.js'
 import type { Arm, ArmRuns, Comparison, LabelledArm, Result } from './comparison.js'
 import { armLabels, labelArms } from './labels.js'
-import { type ArmSelection, choosingMetric, rankArms, selectArms } from './selection.js'
+import { type ArmSelection, choiceWarnings, choosingMetric, rankArms, selectArms } from './selection.js'
 import {
   correctByHolm,
   type Difference,
@@ -33,9 +33,11 @@ export async function compareRuns(
   requireCompletedRun(read.baseline)
   const complete = read.arms.filter((arm) => arm.runs.length > 0 && !read.stopped.includes(arm))
   const dropped = read.arms.filter(({ runs }) => runs.length === 0)
-  const rankedBy = selection.sort ?? choosingMetric(complete)
+  const runs = complete.flatMap((arm) => arm.runs)
+  const rankedBy = selection.sort ?? choosingMetric(runs)
   const { ordered, shown } = rankArms(read, complete, selection, rankedBy)
-  const comparison = compareArms(read, ordered, warningsOf(shown, dropped), { shown, rankedBy })
+  const warnings = [...choiceWarnings(runs, selection.sort), ...warningsOf(shown, dropped)]
+  const comparison = compareArms(read, ordered, warnings, { shown, rankedBy })
   // A leaderboard lists the arms with results.
   return selection.top === undefined ? comparison : { ...comparison, dropped: [] }
 }
@@ -55,8 +57,9 @@ export function compareArms(
   { arms: all, baseline, arbitrary, stopped, notes }: ReadArms,
   compared: readonly ArmRuns[],
   warnings: readonly string[],
-  { shown, rankedBy }: Ranking = { shown: compared, rankedBy: choosingMetric(compared) },
+  ranking?: Ranking,
 ): Comparison {
+  const shown = ranking?.shown ?? compared
   const labels = new Map(armLabels(all).map((label, index) => [all[index]!, label]))
   const withLabel = (arm: ArmRuns) => ({ ...arm, label: labels.get(arm)! })
   const isCompared = new Set(compared)
@@ -68,7 +71,7 @@ export function compareArms(
     arms,
     baseline: arms.find((arm) => arm.baseline)!,
     tested,
-    rankedBy,
+    rankedBy: ranking?.rankedBy ?? choosingMetric(labelled),
     sweep: commonSweep(arms),
     results: metrics.flatMap((metric) => resultsOf(labelled, metric, { shown: arms, tested })),
     dropped: all.filter((arm) => !isCompared.has(arm) && !stopped.includes(arm)).map(withLabel),

@@ -1,11 +1,12 @@
 /** The tables of a comparison as data. terminal.ts prints them, formats.ts and src/pages/report write them. */
 import { eigenLossesOf, formulaOf } from '../config/eigen-losses.js'
 import { groupBy } from '../group-by.js'
-import { type Metric, meaningOf, metrics } from '../runs/metrics.js'
+import { isTestMetric, type Metric, meaningOf, metrics } from '../runs/metrics.js'
 import { percent, shortened, significant } from '../text/format.js'
 import { type Alignment, unbroken, widestOf } from '../text/table.js'
 import { areComparable } from './compare.js'
 import type { Arm, Comparison, LabelledArm, Result } from './comparison.js'
+import { choosingMetric } from './selection.js'
 import { enoughSeeds, power, type Summary, testNames } from './statistics.js'
 import { originDifferences } from './warnings.js'
 
@@ -61,8 +62,7 @@ export function mainTable(comparison: Comparison): MainTable {
     )
   }
   return {
-    columns: metrics
-      .filter((metric) => isMain(metric, comparison))
+    columns: detailedMetrics(comparison)
       .map(columnOf)
       .filter((column) => column.results.some((result) => result !== null)),
     rows: rows.map((arm, index) => ({
@@ -78,7 +78,7 @@ export function mainTable(comparison: Comparison): MainTable {
 }
 
 /** Returns whether a metric is a main one. The rank's share of d adds nothing to the rank in arms of the same d. */
-export function isMain(metric: Metric, { arms }: Pick<Comparison, 'arms'>): boolean {
+function isMain(metric: Metric, { arms }: Pick<Comparison, 'arms'>): boolean {
   return (
     meaningOf(metric).main === true || (metric === 'rank_share' && !areComparable(arms, 'effective_rank'))
   )
@@ -222,9 +222,25 @@ export interface Cell {
   readonly verdict?: Verdict
 }
 
-/** Returns the metrics whose differences and tests are shown: the given one, or the main ones. */
-export function detailedMetrics(comparison: Comparison, metric: Metric | undefined): readonly Metric[] {
-  return metrics.filter((each) => (metric === undefined ? isMain(each, comparison) : each === metric))
+/**
+ * Returns the metrics whose differences and tests are shown: the given one, or the main ones. The error on validation
+ * images, if the arms have some, is the first.
+ */
+export function detailedMetrics(comparison: Comparison, metric?: Metric): readonly Metric[] {
+  if (metric !== undefined) return [metric]
+  const choosing = choosingMetric(comparison.arms)
+  const main = metrics.filter((each) => isMain(each, comparison))
+  return isTestMetric(choosing) ? main : [choosing, ...main]
+}
+
+/** The warning of a choice without validation images. */
+export const testChoiceNote =
+  'A choice on test images is biased: data.validation holds out other images to choose by.'
+
+/** Returns a note if the arms of a grid or a search can only be chosen on the test images. */
+export function choiceNotes({ arms }: Comparison): readonly string[] {
+  const isSearch = arms.length > 1 && arms.some(({ settings }) => settings.length > 0)
+  return isSearch && isTestMetric(choosingMetric(arms)) ? [testChoiceNote] : []
 }
 
 /**
@@ -347,6 +363,7 @@ export function mainNotes(
       mostIncomplete,
       'more arms.',
     ),
+    ...choiceNotes(comparison),
   ]
 }
 

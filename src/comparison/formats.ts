@@ -1,6 +1,6 @@
 /** A comparison in the formats of other programs: CSV and JSON, and tables for papers in Markdown and LaTeX. */
 import { beginsWith } from '../files/own-files.js'
-import type { Metric } from '../runs/metrics.js'
+import { type Metric, metrics } from '../runs/metrics.js'
 import { escapeLine } from '../text/format.js'
 import { csvText } from '../text/table.js'
 import type { Arm, Comparison, Result } from './comparison.js'
@@ -266,7 +266,9 @@ function escapeLatex(text: string): string {
 }
 
 /** Returns the main table with a row per arm: the mean of each metric, its 95 % interval and its corrected p-value. */
-function mainCsv({ columns, rows, hasDifferences }: MainTable): string {
+function mainCsv({ columns: shown, rows, hasDifferences }: MainTable): string {
+  // The error on validation images comes last, because programs may count columns.
+  const columns = metrics.flatMap((metric) => shown.filter((each) => each.metric === metric))
   const records = rows.map(({ label, complete, difference }, row) => ({
     label,
     n: complete,

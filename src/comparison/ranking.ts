@@ -1,15 +1,15 @@
 import { formatSeeds } from '../config/sweep.js'
 import { type EigenaeError, usageError } from '../errors.js'
-import { type Metric, meaningOf } from '../runs/metrics.js'
+import { isTestMetric, type Metric, meaningOf } from '../runs/metrics.js'
 import { eigenaeCommand } from '../text/command-line.js'
 import { shortened, significant } from '../text/format.js'
 import { alignedTable } from '../text/table.js'
 import { metricDifference, type Sample, sampleOf, summaryOf } from './compare.js'
 import type { Arm, ArmRuns, Comparison, LabelledArm } from './comparison.js'
-import { meanText, probabilityText, signed, statesText } from './comparison-tables.js'
+import { meanText, probabilityText, signed, statesText, testChoiceNote } from './comparison-tables.js'
 import { differingFields } from './labels.js'
-import { bestFirst } from './selection.js'
-import { type Difference, type Summary, testNames } from './statistics.js'
+import { bestFirst, choiceWarnings, choosingMetric } from './selection.js'
+import { type Difference, fewestTested, optimismOf, type Summary, testNames } from './statistics.js'
 
 interface RankedArm {
   readonly arm: Arm
@@ -27,6 +27,10 @@ interface Best {
   readonly ranking: readonly RankedArm[]
   /** The runner-up's values minus those of the best; null if there is one arm alone. */
   readonly difference: Difference | null
+  /** The number of arms, those included that a search stopped at an earlier rung. */
+  readonly among: number
+  /** By how much the best mean is better than new seeds would show; null if it is not estimated. */
+  readonly optimism: number | null
   /** The arms that are not judged, because none of their runs has the metric. */
   readonly leftOut: readonly { readonly arm: Arm | LabelledArm; readonly reason: string }[]
 }
@@ -35,7 +39,7 @@ interface Best {
  * Ranks the arms by their means over the seeds that all of them share: a mean over other seeds may be better by chance.
  * @throws a usage error if no run has the metric, or if no seed has exactly one run in every arm.
  */
-export function bestArm({ arms, dropped }: Comparison, metric: Metric): Best {
+export function bestArm({ arms, dropped, stopped }: Comparison, metric: Metric): Best {
   const all = arms.map((arm) => sampleOf(arm, metric))
   const samples = all.filter(({ values }) => values.length > 0)
   if (samples.length === 0)
@@ -59,6 +63,14 @@ export function bestArm({ arms, dropped }: Comparison, metric: Metric): Best {
     ignored,
     ranking: judged,
     difference: runnerUp === undefined ? null : metricDifference(runnerUp, best!, metric),
+    among: judged.length + stopped.length,
+    optimism:
+      judged.length > 1 && seeds.length >= fewestTested
+        ? optimismOf(
+            judged.map(({ values }) => values),
+            meaningOf(metric).better ?? 'lower',
+          )
+        : null,
     leftOut: [...lacking, ...dropped].map((arm) => ({ arm, reason: reasonOf(arm, metric) })),
   }
 }
@@ -120,8 +132,9 @@ function reasonOf(arm: ArmRuns, metric: Metric): string {
 const mostNamed = 3
 
 /** Returns a line for each ignored seed and each arm that is not judged. The comparison has one for each dropped arm. */
-export function bestWarnings({ metric, ignored, leftOut }: Best): readonly string[] {
+export function bestWarnings({ metric, ignored, leftOut }: Best, { arms }: Comparison): readonly string[] {
   return [
+    ...choiceWarnings(arms, metric),
     ...ignored.map(({ seed, lacking }) => {
       const more = lacking.length - mostNamed
       const names = lacking.slice(0, mostNamed).map(({ name }) => name)
@@ -135,11 +148,8 @@ export function bestWarnings({ metric, ignored, leftOut }: Best): readonly strin
 }
 
 /** Returns the best arm and the runner-up for people, or a table of the given number of arms. */
-export function bestText(
-  { metric, ranking, seeds, difference }: Best,
-  { arms, stopped }: Comparison,
-  top: number | undefined,
-): string {
+export function bestText(best: Best, { arms, stopped }: Comparison, top: number | undefined): string {
+  const { metric, ranking, seeds, difference, among, optimism } = best
   const { title, better } = meaningOf(metric)
   const { paths, fields } = differingFields(arms.map(({ config }) => config))
   const settingsOf = (arm: Arm) => {
@@ -173,11 +183,31 @@ export function bestText(
       ? []
       : [`${top === undefined ? '  ' : 'runner-up: '}${leadText(difference, mean)}`]),
     '',
-    ranking.length + stopped.length === 1
+    among === 1
       ? 'There is no other arm.'
-      : `The best of ${ranking.length + stopped.length} arms looks better than it is: train it again with other seeds.`,
+      : `The best of ${among} arms looks better than it is: train it again with other seeds.`,
     ...(stopped.length === 0 ? [] : [`${stopped.length} of them stopped at an earlier rung.`]),
+    ...(optimism === null
+      ? among === 1
+        ? []
+        : [`The optimism of the choice is not estimated: ${withoutOptimism(best)}.`]
+      : [
+          `Estimated optimism of the choice: ${significant(optimism, 2)}, so expect ${significant(expectedMean(best)!)} (bootstrap over the seeds).`,
+        ]),
+    ...(isTestMetric(metric) && isTestMetric(choosingMetric(arms)) ? [testChoiceNote] : []),
   ].join('\n')
+}
+
+/** Returns why the optimism is not estimated. */
+function withoutOptimism({ ranking, seeds }: Best): string {
+  if (ranking.length === 1) return 'only one arm is judged'
+  return `that needs three seeds, and the arms share ${seeds.length}`
+}
+
+/** Returns the mean of the best arm without the estimated optimism. */
+function expectedMean({ metric, ranking, optimism }: Best): number | null {
+  if (optimism === null) return null
+  return ranking[0]!.summary.mean + (meaningOf(metric).better === 'higher' ? -optimism : optimism)
 }
 
 function leadText({ difference, interval, test }: Difference, best: number): string {
@@ -192,10 +222,11 @@ function leadText({ difference, interval, test }: Difference, best: number): str
 
 /** Returns what --json prints. @param top the number of ranked arms; undefined for none */
 export function bestJson(
-  { metric, ranking, seeds, ignored, difference, leftOut }: Best,
-  { warnings, stopped }: Comparison,
+  best: Best,
+  { arms, warnings, stopped }: Comparison,
   top: number | undefined,
 ): object {
+  const { metric, ranking, seeds, ignored, difference, leftOut, among, optimism } = best
   const [first, second] = ranking
   const ranked = ({ arm, summary }: RankedArm) => ({
     arm: arm.label,
@@ -225,8 +256,13 @@ export function bestJson(
             p_value: difference!.test?.p ?? null,
           },
     left_out: leftOut.map(({ arm, reason }) => ({ arm: arm.label, folder: arm.name, seeds: [], reason })),
-    warnings,
+    warnings: [...choiceWarnings(arms, metric), ...warnings],
     ignored_seeds: ignored.map(({ seed, lacking }) => ({ seed, lacking: lacking.map(({ name }) => name) })),
+    chosen_among: among,
+    optimism,
+    expected_mean: expectedMean(best),
+    optimism_missing: optimism === null ? withoutOptimism(best) : null,
+    chosen_on_test: isTestMetric(metric),
     ...(top !== undefined && { ranking: ranking.slice(0, top).map(ranked) }),
   }
 }

@@ -1,7 +1,8 @@
 /** The arms that a comparison shows: those of --arms and --where, ordered by --sort and cut by --top. */
 import { basename } from 'node:path'
+import type { Config } from '../config/schema.js'
 import { usageError } from '../errors.js'
-import { type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'
+import { isTestMetric, type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'
 import { conditionOf, type Expression } from '../runs/query.js'
 import { nearestName } from '../text/names.js'
 import type { ReadArms } from './arms.js'
@@ -138,14 +139,21 @@ export function bestFirst<A>(
   return keyed.sort((a, b) => (a.key === b.key ? 0 : a.key - b.key)).map(({ item }) => item)
 }
 
-/** Whether all arms hold images out from train, so that they can be chosen without the test images. */
-function holdsImagesOut(arms: readonly ArmRuns[]): boolean {
-  return arms.every(({ runs, leftOut }) =>
-    [...runs, ...leftOut].every(({ config }) => config.data.validation > 0),
-  )
+/** Returns the metric by which arms are chosen unless another is named: on validation images if all runs or arms have some. */
+export function choosingMetric(runs: readonly { readonly config: Pick<Config, 'data'> }[]): Metric {
+  return runs.every(({ config }) => config.data.validation > 0)
+    ? 'validation_denoise_mse'
+    : 'test_denoise_mse'
 }
 
-/** Returns the metric by which arms are chosen unless another is named. */
-export function choosingMetric(arms: readonly ArmRuns[]): Metric {
-  return holdsImagesOut(arms) ? 'validation_denoise_mse' : 'test_denoise_mse'
+/** Returns a warning if arms that have validation images are chosen by a metric of the test images. */
+export function choiceWarnings(
+  runs: Parameters<typeof choosingMetric>[0],
+  metric: Metric | undefined,
+): readonly string[] {
+  const better = choosingMetric(runs)
+  if (metric === undefined || !isTestMetric(metric) || isTestMetric(better)) return []
+  return [
+    `${metric} is measured on test images, which a choice by it makes biased; these runs have ${better}`,
+  ]
 }

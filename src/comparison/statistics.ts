@@ -1,3 +1,5 @@
+import { philoxInto, purpose } from '../model/random.js'
+
 const confidence = 0.95
 
 /** The probability with which a test finds the detectable difference. */
@@ -149,6 +151,44 @@ export function correctByHolm(pValues: readonly number[]): readonly number[] {
     corrected[index] = reached
   }
   return corrected
+}
+
+const resamples = 2000
+
+/**
+ * Estimates by how much the mean of an arm that was chosen on its seeds is better there than on new seeds. In each bootstrap
+ * resample of the seeds, the arm with the best mean is chosen and measured on the seeds that the resample leaves out
+ * (Tsamardinos, Greasidou and Borboudakis 2018, "Bootstrapping the out-of-sample predictions for efficient and accurate
+ * cross-validation"). There it is compared with the arm that all seeds choose: over the resamples, that arm's mean on the
+ * seeds left out is its mean on all seeds. So the estimate is 0 if all resamples choose the same arm.
+ * @param samples [arm][seed], with the best arm first. The arms have the same seeds, at least two
+ */
+export function optimismOf(samples: readonly (readonly number[])[], better: 'lower' | 'higher'): number {
+  const sign = better === 'lower' ? 1 : -1
+  const best = samples[0]!
+  const block = new Uint32Array(4)
+  let sum = 0
+  let measured = 0
+  for (let resample = 0; resample < resamples; resample++) {
+    const counts = best.map(() => 0)
+    for (let draw = 0; draw < best.length; draw++) {
+      if (draw % 4 === 0) philoxInto(block, draw / 4, resample, 0, 0, 0, purpose.bootstrap)
+      counts[Math.floor((block[draw % 4]! * best.length) / 2 ** 32)]!++
+    }
+    const out = [...counts.keys()].filter((seed) => counts[seed] === 0)
+    if (out.length === 0) continue
+    const costOf = (values: readonly number[]) =>
+      counts.reduce((cost, count, seed) => cost + sign * count * values[seed]!, 0)
+    let chosen = best
+    let lowest = costOf(best)
+    for (const values of samples) {
+      const cost = costOf(values)
+      if (cost < lowest) [chosen, lowest] = [values, cost]
+    }
+    sum += meanOf(out.map((seed) => sign * (chosen[seed]! - best[seed]!)))
+    measured++
+  }
+  return sum / measured
 }
 
 function intervalAround(center: number, standardError: number, degreesOfFreedom: number): Interval {

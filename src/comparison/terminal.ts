@@ -19,6 +19,7 @@ import {
 } from '../text/table.js'
 import type { Comparison, Result } from './comparison.js'
 import {
+  choiceNotes,
   countText,
   detailedMetrics,
   detailTables,
@@ -188,6 +189,7 @@ export function detailLines(
   const notes = [
     ...(arms.length > 1 ? [`${marks.best} the best mean.`] : []),
     ...untestedNotes(comparison),
+    ...choiceNotes(comparison),
     ...sampleNotes(
       results.map(({ summary }) => summary),
       true,

@@ -9,6 +9,7 @@ export const purpose = {
   trainingNoise: 3,
   evaluationNoise: 4,
   search: 5,
+  bootstrap: 6,
 } as const
 
 type Words4 = readonly [number, number, number, number]

@@ -2,7 +2,8 @@
 import { areComparable } from '../comparison/compare.js'
 import type { Arm, Comparison, Result } from '../comparison/comparison.js'
 import { significanceLevel } from '../comparison/comparison-tables.js'
-import { type Metric, meaningOf, metricOf } from '../runs/metrics.js'
+import { choosingMetric } from '../comparison/selection.js'
+import { isTestMetric, type Metric, meaningOf, metricOf } from '../runs/metrics.js'
 import {
   armColorOrGrey,
   armField,
@@ -21,6 +22,12 @@ import { drawsSeeds, labelsOf, withoutWideInterval } from './epochs.js'
 /** Returns the metrics of the pictures with several panels. */
 export function finalMetricsOf(arms: readonly Arm[]): readonly Metric[] {
   return ['test_mse', 'test_denoise_mse', rankMetric(arms), 'linear_probe_accuracy']
+}
+
+/** Returns the metric of the error in the pictures of grids and searches, in which arms are chosen. */
+export function errorMetric(arms: readonly Arm[]): Metric {
+  const metric = choosingMetric(arms)
+  return isTestMetric(metric) ? 'test_mse' : metric
 }
 
 /** Returns the metric of the rank that is comparable between the arms: its share of d if they differ in d. */

@@ -17,7 +17,7 @@ import {
   type Spec,
   withoutOutliers,
 } from './chart.js'
-import { rankMetric, resultsByArm } from './final-values.js'
+import { errorMetric, rankMetric, resultsByArm } from './final-values.js'
 import { textWidth } from './font.js'
 import {
   type ArmWithSettings,
@@ -27,10 +27,6 @@ import {
   type SettingAxis,
   type Settings,
 } from './settings.js'
-
-const metric: Metric = 'test_mse'
-const { title } = meaningOf(metric)
-const valueText = { field: 'value', title, format: '.5f' }
 
 interface TrialResult {
   readonly member: ArmWithSettings
@@ -50,7 +46,7 @@ const panelWidth = 210
 
 /** Returns the trials with the metric, the best first. */
 function trialsOf({ arms, results }: Comparison, { members }: Settings): readonly TrialResult[] {
-  const [values, ranks] = [resultsByArm(results, metric), resultsByArm(results, rankMetric(arms))]
+  const [values, ranks] = [resultsByArm(results, errorMetric(arms)), resultsByArm(results, rankMetric(arms))]
   return members
     .flatMap((member) => {
       const value = values.get(member.arm.name)?.summary.mean
@@ -62,10 +58,11 @@ function trialsOf({ arms, results }: Comparison, { members }: Settings): readonl
     .map((trial, place) => ({ ...trial, best: place === 0 }))
 }
 
-/** Draws the test MSE of every trial against each searched setting; null if there is no search. */
+/** Draws the error of every trial against each searched setting; null if there is no search. */
 export function searchChart(comparison: Comparison, settings: Settings): Chart | null {
   const axes = settings.search.slice(0, mostAxes)
   const trials = trialsOf(comparison, settings)
+  const { title } = meaningOf(errorMetric(comparison.arms))
   if (axes.length === 0 || trials.length === 0) return null
   const variants = [...new Set(settings.members.map(({ variant }) => variant))]
   const several = variants.length > 1 && variants.length < settings.members.length
@@ -95,7 +92,7 @@ export function searchChart(comparison: Comparison, settings: Settings): Chart |
   const dot = { type: 'point', filled: true, size: 30, opacity: 0.75 }
   const ring = { type: 'point', filled: false, size: 170, strokeWidth: 2 }
   const views = axes.map((axis, panel) => {
-    const tooltip = [armText, { field: 'at', title: axis.path }, valueText]
+    const tooltip = [armText, { field: 'at', title: axis.path }, valueText(title)]
     const encoding = { x: xOf(axis), y, color }
     return {
       title: panelTitle(axis.path),
@@ -160,13 +157,14 @@ interface Vertical {
 export function parallelChart(comparison: Comparison, settings: Settings): Chart | null {
   const axes = settings.search.slice(0, mostAxes)
   const trials = trialsOf(comparison, settings)
+  const { title } = meaningOf(errorMetric(comparison.arms))
   if (axes.length === 0 || trials.length < 2) return null
   const lacking = ({ path }: SettingAxis) => trials.filter(({ member }) => !member.values.has(path)).length
   const verticals = [
     // A trial's line begins after the axes that it lacks.
     ...axes.toSorted((a, b) => lacking(b) - lacking(a)).map(settingVertical),
     ...resultVertical(rankMetric(comparison.arms), trials, (trial) => trial.rank),
-    ...resultVertical(metric, trials, (trial) => trial.value),
+    ...resultVertical(errorMetric(comparison.arms), trials, (trial) => trial.value),
   ].map((vertical) => ({ ...vertical, ticks: spacedTicks(vertical.ticks) }))
   // The best are drawn last, over the others.
   const lines = [...trials].reverse().flatMap((trial, place) => {
@@ -192,7 +190,7 @@ export function parallelChart(comparison: Comparison, settings: Settings): Chart
       ...{ count: 1, columns: 1, margin: rowMargin, height: parallelHeight },
       ...{ width: Math.max(620, width), narrowest: width },
     },
-    spec: { data: { values: [...lines, ...marks] }, layer: parallelLayers(verticals.length, trials) },
+    spec: { data: { values: [...lines, ...marks] }, layer: parallelLayers(verticals.length, trials, title) },
   }
 }
 
@@ -262,7 +260,11 @@ function resultVertical(
   return [{ title: label, ticks, positionOf }]
 }
 
-function parallelLayers(verticals: number, trials: readonly TrialResult[]): readonly Spec[] {
+function valueText(title: string): Spec {
+  return { field: 'value', title, format: '.5f' }
+}
+
+function parallelLayers(verticals: number, trials: readonly TrialResult[], error: string): readonly Spec[] {
   const x = numbers('across', {
     scale: { domain: [0, verticals - 1], nice: false, zero: false },
     axis: null,
@@ -274,7 +276,7 @@ function parallelLayers(verticals: number, trials: readonly TrialResult[]): read
     scale: { range: 'emphasis', reverse: true, domain: ends, clamp: true },
     legend: null,
   })
-  const line = { x, y, detail: { field: 'line' }, tooltip: [armText, valueText] }
+  const line = { x, y, detail: { field: 'line' }, tooltip: [armText, valueText(error)] }
   const rule = { x, y: { value: 0 }, y2: { value: 'height' } }
   const title = { x, y: { value: -10 }, text: { field: 'title' } }
   const tick = { type: 'text', align: 'left', baseline: 'middle', dx: 5, fontSize: tickSize }

@@ -16,7 +16,7 @@ import {
 } from './chart.js'
 import { keepBest } from './drawn.js'
 import { drawsSeeds, withoutWideInterval } from './epochs.js'
-import { finalMetricsOf, rankMetric, resultsByArm } from './final-values.js'
+import { errorMetric, finalMetricsOf, rankMetric, resultsByArm } from './final-values.js'
 import { extentOf, type LinePanel, linesChart, type Series } from './lines.js'
 import {
   encodingOf,
@@ -78,7 +78,7 @@ export function sweptChart(comparison: Comparison, settings: Settings): Chart | 
       title: `Metrics by ${axis.path}${families.length > drawn.length ? `, the best ${drawn.length} of ${families.length} lines` : ''}`,
       caption: `Mean after the last epoch${arms.every(({ runs }) => runs.length === 1) ? '' : intervals}, against ${axis.path}. A ring marks the best mean${references.length > 0 ? '; dashed lines are arms without this setting' : ''}.`,
     },
-    finalMetricsOf(all)
+    [errorMetric(all), ...finalMetricsOf(all).slice(1)]
       .filter((metric) => resultsByArm(results, metric).size > 0)
       .map(panelOf),
     drawn.map(({ name }) => name),
@@ -137,7 +137,7 @@ export function heatMapChart(comparison: Comparison, settings: Settings): Chart 
   const { arms, results } = comparison
   const [across, down] = settings.grid
   if (across === undefined || down === undefined) return null
-  const mapMetrics: readonly Metric[] = ['test_mse', rankMetric(arms)]
+  const mapMetrics: readonly Metric[] = [errorMetric(arms), rankMetric(arms)]
   const families = familiesAlong([across, down], settings)
   const drawn = keepBest(families, mostMaps, comparison, armsOf)
   const columns = mapMetrics

@@ -17,6 +17,8 @@ export interface FakeRun {
   readonly learningRate?: number
   readonly latent?: number
   readonly epochs?: number
+  /** The images held out from train, and the validation MSE of the last epoch on noisy images. */
+  readonly validation?: { readonly images: number; readonly mse: number }
   /** The test MSE of the last epoch. */
   readonly testMse?: number
   readonly effectiveRank?: number
@@ -39,10 +41,7 @@ export function writeRun(folder: string, run: FakeRun = {}): string {
   }
   const config = write('config.json', configOf(run, seed, latent, epochs))
   const tables = {
-    'metrics.csv': write(
-      'metrics.csv',
-      csv(metricsColumns, metricsRows(epochs, testMse, run.effectiveRank ?? 3)),
-    ),
+    'metrics.csv': write('metrics.csv', csv(metricsColumns, metricsRows(run, epochs, testMse))),
     'spectrum.csv': write('spectrum.csv', csv(spectrumColumns, spectrumRows(epochs, latent))),
   }
   const record = recordOf(run, seed, epochs, status)
@@ -73,7 +72,10 @@ function configOf(run: FakeRun, seed: number, latent: number, epochs: number) {
   return {
     name: run.name ?? 'fake',
     seed,
-    data: { source: 'mnist', noise: run.noise ?? 0.2, limit: null },
+    data: {
+      ...{ source: 'mnist', noise: run.noise ?? 0.2, limit: null },
+      ...(run.validation !== undefined && { validation: run.validation.images }),
+    },
     model: { widths: [784, 32, latent], batchNorm: run.batchNorm ?? 'none' },
     loss: { eigen: run.eigen ?? null },
     optimizer: {
@@ -101,7 +103,7 @@ function recordOf(run: FakeRun, seed: number, epochs: number, status: string) {
 }
 
 /** The metrics of metrics.csv by name, so that a new metric is 0 here and breaks no test. */
-function metricsRows(epochs: number, last: number, effectiveRank: number): readonly (readonly number[])[] {
+function metricsRows(run: FakeRun, epochs: number, last: number): readonly (readonly number[])[] {
   return Array.from({ length: epochs }, (_, index) => {
     const mse = last * (1 + 0.5 * (epochs - 1 - index))
     const row: Partial<MetricsRow> = {
@@ -111,7 +113,8 @@ function metricsRows(epochs: number, last: number, effectiveRank: number): reado
       test_mse: mse,
       test_denoise_mse: 1.1 * mse,
       top_share: 0.5,
-      effective_rank: effectiveRank,
+      effective_rank: run.effectiveRank ?? 3,
+      validation_denoise_mse: run.validation?.mse ?? 0,
     }
     return metricsColumns.map((column) => row[column] ?? 0)
   })

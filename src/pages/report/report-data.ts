@@ -3,11 +3,11 @@ import type { Arm, Comparison } from '../../comparison/comparison.js'
 import {
   countHint,
   countText,
+  detailedMetrics,
   detailTables,
   differenceWithInterval,
   effectText,
   formulaLines,
-  isMain,
   type MetricColumn,
   mainNotes,
   mainTable,
@@ -151,9 +151,7 @@ export function metricTableId(metric: Metric): string {
 /** Returns the metrics with results, the main ones first. */
 export function shownMetrics(comparison: Comparison): readonly Metric[] {
   const present = new Set(comparison.results.map(({ metric }) => metric))
-  const shown = metrics.filter((metric) => present.has(metric))
-  const main = shown.filter((metric) => isMain(metric, comparison))
-  return [...main, ...shown.filter((metric) => !main.includes(metric))]
+  return [...new Set([...detailedMetrics(comparison), ...metrics])].filter((metric) => present.has(metric))
 }
 
 /** Returns all tables by the ids of their elements. */
