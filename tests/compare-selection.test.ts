@@ -193,6 +193,11 @@ describe('a grid with validation images', () => {
     expect((await compare('held')).stdout).not.toContain('A choice on test images is biased')
     const without = (await compare('grid')).stdout.replaceAll('\n', ' ')
     expect(without.split('A choice on test images is biased').length).toBe(2)
+    for (const noise of [0.1, 0.2]) writeRun(scratch('plain', `arm-${noise}`, 'seed-0'), { noise })
+    const plain = async (...args: readonly string[]) => (await compare('plain', ...args)).stdout
+    expect(await plain()).not.toContain('A choice on test images')
+    expect(await plain('--sort', 'effective_rank')).not.toContain('A choice on test images')
+    expect(await plain('--sort', 'test_mse')).toContain('A choice on test images is biased')
   })
 })
 
@@ -219,7 +224,7 @@ describe('the files of a selection', () => {
     expect(csv).toContain('train.batchSize=256')
     expect(csv).not.toContain('train.batchSize=64')
     const svg = readFileSync(scratch('report/final.svg'), 'utf8')
-    expect(svg).toContain('eigen batchSize=256 weight=1')
+    expect(svg).toContain('batchSize=256 weight=1')
     expect(svg).not.toContain('batchSize=128')
     expect(readFileSync(scratch('report/report.html'), 'utf8')).not.toContain('batchSize=128')
   })

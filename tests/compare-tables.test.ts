@@ -185,7 +185,8 @@ describeUnless(noScript, 'the table of compare on a terminal', () => {
     })
     const { lines } = await shown(80, 24, 'long', '--details')
     const sparklines = lines.filter((line) => /[▁█]/.test(line))
-    expect(sparklines.map((line) => line.trimEnd().length)).toEqual([80, 80])
+    expect(sparklines.length).toBe(2)
+    for (const line of sparklines) expect(line.trimEnd().length).toBeLessThanOrEqual(80)
   })
 
   it('shows the intervals if they fit', async () => {

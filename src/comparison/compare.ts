@@ -37,7 +37,8 @@ export async function compareRuns(
   const rankedBy = selection.sort ?? choosingMetric(runs)
   const { ordered, shown } = rankArms(read, complete, selection, rankedBy)
   const warnings = [...choiceWarnings(runs, selection.sort), ...warningsOf(shown, dropped)]
-  const comparison = compareArms(read, ordered, warnings, { shown, rankedBy })
+  const ranked = selection.sort !== undefined || selection.top !== undefined
+  const comparison = compareArms(read, ordered, warnings, { shown, rankedBy, ranked })
   // A leaderboard lists the arms with results.
   return selection.top === undefined ? comparison : { ...comparison, dropped: [] }
 }
@@ -46,6 +47,7 @@ interface Ranking {
   /** The arms that are shown, in the order of the compared ones. */
   readonly shown: readonly ArmRuns[]
   readonly rankedBy: Metric
+  readonly ranked: boolean
 }
 
 /**
@@ -72,6 +74,7 @@ export function compareArms(
     baseline: arms.find((arm) => arm.baseline)!,
     tested,
     rankedBy: ranking?.rankedBy ?? choosingMetric(labelled),
+    ranked: ranking?.ranked ?? false,
     sweep: commonSweep(arms),
     results: metrics.flatMap((metric) => resultsOf(labelled, metric, { shown: arms, tested })),
     dropped: all.filter((arm) => !isCompared.has(arm) && !stopped.includes(arm)).map(withLabel),

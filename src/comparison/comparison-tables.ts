@@ -237,10 +237,10 @@ export function detailedMetrics(comparison: Comparison, metric?: Metric): readon
 export const testChoiceNote =
   'A choice on test images is biased: data.validation holds out other images to choose by.'
 
-/** Returns a note if the arms of a grid or a search can only be chosen on the test images. */
-export function choiceNotes({ arms }: Comparison): readonly string[] {
-  const isSearch = arms.length > 1 && arms.some(({ settings }) => settings.length > 0)
-  return isSearch && isTestMetric(choosingMetric(arms)) ? [testChoiceNote] : []
+/** Returns a note if ranked arms, or those of a grid or a search, can only be chosen on the test images. */
+export function choiceNotes({ arms, ranked, rankedBy }: Comparison): readonly string[] {
+  const isChoice = arms.some(({ settings }) => settings.length > 0) || (ranked && isTestMetric(rankedBy))
+  return arms.length > 1 && isChoice && isTestMetric(choosingMetric(arms)) ? [testChoiceNote] : []
 }
 
 /**

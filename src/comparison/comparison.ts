@@ -19,6 +19,8 @@ export interface Comparison {
   readonly tested: boolean
   /** The metric by which arms are sorted and, if there are too many, kept in the pictures. */
   readonly rankedBy: Metric
+  /** Whether --sort or --top ranks the arms. */
+  readonly ranked: boolean
   /** The sweep that made all arms; null if there is none. */
   readonly sweep: SavedSweep | null
   /** The results of each metric are adjacent, in the order of the arms. */
