@@ -17,7 +17,12 @@ beforeAll(async () => {
     await eigenae(trainArgs('batch-norm.json', scratch('runs', name), ...small, `name=${name}`))
   dataFolder(scratch('other'))
   const wrong = { 'train-images-idx3-ubyte': idxImages(20, 14, 14), 'train-labels-idx1-ubyte': idxLabels(20) }
-  dataFolder(scratch('small-images'), wrong)
+  dataFolder(scratch('two-sizes'), wrong)
+  const testSplit = {
+    't10k-images-idx3-ubyte': idxImages(20, 14, 14),
+    't10k-labels-idx1-ubyte': idxLabels(20),
+  }
+  dataFolder(scratch('small-images'), { ...wrong, ...testSplit })
 })
 
 describe('eigenae eval', () => {
@@ -93,7 +98,14 @@ describe('eigenae eval', () => {
   it.each([
     [['--images', '10001'], '--images: is 10001, but there are only 10000 test images'],
     [['--noise', '-1'], '--noise: must be a number from 0 to 1000 (got "-1")'],
-    [['--data', 'small-images'], 'small-images/train-images-idx3-ubyte: its images have 14 × 14 pixels'],
+    [
+      ['--data', 'two-sizes'],
+      'two-sizes/t10k-images-idx3-ubyte: its images have 28 × 28 pixels, those of two-sizes/train-images-idx3-ubyte have 14 × 14',
+    ],
+    [
+      ['--data', 'small-images'],
+      'runs/a: the run was trained on images of 28 × 28 pixels, and those of small-images have 14 × 14',
+    ],
     [['--data', 'nowhere'], 'no such data file'],
   ])('refuses %j', async (flags, message) => {
     const { code, stderr } = await run('eval', 'runs/a', ...flags)
