@@ -210,13 +210,23 @@ describe('eigenae watch', () => {
     await expect(fetch(address)).rejects.toThrow()
   })
 
-  it('refuses a folder that does not exist, a host of another machine and a port in use', async () => {
+  it('waits for a folder that does not exist yet', async () => {
+    const folder = scratch('later')
+    const { watched, end } = await startWatch([folder])
+    expect(watched.summary!.unreadable).toEqual([`waiting for ${folder}, which does not exist yet`])
+    writeRun(join(folder, 'seed-0'))
+    await expect.poll(() => watched.named('completed')).toEqual(['seed-0'])
+    expect(watched.summary!.unreadable).toEqual([])
+    expect((await end('SIGINT')).code).toBe(0)
+  })
+
+  it('refuses to print a folder that does not exist, a host of another machine and a port in use', async () => {
     const folder = scratch('refused')
     writeRun(join(folder, 'seed-0'))
     const { address, end } = await startWatch([folder])
     const { port } = new URL(address)
     const refused = await Promise.all([
-      eigenae(['watch', scratch('missing')]),
+      eigenae(['watch', scratch('missing'), '--terminal']),
       eigenae(['watch', folder, '--host', '192.0.2.1']),
       eigenae(['watch', folder, '--port', port]),
     ])

@@ -2,12 +2,13 @@
  * Follows all runs in a folder by the times of their files alone: nothing is asked of the trainings, and they may run on
  * other machines. A pass looks at every folder; between two passes, the running runs are looked at more often.
  */
+import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { sampleEvenly } from '../../comparison/series.js'
-import { EigenaeError, exitCode, fileError, firstLine, knownError } from '../../errors.js'
+import { EigenaeError, exitCode, fileError, firstLine, hasCode, knownError } from '../../errors.js'
 import { isLocked } from '../../files/lock.js'
 import { modificationOf } from '../../files/read.js'
 import { loggedError } from '../../launchers/attempt.js'
@@ -81,17 +82,17 @@ export class Monitor {
     return new Map([...this.#watched].flatMap(([folder, { run }]) => (run === null ? [] : [[folder, run]])))
   }
 
-  /** @throws a usage error if the folder cannot be read. */
-  async requireFolder(): Promise<void> {
+  /** @throws a usage error if the folder cannot be read, or is missing and must not be. */
+  async requireFolder({ mayBeMissing }: { readonly mayBeMissing: boolean }): Promise<void> {
     await readdir(this.folder).catch((error) => {
+      if (mayBeMissing && hasCode(error, 'ENOENT')) return
       throw fileError('read the folder', this.folder, error, exitCode.usage)
     })
   }
 
-  /** Follows the folder until the signal is aborted. @throws EigenaeError if the folder itself cannot be read. */
+  /** Follows the folder until the signal is aborted. It may be made later. */
   async follow(signal: AbortSignal): Promise<void> {
     try {
-      await this.pass(signal)
       for (;;) {
         const began = performance.now()
         await this.#passIfReadable(signal)
@@ -103,12 +104,15 @@ export class Monitor {
     }
   }
 
-  /** A network file system may be out of reach for a while. */
+  /** The folder may be made later, and a network file system may be out of reach for a while. */
   async #passIfReadable(signal: AbortSignal): Promise<void> {
     try {
       await this.pass(signal)
     } catch (error) {
-      this.#unreadable = [firstLine(knownError(error))]
+      const isToCome = this.#watched.size === 0 && !existsSync(this.folder)
+      if (isToCome) this.#unread = 0
+      const problem = `waiting for ${this.folder}, which does not exist yet`
+      this.#unreadable = [isToCome ? problem : firstLine(knownError(error))]
       this.#report()
     }
   }

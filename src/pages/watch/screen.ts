@@ -66,7 +66,8 @@ export async function describeWatch(
     hasChanged = false
     comparison = await compareCompleted(monitor)
   }
-  await monitor.requireFolder()
+  // A script that asks once would wait for a folder whose name is wrong.
+  await monitor.requireFolder({ mayBeMissing: !once })
   if (once) {
     await Promise.all([monitor.pass(signal).then(compare), machine.refresh()])
     return draw()

@@ -75,7 +75,7 @@ export async function serveWatch(folder: string, options: WatchOptions, signal: 
     },
   })
   try {
-    await monitor.requireFolder()
+    await monitor.requireFolder({ mayBeMissing: true })
     options.onListening(await server.listen(options.host, options.port))
     await monitor.follow(signal)
   } finally {
