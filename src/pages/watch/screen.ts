@@ -52,8 +52,20 @@ export async function describeWatch(
     const title = `${summary.sweeps[0]?.name ?? basename(resolve(folder))} (${folder})`
     const head = [title, ...summaryLines(summary, cells), ...machineLines(machine.state)]
     const lists = [
-      { title: 'running', lines: runningLines(rows.filter(({ status }) => status === 'running')) },
-      { title: 'not completed', lines: rows.filter(({ reason }) => reason !== null).map(failureLine) },
+      {
+        title: 'running',
+        lines: runningLines(
+          rows.filter(({ status }) => status === 'running'),
+          cells,
+        ),
+      },
+      {
+        title: 'not completed',
+        lines: failureLines(
+          rows.filter(({ reason }) => reason !== null),
+          cells,
+        ),
+      },
       {
         title: 'results of the completed runs',
         lines: comparison === null ? [] : resultLines(comparison, cells),
@@ -134,10 +146,11 @@ function machineLines({ gpus, slurm }: MachineState): readonly string[] {
   ]
 }
 
-function runningLines(rows: readonly RunRow[]): readonly string[] {
+function runningLines(rows: readonly RunRow[], size: Size): readonly string[] {
   if (rows.length === 0) return []
-  const cells = rows.map(({ name, epoch, epochs, testMse, history }) => [
-    name,
+  const names = shortNames(rows, size)
+  const cells = rows.map(({ epoch, epochs, testMse, history }, index) => [
+    names[index]!,
     `${epoch}/${epochs}`,
     testMse === null ? '–' : significant(testMse),
     sparkline(history, [Math.min(...history), Math.max(...history)], 16),
@@ -149,8 +162,22 @@ function runningLines(rows: readonly RunRow[]): readonly string[] {
   ).split('\n')
 }
 
-function failureLine({ name, status, reason }: RunRow): string {
-  return `${name}: ${status}: ${reason!.split('\n')[0]}`
+/** A reason is `subject: problem`; of a subject that is too long, often a path, the end stays beside the problem. */
+function failureLines(rows: readonly RunRow[], size: Size): readonly string[] {
+  const columns = size?.columns ?? Number.POSITIVE_INFINITY
+  const names = shortNames(rows, size)
+  return rows.map(({ status, reason }, index) => {
+    const start = `${names[index]}: ${status}: `
+    return `${start}${truncate(reason!.split('\n')[0]!, Math.max(1, columns - terminalWidth(start)), 0)}`
+  })
+}
+
+/** Returns the names of runs, in at most two fifths of the terminal's columns. */
+function shortNames(rows: readonly RunRow[], size: Size): readonly string[] {
+  const names = rows.map(({ name }) => name)
+  return size === null
+    ? names
+    : truncateDistinct(names, Math.max(narrowestLabel, Math.floor(0.4 * size.columns)))
 }
 
 /** One line per arm; `*` marks the best mean of each metric. */
