@@ -267,14 +267,14 @@ describe('a search with halving', () => {
   })
 
   it('makes damaged and missing runs again and comes to the same end', async () => {
-    cpSync(scratch('undisturbed'), scratch('mended'), { recursive: true })
+    cpSync(scratch('undisturbed'), scratch('repaired'), { recursive: true })
     const [, some, last] = rungsOf('undisturbed')
-    rmSync(scratch('mended', `${some!.trials[0]}/seed-0`), { recursive: true })
-    rmSync(scratch('mended', `${last!.trials[0]}/seed-1/run.json`))
-    const { code, stderr } = await sweep(scratch('six.json'), 'mended', '--resume')
+    rmSync(scratch('repaired', `${some!.trials[0]}/seed-0`), { recursive: true })
+    rmSync(scratch('repaired', `${last!.trials[0]}/seed-1/run.json`))
+    const { code, stderr } = await sweep(scratch('six.json'), 'repaired', '--resume')
     expect([code, stderr]).toEqual([0, expect.stringContaining('damaged, so it is remade')])
-    expect(rungsOf('mended')).toEqual(rungsOf('undisturbed'))
-    await expectSameRuns(Object.keys(epochsOf('mended')), scratch('mended'), scratch('undisturbed'))
+    expect(rungsOf('repaired')).toEqual(rungsOf('undisturbed'))
+    await expectSameRuns(Object.keys(epochsOf('repaired')), scratch('repaired'), scratch('undisturbed'))
   })
 
   it('never promotes a trial that fails, and reports it once', async () => {
