@@ -292,7 +292,24 @@ describe('eigenae best --out', () => {
       seeds: [0, 1],
     })
     const made = await eigenae(['sweep', '--config', config], { cwd: scratch() })
-    expect(made.stderr).toContain('best: eigenae best runs/s --metric ')
+    expect(made.stderr).toMatch(
+      /^The best of 3 arms looks .*\nA choice on test images is biased: .*\nmore: .*\nbest: eigenae best runs\/s --metric test_denoise_mse$/m,
+    )
+    const grid = {
+      name: 'g',
+      variants: { none: 'none.json' },
+      grid: { 'train.batchSize': [64, 128] },
+      seeds: [0],
+    }
+    const swept = ['sweep', '--config', writeJson(scratch('grid.json'), grid)]
+    const onTest = await eigenae(swept, { cwd: scratch() })
+    expect(onTest.stderr.split('The best of 2 arms looks').length).toBe(2)
+    expect(onTest.stderr.split('A choice on test images is biased').length).toBe(2)
+    const held = ['--set', 'data.validation=100', '--out', 'runs/h']
+    const onValidation = await eigenae([...swept, ...held], { cwd: scratch() })
+    expect(onValidation.stdout).toMatch(/^2 arms by noisy validation MSE$/m)
+    expect(onValidation.stderr).toContain('best: eigenae best runs/h --metric validation_denoise_mse')
+    expect(onValidation.stderr).not.toContain('biased')
     const { stdout, stderr } = await best('runs/s', '--metric', 'test_mse', '--out', 'tuned.json')
     expect(stdout).toMatch(/^ {2}optimizer\.learningRate=[\d.]+$/m)
     expect(stderr).toBe('written to tuned.json\n')

@@ -199,6 +199,24 @@ describe('a grid with validation images', () => {
     expect(await plain('--sort', 'effective_rank')).not.toContain('A choice on test images')
     expect(await plain('--sort', 'test_mse')).toContain('A choice on test images is biased')
   })
+
+  it('marks the best arm as chosen among all arms of its sweep, however few are compared', async () => {
+    const note = 'The best of 8 arms looks better than it is: train it again with other seeds.'
+    for (const more of [[], ['--top', '2'], ['--details'], ['--format', 'latex']])
+      expect((await compare('grid', ...more)).stdout.replaceAll('\n', ' '), more.join(' ')).toContain(note)
+    const amongOf = async (...args: readonly string[]) =>
+      JSON.parse((await compare(...args, '--json')).stdout).chosen_among
+    const [one, other] = ['0.1', '1'].map(
+      (weight) => `grid/eigen,train.batchSize=64,loss.eigen.weight=${weight}`,
+    )
+    expect(await amongOf('grid')).toBe(8)
+    expect(await amongOf(one!)).toBe(8)
+    expect(await amongOf(one!, other!, 'plain/arm-0.1')).toBe(9)
+    expect(await amongOf('plain')).toBeNull()
+    expect(await amongOf('plain', '--top', '1')).toBe(2)
+    const { stdout } = await eigenae(['best', one!, other!, '--metric', 'test_mse'], { cwd: scratch() })
+    expect(stdout).toContain(note)
+  })
 })
 
 describe('comparison.csv', () => {

@@ -17,7 +17,7 @@ import {
 import type { LauncherSettings } from '../launchers/launcher.js'
 import { ownCommand } from '../runs/facts.js'
 import { logName } from '../runs/files.js'
-import { isTestMetric, metrics } from '../runs/metrics.js'
+import { metrics } from '../runs/metrics.js'
 import { inspectStage, type RunState } from '../sweeps/folder.js'
 import { plannedRungs } from '../sweeps/halving.js'
 import type { Arm, SweepPlan } from '../sweeps/plan.js'
@@ -242,20 +242,20 @@ async function writeBestArms(plan: SweepPlan, states: readonly RunState[], folde
   // Imported here so that a sweep starts without loading the statistics.
   const { compareRuns } = await import('../comparison/compare.js')
   const { choosingMetric } = await import('../comparison/selection.js')
-  const { testChoiceNote } = await import('../comparison/comparison-tables.js')
+  const { choiceNotes } = await import('../comparison/comparison-tables.js')
   const { bestLines } = await import('../comparison/terminal.js')
   const sort = metrics.find((each) => each === plan.sweep.search?.halving?.metric)
   if (plan.runs.length <= mostCompared) {
     const comparison = await compareRuns([folder], undefined, sort && { sort })
     for (const warning of abbreviated(comparison.warnings)) writeWarning(warning)
     writeLines(bestLines(comparison, mostBest, resultSpace().columns))
+    for (const note of choiceNotes(comparison)) writeMessage(note)
   }
   const more = ['compare', folder, '--out', join(folder, 'comparison')]
   writeMessage(`more: ${eigenaeCommand(commandLine(more))}`)
   const metric = sort ?? choosingMetric(plan.runs)
   const best = ['best', folder, '--metric', metric]
   if (plan.arms.length > 1) writeMessage(`best: ${eigenaeCommand(commandLine(best))}`)
-  if (plan.sweep.search !== null && isTestMetric(metric)) writeMessage(testChoiceNote)
 }
 
 // More rows would hide what they have in common.

@@ -78,9 +78,19 @@ export function compareArms(
     sweep: commonSweep(arms),
     results: metrics.flatMap((metric) => resultsOf(labelled, metric, { shown: arms, tested })),
     dropped: all.filter((arm) => !isCompared.has(arm) && !stopped.includes(arm)).map(withLabel),
+    chosenAmong: chosenAmong(labelled, ranking?.ranked ?? false),
     stopped: stopped.map(withLabel),
     warnings: [...notes, ...warnings, ...stoppedText(stopped.map(withLabel))],
   }
+}
+
+/** Arms are compared to choose one if a grid or a search made them, or if they are ranked. */
+function chosenAmong(compared: readonly Arm[], ranked: boolean): number | null {
+  if (!ranked && compared.every(({ settings }) => settings.length === 0)) return null
+  const sweeps = new Map(compared.map(({ place }) => [place?.sweep.folder, place?.sweep.positions.size ?? 0]))
+  const others = compared.filter(({ place }) => place === null)
+  const among = [...sweeps.values()].reduce((sum, arms) => sum + arms, others.length)
+  return among > 1 ? among : null
 }
 
 function stoppedText(stopped: readonly LabelledArm[]): readonly string[] {

@@ -237,10 +237,15 @@ export function detailedMetrics(comparison: Comparison, metric?: Metric): readon
 export const testChoiceNote =
   'A choice on test images is biased: data.validation holds out other images to choose by.'
 
-/** Returns a note if ranked arms, or those of a grid or a search, can only be chosen on the test images. */
-export function choiceNotes({ arms, ranked, rankedBy }: Comparison): readonly string[] {
-  const isChoice = arms.some(({ settings }) => settings.length > 0) || (ranked && isTestMetric(rankedBy))
-  return arms.length > 1 && isChoice && isTestMetric(choosingMetric(arms)) ? [testChoiceNote] : []
+/** Returns notes if ranked arms, or those of a grid or a search, are compared: one of them is chosen by its results. */
+export function choiceNotes({ arms, chosenAmong, rankedBy }: Comparison): readonly string[] {
+  if (chosenAmong === null) return []
+  const isBiased = isTestMetric(rankedBy) && isTestMetric(choosingMetric(arms))
+  return [bestOfNote(chosenAmong), ...(isBiased ? [testChoiceNote] : [])]
+}
+
+export function bestOfNote(arms: number): string {
+  return `The best of ${arms} arms looks better than it is: train it again with other seeds.`
 }
 
 /**

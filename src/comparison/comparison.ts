@@ -27,6 +27,8 @@ export interface Comparison {
   readonly results: readonly Result[]
   /** The arms without a completed run. */
   readonly dropped: readonly LabelledArm[]
+  /** The number of arms from which the best one is chosen: all arms of the sweeps, even if few are compared; null without a choice. */
+  readonly chosenAmong: number | null
   /** The trials that a halving stopped at an earlier rung than the compared ones. */
   readonly stopped: readonly LabelledArm[]
   readonly warnings: readonly string[]

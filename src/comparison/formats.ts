@@ -7,6 +7,7 @@ import type { Arm, Comparison, Result } from './comparison.js'
 import {
   type Cell,
   cellTexts,
+  choiceNotes,
   detailedMetrics,
   detailTables,
   type MainTable,
@@ -91,12 +92,13 @@ function row({ arm, metric, summary, versus, best }: Result) {
 
 /** comparison.json, also printed by --json: the rows of comparison.csv with their arms and tests. */
 export function comparisonJson(comparison: Comparison, metric?: Metric) {
-  const { arms, baseline, results, warnings } = comparison
+  const { arms, baseline, chosenAmong, results, warnings } = comparison
   const chosen = metric === undefined ? results : results.filter((result) => result.metric === metric)
   const effects = effectsOf(comparison, metric)
   return {
     format,
     baseline: baseline.name,
+    chosen_among: chosenAmong,
     warnings,
     groups: arms.map(armJson),
     rows: chosen.map(row),
@@ -135,13 +137,18 @@ export function formattedTables(comparison: Comparison, { format, metric, detail
     const notes = [
       ...(verdicts === '' ? [] : [`${better} ${worse} ${verdicts}`]),
       ...sizeNotes(arms, results),
+      ...choiceNotes(comparison),
     ]
     return writers[format]([paperTable(mainTable({ ...comparison, dropped: [] }))], notes.join(' '))
   }
   const shown = detailedMetrics(comparison, metric)
   const chosen = results.filter((result) => shown.includes(result.metric))
   if (format === 'csv') return comparisonCsv({ ...comparison, results: chosen }).trimEnd()
-  const notes = [testsText(chosen, baseline.label), ...sizeNotes(arms, chosen)].filter(Boolean)
+  const notes = [
+    testsText(chosen, baseline.label),
+    ...sizeNotes(arms, chosen),
+    ...choiceNotes(comparison),
+  ].filter(Boolean)
   return writers[format](detailTables(comparison, shown), notes.join(' '))
 }
 

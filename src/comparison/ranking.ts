@@ -6,7 +6,14 @@ import { shortened, significant } from '../text/format.js'
 import { alignedTable } from '../text/table.js'
 import { metricDifference, type Sample, sampleOf, summaryOf } from './compare.js'
 import type { Arm, ArmRuns, Comparison, LabelledArm } from './comparison.js'
-import { meanText, probabilityText, signed, statesText, testChoiceNote } from './comparison-tables.js'
+import {
+  bestOfNote,
+  meanText,
+  probabilityText,
+  signed,
+  statesText,
+  testChoiceNote,
+} from './comparison-tables.js'
 import { differingFields } from './labels.js'
 import { bestFirst, choiceWarnings, choosingMetric } from './selection.js'
 import { type Difference, fewestTested, optimismOf, type Summary, testNames } from './statistics.js'
@@ -27,7 +34,7 @@ interface Best {
   readonly ranking: readonly RankedArm[]
   /** The runner-up's values minus those of the best; null if there is one arm alone. */
   readonly difference: Difference | null
-  /** The number of arms, those included that a search stopped at an earlier rung. */
+  /** The number of arms from which the best is chosen, those of their sweeps included that are not judged. */
   readonly among: number
   /** By how much the best mean is better than new seeds would show; null if it is not estimated. */
   readonly optimism: number | null
@@ -39,7 +46,7 @@ interface Best {
  * Ranks the arms by their means over the seeds that all of them share: a mean over other seeds may be better by chance.
  * @throws a usage error if no run has the metric, or if no seed has exactly one run in every arm.
  */
-export function bestArm({ arms, dropped, stopped }: Comparison, metric: Metric): Best {
+export function bestArm({ arms, chosenAmong, dropped }: Comparison, metric: Metric): Best {
   const all = arms.map((arm) => sampleOf(arm, metric))
   const samples = all.filter(({ values }) => values.length > 0)
   if (samples.length === 0)
@@ -63,7 +70,7 @@ export function bestArm({ arms, dropped, stopped }: Comparison, metric: Metric):
     ignored,
     ranking: judged,
     difference: runnerUp === undefined ? null : metricDifference(runnerUp, best!, metric),
-    among: judged.length + stopped.length,
+    among: chosenAmong ?? judged.length,
     optimism:
       judged.length > 1 && seeds.length >= fewestTested
         ? optimismOf(
@@ -183,9 +190,7 @@ export function bestText(best: Best, { arms, stopped }: Comparison, top: number 
       ? []
       : [`${top === undefined ? '  ' : 'runner-up: '}${leadText(difference, mean)}`]),
     '',
-    among === 1
-      ? 'There is no other arm.'
-      : `The best of ${among} arms looks better than it is: train it again with other seeds.`,
+    among === 1 ? 'There is no other arm.' : bestOfNote(among),
     ...(stopped.length === 0 ? [] : [`${stopped.length} of them stopped at an earlier rung.`]),
     ...(optimism === null
       ? among === 1

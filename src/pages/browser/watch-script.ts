@@ -13,7 +13,7 @@ import {
   type SlurmState,
   slurmText,
   statuses,
-  sweepText,
+  sweepTexts,
 } from '../watch/watch-format.js'
 import { DataTable } from './data-table.js'
 import { Report } from './report-view.js'
@@ -158,7 +158,7 @@ function showSummary(summary: FolderSummary): void {
     }),
   )
   element('pace').textContent = [...paceTexts(summary), ...unreadable].join(' · ')
-  element('sweeps').replaceChildren(...sweeps.map((sweep) => newElement('p', sweepText(sweep))))
+  element('sweeps').replaceChildren(...sweepTexts(summary).map((text) => newElement('p', text)))
   const [only] = sweeps
   if (sweeps.length === 1 && only?.folder === '.') element('title').textContent = only.name
   document.title = `${total === 0 ? '' : `${counts.completed}/${total} `}${element('title').textContent} – eigenae`
@@ -247,13 +247,16 @@ function showContents(contents: LiveReport['contents']): void {
   }
 }
 
-/** Returns a function that chooses again what the reader has chosen, as far as it is possible. */
+/** Returns a function that chooses and opens again what the reader has chosen and opened, as far as it is possible. */
 function chosenValues(part: HTMLElement): () => void {
+  const titleOf = (details: Element) => details.firstElementChild?.textContent
+  const opened = Array.from(part.querySelectorAll('details[open]'), titleOf)
   const controls = part.querySelectorAll<HTMLSelectElement | HTMLInputElement>('select, input')
   const chosen = Array.from(controls, (control) => {
     return { id: control.id, value: control.value, isChecked: 'checked' in control && control.checked }
   })
   return () => {
+    for (const details of part.querySelectorAll('details')) details.open ||= opened.includes(titleOf(details))
     for (const { id, value, isChecked } of chosen) {
       const control = document.getElementById(id)
       if (control instanceof HTMLInputElement) control.checked = isChecked

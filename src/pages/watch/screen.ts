@@ -16,7 +16,7 @@ import {
   paceTexts,
   type RunRow,
   slurmText,
-  sweepText,
+  sweepTexts,
 } from './watch-format.js'
 
 /** A terminal's size in cells; null if the text may have any size. */
@@ -131,7 +131,7 @@ function summaryLines(summary: FolderSummary, size: Size): readonly string[] {
   return [
     cells.join('').slice(0, width).padEnd(width, '░'),
     total === 0 ? 'no runs yet' : `${words} · ${total} in all`,
-    [...paceTexts(summary), ...summary.sweeps.map(sweepText)].join(' · '),
+    [...paceTexts(summary), ...sweepTexts(summary)].join(' · '),
     ...summary.unreadable,
   ].filter((line) => line !== '')
 }

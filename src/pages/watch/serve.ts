@@ -278,6 +278,7 @@ const style = `
 .completed { --tone: #2a9d6f } .running { --tone: #3a8fd0 } .failed { --tone: #d55e00 } .interrupted { --tone: #c99700 } .damaged { --tone: #b0528c } .waiting { --tone: var(--line) }
 #bar span { background: var(--tone) } td.status::before { content: ""; display: inline-block; width: .6rem; height: .6rem; border-radius: 50%; background: var(--tone); margin-right: .4rem }
 #table-watched { max-height: 45vh } #table-failures td:nth-child(3) { white-space: pre-wrap; min-width: 20rem; text-align: left }
+@media (max-width: 40rem) { #table-failures td:nth-child(n) { white-space: pre-wrap; overflow-wrap: anywhere; min-width: 0 } #table-failures td:first-child { width: 40% } #table-failures :is(th, td):nth-child(2) { display: none } }
 svg.curve { display: block; width: 6rem; height: 1.2rem; margin-left: auto } svg.curve path { fill: none; stroke: var(--accent); stroke-width: 1.5; vector-effect: non-scaling-stroke }
 #machine { display: flex; flex-wrap: wrap; gap: .5rem 2rem; font-size: .9rem } #machine meter { width: 6rem; vertical-align: middle }
 `

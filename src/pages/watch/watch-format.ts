@@ -72,9 +72,16 @@ export function paceTexts({ unread, secondsLeft, secondsPerEpoch }: FolderSummar
   ]
 }
 
-export function sweepText({ name, runs, left, followed }: SweepState): string {
-  if (left === 0) return `${name}: all ${runs} runs are complete`
-  return `${name}: ${left} of ${runs} runs left, ${followed ? 'and the sweep is running' : 'but no sweep is running to start them'}`
+/** Returns a text for each sweep. If one sweep made all runs, the title names it, and the counts are those of the folder. */
+export function sweepTexts({ sweeps }: FolderSummary): readonly string[] {
+  const isOnly = sweeps.length === 1 && sweeps[0]!.folder === '.'
+  return sweeps.flatMap(({ name, runs, left, followed }) => {
+    if (isOnly && left === 0) return []
+    if (isOnly)
+      return followed ? 'the sweep is running' : 'no sweep is running to start the runs that are left'
+    if (left === 0) return `${name}: all ${runs} runs are complete`
+    return `${name}: ${left} of ${runs} runs left, ${followed ? 'and the sweep is running' : 'but no sweep is running to start them'}`
+  })
 }
 
 /** A change since the last message; the first message has all runs. */
