@@ -1,6 +1,8 @@
 import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { call, commandsWithoutTraining, configs, eigenae, scratchFolder, start } from './support/cli.js'
+import { call, calledCommands, configs, eigenae, scratchFolder, start } from './support/cli.js'
+import { expectSameRuns, readJson, tinyConfigs, writeJson } from './support/sweeps.js'
 
 const scratch = scratchFolder()
 const config = `${configs}/eigen.json`
@@ -48,13 +50,38 @@ describe('the command line refuses', () => {
 })
 
 describe('a process of its own prints and returns what a call within the tests does', () => {
-  it.each([...commandsWithoutTraining])('%s', async (command) => {
-    for (const args of [
-      [command, '--help'],
-      [command, '--no-such-option'],
-      [command, scratch('nothing')],
-    ])
-      expect(await call(args)).toEqual(await start(args).finished)
+  it.each([
+    ...calledCommands.map((command) => [command, '--help']),
+    ...calledCommands.map((command) => [command, scratch('nothing')]),
+    ['runs', '--no-such-option'],
+  ])('%s %s', async (...args) => {
+    expect(await call(args)).toEqual(await start(args).finished)
+  })
+
+  it('train and sweep, with the same files', async () => {
+    tinyConfigs(scratch(), 1)
+    writeJson(scratch('s.json'), { name: 's', variants: { eigen: 'eigen.json' }, seeds: [0, 1] })
+    const [called, started] = [scratch('called'), scratch('started')]
+    for (const [ofCommand, runs] of [
+      [['train', '--config', scratch('eigen.json'), '--json'], ['.']],
+      [
+        ['sweep', '--config', scratch('s.json')],
+        ['eigen/seed-0', 'eigen/seed-1'],
+      ],
+    ] as const) {
+      const args = (out: string) => [...ofCommand, '--out', join(out, ofCommand[0])]
+      const [here, there] = [await call(args(called)), await start(args(started)).finished]
+      expect(here.stdout.replaceAll(called, started)).toBe(there.stdout)
+      expect([here.code, there.code]).toEqual([0, 0])
+      await expectSameRuns(runs, join(called, ofCommand[0]), join(started, ofCommand[0]))
+      for (const run of runs) {
+        const recordOf = (out: string) => readJson(join(out, ofCommand[0], run, 'run.json'))
+        const { words, folder } = recordOf(called).command
+        expect({ words: words.map((word: string) => word.replace(called, started)), folder }).toEqual(
+          recordOf(started).command,
+        )
+      }
+    }
   })
 })
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { selectEngine } from '../src/engines/select.js'
 import { repositoryState } from '../src/runs/facts.js'
-import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
 import { dataFolder } from './support/idx.js'
 import { sealRun } from './support/seal.js'
 import { readJson, writeJson } from './support/sweeps.js'
@@ -38,9 +38,8 @@ describe('run.json records the code', () => {
   })
 
   const trained = async (name: string) => {
-    expect((await eigenae(trainArgs('baseline.json', join(home, name), ...small), { cwd: home })).code).toBe(
-      0,
-    )
+    const args = trainArgs('baseline.json', join(home, name), ...small)
+    expect((await start(args, { cwd: home }).finished).code).toBe(0)
     return readJson(join(home, name, 'run.json'))
   }
 

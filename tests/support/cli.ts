@@ -11,10 +11,9 @@ const root = join(import.meta.dirname, '../..')
 const bin = join(root, 'bin/eigenae.js')
 const bundle = pathToFileURL(join(root, 'dist/bundled/cli.js')).href
 
-/** The commands that train nothing and record nothing about their process. */
-export const commandsWithoutTraining = [
-  ...['compare', 'best', 'plot', 'eval', 'embed', 'export', 'explore', 'runs', 'verify', 'data'],
-] as const
+/** The commands that `eigenae` runs in the process of the tests. */
+export const calledCommands: readonly string[] =
+  'train sweep compare best plot eval embed export explore runs verify data'.split(' ')
 
 export interface Finished {
   readonly code: number | null
@@ -67,11 +66,11 @@ export function start(args: readonly string[], { cwd, env }: StartOptions = {}):
 }
 
 /**
- * Runs the command line: a command that trains nothing in this process, which saves the start of one, and any other in a
- * process of its own, as with an environment of its own.
+ * Runs the command line: the usual commands in this process, which saves the start of one, and the others in a process of
+ * their own, as with an environment of its own.
  */
 export function eigenae(args: readonly string[], options: StartOptions = {}): Promise<Finished> {
-  const canBeCalled = commandsWithoutTraining.some((command) => command === args[0])
+  const canBeCalled = args[0] !== undefined && calledCommands.includes(args[0])
   return canBeCalled && options.env === undefined ? call(args, options.cwd) : start(args, options).finished
 }
 
@@ -82,10 +81,11 @@ let lastCall: Promise<unknown> = Promise.resolve()
 export function call(args: readonly string[], cwd = root): Promise<Finished> {
   const called = lastCall.then(async () => {
     const { main } = (await import(bundle)) as { main: (argv: readonly string[]) => Promise<number> }
-    const restorations = [enter(cwd), keepListeners()]
+    const argv = [process.execPath, bin, ...args]
+    const restorations = [enter(cwd), keepListeners(), replaceArgv(argv)]
     const [stdout, stderr] = [capture(process.stdout), capture(process.stderr)]
     try {
-      const code = await main([process.execPath, bin, ...args])
+      const code = await main(argv)
       return { code, signal: null, stdout: stdout.text(), stderr: stderr.text() }
     } finally {
       for (const restore of [stdout.restore, stderr.restore, ...restorations]) restore()
@@ -99,6 +99,15 @@ function enter(folder: string): () => void {
   const before = process.cwd()
   process.chdir(folder)
   return () => process.chdir(before)
+}
+
+/** A run records the command line of its process. */
+function replaceArgv(argv: readonly string[]): () => void {
+  const before = process.argv
+  process.argv = [...argv]
+  return () => {
+    process.argv = before
+  }
 }
 
 /** Returns a function that removes the listeners that a command adds for the rest of its process. */
