@@ -1,6 +1,6 @@
 // Measures `eigenae train` of this build and of another commit's in turns: npm run bench -- --only history --against COMMIT
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { trainOnce } from './process.mjs'
@@ -47,6 +47,9 @@ function buildOf(commit, say) {
   const toStderr = { stdio: ['ignore', 2, 2] }
   execFileSync('git', ['clone', '--quiet', root, unfinished], toStderr)
   execFileSync('git', ['-C', unfinished, 'checkout', '--quiet', commit], toStderr)
+  // They are named after their inputs, so that only sources that differ are compiled.
+  const objects = 'native/build/objects'
+  cpSync(join(root, objects), join(unfinished, objects), { recursive: true })
   execFileSync('npm', ['ci', '--silent'], { ...toStderr, cwd: unfinished })
   renameSync(unfinished, folder)
   return folder

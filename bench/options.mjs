@@ -7,11 +7,11 @@ const history = 'history'
 const help = `usage: npm run bench -- [options]
 
   --only PARTS   comma-separated list of ${parts.join(', ')} (default: all these), ${history}
-  --against COMMIT  with --only ${history}: the commit whose build trains in turns with this one
+  --against COMMIT  measure ${history}: the build of this commit trains in turns with this one
   --rounds N     number of measurements of each job, in turns (default: 7)
   --epochs N     epochs of the train command (default: 10)
   --images N     train on the first N images (default: 60000)
-  --quick        check that the benchmark works: few images, 2 rounds, no files, and no peers unless --only names them
+  --quick        check that the benchmark works: few images, 2 rounds, no files
   --no-peers     measure this project alone, without JAX and PyTorch
   --out FOLDER   folder for the results (default: bench/results, none with --quick)
 
@@ -21,7 +21,7 @@ installed into bench/.venv.`
 export function readOptions() {
   const values = parsed()
   const quick = values.quick
-  const only = values.only?.split(',') ?? parts
+  const only = values.only?.split(',') ?? (values.against === undefined ? parts : [...parts, history])
   const unknown = only.filter((part) => ![...parts, history].includes(part))
   if (unknown.length > 0) fail(`--only takes ${[...parts, history].join(', ')}, not ${unknown.join(', ')}`)
   if (only.includes(history) !== (values.against !== undefined))
@@ -30,7 +30,7 @@ export function readOptions() {
     only,
     quick,
     against: values.against,
-    peers: !values['no-peers'] && (!quick || (only.includes('peers') && values.only !== undefined)),
+    peers: !values['no-peers'],
     rounds: wholeNumber('--rounds', values.rounds ?? (quick ? '2' : '7')),
     epochs: wholeNumber('--epochs', values.epochs ?? (quick ? '2' : '10')),
     images: wholeNumber('--images', values.images ?? (quick ? '3000' : '60000')),

@@ -33,7 +33,8 @@ function findPython() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return python
   const toStderr = { stdio: ['ignore', 2, 2] }
   execFileSync('python3', ['-m', 'venv', path('.venv')], toStderr)
-  execFileSync(python, ['-m', 'pip', 'install', '--quiet', '-r', requirements], toStderr)
+  execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--no-deps', '-r', requirements], toStderr)
+  if (process.platform === 'linux') execFileSync(python, [path('peers/cuda_stubs.py')], toStderr)
   writeFileSync(stamp, wanted)
   return python
 }
