@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { compareRuns } from '../src/comparison/compare.js'
 import { evaluationNoise } from '../src/model/random.js'
@@ -16,13 +16,20 @@ const plot = (...args: readonly string[]) => eigenae(['plot', ...args], { cwd: s
 const fromTables = ['effective-rank', 'evolution', 'loss', 'spectrum', 'training']
 const fromModel = ['embedding', 'reconstructions', 'worst-reconstructions']
 
+const small = ['data.limit=300', 'train.epochs=1']
+
+async function expectDark(folder: string, names: readonly string[]): Promise<void> {
+  for (const name of names)
+    expect(await readFile(scratch(folder, `${name}.svg`), 'utf8'), name).toMatch(
+      /<rect width="[^"]*" height="[^"]*" fill="#16181c"/,
+    )
+}
+
 const pictures = (names: readonly string[]) => names.flatMap((name) => [`${name}.png`, `${name}.svg`]).sort()
 
 describe('eigenae plot', () => {
   beforeAll(async () => {
-    const { code } = await eigenae(
-      trainArgs('baseline.json', scratch('trained', 'seed-0'), 'data.limit=300', 'train.epochs=1'),
-    )
+    const { code } = await eigenae(trainArgs('baseline.json', scratch('trained', 'seed-0'), ...small))
     expect(code).toBe(0)
   })
 
@@ -50,45 +57,29 @@ describe('eigenae plot', () => {
     expect(embedding).toMatch(/first principal direction \(\d+ % of the variance\)/)
   })
 
-  it('draws an arm with the model of its first run into the folder of --out', async () => {
-    const { stdout, stderr } = await plot('trained', '--out', 'pictures', '--json')
+  it('draws an arm with the model of its first run into the folder of --out, also on a dark background', async () => {
+    const { stdout, stderr } = await plot('trained', '--out', 'pictures', '--json', '--scheme', 'dark')
     expect(stderr).toContain('reconstructions and embedding: trained/seed-0')
     expect(JSON.parse(stdout)).toMatchObject({ folder: 'pictures', model: 'trained/seed-0' })
+    await expectDark('pictures', [...fromTables, ...fromModel])
     await writeFile(scratch('pictures', 'embedding.png'), 'mine')
     const refused = await plot('trained', '--out', 'pictures')
     expect(refused.stderr).toContain('pictures/embedding.png: exists and was not written by this command')
     expect(refused.code).toBe(2)
   })
 
-  it('comes with the reconstructions of the arms, side by side, in a comparison', async () => {
-    const args = ['compare', 'trained', 'untrained', '--out', 'compared']
+  it('comes with the reconstructions of the arms, side by side, in a comparison, also on a dark background', async () => {
     writeRun(scratch('untrained', 'seed-0'), { noise: 0.3 })
-    const { code, stderr } = await eigenae(args, { cwd: scratch() })
+    const args = ['compare', 'trained', 'untrained', '--scheme', 'dark']
+    const compare = (...more: readonly string[]) => eigenae([...args, ...more], { cwd: scratch() })
+    const { code, stderr } = await compare('--out', 'compared')
     expect(code).toBe(0)
     expect(stderr).toContain('untrained/seed-0: no reconstructions because it has no model')
     for (const name of ['reconstructions', 'worst-reconstructions'])
       expect(await readFile(scratch('compared', `${name}.svg`), 'utf8')).toContain('>original</text>')
-  })
-
-  it('draws on a dark background', async () => {
-    expect((await plot('trained', '--out', 'dark', '--scheme', 'dark')).code).toBe(0)
-    for (const name of [...fromTables, ...fromModel]) {
-      const svg = await readFile(scratch('dark', `${name}.svg`), 'utf8')
-      expect(svg, name).toMatch(/<rect width="[^"]*" height="[^"]*" fill="#16181c"/)
-    }
-  })
-
-  it('draws a comparison on a dark background, which needs a folder', async () => {
-    const compare = (...args: readonly string[]) =>
-      eigenae(['compare', 'trained', '--scheme', 'dark', ...args], { cwd: scratch() })
-    expect((await compare('--out', 'dark-comparison')).code).toBe(0)
-    for (const name of [...comparisonPictures, 'reconstructions']) {
-      const svg = await readFile(scratch('dark-comparison', `${name}.svg`), 'utf8')
-      expect(svg, name).toMatch(/<rect width="[^"]*" height="[^"]*" fill="#16181c"/)
-    }
-    const { code, stderr } = await compare()
-    expect(code).toBe(2)
-    expect(stderr).toContain('--scheme: requires --out')
+    await expectDark('compared', [...comparisonPictures, 'reconstructions'])
+    const printed = await compare()
+    expect([printed.code, printed.stderr]).toEqual([2, expect.stringContaining('--scheme: requires --out')])
   })
 
   it.each([
@@ -117,12 +108,13 @@ describe('eigenae plot', () => {
   })
 
   it('removes the pictures of a run that is trained again', async () => {
-    const args = trainArgs('baseline.json', scratch('anew'), 'data.limit=300', 'train.epochs=1')
-    await eigenae(args)
-    await plot('anew')
+    await cp(scratch('trained/seed-0'), scratch('anew'), { recursive: true })
+    expect(await readdir(scratch('anew/plots'))).toContain('loss.svg')
     await writeFile(scratch('anew/plots/loss.png'), 'mine')
     await mkdir(scratch('anew/plots/more.svg'))
-    expect((await eigenae([...args, '--overwrite'])).code).toBe(0)
+    expect(
+      (await eigenae([...trainArgs('baseline.json', scratch('anew'), ...small), '--overwrite'])).code,
+    ).toBe(0)
     expect((await readdir(scratch('anew/plots'))).sort()).toEqual(['loss.png', 'more.svg'])
   })
 

@@ -3,11 +3,12 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { readRun } from '../src/runs/read.js'
 import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
 import { holdAt, saveEveryEpoch } from './support/hold.js'
+import { dataFolder } from './support/idx.js'
 import { sealRun } from './support/seal.js'
 import { until } from './support/sweeps.js'
 
 const scratch = scratchFolder()
-const settings = ['data.limit=3000', 'train.epochs=8']
+const settings = [`data.source=${dataFolder(scratch('data'))}`, 'train.epochs=16']
 const compared = [
   'metrics.csv',
   'spectrum.csv',
@@ -31,7 +32,7 @@ let undisturbedMilliseconds: number
 beforeAll(async () => {
   undisturbed = scratch('undisturbed')
   const started = performance.now()
-  await eigenae(argsFor(undisturbed))
+  await start(argsFor(undisturbed)).finished
   undisturbedMilliseconds = performance.now() - started
 })
 
@@ -54,7 +55,7 @@ async function expectSameAsUndisturbed(folder: string, after = ''): Promise<void
 describe('a run that is resumed', () => {
   it('ends with the same bytes after kill -9 at five random moments', async () => {
     const folder = scratch('killed')
-    const moments = Array.from({ length: 5 }, () => 100 + Math.random() * 0.5 * undisturbedMilliseconds)
+    const moments = Array.from({ length: 5 }, () => (0.5 + 0.5 * Math.random()) * undisturbedMilliseconds)
     for (const moment of moments) {
       const running = start(argsFor(folder, '--resume'), { env: { NODE_OPTIONS: saveEveryEpoch } })
       await pause(moment)
@@ -126,7 +127,7 @@ describe('a run that is resumed', () => {
 
   it('starts if there is no run yet', async () => {
     const { code, stderr } = await eigenae([
-      ...trainArgs('eigen.json', scratch('fresh'), 'data.limit=100', 'train.epochs=1'),
+      ...trainArgs('eigen.json', scratch('fresh'), ...settings, 'train.epochs=1'),
       '--resume',
     ])
     expect(code).toBe(0)

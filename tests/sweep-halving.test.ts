@@ -22,8 +22,12 @@ const file = (name: string, search: object, content: object = {}) =>
     seeds: [0, 1],
     ...content,
   })
+/** One job at a time, because each has a process of its own. */
+const sweepArgs = (config: string, out: string) => [
+  ...['sweep', '--config', config, '--out', scratch(out), '--jobs', '1'],
+]
 const sweep = (config: string, out: string, ...args: readonly string[]) =>
-  eigenae(['sweep', '--config', config, '--out', scratch(out), ...args])
+  eigenae([...sweepArgs(config, out), ...args])
 
 /** The names of the trials at each rung, by sweep.json. */
 const rungsOf = (out: string) =>
@@ -42,7 +46,7 @@ beforeAll(async () => {
   const { data, ...rest } = readJson(scratch('eigen.json'))
   const eigen = { ...rest.loss.eigen, weight }
   writeJson(scratch('held.json'), { ...rest, data: { ...data, validation: 50 }, loss: { eigen } })
-  const { code } = await sweep(file('six', { trials: 6 }), 'undisturbed', '--jobs', '1')
+  const { code } = await sweep(file('six', { trials: 6 }), 'undisturbed')
   expect(code).toBe(0)
 })
 
@@ -211,16 +215,7 @@ describe('a search with halving', () => {
 
   it('promotes the same trials after kills in any rung', async () => {
     const [, some, last] = rungsOf('undisturbed')
-    const args = [
-      'sweep',
-      '--config',
-      scratch('six.json'),
-      '--out',
-      scratch('killed'),
-      '--resume',
-      '--jobs',
-      '1',
-    ]
+    const args = [...sweepArgs(scratch('six.json'), 'killed'), '--resume']
     for (const [epoch, run] of [
       [1, 'held,trial-003/seed-1'],
       [2, `${some!.trials[1]}/seed-0`],
@@ -298,17 +293,7 @@ describe('a search with halving', () => {
     const [survivor] = last!.trials
     for (const trial of some!.trials) rmSync(scratch('lost', trial), { recursive: true })
     const hold = holdAt(2, { run: `${survivor}/seed-0` })
-    const args = [
-      'sweep',
-      '--config',
-      scratch('six.json'),
-      '--out',
-      scratch('lost'),
-      '--resume',
-      '--jobs',
-      '1',
-    ]
-    const running = start(args, { env: hold.env })
+    const running = start([...sweepArgs(scratch('six.json'), 'lost'), '--resume'], { env: hold.env })
     killIfThere(await hold.reached(), 'SIGKILL')
     const { code, stderr } = await running.finished
     expect([code, stderr]).toEqual([1, expect.stringContaining('1 of 12 runs failed')])

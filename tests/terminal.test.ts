@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { scratchFolder } from './support/cli.js'
 import { describeUnless } from './support/requirements.js'
 import { tinyConfigs, writeJson } from './support/sweeps.js'
-import { noScript, onTerminal, prompt } from './support/terminal.js'
+import { noScript, onTerminal, prompt, type Shown } from './support/terminal.js'
 
 const scratch = scratchFolder()
 tinyConfigs(scratch(), 3)
@@ -15,8 +15,13 @@ describeUnless(noScript, 'train on a terminal', () => {
     ...more,
   ]
 
-  it('shows a bar with epoch, step, images per second, loss and time left, and erases it at the end', async () => {
-    const { output, lines, cursorHidden } = await onTerminal(train('bar'), { cwd, columns: 120 })
+  let wide: Shown
+  beforeAll(async () => {
+    wide = await onTerminal(train('wide'), { cwd, columns: 120 })
+  })
+
+  it('shows a bar with epoch, step, images per second, loss and time left, and erases it at the end', () => {
+    const { output, lines, cursorHidden } = wide
     expect(output).toMatch(/█*░* epoch 1\/3 · step 4\/4 · [\d,]+ images\/s · loss 0\.\d+ · \d+:\d\d left/)
     expect(lines.join('\n')).not.toMatch(/[█░]{5}/)
     expect(lines.find((line) => line.startsWith('test MSE'))).toBeDefined()
@@ -24,7 +29,6 @@ describeUnless(noScript, 'train on a terminal', () => {
   })
 
   it('shows the test MSE and effective rank of the last epoch beside the bar, at 80 columns without the speed', async () => {
-    const wide = await onTerminal(train('wide'), { cwd, columns: 120 })
     expect(wide.output).toMatch(/epoch 3\/3 · step .* left · test MSE 0\.\d+ · rank \d\.\d\d/)
     const narrow = await onTerminal(train('narrow'), { cwd, columns: 80 })
     expect(narrow.output).toMatch(
@@ -32,14 +36,14 @@ describeUnless(noScript, 'train on a terminal', () => {
     )
   })
 
-  it('ends with the time it took and a command to continue with', async () => {
-    const { lines } = await onTerminal(train('ended'), { cwd, columns: 120 })
+  it('ends with the time it took and a command to continue with', () => {
+    const { lines } = wide
     expect(lines.find((line) => /^trained 3 epochs in \d+\.\d s$/.test(line))).toBeDefined()
-    expect(lines.at(-2)).toBe('next: eigenae plot ended')
+    expect(lines.at(-2)).toBe('next: eigenae plot wide')
   })
 
-  it('shows the speed of epochs that are shorter than the time between two updates', async () => {
-    const { output } = await onTerminal(train('fast'), { cwd, columns: 120 })
+  it('shows the speed of epochs that are shorter than the time between two updates', () => {
+    const { output } = wide
     const ends = output.match(/step 4\/4 · \S+ images\/s/g)
     expect(ends?.length).toBeGreaterThanOrEqual(3)
     expect(ends).not.toContain('step 4/4 · 0 images/s')
@@ -78,11 +82,11 @@ describeUnless(noScript, 'sweep on a terminal', () => {
   ]
 
   it.each([
-    [40, 1, 8],
-    [80, 4, 12],
-    [200, 16, 16],
-  ])('shows every line of every run whole at %i columns with %i jobs', async (columns, jobs, runs) => {
-    const { code, lines } = await onTerminal(sweep(`whole-${columns}`, runs, jobs), { cwd, columns })
+    [40, 1, 8, 24],
+    [80, 4, 12, 24],
+    [200, 6, 12, 9],
+  ])('shows every line of every run whole at %i columns with %i jobs', async (columns, jobs, runs, rows) => {
+    const { code, lines } = await onTerminal(sweep(`whole-${columns}`, runs, jobs), { cwd, columns, rows })
     expect(code).toBe(0)
     const ended = lines.filter((line) => /^none\/seed-\d+: /.test(line))
     for (const line of ended)
