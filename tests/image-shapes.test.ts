@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { decodeSafetensors } from '../src/runs/safetensors.js'
 import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
 import { dataFolder, idxImages } from './support/idx.js'
+import { sealRun } from './support/seal.js'
 
 const scratch = scratchFolder()
 const run = (...args: readonly string[]) => eigenae(args, { cwd: scratch() })
@@ -136,6 +137,35 @@ describe('a data set of 12 × 20 images', () => {
         )
         expect(code).toBe(2)
       }
+  })
+})
+
+describe('a run whose run.json names no shape of its images', () => {
+  it('was trained on 28 × 28 pixels', async () => {
+    const trained = trainArgs(
+      'eigen.json',
+      'older',
+      'model.widths=[784,16,4]',
+      'train.epochs=2',
+      'data.limit=200',
+    )
+    expect((await run(...trained)).code).toBe(0)
+    const { imageShape, ...record } = readJson('older/run.json')
+    expect(imageShape).toEqual({ width: 28, height: 28 })
+    writeFileSync(scratch('older/run.json'), JSON.stringify(record))
+    sealRun(scratch('older'))
+    expect((await run('verify', 'older')).code).toBe(0)
+    expect((await run('eval', 'older')).code).toBe(0)
+    expect((await run('embed', 'older', '--out', 'older.csv')).code).toBe(0)
+    expect((await run('plot', 'older', '--out', 'older-plots')).code).toBe(0)
+    expect(readFileSync(scratch('older-plots/reconstructions.svg'), 'utf8')).toContain(
+      'width="596" height="56"',
+    )
+    const { code, stderr } = await run('eval', 'older', '--data', 'tall')
+    expect(stderr).toContain(
+      'the run was trained on images of 28 × 28 pixels, and those of tall have 12 × 20',
+    )
+    expect(code).toBe(2)
   })
 })
 

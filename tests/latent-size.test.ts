@@ -188,6 +188,21 @@ describe('model.latent', () => {
     for (const latent of latents) expect([3, 4, 5, 6]).toContain(latent)
   })
 
+  it('is noted if a grid of it and the widths has arms with the same config', async () => {
+    const widths = [
+      [784, 16, 4],
+      [784, 16, 5],
+    ]
+    const grid = { 'model.widths': widths, 'model.latent': [3] }
+    const sweep = { name: 'same', variants: { base: 'base.json' }, grid }
+    const config = writeJson(scratch('same-sweep.json'), sweep)
+    const { code, stderr } = await run('sweep', '--config', config, '--dry-run')
+    expect(stderr).toContain(
+      'note: base,model.widths=784-16-4,model.latent=3, base,model.widths=784-16-5,model.latent=3 have the same config, so their runs are the same\n',
+    )
+    expect(code).toBe(0)
+  })
+
   it('is not set for a sweep that sets the widths', async () => {
     const content = {
       variants: { base: 'base.json' },

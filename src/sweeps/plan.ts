@@ -9,6 +9,7 @@ import type { Config } from '../config/schema.js'
 import { gridOf, type Search, type SweepFile } from '../config/sweep.js'
 import { readImageShape } from '../data/load.js'
 import { knownError, usageError } from '../errors.js'
+import { groupBy } from '../group-by.js'
 import type { ImageShape } from '../model/architecture.js'
 import { meaningOf, metrics } from '../runs/metrics.js'
 import { maxRuns } from '../runs/sweep-plan.js'
@@ -114,6 +115,7 @@ export async function planSweep(sweep: SweepFile, overrides: readonly Override[]
       ),
     ),
     ...effectNotes(arms),
+    ...equalArmNotes(arms),
   ]
   return { sweep, arms, runs, notes }
 }
@@ -297,6 +299,20 @@ function metricMistakes(
         `${location}: ${metric} is measured on test images, which should not choose the trials; hold out images with data.validation and name validation_denoise_mse, or add "chooseOnTest": true`,
       ]
     : []
+}
+
+// More lines would hide the other notes.
+const mostEqual = 3
+
+/** Returns notes on arms of a variant that train the same runs, as in a grid over both model.widths and model.latent. */
+function equalArmNotes(arms: readonly Arm[]): readonly string[] {
+  const alike = groupBy(arms, ({ variant, config }) => JSON.stringify([variant, config]))
+  const lines = [...alike.values()]
+    .filter(({ length }) => length > 1)
+    .map(
+      (equal) => `${listOf(equal.map(({ name }) => name))} have the same config, so their runs are the same`,
+    )
+  return shortened(lines, mostEqual, 'more such arms')
 }
 
 // The limit of common file systems.

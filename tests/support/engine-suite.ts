@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Engine, EpochProgress, Trainer, TrainerSpec } from '../../src/engines/engine.js'
+import { nativeEngine } from '../../src/engines/native/engine.js'
 import { layersOf } from '../../src/model/architecture.js'
 import { layoutOf } from '../../src/model/layout.js'
 import { philox4x32, purpose } from '../../src/model/random.js'
@@ -91,6 +92,21 @@ export function describeEngine(engine: Engine): void {
       )
       expect(reports.at(-1)!.imagesDone).toBe(count)
       expect(Math.abs(reports.at(-1)!.loss / losses.loss - 1)).toBeLessThan(1e-6)
+    })
+
+    it('trains on images of 12 × 20 as the C++ core does', async () => {
+      const tall: TrainerSpec = { ...smallSpec, widths: [240, 24, 7, 5], noise: 0 }
+      const [own, core] = await Promise.all(
+        [engine, nativeEngine()].map((each) =>
+          withTrainer(each, tall, hundred.subarray(0, 100 * 240), trainTwoEpochs),
+        ),
+      )
+      expectNear(own!.state.parameters, core!.state.parameters, 1e-3)
+      expectNear(
+        own!.losses.map(({ loss }) => loss),
+        core!.losses.map(({ loss }) => loss),
+        1e-4,
+      )
     })
 
     it('reports progress, and stops with the reason of an abort', async () => {

@@ -5,9 +5,11 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { comparisonPictures } from '../../src/plots/comparison-pictures.js'
 import { textWidth } from '../../src/plots/font.js'
+import { planFormat } from '../../src/runs/sweep-plan.js'
 import { eigenae, scratchFolder } from '../support/cli.js'
 import { chromiumPath, describeUnless, noChromium } from '../support/requirements.js'
 import { writeRun } from '../support/run-folder.js'
+import { writeJson } from '../support/sweeps.js'
 
 const scratch = scratchFolder()
 const many = scratchFolder()
@@ -88,23 +90,32 @@ describeUnless(noChromium, 'report.html in Chromium', () => {
   })
 
   it('has 18 arms on at most 6,000 pixels, with the legend on a line', async () => {
-    for (const k of [1, 2])
-      for (const weight of [0.1, 0.3, 1])
-        for (const learningRate of [0.001, 0.003, 0.01])
+    const grid = {
+      'loss.eigen.k': [1, 2],
+      'loss.eigen.weight': [0.1, 0.3, 1],
+      'optimizer.learningRate': [0.001, 0.003, 0.01],
+    }
+    const runs: string[] = []
+    for (const k of grid['loss.eigen.k'])
+      for (const weight of grid['loss.eigen.weight'])
+        for (const learningRate of grid['optimizer.learningRate'])
           for (const seed of [0, 1]) {
             const arm = `top-k,loss.eigen.k=${k},loss.eigen.weight=${weight},optimizer.learningRate=${learningRate}`
             const eigen = { kind: 'top-k', k, weight, center: false }
-            writeRun(many('runs', arm, `seed-${seed}`), {
+            runs.push(`${arm}/seed-${seed}`)
+            writeRun(many('runs', runs.at(-1)!), {
               seed,
               eigen,
               learningRate,
-              testMse: weight / 20,
+              testMse: weight / 20 + seed / 1000,
             })
           }
+    writeJson(many('runs', 'sweep.json'), { format: planFormat, name: 'many', grid, runs })
     expect((await compare(many('runs'), '--out', many('report'))).code).toBe(0)
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } })
     await page.goto(pathToFileURL(many('report', 'report.html')).href)
     await page.waitForSelector('body[data-ready] #chart-loss svg')
+    expect(await page.locator('#chart-effects').count()).toBe(1)
     expect(await page.evaluate('document.documentElement.scrollHeight')).toBeLessThanOrEqual(6000)
     expect((await page.locator('.arms').boundingBox())!.height).toBeLessThan(70)
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(1280)
