@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { terminalWidth, truncateDistinct } from '../src/text/table.js'
+import { terminalWidth, truncateDistinct } from '../src/text/shorten.js'
 
 /** Returns a generator of whole numbers below a limit, the same ones in each run of the tests (Park and Miller 1988). */
 function randomNumbers(seed: number) {

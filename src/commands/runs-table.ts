@@ -5,6 +5,7 @@ import { knownError } from '../errors.js'
 import { listedMetrics, meaningOf } from '../runs/metrics.js'
 import { type Field, fieldNamed, lastEpoch } from '../runs/query.js'
 import type { Run } from '../runs/read.js'
+import { truncateDistinct } from '../text/shorten.js'
 import {
   blockTable,
   type Column,
@@ -14,7 +15,6 @@ import {
   span,
   tableWidth,
   textColumn,
-  truncateDistinct,
   unbroken,
 } from '../text/table.js'
 

@@ -3,7 +3,7 @@ import type { SweepEvent } from '../sweeps/sweep.js'
 import { Bars, timeLeft } from '../text/bars.js'
 import { clock, count, shortened, significant, thousands } from '../text/format.js'
 import { writeJsonLine, writeMessage } from '../text/output.js'
-import { truncate } from '../text/table.js'
+import { truncate } from '../text/shorten.js'
 
 const refreshMilliseconds = 250
 

@@ -32,7 +32,8 @@ import {
   writeResult,
   writeWarning,
 } from '../text/output.js'
-import { alignedTable, truncateDistinct, widestOf } from '../text/table.js'
+import { truncateDistinct, widestOf } from '../text/shorten.js'
+import { alignedTable } from '../text/table.js'
 import { abbreviated } from './compare.js'
 import { collectSettings, deviceOption, type FlagsOf, threadCount, wholeNumber } from './shared/options.js'
 import { abortOnSignals, interruptionOf } from './shared/signals.js'

@@ -2,6 +2,7 @@
 import { type Metric, meaningOf } from '../runs/metrics.js'
 import { count } from '../text/format.js'
 import type { Space } from '../text/output.js'
+import { truncateDistinct, widestOf } from '../text/shorten.js'
 import {
   alignedTable,
   blocksOf,
@@ -13,8 +14,6 @@ import {
   type Style,
   span,
   textColumn,
-  truncateDistinct,
-  widestOf,
   wrap,
 } from '../text/table.js'
 import type { Comparison, Result } from './comparison.js'

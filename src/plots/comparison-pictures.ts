@@ -1,6 +1,6 @@
 import type { Arm, Comparison } from '../comparison/comparison.js'
 import { escapeLine } from '../text/format.js'
-import { truncate, truncateDistinct } from '../text/table.js'
+import { truncate, truncateDistinct } from '../text/shorten.js'
 import { type Chart, labelCharacters } from './chart.js'
 import { drawnOf, drawnText } from './drawn.js'
 import { effectsChart } from './effects.js'

@@ -1,6 +1,6 @@
 /** Panels with a line per arm: over the epochs, the ranks, or the values of a swept setting. */
 import type { Summary } from '../comparison/statistics.js'
-import { truncateDistinct } from '../text/table.js'
+import { truncateDistinct } from '../text/shorten.js'
 import {
   armColorEncoding,
   armDashEncoding,

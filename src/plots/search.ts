@@ -1,7 +1,7 @@
 /** The pictures of a search: the metric against each setting, and all settings of a trial at once. */
 import type { Comparison } from '../comparison/comparison.js'
 import { type Metric, meaningOf } from '../runs/metrics.js'
-import { truncateDistinct } from '../text/table.js'
+import { truncateDistinct } from '../text/shorten.js'
 import {
   armField,
   armText,

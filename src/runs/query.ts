@@ -3,7 +3,7 @@ import { configPaths, isConfigPath, settingAt } from '../config/paths.js'
 import { usageError } from '../errors.js'
 import { escapeLine } from '../text/format.js'
 import { compareNaturally, nearestName } from '../text/names.js'
-import { terminalWidth } from '../text/table.js'
+import { terminalWidth } from '../text/shorten.js'
 import { formatMetric, type Metric, metricOf, metrics } from './metrics.js'
 import type { Run } from './read.js'
 

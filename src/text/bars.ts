@@ -1,7 +1,7 @@
 import cliProgress, { type MultiBar, type Options, type Params, type SingleBar } from 'cli-progress'
 import { clock, escapeLine } from './format.js'
 import { setFoot } from './output.js'
-import { truncate } from './table.js'
+import { truncate } from './shorten.js'
 
 /** One progress bar and the text to the right of it. */
 interface Bar {
