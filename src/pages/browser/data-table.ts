@@ -3,6 +3,7 @@
  * rows scroll and change smoothly.
  */
 import { escapeControls } from '../../text/format.js'
+import { truncateDistinct } from '../../text/shorten.js'
 import type { TableCell, TableColumn, TableData, TableRow, WholeCell } from '../report/report-format.js'
 
 /** A table up to this length has all rows as elements, so that the browser's own search finds them. */
@@ -23,6 +24,9 @@ export class DataTable {
   #table: TableData = { columns: [], rows: [] }
   #sorted: readonly TableRow[] = []
   #sorting: Sorting = null
+  /** The texts of the first column, and their short forms. */
+  #names: ReadonlyMap<string, string> = new Map()
+  #nameWidth = 0
   /** The elements of the rows in view. */
   #elements = new Map<TableRow, HTMLElement>()
   #drawn = { first: -1, last: -1 }
@@ -45,7 +49,11 @@ export class DataTable {
       this.#drawWindow(false)
     }
     box.addEventListener('scroll', look, { passive: true })
-    new ResizeObserver(look).observe(box)
+    new ResizeObserver(() => {
+      look()
+      this.#shortenNames()
+      this.#drawWindow(true)
+    }).observe(box)
   }
 
   /** Shows other rows; the same objects keep their elements. The reader's order stays if the columns are the same. */
@@ -59,7 +67,31 @@ export class DataTable {
       this.#elements = new Map()
       this.#drawHead()
     }
+    this.#shortenNames()
     this.refresh()
+  }
+
+  /**
+   * Shortens the names in the first column so that they stay distinct beside the other columns. On a small screen, the names of
+   * a table that is not long have several lines instead.
+   */
+  #shortenNames(): void {
+    const { rows } = this.#table
+    const hasLines = rows.length <= mostElements && matchMedia('(max-width: 40rem)').matches
+    this.#box.classList.toggle('wrapped', hasLines)
+    const width = hasLines ? Number.POSITIVE_INFINITY : nameCharacters()
+    const names = rows.map(({ cells }) => wholeCell(cells[0]!).text)
+    const isKnown = names.length === this.#names.size && names.every((name) => this.#names.has(name))
+    if (isKnown && width === this.#nameWidth) return
+    const short = truncateDistinct(names, width)
+    this.#names = new Map(names.map((name, index) => [name, short[index]!]))
+    this.#nameWidth = width
+    this.#elements = new Map()
+  }
+
+  #cell({ cells }: TableRow, column: number): WholeCell {
+    const cell = wholeCell(cells[column]!)
+    return column === 0 ? { hint: cell.text, ...cell, text: this.#names.get(cell.text)! } : cell
   }
 
   /** Filters and sorts again. */
@@ -140,7 +172,7 @@ export class DataTable {
   /** Without this, the columns would move whenever wider cells come into view. */
   #keepWidths(): void {
     for (const [column, title] of [...this.#head.querySelectorAll('th')].entries()) {
-      const lengthOf = ({ cells }: TableRow) => wholeCell(cells[column]!).text.length
+      const lengthOf = (row: TableRow) => this.#cell(row, column).text.length
       const longest = this.#sorted.reduce((most, row) => Math.max(most, lengthOf(row)), 0)
       title.style.minWidth = `min(${longest}ch, 22rem)`
     }
@@ -155,11 +187,15 @@ export class DataTable {
     return [line]
   }
 
-  #row({ arm, id, cells }: TableRow): HTMLElement {
+  #row(row: TableRow): HTMLElement {
+    const { arm, id, cells } = row
     const line = document.createElement('tr')
     if (arm !== undefined) line.dataset.arm = String(arm)
     if (id !== undefined) line.dataset.id = id
-    line.append(...cells.map((cell, column) => cellElement(cell, this.#table.columns[column]!, arm, column)))
+    line.append(
+      ...cells.map((_, column) => cellElement(this.#cell(row, column), this.#table.columns[column]!)),
+    )
+    if (arm !== undefined) line.firstElementChild?.prepend(swatch(arm))
     return line
   }
 }
@@ -176,20 +212,22 @@ function setChildren(parent: HTMLElement, children: readonly HTMLElement[]): voi
 }
 
 function cellElement(
-  cell: TableCell,
+  { text, tone = '', hint = '', curve = [] }: WholeCell,
   { align }: TableColumn,
-  arm: number | undefined,
-  column: number,
 ): HTMLElement {
-  const { text, tone = '', hint = '', curve = [] } = wholeCell(cell)
   const element = document.createElement('td')
   element.className = `${align} ${tone}`.trim()
   // Names come from folders and configs, which may hold any character.
-  element.title = escapeControls(hint || (column === 0 ? text : ''))
+  element.title = escapeControls(hint)
   element.textContent = escapeControls(text)
   if (curve.length > 1) element.innerHTML = curveOf(curve)
-  if (column === 0 && arm !== undefined) element.prepend(swatch(arm))
   return element
+}
+
+/** Returns the characters for which the first column has space: half of a narrow screen. */
+function nameCharacters(): number {
+  const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize)
+  return Math.floor((Math.min(24 * rem, innerWidth / 2) - 2 * rem) / (rem / 2))
 }
 
 /** A dot in the arm's colour. */

@@ -261,7 +261,6 @@ nav { margin-bottom: 1.2rem } nav ul { list-style: none; margin: 0; padding: 0; 
 @media (min-width: 80rem) {
   nav { margin: 0 } .page { display: grid; grid-template-columns: 11rem minmax(0, 1fr); gap: 2.5rem } nav { position: sticky; top: 1.5rem; align-self: start } nav ul { flex-direction: column }
 }
-@media (max-width: 40rem) { .table td:first-child { white-space: normal; min-width: 11rem } }
 @media print { nav, .buttons, .controls { display: none } }
 main { min-width: 0 } section { margin: 1.6rem 0 } section > h2 { margin-top: 0 } .facts p { margin: .1rem 0; max-width: none }
 .notes { border-left: 4px solid var(--accent); padding: .2rem 1.2rem; margin: 1.2rem 0; background: var(--soft); max-width: 60rem } .notes img { max-width: 100% } .notes > :first-child { margin-top: .6rem } .notes table { min-width: 0; margin: .6rem 0 } .notes th { background: none; padding: .3rem .7rem } .notes th, .notes td { text-align: left }
@@ -272,7 +271,7 @@ figure { margin: 0 0 1rem; position: relative } figure .buttons { position: abso
 .controls { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; max-width: none } .controls label { min-width: 0; max-width: 100% } .controls select, .controls input[type="search"] { font: inherit; max-width: 100%; min-width: 0; padding: .2rem .4rem; background: var(--soft); color: inherit; border: 1px solid var(--line); border-radius: .3rem }
 .buttons { display: flex; gap: .4rem; margin: .3rem 0 } .buttons button { font: inherit; font-size: .8rem; padding: .15rem .6rem; border: 1px solid var(--line); border-radius: .3rem; background: var(--soft); color: inherit; cursor: pointer }
 .table { overflow: auto; max-height: min(80vh, 20rem); contain: content } #table-main { max-height: min(80vh, 38rem) } table { border-collapse: separate; border-spacing: 0; font-size: .9rem; font-variant-numeric: tabular-nums; min-width: 60% }
-th, td { padding: .3rem .55rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; overflow-wrap: normal } th { position: sticky; top: 0; z-index: 1; background: var(--page); padding: 0 } .table td:first-child { position: sticky; left: 0; background: var(--page); max-width: min(24rem, 50vw); overflow: hidden; text-overflow: ellipsis }
+th, td { padding: .3rem .55rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; overflow-wrap: normal } th { position: sticky; top: 0; z-index: 1; background: var(--page); padding: 0 } .table td:first-child { position: sticky; left: 0; background: var(--page) } .wrapped td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 11rem; max-width: 50vw }
 th button { font: inherit; font-weight: 600; color: var(--faint); background: none; border: 0; padding: .3rem .55rem; cursor: pointer; width: 100%; text-align: inherit } th[aria-sort] button { color: var(--text) } th[aria-sort="ascending"] button::after { content: " ▲"; font-size: .7em } th[aria-sort="descending"] button::after { content: " ▼"; font-size: .7em }
 .left { text-align: left } .best { font-weight: 700 } .incomplete { color: var(--worse) } .marks { list-style: none; padding: 0; font-size: .9rem } .better { color: var(--better) } .worse { color: var(--worse) }
 .swatch { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .5rem; vertical-align: baseline }
