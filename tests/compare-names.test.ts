@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { compareRuns } from '../src/comparison/compare.js'
 import { planFormat } from '../src/runs/sweep-plan.js'
@@ -49,7 +49,9 @@ describe('an arm of a sweep', () => {
     expect(groups[1]!.settings).toEqual({ 'loss.eigen.weight': 0.001, 'optimizer.learningRate': 0.01 })
     // The weight is the baseline's and is shown nevertheless.
     expect(groups[1]!.difference).toBe('weight=0.001 learningRate=0.01')
-    expect(labels.filter((label) => made.stdout.includes(`\n${label} `)).length).toBe(5)
+    const rests = labels.map((label) => label.replace(/^eigen /, ''))
+    expect(rests.filter((rest) => made.stdout.includes(`\n${rest} `)).length).toBe(5)
+    expect(made.stdout).toContain('\nAll arms: eigen\n')
   })
 
   it('lacks the values that its variant does not take', async () => {
@@ -96,6 +98,40 @@ describe('an arm of a sweep', () => {
     expect(baseline).toBe(given[0])
     const named = await compare('runs/grid', '--baseline', labels[1]!)
     expect([named.baseline, named.labels[0]]).toEqual([given[1], labels[1]])
+  })
+
+  it('is shown and found without what all arms share, which the titles name', async () => {
+    const grid = {
+      'loss.eigen.weight': [1, 0.3],
+      'optimizer.learningRate': [0.01],
+      'train.batchSize': [50, 20],
+    }
+    expect((await sweep(sweepFile('shared', { variants: { eigen: 'eigen.json' }, grid }))).code).toBe(0)
+    const { stdout } = await run('compare', 'runs/shared', '--out', 'shared')
+    const rests = [0.3, 1].flatMap((weight) => [20, 50].map((size) => `weight=${weight} batchSize=${size}`))
+    expect(stdout).toMatch(/^All arms: eigen, learningRate=0\.01\n/)
+    for (const rest of rests) expect(stdout).toContain(`\n${rest} `)
+    for (const name of ['final', 'reconstructions']) {
+      const svg = readFileSync(scratch(`shared/${name}.svg`), 'utf8')
+      const texts = [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, text]) => text)
+      expect(texts).toContain('All arms: eigen, learningRate=0.01')
+      expect(rests.filter((rest) => texts.includes(rest))).toEqual(rests)
+    }
+    const page = readFileSync(scratch('shared/report.html'), 'utf8')
+    expect(page).toContain('<p class="quiet">All arms: eigen, learningRate=0.01.</p>')
+    const legend = [...page.matchAll(/<button[^>]* data-arm=.*?<\/svg>([^<]*)<\/button>/g)]
+    expect(legend.map(([, name]) => name)).toEqual(rests)
+    const csv = readFileSync(scratch('shared/comparison.csv'), 'utf8')
+    const labels = rests.map((rest) => `eigen ${rest.replace(' ', ' learningRate=0.01 ')}`)
+    for (const label of labels) expect(csv).toContain(`,${label},`)
+    const named = await compare('runs/shared', '--baseline', rests[3]!, '--arms', rests[0]!)
+    expect(named.labels).toEqual([labels[3], labels[0]])
+    expect(named.baseline).toMatch(/weight=1,.*batchSize=50$/)
+    const ambiguous = await run('compare', 'runs/shared', '--arms', 'batchSize=50')
+    expect([ambiguous.code, ambiguous.stderr]).toEqual([
+      2,
+      `eigenae: --arms: "batchSize=50" stands for 2 arms\nName one of them: ${labels[1]}, ${labels[3]}.\n`,
+    ])
   })
 
   it('is a trial of a search, with the drawn values as its settings', async () => {

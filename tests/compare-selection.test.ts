@@ -62,8 +62,8 @@ describe('eigenae compare --sort and --top', () => {
     expect(await labelsOf('grid', '--sort', 'test_mse', '--top', '2')).toEqual(shown)
     expect(await labelsOf('grid', '--top', '2')).toEqual(shown)
     const { stdout } = await compare('grid', '--top', '2')
-    expect(stdout).toMatch(/^eigen batchSize=256 weight=1 +3 +[\d.]+ ± [\d.]+ \*/m)
-    expect(stdout).toMatch(/^eigen batchSize=32 weight=0\.1 † +3 /m)
+    expect(stdout).toMatch(/^batchSize=256 weight=1 +3 +[\d.]+ ± [\d.]+ \*/m)
+    expect(stdout).toMatch(/^batchSize=32 weight=0\.1 † +3 /m)
     expect(stdout).not.toContain('batchSize=64')
   })
 

@@ -30,7 +30,7 @@ function declaration() {
     .argument('<run...>', 'run folders, or folders of runs that differ only in their seeds (one arm each)')
     .option(
       '--baseline <run>',
-      "the arm that the others are tested against: its folder, or its full name in the table (default: the first arm; in a sweep's folder, the first of the sweep file)",
+      "the arm that the others are tested against: its folder, or its name, full or as in the table (default: the first arm; in a sweep's folder, the first of the sweep file)",
     )
     .option(
       '--arms <names>',

@@ -7,7 +7,7 @@ import { type FoundRuns, lacksPlan, runsNamed } from '../runs/find.js'
 import { readRuns, readWholeRun, type WholeRun } from '../runs/read.js'
 import { planFile, SweepPlans, unchecked } from '../runs/sweep-plan.js'
 import type { ArmRuns } from './comparison.js'
-import { armLabels } from './labels.js'
+import { armFinder, armLabels } from './labels.js'
 import { placeInSweep, readSavedSweep, type SavedSweep, type SweepPlace, variedPaths } from './sweep-arms.js'
 
 /** The functions that find and read runs; `watch` has its own, which do not read an unchanged run again. */
@@ -155,13 +155,12 @@ async function findBaseline(
   const subject = `--baseline ${baseline}`
   const { arms: found } = await armsNamed(baseline, source).catch((error) => {
     knownError(error)
-    const labels = armLabels(arms)
-    const arm = arms[labels.indexOf(baseline)] ?? arms.find(({ name }) => basename(name) === baseline)
-    if (arm !== undefined) return { arms: [arm] }
+    const named = armFinder(arms)(baseline)
+    if (named.length > 0) return { arms: named }
     throw usageError({
       problem: 'is neither a folder of runs nor an arm',
       subject,
-      hint: `The arms: ${labels.join(', ')}.`,
+      hint: `The arms: ${armLabels(arms).join(', ')}.`,
     })
   })
   if (found.length === 1) return found[0]!

@@ -8,6 +8,7 @@ import { type Metric, meaningOf, metricOf, metrics, rangeOf } from '../runs/metr
 import { misplacedHint } from '../runs/sweep-plan.js'
 import { eigenaeCommand } from '../text/command-line.js'
 import { count, shortened } from '../text/format.js'
+import { withoutShared } from '../text/shorten.js'
 import { type ReadArms, readArms } from './arms.js'
 import type { Arm, ArmRuns, Comparison, LabelledArm, Result } from './comparison.js'
 import { armLabels, labelArms } from './labels.js'
@@ -37,10 +38,14 @@ export async function compareRuns(
   const rankedBy = selection.sort ?? choosingMetric(runs)
   const { ordered, shown } = rankArms(read, complete, selection, rankedBy)
   const warnings = [...choiceWarnings(runs, selection.sort), ...warningsOf(shown, dropped)]
-  const ranked = selection.sort !== undefined || selection.top !== undefined
-  const comparison = compareArms(read, ordered, warnings, { shown, rankedBy, ranked })
-  // A leaderboard lists the arms with results.
-  return selection.top === undefined ? comparison : { ...comparison, dropped: [] }
+  const isLeaderboard = selection.top !== undefined
+  return compareArms(read, ordered, warnings, {
+    shown,
+    rankedBy,
+    ranked: selection.sort !== undefined || isLeaderboard,
+    // A leaderboard lists the arms with results.
+    dropped: isLeaderboard ? [] : dropped,
+  })
 }
 
 interface Ranking {
@@ -48,6 +53,7 @@ interface Ranking {
   readonly shown: readonly ArmRuns[]
   readonly rankedBy: Metric
   readonly ranked: boolean
+  readonly dropped: readonly ArmRuns[]
 }
 
 /**
@@ -62,10 +68,19 @@ export function compareArms(
   ranking?: Ranking,
 ): Comparison {
   const shown = ranking?.shown ?? compared
-  const labels = new Map(armLabels(all).map((label, index) => [all[index]!, label]))
-  const withLabel = (arm: ArmRuns) => ({ ...arm, label: labels.get(arm)! })
   const isCompared = new Set(compared)
-  const labelled = labelArms(compared, labels, isCompared.has(baseline) && !arbitrary ? baseline : shown[0]!)
+  const dropped = ranking?.dropped ?? all.filter((arm) => !isCompared.has(arm) && !stopped.includes(arm))
+  const rows = new Set([...shown, ...dropped])
+  const labels = armLabels(all)
+  const { shared, rests } = withoutShared(labels.filter((_, index) => rows.has(all[index]!)))
+  const names = new Map(
+    all.map((arm, index) => {
+      const label = labels[index]!
+      return [arm, { label, shown: rests.get(label) ?? label }]
+    }),
+  )
+  const withNames = (arm: ArmRuns) => ({ ...arm, ...names.get(arm)! })
+  const labelled = labelArms(compared, names, isCompared.has(baseline) && !arbitrary ? baseline : shown[0]!)
   const isShown = new Set(shown)
   const arms = labelled.filter((_, index) => isShown.has(compared[index]!))
   const tested = !arbitrary
@@ -77,10 +92,11 @@ export function compareArms(
     ranked: ranking?.ranked ?? false,
     sweep: commonSweep(arms),
     results: metrics.flatMap((metric) => resultsOf(labelled, metric, { shown: arms, tested })),
-    dropped: all.filter((arm) => !isCompared.has(arm) && !stopped.includes(arm)).map(withLabel),
+    shared,
+    dropped: dropped.map(withNames),
     chosenAmong: chosenAmong(labelled, ranking?.ranked ?? false),
-    stopped: stopped.map(withLabel),
-    warnings: [...notes, ...warnings, ...stoppedText(stopped.map(withLabel))],
+    stopped: stopped.map(withNames),
+    warnings: [...notes, ...warnings, ...stoppedText(stopped.map(withNames))],
   }
 }
 

@@ -6,7 +6,7 @@ import { percent, shortened, significant } from '../text/format.js'
 import { widestOf } from '../text/shorten.js'
 import { type Alignment, unbroken } from '../text/table.js'
 import { areComparable } from './compare.js'
-import type { Arm, Comparison, LabelledArm, Result } from './comparison.js'
+import type { Arm, ArmNames, Comparison, LabelledArm, Result } from './comparison.js'
 import { choosingMetric } from './selection.js'
 import { enoughSeeds, power, type Summary, testNames } from './statistics.js'
 import { originDifferences } from './warnings.js'
@@ -36,8 +36,7 @@ export interface MetricColumn<Mean extends MeanOf = Result> {
   readonly results: readonly (Mean | null)[]
 }
 
-export interface MainRow {
-  readonly label: string
+export interface MainRow extends ArmNames {
   readonly baseline: boolean
   /** Completed runs. */
   readonly complete: number
@@ -68,13 +67,14 @@ export function mainTable(comparison: Comparison): MainTable {
       .filter((column) => column.results.some((result) => result !== null)),
     rows: rows.map((arm, index) => ({
       label: arm.label,
+      shown: arm.shown,
       baseline: tested && arm === baseline,
       complete: arm.runs.length,
       runs: arm.runs.length + arm.leftOut.length + arm.unusable.length,
       incomplete: statesText(arm),
       difference: differences[index] ?? '',
     })),
-    hasDifferences: arms.length > 1 && arms.some(({ label }, index) => !label.endsWith(differences[index]!)),
+    hasDifferences: arms.length > 1 && arms.some(({ shown }, index) => !shown.endsWith(differences[index]!)),
   }
 }
 
@@ -102,9 +102,14 @@ export function statesText({ leftOut, unusable }: Pick<LabelledArm, 'leftOut' | 
 
 /** Returns the names of the rows, the baseline's with its mark. */
 export function rowNames(rows: readonly MainRow[]): readonly string[] {
-  return rows.map(({ label, baseline }) =>
-    baseline && rows.length > 1 ? `${label} ${marks.baseline}` : label,
+  return rows.map(({ shown, baseline }) =>
+    baseline && rows.length > 1 ? `${shown} ${marks.baseline}` : shown,
   )
+}
+
+/** Returns the title of tables and pictures that names what all arms share; "" if they share nothing. */
+export function sharedText({ shared }: Pick<Comparison, 'shared'>): string {
+  return shared === '' ? '' : `All arms: ${shared}`
 }
 
 /** Returns "3", or "2 of 3" if not all runs are complete. */
@@ -282,7 +287,7 @@ function detailTable(results: readonly Result[], intervals: boolean) {
     rows: results.map((result): readonly Cell[] => {
       const { arm, summary, best, versus } = result
       return [
-        { text: arm.label },
+        { text: arm.shown },
         { text: String(summary.n), value: summary.n },
         { text: meanText(summary), value: summary.mean, best },
         { text: differenceOf(result), value: versus?.difference ?? null },
@@ -440,12 +445,12 @@ export function listing(names: readonly string[]): string {
 /** Returns a line for each formula of the arms' eigen losses: "eigen: sum(first(sigma, k)) / sum(sigma), k = 2". */
 export function formulaLines({ arms }: Pick<Comparison, 'arms'>): readonly string[] {
   const labels = new Map<string, Set<string>>()
-  for (const { label, config } of arms) {
+  for (const { shown, config } of arms) {
     for (const eigenLoss of eigenLossesOf(config.loss.eigen)) {
       const { text, parameters, center } = formulaOf(eigenLoss)
       const values = Object.entries(parameters).map(([name, value]) => `${name} = ${value}`)
       const line = [text, ...values, ...(center ? ['centred'] : [])].join(', ')
-      labels.set(line, (labels.get(line) ?? new Set()).add(label))
+      labels.set(line, (labels.get(line) ?? new Set()).add(shown))
     }
   }
   return [...labels].map(([line, arms]) => `${listing([...arms])}: ${line}`)

@@ -25,6 +25,8 @@ export interface Comparison {
   readonly sweep: SavedSweep | null
   /** The results of each metric are adjacent, in the order of the arms. */
   readonly results: readonly Result[]
+  /** The parts of the labels that all rows share, for titles: "top-k, k=2"; "" if there are none. */
+  readonly shared: string
   /** The arms without a completed run. */
   readonly dropped: readonly LabelledArm[]
   /** The number of arms from which the best one is chosen: all arms of the sweeps, even if few are compared; null without a choice. */
@@ -53,11 +55,18 @@ export interface UnusableRun {
   readonly error: EigenaeError
 }
 
-/** An arm that is not compared. */
-export interface LabelledArm extends ArmRuns {
-  /** As distinct as the labels of the compared arms. */
+export interface ArmNames {
+  /**
+   * The name of the arm in files and messages: the variant of the sweep file, followed by the values of the grid ("eigen
+   * weight=0.1"), or the name of the folder, or else of the config. No two arms of a comparison have the same label.
+   */
   readonly label: string
+  /** The label without the parts that all rows share: the name in tables, legends and pictures, which are as distinct. */
+  readonly shown: string
 }
+
+/** An arm that need not be compared. */
+export interface LabelledArm extends ArmRuns, ArmNames {}
 
 /** A config path that a sweep varies, with its value in one arm. */
 export interface Setting {
@@ -69,12 +78,7 @@ export interface Setting {
 }
 
 /** An arm with its labels. */
-export interface Arm extends ArmRuns {
-  /**
-   * The name of the arm in all tables and pictures: the variant of the sweep file, followed by the values of the grid ("eigen
-   * weight=0.1"), or the name of the folder, or else of the config. No two arms of a comparison have the same label.
-   */
-  readonly label: string
+export interface Arm extends LabelledArm {
   /** Whether the other arms are tested against this one. */
   readonly baseline: boolean
   /** The settings that distinguish its config from the baseline's, for a column or a tooltip; "" if there are none. */

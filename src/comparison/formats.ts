@@ -13,6 +13,7 @@ import {
   type MainTable,
   type MetricColumn,
   mainTable,
+  sharedText,
   sizeNotes,
   type Table,
   testsText,
@@ -130,11 +131,13 @@ interface FormatOptions {
 /** Returns the tables that `compare --format` prints. */
 export function formattedTables(comparison: Comparison, { format, metric, details }: FormatOptions): string {
   const { arms, results, baseline } = comparison
+  const shared = comparison.shared === '' ? [] : [`${sharedText(comparison)}.`]
   if (metric === undefined && !details) {
     if (format === 'csv') return mainCsv(mainTable(comparison))
     const verdicts = verdictText(results, baseline.label)
     const { better, worse } = verdictMarks[format]
     const notes = [
+      ...shared,
       ...(verdicts === '' ? [] : [`${better} ${worse} ${verdicts}`]),
       ...sizeNotes(arms, results),
       ...choiceNotes(comparison),
@@ -145,6 +148,7 @@ export function formattedTables(comparison: Comparison, { format, metric, detail
   const chosen = results.filter((result) => shown.includes(result.metric))
   if (format === 'csv') return comparisonCsv({ ...comparison, results: chosen }).trimEnd()
   const notes = [
+    ...shared,
     testsText(chosen, baseline.label),
     ...sizeNotes(arms, chosen),
     ...choiceNotes(comparison),
@@ -173,8 +177,8 @@ function paperTable({ columns, rows, hasDifferences }: MainTable): Table {
       ),
       ...(hasDifferences ? [{ title: 'what differs', alignment: 'left' } as const] : []),
     ],
-    rows: rows.map(({ label, complete, difference }, row) => [
-      { text: label },
+    rows: rows.map(({ shown, complete, difference }, row) => [
+      { text: shown },
       { text: String(complete) },
       ...columns.map((column) => meanCell(column, column.results[row]!)),
       ...(hasDifferences ? [{ text: difference }] : []),

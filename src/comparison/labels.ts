@@ -5,13 +5,14 @@ import { type EigenLoss, eigenLossesOf, nameOf } from '../config/eigen-losses.js
 import { fieldsByPath, latentPath, settingAt } from '../config/paths.js'
 import { type Config, configJson, configSchema } from '../config/schema.js'
 import { groupBy } from '../group-by.js'
-import type { Arm, ArmRuns, Setting } from './comparison.js'
+import { partsOf, withoutShared } from '../text/shorten.js'
+import type { Arm, ArmNames, ArmRuns, Setting } from './comparison.js'
 import { type SweepPlace, shortPaths, sweptPaths, variedPaths } from './sweep-arms.js'
 
 /** Returns the arms, each of which has a run that can be read, with their labels. */
 export function labelArms(
   arms: readonly ArmRuns[],
-  labels: ReadonlyMap<ArmRuns, string>,
+  names: ReadonlyMap<ArmRuns, ArmNames>,
   baseline: ArmRuns,
 ): readonly Arm[] {
   const configs = arms.map(configOf)
@@ -20,7 +21,8 @@ export function labelArms(
   const differences = differenceLabels(configs, arms.indexOf(baseline), swept)
   return arms.map((arm, index) => ({
     ...arm,
-    label: labels.get(arm) || configs[index]!.name,
+    label: names.get(arm)!.label || configs[index]!.name,
+    shown: names.get(arm)!.shown || configs[index]!.name,
     baseline: arm === baseline,
     difference: differences[index]!,
     settings: settings[index]!,
@@ -30,7 +32,8 @@ export function labelArms(
 
 /** Returns an arm on its own with its label. */
 export function labelArm(arm: ArmRuns): Arm {
-  return labelArms([arm], new Map([[arm, armLabels([arm])[0]!]]), arm)[0]!
+  const label = armLabels([arm])[0]!
+  return labelArms([arm], new Map([[arm, { label, shown: label }]]), arm)[0]!
 }
 
 /** Returns the config of the arm's runs, which differ only in their seeds. */
@@ -63,6 +66,27 @@ export function armLabels(arms: readonly Pick<ArmRuns, 'name' | 'place'>[]): rea
       if (arms.get(labels[index]!)!.length > 1) labels[index] = [...parents.slice(-depth), name].join('/')
   }
   return labels
+}
+
+/**
+ * Returns a function that finds the arms which a name means: the one of its label, with or without what all labels share, of
+ * its folder or of the folder's name, or else all whose labels have its parts in this order. In a part, "…" stands for any text.
+ */
+export function armFinder<A extends Pick<ArmRuns, 'name' | 'place'>>(arms: readonly A[]) {
+  const labels = armLabels(arms)
+  const { rests } = withoutShared(labels)
+  return (name: string): readonly A[] => {
+    const exact =
+      arms[labels.indexOf(name)] ??
+      arms.find((_, index) => rests.get(labels[index]!) === name) ??
+      arms.find((arm) => arm.name === name) ??
+      arms.find((arm) => basename(arm.name) === name)
+    if (exact !== undefined) return [exact]
+    const settings = partsOf(name).filter((_, index) => index % 2 === 0)
+    const patterns = settings.map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&').replaceAll('…', '.*'))
+    const shown = new RegExp(`(^|[ ,/])${patterns.join('[ ,/](.*[ ,/])?')}([ ,/]|$)`)
+    return arms.filter((_, index) => shown.test(labels[index]!))
+  }
 }
 
 /** Returns the name of an arm of a sweep, or else the folder's name; "eigen/seed-0" for a run of an arm. */

@@ -4,10 +4,11 @@ import type { Config } from '../config/schema.js'
 import { usageError } from '../errors.js'
 import { isTestMetric, type Metric, meaningOf, metricOf, metrics } from '../runs/metrics.js'
 import { conditionOf, type Expression } from '../runs/query.js'
+import { shortened } from '../text/format.js'
 import { nearestName } from '../text/names.js'
 import type { ReadArms } from './arms.js'
 import type { ArmRuns } from './comparison.js'
-import { armLabels } from './labels.js'
+import { armFinder, armLabels } from './labels.js'
 import { meanOf } from './statistics.js'
 
 export interface ArmSelection {
@@ -61,33 +62,43 @@ function nothingMatches() {
 }
 
 /**
- * Returns the arms of a list. An arm has the name of its row, of its folder, or the folder's path. Names of folders have
- * commas, so the longest name counts that the list has in a place.
+ * Returns the arms of a list. Names of folders have commas, so the longest name counts that the list has in a place.
+ * @throws a usage error if a name means no arm or several.
  */
 function namedArms(list: string, arms: readonly ArmRuns[]): readonly ArmRuns[] {
-  const labels = armLabels(arms)
-  const byName = new Map([
-    ...arms.map((arm) => [basename(arm.name), arm] as const),
-    ...arms.map((arm) => [arm.name, arm] as const),
-    ...arms.map((arm, index) => [labels[index]!, arm] as const),
-  ])
+  const armsNamed = armFinder(arms)
   const parts = list.split(',').map((part) => part.trim())
   const found: ArmRuns[] = []
   for (let start = 0; start < parts.length; ) {
     const ends = parts.map((_, index) => parts.length - index).filter((end) => end > start)
-    const end = ends.find((each) => byName.has(parts.slice(start, each).join(',')))
-    if (end === undefined) {
-      const near = nearestName(parts[start]!, [...byName.keys()])
-      throw usageError({
-        problem: `unknown arm "${parts[start]}"`,
-        subject: '--arms',
-        hint: near === null ? `The arms: ${labels.join(', ')}.` : `Did you mean ${near}?`,
-      })
-    }
-    found.push(byName.get(parts.slice(start, end).join(','))!)
-    start = end
+    const named = ends.map((end) => ({ end, meant: armsNamed(parts.slice(start, end).join(',')) }))
+    const one = named.find(({ meant }) => meant.length === 1)
+    if (one === undefined) throw unknownArm(parts[start]!, named.at(-1)!.meant, arms)
+    found.push(one.meant[0]!)
+    start = one.end
   }
   return found
+}
+
+// More names would hide the problem.
+const mostNamed = 5
+
+function unknownArm(name: string, meant: readonly ArmRuns[], arms: readonly ArmRuns[]) {
+  const labels = armLabels(arms)
+  if (meant.length > 0) {
+    const names = meant.map((arm) => labels[arms.indexOf(arm)]!)
+    return usageError({
+      problem: `"${name}" stands for ${meant.length} arms`,
+      subject: '--arms',
+      hint: `Name one of them: ${shortened(names, mostNamed).join(', ')}.`,
+    })
+  }
+  const near = nearestName(name, [...arms.flatMap((arm) => [basename(arm.name), arm.name]), ...labels])
+  return usageError({
+    problem: `unknown arm "${name}"`,
+    subject: '--arms',
+    hint: near === null ? `The arms: ${labels.join(', ')}.` : `Did you mean ${near}?`,
+  })
 }
 
 /** Returns the conditions, those on a metric with its name. */

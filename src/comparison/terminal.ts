@@ -34,6 +34,7 @@ import {
   meanText,
   rowNames,
   sampleNotes,
+  sharedText,
   sizeNotes,
   testsText,
   untestedNotes,
@@ -69,7 +70,7 @@ export function bestLines(comparison: Comparison, most: number, columns: number)
   const header = ['n', label, ...others.map((other) => meaningOf(other).label)]
   const right = header.map(() => 'right' as const)
   const free = columns - widestLine(alignedTable(cells, right, header)) - gap
-  const names = best.map(({ arm }) => arm.label)
+  const names = best.map(({ arm }) => arm.shown)
   const { hasDifferences } = mainTable(comparison)
   const differences = hasDifferences ? differenceTexts(comparison) : []
   const settings = best.map(({ arm }) => differences[arms.indexOf(arm)] ?? '')
@@ -82,7 +83,7 @@ export function bestLines(comparison: Comparison, most: number, columns: number)
     ['arm', ...header, ...(hasDifferences ? ['what differs'] : [])],
   )
   const heading = `${best.length < ranked.length ? `the best ${best.length} of ` : ''}${count(ranked.length, 'arm')} by ${label}`
-  return plainLines(`${heading}\n${table}`)
+  return [[span(heading)], ...sharedLines(comparison, columns), ...plainLines(table)]
 }
 
 // Lines of notes below the table, and the prompt.
@@ -119,7 +120,13 @@ export function mainLines(comparison: Comparison, space: Space): readonly Line[]
     ...mainNotes(comparison, table, intervals),
     'Differences, p-values and effect sizes: --details.',
   ]
-  return [...lines, [], ...noteLines(notes, space.columns)]
+  return [...sharedLines(comparison, space.columns), ...lines, [], ...noteLines(notes, space.columns)]
+}
+
+/** Returns the lines above a table that name what all arms share. */
+function sharedLines(comparison: Comparison, columns: number): readonly Line[] {
+  const text = sharedText(comparison)
+  return text === '' ? [] : noteLines([text], columns)
 }
 
 function countCell(row: MainRow): Span {
@@ -200,7 +207,7 @@ export function detailLines(
     ),
     'test MSE: by epoch; σ/Σσ: by rank after the last epoch.',
   ]
-  return [...plainLines(text), [], ...noteLines(notes, columns)]
+  return [...sharedLines(comparison, columns), ...plainLines(text), [], ...noteLines(notes, columns)]
 }
 
 /** Returns the table of the effects of a sweep's settings, with notes. @param columns the terminal's */
@@ -240,7 +247,7 @@ function armsTable(comparison: Comparison, columns: number): string {
   const header = ['n', 'test MSE', 'σ/Σσ']
   const alignments = ['right', 'left', 'left'] as const
   const space = columns - widestLine(alignedTable(figures, alignments, header)) - 2 * gap
-  const names = arms.map(({ label }) => label)
+  const names = arms.map(({ shown }) => shown)
   const nameWidth = Math.min(widestOf(names), Math.max(shortest, Math.ceil(space / 2)))
   const labels = truncateDistinct(names, nameWidth)
   const differences = truncateDistinct(differenceTexts(comparison), Math.max(shortest, space - nameWidth))

@@ -11,6 +11,8 @@ export interface Chart {
   readonly title: string
   /** The run, the arm or the sweep, for the titles of the files. */
   readonly subject?: string
+  /** The lines below the titles of the files, which name what all arms share. */
+  readonly subtitle?: readonly string[]
   /** One or two sentences on its content and how to read it. */
   readonly caption: string
   readonly panels: Panels
@@ -177,7 +179,8 @@ export function applyLayout({ spec, panels: { width, height, columns, margin } }
 
 /** Returns the chart's specification for a file, which has a title and no pointer. */
 export function fileSpec(chart: Chart): Spec {
-  const { title, subject } = chart
+  const { title, subject, subtitle } = chart
+  const text = subject === undefined ? title : `${title}: ${subject}`
   const spec = applyLayout(chart)
   const views = spec.concat as readonly { readonly layer: readonly Spec[] }[] | undefined
   const concat = views?.map((view) => ({
@@ -187,7 +190,7 @@ export function fileSpec(chart: Chart): Spec {
   return {
     ...spec,
     ...(concat && { concat }),
-    title: subject === undefined ? title : `${title}: ${subject}`,
+    title: subtitle === undefined ? text : { text, subtitle },
   }
 }
 

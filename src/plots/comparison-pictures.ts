@@ -1,6 +1,8 @@
 import type { Arm, Comparison } from '../comparison/comparison.js'
+import { sharedText } from '../comparison/comparison-tables.js'
 import { escapeLine } from '../text/format.js'
 import { truncate, truncateDistinct } from '../text/shorten.js'
+import { wrap } from '../text/table.js'
 import { type Chart, labelCharacters } from './chart.js'
 import { drawnOf, drawnText } from './drawn.js'
 import { effectsChart } from './effects.js'
@@ -23,7 +25,7 @@ export function drawnArms(comparison: Comparison): readonly Arm[] {
 /** Shortens the labels to a single line: Vega cannot draw line separators. */
 function withPictureLabels(comparison: Comparison): Comparison {
   const labels = truncateDistinct(
-    comparison.arms.map(({ label }) => escapeLine(label)),
+    comparison.arms.map(({ shown }) => escapeLine(shown)),
     labelCharacters,
   )
   const arms = new Map(comparison.arms.map((arm, index) => [arm, { ...arm, label: labels[index]! }]))
@@ -82,8 +84,7 @@ export function comparisonCharts(whole: Comparison): readonly Chart[] {
     ]),
     ...courseCharts(arms).map((chart) => ({ ...chart, title: chart.title + missing })),
   ]
-  const subject = subjectOf(comparison)
-  return subject === undefined ? charts : charts.map((chart) => ({ ...chart, subject }))
+  return charts.map((chart) => ({ ...chart, ...titlesOf(comparison) }))
 }
 
 /** Returns the pictures of the course of some arms. */
@@ -102,8 +103,15 @@ function present(charts: readonly (Chart | null)[]): readonly Chart[] {
   return charts.filter((chart) => chart !== null)
 }
 
-/** Returns what the titles of the pictures name: the only arm, or the sweep that made all arms. */
-export function subjectOf({ arms, sweep }: Comparison): string | undefined {
-  const name = arms.length === 1 ? arms[0]!.label : (sweep?.name ?? undefined)
-  return name === undefined ? undefined : truncate(escapeLine(name), labelCharacters, 0.5)
+// Characters that a narrow picture has space for.
+const subtitleWidth = 70
+
+/** Returns what the titles of the pictures name: the only arm, or the sweep that made all arms and what these share. */
+export function titlesOf(comparison: Comparison): Pick<Chart, 'subject' | 'subtitle'> {
+  const { arms, sweep, shared } = comparison
+  const name = arms.length === 1 ? arms[0]!.label : sweep?.name
+  return {
+    ...(name != null && { subject: truncate(escapeLine(name), labelCharacters, 0.5) }),
+    ...(shared !== '' && { subtitle: wrap(escapeLine(sharedText(comparison)).split(' '), subtitleWidth) }),
+  }
 }

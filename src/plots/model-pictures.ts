@@ -29,10 +29,8 @@ export interface Still {
 /** The names of the stills. */
 export const modelStills = ['reconstructions', 'worst-reconstructions'] as const
 
-interface StillOptions {
+interface StillOptions extends Pick<Chart, 'subject' | 'subtitle'> {
   readonly scheme: Scheme
-  /** The arm or the sweep, for the titles. */
-  readonly subject: string | undefined
 }
 
 interface TrainedArm extends TrainedRun {
@@ -73,7 +71,7 @@ const searchedImages = 2000
 /** All arms reconstruct the images and the noise of the first one. */
 async function stillsOf(
   arms: readonly TrainedArm[],
-  { scheme, subject }: StillOptions,
+  { scheme, subject, subtitle = [] }: StillOptions,
   notes: string[],
 ): Promise<readonly Still[]> {
   const [first] = arms as readonly [TrainedArm]
@@ -119,7 +117,7 @@ async function stillsOf(
         })),
       ],
       test.images.shape,
-      subject === undefined ? title : `${title}: ${subject}`,
+      [subject === undefined ? title : `${title}: ${subject}`, ...subtitle],
       scheme,
     )
   const title = 'Test images and their reconstructions'
@@ -218,7 +216,7 @@ const lineHeight = 16
 async function gridSvg(
   rows: readonly ImageRow[],
   shape: ImageShape,
-  title: string,
+  [title, ...subtitle]: readonly [string, ...string[]],
   scheme: Scheme,
 ): Promise<string> {
   const { background, text } = pictureInks(scheme)
@@ -231,7 +229,7 @@ async function gridSvg(
   const columns = Math.ceil(images.length / blocks)
   const rowWidth = columns * (cell + gap) - gap
   const left = 20 + Math.ceil(Math.max(...rows.map((row) => textWidth(row.text, fontSize))))
-  let top = 36
+  let top = 36 + subtitle.length * lineHeight
   const parts: string[] = []
   for (let start = 0; start < images.length; start += columns) {
     if (start > 0) top += blockGap
@@ -252,11 +250,13 @@ async function gridSvg(
       if (row.errors.length > 0) top += errorHeight
     }
   }
-  const width = Math.ceil(left + Math.max(rowWidth, textWidth(title, 14, 600) - left) + 10)
+  const texts = [textWidth(title, 14, 600), ...subtitle.map((line) => textWidth(line, 11))]
+  const width = Math.ceil(left + Math.max(rowWidth, Math.max(...texts) - left) + 10)
   const bottom = top + 8
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${bottom}" viewBox="0 0 ${width} ${bottom}" font-family="${fontFamily}" font-size="${fontSize}" fill="${text}">
 <rect width="100%" height="100%" fill="${background}"/>
 <text x="8" y="20" font-size="14" font-weight="600">${escapeHtml(title)}</text>
+${subtitle.map((line, index) => `<text x="8" y="${20 + (index + 1) * lineHeight}" font-size="11">${escapeHtml(line)}</text>`).join('\n')}
 ${parts.join('\n')}
 </svg>
 `

@@ -18,6 +18,38 @@ export function widestOf(texts: readonly string[]): number {
   return texts.reduce((width, text) => Math.max(width, terminalWidth(text)), 0)
 }
 
+/** Splits a name into its settings, at even indexes, and the separators between them. */
+export function partsOf(name: string): readonly string[] {
+  return name.split(/([ ,/])/)
+}
+
+const isSeparator = (index: number) => index % 2 === 1
+
+/** Returns the settings that are in all names, in the order of the first. */
+function sharedSettings(split: readonly (readonly string[])[]): readonly string[] {
+  return split[0]!.filter(
+    (part, index) => !isSeparator(index) && split.every((parts) => parts.includes(part)),
+  )
+}
+
+/**
+ * Separates what all names share, for a title, from the rest of each, for rows. A name without a rest stays whole, as do all
+ * names if there is one alone or if two rests are the same.
+ */
+export function withoutShared(names: readonly string[]) {
+  const split = names.map(partsOf)
+  const shared = names.length < 2 ? [] : sharedSettings(split)
+  const rests = split.map((parts, index) => {
+    const own = [...parts.keys()].filter((at) => !isSeparator(at) && !shared.includes(parts[at]!))
+    return own.map((at, place) => `${place === 0 ? '' : parts[at - 1]}${parts[at]}`).join('') || names[index]!
+  })
+  const areDistinct = new Set(rests).size === names.length
+  return {
+    shared: areDistinct ? shared.join(', ') : '',
+    rests: new Map(names.map((name, index) => [name, areDistinct ? rests[index]! : name])),
+  }
+}
+
 // The start's share of the text that is kept, the preferred one first.
 const startShares = [1 / 2, 1 / 3, 2 / 3, 0, 1]
 
@@ -30,8 +62,7 @@ export function truncateDistinct(texts: readonly string[], width: number): reado
   if (widestOf(texts) <= width) return texts
   const distinct = [...new Set(texts)]
   if (distinct.length === 1) return texts.map((text) => truncate(text, width, 1 / 2))
-  const split = distinct.map((text) => text.split(/([ ,/])/))
-  const isSeparator = (index: number) => index % 2 === 1
+  const split = distinct.map(partsOf)
   const keyOf = (part: string, index: number) =>
     part.includes('=') ? part.slice(0, part.indexOf('=') + 1) : String(index)
   const groups = groupBy(
@@ -42,9 +73,7 @@ export function truncateDistinct(texts: readonly string[], width: number): reado
     ),
     ({ key }) => key,
   )
-  const shared = split[0]!.filter(
-    (part, index) => !isSeparator(index) && split.every((parts) => parts.includes(part)),
-  )
+  const shared = sharedSettings(split)
   const build = (most: number) => {
     const short = new Map(
       [...groups].map(([key, group]) => [
@@ -90,7 +119,9 @@ function shortenedParts(parts: readonly string[], width: number): ReadonlyMap<st
   ]
   if (widestOf(parts) <= width) return new Map(parts.map((part) => [part, part]))
   const apart = withoutSharedEnds(values)
-  const shortName = equals === 0 ? '' : `${truncate(name, Math.max(2, width - 1 - widestOf(apart)), 1)}=`
+  // The last key of a path says most.
+  const key = name.slice(name.lastIndexOf('.') + 1)
+  const shortName = equals === 0 ? '' : `${truncate(key, Math.max(2, width - 1 - widestOf(apart)), 1)}=`
   const space = Math.max(1, width - terminalWidth(shortName))
   const shortValues = widestOf(apart) <= space ? apart : shortenedValues(values, space)
   return new Map(parts.map((part, index) => [part, `${shortName}${shortValues[index]}`]))

@@ -118,7 +118,21 @@ describeUnless(noChromium, 'report.html in Chromium', () => {
     expect(await page.locator('#chart-effects').count()).toBe(1)
     expect(await page.evaluate('document.documentElement.scrollHeight')).toBeLessThanOrEqual(6000)
     expect((await page.locator('.arms').boundingBox())!.height).toBeLessThan(70)
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(1280)
+    for (const width of [1280, 390]) {
+      await page.setViewportSize({ width, height: 900 })
+      for (const [table, rows] of [
+        ['#table-main', 18],
+        ['#table-metric', 18],
+        ['#table-runs', 36],
+      ] as const) {
+        const names = page.locator(`${table} td:first-child`)
+        await expect.poll(async () => (await names.first().textContent())?.length).toBeLessThanOrEqual(44)
+        expect(new Set(await names.allTextContents()).size).toBe(rows)
+        const cut = names.evaluateAll((cells) => cells.filter((cell) => cell.scrollWidth > cell.clientWidth))
+        expect(await cut).toEqual([])
+      }
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+    }
   })
 
   it('keeps names that look like markup as text', async () => {

@@ -72,14 +72,14 @@ export class DataTable {
   }
 
   /**
-   * Shortens the names in the first column so that they stay distinct beside the other columns. On a small screen, the names of
-   * a table that is not long have several lines instead.
+   * Shortens the names in the first column so that they stay distinct beside the other columns. On a small screen, those of a
+   * table that is not long have two or three lines.
    */
   #shortenNames(): void {
     const { rows } = this.#table
     const hasLines = rows.length <= mostElements && matchMedia('(max-width: 40rem)').matches
     this.#box.classList.toggle('wrapped', hasLines)
-    const width = hasLines ? Number.POSITIVE_INFINITY : nameCharacters()
+    const width = nameCharacters() * (hasLines ? 2 : 1)
     const names = rows.map(({ cells }) => wholeCell(cells[0]!).text)
     const isKnown = names.length === this.#names.size && names.every((name) => this.#names.has(name))
     if (isKnown && width === this.#nameWidth) return
@@ -224,7 +224,7 @@ function cellElement(
   return element
 }
 
-/** Returns the characters for which the first column has space: half of a narrow screen. */
+/** Returns the characters of a line of the first column, which has half of a narrow screen. */
 function nameCharacters(): number {
   const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize)
   return Math.floor((Math.min(24 * rem, innerWidth / 2) - 2 * rem) / (rem / 2))

@@ -84,8 +84,8 @@ const mostRuns = 5000
 /** Returns the data of the chart whose axes the reader chooses. @param drawn the arms of the pictures */
 function choicesOf({ arms }: Comparison, drawn: readonly Arm[]): Choices {
   const labels = new Map(drawn.map(({ name, label }) => [name, label]))
-  const runs = arms.flatMap(({ name, label, runs }) =>
-    runs.map((run) => ({ arm: labels.get(name) ?? label, run })),
+  const runs = arms.flatMap(({ name, shown, runs }) =>
+    runs.map((run) => ({ arm: labels.get(name) ?? shown, run })),
   )
   const { paths, fields } = differingFields(runs.map(({ run }) => run.config))
   const logged = loggedMetrics.filter((metric) =>

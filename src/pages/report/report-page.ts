@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Arm, Comparison } from '../../comparison/comparison.js'
-import { listing, marks, testsText } from '../../comparison/comparison-tables.js'
+import { listing, marks, sharedText, testsText } from '../../comparison/comparison-tables.js'
 import { withoutSeed } from '../../config/schema.js'
 import { signature } from '../../files/own-files.js'
 import { packageRoot } from '../../package-root.js'
@@ -146,16 +146,17 @@ export function resultSections(
   ]
 }
 
-/** Returns the buttons that show, hide and name the arms of the pictures. */
+/** Returns what all arms share, and the buttons that show, hide and name the arms of the pictures. */
 export function legend(comparison: Comparison): Html {
   const shown = drawnOf(comparison)
   const markers = hasMarkers(shown)
-  return html`<div class="arms" role="group" aria-label="Legend: click an arm to hide or show it">${shown.map((arm, index) => armButton(arm, index, markers))}</div>`
+  const shared = sharedText(comparison)
+  return html`${shared && html`<p class="quiet">${shared}.</p>`}<div class="arms" role="group" aria-label="Legend: click an arm to hide or show it">${shown.map((arm, index) => armButton(arm, index, markers))}</div>`
 }
 
-function armButton({ label, difference }: Arm, arm: number, marker: boolean): Html {
+function armButton({ label, shown, difference }: Arm, arm: number, marker: boolean): Html {
   const shape = html`<path d="${armShape(arm)}" fill="var(--arm-${arm})" transform="translate(17 6)"/>`
-  return html`<button type="button" data-arm="${arm}" aria-pressed="true" title="${difference || label}"><svg width="34" height="12" viewBox="0 0 34 12" aria-hidden="true"><path d="M0 6h34" stroke="var(--arm-${arm})" stroke-width="2" stroke-dasharray="${armDash(arm)}"/>${marker ? shape : ''}</svg>${label}</button>`
+  return html`<button type="button" data-arm="${arm}" aria-pressed="true" title="${difference || label}"><svg width="34" height="12" viewBox="0 0 34 12" aria-hidden="true"><path d="M0 6h34" stroke="var(--arm-${arm})" stroke-width="2" stroke-dasharray="${armDash(arm)}"/>${marker ? shape : ''}</svg>${shown}</button>`
 }
 
 /** Returns the warnings of a comparison, "" if it has none. */

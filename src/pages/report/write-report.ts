@@ -9,7 +9,7 @@ import {
   comparisonPictures,
   drawnArms,
   occasionalPictures,
-  subjectOf,
+  titlesOf,
 } from '../../plots/comparison-pictures.js'
 import { drawModelStills } from '../../plots/model-pictures.js'
 import {
@@ -60,7 +60,7 @@ export async function writeComparison(
   const charts = comparisonCharts(comparison)
   const { stills, notes } = await drawModelStills(drawnArms(comparison), {
     scheme,
-    subject: subjectOf(comparison),
+    ...titlesOf(comparison),
   })
   const [pictures, page] = await Promise.all([
     chartFiles(charts, scheme),

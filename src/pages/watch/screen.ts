@@ -1,7 +1,7 @@
 /** The state of a folder as lines of text, for a terminal. */
 import { basename, resolve } from 'node:path'
 import type { Comparison } from '../../comparison/comparison.js'
-import { meanText } from '../../comparison/comparison-tables.js'
+import { meanText, sharedText } from '../../comparison/comparison-tables.js'
 import { sparkline } from '../../comparison/terminal.js'
 import { type Metric, meaningOf } from '../../runs/metrics.js'
 import { escapeLine, shortened, significant } from '../../text/format.js'
@@ -182,7 +182,8 @@ function shortNames(rows: readonly RunRow[], size: Size): readonly string[] {
 }
 
 /** One line per arm; `*` marks the best mean of each metric. */
-function resultLines({ arms, results }: Comparison, size: Size): readonly string[] {
+function resultLines(comparison: Comparison, size: Size): readonly string[] {
+  const { arms, results } = comparison
   const shown = metrics.filter((metric) => results.some((result) => result.metric === metric))
   const byArm = new Map(results.map((result) => [`${arms.indexOf(result.arm)} ${result.metric}`, result]))
   const cells = arms.map(({ runs }, arm) => [
@@ -197,14 +198,15 @@ function resultLines({ arms, results }: Comparison, size: Size): readonly string
   const [widest] = alignedTable(cells, right, header).split('\n')
   const free = (size?.columns ?? Number.POSITIVE_INFINITY) - terminalWidth(widest!) - 2
   const labels = truncateDistinct(
-    arms.map(({ label }) => label),
+    arms.map(({ shown }) => shown),
     Math.max(narrowestLabel, free),
   )
-  return alignedTable(
+  const table = alignedTable(
     cells.map((row, arm) => [labels[arm]!, ...row]),
     ['left', ...right],
     ['arm', ...header],
-  ).split('\n')
+  )
+  return [sharedText(comparison), ...table.split('\n')].filter(Boolean)
 }
 
 // Cells of an arm's label on a narrow terminal.
