@@ -14,9 +14,9 @@ const home = scratch('home')
 const elsewhere = scratch('elsewhere')
 const bin = join(import.meta.dirname, '../bin/eigenae.js')
 
-async function train(name: string, env: Record<string, string> = {}, ...args: readonly string[]) {
-  const config = ['--config', 'config.json', '--out', `runs/${name}`, ...args]
-  const trained = await eigenae(['train', ...config], { cwd: home, env })
+async function train(name: string, env?: Readonly<Record<string, string>>) {
+  const args = ['train', '--config', 'config.json', '--out', `runs/${name}`]
+  const trained = await eigenae(args, env === undefined ? { cwd: home } : { cwd: home, env })
   expect(trained.stderr).not.toContain('eigenae:')
 }
 

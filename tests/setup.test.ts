@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
+import { call, eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
 import { until } from './support/sweeps.js'
 import { buildLibrary, fakeInstallation, writeProgram } from './support/tensorflow.js'
 
@@ -176,7 +176,7 @@ describe('setup tensorflow', () => {
       const linked = { ...env, EIGENAE_TENSORFLOW_DIR: join(links, 'linked', 'tensorflow') }
       const train = [...trainArgs('eigen.json', scratch('untrusted')), '--device', 'tensorflow-cpu']
       const expectRefused = async (path: string, args: readonly string[]) => {
-        const { code, stderr } = await eigenae(args, { env: path === links ? linked : env })
+        const { code, stderr } = await call(args, { env: path === links ? linked : env })
         expect(stderr).toContain(`${path}: TensorFlow is not loaded from here: ${message}`)
         expect(code).toBe(1)
       }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { eigenae, scratchFolder, start } from './support/cli.js'
+import { call, eigenae, scratchFolder, start } from './support/cli.js'
 import { holdAt } from './support/hold.js'
 import { describeUnless } from './support/requirements.js'
 import { expectSameRuns, killIfThere, readJson, tinyConfigs, writeJson } from './support/sweeps.js'
@@ -45,6 +45,13 @@ const file = (name: string, variants: readonly string[], seeds: readonly number[
     seeds,
   })
 
+const space = { 'optimizer.learningRate': { log: [0.001, 0.03] } }
+const halving = { metric: 'test_mse', epochs: [1, 2], keep: 0.4, chooseOnTest: true }
+const halved = writeJson(scratch('halved.json'), {
+  ...{ name: 'halved', variants: { eigen: 'eigen.json' }, search: { trials: 3, space, halving } },
+})
+const plain = scratch('plain')
+
 const long = ['--set', 'train.epochs=8']
 let undisturbed: string
 
@@ -53,6 +60,10 @@ beforeAll(async () => {
   undisturbed = scratch('undisturbed')
   const sweep = file('undisturbed', ['none', 'eigen'], [0, 1])
   expect((await eigenae(['sweep', '--config', sweep, '--out', undisturbed, ...long])).code).toBe(0)
+  expect((await eigenae(['sweep', '--config', halved, '--out', plain, '--jobs', '1'])).code).toBe(0)
+  expect(
+    (await eigenae(['train', '--config', scratch('eigen.json'), '--out', scratch('trained')])).code,
+  ).toBe(0)
 })
 
 describe.each(launchers)('the launcher $name', ({ name, args, open, close, missing }) => {
@@ -68,30 +79,22 @@ describe.each(launchers)('the launcher $name', ({ name, args, open, close, missi
       ...['sweep', '--config', sweep, '--launcher', name, '--out', out(test)],
       ...[...args, ...more],
     ]
-    const sweep = (...all: Parameters<typeof sweepArgs>) => eigenae(sweepArgs(...all), { env })
+    const sweep = (...all: Parameters<typeof sweepArgs>) => call(sweepArgs(...all), { env })
 
     it('makes every run, with the same bytes as train, and compares the arms', async () => {
       const { code, stdout, stderr } = await sweep('all', file('all', ['none', 'eigen'], [0]))
       expect(code).toBe(0)
       expect(stdout).toMatch(/^arm .*\nnone .* 1 .*\neigen .* 1 /m)
       expect(stderr).toContain('2 runs completed')
-      await eigenae(['train', '--config', scratch('eigen.json'), '--out', scratch(`train-${name}`)])
-      await expectSameRuns(['.'], `${out('all')}/eigen/seed-0`, scratch(`train-${name}`))
+      await expectSameRuns(['.'], `${out('all')}/eigen/seed-0`, scratch('trained'))
     })
 
     it('promotes the same trials of a halving, rung by rung', async () => {
-      const space = { 'optimizer.learningRate': { log: [0.001, 0.03] } }
-      const halving = { metric: 'test_mse', epochs: [1, 2], keep: 0.4, chooseOnTest: true }
-      const config = writeJson(scratch('halved.json'), {
-        ...{ name: 'halved', variants: { eigen: 'eigen.json' }, search: { trials: 3, space, halving } },
-      })
-      const { code, stderr } = await sweep('halved', config)
+      const { code, stderr } = await sweep('halved', halved)
       expect([code, stderr]).toEqual([
         0,
         expect.stringContaining('3 trials to 1 epoch, 1 trial to 2 epochs; '),
       ])
-      const plain = `${out('halved')}-plain`
-      expect((await eigenae(['sweep', '--config', config, '--out', plain, '--jobs', '1'])).code).toBe(0)
       const { rungs, runs: all } = readJson(join(plain, 'sweep.json'))
       expect(readJson(join(out('halved'), 'sweep.json')).rungs).toEqual(rungs)
       await expectSameRuns(all, out('halved'), plain)

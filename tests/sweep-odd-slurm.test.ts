@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { eigenae, scratchFolder } from './support/cli.js'
+import { call, scratchFolder } from './support/cli.js'
 import { oddSlurm } from './support/odd-slurm.js'
 import { readJson, tinyConfigs, until, writeJson } from './support/sweeps.js'
 
@@ -7,7 +7,7 @@ const scratch = scratchFolder()
 const file = (name: string) =>
   writeJson(scratch(`${name}.json`), { name, variants: { none: 'none.json' }, seeds: [0, 1, 2] })
 const sweep = (name: string, env: Readonly<Record<string, string>>, ...more: readonly string[]) =>
-  eigenae(['sweep', '--config', file(name), '--out', scratch(name, 'runs'), '--launcher', 'slurm', ...more], {
+  call(['sweep', '--config', file(name), '--out', scratch(name, 'runs'), '--launcher', 'slurm', ...more], {
     env,
   })
 const runs = ['none/seed-0', 'none/seed-1', 'none/seed-2']

@@ -10,7 +10,7 @@ import { configText } from '../src/config/schema.js'
 import { readSweepFile, sweepJsonSchema } from '../src/config/sweep.js'
 import { findGpus, slotsFor } from '../src/launchers/local.js'
 import { planSweep } from '../src/sweeps/plan.js'
-import { configs, eigenae, scratchFolder, start } from './support/cli.js'
+import { call, configs, eigenae, scratchFolder, start } from './support/cli.js'
 import { holdAt } from './support/hold.js'
 import { writeRun } from './support/run-folder.js'
 import { sealRun } from './support/seal.js'
@@ -511,7 +511,7 @@ describe('slots', () => {
     )
     const env = { PATH: `${scratch('bin')}:${process.env.PATH}` }
     const args = ['--device', 'cuda', '--jobs-per-gpu', '2', '--json']
-    const { stdout } = await eigenae(
+    const { stdout } = await call(
       ['sweep', '--config', file('gpus', { seeds: [0, 1] }), '--out', scratch('gpus'), ...args],
       { env },
     )

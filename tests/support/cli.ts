@@ -71,18 +71,24 @@ export function start(args: readonly string[], { cwd, env }: StartOptions = {}):
  */
 export function eigenae(args: readonly string[], options: StartOptions = {}): Promise<Finished> {
   const canBeCalled = args[0] !== undefined && calledCommands.includes(args[0])
-  return canBeCalled && options.env === undefined ? call(args, options.cwd) : start(args, options).finished
+  return canBeCalled && options.env === undefined ? call(args, options) : start(args, options).finished
 }
 
 /** Resolves when the last call has ended. Calls wait for each other, because they share a folder and two streams. */
 let lastCall: Promise<unknown> = Promise.resolve()
 
-/** Runs the command line in this process. */
-export function call(args: readonly string[], cwd = root): Promise<Finished> {
+/**
+ * Runs the command line in this process. Its environment must be one that is read by each command, unlike NODE_OPTIONS and
+ * EIGENAE_ISA, which are read only once.
+ */
+export function call(
+  args: readonly string[],
+  { cwd = root, env = {} }: StartOptions = {},
+): Promise<Finished> {
   const called = lastCall.then(async () => {
     const { main } = (await import(bundle)) as { main: (argv: readonly string[]) => Promise<number> }
     const argv = [process.execPath, bin, ...args]
-    const restorations = [enter(cwd), keepListeners(), replaceArgv(argv)]
+    const restorations = [enter(cwd), keepListeners(), replaceArgv(argv), setVariables(env)]
     const [stdout, stderr] = [capture(process.stdout), capture(process.stderr)]
     try {
       const code = await main(argv)
@@ -99,6 +105,17 @@ function enter(folder: string): () => void {
   const before = process.cwd()
   process.chdir(folder)
   return () => process.chdir(before)
+}
+
+function setVariables(variables: NonNullable<StartOptions['env']>): () => void {
+  const before = { ...process.env }
+  Object.assign(process.env, variables)
+  return () => {
+    for (const name of Object.keys(variables)) {
+      if (before[name] === undefined) delete process.env[name]
+      else process.env[name] = before[name]
+    }
+  }
 }
 
 /** A run records the command line of its process. */
