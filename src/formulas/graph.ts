@@ -32,18 +32,24 @@ export function tooManyInstructions(): FormulaError {
  * object. All matrices are symmetric. If all elements of a derivative are equal, a scalar stands for it.
  */
 
-/** Operations on elements, of one or two operands of which one may be a scalar. */
-export const elementwise = [
-  'add',
-  'subtract',
-  'multiply',
-  'divide',
-  'larger',
-  'greater',
-  'exp',
-  'log',
-  'sqrt',
-] as const
+/** Operations on elements, of one or two operands of which one may be a scalar, in the order of native/formulas/execute.h. */
+export const elementwise = {
+  add: (x, y) => x + y,
+  subtract: (x, y) => x - y,
+  multiply: (x, y) => x * y,
+  divide: (x, y) => x / y,
+  larger: Math.max,
+  greater: (x, y) => (x > y ? 1 : x <= y ? 0 : Number.NaN),
+  exp: Math.exp,
+  log: Math.log,
+  sqrt: Math.sqrt,
+} as const satisfies Readonly<Record<string, (x: number, y: number) => number>>
+
+type Elementwise = keyof typeof elementwise
+
+export function isElementwise(op: Node['op']): op is Elementwise {
+  return op in elementwise
+}
 
 /** Operations that copy elements; the others of their result are zeros. */
 const copies = ['fill', 'first', 'extend', 'diagonal', 'diagonalMatrix'] as const
@@ -51,7 +57,7 @@ const copies = ['fill', 'first', 'extend', 'diagonal', 'diagonalMatrix'] as cons
 /** Operations on whole vectors and matrices: `cholesky` gives a factor that only `logdet` and `inverse` read. */
 const whole = ['sum', 'largest', 'offdiagonal', 'outer', 'product', 'cholesky', 'logdet', 'inverse'] as const
 
-export type Operation = (typeof elementwise)[number] | (typeof copies)[number] | (typeof whole)[number]
+export type Operation = Elementwise | (typeof copies)[number] | (typeof whole)[number]
 
 /** The number of images and the statistics of a layer, on which a formula can depend, in the order of a tape's head. */
 export const inputNames = ['n', 'sigma', 'mean', 'variance', 'covariance'] as const
@@ -145,10 +151,10 @@ export class Graph {
     return this.#node('input', shape, [], 0, name)
   }
 
-  #each(op: Operation, fold: (x: number, y: number) => number, a: Node, b?: Node): Node {
+  #each(op: Elementwise, a: Node, b?: Node): Node {
     const shape = broadcastShape(a, b ?? a)
     const isKnown = isConstant(a) && (b === undefined || isConstant(b))
-    if (isKnown) return this.constant(fold(a.value, b?.value ?? 0), shape)
+    if (isKnown) return this.constant(elementwise[op](a.value, b?.value ?? 0), shape)
     return this.#node(op, shape, b === undefined ? [a] : [a, b])
   }
 
@@ -158,14 +164,14 @@ export class Graph {
     if (isConstant(b, 0) && broadcastShape(b, a) === a.shape) return a
     if (b.op === 'multiply' && isConstant(b.args[0]!, -1)) return this.subtract(a, b.args[1]!)
     if (a.op === 'multiply' && isConstant(a.args[0]!, -1)) return this.subtract(b, a.args[1]!)
-    return this.#each('add', (x, y) => x + y, a, b)
+    return this.#each('add', a, b)
   }
 
   subtract(a: Node, b: Node): Node {
     if (a === b) return this.constant(0, a.shape)
     if (isConstant(b, 0) && broadcastShape(b, a) === a.shape) return a
     if (isConstant(a, 0) && broadcastShape(a, b) === b.shape) return this.negate(b)
-    return this.#each('subtract', (x, y) => x - y, a, b)
+    return this.#each('subtract', a, b)
   }
 
   negate = (a: Node) => this.multiply(this.constant(-1), a)
@@ -185,7 +191,7 @@ export class Graph {
         : this.multiply(factor, this.multiply(a, rest))
     }
     if (isScaled(a) && !isScalar(a)) return this.multiply(a.args[0]!, this.multiply(a.args[1]!, b))
-    return this.#each('multiply', (x, y) => x * y, a, b)
+    return this.#each('multiply', a, b)
   }
 
   /** Returns x for (x / divisor) · divisor, null for any other product. */
@@ -206,7 +212,7 @@ export class Graph {
     // c · x / √x is c · √x, which has a value at 0.
     const cofactor = b.op === 'sqrt' ? this.#cofactor(a, b.args[0]!) : null
     if (cofactor !== null) return this.multiply(cofactor, b)
-    return this.#each('divide', (x, y) => x / y, a, b)
+    return this.#each('divide', a, b)
   }
 
   /** Returns c for the product c · x, null for any other node. */
@@ -219,11 +225,11 @@ export class Graph {
     return ofB === null ? null : this.multiply(a, ofB)
   }
 
-  larger = (a: Node, b: Node) => this.#each('larger', Math.max, a, b)
-  greater = (a: Node, b: Node) => this.#each('greater', (x, y) => (x > y ? 1 : 0), a, b)
-  exp = (a: Node) => this.#each('exp', Math.exp, a)
-  log = (a: Node) => this.#each('log', Math.log, a)
-  sqrt = (a: Node) => this.#each('sqrt', Math.sqrt, a)
+  larger = (a: Node, b: Node) => this.#each('larger', a, b)
+  greater = (a: Node, b: Node) => this.#each('greater', a, b)
+  exp = (a: Node) => this.#each('exp', a)
+  log = (a: Node) => this.#each('log', a)
+  sqrt = (a: Node) => this.#each('sqrt', a)
 
   /** Returns multiplications for an integer exponent, with a square root for a half, and otherwise e^(b · ln a). */
   power(a: Node, b: Node): Node {
@@ -306,7 +312,10 @@ export class Graph {
     for (const node of this.nodes().toReversed()) {
       const derivative = derivatives.get(node)
       if (derivative === undefined || !node.active) continue
-      for (const [arg, part] of this.#chain(node, derivative)) {
+      // Nothing needs the derivative with respect to a factor: that of its logdet goes to the factor's own arguments.
+      const args = node.op === 'logdet' ? node.args[0]!.args : node.args
+      for (const [place, part] of this.#chain(node, derivative).entries()) {
+        const arg = args[place]!
         if (!arg.active) continue
         const whole = this.#summed(part, node, arg)
         const before = derivatives.get(arg)
@@ -325,66 +334,47 @@ export class Graph {
     return isScalar(part) ? this.multiply(this.constant(node.shape.size), part) : this.sum(part)
   }
 
-  /** Returns the derivatives with respect to a node's arguments from that with respect to the node. */
-  #chain(node: Node, y: Node): readonly (readonly [Node, Node])[] {
+  /** Returns the derivatives with respect to a node's arguments, of logdet the matrix and the shift, from that to the node. */
+  #chain(node: Node, y: Node): readonly Node[] {
     const [a, b] = node.args as [Node, Node]
     switch (node.op) {
       case 'add':
-        return [
-          [a, y],
-          [b, y],
-        ]
+        return [y, y]
       case 'subtract':
-        return [
-          [a, y],
-          [b, this.negate(y)],
-        ]
+        return [y, this.negate(y)]
       case 'multiply':
-        return [
-          [a, this.multiply(y, b)],
-          [b, this.multiply(y, a)],
-        ]
+        return [this.multiply(y, b), this.multiply(y, a)]
       case 'divide':
-        return [
-          [a, this.divide(y, b)],
-          [b, this.negate(this.divide(this.multiply(y, node), b))],
-        ]
+        return [this.divide(y, b), this.negate(this.divide(this.multiply(y, node), b))]
       case 'larger': {
         // At a tie all goes to b: relu has the derivative 0 at 0.
         const ofA = this.multiply(y, this.greater(a, b))
-        return [
-          [a, ofA],
-          [b, this.subtract(y, ofA)],
-        ]
+        return [ofA, this.subtract(y, ofA)]
       }
       case 'exp':
-        return [[a, this.multiply(y, node)]]
+        return [this.multiply(y, node)]
       case 'log':
-        return [[a, this.divide(y, a)]]
+        return [this.divide(y, a)]
       case 'sqrt':
-        return [[a, this.divide(this.multiply(this.constant(0.5), y), node)]]
+        return [this.divide(this.multiply(this.constant(0.5), y), node)]
       case 'sum':
       case 'fill':
-        return [[a, y]]
+        return [y]
       case 'largest': {
         const ties = this.subtract(this.constant(1), this.greater(node, a)) // they share the derivative
-        return [[a, this.multiply(this.divide(y, this.sum(ties)), ties)]]
+        return [this.multiply(this.divide(y, this.sum(ties)), ties)]
       }
       case 'first':
-        return [[a, this.#extend(y, node.shape.size, a.shape)]]
+        return [this.#extend(y, node.shape.size, a.shape)]
       case 'diagonal':
-        return [[a, this.#diagonalMatrix(y)]]
+        return [this.#diagonalMatrix(y)]
       case 'offdiagonal':
-        return [[a, this.offdiagonal(y)]]
+        return [this.offdiagonal(y)]
       case 'outer':
-        return [[a, this.multiply(this.constant(2), this.#product(y, a))]]
+        return [this.multiply(this.constant(2), this.#product(y, a))]
       case 'logdet': {
         const ofMatrix = this.multiply(y, this.#inverse(a))
-        const [matrix, shift] = a.args as [Node, Node]
-        return [
-          [matrix, ofMatrix],
-          [shift, this.sum(this.diagonal(ofMatrix))],
-        ]
+        return [ofMatrix, this.sum(this.diagonal(ofMatrix))]
       }
       case 'input':
         return []

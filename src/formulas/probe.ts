@@ -1,5 +1,5 @@
 import { philox4x32 } from '../model/random.js'
-import type { InputName, Node, Program, Shape } from './graph.js'
+import { elementwise, type InputName, isElementwise, type Node, type Program, type Shape } from './graph.js'
 
 /** Values of the inputs, by row: the statistics of a layer for a batch. */
 export type Inputs = Readonly<Record<InputName, readonly number[]>>
@@ -89,32 +89,14 @@ function elementsOf(
 ): readonly number[] {
   const [a = [], b = []] = args.map(of)
   const at = (values: readonly number[], i: number) => (values.length === 1 ? values[0]! : values[i]!)
-  const each = (f: (x: number, y: number) => number) => elements(shape, (i) => f(at(a, i), at(b, i)))
   const onDiagonal = (i: number) => i % (width + 1) === 0
   const row = (i: number) => Math.floor(i / width)
+  if (isElementwise(op)) return elements(shape, (i) => elementwise[op](at(a, i), at(b, i)))
   switch (op) {
     case 'constant':
       return elements(shape, () => value)
     case 'input':
       return inputs[name!]
-    case 'add':
-      return each((x, y) => x + y)
-    case 'subtract':
-      return each((x, y) => x - y)
-    case 'multiply':
-      return each((x, y) => x * y)
-    case 'divide':
-      return each((x, y) => x / y)
-    case 'larger':
-      return each(Math.max)
-    case 'greater':
-      return each((x, y) => (x > y ? 1 : x <= y ? 0 : Number.NaN))
-    case 'exp':
-      return each(Math.exp)
-    case 'log':
-      return each(Math.log)
-    case 'sqrt':
-      return each(Math.sqrt)
     case 'fill':
     case 'first':
       return elements(shape, (i) => at(a, i))

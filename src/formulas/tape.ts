@@ -2,6 +2,7 @@ import {
   elementwise,
   inputNames,
   isConstant,
+  isElementwise,
   isScalar,
   type Node,
   type Operation,
@@ -28,7 +29,7 @@ const instructionWords = 7
 
 /** Operations in the order of native/formulas/execute.h. All copies are one operation. */
 const operations: readonly string[] = [
-  ...elementwise,
+  ...Object.keys(elementwise),
   'sum',
   'largest',
   'copy',
@@ -70,10 +71,10 @@ export function tapeOf({ nodes, width, value, derivatives }: Program): Tape {
   const instructions = code.flatMap((node, i) => {
     const ended = [...new Set(node.args)].filter((arg) => lastUse.get(arg) === i && !isConstant(arg))
     // An elementwise result may take the place of an operand.
-    const isElementwise = (elementwise as readonly string[]).includes(node.op)
-    if (!isElementwise) allocate(node)
+    const isInPlace = isElementwise(node.op)
+    if (!isInPlace) allocate(node)
     ended.forEach(release)
-    if (isElementwise) allocate(node)
+    if (isInPlace) allocate(node)
     return instruction(node, width, places)
   })
   const placeOf = (node: Node | undefined) => (node === undefined ? nowhere : places.get(node)!)
@@ -117,6 +118,6 @@ function copyOf({ op, shape, value }: Node, width: number) {
 
 /** Returns the number of elements that an instruction is about; for matrices their width. */
 function countOf({ op, shape, args }: Node, width: number): number {
-  if ((elementwise as readonly string[]).includes(op)) return shape.size
+  if (isElementwise(op)) return shape.size
   return op === 'sum' || op === 'largest' ? args[0]!.shape.size : width
 }
