@@ -584,15 +584,15 @@ function partsText(epochs) {
 /** Returns the two sentences of README.md. */
 function readmeText() {
   const found = [10, 30].map(confirmation)
-  const advantage = (each) => {
+  const measured = found.flatMap((each, index) => {
+    if (each === null) return []
     const { welch } = each.improvement(each.better)
-    return `${welch.difference.toFixed(1)} % lower (95 % interval ${rangeText(welch, 1)} %)`
-  }
-  const measured = found.flatMap((each, index) =>
-    each === null ? [] : [`${advantage(each)} after ${['ten', '30'][index]} epochs`],
-  )
+    return [
+      `${welch.difference.toFixed(1)} % (${rangeText(welch, 1)} %) lower after ${['ten', '30'][index]} epochs`,
+    ]
+  })
   const open = found.includes(null) ? '; the runs with 30 epochs are not complete yet' : ''
-  const result = `With 100 fresh seeds, its error on noisy test images is ${measured.join(', and ')} than that of the better of two tuned networks with batch norm${open}`
+  const result = `With 100 fresh seeds, its error on noisy test images is ${measured.join(' and ')} than that of the better of two tuned networks with batch norm (95 % intervals)${open}`
   return wrap(
     '[docs/study.md](docs/study.md) asks the question again with tuned settings and finds a network without batch norm:',
     '`configs/kl-silu.json`, with the activation SiLU and two eigen losses that keep the outputs of all layers varied while the',
