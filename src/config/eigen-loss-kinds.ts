@@ -1,6 +1,11 @@
 import { z } from 'zod'
 import { type ScheduledConfig, scheduledSchema } from './schedule.js'
 
+/** The name of a run, of a sweep, of its variants or of a formula: also that of a folder. */
+export const nameSchema = z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/, {
+  error: 'may contain letters, digits, dots, dashes and underscores, and must not start with a dot',
+})
+
 /** The layers that an eigen loss acts on. */
 export type LayerChoice = 'latent' | 'hidden' | 'all' | readonly string[]
 
@@ -124,13 +129,7 @@ export const eigenLossKinds = {
 /** The kind whose formula is in the config. */
 export const formulaSchema = z.strictObject({
   kind: z.literal('formula'),
-  name: z
-    .string()
-    .regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/, {
-      error: 'may contain letters, digits, dots, dashes and underscores, and must not start with a dot',
-    })
-    .optional()
-    .describe('Replaces the formula in the names of arms and in losses.csv.'),
+  name: nameSchema.optional().describe('Replaces the formula in the names of arms and in losses.csv.'),
   formula: z
     .string()
     .describe(

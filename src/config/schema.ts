@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { embeddedSource } from '../data/load.js'
 import { jsonText } from '../files/write.js'
 import { defaultSlope, maximumWidth, mnistShape } from '../model/architecture.js'
+import { nameSchema } from './eigen-loss-kinds.js'
 import { eigenLossSchema } from './eigen-losses.js'
 import { type DeepReadonly, valueAt } from './json.js'
 import { scheduledSchema } from './schedule.js'
@@ -188,12 +189,7 @@ const spectrum = z.strictObject({
 
 const fields = z.strictObject({
   $schema: z.string().optional(),
-  name: z
-    .string()
-    .regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/, {
-      error: 'may contain letters, digits, dots, dashes and underscores, and must not start with a dot',
-    })
-    .describe("The run's name: it is kept under runs/<name>/seed-<seed>."),
+  name: nameSchema.describe("The run's name: it is kept under runs/<name>/seed-<seed>."),
   seed: z.int().min(0).max(maximumSeed).default(0),
   data: data.prefault({}),
   model: model.prefault({}),

@@ -441,12 +441,10 @@ function mistakesInNames(variants: readonly string[] | null, axes: readonly stri
     ...(variants?.length === 0
       ? [{ path: ['variants'], problem: 'must name at least one config file' }]
       : []),
-    ...(variants ?? [])
-      .filter((variant) => !name.safeParse(variant).success)
-      .map((variant) => ({
-        path: ['variants', variant],
-        problem: 'may contain letters, digits, dots, dashes and underscores, and must not start with a dot',
-      })),
+    ...(variants ?? []).flatMap((variant) => {
+      const { error } = name.safeParse(variant)
+      return error === undefined ? [] : [{ path: ['variants', variant], problem: error.issues[0]!.message }]
+    }),
     ...axes.flatMap((axis) => {
       const problem = axisNameProblem(axis, axes, 'be in the grid')
       return problem === null ? [] : [{ path: ['grid', axis], problem }]
