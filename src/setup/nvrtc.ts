@@ -18,7 +18,7 @@ import { type Requirement, unpackWheels } from './wheels.js'
 // NVRTC is NVIDIA's compiler of kernels as a library. The CUDA core needs it for networks whose kernel does not come
 // with the package.
 
-const software: Software = {
+export const nvrtcSoftware: Software = {
   name: 'NVRTC',
   command: 'setup cuda',
   folder: 'cuda',
@@ -61,7 +61,7 @@ function wheelHere(): NvrtcWheel | undefined {
 
 /** Returns the folder of everything that belongs to the CUDA core: NVRTC, and the kernels that it has compiled. */
 export function cudaFolder(): string {
-  return rootOf(software)
+  return rootOf(nvrtcSoftware)
 }
 
 const libraryName = 'libnvrtc.so.12'
@@ -99,11 +99,14 @@ function namedLibrary(library: string): Nvrtc {
 }
 
 function installedLibrary(folder: string, version: string): Nvrtc {
-  requireTrustedNvrtc([cudaFolder(), folder, installationFile(folder)])
+  requireTrusted(nvrtcSoftware, [cudaFolder(), folder, installationFile(folder)])
   const { libraries = {} } = readInstallationFile(folder, recordSchema) ?? {}
   if (!(libraryName in libraries)) throw unusable('is not set up', cudaFolder())
   const files = Object.entries(libraries).map(([name, bytes]) => ({ file: join(folder, name), bytes }))
-  requireTrustedNvrtc(files.map(({ file }) => file))
+  requireTrusted(
+    nvrtcSoftware,
+    files.map(({ file }) => file),
+  )
   const damaged = files.find(({ file, bytes }) => sizeOf(file) !== bytes)
   if (damaged !== undefined) throw unusable('is damaged', damaged.file)
   return { version, library: join(folder, libraryName) }
@@ -112,11 +115,6 @@ function installedLibrary(folder: string, version: string): Nvrtc {
 function unusable(problem: string, subject: string): EigenaeError {
   const hint = `Run: ${eigenaeCommand('setup cuda')}`
   return new EigenaeError({ problem: `the compiler of kernels (NVRTC) ${problem}`, subject, hint })
-}
-
-/** @throws EigenaeError if another user owns one of the paths or can change it. */
-export function requireTrustedNvrtc(paths: readonly string[]): void {
-  requireTrusted(software, paths)
 }
 
 function folderOf({ version }: NvrtcWheel): string {
@@ -139,13 +137,14 @@ export async function setUpNvrtc(job: SetupJob<Nvrtc>): Promise<SetupResult> {
   const { version } = wheel
   const folder = folderOf(wheel)
   const steps = {
-    software,
+    software: nvrtcSoftware,
     folder,
     find: findNvrtc,
-    findTools: (python: string) => requireAll(software, [findPip(python), findSpace(software, diskBytes)]),
+    findTools: (python: string) =>
+      requireAll(nvrtcSoftware, [findPip(python), findSpace(nvrtcSoftware, diskBytes)]),
     reusable: async () => ['downloads'],
     install: async (python: string) => {
-      await unpackWheels({ software, python, folder, observer, signal }, wheel, async () => [])
+      await unpackWheels({ software: nvrtcSoftware, python, folder, observer, signal }, wheel, async () => [])
       const libraries = await moveLibraries(folder)
       return {
         installed: { version, library: join(folder, libraryName) },

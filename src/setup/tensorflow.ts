@@ -21,11 +21,12 @@ import {
   findNpm,
   findPip,
   findSpace,
+  fullDisk,
   requireAll,
   runTool,
   type ToolResult,
 } from './tools.js'
-import { type Requirement, type SetupObserver, unpackWheels } from './wheels.js'
+import { type DownloadJob, type Requirement, unpackWheels } from './wheels.js'
 
 /** Bytes on the disk, measured with TensorFlow 2.21.0: the peak during the setup, and the size of the installation. */
 export const diskBytes: Readonly<Record<InstallationKind, { readonly peak: number; readonly kept: number }>> =
@@ -54,15 +55,14 @@ export async function setUpTensorflow(
     // An archive in package/ is compared with its checksum before it is used.
     reusable: async () => ['package', (await isWheelComplete(site, version)) ? 'site-packages' : 'downloads'],
     install: async (python: string) => {
-      const wheelJob = { software, python, folder, observer, signal }
+      const download = { folder, observer, signal }
       if (!existsSync(site)) {
         const wheels = wheelsOf(version, kind)
-        await unpackWheels(wheelJob, wheels.tensorflow, wheels.librariesOf)
+        await unpackWheels({ ...download, software, python }, wheels.tensorflow, wheels.librariesOf)
       }
       const tensorflow = await realpath(join(site, 'tensorflow'))
       const addon = join(folder, 'tfjs_binding.node')
-      const npmJob = { folder, observer, signal }
-      await fetchPackage(npmJob, addonPackage)
+      await fetchPackage(download, addonPackage)
       observer.step(`build the addon from ${addonPackage.name} ${addonPackage.version}`)
       await buildAddon(
         compiler,
@@ -196,12 +196,6 @@ const addonPackage: PinnedPackage = {
     'sha512-p//NN6DGiN4hInUmIkRffaFVMcdTREUMjPyjW04J7OXvB2zBlQimj61eFKSgRrH3f5TnOfKzb0n56he/B6a4bw==',
 }
 
-interface NpmJob {
-  readonly folder: string
-  readonly observer: SetupObserver
-  readonly signal: AbortSignal
-}
-
 function packageFolder(folder: string, { name }: PinnedPackage): string {
   return join(folder, 'package', 'node_modules', name)
 }
@@ -210,7 +204,7 @@ function packageFolder(folder: string, { name }: PinnedPackage): string {
  * Downloads a package into `folder`/package, unless an earlier call has, and unpacks it. npm does not install the packages:
  * the addon package's script would download a TensorFlow of 2022, and its dependencies have 300 MB.
  */
-async function fetchPackage(job: NpmJob, wanted: PinnedPackage): Promise<void> {
+async function fetchPackage(job: DownloadJob, wanted: PinnedPackage): Promise<void> {
   const { name, version, integrity } = wanted
   const archive = join(job.folder, 'package', `${name.replace(/^@(.*)\//, '$1-')}-${version}.tgz`)
   if ((await integrityOf(archive)) !== integrity) await downloadPackage(job, wanted, archive)
@@ -220,12 +214,12 @@ async function fetchPackage(job: NpmJob, wanted: PinnedPackage): Promise<void> {
   const args = ['-xzf', archive, '-C', target, '--strip-components=1', '--no-same-owner']
   const { code, stderr } = await runTool('tar', args, job)
   if (code === 0) return
-  if (/No space left|quota exceeded/i.test(stderr)) throw fullDisk(target)
+  if (/No space left|quota exceeded/i.test(stderr)) throw fullDisk(software, target)
   throw toolError('tar failed', archive, stderr)
 }
 
 async function downloadPackage(
-  { folder, observer, signal }: NpmJob,
+  { folder, observer, signal }: DownloadJob,
   { name, version, integrity }: PinnedPackage,
   archive: string,
 ): Promise<void> {
@@ -259,7 +253,7 @@ async function integrityOf(file: string): Promise<string | null> {
 }
 
 function npmError(spec: string, { stderr }: ToolResult): EigenaeError {
-  if (/ENOSPC|EDQUOT/.test(stderr)) return fullDisk(spec)
+  if (/ENOSPC|EDQUOT/.test(stderr)) return fullDisk(software, spec)
   if (!/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|CERT|network/i.test(stderr))
     return toolError('npm failed', spec, stderr)
   const hint = "Check the network (npm's settings proxy and registry), then run this again."
@@ -269,11 +263,6 @@ function npmError(spec: string, { stderr }: ToolResult): EigenaeError {
 function toolError(problem: string, subject: string, stderr: string, hint?: string): EigenaeError {
   const details = stderr === '' ? [] : stderr.trim().split('\n').slice(0, 4)
   return new EigenaeError({ problem, subject, details, ...(hint && { hint }) })
-}
-
-function fullDisk(subject: string): EigenaeError {
-  const hint = `Free some space, or name a folder on another disk with ${software.variable}.`
-  return new EigenaeError({ problem: 'no space left on the disk', subject, hint })
 }
 
 /**

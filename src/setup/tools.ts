@@ -128,6 +128,12 @@ async function freeBytes(folder: string): Promise<number> {
   }
 }
 
+/** Returns the error of a disk that is full. @param rest a sentence after the hint */
+export function fullDisk({ variable }: Software, subject: string, rest = ''): EigenaeError {
+  const hint = `Free some space, or name a folder on another disk with ${variable}.${rest}`
+  return new EigenaeError({ problem: 'no space left on the disk', subject, hint })
+}
+
 export function gigabytes(bytes: number): string {
   return `${(bytes / 1e9).toFixed(1)} GB`
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { EigenaeError } from '../errors.js'
 import { makeFolder } from '../files/folder.js'
 import type { Software } from './installation.js'
-import { runTool, type ToolResult } from './tools.js'
+import { fullDisk, runTool, type ToolResult } from './tools.js'
 
 /** Receives the progress of a setup. */
 export interface SetupObserver {
@@ -13,13 +13,17 @@ export interface SetupObserver {
   readonly progress: (done: number, total: number) => void
 }
 
-interface WheelJob {
-  readonly software: Software
-  readonly python: string
-  /** Gets `site-packages/` once everything is unpacked, and `downloads/` before, which a later call reuses. */
+/** Downloads into a folder. */
+export interface DownloadJob {
   readonly folder: string
   readonly observer: SetupObserver
   readonly signal: AbortSignal
+}
+
+/** The folder gets `site-packages/` once everything is unpacked, and `downloads/` before, which a later call reuses. */
+interface WheelJob extends DownloadJob {
+  readonly software: Software
+  readonly python: string
 }
 
 /** A wheel in pip's notation. */
@@ -166,14 +170,10 @@ async function wheelArguments(job: PipJob, wheels: readonly Requirement[]): Prom
 const networkFailure =
   /connection broken|NewConnectionError|Max retries|timed? ?out|ConnectionError|ProxyError|SSLError/i
 
-function pipError(wheel: string, { variable }: Software, { stderr, signal }: ToolResult): EigenaeError {
+function pipError(wheel: string, software: Software, { stderr, signal }: ToolResult): EigenaeError {
   const lastLines = (count: number) => stderr.trim().split('\n').slice(-count)
   if (/No space left on device|Errno 28|Disk quota exceeded/.test(stderr))
-    return new EigenaeError({
-      problem: 'no space left on the disk',
-      subject: wheel,
-      hint: `Free some space, or name a folder on another disk with ${variable}. Complete downloads are kept.`,
-    })
+    return fullDisk(software, wheel, ' Complete downloads are kept.')
   if (networkFailure.test(stderr))
     return new EigenaeError({
       problem: 'the package index cannot be reached',

@@ -7,7 +7,8 @@ import { gunzip } from 'node:zlib'
 import { EigenaeError, type ErrorParts } from '../../errors.js'
 import { writeDurably } from '../../files/write.js'
 import { packageRoot } from '../../package-root.js'
-import { cudaFolder, findNvrtc, type Nvrtc, requireTrustedNvrtc } from '../../setup/nvrtc.js'
+import { requireTrusted } from '../../setup/installation.js'
+import { cudaFolder, findNvrtc, type Nvrtc, nvrtcSoftware } from '../../setup/nvrtc.js'
 import { encodeSpec } from '../core.js'
 import { loadNativeBinding } from '../native/binding.js'
 import { typicalNetwork } from '../typical-network.js'
@@ -104,7 +105,7 @@ async function readShipped(key: string): Promise<string | null> {
 /** @throws EigenaeError if another user could have written the kernel. */
 async function readKept(key: string): Promise<string | null> {
   const file = keptFile(key)
-  requireTrustedNvrtc([cudaFolder(), keptFolder(), file])
+  requireTrusted(nvrtcSoftware, [cudaFolder(), keptFolder(), file])
   return readFile(file, 'utf8').catch(() => null)
 }
 
