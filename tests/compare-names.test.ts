@@ -124,6 +124,9 @@ describe('an arm of a sweep', () => {
     const csv = readFileSync(scratch('shared/comparison.csv'), 'utf8')
     const labels = rests.map((rest) => `eigen ${rest.replace(' ', ' learningRate=0.01 ')}`)
     for (const label of labels) expect(csv).toContain(`,${label},`)
+    const table = (await run('compare', 'runs/shared', '--format', 'csv')).stdout
+    for (const [index, label] of labels.entries())
+      expect(table).toMatch(new RegExp(`^${label},.*,${rests[index]}$`, 'm'))
     const named = await compare('runs/shared', '--baseline', rests[3]!, '--arms', rests[0]!)
     expect(named.labels).toEqual([labels[3], labels[0]])
     expect(named.baseline).toMatch(/weight=1,.*batchSize=50$/)

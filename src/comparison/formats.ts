@@ -277,9 +277,10 @@ function escapeLatex(text: string): string {
 }
 
 /** Returns the main table with a row per arm: the mean of each metric, its 95 % interval and its corrected p-value. */
-function mainCsv({ columns: shown, rows, hasDifferences }: MainTable): string {
+function mainCsv({ columns: shown, rows }: MainTable): string {
   // The error on validation images comes last, because programs may count columns.
   const columns = metrics.flatMap((metric) => shown.filter((each) => each.metric === metric))
+  const hasDifferences = rows.length > 1 && rows.some(({ label, difference }) => !label.endsWith(difference))
   const records = rows.map(({ label, complete, difference }, row) => ({
     label,
     n: complete,
