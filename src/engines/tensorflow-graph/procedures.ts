@@ -45,32 +45,28 @@ export function procedures(
 /** The procedures that set the data set and an epoch's order, and draw the noise of an epoch's first step. */
 function dataProcedures(network: Network): readonly Procedure[] {
   const { ops } = network
+  const procedure = (
+    name: string,
+    input: string,
+    type: DataType,
+    set: (value: Value) => void,
+  ): Procedure => ({
+    name,
+    inputs: { [input]: type },
+    build: (inputs) => {
+      set(inputs[input]!)
+      return { done: ops.float(1) }
+    },
+  })
   return [
-    {
-      name: 'set-images',
-      inputs: { images: 'uint8' },
-      build: ({ images }) => {
-        ops.assign(network.images(), toFloats(ops, images!))
-        return { done: ops.float(1) }
-      },
-    },
-    {
-      name: 'set-order',
-      inputs: { order: 'int64' },
-      build: ({ order }) => {
-        // An input lies in JavaScript's memory, which is used again after the call.
-        ops.assign(network.order(), ops.copy(order!))
-        return { done: ops.float(1) }
-      },
-    },
-    {
-      name: 'draw-noise',
-      inputs: { step: 'int32' },
-      build: ({ step }) => {
-        drawNoise(network, readStep(network, step!))
-        return { done: ops.float(1) }
-      },
-    },
+    procedure('set-images', 'images', 'uint8', (images) => {
+      ops.assign(network.images(), toFloats(ops, images))
+    }),
+    // An input lies in JavaScript's memory, which is used again after the call.
+    procedure('set-order', 'order', 'int64', (order) => {
+      ops.assign(network.order(), ops.copy(order))
+    }),
+    procedure('draw-noise', 'step', 'int32', (step) => drawNoise(network, readStep(network, step))),
   ]
 }
 
@@ -143,34 +139,26 @@ function inferenceProcedures(network: Network, type: ImageType): readonly Proced
     const passes = inference(ops, layers, replicaLayers(network, replica!), input)
     return { clean, passes }
   }
-  const inputs: Record<string, DataType> = { images: type, replica: 'int32' }
+  const procedure = (kind: InferenceKind, build: Procedure['build'], more: Procedure['inputs'] = {}) => ({
+    name: inferenceName(kind, type),
+    inputs: { images: type, replica: 'int32' as const, ...more },
+    build,
+  })
+  const encode = (values: Values) => ({ result: run(values).passes[layers.length / 2 - 1]!.output })
+  const linearOutputs = (values: Values) => {
+    const { passes } = run(values)
+    return Object.fromEntries(hiddenPositions(spec).map((at) => [`${at}`, passes[at]!.linear]))
+  }
+  const reconstruct = (values: Values) => ({ result: run(values).passes.at(-1)!.output })
+  const error = (values: Values) => {
+    const { clean, passes } = run(values)
+    return { result: ops.sum(ops.square(ops.subtract(passes.at(-1)!.output, clean)), [2]) }
+  }
   return [
-    {
-      name: inferenceName('encode', type),
-      inputs,
-      build: (values) => ({ result: run(values).passes[layers.length / 2 - 1]!.output }),
-    },
-    {
-      name: inferenceName('linear-outputs', type),
-      inputs,
-      build: (values) => {
-        const { passes } = run(values)
-        return Object.fromEntries(hiddenPositions(spec).map((at) => [`${at}`, passes[at]!.linear]))
-      },
-    },
-    {
-      name: inferenceName('reconstruct', type),
-      inputs,
-      build: (values) => ({ result: run(values).passes.at(-1)!.output }),
-    },
-    {
-      name: inferenceName('error', type),
-      inputs: { ...inputs, noise: 'float' },
-      build: (values) => {
-        const { clean, passes } = run(values)
-        return { result: ops.sum(ops.square(ops.subtract(passes.at(-1)!.output, clean)), [2]) }
-      },
-    },
+    procedure('encode', encode),
+    procedure('linear-outputs', linearOutputs),
+    procedure('reconstruct', reconstruct),
+    procedure('error', error, { noise: 'float' }),
   ]
 }
 
