@@ -5,7 +5,7 @@ import { meanText, sharedText } from '../../comparison/comparison-tables.js'
 import { sparkline } from '../../comparison/terminal.js'
 import { type Metric, meaningOf } from '../../runs/metrics.js'
 import { escapeLine, shortened, significant } from '../../text/format.js'
-import { terminalWidth, truncate, truncateDistinct } from '../../text/shorten.js'
+import { terminalWidth, truncate, truncateDistinct, widestOf } from '../../text/shorten.js'
 import { alignedTable } from '../../text/table.js'
 import { compareCompleted } from './live-report.js'
 import { Machine } from './machine.js'
@@ -181,32 +181,34 @@ function shortNames(rows: readonly RunRow[], size: Size): readonly string[] {
     : truncateDistinct(names, Math.max(narrowestLabel, Math.floor(0.4 * size.columns)))
 }
 
-/** One line per arm; `*` marks the best mean of each metric. */
+/** One line per arm, with the metrics that fit beside its name; `*` marks the best mean of each. */
 function resultLines(comparison: Comparison, size: Size): readonly string[] {
-  const { arms, results } = comparison
-  const shown = metrics.filter((metric) => results.some((result) => result.metric === metric))
+  const { arms, results, rankedBy } = comparison
+  const columns = size?.columns ?? Number.POSITIVE_INFINITY
   const byArm = new Map(results.map((result) => [`${arms.indexOf(result.arm)} ${result.metric}`, result]))
-  const cells = arms.map(({ runs }, arm) => [
-    String(runs.length),
-    ...shown.map((metric) => {
-      const result = byArm.get(`${arm} ${metric}`)
-      return result === undefined ? '–' : `${result.best ? '* ' : ''}${meanText(result.summary)}`
-    }),
-  ])
-  const header = ['n', ...shown.map((metric) => meaningOf(metric).label)]
-  const right = header.map(() => 'right' as const)
-  const [widest] = alignedTable(cells, right, header).split('\n')
-  const free = (size?.columns ?? Number.POSITIVE_INFINITY) - terminalWidth(widest!) - 2
-  const labels = truncateDistinct(
+  const names = truncateDistinct(
     arms.map(({ shown }) => shown),
-    Math.max(narrowestLabel, free),
+    Math.max(narrowestLabel, Math.floor(columns / 2)),
   )
-  const table = alignedTable(
-    cells.map((row, arm) => [labels[arm]!, ...row]),
-    ['left', ...right],
-    ['arm', ...header],
+  const tableOf = (shown: readonly Metric[]) =>
+    alignedTable(
+      arms.map(({ runs }, arm) => [
+        names[arm]!,
+        String(runs.length),
+        ...shown.map((metric) => {
+          const result = byArm.get(`${arm} ${metric}`)
+          return result === undefined ? '–' : `${result.best ? '* ' : ''}${meanText(result.summary)}`
+        }),
+      ]),
+      ['left', 'right', ...shown.map(() => 'right' as const)],
+      ['arm', 'n', ...shown.map((metric) => meaningOf(metric).label)],
+    ).split('\n')
+  const measured = (metrics.includes(rankedBy) ? metrics : [rankedBy, ...metrics]).filter((metric) =>
+    results.some((result) => result.metric === metric),
   )
-  return [sharedText(comparison), ...table.split('\n')].filter(Boolean)
+  const tables = measured.map((_, index) => tableOf(measured.slice(0, index + 1)))
+  const table = tables.findLast((lines) => widestOf(lines) <= columns) ?? tables[0] ?? []
+  return [sharedText(comparison), ...table].filter(Boolean)
 }
 
 // Cells of an arm's label on a narrow terminal.
