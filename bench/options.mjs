@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const parts = ['peers', 'arms', 'losses', 'growth', 'cuda', 'process']
+export const parts = ['peers', 'arms', 'losses', 'growth', 'cuda', 'process', 'sweeps']
 /** Measured only if it is asked for, because it builds another commit. */
 const history = 'history'
 

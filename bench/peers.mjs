@@ -9,18 +9,26 @@ import { sourceFolder } from '../dist/data/load.js'
 import { flopPerImage } from '../dist/model/architecture.js'
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url))
-const scripts = { JAX: path('peers/jax_peer.py'), PyTorch: path('peers/torch_peer.py') }
+const scripts = { JAX: 'jax_peer.py', PyTorch: 'torch_peer.py' }
 
-export async function peerContenders({ images }) {
-  const python = findPython()
+export function peerContenders({ images }) {
   const { model } = configSchema.parse({ name: 'bench' })
   const gigaflop = (flopPerImage(model) * images) / 1e9
   return [64, 256].flatMap((batchSize) =>
-    Object.entries(scripts).map(([name, script]) => ({
-      ...{ name, batchSize, images, gigaflop, threads: availableParallelism() },
-      open: () => open(name, python, [script, '--batch-size', batchSize, '--images', images]),
-    })),
+    Object.entries(scripts).map(([name, script]) =>
+      peerContender({ name, batchSize, images, gigaflop, threads: availableParallelism() }, script, [
+        '--batch-size',
+        batchSize,
+        '--images',
+        images,
+      ]),
+    ),
   )
+}
+
+/** Returns a job of turns.mjs that a script of bench/peers does. */
+export function peerContender(job, script, args) {
+  return { ...job, open: () => open(job.name, findPython(), [path(`peers/${script}`), ...args]) }
 }
 
 /** Returns EIGENAE_BENCH_PYTHON, or the Python of bench/.venv, which is created again if requirements.txt has changed. */

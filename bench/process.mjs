@@ -36,12 +36,16 @@ export async function trainOnce(epochs, images, root = here) {
   }
 }
 
-/** Returns the seconds of each epoch, and their sum. */
-function readTimings(file) {
+/** Returns the training seconds of each epoch, and the sums of those of training and of evaluation. */
+export function readTimings(file) {
   const [header, ...rows] = readFileSync(file, 'utf8').trim().split('\n')
-  const column = header.split(',').indexOf('train_seconds')
-  const epochs = rows.map((row) => Number(row.split(',')[column]))
-  return { train_seconds: epochs.reduce((sum, each) => sum + each, 0), epochs }
+  const column = (name) => {
+    const index = header.split(',').indexOf(name)
+    return rows.map((row) => Number(row.split(',')[index]))
+  }
+  const sum = (values) => values.reduce((total, each) => total + each, 0)
+  const epochs = column('train_seconds')
+  return { train_seconds: sum(epochs), eval_seconds: sum(column('eval_seconds')), epochs }
 }
 
 async function timed(args) {

@@ -69,9 +69,22 @@ const factColumns = [
   ['test MSE', 'right', ({ facts }) => facts.test_mse.toFixed(4)],
 ]
 
+const sweepColumns = [
+  [
+    'runs/hour',
+    'right',
+    ({ epochs, median }) => Math.round((3600 * epochs) / median).toLocaleString('en-US'),
+  ],
+  ['in epochs', 'right', ({ facts }) => percent(facts.share_in_epochs)],
+  ['beside them a run', 'right', ({ facts }) => milliseconds(facts.milliseconds_beside_epochs)],
+]
+const percent = (share) => (share === undefined ? '–' : `${(100 * share).toFixed(0)} %`)
+const milliseconds = (value) => (value === undefined ? '–' : `${value.toFixed(0)} ms`)
+
 /** The floor is that of the processor. */
 function columnsOf(name) {
   if (name === 'cuda') return columns.filter(([head]) => head !== '× floor')
+  if (name === 'sweeps') return [...columns, ...sweepColumns]
   return name === 'peers' ? [...columns, ...factColumns] : columns
 }
 

@@ -8,6 +8,7 @@ import { ourSections } from './ours.mjs'
 import { peerContenders } from './peers.mjs'
 import { measureWholeProcess } from './process.mjs'
 import { writeReport } from './report.mjs'
+import { sweepSection } from './sweeps.mjs'
 import { measureInTurns } from './turns.mjs'
 
 const options = readOptions()
@@ -18,8 +19,9 @@ if (results.load_before > 0.5)
   say(`the machine is busy (load ${results.load_before.toFixed(1)}): do not trust the numbers`)
 
 results.sections = []
-for (const { name, title, contenders } of [...ourSections(options), ...(await cudaSections())]) {
-  const peers = name === 'peers' && options.peers ? await peerContenders(options) : []
+const sweeps = options.only.includes('sweeps') ? [sweepSection(options)] : []
+for (const { name, title, contenders } of [...ourSections(options), ...(await cudaSections()), ...sweeps]) {
+  const peers = name === 'peers' && options.peers ? peerContenders(options) : []
   say(`${title}: ${contenders.length + peers.length} jobs, warming up …`)
   const measurements = await measureInTurns([...contenders, ...peers], machine, options.rounds, say)
   results.sections.push({ name, title, measurements })

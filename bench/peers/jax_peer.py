@@ -22,6 +22,11 @@ def initial_parameters(key):
     return parameters
 
 
+def initial_state(parameters):
+    first, second = (jax.tree.map(jnp.zeros_like, parameters) for _ in range(2))
+    return parameters, first, second, jnp.float32(0)
+
+
 def forward(parameters, x):
     for layer, (weight, bias) in enumerate(parameters):
         x = x @ weight + bias
@@ -94,9 +99,7 @@ def train_epoch(state, images, key, batch_size):
 
 def create(images, options):
     key = jax.random.key(0)
-    parameters = initial_parameters(jax.random.fold_in(key, 0))
-    first, second = (jax.tree.map(jnp.zeros_like, parameters) for _ in range(2))
-    state = (parameters, first, second, jnp.float32(0))
+    state = initial_state(initial_parameters(jax.random.fold_in(key, 0)))
     images = jnp.asarray(images)
     epoch = 0
 

