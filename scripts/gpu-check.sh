@@ -9,16 +9,19 @@
 #       sanitizer  the four tools of compute-sanitizer, if it is installed
 #       ncu        a profile of the kernel, if Nsight Compute is installed
 #       peer       the same training in JAX, vmap over 1 and 64 models, if Python has JAX
-#     with Node, after "npm ci" and "npx eigenae setup cuda" (a download of 23 MB):
-#       doctor, suite, epochs, bench, sweep
-#       tensorflow after "npx eigenae setup tensorflow --cuda"
+#     with Node, after "npx eigenae setup cuda" (a download of 23 MB), which follows "npm ci":
+#       doctor, bench, sweep
+#       engine, queue, runs  the tests of the device cuda; engine compiles a kernel for each network of the golden files
+#       node-bytes           the bytes of trainings from Node, against those of the emulation
+#       epochs               an epoch of three arms with the CUDA core and with the C++ core
+#       tensorflow           after "npx eigenae setup tensorflow --cuda"
 #   FILE is gpu-check.txt by default; a second call adds to it. Send it in, or commit it to bench/results/.
 #   EIGENAE_LIBCUDA names the stand-in of native/cuda/emulation: it shows that this script works, on small numbers.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 out=gpu-check.txt
-only=bytes,times,phases,sanitizer,ncu,peer,doctor,suite,epochs,bench,sweep,tensorflow
+only=bytes,times,phases,sanitizer,ncu,peer,doctor,node-bytes,engine,queue,runs,epochs,bench,sweep,tensorflow
 known=,$only,
 usage() { sed -n '/^# usage/,/^set /s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 while [ $# -gt 0 ]; do
@@ -121,10 +124,10 @@ with_node() {
   }
 
   wanted doctor && step 'doctor' eigenae doctor
-  if wanted suite && [ -z "$stand_in" ]; then
-    step 'bytes from Node: the same as in the emulation' limited node bench/cuda/bytes.mjs
+  if [ -z "$stand_in" ]; then
+    wanted node-bytes && step 'bytes from Node: the same as in the emulation' limited node bench/cuda/bytes.mjs
     for suite in engine queue runs; do
-      step "the tests of the device cuda: $suite" limited env EIGENAE_CUDA_TESTS=card CI=true \
+      wanted $suite && step "the tests of the device cuda: $suite" limited env EIGENAE_CUDA_TESTS=card CI=true \
         npx vitest run --mode system "tests/system/cuda-$suite.test.ts"
     done
   fi
@@ -153,12 +156,12 @@ with_node() {
   fi
 }
 
-for name in doctor suite epochs bench sweep tensorflow; do
+for name in doctor node-bytes engine queue runs epochs bench sweep tensorflow; do
   wanted $name || continue
   if there node && [ -d node_modules ]; then
     if npm run build >/dev/null; then with_node; else failures+=('npm run build'); fi
   else
-    skip 'the steps with Node' 'run "npm ci" and "npx eigenae setup cuda" first'
+    skip 'the steps with Node' 'run "npm ci" first, then "npx eigenae setup cuda"'
   fi
   break
 done
