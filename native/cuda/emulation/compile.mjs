@@ -31,6 +31,7 @@ const standInSources = [
   'stand_in_stream.cc',
 ]
 const standInHeaders = standInSources.slice(1).map((source) => source.replace(/cc$/, 'h'))
+const argumentHeaders = ['../kernel/arguments.h', '../kernel/shape.h']
 
 const commonFlags = ['-std=c++17', '-fPIC', '-pthread', '-fvisibility=hidden', '-Wall', '-Wextra']
 // -Og compiles in half the time of -O1. A float operation of PTX is one operation here, so none is contracted. Registers are
@@ -86,7 +87,7 @@ export function compileStandIn() {
   const sources = standInSources.map((source) => join(folder, source))
   const library = cached(
     '/libcuda.so.1',
-    contents([...standInSources, ...standInHeaders, ...emulationHeaders]),
+    contents([...standInSources, ...standInHeaders, ...emulationHeaders, ...argumentHeaders]),
     (output) => {
       const compiler = JSON.stringify(join(folder, 'compile.mjs'))
       compile(['-O1', '-shared', `-DEIGENAE_COMPILE_SCRIPT=${compiler}`, '-o', output, ...sources, '-ldl'])

@@ -175,7 +175,7 @@ int enqueue(Function& function, unsigned blocks, unsigned threads, unsigned shar
       never.lock();
       std::condition_variable_any().wait(never, [] { return false; });
     }
-    if (state().lost != 0) return;
+    if (state().lost != 0 || waitInstead(grid, block)) return;
     const Order order = settings().descending ? Order::descending : Order::ascending;
     const LaunchResult result = launch(*kernel, grid, block.data(), order, nullptr);
     if (result.outcome == Outcome::completed) return;

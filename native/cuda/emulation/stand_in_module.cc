@@ -5,9 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 
+#include "../kernel/arguments.h"
 #include "stand_in_settings.h"
 
 namespace eigenae::emulation {
@@ -74,6 +78,17 @@ int loadModule(const char* ptx, LoadedModule& module, std::string& log) {
       reinterpret_cast<decltype(&eigenae_translated_module)>(dlsym(module.library, "eigenae_translated_module"));
   module.kernels = kernels();
   return 0;
+}
+
+bool waitInstead(const Grid& grid, const std::vector<char>& parameters) {
+  if (settings().stepMicroseconds == 0) return false;
+  if (!grid.cooperative) return true;
+  const auto* const models = *reinterpret_cast<const cuda::Training* const*>(parameters.data());
+  if (models->order == nullptr) return false;
+  int steps = 0;
+  for (unsigned i = 0; i < grid.blocks / settings().blocksOfModel; ++i) steps = std::max(steps, models[i].steps);
+  std::this_thread::sleep_for(std::chrono::duration<double, std::micro>(steps * settings().stepMicroseconds));
+  return true;
 }
 
 }  // namespace eigenae::emulation

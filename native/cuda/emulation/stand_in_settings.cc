@@ -41,6 +41,8 @@ void apply(Settings& settings, const std::string& entry) {
     settings.descending = value == "descending";
   } else if (key == "fail") {
     settings.faults.push_back(readFault(value, entry));
+  } else if (key == "step") {
+    if (std::sscanf(value.c_str(), "%lf:%u", &settings.stepMicroseconds, &settings.blocksOfModel) != 2) reject(entry);
   } else if (key == "hang") {
     settings.hangs.push_back(number);
   } else {

@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { expect, it } from 'vitest'
+import { eigenae, scratchFolder } from '../support/cli.js'
+import { describeWithCuda } from '../support/cuda-engine.js'
+import { readJson, writeJson } from '../support/sweeps.js'
+
+const root = join(import.meta.dirname, '../..')
+const scratch = scratchFolder()
+
+/** Seconds in which an H100 trains an epoch of 64 models: the middle of the estimate in docs/gpu.md. */
+function estimatedSeconds(): number {
+  const guide = readFileSync(join(root, 'docs/gpu.md'), 'utf8')
+  const [, low, high] = /^\| H100 .*\| ([\d.]+)–([\d.]+) \|$/m.exec(guide)!
+  return (Number(low) + Number(high)) / 2
+}
+
+const models = 64
+const cardMilliseconds = (1000 * estimatedSeconds()) / models
+const leastShare = 0.85
+/** Cores of the processor for each card. Machines with cards have 8 to 32. */
+const cores = 8
+const atOnce = 10
+const stepsOfEpoch = 938
+
+describeWithCuda('a card that only waits the estimated time of each launch', ({ environment }) => {
+  const step = (1e6 * estimatedSeconds()) / Math.ceil(models / atOnce) / stepsOfEpoch
+  const env = {
+    ...environment,
+    CUDA_VISIBLE_DEVICES: '0',
+    EIGENAE_STAND_IN: `step=${step}:13`,
+    NODE_OPTIONS: `--import=${pathToFileURL(join(root, 'tests/support/record-cpu.mjs'))}`,
+  }
+
+  /** Returns milliseconds of CPU time of the process that trains. */
+  async function cpuOf(
+    name: string,
+    args: readonly string[],
+  ): Promise<Readonly<Record<'main' | 'all', number>>> {
+    const record = scratch(`${name}.json`)
+    const run = [...args, '--device', 'cuda', '--out', scratch(name)]
+    const { code, stderr } = await eigenae(run, { env: { ...env, EIGENAE_TEST_CPU: record } })
+    expect(code, stderr).toBe(0)
+    return readJson(record)
+  }
+
+  function sweepArgs(epochs: number): readonly string[] {
+    const sweep = writeJson(scratch(`sweep-${epochs}-epochs.json`), {
+      ...{ name: 'host', variants: { eigen: join(root, 'configs/eigen.json') } },
+      ...{ grid: { 'train.epochs': [epochs] }, seeds: Array.from({ length: models }, (_, seed) => seed) },
+    })
+    return ['sweep', '--config', sweep]
+  }
+
+  const trainArgs = (epochs: number) => [
+    ...['train', '--config', join(root, 'configs/eigen.json'), '--epochs', String(epochs), '--quiet'],
+  ]
+
+  it.each([
+    { name: '64 models of one process', argsOf: sweepArgs, runs: models, few: 1, many: 4 },
+    { name: 'a process with one model', argsOf: trainArgs, runs: 1, few: 5, many: 45 },
+  ])('is kept busy by $name', { timeout: 900_000 }, async ({ name, argsOf, runs, few, many }) => {
+    const before = await cpuOf(`${name}-${few}`, argsOf(few))
+    const after = await cpuOf(`${name}-${many}`, argsOf(many))
+    const ofEpoch = (thread: 'main' | 'all') => (after[thread] - before[thread]) / (runs * (many - few))
+    expect(ofEpoch('main') * leastShare, 'milliseconds of the main thread').toBeLessThan(cardMilliseconds)
+    expect(ofEpoch('all') * leastShare, 'milliseconds of all threads').toBeLessThan(cores * cardMilliseconds)
+  })
+})
