@@ -101,11 +101,13 @@ export function stepValues(
   first: number,
   steps: number,
 ): Float64Array {
-  const numbers = Array.from({ length: steps }, (_, i) => first + i)
-  return Float64Array.from([
-    ...numbers.map((step) => learningRateAt(optimizer, step)),
-    ...numbers.flatMap((step) => eigenLosses.map(({ weight }) => scheduledValue(weight, step))),
-  ])
+  const values = new Float64Array(steps * (1 + eigenLosses.length))
+  for (let i = 0; i < steps; i++) {
+    values[i] = learningRateAt(optimizer, first + i)
+    for (const [term, { weight }] of eigenLosses.entries())
+      values[steps + i * eigenLosses.length + term] = scheduledValue(weight, first + i)
+  }
+  return values
 }
 
 /** Returns a state's arrays one after another. */

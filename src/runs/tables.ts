@@ -54,10 +54,11 @@ export type SpectrumRow = Row<typeof spectrumColumns>
 export type LayersRow = Row<typeof layersColumns>
 export type LossesRow = Row<typeof lossesColumns>
 
-/** A CSV file that grows by the rows of an epoch and can be truncated to an earlier epoch. */
+/** A CSV file that grows by the rows of epochs and can be truncated to an earlier epoch. */
 export class EpochTable<Columns extends readonly string[]> {
   readonly #file: string
   readonly #csv: ReturnType<typeof createObjectCsvStringifier>
+  #unwritten = ''
   #sum = new RunningSum()
 
   constructor(file: string, columns: Columns) {
@@ -65,7 +66,7 @@ export class EpochTable<Columns extends readonly string[]> {
     this.#csv = createObjectCsvStringifier({ header: columns.map((id) => ({ id, title: id })) })
   }
 
-  /** Length and SHA-256 of the header and all rows as they were written. */
+  /** Length and SHA-256 of the header and all written rows. */
   get sum(): FileSum {
     return this.#sum.current()
   }
@@ -75,15 +76,21 @@ export class EpochTable<Columns extends readonly string[]> {
     return this.#replace(this.#csv.getHeaderString() ?? '')
   }
 
-  /** Appends rows without syncing them; on failure the file has its earlier size again. */
-  async append(rows: readonly Row<Columns>[]): Promise<void> {
+  /** Keeps rows for the next `write`. */
+  add(rows: readonly Row<Columns>[]): void {
     if (rows.length === 0) return // csv-writer would write an empty line
-    const text = this.#csv.stringifyRecords(rows.map(withEmptyFields))
-    await appendWhole(this.#file, text)
-    this.#sum.add(text)
+    this.#unwritten += this.#csv.stringifyRecords(rows.map(withEmptyFields))
   }
 
-  /** Returns once all rows would survive a loss of power. */
+  /** Appends the rows that were added since the last call, without syncing; on failure the file has its earlier size again. */
+  async write(): Promise<void> {
+    if (this.#unwritten === '') return
+    await appendWhole(this.#file, this.#unwritten)
+    this.#sum.add(this.#unwritten)
+    this.#unwritten = ''
+  }
+
+  /** Returns once all written rows would survive a loss of power. */
   sync(): Promise<void> {
     return syncFile(this.#file)
   }

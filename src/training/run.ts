@@ -198,12 +198,10 @@ async function writeBeginning(
   { embedding, linearOutputs, state }: Awaited<ReturnType<typeof measureBeginning>>,
 ): Promise<void> {
   for (const table of Object.values(tables)) await table.start()
-  await tables['spectrum.csv'].append(
+  tables['spectrum.csv'].add(
     spectrumRows(0, await spectrumOfEmbedding(embedding, job.config, job.signal)),
   )
-  await tables['layers.csv'].append(
-    layersRows(0, await measureLayers(linearOutputs, job.config, state, job.signal)),
-  )
+  tables['layers.csv'].add(layersRows(0, await measureLayers(linearOutputs, job.config, state, job.signal)))
   await saves.add({ epoch: 0, state }, [])
 }
 
@@ -243,14 +241,14 @@ function scheduledMeans({ config, data, threads }: RunJob, epoch: number) {
   }
 }
 
-/** Writes the rows of an epoch and saves it. A stop does not end it, because the epoch has been reported. */
+/** Adds the rows of an epoch and saves it. A stop does not end it, because the epoch has been reported. */
 async function writeEpoch(job: RunJob, tables: Tables, saves: Saves, trained: TrainedEpoch): Promise<void> {
   const { epoch, losses, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
   const layers = await measureLayers(trained.linearOutputs, job.config, state)
   const row = metricsRow(epoch, losses, evaluation, layers)
-  await tables['metrics.csv'].append([row])
-  await tables['spectrum.csv'].append(spectrumRows(epoch, evaluation.spectrum))
-  await tables['timings.csv'].append([
+  tables['metrics.csv'].add([row])
+  tables['spectrum.csv'].add(spectrumRows(epoch, evaluation.spectrum))
+  tables['timings.csv'].add([
     {
       epoch,
       train_seconds: Number(trainSeconds.toFixed(4)),
@@ -258,8 +256,8 @@ async function writeEpoch(job: RunJob, tables: Tables, saves: Saves, trained: Tr
       images_per_second: Math.round(imagesPerSecond),
     },
   ])
-  await tables['layers.csv'].append(layersRows(epoch, layers))
-  await tables['losses.csv'].append(lossesRows(epoch, losses, job.config))
+  tables['layers.csv'].add(layersRows(epoch, layers))
+  tables['losses.csv'].add(lossesRows(epoch, losses, job.config))
   await saves.add({ epoch, state }, [row])
 }
 
@@ -268,8 +266,8 @@ type SavedEpoch = Pick<TrainedEpoch, 'epoch' | 'state'>
 const millisecondsBetweenSaves = 1000
 
 /**
- * Saves epochs whose rows are written: syncs the tables, then replaces the checkpoint, so that the tables always hold the
- * rows of the checkpoint's epoch. The rows after it do not count, and a resume writes them again.
+ * Saves epochs: writes the rows and syncs the tables, then replaces the checkpoint, so that the tables always hold the
+ * rows of the checkpoint's epoch. Rows after it do not count, and a resume writes them again.
  */
 class Saves {
   readonly #job: RunJob
@@ -295,7 +293,9 @@ class Saves {
     if (this.#unsaved === null) return
     const { config, files, facts, observer } = this.#job
     const { epoch, state } = this.#unsaved
-    await Promise.all(Object.values(this.#tables).map((table) => table.sync()))
+    const tables = Object.values(this.#tables)
+    for (const table of tables) await table.write()
+    await Promise.all(tables.map((table) => table.sync()))
     const { device, dataSha256 } = facts
     const origin = { configSha256: configSha256(config), device, dataSha256, tables: sumsOf(this.#tables) }
     await writeCheckpoint(files, config, { epoch, state, origin })
