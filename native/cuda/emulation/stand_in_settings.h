@@ -10,7 +10,8 @@
 //   order=ascending         order in which the threads of a launch start: ascending or descending
 //   fail=FUNCTION:N:CODE    the Nth call of this driver function returns the code, for example cuMemAlloc_v2:3:2
 //   hang=N                  the Nth cooperative launch never ends
-//   step=MICROSECONDS:N     launches of epochs and evaluations compute nothing: a step of an epoch takes this long, of all
+//   step=MICROSECONDS:N     launches of epochs and evaluations compute nothing: a step of an epoch takes this long, of
+//   all
 //                           models of a launch, which have N thread blocks each. New memory holds numbers from 0.5 to 1
 //
 // fail and hang may be repeated. An unknown key ends the process.
