@@ -198,9 +198,7 @@ async function writeBeginning(
   { embedding, linearOutputs, state }: Awaited<ReturnType<typeof measureBeginning>>,
 ): Promise<void> {
   for (const table of Object.values(tables)) await table.start()
-  tables['spectrum.csv'].add(
-    spectrumRows(0, await spectrumOfEmbedding(embedding, job.config, job.signal)),
-  )
+  tables['spectrum.csv'].add(spectrumRows(0, await spectrumOfEmbedding(embedding, job.config, job.signal)))
   tables['layers.csv'].add(layersRows(0, await measureLayers(linearOutputs, job.config, state, job.signal)))
   await saves.add({ epoch: 0, state }, [])
 }
