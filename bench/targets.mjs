@@ -2,21 +2,23 @@
 
 import { median } from './turns.mjs'
 
-export function targets({ sections, process: whole }) {
+export function targets({ sections, process: whole, history }) {
   const part = (name) => sections.find((section) => section.name === name)?.measurements
   return [
     ...besidePeers(part('peers') ?? []),
     ...besideTopK(part('arms') ?? []),
     ...besideLatentTopK(part('losses') ?? []),
     ...linearity(part('growth') ?? []),
+    ...shortRuns(part('sweeps') ?? []),
     ...wholeProcess(whole),
+    ...besideHistory(history),
   ]
 }
 
 function besidePeers(measurements) {
   const limits = [
-    { batch_size: 64, threads: 2, floor: 1.27, peer: 2.5 },
-    { batch_size: 256, threads: 2, floor: 1.2, peer: 2.3 },
+    { batch_size: 64, threads: 2, floor: 1.27, peer: 4 },
+    { batch_size: 256, threads: 2, floor: 1.05, peer: 3 },
     { batch_size: 64, threads: 1, floor: 1.25 },
   ]
   return limits.flatMap(({ batch_size, threads, floor, peer }) => {
@@ -96,11 +98,31 @@ function linearity(measurements) {
   ]
 }
 
+function shortRuns(measurements) {
+  const ours = measurements.find(({ name }) => name === 'eigenae')
+  if (ours === undefined) return []
+  const { share_in_epochs, milliseconds_beside_epochs } = ours.facts
+  return [
+    atLeast('a sweep of short runs: share of the cores in epochs', 0.9, share_in_epochs),
+    atMost(
+      'a sweep of short runs: milliseconds of a core beside the epochs of a run',
+      60,
+      milliseconds_beside_epochs,
+    ),
+  ]
+}
+
+function besideHistory(history) {
+  return history === undefined
+    ? []
+    : [atMost(`an epoch: time over that of ${history.against}`, 1.02, history.epoch_ratio)]
+}
+
 function wholeProcess(whole) {
   if (whole === undefined) return []
-  const limit = 1.15 * whole.train_seconds + 0.5
+  const limit = 1.15 * whole.train_seconds + 0.25
   const time = atMost(
-    'whole command: seconds (1.15 × its epochs + 0.5)',
+    'whole command: seconds (1.15 × its epochs + 0.25)',
     Number(limit.toFixed(2)),
     whole.seconds,
   )
