@@ -81,10 +81,11 @@ const sweepColumns = [
 const percent = (share) => (share === undefined ? '–' : `${(100 * share).toFixed(0)} %`)
 const milliseconds = (value) => (value === undefined ? '–' : `${value.toFixed(0)} ms`)
 
-/** The floor is that of the processor. */
+/** The floor is that of an epoch on the processor. */
 function columnsOf(name) {
-  if (name === 'cuda') return columns.filter(([head]) => head !== '× floor')
-  if (name === 'sweeps') return [...columns, ...sweepColumns]
+  const withoutFloor = columns.filter(([head]) => head !== '× floor')
+  if (name === 'cuda') return withoutFloor
+  if (name === 'sweeps') return [...withoutFloor, ...sweepColumns]
   return name === 'peers' ? [...columns, ...factColumns] : columns
 }
 
