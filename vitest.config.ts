@@ -12,8 +12,11 @@ export default defineConfig(({ mode }) => ({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 120_000 } },
-    // Tests start processes that train on all cores, so more files at once would slow each other down.
-    maxWorkers: 2,
+    // A third worker uses the cores while the tests of others wait for processes. Those train on all cores, so more would
+    // slow each other down.
+    maxWorkers: 3,
+    // The files of a worker share its process and the modules that it has loaded. The system tests measure memory, too.
+    isolate: mode === 'system',
     // Tests call the built command line itself.
     server: { deps: { external: [/\/dist\/bundled\//] } },
   },
