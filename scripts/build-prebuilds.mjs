@@ -71,7 +71,7 @@ async function buildAddon(name) {
   mkdirSync(join(builtFolder, name), { recursive: true })
   const { link = () => [] } = platforms[name]
   const linkFlags = ['-shared', '-s', '-O3', ...(await link(name))]
-  const file = await buildFor(name, 'eigenae.node', addonFolders, optimizedFlags, linkFlags)
+  const file = await buildFor(name, 'eigenae.node', addonFolders, { linkFlags })
   if (!readFileSync(file).includes('napi_register_module_v1')) {
     throw new BuildError(`${file} does not export what Node calls`)
   }
@@ -79,17 +79,17 @@ async function buildAddon(name) {
 
 async function buildTests(name) {
   await writeTestTapes()
-  const library = [googleTest, `${googleTest}/include`].map((folder) => `-I${folder}`)
+  const testFlags = [googleTest, `${googleTest}/include`].map((folder) => `-I${folder}`)
   const sources = ['gtest-all.cc', 'gtest_main.cc'].map((source) => join(googleTest, 'src', source))
-  const linkFlags = ['-s', '-std=c++17', '-O2', ...library, ...sources]
-  await buildFor(name, 'core-tests', testFolders, [...optimizedFlags, ...library], linkFlags)
+  const linkFlags = ['-s', '-std=c++17', '-O2', ...testFlags, ...sources]
+  await buildFor(name, 'core-tests', testFolders, { linkFlags, testFlags })
 }
 
-async function buildFor(name, fileName, folders, flags, linkFlags) {
+async function buildFor(name, fileName, folders, more) {
   const [system, architecture] = name.split('-')
   const file = join(builtFolder, name, fileName)
   const position = system === 'win32' ? [] : ['-fPIC'] // code for Windows is always position-independent
-  const target = { name, file, architecture, folders, flags: [...position, ...flags], linkFlags }
+  const target = { name, file, architecture, folders, flags: [...position, ...optimizedFlags], ...more }
   await build(target, zigCompiler(platforms[name].triple))
   console.error(`${name}: ${file}`)
   return file

@@ -45,8 +45,10 @@ export const commonFlags = [
 ]
 export const optimizedFlags = ['-O3', '-fno-math-errno', '-DNDEBUG']
 
-/** Returns the flags that only the sources in addon/ need, so that the targets share the objects of all others. */
-function nodeApiFlags() {
+/** Returns the flags that only the sources of a folder need, so that the targets share the objects of all others. */
+function flagsOfFolder(folder, testFlags) {
+  if (folder === 'tests') return testFlags
+  if (folder !== 'addon') return []
   const { include_dir } = createRequire(import.meta.url)('node-api-headers')
   return ['-DNAPI_VERSION=8', `-I${include_dir}`]
 }
@@ -62,14 +64,14 @@ export function filesIn(folders, ...extensions) {
 }
 
 /** Returns the objects that a target consists of: { source, suffix, flags }. */
-export function compileUnits({ folders, architecture }) {
+export function compileUnits({ folders, architecture, testFlags = [] }) {
   return filesIn(folders, '.cc').flatMap((source) => {
     const variants = variantsBySource[source] ?? [{ architecture, suffix: '', flags: [] }]
     return variants
       .filter((variant) => variant.architecture === architecture)
       .map(({ suffix, flags }) => ({
         ...{ source, suffix },
-        flags: source.startsWith('addon/') ? [...flags, ...nodeApiFlags()] : flags,
+        flags: [...flags, ...flagsOfFolder(source.split('/')[0], testFlags)],
       }))
   })
 }

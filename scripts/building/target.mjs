@@ -1,8 +1,8 @@
 // Builds a target with a compiler, unless it is up to date.
 //
-// A target is a file that is made from folders of native/: { name, file, architecture, folders, flags, linkFlags }. Its name
-// is for messages. A compiler is { command, flags, version, hint }: command is null if none was found, and hint(reason)
-// returns the advice to print then.
+// A target is a file that is made from folders of native/: { name, file, architecture, folders, flags, linkFlags } and, if
+// native/tests/ needs more, testFlags. Its name is for messages. A compiler is { command, flags, version, hint }: command is
+// null if none was found, and hint(reason) returns the advice to print then.
 import { createHash } from 'node:crypto'
 import {
   existsSync,

@@ -131,7 +131,8 @@ describeUnless(noZig, 'the package', () => {
         succeed(process.execPath, build, { cwd: root })
         const tests = join(root, 'native/build/prebuilds/linux-arm64/core-tests')
         // OddShapes trains whole networks, which takes an emulator as long as all other tests; the test before trains too.
-        const fast = ['--gtest_brief=1', '--gtest_filter=-OddShapes/*']
+        // EveryInstruction differentiates in long double, which arm64 computes in software.
+        const fast = ['--gtest_brief=1', '--gtest_filter=-OddShapes/*:*/EveryInstruction.*']
         expect(succeed('qemu-aarch64', [tests, ...fast], emulated)).toContain('PASSED')
       },
       12 * minutes,

@@ -24,10 +24,12 @@ function copyProject(): void {
   for (const file of files.filter((name) => existsSync(join(root, name))))
     cpSync(join(root, file), join(project, file))
   symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'))
-  // The recipes change no source of the WebAssembly, so its compiler and binaries are shared.
-  mkdirSync(join(root, 'native/build/wasm'), { recursive: true })
-  mkdirSync(join(project, 'native/build'))
-  symlinkSync(join(root, 'native/build/wasm'), join(project, 'native/build/wasm'))
+  // A recipe compiles only what it changes: objects and WebAssembly are found by their sources' content.
+  for (const shared of ['native/build/objects', 'native/build/wasm']) {
+    mkdirSync(join(root, shared), { recursive: true })
+    mkdirSync(join(project, 'native/build'), { recursive: true })
+    symlinkSync(join(root, shared), join(project, shared))
+  }
 }
 
 function run(
