@@ -10,12 +10,13 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const buildFolder = fileURLToPath(new URL('machine/build/', import.meta.url))
 const programs = {
   peak: ['bench/machine/peak.cc', 'native/core/peak.cc'],
+  passes: ['bench/machine/passes.cc'],
   cacheLine: ['bench/machine/cache_line.cc'],
 }
 
 /**
- * Compiles the programs. `peak()` returns GFLOP/s of one core and of all, `cacheLine()` the nanoseconds from the first core to
- * each other one.
+ * Compiles the programs. `peak()` returns GFLOP/s of one core and of all, with the billions of values a second that both passes
+ * of batch norm take, `cacheLine()` the nanoseconds from the first core to each other one.
  */
 export async function compileMachine() {
   const compiler = process.env.CXX || 'g++'
@@ -28,7 +29,8 @@ export async function compileMachine() {
     compiler: (await run(compiler, ['--version'])).stdout.split('\n')[0],
     peak: async () => {
       const { instruction_set, cores, all } = await output('peak')
-      return { instructionSet: instruction_set, cores, one: Math.max(...cores), all }
+      const passes = await output('passes')
+      return { instructionSet: instruction_set, cores, one: Math.max(...cores), all, passes }
     },
     cacheLine: async () => (await output('cacheLine')).nanoseconds_from_first_core,
   }
@@ -39,7 +41,7 @@ async function output(program) {
 }
 
 export async function machineFacts(machine) {
-  const { instructionSet, cores, all } = await machine.peak()
+  const { instructionSet, cores, all, passes } = await machine.peak()
   return {
     date: new Date().toISOString(),
     commit: git('rev-parse', '--short', 'HEAD'),
@@ -57,6 +59,7 @@ export async function machineFacts(machine) {
       instruction_set: instructionSet,
       peak_gigaflops_of_each_core: cores,
       peak_gigaflops_of_all_cores: all,
+      norm_passes_gigavalues: passes,
       cache_line_nanoseconds_from_first_core: await machine.cacheLine(),
     },
   }

@@ -4,7 +4,7 @@ import { eigenLossKinds } from '../dist/config/eigen-loss-kinds.js'
 import { configSchema } from '../dist/config/schema.js'
 import { loadDataSet } from '../dist/data/load.js'
 import { selectEngine } from '../dist/engines/select.js'
-import { flopPerImage } from '../dist/model/architecture.js'
+import { flopPerImage, layersOf } from '../dist/model/architecture.js'
 import { trainerSpec } from '../dist/training/spec.js'
 
 const { engine } = await selectEngine('cpu')
@@ -30,9 +30,12 @@ export function ourSections(options) {
 }
 
 function besidePeers(two) {
-  return [64, 256].flatMap((batchSize) =>
-    [two, 1].map((threads) => ({ name: 'eigenae', fields: topK, batchSize, threads })),
-  )
+  const normalised = { ...topK, model: { batchNorm: 'all' } }
+  const job = (name, fields, batchSize, threads) => ({ name, fields, batchSize, threads })
+  return [
+    ...[64, 256].flatMap((batchSize) => [two, 1].map((threads) => job('eigenae', topK, batchSize, threads))),
+    ...[two, 1].map((threads) => job('eigenae, batch norm', normalised, 64, threads)),
+  ]
 }
 
 function arms(threads) {
@@ -122,8 +125,13 @@ function contender({ name, fields, batchSize, threads, images: limit, ...rest },
     epochs,
     images,
     gigaflop,
+    gigavalues: (normalisedUnits(config.model) * images * epochs) / 1e9,
     open: () => open(config, threads, images, { epochs, passes, start }),
   }
+}
+
+function normalisedUnits(model) {
+  return layersOf(model).reduce((sum, { batchNorm, outputs }) => sum + (batchNorm ? outputs : 0), 0)
 }
 
 function configOf(fields, batchSize) {

@@ -14,16 +14,26 @@ const scripts = { JAX: 'jax_peer.py', PyTorch: 'torch_peer.py' }
 export function peerContenders({ images }) {
   const { model } = configSchema.parse({ name: 'bench' })
   const gigaflop = (flopPerImage(model) * images) / 1e9
-  return [64, 256].flatMap((batchSize) =>
+  const jobs = [
+    { kind: '', batchSize: 64, args: [] },
+    { kind: '', batchSize: 256, args: [] },
+    { kind: ', batch norm', batchSize: 64, args: ['--batch-norm'] },
+  ]
+  return jobs.flatMap(({ kind, batchSize, args }) =>
     Object.entries(scripts).map(([name, script]) =>
-      peerContender({ name, batchSize, images, gigaflop, threads: availableParallelism() }, script, [
-        '--batch-size',
-        batchSize,
-        '--images',
-        images,
-      ]),
+      peerContender(
+        { name: name + kind, batchSize, images, gigaflop, threads: availableParallelism() },
+        script,
+        ['--batch-size', batchSize, '--images', images, ...args],
+      ),
     ),
   )
+}
+
+/** Returns the peers' measurements of the same job: the name after the comma and the batch size. */
+export function peersOf(ours, measurements) {
+  const jobOf = ({ name, batch_size }) => `${name.split(', ')[1] ?? ''} ${batch_size}`
+  return measurements.filter((each) => !each.name.startsWith('eigenae') && jobOf(each) === jobOf(ours))
 }
 
 /** Returns a job of turns.mjs that a script of bench/peers does. */

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { alignedTable } from '../dist/text/table.js'
+import { peersOf } from './peers.mjs'
 import { targets } from './targets.mjs'
 
 /** Prints the tables, and writes them to a .md file and every number to a .json file. */
@@ -38,9 +39,10 @@ function heading({ date, load_before, commit, changed_since_commit, command, rou
     ['command', `${command} (${rounds} rounds, in turns)`],
     ['versions', `Node ${machine.node}, ${machine.compiler}`],
     ['FMA peak', peakText(machine)],
+    ['norm passes', passesText(machine)],
     [
       'floor',
-      'all products of the linear layers at this peak, also those with a zero, which eigenae leaves out',
+      'all products of the linear layers at this peak, also those with a zero, which eigenae leaves out, and the norm passes',
     ],
     [
       'cache line',
@@ -52,6 +54,11 @@ function heading({ date, load_before, commit, changed_since_commit, command, rou
 
 function peakText({ instruction_set, peak_gigaflops_of_each_core: cores, peak_gigaflops_of_all_cores: all }) {
   return `${all.toFixed(0)} GFLOP/s on all cores, alone ${cores.map((core) => core.toFixed(0)).join(', ')} (${instruction_set})`
+}
+
+function passesText({ norm_passes_gigavalues: { one, all } }) {
+  const billions = (value) => value.toFixed(1)
+  return `${billions(all)} billion values a second on all cores, ${billions(one)} on one: read for statistics, then read and written`
 }
 
 const columns = [
@@ -103,10 +110,10 @@ function section({ name, title, measurements }) {
   }
 }
 
-/** Returns the speed relative to the faster peer with the same batch size. */
+/** Returns the speed relative to the faster peer at the same job. */
 function againstPeers(ours, all) {
-  const peers = all.filter(({ name, batch_size }) => name !== 'eigenae' && batch_size === ours.batch_size)
-  if (ours.name !== 'eigenae' || peers.length === 0) return '–'
+  const peers = peersOf(ours, all)
+  if (!ours.name.startsWith('eigenae') || peers.length === 0) return '–'
   return (Math.min(...peers.map((peer) => peer.median)) / ours.median).toFixed(2)
 }
 

@@ -1,5 +1,6 @@
 // The targets of the native engine, compared with the results of one run. Parts that were not measured are omitted.
 
+import { peersOf } from './peers.mjs'
 import { median } from './turns.mjs'
 
 export function targets({ sections, process: whole, history }) {
@@ -20,13 +21,15 @@ function besidePeers(measurements) {
     { batch_size: 64, threads: 2, floor: 1.27, peer: 4 },
     { batch_size: 256, threads: 2, floor: 1.05, peer: 3 },
     { batch_size: 64, threads: 1, floor: 1.25 },
+    { name: 'eigenae, batch norm', batch_size: 64, threads: 2, floor: 1.25, peer: 4 },
   ]
-  return limits.flatMap(({ batch_size, threads, floor, peer }) => {
-    const same = measurements.filter((each) => each.batch_size === batch_size)
-    const ours = same.find((each) => each.name === 'eigenae' && each.threads === threads)
-    const peers = same.filter((each) => each.name !== 'eigenae')
+  return limits.flatMap(({ name = 'eigenae', batch_size, threads, floor, peer }) => {
+    const isOurs = (each) => each.name === name && each.batch_size === batch_size && each.threads === threads
+    const ours = measurements.find(isOurs)
     if (ours === undefined) return []
-    const what = `batch ${batch_size}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
+    const peers = peersOf(ours, measurements)
+    const kind = name.replace('eigenae', '').replace(', ', '')
+    const what = `${kind}${kind && ', '}batch ${batch_size}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
     const toFloor = atMost(`${what}: time over the floor`, floor, ours.times_floor)
     if (peer === undefined || peers.length === 0) return [toFloor]
     const best = Math.min(...peers.map((each) => each.median))

@@ -6,7 +6,8 @@ const restMilliseconds = 100
 
 /**
  * Measures in turns, A B C A B C …, and the machine's peak in each round, so that a slow minute of the machine affects all
- * contenders equally. A contender is { name, threads, images, gigaflop, open(): { measure(): seconds, close() } }.
+ * contenders equally. A contender is { name, threads, images, gigaflop, gigavalues, open(): { measure(): seconds, close() } };
+ * gigavalues are those that batch norm normalises, 0 or undefined without it.
  */
 export async function measureInTurns(contenders, machine, rounds, say) {
   const entrants = []
@@ -29,19 +30,20 @@ export async function measureInTurns(contenders, machine, rounds, say) {
 async function measureOnce({ contender, job, seconds, floors }, peak) {
   await pause(restMilliseconds)
   seconds.push(await job.measure())
-  floors.push(contender.gigaflop / peakOn(contender.threads, peak))
+  const { threads, gigaflop, gigavalues = 0 } = contender
+  floors.push(gigaflop / rateOn(threads, peak) + gigavalues / rateOn(threads, peak.passes))
 }
 
-function peakOn(threads, { one, all }) {
+function rateOn(threads, { one, all }) {
   const cores = availableParallelism()
   return threads === 1 ? one : threads >= cores ? all : Math.min(all, one * threads)
 }
 
 function summarise({ contender, seconds, floors, facts }) {
-  const { name, threads, batchSize, images, gigaflop, epochs = 1 } = contender
+  const { name, threads, batchSize, images, gigaflop, gigavalues = 0, epochs = 1 } = contender
   const floor = median(floors)
   return {
-    ...{ name, threads, batch_size: batchSize, images, epochs, gigaflop },
+    ...{ name, threads, batch_size: batchSize, images, epochs, gigaflop, gigavalues },
     ...{ seconds, median: median(seconds), min: Math.min(...seconds), max: Math.max(...seconds) },
     images_per_second: (images * epochs) / median(seconds),
     ...{ floor, times_floor: median(seconds.map((each, round) => each / floors[round])) },

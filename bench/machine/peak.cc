@@ -2,17 +2,22 @@
 #include "../../native/core/peak.h"
 
 #include <cstdio>
+#include <cstdlib>
+#include <string_view>
 #include <thread>
 
 #include "../../native/core/instruction_set.h"
 #include "cores.h"
 
-// Returns the best instruction set that -march=native enables, regardless of EIGENAE_ISA. measurePeak uses the size of
-// its vectors only.
+// Returns the best instruction set that -march=native enables, or AVX2 if EIGENAE_ISA asks for it. measurePeak uses the size
+// of its vectors only. Tiles count as AVX-512, because they do not multiply floats.
 eigenae::InstructionSet eigenae::chosenInstructionSet() {
 #if defined(__AVX512F__)
-  return {.name = "avx512", .vectorBytes = 64, .kernels = nullptr};
-#elif defined(__AVX2__) && defined(__FMA__)
+  const char* wanted = std::getenv("EIGENAE_ISA");
+  if (wanted == nullptr || wanted != std::string_view("avx2"))
+    return {.name = "avx512", .vectorBytes = 64, .kernels = nullptr};
+#endif
+#if defined(__AVX2__) && defined(__FMA__)
   return {.name = "avx2", .vectorBytes = 32, .kernels = nullptr};
 #elif defined(__x86_64__)
   return {.name = "x86-64", .vectorBytes = 16, .kernels = nullptr};

@@ -5,36 +5,45 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from job import BETA1, BETA2, BOTTLENECK, EPSILON, LAST, LEARNING_RATE, NOISE, SIZES, TOP_K, run
+from job import (BETA1, BETA2, BOTTLENECK, EPSILON, LAST, LEARNING_RATE, NOISE, NORM_EPSILON, NORM_MOMENTUM, SIZES, TOP_K,
+                 run)
 
 # Halves the hashing for the same number of bits. The default serves arrays that are spread over devices.
 jax.config.update("jax_threefry_partitionable", False)
 
 
-def initial_parameters(key):
+def initial_parameters(key, batch_norm=False):
     parameters = []
-    for inputs, outputs in zip(SIZES, SIZES[1:]):
+    for layer, (inputs, outputs) in enumerate(zip(SIZES, SIZES[1:])):
         key, weight_key, bias_key = jax.random.split(key, 3)
         weight_bound, bias_bound = (6 / inputs) ** 0.5, inputs**-0.5
         weight = jax.random.uniform(weight_key, (inputs, outputs), minval=-weight_bound, maxval=weight_bound)
         bias = jax.random.uniform(bias_key, (outputs,), minval=-bias_bound, maxval=bias_bound)
-        parameters.append((weight, bias))
+        norm = (jnp.ones(outputs), jnp.zeros(outputs)) if batch_norm and layer < LAST else ()
+        parameters.append((weight, bias, *norm))
     return parameters
 
 
 def initial_state(parameters):
     first, second = (jax.tree.map(jnp.zeros_like, parameters) for _ in range(2))
-    return parameters, first, second, jnp.float32(0)
+    running = [(jnp.zeros_like(bias), jnp.ones_like(bias)) for _, bias, *norm in parameters if norm]
+    return parameters, first, second, jnp.float32(0), running
 
 
-def forward(parameters, x):
-    for layer, (weight, bias) in enumerate(parameters):
+def forward(parameters, x, running=None):
+    """Normalises by the batch's statistics, which are the last result, or by running ones."""
+    statistics = []
+    for layer, (weight, bias, *norm) in enumerate(parameters):
         x = x @ weight + bias
+        if norm:
+            statistics.append(running[layer] if running else (jnp.mean(x, axis=0), jnp.var(x, axis=0)))
+            mean, variance = statistics[-1]
+            x = (x - mean) * (lax.rsqrt(variance + NORM_EPSILON) * norm[0]) + norm[1]
         if layer == BOTTLENECK:
             embedding = x
         elif layer < LAST:
             x = jnp.maximum(x, 0)
-    return embedding, jax.nn.sigmoid(x)
+    return embedding, jax.nn.sigmoid(x), statistics
 
 
 @jax.custom_vjp
@@ -58,12 +67,11 @@ top_share.defvjp(top_share_and_gradient, lambda gradient, cotangent: (cotangent 
 
 
 def loss(parameters, clean, noisy):
-    embedding, output = forward(parameters, noisy)
-    return jnp.mean((output - clean) ** 2) + top_share(embedding)
+    embedding, output, statistics = forward(parameters, noisy)
+    return jnp.mean((output - clean) ** 2) + top_share(embedding), statistics
 
 
-def adam(state, gradients):
-    parameters, first, second, step = state
+def adam(parameters, first, second, step, gradients):
     step = step + 1
     first = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, first, gradients)
     second = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, second, gradients)
@@ -77,8 +85,10 @@ def train_step(images, state, batch):
     order, key = batch
     clean = images[order]
     noisy = clean + NOISE * jax.random.normal(key, clean.shape)
-    value, gradients = jax.value_and_grad(loss)(state[0], clean, noisy)
-    return adam(state, gradients), value * len(order)
+    *trained, running = state
+    (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(trained[0], clean, noisy)
+    running = jax.tree.map(lambda r, s: r + NORM_MOMENTUM * (s - r), running, statistics)
+    return (*adam(*trained, gradients), running), value * len(order)
 
 
 @functools.partial(jax.jit, static_argnames="batch_size", donate_argnums=0)
@@ -99,7 +109,7 @@ def train_epoch(state, images, key, batch_size):
 
 def create(images, options):
     key = jax.random.key(0)
-    state = initial_state(initial_parameters(jax.random.fold_in(key, 0)))
+    state = initial_state(initial_parameters(jax.random.fold_in(key, 0), options.batch_norm))
     images = jnp.asarray(images)
     epoch = 0
 
@@ -111,7 +121,7 @@ def create(images, options):
 
     def test_mse(test_images):
         test_images = jnp.asarray(test_images)
-        _, output = jax.jit(forward)(state[0], test_images)
+        _, output, _ = jax.jit(forward)(state[0], test_images, state[4])
         return float(jnp.mean((output - test_images) ** 2))
 
     return train, test_mse

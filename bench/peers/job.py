@@ -18,6 +18,7 @@ BOTTLENECK = len(WIDTHS) - 2  # the layer whose output is the embedding
 LAST = len(SIZES) - 2
 NOISE = 0.2
 LEARNING_RATE, BETA1, BETA2, EPSILON = 0.005, 0.9, 0.999, 1e-8
+NORM_EPSILON, NORM_MOMENTUM = 1e-5, 0.1
 TOP_K = 2
 
 TEST_IMAGES = "t10k-images-idx3-ubyte"
@@ -30,6 +31,7 @@ def arguments():
     parser.add_argument("--epochs", type=int, default=5, help="after one to warm up")
     parser.add_argument("--images", type=int, default=60000)
     parser.add_argument("--data", type=pathlib.Path, default=DATA)
+    parser.add_argument("--batch-norm", action="store_true", help="in every layer but the output")
     parser.add_argument("--compile", action="store_true", help="with torch.compile (PyTorch alone)")
     parser.add_argument("--seeds", type=int, default=1, help="networks side by side (jax_sweep.py alone)")
     parser.add_argument("--cores", type=int, default=2, help="(jax_sweep.py alone)")

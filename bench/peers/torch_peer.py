@@ -8,19 +8,23 @@ import os
 import torch
 from torch import nn
 
-from job import BETA1, BETA2, BOTTLENECK, EPSILON, LAST, LEARNING_RATE, NOISE, SIZES, TOP_K, run
+from job import (BETA1, BETA2, BOTTLENECK, EPSILON, LAST, LEARNING_RATE, NOISE, NORM_EPSILON, NORM_MOMENTUM, SIZES, TOP_K,
+                 run)
 
 
 class Autoencoder(nn.Module):
-    def __init__(self):
+    def __init__(self, batch_norm):
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in zip(SIZES, SIZES[1:]))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(size, NORM_EPSILON, NORM_MOMENTUM) for size in SIZES[1:-1] if batch_norm)
         for layer in self.layers:
             nn.init.kaiming_uniform_(layer.weight)
 
     def forward(self, x):
         for position, layer in enumerate(self.layers):
             x = layer(x)
+            if position < len(self.norms):
+                x = self.norms[position](x)
             if position == BOTTLENECK:
                 embedding = x
             elif position < LAST:
@@ -38,7 +42,7 @@ def create(images, options):
     torch.set_flush_denormal(True)
     torch.manual_seed(0)
     images = torch.from_numpy(images)
-    model = Autoencoder()
+    model = Autoencoder(options.batch_norm)
     apply = torch.compile(model, dynamic=False) if options.compile else model
     adam = torch.optim.Adam(model.parameters(), LEARNING_RATE, (BETA1, BETA2), EPSILON, fused=True)
 
@@ -59,6 +63,7 @@ def create(images, options):
     @torch.no_grad()
     def test_mse(test_images):
         test_images = torch.from_numpy(test_images)
+        model.eval()
         return float(nn.functional.mse_loss(model(test_images)[1], test_images))
 
     return train, test_mse
