@@ -1,5 +1,5 @@
-// Measures the two passes that batch norm cannot do without, in values a nanosecond on one core and on all: one that reads
-// the activations for their statistics, and one that reads and writes them to normalise.
+// Measures the two passes that batch norm cannot do without, in values a nanosecond on one core and on all: one that
+// reads the activations for their statistics, and one that reads and writes them to normalise.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -9,8 +9,8 @@
 
 #include "cores.h"
 
-// The activations of 64 images of 784-128-64-12-10 between the input and the output: more than the first cache holds, and
-// less than the second.
+// The activations of 64 images of 784-128-64-12-10 between the input and the output: more than the first cache holds,
+// and less than the second.
 constexpr int images = 64, units = 128 + 64 + 12 + 10 + 12 + 64 + 128;
 constexpr int values = images * units;
 constexpr int runs = 20, repetitions = 100;
@@ -52,7 +52,8 @@ double valuesPerNanosecond(int threads) {
         for (--missing; missing > 0;) std::this_thread::yield();
         const auto start = std::chrono::steady_clock::now();
         for (int i = 0; i < repetitions; ++i) makeBothPasses(x.data());
-        nanoseconds[thread] = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
+        nanoseconds[thread] =
+            std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
       });
     }
     for (std::thread& each : team) each.join();

@@ -9,8 +9,8 @@
 #include "../../native/core/instruction_set.h"
 #include "cores.h"
 
-// Returns the best instruction set that -march=native enables, or AVX2 if EIGENAE_ISA asks for it. measurePeak uses the size
-// of its vectors only. Tiles count as AVX-512, because they do not multiply floats.
+// Returns the best instruction set that -march=native enables, or AVX2 if EIGENAE_ISA asks for it. measurePeak uses the
+// size of its vectors only. Tiles count as AVX-512, because they do not multiply floats.
 eigenae::InstructionSet eigenae::chosenInstructionSet() {
 #if defined(__AVX512F__)
   const char* wanted = std::getenv("EIGENAE_ISA");
