@@ -15,7 +15,8 @@ export default defineConfig(({ mode }) => ({
     // A third worker uses the cores while the tests of others wait for processes. Those train on all cores, so more would
     // slow each other down.
     maxWorkers: 3,
-    // The files of a worker share its process and the modules that it has loaded. The system tests measure memory, too.
+    // A worker runs its files in one process, with the modules that it has loaded. Each system test gets a process of its own,
+    // as some measure its memory.
     isolate: mode === 'system',
     // Tests call the built command line itself.
     server: { deps: { external: [/\/dist\/bundled\//] } },

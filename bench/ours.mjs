@@ -4,8 +4,9 @@ import { eigenLossKinds } from '../dist/config/eigen-loss-kinds.js'
 import { configSchema } from '../dist/config/schema.js'
 import { loadDataSet } from '../dist/data/load.js'
 import { selectEngine } from '../dist/engines/select.js'
-import { flopPerImage, layersOf } from '../dist/model/architecture.js'
+import { flopPerImage } from '../dist/model/architecture.js'
 import { trainerSpec } from '../dist/training/spec.js'
+import { normalisedUnits } from './peers.mjs'
 
 const { engine } = await selectEngine('cpu')
 const { train, test } = await loadDataSet('mnist')
@@ -128,10 +129,6 @@ function contender({ name, fields, batchSize, threads, images: limit, ...rest },
     gigavalues: (normalisedUnits(config.model) * images * epochs) / 1e9,
     open: () => open(config, threads, images, { epochs, passes, start }),
   }
-}
-
-function normalisedUnits(model) {
-  return layersOf(model).reduce((sum, { batchNorm, outputs }) => sum + (batchNorm ? outputs : 0), 0)
 }
 
 function configOf(fields, batchSize) {

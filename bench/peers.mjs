@@ -6,34 +6,39 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { configSchema } from '../dist/config/schema.js'
 import { sourceFolder } from '../dist/data/load.js'
-import { flopPerImage } from '../dist/model/architecture.js'
+import { flopPerImage, layersOf } from '../dist/model/architecture.js'
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url))
 const scripts = { JAX: 'jax_peer.py', PyTorch: 'torch_peer.py' }
 
 export function peerContenders({ images }) {
-  const { model } = configSchema.parse({ name: 'bench' })
-  const gigaflop = (flopPerImage(model) * images) / 1e9
   const jobs = [
-    { kind: '', batchSize: 64, args: [] },
-    { kind: '', batchSize: 256, args: [] },
-    { kind: ', batch norm', batchSize: 64, args: ['--batch-norm'] },
+    { kind: '', batchSize: 64, batchNorm: 'none', args: [] },
+    { kind: '', batchSize: 256, batchNorm: 'none', args: [] },
+    { kind: ', batch norm', batchSize: 64, batchNorm: 'all', args: ['--batch-norm'] },
   ]
-  return jobs.flatMap(({ kind, batchSize, args }) =>
-    Object.entries(scripts).map(([name, script]) =>
-      peerContender(
-        { name: name + kind, batchSize, images, gigaflop, threads: availableParallelism() },
-        script,
-        ['--batch-size', batchSize, '--images', images, ...args],
-      ),
-    ),
-  )
+  return jobs.flatMap(({ kind, batchSize, batchNorm, args }) => {
+    const { model } = configSchema.parse({ name: 'bench', model: { batchNorm } })
+    const gigaflop = (flopPerImage(model) * images) / 1e9
+    const gigavalues = (normalisedUnits(model) * images) / 1e9
+    const job = { batchSize, images, gigaflop, gigavalues, threads: availableParallelism() }
+    const sizes = ['--batch-size', batchSize, '--images', images]
+    return Object.entries(scripts).map(([name, script]) =>
+      peerContender({ ...job, name: name + kind }, script, [...sizes, ...args]),
+    )
+  })
 }
 
-/** Returns the peers' measurements of the same job: the name after the comma and the batch size. */
+/** Returns the units of a network that batch norm normalises. */
+export function normalisedUnits(model) {
+  return layersOf(model).reduce((sum, { batchNorm, outputs }) => sum + (batchNorm ? outputs : 0), 0)
+}
+
+/** Returns the peers' measurements of the same job: as large batches, as many products and as many normalised values. */
 export function peersOf(ours, measurements) {
-  const jobOf = ({ name, batch_size }) => `${name.split(', ')[1] ?? ''} ${batch_size}`
-  return measurements.filter((each) => !each.name.startsWith('eigenae') && jobOf(each) === jobOf(ours))
+  const isSame = (each) =>
+    ['batch_size', 'gigaflop', 'gigavalues'].every((field) => each[field] === ours[field])
+  return measurements.filter((each) => !each.name.startsWith('eigenae') && isSame(each))
 }
 
 /** Returns a job of turns.mjs that a script of bench/peers does. */

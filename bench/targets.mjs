@@ -28,8 +28,7 @@ function besidePeers(measurements) {
     const ours = measurements.find(isOurs)
     if (ours === undefined) return []
     const peers = peersOf(ours, measurements)
-    const kind = name.replace('eigenae', '').replace(', ', '')
-    const what = `${kind}${kind && ', '}batch ${batch_size}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
+    const what = `${name}, batch ${batch_size}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
     const toFloor = atMost(`${what}: time over the floor`, floor, ours.times_floor)
     if (peer === undefined || peers.length === 0) return [toFloor]
     const best = Math.min(...peers.map((each) => each.median))
