@@ -15,23 +15,30 @@ import { readShipped, shippedKernels } from './shipped-kernels.mjs'
 
 const root = join(import.meta.dirname, '../..')
 
-/** Returns opcode → executions by all threads in one step, of a model with one eigen loss. */
+/**
+ * Returns maps opcode → executions in one step, of a model with one eigen loss: by `all` threads, by a `worker` and by a thread
+ * of the `ninthWarp`, which computes the eigen loss.
+ */
 export function instructionsOfStep(kernel) {
   const segments = segmentsOf(readPtx(readShipped(kernel)))
   // A launch has instructions outside its steps, and a run has the check of the kernel. Both cancel out.
-  const few = executions(kernel, segments, 2)
-  const many = executions(kernel, segments, 6)
-  const counts = new Map()
-  for (const [index, { kernel: name, instructions }] of segments.entries()) {
-    if (name !== 'train') continue
-    const perStep = (many[index] - few[index]) / 4
-    for (const { opcode } of instructions) counts.set(opcode, (counts.get(opcode) ?? 0) + perStep)
-  }
-  return counts
+  const few = executions(kernel, 2)
+  const many = executions(kernel, 6)
+  const [all, worker, ninthWarp] = [0, 1, 2].map((part) => {
+    const counts = new Map()
+    for (const [index, { kernel: name, instructions }] of segments.entries()) {
+      if (name !== 'train') continue
+      const at = part * segments.length + index
+      const perStep = (many[at] - few[at]) / 4
+      for (const { opcode } of instructions) counts.set(opcode, (counts.get(opcode) ?? 0) + perStep)
+    }
+    return counts
+  })
+  return { all, worker, ninthWarp }
 }
 
-/** Trains the given number of steps and returns how often each segment was entered. */
-function executions({ sharedBytes }, segments, steps) {
+/** Trains the given number of steps and returns the numbers of $EIGENAE_SEGMENT_COUNTS (segmentsOf). */
+function executions({ sharedBytes }, steps) {
   const folder = mkdtempSync(join(tmpdir(), 'eigenae-count-'))
   try {
     const config = join(folder, 'config.json')
@@ -53,11 +60,15 @@ function executions({ sharedBytes }, segments, steps) {
       ...{ cwd: root, env, encoding: 'utf8' },
     })
     if (status !== 0) throw new Error(stderr)
-    const numbers = readFileSync(counts)
-    return segments.map((_, index) => Number(numbers.readBigUInt64LE(8 * index)))
+    return Array.from(new BigUint64Array(new Uint8Array(readFileSync(counts)).buffer), Number)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Returns the executions of the opcodes that `accepts` selects. */
+export function sumOf(counts, accepts = () => true) {
+  return [...counts].reduce((total, [opcode, count]) => total + (accepts(opcode) ? count : 0), 0)
 }
 
 /** Returns the multiply-adds of all products of a step: forward, and backward for weights and, but in the first layer, inputs. */
@@ -70,13 +81,18 @@ export function productsOfStep({ widths, batchSize }) {
 
 if (process.argv[1] === import.meta.filename) {
   const [kernel] = shippedKernels()
-  const counts = instructionsOfStep(kernel)
-  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
-  for (const [opcode, count] of [...counts].sort(([, a], [, b]) => b - a).slice(0, 20))
-    console.log(`${Math.round(count).toString().padStart(12)}  ${opcode}`)
-  const executed = counts.get('fma.rn.f32')
+  const { all, worker, ninthWarp } = instructionsOfStep(kernel)
+  const print = (count, text) => console.log(`${Math.round(count).toString().padStart(12)}  ${text}`)
+  for (const [opcode, count] of [...all].sort(([, a], [, b]) => b - a).slice(0, 20)) print(count, opcode)
+  const executed = all.get('fma.rn.f32')
   const needed = productsOfStep(typicalNetwork)
-  console.log(`${Math.round(total).toString().padStart(12)}  instructions of all threads in a step`)
+  print(sumOf(all), 'instructions of all threads in a step')
+  print(sumOf(worker), 'of the first worker')
+  print(sumOf(ninthWarp), 'of the first thread of the ninth warp, which computes the eigen loss')
+  print(
+    sumOf(ninthWarp, (opcode) => opcode.includes('.f64')),
+    'of these in double',
+  )
   console.log(`${executed / needed} of the multiply-adds that the products need`)
   // Padding of pixels and units, and functions such as the logarithm, are the rest.
   if (!(executed >= needed && executed < 1.25 * needed)) {

@@ -7,7 +7,7 @@
 // schedulers can issue: ptxas merges many of the integer instructions. To both come the barriers of a model's thread blocks.
 import { typicalNetwork } from '../../dist/engines/typical-network.js'
 import { cards, planOn } from './cards.mjs'
-import { instructionsOfStep } from './count-instructions.mjs'
+import { instructionsOfStep, sumOf } from './count-instructions.mjs'
 import { shippedKernels } from './shipped-kernels.mjs'
 
 const stepsOfEpoch = Math.ceil(60000 / typicalNetwork.batchSize)
@@ -29,7 +29,7 @@ console.log('card               blocks  models at once  µs a step   s an epoch 
 for (const card of estimated) {
   const { options, blocks } = planOn(card, 'none')
   const kernel = kernels.find((each) => each.options.join() === options.join())
-  if (!counted.has(kernel.key)) counted.set(kernel.key, instructionsOfStep(kernel))
+  if (!counted.has(kernel.key)) counted.set(kernel.key, instructionsOfStep(kernel).all)
   const atOnce = Math.floor(card.multiprocessors / blocks)
   const rounds = Math.ceil(64 / atOnce)
   const micros = microsecondsOfStep(card, counted.get(kernel.key), blocks)
@@ -49,8 +49,7 @@ for (const card of estimated) {
 
 /** Returns the least and the most microseconds of a step. */
 function microsecondsOfStep({ floatLanes, gigahertz, barrierMicroseconds }, counts, blocks) {
-  const sum = (accepts) =>
-    [...counts].reduce((total, [opcode, count]) => total + (accepts(opcode) ? count : 0), 0)
+  const sum = (accepts) => sumOf(counts, accepts)
   const perBlock = (count) => count / blocks / 32 // instructions of warps
   const cyclesOfFloat = 128 / floatLanes // of a scheduler, for an instruction of a warp
   const floats = perBlock(sum((opcode) => opcode.endsWith('.f32') && /^(fma|add|mul|sub)/.test(opcode)))

@@ -60,7 +60,8 @@ export function translatePtx(text, { file = 'kernel.ptx', count = false } = {}) 
 
 /**
  * Returns the parts of the kernels that run from their first to their last instruction: { kernel, instructions }. The order
- * is that of the counts in $EIGENAE_SEGMENT_COUNTS.
+ * is that of the counts in $EIGENAE_SEGMENT_COUNTS, which has those of all threads, of thread 0 of block 0, and of its thread
+ * 256, one after the other.
  */
 export function segmentsOf({ kernels }) {
   return kernels.flatMap(({ name, items }) => {

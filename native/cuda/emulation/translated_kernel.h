@@ -189,17 +189,21 @@ Integer toInteger(Float integral) {
   return static_cast<Integer>(integral);
 }
 
-// Counts how often the segments of a module are entered by a thread, and writes the counts when the library is closed.
+// Counts how often the segments of a module are entered, by all threads and by threads 0 and 256 of block 0, and writes
+// the counts when the library is closed.
 template <unsigned segments>
 struct SegmentCounts {
-  std::uint64_t counts[segments] = {};
+  std::uint64_t counts[3][segments] = {};
 
-  void add(unsigned segment) { ++counts[segment]; }
+  void add(unsigned segment) {
+    ++counts[0][segment];
+    if (blockIndex() == 0 && threadIndex() % 256 == 0) ++counts[1 + threadIndex() / 256][segment];
+  }
   ~SegmentCounts() {
     const char* const path = std::getenv("EIGENAE_SEGMENT_COUNTS");
     std::FILE* const file = path != nullptr ? std::fopen(path, "wb") : nullptr;
     if (file == nullptr) return;
-    std::fwrite(counts, sizeof counts[0], segments, file);
+    std::fwrite(counts, sizeof counts, 1, file);
     std::fclose(file);
   }
 };
