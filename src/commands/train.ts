@@ -132,8 +132,8 @@ export async function train(options: TrainOptions): Promise<void> {
 function eventLines({ name, seed, train: { epochs } }: Config, folder: string) {
   return {
     observer: {
-      onSaved: (epoch: number, rows: readonly MetricsRow[]) => {
-        if (rows.length === 0) writeJsonLine({ event: 'started', folder, name, seed, epoch, epochs })
+      onStart: (epoch: number) => writeJsonLine({ event: 'started', folder, name, seed, epoch, epochs }),
+      onSaved: (rows: readonly MetricsRow[]) => {
         for (const row of rows) writeJsonLine({ event: 'epoch', ...row })
       },
     },

@@ -45,14 +45,6 @@ export function writeInto(folder: string, files: readonly NamedContent[]): Promi
   return writeTogether(files.map(({ file, content }) => ({ file: join(folder, file), content })))
 }
 
-/** Returns once the content of a file that was written before would survive a loss of power. */
-export async function syncFile(file: string): Promise<void> {
-  await withFileErrors('sync', file, async () => {
-    const handle = await open(file, constants.O_RDWR | constants.O_NOFOLLOW)
-    await handle.datasync().finally(() => handle.close())
-  })
-}
-
 /**
  * Returns once the names in a folder, or the content of a file, would survive a loss of power. Skipped if the file system has
  * no such call, or the path may be written but not read.
@@ -161,17 +153,23 @@ function keptName(file: string): string {
 const appendFlags =
   constants.O_WRONLY | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
-/** Appends text to a file that exists; on failure the file has its earlier size again. */
-export async function appendWhole(file: string, text: string): Promise<void> {
+/**
+ * Appends text to a file that exists, and returns once it would survive a loss of power; on failure the file has its earlier
+ * size again.
+ */
+export async function appendDurably(file: string, text: string): Promise<void> {
   await withFileErrors('write', file, async () => {
     const handle = await open(file, appendFlags)
     try {
       const status = await handle.stat()
       if (!status.isFile()) throw notRegular(file)
-      await handle.appendFile(text).catch(async (error: unknown) => {
+      try {
+        await handle.appendFile(text)
+        await handle.datasync()
+      } catch (error) {
         await handle.truncate(status.size)
         throw error
-      })
+      }
     } finally {
       await handle.close()
     }

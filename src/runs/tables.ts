@@ -1,7 +1,7 @@
 import { createObjectCsvStringifier } from 'csv-writer'
 import { EigenaeError } from '../errors.js'
 import { readIfPresent, sizeLimits } from '../files/read.js'
-import { appendWhole, syncFile, writeDurably } from '../files/write.js'
+import { appendDurably, writeDurably, writeTogether } from '../files/write.js'
 import type { TableName } from './files.js'
 import { type FileSum, RunningSum, remakeHint } from './integrity.js'
 import { loggedMetrics } from './metrics.js'
@@ -71,9 +71,11 @@ export class EpochTable<Columns extends readonly string[]> {
     return this.#sum.current()
   }
 
-  /** Replaces the file by one with the header only. */
-  start(): Promise<void> {
-    return this.#replace(this.#csv.getHeaderString() ?? '')
+  /** Replaces the files of tables by ones with the header only. */
+  static async start(tables: readonly EpochTable<readonly string[]>[]): Promise<void> {
+    const headers = tables.map((table) => table.#csv.getHeaderString() ?? '')
+    await writeTogether(tables.map((table, index) => ({ file: table.#file, content: headers[index]! })))
+    for (const [index, table] of tables.entries()) table.#startSum(headers[index]!)
   }
 
   /** Keeps rows for the next `write`. */
@@ -82,29 +84,20 @@ export class EpochTable<Columns extends readonly string[]> {
     this.#unwritten += this.#csv.stringifyRecords(rows.map(withEmptyFields))
   }
 
-  /** Appends the rows that were added since the last call, without syncing; on failure the file has its earlier size again. */
+  /** Appends the rows that were added since the last call, as `appendDurably` does. */
   async write(): Promise<void> {
     if (this.#unwritten === '') return
-    await appendWhole(this.#file, this.#unwritten)
+    await appendDurably(this.#file, this.#unwritten)
     this.#sum.add(this.#unwritten)
     this.#unwritten = ''
-  }
-
-  /** Returns once all written rows would survive a loss of power. */
-  sync(): Promise<void> {
-    return syncFile(this.#file)
   }
 
   /** Truncates the file to the given number of bytes. */
   async truncate(bytes: number): Promise<void> {
     const content = readIfPresent(this.#file, sizeLimits.table) ?? Buffer.alloc(0)
-    if (content.length !== bytes) return this.#replace(content.subarray(0, bytes))
-    this.#startSum(content)
-  }
-
-  async #replace(content: string | Uint8Array): Promise<void> {
-    await writeDurably(this.#file, content)
-    this.#startSum(content)
+    const kept = content.subarray(0, bytes)
+    if (content.length !== bytes) await writeDurably(this.#file, kept)
+    this.#startSum(kept)
   }
 
   #startSum(content: string | Uint8Array): void {

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { eigenLossesOf, nameOf } from '../config/eigen-losses.js'
 import { type Config, configText } from '../config/schema.js'
 import type { Engine, EpochProgress, Trainer } from '../engines/engine.js'
@@ -61,11 +62,10 @@ export interface RunObserver {
   onEpochStart(epoch: number): void
   onProgress(progress: EpochProgress): void
   onEpoch(report: EpochReport): void
-  /**
-   * Called when the checkpoint of an epoch is on the disk, with the rows of metrics.csv since the call before. The first call
-   * has no rows: its epoch is that after which the run starts.
-   */
-  onSaved?(epoch: number, rows: readonly MetricsRow[]): void
+  /** Called once the run's files are ready. @param epoch the one after which the run starts */
+  onStart?(epoch: number): void
+  /** Called when a checkpoint is on the disk, with the rows of metrics.csv since the one before. */
+  onSaved?(rows: readonly MetricsRow[]): void
 }
 
 export interface EpochReport {
@@ -120,11 +120,13 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
     if (point === null) written = writeBeginning(job, tables, saves, await measureBeginning(job, trainer))
     else {
       await resume(trainer, tables, point)
-      observer.onSaved?.(point.checkpoint.epoch, [])
+      observer.onStart?.(point.checkpoint.epoch)
     }
     for (let epoch = 1 + (point?.checkpoint.epoch ?? 0); epoch <= config.train.epochs; epoch++) {
       written.catch(() => undefined)
-      const trained = await trainOneEpoch(job, trainer, epoch)
+      const training = trainOneEpoch(job, trainer, epoch)
+      saves.next = training
+      const trained = await training
       await written
       written = writeEpoch(job, tables, saves, trained)
       observer.onEpoch(trained)
@@ -197,7 +199,8 @@ async function writeBeginning(
   saves: Saves,
   { embedding, linearOutputs, state }: Awaited<ReturnType<typeof measureBeginning>>,
 ): Promise<void> {
-  for (const table of Object.values(tables)) await table.start()
+  await EpochTable.start(Object.values(tables))
+  job.observer.onStart?.(0)
   tables['spectrum.csv'].add(spectrumRows(0, await spectrumOfEmbedding(embedding, job.config, job.signal)))
   tables['layers.csv'].add(layersRows(0, await measureLayers(linearOutputs, job.config, state, job.signal)))
   await saves.add({ epoch: 0, state }, [])
@@ -272,18 +275,26 @@ class Saves {
   readonly #tables: Tables
   #unsaved: SavedEpoch | null = null
   #unsavedRows: MetricsRow[] = []
-  #lastSave = Number.NEGATIVE_INFINITY
+  #lastSave = performance.now()
+  /** The training of the epoch after the one that is being written. */
+  next: Promise<unknown> = Promise.resolve()
 
   constructor(job: RunJob, tables: Tables) {
     this.#job = job
     this.#tables = tables
   }
 
-  /** Saves an epoch, unless the last save ended less than a second ago: a save may take longer than a short epoch. */
+  /**
+   * Saves an epoch once a second has passed since the start or the last save, unless the next epoch ends before: a save may
+   * take longer than a short epoch.
+   */
   async add(trained: SavedEpoch, rows: readonly MetricsRow[]): Promise<void> {
     this.#unsaved = trained
     this.#unsavedRows.push(...rows)
-    if (performance.now() - this.#lastSave >= millisecondsBetweenSaves) await this.saveLast()
+    const wait = this.#lastSave + millisecondsBetweenSaves - performance.now()
+    const superseded = this.next.then(() => true).catch(() => true)
+    if (wait <= 0 || !(await Promise.race([setTimeout(wait, false, { ref: false }), superseded])))
+      await this.saveLast()
   }
 
   /** Saves the epoch that was added last, unless it is saved. */
@@ -291,15 +302,15 @@ class Saves {
     if (this.#unsaved === null) return
     const { config, files, facts, observer } = this.#job
     const { epoch, state } = this.#unsaved
-    const tables = Object.values(this.#tables)
-    for (const table of tables) await table.write()
-    await Promise.all(tables.map((table) => table.sync()))
+    const writes = Object.values(this.#tables).map((table) => table.write())
+    await Promise.allSettled(writes) // so that nothing is written after an error
+    await Promise.all(writes)
     const { device, dataSha256 } = facts
     const origin = { configSha256: configSha256(config), device, dataSha256, tables: sumsOf(this.#tables) }
     await writeCheckpoint(files, config, { epoch, state, origin })
     this.#unsaved = null
     this.#lastSave = performance.now()
-    observer.onSaved?.(epoch, this.#unsavedRows.splice(0))
+    observer.onSaved?.(this.#unsavedRows.splice(0))
   }
 }
 
