@@ -79,7 +79,7 @@ describe('train that diverges', () => {
 
 describe('results that cannot be written', () => {
   it.skipIf(!existsSync('/dev/full'))('are reported in one line, with exit code 1', () => {
-    const shell = `${process.execPath} ${join(import.meta.dirname, '../bin/eigenae.js')} doctor > /dev/full`
+    const shell = `${process.execPath} ${join(import.meta.dirname, '../bin/eigenae.js')} runs ${scratch()} > /dev/full`
     const { status, stderr } = spawnSync('sh', ['-c', shell], { encoding: 'utf8' })
     expect(stderr).toMatch(/^eigenae: cannot write the results: ENOSPC.*\n$/)
     expect(status).toBe(1)

@@ -22,9 +22,9 @@ const file = (name: string, search: object, content: object = {}) =>
     seeds: [0, 1],
     ...content,
   })
-/** One job at a time, because each has a process of its own. */
+/** One job at a time, because each has a process of its own, and on one thread, because other files train beside it. */
 const sweepArgs = (config: string, out: string) => [
-  ...['sweep', '--config', config, '--out', scratch(out), '--jobs', '1'],
+  ...['sweep', '--config', config, '--out', scratch(out), '--jobs', '1', '--threads', '1'],
 ]
 const sweep = (config: string, out: string, ...args: readonly string[]) =>
   eigenae([...sweepArgs(config, out), ...args])

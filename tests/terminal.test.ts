@@ -82,9 +82,9 @@ describeUnless(noScript, 'sweep on a terminal', () => {
   ]
 
   it.each([
-    [40, 1, 8, 24],
-    [80, 4, 12, 24],
-    [200, 6, 12, 9],
+    [40, 1, 4, 24],
+    [80, 4, 6, 24],
+    [200, 6, 10, 9],
   ])('shows every line of every run whole at %i columns with %i jobs', async (columns, jobs, runs, rows) => {
     const { code, lines } = await onTerminal(sweep(`whole-${columns}`, runs, jobs), { cwd, columns, rows })
     expect(code).toBe(0)
