@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, cpSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { eigenae, scratchFolder, start } from '../support/cli.js'
@@ -6,6 +7,7 @@ import { describeWithCuda } from '../support/cuda-engine.js'
 import { holdAt } from '../support/hold.js'
 import { expectSameRuns, readJson, tinyConfigs } from '../support/sweeps.js'
 
+const root = join(import.meta.dirname, '../..')
 const scratch = scratchFolder()
 tinyConfigs(scratch('configs'), 4)
 
@@ -29,7 +31,10 @@ describeWithCuda('runs by the CUDA core', ({ environment }) => {
       deviceReason: 'asked for',
       status: 'completed',
     })
-    expect(engine).toMatchObject({ name: 'cuda-core', variant: 'compute_70' })
+    expect(engine).toMatchObject({
+      name: 'cuda-core',
+      variant: expect.stringMatching(/^compute_70-[0-9a-f]{8}$/),
+    })
     const reproduction = await eigenae(['reproduce', scratch('whole')], { env })
     expect(reproduction.stdout).toContain('EIGENAE_CUDA=core')
     for (const signal of ['SIGKILL', 'SIGINT'] as const) {
@@ -40,16 +45,44 @@ describeWithCuda('runs by the CUDA core', ({ environment }) => {
       await running.finished
       const { code, stderr } = await train(signal, ['--resume'])
       expect(stderr).toMatch(/resuming after epoch [123]/)
+      expect(stderr).not.toContain('the last digits may differ')
       expect(code).toBe(0)
       await expectSameRuns([''], scratch(signal), scratch('whole'))
     }
+  })
+
+  it('are resumed with a note by a build of the same version with another kernel', async () => {
+    const other = scratch('other-build')
+    for (const part of [
+      'bin',
+      'dist',
+      'native/build/eigenae.node',
+      'native/cuda',
+      'native/formulas',
+      'package.json',
+    ])
+      cpSync(join(root, part), join(other, part), { recursive: true })
+    symlinkSync(join(root, 'node_modules'), join(other, 'node_modules'))
+    appendFileSync(join(other, 'native/cuda/kernel/core.cu'), '// another kernel')
+    expect((await train('built-twice', ['--epochs', '1'])).code).toBe(0)
+    const args = [join(other, 'bin/eigenae.js'), ...trainArgs('built-twice', '--epochs', '2', '--resume')]
+    const { stderr, status } = spawnSync(process.execPath, args, {
+      ...{ cwd: root, env: { ...process.env, ...env }, encoding: 'utf8' },
+    })
+    const [, before, after] =
+      /note: started with (.*), resumed with (.*): the last digits may differ/.exec(stderr) ?? []
+    const compared = /^\d\S* cuda-core compute_70-[0-9a-f]{8}$/
+    expect(before).toMatch(compared)
+    expect(after).toMatch(compared)
+    expect(after).not.toBe(before)
+    expect(status).toBe(0)
   })
 
   it('are chosen by auto, and listed by doctor with the card', async () => {
     const auto = await train('auto', ['--device', 'auto', '--epochs', '1'])
     expect(auto.stderr).toContain('on cuda (auto: the first usable device), cuda-core compute_70')
     const { stdout } = await eigenae(['doctor'], { env })
-    expect(stdout).toMatch(/^cuda +usable +cuda-core compute_70; .* blocks a model; the kernel /m)
+    expect(stdout).toMatch(/^cuda +usable +cuda-core compute_70-\w+; .* blocks a model; the kernel /m)
   })
 
   it('are refused with the reason if neither the core nor TensorFlow can train the network', async () => {

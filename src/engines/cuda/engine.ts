@@ -8,7 +8,7 @@ import { checkedCudaEngine } from '../tensorflow/engine.js'
 import { typicalNetwork } from '../typical-network.js'
 import type { CardFacts, CudaBinding, CudaCard, CudaKernel, KernelPlan } from './binding.js'
 import { withCudaErrors } from './errors.js'
-import { kernelPtx, missingCompiler } from './kernel.js'
+import { kernelKey, kernelPtx, missingCompiler } from './kernel.js'
 import { LaunchQueue } from './queue.js'
 import { type CardContext, cudaTrainer, ImageStore } from './trainer.js'
 
@@ -128,8 +128,8 @@ function cudaEngine(open: OpenCard, { kernel, plan, origin }: CheckedKernel): En
   return {
     name: 'cuda-core',
     device: 'cuda',
-    // The numbers depend neither on the card nor on the division of a model among thread blocks.
-    variant: 'compute_70',
+    // The numbers depend on the kernel's sources, but neither on the card nor on the division of a model among thread blocks.
+    variant: `compute_70-${kernelKey([]).slice(0, 8)}`,
     origin: `${name} (${Math.floor(capability / 10)}.${capability % 10}), ${driver}, ${plan.blocks} blocks a model; the kernel ${origin}`,
     refusals: [],
     // As many as the card's multiprocessors hold at the same time: see the constructor in native/cuda/host/kernel.cc.
