@@ -1,6 +1,6 @@
-// The singular values of a matrix from its Gram matrix, by one warp, in shared memory: the triangular factor, which keeps
-// singular values down to the rounding of the embedding, then one-sided Jacobi rotations of its rows, in few sweeps
-// because they are nearly orthogonal (Drmač and Veselić, "New fast and accurate Jacobi SVD algorithm", 2008).
+// The singular values of a matrix from its Gram matrix, by one warp, in shared memory: the triangular factor, which
+// keeps singular values down to the rounding of the embedding, then one-sided Jacobi rotations of its rows, in few
+// sweeps because they are nearly orthogonal (Drmač and Veselić, "New fast and accurate Jacobi SVD algorithm", 2008).
 #pragma once
 
 #include "layout.h"
@@ -56,8 +56,8 @@ DEV Pair pairOf(int round, int p) {
   return {p == 0 ? n : (round + p) % n, p == 0 ? round : (round - p + n) % n};
 }
 
-// Rotates pairs of rows until all are orthogonal (Hestenes 1958), as orthogonalise in native/kernels/columns.h does. The
-// tangent is computed in float, and the rotation from it in double: with rows in float, golden cases fail.
+// Rotates pairs of rows until all are orthogonal (Hestenes 1958), as orthogonalise in native/kernels/columns.h does.
+// The tangent is computed in float, and the rotation from it in double: with rows in float, golden cases fail.
 // Convergence is quadratic, so a sweep without an angle of more than 3e-4 is the last. `squares` [latentStride] and
 // as many flags behind it are scratch space.
 DEV void orthogonalise(double* rows, float* squares) {
