@@ -105,7 +105,7 @@ class Stacks {
 class Machine {
  public:
   Machine(const Grid& grid, unsigned firstBlock, unsigned blocks, const std::function<void()>& thread, Order order,
-          const std::atomic<bool>* cancelled, Stacks& stacks);
+          Stacks& stacks);
   ~Machine() {
     for (Fiber& fiber : fibers_) sanitizer::destroyFiber(fiber.sanitizer);
   }
@@ -133,7 +133,6 @@ class Machine {
   const Grid grid_;
   const unsigned firstBlock_;
   const std::function<void()>& thread_;
-  const std::atomic<bool>* const cancelled_;
   std::vector<Block> blocks_;
   std::vector<Fiber> fibers_;
   FiberList ready_;
@@ -154,11 +153,10 @@ Machine* machine = nullptr;
 void enterThread() { machine->runThread(); }
 
 Machine::Machine(const Grid& grid, unsigned firstBlock, unsigned blocks, const std::function<void()>& thread,
-                 Order order, const std::atomic<bool>* cancelled, Stacks& stacks)
+                 Order order, Stacks& stacks)
     : grid_(grid),
       firstBlock_(firstBlock),
       thread_(thread),
-      cancelled_(cancelled),
       blocks_(blocks),
       fibers_(std::size_t{blocks} * grid.threads) {
   for (Block& block : blocks_) {
@@ -214,7 +212,6 @@ void Machine::runThread() {
 
 // Continues with a thread that can run. Returns when the caller's fiber is switched to again.
 void Machine::switchToNext() {
-  if (cancelled_ != nullptr && cancelled_->load(std::memory_order_relaxed)) stop(Outcome::cancelled, "cancelled");
   if (ready_.size == 0) wakePollers();
   Fiber* const previous = current_;
   current_ = ready_.takeFirst();
@@ -295,15 +292,14 @@ std::string Machine::waitingThreads() const {
 
 }  // namespace
 
-LaunchResult launch(const Grid& grid, const std::function<void()>& thread, Order order,
-                    const std::atomic<bool>* cancelled) {
+LaunchResult launch(const Grid& grid, const std::function<void()>& thread, Order order) {
   static std::mutex mutex;
   static Stacks stacks;
   const std::lock_guard<std::mutex> lock(mutex);
   const unsigned atOnce = grid.cooperative ? grid.blocks : 1;
   for (unsigned i = 0; i < grid.blocks; i += atOnce) {
     const unsigned first = order == Order::ascending ? i : grid.blocks - atOnce - i;
-    Machine blocks(grid, first, atOnce, thread, order, cancelled, stacks);
+    Machine blocks(grid, first, atOnce, thread, order, stacks);
     machine = &blocks;
     const LaunchResult result = blocks.run();
     machine = nullptr;

@@ -6,7 +6,6 @@
 // then reports every pair of accesses that nothing orders, in shared memory as well as between blocks.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -28,11 +27,10 @@ enum class Order { ascending, descending };
 
 enum class Outcome {
   completed,
-  deadlock,   // all remaining threads wait for each other
-  trapped,    // a thread executed a trap
-  fault,      // an access out of bounds or misaligned, or an overflow of a fiber's stack
-  misuse,     // threads disagree about a barrier
-  cancelled,  // *cancelled became true
+  deadlock,  // all remaining threads wait for each other
+  trapped,   // a thread executed a trap
+  fault,     // an access out of bounds or misaligned, or an overflow of a fiber's stack
+  misuse,    // threads disagree about a barrier
 };
 
 struct LaunchResult {
@@ -42,8 +40,7 @@ struct LaunchResult {
 
 // Calls thread() once for each thread of the grid and returns when all have returned, or at the first failure. One
 // launch runs at a time; others wait. The stacks of unfinished threads are dropped without unwinding.
-LaunchResult launch(const Grid& grid, const std::function<void()>& thread, Order order = Order::ascending,
-                    const std::atomic<bool>* cancelled = nullptr);
+LaunchResult launch(const Grid& grid, const std::function<void()>& thread, Order order);
 
 // The functions below are for the threads of a launch.
 

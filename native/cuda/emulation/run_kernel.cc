@@ -47,7 +47,7 @@ int main(int count, char** arguments) {
   const std::uint64_t address = ptx::addressOf(buffer.data());
   const Grid grid{number(arguments[3]), number(arguments[4]), number(arguments[5]), true};
   const Order order = std::string(arguments[6]) == "descending" ? Order::descending : Order::ascending;
-  const LaunchResult result = module.launch(find(module, arguments[2]), grid, &address, order, nullptr);
+  const LaunchResult result = module.launch(find(module, arguments[2]), grid, &address, order);
   if (result.outcome != Outcome::completed) giveUp(result.problem);
   std::fwrite(buffer.data(), 1, bytes, stdout);
 }

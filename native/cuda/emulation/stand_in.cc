@@ -84,13 +84,7 @@ State& state() {
 
 thread_local bool contextIsCurrent = false;
 
-// The stream of work without one.
-Stream& defaultStream() {
-  static Stream& stream = *new Stream;
-  return stream;
-}
-
-Stream& streamOf(void* stream) { return stream == nullptr ? defaultStream() : *static_cast<Stream*>(stream); }
+Stream& streamOf(void* stream) { return *static_cast<Stream*>(stream); }
 
 std::vector<Stream*> streams() {
   const std::lock_guard<std::mutex> lock(state().mutex);
@@ -176,8 +170,7 @@ int enqueue(Function& function, unsigned blocks, unsigned threads, unsigned shar
       std::condition_variable_any().wait(never, [] { return false; });
     }
     if (state().lost != 0 || waitInstead(grid, block)) return;
-    const Order order = settings().descending ? Order::descending : Order::ascending;
-    const LaunchResult result = launch(*kernel, grid, block.data(), order, nullptr);
+    const LaunchResult result = launch(*kernel, grid, block.data(), Order::ascending);
     if (result.outcome == Outcome::completed) return;
     std::fprintf(stderr, "stand-in for libcuda: %s: %s\n", kernel->name, result.problem.c_str());
     lose(codeOf(result));
@@ -249,32 +242,15 @@ int cuDeviceGetUuid_v2(char* uuid, int device) {
 }
 
 EXPORT
-int cuDeviceTotalMem_v2(std::size_t* bytes, int) {
-  BEGIN(initialization);
-  *bytes = settings().memoryBytes;
-  return success;
-}
-
-EXPORT
 int cuDeviceGetAttribute(int* value, int attribute, int) {
   BEGIN(initialization);
   switch (attribute) {
-    case 1:  // threads of a block
-      return *value = 1024, success;
-    case 8:  // shared memory of a block without opting in
-      return *value = 48 * 1024, success;
-    case 10:  // threads of a warp
-      return *value = 32, success;
-    case 13:  // clock rate in kHz
-      return *value = 1000000, success;
     case 16:
       return *value = settings().multiprocessors, success;
     case 75:
       return *value = settings().majorCapability, success;
     case 76:
       return *value = settings().minorCapability, success;
-    case 81:  // shared memory of a multiprocessor
-      return *value = settings().sharedBytes + 1024, success;
     case 95:  // cooperative launch
       return *value = 1, success;
     case 97:  // shared memory of a block that opts in
@@ -292,24 +268,10 @@ int cuDevicePrimaryCtxRetain(void** context, int) {
 }
 
 EXPORT
-int cuDevicePrimaryCtxRelease_v2(int) {
-  BEGIN(initialization);
-  return success;
-}
-
-EXPORT
 int cuCtxSetCurrent(void* context) {
   BEGIN(initialization);
   if (context != nullptr && context != &state().context) return invalidContext;
   contextIsCurrent = context != nullptr;
-  return success;
-}
-
-EXPORT
-int cuMemGetInfo_v2(std::size_t* available, std::size_t* total) {
-  BEGIN(context);
-  *available = freeDeviceBytes();
-  *total = settings().memoryBytes;
   return success;
 }
 
@@ -338,11 +300,6 @@ int cuModuleLoadDataEx(void** module, const void* image, unsigned optionCount, c
   return success;
 }
 
-EXPORT
-int cuModuleLoadData(void** module, const void* image) {
-  return cuModuleLoadDataEx(module, image, 0, nullptr, nullptr);
-}
-
 // The library stays open: a hanging launch may be in it.
 EXPORT
 int cuModuleUnload(void* module) {
@@ -360,15 +317,6 @@ int cuModuleGetFunction(void** function, void* module, const char* name) {
     return success;
   }
   return notFound;
-}
-
-EXPORT
-int cuFuncGetAttribute(int* value, int attribute, void* function) {
-  BEGIN(context);
-  const TranslatedKernel& kernel = *static_cast<const Function*>(function)->kernel;
-  if (attribute == 0) return *value = static_cast<int>(kernel.maxThreads), success;
-  if (attribute == 1) return *value = static_cast<int>(kernel.staticSharedBytes), success;
-  return invalidValue;
 }
 
 // Attribute 8 is the dynamic shared memory that a launch may ask for.
@@ -427,13 +375,6 @@ EXPORT
 int cuStreamQuery(void* stream) {
   BEGIN(context);
   if (!streamOf(stream).idle()) return notReady;
-  return state().lost;
-}
-
-EXPORT
-int cuStreamSynchronize(void* stream) {
-  BEGIN(context);
-  streamOf(stream).waitUntilIdle();
   return state().lost;
 }
 

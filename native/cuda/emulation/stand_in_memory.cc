@@ -60,12 +60,6 @@ bool freeDeviceMemory(std::uint64_t address) {
   return true;
 }
 
-std::size_t freeDeviceBytes() {
-  Allocations& all = allocations();
-  const std::lock_guard<std::mutex> lock(all.mutex);
-  return settings().memoryBytes - all.bytes;
-}
-
 bool isDeviceMemory(std::uint64_t address, std::size_t bytes) {
   Allocations& all = allocations();
   const std::lock_guard<std::mutex> lock(all.mutex);

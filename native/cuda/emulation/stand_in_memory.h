@@ -12,8 +12,6 @@ std::uint64_t allocateDeviceMemory(std::size_t bytes);
 // Returns false if this is not the address of an allocation.
 bool freeDeviceMemory(std::uint64_t address);
 
-std::size_t freeDeviceBytes();
-
 // Returns whether the range is within one allocation.
 bool isDeviceMemory(std::uint64_t address, std::size_t bytes);
 

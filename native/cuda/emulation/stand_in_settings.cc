@@ -37,8 +37,6 @@ void apply(Settings& settings, const std::string& entry) {
     settings.multiprocessors = number;
   } else if (key == "memory") {
     settings.memoryBytes = std::strtoull(value.c_str(), nullptr, 10);
-  } else if (key == "order" && (value == "ascending" || value == "descending")) {
-    settings.descending = value == "descending";
   } else if (key == "fail") {
     settings.faults.push_back(readFault(value, entry));
   } else if (key == "step") {

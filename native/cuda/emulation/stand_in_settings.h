@@ -7,12 +7,11 @@
 //   shared=232448           bytes of shared memory that a block can opt in to
 //   multiprocessors=132
 //   memory=85899345920      bytes
-//   order=ascending         order in which the threads of a launch start: ascending or descending
 //   fail=FUNCTION:N:CODE    the Nth call of this driver function returns the code, for example cuMemAlloc_v2:3:2
 //   hang=N                  the Nth cooperative launch never ends
 //   step=MICROSECONDS:N     launches of epochs and evaluations compute nothing: a step of an epoch takes this long, of
-//   all
-//                           models of a launch, which have N thread blocks each. New memory holds numbers from 0.5 to 1
+//                           all models of a launch, which have N thread blocks each. New memory holds numbers from
+//                           0.5 to 1
 //
 // fail and hang may be repeated. An unknown key ends the process.
 #pragma once
@@ -36,7 +35,6 @@ struct Settings {
   int sharedBytes = 232448;
   int multiprocessors = 132;
   std::size_t memoryBytes = 85899345920;
-  bool descending = false;
   double stepMicroseconds = 0;
   unsigned blocksOfModel = 1;
   std::vector<Fault> faults;

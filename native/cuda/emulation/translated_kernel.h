@@ -34,8 +34,7 @@ struct TranslatedKernel {
 
 // Launches the kernel. `parameters` are its parameters as in TranslatedKernel; the launch reads a copy. The grid's
 // shared bytes are the dynamic ones.
-inline LaunchResult launchTranslated(const TranslatedKernel& kernel, Grid grid, const void* parameters,
-                                     Order order = Order::ascending, const std::atomic<bool>* cancelled = nullptr) {
+inline LaunchResult launchTranslated(const TranslatedKernel& kernel, Grid grid, const void* parameters, Order order) {
   struct alignas(16) Unit {
     char bytes[16];
   };
@@ -43,7 +42,7 @@ inline LaunchResult launchTranslated(const TranslatedKernel& kernel, Grid grid, 
   if (kernel.parameterBytes > 0) std::memcpy(copy.data(), parameters, kernel.parameterBytes);
   grid.sharedBytes += kernel.staticSharedBytes;
   return launch(
-      grid, [&] { kernel.run(copy.data()->bytes); }, order, cancelled);
+      grid, [&] { kernel.run(copy.data()->bytes); }, order);
 }
 
 struct TranslatedModule {
