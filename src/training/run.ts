@@ -117,8 +117,13 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
   const tables = tablesOf(files)
   const saves = new Saves(job, tables)
   try {
-    if (point === null) written = writeBeginning(job, tables, saves, await measureBeginning(job, trainer))
-    else {
+    let state: TrainerState
+    if (point === null) {
+      const beginning = await measureBeginning(job, trainer)
+      state = beginning.state
+      written = writeBeginning(job, tables, saves, beginning)
+    } else {
+      state = point.checkpoint.state
       await resume(trainer, tables, point)
       observer.onStart?.(point.checkpoint.epoch)
     }
@@ -128,20 +133,17 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
       saves.next = training
       const trained = await training
       await written
+      state = trained.state
       written = writeEpoch(job, tables, saves, trained)
       observer.onEpoch(trained)
     }
-    const state = trainer.exportState()
     const writeEnd = async () => {
       await written
       await saves.saveLast()
       signal.throwIfAborted()
-      return writeModel(files.model, config, await state)
+      return writeModel(files.model, config, state)
     }
-    const [model, measures] = await both(
-      writeEnd(),
-      state.then(() => measureEnd(job, trainer)),
-    )
+    const [model, measures] = await both(writeEnd(), measureEnd(job, trainer))
     const evaluation = jsonText(finalEvaluation(measures, readMetrics(files.metrics).at(-1)!))
     await writeDurably(files.evaluation, evaluation)
     return {
