@@ -89,6 +89,21 @@ TEST(Neighbours, AreTheFirstOfEquallyNearPointsAndExactWhereFloatIsNot) {
   EXPECT_EQ(found(beyond, 1), sorted(beyond));
 }
 
+TEST(Neighbours, AreExactWhereTheSumsOfTheKernelCancel) {
+  // Far from 0, around an outlier, and in clusters that are tight compared with their distances.
+  const int dimensions = 6;
+  const std::size_t count = 600;
+  for (const float spread : {1e-7f, 1e-4f, 1e-2f}) {
+    auto points = floats(count * dimensions, 8);
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      points[i] = 1000 + static_cast<float>(i / dimensions % 5) + spread * points[i];
+    }
+    points[0] = 3e7f;
+    const NeighbourSearch among{points.data(), points.data(), count, count, dimensions, 5, true};
+    EXPECT_EQ(found(among, 2), sorted(among)) << spread;
+  }
+}
+
 TEST(Neighbours, AreNotLookedForOnceTheSearchIsStopped) {
   const auto values = floats(1000, 7);
   const NeighbourSearch search{values.data(), values.data(), 100, 100, 10, 5, false};
@@ -99,22 +114,21 @@ class Distances : public KernelTest {};
 
 TEST_P(Distances, MarkThePointsOfAPanelThatAreWithinTheBound) {
   for (const int depth : oddSizes) {
-    PanelMatrix points(kernels(), depth, width(), 11);
-    constexpr int count = 7;
+    PanelMatrix points(kernels(), 1 + depth, width(), 11);
+    constexpr int count = 21;
     const auto queries = floats(static_cast<std::size_t>(count) * depth, 12);
-    std::vector<float> bounds(count, static_cast<float>(depth) * 0.6f);
-    bounds[2] = -1;
+    std::vector<float> bounds(count, 0.1f);
+    bounds[2] = -INFINITY;
     bounds[3] = INFINITY;
     std::vector<std::uint32_t> near(count);
     kernels().findNear(points.data(), depth, queries.data(), count, bounds.data(), near.data());
     for (int q = 0; q < count; ++q) {
       for (int column = 0; column < width(); ++column) {
-        double sum = 0;
+        double sum = points.at(0, column);
         for (int j = 0; j < depth; ++j) {
-          sum +=
-              std::pow(static_cast<double>(points.at(j, column)) - queries[static_cast<std::size_t>(q) * depth + j], 2);
+          sum += static_cast<double>(points.at(1 + j, column)) * queries[static_cast<std::size_t>(q) * depth + j];
         }
-        if (std::abs(sum - bounds[q]) < 1e-5 * sum) continue;
+        if (std::abs(sum - bounds[q]) < 1e-5 * depth) continue;
         EXPECT_EQ((near[q] >> column & 1) != 0, sum <= bounds[q]) << depth << ": query " << q << ", column " << column;
       }
       EXPECT_EQ(static_cast<std::uint64_t>(near[q]) >> width(), 0u);
@@ -123,9 +137,9 @@ TEST_P(Distances, MarkThePointsOfAPanelThatAreWithinTheBound) {
 }
 
 TEST_P(Distances, MarkWhatIsNotANumber) {
-  PanelMatrix points(kernels(), 1, width(), 13);
+  PanelMatrix points(kernels(), 2, width(), 13);
   points.at(0, 1) = NAN;
-  const float query = 0, bound = -1;
+  const float query = 0, bound = -INFINITY;
   std::uint32_t near;
   kernels().findNear(points.data(), 1, &query, 1, &bound, &near);
   EXPECT_EQ(near, 2u);

@@ -59,39 +59,13 @@ export async function nearestIndices(
   queries: Float32Array,
   { latent, scoring, threads, signal }: NeighbourSearch,
 ): Promise<Int32Array> {
-  const axes = widestFirst(points, latent)
   const task = {
-    points: reorder(points, axes),
-    queries: reorder(queries, axes),
-    dimensions: latent,
+    ...{ points, queries, dimensions: latent },
     neighbours: neighbourCount,
     leaveOut: scoring === 'left-out',
     threads,
   }
   return measure((core) => core.findNeighbours(task), signal)
-}
-
-/** Returns the axes of points [count][dimensions] by falling variance: the order in which distances are summed. */
-function widestFirst(points: Float32Array, dimensions: number): Int32Array {
-  const sums = new Float64Array(dimensions)
-  const squares = new Float64Array(dimensions)
-  for (let first = 0; first < points.length; first += dimensions)
-    for (let j = 0; j < dimensions; j++) {
-      const value = points[first + j]!
-      sums[j]! += value
-      squares[j]! += value * value
-    }
-  const count = points.length / dimensions
-  const variances = squares.map((square, axis) => square / count - (sums[axis]! / count) ** 2)
-  return Int32Array.from(variances.keys()).sort((a, b) => variances[b]! - variances[a]!)
-}
-
-function reorder(vectors: Float32Array, axes: Int32Array): Float32Array {
-  const dimensions = axes.length
-  const result = new Float32Array(vectors.length)
-  for (let first = 0; first < vectors.length; first += dimensions)
-    for (let j = 0; j < dimensions; j++) result[first + j] = vectors[first + axes[j]!]!
-  return result
 }
 
 /** Returns the majority label of the neighbours from `first` on, the nearest one's in a tie; undefined if there are none. */
