@@ -15,15 +15,18 @@ import { readShipped, shippedKernels } from './shipped-kernels.mjs'
 
 const root = join(import.meta.dirname, '../..')
 
+/** The loss of the experiment's eigen arm. */
+export const eigenArm = { eigen: { kind: 'top-k', k: 2, weight: 1 } }
+
 /**
- * Returns maps opcode → executions in one step, of a model with one eigen loss: by `all` threads, by a `worker` and by a thread
- * of the `ninthWarp`, which computes the eigen loss.
+ * Returns maps opcode → executions in one step of a model with the `loss` of a config: by `all` threads, by a `worker` and by a
+ * thread of the `ninthWarp`, which computes eigen losses.
  */
-export function instructionsOfStep(kernel) {
+export function instructionsOfStep(kernel, loss) {
   const segments = segmentsOf(readPtx(readShipped(kernel)))
   // A launch has instructions outside its steps, and a run has the check of the kernel. Both cancel out.
-  const few = executions(kernel, 2)
-  const many = executions(kernel, 6)
+  const few = executions(kernel, loss, 2)
+  const many = executions(kernel, loss, 6)
   const [all, worker, ninthWarp] = [0, 1, 2].map((part) => {
     const counts = new Map()
     for (const [index, { kernel: name, instructions }] of segments.entries()) {
@@ -38,14 +41,13 @@ export function instructionsOfStep(kernel) {
 }
 
 /** Trains the given number of steps and returns the numbers of $EIGENAE_SEGMENT_COUNTS (segmentsOf). */
-function executions({ sharedBytes }, steps) {
+function executions({ sharedBytes }, loss, steps) {
   const folder = mkdtempSync(join(tmpdir(), 'eigenae-count-'))
   try {
     const config = join(folder, 'config.json')
-    const eigen = { kind: 'top-k', k: 2, weight: 1 }
     writeFileSync(
       config,
-      JSON.stringify({ name: 'counted', loss: { eigen }, data: { limit: steps * typicalNetwork.batchSize } }),
+      JSON.stringify({ name: 'counted', loss, data: { limit: steps * typicalNetwork.batchSize } }),
     )
     const counts = join(folder, 'counts')
     const env = {
@@ -81,7 +83,7 @@ export function productsOfStep({ widths, batchSize }) {
 
 if (process.argv[1] === import.meta.filename) {
   const [kernel] = shippedKernels()
-  const { all, worker, ninthWarp } = instructionsOfStep(kernel)
+  const { all, worker, ninthWarp } = instructionsOfStep(kernel, eigenArm)
   const print = (count, text) => console.log(`${Math.round(count).toString().padStart(12)}  ${text}`)
   for (const [opcode, count] of [...all].sort(([, a], [, b]) => b - a).slice(0, 20)) print(count, opcode)
   const executed = all.get('fma.rn.f32')
