@@ -61,7 +61,7 @@ export function compilePtx(ptx, { count = process.env.EIGENAE_SEGMENT_COUNTS !==
  * "thread"; the fibers' own objects are compiled without.
  */
 export function translatedObject(ptx, { sanitizer, count = false } = {}) {
-  const flags = sanitizer === undefined ? [] : [`-fsanitize=${sanitizer}`, '-g']
+  const flags = sanitizer === undefined ? [] : [`-fsanitize=${sanitizer}`, '-g1']
   return cached(
     '.o',
     [ptx, String(count), ...flags, ...contents([...translator, ...emulationHeaders])],

@@ -248,7 +248,7 @@ class KernelTranslation {
     const address = this.#address(place, line)
     const pointer = words.includes('shared')
       ? `shared.at<${size}>(static_cast<std::uint32_t>(${address}))`
-      : `memory<${size}>(${address})`
+      : `memory.at<${size}>(${address})`
     const statements = elements.flatMap((register, index) => {
       const element = `reinterpret_cast<${cType(type)}*>(at)[${index}]`
       if (register === '_') return []

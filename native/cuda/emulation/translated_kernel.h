@@ -74,12 +74,16 @@ inline std::uint64_t addressOf(const void* pointer) { return reinterpret_cast<st
                            std::to_string(blockIndex()));
 }
 
-// An address outside shared memory. The processor's own protection is the only check of bounds.
-template <unsigned size>
-char* memory(std::uint64_t address) {
-  if (address % size != 0) fault("misaligned", address, size);
-  return reinterpret_cast<char*>(address);
-}
+// Memory outside shared memory. The processor's own protection is the only check of bounds. It is an object because g++
+// parses a call of its member far faster than one of a template function, of which a kernel has thousands.
+struct GlobalMemory {
+  template <unsigned size>
+  char* at(std::uint64_t address) const {
+    if (address % size != 0) fault("misaligned", address, size);
+    return reinterpret_cast<char*>(address);
+  }
+};
+constexpr GlobalMemory memory;
 
 struct SharedMemory {
   char* base;
