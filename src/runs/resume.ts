@@ -233,7 +233,8 @@ export async function claimRunFolder(
     for (const written of [folder, files.checkpointFolder]) await removeLeftovers(written)
     if (use === 'overwrite') await removeRun(files)
     if (lengthened !== null) await writeRecord(files.record, lengthened)
-    await writeDurably(files.config, configText(config))
+    const text = configText(config)
+    if (readTextIfPresent(files.config) !== text) await writeDurably(files.config, text)
     if (lengthened !== null) await removeFiles([files.model, files.evaluation])
   } catch (error) {
     await releaseLock(files.lock)
@@ -243,8 +244,9 @@ export async function claimRunFolder(
 }
 
 async function refuseLinks({ folder, checkpointFolder, ...inside }: RunFiles): Promise<void> {
-  for (const inner of [checkpointFolder, join(folder, plotsName)]) await requireKind('folder', inner)
-  for (const file of Object.values(inside)) await requireKind('file', file)
+  const folders = [checkpointFolder, join(folder, plotsName)]
+  await Promise.all(folders.map((inner) => requireKind('folder', inner)))
+  await Promise.all(Object.values(inside).map((file) => requireKind('file', file)))
 }
 
 /** Removes the files of a run and keeps all others. run.json is removed last: until then the folder counts as a run. */
