@@ -28,7 +28,7 @@ const root = join(import.meta.dirname, '..')
 const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values
 
 const json = (value) => `${JSON.stringify(value, null, 2)}\n`
-const commands = outline(program())
+const commands = outline(await program())
 const files = {
   'configs/schema.json': json(jsonSchema()),
   'configs/sweeps/schema.json': json(sweepJsonSchema()),

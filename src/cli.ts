@@ -1,53 +1,41 @@
 import { Command, CommanderError, type CommandUnknownOpts, Help, type Option } from 'commander'
-import { benchCommand } from './commands/bench.js'
-import { bestCommand } from './commands/best.js'
-import { compareCommand } from './commands/compare.js'
-import { completionCommand } from './commands/completion.js'
-import { dataCommand } from './commands/data.js'
-import { doctorCommand } from './commands/doctor.js'
-import { embedCommand } from './commands/embed.js'
-import { evalCommand } from './commands/eval.js'
-import { exploreCommand } from './commands/explore.js'
-import { exportCommand } from './commands/export.js'
-import { plotCommand } from './commands/plot.js'
-import { reproduceCommand } from './commands/reproduce.js'
-import { runsCommand } from './commands/runs.js'
-import { setupCommand } from './commands/setup.js'
-import { sweepCommand } from './commands/sweep.js'
-import { sweepEngineCommand, sweepJobCommand, sweepRunnerCommand } from './commands/sweep-processes.js'
-import { trainCommand } from './commands/train.js'
-import { verifyCommand } from './commands/verify.js'
-import { watchCommand } from './commands/watch.js'
 import { nativeEngine } from './engines/native/engine.js'
 import { wasmVariant } from './engines/wasm/engine.js'
 import { EigenaeError, exitCode, usageError } from './errors.js'
 import { version } from './runs/facts.js'
 import { endQuietlyWhenOutputCloses, writeFailure, writeMessage, writeResult } from './text/output.js'
 
+/** Functions that load a command's module, by the name of the command. */
+type CommandTable = Readonly<Record<string, () => Promise<CommandUnknownOpts>>>
+
 /** All commands, in the order of the help. */
-const commands = [
-  trainCommand,
-  sweepCommand,
-  compareCommand,
-  bestCommand,
-  plotCommand,
-  evalCommand,
-  embedCommand,
-  exportCommand,
-  exploreCommand,
-  runsCommand,
-  watchCommand,
-  verifyCommand,
-  reproduceCommand,
-  dataCommand,
-  benchCommand,
-  doctorCommand,
-  setupCommand,
-  completionCommand,
-]
+const commands: CommandTable = {
+  train: async () => (await import('./commands/train.js')).trainCommand(),
+  sweep: async () => (await import('./commands/sweep.js')).sweepCommand(),
+  compare: async () => (await import('./commands/compare.js')).compareCommand(),
+  best: async () => (await import('./commands/best.js')).bestCommand(),
+  plot: async () => (await import('./commands/plot.js')).plotCommand(),
+  eval: async () => (await import('./commands/eval.js')).evalCommand(),
+  embed: async () => (await import('./commands/embed.js')).embedCommand(),
+  export: async () => (await import('./commands/export.js')).exportCommand(),
+  explore: async () => (await import('./commands/explore.js')).exploreCommand(),
+  runs: async () => (await import('./commands/runs.js')).runsCommand(),
+  watch: async () => (await import('./commands/watch.js')).watchCommand(),
+  verify: async () => (await import('./commands/verify.js')).verifyCommand(),
+  reproduce: async () => (await import('./commands/reproduce.js')).reproduceCommand(),
+  data: async () => (await import('./commands/data.js')).dataCommand(),
+  bench: async () => (await import('./commands/bench.js')).benchCommand(),
+  doctor: async () => (await import('./commands/doctor.js')).doctorCommand(),
+  setup: async () => (await import('./commands/setup.js')).setupCommand(),
+  completion: async () => (await import('./commands/completion.js')).completionCommand(),
+}
 
 /** Commands that sweeps start themselves. The help does not list them. */
-const internalCommands = [sweepJobCommand, sweepRunnerCommand, sweepEngineCommand]
+const internalCommands: CommandTable = {
+  'sweep-job': async () => (await import('./commands/sweep-processes.js')).sweepJobCommand(),
+  'sweep-runner': async () => (await import('./commands/sweep-processes.js')).sweepRunnerCommand(),
+  'sweep-engine': async () => (await import('./commands/sweep-processes.js')).sweepEngineCommand(),
+}
 
 /**
  * Runs the command line and returns the exit code of the process. An error thrown by a timer, such as a lost lock, ends
@@ -57,7 +45,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   endQuietlyWhenOutputCloses()
   process.once('uncaughtException', (error) => process.exit(writeFailure(error)))
   try {
-    await program().parseAsync(argv)
+    await (await program(argv[2])).parseAsync(argv)
     return 0
   } catch (error) {
     // commander has printed its message or the help already.
@@ -66,8 +54,11 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Returns the whole command line. */
-export function program(): CommandUnknownOpts {
+/**
+ * Returns the command line with the named command, or with all if none has the name. The other commands' modules are not
+ * loaded, which shortens the start. The command "completion" prints all commands.
+ */
+export async function program(name?: string): Promise<CommandUnknownOpts> {
   const root = new Command('eigenae')
     .description(
       'Trains MNIST denoising autoencoders and compares how many of their dimensions the embeddings use',
@@ -81,8 +72,11 @@ export function program(): CommandUnknownOpts {
       'after',
       '\nExample:\n  eigenae train --config configs/eigen.json\n  eigenae compare runs/baseline runs/eigen --out comparison',
     )
-  for (const command of commands) root.addCommand(command())
-  for (const command of internalCommands) root.addCommand(command(), { hidden: true })
+  const all = { ...commands, ...internalCommands }
+  const isOne = name !== undefined && name !== 'completion' && Object.hasOwn(all, name)
+  const names = isOne ? [name] : Object.keys(all)
+  for (const command of await Promise.all(names.map((each) => all[each]!())))
+    root.addCommand(command, { hidden: Object.hasOwn(internalCommands, command.name()) })
   for (const command of withSubcommands(root)) {
     requireOptionsLast(command)
     command.configureHelp({ optionDescription }).configureOutput({

@@ -9,7 +9,7 @@ import { version } from '../src/runs/facts.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 
 const project = join(import.meta.dirname, '..')
-const root = outline(program())
+const root = outline(await program())
 const scratch = scratchFolder()
 
 describe('the manual', () => {
@@ -26,9 +26,9 @@ describe('the manual', () => {
     expect(markdownManual(root)).not.toMatch(/default: (false|\[\])/)
   })
 
-  it('shows no hidden command', () => {
-    const hidden = program()
-      .commands.map((command) => command.name())
+  it('shows no hidden command', async () => {
+    const hidden = (await program()).commands
+      .map((command) => command.name())
       .filter((name) => !allCommands(root).some(({ words }) => words[1] === name))
     expect(hidden).toContain('sweep-job')
     for (const name of hidden) expect(markdownManual(root) + manPage(root, version)).not.toContain(name)
