@@ -56,7 +56,9 @@ function findPython() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return python
   const toStderr = { stdio: ['ignore', 2, 2] }
   execFileSync('python3', ['-m', 'venv', path('.venv')], toStderr)
-  execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--no-deps', '-r', requirements], toStderr)
+  // Python compiles the modules that are imported; compiling all of PyTorch takes longer than installing it.
+  const install = ['-m', 'pip', 'install', '--quiet', '--no-compile', '--no-deps', '-r', requirements]
+  execFileSync(python, install, toStderr)
   if (process.platform === 'linux') execFileSync(python, [path('peers/cuda_stubs.py')], toStderr)
   writeFileSync(stamp, wanted)
   return python

@@ -24,7 +24,8 @@ export function pythonWith(packages: readonly string[]): string {
     const made = mkdtempSync(`${place}.`)
     try {
       execFileSync('python3', ['-m', 'venv', made])
-      execFileSync(pythonOf(made), ['-m', 'pip', 'install', '--quiet', ...packages])
+      // Python compiles the modules that are imported, which are few of these packages' modules.
+      execFileSync(pythonOf(made), ['-m', 'pip', 'install', '--quiet', '--no-compile', ...packages])
       renameSync(made, place)
     } finally {
       rmSync(made, { recursive: true, force: true })
