@@ -74,10 +74,17 @@ JobSpec numberJob(std::function<double()> compute) {
   return job;
 }
 
-JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> compute) {
+JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> compute, const Argument* into) {
   float* floats;
   JobSpec job;
-  job.kept = {newFloat32Array(env, length, &floats)};
+  if (into == nullptr || into->isNull()) {
+    job.kept = {newFloat32Array(env, length, &floats)};
+  } else {
+    std::size_t room;
+    floats = into->sharedFloats(1, &room);
+    if (room != length) into->refuseValue(std::to_string(length) + " numbers");
+    job.kept = {into->value()};
+  }
   job.compute = [floats, compute = std::move(compute)] { compute(floats); };
   job.result = [](napi_env, const std::vector<napi_value>& kept) { return kept.front(); };
   return job;

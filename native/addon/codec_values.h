@@ -60,9 +60,11 @@ struct BatchArguments {
 std::shared_ptr<const BatchArguments> toBatch(const Session& session, const Argument& clean, const Argument& noisy,
                                               const Argument& values);
 
-// Return jobs whose result is a number, or an array of `length` floats, that `compute` computes.
+// Return jobs whose result is a number, or an array of `length` floats, that `compute` computes: `into`, which is on
+// shared memory, or a new array without it.
 JobSpec numberJob(std::function<double()> compute);
-JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> compute);
+JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> compute,
+                  const Argument* into = nullptr);
 // Returns a job whose result is the numbers of the state that `get` returns. The session must outlive it.
 JobSpec stateJob(napi_env env, const Session& session, std::function<State()> get);
 

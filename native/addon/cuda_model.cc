@@ -110,8 +110,9 @@ napi_value startInference(const Call& call, std::size_t width,
   std::size_t count;
   const auto images = toImages(call, call.argument(0, "images"), &count);
   cuda::Model& model = idleModel(call);
-  return startCall(call, floatsJob(call.env, count * width,
-                                   [&model, infer, images](float* output) { (model.*infer)(*images(), output); }));
+  const auto compute = [&model, infer, images](float* output) { (model.*infer)(*images(), output); };
+  const Argument into = call.argument(1, "into");
+  return startCall(call, floatsJob(call.env, count * width, compute, &into));
 }
 
 napi_value encode(const Call& call) { return startInference(call, call.session->latent(), &cuda::Model::encode); }

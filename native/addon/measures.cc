@@ -50,10 +50,12 @@ napi_value stopFunction(napi_env env, std::shared_ptr<std::atomic<std::int32_t>>
 
 // Starts a job: compute(measurement) on a thread of its own, then result(env, measurement) on the JavaScript thread.
 template <typename T, typename Compute, typename Result>
-napi_value start(napi_env env, std::shared_ptr<Measurement<T>> measurement, Compute compute, Result result) {
+napi_value start(napi_env env, std::shared_ptr<Measurement<T>> measurement, Compute compute, Result result,
+                 std::vector<napi_value> kept = {}) {
   const napi_value started = newObject(env);
   setProperty(env, started, "stop", stopFunction(env, {measurement, &measurement->stop}));
   JobSpec job;
+  job.kept = std::move(kept);
   job.compute = [measurement, compute] { compute(*measurement); };
   job.stop = [measurement] { measurement->stop = 1; };
   job.result = [measurement, result](napi_env env, const std::vector<napi_value>&) {
@@ -171,11 +173,17 @@ napi_value startLayerMeasures(napi_env env, napi_value value) {
     outputs.scale = norm.property("scale").doubles(width);
     outputs.shift = norm.property("shift").doubles(width);
   }
-  found->values = values.floats(width);
-  const std::size_t count = found->values.size() / width;
-  if (count > 0x7fffffff) values.refuseValue("fewer images");
-  outputs.count = static_cast<int>(count);
-  outputs.values = found->values.data();
+  // Shared memory is used in place, which spares a copy, and must be kept alive.
+  std::size_t length;
+  if (values.isShared()) {
+    outputs.values = values.sharedFloats(width, &length);
+  } else {
+    found->values = values.floats(width);
+    length = found->values.size();
+    outputs.values = found->values.data();
+  }
+  if (length / width > 0x7fffffff) values.refuseValue("fewer images");
+  outputs.count = static_cast<int>(length / width);
   return start(
       env, found, [](Measurement<Layer>& all) { all.measures = measureLayer(all.outputs, all.stop); },
       [](napi_env env, const Layer& all) {
@@ -184,7 +192,8 @@ napi_value startLayerMeasures(napi_env env, napi_value value) {
         setProperty(env, result, "meanVariance", fromDouble(env, all.measures.meanVariance));
         setProperty(env, result, "eigenvalues", fromDoubles(env, all.measures.eigenvalues));
         return result;
-      });
+      },
+      {values.value()});
 }
 
 }  // namespace eigenae::addon

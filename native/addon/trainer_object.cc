@@ -140,9 +140,9 @@ napi_value startImagesCall(const Call& call, JobSpec spec) {
 napi_value startInference(const Call& call, std::size_t width, void (Trainer::*infer)(const Images&, float*)) {
   const auto images = imagesOf(call);
   Trainer& trainer = idleTrainer(call);
-  return startImagesCall(call, floatsJob(call.env, images->count * width, [&trainer, infer, images](float* output) {
-                           (trainer.*infer)(images->images(), output);
-                         }));
+  const auto compute = [&trainer, infer, images](float* output) { (trainer.*infer)(images->images(), output); };
+  const Argument into = call.argument(1, "into");
+  return startImagesCall(call, floatsJob(call.env, images->count * width, compute, &into));
 }
 
 napi_value encode(const Call& call) { return startInference(call, call.session->latent(), &Trainer::encode); }

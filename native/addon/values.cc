@@ -186,6 +186,11 @@ std::vector<std::uint8_t> Argument::bytes(std::size_t rowLength) const {
 const std::uint8_t* Argument::sharedBytes(std::size_t rowLength, std::size_t* length) const {
   return static_cast<const std::uint8_t*>(elements(napi_uint8_array, "a Uint8Array", rowLength, length));
 }
+float* Argument::sharedFloats(std::size_t rowLength, std::size_t* length) const {
+  const void* floats = elements(napi_float32_array, "a Float32Array", rowLength, length);
+  if (!isShared()) refuseType("on shared memory");
+  return static_cast<float*>(const_cast<void*>(floats));
+}
 std::vector<float> Argument::floats(std::size_t rowLength) const {
   return copy<float>(napi_float32_array, "a Float32Array", rowLength);
 }

@@ -61,6 +61,7 @@ class Argument {
   // The bytes of a shared array and their number. They stay valid while JavaScript keeps the array.
   const std::uint8_t* sharedBytes(std::size_t rowLength, std::size_t* length) const;
   std::vector<float> floats(std::size_t rowLength = 1) const;
+  float* sharedFloats(std::size_t rowLength, std::size_t* length) const;  // likewise
   std::vector<double> doublesOrNaN(std::size_t rowLength) const;
   std::vector<double> doubles() const;                    // all finite
   std::vector<double> doubles(std::size_t length) const;  // exactly `length` of them

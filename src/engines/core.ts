@@ -30,8 +30,11 @@ export interface CoreTrainer {
   /** @param values of one step */
   trainBatch(clean: Float32Array, noisy: Float32Array, values: Float64Array): Promise<Float64Array>
   encode(images: Images): Promise<Float32Array>
-  /** The linear outputs of the hidden layers, a matrix [count][width] for each, one after another. */
-  linearOutputs(images: Images): Promise<Float32Array>
+  /**
+   * The linear outputs of the hidden layers, a matrix [count][width] for each, one after another.
+   * @param into shared memory for the result, which a core need not use
+   */
+  linearOutputs(images: Images, into: Float32Array): Promise<Float32Array>
   reconstruct(images: Images): Promise<Float32Array>
   meanSquaredError(images: Images, noise: NoiseField | null): Promise<number>
   /** The progress of the current epoch, or of the last one: the images that were trained on, and the sum of their losses. */
@@ -113,7 +116,7 @@ export function stepValues(
 /** Returns a state's arrays one after another. */
 export function encodeState(spec: TrainerSpec, state: TrainerState): Float32Array {
   const parts = statePartsOf(spec)
-  const numbers = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  const numbers = new Float32Array(sum(parts.map(({ length }) => length)))
   let end = 0
   for (const { part, length } of parts) {
     numbers.set(state[part], end)
@@ -170,8 +173,15 @@ export async function coreBackedTrainer(
     trainBatch: async (clean, noisy) =>
       meanLosses(await core.trainBatch(clean, noisy, stepValues(spec, core.step(), 1))),
     encode: (input, signal) => withSignal(core, signal, () => core.encode(input)),
-    linearOutputs: async (input, signal) =>
-      splitLayers(await withSignal(core, signal, () => core.linearOutputs(input)), hiddenWidths(spec)),
+    linearOutputs: async (input, signal, reused) => {
+      const widths = hiddenWidths(spec)
+      const bytes = 4 * (input.length / inputDimension(spec)) * sum(widths)
+      // Memory that the addon measures without a copy, and that is not garbage after every epoch.
+      const earlier = reused?.[0]?.buffer
+      const fits = earlier instanceof SharedArrayBuffer && earlier.byteLength === bytes
+      const into = new Float32Array(fits ? earlier : new SharedArrayBuffer(bytes))
+      return splitLayers(await withSignal(core, signal, () => core.linearOutputs(input, into)), widths)
+    },
     reconstruct: (input) => core.reconstruct(input),
     meanSquaredError: (input, noise, signal) =>
       withSignal(core, signal, () => core.meanSquaredError(input, noise)),
@@ -181,6 +191,10 @@ export async function coreBackedTrainer(
   }
 }
 
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}
+
 function hiddenWidths({ widths }: TrainerSpec): readonly number[] {
   const encoder = widths.slice(1, -1)
   return [...encoder, ...encoder.toReversed()]
@@ -188,7 +202,7 @@ function hiddenWidths({ widths }: TrainerSpec): readonly number[] {
 
 /** Returns views of matrices [rows][width] that follow one another. */
 function splitLayers(numbers: Float32Array, widths: readonly number[]): readonly Float32Array[] {
-  const rows = numbers.length / widths.reduce((sum, width) => sum + width, 0)
+  const rows = numbers.length / sum(widths)
   let end = 0
   return widths.map((width) => {
     end += rows * width

@@ -149,8 +149,13 @@ export interface Trainer {
   /**
    * Returns the outputs of the hidden layers' linear maps, [count][width] each, in the order of the forward pass, with
    * batch norm in inference mode. @throws the signal's reason if it is aborted.
+   * @param reused an earlier result that is no longer needed: its memory may be used for this one
    */
-  linearOutputs(images: Images, signal?: AbortSignal): Promise<readonly Float32Array[]>
+  linearOutputs(
+    images: Images,
+    signal?: AbortSignal,
+    reused?: readonly Float32Array[],
+  ): Promise<readonly Float32Array[]>
   /** Returns the network's output [count][inputs], with batch norm in inference mode. */
   reconstruct(images: Images): Promise<Float32Array>
   /**

@@ -118,9 +118,12 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
   const saves = new Saves(job, tables)
   try {
     let state: TrainerState
+    let outputs: Outputs = []
+    let measured: Outputs = []
     if (point === null) {
       const beginning = await measureBeginning(job, trainer)
       state = beginning.state
+      outputs = beginning.linearOutputs
       written = writeBeginning(job, tables, saves, beginning)
     } else {
       state = point.checkpoint.state
@@ -129,10 +132,12 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
     }
     for (let epoch = 1 + (point?.checkpoint.epoch ?? 0); epoch <= config.train.epochs; epoch++) {
       written.catch(() => undefined)
-      const training = trainOneEpoch(job, trainer, epoch)
+      const training = trainOneEpoch(job, trainer, epoch, measured)
       saves.next = training
       const trained = await training
       await written
+      measured = outputs // `written` has measured the layers of the epoch before
+      outputs = trained.linearOutputs
       state = trained.state
       written = writeEpoch(job, tables, saves, trained)
       observer.onEpoch(trained)
@@ -208,13 +213,22 @@ async function writeBeginning(
   await saves.add({ epoch: 0, state }, [])
 }
 
+/** The outputs of the hidden layers' linear maps. */
+type Outputs = readonly Float32Array[]
+
 interface TrainedEpoch extends EpochReport {
-  readonly linearOutputs: readonly Float32Array[]
+  readonly linearOutputs: Outputs
   readonly evalSeconds: number
   readonly state: TrainerState
 }
 
-async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Promise<TrainedEpoch> {
+/** @param reused outputs that have been measured: their memory may be used for those of this epoch */
+async function trainOneEpoch(
+  job: RunJob,
+  trainer: Trainer,
+  epoch: number,
+  reused: Outputs,
+): Promise<TrainedEpoch> {
   const { config, data, files, observer, signal } = job
   signal.throwIfAborted()
   observer.onEpochStart(epoch)
@@ -225,7 +239,7 @@ async function trainOneEpoch(job: RunJob, trainer: Trainer, epoch: number): Prom
   refuseDivergence({ 'the loss': losses.loss }, epoch, config, files.folder)
   const evaluation = await evaluateEpoch(trainer, config, data, signal)
   refuseDivergence(loggedValues(losses, evaluation, []), epoch, config, files.folder)
-  const linearOutputs = await trainer.linearOutputs(imagesForSpectrum(config, data), signal)
+  const linearOutputs = await trainer.linearOutputs(imagesForSpectrum(config, data), signal, reused)
   const trainSeconds = (trained - started) / 1000
   const evalSeconds = (performance.now() - trained) / 1000
   const imagesPerSecond = data.train.images.count / trainSeconds

@@ -188,6 +188,19 @@ export function describeEngine(engine: Engine): void {
       }, changes)
     })
 
+    it('returns the same outputs in the memory of earlier ones', async () => {
+      await withSmall(async (trainer) => {
+        const expected = (await trainer.linearOutputs(hundred)).map((layer) => layer.slice())
+        await trainer.trainEpoch(1, quiet, never)
+        const trained = (await trainer.linearOutputs(hundred)).map((layer) => layer.slice())
+        expect(trained).not.toEqual(expected)
+        const others = await trainer.linearOutputs(hundred.subarray(0, 10 * inputs))
+        const reused = await trainer.linearOutputs(hundred, never, others)
+        expect(reused).toEqual(trained)
+        expect(await trainer.linearOutputs(hundred, never, reused)).toEqual(trained)
+      })
+    })
+
     it('measures the error of its own reconstruction', async () => {
       await withSmall(async (trainer) => {
         const output = await trainer.reconstruct(hundred)

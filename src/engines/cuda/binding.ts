@@ -106,7 +106,7 @@ export interface CudaModel {
   losses(): Float64Array
   encode(images: CudaImages | Images): Promise<Float32Array>
   /** [count][sum of the hidden widths] */
-  linearOutputs(images: CudaImages | Images): Promise<Float32Array>
+  linearOutputs(images: CudaImages | Images, into: Float32Array): Promise<Float32Array>
   reconstruct(images: CudaImages | Images): Promise<Float32Array>
   meanSquaredError(images: CudaImages | Images, noise: NoiseField | null): Promise<number>
   /** Frees the model's memory once no call uses it. */
