@@ -16,7 +16,7 @@ const programs = {
 
 /**
  * Compiles the programs. `peak()` returns GFLOP/s of one core and of all, with the billions of values a second that both passes
- * of batch norm take. `cacheLine()` returns the nanoseconds in which a cache line gets from the first core to each of the others.
+ * of batch norm take. `cacheLine()` returns the nanoseconds that a cache line takes from the first core to each of the others.
  */
 export async function compileMachine() {
   const compiler = process.env.CXX || 'g++'

@@ -25,7 +25,7 @@ const estimated = [
 ].map((facts) => ({ ...cards.find(({ name }) => name === facts.name), ...facts }))
 const schedulers = 4
 const issued = 0.75
-const cyclesOfInstruction = [4, 6] // of a warp alone
+const cyclesOfInstruction = [4, 6] // if no other warp hides its latency
 const windowShare = { products: 3 / 5, barriers: 3 / 8 }
 
 const kernels = shippedKernels()

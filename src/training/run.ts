@@ -309,8 +309,8 @@ class Saves {
     this.#unsavedRows.push(...rows)
     const wait = this.#lastSave + millisecondsBetweenSaves - performance.now()
     const superseded = this.next.then(() => true).catch(() => true)
-    if (wait <= 0 || !(await Promise.race([setTimeout(wait, false, { ref: false }), superseded])))
-      await this.saveLast()
+    if (wait > 0 && (await Promise.race([setTimeout(wait, false, { ref: false }), superseded]))) return
+    await this.saveLast()
   }
 
   /** Saves the epoch that was added last, unless it is saved. */

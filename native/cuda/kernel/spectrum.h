@@ -12,7 +12,7 @@ namespace cuda {
 constexpr int warpSize = 32;
 DEV int lane() { return thread() % warpSize; }
 
-constexpr double squareOfRounding = 1.0 / (1ll << 42);  // of the embedding's rounding, relative: sums in float
+constexpr double squareOfRounding = 1.0 / (1ll << 42);  // relative: the embedding's sums are in float
 // A row is at most this long, so that products of two squared lengths are normal floats, except of rounding errors.
 constexpr double largestLength = 1 << 20;
 
