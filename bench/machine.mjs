@@ -15,8 +15,8 @@ const programs = {
 }
 
 /**
- * Compiles the programs. `peak()` returns GFLOP/s of one core and of all, with the billions of values a second that both passes
- * of batch norm take. `cacheLine()` returns the nanoseconds that a cache line takes from the first core to each of the others.
+ * Compiles the programs. `peak()` returns GFLOP/s of one core and of all, and the billions of values a second in batch norm's two
+ * passes. `cacheLine()` returns the nanoseconds that a cache line takes from the first core to each of the others.
  */
 export async function compileMachine() {
   const compiler = process.env.CXX || 'g++'
