@@ -47,8 +47,9 @@ step() {
   printf '(%s s)\n' $((SECONDS - began))
 }
 skip() { printf '\n== %s\nskipped: %s\n' "$1" "$2"; }
-wanted() { case ",$only," in *",$1,"*) ;; *) return 1 ;; esac; }
-limited() { timeout $((minutes * 60)) "$@"; }
+wanted() { begun=$SECONDS; case ",$only," in *",$1,"*) ;; *) return 1 ;; esac; }
+# Runs a command until the minutes since the step was begun are over. A limit of 0 would be none.
+limited() { local left=$((minutes * 60 - SECONDS + begun)); timeout $((left > 0 ? left : 1)) "$@"; }
 there() { command -v "$1" >/dev/null; }
 
 scratch=$(mktemp -d)

@@ -243,7 +243,8 @@ class Bench {
       std::ofstream file(bytesFile);
       for (const auto& [key, hash] : found) file << key << ' ' << hash << '\n';
     }
-    return same && !found.empty();
+    if (found.empty()) std::printf("nothing to compare: the card trains none of the arms\n");
+    return same;
   }
 
   void times() {

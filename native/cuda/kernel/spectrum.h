@@ -58,12 +58,14 @@ DEV Pair pairOf(int round, int p) {
 
 // Rotates pairs of rows until all are orthogonal (Hestenes 1958), as orthogonalise in native/kernels/columns.h does.
 // The tangent is computed in float, and the rotation from it in double: with rows in float, golden cases fail.
-// Convergence is quadratic, so a sweep without an angle of more than 3e-4 is the last. `squares` [latentStride] and
-// as many flags behind it are scratch space.
-DEV void orthogonalise(double* rows, float* squares) {
+// Convergence is quadratic, so a sweep without an angle of more than 3e-4 is the last. The threads of a team rotate a
+// pair together. `squares` [latentStride] and `sums` [warpSize] are scratch space.
+DEV void orthogonalise(double* rows, float* squares, double* sums) {
   constexpr int n = latentStride, half = n / 2, maximalSweeps = 15;
+  static_assert(half <= warpSize, "a pair has a thread at least");
+  constexpr int share = divideUp(latent, warpSize / half), team = divideUp(latent, share);  // elements, and threads
   constexpr float rounding = 1.2e-7f, lastSweep = 1e-7f;
-  static_assert(half <= warpSize, "a thread has a pair at most");
+  const int member = lane() % team, pairIndex = lane() / team;
   for (int sweep = 0; sweep < maximalSweeps; ++sweep) {
     for (int j = lane(); j < n; j += warpSize) {
       double sum = 0;
@@ -73,14 +75,19 @@ DEV void orthogonalise(double* rows, float* squares) {
     syncWarp();  // the squares are there
     bool rotates = false;
     for (int round = 0; round < n - 1; ++round) {
-      if (lane() < half) {
-        const Pair pair = pairOf(round, lane());
-        double *const p = rows + pair.first * n, *const q = rows + pair.second * n;
-        const float first = squares[pair.first], second = squares[pair.second];
+      const Pair pair = pairOf(round, pairIndex < half ? pairIndex : 0);
+      double *const p = rows + pair.first * n + member, *const q = rows + pair.second * n + member;
+      const float first = squares[pair.first], second = squares[pair.second];
+      double part = 0;
+#pragma unroll
+      for (int i = 0; i < share; ++i)
+        if (member + i * team < latent) part = fma(p[i * team], q[i * team], part);
+      sums[lane()] = part;
+      syncWarp();  // the parts are there, and the squares have been read
+      if (pairIndex < half) {
         double whole = 0;
-        for (int k = 0; k < latent; ++k) whole = fma(p[k], q[k], whole);
-        const float product = whole;
-        const float square = product * product;
+        for (int i = 0; i < team; ++i) whole += sums[pairIndex * team + i];
+        const float product = whole, square = product * product;
         if (square > 0 && square > rounding * first * (rounding * second)) {
           const float difference = second - first, twice = 2 * product;
           const float h = squareRoot(fma(difference, difference, twice * twice));
@@ -91,22 +98,25 @@ DEV void orthogonalise(double* rows, float* squares) {
           cosine *= fma(-0.5 * square1, cosine * cosine, 1.5);
           const double sine = tangent * cosine;
           rotates = rotates || square > lastSweep * first * second || sine * sine > lastSweep;
-          squares[pair.first] = first - shift;
-          squares[pair.second] = second + shift;
-          for (int k = 0; k < latent; ++k) {
-            const double x = p[k], y = q[k];
-            p[k] = fma(cosine, x, -sine * y);
-            q[k] = fma(sine, x, cosine * y);
+          if (member == 0) {
+            squares[pair.first] = first - shift;
+            squares[pair.second] = second + shift;
+          }
+#pragma unroll
+          for (int i = 0; i < share; ++i) {
+            if (member + i * team >= latent) continue;
+            const double x = p[i * team], y = q[i * team];
+            p[i * team] = fma(cosine, x, -sine * y);
+            q[i * team] = fma(sine, x, cosine * y);
           }
         }
       }
       syncWarp();  // the rows are rotated
     }
-    float* const flags = squares + n;
-    if (lane() < half) flags[lane()] = rotates ? 1 : 0;
+    sums[lane()] = rotates ? 1 : 0;
     syncWarp();  // the flags are there
-    float any = 0;
-    for (int i = 0; i < half; ++i) any += flags[i];
+    double any = 0;
+    for (int i = 0; i < half * team; i += team) any += sums[i];
     if (any == 0) return;
   }
 }
