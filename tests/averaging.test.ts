@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { eigenae, scratchFolder, start } from './support/cli.js'
-import { holdAt } from './support/hold.js'
+import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+import { endedAt } from './support/hold.js'
 import { dataFolder } from './support/idx.js'
+import { expectSameRuns } from './support/sweeps.js'
 
 const scratch = scratchFolder()
 const data = dataFolder(scratch('data'))
@@ -19,19 +20,12 @@ const settings = {
   'SGD and SiLU': ['optimizer.kind="sgd"', 'optimizer.momentum=0.9', 'model.activation="silu"'],
 }
 
-function argsFor(folder: string, ...changes: readonly string[]) {
-  const set = [
-    `data.source=${data}`,
-    'data.validation=40',
-    'train.epochs=3',
-    'train.batchSize=32',
-    ...changes,
-  ]
-  return [
-    ...['train', '--config', 'configs/eigen.json', '--out', folder],
-    ...set.flatMap((each) => ['--set', each]),
-  ]
-}
+const argsFor = (folder: string, ...changes: readonly string[]) =>
+  trainArgs(
+    'eigen.json',
+    folder,
+    ...[`data.source=${data}`, 'data.validation=40', 'train.epochs=3', 'train.batchSize=32', ...changes],
+  )
 
 describe('a run with averaging', () => {
   it.each(Object.entries(settings))(
@@ -40,22 +34,9 @@ describe('a run with averaging', () => {
       const whole = scratch(`whole ${name}`)
       const killed = scratch(`killed ${name}`)
       expect(await eigenae(argsFor(whole, averaging, ...changes))).toMatchObject({ code: 0 })
-      const hold = holdAt(2, { release: ['SIGCONT'] })
-      const running = start(argsFor(killed, averaging, ...changes), { env: hold.env })
-      await hold.reached()
-      running.process.kill('SIGKILL')
-      await running.finished
+      await endedAt(2, 'SIGKILL', argsFor(killed, averaging, ...changes))
       expect((await eigenae([...argsFor(killed, averaging, ...changes), '--resume'])).code).toBe(0)
-      for (const file of [
-        'metrics.csv',
-        'spectrum.csv',
-        'evaluation.json',
-        'model.safetensors',
-        'config.json',
-      ]) {
-        const [bytes, wanted] = await Promise.all([readFile(join(killed, file)), readFile(join(whole, file))])
-        expect(bytes.equals(wanted), file).toBe(true)
-      }
+      await expectSameRuns(['.'], killed, whole)
     },
   )
 

@@ -16,7 +16,13 @@ import { selectEngine } from '../src/engines/select.js'
 import { EigenaeError } from '../src/errors.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { copyProject } from './support/project.js'
-import { buildLibrary, type FakeInstallation, fakeInstallation, writeProgram } from './support/tensorflow.js'
+import {
+  buildAddonWithoutCard,
+  buildLibrary,
+  type FakeInstallation,
+  fakeInstallation,
+  writeProgram,
+} from './support/tensorflow.js'
 
 const scratch = scratchFolder()
 const library = scratch('libstub.so')
@@ -94,27 +100,6 @@ function doctorIn(project: string) {
 }
 
 /** A stub of tfjs's addon on a machine where TensorFlow finds no card. It prints the environment it was given. */
-const addonWithoutCard = `
-#include <node_api.h>
-#include <cstdio>
-#include <cstdlib>
-static napi_value no(napi_env env, napi_callback_info) {
-  napi_value value;
-  napi_get_boolean(env, false, &value);
-  return value;
-}
-NAPI_MODULE_INIT() {
-  const char* place = "2026-01-01 00:00:00.000000: W tensorflow/gpu_device.cc:1] ";
-  fprintf(stderr, "%sCannot dlopen some GPU libraries\\n", place);
-  fprintf(stderr, "W0000 00:00:1764111111.123456 42 gpu.cc:2] libraries: %s, cards: %s\\n",
-          getenv("LD_LIBRARY_PATH"), getenv("CUDA_VISIBLE_DEVICES"));
-  napi_value answer;
-  napi_create_function(env, "isUsingGpuDevice", NAPI_AUTO_LENGTH, no, nullptr, &answer);
-  napi_set_named_property(env, exports, "isUsingGpuDevice", answer);
-  return exports;
-}
-`
-
 const a100 = 'NVIDIA A100, 8.0, 40960, 40000, 550.54.15'
 const installed = (kind: 'cpu' | 'cuda', change: (installation: FakeInstallation) => void = () => {}) =>
   ({ setup: (root: string) => change(fakeInstallation(root, library, kind)) }) as const
@@ -267,7 +252,7 @@ esac`,
 describe('cuda if TensorFlow finds no card', () => {
   it("is refused with TensorFlow's messages; TensorFlow sees CUDA's libraries and one card", async () => {
     const addon = scratch('no-card.node')
-    buildLibrary(addon, addonWithoutCard, ['-I', join(root, 'node_modules/node-api-headers/include')])
+    buildAddonWithoutCard(addon)
     const setup = (folder: string) => {
       const { tensorflow } = fakeInstallation(folder, addon, 'cuda')
       const cusolver = join(tensorflow, '..', 'nvidia', 'cusolver', 'lib')

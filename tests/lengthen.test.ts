@@ -7,8 +7,8 @@ import { runFiles } from '../src/runs/files.js'
 import { readRun } from '../src/runs/read.js'
 import { readRecord } from '../src/runs/record.js'
 import { claimRunFolder, lengthenedRecord } from '../src/runs/resume.js'
-import { eigenae, scratchFolder, start } from './support/cli.js'
-import { holdAt } from './support/hold.js'
+import { eigenae, scratchFolder } from './support/cli.js'
+import { endedAt } from './support/hold.js'
 import { expectSameRuns, readJson, tinyConfigs, writeJson } from './support/sweeps.js'
 
 const scratch = scratchFolder()
@@ -55,22 +55,14 @@ describe('a run that is resumed with more epochs', () => {
 
   it('does so after it was interrupted', async () => {
     const run = scratch('interrupted')
-    const hold = holdAt(1, { release: ['SIGINT'] })
-    const running = start(argsFor(run, 4), { env: hold.env })
-    await hold.reached()
-    running.process.kill('SIGINT')
-    expect((await running.finished).code).toBe(130)
+    expect((await endedAt(1, 'SIGINT', argsFor(run, 4))).code).toBe(130)
     expect((await resumed(run, 5)).stderr).toMatch(/resuming after epoch [12]\n/)
     await expectFiveEpochs(run)
   })
 
   it('is an interrupted run until it has them, even if it is killed before its first new epoch', async () => {
     const run = shortRun('killed')
-    const hold = holdAt(3)
-    const running = start(argsFor(run, 4, '--resume'), { env: hold.env })
-    await hold.reached()
-    running.process.kill('SIGKILL')
-    await running.finished
+    await endedAt(3, 'SIGKILL', argsFor(run, 4, '--resume'))
     const { status, damage, metrics } = await readRun(run)
     expect([status, damage, metrics.length]).toEqual(['interrupted', [], 2])
     const { code, stderr } = await resumed(run, 5)

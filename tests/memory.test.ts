@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { scratchFolder } from './support/cli.js'
 import { dataFolder } from './support/idx.js'
 import { writeRun } from './support/run-folder.js'
+import { writeJson } from './support/sweeps.js'
 
 const scratch = scratchFolder()
 const bin = join(import.meta.dirname, '../bin/eigenae.js')
@@ -13,11 +14,6 @@ const bin = join(import.meta.dirname, '../bin/eigenae.js')
 function limited(gigabytes: number, ...args: readonly string[]): SpawnSyncReturns<string> {
   const shell = `ulimit -v ${gigabytes * 1e6} && exec "$0" "$@"`
   return spawnSync('bash', ['-c', shell, process.execPath, bin, ...args], { encoding: 'utf8' })
-}
-
-function writeJson(file: string, value: unknown): string {
-  writeFileSync(file, JSON.stringify(value))
-  return file
 }
 
 describe('with a limited heap', () => {

@@ -2,28 +2,17 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readRun } from '../src/runs/read.js'
 import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
-import { holdAt, saveEveryEpoch } from './support/hold.js'
+import { endedAt, holdAt, saveEveryEpoch } from './support/hold.js'
 import { dataFolder } from './support/idx.js'
 import { sealRun } from './support/seal.js'
-import { until } from './support/sweeps.js'
+import { expectSameRuns, readJson, until } from './support/sweeps.js'
 
 const scratch = scratchFolder()
 const settings = [`data.source=${dataFolder(scratch('data'))}`, 'train.epochs=16']
-const compared = [
-  'metrics.csv',
-  'spectrum.csv',
-  'layers.csv',
-  'losses.csv',
-  'evaluation.json',
-  'model.safetensors',
-  'config.json',
-]
-
 const argsFor = (folder: string, ...args: readonly string[]) => [
   ...trainArgs('eigen.json', folder, ...settings),
   ...args,
 ]
-const jsonOf = async (file: string) => JSON.parse(await readFile(file, 'utf8'))
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 let undisturbed: string
@@ -35,22 +24,6 @@ beforeAll(async () => {
   await start(argsFor(undisturbed)).finished
   undisturbedMilliseconds = performance.now() - started
 })
-
-/** Trains the config of the undisturbed run and sends a signal after the rows of an epoch are written. */
-async function endedAfter(epoch: number, folder: string, signal: NodeJS.Signals) {
-  const hold = holdAt(epoch, { release: ['SIGINT', 'SIGTERM', 'SIGUSR1'] })
-  const running = start(argsFor(folder), { env: hold.env })
-  await hold.reached()
-  running.process.kill(signal)
-  return running.finished
-}
-
-async function expectSameAsUndisturbed(folder: string, after = ''): Promise<void> {
-  for (const file of compared) {
-    const bytes = await readFile(`${folder}/${file}`)
-    expect(bytes.equals(await readFile(`${undisturbed}/${file}`)), `${file} ${after}`).toBe(true)
-  }
-}
 
 describe('a run that is resumed', () => {
   it('ends with the same bytes after kill -9 at five random moments', async () => {
@@ -64,16 +37,16 @@ describe('a run that is resumed', () => {
     }
     const after = `killed after ${moments.map(Math.round).join(', ')} ms`
     expect((await eigenae(argsFor(folder, '--resume'))).code, after).toBe(0)
-    await expectSameAsUndisturbed(folder, after)
+    await expectSameRuns(['.'], folder, undisturbed, after)
   })
 
   it('ends with the same bytes after kill -9 in the middle of a row', async () => {
     const folder = scratch('half-row')
-    await endedAfter(2, folder, 'SIGKILL')
+    await endedAt(2, 'SIGKILL', argsFor(folder))
     await writeFile(`${folder}/metrics.csv`, '3,0.27', { flag: 'a' })
     await writeFile(`${folder}/spectrum.csv`, '3,1,12.5,0.2,156.2,0.4\n3,2,', { flag: 'a' })
     expect((await eigenae(argsFor(folder, '--resume', '--threads', '1'))).code).toBe(0)
-    await expectSameAsUndisturbed(folder)
+    await expectSameRuns(['.'], folder, undisturbed)
   })
 
   it('is listed as interrupted after its process was killed', async () => {
@@ -89,14 +62,14 @@ describe('a run that is resumed', () => {
 
   it.each(['SIGINT', 'SIGTERM', 'SIGUSR1'] as const)('ends with 130 at %s, and resumes', async (name) => {
     const folder = scratch(name)
-    const { code, stderr } = await endedAfter(2, folder, name)
+    const { code, stderr } = await endedAt(2, name, argsFor(folder))
     expect(code).toBe(130)
     expect(stderr).toContain('stopping')
     expect(stderr).toContain('--resume')
     expect(stderr).not.toContain('Debugger')
     expect((await readRun(folder)).record.status).toBe('interrupted')
     expect((await eigenae(argsFor(folder, '--resume'))).code).toBe(0)
-    await expectSameAsUndisturbed(folder)
+    await expectSameRuns(['.'], folder, undisturbed)
   })
 
   it.each(['SIGINT', 'SIGTERM'] as const)('stops at %s in the middle of an epoch', async (name) => {
@@ -149,16 +122,16 @@ describe('a resume', () => {
 
   it('keeps the device that auto chose, and the reason', async () => {
     const folder = scratch('auto')
-    await endedAfter(2, folder, 'SIGINT')
-    const { device, deviceReason } = await jsonOf(`${folder}/run.json`)
+    await endedAt(2, 'SIGINT', argsFor(folder))
+    const { device, deviceReason } = readJson(`${folder}/run.json`)
     expect((await eigenae(argsFor(folder, '--resume'))).code).toBe(0)
-    expect(await jsonOf(`${folder}/run.json`)).toMatchObject({ device, deviceReason })
+    expect(readJson(`${folder}/run.json`)).toMatchObject({ device, deviceReason })
     expect(deviceReason).not.toBe('asked for')
   })
 
   it('is refused if the run was started on a device of another version', async () => {
     const folder = scratch('other-device')
-    await endedAfter(1, folder, 'SIGINT')
+    await endedAt(1, 'SIGINT', argsFor(folder))
     sealRun(folder, { device: 'tpu' })
     const { code, stderr } = await eigenae(argsFor(folder, '--resume'))
     expect(stderr).toContain('this run was started on the device tpu, which this version does not have')
@@ -175,7 +148,7 @@ describe('a resume', () => {
     expect(stderr).toContain(`process ${running.process.pid} is writing into this folder`)
     running.process.kill('SIGCONT')
     expect((await running.finished).code).toBe(0)
-    await expectSameAsUndisturbed(folder)
-    expect((await jsonOf(`${folder}/run.json`)).status).toBe('completed')
+    await expectSameRuns(['.'], folder, undisturbed)
+    expect(readJson(`${folder}/run.json`).status).toBe('completed')
   })
 })

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readWholeRun } from '../src/runs/read.js'
 import { decodeSafetensors } from '../src/runs/safetensors.js'
 import { eigenae, scratchFolder, start, trainArgs } from './support/cli.js'
-import { holdAt } from './support/hold.js'
+import { endedAt, holdAt } from './support/hold.js'
 import { dataFolder } from './support/idx.js'
+import { expectSameRuns, readJson } from './support/sweeps.js'
 
 const scratch = scratchFolder()
 const few = `data.source=${dataFolder(scratch('data'))}`
@@ -22,20 +22,6 @@ describe('a run folder', () => {
   beforeAll(async () => {
     expect((await trained('whole', 'data.limit=2000', '--threads', '1')).code).toBe(0)
   })
-
-  async function expectSameBytes(other: string): Promise<void> {
-    for (const file of [
-      'metrics.csv',
-      'spectrum.csv',
-      'layers.csv',
-      'losses.csv',
-      'evaluation.json',
-      'model.safetensors',
-    ]) {
-      const [bytes, wanted] = await Promise.all([readFile(join(other, file)), readFile(join(folder, file))])
-      expect(bytes.equals(wanted), `${file} of ${other}`).toBe(true)
-    }
-  }
 
   it('holds exactly the documented files', async () => {
     const files = [
@@ -68,21 +54,18 @@ describe('a run folder', () => {
   it('is the same, byte for byte, when its own config.json is trained again', async () => {
     const again = scratch('again')
     await eigenae(['train', '--config', `${folder}/config.json`, '--out', again])
-    await expectSameBytes(again)
-    expect(await readFile(`${again}/config.json`, 'utf8')).toBe(
-      await readFile(`${folder}/config.json`, 'utf8'),
-    )
+    await expectSameRuns(['.'], again, folder)
   })
 
   it('is the same, byte for byte, at 1, 2 and 3 threads', async () => {
-    for (const threads of ['2', '3'])
-      await expectSameBytes(
-        (await trained(`threads-${threads}`, 'data.limit=2000', '--threads', threads)).folder,
-      )
+    for (const threads of ['2', '3']) {
+      const other = await trained(`threads-${threads}`, 'data.limit=2000', '--threads', threads)
+      await expectSameRuns(['.'], other.folder, folder)
+    }
   })
 
   it('records in run.json the run, its engine and its outcome', async () => {
-    const record = JSON.parse(await readFile(`${folder}/run.json`, 'utf8'))
+    const record = readJson(`${folder}/run.json`)
     expect(record).toMatchObject({ status: 'completed', name: 'eigen', seed: 0, device: 'cpu' })
     expect(record.engine.name).toBe('native')
     expect(Date.parse(record.ended)).toBeGreaterThanOrEqual(Date.parse(record.started))
@@ -147,12 +130,12 @@ describe('the output of train', () => {
     running.process.stderr?.destroy()
     running.process.kill('SIGCONT')
     expect((await running.finished).code).toBe(0)
-    expect(JSON.parse(await readFile(`${folder}/run.json`, 'utf8')).status).toBe('completed')
+    expect(readJson(`${folder}/run.json`).status).toBe('completed')
   })
 
   it('is empty on stderr with --quiet, and one JSON value on stdout with --json', async () => {
     const { stdout, stderr, folder } = await trained('quiet', few, '--quiet', '--json')
-    const evaluation = JSON.parse(await readFile(`${folder}/evaluation.json`, 'utf8'))
+    const evaluation = readJson(`${folder}/evaluation.json`)
     expect(stderr).toBe('')
     expect(JSON.parse(stdout)).toEqual({ folder, ...evaluation })
   })
@@ -185,7 +168,7 @@ describe('train --json-lines', () => {
     const named = { folder, name: 'eigen', seed: 0 }
     expect(lines[0]).toEqual({ event: 'started', ...named, epoch: 0, epochs: 2 })
     expect(lines.slice(1, -1)).toEqual(await rowsOf(folder))
-    const evaluation = JSON.parse(await readFile(`${folder}/evaluation.json`, 'utf8'))
+    const evaluation = readJson(`${folder}/evaluation.json`)
     expect(lines.at(-1)).toEqual({ event: 'completed', folder, seconds: expect.any(Number), ...evaluation })
 
     const longer = linesOf((await eigenae(argsFor(folder, 4))).stdout)
@@ -197,11 +180,7 @@ describe('train --json-lines', () => {
 
   it('prints no epoch that a kill would lose', async () => {
     const folder = scratch('lines-killed')
-    const hold = holdAt(2)
-    const running = start(argsFor(folder, 3), { env: hold.env })
-    await hold.reached()
-    running.process.kill('SIGKILL')
-    const killed = linesOf((await running.finished).stdout)
+    const killed = linesOf((await endedAt(2, 'SIGKILL', argsFor(folder, 3))).stdout)
     expect(killed.map(({ event, epoch }) => [event, epoch])).toEqual([
       ['started', 0],
       ['epoch', 1],
@@ -213,11 +192,7 @@ describe('train --json-lines', () => {
 
   it('ends with the reason if the run is stopped or fails', async () => {
     const folder = scratch('lines-stopped')
-    const hold = holdAt(1, { release: ['SIGTERM'] })
-    const running = start(argsFor(folder, 3), { env: hold.env })
-    await hold.reached()
-    running.process.kill('SIGTERM')
-    const { stdout, code } = await running.finished
+    const { stdout, code } = await endedAt(1, 'SIGTERM', argsFor(folder, 3))
     expect(code).toBe(130)
     const stopped = linesOf(stdout)
     const saved = epochsOf(stopped).length

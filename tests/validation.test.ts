@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { eigenae, scratchFolder, start } from './support/cli.js'
-import { holdAt } from './support/hold.js'
+import { eigenae, scratchFolder, trainArgs } from './support/cli.js'
+import { endedAt } from './support/hold.js'
 import { dataFolder, idxImages } from './support/idx.js'
+import { expectSameRuns, readJson } from './support/sweeps.js'
 
 const scratch = scratchFolder()
 const heldOut = 40
@@ -24,10 +24,7 @@ beforeAll(async () => {
 
 function argsFor(folder: string, source: string, validation: number, ...settings: readonly string[]) {
   const set = [`data.source=${source}`, `data.validation=${validation}`, 'train.epochs=3', ...settings]
-  return [
-    ...['train', '--config', 'configs/eigen.json', '--out', folder],
-    ...set.flatMap((each) => ['--set', each]),
-  ]
+  return trainArgs('eigen.json', folder, ...set)
 }
 
 function metricsOf(folder: string): Readonly<Record<string, readonly string[]>> {
@@ -69,10 +66,8 @@ describe('images held out by data.validation', () => {
   it('leave config.json and evaluation.json as they were if there are none', async () => {
     const none = scratch('none')
     await eigenae(argsFor(none, data, 0))
-    expect(JSON.parse(await readFile(join(none, 'config.json'), 'utf8')).data).not.toHaveProperty(
-      'validation',
-    )
-    const { metrics } = JSON.parse(await readFile(join(none, 'evaluation.json'), 'utf8'))
+    expect(readJson(join(none, 'config.json')).data).not.toHaveProperty('validation')
+    const { metrics } = readJson(join(none, 'evaluation.json'))
     expect(metrics).not.toHaveProperty('validation_mse')
     const again = await eigenae([...argsFor(none, data, 0), '--resume'])
     expect(again.stderr).toContain('already complete')
@@ -80,22 +75,9 @@ describe('images held out by data.validation', () => {
 
   it('give the same bytes when the run is killed and resumed', async () => {
     const killed = scratch('killed')
-    const hold = holdAt(2, { release: ['SIGCONT'] })
-    const running = start(argsFor(killed, data, heldOut), { env: hold.env })
-    await hold.reached()
-    running.process.kill('SIGKILL')
-    await running.finished
+    await endedAt(2, 'SIGKILL', argsFor(killed, data, heldOut))
     expect((await eigenae([...argsFor(killed, data, heldOut), '--resume'])).code).toBe(0)
-    for (const file of [
-      'metrics.csv',
-      'spectrum.csv',
-      'evaluation.json',
-      'model.safetensors',
-      'config.json',
-    ]) {
-      const [bytes, wanted] = await Promise.all([readFile(join(killed, file)), readFile(join(whole, file))])
-      expect(bytes.equals(wanted), file).toBe(true)
-    }
+    await expectSameRuns(['.'], killed, whole)
   })
 
   it('are printed by train, and compared by name', async () => {

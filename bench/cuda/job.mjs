@@ -1,5 +1,5 @@
 import { eigenLossKinds } from '../../dist/config/eigen-loss-kinds.js'
-import { typicalNetwork } from '../../dist/engines/typical-network.js'
+import { typicalNetwork } from '../../dist/engines/self-check.js'
 import { philox4x32 } from '../../dist/model/random.js'
 
 const formula = (kind, parameters, center) => ({ text: eigenLossKinds[kind].formula, parameters, center })

@@ -1,7 +1,7 @@
 // The cards of the table in docs/gpu.md, for which the package has kernels.
 import { encodeSpec } from '../../dist/engines/core.js'
 import { loadNativeBinding } from '../../dist/engines/native/binding.js'
-import { typicalNetwork } from '../../dist/engines/typical-network.js'
+import { typicalNetwork } from '../../dist/engines/self-check.js'
 
 // That a thread block can opt in to, by compute capability: CUDA C++ Programming Guide 12.9, "Compute Capabilities", table
 // "Technical Specifications per Compute Capability".

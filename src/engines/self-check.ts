@@ -1,3 +1,4 @@
+import { configSchema } from '../config/schema.js'
 import { EigenaeError } from '../errors.js'
 import { inputDimension } from '../model/architecture.js'
 import { philox4x32 } from '../model/random.js'
@@ -5,7 +6,20 @@ import { eigenaeCommand } from '../text/command-line.js'
 import { type CoreTrainer, coreBackedTrainer, encodeSpec } from './core.js'
 import type { Engine, Trainer, TrainerSpec } from './engine.js'
 import { loadNativeBinding } from './native/binding.js'
-import { typicalNetwork } from './typical-network.js'
+
+/** The network of a config that only has a name: an engine is opened for it if no other network is known. */
+export const typicalNetwork: TrainerSpec = {
+  widths: [784, 128, 64, 12, 10],
+  batchNorm: 'none',
+  activation: 'relu',
+  init: 'he-uniform',
+  eigenLosses: [],
+  optimizer: { ...configSchema.shape.optimizer.parse({}), learningRate: 0.005 },
+  batchSize: 64,
+  seed: 0,
+  noise: 0.2,
+  threads: 1,
+}
 
 // A device is only used once it has trained a few steps with the right losses.
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { type Finished, start } from './cli.js'
 import { until } from './sweeps.js'
 
 const preload = (program: string) => `--import=${pathToFileURL(join(import.meta.dirname, program))}`
@@ -36,4 +37,18 @@ export function holdAt(epoch: number, { release = ['SIGCONT'], run = '' }: HoldO
     },
     reached: () => until(() => Number(readFileSync(reached, 'utf8')) || null, `epoch ${epoch} of ${run}`),
   }
+}
+
+/** Runs a command, and sends its process a signal once its run is held between an epoch's rows and its checkpoint. */
+export async function endedAt(
+  epoch: number,
+  signal: NodeJS.Signals,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
+  const hold = holdAt(epoch, { release: signal === 'SIGKILL' ? [] : [signal] })
+  const running = start(args, { env: { ...env, ...hold.env } })
+  await hold.reached()
+  running.process.kill(signal)
+  return running.finished
 }

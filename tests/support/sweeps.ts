@@ -34,11 +34,19 @@ const files = [
   'model.safetensors',
 ]
 
-/** Expects the same bytes in all files of the runs that hold no times. */
-export async function expectSameRuns(runs: readonly string[], folder: string, other: string): Promise<void> {
+/**
+ * Expects the same bytes in all files of the runs that hold no times.
+ * @param after the history of the runs, for the message of a failure
+ */
+export async function expectSameRuns(
+  runs: readonly string[],
+  folder: string,
+  other: string,
+  after = '',
+): Promise<void> {
   for (const file of runs.flatMap((run) => files.map((name) => join(run, name)))) {
     const [bytes, expected] = await Promise.all([readFile(join(folder, file)), readFile(join(other, file))])
-    expect(bytes.equals(expected), file).toBe(true)
+    expect(bytes.equals(expected), `${file} ${after}`).toBe(true)
   }
 }
 

@@ -10,6 +10,33 @@ export function buildLibrary(file: string, source: string, flags: readonly strin
   execFileSync('g++', ['-shared', '-fPIC', ...flags, '-x', 'c++', '-', '-o', file], { input: source })
 }
 
+const addonWithoutCard = `
+#include <node_api.h>
+#include <cstdio>
+#include <cstdlib>
+static napi_value no(napi_env env, napi_callback_info) {
+  napi_value value;
+  napi_get_boolean(env, false, &value);
+  return value;
+}
+NAPI_MODULE_INIT() {
+  const char* place = "2026-01-01 00:00:00.000000: W tensorflow/gpu_device.cc:1] ";
+  fprintf(stderr, "%sCannot dlopen some GPU libraries\\n", place);
+  fprintf(stderr, "W0000 00:00:1764111111.123456 42 gpu.cc:2] libraries: %s, cards: %s\\n",
+          getenv("LD_LIBRARY_PATH"), getenv("CUDA_VISIBLE_DEVICES"));
+  napi_value answer;
+  napi_create_function(env, "isUsingGpuDevice", NAPI_AUTO_LENGTH, no, nullptr, &answer);
+  napi_set_named_property(env, exports, "isUsingGpuDevice", answer);
+  return exports;
+}
+`
+
+/** Compiles an addon of TensorFlow that finds no graphics card, and prints the libraries and the cards that it may see. */
+export function buildAddonWithoutCard(file: string): void {
+  const headers = join(import.meta.dirname, '../../node_modules/node-api-headers/include')
+  buildLibrary(file, addonWithoutCard, ['-I', headers])
+}
+
 export function writeProgram(file: string, shell: string): void {
   writeFileSync(file, `#!/bin/sh\n${shell}\n`)
   chmodSync(file, 0o755)

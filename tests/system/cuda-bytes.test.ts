@@ -10,7 +10,7 @@ const minutes = 60_000
 /** Opens the CUDA core for the default network. Prints the division and the models at once, or the refusal. */
 const opening = `
   import { openCore } from './bench/cuda/core.mjs'
-  import { typicalNetwork } from './dist/engines/typical-network.js'
+  import { typicalNetwork } from './dist/engines/self-check.js'
   const { origin, atOnce } = await openCore(typicalNetwork).catch(({ message }) => ({ origin: message }))
   console.log(origin, atOnce)`
 

@@ -5,7 +5,7 @@ import { findNvrtc } from '../../src/setup/nvrtc.js'
 import { eigenae, scratchFolder } from '../support/cli.js'
 import { describeWithCuda } from '../support/cuda-engine.js'
 import { expectSameRuns, readJson, tinyConfigs } from '../support/sweeps.js'
-import { writeProgram } from '../support/tensorflow.js'
+import { buildAddonWithoutCard, fakeInstallation, writeProgram } from '../support/tensorflow.js'
 
 const scratch = scratchFolder()
 tinyConfigs(scratch('configs'), 8)
@@ -64,8 +64,8 @@ describeWithCuda('a fault of the card', ({ environment }) => {
     [
       'a kernel that does not load',
       'fail=cuModuleLoadDataEx:1:218',
-      /cannot load the kernel/,
-      /newer driver/,
+      /the driver cannot load the kernel; and TensorFlow is not set up$/m,
+      /^Install a newer driver, .*\nor: Run: eigenae setup tensorflow --cuda$/m,
     ],
     [
       'little memory',
@@ -76,8 +76,8 @@ describeWithCuda('a fault of the card', ({ environment }) => {
     [
       'a launch that is too large',
       'fail=cuLaunchCooperativeKernel:1:720',
-      /cannot hold all blocks of a launch/,
-      /EIGENAE_CUDA=tensorflow/,
+      /cannot hold all blocks of a launch at once; and TensorFlow is not set up$/m,
+      /nvidia-smi.*\nor: Run: eigenae setup tensorflow --cuda$/m,
     ],
   ])('is reported before a run is begun: %s', async (name, faults, problem, hint) => {
     const { code, stderr } = await train(name, faults)
@@ -87,6 +87,23 @@ describeWithCuda('a fault of the card', ({ environment }) => {
     expect(code).toBe(1)
     expect(existsSync(scratch(name))).toBe(false)
   })
+
+  it.each([
+    ['the network', 'multiprocessors=1', 'a network that needs 13 multiprocessors'],
+    ['the kernel', 'fail=cuModuleLoadDataEx:1:222', 'the driver cannot load the kernel'],
+  ])(
+    'that refuses %s leaves it to TensorFlow, whose messages follow if it finds no card',
+    async (_, card, reason) => {
+      const addon = scratch('no-card.node')
+      buildAddonWithoutCard(addon)
+      fakeInstallation(scratch('tensorflow'), addon, 'cuda')
+      const { stderr } = await trainWith({ EIGENAE_TENSORFLOW_DIR: scratch('tensorflow') }, 'left', card)
+      expect(stderr).toContain(reason)
+      expect(stderr).toContain('; and TensorFlow detects no usable graphics card')
+      expect(stderr).toMatch(/^ {2}Cannot dlopen some GPU libraries$/m)
+      expect(existsSync(scratch('left'))).toBe(false)
+    },
+  )
 
   it('with too few multiprocessors is refused by doctor with the same reason', async () => {
     const t4 = 'capability=7.5,shared=65536,multiprocessors=40'

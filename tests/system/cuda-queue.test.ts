@@ -1,9 +1,14 @@
 import { beforeAll, expect, it } from 'vitest'
 import { coreBackedTrainer, encodeSpec } from '../../src/engines/core.js'
 import type { CudaKernel } from '../../src/engines/cuda/binding.js'
-import { checkedKernel, type OpenCard, openCard, planFor } from '../../src/engines/cuda/engine.js'
+import {
+  checkedKernel,
+  cudaTrainer,
+  type OpenCard,
+  openCard,
+  planFor,
+} from '../../src/engines/cuda/engine.js'
 import { LaunchQueue } from '../../src/engines/cuda/queue.js'
-import { cudaTrainer } from '../../src/engines/cuda/trainer.js'
 import type { Trainer, TrainerSpec } from '../../src/engines/engine.js'
 import { describeWithCuda } from '../support/cuda-engine.js'
 import { adam, averaged, images, never, smallSpec } from '../support/engines.js'

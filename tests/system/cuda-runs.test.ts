@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { appendFileSync, cpSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { eigenae, scratchFolder, start } from '../support/cli.js'
+import { eigenae, scratchFolder } from '../support/cli.js'
 import { describeWithCuda } from '../support/cuda-engine.js'
-import { holdAt } from '../support/hold.js'
+import { endedAt } from '../support/hold.js'
 import { expectSameRuns, readJson, tinyConfigs } from '../support/sweeps.js'
 
 const root = join(import.meta.dirname, '../..')
@@ -38,11 +38,7 @@ describeWithCuda('runs by the CUDA core', ({ environment }) => {
     const reproduction = await eigenae(['reproduce', scratch('whole')], { env })
     expect(reproduction.stdout).toContain('EIGENAE_CUDA=core')
     for (const signal of ['SIGKILL', 'SIGINT'] as const) {
-      const hold = holdAt(2, { release: ['SIGINT'] })
-      const running = start(trainArgs(signal), { env: { ...env, ...hold.env } })
-      await hold.reached()
-      running.process.kill(signal)
-      await running.finished
+      await endedAt(2, signal, trainArgs(signal), env)
       const { code, stderr } = await train(signal, ['--resume'])
       expect(stderr).toMatch(/resuming after epoch [123]/)
       expect(stderr).not.toContain('the last digits may differ')

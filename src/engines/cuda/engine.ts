@@ -1,16 +1,22 @@
-import { EigenaeError, usageError } from '../../errors.js'
+import { EigenaeError, type ErrorParts, usageError } from '../../errors.js'
 import { cudaLibrary, freestGpu, type Gpu, namesPartsOfGpus, requireDriver } from '../../setup/nvidia.js'
-import { coreBackedTrainer, encodeSpec } from '../core.js'
-import type { Engine, EngineNeeds, Trainer, TrainerSpec } from '../engine.js'
+import { type CoreTrainer, coreBackedTrainer, encodeSpec } from '../core.js'
+import type { Engine, EngineNeeds, Images, Trainer, TrainerSpec } from '../engine.js'
 import { BindingError, loadNativeBinding } from '../native/binding.js'
-import { checkOnCard } from '../self-check.js'
+import { checkOnCard, typicalNetwork } from '../self-check.js'
 import { checkedCudaEngine } from '../tensorflow/engine.js'
-import { typicalNetwork } from '../typical-network.js'
-import type { CardFacts, CudaBinding, CudaCard, CudaKernel, KernelPlan } from './binding.js'
-import { withCudaErrors } from './errors.js'
+import type {
+  CardFacts,
+  CudaBinding,
+  CudaCard,
+  CudaImages,
+  CudaKernel,
+  CudaModel,
+  KernelPlan,
+} from './binding.js'
+import { isKernelRefusal, withCudaErrors } from './errors.js'
 import { kernelKey, kernelPtx, missingCompiler } from './kernel.js'
 import { LaunchQueue } from './queue.js'
-import { type CardContext, cudaTrainer, ImageStore } from './trainer.js'
 
 /** Forces one of the engines of the device cuda: "core" or "tensorflow". */
 export const cudaEngineVariable = 'EIGENAE_CUDA'
@@ -35,6 +41,7 @@ export async function openCudaDevice({
     throw new EigenaeError({
       problem: core.reason,
       subject: 'device cuda',
+      details: core.details,
       hint:
         core.hint ??
         `Unset ${cudaEngineVariable} to train it with TensorFlow, or use another device: --device cpu`,
@@ -48,6 +55,7 @@ export async function openCudaDevice({
       ...error.parts,
       problem: `${core.reason}; and ${error.parts.problem}`,
       subject: 'device cuda',
+      details: [...(core.details ?? []), ...(error.parts.details ?? [])],
       ...(hints.length > 0 && { hint: hints.join('\nor: ') }),
       cause: error,
     })
@@ -71,7 +79,7 @@ function forcedEngine(): 'core' | 'tensorflow' | null {
 type CoreOpening =
   | { readonly kind: 'engine'; readonly engine: Engine }
   /** The driver works, and the core cannot train this network on the card. */
-  | { readonly kind: 'unfit'; readonly reason: string; readonly hint?: string | undefined }
+  | ({ readonly kind: 'unfit'; readonly reason: string } & Pick<ErrorParts, 'hint' | 'details'>)
 
 /**
  * Returns the engine of the CUDA core for a network, once its kernel has passed the check.
@@ -97,7 +105,13 @@ export async function openCudaCore(spec: TrainerSpec): Promise<CoreOpening> {
       reason: `its kernel must be compiled, and ${missing.problem}`,
       hint: missing.hint,
     }
-  return { kind: 'engine', engine: cudaEngine(open, await checkedKernel(open, plan, spec)) }
+  try {
+    return { kind: 'engine', engine: cudaEngine(open, await checkedKernel(open, plan, spec)) }
+  } catch (error) {
+    if (!isKernelRefusal(error)) throw error
+    const { problem: reason, details, hint } = error.parts
+    return { kind: 'unfit', reason, details, hint }
+  }
 }
 
 /** Multiprocessors of which no network needs more. */
@@ -158,9 +172,11 @@ async function createTrainer(open: OpenCard, spec: TrainerSpec, images: Uint8Arr
 const oldestCapability = 70
 
 /** The card of this process, which all its trainers share. */
-export interface OpenCard extends CardContext {
+export interface OpenCard {
   readonly binding: CudaBinding
   readonly card: CudaCard
+  readonly queue: LaunchQueue
+  readonly images: ImageStore
   /** The checked kernels by their options. */
   readonly kernels: Map<string, Promise<CheckedKernel>>
 }
@@ -249,4 +265,91 @@ function loadKernel(open: OpenCard, plan: Plan, spec: TrainerSpec): Promise<Chec
     })
     return { kernel, plan, origin }
   })
+}
+
+/** Wraps a model on the card as a trainer of the core. Its chunks wait in the queue of all trainers of the process. */
+export function cudaTrainer(
+  { queue, images: store }: Pick<OpenCard, 'queue' | 'images'>,
+  kernel: CudaKernel,
+  model: CudaModel,
+  images: CudaImages,
+): CoreTrainer {
+  let losses: Float64Array = new Float64Array(3)
+  let [stopped, disposed] = [false, false]
+
+  /** @throws EigenaeError for a failure of the card; an error if the trainer was disposed of meanwhile. */
+  const call = async <T>(work: () => Promise<T>): Promise<T> => {
+    stopped = false
+    const result = await withCudaErrors(work)
+    if (disposed) throw new Error('the trainer has been disposed of')
+    return result
+  }
+  const train = (begin: () => Promise<void>) =>
+    call(async () => {
+      await begin()
+      const cancelled = () => {
+        if (!disposed) losses = model.losses()
+        return stopped || disposed
+      }
+      await queue.train(kernel, model, cancelled)
+      return losses
+    })
+  const evaluate = <T>(input: Images, measure: (kept: CudaImages | Images) => Promise<T>) =>
+    call(async () => measure(await store.forEvaluation(input)))
+  const stop = () => {
+    stopped = true
+    queue.cancel(model)
+  }
+
+  return {
+    setState: (step, numbers) => call(() => model.setState(step, numbers)),
+    getState: () => call(() => model.getState()),
+    step: () => model.step(),
+    trainEpoch: (order, epoch, values) => train(() => model.beginEpoch(images, order, epoch, values)),
+    trainBatch: (clean, noisy, values) => train(() => model.beginBatch(clean, noisy, values)),
+    encode: (input) => evaluate(input, (kept) => model.encode(kept)),
+    linearOutputs: (input, into) => evaluate(input, (kept) => model.linearOutputs(kept, into)),
+    reconstruct: (input) => evaluate(input, (kept) => model.reconstruct(kept)),
+    meanSquaredError: (input, noise) => evaluate(input, (kept) => model.meanSquaredError(kept, noise)),
+    progress: () => ({ loss: losses[0]!, images: losses[2]! }),
+    stop,
+    dispose: () => {
+      disposed = true
+      stop()
+      model.dispose()
+    },
+  }
+}
+
+/** Smaller images are copied to the card for each call. */
+const leastKeptBytes = 2 ** 18
+
+/**
+ * The images of data sets that are kept in the card's memory: runs of one process train on the same data, and evaluate
+ * the same images after every epoch. The card's copy is freed with the data set's own memory.
+ */
+class ImageStore {
+  readonly #card: CudaCard
+  readonly #kept = new WeakMap<ArrayBufferLike, Map<string, Promise<CudaImages>>>()
+
+  constructor(card: CudaCard) {
+    this.#card = card
+  }
+
+  /** Returns the card's copy of training data, which is made by the first call. */
+  keep(images: Uint8Array): Promise<CudaImages> {
+    const { buffer, byteOffset, length } = images
+    const views = this.#kept.get(buffer) ?? new Map<string, Promise<CudaImages>>()
+    this.#kept.set(buffer, views)
+    const view = `${byteOffset} ${length}`
+    const kept = views.get(view) ?? this.#card.keepImages(images)
+    views.set(view, kept)
+    kept.catch(() => views.delete(view))
+    return kept
+  }
+
+  /** Returns images for an evaluation: the card's copy if they may be of a data set. */
+  async forEvaluation(images: Images): Promise<CudaImages | Images> {
+    return images instanceof Uint8Array && images.length >= leastKeptBytes ? this.keep(images) : images
+  }
 }

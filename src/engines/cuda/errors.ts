@@ -26,11 +26,19 @@ const noCard = {
 }
 const kernelRefused = {
   problem: 'the driver cannot load the kernel',
-  hint: `Install a newer driver, use TensorFlow (EIGENAE_CUDA=tensorflow), ${otherDevice}`,
+  hint: `Install a newer driver, ${otherDevice}`,
+  refusesKernel: true,
+}
+
+interface KnownFailure {
+  readonly problem: string
+  readonly hint: string
+  /** Another engine may train what this kernel would. */
+  readonly refusesKernel?: boolean
 }
 
 /** Failures by the code of the addon's error: the driver's names, and those of native/cuda/host/cuda_error.h. */
-const knownFailures: Readonly<Record<string, { readonly problem: string; readonly hint: string }>> = {
+const knownFailures: Readonly<Record<string, KnownFailure>> = {
   EIGENAE_NO_LIBRARY: {
     problem: 'an NVIDIA library cannot be loaded',
     hint: `Run "${eigenaeCommand('doctor')}", ${otherDevice}`,
@@ -53,7 +61,8 @@ const knownFailures: Readonly<Record<string, { readonly problem: string; readonl
   },
   CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE: {
     problem: 'the card cannot hold all blocks of a launch at once',
-    hint: 'End other programs on the card ("nvidia-smi" lists them), or use TensorFlow (EIGENAE_CUDA=tensorflow).',
+    hint: 'End other programs on the card ("nvidia-smi" lists them).',
+    refusesKernel: true,
   },
   CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES: kernelRefused,
   CUDA_ERROR_INVALID_PTX: kernelRefused,
@@ -99,6 +108,13 @@ function cudaError(error: unknown): unknown {
 function codeOf(error: unknown): string | null {
   if (!(error instanceof Error) || !('code' in error)) return null
   return /^(CUDA_ERROR|EIGENAE)_/.test(String(error.code)) ? String(error.code) : null
+}
+
+/** Whether the driver or the card refuses a kernel. */
+export function isKernelRefusal(error: unknown): error is EigenaeError {
+  if (!(error instanceof EigenaeError)) return false
+  const code = codeOf(error.cause)
+  return code !== null && knownFailures[code]?.refusesKernel === true
 }
 
 /** Runs a call of the addon and translates its failure. */

@@ -11,7 +11,7 @@ import { requireTrusted } from '../../setup/installation.js'
 import { cudaFolder, findNvrtc, type Nvrtc, nvrtcSoftware } from '../../setup/nvrtc.js'
 import { encodeSpec } from '../core.js'
 import { loadNativeBinding } from '../native/binding.js'
-import { typicalNetwork } from '../typical-network.js'
+import { typicalNetwork } from '../self-check.js'
 import type { CudaBinding, SourceFile } from './binding.js'
 import { withCudaErrors } from './errors.js'
 

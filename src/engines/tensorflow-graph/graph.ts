@@ -45,7 +45,7 @@ export function feed(shape: readonly number[], values: HostArray): Feed {
 }
 
 /** An attribute of an op: a whole number, a flag, a text, a float, a data type, or a shape (−1: any length). */
-export type Attribute =
+type Attribute =
   | number
   | boolean
   | string
@@ -60,8 +60,8 @@ type Place = 'device' | 'host'
 /** TensorFlow's device names. On a machine without a graphics card both are the CPU. */
 export type Devices = Readonly<Record<Place, string>>
 
-/** A node of a GraphDef, as saved-model.ts encodes it. */
-export interface GraphNode {
+/** A node of a GraphDef. */
+interface GraphNode {
   readonly name: string
   readonly op: string
   /** `name:output`, and `^name` for a node that must run before. */
@@ -71,7 +71,7 @@ export interface GraphNode {
   readonly device: string
 }
 
-export interface Constant {
+interface Constant {
   readonly type: 'float' | 'double' | 'int32'
   readonly shape: readonly number[]
   readonly values: readonly number[]
@@ -197,4 +197,56 @@ export function inputName(procedure: string, input: string): string {
 
 export function outputName(procedure: string, output: string): string {
   return `${procedure}/outputs/${output}`
+}
+
+/** The tag that the model is loaded by. */
+export const savedModelTag = 'eigenae'
+
+/**
+ * Returns saved_model.pbtxt for a graph without further files: TensorFlow's message SavedModel in the text format of protocol
+ * buffers. The producer is the version of GraphDef's rules that the graph follows; 987 is of 2021, later ones change nothing
+ * here.
+ */
+export function savedModelText(nodes: readonly GraphNode[]): string {
+  const graph = ['versions { producer: 987 }', ...nodes.map(nodeText)].join('\n')
+  return `saved_model_schema_version: 1
+meta_graphs { meta_info_def { tags: ${quoted(savedModelTag)} } graph_def { ${graph} } }
+`
+}
+
+function nodeText({ name, op, inputs, attributes, constant, device }: GraphNode): string {
+  const attribute = (key: string, value: string) => `attr { key: ${quoted(key)} value { ${value} } }`
+  return [
+    `node { name: ${quoted(name)} op: ${quoted(op)} device: ${quoted(device)}`,
+    ...inputs.map((input) => `input: ${quoted(input)}`),
+    ...Object.entries(attributes).map(([key, value]) => attribute(key, attributeText(value))),
+    ...(constant === null ? [] : [attribute('value', constantText(constant))]),
+    '}',
+  ].join(' ')
+}
+
+function attributeText(attribute: Attribute): string {
+  if (typeof attribute === 'boolean') return `b: ${attribute}`
+  if (typeof attribute === 'number') return `i: ${attribute}`
+  if (typeof attribute === 'string') return `s: ${quoted(attribute)}`
+  if ('float' in attribute) return `f: ${attribute.float}`
+  return 'type' in attribute
+    ? `type: ${dataTypes[attribute.type]}`
+    : `shape { ${dimensionsText(attribute.shape)} }`
+}
+
+function dimensionsText(shape: readonly number[]): string {
+  return shape.map((size) => `dim { size: ${size} }`).join(' ')
+}
+
+function constantText({ type, shape, values }: Constant): string {
+  const arrays = { float: Float32Array, double: Float64Array, int32: Int32Array }
+  const bytes = Buffer.from(arrays[type].from(values).buffer)
+  const content = bytes.toString('hex').replace(/../g, '\\x$&')
+  return `tensor { dtype: ${dataTypes[type]} tensor_shape { ${dimensionsText(shape)} } tensor_content: "${content}" }`
+}
+
+/** Names are of ASCII characters, whose escapes in JSON are those of the text format. */
+function quoted(text: string): string {
+  return JSON.stringify(text)
 }

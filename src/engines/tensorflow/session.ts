@@ -11,9 +11,10 @@ import {
   inputName,
   outputName,
   type Procedure,
+  savedModelTag,
+  savedModelText,
 } from '../tensorflow-graph/graph.js'
 import { Ops } from '../tensorflow-graph/ops.js'
-import { savedModelTag, savedModelText } from '../tensorflow-graph/saved-model.js'
 
 interface TensorInfo {
   readonly id: number
