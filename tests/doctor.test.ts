@@ -99,7 +99,6 @@ function doctorIn(project: string) {
   return spawnSync(process.execPath, doctor, { cwd: project, env, encoding: 'utf8' })
 }
 
-/** A stub of tfjs's addon on a machine where TensorFlow finds no card. It prints the environment it was given. */
 const a100 = 'NVIDIA A100, 8.0, 40960, 40000, 550.54.15'
 const installed = (kind: 'cpu' | 'cuda', change: (installation: FakeInstallation) => void = () => {}) =>
   ({ setup: (root: string) => change(fakeInstallation(root, library, kind)) }) as const
