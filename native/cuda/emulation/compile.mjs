@@ -31,7 +31,7 @@ const standInSources = [
   'stand_in_stream.cc',
 ]
 const standInHeaders = standInSources.slice(1).map((source) => source.replace(/cc$/, 'h'))
-const argumentHeaders = ['../kernel/arguments.h', '../kernel/shape.h']
+const argumentHeaders = ['../kernel/arguments.h', '../kernel/shape.h', '../../kernels/elementwise.h']
 
 const commonFlags = ['-std=c++17', '-fPIC', '-pthread', '-fvisibility=hidden', '-Wall', '-Wextra']
 // -Og compiles in half the time of -O1. A float operation of PTX is one operation here, so none is contracted. Registers are

@@ -8,7 +8,7 @@ import { macrosOf } from './build.mjs'
 
 const cudaFolder = join(nativeFolder, 'cuda')
 const kernelFolder = join(cudaFolder, 'kernel')
-const formulaFolder = join(nativeFolder, 'formulas')
+const sharedFolders = ['formulas', 'kernels'].map((folder) => join(nativeFolder, folder))
 const replacement = join(cudaFolder, 'tests/translated')
 
 /**
@@ -24,7 +24,7 @@ export function buildTranslated(shape, ptx, { sanitizer = false } = {}) {
       join(cudaFolder, 'tests/emulate.cc'),
       ...['core/optimizer_step.cc', 'formulas/tape.cc'].map((name) => join(nativeFolder, name)),
     ],
-    headers: [join(replacement, 'core.cu'), ...[kernelFolder, formulaFolder].flatMap(headersIn)],
+    headers: [join(replacement, 'core.cu'), ...[kernelFolder, ...sharedFolders].flatMap(headersIn)],
     flags: [
       ...macrosOf(shape).map((macro) => `-D${macro}`),
       `-I${replacement}`,

@@ -32,7 +32,7 @@ export async function buildEmulation(shape, options = {}) {
   const { sanitizer = false, native = nativeFolder } = options
   const { out = join(buildFolder, 'cuda-emulation') } = options
   const headersOf = (root) =>
-    ['cuda/emulation', 'cuda/host', 'cuda/kernel', 'formulas'].flatMap((folder) =>
+    ['cuda/emulation', 'cuda/host', 'cuda/kernel', 'formulas', 'kernels'].flatMap((folder) =>
       headersIn(join(root, folder)),
     )
   const driver = join(native, 'cuda/tests/emulate.cc')

@@ -81,7 +81,7 @@ struct Model {
   std::vector<std::uint8_t> images;
   std::vector<std::uint32_t> order;
   std::vector<float> clean, noisy;
-  std::vector<cuda::StepFactors> factors;
+  std::vector<eigenae::OptimizerStep> factors;
   std::vector<double> weights, losses;
   std::vector<float> exchange;
   std::vector<unsigned> counter;
@@ -140,11 +140,8 @@ struct Model {
       throw std::runtime_error("the request is for another shape");
 
     training.steps = static_cast<int>(learningRates.size());
-    for (int i = 0; i < training.steps; ++i) {
-      const eigenae::OptimizerStep step = eigenae::stepFactors(spec, state.step + i + 1, learningRates[i]);
-      factors.push_back({step.oneMinusBeta1, step.oneMinusBeta2, step.stepSize, step.epsilon, step.keptShare,
-                         step.momentum, step.gradientShare, step.bufferShare, step.averageShare});
-    }
+    for (int i = 0; i < training.steps; ++i)
+      factors.push_back(eigenae::stepFactors(spec, state.step + i + 1, learningRates[i]));
     training.optimizer = optimizer;
     losses.assign(static_cast<std::size_t>(training.steps) * (1 + training.termCount), -1);
     exchange.assign(cuda::exchangeBytes(cuda::shape) / 4, std::numeric_limits<float>::quiet_NaN());

@@ -94,10 +94,9 @@ async function buildPrograms(barriers) {
       text = `${text.slice(0, place)}if (leftOut != ${number}) ${text.slice(place)}`
     writeFileSync(join(changed, file), text)
   }
-  const fibers = '#include "emulation/fibers.h"\n'
   const variable = `static const int leftOut = std::getenv("LEFT_OUT") ? std::atoi(std::getenv("LEFT_OUT")) : -1;\n`
-  const gpu = join(changed, 'cuda/kernel/gpu.h')
-  writeFileSync(gpu, readFileSync(gpu, 'utf8').replace(fibers, `#include <cstdlib>\n${fibers}${variable}`))
+  const program = join(changed, 'cuda/tests/emulate.cc')
+  writeFileSync(program, `#include <cstdlib>\n${variable}${readFileSync(program, 'utf8')}`)
   const programs = []
   for (const shape of shapes)
     programs.push(

@@ -21,8 +21,8 @@ import { withCudaErrors } from './errors.js'
 const sourceFolder = join(packageRoot, 'native', 'cuda', 'kernel')
 const shippedFolder = join(packageRoot, 'native', 'cuda', 'ptx')
 const mainSource = 'core.cu'
-/** Below native/, for every core. */
-const sharedHeaders = ['formulas/execute.h']
+/** Headers that the kernel shares with the other cores, as its sources include them. */
+const sharedHeaders = ['../../formulas/execute.h', '../../kernels/elementwise.h']
 
 /**
  * Returns the kernel that the options select as PTX, which the driver compiles for its card, and where it is from.
@@ -81,13 +81,10 @@ export async function checkCompiler(nvrtc: Nvrtc): Promise<void> {
 
 /** Returns the kernel's source files. A name is the path as the includes have it. */
 function kernelSources(): readonly SourceFile[] {
-  const own = readdirSync(sourceFolder)
-    .filter((name) => /\.(cu|h)$/.test(name))
-    .map((name) => ({ name, file: join(sourceFolder, name) }))
-  const shared = sharedHeaders.map((name) => ({ name, file: join(packageRoot, 'native', name) }))
-  return [...own, ...shared]
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name, file }) => ({ name, text: readFileSync(file, 'utf8') }))
+  const own = readdirSync(sourceFolder).filter((name) => /\.(cu|h)$/.test(name))
+  return [...own, ...sharedHeaders]
+    .sort()
+    .map((name) => ({ name, text: readFileSync(join(sourceFolder, name), 'utf8') }))
 }
 
 /** Returns the name of the kernel that these options make of the sources: another source has another name. */
