@@ -72,7 +72,6 @@ struct Block {
   char* shared = nullptr;
   Barrier barriers[barriersOfBlock];
   std::vector<Barrier> warps;
-  std::vector<std::uint32_t> exchanged;  // by shuffle, one of each thread
 };
 
 // Memory for the stacks, kept between launches. Pages that no fiber touches take no memory.
@@ -168,7 +167,6 @@ Machine::Machine(const Grid& grid, unsigned firstBlock, unsigned blocks, const s
     block.warps.resize((grid.threads + warpSize - 1) / warpSize);
     for (std::size_t i = 0; i < block.warps.size(); ++i)
       block.warps[i].name = "the barrier of warp " + std::to_string(i);
-    block.exchanged.resize(grid.threads);
   }
   char* const memory = stacks.reserve(fibers_.size());
   for (std::size_t i = 0; i < fibers_.size(); ++i) {
@@ -328,24 +326,12 @@ void syncWarp() {
   machine->meet(machine->block().warps[warp], std::min(warpSize, blockThreads() - warp * warpSize));
 }
 
-std::uint32_t shuffle(std::uint32_t value, unsigned lane) {
-  const unsigned thread = threadIndex();
-  std::vector<std::uint32_t>& exchanged = machine->block().exchanged;
-  exchanged[thread] = value;
-  syncWarp();
-  const std::uint32_t received = exchanged[thread / warpSize * warpSize + lane];
-  syncWarp();  // so that no thread overwrites its value before all have read it
-  return received;
-}
-
 std::uint32_t acquireLoad(const std::uint32_t* counter) { return machine->poll(counter); }
 
-std::uint32_t releaseAdd(std::uint32_t* counter, std::uint32_t summand) {
+void releaseAdd(std::uint32_t* counter, std::uint32_t summand) {
   sanitizer::release(counter);
-  const std::uint32_t before = *counter;
-  *counter = before + summand;
+  *counter += summand;
   machine->progress();
-  return before;
 }
 
 void fail(Outcome outcome, std::string problem) { machine->stop(outcome, std::move(problem)); }

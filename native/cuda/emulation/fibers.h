@@ -60,14 +60,11 @@ inline void syncBlock() { syncBarrier(0, blockThreads()); }
 // bar.warp.sync of all threads of the warp.
 void syncWarp();
 
-// shfl.sync.idx of all threads of the warp: returns the value that the thread `lane` of the warp passed.
-std::uint32_t shuffle(std::uint32_t value, unsigned lane);
-
 // ld.acquire of a counter. Lets other threads run if the value has not changed since this thread's last call.
 std::uint32_t acquireLoad(const std::uint32_t* counter);
 
-// red.release.add and atom.acq_rel.add of a counter. Returns the value before.
-std::uint32_t releaseAdd(std::uint32_t* counter, std::uint32_t summand);
+// red.release.add of a counter.
+void releaseAdd(std::uint32_t* counter, std::uint32_t summand);
 
 // Ends the launch.
 [[noreturn]] void fail(Outcome outcome, std::string problem);

@@ -90,17 +90,10 @@ const rows = [
   ['cvta.to.shared.u64', 't = t', (a) => `shared.offset(${a})`],
 
   // Threads that wait for each other.
-  ['shfl.sync.{idx,bfly,up,down}.b32', 'u32 = u32 u32 u32 u32', shuffle],
-  [
-    'atom{.acquire,.release,.acq_rel}.gpu.global.add.u32',
-    'u32 = address u32',
-    (a, n) => `releaseAdd(${counter(a)}, ${n})`,
-  ],
   ['ld.acquire.gpu.global.{u32,b32}', 'u32 = address', (a) => `acquireLoad(${counter(a)})`],
   ['red.release.gpu.global.add.u32', '= address u32', (a, n) => `releaseAdd(${counter(a)}, ${n})`],
   ['{bar,barrier}.sync{,.aligned}', '= u32 u32?', barrier],
   ['bar.warp.sync', '= u32', (mask) => `syncWarp(${mask})`],
-  ['nanosleep.u32', '= u32', () => '(void)0'], // acquireLoad lets others run
 ]
 
 // Loads and stores. The cache operators .ca, .cg, .cs and .nc change how fast they are, not what they read: the caches of a
@@ -157,10 +150,6 @@ function compareOrNan(a, b, { words }) {
 
 function select(a, b, condition) {
   return `${condition} ? ${a} : ${b}`
-}
-
-function shuffle(value, lane, range, mask, { words }) {
-  return `shuffle<Shuffle::${words[2]}>(${value}, ${lane}, ${range}, ${mask})`
 }
 
 function barrier(...operands) {

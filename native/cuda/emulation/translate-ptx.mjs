@@ -230,8 +230,7 @@ class KernelTranslation {
     )
     const value = expression(...values, { words, to: cType(words.at(-2)), wide: cType(typeOf('w')) })
     if (result[0] === '') return `${value};`
-    // shfl.sync.… %r1|%p1: the predicate is unused.
-    return this.#assign(operands[0].replace(/\|.*/, ''), typeOf(result[0]), value, line)
+    return this.#assign(operands[0], typeOf(result[0]), value, line)
   }
 
   /** Writes a load or a store of one register or of a vector of them. */

@@ -216,18 +216,4 @@ inline void syncWarp(std::uint32_t mask) {
   emulation::syncWarp();
 }
 
-enum class Shuffle { idx, bfly, up, down };
-
-// Among all 32 threads of a warp.
-template <Shuffle mode>
-std::uint32_t shuffle(std::uint32_t value, std::uint32_t argument, std::uint32_t range, std::uint32_t mask) {
-  if (mask != 0xFFFFFFFF || range != (mode == Shuffle::up ? 0 : 31))
-    fail(Outcome::misuse, "a shuffle of part of a warp");
-  const std::uint32_t lane = threadIndex() % 32, distance = argument & 31;
-  if (mode == Shuffle::idx) return emulation::shuffle(value, distance);
-  if (mode == Shuffle::bfly) return emulation::shuffle(value, lane ^ distance);
-  if (mode == Shuffle::up) return emulation::shuffle(value, lane >= distance ? lane - distance : lane);
-  return emulation::shuffle(value, lane + distance < 32 ? lane + distance : lane);
-}
-
 }  // namespace eigenae::emulation::ptx
