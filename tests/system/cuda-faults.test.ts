@@ -91,6 +91,7 @@ describeWithCuda('a fault of the card', ({ environment }) => {
   it.each([
     ['the network', 'multiprocessors=1', 'a network that needs 13 multiprocessors'],
     ['the kernel', 'fail=cuModuleLoadDataEx:1:222', 'the driver cannot load the kernel'],
+    ['its thread blocks', 'resident=0', 'the card cannot hold all blocks of a launch at once'],
   ])(
     'that refuses %s leaves it to TensorFlow, whose messages follow if it finds no card',
     async (_, card, reason) => {

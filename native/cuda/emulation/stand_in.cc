@@ -129,12 +129,12 @@ int codeOf(const LaunchResult& result) {
   }
 }
 
-// The blocks that a multiprocessor holds by its shared memory, of which each block takes 1 KiB more, and by its
-// threads.
+// The blocks that a multiprocessor holds by its shared memory, of which each block takes 1 KiB more, by its threads and
+// by the setting.
 int residentBlocks(const Function& function, unsigned threads, std::size_t dynamicBytes) {
   const std::size_t perBlock = dynamicBytes + function.kernel->staticSharedBytes + 1024;
   const std::size_t byShared = (static_cast<std::size_t>(settings().sharedBytes) + 1024) / perBlock;
-  return static_cast<int>(std::min<std::size_t>(byShared, 2048 / threads));
+  return std::min({static_cast<int>(byShared), 2048 / static_cast<int>(threads), settings().residentBlocks});
 }
 
 // A copy of the parameters, placed as the kernel reads them.

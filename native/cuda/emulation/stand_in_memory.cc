@@ -14,7 +14,6 @@ namespace {
 struct Allocations {
   std::mutex mutex;
   std::map<std::uint64_t, std::size_t> sizes;  // by address
-  std::size_t bytes = 0;
 };
 
 // Never destroyed: launches may be running when the process ends.
@@ -38,14 +37,13 @@ std::uint64_t allocateDeviceMemory(std::size_t bytes) {
   Allocations& all = allocations();
   const std::lock_guard<std::mutex> lock(all.mutex);
   const std::size_t rounded = (bytes + 255) / 256 * 256;
-  if (bytes == 0 || rounded > settings().memoryBytes - all.bytes) return 0;
+  if (bytes == 0) return 0;
   void* const memory = std::aligned_alloc(256, rounded);
   if (memory == nullptr) return 0;
   std::memset(memory, 0xFF, rounded);
   if (settings().stepMicroseconds > 0) fillWithNumbers(static_cast<std::uint32_t*>(memory), rounded / 4);
   const auto address = reinterpret_cast<std::uint64_t>(memory);
   all.sizes[address] = rounded;
-  all.bytes += rounded;
   return address;
 }
 
@@ -54,7 +52,6 @@ bool freeDeviceMemory(std::uint64_t address) {
   const std::lock_guard<std::mutex> lock(all.mutex);
   const auto found = all.sizes.find(address);
   if (found == all.sizes.end()) return false;
-  all.bytes -= found->second;
   all.sizes.erase(found);
   std::free(reinterpret_cast<void*>(address));
   return true;

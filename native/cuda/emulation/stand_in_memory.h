@@ -1,4 +1,4 @@
-// Memory of the stand-in's card: ordinary memory, of which no more is given out than the card has.
+// Memory of the stand-in's card: ordinary memory.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 
 namespace eigenae::emulation {
 
-// Returns the address, aligned to 256 bytes as on a card, or 0 if the card is full. The memory holds 0xFF.
+// Returns the address, aligned to 256 bytes as on a card, or 0 if there is no memory. The memory holds 0xFF.
 std::uint64_t allocateDeviceMemory(std::size_t bytes);
 
 // Returns false if this is not the address of an allocation.

@@ -35,8 +35,8 @@ void apply(Settings& settings, const std::string& entry) {
     settings.sharedBytes = number;
   } else if (key == "multiprocessors") {
     settings.multiprocessors = number;
-  } else if (key == "memory") {
-    settings.memoryBytes = std::strtoull(value.c_str(), nullptr, 10);
+  } else if (key == "resident") {
+    settings.residentBlocks = number;
   } else if (key == "fail") {
     settings.faults.push_back(readFault(value, entry));
   } else if (key == "step") {

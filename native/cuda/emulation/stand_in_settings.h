@@ -6,7 +6,7 @@
 //   capability=9.0          compute capability
 //   shared=232448           bytes of shared memory that a block can opt in to
 //   multiprocessors=132
-//   memory=85899345920      bytes
+//   resident=32             thread blocks that a multiprocessor holds at most
 //   fail=FUNCTION:N:CODE    the Nth call of this driver function returns the code, for example cuMemAlloc_v2:3:2
 //   hang=N                  the Nth cooperative launch never ends
 //   step=MICROSECONDS:N     launches of epochs and evaluations compute nothing: a step of an epoch takes this long, of
@@ -16,7 +16,6 @@
 // fail and hang may be repeated. An unknown key ends the process.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -34,7 +33,7 @@ struct Settings {
   int majorCapability = 9, minorCapability = 0;
   int sharedBytes = 232448;
   int multiprocessors = 132;
-  std::size_t memoryBytes = 85899345920;
+  int residentBlocks = 32;
   double stepMicroseconds = 0;
   unsigned blocksOfModel = 1;
   std::vector<Fault> faults;
