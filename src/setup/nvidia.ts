@@ -117,9 +117,10 @@ export function visibleIds(visible: string): readonly string[] {
   return end < 0 ? ids : ids.slice(0, end)
 }
 
-/** Returns whether CUDA_VISIBLE_DEVICES names parts of GPUs (MIG), which nvidia-smi does not list. */
-export function namesPartsOfGpus(): boolean {
-  return process.env.CUDA_VISIBLE_DEVICES?.includes('MIG-') ?? false
+/** Returns whether CUDA, or the container runtime of NVIDIA, is given parts of GPUs (MIG), which nvidia-smi does not list. */
+export function hasPartsOfGpus(): boolean {
+  const { CUDA_VISIBLE_DEVICES, NVIDIA_VISIBLE_DEVICES } = process.env
+  return [CUDA_VISIBLE_DEVICES, NVIDIA_VISIBLE_DEVICES].some((visible) => visible?.includes('MIG-'))
 }
 
 const driverCommands = [
@@ -162,7 +163,7 @@ function noLibrary(report: NvidiaReport): EigenaeError {
   )
 }
 
-/** Returns the GPUs that CUDA_VISIBLE_DEVICES leaves; all of them if it is not set or names parts of GPUs. */
+/** Returns the GPUs that CUDA_VISIBLE_DEVICES leaves; all of them if it is not set or this process has parts of GPUs. */
 function requireVisible(gpus: readonly Gpu[]): readonly Gpu[] {
   if (gpus.length === 0)
     throw unusable(
@@ -170,7 +171,7 @@ function requireVisible(gpus: readonly Gpu[]): readonly Gpu[] {
       "Look at the driver's messages: sudo dmesg | grep -i nvrm",
     )
   const visible = process.env.CUDA_VISIBLE_DEVICES
-  if (visible === undefined || namesPartsOfGpus()) return gpus
+  if (visible === undefined || hasPartsOfGpus()) return gpus
   const left = visibleIds(visible).flatMap((id) =>
     gpus.filter(({ index, uuid }) => index === id || (id.startsWith('GPU-') && uuid.startsWith(id))),
   )
@@ -195,7 +196,7 @@ export const cudaNeeds = {
 
 /**
  * Returns the card on which TensorFlow trains: of the suitable ones, that with the most free memory, the first of equals.
- * Null for TensorFlow's own choice: if there is no nvidia-smi to list the cards, or CUDA_VISIBLE_DEVICES names parts of cards.
+ * Null for TensorFlow's own choice: if there is no nvidia-smi to list the cards, or this process has parts of cards.
  * @throws EigenaeError with the missing requirement and how to fix it.
  */
 export async function requireCard(): Promise<Gpu | null> {
@@ -205,7 +206,7 @@ export async function requireCard(): Promise<Gpu | null> {
   if (fitting === null) return null
   // Memory that the driver does not report is NaN, and may be enough.
   const free = freestGpu(fitting.filter(({ freeMiB }) => !(freeMiB < cudaNeeds.freeMiB)))
-  if (free !== undefined) return namesPartsOfGpus() ? null : free
+  if (free !== undefined) return hasPartsOfGpus() ? null : free
   const { index, name, freeMiB, totalMiB } = fitting[0]!
   throw unusable(
     `out of GPU memory: ${freeMiB} of ${totalMiB} MiB are free on GPU ${index} (${name})`,

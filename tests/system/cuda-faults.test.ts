@@ -124,10 +124,13 @@ describeWithCuda('a fault of the card', ({ environment }) => {
     expect(code).toBe(0)
   })
 
-  it('of which this process has only a part is reported with the variable that limits it', async () => {
-    const limit = { CUDA_MPS_ACTIVE_THREAD_PERCENTAGE: '10' }
-    const { code, stderr } = await trainWith(limit, 'part', 'multiprocessors=1')
-    expect(stderr).toContain('Run: unset CUDA_MPS_ACTIVE_THREAD_PERCENTAGE\n')
+  it.each([
+    ['CUDA_MPS_ACTIVE_THREAD_PERCENTAGE', '10', 'Run: unset CUDA_MPS_ACTIVE_THREAD_PERCENTAGE\n'],
+    ['CUDA_VISIBLE_DEVICES', 'MIG-5d5ba0d6', 'Use the whole card instead of a part of it (MIG).\n'],
+    ['NVIDIA_VISIBLE_DEVICES', 'MIG-5d5ba0d6', 'Use the whole card instead of a part of it (MIG).\n'],
+  ])('of which this process has only a part is reported if %s says so', async (variable, value, hint) => {
+    const { code, stderr } = await trainWith({ [variable]: value }, 'part', 'multiprocessors=1')
+    expect(stderr).toContain(hint)
     expect(code).toBe(1)
   })
 

@@ -1,5 +1,5 @@
 import { EigenaeError, type ErrorParts, usageError } from '../../errors.js'
-import { cudaLibrary, freestGpu, type Gpu, namesPartsOfGpus, requireDriver } from '../../setup/nvidia.js'
+import { cudaLibrary, freestGpu, type Gpu, hasPartsOfGpus, requireDriver } from '../../setup/nvidia.js'
 import { type CoreTrainer, coreBackedTrainer, encodeSpec } from '../core.js'
 import type { Engine, EngineNeeds, Images, Trainer, TrainerSpec } from '../engine.js'
 import { BindingError, loadNativeBinding } from '../native/binding.js'
@@ -120,9 +120,7 @@ const unlimited = 2 ** 20
 /** Returns how to use the whole card; undefined if this process is not known to have only a part of it. */
 function partialCardHint(): string | undefined {
   if (process.env.CUDA_MPS_ACTIVE_THREAD_PERCENTAGE) return 'Run: unset CUDA_MPS_ACTIVE_THREAD_PERCENTAGE'
-  return process.env.CUDA_VISIBLE_DEVICES?.includes('MIG-')
-    ? 'Use the whole card instead of a part of it (MIG).'
-    : undefined
+  return hasPartsOfGpus() ? 'Use the whole card instead of a part of it (MIG).' : undefined
 }
 
 /** Returns null if this machine has no addon. */
@@ -220,7 +218,7 @@ async function openNew(): Promise<OpenCard> {
 
 /** Returns the suitable card with the most free memory; undefined for the driver's first one. */
 function freest(gpus: readonly Gpu[]): Gpu | undefined {
-  if (namesPartsOfGpus()) return undefined
+  if (hasPartsOfGpus()) return undefined
   return freestGpu(gpus.filter(({ capability }) => !(10 * capability < oldestCapability)))
 }
 
