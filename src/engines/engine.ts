@@ -21,8 +21,6 @@ export interface Engine {
    * one trainer only. For the CUDA core it is what native/cuda/host/kernel.cc finds that the card holds.
    */
   readonly atOnce?: number
-  /** Returns why it cannot train a network; null if it can. Absent if it trains every network. */
-  readonly unfit?: (spec: TrainerSpec) => string | null
   /** @param images the training data, [count][inputs] */
   createTrainer(spec: TrainerSpec, images: Uint8Array): Promise<Trainer>
   /**

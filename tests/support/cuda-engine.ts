@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe } from 'vitest'
-import { openCudaCore } from '../../src/engines/cuda/engine.js'
-import type { Engine } from '../../src/engines/engine.js'
+import { openCard, openCudaCore, planFor } from '../../src/engines/cuda/engine.js'
+import type { Engine, TrainerSpec } from '../../src/engines/engine.js'
 import { findNvrtc } from '../../src/setup/nvrtc.js'
 import { smallSpec } from './engines.js'
 import { describeUnless } from './requirements.js'
@@ -42,10 +42,16 @@ export function describeWithCuda(name: string, tests: (machine: CudaMachine) => 
   else describe(name, () => tests(machine))
 }
 
-/** Opens the core's engine in this process, which then has this machine's environment. */
-export async function openCoreOn({ environment }: CudaMachine): Promise<Engine> {
+/**
+ * Opens the core's engine in this process, which then has this machine's environment. `fits` returns whether it trains a
+ * network.
+ */
+export async function openCoreOn({
+  environment,
+}: CudaMachine): Promise<{ engine: Engine; fits: (spec: TrainerSpec) => boolean }> {
   Object.assign(process.env, environment)
   const opening = await openCudaCore(smallSpec)
   if (opening.kind === 'unfit') throw new Error(opening.reason)
-  return opening.engine
+  const open = await openCard()
+  return { engine: opening.engine, fits: (spec) => planFor(open, spec).refusal === null }
 }

@@ -31,11 +31,11 @@ async function trainTwoEpochs(trainer: Trainer) {
   return { losses, state: await trainer.exportState() }
 }
 
-/** The suite that every engine passes. */
-export function describeEngine(engine: Engine): void {
-  describeTraining(engine)
+/** The suite that every engine passes. `fits` selects the networks that it trains. */
+export function describeEngine(engine: Engine, fits: (spec: TrainerSpec) => boolean = () => true): void {
+  describeTraining(engine, fits)
   describe(`engine ${engine.name}`, () => {
-    const endless = engine.unfit?.(endlessSpec) ? narrowEndlessSpec : endlessSpec
+    const endless = fits(endlessSpec) ? endlessSpec : narrowEndlessSpec
     const withSmall = <T>(use: (trainer: Trainer) => Promise<T>, changes = {}) =>
       withTrainer(engine, { ...smallSpec, ...changes }, hundred, use)
 

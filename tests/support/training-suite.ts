@@ -34,11 +34,6 @@ const entropy: EigenLossSpec = { ...topK, formula: formulaOfKind('entropy') }
 /** Positions of hidden layers that are narrow enough for every batch but the last. */
 const [hidden, latent] = [1, 2]
 
-function trainsOnHiddenLayers(engine: Engine): boolean {
-  const spec = { ...smallSpec, eigenLosses: [{ ...topK, layers: [hidden] }] }
-  return (engine.unfit?.(spec) ?? null) === null
-}
-
 interface Epoch {
   readonly losses: Losses
   readonly state: TrainerState
@@ -83,8 +78,8 @@ function difference(some: Float32Array, others: Float32Array): Float64Array {
 }
 
 /** The part of the suite of all engines about losses by layer and step, optimisers and averages. */
-export function describeTraining(engine: Engine): void {
-  const onHidden = trainsOnHiddenLayers(engine)
+export function describeTraining(engine: Engine, fits: (spec: TrainerSpec) => boolean): void {
+  const onHidden = fits({ ...smallSpec, eigenLosses: [{ ...topK, layers: [hidden] }] })
   const anyLayer = onHidden ? hidden : latent
   describe(`training by engine ${engine.name}`, () => {
     it('continues from an exported state bit for bit with averages, schedules, momentum and batch norm', async () => {

@@ -146,7 +146,6 @@ function cudaEngine(open: OpenCard, { kernel, plan, origin }: CheckedKernel): En
     refusals: [],
     // As many as the card's multiprocessors hold at the same time: see the constructor in native/cuda/host/kernel.cc.
     atOnce: kernel.modelsPerLaunch,
-    unfit: (spec) => planFor(open, spec).refusal,
     createTrainer: (spec, images) => createTrainer(open, spec, images),
   }
 }
