@@ -1,5 +1,5 @@
-// NVIDIA's tools from PyPI: NVRTC, which compiles CUDA to PTX, and ptxas, which compiles PTX to machine code. Neither needs
-// a card. They are installed into native/build/ when they are first needed; `eigenae setup cuda` installs NVRTC as well.
+// NVIDIA's tools from PyPI: NVRTC, which compiles CUDA to PTX, ptxas, which compiles PTX to machine code, and nvdisasm, which
+// prints machine code. None needs a card. They are installed into native/build/ when they are first needed; `eigenae setup cuda` installs NVRTC as well.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,6 +17,7 @@ const nvrtc = {
 }
 // The last ptxas for compute capability 7.0 that also has 12.0.
 const ptxas = { wheel: 'nvidia-cuda-nvcc-cu12==12.9.86', file: 'nvidia/cuda_nvcc/bin/ptxas' }
+const nvdisasm = { wheel: 'nvidia-cuda-nvdisasm==13.2.51', file: 'nvidia/cu13/bin/nvdisasm' }
 
 /** Returns NVRTC as { version, library }: $EIGENAE_NVRTC, that of `eigenae setup cuda`, or the wheel's. Throws MissingTool. */
 export function findNvrtc() {
@@ -30,7 +31,16 @@ export function findNvrtc() {
 
 /** Returns the path of ptxas. Throws MissingTool. */
 export function findPtxas() {
-  const path = installed(ptxas)
+  return installedProgram(ptxas)
+}
+
+/** Returns the path of nvdisasm. Throws MissingTool. */
+export function findNvdisasm() {
+  return installedProgram(nvdisasm)
+}
+
+function installedProgram(tool) {
+  const path = installed(tool)
   chmodSync(path, 0o755)
   return path
 }
