@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { kernelVariant } from '../src/engines/cuda/kernel.js'
 import { instructionSets } from '../src/engines/native/engine.js'
 import { eigenae, scratchFolder } from './support/cli.js'
 import { dataFolder, idxImages } from './support/idx.js'
@@ -144,6 +145,14 @@ describe('eigenae reproduce', () => {
     expect(stderr).toContain(
       'may differ: the run used the instruction set avx1024, which this machine cannot run',
     )
+  })
+
+  it('notes a CUDA kernel that this version does not have', async () => {
+    const run = (variant: string) => writeRun(scratch(variant), { engine: { name: 'cuda-core', variant } })
+    expect((await eigenae(['reproduce', run('compute_70-older')])).stderr).toContain(
+      `may differ: the run used the CUDA kernel compute_70-older, and this version has ${kernelVariant()}\n`,
+    )
+    expect((await eigenae(['reproduce', run(kernelVariant())])).stderr).not.toContain('kernel')
   })
 
   it('refuses a run whose config was changed, and with --run one that is not complete', async () => {

@@ -3,6 +3,7 @@ import { checkConfig } from '../config/check.js'
 import type { Config } from '../config/schema.js'
 import { absoluteSource } from '../data/load.js'
 import { cudaEngineVariable } from '../engines/cuda/engine.js'
+import { kernelVariant } from '../engines/cuda/kernel.js'
 import { instructionSets } from '../engines/native/engine.js'
 import { autoDeviceVariable, selectEngine } from '../engines/select.js'
 import { wasmVariant } from '../engines/wasm/engine.js'
@@ -107,6 +108,8 @@ function engineNotes({ engine: { name, variant } }: RunRecord): readonly string[
     return [`the run was trained with others side by side (${name} ${variant}), and is trained alone now`]
   if (name === 'wasm' && wasmVariant() !== variant)
     return [`the run used WebAssembly with ${variant}, and this Node runs ${wasmVariant() ?? 'none'}`]
+  if (name === 'cuda-core' && kernelVariant() !== variant)
+    return [`the run used the CUDA kernel ${variant}, and this version has ${kernelVariant()}`]
   return []
 }
 

@@ -15,7 +15,7 @@ import type {
   KernelPlan,
 } from './binding.js'
 import { isKernelRefusal, withCudaErrors } from './errors.js'
-import { kernelKey, kernelPtx, missingCompiler } from './kernel.js'
+import { kernelPtx, kernelVariant, missingCompiler } from './kernel.js'
 import { LaunchQueue } from './queue.js'
 
 /** Forces one of the engines of the device cuda: "core" or "tensorflow". */
@@ -140,8 +140,7 @@ function cudaEngine(open: OpenCard, { kernel, plan, origin }: CheckedKernel): En
   return {
     name: 'cuda-core',
     device: 'cuda',
-    // The numbers depend on the kernel's sources, but neither on the card nor on the division of a model among thread blocks.
-    variant: `compute_70-${kernelKey([]).slice(0, 8)}`,
+    variant: kernelVariant(),
     origin: `${name} (${Math.floor(capability / 10)}.${capability % 10}), ${driver}, ${plan.blocks} blocks a model; the kernel ${origin}`,
     refusals: [],
     // As many as the card's multiprocessors hold at the same time: see the constructor in native/cuda/host/kernel.cc.

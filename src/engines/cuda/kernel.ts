@@ -94,6 +94,11 @@ export function kernelKey(options: readonly string[]): string {
   return hash.digest('hex').slice(0, 32)
 }
 
+/** Returns what the numbers depend on: the sources, but neither the card nor the division of a model among thread blocks. */
+export function kernelVariant(): string {
+  return `compute_70-${kernelKey([]).slice(0, 8)}`
+}
+
 async function readShipped(key: string): Promise<string | null> {
   const compressed = await readFile(join(shippedFolder, `${key}.ptx.gz`)).catch(() => null)
   return compressed && (await promisify(gunzip)(compressed)).toString()
