@@ -55,6 +55,7 @@ describeWithCuda('runs by the CUDA core', ({ environment }) => {
       'native/build/eigenae.node',
       'native/cuda',
       'native/formulas',
+      'native/kernels',
       'package.json',
     ])
       cpSync(join(root, part), join(other, part), { recursive: true })
