@@ -74,19 +74,23 @@ JobSpec numberJob(std::function<double()> compute) {
   return job;
 }
 
-JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> compute, const Argument* into) {
+JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> compute) {
   float* floats;
   JobSpec job;
-  if (into == nullptr || into->isNull()) {
-    job.kept = {newFloat32Array(env, length, &floats)};
-  } else {
-    std::size_t room;
-    floats = into->sharedFloats(1, &room);
-    if (room != length) into->refuseValue(std::to_string(length) + " numbers");
-    job.kept = {into->value()};
-  }
+  job.kept = {newFloat32Array(env, length, &floats)};
   job.compute = [floats, compute = std::move(compute)] { compute(floats); };
   job.result = [](napi_env, const std::vector<napi_value>& kept) { return kept.front(); };
+  return job;
+}
+
+JobSpec inspectionJob(const Session& session, std::size_t count, const Argument& into,
+                      std::function<double(float*, float*)> inspect) {
+  const std::size_t latent = count * session.latent(), length = latent + count * session.hidden();
+  std::size_t room;
+  float* const values = into.sharedFloats(1, &room);
+  if (room != length) into.refuseValue(std::to_string(length) + " numbers");
+  JobSpec job = numberJob([=, inspect = std::move(inspect)] { return inspect(values, values + latent); });
+  job.kept = {into.value()};
   return job;
 }
 

@@ -60,11 +60,13 @@ struct BatchArguments {
 std::shared_ptr<const BatchArguments> toBatch(const Session& session, const Argument& clean, const Argument& noisy,
                                               const Argument& values);
 
-// Return jobs whose result is a number, or an array of `length` floats, that `compute` computes: `into`, which is on
-// shared memory, or a new array without it.
+// Return jobs whose result is a number, or an array of `length` floats, that `compute` computes.
 JobSpec numberJob(std::function<double()> compute);
-JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> compute,
-                  const Argument* into = nullptr);
+JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> compute);
+// Returns a job that calls a trainer's inspect. It writes the embedding of `count` images and the hidden layers' linear
+// outputs into `into`, which is on shared memory; its result is the mean squared error.
+JobSpec inspectionJob(const Session& session, std::size_t count, const Argument& into,
+                      std::function<double(float* embedding, float* linearOutputs)> inspect);
 // Returns a job whose result is the numbers of the state that `get` returns. The session must outlive it.
 JobSpec stateJob(napi_env env, const Session& session, std::function<State()> get);
 

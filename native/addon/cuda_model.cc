@@ -111,14 +111,19 @@ napi_value startInference(const Call& call, std::size_t width,
   const auto images = toImages(call, call.argument(0, "images"), &count);
   cuda::Model& model = idleModel(call);
   const auto compute = [&model, infer, images](float* output) { (model.*infer)(*images(), output); };
-  const Argument into = call.argument(1, "into");
-  return startCall(call, floatsJob(call.env, count * width, compute, &into));
+  return startCall(call, floatsJob(call.env, count * width, compute));
 }
 
 napi_value encode(const Call& call) { return startInference(call, call.session->latent(), &cuda::Model::encode); }
 
-napi_value linearOutputs(const Call& call) {
-  return startInference(call, call.session->hidden(), &cuda::Model::linearOutputs);
+napi_value inspect(const Call& call) {
+  std::size_t count;
+  const auto images = toImages(call, call.argument(0, "images"), &count);
+  cuda::Model& model = idleModel(call);
+  const auto compute = [&model, images](float* embedding, float* linearOutputs) {
+    return model.inspect(*images(), embedding, linearOutputs);
+  };
+  return startCall(call, inspectionJob(*call.session, count, call.argument(1, "into"), compute));
 }
 
 napi_value reconstruct(const Call& call) {
@@ -153,7 +158,7 @@ napi_value fromModel(napi_env env, const SharedModel& session) {
                   methodProperty("remainingSteps", callback<remainingSteps>),
                   methodProperty("losses", callback<losses>),
                   methodProperty("encode", callback<encode>),
-                  methodProperty("linearOutputs", callback<linearOutputs>),
+                  methodProperty("inspect", callback<inspect>),
                   methodProperty("reconstruct", callback<reconstruct>),
                   methodProperty("meanSquaredError", callback<meanSquaredError>),
                   methodProperty("dispose", callback<dispose>),

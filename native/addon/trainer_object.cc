@@ -141,14 +141,18 @@ napi_value startInference(const Call& call, std::size_t width, void (Trainer::*i
   const auto images = imagesOf(call);
   Trainer& trainer = idleTrainer(call);
   const auto compute = [&trainer, infer, images](float* output) { (trainer.*infer)(images->images(), output); };
-  const Argument into = call.argument(1, "into");
-  return startImagesCall(call, floatsJob(call.env, images->count * width, compute, &into));
+  return startImagesCall(call, floatsJob(call.env, images->count * width, compute));
 }
 
 napi_value encode(const Call& call) { return startInference(call, call.session->latent(), &Trainer::encode); }
 
-napi_value linearOutputs(const Call& call) {
-  return startInference(call, call.session->hidden(), &Trainer::linearOutputs);
+napi_value inspect(const Call& call) {
+  const auto images = imagesOf(call);
+  Trainer& trainer = idleTrainer(call);
+  const auto compute = [&trainer, images](float* embedding, float* linearOutputs) {
+    return trainer.inspect(images->images(), embedding, linearOutputs);
+  };
+  return startImagesCall(call, inspectionJob(*call.session, images->count, call.argument(1, "into"), compute));
 }
 
 napi_value reconstruct(const Call& call) { return startInference(call, call.session->inputs(), &Trainer::reconstruct); }
@@ -205,7 +209,7 @@ napi_value createTrainerObject(napi_env env, napi_value specValue, napi_value im
       methodProperty("trainEpoch", callback<trainEpoch>),
       methodProperty("trainBatch", callback<trainBatch>),
       methodProperty("encode", callback<encode>),
-      methodProperty("linearOutputs", callback<linearOutputs>),
+      methodProperty("inspect", callback<inspect>),
       methodProperty("reconstruct", callback<reconstruct>),
       methodProperty("meanSquaredError", callback<meanSquaredError>),
       methodProperty("progress", callback<progress>),

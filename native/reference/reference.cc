@@ -499,10 +499,11 @@ class ReferenceTrainer final : public Trainer {
     });
   }
 
-  void linearOutputs(const Images& images, float* outputs) override {
+  double inspect(const Images& images, float* embedding, float* linearOutputs) override {
     const float* parameters = evaluatedParameters();
+    encode(images, embedding);
     inferBatches(images, nullptr, [&](std::size_t first, int batch) {
-      float* matrix = outputs;
+      float* matrix = linearOutputs;
       for (std::size_t i = 0; i + 1 < layout_.layers.size(); ++i) {
         if (i == layout_.latentLayer) continue;
         const Layer& layer = layout_.layers[i];
@@ -513,6 +514,7 @@ class ReferenceTrainer final : public Trainer {
         matrix += images.count * units;
       }
     });
+    return meanSquaredError(images, nullptr);
   }
 
   void reconstruct(const Images& images, float* output) override {

@@ -46,7 +46,7 @@ TEST(Inference, GivesAnImageTheSameBitsAmongOthersAndAlone) {
   }
 }
 
-TEST(Inference, GivesTheLinearOutputsOfTheHiddenLayersAsTheReferenceDoes) {
+TEST(Inference, GivesTheValuesOfAllLayersAsTheReferenceDoes) {
   constexpr std::size_t count = 70;
   for (const BatchNorm batchNorm : {BatchNorm::none, BatchNorm::all}) {
     TrainerSpec spec = tinySpec(batchNorm);
@@ -56,9 +56,13 @@ TEST(Inference, GivesTheLinearOutputsOfTheHiddenLayersAsTheReferenceDoes) {
     const auto reference = createReferenceTrainer(spec);
     reference->setState(trainer->getState());
     const auto images = bytes(count, 7, 48);
-    std::vector<float> outputs(count * 50), expected(count * 50);
-    trainer->linearOutputs(imagesOf(images, 7), outputs.data());
-    reference->linearOutputs(imagesOf(images, 7), expected.data());
+    std::vector<float> outputs(count * 53), expected(count * 53), embedding(count * 3);
+    const float* const begin = outputs.data();
+    const double error = trainer->inspect(imagesOf(images, 7), outputs.data(), outputs.data() + count * 3);
+    EXPECT_NEAR(error, reference->inspect(imagesOf(images, 7), expected.data(), expected.data() + count * 3), 1e-6);
+    EXPECT_EQ(error, trainer->meanSquaredError(imagesOf(images, 7), nullptr));
+    trainer->encode(imagesOf(images, 7), embedding.data());
+    EXPECT_EQ(embedding, std::vector<float>(begin, begin + count * 3));
     for (std::size_t i = 0; i < outputs.size(); ++i) ASSERT_NEAR(outputs[i], expected[i], 1e-5) << i;
   }
 }

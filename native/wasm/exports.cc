@@ -113,9 +113,10 @@ void encode(const void* pixels, bool floats, std::size_t count, float* embedding
   trainer->encode(imagesAt(pixels, floats, count), embedding);
 }
 
-EXPORT(linearOutputs)
-void linearOutputs(const void* pixels, bool floats, std::size_t count, float* outputs) {
-  trainer->linearOutputs(imagesAt(pixels, floats, count), outputs);
+// values [count][latent], then [count][width] for each hidden layer
+EXPORT(inspect)
+double inspect(const void* pixels, bool floats, std::size_t count, float* values) {
+  return trainer->inspect(imagesAt(pixels, floats, count), values, values + count * layout.latent());
 }
 
 EXPORT(reconstruct)

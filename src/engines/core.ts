@@ -1,6 +1,6 @@
 import { compileFormula } from '../formulas/program.js'
 import { tapeOf } from '../formulas/tape.js'
-import { innerWidths, inputDimension, layersOf } from '../model/architecture.js'
+import { innerWidths, inputDimension, latentDimension, layersOf } from '../model/architecture.js'
 import { epochOrder } from '../model/random.js'
 import { learningRateAt, scheduledValue } from '../model/schedule.js'
 import { initialState, stateOf, statePartsOf, type TrainerState } from '../model/state.js'
@@ -31,10 +31,11 @@ export interface CoreTrainer {
   trainBatch(clean: Float32Array, noisy: Float32Array, values: Float64Array): Promise<Float64Array>
   encode(images: Images): Promise<Float32Array>
   /**
-   * The linear outputs of the hidden layers, a matrix [count][width] for each, one after another.
-   * @param into shared memory for the result, which a core need not use
+   * Returns the mean squared error without noise.
+   * @param into shared memory, which receives the embedding [count][latent] and the linear outputs of the hidden layers, a
+   * matrix [count][width] for each, one after another
    */
-  linearOutputs(images: Images, into: Float32Array): Promise<Float32Array>
+  inspect(images: Images, into: Float32Array): Promise<number>
   reconstruct(images: Images): Promise<Float32Array>
   meanSquaredError(images: Images, noise: NoiseField | null): Promise<number>
   /** The progress of the current epoch, or of the last one: the images that were trained on, and the sum of their losses. */
@@ -173,14 +174,16 @@ export async function coreBackedTrainer(
     trainBatch: async (clean, noisy) =>
       meanLosses(await core.trainBatch(clean, noisy, stepValues(spec, core.step(), 1))),
     encode: (input, signal) => withSignal(core, signal, () => core.encode(input)),
-    linearOutputs: async (input, signal, reused) => {
-      const widths = hiddenWidths(spec)
+    inspect: async (input, signal, reused) => {
+      const widths = [latentDimension(spec), ...hiddenWidths(spec)]
       const bytes = 4 * (input.length / inputDimension(spec)) * sum(widths)
       // Memory that the addon measures without a copy, and that is not garbage after every epoch.
-      const earlier = reused?.[0]?.buffer
+      const earlier = reused?.embedding.buffer
       const fits = earlier instanceof SharedArrayBuffer && earlier.byteLength === bytes
       const into = new Float32Array(fits ? earlier : new SharedArrayBuffer(bytes))
-      return splitLayers(await withSignal(core, signal, () => core.linearOutputs(input, into)), widths)
+      const mse = await withSignal(core, signal, () => core.inspect(input, into))
+      const [embedding, ...linearOutputs] = splitLayers(into, widths)
+      return { embedding: embedding!, linearOutputs, mse }
     },
     reconstruct: (input) => core.reconstruct(input),
     meanSquaredError: (input, noise, signal) =>

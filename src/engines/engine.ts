@@ -74,7 +74,7 @@ export interface EigenLossSpec {
  * The optimiser of a config, with its schedule in steps. "adam" and "adamw" are torch.optim.Adam and AdamW, whose decay applies
  * to weights, not to biases and batch norm. "sgd" is torch.optim.SGD without dampening: the momentum's buffer is `firstMoments`, and
  * `secondMoments` stay 0. Averages are those of torch.optim.swa_utils with use_buffers: the first step's values, then
- * average ← decay · average + (1 − decay) · value after each step. `encode`, `linearOutputs`, `reconstruct` and
+ * average ← decay · average + (1 − decay) · value after each step. `encode`, `inspect`, `reconstruct` and
  * `meanSquaredError` use the averaged network if there is one.
  */
 export type OptimizerSpec = InSteps<Config['optimizer']>
@@ -121,6 +121,16 @@ export interface EpochProgress {
   readonly loss: number
 }
 
+/** The values of images in a network. */
+export interface NetworkValues {
+  /** [count][latent] */
+  readonly embedding: Float32Array
+  /** The outputs of the hidden layers' linear maps, [count][width] each, in the order of the forward pass. */
+  readonly linearOutputs: readonly Float32Array[]
+  /** The mean over images and pixels of (output(image) − image)². */
+  readonly mse: number
+}
+
 /**
  * A network in training on the images given at its creation, from the seed's initial parameters on. The caller makes
  * one call at a time. Work runs off the JavaScript thread, so timers and signals are handled during a call.
@@ -145,15 +155,11 @@ export interface Trainer {
    */
   encode(images: Images, signal?: AbortSignal): Promise<Float32Array>
   /**
-   * Returns the outputs of the hidden layers' linear maps, [count][width] each, in the order of the forward pass, with
-   * batch norm in inference mode. @throws the signal's reason if it is aborted.
+   * Returns the values of images in the network, with batch norm in inference mode. @throws the signal's reason if it is
+   * aborted.
    * @param reused an earlier result that is no longer needed: its memory may be used for this one
    */
-  linearOutputs(
-    images: Images,
-    signal?: AbortSignal,
-    reused?: readonly Float32Array[],
-  ): Promise<readonly Float32Array[]>
+  inspect(images: Images, signal?: AbortSignal, reused?: NetworkValues): Promise<NetworkValues>
   /** Returns the network's output [count][inputs], with batch norm in inference mode. */
   reconstruct(images: Images): Promise<Float32Array>
   /**
@@ -169,7 +175,7 @@ export interface Trainer {
 /** The calls of one seed among replicas. */
 export type Replica = Pick<
   Trainer,
-  'encode' | 'linearOutputs' | 'reconstruct' | 'meanSquaredError' | 'exportState' | 'importState'
+  'encode' | 'inspect' | 'reconstruct' | 'meanSquaredError' | 'exportState' | 'importState'
 >
 
 /** Networks in training side by side, in the order of their specs. Concurrent calls are queued. */

@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.js'
 import type { ImageSet } from '../data/idx.js'
 import { type DataSet, firstImages, type Split } from '../data/load.js'
-import type { Trainer } from '../engines/engine.js'
+import type { NetworkValues, Trainer } from '../engines/engine.js'
 import { spectrumOf } from '../engines/measures.js'
 import type { LabelledEmbedding } from '../engines/native/binding.js'
 import { latentDimension } from '../model/architecture.js'
@@ -13,26 +13,43 @@ import type { TrainingData } from './training-data.js'
 /** The seed of the noise in evaluations. It is the same for all seeds, so that runs are compared on the same input. */
 const evaluationSeed = 0
 
+/**
+ * Returns the evaluation of an epoch, and the values of the images of the spectrum. These are often the test split, whose
+ * error the same pass measures.
+ * @param reused values that have been measured: their memory may be used for these
+ */
 export async function evaluateEpoch(
   trainer: Trainer,
   config: Config,
   data: TrainingData,
-  signal?: AbortSignal,
-): Promise<EpochEvaluation> {
+  signal: AbortSignal,
+  reused: NetworkValues | undefined,
+): Promise<{ readonly evaluation: EpochEvaluation; readonly values: NetworkValues }> {
   const { noise } = config.data
-  const errors = await measureErrors(trainer, data.test.images, noise, signal)
+  const [images, test] = [imagesForSpectrum(config, data), data.test.images]
+  const values = await trainer.inspect(images, signal, reused)
+  const mse = isSame(images, test.pixels) ? values.mse : undefined
+  const errors = await measureErrors(trainer, test, noise, signal, mse)
   const validation = data.validation && (await measureErrors(trainer, data.validation.images, noise, signal))
-  return { ...errors, validation, spectrum: await measureSpectrum(trainer, config, data, signal) }
+  const spectrum = await spectrumOfEmbedding(values.embedding, config, signal)
+  return { evaluation: { ...errors, validation, spectrum }, values }
 }
 
+/** Whether two arrays are the same bytes of memory. */
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length
+}
+
+/** @param mse the error without noise, if it is known */
 async function measureErrors(
   trainer: Trainer,
   { pixels }: ImageSet,
   deviation: number,
   signal?: AbortSignal,
+  mse?: number,
 ): Promise<Errors> {
   return {
-    mse: await trainer.meanSquaredError(pixels, null, signal),
+    mse: mse ?? (await trainer.meanSquaredError(pixels, null, signal)),
     denoiseMse: await trainer.meanSquaredError(pixels, { seed: evaluationSeed, deviation }, signal),
   }
 }

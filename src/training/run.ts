@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { eigenLossesOf, nameOf } from '../config/eigen-losses.js'
 import { type Config, configText } from '../config/schema.js'
-import type { Engine, EpochProgress, Trainer } from '../engines/engine.js'
+import type { Engine, EpochProgress, NetworkValues, Trainer } from '../engines/engine.js'
 import { Interruption } from '../errors.js'
 import { jsonText, writeDurably } from '../files/write.js'
 import { learningRateAt, meanOverSteps, scheduledValue } from '../model/schedule.js'
@@ -118,12 +118,12 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
   const saves = new Saves(job, tables)
   try {
     let state: TrainerState
-    let outputs: Outputs = []
-    let measured: Outputs = []
+    let values: NetworkValues | undefined
+    let measured: NetworkValues | undefined
     if (point === null) {
       const beginning = await measureBeginning(job, trainer)
       state = beginning.state
-      outputs = beginning.linearOutputs
+      values = beginning.values
       written = writeBeginning(job, tables, saves, beginning)
     } else {
       state = point.checkpoint.state
@@ -136,8 +136,8 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
       saves.next = training
       const trained = await training
       await written
-      measured = outputs // `written` has measured the layers of the epoch before
-      outputs = trained.linearOutputs
+      measured = values // `written` has measured the layers of the epoch before
+      values = trained.values
       state = trained.state
       written = writeEpoch(job, tables, saves, trained)
       observer.onEpoch(trained)
@@ -192,10 +192,8 @@ async function resume(trainer: Trainer, tables: Tables, point: ResumePoint): Pro
 
 /** Returns the network before training, and its values on the images of the spectrum. */
 async function measureBeginning({ config, data, signal }: RunJob, trainer: Trainer) {
-  const images = imagesForSpectrum(config, data)
   return {
-    embedding: await trainer.encode(images, signal),
-    linearOutputs: await trainer.linearOutputs(images, signal),
+    values: await trainer.inspect(imagesForSpectrum(config, data), signal),
     state: await trainer.exportState(),
   }
 }
@@ -204,7 +202,7 @@ async function writeBeginning(
   job: RunJob,
   tables: Tables,
   saves: Saves,
-  { embedding, linearOutputs, state }: Awaited<ReturnType<typeof measureBeginning>>,
+  { values: { embedding, linearOutputs }, state }: Awaited<ReturnType<typeof measureBeginning>>,
 ): Promise<void> {
   await EpochTable.start(Object.values(tables))
   job.observer.onStart?.(0)
@@ -213,21 +211,18 @@ async function writeBeginning(
   await saves.add({ epoch: 0, state }, [])
 }
 
-/** The outputs of the hidden layers' linear maps. */
-type Outputs = readonly Float32Array[]
-
 interface TrainedEpoch extends EpochReport {
-  readonly linearOutputs: Outputs
+  readonly values: NetworkValues
   readonly evalSeconds: number
   readonly state: TrainerState
 }
 
-/** @param reused outputs that have been measured: their memory may be used for those of this epoch */
+/** @param reused values that have been measured: their memory may be used for those of this epoch */
 async function trainOneEpoch(
   job: RunJob,
   trainer: Trainer,
   epoch: number,
-  reused: Outputs,
+  reused: NetworkValues | undefined,
 ): Promise<TrainedEpoch> {
   const { config, data, files, observer, signal } = job
   signal.throwIfAborted()
@@ -237,14 +232,13 @@ async function trainOneEpoch(
   const losses = { ...trainedLosses, ...scheduledMeans(job, epoch) }
   const trained = performance.now()
   refuseDivergence({ 'the loss': losses.loss }, epoch, config, files.folder)
-  const evaluation = await evaluateEpoch(trainer, config, data, signal)
+  const { evaluation, values } = await evaluateEpoch(trainer, config, data, signal, reused)
   refuseDivergence(loggedValues(losses, evaluation, []), epoch, config, files.folder)
-  const linearOutputs = await trainer.linearOutputs(imagesForSpectrum(config, data), signal, reused)
   const trainSeconds = (trained - started) / 1000
   const evalSeconds = (performance.now() - trained) / 1000
   const imagesPerSecond = data.train.images.count / trainSeconds
   const report = { epoch, losses, evaluation, trainSeconds, imagesPerSecond }
-  return { ...report, linearOutputs, evalSeconds, state: await trainer.exportState() }
+  return { ...report, values, evalSeconds, state: await trainer.exportState() }
 }
 
 /** Returns the means over an epoch's steps of the learning rate and of each eigen loss's weight. */
@@ -261,7 +255,7 @@ function scheduledMeans({ config, data, threads }: RunJob, epoch: number) {
 /** Adds the rows of an epoch and saves it. A stop does not end it, because the epoch has been reported. */
 async function writeEpoch(job: RunJob, tables: Tables, saves: Saves, trained: TrainedEpoch): Promise<void> {
   const { epoch, losses, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
-  const layers = await measureLayers(trained.linearOutputs, job.config, state)
+  const layers = await measureLayers(trained.values.linearOutputs, job.config, state)
   const row = metricsRow(epoch, losses, evaluation, layers)
   tables['metrics.csv'].add([row])
   tables['spectrum.csv'].add(spectrumRows(epoch, evaluation.spectrum))

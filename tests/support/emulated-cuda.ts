@@ -111,7 +111,14 @@ class EmulatedCore implements CoreTrainer {
     return this.#infer('embeddings', images, this.spec.widths.at(-1)!, null).outputs
   }
 
-  async linearOutputs(images: Images): Promise<Float32Array> {
+  async inspect(images: Images, into: Float32Array): Promise<number> {
+    const embedding = await this.encode(images)
+    into.set(embedding)
+    into.set(this.#linearOutputs(images), embedding.length)
+    return this.meanSquaredError(images, null)
+  }
+
+  #linearOutputs(images: Images): Float32Array {
     const encoder = this.spec.widths.slice(1, -1)
     const hidden = [...encoder, ...encoder.toReversed()]
     const total = hidden.reduce((sum, width) => sum + width, 0)

@@ -177,7 +177,7 @@ export function describeEngine(engine: Engine, fits: (spec: TrainerSpec) => bool
       await withSmall(async (trainer) => {
         await trainer.trainEpoch(1, quiet, never)
         const { parameters } = await trainer.exportState()
-        const hidden = await trainer.linearOutputs(hundred)
+        const { linearOutputs: hidden } = await trainer.inspect(hundred)
         expect(hidden.map(({ length }) => length / 100)).toEqual([24, 7, 7, 24])
         const pixels = Float32Array.from(hundred, (byte) => byte / 255)
         const [first, second] = [0, 1].map((layer) =>
@@ -188,17 +188,27 @@ export function describeEngine(engine: Engine, fits: (spec: TrainerSpec) => bool
       }, changes)
     })
 
-    it('returns the same outputs in the memory of earlier ones', async () => {
+    it('returns the same values in the memory of earlier ones', async () => {
       await withSmall(async (trainer) => {
-        const expected = (await trainer.linearOutputs(hundred)).map((layer) => layer.slice())
+        const expected = await trainer.inspect(hundred)
         await trainer.trainEpoch(1, quiet, never)
-        const trained = (await trainer.linearOutputs(hundred)).map((layer) => layer.slice())
+        const trained = await trainer.inspect(hundred)
         expect(trained).not.toEqual(expected)
-        const others = await trainer.linearOutputs(hundred.subarray(0, 10 * inputs))
-        const reused = await trainer.linearOutputs(hundred, never, others)
+        const others = await trainer.inspect(hundred.subarray(0, 10 * inputs))
+        const reused = await trainer.inspect(hundred, never, others)
         expect(reused).toEqual(trained)
-        expect(await trainer.linearOutputs(hundred, never, reused)).toEqual(trained)
+        expect(await trainer.inspect(hundred, never, reused)).toEqual(trained)
       })
+    })
+
+    it('returns the embedding and the error beside the outputs of the hidden layers', async () => {
+      const changes = { batchNorm: ['latent', 'encoder.2'] }
+      await withSmall(async (trainer) => {
+        await trainer.trainEpoch(1, quiet, never)
+        const { embedding, mse } = await trainer.inspect(hundred)
+        expect(embedding).toEqual(await trainer.encode(hundred))
+        expect(mse).toBe(await trainer.meanSquaredError(hundred, null))
+      }, changes)
     })
 
     it('measures the error of its own reconstruction', async () => {

@@ -215,9 +215,7 @@ async function expectCore(
       losses: await trainer.trainEpoch(1, quiet, never),
       state: await trainer.exportState(),
       mse: await trainer.meanSquaredError(images, { seed: 3, deviation: 0.2 }),
-      clean: await trainer.meanSquaredError(images, null),
-      linear: await trainer.linearOutputs(images),
-      embedding: await trainer.encode(images),
+      values: await trainer.inspect(images),
     }))
   const cuda = await trained(emulatedCuda(() => divisions))
   const core = await trained(nativeEngine())
@@ -226,9 +224,10 @@ async function expectCore(
   close(cuda.losses.mse, core.losses.mse)
   for (const [i, { value }] of core.losses.terms.entries()) close(cuda.losses.terms[i]!.value, value)
   close(cuda.mse, core.mse)
-  close(cuda.clean, core.clean)
-  for (const [i, values] of core.linear.entries()) expectAlike(cuda.linear[i]!, values)
-  expectAlike(cuda.embedding, core.embedding)
+  close(cuda.values.mse, core.values.mse)
+  for (const [i, outputs] of core.values.linearOutputs.entries())
+    expectAlike(cuda.values.linearOutputs[i]!, outputs)
+  expectAlike(cuda.values.embedding, core.values.embedding)
   expectAlike(cuda.state.parameters, core.state.parameters)
 }
 

@@ -91,7 +91,8 @@ describeWithTensorflow((engine) => {
           [native, engine].map((on) =>
             withTrainer(on, spec, digits, async (trainer) => {
               await trainer.importState(second.state)
-              return [await trainer.encode(digits), ...(await trainer.linearOutputs(digits))]
+              const { embedding, linearOutputs } = await trainer.inspect(digits)
+              return [embedding, ...linearOutputs]
             }),
           ),
         )

@@ -3,7 +3,7 @@ import { epochOrder, fillEvaluationNoise } from '../../model/random.js'
 import { scheduledValue } from '../../model/schedule.js'
 import { initialState, type StatePart, stateOf, type TrainerState } from '../../model/state.js'
 import { meanLosses } from '../core.js'
-import type { EigenLossSpec, Images, Losses, NoiseField } from '../engine.js'
+import type { EigenLossSpec, Images, Losses, NetworkValues, NoiseField } from '../engine.js'
 import { type Feed, feed, type Procedure } from '../tensorflow-graph/graph.js'
 import type { Ops } from '../tensorflow-graph/ops.js'
 import {
@@ -96,7 +96,15 @@ export class ReplicaTrainer {
     return this.#inferOne('encode', replica, images, latentDimension(this.#spec))
   }
 
-  linearOutputs(replica: number, images: Images): readonly Float32Array[] {
+  inspect(replica: number, images: Images): NetworkValues {
+    return {
+      embedding: this.encode(replica, images),
+      linearOutputs: this.#linearOutputs(replica, images),
+      mse: this.meanSquaredError(replica, images, null),
+    }
+  }
+
+  #linearOutputs(replica: number, images: Images): readonly Float32Array[] {
     const hidden = hiddenPositions(this.#spec)
     if (hidden.length === 0) return []
     const layers = layersOf(this.#spec)

@@ -51,7 +51,7 @@ const calls = {
   },
   trainBatch: (clean: Float32Array, noisy: Float32Array) => trainer!.trainBatch(clean, noisy),
   encode: (replica: number, sent: SentImages) => trainer!.encode(replica, received(sent)),
-  linearOutputs: (replica: number, sent: SentImages) => trainer!.linearOutputs(replica, received(sent)),
+  inspect: (replica: number, sent: SentImages) => trainer!.inspect(replica, received(sent)),
   reconstruct: (replica: number, sent: SentImages) => trainer!.reconstruct(replica, received(sent)),
   meanSquaredError: (replica: number, sent: SentImages, noise: NoiseField | null) =>
     trainer!.meanSquaredError(replica, received(sent), noise),

@@ -26,7 +26,7 @@ export type WasmCall =
   | 'trainEpoch'
   | 'trainBatch'
   | 'encode'
-  | 'linearOutputs'
+  | 'inspect'
   | 'reconstruct'
   | 'meanSquaredError'
   | 'findNeighbours'

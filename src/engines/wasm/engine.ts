@@ -136,9 +136,13 @@ function wasmTrainer(module: WebAssembly.Module, spec: TrainerSpec, trainingImag
         core.call('trainBatch', cleanAt!, noisyAt!, clean.length / inputs, ...others),
       ),
     encode: (images) => infer('encode', images, latentDimension(spec)),
-    linearOutputs: (images) => {
-      const encoder = spec.widths.slice(1, -1).reduce((sum, width) => sum + width, 0)
-      return infer('linearOutputs', images, 2 * encoder)
+    inspect: async (images, into) => {
+      requireIdle()
+      return core.with([core.put(images), core.allocate(4 * into.length)], async (pixels, values) => {
+        const error = await core.call('inspect', pixels!, ...kindAndCount(images), values!)
+        into.set(core.get(Float32Array, values!, into.length))
+        return error
+      })
     },
     reconstruct: (images) => infer('reconstruct', images, inputs),
     meanSquaredError: async (images, noise) => {
