@@ -83,21 +83,31 @@ JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> 
   return job;
 }
 
+// Returns the address of `length` floats on shared memory.
+static float* sharedRoom(const Argument& into, std::size_t length) {
+  std::size_t room;
+  float* const floats = into.sharedFloats(1, &room);
+  if (room != length) into.refuseValue(std::to_string(length) + " numbers");
+  return floats;
+}
+
 JobSpec inspectionJob(const Session& session, std::size_t count, const Argument& into,
                       std::function<double(float*, float*)> inspect) {
-  const std::size_t latent = count * session.latent(), length = latent + count * session.hidden();
-  std::size_t room;
-  float* const values = into.sharedFloats(1, &room);
-  if (room != length) into.refuseValue(std::to_string(length) + " numbers");
+  const std::size_t latent = count * session.latent();
+  float* const values = sharedRoom(into, latent + count * session.hidden());
   JobSpec job = numberJob([=, inspect = std::move(inspect)] { return inspect(values, values + latent); });
   job.kept = {into.value()};
   return job;
 }
 
-JobSpec stateJob(napi_env env, const Session& session, std::function<State()> get) {
+JobSpec stateJob(const Session& session, const Argument& into, std::function<State()> get) {
   const Layout& layout = session.layout;
-  return floatsJob(env, stateLength(layout),
-                   [&layout, get = std::move(get)](float* numbers) { encodeState(get(), layout, numbers); });
+  float* const numbers = sharedRoom(into, stateLength(layout));
+  JobSpec job;
+  job.kept = {into.value()};
+  job.compute = [&layout, numbers, get = std::move(get)] { encodeState(get(), layout, numbers); };
+  job.result = [](napi_env env, const std::vector<napi_value>&) { return undefined(env); };
+  return job;
 }
 
 }  // namespace eigenae::addon

@@ -67,7 +67,8 @@ JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> 
 // outputs into `into`, which is on shared memory; its result is the mean squared error.
 JobSpec inspectionJob(const Session& session, std::size_t count, const Argument& into,
                       std::function<double(float* embedding, float* linearOutputs)> inspect);
-// Returns a job whose result is the numbers of the state that `get` returns. The session must outlive it.
-JobSpec stateJob(napi_env env, const Session& session, std::function<State()> get);
+// Returns a job that writes the numbers of the state that `get` returns into `into`, which is on shared memory. The
+// session must outlive it.
+JobSpec stateJob(const Session& session, const Argument& into, std::function<State()> get);
 
 }  // namespace eigenae::addon

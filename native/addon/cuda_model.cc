@@ -57,7 +57,7 @@ napi_value setState(const Call& call) {
 
 napi_value getState(const Call& call) {
   cuda::Model& model = idleModel(call);
-  return startCall(call, stateJob(call.env, *call.session, [&model] { return model.getState(); }));
+  return startCall(call, stateJob(*call.session, call.argument(0, "into"), [&model] { return model.getState(); }));
 }
 
 napi_value step(const Call& call) { return fromDouble(call.env, static_cast<double>(idleModel(call).step())); }

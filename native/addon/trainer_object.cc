@@ -91,7 +91,7 @@ napi_value setState(const Call& call) {
 
 napi_value getState(const Call& call) {
   const Trainer& trainer = idleTrainer(call);
-  return startCall(call, stateJob(call.env, *call.session, [&trainer] { return trainer.getState(); }));
+  return startCall(call, stateJob(*call.session, call.argument(0, "into"), [&trainer] { return trainer.getState(); }));
 }
 
 napi_value step(const Call& call) { return fromDouble(call.env, static_cast<double>(idleTrainer(call).step())); }

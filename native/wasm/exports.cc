@@ -63,10 +63,6 @@ void createTrainer(const double* numbers, std::size_t count) {
 EXPORT(step)
 double step() { return static_cast<double>(trainer->step()); }
 
-// The number of floats in a state.
-EXPORT(stateLength)
-std::size_t stateLength() { return stateLength(layout); }
-
 EXPORT(setState)
 void setState(double step, const float* numbers) { trainer->setState(decodeState(layout, step, numbers)); }
 

@@ -22,7 +22,8 @@ import type {
  */
 export interface CoreTrainer {
   setState(step: number, numbers: Float32Array): void | Promise<void>
-  getState(): Float32Array | Promise<Float32Array>
+  /** @param into shared memory, which receives the state */
+  getState(into: Float32Array): void | Promise<void>
   /** The number of steps taken. */
   step(): number
   /** @param values of `stepValues`, for as many steps as `order` has batches */
@@ -176,11 +177,7 @@ export async function coreBackedTrainer(
     encode: (input, signal) => withSignal(core, signal, () => core.encode(input)),
     inspect: async (input, signal, reused) => {
       const widths = [latentDimension(spec), ...hiddenWidths(spec)]
-      const bytes = 4 * (input.length / inputDimension(spec)) * sum(widths)
-      // Memory that the addon measures without a copy, and that is not garbage after every epoch.
-      const earlier = reused?.embedding.buffer
-      const fits = earlier instanceof SharedArrayBuffer && earlier.byteLength === bytes
-      const into = new Float32Array(fits ? earlier : new SharedArrayBuffer(bytes))
+      const into = sharedFloats((input.length / inputDimension(spec)) * sum(widths), reused?.embedding)
       const mse = await withSignal(core, signal, () => core.inspect(input, into))
       const [embedding, ...linearOutputs] = splitLayers(into, widths)
       return { embedding: embedding!, linearOutputs, mse }
@@ -188,10 +185,24 @@ export async function coreBackedTrainer(
     reconstruct: (input) => core.reconstruct(input),
     meanSquaredError: (input, noise, signal) =>
       withSignal(core, signal, () => core.meanSquaredError(input, noise)),
-    exportState: async () => decodeState(spec, core.step(), await core.getState()),
+    exportState: async (reused) => {
+      const into = sharedFloats(sum(statePartsOf(spec).map(({ length }) => length)), reused?.parameters)
+      await core.getState(into)
+      return decodeState(spec, core.step(), into)
+    },
     importState,
     dispose: async () => core.dispose(),
   }
+}
+
+/**
+ * Returns memory that the addon uses in place: that of `earlier` if it is of this length, so that an epoch leaves no garbage of
+ * megabytes.
+ */
+function sharedFloats(length: number, earlier: Float32Array | undefined): Float32Array {
+  const buffer = earlier?.buffer
+  const fits = buffer instanceof SharedArrayBuffer && buffer.byteLength === 4 * length
+  return new Float32Array(fits ? buffer : new SharedArrayBuffer(4 * length))
 }
 
 function sum(numbers: readonly number[]): number {

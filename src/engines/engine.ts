@@ -167,7 +167,8 @@ export interface Trainer {
    * aborted.
    */
   meanSquaredError(images: Images, noise: NoiseField | null, signal?: AbortSignal): Promise<number>
-  exportState(): Promise<TrainerState>
+  /** @param reused an earlier state that is no longer needed: its memory may be used for this one */
+  exportState(reused?: TrainerState): Promise<TrainerState>
   importState(state: TrainerState): Promise<void>
   dispose(): Promise<void>
 }

@@ -118,6 +118,7 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
   const saves = new Saves(job, tables)
   try {
     let state: TrainerState
+    let superseded: TrainerState | undefined
     let values: NetworkValues | undefined
     let measured: NetworkValues | undefined
     if (point === null) {
@@ -136,10 +137,10 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
       saves.next = training
       const trained = await training
       await written
-      measured = values // `written` has measured the layers of the epoch before
-      values = trained.values
-      state = trained.state
-      written = writeEpoch(job, tables, saves, trained)
+      // `written` has measured the layers of the epoch before, and its state is the one to be saved.
+      ;[measured, values] = [values, trained.values]
+      ;[superseded, state] = [state, await trainer.exportState(superseded)]
+      written = writeEpoch(job, tables, saves, { ...trained, state })
       observer.onEpoch(trained)
     }
     const writeEnd = async () => {
@@ -214,7 +215,6 @@ async function writeBeginning(
 interface TrainedEpoch extends EpochReport {
   readonly values: NetworkValues
   readonly evalSeconds: number
-  readonly state: TrainerState
 }
 
 /** @param reused values that have been measured: their memory may be used for those of this epoch */
@@ -238,7 +238,7 @@ async function trainOneEpoch(
   const evalSeconds = (performance.now() - trained) / 1000
   const imagesPerSecond = data.train.images.count / trainSeconds
   const report = { epoch, losses, evaluation, trainSeconds, imagesPerSecond }
-  return { ...report, values, evalSeconds, state: await trainer.exportState() }
+  return { ...report, values, evalSeconds }
 }
 
 /** Returns the means over an epoch's steps of the learning rate and of each eigen loss's weight. */
@@ -253,7 +253,12 @@ function scheduledMeans({ config, data, threads }: RunJob, epoch: number) {
 }
 
 /** Adds the rows of an epoch and saves it. A stop does not end it, because the epoch has been reported. */
-async function writeEpoch(job: RunJob, tables: Tables, saves: Saves, trained: TrainedEpoch): Promise<void> {
+async function writeEpoch(
+  job: RunJob,
+  tables: Tables,
+  saves: Saves,
+  trained: TrainedEpoch & SavedEpoch,
+): Promise<void> {
   const { epoch, losses, evaluation, trainSeconds, evalSeconds, imagesPerSecond, state } = trained
   const layers = await measureLayers(trained.values.linearOutputs, job.config, state)
   const row = metricsRow(epoch, losses, evaluation, layers)
@@ -272,7 +277,10 @@ async function writeEpoch(job: RunJob, tables: Tables, saves: Saves, trained: Tr
   await saves.add({ epoch, state }, [row])
 }
 
-type SavedEpoch = Pick<TrainedEpoch, 'epoch' | 'state'>
+interface SavedEpoch {
+  readonly epoch: number
+  readonly state: TrainerState
+}
 
 const millisecondsBetweenSaves = 1000
 

@@ -91,8 +91,8 @@ class EmulatedCore implements CoreTrainer {
     this.#state = decodeState(this.whole, step, numbers)
   }
 
-  getState(): Float32Array {
-    return encodeState(this.whole, this.#state!)
+  getState(into: Float32Array): void {
+    into.set(encodeState(this.whole, this.#state!))
   }
 
   step(): number {

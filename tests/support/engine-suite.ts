@@ -188,7 +188,7 @@ export function describeEngine(engine: Engine, fits: (spec: TrainerSpec) => bool
       }, changes)
     })
 
-    it('returns the same values in the memory of earlier ones', async () => {
+    it('returns the same values and states in the memory of earlier ones', async () => {
       await withSmall(async (trainer) => {
         const expected = await trainer.inspect(hundred)
         await trainer.trainEpoch(1, quiet, never)
@@ -198,6 +198,11 @@ export function describeEngine(engine: Engine, fits: (spec: TrainerSpec) => bool
         const reused = await trainer.inspect(hundred, never, others)
         expect(reused).toEqual(trained)
         expect(await trainer.inspect(hundred, never, reused)).toEqual(trained)
+        const [first, second] = [await trainer.exportState(), await trainer.exportState()]
+        await trainer.trainEpoch(2, quiet, never)
+        const later = await trainer.exportState(first)
+        expect(later).toEqual(await trainer.exportState())
+        expect(later).not.toEqual(second)
       })
     })
 

@@ -93,7 +93,7 @@ export interface CudaKernel {
 /** A network in training on the card. A model takes one call at a time; `train` is a call of all its models. */
 export interface CudaModel {
   setState(step: number, numbers: Float32Array): Promise<void>
-  getState(): Promise<Float32Array>
+  getState(into: Float32Array): Promise<void>
   /** The number of steps taken. */
   step(): number
   /** Prepares an epoch on images of the card: `CudaKernel.train` then trains it. @param values of `stepValues` */

@@ -299,7 +299,7 @@ export function cudaTrainer(
 
   return {
     setState: (step, numbers) => call(() => model.setState(step, numbers)),
-    getState: () => call(() => model.getState()),
+    getState: (into) => call(() => model.getState(into)),
     step: () => model.step(),
     trainEpoch: (order, epoch, values) => train(() => model.beginEpoch(images, order, epoch, values)),
     trainBatch: (clean, noisy, values) => train(() => model.beginBatch(clean, noisy, values)),

@@ -36,7 +36,7 @@ export type WasmCall =
 
 export type NumberArray = Uint8Array | Uint32Array | Float32Array | Float64Array
 
-type ShortCall = 'initialize' | 'allocate' | 'release' | 'createTrainer' | 'step' | 'stateLength'
+type ShortCall = 'initialize' | 'allocate' | 'release' | 'createTrainer' | 'step'
 type StateCall = 'setState' | 'getState' | 'beginCall' | 'stopCall' | 'serve'
 
 /** The exports of native/wasm/exports.cc. Addresses are numbers; an address that is returned may be negative. */

@@ -112,14 +112,12 @@ function wasmTrainer(module: WebAssembly.Module, spec: TrainerSpec, trainingImag
       core.exports.setState(step, address)
       core.exports.release(address)
     },
-    getState: () => {
+    getState: (into) => {
       requireIdle()
-      const length = core.exports.stateLength()
-      const address = core.allocate(4 * length)
+      const address = core.allocate(4 * into.length)
       core.exports.getState(address)
-      const state = core.get(Float32Array, address, length)
+      into.set(core.get(Float32Array, address, into.length))
       core.exports.release(address)
-      return state
     },
     step: () => {
       requireIdle()
