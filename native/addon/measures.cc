@@ -185,7 +185,10 @@ napi_value startLayerMeasures(napi_env env, napi_value value) {
   if (length / width > 0x7fffffff) values.refuseValue("fewer images");
   outputs.count = static_cast<int>(length / width);
   return start(
-      env, found, [](Measurement<Layer>& all) { all.measures = measureLayer(all.outputs, all.stop); },
+      env, found,
+      [](Measurement<Layer>& all) {
+        all.measures = measureLayer(all.outputs, *chosenInstructionSet().kernels, all.stop);
+      },
       [](napi_env env, const Layer& all) {
         const napi_value result = newObject(env);
         setProperty(env, result, "silentUnits", fromDouble(env, all.measures.silentUnits));

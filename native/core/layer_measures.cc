@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
-#include "gram.h"
+#include "aligned.h"
 
 // This file is compiled without fused operations, which would round differently from WebAssembly.
 
@@ -16,57 +17,55 @@ namespace {
 using Rows = std::vector<std::vector<double>>;
 
 int countSilent(const LayerOutputs& outputs) {
-  std::vector<char> isHeard(outputs.width, 0);
+  std::vector<double> highest(outputs.width, 0.0);
   for (int image = 0; image < outputs.count; ++image) {
-    const float* row = outputs.values + static_cast<std::size_t>(image) * outputs.width;
+    const float* row = outputs.row(image);
     for (int unit = 0; unit < outputs.width; ++unit) {
       const double input = outputs.scale.empty() ? row[unit] : outputs.scale[unit] * row[unit] + outputs.shift[unit];
-      isHeard[unit] |= input > 0;
+      highest[unit] = input > highest[unit] ? input : highest[unit];
     }
   }
-  return static_cast<int>(std::count(isHeard.begin(), isHeard.end(), 0));
+  return static_cast<int>(std::count(highest.begin(), highest.end(), 0.0));
 }
 
-double meanVariance(const LayerOutputs& outputs) {
-  const double count = outputs.count;
-  std::vector<double> means(outputs.width, 0.0);
+std::vector<double> columnSums(const LayerOutputs& outputs) {
+  std::vector<double> sums(outputs.width, 0.0);
   for (int image = 0; image < outputs.count; ++image) {
-    const float* row = outputs.values + static_cast<std::size_t>(image) * outputs.width;
-    for (int unit = 0; unit < outputs.width; ++unit) means[unit] += row[unit] / count;
+    const float* row = outputs.row(image);
+    for (int unit = 0; unit < outputs.width; ++unit) sums[unit] += row[unit];
   }
-  double sum = 0;
-  for (int unit = 0; unit < outputs.width; ++unit) {
-    const float* value = outputs.values + unit;
-    for (int image = 0; image < outputs.count; ++image, value += outputs.width) {
-      const double deviation = *value - means[unit];
-      sum += deviation * deviation / count;
+  return sums;
+}
+
+double meanVariance(const LayerOutputs& outputs, const std::vector<double>& sums) {
+  std::vector<double> means = sums, squares(outputs.width, 0.0);
+  for (double& mean : means) mean /= outputs.count;
+  for (int image = 0; image < outputs.count; ++image) {
+    const float* row = outputs.row(image);
+    for (int unit = 0; unit < outputs.width; ++unit) {
+      const double deviation = row[unit] - means[unit];
+      squares[unit] += deviation * deviation;
     }
   }
-  return sum / outputs.width;
+  return std::accumulate(squares.begin(), squares.end(), 0.0) / outputs.count / outputs.width;
 }
 
 // Returns ZᵀZ, of Z or of Z without its columns' means.
-Rows gramMatrix(const LayerOutputs& outputs, const std::atomic<std::int32_t>& stop) {
+Rows gramMatrix(const LayerOutputs& outputs, const std::vector<double>& sums, const Kernels& kernels,
+                const std::atomic<std::int32_t>& stop) {
+  constexpr int block = 32;
   const int width = outputs.width;
-  Rows gram(width, std::vector<double>(width, 0.0));
-  std::vector<double> sums(width, 0.0);
-  constexpr int block = 4;
-  std::vector<double> rows[block];
-  for (std::vector<double>& row : rows) row.resize(width);
+  const std::size_t stride = roundUp(width, 16);
+  const AlignedDoubles rows = alignedDoubles(block * stride), products = alignedDoubles(stride * stride);
   for (int first = 0; first < outputs.count && stop == 0; first += block) {
     const int some = std::min(block, outputs.count - first);
-    for (int i = 0; i < some; ++i) {
-      const float* values = outputs.values + static_cast<std::size_t>(first + i) * width;
-      for (int j = 0; j < width; ++j) sums[j] += rows[i][j] = values[j];
-    }
-    if (some == block) {
-      addProducts<block>(rows, gram);
-    } else {
-      for (int i = 0; i < some; ++i) addProducts<1>(rows + i, gram);
-    }
+    for (int i = 0; i < some; ++i) std::copy_n(outputs.row(first + i), width, rows.get() + i * stride);
+    kernels.addGram(rows.get(), stride, some, products.get());
   }
+  Rows gram(width, std::vector<double>(width));
   for (int j = 0; j < width; ++j) {
     for (int k = 0; k <= j; ++k) {
+      gram[j][k] = products[j * stride + k];
       if (outputs.center) gram[j][k] -= sums[j] * sums[k] / outputs.count;
       gram[k][j] = gram[j][k];
     }
@@ -166,12 +165,13 @@ std::vector<double> eigenvaluesOf(Tridiagonal matrix) {
 
 }  // namespace
 
-LayerMeasures measureLayer(const LayerOutputs& outputs, const std::atomic<std::int32_t>& stop) {
+LayerMeasures measureLayer(const LayerOutputs& outputs, const Kernels& kernels, const std::atomic<std::int32_t>& stop) {
   LayerMeasures measures;
+  const std::vector<double> sums = columnSums(outputs);
   measures.silentUnits = countSilent(outputs);
-  measures.meanVariance = meanVariance(outputs);
+  measures.meanVariance = meanVariance(outputs, sums);
   if (!outputs.ranked || stop != 0) return measures;
-  Rows gram = gramMatrix(outputs, stop);
+  Rows gram = gramMatrix(outputs, sums, kernels, stop);
   if (stop == 0) measures.eigenvalues = eigenvaluesOf(tridiagonalise(gram, stop));
   return measures;
 }

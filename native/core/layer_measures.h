@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "../kernels/kernels.h"
+
 namespace eigenae {
 
 struct LayerOutputs {
@@ -14,6 +16,8 @@ struct LayerOutputs {
   bool ranked;  // whether the eigenvalues are wanted
   // Batch norm in inference, x → scale · x + shift, [width] each; empty without batch norm.
   std::vector<double> scale, shift;
+
+  const float* row(int image) const { return values + static_cast<std::size_t>(image) * width; }
 };
 
 struct LayerMeasures {
@@ -23,6 +27,6 @@ struct LayerMeasures {
 };
 
 // All numbers have the same bits on every machine. Returns early once stop is not 0; the result is then meaningless.
-LayerMeasures measureLayer(const LayerOutputs& outputs, const std::atomic<std::int32_t>& stop);
+LayerMeasures measureLayer(const LayerOutputs& outputs, const Kernels& kernels, const std::atomic<std::int32_t>& stop);
 
 }  // namespace eigenae

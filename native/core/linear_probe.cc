@@ -4,8 +4,6 @@
 #include <cmath>
 #include <vector>
 
-#include "gram.h"
-
 // This file is compiled without fused operations, which would round differently from WebAssembly.
 
 namespace eigenae {
@@ -37,6 +35,20 @@ Vector classShares(const LabelledEmbedding& set) {
   for (std::size_t image = 0; image < set.count; ++image) shares[set.labels[image]] += 1;
   for (double& share : shares) share /= static_cast<double>(set.count);
   return shares;
+}
+
+// Adds the products of `some` rows [width] of Z to the lower triangle of ZᵀZ, row after row for each element.
+template <int some>
+void addProducts(const Vector* rows, Rows& gram) {
+  const int width = static_cast<int>(gram.size());
+  for (int j = 0; j < width; ++j) {
+    double* target = gram[j].data();
+    for (int k = 0; k <= j; ++k) {
+      double sum = target[k];
+      for (int i = 0; i < some; ++i) sum += rows[i][j] * rows[i][k];
+      target[k] = sum;
+    }
+  }
 }
 
 struct NormalEquations {

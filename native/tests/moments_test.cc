@@ -136,6 +136,27 @@ TEST_P(SymmetricMatrices, AreProductsOfColumns) {
   }
 }
 
+TEST_P(SymmetricMatrices, OfRowsOfFloatsHaveTheSameBitsInEveryInstructionSet) {
+  for (const auto& [width, rows] : testing::shapes()) {
+    const Matrix values = randomMatrix(rows, width, 54);
+    const std::size_t stride = roundUp(width, 16);
+    const AlignedDoubles matrix = alignedDoubles(rows * stride), gram = alignedDoubles(stride * stride);
+    for (int r = 0; r < rows; ++r) {
+      for (int i = 0; i < width; ++i) matrix[r * stride + i] = static_cast<float>(values[r * width + i]);
+    }
+    const int first = rows / 3;
+    kernels().addGram(matrix.get(), stride, first, gram.get());
+    kernels().addGram(matrix.get() + first * stride, stride, rows - first, gram.get());
+    for (int i = 0; i < width; ++i) {
+      for (int j = 0; j <= i; ++j) {
+        double sum = 0;
+        for (int r = 0; r < rows; ++r) sum += matrix[r * stride + i] * matrix[r * stride + j];
+        ASSERT_EQ(gram[i * stride + j], sum) << width << " × " << rows;
+      }
+    }
+  }
+}
+
 // Computes ln det(matrix + shift · I) and the inverse of matrix + shift · I by the instructions of a tape.
 struct Determinant {
   double logarithm;

@@ -155,7 +155,7 @@ void measureLayer(const float* values, int count, int width, bool center, bool r
     outputs.scale.assign(norm, norm + width);
     outputs.shift.assign(norm + width, norm + 2 * width);
   }
-  const LayerMeasures measures = measureLayer(outputs, measuringStopped);
+  const LayerMeasures measures = measureLayer(outputs, baselineKernels, measuringStopped);
   *results++ = measures.silentUnits;
   *results++ = measures.meanVariance;
   write(measures.eigenvalues, results);
