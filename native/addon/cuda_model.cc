@@ -120,10 +120,11 @@ napi_value inspect(const Call& call) {
   std::size_t count;
   const auto images = toImages(call, call.argument(0, "images"), &count);
   cuda::Model& model = idleModel(call);
-  const auto compute = [&model, images](float* embedding, float* linearOutputs) {
-    return model.inspect(*images(), embedding, linearOutputs);
+  const bool withError = call.argument(1, "withError").boolean();
+  const auto compute = [&model, images, withError](float* embedding, float* linearOutputs) {
+    return model.inspect(*images(), withError, embedding, linearOutputs);
   };
-  return startCall(call, inspectionJob(*call.session, count, call.argument(1, "into"), compute));
+  return startCall(call, inspectionJob(*call.session, count, call.argument(2, "into"), compute));
 }
 
 napi_value reconstruct(const Call& call) {

@@ -149,10 +149,11 @@ napi_value encode(const Call& call) { return startInference(call, call.session->
 napi_value inspect(const Call& call) {
   const auto images = imagesOf(call);
   Trainer& trainer = idleTrainer(call);
-  const auto compute = [&trainer, images](float* embedding, float* linearOutputs) {
-    return trainer.inspect(images->images(), embedding, linearOutputs);
+  const bool withError = call.argument(1, "withError").boolean();
+  const auto compute = [&trainer, images, withError](float* embedding, float* linearOutputs) {
+    return trainer.inspect(images->images(), withError, embedding, linearOutputs);
   };
-  return startImagesCall(call, inspectionJob(*call.session, images->count, call.argument(1, "into"), compute));
+  return startImagesCall(call, inspectionJob(*call.session, images->count, call.argument(2, "into"), compute));
 }
 
 napi_value reconstruct(const Call& call) { return startInference(call, call.session->inputs(), &Trainer::reconstruct); }

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "../core/random.h"
@@ -499,7 +500,7 @@ class ReferenceTrainer final : public Trainer {
     });
   }
 
-  double inspect(const Images& images, float* embedding, float* linearOutputs) override {
+  double inspect(const Images& images, bool withError, float* embedding, float* linearOutputs) override {
     const float* parameters = evaluatedParameters();
     encode(images, embedding);
     inferBatches(images, nullptr, [&](std::size_t first, int batch) {
@@ -514,7 +515,7 @@ class ReferenceTrainer final : public Trainer {
         matrix += images.count * units;
       }
     });
-    return meanSquaredError(images, nullptr);
+    return withError ? meanSquaredError(images, nullptr) : std::numeric_limits<double>::quiet_NaN();
   }
 
   void reconstruct(const Images& images, float* output) override {

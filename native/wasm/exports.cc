@@ -111,8 +111,8 @@ void encode(const void* pixels, bool floats, std::size_t count, float* embedding
 
 // values [count][latent], then [count][width] for each hidden layer
 EXPORT(inspect)
-double inspect(const void* pixels, bool floats, std::size_t count, float* values) {
-  return trainer->inspect(imagesAt(pixels, floats, count), values, values + count * layout.latent());
+double inspect(const void* pixels, bool floats, std::size_t count, bool withError, float* values) {
+  return trainer->inspect(imagesAt(pixels, floats, count), withError, values, values + count * layout.latent());
 }
 
 EXPORT(reconstruct)

@@ -32,11 +32,11 @@ export interface CoreTrainer {
   trainBatch(clean: Float32Array, noisy: Float32Array, values: Float64Array): Promise<Float64Array>
   encode(images: Images): Promise<Float32Array>
   /**
-   * Returns the mean squared error without noise.
+   * Returns the mean squared error without noise, or NaN unless it is wanted.
    * @param into shared memory, which receives the embedding [count][latent] and the linear outputs of the hidden layers, a
    * matrix [count][width] for each, one after another
    */
-  inspect(images: Images, into: Float32Array): Promise<number>
+  inspect(images: Images, withError: boolean, into: Float32Array): Promise<number>
   reconstruct(images: Images): Promise<Float32Array>
   meanSquaredError(images: Images, noise: NoiseField | null): Promise<number>
   /** The progress of the current epoch, or of the last one: the images that were trained on, and the sum of their losses. */
@@ -175,10 +175,10 @@ export async function coreBackedTrainer(
     trainBatch: async (clean, noisy) =>
       meanLosses(await core.trainBatch(clean, noisy, stepValues(spec, core.step(), 1))),
     encode: (input, signal) => withSignal(core, signal, () => core.encode(input)),
-    inspect: async (input, signal, reused) => {
+    inspect: async (input, withError, signal, reused) => {
       const widths = [latentDimension(spec), ...hiddenWidths(spec)]
       const into = sharedFloats((input.length / inputDimension(spec)) * sum(widths), reused?.embedding)
-      const mse = await withSignal(core, signal, () => core.inspect(input, into))
+      const mse = await withSignal(core, signal, () => core.inspect(input, withError, into))
       const [embedding, ...linearOutputs] = splitLayers(into, widths)
       return { embedding: embedding!, linearOutputs, mse }
     },

@@ -127,7 +127,7 @@ export interface NetworkValues {
   readonly embedding: Float32Array
   /** The outputs of the hidden layers' linear maps, [count][width] each, in the order of the forward pass. */
   readonly linearOutputs: readonly Float32Array[]
-  /** The mean over images and pixels of (output(image) − image)². */
+  /** The mean over images and pixels of (output(image) − image)²; NaN unless it was asked for. */
   readonly mse: number
 }
 
@@ -157,9 +157,15 @@ export interface Trainer {
   /**
    * Returns the values of images in the network, with batch norm in inference mode. @throws the signal's reason if it is
    * aborted.
+   * @param withError whether the error is wanted
    * @param reused an earlier result that is no longer needed: its memory may be used for this one
    */
-  inspect(images: Images, signal?: AbortSignal, reused?: NetworkValues): Promise<NetworkValues>
+  inspect(
+    images: Images,
+    withError: boolean,
+    signal?: AbortSignal,
+    reused?: NetworkValues,
+  ): Promise<NetworkValues>
   /** Returns the network's output [count][inputs], with batch norm in inference mode. */
   reconstruct(images: Images): Promise<Float32Array>
   /**

@@ -27,9 +27,9 @@ export async function evaluateEpoch(
 ): Promise<{ readonly evaluation: EpochEvaluation; readonly values: NetworkValues }> {
   const { noise } = config.data
   const [images, test] = [imagesForSpectrum(config, data), data.test.images]
-  const values = await trainer.inspect(images, signal, reused)
-  const mse = isSame(images, test.pixels) ? values.mse : undefined
-  const errors = await measureErrors(trainer, test, noise, signal, mse)
+  const areTest = isSame(images, test.pixels)
+  const values = await trainer.inspect(images, areTest, signal, reused)
+  const errors = await measureErrors(trainer, test, noise, signal, areTest ? values.mse : undefined)
   const validation = data.validation && (await measureErrors(trainer, data.validation.images, noise, signal))
   const spectrum = await spectrumOfEmbedding(values.embedding, config, signal)
   return { evaluation: { ...errors, validation, spectrum }, values }

@@ -194,7 +194,7 @@ async function resume(trainer: Trainer, tables: Tables, point: ResumePoint): Pro
 /** Returns the network before training, and its values on the images of the spectrum. */
 async function measureBeginning({ config, data, signal }: RunJob, trainer: Trainer) {
   return {
-    values: await trainer.inspect(imagesForSpectrum(config, data), signal),
+    values: await trainer.inspect(imagesForSpectrum(config, data), false, signal),
     state: await trainer.exportState(),
   }
 }

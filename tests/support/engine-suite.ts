@@ -177,7 +177,7 @@ export function describeEngine(engine: Engine, fits: (spec: TrainerSpec) => bool
       await withSmall(async (trainer) => {
         await trainer.trainEpoch(1, quiet, never)
         const { parameters } = await trainer.exportState()
-        const { linearOutputs: hidden, embedding, mse } = await trainer.inspect(hundred)
+        const { linearOutputs: hidden, embedding, mse } = await trainer.inspect(hundred, true)
         expect(embedding).toEqual(await trainer.encode(hundred))
         expect(mse).toBe(await trainer.meanSquaredError(hundred, null))
         expect(hidden.map(({ length }) => length / 100)).toEqual([24, 7, 7, 24])
@@ -192,14 +192,15 @@ export function describeEngine(engine: Engine, fits: (spec: TrainerSpec) => bool
 
     it('returns the same values and states in the memory of earlier ones', async () => {
       await withSmall(async (trainer) => {
-        const expected = await trainer.inspect(hundred)
+        const expected = await trainer.inspect(hundred, true)
         await trainer.trainEpoch(1, quiet, never)
-        const trained = await trainer.inspect(hundred)
+        const trained = await trainer.inspect(hundred, true)
         expect(trained).not.toEqual(expected)
-        const others = await trainer.inspect(hundred.subarray(0, 10 * inputs))
-        const reused = await trainer.inspect(hundred, never, others)
+        const others = await trainer.inspect(hundred.subarray(0, 10 * inputs), false)
+        expect(others.mse).toBeNaN()
+        const reused = await trainer.inspect(hundred, true, never, others)
         expect(reused).toEqual(trained)
-        expect(await trainer.inspect(hundred, never, reused)).toEqual(trained)
+        expect(await trainer.inspect(hundred, true, never, reused)).toEqual(trained)
         const [first, second] = [await trainer.exportState(), await trainer.exportState()]
         await trainer.trainEpoch(2, quiet, never)
         const later = await trainer.exportState(first)

@@ -96,11 +96,11 @@ export class ReplicaTrainer {
     return this.#inferOne('encode', replica, images, latentDimension(this.#spec))
   }
 
-  inspect(replica: number, images: Images): NetworkValues {
+  inspect(replica: number, images: Images, withError: boolean): NetworkValues {
     return {
       embedding: this.encode(replica, images),
       linearOutputs: this.#linearOutputs(replica, images),
-      mse: this.meanSquaredError(replica, images, null),
+      mse: withError ? this.meanSquaredError(replica, images, null) : Number.NaN,
     }
   }
 
