@@ -157,7 +157,7 @@ describe('the recipes for an eigen loss and a metric', { timeout: 10 * minutes }
   })
 
   it('break no other test', () => {
-    const names = 'golden engine config manual train compare report'.split(' ')
+    const names = 'golden engine config manual train.test compare.test compare-tables report'.split(' ')
     node('node_modules/vitest/vitest.mjs', 'run', '--reporter=dot', ...names.map((name) => `tests/${name}`))
   })
 })
