@@ -165,12 +165,16 @@ export async function coreBackedTrainer(
   const importState = async (state: TrainerState) => core.setState(state.step, encodeState(spec, state))
   await importState(initialState(spec, spec.seed))
   const count = images.length / inputDimension(spec)
+  const orderOf = (epoch: number) => ({ epoch, order: epochOrder(spec.seed, epoch, count) })
+  let prepared: ReturnType<typeof orderOf> | undefined
   return {
     trainEpoch: async (epoch, onProgress, signal) => {
-      const order = epochOrder(spec.seed, epoch, count)
+      const { order } = prepared?.epoch === epoch ? prepared : orderOf(epoch)
       const values = stepValues(spec, core.step(), Math.ceil(count / spec.batchSize))
       const train = () => withProgress(core, onProgress, () => core.trainEpoch(order, epoch, values))
-      return meanLosses(await withSignal(core, signal, train))
+      const losses = withSignal(core, signal, train)
+      prepared = orderOf(epoch + 1) // while this epoch trains
+      return meanLosses(await losses)
     },
     trainBatch: async (clean, noisy) =>
       meanLosses(await core.trainBatch(clean, noisy, stepValues(spec, core.step(), 1))),
