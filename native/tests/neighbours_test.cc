@@ -104,6 +104,27 @@ TEST(Neighbours, AreExactWhereTheSumsOfTheKernelCancel) {
   }
 }
 
+TEST(Neighbours, AreExactInManyLeavesOfClusters) {
+  const int dimensions = 2;
+  const std::size_t count = 3000;
+  auto points = floats(count * dimensions, 9);
+  for (std::size_t i = 0; i < count; ++i) {
+    for (int j = 0; j < dimensions; ++j)
+      points[i * dimensions + j] = 100 * (i % 7) + std::round(20 * points[i * dimensions + j]);
+  }
+  const NeighbourSearch among{points.data(), points.data(), count, 300, dimensions, 5, true};
+  EXPECT_EQ(found(among, 2), sorted(among));
+}
+
+TEST(Neighbours, OfWhatIsNotANumberAreTheFirstPoints) {
+  std::vector<float> points(80);
+  for (std::size_t i = 0; i < points.size(); ++i) points[i] = static_cast<float>(i);
+  points[3] = NAN;
+  const std::vector<float> queries{NAN, 3.4f};
+  const NeighbourSearch search{points.data(), queries.data(), 80, 2, 1, 3, false};
+  EXPECT_EQ(found(search, 1), (std::vector<std::int32_t>{0, 1, 2, 4, 2, 5}));
+}
+
 TEST(Neighbours, AreNotLookedForOnceTheSearchIsStopped) {
   const auto values = floats(1000, 7);
   const NeighbourSearch search{values.data(), values.data(), 100, 100, 10, 5, false};
@@ -115,23 +136,16 @@ class Distances : public KernelTest {};
 TEST_P(Distances, MarkThePointsOfAPanelThatAreWithinTheBound) {
   for (const int depth : oddSizes) {
     PanelMatrix points(kernels(), 1 + depth, width(), 11);
-    constexpr int count = 21;
-    const auto queries = floats(static_cast<std::size_t>(count) * depth, 12);
-    std::vector<float> bounds(count, 0.1f);
-    bounds[2] = -INFINITY;
-    bounds[3] = INFINITY;
-    std::vector<std::uint32_t> near(count);
-    kernels().findNear(points.data(), depth, queries.data(), count, bounds.data(), near.data());
-    for (int q = 0; q < count; ++q) {
+    const auto query = floats(depth, 12);
+    for (const float bound : {0.1f, -INFINITY, INFINITY}) {
+      const std::uint32_t near = kernels().findNear(points.data(), depth, query.data(), bound);
       for (int column = 0; column < width(); ++column) {
         double sum = points.at(0, column);
-        for (int j = 0; j < depth; ++j) {
-          sum += static_cast<double>(points.at(1 + j, column)) * queries[static_cast<std::size_t>(q) * depth + j];
-        }
-        if (std::abs(sum - bounds[q]) < 1e-5 * depth) continue;
-        EXPECT_EQ((near[q] >> column & 1) != 0, sum <= bounds[q]) << depth << ": query " << q << ", column " << column;
+        for (int j = 0; j < depth; ++j) sum += static_cast<double>(points.at(1 + j, column)) * query[j];
+        if (std::abs(sum - bound) < 1e-5 * depth) continue;
+        EXPECT_EQ((near >> column & 1) != 0, sum <= bound) << depth << ": bound " << bound << ", column " << column;
       }
-      EXPECT_EQ(static_cast<std::uint64_t>(near[q]) >> width(), 0u);
+      EXPECT_EQ(static_cast<std::uint64_t>(near) >> width(), 0u);
     }
   }
 }
@@ -139,10 +153,41 @@ TEST_P(Distances, MarkThePointsOfAPanelThatAreWithinTheBound) {
 TEST_P(Distances, MarkWhatIsNotANumber) {
   PanelMatrix points(kernels(), 2, width(), 13);
   points.at(0, 1) = NAN;
-  const float query = 0, bound = -INFINITY;
-  std::uint32_t near;
-  kernels().findNear(points.data(), 1, &query, 1, &bound, &near);
-  EXPECT_EQ(near, 2u);
+  const float query = 0;
+  EXPECT_EQ(kernels().findNear(points.data(), 1, &query, -INFINITY), 2u);
+}
+
+TEST_P(Distances, ToABoxAreThoseToItsNearestPoint) {
+  for (const int depth : oddSizes) {
+    PanelMatrix boxes(kernels(), 2 * depth, width(), 14);
+    for (int j = 0; j < depth; ++j) {
+      for (int column = 0; column < width(); ++column) {
+        if (boxes.at(2 * j, column) > boxes.at(2 * j + 1, column)) {
+          std::swap(boxes.at(2 * j, column), boxes.at(2 * j + 1, column));
+        }
+      }
+    }
+    const auto query = floats(depth, 15);
+    alignas(64) float distances[32];
+    kernels().boxDistances(boxes.data(), depth, query.data(), distances);
+    for (int column = 0; column < width(); ++column) {
+      double sum = 0;
+      for (int j = 0; j < depth; ++j) {
+        const double nearest = std::clamp(query[j], boxes.at(2 * j, column), boxes.at(2 * j + 1, column));
+        sum += (query[j] - nearest) * (query[j] - nearest);
+      }
+      EXPECT_NEAR(distances[column], sum, 1e-6 * (1 + sum)) << depth << ": column " << column;
+    }
+  }
+}
+
+TEST_P(Distances, ToABoxAreZeroAlongAnAxisOnWhichItIsNotANumber) {
+  PanelMatrix boxes(kernels(), 2, width(), 16);
+  boxes.at(0, 0) = boxes.at(1, 0) = INFINITY;
+  const float query = INFINITY;
+  alignas(64) float distances[32];
+  kernels().boxDistances(boxes.data(), 1, &query, distances);
+  EXPECT_EQ(distances[0], 0);
 }
 
 EIGENAE_EVERY_INSTRUCTION_SET(Distances);
