@@ -136,16 +136,23 @@ class Distances : public KernelTest {};
 TEST_P(Distances, MarkThePointsOfAPanelThatAreWithinTheBound) {
   for (const int depth : oddSizes) {
     PanelMatrix points(kernels(), 1 + depth, width(), 11);
-    const auto query = floats(depth, 12);
-    for (const float bound : {0.1f, -INFINITY, INFINITY}) {
-      const std::uint32_t near = kernels().findNear(points.data(), depth, query.data(), bound);
+    constexpr int count = 21;
+    const auto coordinates = floats(static_cast<std::size_t>(count) * depth, 12);
+    const float* queries[count];
+    for (int q = 0; q < count; ++q) queries[q] = coordinates.data() + static_cast<std::size_t>(q) * depth;
+    std::vector<float> bounds(count, 0.1f);
+    bounds[2] = -INFINITY;
+    bounds[3] = INFINITY;
+    std::vector<std::uint32_t> near(count);
+    kernels().findNear(points.data(), depth, queries, count, bounds.data(), near.data());
+    for (int q = 0; q < count; ++q) {
       for (int column = 0; column < width(); ++column) {
         double sum = points.at(0, column);
-        for (int j = 0; j < depth; ++j) sum += static_cast<double>(points.at(1 + j, column)) * query[j];
-        if (std::abs(sum - bound) < 1e-5 * depth) continue;
-        EXPECT_EQ((near >> column & 1) != 0, sum <= bound) << depth << ": bound " << bound << ", column " << column;
+        for (int j = 0; j < depth; ++j) sum += static_cast<double>(points.at(1 + j, column)) * queries[q][j];
+        if (std::abs(sum - bounds[q]) < 1e-5 * depth) continue;
+        EXPECT_EQ((near[q] >> column & 1) != 0, sum <= bounds[q]) << depth << ": query " << q << ", column " << column;
       }
-      EXPECT_EQ(static_cast<std::uint64_t>(near) >> width(), 0u);
+      EXPECT_EQ(static_cast<std::uint64_t>(near[q]) >> width(), 0u);
     }
   }
 }
@@ -153,8 +160,11 @@ TEST_P(Distances, MarkThePointsOfAPanelThatAreWithinTheBound) {
 TEST_P(Distances, MarkWhatIsNotANumber) {
   PanelMatrix points(kernels(), 2, width(), 13);
   points.at(0, 1) = NAN;
-  const float query = 0;
-  EXPECT_EQ(kernels().findNear(points.data(), 1, &query, -INFINITY), 2u);
+  const float coordinate = 0, bound = -INFINITY;
+  const float* query = &coordinate;
+  std::uint32_t near;
+  kernels().findNear(points.data(), 1, &query, 1, &bound, &near);
+  EXPECT_EQ(near, 2u);
 }
 
 TEST_P(Distances, ToABoxAreThoseToItsNearestPoint) {
