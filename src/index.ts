@@ -175,7 +175,8 @@ export async function sweep(options: SweepOptions): Promise<FinishedSweep> {
   const { config, out, resume = false, launcher: launcherName = 'local', settings = {} } = options
   const { retries = 0, failFast = false, onEvent = () => {} } = options
   const overrides = overridesOf(options.set)
-  const inspected = await inspectSweep({ config, overrides, seeds: seedsOf(options.seeds), out, resume })
+  const seeds = typeof options.seeds === 'string' ? parseSeeds(options.seeds, 'seeds') : options.seeds
+  const inspected = await inspectSweep({ config, overrides, seeds, out, resume })
   const { folder, plan } = inspected
   checkSettings(launcherName, settings)
   const context: LaunchContext = { sweepFolder: folder, onInterrupt: async () => 'detach' }
@@ -192,13 +193,6 @@ export async function sweep(options: SweepOptions): Promise<FinishedSweep> {
   } finally {
     release()
   }
-}
-
-function seedsOf(seeds: SweepOptions['seeds']): readonly number[] | undefined {
-  if (typeof seeds !== 'string') return seeds
-  const parsed = parseSeeds(seeds)
-  if (typeof parsed !== 'string') return parsed
-  throw usageError({ problem: `${parsed} (got "${seeds}")`, subject: 'seeds' })
 }
 
 function overridesOf(set: Settings = {}): readonly Override[] {

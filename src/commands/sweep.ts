@@ -5,7 +5,7 @@ import { differenceLabels, differingFields } from '../comparison/labels.js'
 import { configDifferences, settingAt } from '../config/paths.js'
 import { configJson } from '../config/schema.js'
 import { parseSeeds } from '../config/sweep.js'
-import { EigenaeError, usageError } from '../errors.js'
+import { EigenaeError } from '../errors.js'
 import {
   type AcceptedFlag,
   checkSettings,
@@ -35,7 +35,14 @@ import {
 import { truncateDistinct, widestOf } from '../text/shorten.js'
 import { alignedTable } from '../text/table.js'
 import { abbreviated } from './compare.js'
-import { collectSettings, deviceOption, type FlagsOf, threadCount, wholeNumber } from './shared/options.js'
+import {
+  collectSettings,
+  deviceOption,
+  type FlagsOf,
+  fieldOverride,
+  threadCount,
+  wholeNumber,
+} from './shared/options.js'
 import { abortOnSignals, interruptionOf } from './shared/signals.js'
 import { reasonLine, sweepDisplay } from './sweep-display.js'
 
@@ -61,7 +68,9 @@ function declaration() {
     .description('Train many runs from one file: variants × grid × trials × seeds')
     .requiredOption('--config <file>', 'sweep file (JSON)')
     .option('--set <path=value>', 'set one config field of every run (repeatable)', collectSettings, [])
-    .option('--seeds <range>', "seeds of each arm, like 0-9 or 0-4,7 (default: the sweep file's)", seedRange)
+    .option('--seeds <range>', "seeds of each arm, like 0-9 or 0-4,7 (default: the sweep file's)", (text) =>
+      parseSeeds(text, '--seeds'),
+    )
     .addOption(deviceOption("where to train (default: the configs', or else auto)"))
     .option('--out <folder>', 'folder of the sweep (default: runs/<name>)')
     .option('--resume', 'resume the sweep in the folder, or start it if there is none', false)
@@ -71,13 +80,6 @@ function declaration() {
     .option('--json', 'print each event as it happens, one JSON object per line', false)
     .addOption(new Option('--launcher <name>', 'where to run').choices(launcherNames).default('local'))
     .option('--threads <number>', `cores per run (default: ${defaultThreads})`, threadCount)
-}
-
-/** Parses --seeds. */
-function seedRange(text: string): readonly number[] {
-  const seeds = parseSeeds(text)
-  if (typeof seeds !== 'string') return seeds
-  throw usageError({ problem: `${seeds} (got "${text}")`, subject: '--seeds' })
 }
 
 function launcherOption({ flag, type, help, launcher }: AcceptedFlag): Option {
@@ -91,8 +93,7 @@ function launcherOption({ flag, type, help, launcher }: AcceptedFlag): Option {
 async function sweep(flags: FlagsOf<typeof declaration>, settings: LauncherSettings): Promise<void> {
   const { config, set, device, seeds, out, resume, dryRun, retries, failFast, json } = flags
   checkSettings(flags.launcher, settings)
-  const deviceOverride = device === undefined ? [] : [{ path: ['device'], value: device, flag: '--device' }]
-  const overrides = [...set, ...deviceOverride]
+  const overrides = [...set, ...fieldOverride('--device', 'device', device)]
   const inspected = await inspectSweep({ config, overrides, seeds, out, resume: resume || dryRun })
   if (dryRun) return writeDryRun(inspected, json)
   const { plan, folder, stage, missing } = inspected

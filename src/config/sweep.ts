@@ -298,7 +298,7 @@ const maximumSeeds = 100_000
 
 /** Seeds as text: numbers and ranges, both ends included. */
 const seedsText = z.string().transform((text, context) => {
-  const seeds = parseSeeds(text)
+  const seeds = seedsOrProblem(text)
   if (typeof seeds !== 'string') return seeds
   context.addIssue({ code: 'custom', message: seeds })
   return z.NEVER
@@ -312,8 +312,18 @@ const seedsSchema = z
   .default([0])
   .describe('Seeds of each arm: a list, or text like "0-9" or "0-4,7".')
 
-/** Returns the seeds of "0-9" or "0-4,7", both ends included, in the order of the text; or the problem. */
-export function parseSeeds(text: string): readonly number[] | string {
+/**
+ * Returns the seeds of "0-9" or "0-4,7", both ends included, in the order of the text.
+ *
+ * @throws EigenaeError about `subject` if the text lists no seeds.
+ */
+export function parseSeeds(text: string, subject: string): readonly number[] {
+  const seeds = seedsOrProblem(text)
+  if (typeof seeds === 'string') throw usageError({ problem: `${seeds} (got "${text}")`, subject })
+  return seeds
+}
+
+function seedsOrProblem(text: string): readonly number[] | string {
   const seeds: number[] = []
   for (const part of text.split(',')) {
     const [, low, high = low] = /^ *(\d+)(?: *- *(\d+))? *$/.exec(part) ?? []
