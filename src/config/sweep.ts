@@ -314,8 +314,7 @@ const seedsSchema = z
 
 /**
  * Returns the seeds of "0-9" or "0-4,7", both ends included, in the order of the text.
- *
- * @throws EigenaeError about `subject` if the text lists no seeds.
+ * @throws a usage error about `subject` if it has another form, or too many seeds.
  */
 export function parseSeeds(text: string, subject: string): readonly number[] {
   const seeds = seedsOrProblem(text)
