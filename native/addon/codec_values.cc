@@ -91,10 +91,10 @@ static float* sharedRoom(const Argument& into, std::size_t length) {
   return floats;
 }
 
-JobSpec inspectionJob(const Session& session, std::size_t count, const Argument& into,
+JobSpec inspectionJob(const Session& session, std::size_t count, std::size_t rows, const Argument& into,
                       std::function<double(float*, float*)> inspect) {
   const std::size_t latent = count * session.latent();
-  float* const values = sharedRoom(into, latent + count * session.hidden());
+  float* const values = sharedRoom(into, latent + rows * session.hidden());
   JobSpec job = numberJob([=, inspect = std::move(inspect)] { return inspect(values, values + latent); });
   job.kept = {into.value()};
   return job;

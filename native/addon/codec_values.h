@@ -64,8 +64,8 @@ std::shared_ptr<const BatchArguments> toBatch(const Session& session, const Argu
 JobSpec numberJob(std::function<double()> compute);
 JobSpec floatsJob(napi_env env, std::size_t length, std::function<void(float*)> compute);
 // Returns a job that calls a trainer's inspect. It writes the embedding of `count` images and the hidden layers' linear
-// outputs into `into`, which is on shared memory; its result is the mean squared error.
-JobSpec inspectionJob(const Session& session, std::size_t count, const Argument& into,
+// outputs of the first `rows` into `into`, which is on shared memory; its result is the mean squared error.
+JobSpec inspectionJob(const Session& session, std::size_t count, std::size_t rows, const Argument& into,
                       std::function<double(float* embedding, float* linearOutputs)> inspect);
 // Returns a job that writes the numbers of the state that `get` returns into `into`, which is on shared memory. The
 // session must outlive it.

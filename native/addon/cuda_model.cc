@@ -120,11 +120,12 @@ napi_value inspect(const Call& call) {
   std::size_t count;
   const auto images = toImages(call, call.argument(0, "images"), &count);
   cuda::Model& model = idleModel(call);
-  const bool withError = call.argument(1, "withError").boolean();
-  const auto compute = [&model, images, withError](float* embedding, float* linearOutputs) {
-    return model.inspect(*images(), withError, embedding, linearOutputs);
+  const auto rows = static_cast<std::size_t>(call.argument(1, "rows").integer(0, static_cast<std::int64_t>(count)));
+  const bool withError = call.argument(2, "withError").boolean();
+  const auto compute = [&model, images, rows, withError](float* embedding, float* linearOutputs) {
+    return model.inspect(*images(), rows, withError, embedding, linearOutputs);
   };
-  return startCall(call, inspectionJob(*call.session, count, call.argument(2, "into"), compute));
+  return startCall(call, inspectionJob(*call.session, count, rows, call.argument(3, "into"), compute));
 }
 
 napi_value reconstruct(const Call& call) {

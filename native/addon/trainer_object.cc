@@ -149,11 +149,13 @@ napi_value encode(const Call& call) { return startInference(call, call.session->
 napi_value inspect(const Call& call) {
   const auto images = imagesOf(call);
   Trainer& trainer = idleTrainer(call);
-  const bool withError = call.argument(1, "withError").boolean();
-  const auto compute = [&trainer, images, withError](float* embedding, float* linearOutputs) {
-    return trainer.inspect(images->images(), withError, embedding, linearOutputs);
+  const auto rows =
+      static_cast<std::size_t>(call.argument(1, "rows").integer(0, static_cast<std::int64_t>(images->count)));
+  const bool withError = call.argument(2, "withError").boolean();
+  const auto compute = [&trainer, images, rows, withError](float* embedding, float* linearOutputs) {
+    return trainer.inspect(images->images(), rows, withError, embedding, linearOutputs);
   };
-  return startImagesCall(call, inspectionJob(*call.session, images->count, call.argument(2, "into"), compute));
+  return startImagesCall(call, inspectionJob(*call.session, images->count, rows, call.argument(3, "into"), compute));
 }
 
 napi_value reconstruct(const Call& call) { return startInference(call, call.session->inputs(), &Trainer::reconstruct); }

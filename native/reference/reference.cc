@@ -500,10 +500,11 @@ class ReferenceTrainer final : public Trainer {
     });
   }
 
-  double inspect(const Images& images, bool withError, float* embedding, float* linearOutputs) override {
+  double inspect(const Images& images, std::size_t rows, bool withError, float* embedding,
+                 float* linearOutputs) override {
     const float* parameters = evaluatedParameters();
     encode(images, embedding);
-    inferBatches(images, nullptr, [&](std::size_t first, int batch) {
+    inferBatches({images.bytes, images.floats, rows}, nullptr, [&](std::size_t first, int batch) {
       float* matrix = linearOutputs;
       for (std::size_t i = 0; i + 1 < layout_.layers.size(); ++i) {
         if (i == layout_.latentLayer) continue;
@@ -512,7 +513,7 @@ class ReferenceTrainer final : public Trainer {
         const float* input = i == 0 ? noisy_.data() : values_[i - 1].output.data();
         linearForward(input, parameters + layer.weight, parameters + layer.bias, batch, layer.inputs, units,
                       matrix + first * units);
-        matrix += images.count * units;
+        matrix += rows * units;
       }
     });
     return withError ? meanSquaredError(images, nullptr) : std::numeric_limits<double>::quiet_NaN();

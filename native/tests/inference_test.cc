@@ -58,8 +58,9 @@ TEST(Inference, GivesTheValuesOfAllLayersAsTheReferenceDoes) {
     const auto images = bytes(count, 7, 48);
     std::vector<float> outputs(count * 53), expected(count * 53), embedding(count * 3);
     const float* const begin = outputs.data();
-    const double error = trainer->inspect(imagesOf(images, 7), true, outputs.data(), outputs.data() + count * 3);
-    EXPECT_NEAR(error, reference->inspect(imagesOf(images, 7), true, expected.data(), expected.data() + count * 3),
+    const double error = trainer->inspect(imagesOf(images, 7), count, true, outputs.data(), outputs.data() + count * 3);
+    EXPECT_NEAR(error,
+                reference->inspect(imagesOf(images, 7), count, true, expected.data(), expected.data() + count * 3),
                 1e-6);
     EXPECT_EQ(error, trainer->meanSquaredError(imagesOf(images, 7), nullptr));
     trainer->encode(imagesOf(images, 7), embedding.data());

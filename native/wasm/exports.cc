@@ -109,10 +109,10 @@ void encode(const void* pixels, bool floats, std::size_t count, float* embedding
   trainer->encode(imagesAt(pixels, floats, count), embedding);
 }
 
-// values [count][latent], then [count][width] for each hidden layer
+// values [count][latent], then [rows][width] for each hidden layer
 EXPORT(inspect)
-double inspect(const void* pixels, bool floats, std::size_t count, bool withError, float* values) {
-  return trainer->inspect(imagesAt(pixels, floats, count), withError, values, values + count * layout.latent());
+double inspect(const void* pixels, bool floats, std::size_t count, std::size_t rows, bool withError, float* values) {
+  return trainer->inspect(imagesAt(pixels, floats, count), rows, withError, values, values + count * layout.latent());
 }
 
 EXPORT(reconstruct)

@@ -33,10 +33,11 @@ export interface CoreTrainer {
   encode(images: Images): Promise<Float32Array>
   /**
    * Returns the mean squared error without noise, or NaN unless it is wanted.
+   * @param rows the number of first images whose linear outputs are wanted
    * @param into shared memory, which receives the embedding [count][latent] and the linear outputs of the hidden layers, a
-   * matrix [count][width] for each, one after another
+   * matrix [rows][width] for each, one after another
    */
-  inspect(images: Images, withError: boolean, into: Float32Array): Promise<number>
+  inspect(images: Images, rows: number, withError: boolean, into: Float32Array): Promise<number>
   reconstruct(images: Images): Promise<Float32Array>
   meanSquaredError(images: Images, noise: NoiseField | null): Promise<number>
   /** The progress of the current epoch, or of the last one: the images that were trained on, and the sum of their losses. */
@@ -179,11 +180,12 @@ export async function coreBackedTrainer(
     trainBatch: async (clean, noisy) =>
       meanLosses(await core.trainBatch(clean, noisy, stepValues(spec, core.step(), 1))),
     encode: (input, signal) => withSignal(core, signal, () => core.encode(input)),
-    inspect: async (input, withError, signal, reused) => {
-      const widths = [latentDimension(spec), ...hiddenWidths(spec)]
-      const into = sharedFloats((input.length / inputDimension(spec)) * sum(widths), reused?.embedding)
-      const mse = await withSignal(core, signal, () => core.inspect(input, withError, into))
-      const [embedding, ...linearOutputs] = splitLayers(into, widths)
+    inspect: async (input, rows, withError, signal, reused) => {
+      const count = input.length / inputDimension(spec)
+      const lengths = [count * latentDimension(spec), ...hiddenWidths(spec).map((width) => rows * width)]
+      const into = sharedFloats(sum(lengths), reused?.embedding)
+      const mse = await withSignal(core, signal, () => core.inspect(input, rows, withError, into))
+      const [embedding, ...linearOutputs] = split(into, lengths)
       return { embedding: embedding!, linearOutputs, mse }
     },
     reconstruct: (input) => core.reconstruct(input),
@@ -218,13 +220,12 @@ function hiddenWidths({ widths }: TrainerSpec): readonly number[] {
   return [...encoder, ...encoder.toReversed()]
 }
 
-/** Returns views of matrices [rows][width] that follow one another. */
-function splitLayers(numbers: Float32Array, widths: readonly number[]): readonly Float32Array[] {
-  const rows = numbers.length / sum(widths)
+/** Returns views of arrays that follow one another. */
+function split(numbers: Float32Array, lengths: readonly number[]): readonly Float32Array[] {
   let end = 0
-  return widths.map((width) => {
-    end += rows * width
-    return numbers.subarray(end - rows * width, end)
+  return lengths.map((length) => {
+    end += length
+    return numbers.subarray(end - length, end)
   })
 }
 

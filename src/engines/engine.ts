@@ -125,7 +125,7 @@ export interface EpochProgress {
 export interface NetworkValues {
   /** [count][latent] */
   readonly embedding: Float32Array
-  /** The outputs of the hidden layers' linear maps, [count][width] each, in the order of the forward pass. */
+  /** The outputs of the hidden layers' linear maps, [rows][width] each, in the order of the forward pass. */
   readonly linearOutputs: readonly Float32Array[]
   /** The mean over images and pixels of (output(image) − image)²; NaN unless it was asked for. */
   readonly mse: number
@@ -157,11 +157,13 @@ export interface Trainer {
   /**
    * Returns the values of images in the network, with batch norm in inference mode. @throws the signal's reason if it is
    * aborted.
+   * @param rows the number of first images whose linear outputs are wanted
    * @param withError whether the error is wanted
    * @param reused an earlier result that is no longer needed: its memory may be used for this one
    */
   inspect(
     images: Images,
+    rows: number,
     withError: boolean,
     signal?: AbortSignal,
     reused?: NetworkValues,

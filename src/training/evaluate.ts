@@ -13,31 +13,39 @@ import type { TrainingData } from './training-data.js'
 /** The seed of the noise in evaluations. It is the same for all seeds, so that runs are compared on the same input. */
 const evaluationSeed = 0
 
+/** The measures of a network after an epoch. */
+export interface MeasuredEpoch {
+  readonly evaluation: EpochEvaluation
+  /** The linear outputs are those of the images of the spectrum. */
+  readonly values: NetworkValues
+  /** The embedding of the test split; null if it was not measured. */
+  readonly testEmbedding: Float32Array | null
+}
+
 /**
- * Returns the evaluation of an epoch, and the values of the images of the spectrum. These are often the test split, whose
- * error the same pass measures.
+ * Measures a network after an epoch. The images of the spectrum are often the first of the test split: they are then
+ * measured in the pass that measures its error.
  * @param reused values that have been measured: their memory may be used for these
  */
-export async function evaluateEpoch(
+export async function measureEpoch(
   trainer: Trainer,
   config: Config,
   data: TrainingData,
   signal: AbortSignal,
   reused: NetworkValues | undefined,
-): Promise<{ readonly evaluation: EpochEvaluation; readonly values: NetworkValues }> {
+): Promise<MeasuredEpoch> {
   const { noise } = config.data
-  const [images, test] = [imagesForSpectrum(config, data), data.test.images]
-  const areTest = isSame(images, test.pixels)
-  const values = await trainer.inspect(images, areTest, signal, reused)
+  const { images: test } = data.test
+  const images = imagesForSpectrum(config, data)
+  const areTest = images.buffer === test.pixels.buffer && images.byteOffset === test.pixels.byteOffset
+  const rows = images.length / test.pixelsPerImage
+  const values = await trainer.inspect(areTest ? test.pixels : images, rows, areTest, signal, reused)
   const errors = await measureErrors(trainer, test, noise, signal, areTest ? values.mse : undefined)
   const validation = data.validation && (await measureErrors(trainer, data.validation.images, noise, signal))
-  const spectrum = await spectrumOfEmbedding(values.embedding, config, signal)
-  return { evaluation: { ...errors, validation, spectrum }, values }
-}
-
-/** Whether two arrays are the same bytes of memory. */
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length
+  const embedding = values.embedding.subarray(0, rows * latentDimension(config.model))
+  const spectrum = await spectrumOfEmbedding(embedding, config, signal)
+  const evaluation = { ...errors, validation, spectrum }
+  return { evaluation, values, testEmbedding: areTest ? values.embedding : null }
 }
 
 /** @param mse the error without noise, if it is known */
@@ -95,6 +103,7 @@ interface Accuracies {
   readonly neighbourAccuracy: number
 }
 
+/** @param embedding that of the measured images, if it is known */
 export async function measureAccuracies(
   trainer: Trainer,
   { model }: Config,
@@ -102,13 +111,17 @@ export async function measureAccuracies(
   measured: Split,
   scoring: Scoring,
   options: AccuracyOptions,
+  embedding?: Float32Array | null,
 ): Promise<Accuracies> {
   const latent = latentDimension(model)
-  const embed = async ({ images, labels }: Split): Promise<LabelledEmbedding> => ({
-    embedding: await trainer.encode(images.pixels, options.signal),
+  const embed = async (
+    { images, labels }: Split,
+    known?: Float32Array | null,
+  ): Promise<LabelledEmbedding> => ({
+    embedding: known ?? (await trainer.encode(images.pixels, options.signal)),
     labels,
   })
-  const [train, scored] = [await embed(data.train), await embed(measured)]
+  const [train, scored] = [await embed(data.train), await embed(measured, embedding)]
   const [linearProbe, neighbours] = await Promise.all([
     linearProbeAccuracy(train, scored, latent, scoring, options.signal),
     nearestNeighbourAccuracy(train, scored, { latent, scoring, ...options }),

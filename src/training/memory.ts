@@ -35,7 +35,7 @@ function memoryNeeded({ model, train }: Config, images: ImageCounts, threads: nu
   const activations = float * batch * (floatsPerActivation * sum(units) + (slices + 2) * first)
   // The lists of non-zero activations of the first layer, by image and by unit: a value and an index each.
   const perThread = 4 * float * batch * first + 4 * float * evaluatedAtOnce * Math.max(...units)
-  const embeddings = float * latent * (images.train + images.test)
+  const embeddings = float * latent * (images.train + 2 * images.test)
   const spectrum = 3 * double * latent * latent
   return state + activations + threads * perThread + embeddings + spectrum
 }

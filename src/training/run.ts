@@ -29,9 +29,10 @@ import {
 import type { Spectrum } from '../spectrum/spectrum.js'
 import { refuseDivergence } from './divergence.js'
 import {
-  evaluateEpoch,
   imagesForSpectrum,
+  type MeasuredEpoch,
   measureAccuracies,
+  measureEpoch,
   measureSpectrum,
   spectrumOfEmbedding,
 } from './evaluate.js'
@@ -121,6 +122,7 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
     let superseded: TrainerState | undefined
     let values: NetworkValues | undefined
     let measured: NetworkValues | undefined
+    let last: MeasuredEpoch | undefined
     if (point === null) {
       const beginning = await measureBeginning(job, trainer)
       state = beginning.state
@@ -138,7 +140,7 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
       const trained = await training
       await written
       // `written` has measured the layers of the epoch before, and its state is the one to be saved.
-      ;[measured, values] = [values, trained.values]
+      ;[measured, values, last] = [values, trained.values, trained]
       ;[superseded, state] = [state, await trainer.exportState(superseded)]
       written = writeEpoch(job, tables, saves, { ...trained, state })
       observer.onEpoch(trained)
@@ -149,7 +151,7 @@ async function trainToTheEnd(job: RunJob): Promise<FileSums> {
       signal.throwIfAborted()
       return writeModel(files.model, config, state)
     }
-    const [model, measures] = await both(writeEnd(), measureEnd(job, trainer))
+    const [model, measures] = await both(writeEnd(), measureEnd(job, trainer, last))
     const evaluation = jsonText(finalEvaluation(measures, readMetrics(files.metrics).at(-1)!))
     await writeDurably(files.evaluation, evaluation)
     return {
@@ -193,8 +195,9 @@ async function resume(trainer: Trainer, tables: Tables, point: ResumePoint): Pro
 
 /** Returns the network before training, and its values on the images of the spectrum. */
 async function measureBeginning({ config, data, signal }: RunJob, trainer: Trainer) {
+  const images = imagesForSpectrum(config, data)
   return {
-    values: await trainer.inspect(imagesForSpectrum(config, data), false, signal),
+    values: await trainer.inspect(images, images.length / data.test.images.pixelsPerImage, false, signal),
     state: await trainer.exportState(),
   }
 }
@@ -212,8 +215,7 @@ async function writeBeginning(
   await saves.add({ epoch: 0, state }, [])
 }
 
-interface TrainedEpoch extends EpochReport {
-  readonly values: NetworkValues
+interface TrainedEpoch extends EpochReport, MeasuredEpoch {
   readonly evalSeconds: number
 }
 
@@ -232,13 +234,12 @@ async function trainOneEpoch(
   const losses = { ...trainedLosses, ...scheduledMeans(job, epoch) }
   const trained = performance.now()
   refuseDivergence({ 'the loss': losses.loss }, epoch, config, files.folder)
-  const { evaluation, values } = await evaluateEpoch(trainer, config, data, signal, reused)
-  refuseDivergence(loggedValues(losses, evaluation, []), epoch, config, files.folder)
+  const measured = await measureEpoch(trainer, config, data, signal, reused)
+  refuseDivergence(loggedValues(losses, measured.evaluation, []), epoch, config, files.folder)
   const trainSeconds = (trained - started) / 1000
   const evalSeconds = (performance.now() - trained) / 1000
   const imagesPerSecond = data.train.images.count / trainSeconds
-  const report = { epoch, losses, evaluation, trainSeconds, imagesPerSecond }
-  return { ...report, values, evalSeconds }
+  return { epoch, losses, ...measured, trainSeconds, evalSeconds, imagesPerSecond }
 }
 
 /** Returns the means over an epoch's steps of the learning rate and of each eigen loss's weight. */
@@ -338,12 +339,15 @@ async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<readon
   return [await first, await second]
 }
 
-/** Measures the trained network, beside the writes of the last epoch. */
-async function measureEnd(job: RunJob, trainer: Trainer) {
+/**
+ * Measures the trained network, beside the writes of the last epoch.
+ * @param last the measures of that epoch; undefined if this process has not trained it
+ */
+async function measureEnd(job: RunJob, trainer: Trainer, last: MeasuredEpoch | undefined) {
   const { config, data, signal } = job
   return {
-    spectrum: await measureSpectrum(trainer, config, data, signal),
-    accuracies: await measureAccuracies(trainer, config, data, data.test, 'apart', job),
+    spectrum: last?.evaluation.spectrum ?? (await measureSpectrum(trainer, config, data, signal)),
+    accuracies: await measureAccuracies(trainer, config, data, data.test, 'apart', job, last?.testEmbedding),
   }
 }
 

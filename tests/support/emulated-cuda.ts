@@ -111,10 +111,10 @@ class EmulatedCore implements CoreTrainer {
     return this.#infer('embeddings', images, this.spec.widths.at(-1)!, null).outputs
   }
 
-  async inspect(images: Images, withError: boolean, into: Float32Array): Promise<number> {
+  async inspect(images: Images, rows: number, withError: boolean, into: Float32Array): Promise<number> {
     const embedding = await this.encode(images)
     into.set(embedding)
-    into.set(this.#linearOutputs(images), embedding.length)
+    into.set(this.#linearOutputs(images.subarray(0, rows * this.spec.widths[0]!)), embedding.length)
     return withError ? this.meanSquaredError(images, null) : Number.NaN
   }
 

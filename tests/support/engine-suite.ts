@@ -177,9 +177,12 @@ export function describeEngine(engine: Engine, fits: (spec: TrainerSpec) => bool
       await withSmall(async (trainer) => {
         await trainer.trainEpoch(1, quiet, never)
         const { parameters } = await trainer.exportState()
-        const { linearOutputs: hidden, embedding, mse } = await trainer.inspect(hundred, true)
+        const { linearOutputs: hidden, embedding, mse } = await trainer.inspect(hundred, 100, true)
         expect(embedding).toEqual(await trainer.encode(hundred))
         expect(mse).toBe(await trainer.meanSquaredError(hundred, null))
+        const some = await trainer.inspect(hundred, 75, true)
+        expect(some.linearOutputs).toEqual(hidden.map((values) => values.subarray(0, 0.75 * values.length)))
+        expect(some).toMatchObject({ embedding, mse })
         expect(hidden.map(({ length }) => length / 100)).toEqual([24, 7, 7, 24])
         const pixels = Float32Array.from(hundred, (byte) => byte / 255)
         const [first, second] = [0, 1].map((layer) =>
@@ -192,15 +195,15 @@ export function describeEngine(engine: Engine, fits: (spec: TrainerSpec) => bool
 
     it('returns the same values and states in the memory of earlier ones', async () => {
       await withSmall(async (trainer) => {
-        const expected = await trainer.inspect(hundred, true)
+        const expected = await trainer.inspect(hundred, 100, true)
         await trainer.trainEpoch(1, quiet, never)
-        const trained = await trainer.inspect(hundred, true)
+        const trained = await trainer.inspect(hundred, 100, true)
         expect(trained).not.toEqual(expected)
-        const others = await trainer.inspect(hundred.subarray(0, 10 * inputs), false)
+        const others = await trainer.inspect(hundred.subarray(0, 10 * inputs), 10, false)
         expect(others.mse).toBeNaN()
-        const reused = await trainer.inspect(hundred, true, never, others)
+        const reused = await trainer.inspect(hundred, 100, true, never, others)
         expect(reused).toEqual(trained)
-        expect(await trainer.inspect(hundred, true, never, reused)).toEqual(trained)
+        expect(await trainer.inspect(hundred, 100, true, never, reused)).toEqual(trained)
         const [first, second] = [await trainer.exportState(), await trainer.exportState()]
         await trainer.trainEpoch(2, quiet, never)
         const later = await trainer.exportState(first)

@@ -215,7 +215,7 @@ async function expectCore(
       losses: await trainer.trainEpoch(1, quiet, never),
       state: await trainer.exportState(),
       mse: await trainer.meanSquaredError(images, { seed: 3, deviation: 0.2 }),
-      values: await trainer.inspect(images, true),
+      values: await trainer.inspect(images, images.length / spec.widths[0]!, true),
     }))
   const cuda = await trained(emulatedCuda(() => divisions))
   const core = await trained(nativeEngine())

@@ -91,7 +91,7 @@ describeWithTensorflow((engine) => {
           [native, engine].map((on) =>
             withTrainer(on, spec, digits, async (trainer) => {
               await trainer.importState(second.state)
-              const { embedding, linearOutputs } = await trainer.inspect(digits, false)
+              const { embedding, linearOutputs } = await trainer.inspect(digits, 96, false)
               return [embedding, ...linearOutputs]
             }),
           ),

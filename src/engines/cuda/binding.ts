@@ -105,7 +105,7 @@ export interface CudaModel {
   /** The losses of what was begun, as far as it has been trained. */
   losses(): Float64Array
   encode(images: CudaImages | Images): Promise<Float32Array>
-  inspect(images: CudaImages | Images, withError: boolean, into: Float32Array): Promise<number>
+  inspect(images: CudaImages | Images, rows: number, withError: boolean, into: Float32Array): Promise<number>
   reconstruct(images: CudaImages | Images): Promise<Float32Array>
   meanSquaredError(images: CudaImages | Images, noise: NoiseField | null): Promise<number>
   /** Frees the model's memory once no call uses it. */

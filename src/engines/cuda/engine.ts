@@ -304,7 +304,8 @@ export function cudaTrainer(
     trainEpoch: (order, epoch, values) => train(() => model.beginEpoch(images, order, epoch, values)),
     trainBatch: (clean, noisy, values) => train(() => model.beginBatch(clean, noisy, values)),
     encode: (input) => evaluate(input, (kept) => model.encode(kept)),
-    inspect: (input, withError, into) => evaluate(input, (kept) => model.inspect(kept, withError, into)),
+    inspect: (input, rows, withError, into) =>
+      evaluate(input, (kept) => model.inspect(kept, rows, withError, into)),
     reconstruct: (input) => evaluate(input, (kept) => model.reconstruct(kept)),
     meanSquaredError: (input, noise) => evaluate(input, (kept) => model.meanSquaredError(kept, noise)),
     progress: () => ({ loss: losses[0]!, images: losses[2]! }),

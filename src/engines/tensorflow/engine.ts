@@ -115,7 +115,8 @@ export async function openProcess(
 function replicaOf(worker: TensorflowProcess, sender: ImageSender, index: number): Replica {
   return {
     encode: (images) => worker.call('encode', [index, sender.send(images)]),
-    inspect: (images, withError) => worker.call('inspect', [index, sender.send(images), withError]),
+    inspect: (images, rows, withError) =>
+      worker.call('inspect', [index, sender.send(images), rows, withError]),
     reconstruct: (images) => worker.call('reconstruct', [index, sender.send(images)]),
     meanSquaredError: (images, noise) => worker.call('meanSquaredError', [index, sender.send(images), noise]),
     exportState: () => worker.call('getState', [index]),

@@ -96,10 +96,10 @@ export class ReplicaTrainer {
     return this.#inferOne('encode', replica, images, latentDimension(this.#spec))
   }
 
-  inspect(replica: number, images: Images, withError: boolean): NetworkValues {
+  inspect(replica: number, images: Images, rows: number, withError: boolean): NetworkValues {
     return {
       embedding: this.encode(replica, images),
-      linearOutputs: this.#linearOutputs(replica, images),
+      linearOutputs: this.#linearOutputs(replica, images.subarray(0, rows * this.#inputs)),
       mse: withError ? this.meanSquaredError(replica, images, null) : Number.NaN,
     }
   }

@@ -51,8 +51,8 @@ const calls = {
   },
   trainBatch: (clean: Float32Array, noisy: Float32Array) => trainer!.trainBatch(clean, noisy),
   encode: (replica: number, sent: SentImages) => trainer!.encode(replica, received(sent)),
-  inspect: (replica: number, sent: SentImages, withError: boolean) =>
-    trainer!.inspect(replica, received(sent), withError),
+  inspect: (replica: number, sent: SentImages, rows: number, withError: boolean) =>
+    trainer!.inspect(replica, received(sent), rows, withError),
   reconstruct: (replica: number, sent: SentImages) => trainer!.reconstruct(replica, received(sent)),
   meanSquaredError: (replica: number, sent: SentImages, noise: NoiseField | null) =>
     trainer!.meanSquaredError(replica, received(sent), noise),

@@ -134,10 +134,17 @@ function wasmTrainer(module: WebAssembly.Module, spec: TrainerSpec, trainingImag
         core.call('trainBatch', cleanAt!, noisyAt!, clean.length / inputs, ...others),
       ),
     encode: (images) => infer('encode', images, latentDimension(spec)),
-    inspect: async (images, withError, into) => {
+    inspect: async (images, rows, withError, into) => {
       requireIdle()
       return core.with([core.put(images), core.allocate(4 * into.length)], async (pixels, values) => {
-        const error = await core.call('inspect', pixels!, ...kindAndCount(images), Number(withError), values!)
+        const error = await core.call(
+          'inspect',
+          pixels!,
+          ...kindAndCount(images),
+          rows,
+          Number(withError),
+          values!,
+        )
         into.set(core.get(Float32Array, values!, into.length))
         return error
       })
